@@ -1,0 +1,144 @@
+//! The kernel on an agent: its channels, Emissary, Master, and how far the two agree.
+
+use becomingone_kernel::{Complex, ConfigError, PhaseVelocity, SynchronyConfig, Transducer};
+use bevy_ecs::prelude::*;
+
+pub use becomingone_kernel::{DEFAULT_LAGS, MAX_PHI, ResonanceConfig, Role};
+
+/// Most channels that one agent's kernel hears.
+pub const MAX_CHANNELS: usize = 16;
+/// Lags of order.
+pub const LAGS: usize = DEFAULT_LAGS.len();
+/// Samples that the largest lag needs.
+pub const RING: usize = 5;
+
+/// A transducer as agents carry it.
+pub type AgentTransducer = Transducer<f64, MAX_CHANNELS, LAGS, RING>;
+
+/// The fast, shallow transducer.
+#[derive(Component, Clone, Debug)]
+pub struct Emissary(pub AgentTransducer);
+
+/// The slow, deep transducer.
+#[derive(Component, Clone, Debug)]
+pub struct Master(pub AgentTransducer);
+
+/// How far Emissary and Master agree, with its memory.
+#[derive(Component, Clone, Debug)]
+pub struct Synchrony(pub becomingone_kernel::Synchrony<f64>);
+
+/// A real signal that is averaged over a kernel tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Average {
+    sum: f64,
+    count: u32,
+}
+
+impl Average {
+    /// Adds a value.
+    pub fn add(&mut self, x: f64) {
+        self.sum += x;
+        self.count += 1;
+    }
+
+    /// The mean since the last call, none where nothing came: a missing sample, never a held one.
+    pub fn take(&mut self) -> Option<f64> {
+        let mean = (self.count > 0).then(|| self.sum / f64::from(self.count));
+        *self = Self::default();
+        mean
+    }
+}
+
+/// The channels of an agent: an angle each, averaged between kernel ticks, then a phase.
+#[derive(Component, Clone, Debug)]
+pub struct Channels {
+    /// Names, in the order of the channels: `wheels/0`, `clock`.
+    pub names: Vec<String>,
+    /// Angles heard since the last kernel tick (rad).
+    pub angles: Vec<Average>,
+    /// The present phases.
+    pub phi: [Option<Complex<f64>>; MAX_CHANNELS],
+    /// From phases to phase velocities (1/s).
+    pub velocity: PhaseVelocity<f64, MAX_CHANNELS>,
+    /// Stamp of the last kernel tick (ns); none before the first.
+    pub last_ns: Option<u64>,
+    /// Time since the one before (s); none where this tick is no kernel tick.
+    pub dt_s: Option<f64>,
+}
+
+impl Channels {
+    /// Channels of these names that have heard nothing.
+    ///
+    /// # Errors
+    ///
+    /// There must be 1 to [`MAX_CHANNELS`] of them.
+    pub fn new(names: Vec<String>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            velocity: PhaseVelocity::new(names.len())?,
+            angles: vec![Average::default(); names.len()],
+            phi: [None; MAX_CHANNELS],
+            names,
+            last_ns: None,
+            dt_s: None,
+        })
+    }
+}
+
+/// What the kernel says of an agent now; the words are those of every summary, log and viewer.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
+pub struct Coherence {
+    /// Mean over the lags of |T|², as the Emissary hears it, 0 to 1; 0 before it has a value.
+    pub order: f64,
+    /// The same, as the Master hears it.
+    pub order_master: f64,
+    /// 1 where senses, past and intent agree; no value before a witness is trained.
+    pub coherence: Option<f64>,
+    /// T at the first lag: real and imaginary part.
+    pub t_emissary: [f64; 2],
+    /// T at the first lag: real and imaginary part.
+    pub t_master: [f64; 2],
+    /// Emissary and Master agree in magnitude.
+    pub aligned: bool,
+    /// The rhythm is locked.
+    pub collapsed: bool,
+}
+
+/// The three parts of a kernel, with these windows (s) and a number of channels.
+///
+/// # Errors
+///
+/// Windows must be positive and finite, channels 1 to [`MAX_CHANNELS`].
+pub fn kernel(
+    channels: usize,
+    emissary_window_s: f64,
+    master_window_s: f64,
+) -> Result<(Emissary, Master, Synchrony), ConfigError> {
+    let transducer = |role, window_s| {
+        let mut config = ResonanceConfig::new(channels, window_s, DEFAULT_LAGS);
+        // A gap is a property of the input: both drop the same pairs.
+        config.max_gap_s = emissary_window_s;
+        Transducer::with_config(role, config)
+    };
+    Ok((
+        Emissary(transducer(Role::Emissary, emissary_window_s)?),
+        Master(transducer(Role::Master, master_window_s)?),
+        Synchrony(becomingone_kernel::Synchrony::new(
+            SynchronyConfig::default(),
+        )?),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_average_without_values_is_missing() {
+        let mut a = Average::default();
+        assert_eq!(a.take(), None);
+        a.add(1.0);
+        a.add(2.0);
+        assert_eq!(a.take(), Some(1.5));
+        assert_eq!(a.take(), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! Wheeled drives: which joints turn, the twist they are told, and where they say they went.
+
+use bevy_ecs::prelude::*;
+
+/// A planar twist in the agent's own axes: forward speed and yaw rate.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
+pub struct Twist2 {
+    /// Forward (m/s).
+    pub linear_m_s: f64,
+    /// Yaw rate, left positive (rad/s).
+    pub angular_rad_s: f64,
+}
+
+/// A driven wheel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wheel {
+    /// Index of its joint in the model.
+    pub joint: usize,
+    /// +1 where a positive joint speed rolls the robot forward, else -1.
+    pub sign: f64,
+    /// Rolling radius (m).
+    pub radius_m: f64,
+    /// Whether it is on the left side.
+    pub left: bool,
+    /// Largest torque of its motor (N m).
+    pub max_torque_n_m: f64,
+}
+
+/// A differential (two wheels) or skid-steered (more) drive.
+#[derive(Component, Clone, Debug, PartialEq)]
+pub struct Drive {
+    /// Driven wheels, in the order of the model's joints.
+    pub wheels: Vec<Wheel>,
+    /// Distance between the left and the right wheels' centres (m).
+    pub track_width_m: f64,
+    /// Yaw of the robot's forward direction in its root frame (rad): 0 is +x.
+    pub forward_yaw_rad: f64,
+    /// Radius about the root's origin that holds the whole robot, seen from above (m).
+    pub footprint_radius_m: f64,
+    /// Largest forward speed that the wheels allow (m/s).
+    pub max_speed_m_s: f64,
+    /// Largest yaw rate (rad/s).
+    pub max_yaw_rate_rad_s: f64,
+    /// Largest forward acceleration before a wheel lifts, with half in reserve (m/s²).
+    pub max_acceleration_m_s2: f64,
+}
+
+/// The twist that the drive follows now: the command, after the drive's own limits.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
+pub struct DriveState {
+    /// What the wheels are told.
+    pub setpoint: Twist2,
+}
+
+/// Where an agent is by its own wheel encoders: it starts at its true start and then drifts.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
+pub struct Odometry {
+    /// World position (m).
+    pub x_m: f64,
+    /// World position (m).
+    pub y_m: f64,
+    /// Heading of the forward direction in the world, not wrapped (rad).
+    pub yaw_rad: f64,
+    /// Forward speed and yaw rate.
+    pub twist: Twist2,
+    /// Distances run by the left and right wheels at the last reading (m); none before the first.
+    pub last_m: Option<[f64; 2]>,
+    /// Stamp of the last reading (ns).
+    pub stamp_ns: u64,
+}

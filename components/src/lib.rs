@@ -1,0 +1,26 @@
+//! What things are in BecomingONE: components, resources and messages, as plain data.
+//!
+//! In the order in which a run meets them:
+//!
+//! - [`scene`]: the scene file, as types.
+//! - [`body`]: robot descriptions, poses and true motion.
+//! - [`time`]: simulated time, rates, and who is due.
+//! - [`seed`]: one generator an entity.
+//! - [`sensor`]: measurements, readings, truth, noise.
+//! - [`actuator`] and [`drive`]: commands, wheels, odometry.
+//! - [`control`]: goals, the slow plan and the fast reaction.
+//! - [`coherence`]: channels, Emissary, Master and their synchrony.
+//! - [`event`]: what happened.
+//!
+//! Nothing here runs: systems are in `becomingone-systems`.
+
+pub mod actuator;
+pub mod body;
+pub mod coherence;
+pub mod control;
+pub mod drive;
+pub mod event;
+pub mod scene;
+pub mod seed;
+pub mod sensor;
+pub mod time;

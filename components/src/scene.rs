@@ -1,0 +1,394 @@
+//! The scene file, as types: what a world holds, who acts in it, what they sense and want.
+//!
+//! Lengths are metres, angles radians, times seconds, axes x forward, y left, z up. Unknown keys are refused.
+//! Meaning is checked where the file is read, with the place of each mistake.
+
+use crate::body::{Mesh, RobotModel};
+use crate::control::Localisation;
+use crate::drive::Drive;
+use crate::sensor::Noise;
+use bevy_ecs::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The newest format that this engine reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// A whole scene.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scene {
+    /// Format of the file: [`FORMAT_VERSION`].
+    pub version: u32,
+    /// Name of the scene; the file's name where it is missing.
+    #[serde(default)]
+    pub name: String,
+    /// Length of a tick (ns).
+    #[serde(default = "default_tick_ns")]
+    pub tick_ns: u64,
+    /// Simulated time after which the run ends (s); none: when all goals are reached.
+    #[serde(default)]
+    pub duration_s: Option<f64>,
+    /// Seed of every random number.
+    #[serde(default)]
+    pub seed: u64,
+    /// What stands around.
+    #[serde(default)]
+    pub world: WorldSpec,
+    /// Who acts.
+    pub agents: Vec<AgentSpec>,
+}
+
+fn default_tick_ns() -> u64 {
+    1_000_000
+}
+
+/// The fixed part of the world.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorldSpec {
+    /// Acceleration of free fall (m/s²).
+    pub gravity_m_s2: [f64; 3],
+    /// The plane z = 0; none for no ground.
+    pub ground: Option<GroundSpec>,
+    /// Things that do not move.
+    pub obstacles: Vec<ObstacleSpec>,
+}
+
+impl Default for WorldSpec {
+    fn default() -> Self {
+        Self {
+            // Standard gravity (ISO 80000-3).
+            gravity_m_s2: [0.0, 0.0, -9.80665],
+            ground: Some(GroundSpec::default()),
+            obstacles: Vec::new(),
+        }
+    }
+}
+
+/// The plane z = 0.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GroundSpec {
+    /// Coulomb friction coefficient.
+    pub friction: f64,
+}
+
+impl Default for GroundSpec {
+    fn default() -> Self {
+        Self { friction: 0.9 }
+    }
+}
+
+/// A thing that does not move. Its position is the middle of its base.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub enum ObstacleSpec {
+    /// A cuboid.
+    Box {
+        /// Unique among obstacles and agents.
+        name: String,
+        /// Middle of the base (m).
+        position_m: [f64; 3],
+        /// Along its own x, y, z (m).
+        size_m: [f64; 3],
+        /// About z (rad).
+        #[serde(default)]
+        yaw_rad: f64,
+        /// Whether it is driven on, so that touching it is no collision.
+        #[serde(default)]
+        drivable: bool,
+        /// Red, green, blue, 0 to 1.
+        #[serde(default = "default_rgb")]
+        rgb: [f32; 3],
+    },
+    /// A wedge that rises along its own x from zero to its height. It is driven on: touching it is no collision.
+    Ramp {
+        /// Unique among obstacles and agents.
+        name: String,
+        /// Middle of the base (m).
+        position_m: [f64; 3],
+        /// Length, width and height (m).
+        size_m: [f64; 3],
+        /// About z (rad).
+        #[serde(default)]
+        yaw_rad: f64,
+        /// Red, green, blue, 0 to 1.
+        #[serde(default = "default_rgb")]
+        rgb: [f32; 3],
+    },
+    /// A triangle mesh: STL, COLLADA or OBJ, z up.
+    Mesh {
+        /// Unique among obstacles and agents.
+        name: String,
+        /// Path, from the scene's folder or among the built-in assets.
+        file: String,
+        /// Where the mesh's origin goes (m).
+        position_m: [f64; 3],
+        /// Metres for one unit of the file.
+        #[serde(default = "one")]
+        scale: f64,
+        /// About z (rad).
+        #[serde(default)]
+        yaw_rad: f64,
+        /// Red, green, blue, 0 to 1.
+        #[serde(default = "default_rgb")]
+        rgb: [f32; 3],
+    },
+}
+
+fn default_rgb() -> [f32; 3] {
+    [0.55, 0.55, 0.58]
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl ObstacleSpec {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Box { name, .. } | Self::Ramp { name, .. } | Self::Mesh { name, .. } => name,
+        }
+    }
+}
+
+/// Someone who acts: a robot, or a bare kernel where there is no model.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentSpec {
+    /// Unique among agents and obstacles.
+    pub name: String,
+    /// Robot description (URDF): a path from the scene's folder, or a built-in asset. None: no body.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Where it starts (m): z is the height of its lowest point.
+    #[serde(default)]
+    pub position_m: [f64; 3],
+    /// Where its forward direction points at the start (rad).
+    #[serde(default)]
+    pub yaw_rad: f64,
+    /// What moves it.
+    #[serde(default)]
+    pub drive: DriveSpec,
+    /// What it senses.
+    #[serde(default)]
+    pub sensors: Vec<SensorSpec>,
+    /// What it wants.
+    #[serde(default)]
+    pub controller: Option<ControllerSpec>,
+    /// What its kernel hears.
+    #[serde(default)]
+    pub coherence: CoherenceSpec,
+}
+
+/// What moves a robot.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub enum DriveSpec {
+    /// Nothing: it falls where it is put.
+    #[default]
+    Off,
+    /// Wheels found in the model: continuous joints with a lateral axis, whose wheels touch the ground.
+    Auto,
+    /// The joints named here, left and right as seen in the direction of travel.
+    Wheels {
+        /// Joints on the left.
+        left: Vec<String>,
+        /// Joints on the right.
+        right: Vec<String>,
+    },
+}
+
+/// A sensor on a robot.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SensorSpec {
+    /// Unique on its agent; `rover/imu` is its stable name on `rover`.
+    pub name: String,
+    /// What it measures.
+    pub kind: SensorKind,
+    /// Readings a second; at most one a tick.
+    pub rate_hz: f64,
+    /// The link that carries it; the root where it is missing.
+    #[serde(default)]
+    pub link: Option<String>,
+    /// Where it sits, in the link's frame (m).
+    #[serde(default)]
+    pub position_m: [f64; 3],
+    /// How it is turned in the link's frame: quaternion x, y, z, w.
+    #[serde(default = "no_rotation")]
+    pub rotation: [f64; 4],
+}
+
+fn no_rotation() -> [f64; 4] {
+    [0.0, 0.0, 0.0, 1.0]
+}
+
+/// Kinds of sensor.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub enum SensorKind {
+    /// Three gyroscopes (rad/s) and three accelerometers (m/s²).
+    Imu {
+        /// Of each gyroscope (rad/s).
+        #[serde(default)]
+        gyro: Noise,
+        /// Of each accelerometer (m/s²).
+        #[serde(default)]
+        accelerometer: Noise,
+    },
+    /// Angles of the driven wheels (rad).
+    Encoders {
+        /// Of each angle (rad).
+        #[serde(default)]
+        noise: Noise,
+    },
+    /// Distances in a plane (m).
+    Lidar {
+        /// Rays a turn.
+        rays: u32,
+        /// Angle that the rays cover, centred on the sensor's x (rad).
+        #[serde(default = "full_turn")]
+        fov_rad: f64,
+        /// Nearest distance that is measured (m).
+        #[serde(default)]
+        range_min_m: f64,
+        /// Farthest (m).
+        range_max_m: f64,
+        /// Of each distance (m).
+        #[serde(default)]
+        noise: Noise,
+    },
+    /// Touch of anything but the ground.
+    Contact {},
+}
+
+fn full_turn() -> f64 {
+    std::f64::consts::TAU
+}
+
+/// Who decides.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub enum ControllerSpec {
+    /// Drives from waypoint to waypoint: pure pursuit plans, the lidar's last scan is given way to.
+    Patrol {
+        /// World positions (m), in order.
+        waypoints_m: Vec<[f64; 2]>,
+        /// How often the list is gone through; none: without end.
+        #[serde(default = "one_lap")]
+        laps: Option<u32>,
+        /// A waypoint counts as reached within this distance (m).
+        #[serde(default = "default_tolerance_m")]
+        tolerance_m: f64,
+        /// Cruising speed (m/s).
+        speed_m_s: f64,
+        /// Distance of the point that is steered to (m).
+        #[serde(default = "default_lookahead_m")]
+        lookahead_m: f64,
+        /// Free space kept around the footprint (m).
+        #[serde(default = "default_clearance_m")]
+        clearance_m: f64,
+        /// Whose word is taken for where it is.
+        #[serde(default)]
+        localisation: Localisation,
+    },
+}
+
+fn one_lap() -> Option<u32> {
+    Some(1)
+}
+fn default_tolerance_m() -> f64 {
+    0.4
+}
+fn default_lookahead_m() -> f64 {
+    1.0
+}
+fn default_clearance_m() -> f64 {
+    0.2
+}
+
+/// What a kernel hears.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub enum CoherenceSpec {
+    /// The agent's wheel angles, with the kernel's defaults.
+    #[default]
+    #[serde(alias = "auto")]
+    Auto,
+    /// Nothing.
+    #[serde(alias = "off")]
+    Off,
+    /// As said.
+    Kernel {
+        /// Kernel ticks a second.
+        #[serde(default = "default_kernel_rate_hz")]
+        rate_hz: f64,
+        /// Memory of the Emissary (s).
+        #[serde(default = "default_emissary_window_s")]
+        emissary_window_s: f64,
+        /// Memory of the Master (s).
+        #[serde(default = "default_master_window_s")]
+        master_window_s: f64,
+        /// Channels beside the agent's wheel angles.
+        #[serde(default)]
+        channels: Vec<ChannelSpec>,
+    },
+}
+
+/// Kernel ticks a second, where the scene does not say.
+pub fn default_kernel_rate_hz() -> f64 {
+    50.0
+}
+/// Memory of the Emissary (s), where the scene does not say.
+pub fn default_emissary_window_s() -> f64 {
+    1.0
+}
+/// Memory of the Master (s), where the scene does not say.
+pub fn default_master_window_s() -> f64 {
+    60.0
+}
+
+/// A channel with a signal of its own.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelSpec {
+    /// Unique on its agent.
+    pub name: String,
+    /// What it carries.
+    pub signal: Signal,
+}
+
+/// Signals that need no sensor.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub enum Signal {
+    /// A pure rhythm.
+    Tone {
+        /// Turns a second.
+        frequency_hz: f64,
+    },
+}
+
+/// A scene with everything that its files hold: all that is needed to build the world, again and again.
+#[derive(Resource, Clone, Debug)]
+pub struct LoadedScene {
+    /// What the file says.
+    pub scene: Scene,
+    /// The model of each agent, none where it has no body.
+    pub models: Vec<Option<Arc<RobotModel>>>,
+    /// The drive of each agent, none where nothing drives it.
+    pub drives: Vec<Option<Drive>>,
+    /// The mesh of each obstacle, none where it is no mesh.
+    pub meshes: Vec<Option<Arc<Mesh>>>,
+}
+
+/// Marks what a scene brought into the world and a reset takes out again.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FromScene;
+
+/// Marks an agent: a robot, a vehicle, an instrument, or a kernel alone.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agent;

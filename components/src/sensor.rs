@@ -1,0 +1,362 @@
+//! Measurements, the readings that carry them, the truth beside them, and the noise between the two.
+
+use crate::body::Pose;
+use crate::seed::Rng;
+use crate::time::NS_PER_S;
+use bevy_ecs::prelude::*;
+use glam::Vec3;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A number of a measurement: what it is called and its unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Name, unique within its measurement.
+    pub name: &'static str,
+    /// SI unit, `1` for none.
+    pub unit: &'static str,
+}
+
+const fn field(name: &'static str, unit: &'static str) -> Field {
+    Field { name, unit }
+}
+
+/// What a sensor measures. A kind states its name and fields once; recorders, viewers and the hash need no other list.
+pub trait Measurement: Clone + Default + Send + Sync + 'static {
+    /// Name of the kind.
+    const KIND: &'static str;
+    /// Its numbers, in the order of [`Measurement::visit`]. A measurement of any length repeats them.
+    const FIELDS: &'static [Field];
+
+    /// Gives every number in order.
+    fn visit(&self, each: &mut dyn FnMut(f64));
+
+    /// Whether every number is finite.
+    fn is_finite(&self) -> bool {
+        let mut finite = true;
+        self.visit(&mut |x| finite &= x.is_finite());
+        finite
+    }
+}
+
+/// Names and fields of every kind of measurement that the run knows.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct Measurements(pub BTreeMap<&'static str, &'static [Field]>);
+
+/// Angular velocity and specific force, in the sensor's own axes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Imu {
+    /// rad/s.
+    pub angular_velocity_rad_s: Vec3,
+    /// Acceleration less gravity: at rest it points up with 9.81 m/s².
+    pub specific_force_m_s2: Vec3,
+}
+
+impl Measurement for Imu {
+    const KIND: &'static str = "imu";
+    const FIELDS: &'static [Field] = &[
+        field("angular_velocity_x", "rad/s"),
+        field("angular_velocity_y", "rad/s"),
+        field("angular_velocity_z", "rad/s"),
+        field("specific_force_x", "m/s2"),
+        field("specific_force_y", "m/s2"),
+        field("specific_force_z", "m/s2"),
+    ];
+
+    fn visit(&self, each: &mut dyn FnMut(f64)) {
+        for v in [self.angular_velocity_rad_s, self.specific_force_m_s2] {
+            each(f64::from(v.x));
+            each(f64::from(v.y));
+            each(f64::from(v.z));
+        }
+    }
+}
+
+/// Angles of the driven wheels, in the order of the drive's wheels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Encoders {
+    /// Turned since the start, forward positive, not wrapped (rad).
+    pub angles_rad: Vec<f64>,
+}
+
+impl Measurement for Encoders {
+    const KIND: &'static str = "encoders";
+    const FIELDS: &'static [Field] = &[field("angle", "rad")];
+
+    fn visit(&self, each: &mut dyn FnMut(f64)) {
+        self.angles_rad.iter().copied().for_each(each);
+    }
+}
+
+/// One turn of a planar lidar. Ray k points at `angle_min_rad + k * angle_step_rad` about the sensor's z, 0 along its x.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scan {
+    /// Direction of the first ray (rad).
+    pub angle_min_rad: f32,
+    /// From a ray to the next (rad).
+    pub angle_step_rad: f32,
+    /// Distances (m); the largest range where nothing was hit.
+    pub ranges_m: Vec<f32>,
+    /// Largest range (m).
+    pub range_max_m: f32,
+}
+
+impl Measurement for Scan {
+    const KIND: &'static str = "lidar";
+    const FIELDS: &'static [Field] = &[field("range", "m")];
+
+    fn visit(&self, each: &mut dyn FnMut(f64)) {
+        self.ranges_m.iter().map(|&r| f64::from(r)).for_each(each);
+    }
+}
+
+/// Whether anything but the ground is touched.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Contact {
+    /// Touched now.
+    pub touching: bool,
+    /// Sum of the magnitudes of all contact forces (N).
+    pub force_n: f32,
+}
+
+impl Measurement for Contact {
+    const KIND: &'static str = "contact";
+    const FIELDS: &'static [Field] = &[field("touching", "1"), field("force", "N")];
+
+    fn visit(&self, each: &mut dyn FnMut(f64)) {
+        each(f64::from(u8::from(self.touching)));
+        each(f64::from(self.force_n));
+    }
+}
+
+/// A measurement with its stamps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stamped<T> {
+    /// When it was measured (ns from the run's start).
+    pub source_ns: u64,
+    /// When it entered the run (ns).
+    pub arrival_ns: u64,
+    /// Counts the sensor's readings from 0.
+    pub sequence: u64,
+    /// What was measured.
+    pub value: T,
+}
+
+/// What a sensor says: its latest reading, and all that came since the last tick.
+/// It does not know where they come from. The values are reused, so that a steady tick allocates nothing.
+#[derive(Component, Clone, Debug)]
+pub struct Reading<T: Measurement> {
+    ring: Vec<Stamped<T>>,
+    /// Readings of this tick; they end at `last`.
+    fresh: usize,
+    last: usize,
+    sequence: u64,
+}
+
+impl<T: Measurement> Reading<T> {
+    /// Holds at most this many readings a tick; more push out the oldest.
+    pub fn with_capacity(batch: usize) -> Self {
+        Self {
+            ring: vec![Stamped::default(); batch.max(1) + 1],
+            fresh: 0,
+            last: 0,
+            sequence: 0,
+        }
+    }
+
+    /// The latest reading, none before the first.
+    pub fn latest(&self) -> Option<&Stamped<T>> {
+        (self.sequence > 0).then(|| &self.ring[self.last])
+    }
+
+    /// The readings since the last tick, oldest first.
+    pub fn batch(&self) -> impl ExactSizeIterator<Item = &Stamped<T>> {
+        let len = self.ring.len();
+        (0..self.fresh).map(move |k| &self.ring[(self.last + len + 1 + k - self.fresh) % len])
+    }
+
+    /// Whether anything came since the last tick.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh > 0
+    }
+
+    /// Starts a tick: nothing is fresh, the latest stays.
+    pub fn begin_tick(&mut self) {
+        self.fresh = 0;
+    }
+
+    /// Adds a reading. `fill` gets a value that was used before and writes the new one; it says whether to keep it.
+    pub fn write(&mut self, now_ns: u64, fill: impl FnOnce(&mut T) -> bool) -> bool {
+        let slot = (self.last + 1) % self.ring.len();
+        let entry = &mut self.ring[slot];
+        if !fill(&mut entry.value) {
+            return false;
+        }
+        entry.source_ns = now_ns;
+        entry.arrival_ns = now_ns;
+        entry.sequence = self.sequence;
+        self.sequence += 1;
+        self.last = slot;
+        self.fresh = (self.fresh + 1).min(self.ring.len() - 1);
+        true
+    }
+}
+
+/// The measurement without noise or fault, beside the reading of the same tick.
+#[derive(Component, Clone, Debug, Default, PartialEq)]
+pub struct Truth<T: Measurement>(pub T);
+
+/// Marks a sensor; it is a child of the agent whose it is.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sensor {
+    /// The agent.
+    pub agent: Entity,
+    /// Index of the link that carries it.
+    pub link: usize,
+}
+
+/// Where a sensor sits on its link.
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+pub struct Mount(pub Pose);
+
+/// Counts of a sensor since the run's start.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SensorStats {
+    /// Readings that entered.
+    pub readings: u64,
+    /// Readings lost on the way in.
+    pub dropped: u64,
+    /// Times that it fell silent for too long.
+    pub stale: u64,
+    /// Readings refused because a number was not finite.
+    pub non_finite: u64,
+}
+
+/// How a sensor differs from the truth, for each of its numbers alike, in the unit of the number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Noise {
+    /// Deviation of the white noise of one reading. A data sheet's density D gives `D * sqrt(rate_hz)`.
+    pub white_sd: f64,
+    /// Deviation of the constant offset that each run starts with.
+    pub turn_on_bias_sd: f64,
+    /// Deviation that the offset's random walk gains in one second.
+    pub drift_sd: f64,
+    /// Smallest step of the output; 0 for none.
+    pub resolution: f64,
+}
+
+/// The state of one number's [`Noise`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bias(pub f64);
+
+impl Bias {
+    /// Draws the offset that a run starts with.
+    pub fn turn_on(noise: &Noise, rng: &mut Rng) -> Self {
+        Self(draw(noise.turn_on_bias_sd, rng))
+    }
+
+    /// What the sensor says where the truth is `x`, `period_s` after its last word.
+    pub fn apply(&mut self, x: f64, period_s: f64, noise: &Noise, rng: &mut Rng) -> f64 {
+        if noise.drift_sd > 0.0 {
+            self.0 += draw(noise.drift_sd * period_s.sqrt(), rng);
+        }
+        let y = x + self.0 + draw(noise.white_sd, rng);
+        if noise.resolution > 0.0 {
+            (y / noise.resolution).round() * noise.resolution
+        } else {
+            y
+        }
+    }
+}
+
+/// A deviation of zero draws nothing.
+fn draw(sd: f64, rng: &mut Rng) -> f64 {
+    if sd > 0.0 { sd * rng.normal() } else { 0.0 }
+}
+
+/// Time between two stamps (s).
+pub fn elapsed_s(from_ns: u64, to_ns: u64) -> f64 {
+    to_ns.saturating_sub(from_ns) as f64 / NS_PER_S as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::RunSeed;
+
+    #[test]
+    fn a_batch_is_oldest_first_and_bounded() {
+        let mut r = Reading::<Contact>::with_capacity(3);
+        assert!(r.latest().is_none());
+        for k in 0..5u64 {
+            assert!(r.write(k, |c| {
+                c.force_n = k as f32;
+                true
+            }));
+        }
+        let forces: Vec<f32> = r.batch().map(|s| s.value.force_n).collect();
+        assert_eq!(forces, [2.0, 3.0, 4.0]);
+        r.begin_tick();
+        assert_eq!(r.batch().len(), 0);
+        assert_eq!(r.latest().map(|s| s.sequence), Some(4));
+        assert!(!r.write(5, |_| false));
+        assert_eq!(r.latest().map(|s| s.value.force_n), Some(4.0));
+    }
+
+    #[test]
+    fn noise_has_the_stated_deviation() {
+        let noise = Noise {
+            white_sd: 0.5,
+            turn_on_bias_sd: 2.0,
+            ..Noise::default()
+        };
+        let runs = 400;
+        let (mut offsets, mut white) = (0.0, 0.0);
+        for seed in 0..runs {
+            let mut rng = Rng::for_name(RunSeed(seed), "a/b");
+            let mut bias = Bias::turn_on(&noise, &mut rng);
+            offsets += bias.0 * bias.0;
+            let mean = bias.0;
+            for _ in 0..100 {
+                let e = bias.apply(0.0, 0.01, &noise, &mut rng) - mean;
+                white += e * e;
+            }
+        }
+        let n = runs as f64;
+        // Five standard errors of a variance: 5 sqrt(2/n).
+        assert!((offsets / n / 4.0 - 1.0).abs() < 5.0 * (2.0 / n).sqrt());
+        assert!((white / (n * 100.0) / 0.25 - 1.0).abs() < 5.0 * (2.0 / (n * 100.0)).sqrt());
+    }
+
+    #[test]
+    fn drift_grows_with_the_root_of_time() {
+        let noise = Noise {
+            drift_sd: 0.1,
+            ..Noise::default()
+        };
+        let runs = 2000;
+        let mut sum = 0.0;
+        for seed in 0..runs {
+            let mut rng = Rng::for_name(RunSeed(seed), "drift");
+            let mut bias = Bias::default();
+            for _ in 0..400 {
+                bias.apply(0.0, 0.01, &noise, &mut rng);
+            }
+            sum += bias.0 * bias.0;
+        }
+        // After 4 s the deviation is 0.1 sqrt(4).
+        let n = runs as f64;
+        assert!((sum / n / 0.04 - 1.0).abs() < 5.0 * (2.0 / n).sqrt());
+    }
+
+    #[test]
+    fn resolution_rounds() {
+        let noise = Noise {
+            resolution: 0.25,
+            ..Noise::default()
+        };
+        let mut rng = Rng::for_name(RunSeed(0), "q");
+        assert_eq!(Bias::default().apply(0.36, 1.0, &noise, &mut rng), 0.25);
+    }
+}

@@ -1,0 +1,6 @@
+//! The bare kernel, in five lines: it hears its own clock in real time, until Ctrl-C.
+use becomingone::{CoherenceEngine, EngineError};
+fn main() -> Result<(), EngineError> {
+    let mut engine = CoherenceEngine::new(); // that's the kernel
+    engine.run().map(drop) // it just works: any hardware, any time scale
+}

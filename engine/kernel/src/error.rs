@@ -1,0 +1,103 @@
+//! [`ConfigError`]: what a constructor refuses.
+
+/// Why a configuration was refused. Values are shown as `f64`, whichever float the kernel runs on.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No channel, or more than the capacity `N`.
+    #[error("{channels} channels: must be 1 to {capacity}")]
+    Channels {
+        /// Channels asked for.
+        channels: usize,
+        /// The capacity `N`.
+        capacity: usize,
+    },
+    /// `L` is 0: a resonance without lags has no value.
+    #[error("no lags: at least one is needed")]
+    NoLags,
+    /// A lag that the ring cannot reach.
+    #[error("lag of {lag} samples: must be less than the ring of {ring}")]
+    Lag {
+        /// The lag in samples.
+        lag: usize,
+        /// The ring's length `RING` in samples.
+        ring: usize,
+    },
+    /// The window is zero, negative, infinite or NaN.
+    #[error("window of {window_s} s: must be positive and finite")]
+    Window {
+        /// The window `T_w` in seconds.
+        window_s: f64,
+    },
+    /// The cycle frequency is infinite or NaN.
+    #[error("cycle frequency of {nu_rad_s} rad/s: must be finite")]
+    CycleFrequency {
+        /// The cycle frequency nu in rad/s.
+        nu_rad_s: f64,
+    },
+    /// The longest allowed gap is zero, negative or NaN (infinity means: any gap is allowed).
+    #[error("longest gap of {max_gap_s} s: must be positive")]
+    MaxGap {
+        /// The longest allowed gap in seconds.
+        max_gap_s: f64,
+    },
+    /// A channel's weight is negative, infinite or NaN.
+    #[error("weight {weight} of channel {channel}: must be finite and not negative")]
+    Weight {
+        /// The channel's index.
+        channel: usize,
+        /// Its weight, dimensionless.
+        weight: f64,
+    },
+    /// The weights of the active channels have no usable sum: all are zero, or it overflows.
+    #[error("the channels' weights sum to {sum}: must be positive and finite")]
+    WeightSum {
+        /// The sum over the active channels.
+        sum: f64,
+    },
+    /// The mean or the standard deviation of a real channel is unusable.
+    #[error("mean {mean}, standard deviation {sd}: both must be finite, the second not negative")]
+    Standard {
+        /// The mean, in the channel's unit.
+        mean: f64,
+        /// The standard deviation, in the channel's unit.
+        sd: f64,
+    },
+    /// Theta is negative, infinite or NaN.
+    #[error("theta of {theta}: must be finite and not negative")]
+    Theta {
+        /// The largest delta that counts as aligned.
+        theta: f64,
+    },
+    /// `I_c` lies outside (0, 1]: `|T|^2` would always or never reach it.
+    #[error("collapse threshold of {collapse}: must be above 0 and at most 1")]
+    Collapse {
+        /// The threshold `I_c` of `|T_sync|^2`.
+        collapse: f64,
+    },
+    /// h lies outside (0, 1].
+    #[error("release ratio of {release}: must be above 0 and at most 1")]
+    Release {
+        /// The ratio h of the release threshold to `I_c`.
+        release: f64,
+    },
+    /// A dwell of no tick.
+    #[error("dwell of 0 ticks: must be at least 1")]
+    Dwell,
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::ConfigError;
+    use std::string::ToString;
+
+    #[test]
+    fn a_message_names_the_value_and_the_bound() {
+        let error = ConfigError::Lag { lag: 8, ring: 8 };
+        assert_eq!(
+            error.to_string(),
+            "lag of 8 samples: must be less than the ring of 8"
+        );
+    }
+}

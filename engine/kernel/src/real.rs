@@ -1,0 +1,126 @@
+//! [`Real`]: the two float types that the kernel runs on, and the few numbers that differ
+//! between them.
+
+use core::fmt::Debug;
+
+use num_complex::Complex;
+use num_traits::{Float, FloatConst, NumAssign};
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// A float of the kernel: `f32` or `f64`, and no other type.
+///
+/// `f32` halves the memory. Its exponential averages stall when a window holds more than some
+/// 10^6 samples, because one sample's share is then near the rounding of the sum; take `f64`
+/// for windows beyond 10^5 samples.
+pub trait Real:
+    Float
+    + FloatConst
+    + NumAssign
+    + Default
+    + Debug
+    + Into<f64>
+    + Send
+    + Sync
+    + 'static
+    + sealed::Sealed
+{
+    /// Mean power below which T has no value: far below any signal, far above the smallest
+    /// normal number, where quotients lose their digits.
+    const MIN_POWER: Self;
+
+    /// Largest |d|^2 that may enter a sum: products of two such values, and sums of those,
+    /// stay finite.
+    const MAX_POWER: Self;
+
+    /// The nearest value to `x`.
+    fn of(x: f64) -> Self;
+
+    /// (e^-x, 1 - e^-x) for x >= 0: how much of the past remains, and the share of the new.
+    ///
+    /// The second is not one minus the first: for small x that difference has no digits.
+    fn decay(x: Self) -> (Self, Self);
+
+    /// e^{i angle}, `angle` in radians. NaN for an infinite angle.
+    fn turn(angle_rad: Self) -> Complex<Self>;
+
+    /// |z| without overflow.
+    fn modulus(z: Complex<Self>) -> Self;
+}
+
+// `Float`'s own functions come from std wherever another crate switches that on, and std's bits
+// depend on the machine. These are libm's, always.
+
+impl Real for f32 {
+    const MIN_POWER: Self = 1.0e-30;
+    const MAX_POWER: Self = 1.0e36;
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "rounding to f32 is the purpose"
+    )]
+    fn of(x: f64) -> Self {
+        x as Self
+    }
+
+    fn decay(x: Self) -> (Self, Self) {
+        (libm::expf(-x), -libm::expm1f(-x))
+    }
+
+    fn turn(angle_rad: Self) -> Complex<Self> {
+        let (sin, cos) = libm::sincosf(angle_rad);
+        Complex::new(cos, sin)
+    }
+
+    fn modulus(z: Complex<Self>) -> Self {
+        libm::hypotf(z.re, z.im)
+    }
+}
+
+impl Real for f64 {
+    const MIN_POWER: Self = 1.0e-200;
+    const MAX_POWER: Self = 1.0e300;
+
+    fn of(x: f64) -> Self {
+        x
+    }
+
+    fn decay(x: Self) -> (Self, Self) {
+        (libm::exp(-x), -libm::expm1(-x))
+    }
+
+    fn turn(angle_rad: Self) -> Complex<Self> {
+        let (sin, cos) = libm::sincos(angle_rad);
+        Complex::new(cos, sin)
+    }
+
+    fn modulus(z: Complex<Self>) -> Self {
+        libm::hypot(z.re, z.im)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Real;
+
+    #[test]
+    fn decay_keeps_its_digits_for_short_steps() {
+        // 1 us in a window of an hour: 1 - e^-x = x - x^2/2 + ...
+        let x = 1.0e-6 / 3600.0;
+        let (past, new) = <f64 as Real>::decay(x);
+        assert!(past < 1.0);
+        assert!((new / (x - x * x / 2.0) - 1.0).abs() < 1e-15);
+        let (_, new) = <f32 as Real>::decay(1.0e-9);
+        assert!((new / 1.0e-9 - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn decay_of_everything_leaves_only_the_new() {
+        assert_eq!(<f64 as Real>::decay(f64::INFINITY), (0.0, 1.0));
+        assert_eq!(<f32 as Real>::decay(0.0), (1.0, 0.0));
+    }
+}

@@ -1,0 +1,780 @@
+//! [`Resonance`]: `T_tau`, the normalised lagged autocorrelation of the phase velocity.
+//!
+//! For channels d in C^N, weights `w_n` with sum 1, window `T_w` and cycle frequency nu:
+//!
+//! ```text
+//! <u, v>  = sum_n w_n conj(v_n) u_n
+//! S(t)    = int_{-inf}^t e^{-(t-s)/T_w} <d(s), d(s-tau)> e^{i nu s} ds
+//! P0, P1  = the same integral of |d(s)|^2 and of |d(s-tau)|^2, without the carrier
+//! T_tau   = S / (sqrt(P0) sqrt(P1))
+//! ```
+//!
+//! With nu = 0 this is the degree of temporal coherence g1(tau) of optics; with nu not 0, the
+//! normalised cyclic autocorrelation (Gardner). Sample by sample, with `lam_k = e^{-dt_k/T_w}` and
+//! `m_{n,k}` = 1 where channel n has a value at sample k, else 0:
+//!
+//! ```text
+//! S_k   = lam_k S_{k-1} + (1-lam_k) rho_k sum_n w_n m_{n,k} m_{n,k-l} conj(d_{n,k-l}) d_{n,k}
+//! P0, P1  likewise, the same pairs with the same weights
+//! rho_k = rho_{k-1} e^{i nu dt_k}, renormalised
+//! ```
+//!
+//! As the three sums run over identical pairs with identical non-negative weights,
+//! `|T_tau| <= 1` by Cauchy-Schwarz, whatever comes in and whatever is missing.
+
+use num_complex::Complex;
+
+use crate::{ConfigError, Real};
+
+/// Effective samples below which T has no value: with fewer, even white noise looks coherent
+/// (its mean `|T|^2` is `1/N_eff` for one channel).
+pub const MIN_N_EFF: f64 = 8.0;
+
+/// What a [`Resonance`] is made from.
+///
+/// `N` is the capacity in channels, `L` the number of lags.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResonanceConfig<R, const N: usize, const L: usize> {
+    /// Active channels, 1 to `N`.
+    pub channels: usize,
+    /// The window `T_w` in seconds: a sample's weight fades by a factor e in this time.
+    ///
+    /// Longer means less scatter (`N_eff` is about `2 T_w/dt`) and a later answer. Below about
+    /// 4 samples, `N_eff` never reaches [`MIN_N_EFF`] and T never has a value.
+    pub window_s: R,
+    /// Lags in samples, each less than the ring. Lag 0 is allowed: without a carrier its T is 1,
+    /// with one it shows a power that cycles.
+    pub lags: [usize; L],
+    /// The cycle frequency nu in rad/s; 0 is ordinary coherence.
+    ///
+    /// Set to a shaft, gait or scan rate it finds power that cycles at that rate; set to
+    /// -2 pi kappa tau it refocuses a chirp of kappa Hz/s.
+    pub nu_rad_s: R,
+    /// The weights `w_n` of the channels, finite and not negative; only their ratios matter.
+    /// Those beyond the active channels are not read.
+    pub weights: [R; N],
+    /// The longest time in seconds from one sample to the next over which a lag still means
+    /// something; after a longer one the ring is cleared. Infinity allows any.
+    pub max_gap_s: R,
+}
+
+impl<R: Real, const N: usize, const L: usize> ResonanceConfig<R, N, L> {
+    /// Ordinary coherence (nu = 0) of equally weighted channels; gaps up to one window.
+    pub fn new(channels: usize, window_s: R, lags: [usize; L]) -> Self {
+        Self {
+            channels,
+            window_s,
+            lags,
+            nu_rad_s: R::zero(),
+            weights: [R::one(); N],
+            max_gap_s: window_s,
+        }
+    }
+
+    /// Checks every field against a ring of `ring` samples; the weights come back with sum 1.
+    fn validated(mut self, ring: usize) -> Result<Self, ConfigError> {
+        let zero = R::zero();
+        if self.channels == 0 || self.channels > N {
+            return Err(ConfigError::Channels {
+                channels: self.channels,
+                capacity: N,
+            });
+        }
+        if L == 0 {
+            return Err(ConfigError::NoLags);
+        }
+        if let Some(&lag) = self.lags.iter().find(|&&lag| lag >= ring) {
+            return Err(ConfigError::Lag { lag, ring });
+        }
+        let window_usable = self.window_s > zero && self.window_s.is_finite();
+        if !window_usable {
+            return Err(ConfigError::Window {
+                window_s: self.window_s.into(),
+            });
+        }
+        if !self.nu_rad_s.is_finite() {
+            return Err(ConfigError::CycleFrequency {
+                nu_rad_s: self.nu_rad_s.into(),
+            });
+        }
+        let gap_usable = self.max_gap_s > zero;
+        if !gap_usable {
+            return Err(ConfigError::MaxGap {
+                max_gap_s: self.max_gap_s.into(),
+            });
+        }
+        let mut sum = zero;
+        for (channel, &weight) in self.weights.iter().take(self.channels).enumerate() {
+            let usable = weight >= zero && weight.is_finite();
+            if !usable {
+                return Err(ConfigError::Weight {
+                    channel,
+                    weight: weight.into(),
+                });
+            }
+            sum += weight;
+        }
+        let sum_usable = sum > zero && sum.is_finite();
+        if !sum_usable {
+            return Err(ConfigError::WeightSum { sum: sum.into() });
+        }
+        for weight in self.weights.iter_mut().take(self.channels) {
+            *weight /= sum;
+        }
+        Ok(self)
+    }
+}
+
+/// What became of one [`Resonance::push`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushOutcome {
+    /// Taken.
+    Taken,
+    /// Taken as the first sample after a gap: the ring was cleared before, the sums were kept.
+    AfterGap,
+    /// Not taken, because the time step was unusable. Nothing changed but the counter.
+    Dropped,
+}
+
+/// All channels at one sample. A missing value is stored as zero with `present` zero, so that it
+/// adds nothing to any sum and the loop over channels has no branch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Sample<R, const N: usize> {
+    value: [Complex<R>; N],
+    power: [R; N],
+    present: [R; N],
+}
+
+impl<R: Real, const N: usize> Sample<R, N> {
+    const fn missing(zero: R) -> Self {
+        Self {
+            value: [Complex::new(zero, zero); N],
+            power: [zero; N],
+            present: [zero; N],
+        }
+    }
+}
+
+/// The sums of one lag.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Sums<R> {
+    s: Complex<R>,
+    p0: R,
+    p1: R,
+    /// Sum of the exponential weights of the samples that had a pair, and of their squares.
+    weight: R,
+    weight_sq: R,
+}
+
+impl<R: Real> Sums<R> {
+    fn empty() -> Self {
+        let zero = R::zero();
+        Self {
+            s: Complex::new(zero, zero),
+            p0: zero,
+            p1: zero,
+            weight: zero,
+            weight_sq: zero,
+        }
+    }
+
+    /// (sum w)^2 / sum w^2; 0 before the first pair and when all of them have faded.
+    fn n_eff(&self) -> R {
+        if self.weight_sq < R::min_positive_value() {
+            return R::zero();
+        }
+        self.weight * self.weight / self.weight_sq
+    }
+
+    fn t(&self) -> Option<Complex<R>> {
+        let enough =
+            self.n_eff() >= R::of(MIN_N_EFF) && self.p0 >= R::MIN_POWER && self.p1 >= R::MIN_POWER;
+        // Two roots, not the root of the product: that would overflow.
+        enough.then(|| clamped(self.s.unscale(self.p0.sqrt() * self.p1.sqrt())))
+    }
+}
+
+/// Takes off what rounding put above 1, so that both |t| and |t|^2 are at most 1 as computed.
+fn clamped<R: Real>(t: Complex<R>) -> Complex<R> {
+    let (one, norm) = (R::one(), R::modulus(t));
+    if norm <= one && t.norm_sqr() <= one {
+        return t;
+    }
+    t.scale((one - R::of(4.0) * R::epsilon()) / norm)
+}
+
+/// The factors of one time step, kept until the step changes: most steps are equal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Step<R> {
+    dt_s: R,
+    lam: R,
+    gain: R,
+    turn: Complex<R>,
+}
+
+/// `T_tau` over an exponential window, at `L` lags, of up to `N` channels.
+///
+/// `RING` is the number of samples kept, and must exceed the largest lag. The cost of a push is
+/// proportional to (active channels) x `L`, without allocation.
+///
+/// The input may be any linear image of the channels: the phase velocity from
+/// [`PhaseVelocity`](crate::PhaseVelocity) (its order is a rhythm that holds), or the raw
+/// levels. The sign convention: a tone of f Hz has `T_tau = e^{i 2 pi f tau}`.
+///
+/// While channels stand still, or nothing comes in, S, P0 and P1 fade alike and T keeps its last
+/// value, until the powers are under [`Real::MIN_POWER`].
+///
+/// ```
+/// use becomingone_kernel::{Complex, Resonance, ResonanceConfig};
+///
+/// // Two channels that turn a quarter each sample, in opposite phase.
+/// let config = ResonanceConfig::<f64, 2, 1>::new(2, 1.0, [1]);
+/// let mut resonance = Resonance::<f64, 2, 1, 2>::new(config)?;
+/// let mut d = Complex::new(1.0, 0.0);
+/// for _ in 0..20 {
+///     resonance.push(&[Some(d), Some(-d)], 0.02);
+///     d *= Complex::i();
+/// }
+/// let t = resonance.t(0).unwrap_or_default();
+/// assert!((t - Complex::i()).norm() < 1e-12);
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resonance<R, const N: usize, const L: usize, const RING: usize> {
+    config: ResonanceConfig<R, N, L>,
+    step: Step<R>,
+    rho: Complex<R>,
+    ring: [Sample<R, N>; RING],
+    head: usize,
+    sums: [Sums<R>; L],
+    non_finite: u64,
+    dropped: u64,
+    gaps: u64,
+}
+
+impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N, L, RING> {
+    /// A resonance that has seen nothing. The weights of the active channels are scaled to sum 1.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] that names the first field out of its range; see [`ResonanceConfig`].
+    pub fn new(config: ResonanceConfig<R, N, L>) -> Result<Self, ConfigError> {
+        Ok(Self::empty(config.validated(RING)?))
+    }
+
+    fn empty(config: ResonanceConfig<R, N, L>) -> Self {
+        let (zero, one) = (R::zero(), R::one());
+        Self {
+            config,
+            // A step of 0 s equals no step that is ever taken.
+            step: Step {
+                dt_s: zero,
+                lam: one,
+                gain: zero,
+                turn: Complex::new(one, zero),
+            },
+            rho: Complex::new(one, zero),
+            ring: [Sample::missing(zero); RING],
+            head: 0,
+            sums: [Sums::empty(); L],
+            non_finite: 0,
+            dropped: 0,
+            gaps: 0,
+        }
+    }
+
+    /// Takes one sample of every channel.
+    ///
+    /// `d` holds one entry a channel: `None` is missing. Channels beyond its end are missing;
+    /// entries beyond [`channels`](Self::channels) are not read. NaN, infinity, and |d|^2 above
+    /// [`Real::MAX_POWER`] are counted and taken as missing. `dt_s` is the time since the last
+    /// push that was taken, in seconds.
+    ///
+    /// A `dt_s` that is zero, negative, infinite or NaN, or that turns the carrier by an infinite
+    /// angle, drops the push. A `dt_s` above `max_gap_s` clears the ring first: no pair spans
+    /// the gap. The sums are kept, and fade by its length as by any other.
+    pub fn push(&mut self, d: &[Option<Complex<R>>], dt_s: R) -> PushOutcome {
+        if !self.take_step(dt_s) {
+            self.dropped += 1;
+            return PushOutcome::Dropped;
+        }
+        let outcome = if dt_s > self.config.max_gap_s {
+            self.ring = [Sample::missing(R::zero()); RING];
+            self.gaps += 1;
+            PushOutcome::AfterGap
+        } else {
+            PushOutcome::Taken
+        };
+        self.store(d);
+        self.accumulate();
+        outcome
+    }
+
+    /// Sets the factors of this step and turns the carrier. False if `dt_s` is unusable.
+    fn take_step(&mut self, dt_s: R) -> bool {
+        let nu = self.config.nu_rad_s;
+        let usable = dt_s > R::zero() && dt_s.is_finite() && (nu * dt_s).is_finite();
+        if !usable {
+            return false;
+        }
+        if dt_s != self.step.dt_s {
+            let (lam, gain) = R::decay(dt_s / self.config.window_s);
+            self.step = Step {
+                dt_s,
+                lam,
+                gain,
+                turn: R::turn(nu * dt_s),
+            };
+        }
+        if nu != R::zero() {
+            // From step to step, never e^{i nu t}: absolute time loses its digits in the long run.
+            let rho = self.rho * self.step.turn;
+            self.rho = rho.unscale(rho.norm_sqr().sqrt());
+        }
+        true
+    }
+
+    /// Writes the sample into the ring.
+    fn store(&mut self, d: &[Option<Complex<R>>]) {
+        self.head = (self.head + 1) % RING;
+        let channels = self.config.channels;
+        let row = &mut self.ring[self.head];
+        let cells = row
+            .value
+            .iter_mut()
+            .zip(&mut row.power)
+            .zip(&mut row.present);
+        for (n, ((value, power), present)) in cells.take(channels).enumerate() {
+            let (zero, one) = (R::zero(), R::one());
+            (*value, *power, *present) = (Complex::new(zero, zero), zero, zero);
+            if let Some(z) = d.get(n).copied().flatten() {
+                let z_power = z.norm_sqr();
+                // False for NaN, too.
+                if z_power <= R::MAX_POWER {
+                    (*value, *power, *present) = (z, z_power, one);
+                } else {
+                    self.non_finite += 1;
+                }
+            }
+        }
+    }
+
+    /// Adds the pairs of the newest sample to the sums of every lag.
+    fn accumulate(&mut self) {
+        let Step { lam, gain, .. } = self.step;
+        let channels = self.config.channels;
+        let now = &self.ring[self.head];
+        for (sums, &lag) in self.sums.iter_mut().zip(&self.config.lags) {
+            // 0 <= lag < RING, checked by the constructor.
+            let old = &self.ring[(self.head + RING - lag) % RING];
+            let mut pair = Sums::empty();
+            for (n, &w) in self.config.weights.iter().take(channels).enumerate() {
+                pair.s += (old.value[n].conj() * now.value[n]).scale(w);
+                pair.p0 += w * old.present[n] * now.power[n];
+                pair.p1 += w * now.present[n] * old.power[n];
+                pair.weight += w * now.present[n] * old.present[n];
+            }
+            let paired = if pair.weight > R::zero() {
+                R::one()
+            } else {
+                R::zero()
+            };
+            let turned: Complex<R> = pair.s * self.rho;
+            sums.s = sums.s.scale(lam) + turned.scale(gain);
+            sums.p0 = lam * sums.p0 + gain * pair.p0;
+            sums.p1 = lam * sums.p1 + gain * pair.p1;
+            sums.weight = lam * sums.weight + gain * paired;
+            sums.weight_sq = lam * lam * sums.weight_sq + gain * gain * paired;
+        }
+    }
+
+    /// T at the lag with this index: complex, |T| <= 1, dimensionless.
+    ///
+    /// `None` while [`n_eff`](Self::n_eff) is under [`MIN_N_EFF`], while a power is under
+    /// [`Real::MIN_POWER`], and for an index of no lag.
+    pub fn t(&self, lag_index: usize) -> Option<Complex<R>> {
+        self.sums.get(lag_index)?.t()
+    }
+
+    /// Order: the mean of |T|^2 over the lags, 0 to 1.
+    ///
+    /// 1 for every complex tone; for a real tone of f Hz, the mean of cos^2(2 pi f tau). The mean
+    /// of the complex T would cancel: a tone has another phase at each lag. `None` unless every
+    /// lag has a value.
+    pub fn order(&self) -> Option<R> {
+        self.mean_over_lags(|t| t.norm_sqr())
+    }
+
+    /// The mean of Re T over the lags, -1 to 1: for innovations, which have no carrier. `None`
+    /// unless every lag has a value.
+    pub fn mean_re(&self) -> Option<R> {
+        self.mean_over_lags(|t| t.re)
+    }
+
+    fn mean_over_lags(&self, of: impl Fn(Complex<R>) -> R) -> Option<R> {
+        let mut sum = R::zero();
+        for sums in &self.sums {
+            sum += of(sums.t()?);
+        }
+        Some(sum / R::of(L as f64))
+    }
+
+    /// Effective samples at the lag with this index: (sum w)^2 / sum w^2 over the exponential
+    /// weights of the samples at which any channel of weight above 0 had a pair.
+    ///
+    /// Tends to (1+lam)/(1-lam), about `2 T_w/dt`. `None` for an index of no lag.
+    pub fn n_eff(&self, lag_index: usize) -> Option<R> {
+        self.sums.get(lag_index).map(Sums::n_eff)
+    }
+
+    /// Active channels.
+    pub fn channels(&self) -> usize {
+        self.config.channels
+    }
+
+    /// The configuration, its weights scaled to sum 1 over the active channels.
+    pub fn config(&self) -> &ResonanceConfig<R, N, L> {
+        &self.config
+    }
+
+    /// Values that were present but NaN, infinite or too large to square.
+    pub fn non_finite(&self) -> u64 {
+        self.non_finite
+    }
+
+    /// Pushes that were not taken, because of their time step.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Gaps longer than `max_gap_s`.
+    pub fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
+    /// Back to the state after [`new`](Self::new): sums, ring, carrier and counters.
+    pub fn reset(&mut self) {
+        *self = Self::empty(self.config.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type One = Resonance<f64, 1, 1, 4>;
+
+    fn one(lag: usize) -> Result<One, ConfigError> {
+        Resonance::new(ResonanceConfig::new(1, 1.0, [lag]))
+    }
+
+    /// The tone e^{i angle k} at sample k.
+    fn tone(angle: f64, k: u32) -> Option<Complex<f64>> {
+        Some(<f64 as Real>::turn(angle * f64::from(k)))
+    }
+
+    fn near(t: Option<Complex<f64>>, expected: Complex<f64>) -> bool {
+        t.is_some_and(|t| (t - expected).norm() < 1e-12)
+    }
+
+    #[test]
+    fn each_field_is_checked() {
+        type Config = ResonanceConfig<f64, 2, 2>;
+        let good = Config::new(2, 1.0, [0, 3]);
+        let refused = |change: fn(&mut Config)| {
+            let mut config = good.clone();
+            change(&mut config);
+            Resonance::<f64, 2, 2, 4>::new(config).err()
+        };
+        assert_eq!(refused(|_| ()), None);
+        assert_eq!(refused(|c| c.max_gap_s = f64::INFINITY), None);
+        assert_eq!(
+            refused(|c| c.channels = 3),
+            Some(ConfigError::Channels {
+                channels: 3,
+                capacity: 2
+            })
+        );
+        assert!(matches!(
+            refused(|c| c.channels = 0),
+            Some(ConfigError::Channels { .. })
+        ));
+        assert_eq!(
+            refused(|c| c.lags = [1, 4]),
+            Some(ConfigError::Lag { lag: 4, ring: 4 })
+        );
+        for (name, bad) in [("zero", 0.0), ("negative", -1.0), ("NaN", f64::NAN)] {
+            let mut config = good.clone();
+            config.window_s = bad;
+            let error = Resonance::<f64, 2, 2, 4>::new(config).err();
+            assert!(
+                matches!(error, Some(ConfigError::Window { .. })),
+                "window {name}"
+            );
+            let mut config = good.clone();
+            config.max_gap_s = bad;
+            let error = Resonance::<f64, 2, 2, 4>::new(config).err();
+            assert!(
+                matches!(error, Some(ConfigError::MaxGap { .. })),
+                "gap {name}"
+            );
+        }
+        let window = refused(|c| c.window_s = f64::INFINITY);
+        assert!(matches!(window, Some(ConfigError::Window { .. })));
+        let nu = refused(|c| c.nu_rad_s = f64::NAN);
+        assert!(matches!(nu, Some(ConfigError::CycleFrequency { .. })));
+        assert_eq!(
+            refused(|c| c.weights = [1.0, -1.0]),
+            Some(ConfigError::Weight {
+                channel: 1,
+                weight: -1.0
+            })
+        );
+        let weight = refused(|c| c.weights = [f64::NAN, 1.0]);
+        assert!(matches!(
+            weight,
+            Some(ConfigError::Weight { channel: 0, .. })
+        ));
+        assert_eq!(
+            refused(|c| c.weights = [0.0; 2]),
+            Some(ConfigError::WeightSum { sum: 0.0 })
+        );
+        let sum = refused(|c| c.weights = [f64::MAX; 2]);
+        assert!(matches!(sum, Some(ConfigError::WeightSum { .. })));
+        let no_lags = Resonance::<f64, 2, 0, 4>::new(ResonanceConfig::new(1, 1.0, []));
+        assert_eq!(no_lags.err(), Some(ConfigError::NoLags));
+    }
+
+    #[test]
+    fn weights_beyond_the_active_channels_are_not_read() -> Result<(), ConfigError> {
+        let mut config = ResonanceConfig::<f64, 3, 1>::new(2, 1.0, [1]);
+        config.weights = [1.0, 3.0, f64::NAN];
+        let resonance = Resonance::<f64, 3, 1, 2>::new(config)?;
+        assert_eq!(resonance.config().weights[..2], [0.25, 0.75]);
+        Ok(())
+    }
+
+    #[test]
+    fn effective_samples_follow_the_geometric_series() -> Result<(), ConfigError> {
+        let (dt, lag) = (0.05, 2);
+        let lam: f64 = f64::exp(-dt);
+        let mut resonance = one(lag)?;
+        for push in 1..=200_u32 {
+            resonance.push(&[tone(0.3, push)], dt);
+            let pairs = push.saturating_sub(lag as u32) as i32;
+            // sum w = 1 - lam^n; sum w^2 = (1 - lam)^2 (1 - lam^2n)/(1 - lam^2).
+            let sum = 1.0 - lam.powi(pairs);
+            let squares = (1.0 - lam) * (1.0 - lam.powi(2 * pairs)) / (1.0 + lam);
+            let expected = if pairs == 0 { 0.0 } else { sum * sum / squares };
+            let n_eff = resonance.n_eff(0).unwrap_or_default();
+            assert!(
+                (n_eff - expected).abs() < 1e-9,
+                "{push}: {n_eff} {expected}"
+            );
+            assert_eq!(resonance.t(0).is_some(), expected >= MIN_N_EFF, "{push}");
+        }
+        assert_eq!(resonance.n_eff(1), None);
+        assert_eq!(resonance.t(1), None);
+        Ok(())
+    }
+
+    #[test]
+    fn missing_samples_do_not_count_as_effective() -> Result<(), ConfigError> {
+        let mut resonance = one(1)?;
+        for k in 0..30 {
+            resonance.push(&[tone(0.3, k)], 0.02);
+        }
+        let (n_eff, t) = (resonance.n_eff(0).unwrap_or_default(), resonance.t(0));
+        for _ in 0..20 {
+            resonance.push(&[None], 0.02);
+        }
+        assert!((resonance.n_eff(0).unwrap_or_default() / n_eff - 1.0).abs() < 1e-12);
+        assert!(near(resonance.t(0), t.unwrap_or_default()));
+        Ok(())
+    }
+
+    #[test]
+    fn a_channel_without_pairs_has_no_part() -> Result<(), ConfigError> {
+        // Channel 1 is present at every second sample only, so lag 1 never finds a pair of it.
+        let mut resonance = Resonance::<f64, 2, 1, 2>::new(ResonanceConfig::new(2, 1.0, [1]))?;
+        for k in 0..40 {
+            let noise = Some(Complex::new(f64::from(k * k % 7) * 100.0, 3.0));
+            resonance.push(&[tone(0.3, k), if k % 2 == 0 { noise } else { None }], 0.02);
+        }
+        assert!(near(resonance.t(0), <f64 as Real>::turn(0.3)));
+        Ok(())
+    }
+
+    #[test]
+    fn a_channel_of_weight_zero_has_no_part() -> Result<(), ConfigError> {
+        let mut config = ResonanceConfig::new(2, 1.0, [1]);
+        config.weights = [2.0, 0.0];
+        let mut resonance = Resonance::<f64, 2, 1, 2>::new(config)?;
+        for k in 0..20 {
+            resonance.push(&[None, tone(0.9, k)], 0.02);
+        }
+        assert_eq!(resonance.n_eff(0), Some(0.0));
+        for k in 0..20 {
+            resonance.push(&[tone(0.3, k), tone(0.9, k)], 0.02);
+        }
+        assert!(near(resonance.t(0), <f64 as Real>::turn(0.3)));
+        Ok(())
+    }
+
+    #[test]
+    fn weights_weigh_powers() -> Result<(), ConfigError> {
+        // T = sum w_n |d_n|^2 e^{i a_n} / sum w_n |d_n|^2 with w = (1/4, 3/4) and |d| = (2, 1).
+        let mut config = ResonanceConfig::new(2, 1.0, [1]);
+        config.weights = [1.0, 3.0];
+        let mut resonance = Resonance::<f64, 2, 1, 2>::new(config)?;
+        for k in 0..20 {
+            resonance.push(&[tone(0.3, k).map(|d| d * 2.0), tone(-1.1, k)], 0.02);
+        }
+        let turn = <f64 as Real>::turn;
+        assert!(near(
+            resonance.t(0),
+            (turn(0.3) * 4.0 + turn(-1.1) * 3.0) / 7.0
+        ));
+        Ok(())
+    }
+
+    #[test]
+    fn an_unusable_step_changes_nothing_but_the_counter() -> Result<(), ConfigError> {
+        let mut config = ResonanceConfig::new(1, 1.0, [1]);
+        config.nu_rad_s = 2.0;
+        let mut resonance = Resonance::<f64, 1, 1, 4>::new(config)?;
+        for k in 0..20 {
+            resonance.push(&[tone(0.3, k)], 0.02);
+        }
+        let mut before = resonance.clone();
+        for bad in [
+            0.0,
+            -0.0,
+            -0.02,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::MAX,
+        ] {
+            assert_eq!(
+                resonance.push(&[tone(1.0, 7)], bad),
+                PushOutcome::Dropped,
+                "{bad}"
+            );
+        }
+        assert_eq!(resonance.dropped(), 7);
+        before.dropped = 7;
+        assert_eq!(resonance, before);
+        Ok(())
+    }
+
+    #[test]
+    fn a_gap_clears_the_ring_and_keeps_the_sums() -> Result<(), ConfigError> {
+        let expected = <f64 as Real>::turn(0.3);
+        for (max_gap_s, seen) in [(0.1, false), (f64::INFINITY, true)] {
+            let mut config = ResonanceConfig::new(1, 1.0, [1]);
+            config.max_gap_s = max_gap_s;
+            let mut resonance = Resonance::<f64, 1, 1, 4>::new(config)?;
+            for k in 0..20 {
+                assert_eq!(resonance.push(&[tone(0.3, k)], 0.1), PushOutcome::Taken);
+            }
+            // After the gap the tone goes on in another phase: a pair across it would show.
+            let outcome = resonance.push(&[tone(0.3, 25)], 0.5);
+            assert_eq!(
+                outcome,
+                if seen {
+                    PushOutcome::Taken
+                } else {
+                    PushOutcome::AfterGap
+                }
+            );
+            assert_eq!(resonance.gaps(), u64::from(!seen));
+            assert_eq!(near(resonance.t(0), expected), !seen);
+            resonance.push(&[tone(0.3, 26)], 0.1);
+            assert_eq!(near(resonance.t(0), expected), !seen);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn broken_values_are_missing_and_counted() -> Result<(), ConfigError> {
+        let mut resonance = one(1)?;
+        for k in 0..60 {
+            let broken = [f64::NAN, f64::INFINITY, 1e151];
+            let d = match broken.get(k as usize % 6) {
+                Some(&x) => Some(Complex::new(0.0, x)),
+                None => tone(0.3, k),
+            };
+            resonance.push(&[d], 0.02);
+        }
+        assert_eq!(resonance.non_finite(), 30);
+        assert!(near(resonance.t(0), <f64 as Real>::turn(0.3)));
+        Ok(())
+    }
+
+    #[test]
+    fn silence_has_no_value() -> Result<(), ConfigError> {
+        let mut resonance = one(1)?;
+        for _ in 0..100 {
+            resonance.push(&[Some(Complex::new(0.0, 0.0))], 0.02);
+        }
+        assert_eq!(
+            (resonance.t(0), resonance.order(), resonance.mean_re()),
+            (None, None, None)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_silent_side_of_the_pairs_has_no_value() -> Result<(), ConfigError> {
+        // With every third sample missing, one side of all pairs is silent and the other is not.
+        for pair in [[1.0, 0.0], [0.0, 1.0], [1.0, 1e-101], [1e-101, 1.0]] {
+            let mut resonance = one(1)?;
+            for _ in 0..50 {
+                for x in pair {
+                    resonance.push(&[Some(Complex::new(x, 0.0))], 0.02);
+                }
+                resonance.push(&[None], 0.02);
+            }
+            assert!(resonance.n_eff(0) > Some(MIN_N_EFF));
+            assert_eq!(resonance.t(0), None, "{pair:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_carrier_keeps_its_length() -> Result<(), ConfigError> {
+        let mut config = ResonanceConfig::new(1, 1.0, [1]);
+        config.nu_rad_s = 37.0;
+        let mut resonance = Resonance::<f32, 1, 1, 2>::new(config)?;
+        for _ in 0..1_000_000 {
+            resonance.push(&[None], 0.02);
+        }
+        assert!((resonance.rho.norm() - 1.0).abs() < 1e-6);
+        Ok(())
+    }
+
+    #[test]
+    fn reset_is_new() -> Result<(), ConfigError> {
+        let mut resonance = one(1)?;
+        let new = resonance.clone();
+        for k in 0..20 {
+            resonance.push(&[tone(0.3, k)], if k == 9 { -1.0 } else { 0.02 });
+        }
+        assert_ne!(resonance, new);
+        resonance.reset();
+        assert_eq!(resonance, new);
+        Ok(())
+    }
+
+    #[test]
+    fn clamped_is_at_most_one_as_computed() {
+        for k in 0..10_000_u32 {
+            let t = <f64 as Real>::turn(f64::from(k)) * (1.0 + f64::from(k % 13) * 1e-16);
+            let t = clamped(t);
+            assert!(t.norm() <= 1.0 && t.norm_sqr() <= 1.0 && t.norm() > 1.0 - 1e-14);
+            let t = clamped(<f32 as Real>::turn(k as f32) * (1.0 + (k % 13) as f32 * 6e-8));
+            assert!(t.norm() <= 1.0 && t.norm_sqr() <= 1.0 && t.norm() > 1.0 - 1e-5);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Wavefront OBJ: its vertices and faces.
+//!
+//! `mesh-loader` reads OBJ too, but refuses files of which only some faces have texture
+//! coordinates or normals, as many have. Only vertices and faces are wanted here. Faces of two
+//! corners have no area and are left out; they too are met in the field.
+
+use crate::mesh::Triangles;
+use crate::value::quoted;
+use crate::{ModelError, Place};
+use std::path::Path;
+
+/// Reads OBJ text; polygons are taken for convex.
+pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
+    // Names and comments may be in any encoding; numbers are not.
+    let text = String::from_utf8_lossy(bytes);
+    let file = path.display().to_string().into();
+    let mut all = Triangles::default();
+    for (line, number) in text.lines().zip(1..) {
+        let mut words = line.split_ascii_whitespace();
+        let place = || Place {
+            file: std::sync::Arc::clone(&file),
+            line: number,
+            column: 1,
+        };
+        let refuse = |expected: &str| ModelError::at(&place(), quoted(line.trim()), expected);
+        match words.next() {
+            Some("v") => {
+                let vertex = vertex(words).ok_or_else(|| refuse("expected v x y z"))?;
+                all.vertices.push(vertex);
+            }
+            Some("f") => {
+                let corners = words
+                    .map(|word| corner(word, all.vertices.len()))
+                    .collect::<Option<Vec<_>>>()
+                    .ok_or_else(|| {
+                        let known = all.vertices.len();
+                        refuse(&format!(
+                            "expected f and some of the {known} vertices before it"
+                        ))
+                    })?;
+                all.triangles.extend(fan(&corners));
+            }
+            _ => {}
+        }
+    }
+    Ok(all)
+}
+
+/// Three numbers; weights and colours after them are left out.
+fn vertex<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<[f32; 3]> {
+    let mut number = || words.next()?.parse().ok();
+    Some([number()?, number()?, number()?])
+}
+
+/// The vertex of a corner `vertex/texture/normal`: from 1, or from the last backwards.
+fn corner(word: &str, known: usize) -> Option<u32> {
+    let written: i64 = word.split('/').next()?.parse().ok()?;
+    let known = i64::try_from(known).ok()?;
+    let index = if written < 0 {
+        known + written
+    } else {
+        written - 1
+    };
+    u32::try_from(index).ok().filter(|_| index < known)
+}
+
+/// Triangles of a convex polygon.
+pub(crate) fn fan(corners: &[u32]) -> Vec<[u32; 3]> {
+    match corners {
+        [hub, rim @ ..] => rim.windows(2).map(|w| [*hub, w[0], w[1]]).collect(),
+        [] => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Triangles, String> {
+        super::read(text.as_bytes(), Path::new("a.obj")).map_err(|e| e.to_string())
+    }
+
+    const SQUARE: &str = "v 0 0 0 1 1 1\nv 1 0 0\nv 1 1 0\nv 0 1 0\n";
+
+    #[test]
+    fn polygons_become_fans_and_counts_go_both_ways() {
+        for face in ["f 1 2 3 4", "f -4 -3 -2 -1", "f 1/7 2//5 3/1/2 4"] {
+            let mesh = read(&format!("# a\n{SQUARE}vt 0 0\ng x\n{face}\r\n")).unwrap();
+            assert_eq!(mesh.vertices.len(), 4);
+            assert_eq!(mesh.triangles, [[0, 1, 2], [0, 2, 3]], "{face}");
+        }
+    }
+
+    #[test]
+    fn faces_with_and_without_texture_mix() {
+        let mesh = read(&format!("{SQUARE}vt 0 0\nf 1/1 2/1 3/1\nf 1 3 4\n")).unwrap();
+        assert_eq!(mesh.triangles.len(), 2);
+    }
+
+    #[test]
+    fn faces_without_area_are_left_out() {
+        let mesh = read(&format!("{SQUARE}f 1 2\nf 1 2 3\nf\n")).unwrap();
+        assert_eq!(mesh.triangles.len(), 1);
+    }
+
+    #[test]
+    fn bad_lines_are_named() {
+        for (line, words) in [
+            ("f 1 2 5", "4 vertices before it"),
+            ("f 1 2 0", "vertices before it"),
+            ("f -5 1 2", "vertices before it"),
+            ("f 9223372036854775807 1 2", "vertices before it"),
+            ("f -9223372036854775808 1 2", "vertices before it"),
+            ("f a 1 2", "vertices before it"),
+            ("v 1 2", "expected v x y z"),
+            ("v 1 2 z", "expected v x y z"),
+        ] {
+            let error = read(&format!("{SQUARE}{line}\n")).unwrap_err();
+            assert!(error.starts_with("a.obj:5:1: "), "{error}");
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! STL, text and binary.
+
+use crate::ModelError;
+use crate::mesh::{Triangles, broken, merged};
+use std::path::Path;
+
+/// Bytes of the free text that a binary file begins with.
+const HEADER: usize = 80;
+/// Bytes before the first triangle.
+const START: usize = HEADER + 4;
+/// Bytes of a triangle.
+const TRIANGLE: u64 = 50;
+
+/// Reads STL. Whether it is text or binary is told by its size, as many binary files begin
+/// with `solid` too, as text files do.
+pub(crate) fn read(mut bytes: Vec<u8>, path: &Path) -> Result<Triangles, ModelError> {
+    let promised = promised_triangles(&bytes);
+    let needed = promised.map(|n| START as u64 + TRIANGLE * n);
+    let length = bytes.len() as u64;
+    if needed != Some(length) && is_text(&bytes) {
+        return text(bytes, path);
+    }
+    let (Some(promised), Some(needed)) = (promised, needed) else {
+        let found = format!("an STL file of {length} bytes");
+        let expected = "expected `solid ...` or at least 84 bytes of binary STL";
+        return Err(ModelError::of_file(path, found, expected));
+    };
+    if length < needed {
+        let held = (length - START as u64) / TRIANGLE;
+        return Err(ModelError::of_file(
+            path,
+            format!("a mesh that is cut off: {held} of {promised} triangles"),
+            format!("expected {needed} bytes of binary STL, not {length}"),
+        ));
+    }
+    // Some exporters append text of their own.
+    bytes.truncate(needed as usize);
+    // Without its header `mesh-loader` cannot take a binary file for text.
+    bytes[..HEADER].fill(0);
+    mesh_loader::stl::from_slice(&bytes)
+        .map(merged)
+        .map_err(|e| broken(path, "STL", &e))
+}
+
+/// The count of triangles in a binary file.
+fn promised_triangles(bytes: &[u8]) -> Option<u64> {
+    let count = bytes.get(HEADER..START)?.try_into().ok()?;
+    Some(u64::from(u32::from_le_bytes(count)))
+}
+
+/// Whether this is text that begins with `solid`; binary files are full of zeros.
+fn is_text(bytes: &[u8]) -> bool {
+    let begin = bytes.trim_ascii_start().get(..5);
+    begin.is_some_and(|b| b.eq_ignore_ascii_case(b"solid")) && !bytes.contains(&0)
+}
+
+fn text(mut bytes: Vec<u8>, path: &Path) -> Result<Triangles, ModelError> {
+    // Some files shout, some have names in other letters; `mesh-loader` knows neither.
+    for byte in &mut bytes {
+        *byte = if byte.is_ascii() {
+            byte.to_ascii_lowercase()
+        } else {
+            b'_'
+        };
+    }
+    if !bytes.windows(8).any(|word| word == b"endsolid") {
+        return Err(ModelError::of_file(
+            path,
+            "a mesh that is cut off: text STL without `endsolid`",
+            "expected a whole STL file",
+        ));
+    }
+    mesh_loader::stl::from_slice(&bytes)
+        .map(merged)
+        .map_err(|e| broken(path, "STL", &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(bytes: &[u8]) -> Result<Triangles, String> {
+        super::read(bytes.to_vec(), Path::new("a.stl")).map_err(|e| e.to_string())
+    }
+
+    /// Binary STL of `n` triangles.
+    fn binary(header: &str, n: u32) -> Vec<u8> {
+        let mut bytes = header.as_bytes().to_vec();
+        bytes.resize(HEADER, b' ');
+        bytes.extend(n.to_le_bytes());
+        for i in 0..n {
+            for number in [
+                0.0, 0.0, 1.0, i as f32, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0_f32,
+            ] {
+                bytes.extend(number.to_le_bytes());
+            }
+            bytes.extend([0, 0]);
+        }
+        bytes
+    }
+
+    const TEXT: &str = "solid a\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\n\
+        vertex 0 1e0 0\nendloop\nendfacet\nendsolid a\n";
+
+    #[test]
+    fn binary_that_begins_with_solid_is_binary() {
+        for header in ["", "solid", "solid a\nfacet normal 0 0 1\n", "solid a\n"] {
+            let mesh = read(&binary(header, 2)).unwrap();
+            assert_eq!(mesh.triangles.len(), 2, "{header}");
+            assert_eq!(mesh.vertices[3], [1.0, 0.0, 0.0]);
+        }
+    }
+
+    #[test]
+    fn text_is_read() {
+        for text in [
+            TEXT.to_owned(),
+            TEXT.to_uppercase(),
+            TEXT.replace('\n', "\r\n"),
+            TEXT.replace("solid a", "solid ä"),
+        ] {
+            let mesh = read(text.as_bytes()).unwrap();
+            assert_eq!(
+                mesh.vertices,
+                [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+            );
+        }
+        let twice = format!("{TEXT}{TEXT}");
+        assert_eq!(
+            read(twice.as_bytes()).unwrap().triangles,
+            [[0, 1, 2], [3, 4, 5]]
+        );
+    }
+
+    #[test]
+    fn bytes_after_the_triangles_are_left_out() {
+        let mut bytes = binary("", 2);
+        bytes.extend(b"made by hand");
+        assert_eq!(read(&bytes).unwrap().triangles.len(), 2);
+    }
+
+    #[test]
+    fn cut_files_are_refused() {
+        let bytes = binary("solid", 3);
+        // Also where whole triangles are missing.
+        for length in [0, 5, 83, 84, 100, 134, 184, 233] {
+            let error = read(&bytes[..length]).unwrap_err();
+            assert!(error.starts_with("a.stl: "), "{error}");
+        }
+        assert!(
+            read(&bytes[..134])
+                .unwrap_err()
+                .contains("1 of 3 triangles")
+        );
+        for length in 0..TEXT.len() - 12 {
+            assert!(read(&TEXT.as_bytes()[..length]).is_err(), "{length}");
+        }
+        let error = read(&TEXT.as_bytes()[..60]).unwrap_err();
+        assert!(error.contains("cut off"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = read(&bytes);
+            let _ = read(&[b"solid a\n", bytes.as_slice()].concat());
+        }
+
+        #[test]
+        fn broken_text_does_not_panic(at in 0..TEXT.len(), with in "[ -~\n]{0,4}", n in 0_usize..9) {
+            let end = (at + n).min(TEXT.len());
+            let text = [&TEXT[..at], &with, &TEXT[end..]].concat();
+            let _ = read(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,554 @@
+//! URDF: the elements of a file to a draft of the robot.
+//!
+//! Tolerant where files in the field are odd and what they mean is clear; what is tolerated
+//! and changes the robot is a warning. Elements that are not URDF's own (`<gazebo>`,
+//! `<transmission>`, ...) are left out without a word.
+
+use crate::draft::{Draft, DraftJoint, DraftLink, DraftMimic, Warnings};
+use crate::fuse::fuse;
+use crate::mass::Mass;
+use crate::shelf::Shelf;
+use crate::value::{Reader, quoted};
+use crate::xml::{Source, declared_first, decode, parse, xacro};
+use crate::{Files, ModelError};
+use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, RobotModel, Shape};
+use glam::{DMat3, DVec3, Vec3};
+use roxmltree::Node;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The colour of what has none.
+const GREY: [f32; 4] = [0.7, 0.7, 0.7, 1.0];
+/// Names of joint types.
+const KINDS: [&str; 6] = [
+    "revolute",
+    "continuous",
+    "prismatic",
+    "fixed",
+    "floating",
+    "planar",
+];
+/// Names of shapes.
+const SHAPES: [&str; 5] = ["box", "cylinder", "sphere", "capsule", "mesh"];
+
+/// Loads a URDF file: read, checked, repaired, links at fixed joints fused.
+///
+/// # Errors
+/// When the file cannot be read, or as [`parse_urdf`] says.
+pub fn load_urdf(path: &Path, files: &dyn Files) -> Result<RobotModel, ModelError> {
+    let bytes = files
+        .read(path)
+        .map_err(|e| ModelError::of_file(path, e.to_string(), "expected a URDF file"))?;
+    parse_urdf(decode(&bytes, path)?, path, files)
+}
+
+/// Loads URDF text as if it stood in `file`, beside and above which meshes are searched.
+///
+/// # Errors
+/// When the text is not URDF, the links are not a tree, a name, number or size cannot be, or
+/// the mesh of a collider is not found or broken. The error names the place.
+pub fn parse_urdf(text: &str, file: &Path, files: &dyn Files) -> Result<RobotModel, ModelError> {
+    let text = declared_first(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let source = Source::new(&text, file);
+    let document = parse(&text, &source)?;
+    let root = document.root_element();
+    check_root(root, &source)?;
+    let front = Front {
+        reader: Reader {
+            source: &source,
+            warnings: Warnings::default(),
+        },
+        materials: HashMap::new(),
+        shelf: Shelf::new(file, files),
+    };
+    fuse(front.robot(root, file)?)
+}
+
+/// Refuses what is not plain URDF, and says what it is.
+fn check_root(root: Node, source: &Source) -> Result<(), ModelError> {
+    let of_xacro = |n: &Node| {
+        n.tag_name()
+            .namespace()
+            .is_some_and(|ns| ns.contains("xacro"))
+    };
+    let place = |n: Node| source.place(n.range().start);
+    if let Some(node) = root.descendants().find(of_xacro) {
+        let found = format!("<xacro:{}>", node.tag_name().name());
+        return Err(xacro(&place(node), &found));
+    }
+    let name = root.tag_name().name();
+    let kind = match name {
+        "robot" => return Ok(()),
+        "mujoco" => " (this is MJCF, MuJoCo's format)",
+        "sdf" | "gazebo" | "model" => " (this is SDF, Gazebo's format)",
+        "COLLADA" => " (this is a mesh)",
+        _ => "",
+    };
+    let found = format!("the root element <{name}>{kind}");
+    Err(ModelError::at(&place(root), found, "expected <robot>").nearest(name, ["robot"]))
+}
+
+/// Whether a shape is touched or only seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Collision,
+    Visual,
+}
+
+impl Role {
+    fn tag(self) -> &'static str {
+        match self {
+            Self::Collision => "collision",
+            Self::Visual => "visual",
+        }
+    }
+}
+
+/// What is known while a file is read.
+struct Front<'a> {
+    reader: Reader<'a>,
+    /// Colours by the names of their materials.
+    materials: HashMap<String, [f32; 4]>,
+    shelf: Shelf<'a>,
+}
+
+impl Front<'_> {
+    fn robot(mut self, root: Node, file: &Path) -> Result<Draft, ModelError> {
+        self.read_materials(root)?;
+        let mut links = Vec::new();
+        let mut joints = Vec::new();
+        for node in elements(root) {
+            match node.tag_name().name() {
+                "link" => links.push(self.link(node)?),
+                "joint" => joints.push(self.joint(node)?),
+                _ => {}
+            }
+        }
+        let name = match self.reader.text(root, "name")? {
+            Some((name, _)) => name.into_owned(),
+            None => file
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+        };
+        Ok(Draft {
+            name,
+            file: file.display().to_string(),
+            place: self.reader.place(root),
+            links,
+            joints,
+            warnings: self.reader.warnings,
+        })
+    }
+
+    /// Colours of all named materials; those of the robot before those inside links.
+    fn read_materials(&mut self, root: Node) -> Result<(), ModelError> {
+        let inside = elements(root)
+            .filter(|n| n.tag_name().name() == "link")
+            .flat_map(|link| children(link, "visual"));
+        let owners = std::iter::once(root).chain(inside);
+        for material in owners.flat_map(|owner| children(owner, "material")) {
+            let Some((name, _)) = self.reader.text(material, "name")? else {
+                continue;
+            };
+            let name = name.into_owned();
+            if let Some(rgba) = self.colour(material)? {
+                self.materials.entry(name).or_insert(rgba);
+            }
+        }
+        Ok(())
+    }
+
+    /// The colour that a material has itself.
+    fn colour(&mut self, material: Node) -> Result<Option<[f32; 4]>, ModelError> {
+        match child(material, "color") {
+            Some(color) => self.reader.rgba(color, "rgba"),
+            None => Ok(None),
+        }
+    }
+
+    fn link(&mut self, node: Node) -> Result<DraftLink, ModelError> {
+        Ok(DraftLink {
+            name: self.reader.name(node, "name")?.name,
+            place: self.reader.place(node),
+            mass: self.mass(node)?,
+            colliders: self.geometries(node, Role::Collision)?,
+            visuals: self.geometries(node, Role::Visual)?,
+        })
+    }
+
+    /// A link's mass in its own frame, as written.
+    fn mass(&mut self, link: Node) -> Result<Option<Mass>, ModelError> {
+        let Some(inertial) = child(link, "inertial") else {
+            return Ok(None);
+        };
+        let pose = self.origin(inertial)?;
+        let Some(mass) = child(inertial, "mass") else {
+            return Ok(None);
+        };
+        let kg = self.reader.required_number(mass, "value")?;
+        if kg < 0.0 {
+            return Err(ModelError::at(
+                &self.reader.attribute_place(mass, "value"),
+                format!("a mass of {kg} kg"),
+                "expected zero or more",
+            ));
+        }
+        let mut inertia = DMat3::ZERO;
+        if let Some(node) = child(inertial, "inertia") {
+            let mut moment = |name| Ok(self.reader.number(node, name)?.unwrap_or_default());
+            let (xx, yy, zz) = (moment("ixx")?, moment("iyy")?, moment("izz")?);
+            let (xy, xz, yz) = (moment("ixy")?, moment("ixz")?, moment("iyz")?);
+            inertia = DMat3::from_cols(
+                DVec3::new(xx, xy, xz),
+                DVec3::new(xy, yy, yz),
+                DVec3::new(xz, yz, zz),
+            );
+        }
+        let com = DVec3::ZERO;
+        Ok(Some(Mass { kg, com, inertia }.moved(pose)))
+    }
+
+    /// The `<origin>` of an element; none is no motion.
+    fn origin(&mut self, node: Node) -> Result<Pose, ModelError> {
+        let Some(origin) = child(node, "origin") else {
+            return Ok(Pose::IDENTITY);
+        };
+        let xyz = self.reader.vector(origin, "xyz")?.unwrap_or_default();
+        let rpy = self.reader.vector(origin, "rpy")?.unwrap_or_default();
+        Ok(Pose::from_xyz_rpy(xyz.as_vec3(), rpy.as_vec3()))
+    }
+
+    fn geometries(&mut self, link: Node, role: Role) -> Result<Vec<Geometry>, ModelError> {
+        let mut geometries = Vec::new();
+        for node in children(link, role.tag()) {
+            let Some(shape) = self.shape(node, role)? else {
+                continue;
+            };
+            geometries.push(Geometry {
+                pose: self.origin(node)?,
+                shape,
+                rgba: self.rgba(node)?,
+            });
+        }
+        Ok(geometries)
+    }
+
+    /// The colour of a visual: its own, or that of the material it names.
+    fn rgba(&mut self, node: Node) -> Result<[f32; 4], ModelError> {
+        let Some(material) = child(node, "material") else {
+            return Ok(GREY);
+        };
+        if let Some(rgba) = self.colour(material)? {
+            return Ok(rgba);
+        }
+        let name = self.reader.text(material, "name")?;
+        let named = name.and_then(|(name, _)| self.materials.get(&*name));
+        Ok(named.copied().unwrap_or(GREY))
+    }
+
+    /// The shape of a `<collision>` or `<visual>`; `None` with a warning where there is none.
+    fn shape(&mut self, node: Node, role: Role) -> Result<Option<Shape>, ModelError> {
+        let geometry = child(node, "geometry");
+        let mut inside = geometry.into_iter().flat_map(elements);
+        let known = |n: &Node| SHAPES.contains(&n.tag_name().name());
+        let Some(shape) = inside.clone().find(known).or_else(|| inside.next()) else {
+            let place = self.reader.place(node);
+            let text = format!("<{}> without a shape was left out", role.tag());
+            self.reader.warnings.push(&place, text);
+            return Ok(None);
+        };
+        if role == Role::Visual && self.is_nothing(shape)? {
+            let text = "a visual of size zero was left out";
+            self.reader.warnings.push(&self.reader.place(shape), text);
+            return Ok(None);
+        }
+        match shape.tag_name().name() {
+            "box" => self.cuboid(shape).map(Some),
+            "cylinder" => Ok(Some(Shape::Cylinder {
+                radius_m: self.reader.length(shape, "radius")?,
+                length_m: self.reader.length(shape, "length")?,
+            })),
+            "capsule" => Ok(Some(Shape::Capsule {
+                radius_m: self.reader.length(shape, "radius")?,
+                length_m: self.reader.length(shape, "length")?,
+            })),
+            "sphere" => Ok(Some(Shape::Sphere {
+                radius_m: self.reader.length(shape, "radius")?,
+            })),
+            "mesh" => self.mesh(shape, role),
+            other => self.unknown_shape(shape, other, role),
+        }
+    }
+
+    /// Whether a shape has a size of exactly zero, which is how some files hide a visual.
+    fn is_nothing(&mut self, shape: Node) -> Result<bool, ModelError> {
+        for name in ["radius", "length"] {
+            if self.reader.number(shape, name)? == Some(0.0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn unknown_shape(
+        &mut self,
+        node: Node,
+        name: &str,
+        role: Role,
+    ) -> Result<Option<Shape>, ModelError> {
+        let place = self.reader.place(node);
+        if role == Role::Visual {
+            let text = format!("the unknown shape <{name}> was left out");
+            self.reader.warnings.push(&place, text);
+            return Ok(None);
+        }
+        let expected = format!("expected one of {}", SHAPES.join(", "));
+        Err(ModelError::at(&place, format!("the shape <{name}>"), expected).nearest(name, SHAPES))
+    }
+
+    fn cuboid(&mut self, node: Node) -> Result<Shape, ModelError> {
+        self.reader.required(node, "size")?;
+        let size = self
+            .reader
+            .vector(node, "size")?
+            .unwrap_or_default()
+            .as_vec3();
+        if size.min_element() > 0.0 {
+            let half_extents_m = size * 0.5;
+            return Ok(Shape::Box { half_extents_m });
+        }
+        Err(ModelError::at(
+            &self.reader.attribute_place(node, "size"),
+            format!("a box of {} x {} x {} m", size.x, size.y, size.z),
+            "expected three lengths above zero",
+        ))
+    }
+
+    /// A mesh. A collider must have it; a robot runs without its looks.
+    fn mesh(&mut self, node: Node, role: Role) -> Result<Option<Shape>, ModelError> {
+        let named = self.reader.name(node, "filename")?;
+        let scale = self
+            .reader
+            .vector(node, "scale")?
+            .unwrap_or(DVec3::ONE)
+            .as_vec3();
+        match self.shelf.mesh(&named.name, scale) {
+            Ok(mesh) => Ok(Some(Shape::Mesh(mesh))),
+            Err(refusal) if role == Role::Visual => {
+                let text = format!("visual left out: {}; {}", refusal.found, refusal.expected);
+                self.reader.warnings.push(&named.place, text);
+                Ok(None)
+            }
+            Err(refusal) => Err(ModelError::at(
+                &named.place,
+                refusal.found,
+                refusal.expected,
+            )),
+        }
+    }
+
+    fn joint(&mut self, node: Node) -> Result<DraftJoint, ModelError> {
+        let name = self.reader.name(node, "name")?.name;
+        let kind = self.kind(node)?;
+        let parent = self.end(node, &name, "parent")?;
+        let child_link = self.end(node, &name, "child")?;
+        let (damping, friction) = self.dynamics(node)?;
+        Ok(DraftJoint {
+            place: self.reader.place(node),
+            kind,
+            parent,
+            child: child_link,
+            origin: self.origin(node)?,
+            axis: self.axis(node, kind)?,
+            limits: self.limits(node, kind, &name)?,
+            damping,
+            friction,
+            mimic: match kind {
+                Some(_) => self.mimic(node)?,
+                None => None,
+            },
+            name,
+        })
+    }
+
+    /// The joint's type; `None` is fixed.
+    fn kind(&mut self, node: Node) -> Result<Option<JointKind>, ModelError> {
+        let (kind, place) = self.reader.required(node, "type")?;
+        match &*kind {
+            "revolute" => Ok(Some(JointKind::Revolute)),
+            "continuous" => Ok(Some(JointKind::Continuous)),
+            "prismatic" => Ok(Some(JointKind::Prismatic)),
+            "fixed" => Ok(None),
+            "floating" => Ok(Some(JointKind::Floating)),
+            "planar" => Ok(Some(JointKind::Planar)),
+            other => Err(ModelError::at(
+                &place,
+                format!("the joint type {}", quoted(other)),
+                format!("expected one of {}", KINDS.join(", ")),
+            )
+            .nearest(other, KINDS)),
+        }
+    }
+
+    /// The link at one end of a joint.
+    fn end(
+        &mut self,
+        node: Node,
+        joint: &str,
+        role: &str,
+    ) -> Result<crate::draft::Named, ModelError> {
+        match child(node, role) {
+            Some(end) => self.reader.name(end, "link"),
+            None => Err(ModelError::at(
+                &self.reader.place(node),
+                format!("joint {joint:?} without <{role}>"),
+                format!("expected <{role} link=\"...\"/>"),
+            )
+            .nearest(role, elements(node).map(|n| n.tag_name().name()))),
+        }
+    }
+
+    /// The unit axis; x where nothing is written.
+    fn axis(&mut self, node: Node, kind: Option<JointKind>) -> Result<Vec3, ModelError> {
+        let axis = match child(node, "axis") {
+            Some(axis) => self.reader.vector(axis, "xyz")?.map(|xyz| (axis, xyz)),
+            None => None,
+        };
+        let Some((node, axis)) = axis else {
+            return Ok(Vec3::X);
+        };
+        match (axis.try_normalize(), kind) {
+            (Some(axis), _) => Ok(axis.as_vec3()),
+            (None, None | Some(JointKind::Floating)) => Ok(Vec3::X),
+            (None, _) => Err(ModelError::at(
+                &self.reader.attribute_place(node, "xyz"),
+                "an axis of length zero",
+                "expected a direction",
+            )
+            .hint("for example xyz=\"0 0 1\"")),
+        }
+    }
+
+    fn limits(
+        &mut self,
+        node: Node,
+        kind: Option<JointKind>,
+        joint: &str,
+    ) -> Result<JointLimits, ModelError> {
+        let bounded = match kind {
+            Some(JointKind::Revolute | JointKind::Prismatic) => true,
+            Some(JointKind::Continuous) => false,
+            Some(JointKind::Planar | JointKind::Floating) | None => return Ok(JointLimits::NONE),
+        };
+        let Some(limit) = child(node, "limit") else {
+            if bounded {
+                let place = self.reader.place(node);
+                let text = format!("joint {joint:?} has no <limit>; it moves without bounds");
+                self.reader.warnings.push(&place, text);
+            }
+            return Ok(JointLimits::NONE);
+        };
+        let (effort, velocity) = self.strength(limit, joint)?;
+        let (lower, upper) = if bounded {
+            self.range(limit, joint)?
+        } else {
+            (f32::NEG_INFINITY, f32::INFINITY)
+        };
+        Ok(JointLimits {
+            lower,
+            upper,
+            effort,
+            velocity,
+        })
+    }
+
+    /// Bounds on position. A bound that is not written is zero, as URDF has it; where neither is,
+    /// there are none, as `PyBullet` has it: a joint that cannot move would have been fixed.
+    fn range(&mut self, limit: Node, joint: &str) -> Result<(f32, f32), ModelError> {
+        let lower = self.reader.number(limit, "lower")?;
+        let upper = self.reader.number(limit, "upper")?;
+        let place = self.reader.place(limit);
+        if lower.is_none() && upper.is_none() {
+            let text =
+                format!("joint {joint:?} has neither lower nor upper; it moves without bounds");
+            self.reader.warnings.push(&place, text);
+            return Ok((f32::NEG_INFINITY, f32::INFINITY));
+        }
+        let (lower, upper) = (lower.unwrap_or_default(), upper.unwrap_or_default());
+        if lower > upper {
+            return Err(ModelError::at(
+                &place,
+                format!("joint {joint:?} with lower = {lower} above upper = {upper}"),
+                "expected lower <= upper",
+            )
+            .hint("leave both out for a joint without bounds"));
+        }
+        Ok((lower as f32, upper as f32))
+    }
+
+    /// Bounds on effort and velocity. Exporters write zero or less where nothing is known,
+    /// and a joint that may have no effort could never be driven: no bound.
+    fn strength(&mut self, limit: Node, joint: &str) -> Result<(f32, f32), ModelError> {
+        let mut unbounded = Vec::new();
+        let mut bound = |name| -> Result<f32, ModelError> {
+            match self.reader.number(limit, name)? {
+                Some(most) if most as f32 > 0.0 => Ok(most as f32),
+                Some(_) => {
+                    unbounded.push(name);
+                    Ok(f32::INFINITY)
+                }
+                None => Ok(f32::INFINITY),
+            }
+        };
+        let strength = (bound("effort")?, bound("velocity")?);
+        if !unbounded.is_empty() {
+            let place = self.reader.place(limit);
+            let text = format!(
+                "joint {joint:?}: {} not above zero; taken as no bound",
+                unbounded.join(" and ")
+            );
+            self.reader.warnings.push(&place, text);
+        }
+        Ok(strength)
+    }
+
+    /// Damping and friction, of URDF's `<dynamics>` or `PyBullet`'s `<joint_properties>`.
+    fn dynamics(&mut self, node: Node) -> Result<(f32, f32), ModelError> {
+        let dynamics = child(node, "dynamics").or_else(|| child(node, "joint_properties"));
+        match dynamics {
+            Some(dynamics) => Ok((
+                self.reader.not_negative(dynamics, "damping")?,
+                self.reader.not_negative(dynamics, "friction")?,
+            )),
+            None => Ok((0.0, 0.0)),
+        }
+    }
+
+    fn mimic(&mut self, node: Node) -> Result<Option<DraftMimic>, ModelError> {
+        let Some(mimic) = child(node, "mimic") else {
+            return Ok(None);
+        };
+        Ok(Some(DraftMimic {
+            joint: self.reader.name(mimic, "joint")?,
+            multiplier: self.reader.number(mimic, "multiplier")?.unwrap_or(1.0) as f32,
+            offset: self.reader.number(mimic, "offset")?.unwrap_or_default() as f32,
+        }))
+    }
+}
+
+/// Elements inside an element that are URDF's own: of the same namespace.
+fn elements<'n, 'i>(node: Node<'n, 'i>) -> impl Iterator<Item = Node<'n, 'i>> + Clone {
+    let namespace = node.tag_name().namespace();
+    node.children()
+        .filter(move |n| n.is_element() && n.tag_name().namespace() == namespace)
+}
+
+fn children<'n, 'i>(node: Node<'n, 'i>, name: &str) -> impl Iterator<Item = Node<'n, 'i>> {
+    elements(node).filter(move |n| n.tag_name().name() == name)
+}
+
+fn child<'n, 'i>(node: Node<'n, 'i>, name: &str) -> Option<Node<'n, 'i>> {
+    children(node, name).next()
+}

@@ -1,0 +1,381 @@
+//! Text to elements, with line and column, within bounds.
+
+use crate::{ModelError, Place};
+use roxmltree::{Document, Error, ParsingOptions, TextPos};
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Deepest nesting that is read. Robots need about six levels, COLLADA scenes some tens.
+const DEPTH: u32 = 256;
+/// Most elements, texts and comments that are read: about 200 MB of memory.
+const NODES: u32 = 2_000_000;
+
+/// Most attributes of one element: the XML parser compares each with all others.
+const ATTRIBUTES: usize = 256;
+
+/// Bytes between two counts of characters.
+const BLOCK: usize = 256;
+
+/// A text file's lines, to name places in it without reading it again for each.
+#[derive(Debug)]
+pub(crate) struct Source<'a> {
+    file: Arc<str>,
+    text: &'a str,
+    /// Offsets of line feeds.
+    line_feeds: Vec<usize>,
+    /// Characters before each block.
+    chars_before: Vec<usize>,
+}
+
+impl<'a> Source<'a> {
+    /// Of a file's text without byte order mark.
+    pub(crate) fn new(text: &'a str, file: &Path) -> Self {
+        let mut chars = 0;
+        let chars_before = text
+            .as_bytes()
+            .chunks(BLOCK)
+            .map(|block| {
+                let before = chars;
+                chars += count_chars(block);
+                before
+            })
+            .collect();
+        Self {
+            file: file.display().to_string().into(),
+            text,
+            line_feeds: text.match_indices('\n').map(|(at, _)| at).collect(),
+            chars_before,
+        }
+    }
+
+    /// The place of a byte.
+    pub(crate) fn place(&self, offset: usize) -> Place {
+        let offset = offset.min(self.text.len());
+        let lines_before = self.line_feeds.partition_point(|&at| at < offset);
+        let line_start = match lines_before.checked_sub(1) {
+            Some(last) => self.line_feeds.get(last).map_or(0, |at| at + 1),
+            None => 0,
+        };
+        self.place_at(
+            lines_before + 1,
+            self.chars_to(offset) - self.chars_to(line_start) + 1,
+        )
+    }
+
+    /// The place of the end of what is written.
+    fn end(&self) -> Place {
+        self.place(self.text.trim_end().len())
+    }
+
+    fn place_at(&self, line: usize, column: usize) -> Place {
+        Place {
+            file: Arc::clone(&self.file),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn chars_to(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let Some(before) = self.chars_before.get(block) else {
+            // The text's end, where a new block would begin.
+            return match self.chars_before.last() {
+                Some(last) => {
+                    let start = (self.chars_before.len() - 1) * BLOCK;
+                    last + count_chars(&self.text.as_bytes()[start..])
+                }
+                None => 0,
+            };
+        };
+        before + count_chars(&self.text.as_bytes()[block * BLOCK..offset])
+    }
+}
+
+/// Characters that begin in a slice of UTF-8.
+fn count_chars(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count()
+}
+
+/// A file's bytes as text, or a clear word about what else they are.
+pub(crate) fn decode<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, ModelError> {
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        let expected = "expected text in UTF-8";
+        return Err(ModelError::of_file(file, "text in UTF-16", expected));
+    }
+    // Some editors leave zeros at the end.
+    let written = bytes
+        .iter()
+        .rposition(|&b| b != 0)
+        .map_or(0, |last| last + 1);
+    let bytes = &bytes[..written];
+    let (text, bad) = match str::from_utf8(bytes) {
+        Ok(text) => (text, text.find('\0')),
+        Err(error) => {
+            let good = error.valid_up_to();
+            let text = str::from_utf8(&bytes[..good]).unwrap_or_default();
+            (text, Some(text.find('\0').unwrap_or(good)))
+        }
+    };
+    let Some(at) = bad else {
+        return Ok(text);
+    };
+    let found = format!("byte 0x{:02X}, which is not text", bytes[at]);
+    let place = Source::new(text, file).place(at);
+    Err(ModelError::at(&place, found, "expected XML in UTF-8"))
+}
+
+/// Text whose XML declaration stands first, or nowhere: one after blank lines or comments is
+/// written over with blanks, so that every place stays where it is.
+pub(crate) fn declared_first(text: &str) -> Cow<'_, str> {
+    let after = |start: usize| Some(start + text[start..].find("?>")? + 2);
+    let late = text.find("<?xml ").filter(|&start| start > 0);
+    let is_prolog = |start: usize| {
+        let mut rest = text[..start].trim();
+        while let Some(inside) = rest.strip_prefix("<!--") {
+            let Some((_, next)) = inside.split_once("-->") else {
+                return false;
+            };
+            rest = next.trim_start();
+        }
+        rest.is_empty()
+    };
+    match late
+        .filter(|&start| is_prolog(start))
+        .and_then(|start| Some((start, after(start)?)))
+    {
+        Some((start, end)) => {
+            let blank = |c: char| if c == '\n' { c } else { ' ' };
+            let blanks: String = text[start..end].chars().map(blank).collect();
+            Cow::Owned([&text[..start], &blanks, &text[end..]].concat())
+        }
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Text to elements.
+///
+/// The parser does not recurse, so nesting cannot overflow the stack; entities are refused.
+pub(crate) fn parse<'a>(text: &'a str, source: &Source) -> Result<Document<'a>, ModelError> {
+    if text.trim().is_empty() {
+        let place = source.place(0);
+        return Err(ModelError::at(&place, "nothing", "expected an XML element"));
+    }
+    check_attributes(text, source)?;
+    let options = ParsingOptions {
+        allow_dtd: false,
+        nodes_limit: NODES,
+        ..ParsingOptions::default()
+    };
+    let document = Document::parse_with_options(text, options).map_err(|e| refusal(&e, source))?;
+    check_depth(&document, source)?;
+    Ok(document)
+}
+
+/// Refuses elements with more attributes than anyone writes, before they cost time.
+///
+/// Passes over the text once, and may miscount only where it is not XML at all.
+fn check_attributes(text: &str, source: &Source) -> Result<(), ModelError> {
+    let after = |start: usize, end: &str| text[start..].find(end).map(|at| start + at + end.len());
+    let mut at = 0;
+    while let Some(start) = after(at, "<") {
+        let rest = &text[start..];
+        let passed = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>")]
+            .iter()
+            .find(|(begin, _)| rest.starts_with(begin));
+        at = match passed {
+            Some((_, end)) => match after(start, end) {
+                Some(at) => at,
+                None => return Ok(()),
+            },
+            None => {
+                let (length, attributes) = tag(rest);
+                if attributes > ATTRIBUTES {
+                    let found = format!("an element with {attributes} attributes");
+                    let expected = format!("expected at most {ATTRIBUTES}");
+                    return Err(ModelError::at(&source.place(start - 1), found, expected));
+                }
+                start + length
+            }
+        };
+    }
+    Ok(())
+}
+
+/// Bytes up to the end of a tag, and how many quoted values it has.
+fn tag(text: &str) -> (usize, usize) {
+    let mut values = 0;
+    let mut quote = None;
+    for (at, byte) in text.bytes().enumerate() {
+        match (quote, byte) {
+            (None, b'>') => return (at, values),
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), _) if open == byte => {
+                quote = None;
+                values += 1;
+            }
+            _ => {}
+        }
+    }
+    (text.len(), values)
+}
+
+/// Refuses nesting that no robot needs, as other readers of the tree may recurse.
+fn check_depth(document: &Document, source: &Source) -> Result<(), ModelError> {
+    let mut depths = Vec::<u32>::new();
+    // Nodes come in the order of the text, so a parent's depth is known before its children's.
+    for node in document.descendants() {
+        let above = node.parent().and_then(|p| depths.get(p.id().get_usize()));
+        let depth = above.map_or(0, |d| d + 1);
+        if depth > DEPTH {
+            let place = source.place(node.range().start);
+            let found = format!("elements nested deeper than {DEPTH} levels");
+            return Err(ModelError::at(&place, found, "expected fewer levels"));
+        }
+        depths.push(depth);
+    }
+    Ok(())
+}
+
+/// What the XML parser has against a text, in one message.
+fn refusal(error: &Error, source: &Source) -> ModelError {
+    let TextPos { row, col } = error.pos();
+    let place = source.place_at(row as usize, col as usize);
+    match error {
+        Error::DtdDetected => {
+            let place = source.place(source.text.find("<!DOCTYPE").unwrap_or(0));
+            ModelError::at(
+                &place,
+                "a document type declaration (<!DOCTYPE ...>)",
+                "expected none: entities are refused, because they can grow without bound",
+            )
+        }
+        Error::UnclosedRootNode | Error::UnexpectedEndOfStream => ModelError::at(
+            &source.end(),
+            "the end of the file inside an element",
+            "expected its end tag: the file seems to be cut off",
+        ),
+        Error::UnexpectedCloseTag(open, close, _) => ModelError::at(
+            &place,
+            format!("end tag </{close}>"),
+            format!("expected </{open}>"),
+        ),
+        Error::UnknownNamespace(prefix, _) if prefix == "xacro" => xacro(&place, "xacro:"),
+        Error::UnknownNamespace(prefix, _) => ModelError::at(
+            &place,
+            format!("the prefix {prefix:?}, which is not declared"),
+            "expected a declared prefix or none",
+        )
+        .hint(format!(
+            "add xmlns:{prefix}=\"{prefix}\" to the root element"
+        )),
+        Error::NodesLimitReached => ModelError::at(
+            &place,
+            format!("more than {NODES} elements, texts and comments"),
+            "expected fewer",
+        ),
+        Error::NoRootNode => ModelError::at(&place, "no element", "expected an XML element"),
+        other => {
+            let text = other.to_string();
+            let text = text.split(" at ").next().unwrap_or(&text);
+            ModelError::at(&place, format!("broken XML ({text})"), "expected XML")
+        }
+    }
+}
+
+/// What to say about xacro that was not expanded.
+pub(crate) fn xacro(place: &Place, found: &str) -> ModelError {
+    ModelError::at(
+        place,
+        format!("{found:?}, which belongs to xacro"),
+        "expected plain URDF",
+    )
+    .hint("expand it first: `xacro robot.urdf.xacro > robot.urdf`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn source(text: &str) -> Source<'_> {
+        Source::new(text, Path::new("a.xml"))
+    }
+
+    proptest! {
+        #[test]
+        fn places_equal_a_plain_count(text in "[aß\n]{0,900}") {
+            let source = source(&text);
+            let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+            for at in ends {
+                let before = &text[..at];
+                let place = source.place(at);
+                prop_assert_eq!(place.line as usize, before.matches('\n').count() + 1);
+                let line = before.rsplit('\n').next().unwrap_or("");
+                prop_assert_eq!(place.column as usize, line.chars().count() + 1);
+            }
+        }
+    }
+
+    fn message(text: &str) -> String {
+        parse(text, &source(text)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_without_overflow() {
+        let text = "<a>".repeat(200_000) + &"</a>".repeat(200_000);
+        assert!(message(&text).starts_with("a.xml:1:"), "{}", message(&text));
+        assert!(message(&text).contains("nested deeper than 256"));
+        let open = "<a>".repeat(200_000);
+        assert!(message(&open).contains("cut off"));
+        assert!(message(&"<".repeat(200_000)).contains("broken XML"));
+        assert!(message(&"[".repeat(200_000)).contains("a.xml:1:1"));
+    }
+
+    #[test]
+    fn a_late_declaration_is_blanked_in_place() {
+        let text = "\n <!-- a -->\n<?xml version='1.0'?>\n<a b='ä'/>";
+        let blanked = declared_first(text);
+        let document = parse(&blanked, &source(&blanked)).unwrap();
+        assert_eq!(
+            document.root_element().range(),
+            text.find("<a").unwrap()..text.len()
+        );
+        for untouched in [
+            "<?xml version='1.0'?><a/>",
+            "<a/><?xml ?>",
+            "<!-- <?xml ?> --><a/>",
+        ] {
+            assert!(matches!(declared_first(untouched), Cow::Borrowed(_)));
+        }
+    }
+
+    #[test]
+    fn too_many_attributes_are_refused_at_once() {
+        let attributes = |n: usize| (0..n).map(|i| format!(" a{i}='>'")).collect::<String>();
+        let text = format!(
+            "<!-- <a {} -->\n<a><b{}/></a>",
+            attributes(300),
+            attributes(256)
+        );
+        assert!(parse(&text, &source(&text)).is_ok());
+        let text = format!("<a>\n<b{}/></a>", attributes(1_000_000));
+        assert!(message(&text).starts_with("a.xml:2:1: an element with 1000000 attributes"));
+    }
+
+    #[test]
+    fn entities_are_refused() {
+        let text = "\n<!DOCTYPE a [<!ENTITY b \"cc\"><!ENTITY d \"&b;&b;\">]>\n<a>&d;</a>";
+        assert!(message(text).starts_with("a.xml:2:1: a document type"));
+    }
+
+    #[test]
+    fn binary_is_refused_at_its_place() {
+        let error = decode(b"<robot>\n  \xFF\xFE", Path::new("a.xml")).unwrap_err();
+        assert!(error.to_string().starts_with("a.xml:2:3: byte 0xFF"));
+        let error = decode(b"\x7FELF\0\0\x01", Path::new("a.xml")).unwrap_err();
+        assert!(error.to_string().contains("a.xml:1:5: byte 0x00"));
+        let error = decode(b"\xFF\xFE<\0r\0", Path::new("a.xml")).unwrap_err();
+        assert!(error.to_string().contains("UTF-16"));
+    }
+}

@@ -1,0 +1,548 @@
+//! The command line: `becomingone run | check | list`.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line program prints"
+)]
+
+use crate::engine::{EngineError, seconds};
+use crate::{CoherenceEngine, Pace, Summary, assets, scene};
+use becomingone_components::body::Model;
+use becomingone_components::control::Goals;
+use becomingone_components::drive::Drive;
+use becomingone_components::scene::LoadedScene;
+use becomingone_model::Files;
+use becomingone_systems::profile::Profiler;
+use bevy_ecs::prelude::*;
+use clap::{Args, Parser, Subcommand};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Runs robots and vehicles from scene files.
+#[derive(Parser)]
+#[command(name = "becomingone", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Do,
+}
+
+#[derive(Subcommand)]
+enum Do {
+    /// Run a scene, a built-in one by its name, or drop a robot on a plane.
+    #[command(after_help = EXAMPLES)]
+    Run(Run),
+    /// Read scenes or robot descriptions and say what is wrong with them.
+    Check {
+        /// Scene files (.ron), robot descriptions (.urdf), or names of built-in scenes.
+        #[arg(required = true)]
+        scenes: Vec<PathBuf>,
+    },
+    /// List what is built in.
+    List {
+        /// What to list.
+        what: Listed,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Listed {
+    /// Built-in scenes.
+    Scenes,
+}
+
+const EXAMPLES: &str = "Examples:
+  becomingone run robot
+  becomingone run scenes/warehouse_robot.ron --seed 7 --rerun save=run.rrd
+  becomingone run robot --model husky.urdf
+  becomingone run path/to/robot.urdf --duration 10s --summary run.json
+
+Exit status: 0 done, 1 the run failed, 2 bad input, 130 Ctrl-C.";
+
+#[derive(Args)]
+struct Run {
+    /// A scene file (.ron), a robot description (.urdf), or the name of a built-in scene.
+    what: PathBuf,
+    /// Robot description that stands in for every robot of the scene.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Simulated time to run, as 30s or 2m; else the scene's, else until all goals are reached.
+    #[arg(long, value_parser = duration)]
+    duration: Option<Duration>,
+    #[command(flatten)]
+    pace: PaceArgs,
+    /// Seed of every random number; else the scene's.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Threads of the physics; the results are the same.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
+    /// What Rerun gets: auto (a viewer if there is one, else a file), save=FILE, or off.
+    #[arg(long, default_value = "auto", value_parser = rerun)]
+    rerun: Rerun,
+    /// Write the summary as JSON.
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// Print neither progress nor summary.
+    #[arg(long)]
+    quiet: bool,
+    /// Measure each system and print where the time of the ticks went.
+    #[arg(long)]
+    profile_ticks: bool,
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+struct PaceArgs {
+    /// As fast as possible (the default).
+    #[arg(long)]
+    fast: bool,
+    /// One simulated second a second.
+    #[arg(long)]
+    real_time: bool,
+    /// This many simulated seconds a second.
+    #[arg(long, value_name = "FACTOR", value_parser = rate)]
+    rate: Option<f64>,
+}
+
+impl PaceArgs {
+    fn pace(&self) -> Pace {
+        match self.rate {
+            Some(rate) => Pace::Rate(rate),
+            None if self.real_time => Pace::RealTime,
+            None => Pace::Fast,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Rerun {
+    Auto,
+    Save(PathBuf),
+    Off,
+}
+
+fn rerun(text: &str) -> Result<Rerun, String> {
+    match text.split_once('=') {
+        None if text == "auto" => Ok(Rerun::Auto),
+        None if text == "off" => Ok(Rerun::Off),
+        Some(("save", file)) if !file.is_empty() => Ok(Rerun::Save(file.into())),
+        _ => Err("expected auto, off or save=FILE".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|e| format!("{e}; expected a time as 30s, 1500ms or 2m"))?;
+    if duration.is_zero() {
+        return Err("expected more than no time".to_owned());
+    }
+    Ok(duration)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (1e-3..=1e6).contains(&rate) => Ok(rate),
+        _ => Err("expected a factor from 0.001 to 1000000".to_owned()),
+    }
+}
+
+/// What ends the program early.
+enum Failure {
+    BadInput(String),
+    Run(String),
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        if error.is_bad_input() {
+            Self::BadInput(error.to_string())
+        } else {
+            Self::Run(error.to_string())
+        }
+    }
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
+        .format_timestamp(None)
+        .init();
+    let done = match Cli::parse().command {
+        Do::Run(run) => run.go(),
+        Do::Check { scenes } => check(&scenes),
+        Do::List {
+            what: Listed::Scenes,
+        } => {
+            for (name, about) in assets::scenes() {
+                println!("{name:24} {about}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(Failure::BadInput(text)) => fail(&text, 2),
+        Err(Failure::Run(text)) => fail(&text, 1),
+    }
+}
+
+fn fail(text: &str, code: u8) -> ExitCode {
+    eprintln!("error: {text}");
+    ExitCode::from(code)
+}
+
+fn check(files: &[PathBuf]) -> Result<ExitCode, Failure> {
+    let mut wrong = 0;
+    for file in files {
+        match load(file, None) {
+            Ok(loaded) => {
+                warn(&loaded);
+                println!("{}: ok, {} agents", file.display(), loaded.scene.agents.len());
+            }
+            Err(Failure::BadInput(text) | Failure::Run(text)) => {
+                eprintln!("error: {text}");
+                wrong += 1;
+            }
+        }
+    }
+    Ok(ExitCode::from(if wrong == 0 { 0 } else { 2 }))
+}
+
+/// A scene by path or name, or a robot on a plane.
+fn load(what: &Path, model: Option<&Path>) -> Result<LoadedScene, Failure> {
+    let bad = |text: String| Failure::BadInput(text);
+    let is = |ends: &[&str]| {
+        what.extension()
+            .and_then(|e| e.to_str())
+            .is_some_and(|e| ends.contains(&e.to_ascii_lowercase().as_str()))
+    };
+    if what.is_dir() {
+        return Err(bad(format!(
+            "{}: found a folder; expected a scene (.ron) or a robot description (.urdf)",
+            what.display()
+        )));
+    }
+    if is(&["urdf", "xml"]) {
+        if let Some(model) = model {
+            return Err(bad(format!(
+                "found both {} and --model {}; expected a scene, for the model to stand in",
+                what.display(),
+                model.display()
+            )));
+        }
+        return scene::dropped(what).map_err(|e| bad(e.to_string()));
+    }
+    let name = match what.to_str() {
+        // The short name of the main job.
+        Some("robot") => "warehouse_robot",
+        Some(name) => name,
+        None => "",
+    };
+    let built_in = assets::scene_path(name);
+    let path = if !what.exists() && assets::Assets.is_file(&built_in) {
+        built_in.as_path()
+    } else if what.exists() || is(&["ron"]) {
+        what
+    } else {
+        let known: Vec<String> = assets::scenes().into_iter().map(|(name, _)| name).collect();
+        return Err(bad(format!(
+            "found `{name}`, which is neither a file nor a built-in scene; expected a path, or one of: robot, {}{}",
+            known.join(", "),
+            scene::nearest(name, known.iter().map(String::as_str))
+        )));
+    };
+    scene::load(path, model).map_err(|e| bad(e.to_string()))
+}
+
+/// Says what the loader repaired or left out.
+fn warn(loaded: &LoadedScene) {
+    for model in loaded.models.iter().flatten() {
+        for warning in &model.warnings {
+            eprintln!("warning: {warning}");
+        }
+    }
+}
+
+impl Run {
+    fn go(self) -> Result<ExitCode, Failure> {
+        let mut loaded = load(&self.what, self.model.as_deref())?;
+        if let Some(file) = &self.summary {
+            writable(file)?;
+        }
+        if let Some(seed) = self.seed {
+            loaded.scene.seed = seed;
+        }
+        // Before the engine: what is measured is what is added after.
+        let profiler = self
+            .profile_ticks
+            .then(Profiler::install)
+            .transpose()
+            .map_err(|e| Failure::Run(e.to_string()))?;
+        let name = loaded.scene.name.clone();
+        let mut engine = CoherenceEngine::from_loaded(loaded);
+        if let Some(duration) = self.duration {
+            engine.set_duration(duration);
+        }
+        engine
+            .set_threads(usize::from(self.threads))
+            .set_pace(self.pace.pace());
+        let shown = self.show(&mut engine, &name)?;
+        let stop = engine.stop_handle();
+        let interrupted = on_ctrl_c(move || stop.stop())?;
+        engine.start()?;
+        if !self.quiet {
+            introduce(engine.world());
+        } else {
+            warn(engine.world().resource::<LoadedScene>());
+        }
+
+        let mut progress = (!self.quiet).then(Progress::new);
+        let ran = engine.run_watched(|engine| {
+            if let Some(progress) = &mut progress {
+                progress.look(engine);
+            }
+        });
+        // Whatever happened, the recording is closed and the summary written.
+        if let Some(progress) = progress {
+            progress.end();
+        }
+        let summary = engine.summary();
+        shown.end(&mut engine, self.quiet);
+        if let Some(file) = &self.summary {
+            write_summary(&summary, file)?;
+        }
+        if !self.quiet {
+            println!("{summary}");
+        }
+        if let Some(profiler) = profiler {
+            print_profile(&profiler, summary.ticks);
+        }
+        ran?;
+        Ok(if interrupted() {
+            ExitCode::from(130)
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+
+    #[cfg(feature = "rerun")]
+    fn show(&self, engine: &mut CoherenceEngine, scene: &str) -> Result<Shown, Failure> {
+        use becomingone_rerun::{RerunPlugin, Sink, viewer};
+        let (sink, file) = match &self.rerun {
+            Rerun::Off => return Ok(Shown(None)),
+            Rerun::Save(file) => (Sink::File(file.clone()), Some(file.clone())),
+            Rerun::Auto => match open_viewer() {
+                Some(url) => (Sink::Viewer { url }, None),
+                None => {
+                    let file = PathBuf::from(format!("{scene}.rrd"));
+                    (Sink::File(file.clone()), Some(file))
+                }
+            },
+        };
+        let plugin = RerunPlugin::new(sink, scene).map_err(|e| Failure::BadInput(e.to_string()))?;
+        engine.add_plugin(plugin);
+        Ok(Shown(Some(file.map(|f| (viewer::open_command(&f), f)))))
+    }
+
+    #[cfg(not(feature = "rerun"))]
+    fn show(&self, _engine: &mut CoherenceEngine, _scene: &str) -> Result<Shown, Failure> {
+        match self.rerun {
+            Rerun::Save(_) => Err(Failure::BadInput(
+                "found --rerun save, but this binary was built without Rerun; build it with --features rerun".to_owned(),
+            )),
+            Rerun::Auto | Rerun::Off => Ok(Shown(None)),
+        }
+    }
+}
+
+/// The viewer's address, if there is someone to look, something to look at, and a viewer.
+#[cfg(feature = "rerun")]
+fn open_viewer() -> Option<String> {
+    use becomingone_rerun::viewer;
+    let display = std::env::var_os("DISPLAY").is_some()
+        || std::env::var_os("WAYLAND_DISPLAY").is_some()
+        || cfg!(any(target_os = "macos", target_os = "windows"));
+    if !display || !std::io::stdout().is_terminal() {
+        return None;
+    }
+    let program = viewer::find().ok()?;
+    match viewer::spawn(&program) {
+        Ok(url) => Some(url),
+        Err(error) => {
+            eprintln!("warning: {error}; saving to a file instead");
+            None
+        }
+    }
+}
+
+/// What Rerun gets: nothing, a viewer (no file), or a file and the command that opens it.
+struct Shown(Option<Option<(String, PathBuf)>>);
+
+impl Shown {
+    #[cfg(feature = "rerun")]
+    fn end(self, engine: &mut CoherenceEngine, quiet: bool) {
+        let Some(to) = self.0 else { return };
+        // Half of the two seconds in which a stopped run is gone.
+        let limit = Duration::from_secs(1);
+        if let Some(report) = becomingone_rerun::finish(engine.world_mut(), limit) {
+            if report.dropped > 0 {
+                eprintln!("warning: Rerun missed {} of {} batches", report.dropped, report.dropped + report.sent);
+            }
+            if let Some(lost) = report.lost {
+                eprintln!("warning: {lost}");
+            }
+        }
+        if let Some((command, file)) = to
+            && !quiet
+        {
+            println!("recorded {}; to look at it:\n    {command}\n", file.display());
+        }
+    }
+
+    #[cfg(not(feature = "rerun"))]
+    fn end(self, _engine: &mut CoherenceEngine, _quiet: bool) {}
+}
+
+/// Fails before the run where its result could not be written after it.
+fn writable(file: &Path) -> Result<(), Failure> {
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .map(drop)
+        .map_err(|e| Failure::BadInput(format!("--summary {}: {e}", file.display())))
+}
+
+fn write_summary(summary: &Summary, file: &Path) -> Result<(), Failure> {
+    serde_json::to_string_pretty(summary)
+        .map_err(std::io::Error::other)
+        .and_then(|json| std::fs::write(file, json + "\n"))
+        .map_err(|e| Failure::Run(format!("{}: {e}", file.display())))
+}
+
+/// Calls `stop` at the first Ctrl-C; the second one ends the program at once.
+fn on_ctrl_c(stop: impl Fn() + Send + 'static) -> Result<impl Fn() -> bool, Failure> {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let seen = interrupted.clone();
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::AcqRel) {
+            std::process::exit(130);
+        }
+        stop();
+    })
+    .map_err(|e| Failure::Run(format!("Ctrl-C cannot be caught: {e}")))?;
+    Ok(move || interrupted.load(Ordering::Acquire))
+}
+
+/// Says what was loaded.
+fn introduce(world: &World) {
+    let loaded = world.resource::<LoadedScene>();
+    warn(loaded);
+    let agents = loaded.scene.agents.iter().zip(&loaded.models).zip(&loaded.drives);
+    // A crowd is introduced by its first few.
+    const FEW: usize = 5;
+    for ((agent, model), drive) in agents.take(FEW) {
+        match model {
+            None => println!("{}: a kernel without a body", agent.name),
+            Some(model) => println!("{}: {}", agent.name, describe(&Model(model.clone()), drive.as_ref())),
+        }
+    }
+    if loaded.scene.agents.len() > FEW {
+        println!("and {} more agents", loaded.scene.agents.len() - FEW);
+    }
+}
+
+fn describe(model: &Model, drive: Option<&Drive>) -> String {
+    let m = &model.0;
+    let colliders: usize = m.links.iter().map(|l| l.colliders.len()).sum();
+    let body = format!(
+        "{} ({} bodies, {} joints, {colliders} colliders, {:.2} kg)",
+        m.file,
+        m.links.len(),
+        m.joints.len(),
+        m.mass_kg()
+    );
+    match drive {
+        None => body,
+        Some(d) => format!(
+            "{body}, {} driven wheels, track {:.3} m, up to {:.2} m/s and {:.2} m/s²",
+            d.wheels.len(),
+            d.track_width_m,
+            d.max_speed_m_s,
+            d.max_acceleration_m_s2
+        ),
+    }
+}
+
+/// A line a second, on a terminal over itself.
+struct Progress {
+    over_itself: bool,
+    last: Instant,
+    ticks: u64,
+    lines: u32,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self {
+            over_itself: std::io::stderr().is_terminal(),
+            last: Instant::now(),
+            ticks: 0,
+            lines: 0,
+        }
+    }
+
+    fn look(&mut self, engine: &CoherenceEngine) {
+        // The clock is asked once in 256 ticks; a paced run has time for more.
+        self.ticks += 1;
+        if self.ticks % 256 != 1 {
+            return;
+        }
+        let every = Duration::from_secs(if self.over_itself { 1 } else { 10 });
+        if self.last.elapsed() < every {
+            return;
+        }
+        self.last = Instant::now();
+        self.lines += 1;
+        let world = engine.world();
+        let reached: u64 = world
+            .try_query::<&Goals>()
+            .map_or(0, |mut goals| goals.iter(world).map(|g| g.reached).sum());
+        let line = format!("{:9.1} s simulated, {reached} goals reached", seconds(engine.time().now_ns));
+        if self.over_itself {
+            eprint!("\r{line}\x1b[K");
+        } else {
+            eprintln!("{line}");
+        }
+    }
+
+    fn end(self) {
+        if self.over_itself && self.lines > 0 {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+fn print_profile(profiler: &Profiler, ticks: u64) {
+    use comfy_table::{Cell, CellAlignment, Table, presets};
+    let systems = profiler.report();
+    let total: Duration = systems.iter().map(|s| s.total).sum();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(vec!["system", "µs a tick", "share", "longest µs"]);
+    let us = |d: Duration| d.as_secs_f64() * 1e6;
+    let number = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+    for s in &systems {
+        table.add_row(vec![
+            Cell::new(&s.name),
+            number(format!("{:.3}", us(s.total) / ticks.max(1) as f64)),
+            number(format!("{:.1} %", 100.0 * s.total.as_secs_f64() / total.as_secs_f64().max(1e-12))),
+            number(format!("{:.1}", us(s.longest))),
+        ]);
+    }
+    println!("\n{table}");
+}

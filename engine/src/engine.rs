@@ -1,0 +1,472 @@
+//! The facade: a scene in, a run out.
+
+use crate::pace::{Pace, Pacer};
+use crate::scene::{self, SceneError};
+use crate::summary::Summary;
+use becomingone_components::control::Goals;
+use becomingone_components::scene::{
+    AgentSpec, ChannelSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene, Scene, Signal,
+    WorldSpec,
+};
+use becomingone_components::time::{NS_PER_S, SimTime};
+use becomingone_systems::spawn::{PhysicsThreads, SpawnError, build_scene};
+use becomingone_systems::tick::{self, ScheduleError};
+use bevy_app::{App, Plugin};
+use bevy_ecs::error::{BevyError, ErrorContext, FallbackErrorHandler};
+use bevy_ecs::prelude::*;
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Why a run cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The scene, or a file that it names.
+    #[error(transparent)]
+    Scene(#[from] SceneError),
+    /// The tick's systems cannot be ordered.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// The scene's entities cannot be made.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// A system returned an error or panicked.
+    #[error("tick {tick}: {cause}")]
+    System {
+        /// The tick in which it happened.
+        tick: u64,
+        /// The system, and what it said.
+        cause: String,
+    },
+}
+
+impl EngineError {
+    /// Whether the mistake is in what was given, and not in the run.
+    pub fn is_bad_input(&self) -> bool {
+        matches!(self, Self::Scene(_))
+    }
+}
+
+thread_local! {
+    /// What the last system to fail said; bevy hands errors to a plain function.
+    static FAILED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+fn keep_first_error(error: BevyError, context: ErrorContext) {
+    FAILED.with_borrow_mut(|failed| {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        failed.get_or_insert_with(|| format!("{} `{}`: {first}", context.kind(), context.name()));
+    });
+}
+
+/// A scene that runs: the coherence kernel, and whatever the scene puts around it.
+///
+/// ```
+/// use becomingone::CoherenceEngine;
+/// use std::time::Duration;
+///
+/// let mut engine = CoherenceEngine::new();
+/// engine.run_for(Duration::from_millis(500))?;
+/// // The bare kernel hears its own clock, and locks to it.
+/// assert!(engine.summary().agents[0].kernel.order > 0.99);
+/// # Ok::<(), becomingone::EngineError>(())
+/// ```
+pub struct CoherenceEngine {
+    app: App,
+    pacer: Pacer,
+    duration: Option<Duration>,
+    shared: Arc<Shared>,
+    started: Option<Instant>,
+    wall: Duration,
+    ready: bool,
+}
+
+impl Default for CoherenceEngine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CoherenceEngine {
+    /// The bare kernel: one agent without a body that hears one rhythm, its own clock of 1 Hz.
+    /// [`run`](Self::run) paces it in real time until it is stopped.
+    pub fn new() -> Self {
+        let scene = Scene {
+            version: FORMAT_VERSION,
+            name: "kernel".to_owned(),
+            tick_ns: 1_000_000,
+            duration_s: None,
+            seed: 0,
+            world: WorldSpec {
+                ground: None,
+                ..WorldSpec::default()
+            },
+            agents: vec![AgentSpec {
+                name: "kernel".to_owned(),
+                model: None,
+                position_m: [0.0; 3],
+                yaw_rad: 0.0,
+                drive: DriveSpec::Off,
+                sensors: Vec::new(),
+                controller: None,
+                coherence: CoherenceSpec::Kernel {
+                    rate_hz: 50.0,
+                    emissary_window_s: 1.0,
+                    master_window_s: 60.0,
+                    channels: vec![ChannelSpec {
+                        name: "clock".to_owned(),
+                        signal: Signal::Tone { frequency_hz: 1.0 },
+                    }],
+                },
+            }],
+        };
+        let mut engine = Self::from_loaded(LoadedScene {
+            scene,
+            models: vec![None],
+            drives: vec![None],
+            meshes: Vec::new(),
+        });
+        engine.set_pace(Pace::RealTime);
+        engine
+    }
+
+    /// The scene of a file, with the models and meshes that it names. It runs as fast as it can.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Scene`] names file, line and column.
+    pub fn from_scene(path: impl AsRef<Path>) -> Result<Self, EngineError> {
+        Ok(Self::from_loaded(scene::load(path.as_ref(), None)?))
+    }
+
+    /// A scene that was loaded before, see [`scene::load`].
+    pub fn from_loaded(loaded: LoadedScene) -> Self {
+        let mut app = App::empty();
+        app.add_plugins(becomingone_systems::EnginePlugin)
+            .insert_resource(FallbackErrorHandler(keep_first_error))
+            .insert_resource(PhysicsThreads(1))
+            .insert_resource(SimTime::new(loaded.scene.tick_ns));
+        let duration = loaded.scene.duration_s.map(Duration::from_secs_f64);
+        app.insert_resource(loaded);
+        Self {
+            app,
+            pacer: Pacer::new(Pace::Fast),
+            duration,
+            shared: Arc::default(),
+            started: None,
+            wall: Duration::ZERO,
+            ready: false,
+        }
+    }
+
+    /// Adds systems of yours. Those of the tick belong into a set of [`TickSystems`](tick::TickSystems).
+    pub fn add_plugin(&mut self, plugin: impl Plugin) -> &mut Self {
+        self.app.add_plugins(plugin);
+        self
+    }
+
+    /// Seed of every random number, instead of the scene's. Takes effect at the start or the next reset.
+    pub fn set_seed(&mut self, seed: u64) -> &mut Self {
+        self.scene_mut(|scene| scene.seed = seed)
+    }
+
+    /// Simulated time after which [`run`](Self::run) ends, instead of the scene's.
+    pub fn set_duration(&mut self, duration: Duration) -> &mut Self {
+        self.duration = Some(duration);
+        self
+    }
+
+    /// Threads that physics may use; the results are the same. Takes effect at the start.
+    pub fn set_threads(&mut self, threads: usize) -> &mut Self {
+        self.app.insert_resource(PhysicsThreads(threads.max(1)));
+        self
+    }
+
+    /// How simulated time follows wall time.
+    pub fn set_pace(&mut self, pace: Pace) -> &mut Self {
+        self.pacer = Pacer::new(pace);
+        self
+    }
+
+    fn scene_mut(&mut self, change: impl FnOnce(&mut Scene)) -> &mut Self {
+        change(&mut self.app.world_mut().resource_mut::<LoadedScene>().scene);
+        self
+    }
+
+    /// All entities and resources. The scene's entities are there after [`start`](Self::start).
+    pub fn world(&self) -> &World {
+        self.app.world()
+    }
+
+    /// The same, to change.
+    pub fn world_mut(&mut self) -> &mut World {
+        self.app.world_mut()
+    }
+
+    /// A handle that stops, pauses, steps and resets the run from another thread.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(self.shared.clone())
+    }
+
+    /// Builds the tick and the scene; [`run`](Self::run), [`run_for`](Self::run_for) and
+    /// [`step`](Self::step) do it themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Schedule`] where two systems touch the same thing in no order,
+    /// [`EngineError::Spawn`] where the scene's entities cannot be made.
+    pub fn start(&mut self) -> Result<(), EngineError> {
+        if self.ready {
+            return Ok(());
+        }
+        self.app.finish();
+        self.app.cleanup();
+        tick::build(self.app.world_mut())?;
+        build_scene(self.app.world_mut())?;
+        self.ready = true;
+        Ok(())
+    }
+
+    /// Back to the start of the scene: a run from here is bit for bit a fresh run.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn reset(&mut self) -> Result<(), EngineError> {
+        if !self.ready {
+            return self.start();
+        }
+        build_scene(self.app.world_mut())?;
+        self.pacer.restart();
+        self.wall = Duration::ZERO;
+        self.started = None;
+        Ok(())
+    }
+
+    /// Exactly one tick, as fast as it goes.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), and [`EngineError::System`] where a system failed.
+    pub fn step(&mut self) -> Result<(), EngineError> {
+        self.start()?;
+        self.tick()
+    }
+
+    fn tick(&mut self) -> Result<(), EngineError> {
+        self.app.update();
+        match FAILED.take() {
+            None => Ok(()),
+            Some(cause) => Err(EngineError::System {
+                tick: self.time().tick,
+                cause,
+            }),
+        }
+    }
+
+    /// The run's clock.
+    pub fn time(&self) -> SimTime {
+        *self.app.world().resource::<SimTime>()
+    }
+
+    /// Runs for this much simulated time, or until stopped, at the engine's pace.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step).
+    pub fn run_for(&mut self, duration: Duration) -> Result<Summary, EngineError> {
+        self.start()?;
+        let until_ns = self.time().now_ns.saturating_add(as_ns(duration));
+        self.run_until(|engine| engine.time().now_ns >= until_ns, |_| {})
+    }
+
+    /// Runs to the scene's end: its duration, else when all goals are reached, else until stopped.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step).
+    pub fn run(&mut self) -> Result<Summary, EngineError> {
+        self.run_watched(|_| {})
+    }
+
+    /// [`run`](Self::run), with a look at the engine after each tick.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step).
+    pub fn run_watched(&mut self, watch: impl FnMut(&Self)) -> Result<Summary, EngineError> {
+        self.start()?;
+        self.run_until(Self::is_done, watch)
+    }
+
+    /// Whether the scene has come to its end.
+    fn is_done(&self) -> bool {
+        match self.duration {
+            Some(duration) => self.time().now_ns >= as_ns(duration),
+            None => self.all_goals_reached(),
+        }
+    }
+
+    fn all_goals_reached(&self) -> bool {
+        let world = self.app.world();
+        let Some(mut goals) = world.try_query::<&Goals>() else {
+            return false;
+        };
+        let mut any = false;
+        let all = goals.iter(world).all(|g| {
+            any = true;
+            g.done()
+        });
+        any && all
+    }
+
+    fn run_until(
+        &mut self,
+        done: impl Fn(&Self) -> bool,
+        mut watch: impl FnMut(&Self),
+    ) -> Result<Summary, EngineError> {
+        let shared = self.shared.clone();
+        let begun = Instant::now();
+        self.started = Some(begun);
+        let before = self.wall;
+        self.pacer.restart();
+        while !done(self) {
+            match shared.next() {
+                Next::Stop => break,
+                Next::Reset => {
+                    self.reset()?;
+                    continue;
+                }
+                Next::Held => self.pacer.restart(),
+                Next::Tick => {}
+            }
+            if !self.pacer.wait(self.time().now_ns, &shared) {
+                continue;
+            }
+            self.tick()?;
+            self.wall = before + begun.elapsed();
+            watch(self);
+        }
+        self.wall = before + begun.elapsed();
+        Ok(self.summary())
+    }
+
+    /// What the run has come to so far.
+    pub fn summary(&self) -> Summary {
+        Summary::of(self.app.world(), self.wall)
+    }
+}
+
+fn as_ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[derive(Default)]
+pub(crate) struct Shared {
+    stop: AtomicBool,
+    reset: AtomicBool,
+    paused: AtomicBool,
+    /// Ticks that a paused run may still do.
+    steps: AtomicU64,
+    /// Guards nothing: what is waited for is in the atomics above.
+    door: Mutex<()>,
+    changed: Condvar,
+}
+
+enum Next {
+    Tick,
+    /// A tick after a pause.
+    Held,
+    Reset,
+    Stop,
+}
+
+impl Shared {
+    fn change(&self, change: impl FnOnce(&Self)) {
+        let _door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        change(self);
+        self.changed.notify_all();
+    }
+
+    /// What the run does next; waits while it is paused.
+    fn next(&self) -> Next {
+        let mut held = false;
+        loop {
+            if self.stop.load(Ordering::Acquire) {
+                return Next::Stop;
+            }
+            if self.reset.load(Ordering::Acquire) {
+                self.reset.store(false, Ordering::Release);
+                return Next::Reset;
+            }
+            if !self.paused.load(Ordering::Acquire) {
+                return if held { Next::Held } else { Next::Tick };
+            }
+            let steps = self.steps.load(Ordering::Acquire);
+            if steps > 0 {
+                self.steps.fetch_sub(1, Ordering::AcqRel);
+                return Next::Held;
+            }
+            held = true;
+            let door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+            // The timeout only bounds a change that came between the look and the wait.
+            let waited = self.changed.wait_timeout(door, Duration::from_millis(50));
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Sleeps, or until something changes.
+    pub(crate) fn sleep(&self, time: Duration) {
+        let door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.stop.load(Ordering::Acquire) {
+            return;
+        }
+        let waited = self.changed.wait_timeout(door, time);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Stops, pauses, steps and resets a run from any thread; each takes effect between two ticks.
+#[derive(Clone)]
+pub struct StopHandle(Arc<Shared>);
+
+impl StopHandle {
+    /// Ends the run, also one that is paused or has not begun.
+    pub fn stop(&self) {
+        self.0.change(|s| s.stop.store(true, Ordering::Release));
+    }
+
+    /// Holds simulated time.
+    pub fn pause(&self) {
+        self.0.change(|s| s.paused.store(true, Ordering::Release));
+    }
+
+    /// Lets simulated time go on.
+    pub fn resume(&self) {
+        self.0.change(|s| {
+            s.steps.store(0, Ordering::Release);
+            s.paused.store(false, Ordering::Release);
+        });
+    }
+
+    /// Lets a paused run do this many ticks more.
+    pub fn step(&self, ticks: u64) {
+        self.0.change(|s| {
+            s.steps.fetch_add(ticks, Ordering::AcqRel);
+        });
+    }
+
+    /// Takes the run back to the start of its scene.
+    pub fn reset(&self) {
+        self.0.change(|s| s.reset.store(true, Ordering::Release));
+    }
+}
+
+/// Seconds of simulated time.
+pub(crate) fn seconds(ns: u64) -> f64 {
+    ns as f64 / NS_PER_S as f64
+}

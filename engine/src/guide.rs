@@ -1,0 +1,1 @@
+//! Guides: how to write a scene, how to write a controller, what a tick costs.

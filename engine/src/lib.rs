@@ -1,0 +1,55 @@
+//! BecomingONE: a simulation and robotics engine with a coherence kernel in its middle.
+//!
+//! ```no_run
+//! use becomingone::CoherenceEngine;
+//!
+//! let mut engine = CoherenceEngine::new(); // that's the kernel
+//! engine.run()?; // it just works: any hardware, any time scale
+//! # Ok::<(), becomingone::EngineError>(())
+//! ```
+//!
+//! A scene file puts a world around it:
+//!
+//! ```no_run
+//! # use becomingone::CoherenceEngine;
+//! let summary = CoherenceEngine::from_scene("scenes/warehouse_robot.ron")?.run()?;
+//! println!("{summary}");
+//! # Ok::<(), becomingone::EngineError>(())
+//! ```
+//!
+//! - [`CoherenceEngine`]: the facade; [`Summary`]: what a run came to.
+//! - [`scene`]: files become scenes, mistakes become messages.
+//! - [`components`], [`systems`], [`kernel`]: the floors below, for your own plugins.
+//! - [`guide`]: how to write a scene, a controller; what a tick costs.
+
+pub mod assets;
+#[doc(hidden)]
+pub mod cli;
+mod engine;
+pub mod guide;
+mod pace;
+pub mod scene;
+mod summary;
+
+pub use becomingone_components as components;
+pub use becomingone_kernel as kernel;
+#[cfg(feature = "rerun")]
+pub use becomingone_rerun as rerun;
+pub use becomingone_systems as systems;
+pub use bevy_app as app;
+pub use bevy_ecs as ecs;
+pub use engine::{CoherenceEngine, EngineError, StopHandle};
+pub use pace::Pace;
+pub use summary::{AgentSummary, KernelSummary, SensorSummary, Summary};
+
+/// What a plugin of yours needs.
+pub mod prelude {
+    pub use crate::components::actuator::Command;
+    pub use crate::components::drive::Twist2;
+    pub use crate::components::sensor::{Contact, Encoders, Imu, Reading, Scan, Truth};
+    pub use crate::components::time::SimTime;
+    pub use crate::systems::tick::{Tick, TickSystems};
+    pub use crate::{CoherenceEngine, EngineError, Pace, Summary};
+    pub use bevy_app::{App, Plugin};
+    pub use bevy_ecs::prelude::*;
+}

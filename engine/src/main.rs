@@ -1,0 +1,7 @@
+//! The command `becomingone`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    becomingone::cli::main()
+}

@@ -1,0 +1,331 @@
+//! What a scene must mean: every number in its range, every name once.
+
+use super::locate::Places;
+use becomingone_components::coherence::MAX_CHANNELS;
+use becomingone_components::scene::{
+    AgentSpec, CoherenceSpec, ControllerSpec, ObstacleSpec, Scene, SensorKind, SensorSpec, Signal,
+};
+use becomingone_components::sensor::Noise;
+use becomingone_components::time::NS_PER_S;
+use std::collections::HashSet;
+use std::fmt;
+
+/// Most agents, obstacles, rays of a lidar, and so on: a scene is bounded before it is built.
+const MANY: usize = 100_000;
+/// Longest coordinate (m): beyond it `f32` physics is coarser than 8 mm.
+const FAR_M: f64 = 100_000.0;
+/// Longest tick of a scene with bodies (ns): beyond it physics means nothing.
+const PHYSICS_TICK_NS: u64 = 50_000_000;
+/// Longest tick at all: a day.
+const LONGEST_TICK_NS: u64 = 86_400 * NS_PER_S;
+
+/// Something that a scene says and that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// As the user gave it.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1.
+    pub column: usize,
+    /// The value's path in the file.
+    pub path: String,
+    /// What was found.
+    pub found: String,
+    /// What was expected.
+    pub expected: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            file,
+            line,
+            column,
+            path,
+            found,
+            expected,
+        } = self;
+        write!(f, "{file}:{line}:{column}: {path}: found {found}; expected {expected}")
+    }
+}
+
+pub(super) fn check(scene: &Scene, file: &str, places: &Places) -> Vec<Mistake> {
+    let mut check = Check {
+        file,
+        places,
+        mistakes: Vec::new(),
+    };
+    check.scene(scene);
+    check.mistakes.sort_by_key(|m| (m.line, m.column));
+    check.mistakes
+}
+
+struct Check<'a> {
+    file: &'a str,
+    places: &'a Places,
+    mistakes: Vec<Mistake>,
+}
+
+impl Check<'_> {
+    fn wrong(&mut self, path: &str, found: impl fmt::Display, expected: &str) {
+        let (line, column) = self.places.of_path(path);
+        self.mistakes.push(Mistake {
+            file: self.file.to_owned(),
+            line,
+            column,
+            path: path.to_owned(),
+            found: found.to_string(),
+            expected: expected.to_owned(),
+        });
+    }
+
+    fn within(&mut self, path: &str, x: f64, low: f64, high: f64, expected: &str) {
+        if !(x >= low && x <= high) {
+            self.wrong(path, x, expected);
+        }
+    }
+
+    fn positive(&mut self, path: &str, x: f64) {
+        self.within(path, x, f64::MIN_POSITIVE, 1e9, "a positive number up to 1e9");
+    }
+
+    fn not_negative(&mut self, path: &str, x: f64) {
+        self.within(path, x, 0.0, 1e9, "a number from 0 to 1e9");
+    }
+
+    fn position(&mut self, path: &str, p: &[f64]) {
+        for (k, &x) in p.iter().enumerate() {
+            self.within(&format!("{path}[{k}]"), x, -FAR_M, FAR_M, "metres within 100 km");
+        }
+    }
+
+    fn angle(&mut self, path: &str, x: f64) {
+        self.within(path, x, -1e3, 1e3, "radians");
+    }
+
+    fn name(&mut self, path: &str, name: &str) {
+        let plain = |c: char| c.is_alphanumeric() || "_-. ".contains(c);
+        if name.is_empty() || !name.chars().all(plain) {
+            self.wrong(path, format!("`{name}`"), "a name of letters, digits, `_`, `-`, `.` and spaces");
+        }
+    }
+
+    fn count(&mut self, path: &str, n: usize) {
+        if n > MANY {
+            self.wrong(path, format!("{n} entries"), "at most 100000");
+        }
+    }
+
+    fn scene(&mut self, scene: &Scene) {
+        let bodies = scene.agents.iter().any(|a| a.model.is_some());
+        let longest = if bodies { PHYSICS_TICK_NS } else { LONGEST_TICK_NS };
+        if !(1..=longest).contains(&scene.tick_ns) {
+            let expected = if bodies {
+                "1 to 50000000 ns where there are bodies"
+            } else {
+                "1 to 86400000000000 ns (a day)"
+            };
+            self.wrong("tick_ns", scene.tick_ns, expected);
+        }
+        if let Some(duration_s) = scene.duration_s {
+            self.positive("duration_s", duration_s);
+        }
+        for (k, &g) in scene.world.gravity_m_s2.iter().enumerate() {
+            self.within(&format!("world.gravity_m_s2[{k}]"), g, -1e3, 1e3, "m/s² within 1000");
+        }
+        if let Some(ground) = scene.world.ground {
+            self.within("world.ground.friction", ground.friction, 0.0, 10.0, "a coefficient from 0 to 10");
+        }
+        self.count("world.obstacles", scene.world.obstacles.len());
+        self.count("agents", scene.agents.len());
+        if scene.agents.is_empty() {
+            self.wrong("agents", "none", "at least one agent");
+        }
+        let mut names = HashSet::from(["ground".to_owned()]);
+        for (k, obstacle) in scene.world.obstacles.iter().enumerate() {
+            let path = format!("world.obstacles[{k}]");
+            self.unique(&mut names, &format!("{path}.name"), obstacle.name());
+            self.obstacle(&path, obstacle);
+        }
+        for (k, agent) in scene.agents.iter().enumerate() {
+            let path = format!("agents[{k}]");
+            self.unique(&mut names, &format!("{path}.name"), &agent.name);
+            self.agent(&path, agent, scene.tick_ns);
+        }
+    }
+
+    fn unique(&mut self, names: &mut HashSet<String>, path: &str, name: &str) {
+        self.name(path, name);
+        if !names.insert(name.to_owned()) {
+            self.wrong(path, format!("`{name}` a second time"), "a name that is not taken");
+        }
+    }
+
+    fn obstacle(&mut self, path: &str, obstacle: &ObstacleSpec) {
+        let (position, yaw) = match obstacle {
+            ObstacleSpec::Box {
+                position_m,
+                size_m,
+                yaw_rad,
+                ..
+            }
+            | ObstacleSpec::Ramp {
+                position_m,
+                size_m,
+                yaw_rad,
+                ..
+            } => {
+                for (k, &x) in size_m.iter().enumerate() {
+                    let at = format!("{path}.size_m[{k}]");
+                    self.within(&at, x, 1e-4, FAR_M, "metres from 0.0001 to 100000");
+                }
+                (position_m, yaw_rad)
+            }
+            ObstacleSpec::Mesh {
+                position_m,
+                yaw_rad,
+                scale,
+                ..
+            } => {
+                self.within(&format!("{path}.scale"), *scale, 1e-9, 1e9, "a positive number");
+                (position_m, yaw_rad)
+            }
+        };
+        self.position(&format!("{path}.position_m"), position);
+        self.angle(&format!("{path}.yaw_rad"), *yaw);
+    }
+
+    fn agent(&mut self, path: &str, agent: &AgentSpec, tick_ns: u64) {
+        self.position(&format!("{path}.position_m"), &agent.position_m);
+        self.angle(&format!("{path}.yaw_rad"), agent.yaw_rad);
+        self.count(&format!("{path}.sensors"), agent.sensors.len());
+        if agent.model.is_none() && !agent.sensors.is_empty() {
+            self.wrong(&format!("{path}.sensors"), "sensors without a body", "a `model` to carry them");
+        }
+        let driven = agent.drive != Default::default();
+        let mut names = HashSet::from(["drive".to_owned()]);
+        for (k, sensor) in agent.sensors.iter().enumerate() {
+            let at = format!("{path}.sensors[{k}]");
+            self.unique(&mut names, &format!("{at}.name"), &sensor.name);
+            self.sensor(&at, sensor, tick_ns, driven);
+        }
+        if let Some(controller) = &agent.controller {
+            if agent.model.is_none() || !driven {
+                self.wrong(&format!("{path}.controller"), "a controller without a drive", "a `model`, and `drive: Auto` or `drive: Wheels(..)`");
+            }
+            self.controller(&format!("{path}.controller"), controller);
+        }
+        self.coherence(&format!("{path}.coherence"), &agent.coherence, tick_ns);
+    }
+
+    fn rate(&mut self, path: &str, rate_hz: f64, tick_ns: u64) {
+        let most = NS_PER_S as f64 / tick_ns.max(1) as f64;
+        // A rate of one a tick may be rounded up.
+        if !(rate_hz >= 1e-6 && rate_hz <= most * (1.0 + 1e-9)) {
+            let expected = format!("0.000001 to {most} Hz: at most one a tick of {tick_ns} ns");
+            self.wrong(path, rate_hz, &expected);
+        }
+    }
+
+    fn noise(&mut self, path: &str, noise: &Noise) {
+        self.not_negative(&format!("{path}.white_sd"), noise.white_sd);
+        self.not_negative(&format!("{path}.turn_on_bias_sd"), noise.turn_on_bias_sd);
+        self.not_negative(&format!("{path}.drift_sd"), noise.drift_sd);
+        self.not_negative(&format!("{path}.resolution"), noise.resolution);
+    }
+
+    fn sensor(&mut self, path: &str, sensor: &SensorSpec, tick_ns: u64, driven: bool) {
+        self.rate(&format!("{path}.rate_hz"), sensor.rate_hz, tick_ns);
+        self.position(&format!("{path}.position_m"), &sensor.position_m);
+        let norm = sensor.rotation.iter().map(|c| c * c).sum::<f64>().sqrt();
+        if !(0.99..=1.01).contains(&norm) {
+            let found = format!("a quaternion of length {norm}");
+            self.wrong(&format!("{path}.rotation"), found, "x, y, z, w of length 1");
+        }
+        let kind = format!("{path}.kind");
+        match &sensor.kind {
+            SensorKind::Imu {
+                gyro,
+                accelerometer,
+            } => {
+                self.noise(&format!("{kind}.gyro"), gyro);
+                self.noise(&format!("{kind}.accelerometer"), accelerometer);
+            }
+            SensorKind::Encoders { noise } => {
+                if !driven {
+                    self.wrong(&kind, "encoders without driven wheels", "`drive: Auto` or `drive: Wheels(..)` on the agent");
+                }
+                self.noise(&format!("{kind}.noise"), noise);
+            }
+            SensorKind::Lidar {
+                rays,
+                fov_rad,
+                range_min_m,
+                range_max_m,
+                noise,
+            } => {
+                self.within(&format!("{kind}.rays"), f64::from(*rays), 1.0, 100_000.0, "1 to 100000 rays");
+                let turn = std::f64::consts::TAU + 1e-3;
+                self.within(&format!("{kind}.fov_rad"), *fov_rad, 1e-6, turn, "radians up to a full turn");
+                self.not_negative(&format!("{kind}.range_min_m"), *range_min_m);
+                if !(*range_max_m > *range_min_m && *range_max_m <= FAR_M) {
+                    self.wrong(&format!("{kind}.range_max_m"), range_max_m, "metres above range_min_m, up to 100000");
+                }
+                self.noise(&format!("{kind}.noise"), noise);
+            }
+            SensorKind::Contact {} => {}
+        }
+    }
+
+    fn controller(&mut self, path: &str, controller: &ControllerSpec) {
+        let ControllerSpec::Patrol {
+            waypoints_m,
+            laps,
+            tolerance_m,
+            speed_m_s,
+            lookahead_m,
+            clearance_m,
+            localisation: _,
+        } = controller;
+        if waypoints_m.is_empty() {
+            self.wrong(&format!("{path}.waypoints_m"), "none", "at least one waypoint");
+        }
+        self.count(&format!("{path}.waypoints_m"), waypoints_m.len());
+        for (k, p) in waypoints_m.iter().enumerate() {
+            self.position(&format!("{path}.waypoints_m[{k}]"), p);
+        }
+        if *laps == Some(0) {
+            self.wrong(&format!("{path}.laps"), 0, "at least 1, or None");
+        }
+        self.positive(&format!("{path}.tolerance_m"), *tolerance_m);
+        self.within(&format!("{path}.speed_m_s"), *speed_m_s, 1e-3, 100.0, "m/s from 0.001 to 100");
+        self.positive(&format!("{path}.lookahead_m"), *lookahead_m);
+        self.not_negative(&format!("{path}.clearance_m"), *clearance_m);
+    }
+
+    fn coherence(&mut self, path: &str, coherence: &CoherenceSpec, tick_ns: u64) {
+        let CoherenceSpec::Kernel {
+            rate_hz,
+            emissary_window_s,
+            master_window_s,
+            channels,
+        } = coherence
+        else {
+            return;
+        };
+        self.rate(&format!("{path}.rate_hz"), *rate_hz, tick_ns);
+        self.positive(&format!("{path}.emissary_window_s"), *emissary_window_s);
+        self.positive(&format!("{path}.master_window_s"), *master_window_s);
+        if channels.len() > MAX_CHANNELS {
+            self.wrong(&format!("{path}.channels"), format!("{} channels", channels.len()), "at most 16");
+        }
+        let mut names = HashSet::new();
+        for (k, channel) in channels.iter().enumerate() {
+            let at = format!("{path}.channels[{k}]");
+            self.unique(&mut names, &format!("{at}.name"), &channel.name);
+            let Signal::Tone { frequency_hz } = channel.signal;
+            self.not_negative(&format!("{at}.signal.frequency_hz"), frequency_hz);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! From a file to a scene that can run: parse, check, and read the models and meshes that it names.
+
+mod check;
+mod locate;
+mod text;
+
+use crate::assets::{Assets, BUILT_IN};
+use becomingone_components::body::{Mesh, RobotModel};
+use becomingone_components::scene::{
+    AgentSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene, ObstacleSpec, Scene,
+    SensorKind, SensorSpec, WorldSpec,
+};
+use becomingone_model::{DriveError, Files, ModelError, find_drive, load_mesh, load_urdf};
+use glam::Vec3;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use check::Mistake;
+pub(crate) use text::nearest;
+
+/// Largest scene file that is read (bytes).
+pub const MAX_SCENE_BYTES: u64 = 64 << 20;
+
+/// Why a scene cannot run. Its text names file, line and column, what was found and what was expected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SceneError {
+    /// The file cannot be read.
+    #[error("{file}: {cause}")]
+    Read {
+        /// As the user gave it.
+        file: String,
+        /// Why.
+        cause: String,
+    },
+    /// The file is no scene of this format.
+    #[error("{file}:{line}:{column}: {message}")]
+    Text {
+        /// As the user gave it.
+        file: String,
+        /// From 1.
+        line: usize,
+        /// From 1, in characters.
+        column: usize,
+        /// What was found, what is allowed, the nearest name.
+        message: String,
+    },
+    /// The file is a scene that makes no sense: every mistake, in the order of the file.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Meaning(Vec<Mistake>),
+    /// A robot description or a mesh.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A robot that the scene wants to drive.
+    #[error("{place}: {cause}")]
+    Drive {
+        /// `file:line:column` of the agent's drive.
+        place: String,
+        /// Why not.
+        cause: DriveError,
+    },
+    /// A link, joint or file that the scene names and the robot or disk does not have.
+    #[error("{place}: {message}")]
+    Reference {
+        /// `file:line:column`.
+        place: String,
+        /// What was named, what there is.
+        message: String,
+    },
+}
+
+/// Reads a scene file and everything that it names. `model` stands in for the model of every agent that has one.
+///
+/// # Errors
+///
+/// See [`SceneError`].
+pub fn load(path: &Path, model: Option<&Path>) -> Result<LoadedScene, SceneError> {
+    let bytes = Assets
+        .read_at_most(path, MAX_SCENE_BYTES)
+        .map_err(|cause| SceneError::Read {
+            file: path.display().to_string(),
+            cause: cause.to_string(),
+        })?;
+    let file = path.display().to_string();
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let (line, column) = byte_place(error.as_bytes(), error.utf8_error().valid_up_to());
+        SceneError::Text {
+            file: file.clone(),
+            line,
+            column,
+            message: "found a byte that is not UTF-8 text; expected a scene in RON".to_owned(),
+        }
+    })?;
+    let mut scene = text::parse(&text, &file)?;
+    if scene.name.is_empty() {
+        scene.name = path
+            .file_stem()
+            .map_or_else(|| "scene".to_owned(), |s| s.to_string_lossy().into_owned());
+    }
+    let places = locate::Places::of(&text);
+    let mistakes = check::check(&scene, &file, &places);
+    if !mistakes.is_empty() {
+        return Err(SceneError::Meaning(mistakes));
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Loader {
+        file,
+        folder,
+        places,
+        model,
+    }
+    .read(scene)
+}
+
+/// A robot on a plane, put down undriven: what a description alone gives.
+///
+/// # Errors
+///
+/// What is wrong with the description.
+pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
+    let model = load_urdf(path, &Assets)?;
+    let name = if model.name.is_empty() {
+        "robot".to_owned()
+    } else {
+        model.name.clone()
+    };
+    let scene = Scene {
+        version: FORMAT_VERSION,
+        name: name.clone(),
+        tick_ns: 1_000_000,
+        duration_s: Some(5.0),
+        seed: 0,
+        world: WorldSpec::default(),
+        agents: vec![AgentSpec {
+            name,
+            model: Some(path.display().to_string()),
+            // High enough to be seen falling, low enough to land well.
+            position_m: [0.0, 0.0, 0.1],
+            yaw_rad: 0.0,
+            drive: DriveSpec::Off,
+            sensors: vec![SensorSpec {
+                name: "imu".to_owned(),
+                kind: SensorKind::Imu {
+                    gyro: Default::default(),
+                    accelerometer: Default::default(),
+                },
+                rate_hz: 100.0,
+                link: None,
+                position_m: [0.0; 3],
+                rotation: [0.0, 0.0, 0.0, 1.0],
+            }],
+            controller: None,
+            coherence: CoherenceSpec::Auto,
+        }],
+    };
+    Ok(LoadedScene {
+        scene,
+        models: vec![Some(Arc::new(model))],
+        drives: vec![None],
+        meshes: Vec::new(),
+    })
+}
+
+/// Line and column of a byte, both from 1, the column in characters as far as it is text.
+fn byte_place(bytes: &[u8], at: usize) -> (usize, usize) {
+    let before = String::from_utf8_lossy(&bytes[..at]);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
+    (line, column)
+}
+
+struct Loader<'a> {
+    file: String,
+    folder: &'a Path,
+    places: locate::Places,
+    model: Option<&'a Path>,
+}
+
+impl Loader<'_> {
+    fn read(&self, mut scene: Scene) -> Result<LoadedScene, SceneError> {
+        let mut models = Vec::new();
+        let mut drives = Vec::new();
+        for (index, agent) in scene.agents.iter_mut().enumerate() {
+            let (model, drive) = match self.robot(agent, index)? {
+                Some((model, drive)) => (Some(Arc::new(model)), drive),
+                None => (None, None),
+            };
+            models.push(model);
+            drives.push(drive);
+        }
+        let mut meshes = Vec::new();
+        for (index, obstacle) in scene.world.obstacles.iter().enumerate() {
+            meshes.push(self.mesh(obstacle, index)?);
+        }
+        Ok(LoadedScene {
+            scene,
+            models,
+            drives,
+            meshes,
+        })
+    }
+
+    fn robot(
+        &self,
+        agent: &mut AgentSpec,
+        index: usize,
+    ) -> Result<Option<(RobotModel, Option<becomingone_components::drive::Drive>)>, SceneError> {
+        let Some(named) = &agent.model else {
+            return Ok(None);
+        };
+        let path = match self.model {
+            Some(other) => other.to_path_buf(),
+            None => self.find(named, &format!("agents[{index}].model"))?,
+        };
+        agent.model = Some(path.display().to_string());
+        let mut model = load_urdf(&path, &Assets)?;
+        let mut drive = agent.drive.clone();
+        if self.model.is_some() && matches!(drive, DriveSpec::Wheels { .. }) {
+            // Another robot's joints have other names.
+            drive = DriveSpec::Auto;
+        }
+        let drive = find_drive(&mut model, &drive).map_err(|cause| SceneError::Drive {
+            place: self.place(&format!("agents[{index}].drive")),
+            cause,
+        })?;
+        for (k, sensor) in agent.sensors.iter_mut().enumerate() {
+            let Some(link) = &sensor.link else { continue };
+            if model.frame(link).is_some() {
+                continue;
+            }
+            if self.model.is_some() {
+                // Another robot's links have other names: the sensor moves to the root.
+                sensor.link = None;
+                continue;
+            }
+            let names = model.frames.iter().map(|f| f.name.as_str());
+            return Err(SceneError::Reference {
+                place: self.place(&format!("agents[{index}].sensors[{k}].link")),
+                message: format!(
+                    "found link `{link}`; expected a link of `{}`{}",
+                    model.name,
+                    text::nearest(link, names)
+                ),
+            });
+        }
+        Ok(Some((model, drive)))
+    }
+
+    fn mesh(&self, obstacle: &ObstacleSpec, index: usize) -> Result<Option<Arc<Mesh>>, SceneError> {
+        let ObstacleSpec::Mesh { file, scale, .. } = obstacle else {
+            return Ok(None);
+        };
+        let path = self.find(file, &format!("world.obstacles[{index}].file"))?;
+        let mesh = load_mesh(&path, Vec3::splat(*scale as f32), &Assets)?;
+        Ok(Some(Arc::new(mesh)))
+    }
+
+    /// A file that the scene names: from the scene's folder, or among the built-in assets.
+    fn find(&self, named: &str, at: &str) -> Result<PathBuf, SceneError> {
+        let beside = self.folder.join(named);
+        let built_in = Path::new(BUILT_IN).join("assets").join(named);
+        for path in [&beside, &built_in] {
+            if Assets.is_file(path) {
+                return Ok(path.clone());
+            }
+        }
+        let names = crate::assets::assets();
+        Err(SceneError::Reference {
+            place: self.place(at),
+            message: format!(
+                "found `{named}`, which is neither {} nor a built-in asset; expected a file{}",
+                beside.display(),
+                text::nearest(named, names.iter().map(String::as_str))
+            ),
+        })
+    }
+
+    fn place(&self, path: &str) -> String {
+        let (line, column) = self.places.of_path(path);
+        format!("{}:{line}:{column}", self.file)
+    }
+}

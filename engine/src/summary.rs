@@ -1,0 +1,231 @@
+//! What a run came to: the same content as a table and as JSON.
+
+use becomingone_components::body::{Pose, Travel, TruePose};
+use becomingone_components::coherence::Coherence;
+use becomingone_components::control::Goals;
+use becomingone_components::scene::{Agent, LoadedScene};
+use becomingone_components::sensor::{Sensor, SensorStats};
+use becomingone_components::time::SimTime;
+use becomingone_systems::hash::{Roster, StateHash};
+use bevy_ecs::prelude::*;
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use serde::Serialize;
+use std::fmt;
+use std::time::Duration;
+
+/// A whole run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Name of the scene.
+    pub scene: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Ticks done.
+    pub ticks: u64,
+    /// Simulated time (s).
+    pub sim_s: f64,
+    /// Wall time (s).
+    pub wall_s: f64,
+    /// Simulated over wall time.
+    pub rtf: f64,
+    /// The chained state hash, 16 hexadecimal digits.
+    pub state_hash: String,
+    /// In the order of the scene.
+    pub agents: Vec<AgentSummary>,
+}
+
+/// One agent's part of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AgentSummary {
+    /// Its name.
+    pub name: String,
+    /// Length of its path (m).
+    pub distance_m: f64,
+    /// Largest speed of any of its bodies (m/s).
+    pub max_speed_m_s: f64,
+    /// True position of its root link (m).
+    pub position: [f64; 3],
+    /// True orientation of its root link: x, y, z, w.
+    pub orientation: [f64; 4],
+    /// Waypoints reached.
+    pub goals_reached: u64,
+    /// Contacts begun, the ground excluded.
+    pub collisions: u64,
+    /// What its kernel says at the end.
+    pub kernel: KernelSummary,
+    /// In the order of the scene.
+    pub sensors: Vec<SensorSummary>,
+}
+
+/// A kernel at the end of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct KernelSummary {
+    /// 0 to 1: how far a rhythm holds.
+    pub order: f64,
+    /// 0 to 1; null before a witness is trained.
+    pub coherence: Option<f64>,
+    /// Real and imaginary part of the Emissary's T.
+    pub t_emissary: [f64; 2],
+    /// Real and imaginary part of the Master's T.
+    pub t_master: [f64; 2],
+    /// Emissary and Master agree.
+    pub aligned: bool,
+    /// The rhythm is locked.
+    pub collapsed: bool,
+}
+
+/// One sensor's counts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SensorSummary {
+    /// Its name on the agent.
+    pub name: String,
+    /// Readings that entered.
+    pub readings: u64,
+    /// Readings lost on the way in.
+    pub dropped: u64,
+    /// Times that it fell silent.
+    pub stale: u64,
+    /// Readings that were not finite.
+    pub non_finite: u64,
+}
+
+impl Summary {
+    pub(crate) fn of(world: &World, wall: Duration) -> Self {
+        let time = world.resource::<SimTime>();
+        let scene = &world.resource::<LoadedScene>().scene;
+        let wall_s = wall.as_secs_f64();
+        Self {
+            scene: scene.name.clone(),
+            seed: scene.seed,
+            ticks: time.tick,
+            sim_s: time.now_s(),
+            wall_s,
+            rtf: if wall_s > 0.0 { time.now_s() / wall_s } else { 0.0 },
+            state_hash: format!("{:016x}", world.resource::<StateHash>().0),
+            agents: scene
+                .agents
+                .iter()
+                .filter_map(|spec| AgentSummary::of(world, &spec.name))
+                .collect(),
+        }
+    }
+}
+
+impl AgentSummary {
+    fn of(world: &World, name: &str) -> Option<Self> {
+        let roster = &world.resource::<Roster>().0;
+        let index = roster.binary_search_by(|(n, _)| n.as_str().cmp(name)).ok()?;
+        let agent = roster[index].1;
+        world.get::<Agent>(agent)?;
+        let pose = world.get::<TruePose>(agent).map_or(Pose::IDENTITY, |p| p.0);
+        let travel = world.get::<Travel>(agent).copied().unwrap_or_default();
+        let kernel = world.get::<Coherence>(agent).copied().unwrap_or_default();
+        let children = world.get::<Children>(agent);
+        let sensors = children
+            .into_iter()
+            .flatten()
+            .filter(|&&child| world.get::<Sensor>(child).is_some())
+            .filter_map(|&child| {
+                let stats = world.get::<SensorStats>(child)?;
+                let full = world.get::<Name>(child)?.as_str();
+                Some(SensorSummary {
+                    name: full.strip_prefix(name)?.trim_start_matches('/').to_owned(),
+                    readings: stats.readings,
+                    dropped: stats.dropped,
+                    stale: stats.stale,
+                    non_finite: stats.non_finite,
+                })
+            })
+            .collect();
+        Some(Self {
+            name: name.to_owned(),
+            distance_m: travel.distance_m,
+            max_speed_m_s: travel.max_speed_m_s,
+            position: pose.translation_m.to_array().map(f64::from),
+            orientation: pose.rotation.to_array().map(f64::from),
+            goals_reached: world.get::<Goals>(agent).map_or(0, |g| g.reached),
+            collisions: travel.collisions,
+            kernel: KernelSummary {
+                order: kernel.order,
+                coherence: kernel.coherence,
+                t_emissary: kernel.t_emissary,
+                t_master: kernel.t_master,
+                aligned: kernel.aligned,
+                collapsed: kernel.collapsed,
+            },
+            sensors,
+        })
+    }
+}
+
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(head.iter().map(Cell::new));
+    table
+}
+
+fn right(x: impl fmt::Display) -> Cell {
+    Cell::new(x.to_string()).set_alignment(CellAlignment::Right)
+}
+
+fn complex([re, im]: [f64; 2]) -> String {
+    format!("{re:.3}{im:+.3}i")
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{}  seed {}  {} ticks  {:.3} s simulated in {:.3} s ({:.1} x real time)  state {}",
+            self.scene, self.seed, self.ticks, self.sim_s, self.wall_s, self.rtf, self.state_hash
+        )?;
+        let mut agents = table(&[
+            "agent", "distance m", "max m/s", "x", "y", "z", "qx", "qy", "qz", "qw", "goals", "collisions",
+        ]);
+        for a in &self.agents {
+            let mut row = vec![
+                Cell::new(&a.name),
+                right(format!("{:.2}", a.distance_m)),
+                right(format!("{:.2}", a.max_speed_m_s)),
+            ];
+            row.extend(a.position.map(|x| right(format!("{x:.3}"))));
+            row.extend(a.orientation.map(|x| right(format!("{x:.3}"))));
+            row.extend([right(a.goals_reached), right(a.collisions)]);
+            agents.add_row(row);
+        }
+        writeln!(f, "{agents}")?;
+        let mut kernels = table(&[
+            "kernel", "order", "coherence", "T emissary", "T master", "aligned", "collapsed",
+        ]);
+        for a in &self.agents {
+            let k = &a.kernel;
+            let coherence = k.coherence.map_or("-".to_owned(), |c| format!("{c:.3}"));
+            kernels.add_row(vec![
+                Cell::new(&a.name),
+                right(format!("{:.3}", k.order)),
+                right(coherence),
+                right(complex(k.t_emissary)),
+                right(complex(k.t_master)),
+                right(k.aligned),
+                right(k.collapsed),
+            ]);
+        }
+        write!(f, "{kernels}")?;
+        if self.agents.iter().all(|a| a.sensors.is_empty()) {
+            return Ok(());
+        }
+        let mut sensors = table(&["sensor", "readings", "dropped", "stale", "non-finite"]);
+        for a in &self.agents {
+            for s in &a.sensors {
+                sensors.add_row(vec![
+                    Cell::new(format!("{}/{}", a.name, s.name)),
+                    right(s.readings),
+                    right(s.dropped),
+                    right(s.stale),
+                    right(s.non_finite),
+                ]);
+            }
+        }
+        write!(f, "\n{sensors}")
+    }
+}

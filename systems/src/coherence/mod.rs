@@ -1,0 +1,146 @@
+//! The kernel in the tick: readings become phases, Emissary and Master hear them, and are compared.
+//!
+//! The kernel ticks at its own rate. A channel with no reading since the last kernel tick is
+//! missing; faster ones are averaged, never held.
+
+use crate::tick::{Tick, TickSystems};
+use becomingone_components::coherence::{Channels, Coherence, Emissary, Master, Synchrony};
+use becomingone_components::control::Ears;
+use becomingone_components::event::{Happening, What};
+use becomingone_components::scene::Signal;
+use becomingone_components::sensor::{Encoders, Reading};
+use becomingone_components::time::{NS_PER_S, Rate, SimTime};
+use becomingone_kernel::encode_angle;
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+use std::f64::consts::TAU;
+
+/// Runs every agent's kernel.
+pub struct CoherencePlugin;
+
+impl Plugin for CoherencePlugin {
+    fn build(&self, app: &mut App) {
+        app.add_systems(
+            Tick,
+            (
+                (listen, encode).chain().in_set(TickSystems::Encode),
+                resonate.in_set(TickSystems::Resonate),
+                synchronize.in_set(TickSystems::Synchronize),
+            ),
+        );
+    }
+}
+
+/// Signals of an agent's own, as (channel, signal).
+#[derive(Component, Clone, Debug, Default)]
+pub struct Signals(pub Vec<(usize, Signal)>);
+
+/// Gathers what the channels hear: wheel angles first, then the agent's own signals.
+pub fn listen(
+    time: Res<SimTime>,
+    mut kernels: Query<(&mut Channels, &Signals, Option<&Ears>)>,
+    encoders: Query<&Reading<Encoders>>,
+) {
+    for (mut channels, signals, ears) in &mut kernels {
+        if let Some(reading) = ears
+            .and_then(|e| e.encoders)
+            .and_then(|e| encoders.get(e).ok())
+        {
+            for said in reading.batch() {
+                for (average, &angle) in channels.angles.iter_mut().zip(&said.value.angles_rad) {
+                    average.add(angle);
+                }
+            }
+        }
+        for &(channel, signal) in &signals.0 {
+            let Signal::Tone { frequency_hz } = signal;
+            if let Some(average) = channels.angles.get_mut(channel) {
+                average.add(TAU * frequency_hz * time.now_s());
+            }
+        }
+    }
+}
+
+/// At each kernel tick, averaged angles become phases.
+pub fn encode(time: Res<SimTime>, mut kernels: Query<(&mut Channels, &mut Rate)>) {
+    for (mut channels, mut rate) in &mut kernels {
+        if !rate.due(time.now_ns) {
+            if channels.dt_s.is_some() {
+                channels.dt_s = None;
+            }
+            continue;
+        }
+        let Channels {
+            angles,
+            phi,
+            last_ns,
+            dt_s,
+            ..
+        } = &mut *channels;
+        for (phase, average) in phi.iter_mut().zip(angles) {
+            *phase = average.take().map(encode_angle);
+        }
+        // The first tick has no predecessor: any step will do, as no difference is made.
+        let step_s = last_ns.map_or_else(
+            || rate.period_s(),
+            |last| (time.now_ns - last) as f64 / NS_PER_S as f64,
+        );
+        *last_ns = Some(time.now_ns);
+        *dt_s = Some(step_s);
+    }
+}
+
+/// Emissary and Master hear the same phase velocities.
+pub fn resonate(mut kernels: Query<(&mut Channels, &mut Emissary, &mut Master)>) {
+    for (mut channels, mut emissary, mut master) in &mut kernels {
+        let Some(dt_s) = channels.dt_s else {
+            continue;
+        };
+        let Channels { phi, velocity, .. } = &mut *channels;
+        let d = velocity.push(phi, dt_s);
+        emissary.0.push(d, dt_s);
+        master.0.push(d, dt_s);
+    }
+}
+
+/// Compares Emissary and Master, and states the result.
+pub fn synchronize(
+    time: Res<SimTime>,
+    mut kernels: Query<(
+        &Name,
+        &Channels,
+        &Emissary,
+        &Master,
+        &mut Synchrony,
+        &mut Coherence,
+    )>,
+    mut happenings: MessageWriter<Happening>,
+) {
+    for (name, channels, emissary, master, mut synchrony, mut coherence) in &mut kernels {
+        if channels.dt_s.is_none() {
+            continue;
+        }
+        let (e, m) = (emissary.0.reading(), master.0.reading());
+        let report = synchrony.0.update(e, m);
+        if report.collapsed != coherence.collapsed {
+            happenings.write(Happening {
+                now_ns: time.now_ns,
+                agent: name.to_string(),
+                what: if report.collapsed {
+                    What::Collapsed
+                } else {
+                    What::Released
+                },
+            });
+        }
+        *coherence = Coherence {
+            order: e.map_or(0.0, |r| r.order),
+            order_master: m.map_or(0.0, |r| r.order),
+            coherence: None,
+            t_emissary: e.map_or([0.0; 2], |r| [r.t.re, r.t.im]),
+            t_master: m.map_or([0.0; 2], |r| [r.t.re, r.t.im]),
+            aligned: report.aligned,
+            collapsed: report.collapsed,
+        };
+    }
+}

@@ -1,0 +1,291 @@
+//! Obstacle avoidance on the last scan: the fast controller, the Emissary of the pair.
+//!
+//! The plan's arc is taken if it is free; else the free arc nearest to it (the admissible velocities
+//! of the dynamic window approach: Fox, Burgard, Thrun, IEEE Robotics & Automation Magazine 4(1),
+//! 1997). Speed is such that the agent can stop within what is free: `v = sqrt(2 a d)`.
+
+use becomingone_components::actuator::Command;
+use becomingone_components::control::{DrivenBy, Ears, PatrolController, Plan, Reaction};
+use becomingone_components::drive::{Drive, Twist2};
+use becomingone_components::sensor::{Mount, Reading, Scan};
+use bevy_ecs::prelude::*;
+use glam::Vec3;
+use std::f64::consts::{PI, TAU};
+
+/// How far ahead an arc is looked along (m).
+const HORIZON_M: f64 = 3.0;
+/// Arcs on each side of straight ahead.
+const ARCS: i32 = 12;
+/// Sharpest arc (1/m).
+const CURVATURE_MAX: f64 = 1.6;
+/// Headings on each side that a way out is looked for along, and how far it must be free (m).
+const HEADINGS: i32 = 12;
+const WAY_OUT_M: f64 = 1.0;
+/// Share of the drive's acceleration that is counted on for stopping.
+const RESERVE: f64 = 0.6;
+/// Free length below which an arc leads nowhere (m).
+const TOO_SHORT_M: f64 = 0.25;
+
+/// The points of the last scan that could be touched, in the agent's axes, x forward (m).
+#[derive(Component, Clone, Debug, Default)]
+pub struct NearPoints(Vec<[f64; 2]>);
+
+/// Makes commands of plans.
+pub fn react(
+    mut agents: Query<(
+        &PatrolController,
+        Ref<Plan>,
+        &DrivenBy,
+        &Ears,
+        &mut NearPoints,
+        &mut Reaction,
+    )>,
+    lidars: Query<(&Reading<Scan>, &Mount)>,
+    mut drives: Query<(&Drive, &mut Command<Twist2>)>,
+) {
+    for (patrol, plan, driven, ears, mut near, mut reaction) in &mut agents {
+        let Ok((drive, mut command)) = drives.get_mut(driven.0) else {
+            continue;
+        };
+        let keep_m = drive.footprint_radius_m + patrol.clearance_m;
+        let mut news = plan.is_changed();
+        if let Some(Ok((reading, mount))) = ears.lidar.map(|e| lidars.get(e))
+            && reading.is_fresh()
+            && let Some(scan) = reading.latest()
+        {
+            near.gather(&scan.value, mount, drive, HORIZON_M + keep_m);
+            news = true;
+        }
+        // Nothing new was planned or seen: the reaction stands.
+        if !news {
+            continue;
+        }
+        let room = Room {
+            near: &near.0,
+            footprint_m: drive.footprint_radius_m,
+            keep_m,
+        };
+        let next = allowed(&plan, &room, drive, &reaction);
+        if *reaction != next {
+            *reaction = next;
+        }
+        if command.0 != next.twist {
+            command.0 = next.twist;
+        }
+    }
+}
+
+impl NearPoints {
+    fn gather(&mut self, scan: &Scan, mount: &Mount, drive: &Drive, reach_m: f64) {
+        self.0.clear();
+        let (sin, cos) = libm::sincos(-drive.forward_yaw_rad);
+        for (k, &range) in scan.ranges_m.iter().enumerate() {
+            if f64::from(range) > reach_m || range >= scan.range_max_m {
+                continue;
+            }
+            let (s, c) = libm::sincosf(scan.angle_min_rad + k as f32 * scan.angle_step_rad);
+            let p = mount.0.point(Vec3::new(range * c, range * s, 0.0));
+            let (x, y) = (f64::from(p.x), f64::from(p.y));
+            self.0.push([cos * x - sin * y, sin * x + cos * y]);
+        }
+    }
+}
+
+/// What is around, and how much room the agent wants and needs.
+struct Room<'a> {
+    near: &'a [[f64; 2]],
+    /// Radius that holds the agent (m).
+    footprint_m: f64,
+    /// The same with the clearance that is wanted (m).
+    keep_m: f64,
+}
+
+/// The plan's twist where it is free, else that of the best free arc, else a turn on the spot.
+fn allowed(plan: &Plan, room: &Room, drive: &Drive, last: &Reaction) -> Reaction {
+    let wanted = plan.twist;
+    if wanted.linear_m_s <= 0.0 {
+        // Turning on the spot sweeps nothing new.
+        return Reaction {
+            twist: wanted,
+            free_m: 0.0,
+            avoiding: false,
+        };
+    }
+    let planned = wanted.angular_rad_s / wanted.linear_m_s;
+    let planned_free = room.free_length(planned);
+    // No farther than where the plan leads.
+    let needed = plan
+        .target_m
+        .map_or(HORIZON_M, |[x, y]| libm::hypot(x, y))
+        .min(HORIZON_M);
+    if planned_free >= needed {
+        return along(planned, planned_free, wanted.linear_m_s, drive, false);
+    }
+    let mut best: Option<(f64, f64, f64)> = None;
+    for k in -ARCS..=ARCS {
+        let curvature = CURVATURE_MAX * f64::from(k) / f64::from(ARCS);
+        let free = room.free_length(curvature);
+        if free < TOO_SHORT_M {
+            continue;
+        }
+        let score = free / HORIZON_M - 0.35 * (curvature - planned).abs() / CURVATURE_MAX;
+        if best.is_none_or(|(most, ..)| score > most) {
+            best = Some((score, curvature, free));
+        }
+    }
+    match best {
+        Some((_, curvature, free)) => along(curvature, free, wanted.linear_m_s, drive, true),
+        None => Reaction {
+            twist: Twist2 {
+                linear_m_s: 0.0,
+                angular_rad_s: (0.6 * drive.max_yaw_rate_rad_s).copysign(room.way_out(plan, last)),
+            },
+            free_m: 0.0,
+            avoiding: true,
+        },
+    }
+}
+
+fn along(curvature: f64, free_m: f64, speed_m_s: f64, drive: &Drive, avoiding: bool) -> Reaction {
+    // Some of what is free is used up before the wheels answer.
+    let stoppable = (2.0 * drive.max_acceleration_m_s2 * RESERVE * free_m).sqrt();
+    let turnable = drive.max_yaw_rate_rad_s / curvature.abs().max(1e-9);
+    let linear_m_s = speed_m_s.min(stoppable).min(turnable);
+    Reaction {
+        twist: Twist2 {
+            linear_m_s,
+            angular_rad_s: linear_m_s * curvature,
+        },
+        free_m,
+        avoiding,
+    }
+}
+
+impl Room<'_> {
+    /// How far the agent can roll along an arc before a point comes too near (m), up to the horizon.
+    fn free_length(&self, curvature: f64) -> f64 {
+        let mut free = HORIZON_M;
+        for &[x, y] in self.near {
+            let keep = self.keep_from(x, y);
+            let hit = if curvature.abs() < 1e-3 {
+                straight_hit(x, y, keep)
+            } else {
+                // Mirror right turns into left ones: the centre is at (0, r).
+                arc_hit(x, y * curvature.signum(), 1.0 / curvature.abs(), keep)
+            };
+            free = free.min(hit);
+        }
+        free
+    }
+
+    /// How near this point may come (m). A point that is inside the clearance already does not
+    /// block every way: it may come as near as the footprint, or as it is.
+    fn keep_from(&self, x: f64, y: f64) -> f64 {
+        let now = libm::hypot(x, y);
+        if now > self.keep_m {
+            self.keep_m
+        } else {
+            self.footprint_m.min(now - 0.02).max(0.01)
+        }
+    }
+
+    /// Side to turn to where nothing is free ahead: to the nearest heading that is free for a good
+    /// metre, measured from where the plan leads; a turn once begun goes on.
+    fn way_out(&self, plan: &Plan, last: &Reaction) -> f64 {
+        if last.avoiding && last.free_m == 0.0 && last.twist.angular_rad_s != 0.0 {
+            return last.twist.angular_rad_s;
+        }
+        let bearing = plan.target_m.map_or(0.0, |[x, y]| libm::atan2(y, x));
+        let mut best = (f64::INFINITY, bearing);
+        for k in -HEADINGS..=HEADINGS {
+            let heading = PI * f64::from(k) / f64::from(HEADINGS);
+            let (sin, cos) = libm::sincos(-heading);
+            let blocked = self.near.iter().any(|&[x, y]| {
+                let (ahead, aside) = (cos * x - sin * y, sin * x + cos * y);
+                straight_hit(ahead, aside, self.keep_from(x, y)) < WAY_OUT_M
+            });
+            let detour = (heading - bearing).abs() + 0.5 * heading.abs();
+            if !blocked && detour < best.0 {
+                best = (detour, heading);
+            }
+        }
+        best.1
+    }
+}
+
+fn straight_hit(x: f64, y: f64, keep_m: f64) -> f64 {
+    if y.abs() >= keep_m || x <= 0.0 {
+        return f64::INFINITY;
+    }
+    (x - (keep_m * keep_m - y * y).sqrt()).max(0.0)
+}
+
+/// First arc length at which the disc's centre, on a circle of radius r about (0, r), is `keep_m` from the point.
+fn arc_hit(x: f64, y: f64, r: f64, keep_m: f64) -> f64 {
+    let (dx, dy) = (x, y - r);
+    let d = libm::hypot(dx, dy);
+    let cos = (r * r + d * d - keep_m * keep_m) / (2.0 * r * d.max(1e-9));
+    if cos >= 1.0 {
+        return f64::INFINITY;
+    }
+    // Angle of the point about the centre, from where the disc is now, in the direction of travel.
+    let mut at = libm::atan2(dx, -dy);
+    let touch = libm::acos(cos.max(-1.0));
+    if at < 0.0 {
+        at += TAU;
+    }
+    let angle = if at >= touch { at - touch } else { at - touch + TAU };
+    angle * r
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn free_length(curvature: f64, p: [f64; 2], keep_m: f64) -> f64 {
+        let room = Room {
+            near: &[p],
+            footprint_m: keep_m,
+            keep_m,
+        };
+        room.free_length(curvature)
+    }
+
+    #[test]
+    fn straight_ahead_stops_at_the_disc() {
+        assert!((free_length(0.0, [2.0, 0.0], 0.5) - 1.5).abs() < 1e-12);
+        assert_eq!(free_length(0.0, [2.0, 0.6], 0.5), HORIZON_M);
+        assert_eq!(free_length(0.0, [-1.0, 0.0], 0.5), HORIZON_M);
+    }
+
+    #[test]
+    fn arcs_agree_with_a_walk_along_them() {
+        for curvature in [-1.2, -0.4, 0.3, 0.9] {
+            for p in [[1.0, 0.2], [0.8, -0.9], [1.5, 1.0], [0.2, 1.2], [-1.0, 1.0]] {
+                let r = 1.0 / curvature;
+                let walked = (0..30_000).map(|k| f64::from(k) * 1e-4).find(|s| {
+                    let (sin, cos) = (s * curvature).sin_cos();
+                    let centre = [r * sin, r * (1.0 - cos)];
+                    (centre[0] - p[0]).hypot(centre[1] - p[1]) <= 0.4
+                });
+                let found = free_length(curvature, p, 0.4);
+                let expected = walked.unwrap_or(HORIZON_M);
+                assert!(
+                    (found - expected).abs() < 1e-3,
+                    "{curvature} {p:?}: {found} {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn inside_the_clearance_there_is_a_way_on() {
+        let room = Room {
+            near: &[[0.1, 0.55]],
+            footprint_m: 0.5,
+            keep_m: 0.7,
+        };
+        assert_eq!(room.free_length(0.0), HORIZON_M);
+        assert!(room.free_length(1.0) < HORIZON_M);
+    }
+}

@@ -1,0 +1,77 @@
+//! From goals to wheels.
+//!
+//! - [`odometry`]: where the wheels say the agent went.
+//! - [`pursuit`]: the Master. Slow; it plans along the waypoints.
+//! - [`avoidance`]: the Emissary. Fast; it gives way to what the last scan shows.
+//! - [`drive`]: a twist becomes wheel speeds, and torques of the joints' motors.
+
+pub mod avoidance;
+pub mod drive;
+pub mod odometry;
+pub mod pursuit;
+
+use crate::tick::{Tick, TickSystems};
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+
+/// The engine's own controllers, in [`TickSystems::Decide`]. A controller of yours that writes the
+/// same commands runs `.after(ControlSystems)`.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ControlSystems;
+
+/// Runs controllers and drives.
+pub struct ControlPlugin;
+
+impl Plugin for ControlPlugin {
+    fn build(&self, app: &mut App) {
+        app.configure_sets(Tick, ControlSystems.in_set(TickSystems::Decide))
+            .add_systems(
+                Tick,
+                (
+                    (odometry::integrate, pursuit::plan, avoidance::react)
+                        .chain()
+                        .in_set(ControlSystems),
+                    drive::turn_wheels.in_set(TickSystems::Act),
+                ),
+            );
+    }
+}
+
+/// The angle in -π to π.
+pub(crate) fn wrap(angle_rad: f64) -> f64 {
+    let turns = (angle_rad / std::f64::consts::TAU).round();
+    angle_rad - turns * std::f64::consts::TAU
+}
+
+/// Heading of a body's forward direction in the world (rad).
+pub(crate) fn heading(rotation: glam::Quat, forward_yaw_rad: f64) -> f64 {
+    let forward = glam::Vec3::new(
+        libm::cosf(forward_yaw_rad as f32),
+        libm::sinf(forward_yaw_rad as f32),
+        0.0,
+    );
+    let f = rotation * forward;
+    libm::atan2(f64::from(f.y), f64::from(f.x))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::f64::consts::{PI, TAU};
+
+    #[test]
+    fn wrapping_keeps_the_direction() {
+        for k in -20..20 {
+            let a = 0.3 + f64::from(k) * TAU;
+            assert!((wrap(a) - 0.3).abs() < 1e-12);
+            assert!(wrap(f64::from(k)).abs() <= PI);
+        }
+    }
+
+    #[test]
+    fn heading_is_that_of_the_forward_direction() {
+        let left = glam::Quat::from_rotation_z(0.4);
+        assert!((heading(left, 0.0) - 0.4).abs() < 1e-6);
+        assert!((heading(left, 1.0) - 1.4).abs() < 1e-6);
+    }
+}

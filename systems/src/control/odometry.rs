@@ -1,0 +1,104 @@
+//! Dead reckoning from wheel encoders: the differential drive's forward kinematics, integrated along
+//! the arc (Siegwart, Nourbakhsh, Scaramuzza: Introduction to Autonomous Mobile Robots, 2nd ed., 5.2.4).
+
+use becomingone_components::control::{DrivenBy, Ears};
+use becomingone_components::drive::{Drive, Odometry, Twist2};
+use becomingone_components::sensor::{Encoders, Reading, elapsed_s};
+use bevy_ecs::prelude::*;
+
+/// Moves each agent's odometry by its fresh encoder readings.
+pub fn integrate(
+    mut agents: Query<(&mut Odometry, &DrivenBy, &Ears)>,
+    drives: Query<&Drive>,
+    encoders: Query<&Reading<Encoders>>,
+) {
+    for (mut odometry, driven, ears) in &mut agents {
+        let (Ok(drive), Some(Ok(reading))) = (
+            drives.get(driven.0),
+            ears.encoders.map(|e| encoders.get(e)),
+        ) else {
+            continue;
+        };
+        for said in reading.batch() {
+            advance(&mut odometry, drive, &said.value, said.source_ns);
+        }
+    }
+}
+
+/// One reading: the mean distance of each side since the last one, along an arc.
+fn advance(odometry: &mut Odometry, drive: &Drive, said: &Encoders, stamp_ns: u64) {
+    let side = |left: bool| {
+        let (mut sum, mut count) = (0.0, 0u32);
+        for (wheel, angle) in drive.wheels.iter().zip(&said.angles_rad) {
+            if wheel.left == left {
+                sum += angle * wheel.radius_m;
+                count += 1;
+            }
+        }
+        sum / f64::from(count.max(1))
+    };
+    let now = [side(true), side(false)];
+    if let Some(last) = odometry.last_m {
+        let (left, right) = (now[0] - last[0], now[1] - last[1]);
+        let distance = (left + right) / 2.0;
+        let turn = (right - left) / drive.track_width_m;
+        // The chord of the arc points along its middle heading.
+        let (sin, cos) = libm::sincos(odometry.yaw_rad + turn / 2.0);
+        let chord = distance * sinc(turn / 2.0);
+        odometry.x_m += chord * cos;
+        odometry.y_m += chord * sin;
+        odometry.yaw_rad += turn;
+        let dt_s = elapsed_s(odometry.stamp_ns, stamp_ns);
+        if dt_s > 0.0 {
+            odometry.twist = Twist2 {
+                linear_m_s: distance / dt_s,
+                angular_rad_s: turn / dt_s,
+            };
+        }
+    }
+    odometry.last_m = Some(now);
+    odometry.stamp_ns = stamp_ns;
+}
+
+fn sinc(x: f64) -> f64 {
+    if x.abs() < 1e-8 { 1.0 } else { libm::sin(x) / x }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use becomingone_components::drive::Wheel;
+    use std::f64::consts::PI;
+
+    fn drive() -> Drive {
+        let wheel = |joint, left| Wheel {
+            joint,
+            sign: 1.0,
+            radius_m: 0.1,
+            left,
+            max_torque_n_m: 1.0,
+        };
+        Drive {
+            wheels: vec![wheel(0, true), wheel(1, false)],
+            track_width_m: 0.5,
+            forward_yaw_rad: 0.0,
+            footprint_radius_m: 0.3,
+            max_speed_m_s: 1.0,
+            max_yaw_rate_rad_s: 1.0,
+            max_acceleration_m_s2: 1.0,
+        }
+    }
+
+    #[test]
+    fn half_a_circle_is_exact_in_one_step() {
+        // Radius 1 m to the left: the left wheel runs 0.75 π, the right one 1.25 π.
+        let mut o = Odometry::default();
+        for (k, share) in [0.0, 1.0].into_iter().enumerate() {
+            let angles_rad = vec![share * 0.75 * PI / 0.1, share * 1.25 * PI / 0.1];
+            advance(&mut o, &drive(), &Encoders { angles_rad }, k as u64);
+        }
+        assert!(o.x_m.abs() < 1e-12);
+        assert!((o.y_m - 2.0).abs() < 1e-12);
+        assert!((o.yaw_rad - PI).abs() < 1e-12);
+    }
+}

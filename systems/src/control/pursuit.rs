@@ -1,0 +1,149 @@
+//! Pure pursuit along waypoints: the slow controller, the Master of the pair.
+//!
+//! It steers to a point on the path, a lookahead away: curvature `2 y / L²` for a point at lateral
+//! offset y and distance L (Coulter, Implementation of the Pure Pursuit Path Tracking Algorithm,
+//! CMU-RI-TR-92-01, 1992).
+
+use super::{heading, wrap};
+use becomingone_components::body::TruePose;
+use becomingone_components::control::{
+    DrivenBy, Goals, Localisation, PatrolController, Plan,
+};
+use becomingone_components::drive::{Drive, Odometry, Twist2};
+use becomingone_components::event::{Happening, What};
+use becomingone_components::time::{Rate, SimTime};
+use bevy_ecs::prelude::*;
+
+/// Plans a second.
+pub const PLAN_RATE_HZ: f64 = 20.0;
+
+/// Farther off its heading than this (rad), the agent turns on the spot first.
+const TURN_ON_THE_SPOT_RAD: f64 = 0.9;
+
+/// Plans for the agents that are due.
+pub fn plan(
+    time: Res<SimTime>,
+    mut agents: Query<(
+        &Name,
+        &PatrolController,
+        &TruePose,
+        &Odometry,
+        &DrivenBy,
+        &mut PlanRate,
+        &mut Goals,
+        &mut Plan,
+    )>,
+    drives: Query<&Drive>,
+    mut happenings: MessageWriter<Happening>,
+) {
+    for (name, patrol, truth, odometry, driven, mut rate, mut goals, mut plan) in &mut agents {
+        if !rate.0.due(time.now_ns) {
+            continue;
+        }
+        let Ok(drive) = drives.get(driven.0) else {
+            continue;
+        };
+        let (at, yaw) = match patrol.localisation {
+            Localisation::Odometry => ([odometry.x_m, odometry.y_m], odometry.yaw_rad),
+            Localisation::Truth => {
+                let p = truth.0.translation_m;
+                (
+                    [f64::from(p.x), f64::from(p.y)],
+                    heading(truth.0.rotation, drive.forward_yaw_rad),
+                )
+            }
+        };
+        while let Some(goal) = goals.current() {
+            if libm::hypot(goal[0] - at[0], goal[1] - at[1]) > goals.tolerance_m {
+                break;
+            }
+            goals.reached += 1;
+            let mut tell = |what| {
+                happenings.write(Happening {
+                    now_ns: time.now_ns,
+                    agent: name.to_string(),
+                    what,
+                });
+            };
+            tell(What::GoalReached(goals.reached));
+            if goals.done() {
+                tell(What::AllGoalsReached);
+            }
+            if goals.waypoints_m.len() == 1 {
+                break;
+            }
+        }
+        *plan = match goals.current() {
+            None => Plan::default(),
+            Some(goal) => {
+                let from = goals.previous().unwrap_or(at);
+                let target = pursued(at, from, goal, patrol.lookahead_m);
+                toward(in_agent_axes(at, yaw, target), patrol, drive)
+            }
+        };
+    }
+}
+
+/// How often an agent plans.
+#[derive(Component, Clone, Copy, Debug)]
+pub struct PlanRate(pub Rate);
+
+/// The point on the segment that lies a lookahead further than the agent's foot point.
+fn pursued(at: [f64; 2], from: [f64; 2], to: [f64; 2], lookahead_m: f64) -> [f64; 2] {
+    let along = [to[0] - from[0], to[1] - from[1]];
+    let length = libm::hypot(along[0], along[1]);
+    if length < 1e-9 {
+        return to;
+    }
+    let unit = [along[0] / length, along[1] / length];
+    let foot = (at[0] - from[0]) * unit[0] + (at[1] - from[1]) * unit[1];
+    let s = (foot + lookahead_m).clamp(0.0, length);
+    [from[0] + unit[0] * s, from[1] + unit[1] * s]
+}
+
+fn in_agent_axes(at: [f64; 2], yaw: f64, p: [f64; 2]) -> [f64; 2] {
+    let (sin, cos) = libm::sincos(yaw);
+    let (dx, dy) = (p[0] - at[0], p[1] - at[1]);
+    [cos * dx + sin * dy, cos * dy - sin * dx]
+}
+
+fn toward(target: [f64; 2], patrol: &PatrolController, drive: &Drive) -> Plan {
+    let [x, y] = target;
+    let bearing = wrap(libm::atan2(y, x));
+    let speed = patrol.speed_m_s.min(drive.max_speed_m_s);
+    let twist = if bearing.abs() > TURN_ON_THE_SPOT_RAD {
+        Twist2 {
+            linear_m_s: 0.0,
+            angular_rad_s: drive.max_yaw_rate_rad_s.copysign(bearing),
+        }
+    } else {
+        let curvature = 2.0 * y / (x * x + y * y).max(1e-6);
+        let linear_m_s = speed.min(drive.max_yaw_rate_rad_s / curvature.abs().max(1e-9));
+        Twist2 {
+            linear_m_s,
+            angular_rad_s: linear_m_s * curvature,
+        }
+    };
+    Plan {
+        twist,
+        target_m: Some(target),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pursued_point_stays_on_the_segment() {
+        assert_eq!(pursued([2.0, 1.0], [0.0, 0.0], [10.0, 0.0], 1.5), [3.5, 0.0]);
+        assert_eq!(pursued([9.5, 1.0], [0.0, 0.0], [10.0, 0.0], 1.5), [10.0, 0.0]);
+        assert_eq!(pursued([-5.0, 0.0], [0.0, 0.0], [10.0, 0.0], 1.5), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn axes_turn_with_the_agent() {
+        let [x, y] = in_agent_axes([1.0, 1.0], std::f64::consts::FRAC_PI_2, [1.0, 3.0]);
+        assert!((x - 2.0).abs() < 1e-12 && y.abs() < 1e-12);
+    }
+}

@@ -1,0 +1,193 @@
+//! The state hash: `h_k = H(h_{k-1}, the bits of all registered state in name order)`, once a tick.
+//!
+//! Two runs with the same hash at tick k had the same registered state at every tick up to k.
+
+use crate::physics::Physics;
+use crate::tick::{Reset, Tick, TickSystems};
+use becomingone_components::actuator::Command;
+use becomingone_components::coherence::Coherence;
+use becomingone_components::control::{Goals, Plan, Reaction};
+use becomingone_components::drive::{DriveState, Odometry, Twist2};
+use becomingone_components::sensor::{Measurement, Reading};
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+use std::collections::BTreeMap;
+use xxhash_rust::xxh3::Xxh3Default;
+
+/// Takes the bits of state.
+#[derive(Default)]
+pub struct Bits(Xxh3Default);
+
+impl Bits {
+    /// A whole number.
+    pub fn u64(&mut self, x: u64) {
+        self.0.update(&x.to_le_bytes());
+    }
+
+    /// A number, by its bits.
+    pub fn f64(&mut self, x: f64) {
+        self.u64(x.to_bits());
+    }
+
+    /// Numbers, by their bits.
+    pub fn f32s<const N: usize>(&mut self, xs: [f32; N]) {
+        for x in xs {
+            self.0.update(&x.to_bits().to_le_bytes());
+        }
+    }
+}
+
+/// State whose bits decide whether two runs are the same.
+pub trait HashState: Component {
+    /// Gives all bits; nothing, where nothing changed in this tick.
+    fn bits(&self, bits: &mut Bits);
+}
+
+/// The chained hash of all ticks so far.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateHash(pub u64);
+
+/// Entities that have stable names, in the order of these names.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct Roster(pub Vec<(String, Entity)>);
+
+type Feed = Box<dyn FnMut(&World, &[(String, Entity)], &mut Bits) + Send + Sync>;
+
+/// What is registered, in name order.
+#[derive(Resource, Default)]
+pub struct HashRegistry(BTreeMap<&'static str, Feed>);
+
+/// Registers state with the hash.
+pub trait RegisterState {
+    /// `T`, on every entity with a stable name, under this name.
+    fn register_state<T: HashState>(&mut self, name: &'static str) -> &mut Self;
+}
+
+impl RegisterState for App {
+    fn register_state<T: HashState>(&mut self, name: &'static str) -> &mut Self {
+        let mut holders: Option<Vec<Entity>> = None;
+        let feed: Feed = Box::new(move |world, roster, bits| {
+            // Which entities hold a `T` is settled when a scene is built.
+            if world.is_resource_changed::<Roster>() {
+                holders = None;
+            }
+            let holders = holders.get_or_insert_with(|| {
+                let with = roster.iter().filter(|(_, e)| world.get::<T>(*e).is_some());
+                with.map(|(_, e)| *e).collect()
+            });
+            for &entity in holders.iter() {
+                if let Some(state) = world.get::<T>(entity) {
+                    state.bits(bits);
+                }
+            }
+        });
+        self.init_resource::<HashRegistry>();
+        self.world_mut()
+            .resource_mut::<HashRegistry>()
+            .0
+            .insert(name, feed);
+        self
+    }
+}
+
+/// Hashes the engine's own state.
+pub struct HashPlugin;
+
+impl Plugin for HashPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<StateHash>()
+            .init_resource::<Roster>()
+            .register_state::<Command<Twist2>>("command")
+            .register_state::<DriveState>("drive")
+            .register_state::<Goals>("goals")
+            .register_state::<Odometry>("odometry")
+            .register_state::<Plan>("plan")
+            .register_state::<Reaction>("reaction")
+            .register_state::<Coherence>("coherence")
+            // After the clock and before viewers: both in `Publish` and `Step` only read what is hashed.
+            .add_systems(
+                Tick,
+                hash_state.after(TickSystems::Step).before(TickSystems::Publish),
+            )
+            .add_systems(Reset, |mut hash: ResMut<StateHash>| *hash = StateHash::default());
+    }
+}
+
+/// Chains this tick's state into the hash.
+pub fn hash_state(world: &mut World) {
+    let mut bits = Bits::default();
+    bits.u64(world.resource::<StateHash>().0);
+    world.resource::<Physics>().bits(&mut bits);
+    world.resource_scope(|world, mut registry: Mut<HashRegistry>| {
+        let roster = &world.resource::<Roster>().0;
+        for feed in registry.0.values_mut() {
+            feed(world, roster, &mut bits);
+        }
+    });
+    world.resource_mut::<StateHash>().0 = bits.0.digest();
+}
+
+fn twist(t: &Twist2, bits: &mut Bits) {
+    bits.f64(t.linear_m_s);
+    bits.f64(t.angular_rad_s);
+}
+
+impl<T: Measurement> HashState for Reading<T> {
+    fn bits(&self, bits: &mut Bits) {
+        for reading in self.batch() {
+            bits.u64(reading.source_ns);
+            reading.value.visit(&mut |x| bits.f64(x));
+        }
+    }
+}
+
+impl HashState for Command<Twist2> {
+    fn bits(&self, bits: &mut Bits) {
+        twist(&self.0, bits);
+    }
+}
+
+impl HashState for DriveState {
+    fn bits(&self, bits: &mut Bits) {
+        twist(&self.setpoint, bits);
+    }
+}
+
+impl HashState for Goals {
+    fn bits(&self, bits: &mut Bits) {
+        bits.u64(self.reached);
+    }
+}
+
+impl HashState for Odometry {
+    fn bits(&self, bits: &mut Bits) {
+        bits.f64(self.x_m);
+        bits.f64(self.y_m);
+        bits.f64(self.yaw_rad);
+    }
+}
+
+impl HashState for Plan {
+    fn bits(&self, bits: &mut Bits) {
+        twist(&self.twist, bits);
+    }
+}
+
+impl HashState for Reaction {
+    fn bits(&self, bits: &mut Bits) {
+        twist(&self.twist, bits);
+    }
+}
+
+impl HashState for Coherence {
+    fn bits(&self, bits: &mut Bits) {
+        for x in [self.order, self.order_master] {
+            bits.f64(x);
+        }
+        for [re, im] in [self.t_emissary, self.t_master] {
+            bits.f64(re);
+            bits.f64(im);
+        }
+        bits.u64(u64::from(self.aligned) | u64::from(self.collapsed) << 1);
+    }
+}

@@ -1,0 +1,37 @@
+//! What happens in a tick of BecomingONE, in order.
+//!
+//! - [`tick`]: the one schedule, its sets, and who is ambiguous.
+//! - [`spawn`]: a loaded scene becomes entities, again and again.
+//! - [`sensing`]: simulated sensors sample the world.
+//! - [`coherence`]: readings become phases; Emissary, Master, synchrony.
+//! - [`control`]: odometry, the slow plan, the fast reaction, the drive.
+//! - [`physics`]: rapier's world and its step.
+//! - [`hash`]: one number that tells two runs apart.
+//! - [`profile`]: where the time of a tick goes.
+
+pub mod coherence;
+pub mod control;
+pub mod hash;
+pub mod physics;
+pub mod profile;
+pub mod sensing;
+pub mod spawn;
+pub mod tick;
+
+use bevy_app::{App, Plugin};
+
+/// All of the above.
+pub struct EnginePlugin;
+
+impl Plugin for EnginePlugin {
+    fn build(&self, app: &mut App) {
+        app.add_plugins((
+            tick::TickPlugin,
+            physics::PhysicsPlugin,
+            sensing::SensingPlugin,
+            coherence::CoherencePlugin,
+            control::ControlPlugin,
+            hash::HashPlugin,
+        ));
+    }
+}

@@ -1,0 +1,112 @@
+//! Rapier's world as a resource, and the step that advances it by exactly one tick.
+//!
+//! - [`build`]: descriptions become bodies, joints and colliders.
+//! - [`motion`]: what the step did to each agent, by the truth.
+//! - [`threads`]: the pools that rapier runs in.
+//! - [`touch`]: which contacts began, and which pairs may touch at all.
+
+pub mod build;
+pub mod motion;
+pub mod threads;
+pub mod touch;
+
+use crate::hash::Bits;
+use crate::tick::{Tick, TickSystems};
+use becomingone_components::event::{Happening, What};
+use becomingone_components::time::SimTime;
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+use glam::Vec3;
+use rapier3d::prelude::{PhysicsWorld, RigidBodyHandle};
+use touch::{OwnPartsPass, Owner, Touches};
+
+pub use build::Bodies;
+
+/// Rapier's world and who owns what in it.
+#[derive(Resource)]
+pub struct Physics {
+    /// Bodies, colliders, joints.
+    pub rapier: PhysicsWorld,
+    /// Owners of colliders; a collider's user data is an index in here. The first is the ground.
+    pub(crate) owners: Vec<Owner>,
+    /// Contacts that began in the last step.
+    touches: Touches,
+}
+
+impl Physics {
+    /// An empty world.
+    pub fn new(tick_s: f64, gravity_m_s2: Vec3) -> Self {
+        let mut rapier = PhysicsWorld::new();
+        rapier.gravity = gravity_m_s2;
+        rapier.integration_parameters.dt = tick_s as f32;
+        Self {
+            rapier,
+            owners: vec![Owner::ground()],
+            touches: Touches::default(),
+        }
+    }
+
+    /// Pose and velocity of every moving body, in the order in which they were made.
+    pub(crate) fn bits(&self, bits: &mut Bits) {
+        for (_, body) in self.rapier.bodies.iter() {
+            let pose = body.position();
+            bits.f32s(pose.translation.to_array());
+            bits.f32s(pose.rotation.to_array());
+            bits.f32s(body.linvel().to_array());
+            bits.f32s(body.angvel().to_array());
+        }
+    }
+}
+
+/// Steps physics and reports what moved.
+pub struct PhysicsPlugin;
+
+impl Plugin for PhysicsPlugin {
+    fn build(&self, app: &mut App) {
+        app.insert_resource(Physics::new(1e-3, Vec3::ZERO)).add_systems(
+            Tick,
+            (step, motion::track, touch::report)
+                .chain()
+                .in_set(TickSystems::Step),
+        );
+    }
+}
+
+/// Advances rapier by one tick.
+pub fn step(
+    mut physics: ResMut<Physics>,
+    time: Res<SimTime>,
+    agents: Query<(&Name, &Bodies, &becomingone_components::body::Model)>,
+    mut happenings: MessageWriter<Happening>,
+) {
+    if physics.rapier.bodies.is_empty() {
+        return;
+    }
+    let Physics {
+        rapier, touches, ..
+    } = &mut *physics;
+    rapier.step_with_events(&OwnPartsPass, touches);
+    if rapier.quarantine().is_empty() {
+        return;
+    }
+    // Rapier disables such bodies without a word.
+    for &handle in rapier.quarantine().bodies() {
+        for (name, bodies, model) in &agents {
+            if let Some(link) = bodies.links.iter().position(|&b| b == handle) {
+                happenings.write(Happening {
+                    now_ns: time.now_ns,
+                    agent: name.to_string(),
+                    what: What::Quarantined(model.0.links[link].name.clone()),
+                });
+            }
+        }
+    }
+}
+
+/// Speed of a body's centre of mass (m/s).
+pub(crate) fn speed_m_s(rapier: &PhysicsWorld, handle: RigidBodyHandle) -> f32 {
+    rapier
+        .bodies
+        .get(handle)
+        .map_or(0.0, |body| body.linvel().length())
+}

@@ -1,0 +1,117 @@
+//! Contacts: which began, and which pairs may touch at all.
+
+use super::Physics;
+use becomingone_components::body::Travel;
+use becomingone_components::event::{Happening, What};
+use becomingone_components::time::SimTime;
+use bevy_ecs::prelude::*;
+use rapier3d::prelude::*;
+use std::sync::{Mutex, PoisonError};
+
+/// Whose a collider is.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// Stable name.
+    pub name: String,
+    /// The agent, none for what stands around.
+    pub agent: Option<Entity>,
+    /// Whether touching it is no collision: the ground and the ramps that are driven on.
+    pub drivable: bool,
+}
+
+impl Owner {
+    /// The plane z = 0.
+    pub fn ground() -> Self {
+        Self {
+            name: "ground".to_owned(),
+            agent: None,
+            drivable: true,
+        }
+    }
+}
+
+/// Parts of one agent pass through each other: descriptions overlap at their joints.
+pub struct OwnPartsPass;
+
+impl PhysicsHooks for OwnPartsPass {
+    fn filter_contact_pair(&self, context: &PairFilterContext) -> Option<SolverFlags> {
+        let owner = |handle| context.colliders.get(handle).map(|c: &Collider| c.user_data);
+        (owner(context.collider1) != owner(context.collider2)).then(SolverFlags::default)
+    }
+}
+
+/// Collects the pairs of owners whose colliders began to touch.
+#[derive(Default)]
+pub struct Touches(Mutex<Vec<(usize, usize)>>);
+
+impl Touches {
+    /// Takes what was collected, in an order that does not depend on threads.
+    fn take(&mut self) -> Vec<(usize, usize)> {
+        let pairs = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut pairs = std::mem::take(pairs);
+        pairs.sort_unstable();
+        pairs
+    }
+}
+
+impl EventHandler for Touches {
+    fn handle_collision_event(
+        &self,
+        _bodies: &RigidBodySet,
+        colliders: &ColliderSet,
+        event: CollisionEvent,
+        _pair: Option<&ContactPair>,
+    ) {
+        if !event.started() {
+            return;
+        }
+        let owner = |handle| colliders.get(handle).map(|c: &Collider| c.user_data as usize);
+        if let (Some(a), Some(b)) = (owner(event.collider1()), owner(event.collider2())) {
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((a.min(b), a.max(b)));
+        }
+    }
+
+    fn handle_contact_force_event(
+        &self,
+        _dt: f32,
+        _bodies: &RigidBodySet,
+        _colliders: &ColliderSet,
+        _pair: &ContactPair,
+        _force: f32,
+    ) {
+    }
+
+    fn handle_soft_body_tear_event(&self, _soft: &SoftBodySet, _event: &SoftBodyTearEvent) {}
+}
+
+/// Counts collisions on the agents that had them.
+pub fn report(
+    mut physics: ResMut<Physics>,
+    time: Res<SimTime>,
+    mut agents: Query<(&Name, &mut Travel)>,
+    mut happenings: MessageWriter<Happening>,
+) {
+    let pairs = physics.touches.take();
+    for (a, b) in pairs {
+        let (Some(a), Some(b)) = (physics.owners.get(a), physics.owners.get(b)) else {
+            continue;
+        };
+        if a.drivable || b.drivable {
+            continue;
+        }
+        for (own, other) in [(a, b), (b, a)] {
+            let Some(Ok((name, mut travel))) = own.agent.map(|e| agents.get_mut(e)) else {
+                continue;
+            };
+            travel.collisions += 1;
+            happenings.write(Happening {
+                now_ns: time.now_ns,
+                agent: name.to_string(),
+                what: What::Collision(other.name.clone()),
+            });
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Simulated sensors: each samples the truth at its own rate and bends it by its own noise.
+
+pub mod contact;
+pub mod encoders;
+pub mod imu;
+pub mod lidar;
+
+use crate::hash::RegisterState;
+use crate::tick::{Tick, TickSystems};
+use becomingone_components::sensor::{
+    Contact, Encoders, Imu, Measurement, Measurements, Reading, Scan, SensorStats,
+};
+use bevy_app::{App, Plugin};
+use bevy_ecs::message::message_update_system;
+use bevy_ecs::prelude::*;
+
+/// Samples every simulated sensor.
+pub struct SensingPlugin;
+
+impl Plugin for SensingPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<Measurements>();
+        register::<Imu>(app, "reading/imu");
+        register::<Encoders>(app, "reading/encoders");
+        register::<Scan>(app, "reading/lidar");
+        register::<Contact>(app, "reading/contact");
+        app.add_systems(
+            Tick,
+            (
+                imu::sample,
+                encoders::sample,
+                lidar::sample,
+                contact::sample,
+            )
+                .chain()
+                .in_set(TickSystems::Sense),
+        );
+    }
+}
+
+/// Makes a kind of measurement known: to lists of kinds, to the state hash, and to the start of each tick.
+pub fn register<T: Measurement>(app: &mut App, state: &'static str) {
+    app.init_resource::<Measurements>();
+    app.world_mut()
+        .resource_mut::<Measurements>()
+        .0
+        .insert(T::KIND, T::FIELDS);
+    app.register_state::<Reading<T>>(state);
+    app.add_systems(Tick, begin_tick::<T>
+            .after(message_update_system)
+            .before(TickSystems::Ingest));
+}
+
+/// What came before this tick is no longer fresh.
+fn begin_tick<T: Measurement>(mut readings: Query<&mut Reading<T>>) {
+    for mut reading in &mut readings {
+        if reading.is_fresh() {
+            reading.begin_tick();
+        }
+    }
+}
+
+/// Writes a reading and counts it; one that is not finite is counted and goes no further.
+fn write<T: Measurement>(
+    reading: &mut Reading<T>,
+    stats: &mut SensorStats,
+    now_ns: u64,
+    fill: impl FnOnce(&mut T),
+) {
+    let kept = reading.write(now_ns, |value| {
+        fill(value);
+        value.is_finite()
+    });
+    if kept {
+        stats.readings += 1;
+    } else {
+        stats.non_finite += 1;
+    }
+}

@@ -1,0 +1,443 @@
+//! A loaded scene becomes entities, at the start and at every reset.
+
+use crate::coherence::Signals;
+use crate::control::avoidance::NearPoints;
+use crate::control::drive::{DRIVE_RATE_HZ, DriveRate};
+use crate::control::heading;
+use crate::control::pursuit::{PLAN_RATE_HZ, PlanRate};
+use crate::hash::Roster;
+use crate::physics::motion::WheelAngles;
+use crate::physics::Physics;
+use crate::physics::threads::{ThreadsError, use_threads};
+use crate::sensing::contact::ContactModel;
+use crate::sensing::encoders::EncodersModel;
+use crate::sensing::imu::ImuModel;
+use crate::sensing::lidar::LidarModel;
+use crate::tick::Reset;
+use becomingone_components::actuator::{Actuator, Command};
+use becomingone_components::body::{
+    Geometry, LinkPoses, Mesh, Model, Obstacle, Pose, RobotModel, Shape, Travel, TruePose,
+    TrueTwist,
+};
+use becomingone_components::coherence::{Channels, Coherence, kernel};
+use becomingone_components::control::{DrivenBy, Ears, Goals, PatrolController, Plan, Reaction};
+use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
+use becomingone_components::scene::{
+    Agent, AgentSpec, CoherenceSpec, ControllerSpec, FromScene, LoadedScene, ObstacleSpec, Scene,
+    SensorKind, SensorSpec, default_emissary_window_s, default_kernel_rate_hz,
+    default_master_window_s,
+};
+use becomingone_components::seed::{Rng, RunSeed};
+use becomingone_components::sensor::{
+    Contact, Encoders, Imu, Measurement, Mount, Reading, Scan, Sensor, SensorStats, Truth,
+};
+use becomingone_components::time::{Rate, SimTime};
+use bevy_ecs::prelude::*;
+use glam::{Quat, Vec3};
+use std::sync::Arc;
+
+/// Height at which a robot is put down over the ground, so that it does not start inside of it (m).
+const DROP_M: f32 = 0.002;
+
+/// How the physics of a run is computed.
+#[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhysicsThreads(pub usize);
+
+/// A scene whose entities cannot be made; the loader checks for all but the threads.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// No threads for physics.
+    #[error(transparent)]
+    Threads(#[from] ThreadsError),
+    /// A kernel of no or too many channels, or a window that is no time.
+    #[error("agent `{agent}`: {cause}")]
+    Kernel {
+        /// The agent.
+        agent: String,
+        /// What the kernel said.
+        cause: becomingone_kernel::ConfigError,
+    },
+}
+
+/// Takes out what the last scene brought in, builds the present one, and runs [`Reset`].
+///
+/// # Errors
+///
+/// See [`SpawnError`].
+pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
+    let old: Vec<Entity> = world
+        .query_filtered::<Entity, (With<FromScene>, Without<ChildOf>)>()
+        .iter(world)
+        .collect();
+    for entity in old {
+        // Children go with their parents.
+        world.despawn(entity);
+    }
+    let Some(loaded) = world.get_resource::<LoadedScene>().cloned() else {
+        return Ok(());
+    };
+    let scene = &loaded.scene;
+    world.insert_resource(SimTime::new(scene.tick_ns));
+    world.insert_resource(RunSeed(scene.seed));
+    build_physics(world, scene)?;
+    for (spec, mesh) in scene.world.obstacles.iter().zip(&loaded.meshes) {
+        spawn_obstacle(world, scene, spec, mesh.as_ref());
+    }
+    for ((spec, model), drive) in scene.agents.iter().zip(&loaded.models).zip(&loaded.drives) {
+        spawn_agent(world, spec, model.as_ref(), drive.as_ref())?;
+    }
+    let mut named: Vec<(String, Entity)> = world
+        .query_filtered::<(&Name, Entity), With<FromScene>>()
+        .iter(world)
+        .map(|(name, entity)| (name.to_string(), entity))
+        .collect();
+    named.sort();
+    world.insert_resource(Roster(named));
+    world.run_schedule(Reset);
+    Ok(())
+}
+
+fn build_physics(world: &mut World, scene: &Scene) -> Result<(), SpawnError> {
+    let tick_s = world.resource::<SimTime>().tick_s();
+    let mut physics = Physics::new(tick_s, vec3(scene.world.gravity_m_s2));
+    let threads = world.get_resource::<PhysicsThreads>().map_or(1, |t| t.0);
+    use_threads(&mut physics.rapier, threads)?;
+    if let Some(ground) = scene.world.ground {
+        physics.add_ground(ground.friction as f32);
+    }
+    world.insert_resource(physics);
+    Ok(())
+}
+
+fn vec3(v: [f64; 3]) -> Vec3 {
+    Vec3::new(v[0] as f32, v[1] as f32, v[2] as f32)
+}
+
+/// The shape of an obstacle in the world.
+pub fn obstacle_geometry(spec: &ObstacleSpec, mesh: Option<&Arc<Mesh>>) -> Geometry {
+    let place = |position_m: [f64; 3], yaw_rad: f64, up_m: f64| {
+        Pose::new(
+            vec3(position_m) + Vec3::Z * up_m as f32,
+            Quat::from_rotation_z(yaw_rad as f32),
+        )
+    };
+    let rgba = |rgb: [f32; 3]| [rgb[0], rgb[1], rgb[2], 1.0];
+    match spec {
+        ObstacleSpec::Box {
+            position_m,
+            size_m,
+            yaw_rad,
+            rgb,
+            ..
+        } => Geometry {
+            pose: place(*position_m, *yaw_rad, size_m[2] / 2.0),
+            shape: Shape::Box {
+                half_extents_m: vec3(*size_m) / 2.0,
+            },
+            rgba: rgba(*rgb),
+        },
+        ObstacleSpec::Ramp {
+            name,
+            position_m,
+            size_m,
+            yaw_rad,
+            rgb,
+        } => Geometry {
+            pose: place(*position_m, *yaw_rad, 0.0),
+            shape: Shape::Mesh(Arc::new(wedge(name, vec3(*size_m)))),
+            rgba: rgba(*rgb),
+        },
+        ObstacleSpec::Mesh {
+            name,
+            position_m,
+            yaw_rad,
+            rgb,
+            ..
+        } => Geometry {
+            pose: place(*position_m, *yaw_rad, 0.0),
+            shape: Shape::Mesh(mesh.cloned().unwrap_or_else(|| {
+                Arc::new(Mesh {
+                    name: name.clone(),
+                    vertices_m: Vec::new(),
+                    triangles: Vec::new(),
+                })
+            })),
+            rgba: rgba(*rgb),
+        },
+    }
+}
+
+/// A wedge that rises along x, about the middle of its base.
+fn wedge(name: &str, size_m: Vec3) -> Mesh {
+    let (x, y, z) = (size_m.x / 2.0, size_m.y / 2.0, size_m.z);
+    Mesh {
+        name: name.to_owned(),
+        vertices_m: vec![
+            [-x, -y, 0.0],
+            [-x, y, 0.0],
+            [x, -y, 0.0],
+            [x, y, 0.0],
+            [x, -y, z],
+            [x, y, z],
+        ],
+        triangles: vec![
+            [0, 1, 3],
+            [0, 3, 2],
+            [0, 4, 5],
+            [0, 5, 1],
+            [2, 3, 5],
+            [2, 5, 4],
+            [0, 2, 4],
+            [1, 5, 3],
+        ],
+    }
+}
+
+fn spawn_obstacle(world: &mut World, scene: &Scene, spec: &ObstacleSpec, mesh: Option<&Arc<Mesh>>) {
+    let obstacle = Obstacle {
+        geometry: obstacle_geometry(spec, mesh),
+        friction: scene.world.ground.unwrap_or_default().friction as f32,
+    };
+    let drivable = match spec {
+        ObstacleSpec::Box { drivable, .. } => *drivable,
+        ObstacleSpec::Ramp { .. } => true,
+        ObstacleSpec::Mesh { .. } => false,
+    };
+    world
+        .resource_mut::<Physics>()
+        .add_obstacle(spec.name(), &obstacle, drivable);
+    world.spawn((Name::new(spec.name().to_owned()), FromScene, obstacle));
+}
+
+fn spawn_agent(
+    world: &mut World,
+    spec: &AgentSpec,
+    model: Option<&Arc<RobotModel>>,
+    drive: Option<&Drive>,
+) -> Result<(), SpawnError> {
+    let agent = world
+        .spawn((Name::new(spec.name.clone()), Agent, FromScene))
+        .id();
+    if let Some(model) = model {
+        spawn_body(world, agent, spec, model, drive);
+    }
+    let mut ears = Ears::default();
+    if let Some(model) = model {
+        for sensor in &spec.sensors {
+            let entity = spawn_sensor(world, agent, spec, sensor, model, drive);
+            let ear = match sensor.kind {
+                SensorKind::Lidar { .. } => &mut ears.lidar,
+                SensorKind::Encoders { .. } => &mut ears.encoders,
+                SensorKind::Imu { .. } | SensorKind::Contact {} => continue,
+            };
+            ear.get_or_insert(entity);
+        }
+    }
+    world.entity_mut(agent).insert(ears);
+    if let Some(controller) = &spec.controller {
+        spawn_controller(world, agent, controller);
+    }
+    spawn_kernel(world, agent, spec, drive.filter(|_| ears.encoders.is_some()))
+}
+
+/// Where the root link starts: the scene places the robot's lowest point and its forward direction.
+fn start_pose(spec: &AgentSpec, model: &RobotModel, drive: Option<&Drive>) -> Pose {
+    let forward = drive.map_or(0.0, |d| d.forward_yaw_rad);
+    let rotation = Quat::from_rotation_z((spec.yaw_rad - forward) as f32);
+    let up = Vec3::Z * (DROP_M - model.lowest_m());
+    Pose::new(vec3(spec.position_m) + up, rotation)
+}
+
+fn spawn_body(
+    world: &mut World,
+    agent: Entity,
+    spec: &AgentSpec,
+    model: &Arc<RobotModel>,
+    drive: Option<&Drive>,
+) {
+    let root = start_pose(spec, model, drive);
+    let bodies = world
+        .resource_mut::<Physics>()
+        .add_robot(&spec.name, agent, model, root, drive);
+    let links = model.start_poses().into_iter().map(|p| root * p).collect();
+    world.entity_mut(agent).insert((
+        Model(model.clone()),
+        bodies,
+        TruePose(root),
+        TrueTwist::default(),
+        LinkPoses(links),
+        Travel::default(),
+    ));
+    let Some(drive) = drive else {
+        return;
+    };
+    let wheels = drive.wheels.len();
+    let actuator = world
+        .spawn((
+            Name::new(format!("{}/drive", spec.name)),
+            FromScene,
+            Actuator,
+            ChildOf(agent),
+            drive.clone(),
+            DriveState::default(),
+            DriveRate(Rate::new(DRIVE_RATE_HZ)),
+            Command(Twist2::default()),
+            WheelAngles(vec![0.0; wheels]),
+        ))
+        .id();
+    world.entity_mut(agent).insert((
+        DrivenBy(actuator),
+        Odometry {
+            x_m: f64::from(root.translation_m.x),
+            y_m: f64::from(root.translation_m.y),
+            yaw_rad: heading(root.rotation, drive.forward_yaw_rad),
+            ..Odometry::default()
+        },
+    ));
+}
+
+fn spawn_sensor(
+    world: &mut World,
+    agent: Entity,
+    spec: &AgentSpec,
+    sensor: &SensorSpec,
+    model: &RobotModel,
+    drive: Option<&Drive>,
+) -> Entity {
+    let name = format!("{}/{}", spec.name, sensor.name);
+    let mut rng = Rng::for_name(*world.resource::<RunSeed>(), &name);
+    let [x, y, z, w] = sensor.rotation.map(|c| c as f32);
+    let on_frame = Pose::new(vec3(sensor.position_m), Quat::from_xyzw(x, y, z, w).normalize());
+    let frame = sensor.link.as_deref().and_then(|link| model.frame(link));
+    let (link, mount) = frame.map_or((0, on_frame), |f| (f.link, f.pose * on_frame));
+    let entity = world
+        .spawn((
+            Name::new(name),
+            FromScene,
+            ChildOf(agent),
+            Sensor { agent, link },
+            Mount(mount),
+            Rate::new(sensor.rate_hz),
+            SensorStats::default(),
+        ))
+        .id();
+    match &sensor.kind {
+        SensorKind::Imu {
+            gyro,
+            accelerometer,
+        } => {
+            let imu = ImuModel::new(*gyro, *accelerometer, &mut rng);
+            add_reading::<Imu>(world, entity, Imu::default(), imu);
+        }
+        SensorKind::Encoders { noise } => {
+            let wheels = drive.map_or(0, |d| d.wheels.len());
+            let encoders = EncodersModel::new(*noise, wheels, &mut rng);
+            add_reading::<Encoders>(world, entity, Encoders::default(), encoders);
+        }
+        SensorKind::Lidar {
+            rays,
+            fov_rad,
+            range_min_m,
+            range_max_m,
+            noise,
+        } => {
+            let range_m = [*range_min_m, *range_max_m];
+            let (lidar, scan) = LidarModel::new(*rays, *fov_rad, range_m, *noise, &mut rng);
+            add_reading::<Scan>(world, entity, scan, lidar);
+        }
+        SensorKind::Contact {} => {
+            add_reading::<Contact>(world, entity, Contact::default(), ContactModel);
+        }
+    }
+    world.entity_mut(entity).insert(rng);
+    entity
+}
+
+fn add_reading<T: Measurement>(world: &mut World, entity: Entity, truth: T, model: impl Bundle) {
+    world
+        .entity_mut(entity)
+        .insert((Reading::<T>::with_capacity(1), Truth(truth), model));
+}
+
+fn spawn_controller(world: &mut World, agent: Entity, controller: &ControllerSpec) {
+    let ControllerSpec::Patrol {
+        waypoints_m,
+        laps,
+        tolerance_m,
+        speed_m_s,
+        lookahead_m,
+        clearance_m,
+        localisation,
+    } = controller;
+    world.entity_mut(agent).insert((
+        Goals {
+            waypoints_m: waypoints_m.clone(),
+            laps: *laps,
+            tolerance_m: *tolerance_m,
+            reached: 0,
+        },
+        PatrolController {
+            speed_m_s: *speed_m_s,
+            lookahead_m: *lookahead_m,
+            clearance_m: *clearance_m,
+            localisation: *localisation,
+        },
+        PlanRate(Rate::new(PLAN_RATE_HZ)),
+        Plan::default(),
+        Reaction::default(),
+        NearPoints::default(),
+    ));
+}
+
+fn spawn_kernel(
+    world: &mut World,
+    agent: Entity,
+    spec: &AgentSpec,
+    encoded: Option<&Drive>,
+) -> Result<(), SpawnError> {
+    let (rate_hz, emissary_s, master_s, own) = match &spec.coherence {
+        CoherenceSpec::Off => return Ok(()),
+        CoherenceSpec::Auto => (
+            default_kernel_rate_hz(),
+            default_emissary_window_s(),
+            default_master_window_s(),
+            [].as_slice(),
+        ),
+        CoherenceSpec::Kernel {
+            rate_hz,
+            emissary_window_s,
+            master_window_s,
+            channels,
+        } => (
+            *rate_hz,
+            *emissary_window_s,
+            *master_window_s,
+            channels.as_slice(),
+        ),
+    };
+    let wheels = encoded.map_or(0, |d| d.wheels.len());
+    let names: Vec<String> = (0..wheels)
+        .map(|k| format!("wheels/{k}"))
+        .chain(own.iter().map(|c| c.name.clone()))
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let wrong = |cause| SpawnError::Kernel {
+        agent: spec.name.clone(),
+        cause,
+    };
+    let (emissary, master, synchrony) =
+        kernel(names.len(), emissary_s, master_s).map_err(wrong)?;
+    let signals = own.iter().enumerate().map(|(k, c)| (wheels + k, c.signal));
+    world.entity_mut(agent).insert((
+        Channels::new(names).map_err(wrong)?,
+        Signals(signals.collect()),
+        Rate::new(rate_hz),
+        emissary,
+        master,
+        synchrony,
+        Coherence::default(),
+    ));
+    Ok(())
+}
