@@ -50,7 +50,9 @@ impl Pose {
         let radial = (down.x * down.x + down.y * down.y).sqrt();
         let reach = match shape {
             Shape::Box { half_extents_m } => half_extents_m.dot(down.abs()),
-            Shape::Cylinder { radius_m, length_m } => radius_m * radial + length_m / 2.0 * down.z.abs(),
+            Shape::Cylinder { radius_m, length_m } => {
+                radius_m * radial + length_m / 2.0 * down.z.abs()
+            }
             Shape::Capsule { radius_m, length_m } => radius_m + length_m / 2.0 * down.z.abs(),
             Shape::Sphere { radius_m } => *radius_m,
             Shape::Mesh(mesh) => mesh

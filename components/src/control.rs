@@ -55,9 +55,7 @@ pub struct Ears {
 }
 
 /// Which pose a controller goes by.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum Localisation {
     /// The agent's own odometry.
     #[default]

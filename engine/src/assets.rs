@@ -102,5 +102,7 @@ pub fn assets() -> Vec<String> {
 
 /// The path of a built-in scene.
 pub fn scene_path(name: &str) -> PathBuf {
-    Path::new(BUILT_IN).join("scenes").join(format!("{name}.ron"))
+    Path::new(BUILT_IN)
+        .join("scenes")
+        .join(format!("{name}.ron"))
 }

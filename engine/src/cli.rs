@@ -3,7 +3,8 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a command line program prints"
+    clippy::disallowed_methods,
+    reason = "a command line program prints, and its progress goes by the wall clock"
 )]
 
 use crate::engine::{EngineError, seconds};
@@ -200,7 +201,11 @@ fn check(files: &[PathBuf]) -> Result<ExitCode, Failure> {
         match load(file, None) {
             Ok(loaded) => {
                 warn(&loaded);
-                println!("{}: ok, {} agents", file.display(), loaded.scene.agents.len());
+                println!(
+                    "{}: ok, {} agents",
+                    file.display(),
+                    loaded.scene.agents.len()
+                );
             }
             Err(Failure::BadInput(text) | Failure::Run(text)) => {
                 eprintln!("error: {text}");
@@ -370,7 +375,7 @@ fn open_viewer() -> Option<String> {
     }
     let program = viewer::find().ok()?;
     match viewer::spawn(&program) {
-        Ok(url) => Some(url),
+        Ok(viewer) => Some(viewer.url),
         Err(error) => {
             eprintln!("warning: {error}; saving to a file instead");
             None
@@ -389,7 +394,11 @@ impl Shown {
         let limit = Duration::from_secs(1);
         if let Some(report) = becomingone_rerun::finish(engine.world_mut(), limit) {
             if report.dropped > 0 {
-                eprintln!("warning: Rerun missed {} of {} batches", report.dropped, report.dropped + report.sent);
+                eprintln!(
+                    "warning: Rerun missed {} of {} batches",
+                    report.dropped,
+                    report.dropped + report.sent
+                );
             }
             if let Some(lost) = report.lost {
                 eprintln!("warning: {lost}");
@@ -398,7 +407,10 @@ impl Shown {
         if let Some((command, file)) = to
             && !quiet
         {
-            println!("recorded {}; to look at it:\n    {command}\n", file.display());
+            println!(
+                "recorded {}; to look at it:\n    {command}\n",
+                file.display()
+            );
         }
     }
 
@@ -443,13 +455,22 @@ fn on_ctrl_c(stop: impl Fn() + Send + 'static) -> Result<impl Fn() -> bool, Fail
 fn introduce(world: &World) {
     let loaded = world.resource::<LoadedScene>();
     warn(loaded);
-    let agents = loaded.scene.agents.iter().zip(&loaded.models).zip(&loaded.drives);
+    let agents = loaded
+        .scene
+        .agents
+        .iter()
+        .zip(&loaded.models)
+        .zip(&loaded.drives);
     // A crowd is introduced by its first few.
     const FEW: usize = 5;
     for ((agent, model), drive) in agents.take(FEW) {
         match model {
             None => println!("{}: a kernel without a body", agent.name),
-            Some(model) => println!("{}: {}", agent.name, describe(&Model(model.clone()), drive.as_ref())),
+            Some(model) => println!(
+                "{}: {}",
+                agent.name,
+                describe(&Model(model.clone()), drive.as_ref())
+            ),
         }
     }
     if loaded.scene.agents.len() > FEW {
@@ -513,7 +534,10 @@ impl Progress {
         let reached: u64 = world
             .try_query::<&Goals>()
             .map_or(0, |mut goals| goals.iter(world).map(|g| g.reached).sum());
-        let line = format!("{:9.1} s simulated, {reached} goals reached", seconds(engine.time().now_ns));
+        let line = format!(
+            "{:9.1} s simulated, {reached} goals reached",
+            seconds(engine.time().now_ns)
+        );
         if self.over_itself {
             eprint!("\r{line}\x1b[K");
         } else {
@@ -533,14 +557,22 @@ fn print_profile(profiler: &Profiler, ticks: u64) {
     let systems = profiler.report();
     let total: Duration = systems.iter().map(|s| s.total).sum();
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(vec!["system", "µs a tick", "share", "longest µs"]);
+    table.load_style(presets::NOTHING).set_header(vec![
+        "system",
+        "µs a tick",
+        "share",
+        "longest µs",
+    ]);
     let us = |d: Duration| d.as_secs_f64() * 1e6;
     let number = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
     for s in &systems {
         table.add_row(vec![
             Cell::new(&s.name),
             number(format!("{:.3}", us(s.total) / ticks.max(1) as f64)),
-            number(format!("{:.1} %", 100.0 * s.total.as_secs_f64() / total.as_secs_f64().max(1e-12))),
+            number(format!(
+                "{:.1} %",
+                100.0 * s.total.as_secs_f64() / total.as_secs_f64().max(1e-12)
+            )),
             number(format!("{:.1}", us(s.longest))),
         ]);
     }

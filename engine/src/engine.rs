@@ -1,5 +1,10 @@
 //! The facade: a scene in, a run out.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the summary says how long a run took"
+)]
+
 use crate::pace::{Pace, Pacer};
 use crate::scene::{self, SceneError};
 use crate::summary::Summary;
@@ -80,7 +85,6 @@ pub struct CoherenceEngine {
     pacer: Pacer,
     duration: Option<Duration>,
     shared: Arc<Shared>,
-    started: Option<Instant>,
     wall: Duration,
     ready: bool,
 }
@@ -157,7 +161,6 @@ impl CoherenceEngine {
             pacer: Pacer::new(Pace::Fast),
             duration,
             shared: Arc::default(),
-            started: None,
             wall: Duration::ZERO,
             ready: false,
         }
@@ -243,7 +246,6 @@ impl CoherenceEngine {
         build_scene(self.app.world_mut())?;
         self.pacer.restart();
         self.wall = Duration::ZERO;
-        self.started = None;
         Ok(())
     }
 
@@ -331,12 +333,15 @@ impl CoherenceEngine {
     ) -> Result<Summary, EngineError> {
         let shared = self.shared.clone();
         let begun = Instant::now();
-        self.started = Some(begun);
         let before = self.wall;
         self.pacer.restart();
         while !done(self) {
             match shared.next() {
-                Next::Stop => break,
+                Next::Stop => {
+                    // It ended this run, and not those that may follow.
+                    shared.stop.store(false, Ordering::Release);
+                    break;
+                }
                 Next::Reset => {
                     self.reset()?;
                     continue;

@@ -1,5 +1,7 @@
 //! How simulated time follows wall time. Nothing else in a run reads the wall clock.
 
+#![expect(clippy::disallowed_methods, reason = "this is the pace")]
+
 use crate::engine::Shared;
 use std::time::{Duration, Instant};
 

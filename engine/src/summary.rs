@@ -100,7 +100,11 @@ impl Summary {
             ticks: time.tick,
             sim_s: time.now_s(),
             wall_s,
-            rtf: if wall_s > 0.0 { time.now_s() / wall_s } else { 0.0 },
+            rtf: if wall_s > 0.0 {
+                time.now_s() / wall_s
+            } else {
+                0.0
+            },
             state_hash: format!("{:016x}", world.resource::<StateHash>().0),
             agents: scene
                 .agents
@@ -114,7 +118,9 @@ impl Summary {
 impl AgentSummary {
     fn of(world: &World, name: &str) -> Option<Self> {
         let roster = &world.resource::<Roster>().0;
-        let index = roster.binary_search_by(|(n, _)| n.as_str().cmp(name)).ok()?;
+        let index = roster
+            .binary_search_by(|(n, _)| n.as_str().cmp(name))
+            .ok()?;
         let agent = roster[index].1;
         world.get::<Agent>(agent)?;
         let pose = world.get::<TruePose>(agent).map_or(Pose::IDENTITY, |p| p.0);
@@ -160,7 +166,9 @@ impl AgentSummary {
 
 fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(head.iter().map(Cell::new));
+    table
+        .load_style(presets::NOTHING)
+        .set_header(head.iter().map(Cell::new));
     table
 }
 
@@ -180,7 +188,18 @@ impl fmt::Display for Summary {
             self.scene, self.seed, self.ticks, self.sim_s, self.wall_s, self.rtf, self.state_hash
         )?;
         let mut agents = table(&[
-            "agent", "distance m", "max m/s", "x", "y", "z", "qx", "qy", "qz", "qw", "goals", "collisions",
+            "agent",
+            "distance m",
+            "max m/s",
+            "x",
+            "y",
+            "z",
+            "qx",
+            "qy",
+            "qz",
+            "qw",
+            "goals",
+            "collisions",
         ]);
         for a in &self.agents {
             let mut row = vec![
@@ -195,7 +214,13 @@ impl fmt::Display for Summary {
         }
         writeln!(f, "{agents}")?;
         let mut kernels = table(&[
-            "kernel", "order", "coherence", "T emissary", "T master", "aligned", "collapsed",
+            "kernel",
+            "order",
+            "coherence",
+            "T emissary",
+            "T master",
+            "aligned",
+            "collapsed",
         ]);
         for a in &self.agents {
             let k = &a.kernel;

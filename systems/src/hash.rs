@@ -107,9 +107,13 @@ impl Plugin for HashPlugin {
             // After the clock and before viewers: both in `Publish` and `Step` only read what is hashed.
             .add_systems(
                 Tick,
-                hash_state.after(TickSystems::Step).before(TickSystems::Publish),
+                hash_state
+                    .after(TickSystems::Step)
+                    .before(TickSystems::Publish),
             )
-            .add_systems(Reset, |mut hash: ResMut<StateHash>| *hash = StateHash::default());
+            .add_systems(Reset, |mut hash: ResMut<StateHash>| {
+                *hash = StateHash::default();
+            });
     }
 }
 

@@ -1,4 +1,9 @@
-//! Where the time of a tick goes: each system's share, by the spans that bevy_ecs opens around them.
+//! Where the time of a tick goes: each system's share, by the spans that bevy opens around them.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it measures wall time; nothing of it enters the run"
+)]
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

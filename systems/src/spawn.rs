@@ -6,8 +6,8 @@ use crate::control::drive::{DRIVE_RATE_HZ, DriveRate};
 use crate::control::heading;
 use crate::control::pursuit::{PLAN_RATE_HZ, PlanRate};
 use crate::hash::Roster;
-use crate::physics::motion::WheelAngles;
 use crate::physics::Physics;
+use crate::physics::motion::WheelAngles;
 use crate::physics::threads::{ThreadsError, use_threads};
 use crate::sensing::contact::ContactModel;
 use crate::sensing::encoders::EncodersModel;
@@ -237,7 +237,12 @@ fn spawn_agent(
     if let Some(controller) = &spec.controller {
         spawn_controller(world, agent, controller);
     }
-    spawn_kernel(world, agent, spec, drive.filter(|_| ears.encoders.is_some()))
+    spawn_kernel(
+        world,
+        agent,
+        spec,
+        drive.filter(|_| ears.encoders.is_some()),
+    )
 }
 
 /// Where the root link starts: the scene places the robot's lowest point and its forward direction.
@@ -307,7 +312,10 @@ fn spawn_sensor(
     let name = format!("{}/{}", spec.name, sensor.name);
     let mut rng = Rng::for_name(*world.resource::<RunSeed>(), &name);
     let [x, y, z, w] = sensor.rotation.map(|c| c as f32);
-    let on_frame = Pose::new(vec3(sensor.position_m), Quat::from_xyzw(x, y, z, w).normalize());
+    let on_frame = Pose::new(
+        vec3(sensor.position_m),
+        Quat::from_xyzw(x, y, z, w).normalize(),
+    );
     let frame = sensor.link.as_deref().and_then(|link| model.frame(link));
     let (link, mount) = frame.map_or((0, on_frame), |f| (f.link, f.pose * on_frame));
     let entity = world
@@ -427,8 +435,7 @@ fn spawn_kernel(
         agent: spec.name.clone(),
         cause,
     };
-    let (emissary, master, synchrony) =
-        kernel(names.len(), emissary_s, master_s).map_err(wrong)?;
+    let (emissary, master, synchrony) = kernel(names.len(), emissary_s, master_s).map_err(wrong)?;
     let signals = own.iter().enumerate().map(|(k, c)| (wheels + k, c.signal));
     world.entity_mut(agent).insert((
         Channels::new(names).map_err(wrong)?,

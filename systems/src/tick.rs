@@ -1,8 +1,8 @@
 //! The order of a tick: one schedule, and sets that run one after the other.
 
+use crate::physics;
 use becomingone_components::event::Happening;
 use becomingone_components::time::SimTime;
-use crate::physics;
 use bevy_app::{App, Plugin};
 use bevy_ecs::message::{MessageRegistry, Messages, message_update_system};
 use bevy_ecs::prelude::*;
@@ -166,6 +166,8 @@ pub fn build(world: &mut World) -> Result<(), ScheduleError> {
                 });
             }
         }
-        Err(ScheduleError::Order(error.to_string(schedule.graph(), world)))
+        Err(ScheduleError::Order(
+            error.to_string(schedule.graph(), world),
+        ))
     })
 }

@@ -12,6 +12,8 @@ use std::fmt;
 
 /// Most agents, obstacles, rays of a lidar, and so on: a scene is bounded before it is built.
 const MANY: usize = 100_000;
+/// Most rays of all lidars of a scene: some 100 MB of distances.
+const MANY_RAYS: u64 = 10_000_000;
 /// Longest coordinate (m): beyond it `f32` physics is coarser than 8 mm.
 const FAR_M: f64 = 100_000.0;
 /// Longest tick of a scene with bodies (ns): beyond it physics means nothing.
@@ -46,7 +48,10 @@ impl fmt::Display for Mistake {
             found,
             expected,
         } = self;
-        write!(f, "{file}:{line}:{column}: {path}: found {found}; expected {expected}")
+        write!(
+            f,
+            "{file}:{line}:{column}: {path}: found {found}; expected {expected}"
+        )
     }
 }
 
@@ -87,7 +92,13 @@ impl Check<'_> {
     }
 
     fn positive(&mut self, path: &str, x: f64) {
-        self.within(path, x, f64::MIN_POSITIVE, 1e9, "a positive number up to 1e9");
+        self.within(
+            path,
+            x,
+            f64::MIN_POSITIVE,
+            1e9,
+            "a positive number up to 1e9",
+        );
     }
 
     fn not_negative(&mut self, path: &str, x: f64) {
@@ -96,7 +107,13 @@ impl Check<'_> {
 
     fn position(&mut self, path: &str, p: &[f64]) {
         for (k, &x) in p.iter().enumerate() {
-            self.within(&format!("{path}[{k}]"), x, -FAR_M, FAR_M, "metres within 100 km");
+            self.within(
+                &format!("{path}[{k}]"),
+                x,
+                -FAR_M,
+                FAR_M,
+                "metres within 100 km",
+            );
         }
     }
 
@@ -107,7 +124,11 @@ impl Check<'_> {
     fn name(&mut self, path: &str, name: &str) {
         let plain = |c: char| c.is_alphanumeric() || "_-. ".contains(c);
         if name.is_empty() || !name.chars().all(plain) {
-            self.wrong(path, format!("`{name}`"), "a name of letters, digits, `_`, `-`, `.` and spaces");
+            self.wrong(
+                path,
+                format!("`{name}`"),
+                "a name of letters, digits, `_`, `-`, `.` and spaces",
+            );
         }
     }
 
@@ -119,7 +140,11 @@ impl Check<'_> {
 
     fn scene(&mut self, scene: &Scene) {
         let bodies = scene.agents.iter().any(|a| a.model.is_some());
-        let longest = if bodies { PHYSICS_TICK_NS } else { LONGEST_TICK_NS };
+        let longest = if bodies {
+            PHYSICS_TICK_NS
+        } else {
+            LONGEST_TICK_NS
+        };
         if !(1..=longest).contains(&scene.tick_ns) {
             let expected = if bodies {
                 "1 to 50000000 ns where there are bodies"
@@ -132,15 +157,43 @@ impl Check<'_> {
             self.positive("duration_s", duration_s);
         }
         for (k, &g) in scene.world.gravity_m_s2.iter().enumerate() {
-            self.within(&format!("world.gravity_m_s2[{k}]"), g, -1e3, 1e3, "m/s² within 1000");
+            self.within(
+                &format!("world.gravity_m_s2[{k}]"),
+                g,
+                -1e3,
+                1e3,
+                "m/s² within 1000",
+            );
         }
         if let Some(ground) = scene.world.ground {
-            self.within("world.ground.friction", ground.friction, 0.0, 10.0, "a coefficient from 0 to 10");
+            self.within(
+                "world.ground.friction",
+                ground.friction,
+                0.0,
+                10.0,
+                "a coefficient from 0 to 10",
+            );
         }
         self.count("world.obstacles", scene.world.obstacles.len());
         self.count("agents", scene.agents.len());
         if scene.agents.is_empty() {
             self.wrong("agents", "none", "at least one agent");
+        }
+        let rays = scene
+            .agents
+            .iter()
+            .flat_map(|a| &a.sensors)
+            .map(|s| match s.kind {
+                SensorKind::Lidar { rays, .. } => u64::from(rays),
+                _ => 0,
+            });
+        let rays: u64 = rays.sum();
+        if rays > MANY_RAYS {
+            self.wrong(
+                "agents",
+                format!("{rays} lidar rays in all"),
+                "at most 10000000",
+            );
         }
         let mut names = HashSet::from(["ground".to_owned()]);
         for (k, obstacle) in scene.world.obstacles.iter().enumerate() {
@@ -158,7 +211,11 @@ impl Check<'_> {
     fn unique(&mut self, names: &mut HashSet<String>, path: &str, name: &str) {
         self.name(path, name);
         if !names.insert(name.to_owned()) {
-            self.wrong(path, format!("`{name}` a second time"), "a name that is not taken");
+            self.wrong(
+                path,
+                format!("`{name}` a second time"),
+                "a name that is not taken",
+            );
         }
     }
 
@@ -188,7 +245,13 @@ impl Check<'_> {
                 scale,
                 ..
             } => {
-                self.within(&format!("{path}.scale"), *scale, 1e-9, 1e9, "a positive number");
+                self.within(
+                    &format!("{path}.scale"),
+                    *scale,
+                    1e-9,
+                    1e9,
+                    "a positive number",
+                );
                 (position_m, yaw_rad)
             }
         };
@@ -201,7 +264,11 @@ impl Check<'_> {
         self.angle(&format!("{path}.yaw_rad"), agent.yaw_rad);
         self.count(&format!("{path}.sensors"), agent.sensors.len());
         if agent.model.is_none() && !agent.sensors.is_empty() {
-            self.wrong(&format!("{path}.sensors"), "sensors without a body", "a `model` to carry them");
+            self.wrong(
+                &format!("{path}.sensors"),
+                "sensors without a body",
+                "a `model` to carry them",
+            );
         }
         let driven = agent.drive != Default::default();
         let mut names = HashSet::from(["drive".to_owned()]);
@@ -212,7 +279,11 @@ impl Check<'_> {
         }
         if let Some(controller) = &agent.controller {
             if agent.model.is_none() || !driven {
-                self.wrong(&format!("{path}.controller"), "a controller without a drive", "a `model`, and `drive: Auto` or `drive: Wheels(..)`");
+                self.wrong(
+                    &format!("{path}.controller"),
+                    "a controller without a drive",
+                    "a `model`, and `drive: Auto` or `drive: Wheels(..)`",
+                );
             }
             self.controller(&format!("{path}.controller"), controller);
         }
@@ -254,7 +325,11 @@ impl Check<'_> {
             }
             SensorKind::Encoders { noise } => {
                 if !driven {
-                    self.wrong(&kind, "encoders without driven wheels", "`drive: Auto` or `drive: Wheels(..)` on the agent");
+                    self.wrong(
+                        &kind,
+                        "encoders without driven wheels",
+                        "`drive: Auto` or `drive: Wheels(..)` on the agent",
+                    );
                 }
                 self.noise(&format!("{kind}.noise"), noise);
             }
@@ -265,12 +340,28 @@ impl Check<'_> {
                 range_max_m,
                 noise,
             } => {
-                self.within(&format!("{kind}.rays"), f64::from(*rays), 1.0, 100_000.0, "1 to 100000 rays");
+                self.within(
+                    &format!("{kind}.rays"),
+                    f64::from(*rays),
+                    1.0,
+                    100_000.0,
+                    "1 to 100000 rays",
+                );
                 let turn = std::f64::consts::TAU + 1e-3;
-                self.within(&format!("{kind}.fov_rad"), *fov_rad, 1e-6, turn, "radians up to a full turn");
+                self.within(
+                    &format!("{kind}.fov_rad"),
+                    *fov_rad,
+                    1e-6,
+                    turn,
+                    "radians up to a full turn",
+                );
                 self.not_negative(&format!("{kind}.range_min_m"), *range_min_m);
                 if !(*range_max_m > *range_min_m && *range_max_m <= FAR_M) {
-                    self.wrong(&format!("{kind}.range_max_m"), range_max_m, "metres above range_min_m, up to 100000");
+                    self.wrong(
+                        &format!("{kind}.range_max_m"),
+                        range_max_m,
+                        "metres above range_min_m, up to 100000",
+                    );
                 }
                 self.noise(&format!("{kind}.noise"), noise);
             }
@@ -289,7 +380,11 @@ impl Check<'_> {
             localisation: _,
         } = controller;
         if waypoints_m.is_empty() {
-            self.wrong(&format!("{path}.waypoints_m"), "none", "at least one waypoint");
+            self.wrong(
+                &format!("{path}.waypoints_m"),
+                "none",
+                "at least one waypoint",
+            );
         }
         self.count(&format!("{path}.waypoints_m"), waypoints_m.len());
         for (k, p) in waypoints_m.iter().enumerate() {
@@ -299,7 +394,13 @@ impl Check<'_> {
             self.wrong(&format!("{path}.laps"), 0, "at least 1, or None");
         }
         self.positive(&format!("{path}.tolerance_m"), *tolerance_m);
-        self.within(&format!("{path}.speed_m_s"), *speed_m_s, 1e-3, 100.0, "m/s from 0.001 to 100");
+        self.within(
+            &format!("{path}.speed_m_s"),
+            *speed_m_s,
+            1e-3,
+            100.0,
+            "m/s from 0.001 to 100",
+        );
         self.positive(&format!("{path}.lookahead_m"), *lookahead_m);
         self.not_negative(&format!("{path}.clearance_m"), *clearance_m);
     }
@@ -318,7 +419,11 @@ impl Check<'_> {
         self.positive(&format!("{path}.emissary_window_s"), *emissary_window_s);
         self.positive(&format!("{path}.master_window_s"), *master_window_s);
         if channels.len() > MAX_CHANNELS {
-            self.wrong(&format!("{path}.channels"), format!("{} channels", channels.len()), "at most 16");
+            self.wrong(
+                &format!("{path}.channels"),
+                format!("{} channels", channels.len()),
+                "at most 16",
+            );
         }
         let mut names = HashSet::new();
         for (k, channel) in channels.iter().enumerate() {

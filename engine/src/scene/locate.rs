@@ -19,7 +19,11 @@ impl Places {
         walk.value("", 0);
         let bytes = text.as_bytes();
         let places = walk.found.into_iter();
-        Self(places.map(|(path, at)| (path, byte_place(bytes, at))).collect())
+        Self(
+            places
+                .map(|(path, at)| (path, byte_place(bytes, at)))
+                .collect(),
+        )
     }
 
     /// Line and column of a value, or of the nearest one that holds it.
@@ -84,7 +88,9 @@ impl Walk<'_> {
                 }
             }
         } else {
-            let end = self.rest().find(|c: char| c.is_whitespace() || "()[]{},:/".contains(c));
+            let end = self
+                .rest()
+                .find(|c: char| c.is_whitespace() || "()[]{},:/".contains(c));
             self.at += end.unwrap_or(self.rest().len());
         }
         self.text[start..self.at].to_owned()
@@ -159,7 +165,13 @@ mod tests {
         assert_eq!(places.of_path("version"), (3, 12));
         assert_eq!(places.of_path("agents[0].name"), (5, 12));
         assert_eq!(places.of_path("agents[0].sensors[0].rate_hz"), (6, 49));
-        assert_eq!(places.of_path("agents[0].sensors[0].kind.gyro.white_sd"), (6, 34));
-        assert_eq!(places.of_path("agents[0].sensors[0].kind.gyro.bias"), (6, 23));
+        assert_eq!(
+            places.of_path("agents[0].sensors[0].kind.gyro.white_sd"),
+            (6, 34)
+        );
+        assert_eq!(
+            places.of_path("agents[0].sensors[0].kind.gyro.bias"),
+            (6, 23)
+        );
     }
 }

@@ -6,12 +6,14 @@ mod text;
 
 use crate::assets::{Assets, BUILT_IN};
 use becomingone_components::body::{Mesh, RobotModel};
+use becomingone_components::drive::Drive;
 use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene, ObstacleSpec, Scene,
     SensorKind, SensorSpec, WorldSpec,
 };
 use becomingone_model::{DriveError, Files, ModelError, find_drive, load_mesh, load_urdf};
 use glam::Vec3;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -169,6 +171,9 @@ fn byte_place(bytes: &[u8], at: usize) -> (usize, usize) {
     (line, column)
 }
 
+/// A description and its drive.
+type Robot = (Arc<RobotModel>, Option<Drive>);
+
 struct Loader<'a> {
     file: String,
     folder: &'a Path,
@@ -180,11 +185,11 @@ impl Loader<'_> {
     fn read(&self, mut scene: Scene) -> Result<LoadedScene, SceneError> {
         let mut models = Vec::new();
         let mut drives = Vec::new();
+        // A fleet of one kind reads its description once.
+        let mut known = HashMap::new();
         for (index, agent) in scene.agents.iter_mut().enumerate() {
-            let (model, drive) = match self.robot(agent, index)? {
-                Some((model, drive)) => (Some(Arc::new(model)), drive),
-                None => (None, None),
-            };
+            let robot = self.robot(agent, index, &mut known)?;
+            let (model, drive) = robot.map_or((None, None), |(m, d)| (Some(m), d));
             models.push(model);
             drives.push(drive);
         }
@@ -204,7 +209,8 @@ impl Loader<'_> {
         &self,
         agent: &mut AgentSpec,
         index: usize,
-    ) -> Result<Option<(RobotModel, Option<becomingone_components::drive::Drive>)>, SceneError> {
+        known: &mut HashMap<String, Robot>,
+    ) -> Result<Option<Robot>, SceneError> {
         let Some(named) = &agent.model else {
             return Ok(None);
         };
@@ -213,16 +219,25 @@ impl Loader<'_> {
             None => self.find(named, &format!("agents[{index}].model"))?,
         };
         agent.model = Some(path.display().to_string());
-        let mut model = load_urdf(&path, &Assets)?;
-        let mut drive = agent.drive.clone();
-        if self.model.is_some() && matches!(drive, DriveSpec::Wheels { .. }) {
+        if self.model.is_some() && matches!(agent.drive, DriveSpec::Wheels { .. }) {
             // Another robot's joints have other names.
-            drive = DriveSpec::Auto;
+            agent.drive = DriveSpec::Auto;
         }
-        let drive = find_drive(&mut model, &drive).map_err(|cause| SceneError::Drive {
-            place: self.place(&format!("agents[{index}].drive")),
-            cause,
-        })?;
+        let key = format!("{:?} {}", agent.drive, path.display());
+        let (model, drive) = match known.get(&key) {
+            Some(robot) => robot.clone(),
+            None => {
+                let mut model = load_urdf(&path, &Assets)?;
+                let drive =
+                    find_drive(&mut model, &agent.drive).map_err(|cause| SceneError::Drive {
+                        place: self.place(&format!("agents[{index}].drive")),
+                        cause,
+                    })?;
+                let robot = (Arc::new(model), drive);
+                known.insert(key, robot.clone());
+                robot
+            }
+        };
         for (k, sensor) in agent.sensors.iter_mut().enumerate() {
             let Some(link) = &sensor.link else { continue };
             if model.frame(link).is_some() {

@@ -78,7 +78,10 @@ fn explain(error: &ron::Error) -> String {
             nearest(found, expected.iter().copied())
         ),
         Error::MissingStructField { field, outer } => {
-            format!("found no `{field}`{}; expected one", within(outer.as_deref()))
+            format!(
+                "found no `{field}`{}; expected one",
+                within(outer.as_deref())
+            )
         }
         Error::DuplicateStructField { field, outer } => format!(
             "found `{field}` a second time{}; expected it once",
@@ -87,7 +90,9 @@ fn explain(error: &ron::Error) -> String {
         Error::InvalidValueForType { expected, found } => {
             format!("found {found}; expected {expected}")
         }
-        Error::Eof => "found the end of the file; expected more: is a bracket not closed?".to_owned(),
+        Error::Eof => {
+            "found the end of the file; expected more: is a bracket not closed?".to_owned()
+        }
         Error::ExceededRecursionLimit => {
             "found brackets within brackets more than 128 deep; expected a scene".to_owned()
         }
@@ -105,7 +110,11 @@ fn list(names: &[&str]) -> String {
         [one] => format!("`{one}`"),
         _ => format!(
             "one of {}",
-            names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+            names
+                .iter()
+                .map(|n| format!("`{n}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
         ),
     }
 }
@@ -117,5 +126,7 @@ pub(crate) fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>)
         .map(|name| (strsim::jaro_winkler(found, name), name))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or(String::new(), |(_, name)| format!("; did you mean `{name}`?"))
+        .map_or(String::new(), |(_, name)| {
+            format!("; did you mean `{name}`?")
+        })
 }

@@ -234,7 +234,11 @@ fn arc_hit(x: f64, y: f64, r: f64, keep_m: f64) -> f64 {
     if at < 0.0 {
         at += TAU;
     }
-    let angle = if at >= touch { at - touch } else { at - touch + TAU };
+    let angle = if at >= touch {
+        at - touch
+    } else {
+        at - touch + TAU
+    };
     angle * r
 }
 
@@ -281,7 +285,7 @@ mod tests {
     #[test]
     fn inside_the_clearance_there_is_a_way_on() {
         let room = Room {
-            near: &[[0.1, 0.55]],
+            near: &[[0.3, 0.55]],
             footprint_m: 0.5,
             keep_m: 0.7,
         };

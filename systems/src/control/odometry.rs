@@ -13,10 +13,9 @@ pub fn integrate(
     encoders: Query<&Reading<Encoders>>,
 ) {
     for (mut odometry, driven, ears) in &mut agents {
-        let (Ok(drive), Some(Ok(reading))) = (
-            drives.get(driven.0),
-            ears.encoders.map(|e| encoders.get(e)),
-        ) else {
+        let (Ok(drive), Some(Ok(reading))) =
+            (drives.get(driven.0), ears.encoders.map(|e| encoders.get(e)))
+        else {
             continue;
         };
         for said in reading.batch() {
@@ -61,7 +60,11 @@ fn advance(odometry: &mut Odometry, drive: &Drive, said: &Encoders, stamp_ns: u6
 }
 
 fn sinc(x: f64) -> f64 {
-    if x.abs() < 1e-8 { 1.0 } else { libm::sin(x) / x }
+    if x.abs() < 1e-8 {
+        1.0
+    } else {
+        libm::sin(x) / x
+    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,7 @@
 
 use super::{heading, wrap};
 use becomingone_components::body::TruePose;
-use becomingone_components::control::{
-    DrivenBy, Goals, Localisation, PatrolController, Plan,
-};
+use becomingone_components::control::{DrivenBy, Goals, Localisation, PatrolController, Plan};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::event::{Happening, What};
 use becomingone_components::time::{Rate, SimTime};
@@ -136,9 +134,18 @@ mod tests {
 
     #[test]
     fn the_pursued_point_stays_on_the_segment() {
-        assert_eq!(pursued([2.0, 1.0], [0.0, 0.0], [10.0, 0.0], 1.5), [3.5, 0.0]);
-        assert_eq!(pursued([9.5, 1.0], [0.0, 0.0], [10.0, 0.0], 1.5), [10.0, 0.0]);
-        assert_eq!(pursued([-5.0, 0.0], [0.0, 0.0], [10.0, 0.0], 1.5), [0.0, 0.0]);
+        assert_eq!(
+            pursued([2.0, 1.0], [0.0, 0.0], [10.0, 0.0], 1.5),
+            [3.5, 0.0]
+        );
+        assert_eq!(
+            pursued([9.5, 1.0], [0.0, 0.0], [10.0, 0.0], 1.5),
+            [10.0, 0.0]
+        );
+        assert_eq!(
+            pursued([-5.0, 0.0], [0.0, 0.0], [10.0, 0.0], 1.5),
+            [0.0, 0.0]
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Physics;
 use super::touch::Owner;
 use becomingone_components::body::{
-    Geometry, Joint, JointKind, Link, Obstacle, Pose, RobotModel, Shape,
+    Geometry, Joint, JointKind, Link, Mesh, Obstacle, Pose, RobotModel, Shape,
 };
 use becomingone_components::drive::Drive;
 use bevy_ecs::prelude::*;
@@ -40,25 +40,18 @@ impl Physics {
     pub fn add_ground(&mut self, friction: f32) {
         // The first owner is the ground; its colliders keep user data 0.
         self.rapier.insert_collider(
-            ColliderBuilder::new(SharedShape::halfspace(Vec3::Z))
-                .friction(friction),
+            ColliderBuilder::new(SharedShape::halfspace(Vec3::Z)).friction(friction),
             None,
         );
     }
 
-    /// Puts up a thing that does not move. `false` where its shape has no volume to touch.
-    pub fn add_obstacle(&mut self, name: &str, obstacle: &Obstacle, drivable: bool) -> bool {
+    /// Puts up a thing that does not move.
+    pub fn add_obstacle(&mut self, name: &str, obstacle: &Obstacle, drivable: bool) {
         let user_data = self.add_owner(name, None, drivable);
         let shape = match &obstacle.geometry.shape {
             // What does not move may be hollow.
-            Shape::Mesh(mesh) if !drivable => {
-                let vertices = mesh.vertices_m.iter().map(|&v| v.into()).collect();
-                SharedShape::trimesh(vertices, mesh.triangles.clone()).ok()
-            }
+            Shape::Mesh(mesh) if !drivable => hollow(mesh),
             shape => convex(shape),
-        };
-        let Some(shape) = shape else {
-            return false;
         };
         self.rapier.insert_collider(
             ColliderBuilder::new(shape)
@@ -67,7 +60,6 @@ impl Physics {
                 .user_data(user_data),
             None,
         );
-        true
     }
 
     /// Builds a robot with its root link at `root`, every joint at its start.
@@ -148,11 +140,8 @@ impl Physics {
                 )),
         );
         for collider in &link.colliders {
-            let Some(shape) = convex(&collider.shape) else {
-                continue;
-            };
             self.rapier.insert_collider(
-                ColliderBuilder::new(shape)
+                ColliderBuilder::new(convex(&collider.shape))
                     .position(rapier_pose(upright(collider)))
                     // The description's own mass counts, not the shape's.
                     .density(0.0)
@@ -172,25 +161,82 @@ fn has_servo(joint: &Joint) -> bool {
     matches!(joint.kind, JointKind::Revolute | JointKind::Prismatic) && joint.mimic.is_none()
 }
 
-/// The shape as rapier has it; meshes as their convex hull. None where a mesh has no volume.
-fn convex(shape: &Shape) -> Option<SharedShape> {
-    Some(match shape {
+/// Thinnest extent of what stands in for a flat mesh (m).
+const THIN_M: f32 = 1e-3;
+
+/// The shape as rapier has it; meshes as their convex hull.
+fn convex(shape: &Shape) -> SharedShape {
+    match shape {
         Shape::Box { half_extents_m: h } => SharedShape::cuboid(h.x, h.y, h.z),
         Shape::Cylinder { radius_m, length_m } => SharedShape::cylinder(length_m / 2.0, *radius_m),
         Shape::Capsule { radius_m, length_m } => SharedShape::capsule_z(length_m / 2.0, *radius_m),
         Shape::Sphere { radius_m } => SharedShape::ball(*radius_m),
         Shape::Mesh(mesh) => {
-            let points: Vec<Vec3> = mesh.vertices_m.iter().map(|&v| v.into()).collect();
-            return SharedShape::convex_hull(&points);
+            let points = points(mesh);
+            // A flat mesh has no hull, and the hull of points in a plane may panic.
+            if thickness(&points) < THIN_M {
+                return bounding_box(&points);
+            }
+            SharedShape::convex_hull(&points).unwrap_or_else(|| bounding_box(&points))
         }
-    })
+    }
+}
+
+/// Every triangle as it is; the bounding box where there is none that rapier takes.
+fn hollow(mesh: &Mesh) -> SharedShape {
+    let points = points(mesh);
+    SharedShape::trimesh(points.clone(), mesh.triangles.clone())
+        .unwrap_or_else(|_| bounding_box(&points))
+}
+
+fn points(mesh: &Mesh) -> Vec<Vec3> {
+    mesh.vertices_m.iter().map(|&v| v.into()).collect()
+}
+
+fn bounds(points: &[Vec3]) -> (Vec3, Vec3) {
+    let first = points.first().copied().unwrap_or_default();
+    let both = points
+        .iter()
+        .fold((first, first), |(l, h), &p| (l.min(p), h.max(p)));
+    ((both.0 + both.1) / 2.0, (both.1 - both.0) / 2.0)
+}
+
+/// Extent of points across the plane that holds most of them: zero for a flat or straight mesh.
+fn thickness(points: &[Vec3]) -> f32 {
+    let far_from = |p: Vec3| {
+        let far = points.iter().copied();
+        far.max_by(|a, b| a.distance_squared(p).total_cmp(&b.distance_squared(p)))
+    };
+    let Some(a) = points.first().and_then(|&p| far_from(p)) else {
+        return 0.0;
+    };
+    let b = far_from(a).unwrap_or(a);
+    let along = (b - a).normalize_or_zero();
+    let off_line = |p: Vec3| (p - a) - along * along.dot(p - a);
+    let lengths = points.iter().map(|&p| off_line(p));
+    let widest = lengths.max_by(|x, y| x.length_squared().total_cmp(&y.length_squared()));
+    let across = along.cross(widest.unwrap_or_default()).normalize_or_zero();
+    let heights = points.iter().map(|&p| across.dot(p - a));
+    let (low, high) = heights.fold((0.0f32, 0.0f32), |(l, h), x| (l.min(x), h.max(x)));
+    high - low
+}
+
+fn bounding_box(points: &[Vec3]) -> SharedShape {
+    let (middle, half) = bounds(points);
+    let half = half.max(Vec3::splat(THIN_M / 2.0));
+    let place = rapier_pose(Pose::new(middle, Quat::IDENTITY));
+    SharedShape::compound(vec![(place, SharedShape::cuboid(half.x, half.y, half.z))])
 }
 
 /// The pose of a shape, turned where rapier's cylinder stands along y and ours along z.
 fn upright(geometry: &Geometry) -> Pose {
     match geometry.shape {
         Shape::Cylinder { .. } => {
-            geometry.pose * Pose::new(Vec3::ZERO, Quat::from_rotation_x(std::f32::consts::FRAC_PI_2))
+            geometry.pose
+                * Pose::new(
+                    Vec3::ZERO,
+                    Quat::from_rotation_x(std::f32::consts::FRAC_PI_2),
+                )
         }
         _ => geometry.pose,
     }
@@ -224,4 +270,35 @@ fn joint_data(joint: &Joint) -> Option<GenericJoint> {
         data.set_limits(joint_axis(joint.kind), [limits.lower, limits.upper]);
     }
     Some(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mesh(vertices_m: &[[f32; 3]]) -> Shape {
+        let n = vertices_m.len() as u32;
+        Shape::Mesh(std::sync::Arc::new(Mesh {
+            name: "test".to_owned(),
+            vertices_m: vertices_m.to_vec(),
+            triangles: (2..n).map(|k| [0, k - 1, k]).collect(),
+        }))
+    }
+
+    #[test]
+    fn a_mesh_without_volume_is_touched_by_its_box() {
+        let square = [
+            [0.0, 0.0, 0.0],
+            [1.0, 0.0, 0.0],
+            [1.0, 2.0, 0.0],
+            [0.0, 2.0, 0.0],
+        ];
+        let tilted = square.map(|[x, y, _]| [x, y, x + y]);
+        let line = [[0.0; 3], [1.0, 1.0, 0.0], [2.0, 2.0, 0.0]];
+        for flat in [&square[..], &tilted, &line, &[[1.0; 3]; 3]] {
+            assert!(convex(&mesh(flat)).as_compound().is_some());
+        }
+        let solid = [[0.0; 3], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        assert!(convex(&mesh(&solid)).as_convex_polyhedron().is_some());
+    }
 }

@@ -63,12 +63,13 @@ pub struct PhysicsPlugin;
 
 impl Plugin for PhysicsPlugin {
     fn build(&self, app: &mut App) {
-        app.insert_resource(Physics::new(1e-3, Vec3::ZERO)).add_systems(
-            Tick,
-            (step, motion::track, touch::report)
-                .chain()
-                .in_set(TickSystems::Step),
-        );
+        app.insert_resource(Physics::new(1e-3, Vec3::ZERO))
+            .add_systems(
+                Tick,
+                (step, motion::track, touch::report)
+                    .chain()
+                    .in_set(TickSystems::Step),
+            );
     }
 }
 

@@ -54,10 +54,7 @@ pub fn track(
             let joint = &model.0.joints[wheel.joint];
             let frame = links.0[joint.parent].rotation * joint.origin.rotation;
             let turn = frame.inverse() * links.0[joint.child].rotation;
-            let half = libm::atan2(
-                f64::from(turn.xyz().dot(joint.axis)),
-                f64::from(turn.w),
-            );
+            let half = libm::atan2(f64::from(turn.xyz().dot(joint.axis)), f64::from(turn.w));
             let wrapped = wheel.sign * 2.0 * half;
             // The nearest angle of the same direction: a wheel turns less than half a turn a tick.
             let turns = ((*angle - wrapped) / (2.0 * PI)).round();

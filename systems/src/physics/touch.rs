@@ -35,7 +35,12 @@ pub struct OwnPartsPass;
 
 impl PhysicsHooks for OwnPartsPass {
     fn filter_contact_pair(&self, context: &PairFilterContext) -> Option<SolverFlags> {
-        let owner = |handle| context.colliders.get(handle).map(|c: &Collider| c.user_data);
+        let owner = |handle| {
+            context
+                .colliders
+                .get(handle)
+                .map(|c: &Collider| c.user_data)
+        };
         (owner(context.collider1) != owner(context.collider2)).then(SolverFlags::default)
     }
 }
@@ -65,7 +70,11 @@ impl EventHandler for Touches {
         if !event.started() {
             return;
         }
-        let owner = |handle| colliders.get(handle).map(|c: &Collider| c.user_data as usize);
+        let owner = |handle| {
+            colliders
+                .get(handle)
+                .map(|c: &Collider| c.user_data as usize)
+        };
         if let (Some(a), Some(b)) = (owner(event.collider1()), owner(event.collider2())) {
             self.0
                 .lock()

@@ -60,6 +60,8 @@ pub fn sample(
                     pair.total_impulse_magnitude() / rapier.integration_parameters.dt;
             }
         }
-        write(&mut reading, &mut stats, time.now_ns, |said| *said = truth.0);
+        write(&mut reading, &mut stats, time.now_ns, |said| {
+            *said = truth.0;
+        });
     }
 }

@@ -4,9 +4,7 @@ use super::write;
 use crate::physics::motion::WheelAngles;
 use becomingone_components::control::DrivenBy;
 use becomingone_components::seed::Rng;
-use becomingone_components::sensor::{
-    Bias, Encoders, Noise, Reading, Sensor, SensorStats, Truth,
-};
+use becomingone_components::sensor::{Bias, Encoders, Noise, Reading, Sensor, SensorStats, Truth};
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
 

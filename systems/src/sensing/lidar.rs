@@ -115,7 +115,16 @@ pub fn sample(
             ..
         } = &mut *model;
         // The offset is the instrument's: it walks once a turn, and is the same for all rays.
-        let offset = bias.apply(0.0, period_s, &Noise { white_sd: 0.0, resolution: 0.0, ..*noise }, &mut rng);
+        let offset = bias.apply(
+            0.0,
+            period_s,
+            &Noise {
+                white_sd: 0.0,
+                resolution: 0.0,
+                ..*noise
+            },
+            &mut rng,
+        );
         let white = Noise {
             turn_on_bias_sd: 0.0,
             drift_sd: 0.0,

@@ -46,9 +46,12 @@ pub fn register<T: Measurement>(app: &mut App, state: &'static str) {
         .0
         .insert(T::KIND, T::FIELDS);
     app.register_state::<Reading<T>>(state);
-    app.add_systems(Tick, begin_tick::<T>
+    app.add_systems(
+        Tick,
+        begin_tick::<T>
             .after(message_update_system)
-            .before(TickSystems::Ingest));
+            .before(TickSystems::Ingest),
+    );
 }
 
 /// What came before this tick is no longer fresh.

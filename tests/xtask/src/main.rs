@@ -1,1 +1,181 @@
-fn main(){}
+//! `cargo xtask test`: everything that CI runs, and what it needs.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command prints"
+)]
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+cargo xtask test     what CI runs: format, lints, docs, build, all tests
+cargo xtask peers    only fetch what the tests compare against, below target/peers";
+
+fn main() -> ExitCode {
+    let done = match env::args().nth(1).as_deref() {
+        Some("test") => test(),
+        Some("peers") => peers().map(drop),
+        Some("help" | "--help" | "-h") => {
+            println!("{HELP}");
+            Ok(())
+        }
+        _ => Err(HELP.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("{what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let text = format!("{command:?}").replace('"', "");
+    println!("$ {text}");
+    match command.current_dir(root()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("failed ({status}): {text}")),
+        Err(e) => Err(format!("cannot run {text}: {e}")),
+    }
+}
+
+fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args);
+    command
+}
+
+fn test() -> Result<(), String> {
+    let peers = peers()?;
+    // One profile throughout: dependencies are compiled once, and shared with the main job.
+    run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    run(&mut cargo(&[
+        "clippy",
+        "--release",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    run(
+        cargo(&["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")
+    )?;
+    run(&mut cargo(&[
+        "build",
+        "--release",
+        "--workspace",
+        "--all-targets",
+    ]))?;
+    // Rerun's figures of use are sent nowhere from here.
+    run(Command::new(&peers.rerun).args(["analytics", "disable"]))?;
+    run(cargo(&["test", "--release", "--workspace"])
+        .env("BECOMINGONE_ROBOTS", &peers.robots)
+        .env("BECOMINGONE_RERUN", &peers.rerun))
+}
+
+/// What the tests compare against.
+struct Peers {
+    /// Folder that holds `pybullet_data/`: other people's robots.
+    robots: PathBuf,
+    /// The Rerun viewer itself, not its launcher.
+    rerun: PathBuf,
+}
+
+/// Fetches peers into `target/peers`, once.
+fn peers() -> Result<Peers, String> {
+    let home = root().join("target").join("peers");
+    let python = home.join("venv").join("bin").join("python");
+    if !python.is_file() {
+        run(Command::new("python3")
+            .args(["-m", "venv"])
+            .arg(home.join("venv")))
+        .map_err(|e| {
+            format!(
+                "{e}\nThe tests need Python 3 with venv; on Debian: apt-get install python3-venv"
+            )
+        })?;
+    }
+    let pip = |args: &[&OsStr]| {
+        let mut command = Command::new(&python);
+        run(command
+            .args(["-m", "pip", "--disable-pip-version-check", "--quiet"])
+            .args(args))
+    };
+    let rerun = rerun_program(&home);
+    if rerun.is_none() {
+        pip(&["install".as_ref(), "rerun-sdk==0.36.*".as_ref()])?;
+    }
+    let rerun = rerun
+        .or_else(|| rerun_program(&home))
+        .ok_or("rerun-sdk was installed, but its viewer is not where it should be")?;
+    let robots = home.join("robots");
+    if !robots.join("pybullet_data").join("r2d2.urdf").is_file() {
+        let wheels = home.join("wheels");
+        pip(&[
+            "download".as_ref(),
+            "--no-deps".as_ref(),
+            "--only-binary=:all:".as_ref(),
+            "--dest".as_ref(),
+            wheels.as_os_str(),
+            "pybullet==3.2.7".as_ref(),
+        ])?;
+        // Only the robots' own files: the physics engine beside them is not needed.
+        run(Command::new(&python)
+            .args(["-c", UNPACK])
+            .arg(&wheels)
+            .arg(&robots))?;
+    }
+    vulkan();
+    Ok(Peers { robots, rerun })
+}
+
+const UNPACK: &str = "\
+import glob, sys, zipfile
+for wheel in glob.glob(sys.argv[1] + '/pybullet-*.whl'):
+    z = zipfile.ZipFile(wheel)
+    z.extractall(sys.argv[2], [n for n in z.namelist() if n.startswith('pybullet_data/') and '..' not in n])
+";
+
+fn rerun_program(home: &Path) -> Option<PathBuf> {
+    let lib = home.join("venv").join("lib");
+    let mut versions = std::fs::read_dir(lib).ok()?.flatten();
+    versions.find_map(|python| {
+        let program = python
+            .path()
+            .join("site-packages/rerun_sdk/rerun_cli/rerun");
+        program.is_file().then_some(program)
+    })
+}
+
+/// A software Vulkan driver, for pictures without a screen: installed where that is allowed, else asked for.
+fn vulkan() {
+    let icd = Path::new("/usr/share/vulkan/icd.d");
+    if !cfg!(target_os = "linux") || icd.read_dir().is_ok_and(|mut d| d.next().is_some()) {
+        return;
+    }
+    let packages = ["mesa-vulkan-drivers", "libvulkan1", "fonts-dejavu-core"];
+    let apt = |args: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        run(command.args(["-qq", "-y"]).args(args))
+    };
+    let installed = apt(&["update"])
+        .and_then(|()| apt(&[&["install", "--no-install-recommends"], &packages[..]].concat()));
+    if installed.is_err() {
+        println!(
+            "no Vulkan driver: the test that takes a picture is skipped; to run it: sudo apt-get install {}",
+            packages.join(" ")
+        );
+    }
+}

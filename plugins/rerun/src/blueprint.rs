@@ -1,0 +1,288 @@
+//! The layout that a viewer opens with.
+//!
+//! Written as blueprint entities: `re_sdk::blueprint` 0.36 has no word for eyes, grids, axes and columns.
+
+use crate::recording::{SIM_TIME, entity};
+use crate::stage::Stage;
+use glam::Vec3;
+use re_sdk::external::re_log_types::BlueprintActivationCommand;
+use re_sdk::{
+    EntityPath, RecordingStream, RecordingStreamBuilder, RecordingStreamResult,
+    external::re_log_types::LogMsg,
+};
+use re_sdk_types::AsComponents;
+use re_sdk_types::blueprint::archetypes::{
+    Background, ContainerBlueprint, EyeControls3D, LineGrid3D, PanelBlueprint, PlotLegend,
+    ScalarAxis, TextLogColumns, TimePanelBlueprint, ViewBlueprint, ViewContents, ViewportBlueprint,
+    VisibleTimeRanges,
+};
+use re_sdk_types::blueprint::components::{
+    BackgroundKind, ContainerKind, Corner2D, Eye3DKind, PanelState, PlayState, RootContainer,
+};
+use re_sdk_types::blueprint::datatypes::{TextLogColumn, TextLogColumnKind, TimelineColumn};
+use re_sdk_types::components::Color;
+use re_sdk_types::datatypes::{Range1D, TimeRange, TimeRangeBoundary, Uuid, VisibleTimeRange};
+
+/// Most agents that share a plot; more lines are not told apart.
+const PLOTTED: usize = 6;
+
+/// Views and containers, each with the id that it has in the blueprint.
+#[derive(Clone, Copy)]
+enum Part {
+    Root = 1,
+    Right,
+    Scene,
+    Kernel,
+    Motion,
+    Readings,
+    Plots,
+    Events,
+    About,
+    Texts,
+}
+
+impl Part {
+    fn id(self) -> Uuid {
+        let mut bytes = *b"becomingone\0\0\0\0\0";
+        bytes[15] = self as u8;
+        Uuid { bytes }
+    }
+
+    fn is_container(self) -> bool {
+        matches!(self, Self::Root | Self::Right | Self::Plots | Self::Texts)
+    }
+
+    fn path(self) -> EntityPath {
+        let kind = if self.is_container() {
+            "container"
+        } else {
+            "view"
+        };
+        entity([kind, &self.id().to_string()])
+    }
+}
+
+/// The blueprint while it is written.
+struct Layout {
+    to: RecordingStream,
+}
+
+impl Layout {
+    fn view(
+        &self,
+        part: Part,
+        class: &str,
+        name: &str,
+        contents: &[String],
+    ) -> RecordingStreamResult<()> {
+        let view = ViewBlueprint::new(class)
+            .with_display_name(name)
+            .with_space_origin(match part {
+                Part::Scene => "/world",
+                _ => "/",
+            });
+        self.to.log(part.path(), &view)?;
+        let contents = ViewContents::new(contents.iter().map(String::as_str));
+        self.property(part, "ViewContents", &contents)
+    }
+
+    fn property(
+        &self,
+        part: Part,
+        name: &str,
+        property: &dyn AsComponents,
+    ) -> RecordingStreamResult<()> {
+        self.to.log(part.path().join(&entity([name])), property)
+    }
+
+    fn container(
+        &self,
+        part: Part,
+        kind: ContainerKind,
+        parts: &[Part],
+        shares: &[f32],
+    ) -> RecordingStreamResult<()> {
+        let mut container =
+            ContainerBlueprint::new(kind).with_contents(parts.iter().map(|p| p.path().to_string()));
+        container = match kind {
+            ContainerKind::Horizontal => container.with_col_shares(shares.iter().copied()),
+            ContainerKind::Vertical => container.with_row_shares(shares.iter().copied()),
+            _ => match parts.first() {
+                Some(first) => container.with_active_tab(first.path().to_string().as_str()),
+                None => container,
+            },
+        };
+        self.to.log(part.path(), &container)
+    }
+}
+
+/// Lays out the views of this stage, and makes them the present ones.
+pub(crate) fn send(to: &RecordingStream, stage: &Stage) -> RecordingStreamResult<()> {
+    let Some(info) = to.store_info() else {
+        return Ok(());
+    };
+    let (blueprint, storage) = RecordingStreamBuilder::new(info.application_id().clone())
+        .blueprint()
+        .enabled(true)
+        .memory()?;
+    blueprint.set_time_sequence("blueprint", 0);
+    let layout = Layout { to: blueprint };
+    scene(&layout, stage)?;
+    plots(&layout, stage)?;
+    texts(&layout)?;
+    use Part::*;
+    layout.container(
+        Right,
+        ContainerKind::Vertical,
+        &[Kernel, Plots, Texts],
+        &[1.0, 1.0, 0.8],
+    )?;
+    layout.container(
+        Root,
+        ContainerKind::Horizontal,
+        &[Scene, Right],
+        &[0.65, 0.35],
+    )?;
+    let viewport = ViewportBlueprint::new()
+        .with_root_container(RootContainer(Root.id()))
+        .with_auto_layout(false)
+        .with_auto_views(false);
+    layout.to.log("viewport", &viewport)?;
+    panels(&layout)?;
+    let msgs = storage.take();
+    let Some(id) = msgs.iter().find_map(|msg| match msg {
+        LogMsg::SetStoreInfo(info) => Some(info.info.store_id.clone()),
+        _ => None,
+    }) else {
+        return Ok(());
+    };
+    to.send_blueprint(msgs, BlueprintActivationCommand::make_active(id));
+    Ok(())
+}
+
+/// The world in three dimensions.
+fn scene(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
+    layout.view(Part::Scene, "3D", "Scene", &["/world/**".to_owned()])?;
+    let [low, high] = stage.bounds_m().unwrap_or_default();
+    let middle = ((low + high) / 2.0).with_z(0.0);
+    let reach = ((high - low).with_z(0.0).length() / 2.0).clamp(0.8, 40.0);
+    let eye = middle + Vec3::new(-0.75, -1.15, 1.15) * reach * 1.25;
+    let eye = EyeControls3D::new()
+        .with_kind(Eye3DKind::Orbital)
+        .with_position(eye.to_array())
+        .with_look_target(middle.to_array())
+        .with_eye_up([0.0, 0.0, 1.0]);
+    layout.property(Part::Scene, "EyeControls3D", &eye)?;
+    let sky = Background::new(BackgroundKind::SolidColor).with_color(Color::from_rgb(38, 43, 51));
+    layout.property(Part::Scene, "Background", &sky)?;
+    let grid = LineGrid3D::new()
+        .with_spacing(1.0)
+        .with_stroke_width(0.5)
+        .with_color(Color::from_unmultiplied_rgba(70, 75, 85, 90));
+    layout.property(Part::Scene, "LineGrid3D", &grid)?;
+    // A trail is all of its pieces up to the cursor.
+    let past = VisibleTimeRanges::new([VisibleTimeRange {
+        timeline: SIM_TIME.into(),
+        range: TimeRange {
+            start: TimeRangeBoundary::Infinite,
+            end: TimeRangeBoundary::AT_CURSOR,
+        },
+    }]);
+    for agent in &stage.agents {
+        for leaf in ["true", "odometry"] {
+            let overridden = Part::Scene
+                .path()
+                .join(&entity(["ViewContents", "overrides"]))
+                .join(&entity(["world", &agent.name, "trajectory", leaf]))
+                .join(&entity(["visualizers"]));
+            layout.to.log(overridden, &past)?;
+        }
+    }
+    Ok(())
+}
+
+/// Numbers over time.
+fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
+    let of = |which: &dyn Fn(&crate::stage::StageAgent) -> bool, leaves: &[&[&str]]| {
+        let agents = stage.agents.iter().filter(|a| which(a)).take(PLOTTED);
+        agents
+            .flat_map(|agent| {
+                leaves.iter().map(|leaf| {
+                    let path = ["plots", &agent.name];
+                    entity(path.iter().chain(*leaf)).to_string()
+                })
+            })
+            .collect::<Vec<_>>()
+    };
+    let kernel = of(
+        &|a| a.kernel,
+        &[&["kernel", "order"], &["kernel", "order_master"]],
+    );
+    layout.view(Part::Kernel, "TimeSeries", "Kernel: order", &kernel)?;
+    // Order is 0 to 1; a little more shows a line that lies on the edge.
+    let unit = ScalarAxis::new().with_range(Range1D([-0.05, 1.05]));
+    layout.property(Part::Kernel, "ScalarAxis", &unit)?;
+    let motion = of(
+        &|a| a.driven || a.model.is_some(),
+        if stage.agents.len() == 1 {
+            &[&["speed"], &["command", "linear"], &["command", "angular"]]
+        } else {
+            &[&["speed"], &["command", "linear"]]
+        },
+    );
+    layout.view(Part::Motion, "TimeSeries", "Speed and command", &motion)?;
+    layout.view(
+        Part::Readings,
+        "TimeSeries",
+        "Readings",
+        &["/readings/**".to_owned()],
+    )?;
+    for part in [Part::Kernel, Part::Motion, Part::Readings] {
+        let legend = PlotLegend::new().with_corner(Corner2D::LeftTop);
+        layout.property(part, "PlotLegend", &legend)?;
+    }
+    layout.container(
+        Part::Plots,
+        ContainerKind::Tabs,
+        &[Part::Motion, Part::Readings],
+        &[],
+    )
+}
+
+/// What happened, and what this is.
+fn texts(layout: &Layout) -> RecordingStreamResult<()> {
+    layout.view(Part::Events, "TextLog", "Events", &["/events".to_owned()])?;
+    let column = |kind, visible: bool| TextLogColumn {
+        kind,
+        visible: visible.into(),
+    };
+    let columns = TextLogColumns::new()
+        .with_timeline_columns([TimelineColumn {
+            timeline: SIM_TIME.into(),
+            visible: true.into(),
+        }])
+        .with_text_log_columns([
+            column(TextLogColumnKind::LogLevel, true),
+            column(TextLogColumnKind::EntityPath, false),
+            column(TextLogColumnKind::Body, true),
+        ]);
+    layout.property(Part::Events, "TextLogColumns", &columns)?;
+    layout.view(Part::About, "TextDocument", "About", &["/about".to_owned()])?;
+    layout.container(
+        Part::Texts,
+        ContainerKind::Tabs,
+        &[Part::Events, Part::About],
+        &[],
+    )
+}
+
+fn panels(layout: &Layout) -> RecordingStreamResult<()> {
+    let hidden = PanelBlueprint::new().with_state(PanelState::Hidden);
+    layout.to.log("blueprint_panel", &hidden)?;
+    layout.to.log("selection_panel", &hidden)?;
+    let time = TimePanelBlueprint::new()
+        .with_state(PanelState::Collapsed)
+        .with_timeline(SIM_TIME)
+        .with_play_state(PlayState::Following);
+    layout.to.log("time_panel", &time)
+}

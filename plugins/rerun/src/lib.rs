@@ -1,0 +1,129 @@
+//! Shows a run of BecomingONE in the [Rerun](https://rerun.io) viewer, live or from a file.
+//!
+//! In the order in which data passes:
+//!
+//! - [`viewer`]: finds and starts the viewer program.
+//! - `stage`: what stands there from the start, gathered at each reset.
+//! - `batch`: what one tick says, as plain data.
+//! - `systems`: copy it, at capped rates of simulated time.
+//! - `outbox`: the bounded queue's end in the world.
+//! - `thread`: the queue's other end; the only place that talks to Rerun.
+//! - `recording`, `shapes`, `blueprint`: batches, geometry and layout in Rerun's words.
+//! - `sink`: the file or the connection.
+//!
+//! # Who waits for whom
+//!
+//! A tick copies numbers into a batch and hands it to a queue of [`QUEUE`] batches; it makes no
+//! call to Rerun. Where the queue is full, a [`Sink::Viewer`] never makes the tick wait: the batch
+//! is dropped, counted, and the recording says so. A [`Sink::File`] makes it wait for at most
+//! [`PATIENCE`] (a fast run outpaces any disk, and who saves a file wants all of it), and only for
+//! as long as the disk keeps up at all. What is simulated never depends on either.
+//!
+//! # Time
+//!
+//! Two timelines: `sim_time` (a duration from the run's start) and `tick`. A reset starts a new
+//! recording in the same file or viewer, because its time starts at zero again.
+
+mod batch;
+mod blueprint;
+mod outbox;
+mod recording;
+mod shapes;
+mod sink;
+mod stage;
+mod systems;
+mod thread;
+pub mod viewer;
+
+use becomingone_components::sensor::{Contact, Encoders, Imu};
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+use outbox::{Mailbox, Outbox};
+use sink::Output;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use outbox::{PATIENCE, QUEUE, Report};
+pub use systems::show_readings;
+
+/// Where a recording goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// A new file; Rerun's own ending is `.rrd`.
+    File(PathBuf),
+    /// A viewer that listens already or soon will.
+    Viewer {
+        /// `rerun+http://127.0.0.1:PORT/proxy`.
+        url: String,
+    },
+}
+
+/// A recording that cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum RerunError {
+    /// The file cannot be created.
+    #[error("cannot write the recording {}: {cause}", path.display())]
+    File {
+        /// As given.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// The file was created, but its writer did not start.
+    #[error("cannot write the recording {}: {cause}", path.display())]
+    Writer {
+        /// As given.
+        path: PathBuf,
+        /// What Rerun said.
+        cause: String,
+    },
+    /// Not a viewer's address.
+    #[error(
+        "`{url}` is no address of a viewer ({cause}); one looks like rerun+http://127.0.0.1:9876/proxy"
+    )]
+    Url {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// No thread for the recording.
+    #[error("cannot start the thread that records: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Records the run. Add it after the engine's own plugins and before the scene is built.
+pub struct RerunPlugin {
+    mailbox: Mailbox,
+}
+
+impl RerunPlugin {
+    /// Opens the sink and starts the thread that feeds it. A viewer that does not answer yet is no error.
+    ///
+    /// # Errors
+    ///
+    /// See [`RerunError`].
+    pub fn new(sink: Sink, scene_name: &str) -> Result<Self, RerunError> {
+        let output = Output::open(sink)?;
+        let mailbox = thread::start(output, scene_name).map_err(RerunError::Thread)?;
+        Ok(Self { mailbox })
+    }
+}
+
+impl Plugin for RerunPlugin {
+    fn build(&self, app: &mut App) {
+        app.insert_resource(Outbox::new(self.mailbox.clone()));
+        systems::add(app);
+        show_readings::<Imu>(app);
+        show_readings::<Encoders>(app);
+        show_readings::<Contact>(app);
+    }
+}
+
+/// Ends the recording: waits at most `limit` for the queue to drain and the sink to take all.
+/// None where nothing is recorded, or no more.
+///
+/// What did not arrive by then is lost, and the report says so; what it takes to write it is left behind.
+pub fn finish(world: &mut World, limit: Duration) -> Option<Report> {
+    world.get_resource_mut::<Outbox>()?.finish(limit)
+}

@@ -1,0 +1,629 @@
+//! One run as one recording: the stage once, then batches.
+//!
+//! Numbers and poses are gathered into columns, one a series, and go out in larger pieces: that is
+//! an order of magnitude cheaper than a row at a time, for us, for the file and for the viewer.
+
+use crate::batch::{Batch, Turn};
+use crate::blueprint;
+use crate::shapes::{self, colour, quaternion, translation};
+use crate::sink::Output;
+use crate::stage::{Path, Stage, StageAgent};
+use becomingone_components::body::{Geometry, Pose, Shape};
+use becomingone_components::event::{Happening, What};
+use glam::Vec3;
+use re_sdk::external::re_log_types::ApplicationId;
+use re_sdk::external::re_log_types::{EntityPath, EntityPathPart};
+use re_sdk::log::TimeColumn;
+use re_sdk::sink::SinkFlushError;
+use re_sdk::{
+    RecordingInfo, RecordingStream, RecordingStreamBuilder, RecordingStreamError,
+    RecordingStreamResult, TimeCell,
+};
+use re_sdk_types::archetypes::{
+    LineStrips3D, Points3D, Scalars, SeriesLines, TextDocument, TextLog, Transform3D,
+    ViewCoordinates,
+};
+use re_sdk_types::components::{Color, Radius, RotationQuat, TextLogLevel, Translation3D};
+use std::time::Duration;
+
+/// Simulated time from the run's start.
+pub(crate) const SIM_TIME: &str = "sim_time";
+/// Ticks from the run's start.
+pub(crate) const TICK: &str = "tick";
+
+/// Rows of a column that are kept before they go out.
+const ROWS: usize = 1024;
+/// A trail's piece ends after this simulated time.
+const PIECE_NS: u64 = 200_000_000;
+/// Less than this is no step of a trail (m).
+const STEP_M: f32 = 0.01;
+/// Height of trails over the ground, the true one over the other (m).
+const TRAILS_M: [f32; 2] = [0.012, 0.008];
+/// Smallest floor (m).
+const FLOOR_M: f32 = 20.0;
+/// Floor around the outermost thing (m).
+const MARGIN_M: f32 = 2.0;
+
+const FLOOR: [f32; 4] = [0.80, 0.81, 0.83, 1.0];
+
+/// Colours of agents, in turn. Wong, Nature Methods 8, 441 (2011): told apart by the colour-blind too.
+const AGENTS: [[f32; 3]; 6] = [
+    [0.0, 0.45, 0.70],
+    [0.84, 0.37, 0.0],
+    [0.0, 0.62, 0.45],
+    [0.80, 0.47, 0.65],
+    [0.34, 0.71, 0.91],
+    [0.90, 0.62, 0.0],
+];
+/// What an agent's own word is drawn in, beside the truth.
+const SAID: [f32; 4] = [0.90, 0.62, 0.0, 1.0];
+
+/// The colour of the agent with this index.
+pub(crate) fn agent_colour(index: usize) -> [f32; 4] {
+    let [r, g, b] = AGENTS[index % AGENTS.len()];
+    [r, g, b, 1.0]
+}
+
+/// An entity path in Rerun's words.
+pub(crate) fn entity(path: impl IntoIterator<Item = impl AsRef<str>>) -> EntityPath {
+    EntityPath::new(
+        path.into_iter()
+            .map(|part| EntityPathPart::new(part.as_ref()))
+            .collect(),
+    )
+}
+
+/// A recording that broke off.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecordingError {
+    #[error(transparent)]
+    Stream(#[from] RecordingStreamError),
+    #[error(transparent)]
+    Flush(#[from] SinkFlushError),
+}
+
+/// Stamps of rows.
+#[derive(Default)]
+struct Stamps {
+    ns: Vec<i64>,
+    ticks: Vec<i64>,
+}
+
+impl Stamps {
+    fn push(&mut self, ns: u64, tick_ns: u64) {
+        self.ns.push(ns as i64);
+        self.ticks.push((ns / tick_ns.max(1)) as i64);
+    }
+
+    fn take(&mut self) -> [TimeColumn; 2] {
+        [
+            TimeColumn::new_duration_nanos(SIM_TIME, self.ns.drain(..)),
+            TimeColumn::new_sequence(TICK, self.ticks.drain(..)),
+        ]
+    }
+}
+
+/// Numbers over time.
+struct Series {
+    path: EntityPath,
+    stamps: Stamps,
+    numbers: Vec<f64>,
+    lengths: Vec<usize>,
+}
+
+impl Series {
+    fn send(&mut self, to: &RecordingStream) -> RecordingStreamResult<()> {
+        if self.lengths.is_empty() {
+            return Ok(());
+        }
+        let lengths = std::mem::take(&mut self.lengths);
+        let columns = Scalars::new(self.numbers.drain(..)).columns(lengths)?;
+        to.send_columns(self.path.clone(), self.stamps.take(), columns)
+    }
+}
+
+/// Where a link is, over time.
+struct Track {
+    path: EntityPath,
+    stamps: Stamps,
+    translations: Vec<Translation3D>,
+    rotations: Vec<RotationQuat>,
+    last: Option<Pose>,
+}
+
+impl Track {
+    fn send(&mut self, to: &RecordingStream) -> RecordingStreamResult<()> {
+        if self.translations.is_empty() {
+            return Ok(());
+        }
+        let columns = Transform3D::new()
+            .with_many_translation(self.translations.drain(..))
+            .with_many_quaternion(self.rotations.drain(..))
+            .columns_of_unit_batches()?;
+        to.send_columns(self.path.clone(), self.stamps.take(), columns)
+    }
+}
+
+/// Where an agent went. Each piece is a row of its own, and the view shows all up to its cursor:
+/// so the data grows with the time and not with its square, however long the run.
+struct Trail {
+    path: EntityPath,
+    points_m: Vec<[f32; 3]>,
+    /// When the present piece began (ns).
+    since_ns: u64,
+}
+
+impl Trail {
+    fn push(&mut self, to: &RecordingStream, at_m: Vec3, now_ns: u64) -> RecordingStreamResult<()> {
+        let step = self
+            .points_m
+            .last()
+            .map(|&last| Vec3::from(last).distance(at_m));
+        if step.is_none_or(|step| step >= STEP_M) {
+            self.points_m.push(at_m.to_array());
+        }
+        let whole = self.points_m.len() >= 2 && now_ns >= self.since_ns + PIECE_NS;
+        if !whole {
+            return Ok(());
+        }
+        self.since_ns = now_ns;
+        let end = self.points_m.last().copied();
+        let piece = std::mem::take(&mut self.points_m);
+        self.points_m.extend(end);
+        to.log(self.path.clone(), &LineStrips3D::new([piece]))
+    }
+}
+
+/// What is drawn of an agent.
+struct Drawn {
+    tracks: Vec<Track>,
+    /// True and by odometry.
+    trails: [Trail; 2],
+    plan: EntityPath,
+    forward_yaw_rad: f64,
+    /// Height of the root's origin over the lowest point.
+    clearance_m: f32,
+    /// Height of the ground where it started.
+    ground_m: f32,
+    /// The point that was drawn last.
+    pursued_m: Option<[f32; 3]>,
+}
+
+/// One run as one recording.
+pub(crate) struct Recording {
+    to: RecordingStream,
+    tick_ns: u64,
+    series: Vec<Series>,
+    agents: Vec<Drawn>,
+    lidars: Vec<EntityPath>,
+    events: EntityPath,
+}
+
+impl Recording {
+    /// Tells all that stands there from the start.
+    pub(crate) fn start(
+        output: &Output,
+        scene_name: &str,
+        name: &str,
+        stage: Stage,
+    ) -> Result<Self, RecordingError> {
+        // The application decides whose layout applies: each scene has its own.
+        let application = ApplicationId::new_or_unknown(format!("becomingone_{scene_name}"));
+        let builder = RecordingStreamBuilder::new(application);
+        let (_, store, _, batcher, hooks, _) = builder.into_args();
+        let info = RecordingInfo::new()
+            .with_name(name)
+            .with_start_time(re_sdk_types::components::Timestamp::now());
+        let to = RecordingStream::new(store, Some(info), batcher, hooks, Box::new(output.clone()))?;
+        to.set_log_time_enabled(false);
+        to.set_log_tick_enabled(false);
+        blueprint::send(&to, &stage)?;
+        to.log_static("world", &ViewCoordinates::RIGHT_HAND_Z_UP())?;
+        to.log_static(
+            "about",
+            &TextDocument::from_markdown(stage.about(scene_name)),
+        )?;
+        if stage.ground {
+            shapes::show(&to, entity(["world", "ground"]), &floor(&stage))?;
+        }
+        for (name, geometry) in &stage.obstacles {
+            shapes::show(&to, entity(["world", "obstacles", name]), geometry)?;
+        }
+        let mut agents = Vec::new();
+        for (index, agent) in stage.agents.iter().enumerate() {
+            agents.push(draw_agent(&to, index, agent)?);
+        }
+        for lidar in &stage.lidars {
+            let look = Points3D::update_fields()
+                .with_colors([colour(agent_colour(lidar.agent))])
+                .with_radii([Radius::new_ui_points(1.75)]);
+            to.log_static(entity(&lidar.path), &look)?;
+        }
+        let alone = stage.agents.len() == 1;
+        for path in &stage.series {
+            if let Some(look) = look(path, &stage, alone) {
+                to.log_static(entity(path), &look)?;
+            }
+        }
+        let mut recording = Self {
+            tick_ns: stage.tick_ns,
+            series: stage
+                .series
+                .iter()
+                .map(|path| Series {
+                    path: entity(path),
+                    stamps: Stamps::default(),
+                    numbers: Vec::new(),
+                    lengths: Vec::new(),
+                })
+                .collect(),
+            agents,
+            lidars: stage.lidars.iter().map(|l| entity(&l.path)).collect(),
+            events: entity(["events"]),
+            to,
+        };
+        recording.at(0);
+        for (drawn, agent) in recording.agents.iter_mut().zip(&stage.agents) {
+            drawn.place(&recording.to, &agent.poses, 0, stage.tick_ns)?;
+        }
+        Ok(recording)
+    }
+
+    /// What is logged next belongs to this time (ns).
+    fn at(&self, ns: u64) {
+        self.to
+            .set_time(SIM_TIME, TimeCell::from_duration_nanos(ns as i64));
+        let tick = ns / self.tick_ns.max(1);
+        self.to.set_time(TICK, TimeCell::from_sequence(tick as i64));
+    }
+
+    /// Records what one tick said.
+    pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), RecordingError> {
+        self.at(batch.now_ns);
+        if batch.dropped_before > 0 {
+            self.tell_dropped(batch.dropped_before)?;
+        }
+        self.write_rows(batch)?;
+        self.write_bodies(batch)?;
+        for pursued in &batch.pursued {
+            if let Some(drawn) = self.agents.get_mut(pursued.agent as usize) {
+                drawn.pursue(&self.to, pursued.root, pursued.target_m)?;
+            }
+        }
+        let mut from = 0;
+        for turn in &batch.turns {
+            let to = from + turn.len as usize;
+            if let (Some(path), Some(ranges_m)) = (
+                self.lidars.get(turn.lidar as usize),
+                batch.ranges_m.get(from..to),
+            ) {
+                self.at(turn.ns);
+                let points = Points3D::new(points(turn, ranges_m));
+                self.to.log(path.clone(), &points)?;
+            }
+            from = to;
+        }
+        for happening in &batch.happenings {
+            self.at(happening.now_ns);
+            self.tell(happening)?;
+        }
+        Ok(())
+    }
+
+    fn write_rows(&mut self, batch: &Batch) -> RecordingStreamResult<()> {
+        let mut from = 0;
+        for row in &batch.rows {
+            let to = from + row.len as usize;
+            if let (Some(series), Some(numbers)) = (
+                self.series.get_mut(row.series as usize),
+                batch.numbers.get(from..to),
+            ) {
+                series.stamps.push(row.ns, self.tick_ns);
+                series.numbers.extend_from_slice(numbers);
+                series.lengths.push(numbers.len());
+                if series.lengths.len() >= ROWS {
+                    series.send(&self.to)?;
+                }
+            }
+            from = to;
+        }
+        Ok(())
+    }
+
+    fn write_bodies(&mut self, batch: &Batch) -> RecordingStreamResult<()> {
+        let mut from = 0;
+        for body in &batch.bodies {
+            let to = from + body.links as usize;
+            if let (Some(drawn), Some(poses)) = (
+                self.agents.get_mut(body.agent as usize),
+                batch.poses.get(from..to),
+            ) {
+                drawn.place(&self.to, poses, batch.now_ns, self.tick_ns)?;
+                drawn.follow(&self.to, poses, body.odometry_m, batch.now_ns)?;
+            }
+            from = to;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, happening: &Happening) -> RecordingStreamResult<()> {
+        let level = match happening.what {
+            What::Collision(_) => TextLogLevel::WARN,
+            What::Quarantined(_) => TextLogLevel::ERROR,
+            What::GoalReached(_) | What::AllGoalsReached | What::Collapsed | What::Released => {
+                TextLogLevel::INFO
+            }
+        };
+        let text = format!("{}: {}", happening.agent, happening.what);
+        self.to
+            .log(self.events.clone(), &TextLog::new(text).with_level(level))
+    }
+
+    fn tell_dropped(&self, count: u64) -> RecordingStreamResult<()> {
+        let text = format!("recording: {count} ticks before this one were dropped");
+        let line = TextLog::new(text).with_level(TextLogLevel::ERROR);
+        self.to.log(self.events.clone(), &line)
+    }
+
+    /// Sends what was gathered.
+    pub(crate) fn flush(&mut self) -> Result<(), RecordingError> {
+        for series in &mut self.series {
+            series.send(&self.to)?;
+        }
+        for agent in &mut self.agents {
+            for track in &mut agent.tracks {
+                track.send(&self.to)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends all, and waits at most so long for the sink to take it.
+    pub(crate) fn finish(&mut self, dropped: u64, limit: Duration) -> Result<(), RecordingError> {
+        if dropped > 0 {
+            self.tell_dropped(dropped)?;
+        }
+        self.flush()?;
+        Ok(self.to.flush_with_timeout(limit)?)
+    }
+}
+
+/// Everything about an agent that does not change.
+fn draw_agent(
+    to: &RecordingStream,
+    index: usize,
+    agent: &StageAgent,
+) -> RecordingStreamResult<Drawn> {
+    let own = |leaf: &[&str]| entity(["world", &agent.name].iter().chain(leaf));
+    let links = agent.model.iter().flat_map(|m| &m.links);
+    let mut tracks = Vec::new();
+    for link in links {
+        let seen = if link.visuals.is_empty() {
+            &link.colliders
+        } else {
+            &link.visuals
+        };
+        let path = own(&["links", &link.name]);
+        for (k, geometry) in seen.iter().enumerate() {
+            let shape = path.join(&entity([format!("shape {k}")]));
+            shapes::show(to, shape, geometry)?;
+        }
+        tracks.push(Track {
+            path,
+            stamps: Stamps::default(),
+            translations: Vec::new(),
+            rotations: Vec::new(),
+            last: None,
+        });
+    }
+    let trail = |leaf: &str, rgba: [f32; 4]| {
+        let path = own(&["trajectory", leaf]);
+        let look = LineStrips3D::update_fields()
+            .with_colors([colour(rgba)])
+            .with_radii([Radius::new_ui_points(1.5)]);
+        to.log_static(path.clone(), &look)?;
+        Ok::<_, RecordingStreamError>(Trail {
+            path,
+            points_m: Vec::new(),
+            since_ns: 0,
+        })
+    };
+    let trails = [
+        trail("true", agent_colour(index))?,
+        trail("odometry", SAID)?,
+    ];
+    let clearance_m = agent.model.as_ref().map_or(0.0, |m| -m.lowest_m());
+    let ground_m = agent
+        .poses
+        .first()
+        .map_or(0.0, |root| root.translation_m.z - clearance_m);
+    let plan = own(&["plan"]);
+    let look = Points3D::update_fields()
+        .with_colors([colour(agent_colour(index))])
+        .with_radii([Radius::new_ui_points(4.0)]);
+    to.log_static(plan.clone(), &look)?;
+    if !agent.goals_m.is_empty() {
+        let goals = agent.goals_m.iter();
+        let at = goals.map(|[x, y]| [*x as f32, *y as f32, ground_m + 0.02]);
+        let names = (1..=agent.goals_m.len()).map(|k| k.to_string());
+        let goals = Points3D::new(at)
+            .with_labels(names)
+            .with_colors([Color::from_rgb(40, 160, 70)])
+            .with_radii([Radius::new_scene_units(0.06)])
+            .with_show_labels(agent.goals_m.len() <= 12);
+        to.log_static(own(&["goals"]), &goals)?;
+    }
+    Ok(Drawn {
+        tracks,
+        trails,
+        plan,
+        forward_yaw_rad: agent.forward_yaw_rad,
+        clearance_m,
+        ground_m,
+        pursued_m: None,
+    })
+}
+
+impl Drawn {
+    /// Puts the links where they are.
+    fn place(
+        &mut self,
+        to: &RecordingStream,
+        poses: &[Pose],
+        now_ns: u64,
+        tick_ns: u64,
+    ) -> RecordingStreamResult<()> {
+        for (track, &pose) in self.tracks.iter_mut().zip(poses) {
+            if track.last == Some(pose) {
+                continue;
+            }
+            track.last = Some(pose);
+            track.stamps.push(now_ns, tick_ns);
+            track.translations.push(translation(pose.translation_m));
+            track.rotations.push(quaternion(pose));
+            if track.translations.len() >= ROWS {
+                track.send(to)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws on the trails.
+    fn follow(
+        &mut self,
+        to: &RecordingStream,
+        poses: &[Pose],
+        odometry_m: Option<[f64; 2]>,
+        now_ns: u64,
+    ) -> RecordingStreamResult<()> {
+        let [truth, said] = &mut self.trails;
+        if let Some(root) = poses.first() {
+            let down = Vec3::Z * (TRAILS_M[0] - self.clearance_m);
+            truth.push(to, root.translation_m + down, now_ns)?;
+        }
+        if let Some([x, y]) = odometry_m {
+            let at = Vec3::new(x as f32, y as f32, self.ground_m + TRAILS_M[1]);
+            said.push(to, at, now_ns)?;
+        }
+        Ok(())
+    }
+
+    /// Shows the point that is pursued.
+    fn pursue(
+        &mut self,
+        to: &RecordingStream,
+        root: Pose,
+        target_m: Option<[f64; 2]>,
+    ) -> RecordingStreamResult<()> {
+        let at = target_m.map(|[ahead, left]| {
+            let yaw = self.forward_yaw_rad as f32;
+            let forward = (root.rotation * Vec3::new(yaw.cos(), yaw.sin(), 0.0))
+                .with_z(0.0)
+                .normalize_or(Vec3::X);
+            let side = Vec3::Z.cross(forward);
+            let at = root.translation_m + forward * ahead as f32 + side * left as f32;
+            at.with_z(at.z - self.clearance_m + 0.02).to_array()
+        });
+        if at == self.pursued_m {
+            return Ok(());
+        }
+        self.pursued_m = at;
+        to.log(self.plan.clone(), &Points3D::new(at))
+    }
+}
+
+/// Where a lidar's rays ended; a ray that hit nothing has no point.
+fn points(turn: &Turn, ranges_m: &[f32]) -> Vec<[f32; 3]> {
+    let hits = ranges_m.iter().enumerate();
+    hits.filter(|(_, range_m)| **range_m < turn.range_max_m)
+        .map(|(k, range_m)| {
+            let angle = turn.angle_min_rad + k as f32 * turn.angle_step_rad;
+            let at = Vec3::new(angle.cos(), angle.sin(), 0.0) * *range_m;
+            turn.pose.point(at).to_array()
+        })
+        .collect()
+}
+
+/// A plate under everything; its top is the ground.
+fn floor(stage: &Stage) -> Geometry {
+    let [low, high] = stage.bounds_m().unwrap_or_default();
+    let half = ((high - low) / 2.0 + MARGIN_M).max(Vec3::splat(FLOOR_M / 2.0));
+    let thickness_m = 0.02;
+    Geometry {
+        pose: Pose::new(
+            ((low + high) / 2.0).with_z(-thickness_m / 2.0),
+            glam::Quat::IDENTITY,
+        ),
+        shape: Shape::Box {
+            half_extents_m: half.with_z(thickness_m / 2.0),
+        },
+        rgba: FLOOR,
+    }
+}
+
+/// Name and colour of a series in plots.
+fn look(path: &Path, stage: &Stage, alone: bool) -> Option<SeriesLines> {
+    let [root, agent, leaf @ ..] = path.as_slice() else {
+        return None;
+    };
+    if root != "plots" {
+        return None;
+    }
+    let index = stage.agents.iter().position(|a| a.name == *agent)?;
+    let own = agent_colour(index);
+    let pale = [
+        (own[0] + 1.0) / 2.0,
+        (own[1] + 1.0) / 2.0,
+        (own[2] + 1.0) / 2.0,
+        1.0,
+    ];
+    let leaf: Vec<&str> = leaf.iter().map(String::as_str).collect();
+    let (name, rgba) = match leaf.as_slice() {
+        ["kernel", "order"] => ("order (Emissary)", own),
+        ["kernel", "order_master"] => ("order (Master)", if alone { SAID } else { pale }),
+        ["speed"] => ("speed (m/s)", own),
+        ["command", "linear"] => ("command (m/s)", if alone { SAID } else { pale }),
+        ["command", "angular"] => ("turn command (rad/s)", [0.80, 0.47, 0.65, 1.0]),
+        _ => return None,
+    };
+    let name = if alone {
+        name.to_owned()
+    } else {
+        format!("{agent}: {name}")
+    };
+    Some(
+        SeriesLines::new()
+            .with_names([name])
+            .with_colors([colour(rgba)])
+            .with_widths([1.5]),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use glam::Quat;
+
+    #[test]
+    fn a_ray_that_hit_nothing_has_no_point() {
+        let turn = Turn {
+            lidar: 0,
+            ns: 0,
+            pose: Pose::new(
+                Vec3::new(1.0, 0.0, 0.5),
+                Quat::from_rotation_z(std::f32::consts::FRAC_PI_2),
+            ),
+            angle_min_rad: 0.0,
+            angle_step_rad: std::f32::consts::FRAC_PI_2,
+            range_max_m: 10.0,
+            len: 3,
+        };
+        let found = points(&turn, &[2.0, 10.0, 3.0]);
+        // Turned left by a quarter, the first ray goes along y, the third along -y.
+        let expected = [Vec3::new(1.0, 2.0, 0.5), Vec3::new(1.0, -3.0, 0.5)];
+        assert_eq!(found.len(), 2);
+        for (p, e) in found.iter().zip(expected) {
+            assert!((Vec3::from(*p) - e).length() < 1e-5, "{p:?}");
+        }
+    }
+}

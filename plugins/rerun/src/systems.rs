@@ -1,0 +1,496 @@
+//! What a reset gathers and a tick copies. Nothing here talks to Rerun.
+
+use crate::batch::{Body, Pursued, Row, Turn};
+use crate::outbox::{Cap, Outbox};
+use crate::stage::{Stage, StageAgent, StageLidar, StageSensor};
+use becomingone_components::actuator::Command;
+use becomingone_components::body::{LinkPoses, Model, Obstacle, TrueTwist};
+use becomingone_components::coherence::{Channels, Coherence};
+use becomingone_components::control::{DrivenBy, Goals, Plan};
+use becomingone_components::drive::{Drive, Odometry, Twist2};
+use becomingone_components::event::Happening;
+use becomingone_components::scene::{Agent, LoadedScene};
+use becomingone_components::seed::RunSeed;
+use becomingone_components::sensor::{Measurement, Mount, Reading, Scan, Sensor};
+use becomingone_components::time::{Rate, SimTime};
+use becomingone_systems::sensing::lidar;
+use becomingone_systems::tick::{Reset, Tick, TickSystems};
+use bevy_app::App;
+use bevy_ecs::message::Messages;
+use bevy_ecs::prelude::*;
+use std::marker::PhantomData;
+
+/// Most often that a lidar's turns are shown, in simulated time.
+const TURNS_HZ: u64 = 10;
+
+/// What the kernel says, in the order of [`kernels`].
+const KERNEL: [&str; 9] = [
+    "order",
+    "order_master",
+    "t_emissary_re",
+    "t_emissary_im",
+    "t_master_re",
+    "t_master_im",
+    "aligned",
+    "collapsed",
+    "coherence",
+];
+
+/// What runs only in ticks that have something to show, in [`TickSystems::Publish`].
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct ShowSystems;
+
+/// Fills a batch, in [`ShowSystems`].
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct FillSystems;
+
+/// Gathers the stage, in [`Reset`].
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct StageSystems;
+
+/// Adds all systems but those of readings.
+pub(crate) fn add(app: &mut App) {
+    app.init_resource::<Cast>()
+        .init_resource::<Lidars>()
+        .add_systems(Reset, (gather, gather_lidars.in_set(StageSystems)).chain())
+        .configure_sets(Reset, StageSystems.after(gather))
+        // A turn belongs to the poses that it was taken from, and these are gone after `Step`.
+        .add_systems(Tick, turns.in_set(TickSystems::Sense).after(lidar::sample))
+        .configure_sets(
+            Tick,
+            (
+                ShowSystems
+                    .in_set(TickSystems::Publish)
+                    .after(open)
+                    .run_if(is_open),
+                // Who fills a batch first makes no difference.
+                FillSystems.in_set(ShowSystems).ambiguous_with(FillSystems),
+            ),
+        )
+        .add_systems(
+            Tick,
+            (
+                open.in_set(TickSystems::Publish),
+                send.in_set(ShowSystems).after(FillSystems),
+            ),
+        )
+        .add_systems(
+            Tick,
+            (poses, drives, kernels, happenings)
+                .chain()
+                .in_set(FillSystems),
+        );
+}
+
+/// Shows the readings of a kind of measurement, at most 50 a second of each sensor. The engine's own kinds are shown already.
+pub fn show_readings<T: Measurement>(app: &mut App) {
+    app.insert_resource(Watched::<T>::default())
+        .add_systems(Reset, watch::<T>.in_set(StageSystems).after(gather_lidars))
+        .add_systems(Tick, readings::<T>.in_set(FillSystems).after(happenings));
+}
+
+/// An agent that is shown.
+struct Shown {
+    entity: Entity,
+    /// Index into the stage's agents.
+    index: u32,
+    /// The first series of its kernel, in the order of [`KERNEL`].
+    kernel: Option<u32>,
+    /// Stamp of the kernel tick that was shown last (ns).
+    kernel_ns: Option<u64>,
+    speed: Option<u32>,
+    /// Its drive, and the first of two series.
+    command: Option<(Entity, u32)>,
+}
+
+/// Agents that are shown.
+#[derive(Resource, Default)]
+pub(crate) struct Cast(Vec<Shown>);
+
+/// A lidar that is shown.
+struct ShownLidar {
+    entity: Entity,
+    cap: Cap,
+}
+
+/// Lidars that are shown.
+#[derive(Resource, Default)]
+pub(crate) struct Lidars(Vec<ShownLidar>);
+
+/// A sensor whose readings are shown.
+struct Watch {
+    entity: Entity,
+    /// The first series of its fields.
+    series: u32,
+    /// The next reading's sequence number.
+    next: u64,
+}
+
+/// Sensors of a kind whose readings are shown.
+#[derive(Resource)]
+struct Watched<T> {
+    sensors: Vec<Watch>,
+    /// The numbers of one reading.
+    scratch: Vec<f64>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Default for Watched<T> {
+    fn default() -> Self {
+        Self {
+            sensors: Vec::new(),
+            scratch: Vec::new(),
+            kind: PhantomData,
+        }
+    }
+}
+
+/// The parts of a path: a stable name such as `rover/imu` counts as two.
+fn path(root: &str, name: &str, leaf: &[&str]) -> Vec<String> {
+    let parts = std::iter::once(root).chain(name.split('/'));
+    parts
+        .chain(leaf.iter().copied())
+        .map(str::to_owned)
+        .collect()
+}
+
+type AgentParts<'a> = (
+    Entity,
+    &'a Name,
+    Option<&'a Model>,
+    Option<&'a LinkPoses>,
+    Option<&'a Goals>,
+    Option<&'a DrivenBy>,
+    Has<Coherence>,
+    Has<TrueTwist>,
+);
+
+/// Starts a new stage: the ground, obstacles, agents.
+fn gather(
+    mut outbox: ResMut<Outbox>,
+    mut cast: ResMut<Cast>,
+    (time, seed, loaded): (Res<SimTime>, Res<RunSeed>, Option<Res<LoadedScene>>),
+    obstacles: Query<(&Name, &Obstacle)>,
+    agents: Query<AgentParts, With<Agent>>,
+    drives: Query<&Drive>,
+) {
+    cast.0.clear();
+    if outbox.is_over() {
+        return;
+    }
+    let mut stage = Stage {
+        tick_ns: time.tick_ns,
+        seed: seed.0,
+        ground: loaded.is_some_and(|l| l.scene.world.ground.is_some()),
+        obstacles: obstacles
+            .iter()
+            .map(|(name, o)| (name.to_string(), o.geometry.clone()))
+            .collect(),
+        ..Stage::default()
+    };
+    let mut agents: Vec<_> = agents.iter().collect();
+    // Colours go by the order of names, however the world keeps its agents.
+    agents.sort_by(|a, b| a.1.as_str().cmp(b.1.as_str()));
+    for (entity, name, model, poses, goals, driven_by, kernel, moves) in agents {
+        let index = stage.agents.len() as u32;
+        let actuator = driven_by.map(|d| d.0);
+        let drive = actuator.and_then(|a| drives.get(a).ok());
+        stage.agents.push(StageAgent {
+            name: name.to_string(),
+            model: model.map(|m| m.0.clone()),
+            poses: poses.map_or_else(Vec::new, |p| p.0.clone()),
+            goals_m: goals.map_or_else(Vec::new, |g| g.waypoints_m.clone()),
+            forward_yaw_rad: drive.map_or(0.0, |d| d.forward_yaw_rad),
+            kernel,
+            driven: drive.is_some(),
+        });
+        let mut all = |leaves: &[&[&str]]| {
+            let mut first = None;
+            for leaf in leaves {
+                let series = stage.series(path("plots", name, leaf));
+                first.get_or_insert(series);
+            }
+            first
+        };
+        let kernel = kernel.then(|| KERNEL.map(|k| ["kernel", k]));
+        let kernel = kernel.and_then(|k| all(&k.each_ref().map(|k| k.as_slice())));
+        let speed = moves.then(|| all(&[&["speed"]])).flatten();
+        let command = actuator
+            .zip(drive.and_then(|_| all(&[&["command", "linear"], &["command", "angular"]])));
+        cast.0.push(Shown {
+            entity,
+            index,
+            kernel,
+            kernel_ns: None,
+            speed,
+            command,
+        });
+    }
+    outbox.start(stage);
+}
+
+/// Adds the lidars to the stage.
+fn gather_lidars(
+    mut outbox: ResMut<Outbox>,
+    mut shown: ResMut<Lidars>,
+    cast: Res<Cast>,
+    lidars: Query<(Entity, &Name, &Sensor, Option<&Rate>), With<Reading<Scan>>>,
+) {
+    shown.0.clear();
+    let Some(stage) = outbox.stage.as_mut() else {
+        return;
+    };
+    for (entity, name, sensor, rate) in &lidars {
+        let Some(agent) = cast.0.iter().find(|a| a.entity == sensor.agent) else {
+            continue;
+        };
+        shown.0.push(ShownLidar {
+            entity,
+            cap: Cap::new(TURNS_HZ),
+        });
+        stage.lidars.push(StageLidar {
+            path: path("world", name, &[]),
+            agent: agent.index as usize,
+        });
+        stage.sensors.push(StageSensor {
+            name: name.to_string(),
+            kind: Scan::KIND,
+            rate_hz: rate.map(Rate::rate_hz),
+        });
+    }
+}
+
+/// Adds the sensors of a kind to the stage.
+fn watch<T: Measurement>(
+    mut outbox: ResMut<Outbox>,
+    mut watched: ResMut<Watched<T>>,
+    sensors: Query<(Entity, &Name, Option<&Rate>), With<Reading<T>>>,
+) {
+    watched.sensors.clear();
+    let Some(stage) = outbox.stage.as_mut() else {
+        return;
+    };
+    for (entity, name, rate) in &sensors {
+        let series = stage.series.len() as u32;
+        for field in T::FIELDS {
+            stage.series(path("readings", name, &[field.name]));
+        }
+        stage.sensors.push(StageSensor {
+            name: name.to_string(),
+            kind: T::KIND,
+            rate_hz: rate.map(Rate::rate_hz),
+        });
+        watched.sensors.push(Watch {
+            entity,
+            series,
+            next: 0,
+        });
+    }
+}
+
+/// Starts the batch of this tick, if it has anything to show.
+fn open(time: Res<SimTime>, mut outbox: ResMut<Outbox>, happenings: Res<Messages<Happening>>) {
+    if outbox.is_due(time.now_ns) || !(happenings.is_empty() || outbox.is_over()) {
+        outbox.open(time.now_ns, time.tick);
+    }
+}
+
+/// Whether this tick has anything to show.
+fn is_open(outbox: Res<Outbox>) -> bool {
+    outbox.is_open
+}
+
+/// Sends it.
+fn send(mut outbox: ResMut<Outbox>) {
+    outbox.send();
+}
+
+/// Where everyone is.
+fn poses(
+    mut outbox: ResMut<Outbox>,
+    cast: Res<Cast>,
+    agents: Query<(&LinkPoses, Option<&Odometry>)>,
+) {
+    if !outbox.poses_due {
+        return;
+    }
+    let batch = &mut *outbox.batch;
+    for shown in &cast.0 {
+        let Ok((links, odometry)) = agents.get(shown.entity) else {
+            continue;
+        };
+        batch.bodies.push(Body {
+            agent: shown.index,
+            links: links.0.len() as u32,
+            odometry_m: odometry.map(|o| [o.x_m, o.y_m]),
+        });
+        batch.poses.extend_from_slice(&links.0);
+    }
+}
+
+/// Speeds, commands and plans.
+fn drives(
+    mut outbox: ResMut<Outbox>,
+    cast: Res<Cast>,
+    agents: Query<(&TrueTwist, &LinkPoses, Option<&Plan>)>,
+    commands: Query<&Command<Twist2>>,
+) {
+    if !outbox.scalars_due {
+        return;
+    }
+    let batch = &mut *outbox.batch;
+    let now_ns = batch.now_ns;
+    for shown in &cast.0 {
+        let Ok((twist, links, plan)) = agents.get(shown.entity) else {
+            continue;
+        };
+        if let Some(series) = shown.speed {
+            batch.scalar(series, now_ns, f64::from(twist.linear_m_s.length()));
+        }
+        if let Some((actuator, series)) = shown.command
+            && let Ok(Command(command)) = commands.get(actuator)
+        {
+            batch.scalar(series, now_ns, command.linear_m_s);
+            batch.scalar(series + 1, now_ns, command.angular_rad_s);
+        }
+        if let Some(plan) = plan
+            && let Some(&root) = links.0.first()
+        {
+            batch.pursued.push(Pursued {
+                agent: shown.index,
+                root,
+                target_m: plan.target_m,
+            });
+        }
+    }
+}
+
+/// What the kernels said since.
+fn kernels(
+    mut outbox: ResMut<Outbox>,
+    mut cast: ResMut<Cast>,
+    agents: Query<(&Channels, &Coherence)>,
+) {
+    if !outbox.readings_due {
+        return;
+    }
+    let batch = &mut *outbox.batch;
+    for shown in &mut cast.0 {
+        let Some(series) = shown.kernel else {
+            continue;
+        };
+        let Ok((channels, said)) = agents.get(shown.entity) else {
+            continue;
+        };
+        let Some(ns) = channels.last_ns.filter(|&ns| shown.kernel_ns != Some(ns)) else {
+            continue;
+        };
+        shown.kernel_ns = Some(ns);
+        let numbers = [
+            Some(said.order),
+            Some(said.order_master),
+            Some(said.t_emissary[0]),
+            Some(said.t_emissary[1]),
+            Some(said.t_master[0]),
+            Some(said.t_master[1]),
+            Some(f64::from(u8::from(said.aligned))),
+            Some(f64::from(u8::from(said.collapsed))),
+            said.coherence,
+        ];
+        for (series, number) in (series..).zip(numbers) {
+            if let Some(x) = number {
+                batch.scalar(series, ns, x);
+            }
+        }
+    }
+}
+
+/// What happened.
+fn happenings(mut outbox: ResMut<Outbox>, mut happenings: MessageReader<Happening>) {
+    let new = happenings.read().cloned();
+    outbox.batch.happenings.extend(new);
+}
+
+/// The latest readings of a kind, at their stamps.
+fn readings<T: Measurement>(
+    mut outbox: ResMut<Outbox>,
+    mut watched: ResMut<Watched<T>>,
+    sensors: Query<&Reading<T>>,
+) {
+    if !outbox.readings_due {
+        return;
+    }
+    let batch = &mut *outbox.batch;
+    let Watched {
+        sensors: watches,
+        scratch,
+        ..
+    } = &mut *watched;
+    let fields = T::FIELDS.len();
+    for watch in watches {
+        let Some(said) = sensors.get(watch.entity).ok().and_then(Reading::latest) else {
+            continue;
+        };
+        if said.sequence < watch.next {
+            continue;
+        }
+        watch.next = said.sequence + 1;
+        scratch.clear();
+        said.value.visit(&mut |x| scratch.push(x));
+        // A measurement of any length repeats its fields.
+        for field in 0..fields {
+            let before = batch.numbers.len();
+            let numbers = scratch.iter().skip(field).step_by(fields);
+            batch.numbers.extend(numbers);
+            batch.rows.push(Row {
+                series: watch.series + field as u32,
+                ns: said.source_ns,
+                len: (batch.numbers.len() - before) as u32,
+            });
+        }
+    }
+}
+
+/// Copies the turns that lidars ended in this tick, with the poses that they were taken from.
+fn turns(
+    mut outbox: ResMut<Outbox>,
+    mut shown: ResMut<Lidars>,
+    lidars: Query<(&Reading<Scan>, &Sensor, &Mount)>,
+    agents: Query<&LinkPoses>,
+) {
+    if outbox.is_over() {
+        return;
+    }
+    for (index, lidar) in shown.0.iter_mut().enumerate() {
+        let Ok((reading, sensor, mount)) = lidars.get(lidar.entity) else {
+            continue;
+        };
+        if !reading.is_fresh() {
+            continue;
+        }
+        let Some(said) = reading.latest() else {
+            continue;
+        };
+        if !lidar.cap.due(said.source_ns) {
+            continue;
+        }
+        let Some(link) = agents
+            .get(sensor.agent)
+            .ok()
+            .and_then(|poses| poses.0.get(sensor.link))
+        else {
+            continue;
+        };
+        let batch = &mut *outbox.batch;
+        batch.turns.push(Turn {
+            lidar: index as u32,
+            ns: said.source_ns,
+            pose: *link * mount.0,
+            angle_min_rad: said.value.angle_min_rad,
+            angle_step_rad: said.value.angle_step_rad,
+            range_max_m: said.value.range_max_m,
+            len: said.value.ranges_m.len() as u32,
+        });
+        batch.ranges_m.extend_from_slice(&said.value.ranges_m);
+    }
+}
