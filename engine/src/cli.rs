@@ -252,9 +252,12 @@ fn load(what: &Path, model: Option<&Path>) -> Result<LoadedScene, Failure> {
     } else if what.exists() || is(&["ron"]) {
         what
     } else {
-        let known: Vec<String> = assets::scenes().into_iter().map(|(name, _)| name).collect();
+        let built_in = assets::scenes().into_iter().map(|(name, _)| name);
+        let known: Vec<String> = std::iter::once("robot".to_owned())
+            .chain(built_in)
+            .collect();
         return Err(bad(format!(
-            "found `{name}`, which is neither a file nor a built-in scene; expected a path, or one of: robot, {}{}",
+            "found `{name}`, which is neither a file nor a built-in scene; expected a path, or one of: {}{}",
             known.join(", "),
             scene::nearest(name, known.iter().map(String::as_str))
         )));

@@ -165,6 +165,16 @@ fn candidate(model: &RobotModel, poses: &[Pose], index: usize) -> Option<Candida
     })
 }
 
+/// The joint that moves what carries a wheel; none where that is the root.
+fn carrier(model: &RobotModel, wheel: &Candidate) -> Option<JointKind> {
+    let parent = model.joints[wheel.joint].parent;
+    model
+        .joints
+        .iter()
+        .find(|j| j.child == parent)
+        .map(|j| j.kind)
+}
+
 /// Continuous joints on the root, with level axes, whose wheels touch the ground.
 fn inferred(model: &RobotModel) -> Result<Vec<Candidate>, String> {
     let poses = model.start_poses();
@@ -192,17 +202,20 @@ fn inferred(model: &RobotModel) -> Result<Vec<Candidate>, String> {
             "none of its wheels reaches the ground that its lowest part stands on".to_owned(),
         );
     }
-    if let Some(steered) = touching.iter().find(|w| model.joints[w.joint].parent != 0) {
+    // A caster's wheel hangs on a fork that turns without end; a car's front wheel is steered within limits.
+    if let Some(steered) = touching
+        .iter()
+        .find(|w| carrier(model, w) == Some(JointKind::Revolute))
+    {
         let joint = &model.joints[steered.joint];
-        let carrier = &model.links[joint.parent].name;
-        // A caster's wheel hangs on a moving link and is not driven; a car's front wheels are steered.
-        touching.retain(|w| model.joints[w.joint].parent == 0);
-        if touching.len() < 2 {
-            return Err(format!(
-                "its wheel `{}` hangs on the moving link `{carrier}` (steered wheels are not driven yet)",
-                joint.name
-            ));
-        }
+        return Err(format!(
+            "its wheel `{}` is steered by the link `{}`, and steered wheels are not driven yet",
+            joint.name, model.links[joint.parent].name
+        ));
+    }
+    touching.retain(|w| carrier(model, w).is_none());
+    if touching.is_empty() {
+        return Err("all of its wheels hang on moving links".to_owned());
     }
     Ok(touching)
 }

@@ -20,11 +20,18 @@ use re_sdk_types::blueprint::components::{
     BackgroundKind, ContainerKind, Corner2D, Eye3DKind, PanelState, PlayState, RootContainer,
 };
 use re_sdk_types::blueprint::datatypes::{TextLogColumn, TextLogColumnKind, TimelineColumn};
-use re_sdk_types::components::Color;
+use re_sdk_types::components::{Color, Plane3D};
 use re_sdk_types::datatypes::{Range1D, TimeRange, TimeRangeBoundary, Uuid, VisibleTimeRange};
 
 /// Most agents that share a plot; more lines are not told apart.
 const PLOTTED: usize = 6;
+
+/// What is seen around the place where something happens (m).
+const AROUND_M: f32 = 0.8;
+/// Where the eye first is, from there, in units of what it is to see.
+const FROM: Vec3 = Vec3::new(-0.9, -1.3, 1.25);
+/// Height of the grid over the ground, so that the floor does not hide it (m).
+const GRID_M: f32 = 0.004;
 
 /// Views and containers, each with the id that it has in the blueprint.
 #[derive(Clone, Copy)]
@@ -163,13 +170,12 @@ pub(crate) fn send(to: &RecordingStream, stage: &Stage) -> RecordingStreamResult
 /// The world in three dimensions.
 fn scene(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     layout.view(Part::Scene, "3D", "Scene", &["/world/**".to_owned()])?;
-    let [low, high] = stage.bounds_m().unwrap_or_default();
+    let [low, high] = stage.focus_m().unwrap_or_default();
     let middle = ((low + high) / 2.0).with_z(0.0);
-    let reach = ((high - low).with_z(0.0).length() / 2.0).clamp(0.8, 40.0);
-    let eye = middle + Vec3::new(-0.75, -1.15, 1.15) * reach * 1.25;
+    let reach = (high - low).with_z(0.0).length() / 2.0 + AROUND_M;
     let eye = EyeControls3D::new()
         .with_kind(Eye3DKind::Orbital)
-        .with_position(eye.to_array())
+        .with_position((middle + FROM * reach).to_array())
         .with_look_target(middle.to_array())
         .with_eye_up([0.0, 0.0, 1.0]);
     layout.property(Part::Scene, "EyeControls3D", &eye)?;
@@ -177,8 +183,9 @@ fn scene(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     layout.property(Part::Scene, "Background", &sky)?;
     let grid = LineGrid3D::new()
         .with_spacing(1.0)
-        .with_stroke_width(0.5)
-        .with_color(Color::from_unmultiplied_rgba(70, 75, 85, 90));
+        .with_stroke_width(1.0)
+        .with_plane(Plane3D::new([0.0, 0.0, 1.0], GRID_M))
+        .with_color(Color::from_unmultiplied_rgba(60, 66, 76, 110));
     layout.property(Part::Scene, "LineGrid3D", &grid)?;
     // A trail is all of its pieces up to the cursor.
     let past = VisibleTimeRanges::new([VisibleTimeRange {

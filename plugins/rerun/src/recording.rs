@@ -58,6 +58,9 @@ const AGENTS: [[f32; 3]; 6] = [
 /// What an agent's own word is drawn in, beside the truth.
 const SAID: [f32; 4] = [0.90, 0.62, 0.0, 1.0];
 
+/// What the points of the only agent are drawn in.
+const SEEN: [f32; 4] = [0.84, 0.12, 0.12, 1.0];
+
 /// The colour of the agent with this index.
 pub(crate) fn agent_colour(index: usize) -> [f32; 4] {
     let [r, g, b] = AGENTS[index % AGENTS.len()];
@@ -229,17 +232,22 @@ impl Recording {
         for (name, geometry) in &stage.obstacles {
             shapes::show(&to, entity(["world", "obstacles", name]), geometry)?;
         }
+        let alone = stage.agents.len() == 1;
         let mut agents = Vec::new();
         for (index, agent) in stage.agents.iter().enumerate() {
             agents.push(draw_agent(&to, index, agent)?);
         }
         for lidar in &stage.lidars {
+            let rgba = if alone {
+                SEEN
+            } else {
+                agent_colour(lidar.agent)
+            };
             let look = Points3D::update_fields()
-                .with_colors([colour(agent_colour(lidar.agent))])
-                .with_radii([Radius::new_ui_points(1.75)]);
+                .with_colors([colour(rgba)])
+                .with_radii([Radius::new_ui_points(2.0)]);
             to.log_static(entity(&lidar.path), &look)?;
         }
-        let alone = stage.agents.len() == 1;
         for path in &stage.series {
             if let Some(look) = look(path, &stage, alone) {
                 to.log_static(entity(path), &look)?;
@@ -445,12 +453,11 @@ fn draw_agent(
     if !agent.goals_m.is_empty() {
         let goals = agent.goals_m.iter();
         let at = goals.map(|[x, y]| [*x as f32, *y as f32, ground_m + 0.02]);
-        let names = (1..=agent.goals_m.len()).map(|k| k.to_string());
         let goals = Points3D::new(at)
-            .with_labels(names)
+            .with_labels((1..=agent.goals_m.len()).map(|k| format!("goal {k}")))
+            .with_show_labels(false)
             .with_colors([Color::from_rgb(40, 160, 70)])
-            .with_radii([Radius::new_scene_units(0.06)])
-            .with_show_labels(agent.goals_m.len() <= 12);
+            .with_radii([Radius::new_scene_units(0.08)]);
         to.log_static(own(&["goals"]), &goals)?;
     }
     Ok(Drawn {
@@ -579,11 +586,11 @@ fn look(path: &Path, stage: &Stage, alone: bool) -> Option<SeriesLines> {
     ];
     let leaf: Vec<&str> = leaf.iter().map(String::as_str).collect();
     let (name, rgba) = match leaf.as_slice() {
-        ["kernel", "order"] => ("order (Emissary)", own),
-        ["kernel", "order_master"] => ("order (Master)", if alone { SAID } else { pale }),
-        ["speed"] => ("speed (m/s)", own),
-        ["command", "linear"] => ("command (m/s)", if alone { SAID } else { pale }),
-        ["command", "angular"] => ("turn command (rad/s)", [0.80, 0.47, 0.65, 1.0]),
+        ["kernel", "order"] => ("Emissary", own),
+        ["kernel", "order_master"] => ("Master", if alone { SAID } else { pale }),
+        ["speed"] => ("speed m/s", own),
+        ["command", "linear"] => ("command m/s", if alone { SAID } else { pale }),
+        ["command", "angular"] => ("turn rad/s", [0.80, 0.47, 0.65, 1.0]),
         _ => return None,
     };
     let name = if alone {

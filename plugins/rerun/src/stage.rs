@@ -70,22 +70,25 @@ impl Stage {
     /// The box that holds all obstacles, starts and goals; none where there is nothing.
     pub(crate) fn bounds_m(&self) -> Option<[Vec3; 2]> {
         let obstacles = self.obstacles.iter().map(|(_, g)| span(g, Pose::IDENTITY));
+        around(obstacles.chain(self.acted_m()))
+    }
+
+    /// The box in which something happens: starts and goals; all there is where nobody acts.
+    pub(crate) fn focus_m(&self) -> Option<[Vec3; 2]> {
+        around(self.acted_m()).or_else(|| self.bounds_m())
+    }
+
+    /// Where agents start and want to go.
+    fn acted_m(&self) -> impl Iterator<Item = [Vec3; 2]> {
         let bodies = self.agents.iter().flat_map(|agent| {
             let links = agent.model.iter().flat_map(|m| &m.links).zip(&agent.poses);
             links.flat_map(|(link, pose)| link.colliders.iter().map(|g| span(g, *pose)))
         });
         let goals = self.agents.iter().flat_map(|agent| {
-            let at = agent
-                .goals_m
-                .iter()
-                .map(|[x, y]| Vec3::new(*x as f32, *y as f32, 0.0));
-            at.map(|p| [p, p])
+            let at = agent.goals_m.iter();
+            at.map(|[x, y]| [Vec3::new(*x as f32, *y as f32, 0.0); 2])
         });
-        obstacles
-            .chain(bodies)
-            .chain(goals)
-            .filter(|[low, high]| low.is_finite() && high.is_finite())
-            .reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])])
+        bodies.chain(goals)
     }
 
     /// What this is, for a reader (Markdown).
@@ -130,6 +133,13 @@ impl Stage {
         }
         text
     }
+}
+
+/// The box around boxes.
+fn around(boxes: impl Iterator<Item = [Vec3; 2]>) -> Option<[Vec3; 2]> {
+    boxes
+        .filter(|[low, high]| low.is_finite() && high.is_finite())
+        .reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])])
 }
 
 /// The box about a geometry that stands here.

@@ -82,5 +82,8 @@ fn a_file_that_cannot_be_created_is_an_early_error() {
 fn a_full_disk_is_an_early_error() {
     let sink = Sink::File("/dev/full".into());
     let error = RerunPlugin::new(sink, "room").err().unwrap().to_string();
-    assert!(error.contains("/dev/full") && error.contains("No space left"), "{error}");
+    assert!(
+        error.contains("/dev/full") && error.contains("No space left"),
+        "{error}"
+    );
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use becomingone_rerun::{QUEUE, RerunError, RerunPlugin, Sink, finish};
+use becomingone_rerun::{QUEUE, RerunError, RerunPlugin, Sink, finish, viewer};
 use common::{app, run};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
@@ -73,4 +73,85 @@ fn a_viewer_that_does_not_read_makes_no_tick_wait() {
         slowest < Duration::from_millis(200),
         "a tick took {slowest:?}"
     );
+}
+
+/// A viewer without a window, if one is installed here; it ends with this.
+struct Headless {
+    viewer: viewer::Viewer,
+}
+
+impl Headless {
+    fn start() -> Option<Self> {
+        let program = viewer::installed().ok()?;
+        let viewer = viewer::spawn_with(&program, &["--headless"]).unwrap();
+        Some(Self { viewer })
+    }
+
+    /// The launcher that pip installs starts the viewer proper: both are of one group.
+    fn signal(&self, signal: &str) {
+        let group = format!("-{}", self.viewer.child.id());
+        let kill = std::process::Command::new("kill")
+            .args([signal, "--", &group])
+            .status();
+        assert!(kill.unwrap().success());
+    }
+}
+
+impl Drop for Headless {
+    fn drop(&mut self) {
+        self.signal("-KILL");
+        self.viewer.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_real_viewer_hears_all() {
+    let Some(headless) = Headless::start() else {
+        return;
+    };
+    let sink = Sink::Viewer {
+        url: headless.viewer.url.clone(),
+    };
+    let mut app = app(1, Some(RerunPlugin::new(sink, "room").unwrap()));
+    run(&mut app, 5000);
+    let report = finish(app.world_mut(), Duration::from_secs(10)).unwrap();
+    assert_eq!((report.dropped, report.lost), (0, None));
+    assert!(report.sent > 300);
+}
+
+#[test]
+fn a_real_viewer_that_is_stopped_or_killed_makes_no_tick_wait() {
+    let Some(headless) = Headless::start() else {
+        return;
+    };
+    let sink = Sink::Viewer {
+        url: headless.viewer.url.clone(),
+    };
+    let mut stopped = app(4, Some(RerunPlugin::new(sink.clone(), "room").unwrap()));
+    let mut killed = app(1, Some(RerunPlugin::new(sink, "room").unwrap()));
+    run(&mut stopped, 100);
+    run(&mut killed, 100);
+    headless.signal("-STOP");
+    let limit = Duration::from_millis(500);
+    let slowest = (0..60_000).map(|_| {
+        let tick = Instant::now();
+        stopped.update();
+        tick.elapsed()
+    });
+    let slowest = slowest.max().unwrap();
+    assert!(
+        slowest < Duration::from_millis(200),
+        "a tick took {slowest:?}"
+    );
+    let start = Instant::now();
+    let report = finish(stopped.world_mut(), limit).unwrap();
+    assert!(start.elapsed() < limit + Duration::from_millis(300));
+    assert!(report.lost.is_some() && report.dropped > 0, "{report:?}");
+
+    drop(headless);
+    run(&mut killed, 2000);
+    let start = Instant::now();
+    let report = finish(killed.world_mut(), limit).unwrap();
+    assert!(start.elapsed() < limit + Duration::from_millis(300));
+    assert!(report.lost.is_some(), "{report:?}");
 }

@@ -21,6 +21,8 @@ const CURVATURE_MAX: f64 = 1.6;
 /// Headings on each side that a way out is looked for along, and how far it must be free (m).
 const HEADINGS: i32 = 12;
 const WAY_OUT_M: f64 = 1.0;
+/// What a lidar's noise may move a point by (m).
+const NOISE_M: f64 = 0.05;
 /// Share of the drive's acceleration that is counted on for stopping.
 const RESERVE: f64 = 0.6;
 /// Free length below which an arc leads nowhere (m).
@@ -121,11 +123,14 @@ fn allowed(plan: &Plan, room: &Room, drive: &Drive, last: &Reaction) -> Reaction
     if planned_free >= needed {
         return along(planned, planned_free, wanted.linear_m_s, drive, false);
     }
+    // A turn on the spot goes on until there is a good way out, or noise would make it a shiver.
+    let turning = last.avoiding && last.free_m == 0.0;
+    let enough = if turning { WAY_OUT_M } else { TOO_SHORT_M };
     let mut best: Option<(f64, f64, f64)> = None;
     for k in -ARCS..=ARCS {
         let curvature = CURVATURE_MAX * f64::from(k) / f64::from(ARCS);
         let free = room.free_length(curvature);
-        if free < TOO_SHORT_M {
+        if free < enough {
             continue;
         }
         let score = free / HORIZON_M - 0.35 * (curvature - planned).abs() / CURVATURE_MAX;
@@ -182,7 +187,7 @@ impl Room<'_> {
     /// block every way: it may come as near as the footprint, or as it is.
     fn keep_from(&self, x: f64, y: f64) -> f64 {
         let now = libm::hypot(x, y);
-        if now > self.keep_m {
+        if now > self.keep_m + NOISE_M {
             self.keep_m
         } else {
             self.footprint_m.min(now - 0.02).max(0.01)
@@ -192,7 +197,7 @@ impl Room<'_> {
     /// Side to turn to where nothing is free ahead: to the nearest heading that is free for a good
     /// metre, measured from where the plan leads; a turn once begun goes on.
     fn way_out(&self, plan: &Plan, last: &Reaction) -> f64 {
-        if last.avoiding && last.free_m == 0.0 && last.twist.angular_rad_s != 0.0 {
+        if last.avoiding && last.free_m == 0.0 {
             return last.twist.angular_rad_s;
         }
         let bearing = plan.target_m.map_or(0.0, |[x, y]| libm::atan2(y, x));

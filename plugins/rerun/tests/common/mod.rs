@@ -89,7 +89,11 @@ pub fn robot() -> RobotModel {
     );
     let base = Link {
         name: "base".to_owned(),
-        inertial: inertial(6.0, Vec3::new(0.44, 0.3, 0.12)),
+        inertial: Inertial {
+            // Behind the axle, so that it rests on its caster.
+            com_m: Vec3::new(-0.08, 0.0, 0.0),
+            ..inertial(6.0, Vec3::new(0.44, 0.3, 0.12))
+        },
         colliders: vec![hull.clone(), caster.clone()],
         visuals: vec![
             hull,
@@ -270,7 +274,9 @@ pub fn room(agents: usize) -> LoadedScene {
                     ),
                     sensor(
                         "encoders",
-                        SensorKind::Encoders { noise: white(0.05) },
+                        SensorKind::Encoders {
+                            noise: white(0.002),
+                        },
                         100.0,
                     ),
                     sensor("bumper", SensorKind::Contact {}, 50.0),
@@ -282,7 +288,7 @@ pub fn room(agents: usize) -> LoadedScene {
                     speed_m_s: 0.7,
                     lookahead_m: 0.8,
                     clearance_m: 0.2,
-                    localisation: Localisation::Odometry,
+                    localisation: Localisation::Truth,
                 }),
                 coherence: CoherenceSpec::Auto,
             })

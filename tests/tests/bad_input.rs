@@ -1,0 +1,976 @@
+//! Scenes and robot descriptions that are wrong: the message says where, nothing panics, hangs or fills memory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use becomingone::{CoherenceEngine, scene};
+use becomingone_tests::{binary, finish, folder, root, run};
+use proptest::prelude::*;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// How a bad file comes to be.
+enum Content {
+    Text(String),
+    Bytes(Vec<u8>),
+    /// A file of this size that takes no room.
+    Sparse(u64),
+    Folder,
+    Missing,
+}
+
+/// A bad file, and what its message must say.
+struct Bad {
+    file: &'static str,
+    content: Content,
+    /// What stands where the mistake is: the message names its line. Empty where there is no place.
+    at: &'static str,
+    /// Fragments of the message.
+    says: &'static [&'static str],
+}
+
+fn bad(
+    file: &'static str,
+    content: Content,
+    at: &'static str,
+    says: &'static [&'static str],
+) -> Bad {
+    Bad {
+        file,
+        content,
+        at,
+        says,
+    }
+}
+
+fn text(
+    file: &'static str,
+    content: impl Into<String>,
+    at: &'static str,
+    says: &'static [&'static str],
+) -> Bad {
+    bad(file, Content::Text(content.into()), at, says)
+}
+
+/// A scene of a rover; each place that cases change has a line of its own.
+const SCENE: &str = "(
+  version: 1,
+  seed: 3,
+  tick_ns: 1000000,
+  world: (
+    obstacles: [
+      Box(name: \"wall\", position_m: (5, 0, 0), size_m: (1, 4, 1)),
+      Mesh(name: \"post\", file: \"bollard.obj\", position_m: (9, 9, 0)),
+    ],
+  ),
+  agents: [
+    (
+      name: \"rover\",
+      model: \"rover.urdf\",
+      position_m: (0, 0, 0),
+      drive: Auto,
+      sensors: [
+        (name: \"imu\", kind: Imu(gyro: (white_sd: 0.1)), rate_hz: 100, link: \"imu_link\"),
+        (name: \"lidar\", kind: Lidar(rays: 8, range_max_m: 5),
+          rotation: (0, 0, 0, 1),
+          rate_hz: 10),
+        (name: \"encoders\", kind: Encoders(), rate_hz: 100),
+      ],
+      controller: Patrol(
+        waypoints_m: [(1, 0)],
+        laps: 1,
+        speed_m_s: 1.0),
+      coherence: Kernel(channels: [
+        (name: \"a\", signal: Tone(frequency_hz: 1.0)),
+      ]),
+    ),
+  ],
+)
+";
+
+/// The scene with one thing in it changed.
+fn scene(
+    file: &'static str,
+    was: &str,
+    is: &str,
+    at: &'static str,
+    says: &'static [&'static str],
+) -> Bad {
+    assert_eq!(SCENE.matches(was).count(), 1, "{file}: {was}");
+    text(file, SCENE.replace(was, is), at, says)
+}
+
+/// A cart: each place that cases change has a line of its own.
+const URDF: &str = r#"<?xml version="1.0"?>
+<robot name="cart">
+  <link name="base">
+    <inertial>
+      <mass value="2"/>
+      <inertia ixx="0.1" ixy="0" ixz="0" iyy="0.1" iyz="0" izz="0.1"/>
+    </inertial>
+    <collision>
+      <geometry><box size="0.4 0.4 0.4"/></geometry>
+    </collision>
+  </link>
+  <link name="arm"/>
+  <joint name="shoulder" type="revolute">
+    <parent link="base"/>
+    <child link="arm"/>
+    <axis xyz="0 0 1"/>
+    <limit lower="-1" upper="1" effort="1" velocity="1"/>
+  </joint>
+</robot>
+"#;
+
+/// The cart with one thing in it changed.
+fn urdf(
+    file: &'static str,
+    was: &str,
+    is: &str,
+    at: &'static str,
+    says: &'static [&'static str],
+) -> Bad {
+    assert_eq!(URDF.matches(was).count(), 1, "{file}: {was}");
+    text(file, URDF.replace(was, is), at, says)
+}
+
+fn half(path: &str) -> String {
+    let whole = fs::read_to_string(root().join(path)).unwrap();
+    whole[..whole.floor_char_boundary(whole.len() / 2)].to_owned()
+}
+
+fn bad_scenes() -> Vec<Bad> {
+    let binary_bytes = (0..=255).cycle().take(4096).collect();
+    let brackets = "(".repeat(200_000);
+    let lists = format!("(version: 1, agents: {}", "[".repeat(200_000));
+    let channels: String = (0..16)
+        .map(|k| format!("(name: \"c{k}\", signal: Tone(frequency_hz: 1.0)),"))
+        .collect();
+    let lonely = "(version: 1, agents: [(name: \"k\",\n sensors: [(name: \"i\", kind: Imu(), rate_hz: 9)])])";
+    vec![
+        text("empty.ron", "", "", &["empty.ron:1:1:", "empty"]),
+        text("blank.ron", " \n\t\n", "", &["blank.ron:1:1:", "empty"]),
+        text("comment.ron", "// nothing else\n", "", &["comment.ron:2:"]),
+        bad(
+            "binary.ron",
+            Content::Bytes(binary_bytes),
+            "",
+            &["binary.ron:", "UTF-8"],
+        ),
+        bad(
+            "zeros.ron",
+            Content::Bytes(vec![0; 4096]),
+            "",
+            &["zeros.ron:1:1:"],
+        ),
+        text(
+            "cut.ron",
+            half("scenes/warehouse_robot.ron"),
+            "",
+            &["cut.ron:"],
+        ),
+        text(
+            "cut_early.ron",
+            &SCENE[..SCENE.find("sensors").unwrap()],
+            "",
+            &["cut_early.ron:17:", "end of the file"],
+        ),
+        text("brackets.ron", brackets, "", &["brackets.ron:1:", "deep"]),
+        text("lists.ron", lists, "", &["lists.ron:1:"]),
+        scene(
+            "key.ron",
+            "seed: 3",
+            "sede: 3",
+            "sede",
+            &["`sede`", "did you mean `seed`?"],
+        ),
+        scene(
+            "deep_key.ron",
+            "white_sd",
+            "white_std",
+            "white_std",
+            &["`white_std`", "did you mean `white_sd`?"],
+        ),
+        scene(
+            "kind.ron",
+            "kind: Lidar",
+            "kind: Lydar",
+            "Lydar",
+            &["`Lydar`", "did you mean `Lidar`?"],
+        ),
+        scene(
+            "twice.ron",
+            "seed: 3,",
+            "seed: 3,\n  seed: 4,",
+            "seed: 4",
+            &["`seed`", "second time"],
+        ),
+        scene(
+            "no_version.ron",
+            "  version: 1,\n",
+            "",
+            "",
+            &["no_version.ron:", "`version`"],
+        ),
+        scene(
+            "future.ron",
+            "version: 1,",
+            "version: 2, physics: Soft(bodies: 7),",
+            "version",
+            &["version 2", "newer"],
+        ),
+        scene(
+            "past.ron",
+            "version: 1",
+            "version: 0",
+            "version",
+            &["version 0"],
+        ),
+        text(
+            "noted.ron",
+            "// The next version of a scene.\n(\n  version: 2,\n  agents: [],\n)",
+            "  version: 2",
+            &["version 2"],
+        ),
+        scene(
+            "wrong_type.ron",
+            "seed: 3",
+            "seed: \"three\"",
+            "three",
+            &["expected"],
+        ),
+        scene(
+            "negative_seed.ron",
+            "seed: 3",
+            "seed: -3",
+            "-3",
+            &["expected"],
+        ),
+        scene(
+            "rest.ron",
+            "  ],\n)\n",
+            "  ],\n)\n(version: 1)\n",
+            "(version: 1)",
+            &["rest.ron:"],
+        ),
+        scene(
+            "tick.ron",
+            "tick_ns: 1000000",
+            "tick_ns: 0",
+            "tick_ns",
+            &["tick_ns", "found 0"],
+        ),
+        scene(
+            "long_tick.ron",
+            "tick_ns: 1000000",
+            "tick_ns: 86400000000000",
+            "tick_ns",
+            &["tick_ns"],
+        ),
+        scene(
+            "no_mesh.ron",
+            "bollard.obj",
+            "nothing.obj",
+            "nothing.obj",
+            &["`nothing.obj`"],
+        ),
+        scene(
+            "no_model.ron",
+            "rover.urdf",
+            "rovr.urdf",
+            "rovr",
+            &["`rovr.urdf`", "did you mean `rover.urdf`?"],
+        ),
+        scene(
+            "no_link.ron",
+            "imu_link",
+            "imu_lnk",
+            "imu_lnk",
+            &["`imu_lnk`", "did you mean `imu_link`?"],
+        ),
+        scene(
+            "no_joint.ron",
+            "drive: Auto",
+            "drive: Wheels(left: [\"left_whel_joint\"], right: [\"right_wheel_joint\"])",
+            "left_whel",
+            &["`left_whel_joint`", "`left_wheel_joint`"],
+        ),
+        scene(
+            "same_agent.ron",
+            "name: \"rover\"",
+            "name: \"wall\"",
+            "model",
+            &["`wall` a second time"],
+        ),
+        scene(
+            "same_sensor.ron",
+            "name: \"lidar\"",
+            "name: \"imu\"",
+            "Lidar",
+            &["sensors[1].name", "`imu` a second time"],
+        ),
+        scene(
+            "odd_name.ron",
+            "name: \"rover\"",
+            "name: \"ro/ver\"",
+            "ro/ver",
+            &["`ro/ver`"],
+        ),
+        scene(
+            "rate_zero.ron",
+            "rate_hz: 10)",
+            "rate_hz: 0)",
+            "rate_hz: 0)",
+            &["sensors[1].rate_hz", "found 0"],
+        ),
+        scene(
+            "rate_high.ron",
+            "rate_hz: 10)",
+            "rate_hz: 1e9)",
+            "rate_hz: 1e9",
+            &["sensors[1].rate_hz", "1000 Hz"],
+        ),
+        scene(
+            "nan.ron",
+            "(5, 0, 0)",
+            "(NaN, 0, 0)",
+            "NaN",
+            &["obstacles[0].position_m[0]", "NaN"],
+        ),
+        scene(
+            "infinite.ron",
+            "speed_m_s: 1.0",
+            "speed_m_s: inf",
+            "inf",
+            &["speed_m_s", "found inf"],
+        ),
+        scene(
+            "overflow.ron",
+            "speed_m_s: 1.0",
+            "speed_m_s: 1e999",
+            "1e999",
+            &["speed_m_s"],
+        ),
+        scene(
+            "far.ron",
+            "position_m: (0, 0, 0)",
+            "position_m: (0, 1e6, 0)",
+            "1e6",
+            &["agents[0].position_m[1]"],
+        ),
+        scene(
+            "flat.ron",
+            "size_m: (1, 4, 1)",
+            "size_m: (1, 4, -1)",
+            "-1",
+            &["size_m[2]", "-1"],
+        ),
+        scene(
+            "negative_noise.ron",
+            "white_sd: 0.1",
+            "white_sd: -0.1",
+            "-0.1",
+            &["gyro.white_sd"],
+        ),
+        scene(
+            "no_rotation.ron",
+            "rotation: (0, 0, 0, 1)",
+            "rotation: (0, 0, 0, 0)",
+            "rotation",
+            &["quaternion"],
+        ),
+        scene("no_rays.ron", "rays: 8", "rays: 0", "rays", &["rays"]),
+        scene(
+            "no_range.ron",
+            "range_max_m: 5",
+            "range_max_m: 0",
+            "range_max_m",
+            &["range_max_m"],
+        ),
+        scene(
+            "no_goal.ron",
+            "waypoints_m: [(1, 0)]",
+            "waypoints_m: []",
+            "waypoints_m",
+            &["waypoints_m", "at least one"],
+        ),
+        scene("no_laps.ron", "laps: 1", "laps: 0", "laps", &["laps"]),
+        scene(
+            "undriven.ron",
+            "drive: Auto",
+            "drive: Off",
+            "Patrol",
+            &["controller"],
+        ),
+        scene(
+            "no_wheels.ron",
+            "rover.urdf",
+            "cart.urdf",
+            "drive",
+            &["`cart` cannot be driven", "wheels"],
+        ),
+        scene(
+            "channels.ron",
+            "(name: \"a\", signal: Tone(frequency_hz: 1.0)),",
+            &channels,
+            "c15",
+            &["channels", "at most 14"],
+        ),
+        text(
+            "no_agents.ron",
+            "(version: 1,\nagents: [])",
+            "agents",
+            &["at least one agent"],
+        ),
+        text("lonely.ron", lonely, "sensors", &["without a body"]),
+        scene(
+            "bad_model.ron",
+            "rover.urdf",
+            "bad.urdf",
+            "",
+            &["bad.urdf:", "<robt>"],
+        ),
+        bad(
+            "folder.ron",
+            Content::Folder,
+            "",
+            &["folder.ron: found a folder"],
+        ),
+        bad("missing.ron", Content::Missing, "", &["missing.ron"]),
+        bad(
+            "huge.ron",
+            Content::Sparse(65 << 20),
+            "",
+            &["huge.ron", "bytes"],
+        ),
+    ]
+}
+
+fn bad_robots() -> Vec<Bad> {
+    let nested = format!("<robot name=\"r\">{}", "<a>".repeat(200_000));
+    let closed = format!(
+        "<robot name=\"r\">{}{}</robot>",
+        "<a>".repeat(200_000),
+        "</a>".repeat(200_000)
+    );
+    let laughs: String = (1..10)
+        .map(|k| {
+            format!(
+                "  <!ENTITY l{k} \"{}\">\n",
+                format!("&l{};", k - 1).repeat(10)
+            )
+        })
+        .collect();
+    let laughs = format!(
+        "<?xml version=\"1.0\"?>\n<!DOCTYPE robot [\n  <!ENTITY l0 \"ha\">\n{laughs}]>\n<robot name=\"&l9;\"/>\n"
+    );
+    let outside = "<!DOCTYPE robot [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>\n<robot name=\"&x;\"><link name=\"a\"/></robot>";
+    let closed_loop = "<joint name=\"back\" type=\"fixed\">\n    <parent link=\"arm\"/><child link=\"base\"/>\n  </joint>\n</robot>";
+    let utf16 = URDF.encode_utf16().flat_map(u16::to_le_bytes);
+    vec![
+        text("empty.urdf", "", "", &["empty.urdf:1:1:"]),
+        bad(
+            "binary.urdf",
+            Content::Bytes((0..=255).cycle().take(4096).collect()),
+            "",
+            &["binary.urdf:"],
+        ),
+        bad(
+            "utf16.urdf",
+            Content::Bytes([0xff, 0xfe].into_iter().chain(utf16).collect()),
+            "",
+            &["utf16.urdf:", "UTF-16"],
+        ),
+        text("cut.urdf", half("assets/rover.urdf"), "", &["cut.urdf:"]),
+        text("angles.urdf", "<".repeat(200_000), "", &["angles.urdf:1:"]),
+        text("nested.urdf", nested, "", &["nested.urdf:1:"]),
+        text("closed.urdf", closed, "", &["closed.urdf:1:"]),
+        text("laughs.urdf", laughs, "", &["laughs.urdf:", "entities"]),
+        text("outside.urdf", outside, "", &["outside.urdf:", "entities"]),
+        text(
+            "bad.urdf",
+            "<robt name=\"r\"/>",
+            "<robt",
+            &["<robt>", "robot"],
+        ),
+        text(
+            "no_links.urdf",
+            "<robot name=\"r\"/>",
+            "<robot",
+            &["no_links.urdf:", "link"],
+        ),
+        urdf(
+            "negative_mass.urdf",
+            "mass value=\"2\"",
+            "mass value=\"-2\"",
+            "-2",
+            &["-2"],
+        ),
+        urdf(
+            "nan_mass.urdf",
+            "mass value=\"2\"",
+            "mass value=\"NaN\"",
+            "NaN",
+            &["NaN"],
+        ),
+        urdf(
+            "inf_inertia.urdf",
+            "ixx=\"0.1\"",
+            "ixx=\"inf\"",
+            "inf\"",
+            &["inf"],
+        ),
+        urdf(
+            "word_mass.urdf",
+            "mass value=\"2\"",
+            "mass value=\"heavy\"",
+            "heavy",
+            &["heavy"],
+        ),
+        urdf(
+            "no_size.urdf",
+            "box size=\"0.4 0.4 0.4\"",
+            "box size=\"0.4 0 0.4\"",
+            "<box",
+            &["above zero"],
+        ),
+        urdf(
+            "no_shape.urdf",
+            "<box size",
+            "<bax size",
+            "<bax",
+            &["<bax>", "box"],
+        ),
+        urdf(
+            "no_mesh.urdf",
+            "<box size=\"0.4 0.4 0.4\"/>",
+            "<mesh filename=\"package://cart/base.stl\"/>",
+            "<mesh",
+            &["base.stl"],
+        ),
+        urdf(
+            "joint_kind.urdf",
+            "type=\"revolute\"",
+            "type=\"revolut\"",
+            "revolut",
+            &["revolut"],
+        ),
+        urdf(
+            "ghost.urdf",
+            "parent link=\"base\"",
+            "parent link=\"bse\"",
+            "\"bse\"",
+            &["\"bse\"", "did you mean \"base\"?"],
+        ),
+        urdf(
+            "loop.urdf",
+            "</robot>",
+            closed_loop,
+            "",
+            &["loop.urdf:", "tree"],
+        ),
+        urdf(
+            "self.urdf",
+            "child link=\"arm\"",
+            "child link=\"base\"",
+            "",
+            &["self.urdf:", "two different links"],
+        ),
+        urdf(
+            "same_link.urdf",
+            "link name=\"arm\"",
+            "link name=\"base\"",
+            "name=\"base\"/>",
+            &["base"],
+        ),
+        urdf(
+            "two_roots.urdf",
+            "</robot>",
+            "<link name=\"loose\"/></robot>",
+            "",
+            &["two_roots.urdf:", "one root"],
+        ),
+        urdf(
+            "no_axis.urdf",
+            "axis xyz=\"0 0 1\"",
+            "axis xyz=\"0 0 0\"",
+            "<axis",
+            &["direction"],
+        ),
+        urdf(
+            "limits.urdf",
+            "lower=\"-1\"",
+            "lower=\"2\"",
+            "<limit",
+            &["lower"],
+        ),
+        urdf(
+            "xacro.urdf",
+            "<link name=\"arm\"/>",
+            "<xacro:arm/>",
+            "<xacro",
+            &["xacro"],
+        ),
+        bad(
+            "folder.urdf",
+            Content::Folder,
+            "",
+            &["folder.urdf: found a folder"],
+        ),
+        bad("missing.urdf", Content::Missing, "", &["missing.urdf"]),
+        bad(
+            "huge.urdf",
+            Content::Sparse(65 << 20),
+            "",
+            &["huge.urdf", "bytes"],
+        ),
+    ]
+}
+
+fn write(folder: &Path, bad: &Bad) {
+    let path = folder.join(bad.file);
+    match &bad.content {
+        Content::Text(text) => fs::write(path, text).unwrap(),
+        Content::Bytes(bytes) => fs::write(path, bytes).unwrap(),
+        Content::Sparse(bytes) => File::create(path).unwrap().set_len(*bytes).unwrap(),
+        Content::Folder => fs::create_dir(path).unwrap(),
+        Content::Missing => {}
+    }
+}
+
+/// A command on the binary that may take a gigabyte of address space: beyond it, memory is refused, and it aborts.
+fn bounded(folder: &Path, args: &[&str]) -> Command {
+    let mut command = if cfg!(unix) {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "ulimit -v 1000000; exec \"$0\" \"$@\""])
+            .arg(binary());
+        shell
+    } else {
+        Command::new(binary())
+    };
+    command.current_dir(folder).args(args);
+    command
+}
+
+fn refuse(cases: &[Bad]) {
+    let folder = folder(&[("cart.urdf", URDF)]);
+    for case in cases {
+        write(folder.path(), case);
+    }
+    // `bad_model.ron` names it.
+    fs::write(folder.path().join("bad.urdf"), "<robt name=\"r\"/>").unwrap();
+    let mut wrong = Vec::new();
+    for case in cases {
+        for args in [
+            ["check", case.file].as_slice(),
+            &[
+                "run",
+                case.file,
+                "--rerun",
+                "off",
+                "--duration",
+                "10ms",
+                "--quiet",
+            ],
+        ] {
+            let ran = finish(&mut bounded(folder.path(), args), Duration::from_secs(10));
+            let mut note = |what: &str| {
+                let first: String = ran.stderr.chars().take(400).collect();
+                wrong.push(format!("{args:?}: {what}\n    {first}"));
+            };
+            if ran.code != Some(2) {
+                note(&format!("exit {:?}, not 2", ran.code));
+            }
+            if ran.stderr.contains("panicked") {
+                note("a panic");
+            }
+            if ran.stderr.len() > 10_000 {
+                note(&format!("{} bytes of message", ran.stderr.len()));
+            }
+            for fragment in case.says {
+                if !ran.stderr.contains(fragment) {
+                    note(&format!("no {fragment:?}"));
+                }
+            }
+            if let (Content::Text(text), false) = (&case.content, case.at.is_empty()) {
+                let at = text
+                    .find(case.at)
+                    .unwrap_or_else(|| panic!("{}: no {}", case.file, case.at));
+                let line = text[..at].matches('\n').count() + 1;
+                let place = format!("{}:{line}:", case.file);
+                let column = ran
+                    .stderr
+                    .split(&place)
+                    .nth(1)
+                    .and_then(|rest| rest.split(':').next());
+                if column.is_none_or(|c| c.parse::<u32>().is_err()) {
+                    note(&format!("not at {place}COLUMN:"));
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn the_scene_that_cases_change_is_good() {
+    let here = folder(&[("good.ron", SCENE), ("cart.urdf", URDF)]);
+    let ran = run(here.path(), &["check", "good.ron", "cart.urdf"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[test]
+fn bad_scenes_are_refused_with_their_place() {
+    refuse(&bad_scenes());
+}
+
+#[test]
+fn bad_robots_are_refused_with_their_place() {
+    refuse(&bad_robots());
+}
+
+#[test]
+fn every_mistake_of_a_scene_is_told_in_the_order_of_the_file() {
+    let text = SCENE
+        .replace("tick_ns: 1000000", "tick_ns: 0")
+        .replace("rays: 8", "rays: 0")
+        .replace("laps: 1", "laps: 0");
+    let here = folder(&[("three.ron", &text)]);
+    let ran = run(here.path(), &["check", "three.ron"]);
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    let order = ["three.ron:4:", "three.ron:19:", "three.ron:26:"];
+    let at = |place: &str| lines.iter().position(|l| l.contains(place));
+    let places: Vec<_> = order
+        .iter()
+        .map(|p| at(p).unwrap_or_else(|| panic!("no {p}: {lines:?}")))
+        .collect();
+    assert!(places.is_sorted(), "{lines:?}");
+}
+
+#[test]
+fn impossible_inertias_are_repaired_with_a_warning() {
+    let inertia = "ixx=\"0.1\" ixy=\"0\" ixz=\"0\" iyy=\"0.1\" iyz=\"0\" izz=\"0.1\"";
+    for (what, is) in [
+        (
+            "is zero",
+            "ixx=\"0\" ixy=\"0\" ixz=\"0\" iyy=\"0\" iyz=\"0\" izz=\"0\"",
+        ),
+        // No body has a moment larger than the sum of the other two.
+        (
+            "is impossible",
+            "ixx=\"0.1\" ixy=\"0\" ixz=\"0\" iyy=\"0.1\" iyz=\"0\" izz=\"0.5\"",
+        ),
+        (
+            "is not positive definite",
+            "ixx=\"0.1\" ixy=\"0\" ixz=\"0\" iyy=\"-0.1\" iyz=\"0\" izz=\"0.1\"",
+        ),
+    ] {
+        let here = folder(&[("cart.urdf", &URDF.replace(inertia, is))]);
+        let ran = run(here.path(), &["check", "cart.urdf"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("warning: cart.urdf:3:") && ran.stderr.contains(what),
+            "{}",
+            ran.stderr
+        );
+        let ran = run(
+            here.path(),
+            &[
+                "run",
+                "cart.urdf",
+                "--duration",
+                "1s",
+                "--rerun",
+                "off",
+                "--quiet",
+            ],
+        );
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(ran.stderr.contains(what), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_largest_allowed_list_of_waypoints_is_read_in_time() {
+    let waypoints = "(1.0, 2.0), ".repeat(100_000);
+    let text = SCENE.replace("(1, 0)", &waypoints);
+    let here = folder(&[
+        ("long.ron", &text),
+        (
+            "too_long.ron",
+            &text.replacen("(1.0, 2.0)", "(1.0, 2.0), (1.0, 2.0)", 1),
+        ),
+    ]);
+    let ran = finish(
+        &mut bounded(here.path(), &["check", "long.ron"]),
+        Duration::from_secs(10),
+    );
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let ran = finish(
+        &mut bounded(here.path(), &["check", "too_long.ron"]),
+        Duration::from_secs(10),
+    );
+    assert_eq!(ran.code, Some(2));
+    assert!(
+        ran.stderr.contains("waypoints_m: found 100001 entries"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_full_sized_scene_is_refused_in_bounded_time_and_memory() {
+    // Just under the 64 MB that are read, and far more entries than a scene may have.
+    let waypoints = "(1,2),".repeat(10_000_000);
+    let here = folder(&[("large.ron", &SCENE.replace("(1, 0)", &waypoints))]);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -v 4000000; exec \"$0\" \"$@\""])
+        .arg(binary())
+        .args(["check", "large.ron"])
+        .current_dir(here.path());
+    let ran = finish(&mut command, Duration::from_secs(10));
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("waypoints_m: found 10000000 entries"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_device_is_refused() {
+    if cfg!(unix) {
+        let here = folder(&[]);
+        let ran = finish(
+            &mut bounded(here.path(), &["check", "/dev/zero"]),
+            Duration::from_secs(10),
+        );
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn files_that_were_cut_anywhere_are_refused_or_read() {
+    let here = folder(&[]);
+    for (source, file) in [
+        ("scenes/warehouse_robot.ron", "cut.ron"),
+        ("assets/rover.urdf", "cut.urdf"),
+    ] {
+        let whole = fs::read(root().join(source)).unwrap();
+        let path = here.path().join(file);
+        // Every byte would take long: the step has no common factor with the files' habits.
+        for cut in (0..whole.len()).step_by(7) {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let read = match file {
+                "cut.ron" => scene::load(&path, None).map(drop),
+                _ => scene::dropped(&path).map(drop),
+            };
+            let error = read.expect_err("a part is no whole").to_string();
+            assert!(error.contains(file), "{error}");
+        }
+    }
+}
+
+/// Places in the scene where a number stands.
+fn numbers() -> Vec<(usize, usize)> {
+    let bytes = SCENE.as_bytes();
+    let digit = |k: usize| {
+        bytes
+            .get(k)
+            .is_some_and(|b| b.is_ascii_digit() || *b == b'.')
+    };
+    let mut places = Vec::new();
+    let mut k = 0;
+    while k < bytes.len() {
+        if digit(k)
+            && bytes[k] != b'.'
+            && !bytes[k - 1].is_ascii_alphanumeric()
+            && bytes[k - 1] != b'_'
+        {
+            let end = (k..).find(|&e| !digit(e)).unwrap();
+            places.push((k, end));
+            k = end;
+        }
+        k += 1;
+    }
+    places
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever the numbers say: a scene is refused, or it runs.
+    #[test]
+    fn a_scene_with_any_two_numbers_changed_is_refused_or_runs(
+        first in any::<prop::sample::Index>(),
+        second in any::<prop::sample::Index>(),
+        values in prop::array::uniform2(prop_oneof![
+            Just("0".to_owned()), Just("-1".to_owned()), Just("NaN".to_owned()), Just("inf".to_owned()),
+            (-12i32..12).prop_map(|e| format!("1e{e}")),
+            (-9i32..6).prop_map(|e| format!("-1e{e}")),
+            any::<i64>().prop_map(|x| x.to_string()),
+            (0u32..100_000).prop_map(|x| x.to_string()),
+        ]),
+    ) {
+        let places = numbers();
+        let mut at = [*first.get(&places), *second.get(&places)];
+        at.sort_unstable();
+        let mut text = SCENE.to_owned();
+        // From the end, so that the first place stays where it is.
+        text.replace_range(at[1].0..at[1].1, &values[1]);
+        if at[0] != at[1] {
+            text.replace_range(at[0].0..at[0].1, &values[0]);
+        }
+        let here = folder(&[("any.ron", &text)]);
+        match CoherenceEngine::from_scene(here.path().join("any.ron")) {
+            Err(error) => {
+                let error = error.to_string();
+                prop_assert!(error.contains("any.ron:"), "{}", error);
+            }
+            Ok(mut engine) => {
+                for _ in 0..20 {
+                    prop_assert!(engine.step().is_ok(), "{}", text);
+                }
+                let summary = engine.summary();
+                prop_assert!(summary.agents[0].position.iter().all(|x| x.is_finite()), "{}", text);
+                prop_assert!(summary.agents[0].sensors.iter().all(|s| s.non_finite == 0), "{}", text);
+            }
+        }
+    }
+
+    /// Whatever bytes stand in a description: it is refused with its name, or it is read.
+    #[test]
+    fn a_description_with_any_bytes_changed_is_refused_or_read(
+        at in any::<prop::sample::Index>(),
+        bytes in prop::collection::vec(any::<u8>(), 0..8),
+        gone in 0usize..8,
+    ) {
+        let mut text = URDF.as_bytes().to_vec();
+        let at = at.index(text.len());
+        let end = (at + gone).min(text.len());
+        text.splice(at..end, bytes);
+        let here = folder(&[]);
+        let path = here.path().join("any.urdf");
+        fs::write(&path, text).unwrap();
+        match scene::dropped(&path) {
+            Err(error) => prop_assert!(error.to_string().contains("any.urdf"), "{}", error),
+            Ok(loaded) => {
+                let mut engine = CoherenceEngine::from_loaded(loaded);
+                prop_assert!(engine.run_for(Duration::from_millis(5)).is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Sensors against physics: what an instrument at this place would say.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and checks against formulas"
+)]
+
+use becomingone::components::body::{Travel, TruePose, TrueTwist};
+use becomingone::components::drive::{Drive, Odometry};
+use becomingone::components::sensor::{Measurement, SensorStats, Stamped};
+use becomingone::ecs as bevy_ecs; // the path that its derives write
+use becomingone::prelude::*;
+use becomingone::systems::control::ControlSystems;
+use becomingone_tests::{engine, get};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Standard gravity (ISO 80000-3), m/s².
+const G: f64 = 9.80665;
+
+/// Every reading of a kind, beside its truth, by the sensor's name.
+#[derive(Resource)]
+struct Log<T: Measurement>(BTreeMap<String, Vec<(Stamped<T>, T)>>);
+
+fn log<T: Measurement>(mut log: ResMut<Log<T>>, sensors: Query<(&Name, &Reading<T>, &Truth<T>)>) {
+    for (name, reading, truth) in &sensors {
+        let entries = log.0.entry(name.to_string()).or_default();
+        entries.extend(reading.batch().map(|said| (said.clone(), truth.0.clone())));
+    }
+}
+
+fn record<T: Measurement>(engine: &mut CoherenceEngine) {
+    engine.add_plugin(|app: &mut App| {
+        app.insert_resource(Log::<T>(BTreeMap::new()))
+            .add_systems(Tick, log::<T>.in_set(TickSystems::Publish));
+    });
+}
+
+fn logged<T: Measurement>(engine: &CoherenceEngine, name: &str) -> Vec<(Stamped<T>, T)> {
+    engine.world().resource::<Log<T>>().0[name].clone()
+}
+
+/// A rover at the origin, with these sensors and obstacles.
+fn rover(sensors: &str, obstacles: &str) -> CoherenceEngine {
+    let scene = format!(
+        "(version: 1, world: (obstacles: [{obstacles}]), agents: [
+            (name: \"rover\", model: \"rover.urdf\", drive: Auto, sensors: [{sensors}]),
+        ])"
+    );
+    engine(&[("rover.ron", &scene)])
+}
+
+#[derive(Resource, Clone, Copy)]
+struct Wanted(Twist2);
+
+fn obey(wanted: Res<Wanted>, mut commands: Query<&mut Command<Twist2>>) {
+    for mut command in &mut commands {
+        command.0 = wanted.0;
+    }
+}
+
+fn drive(engine: &mut CoherenceEngine, linear_m_s: f64, angular_rad_s: f64) {
+    let wanted = Wanted(Twist2 {
+        linear_m_s,
+        angular_rad_s,
+    });
+    engine.add_plugin(move |app: &mut App| {
+        app.insert_resource(wanted)
+            .add_systems(Tick, obey.in_set(TickSystems::Decide).after(ControlSystems));
+    });
+}
+
+fn run(engine: &mut CoherenceEngine, seconds: f64) {
+    engine.run_for(Duration::from_secs_f64(seconds)).unwrap();
+}
+
+fn mean(xs: impl IntoIterator<Item = f64>) -> f64 {
+    let (mut sum, mut n) = (0.0, 0.0);
+    for x in xs {
+        sum += x;
+        n += 1.0;
+    }
+    sum / n
+}
+
+fn six(imu: &Imu) -> [f64; 6] {
+    let mut numbers = Vec::new();
+    imu.visit(&mut |x| numbers.push(x));
+    numbers.try_into().unwrap()
+}
+
+#[test]
+fn an_imu_at_rest_feels_gravity_upwards_and_no_turning() {
+    let mut engine = rover(
+        "(name: \"imu\", kind: Imu(), rate_hz: 100, link: \"imu_link\"),
+         (name: \"side\", kind: Imu(), rate_hz: 100, rotation: (0.70710678, 0, 0, 0.70710678))",
+        "",
+    );
+    record::<Imu>(&mut engine);
+    run(&mut engine, 4.0);
+    // The first two seconds are for the robot to settle.
+    let settled = |name| logged::<Imu>(&engine, name).split_off(200);
+    for (said, truth) in settled("rover/imu") {
+        assert_eq!(said.value, truth);
+        let [rates @ .., x, y, z] = six(&truth);
+        assert!(
+            x.abs() < 0.02 && y.abs() < 0.02 && (z - G).abs() < 0.02,
+            "{truth:?}"
+        );
+        assert!(rates.iter().all(|r| r.abs() < 0.002), "{truth:?}");
+    }
+    // Turned by 90 degrees about x, so that its y axis points up.
+    for (_, truth) in settled("rover/side") {
+        let [.., x, y, z] = six(&truth);
+        assert!(
+            x.abs() < 0.02 && (y - G).abs() < 0.02 && z.abs() < 0.02,
+            "{truth:?}"
+        );
+    }
+}
+
+/// A cube of 1 kg and 0.2 m.
+const CUBE: &str = "<robot name=\"cube\"><link name=\"cube\">
+    <inertial><mass value=\"1\"/>
+    <inertia ixx=\"0.00667\" ixy=\"0\" ixz=\"0\" iyy=\"0.00667\" iyz=\"0\" izz=\"0.00667\"/></inertial>
+    <collision><geometry><box size=\"0.2 0.2 0.2\"/></geometry></collision>
+</link></robot>";
+
+const FALLING: &str =
+    "(version: 1, agents: [(name: \"cube\", model: \"cube.urdf\", position_m: (0, 0, 2),
+    sensors: [(name: \"imu\", kind: Imu(), rate_hz: 1000)])])";
+
+#[test]
+fn a_falling_imu_feels_nothing() {
+    let mut engine = engine(&[("falling.ron", FALLING), ("cube.urdf", CUBE)]);
+    record::<Imu>(&mut engine);
+    run(&mut engine, 0.6);
+    // The first reading has no velocity before it, and is that of a cube that is still held.
+    let log = logged::<Imu>(&engine, "cube/imu");
+    assert_eq!(log.len(), 600);
+    for (said, _) in &log[1..] {
+        assert!(six(&said.value).iter().all(|x| x.abs() < 0.01), "{said:?}");
+    }
+}
+
+#[test]
+fn a_dropped_cube_lands_after_the_time_of_free_fall() {
+    let mut engine = engine(&[("falling.ron", FALLING), ("cube.urdf", CUBE)]);
+    // Robots are put down 2 mm over the ground.
+    let height_m: f64 = 2.0 + 0.002;
+    let expected_s = (2.0 * height_m / G).sqrt();
+    let mut speed = 0.0;
+    let landed_s = loop {
+        engine.step().unwrap();
+        let down = -get::<TrueTwist>(&engine, "cube").linear_m_s.z;
+        if down < speed {
+            break engine.time().now_s();
+        }
+        speed = down;
+        assert!(engine.time().now_s() < 1.0, "it falls on");
+    };
+    assert!(
+        (landed_s - expected_s).abs() < 0.002,
+        "{landed_s} s against {expected_s} s"
+    );
+    assert!(
+        (f64::from(speed) - G * expected_s).abs() < 2.0 * G * 0.001,
+        "{speed} m/s"
+    );
+}
+
+#[test]
+fn odometry_agrees_with_the_true_path_straight_ahead() {
+    let mut engine = rover("(name: \"encoders\", kind: Encoders(), rate_hz: 100)", "");
+    drive(&mut engine, 0.5, 0.0);
+    record::<Encoders>(&mut engine);
+    run(&mut engine, 6.0);
+    let truth = get::<TruePose>(&engine, "rover").0.translation_m;
+    let odometry: Odometry = get(&engine, "rover");
+    let travelled = f64::from(truth.x);
+    assert!(travelled > 2.5, "{travelled}");
+    let error = (odometry.x_m - travelled).hypot(odometry.y_m - f64::from(truth.y));
+    assert!(
+        error < 0.02 * travelled,
+        "{error} m off after {travelled} m"
+    );
+    // A wheel of radius r that rolls d turns by d / r.
+    let wheels = get::<Drive>(&engine, "rover/drive").wheels;
+    let (last, _) = logged::<Encoders>(&engine, "rover/encoders").pop().unwrap();
+    for (wheel, angle) in wheels.iter().zip(last.value.angles_rad) {
+        let rolled = angle * wheel.radius_m;
+        assert!(
+            (rolled - travelled).abs() < 0.02 * travelled,
+            "{rolled} against {travelled}"
+        );
+    }
+}
+
+#[test]
+fn an_imu_on_a_circle_feels_the_turn_and_the_pull_inwards() {
+    let mut engine = rover("(name: \"imu\", kind: Imu(), rate_hz: 1000)", "");
+    drive(&mut engine, 0.6, 0.6);
+    record::<Imu>(&mut engine);
+    run(&mut engine, 2.0);
+    let yaw = |engine: &CoherenceEngine| {
+        let forward = get::<TruePose>(engine, "rover").0.rotation * glam::Vec3::X;
+        f64::from(forward.y).atan2(f64::from(forward.x))
+    };
+    let (yaw_before, path_before) = (yaw(&engine), get::<Travel>(&engine, "rover").distance_m);
+    run(&mut engine, 2.0);
+    let turned = (yaw(&engine) - yaw_before).rem_euclid(std::f64::consts::TAU);
+    let travelled = get::<Travel>(&engine, "rover").distance_m - path_before;
+    let log = logged::<Imu>(&engine, "rover/imu").split_off(2000);
+    let of = |axis: usize| mean(log.iter().map(|(said, _)| six(&said.value)[axis]));
+    // The gyroscope's integral is the angle turned through.
+    assert!(
+        (of(2) * 2.0 - turned).abs() < 0.01 * turned,
+        "{} against {turned}",
+        of(2) * 2.0
+    );
+    // Towards the middle, to the left: v ω.
+    let inwards = travelled / 2.0 * turned / 2.0;
+    assert!(
+        (of(4) - inwards).abs() < 0.03 * inwards,
+        "{} against {inwards}",
+        of(4)
+    );
+}
+
+#[test]
+fn a_lidar_measures_the_distance_to_a_wall() {
+    // The wall's face is the plane x = 5.
+    let mut engine = rover(
+        "(name: \"lidar\", kind: Lidar(rays: 360, range_max_m: 12), rate_hz: 10, link: \"lidar_link\"),
+         (name: \"moved\", kind: Lidar(rays: 1, fov_rad: 0.1, range_max_m: 12), rate_hz: 10,
+          position_m: (0.5, 0.2, 0.3))",
+        "Box(name: \"wall\", position_m: (5.5, 0, 0), size_m: (1, 20, 2))",
+    );
+    record::<Scan>(&mut engine);
+    run(&mut engine, 2.0);
+    let x_m = f64::from(get::<TruePose>(&engine, "rover").0.translation_m.x);
+    let (last, _) = logged::<Scan>(&engine, "rover/lidar").pop().unwrap();
+    let scan = last.value;
+    assert_eq!(scan.ranges_m.len(), 360);
+    // The description puts the lidar 0.06 m before the axle.
+    let ahead_m = 5.0 - x_m - 0.06;
+    for (k, &range) in scan.ranges_m.iter().enumerate() {
+        let angle = f64::from(scan.angle_min_rad) + k as f64 * f64::from(scan.angle_step_rad);
+        let expected = ahead_m / angle.cos();
+        if angle.abs() < 1.0 {
+            assert!(
+                (f64::from(range) - expected).abs() < 0.002,
+                "{angle} rad: {range} against {expected}"
+            );
+        } else if angle.abs() > 2.0 {
+            assert_eq!(range, 12.0, "nothing stands behind");
+        }
+    }
+    let (moved, _) = logged::<Scan>(&engine, "rover/moved").pop().unwrap();
+    // A single ray starts at the edge of its field of view.
+    let expected = (5.0 - x_m - 0.5) / f64::from(moved.value.angle_min_rad).cos();
+    assert!(
+        (f64::from(moved.value.ranges_m[0]) - expected).abs() < 0.002,
+        "{moved:?}"
+    );
+}
+
+#[test]
+fn a_bumper_feels_the_wall_that_it_is_driven_into() {
+    let mut engine = rover(
+        "(name: \"bumper\", kind: Contact(), rate_hz: 100)",
+        "Box(name: \"wall\", position_m: (1.5, 0, 0), size_m: (1, 4, 1))",
+    );
+    drive(&mut engine, 0.5, 0.0);
+    record::<Contact>(&mut engine);
+    run(&mut engine, 5.0);
+    let log = logged::<Contact>(&engine, "rover/bumper");
+    let first = log
+        .iter()
+        .position(|(said, _)| said.value.touching)
+        .expect("a touch");
+    // The front of the rover is 0.17 m before its axle: 0.83 m to go, at 0.5 m/s after 1/3 s of ramp.
+    let expected_s = 0.83 / 0.5 + 0.5 / 1.5 / 2.0;
+    let touched_s = log[first].0.source_ns as f64 * 1e-9;
+    assert!(
+        (touched_s - expected_s).abs() < 0.1,
+        "{touched_s} s against {expected_s} s"
+    );
+    assert!(
+        log[..first]
+            .iter()
+            .all(|(said, _)| said.value.force_n == 0.0)
+    );
+    let held = mean(
+        log[log.len() - 100..]
+            .iter()
+            .map(|(said, _)| f64::from(said.value.force_n)),
+    );
+    // It pushes, and never harder than two motors of 4 N m on wheels of 0.09765 m.
+    assert!(held > 1.0 && held < 1.1 * 2.0 * 4.0 / 0.09765, "{held} N");
+    let summary = engine.summary();
+    assert!(summary.agents[0].collisions >= 1);
+    assert!(
+        (summary.agents[0].position[0] - 0.83).abs() < 0.01,
+        "{:?}",
+        summary.agents[0].position
+    );
+}
+
+#[test]
+fn white_noise_has_the_stated_deviation() {
+    let (gyro_sd, accelerometer_sd) = (0.01, 0.05);
+    let mut engine = rover(
+        "(name: \"imu\", kind: Imu(gyro: (white_sd: 0.01), accelerometer: (white_sd: 0.05)), rate_hz: 1000)",
+        "",
+    );
+    record::<Imu>(&mut engine);
+    run(&mut engine, 4.0);
+    let log = logged::<Imu>(&engine, "rover/imu");
+    for (axes, sd) in [(0..3, gyro_sd), (3..6, accelerometer_sd)] {
+        let errors: Vec<f64> = axes
+            .flat_map(|axis| {
+                log.iter()
+                    .map(move |(said, truth)| six(&said.value)[axis] - six(truth)[axis])
+            })
+            .collect();
+        let n = errors.len() as f64;
+        let variance = mean(errors.iter().map(|e| e * e));
+        // Five standard errors of a mean and of a variance.
+        assert!(mean(errors.iter().copied()).abs() < 5.0 * sd / n.sqrt());
+        assert!(
+            (variance / (sd * sd) - 1.0).abs() < 5.0 * (2.0 / n).sqrt(),
+            "{} against {sd}",
+            variance.sqrt()
+        );
+        // White: neighbours are independent.
+        let product = mean(errors.windows(2).map(|w| w[0] * w[1]));
+        assert!((product / (sd * sd)).abs() < 5.0 / n.sqrt());
+    }
+}
+
+#[test]
+fn an_offset_is_constant_in_a_run_and_another_with_another_seed() {
+    let offset_sd = 0.1;
+    let mut engine = rover(
+        "(name: \"imu\", kind: Imu(accelerometer: (turn_on_bias_sd: 0.1)), rate_hz: 1000)",
+        "",
+    );
+    record::<Imu>(&mut engine);
+    let offsets: Vec<f64> = (0..200)
+        .flat_map(|seed| {
+            engine.set_seed(seed).reset().unwrap();
+            engine.world_mut().resource_mut::<Log<Imu>>().0.clear();
+            run(&mut engine, 0.005);
+            let log = logged::<Imu>(&engine, "rover/imu");
+            let of = |(said, truth): &(Stamped<Imu>, Imu)| {
+                let (said, truth) = (six(&said.value), six(truth));
+                [3, 4, 5].map(|axis| said[axis] - truth[axis])
+            };
+            let first = of(&log[0]);
+            for later in &log {
+                for (a, b) in first.iter().zip(of(later)) {
+                    assert!((a - b).abs() < 1e-5, "the offset moved");
+                }
+            }
+            first
+        })
+        .collect();
+    let n = offsets.len() as f64;
+    let variance = mean(offsets.iter().map(|b| b * b));
+    assert!(
+        (variance / (offset_sd * offset_sd) - 1.0).abs() < 5.0 * (2.0 / n).sqrt(),
+        "{}",
+        variance.sqrt()
+    );
+    let mut sorted = offsets.clone();
+    sorted.sort_by(f64::total_cmp);
+    assert!(
+        sorted.windows(2).all(|w| w[1] - w[0] > 1e-9),
+        "two offsets are the same"
+    );
+}
+
+#[test]
+fn another_sensor_or_agent_leaves_a_sensors_noise_as_it_is() {
+    const IMU: &str = "(name: \"imu\", kind: Imu(gyro: (white_sd: 0.01), accelerometer: (white_sd: 0.05)), rate_hz: 100)";
+    let noise = |sensors: &str, agents: &str| -> Vec<[f64; 6]> {
+        let scene = format!(
+            "(version: 1, seed: 4, agents: [{agents}
+                (name: \"rover\", model: \"rover.urdf\", drive: Auto, sensors: [{sensors}])])"
+        );
+        let mut engine = engine(&[("noise.ron", &scene)]);
+        record::<Imu>(&mut engine);
+        run(&mut engine, 0.5);
+        let of = |(said, truth): (Stamped<Imu>, Imu)| {
+            let (said, truth) = (six(&said.value), six(&truth));
+            std::array::from_fn(|k| said[k] - truth[k])
+        };
+        logged::<Imu>(&engine, "rover/imu")
+            .into_iter()
+            .map(of)
+            .collect()
+    };
+    let alone = noise(IMU, "");
+    let another = "(name: \"another\", kind: Imu(gyro: (white_sd: 1)), rate_hz: 250)";
+    assert_eq!(alone, noise(&format!("{another}, {IMU}"), ""));
+    let neighbour = format!(
+        "(name: \"ahead\", model: \"rover.urdf\", position_m: (5, 5, 0), drive: Auto, sensors: [{IMU}]),"
+    );
+    for (a, b) in alone.iter().zip(noise(IMU, &neighbour)) {
+        for (a, b) in a.iter().zip(b) {
+            // The same numbers, up to the rounding of their sum with a truth that may differ in its last bits.
+            assert!((a - b).abs() < 4e-6, "{a} against {b}");
+        }
+    }
+}
+
+#[test]
+fn readings_are_rate_times_duration() {
+    let rates = [1, 3, 7, 30, 100, 125, 333, 999, 1000];
+    let sensors: String = rates
+        .iter()
+        .map(|r| format!("(name: \"at_{r}\", kind: Imu(), rate_hz: {r}),"))
+        .collect();
+    let mut engine = rover(&sensors, "");
+    run(&mut engine, 5.0);
+    for rate in rates {
+        let stats: SensorStats = get(&engine, &format!("rover/at_{rate}"));
+        assert_eq!(stats.readings, rate * 5, "{rate} Hz");
+    }
+}
