@@ -210,7 +210,7 @@ impl CoherenceEngine {
         self.app.world_mut()
     }
 
-    /// A handle that stops, pauses, steps and resets the run from another thread.
+    /// A handle that stops, pauses, steps, paces and resets the run from another thread.
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle(self.shared.clone())
     }
@@ -349,6 +349,11 @@ impl CoherenceEngine {
                 Next::Held => self.pacer.restart(),
                 Next::Tick => {}
             }
+            if shared.paced.load(Ordering::Acquire)
+                && let Some(pace) = shared.take_pace()
+            {
+                self.pacer = Pacer::new(pace);
+            }
             if !self.pacer.wait(self.time().now_ns, &shared) {
                 continue;
             }
@@ -375,10 +380,11 @@ pub(crate) struct Shared {
     stop: AtomicBool,
     reset: AtomicBool,
     paused: AtomicBool,
+    paced: AtomicBool,
     /// Ticks that a paused run may still do.
     steps: AtomicU64,
-    /// Guards nothing: what is waited for is in the atomics above.
-    door: Mutex<()>,
+    /// A pace that was asked for and not yet taken; also what waiting goes by.
+    door: Mutex<Option<Pace>>,
     changed: Condvar,
 }
 
@@ -391,6 +397,12 @@ enum Next {
 }
 
 impl Shared {
+    fn take_pace(&self) -> Option<Pace> {
+        let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        self.paced.store(false, Ordering::Release);
+        door.take()
+    }
+
     fn change(&self, change: impl FnOnce(&Self)) {
         let _door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
         change(self);
@@ -435,7 +447,7 @@ impl Shared {
     }
 }
 
-/// Stops, pauses, steps and resets a run from any thread; each takes effect between two ticks.
+/// Stops, pauses, steps, paces and resets a run from any thread; each takes effect between two ticks.
 #[derive(Clone)]
 pub struct StopHandle(Arc<Shared>);
 
@@ -463,6 +475,14 @@ impl StopHandle {
         self.0.change(|s| {
             s.steps.fetch_add(ticks, Ordering::AcqRel);
         });
+    }
+
+    /// Changes how simulated time follows wall time.
+    pub fn set_pace(&self, pace: Pace) {
+        let mut door = self.0.door.lock().unwrap_or_else(PoisonError::into_inner);
+        *door = Some(pace);
+        self.0.paced.store(true, Ordering::Release);
+        self.0.changed.notify_all();
     }
 
     /// Takes the run back to the start of its scene.

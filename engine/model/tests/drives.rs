@@ -1,0 +1,172 @@
+//! Which wheels are found, which way they drive, and what keeps a robot from being driven.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+use becomingone_components::body::Shape;
+use becomingone_components::drive::Drive;
+use becomingone_components::scene::DriveSpec;
+use becomingone_model::{Disk, DriveError, find_drive, parse_urdf};
+use std::f64::consts::FRAC_PI_2;
+use std::path::Path;
+
+/// A wheel of radius 0.1 m at a place on `base`, with its joint's axis in the robot's frame.
+fn wheel(name: &str, at: &str, axis: &str, parent: &str) -> String {
+    let roll = if axis.starts_with('0') {
+        "1.5707963 0 0"
+    } else {
+        "0 1.5707963 0"
+    };
+    format!(
+        r#"<link name="{name}"><collision><origin rpy="{roll}"/>
+             <geometry><cylinder radius="0.1" length="0.04"/></geometry></collision>
+             <inertial><mass value="1"/><inertia ixx="0.003" iyy="0.005" izz="0.003" ixy="0" ixz="0" iyz="0"/></inertial></link>
+           <joint name="{name}_joint" type="continuous"><parent link="{parent}"/><child link="{name}"/>
+             <origin xyz="{at}"/><axis xyz="{axis}"/></joint>"#
+    )
+}
+
+fn robot(parts: &[String]) -> String {
+    format!(
+        r#"<robot name="cart"><link name="base"><collision><geometry><box size="0.4 0.4 0.1"/></geometry></collision>
+             <inertial><mass value="8"/><inertia ixx="0.1" iyy="0.1" izz="0.2" ixy="0" ixz="0" iyz="0"/></inertial></link>{}</robot>"#,
+        parts.concat()
+    )
+}
+
+fn drive(parts: &[String], spec: &DriveSpec) -> Result<Drive, DriveError> {
+    let mut model = parse_urdf(&robot(parts), Path::new("cart.urdf"), &Disk).unwrap();
+    let found = find_drive(&mut model, spec)?;
+    // Driven wheels touch as cylinders.
+    let drive = found.unwrap();
+    for wheel in &drive.wheels {
+        let link = &model.links[model.joints[wheel.joint].child];
+        assert!(matches!(link.colliders[0].shape, Shape::Cylinder { .. }));
+    }
+    Ok(drive)
+}
+
+fn cart(left_axis: &str, right_axis: &str) -> Vec<String> {
+    vec![
+        wheel("a", "0 0.25 0", left_axis, "base"),
+        wheel("b", "0 -0.25 0", right_axis, "base"),
+    ]
+}
+
+#[test]
+fn an_axle_along_y_drives_along_x() {
+    let d = drive(&cart("0 1 0", "0 1 0"), &DriveSpec::Auto).unwrap();
+    assert!((d.track_width_m - 0.5).abs() < 1e-6);
+    assert!(d.forward_yaw_rad.abs() < 1e-6);
+    let [a, b] = &d.wheels[..] else { panic!() };
+    assert!(a.left && !b.left);
+    assert!((a.radius_m - 0.1).abs() < 1e-5);
+    assert_eq!((a.sign, b.sign), (1.0, 1.0));
+}
+
+#[test]
+fn a_reversed_axis_turns_the_other_way() {
+    let d = drive(&cart("0 1 0", "0 -1 0"), &DriveSpec::Auto).unwrap();
+    assert_eq!((d.wheels[0].sign, d.wheels[1].sign), (1.0, -1.0));
+}
+
+#[test]
+fn an_axle_along_x_drives_along_y() {
+    let parts = [
+        wheel("a", "-0.25 0 0", "1 0 0", "base"),
+        wheel("b", "0.25 0 0", "1 0 0", "base"),
+    ];
+    let d = drive(&parts, &DriveSpec::Auto).unwrap();
+    assert!((d.forward_yaw_rad - FRAC_PI_2).abs() < 1e-6);
+    assert!(d.wheels[0].left);
+    // Forward is +y, left is -x: a joint that turns about +x rolls backward.
+    assert_eq!(d.wheels[0].sign, -1.0);
+}
+
+#[test]
+fn names_say_which_side_is_left() {
+    let parts = [
+        wheel("right", "0 0.25 0", "0 1 0", "base"),
+        wheel("left", "0 -0.25 0", "0 1 0", "base"),
+    ];
+    let d = drive(&parts, &DriveSpec::Auto).unwrap();
+    assert!((d.forward_yaw_rad.abs() - std::f64::consts::PI).abs() < 1e-6);
+    assert!(!d.wheels[0].left && d.wheels[1].left);
+}
+
+#[test]
+fn wheels_that_are_named_are_taken() {
+    let spec = |l: &str, r: &str| DriveSpec::Wheels {
+        left: vec![l.to_owned()],
+        right: vec![r.to_owned()],
+    };
+    let d = drive(&cart("0 1 0", "0 1 0"), &spec("a_joint", "b_joint")).unwrap();
+    assert!(d.wheels[0].left);
+    let error = drive(&cart("0 1 0", "0 1 0"), &spec("a_jiont", "b_joint")).unwrap_err();
+    assert!(
+        error.to_string().contains("did you mean `a_joint`?"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_caster_is_not_driven() {
+    let mut parts = cart("0 1 0", "0 1 0");
+    parts.push(
+        r#"<link name="fork"><inertial><mass value="0.1"/><inertia ixx="1e-4" iyy="1e-4" izz="1e-4" ixy="0" ixz="0" iyz="0"/></inertial></link>
+           <joint name="swivel" type="continuous"><parent link="base"/><child link="fork"/>
+             <origin xyz="-0.15 0 0"/><axis xyz="0 0 1"/></joint>"#
+            .to_owned(),
+    );
+    parts.push(wheel("caster", "0 0 0", "0 1 0", "fork"));
+    let d = drive(&parts, &DriveSpec::Auto).unwrap();
+    assert_eq!(d.wheels.len(), 2);
+}
+
+#[test]
+fn what_cannot_be_driven_says_why() {
+    let steered = r#"<link name="hinge"><inertial><mass value="0.1"/><inertia ixx="1e-4" iyy="1e-4" izz="1e-4" ixy="0" ixz="0" iyz="0"/></inertial></link>
+           <joint name="steering" type="revolute"><parent link="base"/><child link="hinge"/>
+             <origin xyz="0.15 0 0"/><axis xyz="0 0 1"/><limit lower="-1" upper="1" effort="1" velocity="1"/></joint>"#;
+    let mut car = cart("0 1 0", "0 1 0");
+    car.push(steered.to_owned());
+    car.push(wheel("front", "0 0 0", "0 1 0", "hinge"));
+    let high = vec![
+        wheel("a", "0 0.25 0.3", "0 1 0", "base"),
+        wheel("b", "0 -0.25 0.3", "0 1 0", "base"),
+    ];
+    let one_side = vec![
+        wheel("left_a", "0.1 0.25 0", "0 1 0", "base"),
+        wheel("left_b", "-0.1 0.25 0", "0 1 0", "base"),
+    ];
+    for (parts, why) in [
+        (vec![], "no continuous joint"),
+        (car, "steered by the link `hinge`"),
+        (high, "reaches the ground"),
+        (one_side, "one side"),
+        (vec![wheel("a", "0 0.25 0", "0 0 1", "base")], "level axis"),
+    ] {
+        let error = drive(&parts, &DriveSpec::Auto).unwrap_err().to_string();
+        assert!(error.contains("`cart` cannot be driven"), "{error}");
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn acceleration_stays_below_what_lifts_a_wheel() {
+    // Two axles 0.3 m apart, the centre of mass over their middle: m a h + a Σ I/r = m g 0.15.
+    let parts = [
+        wheel("left_front", "0.15 0.25 0", "0 1 0", "base"),
+        wheel("right_front", "0.15 -0.25 0", "0 1 0", "base"),
+        wheel("left_rear", "-0.15 0.25 0", "0 1 0", "base"),
+        wheel("right_rear", "-0.15 -0.25 0", "0 1 0", "base"),
+    ];
+    let d = drive(&parts, &DriveSpec::Auto).unwrap();
+    let (m, h, spin) = (12.0, 0.1, 4.0 * 0.005 / 0.1);
+    let lifts = m * 9.80665 * 0.15 / (m * h + spin);
+    assert!(d.max_acceleration_m_s2 <= lifts / 2.0);
+    assert!((d.max_acceleration_m_s2 - (lifts / 2.0).min(1.5)).abs() < 1e-3);
+}
