@@ -1,6 +1,7 @@
 //! Wheeled drives: which joints turn, the twist they are told, and where they say they went.
 
 use bevy_ecs::prelude::*;
+use glam::Vec3;
 
 /// A planar twist in the agent's own axes: forward speed and yaw rate.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
@@ -26,7 +27,11 @@ pub struct Wheel {
     pub max_torque_n_m: f64,
 }
 
-/// A differential (two wheels) or skid-steered (more) drive.
+/// A differential drive (two wheels), or a skid-steered one (more).
+///
+/// Wheels are told, and odometry believes, the kinematics of a differential drive. Skid-steered
+/// robots turn less than that, by what their wheels slip sideways: plans that look at where the
+/// robot is make up for it, odometry does not.
 #[derive(Component, Clone, Debug, PartialEq)]
 pub struct Drive {
     /// Driven wheels, in the order of the model's joints.
@@ -35,7 +40,10 @@ pub struct Drive {
     pub track_width_m: f64,
     /// Yaw of the robot's forward direction in its root frame (rad): 0 is +x.
     pub forward_yaw_rad: f64,
-    /// Radius about the root's origin that holds the whole robot, seen from above (m).
+    /// Middle of the wheels in the root frame (m): what turns on the spot stays here. Odometry,
+    /// goals and avoidance go by it.
+    pub centre_m: [f64; 2],
+    /// Radius about that middle that holds the whole robot, seen from above (m).
     pub footprint_radius_m: f64,
     /// Largest forward speed that the wheels allow (m/s).
     pub max_speed_m_s: f64,
@@ -43,6 +51,13 @@ pub struct Drive {
     pub max_yaw_rate_rad_s: f64,
     /// Largest forward acceleration before a wheel lifts, with half in reserve (m/s²).
     pub max_acceleration_m_s2: f64,
+}
+
+impl Drive {
+    /// Middle of the wheels in the root frame (m), at the height of the root's origin.
+    pub fn centre(&self) -> Vec3 {
+        Vec3::new(self.centre_m[0] as f32, self.centre_m[1] as f32, 0.0)
+    }
 }
 
 /// The twist that the drive follows now: the command, after the drive's own limits.

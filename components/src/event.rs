@@ -26,8 +26,6 @@ pub enum What {
     Collapsed,
     /// The lock was lost.
     Released,
-    /// Physics took a body out of the simulation because its state was not finite; the link's name.
-    Quarantined(String),
 }
 
 impl std::fmt::Display for What {
@@ -38,9 +36,6 @@ impl std::fmt::Display for What {
             Self::AllGoalsReached => f.write_str("all goals reached"),
             Self::Collapsed => f.write_str("order locked"),
             Self::Released => f.write_str("order released"),
-            Self::Quarantined(link) => {
-                write!(f, "{link} left the simulation: its state was not finite")
-            }
         }
     }
 }

@@ -2,8 +2,7 @@
 //! so that adding an entity changes no other entity's numbers.
 
 use bevy_ecs::prelude::*;
-use rand_core::SeedableRng;
-use rand_distr::{Distribution, StandardNormal};
+use rand_core::{Rng as _, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
@@ -13,19 +12,44 @@ pub struct RunSeed(pub u64);
 
 /// A seeded generator that one entity owns.
 #[derive(Component, Clone, Debug)]
-pub struct Rng(Pcg64Mcg);
+pub struct Rng {
+    source: Pcg64Mcg,
+    /// The second of a pair of normal numbers.
+    spare: Option<f64>,
+}
 
 impl Rng {
     /// For the entity with this stable name, say `rover/imu`.
     pub fn for_name(seed: RunSeed, name: &str) -> Self {
-        Self(Pcg64Mcg::from_seed(
-            xxh3_128_with_seed(name.as_bytes(), seed.0).to_le_bytes(),
-        ))
+        let hash = xxh3_128_with_seed(name.as_bytes(), seed.0);
+        Self {
+            source: Pcg64Mcg::from_seed(hash.to_le_bytes()),
+            spare: None,
+        }
     }
 
     /// A number from the normal distribution with mean 0 and deviation 1.
+    ///
+    /// Marsaglia's polar method (SIAM Review 6(3), 1964) on libm's logarithm: the same bits on every
+    /// machine, which the usual crates do not promise.
     pub fn normal(&mut self) -> f64 {
-        StandardNormal.sample(&mut self.0)
+        if let Some(spare) = self.spare.take() {
+            return spare;
+        }
+        loop {
+            let (u, v) = (self.symmetric(), self.symmetric());
+            let s = u * u + v * v;
+            if s > 0.0 && s < 1.0 {
+                let scale = (-2.0 * libm::log(s) / s).sqrt();
+                self.spare = Some(v * scale);
+                return u * scale;
+            }
+        }
+    }
+
+    /// From -1 to 1, all 53 bits of it.
+    fn symmetric(&mut self) -> f64 {
+        (self.source.next_u64() >> 11) as f64 * (2.0 / (1u64 << 53) as f64) - 1.0
     }
 }
 

@@ -256,17 +256,27 @@ impl Bias {
         Self(draw(noise.turn_on_bias_sd, rng))
     }
 
-    /// What the sensor says where the truth is `x`, `period_s` after its last word.
-    pub fn apply(&mut self, x: f64, period_s: f64, noise: &Noise, rng: &mut Rng) -> f64 {
-        if noise.drift_sd > 0.0 {
-            self.0 += draw(noise.drift_sd * period_s.sqrt(), rng);
-        }
+    /// Lets the offset drift for this long (s).
+    pub fn walk(&mut self, period_s: f64, noise: &Noise, rng: &mut Rng) {
+        self.0 += draw(noise.drift_sd * period_s.sqrt(), rng);
+    }
+
+    /// What the sensor says where the truth is `x`.
+    pub fn read(&self, x: f64, noise: &Noise, rng: &mut Rng) -> f64 {
         let y = x + self.0 + draw(noise.white_sd, rng);
         if noise.resolution > 0.0 {
             (y / noise.resolution).round() * noise.resolution
         } else {
             y
         }
+    }
+}
+
+impl Bias {
+    /// What the sensor says where the truth is `x`, `period_s` after its last word.
+    pub fn apply(&mut self, x: f64, period_s: f64, noise: &Noise, rng: &mut Rng) -> f64 {
+        self.walk(period_s, noise, rng);
+        self.read(x, noise, rng)
     }
 }
 

@@ -1,6 +1,5 @@
 //! A controller of your own: full ahead, and a turn to the freer side before anything nearer than 1 m.
 use becomingone::prelude::*;
-use becomingone::systems::control::ControlSystems;
 use std::time::Duration;
 
 struct Wanderer;

@@ -8,19 +8,41 @@
 )]
 
 use crate::engine::{EngineError, seconds};
-use crate::{CoherenceEngine, Pace, Summary, assets, scene};
+use crate::{CoherenceEngine, Pace, StopHandle, Summary, assets, scene};
 use becomingone_components::body::Model;
 use becomingone_components::control::Goals;
 use becomingone_components::drive::Drive;
 use becomingone_components::scene::LoadedScene;
-use becomingone_model::Files;
+use becomingone_model::{Files, did_you_mean};
 use becomingone_systems::profile::Profiler;
 use bevy_ecs::prelude::*;
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+/// What stdout did not take, the first time.
+static UNSAID: OnceLock<std::io::Error> = OnceLock::new();
+
+/// A line on stdout. A reader that has left, or a full disk, is no reason to lose the run's files.
+macro_rules! say {
+    ($($text:tt)*) => {
+        if let Err(error) = writeln!(std::io::stdout(), $($text)*) {
+            UNSAID.get_or_init(|| error);
+        }
+    };
+}
+
+/// A line on stderr; where that is gone too, there is nobody to tell.
+macro_rules! complain {
+    ($($text:tt)*) => {
+        drop(writeln!(std::io::stderr(), $($text)*))
+    };
+}
 
 /// Runs robots and vehicles from scene files.
 #[derive(Parser)]
@@ -137,8 +159,10 @@ fn rerun(text: &str) -> Result<Rerun, String> {
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|e| format!("{e}; expected a time as 30s, 1500ms or 2m"))?;
-    if duration.is_zero() {
-        return Err("expected more than no time".to_owned());
+    // Nanoseconds are counted in 64 bits.
+    const YEARS: u64 = 580 * 365 * 86_400;
+    if duration.is_zero() || duration.as_secs() > YEARS {
+        return Err("expected more than no time, and at most 580 years".to_owned());
     }
     Ok(duration)
 }
@@ -178,11 +202,22 @@ pub fn main() -> ExitCode {
             what: Listed::Scenes,
         } => {
             for (name, about) in assets::scenes() {
-                println!("{name:24} {about}");
+                say!("{name:24} {about}");
             }
             Ok(ExitCode::SUCCESS)
         }
     };
+    // Who stops reading, as `head` does, has seen enough; a full disk has not.
+    let lost = UNSAID
+        .get()
+        .filter(|e| e.kind() != std::io::ErrorKind::BrokenPipe);
+    match (done, lost) {
+        (Ok(_), Some(error)) => fail(&format!("stdout: {error}"), 1),
+        (done, _) => exit_code(done),
+    }
+}
+
+fn exit_code(done: Result<ExitCode, Failure>) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(Failure::BadInput(text)) => fail(&text, 2),
@@ -191,7 +226,7 @@ pub fn main() -> ExitCode {
 }
 
 fn fail(text: &str, code: u8) -> ExitCode {
-    eprintln!("error: {text}");
+    complain!("error: {text}");
     ExitCode::from(code)
 }
 
@@ -201,14 +236,14 @@ fn check(files: &[PathBuf]) -> Result<ExitCode, Failure> {
         match load(file, None) {
             Ok(loaded) => {
                 warn(&loaded);
-                println!(
+                say!(
                     "{}: ok, {} agents",
                     file.display(),
                     loaded.scene.agents.len()
                 );
             }
             Err(Failure::BadInput(text) | Failure::Run(text)) => {
-                eprintln!("error: {text}");
+                complain!("error: {text}");
                 wrong += 1;
             }
         }
@@ -259,7 +294,7 @@ fn load(what: &Path, model: Option<&Path>) -> Result<LoadedScene, Failure> {
         return Err(bad(format!(
             "found `{name}`, which is neither a file nor a built-in scene; expected a path, or one of: {}{}",
             known.join(", "),
-            scene::nearest(name, known.iter().map(String::as_str))
+            did_you_mean(name, known.iter().map(String::as_str))
         )));
     };
     scene::load(path, model).map_err(|e| bad(e.to_string()))
@@ -269,13 +304,14 @@ fn load(what: &Path, model: Option<&Path>) -> Result<LoadedScene, Failure> {
 fn warn(loaded: &LoadedScene) {
     for model in loaded.models.iter().flatten() {
         for warning in &model.warnings {
-            eprintln!("warning: {warning}");
+            complain!("warning: {warning}");
         }
     }
 }
 
 impl Run {
     fn go(self) -> Result<ExitCode, Failure> {
+        let interrupt = Interrupt::catch()?;
         let mut loaded = load(&self.what, self.model.as_deref())?;
         if let Some(file) = &self.summary {
             writable(file)?;
@@ -298,8 +334,7 @@ impl Run {
             .set_threads(usize::from(self.threads))
             .set_pace(self.pace.pace());
         let shown = self.show(&mut engine, &name)?;
-        let stop = engine.stop_handle();
-        let interrupted = on_ctrl_c(move || stop.stop())?;
+        interrupt.stops(engine.stop_handle());
         engine.start()?;
         if !self.quiet {
             introduce(engine.world());
@@ -318,18 +353,20 @@ impl Run {
             progress.end();
         }
         let summary = engine.summary();
+        let written = self
+            .summary
+            .as_deref()
+            .map(|file| write_summary(&summary, file));
         shown.end(&mut engine, self.quiet);
-        if let Some(file) = &self.summary {
-            write_summary(&summary, file)?;
-        }
         if !self.quiet {
-            println!("{summary}");
+            say!("{summary}");
         }
         if let Some(profiler) = profiler {
             print_profile(&profiler, summary.ticks);
         }
         ran?;
-        Ok(if interrupted() {
+        written.transpose()?;
+        Ok(if interrupt.came() {
             ExitCode::from(130)
         } else {
             ExitCode::SUCCESS
@@ -350,7 +387,15 @@ impl Run {
                 }
             },
         };
-        let plugin = RerunPlugin::new(sink, scene).map_err(|e| Failure::BadInput(e.to_string()))?;
+        let plugin = match RerunPlugin::new(sink, scene) {
+            Ok(plugin) => plugin,
+            // Nobody asked for this file.
+            Err(error) if self.rerun == Rerun::Auto => {
+                complain!("warning: {error}; running without a recording");
+                return Ok(Shown(None));
+            }
+            Err(error) => return Err(Failure::BadInput(error.to_string())),
+        };
         engine.add_plugin(plugin);
         Ok(Shown(Some(file.map(|f| (viewer::open_command(&f), f)))))
     }
@@ -380,7 +425,7 @@ fn open_viewer() -> Option<String> {
     match viewer::spawn(&program) {
         Ok(viewer) => Some(viewer.url),
         Err(error) => {
-            eprintln!("warning: {error}; saving to a file instead");
+            complain!("warning: {error}; saving to a file instead");
             None
         }
     }
@@ -397,20 +442,20 @@ impl Shown {
         let limit = Duration::from_secs(1);
         if let Some(report) = becomingone_rerun::finish(engine.world_mut(), limit) {
             if report.dropped > 0 {
-                eprintln!(
+                complain!(
                     "warning: Rerun missed {} of {} batches",
                     report.dropped,
                     report.dropped + report.sent
                 );
             }
             if let Some(lost) = report.lost {
-                eprintln!("warning: {lost}");
+                complain!("warning: {lost}");
             }
         }
         if let Some((command, file)) = to
             && !quiet
         {
-            println!(
+            say!(
                 "recorded {}; to look at it:\n    {command}\n",
                 file.display()
             );
@@ -438,20 +483,32 @@ fn write_summary(summary: &Summary, file: &Path) -> Result<(), Failure> {
         .map_err(|e| Failure::Run(format!("{}: {e}", file.display())))
 }
 
-/// Calls `stop` at the first Ctrl-C; the second one ends the program at once.
-fn on_ctrl_c(stop: impl Fn() + Send + 'static) -> Result<impl Fn() -> bool, Failure> {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let seen = interrupted.clone();
-    ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::AcqRel) {
-            std::process::exit(130);
-        }
-        stop();
-    })
-    .map_err(|e| Failure::Run(format!("Ctrl-C cannot be caught: {e}")))?;
-    Ok(move || interrupted.load(Ordering::Acquire))
+/// Ctrl-C: the first one stops the run, once there is one; the second one ends the program.
+struct Interrupt(Arc<(AtomicBool, OnceLock<StopHandle>)>);
+
+impl Interrupt {
+    fn catch() -> Result<Self, Failure> {
+        let shared = Arc::new((AtomicBool::new(false), OnceLock::<StopHandle>::new()));
+        let seen = shared.clone();
+        ctrlc::set_handler(move || {
+            let again = seen.0.swap(true, Ordering::AcqRel);
+            match seen.1.get() {
+                Some(run) if !again => run.stop(),
+                _ => std::process::exit(130),
+            }
+        })
+        .map_err(|e| Failure::Run(format!("Ctrl-C cannot be caught: {e}")))?;
+        Ok(Self(shared))
+    }
+
+    fn stops(&self, run: StopHandle) {
+        // It is set once, here.
+        let _ = self.0.1.set(run);
+    }
+
+    fn came(&self) -> bool {
+        self.0.0.load(Ordering::Acquire)
+    }
 }
 
 /// Says what was loaded.
@@ -468,8 +525,8 @@ fn introduce(world: &World) {
     const FEW: usize = 5;
     for ((agent, model), drive) in agents.take(FEW) {
         match model {
-            None => println!("{}: a kernel without a body", agent.name),
-            Some(model) => println!(
+            None => say!("{}: a kernel without a body", agent.name),
+            Some(model) => say!(
                 "{}: {}",
                 agent.name,
                 describe(&Model(model.clone()), drive.as_ref())
@@ -477,7 +534,7 @@ fn introduce(world: &World) {
         }
     }
     if loaded.scene.agents.len() > FEW {
-        println!("and {} more agents", loaded.scene.agents.len() - FEW);
+        say!("and {} more agents", loaded.scene.agents.len() - FEW);
     }
 }
 
@@ -542,15 +599,15 @@ impl Progress {
             seconds(engine.time().now_ns)
         );
         if self.over_itself {
-            eprint!("\r{line}\x1b[K");
+            let _ = write!(std::io::stderr(), "\r{line}\x1b[K");
         } else {
-            eprintln!("{line}");
+            complain!("{line}");
         }
     }
 
     fn end(self) {
         if self.over_itself && self.lines > 0 {
-            eprint!("\r\x1b[K");
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
     }
 }
@@ -579,5 +636,5 @@ fn print_profile(profiler: &Profiler, ticks: u64) {
             number(format!("{:.1}", us(s.longest))),
         ]);
     }
-    println!("\n{table}");
+    say!("\n{table}");
 }

@@ -13,6 +13,7 @@ use becomingone_components::scene::{
     AgentSpec, ChannelSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene, Scene, Signal,
     WorldSpec,
 };
+use becomingone_components::seed::RunSeed;
 use becomingone_components::time::{NS_PER_S, SimTime};
 use becomingone_systems::spawn::{PhysicsThreads, SpawnError, build_scene};
 use becomingone_systems::tick::{self, ScheduleError};
@@ -43,7 +44,7 @@ pub enum EngineError {
     System {
         /// The tick in which it happened.
         tick: u64,
-        /// The system, and what it said.
+        /// The system, and its error; of a panic only that it was one: its text went to stderr.
         cause: String,
     },
 }
@@ -86,6 +87,7 @@ pub struct CoherenceEngine {
     duration: Option<Duration>,
     shared: Arc<Shared>,
     wall: Duration,
+    goals: Option<QueryState<&'static Goals>>,
     ready: bool,
 }
 
@@ -153,7 +155,8 @@ impl CoherenceEngine {
         app.add_plugins(becomingone_systems::EnginePlugin)
             .insert_resource(FallbackErrorHandler(keep_first_error))
             .insert_resource(PhysicsThreads(1))
-            .insert_resource(SimTime::new(loaded.scene.tick_ns));
+            .insert_resource(SimTime::new(loaded.scene.tick_ns))
+            .insert_resource(RunSeed(loaded.scene.seed));
         let duration = loaded.scene.duration_s.map(Duration::from_secs_f64);
         app.insert_resource(loaded);
         Self {
@@ -162,6 +165,7 @@ impl CoherenceEngine {
             duration,
             shared: Arc::default(),
             wall: Duration::ZERO,
+            goals: None,
             ready: false,
         }
     }
@@ -177,7 +181,8 @@ impl CoherenceEngine {
         self.scene_mut(|scene| scene.seed = seed)
     }
 
-    /// Simulated time after which [`run`](Self::run) ends, instead of the scene's.
+    /// Simulated time after which [`run`](Self::run) ends, instead of the scene's; at most 580 years,
+    /// which is as far as nanoseconds are counted.
     pub fn set_duration(&mut self, duration: Duration) -> &mut Self {
         self.duration = Some(duration);
         self
@@ -256,7 +261,10 @@ impl CoherenceEngine {
     /// As [`start`](Self::start), and [`EngineError::System`] where a system failed.
     pub fn step(&mut self) -> Result<(), EngineError> {
         self.start()?;
-        self.tick()
+        let begun = Instant::now();
+        let done = self.tick();
+        self.wall += begun.elapsed();
+        done
     }
 
     fn tick(&mut self) -> Result<(), EngineError> {
@@ -282,7 +290,11 @@ impl CoherenceEngine {
     /// As [`step`](Self::step).
     pub fn run_for(&mut self, duration: Duration) -> Result<Summary, EngineError> {
         self.start()?;
-        let until_ns = self.time().now_ns.saturating_add(as_ns(duration));
+        let until_ns = self
+            .time()
+            .now_ns
+            .saturating_add(as_ns(duration))
+            .min(LAST_NS);
         self.run_until(|engine| engine.time().now_ns >= until_ns, |_| {})
     }
 
@@ -306,18 +318,16 @@ impl CoherenceEngine {
     }
 
     /// Whether the scene has come to its end.
-    fn is_done(&self) -> bool {
+    fn is_done(&mut self) -> bool {
         match self.duration {
             Some(duration) => self.time().now_ns >= as_ns(duration),
-            None => self.all_goals_reached(),
+            None => self.all_goals_reached() || self.time().now_ns >= LAST_NS,
         }
     }
 
-    fn all_goals_reached(&self) -> bool {
-        let world = self.app.world();
-        let Some(mut goals) = world.try_query::<&Goals>() else {
-            return false;
-        };
+    fn all_goals_reached(&mut self) -> bool {
+        let world = self.app.world_mut();
+        let goals = self.goals.get_or_insert_with(|| world.query());
         let mut any = false;
         let all = goals.iter(world).all(|g| {
             any = true;
@@ -328,12 +338,12 @@ impl CoherenceEngine {
 
     fn run_until(
         &mut self,
-        done: impl Fn(&Self) -> bool,
+        mut done: impl FnMut(&mut Self) -> bool,
         mut watch: impl FnMut(&Self),
     ) -> Result<Summary, EngineError> {
         let shared = self.shared.clone();
-        let begun = Instant::now();
-        let before = self.wall;
+        // Wall time is counted from here, but for pauses and what came before a reset.
+        let (mut begun, mut before) = (Instant::now(), self.wall);
         self.pacer.restart();
         while !done(self) {
             match shared.next() {
@@ -344,9 +354,13 @@ impl CoherenceEngine {
                 }
                 Next::Reset => {
                     self.reset()?;
+                    (begun, before) = (Instant::now(), self.wall);
                     continue;
                 }
-                Next::Held => self.pacer.restart(),
+                Next::Held => {
+                    self.pacer.restart();
+                    (begun, before) = (Instant::now(), self.wall);
+                }
                 Next::Tick => {}
             }
             if shared.paced.load(Ordering::Acquire)
@@ -357,11 +371,11 @@ impl CoherenceEngine {
             if !self.pacer.wait(self.time().now_ns, &shared) {
                 continue;
             }
-            self.tick()?;
+            let ticked = self.tick();
             self.wall = before + begun.elapsed();
+            ticked?;
             watch(self);
         }
-        self.wall = before + begun.elapsed();
         Ok(self.summary())
     }
 
@@ -371,8 +385,11 @@ impl CoherenceEngine {
     }
 }
 
+/// The last instant that a run may reach: a tick of a day still fits behind it.
+const LAST_NS: u64 = u64::MAX - 2 * 86_400 * NS_PER_S;
+
 fn as_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(duration.as_nanos()).map_or(LAST_NS, |ns| ns.min(LAST_NS))
 }
 
 #[derive(Default)]

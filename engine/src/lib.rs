@@ -39,17 +39,23 @@ pub use becomingone_systems as systems;
 pub use bevy_app as app;
 pub use bevy_ecs as ecs;
 pub use engine::{CoherenceEngine, EngineError, StopHandle};
+/// Vectors and rotations, as poses and measurements have them.
+pub use glam;
 pub use pace::Pace;
 pub use summary::{AgentSummary, KernelSummary, SensorSummary, Summary};
 
 /// What a plugin of yours needs.
 pub mod prelude {
     pub use crate::components::actuator::Command;
-    pub use crate::components::drive::Twist2;
+    pub use crate::components::body::TruePose;
+    pub use crate::components::drive::{Drive, Odometry, Twist2};
     pub use crate::components::sensor::{Contact, Encoders, Imu, Reading, Scan, Truth};
     pub use crate::components::time::SimTime;
-    pub use crate::systems::tick::{Tick, TickSystems};
+    pub use crate::systems::control::ControlSystems;
+    pub use crate::systems::tick::{Reset, Tick, TickSystems};
     pub use crate::{CoherenceEngine, EngineError, Pace, Summary};
     pub use bevy_app::{App, Plugin};
+    // `#[derive(Component)]` looks for a crate of this name.
+    pub use bevy_ecs;
     pub use bevy_ecs::prelude::*;
 }

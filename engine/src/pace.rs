@@ -12,7 +12,7 @@ pub enum Pace {
     Fast,
     /// One simulated second a second.
     RealTime,
-    /// This many simulated seconds a second; positive and finite.
+    /// This many simulated seconds a second, from 0.001 to 1 000 000; what is outside is moved inside.
     Rate(f64),
 }
 
@@ -42,7 +42,8 @@ impl Pacer {
         let rate = match self.pace {
             Pace::Fast => return true,
             Pace::RealTime => 1.0,
-            Pace::Rate(rate) => rate,
+            // `max` takes the other side of a NaN.
+            Pace::Rate(rate) => rate.max(1e-3).min(1e6),
         };
         let now = Instant::now();
         let &mut (wall, sim_ns) = self.agreed.get_or_insert((now, now_ns));

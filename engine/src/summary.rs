@@ -4,6 +4,7 @@ use becomingone_components::body::{Pose, Travel, TruePose};
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::Goals;
 use becomingone_components::scene::{Agent, LoadedScene};
+use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Sensor, SensorStats};
 use becomingone_components::time::SimTime;
 use becomingone_systems::hash::{Roster, StateHash};
@@ -96,7 +97,7 @@ impl Summary {
         let wall_s = wall.as_secs_f64();
         Self {
             scene: scene.name.clone(),
-            seed: scene.seed,
+            seed: world.resource::<RunSeed>().0,
             ticks: time.tick,
             sim_s: time.now_s(),
             wall_s,

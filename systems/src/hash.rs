@@ -5,10 +5,13 @@
 use crate::physics::Physics;
 use crate::tick::{Reset, Tick, TickSystems};
 use becomingone_components::actuator::Command;
+use becomingone_components::body::Travel;
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::{Goals, Plan, Reaction};
 use becomingone_components::drive::{DriveState, Odometry, Twist2};
+use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Measurement, Reading};
+use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use std::collections::BTreeMap;
@@ -59,7 +62,7 @@ pub struct HashRegistry(BTreeMap<&'static str, Feed>);
 
 /// Registers state with the hash.
 pub trait RegisterState {
-    /// `T`, on every entity with a stable name, under this name.
+    /// `T`, under this name, on every entity with a stable name that has one when the scene is built.
     fn register_state<T: HashState>(&mut self, name: &'static str) -> &mut Self;
 }
 
@@ -104,6 +107,7 @@ impl Plugin for HashPlugin {
             .register_state::<Plan>("plan")
             .register_state::<Reaction>("reaction")
             .register_state::<Coherence>("coherence")
+            .register_state::<Travel>("travel")
             // After the clock and before viewers: both in `Publish` and `Step` only read what is hashed.
             .add_systems(
                 Tick,
@@ -111,10 +115,16 @@ impl Plugin for HashPlugin {
                     .after(TickSystems::Step)
                     .before(TickSystems::Publish),
             )
-            .add_systems(Reset, |mut hash: ResMut<StateHash>| {
-                *hash = StateHash::default();
-            });
+            .add_systems(Reset, begin);
     }
+}
+
+/// The hash before the first tick: of what the run starts from beside its scene's files.
+fn begin(mut hash: ResMut<StateHash>, seed: Res<RunSeed>, time: Res<SimTime>) {
+    let mut bits = Bits::default();
+    bits.u64(seed.0);
+    bits.u64(time.tick_ns);
+    hash.0 = bits.0.digest();
 }
 
 /// Chains this tick's state into the hash.
@@ -168,18 +178,35 @@ impl HashState for Odometry {
         bits.f64(self.x_m);
         bits.f64(self.y_m);
         bits.f64(self.yaw_rad);
+        twist(&self.twist, bits);
+        for m in self.last_m.into_iter().flatten() {
+            bits.f64(m);
+        }
     }
 }
 
 impl HashState for Plan {
     fn bits(&self, bits: &mut Bits) {
         twist(&self.twist, bits);
+        for m in self.target_m.into_iter().flatten() {
+            bits.f64(m);
+        }
     }
 }
 
 impl HashState for Reaction {
     fn bits(&self, bits: &mut Bits) {
         twist(&self.twist, bits);
+        bits.f64(self.free_m);
+        bits.u64(u64::from(self.avoiding));
+    }
+}
+
+impl HashState for Travel {
+    fn bits(&self, bits: &mut Bits) {
+        bits.f64(self.distance_m);
+        bits.f64(self.max_speed_m_s);
+        bits.u64(self.collisions);
     }
 }
 

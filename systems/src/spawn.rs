@@ -19,7 +19,7 @@ use becomingone_components::body::{
     Geometry, LinkPoses, Mesh, Model, Obstacle, Pose, RobotModel, Shape, Travel, TruePose,
     TrueTwist,
 };
-use becomingone_components::coherence::{Channels, Coherence, kernel};
+use becomingone_components::coherence::{Channels, Coherence, MAX_CHANNELS, kernel};
 use becomingone_components::control::{DrivenBy, Ears, Goals, PatrolController, Plan, Reaction};
 use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
 use becomingone_components::scene::{
@@ -290,11 +290,12 @@ fn spawn_body(
             WheelAngles(vec![0.0; wheels]),
         ))
         .id();
+    let centre = root.point(drive.centre());
     world.entity_mut(agent).insert((
         DrivenBy(actuator),
         Odometry {
-            x_m: f64::from(root.translation_m.x),
-            y_m: f64::from(root.translation_m.y),
+            x_m: f64::from(centre.x),
+            y_m: f64::from(centre.y),
             yaw_rad: heading(root.rotation, drive.forward_yaw_rad),
             ..Odometry::default()
         },
@@ -423,7 +424,9 @@ fn spawn_kernel(
             channels.as_slice(),
         ),
     };
-    let wheels = encoded.map_or(0, |d| d.wheels.len());
+    // Scenes are checked for their own channels; of a robot with many wheels the first are heard.
+    let room = MAX_CHANNELS.saturating_sub(own.len());
+    let wheels = encoded.map_or(0, |d| d.wheels.len().min(room));
     let names: Vec<String> = (0..wheels)
         .map(|k| format!("wheels/{k}"))
         .chain(own.iter().map(|c| c.name.clone()))

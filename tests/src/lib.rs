@@ -168,7 +168,8 @@ pub fn until(limit: Duration, what: &str, mut reached: impl FnMut() -> bool) {
 
 /// Prints a line past the test harness, which keeps back what passing tests print.
 pub fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    let mut stderr = std::io::stderr().lock();
+    writeln!(stderr, "{line}").unwrap();
 }
 
 /// A robot of other people's, below the folder `BECOMINGONE_ROBOTS`. None, and a line that says so,

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// A kernel without a body: hundreds of times faster than real time, also on a busy machine.
 const KERNEL: &str = "(version: 1, agents: [(name: \"k\", coherence: Kernel(channels: [
     (name: \"clock\", signal: Tone(frequency_hz: 1.0)),
-])))])";
+]))])";
 
 fn rover() -> String {
     root()
@@ -499,5 +499,31 @@ fn profile_names_the_systems_of_a_tick() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     for system in ["physics::step", "imu::sample", "pursuit::plan"] {
         assert!(ran.stdout.contains(system), "no {system} in {}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_scenes_name_is_no_path() {
+    let here = folder(&[]);
+    let inner = here.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    for name in ["../up", "/no/such/folder/up"] {
+        let scene = KERNEL.replacen("version: 1", &format!("version: 1, name: \"{name}\""), 1);
+        std::fs::write(inner.join("k.ron"), scene).unwrap();
+        // Without a viewer, the recording goes to a file that is named after the scene.
+        let mut command = Command::new(binary());
+        command
+            .current_dir(&inner)
+            .args(["run", "k.ron", "--duration", "100ms", "--quiet"])
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY");
+        let ran = becomingone_tests::finish(&mut command, LONG);
+        assert_eq!(
+            std::fs::read_dir(here.path()).unwrap().count(),
+            1,
+            "a file beside the folder"
+        );
+        let refused = ran.code == Some(2) && ran.stderr.contains("k.ron:1:");
+        assert!(ran.code == Some(0) || refused, "{name}: {}", ran.stderr);
     }
 }

@@ -173,6 +173,19 @@ fn a_dropped_cube_lands_after_the_time_of_free_fall() {
 }
 
 #[test]
+fn a_long_fall_keeps_its_acceleration() {
+    let bottomless = FALLING.replacen("version: 1", "version: 1, world: (ground: None)", 1);
+    let mut engine = engine(&[("falling.ron", &bottomless), ("cube.urdf", CUBE)]);
+    run(&mut engine, 60.0);
+    let speed = -f64::from(get::<TrueTwist>(&engine, "cube").linear_m_s.z);
+    // There is no air: g t.
+    assert!(
+        (speed / (G * 60.0) - 1.0).abs() < 0.001,
+        "{speed} m/s after a minute"
+    );
+}
+
+#[test]
 fn odometry_agrees_with_the_true_path_straight_ahead() {
     let mut engine = rover("(name: \"encoders\", kind: Encoders(), rate_hz: 100)", "");
     drive(&mut engine, 0.5, 0.0);

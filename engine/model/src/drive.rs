@@ -1,5 +1,6 @@
 //! Which joints of a robot are its driven wheels, and what they can do.
 
+use crate::did_you_mean;
 use crate::wheel_cylinder;
 use becomingone_components::body::{Geometry, JointKind, Pose, RobotModel, Shape};
 use becomingone_components::drive::{Drive, Wheel};
@@ -21,14 +22,14 @@ const G_M_S2: f64 = 9.80665;
 
 /// Why a robot cannot be driven.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{robot}` cannot be driven: {reason}; name its wheels with `drive: Wheels(left: [..], right: [..])`, or leave it undriven with `drive: Off`"
-)]
+#[error("`{robot}` cannot be driven: {reason}; {hint}")]
 pub struct DriveError {
     /// Name of the robot.
     pub robot: String,
     /// What is missing.
     pub reason: String,
+    /// What to do.
+    pub hint: &'static str,
 }
 
 struct Candidate {
@@ -46,9 +47,18 @@ struct Candidate {
 ///
 /// [`DriveError`] says what keeps the robot from being driven.
 pub fn find_drive(model: &mut RobotModel, spec: &DriveSpec) -> Result<Option<Drive>, DriveError> {
+    let name = model.name.clone();
     let fail = |reason: String| DriveError {
-        robot: model.name.clone(),
+        robot: name.clone(),
         reason,
+        hint: match spec {
+            DriveSpec::Wheels { .. } => {
+                "`drive: Auto` finds wheels by itself, `drive: Off` leaves it undriven"
+            }
+            _ => {
+                "name its wheels with `drive: Wheels(left: [..], right: [..])`, or leave it undriven with `drive: Off`"
+            }
+        },
     };
     let (mut wheels, sides) = match spec {
         DriveSpec::Off => return Ok(None),
@@ -127,7 +137,8 @@ pub fn find_drive(model: &mut RobotModel, spec: &DriveSpec) -> Result<Option<Dri
     let drive = Drive {
         track_width_m,
         forward_yaw_rad: f64::from(libm::atan2f(forward.y, forward.x)),
-        footprint_radius_m: f64::from(footprint_radius_m(model)),
+        centre_m: [f64::from(middle.x), f64::from(middle.y)],
+        footprint_radius_m: f64::from(footprint_radius_m(model, middle)),
         max_speed_m_s,
         max_yaw_rate_rad_s: YAW_RATE_RAD_S.min(max_speed_m_s / (track_width_m / 2.0)),
         max_acceleration_m_s2: limits.acceleration_m_s2().min(ACCELERATION_M_S2),
@@ -221,26 +232,31 @@ fn inferred(model: &RobotModel) -> Result<Vec<Candidate>, String> {
 }
 
 fn named(model: &RobotModel, left: &[String], right: &[String]) -> Result<Vec<Candidate>, String> {
-    let poses = model.start_poses();
-    let mut wheels = Vec::new();
-    for name in left.iter().chain(right) {
-        let Some(index) = model.joints.iter().position(|j| j.name == *name) else {
-            let nearest = model
-                .joints
-                .iter()
-                .map(|j| (strsim::jaro_winkler(&j.name, name), &j.name))
-                .filter(|(likeness, _)| *likeness > 0.7)
-                .max_by(|a, b| a.0.total_cmp(&b.0));
-            let hint = nearest.map_or(String::new(), |(_, n)| format!(" (did you mean `{n}`?)"));
-            return Err(format!("it has no moving joint `{name}`{hint}"));
-        };
-        wheels.push(
-            candidate(model, &poses, index)
-                .ok_or_else(|| format!("the link that `{name}` turns has no shape"))?,
-        );
-    }
     if left.is_empty() || right.is_empty() {
         return Err("`Wheels` names no joint on one of its sides".to_owned());
+    }
+    let poses = model.start_poses();
+    let mut wheels: Vec<Candidate> = Vec::new();
+    for name in left.iter().chain(right) {
+        let Some(index) = model.joints.iter().position(|j| j.name == *name) else {
+            let names = model.joints.iter().map(|j| j.name.as_str());
+            return Err(format!(
+                "it has no moving joint `{name}`{}",
+                did_you_mean(name, names)
+            ));
+        };
+        if wheels.iter().any(|w| w.joint == index) {
+            return Err(format!("`Wheels` names `{name}` twice"));
+        }
+        if model.joints[index].kind != JointKind::Continuous {
+            return Err(format!("its joint `{name}` does not turn without end"));
+        }
+        let wheel = candidate(model, &poses, index)
+            .ok_or_else(|| format!("the link that `{name}` turns has no shape"))?;
+        if wheel.axis.z.abs() >= LEVEL {
+            return Err(format!("the axis of `{name}` is not level"));
+        }
+        wheels.push(wheel);
     }
     Ok(wheels)
 }
@@ -278,15 +294,15 @@ fn left_direction(
     axle * sign.signum()
 }
 
-/// Radius about the root's origin that holds every collider, seen from above (m).
-fn footprint_radius_m(model: &RobotModel) -> f32 {
+/// Radius about a point that holds every collider, seen from above (m).
+fn footprint_radius_m(model: &RobotModel, centre: Vec2) -> f32 {
     let poses = model.start_poses();
     let mut radius = 0.0f32;
     for (link, pose) in model.links.iter().zip(&poses) {
         for collider in &link.colliders {
             for corner in corners(&collider.shape) {
                 let p = (*pose * collider.pose).point(corner);
-                radius = radius.max(p.truncate().length());
+                radius = radius.max(p.truncate().distance(centre));
             }
         }
     }

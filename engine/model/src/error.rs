@@ -122,6 +122,11 @@ impl ModelError {
 /// (Jaro-Winkler similarity; 1 is equal).
 const ALIKE: f64 = 0.75;
 
+/// A question after a `;` that asks for the known name most like this one; empty where none is like it.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
+}
+
 /// The known name that is most like a name; the first of equals.
 fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(&str, f64)> = None;

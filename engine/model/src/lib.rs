@@ -40,7 +40,7 @@ mod wheel;
 mod xml;
 
 pub use drive::{DriveError, find_drive};
-pub use error::{ModelError, Place};
+pub use error::{ModelError, Place, did_you_mean};
 pub use files::{Disk, Files};
 pub use mesh::load_mesh;
 pub use urdf::{load_urdf, parse_urdf};

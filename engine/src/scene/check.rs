@@ -1,7 +1,6 @@
 //! What a scene must mean: every number in its range, every name once.
 
 use super::locate::Places;
-use becomingone_components::coherence::MAX_CHANNELS;
 use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, ControllerSpec, ObstacleSpec, Scene, SensorKind, SensorSpec, Signal,
 };
@@ -14,8 +13,13 @@ use std::fmt;
 const MANY: usize = 100_000;
 /// Most rays of all lidars of a scene: some 100 MB of distances.
 const MANY_RAYS: u64 = 10_000_000;
-/// Longest coordinate (m): beyond it `f32` physics is coarser than 8 mm.
-const FAR_M: f64 = 100_000.0;
+/// Farthest coordinate (m). Physics counts in `f32`: at 1 km a step is 0.06 mm, which a slow body just
+/// makes in a substep of a quarter millisecond; beyond 3 km it was seen to stand still.
+const FAR_M: f64 = 1_000.0;
+/// Largest extent and range (m).
+const LONG_M: f64 = 2_000.0;
+/// Mistakes that are told; a file with more has one cause.
+const TOLD: usize = 20;
 /// Longest tick of a scene with bodies (ns): beyond it physics means nothing.
 const PHYSICS_TICK_NS: u64 = 50_000_000;
 /// Longest tick at all: a day.
@@ -55,7 +59,33 @@ impl fmt::Display for Mistake {
     }
 }
 
-pub(super) fn check(scene: &Scene, file: &str, places: &Places) -> Vec<Mistake> {
+/// Names of the ground, and of every agent's drive.
+const RESERVED: [&str; 2] = ["ground", "drive"];
+
+/// Mistakes a line each, the first ones.
+pub(super) fn listed(mistakes: &[Mistake]) -> String {
+    let mut lines: Vec<String> = mistakes
+        .iter()
+        .take(TOLD)
+        .map(ToString::to_string)
+        .collect();
+    if mistakes.len() > TOLD {
+        lines.push(format!("and {} more", mistakes.len() - TOLD));
+    }
+    lines.join("\n")
+}
+
+/// Whether a character may stand in a name, which is also part of a path.
+pub(super) fn is_plain(c: char) -> bool {
+    c.is_alphanumeric() || "_-. ".contains(c)
+}
+
+fn is_name(name: &str) -> bool {
+    let inside = name.trim_matches(['.', ' ']);
+    !inside.is_empty() && name.trim() == name && name.chars().all(is_plain)
+}
+
+pub(super) fn check(scene: &Scene, file: &str, places: &Places<'_>) -> Vec<Mistake> {
     let mut check = Check {
         file,
         places,
@@ -68,7 +98,7 @@ pub(super) fn check(scene: &Scene, file: &str, places: &Places) -> Vec<Mistake> 
 
 struct Check<'a> {
     file: &'a str,
-    places: &'a Places,
+    places: &'a Places<'a>,
     mistakes: Vec<Mistake>,
 }
 
@@ -112,22 +142,22 @@ impl Check<'_> {
                 x,
                 -FAR_M,
                 FAR_M,
-                "metres within 100 km",
+                "metres within 1000",
             );
         }
     }
 
     fn angle(&mut self, path: &str, x: f64) {
-        self.within(path, x, -1e3, 1e3, "radians");
+        self.within(path, x, -1e3, 1e3, "radians within 1000");
     }
 
     fn name(&mut self, path: &str, name: &str) {
-        let plain = |c: char| c.is_alphanumeric() || "_-. ".contains(c);
-        if name.is_empty() || !name.chars().all(plain) {
+        if !is_name(name) {
+            let found = format!("`{}`", name.escape_debug());
             self.wrong(
                 path,
-                format!("`{name}`"),
-                "a name of letters, digits, `_`, `-`, `.` and spaces",
+                found,
+                "a name of letters, digits, `_`, `-`, `.` and spaces inside",
             );
         }
     }
@@ -139,6 +169,7 @@ impl Check<'_> {
     }
 
     fn scene(&mut self, scene: &Scene) {
+        self.name("name", &scene.name);
         let bodies = scene.agents.iter().any(|a| a.model.is_some());
         let longest = if bodies {
             PHYSICS_TICK_NS
@@ -195,7 +226,7 @@ impl Check<'_> {
                 "at most 10000000",
             );
         }
-        let mut names = HashSet::from(["ground".to_owned()]);
+        let mut names = HashSet::new();
         for (k, obstacle) in scene.world.obstacles.iter().enumerate() {
             let path = format!("world.obstacles[{k}]");
             self.unique(&mut names, &format!("{path}.name"), obstacle.name());
@@ -210,7 +241,13 @@ impl Check<'_> {
 
     fn unique(&mut self, names: &mut HashSet<String>, path: &str, name: &str) {
         self.name(path, name);
-        if !names.insert(name.to_owned()) {
+        if RESERVED.contains(&name) {
+            self.wrong(
+                path,
+                format!("`{name}`, which the engine uses itself"),
+                "another name",
+            );
+        } else if !names.insert(name.to_owned()) {
             self.wrong(
                 path,
                 format!("`{name}` a second time"),
@@ -220,6 +257,18 @@ impl Check<'_> {
     }
 
     fn obstacle(&mut self, path: &str, obstacle: &ObstacleSpec) {
+        let (ObstacleSpec::Box { rgb, .. }
+        | ObstacleSpec::Ramp { rgb, .. }
+        | ObstacleSpec::Mesh { rgb, .. }) = obstacle;
+        for (k, &c) in rgb.iter().enumerate() {
+            self.within(
+                &format!("{path}.rgb[{k}]"),
+                f64::from(c),
+                0.0,
+                1.0,
+                "0 to 1",
+            );
+        }
         let (position, yaw) = match obstacle {
             ObstacleSpec::Box {
                 position_m,
@@ -235,7 +284,7 @@ impl Check<'_> {
             } => {
                 for (k, &x) in size_m.iter().enumerate() {
                     let at = format!("{path}.size_m[{k}]");
-                    self.within(&at, x, 1e-4, FAR_M, "metres from 0.0001 to 100000");
+                    self.within(&at, x, 1e-4, LONG_M, "metres from 0.0001 to 2000");
                 }
                 (position_m, yaw_rad)
             }
@@ -271,7 +320,7 @@ impl Check<'_> {
             );
         }
         let driven = agent.drive != Default::default();
-        let mut names = HashSet::from(["drive".to_owned()]);
+        let mut names = HashSet::new();
         for (k, sensor) in agent.sensors.iter().enumerate() {
             let at = format!("{path}.sensors[{k}]");
             self.unique(&mut names, &format!("{at}.name"), &sensor.name);
@@ -356,11 +405,11 @@ impl Check<'_> {
                     "radians up to a full turn",
                 );
                 self.not_negative(&format!("{kind}.range_min_m"), *range_min_m);
-                if !(*range_max_m > *range_min_m && *range_max_m <= FAR_M) {
+                if !(*range_max_m > *range_min_m && *range_max_m <= LONG_M) {
                     self.wrong(
                         &format!("{kind}.range_max_m"),
                         range_max_m,
-                        "metres above range_min_m, up to 100000",
+                        "metres above range_min_m, up to 2000",
                     );
                 }
                 self.noise(&format!("{kind}.noise"), noise);
@@ -418,13 +467,6 @@ impl Check<'_> {
         self.rate(&format!("{path}.rate_hz"), *rate_hz, tick_ns);
         self.positive(&format!("{path}.emissary_window_s"), *emissary_window_s);
         self.positive(&format!("{path}.master_window_s"), *master_window_s);
-        if channels.len() > MAX_CHANNELS {
-            self.wrong(
-                &format!("{path}.channels"),
-                format!("{} channels", channels.len()),
-                "at most 16",
-            );
-        }
         let mut names = HashSet::new();
         for (k, channel) in channels.iter().enumerate() {
             let at = format!("{path}.channels[{k}]");

@@ -4,39 +4,41 @@
 //! judge, only keep count; where it loses the thread, a place above is given.
 
 use super::byte_place;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 /// The places of all values of a text.
-pub(super) struct Places(HashMap<String, (usize, usize)>);
+pub(super) struct Places<'a> {
+    text: &'a str,
+    /// Byte offset of each value, by its path. Made when first asked for: good scenes never ask.
+    offsets: OnceCell<HashMap<String, usize>>,
+}
 
-impl Places {
-    pub(super) fn of(text: &str) -> Self {
-        let mut walk = Walk {
+impl<'a> Places<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        Self {
             text,
-            at: 0,
-            found: Vec::new(),
-        };
-        walk.value("", 0);
-        let bytes = text.as_bytes();
-        let places = walk.found.into_iter();
-        Self(
-            places
-                .map(|(path, at)| (path, byte_place(bytes, at)))
-                .collect(),
-        )
+            offsets: OnceCell::new(),
+        }
     }
 
     /// Line and column of a value, or of the nearest one that holds it.
     pub(super) fn of_path(&self, path: &str) -> (usize, usize) {
+        let offsets = self.offsets.get_or_init(|| {
+            let mut walk = Walk {
+                text: self.text,
+                at: 0,
+                found: HashMap::new(),
+            };
+            walk.value("", 0);
+            walk.found
+        });
         let mut path = path;
         loop {
-            if let Some(&place) = self.0.get(path) {
-                return place;
+            if let Some(&at) = offsets.get(path) {
+                return byte_place(self.text.as_bytes(), at);
             }
-            match path.rfind(['.', '[']) {
-                Some(end) => path = &path[..end],
-                None => return self.0.get("").copied().unwrap_or((1, 1)),
-            }
+            path = path.rfind(['.', '[']).map_or("", |end| &path[..end]);
         }
     }
 }
@@ -44,7 +46,7 @@ impl Places {
 struct Walk<'a> {
     text: &'a str,
     at: usize,
-    found: Vec<(String, usize)>,
+    found: HashMap<String, usize>,
 }
 
 impl Walk<'_> {
@@ -63,7 +65,7 @@ impl Walk<'_> {
             let skip = if trimmed.starts_with("//") || trimmed.starts_with("#!") {
                 trimmed.find('\n').unwrap_or(trimmed.len())
             } else if trimmed.starts_with("/*") {
-                trimmed.find("*/").map_or(trimmed.len(), |end| end + 2)
+                block_comment(trimmed)
             } else {
                 0
             };
@@ -98,7 +100,7 @@ impl Walk<'_> {
 
     fn value(&mut self, path: &str, depth: usize) {
         self.skip_blank();
-        self.found.push((path.to_owned(), self.at));
+        self.found.insert(path.to_owned(), self.at);
         // Deeper than ron reads.
         if depth > 128 {
             self.at = self.text.len();
@@ -154,13 +156,33 @@ impl Walk<'_> {
     }
 }
 
+/// Length of the block comment that a text begins with; they nest.
+fn block_comment(text: &str) -> usize {
+    let (mut depth, mut at) = (0usize, 0);
+    loop {
+        let rest = &text[at..];
+        let Some(next) = rest.find("/*").into_iter().chain(rest.find("*/")).min() else {
+            return text.len();
+        };
+        depth = if rest[next..].starts_with("/*") {
+            depth + 1
+        } else {
+            depth - 1
+        };
+        at += next + 2;
+        if depth == 0 {
+            return at;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn values_are_found_behind_comments_and_kinds() {
-        let text = "// a, (comment\n(\n  version: 1, /* [ */\n  agents: [\n    (name: \"a, (b\", sensors: [\n      (kind: Imu(gyro: (white_sd: 2)), rate_hz: 5),\n    ]),\n  ],\n)";
+        let text = "// a, (comment\n(\n  version: 1, /* [ /* ( */ */\n  agents: [\n    (name: \"a, (b\", sensors: [\n      (kind: Imu(gyro: (white_sd: 2)), rate_hz: 5),\n    ]),\n  ],\n)";
         let places = Places::of(text);
         assert_eq!(places.of_path("version"), (3, 12));
         assert_eq!(places.of_path("agents[0].name"), (5, 12));

@@ -6,19 +6,21 @@ mod text;
 
 use crate::assets::{Assets, BUILT_IN};
 use becomingone_components::body::{Mesh, RobotModel};
+use becomingone_components::coherence::MAX_CHANNELS;
 use becomingone_components::drive::Drive;
 use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene, ObstacleSpec, Scene,
     SensorKind, SensorSpec, WorldSpec,
 };
-use becomingone_model::{DriveError, Files, ModelError, find_drive, load_mesh, load_urdf};
+use becomingone_model::{
+    DriveError, Files, ModelError, did_you_mean, find_drive, load_mesh, load_urdf,
+};
 use glam::Vec3;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use check::Mistake;
-pub(crate) use text::nearest;
 
 /// Largest scene file that is read (bytes).
 pub const MAX_SCENE_BYTES: u64 = 64 << 20;
@@ -48,11 +50,19 @@ pub enum SceneError {
         message: String,
     },
     /// The file is a scene that makes no sense: every mistake, in the order of the file.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", check::listed(.0))]
     Meaning(Vec<Mistake>),
-    /// A robot description or a mesh.
+    /// A robot description.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A robot description or a mesh that a scene names.
+    #[error("{place}: {cause}")]
+    File {
+        /// `file:line:column` of where it is named.
+        place: String,
+        /// What is wrong with it.
+        cause: ModelError,
+    },
     /// A robot that the scene wants to drive.
     #[error("{place}: {cause}")]
     Drive {
@@ -104,6 +114,13 @@ pub fn load(path: &Path, model: Option<&Path>) -> Result<LoadedScene, SceneError
     if !mistakes.is_empty() {
         return Err(SceneError::Meaning(mistakes));
     }
+    if model.is_some() && scene.agents.iter().all(|a| a.model.is_none()) {
+        return Err(SceneError::Reference {
+            place: format!("{file}:1:1"),
+            message: "found no agent with a model; expected one, for the other model to stand in"
+                .to_owned(),
+        });
+    }
     let folder = path.parent().unwrap_or(Path::new(""));
     Loader {
         file,
@@ -121,10 +138,14 @@ pub fn load(path: &Path, model: Option<&Path>) -> Result<LoadedScene, SceneError
 /// What is wrong with the description.
 pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
     let model = load_urdf(path, &Assets)?;
-    let name = if model.name.is_empty() {
-        "robot".to_owned()
-    } else {
-        model.name.clone()
+    // A name is also part of a file's name.
+    let plain = model
+        .name
+        .chars()
+        .map(|c| if check::is_plain(c) { c } else { '_' });
+    let name = match plain.collect::<String>() {
+        name if name.trim_matches(['.', ' ']).is_empty() => "robot".to_owned(),
+        name => name,
     };
     let scene = Scene {
         version: FORMAT_VERSION,
@@ -177,7 +198,7 @@ type Robot = (Arc<RobotModel>, Option<Drive>);
 struct Loader<'a> {
     file: String,
     folder: &'a Path,
-    places: locate::Places,
+    places: locate::Places<'a>,
     model: Option<&'a Path>,
 }
 
@@ -221,13 +242,24 @@ impl Loader<'_> {
         agent.model = Some(path.display().to_string());
         if self.model.is_some() && matches!(agent.drive, DriveSpec::Wheels { .. }) {
             // Another robot's joints have other names.
+            log::warn!(
+                "{}: the wheels of the other model are found by themselves",
+                agent.name
+            );
             agent.drive = DriveSpec::Auto;
         }
         let key = format!("{:?} {}", agent.drive, path.display());
         let (model, drive) = match known.get(&key) {
             Some(robot) => robot.clone(),
             None => {
-                let mut model = load_urdf(&path, &Assets)?;
+                let mut model = load_urdf(&path, &Assets).map_err(|cause| match self.model {
+                    // The user named it, and not the scene.
+                    Some(_) => SceneError::Model(cause),
+                    None => SceneError::File {
+                        place: self.place(&format!("agents[{index}].model")),
+                        cause,
+                    },
+                })?;
                 let drive =
                     find_drive(&mut model, &agent.drive).map_err(|cause| SceneError::Drive {
                         place: self.place(&format!("agents[{index}].drive")),
@@ -238,6 +270,7 @@ impl Loader<'_> {
                 robot
             }
         };
+        self.check_channels(agent, index, drive.as_ref())?;
         for (k, sensor) in agent.sensors.iter_mut().enumerate() {
             let Some(link) = &sensor.link else { continue };
             if model.frame(link).is_some() {
@@ -245,6 +278,12 @@ impl Loader<'_> {
             }
             if self.model.is_some() {
                 // Another robot's links have other names: the sensor moves to the root.
+                log::warn!(
+                    "`{}` has no link `{link}`: {}/{} sits on its root",
+                    model.name,
+                    agent.name,
+                    sensor.name
+                );
                 sensor.link = None;
                 continue;
             }
@@ -254,11 +293,38 @@ impl Loader<'_> {
                 message: format!(
                     "found link `{link}`; expected a link of `{}`{}",
                     model.name,
-                    text::nearest(link, names)
+                    did_you_mean(link, names)
                 ),
             });
         }
         Ok(Some((model, drive)))
+    }
+
+    /// Wheels and channels of the scene's own must find room in one kernel.
+    fn check_channels(
+        &self,
+        agent: &AgentSpec,
+        index: usize,
+        drive: Option<&Drive>,
+    ) -> Result<(), SceneError> {
+        let CoherenceSpec::Kernel { channels, .. } = &agent.coherence else {
+            return Ok(());
+        };
+        let encoded = agent
+            .sensors
+            .iter()
+            .any(|s| matches!(s.kind, SensorKind::Encoders { .. }));
+        let wheels = drive.filter(|_| encoded).map_or(0, |d| d.wheels.len());
+        if wheels + channels.len() <= MAX_CHANNELS {
+            return Ok(());
+        }
+        Err(SceneError::Reference {
+            place: self.place(&format!("agents[{index}].coherence.channels")),
+            message: format!(
+                "found {} channels beside {wheels} wheels; expected at most {MAX_CHANNELS} in all",
+                channels.len()
+            ),
+        })
     }
 
     fn mesh(&self, obstacle: &ObstacleSpec, index: usize) -> Result<Option<Arc<Mesh>>, SceneError> {
@@ -266,7 +332,12 @@ impl Loader<'_> {
             return Ok(None);
         };
         let path = self.find(file, &format!("world.obstacles[{index}].file"))?;
-        let mesh = load_mesh(&path, Vec3::splat(*scale as f32), &Assets)?;
+        let mesh = load_mesh(&path, Vec3::splat(*scale as f32), &Assets).map_err(|cause| {
+            SceneError::File {
+                place: self.place(&format!("world.obstacles[{index}].file")),
+                cause,
+            }
+        })?;
         Ok(Some(Arc::new(mesh)))
     }
 
@@ -285,7 +356,7 @@ impl Loader<'_> {
             message: format!(
                 "found `{named}`, which is neither {} nor a built-in asset; expected a file{}",
                 beside.display(),
-                text::nearest(named, names.iter().map(String::as_str))
+                did_you_mean(named, names.iter().map(String::as_str))
             ),
         })
     }

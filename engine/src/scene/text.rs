@@ -1,14 +1,16 @@
 //! RON to a scene, and what is wrong with the text in words.
 
-use super::{SceneError, byte_place};
+use super::SceneError;
+use super::locate::Places;
 use becomingone_components::scene::{FORMAT_VERSION, Scene};
+use becomingone_model::did_you_mean;
 use ron::extensions::Extensions;
 use serde::Deserialize;
 
 /// Only the version: a file of a newer format says so before anything else is judged.
 #[derive(Deserialize)]
 struct Header {
-    version: Option<u32>,
+    version: Option<u64>,
 }
 
 pub(super) fn parse(text: &str, file: &str) -> Result<Scene, SceneError> {
@@ -32,11 +34,10 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Scene, SceneError> {
     if let Ok(Header {
         version: Some(version),
     }) = ron.from_str::<Header>(text)
-        && version != FORMAT_VERSION
+        && version != u64::from(FORMAT_VERSION)
     {
-        let at = text.find("version").unwrap_or(0);
-        let (line, column) = byte_place(text.as_bytes(), at);
-        let what = if version > FORMAT_VERSION {
+        let (line, column) = Places::of(text).of_path("version");
+        let what = if version > u64::from(FORMAT_VERSION) {
             "a newer engine reads it"
         } else {
             "there is no such format"
@@ -65,7 +66,7 @@ fn explain(error: &ron::Error) -> String {
             "found unknown key `{found}`{}; expected {}{}",
             within(outer.as_deref()),
             list(expected),
-            nearest(found, expected.iter().copied())
+            did_you_mean(found, expected.iter().copied())
         ),
         Error::NoSuchEnumVariant {
             expected,
@@ -75,7 +76,7 @@ fn explain(error: &ron::Error) -> String {
             "found unknown kind `{found}`{}; expected {}{}",
             within(outer.as_deref()),
             list(expected),
-            nearest(found, expected.iter().copied())
+            did_you_mean(found, expected.iter().copied())
         ),
         Error::MissingStructField { field, outer } => {
             format!(
@@ -96,7 +97,14 @@ fn explain(error: &ron::Error) -> String {
         Error::ExceededRecursionLimit => {
             "found brackets within brackets more than 128 deep; expected a scene".to_owned()
         }
-        other => format!("found no scene: {other}"),
+        other => {
+            // Ron says what it expected; the place says where.
+            let text = other.to_string();
+            let mut letters = text.chars();
+            let first = letters.next().map(|c| c.to_ascii_lowercase());
+            let text: String = first.into_iter().chain(letters).collect();
+            format!("found something else here or just after; {text}")
+        }
     }
 }
 
@@ -117,16 +125,4 @@ fn list(names: &[&str]) -> String {
                 .join(", ")
         ),
     }
-}
-
-/// A question that names the nearest of the names, where one is near.
-pub(crate) fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    names
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(found, name), name))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or(String::new(), |(_, name)| {
-            format!("; did you mean `{name}`?")
-        })
 }

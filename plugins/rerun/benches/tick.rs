@@ -4,7 +4,9 @@
 mod common;
 
 use becomingone_rerun::{RerunPlugin, Sink};
-use common::{app, run};
+use becomingone_systems::{spawn, tick::TickPlugin};
+use bevy_app::App;
+use common::{app, room, run};
 
 fn main() {
     divan::main();
@@ -28,4 +30,53 @@ fn second_to_file(bencher: divan::Bencher, agents: usize) {
     };
     let mut app = app(agents, Some(plugin));
     bencher.bench_local(|| run(&mut app, 1000));
+}
+
+/// Nothing but the clock in the tick, and a tick of this length: at 1 ns nothing is ever due, at
+/// 0.1 s poses, plans, speeds and commands are each time.
+fn bare(agents: usize, tick_ns: u64, rerun: Option<RerunPlugin>) -> Option<App> {
+    let mut app = App::empty();
+    app.add_plugins(TickPlugin);
+    if let Some(rerun) = rerun {
+        app.add_plugins(rerun);
+    }
+    let mut room = room(agents);
+    room.scene.tick_ns = tick_ns;
+    app.insert_resource(room);
+    spawn::build_scene(app.world_mut()).ok()?;
+    // Whatever is due at the start.
+    run(&mut app, 10);
+    Some(app)
+}
+
+/// A tick with the clock alone.
+#[divan::bench(args = [1, 64])]
+fn idle_without(bencher: divan::Bencher, agents: usize) {
+    if let Some(mut app) = bare(agents, 1, None) {
+        bencher.bench_local(|| app.update());
+    }
+}
+
+/// The same, recorded.
+#[divan::bench(args = [1, 64])]
+fn idle_to_file(bencher: divan::Bencher, agents: usize) {
+    let Ok(folder) = tempfile::tempdir() else {
+        return;
+    };
+    let plugin = RerunPlugin::new(Sink::File(folder.path().join("run.rrd")), "room");
+    if let Some(mut app) = bare(agents, 1, plugin.ok()) {
+        bencher.bench_local(|| app.update());
+    }
+}
+
+/// A tick that shows poses, plans, speeds and commands.
+#[divan::bench(args = [1, 64], sample_count = 10, sample_size = 50)]
+fn publish_to_file(bencher: divan::Bencher, agents: usize) {
+    let Ok(folder) = tempfile::tempdir() else {
+        return;
+    };
+    let plugin = RerunPlugin::new(Sink::File(folder.path().join("run.rrd")), "room");
+    if let Some(mut app) = bare(agents, 100_000_000, plugin.ok()) {
+        bencher.bench_local(|| app.update());
+    }
 }

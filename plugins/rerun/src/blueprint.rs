@@ -13,8 +13,8 @@ use re_sdk::{
 use re_sdk_types::AsComponents;
 use re_sdk_types::blueprint::archetypes::{
     Background, ContainerBlueprint, EyeControls3D, LineGrid3D, PanelBlueprint, PlotLegend,
-    ScalarAxis, TextLogColumns, TimePanelBlueprint, ViewBlueprint, ViewContents, ViewportBlueprint,
-    VisibleTimeRanges,
+    ScalarAxis, TextLogColumns, TimeAxis, TimePanelBlueprint, ViewBlueprint, ViewContents,
+    ViewportBlueprint, VisibleTimeRanges,
 };
 use re_sdk_types::blueprint::components::{
     BackgroundKind, ContainerKind, Corner2D, Eye3DKind, PanelState, PlayState, RootContainer,
@@ -245,8 +245,14 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
         &["/readings/**".to_owned()],
     )?;
     for part in [Part::Kernel, Part::Motion, Part::Readings] {
-        let legend = PlotLegend::new().with_corner(Corner2D::LeftTop);
+        // The legend of many would cover the lines; their colours are those of the trails.
+        let legend = PlotLegend::new()
+            .with_corner(Corner2D::LeftTop)
+            .with_visible(stage.agents.len() <= 2);
         layout.property(part, "PlotLegend", &legend)?;
+        // The whole run, not the minute about the cursor.
+        let whole = TimeAxis::new().with_view_range(TimeRange::EVERYTHING);
+        layout.property(part, "TimeAxis", &whole)?;
     }
     layout.container(
         Part::Plots,

@@ -22,11 +22,12 @@ const READINGS_HZ: u64 = 50;
 /// What became of a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Batches, one a tick that had something to show, that entered the queue.
+    /// Batches, one a tick that had something to show, that were handed on to Rerun.
     pub sent: u64,
     /// Batches that were dropped because the file or the viewer could not keep up, or was gone.
     pub dropped: u64,
-    /// Why the recording is not whole beside that; none where all that was sent arrived.
+    /// Why the recording is not whole beside that; none where all that was sent arrived. Rerun does not say
+    /// whether a viewer that dies within the last instants still heard them.
     pub lost: Option<String>,
 }
 
@@ -82,6 +83,11 @@ impl Cap {
         }
     }
 
+    /// When it is due next (ns).
+    pub(crate) fn next_ns(&self) -> u64 {
+        self.next_ns
+    }
+
     /// Whether it is due; if so, it is due next in the next period from the run's start.
     pub(crate) fn due(&mut self, now_ns: u64) -> bool {
         let due = now_ns >= self.next_ns;
@@ -105,8 +111,6 @@ pub(crate) struct Outbox {
     readings: Cap,
     /// The next time at which something is due (ns).
     next_ns: u64,
-    /// Whether this tick shows anything.
-    pub(crate) is_open: bool,
     /// Whether this tick shows poses.
     pub(crate) poses_due: bool,
     /// Whether this tick shows speeds, commands and plans.
@@ -131,7 +135,6 @@ impl Outbox {
             scalars: Cap::new(SCALARS_HZ),
             readings: Cap::new(READINGS_HZ),
             next_ns: 0,
-            is_open: false,
             poses_due: false,
             scalars_due: false,
             readings_due: false,
@@ -166,7 +169,6 @@ impl Outbox {
     pub(crate) fn open(&mut self, now_ns: u64, tick: u64) {
         self.batch.now_ns = now_ns;
         self.batch.tick = tick;
-        self.is_open = true;
         self.poses_due = self.poses.due(now_ns);
         self.scalars_due = self.scalars.due(now_ns);
         self.readings_due = self.readings.due(now_ns);
@@ -177,7 +179,6 @@ impl Outbox {
 
     /// Sends the batch, or drops it.
     pub(crate) fn send(&mut self) {
-        self.is_open = false;
         if self.stage.is_some() && !self.send_stage() {
             self.batch.clear();
             self.count_dropped();
@@ -243,6 +244,10 @@ impl Outbox {
     }
 
     /// See [`crate::finish`].
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the run is over; an I/O thread is waited for"
+    )]
     pub(crate) fn finish(&mut self, limit: Duration) -> Option<Report> {
         if std::mem::replace(&mut self.ended, true) {
             return None;
@@ -270,6 +275,7 @@ impl Outbox {
         let _ = entries.send_deadline(end, deadline);
         match ended.recv_deadline(deadline) {
             Ok(ended) => {
+                report.sent = report.sent.saturating_sub(ended.discarded);
                 report.dropped += ended.discarded;
                 report.lost = ended.lost;
             }
@@ -279,9 +285,6 @@ impl Outbox {
                     "{sink_name} did not take the end of the recording within {limit:?} ({waiting} batches waited)"
                 ));
             }
-        }
-        if let Some(lost) = &report.lost {
-            log::error!("the recording is not whole: {lost}");
         }
         Some(report)
     }
@@ -306,5 +309,36 @@ mod tests {
                 "{rate_hz} Hz: {count}"
             );
         }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_told_when_there_is_room_again() {
+        let (entries, thread) = crossbeam_channel::bounded(2);
+        let (_used_in, used) = crossbeam_channel::bounded(1);
+        let (_ended_in, ended) = crossbeam_channel::bounded(1);
+        let mut outbox = Outbox::new(Mailbox {
+            entries,
+            used,
+            ended,
+            patience: Duration::ZERO,
+            sink_name: "a test".to_owned(),
+        });
+        outbox.start(Stage::default());
+        let tick = |outbox: &mut Outbox, tick: u64| {
+            outbox.open(tick, tick);
+            outbox.send();
+        };
+        for k in 1..=4 {
+            tick(&mut outbox, k);
+        }
+        let told: Vec<_> = thread.try_iter().collect();
+        assert!(matches!(&told[0], Entry::Stage(_)));
+        assert!(matches!(&told[1], Entry::Batch(b) if b.tick == 1));
+        tick(&mut outbox, 5);
+        tick(&mut outbox, 6);
+        let told: Vec<_> = thread.try_iter().collect();
+        assert!(matches!(&told[0], Entry::Batch(b) if b.tick == 5 && b.dropped_before == 3));
+        assert!(matches!(&told[1], Entry::Batch(b) if b.tick == 6 && b.dropped_before == 0));
+        assert_eq!((outbox.report.sent, outbox.report.dropped), (3, 3));
     }
 }

@@ -10,7 +10,7 @@ use crate::sink::Output;
 use crate::stage::{Path, Stage, StageAgent};
 use becomingone_components::body::{Geometry, Pose, Shape};
 use becomingone_components::event::{Happening, What};
-use glam::Vec3;
+use glam::{Vec2, Vec3};
 use re_sdk::external::re_log_types::ApplicationId;
 use re_sdk::external::re_log_types::{EntityPath, EntityPathPart};
 use re_sdk::log::TimeColumn;
@@ -184,6 +184,8 @@ struct Drawn {
     trails: [Trail; 2],
     plan: EntityPath,
     forward_yaw_rad: f64,
+    /// The place in the root frame that odometry and plans go by (m).
+    centre_m: Vec3,
     /// Height of the root's origin over the lowest point.
     clearance_m: f32,
     /// Height of the ground where it started.
@@ -357,10 +359,7 @@ impl Recording {
     fn tell(&self, happening: &Happening) -> RecordingStreamResult<()> {
         let level = match happening.what {
             What::Collision(_) => TextLogLevel::WARN,
-            What::Quarantined(_) => TextLogLevel::ERROR,
-            What::GoalReached(_) | What::AllGoalsReached | What::Collapsed | What::Released => {
-                TextLogLevel::INFO
-            }
+            _ => TextLogLevel::INFO,
         };
         let text = format!("{}: {}", happening.agent, happening.what);
         self.to
@@ -465,6 +464,7 @@ fn draw_agent(
         trails,
         plan,
         forward_yaw_rad: agent.forward_yaw_rad,
+        centre_m: agent.centre_m,
         clearance_m,
         ground_m,
         pursued_m: None,
@@ -506,7 +506,7 @@ impl Drawn {
         let [truth, said] = &mut self.trails;
         if let Some(root) = poses.first() {
             let down = Vec3::Z * (TRAILS_M[0] - self.clearance_m);
-            truth.push(to, root.translation_m + down, now_ns)?;
+            truth.push(to, root.point(self.centre_m) + down, now_ns)?;
         }
         if let Some([x, y]) = odometry_m {
             let at = Vec3::new(x as f32, y as f32, self.ground_m + TRAILS_M[1]);
@@ -523,12 +523,12 @@ impl Drawn {
         target_m: Option<[f64; 2]>,
     ) -> RecordingStreamResult<()> {
         let at = target_m.map(|[ahead, left]| {
-            let yaw = self.forward_yaw_rad as f32;
-            let forward = (root.rotation * Vec3::new(yaw.cos(), yaw.sin(), 0.0))
-                .with_z(0.0)
-                .normalize_or(Vec3::X);
+            let forward = (root.rotation
+                * Vec2::from_angle(self.forward_yaw_rad as f32).extend(0.0))
+            .with_z(0.0)
+            .normalize_or(Vec3::X);
             let side = Vec3::Z.cross(forward);
-            let at = root.translation_m + forward * ahead as f32 + side * left as f32;
+            let at = root.point(self.centre_m) + forward * ahead as f32 + side * left as f32;
             at.with_z(at.z - self.clearance_m + 0.02).to_array()
         });
         if at == self.pursued_m {
@@ -545,7 +545,7 @@ fn points(turn: &Turn, ranges_m: &[f32]) -> Vec<[f32; 3]> {
     hits.filter(|(_, range_m)| **range_m < turn.range_max_m)
         .map(|(k, range_m)| {
             let angle = turn.angle_min_rad + k as f32 * turn.angle_step_rad;
-            let at = Vec3::new(angle.cos(), angle.sin(), 0.0) * *range_m;
+            let at = Vec2::from_angle(angle).extend(0.0) * *range_m;
             turn.pose.point(at).to_array()
         })
         .collect()

@@ -1,7 +1,7 @@
 //! What a run shows from the start: gathered at each reset, told to the viewer once.
 
 use becomingone_components::body::{Geometry, Pose, RobotModel, Shape};
-use glam::{Mat3, Vec3};
+use glam::{Mat3, Vec2, Vec3};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub(crate) struct StageAgent {
     pub(crate) goals_m: Vec<[f64; 2]>,
     /// Yaw of its forward direction in its root frame (rad).
     pub(crate) forward_yaw_rad: f64,
+    /// The place in its root frame that odometry and plans go by (m).
+    pub(crate) centre_m: Vec3,
     /// Whether a kernel hears it.
     pub(crate) kernel: bool,
     /// Whether it is driven.
@@ -153,7 +155,9 @@ fn span(geometry: &Geometry, on: Pose) -> [Vec3; 2] {
                 + turn.y_axis.abs() * half_extents_m.y
                 + turn.z_axis.abs() * half_extents_m.z
         }
-        Shape::Cylinder { radius_m, length_m } => ball(radius_m.hypot(length_m / 2.0)),
+        Shape::Cylinder { radius_m, length_m } => {
+            ball(Vec2::new(*radius_m, length_m / 2.0).length())
+        }
         Shape::Capsule { radius_m, length_m } => ball(radius_m + length_m / 2.0),
         Shape::Sphere { radius_m } => ball(*radius_m),
         Shape::Mesh(mesh) => {

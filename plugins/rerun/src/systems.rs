@@ -18,6 +18,7 @@ use becomingone_systems::tick::{Reset, Tick, TickSystems};
 use bevy_app::App;
 use bevy_ecs::message::Messages;
 use bevy_ecs::prelude::*;
+use glam::Vec3;
 use std::marker::PhantomData;
 
 /// Most often that a lidar's turns are shown, in simulated time.
@@ -59,20 +60,18 @@ pub(crate) fn add(app: &mut App) {
         .configure_sets(
             Tick,
             (
-                ShowSystems
-                    .in_set(TickSystems::Publish)
-                    .after(open)
-                    .run_if(is_open),
+                // Asked once a tick, before the first of them.
+                ShowSystems.in_set(TickSystems::Publish).run_if(is_due),
                 // Who fills a batch first makes no difference.
-                FillSystems.in_set(ShowSystems).ambiguous_with(FillSystems),
+                FillSystems
+                    .in_set(ShowSystems)
+                    .after(open)
+                    .ambiguous_with(FillSystems),
             ),
         )
         .add_systems(
             Tick,
-            (
-                open.in_set(TickSystems::Publish),
-                send.in_set(ShowSystems).after(FillSystems),
-            ),
+            (open, send.after(FillSystems).after(open)).in_set(ShowSystems),
         )
         .add_systems(
             Tick,
@@ -115,7 +114,11 @@ struct ShownLidar {
 
 /// Lidars that are shown.
 #[derive(Resource, Default)]
-pub(crate) struct Lidars(Vec<ShownLidar>);
+pub(crate) struct Lidars {
+    shown: Vec<ShownLidar>,
+    /// No turn is shown before this time (ns).
+    next_ns: u64,
+}
 
 /// A sensor whose readings are shown.
 struct Watch {
@@ -201,6 +204,7 @@ fn gather(
             poses: poses.map_or_else(Vec::new, |p| p.0.clone()),
             goals_m: goals.map_or_else(Vec::new, |g| g.waypoints_m.clone()),
             forward_yaw_rad: drive.map_or(0.0, |d| d.forward_yaw_rad),
+            centre_m: drive.map_or(Vec3::ZERO, Drive::centre),
             kernel,
             driven: drive.is_some(),
         });
@@ -232,11 +236,11 @@ fn gather(
 /// Adds the lidars to the stage.
 fn gather_lidars(
     mut outbox: ResMut<Outbox>,
-    mut shown: ResMut<Lidars>,
+    mut all: ResMut<Lidars>,
     cast: Res<Cast>,
     lidars: Query<(Entity, &Name, &Sensor, Option<&Rate>), With<Reading<Scan>>>,
 ) {
-    shown.0.clear();
+    *all = Lidars::default();
     let Some(stage) = outbox.stage.as_mut() else {
         return;
     };
@@ -244,7 +248,7 @@ fn gather_lidars(
         let Some(agent) = cast.0.iter().find(|a| a.entity == sensor.agent) else {
             continue;
         };
-        shown.0.push(ShownLidar {
+        all.shown.push(ShownLidar {
             entity,
             cap: Cap::new(TURNS_HZ),
         });
@@ -288,16 +292,14 @@ fn watch<T: Measurement>(
     }
 }
 
-/// Starts the batch of this tick, if it has anything to show.
-fn open(time: Res<SimTime>, mut outbox: ResMut<Outbox>, happenings: Res<Messages<Happening>>) {
-    if outbox.is_due(time.now_ns) || !(happenings.is_empty() || outbox.is_over()) {
-        outbox.open(time.now_ns, time.tick);
-    }
+/// Whether this tick has anything to show.
+fn is_due(time: Res<SimTime>, outbox: Res<Outbox>, happenings: Res<Messages<Happening>>) -> bool {
+    outbox.is_due(time.now_ns) || !(happenings.is_empty() || outbox.is_over())
 }
 
-/// Whether this tick has anything to show.
-fn is_open(outbox: Res<Outbox>) -> bool {
-    outbox.is_open
+/// Starts the batch of this tick.
+fn open(time: Res<SimTime>, mut outbox: ResMut<Outbox>) {
+    outbox.open(time.now_ns, time.tick);
 }
 
 /// Sends it.
@@ -453,44 +455,37 @@ fn readings<T: Measurement>(
 
 /// Copies the turns that lidars ended in this tick, with the poses that they were taken from.
 fn turns(
+    time: Res<SimTime>,
     mut outbox: ResMut<Outbox>,
-    mut shown: ResMut<Lidars>,
+    mut all: ResMut<Lidars>,
     lidars: Query<(&Reading<Scan>, &Sensor, &Mount)>,
     agents: Query<&LinkPoses>,
 ) {
-    if outbox.is_over() {
+    if time.now_ns < all.next_ns || outbox.is_over() {
         return;
     }
-    for (index, lidar) in shown.0.iter_mut().enumerate() {
-        let Ok((reading, sensor, mount)) = lidars.get(lidar.entity) else {
-            continue;
-        };
-        if !reading.is_fresh() {
-            continue;
+    let mut next_ns = u64::MAX;
+    for (index, lidar) in all.shown.iter_mut().enumerate() {
+        if let Ok((reading, sensor, mount)) = lidars.get(lidar.entity)
+            && reading.is_fresh()
+            && let Some(said) = reading.latest()
+            && let Ok(poses) = agents.get(sensor.agent)
+            && let Some(&link) = poses.0.get(sensor.link)
+            && lidar.cap.due(said.source_ns)
+        {
+            let batch = &mut *outbox.batch;
+            batch.turns.push(Turn {
+                lidar: index as u32,
+                ns: said.source_ns,
+                pose: link * mount.0,
+                angle_min_rad: said.value.angle_min_rad,
+                angle_step_rad: said.value.angle_step_rad,
+                range_max_m: said.value.range_max_m,
+                len: said.value.ranges_m.len() as u32,
+            });
+            batch.ranges_m.extend_from_slice(&said.value.ranges_m);
         }
-        let Some(said) = reading.latest() else {
-            continue;
-        };
-        if !lidar.cap.due(said.source_ns) {
-            continue;
-        }
-        let Some(link) = agents
-            .get(sensor.agent)
-            .ok()
-            .and_then(|poses| poses.0.get(sensor.link))
-        else {
-            continue;
-        };
-        let batch = &mut *outbox.batch;
-        batch.turns.push(Turn {
-            lidar: index as u32,
-            ns: said.source_ns,
-            pose: *link * mount.0,
-            angle_min_rad: said.value.angle_min_rad,
-            angle_step_rad: said.value.angle_step_rad,
-            range_max_m: said.value.range_max_m,
-            len: said.value.ranges_m.len() as u32,
-        });
-        batch.ranges_m.extend_from_slice(&said.value.ranges_m);
+        next_ns = next_ns.min(lidar.cap.next_ns());
     }
+    all.next_ns = next_ns;
 }

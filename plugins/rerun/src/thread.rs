@@ -1,5 +1,7 @@
 //! The thread that talks to Rerun.
 
+#![allow(clippy::disallowed_methods, reason = "an I/O thread has a wall clock")]
+
 use crate::batch::Batch;
 use crate::outbox::{Ended, Entry, Mailbox, PATIENCE, QUEUE};
 use crate::recording::Recording;
@@ -66,7 +68,7 @@ impl Writer {
                         match Recording::start(&self.output, &self.scene_name, &name, *stage) {
                             Ok(recording) => self.recording = Some(recording),
                             Err(error) => {
-                                self.fail(format!("the recording did not start: {error}"))
+                                self.fail(format!("the recording did not start: {error}"));
                             }
                         }
                     }
@@ -119,10 +121,15 @@ impl Writer {
     fn end(mut self, dropped: u64, deadline: Instant, ended: &Sender<Ended>) {
         if let Some(recording) = self.recording.as_mut() {
             let limit = deadline.saturating_duration_since(Instant::now());
-            if let Err(error) = recording.finish(dropped, limit) {
-                let why = self.output.failure().or_else(|| self.output.unanswered());
-                self.said.lost = Some(why.unwrap_or_else(|| error.to_string()));
-            }
+            let finished = recording.finish(dropped, limit);
+            // A viewer that is gone may have left buffers that took all.
+            let why = self.output.failure();
+            self.said.lost = match finished {
+                Ok(()) => why,
+                Err(error) => why
+                    .or_else(|| self.output.unanswered())
+                    .or_else(|| Some(error.to_string())),
+            };
         }
         let Self {
             output,

@@ -1,5 +1,10 @@
 //! The viewer program: is there one that fits, and how to start it.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "other programs live by the wall clock"
+)]
+
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,6 +16,8 @@ use std::time::{Duration, Instant};
 const VERSION_LIMIT: Duration = Duration::from_secs(2);
 /// Longest time that a viewer may take until it listens.
 const LISTEN_LIMIT: Duration = Duration::from_secs(10);
+/// Answers in a row that make a viewer.
+const ANSWERS: u32 = 3;
 /// Between two looks at whether something is done.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -169,11 +176,8 @@ pub fn spawn_with(program: &Path, arguments: &[&str]) -> Result<Viewer, SpawnErr
         cause,
     })?;
     let deadline = Instant::now() + LISTEN_LIMIT;
+    let mut answers = 0;
     while Instant::now() < deadline {
-        if TcpStream::connect_timeout(&address, LOOK).is_ok() {
-            let url = format!("rerun+http://127.0.0.1:{port}/proxy");
-            return Ok(Viewer { url, child });
-        }
         // A launcher may end well and leave the viewer behind.
         if let Ok(Some(status)) = child.try_wait()
             && !status.success()
@@ -182,6 +186,16 @@ pub fn spawn_with(program: &Path, arguments: &[&str]) -> Result<Viewer, SpawnErr
                 program: program.to_owned(),
                 status,
             });
+        }
+        // One answer may come from our own search for a free port: whatever another thread started
+        // in that instant holds a copy of its socket until it is a program of its own.
+        answers = match TcpStream::connect_timeout(&address, LOOK) {
+            Ok(_) => answers + 1,
+            Err(_) => 0,
+        };
+        if answers == ANSWERS {
+            let url = format!("rerun+http://127.0.0.1:{port}/proxy");
+            return Ok(Viewer { url, child });
         }
         std::thread::sleep(LOOK);
     }
@@ -286,5 +300,73 @@ fn quoted(word: &str) -> String {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_as_a_shell_needs() {
+        assert_eq!(quoted("runs/a-1.rrd"), "runs/a-1.rrd");
+        assert_eq!(quoted("my run.rrd"), "'my run.rrd'");
+        assert_eq!(quoted("it's.rrd"), r"'it'\''s.rrd'");
+    }
+
+    /// Programs that are named `rerun` and do as they are told.
+    #[cfg(unix)]
+    #[allow(clippy::unwrap_used)]
+    mod programs {
+        use super::*;
+        use std::os::unix::fs::PermissionsExt;
+
+        fn folder(script: &str) -> tempfile::TempDir {
+            let folder = tempfile::tempdir().unwrap();
+            let program = folder.path().join("rerun");
+            std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+            folder
+        }
+
+        fn on(folders: &[&tempfile::TempDir]) -> Result<PathBuf, NoViewer> {
+            let path = std::env::join_paths(folders.iter().map(|f| f.path())).unwrap();
+            installed_on(&path)
+        }
+
+        #[test]
+        fn the_right_version_is_found_behind_a_wrong_one() {
+            let old = folder("echo 'rerun-cli 0.30.1 [rustc 1.90.0]'");
+            let right = folder(&format!(
+                "echo 'rerun-cli {}.9 [rustc 1.95.0]'",
+                minor_version()
+            ));
+            assert_eq!(on(&[&old, &right]).unwrap(), right.path().join("rerun"));
+            let NoViewer::WrongVersion { found, .. } = on(&[&old]).unwrap_err() else {
+                unreachable!()
+            };
+            assert_eq!(found, "0.30.1");
+        }
+
+        #[test]
+        fn none_and_a_silent_one_are_told_apart() {
+            let empty = tempfile::tempdir().unwrap();
+            assert_eq!(on(&[&empty]), Err(NoViewer::NotInstalled));
+            let dumb = folder("exit 0");
+            assert!(matches!(on(&[&dumb]), Err(NoViewer::NoAnswer { .. })));
+            let slow = folder("exec sleep 60");
+            let start = Instant::now();
+            assert!(matches!(on(&[&slow]), Err(NoViewer::NoAnswer { .. })));
+            assert!(start.elapsed() < VERSION_LIMIT + Duration::from_secs(1));
+        }
+
+        #[test]
+        fn a_viewer_that_ends_at_once_is_an_error() {
+            let folder = folder("exit 3");
+            let error = spawn(&folder.path().join("rerun")).unwrap_err();
+            assert!(matches!(error, SpawnError::Ended { .. }), "{error}");
+            let error = spawn(&folder.path().join("nothing")).unwrap_err();
+            assert!(matches!(error, SpawnError::Start { .. }), "{error}");
+        }
     }
 }

@@ -54,10 +54,10 @@ fn recording_changes_nothing() {
 #[test]
 fn a_reset_starts_a_second_recording_in_the_same_file() {
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("reset.rrd");
-    let mut app = app(1, Some(to_file(&path)));
-    run(&mut app, 2000);
+    let mut app = app(3, Some(to_file(&path)));
+    run(&mut app, 4000);
     spawn::build_scene(app.world_mut()).unwrap();
-    run(&mut app, 1000);
+    run(&mut app, 9000);
     let report = finish(app.world_mut(), LIMIT).unwrap();
     assert_eq!((report.dropped, report.lost), (0, None));
 }

@@ -1,12 +1,12 @@
 //! Recordings that go to a viewer, or to none.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod common;
 
 use becomingone_rerun::{QUEUE, RerunError, RerunPlugin, Sink, finish, viewer};
 use common::{app, run};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 fn to_viewer(port: u16) -> RerunPlugin {
@@ -82,8 +82,12 @@ struct Headless {
 
 impl Headless {
     fn start() -> Option<Self> {
+        Self::start_with(&["--headless"])
+    }
+
+    fn start_with(arguments: &[&str]) -> Option<Self> {
         let program = viewer::installed().ok()?;
-        let viewer = viewer::spawn_with(&program, &["--headless"]).unwrap();
+        let viewer = viewer::spawn_with(&program, arguments).unwrap();
         Some(Self { viewer })
     }
 
@@ -148,10 +152,44 @@ fn a_real_viewer_that_is_stopped_or_killed_makes_no_tick_wait() {
     assert!(start.elapsed() < limit + Duration::from_millis(300));
     assert!(report.lost.is_some() && report.dropped > 0, "{report:?}");
 
+    let url = headless.viewer.url.clone();
     drop(headless);
+    // Its sockets are closed some time after it was killed.
+    let address = url
+        .trim_start_matches("rerun+http://")
+        .trim_end_matches("/proxy");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(address).is_ok() {
+        assert!(Instant::now() < deadline);
+    }
     run(&mut killed, 2000);
     let start = Instant::now();
     let report = finish(killed.world_mut(), limit).unwrap();
     assert!(start.elapsed() < limit + Duration::from_millis(300));
     assert!(report.lost.is_some(), "{report:?}");
+}
+
+#[test]
+fn a_real_viewer_that_was_stopped_is_told_what_it_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("missed.rrd");
+    let Some(headless) = Headless::start_with(&["--save", file.to_str().unwrap()]) else {
+        return;
+    };
+    let sink = Sink::Viewer {
+        url: headless.viewer.url.clone(),
+    };
+    let mut app = app(4, Some(RerunPlugin::new(sink, "room").unwrap()));
+    run(&mut app, 1000);
+    headless.signal("-STOP");
+    run(&mut app, 60_000);
+    headless.signal("-CONT");
+    // Until there is room again.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < deadline {
+        run(&mut app, 100);
+    }
+    let report = finish(app.world_mut(), Duration::from_secs(10)).unwrap();
+    assert_eq!(report.lost, None);
+    assert!(report.dropped > 0, "{report:?}");
 }

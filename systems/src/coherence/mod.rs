@@ -47,7 +47,9 @@ pub fn listen(
             .and_then(|e| encoders.get(e).ok())
         {
             for said in reading.batch() {
-                for (average, &angle) in channels.angles.iter_mut().zip(&said.value.angles_rad) {
+                let wheels = channels.angles.len() - signals.0.len();
+                let heard = channels.angles[..wheels].iter_mut();
+                for (average, &angle) in heard.zip(&said.value.angles_rad) {
                     average.add(angle);
                 }
             }

@@ -5,9 +5,10 @@
 //! 1997). Speed is such that the agent can stop within what is free: `v = sqrt(2 a d)`.
 
 use becomingone_components::actuator::Command;
+use becomingone_components::body::{LinkPoses, Pose};
 use becomingone_components::control::{DrivenBy, Ears, PatrolController, Plan, Reaction};
 use becomingone_components::drive::{Drive, Twist2};
-use becomingone_components::sensor::{Mount, Reading, Scan};
+use becomingone_components::sensor::{Mount, Reading, Scan, Sensor};
 use bevy_ecs::prelude::*;
 use glam::Vec3;
 use std::f64::consts::{PI, TAU};
@@ -39,23 +40,26 @@ pub fn react(
         Ref<Plan>,
         &DrivenBy,
         &Ears,
+        &LinkPoses,
         &mut NearPoints,
         &mut Reaction,
     )>,
-    lidars: Query<(&Reading<Scan>, &Mount)>,
+    lidars: Query<(&Reading<Scan>, &Sensor, &Mount)>,
     mut drives: Query<(&Drive, &mut Command<Twist2>)>,
 ) {
-    for (patrol, plan, driven, ears, mut near, mut reaction) in &mut agents {
+    for (patrol, plan, driven, ears, links, mut near, mut reaction) in &mut agents {
         let Ok((drive, mut command)) = drives.get_mut(driven.0) else {
             continue;
         };
         let keep_m = drive.footprint_radius_m + patrol.clearance_m;
         let mut news = plan.is_changed();
-        if let Some(Ok((reading, mount))) = ears.lidar.map(|e| lidars.get(e))
+        if let Some(Ok((reading, sensor, mount))) = ears.lidar.map(|e| lidars.get(e))
             && reading.is_fresh()
             && let Some(scan) = reading.latest()
         {
-            near.gather(&scan.value, mount, drive, HORIZON_M + keep_m);
+            // A lidar may sit on a link that moves.
+            let on_root = links.0[0].inverse() * links.0[sensor.link] * mount.0;
+            near.gather(&scan.value, on_root, drive, HORIZON_M + keep_m);
             news = true;
         }
         // Nothing new was planned or seen: the reaction stands.
@@ -78,7 +82,7 @@ pub fn react(
 }
 
 impl NearPoints {
-    fn gather(&mut self, scan: &Scan, mount: &Mount, drive: &Drive, reach_m: f64) {
+    fn gather(&mut self, scan: &Scan, on_root: Pose, drive: &Drive, reach_m: f64) {
         self.0.clear();
         let (sin, cos) = libm::sincos(-drive.forward_yaw_rad);
         for (k, &range) in scan.ranges_m.iter().enumerate() {
@@ -86,7 +90,7 @@ impl NearPoints {
                 continue;
             }
             let (s, c) = libm::sincosf(scan.angle_min_rad + k as f32 * scan.angle_step_rad);
-            let p = mount.0.point(Vec3::new(range * c, range * s, 0.0));
+            let p = on_root.point(Vec3::new(range * c, range * s, 0.0)) - drive.centre();
             let (x, y) = (f64::from(p.x), f64::from(p.y));
             self.0.push([cos * x - sin * y, sin * x + cos * y]);
         }

@@ -33,7 +33,9 @@ pub fn turn_wheels(
         if !rate.0.due(time.now_ns) {
             continue;
         }
-        let next = ramp(state.setpoint, command.0, drive, rate.0.period_s());
+        // A tick may be longer than the drive's own period.
+        let period_s = rate.0.period_s().max(time.tick_s());
+        let next = ramp(state.setpoint, command.0, drive, period_s);
         if next == state.setpoint {
             continue;
         }

@@ -85,6 +85,7 @@ mod tests {
             wheels: vec![wheel(0, true), wheel(1, false)],
             track_width_m: 0.5,
             forward_yaw_rad: 0.0,
+            centre_m: [0.0; 2],
             footprint_radius_m: 0.3,
             max_speed_m_s: 1.0,
             max_yaw_rate_rad_s: 1.0,

@@ -44,17 +44,18 @@ pub fn plan(
         let (at, yaw) = match patrol.localisation {
             Localisation::Odometry => ([odometry.x_m, odometry.y_m], odometry.yaw_rad),
             Localisation::Truth => {
-                let p = truth.0.translation_m;
+                let p = truth.0.point(drive.centre());
                 (
                     [f64::from(p.x), f64::from(p.y)],
                     heading(truth.0.rotation, drive.forward_yaw_rad),
                 )
             }
         };
-        while let Some(goal) = goals.current() {
-            if libm::hypot(goal[0] - at[0], goal[1] - at[1]) > goals.tolerance_m {
-                break;
-            }
+        // At most one a plan: a lap whose waypoints lie together is no endless loop.
+        if goals
+            .current()
+            .is_some_and(|goal| libm::hypot(goal[0] - at[0], goal[1] - at[1]) <= goals.tolerance_m)
+        {
             goals.reached += 1;
             let mut tell = |what| {
                 happenings.write(Happening {
@@ -66,9 +67,6 @@ pub fn plan(
             tell(What::GoalReached(goals.reached));
             if goals.done() {
                 tell(What::AllGoalsReached);
-            }
-            if goals.waypoints_m.len() == 1 {
-                break;
             }
         }
         *plan = match goals.current() {

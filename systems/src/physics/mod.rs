@@ -12,9 +12,9 @@ pub mod touch;
 
 use crate::hash::Bits;
 use crate::tick::{Tick, TickSystems};
-use becomingone_components::event::{Happening, What};
-use becomingone_components::time::SimTime;
+use becomingone_components::body::Model;
 use bevy_app::{App, Plugin};
+use bevy_ecs::error::BevyError;
 use bevy_ecs::prelude::*;
 use glam::Vec3;
 use rapier3d::prelude::{PhysicsWorld, RigidBodyHandle};
@@ -39,6 +39,8 @@ impl Physics {
         let mut rapier = PhysicsWorld::new();
         rapier.gravity = gravity_m_s2;
         rapier.integration_parameters.dt = tick_s as f32;
+        // Rapier would cap speeds at 400 m/s without a word.
+        rapier.integration_parameters.normalized_max_linear_velocity = f32::MAX;
         Self {
             rapier,
             owners: vec![Owner::ground()],
@@ -74,34 +76,43 @@ impl Plugin for PhysicsPlugin {
 }
 
 /// Advances rapier by one tick.
+///
+/// # Errors
+///
+/// [`NotFinite`] ends the run.
 pub fn step(
     mut physics: ResMut<Physics>,
-    time: Res<SimTime>,
-    agents: Query<(&Name, &Bodies, &becomingone_components::body::Model)>,
-    mut happenings: MessageWriter<Happening>,
-) {
+    agents: Query<(&Name, &Bodies, &Model)>,
+) -> Result<(), BevyError> {
     if physics.rapier.bodies.is_empty() {
-        return;
+        return Ok(());
     }
     let Physics {
         rapier, touches, ..
     } = &mut *physics;
     rapier.step_with_events(&OwnPartsPass, touches);
-    if rapier.quarantine().is_empty() {
-        return;
-    }
     // Rapier disables such bodies without a word.
-    for &handle in rapier.quarantine().bodies() {
-        for (name, bodies, model) in &agents {
-            if let Some(link) = bodies.links.iter().position(|&b| b == handle) {
-                happenings.write(Happening {
-                    now_ns: time.now_ns,
-                    agent: name.to_string(),
-                    what: What::Quarantined(model.0.links[link].name.clone()),
-                });
-            }
-        }
-    }
+    let Some(&lost) = rapier.quarantine().bodies().first() else {
+        return Ok(());
+    };
+    let owner = agents.iter().find_map(|(name, bodies, model)| {
+        let link = bodies.links.iter().position(|&b| b == lost)?;
+        Some(NotFinite {
+            agent: name.to_string(),
+            link: model.0.links[link].name.clone(),
+        })
+    });
+    owner.map_or(Ok(()), |lost| Err(lost.into()))
+}
+
+/// The state of a body stopped being finite; nothing after it can be trusted.
+#[derive(Debug, thiserror::Error)]
+#[error("`{agent}`: the link `{link}` left the simulation, its position or speed was not finite")]
+pub struct NotFinite {
+    /// Whose link.
+    pub agent: String,
+    /// Which.
+    pub link: String,
 }
 
 /// Speed of a body's centre of mass (m/s).

@@ -26,7 +26,9 @@ pub struct ThreadsError {
 /// The operating system may refuse the threads.
 pub fn use_threads(rapier: &mut PhysicsWorld, threads: usize) -> Result<(), ThreadsError> {
     let fail = |cause| ThreadsError { threads, cause };
-    if threads > 1 {
+    // A thread of somebody else's pool cannot be ours as well.
+    let taken = HERE.with(|pool| pool.get().is_none()) && rayon::current_thread_index().is_some();
+    if threads > 1 || taken {
         return rapier.configure_thread_pool(threads).map_err(fail);
     }
     let here = HERE.with(|pool| match pool.get() {

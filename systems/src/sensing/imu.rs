@@ -19,7 +19,7 @@ pub struct ImuModel {
     pub accelerometer: Noise,
     biases: [Bias; 6],
     /// Velocity of the sensor at its last reading (m/s, world axes), and when (ns).
-    last: Option<(Vec3, u64)>,
+    last: (Vec3, u64),
 }
 
 impl ImuModel {
@@ -30,14 +30,16 @@ impl ImuModel {
             biases: std::array::from_fn(&mut bias),
             gyro,
             accelerometer,
-            last: None,
+            // Scenes start at rest.
+            last: (Vec3::ZERO, 0),
         }
     }
 }
 
 /// Samples the IMUs that are due.
 ///
-/// The acceleration is the mean since the last reading, as a unit that integrates gives it.
+/// The acceleration is the mean over the time since the last reading, in the sensor's present axes.
+/// So the first reading comes after the first step.
 pub fn sample(
     physics: Res<Physics>,
     time: Res<SimTime>,
@@ -53,6 +55,9 @@ pub fn sample(
         &mut SensorStats,
     )>,
 ) {
+    if time.tick == 0 {
+        return;
+    }
     for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
         &mut imus
     {
@@ -70,11 +75,9 @@ pub fn sample(
         let to_sensor = (link.rotation * mount.0.rotation).inverse();
         let place = link.rotation * mount.0.translation_m + link.translation;
         let velocity = body.velocity_at_point(place);
-        let acceleration = match model.last {
-            Some((last, at_ns)) => (velocity - last) / elapsed_s(at_ns, time.now_ns) as f32,
-            None => Vec3::ZERO,
-        };
-        model.last = Some((velocity, time.now_ns));
+        let (last, at_ns) = model.last;
+        let acceleration = (velocity - last) / elapsed_s(at_ns, time.now_ns) as f32;
+        model.last = (velocity, time.now_ns);
         truth.0 = Imu {
             angular_velocity_rad_s: to_sensor * body.angvel(),
             specific_force_m_s2: to_sensor * (acceleration - physics.rapier.gravity),

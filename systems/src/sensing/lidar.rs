@@ -75,6 +75,10 @@ pub fn sample(
         &mut SensorStats,
     )>,
 ) {
+    // Rays see what the last step left; before the first one there is nothing to see.
+    if time.tick == 0 {
+        return;
+    }
     for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
         &mut lidars
     {
@@ -115,21 +119,7 @@ pub fn sample(
             ..
         } = &mut *model;
         // The offset is the instrument's: it walks once a turn, and is the same for all rays.
-        let offset = bias.apply(
-            0.0,
-            period_s,
-            &Noise {
-                white_sd: 0.0,
-                resolution: 0.0,
-                ..*noise
-            },
-            &mut rng,
-        );
-        let white = Noise {
-            turn_on_bias_sd: 0.0,
-            drift_sd: 0.0,
-            ..*noise
-        };
+        bias.walk(period_s, noise, &mut rng);
         write(&mut reading, &mut stats, time.now_ns, |said| {
             said.angle_min_rad = truth.0.angle_min_rad;
             said.angle_step_rad = truth.0.angle_step_rad;
@@ -139,7 +129,7 @@ pub fn sample(
                 if range >= range_max_m {
                     return range_max_m;
                 }
-                let noisy = Bias(offset).apply(f64::from(range), period_s, &white, &mut rng) as f32;
+                let noisy = bias.read(f64::from(range), noise, &mut rng) as f32;
                 noisy.clamp(*range_min_m, range_max_m)
             }));
         });

@@ -1,6 +1,12 @@
 //! A small scene, made by hand: a robot on two wheels that patrols among obstacles.
 
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    clippy::unwrap_used
+)]
 
 use becomingone_components::body::{
     Frame, Geometry, Inertial, Joint, JointKind, JointLimits, Link, Mesh, Pose, RobotModel, Shape,
@@ -168,6 +174,7 @@ fn drive() -> Drive {
         wheels: vec![wheel(0, true), wheel(1, false)],
         track_width_m: 0.38,
         forward_yaw_rad: 0.0,
+        centre_m: [0.0; 2],
         footprint_radius_m: 0.3,
         max_speed_m_s: 1.0,
         max_yaw_rate_rad_s: 2.0,
