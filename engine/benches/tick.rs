@@ -9,8 +9,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::disallowed_methods,
     missing_docs,
-    reason = "a benchmark prints, and may stop at the first surprise"
+    reason = "a benchmark prints, times, and may stop at the first surprise"
 )]
 
 use becomingone::CoherenceEngine;

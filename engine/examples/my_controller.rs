@@ -36,6 +36,7 @@ fn wander(lidars: Query<&Reading<Scan>>, mut drives: Query<&mut Command<Twist2>>
     }
 }
 
+#[expect(clippy::print_stdout, reason = "an example prints")]
 fn main() -> Result<(), EngineError> {
     let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
     let summary = engine

@@ -415,12 +415,6 @@ impl Run {
 #[cfg(feature = "rerun")]
 fn open_viewer() -> Option<String> {
     use becomingone_rerun::viewer;
-    let display = std::env::var_os("DISPLAY").is_some()
-        || std::env::var_os("WAYLAND_DISPLAY").is_some()
-        || cfg!(any(target_os = "macos", target_os = "windows"));
-    if !display || !std::io::stdout().is_terminal() {
-        return None;
-    }
     let program = viewer::find().ok()?;
     match viewer::spawn(&program) {
         Ok(viewer) => Some(viewer.url),
@@ -440,17 +434,15 @@ impl Shown {
         let Some(to) = self.0 else { return };
         // Half of the two seconds in which a stopped run is gone.
         let limit = Duration::from_secs(1);
-        if let Some(report) = becomingone_rerun::finish(engine.world_mut(), limit) {
-            if report.dropped > 0 {
-                complain!(
-                    "warning: Rerun missed {} of {} batches",
-                    report.dropped,
-                    report.dropped + report.sent
-                );
-            }
-            if let Some(lost) = report.lost {
-                complain!("warning: {lost}");
-            }
+        // What was lost was logged when it was.
+        if let Some(report) = becomingone_rerun::finish(engine.world_mut(), limit)
+            && report.dropped > 0
+        {
+            complain!(
+                "warning: Rerun missed {} of {} batches",
+                report.dropped,
+                report.dropped + report.sent
+            );
         }
         if let Some((command, file)) = to
             && !quiet

@@ -42,8 +42,8 @@ impl Pacer {
         let rate = match self.pace {
             Pace::Fast => return true,
             Pace::RealTime => 1.0,
-            // `max` takes the other side of a NaN.
-            Pace::Rate(rate) => rate.max(1e-3).min(1e6),
+            Pace::Rate(rate) if rate.is_nan() => 1.0,
+            Pace::Rate(rate) => rate.clamp(1e-3, 1e6),
         };
         let now = Instant::now();
         let &mut (wall, sim_ns) = self.agreed.get_or_insert((now, now_ns));

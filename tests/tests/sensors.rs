@@ -178,9 +178,10 @@ fn a_long_fall_keeps_its_acceleration() {
     let mut engine = engine(&[("falling.ron", &bottomless), ("cube.urdf", CUBE)]);
     run(&mut engine, 60.0);
     let speed = -f64::from(get::<TrueTwist>(&engine, "cube").linear_m_s.z);
-    // There is no air: g t.
+    // There is no air: g t. Physics counts in f32: from 512 m/s on, a substep's 2.5 mm/s is 40 of the
+    // smallest steps that there are, so each is right to about one part in a hundred at worst.
     assert!(
-        (speed / (G * 60.0) - 1.0).abs() < 0.001,
+        (speed / (G * 60.0) - 1.0).abs() < 0.005,
         "{speed} m/s after a minute"
     );
 }

@@ -557,7 +557,7 @@ mod tests {
     #[test]
     fn effective_samples_follow_the_geometric_series() -> Result<(), ConfigError> {
         let (dt, lag) = (0.05, 2);
-        let lam: f64 = f64::exp(-dt);
+        let lam: f64 = libm::exp(-dt);
         let mut resonance = one(lag)?;
         for push in 1..=200_u32 {
             resonance.push(&[tone(0.3, push)], dt);

@@ -227,12 +227,12 @@ impl Check<'_> {
             );
         }
         let mut names = HashSet::new();
-        for (k, obstacle) in scene.world.obstacles.iter().enumerate() {
+        for (k, obstacle) in scene.world.obstacles.iter().enumerate().take(MANY) {
             let path = format!("world.obstacles[{k}]");
             self.unique(&mut names, &format!("{path}.name"), obstacle.name());
             self.obstacle(&path, obstacle);
         }
-        for (k, agent) in scene.agents.iter().enumerate() {
+        for (k, agent) in scene.agents.iter().enumerate().take(MANY) {
             let path = format!("agents[{k}]");
             self.unique(&mut names, &format!("{path}.name"), &agent.name);
             self.agent(&path, agent, scene.tick_ns);
@@ -321,7 +321,7 @@ impl Check<'_> {
         }
         let driven = agent.drive != Default::default();
         let mut names = HashSet::new();
-        for (k, sensor) in agent.sensors.iter().enumerate() {
+        for (k, sensor) in agent.sensors.iter().enumerate().take(MANY) {
             let at = format!("{path}.sensors[{k}]");
             self.unique(&mut names, &format!("{at}.name"), &sensor.name);
             self.sensor(&at, sensor, tick_ns, driven);
@@ -436,7 +436,7 @@ impl Check<'_> {
             );
         }
         self.count(&format!("{path}.waypoints_m"), waypoints_m.len());
-        for (k, p) in waypoints_m.iter().enumerate() {
+        for (k, p) in waypoints_m.iter().enumerate().take(MANY) {
             self.position(&format!("{path}.waypoints_m[{k}]"), p);
         }
         if *laps == Some(0) {

@@ -43,6 +43,9 @@ impl<'a> Places<'a> {
     }
 }
 
+/// Most values whose places are kept.
+const MOST: usize = 500_000;
+
 struct Walk<'a> {
     text: &'a str,
     at: usize,
@@ -101,8 +104,8 @@ impl Walk<'_> {
     fn value(&mut self, path: &str, depth: usize) {
         self.skip_blank();
         self.found.insert(path.to_owned(), self.at);
-        // Deeper than ron reads.
-        if depth > 128 {
+        // Deeper than ron reads, or more than is worth remembering: places above are given.
+        if depth > 128 || self.found.len() > MOST {
             self.at = self.text.len();
             return;
         }

@@ -321,7 +321,7 @@ impl Loader<'_> {
         Err(SceneError::Reference {
             place: self.place(&format!("agents[{index}].coherence.channels")),
             message: format!(
-                "found {} channels beside {wheels} wheels; expected at most {MAX_CHANNELS} in all",
+                "agents[{index}].coherence.channels: found {} channels beside {wheels} wheels; expected at most {MAX_CHANNELS} in all",
                 channels.len()
             ),
         })

@@ -1,10 +1,11 @@
 //! Recordings that go to a viewer, or to none.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
 
 mod common;
 
-use becomingone_rerun::{QUEUE, RerunError, RerunPlugin, Sink, finish, viewer};
+use becomingone_rerun::{PATIENCE, QUEUE, Report, RerunError, RerunPlugin, Sink, finish, viewer};
+use bevy_app::App;
 use common::{app, run};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -12,6 +13,30 @@ use std::time::{Duration, Instant};
 fn to_viewer(port: u16) -> RerunPlugin {
     let url = format!("rerun+http://127.0.0.1:{port}/proxy");
     RerunPlugin::new(Sink::Viewer { url }, "room").unwrap()
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+/// Ends within its limit; the rest is for a machine that is busy with other things.
+fn finish_in_time(app: &mut App) -> Report {
+    let limit = Duration::from_millis(500);
+    let start = Instant::now();
+    let report = finish(app.world_mut(), limit).unwrap();
+    let elapsed = start.elapsed();
+    assert!(elapsed < limit + Duration::from_secs(2), "{elapsed:?}");
+    report
+}
+
+/// A tick that waited for room would wait `PATIENCE` for each batch; this is a tenth of it, all work of all ticks included.
+fn assert_no_wait(elapsed: Duration, report: &Report) {
+    assert!(
+        elapsed < PATIENCE / 10 * report.dropped as u32,
+        "{elapsed:?}: {report:?}"
+    );
 }
 
 #[test]
@@ -32,14 +57,7 @@ fn a_viewer_that_is_not_there_costs_only_the_limit() {
         .port();
     let mut app = app(1, Some(to_viewer(port)));
     run(&mut app, 2000);
-    let limit = Duration::from_millis(800);
-    let start = Instant::now();
-    let report = finish(app.world_mut(), limit).unwrap();
-    assert!(
-        start.elapsed() < limit + Duration::from_millis(300),
-        "{:?}",
-        start.elapsed()
-    );
+    let report = finish_in_time(&mut app);
     let lost = report.lost.unwrap();
     assert!(lost.contains(&format!("127.0.0.1:{port}")), "{lost}");
 }
@@ -50,29 +68,15 @@ fn a_viewer_that_does_not_read_makes_no_tick_wait() {
     let deaf = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = deaf.local_addr().unwrap().port();
     let mut app = app(4, Some(to_viewer(port)));
-    let mut slowest = Duration::ZERO;
-    let start = Instant::now();
     // Until well after the queue is full.
-    let mut ticks = 0;
-    while ticks < 60_000 {
-        let tick = Instant::now();
-        app.update();
-        slowest = slowest.max(tick.elapsed());
-        ticks += 1;
-    }
-    let elapsed = start.elapsed();
-    let limit = Duration::from_millis(500);
-    let report = finish(app.world_mut(), limit).unwrap();
-    assert!(start.elapsed() < elapsed + limit + Duration::from_millis(300));
+    let elapsed = timed(|| run(&mut app, 60_000));
+    let report = finish_in_time(&mut app);
     assert!(report.lost.is_some());
     assert!(
         report.dropped > 0 && report.sent >= QUEUE as u64,
         "{report:?}"
     );
-    assert!(
-        slowest < Duration::from_millis(200),
-        "a tick took {slowest:?}"
-    );
+    assert_no_wait(elapsed, &report);
 }
 
 /// A viewer without a window, if one is installed here; it ends with this.
@@ -86,7 +90,9 @@ impl Headless {
     }
 
     fn start_with(arguments: &[&str]) -> Option<Self> {
-        let program = viewer::installed().ok()?;
+        let program = viewer::installed()
+            .inspect_err(|why| eprintln!("skipped, it needs a viewer: {why}"))
+            .ok()?;
         let viewer = viewer::spawn_with(&program, arguments).unwrap();
         Some(Self { viewer })
     }
@@ -136,21 +142,10 @@ fn a_real_viewer_that_is_stopped_or_killed_makes_no_tick_wait() {
     run(&mut stopped, 100);
     run(&mut killed, 100);
     headless.signal("-STOP");
-    let limit = Duration::from_millis(500);
-    let slowest = (0..60_000).map(|_| {
-        let tick = Instant::now();
-        stopped.update();
-        tick.elapsed()
-    });
-    let slowest = slowest.max().unwrap();
-    assert!(
-        slowest < Duration::from_millis(200),
-        "a tick took {slowest:?}"
-    );
-    let start = Instant::now();
-    let report = finish(stopped.world_mut(), limit).unwrap();
-    assert!(start.elapsed() < limit + Duration::from_millis(300));
+    let elapsed = timed(|| run(&mut stopped, 60_000));
+    let report = finish_in_time(&mut stopped);
     assert!(report.lost.is_some() && report.dropped > 0, "{report:?}");
+    assert_no_wait(elapsed, &report);
 
     let url = headless.viewer.url.clone();
     drop(headless);
@@ -163,9 +158,7 @@ fn a_real_viewer_that_is_stopped_or_killed_makes_no_tick_wait() {
         assert!(Instant::now() < deadline);
     }
     run(&mut killed, 2000);
-    let start = Instant::now();
-    let report = finish(killed.world_mut(), limit).unwrap();
-    assert!(start.elapsed() < limit + Duration::from_millis(300));
+    let report = finish_in_time(&mut killed);
     assert!(report.lost.is_some(), "{report:?}");
 }
 

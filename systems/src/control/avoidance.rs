@@ -277,9 +277,9 @@ mod tests {
             for p in [[1.0, 0.2], [0.8, -0.9], [1.5, 1.0], [0.2, 1.2], [-1.0, 1.0]] {
                 let r = 1.0 / curvature;
                 let walked = (0..30_000).map(|k| f64::from(k) * 1e-4).find(|s| {
-                    let (sin, cos) = (s * curvature).sin_cos();
+                    let (sin, cos) = libm::sincos(s * curvature);
                     let centre = [r * sin, r * (1.0 - cos)];
-                    (centre[0] - p[0]).hypot(centre[1] - p[1]) <= 0.4
+                    libm::hypot(centre[0] - p[0], centre[1] - p[1]) <= 0.4
                 });
                 let found = free_length(curvature, p, 0.4);
                 let expected = walked.unwrap_or(HORIZON_M);

@@ -39,7 +39,7 @@ impl ImuModel {
 /// Samples the IMUs that are due.
 ///
 /// The acceleration is the mean over the time since the last reading, in the sensor's present axes.
-/// So the first reading comes after the first step.
+/// At the very start nothing touches anything yet: everything falls.
 pub fn sample(
     physics: Res<Physics>,
     time: Res<SimTime>,
@@ -55,9 +55,6 @@ pub fn sample(
         &mut SensorStats,
     )>,
 ) {
-    if time.tick == 0 {
-        return;
-    }
     for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
         &mut imus
     {
@@ -76,7 +73,11 @@ pub fn sample(
         let place = link.rotation * mount.0.translation_m + link.translation;
         let velocity = body.velocity_at_point(place);
         let (last, at_ns) = model.last;
-        let acceleration = (velocity - last) / elapsed_s(at_ns, time.now_ns) as f32;
+        let acceleration = if time.now_ns > at_ns {
+            (velocity - last) / elapsed_s(at_ns, time.now_ns) as f32
+        } else {
+            physics.rapier.gravity
+        };
         model.last = (velocity, time.now_ns);
         truth.0 = Imu {
             angular_velocity_rad_s: to_sensor * body.angvel(),

@@ -79,9 +79,32 @@ fn test() -> Result<(), String> {
     ]))?;
     // Rerun's figures of use are sent nowhere from here.
     run(Command::new(&peers.rerun).args(["analytics", "disable"]))?;
-    run(cargo(&["test", "--release", "--workspace"])
+    // The viewer is looked for where a user has it: on the path.
+    let beside = peers.rerun.parent().into_iter().map(Path::to_path_buf);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(beside.chain(env::split_paths(&path))).map_err(|e| e.to_string())?;
+    let mut tests = cargo(&["test", "--release", "--workspace"]);
+    tests
         .env("BECOMINGONE_ROBOTS", &peers.robots)
-        .env("BECOMINGONE_RERUN", &peers.rerun))
+        .env("PATH", path);
+    if env::var_os("XDG_RUNTIME_DIR").is_none() {
+        tests.env("XDG_RUNTIME_DIR", runtime_folder()?);
+    }
+    run(&mut tests)
+}
+
+/// A folder that only we can read, as the viewer wants one.
+fn runtime_folder() -> Result<PathBuf, String> {
+    let folder = root().join("target").join("peers").join("runtime");
+    std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let private = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(&folder, private)
+            .map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    Ok(folder)
 }
 
 /// What the tests compare against.
