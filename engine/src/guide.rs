@@ -82,6 +82,9 @@
 //! | mimic, velocity limits | read; a velocity limit bounds a driven wheel, otherwise neither acts yet |
 //! | parts of one robot | pass through each other |
 //!
+//! Physics counts in 32 bits: positions are bounded to 1 km from the origin, where steps are still finer
+//! than what a slow robot moves in a tick.
+//!
 //! A drive is found where continuous joints on the root have level, parallel axes and their wheels
 //! reach the ground; left and right go by the wheels' names, else by REP 103. Steered wheels are not
 //! driven yet.

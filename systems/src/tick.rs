@@ -109,7 +109,9 @@ pub enum ScheduleError {
     /// Two systems touch the same thing and nothing says which goes first.
     #[error(
         "systems `{first}` and `{second}` both use {what}, and nothing says which runs first: \
-         add `.before({second_short})` or `.after({second_short})` to `{first}`, or put them into different `TickSystems`"
+         add `.before({second_short})` or `.after({second_short})` to `{first}`, or put them into different \
+         `TickSystems`; where one is the engine's own controller, `.after(ControlSystems)` is meant{}",
+        more_pairs(*.more)
     )]
     Ambiguous {
         /// One.
@@ -126,6 +128,13 @@ pub enum ScheduleError {
     /// Cycles, systems in contradictory sets.
     #[error("the tick's systems cannot be ordered: {0}")]
     Order(String),
+}
+
+fn more_pairs(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        _ => format!(" (and {more} more such pairs)"),
+    }
 }
 
 /// Builds the tick's schedule, so that mistakes in it are errors and not panics of the first tick.

@@ -192,11 +192,11 @@ mod tests {
         assert_eq!(places.of_path("agents[0].sensors[0].rate_hz"), (6, 49));
         assert_eq!(
             places.of_path("agents[0].sensors[0].kind.gyro.white_sd"),
-            (6, 34)
+            (6, 35)
         );
         assert_eq!(
             places.of_path("agents[0].sensors[0].kind.gyro.bias"),
-            (6, 23)
+            (6, 24)
         );
     }
 }

@@ -8,8 +8,9 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 const HELP: &str = "\
 cargo xtask test     what CI runs: format, lints, docs, build, all tests
@@ -83,14 +84,60 @@ fn test() -> Result<(), String> {
     let beside = peers.rerun.parent().into_iter().map(Path::to_path_buf);
     let path = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths(beside.chain(env::split_paths(&path))).map_err(|e| e.to_string())?;
-    let mut tests = cargo(&["test", "--release", "--workspace"]);
+    let mut tests = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
     tests
         .env("BECOMINGONE_ROBOTS", &peers.robots)
         .env("PATH", path);
     if env::var_os("XDG_RUNTIME_DIR").is_none() {
         tests.env("XDG_RUNTIME_DIR", runtime_folder()?);
     }
-    run(&mut tests)
+    count(&mut tests)
+}
+
+/// Runs cargo's tests, repeats what they print, and closes with their sum: a workspace has many
+/// runners, and the last of them may have nothing to run.
+fn count(tests: &mut Command) -> Result<(), String> {
+    let text = format!("{tests:?}").replace('"', "");
+    println!("$ {text}");
+    let failed = |e: std::io::Error| format!("cannot run {text}: {e}");
+    let mut child = tests
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let (mut passed, mut broken, mut ignored) = (0u64, 0u64, 0u64);
+    for line in child
+        .stdout
+        .take()
+        .into_iter()
+        .flat_map(|out| BufReader::new(out).lines())
+    {
+        let line = line.map_err(failed)?;
+        println!("{line}");
+        let Some(result) = line.strip_prefix("test result: ") else {
+            continue;
+        };
+        for part in result.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            let number = words
+                .next()
+                .and_then(|n| n.parse::<u64>().ok())
+                .unwrap_or(0);
+            match words.next() {
+                Some("passed") => passed += number,
+                Some("failed") => broken += number,
+                Some("ignored") => ignored += number,
+                _ => {}
+            }
+        }
+    }
+    let status = child.wait().map_err(failed)?;
+    println!("{passed} passed, {broken} failed, {ignored} skipped");
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("failed ({status}): {text}"))
+    }
 }
 
 /// A folder that only we can read, as the viewer wants one.
