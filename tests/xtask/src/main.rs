@@ -58,7 +58,7 @@ fn cargo(args: &[&str]) -> Command {
 
 fn test() -> Result<(), String> {
     let peers = peers()?;
-    // One profile throughout: dependencies are compiled once, and shared with the main job.
+    // One profile and one set of features throughout: dependencies are compiled once.
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     run(&mut cargo(&[
         "clippy",
