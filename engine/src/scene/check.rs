@@ -13,8 +13,8 @@ use std::fmt;
 const MANY: usize = 100_000;
 /// Most rays of all lidars of a scene: some 100 MB of distances.
 const MANY_RAYS: u64 = 10_000_000;
-/// Farthest coordinate (m). Physics counts in `f32`: at 1 km a step is 0.06 mm, which a slow body just
-/// makes in a substep of a quarter millisecond; beyond 3 km it was seen to stand still.
+/// Farthest coordinate (m). Physics counts in `f32`, whose steps are 0.06 mm at 1 km. A rover at 1 m/s was
+/// right at 2 km, too fast from 3 km on, and stood still from 9 km on.
 const FAR_M: f64 = 1_000.0;
 /// Largest extent and range (m).
 const LONG_M: f64 = 2_000.0;
