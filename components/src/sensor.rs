@@ -270,9 +270,7 @@ impl Bias {
             y
         }
     }
-}
 
-impl Bias {
     /// What the sensor says where the truth is `x`, `period_s` after its last word.
     pub fn apply(&mut self, x: f64, period_s: f64, noise: &Noise, rng: &mut Rng) -> f64 {
         self.walk(period_s, noise, rng);

@@ -108,7 +108,7 @@ impl Plugin for HashPlugin {
             .register_state::<Reaction>("reaction")
             .register_state::<Coherence>("coherence")
             .register_state::<Travel>("travel")
-            // After the clock and before viewers: both in `Publish` and `Step` only read what is hashed.
+            // Viewers may be slow or absent: what they do comes after, and is not hashed.
             .add_systems(
                 Tick,
                 hash_state

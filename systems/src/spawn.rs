@@ -114,7 +114,7 @@ fn vec3(v: [f64; 3]) -> Vec3 {
 }
 
 /// The shape of an obstacle in the world.
-pub fn obstacle_geometry(spec: &ObstacleSpec, mesh: Option<&Arc<Mesh>>) -> Geometry {
+fn obstacle_geometry(spec: &ObstacleSpec, mesh: Option<&Arc<Mesh>>) -> Geometry {
     let place = |position_m: [f64; 3], yaw_rad: f64, up_m: f64| {
         Pose::new(
             vec3(position_m) + Vec3::Z * up_m as f32,
