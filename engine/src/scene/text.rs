@@ -7,7 +7,7 @@ use becomingone_model::did_you_mean;
 use ron::extensions::Extensions;
 use serde::Deserialize;
 
-/// Only the version: a file of a newer format says so before anything else is judged.
+/// Only the version: what is wrong with a file of a newer format is that it is newer.
 #[derive(Deserialize)]
 struct Header {
     version: Option<u64>,
@@ -31,27 +31,33 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Scene, SceneError> {
     }
     // Optional values are written plainly: `duration_s: 60.0`.
     let ron = ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-    if let Ok(Header {
-        version: Some(version),
-    }) = ron.from_str::<Header>(text)
-        && version != u64::from(FORMAT_VERSION)
-    {
-        let (line, column) = Places::of(text).of_path("version");
-        let what = if version > u64::from(FORMAT_VERSION) {
-            "a newer engine reads it"
-        } else {
-            "there is no such format"
-        };
-        return Err(error(
-            line,
-            column,
-            format!("found format version {version}; expected {FORMAT_VERSION}: {what}"),
-        ));
-    }
-    ron.from_str(text).map_err(|e| {
-        let at = e.span.start;
-        error(at.line, at.col, explain(&e.code))
-    })
+    let wrong = match ron.from_str::<Scene>(text) {
+        Ok(scene) if scene.version == FORMAT_VERSION => return Ok(scene),
+        Ok(_) => None,
+        Err(wrong) => Some(wrong),
+    };
+    // Good files are read once; only for the others it is asked whether the version explains it.
+    let version = ron.from_str::<Header>(text).ok().and_then(|h| h.version);
+    let wrong = match (version, wrong) {
+        (None, Some(wrong)) => wrong,
+        (Some(version), Some(wrong)) if version == u64::from(FORMAT_VERSION) => wrong,
+        (version, _) => {
+            let version = version.unwrap_or_default();
+            let (line, column) = Places::of(text).of_path("version");
+            let what = if version > u64::from(FORMAT_VERSION) {
+                "a newer engine reads it"
+            } else {
+                "there is no such format"
+            };
+            return Err(error(
+                line,
+                column,
+                format!("found format version {version}; expected {FORMAT_VERSION}: {what}"),
+            ));
+        }
+    };
+    let at = wrong.span.start;
+    Err(error(at.line, at.col, explain(&wrong.code)))
 }
 
 /// What ron found, what it expected, and the nearest name.
