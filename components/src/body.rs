@@ -167,13 +167,16 @@ pub enum JointKind {
     Continuous,
     /// Slides along its axis within limits.
     Prismatic,
+    /// Turns about any axis through its origin.
+    Spherical,
     /// Slides in the plane across its axis.
     Planar,
     /// Moves freely.
     Floating,
 }
 
-/// What a joint may not exceed. Radians or metres, by its kind.
+/// What a joint may not exceed. Radians or metres, by its kind. A spherical joint's position is its
+/// angle away from rest, whatever the axis: `lower` is then zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JointLimits {
     /// Smallest position (rad or m); minus infinity where there is none.
@@ -228,9 +231,16 @@ pub struct Joint {
     pub damping: f32,
     /// Coulomb friction (N m or N).
     pub friction: f32,
+    /// Inertia of what turns or slides with the joint and is no part of a link, as a motor's rotor
+    /// seen through its gears (kg m² or kg).
+    pub armature: f32,
+    /// Of a spring that pulls towards `spring_rest` (N m/rad or N/m); zero where there is none.
+    pub stiffness: f32,
+    /// Where the spring is at rest (rad or m).
+    pub spring_rest: f32,
     /// The joint that it follows, if any.
     pub mimic: Option<Mimic>,
-    /// Where it starts: zero, moved into the limits (rad or m).
+    /// Where it starts: zero or what the file says, moved into the limits (rad or m). A spherical joint starts at rest.
     pub start: f32,
 }
 
@@ -243,6 +253,15 @@ pub struct Frame {
     pub link: usize,
     /// The frame in that link's frame.
     pub pose: Pose,
+}
+
+/// What a file itself counts, before links that fixed joints hold together became one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Links (URDF) or bodies (MJCF, without its world).
+    pub links: usize,
+    /// Joints that are not fixed: also those that follow others, and free joints.
+    pub moving_joints: usize,
 }
 
 /// A robot as its file describes it, repaired and checked: a tree whose first link is the root,
@@ -259,6 +278,12 @@ pub struct RobotModel {
     pub joints: Vec<Joint>,
     /// Every named place.
     pub frames: Vec<Frame>,
+    /// Whether the root link is part of the world and does not move.
+    pub fixed_base: bool,
+    /// What the file itself counts.
+    pub written: Written,
+    /// Meshes that the file names and that were not found, as it names them; each once.
+    pub missing_meshes: Vec<String>,
     /// What was repaired, ignored or not found: one sentence each.
     pub warnings: Vec<String>,
 }
@@ -307,7 +332,7 @@ impl Joint {
                 Pose::new(Vec3::ZERO, Quat::from_axis_angle(self.axis, position))
             }
             JointKind::Prismatic => Pose::new(self.axis * position, Quat::IDENTITY),
-            JointKind::Planar | JointKind::Floating => Pose::IDENTITY,
+            JointKind::Spherical | JointKind::Planar | JointKind::Floating => Pose::IDENTITY,
         }
     }
 }

@@ -17,8 +17,7 @@ use becomingone_model::{Files, did_you_mean};
 use becomingone_systems::profile::Profiler;
 use bevy_ecs::prelude::*;
 use clap::{Args, Parser, Subcommand};
-use std::io::IsTerminal;
-use std::io::Write as _;
+use std::io::{IsTerminal, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -265,7 +264,7 @@ fn load(what: &Path, model: Option<&Path>) -> Result<LoadedScene, Failure> {
             what.display()
         )));
     }
-    if is(&["urdf", "xml"]) {
+    if is(&["urdf", "xml"]) || begins_as_xml(what) {
         if let Some(model) = model {
             return Err(bad(format!(
                 "found both {} and --model {}; expected a scene, for the model to stand in",
@@ -298,6 +297,18 @@ fn load(what: &Path, model: Option<&Path>) -> Result<LoadedScene, Failure> {
         )));
     };
     scene::load(path, model).map_err(|e| bad(e.to_string()))
+}
+
+/// Whether a file's first sign is that of XML, whatever its name: scenes are no XML.
+fn begins_as_xml(file: &Path) -> bool {
+    let mut first = Vec::new();
+    let opened = std::fs::metadata(file).is_ok_and(|m| m.is_file());
+    let read = opened
+        .then(|| std::fs::File::open(file).ok())
+        .flatten()
+        .and_then(|f| f.take(1024).read_to_end(&mut first).ok());
+    let text = first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&first);
+    read.is_some() && text.trim_ascii_start().starts_with(b"<")
 }
 
 /// Says what the loader repaired or left out.

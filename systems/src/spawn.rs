@@ -246,10 +246,17 @@ fn spawn_agent(
 }
 
 /// Where the root link starts: the scene places the robot's lowest point and its forward direction.
+/// A root that is part of the world is not let down, only raised out of the ground.
 fn start_pose(spec: &AgentSpec, model: &RobotModel, drive: Option<&Drive>) -> Pose {
     let forward = drive.map_or(0.0, |d| d.forward_yaw_rad);
     let rotation = Quat::from_rotation_z((spec.yaw_rad - forward) as f32);
-    let up = Vec3::Z * (DROP_M - model.lowest_m());
+    let lowest_m = model.lowest_m();
+    let up = Vec3::Z
+        * if model.fixed_base {
+            (-lowest_m).max(0.0)
+        } else {
+            DROP_M - lowest_m
+        };
     Pose::new(vec3(spec.position_m) + up, rotation)
 }
 

@@ -3,7 +3,7 @@
 
 use crate::Place;
 use crate::mass::Mass;
-use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose};
+use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Written};
 use glam::Vec3;
 
 /// A robot, unchecked.
@@ -18,6 +18,12 @@ pub(crate) struct Draft {
     pub(crate) links: Vec<DraftLink>,
     /// In the order of the file.
     pub(crate) joints: Vec<DraftJoint>,
+    /// Whether the root link is part of the world.
+    pub(crate) fixed_base: bool,
+    /// What the file counts, where that is not the length of `links` and `joints`.
+    pub(crate) written: Option<Written>,
+    /// Meshes that were not found.
+    pub(crate) missing_meshes: Vec<String>,
     pub(crate) warnings: Warnings,
 }
 
@@ -47,6 +53,11 @@ pub(crate) struct DraftJoint {
     pub(crate) limits: JointLimits,
     pub(crate) damping: f32,
     pub(crate) friction: f32,
+    pub(crate) armature: f32,
+    pub(crate) stiffness: f32,
+    pub(crate) spring_rest: f32,
+    /// Before the limits count; `None` is zero, or where a mimic puts it.
+    pub(crate) start: Option<f32>,
     pub(crate) mimic: Option<DraftMimic>,
 }
 

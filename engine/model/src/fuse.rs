@@ -5,7 +5,7 @@ use crate::mass::Mass;
 use crate::tree::{Tree, grow};
 use crate::{ModelError, Place, repair};
 use becomingone_components::body::{
-    Frame, Geometry, Joint, JointKind, Link, Mimic, Pose, RobotModel,
+    Frame, Geometry, Joint, JointKind, Link, Mimic, Pose, RobotModel, Written,
 };
 
 /// Links that are becoming one.
@@ -45,16 +45,24 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
         parts[part].take(link, pose, &mut warnings);
     }
     let joints = joints(&draft, &tree, &moving, &homes, &mut warnings);
+    let written = draft.written.unwrap_or(Written {
+        links: draft.links.len(),
+        moving_joints: moving.len(),
+    });
     let places: Vec<_> = parts.iter().map(|part| part.place.clone()).collect();
     let model = RobotModel {
         name: draft.name,
         file: draft.file,
         links: parts
             .into_iter()
-            .map(|part| part.finish(&mut warnings))
+            .enumerate()
+            .map(|(index, part)| part.finish(draft.fixed_base && index == 0, &mut warnings))
             .collect(),
         joints,
         frames: frames(&draft.links, &homes),
+        fixed_base: draft.fixed_base,
+        written,
+        missing_meshes: draft.missing_meshes,
         warnings: warnings.finish(),
     };
     check_finite(&model, &places, &draft.place)?;
@@ -85,8 +93,9 @@ impl Part {
         self.visuals.extend(link.visuals.drain(..).map(at));
     }
 
-    fn finish(self, warnings: &mut Warnings) -> Link {
-        let mass = if self.mass.kg > 0.0 {
+    /// A part that is fixed to the world needs no mass.
+    fn finish(self, fixed: bool, warnings: &mut Warnings) -> Link {
+        let mass = if self.mass.kg > 0.0 || fixed {
             self.mass
         } else {
             repair::part_mass(
@@ -131,7 +140,9 @@ fn joints(
         .collect();
     let starts = start_positions(&joints);
     for ((joint, start), &(index, _)) in joints.iter_mut().zip(starts).zip(moving) {
-        joint.start = clamped(start, joint, &draft.joints[index].place, warnings);
+        let written = &draft.joints[index];
+        let start = written.start.unwrap_or(start);
+        joint.start = clamped(start, joint, &written.place, warnings);
     }
     joints
 }
@@ -164,6 +175,9 @@ fn joint(
         limits: written.limits,
         damping: written.damping,
         friction: written.friction,
+        armature: written.armature,
+        stiffness: written.stiffness,
+        spring_rest: written.spring_rest,
         mimic,
         start: 0.0,
     }
@@ -225,11 +239,12 @@ fn check_finite(model: &RobotModel, places: &[Place], robot: &Place) -> Result<(
             "expected numbers of a robot's size",
         )
     };
-    for (link, place) in model.links.iter().zip(places) {
+    for (index, (link, place)) in model.links.iter().zip(places).enumerate() {
+        let held = model.fixed_base && index == 0;
         let shapes = link.colliders.iter().chain(&link.visuals);
         let inertial = &link.inertial;
         let fine = inertial.mass_kg.is_finite()
-            && inertial.mass_kg > 0.0
+            && (inertial.mass_kg > 0.0 || held)
             && inertial.com_m.is_finite()
             && inertial.inertia_kg_m2.is_finite()
             && shapes.into_iter().all(|g| is_finite(g.pose));

@@ -5,6 +5,7 @@
 //! - [`Files`] and [`Disk`]: where bytes come from.
 //! - `xml`: text to elements, with line and column, within bounds.
 //! - `value`: attributes to numbers, vectors and names.
+//! - [`load_robot`] tells the format.
 //! - `urdf`: elements to a draft of the robot; `uri` finds the meshes that it names.
 //! - [`load_mesh`]: STL (`stl`), COLLADA (`dae`) and OBJ (`obj`) to triangles; `shelf` reads each file once.
 //! - `draft`: the robot as a front-end reads it, whatever the format of its file.
@@ -26,6 +27,7 @@ mod drive;
 mod error;
 mod files;
 mod fuse;
+mod load;
 mod mass;
 mod mesh;
 mod obj;
@@ -42,6 +44,6 @@ mod xml;
 pub use drive::{DriveError, find_drive};
 pub use error::{ModelError, Place, did_you_mean};
 pub use files::{Disk, Files};
+pub use load::{load_robot, parse_robot};
 pub use mesh::load_mesh;
-pub use urdf::{load_urdf, parse_urdf};
 pub use wheel::wheel_cylinder;

@@ -5,13 +5,12 @@
 //! `<transmission>`, ...) are left out without a word.
 
 use crate::draft::{Draft, DraftJoint, DraftLink, DraftMimic, Warnings};
-use crate::fuse::fuse;
 use crate::mass::Mass;
 use crate::shelf::Shelf;
 use crate::value::{Reader, quoted};
-use crate::xml::{Source, declared_first, decode, parse, xacro};
+use crate::xml::{Source, xacro};
 use crate::{Files, ModelError};
-use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, RobotModel, Shape};
+use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Shape};
 use glam::{DMat3, DVec3, Vec3};
 use roxmltree::Node;
 use std::collections::HashMap;
@@ -31,61 +30,46 @@ const KINDS: [&str; 6] = [
 /// Names of shapes.
 const SHAPES: [&str; 5] = ["box", "cylinder", "sphere", "capsule", "mesh"];
 
-/// Loads a URDF file: read, checked, repaired, links at fixed joints fused.
-///
-/// # Errors
-/// When the file cannot be read, or as [`parse_urdf`] says.
-pub fn load_urdf(path: &Path, files: &dyn Files) -> Result<RobotModel, ModelError> {
-    let bytes = files
-        .read(path)
-        .map_err(|e| ModelError::of_file(path, e.to_string(), "expected a URDF file"))?;
-    parse_urdf(decode(&bytes, path)?, path, files)
-}
-
-/// Loads URDF text as if it stood in `file`, beside and above which meshes are searched.
-///
-/// # Errors
-/// When the text is not URDF, the links are not a tree, a name, number or size cannot be, or
-/// the mesh of a collider is not found or broken. The error names the place.
-pub fn parse_urdf(text: &str, file: &Path, files: &dyn Files) -> Result<RobotModel, ModelError> {
-    let text = declared_first(text.strip_prefix('\u{feff}').unwrap_or(text));
-    let source = Source::new(&text, file);
-    let document = parse(&text, &source)?;
-    let root = document.root_element();
-    check_root(root, &source)?;
+/// The draft of a file's root element `<robot>`.
+pub(crate) fn read(
+    root: Node,
+    source: &Source,
+    file: &Path,
+    files: &dyn Files,
+) -> Result<Draft, ModelError> {
+    refuse_xacro(root, source)?;
     let front = Front {
         reader: Reader {
-            source: &source,
+            source,
             warnings: Warnings::default(),
         },
         materials: HashMap::new(),
         shelf: Shelf::new(file, files),
     };
-    fuse(front.robot(root, file)?)
+    front.robot(root, file)
 }
 
-/// Refuses what is not plain URDF, and says what it is.
-fn check_root(root: Node, source: &Source) -> Result<(), ModelError> {
+/// Refuses what has to be expanded first.
+fn refuse_xacro(root: Node, source: &Source) -> Result<(), ModelError> {
     let of_xacro = |n: &Node| {
         n.tag_name()
             .namespace()
             .is_some_and(|ns| ns.contains("xacro"))
     };
-    let place = |n: Node| source.place(n.range().start);
-    if let Some(node) = root.descendants().find(of_xacro) {
-        let found = format!("<xacro:{}>", node.tag_name().name());
-        return Err(xacro(&place(node), &found));
+    match root.descendants().find(of_xacro) {
+        Some(node) => {
+            let found = format!("<xacro:{}>", node.tag_name().name());
+            Err(xacro(&source.place(node.range().start), &found))
+        }
+        None => Ok(()),
     }
-    let name = root.tag_name().name();
-    let kind = match name {
-        "robot" => return Ok(()),
-        "mujoco" => " (this is MJCF, MuJoCo's format)",
-        "sdf" | "gazebo" | "model" => " (this is SDF, Gazebo's format)",
-        "COLLADA" => " (this is a mesh)",
-        _ => "",
-    };
-    let found = format!("the root element <{name}>{kind}");
-    Err(ModelError::at(&place(root), found, "expected <robot>").nearest(name, ["robot"]))
+}
+
+/// Whether a link named `world` carries all others: it is the world, as Gazebo and `MuJoCo` have it.
+fn hangs_on_world(links: &[DraftLink], joints: &[DraftJoint]) -> bool {
+    links.iter().any(|l| l.name == "world")
+        && joints.iter().any(|j| j.parent.name == "world")
+        && joints.iter().all(|j| j.child.name != "world")
 }
 
 /// Whether a shape is touched or only seen.
@@ -132,12 +116,16 @@ impl Front<'_> {
                 .to_string_lossy()
                 .into_owned(),
         };
+        let fixed_base = hangs_on_world(&links, &joints);
         Ok(Draft {
             name,
             file: file.display().to_string(),
             place: self.reader.place(root),
             links,
             joints,
+            fixed_base,
+            written: None,
+            missing_meshes: Vec::new(),
             warnings: self.reader.warnings,
         })
     }
@@ -365,6 +353,10 @@ impl Front<'_> {
             limits: self.limits(node, kind, &name)?,
             damping,
             friction,
+            armature: 0.0,
+            stiffness: 0.0,
+            spring_rest: 0.0,
+            start: None,
             mimic: match kind {
                 Some(_) => self.mimic(node)?,
                 None => None,
@@ -440,7 +432,9 @@ impl Front<'_> {
         let bounded = match kind {
             Some(JointKind::Revolute | JointKind::Prismatic) => true,
             Some(JointKind::Continuous) => false,
-            Some(JointKind::Planar | JointKind::Floating) | None => return Ok(JointLimits::NONE),
+            Some(JointKind::Spherical | JointKind::Planar | JointKind::Floating) | None => {
+                return Ok(JointLimits::NONE);
+            }
         };
         let Some(limit) = child(node, "limit") else {
             if bounded {

@@ -9,7 +9,7 @@
 use becomingone_components::body::Shape;
 use becomingone_components::drive::Drive;
 use becomingone_components::scene::DriveSpec;
-use becomingone_model::{Disk, DriveError, find_drive, parse_urdf};
+use becomingone_model::{Disk, DriveError, find_drive, parse_robot};
 use std::f64::consts::FRAC_PI_2;
 use std::path::Path;
 
@@ -38,7 +38,7 @@ fn robot(parts: &[String]) -> String {
 }
 
 fn drive(parts: &[String], spec: &DriveSpec) -> Result<Drive, DriveError> {
-    let mut model = parse_urdf(&robot(parts), Path::new("cart.urdf"), &Disk).unwrap();
+    let mut model = parse_robot(&robot(parts), Path::new("cart.urdf"), &Disk).unwrap();
     let found = find_drive(&mut model, spec)?;
     // Driven wheels touch as cylinders.
     let drive = found.unwrap();

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use becomingone_components::body::RobotModel;
-use becomingone_model::{Disk, load_mesh, load_urdf, parse_urdf};
+use becomingone_model::{Disk, load_mesh, load_robot, parse_robot};
 use glam::Vec3;
 use proptest::prelude::*;
 use std::path::Path;
@@ -47,7 +47,7 @@ fn check(model: &RobotModel) {
 }
 
 fn parse(text: &str) -> Option<RobotModel> {
-    let model = parse_urdf(text, Path::new("no/such/folder/a.urdf"), &Disk).ok();
+    let model = parse_robot(text, Path::new("no/such/folder/a.urdf"), &Disk).ok();
     model.inspect(check)
 }
 
@@ -124,7 +124,7 @@ proptest! {
         for name in ["a.urdf", "a.stl", "a.obj", "a.dae"] {
             let path = folder.path().join(name);
             std::fs::write(&path, &bytes).unwrap();
-            let _ = load_urdf(&path, &Disk);
+            let _ = load_robot(&path, &Disk);
             let _ = load_mesh(&path, Vec3::ONE, &Disk);
         }
     }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use becomingone_model::{Disk, load_urdf, parse_urdf};
+use becomingone_model::{Disk, load_robot, parse_robot};
 use std::path::Path;
 
 /// A good file; each fault replaces a part of it.
@@ -29,7 +29,7 @@ const GOOD: &str = r#"<?xml version="1.0"?>
 "#;
 
 fn error(text: &str) -> String {
-    let error = parse_urdf(text, Path::new("bot.urdf"), &Disk).unwrap_err();
+    let error = parse_robot(text, Path::new("bot.urdf"), &Disk).unwrap_err();
     let place = error
         .place()
         .unwrap_or_else(|| panic!("{error} has no place"));
@@ -54,7 +54,7 @@ fn check(from: &str, to: &str, line: u32, column: u32, words: &str) {
 
 #[test]
 fn the_good_file_is_good() {
-    let model = parse_urdf(GOOD, Path::new("bot.urdf"), &Disk).unwrap();
+    let model = parse_robot(GOOD, Path::new("bot.urdf"), &Disk).unwrap();
     assert!(model.warnings.is_empty(), "{:?}", model.warnings);
 }
 
@@ -525,7 +525,7 @@ fn files_that_are_not_text() {
     let load = |bytes: &[u8]| {
         let path = folder.path().join("bot.urdf");
         std::fs::write(&path, bytes).unwrap();
-        load_urdf(&path, &Disk).unwrap_err().to_string()
+        load_robot(&path, &Disk).unwrap_err().to_string()
     };
     assert!(
         load(b"\x7fELF\x02\x01\x01\0\0\x01").contains("bot.urdf:1:8: byte 0x00, which is not text")
@@ -533,9 +533,9 @@ fn files_that_are_not_text() {
     assert!(load(b"<robot>\n<!-- \xe9 -->").contains("bot.urdf:2:6: byte 0xE9"));
     assert!(load(b"\xff\xfe<\0r\0").contains("UTF-16"));
     assert!(load(b"").contains("bot.urdf:1:1: nothing"));
-    let error = load_urdf(folder.path(), &Disk).unwrap_err().to_string();
+    let error = load_robot(folder.path(), &Disk).unwrap_err().to_string();
     assert!(error.contains("folder"), "{error}");
-    let error = load_urdf(&folder.path().join("no.urdf"), &Disk)
+    let error = load_robot(&folder.path().join("no.urdf"), &Disk)
         .unwrap_err()
         .to_string();
     assert!(error.contains("no.urdf: "), "{error}");

@@ -3,14 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use becomingone_components::body::{JointKind, JointLimits, Pose, RobotModel, Shape};
-use becomingone_model::{Disk, Files, load_urdf, parse_urdf, wheel_cylinder};
+use becomingone_model::{Disk, Files, load_robot, parse_robot, wheel_cylinder};
 use glam::{Mat3, Vec3};
 use std::f32::consts::FRAC_PI_2;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn parse(text: &str) -> RobotModel {
-    parse_urdf(text, Path::new("a.urdf"), &Disk).unwrap()
+    parse_robot(text, Path::new("a.urdf"), &Disk).unwrap()
 }
 
 /// An inertial that asks for no repair.
@@ -190,6 +190,8 @@ fn a_joint_below_a_fused_link_hangs_on_the_whole() {
         <origin xyz="1 0 0"/><axis xyz="0 0 1"/><limit lower="0" upper="1"/></joint></robot>"#
     ));
     assert_eq!(model.links[0].name, "world");
+    assert!(model.fixed_base);
+    assert_eq!((model.written.links, model.written.moving_joints), (3, 1));
     near(
         model.joints[0].origin.translation_m,
         Vec3::new(0.0, 1.0, 1.0),
@@ -434,7 +436,7 @@ fn meshes_are_found_scaled_and_shared() {
             &format!("filename=\"{name}\" scale=\"1 2 -3\""),
         );
         let (_folder, file) = package(&text);
-        let model = load_urdf(&file, &Disk).unwrap();
+        let model = load_robot(&file, &Disk).unwrap();
         let [Shape::Mesh(a), Shape::Mesh(b)] = [
             &model.links[0].colliders[0].shape,
             &model.links[0].colliders[1].shape,
@@ -454,7 +456,7 @@ fn meshes_are_found_scaled_and_shared() {
 #[test]
 fn a_visual_without_its_mesh_is_left_out() {
     let (_folder, file) = package(&meshed("visual", "filename=\"package://bot/no.dae\""));
-    let model = load_urdf(&file, &Disk).unwrap();
+    let model = load_robot(&file, &Disk).unwrap();
     assert!(model.links[0].visuals.is_empty());
     let warning = &model.warnings[0];
     assert!(
@@ -476,7 +478,7 @@ fn a_collider_without_its_mesh_is_an_error() {
         ("../urdf/bot.urdf", "expected .stl, .dae or .obj"),
     ] {
         let (_folder, file) = package(&meshed("collision", &format!("filename=\"{name}\"")));
-        let error = load_urdf(&file, &Disk).unwrap_err();
+        let error = load_robot(&file, &Disk).unwrap_err();
         let place = error.place().unwrap();
         assert_eq!((place.line, place.column), (3, 38));
         assert!(error.to_string().contains(words), "{error}");
@@ -488,7 +490,7 @@ fn a_cut_mesh_is_named() {
     let (folder, file) = package(&meshed("collision", "filename=\"../meshes/part.STL\""));
     let mesh = folder.path().join("bot_description/meshes/part.STL");
     std::fs::write(&mesh, &tetrahedron()[..200]).unwrap();
-    let error = load_urdf(&file, &Disk).unwrap_err().to_string();
+    let error = load_robot(&file, &Disk).unwrap_err().to_string();
     assert!(
         error.contains("bot.urdf:3:38: mesh \"../meshes/part.STL\""),
         "{error}"
@@ -517,7 +519,7 @@ impl Files for Held {
 
 #[test]
 fn embedded_files_load() {
-    let model = load_urdf(Path::new("robots/bot/bot.urdf"), &Held).unwrap();
+    let model = load_robot(Path::new("robots/bot/bot.urdf"), &Held).unwrap();
     assert_eq!(model.links[0].colliders.len(), 2);
 }
 

@@ -13,7 +13,7 @@ use becomingone_components::scene::{
     SensorKind, SensorSpec, WorldSpec,
 };
 use becomingone_model::{
-    DriveError, Files, ModelError, did_you_mean, find_drive, load_mesh, load_urdf,
+    DriveError, Files, ModelError, did_you_mean, find_drive, load_mesh, load_robot,
 };
 use glam::Vec3;
 use std::collections::HashMap;
@@ -137,7 +137,7 @@ pub fn load(path: &Path, model: Option<&Path>) -> Result<LoadedScene, SceneError
 ///
 /// What is wrong with the description.
 pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
-    let model = load_urdf(path, &Assets)?;
+    let model = load_robot(path, &Assets)?;
     // A name is also part of a file's name.
     let plain = model
         .name
@@ -158,7 +158,7 @@ pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
             name,
             model: Some(path.display().to_string()),
             // High enough to be seen falling, low enough to land well.
-            position_m: [0.0, 0.0, 0.1],
+            position_m: [0.0, 0.0, if model.fixed_base { 0.0 } else { 0.1 }],
             yaw_rad: 0.0,
             drive: DriveSpec::Off,
             sensors: vec![SensorSpec {
@@ -252,7 +252,7 @@ impl Loader<'_> {
         let (model, drive) = match known.get(&key) {
             Some(robot) => robot.clone(),
             None => {
-                let mut model = load_urdf(&path, &Assets).map_err(|cause| match self.model {
+                let mut model = load_robot(&path, &Assets).map_err(|cause| match self.model {
                     // The user named it, and not the scene.
                     Some(_) => SceneError::Model(cause),
                     None => SceneError::File {

@@ -72,11 +72,21 @@ impl Physics {
         drive: Option<&Drive>,
     ) -> Bodies {
         let user_data = self.add_owner(name, Some(agent), false);
+        let trees = trees(model);
         let links = model
             .links
             .iter()
             .zip(model.start_poses())
-            .map(|(link, pose)| self.add_link(link, root * pose, user_data))
+            .enumerate()
+            .map(|(index, (link, pose))| {
+                let body = if model.fixed_base && index == 0 {
+                    RigidBodyBuilder::fixed()
+                } else {
+                    RigidBodyBuilder::dynamic()
+                };
+                let body = body.pose(rapier_pose(root * pose)).user_data(trees[index]);
+                self.add_link(link, body, user_data)
+            })
             .collect::<Vec<_>>();
         let joints = model
             .joints
@@ -102,8 +112,10 @@ impl Physics {
                     data.set_motor_velocity(axis, 0.0, 1e3);
                     data.set_motor_max_force(axis, joint.friction);
                 } else if joint.damping > 0.0 {
-                    data.set_motor_model(axis, MotorModel::ForceBased);
-                    data.set_motor_velocity(axis, 0.0, joint.damping);
+                    for &axis in motor_axes(joint.kind) {
+                        data.set_motor_model(axis, MotorModel::ForceBased);
+                        data.set_motor_velocity(axis, 0.0, joint.damping);
+                    }
                 }
                 Some(self.rapier.insert_impulse_joint(
                     links[joint.parent],
@@ -128,17 +140,20 @@ impl Physics {
         (self.owners.len() - 1) as u128
     }
 
-    fn add_link(&mut self, link: &Link, pose: Pose, user_data: u128) -> RigidBodyHandle {
+    fn add_link(
+        &mut self,
+        link: &Link,
+        body: RigidBodyBuilder,
+        user_data: u128,
+    ) -> RigidBodyHandle {
         let inertial = &link.inertial;
-        let body = self.rapier.insert_body(
-            RigidBodyBuilder::dynamic()
-                .pose(rapier_pose(pose))
-                .additional_mass_properties(MassProperties::with_inertia_matrix(
-                    inertial.com_m,
-                    inertial.mass_kg,
-                    inertial.inertia_kg_m2,
-                )),
-        );
+        let body = self.rapier.insert_body(body.additional_mass_properties(
+            MassProperties::with_inertia_matrix(
+                inertial.com_m,
+                inertial.mass_kg,
+                inertial.inertia_kg_m2,
+            ),
+        ));
         for collider in &link.colliders {
             self.rapier.insert_collider(
                 ColliderBuilder::new(convex(&collider.shape))
@@ -154,6 +169,22 @@ impl Physics {
         }
         body
     }
+}
+
+/// For each link the part of its model that moves by itself: 0 is the root and what hangs on it, and
+/// each floating joint begins another. These parts touch each other as strangers do.
+fn trees(model: &RobotModel) -> Vec<u128> {
+    let mut trees = vec![0; model.links.len()];
+    let mut last = 0;
+    for joint in &model.joints {
+        trees[joint.child] = if joint.kind == JointKind::Floating {
+            last += 1;
+            last
+        } else {
+            trees[joint.parent]
+        };
+    }
+    trees
 }
 
 /// Whether a driven robot holds this joint in place: casters and turrets, which turn without end, are left free.
@@ -250,11 +281,21 @@ pub(crate) fn joint_axis(kind: JointKind) -> JointAxis {
     }
 }
 
+/// All axes on which a joint moves, in rapier's joint frame.
+fn motor_axes(kind: JointKind) -> &'static [JointAxis] {
+    match kind {
+        JointKind::Spherical => &[JointAxis::AngX, JointAxis::AngY, JointAxis::AngZ],
+        JointKind::Prismatic => &[JointAxis::LinX],
+        _ => &[JointAxis::AngX],
+    }
+}
+
 /// The joint with its frames and position limits; none where everything is free.
 fn joint_data(joint: &Joint) -> Option<GenericJoint> {
     let locked = match joint.kind {
         JointKind::Revolute | JointKind::Continuous => JointAxesMask::LOCKED_REVOLUTE_AXES,
         JointKind::Prismatic => JointAxesMask::LOCKED_PRISMATIC_AXES,
+        JointKind::Spherical => JointAxesMask::LOCKED_SPHERICAL_AXES,
         // Free in the plane across the axis, and about the axis.
         JointKind::Planar => JointAxesMask::LIN_X | JointAxesMask::ANG_Y | JointAxesMask::ANG_Z,
         JointKind::Floating => return None,
@@ -266,7 +307,8 @@ fn joint_data(joint: &Joint) -> Option<GenericJoint> {
     data.set_local_frame2(rapier_pose(x_to_axis));
     data.set_contacts_enabled(false);
     let limits = &joint.limits;
-    if limits.lower.is_finite() && limits.upper.is_finite() && joint.kind != JointKind::Continuous {
+    let has_range = matches!(joint.kind, JointKind::Revolute | JointKind::Prismatic);
+    if limits.lower.is_finite() && limits.upper.is_finite() && has_range {
         data.set_limits(joint_axis(joint.kind), [limits.lower, limits.upper]);
     }
     Some(data)

@@ -30,7 +30,7 @@ impl Owner {
     }
 }
 
-/// Parts of one agent pass through each other: descriptions overlap at their joints.
+/// Parts of one agent that joints hold together pass through each other: descriptions overlap at their joints.
 pub struct OwnPartsPass;
 
 impl PhysicsHooks for OwnPartsPass {
@@ -41,7 +41,14 @@ impl PhysicsHooks for OwnPartsPass {
                 .get(handle)
                 .map(|c: &Collider| c.user_data)
         };
-        (owner(context.collider1) != owner(context.collider2)).then(SolverFlags::default)
+        let tree = |handle: Option<RigidBodyHandle>| {
+            handle
+                .and_then(|h| context.bodies.get(h))
+                .map(|b| b.user_data)
+        };
+        let strangers = owner(context.collider1) != owner(context.collider2)
+            || tree(context.rigid_body1) != tree(context.rigid_body2);
+        strangers.then(SolverFlags::default)
     }
 }
 
@@ -108,7 +115,8 @@ pub fn report(
         let (Some(a), Some(b)) = (physics.owners.get(a), physics.owners.get(b)) else {
             continue;
         };
-        if a.drivable || b.drivable {
+        // Parts of one agent that move by themselves may touch each other.
+        if a.drivable || b.drivable || a.agent == b.agent {
             continue;
         }
         for (own, other) in [(a, b), (b, a)] {

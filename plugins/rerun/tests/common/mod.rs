@@ -10,6 +10,7 @@
 
 use becomingone_components::body::{
     Frame, Geometry, Inertial, Joint, JointKind, JointLimits, Link, Mesh, Pose, RobotModel, Shape,
+    Written,
 };
 use becomingone_components::control::Localisation;
 use becomingone_components::drive::{Drive, Wheel};
@@ -145,6 +146,9 @@ pub fn robot() -> RobotModel {
         limits: JointLimits::NONE,
         damping: 0.0,
         friction: 0.0,
+        armature: 0.0,
+        stiffness: 0.0,
+        spring_rest: 0.0,
         mimic: None,
         start: 0.0,
     };
@@ -158,6 +162,12 @@ pub fn robot() -> RobotModel {
             link: 0,
             pose: Pose::IDENTITY,
         }],
+        fixed_base: false,
+        written: Written {
+            links: 4,
+            moving_joints: 2,
+        },
+        missing_meshes: Vec::new(),
         warnings: vec!["link `mast` has no inertia: it counts as part of `base`".to_owned()],
     }
 }
