@@ -84,6 +84,33 @@ pub enum ConfigError {
     /// A dwell of no tick.
     #[error("dwell of 0 ticks: must be at least 1")]
     Dwell,
+    /// `l0` is negative, infinite or NaN.
+    #[error("fading of {fading_per_s} a second: must be finite and not negative")]
+    Fading {
+        /// The rate `l0` in 1/s.
+        fading_per_s: f64,
+    },
+    /// beta lies outside [0, 1): at 1, nothing coherent would ever fade.
+    #[error("protection of {protection}: must be at least 0 and below 1")]
+    Protection {
+        /// The share beta of fading that full coherence prevents.
+        protection: f64,
+    },
+    /// `a_r` lies outside [0, 1].
+    #[error("recall of {recall}: must be 0 to 1")]
+    Recall {
+        /// The share `a_r` of what is missing that a recall gives back.
+        recall: f64,
+    },
+    /// `s_min` lies outside [0, 1): at 1, everything would be forgotten at once.
+    #[error("forgetting below {forget_below}: must be at least 0 and below 1")]
+    ForgetBelow {
+        /// The strength `s_min`.
+        forget_below: f64,
+    },
+    /// A memory without a place.
+    #[error("a memory of 0 items: at least one is needed")]
+    NoCapacity,
 }
 
 #[cfg(test)]

@@ -45,6 +45,9 @@ pub trait Real:
     /// The second is not one minus the first: for small x that difference has no digits.
     fn decay(x: Self) -> (Self, Self);
 
+    /// e^-x for x >= 0: how much of the past remains.
+    fn remaining(x: Self) -> Self;
+
     /// e^{i angle}, `angle` in radians. NaN for an infinite angle.
     fn turn(angle_rad: Self) -> Complex<Self>;
 
@@ -68,7 +71,11 @@ impl Real for f32 {
     }
 
     fn decay(x: Self) -> (Self, Self) {
-        (libm::expf(-x), -libm::expm1f(-x))
+        (Self::remaining(x), -libm::expm1f(-x))
+    }
+
+    fn remaining(x: Self) -> Self {
+        libm::expf(-x)
     }
 
     fn turn(angle_rad: Self) -> Complex<Self> {
@@ -90,7 +97,11 @@ impl Real for f64 {
     }
 
     fn decay(x: Self) -> (Self, Self) {
-        (libm::exp(-x), -libm::expm1(-x))
+        (Self::remaining(x), -libm::expm1(-x))
+    }
+
+    fn remaining(x: Self) -> Self {
+        libm::exp(-x)
     }
 
     fn turn(angle_rad: Self) -> Complex<Self> {

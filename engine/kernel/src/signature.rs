@@ -1,0 +1,152 @@
+//! [`Signature`]: what is happening, as numbers without units, and the distance of two of them.
+//!
+//! Three parts, each a squared distance from 0 to 1, with T at the L lags of both transducers
+//! and the unit phases z of the n channels that both signatures have:
+//!
+//! ```text
+//! now      mean over lags of |E_a - E_b|^2 / 4        the Emissary's T: the rhythm of this moment
+//! past     mean over lags of |M_a - M_b|^2 / 4        the Master's T: what it is heard against
+//! pattern  1 - |sum conj(z_a) z_b|^2 / n^2            who stands where in the common rhythm
+//!
+//! D^2 = (2 now + past + w pattern) / (2 + 1 + w),     w = the lesser of the Emissaries' orders
+//! ```
+//!
+//! T carries the angle by which the rhythm turns in a lag, so that two speeds differ, and two
+//! directions. Two tones that are f apart, with both windows full of them, have
+//! `D^2 = mean over lags of sin^2(pi f tau)`, weighed 3 to w with the pattern, which is 0 of a
+//! single channel. The pattern is blind to a turn that all channels share (Fubini-Study), as the
+//! moment within a period says nothing; and phases are a pattern only while a rhythm holds, hence
+//! w. Lags count samples and T has no unit: the same happening at another time scale has the same
+//! signature.
+
+use num_complex::Complex;
+
+use crate::{Real, Transducer};
+
+/// What is happening: phases of up to `N` channels, and T at `L` lags, fast and slow.
+///
+/// What a witness did not foresee would be a further part; there is none yet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Signature<R, const N: usize, const L: usize> {
+    phases: [Option<Complex<R>>; N],
+    emissary: Option<[Complex<R>; L]>,
+    master: Option<[Complex<R>; L]>,
+}
+
+impl<R: Real, const N: usize, const L: usize> Signature<R, N, L> {
+    /// The signature of this moment. A phase that is zero or not finite is missing.
+    pub fn of<const RING: usize>(
+        phi: &[Option<Complex<R>>],
+        emissary: &Transducer<R, N, L, RING>,
+        master: &Transducer<R, N, L, RING>,
+    ) -> Self {
+        let mut phases = [None; N];
+        for (phase, z) in phases.iter_mut().zip(phi) {
+            *phase = z.and_then(unit);
+        }
+        Self {
+            phases,
+            emissary: all_t(emissary),
+            master: all_t(master),
+        }
+    }
+
+    /// Mean of the Emissary's `|T|^2` over the lags; none unless every lag had a value.
+    pub fn order(&self) -> Option<R> {
+        self.emissary.as_ref().map(order)
+    }
+
+    /// `| |T_M| - |T_E| |`, as [`Synchrony`](crate::Synchrony) has it; none unless both had a value.
+    pub fn delta(&self) -> Option<R> {
+        let [e, m] = [self.emissary?, self.master?].map(|t| order(&t).sqrt());
+        Some((m - e).abs())
+    }
+
+    /// How far two signatures are from each other: 0 for the same, at most 1, the same both ways.
+    ///
+    /// A part that only one of them has counts as 1, one that neither has is left out; where
+    /// nothing is left to compare, the distance is 1. It is no metric: w is another for each pair.
+    pub fn distance(&self, other: &Self) -> R {
+        let (one, two) = (R::one(), R::one() + R::one());
+        let mut sum = R::zero();
+        let mut weights = R::zero();
+        for (weight, a, b) in [
+            (two, &self.emissary, &other.emissary),
+            (one, &self.master, &other.master),
+        ] {
+            let part = match (a, b) {
+                (Some(a), Some(b)) => apart(a, b),
+                (None, None) => continue,
+                _ => one,
+            };
+            sum += weight * part;
+            weights += weight;
+        }
+        if let (Some(a), Some(b)) = (self.order(), other.order())
+            && let Some(part) = self.pattern(other)
+        {
+            let weight = a.min(b);
+            sum += weight * part;
+            weights += weight;
+        }
+        if weights > R::zero() {
+            (sum / weights).sqrt().min(one)
+        } else {
+            one
+        }
+    }
+
+    /// `1 - |<z_a, z_b>|^2` over the channels that both have; none of fewer than two, which have no
+    /// phase to each other.
+    fn pattern(&self, other: &Self) -> Option<R> {
+        let mut overlap = Complex::new(R::zero(), R::zero());
+        let mut channels = R::zero();
+        for pair in self.phases.iter().zip(&other.phases) {
+            if let (Some(a), Some(b)) = pair {
+                overlap += a.conj() * *b;
+                channels += R::one();
+            }
+        }
+        (channels > R::one()).then(|| {
+            let overlap = overlap.norm_sqr() / (channels * channels);
+            (R::one() - overlap).max(R::zero())
+        })
+    }
+}
+
+/// z/|z|.
+fn unit<R: Real>(z: Complex<R>) -> Option<Complex<R>> {
+    let length = R::modulus(z);
+    let usable = length > R::zero() && length.is_finite();
+    // Of a subnormal z the quotient loses its digits, and may overflow.
+    let unit = Complex::new(z.re / length, z.im / length);
+    (usable && (unit.norm_sqr() - R::one()).abs() < R::of(0.01)).then_some(unit)
+}
+
+/// T at every lag.
+fn all_t<R: Real, const N: usize, const L: usize, const RING: usize>(
+    transducer: &Transducer<R, N, L, RING>,
+) -> Option<[Complex<R>; L]> {
+    let mut all = [Complex::new(R::zero(), R::zero()); L];
+    for (lag, t) in all.iter_mut().enumerate() {
+        *t = transducer.resonance().t(lag)?;
+    }
+    Some(all)
+}
+
+fn mean<R: Real, const L: usize>(terms: impl Iterator<Item = R>) -> R {
+    terms.fold(R::zero(), |sum, x| sum + x) / R::of(L as f64)
+}
+
+fn order<R: Real, const L: usize>(t: &[Complex<R>; L]) -> R {
+    mean::<R, L>(t.iter().map(Complex::norm_sqr)).min(R::one())
+}
+
+/// The squared distance of two T, 0 to 1.
+fn apart<R: Real, const L: usize>(a: &[Complex<R>; L], b: &[Complex<R>; L]) -> R {
+    mean::<R, L>(
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| (a - b).norm_sqr() / R::of(4.0)),
+    )
+}
