@@ -27,11 +27,36 @@ pub struct Wheel {
     pub max_torque_n_m: f64,
 }
 
-/// A differential drive (two wheels), or a skid-steered one (more).
+/// A wheel that is turned about a standing axis to steer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SteeredWheel {
+    /// Index of the joint that turns it.
+    pub joint: usize,
+    /// +1 where a positive joint position steers to the left, else -1.
+    pub sign: f64,
+    /// Of the standing axis over the drive's centre, in the agent's axes: forward, left (m).
+    pub position_m: [f64; 2],
+    /// Smallest and largest joint position (rad).
+    pub range_rad: [f64; 2],
+    /// Largest torque of its servo (N m).
+    pub max_torque_n_m: f64,
+}
+
+/// Ackermann steering: the axes of all wheels meet in one point, on the line of the driven axle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Steering {
+    /// Steered wheels, in the order of the model's joints.
+    pub wheels: Vec<SteeredWheel>,
+    /// Sharpest arc that every steered wheel can follow (1/m).
+    pub max_curvature_1_m: f64,
+}
+
+/// A differential drive (two wheels), a skid-steered one (more), or a car with steered wheels.
 ///
 /// Wheels are told, and odometry believes, the kinematics of a differential drive. Skid-steered
 /// robots turn less than that, by what their wheels slip sideways: plans that look at where the
-/// robot is make up for it, odometry does not.
+/// robot is make up for it, odometry does not. A car's driven wheels roll as those of a
+/// differential drive do, along arcs that its steering can follow.
 #[derive(Component, Clone, Debug, PartialEq)]
 pub struct Drive {
     /// Driven wheels, in the order of the model's joints.
@@ -40,8 +65,8 @@ pub struct Drive {
     pub track_width_m: f64,
     /// Yaw of the robot's forward direction in its root frame (rad): 0 is +x.
     pub forward_yaw_rad: f64,
-    /// Middle of the wheels in the root frame (m): what turns on the spot stays here. Odometry,
-    /// goals and avoidance go by it.
+    /// Middle of the driven wheels in the root frame (m): what turns on the spot stays here, and of
+    /// a car the point that its arcs are those of. Odometry, goals and avoidance go by it.
     pub centre_m: [f64; 2],
     /// Radius about that middle that holds the whole robot, seen from above (m).
     pub footprint_radius_m: f64,
@@ -51,12 +76,32 @@ pub struct Drive {
     pub max_yaw_rate_rad_s: f64,
     /// Largest forward acceleration before a wheel lifts, with half in reserve (m/s²).
     pub max_acceleration_m_s2: f64,
+    /// How it steers; none where it turns by its driven wheels alone, also on the spot.
+    pub steering: Option<Steering>,
 }
 
 impl Drive {
     /// Middle of the wheels in the root frame (m), at the height of the root's origin.
     pub fn centre(&self) -> Vec3 {
         Vec3::new(self.centre_m[0] as f32, self.centre_m[1] as f32, 0.0)
+    }
+
+    /// Sharpest arc that it can follow (1/m); infinity where it turns on the spot.
+    pub fn max_curvature_1_m(&self) -> f64 {
+        self.steering
+            .as_ref()
+            .map_or(f64::INFINITY, |s| s.max_curvature_1_m)
+    }
+}
+
+impl SteeredWheel {
+    /// Position of the joint on an arc of this curvature about the drive's centre (rad).
+    ///
+    /// The wheel's axis points to the arc's centre at (0, 1/κ): `tan δ = κ x / (1 - κ y)`.
+    pub fn angle_rad(&self, curvature_1_m: f64) -> f64 {
+        let [x, y] = self.position_m;
+        let angle = libm::atan2(curvature_1_m * x, 1.0 - curvature_1_m * y);
+        (self.sign * angle).clamp(self.range_rad[0], self.range_rad[1])
     }
 }
 
@@ -65,6 +110,8 @@ impl Drive {
 pub struct DriveState {
     /// What the wheels are told.
     pub setpoint: Twist2,
+    /// Arc that the steered wheels are turned for (1/m); 0 where there are none.
+    pub curvature_1_m: f64,
 }
 
 /// Where an agent is by its own wheel encoders: it starts at its true start and then drifts.

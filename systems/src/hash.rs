@@ -164,6 +164,7 @@ impl HashState for Command<Twist2> {
 impl HashState for DriveState {
     fn bits(&self, bits: &mut Bits) {
         twist(&self.setpoint, bits);
+        bits.f64(self.curvature_1_m);
     }
 }
 

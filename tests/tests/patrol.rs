@@ -61,6 +61,13 @@ fn r2d2_reaches_the_goals_without_a_collision() {
 }
 
 #[test]
+fn a_car_with_steered_wheels_reaches_the_goals_without_a_collision() {
+    if let Some(file) = peer_robot("pybullet_data/racecar/racecar.urdf") {
+        patrol(&["--model", &file]);
+    }
+}
+
+#[test]
 fn the_rover_climbs_the_ramp_by_odometry() {
     let s = summary(&["ramp_climb"]);
     let agent = &s["agents"][0];

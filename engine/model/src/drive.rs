@@ -3,7 +3,7 @@
 use crate::did_you_mean;
 use crate::wheel_cylinder;
 use becomingone_components::body::{Geometry, JointKind, Pose, RobotModel, Shape};
-use becomingone_components::drive::{Drive, Wheel};
+use becomingone_components::drive::{Drive, SteeredWheel, Steering, Wheel};
 use becomingone_components::scene::DriveSpec;
 use glam::{Vec2, Vec3};
 
@@ -17,6 +17,15 @@ const SPEED_M_S: f64 = 2.0;
 const YAW_RATE_RAD_S: f64 = 1.2;
 /// Acceleration that is not exceeded, whatever the robot could stand (m/s²).
 const ACCELERATION_M_S2: f64 = 1.5;
+/// A standing axis has at least this vertical part: kingpins lean by up to 15 degrees.
+const STANDING: f32 = 0.96;
+/// A wheel that trails its standing axis by more of its radius than this is a caster's.
+const TRAIL: f32 = 0.1;
+/// Steering angle where the file gives no limits (rad): cars reach 30 to 40 degrees at the wheel
+/// (Reimpell, Stoll, Betzler: The Automotive Chassis, 2nd ed., 3.7.2).
+const STEERING_RAD: f64 = 0.6;
+/// Largest steering angle that is used (rad).
+const STEERING_MAX_RAD: f64 = 1.2;
 /// Standard gravity (ISO 80000-3), for what tips a robot over (m/s²).
 const G_M_S2: f64 = 9.80665;
 
@@ -60,12 +69,13 @@ pub fn find_drive(model: &mut RobotModel, spec: &DriveSpec) -> Result<Option<Dri
             }
         },
     };
-    let (mut wheels, sides) = match spec {
+    let ((mut wheels, steered), sides) = match spec {
         DriveSpec::Off => return Ok(None),
         DriveSpec::Auto => (inferred(model).map_err(&fail)?, None),
         DriveSpec::Wheels { left, right } => {
             let named = named(model, left, right).map_err(&fail)?;
-            (named, Some(left.as_slice()))
+            let steered = touching(model).map(|t| steered(model, t, &named));
+            ((named, steered.unwrap_or_default()), Some(left.as_slice()))
         }
     };
     let axle = wheels[0].axis.truncate().normalize_or_zero();
@@ -111,22 +121,29 @@ pub fn find_drive(model: &mut RobotModel, spec: &DriveSpec) -> Result<Option<Dri
     let limits = Stance::of(model, &wheels, forward);
 
     let shared_effort = 2.0 * f64::from(model.mass_kg()) * G_M_S2 / wheels.len() as f64;
+    // Where the file gives none: twice what makes the wheels slip.
+    let torque = |joint: usize, radius_m: f32| {
+        let effort = f64::from(model.joints[joint].limits.effort);
+        if effort.is_finite() && effort > 0.0 {
+            effort
+        } else {
+            shared_effort * f64::from(radius_m)
+        }
+    };
+    let steering = (!steered.is_empty())
+        .then(|| steering(model, &steered, middle, [forward, left], torque).map_err(&fail))
+        .transpose()?;
+    let max_curvature = steering
+        .as_ref()
+        .map_or(2.0 / track_width_m, |s| s.max_curvature_1_m);
     let driven = wheels
         .iter()
-        .map(|w| {
-            let effort = f64::from(model.joints[w.joint].limits.effort);
-            Wheel {
-                joint: w.joint,
-                sign: f64::from(w.axis.truncate().dot(left).signum()),
-                radius_m: f64::from(w.radius_m),
-                left: is_left(w),
-                // Where the file gives none: twice what makes the wheels slip.
-                max_torque_n_m: if effort.is_finite() && effort > 0.0 {
-                    effort
-                } else {
-                    shared_effort * f64::from(w.radius_m)
-                },
-            }
+        .map(|w| Wheel {
+            joint: w.joint,
+            sign: f64::from(w.axis.truncate().dot(left).signum()),
+            radius_m: f64::from(w.radius_m),
+            left: is_left(w),
+            max_torque_n_m: torque(w.joint, w.radius_m),
         })
         .collect::<Vec<_>>();
     let max_speed_m_s = driven
@@ -140,11 +157,15 @@ pub fn find_drive(model: &mut RobotModel, spec: &DriveSpec) -> Result<Option<Dri
         centre_m: [f64::from(middle.x), f64::from(middle.y)],
         footprint_radius_m: f64::from(footprint_radius_m(model, middle)),
         max_speed_m_s,
-        max_yaw_rate_rad_s: YAW_RATE_RAD_S.min(max_speed_m_s / (track_width_m / 2.0)),
+        max_yaw_rate_rad_s: YAW_RATE_RAD_S.min(max_speed_m_s * max_curvature),
         max_acceleration_m_s2: limits.acceleration_m_s2().min(ACCELERATION_M_S2),
         wheels: driven,
+        steering,
     };
-    for wheel in wheels {
+    for wheel in wheels
+        .into_iter()
+        .chain(steered.into_iter().map(|(w, _)| w))
+    {
         let child = model.joints[wheel.joint].child;
         model.links[child].colliders = vec![wheel.geometry];
     }
@@ -177,17 +198,13 @@ fn candidate(model: &RobotModel, poses: &[Pose], index: usize) -> Option<Candida
 }
 
 /// The joint that moves what carries a wheel; none where that is the root.
-fn carrier(model: &RobotModel, wheel: &Candidate) -> Option<JointKind> {
+fn carrier(model: &RobotModel, wheel: &Candidate) -> Option<usize> {
     let parent = model.joints[wheel.joint].parent;
-    model
-        .joints
-        .iter()
-        .find(|j| j.child == parent)
-        .map(|j| j.kind)
+    model.joints.iter().position(|j| j.child == parent)
 }
 
-/// Continuous joints on the root, with level axes, whose wheels touch the ground.
-fn inferred(model: &RobotModel) -> Result<Vec<Candidate>, String> {
+/// Continuous joints with level axes, whose wheels touch the ground.
+fn touching(model: &RobotModel) -> Result<Vec<Candidate>, String> {
     let poses = model.start_poses();
     let lowest = model.lowest_m();
     let continuous: Vec<usize> = (0..model.joints.len())
@@ -204,7 +221,7 @@ fn inferred(model: &RobotModel) -> Result<Vec<Candidate>, String> {
     if level.is_empty() {
         return Err("none of its continuous joints has a level axis and a shape".to_owned());
     }
-    let mut touching: Vec<Candidate> = level
+    let touching: Vec<Candidate> = level
         .into_iter()
         .filter(|w| (w.centre.z - w.radius_m - lowest).abs() < TOUCHING_M)
         .collect();
@@ -213,22 +230,112 @@ fn inferred(model: &RobotModel) -> Result<Vec<Candidate>, String> {
             "none of its wheels reaches the ground that its lowest part stands on".to_owned(),
         );
     }
-    // A caster's wheel hangs on a fork that turns without end; a car's front wheel is steered within limits.
-    if let Some(steered) = touching
-        .iter()
-        .find(|w| carrier(model, w) == Some(JointKind::Revolute))
-    {
-        let joint = &model.joints[steered.joint];
-        return Err(format!(
-            "its wheel `{}` is steered by the link `{}`, and steered wheels are not driven yet",
-            joint.name, model.links[joint.parent].name
-        ));
-    }
-    touching.retain(|w| carrier(model, w).is_none());
-    if touching.is_empty() {
-        return Err("all of its wheels hang on moving links".to_owned());
-    }
     Ok(touching)
+}
+
+/// A wheel that is steered, and the joint that steers it.
+type Steered = (Candidate, usize);
+
+/// Driven wheels, which turn on the root, and those that are steered.
+fn inferred(model: &RobotModel) -> Result<(Vec<Candidate>, Vec<Steered>), String> {
+    let (driven, carried): (Vec<_>, Vec<_>) = touching(model)?
+        .into_iter()
+        .partition(|w| carrier(model, w).is_none());
+    let steered = steered(model, carried, &[]);
+    match (driven.is_empty(), steered.is_empty()) {
+        (false, _) => Ok((driven, steered)),
+        (true, true) => Err("all of its wheels hang on moving links".to_owned()),
+        (true, false) => Err("all of its wheels are steered".to_owned()),
+    }
+}
+
+/// Of the wheels that touch the ground and are not driven, those that are steered: they turn about
+/// a standing axis on the root, within limits; beside such a wheel also one whose axis stands right
+/// above it and has no limits in the file. What else turns without end is a caster.
+fn steered(model: &RobotModel, touching: Vec<Candidate>, driven: &[Candidate]) -> Vec<Steered> {
+    let poses = model.start_poses();
+    let mut steered = Vec::new();
+    let mut unlimited = Vec::new();
+    for wheel in touching {
+        let Some(carrier) = carrier(model, &wheel) else {
+            continue;
+        };
+        let joint = &model.joints[carrier];
+        let axis = poses[joint.child].rotation * joint.axis;
+        let off = (wheel.centre - poses[joint.child].translation_m).truncate();
+        let trail = off
+            .dot(wheel.axis.truncate().perp().normalize_or_zero())
+            .abs();
+        let free = !driven.iter().any(|d| d.joint == wheel.joint);
+        if !free || joint.parent != 0 || axis.z.abs() < STANDING {
+            continue;
+        }
+        match joint.kind {
+            JointKind::Revolute => steered.push((wheel, carrier)),
+            JointKind::Continuous if trail < TRAIL * wheel.radius_m => {
+                unlimited.push((wheel, carrier));
+            }
+            _ => {}
+        }
+    }
+    if !steered.is_empty() {
+        steered.append(&mut unlimited);
+    }
+    steered
+}
+
+/// The geometry of steered wheels about the middle of the driven ones.
+fn steering(
+    model: &RobotModel,
+    steered: &[Steered],
+    middle: Vec2,
+    [forward, left]: [Vec2; 2],
+    torque: impl Fn(usize, f32) -> f64,
+) -> Result<Steering, String> {
+    let poses = model.start_poses();
+    // Where one wheel has no limits of its own, those of the others hold for it too.
+    let limits = steered.iter().map(|(_, j)| model.joints[*j].limits);
+    let [mut lower, mut upper] = [-STEERING_MAX_RAD, STEERING_MAX_RAD];
+    let mut limited = false;
+    for limits in limits.filter(|l| l.lower.is_finite() && l.upper.is_finite()) {
+        lower = lower.max(f64::from(limits.lower));
+        upper = upper.min(f64::from(limits.upper));
+        limited = true;
+    }
+    if !limited {
+        [lower, upper] = [-STEERING_RAD, STEERING_RAD];
+    }
+    let mut max_curvature_1_m = f64::INFINITY;
+    let mut wheels = Vec::new();
+    for (wheel, index) in steered {
+        let joint = &model.joints[*index];
+        let pose = poses[joint.child];
+        let at = pose.translation_m.truncate() - middle;
+        let [x, y] = [at.dot(forward), at.dot(left)].map(f64::from);
+        let sign = f64::from((pose.rotation * joint.axis).z.signum());
+        let ranges = [lower, upper].map(|r| r * sign);
+        for (side, y) in [(1.0, y), (-1.0, -y)] {
+            // tan δ = κ x / (1 - κ y), solved for κ at the limit of that side.
+            let most = ranges.iter().map(|r| r * side * x.signum());
+            let tan = libm::tan(most.fold(0.0, f64::max)) * x.signum();
+            let curvature = tan / (x + y * tan);
+            if !(curvature > 1e-3 && x.abs() > 1e-3) {
+                return Err(format!("its joint `{}` cannot steer it", joint.name));
+            }
+            max_curvature_1_m = max_curvature_1_m.min(curvature);
+        }
+        wheels.push(SteeredWheel {
+            joint: *index,
+            sign,
+            position_m: [x, y],
+            range_rad: [lower, upper],
+            max_torque_n_m: torque(*index, wheel.radius_m),
+        });
+    }
+    Ok(Steering {
+        wheels,
+        max_curvature_1_m,
+    })
 }
 
 fn named(model: &RobotModel, left: &[String], right: &[String]) -> Result<Vec<Candidate>, String> {

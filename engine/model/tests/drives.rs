@@ -126,14 +126,41 @@ fn a_caster_is_not_driven() {
     assert_eq!(d.wheels.len(), 2);
 }
 
+/// A link that steers what it carries, at a place on `base`.
+fn hinge(name: &str, at: &str) -> String {
+    format!(
+        r#"<link name="{name}"><inertial><mass value="0.1"/><inertia ixx="1e-4" iyy="1e-4" izz="1e-4" ixy="0" ixz="0" iyz="0"/></inertial></link>
+           <joint name="{name}_joint" type="revolute"><parent link="base"/><child link="{name}"/>
+             <origin xyz="{at}"/><axis xyz="0 0 1"/><limit lower="-0.6" upper="0.6" effort="1" velocity="1"/></joint>"#
+    )
+}
+
+#[test]
+fn steered_wheels_bound_the_arc() {
+    // A rear axle at x = 0, 0.5 m wide, and front wheels at x = 0.8, y = ±0.2.
+    let mut car = cart("0 1 0", "0 1 0");
+    for (name, at) in [("left", "0.8 0.2 0"), ("right", "0.8 -0.2 0")] {
+        car.push(hinge(name, at));
+        car.push(wheel(&format!("front_{name}"), "0 0 0", "0 1 0", name));
+    }
+    let d = drive(&car, &DriveSpec::Auto).unwrap();
+    assert_eq!(d.wheels.len(), 2);
+    // The inner wheel of the sharpest arc stands at its limit: tan 0.6 = κ 0.8 / (1 - κ 0.2).
+    let tan = libm::tan(0.6);
+    let expected = tan / (0.8 + 0.2 * tan);
+    let steering = d.steering.unwrap();
+    assert!((steering.max_curvature_1_m - expected).abs() < 1e-6);
+    assert!((d.max_yaw_rate_rad_s - 1.2_f64.min(2.0 * expected)).abs() < 1e-6);
+    let angles: Vec<f64> = steering
+        .wheels
+        .iter()
+        .map(|w| w.angle_rad(expected))
+        .collect();
+    assert!((angles[0] - 0.6).abs() < 1e-6 && angles[1] < 0.6);
+}
+
 #[test]
 fn what_cannot_be_driven_says_why() {
-    let steered = r#"<link name="hinge"><inertial><mass value="0.1"/><inertia ixx="1e-4" iyy="1e-4" izz="1e-4" ixy="0" ixz="0" iyz="0"/></inertial></link>
-           <joint name="steering" type="revolute"><parent link="base"/><child link="hinge"/>
-             <origin xyz="0.15 0 0"/><axis xyz="0 0 1"/><limit lower="-1" upper="1" effort="1" velocity="1"/></joint>"#;
-    let mut car = cart("0 1 0", "0 1 0");
-    car.push(steered.to_owned());
-    car.push(wheel("front", "0 0 0", "0 1 0", "hinge"));
     let high = vec![
         wheel("a", "0 0.25 0.3", "0 1 0", "base"),
         wheel("b", "0 -0.25 0.3", "0 1 0", "base"),
@@ -144,7 +171,13 @@ fn what_cannot_be_driven_says_why() {
     ];
     for (parts, why) in [
         (vec![], "no continuous joint"),
-        (car, "steered by the link `hinge`"),
+        (
+            vec![
+                hinge("hinge", "0.15 0 0"),
+                wheel("front", "0 0 0", "0 1 0", "hinge"),
+            ],
+            "all of its wheels are steered",
+        ),
         (high, "reaches the ground"),
         (one_side, "one side"),
         (vec![wheel("a", "0 0.25 0", "0 0 1", "base")], "level axis"),

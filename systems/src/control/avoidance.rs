@@ -106,7 +106,8 @@ struct Room<'a> {
     keep_m: f64,
 }
 
-/// The plan's twist where it is free, else that of the best free arc, else a turn on the spot.
+/// The plan's twist where it is free, else that of the best free arc, else a turn on the spot;
+/// a car, which cannot do that, backs up.
 fn allowed(plan: &Plan, room: &Room, drive: &Drive, last: &Reaction) -> Reaction {
     let wanted = plan.twist;
     if wanted.linear_m_s <= 0.0 {
@@ -127,23 +128,25 @@ fn allowed(plan: &Plan, room: &Room, drive: &Drive, last: &Reaction) -> Reaction
     if planned_free >= needed {
         return along(planned, planned_free, wanted.linear_m_s, drive, false);
     }
+    let most = CURVATURE_MAX.min(drive.max_curvature_1_m());
     // A turn on the spot goes on until there is a good way out, or noise would make it a shiver.
-    let turning = last.avoiding && last.free_m == 0.0;
+    let turning = last.avoiding && last.twist.linear_m_s <= 0.0;
     let enough = if turning { WAY_OUT_M } else { TOO_SHORT_M };
     let mut best: Option<(f64, f64, f64)> = None;
     for k in -ARCS..=ARCS {
-        let curvature = CURVATURE_MAX * f64::from(k) / f64::from(ARCS);
+        let curvature = most * f64::from(k) / f64::from(ARCS);
         let free = room.free_length(curvature);
         if free < enough {
             continue;
         }
-        let score = free / HORIZON_M - 0.35 * (curvature - planned).abs() / CURVATURE_MAX;
+        let score = free / HORIZON_M - 0.35 * (curvature - planned).abs() / most;
         if best.is_none_or(|(most, ..)| score > most) {
             best = Some((score, curvature, free));
         }
     }
     match best {
         Some((_, curvature, free)) => along(curvature, free, wanted.linear_m_s, drive, true),
+        None if drive.steering.is_some() => back_up(plan, room, drive, most),
         None => Reaction {
             twist: Twist2 {
                 linear_m_s: 0.0,
@@ -153,6 +156,35 @@ fn allowed(plan: &Plan, room: &Room, drive: &Drive, last: &Reaction) -> Reaction
             avoiding: true,
         },
     }
+}
+
+/// Backwards along the freest arc, the rear away from where the plan leads.
+fn back_up(plan: &Plan, room: &Room, drive: &Drive, most: f64) -> Reaction {
+    let aside = plan.target_m.map_or(0.0, |[_, y]| y);
+    let mut best = (f64::MIN, 0.0, 0.0);
+    for curvature in [0.0, most, -most] {
+        let free = room.free_length_to(Way::Back, curvature);
+        // Backwards, an arc to the right turns the agent to the left.
+        let helps = curvature * aside < 0.0;
+        let score = free.min(2.0 * WAY_OUT_M) + if helps { 0.5 } else { 0.0 };
+        if score > best.0 {
+            best = (score, curvature, free);
+        }
+    }
+    let (_, curvature, free) = best;
+    let speed_m_s = 0.5 * plan.twist.linear_m_s;
+    let mut back = along(
+        curvature,
+        (free - TOO_SHORT_M).max(0.0),
+        speed_m_s,
+        drive,
+        true,
+    );
+    back.twist = Twist2 {
+        linear_m_s: -back.twist.linear_m_s,
+        angular_rad_s: -back.twist.angular_rad_s,
+    };
+    back
 }
 
 fn along(curvature: f64, free_m: f64, speed_m_s: f64, drive: &Drive, avoiding: bool) -> Reaction {
@@ -170,11 +202,27 @@ fn along(curvature: f64, free_m: f64, speed_m_s: f64, drive: &Drive, avoiding: b
     }
 }
 
+/// The direction in which an arc is rolled along.
+#[derive(Clone, Copy)]
+enum Way {
+    Ahead,
+    Back,
+}
+
 impl Room<'_> {
-    /// How far the agent can roll along an arc before a point comes too near (m), up to the horizon.
+    /// How far the agent can roll ahead along an arc before a point comes too near (m), up to the horizon.
     fn free_length(&self, curvature: f64) -> f64 {
+        self.free_length_to(Way::Ahead, curvature)
+    }
+
+    fn free_length_to(&self, way: Way, curvature: f64) -> f64 {
         let mut free = HORIZON_M;
         for &[x, y] in self.near {
+            // Backwards is ahead in a mirror across the wheels' axle.
+            let x = match way {
+                Way::Ahead => x,
+                Way::Back => -x,
+            };
             let keep = self.keep_from(x, y);
             let hit = if curvature.abs() < 1e-3 {
                 straight_hit(x, y, keep)
@@ -201,7 +249,7 @@ impl Room<'_> {
     /// Side to turn to where nothing is free ahead: to the nearest heading that is free for a good
     /// metre, measured from where the plan leads; a turn once begun goes on.
     fn way_out(&self, plan: &Plan, last: &Reaction) -> f64 {
-        if last.avoiding && last.free_m == 0.0 {
+        if last.avoiding && last.twist.linear_m_s == 0.0 {
             return last.twist.angular_rad_s;
         }
         let bearing = plan.target_m.map_or(0.0, |[x, y]| libm::atan2(y, x));

@@ -1,5 +1,5 @@
-//! The drive: a twist becomes wheel speeds, ramped within what keeps the robot on its wheels, and
-//! the joints' motors make torques of them.
+//! The drive: a twist becomes wheel speeds and steering angles, ramped within what keeps the robot
+//! on its wheels, and the joints' motors make torques of them.
 
 use crate::physics::build::joint_axis;
 use crate::physics::{Bodies, Physics};
@@ -11,6 +11,12 @@ use bevy_ecs::prelude::*;
 
 /// Updates of the wheels' setpoints a second.
 pub const DRIVE_RATE_HZ: f64 = 100.0;
+
+/// Time in which a car's steering goes from one end to the other (s).
+const LOCK_TO_LOCK_S: f64 = 0.6;
+
+/// Below this speed the arc that a twist means is not defined (m/s): the wheels stay as they are.
+const CRAWL_M_S: f64 = 1e-3;
 
 /// How often a drive listens to its command.
 #[derive(Component, Clone, Copy, Debug)]
@@ -35,16 +41,22 @@ pub fn turn_wheels(
         }
         // A tick may be longer than the drive's own period.
         let period_s = rate.0.period_s().max(time.tick_s());
-        let next = ramp(state.setpoint, command.0, drive, period_s);
-        if next == state.setpoint {
+        let next = match &drive.steering {
+            None => DriveState {
+                setpoint: ramp(state.setpoint, command.0, drive, period_s),
+                curvature_1_m: 0.0,
+            },
+            Some(_) => steer(&state, command.0, drive, period_s),
+        };
+        if next == *state {
             continue;
         }
-        state.setpoint = next;
+        *state = next;
         let Ok((bodies, model)) = robots.get(of.parent()) else {
             continue;
         };
         for wheel in &drive.wheels {
-            let speed = wheel_speed(next, drive, wheel.left) / wheel.radius_m * wheel.sign;
+            let speed = wheel_speed(next.setpoint, drive, wheel.left) / wheel.radius_m * wheel.sign;
             let Some(joint) = bodies.joints[wheel.joint]
                 .and_then(|handle| physics.rapier.impulse_joints.get_mut(handle, true))
             else {
@@ -55,6 +67,21 @@ pub fn turn_wheels(
                 joint
                     .data
                     .set_motor_velocity(axis, speed as f32, motor.damping);
+            }
+        }
+        for wheel in drive.steering.iter().flat_map(|s| &s.wheels) {
+            let Some(joint) = bodies.joints[wheel.joint]
+                .and_then(|handle| physics.rapier.impulse_joints.get_mut(handle, true))
+            else {
+                continue;
+            };
+            let axis = joint_axis(model.0.joints[wheel.joint].kind);
+            let angle = wheel.angle_rad(next.curvature_1_m) as f32;
+            if let Some(motor) = joint.data.motor(axis).copied() {
+                let (stiffness, damping) = (motor.stiffness, motor.damping);
+                joint
+                    .data
+                    .set_motor_position(axis, angle, stiffness, damping);
             }
         }
     }
@@ -84,5 +111,91 @@ fn ramp(now: Twist2, wanted: Twist2, drive: &Drive, period_s: f64) -> Twist2 {
         linear_m_s: now.linear_m_s + (linear - now.linear_m_s).clamp(-step, step),
         angular_rad_s: now.angular_rad_s
             + (angular - now.angular_rad_s).clamp(-turn_step, turn_step),
+    }
+}
+
+/// A car's setpoint one period later: the wheels are turned towards the arc of the command, and it
+/// rolls along the arc that they are turned for.
+fn steer(now: &DriveState, wanted: Twist2, drive: &Drive, period_s: f64) -> DriveState {
+    let most = drive.max_curvature_1_m();
+    let arc = if wanted.linear_m_s.abs() > CRAWL_M_S {
+        wanted.angular_rad_s / wanted.linear_m_s
+    } else {
+        now.curvature_1_m
+    };
+    let step = 2.0 * most * period_s / LOCK_TO_LOCK_S;
+    let turned = arc.clamp(-most, most) - now.curvature_1_m;
+    let curvature_1_m = now.curvature_1_m + turned.clamp(-step, step);
+    let straight = Twist2 {
+        angular_rad_s: 0.0,
+        ..wanted
+    };
+    let linear_m_s = ramp(now.setpoint, straight, drive, period_s).linear_m_s;
+    DriveState {
+        setpoint: Twist2 {
+            linear_m_s,
+            angular_rad_s: linear_m_s * curvature_1_m,
+        },
+        curvature_1_m,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use becomingone_components::drive::{SteeredWheel, Steering};
+
+    #[test]
+    fn the_axes_of_steered_wheels_meet_in_the_centre_of_the_arc() {
+        let wheel = |y| SteeredWheel {
+            joint: 0,
+            sign: 1.0,
+            position_m: [0.3, y],
+            range_rad: [-1.0, 1.0],
+            max_torque_n_m: 1.0,
+        };
+        for curvature in [0.8, -1.3] {
+            for y in [0.1, -0.1] {
+                // The wheel points across the line from the arc's centre (0, 1/κ) to itself.
+                let delta = wheel(y).angle_rad(curvature);
+                let from_centre = [0.3, y - 1.0 / curvature];
+                let along = libm::cos(delta) * from_centre[0] + libm::sin(delta) * from_centre[1];
+                assert!(along.abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn a_car_does_not_turn_on_the_spot() {
+        let drive = Drive {
+            wheels: Vec::new(),
+            track_width_m: 0.2,
+            forward_yaw_rad: 0.0,
+            centre_m: [0.0; 2],
+            footprint_radius_m: 0.4,
+            max_speed_m_s: 2.0,
+            max_yaw_rate_rad_s: 1.2,
+            max_acceleration_m_s2: 1.0,
+            steering: Some(Steering {
+                wheels: Vec::new(),
+                max_curvature_1_m: 1.5,
+            }),
+        };
+        let spin = Twist2 {
+            linear_m_s: 0.0,
+            angular_rad_s: 1.0,
+        };
+        let stays = steer(&DriveState::default(), spin, &drive, 0.01);
+        assert_eq!(stays, DriveState::default());
+        let sharp = Twist2 {
+            linear_m_s: 0.1,
+            angular_rad_s: -1.0,
+        };
+        let mut state = DriveState::default();
+        for _ in 0..100 {
+            state = steer(&state, sharp, &drive, 0.01);
+        }
+        assert!((state.curvature_1_m + 1.5).abs() < 1e-12);
+        assert!((state.setpoint.angular_rad_s + 0.15).abs() < 1e-12);
     }
 }

@@ -90,6 +90,7 @@ mod tests {
             max_speed_m_s: 1.0,
             max_yaw_rate_rad_s: 1.0,
             max_acceleration_m_s2: 1.0,
+            steering: None,
         }
     }
 

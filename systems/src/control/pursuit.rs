@@ -107,13 +107,21 @@ fn toward(target: [f64; 2], patrol: &PatrolController, drive: &Drive) -> Plan {
     let [x, y] = target;
     let bearing = wrap(libm::atan2(y, x));
     let speed = patrol.speed_m_s.min(drive.max_speed_m_s);
-    let twist = if bearing.abs() > TURN_ON_THE_SPOT_RAD {
+    let most = drive.max_curvature_1_m();
+    let twist = if bearing.abs() > TURN_ON_THE_SPOT_RAD && most.is_infinite() {
         Twist2 {
             linear_m_s: 0.0,
             angular_rad_s: drive.max_yaw_rate_rad_s.copysign(bearing),
         }
     } else {
-        let curvature = 2.0 * y / (x * x + y * y).max(1e-6);
+        let curvature = if inside_turn([x, y], most) {
+            // No arc leads there: first away from it, then around.
+            0.0
+        } else if x < 0.0 {
+            most.copysign(y)
+        } else {
+            (2.0 * y / (x * x + y * y).max(1e-6)).clamp(-most, most)
+        };
         let linear_m_s = speed.min(drive.max_yaw_rate_rad_s / curvature.abs().max(1e-9));
         Twist2 {
             linear_m_s,
@@ -126,9 +134,21 @@ fn toward(target: [f64; 2], patrol: &PatrolController, drive: &Drive) -> Plan {
     }
 }
 
+/// Whether a point lies within the sharpest turn towards it, where no arc leads.
+fn inside_turn([x, y]: [f64; 2], max_curvature_1_m: f64) -> bool {
+    let r = 1.0 / max_curvature_1_m;
+    r > 0.0 && libm::hypot(x, y.abs() - r) < 0.98 * r
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_car_has_no_arc_into_its_turning_circle() {
+        assert!(inside_turn([0.1, 0.5], 1.0) && inside_turn([0.0, -1.5], 1.0));
+        assert!(!inside_turn([1.0, 0.2], 1.0) && !inside_turn([0.0, 0.5], f64::INFINITY));
+    }
 
     #[test]
     fn the_pursued_point_stays_on_the_segment() {

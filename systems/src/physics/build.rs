@@ -5,7 +5,7 @@ use super::touch::Owner;
 use becomingone_components::body::{
     Geometry, Joint, JointKind, Link, Mesh, Obstacle, Pose, RobotModel, Shape,
 };
-use becomingone_components::drive::Drive;
+use becomingone_components::drive::{Drive, SteeredWheel};
 use bevy_ecs::prelude::*;
 use glam::{Quat, Vec3};
 use rapier3d::prelude::*;
@@ -30,6 +30,10 @@ const SERVO_SATURATION_RAD_S: f32 = 0.5;
 
 /// Stiffness and damping of joints that a driven robot holds in place (1/s², 1/s): a servo of 3 Hz, critically damped.
 const HOLD: (f32, f32) = (400.0, 40.0);
+
+/// Error at which a steering servo gives its whole torque (rad), and the time in which it takes an error back (s).
+const STEER_SATURATION_RAD: f32 = 0.1;
+const STEER_SETTLING_S: f32 = 0.03;
 
 fn rapier_pose(pose: Pose) -> rapier3d::math::Pose {
     rapier3d::math::Pose::from_parts(pose.translation_m, pose.rotation)
@@ -101,6 +105,17 @@ impl Physics {
                     let torque = wheel.max_torque_n_m as f32;
                     data.set_motor_model(axis, MotorModel::ForceBased);
                     data.set_motor_velocity(axis, 0.0, torque / SERVO_SATURATION_RAD_S);
+                    data.set_motor_max_force(axis, torque);
+                } else if let Some(steered) = steered(drive, index) {
+                    let torque = steered.max_torque_n_m as f32;
+                    let stiffness = torque / STEER_SATURATION_RAD;
+                    data.set_motor_model(axis, MotorModel::ForceBased);
+                    data.set_motor_position(
+                        axis,
+                        joint.start,
+                        stiffness,
+                        stiffness * STEER_SETTLING_S,
+                    );
                     data.set_motor_max_force(axis, torque);
                 } else if drive.is_some() && has_servo(joint) {
                     data.set_motor_model(axis, MotorModel::AccelerationBased);
@@ -185,6 +200,12 @@ fn trees(model: &RobotModel) -> Vec<u128> {
         };
     }
     trees
+}
+
+/// The wheel that a joint steers.
+fn steered(drive: Option<&Drive>, joint: usize) -> Option<&SteeredWheel> {
+    let steering = drive?.steering.as_ref()?;
+    steering.wheels.iter().find(|w| w.joint == joint)
 }
 
 /// Whether a driven robot holds this joint in place: casters and turrets, which turn without end, are left free.

@@ -189,6 +189,7 @@ fn drive() -> Drive {
         max_speed_m_s: 1.0,
         max_yaw_rate_rad_s: 2.0,
         max_acceleration_m_s2: 1.0,
+        steering: None,
     }
 }
 
