@@ -4,6 +4,7 @@
 //!
 //! - [`scene`]: the scene file, as types.
 //! - [`body`]: robot descriptions, poses and true motion.
+//! - [`geodesy`]: places on the Earth, and the plane that a scene lies in.
 //! - [`time`]: simulated time, rates, and who is due.
 //! - [`seed`]: one generator an entity.
 //! - [`sensor`]: measurements, readings, truth, noise.
@@ -20,6 +21,7 @@ pub mod coherence;
 pub mod control;
 pub mod drive;
 pub mod event;
+pub mod geodesy;
 pub mod scene;
 pub mod seed;
 pub mod sensor;

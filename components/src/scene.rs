@@ -6,6 +6,7 @@
 use crate::body::{Mesh, RobotModel};
 use crate::control::Localisation;
 use crate::drive::Drive;
+use crate::geodesy::Geodetic;
 use crate::sensor::Noise;
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,9 @@ fn default_tick_ns() -> u64 {
 pub struct WorldSpec {
     /// Acceleration of free fall (m/s²).
     pub gravity_m_s2: [f64; 3],
+    /// Where on the Earth (0, 0, 0) is; x points east, y north. A scene with a GNSS needs one: there is no
+    /// place that would be right by itself.
+    pub origin: Option<Geodetic>,
     /// The plane z = 0; none for no ground.
     pub ground: Option<GroundSpec>,
     /// Things that do not move.
@@ -60,6 +64,7 @@ impl Default for WorldSpec {
         Self {
             // Standard gravity (ISO 80000-3).
             gravity_m_s2: [0.0, 0.0, -9.80665],
+            origin: None,
             ground: Some(GroundSpec::default()),
             obstacles: Vec::new(),
         }
@@ -263,6 +268,18 @@ pub enum SensorKind {
     },
     /// Touch of anything but the ground.
     Contact {},
+    /// Place and velocity of an antenna, by satellites. `world: (origin: ..)` says where the scene is.
+    Gnss {
+        /// Of east and north, each (m). Half of all fixes are within 1.18 deviations (the CEP of data sheets).
+        #[serde(default)]
+        horizontal: Noise,
+        /// Of up (m).
+        #[serde(default)]
+        vertical: Noise,
+        /// Of each velocity (m/s).
+        #[serde(default)]
+        velocity: Noise,
+    },
 }
 
 fn full_turn() -> f64 {

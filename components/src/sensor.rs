@@ -1,6 +1,7 @@
 //! Measurements, the readings that carry them, the truth beside them, and the noise between the two.
 
 use crate::body::Pose;
+use crate::geodesy::Geodetic;
 use crate::seed::Rng;
 use crate::time::NS_PER_S;
 use bevy_ecs::prelude::*;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 pub struct Field {
     /// Name, unique within its measurement.
     pub name: &'static str,
-    /// SI unit, `1` for none.
+    /// SI unit, `1` for none; `deg` of places on the Earth.
     pub unit: &'static str,
 }
 
@@ -129,6 +130,45 @@ impl Measurement for Contact {
     }
 }
 
+/// One fix of a satellite receiver: the place of its antenna, twice, and how it moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Gnss {
+    /// The place, in WGS84: for recorders and maps.
+    pub place: Geodetic,
+    /// The same place in the world's axes, east, north, up of the scene's origin (m): for controllers.
+    pub position_m: [f64; 3],
+    /// Velocity of the antenna, east, north, up (m/s).
+    pub velocity_m_s: Vec3,
+}
+
+impl Measurement for Gnss {
+    const KIND: &'static str = "gnss";
+    const FIELDS: &'static [Field] = &[
+        field("latitude", "deg"),
+        field("longitude", "deg"),
+        field("height", "m"),
+        field("east", "m"),
+        field("north", "m"),
+        field("up", "m"),
+        field("velocity_east", "m/s"),
+        field("velocity_north", "m/s"),
+        field("velocity_up", "m/s"),
+    ];
+
+    fn visit(&self, each: &mut dyn FnMut(f64)) {
+        let Geodetic {
+            latitude_deg,
+            longitude_deg,
+            height_m,
+        } = self.place;
+        [latitude_deg, longitude_deg, height_m]
+            .into_iter()
+            .chain(self.position_m)
+            .chain(self.velocity_m_s.to_array().map(f64::from))
+            .for_each(each);
+    }
+}
+
 /// A measurement with its stamps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stamped<T> {
@@ -233,6 +273,15 @@ pub struct SensorStats {
 }
 
 /// How a sensor differs from the truth, for each of its numbers alike, in the unit of the number.
+///
+/// At rest, the Allan deviation over τ seconds (IEEE Std 952-1997, annex C) is the root of the sum of these squares:
+///
+/// | of | Allan deviation | slope |
+/// |---|---|---|
+/// | `white_sd` | `white_sd / sqrt(rate_hz τ)` | -1/2 |
+/// | `drift_sd` | `drift_sd sqrt(τ / 3)` | +1/2 |
+/// | `correlated_sd` | a hump of `0.62 correlated_sd` at `τ = 1.89 correlation_time_s` | +1/2, then -1/2 |
+/// | `turn_on_bias_sd` | nothing | |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Noise {
@@ -242,28 +291,49 @@ pub struct Noise {
     pub turn_on_bias_sd: f64,
     /// Deviation that the offset's random walk gains in one second.
     pub drift_sd: f64,
+    /// Deviation of an error that comes and goes: a first-order Gauss-Markov process. A gyroscope's bias
+    /// instability B is about `0.62 correlated_sd`; of a satellite receiver it is the larger part of its error.
+    pub correlated_sd: f64,
+    /// Time in which that error forgets itself down to 1/e (s).
+    pub correlation_time_s: f64,
     /// Smallest step of the output; 0 for none.
     pub resolution: f64,
 }
 
 /// The state of one number's [`Noise`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Bias(pub f64);
+pub struct Bias {
+    /// The offset of the run, and what it has drifted since.
+    offset: f64,
+    /// The error that comes and goes.
+    correlated: f64,
+}
 
 impl Bias {
-    /// Draws the offset that a run starts with.
+    /// Draws what a run starts with.
     pub fn turn_on(noise: &Noise, rng: &mut Rng) -> Self {
-        Self(draw(noise.turn_on_bias_sd, rng))
+        Self {
+            offset: draw(noise.turn_on_bias_sd, rng),
+            // It has been coming and going since long before.
+            correlated: draw(noise.correlated_sd, rng),
+        }
     }
 
-    /// Lets the offset drift for this long (s).
+    /// Lets this long pass (s).
     pub fn walk(&mut self, period_s: f64, noise: &Noise, rng: &mut Rng) {
-        self.0 += draw(noise.drift_sd * period_s.sqrt(), rng);
+        self.offset += draw(noise.drift_sd * period_s.sqrt(), rng);
+        if noise.correlated_sd > 0.0 {
+            // Exact for any period: what is kept, and as much new as keeps the deviation.
+            let periods = period_s / noise.correlation_time_s;
+            let new = (-libm::expm1(-2.0 * periods)).sqrt();
+            self.correlated =
+                self.correlated * libm::exp(-periods) + draw(noise.correlated_sd * new, rng);
+        }
     }
 
     /// What the sensor says where the truth is `x`.
     pub fn read(&self, x: f64, noise: &Noise, rng: &mut Rng) -> f64 {
-        let y = x + self.0 + draw(noise.white_sd, rng);
+        let y = x + self.offset + self.correlated + draw(noise.white_sd, rng);
         if noise.resolution > 0.0 {
             (y / noise.resolution).round() * noise.resolution
         } else {
@@ -324,8 +394,8 @@ mod tests {
         for seed in 0..runs {
             let mut rng = Rng::for_name(RunSeed(seed), "a/b");
             let mut bias = Bias::turn_on(&noise, &mut rng);
-            offsets += bias.0 * bias.0;
-            let mean = bias.0;
+            offsets += bias.offset * bias.offset;
+            let mean = bias.offset;
             for _ in 0..100 {
                 let e = bias.apply(0.0, 0.01, &noise, &mut rng) - mean;
                 white += e * e;
@@ -351,11 +421,42 @@ mod tests {
             for _ in 0..400 {
                 bias.apply(0.0, 0.01, &noise, &mut rng);
             }
-            sum += bias.0 * bias.0;
+            sum += bias.offset * bias.offset;
         }
         // After 4 s the deviation is 0.1 sqrt(4).
         let n = runs as f64;
         assert!((sum / n / 0.04 - 1.0).abs() < 5.0 * (2.0 / n).sqrt());
+    }
+
+    #[test]
+    fn a_correlated_error_keeps_its_deviation_and_forgets_itself() {
+        let noise = Noise {
+            correlated_sd: 2.0,
+            correlation_time_s: 5.0,
+            ..Noise::default()
+        };
+        // A step of a data sheet's rate, and one longer than the memory: the law is the same.
+        for (period_s, steps) in [(0.1, 50), (5.0, 1), (60.0, 1)] {
+            let runs = 4000;
+            let (mut before, mut after, mut both) = (0.0, 0.0, 0.0);
+            for seed in 0..runs {
+                let mut rng = Rng::for_name(RunSeed(seed), "markov");
+                let mut bias = Bias::turn_on(&noise, &mut rng);
+                let first = bias.correlated;
+                for _ in 0..steps {
+                    bias.apply(0.0, period_s, &noise, &mut rng);
+                }
+                before += first * first;
+                after += bias.correlated * bias.correlated;
+                both += first * bias.correlated;
+            }
+            let n = runs as f64;
+            let bound = 5.0 * (2.0 / n).sqrt();
+            assert!((before / n / 4.0 - 1.0).abs() < bound);
+            assert!((after / n / 4.0 - 1.0).abs() < bound);
+            let expected = libm::exp(-period_s * f64::from(steps) / 5.0);
+            assert!((both / n / 4.0 - expected).abs() < bound, "{period_s} s");
+        }
     }
 
     #[test]

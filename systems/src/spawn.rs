@@ -11,6 +11,7 @@ use crate::physics::motion::WheelAngles;
 use crate::physics::threads::{ThreadsError, use_threads};
 use crate::sensing::contact::ContactModel;
 use crate::sensing::encoders::EncodersModel;
+use crate::sensing::gnss::GnssModel;
 use crate::sensing::imu::ImuModel;
 use crate::sensing::lidar::LidarModel;
 use crate::tick::Reset;
@@ -22,6 +23,7 @@ use becomingone_components::body::{
 use becomingone_components::coherence::{Channels, Coherence, MAX_CHANNELS, kernel};
 use becomingone_components::control::{DrivenBy, Ears, Goals, PatrolController, Plan, Reaction};
 use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
+use becomingone_components::geodesy::TangentPlane;
 use becomingone_components::scene::{
     Agent, AgentSpec, CoherenceSpec, ControllerSpec, FromScene, LoadedScene, ObstacleSpec, Scene,
     SensorKind, SensorSpec, default_emissary_window_s, default_kernel_rate_hz,
@@ -29,7 +31,7 @@ use becomingone_components::scene::{
 };
 use becomingone_components::seed::{Rng, RunSeed};
 use becomingone_components::sensor::{
-    Contact, Encoders, Imu, Measurement, Mount, Reading, Scan, Sensor, SensorStats, Truth,
+    Contact, Encoders, Gnss, Imu, Measurement, Mount, Reading, Scan, Sensor, SensorStats, Truth,
 };
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
@@ -228,7 +230,9 @@ fn spawn_agent(
             let ear = match sensor.kind {
                 SensorKind::Lidar { .. } => &mut ears.lidar,
                 SensorKind::Encoders { .. } => &mut ears.encoders,
-                SensorKind::Imu { .. } | SensorKind::Contact {} => continue,
+                SensorKind::Imu { .. } | SensorKind::Contact {} | SensorKind::Gnss { .. } => {
+                    continue;
+                }
             };
             ear.get_or_insert(entity);
         }
@@ -363,6 +367,18 @@ fn spawn_sensor(
         }
         SensorKind::Contact {} => {
             add_reading::<Contact>(world, entity, Contact::default(), ContactModel);
+        }
+        SensorKind::Gnss {
+            horizontal,
+            vertical,
+            velocity,
+        } => {
+            let loaded = world.get_resource::<LoadedScene>();
+            let origin = loaded.and_then(|l| l.scene.world.origin);
+            // Scenes are checked for one.
+            let plane = TangentPlane::new(origin.unwrap_or_default());
+            let gnss = GnssModel::new(plane, *horizontal, *vertical, *velocity, &mut rng);
+            add_reading::<Gnss>(world, entity, Gnss::default(), gnss);
         }
     }
     world.entity_mut(entity).insert(rng);

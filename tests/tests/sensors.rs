@@ -437,6 +437,65 @@ fn another_sensor_or_agent_leaves_a_sensors_noise_as_it_is() {
     }
 }
 
+/// A rover in Zürich, with these sensors.
+fn rover_on_earth(sensors: &str) -> CoherenceEngine {
+    let scene = format!(
+        "(version: 1, world: (origin: (latitude_deg: 47.3769, longitude_deg: 8.5417, height_m: 408)), agents: [
+            (name: \"rover\", model: \"rover.urdf\", position_m: (20, -30, 0), drive: Auto, sensors: [{sensors}]),
+        ])"
+    );
+    engine(&[("earth.ron", &scene)])
+}
+
+#[test]
+fn a_receiver_is_where_its_antenna_is() {
+    let lever_m = glam::Vec3::new(0.3, 0.2, 0.5);
+    let mut engine =
+        rover_on_earth("(name: \"gnss\", kind: Gnss(), rate_hz: 10, position_m: (0.3, 0.2, 0.5))");
+    drive(&mut engine, 0.5, 0.8);
+    record::<Gnss>(&mut engine);
+    run(&mut engine, 3.0);
+    // A reading of 10 Hz is taken before the step of its tick.
+    let pose = get::<TruePose>(&engine, "rover").0;
+    engine.step().unwrap();
+    let log = logged::<Gnss>(&engine, "rover/gnss");
+    let (last, truth) = log.last().unwrap();
+    assert_eq!(last.source_ns, 3_000_000_000);
+    assert_eq!(last.value, *truth, "it has no noise");
+    let antenna = pose.point(lever_m);
+    let said = last.value.position_m.map(|x| x as f32);
+    assert_eq!(said, antenna.to_array());
+    // The antenna is 0.36 m off the axis about which the rover turns.
+    for pair in log[15..].windows(2) {
+        let [(a, _), (b, _)] = pair else {
+            unreachable!()
+        };
+        for axis in 0..3 {
+            let moved = (b.value.position_m[axis] - a.value.position_m[axis]) / 0.1;
+            let both = a.value.velocity_m_s[axis] + b.value.velocity_m_s[axis];
+            let difference = moved - f64::from(both) / 2.0;
+            assert!(difference.abs() < 0.01, "{moved} m/s, {a:?} {b:?}");
+        }
+    }
+    // Radii of curvature of WGS84 at 47.3769 degrees and 408 m (Torge, Geodesy, 2001, eq. 4.13 and 4.14).
+    let (a, e2) = (6_378_137.0, 0.006_694_379_990_14);
+    let (sin, cos) = 47.3769_f64.to_radians().sin_cos();
+    let w = 1.0 - e2 * sin * sin;
+    let (meridian, normal) = (a * (1.0 - e2) / w.powf(1.5) + 408.0, a / w.sqrt() + 408.0);
+    let [east, north, up] = last.value.position_m;
+    let place = last.value.place;
+    let north_m = (place.latitude_deg - 47.3769).to_radians() * meridian;
+    let east_m = (place.longitude_deg - 8.5417).to_radians() * normal * cos;
+    // Meridians meet: at 30 m it makes 0.1 mm.
+    assert!((north_m - north).abs() < 2e-4, "{north_m} {north}");
+    assert!((east_m - east).abs() < 2e-4, "{east_m} {east}");
+    let below = (east * east + north * north) / (2.0 * a);
+    assert!(
+        (place.height_m - 408.0 - up - below).abs() < 1e-3,
+        "{place:?}"
+    );
+}
+
 #[test]
 fn readings_are_rate_times_duration() {
     let rates = [1, 3, 7, 30, 100, 125, 333, 999, 1000];

@@ -1,6 +1,7 @@
 //! What a scene must mean: every number in its range, every name once.
 
 use super::locate::Places;
+use becomingone_components::geodesy::Geodetic;
 use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, ControllerSpec, ObstacleSpec, Scene, SensorKind, SensorSpec, Signal,
 };
@@ -196,6 +197,38 @@ impl Check<'_> {
                 "m/s² within 1000",
             );
         }
+        if let Some(origin) = scene.world.origin {
+            let Geodetic {
+                latitude_deg,
+                longitude_deg,
+                height_m,
+            } = origin;
+            for (name, x, low, high, expected) in [
+                (
+                    "latitude_deg",
+                    latitude_deg,
+                    -90.0,
+                    90.0,
+                    "degrees north, -90 to 90",
+                ),
+                (
+                    "longitude_deg",
+                    longitude_deg,
+                    -180.0,
+                    180.0,
+                    "degrees east, -180 to 180",
+                ),
+                (
+                    "height_m",
+                    height_m,
+                    -12e3,
+                    1e6,
+                    "metres over the ellipsoid, -12000 to 1000000",
+                ),
+            ] {
+                self.within(&format!("world.origin.{name}"), x, low, high, expected);
+            }
+        }
         if let Some(ground) = scene.world.ground {
             self.within(
                 "world.ground.friction",
@@ -235,7 +268,7 @@ impl Check<'_> {
         for (k, agent) in scene.agents.iter().enumerate().take(MANY) {
             let path = format!("agents[{k}]");
             self.unique(&mut names, &format!("{path}.name"), &agent.name);
-            self.agent(&path, agent, scene.tick_ns);
+            self.agent(&path, agent, scene);
         }
     }
 
@@ -308,7 +341,7 @@ impl Check<'_> {
         self.angle(&format!("{path}.yaw_rad"), *yaw);
     }
 
-    fn agent(&mut self, path: &str, agent: &AgentSpec, tick_ns: u64) {
+    fn agent(&mut self, path: &str, agent: &AgentSpec, scene: &Scene) {
         self.position(&format!("{path}.position_m"), &agent.position_m);
         self.angle(&format!("{path}.yaw_rad"), agent.yaw_rad);
         self.count(&format!("{path}.sensors"), agent.sensors.len());
@@ -324,7 +357,7 @@ impl Check<'_> {
         for (k, sensor) in agent.sensors.iter().enumerate().take(MANY) {
             let at = format!("{path}.sensors[{k}]");
             self.unique(&mut names, &format!("{at}.name"), &sensor.name);
-            self.sensor(&at, sensor, tick_ns, driven);
+            self.sensor(&at, sensor, scene, driven);
         }
         if let Some(controller) = &agent.controller {
             if agent.model.is_none() || !driven {
@@ -336,7 +369,11 @@ impl Check<'_> {
             }
             self.controller(&format!("{path}.controller"), controller);
         }
-        self.coherence(&format!("{path}.coherence"), &agent.coherence, tick_ns);
+        self.coherence(
+            &format!("{path}.coherence"),
+            &agent.coherence,
+            scene.tick_ns,
+        );
     }
 
     fn rate(&mut self, path: &str, rate_hz: f64, tick_ns: u64) {
@@ -352,11 +389,24 @@ impl Check<'_> {
         self.not_negative(&format!("{path}.white_sd"), noise.white_sd);
         self.not_negative(&format!("{path}.turn_on_bias_sd"), noise.turn_on_bias_sd);
         self.not_negative(&format!("{path}.drift_sd"), noise.drift_sd);
+        self.not_negative(&format!("{path}.correlated_sd"), noise.correlated_sd);
+        let time = format!("{path}.correlation_time_s");
+        if noise.correlated_sd > 0.0 {
+            self.within(
+                &time,
+                noise.correlation_time_s,
+                1e-9,
+                1e9,
+                "seconds from 1e-9 to 1e9: the memory of correlated_sd",
+            );
+        } else {
+            self.not_negative(&time, noise.correlation_time_s);
+        }
         self.not_negative(&format!("{path}.resolution"), noise.resolution);
     }
 
-    fn sensor(&mut self, path: &str, sensor: &SensorSpec, tick_ns: u64, driven: bool) {
-        self.rate(&format!("{path}.rate_hz"), sensor.rate_hz, tick_ns);
+    fn sensor(&mut self, path: &str, sensor: &SensorSpec, scene: &Scene, driven: bool) {
+        self.rate(&format!("{path}.rate_hz"), sensor.rate_hz, scene.tick_ns);
         self.position(&format!("{path}.position_m"), &sensor.position_m);
         let norm = sensor.rotation.iter().map(|c| c * c).sum::<f64>().sqrt();
         if !(0.99..=1.01).contains(&norm) {
@@ -415,6 +465,22 @@ impl Check<'_> {
                 self.noise(&format!("{kind}.noise"), noise);
             }
             SensorKind::Contact {} => {}
+            SensorKind::Gnss {
+                horizontal,
+                vertical,
+                velocity,
+            } => {
+                if scene.world.origin.is_none() {
+                    self.wrong(
+                        &kind,
+                        "a GNSS in a world without a place on the Earth",
+                        "`origin: (latitude_deg: 47.3769, longitude_deg: 8.5417, height_m: 408)`, say, in `world`",
+                    );
+                }
+                self.noise(&format!("{kind}.horizontal"), horizontal);
+                self.noise(&format!("{kind}.vertical"), vertical);
+                self.noise(&format!("{kind}.velocity"), velocity);
+            }
         }
     }
 

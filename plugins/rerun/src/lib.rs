@@ -35,7 +35,7 @@ mod systems;
 mod thread;
 pub mod viewer;
 
-use becomingone_components::sensor::{Contact, Encoders, Imu};
+use becomingone_components::sensor::{Contact, Encoders, Gnss, Imu};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use outbox::{Mailbox, Outbox};
@@ -117,6 +117,7 @@ impl Plugin for RerunPlugin {
         show_readings::<Imu>(app);
         show_readings::<Encoders>(app);
         show_readings::<Contact>(app);
+        show_readings::<Gnss>(app);
     }
 }
 

@@ -2,13 +2,14 @@
 
 pub mod contact;
 pub mod encoders;
+pub mod gnss;
 pub mod imu;
 pub mod lidar;
 
 use crate::hash::RegisterState;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::sensor::{
-    Contact, Encoders, Imu, Measurement, Measurements, Reading, Scan, SensorStats,
+    Contact, Encoders, Gnss, Imu, Measurement, Measurements, Reading, Scan, SensorStats,
 };
 use bevy_app::{App, Plugin};
 use bevy_ecs::message::message_update_system;
@@ -24,6 +25,7 @@ impl Plugin for SensingPlugin {
         register::<Encoders>(app, "reading/encoders");
         register::<Scan>(app, "reading/lidar");
         register::<Contact>(app, "reading/contact");
+        register::<Gnss>(app, "reading/gnss");
         app.add_systems(
             Tick,
             (
@@ -31,6 +33,7 @@ impl Plugin for SensingPlugin {
                 encoders::sample,
                 lidar::sample,
                 contact::sample,
+                gnss::sample,
             )
                 .chain()
                 .in_set(TickSystems::Sense),
