@@ -795,6 +795,70 @@ fn every_mistake_of_a_scene_is_told_in_the_order_of_the_file() {
 }
 
 #[test]
+fn mistakes_of_all_kinds_are_told_at_once() {
+    // Numbers out of range, names taken, files, links and joints that are not there, a robot without wheels.
+    let text = SCENE
+        .replace("tick_ns: 1000000", "tick_ns: 0")
+        .replace("size_m: (1, 4, 1)", "size_m: (1, 0, -1)")
+        .replace("bollard.obj", "bolard.obj")
+        .replace("position_m: (0, 0, 0)", "position_m: (0, 1e6, 0)")
+        .replace("drive: Auto", "drive: Wheels(left: [\"left_whel_joint\"], right: [\"right_wheel_joint\"])")
+        .replace("imu_link", "imu_lnk")
+        .replace("name: \"lidar\"", "name: \"imu\"")
+        .replace("rays: 8", "rays: 0")
+        .replace("laps: 1", "laps: 0")
+        .replace("frequency_hz: 1.0", "frequency_hz: -1.0")
+        .replace(
+            "    ),\n  ],\n)\n",
+            "    ),\n    (name: \"second\", model: \"rovr.urdf\"),\n    (name: \"third\", model: \"bad.urdf\"),\n    (name: \"fourth\", model: \"cart.urdf\", drive: Auto),\n  ],\n)\n",
+        );
+    let here = folder(&[
+        ("all.ron", &text),
+        ("cart.urdf", URDF),
+        ("bad.urdf", "<robt name=\"r\"/>"),
+    ]);
+    let ran = run(here.path(), &["check", "all.ron"]);
+    assert_eq!(ran.code, Some(2));
+    let told = ran.stderr.trim_start_matches("error: ");
+    let lines: Vec<&str> = told.lines().collect();
+    let expected = [
+        ("all.ron:4:12: ", "tick_ns: found 0"),
+        ("all.ron:7:60: ", "size_m[1]: found 0"),
+        ("all.ron:7:63: ", "size_m[2]: found -1"),
+        ("all.ron:8:32: ", "did you mean `bollard.obj`?"),
+        ("all.ron:15:23: ", "found 1000000"),
+        ("all.ron:16:14: ", "`left_wheel_joint`"),
+        ("all.ron:18:", "did you mean `imu_link`?"),
+        ("all.ron:19:16: ", "`imu` a second time"),
+        ("all.ron:19:41: ", "rays: found 0"),
+        ("all.ron:26:15: ", "laps: found 0"),
+        ("all.ron:29:", "frequency_hz: found -1"),
+        ("all.ron:32:29: ", "did you mean `rover.urdf`?"),
+        ("all.ron:33:28: ", "bad.urdf:1:1: "),
+        ("all.ron:34:49: ", "`cart` cannot be driven"),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{told}");
+    for (line, (place, says)) in lines.iter().zip(expected) {
+        assert!(
+            line.starts_with(place) && line.contains(says),
+            "no {place}..{says} in {line}\n{told}"
+        );
+    }
+}
+
+#[test]
+fn a_hundred_thousand_mistakes_are_told_in_time() {
+    let waypoints = "(1e9, 2.0), ".repeat(100_000);
+    let here = folder(&[("far.ron", &SCENE.replace("(1, 0)", &waypoints))]);
+    let ran = finish(
+        &mut bounded(here.path(), &["check", "far.ron"]),
+        Duration::from_secs(10),
+    );
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("and 99980 more"), "{}", ran.stderr);
+}
+
+#[test]
 fn impossible_inertias_are_repaired_with_a_warning() {
     let inertia = "ixx=\"0.1\" ixy=\"0\" ixz=\"0\" iyy=\"0.1\" iyz=\"0\" izz=\"0.1\"";
     for (what, is) in [

@@ -1,6 +1,6 @@
 //! What a scene must mean: every number in its range, every name once.
 
-use super::locate::Places;
+use super::mistake::Mistakes;
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, ControllerSpec, ObstacleSpec, Scene, SensorKind, SensorSpec, Signal,
@@ -19,62 +19,13 @@ const MANY_RAYS: u64 = 10_000_000;
 const FAR_M: f64 = 1_000.0;
 /// Largest extent and range (m).
 const LONG_M: f64 = 2_000.0;
-/// Mistakes that are told; a file with more has one cause.
-const TOLD: usize = 20;
 /// Longest tick of a scene with bodies (ns): beyond it physics means nothing.
 const PHYSICS_TICK_NS: u64 = 50_000_000;
 /// Longest tick at all: a day.
 const LONGEST_TICK_NS: u64 = 86_400 * NS_PER_S;
 
-/// Something that a scene says and that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// As the user gave it.
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-    /// From 1.
-    pub column: usize,
-    /// The value's path in the file.
-    pub path: String,
-    /// What was found.
-    pub found: String,
-    /// What was expected.
-    pub expected: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            file,
-            line,
-            column,
-            path,
-            found,
-            expected,
-        } = self;
-        write!(
-            f,
-            "{file}:{line}:{column}: {path}: found {found}; expected {expected}"
-        )
-    }
-}
-
 /// Names of the ground, and of every agent's drive.
 const RESERVED: [&str; 2] = ["ground", "drive"];
-
-/// Mistakes a line each, the first ones.
-pub(super) fn listed(mistakes: &[Mistake]) -> String {
-    let mut lines: Vec<String> = mistakes
-        .iter()
-        .take(TOLD)
-        .map(ToString::to_string)
-        .collect();
-    if mistakes.len() > TOLD {
-        lines.push(format!("and {} more", mistakes.len() - TOLD));
-    }
-    lines.join("\n")
-}
 
 /// Whether a character may stand in a name, which is also part of a path.
 pub(super) fn is_plain(c: char) -> bool {
@@ -86,34 +37,24 @@ fn is_name(name: &str) -> bool {
     !inside.is_empty() && name.trim() == name && name.chars().all(is_plain)
 }
 
-pub(super) fn check(scene: &Scene, file: &str, places: &Places<'_>) -> Vec<Mistake> {
+/// Whether the scene is small enough to go on with: to read the files that it names.
+pub(super) fn check(scene: &Scene, mistakes: &mut Mistakes<'_>) -> bool {
     let mut check = Check {
-        file,
-        places,
-        mistakes: Vec::new(),
+        mistakes,
+        bounded: true,
     };
     check.scene(scene);
-    check.mistakes.sort_by_key(|m| (m.line, m.column));
-    check.mistakes
+    check.bounded
 }
 
-struct Check<'a> {
-    file: &'a str,
-    places: &'a Places<'a>,
-    mistakes: Vec<Mistake>,
+struct Check<'a, 'b> {
+    mistakes: &'a mut Mistakes<'b>,
+    bounded: bool,
 }
 
-impl Check<'_> {
+impl Check<'_, '_> {
     fn wrong(&mut self, path: &str, found: impl fmt::Display, expected: &str) {
-        let (line, column) = self.places.of_path(path);
-        self.mistakes.push(Mistake {
-            file: self.file.to_owned(),
-            line,
-            column,
-            path: path.to_owned(),
-            found: found.to_string(),
-            expected: expected.to_owned(),
-        });
+        self.mistakes.wrong(path, found, expected);
     }
 
     fn within(&mut self, path: &str, x: f64, low: f64, high: f64, expected: &str) {
@@ -166,6 +107,7 @@ impl Check<'_> {
     fn count(&mut self, path: &str, n: usize) {
         if n > MANY {
             self.wrong(path, format!("{n} entries"), "at most 100000");
+            self.bounded = false;
         }
     }
 

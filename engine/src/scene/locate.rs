@@ -3,7 +3,6 @@
 //! Ron forgets places when a value is read. This walks a text that ron has accepted, so it need not
 //! judge, only keep count; where it loses the thread, a place above is given.
 
-use super::byte_place;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
@@ -22,8 +21,8 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// Line and column of a value, or of the nearest one that holds it.
-    pub(super) fn of_path(&self, path: &str) -> (usize, usize) {
+    /// Byte offset of a value, or of the nearest one that holds it.
+    pub(super) fn of_path(&self, path: &str) -> usize {
         let offsets = self.offsets.get_or_init(|| {
             let mut walk = Walk {
                 text: self.text,
@@ -36,7 +35,7 @@ impl<'a> Places<'a> {
         let mut path = path;
         loop {
             if let Some(&at) = offsets.get(path) {
-                return byte_place(self.text.as_bytes(), at);
+                return at;
             }
             path = path.rfind(['.', '[']).map_or("", |end| &path[..end]);
         }
@@ -182,21 +181,17 @@ fn block_comment(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scene::mistake::byte_place;
 
     #[test]
     fn values_are_found_behind_comments_and_kinds() {
         let text = "// a, (comment\n(\n  version: 1, /* [ /* ( */ */\n  agents: [\n    (name: \"a, (b\", sensors: [\n      (kind: Imu(gyro: (white_sd: 2)), rate_hz: 5),\n    ]),\n  ],\n)";
-        let places = Places::of(text);
-        assert_eq!(places.of_path("version"), (3, 12));
-        assert_eq!(places.of_path("agents[0].name"), (5, 12));
-        assert_eq!(places.of_path("agents[0].sensors[0].rate_hz"), (6, 49));
-        assert_eq!(
-            places.of_path("agents[0].sensors[0].kind.gyro.white_sd"),
-            (6, 35)
-        );
-        assert_eq!(
-            places.of_path("agents[0].sensors[0].kind.gyro.bias"),
-            (6, 24)
-        );
+        let offsets = Places::of(text);
+        let place = |path: &str| byte_place(text.as_bytes(), offsets.of_path(path));
+        assert_eq!(place("version"), (3, 12));
+        assert_eq!(place("agents[0].name"), (5, 12));
+        assert_eq!(place("agents[0].sensors[0].rate_hz"), (6, 49));
+        assert_eq!(place("agents[0].sensors[0].kind.gyro.white_sd"), (6, 35));
+        assert_eq!(place("agents[0].sensors[0].kind.gyro.bias"), (6, 24));
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod locate;
+mod mistake;
 mod text;
 
 use crate::assets::{Assets, BUILT_IN};
@@ -12,15 +13,14 @@ use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene, ObstacleSpec, Scene,
     SensorKind, SensorSpec, WorldSpec,
 };
-use becomingone_model::{
-    DriveError, Files, ModelError, did_you_mean, find_drive, load_mesh, load_robot,
-};
+use becomingone_model::{Files, ModelError, did_you_mean, find_drive, load_mesh, load_robot};
 use glam::Vec3;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use check::Mistake;
+use mistake::Mistakes;
+pub use mistake::{Mistake, Place};
 
 /// Largest scene file that is read (bytes).
 pub const MAX_SCENE_BYTES: u64 = 64 << 20;
@@ -37,48 +37,13 @@ pub enum SceneError {
         /// Why.
         cause: String,
     },
-    /// The file is no scene of this format.
-    #[error("{file}:{line}:{column}: {message}")]
-    Text {
-        /// As the user gave it.
-        file: String,
-        /// From 1.
-        line: usize,
-        /// From 1, in characters.
-        column: usize,
-        /// What was found, what is allowed, the nearest name.
-        message: String,
-    },
-    /// The file is a scene that makes no sense: every mistake, in the order of the file.
-    #[error("{}", check::listed(.0))]
-    Meaning(Vec<Mistake>),
-    /// A robot description.
+    /// What is wrong with the text or its meaning, or with a file, link or joint that it names: all that
+    /// was found, in the order of the text.
+    #[error("{}", mistake::listed(.0))]
+    Mistakes(Vec<Mistake>),
+    /// A robot description that was given alone.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A robot description or a mesh that a scene names.
-    #[error("{place}: {cause}")]
-    File {
-        /// `file:line:column` of where it is named.
-        place: String,
-        /// What is wrong with it.
-        cause: ModelError,
-    },
-    /// A robot that the scene wants to drive.
-    #[error("{place}: {cause}")]
-    Drive {
-        /// `file:line:column` of the agent's drive.
-        place: String,
-        /// Why not.
-        cause: DriveError,
-    },
-    /// A link, joint or file that the scene names and the robot or disk does not have.
-    #[error("{place}: {message}")]
-    Reference {
-        /// `file:line:column`.
-        place: String,
-        /// What was named, what there is.
-        message: String,
-    },
 }
 
 /// Reads a scene file and everything that it names. `model` stands in for the model of every agent that has one.
@@ -95,13 +60,9 @@ pub fn load(path: &Path, model: Option<&Path>) -> Result<LoadedScene, SceneError
         })?;
     let file = path.display().to_string();
     let text = String::from_utf8(bytes).map_err(|error| {
-        let (line, column) = byte_place(error.as_bytes(), error.utf8_error().valid_up_to());
-        SceneError::Text {
-            file: file.clone(),
-            line,
-            column,
-            message: "found a byte that is not UTF-8 text; expected a scene in RON".to_owned(),
-        }
+        let at = mistake::byte_place(error.as_bytes(), error.utf8_error().valid_up_to());
+        let message = "found a byte that is not UTF-8 text; expected a scene in RON";
+        Mistake::at(&file, at, message).alone()
     })?;
     let mut scene = text::parse(&text, &file)?;
     if scene.name.is_empty() {
@@ -109,26 +70,28 @@ pub fn load(path: &Path, model: Option<&Path>) -> Result<LoadedScene, SceneError
             .file_stem()
             .map_or_else(|| "scene".to_owned(), |s| s.to_string_lossy().into_owned());
     }
-    let places = locate::Places::of(&text);
-    let mistakes = check::check(&scene, &file, &places);
-    if !mistakes.is_empty() {
-        return Err(SceneError::Meaning(mistakes));
-    }
+    let mut mistakes = Mistakes::of(&file, &text);
+    let sound = check::check(&scene, &mut mistakes);
     if model.is_some() && scene.agents.iter().all(|a| a.model.is_none()) {
-        return Err(SceneError::Reference {
-            place: format!("{file}:1:1"),
-            message: "found no agent with a model; expected one, for the other model to stand in"
-                .to_owned(),
-        });
+        mistakes.add(
+            "",
+            "found no agent with a model; expected one, for the other model to stand in",
+        );
     }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    Loader {
-        file,
-        folder,
-        places,
-        model,
+    let loaded = if sound {
+        let loader = Loader {
+            folder: path.parent().unwrap_or(Path::new("")),
+            model,
+            mistakes: &mut mistakes,
+        };
+        Some(loader.read(scene))
+    } else {
+        None
+    };
+    match loaded {
+        Some(loaded) if mistakes.is_empty() => Ok(loaded),
+        _ => Err(SceneError::Mistakes(mistakes.told())),
     }
-    .read(scene)
 }
 
 /// A robot on a plane, put down undriven: what a description alone gives.
@@ -184,57 +147,47 @@ pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
     })
 }
 
-/// Line and column of a byte, both from 1, the column in characters as far as it is text.
-fn byte_place(bytes: &[u8], at: usize) -> (usize, usize) {
-    let before = String::from_utf8_lossy(&bytes[..at]);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
-    (line, column)
-}
-
 /// A description and its drive.
 type Robot = (Arc<RobotModel>, Option<Drive>);
 
-struct Loader<'a> {
-    file: String,
+/// Reads what a scene names, and goes on where something is missing: all mistakes are told at once.
+struct Loader<'a, 'b> {
     folder: &'a Path,
-    places: locate::Places<'a>,
     model: Option<&'a Path>,
+    mistakes: &'a mut Mistakes<'b>,
 }
 
-impl Loader<'_> {
-    fn read(&self, mut scene: Scene) -> Result<LoadedScene, SceneError> {
+impl Loader<'_, '_> {
+    fn read(mut self, mut scene: Scene) -> LoadedScene {
         let mut models = Vec::new();
         let mut drives = Vec::new();
-        // A fleet of one kind reads its description once.
+        // A fleet of one kind reads its description once; a bad one is told once.
         let mut known = HashMap::new();
         for (index, agent) in scene.agents.iter_mut().enumerate() {
-            let robot = self.robot(agent, index, &mut known)?;
+            let robot = self.robot(agent, index, &mut known);
             let (model, drive) = robot.map_or((None, None), |(m, d)| (Some(m), d));
             models.push(model);
             drives.push(drive);
         }
         let mut meshes = Vec::new();
-        for (index, obstacle) in scene.world.obstacles.iter().enumerate() {
-            meshes.push(self.mesh(obstacle, index)?);
+        for (index, obstacle) in scene.world.obstacles.iter_mut().enumerate() {
+            meshes.push(self.mesh(obstacle, index));
         }
-        Ok(LoadedScene {
+        LoadedScene {
             scene,
             models,
             drives,
             meshes,
-        })
+        }
     }
 
     fn robot(
-        &self,
+        &mut self,
         agent: &mut AgentSpec,
         index: usize,
-        known: &mut HashMap<String, Robot>,
-    ) -> Result<Option<Robot>, SceneError> {
-        let Some(named) = &agent.model else {
-            return Ok(None);
-        };
+        known: &mut HashMap<String, Option<Robot>>,
+    ) -> Option<Robot> {
+        let named = agent.model.as_ref()?;
         let path = match self.model {
             Some(other) => other.to_path_buf(),
             None => self.find(named, &format!("agents[{index}].model"))?,
@@ -249,28 +202,16 @@ impl Loader<'_> {
             agent.drive = DriveSpec::Auto;
         }
         let key = format!("{:?} {}", agent.drive, path.display());
-        let (model, drive) = match known.get(&key) {
+        let robot = match known.get(&key) {
             Some(robot) => robot.clone(),
             None => {
-                let mut model = load_robot(&path, &Assets).map_err(|cause| match self.model {
-                    // The user named it, and not the scene.
-                    Some(_) => SceneError::Model(cause),
-                    None => SceneError::File {
-                        place: self.place(&format!("agents[{index}].model")),
-                        cause,
-                    },
-                })?;
-                let drive =
-                    find_drive(&mut model, &agent.drive).map_err(|cause| SceneError::Drive {
-                        place: self.place(&format!("agents[{index}].drive")),
-                        cause,
-                    })?;
-                let robot = (Arc::new(model), drive);
+                let robot = self.load(&path, agent, index);
                 known.insert(key, robot.clone());
                 robot
             }
         };
-        self.check_channels(agent, index, drive.as_ref())?;
+        let (model, drive) = robot?;
+        self.check_channels(agent, index, drive.as_ref());
         for (k, sensor) in agent.sensors.iter_mut().enumerate() {
             let Some(link) = &sensor.link else { continue };
             if model.frame(link).is_some() {
@@ -288,81 +229,91 @@ impl Loader<'_> {
                 continue;
             }
             let names = model.frames.iter().map(|f| f.name.as_str());
-            return Err(SceneError::Reference {
-                place: self.place(&format!("agents[{index}].sensors[{k}].link")),
-                message: format!(
-                    "found link `{link}`; expected a link of `{}`{}",
-                    model.name,
-                    did_you_mean(link, names)
-                ),
-            });
+            let message = format!(
+                "found link `{link}`; expected a link of `{}`{}",
+                model.name,
+                did_you_mean(link, names)
+            );
+            self.mistakes
+                .add(&format!("agents[{index}].sensors[{k}].link"), message);
         }
-        Ok(Some((model, drive)))
+        Some((model, drive))
+    }
+
+    /// A description, and what drives it as far as that can be.
+    fn load(&mut self, path: &Path, agent: &AgentSpec, index: usize) -> Option<Robot> {
+        let mut model = match load_robot(path, &Assets) {
+            Ok(model) => model,
+            Err(cause) => {
+                match self.model {
+                    // The user named it, and not the scene.
+                    Some(_) => self.mistakes.add_elsewhere(cause.to_string()),
+                    None => self
+                        .mistakes
+                        .add(&format!("agents[{index}].model"), cause.to_string()),
+                }
+                return None;
+            }
+        };
+        let drive = find_drive(&mut model, &agent.drive).unwrap_or_else(|cause| {
+            self.mistakes
+                .add(&format!("agents[{index}].drive"), cause.to_string());
+            None
+        });
+        Some((Arc::new(model), drive))
     }
 
     /// Wheels and channels of the scene's own must find room in one kernel.
-    fn check_channels(
-        &self,
-        agent: &AgentSpec,
-        index: usize,
-        drive: Option<&Drive>,
-    ) -> Result<(), SceneError> {
+    fn check_channels(&mut self, agent: &AgentSpec, index: usize, drive: Option<&Drive>) {
         let CoherenceSpec::Kernel { channels, .. } = &agent.coherence else {
-            return Ok(());
+            return;
         };
         let encoded = agent
             .sensors
             .iter()
             .any(|s| matches!(s.kind, SensorKind::Encoders { .. }));
         let wheels = drive.filter(|_| encoded).map_or(0, |d| d.wheels.len());
-        if wheels + channels.len() <= MAX_CHANNELS {
-            return Ok(());
+        if wheels + channels.len() > MAX_CHANNELS {
+            self.mistakes.wrong(
+                &format!("agents[{index}].coherence.channels"),
+                format_args!("{} channels beside {wheels} wheels", channels.len()),
+                &format!("at most {MAX_CHANNELS} in all"),
+            );
         }
-        Err(SceneError::Reference {
-            place: self.place(&format!("agents[{index}].coherence.channels")),
-            message: format!(
-                "agents[{index}].coherence.channels: found {} channels beside {wheels} wheels; expected at most {MAX_CHANNELS} in all",
-                channels.len()
-            ),
-        })
     }
 
-    fn mesh(&self, obstacle: &ObstacleSpec, index: usize) -> Result<Option<Arc<Mesh>>, SceneError> {
+    fn mesh(&mut self, obstacle: &mut ObstacleSpec, index: usize) -> Option<Arc<Mesh>> {
         let ObstacleSpec::Mesh { file, scale, .. } = obstacle else {
-            return Ok(None);
+            return None;
         };
-        let path = self.find(file, &format!("world.obstacles[{index}].file"))?;
-        let mesh = load_mesh(&path, Vec3::splat(*scale as f32), &Assets).map_err(|cause| {
-            SceneError::File {
-                place: self.place(&format!("world.obstacles[{index}].file")),
-                cause,
+        let at = format!("world.obstacles[{index}].file");
+        let path = self.find(file, &at)?;
+        *file = path.display().to_string();
+        match load_mesh(&path, Vec3::splat(*scale as f32), &Assets) {
+            Ok(mesh) => Some(Arc::new(mesh)),
+            Err(cause) => {
+                self.mistakes.add(&at, cause.to_string());
+                None
             }
-        })?;
-        Ok(Some(Arc::new(mesh)))
+        }
     }
 
     /// A file that the scene names: from the scene's folder, or among the built-in assets.
-    fn find(&self, named: &str, at: &str) -> Result<PathBuf, SceneError> {
+    fn find(&mut self, named: &str, at: &str) -> Option<PathBuf> {
         let beside = self.folder.join(named);
         let built_in = Path::new(BUILT_IN).join("assets").join(named);
         for path in [&beside, &built_in] {
             if Assets.is_file(path) {
-                return Ok(path.clone());
+                return Some(path.clone());
             }
         }
         let names = crate::assets::assets();
-        Err(SceneError::Reference {
-            place: self.place(at),
-            message: format!(
-                "found `{named}`, which is neither {} nor a built-in asset; expected a file{}",
-                beside.display(),
-                did_you_mean(named, names.iter().map(String::as_str))
-            ),
-        })
-    }
-
-    fn place(&self, path: &str) -> String {
-        let (line, column) = self.places.of_path(path);
-        format!("{}:{line}:{column}", self.file)
+        let message = format!(
+            "found `{named}`, which is neither {} nor a built-in asset; expected a file{}",
+            beside.display(),
+            did_you_mean(named, names.iter().map(String::as_str))
+        );
+        self.mistakes.add(at, message);
+        None
     }
 }

@@ -2,6 +2,7 @@
 
 use super::SceneError;
 use super::locate::Places;
+use super::mistake::{Mistake, byte_place};
 use becomingone_components::scene::{FORMAT_VERSION, Scene};
 use becomingone_model::did_you_mean;
 use ron::extensions::Extensions;
@@ -16,16 +17,10 @@ struct Header {
 pub(super) fn parse(text: &str, file: &str) -> Result<Scene, SceneError> {
     // A mark that some editors put before the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let error = |line, column, message| SceneError::Text {
-        file: file.to_owned(),
-        line,
-        column,
-        message,
-    };
+    let error = |at, message: String| Mistake::at(file, at, message).alone();
     if text.trim().is_empty() {
         return Err(error(
-            1,
-            1,
+            (1, 1),
             "found an empty file; expected a scene: (version: 1, agents: [..])".to_owned(),
         ));
     }
@@ -43,21 +38,20 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Scene, SceneError> {
         (Some(version), Some(wrong)) if version == u64::from(FORMAT_VERSION) => wrong,
         (version, _) => {
             let version = version.unwrap_or_default();
-            let (line, column) = Places::of(text).of_path("version");
+            let at = byte_place(text.as_bytes(), Places::of(text).of_path("version"));
             let what = if version > u64::from(FORMAT_VERSION) {
                 "a newer engine reads it"
             } else {
                 "there is no such format"
             };
             return Err(error(
-                line,
-                column,
+                at,
                 format!("found format version {version}; expected {FORMAT_VERSION}: {what}"),
             ));
         }
     };
     let at = wrong.span.start;
-    Err(error(at.line, at.col, explain(&wrong.code)))
+    Err(error((at.line, at.col), explain(&wrong.code)))
 }
 
 /// What ron found, what it expected, and the nearest name.
