@@ -583,13 +583,6 @@ fn bad_robots() -> Vec<Bad> {
             &["<bax>", "box"],
         ),
         urdf(
-            "no_mesh.urdf",
-            "<box size=\"0.4 0.4 0.4\"/>",
-            "<mesh filename=\"package://cart/base.stl\"/>",
-            "<mesh",
-            &["base.stl"],
-        ),
-        urdf(
             "joint_kind.urdf",
             "type=\"revolute\"",
             "type=\"revolut\"",

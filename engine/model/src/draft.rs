@@ -32,6 +32,8 @@ pub(crate) struct Draft {
 pub(crate) struct DraftLink {
     pub(crate) name: String,
     pub(crate) place: Place,
+    /// It stands for no link of the file: it has no frame, and what is fixed to it gives it its name.
+    pub(crate) hidden: bool,
     /// As written; `None` where nothing was.
     pub(crate) mass: Option<Mass>,
     pub(crate) colliders: Vec<Geometry>,

@@ -53,7 +53,7 @@ impl Files for Disk {
 fn is_mesh(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
-        .is_some_and(|e| ["stl", "dae", "obj"].contains(&e.to_ascii_lowercase().as_str()))
+        .is_some_and(|e| ["stl", "dae", "obj", "msh"].contains(&e.to_ascii_lowercase().as_str()))
 }
 
 /// Reads a regular file whose size is within a limit, which is asked before a byte is read.

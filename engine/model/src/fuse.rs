@@ -12,6 +12,8 @@ use becomingone_components::body::{
 struct Part {
     name: String,
     place: Place,
+    /// No link of the file has given it its name yet.
+    hidden: bool,
     mass: Mass,
     colliders: Vec<Geometry>,
     visuals: Vec<Geometry>,
@@ -74,6 +76,7 @@ impl Part {
         Self {
             name: link.name.clone(),
             place: link.place.clone(),
+            hidden: link.hidden,
             mass: Mass::ZERO,
             colliders: Vec::new(),
             visuals: Vec::new(),
@@ -82,6 +85,10 @@ impl Part {
 
     /// Adds a link at its pose in this part, and empties it.
     fn take(&mut self, link: &mut DraftLink, pose: Pose, warnings: &mut Warnings) {
+        if self.hidden && !link.hidden {
+            self.hidden = false;
+            self.name.clone_from(&link.name);
+        }
         if let Some(mass) = repair::link_mass(link, warnings) {
             self.mass = self.mass.plus(mass.moved(pose));
         }
@@ -222,6 +229,7 @@ fn frames(links: &[DraftLink], homes: &[(usize, Pose)]) -> Vec<Frame> {
     links
         .iter()
         .zip(homes)
+        .filter(|(link, _)| !link.hidden)
         .map(|(link, &(part, pose))| Frame {
             name: link.name.clone(),
             link: part,

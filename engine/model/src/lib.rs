@@ -6,8 +6,8 @@
 //! - `xml`: text to elements, with line and column, within bounds.
 //! - `value`: attributes to numbers, vectors and names.
 //! - [`load_robot`] tells the format.
-//! - `urdf`: elements to a draft of the robot; `uri` finds the meshes that it names.
-//! - [`load_mesh`]: STL (`stl`), COLLADA (`dae`) and OBJ (`obj`) to triangles; `shelf` reads each file once.
+//! - `urdf` and `mjcf`: elements to a draft of the robot; `uri` finds the meshes that it names.
+//! - [`load_mesh`]: STL (`stl`), COLLADA (`dae`), OBJ (`obj`) and `MuJoCo`'s own (`msh`) to triangles; `shelf` reads each file once.
 //! - `draft`: the robot as a front-end reads it, whatever the format of its file.
 //! - `tree`: links and joints by name to a tree, parents first.
 //! - `repair`: masses and inertias that cannot be.
@@ -27,9 +27,12 @@ mod drive;
 mod error;
 mod files;
 mod fuse;
+mod hull;
 mod load;
 mod mass;
 mod mesh;
+mod mjcf;
+mod msh;
 mod obj;
 mod repair;
 mod shelf;

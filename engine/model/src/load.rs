@@ -3,12 +3,12 @@
 
 use crate::fuse::fuse;
 use crate::xml::{Source, declared_first, decode, parse};
-use crate::{Files, ModelError, urdf};
+use crate::{Files, ModelError, mjcf, urdf};
 use becomingone_components::body::RobotModel;
 use std::path::Path;
 
 /// Root elements of the formats that are read.
-const ROOTS: [&str; 1] = ["robot"];
+const ROOTS: [&str; 2] = ["robot", "mujoco"];
 
 /// Loads a robot's file: read, checked, repaired, links at fixed joints fused.
 ///
@@ -34,12 +34,15 @@ pub fn parse_robot(text: &str, file: &Path, files: &dyn Files) -> Result<RobotMo
     let name = root.tag_name().name();
     let kind = match name {
         "robot" => return fuse(urdf::read(root, &source, file, files)?),
-        "mujoco" | "mujocoinclude" => " (this is MJCF, MuJoCo's format)",
+        "mujoco" | "mujocoinclude" => return fuse(mjcf::read(root, &source, file, files)?),
         "sdf" | "gazebo" | "model" => " (this is SDF, Gazebo's format)",
         "COLLADA" => " (this is a mesh)",
         _ => "",
     };
     let found = format!("the root element <{name}>{kind}");
     let place = source.place(root.range().start);
-    Err(ModelError::at(&place, found, "expected <robot>").nearest(name, ROOTS))
+    Err(
+        ModelError::at(&place, found, "expected <robot> (URDF) or <mujoco> (MJCF)")
+            .nearest(name, ROOTS),
+    )
 }

@@ -1,7 +1,7 @@
 //! Mass, its centre and its inertia, in `f64` while they are added and moved.
 
 use becomingone_components::body::{Geometry, Inertial, Pose, Shape};
-use glam::{DMat3, DVec3, Mat3};
+use glam::{DMat3, DQuat, DVec3, Mat3};
 use std::f64::consts::PI;
 
 /// Density of a shape whose mass is not given (kg/m³): that of water, as `MuJoCo` takes it
@@ -9,6 +9,9 @@ use std::f64::consts::PI;
 const DENSITY: f64 = 1000.0;
 /// Half of the least extent that a mesh is given (metres): a flat mesh has no volume.
 const HALF_THICKNESS: f64 = 5e-4;
+
+/// Less than this is no volume (m³): a cube of 10 µm.
+const LEAST_VOLUME_M3: f64 = 1e-15;
 
 /// Mass and its distribution in some frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,6 +96,38 @@ impl Mass {
         }
     }
 
+    /// Its principal moments, the smallest last, and the frame of their axes: Jacobi's rotations
+    /// (Golub and Van Loan, Matrix Computations, 4th ed., 8.5).
+    pub(crate) fn principal(self) -> (DVec3, DQuat) {
+        let mut m = self.inertia;
+        let mut axes = DMat3::IDENTITY;
+        for _ in 0..30 {
+            for (p, q) in [(0, 1), (0, 2), (1, 2)] {
+                let off = m.col(q)[p];
+                if off.abs() <= f64::EPSILON * 1e-3 {
+                    continue;
+                }
+                let angle = 0.5 * libm::atan2(2.0 * off, m.col(p)[p] - m.col(q)[q]);
+                let (s, c) = (libm::sin(angle), libm::cos(angle));
+                let mut turn = DMat3::IDENTITY;
+                turn.col_mut(p)[p] = c;
+                turn.col_mut(q)[q] = c;
+                turn.col_mut(p)[q] = s;
+                turn.col_mut(q)[p] = -s;
+                m = turn.transpose() * m * turn;
+                axes *= turn;
+            }
+        }
+        let moments = [m.x_axis.x, m.y_axis.y, m.z_axis.z];
+        let mut order = [0, 1, 2];
+        order.sort_by(|&a, &b| moments[b].total_cmp(&moments[a]));
+        let [a, b, c] = order;
+        let (x, y) = (axes.col(a), axes.col(b));
+        let frame = DMat3::from_cols(x, y, x.cross(y));
+        let sorted = DVec3::new(moments[a], moments[b], moments[c]);
+        (sorted, DQuat::from_mat3(&frame))
+    }
+
     /// For the physics, which computes with `f32`.
     pub(crate) fn to_inertial(self) -> Inertial {
         let m = self.inertia.as_mat3();
@@ -120,13 +155,15 @@ fn centred(kg: f64, moments: DVec3) -> Mass {
     }
 }
 
-fn cuboid(half: DVec3) -> Mass {
+/// A box of these half lengths, filled with water.
+pub(crate) fn cuboid(half: DVec3) -> Mass {
     let kg = DENSITY * 8.0 * half.x * half.y * half.z;
     let s = half * half;
     centred(kg, DVec3::new(s.y + s.z, s.x + s.z, s.x + s.y) * (kg / 3.0))
 }
 
-fn cylinder(r: f64, length: f64) -> Mass {
+/// A cylinder along z, filled with water.
+pub(crate) fn cylinder(r: f64, length: f64) -> Mass {
     let kg = DENSITY * PI * r * r * length;
     let across = kg * (3.0 * r * r + length * length) / 12.0;
     centred(kg, DVec3::new(across, across, kg * r * r / 2.0))
@@ -145,7 +182,7 @@ pub(crate) fn ball_radius(kg: f64) -> f64 {
 
 /// A cylinder between two half balls: each half ball's centre of mass lies 3/8 r beyond the
 /// cylinder's end, and its inertia about that point, across the axis, is 83/320 m r².
-fn capsule(r: f64, length: f64) -> Mass {
+pub(crate) fn capsule(r: f64, length: f64) -> Mass {
     let middle = cylinder(r, length);
     let half_ball_kg = ball(r).kg / 2.0;
     let offset = length / 2.0 + 0.375 * r;
@@ -153,6 +190,66 @@ fn capsule(r: f64, length: f64) -> Mass {
     let along = half_ball_kg * 0.4 * r * r;
     let ends = centred(2.0 * half_ball_kg, DVec3::new(across, across, along) * 2.0);
     middle.plus(ends)
+}
+
+/// An ellipsoid with these radii, filled with water.
+pub(crate) fn ellipsoid(radii: DVec3) -> Mass {
+    let kg = DENSITY * 4.0 / 3.0 * PI * radii.x * radii.y * radii.z;
+    let s = radii * radii;
+    centred(kg, DVec3::new(s.y + s.z, s.x + s.z, s.x + s.y) * (kg / 5.0))
+}
+
+/// What is inside a mesh, filled with water, as `MuJoCo` counts it where nothing else is said
+/// (`mesh/inertia` of its XML reference, "legacy"): each triangle makes a pyramid with the middle of
+/// all, and each pyramid counts in full. That is exact for convex meshes, too much for others, and
+/// does not mind which way a triangle faces. `None` for a mesh without volume.
+pub(crate) fn inside(vertices: &[[f32; 3]], triangles: &[[u32; 3]]) -> Option<Mass> {
+    let corners = || {
+        triangles.iter().filter_map(|t| {
+            let [a, b, c] = t.map(|i| vertices.get(i as usize));
+            let point = |v: &[f32; 3]| glam::Vec3::from(*v).as_dvec3();
+            Some([point(a?), point(b?), point(c?)])
+        })
+    };
+    let area = |[a, b, c]: [DVec3; 3]| (b - a).cross(c - a).length() / 2.0;
+    let (mut total, mut middle) = (0.0, DVec3::ZERO);
+    for t in corners() {
+        total += area(t);
+        middle += (t[0] + t[1] + t[2]) / 3.0 * area(t);
+    }
+    if total <= 0.0 {
+        return None;
+    }
+    middle /= total;
+    // Six times the volume of a pyramid.
+    let six = |[a, b, c]: [DVec3; 3], top: DVec3| (a - top).dot((b - top).cross(c - top)).abs();
+    let (mut volume, mut com) = (0.0, DVec3::ZERO);
+    for t in corners() {
+        let v = six(t, middle) / 6.0;
+        volume += v;
+        com += (t[0] + t[1] + t[2] + middle) / 4.0 * v;
+    }
+    if volume < LEAST_VOLUME_M3 {
+        return None;
+    }
+    com /= volume;
+    // Second moments of each pyramid about the middle of mass, its top there: the integral of
+    // x xT over a tetrahedron with one corner in the origin is V/20 (S sT of the sum + the sum of each).
+    let mut moments = DMat3::ZERO;
+    let mut volume = 0.0;
+    for t in corners() {
+        let v = six(t, com) / 6.0;
+        volume += v;
+        let [a, b, c] = t.map(|p| p - com);
+        let all = outer(a + b + c) + outer(a) + outer(b) + outer(c);
+        moments += all * (v / 20.0);
+    }
+    let trace = moments.x_axis.x + moments.y_axis.y + moments.z_axis.z;
+    Some(Mass {
+        kg: DENSITY * volume,
+        com,
+        inertia: (DMat3::from_diagonal(DVec3::splat(trace)) - moments) * DENSITY,
+    })
 }
 
 fn bounding_box(vertices: &[[f32; 3]]) -> Option<Mass> {

@@ -1,6 +1,6 @@
 //! Triangle meshes from files, scaled and checked.
 
-use crate::{Files, ModelError, dae, obj, stl};
+use crate::{Files, ModelError, dae, msh, obj, stl};
 use becomingone_components::body::Mesh;
 use glam::Vec3;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ pub(crate) struct Triangles {
     pub(crate) triangles: Vec<[u32; 3]>,
 }
 
-/// Reads a mesh, by its extension: `.stl` (text and binary), `.dae` or `.obj`.
+/// Reads a mesh, by its extension: `.stl` (text and binary), `.dae`, `.obj` or `.msh`.
 ///
 /// Vertices are multiplied by `scale`; where that mirrors, triangles are turned, so that
 /// they still face outwards. Equal vertices become one. Of COLLADA, the unit of length is
@@ -31,11 +31,12 @@ pub fn load_mesh(path: &Path, scale: Vec3, files: &dyn Files) -> Result<Mesh, Mo
         "stl" => stl::read(bytes, path)?,
         "obj" => obj::read(&bytes, path)?,
         "dae" => dae::read(&bytes, path)?,
+        "msh" => msh::read(&bytes, path)?,
         _ => {
             return Err(ModelError::of_file(
                 path,
                 format!("a mesh that ends in {extension:?}"),
-                "expected .stl, .dae or .obj",
+                "expected .stl, .dae, .obj or .msh",
             ));
         }
     };
@@ -65,7 +66,7 @@ pub(crate) fn broken(path: &Path, kind: &str, error: &std::io::Error) -> ModelEr
 }
 
 /// Scales, checks and joins equal vertices.
-fn finish(found: Triangles, scale: Vec3, path: &Path) -> Result<Mesh, ModelError> {
+pub(crate) fn finish(found: Triangles, scale: Vec3, path: &Path) -> Result<Mesh, ModelError> {
     if !scale.is_finite() || scale.x * scale.y * scale.z == 0.0 {
         return Err(ModelError::of_file(
             path,
@@ -181,7 +182,12 @@ mod tests {
                 Vec3::splat(1e30),
                 "expected finite",
             ),
-            ("a.glb", good, Vec3::ONE, "expected .stl, .dae or .obj"),
+            (
+                "a.glb",
+                good,
+                Vec3::ONE,
+                "expected .stl, .dae, .obj or .msh",
+            ),
         ] {
             let error = load(name, text, scale).unwrap_err();
             assert!(error.contains(name) && error.contains(words), "{error}");

@@ -209,6 +209,7 @@ mod tests {
 
     fn link(mass: Option<Mass>, colliders: Vec<Geometry>) -> DraftLink {
         DraftLink {
+            hidden: false,
             name: "arm".into(),
             place: Place {
                 file: "a.urdf".into(),

@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub(crate) struct Refusal {
     pub(crate) found: String,
     pub(crate) expected: String,
+    /// There is no such file, rather than a bad one.
+    pub(crate) missing: bool,
 }
 
 /// Meshes that were read, by file and scale.
@@ -19,6 +21,8 @@ pub(crate) struct Shelf<'a> {
     description: &'a Path,
     files: &'a dyn Files,
     paths: HashMap<String, PathBuf>,
+    /// Names that no file was found for, each once.
+    pub(crate) missing: Vec<String>,
     meshes: HashMap<(PathBuf, [u32; 3]), Arc<Mesh>>,
 }
 
@@ -29,6 +33,7 @@ impl<'a> Shelf<'a> {
             description,
             files,
             paths: HashMap::new(),
+            missing: Vec::new(),
             meshes: HashMap::new(),
         }
     }
@@ -56,10 +61,16 @@ impl<'a> Shelf<'a> {
                 self.paths.insert(name.to_owned(), path.clone());
                 Ok(path)
             }
-            Err(tried) => Err(Refusal {
-                found: format!("mesh {name:?} was not found"),
-                expected: format!("looked for it at {}", uri::list(&tried)),
-            }),
+            Err(tried) => {
+                if !self.missing.iter().any(|m| m == name) {
+                    self.missing.push(name.to_owned());
+                }
+                Err(Refusal {
+                    found: format!("mesh {name:?} was not found"),
+                    expected: format!("looked for it at {}", uri::list(&tried)),
+                    missing: true,
+                })
+            }
         }
     }
 }
@@ -82,5 +93,6 @@ fn refusal(name: &str, error: &ModelError) -> Refusal {
     Refusal {
         found: format!("mesh {name:?} ({where_}): {found}"),
         expected: expected.clone(),
+        missing: false,
     }
 }

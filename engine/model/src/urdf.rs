@@ -125,7 +125,7 @@ impl Front<'_> {
             joints,
             fixed_base,
             written: None,
-            missing_meshes: Vec::new(),
+            missing_meshes: self.shelf.missing,
             warnings: self.reader.warnings,
         })
     }
@@ -160,6 +160,7 @@ impl Front<'_> {
         Ok(DraftLink {
             name: self.reader.name(node, "name")?.name,
             place: self.reader.place(node),
+            hidden: false,
             mass: self.mass(node)?,
             colliders: self.geometries(node, Role::Collision)?,
             visuals: self.geometries(node, Role::Visual)?,
@@ -314,7 +315,7 @@ impl Front<'_> {
         ))
     }
 
-    /// A mesh. A collider must have it; a robot runs without its looks.
+    /// A mesh. A broken one is refused in a collider; a robot runs without its looks.
     fn mesh(&mut self, node: Node, role: Role) -> Result<Option<Shape>, ModelError> {
         let named = self.reader.name(node, "filename")?;
         let scale = self
@@ -324,8 +325,14 @@ impl Front<'_> {
             .as_vec3();
         match self.shelf.mesh(&named.name, scale) {
             Ok(mesh) => Ok(Some(Shape::Mesh(mesh))),
-            Err(refusal) if role == Role::Visual => {
-                let text = format!("visual left out: {}; {}", refusal.found, refusal.expected);
+            // What is not there is said, and listed; what is broken may be mended.
+            Err(refusal) if role == Role::Visual || refusal.missing => {
+                let text = format!(
+                    "{} left out: {}; {}",
+                    role.tag(),
+                    refusal.found,
+                    refusal.expected
+                );
                 self.reader.warnings.push(&named.place, text);
                 Ok(None)
             }

@@ -226,7 +226,7 @@ fn substitution(inside: &str, call: &str, place: &Place) -> Result<(String, bool
 }
 
 /// Finite numbers between spaces or commas.
-fn numbers(text: &str, place: &Place, name: &str) -> Result<Vec<f64>, ModelError> {
+pub(crate) fn numbers(text: &str, place: &Place, name: &str) -> Result<Vec<f64>, ModelError> {
     text.split(|c: char| c.is_whitespace() || c == ',')
         .filter(|word| !word.is_empty())
         .map(|word| number(word, place, name))

@@ -436,10 +436,12 @@ fn sums_that_overflow_are_refused() {
 #[test]
 fn other_formats_are_recognised() {
     for (text, words) in [
-        ("<mujoco model=\"m\"/>", "MJCF"),
         ("<sdf version=\"1.6\"/>", "SDF"),
         ("<robots/>", "did you mean \"robot\"?"),
-        ("<html/>", "the root element <html>; expected <robot>"),
+        (
+            "<html/>",
+            "the root element <html>; expected <robot> (URDF) or <mujoco> (MJCF)",
+        ),
     ] {
         let message = error(text);
         assert!(

@@ -468,21 +468,30 @@ fn a_visual_without_its_mesh_is_left_out() {
 }
 
 #[test]
-fn a_collider_without_its_mesh_is_an_error() {
-    for (name, words) in [
-        (
-            "package://bot/no.dae",
-            "mesh \"package://bot/no.dae\" was not found; looked for it at",
-        ),
-        ("../meshes", "was not found"),
-        ("../urdf/bot.urdf", "expected .stl, .dae or .obj"),
-    ] {
+fn a_collider_without_its_mesh_is_said_and_listed() {
+    for name in ["package://bot/no.dae", "../meshes"] {
         let (_folder, file) = package(&meshed("collision", &format!("filename=\"{name}\"")));
-        let error = load_robot(&file, &Disk).unwrap_err();
-        let place = error.place().unwrap();
-        assert_eq!((place.line, place.column), (3, 38));
-        assert!(error.to_string().contains(words), "{error}");
+        let model = load_robot(&file, &Disk).unwrap();
+        assert_eq!(model.missing_meshes, [name]);
+        assert!(model.links[0].colliders.is_empty());
+        let words =
+            format!("bot.urdf:3:38: collision left out: mesh {name:?} was not found; looked");
+        assert!(model.warnings[0].contains(&words), "{}", model.warnings[0]);
     }
+}
+
+#[test]
+fn a_collider_whose_mesh_is_no_mesh_is_an_error() {
+    let (_folder, file) = package(&meshed("collision", "filename=\"../urdf/bot.urdf\""));
+    let error = load_robot(&file, &Disk).unwrap_err();
+    let place = error.place().unwrap();
+    assert_eq!((place.line, place.column), (3, 38));
+    assert!(
+        error
+            .to_string()
+            .contains("expected .stl, .dae, .obj or .msh"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,0 +1,201 @@
+//! `<compiler>`: how the numbers of a file are meant.
+
+use super::element::{Element, Values};
+use crate::ModelError;
+use crate::value::quoted;
+use becomingone_components::body::Pose;
+use glam::{DMat3, DQuat, DVec3};
+
+/// When shapes give a body its mass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FromShapes {
+    Never,
+    /// Where the body has no `<inertial>`.
+    WhereNeeded,
+    Always,
+}
+
+/// What all `<compiler>` elements of a model say.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) radians: bool,
+    pub(crate) autolimits: bool,
+    /// Axes of Euler angles, 0 to 2, and whether each stays fixed in the parent's frame.
+    euler: [(usize, bool); 3],
+    pub(crate) mesh_folder: String,
+    pub(crate) strip_path: bool,
+    pub(crate) from_shapes: FromShapes,
+    /// Groups of shapes that give mass.
+    pub(crate) groups: (i64, i64),
+    pub(crate) balance_inertia: bool,
+    pub(crate) least_mass: f64,
+    pub(crate) least_inertia: f64,
+    pub(crate) total_mass: Option<f64>,
+    /// Poses are those in the world: an old way that `MuJoCo` has given up.
+    pub(crate) global: bool,
+    pub(crate) fit_box: bool,
+}
+
+impl Settings {
+    /// Those of a model's root element; later ones win.
+    pub(crate) fn of(root: &Element) -> Result<Self, ModelError> {
+        let mut settings = Self {
+            radians: false,
+            autolimits: true,
+            euler: [(0, false), (1, false), (2, false)],
+            mesh_folder: String::new(),
+            strip_path: false,
+            from_shapes: FromShapes::WhereNeeded,
+            groups: (0, 5),
+            balance_inertia: false,
+            least_mass: 0.0,
+            least_inertia: 0.0,
+            total_mass: None,
+            global: false,
+            fit_box: false,
+        };
+        let (mut asset_folder, mut mesh_folder) = (None, None);
+        for element in root.all("compiler") {
+            let v = element.values();
+            settings.add(&v)?;
+            asset_folder = v.text("assetdir").or(asset_folder);
+            mesh_folder = v.text("meshdir").or(mesh_folder);
+        }
+        let folder = mesh_folder.or(asset_folder).unwrap_or_default();
+        settings.mesh_folder = folder.replace('\\', "/");
+        Ok(settings)
+    }
+
+    fn add(&mut self, v: &Values) -> Result<(), ModelError> {
+        let one_of = |name: &str, expected: &str| {
+            let found = format!("{name} = {}", quoted(v.text(name).unwrap_or_default()));
+            Err(v.refuse(name, found, format!("expected {expected}")))
+        };
+        match v.text("angle") {
+            Some("radian") => self.radians = true,
+            Some("degree") => self.radians = false,
+            None => {}
+            Some(_) => return one_of("angle", "radian or degree"),
+        }
+        match v.text("coordinate") {
+            Some("global") => self.global = true,
+            Some("local") => self.global = false,
+            None => {}
+            Some(_) => return one_of("coordinate", "local or global"),
+        }
+        match v.text("inertiafromgeom") {
+            Some("true") => self.from_shapes = FromShapes::Always,
+            Some("false") => self.from_shapes = FromShapes::Never,
+            Some("auto") => self.from_shapes = FromShapes::WhereNeeded,
+            None => {}
+            Some(_) => return one_of("inertiafromgeom", "true, false or auto"),
+        }
+        if let Some(sequence) = v.text("eulerseq") {
+            let axis = |c: char| {
+                let axis = "xyz".find(c.to_ascii_lowercase())?;
+                Some((axis, c.is_ascii_uppercase()))
+            };
+            let axes: Option<Vec<_>> = sequence.chars().map(axis).collect();
+            match axes.as_deref() {
+                Some(&[a, b, c]) => self.euler = [a, b, c],
+                _ => return one_of("eulerseq", "three letters of x, y, z, X, Y, Z"),
+            }
+        }
+        let switch = |name, to: &mut bool| {
+            if let Some(on) = v.switch(name)? {
+                *to = on;
+            }
+            Ok::<_, ModelError>(())
+        };
+        switch("autolimits", &mut self.autolimits)?;
+        switch("balanceinertia", &mut self.balance_inertia)?;
+        switch("strippath", &mut self.strip_path)?;
+        switch("fitaabb", &mut self.fit_box)?;
+        if let Some([low, high]) = v.exactly::<2>("inertiagrouprange")? {
+            self.groups = (low as i64, high as i64);
+        }
+        self.least_mass = self.least_mass.max(v.not_negative("boundmass")?);
+        self.least_inertia = self.least_inertia.max(v.not_negative("boundinertia")?);
+        if let Some(total) = v.number("settotalmass")? {
+            self.total_mass = (total > 0.0).then_some(total);
+        }
+        Ok(())
+    }
+
+    /// An angle of the file in radians.
+    pub(crate) fn angle(&self, angle: f64) -> f64 {
+        if self.radians {
+            angle
+        } else {
+            angle.to_radians()
+        }
+    }
+
+    /// A rotation from Euler angles, as the file means them.
+    pub(crate) fn euler(&self, angles: DVec3) -> DQuat {
+        let axes = [DVec3::X, DVec3::Y, DVec3::Z];
+        let mut rotation = DQuat::IDENTITY;
+        for ((axis, fixed), angle) in self.euler.into_iter().zip(angles.to_array()) {
+            let turn = DQuat::from_axis_angle(axes[axis], self.angle(angle));
+            rotation = if fixed {
+                turn * rotation
+            } else {
+                rotation * turn
+            };
+        }
+        rotation
+    }
+
+    /// The orientation that an element gives, in any of the ways there are.
+    pub(crate) fn rotation(&self, v: &Values) -> Result<Option<DQuat>, ModelError> {
+        let zero = |name: &str, text: &str| {
+            let found = format!("{name} = {}", quoted(v.get(name).map_or("", |a| &a.text)));
+            v.refuse(
+                name,
+                found,
+                format!("expected {text} of a length above zero"),
+            )
+        };
+        // The other ways win over `quat`, as in MuJoCo: a class may have given that.
+        if let Some([x, y, z, angle]) = v.exactly::<4>("axisangle")? {
+            let axis = DVec3::new(x, y, z)
+                .try_normalize()
+                .ok_or_else(|| zero("axisangle", "an axis"))?;
+            return Ok(Some(DQuat::from_axis_angle(axis, self.angle(angle))));
+        }
+        if let Some([a, b, c, d, e, f]) = v.exactly::<6>("xyaxes")? {
+            let bad = || zero("xyaxes", "two different axes");
+            let x = DVec3::new(a, b, c).try_normalize().ok_or_else(bad)?;
+            let y = DVec3::new(d, e, f);
+            let y = (y - x * x.dot(y)).try_normalize().ok_or_else(bad)?;
+            let axes = DMat3::from_cols(x, y, x.cross(y));
+            return Ok(Some(DQuat::from_mat3(&axes)));
+        }
+        if let Some(z) = v.vector("zaxis")? {
+            let z = z.try_normalize().ok_or_else(|| zero("zaxis", "an axis"))?;
+            return Ok(Some(DQuat::from_rotation_arc(DVec3::Z, z)));
+        }
+        if let Some(angles) = v.vector("euler")? {
+            return Ok(Some(self.euler(angles)));
+        }
+        if let Some([w, x, y, z]) = v.exactly::<4>("quat")? {
+            let q = DQuat::from_xyzw(x, y, z, w);
+            let length = q.length();
+            if length > 1e-9 {
+                return Ok(Some(q * (1.0 / length)));
+            }
+            return Err(zero("quat", "a quaternion"));
+        }
+        Ok(None)
+    }
+
+    /// An element's position and orientation; no motion where nothing is written.
+    pub(crate) fn pose(&self, v: &Values) -> Result<Pose, ModelError> {
+        let position = v.vector("pos")?.unwrap_or_default();
+        let rotation = self.rotation(v)?.unwrap_or_default();
+        Ok(Pose::new(
+            position.as_vec3(),
+            rotation.as_quat().normalize(),
+        ))
+    }
+}

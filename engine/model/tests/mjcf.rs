@@ -1,0 +1,568 @@
+//! What good, odd and bad MJCF files become. Numbers are closed forms, or those of `MuJoCo` 4.0 where
+//! a test says so.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use becomingone_components::body::{JointKind, Pose, RobotModel, Shape};
+use becomingone_model::{Disk, load_robot, parse_robot};
+use glam::{Mat3, Quat, Vec3};
+use std::f32::consts::{FRAC_PI_2, PI};
+use std::path::Path;
+use tempfile::TempDir;
+
+fn parse(text: &str) -> RobotModel {
+    parse_robot(text, Path::new("a.xml"), &Disk).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn error(text: &str) -> String {
+    let parsed = parse_robot(text, Path::new("a.xml"), &Disk);
+    parsed.map(drop).unwrap_err().to_string()
+}
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn near(a: Vec3, b: Vec3) {
+    assert!((a - b).length() < 1e-5, "{a} {b}");
+}
+
+/// A free box with an arm: its joint, and what else is in the file.
+fn arm(joint: &str, rest: &str) -> String {
+    format!(
+        "<mujoco><compiler angle=\"radian\"/><worldbody><body name=\"base\"><freejoint/>\n\
+         <geom type=\"box\" size=\"0.1 0.2 0.3\"/>\n\
+         <body name=\"arm\" pos=\"1 0 0\">{joint}\n\
+         <geom type=\"sphere\" size=\"0.1\" mass=\"2\"/></body></body></worldbody>{rest}</mujoco>"
+    )
+}
+
+#[test]
+fn a_free_body_is_the_base_and_its_joint_counts() {
+    let model = parse(&arm(
+        "<joint name=\"j\" axis=\"0 2 0\" range=\"-1 1\"/>",
+        "",
+    ));
+    assert!(!model.fixed_base);
+    assert_eq!((model.written.links, model.written.moving_joints), (2, 2));
+    assert_eq!((model.links.len(), model.joints.len()), (2, 1));
+    // Half lengths: 8 * 0.1 * 0.2 * 0.3 m³ of water; m/3 (b² + c²).
+    let base = model.links[0].inertial;
+    assert!((base.mass_kg - 48.0).abs() < 1e-4);
+    let moments = Vec3::new(0.13, 0.10, 0.05) * 16.0;
+    near(base.inertia_kg_m2 * Vec3::ONE, moments);
+    let joint = &model.joints[0];
+    assert_eq!(joint.kind, JointKind::Revolute);
+    near(joint.axis, Vec3::Y);
+    near(joint.origin.translation_m, Vec3::X);
+    assert_eq!((joint.limits.lower, joint.limits.upper), (-1.0, 1.0));
+    // A ball: 2/5 m r².
+    let arm = model.links[1].inertial;
+    assert_eq!(arm.mass_kg, 2.0);
+    near(arm.inertia_kg_m2 * Vec3::ONE, Vec3::splat(0.008));
+}
+
+#[test]
+fn the_floor_is_the_scenes_and_other_things_of_the_world_stand_still() {
+    let floor = "<geom type=\"plane\" size=\"0 0 1\"/>";
+    let text = arm("<joint/>", "").replace("<worldbody>", &format!("<worldbody>{floor}"));
+    assert!(!parse(&text).fixed_base);
+    let wall = "<geom type=\"box\" size=\"1 1 1\" pos=\"5 0 1\"/>";
+    let text = arm("<joint/>", "").replace("<worldbody>", &format!("<worldbody>{floor}{wall}"));
+    let model = parse(&text);
+    assert!(model.fixed_base);
+    assert_eq!(
+        (model.links[0].name.as_str(), model.links[0].colliders.len()),
+        ("world", 1)
+    );
+    assert_eq!(model.joints[0].kind, JointKind::Floating);
+    assert_eq!((model.written.links, model.written.moving_joints), (2, 2));
+    // The world weighs nothing.
+    assert!((model.mass_kg() - 50.0).abs() < 1e-3, "{}", model.mass_kg());
+}
+
+#[test]
+fn classes_nest_and_what_an_element_says_wins() {
+    let text = "<mujoco><default><geom density=\"500\" rgba=\"1 0 0 1\"/>\
+        <default class=\"inner\"><geom type=\"box\" size=\"0.5 0.5 0.5\"/></default>\
+        <geom contype=\"0\" conaffinity=\"0\"/></default>\
+        <worldbody><body name=\"a\"><freejoint/><geom type=\"sphere\" size=\"0.1\" mass=\"1\"/>\
+        <body name=\"b\" childclass=\"inner\"><joint/><geom/>\
+        <body name=\"c\"><joint/><geom density=\"1\" contype=\"1\"/></body></body></body></worldbody></mujoco>";
+    let model = parse(text);
+    let masses: Vec<_> = model.links.iter().map(|l| l.inertial.mass_kg).collect();
+    assert_eq!(masses, [1.0, 500.0, 1.0]);
+    // What is written after a nested class counts in it too, as in MuJoCo.
+    assert!(model.links[1].colliders.is_empty());
+    assert_eq!(model.links[2].colliders.len(), 1);
+    assert_eq!(model.links[1].visuals[0].rgba, [1.0, 0.0, 0.0, 1.0]);
+}
+
+#[test]
+fn orientations_may_be_given_in_every_way() {
+    // All of these turn x into y.
+    for (compiler, way) in [
+        ("", "quat=\"0.7071068 0 0 0.7071068\""),
+        ("", "axisangle=\"0 0 1 90\""),
+        ("angle=\"radian\"", "axisangle=\"0 0 2 1.5707963\""),
+        ("", "euler=\"0 0 90\""),
+        ("", "xyaxes=\"0 1 0 -1 0 0\""),
+        // Fixed axes x, y, z: the same as z, y, x that move with the frame.
+        ("eulerseq=\"XYZ\"", "euler=\"0 0 90\""),
+        ("eulerseq=\"zyx\"", "euler=\"90 0 0\""),
+    ] {
+        let text = format!(
+            "<mujoco><compiler {compiler}/><worldbody><body name=\"a\"><freejoint/>\
+             <geom size=\"0.1\"/><geom type=\"box\" size=\".3 .1 .1\" {way}/></body></worldbody></mujoco>"
+        );
+        let model = parse(&text);
+        near(model.links[0].colliders[1].pose.rotation * Vec3::X, Vec3::Y);
+    }
+    let text = "<mujoco><compiler eulerseq=\"xYz\"/><worldbody><body name=\"a\"><freejoint/>\
+        <geom size=\"0.1\"/><geom type=\"box\" size=\".3 .1 .1\" euler=\"30 40 50\"/></body></worldbody></mujoco>";
+    // MuJoCo 4.0's geom_quat of the same file.
+    let q = parse(text).links[0].colliders[1].pose.rotation;
+    let peer = Quat::from_xyzw(0.360_042_17, 0.196_628_23, 0.303_371_77, 0.860_042_17);
+    assert!(
+        q.angle_between(peer) < 1e-3 || q.angle_between(-peer) < 1e-3,
+        "{q}"
+    );
+}
+
+#[test]
+fn shapes_between_two_ends() {
+    let text = "<mujoco><worldbody><body name=\"a\"><freejoint/>\
+        <geom type=\"capsule\" fromto=\"0 0 0 0 2 0\" size=\"0.1\"/></body></worldbody></mujoco>";
+    let model = parse(text);
+    let geometry = &model.links[0].colliders[0];
+    assert_eq!(
+        geometry.shape,
+        Shape::Capsule {
+            radius_m: 0.1,
+            length_m: 2.0
+        }
+    );
+    near(geometry.pose.translation_m, Vec3::Y);
+    assert!((geometry.pose.rotation * Vec3::Z).y.abs() > 0.999_99);
+    let volume = PI * 0.01 * 2.0 + 4.0 / 3.0 * PI * 1e-3;
+    assert!((model.mass_kg() - 1000.0 * volume).abs() < 1e-2);
+}
+
+#[test]
+fn a_written_inertia_wins_unless_told_otherwise() {
+    let body = |compiler: &str| {
+        parse(&format!(
+            "<mujoco><compiler {compiler}/><worldbody><body name=\"a\"><freejoint/>\
+             <inertial pos=\"0 0 1\" mass=\"3\" fullinertia=\"1 2 2.5 0.1 0 0\"/>\
+             <geom size=\"0.1\" mass=\"7\"/></body></worldbody></mujoco>"
+        ))
+    };
+    let inertial = body("").links[0].inertial;
+    assert_eq!((inertial.mass_kg, inertial.com_m), (3.0, Vec3::Z));
+    let m = Mat3::from_cols_array(&[1.0, 0.1, 0.0, 0.1, 2.0, 0.0, 0.0, 0.0, 2.5]);
+    assert!(
+        (inertial.inertia_kg_m2 - m)
+            .to_cols_array()
+            .iter()
+            .all(|x| x.abs() < 1e-6)
+    );
+    assert_eq!(body("inertiafromgeom=\"true\"").mass_kg(), 7.0);
+    assert_eq!(body("settotalmass=\"12\"").mass_kg(), 12.0);
+    assert_eq!(body("boundmass=\"5\"").mass_kg(), 5.0);
+}
+
+#[test]
+fn each_joint_of_a_body_is_a_joint_and_the_mass_stays() {
+    let text = arm(
+        "<joint name=\"x\" type=\"slide\" axis=\"1 0 0\"/><joint name=\"y\" axis=\"0 1 0\" pos=\"0 0 0.5\"/>\
+         <joint name=\"z\" axis=\"0 0 1\"/>",
+        "",
+    );
+    let model = parse(&text);
+    let names: Vec<_> = model.joints.iter().map(|j| j.name.as_str()).collect();
+    assert_eq!(names, ["x", "y", "z"]);
+    assert_eq!(model.links.len(), 4);
+    assert!((model.mass_kg() - 50.0).abs() < 1e-3);
+    assert!(
+        model.warnings.iter().any(|w| w.contains("has 3 joints")),
+        "{:?}",
+        model.warnings
+    );
+    // A quarter turn about y through (0, 0, 0.5) takes the body's origin to -x of that, then a
+    // slide of 1 m: by hand.
+    let mut moved = model.clone();
+    moved.joints[0].start = 1.0;
+    moved.joints[1].start = FRAC_PI_2;
+    let frame = moved.frame("arm").unwrap();
+    let pose = moved.start_poses()[frame.link] * frame.pose;
+    near(pose.translation_m, Vec3::new(1.0 + 1.0 - 0.5, 0.0, 0.5));
+}
+
+#[test]
+fn a_reference_shifts_position_and_limits() {
+    let joint = "<joint name=\"j\" type=\"slide\" ref=\"1.25\" range=\"1 2\" springref=\"1.5\" stiffness=\"3\" armature=\"0.2\" damping=\"4\" frictionloss=\"5\"/>";
+    let joint = parse(&arm(joint, "")).joints[0].clone();
+    assert_eq!((joint.limits.lower, joint.limits.upper), (-0.25, 0.75));
+    assert_eq!((joint.spring_rest, joint.stiffness), (0.25, 3.0));
+    assert_eq!(
+        (joint.armature, joint.damping, joint.friction),
+        (0.2, 4.0, 5.0)
+    );
+}
+
+#[test]
+fn limits_are_as_the_compiler_is_told() {
+    for (compiler, joint, limited) in [
+        ("", "<joint range=\"-1 1\"/>", true),
+        ("autolimits=\"false\"", "<joint range=\"-1 1\"/>", false),
+        (
+            "autolimits=\"false\"",
+            "<joint limited=\"true\" range=\"-1 1\"/>",
+            true,
+        ),
+        ("", "<joint limited=\"false\" range=\"-1 1\"/>", false),
+    ] {
+        let text =
+            arm(joint, "").replace("angle=\"radian\"", &format!("angle=\"radian\" {compiler}"));
+        assert_eq!(
+            parse(&text).joints[0].limits.upper.is_finite(),
+            limited,
+            "{joint}"
+        );
+    }
+    let degrees = arm("<joint range=\"-90 90\"/>", "").replace("angle=\"radian\"", "");
+    assert!((parse(&degrees).joints[0].limits.upper - FRAC_PI_2).abs() < 1e-6);
+    let ball = parse(&arm("<joint type=\"ball\" range=\"0 0.5\"/>", ""));
+    assert_eq!(ball.joints[0].kind, JointKind::Spherical);
+    assert_eq!(
+        (ball.joints[0].limits.lower, ball.joints[0].limits.upper),
+        (0.0, 0.5)
+    );
+}
+
+#[test]
+fn actuators_bound_the_effort_and_equalities_make_joints_follow() {
+    let effort = |actuator: &str| {
+        let rest = format!("<actuator>{actuator}</actuator>");
+        parse(&arm("<joint name=\"j\"/>", &rest)).joints[0]
+            .limits
+            .effort
+    };
+    assert_eq!(
+        effort("<motor joint=\"j\" gear=\"50\" ctrlrange=\"-2 1\"/>"),
+        100.0
+    );
+    assert_eq!(
+        effort("<motor joint=\"j\" gear=\"50\" ctrlrange=\"-2 1\" ctrllimited=\"false\"/>"),
+        f32::INFINITY
+    );
+    assert_eq!(
+        effort("<position joint=\"j\" ctrlrange=\"-2 1\" forcerange=\"-7 7\"/>"),
+        7.0
+    );
+    let joint =
+        "<joint name=\"j\"/></body><body name=\"other\"><joint name=\"k\"/><geom size=\".1\"/>";
+    let rest = "<equality><joint joint1=\"k\" joint2=\"j\" polycoef=\"0.1 -2 0 0 0\"/></equality>";
+    let text = arm(joint, rest);
+    let model = parse(&text);
+    let k = model.joints.iter().find(|j| j.name == "k").unwrap();
+    let mimic = k.mimic.unwrap();
+    assert_eq!(model.joints[mimic.joint].name, "j");
+    assert_eq!((mimic.multiplier, mimic.offset), (-2.0, 0.1));
+}
+
+#[test]
+fn the_home_key_is_the_start() {
+    let key = "<keyframe><key name=\"other\" qpos=\"0 0 0 1 0 0 0 0.1\"/>\
+        <key name=\"home\" qpos=\"0 0 1 0.7071068 0 0.7071068 0 0.7\"/></keyframe>";
+    let model = parse(&arm("<joint name=\"j\"/>", key));
+    assert_eq!(model.joints[0].start, 0.7);
+    // The base stands turned about y, its frame in the file's own axes.
+    let frame = model.frame("base").unwrap();
+    near(frame.pose.rotation * Vec3::Z, Vec3::X);
+    assert_eq!(model.links[0].name, "base");
+    let short = "<keyframe><key qpos=\"0 0 0\"/></keyframe>";
+    let model = parse(&arm("<joint name=\"j\"/>", short));
+    assert!(
+        model
+            .warnings
+            .iter()
+            .any(|w| w.contains("3 numbers in qpos")),
+        "{:?}",
+        model.warnings
+    );
+}
+
+#[test]
+fn frames_move_and_replicas_repeat_what_is_in_them() {
+    let text = "<mujoco><worldbody><frame pos=\"0 0 1\" euler=\"0 0 90\"><body name=\"a\" pos=\"1 0 0\">\
+        <joint axis=\"1 0 0\"/><geom size=\".1\"/></body></frame>\
+        <replicate count=\"3\" offset=\"1 0 0\" sep=\"-\"><body name=\"b\"><joint name=\"j\"/><geom size=\".1\"/></body></replicate>\
+        </worldbody></mujoco>";
+    let model = parse(text);
+    assert_eq!((model.written.links, model.written.moving_joints), (4, 4));
+    near(
+        model.joints[0].origin.translation_m,
+        Vec3::new(0.0, 1.0, 1.0),
+    );
+    let last = model.joints.iter().find(|j| j.name == "j-2").unwrap();
+    near(last.origin.translation_m, Vec3::X * 2.0);
+}
+
+#[test]
+fn poses_of_the_world_are_read_too() {
+    let text = "<mujoco><compiler coordinate=\"global\"/><worldbody><body name=\"a\"><joint type=\"slide\"/>\
+        <geom type=\"capsule\" fromto=\"0 0 1 0 0 2\" size=\".1\"/><body name=\"b\"><joint name=\"j\" pos=\"0 0 1\" axis=\"0 1 0\"/>\
+        <geom type=\"capsule\" fromto=\"0 0 1 0 0 0.5\" size=\".1\"/></body></body></worldbody></mujoco>";
+    let model = parse(text);
+    near(model.joints[1].origin.translation_m, Vec3::Z);
+    let poses = model.start_poses();
+    let centre = |link: usize| (poses[link] * model.links[link].colliders[0].pose).translation_m;
+    near(centre(1), Vec3::Z * 1.5);
+    near(centre(2), Vec3::Z * 0.75);
+}
+
+#[test]
+fn meshes_are_found_scaled_and_weighed() {
+    // A tetrahedron of 1/6 m³ of water.
+    let obj = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n";
+    let text = "<mujoco><compiler meshdir=\"meshes\"/><asset><mesh file=\"t.obj\" scale=\"2 2 2\"/>\
+        <mesh name=\"inline\" vertex=\"0 0 0 1 0 0 0 1 0 0 0 1\"/><mesh name=\"gone\" file=\"gone.stl\"/></asset>\
+        <worldbody><body name=\"a\"><freejoint/><geom type=\"mesh\" mesh=\"t\"/><geom type=\"mesh\" mesh=\"inline\"/>\
+        <geom type=\"mesh\" mesh=\"gone\"/></body></worldbody></mujoco>";
+    let here = folder(&[("a.xml", text), ("meshes/t.obj", obj)]);
+    let model = load_robot(&here.path().join("a.xml"), &Disk).unwrap();
+    assert!(
+        (model.mass_kg() - 1500.0).abs() < 0.1,
+        "{}",
+        model.mass_kg()
+    );
+    near(
+        model.links[0].inertial.com_m,
+        Vec3::splat((0.5 * 8.0 + 0.25) / 9.0),
+    );
+    assert_eq!(model.missing_meshes, ["meshes/gone.stl"]);
+    assert!(model.warnings.iter().any(|w| w.contains("was not found")));
+}
+
+#[test]
+fn a_mesh_is_moved_then_turned_then_scaled() {
+    let text = "<mujoco><asset><mesh name=\"m\" vertex=\"0 0 0 1 0 0 0 1 0 0 0 1\" scale=\"2 1 1\" refpos=\"1 0 0\" \
+        refquat=\"0.7071068 0 0 0.7071068\"/></asset><worldbody><body name=\"a\"><freejoint/>\
+        <geom type=\"mesh\" mesh=\"m\"/></body></worldbody></mujoco>";
+    // MuJoCo 4.0's body_ipos of the same file.
+    near(
+        parse(text).links[0].inertial.com_m,
+        Vec3::new(0.5, 0.75, 0.25),
+    );
+}
+
+#[test]
+fn includes_nest_and_those_that_come_back_are_refused() {
+    let here = folder(&[
+        (
+            "a.xml",
+            "<mujoco>\n<include file=\"parts/b.xml\"/><worldbody><include file=\"c.xml\"/></worldbody></mujoco>",
+        ),
+        (
+            "parts/b.xml",
+            "<mujocoinclude><include file=\"d.xml\"/></mujocoinclude>",
+        ),
+        (
+            "parts/d.xml",
+            "<mujoco><default><geom mass=\"3\"/></default></mujoco>",
+        ),
+        (
+            "c.xml",
+            "<mujocoinclude><body name=\"a\"><freejoint/><geom size=\".1\"/></body></mujocoinclude>",
+        ),
+        (
+            "loop.xml",
+            "<mujoco>\n <include file=\"loop2.xml\"/></mujoco>",
+        ),
+        (
+            "loop2.xml",
+            "<mujoco><include file=\"./loop.xml\"/></mujoco>",
+        ),
+        ("self.xml", "<mujoco><include file=\"self.xml\"/></mujoco>"),
+        (
+            "gone.xml",
+            "<mujoco>\n<include file=\"nothing.xml\"/></mujoco>",
+        ),
+        ("broken.xml", "<mujoco><include file=\"cut.xml\"/></mujoco>"),
+        ("cut.xml", "<mujoco><worldbody>"),
+    ]);
+    let load = |name: &str| load_robot(&here.path().join(name), &Disk);
+    assert_eq!(load("a.xml").unwrap().mass_kg(), 3.0);
+    for (name, place, words) in [
+        ("loop.xml", "loop2.xml:1:24", "leads back to itself"),
+        ("self.xml", "self.xml:1:24", "leads back to itself"),
+        ("gone.xml", "gone.xml:2:16", "was not found"),
+        ("broken.xml", "cut.xml:1:", "cut off"),
+    ] {
+        let text = load(name).map(drop).unwrap_err().to_string();
+        assert!(text.contains(place) && text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn doubling_includes_end() {
+    // Each file includes the next one twice: 2^30 bodies.
+    let mut files = Vec::new();
+    for k in 0..30 {
+        let next = format!("<include file=\"{}.xml\"/>", k + 1);
+        files.push((
+            format!("{k}.xml"),
+            format!("<mujoco>{next}{next}<a/></mujoco>"),
+        ));
+    }
+    files.push(("30.xml".to_owned(), "<mujoco><b/></mujoco>".to_owned()));
+    let files: Vec<_> = files
+        .iter()
+        .map(|(n, t)| (n.as_str(), t.as_str()))
+        .collect();
+    let here = folder(&files);
+    let text = load_robot(&here.path().join("0.xml"), &Disk)
+        .map(drop)
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("more than 1000 included files"), "{text}");
+}
+
+#[test]
+fn what_is_not_supported_is_said() {
+    let rest = "<tendon><fixed name=\"t\"><joint joint=\"j\" coef=\"1\"/></fixed></tendon>\
+        <equality><weld body1=\"base\" body2=\"arm\"/></equality><option gravity=\"0 0 0\" density=\"1000\"/>";
+    let model = parse(&arm("<joint name=\"j\" dampnig=\"1\"/><composite/>", rest));
+    for words in [
+        "tendons are not supported",
+        "<weld> between bodies is not supported",
+        "gravity is the scene's",
+        "forces of air and water",
+        "unknown attribute \"dampnig\" of <joint> was left out; did you mean `damping`?",
+        "<composite> is not supported",
+    ] {
+        assert!(
+            model.warnings.iter().any(|w| w.contains(words)),
+            "{words}: {:?}",
+            model.warnings
+        );
+    }
+}
+
+#[test]
+fn bad_files_are_refused_at_their_place() {
+    for (was, is, place, words) in [
+        ("mass=\"2\"", "mass=\"-2\"", "3:", "mass = -2"),
+        (
+            "size=\"0.1\"",
+            "size=\"-0.1\"",
+            "4:",
+            "a sphere of size [-0.1]",
+        ),
+        ("size=\"0.1\"", "size=\"nan\"", "4:", "\"nan\" in size"),
+        ("size=\"0.1\" ", "", "4:", "a sphere of size []"),
+        (
+            "type=\"sphere\"",
+            "type=\"shpere\"",
+            "4:",
+            "did you mean \"sphere\"?",
+        ),
+        (
+            "type=\"sphere\"",
+            "type=\"mesh\" mesh=\"m\"",
+            "4:",
+            "the mesh \"m\", which is not among",
+        ),
+        (
+            "<joint/>",
+            "<joint axis=\"0 0 0\"/>",
+            "3:",
+            "an axis of length zero",
+        ),
+        (
+            "<joint/>",
+            "<joint range=\"1 -1\"/>",
+            "3:",
+            "the range 1 to -1",
+        ),
+        (
+            "<joint/>",
+            "<joint type=\"hing\"/>",
+            "3:",
+            "did you mean \"hinge\"?",
+        ),
+        (
+            "<joint/>",
+            "<joint class=\"none\"/>",
+            "3:",
+            "the default class \"none\"",
+        ),
+        (
+            "<joint/>",
+            "<freejoint/>",
+            "3:",
+            "a free joint beside other joints",
+        ),
+        (
+            "<joint/>",
+            "<joint name=\"a\"/><joint name=\"a\"/>",
+            "3:",
+            "a second joint with the name \"a\"",
+        ),
+        (
+            "name=\"arm\"",
+            "name=\"base\"",
+            "3:",
+            "a second link with the name \"base\"",
+        ),
+        ("pos=\"1 0 0\"", "pos=\"1 0\"", "3:", "pos with 2 numbers"),
+        (
+            "angle=\"radian\"",
+            "angle=\"radians\"",
+            "1:",
+            "expected radian or degree",
+        ),
+        ("</mujoco>", "", "4:", "cut off"),
+    ] {
+        let good = arm("<joint/>", "");
+        let text = good.replace(was, is);
+        assert_ne!(good, text, "{was}");
+        let message = error(&text);
+        // The line is that of the text above; a mass stands in line 4 of it.
+        assert!(
+            message.starts_with("a.xml:") && message.contains(words),
+            "{message}"
+        );
+        let line = if words == "mass = -2" { "4:" } else { place };
+        assert!(message.starts_with(&format!("a.xml:{line}")), "{message}");
+    }
+    let twice =
+        "<mujoco><default><default class=\"a\"><default class=\"a\"/></default></default></mujoco>";
+    assert!(
+        error(twice).contains("a second default class"),
+        "{}",
+        error(twice)
+    );
+}
+
+/// Joints in the frames of their bodies do not move what is drawn.
+#[test]
+fn the_start_is_as_the_file_draws_it() {
+    let text = "<mujoco><worldbody><body name=\"a\" pos=\"0 0 1\" euler=\"0 90 0\"><joint pos=\"0.3 0.2 0.1\" axis=\"1 1 0\"/>\
+        <geom size=\".1\"/><body name=\"b\" pos=\"0 0 2\"><joint pos=\"1 1 1\"/><geom size=\".1\"/></body></body></worldbody></mujoco>";
+    let model = parse(text);
+    let at = |name: &str| {
+        let frame = model.frame(name).unwrap();
+        model.start_poses()[frame.link] * frame.pose
+    };
+    let a = Pose::new(Vec3::Z, Quat::from_rotation_y(FRAC_PI_2));
+    near(at("a").translation_m, Vec3::Z);
+    near(at("b").translation_m, a.point(Vec3::Z * 2.0));
+}
