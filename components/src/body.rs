@@ -299,6 +299,11 @@ impl RobotModel {
         self.frames.iter().find(|f| f.name == name)
     }
 
+    /// Index of the joint with this name.
+    pub fn joint(&self, name: &str) -> Option<usize> {
+        self.joints.iter().position(|j| j.name == name)
+    }
+
     /// Height of the lowest point of any collider over the root's origin, every joint at its start (m); 0 without colliders.
     pub fn lowest_m(&self) -> f32 {
         let poses = self.start_poses();

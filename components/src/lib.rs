@@ -11,6 +11,7 @@
 //! - [`actuator`] and [`drive`]: commands, wheels, odometry.
 //! - [`control`]: goals, the slow plan and the fast reaction.
 //! - [`coherence`]: channels, Emissary, Master and their synchrony.
+//! - [`joints`]: joints, their servos and their motions.
 //! - [`event`]: what happened.
 //!
 //! Nothing here runs: systems are in `becomingone-systems`.
@@ -22,6 +23,7 @@ pub mod control;
 pub mod drive;
 pub mod event;
 pub mod geodesy;
+pub mod joints;
 pub mod scene;
 pub mod seed;
 pub mod sensor;

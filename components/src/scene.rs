@@ -7,6 +7,7 @@ use crate::body::{Mesh, RobotModel};
 use crate::control::Localisation;
 use crate::drive::Drive;
 use crate::geodesy::Geodetic;
+use crate::joints::Servos;
 use crate::sensor::Noise;
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -174,6 +175,9 @@ pub struct AgentSpec {
     /// Where its forward direction points at the start (rad).
     #[serde(default)]
     pub yaw_rad: f64,
+    /// Whether its root link stands still, as if bolted to the world.
+    #[serde(default)]
+    pub fixed: bool,
     /// What moves it.
     #[serde(default)]
     pub drive: DriveSpec,
@@ -203,6 +207,15 @@ pub enum DriveSpec {
         left: Vec<String>,
         /// Joints on the right.
         right: Vec<String>,
+    },
+    /// A position servo on every joint, that holds where it starts.
+    Joints {
+        /// Of every servo (N m/rad or N/m); none: of each as much as what it carries asks for.
+        #[serde(default)]
+        stiffness: Option<f64>,
+        /// Of every servo (N m s/rad or N s/m); none: critical.
+        #[serde(default)]
+        damping: Option<f64>,
     },
 }
 
@@ -312,8 +325,39 @@ pub enum ControllerSpec {
         #[serde(default)]
         localisation: Localisation,
     },
+    /// Moves joints to positions, or to and fro.
+    Joints {
+        /// Joints that are not named hold where they start.
+        motions: Vec<MotionSpec>,
+        /// Time of the way from the start into the motions (s).
+        #[serde(default = "default_ease_s")]
+        ease_s: f64,
+    },
 }
 
+/// The motion of one joint: `position + amplitude sin(2π frequency t + phase)`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MotionSpec {
+    /// Name of the joint.
+    pub joint: String,
+    /// Middle of the motion (rad or m); where the joint starts, if it is missing.
+    #[serde(default)]
+    pub position: Option<f64>,
+    /// To each side (rad or m).
+    #[serde(default)]
+    pub amplitude: f64,
+    /// Times a second.
+    #[serde(default)]
+    pub frequency_hz: f64,
+    /// At the run's start (rad).
+    #[serde(default)]
+    pub phase_rad: f64,
+}
+
+fn default_ease_s() -> f64 {
+    1.0
+}
 fn one_lap() -> Option<u32> {
     Some(1)
 }
@@ -398,6 +442,8 @@ pub struct LoadedScene {
     pub models: Vec<Option<Arc<RobotModel>>>,
     /// The drive of each agent, none where nothing drives it.
     pub drives: Vec<Option<Drive>>,
+    /// The servos of each agent, none where its joints have none.
+    pub servos: Vec<Option<Servos>>,
     /// The mesh of each obstacle, none where it is no mesh.
     pub meshes: Vec<Option<Arc<Mesh>>>,
 }

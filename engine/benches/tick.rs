@@ -83,7 +83,8 @@ impl Bare {
         at.sort_by_key(|(_, name, ..)| name.to_string());
         for ((entity, name, model, pose), drive) in at.into_iter().zip(&loaded.drives) {
             let drive: &Drive = drive.as_ref().unwrap();
-            let bodies: Bodies = physics.add_robot(name, entity, &model.0, pose.0, Some(drive));
+            let bodies: Bodies =
+                physics.add_robot(name, entity, &model.0, pose.0, Some(drive), None);
             for wheel in &drive.wheels {
                 let joint = bodies.joints[wheel.joint].unwrap();
                 let joint = physics.rapier.impulse_joints.get_mut(joint, true).unwrap();

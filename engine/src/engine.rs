@@ -116,6 +116,7 @@ impl CoherenceEngine {
                 model: None,
                 position_m: [0.0; 3],
                 yaw_rad: 0.0,
+                fixed: false,
                 drive: DriveSpec::Off,
                 sensors: Vec::new(),
                 controller: None,
@@ -134,6 +135,7 @@ impl CoherenceEngine {
             scene,
             models: vec![None],
             drives: vec![None],
+            servos: vec![None],
             meshes: Vec::new(),
         });
         engine.set_pace(Pace::RealTime);

@@ -5,8 +5,10 @@ use crate::control::avoidance::NearPoints;
 use crate::control::drive::{DRIVE_RATE_HZ, DriveRate};
 use crate::control::heading;
 use crate::control::pursuit::{PLAN_RATE_HZ, PlanRate};
+use crate::control::servo::Followed;
 use crate::hash::Roster;
 use crate::physics::Physics;
+use crate::physics::joints::wants_states;
 use crate::physics::motion::WheelAngles;
 use crate::physics::threads::{ThreadsError, use_threads};
 use crate::sensing::contact::ContactModel;
@@ -24,9 +26,12 @@ use becomingone_components::coherence::{Channels, Coherence, MAX_CHANNELS, kerne
 use becomingone_components::control::{DrivenBy, Ears, Goals, PatrolController, Plan, Reaction};
 use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
 use becomingone_components::geodesy::TangentPlane;
+use becomingone_components::joints::{
+    JointMotion, JointStates, JointTargets, JointsController, Servos,
+};
 use becomingone_components::scene::{
-    Agent, AgentSpec, CoherenceSpec, ControllerSpec, FromScene, LoadedScene, ObstacleSpec, Scene,
-    SensorKind, SensorSpec, default_emissary_window_s, default_kernel_rate_hz,
+    Agent, AgentSpec, CoherenceSpec, ControllerSpec, FromScene, LoadedScene, MotionSpec,
+    ObstacleSpec, Scene, SensorKind, SensorSpec, default_emissary_window_s, default_kernel_rate_hz,
     default_master_window_s,
 };
 use becomingone_components::seed::{Rng, RunSeed};
@@ -85,8 +90,13 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
     for (spec, mesh) in scene.world.obstacles.iter().zip(&loaded.meshes) {
         spawn_obstacle(world, scene, spec, mesh.as_ref());
     }
-    for ((spec, model), drive) in scene.agents.iter().zip(&loaded.models).zip(&loaded.drives) {
-        spawn_agent(world, spec, model.as_ref(), drive.as_ref())?;
+    for (index, spec) in scene.agents.iter().enumerate() {
+        let robot = loaded.models[index].as_ref().map(|model| Robot {
+            model,
+            drive: loaded.drives[index].as_ref(),
+            servos: loaded.servos[index].as_ref(),
+        });
+        spawn_agent(world, spec, robot)?;
     }
     let mut named: Vec<(String, Entity)> = world
         .query_filtered::<(&Name, Entity), With<FromScene>>()
@@ -211,22 +221,44 @@ fn spawn_obstacle(world: &mut World, scene: &Scene, spec: &ObstacleSpec, mesh: O
     world.spawn((Name::new(spec.name().to_owned()), FromScene, obstacle));
 }
 
+/// A body, and what moves it.
+#[derive(Clone, Copy)]
+struct Robot<'a> {
+    model: &'a Arc<RobotModel>,
+    drive: Option<&'a Drive>,
+    servos: Option<&'a Servos>,
+}
+
+impl Robot<'_> {
+    /// What its encoders count, as channels of its kernel.
+    fn encoded(&self) -> Vec<String> {
+        let joints = &self.model.joints;
+        match (self.drive, self.servos) {
+            (Some(drive), _) => (0..drive.wheels.len())
+                .map(|k| format!("wheels/{k}"))
+                .collect(),
+            (None, Some(Servos(servos))) => servos
+                .iter()
+                .map(|s| format!("joints/{}", joints[s.joint].name))
+                .collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+}
+
 fn spawn_agent(
     world: &mut World,
     spec: &AgentSpec,
-    model: Option<&Arc<RobotModel>>,
-    drive: Option<&Drive>,
+    robot: Option<Robot<'_>>,
 ) -> Result<(), SpawnError> {
     let agent = world
         .spawn((Name::new(spec.name.clone()), Agent, FromScene))
         .id();
-    if let Some(model) = model {
-        spawn_body(world, agent, spec, model, drive);
-    }
     let mut ears = Ears::default();
-    if let Some(model) = model {
+    if let Some(robot) = robot {
+        spawn_body(world, agent, spec, robot);
         for sensor in &spec.sensors {
-            let entity = spawn_sensor(world, agent, spec, sensor, model, drive);
+            let entity = spawn_sensor(world, agent, spec, sensor, robot);
             let ear = match sensor.kind {
                 SensorKind::Lidar { .. } => &mut ears.lidar,
                 SensorKind::Encoders { .. } => &mut ears.encoders,
@@ -239,13 +271,14 @@ fn spawn_agent(
     }
     world.entity_mut(agent).insert(ears);
     if let Some(controller) = &spec.controller {
-        spawn_controller(world, agent, controller);
+        spawn_controller(world, agent, controller, robot);
     }
+    let heard = robot.filter(|_| ears.encoders.is_some());
     spawn_kernel(
         world,
         agent,
         spec,
-        drive.filter(|_| ears.encoders.is_some()),
+        heard.map(|r| r.encoded()).unwrap_or_default(),
     )
 }
 
@@ -268,13 +301,16 @@ fn spawn_body(
     world: &mut World,
     agent: Entity,
     spec: &AgentSpec,
-    model: &Arc<RobotModel>,
-    drive: Option<&Drive>,
+    Robot {
+        model,
+        drive,
+        servos,
+    }: Robot<'_>,
 ) {
     let root = start_pose(spec, model, drive);
     let bodies = world
         .resource_mut::<Physics>()
-        .add_robot(&spec.name, agent, model, root, drive);
+        .add_robot(&spec.name, agent, model, root, drive, servos);
     let links = model.start_poses().into_iter().map(|p| root * p).collect();
     world.entity_mut(agent).insert((
         Model(model.clone()),
@@ -284,6 +320,35 @@ fn spawn_body(
         LinkPoses(links),
         Travel::default(),
     ));
+    if wants_states(model) || servos.is_some() {
+        world.entity_mut(agent).insert(JointStates {
+            positions: model.joints.iter().map(|j| f64::from(j.start)).collect(),
+            velocities: vec![0.0; model.joints.len()],
+        });
+    }
+    if let Some(servos) = servos {
+        let joints = servos.0.iter().map(|s| &model.joints[s.joint]);
+        let start: Vec<f64> = joints.map(|j| f64::from(j.start)).collect();
+        let actuator = world
+            .spawn((
+                Name::new(format!("{}/drive", spec.name)),
+                FromScene,
+                Actuator,
+                ChildOf(agent),
+                servos.clone(),
+                Command(JointTargets {
+                    velocities: vec![0.0; start.len()],
+                    positions: start.clone(),
+                }),
+                Followed {
+                    positions: start.clone(),
+                    behind: false,
+                },
+                WheelAngles(start),
+            ))
+            .id();
+        world.entity_mut(agent).insert(DrivenBy(actuator));
+    }
     let Some(drive) = drive else {
         return;
     };
@@ -318,8 +383,7 @@ fn spawn_sensor(
     agent: Entity,
     spec: &AgentSpec,
     sensor: &SensorSpec,
-    model: &RobotModel,
-    drive: Option<&Drive>,
+    robot: Robot<'_>,
 ) -> Entity {
     let name = format!("{}/{}", spec.name, sensor.name);
     let mut rng = Rng::for_name(*world.resource::<RunSeed>(), &name);
@@ -328,7 +392,8 @@ fn spawn_sensor(
         vec3(sensor.position_m),
         Quat::from_xyzw(x, y, z, w).normalize(),
     );
-    let frame = sensor.link.as_deref().and_then(|link| model.frame(link));
+    let link = sensor.link.as_deref();
+    let frame = link.and_then(|link| robot.model.frame(link));
     let (link, mount) = frame.map_or((0, on_frame), |f| (f.link, f.pose * on_frame));
     let entity = world
         .spawn((
@@ -350,8 +415,7 @@ fn spawn_sensor(
             add_reading::<Imu>(world, entity, Imu::default(), imu);
         }
         SensorKind::Encoders { noise } => {
-            let wheels = drive.map_or(0, |d| d.wheels.len());
-            let encoders = EncodersModel::new(*noise, wheels, &mut rng);
+            let encoders = EncodersModel::new(*noise, robot.encoded().len(), &mut rng);
             add_reading::<Encoders>(world, entity, Encoders::default(), encoders);
         }
         SensorKind::Lidar {
@@ -391,16 +455,43 @@ fn add_reading<T: Measurement>(world: &mut World, entity: Entity, truth: T, mode
         .insert((Reading::<T>::with_capacity(1), Truth(truth), model));
 }
 
-fn spawn_controller(world: &mut World, agent: Entity, controller: &ControllerSpec) {
-    let ControllerSpec::Patrol {
-        waypoints_m,
-        laps,
-        tolerance_m,
-        speed_m_s,
-        lookahead_m,
-        clearance_m,
-        localisation,
-    } = controller;
+fn spawn_controller(
+    world: &mut World,
+    agent: Entity,
+    controller: &ControllerSpec,
+    robot: Option<Robot<'_>>,
+) {
+    let (waypoints_m, laps, tolerance_m, speed_m_s, lookahead_m, clearance_m, localisation) =
+        match controller {
+            ControllerSpec::Patrol {
+                waypoints_m,
+                laps,
+                tolerance_m,
+                speed_m_s,
+                lookahead_m,
+                clearance_m,
+                localisation,
+            } => (
+                waypoints_m,
+                laps,
+                tolerance_m,
+                speed_m_s,
+                lookahead_m,
+                clearance_m,
+                localisation,
+            ),
+            ControllerSpec::Joints { motions, ease_s } => {
+                let motions = motions
+                    .iter()
+                    .filter_map(|m| joint_motion(m, robot?))
+                    .collect();
+                world.entity_mut(agent).insert(JointsController {
+                    motions,
+                    ease_s: *ease_s,
+                });
+                return;
+            }
+        };
     world.entity_mut(agent).insert((
         Goals {
             waypoints_m: waypoints_m.clone(),
@@ -421,11 +512,25 @@ fn spawn_controller(world: &mut World, agent: Entity, controller: &ControllerSpe
     ));
 }
 
+/// A scene's motion, with the servo that makes it; the loader has checked that there is one.
+fn joint_motion(spec: &MotionSpec, robot: Robot<'_>) -> Option<JointMotion> {
+    let joint = robot.model.joint(&spec.joint)?;
+    let start = f64::from(robot.model.joints[joint].start);
+    Some(JointMotion {
+        servo: robot.servos?.0.iter().position(|s| s.joint == joint)?,
+        start,
+        position: spec.position.unwrap_or(start),
+        amplitude: spec.amplitude,
+        frequency_hz: spec.frequency_hz,
+        phase_rad: spec.phase_rad,
+    })
+}
+
 fn spawn_kernel(
     world: &mut World,
     agent: Entity,
     spec: &AgentSpec,
-    encoded: Option<&Drive>,
+    mut encoded: Vec<String>,
 ) -> Result<(), SpawnError> {
     let (rate_hz, emissary_s, master_s, own) = match &spec.coherence {
         CoherenceSpec::Off => return Ok(()),
@@ -447,13 +552,11 @@ fn spawn_kernel(
             channels.as_slice(),
         ),
     };
-    // Scenes are checked for their own channels; of a robot with many wheels the first are heard.
-    let room = MAX_CHANNELS.saturating_sub(own.len());
-    let wheels = encoded.map_or(0, |d| d.wheels.len().min(room));
-    let names: Vec<String> = (0..wheels)
-        .map(|k| format!("wheels/{k}"))
-        .chain(own.iter().map(|c| c.name.clone()))
-        .collect();
+    // Scenes are checked for their own channels; of a robot with many encoders the first are heard.
+    encoded.truncate(MAX_CHANNELS.saturating_sub(own.len()));
+    let wheels = encoded.len();
+    let mut names = encoded;
+    names.extend(own.iter().map(|c| c.name.clone()));
     if names.is_empty() {
         return Ok(());
     }

@@ -70,7 +70,7 @@ pub fn find_drive(model: &mut RobotModel, spec: &DriveSpec) -> Result<Option<Dri
         },
     };
     let ((mut wheels, steered), sides) = match spec {
-        DriveSpec::Off => return Ok(None),
+        DriveSpec::Off | DriveSpec::Joints { .. } => return Ok(None),
         DriveSpec::Auto => (inferred(model).map_err(&fail)?, None),
         DriveSpec::Wheels { left, right } => {
             let named = named(model, left, right).map_err(&fail)?;

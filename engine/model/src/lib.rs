@@ -13,7 +13,7 @@
 //! - `repair`: masses and inertias that cannot be.
 //! - `fuse`: links that fixed joints hold together become one.
 //! - [`wheel_cylinder`]: the cylinder that stands for a wheel.
-//! - [`find_drive`]: which joints are driven wheels, and what they can do.
+//! - [`find_drive`]: which joints are driven wheels, and what they can do; [`find_servos`]: which have servos.
 //!
 //! Everything that is wrong with a file is one [`ModelError`]: where, what was found, what was
 //! expected. What could be repaired is a sentence in
@@ -35,6 +35,7 @@ mod mjcf;
 mod msh;
 mod obj;
 mod repair;
+mod servo;
 mod shelf;
 mod stl;
 mod tree;
@@ -49,4 +50,5 @@ pub use error::{ModelError, Place, did_you_mean};
 pub use files::{Disk, Files};
 pub use load::{load_robot, parse_robot};
 pub use mesh::load_mesh;
+pub use servo::find_servos;
 pub use wheel::wheel_cylinder;

@@ -3,7 +3,8 @@
 use super::mistake::Mistakes;
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::scene::{
-    AgentSpec, CoherenceSpec, ControllerSpec, ObstacleSpec, Scene, SensorKind, SensorSpec, Signal,
+    AgentSpec, CoherenceSpec, ControllerSpec, DriveSpec, MotionSpec, ObstacleSpec, Scene,
+    SensorKind, SensorSpec, Signal,
 };
 use becomingone_components::sensor::Noise;
 use becomingone_components::time::NS_PER_S;
@@ -295,6 +296,13 @@ impl Check<'_, '_> {
             );
         }
         let driven = agent.drive != Default::default();
+        if let DriveSpec::Joints { stiffness, damping } = agent.drive {
+            for (name, gain) in [("stiffness", stiffness), ("damping", damping)] {
+                if let Some(gain) = gain {
+                    self.positive(&format!("{path}.drive.{name}"), gain);
+                }
+            }
+        }
         let mut names = HashSet::new();
         for (k, sensor) in agent.sensors.iter().enumerate().take(MANY) {
             let at = format!("{path}.sensors[{k}]");
@@ -302,11 +310,21 @@ impl Check<'_, '_> {
             self.sensor(&at, sensor, scene, driven);
         }
         if let Some(controller) = &agent.controller {
-            if agent.model.is_none() || !driven {
+            let (expected, fits) = match (controller, &agent.drive) {
+                (ControllerSpec::Patrol { .. }, drive) => (
+                    "a `model`, and `drive: Auto` or `drive: Wheels(..)`",
+                    matches!(drive, DriveSpec::Auto | DriveSpec::Wheels { .. }),
+                ),
+                (ControllerSpec::Joints { .. }, drive) => (
+                    "a `model`, and `drive: Joints()`",
+                    matches!(drive, DriveSpec::Joints { .. }),
+                ),
+            };
+            if agent.model.is_none() || !fits {
                 self.wrong(
                     &format!("{path}.controller"),
-                    "a controller without a drive",
-                    "a `model`, and `drive: Auto` or `drive: Wheels(..)`",
+                    "a controller without its drive",
+                    expected,
                 );
             }
             self.controller(&format!("{path}.controller"), controller);
@@ -368,8 +386,8 @@ impl Check<'_, '_> {
                 if !driven {
                     self.wrong(
                         &kind,
-                        "encoders without driven wheels",
-                        "`drive: Auto` or `drive: Wheels(..)` on the agent",
+                        "encoders without a drive",
+                        "`drive: Auto`, `drive: Wheels(..)` or `drive: Joints()` on the agent",
                     );
                 }
                 self.noise(&format!("{kind}.noise"), noise);
@@ -427,39 +445,75 @@ impl Check<'_, '_> {
     }
 
     fn controller(&mut self, path: &str, controller: &ControllerSpec) {
-        let ControllerSpec::Patrol {
-            waypoints_m,
-            laps,
-            tolerance_m,
-            speed_m_s,
-            lookahead_m,
-            clearance_m,
-            localisation: _,
-        } = controller;
-        if waypoints_m.is_empty() {
-            self.wrong(
-                &format!("{path}.waypoints_m"),
-                "none",
-                "at least one waypoint",
-            );
+        match controller {
+            ControllerSpec::Patrol {
+                waypoints_m,
+                laps,
+                tolerance_m,
+                speed_m_s,
+                lookahead_m,
+                clearance_m,
+                localisation: _,
+            } => {
+                if waypoints_m.is_empty() {
+                    self.wrong(
+                        &format!("{path}.waypoints_m"),
+                        "none",
+                        "at least one waypoint",
+                    );
+                }
+                self.count(&format!("{path}.waypoints_m"), waypoints_m.len());
+                for (k, p) in waypoints_m.iter().enumerate().take(MANY) {
+                    self.position(&format!("{path}.waypoints_m[{k}]"), p);
+                }
+                if *laps == Some(0) {
+                    self.wrong(&format!("{path}.laps"), 0, "at least 1, or None");
+                }
+                self.positive(&format!("{path}.tolerance_m"), *tolerance_m);
+                self.within(
+                    &format!("{path}.speed_m_s"),
+                    *speed_m_s,
+                    1e-3,
+                    100.0,
+                    "m/s from 0.001 to 100",
+                );
+                self.positive(&format!("{path}.lookahead_m"), *lookahead_m);
+                self.not_negative(&format!("{path}.clearance_m"), *clearance_m);
+            }
+            ControllerSpec::Joints { motions, ease_s } => {
+                self.not_negative(&format!("{path}.ease_s"), *ease_s);
+                self.count(&format!("{path}.motions"), motions.len());
+                let mut joints = HashSet::new();
+                for (k, motion) in motions.iter().enumerate().take(MANY) {
+                    self.motion(&format!("{path}.motions[{k}]"), motion, &mut joints);
+                }
+            }
         }
-        self.count(&format!("{path}.waypoints_m"), waypoints_m.len());
-        for (k, p) in waypoints_m.iter().enumerate().take(MANY) {
-            self.position(&format!("{path}.waypoints_m[{k}]"), p);
+    }
+
+    fn motion<'m>(&mut self, path: &str, motion: &'m MotionSpec, joints: &mut HashSet<&'m str>) {
+        if !joints.insert(&motion.joint) {
+            let found = format!("`{}` a second time", motion.joint);
+            self.wrong(&format!("{path}.joint"), found, "each joint once");
         }
-        if *laps == Some(0) {
-            self.wrong(&format!("{path}.laps"), 0, "at least 1, or None");
+        if let Some(position) = motion.position {
+            self.angle(&format!("{path}.position"), position);
         }
-        self.positive(&format!("{path}.tolerance_m"), *tolerance_m);
         self.within(
-            &format!("{path}.speed_m_s"),
-            *speed_m_s,
-            1e-3,
-            100.0,
-            "m/s from 0.001 to 100",
+            &format!("{path}.amplitude"),
+            motion.amplitude,
+            0.0,
+            1e3,
+            "radians or metres from 0 to 1000",
         );
-        self.positive(&format!("{path}.lookahead_m"), *lookahead_m);
-        self.not_negative(&format!("{path}.clearance_m"), *clearance_m);
+        self.within(
+            &format!("{path}.frequency_hz"),
+            motion.frequency_hz,
+            0.0,
+            1e3,
+            "0 to 1000 Hz",
+        );
+        self.angle(&format!("{path}.phase_rad"), motion.phase_rad);
     }
 
     fn coherence(&mut self, path: &str, coherence: &CoherenceSpec, tick_ns: u64) {

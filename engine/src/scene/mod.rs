@@ -9,11 +9,14 @@ use crate::assets::{Assets, BUILT_IN};
 use becomingone_components::body::{Mesh, RobotModel};
 use becomingone_components::coherence::MAX_CHANNELS;
 use becomingone_components::drive::Drive;
+use becomingone_components::joints::Servos;
 use becomingone_components::scene::{
-    AgentSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene, ObstacleSpec, Scene,
-    SensorKind, SensorSpec, WorldSpec,
+    AgentSpec, CoherenceSpec, ControllerSpec, DriveSpec, FORMAT_VERSION, LoadedScene, ObstacleSpec,
+    Scene, SensorKind, SensorSpec, WorldSpec,
 };
-use becomingone_model::{Files, ModelError, did_you_mean, find_drive, load_mesh, load_robot};
+use becomingone_model::{
+    Files, ModelError, did_you_mean, find_drive, find_servos, load_mesh, load_robot,
+};
 use glam::Vec3;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -123,6 +126,7 @@ pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
             // High enough to be seen falling, low enough to land well.
             position_m: [0.0, 0.0, if model.fixed_base { 0.0 } else { 0.1 }],
             yaw_rad: 0.0,
+            fixed: false,
             drive: DriveSpec::Off,
             sensors: vec![SensorSpec {
                 name: "imu".to_owned(),
@@ -143,6 +147,7 @@ pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
         scene,
         models: vec![Some(Arc::new(model))],
         drives: vec![None],
+        servos: vec![None],
         meshes: Vec::new(),
     })
 }
@@ -161,11 +166,13 @@ impl Loader<'_, '_> {
     fn read(mut self, mut scene: Scene) -> LoadedScene {
         let mut models = Vec::new();
         let mut drives = Vec::new();
+        let mut servos = Vec::new();
         // A fleet of one kind reads its description once; a bad one is told once.
         let mut known = HashMap::new();
         for (index, agent) in scene.agents.iter_mut().enumerate() {
             let robot = self.robot(agent, index, &mut known);
             let (model, drive) = robot.map_or((None, None), |(m, d)| (Some(m), d));
+            servos.push(self.servos(agent, index, model.as_deref()));
             models.push(model);
             drives.push(drive);
         }
@@ -177,6 +184,7 @@ impl Loader<'_, '_> {
             scene,
             models,
             drives,
+            servos,
             meshes,
         }
     }
@@ -201,7 +209,7 @@ impl Loader<'_, '_> {
             );
             agent.drive = DriveSpec::Auto;
         }
-        let key = format!("{:?} {}", agent.drive, path.display());
+        let key = format!("{:?} {} {}", agent.drive, agent.fixed, path.display());
         let robot = match known.get(&key) {
             Some(robot) => robot.clone(),
             None => {
@@ -255,12 +263,80 @@ impl Loader<'_, '_> {
                 return None;
             }
         };
+        model.fixed_base |= agent.fixed;
         let drive = find_drive(&mut model, &agent.drive).unwrap_or_else(|cause| {
             self.mistakes
                 .add(&format!("agents[{index}].drive"), cause.to_string());
             None
         });
         Some((Arc::new(model), drive))
+    }
+
+    /// The servos of an agent, and whether its controller's motions are theirs.
+    fn servos(
+        &mut self,
+        agent: &mut AgentSpec,
+        index: usize,
+        model: Option<&RobotModel>,
+    ) -> Option<Servos> {
+        let model = model?;
+        let servos = find_servos(model, &agent.drive).unwrap_or_else(|cause| {
+            self.mistakes
+                .add(&format!("agents[{index}].drive"), cause.to_string());
+            None
+        })?;
+        let Some(ControllerSpec::Joints { motions, .. }) = &mut agent.controller else {
+            return Some(servos);
+        };
+        let servo_of = |name: &str| {
+            let joint = model.joint(name)?;
+            servos.0.iter().find(|s| s.joint == joint)
+        };
+        if self.model.is_some() {
+            motions.retain(|m| {
+                let known = servo_of(&m.joint).is_some();
+                if !known {
+                    // Another robot's joints have other names.
+                    log::warn!(
+                        "`{}` has no servo on a joint `{}`: it is not moved",
+                        model.name,
+                        m.joint
+                    );
+                }
+                known
+            });
+        }
+        for (k, motion) in motions.iter().enumerate() {
+            let at = format!("agents[{index}].controller.motions[{k}]");
+            let Some(servo) = servo_of(&motion.joint) else {
+                let joints = servos.0.iter().map(|s| &model.joints[s.joint]);
+                let names: Vec<&str> = joints.map(|j| j.name.as_str()).collect();
+                let expected = format!(
+                    "a joint of `{}` with a servo: {}{}",
+                    model.name,
+                    names.join(", "),
+                    did_you_mean(&motion.joint, names.iter().copied())
+                );
+                let found = format_args!("`{}`", motion.joint);
+                self.mistakes
+                    .wrong(&format!("{at}.joint"), found, &expected);
+                continue;
+            };
+            let start = f64::from(model.joints[servo.joint].start);
+            let middle = motion.position.unwrap_or(start);
+            let [lower, upper] = servo.range;
+            if middle - motion.amplitude < lower || middle + motion.amplitude > upper {
+                self.mistakes.wrong(
+                    &at,
+                    format_args!("{middle} ± {}", motion.amplitude),
+                    &format!(
+                        "what stays within the limits of `{}`, {lower} to {upper}",
+                        motion.joint
+                    ),
+                );
+            }
+        }
+        Some(servos)
     }
 
     /// Wheels and channels of the scene's own must find room in one kernel.

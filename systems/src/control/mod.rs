@@ -4,11 +4,13 @@
 //! - [`pursuit`]: the Master. Slow; it plans along the waypoints.
 //! - [`avoidance`]: the Emissary. Fast; it gives way to what the last scan shows.
 //! - [`drive`]: a twist becomes wheel speeds, and torques of the joints' motors.
+//! - [`servo`]: motions of joints, and the servos that make them.
 
 pub mod avoidance;
 pub mod drive;
 pub mod odometry;
 pub mod pursuit;
+pub mod servo;
 
 use crate::tick::{Tick, TickSystems};
 use bevy_app::{App, Plugin};
@@ -28,10 +30,17 @@ impl Plugin for ControlPlugin {
             .add_systems(
                 Tick,
                 (
-                    (odometry::integrate, pursuit::plan, avoidance::react)
+                    (
+                        odometry::integrate,
+                        pursuit::plan,
+                        avoidance::react,
+                        servo::move_joints,
+                    )
                         .chain()
                         .in_set(ControlSystems),
-                    drive::turn_wheels.in_set(TickSystems::Act),
+                    (drive::turn_wheels, servo::turn_joints)
+                        .chain()
+                        .in_set(TickSystems::Act),
                 ),
             );
     }

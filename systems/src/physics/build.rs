@@ -6,8 +6,9 @@ use becomingone_components::body::{
     Geometry, Joint, JointKind, Link, Mesh, Obstacle, Pose, RobotModel, Shape,
 };
 use becomingone_components::drive::{Drive, SteeredWheel};
+use becomingone_components::joints::Servos;
 use bevy_ecs::prelude::*;
-use glam::{Quat, Vec3};
+use glam::{Mat3, Quat, Vec3};
 use rapier3d::prelude::*;
 
 /// Rapier's handles of an agent's links and joints, in the order of its model.
@@ -17,8 +18,19 @@ pub struct Bodies {
     pub links: Vec<RigidBodyHandle>,
     /// One a joint; none where the joint leaves everything free.
     pub joints: Vec<Option<ImpulseJointHandle>>,
+    /// Joints that hold others to their limits, switched on while these are exceeded.
+    pub governors: Vec<Governor>,
     /// Index among the owners of colliders: the user data of every collider of this agent.
     pub owner: u128,
+}
+
+/// What holds a joint to limits that rapier does not know: of speed, and of more than a turn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Governor {
+    /// Index of the joint in the model.
+    pub joint: usize,
+    /// A motor without a joint, off until it is needed.
+    pub motor: ImpulseJointHandle,
 }
 
 /// Friction of robots' surfaces: dry rubber on concrete is 0.6 to 0.85 (Wong, Theory of Ground
@@ -30,6 +42,12 @@ const SERVO_SATURATION_RAD_S: f32 = 0.5;
 
 /// Stiffness and damping of joints that a driven robot holds in place (1/s², 1/s): a servo of 3 Hz, critically damped.
 const HOLD: (f32, f32) = (400.0, 40.0);
+
+/// Stiffness and damping of a joint that follows another (1/s², 1/s): 30 Hz, critically damped.
+const FOLLOW: (f32, f32) = (35_000.0, 375.0);
+
+/// How fast a brake takes speed away (1/s): within a few ticks.
+const BRAKE: f32 = 1e3;
 
 /// Error at which a steering servo gives its whole torque (rad), and the time in which it takes an error back (s).
 const STEER_SATURATION_RAD: f32 = 0.1;
@@ -74,6 +92,7 @@ impl Physics {
         model: &RobotModel,
         root: Pose,
         drive: Option<&Drive>,
+        servos: Option<&Servos>,
     ) -> Bodies {
         let user_data = self.add_owner(name, Some(agent), false);
         let trees = trees(model);
@@ -89,59 +108,94 @@ impl Physics {
                     RigidBodyBuilder::dynamic()
                 };
                 let body = body.pose(rapier_pose(root * pose)).user_data(trees[index]);
-                self.add_link(link, body, user_data)
+                let rotor = index.checked_sub(1).map(|joint| &model.joints[joint]);
+                self.add_link(link, rotor, body, user_data)
             })
             .collect::<Vec<_>>();
-        let joints = model
-            .joints
-            .iter()
-            .enumerate()
-            .map(|(index, joint)| {
-                let wheel = drive.and_then(|d| d.wheels.iter().find(|w| w.joint == index));
-                let mut data = joint_data(joint)?;
-                let axis = joint_axis(joint.kind);
-                let effort = joint.limits.effort.min(f32::MAX);
-                if let Some(wheel) = wheel {
-                    let torque = wheel.max_torque_n_m as f32;
-                    data.set_motor_model(axis, MotorModel::ForceBased);
-                    data.set_motor_velocity(axis, 0.0, torque / SERVO_SATURATION_RAD_S);
-                    data.set_motor_max_force(axis, torque);
-                } else if let Some(steered) = steered(drive, index) {
-                    let torque = steered.max_torque_n_m as f32;
-                    let stiffness = torque / STEER_SATURATION_RAD;
-                    data.set_motor_model(axis, MotorModel::ForceBased);
-                    data.set_motor_position(
-                        axis,
-                        joint.start,
-                        stiffness,
-                        stiffness * STEER_SETTLING_S,
-                    );
-                    data.set_motor_max_force(axis, torque);
-                } else if drive.is_some() && has_servo(joint) {
-                    data.set_motor_model(axis, MotorModel::AccelerationBased);
-                    data.set_motor_position(axis, joint.start, HOLD.0, HOLD.1);
-                    data.set_motor_max_force(axis, effort);
-                } else if joint.friction > 0.0 {
-                    // Coulomb friction: a brake that is stiff against any speed, up to its torque.
-                    data.set_motor_model(axis, MotorModel::AccelerationBased);
-                    data.set_motor_velocity(axis, 0.0, 1e3);
-                    data.set_motor_max_force(axis, joint.friction);
-                } else if joint.damping > 0.0 {
-                    for &axis in motor_axes(joint.kind) {
-                        data.set_motor_model(axis, MotorModel::ForceBased);
-                        data.set_motor_velocity(axis, 0.0, joint.damping);
+        let mut governors = Vec::new();
+        let mut joints = Vec::new();
+        for (index, joint) in model.joints.iter().enumerate() {
+            let Some(mut data) = joint_data(joint) else {
+                joints.push(None);
+                continue;
+            };
+            let between = [links[joint.parent], links[joint.child]];
+            let wheel = drive.and_then(|d| d.wheels.iter().find(|w| w.joint == index));
+            let servo = servos.and_then(|s| s.0.iter().find(|s| s.joint == index));
+            let axis = joint_axis(joint.kind);
+            let effort = joint.limits.effort.min(f32::MAX);
+            let mut powered = true;
+            if let Some(wheel) = wheel {
+                let torque = wheel.max_torque_n_m as f32;
+                data.set_motor_model(axis, MotorModel::ForceBased);
+                data.set_motor_velocity(axis, 0.0, torque / SERVO_SATURATION_RAD_S);
+                data.set_motor_max_force(axis, torque);
+            } else if let Some(steered) = steered(drive, index) {
+                let torque = steered.max_torque_n_m as f32;
+                let stiffness = torque / STEER_SATURATION_RAD;
+                let damping = stiffness * STEER_SETTLING_S;
+                data.set_motor_model(axis, MotorModel::ForceBased);
+                data.set_motor_position(axis, joint.start, stiffness, damping);
+                data.set_motor_max_force(axis, torque);
+            } else if let Some(servo) = servo {
+                let (stiffness, damping) = (servo.stiffness as f32, servo.damping as f32);
+                data.set_motor_model(axis, MotorModel::ForceBased);
+                data.set_motor_position(axis, joint.start, stiffness, damping);
+                data.set_motor_max_force(axis, effort);
+            } else if joint.mimic.is_some() {
+                data.set_motor_model(axis, MotorModel::AccelerationBased);
+                data.set_motor_position(axis, joint.start, FOLLOW.0, FOLLOW.1);
+                data.set_motor_max_force(axis, effort);
+            } else if drive.is_some() && has_servo(joint) {
+                data.set_motor_model(axis, MotorModel::AccelerationBased);
+                data.set_motor_position(axis, joint.start, HOLD.0, HOLD.1);
+                data.set_motor_max_force(axis, effort);
+            } else {
+                powered = false;
+            }
+            // What a file says of a joint itself acts beside its motor: rapier's joints have one each.
+            let mut own = (!powered).then_some(&mut data);
+            let mut beside = Vec::new();
+            for (acts, set) in [
+                (
+                    joint.damping > 0.0 || joint.stiffness > 0.0,
+                    yields as fn(&mut _, &_),
+                ),
+                (joint.friction > 0.0, rubs),
+            ] {
+                if !acts {
+                    continue;
+                }
+                match own.take() {
+                    Some(data) => set(data, joint),
+                    None => {
+                        let mut free = motor_only(joint);
+                        set(&mut free, joint);
+                        beside.push(free);
                     }
                 }
-                Some(self.rapier.insert_impulse_joint(
-                    links[joint.parent],
-                    links[joint.child],
-                    data,
-                ))
-            })
-            .collect();
+            }
+            let [parent, child] = between;
+            joints.push(Some(self.rapier.insert_impulse_joint(parent, child, data)));
+            for data in beside {
+                self.rapier.insert_impulse_joint(parent, child, data);
+            }
+            if wheel.is_none() && is_governed(joint) {
+                let mut data = motor_only(joint);
+                data.set_motor_model(axis, MotorModel::AccelerationBased);
+                data.set_motor_velocity(axis, 0.0, BRAKE);
+                data.set_enabled(false);
+                let motor = self.rapier.insert_impulse_joint(parent, child, data);
+                governors.push(Governor {
+                    joint: index,
+                    motor,
+                });
+            }
+        }
         Bodies {
             links,
             joints,
+            governors,
             owner: user_data,
         }
     }
@@ -158,16 +212,22 @@ impl Physics {
     fn add_link(
         &mut self,
         link: &Link,
+        carried_by: Option<&Joint>,
         body: RigidBodyBuilder,
         user_data: u128,
     ) -> RigidBodyHandle {
         let inertial = &link.inertial;
+        let mut inertia_kg_m2 = inertial.inertia_kg_m2;
+        if let Some(joint) = carried_by.filter(|j| j.armature > 0.0) {
+            // A rotor adds to the inertia about the joint's axis alone.
+            let [x, y, z] = joint
+                .axis
+                .to_array()
+                .map(|k| joint.axis * k * joint.armature);
+            inertia_kg_m2 += Mat3::from_cols(x, y, z);
+        }
         let body = self.rapier.insert_body(body.additional_mass_properties(
-            MassProperties::with_inertia_matrix(
-                inertial.com_m,
-                inertial.mass_kg,
-                inertial.inertia_kg_m2,
-            ),
+            MassProperties::with_inertia_matrix(inertial.com_m, inertial.mass_kg, inertia_kg_m2),
         ));
         for collider in &link.colliders {
             self.rapier.insert_collider(
@@ -294,6 +354,53 @@ fn upright(geometry: &Geometry) -> Pose {
     }
 }
 
+/// A motor on a joint's own axes, without the joint.
+fn motor_only(joint: &Joint) -> GenericJoint {
+    let mut data = GenericJoint::new(JointAxesMask::empty());
+    let x_to_axis = axis_frame(joint);
+    data.set_local_frame1(rapier_pose(joint.origin * x_to_axis));
+    data.set_local_frame2(rapier_pose(x_to_axis));
+    data.set_contacts_enabled(false);
+    data
+}
+
+/// A joint's spring and viscous damping.
+fn yields(data: &mut GenericJoint, joint: &Joint) {
+    for &axis in motor_axes(joint.kind) {
+        data.set_motor_model(axis, MotorModel::ForceBased);
+        data.set_motor_position(axis, joint.spring_rest, joint.stiffness, joint.damping);
+    }
+}
+
+/// A joint's Coulomb friction: a brake that is stiff against any speed, up to its torque.
+fn rubs(data: &mut GenericJoint, joint: &Joint) {
+    for &axis in motor_axes(joint.kind) {
+        data.set_motor_model(axis, MotorModel::AccelerationBased);
+        data.set_motor_velocity(axis, 0.0, BRAKE);
+        data.set_motor_max_force(axis, joint.friction);
+    }
+}
+
+/// Whether a joint has limits that rapier does not know.
+pub(crate) fn is_governed(joint: &Joint) -> bool {
+    let one_axis = matches!(
+        joint.kind,
+        JointKind::Revolute | JointKind::Continuous | JointKind::Prismatic
+    );
+    one_axis && (joint.limits.velocity.is_finite() || turns_more_than_once(joint))
+}
+
+/// Whether a joint's range is a turn or more: rapier knows angles only within one.
+pub(crate) fn turns_more_than_once(joint: &Joint) -> bool {
+    let range = joint.limits.upper - joint.limits.lower;
+    joint.kind == JointKind::Revolute && (std::f32::consts::TAU..f32::INFINITY).contains(&range)
+}
+
+/// Turns rapier's x, along or about which its joints move, to the joint's axis.
+fn axis_frame(joint: &Joint) -> Pose {
+    Pose::new(Vec3::ZERO, Quat::from_rotation_arc(Vec3::X, joint.axis))
+}
+
 /// The axis on which a joint moves, in rapier's joint frame.
 pub(crate) fn joint_axis(kind: JointKind) -> JointAxis {
     match kind {
@@ -321,8 +428,7 @@ fn joint_data(joint: &Joint) -> Option<GenericJoint> {
         JointKind::Planar => JointAxesMask::LIN_X | JointAxesMask::ANG_Y | JointAxesMask::ANG_Z,
         JointKind::Floating => return None,
     };
-    // Rapier's joints move along or about x.
-    let x_to_axis = Pose::new(Vec3::ZERO, Quat::from_rotation_arc(Vec3::X, joint.axis));
+    let x_to_axis = axis_frame(joint);
     let mut data = GenericJoint::new(locked);
     data.set_local_frame1(rapier_pose(joint.origin * x_to_axis));
     data.set_local_frame2(rapier_pose(x_to_axis));

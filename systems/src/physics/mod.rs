@@ -1,11 +1,13 @@
 //! Rapier's world as a resource, and the step that advances it by exactly one tick.
 //!
 //! - [`build`]: descriptions become bodies, joints and colliders.
+//! - [`joints`]: what rapier's joints cannot do alone: mimics, speed limits, more than a turn.
 //! - [`motion`]: what the step did to each agent, by the truth.
 //! - [`threads`]: the pools that rapier runs in.
 //! - [`touch`]: which contacts began, and which pairs may touch at all.
 
 pub mod build;
+pub mod joints;
 pub mod motion;
 pub mod threads;
 pub mod touch;
@@ -68,7 +70,13 @@ impl Plugin for PhysicsPlugin {
         app.insert_resource(Physics::new(1e-3, Vec3::ZERO))
             .add_systems(
                 Tick,
-                (step, motion::track, touch::report)
+                (
+                    joints::govern,
+                    step,
+                    motion::track,
+                    joints::track,
+                    touch::report,
+                )
                     .chain()
                     .in_set(TickSystems::Step),
             );

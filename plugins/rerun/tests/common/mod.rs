@@ -269,6 +269,7 @@ pub fn room(agents: usize) -> LoadedScene {
                 model: Some("scout.urdf".to_owned()),
                 position_m: [-3.0, -1.0 - 1.5 * k as f64, 0.0],
                 yaw_rad: 0.0,
+                fixed: false,
                 drive: DriveSpec::Auto,
                 sensors: vec![
                     sensor(
@@ -316,6 +317,7 @@ pub fn room(agents: usize) -> LoadedScene {
     LoadedScene {
         models: vec![Some(model); agents],
         drives: vec![Some(drive()); agents],
+        servos: vec![None; agents],
         meshes: vec![None; scene.world.obstacles.len()],
         scene,
     }

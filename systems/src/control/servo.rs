@@ -1,0 +1,104 @@
+//! Servos: motions become targets, and the joints' motors are told of them.
+
+use crate::physics::build::joint_axis;
+use crate::physics::{Bodies, Physics};
+use becomingone_components::actuator::Command;
+use becomingone_components::body::Model;
+use becomingone_components::control::DrivenBy;
+use becomingone_components::joints::{JointMotion, JointTargets, JointsController, Servos};
+use becomingone_components::time::SimTime;
+use bevy_ecs::prelude::*;
+use std::f64::consts::{PI, TAU};
+
+/// Sets the targets of all motions.
+pub fn move_joints(
+    time: Res<SimTime>,
+    agents: Query<(&JointsController, &DrivenBy)>,
+    mut servos: Query<&mut Command<JointTargets>>,
+) {
+    for (controller, driven) in &agents {
+        let Ok(mut command) = servos.get_mut(driven.0) else {
+            continue;
+        };
+        for motion in &controller.motions {
+            let (position, velocity) = at(motion, controller.ease_s, time.now_s());
+            command.0.positions[motion.servo] = position;
+            command.0.velocities[motion.servo] = velocity;
+        }
+    }
+}
+
+/// Position and speed of a motion (rad and rad/s, or m and m/s).
+fn at(motion: &JointMotion, ease_s: f64, t_s: f64) -> (f64, f64) {
+    let omega = TAU * motion.frequency_hz;
+    let (sin, cos) = libm::sincos(omega * t_s + motion.phase_rad);
+    let away = motion.position + motion.amplitude * sin - motion.start;
+    let speed = motion.amplitude * omega * cos;
+    if t_s >= ease_s {
+        return (motion.start + away, speed);
+    }
+    // Half a cosine: it starts and ends at rest.
+    let (s, c) = libm::sincos(PI * t_s / ease_s);
+    let (ease, easing) = ((1.0 - c) / 2.0, PI * s / (2.0 * ease_s));
+    (motion.start + ease * away, easing * away + ease * speed)
+}
+
+/// Tells the motors of servos whose targets are new: no faster than the joint may move, and within its limits.
+pub fn turn_joints(
+    mut physics: ResMut<Physics>,
+    time: Res<SimTime>,
+    mut actuators: Query<(&ChildOf, &Servos, &mut Followed, Ref<Command<JointTargets>>)>,
+    robots: Query<(&Bodies, &Model)>,
+) {
+    for (of, servos, mut followed, command) in &mut actuators {
+        if !(command.is_changed() || followed.behind) {
+            continue;
+        }
+        let Ok((bodies, model)) = robots.get(of.parent()) else {
+            continue;
+        };
+        let mut behind = false;
+        let targets = command.0.positions.iter().zip(&command.0.velocities);
+        for ((servo, (&position, &velocity)), last) in
+            servos.0.iter().zip(targets).zip(&mut followed.positions)
+        {
+            if !(position.is_finite() && velocity.is_finite()) {
+                continue;
+            }
+            let wanted = position.clamp(servo.range[0], servo.range[1]);
+            let most = servo.max_velocity;
+            let step = most * time.tick_s();
+            let next = wanted.clamp(*last - step, *last + step);
+            let velocity = if next == wanted {
+                velocity.clamp(-most, most)
+            } else {
+                behind = true;
+                most.copysign(wanted - next)
+            };
+            *last = next;
+            let Some(joint) = bodies.joints[servo.joint]
+                .and_then(|handle| physics.rapier.impulse_joints.get_mut(handle, true))
+            else {
+                continue;
+            };
+            let axis = joint_axis(model.0.joints[servo.joint].kind);
+            joint.data.set_motor(
+                axis,
+                next as f32,
+                velocity as f32,
+                servo.stiffness as f32,
+                servo.damping as f32,
+            );
+        }
+        followed.behind = behind;
+    }
+}
+
+/// How far the servos of an actuator have followed their targets.
+#[derive(Component, Clone, Debug, Default, PartialEq)]
+pub struct Followed {
+    /// rad or m.
+    pub positions: Vec<f64>,
+    /// Whether a target is still ahead.
+    pub behind: bool,
+}
