@@ -90,7 +90,7 @@ fn carried_inertia(model: &RobotModel, index: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Disk, parse_urdf};
+    use crate::{Disk, parse_robot};
     use std::path::Path;
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
             joint("elbow", "upper", "lower", 0.5),
             "</robot>".to_owned(),
         ];
-        let model = parse_urdf(&text.concat(), Path::new("arm.urdf"), &Disk).unwrap();
+        let model = parse_robot(&text.concat(), Path::new("arm.urdf"), &Disk).unwrap();
         let spec = DriveSpec::Joints {
             stiffness: None,
             damping: None,
