@@ -41,6 +41,11 @@ impl Average {
         self.count += 1;
     }
 
+    /// Whether nothing came since the last call of [`take`](Self::take).
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// The mean since the last call, none where nothing came: a missing sample, never a held one.
     pub fn take(&mut self) -> Option<f64> {
         let mean = (self.count > 0).then(|| self.sum / f64::from(self.count));
@@ -99,6 +104,8 @@ pub struct Coherence {
     pub t_master: [f64; 2],
     /// Emissary and Master agree in magnitude.
     pub aligned: bool,
+    /// They are apart since they last agreed: between the two they are neither.
+    pub parted: bool,
     /// The rhythm is locked.
     pub collapsed: bool,
 }

@@ -1,6 +1,7 @@
 //! What happened: messages of one tick, read by recorders and viewers.
 
 use bevy_ecs::prelude::*;
+use std::sync::Arc;
 
 /// Something worth a line in a log.
 #[derive(Message, Clone, Debug, PartialEq)]
@@ -26,6 +27,17 @@ pub enum What {
     Collapsed,
     /// The lock was lost.
     Released,
+    /// Emissary and Master no longer agree: the rhythm is not what it was.
+    Parted,
+    /// They agree again.
+    Agreed,
+    /// An event is like one that is remembered, which is recalled by it.
+    Recalled {
+        /// When that was, and what: `00:12.3 touched crate_a`.
+        label: Arc<str>,
+        /// How alike, 0 to 1.
+        similarity: f64,
+    },
 }
 
 impl std::fmt::Display for What {
@@ -36,6 +48,11 @@ impl std::fmt::Display for What {
             Self::AllGoalsReached => f.write_str("all goals reached"),
             Self::Collapsed => f.write_str("order locked"),
             Self::Released => f.write_str("order released"),
+            Self::Parted => f.write_str("order is not what it was"),
+            Self::Agreed => f.write_str("order is as before"),
+            Self::Recalled { label, similarity } => {
+                write!(f, "this looks like {label} ({:.0} %)", similarity * 100.0)
+            }
         }
     }
 }

@@ -13,6 +13,7 @@
 //! - [`coherence`]: channels, Emissary, Master and their synchrony.
 //! - [`joints`]: joints, their servos and their motions.
 //! - [`event`]: what happened.
+//! - [`memory`]: what is remembered of it.
 //!
 //! Nothing here runs: systems are in `becomingone-systems`.
 
@@ -24,6 +25,7 @@ pub mod drive;
 pub mod event;
 pub mod geodesy;
 pub mod joints;
+pub mod memory;
 pub mod scene;
 pub mod seed;
 pub mod sensor;

@@ -396,7 +396,45 @@ pub enum CoherenceSpec {
         /// Channels beside the agent's wheel angles.
         #[serde(default)]
         channels: Vec<ChannelSpec>,
+        /// How it remembers.
+        #[serde(default)]
+        blend: BlendSpec,
     },
+}
+
+/// How a kernel remembers what happened to its agent.
+///
+/// A memory's strength starts at 1 and falls by `ds/dt = -l0 (1 - beta c) s`, c being the coherence, 0 before it
+/// has a value; the same happening again lifts it by `a_r (1 - s)`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlendSpec {
+    /// ln 2/`l0`: time in which strength halves without coherence (s). None: ten of the Master's windows, an order
+    /// of magnitude more than what the present is heard against, at any time scale.
+    pub half_life_s: Option<f64>,
+    /// beta, 0 to below 1: the share of fading that full coherence prevents. 0.9: what was coherent stays ten
+    /// times as long.
+    pub protection: f64,
+    /// `a_r`, 0 to 1: the share of what is missing that a recall gives back.
+    pub recall: f64,
+    /// `s_min`, 0 to below 1: weaker memories are forgotten. 0.05: after 4.3 half-lives.
+    pub forget_below: f64,
+    /// What is as similar as this, 0 to 1, is named and recalled. 0.9: the distance of 0.1 that is left is the
+    /// scatter of T in pure noise, 1/sqrt(100) with the Emissary's hundred effective samples, and the distance of
+    /// two rhythms whose frequencies are 0.6 Hz apart at 50 Hz.
+    pub similarity: f64,
+}
+
+impl Default for BlendSpec {
+    fn default() -> Self {
+        Self {
+            half_life_s: None,
+            protection: 0.9,
+            recall: 0.5,
+            forget_below: 0.05,
+            similarity: 0.9,
+        }
+    }
 }
 
 /// Kernel ticks a second, where the scene does not say.
@@ -431,6 +469,16 @@ pub enum Signal {
         /// Turns a second.
         frequency_hz: f64,
     },
+    /// A rhythm that quickens (or slows) steadily.
+    Chirp {
+        /// Turns a second at the run's start.
+        start_hz: f64,
+        /// By how many turns a second it quickens in a second.
+        rate_hz_s: f64,
+    },
+    /// No rhythm at all: at each kernel tick a phase of its own, all as likely (complex white noise of unit
+    /// modulus), from the channel's own seed.
+    Noise {},
 }
 
 /// A scene with everything that its files hold: all that is needed to build the world, again and again.

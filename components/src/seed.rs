@@ -47,8 +47,8 @@ impl Rng {
         }
     }
 
-    /// From -1 to 1, all 53 bits of it.
-    fn symmetric(&mut self) -> f64 {
+    /// From -1 to 1, all as likely, with 53 bits.
+    pub fn symmetric(&mut self) -> f64 {
         (self.source.next_u64() >> 11) as f64 * (2.0 / (1u64 << 53) as f64) - 1.0
     }
 }

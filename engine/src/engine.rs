@@ -10,8 +10,8 @@ use crate::scene::{self, SceneError};
 use crate::summary::Summary;
 use becomingone_components::control::Goals;
 use becomingone_components::scene::{
-    AgentSpec, ChannelSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene, Scene, Signal,
-    WorldSpec,
+    AgentSpec, BlendSpec, ChannelSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene,
+    Scene, Signal, WorldSpec,
 };
 use becomingone_components::seed::RunSeed;
 use becomingone_components::time::{NS_PER_S, SimTime};
@@ -128,6 +128,7 @@ impl CoherenceEngine {
                         name: "clock".to_owned(),
                         signal: Signal::Tone { frequency_hz: 1.0 },
                     }],
+                    blend: BlendSpec::default(),
                 },
             }],
         };

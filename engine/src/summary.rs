@@ -3,6 +3,7 @@
 use becomingone_components::body::{Pose, Travel, TruePose};
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::Goals;
+use becomingone_components::memory::Blend;
 use becomingone_components::scene::{Agent, LoadedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Sensor, SensorStats};
@@ -59,7 +60,7 @@ pub struct AgentSummary {
 }
 
 /// A kernel at the end of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct KernelSummary {
     /// 0 to 1: how far a rhythm holds.
     pub order: f64,
@@ -73,6 +74,19 @@ pub struct KernelSummary {
     pub aligned: bool,
     /// The rhythm is locked.
     pub collapsed: bool,
+    /// What it remembers.
+    pub blend: BlendSummary,
+}
+
+/// A kernel's memory at the end of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct BlendSummary {
+    /// Events that are remembered.
+    pub count: usize,
+    /// The strongest of them: `00:12.3 touched crate_a`.
+    pub strongest: Option<String>,
+    /// Its strength, 0 to 1; 0 where there is none.
+    pub strength: f64,
 }
 
 /// One sensor's counts.
@@ -159,9 +173,23 @@ impl AgentSummary {
                 t_master: kernel.t_master,
                 aligned: kernel.aligned,
                 collapsed: kernel.collapsed,
+                blend: world
+                    .get::<Blend>(agent)
+                    .map_or_else(BlendSummary::default, BlendSummary::of),
             },
             sensors,
         })
+    }
+}
+
+impl BlendSummary {
+    fn of(blend: &Blend) -> Self {
+        let strongest = blend.strongest();
+        Self {
+            count: blend.memories().count(),
+            strongest: strongest.as_ref().map(|held| held.item.label.to_string()),
+            strength: strongest.map_or(0.0, |held| held.strength),
+        }
     }
 }
 
@@ -222,6 +250,8 @@ impl fmt::Display for Summary {
             "T master",
             "aligned",
             "collapsed",
+            "memories",
+            "strongest",
         ]);
         for a in &self.agents {
             let k = &a.kernel;
@@ -234,6 +264,8 @@ impl fmt::Display for Summary {
                 right(complex(k.t_master)),
                 right(k.aligned),
                 right(k.collapsed),
+                right(k.blend.count),
+                Cell::new(k.blend.strongest.as_deref().unwrap_or("-")),
             ]);
         }
         write!(f, "{kernels}")?;

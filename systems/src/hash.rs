@@ -9,6 +9,7 @@ use becomingone_components::body::Travel;
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::{Goals, Plan, Reaction};
 use becomingone_components::drive::{DriveState, Odometry, Twist2};
+use becomingone_components::memory::Blend;
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Measurement, Reading};
 use becomingone_components::time::SimTime;
@@ -107,6 +108,7 @@ impl Plugin for HashPlugin {
             .register_state::<Plan>("plan")
             .register_state::<Reaction>("reaction")
             .register_state::<Coherence>("coherence")
+            .register_state::<Blend>("blend")
             .register_state::<Travel>("travel")
             // Viewers may be slow or absent: what they do comes after, and is not hashed.
             .add_systems(
@@ -220,6 +222,24 @@ impl HashState for Coherence {
             bits.f64(re);
             bits.f64(im);
         }
-        bits.u64(u64::from(self.aligned) | u64::from(self.collapsed) << 1);
+        let flags = [self.aligned, self.collapsed, self.parted];
+        let flags = flags.into_iter().rev();
+        bits.u64(flags.fold(0, |all, flag| all << 1 | u64::from(flag)));
+    }
+}
+
+impl HashState for Blend {
+    fn bits(&self, bits: &mut Bits) {
+        // Strengths follow from these and from those of the ticks before, which the chain holds.
+        bits.f64(self.faded());
+        bits.u64(self.taken_in());
+        if let Some((serial, strength)) = self.recalled {
+            bits.u64(serial);
+            bits.f64(strength);
+        }
+        if let Some(like) = &self.likeness {
+            bits.u64(like.serial);
+            bits.f64(like.similarity);
+        }
     }
 }

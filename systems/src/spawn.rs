@@ -1,6 +1,6 @@
 //! A loaded scene becomes entities, at the start and at every reset.
 
-use crate::coherence::Signals;
+use crate::coherence::{OwnSignal, Signals};
 use crate::control::avoidance::NearPoints;
 use crate::control::drive::{DRIVE_RATE_HZ, DriveRate};
 use crate::control::heading;
@@ -29,8 +29,9 @@ use becomingone_components::geodesy::TangentPlane;
 use becomingone_components::joints::{
     JointMotion, JointStates, JointTargets, JointsController, Servos,
 };
+use becomingone_components::memory::Blend;
 use becomingone_components::scene::{
-    Agent, AgentSpec, CoherenceSpec, ControllerSpec, FromScene, LoadedScene, MotionSpec,
+    Agent, AgentSpec, BlendSpec, CoherenceSpec, ControllerSpec, FromScene, LoadedScene, MotionSpec,
     ObstacleSpec, Scene, SensorKind, SensorSpec, default_emissary_window_s, default_kernel_rate_hz,
     default_master_window_s,
 };
@@ -532,24 +533,27 @@ fn spawn_kernel(
     spec: &AgentSpec,
     mut encoded: Vec<String>,
 ) -> Result<(), SpawnError> {
-    let (rate_hz, emissary_s, master_s, own) = match &spec.coherence {
+    let (rate_hz, emissary_s, master_s, own, blend) = match &spec.coherence {
         CoherenceSpec::Off => return Ok(()),
         CoherenceSpec::Auto => (
             default_kernel_rate_hz(),
             default_emissary_window_s(),
             default_master_window_s(),
             [].as_slice(),
+            BlendSpec::default(),
         ),
         CoherenceSpec::Kernel {
             rate_hz,
             emissary_window_s,
             master_window_s,
             channels,
+            blend,
         } => (
             *rate_hz,
             *emissary_window_s,
             *master_window_s,
             channels.as_slice(),
+            *blend,
         ),
     };
     // Scenes are checked for their own channels; of a robot with many encoders the first are heard.
@@ -565,7 +569,12 @@ fn spawn_kernel(
         cause,
     };
     let (emissary, master, synchrony) = kernel(names.len(), emissary_s, master_s).map_err(wrong)?;
-    let signals = own.iter().enumerate().map(|(k, c)| (wheels + k, c.signal));
+    let seed = *world.resource::<RunSeed>();
+    let signals = own.iter().enumerate().map(|(k, c)| OwnSignal {
+        channel: wheels + k,
+        signal: c.signal,
+        rng: Rng::for_name(seed, &format!("{}/{}", spec.name, c.name)),
+    });
     world.entity_mut(agent).insert((
         Channels::new(names).map_err(wrong)?,
         Signals(signals.collect()),
@@ -574,6 +583,7 @@ fn spawn_kernel(
         master,
         synchrony,
         Coherence::default(),
+        Blend::new(&blend, master_s).map_err(wrong)?,
     ));
     Ok(())
 }

@@ -203,7 +203,7 @@ fn a_run_for_a_time_ends_at_the_first_tick_that_reaches_it() {
 fn the_bare_kernel_locks_to_its_clock() {
     let mut engine = CoherenceEngine::new();
     engine.set_pace(Pace::Fast);
-    let kernel = engine.run_for(5 * SECOND).unwrap().agents[0].kernel;
+    let kernel = engine.run_for(5 * SECOND).unwrap().agents[0].kernel.clone();
     assert!(
         kernel.order > 0.99 && kernel.collapsed && kernel.aligned,
         "{kernel:?}"

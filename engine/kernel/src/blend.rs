@@ -295,6 +295,11 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
         self.remembered
     }
 
+    /// Lambda since strengths were last brought up to date, 0 to 1.
+    pub fn faded(&self) -> R {
+        self.faded
+    }
+
     /// Time steps that were not taken.
     pub fn dropped(&self) -> u64 {
         self.dropped

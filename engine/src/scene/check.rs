@@ -3,8 +3,8 @@
 use super::mistake::Mistakes;
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::scene::{
-    AgentSpec, CoherenceSpec, ControllerSpec, DriveSpec, MotionSpec, ObstacleSpec, Scene,
-    SensorKind, SensorSpec, Signal,
+    AgentSpec, BlendSpec, CoherenceSpec, ControllerSpec, DriveSpec, MotionSpec, ObstacleSpec,
+    Scene, SensorKind, SensorSpec, Signal,
 };
 use becomingone_components::sensor::Noise;
 use becomingone_components::time::NS_PER_S;
@@ -516,16 +516,50 @@ impl Check<'_, '_> {
         self.angle(&format!("{path}.phase_rad"), motion.phase_rad);
     }
 
+    fn blend(&mut self, path: &str, blend: &BlendSpec) {
+        let BlendSpec {
+            half_life_s,
+            protection,
+            recall,
+            forget_below,
+            similarity,
+        } = *blend;
+        if let Some(half_life_s) = half_life_s {
+            self.positive(&format!("{path}.half_life_s"), half_life_s);
+        }
+        for (name, x) in [("protection", protection), ("forget_below", forget_below)] {
+            let below = 1.0 - f64::EPSILON;
+            self.within(
+                &format!("{path}.{name}"),
+                x,
+                0.0,
+                below,
+                "a share from 0 to below 1",
+            );
+        }
+        for (name, x) in [("recall", recall), ("similarity", similarity)] {
+            self.within(
+                &format!("{path}.{name}"),
+                x,
+                0.0,
+                1.0,
+                "a share from 0 to 1",
+            );
+        }
+    }
+
     fn coherence(&mut self, path: &str, coherence: &CoherenceSpec, tick_ns: u64) {
         let CoherenceSpec::Kernel {
             rate_hz,
             emissary_window_s,
             master_window_s,
             channels,
+            blend,
         } = coherence
         else {
             return;
         };
+        self.blend(&format!("{path}.blend"), blend);
         self.rate(&format!("{path}.rate_hz"), *rate_hz, tick_ns);
         self.positive(&format!("{path}.emissary_window_s"), *emissary_window_s);
         self.positive(&format!("{path}.master_window_s"), *master_window_s);
@@ -533,8 +567,25 @@ impl Check<'_, '_> {
         for (k, channel) in channels.iter().enumerate() {
             let at = format!("{path}.channels[{k}]");
             self.unique(&mut names, &format!("{at}.name"), &channel.name);
-            let Signal::Tone { frequency_hz } = channel.signal;
-            self.not_negative(&format!("{at}.signal.frequency_hz"), frequency_hz);
+            match channel.signal {
+                Signal::Tone { frequency_hz } => {
+                    self.not_negative(&format!("{at}.signal.frequency_hz"), frequency_hz);
+                }
+                Signal::Chirp {
+                    start_hz,
+                    rate_hz_s,
+                } => {
+                    self.not_negative(&format!("{at}.signal.start_hz"), start_hz);
+                    self.within(
+                        &format!("{at}.signal.rate_hz_s"),
+                        rate_hz_s,
+                        -1e9,
+                        1e9,
+                        "hertz a second within 1e9",
+                    );
+                }
+                Signal::Noise {} => {}
+            }
         }
     }
 }

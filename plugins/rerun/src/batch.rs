@@ -2,6 +2,8 @@
 
 use becomingone_components::body::Pose;
 use becomingone_components::event::Happening;
+use becomingone_components::memory::Likeness;
+use std::sync::Arc;
 
 /// Numbers of one series at one time; their values follow each other in [`Batch::numbers`].
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,30 @@ pub(crate) struct Pursued {
     pub(crate) target_m: Option<[f64; 2]>,
 }
 
+/// What an agent remembers; its memories follow each other in [`Batch::memories`].
+#[derive(Clone, Debug)]
+pub(crate) struct Mind {
+    /// Index into the stage's agents.
+    pub(crate) agent: u32,
+    /// How many memories.
+    pub(crate) len: u32,
+    /// What the present is like.
+    pub(crate) likeness: Option<Likeness>,
+}
+
+/// A memory as it is now.
+#[derive(Clone, Debug)]
+pub(crate) struct Remembered {
+    /// When and what.
+    pub(crate) label: Arc<str>,
+    /// Which one: of an agent's memories, each has a number of its own.
+    pub(crate) serial: u64,
+    /// Where the agent's root link was (m).
+    pub(crate) position_m: Option<[f32; 3]>,
+    /// 0 to 1.
+    pub(crate) strength: f64,
+}
+
 /// One turn of a lidar; its distances follow each other in [`Batch::ranges_m`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
@@ -68,6 +94,8 @@ pub(crate) struct Batch {
     pub(crate) numbers: Vec<f64>,
     pub(crate) turns: Vec<Turn>,
     pub(crate) ranges_m: Vec<f32>,
+    pub(crate) minds: Vec<Mind>,
+    pub(crate) memories: Vec<Remembered>,
     pub(crate) happenings: Vec<Happening>,
 }
 
@@ -85,6 +113,8 @@ impl Batch {
             numbers,
             turns,
             ranges_m,
+            minds,
+            memories,
             happenings,
         } = self;
         (*now_ns, *tick, *dropped_before) = (0, 0, 0);
@@ -95,6 +125,8 @@ impl Batch {
         numbers.clear();
         turns.clear();
         ranges_m.clear();
+        minds.clear();
+        memories.clear();
         happenings.clear();
     }
 

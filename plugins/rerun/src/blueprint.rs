@@ -24,7 +24,7 @@ use re_sdk_types::components::{Color, Plane3D};
 use re_sdk_types::datatypes::{Range1D, TimeRange, TimeRangeBoundary, Uuid, VisibleTimeRange};
 
 /// Most agents that share a plot; more lines are not told apart.
-const PLOTTED: usize = 6;
+pub(crate) const PLOTTED: usize = 6;
 
 /// What is seen around the place where something happens (m).
 const AROUND_M: f32 = 0.8;
@@ -46,6 +46,8 @@ enum Part {
     Events,
     About,
     Texts,
+    Strengths,
+    Memory,
 }
 
 impl Part {
@@ -136,18 +138,20 @@ pub(crate) fn send(to: &RecordingStream, stage: &Stage) -> RecordingStreamResult
     let layout = Layout { to: blueprint };
     scene(&layout, stage)?;
     plots(&layout, stage)?;
-    texts(&layout)?;
+    let bodies = stage.bounds_m().is_some();
+    texts(&layout, bodies)?;
     use Part::*;
-    layout.container(
-        Right,
-        ContainerKind::Vertical,
-        &[Kernel, Plots, Texts],
-        &[1.0, 1.0, 0.8],
-    )?;
+    // Kernels alone have nothing to show in three dimensions: their order gets the room.
+    let (left, right) = if bodies {
+        (Scene, [Kernel, Plots, Texts])
+    } else {
+        (Kernel, [Strengths, Memory, Texts])
+    };
+    layout.container(Right, ContainerKind::Vertical, &right, &[1.0, 1.0, 0.8])?;
     layout.container(
         Root,
         ContainerKind::Horizontal,
-        &[Scene, Right],
+        &[left, Right],
         &[0.65, 0.35],
     )?;
     let viewport = ViewportBlueprint::new()
@@ -244,26 +248,30 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
         "Readings",
         &["/readings/**".to_owned()],
     )?;
-    for part in [Part::Kernel, Part::Motion, Part::Readings] {
+    let memory = of(&|a| a.kernel, &[&["kernel", "memory"]]);
+    layout.view(Part::Strengths, "TimeSeries", "Memory: strength", &memory)?;
+    layout.property(Part::Strengths, "ScalarAxis", &unit)?;
+    for part in [Part::Kernel, Part::Motion, Part::Readings, Part::Strengths] {
         // The legend of many would cover the lines; their colours are those of the trails.
         let legend = PlotLegend::new()
             .with_corner(Corner2D::LeftTop)
-            .with_visible(stage.agents.len() <= 2);
+            // All of an agent's memories have one name.
+            .with_visible(stage.agents.len() <= 3 && !matches!(part, Part::Strengths));
         layout.property(part, "PlotLegend", &legend)?;
         // The whole run, not the minute about the cursor.
         let whole = TimeAxis::new().with_view_range(TimeRange::EVERYTHING);
         layout.property(part, "TimeAxis", &whole)?;
     }
-    layout.container(
-        Part::Plots,
-        ContainerKind::Tabs,
-        &[Part::Motion, Part::Readings],
-        &[],
-    )
+    let plots: &[Part] = if stage.bounds_m().is_some() {
+        &[Part::Motion, Part::Readings, Part::Strengths]
+    } else {
+        &[]
+    };
+    layout.container(Part::Plots, ContainerKind::Tabs, plots, &[])
 }
 
 /// What happened, and what this is.
-fn texts(layout: &Layout) -> RecordingStreamResult<()> {
+fn texts(layout: &Layout, bodies: bool) -> RecordingStreamResult<()> {
     layout.view(Part::Events, "TextLog", "Events", &["/events".to_owned()])?;
     let column = |kind, visible: bool| TextLogColumn {
         kind,
@@ -280,13 +288,19 @@ fn texts(layout: &Layout) -> RecordingStreamResult<()> {
             column(TextLogColumnKind::Body, true),
         ]);
     layout.property(Part::Events, "TextLogColumns", &columns)?;
+    layout.view(
+        Part::Memory,
+        "TextDocument",
+        "Memory",
+        &["/memory".to_owned()],
+    )?;
     layout.view(Part::About, "TextDocument", "About", &["/about".to_owned()])?;
-    layout.container(
-        Part::Texts,
-        ContainerKind::Tabs,
-        &[Part::Events, Part::About],
-        &[],
-    )
+    let texts: &[Part] = if bodies {
+        &[Part::Events, Part::Memory, Part::About]
+    } else {
+        &[Part::Events, Part::About]
+    };
+    layout.container(Part::Texts, ContainerKind::Tabs, texts, &[])
 }
 
 fn panels(layout: &Layout) -> RecordingStreamResult<()> {

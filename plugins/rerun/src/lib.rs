@@ -8,7 +8,8 @@
 //! - `systems`: copy it, at capped rates of simulated time.
 //! - `outbox`: the bounded queue's end in the world.
 //! - `thread`: the queue's other end; the only place that talks to Rerun.
-//! - `recording`, `shapes`, `blueprint`: batches, geometry and layout in Rerun's words.
+//! - `recording`, `shapes`, `page`, `blueprint`: batches, geometry, what is remembered and the layout in Rerun's
+//!   words.
 //! - `sink`: the file or the connection.
 //!
 //! # Who waits for whom
@@ -27,6 +28,7 @@
 mod batch;
 mod blueprint;
 mod outbox;
+mod page;
 mod recording;
 mod shapes;
 mod sink;

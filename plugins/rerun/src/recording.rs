@@ -3,8 +3,9 @@
 //! Numbers and poses are gathered into columns, one a series, and go out in larger pieces: that is
 //! an order of magnitude cheaper than a row at a time, for us, for the file and for the viewer.
 
-use crate::batch::{Batch, Turn};
+use crate::batch::{Batch, Mind, Remembered, Turn};
 use crate::blueprint;
+use crate::page::MemoryPage;
 use crate::shapes::{self, colour, quaternion, translation};
 use crate::sink::Output;
 use crate::stage::{Path, Stage, StageAgent};
@@ -57,6 +58,12 @@ const AGENTS: [[f32; 3]; 6] = [
 ];
 /// What an agent's own word is drawn in, beside the truth.
 const SAID: [f32; 4] = [0.90, 0.62, 0.0, 1.0];
+
+/// What is remembered is drawn in.
+const MEMORY: [f32; 3] = [0.94, 0.89, 0.26];
+/// Height over the ground at which it is (m), and its radius at full strength (m).
+const MEMORY_M: f32 = 0.02;
+const MEMORY_RADIUS_M: f32 = 0.18;
 
 /// What the points of the only agent are drawn in.
 const SEEN: [f32; 4] = [0.84, 0.12, 0.12, 1.0];
@@ -192,6 +199,8 @@ struct Drawn {
     ground_m: f32,
     /// The point that was drawn last.
     pursued_m: Option<[f32; 3]>,
+    /// Where something happened that is remembered, and what the present is like.
+    memories: [EntityPath; 2],
 }
 
 /// One run as one recording.
@@ -202,6 +211,7 @@ pub(crate) struct Recording {
     agents: Vec<Drawn>,
     lidars: Vec<EntityPath>,
     events: EntityPath,
+    memory: MemoryPage,
 }
 
 impl Recording {
@@ -270,6 +280,7 @@ impl Recording {
             agents,
             lidars: stage.lidars.iter().map(|l| entity(&l.path)).collect(),
             events: entity(["events"]),
+            memory: MemoryPage::new(stage.agents.iter().map(|a| a.name.clone())),
             to,
         };
         recording.at(0);
@@ -313,9 +324,31 @@ impl Recording {
             }
             from = to;
         }
+        self.at(batch.now_ns);
+        self.write_minds(batch)?;
         for happening in &batch.happenings {
             self.at(happening.now_ns);
             self.tell(happening)?;
+        }
+        Ok(())
+    }
+
+    fn write_minds(&mut self, batch: &Batch) -> RecordingStreamResult<()> {
+        let mut from = 0;
+        for mind in &batch.minds {
+            let to = from + mind.len as usize;
+            if let (Some(drawn), Some(memories)) = (
+                self.agents.get(mind.agent as usize),
+                batch.memories.get(from..to),
+            ) {
+                drawn.remember(&self.to, mind, memories)?;
+                self.memory.update(mind, memories);
+            }
+            from = to;
+        }
+        if !batch.minds.is_empty() {
+            let page = TextDocument::from_markdown(self.memory.text());
+            self.to.log(entity(["memory"]), &page)?;
         }
         Ok(())
     }
@@ -449,6 +482,7 @@ fn draw_agent(
         .with_colors([colour(agent_colour(index))])
         .with_radii([Radius::new_ui_points(4.0)]);
     to.log_static(plan.clone(), &look)?;
+    let memories = [own(&["memories"]), own(&["memories", "like now"])];
     if !agent.goals_m.is_empty() {
         let goals = agent.goals_m.iter();
         let at = goals.map(|[x, y]| [*x as f32, *y as f32, ground_m + 0.02]);
@@ -468,6 +502,7 @@ fn draw_agent(
         clearance_m,
         ground_m,
         pursued_m: None,
+        memories,
     })
 }
 
@@ -513,6 +548,43 @@ impl Drawn {
             said.push(to, at, now_ns)?;
         }
         Ok(())
+    }
+
+    /// Shows where something happened that is remembered: the weaker, the fainter and smaller.
+    fn remember(
+        &self,
+        to: &RecordingStream,
+        mind: &Mind,
+        memories: &[Remembered],
+    ) -> RecordingStreamResult<()> {
+        let down = Vec3::Z * (MEMORY_M - self.clearance_m);
+        let place = |m: &Remembered| m.position_m.map(|p| (Vec3::from(p) + down).to_array());
+        let placed = || memories.iter().filter(|m| m.position_m.is_some());
+        if placed().next().is_none() {
+            return Ok(());
+        }
+        let [r, g, b] = MEMORY;
+        let points = Points3D::new(placed().filter_map(place))
+            .with_colors(placed().map(|m| colour([r, g, b, m.strength as f32])))
+            .with_radii(placed().map(|m| {
+                let radius_m = MEMORY_RADIUS_M * m.strength.sqrt() as f32;
+                Radius::new_scene_units(radius_m)
+            }))
+            .with_labels(placed().map(|m| m.label.to_string()))
+            .with_show_labels(false);
+        let [all, like] = &self.memories;
+        to.log(all.clone(), &points)?;
+        let likeness = mind.likeness.as_ref().and_then(|like| {
+            let memory = memories.iter().find(|m| m.serial == like.serial)?;
+            Some((place(memory)?, format!("looks like {}", like.label)))
+        });
+        let (at, label) = likeness.map_or((None, None), |(at, l)| (Some(at), Some(l)));
+        let ring = Points3D::new(at)
+            .with_colors([colour([r, g, b, 0.5])])
+            .with_radii([Radius::new_scene_units(MEMORY_RADIUS_M * 1.5)])
+            .with_labels(label)
+            .with_show_labels(true);
+        to.log(like.clone(), &ring)
     }
 
     /// Shows the point that is pursued.
@@ -588,6 +660,7 @@ fn look(path: &Path, stage: &Stage, alone: bool) -> Option<SeriesLines> {
     let (name, rgba) = match leaf.as_slice() {
         ["kernel", "order"] => ("Emissary", own),
         ["kernel", "order_master"] => ("Master", if alone { SAID } else { pale }),
+        ["kernel", "memory"] => ("memory", own),
         ["speed"] => ("speed m/s", own),
         ["command", "linear"] => ("command m/s", if alone { SAID } else { pale }),
         ["command", "angular"] => ("turn rad/s", [0.80, 0.47, 0.65, 1.0]),

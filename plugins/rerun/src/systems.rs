@@ -1,6 +1,6 @@
 //! What a reset gathers and a tick copies. Nothing here talks to Rerun.
 
-use crate::batch::{Body, Pursued, Row, Turn};
+use crate::batch::{Body, Mind, Pursued, Remembered, Row, Turn};
 use crate::outbox::{Cap, Outbox};
 use crate::stage::{Stage, StageAgent, StageLidar, StageSensor};
 use becomingone_components::actuator::Command;
@@ -9,6 +9,7 @@ use becomingone_components::coherence::{Channels, Coherence};
 use becomingone_components::control::{DrivenBy, Goals, Plan};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::event::Happening;
+use becomingone_components::memory::{Blend, MEMORIES};
 use becomingone_components::scene::{Agent, LoadedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Measurement, Mount, Reading, Scan, Sensor};
@@ -23,6 +24,9 @@ use std::marker::PhantomData;
 
 /// Most often that a lidar's turns are shown, in simulated time.
 const TURNS_HZ: u64 = 10;
+
+/// Most often that memories are shown, in simulated time: they fade over minutes. New ones are shown at once.
+const MEMORIES_HZ: u64 = 1;
 
 /// What the kernel says, in the order of [`kernels`].
 const KERNEL: [&str; 9] = [
@@ -75,7 +79,7 @@ pub(crate) fn add(app: &mut App) {
         )
         .add_systems(
             Tick,
-            (poses, drives, kernels, happenings)
+            (poses, drives, kernels, memories, happenings)
                 .chain()
                 .in_set(FillSystems),
         );
@@ -97,6 +101,11 @@ struct Shown {
     kernel: Option<u32>,
     /// Stamp of the kernel tick that was shown last (ns).
     kernel_ns: Option<u64>,
+    /// The strengths of its memories.
+    memory: Option<u32>,
+    memory_cap: Cap,
+    /// How many memories it had taken in when they were shown last.
+    taken_in: u64,
     speed: Option<u32>,
     /// Its drive, and the first of two series.
     command: Option<(Entity, u32)>,
@@ -218,6 +227,10 @@ fn gather(
         };
         let kernel = kernel.then(|| KERNEL.map(|k| ["kernel", k]));
         let kernel = kernel.and_then(|k| all(&k.each_ref().map(|k| k.as_slice())));
+        let memory = kernel
+            .is_some()
+            .then(|| all(&[&["kernel", "memory"]]))
+            .flatten();
         let speed = moves.then(|| all(&[&["speed"]])).flatten();
         let command = actuator
             .zip(drive.and_then(|_| all(&[&["command", "linear"], &["command", "angular"]])));
@@ -226,6 +239,9 @@ fn gather(
             index,
             kernel,
             kernel_ns: None,
+            memory,
+            memory_cap: Cap::new(MEMORIES_HZ),
+            taken_in: 0,
             speed,
             command,
         });
@@ -404,6 +420,50 @@ fn kernels(
                 batch.scalar(series, ns, x);
             }
         }
+    }
+}
+
+/// What the agents remember, and what the present is like to them.
+fn memories(mut outbox: ResMut<Outbox>, mut cast: ResMut<Cast>, agents: Query<&Blend>) {
+    let batch = &mut *outbox.batch;
+    let now_ns = batch.now_ns;
+    for shown in &mut cast.0 {
+        let Some(series) = shown.memory else {
+            continue;
+        };
+        let Ok(blend) = agents.get(shown.entity) else {
+            continue;
+        };
+        let news = shown.taken_in != blend.taken_in();
+        if !(shown.memory_cap.due(now_ns) || news) || blend.taken_in() == 0 {
+            continue;
+        }
+        shown.taken_in = blend.taken_in();
+        let first = batch.numbers.len();
+        // A line a place; one that is free has no number.
+        batch.numbers.resize(first + MEMORIES, f64::NAN);
+        let before = batch.memories.len();
+        for held in blend.memories() {
+            if let Some(number) = batch.numbers.get_mut(first + held.slot) {
+                *number = held.strength;
+            }
+            batch.memories.push(Remembered {
+                label: held.item.label.clone(),
+                serial: held.serial,
+                position_m: held.item.position_m,
+                strength: held.strength,
+            });
+        }
+        batch.rows.push(Row {
+            series,
+            ns: now_ns,
+            len: MEMORIES as u32,
+        });
+        batch.minds.push(Mind {
+            agent: shown.index,
+            len: (batch.memories.len() - before) as u32,
+            likeness: blend.likeness.clone(),
+        });
     }
 }
 

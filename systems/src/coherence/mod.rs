@@ -1,19 +1,23 @@
-//! The kernel in the tick: readings become phases, Emissary and Master hear them, and are compared.
+//! The kernel in the tick: readings become phases, Emissary and Master hear them, are compared, and what
+//! happened is remembered.
 //!
 //! The kernel ticks at its own rate. A channel with no reading since the last kernel tick is
 //! missing; faster ones are averaged, never held.
+
+pub mod blend;
 
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::coherence::{Channels, Coherence, Emissary, Master, Synchrony};
 use becomingone_components::control::Ears;
 use becomingone_components::event::{Happening, What};
 use becomingone_components::scene::Signal;
+use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{Encoders, Reading};
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_kernel::encode_angle;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
-use std::f64::consts::TAU;
+use std::f64::consts::{PI, TAU};
 
 /// Runs every agent's kernel.
 pub struct CoherencePlugin;
@@ -26,22 +30,36 @@ impl Plugin for CoherencePlugin {
                 (listen, encode).chain().in_set(TickSystems::Encode),
                 resonate.in_set(TickSystems::Resonate),
                 synchronize.in_set(TickSystems::Synchronize),
+                (blend::note, blend::blend)
+                    .chain()
+                    .in_set(TickSystems::Blend),
             ),
         );
     }
 }
 
-/// Signals of an agent's own, as (channel, signal).
+/// A signal of an agent's own.
+#[derive(Clone, Debug)]
+pub struct OwnSignal {
+    /// The channel that carries it.
+    pub channel: usize,
+    /// What it is.
+    pub signal: Signal,
+    /// Its own generator.
+    pub rng: Rng,
+}
+
+/// Signals of an agent's own.
 #[derive(Component, Clone, Debug, Default)]
-pub struct Signals(pub Vec<(usize, Signal)>);
+pub struct Signals(pub Vec<OwnSignal>);
 
 /// Gathers what the channels hear: wheel angles first, then the agent's own signals.
 pub fn listen(
     time: Res<SimTime>,
-    mut kernels: Query<(&mut Channels, &Signals, Option<&Ears>)>,
+    mut kernels: Query<(&mut Channels, &mut Signals, Option<&Ears>)>,
     encoders: Query<&Reading<Encoders>>,
 ) {
-    for (mut channels, signals, ears) in &mut kernels {
+    for (mut channels, mut signals, ears) in &mut kernels {
         if let Some(reading) = ears
             .and_then(|e| e.encoders)
             .and_then(|e| encoders.get(e).ok())
@@ -54,10 +72,20 @@ pub fn listen(
                 }
             }
         }
-        for &(channel, signal) in &signals.0 {
-            let Signal::Tone { frequency_hz } = signal;
-            if let Some(average) = channels.angles.get_mut(channel) {
-                average.add(TAU * frequency_hz * time.now_s());
+        let now_s = time.now_s();
+        for own in &mut signals.0 {
+            let Some(average) = channels.angles.get_mut(own.channel) else {
+                continue;
+            };
+            match own.signal {
+                Signal::Tone { frequency_hz } => average.add(TAU * frequency_hz * now_s),
+                Signal::Chirp {
+                    start_hz,
+                    rate_hz_s,
+                } => average.add(TAU * (start_hz + rate_hz_s / 2.0 * now_s) * now_s),
+                // Once a kernel tick: the mean of many such angles would prefer the middle.
+                Signal::Noise {} if average.is_empty() => average.add(PI * own.rng.symmetric()),
+                Signal::Noise {} => {}
             }
         }
     }
@@ -124,16 +152,24 @@ pub fn synchronize(
         }
         let (e, m) = (emissary.0.reading(), master.0.reading());
         let report = synchrony.0.update(e, m);
-        if report.collapsed != coherence.collapsed {
-            happenings.write(Happening {
-                now_ns: time.now_ns,
-                agent: name.to_string(),
-                what: if report.collapsed {
-                    What::Collapsed
-                } else {
-                    What::Released
-                },
-            });
+        let parted = report.apart || (coherence.parted && !report.aligned);
+        let turns = [
+            (
+                coherence.collapsed,
+                report.collapsed,
+                What::Released,
+                What::Collapsed,
+            ),
+            (coherence.parted, parted, What::Agreed, What::Parted),
+        ];
+        for (was, is, ends, begins) in turns {
+            if was != is {
+                happenings.write(Happening {
+                    now_ns: time.now_ns,
+                    agent: name.to_string(),
+                    what: if is { begins } else { ends },
+                });
+            }
         }
         *coherence = Coherence {
             order: e.map_or(0.0, |r| r.order),
@@ -142,6 +178,7 @@ pub fn synchronize(
             t_emissary: e.map_or([0.0; 2], |r| [r.t.re, r.t.im]),
             t_master: m.map_or([0.0; 2], |r| [r.t.re, r.t.im]),
             aligned: report.aligned,
+            parted,
             collapsed: report.collapsed,
         };
     }

@@ -1,0 +1,302 @@
+//! What an agent remembers: events that mattered, each with the signature of what was happening then.
+
+use crate::coherence::{AgentTransducer, LAGS, MAX_CHANNELS};
+use crate::event::What;
+use crate::scene::BlendSpec;
+use crate::time::NS_PER_S;
+use becomingone_kernel::{BlendConfig, ConfigError, Held, Near, Signature};
+use bevy_ecs::prelude::*;
+use std::f64::consts::LN_2;
+use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
+
+/// Most events that an agent remembers.
+pub const MEMORIES: usize = 64;
+
+/// Where the scene does not say, a memory loses half of its strength in this many of the Master's windows:
+/// what happened is kept an order of magnitude longer than what it is heard against.
+const HALF_LIFE_MASTER_WINDOWS: f64 = 10.0;
+/// What is younger than this many of the Emissary's windows is present, and not what the present is like:
+/// after three of them, e^-3 = 5 % of what the Emissary says is still from then.
+const PRESENT_WINDOWS: f64 = 3.0;
+
+/// What is happening, as agents remember it.
+pub type AgentSignature = Signature<f64, MAX_CHANNELS, LAGS>;
+
+/// An event that is remembered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Memory {
+    /// When it happened (ns from the run's start).
+    pub at_ns: u64,
+    /// What happened.
+    pub what: What,
+    /// What the kernel heard.
+    pub signature: AgentSignature,
+    /// Where the agent's root link truly was (m), for viewers; none without a body.
+    pub position_m: Option<[f32; 3]>,
+    /// When and what, for a reader: `00:12.3 touched crate_a`.
+    pub label: Arc<str>,
+}
+
+/// What the present is like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Likeness {
+    /// Which memory: the serial number of [`Held`].
+    pub serial: u64,
+    /// Its label.
+    pub label: Arc<str>,
+    /// 1 minus the distance of the signatures, 0 to 1.
+    pub similarity: f64,
+}
+
+/// The memory of an agent with a kernel.
+#[derive(Component, Clone, Debug)]
+pub struct Blend {
+    memories: Box<becomingone_kernel::Blend<f64, Memory, MEMORIES>>,
+    /// Least similarity of what is named and recalled.
+    similarity: f64,
+    /// The weightiest event since the last kernel tick, with its stamp (ns).
+    pub pending: Option<(u64, What)>,
+    /// What the present is like, as of the last look.
+    pub likeness: Option<Likeness>,
+    /// The serial number of the memory that was recalled last, and its strength then.
+    pub recalled: Option<(u64, f64)>,
+    /// Kernel ticks since the last look.
+    pub unlooked: u32,
+}
+
+impl Blend {
+    /// An empty memory, as a scene says, beside a Master with this window (s).
+    ///
+    /// # Errors
+    ///
+    /// A number out of its range; scenes are checked for that.
+    pub fn new(spec: &BlendSpec, master_window_s: f64) -> Result<Self, ConfigError> {
+        let half_life_s = spec
+            .half_life_s
+            .unwrap_or(HALF_LIFE_MASTER_WINDOWS * master_window_s);
+        let config = BlendConfig {
+            fading_per_s: LN_2 / half_life_s,
+            protection: spec.protection,
+            recall: spec.recall,
+            forget_below: spec.forget_below,
+        };
+        Ok(Self {
+            memories: Box::new(becomingone_kernel::Blend::new(config)?),
+            similarity: spec.similarity,
+            pending: None,
+            likeness: None,
+            recalled: None,
+            unlooked: 0,
+        })
+    }
+
+    /// Notes an event. At most one is remembered at a kernel tick: the weightiest, of equals the latest.
+    pub fn note(&mut self, at_ns: u64, what: &What) {
+        let Some(weight) = weight(what) else {
+            return;
+        };
+        if self
+            .pending
+            .as_ref()
+            .and_then(|(_, w)| self::weight(w))
+            .is_none_or(|held| weight >= held)
+        {
+            self.pending = Some((at_ns, what.clone()));
+        }
+    }
+
+    /// Time passes at this coherence, none where there is no value.
+    pub fn advance(&mut self, dt_s: f64, coherence: Option<f64>) {
+        self.memories.advance(dt_s, coherence);
+    }
+
+    /// Takes in an event, at full strength. What is like it, and of its kind, is recalled first and
+    /// said: that the same happens again is what keeps a memory, not that somebody looks.
+    pub fn take_in(&mut self, memory: Memory) -> Option<Likeness> {
+        let kind = discriminant(&memory.what);
+        let like = self.nearest(&memory.signature, Some(kind), u64::MAX);
+        if let Some((slot, like)) = &like {
+            self.recalled = self.memories.recall(*slot).map(|s| (like.serial, s));
+        }
+        self.memories.remember(memory, 1.0);
+        like.map(|(_, like)| like)
+    }
+
+    /// Looks for what the present is like. Looking strengthens nothing.
+    pub fn look(&mut self, now_ns: u64, signature: &AgentSignature, emissary: &AgentTransducer) {
+        let window_s = emissary.resonance().config().window_s;
+        let present_ns = (PRESENT_WINDOWS * window_s * NS_PER_S as f64) as u64;
+        let like = self.nearest(signature, None, now_ns.saturating_sub(present_ns));
+        self.likeness = like.map(|(_, like)| like);
+        self.unlooked = 0;
+    }
+
+    /// The memory nearest to a signature, where it is near enough: of this kind, and before this time.
+    fn nearest(
+        &self,
+        signature: &AgentSignature,
+        kind: Option<Discriminant<What>>,
+        before_ns: u64,
+    ) -> Option<(usize, Likeness)> {
+        let mut room = [Near::default()];
+        let distance = |memory: &Memory| {
+            let meant = kind.is_none_or(|kind| discriminant(&memory.what) == kind);
+            if meant && memory.at_ns < before_ns {
+                memory.signature.distance(signature)
+            } else {
+                f64::NAN
+            }
+        };
+        let near = self.memories.nearest(distance, &mut room).first()?;
+        let similarity = 1.0 - near.distance;
+        let held = self.memories.get(near.slot)?;
+        (similarity >= self.similarity).then(|| {
+            let like = Likeness {
+                serial: held.serial,
+                label: held.item.label.clone(),
+                similarity,
+            };
+            (near.slot, like)
+        })
+    }
+
+    /// All that is remembered.
+    pub fn memories(&self) -> impl Iterator<Item = Held<'_, f64, Memory>> {
+        self.memories.iter()
+    }
+
+    /// The strongest memory, of equals the oldest.
+    pub fn strongest(&self) -> Option<Held<'_, f64, Memory>> {
+        self.memories.strongest()
+    }
+
+    /// How many events were taken in so far, those forgotten since included.
+    pub fn taken_in(&self) -> u64 {
+        self.memories.remembered()
+    }
+
+    /// How far everything has faded since the strengths were last brought up to date.
+    pub fn faded(&self) -> f64 {
+        self.memories.faded()
+    }
+}
+
+/// How much an event matters beside others of the same kernel tick; none where it is not remembered.
+fn weight(what: &What) -> Option<u8> {
+    match what {
+        What::Recalled { .. } => None,
+        What::Collapsed | What::Released | What::Parted | What::Agreed => Some(1),
+        What::Collision(_) => Some(3),
+        _ => Some(2),
+    }
+}
+
+/// `01:02.5` of a time, with hours where there are any.
+pub fn clock(ns: u64) -> String {
+    let tenths = ns / (NS_PER_S / 10);
+    let (minutes, tenths) = (tenths / 600, tenths % 600);
+    let seconds = format!("{:02}.{}", tenths / 10, tenths % 10);
+    match minutes / 60 {
+        0 => format!("{minutes:02}:{seconds}"),
+        hours => format!("{hours}:{:02}:{seconds}", minutes % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use becomingone_kernel::{Role, Transducer, encode_angle};
+
+    /// What a wheel that turns by this angle a kernel tick sounds like.
+    fn wheel(angle: f64) -> (AgentSignature, AgentTransducer) {
+        let role = |role| Transducer::new(role, 1, crate::coherence::DEFAULT_LAGS).unwrap();
+        let (mut e, mut m): (AgentTransducer, AgentTransducer) =
+            (role(Role::Emissary), role(Role::Master));
+        let mut phi = [None];
+        for k in 0..200 {
+            phi = [Some(encode_angle(angle * f64::from(k)))];
+            e.push(&phi, 0.02);
+            m.push(&phi, 0.02);
+        }
+        (AgentSignature::of(&phi, &e, &m), e)
+    }
+
+    fn memory(at_s: u64, what: What, signature: AgentSignature) -> Memory {
+        let at_ns = at_s * NS_PER_S;
+        Memory {
+            at_ns,
+            label: format!("{} {what}", clock(at_ns)).into(),
+            what,
+            signature,
+            position_m: None,
+        }
+    }
+
+    #[test]
+    fn the_same_again_is_recalled_and_the_look_alone_is_not() {
+        let mut blend = Blend::new(&BlendSpec::default(), 60.0).unwrap();
+        let ((fast, emissary), (slow, _)) = (wheel(0.4), wheel(0.1));
+        let crate_a = || What::Collision("crate_a".to_owned());
+        assert_eq!(blend.take_in(memory(1, crate_a(), fast)), None);
+        assert_eq!(blend.take_in(memory(2, What::GoalReached(1), slow)), None);
+        blend.advance(600.0, None);
+        let strengths = |b: &Blend| b.memories().map(|h| h.strength).collect::<Vec<_>>();
+        assert!(strengths(&blend).iter().all(|s| (s - 0.5).abs() < 1e-12));
+        // A look names it, and leaves it.
+        blend.look(601 * NS_PER_S, &fast, &emissary);
+        let like = blend.likeness.clone().unwrap();
+        assert_eq!(&*like.label, "00:01.0 touched crate_a");
+        assert!(like.similarity > 0.999);
+        assert!(strengths(&blend).iter().all(|s| (s - 0.5).abs() < 1e-12));
+        // Another kind of event is no recall of it, however alike; the same kind is, whatever was touched.
+        assert_eq!(blend.take_in(memory(601, What::GoalReached(2), fast)), None);
+        let other = What::Collision("crate_b".to_owned());
+        let like = blend.take_in(memory(602, other, fast)).unwrap();
+        assert_eq!(&*like.label, "00:01.0 touched crate_a");
+        assert_eq!(strengths(&blend), [0.75, 0.5, 1.0, 1.0]);
+        // At full coherence it fades ten times slower: the default of 0.9.
+        blend.advance(600.0, Some(1.0));
+        assert!((strengths(&blend)[2] - libm::pow(0.5, 0.1)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_has_just_happened_is_present() {
+        let mut blend = Blend::new(&BlendSpec::default(), 60.0).unwrap();
+        let (now, emissary) = wheel(0.4);
+        blend.take_in(memory(10, What::AllGoalsReached, now));
+        blend.look(12 * NS_PER_S, &now, &emissary);
+        assert_eq!(blend.likeness, None);
+        blend.look(14 * NS_PER_S, &now, &emissary);
+        assert!(blend.likeness.is_some());
+        // And what is unlike is not named.
+        blend.look(14 * NS_PER_S, &wheel(-0.4).0, &emissary);
+        assert_eq!(blend.likeness, None);
+    }
+
+    #[test]
+    fn the_weightiest_event_of_a_kernel_tick_is_noted() {
+        let mut blend = Blend::new(&BlendSpec::default(), 60.0).unwrap();
+        let wall = What::Collision("wall".to_owned());
+        for (at_ns, what) in [
+            (1, What::Released),
+            (2, wall.clone()),
+            (3, What::GoalReached(4)),
+        ] {
+            blend.note(at_ns, &what);
+        }
+        assert_eq!(blend.pending, Some((2, wall)));
+    }
+
+    #[test]
+    fn times_are_read_as_on_a_clock() {
+        for (s, text) in [
+            (0.0, "00:00.0"),
+            (12.34, "00:12.3"),
+            (119.99, "01:59.9"),
+            (45_296.0, "12:34:56.0"),
+        ] {
+            assert_eq!(clock((s * 1e9) as u64), text);
+        }
+    }
+}

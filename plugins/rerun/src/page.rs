@@ -1,0 +1,105 @@
+//! What agents remember, as a page for a reader (Markdown).
+
+use crate::batch::{Mind, Remembered};
+use crate::blueprint::PLOTTED;
+use std::fmt::Write as _;
+
+/// Most memories of one agent that are listed, the strongest.
+const LISTED: usize = 12;
+/// Length of the bar that full strength is shown as, in characters.
+const BAR: usize = 10;
+
+/// The page, as it was written last.
+pub(crate) struct MemoryPage {
+    /// Name and text of each agent.
+    agents: Vec<(String, String)>,
+}
+
+impl MemoryPage {
+    pub(crate) fn new(names: impl Iterator<Item = String>) -> Self {
+        Self {
+            agents: names.map(|name| (name, String::new())).collect(),
+        }
+    }
+
+    /// What an agent remembers now.
+    pub(crate) fn update(&mut self, mind: &Mind, memories: &[Remembered]) {
+        let Some((name, text)) = self.agents.get_mut(mind.agent as usize) else {
+            return;
+        };
+        text.clear();
+        // Writing to a string cannot fail.
+        let _ = match &mind.likeness {
+            Some(like) => writeln!(
+                text,
+                "## {name}\n\nThis looks like **{}** ({:.0} %)\n",
+                like.label,
+                like.similarity * 100.0
+            ),
+            None => writeln!(
+                text,
+                "## {name}\n\nThis looks like nothing that is remembered\n"
+            ),
+        };
+        let mut strongest: Vec<&Remembered> = memories.iter().collect();
+        strongest.sort_by(|a, b| {
+            b.strength
+                .total_cmp(&a.strength)
+                .then(b.serial.cmp(&a.serial))
+        });
+        *text += "| strength | | what |\n|---|---|---|\n";
+        for memory in strongest.iter().take(LISTED) {
+            let bar = "=".repeat((memory.strength * BAR as f64).round() as usize);
+            let _ = writeln!(
+                text,
+                "| {:.2} | {bar} | {} |",
+                memory.strength, memory.label
+            );
+        }
+        if memories.len() > LISTED {
+            let _ = writeln!(text, "\nand {} weaker ones", memories.len() - LISTED);
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let texts = self.agents.iter().map(|(_, text)| text.as_str());
+        let told: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+        told[..told.len().min(PLOTTED)].join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use becomingone_components::memory::Likeness;
+
+    #[test]
+    fn the_strongest_are_listed_first_and_the_rest_is_counted() {
+        let mut page = MemoryPage::new(["a", "b"].map(str::to_owned).into_iter());
+        let memories: Vec<_> = (0..20)
+            .map(|k| Remembered {
+                label: format!("00:{k:02}.0 touched wall").into(),
+                serial: k,
+                position_m: None,
+                strength: k as f64 / 20.0,
+            })
+            .collect();
+        let likeness = Some(Likeness {
+            serial: 3,
+            label: memories[3].label.clone(),
+            similarity: 0.937,
+        });
+        let mind = Mind {
+            agent: 1,
+            len: 20,
+            likeness,
+        };
+        page.update(&mind, &memories);
+        let text = page.text();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "## b");
+        assert_eq!(lines[2], "This looks like **00:03.0 touched wall** (94 %)");
+        assert_eq!(lines[6], "| 0.95 | ========== | 00:19.0 touched wall |");
+        assert_eq!(lines.last(), Some(&"and 8 weaker ones"));
+    }
+}

@@ -1,0 +1,75 @@
+//! What mattered is remembered; everything fades; what happens again is recalled.
+
+use becomingone_components::body::TruePose;
+use becomingone_components::coherence::{Channels, Coherence, Emissary, Master};
+use becomingone_components::event::{Happening, What};
+use becomingone_components::memory::{AgentSignature, Blend, Memory, clock};
+use becomingone_components::time::SimTime;
+use bevy_ecs::prelude::*;
+
+/// Kernel ticks from one look at what the present is like to the next: a look goes through all memories,
+/// and no signature changes much within a few ticks of the Emissary.
+const LOOK_TICKS: u32 = 10;
+
+/// Notes what happened to agents that remember.
+pub fn note(mut happenings: MessageReader<Happening>, mut agents: Query<(&Name, &mut Blend)>) {
+    for happening in happenings.read() {
+        let agent = agents
+            .iter_mut()
+            .find(|(name, _)| name.as_str() == happening.agent);
+        if let Some((_, mut blend)) = agent {
+            blend.note(happening.now_ns, &happening.what);
+        }
+    }
+}
+
+/// At each kernel tick, memories fade, and an event is remembered; now and then, the present is compared.
+pub fn blend(
+    time: Res<SimTime>,
+    mut agents: Query<(
+        &Name,
+        &Channels,
+        &Coherence,
+        &Emissary,
+        &Master,
+        &mut Blend,
+        Option<&TruePose>,
+    )>,
+    mut happenings: MessageWriter<Happening>,
+) {
+    for (name, channels, coherence, emissary, master, mut blend, pose) in &mut agents {
+        let Some(dt_s) = channels.dt_s else {
+            continue;
+        };
+        blend.advance(dt_s, coherence.coherence);
+        blend.unlooked += 1;
+        let event = blend.pending.take();
+        let looks = blend.unlooked >= LOOK_TICKS;
+        if event.is_none() && !looks {
+            continue;
+        }
+        let signature = AgentSignature::of(&channels.phi, &emissary.0, &master.0);
+        if let Some((at_ns, what)) = event {
+            let again = blend.take_in(Memory {
+                at_ns,
+                label: format!("{} {what}", clock(at_ns)).into(),
+                what,
+                signature,
+                position_m: pose.map(|p| p.0.translation_m.to_array()),
+            });
+            if let Some(like) = again {
+                happenings.write(Happening {
+                    now_ns: time.now_ns,
+                    agent: name.to_string(),
+                    what: What::Recalled {
+                        label: like.label,
+                        similarity: like.similarity,
+                    },
+                });
+            }
+        }
+        if looks {
+            blend.look(time.now_ns, &signature, &emissary.0);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What an agent remembers, in whole runs: the same wall hit twice, a reset, the summary.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and compares with std"
+)]
+
+use becomingone::CoherenceEngine;
+use becomingone::components::event::{Happening, What};
+use becomingone::components::memory::Blend;
+use becomingone::ecs as bevy_ecs; // the path that its derives write
+use becomingone::prelude::*;
+use becomingone::systems::control::ControlSystems;
+use becomingone_tests::{engine, get, summary};
+use std::time::Duration;
+
+const WALL: &str = "(version: 1,
+world: (obstacles: [Box(name: \"wall\", position_m: (2, 0, 0), size_m: (0.2, 4, 1))]),
+agents: [(
+    name: \"rover\", model: \"rover.urdf\", drive: Auto,
+    sensors: [(name: \"encoders\", kind: Encoders(), rate_hz: 100)],
+    coherence: Kernel(master_window_s: 2, blend: (half_life_s: 20)),
+)])";
+
+/// Against the wall, back, and against it again, in the same way: 12 s each.
+fn twice(time: Res<SimTime>, mut commands: Query<&mut Command<Twist2>>) {
+    let within_s = time.now_s() % 12.0;
+    for mut command in &mut commands {
+        command.0.linear_m_s = if within_s < 6.0 { 0.4 } else { -0.4 };
+    }
+}
+
+#[derive(Resource, Default)]
+struct Heard(Vec<Happening>);
+
+fn hear(mut heard: ResMut<Heard>, mut happenings: MessageReader<Happening>) {
+    heard.0.extend(happenings.read().cloned());
+}
+
+fn against_the_wall() -> CoherenceEngine {
+    let mut engine = engine(&[("wall.ron", WALL)]);
+    engine.add_plugin(|app: &mut App| {
+        app.init_resource::<Heard>().add_systems(
+            Tick,
+            (
+                twice.in_set(TickSystems::Decide).after(ControlSystems),
+                hear.in_set(TickSystems::Publish),
+            ),
+        );
+    });
+    engine
+}
+
+#[test]
+fn the_same_wall_again_is_recalled_by_its_name() {
+    let mut engine = against_the_wall();
+    let summary = engine.run_for(Duration::from_secs(24)).unwrap();
+    let heard = &engine.world().resource::<Heard>().0;
+    let touches: Vec<_> = heard
+        .iter()
+        .filter(|h| h.what == What::Collision("wall".to_owned()))
+        .collect();
+    assert!(touches.len() >= 2, "{heard:?}");
+    // Of the second approach, whose touches begin after 12 s.
+    let recalled = heard.iter().find_map(|h| match &h.what {
+        What::Recalled { label, similarity } if h.now_ns > 12_000_000_000 => label
+            .contains("touched wall")
+            .then_some((h.now_ns, *similarity)),
+        _ => None,
+    });
+    let (at_ns, similarity) = recalled.unwrap_or_else(|| panic!("no recall in {heard:?}"));
+    assert!((0.9..=1.0).contains(&similarity), "{similarity}");
+    // Said at the kernel tick after the touch.
+    let touched = touches.iter().rfind(|h| h.now_ns <= at_ns).unwrap();
+    assert!(at_ns - touched.now_ns <= 21_000_000, "{touched:?} {at_ns}");
+
+    // Each memory that was never recalled has the strength of its age: half in 20 s, coherence having no value.
+    let blend: Blend = get(&engine, "rover");
+    let now_s = engine.time().now_s();
+    let recalled_serial = blend.recalled.unwrap().0;
+    for held in blend.memories() {
+        let age_s = now_s - held.item.at_ns as f64 * 1e-9;
+        let alone = 0.5_f64.powf(age_s / 20.0);
+        // An event waits up to a kernel tick, and the last tick has not yet faded.
+        if held.strength < alone * 1.003 {
+            assert!((held.strength / alone - 1.0).abs() < 0.003, "{held:?}");
+        }
+        if held.serial == recalled_serial {
+            assert!(held.strength > alone * 1.01, "{held:?}");
+        }
+        let [x, ..] = held.item.position_m.unwrap();
+        assert!((-0.5..2.0).contains(&x), "{x}");
+    }
+    let kernel = &summary.agents[0].kernel;
+    assert_eq!(kernel.blend.count, blend.memories().count());
+    assert!(kernel.blend.count >= 3);
+}
+
+#[test]
+fn a_reset_forgets_all_and_remembers_the_same_again() {
+    let mut engine = against_the_wall();
+    let first = engine.run_for(Duration::from_secs(14)).unwrap();
+    engine.reset().unwrap();
+    let blend: Blend = get(&engine, "rover");
+    assert_eq!((blend.taken_in(), blend.memories().count()), (0, 0));
+    let again = engine.run_for(Duration::from_secs(14)).unwrap();
+    assert_eq!(first.state_hash, again.state_hash);
+    assert_eq!(first.agents[0].kernel, again.agents[0].kernel);
+}
+
+#[test]
+fn the_summary_names_the_strongest_memory() {
+    let s = summary(&["bare_kernel"]);
+    let blend = |agent: usize| &s["agents"][agent]["kernel"]["blend"];
+    assert_eq!(blend(0)["count"], 1);
+    assert!(
+        blend(0)["strongest"]
+            .as_str()
+            .unwrap()
+            .ends_with(" order locked")
+    );
+    // Half in ten of the Master's windows of 60 s: from the lock at 0.3 s to the end at 120 s.
+    let law = 0.5_f64.powf((120.0 - 0.3) / 600.0);
+    let strength = blend(0)["strength"].as_f64().unwrap();
+    assert!((strength - law).abs() < 1e-3, "{strength} {law}");
+    assert_eq!(blend(2)["count"], 0);
+    assert!(blend(2)["strongest"].is_null());
+}
