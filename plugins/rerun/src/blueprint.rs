@@ -175,8 +175,8 @@ pub(crate) fn send(to: &RecordingStream, stage: &Stage) -> RecordingStreamResult
 fn scene(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     layout.view(Part::Scene, "3D", "Scene", &["/world/**".to_owned()])?;
     let [low, high] = stage.focus_m().unwrap_or_default();
-    let middle = ((low + high) / 2.0).with_z(0.0);
-    let reach = (high - low).with_z(0.0).length() / 2.0 + AROUND_M;
+    let middle = (low + high) / 2.0;
+    let reach = (high - low).length() / 2.0 + AROUND_M;
     let eye = EyeControls3D::new()
         .with_kind(Eye3DKind::Orbital)
         .with_position((middle + FROM * reach).to_array())
@@ -262,10 +262,13 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
         let whole = TimeAxis::new().with_view_range(TimeRange::EVERYTHING);
         layout.property(part, "TimeAxis", &whole)?;
     }
-    let plots: &[Part] = if stage.bounds_m().is_some() {
+    // Speed says little of what does not drive, and there is none without a body.
+    let plots: &[Part] = if stage.bounds_m().is_none() {
+        &[]
+    } else if stage.agents.iter().any(|a| a.driven) {
         &[Part::Motion, Part::Readings, Part::Strengths]
     } else {
-        &[]
+        &[Part::Readings, Part::Motion, Part::Strengths]
     };
     layout.container(Part::Plots, ContainerKind::Tabs, plots, &[])
 }
