@@ -54,6 +54,9 @@ pub struct WorldSpec {
     /// Where on the Earth (0, 0, 0) is; x points east, y north. A scene with a GNSS needs one: there is no
     /// place that would be right by itself.
     pub origin: Option<Geodetic>,
+    /// Magnetic flux density, east, north and up (T), the same everywhere; [`MAGNETIC_FIELD_T`] where neither this
+    /// nor an origin is said. A scene with an origin and a magnetometer says the field of its place.
+    pub magnetic_field_t: Option<[f64; 3]>,
     /// The plane z = 0; none for no ground.
     pub ground: Option<GroundSpec>,
     /// Things that do not move.
@@ -66,11 +69,16 @@ impl Default for WorldSpec {
             // Standard gravity (ISO 80000-3).
             gravity_m_s2: [0.0, 0.0, -9.80665],
             origin: None,
+            magnetic_field_t: None,
             ground: Some(GroundSpec::default()),
             obstacles: Vec::new(),
         }
     }
 }
+
+/// The field at Greenwich (51.4779° N, 0° E, 0 m) at the start of 2025, of the World Magnetic Model 2025
+/// (NOAA's wmm-calculator 1.4.4: north 19551.3 nT, east 324.3 nT, down 44998.2 nT).
+pub const MAGNETIC_FIELD_T: [f64; 3] = [3.243e-7, 1.95513e-5, -4.49982e-5];
 
 /// The plane z = 0.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
@@ -293,6 +301,37 @@ pub enum SensorKind {
         #[serde(default)]
         velocity: Noise,
     },
+    /// Distance to the nearest thing in a cone (m), as sonars, infrared and time-of-flight sensors measure it.
+    /// The cone is 49 rays: what fits between them is not seen.
+    Range {
+        /// Angle of the cone about the sensor's x, from edge to edge (rad); 0 for one ray.
+        #[serde(default)]
+        fov_rad: f64,
+        /// Nearest distance that is measured (m).
+        #[serde(default)]
+        range_min_m: f64,
+        /// Farthest (m).
+        range_max_m: f64,
+        /// Of the distance (m).
+        #[serde(default)]
+        noise: Noise,
+    },
+    /// Magnetic field in the sensor's axes (T); `world: (magnetic_field_t: ..)` says which.
+    Magnetometer {
+        /// Of each axis (T).
+        #[serde(default)]
+        noise: Noise,
+        /// Field of magnets that turn with the sensor, in its axes (T).
+        #[serde(default)]
+        hard_iron_t: [f64; 3],
+        /// What iron that turns with the sensor makes of the field: rows of a matrix on the sensor's axes.
+        #[serde(default = "no_iron")]
+        soft_iron: [[f64; 3]; 3],
+    },
+}
+
+fn no_iron() -> [[f64; 3]; 3] {
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 }
 
 fn full_turn() -> f64 {

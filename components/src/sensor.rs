@@ -169,6 +169,55 @@ impl Measurement for Gnss {
     }
 }
 
+/// The distance to the nearest thing in a cone about the sensor's x.
+///
+/// REP 117 writes infinities where a sensor hears nothing or is too near. Here nothing infinite passes: a reading of
+/// `range_max_m` means that there was nothing, one of `range_min_m` that it is this near or nearer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Range {
+    /// Distance (m).
+    pub range_m: f32,
+    /// Nearest that is measured (m).
+    pub range_min_m: f32,
+    /// Farthest (m).
+    pub range_max_m: f32,
+    /// Angle of the cone, from edge to edge (rad).
+    pub fov_rad: f32,
+}
+
+impl Measurement for Range {
+    const KIND: &'static str = "range";
+    const FIELDS: &'static [Field] = &[field("range", "m")];
+
+    fn visit(&self, each: &mut dyn FnMut(f64)) {
+        each(f64::from(self.range_m));
+    }
+}
+
+/// What a magnetometer says, in the sensor's own axes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MagneticField {
+    /// Flux density (T): the Earth's is 25 to 65 µT, and points down in the north.
+    pub field_t: Vec3,
+}
+
+impl Measurement for MagneticField {
+    const KIND: &'static str = "magnetometer";
+    const FIELDS: &'static [Field] = &[
+        field("field_x", "T"),
+        field("field_y", "T"),
+        field("field_z", "T"),
+    ];
+
+    fn visit(&self, each: &mut dyn FnMut(f64)) {
+        self.field_t
+            .to_array()
+            .map(f64::from)
+            .into_iter()
+            .for_each(each);
+    }
+}
+
 /// A measurement with its stamps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stamped<T> {

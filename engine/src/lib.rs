@@ -49,7 +49,9 @@ pub mod prelude {
     pub use crate::components::actuator::Command;
     pub use crate::components::body::TruePose;
     pub use crate::components::drive::{Drive, Odometry, Twist2};
-    pub use crate::components::sensor::{Contact, Encoders, Gnss, Imu, Reading, Scan, Truth};
+    pub use crate::components::sensor::{
+        Contact, Encoders, Gnss, Imu, MagneticField, Range, Reading, Scan, Truth,
+    };
     pub use crate::components::time::SimTime;
     pub use crate::systems::control::ControlSystems;
     pub use crate::systems::tick::{Reset, Tick, TickSystems};

@@ -16,6 +16,8 @@ use crate::sensing::encoders::EncodersModel;
 use crate::sensing::gnss::GnssModel;
 use crate::sensing::imu::ImuModel;
 use crate::sensing::lidar::LidarModel;
+use crate::sensing::magnetometer::MagnetometerModel;
+use crate::sensing::range::RangeModel;
 use crate::tick::Reset;
 use becomingone_components::actuator::{Actuator, Command};
 use becomingone_components::body::{
@@ -31,17 +33,18 @@ use becomingone_components::joints::{
 };
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::{
-    Agent, AgentSpec, BlendSpec, CoherenceSpec, ControllerSpec, FromScene, LoadedScene, MotionSpec,
-    ObstacleSpec, Scene, SensorKind, SensorSpec, default_emissary_window_s, default_kernel_rate_hz,
-    default_master_window_s,
+    Agent, AgentSpec, BlendSpec, CoherenceSpec, ControllerSpec, FromScene, LoadedScene,
+    MAGNETIC_FIELD_T, MotionSpec, ObstacleSpec, Scene, SensorKind, SensorSpec,
+    default_emissary_window_s, default_kernel_rate_hz, default_master_window_s,
 };
 use becomingone_components::seed::{Rng, RunSeed};
 use becomingone_components::sensor::{
-    Contact, Encoders, Gnss, Imu, Measurement, Mount, Reading, Scan, Sensor, SensorStats, Truth,
+    Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Mount, Range, Reading, Scan, Sensor,
+    SensorStats, Truth,
 };
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
-use glam::{Quat, Vec3};
+use glam::{Mat3, Quat, Vec3};
 use std::sync::Arc;
 
 /// Height at which a robot is put down over the ground, so that it does not start inside of it (m).
@@ -263,9 +266,11 @@ fn spawn_agent(
             let ear = match sensor.kind {
                 SensorKind::Lidar { .. } => &mut ears.lidar,
                 SensorKind::Encoders { .. } => &mut ears.encoders,
-                SensorKind::Imu { .. } | SensorKind::Contact {} | SensorKind::Gnss { .. } => {
-                    continue;
-                }
+                SensorKind::Imu { .. }
+                | SensorKind::Contact {}
+                | SensorKind::Gnss { .. }
+                | SensorKind::Range { .. }
+                | SensorKind::Magnetometer { .. } => continue,
             };
             ear.get_or_insert(entity);
         }
@@ -444,6 +449,37 @@ fn spawn_sensor(
             let plane = TangentPlane::new(origin.unwrap_or_default());
             let gnss = GnssModel::new(plane, *horizontal, *vertical, *velocity, &mut rng);
             add_reading::<Gnss>(world, entity, Gnss::default(), gnss);
+        }
+        SensorKind::Range {
+            fov_rad,
+            range_min_m,
+            range_max_m,
+            noise,
+        } => {
+            let none = Range {
+                range_m: *range_max_m as f32,
+                range_min_m: *range_min_m as f32,
+                range_max_m: *range_max_m as f32,
+                fov_rad: *fov_rad as f32,
+            };
+            let range = RangeModel::new(*fov_rad, *noise, &mut rng);
+            add_reading::<Range>(world, entity, none, range);
+        }
+        SensorKind::Magnetometer {
+            noise,
+            hard_iron_t,
+            soft_iron,
+        } => {
+            let loaded = world.get_resource::<LoadedScene>();
+            let field_t = loaded.and_then(|l| l.scene.world.magnetic_field_t);
+            let magnetometer = MagnetometerModel::new(
+                vec3(field_t.unwrap_or(MAGNETIC_FIELD_T)),
+                vec3(*hard_iron_t),
+                Mat3::from_cols_array_2d(&soft_iron.map(|row| row.map(|x| x as f32))).transpose(),
+                *noise,
+                &mut rng,
+            );
+            add_reading::<MagneticField>(world, entity, MagneticField::default(), magnetometer);
         }
     }
     world.entity_mut(entity).insert(rng);

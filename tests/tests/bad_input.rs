@@ -414,6 +414,45 @@ fn bad_scenes() -> Vec<Bad> {
             &["`latitude`", "did you mean `latitude_deg`?"],
         ),
         scene(
+            "wide_cone.ron",
+            "kind: Encoders()",
+            "kind: Range(range_max_m: 4, fov_rad: 60)",
+            "60)",
+            &["kind.fov_rad", "found 60", "radians"],
+        ),
+        scene(
+            "no_cone.ron",
+            "kind: Encoders()",
+            "kind: Range(range_min_m: 4, range_max_m: 4)",
+            "range_min_m",
+            &["kind.range_max_m", "above range_min_m"],
+        ),
+        scene(
+            "microtesla.ron",
+            "  world: (\n",
+            "  world: (\n    magnetic_field_t: (1.3, 21.5, -43.2),\n",
+            "1.3, 21.5",
+            &["world.magnetic_field_t[0]", "tesla within 0.001"],
+        ),
+        text(
+            "which_field.ron",
+            SCENE
+                .replace(
+                    "world: (",
+                    "world: (origin: (latitude_deg: 45, longitude_deg: 8),",
+                )
+                .replace("kind: Encoders()", "kind: Magnetometer()"),
+            "Magnetometer",
+            &["magnetic field is not said", "`magnetic_field_t: ("],
+        ),
+        scene(
+            "iron.ron",
+            "kind: Encoders()",
+            "kind: Magnetometer(soft_iron: ((1, 0, 0), (0, NaN, 0), (0, 0, 1)))",
+            "NaN",
+            &["soft_iron[1][1]", "found NaN"],
+        ),
+        scene(
             "no_rotation.ron",
             "rotation: (0, 0, 0, 1)",
             "rotation: (0, 0, 0, 0)",

@@ -497,6 +497,137 @@ fn a_receiver_is_where_its_antenna_is() {
 }
 
 #[test]
+fn a_range_sensor_sees_the_nearest_thing_in_its_cone() {
+    // The wall's face is the plane x = 5; the other wall is turned by half a radian about (0, -6).
+    let mut engine = rover(
+        "(name: \"ray\", kind: Range(range_max_m: 8), rate_hz: 10, position_m: (0.3, 0, 0.3)),
+         (name: \"cone\", kind: Range(range_max_m: 8, fov_rad: 0.5), rate_hz: 10, position_m: (0.3, 0, 0.3)),
+         (name: \"short\", kind: Range(range_max_m: 3), rate_hz: 10, position_m: (0.3, 0, 0.3)),
+         (name: \"near\", kind: Range(range_min_m: 6, range_max_m: 8), rate_hz: 10, position_m: (0.3, 0, 0.3)),
+         (name: \"aslant\", kind: Range(range_max_m: 20, fov_rad: 0.5), rate_hz: 10, position_m: (0, 0, 5),
+          rotation: (0, 0, -0.70710678, 0.70710678))",
+        "Box(name: \"wall\", position_m: (5.5, 0, 0), size_m: (1, 8, 2)),
+         Box(name: \"slant\", position_m: (0, -6, 0), size_m: (20, 1, 20), yaw_rad: 0.5)",
+    );
+    record::<Range>(&mut engine);
+    run(&mut engine, 2.0);
+    let at = get::<TruePose>(&engine, "rover").0.translation_m;
+    let (x, y, z) = (f64::from(at.x), f64::from(at.y), f64::from(at.z));
+    let last = |name: &str| {
+        let (said, _) = logged::<Range>(&engine, name).pop().unwrap();
+        f64::from(said.value.range_m)
+    };
+    let ahead_m = 5.0 - x - 0.3;
+    assert!((last("rover/ray") - ahead_m).abs() < 0.01);
+    // The ground meets the cone's lower edge first.
+    let below_m = (z + 0.3) / 0.25_f64.sin();
+    assert!(
+        (last("rover/cone") / below_m - 1.0).abs() < 0.02,
+        "{below_m}"
+    );
+    assert_eq!(last("rover/short"), 3.0, "nothing in reach");
+    assert_eq!(last("rover/near"), 6.0, "nearer than it can tell");
+    // To the right: a plane at an angle of 0.5 to the axis is nearest at the edge of the cone, at 0.25.
+    let (sin, cos) = 0.5_f64.sin_cos();
+    let perpendicular_m = cos * (y + 6.0) - sin * x - 0.5;
+    let nearest_m = perpendicular_m / 0.25_f64.cos();
+    assert!(
+        (last("rover/aslant") / nearest_m - 1.0).abs() < 0.005,
+        "{nearest_m}"
+    );
+}
+
+#[test]
+fn a_magnetometer_is_a_compass() {
+    let scene = "(version: 1, world: (magnetic_field_t: (0, 2e-5, -4e-5)), agents: [
+        (name: \"rover\", model: \"rover.urdf\", yaw_rad: 0.7, drive: Auto, sensors: [
+            (name: \"plain\", kind: Magnetometer(), rate_hz: 10),
+            (name: \"side\", kind: Magnetometer(), rate_hz: 10, rotation: (0.70710678, 0, 0, 0.70710678)),
+            (name: \"iron\", kind: Magnetometer(hard_iron_t: (1e-6, 2e-6, 3e-6),
+                soft_iron: ((1, 0.1, 0), (0.2, 1, 0), (0, 0, 0.9))), rate_hz: 10),
+        ])])";
+    let mut engine = engine(&[("compass.ron", scene)]);
+    record::<MagneticField>(&mut engine);
+    run(&mut engine, 2.0);
+    let last = |name: &str| {
+        let (said, truth) = logged::<MagneticField>(&engine, name).pop().unwrap();
+        (said.value.field_t.to_array(), truth.field_t.to_array())
+    };
+    let close = |a: [f32; 3], b: [f64; 3]| {
+        let near = a
+            .iter()
+            .zip(b)
+            .all(|(a, b)| (f64::from(*a) - b).abs() < 2e-7);
+        assert!(near, "{a:?} against {b:?}");
+    };
+    // x points 0.7 rad north of east, y 0.7 rad west of north.
+    let (sin, cos) = 0.7_f64.sin_cos();
+    let [x, y, z] = [2e-5 * sin, 2e-5 * cos, -4e-5];
+    close(last("rover/plain").0, [x, y, z]);
+    // Turned by 90 degrees about x: its y is up, its z is -y.
+    close(last("rover/side").0, [x, z, -y]);
+    let (said, truth) = last("rover/iron");
+    close(truth, [x, y, z]);
+    close(
+        said,
+        [x + 0.1 * y + 1e-6, 0.2 * x + y + 2e-6, 0.9 * z + 3e-6],
+    );
+}
+
+#[test]
+fn where_no_field_is_said_it_is_that_of_greenwich() {
+    let mut engine = rover("(name: \"compass\", kind: Magnetometer(), rate_hz: 10)", "");
+    record::<MagneticField>(&mut engine);
+    run(&mut engine, 1.0);
+    let (said, _) = logged::<MagneticField>(&engine, "rover/compass")
+        .pop()
+        .unwrap();
+    // World Magnetic Model 2025: 49063 nT, inclined by 66.513 degrees, declined by 0.950.
+    let field_t = said.value.field_t;
+    assert!(
+        (f64::from(field_t.length()) / 49_063e-9 - 1.0).abs() < 1e-4,
+        "{field_t}"
+    );
+    let down = f64::from(-field_t.z / field_t.length()).asin().to_degrees();
+    assert!((down - 66.513).abs() < 0.2, "{down}");
+    // The rover looks east: north is to its left.
+    let declined = f64::from(field_t.x)
+        .atan2(f64::from(field_t.y))
+        .to_degrees();
+    assert!((declined - 0.95).abs() < 0.3, "{declined}");
+}
+
+#[test]
+fn a_reset_gives_every_sensor_its_first_numbers_again() {
+    const NOISE: &str = "(white_sd: 0.1, turn_on_bias_sd: 0.2, drift_sd: 0.3, correlated_sd: 0.4, correlation_time_s: 5, resolution: 1e-9)";
+    let scene = format!(
+        "(version: 1, world: (origin: (latitude_deg: -33.9, longitude_deg: 151.2), magnetic_field_t: (5e-6, 24e-6, 51e-6)),
+          agents: [(name: \"rover\", model: \"rover.urdf\", drive: Auto, sensors: [
+            (name: \"gnss\", kind: Gnss(horizontal: {NOISE}, vertical: {NOISE}, velocity: {NOISE}), rate_hz: 10),
+            (name: \"range\", kind: Range(range_max_m: 50, fov_rad: 0.5, noise: {NOISE}), rate_hz: 50),
+            (name: \"compass\", kind: Magnetometer(noise: {NOISE}), rate_hz: 100),
+          ])])"
+    );
+    let mut engine = engine(&[("reset.ron", &scene)]);
+    let two = Duration::from_secs(2);
+    let fresh = engine.run_for(two).unwrap();
+    assert_eq!(fresh.agents[0].sensors[0].readings, 20);
+    let gnss = get::<Reading<Gnss>>(&engine, "rover/gnss")
+        .latest()
+        .cloned();
+    engine.reset().unwrap();
+    assert_eq!(engine.run_for(two).unwrap().state_hash, fresh.state_hash);
+    assert_eq!(
+        gnss,
+        get::<Reading<Gnss>>(&engine, "rover/gnss")
+            .latest()
+            .cloned()
+    );
+    engine.set_seed(9).reset().unwrap();
+    assert_ne!(engine.run_for(two).unwrap().state_hash, fresh.state_hash);
+}
+
+#[test]
 fn readings_are_rate_times_duration() {
     let rates = [1, 3, 7, 30, 100, 125, 333, 999, 1000];
     let sensors: String = rates

@@ -140,6 +140,9 @@ impl Check<'_, '_> {
                 "m/s² within 1000",
             );
         }
+        if let Some(field_t) = &scene.world.magnetic_field_t {
+            self.field("world.magnetic_field_t", field_t);
+        }
         if let Some(origin) = scene.world.origin {
             let Geodetic {
                 latitude_deg,
@@ -365,6 +368,25 @@ impl Check<'_, '_> {
         self.not_negative(&format!("{path}.resolution"), noise.resolution);
     }
 
+    fn ranges(&mut self, kind: &str, range_min_m: f64, range_max_m: f64) {
+        self.not_negative(&format!("{kind}.range_min_m"), range_min_m);
+        if !(range_max_m > range_min_m && range_max_m <= LONG_M) {
+            self.wrong(
+                &format!("{kind}.range_max_m"),
+                range_max_m,
+                "metres above range_min_m, up to 2000",
+            );
+        }
+    }
+
+    /// Tesla: who writes micro- or nanotesla, or gauss, is told so.
+    fn field(&mut self, path: &str, field_t: &[f64]) {
+        for (k, &x) in field_t.iter().enumerate() {
+            let expected = "tesla within 0.001: the Earth's field is 25e-6 to 65e-6";
+            self.within(&format!("{path}[{k}]"), x, -1e-3, 1e-3, expected);
+        }
+    }
+
     fn sensor(&mut self, path: &str, sensor: &SensorSpec, scene: &Scene, driven: bool) {
         self.rate(&format!("{path}.rate_hz"), sensor.rate_hz, scene.tick_ns);
         self.position(&format!("{path}.position_m"), &sensor.position_m);
@@ -414,14 +436,7 @@ impl Check<'_, '_> {
                     turn,
                     "radians up to a full turn",
                 );
-                self.not_negative(&format!("{kind}.range_min_m"), *range_min_m);
-                if !(*range_max_m > *range_min_m && *range_max_m <= LONG_M) {
-                    self.wrong(
-                        &format!("{kind}.range_max_m"),
-                        range_max_m,
-                        "metres above range_min_m, up to 2000",
-                    );
-                }
+                self.ranges(&kind, *range_min_m, *range_max_m);
                 self.noise(&format!("{kind}.noise"), noise);
             }
             SensorKind::Contact {} => {}
@@ -440,6 +455,44 @@ impl Check<'_, '_> {
                 self.noise(&format!("{kind}.horizontal"), horizontal);
                 self.noise(&format!("{kind}.vertical"), vertical);
                 self.noise(&format!("{kind}.velocity"), velocity);
+            }
+            SensorKind::Range {
+                fov_rad,
+                range_min_m,
+                range_max_m,
+                noise,
+            } => {
+                self.within(
+                    &format!("{kind}.fov_rad"),
+                    *fov_rad,
+                    0.0,
+                    std::f64::consts::PI,
+                    "radians from 0 (one ray) to half a turn",
+                );
+                self.ranges(&kind, *range_min_m, *range_max_m);
+                self.noise(&format!("{kind}.noise"), noise);
+            }
+            SensorKind::Magnetometer {
+                noise,
+                hard_iron_t,
+                soft_iron,
+            } => {
+                if scene.world.origin.is_some() && scene.world.magnetic_field_t.is_none() {
+                    self.wrong(
+                        &kind,
+                        "a magnetometer at a place on the Earth whose magnetic field is not said",
+                        "`magnetic_field_t: (1.29e-6, 21.53e-6, -43.23e-6)`, say, in `world`: tesla east, north \
+                         and up, as the World Magnetic Model gives it",
+                    );
+                }
+                self.field(&format!("{kind}.hard_iron_t"), hard_iron_t);
+                for (k, row) in soft_iron.iter().enumerate() {
+                    for (l, &x) in row.iter().enumerate() {
+                        let at = format!("{kind}.soft_iron[{k}][{l}]");
+                        self.within(&at, x, -10.0, 10.0, "a factor within 10");
+                    }
+                }
+                self.noise(&format!("{kind}.noise"), noise);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What one tick says, as plain data. Batches are reused, so that a steady tick allocates nothing.
 
+use crate::marks::Mark;
 use becomingone_components::body::Pose;
 use becomingone_components::event::Happening;
 use becomingone_components::memory::Likeness;
@@ -96,6 +97,7 @@ pub(crate) struct Batch {
     pub(crate) ranges_m: Vec<f32>,
     pub(crate) minds: Vec<Mind>,
     pub(crate) memories: Vec<Remembered>,
+    pub(crate) marks: Vec<Mark>,
     pub(crate) happenings: Vec<Happening>,
 }
 
@@ -115,6 +117,7 @@ impl Batch {
             ranges_m,
             minds,
             memories,
+            marks,
             happenings,
         } = self;
         (*now_ns, *tick, *dropped_before) = (0, 0, 0);
@@ -127,6 +130,7 @@ impl Batch {
         ranges_m.clear();
         minds.clear();
         memories.clear();
+        marks.clear();
         happenings.clear();
     }
 

@@ -4,7 +4,7 @@
 
 use crate::recording::{SIM_TIME, entity};
 use crate::stage::Stage;
-use glam::Vec3;
+use glam::{Vec2, Vec3};
 use re_sdk::external::re_log_types::BlueprintActivationCommand;
 use re_sdk::{
     EntityPath, RecordingStream, RecordingStreamBuilder, RecordingStreamResult,
@@ -12,7 +12,7 @@ use re_sdk::{
 };
 use re_sdk_types::AsComponents;
 use re_sdk_types::blueprint::archetypes::{
-    Background, ContainerBlueprint, EyeControls3D, LineGrid3D, PanelBlueprint, PlotLegend,
+    Background, ContainerBlueprint, EyeControls3D, LineGrid3D, MapZoom, PanelBlueprint, PlotLegend,
     ScalarAxis, TextLogColumns, TimeAxis, TimePanelBlueprint, ViewBlueprint, ViewContents,
     ViewportBlueprint, VisibleTimeRanges,
 };
@@ -30,6 +30,8 @@ pub(crate) const PLOTTED: usize = 6;
 const AROUND_M: f32 = 0.8;
 /// Where the eye first is, from there, in units of what it is to see.
 const FROM: Vec3 = Vec3::new(-0.9, -1.3, 1.25);
+/// What a map shows at least, from side to side (pixels).
+const MAP_PIXELS: f32 = 250.0;
 /// Height of the grid over the ground, so that the floor does not hide it (m).
 const GRID_M: f32 = 0.004;
 
@@ -48,6 +50,7 @@ enum Part {
     Texts,
     Strengths,
     Memory,
+    Map,
 }
 
 impl Part {
@@ -199,14 +202,24 @@ fn scene(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
             end: TimeRangeBoundary::AT_CURSOR,
         },
     }]);
+    let keeps = |part: Part, path: EntityPath| {
+        let overridden = (part.path())
+            .join(&entity(["ViewContents", "overrides"]))
+            .join(&path)
+            .join(&entity(["visualizers"]));
+        layout.to.log(overridden, &past)
+    };
     for agent in &stage.agents {
         for leaf in ["true", "odometry"] {
-            let overridden = Part::Scene
-                .path()
-                .join(&entity(["ViewContents", "overrides"]))
-                .join(&entity(["world", &agent.name, "trajectory", leaf]))
-                .join(&entity(["visualizers"]));
-            layout.to.log(overridden, &past)?;
+            let trail = entity(["world", &agent.name, "trajectory", leaf]);
+            keeps(Part::Scene, trail)?;
+        }
+    }
+    // So is what receivers said.
+    for mark in &stage.marks {
+        if let Some(on_map) = &mark.on_map {
+            keeps(Part::Scene, entity(&mark.path))?;
+            keeps(Part::Map, entity(on_map))?;
         }
     }
     Ok(())
@@ -242,12 +255,16 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
         },
     );
     layout.view(Part::Motion, "TimeSeries", "Speed and command", &motion)?;
-    layout.view(
-        Part::Readings,
-        "TimeSeries",
-        "Readings",
-        &["/readings/**".to_owned()],
-    )?;
+    // Degrees would leave nothing to see of the other numbers; a map shows them.
+    let mut readings = vec!["+ /readings/**".to_owned()];
+    for on_map in stage.marks.iter().filter_map(|m| m.on_map.as_deref()) {
+        for degrees in ["latitude", "longitude", "height"] {
+            let sensor = on_map.iter().skip(1).map(String::as_str);
+            let parts = ["readings"].into_iter().chain(sensor).chain([degrees]);
+            readings.push(format!("- {}", entity(parts)));
+        }
+    }
+    layout.view(Part::Readings, "TimeSeries", "Readings", &readings)?;
     let memory = of(&|a| a.kernel, &[&["kernel", "memory"]]);
     layout.view(Part::Strengths, "TimeSeries", "Memory: strength", &memory)?;
     layout.property(Part::Strengths, "ScalarAxis", &unit)?;
@@ -270,7 +287,23 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     } else {
         &[Part::Readings, Part::Motion, Part::Strengths]
     };
-    layout.container(Part::Plots, ContainerKind::Tabs, plots, &[])
+    let mut tabs = plots.to_vec();
+    if stage.marks.iter().any(|m| m.on_map.is_some()) {
+        layout.view(Part::Map, "Map", "Map", &["/map/**".to_owned()])?;
+        layout.property(Part::Map, "MapZoom", &MapZoom::new(zoom(stage)))?;
+        tabs.insert(0, Part::Map);
+    }
+    layout.container(Part::Plots, ContainerKind::Tabs, &tabs, &[])
+}
+
+/// The level at which a map shows where something happens. Each level halves the metres of a pixel, from the
+/// equator's 40 075 km on 256 pixels; 19 is the last of OpenStreetMap.
+fn zoom(stage: &Stage) -> f64 {
+    let [low, high] = stage.focus_m().unwrap_or_default();
+    let extent_m = (high - low).truncate().length() + AROUND_M;
+    let shrunk = Vec2::from_angle(stage.latitude_deg.to_radians() as f32).x;
+    let level = (40_075_017.0 / 256.0 * MAP_PIXELS * shrunk / extent_m).log2();
+    f64::from(level.clamp(0.0, 19.0))
 }
 
 /// What happened, and what this is.

@@ -6,6 +6,7 @@
 //! - `stage`: what stands there from the start, gathered at each reset.
 //! - `batch`: what one tick says, as plain data.
 //! - `systems`: copy it, at capped rates of simulated time.
+//! - `marks`: what single readings of sensors look like in the world.
 //! - `outbox`: the bounded queue's end in the world.
 //! - `thread`: the queue's other end; the only place that talks to Rerun.
 //! - `recording`, `shapes`, `page`, `blueprint`: batches, geometry, what is remembered and the layout in Rerun's
@@ -27,6 +28,7 @@
 
 mod batch;
 mod blueprint;
+mod marks;
 mod outbox;
 mod page;
 mod recording;
@@ -37,7 +39,7 @@ mod systems;
 mod thread;
 pub mod viewer;
 
-use becomingone_components::sensor::{Contact, Encoders, Gnss, Imu};
+use becomingone_components::sensor::{Contact, Encoders, Gnss, Imu, MagneticField, Range};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use outbox::{Mailbox, Outbox};
@@ -120,6 +122,8 @@ impl Plugin for RerunPlugin {
         show_readings::<Encoders>(app);
         show_readings::<Contact>(app);
         show_readings::<Gnss>(app);
+        show_readings::<Range>(app);
+        show_readings::<MagneticField>(app);
     }
 }
 

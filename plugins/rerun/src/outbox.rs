@@ -157,7 +157,10 @@ impl Outbox {
 
     /// Whether anything is due now, or waits already.
     pub(crate) fn is_due(&self, now_ns: u64) -> bool {
-        !self.ended && (now_ns >= self.next_ns || !self.batch.turns.is_empty())
+        !self.ended
+            && (now_ns >= self.next_ns
+                || !self.batch.turns.is_empty()
+                || !self.batch.marks.is_empty())
     }
 
     /// Whether the recording has ended.

@@ -5,6 +5,7 @@
 
 use crate::batch::{Batch, Mind, Remembered, Turn};
 use crate::blueprint;
+use crate::marks;
 use crate::page::MemoryPage;
 use crate::shapes::{self, colour, quaternion, translation};
 use crate::sink::Output;
@@ -210,6 +211,7 @@ pub(crate) struct Recording {
     series: Vec<Series>,
     agents: Vec<Drawn>,
     lidars: Vec<EntityPath>,
+    marks: Vec<marks::Drawn>,
     events: EntityPath,
     memory: MemoryPage,
 }
@@ -260,6 +262,15 @@ impl Recording {
                 .with_radii([Radius::new_ui_points(2.0)]);
             to.log_static(entity(&lidar.path), &look)?;
         }
+        let mut drawn = Vec::new();
+        for mark in &stage.marks {
+            let rgba = if alone {
+                SAID
+            } else {
+                agent_colour(mark.agent)
+            };
+            drawn.push(marks::Drawn::new(&to, mark, rgba)?);
+        }
         for path in &stage.series {
             if let Some(look) = look(path, &stage, alone) {
                 to.log_static(entity(path), &look)?;
@@ -279,6 +290,7 @@ impl Recording {
                 .collect(),
             agents,
             lidars: stage.lidars.iter().map(|l| entity(&l.path)).collect(),
+            marks: drawn,
             events: entity(["events"]),
             memory: MemoryPage::new(stage.agents.iter().map(|a| a.name.clone())),
             to,
@@ -326,6 +338,13 @@ impl Recording {
         }
         self.at(batch.now_ns);
         self.write_minds(batch)?;
+        for mark in &batch.marks {
+            let (sensor, ns) = mark.of();
+            if let Some(drawn) = self.marks.get(sensor) {
+                self.at(ns);
+                drawn.draw(&self.to, mark)?;
+            }
+        }
         for happening in &batch.happenings {
             self.at(happening.now_ns);
             self.tell(happening)?;

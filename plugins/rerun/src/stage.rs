@@ -46,17 +46,30 @@ pub(crate) struct StageLidar {
     pub(crate) agent: usize,
 }
 
+/// A sensor whose single readings are drawn.
+#[derive(Debug)]
+pub(crate) struct StageMark {
+    pub(crate) path: Path,
+    /// Index into the agents.
+    pub(crate) agent: usize,
+    /// Where its places are shown on a map, none where it has none.
+    pub(crate) on_map: Option<Path>,
+}
+
 /// What a run shows from the start.
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
     /// Length of a tick (ns).
     pub(crate) tick_ns: u64,
     pub(crate) seed: u64,
+    /// Of the scene's origin.
+    pub(crate) latitude_deg: f64,
     /// Whether there is a ground plane.
     pub(crate) ground: bool,
     pub(crate) obstacles: Vec<(String, Geometry)>,
     pub(crate) agents: Vec<StageAgent>,
     pub(crate) lidars: Vec<StageLidar>,
+    pub(crate) marks: Vec<StageMark>,
     pub(crate) sensors: Vec<StageSensor>,
     /// Numbers over time.
     pub(crate) series: Vec<Path>,

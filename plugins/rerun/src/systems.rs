@@ -1,6 +1,7 @@
 //! What a reset gathers and a tick copies. Nothing here talks to Rerun.
 
 use crate::batch::{Body, Mind, Pursued, Remembered, Row, Turn};
+use crate::marks::{self, Marks};
 use crate::outbox::{Cap, Outbox};
 use crate::stage::{Stage, StageAgent, StageLidar, StageSensor};
 use becomingone_components::actuator::Command;
@@ -12,9 +13,11 @@ use becomingone_components::event::Happening;
 use becomingone_components::memory::{Blend, MEMORIES};
 use becomingone_components::scene::{Agent, LoadedScene};
 use becomingone_components::seed::RunSeed;
-use becomingone_components::sensor::{Measurement, Mount, Reading, Scan, Sensor};
+use becomingone_components::sensor::{
+    Gnss, MagneticField, Measurement, Mount, Range, Reading, Scan, Sensor,
+};
 use becomingone_components::time::{Rate, SimTime};
-use becomingone_systems::sensing::lidar;
+use becomingone_systems::sensing::{gnss, lidar, magnetometer, range};
 use becomingone_systems::tick::{Reset, Tick, TickSystems};
 use bevy_app::App;
 use bevy_ecs::message::Messages;
@@ -57,10 +60,37 @@ struct StageSystems;
 pub(crate) fn add(app: &mut App) {
     app.init_resource::<Cast>()
         .init_resource::<Lidars>()
-        .add_systems(Reset, (gather, gather_lidars.in_set(StageSystems)).chain())
+        .init_resource::<Marks<Gnss>>()
+        .init_resource::<Marks<Range>>()
+        .init_resource::<Marks<MagneticField>>()
+        .add_systems(
+            Reset,
+            (
+                gather,
+                gather_lidars.in_set(StageSystems),
+                marks::gather::<Gnss>,
+                marks::gather::<Range>,
+                marks::gather::<MagneticField>,
+            )
+                .chain(),
+        )
         .configure_sets(Reset, StageSystems.after(gather))
-        // A turn belongs to the poses that it was taken from, and these are gone after `Step`.
-        .add_systems(Tick, turns.in_set(TickSystems::Sense).after(lidar::sample))
+        // A reading belongs to the poses that it was taken from, and these are gone after `Step`.
+        .add_systems(
+            Tick,
+            (
+                turns,
+                marks::copy::<Gnss>,
+                marks::copy::<Range>,
+                marks::copy::<MagneticField>,
+            )
+                .chain()
+                .in_set(TickSystems::Sense)
+                .after(lidar::sample)
+                .after(gnss::sample)
+                .after(range::sample)
+                .after(magnetometer::sample),
+        )
         .configure_sets(
             Tick,
             (
@@ -115,6 +145,14 @@ struct Shown {
 #[derive(Resource, Default)]
 pub(crate) struct Cast(Vec<Shown>);
 
+impl Cast {
+    /// Index into the stage's agents.
+    pub(crate) fn index_of(&self, agent: Entity) -> Option<usize> {
+        let shown = self.0.iter().find(|a| a.entity == agent)?;
+        Some(shown.index as usize)
+    }
+}
+
 /// A lidar that is shown.
 struct ShownLidar {
     entity: Entity,
@@ -158,7 +196,7 @@ impl<T> Default for Watched<T> {
 }
 
 /// The parts of a path: a stable name such as `rover/imu` counts as two.
-fn path(root: &str, name: &str, leaf: &[&str]) -> Vec<String> {
+pub(crate) fn path(root: &str, name: &str, leaf: &[&str]) -> Vec<String> {
     let parts = std::iter::once(root).chain(name.split('/'));
     parts
         .chain(leaf.iter().copied())
@@ -193,6 +231,9 @@ fn gather(
     let mut stage = Stage {
         tick_ns: time.tick_ns,
         seed: seed.0,
+        latitude_deg: (loaded.as_ref())
+            .and_then(|l| l.scene.world.origin)
+            .map_or(0.0, |o| o.latitude_deg),
         ground: loaded.is_some_and(|l| l.scene.world.ground.is_some()),
         obstacles: obstacles
             .iter()
@@ -261,7 +302,7 @@ fn gather_lidars(
         return;
     };
     for (entity, name, sensor, rate) in &lidars {
-        let Some(agent) = cast.0.iter().find(|a| a.entity == sensor.agent) else {
+        let Some(agent) = cast.index_of(sensor.agent) else {
             continue;
         };
         all.shown.push(ShownLidar {
@@ -270,7 +311,7 @@ fn gather_lidars(
         });
         stage.lidars.push(StageLidar {
             path: path("world", name, &[]),
-            agent: agent.index as usize,
+            agent,
         });
         stage.sensors.push(StageSensor {
             name: name.to_string(),

@@ -1,6 +1,6 @@
 //! The planar lidar: distances to whatever is not the robot itself.
 
-use super::write;
+use super::{rays, write};
 use crate::physics::{Bodies, Physics};
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
@@ -9,7 +9,6 @@ use becomingone_components::sensor::{
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
 use glam::Vec3;
-use rapier3d::prelude::{Collider, ColliderHandle, QueryFilter, Ray};
 
 /// A lidar's rays and noise.
 #[derive(Component, Clone, Debug)]
@@ -85,30 +84,26 @@ pub fn sample(
         if !rate.due(time.now_ns) {
             continue;
         }
-        let Some(agent) = bodies.get(sensor.agent).ok() else {
+        let Ok(agent) = bodies.get(sensor.agent) else {
             continue;
         };
-        let Some(body) = agent
-            .links
-            .get(sensor.link)
-            .and_then(|&h| physics.rapier.bodies.get(h))
-        else {
-            continue;
-        };
-        let not_own = |_: ColliderHandle, c: &Collider| c.user_data != agent.owner;
-        let rays = physics
-            .rapier
-            .query_pipeline_with_filter(QueryFilter::default().predicate(&not_own));
-        let link = body.position();
-        let rotation = link.rotation * mount.0.rotation;
-        let origin = link.rotation * mount.0.translation_m + link.translation;
-
         let range_max_m = truth.0.range_max_m;
-        for (range, &direction) in truth.0.ranges_m.iter_mut().zip(&model.directions) {
-            let ray = Ray::new(origin, rotation * direction);
-            *range = rays
-                .cast_ray(&ray, range_max_m, true)
-                .map_or(range_max_m, |(_, distance)| distance);
+        let mut ranges = truth.0.ranges_m.iter_mut();
+        let directions = &model.directions;
+        if !rays::cast(
+            &physics,
+            agent,
+            sensor,
+            mount,
+            directions,
+            range_max_m,
+            |m| {
+                if let Some(range) = ranges.next() {
+                    *range = m;
+                }
+            },
+        ) {
+            continue;
         }
 
         let period_s = rate.period_s();

@@ -5,11 +5,15 @@ pub mod encoders;
 pub mod gnss;
 pub mod imu;
 pub mod lidar;
+pub mod magnetometer;
+pub mod range;
+mod rays;
 
 use crate::hash::RegisterState;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::sensor::{
-    Contact, Encoders, Gnss, Imu, Measurement, Measurements, Reading, Scan, SensorStats,
+    Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Measurements, Range, Reading, Scan,
+    SensorStats,
 };
 use bevy_app::{App, Plugin};
 use bevy_ecs::message::message_update_system;
@@ -26,6 +30,8 @@ impl Plugin for SensingPlugin {
         register::<Scan>(app, "reading/lidar");
         register::<Contact>(app, "reading/contact");
         register::<Gnss>(app, "reading/gnss");
+        register::<Range>(app, "reading/range");
+        register::<MagneticField>(app, "reading/magnetometer");
         app.add_systems(
             Tick,
             (
@@ -34,6 +40,8 @@ impl Plugin for SensingPlugin {
                 lidar::sample,
                 contact::sample,
                 gnss::sample,
+                range::sample,
+                magnetometer::sample,
             )
                 .chain()
                 .in_set(TickSystems::Sense),
