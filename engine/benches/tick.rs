@@ -3,6 +3,8 @@
 //! Run it: `cargo bench -p becomingone --bench tick`. Both are measured in turns in one process, so
 //! that the ratio holds on a noisy machine: the median of the rounds' ratios is what counts.
 //!
+//! Then the memory that robots take, and the same robots on two threads of physics against one.
+//!
 //! The robots patrol squares of their own, IMU 1 kHz, lidar 360 rays at 10 Hz, encoders 100 Hz.
 
 #![allow(
@@ -19,6 +21,7 @@ use becomingone::scene::load;
 use becomingone_components::body::{Model, TruePose};
 use becomingone_components::drive::Drive;
 use becomingone_components::scene::LoadedScene;
+use becomingone_systems::hash::StateHash;
 use becomingone_systems::physics::{Bodies, Physics};
 use bevy_ecs::prelude::*;
 use glam::Vec3;
@@ -138,6 +141,73 @@ fn median(mut xs: Vec<f64>) -> f64 {
 }
 
 fn main() {
+    versus_bare();
+    memory();
+    threads();
+}
+
+/// Memory that each robot adds, with its sensors, controller, kernel and memories.
+fn memory() {
+    println!("robots | resident, kB more for each");
+    let mut kept = Vec::new();
+    for robots in [64usize, 512] {
+        let before = resident_kb();
+        let mut engine = CoherenceEngine::from_loaded(scene(robots));
+        for _ in 0..ROUND {
+            engine.step().unwrap();
+        }
+        kept.push(engine);
+        let more = before.zip(resident_kb());
+        let each = more.map(|(before, after)| (after - before) / robots as f64);
+        println!(
+            "{robots} | {}",
+            each.map_or("unknown".to_owned(), |kb| format!("{kb:.0}"))
+        );
+    }
+}
+
+/// Resident memory of this process (kB), where the system tells.
+fn resident_kb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Two threads against one, in turns.
+fn threads() {
+    println!("robots | tick on 2 threads / on 1 (median of rounds) | same state");
+    for robots in [1usize, 64, 512] {
+        let loaded = scene(robots);
+        let mut engines = [1, 2].map(|threads| {
+            let mut engine = CoherenceEngine::from_loaded(loaded.clone());
+            engine.set_threads(threads).start().unwrap();
+            engine
+        });
+        let round = if robots == 512 { ROUND / 5 } else { ROUND };
+        let mut ratios = Vec::new();
+        for _ in 0..6 {
+            let [one, two] = engines.each_mut().map(|engine| {
+                let start = Instant::now();
+                for _ in 0..round {
+                    engine.step().unwrap();
+                }
+                start.elapsed().as_secs_f64()
+            });
+            ratios.push(two / one);
+        }
+        let [one, two] = engines
+            .each_ref()
+            .map(|e| *e.world().resource::<StateHash>());
+        // The first round is that of the start, at rest.
+        println!(
+            "{robots} | {:.2} | {}",
+            median(ratios.split_off(1)),
+            one == two
+        );
+    }
+}
+
+fn versus_bare() {
     println!(
         "robots | bare rapier + rays µs | whole tick µs | ratio (median of rounds) | min..max"
     );

@@ -317,6 +317,7 @@ fn spawn_body(
     let bodies = world
         .resource_mut::<Physics>()
         .add_robot(&spec.name, agent, model, root, drive, servos);
+    let moves = wants_states(model, &bodies) || servos.is_some();
     let links = model.start_poses().into_iter().map(|p| root * p).collect();
     world.entity_mut(agent).insert((
         Model(model.clone()),
@@ -326,7 +327,7 @@ fn spawn_body(
         LinkPoses(links),
         Travel::default(),
     ));
-    if wants_states(model) || servos.is_some() {
+    if moves {
         world.entity_mut(agent).insert(JointStates {
             positions: model.joints.iter().map(|j| f64::from(j.start)).collect(),
             velocities: vec![0.0; model.joints.len()],

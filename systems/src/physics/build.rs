@@ -382,7 +382,7 @@ fn rubs(data: &mut GenericJoint, joint: &Joint) {
 }
 
 /// Whether a joint has limits that rapier does not know.
-pub(crate) fn is_governed(joint: &Joint) -> bool {
+fn is_governed(joint: &Joint) -> bool {
     let one_axis = matches!(
         joint.kind,
         JointKind::Revolute | JointKind::Continuous | JointKind::Prismatic

@@ -1,6 +1,6 @@
 //! What rapier's joints cannot do alone: follow another joint, keep to a speed, count turns.
 
-use super::build::{is_governed, joint_axis, turns_more_than_once};
+use super::build::{joint_axis, turns_more_than_once};
 use super::motion::WheelAngles;
 use super::{Bodies, Physics};
 use becomingone_components::body::{Joint, JointKind, LinkPoses, Model, Pose, RobotModel};
@@ -17,11 +17,8 @@ const RETURN_1_S: f64 = 20.0;
 const HALF_TURN_RAD: f64 = PI - 0.2;
 
 /// Whether the physics of a robot needs to know what its joints do.
-pub fn wants_states(model: &RobotModel) -> bool {
-    model
-        .joints
-        .iter()
-        .any(|j| j.mimic.is_some() || is_governed(j))
+pub fn wants_states(model: &RobotModel, bodies: &Bodies) -> bool {
+    !bodies.governors.is_empty() || model.joints.iter().any(|j| j.mimic.is_some())
 }
 
 /// Tells joints that follow others where to be, and holds joints to limits that rapier does not know.
