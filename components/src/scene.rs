@@ -535,6 +535,15 @@ pub struct LoadedScene {
     pub meshes: Vec<Option<Arc<Mesh>>>,
 }
 
+/// The scene that runs as one text: overlays laid, defaults filled in.
+#[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResolvedScene {
+    /// RON that can be saved and run.
+    pub text: String,
+    /// The same for equal scenes, wherever their files lie.
+    pub hash: u64,
+}
+
 /// Marks what a scene brought into the world and a reset takes out again.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FromScene;

@@ -43,6 +43,11 @@ macro_rules! complain {
     };
 }
 
+mod overlays;
+
+use crate::scene::Overlays;
+use overlays::OverlayArgs;
+
 /// Runs robots and vehicles from scene files.
 #[derive(Parser)]
 #[command(name = "becomingone", version, about, max_term_width = 100)]
@@ -58,6 +63,11 @@ enum Do {
     Run(Run),
     /// Read scenes or robot descriptions and say what is wrong with them.
     Check {
+        /// Print the resolved scene as RON: overlays laid, defaults filled in, files by paths that hold anywhere.
+        #[arg(long)]
+        resolved: bool,
+        #[command(flatten)]
+        overlays: OverlayArgs,
         /// Scene files (.ron), robot descriptions (.urdf), or names of built-in scenes.
         #[arg(required = true)]
         scenes: Vec<PathBuf>,
@@ -79,6 +89,7 @@ const EXAMPLES: &str = "Examples:
   becomingone run robot
   becomingone run scenes/warehouse_robot.ron --seed 7 --rerun save=run.rrd
   becomingone run robot --model husky.urdf
+  becomingone run robot --set agents.rover.controller.speed_m_s=0.8
   becomingone run path/to/robot.urdf --duration 10s --summary run.json
 
 Exit status: 0 done, 1 the run failed, 2 bad input, 130 Ctrl-C.";
@@ -93,6 +104,8 @@ struct Run {
     /// Simulated time to run, as 30s or 2m; else the scene's, else until all goals are reached.
     #[arg(long, value_parser = duration)]
     duration: Option<Duration>,
+    #[command(flatten)]
+    overlays: OverlayArgs,
     #[command(flatten)]
     pace: PaceArgs,
     /// Seed of every random number; else the scene's.
@@ -196,7 +209,11 @@ pub fn main() -> ExitCode {
         .init();
     let done = match Cli::parse().command {
         Do::Run(run) => run.go(),
-        Do::Check { scenes } => check(&scenes),
+        Do::Check {
+            resolved,
+            overlays,
+            scenes,
+        } => check(&scenes, &Overlays::from(&overlays), resolved),
         Do::List {
             what: Listed::Scenes,
         } => {
@@ -229,10 +246,20 @@ fn fail(text: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn check(files: &[PathBuf]) -> Result<ExitCode, Failure> {
+fn check(files: &[PathBuf], overlays: &Overlays, resolved: bool) -> Result<ExitCode, Failure> {
+    if resolved && files.len() > 1 {
+        return Err(Failure::BadInput(format!(
+            "found {} files with --resolved; expected one, as one scene is printed",
+            files.len()
+        )));
+    }
     let mut wrong = 0;
     for file in files {
-        match load(file, None) {
+        match load(file, None, overlays) {
+            Ok(loaded) if resolved => {
+                warn(&loaded);
+                say!("{}", scene::to_ron(&loaded.scene).trim_end());
+            }
             Ok(loaded) => {
                 warn(&loaded);
                 say!(
@@ -251,7 +278,7 @@ fn check(files: &[PathBuf]) -> Result<ExitCode, Failure> {
 }
 
 /// A scene by path or name, or a robot on a plane.
-fn load(what: &Path, model: Option<&Path>) -> Result<LoadedScene, Failure> {
+fn load(what: &Path, model: Option<&Path>, overlays: &Overlays) -> Result<LoadedScene, Failure> {
     let bad = |text: String| Failure::BadInput(text);
     let is = |ends: &[&str]| {
         what.extension()
@@ -270,6 +297,12 @@ fn load(what: &Path, model: Option<&Path>) -> Result<LoadedScene, Failure> {
                 "found both {} and --model {}; expected a scene, for the model to stand in",
                 what.display(),
                 model.display()
+            )));
+        }
+        if !overlays.is_empty() {
+            return Err(bad(format!(
+                "found overlays for {}; expected them for a scene: `becomingone check --resolved` prints one for this robot, to save and change",
+                what.display()
             )));
         }
         return scene::dropped(what).map_err(|e| bad(e.to_string()));
@@ -296,7 +329,7 @@ fn load(what: &Path, model: Option<&Path>) -> Result<LoadedScene, Failure> {
             did_you_mean(name, known.iter().map(String::as_str))
         )));
     };
-    scene::load(path, model).map_err(|e| bad(e.to_string()))
+    scene::load_with(path, model, overlays).map_err(|e| bad(e.to_string()))
 }
 
 /// Whether a file's first sign is that of XML, whatever its name: scenes are no XML.
@@ -323,7 +356,11 @@ fn warn(loaded: &LoadedScene) {
 impl Run {
     fn go(self) -> Result<ExitCode, Failure> {
         let interrupt = Interrupt::catch()?;
-        let mut loaded = load(&self.what, self.model.as_deref())?;
+        let mut loaded = load(
+            &self.what,
+            self.model.as_deref(),
+            &Overlays::from(&self.overlays),
+        )?;
         if let Some(file) = &self.summary {
             writable(file)?;
         }

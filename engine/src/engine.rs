@@ -237,6 +237,7 @@ impl CoherenceEngine {
         self.app.finish();
         self.app.cleanup();
         tick::build(self.app.world_mut())?;
+        self.resolve();
         build_scene(self.app.world_mut())?;
         self.ready = true;
         Ok(())
@@ -251,10 +252,18 @@ impl CoherenceEngine {
         if !self.ready {
             return self.start();
         }
+        self.resolve();
         build_scene(self.app.world_mut())?;
         self.pacer.restart();
         self.wall = Duration::ZERO;
         Ok(())
+    }
+
+    /// Spells out the scene that is about to run, for its hash and its recording.
+    fn resolve(&mut self) {
+        let world = self.app.world_mut();
+        let resolved = scene::resolved(&world.resource::<LoadedScene>().scene);
+        world.insert_resource(resolved);
     }
 
     /// Exactly one tick, as fast as it goes.

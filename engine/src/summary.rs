@@ -4,7 +4,7 @@ use becomingone_components::body::{Pose, Travel, TruePose};
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::Goals;
 use becomingone_components::memory::Blend;
-use becomingone_components::scene::{Agent, LoadedScene};
+use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Sensor, SensorStats};
 use becomingone_components::time::SimTime;
@@ -20,6 +20,8 @@ use std::time::Duration;
 pub struct Summary {
     /// Name of the scene.
     pub scene: String,
+    /// Hash of the resolved scene, 16 hexadecimal digits: the same for equal scenes, wherever their files lie.
+    pub scene_hash: String,
     /// Seed of the run.
     pub seed: u64,
     /// Ticks done.
@@ -111,6 +113,9 @@ impl Summary {
         let wall_s = wall.as_secs_f64();
         Self {
             scene: scene.name.clone(),
+            scene_hash: world
+                .get_resource::<ResolvedScene>()
+                .map_or_else(String::new, |s| format!("{:016x}", s.hash)),
             seed: world.resource::<RunSeed>().0,
             ticks: time.tick,
             sim_s: time.now_s(),
@@ -213,8 +218,15 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{}  seed {}  {} ticks  {:.3} s simulated in {:.3} s ({:.1} x real time)  state {}",
-            self.scene, self.seed, self.ticks, self.sim_s, self.wall_s, self.rtf, self.state_hash
+            "{}  scene {}  seed {}  {} ticks  {:.3} s simulated in {:.3} s ({:.1} x real time)  state {}",
+            self.scene,
+            self.scene_hash,
+            self.seed,
+            self.ticks,
+            self.sim_s,
+            self.wall_s,
+            self.rtf,
+            self.state_hash
         )?;
         let mut agents = table(&[
             "agent",

@@ -10,6 +10,7 @@ use becomingone_components::coherence::Coherence;
 use becomingone_components::control::{Goals, Plan, Reaction};
 use becomingone_components::drive::{DriveState, Odometry, Twist2};
 use becomingone_components::memory::Blend;
+use becomingone_components::scene::ResolvedScene;
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Measurement, Reading};
 use becomingone_components::time::SimTime;
@@ -121,9 +122,15 @@ impl Plugin for HashPlugin {
     }
 }
 
-/// The hash before the first tick: of what the run starts from beside its scene's files.
-fn begin(mut hash: ResMut<StateHash>, seed: Res<RunSeed>, time: Res<SimTime>) {
+/// The hash before the first tick: of the resolved scene that the run starts from.
+fn begin(
+    mut hash: ResMut<StateHash>,
+    seed: Res<RunSeed>,
+    time: Res<SimTime>,
+    scene: Option<Res<ResolvedScene>>,
+) {
     let mut bits = Bits::default();
+    bits.u64(scene.map_or(0, |s| s.hash));
     bits.u64(seed.0);
     bits.u64(time.tick_ns);
     hash.0 = bits.0.digest();

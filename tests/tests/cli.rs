@@ -70,6 +70,7 @@ fn summary_has_exactly_the_promised_keys() {
         &s,
         &[
             "scene",
+            "scene_hash",
             "seed",
             "ticks",
             "sim_s",

@@ -39,7 +39,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Whether the scene is small enough to go on with: to read the files that it names.
-pub(super) fn check(scene: &Scene, mistakes: &mut Mistakes<'_>) -> bool {
+pub(super) fn check(scene: &Scene, mistakes: &mut Mistakes<'_, '_>) -> bool {
     let mut check = Check {
         mistakes,
         bounded: true,
@@ -48,12 +48,12 @@ pub(super) fn check(scene: &Scene, mistakes: &mut Mistakes<'_>) -> bool {
     check.bounded
 }
 
-struct Check<'a, 'b> {
-    mistakes: &'a mut Mistakes<'b>,
+struct Check<'a, 'n, 's> {
+    mistakes: &'a mut Mistakes<'n, 's>,
     bounded: bool,
 }
 
-impl Check<'_, '_> {
+impl Check<'_, '_, '_> {
     fn wrong(&mut self, path: &str, found: impl fmt::Display, expected: &str) {
         self.mistakes.wrong(path, found, expected);
     }

@@ -1,8 +1,9 @@
 //! Mistakes of a scene, with their places: gathered first, so that all are told at once and in order.
 
 use super::SceneError;
-use super::locate::Places;
+use super::tree::{Node, Source, Spot};
 use std::fmt;
+use std::path::Path;
 
 /// Mistakes that are told; a file with more has one cause.
 const TOLD: usize = 20;
@@ -12,15 +13,18 @@ const TOLD: usize = 20;
 pub struct Place {
     /// As the user gave it.
     pub file: String,
-    /// From 1.
+    /// From 1; 0 in an argument, which `file` repeats.
     pub line: usize,
-    /// From 1, in characters.
+    /// From 1, in characters; 0 in an argument.
     pub column: usize,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}:{}", self.file, self.column),
+        }
     }
 }
 
@@ -77,21 +81,19 @@ pub(super) fn listed(mistakes: &[Mistake]) -> String {
     lines.join("\n")
 }
 
-/// Mistakes of a text, found in any order.
-pub(super) struct Mistakes<'a> {
-    file: &'a str,
-    text: &'a str,
-    places: Places<'a>,
-    /// Byte offset and message; those without a place come first.
-    found: Vec<(Option<usize>, String)>,
+/// Mistakes of a scene, found in any order.
+pub(super) struct Mistakes<'n, 's> {
+    sources: &'n [Source],
+    root: &'n Node<'s>,
+    /// Where, and the message; those without a place come first.
+    found: Vec<(Option<Spot>, String)>,
 }
 
-impl<'a> Mistakes<'a> {
-    pub(super) fn of(file: &'a str, text: &'a str) -> Self {
+impl<'n, 's> Mistakes<'n, 's> {
+    pub(super) fn of(sources: &'n [Source], root: &'n Node<'s>) -> Self {
         Self {
-            file,
-            text,
-            places: Places::of(text),
+            sources,
+            root,
             found: Vec::new(),
         }
     }
@@ -103,8 +105,12 @@ impl<'a> Mistakes<'a> {
 
     /// A message about the value at a path.
     pub(super) fn add(&mut self, path: &str, message: impl Into<String>) {
-        let at = self.places.of_path(path);
-        self.found.push((Some(at), message.into()));
+        self.add_at(self.root.spot_of(path), message);
+    }
+
+    /// A message about a place.
+    pub(super) fn add_at(&mut self, spot: Spot, message: impl Into<String>) {
+        self.found.push((Some(spot), message.into()));
     }
 
     /// A message that says itself where.
@@ -112,30 +118,45 @@ impl<'a> Mistakes<'a> {
         self.found.push((None, message));
     }
 
+    /// The folder of the text that says the value at a path.
+    pub(super) fn folder(&self, path: &str) -> &'n Path {
+        let source = self.sources.get(self.root.spot_of(path).source);
+        source.map_or(Path::new(""), |s| &s.folder)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// All of them, in the order of the text.
+    /// All of them, in the order of the texts.
     pub(super) fn told(mut self) -> Vec<Mistake> {
-        self.found.sort_by_key(|(at, _)| *at);
-        // One way through the text gives all places.
-        let (mut line, mut column, mut seen) = (1, 1, 0);
+        self.found.sort_by_key(|(spot, _)| *spot);
+        // One way through each text gives all places.
+        let (mut source, mut line, mut column, mut seen) = (0, 1, 1, 0);
         let mut told = Vec::with_capacity(self.found.len());
-        for (at, message) in self.found {
-            let Some(at) = at else {
+        for (spot, message) in self.found {
+            let known = spot.and_then(|spot| Some((spot, self.sources.get(spot.source)?)));
+            let Some((spot, of)) = known else {
                 let place = None;
                 told.push(Mistake { place, message });
                 continue;
             };
-            for c in self.text[seen..at].chars() {
+            if !of.is_file {
+                told.push(Mistake::at(&of.name, (0, 0), message));
+                continue;
+            }
+            if spot.source != source {
+                (source, line, column, seen) = (spot.source, 1, 1, 0);
+            }
+            let at = of.text.floor_char_boundary(spot.offset);
+            for c in of.text[seen..at].chars() {
                 column += 1;
                 if c == '\n' {
                     (line, column) = (line + 1, 1);
                 }
             }
             seen = at;
-            told.push(Mistake::at(self.file, (line, column), message));
+            told.push(Mistake::at(&of.name, (line, column), message));
         }
         told
     }

@@ -1,9 +1,19 @@
 //! From a file to a scene that can run: parse, check, and read the models and meshes that it names.
+//!
+//! - [`overlay`](Overlays): the texts and how they are laid over each other, with `yaml` and `lay`.
+//! - `tree`, `read`: values with their places, and how they become a [`Scene`].
+//! - `text`, `check`: what is wrong with the words, what with their meaning.
+//! - `resolved`: the whole as one text again.
 
 mod check;
-mod locate;
+mod lay;
 mod mistake;
+mod overlay;
+mod read;
+mod resolved;
 mod text;
+mod tree;
+mod yaml;
 
 use crate::assets::{Assets, BUILT_IN};
 use becomingone_components::body::{Mesh, RobotModel};
@@ -24,6 +34,8 @@ use std::sync::Arc;
 
 use mistake::Mistakes;
 pub use mistake::{Mistake, Place};
+pub use overlay::Overlays;
+pub use resolved::{resolved, to_ron};
 
 /// Largest scene file that is read (bytes).
 pub const MAX_SCENE_BYTES: u64 = 64 << 20;
@@ -55,25 +67,30 @@ pub enum SceneError {
 ///
 /// See [`SceneError`].
 pub fn load(path: &Path, model: Option<&Path>) -> Result<LoadedScene, SceneError> {
-    let bytes = Assets
-        .read_at_most(path, MAX_SCENE_BYTES)
-        .map_err(|cause| SceneError::Read {
-            file: path.display().to_string(),
-            cause: cause.to_string(),
-        })?;
-    let file = path.display().to_string();
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = mistake::byte_place(error.as_bytes(), error.utf8_error().valid_up_to());
-        let message = "found a byte that is not UTF-8 text; expected a scene in RON";
-        Mistake::at(&file, at, message).alone()
-    })?;
-    let mut scene = text::parse(&text, &file)?;
+    load_with(path, model, &Overlays::default())
+}
+
+/// Reads a scene file with overlays laid over it, and everything that these name. A file that one of
+/// them names is looked for beside it (in the working folder for a single value), then beside the
+/// scene, then among the built-in assets.
+///
+/// # Errors
+///
+/// See [`SceneError`].
+pub fn load_with(
+    path: &Path,
+    model: Option<&Path>,
+    overlays: &Overlays,
+) -> Result<LoadedScene, SceneError> {
+    let sources = overlay::read(path, overlays)?;
+    let root = overlay::resolve(&sources)?;
+    let mut scene = text::read(&root, &sources)?;
     if scene.name.is_empty() {
         scene.name = path
             .file_stem()
             .map_or_else(|| "scene".to_owned(), |s| s.to_string_lossy().into_owned());
     }
-    let mut mistakes = Mistakes::of(&file, &text);
+    let mut mistakes = Mistakes::of(&sources, &root);
     let sound = check::check(&scene, &mut mistakes);
     if model.is_some() && scene.agents.iter().all(|a| a.model.is_none()) {
         mistakes.add(
@@ -156,13 +173,13 @@ pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
 type Robot = (Arc<RobotModel>, Option<Drive>);
 
 /// Reads what a scene names, and goes on where something is missing: all mistakes are told at once.
-struct Loader<'a, 'b> {
+struct Loader<'a, 'n, 's> {
     folder: &'a Path,
     model: Option<&'a Path>,
-    mistakes: &'a mut Mistakes<'b>,
+    mistakes: &'a mut Mistakes<'n, 's>,
 }
 
-impl Loader<'_, '_> {
+impl Loader<'_, '_, '_> {
     fn read(mut self, mut scene: Scene) -> LoadedScene {
         let mut models = Vec::new();
         let mut drives = Vec::new();
@@ -376,9 +393,15 @@ impl Loader<'_, '_> {
 
     /// A file that the scene names: from the scene's folder, or among the built-in assets.
     fn find(&mut self, named: &str, at: &str) -> Option<PathBuf> {
-        let beside = self.folder.join(named);
-        let built_in = Path::new(BUILT_IN).join("assets").join(named);
-        for path in [&beside, &built_in] {
+        let beside = self.mistakes.folder(at).join(named);
+        let with_scene = self.folder.join(named);
+        // A path that a resolved scene spells out leads here too.
+        let built_in = if Path::new(named).starts_with(BUILT_IN) {
+            PathBuf::from(named)
+        } else {
+            Path::new(BUILT_IN).join("assets").join(named)
+        };
+        for path in [&beside, &with_scene, &built_in] {
             if Assets.is_file(path) {
                 return Some(path.clone());
             }

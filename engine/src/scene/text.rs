@@ -1,11 +1,11 @@
-//! RON to a scene, and what is wrong with the text in words.
+//! A tree to a scene, and what is wrong with the text in words.
 
 use super::SceneError;
-use super::locate::Places;
-use super::mistake::{Mistake, byte_place};
+use super::mistake::Mistakes;
+use super::read::Reader;
+use super::tree::{Node, Source};
 use becomingone_components::scene::{FORMAT_VERSION, Scene};
 use becomingone_model::did_you_mean;
-use ron::extensions::Extensions;
 use serde::Deserialize;
 
 /// Only the version: what is wrong with a file of a newer format is that it is newer.
@@ -14,48 +14,39 @@ struct Header {
     version: Option<u64>,
 }
 
-pub(super) fn parse(text: &str, file: &str) -> Result<Scene, SceneError> {
-    // A mark that some editors put before the text.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let error = |at, message: String| Mistake::at(file, at, message).alone();
-    if text.trim().is_empty() {
-        return Err(error(
-            (1, 1),
-            "found an empty file; expected a scene: (version: 1, agents: [..])".to_owned(),
-        ));
-    }
-    // Optional values are written plainly: `duration_s: 60.0`.
-    let ron = ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-    let wrong = match ron.from_str::<Scene>(text) {
+pub(super) fn read(root: &Node<'_>, sources: &[Source]) -> Result<Scene, SceneError> {
+    let wrong = match Scene::deserialize(Reader(root)) {
         Ok(scene) if scene.version == FORMAT_VERSION => return Ok(scene),
         Ok(_) => None,
         Err(wrong) => Some(wrong),
     };
+    let mut mistakes = Mistakes::of(sources, root);
     // Good files are read once; only for the others it is asked whether the version explains it.
-    let version = ron.from_str::<Header>(text).ok().and_then(|h| h.version);
-    let wrong = match (version, wrong) {
-        (None, Some(wrong)) => wrong,
-        (Some(version), Some(wrong)) if version == u64::from(FORMAT_VERSION) => wrong,
+    let header = Header::deserialize(Reader(root));
+    match (header.ok().and_then(|h| h.version), wrong) {
+        (None, Some(wrong)) => {
+            mistakes.add_at(wrong.spot.unwrap_or_default(), explain(&wrong.code));
+        }
+        (Some(version), Some(wrong)) if version == u64::from(FORMAT_VERSION) => {
+            mistakes.add_at(wrong.spot.unwrap_or_default(), explain(&wrong.code));
+        }
         (version, _) => {
             let version = version.unwrap_or_default();
-            let at = byte_place(text.as_bytes(), Places::of(text).of_path("version"));
             let what = if version > u64::from(FORMAT_VERSION) {
                 "a newer engine reads it"
             } else {
                 "there is no such format"
             };
-            return Err(error(
-                at,
-                format!("found format version {version}; expected {FORMAT_VERSION}: {what}"),
-            ));
+            let message =
+                format!("found format version {version}; expected {FORMAT_VERSION}: {what}");
+            mistakes.add("version", message);
         }
-    };
-    let at = wrong.span.start;
-    Err(error((at.line, at.col), explain(&wrong.code)))
+    }
+    Err(SceneError::Mistakes(mistakes.told()))
 }
 
 /// What ron found, what it expected, and the nearest name.
-fn explain(error: &ron::Error) -> String {
+pub(super) fn explain(error: &ron::Error) -> String {
     use ron::Error;
     match error {
         Error::NoSuchStructField {

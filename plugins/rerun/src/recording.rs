@@ -240,6 +240,9 @@ impl Recording {
             "about",
             &TextDocument::from_markdown(stage.about(scene_name)),
         )?;
+        if !stage.scene.is_empty() {
+            to.log_static("scene", &TextDocument::new(stage.scene.as_str()))?;
+        }
         if stage.ground {
             shapes::show(&to, entity(["world", "ground"]), &floor(&stage))?;
         }

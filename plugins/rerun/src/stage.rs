@@ -64,6 +64,8 @@ pub(crate) struct Stage {
     pub(crate) seed: u64,
     /// Of the scene's origin.
     pub(crate) latitude_deg: f64,
+    /// The resolved scene (RON).
+    pub(crate) scene: String,
     /// Whether there is a ground plane.
     pub(crate) ground: bool,
     pub(crate) obstacles: Vec<(String, Geometry)>,

@@ -11,7 +11,7 @@ use becomingone_components::control::{DrivenBy, Goals, Plan};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::event::Happening;
 use becomingone_components::memory::{Blend, MEMORIES};
-use becomingone_components::scene::{Agent, LoadedScene};
+use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{
     Gnss, MagneticField, Measurement, Mount, Range, Reading, Scan, Sensor,
@@ -219,7 +219,12 @@ type AgentParts<'a> = (
 fn gather(
     mut outbox: ResMut<Outbox>,
     mut cast: ResMut<Cast>,
-    (time, seed, loaded): (Res<SimTime>, Res<RunSeed>, Option<Res<LoadedScene>>),
+    (time, seed, loaded, resolved): (
+        Res<SimTime>,
+        Res<RunSeed>,
+        Option<Res<LoadedScene>>,
+        Option<Res<ResolvedScene>>,
+    ),
     obstacles: Query<(&Name, &Obstacle)>,
     agents: Query<AgentParts, With<Agent>>,
     drives: Query<&Drive>,
@@ -234,6 +239,7 @@ fn gather(
         latitude_deg: (loaded.as_ref())
             .and_then(|l| l.scene.world.origin)
             .map_or(0.0, |o| o.latitude_deg),
+        scene: resolved.map_or_else(String::new, |r| r.text.clone()),
         ground: loaded.is_some_and(|l| l.scene.world.ground.is_some()),
         obstacles: obstacles
             .iter()

@@ -1,0 +1,396 @@
+//! One tree laid over another, and single values set by their path.
+
+use super::tree::{Brackets, Entry, Node, Shape, Spot};
+use becomingone_model::did_you_mean;
+use std::collections::{HashMap, HashSet};
+
+/// What cannot be laid, and where it stands.
+pub(super) type Refused = (Spot, String);
+
+/// Lays one value over another. Fields are laid one by one, entries of a list by their `name`; the
+/// fields of the same kind too, and fields alone over any kind; all else takes the other's place.
+pub(super) fn lay<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Refused> {
+    match over.shape() {
+        Shape::Fields(_) => match base.shape() {
+            Shape::Fields(_) => lay_fields(base, over),
+            Shape::Variant { .. } => match base.shape_mut() {
+                Shape::Variant {
+                    inside: Some(inside),
+                    ..
+                } => lay(inside, over),
+                Shape::Variant { inside, .. } => {
+                    *inside = Some(Box::new(over));
+                    Ok(())
+                }
+                _ => Ok(()),
+            },
+            _ => replace(base, over),
+        },
+        Shape::Variant { name, inside } => match base.shape() {
+            Shape::Variant { name: below, .. } if below == name => {
+                match (base.shape_mut(), over.shape_mut()) {
+                    (
+                        Shape::Variant { inside: below, .. },
+                        Shape::Variant {
+                            inside: Some(inside),
+                            ..
+                        },
+                    ) => {
+                        let inside = taken(inside);
+                        match below {
+                            Some(below) => lay(below, inside),
+                            None => {
+                                *below = Some(Box::new(inside));
+                                Ok(())
+                            }
+                        }
+                    }
+                    _ => Ok(()),
+                }
+            }
+            // A struct may be written with its name; what it is laid over shows that it is none of several kinds.
+            Shape::Fields(_)
+                if inside
+                    .as_ref()
+                    .is_some_and(|i| matches!(i.shape(), Shape::Fields(_))) =>
+            {
+                match over.shape_mut() {
+                    Shape::Variant {
+                        inside: Some(inside),
+                        ..
+                    } => lay(base, taken(inside)),
+                    _ => Ok(()),
+                }
+            }
+            _ => replace(base, over),
+        },
+        Shape::Word { said, .. } | Shape::Quoted(said) => match base.shape() {
+            Shape::Variant { name, .. } if name == said => Ok(()),
+            _ => replace(base, over),
+        },
+        Shape::List { items, .. } => match base.shape() {
+            Shape::List { .. } if !items.is_empty() && items.iter().all(|i| i.name().is_some()) => {
+                lay_named(base, over)
+            }
+            _ => replace(base, over),
+        },
+        Shape::Null | Shape::Scalar => replace(base, over),
+    }
+}
+
+/// A value out of its place.
+fn taken<'a>(node: &mut Node<'a>) -> Node<'a> {
+    let spot = node.spot;
+    std::mem::replace(node, Node::of(Shape::Null, spot))
+}
+
+fn replace<'a>(base: &mut Node<'a>, over: Node<'a>) -> Result<(), Refused> {
+    *base = over;
+    Ok(())
+}
+
+fn twice(what: &str, spot: Spot) -> Refused {
+    (
+        spot,
+        format!("found `{what}` a second time; expected it once"),
+    )
+}
+
+fn lay_fields<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Refused> {
+    let (Shape::Fields(below), Shape::Fields(above)) = (base.shape_mut(), over.shape_mut()) else {
+        return Ok(());
+    };
+    let mut seen = HashSet::new();
+    for entry in above.drain(..) {
+        if !seen.insert(entry.key.clone()) {
+            return Err(twice(&entry.key, entry.key_spot));
+        }
+        match below.iter_mut().find(|e| e.key == entry.key) {
+            Some(found) => lay(&mut found.value, entry.value)?,
+            None => below.push(entry),
+        }
+    }
+    Ok(())
+}
+
+fn lay_named<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Refused> {
+    let (Shape::List { items: below, .. }, Shape::List { items: above, .. }) =
+        (base.shape_mut(), over.shape_mut())
+    else {
+        return Ok(());
+    };
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (k, item) in below.iter().enumerate() {
+        if let Some(name) = item.name() {
+            known.entry(name).or_insert(k);
+        }
+    }
+    let mut seen = HashSet::new();
+    for item in above.drain(..) {
+        let name = item.name().unwrap_or_default();
+        if !seen.insert(name.clone()) {
+            let at = item.spot_of("name");
+            return Err(twice(&name, at));
+        }
+        match known.get(&name) {
+            Some(&k) => lay(&mut below[k], item)?,
+            None => below.push(item),
+        }
+    }
+    Ok(())
+}
+
+/// A step of a path.
+enum Part {
+    Name(String),
+    Index(usize),
+}
+
+/// Names that a message lists.
+const LISTED: usize = 12;
+
+fn listed(names: &[String]) -> String {
+    let mut all: Vec<String> = names
+        .iter()
+        .take(LISTED)
+        .map(|n| format!("`{n}`"))
+        .collect();
+    if names.len() > LISTED {
+        all.push(format!("and {} more", names.len() - LISTED));
+    }
+    all.join(", ")
+}
+
+/// Does what `agents.rover.controller.speed_m_s=0.8` asks for. Offsets count from the argument's begin.
+pub(super) fn set<'a>(
+    root: &mut Node<'a>,
+    argument: &'a str,
+    source: usize,
+) -> Result<(), Refused> {
+    let spot = |offset| Spot { source, offset };
+    let refuse = |offset, message: &str| Err((spot(offset), message.to_owned()));
+    let mut quoted = false;
+    let equals = argument.bytes().position(|b| {
+        quoted ^= b == b'"';
+        b == b'=' && !quoted
+    });
+    let Some(equals) = equals else {
+        return refuse(
+            0,
+            "found no `=`; expected PATH=VALUE, as agents.rover.controller.speed_m_s=0.8",
+        );
+    };
+    let parts = path(&argument[..equals]).map_err(|(at, message)| (spot(at), message))?;
+    let value = value(&argument[equals + 1..], spot(equals + 1))?;
+    let mut node = root;
+    let mut so_far = String::new();
+    for (part, at) in parts {
+        node = step(node, &part, spot(at), &so_far)?;
+        match part {
+            Part::Name(name) if so_far.is_empty() => so_far = name,
+            Part::Name(name) => so_far = format!("{so_far}.{name}"),
+            Part::Index(k) => so_far = format!("{so_far}[{k}]"),
+        }
+    }
+    *node = value;
+    Ok(())
+}
+
+/// The value one part further, which is made where it is missing and can be.
+fn step<'n, 'a>(
+    node: &'n mut Node<'a>,
+    part: &Part,
+    spot: Spot,
+    so_far: &str,
+) -> Result<&'n mut Node<'a>, Refused> {
+    let refuse = |message: String| Err((spot, message));
+    if matches!(node.shape(), Shape::Null) {
+        *node = Node::of(Shape::Fields(Vec::new()), spot);
+    }
+    match (node.shape_mut(), part) {
+        (Shape::Fields(entries), Part::Name(name)) => {
+            let k = entries.iter().position(|e| e.key == *name);
+            let k = k.unwrap_or_else(|| {
+                entries.push(Entry {
+                    key: name.clone().into(),
+                    key_spot: spot,
+                    value: Node::of(Shape::Fields(Vec::new()), spot),
+                });
+                entries.len() - 1
+            });
+            Ok(&mut entries[k].value)
+        }
+        (
+            Shape::Variant {
+                name,
+                inside: Some(inside),
+            },
+            part,
+        ) => match part {
+            // The kind may be named on the way.
+            Part::Name(said) if said == name => Ok(inside),
+            _ => step(inside, part, spot, so_far),
+        },
+        (Shape::Variant { name, .. }, Part::Name(field)) => refuse(format!(
+            "found `{field}` in `{name}`, which has no fields here; expected {so_far}=KIND(..) with the fields of another kind"
+        )),
+        (Shape::List { items, .. }, Part::Index(k)) => {
+            let count = items.len();
+            match items.get_mut(*k) {
+                Some(item) => Ok(item),
+                None => refuse(format!(
+                    "found [{k}] in `{so_far}`, which has {count} entries; expected an index below that"
+                )),
+            }
+        }
+        (Shape::List { items, .. }, Part::Name(name)) => {
+            let names: Vec<String> = items.iter().filter_map(Node::name).collect();
+            match items.iter().position(|i| i.name().as_ref() == Some(name)) {
+                Some(k) => Ok(&mut items[k]),
+                None if names.is_empty() => refuse(format!(
+                    "found `{name}` in `{so_far}`, whose {} entries have no names; expected an index, as {so_far}[0]",
+                    items.len()
+                )),
+                None => refuse(format!(
+                    "found no `{name}` in `{so_far}`; expected {}{}",
+                    listed(&names),
+                    did_you_mean(name, names.iter().map(String::as_str))
+                )),
+            }
+        }
+        (_, Part::Name(name)) => refuse(format!(
+            "found `{name}` below `{so_far}`, which is one value; expected {so_far}=VALUE"
+        )),
+        (_, Part::Index(k)) => refuse(format!(
+            "found [{k}] on `{so_far}`, which is no list; expected names with dots between them"
+        )),
+    }
+}
+
+/// Parts and their offsets.
+fn path(text: &str) -> Result<Vec<(Part, usize)>, (usize, String)> {
+    let mut parts = Vec::new();
+    let mut at = 0;
+    let expected = "expected names with dots between them, as agents.rover.sensors.imu.rate_hz, or an index, as [0]";
+    loop {
+        let rest = &text[at..];
+        let begin = at;
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let Some(end) = quoted.find('"') else {
+                return Err((
+                    at,
+                    "found a quote that is not closed; expected another one".to_owned(),
+                ));
+            };
+            parts.push((Part::Name(quoted[..end].to_owned()), begin));
+            at += end + 2;
+        } else {
+            let end = rest.find(['.', '[', '"']).unwrap_or(rest.len());
+            let name = rest[..end].trim();
+            if name.is_empty() {
+                return Err((at, format!("found no name here; {expected}")));
+            }
+            parts.push((Part::Name(name.to_owned()), begin));
+            at += end;
+        }
+        while let Some(inside) = text[at..].strip_prefix('[') {
+            let index = inside
+                .split_once(']')
+                .and_then(|(i, _)| Some((i.parse().ok()?, i.len())));
+            let Some((index, len)) = index else {
+                return Err((at, format!("found a bracket without an index; {expected}")));
+            };
+            parts.push((Part::Index(index), at));
+            at += len + 2;
+        }
+        match text[at..].chars().next() {
+            None => return Ok(parts),
+            Some('.') => at += 1,
+            Some(c) => return Err((at, format!("found `{c}`; {expected}"))),
+        }
+    }
+}
+
+/// RON, or else a text that needs no quotes.
+fn value(text: &str, spot: Spot) -> Result<Node<'_>, Refused> {
+    let blank = text.len() - text.trim_start().len();
+    let (text, spot) = (
+        text.trim(),
+        Spot {
+            offset: spot.offset + blank,
+            ..spot
+        },
+    );
+    match super::read::accept(text) {
+        Ok(()) => Ok(loosened(Node::ron(text, spot))),
+        Err((at, code)) if text.starts_with(['(', '[', '{', '"']) => {
+            let spot = Spot {
+                offset: spot.offset + at,
+                ..spot
+            };
+            Err((
+                spot,
+                format!(
+                    "{}: {}",
+                    "the value is not RON",
+                    super::text::explain(&code)
+                ),
+            ))
+        }
+        Err(_) => {
+            let (said, ron) = (text.into(), text.into());
+            Ok(Node::of(Shape::Word { said, ron }, spot))
+        }
+    }
+}
+
+/// As people type it: text without quotes, lists in either brackets.
+fn loosened(mut node: Node<'_>) -> Node<'_> {
+    let text = node.text();
+    let spot = node.spot;
+    match node.shape_mut() {
+        Shape::Scalar => {
+            // What is quoted stays so.
+            let word = text.filter(|t| !t.starts_with(['"', '\'', '{', 'r', 'b']));
+            if let Some(word) = word {
+                let (said, ron) = (word.into(), word.into());
+                return Node::of(Shape::Word { said, ron }, spot);
+            }
+        }
+        Shape::Variant { name, inside: None } => {
+            let (said, ron) = (name.clone(), name.clone());
+            return Node::of(Shape::Word { said, ron }, spot);
+        }
+        Shape::Variant {
+            inside: Some(inside),
+            ..
+        } => {
+            // A kind's own brackets say whether it holds fields or values.
+            **inside = loosened_inside(taken(inside));
+        }
+        Shape::List { brackets, items } => {
+            *brackets = Brackets::Either;
+            *items = std::mem::take(items).into_iter().map(loosened).collect();
+        }
+        Shape::Fields(entries) => loosen_fields(entries),
+        Shape::Null | Shape::Word { .. } | Shape::Quoted(_) => {}
+    }
+    node
+}
+
+fn loosened_inside(mut node: Node<'_>) -> Node<'_> {
+    match node.shape_mut() {
+        Shape::List { items, .. } => {
+            *items = std::mem::take(items).into_iter().map(loosened).collect();
+        }
+        Shape::Fields(entries) => loosen_fields(entries),
+        _ => {}
+    }
+    node
+}
+
+fn loosen_fields(entries: &mut [Entry<'_>]) {
+    for entry in entries {
+        entry.value = loosened(taken(&mut entry.value));
+    }
+}

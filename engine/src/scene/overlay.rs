@@ -1,0 +1,174 @@
+//! What is laid over a scene: profiles, then configurations, then single values, each in its order.
+
+use super::lay::{self, Refused};
+use super::mistake::{self, Mistake, Mistakes};
+use super::read::accept;
+use super::text::explain;
+use super::tree::{Node, Shape, Source, Spot};
+use super::{MAX_SCENE_BYTES, SceneError, yaml};
+use crate::assets::Assets;
+use std::path::{Path, PathBuf};
+
+/// What is laid over a scene, the first of each kind first.
+///
+/// A file has the shape of a scene, and everything in it is optional. Fields are laid one by one;
+/// agents, sensors, obstacles and channels by their `name`, new ones are added; other lists are
+/// replaced; `None` (`null` in YAML) clears what is optional. A kind laid over the same kind gives
+/// its fields, another kind replaces it whole; fields without a kind go into the kind that is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overlays {
+    /// Files (RON or YAML) that say where the scene runs: laid first.
+    pub profiles: Vec<PathBuf>,
+    /// Files (RON or YAML) that say what runs: laid next.
+    pub configs: Vec<PathBuf>,
+    /// Single values, as `agents.rover.controller.speed_m_s=0.8`: laid last, they replace what is there.
+    pub sets: Vec<String>,
+}
+
+impl Overlays {
+    /// Whether nothing is laid.
+    pub fn is_empty(&self) -> bool {
+        self.profiles.is_empty() && self.configs.is_empty() && self.sets.is_empty()
+    }
+}
+
+/// Letters of a `--set` that a message repeats.
+const REPEATED: usize = 120;
+
+/// The texts of a scene and its overlays.
+pub(super) fn read(scene: &Path, overlays: &Overlays) -> Result<Vec<Source>, SceneError> {
+    let mut sources = vec![file(scene, MAX_SCENE_BYTES)?];
+    for path in overlays.profiles.iter().chain(&overlays.configs) {
+        let most = match ending(path) {
+            Some(Ending::Ron) => MAX_SCENE_BYTES,
+            Some(Ending::Yaml) => yaml::MAX_YAML_BYTES,
+            None => {
+                return Err(SceneError::Read {
+                    file: path.display().to_string(),
+                    cause: "found a name of another kind; expected one that ends in .ron, .yaml or .yml"
+                        .to_owned(),
+                });
+            }
+        };
+        sources.push(file(path, most)?);
+    }
+    for (k, set) in overlays.sets.iter().enumerate() {
+        let mut said: String = set.chars().take(REPEATED).collect();
+        if said.len() < set.len() {
+            said.push('…');
+        }
+        sources.push(Source {
+            name: format!("--set {} `{said}`", k + 1),
+            text: set.clone(),
+            folder: PathBuf::new(),
+            is_file: false,
+        });
+    }
+    Ok(sources)
+}
+
+enum Ending {
+    Ron,
+    Yaml,
+}
+
+fn ending(path: &Path) -> Option<Ending> {
+    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "ron" => Some(Ending::Ron),
+        "yaml" | "yml" => Some(Ending::Yaml),
+        _ => None,
+    }
+}
+
+fn file(path: &Path, most: u64) -> Result<Source, SceneError> {
+    let name = path.display().to_string();
+    let read = if path.is_dir() {
+        Err("found a folder; expected a file".to_owned())
+    } else {
+        Assets.read_at_most(path, most).map_err(|e| e.to_string())
+    };
+    let bytes = match read {
+        Ok(bytes) => bytes,
+        Err(cause) => return Err(SceneError::Read { file: name, cause }),
+    };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = mistake::byte_place(error.as_bytes(), error.utf8_error().valid_up_to());
+        let message = "found a byte that is not UTF-8 text; expected a scene in RON";
+        Mistake::at(&name, at, message).alone()
+    })?;
+    // A mark that some editors put before the text.
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    };
+    Ok(Source {
+        name,
+        text,
+        folder: path.parent().unwrap_or(Path::new("")).to_path_buf(),
+        is_file: true,
+    })
+}
+
+/// One tree of all. The first text is RON; without others it is not looked into.
+pub(super) fn resolve(sources: &[Source]) -> Result<Node<'_>, SceneError> {
+    let mut refused = Vec::new();
+    let mut root = Node::ron("", Spot::default());
+    for (k, source) in sources.iter().enumerate() {
+        let alone = sources.len() == 1;
+        let laid = if k == 0 {
+            ron(source, k, alone).map(|base| root = base)
+        } else if !source.is_file {
+            lay::set(&mut root, &source.text, k)
+        } else {
+            let over = match ending(Path::new(&source.name)) {
+                Some(Ending::Yaml) => yaml::parse(&source.text, k)
+                    .map_err(|(offset, message)| (Spot { source: k, offset }, message)),
+                _ => ron(source, k, alone),
+            };
+            over.and_then(|over| fields(over, "what is laid over a scene has fields"))
+                .and_then(|over| lay::lay(&mut root, over))
+        };
+        if let Err(wrong) = laid {
+            refused.push(wrong);
+            // What would be laid over nothing makes no sense.
+            if k == 0 {
+                break;
+            }
+        }
+    }
+    if refused.is_empty() {
+        return Ok(root);
+    }
+    let mut mistakes = Mistakes::of(sources, &root);
+    for (spot, message) in refused {
+        mistakes.add_at(spot, message);
+    }
+    Err(SceneError::Mistakes(mistakes.told()))
+}
+
+/// RON, judged by ron where it will be opened.
+fn ron(source: &Source, k: usize, alone: bool) -> Result<Node<'_>, Refused> {
+    let spot = |offset| Spot { source: k, offset };
+    let text = source.text.as_str();
+    if text.trim().is_empty() {
+        let message = "found an empty file; expected a scene: (version: 1, agents: [..])";
+        return Err((spot(0), message.to_owned()));
+    }
+    if alone {
+        return Ok(Node::ron(text, spot(0)));
+    }
+    accept(text).map_err(|(at, code)| (spot(at), explain(&code)))?;
+    fields(Node::ron(text, spot(0)), "a scene has fields")
+}
+
+fn fields<'a>(node: Node<'a>, why: &str) -> Result<Node<'a>, Refused> {
+    if node.fields().is_some() || matches!(node.shape(), Shape::Fields(_)) {
+        return Ok(node);
+    }
+    Err((
+        node.spot,
+        format!(
+            "found something else; expected (version: 1, agents: [..]), or a part of it: {why}"
+        ),
+    ))
+}

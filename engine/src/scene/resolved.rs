@@ -1,0 +1,58 @@
+//! A scene in full as one text: what is printed, kept in the recording, and hashed.
+
+use super::read::options;
+use crate::assets::BUILT_IN;
+use becomingone_components::scene::{ObstacleSpec, ResolvedScene, Scene};
+use ron::ser::PrettyConfig;
+use std::path::Path;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Every text of a scene that names a file.
+fn files(scene: &mut Scene) -> impl Iterator<Item = &mut String> {
+    let models = scene.agents.iter_mut().filter_map(|a| a.model.as_mut());
+    let meshes = scene.world.obstacles.iter_mut();
+    let meshes = meshes.filter_map(|obstacle| match obstacle {
+        ObstacleSpec::Mesh { file, .. } => Some(file),
+        _ => None,
+    });
+    models.chain(meshes)
+}
+
+fn spelled(scene: &Scene) -> String {
+    let pretty = PrettyConfig::new().new_line("\n");
+    // Plain data has a spelling; an empty text is none, and its hash tells.
+    options()
+        .to_string_pretty(scene, pretty)
+        .map_or_else(|error| format!("// {error}\n"), |text| text + "\n")
+}
+
+/// A loaded scene as RON with nothing left to defaults. Files are named by paths that hold in any
+/// folder of this machine: read again, from wherever it was saved, it gives an equal scene.
+pub fn to_ron(scene: &Scene) -> String {
+    let mut scene = scene.clone();
+    for file in files(&mut scene) {
+        if Path::new(file).starts_with(BUILT_IN) {
+            continue;
+        }
+        if let Ok(path) = std::path::absolute(&*file) {
+            *file = path.display().to_string();
+        }
+    }
+    spelled(&scene)
+}
+
+/// The text of a loaded scene and its hash.
+///
+/// The hash is XXH3 (64 bits) of the same text with each file's name alone, without its folder: so
+/// it is the same on every machine. What is in these files is no part of it.
+pub fn resolved(scene: &Scene) -> ResolvedScene {
+    let text = to_ron(scene);
+    let mut portable = scene.clone();
+    for file in files(&mut portable) {
+        if let Some(name) = Path::new(file).file_name() {
+            *file = name.to_string_lossy().into_owned();
+        }
+    }
+    let hash = xxh3_64(spelled(&portable).as_bytes());
+    ResolvedScene { text, hash }
+}

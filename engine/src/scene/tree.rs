@@ -1,0 +1,636 @@
+//! A scene's text as a tree that is opened only where somebody looks.
+//!
+//! Ron reads a value and forgets where it stood, and its own tree forgets the names of kinds. Here a
+//! value stays the text that it is until an overlay reaches into it, or until somebody asks where a
+//! part of it stands. What nobody opened is read by ron itself: a scene without overlays costs
+//! nothing, and with overlays all that they leave alone is read in the same way.
+//!
+//! Ron has accepted a text before it is opened, so that opening need not judge it.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::path::PathBuf;
+
+/// A text that a scene is made from.
+pub(super) struct Source {
+    /// As the user gave it.
+    pub(super) name: String,
+    /// Without the mark that some editors put first.
+    pub(super) text: String,
+    /// Where the files that it names are looked for.
+    pub(super) folder: PathBuf,
+    /// A file has lines; an argument has not.
+    pub(super) is_file: bool,
+}
+
+/// Where something stands: sources in the order in which they are laid over each other, then bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    pub(super) source: usize,
+    pub(super) offset: usize,
+}
+
+/// A value.
+#[derive(Clone, Debug)]
+pub(super) struct Node<'a> {
+    pub(super) spot: Spot,
+    /// RON, for as long as nothing in it was changed.
+    text: Option<&'a str>,
+    shape: OnceCell<Shape<'a>>,
+}
+
+/// What a value is made of.
+#[derive(Clone, Debug)]
+pub(super) enum Shape<'a> {
+    /// `None` of RON, `null` of YAML.
+    Null,
+    /// What RON spells in one piece: a number, a quoted text, a map.
+    Scalar,
+    /// A word without quotes: text where text is wanted, else what `ron` says.
+    Word {
+        said: Cow<'a, str>,
+        ron: Cow<'a, str>,
+    },
+    /// A text in quotes that are not RON's.
+    Quoted(Cow<'a, str>),
+    List {
+        brackets: Brackets,
+        items: Vec<Node<'a>>,
+    },
+    Fields(Vec<Entry<'a>>),
+    /// A kind, or the name of a struct, and what its brackets hold.
+    Variant {
+        name: Cow<'a, str>,
+        inside: Option<Box<Node<'a>>>,
+    },
+}
+
+/// What holds a list: ron tells tuples from lists, YAML and `--set` do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brackets {
+    Round,
+    Square,
+    Either,
+}
+
+/// A field.
+#[derive(Clone, Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) key: Cow<'a, str>,
+    pub(super) key_spot: Spot,
+    pub(super) value: Node<'a>,
+}
+
+/// Most entries of a list that is opened to say where one of them stands.
+const MOST: usize = 500_000;
+
+impl<'a> Node<'a> {
+    /// RON that ron has accepted, or is about to judge.
+    pub(super) fn ron(text: &'a str, spot: Spot) -> Self {
+        Self {
+            spot,
+            text: Some(text),
+            shape: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn of(shape: Shape<'a>, spot: Spot) -> Self {
+        Self {
+            spot,
+            text: None,
+            shape: shape.into(),
+        }
+    }
+
+    /// The text, where nothing in it was changed.
+    pub(super) fn text(&self) -> Option<&'a str> {
+        self.text
+    }
+
+    pub(super) fn shape(&self) -> &Shape<'a> {
+        self.shape.get_or_init(|| match self.text {
+            Some(text) => open(text, self.spot, usize::MAX).unwrap_or(Shape::Scalar),
+            None => Shape::Null,
+        })
+    }
+
+    /// To change: from here on the text no longer counts, except that of a scalar.
+    pub(super) fn shape_mut(&mut self) -> &mut Shape<'a> {
+        let shape = match self.shape.take() {
+            Some(shape) => shape,
+            None => self.shape().clone(),
+        };
+        if !matches!(shape, Shape::Scalar) {
+            self.text = None;
+        }
+        self.shape = OnceCell::new();
+        self.shape.get_or_init(|| shape);
+        match self.shape.get_mut() {
+            Some(shape) => shape,
+            None => unreachable!("it was set just now"),
+        }
+    }
+
+    /// The fields, its own or its kind's.
+    pub(super) fn fields(&self) -> Option<&[Entry<'a>]> {
+        match self.shape() {
+            Shape::Fields(entries) => Some(entries),
+            Shape::Variant {
+                inside: Some(inside),
+                ..
+            } => match inside.shape() {
+                Shape::Fields(entries) => Some(entries),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What its field `name` says.
+    pub(super) fn name(&self) -> Option<String> {
+        let entry = self.fields()?.iter().find(|e| e.key == "name")?;
+        match entry.value.shape() {
+            Shape::Scalar => ron::from_str(entry.value.text?).ok(),
+            Shape::Word { said, .. } | Shape::Quoted(said) => Some(said.clone().into_owned()),
+            _ => None,
+        }
+    }
+
+    /// Where the value at a path stands, as `agents[0].sensors[1].rate_hz`, or the nearest that holds it.
+    pub(super) fn spot_of(&self, path: &str) -> Spot {
+        let mut node = self;
+        for part in path.split(['.', '[']).filter(|p| !p.is_empty()) {
+            if node.shape.get().is_none() {
+                let Some(shape) = node.text.and_then(|t| open(t, node.spot, MOST)) else {
+                    break;
+                };
+                node.shape.get_or_init(|| shape);
+            }
+            let next = match part.strip_suffix(']') {
+                Some(index) => match node.shape() {
+                    Shape::List { items, .. } => {
+                        index.parse().ok().and_then(|k: usize| items.get(k))
+                    }
+                    _ => None,
+                },
+                None => node
+                    .fields()
+                    .and_then(|entries| entries.iter().find(|e| e.key == part))
+                    .map(|e| &e.value),
+            };
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node.spot
+    }
+}
+
+/// One level of a text; nothing where it has more than `most` entries.
+fn open(text: &str, spot: Spot, most: usize) -> Option<Shape<'_>> {
+    let mut scan = Scan {
+        text,
+        at: 0,
+        base: spot,
+    };
+    scan.blank();
+    if scan.rest().starts_with("#![") {
+        // The extensions that a text asks for: the root only.
+        scan.at += scan.rest().find(']').map_or(0, |end| end + 1);
+        scan.blank();
+    }
+    match scan.peek()? {
+        b'(' => scan.round(most),
+        b'[' => {
+            let items = scan.items(b']', most)?;
+            Some(Shape::List {
+                brackets: Brackets::Square,
+                items,
+            })
+        }
+        b'"' | b'\'' | b'{' | b'+' | b'-' | b'.' | b'0'..=b'9' => Some(Shape::Scalar),
+        _ => {
+            let Some(name) = scan.name() else {
+                return Some(Shape::Scalar);
+            };
+            match name {
+                "true" | "false" | "inf" | "NaN" | "inff32" | "inff64" | "NaNf32" | "NaNf64" => {
+                    return Some(Shape::Scalar);
+                }
+                "None" => return Some(Shape::Null),
+                _ => {}
+            }
+            scan.blank();
+            let inside = (scan.peek() == Some(b'(')).then(|| scan.here());
+            if name == "Some"
+                && let Some(inside) = &inside
+                && let Some(Shape::List { mut items, .. }) = open(inside.text?, inside.spot, 1)
+                && let Some(one) = items.pop()
+            {
+                return open(one.text?, one.spot, most);
+            }
+            Some(Shape::Variant {
+                name: name.into(),
+                inside: inside.map(Box::new),
+            })
+        }
+    }
+}
+
+/// Goes through accepted RON.
+struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+    base: Spot,
+}
+
+impl<'a> Scan<'a> {
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn spot(&self, at: usize) -> Spot {
+        Spot {
+            source: self.base.source,
+            offset: self.base.offset + at,
+        }
+    }
+
+    /// Space and comments.
+    fn blank(&mut self) {
+        loop {
+            let rest = self.rest();
+            let Some(first) = rest.bytes().next() else {
+                return;
+            };
+            let skip = if first.is_ascii_whitespace() {
+                1
+            } else if rest.starts_with("//") {
+                rest.find('\n').unwrap_or(rest.len())
+            } else if rest.starts_with("/*") {
+                block_comment(rest)
+            } else if first.is_ascii() {
+                0
+            } else {
+                // What Unicode takes for space (Pattern_White_Space).
+                let blank = |c: &char| c.is_whitespace() || "\u{200e}\u{200f}\u{feff}".contains(*c);
+                rest.chars().next().filter(blank).map_or(0, char::len_utf8)
+            };
+            if skip == 0 {
+                return;
+            }
+            self.at += skip;
+        }
+    }
+
+    /// A name that begins here, if one does.
+    fn name(&mut self) -> Option<&'a str> {
+        let rest = self.rest();
+        let raw = rest
+            .strip_prefix("r#")
+            .filter(|r| !r.starts_with(['"', '#']));
+        let name = raw.unwrap_or(rest);
+        let inside =
+            |c: char| c.is_alphanumeric() || c == '_' || (raw.is_some() && "-+.".contains(c));
+        let end = name.find(|c| !inside(c)).unwrap_or(name.len());
+        // `r"..."`, `b"..."` and `b'.'` are no names.
+        if end == 0
+            || name.as_bytes()[0].is_ascii_digit()
+            || (end <= 2 && name[end..].starts_with(['"', '\'']))
+            || (raw.is_none() && name[..end].ends_with('r') && name[end..].starts_with('#'))
+        {
+            return None;
+        }
+        self.at += rest.len() - name.len() + end;
+        Some(&name[..end])
+    }
+
+    /// The value that begins here, as its text; goes to its end.
+    fn here(&mut self) -> Node<'a> {
+        let start = self.at;
+        let mut end = start;
+        let mut depth = 0usize;
+        let bytes = self.text.as_bytes();
+        while let Some(&byte) = bytes.get(self.at) {
+            match byte {
+                b'(' | b'[' | b'{' => depth += 1,
+                b')' | b']' | b'}' if depth == 0 => break,
+                b')' | b']' | b'}' => depth -= 1,
+                b',' if depth == 0 => break,
+                b'"' => self.quoted(),
+                b'\'' => self.character(),
+                b'/' => {
+                    let before = self.at;
+                    self.blank();
+                    // Anything else that begins with a slash is not RON.
+                    self.at = self.at.max(before + 1);
+                    continue;
+                }
+                b'r' if !is_in_name(bytes, self.at) => self.raw(),
+                _ => {}
+            }
+            self.at += 1;
+            if !byte.is_ascii_whitespace() {
+                end = self.at;
+            }
+            // The end of this value: what follows is no part of it.
+            if depth == 0 && matches!(byte, b')' | b']' | b'}') {
+                break;
+            }
+        }
+        // Only a text that ron never accepted leads past its end or into a letter.
+        self.at = self.text.floor_char_boundary(self.at);
+        let end = self.text.floor_char_boundary(end).max(start);
+        Node::ron(&self.text[start..end], self.spot(start))
+    }
+
+    /// To the closing quote.
+    fn quoted(&mut self) {
+        let bytes = self.text.as_bytes();
+        self.at += 1;
+        while let Some(&byte) = bytes.get(self.at) {
+            match byte {
+                b'"' => return,
+                b'\\' => self.at += 2,
+                _ => self.at += 1,
+            }
+        }
+        self.at = bytes.len() - 1;
+    }
+
+    /// To the closing quote of a character.
+    fn character(&mut self) {
+        let rest = &self.text[self.at + 1..];
+        let escaped = rest.starts_with('\\');
+        let skip = if escaped {
+            2
+        } else {
+            rest.chars().next().map_or(0, char::len_utf8)
+        };
+        self.at += 1 + rest
+            .get(skip..)
+            .and_then(|r| r.find('\''))
+            .map_or(0, |n| skip + n);
+    }
+
+    /// To the end of a raw text, if one begins here.
+    fn raw(&mut self) {
+        let rest = &self.text[self.at + 1..];
+        let hashes = rest.bytes().take_while(|b| *b == b'#').count();
+        if rest.as_bytes().get(hashes) != Some(&b'"') {
+            return;
+        }
+        let close = format!("\"{}", "#".repeat(hashes));
+        let inside = &rest[hashes + 1..];
+        let end = inside
+            .find(&close)
+            .map_or(inside.len(), |n| n + close.len());
+        // The last of it is left to be counted as any other letter.
+        self.at += hashes + 1 + end;
+    }
+
+    /// Values to a closing bracket.
+    fn items(&mut self, close: u8, most: usize) -> Option<Vec<Node<'a>>> {
+        self.at += 1;
+        let mut items = Vec::new();
+        loop {
+            self.blank();
+            if self.peek().is_none_or(|b| b == close) {
+                return Some(items);
+            }
+            if items.len() == most {
+                return None;
+            }
+            let before = self.at;
+            items.push(self.here());
+            self.comma(before);
+        }
+    }
+
+    fn comma(&mut self, before: usize) {
+        self.blank();
+        if self.peek() == Some(b',') {
+            self.at += 1;
+        } else if self.at == before {
+            self.at = self.text.len();
+        }
+    }
+
+    /// Fields, or a tuple.
+    fn round(&mut self, most: usize) -> Option<Shape<'a>> {
+        let start = self.at;
+        self.at += 1;
+        self.blank();
+        let first = self.at;
+        let named = self.peek() == Some(b')') || self.key().is_some();
+        self.at = first;
+        if !named {
+            self.at = start;
+            let items = self.items(b')', most)?;
+            return Some(Shape::List {
+                brackets: Brackets::Round,
+                items,
+            });
+        }
+        let mut entries = Vec::new();
+        loop {
+            self.blank();
+            let before = self.at;
+            if entries.len() == most {
+                return None;
+            }
+            let Some(key) = self.key() else {
+                return Some(Shape::Fields(entries));
+            };
+            self.blank();
+            entries.push(Entry {
+                key: key.into(),
+                key_spot: self.spot(before),
+                value: self.here(),
+            });
+            self.comma(before);
+        }
+    }
+
+    /// A field's name and its colon.
+    fn key(&mut self) -> Option<&'a str> {
+        let key = self.name()?;
+        self.blank();
+        if self.peek() != Some(b':') {
+            return None;
+        }
+        self.at += 1;
+        Some(key)
+    }
+}
+
+/// Whether the letter before is part of a name.
+fn is_in_name(bytes: &[u8], at: usize) -> bool {
+    // `br"..."` is a raw text too.
+    let before = at.checked_sub(1).map(|k| bytes[k]);
+    before.is_some_and(|b| b != b'b' && (b.is_ascii_alphanumeric() || b == b'_' || !b.is_ascii()))
+}
+
+/// Length of the block comment that a text begins with; they nest.
+fn block_comment(text: &str) -> usize {
+    let (mut depth, mut at) = (0usize, 0);
+    loop {
+        let rest = &text[at..];
+        let Some(next) = rest.find("/*").into_iter().chain(rest.find("*/")).min() else {
+            return text.len();
+        };
+        depth = if rest[next..].starts_with("/*") {
+            depth + 1
+        } else {
+            depth - 1
+        };
+        at += next + 2;
+        if depth == 0 {
+            return at;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::scene::mistake::byte_place;
+    use crate::scene::read::{Reader, options};
+    use becomingone_components::scene::Scene;
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    #[test]
+    fn values_are_found_behind_comments_and_kinds() {
+        let text = "// a, (comment\n(\n  version: 1, /* [ /* ( */ */\n  agents: [\n    (name: \"a, (b\", sensors: [\n      (kind: Imu(gyro: (white_sd: 2)), rate_hz: 5),\n    ]),\n  ],\n)";
+        let root = Node::ron(text, Spot::default());
+        let place = |path: &str| byte_place(text.as_bytes(), root.spot_of(path).offset);
+        assert_eq!(place("version"), (3, 12));
+        assert_eq!(place("agents[0].name"), (5, 12));
+        assert_eq!(place("agents[0].sensors[0].rate_hz"), (6, 49));
+        assert_eq!(place("agents[0].sensors[0].kind.gyro.white_sd"), (6, 35));
+        assert_eq!(place("agents[0].sensors[0].kind.gyro.bias"), (6, 24));
+    }
+
+    /// Opens all of it, so that nothing is left to ron but scalars.
+    fn open_all(node: &mut Node<'_>) {
+        match node.shape_mut() {
+            Shape::List { items, .. } => items.iter_mut().for_each(open_all),
+            Shape::Fields(entries) => entries.iter_mut().for_each(|e| open_all(&mut e.value)),
+            Shape::Variant {
+                inside: Some(inside),
+                ..
+            } => open_all(inside),
+            _ => {}
+        }
+    }
+
+    /// What stands between two words.
+    fn blank() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "",
+            " ",
+            "\n\t",
+            "/* ) ' \" [ */",
+            "// , ) \" '\n",
+            " /* /* } */ , */ ",
+        ])
+    }
+
+    /// A text in one of ron's spellings.
+    fn text() -> impl Strategy<Value = String> {
+        let plain = "[a-z\"'\\\\(){}\\[\\],:/#é \n]{0,8}";
+        prop_oneof![
+            plain.prop_map(|s| ron::to_string(&s).unwrap()),
+            "[a-z'(){},:/ ]{0,8}".prop_map(|s| format!("r\"{s}\"")),
+            "[a-z\"'(){},:/ ]{0,8}".prop_map(|s| format!("r##\"{s}\"##")),
+        ]
+    }
+
+    fn number() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<f64>().prop_map(|x| ron::to_string(&x).unwrap()),
+            (-9i32..9).prop_map(|x| x.to_string()),
+            Just("1e-3".to_owned()),
+            Just("inf".to_owned()),
+            Just("-.5".to_owned()),
+        ]
+    }
+
+    fn agent() -> impl Strategy<Value = String> {
+        let kind = prop_oneof![
+            Just("Contact()".to_owned()),
+            number().prop_map(|x| format!("Imu(gyro:(white_sd:{x},),)")),
+            Just("Encoders()".to_owned()),
+        ];
+        let sensor = (text(), kind, number(), blank()).prop_map(|(name, kind, x, b)| {
+            format!("({b}name{b}:{b}{name},kind:{b}{kind}{b},{b}rate_hz:{x})")
+        });
+        let sensors = prop::collection::vec(sensor, 0..3);
+        let model = prop_oneof![
+            Just("None".to_owned()),
+            text(),
+            text().prop_map(|t| format!("Some( {t} ,)")),
+        ];
+        let controller = prop_oneof![
+            Just("None".to_owned()),
+            (number(), blank()).prop_map(|(x, b)| format!(
+                "Patrol{b}(waypoints_m:[({x},{b}1),{b}],speed_m_s:{b}2)"
+            )),
+            Just("Some(Patrol(waypoints_m: [], speed_m_s: 1))".to_owned()),
+        ];
+        let coherence = prop::sample::select(vec![
+            "Auto",
+            "off",
+            "Kernel()",
+            "Kernel(channels:[(name:\"t\",signal:Tone(frequency_hz:1))])",
+        ]);
+        (text(), model, sensors, controller, coherence, number(), blank()).prop_map(
+            |(name, model, sensors, controller, coherence, x, b)| {
+                let sensors = sensors.join(&format!("{b},{b}"));
+                format!(
+                    "{b}({b}name:{name}{b},r#model:{model}{b},position_m:({x},{x}{b},0){b},sensors:{b}[{sensors}],controller:{controller},{b}coherence{b}:{coherence})"
+                )
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_tree_reads_what_ron_reads(
+            agents in prop::collection::vec(agent(), 0..4),
+            b in blank(),
+            head in prop::sample::select(vec!["", "#![enable(implicit_some)]\n", "Scene"]),
+        ) {
+            let agents = agents.join(",");
+            let text = format!("{b}{head}{b}({b}version:{b}1{b},{b}agents:[{agents}{b}]{b},){b}\n");
+            let direct = options().from_str::<Scene>(&text);
+            let mut root = Node::ron(&text, Spot::default());
+            open_all(&mut root);
+            let opened = Scene::deserialize(Reader(&root));
+            match direct {
+                // NaN equals nothing: compared as text.
+                Ok(scene) => {
+                    let opened = opened.map_err(|wrong| wrong.to_string());
+                    prop_assert_eq!(format!("{:?}", Ok::<_, String>(scene)), format!("{opened:?}"), "{}", text);
+                }
+                Err(error) => prop_assert!(false, "{}: {}", error, text),
+            }
+        }
+
+        /// Whatever a text says: it is opened without a panic.
+        #[test]
+        fn any_text_is_opened(text in "[a-zr#b\"'(){}\\[\\],:/*\\\\é 0-9\n]{0,40}") {
+            let mut root = Node::ron(&text, Spot::default());
+            open_all(&mut root);
+            root.spot_of("a[0].b");
+        }
+    }
+}

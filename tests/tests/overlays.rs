@@ -1,0 +1,753 @@
+//! Files and values laid over a scene: what wins, what is named, what is refused, what is kept.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use becomingone::components::scene::{
+    CoherenceSpec, ControllerSpec, ObstacleSpec, Scene, SensorKind, Signal,
+};
+use becomingone::scene::{Overlays, load, load_with, to_ron};
+use becomingone_tests::{binary, finish, folder, root, run, summary};
+use proptest::prelude::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Each place that overlays change has a line of its own.
+const SCENE: &str = "(
+  version: 1,
+  seed: 3,
+  world: (
+    obstacles: [
+      Box(name: \"wall\", position_m: (5, 0, 0), size_m: (1, 4, 1)),
+      Box(name: \"crate\", position_m: (9, 0, 0), size_m: (1, 1, 1)),
+    ],
+  ),
+  agents: [
+    (
+      name: \"rover\",
+      model: \"rover.urdf\",
+      drive: Auto,
+      sensors: [
+        (name: \"imu\", kind: Imu(gyro: (white_sd: 0.1)), rate_hz: 100, link: \"imu_link\"),
+        (name: \"lidar\", kind: Lidar(rays: 8, range_max_m: 5), rate_hz: 10),
+      ],
+      controller: Patrol(
+        waypoints_m: [(1, 0), (2, 0)],
+        speed_m_s: 1.0,
+        clearance_m: 0.3,
+      ),
+    ),
+    (name: \"clock.1\", coherence: Kernel(channels: [
+      (name: \"a\", signal: Tone(frequency_hz: 1.0)),
+    ])),
+  ],
+)
+";
+
+/// The scene with these files and values laid over it.
+fn laid(files: &[(&str, &str)], profiles: &[&str], configs: &[&str], sets: &[&str]) -> Scene {
+    let mut all = vec![("scene.ron", SCENE)];
+    all.extend(files);
+    let here = folder(&all);
+    let paths = |names: &[&str]| names.iter().map(|n| here.path().join(n)).collect();
+    let overlays = Overlays {
+        profiles: paths(profiles),
+        configs: paths(configs),
+        sets: sets.iter().map(|s| (*s).to_owned()).collect(),
+    };
+    load_with(&here.path().join("scene.ron"), None, &overlays)
+        .unwrap_or_else(|e| panic!("{e}"))
+        .scene
+}
+
+fn set(sets: &[&str]) -> Scene {
+    laid(&[], &[], &[], sets)
+}
+
+fn speed(scene: &Scene) -> f64 {
+    let Some(ControllerSpec::Patrol { speed_m_s, .. }) = scene.agents[0].controller else {
+        panic!("no patrol");
+    };
+    speed_m_s
+}
+
+#[test]
+fn a_file_is_laid_field_by_field_and_by_name_in_ron_as_in_yaml() {
+    let ron = "(
+      world: (ground: None, obstacles: [(name: \"crate\", size_m: (2, 2, 2))]),
+      agents: [
+        (name: \"clock.1\", coherence: Kernel(rate_hz: 20)),
+        (
+          name: \"rover\",
+          yaw_rad: 0.5,
+          sensors: [
+            (name: \"lidar\", rate_hz: 5, kind: Lidar(rays: 16)),
+            (name: \"bumper\", kind: Contact(), rate_hz: 50),
+          ],
+          controller: Patrol(speed_m_s: 0.5, waypoints_m: [(3, 3)]),
+        ),
+      ],
+    )";
+    let yaml = "
+# The same.
+world:
+  ground: null
+  obstacles:
+    - name: crate
+      size_m: [2, 2, 2]
+agents:
+  - name: clock.1
+    coherence: {Kernel: {rate_hz: 20}}
+  - name: rover
+    yaw_rad: 0.5
+    sensors:
+      - {name: lidar, rate_hz: 5, kind: {Lidar: {rays: 16}}}
+      - name: bumper
+        kind: Contact
+        rate_hz: &rate 5.0e1
+    controller:
+      Patrol:
+        speed_m_s: 0.5
+        waypoints_m: [[3, 3]]
+";
+    let files = [("my.ron", ron), ("my.yaml", yaml)];
+    let scene = laid(&files, &[], &["my.ron"], &[]);
+    assert_eq!(scene, laid(&files, &[], &["my.yaml"], &[]));
+
+    // What was laid, and what was left as it is.
+    assert_eq!(scene.world.ground, None);
+    let [
+        ObstacleSpec::Box { size_m: wall, .. },
+        ObstacleSpec::Box {
+            size_m, position_m, ..
+        },
+    ] = scene.world.obstacles.as_slice()
+    else {
+        panic!("{scene:?}");
+    };
+    assert_eq!(
+        (*wall, *size_m, *position_m),
+        ([1.0, 4.0, 1.0], [2.0; 3], [9.0, 0.0, 0.0])
+    );
+    let rover = &scene.agents[0];
+    assert_eq!((rover.name.as_str(), rover.yaw_rad), ("rover", 0.5));
+    let names: Vec<_> = rover
+        .sensors
+        .iter()
+        .map(|s| (s.name.as_str(), s.rate_hz))
+        .collect();
+    assert_eq!(names, [("imu", 100.0), ("lidar", 5.0), ("bumper", 50.0)]);
+    assert!(
+        matches!(
+            rover.sensors[1].kind,
+            SensorKind::Lidar {
+                rays: 16,
+                range_max_m: 5.0,
+                ..
+            }
+        ),
+        "{rover:?}"
+    );
+    let Some(ControllerSpec::Patrol {
+        waypoints_m,
+        clearance_m,
+        ..
+    }) = &rover.controller
+    else {
+        panic!("{rover:?}");
+    };
+    assert_eq!(
+        (waypoints_m.as_slice(), *clearance_m),
+        ([[3.0, 3.0]].as_slice(), 0.3)
+    );
+    let CoherenceSpec::Kernel {
+        rate_hz, channels, ..
+    } = &scene.agents[1].coherence
+    else {
+        panic!("{scene:?}");
+    };
+    assert_eq!((*rate_hz, channels.len()), (20.0, 1));
+}
+
+#[test]
+fn profiles_then_configurations_then_values_and_the_last_wins() {
+    let files = [
+        (
+            "a.ron",
+            "(seed: 10, agents: [(name: \"rover\", controller: Patrol(speed_m_s: 0.1))])",
+        ),
+        (
+            "b.yaml",
+            "seed: 20\nagents: [{name: rover, controller: {speed_m_s: 0.2}}]\n",
+        ),
+        ("c.yml", "seed: 30\n"),
+    ];
+    let of = |profiles: &[&str], configs: &[&str], sets: &[&str]| {
+        let scene = laid(&files, profiles, configs, sets);
+        (scene.seed, speed(&scene))
+    };
+    assert_eq!(of(&["a.ron"], &[], &[]), (10, 0.1));
+    assert_eq!(of(&["a.ron"], &["b.yaml"], &[]), (20, 0.2));
+    // A profile comes first, whichever way round the command line says it.
+    assert_eq!(of(&["b.yaml"], &["a.ron"], &[]), (10, 0.1));
+    assert_eq!(of(&["a.ron", "c.yml"], &[], &[]), (30, 0.1));
+    assert_eq!(of(&["c.yml", "a.ron"], &[], &[]), (10, 0.1));
+    assert_eq!(
+        of(&["a.ron"], &["b.yaml", "c.yml"], &["seed=40"]),
+        (40, 0.2)
+    );
+    assert_eq!(of(&[], &[], &["seed=40", "seed=41"]), (41, 1.0));
+}
+
+#[test]
+fn one_value_of_any_type_is_set_by_its_path() {
+    assert_eq!(speed(&set(&["agents.rover.controller.speed_m_s=0.8"])), 0.8);
+    assert_eq!(
+        speed(&set(&["agents[0].controller.Patrol.speed_m_s=2"])),
+        2.0
+    );
+    assert_eq!(
+        set(&["agents.rover.sensors.imu.rate_hz=200"]).agents[0].sensors[0].rate_hz,
+        200.0
+    );
+    assert_eq!(
+        set(&["agents.rover.position_m=[1, 2, 0]"]).agents[0].position_m,
+        [1.0, 2.0, 0.0]
+    );
+    assert_eq!(
+        set(&["agents.rover.position_m=(1, 2, 0)"]).agents[0].position_m,
+        [1.0, 2.0, 0.0]
+    );
+    let scene = set(&["agents.rover.controller.waypoints_m[1]=(7, 8)"]);
+    let Some(ControllerSpec::Patrol { waypoints_m, .. }) = &scene.agents[0].controller else {
+        panic!("no patrol");
+    };
+    assert_eq!(waypoints_m.as_slice(), [[1.0, 0.0], [7.0, 8.0]]);
+}
+
+#[test]
+fn text_needs_no_quotes_and_what_is_optional_comes_and_goes() {
+    for name in ["name=tour", "name=\"tour\"", "name= tour "] {
+        assert_eq!(set(&[name]).name, "tour", "{name}");
+    }
+    assert_eq!(set(&["name=7"]).name, "7");
+    assert_eq!(set(&["duration_s=2.5"]).duration_s, Some(2.5));
+    assert_eq!(
+        set(&["duration_s=Some(2)", "duration_s=None"]).duration_s,
+        None
+    );
+    assert_eq!(
+        set(&["world.ground.friction=0.4"])
+            .world
+            .ground
+            .unwrap()
+            .friction,
+        0.4
+    );
+    assert_eq!(set(&["world.ground=None"]).world.ground, None);
+    assert_eq!(
+        set(&["world.ground=None", "world.ground.friction=0.4"])
+            .world
+            .ground
+            .unwrap()
+            .friction,
+        0.4
+    );
+    assert_eq!(set(&["world.obstacles=[]"]).world.obstacles.len(), 0);
+    let CoherenceSpec::Kernel { channels, .. } =
+        &set(&["agents.\"clock.1\".coherence.channels.a.signal=Tone(frequency_hz: 2)"]).agents[1]
+            .coherence
+    else {
+        panic!("no kernel");
+    };
+    assert_eq!(channels[0].signal, Signal::Tone { frequency_hz: 2.0 });
+    let off = set(&["agents.rover.coherence=Off"]);
+    assert_eq!(off.agents[0].coherence, CoherenceSpec::Off);
+    // Another kind takes the place of the whole.
+    let ramp =
+        "(world: (obstacles: [Ramp(name: \"wall\", position_m: (1, 1, 0), size_m: (1, 1, 1))]))";
+    let scene = laid(&[("ramp.ron", ramp)], &[], &["ramp.ron"], &[]);
+    assert!(matches!(
+        &scene.world.obstacles[0],
+        ObstacleSpec::Ramp {
+            position_m: [1.0, 1.0, 0.0],
+            ..
+        }
+    ));
+    assert_eq!(scene.world.obstacles.len(), 2);
+}
+
+#[test]
+fn words_of_yaml_mean_what_the_scene_wants_there() {
+    // Names that other readers of YAML take for a truth value, a number or nothing.
+    for name in ["no", "yes", "on", "1e3", "0x10", "1_000", "12", "NaN"] {
+        let yaml = format!(
+            "agents: [{{name: rover, sensors: [{{name: {name}, kind: Contact, rate_hz: 1e2}}]}}]"
+        );
+        let scene = laid(&[("y.yaml", &yaml)], &[], &["y.yaml"], &[]);
+        let sensor = &scene.agents[0].sensors[2];
+        assert_eq!((sensor.name.as_str(), sensor.rate_hz), (name, 100.0));
+    }
+    let anchors = "x: &gyro {white_sd: 0.5}\n";
+    let ran = refused(&[("y.yaml", anchors)], &["--config", "y.yaml"]);
+    assert!(ran.contains("y.yaml:1:1: found unknown key `x`"), "{ran}");
+    let anchors = "agents:\n- name: rover\n  sensors:\n  - name: imu\n    kind: {Imu: {gyro: &n {white_sd: 0.5}, accelerometer: *n}}\n";
+    let scene = laid(&[("y.yaml", anchors)], &[], &["y.yaml"], &[]);
+    let SensorKind::Imu {
+        gyro,
+        accelerometer,
+    } = &scene.agents[0].sensors[0].kind
+    else {
+        panic!("no imu");
+    };
+    assert_eq!((gyro.white_sd, accelerometer.white_sd), (0.5, 0.5));
+}
+
+/// What `check` says of the scene with these files and arguments; it must refuse them within a gigabyte.
+fn refused(files: &[(&str, &str)], args: &[&str]) -> String {
+    let mut all = vec![("scene.ron", SCENE)];
+    all.extend(files);
+    let here = folder(&all);
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            "ulimit -v 1000000; exec \"$0\" check scene.ron \"$@\"",
+        ])
+        .arg(binary())
+        .args(args)
+        .current_dir(here.path());
+    let ran = finish(&mut command, Duration::from_secs(20));
+    assert_eq!(ran.code, Some(2), "{args:?}: {}{}", ran.stdout, ran.stderr);
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    assert!(ran.stderr.len() < 10_000, "{} bytes", ran.stderr.len());
+    ran.stderr
+}
+
+#[test]
+fn a_mistake_in_a_value_names_the_argument() {
+    for (argument, says) in [
+        (
+            "agents.rover.controller.sped_m_s=1",
+            [
+                "unknown key `sped_m_s` in `Patrol`",
+                "did you mean `speed_m_s`?",
+            ],
+        ),
+        (
+            "agents.rovr.yaw_rad=1",
+            [
+                "no `rovr` in `agents`; expected `rover`, `clock.1`",
+                "did you mean `rover`?",
+            ],
+        ),
+        (
+            "agents.rover.sensors.gps.rate_hz=1",
+            ["no `gps` in `agents.rover.sensors`", "`imu`, `lidar`"],
+        ),
+        (
+            "agents.rover.controller.speed_m_s=fast",
+            ["found `fast`", "a number"],
+        ),
+        (
+            "agents.rover.controller.speed_m_s=1000",
+            ["found 1000", "m/s from 0.001 to 100"],
+        ),
+        (
+            "agents.rover.sensors.imu.kind=Gps",
+            ["unknown kind `Gps`", "`Lidar`"],
+        ),
+        (
+            "agents.rover.sensors.imu.link=imu_lnk",
+            ["link `imu_lnk`", "did you mean `imu_link`?"],
+        ),
+        (
+            "agents.rover.model=rovr.urdf",
+            ["found `rovr.urdf`", "did you mean `rover.urdf`?"],
+        ),
+        (
+            "agents.rover.drive.left=1",
+            ["`left` in `Auto`", "no fields"],
+        ),
+        ("agents[7].yaw_rad=1", ["[7] in `agents`", "2 entries"]),
+        (
+            "agents.rover.controller.waypoints_m.x=1",
+            ["no names", "waypoints_m[0]"],
+        ),
+        ("seed.x=1", ["`x` below `seed`", "one value"]),
+        ("seed[0]=1", ["[0] on `seed`", "no list"]),
+        ("seed", ["no `=`", "PATH=VALUE"]),
+        ("agents..yaw_rad=1", ["no name here", "dots"]),
+        ("agents[x].yaw_rad=1", ["without an index", "[0]"]),
+        ("agents.\"rover.yaw_rad=1", ["no `=`", "PATH=VALUE"]),
+        (
+            "agents.rover.position_m=[1, 2",
+            ["not RON", "expected comma"],
+        ),
+        (
+            "agents.rover.position_m=[1, 2]",
+            ["found 2", "array of length 3"],
+        ),
+        ("version=2", ["version 2", "newer"]),
+        ("sede=4", ["unknown key `sede`", "did you mean `seed`?"]),
+    ] {
+        let told = refused(&[], &["--set", "name=x", "--set", argument]);
+        let place = format!("error: --set 2 `{argument}`: ");
+        assert!(told.starts_with(&place), "{argument}: {told}");
+        for fragment in says {
+            assert!(
+                told.contains(fragment),
+                "{argument}: no {fragment:?} in {told}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_mistake_in_a_file_names_the_file_and_its_place() {
+    let mut wrong = Vec::new();
+    for (file, text, place, says) in [
+        (
+            "o.ron",
+            "(\n  sede: 3,\n)",
+            "o.ron:2:3: ",
+            "did you mean `seed`?",
+        ),
+        ("o.ron", "(\n  seed: -3,\n)", "o.ron:2:", "out of bounds"),
+        ("o.ron", "(\n  seed: 3", "o.ron:2:", "expected comma"),
+        ("o.ron", "", "o.ron:1:1: ", "empty"),
+        ("o.ron", "[1, 2]", "o.ron:1:1: ", "has fields"),
+        (
+            "o.ron",
+            "(seed: 1,\n seed: 2)",
+            "o.ron:2:2: ",
+            "`seed` a second time",
+        ),
+        (
+            "o.ron",
+            "(agents: [\n(name: \"rover\"),\n(name: \"rover\"),\n])",
+            "o.ron:3:8: ",
+            "`rover` a second time",
+        ),
+        (
+            "o.ron",
+            "(agents: [(name: \"rover\", sensors: [\n(name: \"lidar\", rate_hz: 0)])])",
+            "o.ron:2:26: ",
+            "found 0",
+        ),
+        (
+            "o.yaml",
+            "seed: 1\nsede: 2\n",
+            "o.yaml:2:1: ",
+            "did you mean `seed`?",
+        ),
+        (
+            "o.yaml",
+            "seed: 1\nseed: 2\n",
+            "o.yaml:2:1: ",
+            "`seed` a second time",
+        ),
+        (
+            "o.yaml",
+            "agents:\n- name: rover\n  yaw_rad: left\n",
+            "o.yaml:3:12: ",
+            "found `left`; expected a number",
+        ),
+        (
+            "o.yaml",
+            "agents:\n- name: rover\n  yaw_rad: '1'\n",
+            "o.yaml:3:12: ",
+            "the text \"1\"; expected a number",
+        ),
+        (
+            "o.yaml",
+            "world:\n  obstacles:\n  - name: wall\n    drivable: yes\n",
+            "o.yaml:4:15: ",
+            "found `yes`; expected `true` or `false`",
+        ),
+        (
+            "o.yaml",
+            "agents:\n- name: rover\n  drive: !Wheels {left: [a]}\n",
+            "o.yaml:3:",
+            "found the tag `!Wheels`",
+        ),
+        (
+            "o.yaml",
+            "a: &a [1]\nb: {<<: *a}\n",
+            "o.yaml:2:5: ",
+            "merge key",
+        ),
+        ("o.yaml", "? [a]\n: 1\n", "o.yaml:1:3: ", "as a key"),
+        (
+            "o.yaml",
+            "a: 1\n---\nb: 1\n",
+            "o.yaml:2:1: ",
+            "second document",
+        ),
+        ("o.yaml", "- 1\n", "o.yaml:1:1: ", "has fields"),
+        ("o.yaml", "# nothing\n", "o.yaml:1:1: ", "nothing"),
+        ("o.yaml", "a: [1, 2\nb: 3\n", "o.yaml:", "no YAML"),
+        ("o.yaml", "a: *b\n", "o.yaml:1:", "no YAML"),
+        (
+            "o.yaml",
+            "a: &a [*a]\n",
+            "o.yaml:1:8: ",
+            "inside of what it stands for",
+        ),
+        ("o.toml", "seed = 1", "o.toml: ", ".yaml"),
+        (
+            "o.yaml",
+            "agents:\n- name: rover\n  model: rovr.urdf\n",
+            "o.yaml:3:10: ",
+            "did you mean `rover.urdf`?",
+        ),
+    ] {
+        let told = refused(&[(file, text)], &["--config", file]);
+        if !told.starts_with(&format!("error: {place}")) || !told.contains(says) {
+            wrong.push(format!("{text}: no {place}..{says} in {told}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let told = refused(&[], &["--profile", "missing.ron"]);
+    assert!(told.starts_with("error: missing.ron: "), "{told}");
+}
+
+#[test]
+fn mistakes_of_scene_and_overlays_are_told_together_in_order() {
+    let told = refused(
+        &[
+            ("p.ron", "(agents: [(name: \"rover\",\n yaw_rad: 1e9)])"),
+            (
+                "c.yaml",
+                "tick_ns: 0\nagents:\n- {name: rover, model: cart.urdf}\n",
+            ),
+            ("cart.urdf", "<robt/>"),
+        ],
+        &[
+            "--set",
+            "agents.rover.controller.laps=0",
+            "--config",
+            "c.yaml",
+            "--profile",
+            "p.ron",
+        ],
+    );
+    let lines: Vec<&str> = told.trim_start_matches("error: ").lines().collect();
+    let places = [
+        "p.ron:2:11: ",
+        "c.yaml:1:10: ",
+        "c.yaml:3:24: cart.urdf:1:1: ",
+        "--set 1 `agents",
+    ];
+    assert_eq!(lines.len(), places.len(), "{told}");
+    for (line, place) in lines.iter().zip(places) {
+        assert!(line.starts_with(place), "no {place} in {told}");
+    }
+}
+
+#[test]
+fn yaml_is_bounded() {
+    // A thousand million values from a few lines.
+    let mut laughs = "l0: &l0 [0]\n".to_owned();
+    for k in 1..10 {
+        laughs += &format!(
+            "l{k}: &l{k} [{}]\n",
+            vec![format!("*l{}", k - 1); 10].join(", ")
+        );
+    }
+    let told = refused(&[("l.yaml", &laughs)], &["--config", "l.yaml"]);
+    assert!(
+        told.contains("l.yaml:") && told.contains("values"),
+        "{told}"
+    );
+    let deep = "[".repeat(100_000);
+    assert!(refused(&[("d.yaml", &deep)], &["--config", "d.yaml"]).contains("d.yaml:1:"));
+    let deep: String = (0..1000)
+        .map(|k| format!("{}a:\n", " ".repeat(k)))
+        .collect();
+    assert!(refused(&[("d.yaml", &deep)], &["--config", "d.yaml"]).contains("d.yaml:"));
+    let wide = format!("a: [{}]", "1,".repeat(1_000_000));
+    assert!(
+        refused(&[("w.yaml", &wide)], &["--config", "w.yaml"]).contains("more than 500000 values")
+    );
+    let large = format!("a: \"{}\"", "x".repeat(5 << 20));
+    assert!(refused(&[("l.yaml", &large)], &["--config", "l.yaml"]).contains("bytes"));
+}
+
+/// Built-in scenes and those of this file.
+fn scenes() -> Vec<PathBuf> {
+    let files = fs::read_dir(root().join("scenes")).unwrap();
+    let mut scenes: Vec<_> = files.map(|f| f.unwrap().path()).collect();
+    scenes.retain(|p| p.extension().is_some_and(|e| e == "ron"));
+    scenes.sort();
+    assert!(!scenes.is_empty());
+    scenes
+}
+
+#[test]
+fn a_resolved_scene_read_again_is_the_same_scene_with_the_same_hash() {
+    for scene in scenes() {
+        let path = scene.to_str().unwrap();
+        let here = folder(&[]);
+        let ran = run(here.path(), &["check", "--resolved", path]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{path}");
+        let again = here.path().join("again.ron");
+        fs::write(&again, &ran.stdout).unwrap();
+        let (first, second) = (load(&scene, None).unwrap(), load(&again, None).unwrap());
+        assert_eq!(to_ron(&first.scene), to_ron(&second.scene), "{path}");
+        let of = |what: &str| {
+            let s = summary(&[what, "--duration", "20ms"]);
+            (s["scene_hash"].clone(), s["state_hash"].clone())
+        };
+        assert_eq!(of(path), of(again.to_str().unwrap()), "{path}");
+    }
+}
+
+#[test]
+fn a_resolved_scene_shows_defaults_and_what_was_laid_and_finds_its_files_from_anywhere() {
+    let here = folder(&[
+        ("scene.ron", SCENE),
+        (
+            "my.yaml",
+            "agents: [{name: rover, model: sub/my.urdf, sensors: [{name: imu, link: null}]}]",
+        ),
+    ]);
+    fs::create_dir(here.path().join("sub")).unwrap();
+    fs::copy(
+        root().join("assets/rover.urdf"),
+        here.path().join("sub/my.urdf"),
+    )
+    .unwrap();
+    let ran = run(
+        here.path(),
+        &[
+            "check",
+            "--resolved",
+            "scene.ron",
+            "--config",
+            "my.yaml",
+            "--set",
+            "tick_ns=2000000",
+        ],
+    );
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for line in [
+        "tick_ns: 2000000,",
+        "friction: 0.9,",
+        "lookahead_m: 1.0,",
+        "coherence: Auto,",
+        "link: None,",
+    ] {
+        assert!(ran.stdout.contains(line), "no {line} in {}", ran.stdout);
+    }
+    let elsewhere = folder(&[("again.ron", &ran.stdout)]);
+    let again = run(elsewhere.path(), &["check", "again.ron"]);
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    // One scene is printed.
+    let two = run(
+        here.path(),
+        &["check", "--resolved", "scene.ron", "scene.ron"],
+    );
+    assert_eq!((two.code, two.stdout.as_str()), (Some(2), ""));
+    // A robot alone gives a scene to start from, and takes no overlays.
+    let urdf = root().join("assets/rover.urdf");
+    let urdf = urdf.to_str().unwrap();
+    let ran = run(elsewhere.path(), &["check", "--resolved", urdf]);
+    fs::write(elsewhere.path().join("mine.ron"), &ran.stdout).unwrap();
+    assert_eq!(
+        run(elsewhere.path(), &["check", "mine.ron", "--set", "seed=2"]).code,
+        Some(0)
+    );
+    let ran = run(elsewhere.path(), &["check", urdf, "--set", "seed=2"]);
+    assert!(
+        ran.code == Some(2) && ran.stderr.contains("--resolved"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn another_scene_has_another_hash_and_the_same_from_two_sources_has_the_same() {
+    let here = folder(&[("scene.ron", SCENE), ("seed.yaml", "seed: 4")]);
+    let scene = here.path().join("scene.ron");
+    let scene = scene.to_str().unwrap();
+    let yaml = here.path().join("seed.yaml");
+    let of = |more: &[&str]| {
+        let mut args = vec![scene, "--duration", "20ms"];
+        args.extend(more);
+        let s = summary(&args);
+        (s["scene_hash"].clone(), s["state_hash"].clone())
+    };
+    let (plain, laid) = (of(&[]), of(&["--config", yaml.to_str().unwrap()]));
+    assert_ne!(plain.0, laid.0);
+    assert_ne!(plain.1, laid.1);
+    for same in [["--set", "seed=4"], ["--seed", "4"]] {
+        assert_eq!(of(&same), laid, "{same:?}");
+    }
+    assert_eq!(of(&["--set", "seed=3"]), plain);
+    // What nobody simulates is part of the scene too.
+    assert_ne!(
+        of(&["--set", "world.obstacles.wall.rgb=(1, 0, 0)"]).0,
+        plain.0
+    );
+}
+
+#[test]
+fn a_large_scene_with_an_overlay_is_read_in_bounded_time_and_memory() {
+    let waypoints = "(1,2),".repeat(2_000_000);
+    let text = SCENE.replace("(1, 0), (2, 0)", &waypoints);
+    let told = refused(
+        &[("scene.ron", &text)],
+        &["--set", "agents.rover.yaw_rad=1"],
+    );
+    assert!(
+        told.contains("waypoints_m: found 2000000 entries"),
+        "{told}"
+    );
+}
+
+fn read_yaml(path: &Path, text: &[u8]) -> Result<(), String> {
+    fs::write(path, text).unwrap();
+    let overlays = Overlays {
+        configs: vec![path.to_path_buf()],
+        ..Overlays::default()
+    };
+    let scene = path.with_file_name("scene.ron");
+    load_with(&scene, None, &overlays)
+        .map(drop)
+        .map_err(|e| e.to_string())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever a YAML file says, it is read or refused by its name.
+    #[test]
+    fn any_yaml_is_read_or_refused(
+        text in "((agents|name|rover|seed|drive|sensors|~|1e3|é|[&*]a|[-?:,{}\\[\\]|>!#'\"%\t]| |\n){0,24})",
+    ) {
+        let here = folder(&[("scene.ron", SCENE)]);
+        if let Err(error) = read_yaml(&here.path().join("any.yaml"), text.as_bytes()) {
+            prop_assert!(error.contains("any.yaml:"), "{}: {}", text, error);
+        }
+    }
+
+    /// Whatever is set, it is done or refused with the argument.
+    #[test]
+    fn any_value_is_set_or_refused(
+        text in "((agents|rover|seed|sensors|imu|kind|Imu|gyro|0|\\.|\\[|\\]|=|\"|\\(|\\)|:|,|é| ){0,16})",
+    ) {
+        let here = folder(&[("scene.ron", SCENE)]);
+        let overlays = Overlays { sets: vec![text.clone()], ..Overlays::default() };
+        if let Err(error) = load_with(&here.path().join("scene.ron"), None, &overlays) {
+            let error = error.to_string();
+            prop_assert!(error.contains("--set 1 `") || error.contains("scene.ron:"), "{}: {}", text, error);
+        }
+    }
+}
