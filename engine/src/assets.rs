@@ -90,6 +90,36 @@ pub fn scenes() -> Vec<(String, String)> {
     scenes
 }
 
+/// Names of the built-in robot descriptions, sorted, with what the first comment of each says.
+pub fn models() -> Vec<(String, String)> {
+    let mut models: Vec<_> = ASSETS
+        .files()
+        .filter(|f| {
+            let end = f.path().extension();
+            end.is_some_and(|e| e == "urdf" || e == "xml")
+        })
+        .filter_map(|f| {
+            let name = f.path().file_stem()?.to_string_lossy().into_owned();
+            let (_, comment) = f.contents_utf8()?.split_once("<!--")?;
+            let (comment, _) = comment.split_once("-->")?;
+            let first = comment.lines().map(str::trim).find(|l| !l.is_empty());
+            Some((name, first.unwrap_or_default().to_owned()))
+        })
+        .collect();
+    models.sort();
+    models
+}
+
+/// The path of a built-in robot description, by its name without the end.
+pub fn model_path(name: &str) -> Option<PathBuf> {
+    ["urdf", "xml"].iter().find_map(|end| {
+        let path = Path::new(BUILT_IN)
+            .join("assets")
+            .join(format!("{name}.{end}"));
+        embedded(&path).map(|_| path)
+    })
+}
+
 /// Paths of the built-in assets, sorted.
 pub fn assets() -> Vec<String> {
     let mut names: Vec<_> = ASSETS

@@ -1,4 +1,4 @@
-//! The command line: `becomingone run | check | list`.
+//! The command line: `becomingone run | check | inspect | list`.
 
 #![allow(
     clippy::print_stdout,
@@ -8,12 +8,13 @@
 )]
 
 use crate::engine::{EngineError, seconds};
+use crate::inspect::Inspection;
 use crate::{CoherenceEngine, Pace, StopHandle, Summary, assets, scene};
 use becomingone_components::body::Model;
 use becomingone_components::control::Goals;
 use becomingone_components::drive::Drive;
 use becomingone_components::scene::LoadedScene;
-use becomingone_model::{Files, did_you_mean};
+use becomingone_model::{Files, did_you_mean, load_robot};
 use becomingone_systems::profile::Profiler;
 use bevy_ecs::prelude::*;
 use clap::{Args, Parser, Subcommand};
@@ -68,9 +69,17 @@ enum Do {
         resolved: bool,
         #[command(flatten)]
         overlays: OverlayArgs,
-        /// Scene files (.ron), robot descriptions (.urdf), or names of built-in scenes.
+        /// Scene files (.ron), robot descriptions (URDF or MJCF), or names of built-in scenes.
         #[arg(required = true)]
         scenes: Vec<PathBuf>,
+    },
+    /// Say what is in a robot description: links, joints, masses, limits, what is missing.
+    Inspect {
+        /// A robot description (URDF or MJCF), or the name of a built-in model.
+        file: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// List what is built in.
     List {
@@ -83,6 +92,8 @@ enum Do {
 enum Listed {
     /// Built-in scenes.
     Scenes,
+    /// Built-in robot descriptions.
+    Models,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -96,7 +107,7 @@ Exit status: 0 done, 1 the run failed, 2 bad input, 130 Ctrl-C.";
 
 #[derive(Args)]
 struct Run {
-    /// A scene file (.ron), a robot description (.urdf), or the name of a built-in scene.
+    /// A scene file (.ron), a robot description (URDF or MJCF), or the name of a built-in scene.
     what: PathBuf,
     /// Robot description that stands in for every robot of the scene.
     #[arg(long, value_name = "FILE")]
@@ -222,6 +233,15 @@ pub fn main() -> ExitCode {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Do::List {
+            what: Listed::Models,
+        } => {
+            for (name, about) in assets::models() {
+                say!("{name:24} {about}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Do::Inspect { file, json } => inspect(&file, json),
     };
     // Who stops reading, as `head` does, has seen enough; a full disk has not.
     let lost = UNSAID
@@ -277,6 +297,21 @@ fn check(files: &[PathBuf], overlays: &Overlays, resolved: bool) -> Result<ExitC
     Ok(ExitCode::from(if wrong == 0 { 0 } else { 2 }))
 }
 
+fn inspect(file: &Path, json: bool) -> Result<ExitCode, Failure> {
+    let built_in = file.to_str().and_then(assets::model_path);
+    let path = built_in.filter(|_| !file.exists());
+    let model = load_robot(path.as_deref().unwrap_or(file), &assets::Assets)
+        .map_err(|e| Failure::BadInput(e.to_string()))?;
+    let inspection = Inspection::of(&model);
+    if json {
+        let text = serde_json::to_string_pretty(&inspection);
+        say!("{}", text.map_err(|e| Failure::Run(e.to_string()))?);
+    } else {
+        say!("{inspection}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// A scene by path or name, or a robot on a plane.
 fn load(what: &Path, model: Option<&Path>, overlays: &Overlays) -> Result<LoadedScene, Failure> {
     let bad = |text: String| Failure::BadInput(text);
@@ -287,7 +322,7 @@ fn load(what: &Path, model: Option<&Path>, overlays: &Overlays) -> Result<Loaded
     };
     if what.is_dir() {
         return Err(bad(format!(
-            "{}: found a folder; expected a scene (.ron) or a robot description (.urdf)",
+            "{}: found a folder; expected a scene (.ron) or a robot description (URDF or MJCF)",
             what.display()
         )));
     }

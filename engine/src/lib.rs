@@ -27,6 +27,7 @@ pub mod assets;
 pub mod cli;
 mod engine;
 pub mod guide;
+pub mod inspect;
 mod pace;
 pub mod scene;
 mod summary;

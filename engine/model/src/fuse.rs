@@ -3,7 +3,7 @@
 use crate::draft::{Draft, DraftJoint, DraftLink, Warnings};
 use crate::mass::Mass;
 use crate::tree::{Tree, grow};
-use crate::{ModelError, Place, repair};
+use crate::{ModelError, Place, repair, size};
 use becomingone_components::body::{
     Frame, Geometry, Joint, JointKind, Link, Mimic, Pose, RobotModel, Written,
 };
@@ -52,7 +52,7 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
         moving_joints: moving.len(),
     });
     let places: Vec<_> = parts.iter().map(|part| part.place.clone()).collect();
-    let model = RobotModel {
+    let mut model = RobotModel {
         name: draft.name,
         file: draft.file,
         links: parts
@@ -65,9 +65,11 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
         fixed_base: draft.fixed_base,
         written,
         missing_meshes: draft.missing_meshes,
-        warnings: warnings.finish(),
+        warnings: Vec::new(),
     };
     check_finite(&model, &places, &draft.place)?;
+    size::check(&model, &draft.place, &mut warnings);
+    model.warnings = warnings.finish();
     Ok(model)
 }
 

@@ -12,6 +12,7 @@
 //! - `tree`: links and joints by name to a tree, parents first.
 //! - `repair`: masses and inertias that cannot be.
 //! - `fuse`: links that fixed joints hold together become one.
+//! - `size`: robots that are too large or too small, light or heavy.
 //! - [`wheel_cylinder`]: the cylinder that stands for a wheel.
 //! - [`find_drive`]: which joints are driven wheels, and what they can do; [`find_servos`]: which have servos.
 //!
@@ -37,6 +38,7 @@ mod obj;
 mod repair;
 mod servo;
 mod shelf;
+mod size;
 mod stl;
 mod tree;
 mod urdf;

@@ -19,13 +19,15 @@ use std::path::Path;
 /// The colour of what has none.
 const GREY: [f32; 4] = [0.7, 0.7, 0.7, 1.0];
 /// Names of joint types.
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 7] = [
     "revolute",
     "continuous",
     "prismatic",
     "fixed",
     "floating",
     "planar",
+    // PyBullet's own.
+    "spherical",
 ];
 /// Names of shapes.
 const SHAPES: [&str; 5] = ["box", "cylinder", "sphere", "capsule", "mesh"];
@@ -382,6 +384,7 @@ impl Front<'_> {
             "fixed" => Ok(None),
             "floating" => Ok(Some(JointKind::Floating)),
             "planar" => Ok(Some(JointKind::Planar)),
+            "spherical" => Ok(Some(JointKind::Spherical)),
             other => Err(ModelError::at(
                 &place,
                 format!("the joint type {}", quoted(other)),
@@ -478,6 +481,14 @@ impl Front<'_> {
             return Ok((f32::NEG_INFINITY, f32::INFINITY));
         }
         let (lower, upper) = (lower.unwrap_or_default(), upper.unwrap_or_default());
+        // What PyBullet's files write for a joint without bounds.
+        if (lower, upper) == (1.0, -1.0) || (lower, upper) == (0.0, -1.0) {
+            let text = format!(
+                "joint {joint:?} has lower = {lower} above upper = {upper}; it moves without bounds"
+            );
+            self.reader.warnings.push(&place, text);
+            return Ok((f32::NEG_INFINITY, f32::INFINITY));
+        }
         if lower > upper {
             return Err(ModelError::at(
                 &place,

@@ -1,0 +1,232 @@
+//! What a robot's file holds, for `becomingone inspect`.
+
+use becomingone_components::body::{Joint, JointKind, RobotModel};
+use serde::Serialize;
+use std::fmt;
+
+/// What a robot's file holds: its own counts, and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Inspection {
+    /// The robot's own name.
+    pub name: String,
+    /// As the user gave it.
+    pub file: String,
+    /// Links or bodies of the file.
+    pub links: usize,
+    /// Joints of the file that are not fixed: also those that follow others, and free joints.
+    pub moving_joints: usize,
+    /// Sum over all links (kg).
+    pub mass_kg: f64,
+    /// Shapes that touch.
+    pub colliders: usize,
+    /// Joints with bounds on their position.
+    pub limits: usize,
+    /// Meshes that were not found, as the file names them.
+    pub missing_meshes: Vec<String>,
+    /// What was repaired, ignored or not found.
+    pub warnings: Vec<String>,
+    /// Whether the root is part of the world and does not move.
+    pub fixed_base: bool,
+    /// Rigid parts, parents first: links that fixed joints hold together are one.
+    pub tree: Vec<Part>,
+}
+
+/// A rigid part, and the joint that it hangs on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Part {
+    /// Its topmost link.
+    pub link: String,
+    /// The other links that are held to it.
+    pub holds: Vec<String>,
+    /// Kilograms.
+    pub mass_kg: f64,
+    /// Shapes that touch.
+    pub colliders: usize,
+    /// Index of the part that it hangs on; none for the root.
+    pub parent: Option<usize>,
+    /// Its joint; none for the root.
+    pub joint: Option<PartJoint>,
+}
+
+/// A joint of a part.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartJoint {
+    /// Its name in the file.
+    pub name: String,
+    /// What it allows.
+    pub kind: &'static str,
+    /// Smallest and largest position (rad or m); null where there is none.
+    pub range: [Option<f64>; 2],
+    /// Largest torque or force (N m or N); null where there is none.
+    pub effort: Option<f64>,
+    /// Largest speed (rad/s or m/s); null where there is none.
+    pub velocity: Option<f64>,
+    /// The joint that it follows.
+    pub follows: Option<String>,
+}
+
+impl Inspection {
+    /// Of a loaded robot.
+    pub fn of(model: &RobotModel) -> Self {
+        let part = |index: usize| {
+            let link = &model.links[index];
+            let joint = model.joints.iter().find(|j| j.child == index);
+            let held = model.frames.iter().filter(|f| f.link == index);
+            Part {
+                link: link.name.clone(),
+                holds: held
+                    .map(|f| f.name.clone())
+                    .filter(|name| *name != link.name)
+                    .collect(),
+                mass_kg: f64::from(link.inertial.mass_kg),
+                colliders: link.colliders.len(),
+                parent: joint.map(|j| j.parent),
+                joint: joint.map(|j| PartJoint::of(j, model)),
+            }
+        };
+        let tree: Vec<_> = (0..model.links.len()).map(part).collect();
+        let bounded = |j: &&Joint| j.limits.lower.is_finite() || j.limits.upper.is_finite();
+        Self {
+            name: model.name.clone(),
+            file: model.file.clone(),
+            links: model.written.links,
+            moving_joints: model.written.moving_joints,
+            mass_kg: tree.iter().map(|p| p.mass_kg).sum(),
+            colliders: tree.iter().map(|p| p.colliders).sum(),
+            limits: model.joints.iter().filter(bounded).count(),
+            missing_meshes: model.missing_meshes.clone(),
+            warnings: model.warnings.clone(),
+            fixed_base: model.fixed_base,
+            tree,
+        }
+    }
+}
+
+impl PartJoint {
+    fn of(joint: &Joint, model: &RobotModel) -> Self {
+        let finite = |x: f32| x.is_finite().then(|| f64::from(x));
+        let limits = &joint.limits;
+        Self {
+            name: joint.name.clone(),
+            kind: match joint.kind {
+                JointKind::Revolute => "revolute",
+                JointKind::Continuous => "continuous",
+                JointKind::Prismatic => "prismatic",
+                JointKind::Spherical => "spherical",
+                JointKind::Planar => "planar",
+                JointKind::Floating => "floating",
+            },
+            range: [finite(limits.lower), finite(limits.upper)],
+            effort: finite(limits.effort),
+            velocity: finite(limits.velocity),
+            follows: joint.mimic.map(|m| model.joints[m.joint].name.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(joint) = &self.joint {
+            write!(f, "{} ({}", joint.name, joint.kind)?;
+            if joint.range != [None; 2] {
+                let [low, high] = joint
+                    .range
+                    .map(|x| x.map_or("-".to_owned(), |x| format!("{x:.4}")));
+                write!(f, " {low} to {high}")?;
+            }
+            for (bound, what) in [(joint.effort, "effort"), (joint.velocity, "velocity")] {
+                if let Some(bound) = bound {
+                    write!(f, ", {what} {bound:.4}")?;
+                }
+            }
+            if let Some(leader) = &joint.follows {
+                write!(f, ", follows {leader}")?;
+            }
+            write!(f, ") ")?;
+        }
+        write!(f, "{}: {:.4} kg", self.link, self.mass_kg)?;
+        match self.colliders {
+            0 => {}
+            1 => write!(f, ", 1 collider")?,
+            n => write!(f, ", {n} colliders")?,
+        }
+        match self.holds.as_slice() {
+            [] => Ok(()),
+            // The first few; a gripper's base may hold dozens.
+            [names @ .., last] if names.len() < 4 => {
+                let names: String = names.iter().map(|n| format!("{n}, ")).collect();
+                write!(f, "; holds {names}{last}")
+            }
+            names => write!(
+                f,
+                "; holds {} links: {}, ...",
+                names.len(),
+                names[..3].join(", ")
+            ),
+        }
+    }
+}
+
+/// Deepest level that is drawn with lines of its own.
+const DRAWN: usize = 40;
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} ({})", self.name, self.file)?;
+        let mut below = vec![Vec::new(); self.tree.len()];
+        for (index, part) in self.tree.iter().enumerate() {
+            if let Some(parent) = part.parent {
+                below[parent].push(index);
+            }
+        }
+        // A part, the lines left of it, and whether it is the last below its parent.
+        let mut open = vec![(0, Vec::<bool>::new())];
+        while let Some((index, lines)) = open.pop() {
+            let Some(part) = self.tree.get(index) else {
+                break;
+            };
+            let last = lines.len().saturating_sub(1);
+            for (level, &more) in lines.iter().enumerate().take(DRAWN) {
+                let line = match (level == last, more) {
+                    (true, true) => "├─ ",
+                    (true, false) => "└─ ",
+                    (false, true) => "│  ",
+                    (false, false) => "   ",
+                };
+                f.write_str(line)?;
+            }
+            if lines.len() > DRAWN {
+                write!(f, "... level {} ", lines.len())?;
+            }
+            writeln!(f, "{part}")?;
+            let children = &below[index];
+            for (k, &child) in children.iter().enumerate().rev() {
+                let mut lines = lines.clone();
+                lines.push(k + 1 < children.len());
+                open.push((child, lines));
+            }
+        }
+        let base = if self.fixed_base {
+            "fixed to the world"
+        } else {
+            "free"
+        };
+        write!(
+            f,
+            "{} links, {} moving joints ({} with limits), {:.4} kg, {} colliders, {} bodies, base {base}",
+            self.links,
+            self.moving_joints,
+            self.limits,
+            self.mass_kg,
+            self.colliders,
+            self.tree.len()
+        )?;
+        for mesh in &self.missing_meshes {
+            write!(f, "\nmissing mesh: {mesh}")?;
+        }
+        for warning in &self.warnings {
+            write!(f, "\nwarning: {warning}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,377 @@
+//! Robot descriptions as a user meets them: `inspect`, bad models, and robots of other people.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use becomingone_tests::{binary, finish, folder, peer_robot, run, summary};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// What `inspect --json` says of a file.
+fn inspect(file: &str) -> Value {
+    let ran = run(Path::new("."), &["inspect", file, "--json"]);
+    assert_eq!(ran.code, Some(0), "{file}: {}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+fn warnings(said: &Value) -> String {
+    said["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| format!("{w}\n"))
+        .collect()
+}
+
+/// A box of 0.4 m and 5 kg with an arm of 0.3 m and 1 kg.
+const URDF: &str = r#"<robot name="bot">
+<link name="base"><inertial><mass value="5"/><inertia ixx="0.13" iyy="0.13" izz="0.13"/></inertial>
+<collision><geometry><box size="0.4 0.4 0.4"/></geometry></collision></link>
+<link name="arm"><inertial><mass value="1"/><inertia ixx="0.01" iyy="0.01" izz="0.01"/></inertial>
+<collision><geometry><sphere radius="0.15"/></geometry></collision></link>
+<link name="tip"/>
+<joint name="shoulder" type="revolute"><parent link="base"/><child link="arm"/><origin xyz="0.4 0 0"/>
+<limit lower="-1" upper="1" effort="1" velocity="1"/></joint>
+<joint name="weld" type="fixed"><parent link="arm"/><child link="tip"/></joint>
+</robot>"#;
+
+/// The same in MJCF.
+const MJCF: &str = r#"<mujoco model="bot"><compiler angle="radian"/><worldbody>
+<geom type="plane" size="1 1 1"/>
+<body name="base" pos="0 0 1"><freejoint/><geom type="box" size="0.2 0.2 0.2" mass="5"/>
+<body name="arm" pos="0.4 0 0"><joint name="shoulder" range="-1 1"/><geom size="0.15" mass="1"/>
+<body name="tip"/></body></body></worldbody></mujoco>"#;
+
+#[test]
+fn both_formats_say_the_same_of_one_robot() {
+    let here = folder(&[("bot.urdf", URDF), ("bot.xml", MJCF)]);
+    for (file, moving) in [("bot.urdf", 1), ("bot.xml", 2)] {
+        let said = inspect(here.path().join(file).to_str().unwrap());
+        assert_eq!(said["links"], 3, "{file}");
+        // The free joint of a file counts.
+        assert_eq!(said["moving_joints"], moving, "{file}");
+        assert_eq!(said["colliders"], 2, "{file}");
+        assert_eq!(said["limits"], 1, "{file}");
+        assert_eq!(
+            said["missing_meshes"].as_array().unwrap().len(),
+            0,
+            "{file}"
+        );
+        assert_eq!(
+            said["warnings"].as_array().unwrap().len(),
+            0,
+            "{file}: {said}"
+        );
+        assert!(
+            (said["mass_kg"].as_f64().unwrap() - 6.0).abs() < 1e-5,
+            "{file}"
+        );
+    }
+    let ran = run(here.path(), &["inspect", "bot.xml"]);
+    for words in [
+        "bot (bot.xml)",
+        "└─ shoulder (revolute -1.0000 to 1.0000) arm: 1.0000 kg",
+        "3 links, 2 moving joints",
+    ] {
+        assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn both_formats_fall_and_come_to_rest() {
+    // Known by their root elements, whatever their names.
+    let here = folder(&[("bot.model", URDF), ("bot.xml", MJCF)]);
+    for file in ["bot.model", "bot.xml"] {
+        let path = here.path().join(file);
+        let sum = summary(&[path.to_str().unwrap(), "--duration", "2s"]);
+        let agent = &sum["agents"][0];
+        // From 0.1 m: sqrt(2 g h) is 1.4 m/s.
+        let fastest = agent["max_speed_m_s"].as_f64().unwrap();
+        assert!(fastest > 1.0 && fastest < 2.0, "{file}: {fastest}");
+        let z = agent["position"][2].as_f64().unwrap();
+        assert!((z - 0.2).abs() < 0.02, "{file}: {z}");
+    }
+}
+
+#[test]
+fn what_a_joint_holds_to_the_world_stays_and_free_parts_touch_it() {
+    let text = r#"<mujoco><worldbody><geom type="box" size="1 1 0.1" pos="0 0 1"/>
+        <body name="ball" pos="0 0 1.5"><freejoint/><geom size="0.1" mass="1"/></body>
+        <body name="slider" pos="0 3 1"><joint type="slide" axis="0 0 1" range="-0.2 0.2"/><geom size="0.1" mass="1"/></body>
+        </worldbody></mujoco>"#;
+    let here = folder(&[("table.xml", text)]);
+    let path = here.path().join("table.xml");
+    let mut engine =
+        becomingone::CoherenceEngine::from_loaded(becomingone::scene::dropped(&path).unwrap());
+    engine.run_for(Duration::from_secs(2)).unwrap();
+    let poses: becomingone::components::body::LinkPoses = becomingone_tests::get(&engine, "table");
+    let z: Vec<_> = poses.0.iter().map(|p| p.translation_m.z).collect();
+    // The table stands, the ball lies on it, the slider hangs at its lower end.
+    assert_eq!(z[0], 0.0);
+    assert!((z[1] - 1.2).abs() < 0.01, "{z:?}");
+    assert!((z[2] - 0.8).abs() < 0.02, "{z:?}");
+}
+
+#[test]
+fn built_in_models_are_listed_and_inspected() {
+    let ran = run(Path::new("."), &["list", "models"]);
+    assert!(
+        ran.stdout
+            .lines()
+            .any(|l| l.starts_with("rover ") && l.contains("robot")),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(inspect("rover")["mass_kg"].as_f64().unwrap().round(), 9.0);
+}
+
+#[test]
+fn a_missing_mesh_is_listed_and_a_run_goes_on() {
+    let was = "<box size=\"0.4 0.4 0.4\"/>";
+    let text = URDF.replace(was, "<mesh filename=\"package://cart/base.stl\"/>");
+    let here = folder(&[("bot.urdf", &text)]);
+    let path = here.path().join("bot.urdf");
+    let said = inspect(path.to_str().unwrap());
+    assert_eq!(
+        said["missing_meshes"],
+        serde_json::json!(["package://cart/base.stl"])
+    );
+    assert!(
+        warnings(&said).contains("bot.urdf:3:28: collision left out"),
+        "{said}"
+    );
+    let ran = run(
+        here.path(),
+        &["run", "bot.urdf", "--duration", "10ms", "--rerun", "off"],
+    );
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("package://cart/base.stl"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn robots_in_wrong_units_are_said_with_the_scale_that_mends_them() {
+    let scaled = |text: &str, factor: f64| {
+        // Every length of the two files.
+        let mut text = text.to_owned();
+        for length in ["0.4", "0.15", "0.2"] {
+            let much = length.parse::<f64>().unwrap() * factor;
+            text = text.replace(length, &format!("{much}"));
+        }
+        text
+    };
+    let grams = URDF.replace("mass value=\"5\"", "mass value=\"500000\"");
+    let mm2 = URDF.replace("0.13", "130000").replace("0.01", "10000");
+    let files = [
+        ("large.urdf", scaled(URDF, 1000.0), "by 0.001"),
+        ("small.urdf", scaled(URDF, 0.001), "by 1000"),
+        ("large.xml", scaled(MJCF, 1000.0), "by 0.001"),
+        ("small.xml", scaled(MJCF, 0.001), "by 1000"),
+        (
+            "grams.urdf",
+            grams.replace("mass value=\"1\"", "mass value=\"10000000\""),
+            "masses are in grams",
+        ),
+        ("mm2.urdf", mm2, "inertia is in kg mm²"),
+    ];
+    for (name, text, words) in files {
+        let here = folder(&[(name, &text)]);
+        let said = inspect(here.path().join(name).to_str().unwrap());
+        assert!(warnings(&said).contains(words), "{name}: {said}");
+    }
+}
+
+/// Binary STL of a tetrahedron, with this header.
+fn stl(header: &str) -> Vec<u8> {
+    let p = [
+        [0.0, 0.0, 0.0],
+        [0.3, 0.0, 0.0],
+        [0.0, 0.3, 0.0],
+        [0.0, 0.0, 0.3_f32],
+    ];
+    let faces = [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]];
+    let mut bytes = header.as_bytes().to_vec();
+    bytes.resize(80, b' ');
+    bytes.extend(4_u32.to_le_bytes());
+    for face in faces {
+        bytes.extend([0; 12]);
+        for corner in face {
+            bytes.extend(
+                p[corner as usize]
+                    .iter()
+                    .flat_map(|x: &f32| x.to_le_bytes()),
+            );
+        }
+        bytes.extend([0; 2]);
+    }
+    bytes
+}
+
+#[test]
+fn meshes_that_are_cut_anywhere_are_refused_by_name() {
+    let obj =
+        b"v 0 0 0\nv 0.3 0 0\nv 0 0.3 0\nv 0 0 0.3\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n".to_vec();
+    let dae = br##"<COLLADA><library_geometries><geometry id="g"><mesh><source id="p">
+        <float_array id="a" count="12">0 0 0 2 0 0 2 2 0 0 2 1</float_array><technique_common>
+        <accessor source="#a" count="4" stride="3"/></technique_common></source>
+        <vertices id="v"><input semantic="POSITION" source="#p"/></vertices>
+        <triangles count="2"><input semantic="VERTEX" source="#v" offset="0"/><p>0 1 2 0 2 3</p></triangles>
+        </mesh></geometry></library_geometries></COLLADA>"##.to_vec();
+    for (name, whole, cuts) in [
+        ("m.stl", stl(""), vec![0, 40, 83, 100, 200]),
+        ("m.stl", stl("solid thing\n"), vec![12, 83, 100, 200]),
+        ("m.dae", dae, vec![0, 40, 200, 400]),
+        // Half a line; an OBJ has no end, a whole line less is a smaller mesh.
+        ("m.obj", obj, vec![0, 12, 36]),
+    ] {
+        let urdf = URDF.replace(
+            "<box size=\"0.4 0.4 0.4\"/>",
+            &format!("<mesh filename=\"{name}\"/>"),
+        );
+        let mjcf = MJCF
+            .replace(
+                "<worldbody>",
+                &format!("<asset><mesh name=\"m\" file=\"{name}\"/></asset><worldbody>"),
+            )
+            .replace(
+                "type=\"box\" size=\"0.2 0.2 0.2\"",
+                "type=\"mesh\" mesh=\"m\"",
+            );
+        let here = folder(&[("bot.urdf", &urdf), ("bot.xml", &mjcf)]);
+        for cut in cuts.into_iter().chain([whole.len()]) {
+            std::fs::write(here.path().join(name), &whole[..cut]).unwrap();
+            for file in ["bot.urdf", "bot.xml"] {
+                let ran = run(here.path(), &["inspect", file]);
+                if cut == whole.len() {
+                    assert_eq!(ran.code, Some(0), "{name}: {}", ran.stderr);
+                    assert!(ran.stdout.contains("2 colliders"), "{name}: {}", ran.stdout);
+                    continue;
+                }
+                assert_eq!(ran.code, Some(2), "{name} cut at {cut}: {}", ran.stdout);
+                assert!(
+                    ran.stderr.contains(name) && ran.stderr.contains(file),
+                    "{}",
+                    ran.stderr
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn includes_that_come_back_are_refused() {
+    let here = folder(&[
+        ("a.xml", "<mujoco>\n<include file=\"b.xml\"/></mujoco>"),
+        ("b.xml", "<mujoco>\n  <include file=\"a.xml\"/></mujoco>"),
+    ]);
+    for verb in ["inspect", "run", "check"] {
+        let ran = run(here.path(), &[verb, "a.xml"]);
+        assert_eq!(ran.code, Some(2), "{verb}: {}", ran.stderr);
+        assert!(
+            ran.stderr
+                .contains("b.xml:2:18: an include that leads back to itself"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_file_of_one_tag_is_refused_in_bounded_time_and_memory() {
+    let here = folder(&[]);
+    // A gigabyte is refused by its size; a sparse file has it without the bytes.
+    for name in ["giga.urdf", "giga.xml"] {
+        let path = here.path().join(name);
+        std::fs::write(&path, "<robot>").unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(1 << 30)
+            .unwrap();
+    }
+    // Just below the size that is read.
+    let tags = |open: &str, tag: &str, close: &str| {
+        format!("{open}{}{close}", tag.repeat((60 << 20) / tag.len()))
+    };
+    std::fs::write(
+        here.path().join("links.urdf"),
+        tags("<robot name=\"r\">", "<link name=\"a\"/>", "</robot>"),
+    )
+    .unwrap();
+    std::fs::write(
+        here.path().join("bodies.xml"),
+        tags("<mujoco><worldbody>", "<body/>", "</worldbody></mujoco>"),
+    )
+    .unwrap();
+    std::fs::write(here.path().join("deep.xml"), "<body>".repeat(10_000_000)).unwrap();
+    for name in [
+        "giga.urdf",
+        "giga.xml",
+        "links.urdf",
+        "bodies.xml",
+        "deep.xml",
+    ] {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -v 3000000; exec \"$0\" \"$@\""])
+            .arg(binary())
+            .args(["inspect", name])
+            .current_dir(here.path());
+        let ran = finish(&mut command, Duration::from_secs(60));
+        assert_eq!(ran.code, Some(2), "{name}: {}", ran.stderr);
+        assert!(
+            ran.stderr.starts_with(&format!("error: {name}")),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+/// PARTS.md's robots for tests, with the moving joints and the mass that `MuJoCo` 4.0 says, or for URDF
+/// (whose fixed base it drops) the sum of the file.
+const ROBOTS: [(&str, u64, f64); 10] = [
+    ("pybullet_data/husky/husky.urdf", 4, 44.00300),
+    ("pybullet_data/racecar/racecar.urdf", 6, 5.89223),
+    ("pybullet_data/r2d2.urdf", 8, 65.25),
+    ("pybullet_data/kuka_iiwa/model.urdf", 7, 17.50000),
+    (
+        "cmeel.prefix/share/example-robot-data/robots/panda_description/urdf/panda.urdf",
+        9,
+        17.45190,
+    ),
+    ("pybullet_data/a1/a1.urdf", 12, 12.45800),
+    (
+        "cmeel.prefix/share/example-robot-data/robots/solo_description/robots/solo12.urdf",
+        12,
+        2.50000,
+    ),
+    ("gymnasium/envs/mujoco/assets/ant.xml", 9, 0.91088),
+    ("gymnasium/envs/mujoco/assets/humanoid.xml", 18, 42.11603),
+    ("robosuite_models/assets/robots/h1/robot.xml", 20, 38.88817),
+];
+
+#[test]
+fn robots_of_other_people_have_their_joints_and_masses_and_hold_together() {
+    for (path, joints, kg) in ROBOTS {
+        let Some(file) = peer_robot(path) else {
+            continue;
+        };
+        let said = inspect(&file);
+        assert_eq!(said["moving_joints"], joints, "{path}");
+        let mass = said["mass_kg"].as_f64().unwrap();
+        assert!((mass - kg).abs() < 0.02 * kg, "{path}: {mass} kg, not {kg}");
+        assert_eq!(
+            said["missing_meshes"].as_array().unwrap().len(),
+            0,
+            "{path}: {said}"
+        );
+        let sum = summary(&[&file, "--duration", "5s"]);
+        let fastest = sum["agents"][0]["max_speed_m_s"].as_f64().unwrap();
+        assert!(fastest < 50.0, "{path}: {fastest} m/s");
+    }
+}
