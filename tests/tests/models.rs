@@ -138,7 +138,7 @@ fn a_missing_mesh_is_listed_and_a_run_goes_on() {
         serde_json::json!(["package://cart/base.stl"])
     );
     assert!(
-        warnings(&said).contains("bot.urdf:3:28: collision left out"),
+        warnings(&said).contains("bot.urdf:3:38: collision left out"),
         "{said}"
     );
     let ran = run(

@@ -47,6 +47,16 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
         parts[part].take(link, pose, &mut warnings);
     }
     let joints = joints(&draft, &tree, &moving, &homes, &mut warnings);
+    // What weighs nothing as a whole, and says so, does not fall: PyBullet holds it.
+    let root = &draft.links[tree.order[0]];
+    if !draft.fixed_base && parts[0].mass.kg <= 0.0 && root.mass.is_some_and(|m| m.kg == 0.0) {
+        draft.fixed_base = true;
+        let text = format!(
+            "the root link {:?} has a mass of zero: it is taken for a part of the world",
+            root.name
+        );
+        warnings.push(&root.place, text);
+    }
     let written = draft.written.unwrap_or(Written {
         links: draft.links.len(),
         moving_joints: moving.len(),

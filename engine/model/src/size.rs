@@ -9,7 +9,7 @@ use glam::Vec3;
 const LARGEST_M: f32 = 30.0;
 const SMALLEST_M: f32 = 0.01;
 /// Density of a robot as a whole, by the boxes about its parts (kg/m³): of foam, and of more than gold.
-const LIGHTEST_KG_M3: f64 = 0.05;
+const LIGHTEST_KG_M3: f64 = 0.01;
 const HEAVIEST_KG_M3: f64 = 1e5;
 /// How far a mass may lie from its middle (radius of gyration), in lengths of the robot.
 const WIDEST: f32 = 100.0;
@@ -70,7 +70,7 @@ pub(crate) fn check(model: &RobotModel, place: &Place, warnings: &mut Warnings) 
         warnings.push(place, text);
     } else if mass_kg / volume_m3 < LIGHTEST_KG_M3 {
         let text = format!(
-            "the robot weighs {mass_kg:.6} kg, less than a ten thousandth of water where its shapes are; if \
+            "the robot weighs {mass_kg:.6} kg, less than a hundred thousandth of water where its shapes are; if \
              its masses are in tonnes, scale them by 1000",
         );
         warnings.push(place, text);

@@ -30,7 +30,12 @@ const KINDS: [&str; 7] = [
     "spherical",
 ];
 /// Names of shapes.
-const SHAPES: [&str; 5] = ["box", "cylinder", "sphere", "capsule", "mesh"];
+const SHAPES: [&str; 6] = [
+    "box", "cylinder", "sphere", "capsule", "mesh", // PyBullet's own.
+    "plane",
+];
+/// Half the width of what stands for an endless plane, and half its thickness (m).
+const PLANE_HALF_M: Vec3 = Vec3::new(25.0, 25.0, 0.05);
 
 /// The draft of a file's root element `<robot>`.
 pub(crate) fn read(
@@ -217,8 +222,12 @@ impl Front<'_> {
             let Some(shape) = self.shape(node, role)? else {
                 continue;
             };
+            // The box that stands for a plane lies below it.
+            let is_plane = child(node, "geometry").is_some_and(|g| child(g, "plane").is_some());
+            let down = if is_plane { -PLANE_HALF_M.z } else { 0.0 };
+            let down = Pose::new(Vec3::Z * down, glam::Quat::IDENTITY);
             geometries.push(Geometry {
-                pose: self.origin(node)?,
+                pose: self.origin(node)? * down,
                 shape,
                 rgba: self.rgba(node)?,
             });
@@ -267,6 +276,9 @@ impl Front<'_> {
             })),
             "sphere" => Ok(Some(Shape::Sphere {
                 radius_m: self.reader.length(shape, "radius")?,
+            })),
+            "plane" => Ok(Some(Shape::Box {
+                half_extents_m: PLANE_HALF_M,
             })),
             "mesh" => self.mesh(shape, role),
             other => self.unknown_shape(shape, other, role),

@@ -33,8 +33,12 @@ fn check(model: &RobotModel) {
         assert!(joint.origin.translation_m.is_finite() && joint.origin.rotation.is_normalized());
         assert!(joint.mimic.is_none_or(|m| m.joint < model.joints.len()));
     }
-    for link in &model.links {
+    for (index, link) in model.links.iter().enumerate() {
         let inertial = link.inertial;
+        // What does not move needs no mass.
+        if model.fixed_base && index == 0 && inertial.mass_kg == 0.0 {
+            continue;
+        }
         assert!(inertial.mass_kg > 0.0 && inertial.com_m.is_finite());
         let m = inertial.inertia_kg_m2.as_dmat3();
         let minor = m.x_axis.x * m.y_axis.y - m.x_axis.y * m.y_axis.x;

@@ -164,7 +164,7 @@ fn types() {
     );
     check(
         "\"revolute\"",
-        "\"spherical\"",
+        "\"screw\"",
         13,
         32,
         "expected one of revolute, continuous",

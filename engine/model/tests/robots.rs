@@ -360,10 +360,6 @@ fn moving_links_without_mass_get_one() {
     for (inside, kg) in [
         (ball.to_owned(), 4.18879),
         (ball.replace("collision", "visual"), 4.18879),
-        (
-            format!("<inertial><mass value=\"0\"/></inertial>{ball}"),
-            4.18879,
-        ),
         (String::new(), 0.113_097),
     ] {
         let model = parse(&format!(
@@ -562,4 +558,27 @@ fn many_links_in_a_row_load() {
     assert_eq!((model.links.len(), model.frames.len()), (5001, 10_000));
     // Each of the massless links wants a warning; few are kept.
     assert!(model.warnings.len() < 300);
+}
+
+#[test]
+fn a_root_that_says_it_weighs_nothing_does_not_fall() {
+    let text = |mass: &str| {
+        format!(
+            "<robot name=\"r\"><link name=\"a\">{mass}<collision><geometry><box size=\"1 1 1\"/></geometry>\
+             </collision></link><link name=\"b\">{INERTIAL}</link><joint name=\"j\" type=\"continuous\">\
+             <parent link=\"a\"/><child link=\"b\"/></joint></robot>"
+        )
+    };
+    let model = parse(&text("<inertial><mass value=\"0\"/></inertial>"));
+    assert!(model.fixed_base);
+    assert_eq!(model.mass_kg(), 1.0);
+    assert!(
+        model.warnings[0].contains("a part of the world"),
+        "{:?}",
+        model.warnings
+    );
+    // Nothing written is a gap, and filled.
+    let model = parse(&text(""));
+    assert!(!model.fixed_base);
+    assert_eq!(model.mass_kg(), 1001.0);
 }

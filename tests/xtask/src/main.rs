@@ -6,6 +6,8 @@
     reason = "a command prints"
 )]
 
+mod soak;
+
 use std::env;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -14,12 +16,14 @@ use std::process::{Command, ExitCode, Stdio};
 
 const HELP: &str = "\
 cargo xtask test     what CI runs: format, lints, docs, build, all tests
-cargo xtask peers    only fetch what the tests compare against, below target/peers";
+cargo xtask peers    only fetch what the tests compare against, below target/peers
+cargo xtask soak     every robot description of some wheels against MuJoCo, and 5 s of each";
 
 fn main() -> ExitCode {
     let done = match env::args().nth(1).as_deref() {
         Some("test") => test(),
         Some("peers") => peers().map(drop),
+        Some("soak") => soak::soak(),
         Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(())
@@ -156,8 +160,10 @@ fn runtime_folder() -> Result<PathBuf, String> {
 
 /// What the tests compare against.
 struct Peers {
-    /// Folder that holds `pybullet_data/`: other people's robots.
+    /// Folder that holds `pybullet_data/` and others: other people's robots.
     robots: PathBuf,
+    /// A Python with `mujoco`.
+    python: PathBuf,
     /// The Rerun viewer itself, not its launcher.
     rerun: PathBuf,
 }
@@ -190,31 +196,65 @@ fn peers() -> Result<Peers, String> {
         .or_else(|| rerun_program(&home))
         .ok_or("rerun-sdk was installed, but its viewer is not where it should be")?;
     let robots = home.join("robots");
-    if !robots.join("pybullet_data").join("r2d2.urdf").is_file() {
+    let held = WHEELS.iter().all(|(_, held)| robots.join(held).is_file());
+    if !held {
         let wheels = home.join("wheels");
-        pip(&[
-            "download".as_ref(),
-            "--no-deps".as_ref(),
-            "--only-binary=:all:".as_ref(),
-            "--dest".as_ref(),
-            wheels.as_os_str(),
-            "pybullet==3.2.7".as_ref(),
-        ])?;
+        let mut download: Vec<&OsStr> = ["download", "--no-deps", "--only-binary=:all:", "--dest"]
+            .map(OsStr::new)
+            .into();
+        download.push(wheels.as_os_str());
+        download.extend(WHEELS.iter().map(|(wheel, _)| OsStr::new(*wheel)));
+        pip(&download)?;
         // Only the robots' own files: the physics engine beside them is not needed.
         run(Command::new(&python)
             .args(["-c", UNPACK])
             .arg(&wheels)
             .arg(&robots))?;
     }
+    // MuJoCo's own models go to the others.
+    if !robots.join("mujoco/testdata/model.xml").is_file() {
+        pip(&["install".as_ref(), "mujoco==4.0.*".as_ref()])?;
+        run(Command::new(&python).args(["-c", COPY]).arg(&robots))?;
+    }
     vulkan();
-    Ok(Peers { robots, rerun })
+    Ok(Peers {
+        robots,
+        python,
+        rerun,
+    })
 }
+
+/// Wheels with robots, and a file of each.
+const WHEELS: [(&str, &str); 4] = [
+    ("pybullet==3.2.7", "pybullet_data/r2d2.urdf"),
+    (
+        "example-robot-data==6.0.0",
+        "cmeel.prefix/share/example-robot-data/robots/panda_description/urdf/panda.urdf",
+    ),
+    (
+        "gymnasium==1.4.0",
+        "gymnasium/envs/mujoco/assets/humanoid.xml",
+    ),
+    (
+        "robosuite-models==1.0.0",
+        "robosuite_models/assets/robots/h1/robot.xml",
+    ),
+];
 
 const UNPACK: &str = "\
 import glob, sys, zipfile
-for wheel in glob.glob(sys.argv[1] + '/pybullet-*.whl'):
+folders = ('pybullet_data/', 'cmeel.prefix/share/example-robot-data/robots/', 'gymnasium/envs/mujoco/assets/', 'robosuite_models/assets/')
+for wheel in glob.glob(sys.argv[1] + '/*.whl'):
     z = zipfile.ZipFile(wheel)
-    z.extractall(sys.argv[2], [n for n in z.namelist() if n.startswith('pybullet_data/') and '..' not in n])
+    z.extractall(sys.argv[2], [n for n in z.namelist() if n.startswith(folders) and '..' not in n])
+";
+
+const COPY: &str = "\
+import mujoco, os, shutil, sys
+home = os.path.dirname(mujoco.__file__)
+for folder in ('testdata', 'model'):
+    if os.path.isdir(os.path.join(home, folder)):
+        shutil.copytree(os.path.join(home, folder), os.path.join(sys.argv[1], 'mujoco', folder), dirs_exist_ok=True)
 ";
 
 fn rerun_program(home: &Path) -> Option<PathBuf> {
