@@ -23,6 +23,12 @@ pub enum What {
     GoalReached(u64),
     /// Every goal was reached.
     AllGoalsReached,
+    /// A lap was done: which, and its time (s).
+    LapDone(u64, f64),
+    /// A wheel left the track; how far from the centre line (m).
+    OffTrack(f64),
+    /// All wheels are on the track again.
+    BackOnTrack,
     /// Order locked.
     Collapsed,
     /// The lock was lost.
@@ -46,6 +52,14 @@ impl std::fmt::Display for What {
             Self::Collision(other) => write!(f, "touched {other}"),
             Self::GoalReached(count) => write!(f, "goal {count} reached"),
             Self::AllGoalsReached => f.write_str("all goals reached"),
+            Self::LapDone(lap, time_s) => write!(f, "lap {lap} done in {time_s:.3} s"),
+            Self::OffTrack(offset_m) => {
+                write!(
+                    f,
+                    "off the track: a wheel is {offset_m:.2} m from the centre line"
+                )
+            }
+            Self::BackOnTrack => f.write_str("back on the track"),
             Self::Collapsed => f.write_str("order locked"),
             Self::Released => f.write_str("order released"),
             Self::Parted => f.write_str("order is not what it was"),

@@ -9,6 +9,7 @@
 //! - [`seed`]: one generator an entity.
 //! - [`sensor`]: measurements, readings, truth, noise.
 //! - [`actuator`] and [`drive`]: commands, wheels, odometry.
+//! - [`vehicle`] and [`track`]: cars on springs, and where they drive.
 //! - [`control`]: goals, the slow plan and the fast reaction.
 //! - [`coherence`]: channels, Emissary, Master and their synchrony.
 //! - [`joints`]: joints, their servos and their motions.
@@ -30,3 +31,5 @@ pub mod scene;
 pub mod seed;
 pub mod sensor;
 pub mod time;
+pub mod track;
+pub mod vehicle;

@@ -9,6 +9,8 @@ use crate::drive::Drive;
 use crate::geodesy::Geodetic;
 use crate::joints::Servos;
 use crate::sensor::Noise;
+use crate::track::{Track, TrackSpec};
+use crate::vehicle::VehicleModel;
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -61,6 +63,8 @@ pub struct WorldSpec {
     pub ground: Option<GroundSpec>,
     /// Things that do not move.
     pub obstacles: Vec<ObstacleSpec>,
+    /// Where vehicles are to stay.
+    pub track: Option<TrackSpec>,
 }
 
 impl Default for WorldSpec {
@@ -72,6 +76,7 @@ impl Default for WorldSpec {
             magnetic_field_t: None,
             ground: Some(GroundSpec::default()),
             obstacles: Vec::new(),
+            track: None,
         }
     }
 }
@@ -174,7 +179,8 @@ impl ObstacleSpec {
 pub struct AgentSpec {
     /// Unique among agents and obstacles.
     pub name: String,
-    /// Robot description (URDF): a path from the scene's folder, or a built-in asset. None: no body.
+    /// Robot description (URDF) or vehicle description (YAML, RON): a path from the scene's folder, or a
+    /// built-in asset. None: no body.
     #[serde(default)]
     pub model: Option<String>,
     /// Where it starts (m): z is the height of its lowest point.
@@ -364,6 +370,26 @@ pub enum ControllerSpec {
         #[serde(default)]
         localisation: Localisation,
     },
+    /// Drives a vehicle round the world's track, as fast as its limits allow.
+    Track {
+        /// Laps of the track from where it starts; none: without end.
+        #[serde(default = "one_lap")]
+        laps: Option<u32>,
+        /// Largest speed (m/s).
+        speed_m_s: f64,
+        /// Largest acceleration to the side in curves (m/s²).
+        #[serde(default = "default_lateral_m_s2")]
+        lateral_acceleration_m_s2: f64,
+        /// Largest acceleration forward (m/s²).
+        #[serde(default = "default_acceleration_m_s2")]
+        acceleration_m_s2: f64,
+        /// Largest deceleration (m/s²).
+        #[serde(default = "default_deceleration_m_s2")]
+        deceleration_m_s2: f64,
+        /// Whose word is taken for where it is.
+        #[serde(default)]
+        localisation: Localisation,
+    },
     /// Moves joints to positions, or to and fro.
     Joints {
         /// Joints that are not named hold where they start.
@@ -396,6 +422,15 @@ pub struct MotionSpec {
 
 fn default_ease_s() -> f64 {
     1.0
+}
+fn default_lateral_m_s2() -> f64 {
+    4.0
+}
+fn default_acceleration_m_s2() -> f64 {
+    2.0
+}
+fn default_deceleration_m_s2() -> f64 {
+    3.0
 }
 fn one_lap() -> Option<u32> {
     Some(1)
@@ -531,8 +566,12 @@ pub struct LoadedScene {
     pub drives: Vec<Option<Drive>>,
     /// The servos of each agent, none where its joints have none.
     pub servos: Vec<Option<Servos>>,
+    /// The vehicle of each agent, none where it is none; its body and wheels are in `models` too.
+    pub vehicles: Vec<Option<Arc<VehicleModel>>>,
     /// The mesh of each obstacle, none where it is no mesh.
     pub meshes: Vec<Option<Arc<Mesh>>>,
+    /// The world's track.
+    pub track: Option<Arc<Track>>,
 }
 
 /// The scene that runs as one text: overlays laid, defaults filled in.

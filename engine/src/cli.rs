@@ -14,6 +14,7 @@ use becomingone_components::body::Model;
 use becomingone_components::control::Goals;
 use becomingone_components::drive::Drive;
 use becomingone_components::scene::LoadedScene;
+use becomingone_components::vehicle::VehicleModel;
 use becomingone_model::{Files, did_you_mean, load_robot};
 use becomingone_systems::profile::Profiler;
 use bevy_ecs::prelude::*;
@@ -69,7 +70,7 @@ enum Do {
         resolved: bool,
         #[command(flatten)]
         overlays: OverlayArgs,
-        /// Scene files (.ron), robot descriptions (URDF or MJCF), or names of built-in scenes.
+        /// Scene files (.ron), robot (URDF or MJCF) or vehicle (.yaml) descriptions, or names of built-in scenes.
         #[arg(required = true)]
         scenes: Vec<PathBuf>,
     },
@@ -101,15 +102,16 @@ const EXAMPLES: &str = "Examples:
   becomingone run scenes/warehouse_robot.ron --seed 7 --rerun save=run.rrd
   becomingone run robot --model husky.urdf
   becomingone run robot --set agents.rover.controller.speed_m_s=0.8
+  becomingone run vehicle --model my_car.yaml
   becomingone run path/to/robot.urdf --duration 10s --summary run.json
 
 Exit status: 0 done, 1 the run failed, 2 bad input, 130 Ctrl-C.";
 
 #[derive(Args)]
 struct Run {
-    /// A scene file (.ron), a robot description (URDF or MJCF), or the name of a built-in scene.
+    /// A scene file (.ron), a robot (URDF or MJCF) or vehicle (.yaml) description, or the name of a built-in scene.
     what: PathBuf,
-    /// Robot description that stands in for every robot of the scene.
+    /// Robot (.urdf) or vehicle (.yaml, .ron) description that stands in for every model of the scene.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// Simulated time to run, as 30s or 2m; else the scene's, else until all goals are reached.
@@ -322,11 +324,11 @@ fn load(what: &Path, model: Option<&Path>, overlays: &Overlays) -> Result<Loaded
     };
     if what.is_dir() {
         return Err(bad(format!(
-            "{}: found a folder; expected a scene (.ron) or a robot description (URDF or MJCF)",
+            "{}: found a folder; expected a scene (.ron) or a robot (URDF or MJCF) or vehicle (.yaml) description",
             what.display()
         )));
     }
-    if is(&["urdf", "xml"]) || begins_as_xml(what) {
+    if is(&["urdf", "xml", "yaml", "yml"]) || begins_as_xml(what) {
         if let Some(model) = model {
             return Err(bad(format!(
                 "found both {} and --model {}; expected a scene, for the model to stand in",
@@ -343,8 +345,9 @@ fn load(what: &Path, model: Option<&Path>, overlays: &Overlays) -> Result<Loaded
         return scene::dropped(what).map_err(|e| bad(e.to_string()));
     }
     let name = match what.to_str() {
-        // The short name of the main job.
+        // The short names of the main jobs.
         Some("robot") => "warehouse_robot",
+        Some("vehicle") => "vehicle_track",
         Some(name) => name,
         None => "",
     };
@@ -355,7 +358,9 @@ fn load(what: &Path, model: Option<&Path>, overlays: &Overlays) -> Result<Loaded
         what
     } else {
         let built_in = assets::scenes().into_iter().map(|(name, _)| name);
-        let known: Vec<String> = std::iter::once("robot".to_owned())
+        let known: Vec<String> = ["robot", "vehicle"]
+            .map(str::to_owned)
+            .into_iter()
             .chain(built_in)
             .collect();
         return Err(bad(format!(
@@ -595,16 +600,17 @@ fn introduce(world: &World) {
         .agents
         .iter()
         .zip(&loaded.models)
-        .zip(&loaded.drives);
+        .zip(&loaded.drives)
+        .zip(&loaded.vehicles);
     // A crowd is introduced by its first few.
     const FEW: usize = 5;
-    for ((agent, model), drive) in agents.take(FEW) {
+    for (((agent, model), drive), vehicle) in agents.take(FEW) {
         match model {
             None => say!("{}: a kernel without a body", agent.name),
             Some(model) => say!(
                 "{}: {}",
                 agent.name,
-                describe(&Model(model.clone()), drive.as_ref())
+                describe(&Model(model.clone()), drive.as_ref(), vehicle.as_deref())
             ),
         }
     }
@@ -613,8 +619,21 @@ fn introduce(world: &World) {
     }
 }
 
-fn describe(model: &Model, drive: Option<&Drive>) -> String {
+fn describe(model: &Model, drive: Option<&Drive>, vehicle: Option<&VehicleModel>) -> String {
     let m = &model.0;
+    if let Some(v) = vehicle {
+        return format!(
+            "{} ({}, {:.0} kg, {} wheels, wheelbase {:.2} m, up to {:.1} kN, {:.0} kW and {:.2} rad of steering)",
+            m.file,
+            v.name,
+            v.mass_kg,
+            v.wheels.len(),
+            v.wheelbase_m(),
+            v.engine.max_force_n / 1e3,
+            v.engine.max_power_w / 1e3,
+            v.steering.max_angle_rad
+        );
+    }
     let colliders: usize = m.links.iter().map(|l| l.colliders.len()).sum();
     let body = format!(
         "{} ({} bodies, {} joints, {colliders} colliders, {:.2} kg)",

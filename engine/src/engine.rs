@@ -137,7 +137,9 @@ impl CoherenceEngine {
             models: vec![None],
             drives: vec![None],
             servos: vec![None],
+            vehicles: vec![None],
             meshes: Vec::new(),
+            track: None,
         });
         engine.set_pace(Pace::RealTime);
         engine

@@ -43,7 +43,7 @@ pub use engine::{CoherenceEngine, EngineError, StopHandle};
 /// Vectors and rotations, as poses and measurements have them.
 pub use glam;
 pub use pace::Pace;
-pub use summary::{AgentSummary, KernelSummary, SensorSummary, Summary};
+pub use summary::{AgentSummary, KernelSummary, SensorSummary, Summary, TrackSummary};
 
 /// What a plugin of yours needs.
 pub mod prelude {
@@ -54,6 +54,7 @@ pub mod prelude {
         Contact, Encoders, Gnss, Imu, MagneticField, Range, Reading, Scan, Truth,
     };
     pub use crate::components::time::SimTime;
+    pub use crate::components::vehicle::Ackermann;
     pub use crate::systems::control::ControlSystems;
     pub use crate::systems::tick::{Reset, Tick, TickSystems};
     pub use crate::{CoherenceEngine, EngineError, Pace, Summary};

@@ -8,6 +8,7 @@ use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Sensor, SensorStats};
 use becomingone_components::time::SimTime;
+use becomingone_components::track::Laps;
 use becomingone_systems::hash::{Roster, StateHash};
 use bevy_ecs::prelude::*;
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -55,10 +56,28 @@ pub struct AgentSummary {
     pub goals_reached: u64,
     /// Contacts begun, the ground excluded.
     pub collisions: u64,
+    /// Of a vehicle on a track.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub track: Option<TrackSummary>,
     /// What its kernel says at the end.
     pub kernel: KernelSummary,
     /// In the order of the scene.
     pub sensors: Vec<SensorSummary>,
+}
+
+/// A vehicle's part of a run on a track.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TrackSummary {
+    /// Laps done.
+    pub laps: u64,
+    /// Times that a wheel left the track.
+    pub off_track: u64,
+    /// The fastest lap (s); null before the first is done.
+    pub best_lap_s: Option<f64>,
+    /// The latest lap (s).
+    pub last_lap_s: Option<f64>,
+    /// Largest distance of a wheel from the centre line (m).
+    pub widest_m: f64,
 }
 
 /// A kernel at the end of a run.
@@ -171,6 +190,13 @@ impl AgentSummary {
             orientation: pose.rotation.to_array().map(f64::from),
             goals_reached: world.get::<Goals>(agent).map_or(0, |g| g.reached),
             collisions: travel.collisions,
+            track: world.get::<Laps>(agent).map(|laps| TrackSummary {
+                laps: laps.done,
+                off_track: laps.off_track,
+                best_lap_s: laps.best_s,
+                last_lap_s: laps.last_s,
+                widest_m: laps.widest_m,
+            }),
             kernel: KernelSummary {
                 order: kernel.order,
                 coherence: kernel.coherence,
@@ -254,6 +280,29 @@ impl fmt::Display for Summary {
             agents.add_row(row);
         }
         writeln!(f, "{agents}")?;
+        let tracks = self.agents.iter().filter_map(|a| Some((a, a.track?)));
+        let mut laps = table(&[
+            "track",
+            "laps",
+            "off track",
+            "best lap s",
+            "last lap s",
+            "widest m",
+        ]);
+        for (a, t) in tracks {
+            let time = |s: Option<f64>| s.map_or("-".to_owned(), |s| format!("{s:.3}"));
+            laps.add_row(vec![
+                Cell::new(&a.name),
+                right(t.laps),
+                right(t.off_track),
+                right(time(t.best_lap_s)),
+                right(time(t.last_lap_s)),
+                right(format!("{:.2}", t.widest_m)),
+            ]);
+        }
+        if !laps.is_empty() {
+            writeln!(f, "{laps}")?;
+        }
         let mut kernels = table(&[
             "kernel",
             "order",

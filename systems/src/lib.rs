@@ -5,6 +5,7 @@
 //! - [`sensing`]: simulated sensors sample the world.
 //! - [`coherence`]: readings become phases; Emissary, Master, synchrony.
 //! - [`control`]: odometry, the slow plan, the fast reaction, the drive.
+//! - [`vehicle`]: cars on springs, and the tracks that they lap.
 //! - [`physics`]: rapier's world and its step.
 //! - [`hash`]: one number that tells two runs apart.
 //! - [`profile`]: where the time of a tick goes.
@@ -17,6 +18,7 @@ pub mod profile;
 pub mod sensing;
 pub mod spawn;
 pub mod tick;
+pub mod vehicle;
 
 use bevy_app::{App, Plugin};
 
@@ -31,6 +33,7 @@ impl Plugin for EnginePlugin {
             sensing::SensingPlugin,
             coherence::CoherencePlugin,
             control::ControlPlugin,
+            vehicle::VehiclePlugin,
             hash::HashPlugin,
         ));
     }

@@ -19,6 +19,9 @@ use crate::sensing::lidar::LidarModel;
 use crate::sensing::magnetometer::MagnetometerModel;
 use crate::sensing::range::RangeModel;
 use crate::tick::Reset;
+use crate::vehicle::build::spawn_vehicle;
+use crate::vehicle::profile::SpeedLimits;
+use crate::vehicle::stanley;
 use becomingone_components::actuator::{Actuator, Command};
 use becomingone_components::body::{
     Geometry, LinkPoses, Mesh, Model, Obstacle, Pose, RobotModel, Shape, Travel, TruePose,
@@ -43,6 +46,8 @@ use becomingone_components::sensor::{
     SensorStats, Truth,
 };
 use becomingone_components::time::{Rate, SimTime};
+use becomingone_components::track::Track;
+use becomingone_components::vehicle::VehicleModel;
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
 use std::sync::Arc;
@@ -99,8 +104,9 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
             model,
             drive: loaded.drives[index].as_ref(),
             servos: loaded.servos[index].as_ref(),
+            vehicle: loaded.vehicles[index].as_ref(),
         });
-        spawn_agent(world, spec, robot)?;
+        spawn_agent(world, spec, robot, loaded.track.as_deref())?;
     }
     let mut named: Vec<(String, Entity)> = world
         .query_filtered::<(&Name, Entity), With<FromScene>>()
@@ -125,7 +131,7 @@ fn build_physics(world: &mut World, scene: &Scene) -> Result<(), SpawnError> {
     Ok(())
 }
 
-fn vec3(v: [f64; 3]) -> Vec3 {
+pub(crate) fn vec3(v: [f64; 3]) -> Vec3 {
     Vec3::new(v[0] as f32, v[1] as f32, v[2] as f32)
 }
 
@@ -231,12 +237,18 @@ struct Robot<'a> {
     model: &'a Arc<RobotModel>,
     drive: Option<&'a Drive>,
     servos: Option<&'a Servos>,
+    vehicle: Option<&'a Arc<VehicleModel>>,
 }
 
 impl Robot<'_> {
     /// What its encoders count, as channels of its kernel.
     fn encoded(&self) -> Vec<String> {
         let joints = &self.model.joints;
+        if let Some(vehicle) = self.vehicle {
+            return (0..vehicle.wheels.len())
+                .map(|k| format!("wheels/{k}"))
+                .collect();
+        }
         match (self.drive, self.servos) {
             (Some(drive), _) => (0..drive.wheels.len())
                 .map(|k| format!("wheels/{k}"))
@@ -254,13 +266,17 @@ fn spawn_agent(
     world: &mut World,
     spec: &AgentSpec,
     robot: Option<Robot<'_>>,
+    track: Option<&Track>,
 ) -> Result<(), SpawnError> {
     let agent = world
         .spawn((Name::new(spec.name.clone()), Agent, FromScene))
         .id();
     let mut ears = Ears::default();
     if let Some(robot) = robot {
-        spawn_body(world, agent, spec, robot);
+        match robot.vehicle {
+            None => spawn_body(world, agent, spec, robot),
+            Some(vehicle) => spawn_vehicle(world, agent, spec, robot.model, vehicle, track),
+        }
         for sensor in &spec.sensors {
             let entity = spawn_sensor(world, agent, spec, sensor, robot);
             let ear = match sensor.kind {
@@ -277,7 +293,7 @@ fn spawn_agent(
     }
     world.entity_mut(agent).insert(ears);
     if let Some(controller) = &spec.controller {
-        spawn_controller(world, agent, controller, robot);
+        spawn_controller(world, agent, controller, robot, track);
     }
     let heard = robot.filter(|_| ears.encoders.is_some());
     spawn_kernel(
@@ -311,6 +327,7 @@ fn spawn_body(
         model,
         drive,
         servos,
+        vehicle: _,
     }: Robot<'_>,
 ) {
     let root = start_pose(spec, model, drive);
@@ -498,6 +515,7 @@ fn spawn_controller(
     agent: Entity,
     controller: &ControllerSpec,
     robot: Option<Robot<'_>>,
+    track: Option<&Track>,
 ) {
     let (waypoints_m, laps, tolerance_m, speed_m_s, lookahead_m, clearance_m, localisation) =
         match controller {
@@ -518,6 +536,27 @@ fn spawn_controller(
                 clearance_m,
                 localisation,
             ),
+            ControllerSpec::Track {
+                laps,
+                speed_m_s,
+                lateral_acceleration_m_s2,
+                acceleration_m_s2,
+                deceleration_m_s2,
+                localisation,
+            } => {
+                let limits = SpeedLimits {
+                    speed_m_s: *speed_m_s,
+                    lateral_m_s2: *lateral_acceleration_m_s2,
+                    acceleration_m_s2: *acceleration_m_s2,
+                    deceleration_m_s2: *deceleration_m_s2,
+                };
+                // The loader gives both wherever a track is to be driven.
+                if let (Some(track), Some(vehicle)) = (track, robot.and_then(|r| r.vehicle)) {
+                    let driver = stanley::driver(track, vehicle, limits, *laps, *localisation);
+                    world.entity_mut(agent).insert(driver);
+                }
+                return;
+            }
             ControllerSpec::Joints { motions, ease_s } => {
                 let motions = motions
                     .iter()

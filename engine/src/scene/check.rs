@@ -1,6 +1,7 @@
 //! What a scene must mean: every number in its range, every name once.
 
 use super::mistake::Mistakes;
+use super::vehicle::is_vehicle;
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::scene::{
     AgentSpec, BlendSpec, CoherenceSpec, ControllerSpec, DriveSpec, MotionSpec, ObstacleSpec,
@@ -10,6 +11,7 @@ use becomingone_components::sensor::Noise;
 use becomingone_components::time::NS_PER_S;
 use std::collections::HashSet;
 use std::fmt;
+use std::path::Path;
 
 /// Most agents, obstacles, rays of a lidar, and so on: a scene is bounded before it is built.
 const MANY: usize = 100_000;
@@ -205,6 +207,9 @@ impl Check<'_, '_, '_> {
                 "at most 10000000",
             );
         }
+        super::track::check(scene, FAR_M, &mut |path, found, expected| {
+            self.wrong(path, found, expected);
+        });
         let mut names = HashSet::new();
         for (k, obstacle) in scene.world.obstacles.iter().enumerate().take(MANY) {
             let path = format!("world.obstacles[{k}]");
@@ -298,7 +303,12 @@ impl Check<'_, '_, '_> {
                 "a `model` to carry them",
             );
         }
-        let driven = agent.drive != Default::default();
+        // A vehicle has its drive in its own file; another model may stand in for a robot's.
+        let vehicle = agent
+            .model
+            .as_ref()
+            .is_some_and(|m| is_vehicle(Path::new(m)));
+        let driven = vehicle || agent.drive != Default::default();
         if let DriveSpec::Joints { stiffness, damping } = agent.drive {
             for (name, gain) in [("stiffness", stiffness), ("damping", damping)] {
                 if let Some(gain) = gain {
@@ -318,6 +328,9 @@ impl Check<'_, '_, '_> {
                     "a `model`, and `drive: Auto` or `drive: Wheels(..)`",
                     matches!(drive, DriveSpec::Auto | DriveSpec::Wheels { .. }),
                 ),
+                (ControllerSpec::Track { .. }, _) => {
+                    ("a vehicle description (.yaml) as its `model`", true)
+                }
                 (ControllerSpec::Joints { .. }, drive) => (
                     "a `model`, and `drive: Joints()`",
                     matches!(drive, DriveSpec::Joints { .. }),
@@ -330,7 +343,7 @@ impl Check<'_, '_, '_> {
                     expected,
                 );
             }
-            self.controller(&format!("{path}.controller"), controller);
+            self.controller(&format!("{path}.controller"), controller, scene);
         }
         self.coherence(
             &format!("{path}.coherence"),
@@ -497,7 +510,7 @@ impl Check<'_, '_, '_> {
         }
     }
 
-    fn controller(&mut self, path: &str, controller: &ControllerSpec) {
+    fn controller(&mut self, path: &str, controller: &ControllerSpec, scene: &Scene) {
         match controller {
             ControllerSpec::Patrol {
                 waypoints_m,
@@ -532,6 +545,38 @@ impl Check<'_, '_, '_> {
                 );
                 self.positive(&format!("{path}.lookahead_m"), *lookahead_m);
                 self.not_negative(&format!("{path}.clearance_m"), *clearance_m);
+            }
+            ControllerSpec::Track {
+                laps,
+                speed_m_s,
+                lateral_acceleration_m_s2,
+                acceleration_m_s2,
+                deceleration_m_s2,
+                localisation: _,
+            } => {
+                match &scene.world.track {
+                    None => self.wrong(path, "no track to drive on", "`track: (..)` in the world"),
+                    Some(track) if !track.closed && *laps != Some(1) => self.wrong(
+                        &format!("{path}.laps"),
+                        "laps of a track that is not closed",
+                        "1: it is driven once, to its end",
+                    ),
+                    Some(_) => {}
+                }
+                if *laps == Some(0) {
+                    self.wrong(&format!("{path}.laps"), 0, "at least 1, or None");
+                }
+                let speed = format!("{path}.speed_m_s");
+                self.within(&speed, *speed_m_s, 0.1, 100.0, "m/s from 0.1 to 100");
+                let limits = [
+                    ("lateral_acceleration_m_s2", lateral_acceleration_m_s2),
+                    ("acceleration_m_s2", acceleration_m_s2),
+                    ("deceleration_m_s2", deceleration_m_s2),
+                ];
+                for (leaf, limit) in limits {
+                    let at = format!("{path}.{leaf}");
+                    self.within(&at, *limit, 0.01, 100.0, "m/s² from 0.01 to 100");
+                }
             }
             ControllerSpec::Joints { motions, ease_s } => {
                 self.not_negative(&format!("{path}.ease_s"), *ease_s);

@@ -3,6 +3,7 @@
 //! - [`overlay`](Overlays): the texts and how they are laid over each other, with `yaml` and `lay`.
 //! - `tree`, `read`: values with their places, and how they become a [`Scene`].
 //! - `text`, `check`: what is wrong with the words, what with their meaning.
+//! - `vehicle`, `track`: vehicle descriptions, and what a track must be.
 //! - `resolved`: the whole as one text again.
 
 mod check;
@@ -12,7 +13,9 @@ mod overlay;
 mod read;
 mod resolved;
 mod text;
+mod track;
 mod tree;
+mod vehicle;
 mod yaml;
 
 use crate::assets::{Assets, BUILT_IN};
@@ -24,6 +27,8 @@ use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, ControllerSpec, DriveSpec, FORMAT_VERSION, LoadedScene, ObstacleSpec,
     Scene, SensorKind, SensorSpec, WorldSpec,
 };
+use becomingone_components::track::Track;
+use becomingone_components::vehicle::VehicleModel;
 use becomingone_model::{
     Files, ModelError, did_you_mean, find_drive, find_servos, load_mesh, load_robot,
 };
@@ -36,6 +41,7 @@ use mistake::Mistakes;
 pub use mistake::{Mistake, Place};
 pub use overlay::Overlays;
 pub use resolved::{resolved, to_ron};
+pub use vehicle::MAX_VEHICLE_BYTES;
 
 /// Largest scene file that is read (bytes).
 pub const MAX_SCENE_BYTES: u64 = 64 << 20;
@@ -120,7 +126,12 @@ pub fn load_with(
 ///
 /// What is wrong with the description.
 pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
-    let model = load_robot(path, &Assets)?;
+    let (model, vehicle) = if vehicle::is_vehicle(path) {
+        let (vehicle, robot) = vehicle::load(path)?;
+        (robot, Some(vehicle))
+    } else {
+        (Arc::new(load_robot(path, &Assets)?), None)
+    };
     // A name is also part of a file's name.
     let plain = model
         .name
@@ -162,15 +173,22 @@ pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
     };
     Ok(LoadedScene {
         scene,
-        models: vec![Some(Arc::new(model))],
+        models: vec![Some(model)],
         drives: vec![None],
         servos: vec![None],
+        vehicles: vec![vehicle],
         meshes: Vec::new(),
+        track: None,
     })
 }
 
-/// A description and its drive.
-type Robot = (Arc<RobotModel>, Option<Drive>);
+/// A description, and its drive or the vehicle that it is.
+#[derive(Clone)]
+struct Robot {
+    model: Arc<RobotModel>,
+    drive: Option<Drive>,
+    vehicle: Option<Arc<VehicleModel>>,
+}
 
 /// Reads what a scene names, and goes on where something is missing: all mistakes are told at once.
 struct Loader<'a, 'n, 's> {
@@ -181,17 +199,30 @@ struct Loader<'a, 'n, 's> {
 
 impl Loader<'_, '_, '_> {
     fn read(mut self, mut scene: Scene) -> LoadedScene {
+        // A line that makes no sense has no track.
+        let track = scene.world.track.as_ref();
+        let track = track.filter(|_| self.mistakes.is_empty());
+        let track = track.map(Track::new).map(Arc::new);
         let mut models = Vec::new();
         let mut drives = Vec::new();
         let mut servos = Vec::new();
+        let mut vehicles = Vec::new();
         // A fleet of one kind reads its description once; a bad one is told once.
         let mut known = HashMap::new();
         for (index, agent) in scene.agents.iter_mut().enumerate() {
             let robot = self.robot(agent, index, &mut known);
-            let (model, drive) = robot.map_or((None, None), |(m, d)| (Some(m), d));
-            servos.push(self.servos(agent, index, model.as_deref()));
+            let (drive, vehicle) = robot
+                .as_ref()
+                .map_or((None, None), |r| (r.drive.clone(), r.vehicle.clone()));
+            let model = robot.map(|r| r.model);
+            servos.push(match vehicle {
+                None => self.servos(agent, index, model.as_deref()),
+                // Its wheels are no joints.
+                Some(_) => None,
+            });
             models.push(model);
             drives.push(drive);
+            vehicles.push(vehicle);
         }
         let mut meshes = Vec::new();
         for (index, obstacle) in scene.world.obstacles.iter_mut().enumerate() {
@@ -202,7 +233,9 @@ impl Loader<'_, '_, '_> {
             models,
             drives,
             servos,
+            vehicles,
             meshes,
+            track,
         }
     }
 
@@ -235,8 +268,12 @@ impl Loader<'_, '_, '_> {
                 robot
             }
         };
-        let (model, drive) = robot?;
-        self.check_channels(agent, index, drive.as_ref());
+        let robot = robot?;
+        self.check_controller(agent, index, &path, robot.vehicle.is_some());
+        let wheels = robot.drive.as_ref().map_or(0, |d| d.wheels.len());
+        let wheels = robot.vehicle.as_ref().map_or(wheels, |v| v.wheels.len());
+        self.check_channels(agent, index, wheels);
+        let model = &robot.model;
         for (k, sensor) in agent.sensors.iter_mut().enumerate() {
             let Some(link) = &sensor.link else { continue };
             if model.frame(link).is_some() {
@@ -262,11 +299,30 @@ impl Loader<'_, '_, '_> {
             self.mistakes
                 .add(&format!("agents[{index}].sensors[{k}].link"), message);
         }
-        Some((model, drive))
+        Some(robot)
     }
 
     /// A description, and what drives it as far as that can be.
     fn load(&mut self, path: &Path, agent: &AgentSpec, index: usize) -> Option<Robot> {
+        if vehicle::is_vehicle(path) {
+            return match vehicle::load(path) {
+                Ok((vehicle, model)) => Some(Robot {
+                    model,
+                    drive: None,
+                    vehicle: Some(vehicle),
+                }),
+                Err(cause) => {
+                    // Each says where in the vehicle's own file.
+                    for line in cause.to_string().lines() {
+                        match self.model {
+                            Some(_) => self.mistakes.add_elsewhere(line.to_owned()),
+                            None => self.mistakes.add(&format!("agents[{index}].model"), line),
+                        }
+                    }
+                    None
+                }
+            };
+        }
         let mut model = match load_robot(path, &Assets) {
             Ok(model) => model,
             Err(cause) => {
@@ -286,7 +342,39 @@ impl Loader<'_, '_, '_> {
                 .add(&format!("agents[{index}].drive"), cause.to_string());
             None
         });
-        Some((Arc::new(model), drive))
+        Some(Robot {
+            model: Arc::new(model),
+            drive,
+            vehicle: None,
+        })
+    }
+
+    /// Tracks are for vehicles, patrols for robots; the model may be another one than the scene's.
+    fn check_controller(&mut self, agent: &AgentSpec, index: usize, path: &Path, is_vehicle: bool) {
+        let expected = match &agent.controller {
+            Some(ControllerSpec::Patrol { .. } | ControllerSpec::Joints { .. }) if is_vehicle => {
+                "a robot description (.urdf), or `controller: Track(..)`"
+            }
+            Some(ControllerSpec::Track { .. }) if !is_vehicle => {
+                "a vehicle description (.yaml), or `controller: Patrol(..)`"
+            }
+            _ => {
+                let auto = matches!(agent.drive, DriveSpec::Off | DriveSpec::Auto);
+                if is_vehicle && !auto {
+                    self.mistakes.wrong(
+                        &format!("agents[{index}].drive"),
+                        "a drive for a vehicle",
+                        "none: its own file says which wheels are driven",
+                    );
+                }
+                return;
+            }
+        };
+        self.mistakes.wrong(
+            &format!("agents[{index}].controller"),
+            format_args!("{} for it to drive", path.display()),
+            expected,
+        );
     }
 
     /// The servos of an agent, and whether its controller's motions are theirs.
@@ -357,7 +445,7 @@ impl Loader<'_, '_, '_> {
     }
 
     /// Wheels and channels of the scene's own must find room in one kernel.
-    fn check_channels(&mut self, agent: &AgentSpec, index: usize, drive: Option<&Drive>) {
+    fn check_channels(&mut self, agent: &AgentSpec, index: usize, wheels: usize) {
         let CoherenceSpec::Kernel { channels, .. } = &agent.coherence else {
             return;
         };
@@ -365,7 +453,7 @@ impl Loader<'_, '_, '_> {
             .sensors
             .iter()
             .any(|s| matches!(s.kind, SensorKind::Encoders { .. }));
-        let wheels = drive.filter(|_| encoded).map_or(0, |d| d.wheels.len());
+        let wheels = if encoded { wheels } else { 0 };
         if wheels + channels.len() > MAX_CHANNELS {
             self.mistakes.wrong(
                 &format!("agents[{index}].coherence.channels"),

@@ -9,7 +9,7 @@ use crate::marks;
 use crate::page::MemoryPage;
 use crate::shapes::{self, colour, quaternion, translation};
 use crate::sink::Output;
-use crate::stage::{Path, Stage, StageAgent};
+use crate::stage::{Path, Stage, StageAgent, StageTrack};
 use becomingone_components::body::{Geometry, Pose, Shape};
 use becomingone_components::event::{Happening, What};
 use glam::{Vec2, Vec3};
@@ -22,7 +22,7 @@ use re_sdk::{
     RecordingStreamResult, TimeCell,
 };
 use re_sdk_types::archetypes::{
-    LineStrips3D, Points3D, Scalars, SeriesLines, TextDocument, TextLog, Transform3D,
+    LineStrips3D, Mesh3D, Points3D, Scalars, SeriesLines, TextDocument, TextLog, Transform3D,
     ViewCoordinates,
 };
 use re_sdk_types::components::{Color, Radius, RotationQuat, TextLogLevel, Translation3D};
@@ -46,6 +46,11 @@ const FLOOR_M: f32 = 20.0;
 /// Floor around the outermost thing (m).
 const MARGIN_M: f32 = 2.0;
 
+/// Height of a track's road and of its lines over the ground (m).
+const ROAD_M: f32 = 0.005;
+const LINES_M: f32 = 0.02;
+
+const ROAD: [f32; 4] = [0.27, 0.28, 0.30, 1.0];
 const FLOOR: [f32; 4] = [0.80, 0.81, 0.83, 1.0];
 
 /// Colours of agents, in turn. Wong, Nature Methods 8, 441 (2011): told apart by the colour-blind too.
@@ -249,6 +254,9 @@ impl Recording {
         for (name, geometry) in &stage.obstacles {
             shapes::show(&to, entity(["world", "obstacles", name]), geometry)?;
         }
+        if let Some(track) = &stage.track {
+            draw_track(&to, track)?;
+        }
         let alone = stage.agents.len() == 1;
         let mut agents = Vec::new();
         for (index, agent) in stage.agents.iter().enumerate() {
@@ -413,7 +421,7 @@ impl Recording {
 
     fn tell(&self, happening: &Happening) -> RecordingStreamResult<()> {
         let level = match happening.what {
-            What::Collision(_) => TextLogLevel::WARN,
+            What::Collision(_) | What::OffTrack(_) => TextLogLevel::WARN,
             _ => TextLogLevel::INFO,
         };
         let text = format!("{}: {}", happening.agent, happening.what);
@@ -448,6 +456,73 @@ impl Recording {
         self.flush()?;
         Ok(self.to.flush_with_timeout(limit)?)
     }
+}
+
+/// The road, and its edges as lines.
+fn draw_track(to: &RecordingStream, track: &StageTrack) -> RecordingStreamResult<()> {
+    let raised = |z: f32| move |&[x, y, _]: &[f32; 3]| [x, y, z];
+    let [left, right] = &track.edges_m;
+    let n = left.len() as u32;
+    let both = left.iter().zip(right).flat_map(|(l, r)| [l, r]);
+    let pieces = if track.closed { n } else { n - 1 };
+    let triangles = (0..pieces).flat_map(|k| {
+        let (a, b) = (2 * k, 2 * ((k + 1) % n));
+        [[a, a + 1, b], [b, a + 1, b + 1]]
+    });
+    let road = Mesh3D::new(both.map(raised(ROAD_M)))
+        .with_vertex_normals((0..2 * n).map(|_| [0.0, 0.0, 1.0]))
+        .with_triangle_indices(triangles)
+        .with_albedo_factor(colour(ROAD).0);
+    to.log_static(entity(["world", "track", "road"]), &road)?;
+    let lines = track.edges_m.iter().map(|edge| {
+        let first = edge.first().filter(|_| track.closed);
+        edge.iter()
+            .chain(first)
+            .map(raised(LINES_M))
+            .collect::<Vec<_>>()
+    });
+    let lines = LineStrips3D::new(lines)
+        .with_colors([Color::from_rgb(245, 245, 245)])
+        .with_radii([Radius::new_ui_points(1.2)]);
+    to.log_static(entity(["world", "track", "edges"]), &lines)
+}
+
+/// The speeds that are planned, as points from slow (dark) to fast (bright).
+fn draw_plan(to: &RecordingStream, agent: &StageAgent) -> RecordingStreamResult<()> {
+    if agent.planned.is_empty() {
+        return Ok(());
+    }
+    let speeds = agent.planned.iter().map(|p| p.1);
+    let (slow, fast) = speeds.fold((f32::INFINITY, 0.0f32), |(l, h), v| (l.min(v), h.max(v)));
+    let share = |v: f32| (v - slow) / (fast - slow).max(1e-6);
+    let places = agent.planned.iter().map(|([x, y, _], _)| [*x, *y, LINES_M]);
+    let points = Points3D::new(places)
+        .with_colors(agent.planned.iter().map(|p| colour(viridis(share(p.1)))))
+        .with_labels(
+            agent
+                .planned
+                .iter()
+                .map(|p| format!("{:.1} m/s planned", p.1)),
+        )
+        .with_show_labels(false)
+        .with_radii([Radius::new_scene_units(0.22)]);
+    to.log_static(entity(["world", &agent.name, "planned"]), &points)
+}
+
+/// The colour map viridis (van der Walt and Smith, 2015), by five of its colours.
+fn viridis(share: f32) -> [f32; 4] {
+    const COLOURS: [[f32; 3]; 5] = [
+        [0.267, 0.005, 0.329],
+        [0.229, 0.322, 0.546],
+        [0.128, 0.567, 0.551],
+        [0.369, 0.789, 0.383],
+        [0.993, 0.906, 0.144],
+    ];
+    let x = share.clamp(0.0, 1.0) * 4.0;
+    let k = (x as usize).min(3);
+    let t = x - k as f32;
+    let [r, g, b] = std::array::from_fn(|c| COLOURS[k][c] * (1.0 - t) + COLOURS[k + 1][c] * t);
+    [r, g, b, 1.0]
 }
 
 /// Everything about an agent that does not change.
@@ -505,6 +580,7 @@ fn draw_agent(
         .with_radii([Radius::new_ui_points(4.0)]);
     to.log_static(plan.clone(), &look)?;
     let memories = [own(&["memories"]), own(&["memories", "like now"])];
+    draw_plan(to, agent)?;
     if !agent.goals_m.is_empty() {
         let goals = agent.goals_m.iter();
         let at = goals.map(|[x, y]| [*x as f32, *y as f32, ground_m + 0.02]);
@@ -686,6 +762,7 @@ fn look(path: &Path, stage: &Stage, alone: bool) -> Option<SeriesLines> {
         ["speed"] => ("speed m/s", own),
         ["command", "linear"] => ("command m/s", if alone { SAID } else { pale }),
         ["command", "angular"] => ("turn rad/s", [0.80, 0.47, 0.65, 1.0]),
+        ["command", "steering"] => ("steering rad", [0.80, 0.47, 0.65, 1.0]),
         _ => return None,
     };
     let name = if alone {

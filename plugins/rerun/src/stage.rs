@@ -22,6 +22,8 @@ pub(crate) struct StageAgent {
     pub(crate) forward_yaw_rad: f64,
     /// The place in its root frame that odometry and plans go by (m).
     pub(crate) centre_m: Vec3,
+    /// Places of the track and the speeds planned there (m, m/s).
+    pub(crate) planned: Vec<([f32; 3], f32)>,
     /// Whether a kernel hears it.
     pub(crate) kernel: bool,
     /// Whether it is driven.
@@ -36,6 +38,14 @@ pub(crate) struct StageSensor {
     pub(crate) kind: &'static str,
     /// Readings a second.
     pub(crate) rate_hz: Option<f64>,
+}
+
+/// A track, and how fast it is to be driven.
+#[derive(Debug)]
+pub(crate) struct StageTrack {
+    /// Left and right (m).
+    pub(crate) edges_m: [Vec<[f32; 3]>; 2],
+    pub(crate) closed: bool,
 }
 
 /// A lidar, whose points are drawn.
@@ -69,6 +79,7 @@ pub(crate) struct Stage {
     /// Whether there is a ground plane.
     pub(crate) ground: bool,
     pub(crate) obstacles: Vec<(String, Geometry)>,
+    pub(crate) track: Option<StageTrack>,
     pub(crate) agents: Vec<StageAgent>,
     pub(crate) lidars: Vec<StageLidar>,
     pub(crate) marks: Vec<StageMark>,
@@ -90,12 +101,12 @@ impl Stage {
         around(obstacles.chain(self.acted_m()))
     }
 
-    /// The box in which something happens: starts and goals; all there is where nobody acts.
+    /// The box in which something happens: starts, goals and the track; all there is where nobody acts.
     pub(crate) fn focus_m(&self) -> Option<[Vec3; 2]> {
         around(self.acted_m()).or_else(|| self.bounds_m())
     }
 
-    /// Where agents start and want to go.
+    /// Where agents start and want to go, and the track.
     fn acted_m(&self) -> impl Iterator<Item = [Vec3; 2]> {
         let bodies = self.agents.iter().flat_map(|agent| {
             let links = agent.model.iter().flat_map(|m| &m.links).zip(&agent.poses);
@@ -105,7 +116,9 @@ impl Stage {
             let at = agent.goals_m.iter();
             at.map(|[x, y]| [Vec3::new(*x as f32, *y as f32, 0.0); 2])
         });
-        bodies.chain(goals)
+        let edges = self.track.iter().flat_map(|t| t.edges_m.iter().flatten());
+        let track = edges.map(|&p| [Vec3::from(p); 2]);
+        bodies.chain(goals).chain(track)
     }
 
     /// What this is, for a reader (Markdown).

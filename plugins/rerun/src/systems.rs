@@ -3,7 +3,7 @@
 use crate::batch::{Body, Mind, Pursued, Remembered, Row, Turn};
 use crate::marks::{self, Marks};
 use crate::outbox::{Cap, Outbox};
-use crate::stage::{Stage, StageAgent, StageLidar, StageSensor};
+use crate::stage::{Stage, StageAgent, StageLidar, StageSensor, StageTrack};
 use becomingone_components::actuator::Command;
 use becomingone_components::body::{LinkPoses, Model, Obstacle, TrueTwist};
 use becomingone_components::coherence::{Channels, Coherence};
@@ -17,8 +17,10 @@ use becomingone_components::sensor::{
     Gnss, MagneticField, Measurement, Mount, Range, Reading, Scan, Sensor,
 };
 use becomingone_components::time::{Rate, SimTime};
+use becomingone_components::vehicle::{Ackermann, Vehicle};
 use becomingone_systems::sensing::{gnss, lidar, magnetometer, range};
 use becomingone_systems::tick::{Reset, Tick, TickSystems};
+use becomingone_systems::vehicle::profile::SpeedProfile;
 use bevy_app::App;
 use bevy_ecs::message::Messages;
 use bevy_ecs::prelude::*;
@@ -213,6 +215,7 @@ type AgentParts<'a> = (
     Option<&'a DrivenBy>,
     Has<Coherence>,
     Has<TrueTwist>,
+    Option<&'a SpeedProfile>,
 );
 
 /// Starts a new stage: the ground, obstacles, agents.
@@ -227,13 +230,21 @@ fn gather(
     ),
     obstacles: Query<(&Name, &Obstacle)>,
     agents: Query<AgentParts, With<Agent>>,
-    drives: Query<&Drive>,
+    (drives, vehicles): (Query<&Drive>, Query<&Vehicle>),
 ) {
     cast.0.clear();
     if outbox.is_over() {
         return;
     }
+    let track = loaded.as_ref().and_then(|l| l.track.clone());
     let mut stage = Stage {
+        track: track.as_deref().map(|track| StageTrack {
+            edges_m: track.edges_m().map(|edge| {
+                let points = edge.into_iter();
+                points.map(|[x, y]| [x as f32, y as f32, 0.0]).collect()
+            }),
+            closed: track.closed,
+        }),
         tick_ns: time.tick_ns,
         seed: seed.0,
         latitude_deg: (loaded.as_ref())
@@ -250,19 +261,33 @@ fn gather(
     let mut agents: Vec<_> = agents.iter().collect();
     // Colours go by the order of names, however the world keeps its agents.
     agents.sort_by(|a, b| a.1.as_str().cmp(b.1.as_str()));
-    for (entity, name, model, poses, goals, driven_by, kernel, moves) in agents {
+    for (entity, name, model, poses, goals, driven_by, kernel, moves, profile) in agents {
         let index = stage.agents.len() as u32;
         let actuator = driven_by.map(|d| d.0);
         let drive = actuator.and_then(|a| drives.get(a).ok());
+        let vehicle = actuator.and_then(|a| vehicles.get(a).ok());
         stage.agents.push(StageAgent {
             name: name.to_string(),
             model: model.map(|m| m.0.clone()),
             poses: poses.map_or_else(Vec::new, |p| p.0.clone()),
             goals_m: goals.map_or_else(Vec::new, |g| g.waypoints_m.clone()),
             forward_yaw_rad: drive.map_or(0.0, |d| d.forward_yaw_rad),
-            centre_m: drive.map_or(Vec3::ZERO, Drive::centre),
+            centre_m: match (drive, vehicle) {
+                (Some(drive), _) => drive.centre(),
+                (None, Some(v)) => Vec3::X * v.0.fixed_axle_x_m() as f32,
+                (None, None) => Vec3::ZERO,
+            },
+            planned: profile
+                .zip(track.as_deref())
+                .map_or_else(Vec::new, |(profile, track)| {
+                    let speeds = profile.0.iter();
+                    let stations = track.stations.iter().zip(speeds);
+                    stations
+                        .map(|(s, &v)| ([s.at_m[0] as f32, s.at_m[1] as f32, 0.0], v as f32))
+                        .collect()
+                }),
             kernel,
-            driven: drive.is_some(),
+            driven: drive.is_some() || vehicle.is_some(),
         });
         let mut all = |leaves: &[&[&str]]| {
             let mut first = None;
@@ -279,8 +304,16 @@ fn gather(
             .then(|| all(&[&["kernel", "memory"]]))
             .flatten();
         let speed = moves.then(|| all(&[&["speed"]])).flatten();
-        let command = actuator
-            .zip(drive.and_then(|_| all(&[&["command", "linear"], &["command", "angular"]])));
+        let turn = if vehicle.is_some() {
+            "steering"
+        } else {
+            "angular"
+        };
+        let driven = drive.is_some() || vehicle.is_some();
+        let command = driven
+            .then(|| all(&[&["command", "linear"], &["command", turn]]))
+            .flatten();
+        let command = actuator.zip(command);
         cast.0.push(Shown {
             entity,
             index,
@@ -398,7 +431,7 @@ fn drives(
     mut outbox: ResMut<Outbox>,
     cast: Res<Cast>,
     agents: Query<(&TrueTwist, &LinkPoses, Option<&Plan>)>,
-    commands: Query<&Command<Twist2>>,
+    (twists, vehicles): (Query<&Command<Twist2>>, Query<&Command<Ackermann>>),
 ) {
     if !outbox.scalars_due {
         return;
@@ -412,11 +445,14 @@ fn drives(
         if let Some(series) = shown.speed {
             batch.scalar(series, now_ns, f64::from(twist.linear_m_s.length()));
         }
-        if let Some((actuator, series)) = shown.command
-            && let Ok(Command(command)) = commands.get(actuator)
-        {
-            batch.scalar(series, now_ns, command.linear_m_s);
-            batch.scalar(series + 1, now_ns, command.angular_rad_s);
+        if let Some((actuator, series)) = shown.command {
+            let twist = twists.get(actuator).ok();
+            let twist = twist.map(|c| [c.0.linear_m_s, c.0.angular_rad_s]);
+            let vehicle = vehicles.get(actuator).ok();
+            let vehicle = vehicle.map(|c| [c.0.speed_m_s, c.0.steering_rad]);
+            for (series, number) in (series..).zip(twist.or(vehicle).into_iter().flatten()) {
+                batch.scalar(series, now_ns, number);
+            }
         }
         if let Some(plan) = plan
             && let Some(&root) = links.0.first()

@@ -19,13 +19,14 @@ pub fn integrate(
             continue;
         };
         for said in reading.batch() {
-            advance(&mut odometry, drive, &said.value, said.source_ns);
+            let now = sides_m(drive, &said.value);
+            advance(&mut odometry, now, drive.track_width_m, said.source_ns);
         }
     }
 }
 
-/// One reading: the mean distance of each side since the last one, along an arc.
-fn advance(odometry: &mut Odometry, drive: &Drive, said: &Encoders, stamp_ns: u64) {
+/// How far the wheels of each side have rolled, on the mean (m).
+fn sides_m(drive: &Drive, said: &Encoders) -> [f64; 2] {
     let side = |left: bool| {
         let (mut sum, mut count) = (0.0, 0u32);
         for (wheel, angle) in drive.wheels.iter().zip(&said.angles_rad) {
@@ -36,11 +37,15 @@ fn advance(odometry: &mut Odometry, drive: &Drive, said: &Encoders, stamp_ns: u6
         }
         sum / f64::from(count.max(1))
     };
-    let now = [side(true), side(false)];
+    [side(true), side(false)]
+}
+
+/// One reading: how far the left and the right side have rolled by now makes an arc since the last one.
+pub(crate) fn advance(odometry: &mut Odometry, now: [f64; 2], track_width_m: f64, stamp_ns: u64) {
     if let Some(last) = odometry.last_m {
         let (left, right) = (now[0] - last[0], now[1] - last[1]);
         let distance = (left + right) / 2.0;
-        let turn = (right - left) / drive.track_width_m;
+        let turn = (right - left) / track_width_m;
         // The chord of the arc points along its middle heading.
         let (sin, cos) = libm::sincos(odometry.yaw_rad + turn / 2.0);
         let chord = distance * sinc(turn / 2.0);
@@ -100,7 +105,8 @@ mod tests {
         let mut o = Odometry::default();
         for (k, share) in [0.0, 1.0].into_iter().enumerate() {
             let angles_rad = vec![share * 0.75 * PI / 0.1, share * 1.25 * PI / 0.1];
-            advance(&mut o, &drive(), &Encoders { angles_rad }, k as u64);
+            let now = sides_m(&drive(), &Encoders { angles_rad });
+            advance(&mut o, now, drive().track_width_m, k as u64);
         }
         assert!(o.x_m.abs() < 1e-12);
         assert!((o.y_m - 2.0).abs() < 1e-12);

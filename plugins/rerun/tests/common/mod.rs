@@ -318,7 +318,9 @@ pub fn room(agents: usize) -> LoadedScene {
         models: vec![Some(model); agents],
         drives: vec![Some(drive()); agents],
         servos: vec![None; agents],
+        vehicles: vec![None; agents],
         meshes: vec![None; scene.world.obstacles.len()],
+        track: None,
         scene,
     }
 }

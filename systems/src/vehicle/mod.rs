@@ -1,0 +1,82 @@
+//! Road vehicles, in the order of a tick.
+//!
+//! - [`build`]: a description becomes a body with wheels on rays.
+//! - [`reckoning`]: where the rear wheels say it went.
+//! - [`profile`]: how fast each place of the track may be passed.
+//! - [`stanley`]: the controller that follows the track.
+//! - [`drive`]: a command becomes steering angles and forces.
+//! - [`roll`]: springs and tyres push the body.
+//! - [`laps`]: what came of it, by the truth.
+
+pub mod build;
+pub mod drive;
+pub mod laps;
+pub mod profile;
+pub mod reckoning;
+pub mod roll;
+pub mod stanley;
+
+use crate::control::{self, ControlSystems};
+use crate::hash::{Bits, HashState, RegisterState};
+use crate::physics;
+use crate::tick::{Tick, TickSystems};
+use becomingone_components::actuator::Command;
+use becomingone_components::track::Laps;
+use becomingone_components::vehicle::{Ackermann, VehicleState};
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+
+/// Runs vehicles.
+pub struct VehiclePlugin;
+
+impl Plugin for VehiclePlugin {
+    fn build(&self, app: &mut App) {
+        app.register_state::<Command<Ackermann>>("vehicle/command")
+            .register_state::<VehicleState>("vehicle/state")
+            .register_state::<Laps>("vehicle/laps")
+            .add_systems(
+                Tick,
+                (
+                    (reckoning::integrate, stanley::steer)
+                        .chain()
+                        .in_set(ControlSystems)
+                        .after(control::servo::move_joints),
+                    drive::actuate
+                        .in_set(TickSystems::Act)
+                        .after(control::servo::turn_joints),
+                    roll::push
+                        .in_set(TickSystems::Step)
+                        .before(physics::joints::govern),
+                    (roll::track, laps::count)
+                        .chain()
+                        .in_set(TickSystems::Step)
+                        .after(physics::touch::report),
+                ),
+            );
+    }
+}
+
+impl HashState for Command<Ackermann> {
+    fn bits(&self, bits: &mut Bits) {
+        bits.f64(self.0.speed_m_s);
+        bits.f64(self.0.steering_rad);
+    }
+}
+
+impl HashState for VehicleState {
+    fn bits(&self, bits: &mut Bits) {
+        bits.f64(self.steering_rad);
+        bits.f64(self.drive_n);
+        bits.f64(self.brake_n);
+        bits.f64(self.integral_m_s2);
+    }
+}
+
+impl HashState for Laps {
+    fn bits(&self, bits: &mut Bits) {
+        bits.u64(self.done);
+        bits.u64(self.off_track);
+        bits.f64(self.progress_m);
+        bits.f64(self.widest_m);
+    }
+}

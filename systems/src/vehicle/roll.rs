@@ -1,0 +1,97 @@
+//! Springs and tyres push the body before each step; after it, the wheels are where they are.
+
+use super::build::RayCastVehicle;
+use super::drive::{air_n, rolling_n};
+use crate::physics::motion::WheelAngles;
+use crate::physics::{Bodies, Physics};
+use becomingone_components::body::{LinkPoses, Pose};
+use becomingone_components::vehicle::Vehicle;
+use bevy_ecs::prelude::*;
+use glam::{Quat, Vec3};
+use rapier3d::prelude::QueryFilter;
+
+/// Casts the wheels' rays and applies what springs, tyres, brakes, engine and air do in this step.
+pub fn push(
+    mut physics: ResMut<Physics>,
+    mut vehicles: Query<(&Vehicle, &mut RayCastVehicle, &mut WheelAngles)>,
+) {
+    for (vehicle, mut rays, mut angles) in &mut vehicles {
+        let rapier = &mut physics.rapier;
+        let dt_s = rapier.integration_parameters.dt;
+        for wheel in rays.0.wheels_mut() {
+            // The mean of tyre and road, as contacts take it.
+            let road = wheel.raycast_info().ground_object;
+            let road = road.and_then(|c| rapier.colliders.get(c));
+            let tyre = vehicle.0.tyre_friction as f32;
+            wheel.friction_slip = road.map_or(tyre, |r| (tyre + r.friction()) / 2.0);
+            // Rapier adds each step's turn to an `f32`; ours are summed in `f64`.
+            wheel.rotation = 0.0;
+        }
+        let chassis = rays.0.chassis;
+        let queries = rapier.broad_phase.as_query_pipeline_mut(
+            rapier.narrow_phase.query_dispatcher(),
+            &mut rapier.bodies,
+            &mut rapier.colliders,
+            QueryFilter::default().exclude_rigid_body(chassis),
+        );
+        rays.0.update_vehicle(dt_s, queries);
+        for (wheel, angle) in rays.0.wheels().iter().zip(&mut angles.0) {
+            *angle += f64::from(wheel.rotation);
+        }
+        let rolls = rays
+            .0
+            .wheels()
+            .iter()
+            .any(|w| w.raycast_info().is_in_contact);
+        let Some(body) = rapier.bodies.get_mut(chassis) else {
+            continue;
+        };
+        // Along the road: springs have just pushed it up, and gravity has yet to pull it down again.
+        let up = body.position().rotation * Vec3::Z;
+        let velocity = body.linvel() - up * up.dot(body.linvel());
+        let speed = velocity.length();
+        let mut resistance = air_n(&vehicle.0, f64::from(speed));
+        if rolls {
+            resistance += rolling_n(&vehicle.0);
+        }
+        // Against the motion, and never past its end.
+        let most = speed * body.mass();
+        let impulse = (resistance as f32 * dt_s).min(most);
+        if speed > 0.0 {
+            body.apply_impulse(-velocity / speed * impulse, true);
+        }
+    }
+}
+
+/// Puts the wheels where springs, steering and turning have them.
+pub fn track(
+    vehicles: Query<(&ChildOf, &RayCastVehicle, &WheelAngles)>,
+    mut agents: Query<(&Bodies, &mut LinkPoses)>,
+) {
+    for (of, rays, angles) in &vehicles {
+        let Ok((_, mut links)) = agents.get_mut(of.parent()) else {
+            continue;
+        };
+        let Some((&mut root, wheels)) = links.0.split_first_mut() else {
+            continue;
+        };
+        for ((link, wheel), &angle) in wheels.iter_mut().zip(rays.0.wheels()).zip(&angles.0) {
+            let down = wheel.raycast_info().suspension_length;
+            let at = wheel.chassis_connection_point_cs + wheel.direction_cs * down;
+            // A wheel looks the same each turn, and `f32` has its finest steps near zero.
+            let turned = angle % std::f64::consts::TAU;
+            *link = root
+                * Pose::new(
+                    at,
+                    turn(Vec3::Z, f64::from(wheel.steering)) * turn(Vec3::Y, turned),
+                );
+        }
+    }
+}
+
+/// A turn about an axis, with the same bits everywhere.
+fn turn(axis: Vec3, angle_rad: f64) -> Quat {
+    let (sin, cos) = libm::sincos(angle_rad / 2.0);
+    let v = axis * sin as f32;
+    Quat::from_xyzw(v.x, v.y, v.z, cos as f32)
+}

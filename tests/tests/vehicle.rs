@@ -1,0 +1,581 @@
+//! Cars: `run vehicle` laps its track and never leaves it, a car moves as closed forms say, and bad files are told.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and its closed forms need no equal bits"
+)]
+
+use becomingone::CoherenceEngine;
+use becomingone::components::body::{LinkPoses, TruePose, TrueTwist};
+use becomingone::components::track::Laps;
+use becomingone::components::vehicle::VehicleState;
+use becomingone::prelude::*;
+use becomingone_tests::{engine, folder, get, root, run, summary};
+use glam::Vec3;
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+const G: f64 = 9.80665;
+/// Of the car's file: mass, wheelbase, stiffness of each spring, tyre.
+const MASS_KG: f64 = 1225.9;
+const WHEELBASE_M: f64 = 2.39268;
+const STIFFNESS_N_M: f64 = 21898.3;
+const TYRE: f64 = 1.0489;
+
+fn car() -> String {
+    fs::read_to_string(root().join("assets/compact_car.yaml")).unwrap()
+}
+
+/// The car with nothing that resists, so that forces are those of engine and brakes.
+fn frictionless() -> String {
+    let text = car();
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        lines.push(match line.split(':').next() {
+            Some("rolling_resistance") => "rolling_resistance: 0".to_owned(),
+            Some("drag_area_m2") => "drag_area_m2: 0".to_owned(),
+            _ => line.to_owned(),
+        });
+    }
+    lines.join("\n")
+}
+
+/// A car alone on the plane; it is told what to do through its actuator.
+fn alone(world: &str, yaml: &str) -> CoherenceEngine {
+    let scene = format!(
+        "(version: 1, world: ({world}), agents: [(name: \"car\", model: \"car.yaml\",
+          sensors: [(name: \"wheels\", kind: Encoders(), rate_hz: 1000)])])"
+    );
+    engine(&[("scene.ron", &scene), ("car.yaml", yaml)])
+}
+
+fn tell(engine: &mut CoherenceEngine, speed_m_s: f64, steering_rad: f64) {
+    engine.start().unwrap();
+    let world = engine.world_mut();
+    let mut commands = world.query::<&mut Command<Ackermann>>();
+    let told = Ackermann {
+        speed_m_s,
+        steering_rad,
+    };
+    assert_eq!(commands.iter(world).count(), 1);
+    commands.iter_mut(world).for_each(|mut c| c.0 = told);
+}
+
+fn go(engine: &mut CoherenceEngine, seconds: f64) {
+    engine.run_for(Duration::from_secs_f64(seconds)).unwrap();
+}
+
+fn speed(engine: &CoherenceEngine) -> f64 {
+    f64::from(get::<TrueTwist>(engine, "car").linear_m_s.length())
+}
+
+#[test]
+fn seeds_1_to_20_lap_the_track_and_never_leave_it() {
+    let next = AtomicU64::new(1);
+    let work = || {
+        let mut failed = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed > 20 {
+                return failed;
+            }
+            let s = summary(&["vehicle", "--seed", &seed.to_string()]);
+            let agent = &s["agents"][0];
+            let fine = agent["laps"] == 2
+                && agent["goals_reached"] == 2
+                && agent["off_track"] == 0
+                && agent["collisions"] == 0;
+            // A lap of 504 m at no more than 20 m/s takes 25 s, and no minute.
+            let best = agent["best_lap_s"].as_f64().unwrap_or_default();
+            if !(fine && best > 25.0 && best < 60.0) {
+                failed.push(format!("seed {seed}: {agent}"));
+            }
+        }
+    };
+    let failed = thread::scope(|scope| {
+        let other = scope.spawn(work);
+        let mut failed = work();
+        failed.extend(other.join().unwrap());
+        failed
+    });
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn the_scene_is_the_same_again_after_a_reset_and_on_two_threads() {
+    let mut engine = CoherenceEngine::from_scene(root().join("scenes/vehicle_track.ron")).unwrap();
+    let ten = Duration::from_secs(10);
+    let fresh = engine.run_for(ten).unwrap().state_hash;
+    engine.reset().unwrap();
+    assert_eq!(engine.run_for(ten).unwrap().state_hash, fresh);
+    for threads in ["1", "2"] {
+        let s = summary(&["vehicle", "--duration", "10s", "--threads", threads]);
+        assert_eq!(s["state_hash"], fresh.as_str(), "{threads} threads");
+    }
+    let other = summary(&["vehicle", "--duration", "10s", "--seed", "2"]);
+    assert_ne!(other["state_hash"], fresh.as_str());
+}
+
+#[test]
+fn its_own_odometry_holds_for_a_lap() {
+    let text = fs::read_to_string(root().join("scenes/vehicle_track.ron")).unwrap();
+    let text = text
+        .replace("localisation: Truth", "localisation: Odometry")
+        .replace("laps: 2", "laps: 1");
+    let mut engine = engine(&[("scene.ron", &text)]);
+    let s = engine.run().unwrap();
+    let track = s.agents[0].track.unwrap();
+    assert_eq!((track.laps, track.off_track), (1, 0), "{track:?}");
+}
+
+#[test]
+fn a_car_at_rest_stays_where_it_is() {
+    let mut engine = alone("", &car());
+    tell(&mut engine, 0.0, 0.0);
+    go(&mut engine, 10.0);
+    let early = get::<TruePose>(&engine, "car").0;
+    go(&mut engine, 50.0);
+    let pose = get::<TruePose>(&engine, "car").0;
+    // Its file places the wheels where they are at rest.
+    assert!(pose.translation_m.length() < 1e-3, "{}", pose.translation_m);
+    assert!(pose.rotation.to_axis_angle().1.abs() < 1e-3);
+    let crept = pose.translation_m.distance(early.translation_m);
+    assert!(crept < 1e-4, "{crept}");
+}
+
+#[test]
+fn springs_give_load_over_stiffness() {
+    // A tenth more weight than the file's standard gravity presses the springs by a tenth of the load at rest.
+    let mut engine = alone("gravity_m_s2: (0, 0, -10.787315)", &car());
+    tell(&mut engine, 0.0, 0.0);
+    go(&mut engine, 20.0);
+    let pose = get::<TruePose>(&engine, "car").0;
+    let ahead = 1.50876 / WHEELBASE_M;
+    for (x, share) in [(WHEELBASE_M, ahead), (0.0, 1.0 - ahead)] {
+        let load = 0.1 * MASS_KG * G * share / 2.0;
+        let sunk = -f64::from(pose.point(Vec3::X * x as f32).z);
+        let expected = load / STIFFNESS_N_M;
+        // Rapier pushes before a step what gravity pulls within it: its dampers see one tick's fall,
+        // c g dt, and carry as much.
+        let seen = 1459.4 * 1.1 * G * 1e-3 / STIFFNESS_N_M;
+        let off = (sunk - expected).abs();
+        assert!(off < 0.01 * expected + seen, "{sunk} {expected}");
+    }
+}
+
+#[test]
+fn it_accelerates_by_force_over_mass_and_power_over_speed() {
+    let mut engine = alone("", &frictionless());
+    tell(&mut engine, 100.0, 0.0);
+    go(&mut engine, 2.0);
+    let expected = 4500.0 / MASS_KG * 2.0;
+    assert!(
+        (speed(&engine) / expected - 1.0).abs() < 0.01,
+        "{}",
+        speed(&engine)
+    );
+    // Beyond P/F all power becomes kinetic energy.
+    go(&mut engine, 5.0);
+    let before = speed(&engine);
+    assert!(before > 59e3 / 4500.0);
+    go(&mut engine, 5.0);
+    let energy = MASS_KG / 2.0 * (speed(&engine).powi(2) - before * before);
+    assert!((energy / (59e3 * 5.0) - 1.0).abs() < 0.01, "{energy}");
+}
+
+#[test]
+fn it_brakes_within_the_square_of_its_speed() {
+    // Less than what locks a wheel.
+    let text = frictionless().replace("brake_force_n: 11000", "brake_force_n: 6000");
+    let mut engine = alone("", &text);
+    tell(&mut engine, 20.0, 0.0);
+    go(&mut engine, 15.0);
+    assert!((speed(&engine) - 20.0).abs() < 0.05, "{}", speed(&engine));
+    let from = get::<TruePose>(&engine, "car").0.translation_m;
+    tell(&mut engine, 0.0, 0.0);
+    go(&mut engine, 10.0);
+    let way = f64::from(
+        get::<TruePose>(&engine, "car")
+            .0
+            .translation_m
+            .distance(from),
+    );
+    // Full brakes down to a / k, where the speed control begins to let go and the rest dies out: v² / 2a, and
+    // (a / k)² / 2a more.
+    let a = 6000.0 / MASS_KG;
+    let expected = 400.0 / (2.0 * a) + a / 50.0;
+    assert!((way / expected - 1.0).abs() < 0.03, "{way} {expected}");
+    let rolls = get::<TrueTwist>(&engine, "car").linear_m_s.x;
+    assert!(rolls.abs() < 1e-3, "{rolls}");
+    assert_eq!(get::<VehicleState>(&engine, "car/drive").brake_n, 6000.0);
+}
+
+#[test]
+fn a_slow_circle_is_that_of_the_bicycle() {
+    for steering in [0.1f64, -0.3, 0.5] {
+        let mut engine = alone("", &car());
+        tell(&mut engine, 2.0, steering);
+        go(&mut engine, 6.0);
+        // The root is the middle of the rear axle.
+        let twist = get::<TrueTwist>(&engine, "car");
+        let radius = speed(&engine) / f64::from(twist.angular_rad_s.z);
+        let expected = WHEELBASE_M / steering.tan();
+        assert!(
+            (radius / expected - 1.0).abs() < 0.01,
+            "{radius} {expected}"
+        );
+    }
+}
+
+#[test]
+fn tyres_hold_no_more_than_their_friction() {
+    let mut engine = alone("ground: (friction: 0.5)", &car());
+    tell(&mut engine, 15.0, 0.0);
+    go(&mut engine, 10.0);
+    // The bicycle would need 19 m/s² for this; road and tyre, on the mean, hold 0.77 g.
+    tell(&mut engine, 15.0, 0.2);
+    go(&mut engine, 1.5);
+    let limit = (TYRE + 0.5) / 2.0 * G;
+    let mut most = 0.0f64;
+    let mut mean = 0.0;
+    for _ in 0..100 {
+        let before = get::<TrueTwist>(&engine, "car").linear_m_s;
+        go(&mut engine, 0.01);
+        let after = get::<TrueTwist>(&engine, "car").linear_m_s;
+        let a = f64::from((after - before).truncate().length()) / 0.01;
+        most = most.max(a);
+        mean += a / 100.0;
+    }
+    assert!(mean > 0.5 * limit && mean < 1.1 * limit, "{mean} {limit}");
+    assert!(most < 1.5 * limit, "{most} {limit}");
+}
+
+#[test]
+fn wheels_turn_as_far_as_the_car_goes() {
+    let mut engine = alone("", &car());
+    tell(&mut engine, 10.0, 0.0);
+    go(&mut engine, 10.0);
+    let said = get::<Reading<Encoders>>(&engine, "car/wheels");
+    let way = f64::from(get::<TruePose>(&engine, "car").0.translation_m.x);
+    for angle in &said.latest().unwrap().value.angles_rad {
+        // A tick later than the reading, the car is a centimetre further.
+        assert!((angle * 0.2826 / way - 1.0).abs() < 2e-3, "{angle} {way}");
+    }
+    // Wheels stand on the road where it is seen that they do.
+    let links = get::<LinkPoses>(&engine, "car").0;
+    assert_eq!(links.len(), 5);
+    for link in &links[1..] {
+        assert!((link.translation_m.z - 0.2826).abs() < 5e-3);
+    }
+}
+
+#[test]
+fn who_leaves_the_track_is_told() {
+    let scene = "(version: 1, duration_s: 8, world: (track: (centre_line_m: [(0, 0), (60, 0)], width_m: 6, closed: false)),
+      agents: [(name: \"car\", model: \"compact_car.yaml\", position_m: (5, 0, 0))])";
+    let mut engine = engine(&[("scene.ron", scene)]);
+    tell(&mut engine, 5.0, 0.3);
+    go(&mut engine, 4.0);
+    let laps = get::<Laps>(&engine, "car");
+    assert!(
+        laps.off && laps.off_track == 1 && laps.widest_m > 3.0,
+        "{laps:?}"
+    );
+    let folder = folder(&[("scene.ron", scene)]);
+    let ran = run(folder.path(), &["run", "scene.ron", "--rerun", "off"]);
+    assert!(ran.stdout.contains("off track"), "{}", ran.stdout);
+}
+
+#[test]
+fn an_open_track_is_driven_to_its_end() {
+    let scene = "(version: 1, world: (track: (centre_line_m: [(0, 0), (60, 0), (100, 40)], width_m: 6, closed: false)),
+      agents: [(name: \"car\", model: \"compact_car.yaml\", position_m: (5, 0, 0),
+        controller: Track(speed_m_s: 12, localisation: Truth))])";
+    let mut engine = engine(&[("scene.ron", scene)]);
+    let s = engine.run().unwrap();
+    let track = s.agents[0].track.unwrap();
+    assert_eq!((track.laps, track.off_track), (1, 0));
+    let [x, y, _] = s.agents[0].position;
+    assert!((x - 100.0).hypot(y - 40.0) < 5.0, "{x} {y}");
+    assert!(s.sim_s < 25.0);
+}
+
+/// A bad vehicle: what is replaced by what, where the message must point, what it must say.
+type Bad = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
+
+const BAD: &[Bad] = &[
+    (
+        "mass_kg: 1225.9",
+        "mass: 1225.9",
+        "mass: 1225.9",
+        &["unknown key `mass`", "did you mean `mass_kg`?"],
+    ),
+    ("mass_kg: 1225.9", "", "", &["found no `mass_kg`"]),
+    (
+        "mass_kg: 1225.9",
+        "mass_kg: -3",
+        "-3 ",
+        &["mass_kg: found -3; expected kilograms, positive"],
+    ),
+    ("mass_kg: 1225.9", "mass_kg: .nan", ".nan", &["found NaN"]),
+    ("mass_kg: 1225.9", "mass_kg: heavy", "heavy", &["heavy"]),
+    (
+        "[309.1, 1543.1, 1538.9]",
+        "[309.1, 1543.1, 99.0]",
+        "1543.1",
+        &["at most the sum of the other two"],
+    ),
+    (
+        "[2.39268, 0.694944, 0.2826]",
+        "[2.39268, 0.694944, 2.0]",
+        "2.0]",
+        &["wheels[0].position_m[2]", "reaches below the body"],
+    ),
+    (
+        "[2.39268, 0.694944, 0.2826]",
+        "[2.39268, 0.694944, 0.32]",
+        "0.32]",
+        &["one plane under all wheels"],
+    ),
+    (
+        "    driven: true\n",
+        "",
+        "  - name: front_left",
+        &["no driven wheel", "`driven: true`"],
+    ),
+    (
+        "    steered: true\n",
+        "",
+        "  - name: front_left",
+        &["no steered wheel"],
+    ),
+    (
+        "  - name: front_right",
+        "  - name: front_left",
+        "",
+        &["`front_left` a second time"],
+    ),
+    (
+        "[1.50876, 0.0, 0.557784]",
+        "[5.0, 0.0, 0.557784]",
+        "[5.0",
+        &["a centre of mass among the wheels"],
+    ),
+    (
+        "stiffness_n_m: 21898.3",
+        "stiffness_n_m: 2000",
+        "",
+        &["travel_m", "a stiffer spring"],
+    ),
+    (
+        "travel_m: 0.28",
+        "travel_m: 0.5",
+        "0.5 # [A]",
+        &["at most rest_length_m"],
+    ),
+    (
+        "brake_force_n: 11000",
+        "brake_force_n: [1]",
+        "[1]",
+        &["found a list; expected a number"],
+    ),
+];
+
+#[test]
+fn bad_vehicles_say_where() {
+    let good = car();
+    let mut wrong = Vec::new();
+    for (was, is, at, says) in BAD {
+        assert!(good.contains(was), "{was}");
+        let text = good.replace(was, is);
+        let here = folder(&[("bad.yaml", &text)]);
+        for args in [
+            ["check", "bad.yaml"].as_slice(),
+            &[
+                "run", "vehicle", "--model", "bad.yaml", "--quiet", "--rerun", "off",
+            ],
+        ] {
+            let ran = run(here.path(), args);
+            let line = text
+                .find(at)
+                .map_or(0, |at| text[..at].matches('\n').count() + 1);
+            let place = format!("bad.yaml:{line}:");
+            let fine = ran.code == Some(2)
+                && says.iter().all(|s| ran.stderr.contains(s))
+                && (at.is_empty() || ran.stderr.contains(&place));
+            if !fine {
+                wrong.push(format!(
+                    "{is:?} {args:?}: {:?} {} (at {place})",
+                    ran.code, ran.stderr
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn all_mistakes_of_a_vehicle_are_told_at_once() {
+    let text = car()
+        .replace("mass_kg: 1225.9", "mass_kg: 0")
+        .replace("tyre_friction: 1.0489", "tyre_friction: -1")
+        .replace("max_power_w: 59000", "max_power_w: .inf");
+    let here = folder(&[("bad.yaml", &text)]);
+    let ran = run(here.path(), &["check", "bad.yaml"]);
+    for path in [
+        "mass_kg: found 0",
+        "tyre_friction: found -1",
+        "engine.max_power_w: found inf",
+    ] {
+        assert!(ran.stderr.contains(path), "{}", ran.stderr);
+    }
+    assert_eq!(ran.stderr.matches("bad.yaml:").count(), 3, "{}", ran.stderr);
+}
+
+#[test]
+fn files_that_are_no_vehicles_are_refused() {
+    let here = folder(&[
+        ("empty.yaml", ""),
+        ("list.yaml", "- 1\n- 2\n"),
+        ("open.yaml", "name: [1, 2\nmass_kg: 3"),
+        ("tabs.yaml", "name: x\n\tmass_kg: 3"),
+        (
+            "bomb.yaml",
+            "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n",
+        ),
+        ("broken.ron", "(name: \"x\", mass_kg: "),
+    ]);
+    fs::write(here.path().join("deep.yaml"), "[".repeat(100_000)).unwrap();
+    fs::write(here.path().join("bytes.yaml"), b"name: \xff\xfe").unwrap();
+    let huge = fs::File::create(here.path().join("huge.yaml")).unwrap();
+    huge.set_len(3 << 30).unwrap();
+    for name in [
+        "empty.yaml",
+        "list.yaml",
+        "open.yaml",
+        "tabs.yaml",
+        "bomb.yaml",
+        "broken.ron",
+        "deep.yaml",
+        "bytes.yaml",
+        "huge.yaml",
+        "missing.yaml",
+    ] {
+        let args = [
+            "run", "vehicle", "--model", name, "--quiet", "--rerun", "off",
+        ];
+        let ran = run(here.path(), &args);
+        assert_eq!(ran.code, Some(2), "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains(name), "{name}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("panicked"), "{name}: {}", ran.stderr);
+        assert!(ran.wall < Duration::from_secs(5), "{name}: {:?}", ran.wall);
+    }
+}
+
+#[test]
+fn robots_and_vehicles_are_not_mixed_up() {
+    let here = folder(&[]);
+    for (args, says) in [
+        (
+            ["vehicle", "--model", "built-in/assets/rover.urdf"],
+            "a vehicle description (.yaml)",
+        ),
+        (
+            ["robot", "--model", "built-in/assets/compact_car.yaml"],
+            "a robot description",
+        ),
+    ] {
+        let ran = run(
+            here.path(),
+            &[&["run"], &args[..], &["--rerun", "off"]].concat(),
+        );
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn bad_tracks_say_where() {
+    let scene = |track: &str, start: &str| {
+        format!(
+            "(version: 1,\n world: (track: (\n  {track})),\n agents: [(name: \"car\", model: \"compact_car.yaml\",\n  {start}\n  controller: Track(speed_m_s: 9))])"
+        )
+    };
+    const ROUND: &str = "centre_line_m: [(0, 0), (60, 0), (60, 60), (0, 60)], width_m: 8";
+    for (track, start, line, says) in [
+        (
+            "centre_line_m: [(0, 0), (60, 0)], width_m: 8",
+            "",
+            3,
+            "found 2 points; expected 3 to",
+        ),
+        (
+            "centre_line_m: [(0, 0), (60, 0), (60, 0)], width_m: 8",
+            "",
+            3,
+            "centre_line_m[2]: found a point 0.000 m from",
+        ),
+        (
+            "centre_line_m: [(0, 0), (2, 0), (1, 2)], width_m: 1",
+            "",
+            3,
+            "a centre line of",
+        ),
+        (
+            "centre_line_m: [(0, 0), (5, 0), (5, 5), (0, 5)], width_m: 8",
+            "",
+            3,
+            "more than half the width",
+        ),
+        (
+            "centre_line_m: [(0, 0), (60, 60), (60, 0), (0, 60)], width_m: 4",
+            "",
+            3,
+            "from itself, near point",
+        ),
+        (
+            "centre_line_m: [(0, 0), (60, 0), (60, 60), (0, 60)], width_m: -8",
+            "",
+            3,
+            "track.width_m: found -8",
+        ),
+        (
+            "centre_line_m: [(0, 0), (60, 0), (60, NaN)], width_m: 8",
+            "",
+            3,
+            "centre_line_m[2][1]: found NaN",
+        ),
+        (
+            ROUND,
+            "position_m: (30, 30, 0),",
+            5,
+            "from the centre line; expected a start on the track",
+        ),
+        (ROUND, "yaw_rad: 2.4,", 5, "against the track's direction"),
+    ] {
+        let here = folder(&[("bad.ron", &scene(track, start))]);
+        let ran = run(here.path(), &["check", "bad.ron"]);
+        assert_eq!(ran.code, Some(2), "{track} {start}: {}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{says}: {}", ran.stderr);
+        let place = format!("bad.ron:{line}:");
+        assert!(ran.stderr.contains(&place), "{place} {}", ran.stderr);
+    }
+    let none = "(version: 1, agents: [(name: \"car\", model: \"compact_car.yaml\", controller: Track(speed_m_s: 9))])";
+    let here = folder(&[("bad.ron", none)]);
+    let ran = run(here.path(), &["check", "bad.ron"]);
+    assert!(
+        ran.stderr.contains("found no track to drive on"),
+        "{}",
+        ran.stderr
+    );
+}
