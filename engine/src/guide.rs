@@ -77,14 +77,27 @@
 //! | links, inertias, fixed joints | fixed joints fuse their links; missing, zero or impossible inertia is repaired from the shape, with a warning |
 //! | box, cylinder, sphere, meshes (STL, COLLADA, OBJ) | as they are; meshes touch by their convex hull; a driven wheel touches as a cylinder |
 //! | `package://`, `file://`, relative and absolute paths | resolved from the description's folder upwards; a collider that is not found is an error, a visual a warning |
-//! | revolute, continuous, prismatic | position limits, effort, damping or friction applied; start positions are moved into the limits, with a warning |
+//! | revolute, continuous, prismatic | position limits, effort, velocity, damping and Coulomb friction are applied; start positions are moved into the limits, with a warning |
 //! | planar, floating | free, without limits or damping |
-//! | mimic, velocity limits | read; a velocity limit bounds a driven wheel, otherwise neither acts yet |
+//! | mimic | the follower is pulled along by a servo of 30 Hz; it does not push back on what it follows |
 //! | parts of one robot | pass through each other |
+//!
+//! MJCF is read into the same model: includes, defaults, several joints on a body (with links of a share of its
+//! mass between them), ball and free joints, armature, springs, `equality` between joints as mimics. What is not
+//! taken over is said in a warning; `becomingone inspect FILE` lists all of them.
+//!
+//! # Joints that move
+//!
+//! `drive: Joints()` puts a position servo on every joint that turns or slides about one axis: `effort = stiffness
+//! (target - position) + damping (target speed - speed)`, up to the joint's effort, its target no faster than the
+//! joint's velocity. Stiffness and damping that are not given follow from what each joint carries. `fixed: true`
+//! bolts the root to the world. The scene `arm_wave` shows it, and
+//! [`Command<JointTargets>`](crate::components::joints::JointTargets) is what a controller of your own writes.
 //!
 //! Physics counts in 32 bits: positions are bounded to 1 km from the origin, where steps are still finer
 //! than what a slow robot moves in a tick.
 //!
 //! A drive is found where continuous joints on the root have level, parallel axes and their wheels
-//! reach the ground; left and right go by the wheels' names, else by REP 103. Steered wheels are not
-//! driven yet.
+//! reach the ground; left and right go by the wheels' names, else by REP 103. Wheels that touch the ground and
+//! turn within limits about a standing axis are steered: their axes meet in the centre of the arc (Ackermann), the
+//! patrol plans arcs that they can follow, and backs up where it finds none.
