@@ -218,13 +218,8 @@ impl Physics {
     ) -> RigidBodyHandle {
         let inertial = &link.inertial;
         let mut inertia_kg_m2 = inertial.inertia_kg_m2;
-        if let Some(joint) = carried_by.filter(|j| j.armature > 0.0) {
-            // A rotor adds to the inertia about the joint's axis alone.
-            let [x, y, z] = joint
-                .axis
-                .to_array()
-                .map(|k| joint.axis * k * joint.armature);
-            inertia_kg_m2 += Mat3::from_cols(x, y, z);
+        if let Some(joint) = carried_by {
+            inertia_kg_m2 += rotor(joint);
         }
         let body = self.rapier.insert_body(body.additional_mass_properties(
             MassProperties::with_inertia_matrix(inertial.com_m, inertial.mass_kg, inertia_kg_m2),
@@ -351,6 +346,20 @@ fn upright(geometry: &Geometry) -> Pose {
                 )
         }
         _ => geometry.pose,
+    }
+}
+
+/// Inertia of a joint's armature, in the child's axes: that of a thin disc about the joint's axis, whose
+/// other moments are half of it. Inertia about the axis alone is that of no body, and does not stay finite.
+fn rotor(joint: &Joint) -> Mat3 {
+    match joint.kind {
+        JointKind::Revolute | JointKind::Continuous => {
+            let [x, y, z] = joint.axis.to_array().map(|k| joint.axis * k);
+            (Mat3::from_cols(x, y, z) + Mat3::IDENTITY) * (joint.armature / 2.0)
+        }
+        JointKind::Spherical => Mat3::IDENTITY * joint.armature,
+        // It has inertia but no weight, as no body has.
+        JointKind::Prismatic | JointKind::Planar | JointKind::Floating => Mat3::ZERO,
     }
 }
 
