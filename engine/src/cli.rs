@@ -16,10 +16,11 @@ use becomingone_components::drive::Drive;
 use becomingone_components::scene::LoadedScene;
 use becomingone_components::vehicle::VehicleModel;
 use becomingone_model::{Files, did_you_mean, load_robot};
+use becomingone_systems::control::teleop::{Hand, TeleopPlugin};
 use becomingone_systems::profile::Profiler;
 use bevy_ecs::prelude::*;
 use clap::{Args, Parser, Subcommand};
-use std::io::{IsTerminal, Read as _, Write as _};
+use std::io::{IsTerminal, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,8 +33,11 @@ static UNSAID: OnceLock<std::io::Error> = OnceLock::new();
 /// A line on stdout. A reader that has left, or a full disk, is no reason to lose the run's files.
 macro_rules! say {
     ($($text:tt)*) => {
-        if let Err(error) = writeln!(std::io::stdout(), $($text)*) {
-            UNSAID.get_or_init(|| error);
+        if let Err(error) = std::io::Write::write_fmt(
+            &mut std::io::stdout(),
+            format_args!("{}\n", format_args!($($text)*)),
+        ) {
+            $crate::cli::UNSAID.get_or_init(|| error);
         }
     };
 }
@@ -41,14 +45,21 @@ macro_rules! say {
 /// A line on stderr; where that is gone too, there is nobody to tell.
 macro_rules! complain {
     ($($text:tt)*) => {
-        drop(writeln!(std::io::stderr(), $($text)*))
+        drop(std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("{}\n", format_args!($($text)*)),
+        ))
     };
 }
 
+mod live;
 mod overlays;
+mod show;
+mod terminal;
 
 use crate::scene::Overlays;
 use overlays::OverlayArgs;
+use show::{Rerun, Shown};
 
 /// Runs robots and vehicles from scene files.
 #[derive(Parser)]
@@ -104,6 +115,7 @@ const EXAMPLES: &str = "Examples:
   becomingone run robot --set agents.rover.controller.speed_m_s=0.8
   becomingone run vehicle --model my_car.yaml
   becomingone run path/to/robot.urdf --duration 10s --summary run.json
+  becomingone run robot --teleop --rerun serve
 
 Exit status: 0 done, 1 the run failed, 2 bad input, 130 Ctrl-C.";
 
@@ -121,14 +133,22 @@ struct Run {
     overlays: OverlayArgs,
     #[command(flatten)]
     pace: PaceArgs,
+    /// Keys in the terminal: pause, step, speed, reset, quit; h lists them. In real time, if nothing else is said.
+    #[arg(long)]
+    interactive: bool,
+    /// Drive an agent, the first one that is driven or the named one, by arrows or w a s d, in place of its
+    /// controller. With the keys of --interactive; runs until q, Ctrl-C or --duration.
+    #[arg(long, value_name = "AGENT", num_args = 0..=1, require_equals = true)]
+    teleop: Option<Option<String>>,
     /// Seed of every random number; else the scene's.
     #[arg(long)]
     seed: Option<u64>,
     /// Threads of the physics; the results are the same.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
-    /// What Rerun gets: auto (a viewer if there is one, else a file), save=FILE, or off.
-    #[arg(long, default_value = "auto", value_parser = rerun)]
+    /// What Rerun gets: auto (a viewer if there is one, else a file), spawn (a viewer now), serve or
+    /// serve=PORT (viewers that come and go), connect=URL (a viewer that runs, or will), save=FILE, or off.
+    #[arg(long, default_value = "auto", value_parser = show::parse, value_name = "HOW")]
     rerun: Rerun,
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
@@ -144,7 +164,7 @@ struct Run {
 #[derive(Args)]
 #[group(multiple = false)]
 struct PaceArgs {
-    /// As fast as possible (the default).
+    /// As fast as possible (the default, but for --interactive and --teleop).
     #[arg(long)]
     fast: bool,
     /// One simulated second a second.
@@ -156,28 +176,13 @@ struct PaceArgs {
 }
 
 impl PaceArgs {
-    fn pace(&self) -> Pace {
+    fn pace(&self, or: Pace) -> Pace {
         match self.rate {
             Some(rate) => Pace::Rate(rate),
             None if self.real_time => Pace::RealTime,
-            None => Pace::Fast,
+            None if self.fast => Pace::Fast,
+            None => or,
         }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Rerun {
-    Auto,
-    Save(PathBuf),
-    Off,
-}
-
-fn rerun(text: &str) -> Result<Rerun, String> {
-    match text.split_once('=') {
-        None if text == "auto" => Ok(Rerun::Auto),
-        None if text == "off" => Ok(Rerun::Off),
-        Some(("save", file)) if !file.is_empty() => Ok(Rerun::Save(file.into())),
-        _ => Err("expected auto, off or save=FILE".to_owned()),
     }
 }
 
@@ -217,9 +222,7 @@ impl From<EngineError> for Failure {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
-        .format_timestamp(None)
-        .init();
+    log_to_terminal();
     let done = match Cli::parse().command {
         Do::Run(run) => run.go(),
         Do::Check {
@@ -253,6 +256,21 @@ pub fn main() -> ExitCode {
         (Ok(_), Some(error)) => fail(&format!("stdout: {error}"), 1),
         (done, _) => exit_code(done),
     }
+}
+
+/// Warnings, and what viewers do; who comes and goes is told by us, not by Rerun's client as well.
+fn log_to_terminal() {
+    const SAID: &str = "warn,becomingone_rerun=info,re_grpc_client=off";
+    let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(SAID))
+        .format_timestamp(None)
+        .write_style(if coloured {
+            env_logger::WriteStyle::Always
+        } else {
+            env_logger::WriteStyle::Never
+        })
+        .target(env_logger::Target::Pipe(Box::new(terminal::Lines)))
+        .init();
 }
 
 fn exit_code(done: Result<ExitCode, Failure>) -> ExitCode {
@@ -395,6 +413,12 @@ fn warn(loaded: &LoadedScene) {
 
 impl Run {
     fn go(self) -> Result<ExitCode, Failure> {
+        let by_keys = self.interactive || self.teleop.is_some();
+        if by_keys && !std::io::stdin().is_terminal() {
+            return Err(Failure::BadInput(
+                "--interactive and --teleop read keys, and standard input is no terminal; run without them, or in a terminal".to_owned(),
+            ));
+        }
         let interrupt = Interrupt::catch()?;
         let mut loaded = load(
             &self.what,
@@ -414,14 +438,32 @@ impl Run {
             .transpose()
             .map_err(|e| Failure::Run(e.to_string()))?;
         let name = loaded.scene.name.clone();
+        let driven = self
+            .teleop
+            .as_ref()
+            .map(|agent| driven(&loaded, agent.as_deref()))
+            .transpose()?;
         let mut engine = CoherenceEngine::from_loaded(loaded);
         if let Some(duration) = self.duration {
             engine.set_duration(duration);
+        } else if driven.is_some() {
+            // Who drives decides when it is over: goals do not.
+            engine.set_duration(Duration::MAX);
         }
-        engine
-            .set_threads(usize::from(self.threads))
-            .set_pace(self.pace.pace());
-        let shown = self.show(&mut engine, &name)?;
+        let pace = self
+            .pace
+            .pace(if by_keys { Pace::RealTime } else { Pace::Fast });
+        engine.set_threads(usize::from(self.threads)).set_pace(pace);
+        let driven = driven.map(|agent| {
+            let hand = Hand::default();
+            engine.add_plugin(TeleopPlugin {
+                agent: agent.clone(),
+                hand: hand.clone(),
+            });
+            (agent, hand)
+        });
+        let dial = by_keys.then(|| live::Dial::of(&mut engine));
+        let shown = Shown::begin(&self.rerun, &mut engine, &name)?;
         interrupt.stops(engine.stop_handle());
         engine.start()?;
         if !self.quiet {
@@ -430,12 +472,29 @@ impl Run {
             warn(engine.world().resource::<LoadedScene>());
         }
 
-        let mut progress = (!self.quiet).then(Progress::new);
+        let keys = match dial {
+            None => None,
+            Some(dial) => {
+                let wanted = live::Wanted {
+                    run: engine.stop_handle(),
+                    dial,
+                    pace,
+                    driven,
+                    quiet: self.quiet,
+                };
+                let interrupt = interrupt.clone();
+                let taken = live::Keys::take(wanted, move || interrupt.press());
+                Some(taken.map_err(|e| Failure::Run(format!("the terminal: {e}")))?)
+            }
+        };
+        // The status line of the keys says more.
+        let mut progress = (!self.quiet && !by_keys).then(Progress::new);
         let ran = engine.run_watched(|engine| {
             if let Some(progress) = &mut progress {
                 progress.look(engine);
             }
         });
+        drop(keys);
         // Whatever happened, the recording is closed and the summary written.
         if let Some(progress) = progress {
             progress.end();
@@ -460,90 +519,6 @@ impl Run {
             ExitCode::SUCCESS
         })
     }
-
-    #[cfg(feature = "rerun")]
-    fn show(&self, engine: &mut CoherenceEngine, scene: &str) -> Result<Shown, Failure> {
-        use becomingone_rerun::{RerunPlugin, Sink, viewer};
-        let (sink, file) = match &self.rerun {
-            Rerun::Off => return Ok(Shown(None)),
-            Rerun::Save(file) => (Sink::File(file.clone()), Some(file.clone())),
-            Rerun::Auto => match open_viewer() {
-                Some(url) => (Sink::Viewer { url }, None),
-                None => {
-                    let file = PathBuf::from(format!("{scene}.rrd"));
-                    (Sink::File(file.clone()), Some(file))
-                }
-            },
-        };
-        let plugin = match RerunPlugin::new(sink, scene) {
-            Ok(plugin) => plugin,
-            // Nobody asked for this file.
-            Err(error) if self.rerun == Rerun::Auto => {
-                complain!("warning: {error}; running without a recording");
-                return Ok(Shown(None));
-            }
-            Err(error) => return Err(Failure::BadInput(error.to_string())),
-        };
-        engine.add_plugin(plugin);
-        Ok(Shown(Some(file.map(|f| (viewer::open_command(&f), f)))))
-    }
-
-    #[cfg(not(feature = "rerun"))]
-    fn show(&self, _engine: &mut CoherenceEngine, _scene: &str) -> Result<Shown, Failure> {
-        match self.rerun {
-            Rerun::Save(_) => Err(Failure::BadInput(
-                "found --rerun save, but this binary was built without Rerun; build it with --features rerun".to_owned(),
-            )),
-            Rerun::Auto | Rerun::Off => Ok(Shown(None)),
-        }
-    }
-}
-
-/// The viewer's address, if there is someone to look, something to look at, and a viewer.
-#[cfg(feature = "rerun")]
-fn open_viewer() -> Option<String> {
-    use becomingone_rerun::viewer;
-    let program = viewer::find().ok()?;
-    match viewer::spawn(&program) {
-        Ok(viewer) => Some(viewer.url),
-        Err(error) => {
-            complain!("warning: {error}; saving to a file instead");
-            None
-        }
-    }
-}
-
-/// What Rerun gets: nothing, a viewer (no file), or a file and the command that opens it.
-struct Shown(Option<Option<(String, PathBuf)>>);
-
-impl Shown {
-    #[cfg(feature = "rerun")]
-    fn end(self, engine: &mut CoherenceEngine, quiet: bool) {
-        let Some(to) = self.0 else { return };
-        // Half of the two seconds in which a stopped run is gone.
-        let limit = Duration::from_secs(1);
-        // What was lost was logged when it was.
-        if let Some(report) = becomingone_rerun::finish(engine.world_mut(), limit)
-            && report.dropped > 0
-        {
-            complain!(
-                "warning: Rerun missed {} of {} batches",
-                report.dropped,
-                report.dropped + report.sent
-            );
-        }
-        if let Some((command, file)) = to
-            && !quiet
-        {
-            say!(
-                "recorded {}; to look at it:\n    {command}\n",
-                file.display()
-            );
-        }
-    }
-
-    #[cfg(not(feature = "rerun"))]
-    fn end(self, _engine: &mut CoherenceEngine, _quiet: bool) {}
 }
 
 /// Fails before the run where its result could not be written after it.
@@ -564,21 +539,28 @@ fn write_summary(summary: &Summary, file: &Path) -> Result<(), Failure> {
 }
 
 /// Ctrl-C: the first one stops the run, once there is one; the second one ends the program.
+#[derive(Clone)]
 struct Interrupt(Arc<(AtomicBool, OnceLock<StopHandle>)>);
 
 impl Interrupt {
     fn catch() -> Result<Self, Failure> {
-        let shared = Arc::new((AtomicBool::new(false), OnceLock::<StopHandle>::new()));
-        let seen = shared.clone();
-        ctrlc::set_handler(move || {
-            let again = seen.0.swap(true, Ordering::AcqRel);
-            match seen.1.get() {
-                Some(run) if !again => run.stop(),
-                _ => std::process::exit(130),
+        let here = Self(Arc::default());
+        let handler = here.clone();
+        ctrlc::set_handler(move || handler.press())
+            .map_err(|e| Failure::Run(format!("Ctrl-C cannot be caught: {e}")))?;
+        Ok(here)
+    }
+
+    /// Ctrl-C, as a signal or as a key.
+    fn press(&self) {
+        let again = self.0.0.swap(true, Ordering::AcqRel);
+        match self.0.1.get() {
+            Some(run) if !again => run.stop(),
+            _ => {
+                terminal::restore();
+                std::process::exit(130)
             }
-        })
-        .map_err(|e| Failure::Run(format!("Ctrl-C cannot be caught: {e}")))?;
-        Ok(Self(shared))
+        }
     }
 
     fn stops(&self, run: StopHandle) {
@@ -588,6 +570,30 @@ impl Interrupt {
 
     fn came(&self) -> bool {
         self.0.0.load(Ordering::Acquire)
+    }
+}
+
+/// The agent that is driven by hand: the named one, or the first that has a drive.
+fn driven(loaded: &LoadedScene, named: Option<&str>) -> Result<String, Failure> {
+    let agents = loaded.scene.agents.iter().zip(&loaded.drives);
+    let drivable: Vec<&str> = agents
+        .filter(|(_, drive)| drive.is_some())
+        .map(|(agent, _)| agent.name.as_str())
+        .collect();
+    let found = match named {
+        None => drivable.first(),
+        Some(named) => drivable.iter().find(|name| **name == named),
+    };
+    match (found, named) {
+        (Some(found), _) => Ok((*found).to_owned()),
+        (None, Some(named)) if !drivable.is_empty() => Err(Failure::BadInput(format!(
+            "--teleop: found `{named}`; expected an agent that is driven: {}{}",
+            drivable.join(", "),
+            did_you_mean(named, drivable.iter().copied())
+        ))),
+        (None, _) => Err(Failure::BadInput(
+            "--teleop: this scene has no agent that is driven".to_owned(),
+        )),
     }
 }
 
@@ -659,7 +665,6 @@ struct Progress {
     over_itself: bool,
     last: Instant,
     ticks: u64,
-    lines: u32,
 }
 
 impl Progress {
@@ -668,7 +673,6 @@ impl Progress {
             over_itself: std::io::stderr().is_terminal(),
             last: Instant::now(),
             ticks: 0,
-            lines: 0,
         }
     }
 
@@ -683,7 +687,6 @@ impl Progress {
             return;
         }
         self.last = Instant::now();
-        self.lines += 1;
         let world = engine.world();
         let reached: u64 = world
             .try_query::<&Goals>()
@@ -693,16 +696,14 @@ impl Progress {
             seconds(engine.time().now_ns)
         );
         if self.over_itself {
-            let _ = write!(std::io::stderr(), "\r{line}\x1b[K");
+            terminal::show(&line);
         } else {
             complain!("{line}");
         }
     }
 
     fn end(self) {
-        if self.over_itself && self.lines > 0 {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
+        terminal::clear();
     }
 }
 

@@ -11,15 +11,21 @@
 //! - `thread`: the queue's other end; the only place that talks to Rerun.
 //! - `recording`, `shapes`, `page`, `blueprint`: batches, geometry, what is remembered and the layout in Rerun's
 //!   words.
-//! - `sink`: the file or the connection.
+//! - `sink`, `server`: the file, the connection to a viewer, or the server that viewers connect to.
 //!
 //! # Who waits for whom
 //!
 //! A tick copies numbers into a batch and hands it to a queue of [`QUEUE`] batches; it makes no
-//! call to Rerun. Where the queue is full, a [`Sink::Viewer`] never makes the tick wait: the batch
-//! is dropped, counted, and the recording says so. A [`Sink::File`] makes it wait for at most
+//! call to Rerun. Where the queue is full, a [`Sink::Viewer`] or [`Sink::Server`] never makes the tick wait: the
+//! batch is dropped, counted, and the recording says so. A [`Sink::File`] makes it wait for at most
 //! [`PATIENCE`] (a fast run outpaces any disk, and who saves a file wants all of it), and only for
 //! as long as the disk keeps up at all. What is simulated never depends on either.
+//!
+//! # Viewers come and go
+//!
+//! A [`Sink::Viewer`] is looked for until the run ends, also after it was there and went: whoever comes
+//! late sees what stands there, and the run from then on. A [`Sink::Server`] keeps what was said, up to
+//! 256 MB, for as many viewers as come; it ends with the run.
 //!
 //! # Time
 //!
@@ -32,6 +38,7 @@ mod marks;
 mod outbox;
 mod page;
 mod recording;
+mod server;
 mod shapes;
 mod sink;
 mod stage;
@@ -43,7 +50,8 @@ use becomingone_components::sensor::{Contact, Encoders, Gnss, Imu, MagneticField
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use outbox::{Mailbox, Outbox};
-use sink::Output;
+use sink::Opened;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,10 +63,17 @@ pub use systems::show_readings;
 pub enum Sink {
     /// A new file; Rerun's own ending is `.rrd`.
     File(PathBuf),
-    /// A viewer that listens already or soon will.
+    /// A viewer that listens already, or will some time.
     Viewer {
         /// `rerun+http://127.0.0.1:PORT/proxy`.
         url: String,
+    },
+    /// A server of our own, for any number of viewers.
+    Server {
+        /// Where it listens. Who reaches it sees all, so that it should be an address of this machine only.
+        address: SocketAddr,
+        /// Whether another port will do where this one is taken.
+        any_port: bool,
     },
 }
 
@@ -91,6 +106,14 @@ pub enum RerunError {
         /// What is wrong with it.
         cause: String,
     },
+    /// The server cannot listen.
+    #[error("cannot serve viewers at {address}: {cause}")]
+    Server {
+        /// As given.
+        address: SocketAddr,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
     /// No thread for the recording.
     #[error("cannot start the thread that records: {0}")]
     Thread(std::io::Error),
@@ -99,6 +122,7 @@ pub enum RerunError {
 /// Records the run. Add it after the engine's own plugins and before the scene is built.
 pub struct RerunPlugin {
     mailbox: Mailbox,
+    url: Option<String>,
 }
 
 impl RerunPlugin {
@@ -108,9 +132,15 @@ impl RerunPlugin {
     ///
     /// See [`RerunError`].
     pub fn new(sink: Sink, scene_name: &str) -> Result<Self, RerunError> {
-        let output = Output::open(sink)?;
-        let mailbox = thread::start(output, scene_name).map_err(RerunError::Thread)?;
-        Ok(Self { mailbox })
+        let opened = Opened::open(sink)?;
+        let url = opened.url().map(str::to_owned);
+        let mailbox = thread::start(opened, scene_name).map_err(RerunError::Thread)?;
+        Ok(Self { mailbox, url })
+    }
+
+    /// Where the viewer is, or where viewers find the server; none of a file.
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_deref()
     }
 }
 

@@ -19,7 +19,7 @@ use re_sdk::log::TimeColumn;
 use re_sdk::sink::SinkFlushError;
 use re_sdk::{
     RecordingInfo, RecordingStream, RecordingStreamBuilder, RecordingStreamError,
-    RecordingStreamResult, TimeCell,
+    RecordingStreamResult, StoreId, TimeCell,
 };
 use re_sdk_types::archetypes::{
     LineStrips3D, Mesh3D, Points3D, Scalars, SeriesLines, TextDocument, TextLog, Transform3D,
@@ -35,6 +35,8 @@ pub(crate) const TICK: &str = "tick";
 
 /// Rows of a column that are kept before they go out.
 const ROWS: usize = 1024;
+/// What rests is said again after this simulated time: a server forgets the oldest.
+const AGAIN_NS: u64 = 10_000_000_000;
 /// A trail's piece ends after this simulated time.
 const PIECE_NS: u64 = 200_000_000;
 /// Less than this is no step of a trail (m).
@@ -144,7 +146,8 @@ struct Track {
     stamps: Stamps,
     translations: Vec<Translation3D>,
     rotations: Vec<RotationQuat>,
-    last: Option<Pose>,
+    /// What was said last, and when (ns).
+    last: Option<(Pose, u64)>,
 }
 
 impl Track {
@@ -219,27 +222,51 @@ pub(crate) struct Recording {
     marks: Vec<marks::Drawn>,
     events: EntityPath,
     memory: MemoryPage,
+    /// Batches of this run that came before this recording of it, not yet told.
+    missed: u64,
+}
+
+/// One run: what a recording of it starts with, and starts with again for a viewer that comes late.
+pub(crate) struct Run {
+    store: StoreId,
+    about: RecordingInfo,
+    scene_name: String,
+    stage: Stage,
+}
+
+impl Run {
+    pub(crate) fn new(scene_name: &str, name: String, stage: Stage) -> Self {
+        // The application decides whose layout applies: each scene has its own.
+        let application = ApplicationId::new_or_unknown(format!("becomingone_{scene_name}"));
+        let (_, store, ..) = RecordingStreamBuilder::new(application).into_args();
+        Self {
+            store: store.store_id,
+            about: RecordingInfo::new()
+                .with_name(name)
+                .with_start_time(re_sdk_types::components::Timestamp::now()),
+            scene_name: scene_name.to_owned(),
+            stage,
+        }
+    }
 }
 
 impl Recording {
-    /// Tells all that stands there from the start.
-    pub(crate) fn start(
-        output: &Output,
-        scene_name: &str,
-        name: &str,
-        stage: Stage,
-    ) -> Result<Self, RecordingError> {
-        // The application decides whose layout applies: each scene has its own.
-        let application = ApplicationId::new_or_unknown(format!("becomingone_{scene_name}"));
-        let builder = RecordingStreamBuilder::new(application);
+    /// Tells all that stands there from the start. Where the run has begun before, the recording says
+    /// how many batches it misses.
+    pub(crate) fn start(output: &Output, run: &Run, missed: u64) -> Result<Self, RecordingError> {
+        let Run {
+            store,
+            about,
+            scene_name,
+            stage,
+        } = run;
+        let builder = RecordingStreamBuilder::from_store_id(store);
         let (_, store, _, batcher, hooks, _) = builder.into_args();
-        let info = RecordingInfo::new()
-            .with_name(name)
-            .with_start_time(re_sdk_types::components::Timestamp::now());
-        let to = RecordingStream::new(store, Some(info), batcher, hooks, Box::new(output.clone()))?;
+        let sink = Box::new(output.clone());
+        let to = RecordingStream::new(store, Some(about.clone()), batcher, hooks, sink)?;
         to.set_log_time_enabled(false);
         to.set_log_tick_enabled(false);
-        blueprint::send(&to, &stage)?;
+        blueprint::send(&to, stage)?;
         to.log_static("world", &ViewCoordinates::RIGHT_HAND_Z_UP())?;
         to.log_static(
             "about",
@@ -249,7 +276,7 @@ impl Recording {
             to.log_static("scene", &TextDocument::new(stage.scene.as_str()))?;
         }
         if stage.ground {
-            shapes::show(&to, entity(["world", "ground"]), &floor(&stage))?;
+            shapes::show(&to, entity(["world", "ground"]), &floor(stage))?;
         }
         for (name, geometry) in &stage.obstacles {
             shapes::show(&to, entity(["world", "obstacles", name]), geometry)?;
@@ -283,7 +310,7 @@ impl Recording {
             drawn.push(marks::Drawn::new(&to, mark, rgba)?);
         }
         for path in &stage.series {
-            if let Some(look) = look(path, &stage, alone) {
+            if let Some(look) = look(path, stage, alone) {
                 to.log_static(entity(path), &look)?;
             }
         }
@@ -304,12 +331,14 @@ impl Recording {
             marks: drawn,
             events: entity(["events"]),
             memory: MemoryPage::new(stage.agents.iter().map(|a| a.name.clone())),
+            missed: 0,
             to,
         };
         recording.at(0);
         for (drawn, agent) in recording.agents.iter_mut().zip(&stage.agents) {
             drawn.place(&recording.to, &agent.poses, 0, stage.tick_ns)?;
         }
+        recording.missed = missed;
         Ok(recording)
     }
 
@@ -324,8 +353,9 @@ impl Recording {
     /// Records what one tick said.
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), RecordingError> {
         self.at(batch.now_ns);
-        if batch.dropped_before > 0 {
-            self.tell_dropped(batch.dropped_before)?;
+        let before = batch.dropped_before + std::mem::take(&mut self.missed);
+        if before > 0 {
+            self.tell_dropped(before)?;
         }
         self.write_rows(batch)?;
         self.write_bodies(batch)?;
@@ -614,10 +644,13 @@ impl Drawn {
         tick_ns: u64,
     ) -> RecordingStreamResult<()> {
         for (track, &pose) in self.tracks.iter_mut().zip(poses) {
-            if track.last == Some(pose) {
+            if let Some((last, at_ns)) = track.last
+                && last == pose
+                && now_ns < at_ns + AGAIN_NS
+            {
                 continue;
             }
-            track.last = Some(pose);
+            track.last = Some((pose, now_ns));
             track.stamps.push(now_ns, tick_ns);
             track.translations.push(translation(pose.translation_m));
             track.rotations.push(quaternion(pose));

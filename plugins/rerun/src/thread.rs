@@ -4,8 +4,9 @@
 
 use crate::batch::Batch;
 use crate::outbox::{Ended, Entry, Mailbox, PATIENCE, QUEUE};
-use crate::recording::Recording;
-use crate::sink::Output;
+use crate::recording::{Recording, Run};
+use crate::sink::{Dial, Opened, Output};
+use crate::stage::Stage;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 const CHECK: Duration = Duration::from_secs(1);
 
 /// Starts the thread.
-pub(crate) fn start(output: Output, scene_name: &str) -> std::io::Result<Mailbox> {
+pub(crate) fn start(opened: Opened, scene_name: &str) -> std::io::Result<Mailbox> {
     let (entries_in, entries) = bounded(QUEUE);
     let (used, used_out) = bounded(QUEUE);
     let (ended, ended_out) = bounded(1);
@@ -21,63 +22,71 @@ pub(crate) fn start(output: Output, scene_name: &str) -> std::io::Result<Mailbox
         entries: entries_in,
         used: used_out,
         ended: ended_out,
-        patience: if output.is_file() {
+        patience: if opened.is_file() {
             PATIENCE
         } else {
             Duration::ZERO
         },
-        sink_name: output.name(),
+        sink_name: opened.name(),
+    };
+    let period = opened.flush_period();
+    let (output, dial) = match opened {
+        Opened::Output(output) => (Some(output), None),
+        Opened::Dial(dial) => (None, Some(dial)),
     };
     let writer = Writer {
         output,
+        dial,
         scene_name: scene_name.to_owned(),
         runs: 0,
+        run: None,
         recording: None,
+        missed: 0,
         said: Ended::default(),
     };
     std::thread::Builder::new()
         .name("rerun".to_owned())
-        .spawn(move || writer.run(&entries, &used, &ended))?;
+        .spawn(move || writer.run(period, &entries, &used, &ended))?;
     Ok(mailbox)
 }
 
 struct Writer {
-    output: Output,
+    /// None while there is no viewer, or no more.
+    output: Option<Output>,
+    /// The way back to a viewer; none where the sink is no viewer of another program's.
+    dial: Option<Dial>,
     scene_name: String,
     /// Runs that were started: one, and one more a reset.
     runs: u32,
+    /// The present run, for whoever comes late.
+    run: Option<Run>,
     recording: Option<Recording>,
+    /// Batches of this run that came while there was no recording.
+    missed: u64,
     said: Ended,
 }
 
 impl Writer {
-    fn run(mut self, entries: &Receiver<Entry>, used: &Sender<Box<Batch>>, ended: &Sender<Ended>) {
-        let period = self.output.flush_period();
+    fn run(
+        mut self,
+        period: Duration,
+        entries: &Receiver<Entry>,
+        used: &Sender<Box<Batch>>,
+        ended: &Sender<Ended>,
+    ) {
         let (mut flushed, mut checked) = (Instant::now(), Instant::now());
         loop {
+            self.dial();
             match entries.recv_timeout(period) {
-                Ok(Entry::Stage(stage)) => {
-                    self.runs += 1;
-                    // The last run's recording is closed first.
-                    self.recording = None;
-                    if self.said.lost.is_none() {
-                        let name = match self.runs {
-                            1 => self.scene_name.clone(),
-                            n => format!("{} (run {n})", self.scene_name),
-                        };
-                        match Recording::start(&self.output, &self.scene_name, &name, *stage) {
-                            Ok(recording) => self.recording = Some(recording),
-                            Err(error) => {
-                                self.fail(format!("the recording did not start: {error}"));
-                            }
-                        }
-                    }
-                }
+                Ok(Entry::Stage(stage)) => self.begin(*stage),
                 Ok(Entry::Batch(mut batch)) => {
                     match self.recording.as_mut().map(|r| r.write(&batch)) {
                         Some(Ok(())) => {}
                         Some(Err(error)) => self.fail(format!("the recording broke off: {error}")),
-                        None => self.said.discarded += 1,
+                        None => {
+                            self.missed += 1;
+                            self.said.discarded += 1;
+                        }
                     }
                     batch.clear();
                     // Where nobody wants it back, it goes.
@@ -100,36 +109,79 @@ impl Writer {
                     self.fail(format!("the recording broke off: {error}"));
                 }
             }
-            if checked.elapsed() >= CHECK {
+            // A viewer is asked often: to ask costs nothing there, and an end of a file waits for its disk.
+            if self.dial.is_some() || checked.elapsed() >= CHECK {
                 checked = Instant::now();
-                if self.said.lost.is_none()
-                    && let Some(failure) = self.output.failure()
-                {
+                if let Some(failure) = self.output.as_ref().and_then(Output::failure) {
                     self.fail(failure);
                 }
             }
         }
     }
 
-    /// Nothing more is recorded.
-    fn fail(&mut self, why: String) {
-        log::error!("{why}");
-        self.said.lost = Some(why);
+    /// A run starts, in a recording of its own.
+    fn begin(&mut self, stage: Stage) {
+        self.runs += 1;
+        self.missed = 0;
+        // The last run's recording is closed first.
         self.recording = None;
+        let name = match self.runs {
+            1 => self.scene_name.clone(),
+            n => format!("{} (run {n})", self.scene_name),
+        };
+        self.run = Some(Run::new(&self.scene_name, name, stage));
+        self.record();
+    }
+
+    /// Looks for the viewer, where there is none.
+    fn dial(&mut self) {
+        if self.output.is_none()
+            && let Some(dial) = &mut self.dial
+        {
+            self.output = dial.try_now();
+            self.record();
+        }
+    }
+
+    /// Starts to record the present run, from here on.
+    fn record(&mut self) {
+        let (Some(output), Some(run)) = (&self.output, &self.run) else {
+            return;
+        };
+        match Recording::start(output, run, std::mem::take(&mut self.missed)) {
+            Ok(recording) => {
+                self.said.lost = None;
+                self.recording = Some(recording);
+            }
+            Err(error) => self.fail(format!("the recording did not start: {error}")),
+        }
+    }
+
+    /// Nothing more is recorded, until there is a viewer again.
+    fn fail(&mut self, why: String) {
+        self.recording = None;
+        self.output = None;
+        match &mut self.dial {
+            Some(dial) => dial.lost(&why),
+            None => log::error!("{why}"),
+        }
+        self.said.lost = Some(why);
     }
 
     fn end(mut self, dropped: u64, deadline: Instant, ended: &Sender<Ended>) {
-        if let Some(recording) = self.recording.as_mut() {
+        if let (Some(recording), Some(output)) = (self.recording.as_mut(), &self.output) {
             let limit = deadline.saturating_duration_since(Instant::now());
             let finished = recording.finish(dropped, limit);
             // A viewer that is gone may have left buffers that took all.
-            let why = self.output.failure();
+            let why = output.failure();
             self.said.lost = match finished {
-                Ok(()) => why,
+                Ok(()) => why.or_else(|| output.drain(deadline)),
                 Err(error) => why
-                    .or_else(|| self.output.unanswered())
-                    .or_else(|| Some(error.to_string())),
+                    .or_else(|| output.unanswered())
+                    .or_else(|| Some(format!("{} did not take the end: {error}", output.name()))),
             };
+        } else if let (None, Some(dial)) = (&self.output, &self.dial) {
+            self.said.lost.get_or_insert_with(|| dial.never());
         }
         let Self {
             output,

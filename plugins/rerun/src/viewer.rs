@@ -107,6 +107,16 @@ pub fn find() -> Result<PathBuf, NoViewer> {
     if !std::io::stderr().is_terminal() {
         return Err(NoViewer::NoTerminal);
     }
+    showable()
+}
+
+/// Looks for a viewer that can show a window here: a display, and a `rerun` on the PATH of the same minor
+/// version as ours. Takes at most 2 s.
+///
+/// # Errors
+///
+/// [`NoViewer`] says what is missing.
+pub fn showable() -> Result<PathBuf, NoViewer> {
     if !has_display() {
         return Err(NoViewer::NoDisplay);
     }
@@ -210,7 +220,15 @@ pub fn spawn_with(program: &Path, arguments: &[&str]) -> Result<Viewer, SpawnErr
 
 /// The one command that opens a recording here, for a person to type.
 pub fn open_command(file: &Path) -> String {
-    let open = format!("rerun {}", quoted(&file.display().to_string()));
+    typed(format!("rerun {}", quoted(&file.display().to_string())))
+}
+
+/// The one command that attaches a viewer to a server, for a person to type.
+pub fn attach_command(url: &str) -> String {
+    typed(format!("rerun {}", quoted(url)))
+}
+
+fn typed(open: String) -> String {
     match installed() {
         Ok(_) => open,
         Err(_) => format!("{} && {open}", install_command()),

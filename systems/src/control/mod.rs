@@ -3,6 +3,7 @@
 //! - [`odometry`]: where the wheels say the agent went.
 //! - [`pursuit`]: the Master. Slow; it plans along the waypoints.
 //! - [`avoidance`]: the Emissary. Fast; it gives way to what the last scan shows.
+//! - [`teleop`]: a person's hand, in place of both.
 //! - [`drive`]: a twist becomes wheel speeds, and torques of the joints' motors.
 //! - [`servo`]: motions of joints, and the servos that make them.
 
@@ -11,6 +12,7 @@ pub mod drive;
 pub mod odometry;
 pub mod pursuit;
 pub mod servo;
+pub mod teleop;
 
 use crate::tick::{Tick, TickSystems};
 use bevy_app::{App, Plugin};

@@ -1,0 +1,187 @@
+//! Driving by hand: where a person holds the stick becomes the command, in place of the controller's.
+//!
+//! Whoever reads the person's hand, on a thread of its own, keeps a [`Hand`]; the tick looks at it in
+//! [`TickSystems::Ingest`]. Limits are the drive's, as for every command.
+
+use super::ControlSystems;
+use crate::tick::{Reset, Tick, TickSystems};
+use becomingone_components::actuator::Command;
+use becomingone_components::control::{DrivenBy, Stick, StickMoved};
+use becomingone_components::drive::{Drive, Twist2};
+use becomingone_components::scene::Agent;
+use bevy_app::{App, Plugin};
+use bevy_ecs::message::{MessageRegistry, Messages};
+use bevy_ecs::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A person's hand, shared with the thread that reads it: only where it is now counts.
+#[derive(Resource, Clone, Default)]
+pub struct Hand(Arc<AtomicU64>);
+
+impl Hand {
+    /// Holds the stick there; what is beyond its ends is at its ends.
+    pub fn hold(&self, stick: Stick) {
+        let bits = |x: f64| {
+            let x = if x.is_finite() {
+                x.clamp(-1.0, 1.0)
+            } else {
+                0.0
+            };
+            u64::from((x as f32).to_bits())
+        };
+        let both = bits(stick.forward) << 32 | bits(stick.left);
+        self.0.store(both, Ordering::Release);
+    }
+
+    /// Where it is.
+    pub fn stick(&self) -> Stick {
+        let both = self.0.load(Ordering::Acquire);
+        let number = |bits: u64| f64::from(f32::from_bits(bits as u32));
+        Stick {
+            forward: number(both >> 32),
+            left: number(both),
+        }
+    }
+}
+
+/// Lets a hand drive an agent from the start of the run: it rests until the hand moves.
+pub struct TeleopPlugin {
+    /// Name of the agent.
+    pub agent: String,
+    /// Whose hand.
+    pub hand: Hand,
+}
+
+/// The agent that is driven by hand.
+#[derive(Resource)]
+struct Driven(String);
+
+impl Plugin for TeleopPlugin {
+    fn build(&self, app: &mut App) {
+        MessageRegistry::register_message::<StickMoved>(app.world_mut());
+        app.insert_resource(self.hand.clone())
+            .insert_resource(Driven(self.agent.clone()))
+            .add_systems(Reset, give_stick)
+            .add_systems(
+                Tick,
+                (
+                    read_hand.in_set(TickSystems::Ingest),
+                    (move_sticks, drive_wheels)
+                        .chain()
+                        .in_set(TickSystems::Decide)
+                        .after(ControlSystems),
+                ),
+            );
+    }
+}
+
+/// Gives the agent its stick.
+fn give_stick(
+    driven: Res<Driven>,
+    agents: Query<(Entity, &Name), With<Agent>>,
+    mut moved: ResMut<Messages<StickMoved>>,
+    mut commands: Commands,
+) {
+    moved.clear();
+    for (agent, name) in &agents {
+        if name.as_str() == driven.0 {
+            commands.entity(agent).insert(Stick::default());
+        }
+    }
+}
+
+/// The hand enters.
+fn read_hand(
+    hand: Res<Hand>,
+    sticks: Query<(Entity, &Stick)>,
+    mut moved: MessageWriter<StickMoved>,
+) {
+    let to = hand.stick();
+    for (agent, &stick) in &sticks {
+        if stick != to {
+            moved.write(StickMoved { agent, to });
+        }
+    }
+}
+
+fn move_sticks(mut moved: MessageReader<StickMoved>, mut sticks: Query<&mut Stick>) {
+    for said in moved.read() {
+        if let Ok(mut stick) = sticks.get_mut(said.agent) {
+            *stick = said.to;
+        }
+    }
+}
+
+/// The command of drives that follow a twist.
+fn drive_wheels(
+    agents: Query<(&Stick, &DrivenBy)>,
+    mut drives: Query<(&Drive, &mut Command<Twist2>)>,
+) {
+    for (stick, driven) in &agents {
+        if let Ok((drive, mut command)) = drives.get_mut(driven.0) {
+            command.0 = twist(*stick, drive);
+        }
+    }
+}
+
+/// What the stick asks of a drive. One that steers turns its wheels, and so turns only while it rolls.
+fn twist(stick: Stick, drive: &Drive) -> Twist2 {
+    let linear_m_s = stick.forward * drive.max_speed_m_s;
+    let angular_rad_s = match &drive.steering {
+        None => stick.left * drive.max_yaw_rate_rad_s,
+        Some(steering) => linear_m_s * stick.left * steering.max_curvature_1_m,
+    };
+    Twist2 {
+        linear_m_s,
+        angular_rad_s,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use becomingone_components::drive::Steering;
+
+    #[test]
+    fn a_stick_turns_a_robot_on_the_spot_and_a_car_along_its_arcs() {
+        let mut drive = Drive {
+            wheels: Vec::new(),
+            track_width_m: 0.4,
+            forward_yaw_rad: 0.0,
+            centre_m: [0.0; 2],
+            footprint_radius_m: 0.4,
+            max_speed_m_s: 2.0,
+            max_yaw_rate_rad_s: 3.0,
+            max_acceleration_m_s2: 1.0,
+            steering: None,
+        };
+        let stick = |forward, left| Stick { forward, left };
+        let said = |t: Twist2| (t.linear_m_s, t.angular_rad_s);
+        assert_eq!(said(twist(stick(0.0, 0.5), &drive)), (0.0, 1.5));
+        drive.steering = Some(Steering {
+            wheels: Vec::new(),
+            max_curvature_1_m: 0.5,
+        });
+        assert_eq!(said(twist(stick(0.0, 0.5), &drive)), (0.0, 0.0));
+        // Wheels to the left: the nose goes left ahead, and right in reverse.
+        assert_eq!(said(twist(stick(0.5, 1.0), &drive)), (1.0, 0.5));
+        assert_eq!(said(twist(stick(-0.5, 1.0), &drive)), (-1.0, -0.5));
+    }
+
+    #[test]
+    fn a_hand_is_held_within_its_ends() {
+        let hand = Hand::default();
+        assert_eq!(hand.stick(), Stick::default());
+        hand.hold(Stick {
+            forward: 0.5,
+            left: -7.0,
+        });
+        assert_eq!((hand.stick().forward, hand.stick().left), (0.5, -1.0));
+        hand.hold(Stick {
+            forward: f64::NAN,
+            left: f64::INFINITY,
+        });
+        assert_eq!(hand.stick(), Stick::default());
+    }
+}

@@ -1,0 +1,241 @@
+//! A run under a person's hands, in a terminal of its own: keys, the status line, the terminal left as it was.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and bounds its waits by the wall clock"
+)]
+
+use becomingone_tests::{binary, folder, root, run, signal};
+use rexpect::reader::Options;
+use rexpect::session::{PtySession, spawn_with_options};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A kernel without a body: it keeps real time on any machine.
+const KERNEL: &str = "(version: 1, agents: [(name: \"k\", coherence: Kernel(channels: [
+    (name: \"clock\", signal: Tone(frequency_hz: 1.0)),
+]))])";
+
+/// A person at a terminal. The shell around the run keeps what the terminal was before and after.
+struct Person {
+    terminal: PtySession,
+    here: TempDir,
+    pid: u32,
+}
+
+impl Person {
+    fn runs(args: &str) -> Self {
+        let here = folder(&[("kernel.ron", KERNEL)]);
+        let line = format!(
+            "stty -a > before; sh -c 'echo pid $$.; exec \"{}\" run {args}'; echo code $?.; stty -a > after; echo end.",
+            binary().display()
+        );
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &line]).current_dir(here.path());
+        let options = Options::new()
+            .timeout_ms(Some(20_000))
+            .strip_ansi_escape_codes(true);
+        let mut terminal = spawn_with_options(shell, options).unwrap();
+        terminal.exp_string("pid ").unwrap();
+        let pid = terminal.exp_char('.').unwrap().parse().unwrap();
+        Self {
+            terminal,
+            here,
+            pid,
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.terminal.send(keys).unwrap();
+        self.terminal.flush().unwrap();
+    }
+
+    fn sees(&mut self, text: &str) -> String {
+        self.terminal
+            .exp_string(text)
+            .unwrap_or_else(|e| panic!("no `{text}`: {e}"))
+    }
+
+    /// The next time that the status line tells in this state (s).
+    fn time(&mut self, state: &str) -> f64 {
+        let line = format!("[0-9]+\\.[0-9]{{3}} s, {state}");
+        let (_, found) = self.terminal.exp_regex(&line).unwrap();
+        found.split(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// The time on a status line that was drawn after this.
+    fn time_now(&mut self, state: &str) -> f64 {
+        self.press("h");
+        self.sees("h ? help");
+        self.time(state)
+    }
+
+    /// The exit code, once the shell is done.
+    fn ends(mut self) -> (i32, TempDir) {
+        self.sees("code ");
+        let code = self.terminal.exp_char('.').unwrap().parse().unwrap();
+        self.sees("end.");
+        let mode = |name| std::fs::read_to_string(self.here.path().join(name)).unwrap();
+        assert_eq!(mode("before"), mode("after"), "the terminal was left");
+        (code, self.here)
+    }
+}
+
+fn summary(here: &Path) -> Value {
+    let text = std::fs::read_to_string(here.join("s.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn keys_pause_step_pace_reset_and_quit() {
+    let mut person = Person::runs("kernel.ron --interactive --rerun off --summary s.json");
+    person.sees("h ? help");
+    person.time("1 x real time");
+    person.press(" ");
+    person.time("1 x real time, paused");
+    let held = person.time_now("1 x real time, paused");
+    assert!(held > 0.0);
+    // What is still for this long stands still.
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(person.time_now("1 x real time, paused"), held);
+
+    let after = |ticks: f64| format!("{:.3} s, ", held + ticks * 1e-3);
+    for (keys, ticks) in [(".", 1.0), ("n", 2.0), ("\x1b[C", 3.0), ("N", 103.0)] {
+        person.press(keys);
+        person.sees(&after(ticks));
+    }
+    person.press("++");
+    person.sees("4 x real time, paused");
+    person.press("-");
+    person.sees("2 x real time, paused");
+    person.press("f");
+    person.sees("as fast as possible, paused");
+    person.press("f");
+    person.sees("2 x real time, paused");
+    person.press("r");
+    person.sees("0.000 s, 2 x real time, paused");
+    person.press(".");
+    person.sees("0.001 s, 2 x real time, paused");
+    person.press("q");
+    let (code, here) = person.ends();
+    assert_eq!(code, 0);
+    assert_eq!(
+        summary(here.path())["ticks"],
+        1,
+        "of the run since the reset"
+    );
+}
+
+#[test]
+fn a_run_goes_as_fast_as_it_says() {
+    let mut person = Person::runs("kernel.ron --interactive --rerun off");
+    person.sees("h ? help");
+    for (keys, factor) in [("", 1.0), ("++", 4.0)] {
+        person.press(keys);
+        let state = format!("{factor} x real time");
+        let (from, begun) = (person.time_now(&state), Instant::now());
+        std::thread::sleep(Duration::from_secs(1));
+        let went_s = person.time_now(&state) - from;
+        let ratio = went_s / begun.elapsed().as_secs_f64() / factor;
+        assert!((0.7..1.3).contains(&ratio), "{ratio} at {factor}");
+    }
+    person.press("\x03");
+    assert_eq!(person.ends().0, 130, "Ctrl-C");
+}
+
+#[test]
+fn a_hand_drives_and_the_robot_stops_when_it_lets_go() {
+    let drive = "robot --model ROVER --teleop --rerun off --summary s.json";
+    let rover = root().join("assets/rover.urdf");
+    let mut person = Person::runs(&drive.replace("ROVER", rover.to_str().unwrap()));
+    person.sees("drive: arrows");
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(1) {
+        person.press("w");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    person.sees("rover ahead 50 %");
+    let held = begun.elapsed();
+    person.sees("rover stop 50 %");
+    let let_go = begun.elapsed() - held;
+    assert!(let_go < Duration::from_secs(1), "{let_go:?}");
+    // Were it still to drive, it would go four times as far as it did.
+    let until = person.time_now("1 x real time") + 4.0;
+    while person.time_now("1 x real time") < until {}
+    person.press("q");
+    let (code, here) = person.ends();
+    assert_eq!(code, 0);
+    let moved = summary(here.path())["agents"][0]["distance_m"]
+        .as_f64()
+        .unwrap();
+    // Half of 1.2 m/s (the P3-DX's manual) for the second that it was held, and at most the half of one
+    // after it; less what it takes to get up to speed and down.
+    assert!((0.3..1.2).contains(&moved), "{moved} m, held {held:?}");
+}
+
+#[test]
+fn a_robot_under_a_hand_that_rests_stays_where_it_is() {
+    // Its own controller would have driven off.
+    let mut person = Person::runs("robot --teleop=rover --rerun off --summary s.json");
+    person.sees("rover stop 50 %");
+    while person.time_now("1 x real time") < 2.0 {}
+    person.press("\x1b");
+    let (code, here) = person.ends();
+    assert_eq!(code, 0, "Esc");
+    let moved = summary(here.path())["agents"][0]["distance_m"]
+        .as_f64()
+        .unwrap();
+    assert!(moved < 0.02, "{moved}");
+}
+
+#[test]
+fn the_terminal_is_left_as_it_was_after_a_signal_and_after_an_error() {
+    for name in ["TERM", "HUP"] {
+        let mut person = Person::runs("kernel.ron --interactive --rerun off");
+        person.time("1 x real time");
+        signal(name, person.pid);
+        assert_eq!(person.ends().0, 130, "{name}");
+    }
+    // The run goes well, and its summary cannot be written.
+    let mut person = Person::runs("kernel.ron --interactive --rerun off --summary gone/s.json");
+    person.sees("gone/s.json");
+    assert_eq!(person.ends().0, 2);
+    let mut person = Person::runs("kernel.ron --interactive --rerun off --summary s.json");
+    person.time("1 x real time");
+    let s = person.here.path().join("s.json");
+    std::fs::remove_file(&s).unwrap();
+    std::fs::create_dir(&s).unwrap();
+    person.press("q");
+    person.sees("error: s.json");
+    assert_eq!(person.ends().0, 1);
+}
+
+#[test]
+fn who_has_no_keys_or_nothing_to_drive_is_told_before_the_run() {
+    let here = folder(&[("kernel.ron", KERNEL)]);
+    for args in [["--interactive"], ["--teleop"]] {
+        let mut all = vec!["run", "kernel.ron", "--rerun", "off"];
+        all.extend(args);
+        let ran = run(here.path(), &all);
+        assert_eq!(ran.code, Some(2));
+        assert!(
+            ran.stderr.contains("standard input is no terminal"),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(ran.stdout, "");
+    }
+    let mut person = Person::runs("kernel.ron --teleop --rerun off");
+    person.sees("no agent that is driven");
+    assert_eq!(person.ends().0, 2);
+    let mut person = Person::runs("robot --teleop=rovr --rerun off");
+    person.sees("found `rovr`; expected an agent that is driven: rover; did you mean");
+    assert_eq!(person.ends().0, 2);
+}
