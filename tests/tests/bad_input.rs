@@ -140,6 +140,206 @@ fn urdf(
     text(file, URDF.replace(was, is), at, says)
 }
 
+/// A robot without joints.
+const STONE: &str = r#"<robot name="stone"><link name="base"><inertial><mass value="2"/>
+<inertia ixx="0.1" ixy="0" ixz="0" iyy="0.1" iyz="0" izz="0.1"/></inertial></link></robot>"#;
+
+/// A scene of a robot that is bolted down, with this drive and controller.
+fn servos(
+    file: &'static str,
+    model: &str,
+    drive: &str,
+    controller: &str,
+    at: &'static str,
+    says: &'static [&'static str],
+) -> Bad {
+    let scene = format!(
+        "(version: 1, agents: [(name: \"cart\", {model}\n drive: {drive},\n controller: {controller},\n)])"
+    );
+    text(file, scene, at, says)
+}
+
+fn bad_servos() -> Vec<Bad> {
+    const CART: &str = "model: \"cart.urdf\", fixed: true,";
+    let driven = |file, drive, at, says| servos(file, CART, drive, "Joints(motions: [])", at, says);
+    let moved = |file, motions: &str, at, says| {
+        let controller = format!("Joints(motions: [{motions}])");
+        servos(file, CART, "Joints()", &controller, at, says)
+    };
+    vec![
+        driven(
+            "soft.ron",
+            "Joints(stiffness: 0)",
+            "0)",
+            &["drive.stiffness: found 0"],
+        ),
+        driven(
+            "pushes.ron",
+            "Joints(stiffness: -5)",
+            "-5",
+            &["drive.stiffness: found -5"],
+        ),
+        driven(
+            "stiff_nan.ron",
+            "Joints(stiffness: NaN)",
+            "NaN",
+            &["drive.stiffness: found NaN"],
+        ),
+        driven(
+            "stiff_inf.ron",
+            "Joints(stiffness: inf)",
+            "inf",
+            &["drive.stiffness: found inf"],
+        ),
+        driven(
+            "undamped.ron",
+            "Joints(damping: 0)",
+            "0)",
+            &["drive.damping: found 0"],
+        ),
+        driven(
+            "damp_nan.ron",
+            "Joints(damping: NaN)",
+            "NaN",
+            &["drive.damping: found NaN"],
+        ),
+        driven(
+            "damp_neg.ron",
+            "Joints(damping: -1)",
+            "-1",
+            &["drive.damping: found -1"],
+        ),
+        driven(
+            "gain.ron",
+            "Joints(stifness: 5)",
+            "stifness",
+            &["did you mean `stiffness`?"],
+        ),
+        driven(
+            "words.ron",
+            "Joints(stiffness: \"much\")",
+            "much",
+            &["words.ron"],
+        ),
+        moved(
+            "unknown_joint.ron",
+            "(joint: \"sholder\")",
+            "sholder",
+            &["`sholder`", "did you mean `shoulder`?"],
+        ),
+        moved(
+            "no_joint.ron",
+            "(amplitude: 0.1)",
+            "(amplitude",
+            &["`joint`"],
+        ),
+        moved(
+            "too_far.ron",
+            "(joint: \"shoulder\", amplitude: 1.2)",
+            "(joint",
+            &["found 0 ± 1.2", "`shoulder`, -1 to 1"],
+        ),
+        moved(
+            "off_middle.ron",
+            "(joint: \"shoulder\", position: 0.8, amplitude: 0.3)",
+            "(joint",
+            &["found 0.8 ± 0.3", "`shoulder`, -1 to 1"],
+        ),
+        moved(
+            "joint_twice.ron",
+            "(joint: \"shoulder\"),\n(joint: \"shoulder\", position: 0.1)",
+            "(joint: \"shoulder\", position",
+            &["`shoulder` a second time"],
+        ),
+        moved(
+            "position_nan.ron",
+            "(joint: \"shoulder\", position: NaN)",
+            "NaN",
+            &["motions[0].position: found NaN"],
+        ),
+        moved(
+            "amplitude_neg.ron",
+            "(joint: \"shoulder\", amplitude: -0.1)",
+            "-0.1",
+            &["motions[0].amplitude: found -0.1"],
+        ),
+        moved(
+            "amplitude_nan.ron",
+            "(joint: \"shoulder\", amplitude: NaN)",
+            "NaN",
+            &["motions[0].amplitude: found NaN"],
+        ),
+        moved(
+            "frequency_neg.ron",
+            "(joint: \"shoulder\", frequency_hz: -1)",
+            "-1",
+            &["motions[0].frequency_hz: found -1"],
+        ),
+        moved(
+            "phase_inf.ron",
+            "(joint: \"shoulder\", phase_rad: inf)",
+            "inf",
+            &["motions[0].phase_rad: found inf"],
+        ),
+        servos(
+            "ease_neg.ron",
+            CART,
+            "Joints()",
+            "Joints(ease_s: -1, motions: [])",
+            "-1",
+            &["ease_s: found -1"],
+        ),
+        servos(
+            "ease_nan.ron",
+            CART,
+            "Joints()",
+            "Joints(ease_s: NaN, motions: [])",
+            "NaN",
+            &["ease_s: found NaN"],
+        ),
+        servos(
+            "motions_on_wheels.ron",
+            "model: \"rover.urdf\",",
+            "Auto",
+            "Joints(motions: [(joint: \"left_wheel_joint\")])",
+            "Joints(motions",
+            &["a controller without its drive", "`drive: Joints()`"],
+        ),
+        servos(
+            "patrol_on_servos.ron",
+            CART,
+            "Joints()",
+            "Patrol(waypoints_m: [(1, 0)], speed_m_s: 1)",
+            "Patrol",
+            &["a controller without its drive", "`drive: Auto`"],
+        ),
+        servos(
+            "motions_off.ron",
+            CART,
+            "Off",
+            "Joints(motions: [])",
+            "Joints(motions",
+            &["a controller without its drive"],
+        ),
+        servos(
+            "bodiless.ron",
+            "",
+            "Joints()",
+            "Joints(motions: [])",
+            "Joints(motions",
+            &["a controller without its drive", "a `model`"],
+        ),
+        servos(
+            "stone.ron",
+            "model: \"stone.urdf\",",
+            "Joints()",
+            "Joints(motions: [])",
+            "Joints()",
+            &["`stone`", "no joint that turns or slides", "drive: Off"],
+        ),
+    ]
+}
+
 fn half(path: &str) -> String {
     let whole = fs::read_to_string(root().join(path)).unwrap();
     whole[..whole.floor_char_boundary(whole.len() / 2)].to_owned()
@@ -762,7 +962,7 @@ fn bounded(folder: &Path, args: &[&str]) -> Command {
 }
 
 fn refuse(cases: &[Bad]) {
-    let folder = folder(&[("cart.urdf", URDF)]);
+    let folder = folder(&[("cart.urdf", URDF), ("stone.urdf", STONE)]);
     for case in cases {
         write(folder.path(), case);
     }
@@ -836,6 +1036,11 @@ fn the_scene_that_cases_change_is_good() {
 #[test]
 fn bad_scenes_are_refused_with_their_place() {
     refuse(&bad_scenes());
+}
+
+#[test]
+fn bad_servos_are_refused_with_their_place() {
+    refuse(&bad_servos());
 }
 
 #[test]

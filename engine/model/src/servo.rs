@@ -12,8 +12,8 @@ const BANDWIDTH_HZ: f64 = 5.0;
 /// The servos that a scene's `drive: Joints(..)` wants: on every joint that turns or slides about one
 /// axis and follows no other. None where the scene wants none.
 ///
-/// Gains that are not given come from what the joint carries: of inertia I about its axis in the
-/// start pose (its mass, where it slides), `k = I ω²` and `d = 2 √(k I)`, critically damped.
+/// Gains that are not given come from what the joint carries: of inertia I, stretched away
+/// from its axis (its mass, where it slides), `k = I ω²` and `d = 2 √(k I)`, critically damped.
 ///
 /// # Errors
 ///
@@ -53,7 +53,8 @@ pub fn find_servos(model: &RobotModel, spec: &DriveSpec) -> Result<Option<Servos
     Ok(Some(Servos(servos)))
 }
 
-/// Inertia of all that a joint carries, about its axis in the start pose (kg m²); its mass (kg) where it slides.
+/// Inertia of all that a joint carries (kg m²), as far from its axis as it is from the joint in the start
+/// pose; its mass (kg) where it slides.
 fn carried_inertia(model: &RobotModel, index: usize) -> f64 {
     let poses = model.start_poses();
     let joint = &model.joints[index];
@@ -79,9 +80,8 @@ fn carried_inertia(model: &RobotModel, index: usize) -> f64 {
             continue;
         }
         let own = pose.rotation.inverse() * axis;
-        let arm = (pose.point(inertial.com_m) - at)
-            .cross(axis)
-            .length_squared();
+        // A straight arm has next to none about the joints that roll it, until it bends.
+        let arm = (pose.point(inertial.com_m) - at).length_squared();
         sum += own.dot(inertial.inertia_kg_m2 * own) + inertial.mass_kg * arm;
     }
     f64::from(sum)

@@ -1,11 +1,14 @@
 //! Servos: motions become targets, and the joints' motors are told of them.
 
 use crate::physics::build::joint_axis;
+use crate::physics::joints::{HALF_TURN_RAD, motor_target};
 use crate::physics::{Bodies, Physics};
 use becomingone_components::actuator::Command;
 use becomingone_components::body::Model;
 use becomingone_components::control::DrivenBy;
-use becomingone_components::joints::{JointMotion, JointTargets, JointsController, Servos};
+use becomingone_components::joints::{
+    JointMotion, JointStates, JointTargets, JointsController, Servos,
+};
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
 use std::f64::consts::{PI, TAU};
@@ -48,15 +51,17 @@ pub fn turn_joints(
     mut physics: ResMut<Physics>,
     time: Res<SimTime>,
     mut actuators: Query<(&ChildOf, &Servos, &mut Followed, Ref<Command<JointTargets>>)>,
-    robots: Query<(&Bodies, &Model)>,
+    robots: Query<(&Bodies, &Model, &JointStates)>,
 ) {
     for (of, servos, mut followed, command) in &mut actuators {
-        if !(command.is_changed() || followed.behind) {
-            continue;
-        }
-        let Ok((bodies, model)) = robots.get(of.parent()) else {
+        let Ok((bodies, model, states)) = robots.get(of.parent()) else {
             continue;
         };
+        let mut pairs = servos.0.iter().zip(&followed.positions);
+        let far = pairs.any(|(s, p)| (p - states.positions[s.joint]).abs() > HALF_TURN_RAD);
+        if !(command.is_changed() || followed.behind || far) {
+            continue;
+        }
         let mut behind = false;
         let targets = command.0.positions.iter().zip(&command.0.velocities);
         for ((servo, (&position, &velocity)), last) in
@@ -81,10 +86,10 @@ pub fn turn_joints(
             else {
                 continue;
             };
-            let axis = joint_axis(model.0.joints[servo.joint].kind);
+            let described = &model.0.joints[servo.joint];
             joint.data.set_motor(
-                axis,
-                next as f32,
+                joint_axis(described.kind),
+                motor_target(described, next, states.positions[servo.joint]) as f32,
                 velocity as f32,
                 servo.stiffness as f32,
                 servo.damping as f32,

@@ -43,11 +43,15 @@ const SERVO_SATURATION_RAD_S: f32 = 0.5;
 /// Stiffness and damping of joints that a driven robot holds in place (1/s², 1/s): a servo of 3 Hz, critically damped.
 const HOLD: (f32, f32) = (400.0, 40.0);
 
-/// Stiffness and damping of a joint that follows another (1/s², 1/s): 30 Hz, critically damped.
-const FOLLOW: (f32, f32) = (35_000.0, 375.0);
+/// Stiffness and damping of a joint that follows another (1/s², 1/s): 160 Hz, critically damped. Rapier
+/// counts them against the link's own inertia, of which a long link has much less than about its joint.
+const FOLLOW: (f32, f32) = (1e6, 2e3);
 
-/// How fast a brake takes speed away (1/s): within a few ticks.
-const BRAKE: f32 = 1e3;
+/// Speed below which a body that keeps to it for two seconds is at rest (m/s, rad/s).
+const REST: f32 = 1e-3;
+
+/// How fast a brake takes speed away (1/s): as fast as the solver can, for what it has not taken is creep.
+const BRAKE: f32 = 1e5;
 
 /// Error at which a steering servo gives its whole torque (rad), and the time in which it takes an error back (s).
 const STEER_SATURATION_RAD: f32 = 0.1;
@@ -217,13 +221,26 @@ impl Physics {
         user_data: u128,
     ) -> RigidBodyHandle {
         let inertial = &link.inertial;
-        let mut inertia_kg_m2 = inertial.inertia_kg_m2;
-        if let Some(joint) = carried_by {
-            inertia_kg_m2 += rotor(joint);
+        let (mut mass_kg, mut inertia_kg_m2) = (inertial.mass_kg, inertial.inertia_kg_m2);
+        match carried_by {
+            Some(joint) if joint.kind == JointKind::Prismatic => mass_kg += joint.armature,
+            Some(joint) => inertia_kg_m2 += rotor(joint),
+            None => {}
         }
-        let body = self.rapier.insert_body(body.additional_mass_properties(
-            MassProperties::with_inertia_matrix(inertial.com_m, inertial.mass_kg, inertia_kg_m2),
-        ));
+        let body = self.rapier.insert_body(
+            body.additional_mass_properties(MassProperties::with_inertia_matrix(
+                inertial.com_m,
+                mass_kg,
+                inertia_kg_m2,
+            ))
+            // A rotor is slow to move, and does not weigh on its joint.
+            .gravity_scale(inertial.mass_kg / mass_kg),
+        );
+        if let Some(body) = self.rapier.bodies.get_mut(body) {
+            // Rapier's own would stop a pendulum that swings slowly.
+            body.activation_mut().normalized_linear_threshold = REST;
+            body.activation_mut().angular_threshold = REST;
+        }
         for collider in &link.colliders {
             self.rapier.insert_collider(
                 ColliderBuilder::new(convex(&collider.shape))
@@ -358,7 +375,7 @@ fn rotor(joint: &Joint) -> Mat3 {
             (Mat3::from_cols(x, y, z) + Mat3::IDENTITY) * (joint.armature / 2.0)
         }
         JointKind::Spherical => Mat3::IDENTITY * joint.armature,
-        // It has inertia but no weight, as no body has.
+        // Of what slides, it counts as mass.
         JointKind::Prismatic | JointKind::Planar | JointKind::Floating => Mat3::ZERO,
     }
 }

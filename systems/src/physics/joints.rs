@@ -14,7 +14,7 @@ const RETURN_1_S: f64 = 20.0;
 
 /// Nearest that a motor's target may come to half a turn from where the joint is (rad): beyond it,
 /// rapier would take the other way round.
-const HALF_TURN_RAD: f64 = PI - 0.2;
+pub(crate) const HALF_TURN_RAD: f64 = PI - 0.2;
 
 /// Whether the physics of a robot needs to know what its joints do.
 pub fn wants_states(model: &RobotModel, bodies: &Bodies) -> bool {
@@ -29,16 +29,14 @@ pub fn govern(mut physics: ResMut<Physics>, robots: Query<(&Bodies, &Model, &Joi
                 continue;
             };
             let factor = f64::from(mimic.multiplier);
-            let position = factor * states.positions[mimic.joint] + f64::from(mimic.offset);
-            let position =
-                position.clamp(f64::from(joint.limits.lower), f64::from(joint.limits.upper));
-            let now = states.positions[index];
-            let position = if joint.kind == JointKind::Prismatic {
-                position
+            let wanted = factor * states.positions[mimic.joint] + f64::from(mimic.offset);
+            let inside = wanted.clamp(f64::from(joint.limits.lower), f64::from(joint.limits.upper));
+            let position = motor_target(joint, inside, states.positions[index]);
+            let velocity = if inside == wanted {
+                factor * states.velocities[mimic.joint]
             } else {
-                position.clamp(now - HALF_TURN_RAD, now + HALF_TURN_RAD)
+                0.0
             };
-            let velocity = factor * states.velocities[mimic.joint];
             let axis = joint_axis(joint.kind);
             if let Some(follower) = physics.rapier.impulse_joints.get_mut(handle, true)
                 && let Some(motor) = follower.data.motor(axis).copied()
@@ -74,6 +72,15 @@ pub fn govern(mut physics: ResMut<Physics>, robots: Query<(&Bodies, &Model, &Joi
             }
         }
     }
+}
+
+/// What a motor is told so that its joint goes from where it is now to a position: rapier knows angles
+/// only within half a turn, and would take the shorter way round.
+pub(crate) fn motor_target(joint: &Joint, position: f64, now: f64) -> f64 {
+    if joint.kind == JointKind::Prismatic {
+        return position;
+    }
+    position.clamp(now - HALF_TURN_RAD, now + HALF_TURN_RAD) - TAU * (now / TAU).round()
 }
 
 /// The speed that a joint is held to; none while it keeps its limits.
