@@ -575,10 +575,10 @@ impl Interrupt {
 
 /// The agent that is driven by hand: the named one, or the first that has a drive.
 fn driven(loaded: &LoadedScene, named: Option<&str>) -> Result<String, Failure> {
-    let agents = loaded.scene.agents.iter().zip(&loaded.drives);
+    let agents = loaded.scene.agents.iter().enumerate();
     let drivable: Vec<&str> = agents
-        .filter(|(_, drive)| drive.is_some())
-        .map(|(agent, _)| agent.name.as_str())
+        .filter(|(k, _)| loaded.drives[*k].is_some() || loaded.vehicles[*k].is_some())
+        .map(|(_, agent)| agent.name.as_str())
         .collect();
     let found = match named {
         None => drivable.first(),

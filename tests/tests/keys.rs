@@ -181,6 +181,29 @@ fn a_hand_drives_and_the_robot_stops_when_it_lets_go() {
 }
 
 #[test]
+fn a_hand_drives_a_car() {
+    let mut person = Person::runs("vehicle --teleop --rerun off --summary s.json");
+    person.sees("drive: arrows");
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(1) {
+        person.press("w");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    person.sees("car stop 50 %");
+    let until = person.time_now("1 x real time") + 3.0;
+    while person.time_now("1 x real time") < until {}
+    person.press("q");
+    let (code, here) = person.ends();
+    assert_eq!(code, 0);
+    let moved = summary(here.path())["agents"][0]["distance_m"]
+        .as_f64()
+        .unwrap();
+    // From rest to at most half of 14 m/s, held for a second and half of one, and then braked: its own
+    // controller would have gone on for 40 m.
+    assert!((0.5..15.0).contains(&moved), "{moved} m");
+}
+
+#[test]
 fn a_robot_under_a_hand_that_rests_stays_where_it_is() {
     // Its own controller would have driven off.
     let mut person = Person::runs("robot --teleop=rover --rerun off --summary s.json");

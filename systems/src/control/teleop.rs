@@ -9,6 +9,7 @@ use becomingone_components::actuator::Command;
 use becomingone_components::control::{DrivenBy, Stick, StickMoved};
 use becomingone_components::drive::{Drive, Twist2};
 use becomingone_components::scene::Agent;
+use becomingone_components::vehicle::{Ackermann, Vehicle};
 use bevy_app::{App, Plugin};
 use bevy_ecs::message::{MessageRegistry, Messages};
 use bevy_ecs::prelude::*;
@@ -67,7 +68,7 @@ impl Plugin for TeleopPlugin {
                 Tick,
                 (
                     read_hand.in_set(TickSystems::Ingest),
-                    (move_sticks, drive_wheels)
+                    (move_sticks, drive_wheels, drive_cars)
                         .chain()
                         .in_set(TickSystems::Decide)
                         .after(ControlSystems),
@@ -121,6 +122,24 @@ fn drive_wheels(
     for (stick, driven) in &agents {
         if let Ok((drive, mut command)) = drives.get_mut(driven.0) {
             command.0 = twist(*stick, drive);
+        }
+    }
+}
+
+/// Speed of a car whose stick is all ahead (m/s): that of a town.
+const CAR_M_S: f64 = 14.0;
+
+/// The command of cars.
+fn drive_cars(
+    agents: Query<(&Stick, &DrivenBy)>,
+    mut cars: Query<(&Vehicle, &mut Command<Ackermann>)>,
+) {
+    for (stick, driven) in &agents {
+        if let Ok((car, mut command)) = cars.get_mut(driven.0) {
+            command.0 = Ackermann {
+                speed_m_s: stick.forward * CAR_M_S,
+                steering_rad: stick.left * car.0.steering.max_angle_rad,
+            };
         }
     }
 }
