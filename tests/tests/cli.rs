@@ -125,6 +125,7 @@ fn summary_has_exactly_the_promised_keys() {
             "t_master",
             "aligned",
             "collapsed",
+            "blend",
         ],
     );
     assert!(kernel["order"].is_f64());

@@ -196,6 +196,17 @@ impl Physics {
                 });
             }
         }
+        if drive.is_none() {
+            // Rapier's own bounds, half a radian a second, would stop what swings slowly. They suit robots
+            // that stand on braked wheels, which would else creep by what the solver leaves over.
+            for &link in &links {
+                if let Some(body) = self.rapier.bodies.get_mut(link) {
+                    let activation = body.activation_mut();
+                    activation.normalized_linear_threshold = REST;
+                    activation.angular_threshold = REST;
+                }
+            }
+        }
         Bodies {
             links,
             joints,
@@ -236,11 +247,6 @@ impl Physics {
             // A rotor is slow to move, and does not weigh on its joint.
             .gravity_scale(inertial.mass_kg / mass_kg),
         );
-        if let Some(body) = self.rapier.bodies.get_mut(body) {
-            // Rapier's own would stop a pendulum that swings slowly.
-            body.activation_mut().normalized_linear_threshold = REST;
-            body.activation_mut().angular_threshold = REST;
-        }
         for collider in &link.colliders {
             self.rapier.insert_collider(
                 ColliderBuilder::new(convex(&collider.shape))
