@@ -150,7 +150,7 @@ impl Run {
 /// Time that a run loses is not made up for: it would be far behind after ticks that waited. A machine
 /// that is busy with other things loses some as well.
 fn assert_real_time(rtf: f64) {
-    assert!((0.6..1.01).contains(&rtf), "{rtf}");
+    assert!((0.9..1.01).contains(&rtf), "{rtf}");
 }
 
 #[test]

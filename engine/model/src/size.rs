@@ -12,7 +12,7 @@ const SMALLEST_M: f32 = 0.01;
 const LIGHTEST_KG_M3: f64 = 0.01;
 const HEAVIEST_KG_M3: f64 = 1e5;
 /// How far a mass may lie from its middle (radius of gyration), in lengths of the robot.
-const WIDEST: f32 = 100.0;
+const WIDEST: f32 = 5.0;
 /// Thinnest extent that counts in a volume (m): a sheet has one.
 const THIN_M: f32 = 1e-3;
 
