@@ -412,6 +412,31 @@ fn warn(loaded: &LoadedScene) {
 }
 
 impl Run {
+    /// The summary must not take the place of what the run reads, or of its recording.
+    fn keep_from(&self, summary: &Path) -> Result<(), Failure> {
+        let recording = match &self.rerun {
+            Rerun::Save(file) => Some(file),
+            _ => None,
+        };
+        let overlays = &self.overlays;
+        let read = std::iter::once(&self.what)
+            .chain(&self.model)
+            .chain(&overlays.profile)
+            .chain(&overlays.config);
+        let same = |other: &&PathBuf| match (summary.canonicalize(), other.canonicalize()) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => summary == other.as_path(),
+        };
+        match read.chain(recording).find(same) {
+            None => Ok(()),
+            Some(other) => Err(Failure::BadInput(format!(
+                "--summary {}: found {}, which the run uses itself; expected a file of its own",
+                summary.display(),
+                other.display()
+            ))),
+        }
+    }
+
     fn go(self) -> Result<ExitCode, Failure> {
         let by_keys = self.interactive || self.teleop.is_some();
         if by_keys && !std::io::stdin().is_terminal() {
@@ -426,6 +451,7 @@ impl Run {
             &Overlays::from(&self.overlays),
         )?;
         if let Some(file) = &self.summary {
+            self.keep_from(file)?;
             writable(file)?;
         }
         if let Some(seed) = self.seed {

@@ -561,3 +561,19 @@ fn a_scenes_name_is_no_path() {
         assert!(ran.code == Some(0) || refused, "{name}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn a_summary_takes_no_place_of_what_the_run_uses() {
+    let scene = std::fs::read_to_string(root().join("scenes/bare_kernel.ron")).unwrap();
+    let here = folder(&[("a.ron", &scene)]);
+    for args in [
+        ["run", "a.ron", "--summary", "./a.ron", "--rerun", "off"],
+        ["run", "a.ron", "--summary", "o", "--rerun", "save=o"],
+    ] {
+        let ran = run(here.path(), &args);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(ran.stderr.contains("a file of its own"), "{}", ran.stderr);
+    }
+    let kept = std::fs::read_to_string(here.path().join("a.ron")).unwrap();
+    assert_eq!(kept, scene);
+}

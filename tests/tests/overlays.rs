@@ -751,3 +751,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_misspelt_name_in_an_overlay_is_no_new_agent_or_sensor() {
+    let here = folder(&[
+        ("agent.yaml", "agents:\n  - {name: rovr, yaw_rad: 1}\n"),
+        (
+            "sensor.yaml",
+            "agents:\n  - name: rover\n    sensors:\n      - {name: ligar, rate_hz: 5}\n",
+        ),
+    ]);
+    for (file, said) in [
+        ("agent.yaml", "agent.yaml:2:"),
+        ("sensor.yaml", "sensor.yaml:4:"),
+    ] {
+        let ran = run(here.path(), &["check", "robot", "--config", file]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+        assert!(
+            ran.stderr.contains(said) && ran.stderr.contains("did you mean `"),
+            "{}",
+            ran.stderr
+        );
+    }
+}

@@ -20,6 +20,11 @@ const THIN_M: f32 = 1e-3;
 ///
 /// What is part of the world may have any size.
 pub(crate) fn check(model: &RobotModel, place: &Place, warnings: &mut Warnings) {
+    let links = || model.links.iter();
+    if links().any(|l| !l.visuals.is_empty()) && links().all(|l| l.colliders.is_empty()) {
+        let text = "the robot is seen, but has no collision shapes: it touches nothing, also not the ground";
+        warnings.push(place, text);
+    }
     let mut all = Extent::NONE;
     let mut volume_m3 = 0.0;
     let mut mass_kg = 0.0;

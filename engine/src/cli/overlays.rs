@@ -20,10 +20,10 @@ pub(super) struct OverlayArgs {
     /// written Patrol(speed_m_s: 1) in RON and {Patrol: {speed_m_s: 1}} in YAML: the same kind takes the
     /// fields over, another kind replaces the whole; fields alone go into the kind that is there.
     #[arg(long, value_name = "FILE", help_heading = LAID)]
-    profile: Vec<PathBuf>,
+    pub(super) profile: Vec<PathBuf>,
     /// What runs (.ron, .yaml): as --profile, laid over it. May be repeated.
     #[arg(long, value_name = "FILE", help_heading = LAID)]
-    config: Vec<PathBuf>,
+    pub(super) config: Vec<PathBuf>,
     /// One value, as agents.rover.controller.speed_m_s=0.8. May be repeated; the last one wins.
     ///
     /// The path goes by fields, by names in lists of things with names, and by index, as

@@ -134,10 +134,31 @@ fn lay_named<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Refused>
         }
         match known.get(&name) {
             Some(&k) => lay(&mut below[k], item)?,
+            None if is_slip(&item, below) => {
+                let names: Vec<String> = below.iter().filter_map(Node::name).collect();
+                let text = format!(
+                    "found `{name}`, which is not there to be changed, and says too little to be added; expected {}{}",
+                    listed(&names),
+                    did_you_mean(&name, names.iter().map(String::as_str))
+                );
+                return Err((item.spot_of("name"), text));
+            }
             None => below.push(item),
         }
     }
     Ok(())
+}
+
+/// Whether an entry with a new name is more likely one of the old ones, misspelt: a sensor without a
+/// kind, an agent with neither a model nor a kernel of its own.
+fn is_slip(item: &Node<'_>, others: &[Node<'_>]) -> bool {
+    let says = |node: &Node<'_>, key: &str| {
+        let mut fields = node.fields().unwrap_or_default().iter();
+        fields.any(|entry| entry.key == key)
+    };
+    ["kind", "model"].into_iter().any(|key| {
+        others.iter().any(|other| says(other, key)) && !says(item, key) && !says(item, "coherence")
+    })
 }
 
 /// A step of a path.

@@ -351,6 +351,13 @@ impl Loader<'_, '_, '_> {
 
     /// Tracks are for vehicles, patrols for robots; the model may be another one than the scene's.
     fn check_controller(&mut self, agent: &AgentSpec, index: usize, path: &Path, is_vehicle: bool) {
+        if is_vehicle && agent.fixed {
+            self.mistakes.wrong(
+                &format!("agents[{index}].fixed"),
+                "a vehicle that stands still",
+                "a robot, or nothing: vehicles roll",
+            );
+        }
         let expected = match &agent.controller {
             Some(ControllerSpec::Patrol { .. } | ControllerSpec::Joints { .. }) if is_vehicle => {
                 "a robot description (.urdf), or `controller: Track(..)`"

@@ -165,6 +165,11 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
             Asset::Broken(error) => geom.warning = Some(format!("left out: {error}")),
         },
         (kind, None) => {
+            if v.switch("shellinertia")? == Some(true) {
+                geom.warning = Some(
+                    "its shell was taken as solid: shells are weighed of meshes only".to_owned(),
+                );
+            }
             let (shape, mass) = primitive(kind, v, &mut geom.pose)?;
             water = Some(mass);
             geom.shape = Some(shape);
