@@ -74,20 +74,16 @@
 //! threads of physics against one: 512 robots took 0.76 and 0.93 of the time in two calls, 64 robots 0.88 and 0.98,
 //! one robot more; all with the same state. `--threads` pays from some hundred robots up.
 //!
-//! ```text
-//! $ becomingone run robot --threads 2
-//! ```
-//!
 //! # Robot descriptions
 //!
 //! | of URDF | here |
 //! |---|---|
 //! | links, inertias, fixed joints | fixed joints fuse their links; missing, zero or impossible inertia is repaired from the shape, with a warning |
 //! | box, cylinder, sphere, meshes (STL, COLLADA, OBJ) | as they are; meshes touch by their convex hull; a driven wheel touches as a cylinder |
-//! | `package://`, `file://`, relative and absolute paths | resolved from the description's folder upwards; a collider that is not found is an error, a visual a warning |
+//! | `package://`, `file://`, relative and absolute paths | resolved from the description's folder upwards; a mesh that is not found is a warning, and listed by `inspect` |
 //! | revolute, continuous, prismatic | position limits, effort, velocity, damping and Coulomb friction are applied; start positions are moved into the limits, with a warning |
 //! | planar, floating | free, without limits or damping |
-//! | mimic | the follower is pulled along by a servo of 30 Hz; it does not push back on what it follows |
+//! | mimic | the follower is pulled along by a stiff servo; it does not push back on what it follows |
 //! | parts of one robot | pass through each other |
 //!
 //! MJCF is read into the same model: includes, defaults, several joints on a body (with links of a share of its
