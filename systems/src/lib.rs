@@ -3,8 +3,8 @@
 //! - [`tick`]: the one schedule, its sets, and who is ambiguous.
 //! - [`spawn`]: a loaded scene becomes entities, again and again.
 //! - [`sensing`]: simulated sensors sample the world.
-//! - [`coherence`]: readings become phases; Emissary, Master, synchrony.
-//! - [`control`]: odometry, the slow plan, the fast reaction, the drive.
+//! - [`coherence`]: readings become phases; Emissary, Master, synchrony; what is remembered.
+//! - [`control`]: odometry, the slow plan, the fast reaction, the drive, servos, a hand on the stick.
 //! - [`vehicle`]: cars on springs, and the tracks that they lap.
 //! - [`physics`]: rapier's world and its step.
 //! - [`hash`]: one number that tells two runs apart.
