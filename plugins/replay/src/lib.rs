@@ -1,0 +1,1 @@
+//! Recordings as sources: columns of a CSV, topics of an MCAP file.

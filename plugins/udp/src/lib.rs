@@ -1,0 +1,1 @@
+//! A driver that needs no hardware: JSON datagrams in both directions.
