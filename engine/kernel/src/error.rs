@@ -108,6 +108,38 @@ pub enum ConfigError {
         /// The strength `s_min`.
         forget_below: f64,
     },
+    /// More inputs than the capacity `U`.
+    #[error("{inputs} inputs: must be at most {capacity}")]
+    Inputs {
+        /// Inputs asked for.
+        inputs: usize,
+        /// The capacity `U`.
+        capacity: usize,
+    },
+    /// Too few samples to learn from.
+    #[error("warm-up of {samples} samples: must be at least {least}")]
+    WarmUp {
+        /// Samples asked for.
+        samples: u32,
+        /// The fewest.
+        least: u32,
+    },
+    /// A threshold is zero, negative, infinite or NaN.
+    #[error("threshold {name} of {threshold}: must be positive and finite")]
+    Threshold {
+        /// `k1`, `k2` or `k3`.
+        name: &'static str,
+        /// Its value.
+        threshold: f64,
+    },
+    /// Another number of a self-model is out of its range.
+    #[error("{name} of {value}: out of its range")]
+    SelfModel {
+        /// What it is.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+    },
     /// A memory without a place.
     #[error("a memory of 0 items: at least one is needed")]
     NoCapacity,

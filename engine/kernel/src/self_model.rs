@@ -1,0 +1,717 @@
+//! [`SelfModel`]: the witness and its surprise together: raw samples in, a [`Verdict`] out.
+//!
+//! ```text
+//! outputs --> standardise --> foresee --> r = what was not foreseen --> K1, K2, K3 --> vote of two
+//! inputs  ---------------------^               |                                        |
+//!                                              +--> blame                     flag, coherence
+//! ```
+//!
+//! # Warm-up, in one pass
+//!
+//! The first `warm_up_samples` samples are taken as healthy, and no verdict is given. Sums of products
+//! give the witness; sums of products of exponential means, which follow each other by the same B, give
+//! Cov(EW r). Halfway, a provisional witness is learned from the first half; it watches the second half,
+//! which it never saw. The largest K1, K2, K3 that it finds there say what an honest self-model of this
+//! plant has to expect, and set the thresholds. Then the final witness is learned from all.
+//!
+//! After warm-up B is frozen: a witness that goes on learning absorbs the fault that it should
+//! find. A permanent change is taken in by an explicit [`rebaseline`](SelfModel::rebaseline).
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "several arrays go by one channel index"
+)]
+
+use crate::surprise::{Alarm, Health, Statistics, Surprise};
+use crate::witness::{History, Moments, Stacked, Witness};
+use crate::{ConfigError, MAX_PHI, Real, Thresholds};
+
+/// Fewest samples to learn from: two halves of a Master window.
+pub const MIN_WARM_UP: u32 = 64;
+
+/// What a [`SelfModel`] is made from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SelfModelConfig<R> {
+    /// Active outputs, 1 to `N`: what is foreseen, and may be to blame.
+    pub outputs: usize,
+    /// Active inputs, 0 to `U`: what helps to foresee, such as commands.
+    pub inputs: usize,
+    /// Samples to learn from, healthy ones, at least [`MIN_WARM_UP`].
+    pub warm_up_samples: u32,
+    /// Thresholds that are known, as from a calibration; else they come from warm-up.
+    pub thresholds: Option<Thresholds<R>>,
+    /// Thresholds from warm-up are this times the largest value in its second half, and no less
+    /// than [`Thresholds::null`].
+    pub threshold_factor: R,
+    /// An alarm ends once surprise is below this, in (0, 1].
+    pub release: R,
+    /// Samples running over the thresholds before the alarm, at least 1.
+    pub dwell_ticks: u32,
+    /// Samples running below `release` before the alarm ends, at least 1.
+    pub release_ticks: u32,
+    /// Longest step, in mean steps of warm-up, over which a sample says something of the next.
+    pub max_gap_steps: R,
+    /// Ridge weight g against sums over rows, in units of the channels' deviations.
+    pub ridge: R,
+    /// Share of each innovation by which a witness' offset follows it while there is no surprise to speak
+    /// of (below 0.5). 0: nothing is learned after warm-up.
+    pub offset_rate: R,
+}
+
+impl<R: Real> Default for SelfModelConfig<R> {
+    fn default() -> Self {
+        Self {
+            outputs: 1,
+            inputs: 0,
+            warm_up_samples: 400,
+            thresholds: None,
+            threshold_factor: R::of(1.5),
+            release: R::of(0.9),
+            dwell_ticks: 3,
+            release_ticks: 3,
+            max_gap_steps: R::of(10.0),
+            ridge: R::one(),
+            offset_rate: R::zero(),
+        }
+    }
+}
+
+impl<R: Real> SelfModelConfig<R> {
+    fn validated<const N: usize, const U: usize>(self) -> Result<Self, ConfigError> {
+        let (zero, one) = (R::zero(), R::one());
+        if self.outputs == 0 || self.outputs > N {
+            return Err(ConfigError::Channels {
+                channels: self.outputs,
+                capacity: N,
+            });
+        }
+        if self.inputs > U {
+            return Err(ConfigError::Inputs {
+                inputs: self.inputs,
+                capacity: U,
+            });
+        }
+        if self.warm_up_samples < MIN_WARM_UP {
+            return Err(ConfigError::WarmUp {
+                samples: self.warm_up_samples,
+                least: MIN_WARM_UP,
+            });
+        }
+        if let Some(thresholds) = self.thresholds {
+            thresholds.validated()?;
+        }
+        let release_usable = self.release > zero && self.release <= one;
+        if !release_usable {
+            return Err(ConfigError::Release {
+                release: self.release.into(),
+            });
+        }
+        if self.dwell_ticks == 0 || self.release_ticks == 0 {
+            return Err(ConfigError::Dwell);
+        }
+        for (name, value, least) in [
+            ("threshold factor", self.threshold_factor, zero),
+            ("longest gap in steps", self.max_gap_steps, one),
+            ("ridge weight", self.ridge, zero),
+            ("offset rate", self.offset_rate, zero),
+        ] {
+            let strict = name == "ridge weight";
+            let usable = value.is_finite() && value >= least && !(strict && value == zero);
+            if !usable {
+                return Err(ConfigError::SelfModel {
+                    name,
+                    value: value.into(),
+                });
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Why a warm-up could not be learned from. The next one has begun.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WarmUpError {
+    /// No channel had two samples.
+    #[error("no channel came during warm-up")]
+    Nothing,
+    /// The regression has no solution.
+    #[error("the regression cannot be solved at regressor {regressor}")]
+    Regression {
+        /// The regressor: last samples, short means, inputs, their means.
+        regressor: usize,
+    },
+    /// The innovations have no usable covariance.
+    #[error("the innovations of channel {channel} have no usable covariance")]
+    Covariance {
+        /// The output channel.
+        channel: usize,
+    },
+}
+
+/// What one sample says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict<R, const N: usize> {
+    /// The coherent part of what was not foreseen, 0 to 1; none until its windows have samples enough.
+    pub k1: Option<R>,
+    /// Its shift, about 1 while healthy; 0 before the first sample.
+    pub k2: R,
+    /// Its energy, about 1 while healthy; held while all channels are missing.
+    pub k3: R,
+    /// The second largest of K1, K2, K3 over their thresholds, at least 0; above 1 is a vote of two.
+    pub surprise: R,
+    /// 1/(1 + surprise): 1 = as foreseen, 0.5 = at the thresholds.
+    pub coherence: R,
+    /// The alarm: surprise above 1, with dwell and hysteresis.
+    pub dissipated: bool,
+    /// Mean over the lags of Re T of the innovations, short window, -1 to 1.
+    pub t_emissary: Option<R>,
+    /// The same, long window.
+    pub t_master: Option<R>,
+    /// `| |T_M| - |T_E| |`, 0 to 1.
+    pub delta: Option<R>,
+    /// Each channel's share of the surprise, with sum 1; all 0 where nothing stands out.
+    pub blame: [R; N],
+    /// The channel with the largest share.
+    pub cause: Option<usize>,
+}
+
+/// The witness of one agent or instrument: `N` outputs and `U` inputs at most.
+///
+/// All samples of one kernel tick are pushed together. Windows count ticks, so the tick should be a
+/// steady one; a channel that has nothing new at a tick is missing then, and never repeated.
+///
+/// ```
+/// use becomingone_kernel::{SelfModel, SelfModelConfig};
+///
+/// let config = SelfModelConfig { outputs: 2, ..SelfModelConfig::default() };
+/// let mut model = SelfModel::<f64, 2, 0>::new(config)?;
+/// let mut noise = 1_u32;
+/// let mut scatter = || {
+///     noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+///     f64::from(noise >> 8) / f64::from(1 << 24) - 0.5
+/// };
+/// for k in 0..1000 {
+///     // The second sensor freezes.
+///     let speed = scatter();
+///     let other = if k < 800 { speed + 0.1 * scatter() } else { 0.3 };
+///     let verdict = model.push(&[Some(speed), Some(other)], &[], 0.02);
+///     assert_eq!(verdict.is_some(), k >= 400);
+///     if let Some(verdict) = verdict {
+///         assert!(!verdict.dissipated || k >= 800);
+///         assert!(verdict.dissipated || k < 850);
+///     }
+/// }
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelfModel<R, const N: usize, const U: usize> {
+    config: SelfModelConfig<R>,
+    history: History<R, N, U>,
+    /// Longest wait for a sample of each channel in warm-up, in ticks.
+    longest_age: [u32; N],
+    /// Sum and number of the steps that were no gaps.
+    steps: (R, R),
+    learning: Learning<R, N, U>,
+    /// The provisional one in the second half of warm-up, then the final one.
+    watch: Option<Watch<R, N, U>>,
+    trained: bool,
+    thresholds: Option<Thresholds<R>>,
+    alarm: Alarm<R>,
+    verdict: Option<Verdict<R, N>>,
+    error: Option<WarmUpError>,
+    counters: Counters,
+}
+
+/// What did not enter, and how often it was begun anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Ticks that were taken.
+    pub ticks: u64,
+    /// Values that were NaN, infinite, or a million deviations off.
+    pub broken: u64,
+    /// Ticks that were not taken, because of their time step.
+    pub dropped: u64,
+    /// Steps longer than the longest gap.
+    pub gaps: u64,
+    /// Explicit new baselines.
+    pub rebaselines: u64,
+}
+
+/// Sums of the warm-up.
+#[derive(Clone, Debug, PartialEq)]
+struct Learning<R, const N: usize, const U: usize> {
+    ticks: u32,
+    moments: Moments<R, N, U>,
+    /// EW of outputs and regressors, and their sums of products.
+    smooth: [R; N],
+    smooth_z: Stacked<R, N, U>,
+    smooth_moments: Moments<R, N, U>,
+    largest: Thresholds<R>,
+    /// Sum and number of the provisional witness' squared innovations, in the channels' own units.
+    measured: [(R, R); N],
+}
+
+impl<R: Real, const N: usize, const U: usize> Learning<R, N, U> {
+    fn new() -> Self {
+        let zero = R::zero();
+        Self {
+            ticks: 0,
+            moments: Moments::new(),
+            smooth: [zero; N],
+            smooth_z: Stacked::of(zero),
+            smooth_moments: Moments::new(),
+            largest: Thresholds {
+                k1: zero,
+                k2: zero,
+                k3: zero,
+            },
+            measured: [(zero, zero); N],
+        }
+    }
+
+    /// Adds a row: the targets, and the regressors from which they may be foreseen.
+    fn add(
+        &mut self,
+        y: &[Option<R>; N],
+        targets: &[Option<R>; N],
+        last: &[R; N],
+        z: &Stacked<R, N, U>,
+        gain: R,
+    ) {
+        self.moments.add(targets, z);
+        for n in 0..N {
+            // A missing sample counts as a repeated one here, so that all sums have the same rows.
+            let value = y[n].unwrap_or(last[n]);
+            self.smooth[n] += gain * (value - self.smooth[n]);
+        }
+        self.smooth_z.follow(z, gain);
+        self.smooth_moments
+            .add(&self.smooth.map(Some), &self.smooth_z);
+    }
+}
+
+/// A witness with the scale of its channels and its surprise.
+#[derive(Clone, Debug, PartialEq)]
+struct Watch<R, const N: usize, const U: usize> {
+    witness: Witness<R, N, U>,
+    surprise: Surprise<R, N>,
+    /// Mean, about the origin, and deviation of each output and input.
+    outputs: [(R, R); N],
+    inputs: [(R, R); U],
+    constant: [bool; N],
+    live: [bool; N],
+}
+
+impl<R: Real, const N: usize, const U: usize> Watch<R, N, U> {
+    fn learn(
+        config: &SelfModelConfig<R>,
+        history: &History<R, N, U>,
+        learning: &Learning<R, N, U>,
+    ) -> Result<Self, WarmUpError> {
+        let moments = &learning.moments;
+        let mut live = [false; N];
+        let mut moving = [false; N];
+        let mut constant = [false; N];
+        let mut outputs = [(R::zero(), R::one()); N];
+        let mut inputs = [(R::zero(), R::one()); U];
+        for n in 0..config.outputs {
+            live[n] = moments.count_of(n) >= R::of(2.0);
+            let (mean, variance) = moments.mean_and_variance(n);
+            let sd = usable_deviation(history.origin(n), mean, variance);
+            moving[n] = live[n] && sd.is_some();
+            constant[n] = live[n] && sd.is_none();
+            outputs[n] = (mean, sd.unwrap_or(R::one()));
+        }
+        if live.iter().all(|&live| !live) {
+            return Err(WarmUpError::Nothing);
+        }
+        for (j, scale) in inputs.iter_mut().enumerate().take(config.inputs) {
+            let (mean, variance) = moments.input_mean_and_variance(j);
+            let sd = usable_deviation(history.input_origin(j), mean, variance);
+            *scale = (mean, sd.unwrap_or(R::one()));
+        }
+        let mut sd = Stacked::of(R::one());
+        for n in 0..N {
+            (sd.last[n], sd.mean[n]) = (outputs[n].1, outputs[n].1);
+        }
+        for j in 0..U {
+            (sd.input[j], sd.input_mean[j]) = (inputs[j].1, inputs[j].1);
+        }
+        let witness = Witness::fit(config.outputs, moments, &sd, config.ridge)
+            .map_err(|regressor| WarmUpError::Regression { regressor })?;
+        let mut covariance = moments.innovations(config.outputs, &witness, &sd);
+        let shifts = learning
+            .smooth_moments
+            .innovations(config.outputs, &witness, &sd);
+        for n in 0..config.outputs {
+            let (sum, count) = learning.measured[n];
+            if moments.count_of(n) < moments.count() && count > R::zero() {
+                covariance[n][n] = covariance[n][n].max(sum / count / outputs[n].1 / outputs[n].1);
+            }
+        }
+        let failed = |channel| WarmUpError::Covariance { channel };
+        let health =
+            Health::new(config.outputs, live, moving, covariance, &shifts).map_err(failed)?;
+        let surprise = Surprise::new(health).map_err(|_| failed(0))?;
+        Ok(Self {
+            witness,
+            surprise,
+            outputs,
+            inputs,
+            constant,
+            live,
+        })
+    }
+}
+
+/// The deviation, unless it is what rounding leaves of a constant value.
+fn usable_deviation<R: Real>(origin: R, mean: R, variance: R) -> Option<R> {
+    let sd = variance.sqrt();
+    let rounding = R::of(8.0) * R::epsilon() * (origin + mean).abs();
+    (sd > rounding && variance > R::min_positive_value()).then_some(sd)
+}
+
+impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
+    /// A self-model that has seen nothing.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] that names the first field out of its range; see [`SelfModelConfig`].
+    pub fn new(config: SelfModelConfig<R>) -> Result<Self, ConfigError> {
+        let config = config.validated::<N, U>()?;
+        Ok(Self::empty(config))
+    }
+
+    fn empty(config: SelfModelConfig<R>) -> Self {
+        Self {
+            config,
+            history: History::new(),
+            longest_age: [0; N],
+            steps: (R::zero(), R::zero()),
+            learning: Learning::new(),
+            watch: None,
+            trained: false,
+            thresholds: None,
+            alarm: Alarm::new(config.release, config.dwell_ticks, config.release_ticks),
+            verdict: None,
+            error: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes one tick and says what it means; nothing while it warms up.
+    ///
+    /// One entry a channel, in the channel's own unit: `None` is missing, and so are channels beyond the
+    /// end of the slice. NaN, infinity and what is a million deviations off are counted and taken as
+    /// missing. A missing input keeps its last value. `dt_s` is the time since the last tick that
+    /// was taken, in seconds; one that is zero, negative, infinite or NaN drops the tick, and the
+    /// last verdict is given again.
+    pub fn push(
+        &mut self,
+        outputs: &[Option<R>],
+        inputs: &[Option<R>],
+        dt_s: R,
+    ) -> Option<Verdict<R, N>> {
+        let usable = dt_s > R::zero() && dt_s.is_finite();
+        if !usable {
+            self.counters.dropped += 1;
+            return self.verdict;
+        }
+        self.counters.ticks += 1;
+        let gap = self.take_step(dt_s);
+        let (mut y, u) = self.whole(outputs, inputs);
+        self.history.about_origin(&mut y);
+        let z = self.history.regressors(&u);
+        let fresh = gap || self.history.is_empty();
+        // After a long absence a first sample is one to foresee from, not one to be judged.
+        let mut targets = y;
+        for (n, target) in targets.iter_mut().enumerate() {
+            let first = fresh || self.history.age(n) > self.longest_age[n];
+            if self.trained && first {
+                *target = None;
+            } else if !self.trained && target.is_some() {
+                if fresh || !self.history.seen_before(n) {
+                    *target = None;
+                } else {
+                    self.longest_age[n] = self.longest_age[n].max(self.history.age(n));
+                }
+            }
+        }
+        if self.trained {
+            self.judge(&targets, &z, gap);
+        } else {
+            self.learn(&y, &targets, &z, gap, fresh);
+        }
+        self.history.keep(&y);
+        self.verdict
+    }
+
+    /// Whether this step is a gap.
+    fn take_step(&mut self, dt_s: R) -> bool {
+        let (sum, count) = self.steps;
+        let settled = count >= R::of(8.0);
+        let gap = settled && dt_s > self.config.max_gap_steps * sum / count;
+        if gap {
+            self.counters.gaps += 1;
+            self.history.forget_ring();
+        } else if !self.trained {
+            self.steps = (sum + dt_s, count + R::one());
+        }
+        gap
+    }
+
+    /// What came, without what is broken.
+    fn whole(
+        &mut self,
+        outputs: &[Option<R>],
+        inputs: &[Option<R>],
+    ) -> ([Option<R>; N], [Option<R>; U]) {
+        // Squares of what is learned from are summed up.
+        let limit = R::MAX_POWER.sqrt() * R::of(1e-3);
+        let (mut y, mut u) = ([None; N], [None; U]);
+        for (n, y) in y.iter_mut().enumerate().take(self.config.outputs) {
+            let Some(value) = outputs.get(n).copied().flatten() else {
+                continue;
+            };
+            let scale = self.watch.as_ref().filter(|_| self.trained);
+            let scale = scale.map(|w| (self.history.origin(n), w.outputs[n], w.live[n]));
+            *y = Some(value).filter(|&x| within(x, limit, scale));
+            self.counters.broken += u64::from(y.is_none());
+        }
+        for (j, u) in u.iter_mut().enumerate().take(self.config.inputs) {
+            let Some(value) = inputs.get(j).copied().flatten() else {
+                continue;
+            };
+            let scale = self.watch.as_ref().filter(|_| self.trained);
+            let scale = scale.map(|w| (self.history.input_origin(j), w.inputs[j], true));
+            *u = Some(value).filter(|&x| within(x, limit, scale));
+            self.counters.broken += u64::from(u.is_none());
+        }
+        (y, u)
+    }
+
+    fn learn(
+        &mut self,
+        y: &[Option<R>; N],
+        targets: &[Option<R>; N],
+        z: &Stacked<R, N, U>,
+        gap: bool,
+        fresh: bool,
+    ) {
+        if !fresh {
+            let gain = R::decay(R::of(1.0 / 20.0)).1;
+            self.learning.add(y, targets, &z.last, z, gain);
+        }
+        if self.watch.is_some() {
+            let (r, said) = self.watch_over(targets, z, gap);
+            let largest = &mut self.learning.largest;
+            largest.k1 = largest.k1.max(said.k1.unwrap_or(R::zero()));
+            largest.k2 = largest.k2.max(said.k2);
+            largest.k3 = largest.k3.max(said.k3);
+            if let Some(watch) = &self.watch {
+                for (n, r) in r.iter().enumerate() {
+                    if let Some(r) = r {
+                        let own = *r * watch.outputs[n].1;
+                        self.learning.measured[n].0 += own * own;
+                        self.learning.measured[n].1 += R::one();
+                    }
+                }
+            }
+        }
+        self.learning.ticks += 1;
+        if self.learning.ticks == self.config.warm_up_samples / 2 {
+            // Where the first half is not enough, the whole may be.
+            self.watch = Watch::learn(&self.config, &self.history, &self.learning).ok();
+        }
+        if self.learning.ticks >= self.config.warm_up_samples {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        match Watch::learn(&self.config, &self.history, &self.learning) {
+            Ok(watch) => {
+                let null = Thresholds::null(watch.surprise.live());
+                let factor = self.config.threshold_factor;
+                let largest = self.learning.largest;
+                let measured = Thresholds {
+                    k1: (factor * largest.k1).min(R::one()),
+                    k2: factor * largest.k2,
+                    k3: factor * largest.k3,
+                };
+                self.thresholds = self.config.thresholds.or(Some(measured.at_least(null)));
+                self.watch = Some(watch);
+                self.trained = true;
+                self.error = None;
+            }
+            Err(error) => {
+                let counters = self.counters;
+                *self = Self::empty(self.config);
+                self.counters = counters;
+                self.error = Some(error);
+            }
+        }
+    }
+
+    /// The innovations, in deviations, and what the statistics make of them.
+    fn watch_over(
+        &mut self,
+        targets: &[Option<R>; N],
+        z: &Stacked<R, N, U>,
+        gap: bool,
+    ) -> ([Option<R>; N], Statistics<R>) {
+        let mut r = [None; N];
+        let Some(watch) = &mut self.watch else {
+            let none = Statistics {
+                k1: None,
+                k2: R::zero(),
+                k3: R::one(),
+                t_emissary: None,
+                t_master: None,
+            };
+            return (r, none);
+        };
+        for n in 0..self.config.outputs {
+            if let Some(y) = targets[n]
+                && watch.live[n]
+            {
+                let off = (y - watch.witness.foresee(n, z)) / watch.outputs[n].1;
+                r[n] = Some(off).filter(|off| off.abs() <= R::of(1e3 * MAX_PHI));
+            }
+        }
+        let said = watch.surprise.push(&r, gap);
+        (r, said)
+    }
+
+    fn judge(&mut self, targets: &[Option<R>; N], z: &Stacked<R, N, U>, gap: bool) {
+        let Some(thresholds) = self.thresholds else {
+            return;
+        };
+        let (r, said) = self.watch_over(targets, z, gap);
+        let mut ratios = [
+            said.k1.unwrap_or(R::zero()) / thresholds.k1,
+            said.k2 / thresholds.k2,
+            said.k3 / thresholds.k3,
+        ];
+        // The second largest: the larger of the smaller two.
+        if ratios[0] < ratios[1] {
+            ratios.swap(0, 1);
+        }
+        let surprise = ratios[1].max(ratios[0].min(ratios[2]));
+        let dissipated = self.alarm.update(surprise);
+        let blame = match &self.watch {
+            Some(watch) => watch.surprise.blame(&thresholds),
+            None => [R::zero(); N],
+        };
+        let mut cause = None;
+        let mut most = R::zero();
+        for (n, &share) in blame.iter().enumerate() {
+            if share > most {
+                (cause, most) = (Some(n), share);
+            }
+        }
+        self.verdict = Some(Verdict {
+            k1: said.k1,
+            k2: said.k2,
+            k3: said.k3,
+            surprise,
+            coherence: R::one() / (R::one() + surprise),
+            dissipated,
+            t_emissary: said.t_emissary,
+            t_master: said.t_master,
+            delta: said
+                .t_emissary
+                .zip(said.t_master)
+                .map(|(e, m)| (m.abs() - e.abs()).abs()),
+            blame,
+            cause,
+        });
+        let rate = self.config.offset_rate;
+        if rate > R::zero()
+            && surprise < R::of(0.5)
+            && !dissipated
+            && let Some(watch) = &mut self.watch
+        {
+            for (n, r) in r.iter().enumerate() {
+                if let Some(r) = r {
+                    watch.witness.shift(n, rate * *r * watch.outputs[n].1);
+                }
+            }
+        }
+    }
+
+    /// Whether warm-up is over.
+    pub fn is_trained(&self) -> bool {
+        self.trained
+    }
+
+    /// Why the last warm-up came to nothing; none while the first one runs, or once one succeeded.
+    pub fn warm_up_error(&self) -> Option<WarmUpError> {
+        self.error
+    }
+
+    /// Outputs that did not move during warm-up: they have a deviation of 1 in their own unit, and
+    /// are taken to be steady. None before the end of warm-up.
+    pub fn constant_channels(&self) -> impl Iterator<Item = usize> + '_ {
+        self.outputs_where(|watch, n| watch.constant[n])
+    }
+
+    /// Outputs that did not come during warm-up: they take no part.
+    pub fn absent_channels(&self) -> impl Iterator<Item = usize> + '_ {
+        self.outputs_where(|watch, n| !watch.live[n])
+    }
+
+    fn outputs_where(
+        &self,
+        of: impl Fn(&Watch<R, N, U>, usize) -> bool,
+    ) -> impl Iterator<Item = usize> {
+        let watch = self.watch.as_ref().filter(|_| self.trained);
+        (0..self.config.outputs).filter(move |&n| watch.is_some_and(|watch| of(watch, n)))
+    }
+
+    /// The thresholds in use; none before the end of warm-up.
+    pub fn thresholds(&self) -> Option<Thresholds<R>> {
+        self.thresholds
+    }
+
+    /// The last verdict.
+    pub fn verdict(&self) -> Option<&Verdict<R, N>> {
+        self.verdict.as_ref()
+    }
+
+    /// What was foreseen wrongly, dropped, and begun anew.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &SelfModelConfig<R> {
+        &self.config
+    }
+
+    /// Forgets what is healthy and learns it anew from the next samples: for a person or a
+    /// supervisor who says that a change is there to stay. There is no verdict meanwhile.
+    pub fn rebaseline(&mut self) {
+        let mut counters = self.counters;
+        counters.rebaselines += 1;
+        *self = Self::empty(self.config);
+        self.counters = counters;
+    }
+
+    /// Back to the state after [`new`](Self::new), counters included.
+    pub fn reset(&mut self) {
+        *self = Self::empty(self.config);
+    }
+}
+
+/// Whether a value can enter: below the limit, and within a million deviations of the mean.
+fn within<R: Real>(x: R, limit: R, scale: Option<(R, (R, R), bool)>) -> bool {
+    // Both comparisons are false for NaN.
+    let whole = x.abs() <= limit;
+    whole
+        && scale.is_none_or(|(origin, (mean, sd), live)| {
+            !live || ((x - origin - mean) / sd).abs() <= R::of(MAX_PHI)
+        })
+}
