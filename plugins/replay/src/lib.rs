@@ -1,1 +1,18 @@
 //! Recordings as sources: columns of a CSV, topics of an MCAP file.
+//!
+//! In the order in which data passes:
+//!
+//! - `stamp`, `cell`: time and numbers as files write them.
+//! - `csv_rows`: rows of a CSV.
+//! - [`Table`]: named columns of numbers, row by row, whatever they come from.
+//!
+//! Files are read as streams: memory does not grow with their length.
+
+mod cell;
+mod csv_rows;
+mod error;
+mod stamp;
+mod table;
+
+pub use error::TableError;
+pub use table::{Column, Counts, Kind, Row, Table, TimeColumn, Wanted};

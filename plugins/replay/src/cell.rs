@@ -1,0 +1,121 @@
+//! One cell of a table: a number, nothing, or text.
+
+/// What a cell holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Cell {
+    /// Nothing, or a word for it: `NaN`, `null`.
+    Missing,
+    /// A finite number.
+    Number(f64),
+    /// An infinity, or a number that `f64` cannot hold.
+    Infinite,
+    /// Anything else.
+    Text,
+}
+
+/// What programs write where they have no number.
+const NOTHING: [&[u8]; 14] = [
+    b"nan", b"null", b"na", b"n/a", b"none", b"nil", b"nat", b"#n/a", b"-", b"--", b"?", b"-nan",
+    b"+nan", b"missing",
+];
+
+/// Reads a cell. With `decimal_comma`, `1,5` is one and a half.
+pub(crate) fn read(cell: &[u8], decimal_comma: bool) -> Cell {
+    let cell = cell.trim_ascii();
+    let Some(&first) = cell.first() else {
+        return Cell::Missing;
+    };
+    if (first.is_ascii_digit() || matches!(first, b'-' | b'+' | b'.' | b','))
+        && let Some(number) = number(cell, decimal_comma)
+    {
+        return number;
+    }
+    if NOTHING.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
+        Cell::Missing
+    } else if cell.eq_ignore_ascii_case(b"true") {
+        Cell::Number(1.0)
+    } else if cell.eq_ignore_ascii_case(b"false") {
+        Cell::Number(0.0)
+    } else {
+        number(cell, false).unwrap_or(Cell::Text)
+    }
+}
+
+fn number(cell: &[u8], decimal_comma: bool) -> Option<Cell> {
+    let text = std::str::from_utf8(cell).ok()?;
+    let x: f64 = match text.parse() {
+        Ok(x) => x,
+        Err(_) if decimal_comma && has_decimal_comma(cell) => {
+            let mut turned = [0; 64];
+            let turned = turned.get_mut(..cell.len())?;
+            turned.copy_from_slice(cell);
+            for byte in turned.iter_mut().filter(|b| **b == b',') {
+                *byte = b'.';
+            }
+            std::str::from_utf8(turned).ok()?.parse().ok()?
+        }
+        Err(_) => return None,
+    };
+    Some(if x.is_finite() {
+        Cell::Number(x)
+    } else if x.is_nan() {
+        Cell::Missing
+    } else {
+        Cell::Infinite
+    })
+}
+
+/// Whether a comma stands where others put a point: one comma, no point.
+pub(crate) fn has_decimal_comma(cell: &[u8]) -> bool {
+    cell.iter().filter(|b| **b == b',').count() == 1 && !cell.contains(&b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_numbers_nothing_or_text() {
+        for (text, number) in [
+            ("1", 1.0),
+            (" -2.5e3 ", -2500.0),
+            ("+.5", 0.5),
+            ("1E-2", 0.01),
+            ("0", 0.0),
+            ("TRUE", 1.0),
+            ("false", 0.0),
+        ] {
+            assert_eq!(read(text.as_bytes(), false), Cell::Number(number), "{text}");
+        }
+        for text in [
+            "", "  ", "NaN", "nan", "null", "NULL", "N/A", "-", "?", "-nan", "None",
+        ] {
+            assert_eq!(read(text.as_bytes(), false), Cell::Missing, "{text}");
+        }
+        for text in ["inf", "-Infinity", "1e999"] {
+            assert_eq!(read(text.as_bytes(), false), Cell::Infinite, "{text}");
+        }
+        for text in [
+            "ok",
+            "1,5",
+            "12 V",
+            "2020-03-09",
+            "1_000",
+            "0x1F",
+            "e5",
+            "1.2.3",
+        ] {
+            assert_eq!(read(text.as_bytes(), false), Cell::Text, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_comma_is_a_point_where_it_may_be() {
+        assert_eq!(read(b"1,5", true), Cell::Number(1.5));
+        assert_eq!(read(b"-0,25e1", true), Cell::Number(-2.5));
+        assert_eq!(read(b"1.5", true), Cell::Number(1.5));
+        // A thousand and a half, or one and a bit: nobody knows.
+        assert_eq!(read(b"1.234,5", true), Cell::Text);
+        assert_eq!(read(b"1,234,567", true), Cell::Text);
+    }
+}

@@ -1,0 +1,596 @@
+//! Rows of a CSV: any separator, header or none, whatever programs write.
+
+use crate::cell::{self, Cell};
+use crate::error::TableError;
+use crate::stamp::Stamps;
+use crate::table::{Column, Counts, Kind, Row, Shape, TimeColumn, Wanted};
+use csv::ByteRecord;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Chain, Cursor, Read};
+use std::path::Path;
+
+/// What may stand between cells, where nothing was said.
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// Rows by which separators are told apart.
+const TRIED_ROWS: usize = 50;
+/// Most bytes of one row: a quote that is never closed would take the rest of the file in.
+const ROW_BYTES: usize = 16 << 20;
+/// Rows from which on equal steps are no accident.
+const COUNTED: usize = 8;
+/// Steps that differ by less than this share are equal: decimal fractions are rounded.
+const SAME_STEP: f64 = 1e-6;
+
+/// Words by which columns of time are known.
+const TIME_WORDS: [&str; 15] = [
+    "time",
+    "timestamp",
+    "datetime",
+    "date",
+    "t",
+    "ts",
+    "stamp",
+    "clock",
+    "elapsed",
+    "epoch",
+    "seconds",
+    "sec",
+    "zeit",
+    "datum",
+    "when",
+];
+
+/// Reads until one row has taken too much.
+#[derive(Debug)]
+struct Bounded {
+    from: Chain<Cursor<Vec<u8>>, File>,
+    /// Bytes since the last row.
+    taken: usize,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.taken > ROW_BYTES {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let n = self.from.read(to)?;
+        self.taken += n;
+        Ok(n)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct CsvRows {
+    csv: csv::Reader<Bounded>,
+    record: ByteRecord,
+    /// Lines above the first one that the reader sees.
+    lines_above: u64,
+    /// Cells of a row.
+    width: usize,
+    decimal_comma: bool,
+    /// Index of the column of each channel.
+    channels: Vec<usize>,
+    /// Index of the column of stamps, and how it writes time.
+    time: Option<(usize, Stamps)>,
+    /// The first stamp (ns).
+    first_ns: Option<i64>,
+    last_ns: Option<i64>,
+}
+
+impl CsvRows {
+    /// Finds out what is in the file by its head; `whole` says that the head is all.
+    pub(crate) fn open(
+        file: &Path,
+        from: File,
+        head: Vec<u8>,
+        whole: bool,
+        wanted: &Wanted,
+    ) -> Result<(Shape, Self), TableError> {
+        let above = Above::of(&head);
+        let text = &head[above.bytes..];
+        let separator = match wanted.separator.or(above.separator) {
+            Some(separator) => separator,
+            None => separator(text, whole),
+        };
+        let mut records = records(text, separator, whole, wanted.look_rows.saturating_add(1));
+        let Some(first) = records.first() else {
+            return Err(TableError::wrong(
+                file,
+                if text.is_empty() {
+                    "an empty file"
+                } else {
+                    "no row"
+                },
+                "a header and rows",
+            ));
+        };
+        let decimal_comma = separator != b',' && has_decimal_commas(&records);
+        let mut notes = Vec::new();
+        let mut header = None;
+        let mut skips = false;
+        if !is_row(first, decimal_comma) {
+            header = Some(names(first.iter()));
+            records.remove(0);
+            skips = true;
+        } else if let Some(comment) = above.comment {
+            // Some programs write the header as a comment.
+            let cells: Vec<&[u8]> = comment.split(|b| *b == separator).collect();
+            if cells.len() == first.len() {
+                header = Some(names(cells.into_iter()));
+            }
+        }
+        let width = match &header {
+            Some(header) => header.len(),
+            None => records.iter().map(ByteRecord::len).max().unwrap_or(0),
+        };
+        let names = header.unwrap_or_else(|| {
+            notes.push(format!(
+                "no header: the columns are called column_1 to column_{width}"
+            ));
+            (1..=width).map(|k| format!("column_{k}")).collect()
+        });
+        let names = unique(names, &mut notes);
+        if separator == b',' && !records.is_empty() && records.iter().all(|r| r.len() == 2 * width)
+        {
+            notes.push(format!(
+                "rows have {} cells where the header has {width}: commas as decimal points need another separator",
+                2 * width
+            ));
+        }
+        for name in wanted
+            .time
+            .iter()
+            .chain(&wanted.columns)
+            .chain(&wanted.ignore)
+        {
+            if !names.contains(name) {
+                return Err(TableError::no_column(file, name, &names));
+            }
+        }
+        if decimal_comma {
+            notes.push("commas are decimal points".to_owned());
+        }
+        let time = find_time(file, &names, &records, wanted)?;
+        let columns: Vec<Column> = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| Column {
+                name: name.clone(),
+                kind: if time.as_ref().is_some_and(|t| t.index == index) {
+                    Kind::Time
+                } else {
+                    kind(index, name, &records, decimal_comma, wanted)
+                },
+            })
+            .collect();
+        let channels: Vec<usize> = if wanted.columns.is_empty() {
+            let numbers = columns.iter().enumerate();
+            let numbers = numbers.filter(|(_, c)| c.kind == Kind::Numbers);
+            numbers.map(|(index, _)| index).collect()
+        } else {
+            // They are there: that was checked.
+            let index = |name| names.iter().position(|n| n == name);
+            wanted.columns.iter().filter_map(index).collect()
+        };
+        let shape = Shape {
+            file: file.to_owned(),
+            channels: channels.iter().map(|&c| names[c].clone()).collect(),
+            columns,
+            time: time.as_ref().map(|t| t.found.clone()),
+            notes,
+            counts: Counts::default(),
+        };
+        let (bytes_above, lines_above) = (above.bytes as u64, above.lines);
+        let mut begin = Cursor::new(head);
+        begin.set_position(bytes_above);
+        let mut rows = Self {
+            csv: builder(separator)
+                .buffer_capacity(128 * 1024)
+                .from_reader(Bounded {
+                    from: begin.chain(from),
+                    taken: 0,
+                }),
+            record: ByteRecord::new(),
+            lines_above,
+            width,
+            decimal_comma,
+            channels,
+            time: time.map(|t| (t.index, t.stamps)),
+            first_ns: None,
+            last_ns: None,
+        };
+        if skips {
+            rows.next(file)?;
+        }
+        Ok((shape, rows))
+    }
+
+    fn next(&mut self, file: &Path) -> Result<bool, TableError> {
+        self.csv.get_mut().taken = 0;
+        let begun = self.csv.position().line();
+        match self.csv.read_byte_record(&mut self.record) {
+            Ok(more) => Ok(more),
+            Err(error) => match error.into_kind() {
+                csv::ErrorKind::Io(cause) if cause.kind() == io::ErrorKind::FileTooLarge => {
+                    Err(TableError::Wrong {
+                        file: file.to_owned(),
+                        line: Some(begun + self.lines_above),
+                        found: format!(
+                            "a row of more than {} MB that begins here",
+                            ROW_BYTES >> 20
+                        ),
+                        expected: "a quote that is closed".to_owned(),
+                    })
+                }
+                csv::ErrorKind::Io(cause) => Err(TableError::read(file, cause)),
+                other => Err(TableError::wrong(file, format!("{other:?}"), "a CSV")),
+            },
+        }
+    }
+
+    pub(crate) fn read(&mut self, shape: &mut Shape, row: &mut Row) -> Result<bool, TableError> {
+        if !self.next(&shape.file)? {
+            return Ok(false);
+        }
+        let counts = &mut shape.counts;
+        let record = &self.record;
+        counts.short_rows += u64::from(record.len() < self.width);
+        counts.long_rows += u64::from(record.len() > self.width);
+        row.time.clear();
+        row.t_ns = None;
+        if let Some((index, stamps)) = &self.time {
+            let cell = record.get(*index).unwrap_or_default();
+            match std::str::from_utf8(cell) {
+                Ok(text) => row.time.push_str(text),
+                Err(_) => row.time.push_str(&String::from_utf8_lossy(cell)),
+            }
+            match stamps.read_after(&row.time, self.last_ns) {
+                Some(ns) => {
+                    let first_ns = *self.first_ns.get_or_insert(ns);
+                    self.last_ns = Some(ns);
+                    row.t_ns = ns.checked_sub(first_ns);
+                }
+                None => counts.bad_stamps += 1,
+            }
+        }
+        row.values.clear();
+        for &index in &self.channels {
+            let cell = record.get(index).unwrap_or_default();
+            row.values.push(match cell::read(cell, self.decimal_comma) {
+                Cell::Number(x) => Some(x),
+                Cell::Missing => None,
+                Cell::Infinite => {
+                    counts.infinite_cells += 1;
+                    None
+                }
+                Cell::Text => {
+                    counts.text_cells += 1;
+                    None
+                }
+            });
+        }
+        Ok(true)
+    }
+}
+
+/// What stands above the table: a mark of the encoding, Excel's `sep=;`, comments, empty lines.
+struct Above<'a> {
+    bytes: usize,
+    lines: u64,
+    separator: Option<u8>,
+    /// The last comment, which may be the header.
+    comment: Option<&'a [u8]>,
+}
+
+impl<'a> Above<'a> {
+    fn of(head: &'a [u8]) -> Self {
+        let mut above = Self {
+            bytes: if head.starts_with(b"\xef\xbb\xbf") {
+                3
+            } else {
+                0
+            },
+            lines: 0,
+            separator: None,
+            comment: None,
+        };
+        while let Some(end) = head[above.bytes..].iter().position(|b| *b == b'\n') {
+            let line = head[above.bytes..above.bytes + end].trim_ascii();
+            match line {
+                [] => {}
+                [b'#' | b'%', ..] | [b'/', b'/', ..] => {
+                    above.comment = Some(uncommented(line));
+                }
+                [b's', b'e', b'p', b'=', separator] if above.lines == 0 => {
+                    above.separator = Some(*separator);
+                }
+                _ => break,
+            }
+            above.bytes += end + 1;
+            above.lines += 1;
+        }
+        above
+    }
+}
+
+/// A line without the signs of a comment.
+fn uncommented(line: &[u8]) -> &[u8] {
+    let signs = line.iter().take_while(|b| matches!(b, b'#' | b'%' | b'/'));
+    line[signs.count()..].trim_ascii()
+}
+
+fn builder(separator: u8) -> csv::ReaderBuilder {
+    let mut builder = csv::ReaderBuilder::new();
+    builder
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .comment(Some(b'#'));
+    builder
+}
+
+/// The first rows; the last one is left out where the head may have cut it.
+fn records(text: &[u8], separator: u8, whole: bool, most: usize) -> Vec<ByteRecord> {
+    let rows = builder(separator).from_reader(text).into_byte_records();
+    let mut rows: Vec<ByteRecord> = rows
+        .map_while(Result::ok)
+        .take(most.saturating_add(1))
+        .collect();
+    if rows.len() > most || (!whole && rows.len() > 1) {
+        rows.pop();
+    }
+    rows
+}
+
+/// What makes rows of equal length, with the most cells in which there is a number, nothing, or time.
+fn separator(text: &[u8], whole: bool) -> u8 {
+    let worth = |separator: &u8| {
+        let rows = records(text, *separator, whole, TRIED_ROWS);
+        let width = rows.first().map_or(0, ByteRecord::len);
+        if width < 2 {
+            return None;
+        }
+        let even = rows.iter().filter(|r| r.len() == width).count();
+        let body = rows.iter().skip(1).flatten();
+        let (mut cells, mut read) = (0, 0);
+        for cell in body {
+            cells += 1;
+            let number = cell::read(cell, *separator != b',') != Cell::Text;
+            let stamp = || std::str::from_utf8(cell).is_ok_and(|c| Stamps::of("", &[c]).is_some());
+            read += usize::from(number || stamp());
+        }
+        let share = |part: usize, of: usize| part * 1000 / of.max(1);
+        Some((share(even, rows.len()) + share(read, cells), width))
+    };
+    let best = SEPARATORS.iter().filter_map(|s| Some((worth(s)?, s)));
+    // The first of equals.
+    best.rev()
+        .max_by_key(|(worth, _)| *worth)
+        .map_or(b',', |(_, s)| *s)
+}
+
+/// Whether numbers are written with commas: more of them than with points.
+fn has_decimal_commas(records: &[ByteRecord]) -> bool {
+    let (mut commas, mut points) = (0, 0);
+    for cell in records.iter().skip(1).flatten() {
+        match cell::read(cell, true) {
+            Cell::Number(_) if cell.contains(&b',') => commas += 1,
+            Cell::Number(_) if cell.contains(&b'.') => points += 1,
+            _ => {}
+        }
+    }
+    commas > points
+}
+
+/// Whether a first row is one already, and no header: numbers and stamps only.
+fn is_row(record: &ByteRecord, decimal_comma: bool) -> bool {
+    let mut numbers = 0;
+    for cell in record {
+        match cell::read(cell, decimal_comma) {
+            Cell::Number(_) | Cell::Infinite => numbers += 1,
+            Cell::Missing => {}
+            Cell::Text => {
+                let stamp = std::str::from_utf8(cell).is_ok_and(|c| Stamps::of("", &[c]).is_some());
+                if !stamp {
+                    return false;
+                }
+            }
+        }
+    }
+    numbers > 0
+}
+
+/// Names of a header. What is no UTF-8 is taken for Latin-1, as old programs write their degrees.
+fn names<'a>(cells: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+    cells
+        .map(|cell| match std::str::from_utf8(cell) {
+            Ok(text) => text.trim().to_owned(),
+            Err(_) => {
+                let text: String = cell.iter().map(|b| char::from(*b)).collect();
+                text.trim().to_owned()
+            }
+        })
+        .collect()
+}
+
+/// Gives every column a name of its own.
+fn unique(names: Vec<String>, notes: &mut Vec<String>) -> Vec<String> {
+    let given: HashSet<String> = names.iter().cloned().collect();
+    let mut taken = HashSet::new();
+    names
+        .into_iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let mut own = if name.is_empty() {
+                format!("column_{}", index + 1)
+            } else {
+                name.clone()
+            };
+            let mut count = 1;
+            while taken.contains(&own) || (own != name && given.contains(&own)) {
+                count += 1;
+                own = format!("{name}_{count}");
+            }
+            if own != name && !name.is_empty() {
+                notes.push(format!("another column `{name}` is called `{own}`"));
+            }
+            taken.insert(own.clone());
+            own
+        })
+        .collect()
+}
+
+struct FoundTime {
+    index: usize,
+    stamps: Stamps,
+    found: TimeColumn,
+}
+
+/// The named column of stamps, or the one that looks most like it.
+fn find_time(
+    file: &Path,
+    names: &[String],
+    records: &[ByteRecord],
+    wanted: &Wanted,
+) -> Result<Option<FoundTime>, TableError> {
+    let cells = |index: usize| -> Vec<&str> {
+        let cells = records.iter().filter_map(|r| r.get(index));
+        cells.filter_map(|c| std::str::from_utf8(c).ok()).collect()
+    };
+    let found = |index: usize, guessed: bool| {
+        let stamps = Stamps::of(&names[index], &cells(index))?;
+        Some(FoundTime::new(
+            index,
+            &names[index],
+            guessed,
+            stamps,
+            &cells(index),
+        ))
+    };
+    if let Some(name) = &wanted.time {
+        let Some(index) = names.iter().position(|n| n == name) else {
+            return Ok(None);
+        };
+        let Some(time) = found(index, false) else {
+            let cells = cells(index);
+            let Some(cell) = cells.iter().find(|c| !c.trim().is_empty()) else {
+                // A header without rows, or stamps that are all missing: there is nothing to be wrong.
+                return Ok(None);
+            };
+            return Err(TableError::wrong(
+                file,
+                format!("`{}` in the column `{name}`", cell.trim()),
+                "time: ISO 8601, as 2020-03-09 10:14:33, or seconds, ms, us or ns as numbers",
+            ));
+        };
+        return Ok(Some(time));
+    }
+    let candidates = (0..names.len())
+        .filter(|&k| !wanted.ignore.contains(&names[k]) && !wanted.columns.contains(&names[k]));
+    let likely = candidates.filter_map(|index| {
+        let time = found(index, true)?;
+        let name = names[index].to_lowercase();
+        let mut words = name.split(|c: char| !c.is_alphabetic());
+        // A capital T is a temperature.
+        let heat = names[index].split(|c: char| !c.is_alphabetic()).next() == Some("T");
+        let named = (words.any(|w| TIME_WORDS.contains(&w)) && !heat) || name.ends_with("time");
+        let moves = time.found.period_ns.is_some();
+        // Numbers are time where they are called so, or count from 1970 and go on.
+        let counts = matches!(time.stamps, Stamps::Count { .. });
+        let goes_on = cells(index)
+            .iter()
+            .filter_map(|c| time.stamps.read(c))
+            .is_sorted();
+        let is_time = if time.stamps.is_plain_number() {
+            named && goes_on
+        } else {
+            !counts || (goes_on && moves)
+        };
+        let moving = (1.0 - time.found.repeated) * f64::from(u8::from(moves));
+        is_time.then_some(((moving * 1000.0) as u64, named, time))
+    });
+    // The first of equals.
+    let best = likely.reduce(|a, b| if (b.0, b.1) > (a.0, a.1) { b } else { a });
+    Ok(best.map(|(_, _, time)| time))
+}
+
+impl FoundTime {
+    fn new(index: usize, name: &str, guessed: bool, stamps: Stamps, cells: &[&str]) -> Self {
+        let mut last = None;
+        let mut steps: Vec<i64> = Vec::new();
+        let mut repeats = 0usize;
+        for cell in cells {
+            let Some(ns) = stamps.read_after(cell, last) else {
+                continue;
+            };
+            match last.map(|last| ns.saturating_sub(last)) {
+                Some(0) => repeats += 1,
+                Some(step @ 1..) => steps.push(step),
+                _ => {}
+            }
+            last = Some(ns);
+        }
+        steps.sort_unstable();
+        let pairs = (steps.len() + repeats).max(1) as f64;
+        Self {
+            index,
+            stamps,
+            found: TimeColumn {
+                name: name.to_owned(),
+                guessed,
+                format: stamps.name(),
+                period_ns: steps.get(steps.len() / 2).map(|ns| ns.unsigned_abs()),
+                repeated: repeats as f64 / pairs,
+            },
+        }
+    }
+}
+
+/// What a column is that is not the time.
+fn kind(
+    index: usize,
+    name: &String,
+    records: &[ByteRecord],
+    decimal_comma: bool,
+    wanted: &Wanted,
+) -> Kind {
+    if wanted.ignore.contains(name) {
+        return Kind::Ignored;
+    }
+    let (mut numbers, mut texts) = (0usize, 0usize);
+    let mut column = Vec::with_capacity(records.len());
+    for record in records {
+        match cell::read(record.get(index).unwrap_or_default(), decimal_comma) {
+            Cell::Number(x) => {
+                numbers += 1;
+                column.push(x);
+            }
+            Cell::Infinite => numbers += 1,
+            Cell::Text => texts += 1,
+            Cell::Missing => {}
+        }
+    }
+    if wanted.columns.contains(name) {
+        Kind::Numbers
+    } else if numbers + texts == 0 {
+        Kind::Empty
+    } else if texts > numbers {
+        Kind::Text
+    } else if !wanted.columns.is_empty() {
+        Kind::Unwanted
+    } else if column.len() == records.len() && counts(&column) {
+        Kind::Counter
+    } else {
+        Kind::Numbers
+    }
+}
+
+/// Whether numbers count: every step is the same, and not none.
+fn counts(column: &[f64]) -> bool {
+    let [first, second, ..] = column else {
+        return false;
+    };
+    let step = second - first;
+    let same = |pair: &[f64]| (pair[1] - pair[0] - step).abs() <= SAME_STEP * step.abs();
+    column.len() >= COUNTED && step != 0.0 && column.windows(2).all(same)
+}

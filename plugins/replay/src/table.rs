@@ -1,0 +1,263 @@
+//! [`Table`]: a recording as named columns of numbers, row by row.
+
+use crate::csv_rows::CsvRows;
+use crate::error::TableError;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// What is looked at of a file before its rows are given, at most: the rest is streamed.
+const HEAD_BYTES: usize = 4 << 20;
+
+/// What of a recording is wanted, and what is known of it. The default finds everything by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Name of the column of stamps.
+    pub time: Option<String>,
+    /// Names of the columns of numbers, in the order in which they are wanted; all that are numbers where it is empty.
+    pub columns: Vec<String>,
+    /// Names of columns that are left out.
+    pub ignore: Vec<String>,
+    /// What stands between cells.
+    pub separator: Option<u8>,
+    /// Rows by which columns are judged: time, numbers, text.
+    pub look_rows: usize,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            time: None,
+            columns: Vec::new(),
+            ignore: Vec::new(),
+            separator: None,
+            look_rows: 400,
+        }
+    }
+}
+
+/// What a column is, judged by the first rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Numbers: a channel.
+    Numbers,
+    /// The stamps.
+    Time,
+    /// Left out on request.
+    Ignored,
+    /// Text, in more than half of its cells.
+    Text,
+    /// No cell has anything in it.
+    Empty,
+    /// It counts rows: every step is the same.
+    Counter,
+    /// Numbers that were not asked for.
+    Unwanted,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, unique in its table.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// The column of stamps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimeColumn {
+    /// Its name.
+    pub name: String,
+    /// Whether nobody said that it is the time.
+    pub guessed: bool,
+    /// How it writes time.
+    pub format: String,
+    /// The usual time between two rows (ns): the median of the first ones. None where no two differ.
+    pub period_ns: Option<u64>,
+    /// Share of the first rows whose stamp is that of the row before.
+    pub repeated: f64,
+}
+
+/// One row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    /// From 0.
+    pub number: u64,
+    /// The stamp as it came.
+    pub time: String,
+    /// Since the first stamp of the file (ns); none where there is no stamp, or none that can be read.
+    pub t_ns: Option<i64>,
+    /// One for each channel; none where there is no number. All are finite.
+    pub values: Vec<Option<f64>>,
+}
+
+/// What was found on the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows that were given.
+    pub rows: u64,
+    /// Rows with fewer cells than there are columns: the rest is missing.
+    pub short_rows: u64,
+    /// Rows with more: the rest is left out.
+    pub long_rows: u64,
+    /// Stamps that cannot be read.
+    pub bad_stamps: u64,
+    /// Cells of channels that are text: missing.
+    pub text_cells: u64,
+    /// Cells of channels that are infinite: missing.
+    pub infinite_cells: u64,
+}
+
+/// A recording as named columns of numbers. It is read as a stream: memory does not grow with the file.
+///
+/// ```no_run
+/// use becomingone_replay::{Row, Table, Wanted};
+///
+/// let mut table = Table::open("log.csv", &Wanted::default())?;
+/// let mut row = Row::default();
+/// while table.read(&mut row)? {
+///     println!("{} {:?} {:?}", row.number, row.t_ns, row.values);
+/// }
+/// # Ok::<(), becomingone_replay::TableError>(())
+/// ```
+#[derive(Debug)]
+pub struct Table {
+    pub(crate) shape: Shape,
+    rows: Rows,
+}
+
+#[derive(Debug)]
+enum Rows {
+    Csv(CsvRows),
+}
+
+/// What is known of a table before its first row.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) file: PathBuf,
+    pub(crate) columns: Vec<Column>,
+    /// Names of the channels, in the order of a row's values.
+    pub(crate) channels: Vec<String>,
+    pub(crate) time: Option<TimeColumn>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) counts: Counts,
+}
+
+impl Table {
+    /// Opens a CSV, and looks at its first rows.
+    ///
+    /// # Errors
+    ///
+    /// A [`TableError`] where there is no such file, no column of that name, or nothing that can be read.
+    pub fn open(file: impl AsRef<Path>, wanted: &Wanted) -> Result<Self, TableError> {
+        let file = file.as_ref();
+        let failed = |cause| TableError::read(file, cause);
+        let mut from = File::open(file).map_err(failed)?;
+        if from.metadata().map_err(failed)?.is_dir() {
+            return Err(TableError::wrong(file, "a folder", "a recording: a CSV"));
+        }
+        // As many lines as are looked at, and what may stand above them.
+        let lines = wanted.look_rows.saturating_add(64);
+        let mut head = Vec::new();
+        let (mut seen, mut whole) = (0, false);
+        while !whole && seen < lines && head.len() < HEAD_BYTES {
+            let before = head.len();
+            let piece = (&mut from).take(64 * 1024).read_to_end(&mut head);
+            whole = piece.map_err(failed)? == 0;
+            seen += head[before..].iter().filter(|b| **b == b'\n').count();
+        }
+        if let Some((found, expected)) = known_otherwise(&head) {
+            return Err(TableError::wrong(file, found, expected));
+        }
+        let (shape, rows) = CsvRows::open(file, from, head, whole, wanted)?;
+        Ok(Self {
+            shape,
+            rows: Rows::Csv(rows),
+        })
+    }
+
+    /// Reads the next row; false behind the last one.
+    ///
+    /// # Errors
+    ///
+    /// A [`TableError`] where the file cannot be read on.
+    pub fn read(&mut self, row: &mut Row) -> Result<bool, TableError> {
+        let more = match &mut self.rows {
+            Rows::Csv(rows) => rows.read(&mut self.shape, row)?,
+        };
+        if more {
+            row.number = self.shape.counts.rows;
+            self.shape.counts.rows += 1;
+        }
+        Ok(more)
+    }
+
+    /// Every column of the file.
+    pub fn columns(&self) -> &[Column] {
+        &self.shape.columns
+    }
+
+    /// Names of the columns of numbers, in the order of a row's values.
+    pub fn channels(&self) -> &[String] {
+        &self.shape.channels
+    }
+
+    /// The stamps; none where there are none.
+    pub fn time(&self) -> Option<&TimeColumn> {
+        self.shape.time.as_ref()
+    }
+
+    /// What was decided that a person may want to know.
+    pub fn notes(&self) -> &[String] {
+        &self.shape.notes
+    }
+
+    /// What was found up to now.
+    pub fn counts(&self) -> &Counts {
+        &self.shape.counts
+    }
+}
+
+/// What a file is that is no text, and what to do.
+fn known_otherwise(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    const TEXT: &str = "a CSV in UTF-8";
+    let begins: [(&[u8], &str, &str); 9] = [
+        (b"\x1f\x8b", "gzip", "it unpacked: gunzip it first"),
+        (b"\x28\xb5\x2f\xfd", "zstd", "it unpacked: zstd -d it first"),
+        (
+            b"PK\x03\x04",
+            "a ZIP or Excel file",
+            "a CSV: save it as one",
+        ),
+        (b"PAR1", "Parquet", "a CSV: export it as one"),
+        (b"\x89HDF", "HDF5", "a CSV: export it as one"),
+        (
+            b"#ROSBAG",
+            "a ROS 1 bag",
+            "an MCAP: `mcap convert` makes one",
+        ),
+        (
+            b"SQLite format 3",
+            "SQLite (a ROS 2 bag?)",
+            "an MCAP: `mcap convert` makes one",
+        ),
+        (
+            b"\xff\xfe",
+            "UTF-16",
+            "UTF-8: iconv -f UTF-16 -t UTF-8 makes it",
+        ),
+        (
+            b"\xfe\xff",
+            "UTF-16",
+            "UTF-8: iconv -f UTF-16 -t UTF-8 makes it",
+        ),
+    ];
+    for (begin, found, expected) in begins {
+        if head.starts_with(begin) {
+            return Some((found, expected));
+        }
+    }
+    head.contains(&0)
+        .then_some(("a zero byte, as binary files have them", TEXT))
+}

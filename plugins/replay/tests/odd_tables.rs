@@ -1,0 +1,351 @@
+//! What programs write into tables, and what is made of it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use becomingone_replay::{Kind, Row, Table, TableError, Wanted};
+use std::io::Write as _;
+use tempfile::NamedTempFile;
+
+fn file(bytes: impl AsRef<[u8]>) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(bytes.as_ref()).unwrap();
+    file
+}
+
+/// Channels, rows, and the table behind its end.
+fn all(bytes: impl AsRef<[u8]>, wanted: &Wanted) -> (Vec<String>, Vec<Row>, Table) {
+    let file = file(bytes);
+    let mut table = Table::open(file.path(), wanted).unwrap_or_else(|e| panic!("{e}"));
+    let mut rows = Vec::new();
+    let mut row = Row::default();
+    while table.read(&mut row).unwrap() {
+        rows.push(row.clone());
+    }
+    (table.channels().to_vec(), rows, table)
+}
+
+fn found(bytes: impl AsRef<[u8]>) -> (Vec<String>, Vec<Row>, Table) {
+    all(bytes, &Wanted::default())
+}
+
+fn error(bytes: impl AsRef<[u8]>, wanted: &Wanted) -> String {
+    let file = file(bytes);
+    let error: TableError = Table::open(file.path(), wanted).map(drop).unwrap_err();
+    error.to_string()
+}
+
+fn time(name: &str) -> Wanted {
+    Wanted {
+        time: Some(name.to_owned()),
+        ..Wanted::default()
+    }
+}
+
+const S: i64 = 1_000_000_000;
+
+#[test]
+fn every_separator_gives_the_same_rows() {
+    for separator in [",", ";", "\t", "|"] {
+        let text = "datetime,a,b\n2020-03-09 10:14:33,1.5,2\n2020-03-09 10:14:35,-1e3,4\n";
+        let (channels, rows, table) = found(text.replace(',', separator));
+        assert_eq!(channels, ["a", "b"], "{separator:?}");
+        assert_eq!(rows[0].values, [Some(1.5), Some(2.0)]);
+        assert_eq!(rows[1].values, [Some(-1000.0), Some(4.0)]);
+        assert_eq!(rows[1].t_ns, Some(2 * S));
+        assert_eq!(rows[1].time, "2020-03-09 10:14:35");
+        assert_eq!(rows[1].number, 1);
+        let time = table.time().unwrap();
+        assert!(time.guessed && time.name == "datetime");
+        assert_eq!(time.period_ns, Some(2_000_000_000));
+    }
+    // Any other one is said.
+    let wanted = Wanted {
+        separator: Some(b'^'),
+        ..Wanted::default()
+    };
+    assert_eq!(
+        all("a^b\n1^2\n", &wanted).1[0].values,
+        [Some(1.0), Some(2.0)]
+    );
+}
+
+#[test]
+fn quotes_marks_and_line_ends_are_no_part_of_cells() {
+    let text = "\u{feff}\"time\",\"speed, \"\"true\"\"\"\r\n\"0.0\",\"1\"\r\n\"0.5\",\" 2 \"\r\n\r\n1.0,3\r\n";
+    let (channels, rows, _) = found(text);
+    assert_eq!(channels, ["speed, \"true\""]);
+    let values: Vec<_> = rows.iter().map(|r| r.values[0]).collect();
+    assert_eq!(values, [Some(1.0), Some(2.0), Some(3.0)]);
+    assert_eq!(rows[2].t_ns, Some(S));
+    // The empty line is no row.
+    assert_eq!(rows[2].number, 2);
+    // Old Macs end lines otherwise; the last line may have no end.
+    assert_eq!(found("a,b\r1,2\r3,4").1.len(), 2);
+}
+
+#[test]
+fn commas_may_be_points() {
+    let text =
+        "Zeit;Druck;Temperatur\n09.03.2020 10:14:33,250;0,5;-79,25\n09.03.2020 10:14:33,500;1;80\n";
+    let (channels, rows, table) = found(text);
+    assert_eq!(channels, ["Druck", "Temperatur"]);
+    assert_eq!(rows[0].values, [Some(0.5), Some(-79.25)]);
+    assert_eq!(rows[1].values, [Some(1.0), Some(80.0)]);
+    assert!(table.notes().iter().any(|n| n.contains("decimal")));
+    let text = "t;x\n0,5;1\n1,0;2\n1,5;4\n";
+    let (_, rows, _) = found(text);
+    assert_eq!(rows[2].t_ns, Some(S));
+    assert_eq!(rows[2].values, [Some(4.0)]);
+    // With points about, a comma is none.
+    assert_eq!(
+        found("a;b\n1.5;2\n2.5;1,000\n2.5;3\n").1[1].values,
+        [Some(2.5), None]
+    );
+    // Where commas are both, a person is told.
+    let (_, _, table) = found("a,b\n1,5,2,5\n1,5,3,5\n");
+    assert!(
+        table.notes()[0].contains("another separator"),
+        "{:?}",
+        table.notes()
+    );
+    assert_eq!(table.counts().long_rows, 2);
+}
+
+#[test]
+fn what_is_missing_is_missing() {
+    let text = "t,a,b\n0,1,NaN\n1,,2\n2,null,N/A\n3,inf,x\n4,5\n5,6,7,8,9\n";
+    let (_, rows, table) = found(text);
+    let values: Vec<_> = rows.iter().map(|r| r.values.clone()).collect();
+    assert_eq!(
+        values,
+        [
+            [Some(1.0), None],
+            [None, Some(2.0)],
+            [None, None],
+            [None, None],
+            [Some(5.0), None],
+            [Some(6.0), Some(7.0)],
+        ]
+    );
+    let counts = table.counts();
+    assert_eq!(
+        (counts.rows, counts.short_rows, counts.long_rows),
+        (6, 1, 1)
+    );
+    assert_eq!((counts.text_cells, counts.infinite_cells), (1, 1));
+}
+
+#[test]
+fn columns_are_what_their_first_rows_say() {
+    let mut text = "index,when,state,empty,a,on\n".to_owned();
+    for k in 0..20 {
+        text += &format!("{k},{},run,,{},{}\n", 1_583_748_873 + k, k % 3, k % 2 == 0);
+    }
+    let (channels, rows, table) = found(&text);
+    assert_eq!(channels, ["a", "on"]);
+    let kinds: Vec<Kind> = table.columns().iter().map(|c| c.kind).collect();
+    assert_eq!(
+        kinds,
+        [
+            Kind::Counter,
+            Kind::Time,
+            Kind::Text,
+            Kind::Empty,
+            Kind::Numbers,
+            Kind::Numbers
+        ]
+    );
+    assert_eq!(rows[2].values, [Some(2.0), Some(1.0)]);
+    assert_eq!(table.time().unwrap().format, "seconds since 1970");
+    let wanted = Wanted {
+        ignore: vec!["a".to_owned()],
+        ..Wanted::default()
+    };
+    assert_eq!(all(&text, &wanted).0, ["on"]);
+    let wanted = Wanted {
+        columns: vec!["on".to_owned(), "index".to_owned()],
+        ..Wanted::default()
+    };
+    let (channels, rows, _) = all(&text, &wanted);
+    assert_eq!(channels, ["on", "index"]);
+    assert_eq!(rows[3].values, [Some(0.0), Some(3.0)]);
+}
+
+#[test]
+fn names_are_made_where_there_are_none() {
+    let (channels, rows, table) = found("1,2.5\n2,3.5\n");
+    assert_eq!(channels, ["column_1", "column_2"]);
+    assert_eq!(rows.len(), 2);
+    assert!(table.notes()[0].contains("no header"));
+    // Stamps and numbers are no header either.
+    assert_eq!(
+        found("2020-03-09 10:14:33;1\n2020-03-09 10:14:34;2\n")
+            .1
+            .len(),
+        2
+    );
+    let (channels, _, table) = found("a,a,,a_2\n1,2,3,4\n");
+    assert_eq!(channels, ["a", "a_3", "column_3", "a_2"]);
+    assert!(table.notes()[0].contains("a_3"));
+    // Latin-1, as old programs write it.
+    assert_eq!(found(b"T [\xb0C],p\n1,2\n").0[0], "T [°C]");
+}
+
+#[test]
+fn comments_are_no_rows() {
+    let text = "# logger 3\n#\nsep,b\n1,2\n# battery changed\n3,4\n";
+    let (channels, rows, _) = found(text);
+    assert_eq!(channels, ["sep", "b"]);
+    assert_eq!(rows.len(), 2);
+    // A header in a comment.
+    let (channels, rows, _) = found("% made by x\n% time,alpha\n0,1\n1,2\n");
+    assert_eq!(channels, ["alpha"]);
+    assert_eq!(rows[1].t_ns, Some(S));
+    assert_eq!(found("sep=;\na;b\n1;2\n").0, ["a", "b"]);
+}
+
+#[test]
+fn stamps_may_repeat_go_back_or_be_missing() {
+    let text = "time,x\n0,1\n0,2\n5,3\n4,4\n,5\nlater,6\n6,7\n1,8\n2,9\n3,1\n4,1\n5,1\n";
+    let (_, rows, table) = all(text, &time("time"));
+    let stamps: Vec<_> = rows.iter().take(7).map(|r| r.t_ns).collect();
+    let s = |s: i64| Some(s * S);
+    assert_eq!(stamps, [s(0), s(0), s(5), s(4), None, None, s(6)]);
+    assert_eq!(rows[5].time, "later");
+    assert_eq!(table.counts().bad_stamps, 2);
+    assert!(!table.time().unwrap().guessed);
+}
+
+#[test]
+fn stamps_have_their_nanoseconds() {
+    let text =
+        "timestamp,x\n2020-03-09T10:14:33.000000001+02:00,1\n2020-03-09T08:14:33.100000002Z,2\n";
+    assert_eq!(found(text).1[1].t_ns, Some(100_000_001));
+    let text = "t,x\n1583748873.000000001,1\n1583748873.100000002,2\n";
+    assert_eq!(found(text).1[1].t_ns, Some(100_000_001));
+    let text = "stamp_ns,x\n1583748873000000001,1\n1583748873100000002,2\n";
+    assert_eq!(found(text).1[1].t_ns, Some(100_000_001));
+    let text = "time_ms,x\n-5,1\n5.5,2\n";
+    assert_eq!(found(text).1[1].t_ns, Some(10_500_000));
+}
+
+#[test]
+fn tables_without_rows_are_tables() {
+    let (channels, rows, _) = all("time,a,b\n", &time("time"));
+    assert_eq!((channels.len(), rows.len()), (0, 0));
+    assert!(error("", &Wanted::default()).contains("an empty file"));
+    assert!(error("\n\n# nothing\n", &Wanted::default()).contains("expected a header and rows"));
+}
+
+#[test]
+fn mistakes_are_named_with_what_to_do() {
+    let text = "datetime;Pressure\n2020-03-09 10:14:33;1\n";
+    let said = error(text, &time("datetim"));
+    assert!(said.contains("no column `datetim`"), "{said}");
+    assert!(
+        said.ends_with("one of: datetime, Pressure; did you mean `datetime`?"),
+        "{said}"
+    );
+    let wanted = Wanted {
+        ignore: vec!["pressure".to_owned()],
+        ..Wanted::default()
+    };
+    assert!(error(text, &wanted).contains("did you mean `Pressure`?"));
+    let said = error("a,b\nx,1\ny,2\n", &time("a"));
+    assert!(
+        said.contains("found `x` in the column `a`; expected time: ISO 8601"),
+        "{said}"
+    );
+
+    assert!(error(b"\x1f\x8b\x08\x00", &Wanted::default()).contains("gunzip"));
+    assert!(error(b"PK\x03\x04abc", &Wanted::default()).contains("Excel"));
+    assert!(error(b"\xff\xfea\x00,\x00", &Wanted::default()).contains("iconv"));
+    assert!(error(b"a,b\n1,\x00\n", &Wanted::default()).contains("zero byte"));
+    let folder = tempfile::tempdir().unwrap();
+    let said = Table::open(folder.path(), &Wanted::default()).unwrap_err();
+    assert!(said.to_string().contains("found a folder"), "{said}");
+    let said = Table::open(folder.path().join("log.csv"), &Wanted::default()).unwrap_err();
+    assert!(said.to_string().contains("log.csv: No such file"), "{said}");
+}
+
+#[test]
+fn a_quote_that_is_never_closed_does_not_eat_the_file() {
+    let mut text = "a,b\n1,2\n3,\"4\n".to_owned();
+    while text.len() < 40 << 20 {
+        text += "1,2\n3,4\n5,6\n7,8\n9,0\n1,2\n3,4\n5,6\n7,8\n9,0\n";
+    }
+    let file = file(text);
+    let mut table = Table::open(file.path(), &Wanted::default()).unwrap();
+    let mut row = Row::default();
+    assert!(table.read(&mut row).unwrap());
+    let said = table.read(&mut row).unwrap_err().to_string();
+    assert!(
+        said.contains(":3: found a row of more than 16 MB"),
+        "{said}"
+    );
+}
+
+#[test]
+fn cells_in_quotes_may_hold_lines() {
+    let (_, rows, _) = found("a,note,b\n1,\"two\nlines\",2\n3,\"\",4\n");
+    assert_eq!(rows[0].values, [Some(1.0), Some(2.0)]);
+    assert_eq!(rows.len(), 2);
+}
+
+#[test]
+fn a_row_cut_by_the_end_of_the_head_is_still_whole() {
+    // More than is looked at, so that the streamed part joins the part that was looked at.
+    let mut text = "t,x\n".to_owned();
+    let rows = 600_000;
+    for k in 0..rows {
+        text += &format!("{}.25,{}\n", k, (k * 7) % 1001);
+    }
+    assert!(text.len() > 5 << 20);
+    let wanted = Wanted {
+        look_rows: usize::MAX,
+        ..Wanted::default()
+    };
+    let (_, given, table) = all(&text, &wanted);
+    assert_eq!(given.len(), rows);
+    assert_eq!(table.counts().short_rows, 0);
+    for (k, row) in given.iter().enumerate() {
+        assert_eq!(row.values, [Some(((k * 7) % 1001) as f64)], "row {k}");
+        assert_eq!(row.t_ns, Some(k as i64 * S), "row {k}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
+        let file = file(&bytes);
+        if let Ok(mut table) = Table::open(file.path(), &Wanted::default()) {
+            let mut row = Row::default();
+            while table.read(&mut row).unwrap_or(false) {
+                proptest::prop_assert!(row.values.iter().flatten().all(|x| x.is_finite()));
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "[-+0-9a-zT:;,.|#%\"\\r\\n\\t ]{0,400}") {
+        let file = file(&text);
+        if let Ok(mut table) = Table::open(file.path(), &Wanted::default()) {
+            let mut row = Row::default();
+            while table.read(&mut row).unwrap_or(false) {}
+        }
+    }
+
+    #[test]
+    fn numbers_come_back_to_the_last_bit(x in proptest::num::f64::NORMAL) {
+        let wanted = Wanted { columns: vec!["a".to_owned()], ..Wanted::default() };
+        let (_, rows, _) = all(format!("a,b\n{x},0\n{x:e},1\n"), &wanted);
+        for row in rows {
+            proptest::prop_assert_eq!(row.values[0].map(f64::to_bits), Some(x.to_bits()));
+        }
+    }
+}
