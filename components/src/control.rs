@@ -64,15 +64,6 @@ pub struct Stick {
     pub left: f64,
 }
 
-/// The stick of an agent moved. It enters at `Ingest`, as all that comes from outside.
-#[derive(Message, Clone, Copy, Debug, PartialEq)]
-pub struct StickMoved {
-    /// The agent.
-    pub agent: Entity,
-    /// Where it is now.
-    pub to: Stick,
-}
-
 /// Which pose a controller goes by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum Localisation {

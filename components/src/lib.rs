@@ -13,6 +13,7 @@
 //! - [`control`]: goals, the slow plan and the fast reaction.
 //! - [`coherence`]: channels, Emissary, Master and their synchrony.
 //! - [`joints`]: joints, their servos and their motions.
+//! - [`link`]: the door to the outside: sources, frames, the state of links.
 //! - [`event`]: what happened.
 //! - [`memory`]: what is remembered of it.
 //!
@@ -26,6 +27,7 @@ pub mod drive;
 pub mod event;
 pub mod geodesy;
 pub mod joints;
+pub mod link;
 pub mod memory;
 pub mod scene;
 pub mod seed;

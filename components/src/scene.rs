@@ -8,11 +8,13 @@ use crate::control::Localisation;
 use crate::drive::Drive;
 use crate::geodesy::Geodetic;
 use crate::joints::Servos;
-use crate::sensor::Noise;
+use crate::link::{Queue, Silence, Source};
+use crate::sensor::{Column, Noise};
 use crate::track::{Track, TrackSpec};
 use crate::vehicle::VehicleModel;
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The newest format that this engine reads.
@@ -195,6 +197,9 @@ pub struct AgentSpec {
     /// What moves it.
     #[serde(default)]
     pub drive: DriveSpec,
+    /// Who carries out what its drive is told: the simulation, or a driver, where it is real.
+    #[serde(default)]
+    pub drive_source: Source,
     /// What it senses.
     #[serde(default)]
     pub sensors: Vec<SensorSpec>,
@@ -252,6 +257,15 @@ pub struct SensorSpec {
     /// How it is turned in the link's frame: quaternion x, y, z, w.
     #[serde(default = "no_rotation")]
     pub rotation: [f64; 4],
+    /// Where its readings come from.
+    #[serde(default)]
+    pub source: Source,
+    /// How many readings wait for a tick, where they come from outside.
+    #[serde(default)]
+    pub queue: Queue,
+    /// When it counts as silent, where its readings come from outside.
+    #[serde(default)]
+    pub silence: Silence,
 }
 
 fn no_rotation() -> [f64; 4] {
@@ -333,6 +347,11 @@ pub enum SensorKind {
         /// What iron that turns with the sensor makes of the field: rows of a matrix on the sensor's axes.
         #[serde(default = "no_iron")]
         soft_iron: [[f64; 3]; 3],
+    },
+    /// Any numbers, of an instrument: nothing simulates them. It needs no body.
+    Values {
+        /// What they are, in their order.
+        fields: Vec<Column>,
     },
 }
 
@@ -572,7 +591,13 @@ pub struct LoadedScene {
     pub meshes: Vec<Option<Arc<Mesh>>>,
     /// The world's track.
     pub track: Option<Arc<Track>>,
+    /// Where each source that is not simulated was written, by the stable name of its sensor or actuator.
+    pub written: BTreeMap<String, Written>,
 }
+
+/// Where a piece of a scene was written. Overlays may have brought parts of it from several files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written(pub Vec<(usize, String, [usize; 2])>);
 
 /// The scene that runs as one text: overlays laid, defaults filled in.
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use bevy_ecs::prelude::*;
 use glam::Vec3;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A number of a measurement: what it is called and its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub trait Measurement: Clone + Default + Send + Sync + 'static {
 
     /// Gives every number in order.
     fn visit(&self, each: &mut dyn FnMut(f64));
+
+    /// Takes every number in order, as [`visit`](Self::visit) gives them; what is no number of it stays. Says whether
+    /// they are as many as this measurement has.
+    fn fill(&mut self, numbers: &[f64]) -> bool;
 
     /// Whether every number is finite.
     fn is_finite(&self) -> bool {
@@ -71,6 +76,15 @@ impl Measurement for Imu {
             each(f64::from(v.z));
         }
     }
+
+    fn fill(&mut self, numbers: &[f64]) -> bool {
+        let &[wx, wy, wz, fx, fy, fz] = numbers else {
+            return false;
+        };
+        self.angular_velocity_rad_s = vec3([wx, wy, wz]);
+        self.specific_force_m_s2 = vec3([fx, fy, fz]);
+        true
+    }
 }
 
 /// Angles of the driven wheels, in the order of the drive's wheels.
@@ -86,6 +100,14 @@ impl Measurement for Encoders {
 
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         self.angles_rad.iter().copied().for_each(each);
+    }
+
+    fn fill(&mut self, numbers: &[f64]) -> bool {
+        let fits = numbers.len() == self.angles_rad.len();
+        if fits {
+            self.angles_rad.copy_from_slice(numbers);
+        }
+        fits
     }
 }
 
@@ -109,6 +131,16 @@ impl Measurement for Scan {
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         self.ranges_m.iter().map(|&r| f64::from(r)).for_each(each);
     }
+
+    fn fill(&mut self, numbers: &[f64]) -> bool {
+        let fits = numbers.len() == self.ranges_m.len();
+        if fits {
+            for (range, &x) in self.ranges_m.iter_mut().zip(numbers) {
+                *range = x as f32;
+            }
+        }
+        fits
+    }
 }
 
 /// Whether anything but the ground is touched.
@@ -127,6 +159,17 @@ impl Measurement for Contact {
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         each(f64::from(u8::from(self.touching)));
         each(f64::from(self.force_n));
+    }
+
+    fn fill(&mut self, numbers: &[f64]) -> bool {
+        let &[touching, force_n] = numbers else {
+            return false;
+        };
+        *self = Self {
+            touching: touching != 0.0,
+            force_n: force_n as f32,
+        };
+        true
     }
 }
 
@@ -167,6 +210,33 @@ impl Measurement for Gnss {
             .chain(self.velocity_m_s.to_array().map(f64::from))
             .for_each(each);
     }
+
+    fn fill(&mut self, numbers: &[f64]) -> bool {
+        let &[
+            latitude_deg,
+            longitude_deg,
+            height_m,
+            east,
+            north,
+            up,
+            ve,
+            vn,
+            vu,
+        ] = numbers
+        else {
+            return false;
+        };
+        *self = Self {
+            place: Geodetic {
+                latitude_deg,
+                longitude_deg,
+                height_m,
+            },
+            position_m: [east, north, up],
+            velocity_m_s: vec3([ve, vn, vu]),
+        };
+        true
+    }
 }
 
 /// The distance to the nearest thing in a cone about the sensor's x.
@@ -192,6 +262,14 @@ impl Measurement for Range {
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         each(f64::from(self.range_m));
     }
+
+    fn fill(&mut self, numbers: &[f64]) -> bool {
+        let &[range_m] = numbers else {
+            return false;
+        };
+        self.range_m = range_m as f32;
+        true
+    }
 }
 
 /// What a magnetometer says, in the sensor's own axes.
@@ -216,6 +294,63 @@ impl Measurement for MagneticField {
             .into_iter()
             .for_each(each);
     }
+
+    fn fill(&mut self, numbers: &[f64]) -> bool {
+        let &[x, y, z] = numbers else {
+            return false;
+        };
+        self.field_t = vec3([x, y, z]);
+        true
+    }
+}
+
+/// Numbers of an instrument, whatever they are; [`Columns`] on the sensor says what each is called.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Values {
+    /// In the order of the columns; `NaN` where a column had no value.
+    pub numbers: Vec<f64>,
+}
+
+impl Measurement for Values {
+    const KIND: &'static str = "values";
+    const FIELDS: &'static [Field] = &[field("value", "1")];
+
+    fn visit(&self, each: &mut dyn FnMut(f64)) {
+        self.numbers.iter().copied().for_each(each);
+    }
+
+    fn fill(&mut self, numbers: &[f64]) -> bool {
+        let fits = numbers.len() == self.numbers.len();
+        if fits {
+            for (to, &x) in self.numbers.iter_mut().zip(numbers) {
+                // One pattern of bits for all that is no value.
+                *to = if x.is_nan() { f64::NAN } else { x };
+            }
+        }
+        fits
+    }
+
+    /// A column without a value is no mistake, an infinite one is; and so is a row without any value.
+    fn is_finite(&self) -> bool {
+        self.numbers.iter().all(|x| !x.is_infinite()) && self.numbers.iter().any(|x| x.is_finite())
+    }
+}
+
+/// What the numbers of a sensor of [`Values`] are.
+#[derive(Component, Clone, Debug, Default, PartialEq)]
+pub struct Columns(pub Arc<[Column]>);
+
+/// One number of an instrument.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Column {
+    /// Unique on its sensor.
+    pub name: String,
+    /// Its unit, `1` for none.
+    pub unit: String,
+}
+
+fn vec3(v: [f64; 3]) -> Vec3 {
+    Vec3::from_array(v.map(|x| x as f32))
 }
 
 /// A measurement with its stamps.
@@ -243,10 +378,15 @@ pub struct Reading<T: Measurement> {
 }
 
 impl<T: Measurement> Reading<T> {
-    /// Holds at most this many readings a tick; more push out the oldest.
-    pub fn with_capacity(batch: usize) -> Self {
+    /// Holds at most this many readings a tick; more push out the oldest. `blank` is a measurement of the right
+    /// shape: what is written over it has as many numbers.
+    pub fn with_capacity(batch: usize, blank: T) -> Self {
+        let blank = Stamped {
+            value: blank,
+            ..Stamped::default()
+        };
         Self {
-            ring: vec![Stamped::default(); batch.max(1) + 1],
+            ring: vec![blank; batch.max(1) + 1],
             fresh: 0,
             last: 0,
             sequence: 0,
@@ -274,15 +414,26 @@ impl<T: Measurement> Reading<T> {
         self.fresh = 0;
     }
 
-    /// Adds a reading. `fill` gets a value that was used before and writes the new one; it says whether to keep it.
+    /// Adds a reading of now. `fill` gets a value that was used before and writes the new one; it says whether to
+    /// keep it.
     pub fn write(&mut self, now_ns: u64, fill: impl FnOnce(&mut T) -> bool) -> bool {
+        self.enter(now_ns, now_ns, fill)
+    }
+
+    /// Adds a reading that was measured at one time (ns) and came at another (ns).
+    pub fn enter(
+        &mut self,
+        source_ns: u64,
+        arrival_ns: u64,
+        fill: impl FnOnce(&mut T) -> bool,
+    ) -> bool {
         let slot = (self.last + 1) % self.ring.len();
         let entry = &mut self.ring[slot];
         if !fill(&mut entry.value) {
             return false;
         }
-        entry.source_ns = now_ns;
-        entry.arrival_ns = now_ns;
+        entry.source_ns = source_ns;
+        entry.arrival_ns = arrival_ns;
         entry.sequence = self.sequence;
         self.sequence += 1;
         self.last = slot;
@@ -414,7 +565,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_oldest_first_and_bounded() {
-        let mut r = Reading::<Contact>::with_capacity(3);
+        let mut r = Reading::with_capacity(3, Contact::default());
         assert!(r.latest().is_none());
         for k in 0..5u64 {
             assert!(r.write(k, |c| {

@@ -9,6 +9,7 @@ use crate::pace::{Pace, Pacer};
 use crate::scene::{self, SceneError};
 use crate::summary::Summary;
 use becomingone_components::control::Goals;
+use becomingone_components::link::Source;
 use becomingone_components::scene::{
     AgentSpec, BlendSpec, ChannelSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene,
     Scene, Signal, WorldSpec,
@@ -21,6 +22,7 @@ use bevy_app::{App, Plugin};
 use bevy_ecs::error::{BevyError, ErrorContext, FallbackErrorHandler};
 use bevy_ecs::prelude::*;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -118,6 +120,7 @@ impl CoherenceEngine {
                 yaw_rad: 0.0,
                 fixed: false,
                 drive: DriveSpec::Off,
+                drive_source: Source::Sim,
                 sensors: Vec::new(),
                 controller: None,
                 coherence: CoherenceSpec::Kernel {
@@ -140,6 +143,7 @@ impl CoherenceEngine {
             vehicles: vec![None],
             meshes: Vec::new(),
             track: None,
+            written: BTreeMap::new(),
         });
         engine.set_pace(Pace::RealTime);
         engine

@@ -2,6 +2,7 @@
 //!
 //! - [`tick`]: the one schedule, its sets, and who is ambiguous.
 //! - [`spawn`]: a loaded scene becomes entities, again and again.
+//! - [`links`]: the one door in, and what enters by it.
 //! - [`sensing`]: simulated sensors sample the world.
 //! - [`coherence`]: readings become phases; Emissary, Master, synchrony; what is remembered.
 //! - [`control`]: odometry, the slow plan, the fast reaction, the drive, servos, a hand on the stick.
@@ -13,6 +14,7 @@
 pub mod coherence;
 pub mod control;
 pub mod hash;
+pub mod links;
 pub mod physics;
 pub mod profile;
 pub mod sensing;
@@ -29,6 +31,7 @@ impl Plugin for EnginePlugin {
     fn build(&self, app: &mut App) {
         app.add_plugins((
             tick::TickPlugin,
+            links::LinksPlugin,
             physics::PhysicsPlugin,
             sensing::SensingPlugin,
             coherence::CoherencePlugin,

@@ -7,6 +7,7 @@ use crate::control::heading;
 use crate::control::pursuit::{PLAN_RATE_HZ, PlanRate};
 use crate::control::servo::Followed;
 use crate::hash::Roster;
+use crate::links::{Delivery, name_links};
 use crate::physics::Physics;
 use crate::physics::joints::wants_states;
 use crate::physics::motion::WheelAngles;
@@ -34,6 +35,7 @@ use becomingone_components::geodesy::TangentPlane;
 use becomingone_components::joints::{
     JointMotion, JointStates, JointTargets, JointsController, Servos,
 };
+use becomingone_components::link::{Muted, WhenSilent};
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::{
     Agent, AgentSpec, BlendSpec, CoherenceSpec, ControllerSpec, FromScene, LoadedScene,
@@ -42,8 +44,8 @@ use becomingone_components::scene::{
 };
 use becomingone_components::seed::{Rng, RunSeed};
 use becomingone_components::sensor::{
-    Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Mount, Range, Reading, Scan, Sensor,
-    SensorStats, Truth,
+    Columns, Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Mount, Range, Reading,
+    Sensor, SensorStats, Truth, Values,
 };
 use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::track::Track;
@@ -114,6 +116,7 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
         .map(|(name, entity)| (name.to_string(), entity))
         .collect();
     named.sort();
+    name_links(world, scene, &named);
     world.insert_resource(Roster(named));
     world.run_schedule(Reset);
     Ok(())
@@ -277,19 +280,20 @@ fn spawn_agent(
             None => spawn_body(world, agent, spec, robot),
             Some(vehicle) => spawn_vehicle(world, agent, spec, robot.model, vehicle, track),
         }
-        for sensor in &spec.sensors {
-            let entity = spawn_sensor(world, agent, spec, sensor, robot);
-            let ear = match sensor.kind {
-                SensorKind::Lidar { .. } => &mut ears.lidar,
-                SensorKind::Encoders { .. } => &mut ears.encoders,
-                SensorKind::Imu { .. }
-                | SensorKind::Contact {}
-                | SensorKind::Gnss { .. }
-                | SensorKind::Range { .. }
-                | SensorKind::Magnetometer { .. } => continue,
-            };
-            ear.get_or_insert(entity);
-        }
+    }
+    for sensor in &spec.sensors {
+        let entity = spawn_sensor(world, agent, spec, sensor, robot);
+        let ear = match sensor.kind {
+            SensorKind::Lidar { .. } => &mut ears.lidar,
+            SensorKind::Encoders { .. } => &mut ears.encoders,
+            SensorKind::Imu { .. }
+            | SensorKind::Contact {}
+            | SensorKind::Gnss { .. }
+            | SensorKind::Range { .. }
+            | SensorKind::Magnetometer { .. }
+            | SensorKind::Values { .. } => continue,
+        };
+        ear.get_or_insert(entity);
     }
     world.entity_mut(agent).insert(ears);
     if let Some(controller) = &spec.controller {
@@ -407,7 +411,7 @@ fn spawn_sensor(
     agent: Entity,
     spec: &AgentSpec,
     sensor: &SensorSpec,
-    robot: Robot<'_>,
+    robot: Option<Robot<'_>>,
 ) -> Entity {
     let name = format!("{}/{}", spec.name, sensor.name);
     let mut rng = Rng::for_name(*world.resource::<RunSeed>(), &name);
@@ -417,7 +421,7 @@ fn spawn_sensor(
         Quat::from_xyzw(x, y, z, w).normalize(),
     );
     let link = sensor.link.as_deref();
-    let frame = link.and_then(|link| robot.model.frame(link));
+    let frame = link.and_then(|link| robot?.model.frame(link));
     let (link, mount) = frame.map_or((0, on_frame), |f| (f.link, f.pose * on_frame));
     let entity = world
         .spawn((
@@ -436,11 +440,13 @@ fn spawn_sensor(
             accelerometer,
         } => {
             let imu = ImuModel::new(*gyro, *accelerometer, &mut rng);
-            add_reading::<Imu>(world, entity, Imu::default(), imu);
+            add_reading(sensor, world, entity, Imu::default(), imu);
         }
         SensorKind::Encoders { noise } => {
-            let encoders = EncodersModel::new(*noise, robot.encoded().len(), &mut rng);
-            add_reading::<Encoders>(world, entity, Encoders::default(), encoders);
+            let wheels = robot.map_or(0, |r| r.encoded().len());
+            let encoders = EncodersModel::new(*noise, wheels, &mut rng);
+            let angles_rad = vec![0.0; wheels];
+            add_reading(sensor, world, entity, Encoders { angles_rad }, encoders);
         }
         SensorKind::Lidar {
             rays,
@@ -451,10 +457,10 @@ fn spawn_sensor(
         } => {
             let range_m = [*range_min_m, *range_max_m];
             let (lidar, scan) = LidarModel::new(*rays, *fov_rad, range_m, *noise, &mut rng);
-            add_reading::<Scan>(world, entity, scan, lidar);
+            add_reading(sensor, world, entity, scan, lidar);
         }
         SensorKind::Contact {} => {
-            add_reading::<Contact>(world, entity, Contact::default(), ContactModel);
+            add_reading(sensor, world, entity, Contact::default(), ContactModel);
         }
         SensorKind::Gnss {
             horizontal,
@@ -466,7 +472,7 @@ fn spawn_sensor(
             // Scenes are checked for one.
             let plane = TangentPlane::new(origin.unwrap_or_default());
             let gnss = GnssModel::new(plane, *horizontal, *vertical, *velocity, &mut rng);
-            add_reading::<Gnss>(world, entity, Gnss::default(), gnss);
+            add_reading(sensor, world, entity, Gnss::default(), gnss);
         }
         SensorKind::Range {
             fov_rad,
@@ -481,7 +487,7 @@ fn spawn_sensor(
                 fov_rad: *fov_rad as f32,
             };
             let range = RangeModel::new(*fov_rad, *noise, &mut rng);
-            add_reading::<Range>(world, entity, none, range);
+            add_reading(sensor, world, entity, none, range);
         }
         SensorKind::Magnetometer {
             noise,
@@ -497,17 +503,52 @@ fn spawn_sensor(
                 *noise,
                 &mut rng,
             );
-            add_reading::<MagneticField>(world, entity, MagneticField::default(), magnetometer);
+            add_reading(
+                sensor,
+                world,
+                entity,
+                MagneticField::default(),
+                magnetometer,
+            );
+        }
+        SensorKind::Values { fields } => {
+            let numbers = vec![f64::NAN; fields.len()];
+            add_reading(
+                sensor,
+                world,
+                entity,
+                Values { numbers },
+                Columns(fields.as_slice().into()),
+            );
         }
     }
     world.entity_mut(entity).insert(rng);
     entity
 }
 
-fn add_reading<T: Measurement>(world: &mut World, entity: Entity, truth: T, model: impl Bundle) {
-    world
-        .entity_mut(entity)
-        .insert((Reading::<T>::with_capacity(1), Truth(truth), model));
+/// Gives a sensor its reading, and what fills it: its model where it is simulated, the door where it is not.
+fn add_reading<T: Measurement>(
+    spec: &SensorSpec,
+    world: &mut World,
+    entity: Entity,
+    blank: T,
+    model: impl Bundle,
+) {
+    let mut sensor = world.entity_mut(entity);
+    if !spec.source.has_link() {
+        sensor.insert(Reading::with_capacity(1, blank.clone()));
+        if spec.source.is_sim() {
+            sensor.insert((Truth(blank), model));
+        }
+        return;
+    }
+    sensor.insert((
+        Reading::with_capacity(spec.queue.capacity(), blank.clone()),
+        Delivery::of::<T>(),
+    ));
+    if spec.silence.then == WhenSilent::FallBackToSim {
+        sensor.insert((Truth(blank), model, Muted));
+    }
 }
 
 fn spawn_controller(

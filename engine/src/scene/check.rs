@@ -3,6 +3,7 @@
 use super::mistake::Mistakes;
 use super::vehicle::is_vehicle;
 use becomingone_components::geodesy::Geodetic;
+use becomingone_components::link::{Source, WhenSilent};
 use becomingone_components::scene::{
     AgentSpec, BlendSpec, CoherenceSpec, ControllerSpec, DriveSpec, MotionSpec, ObstacleSpec,
     Scene, SensorKind, SensorSpec, Signal,
@@ -26,6 +27,15 @@ const LONG_M: f64 = 2_000.0;
 const PHYSICS_TICK_NS: u64 = 50_000_000;
 /// Longest tick at all: a day.
 const LONGEST_TICK_NS: u64 = 86_400 * NS_PER_S;
+
+/// Most readings that wait for a tick.
+const MOST_WAITING: usize = 4096;
+
+/// Whether nothing could tell a sensor what to read without a body that carries it.
+fn needs_body(sensor: &SensorSpec) -> bool {
+    let simulated = sensor.source.is_sim() && !matches!(sensor.kind, SensorKind::Values { .. });
+    simulated || sensor.silence.then == WhenSilent::FallBackToSim
+}
 
 /// Names of the ground, and of every agent's drive.
 const RESERVED: [&str; 2] = ["ground", "drive"];
@@ -296,11 +306,11 @@ impl Check<'_, '_, '_> {
         self.position(&format!("{path}.position_m"), &agent.position_m);
         self.angle(&format!("{path}.yaw_rad"), agent.yaw_rad);
         self.count(&format!("{path}.sensors"), agent.sensors.len());
-        if agent.model.is_none() && !agent.sensors.is_empty() {
+        if agent.model.is_none() && agent.sensors.iter().any(needs_body) {
             self.wrong(
                 &format!("{path}.sensors"),
                 "sensors without a body",
-                "a `model` to carry them",
+                "a `model` to carry them, or a `source` other than `Sim`",
             );
         }
         // A vehicle has its drive in its own file; another model may stand in for a robot's.
@@ -321,6 +331,24 @@ impl Check<'_, '_, '_> {
             let at = format!("{path}.sensors[{k}]");
             self.unique(&mut names, &format!("{at}.name"), &sensor.name);
             self.sensor(&at, sensor, scene, driven);
+            self.source(&at, sensor);
+        }
+        let at = format!("{path}.drive_source");
+        match agent.drive_source {
+            Source::Sim => {}
+            Source::Replay { .. } => {
+                self.wrong(
+                    &at,
+                    "a recording for a drive",
+                    "`Sim`, `Off` or `Driver(..)`",
+                );
+            }
+            Source::Off | Source::Driver(..) if !driven => self.wrong(
+                &at,
+                "a source of an agent without a drive",
+                "`drive: Auto`, `drive: Wheels(..)` or `drive: Joints()` on the agent",
+            ),
+            Source::Off | Source::Driver(..) => {}
         }
         if let Some(controller) = &agent.controller {
             let (expected, fits) = match (controller, &agent.drive) {
@@ -485,6 +513,25 @@ impl Check<'_, '_, '_> {
                 self.ranges(&kind, *range_min_m, *range_max_m);
                 self.noise(&format!("{kind}.noise"), noise);
             }
+            SensorKind::Values { fields } => {
+                let at = format!("{kind}.fields");
+                if fields.is_empty() {
+                    self.wrong(
+                        &at,
+                        "none",
+                        "at least one: (name: \"current\", unit: \"A\")",
+                    );
+                }
+                self.count(&at, fields.len());
+                let mut names = HashSet::new();
+                for (k, field) in fields.iter().enumerate().take(MANY) {
+                    if field.name.trim().is_empty() || !names.insert(&field.name) {
+                        let found = format!("`{}`", field.name.escape_debug());
+                        let at = format!("{at}[{k}].name");
+                        self.wrong(&at, found, "a name that is not taken");
+                    }
+                }
+            }
             SensorKind::Magnetometer {
                 noise,
                 hard_iron_t,
@@ -507,6 +554,28 @@ impl Check<'_, '_, '_> {
                 }
                 self.noise(&format!("{kind}.noise"), noise);
             }
+        }
+    }
+
+    /// Where a sensor's readings come from, and what holds for them on the way.
+    fn source(&mut self, path: &str, sensor: &SensorSpec) {
+        if sensor.source.is_sim() && matches!(sensor.kind, SensorKind::Values { .. }) {
+            self.wrong(
+                &format!("{path}.source"),
+                "`Sim`, and nothing simulates an instrument",
+                "`source: Replay(..)`, `Driver(..)` or `Off`",
+            );
+        }
+        let waiting = sensor.queue.capacity();
+        if !(1..=MOST_WAITING).contains(&waiting) {
+            self.wrong(
+                &format!("{path}.queue"),
+                format!("a queue of {waiting}"),
+                "1 to 4096 readings",
+            );
+        }
+        if let Some(after_s) = sensor.silence.after_s {
+            self.positive(&format!("{path}.silence.after_s"), after_s);
         }
     }
 

@@ -23,6 +23,7 @@ use becomingone_components::body::{Mesh, RobotModel};
 use becomingone_components::coherence::MAX_CHANNELS;
 use becomingone_components::drive::Drive;
 use becomingone_components::joints::Servos;
+use becomingone_components::link::{Queue, Silence, Source};
 use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, ControllerSpec, DriveSpec, FORMAT_VERSION, LoadedScene, ObstacleSpec,
     Scene, SensorKind, SensorSpec, WorldSpec,
@@ -33,7 +34,7 @@ use becomingone_model::{
     Files, ModelError, did_you_mean, find_drive, find_servos, load_mesh, load_robot,
 };
 use glam::Vec3;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -156,6 +157,7 @@ pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
             yaw_rad: 0.0,
             fixed: false,
             drive: DriveSpec::Off,
+            drive_source: Source::Sim,
             sensors: vec![SensorSpec {
                 name: "imu".to_owned(),
                 kind: SensorKind::Imu {
@@ -166,6 +168,9 @@ pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
                 link: None,
                 position_m: [0.0; 3],
                 rotation: [0.0, 0.0, 0.0, 1.0],
+                source: Source::Sim,
+                queue: Queue::default(),
+                silence: Silence::default(),
             }],
             controller: None,
             coherence: CoherenceSpec::Auto,
@@ -179,6 +184,7 @@ pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
         vehicles: vec![vehicle],
         meshes: Vec::new(),
         track: None,
+        written: BTreeMap::new(),
     })
 }
 
@@ -210,6 +216,7 @@ impl Loader<'_, '_, '_> {
         // A fleet of one kind reads its description once; a bad one is told once.
         let mut known = HashMap::new();
         for (index, agent) in scene.agents.iter_mut().enumerate() {
+            self.recordings(agent, index);
             let robot = self.robot(agent, index, &mut known);
             let (drive, vehicle) = robot
                 .as_ref()
@@ -236,6 +243,7 @@ impl Loader<'_, '_, '_> {
             vehicles,
             meshes,
             track,
+            written: BTreeMap::new(),
         }
     }
 
@@ -300,6 +308,18 @@ impl Loader<'_, '_, '_> {
                 .add(&format!("agents[{index}].sensors[{k}].link"), message);
         }
         Some(robot)
+    }
+
+    /// Finds the recordings that an agent's sensors come from.
+    fn recordings(&mut self, agent: &mut AgentSpec, index: usize) {
+        for (k, sensor) in agent.sensors.iter_mut().enumerate() {
+            if let Source::Replay { file, .. } = &mut sensor.source {
+                let at = format!("agents[{index}].sensors[{k}].source.file");
+                if let Some(path) = self.find(file, &at) {
+                    *file = path.display().to_string();
+                }
+            }
+        }
     }
 
     /// A description, and what drives it as far as that can be.

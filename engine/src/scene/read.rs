@@ -10,6 +10,9 @@ use serde::de::{
 use std::borrow::Cow;
 use std::fmt;
 
+/// What ron calls a value that stays text (`ron::value::RawValue`).
+const RAW: &str = "$ron::private::RawValue";
+
 /// Ron as scenes are written: optional values stand plainly, `duration_s: 60.0`.
 pub(super) fn options() -> ron::Options {
     ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME)
@@ -306,6 +309,9 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
     ) -> Result<V::Value, Wrong> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_newtype_struct(name, visitor));
+        }
+        if name == RAW {
+            return visitor.visit_string(self.0.spelled().text);
         }
         visitor.visit_newtype_struct(Reader(only(self.0)))
     }

@@ -2,6 +2,7 @@
 
 use super::read::options;
 use crate::assets::BUILT_IN;
+use becomingone_components::link::Source;
 use becomingone_components::scene::{ObstacleSpec, ResolvedScene, Scene};
 use ron::ser::PrettyConfig;
 use std::path::Path;
@@ -9,13 +10,20 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Every text of a scene that names a file.
 fn files(scene: &mut Scene) -> impl Iterator<Item = &mut String> {
-    let models = scene.agents.iter_mut().filter_map(|a| a.model.as_mut());
+    let named = scene.agents.iter_mut().flat_map(|agent| {
+        let sensors = agent.sensors.iter_mut();
+        let recordings = sensors.filter_map(|sensor| match &mut sensor.source {
+            Source::Replay { file, .. } => Some(file),
+            _ => None,
+        });
+        agent.model.iter_mut().chain(recordings)
+    });
     let meshes = scene.world.obstacles.iter_mut();
     let meshes = meshes.filter_map(|obstacle| match obstacle {
         ObstacleSpec::Mesh { file, .. } => Some(file),
         _ => None,
     });
-    models.chain(meshes)
+    named.chain(meshes)
 }
 
 fn spelled(scene: &Scene) -> String {

@@ -81,6 +81,14 @@ pub(super) struct Entry<'a> {
     pub(super) value: Node<'a>,
 }
 
+/// A value as RON again.
+#[derive(Debug, Default)]
+pub(super) struct Spelled {
+    pub(super) text: String,
+    /// Bytes of the text, and where what begins there was written.
+    pub(super) from: Vec<(usize, Spot)>,
+}
+
 /// Most entries of a list that is opened to say where one of them stands.
 const MOST: usize = 500_000;
 
@@ -153,6 +161,65 @@ impl<'a> Node<'a> {
             Shape::Scalar => ron::from_str(entry.value.text?).ok(),
             Shape::Word { said, .. } | Shape::Quoted(said) => Some(said.clone().into_owned()),
             _ => None,
+        }
+    }
+
+    /// It as RON again, where overlays may have changed it.
+    pub(super) fn spelled(&self) -> Spelled {
+        let mut spelled = Spelled::default();
+        self.spell(&mut spelled);
+        spelled
+    }
+
+    fn spell(&self, to: &mut Spelled) {
+        to.from.push((to.text.len(), self.spot));
+        if let Some(text) = self.text {
+            to.text += text.trim();
+            // A comment would swallow what comes next.
+            to.text.push('\n');
+            return;
+        }
+        match self.shape() {
+            Shape::Null | Shape::Scalar => to.text += "None",
+            Shape::Word { said, ron } => {
+                // Kinds begin with capital letters; what else is no number and no truth value was meant as text.
+                let word = ron.starts_with(|c: char| c.is_lowercase() || c == '_');
+                let plain = matches!(&**ron, "true" | "false" | "inf") || !word;
+                if plain && super::read::accept(ron).is_ok() {
+                    to.text += ron;
+                } else {
+                    to.text += &format!("{said:?}");
+                }
+            }
+            Shape::Quoted(said) => to.text += &format!("{said:?}"),
+            Shape::List { brackets, items } => {
+                let (open, close) = match brackets {
+                    Brackets::Round => ('(', ')'),
+                    Brackets::Square | Brackets::Either => ('[', ']'),
+                };
+                to.text.push(open);
+                for item in items {
+                    item.spell(to);
+                    to.text.push(',');
+                }
+                to.text.push(close);
+            }
+            Shape::Fields(entries) => {
+                to.text.push('(');
+                for entry in entries {
+                    to.from.push((to.text.len(), entry.key_spot));
+                    to.text += &format!("{}: ", entry.key);
+                    entry.value.spell(to);
+                    to.text.push(',');
+                }
+                to.text.push(')');
+            }
+            Shape::Variant { name, inside } => {
+                to.text += name;
+                if let Some(inside) = inside {
+                    inside.spell(to);
+                }
+            }
         }
     }
 

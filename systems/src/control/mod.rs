@@ -15,6 +15,7 @@ pub mod servo;
 pub mod teleop;
 
 use crate::tick::{Tick, TickSystems};
+use becomingone_components::control::Stick;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 
@@ -40,6 +41,11 @@ impl Plugin for ControlPlugin {
                     )
                         .chain()
                         .in_set(ControlSystems),
+                    (teleop::drive_wheels, teleop::drive_cars)
+                        .chain()
+                        .in_set(TickSystems::Decide)
+                        .after(ControlSystems)
+                        .run_if(any_with_component::<Stick>),
                     (drive::turn_wheels, servo::turn_joints)
                         .chain()
                         .in_set(TickSystems::Act),

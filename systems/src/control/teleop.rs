@@ -1,23 +1,21 @@
 //! Driving by hand: where a person holds the stick becomes the command, in place of the controller's.
 //!
-//! Whoever reads the person's hand, on a thread of its own, keeps a [`Hand`]; the tick looks at it in
-//! [`TickSystems::Ingest`]. Limits are the drive's, as for every command.
+//! Whoever reads the person's hand, on a thread of its own, keeps a [`Hand`]; it enters by the door, as a link of its
+//! own. Limits are the drive's, as for every command.
 
-use super::ControlSystems;
-use crate::tick::{Reset, Tick, TickSystems};
+use crate::links::{Came, Door, Inlet};
 use becomingone_components::actuator::Command;
-use becomingone_components::control::{DrivenBy, Stick, StickMoved};
+use becomingone_components::control::{DrivenBy, Stick};
 use becomingone_components::drive::{Drive, Twist2};
-use becomingone_components::scene::Agent;
+use becomingone_components::link::{HAND, Payload};
 use becomingone_components::vehicle::{Ackermann, Vehicle};
 use bevy_app::{App, Plugin};
-use bevy_ecs::message::{MessageRegistry, Messages};
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A person's hand, shared with the thread that reads it: only where it is now counts.
-#[derive(Resource, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Hand(Arc<AtomicU64>);
 
 impl Hand {
@@ -54,68 +52,52 @@ pub struct TeleopPlugin {
     pub hand: Hand,
 }
 
-/// The agent that is driven by hand.
-#[derive(Resource)]
-struct Driven(String);
-
 impl Plugin for TeleopPlugin {
     fn build(&self, app: &mut App) {
-        MessageRegistry::register_message::<StickMoved>(app.world_mut());
-        app.insert_resource(self.hand.clone())
-            .insert_resource(Driven(self.agent.clone()))
-            .add_systems(Reset, give_stick)
-            .add_systems(
-                Tick,
-                (
-                    read_hand.in_set(TickSystems::Ingest),
-                    (move_sticks, drive_wheels, drive_cars)
-                        .chain()
-                        .in_set(TickSystems::Decide)
-                        .after(ControlSystems),
-                ),
-            );
+        app.init_resource::<Door>();
+        app.world_mut().resource_mut::<Door>().add(Stuck {
+            agent: self.agent.clone(),
+            hand: self.hand.clone(),
+            said: None,
+        });
     }
 }
 
-/// Gives the agent its stick.
-fn give_stick(
-    driven: Res<Driven>,
-    agents: Query<(Entity, &Name), With<Agent>>,
-    mut moved: ResMut<Messages<StickMoved>>,
-    mut commands: Commands,
-) {
-    moved.clear();
-    for (agent, name) in &agents {
-        if name.as_str() == driven.0 {
-            commands.entity(agent).insert(Stick::default());
-        }
-    }
+/// The hand on the stick of one agent. Its first frame gives the agent its stick.
+struct Stuck {
+    agent: String,
+    hand: Hand,
+    said: Option<Stick>,
 }
 
-/// The hand enters.
-fn read_hand(
-    hand: Res<Hand>,
-    sticks: Query<(Entity, &Stick)>,
-    mut moved: MessageWriter<StickMoved>,
-) {
-    let to = hand.stick();
-    for (agent, &stick) in &sticks {
-        if stick != to {
-            moved.write(StickMoved { agent, to });
+impl Inlet for Stuck {
+    fn link(&self) -> &str {
+        HAND
+    }
+
+    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(Came)) {
+        let stick = self.hand.stick();
+        if self.said != Some(stick) {
+            self.said = Some(stick);
+            give(Came {
+                source_ns: now_ns,
+                arrival_ns: now_ns,
+                payload: Payload::Stick {
+                    agent: self.agent.clone(),
+                    forward: stick.forward,
+                    left: stick.left,
+                },
+            });
         }
     }
-}
 
-fn move_sticks(mut moved: MessageReader<StickMoved>, mut sticks: Query<&mut Stick>) {
-    for said in moved.read() {
-        if let Ok(mut stick) = sticks.get_mut(said.agent) {
-            *stick = said.to;
-        }
+    fn reset(&mut self) {
+        self.said = None;
     }
 }
 
 /// The command of drives that follow a twist.
-fn drive_wheels(
+pub(super) fn drive_wheels(
     agents: Query<(&Stick, &DrivenBy)>,
     mut drives: Query<(&Drive, &mut Command<Twist2>)>,
 ) {
@@ -130,7 +112,7 @@ fn drive_wheels(
 const CAR_M_S: f64 = 14.0;
 
 /// The command of cars.
-fn drive_cars(
+pub(super) fn drive_cars(
     agents: Query<(&Stick, &DrivenBy)>,
     mut cars: Query<(&Vehicle, &mut Command<Ackermann>)>,
 ) {

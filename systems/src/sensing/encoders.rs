@@ -3,6 +3,7 @@
 use super::write;
 use crate::physics::motion::WheelAngles;
 use becomingone_components::control::DrivenBy;
+use becomingone_components::link::Muted;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{Bias, Encoders, Noise, Reading, Sensor, SensorStats, Truth};
 use becomingone_components::time::{Rate, SimTime};
@@ -31,15 +32,18 @@ pub fn sample(
     time: Res<SimTime>,
     driven: Query<&DrivenBy>,
     wheels: Query<&WheelAngles>,
-    mut encoders: Query<(
-        &Sensor,
-        &mut Rate,
-        &mut EncodersModel,
-        &mut Rng,
-        &mut Reading<Encoders>,
-        &mut Truth<Encoders>,
-        &mut SensorStats,
-    )>,
+    mut encoders: Query<
+        (
+            &Sensor,
+            &mut Rate,
+            &mut EncodersModel,
+            &mut Rng,
+            &mut Reading<Encoders>,
+            &mut Truth<Encoders>,
+            &mut SensorStats,
+        ),
+        Without<Muted>,
+    >,
 ) {
     for (sensor, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in &mut encoders {
         if !rate.due(time.now_ns) {

@@ -3,6 +3,7 @@
 use super::write;
 use crate::physics::{Bodies, Physics};
 use becomingone_components::geodesy::TangentPlane;
+use becomingone_components::link::Muted;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
     Bias, Gnss, Mount, Noise, Reading, Sensor, SensorStats, Truth,
@@ -46,16 +47,19 @@ pub fn sample(
     physics: Res<Physics>,
     time: Res<SimTime>,
     bodies: Query<&Bodies>,
-    mut receivers: Query<(
-        &Sensor,
-        &Mount,
-        &mut Rate,
-        &mut GnssModel,
-        &mut Rng,
-        &mut Reading<Gnss>,
-        &mut Truth<Gnss>,
-        &mut SensorStats,
-    )>,
+    mut receivers: Query<
+        (
+            &Sensor,
+            &Mount,
+            &mut Rate,
+            &mut GnssModel,
+            &mut Rng,
+            &mut Reading<Gnss>,
+            &mut Truth<Gnss>,
+            &mut SensorStats,
+        ),
+        Without<Muted>,
+    >,
 ) {
     for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
         &mut receivers

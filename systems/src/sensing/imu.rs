@@ -2,6 +2,7 @@
 
 use super::write;
 use crate::physics::{Bodies, Physics};
+use becomingone_components::link::Muted;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
     Bias, Imu, Mount, Noise, Reading, Sensor, SensorStats, Truth, elapsed_s,
@@ -44,16 +45,19 @@ pub fn sample(
     physics: Res<Physics>,
     time: Res<SimTime>,
     bodies: Query<&Bodies>,
-    mut imus: Query<(
-        &Sensor,
-        &Mount,
-        &mut Rate,
-        &mut ImuModel,
-        &mut Rng,
-        &mut Reading<Imu>,
-        &mut Truth<Imu>,
-        &mut SensorStats,
-    )>,
+    mut imus: Query<
+        (
+            &Sensor,
+            &Mount,
+            &mut Rate,
+            &mut ImuModel,
+            &mut Rng,
+            &mut Reading<Imu>,
+            &mut Truth<Imu>,
+            &mut SensorStats,
+        ),
+        Without<Muted>,
+    >,
 ) {
     for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
         &mut imus

@@ -2,6 +2,7 @@
 
 use super::{rays, write};
 use crate::physics::{Bodies, Physics};
+use becomingone_components::link::Muted;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
     Bias, Mount, Noise, Reading, Scan, Sensor, SensorStats, Truth,
@@ -63,16 +64,19 @@ pub fn sample(
     physics: Res<Physics>,
     time: Res<SimTime>,
     bodies: Query<&Bodies>,
-    mut lidars: Query<(
-        &Sensor,
-        &Mount,
-        &mut Rate,
-        &mut LidarModel,
-        &mut Rng,
-        &mut Reading<Scan>,
-        &mut Truth<Scan>,
-        &mut SensorStats,
-    )>,
+    mut lidars: Query<
+        (
+            &Sensor,
+            &Mount,
+            &mut Rate,
+            &mut LidarModel,
+            &mut Rng,
+            &mut Reading<Scan>,
+            &mut Truth<Scan>,
+            &mut SensorStats,
+        ),
+        Without<Muted>,
+    >,
 ) {
     // Rays see what the last step left; before the first one there is nothing to see.
     if time.tick == 0 {

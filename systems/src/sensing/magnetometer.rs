@@ -2,6 +2,7 @@
 
 use super::write;
 use crate::physics::{Bodies, Physics};
+use becomingone_components::link::Muted;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
     Bias, MagneticField, Mount, Noise, Reading, Sensor, SensorStats, Truth,
@@ -46,16 +47,19 @@ pub fn sample(
     physics: Res<Physics>,
     time: Res<SimTime>,
     bodies: Query<&Bodies>,
-    mut magnetometers: Query<(
-        &Sensor,
-        &Mount,
-        &mut Rate,
-        &mut MagnetometerModel,
-        &mut Rng,
-        &mut Reading<MagneticField>,
-        &mut Truth<MagneticField>,
-        &mut SensorStats,
-    )>,
+    mut magnetometers: Query<
+        (
+            &Sensor,
+            &Mount,
+            &mut Rate,
+            &mut MagnetometerModel,
+            &mut Rng,
+            &mut Reading<MagneticField>,
+            &mut Truth<MagneticField>,
+            &mut SensorStats,
+        ),
+        Without<Muted>,
+    >,
 ) {
     for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
         &mut magnetometers

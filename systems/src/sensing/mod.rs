@@ -13,7 +13,7 @@ use crate::hash::RegisterState;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::sensor::{
     Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Measurements, Range, Reading, Scan,
-    SensorStats,
+    SensorStats, Values,
 };
 use bevy_app::{App, Plugin};
 use bevy_ecs::message::message_update_system;
@@ -32,6 +32,7 @@ impl Plugin for SensingPlugin {
         register::<Gnss>(app, "reading/gnss");
         register::<Range>(app, "reading/range");
         register::<MagneticField>(app, "reading/magnetometer");
+        register::<Values>(app, "reading/values");
         app.add_systems(
             Tick,
             (

@@ -2,6 +2,7 @@
 
 use super::{rays, write};
 use crate::physics::{Bodies, Physics};
+use becomingone_components::link::Muted;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
     Bias, Mount, Noise, Range, Reading, Sensor, SensorStats, Truth,
@@ -58,16 +59,19 @@ pub fn sample(
     physics: Res<Physics>,
     time: Res<SimTime>,
     bodies: Query<&Bodies>,
-    mut sensors: Query<(
-        &Sensor,
-        &Mount,
-        &mut Rate,
-        &mut RangeModel,
-        &mut Rng,
-        &mut Reading<Range>,
-        &mut Truth<Range>,
-        &mut SensorStats,
-    )>,
+    mut sensors: Query<
+        (
+            &Sensor,
+            &Mount,
+            &mut Rate,
+            &mut RangeModel,
+            &mut Rng,
+            &mut Reading<Range>,
+            &mut Truth<Range>,
+            &mut SensorStats,
+        ),
+        Without<Muted>,
+    >,
 ) {
     // Rays see what the last step left; before the first one there is nothing to see.
     if time.tick == 0 {

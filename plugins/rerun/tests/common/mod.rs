@@ -201,6 +201,9 @@ fn sensor(name: &str, kind: SensorKind, rate_hz: f64) -> SensorSpec {
         link: None,
         position_m: [0.0, 0.0, 0.2],
         rotation: [0.0, 0.0, 0.0, 1.0],
+        source: Default::default(),
+        queue: Default::default(),
+        silence: Default::default(),
     }
 }
 
@@ -271,6 +274,7 @@ pub fn room(agents: usize) -> LoadedScene {
                 yaw_rad: 0.0,
                 fixed: false,
                 drive: DriveSpec::Auto,
+                drive_source: Default::default(),
                 sensors: vec![
                     sensor(
                         "lidar",
@@ -321,6 +325,7 @@ pub fn room(agents: usize) -> LoadedScene {
         vehicles: vec![None; agents],
         meshes: vec![None; scene.world.obstacles.len()],
         track: None,
+        written: Default::default(),
         scene,
     }
 }

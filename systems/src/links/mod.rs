@@ -1,0 +1,294 @@
+//! The seam to the outside: one door in.
+//!
+//! - [`Door`]: where frames come from: live [`Inlet`]s, or a [`Journal`] that was kept of them.
+//! - [`ingest`]: takes them in the order (link, sequence), keeps them in [`Entered`], and applies them.
+
+use crate::hash::Roster;
+use crate::tick::{Reset, Tick, TickSystems};
+use becomingone_components::control::Stick;
+use becomingone_components::link::{Entered, Frame, HAND, Link, LinkName, Links, Payload};
+use becomingone_components::scene::Scene;
+use becomingone_components::sensor::{Measurement, Reading, SensorStats};
+use becomingone_components::time::SimTime;
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+
+/// Opens the door.
+pub struct LinksPlugin;
+
+impl Plugin for LinksPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<Entered>()
+            .init_resource::<Links>()
+            .init_resource::<Door>()
+            .add_systems(Reset, begin)
+            .add_systems(
+                Tick,
+                ingest
+                    .in_set(TickSystems::Ingest)
+                    .run_if(something_may_enter),
+            );
+    }
+}
+
+/// Where frames come from. A run that is made again from its journal starts no driver and reads no hand.
+#[derive(Resource)]
+pub enum Door {
+    /// From outside, now.
+    Live(Vec<Box<dyn Inlet>>),
+    /// From what was kept of [`Entered`].
+    Journal(Box<dyn Journal>),
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self::Live(Vec::new())
+    }
+}
+
+impl Door {
+    /// One more way in; nothing for a run from a journal.
+    pub fn add(&mut self, inlet: impl Inlet) {
+        if let Self::Live(inlets) = self {
+            inlets.push(Box::new(inlet));
+        }
+    }
+}
+
+/// One live link. It never waits: what it gives has come already.
+pub trait Inlet: Send + Sync + 'static {
+    /// Name of the link.
+    fn link(&self) -> &str;
+    /// Gives what came since the last tick, oldest first.
+    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(Came));
+    /// Forgets what came: the run starts anew.
+    fn reset(&mut self);
+}
+
+/// What an inlet gives: a frame but for its link and number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Came {
+    /// When it was so, on the run's clock (ns).
+    pub source_ns: u64,
+    /// When it reached this machine, on the run's clock (ns).
+    pub arrival_ns: u64,
+    /// What it says.
+    pub payload: Payload,
+}
+
+/// Frames of a run that was.
+pub trait Journal: Send + Sync + 'static {
+    /// Adds the frames of this tick, in the order in which they were applied. Ticks are asked for in order, from 0;
+    /// after a reset from 0 again.
+    fn frames(&mut self, tick: u64, into: &mut Vec<Frame>);
+}
+
+/// Frames with their ticks, in order.
+impl Journal for Vec<(u64, Frame)> {
+    fn frames(&mut self, tick: u64, into: &mut Vec<Frame>) {
+        let first = self.partition_point(|(t, _)| *t < tick);
+        let these = self[first..].iter().take_while(|(t, _)| *t == tick);
+        into.extend(these.map(|(_, frame)| frame.clone()));
+    }
+}
+
+/// Names the links of a scene that was built, and gives each to whose it is.
+pub(crate) fn name_links(world: &mut World, scene: &Scene, roster: &[(String, Entity)]) {
+    let sensors = scene.agents.iter().flat_map(|agent| {
+        let name = |sensor: &str| format!("{}/{sensor}", agent.name);
+        let drive = (name("drive"), &agent.drive_source);
+        let sensors = agent.sensors.iter();
+        sensors
+            .map(move |s| (name(&s.name), &s.source))
+            .chain([drive])
+    });
+    let mut names: Vec<String> = sensors
+        .filter(|(_, source)| source.has_link())
+        .map(|(name, _)| name)
+        .collect();
+    names.push(HAND.to_owned());
+    names.sort();
+    let links: Vec<LinkName> = names
+        .into_iter()
+        .map(|name| {
+            let found = roster.binary_search_by(|(known, _)| known.cmp(&name));
+            let entity = found.ok().map(|k| roster[k].1).filter(|_| name != HAND);
+            LinkName { name, entity }
+        })
+        .collect();
+    for (index, link) in (0..).zip(&links) {
+        if let Some(entity) = link.entity {
+            world.entity_mut(entity).insert(Link {
+                index,
+                ..Link::default()
+            });
+        }
+    }
+    world.insert_resource(Links(links));
+}
+
+/// How many frames each link has given.
+#[derive(Resource, Default)]
+struct Numbers(Vec<u64>);
+
+/// Every link starts anew.
+fn begin(
+    links: Res<Links>,
+    mut door: ResMut<Door>,
+    mut entered: ResMut<Entered>,
+    mut commands: Commands,
+) {
+    entered.0.clear();
+    if let Door::Live(inlets) = &mut *door {
+        inlets.sort_by(|a, b| a.link().cmp(b.link()));
+        inlets.iter_mut().for_each(|inlet| inlet.reset());
+    }
+    commands.insert_resource(Numbers(vec![0; links.0.len()]));
+}
+
+fn something_may_enter(door: Res<Door>) -> bool {
+    match &*door {
+        Door::Live(inlets) => !inlets.is_empty(),
+        Door::Journal(_) => true,
+    }
+}
+
+/// The outside enters.
+pub fn ingest(world: &mut World) {
+    let time = *world.resource::<SimTime>();
+    world.resource_scope(|world, mut entered: Mut<Entered>| {
+        let frames = &mut entered.0;
+        frames.clear();
+        world.resource_scope(|world, mut door: Mut<Door>| match &mut *door {
+            Door::Live(inlets) => {
+                world.resource_scope(|world, mut numbers: Mut<Numbers>| {
+                    let links = world.resource::<Links>();
+                    for inlet in inlets {
+                        let Some(link) = links.index(inlet.link()) else {
+                            continue;
+                        };
+                        let number = &mut numbers.0[link as usize];
+                        inlet.drain(time.now_ns, &mut |came| {
+                            frames.push(Frame {
+                                link,
+                                sequence: *number,
+                                source_ns: came.source_ns,
+                                arrival_ns: came.arrival_ns,
+                                payload: came.payload,
+                            });
+                            *number += 1;
+                        });
+                    }
+                });
+            }
+            Door::Journal(journal) => journal.frames(time.tick, frames),
+        });
+        for frame in frames.iter() {
+            apply(world, frame);
+        }
+    });
+}
+
+/// What a frame does.
+fn apply(world: &mut World, frame: &Frame) {
+    match &frame.payload {
+        Payload::Stick {
+            agent,
+            forward,
+            left,
+        } => {
+            let roster = &world.resource::<Roster>().0;
+            let Ok(k) = roster.binary_search_by(|(name, _)| name.cmp(agent)) else {
+                return;
+            };
+            let stick = Stick {
+                forward: *forward,
+                left: *left,
+            };
+            world.entity_mut(roster[k].1).insert(stick);
+        }
+        Payload::Reading(numbers) => {
+            let Some(sensor) = entity(world, frame.link) else {
+                return;
+            };
+            let Some(&Delivery(deliver)) = world.get(sensor) else {
+                return;
+            };
+            let mut sensor = world.entity_mut(sensor);
+            deliver(&mut sensor, frame, numbers);
+            if let Some(mut link) = sensor.get_mut::<Link>() {
+                link.last_ns = Some(frame.arrival_ns);
+            }
+        }
+        Payload::State(state) => change(world, frame.link, |link| link.state = *state),
+        Payload::Clock(clock) => change(world, frame.link, |link| link.clock = *clock),
+        Payload::Counts(counts) => change(world, frame.link, |link| link.counts = *counts),
+    }
+}
+
+fn entity(world: &World, link: u32) -> Option<Entity> {
+    world.resource::<Links>().0.get(link as usize)?.entity
+}
+
+fn change(world: &mut World, link: u32, change: impl FnOnce(&mut Link)) {
+    let entity = entity(world, link);
+    if let Some(mut link) = entity.and_then(|e| world.get_mut::<Link>(e)) {
+        change(&mut link);
+    }
+}
+
+/// How a frame's numbers become the reading of a sensor, whose kind is known where it is spawned.
+#[derive(Component, Clone, Copy)]
+pub(crate) struct Delivery(fn(&mut EntityWorldMut<'_>, &Frame, &[f64]));
+
+impl Delivery {
+    /// To a reading of this kind.
+    pub(crate) fn of<T: Measurement>() -> Self {
+        Self(deliver::<T>)
+    }
+}
+
+fn deliver<T: Measurement>(sensor: &mut EntityWorldMut<'_>, frame: &Frame, numbers: &[f64]) {
+    let Some(mut reading) = sensor.get_mut::<Reading<T>>() else {
+        return;
+    };
+    let mut fits = true;
+    let kept = reading.enter(frame.source_ns, frame.arrival_ns, |value| {
+        fits = value.fill(numbers);
+        fits && value.is_finite()
+    });
+    let Some(mut stats) = sensor.get_mut::<SensorStats>() else {
+        return;
+    };
+    match (kept, fits) {
+        (true, _) => stats.readings += 1,
+        (false, true) => stats.non_finite += 1,
+        (false, false) => stats.dropped += 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_gives_each_tick_its_frames_also_after_a_reset() {
+        let frame = |sequence| Frame {
+            link: 0,
+            sequence,
+            source_ns: 0,
+            arrival_ns: 0,
+            payload: Payload::Reading(vec![1.0]),
+        };
+        let mut journal = vec![(0, frame(0)), (2, frame(1)), (2, frame(2)), (5, frame(3))];
+        let mut of = |tick| {
+            let mut frames = Vec::new();
+            Journal::frames(&mut journal, tick, &mut frames);
+            frames.iter().map(|f| f.sequence).collect::<Vec<_>>()
+        };
+        for _ in 0..2 {
+            assert_eq!([of(0), of(1), of(2)], [vec![0], vec![], vec![1, 2]]);
+            assert_eq!([of(5), of(6)], [vec![3], vec![]]);
+        }
+    }
+}
