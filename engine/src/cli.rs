@@ -1,4 +1,4 @@
-//! The command line: `becomingone run | check | inspect | list`.
+//! The command line: `becomingone run | check | inspect | analyze | list`.
 
 #![allow(
     clippy::print_stdout,
@@ -52,6 +52,8 @@ macro_rules! complain {
     };
 }
 
+#[cfg(feature = "replay")]
+mod analyze;
 mod live;
 mod overlays;
 mod show;
@@ -93,6 +95,10 @@ enum Do {
         #[arg(long)]
         json: bool,
     },
+    /// Learn what is healthy from the first rows of a recording, and say where and why the others are not.
+    #[cfg(feature = "replay")]
+    #[command(after_help = ANALYZE_EXAMPLES)]
+    Analyze(analyze::Analyze),
     /// List what is built in.
     List {
         /// What to list.
@@ -118,6 +124,14 @@ const EXAMPLES: &str = "Examples:
   becomingone run robot --teleop --rerun serve
 
 Exit status: 0 done, 1 the run failed, 2 bad input, 130 Ctrl-C.";
+
+#[cfg(feature = "replay")]
+const ANALYZE_EXAMPLES: &str = "Examples:
+  becomingone analyze log.csv
+  becomingone analyze log.csv --time datetime --baseline 400 --out scores.csv
+  becomingone analyze log.csv --ignore anomaly,changepoint --rerun save=log.rrd
+
+Exit status: 0 done, 1 a file could not be written, 2 bad input.";
 
 #[derive(Args)]
 struct Run {
@@ -225,6 +239,8 @@ pub fn main() -> ExitCode {
     log_to_terminal();
     let done = match Cli::parse().command {
         Do::Run(run) => run.go(),
+        #[cfg(feature = "replay")]
+        Do::Analyze(analyze) => analyze.go(),
         Do::Check {
             resolved,
             overlays,

@@ -237,7 +237,7 @@ impl CsvRows {
         counts.short_rows += u64::from(record.len() < self.width);
         counts.long_rows += u64::from(record.len() > self.width);
         row.time.clear();
-        row.t_ns = None;
+        (row.stamp_ns, row.t_ns) = (None, None);
         if let Some((index, stamps)) = &self.time {
             let cell = record.get(*index).unwrap_or_default();
             match std::str::from_utf8(cell) {
@@ -248,6 +248,7 @@ impl CsvRows {
                 Some(ns) => {
                     let first_ns = *self.first_ns.get_or_insert(ns);
                     self.last_ns = Some(ns);
+                    row.stamp_ns = Some(ns);
                     row.t_ns = ns.checked_sub(first_ns);
                 }
                 None => counts.bad_stamps += 1,
@@ -539,6 +540,7 @@ impl FoundTime {
                 name: name.to_owned(),
                 guessed,
                 format: stamps.name(),
+                epoch: stamps.is_epoch(),
                 period_ns: steps.get(steps.len() / 2).map(|ns| ns.unsigned_abs()),
                 repeated: repeats as f64 / pairs,
             },

@@ -148,6 +148,15 @@ impl Stamps {
         }
     }
 
+    /// Whether time is counted from 1970.
+    pub(crate) fn is_epoch(&self) -> bool {
+        match self {
+            Self::Iso | Self::Written(..) => true,
+            Self::OfDay => false,
+            Self::Count { epoch, .. } => *epoch,
+        }
+    }
+
     /// Whether these are numbers that could as well be anything else.
     pub(crate) fn is_plain_number(&self) -> bool {
         matches!(self, Self::Count { epoch: false, .. })

@@ -73,6 +73,8 @@ pub struct TimeColumn {
     pub guessed: bool,
     /// How it writes time.
     pub format: String,
+    /// Whether it counts from 1970, or from anything.
+    pub epoch: bool,
     /// The usual time between two rows (ns): the median of the first ones. None where no two differ.
     pub period_ns: Option<u64>,
     /// Share of the first rows whose stamp is that of the row before.
@@ -86,7 +88,9 @@ pub struct Row {
     pub number: u64,
     /// The stamp as it came.
     pub time: String,
-    /// Since the first stamp of the file (ns); none where there is no stamp, or none that can be read.
+    /// The same as a number (ns), since 1970 or since anything; none where there is no stamp, or none that can be read.
+    pub stamp_ns: Option<i64>,
+    /// Since the first stamp of the file (ns).
     pub t_ns: Option<i64>,
     /// One for each channel; none where there is no number. All are finite.
     pub values: Vec<Option<f64>>,

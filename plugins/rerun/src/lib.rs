@@ -11,6 +11,7 @@
 //! - `thread`: the queue's other end; the only place that talks to Rerun.
 //! - `recording`, `shapes`, `page`, `blueprint`: batches, geometry, what is remembered and the layout in Rerun's
 //!   words.
+//! - `table`: a recorded table and its scores, as a file.
 //! - `sink`, `server`: the file, the connection to a viewer, or the server that viewers connect to.
 //!
 //! # Who waits for whom
@@ -43,6 +44,7 @@ mod shapes;
 mod sink;
 mod stage;
 mod systems;
+mod table;
 mod thread;
 pub mod viewer;
 
@@ -57,6 +59,7 @@ use std::time::Duration;
 
 pub use outbox::{PATIENCE, QUEUE, Report};
 pub use systems::show_readings;
+pub use table::{Said, TableRecording};
 
 /// Where a recording goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
