@@ -32,7 +32,8 @@
 //! | `transducer` | [`Transducer`]: a resonance as Emissary or Master; [`Reading`] |
 //! | `synchrony` | [`Synchrony`]: agreement of the two, and lock |
 //! | `linear` | Cholesky factors and solves |
-//! | `witness` | W = G\[W\]: what follows from what was, learned in one pass |
+//! | `fixed_point` | W = G\[W\] as an iteration: [`StateWitness`], [`ParameterWitness`] |
+//! | `witness` | the self-model's W: what follows from what was, learned in one pass |
 //! | `surprise` | K1, K2, K3 of what was not foreseen; [`Thresholds`] |
 //! | `self_model` | [`SelfModel`]: both together, from raw samples to a [`Verdict`] |
 //! | `signature` | [`Signature`]: what is happening, and how far it is from what happened |
@@ -70,6 +71,7 @@
 
 mod blend;
 mod error;
+mod fixed_point;
 mod linear;
 mod phase;
 mod real;
@@ -85,6 +87,7 @@ pub use num_complex::Complex;
 
 pub use blend::{Blend, BlendConfig, Held, Near};
 pub use error::ConfigError;
+pub use fixed_point::{ParameterWitness, StateWitness};
 pub use phase::{MAX_PHI, PhaseVelocity, Standard, encode_angle};
 pub use real::Real;
 pub use resonance::{MIN_N_EFF, PushOutcome, Resonance, ResonanceConfig};

@@ -107,12 +107,21 @@ impl<R: Real> Thresholds<R> {
         Ok(self)
     }
 
-    /// The larger of both, one by one.
-    pub(crate) fn at_least(self, other: Self) -> Self {
+    /// Nothing at all.
+    pub(crate) fn zero() -> Self {
         Self {
-            k1: self.k1.max(other.k1),
-            k2: self.k2.max(other.k2),
-            k3: self.k3.max(other.k3),
+            k1: R::zero(),
+            k2: R::zero(),
+            k3: R::zero(),
+        }
+    }
+
+    /// Each times its factor.
+    pub(crate) fn times(self, factors: [R; 3]) -> Self {
+        Self {
+            k1: self.k1 * factors[0],
+            k2: self.k2 * factors[1],
+            k3: self.k3 * factors[2],
         }
     }
 }
@@ -129,6 +138,8 @@ pub(crate) struct Health<R, const N: usize> {
     channels: usize,
     /// Channels that take part.
     live: [bool; N],
+    /// Those of them that moved while healthy: degrees of freedom.
+    moving: [bool; N],
 }
 
 impl<R: Real, const N: usize> Health<R, N> {
@@ -160,10 +171,16 @@ impl<R: Real, const N: usize> Health<R, N> {
                 R::one()
             };
         }
+        for n in 0..channels {
+            for m in 0..n {
+                let most = (measured[n][n] * measured[m][m]).sqrt();
+                measured[n][m] = measured[n][m].max(-most).min(most);
+            }
+        }
         let mut factor = measured;
         let mut tries = 0;
         while let Err(pivot) = linear::factor(channels, &mut factor) {
-            // 2^-20 of what is shared is less than the floor leaves room for.
+            // What shares a millionth of its variance is as good as independent.
             if tries == 20 {
                 return Err(pivot);
             }
@@ -175,35 +192,32 @@ impl<R: Real, const N: usize> Health<R, N> {
             }
             factor = measured;
         }
-        let a = gain(SHIFT);
-        let white = R::of(1.0 - MEASURED) * a / (R::of(2.0) - a);
-        let mut shift_factor = measured;
         for n in 0..channels {
-            for m in 0..=n {
-                let own = if moving[n] && moving[m] {
-                    R::of(MEASURED) * shifts[n][m]
-                } else if n == m {
-                    R::of(MEASURED) * a / (R::of(2.0) - a)
-                } else {
-                    R::zero()
-                };
-                shift_factor[n][m] = own + white * measured[n][m];
+            for m in 0..n {
                 measured[m][n] = measured[n][m];
             }
         }
-        linear::factor(channels, &mut shift_factor)?;
+        // C from what was measured; where rounding makes that no covariance, from the law of white noise.
+        let mut shift_factor = shift_covariance(&measured, |n, m| {
+            (moving[n] && moving[m]).then_some(shifts[n][m])
+        });
+        if linear::factor(channels, &mut shift_factor).is_err() {
+            shift_factor = shift_covariance(&measured, |_, _| None);
+            linear::factor(channels, &mut shift_factor)?;
+        }
         Ok(Self {
             covariance: measured,
             factor,
             shift_factor,
             channels,
             live,
+            moving,
         })
     }
 
-    /// Channels that take part.
-    pub(crate) fn live(&self) -> usize {
-        self.live.iter().filter(|&&live| live).count()
+    /// Channels that moved while healthy, at least 1.
+    pub(crate) fn freedom(&self) -> usize {
+        self.moving.iter().filter(|&&moving| moving).count().max(1)
     }
 
     /// Fills what is missing of r with what is expected of it.
@@ -240,6 +254,23 @@ impl<R: Real, const N: usize> Health<R, N> {
             }
         }
     }
+}
+
+/// C = 0.3 Cov(e) + 0.7 R a/(2 - a), where Cov(e) was measured; else R a/(2 - a).
+fn shift_covariance<R: Real, const N: usize>(
+    covariance: &[[R; N]; N],
+    measured: impl Fn(usize, usize) -> Option<R>,
+) -> [[R; N]; N] {
+    let a = gain::<R>(SHIFT);
+    let mut c = *covariance;
+    for (n, row) in c.iter_mut().enumerate() {
+        for (m, c) in row.iter_mut().enumerate() {
+            let white = *c * a / (R::of(2.0) - a);
+            let own = measured(n, m).unwrap_or(white);
+            *c = R::of(MEASURED) * own + R::of(1.0 - MEASURED) * white;
+        }
+    }
+    c
 }
 
 /// K1, K2 and K3 after one sample.
@@ -281,29 +312,29 @@ impl<R: Real, const N: usize> Surprise<R, N> {
             Resonance::new(config)
         };
         let mut energy = [R::zero(); N];
-        for (energy, live) in energy.iter_mut().zip(health.live) {
-            *energy = if live { R::one() } else { R::zero() };
+        for (energy, moving) in energy.iter_mut().zip(health.moving) {
+            *energy = if moving { R::one() } else { R::zero() };
         }
         Ok(Self {
             emissary: resonance(EMISSARY)?,
             master: resonance(MASTER)?,
             shift: [R::zero(); N],
             energy,
-            freedom: R::of(health.live() as f64),
+            freedom: R::of(health.freedom() as f64),
             health,
         })
     }
 
-    /// Channels that take part.
-    pub(crate) fn live(&self) -> usize {
-        self.health.live()
+    /// Channels that moved while healthy, at least 1.
+    pub(crate) fn freedom(&self) -> usize {
+        self.health.freedom()
     }
 
     /// Takes one innovation. `after_gap`: no lag spans what came before.
     pub(crate) fn push(&mut self, r: &[Option<R>; N], after_gap: bool) -> Statistics<R> {
         let mut whole = [R::zero(); N];
         let mut present = [false; N];
-        let (mut freedom, mut missing) = (R::zero(), false);
+        let (mut freedom, mut some, mut missing) = (R::zero(), false, false);
         for n in 0..self.health.channels {
             // A channel that takes no part is as expected, which is 0.
             present[n] = !self.health.live[n];
@@ -312,13 +343,16 @@ impl<R: Real, const N: usize> Surprise<R, N> {
             {
                 whole[n] = x;
                 present[n] = true;
-                freedom += R::one();
+                some = true;
+                if self.health.moving[n] {
+                    freedom += R::one();
+                }
                 self.shift[n] += gain::<R>(SHIFT) * (x - self.shift[n]);
             }
             missing |= !present[n];
         }
         let step = if after_gap { R::of(2.0) } else { R::one() };
-        if freedom > R::zero() {
+        if some {
             if missing {
                 self.health.impute(&mut whole, &present);
             }
@@ -354,7 +388,7 @@ impl<R: Real, const N: usize> Surprise<R, N> {
         let energy = self.energy.iter().fold(zero, |sum, &x| sum + x);
         Statistics {
             k1,
-            k2: squares / R::of(self.health.live().max(1) as f64),
+            k2: squares / R::of(self.health.freedom() as f64),
             k3: (energy / self.freedom).max(zero),
             t_emissary,
             t_master,
@@ -367,7 +401,7 @@ impl<R: Real, const N: usize> Surprise<R, N> {
         let zero = R::zero();
         let mut c = self.shift;
         linear::solve(self.health.channels, &self.health.shift_factor, &mut c);
-        let n_live = R::of(self.health.live().max(1) as f64);
+        let n_live = R::of(self.health.freedom() as f64);
         let mut blame = [zero; N];
         let mut sum = zero;
         for n in 0..self.health.channels {
@@ -417,5 +451,140 @@ impl<R: Real> Alarm<R> {
             self.run = 0;
         }
         self.on
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of rank 4 and more: a covariance.
+    const R: [[f64; 4]; 4] = [
+        [2.0, 0.5, -0.3, 0.9],
+        [0.5, 1.0, 0.4, 0.1],
+        [-0.3, 0.4, 1.5, -0.6],
+        [0.9, 0.1, -0.6, 1.2],
+    ];
+
+    fn health() -> Result<Health<f64, 4>, usize> {
+        let all = [true; 4];
+        Health::new(4, all, all, R, &R)
+    }
+
+    /// R^-1 of the first `size` rows, by Gauss and Jordan.
+    fn inverse(mut a: [[f64; 4]; 4], size: usize) -> [[f64; 4]; 4] {
+        let mut b = [[0.0; 4]; 4];
+        for i in 0..size {
+            b[i][i] = 1.0;
+        }
+        for i in 0..size {
+            let pivot = a[i][i];
+            for j in 0..size {
+                a[i][j] /= pivot;
+                b[i][j] /= pivot;
+            }
+            for k in 0..size {
+                let by = a[k][i];
+                for j in 0..size {
+                    if k != i {
+                        a[k][j] -= by * a[i][j];
+                        b[k][j] -= by * b[i][j];
+                    }
+                }
+            }
+        }
+        b
+    }
+
+    fn form(u: &[f64], m: &[[f64; 4]; 4], v: &[f64]) -> f64 {
+        let rows = u.iter().zip(m);
+        rows.map(|(u, row)| u * row.iter().zip(v).map(|(m, v)| m * v).sum::<f64>())
+            .sum()
+    }
+
+    #[test]
+    fn whitened_products_are_products_under_omega() -> Result<(), usize> {
+        let health = health()?;
+        let omega = inverse(health.covariance, 4);
+        let (u, v) = ([0.3, -1.2, 0.7, 2.0], [1.1, 0.4, -0.9, 0.2]);
+        let (mut white_u, mut white_v) = (u, v);
+        linear::whiten(4, &health.factor, &mut white_u);
+        linear::whiten(4, &health.factor, &mut white_v);
+        let dot: f64 = white_u.iter().zip(&white_v).map(|(a, b)| a * b).sum();
+        assert!((dot - form(&u, &omega, &v)).abs() < 1e-12);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_missing_is_imputed_as_schur_has_it() -> Result<(), usize> {
+        let health = health()?;
+        let omega = inverse(health.covariance, 4);
+        // The first two are present, the others missing.
+        let mut r = [0.8, -1.5, 0.0, 0.0];
+        health.impute(&mut r, &[true, true, false, false]);
+        // -Omega_mm^-1 Omega_mo r_o, with m = 2, 3.
+        let mut mm = [[0.0; 4]; 4];
+        let mut rest = [0.0; 2];
+        for i in 0..2 {
+            for j in 0..2 {
+                mm[i][j] = omega[i + 2][j + 2];
+                rest[i] -= omega[i + 2][j] * r[j];
+            }
+        }
+        let mm = inverse(mm, 2);
+        for i in 0..2 {
+            let expected = mm[i][0] * rest[0] + mm[i][1] * rest[1];
+            assert!((r[i + 2] - expected).abs() < 1e-12, "{i}");
+        }
+        // r^T Omega r = r_o^T R_oo^-1 r_o.
+        let oo = inverse(health.covariance, 2);
+        assert!((form(&r, &omega, &r) - form(&r[..2], &oo, &r[..2])).abs() < 1e-12);
+        Ok(())
+    }
+
+    #[test]
+    fn with_channels_missing_the_energy_is_theirs_that_came() -> Result<(), ConfigError> {
+        let Ok(health) = health() else {
+            return Err(ConfigError::NoLags);
+        };
+        let oo = inverse(health.covariance, 2);
+        let mut surprise = Surprise::new(health)?;
+        let r = [Some(0.8), Some(-1.5), None, None];
+        let mut said = surprise.push(&r, false);
+        for _ in 0..400 {
+            said = surprise.push(&r, false);
+        }
+        let expected = form(&[0.8, -1.5], &oo, &[0.8, -1.5]) / 2.0;
+        assert!((said.k3 - expected).abs() < 1e-9, "{said:?} {expected}");
+        let blame = surprise.blame(&Thresholds::null(4));
+        assert!((blame.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(blame[1] > blame[0] && blame[2] < 1e-9 && blame[3] < 1e-9);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_covariance_is_made_one() {
+        let all = [true; 3];
+        // Three channels, each the opposite of both others: impossible.
+        let r = [[1.0, -0.9, -0.9], [-0.9, 1.0, -0.9], [-0.9, -0.9, 1.0]];
+        assert!(Health::<f64, 3>::new(3, all, all, r, &r).is_ok());
+        // Copies of each other, and nothing at all.
+        assert!(Health::<f64, 3>::new(3, all, all, [[1.0; 3]; 3], &[[1.0; 3]; 3]).is_ok());
+        assert!(Health::<f32, 3>::new(3, all, all, [[1.0; 3]; 3], &[[1.0; 3]; 3]).is_ok());
+        assert!(Health::<f64, 3>::new(3, all, all, [[0.0; 3]; 3], &[[0.0; 3]; 3]).is_ok());
+        let broken = [[f64::NAN; 3]; 3];
+        assert!(Health::<f64, 3>::new(3, all, all, r, &broken).is_ok());
+        assert!(Health::<f64, 3>::new(3, all, all, [[f64::INFINITY; 3]; 3], &r).is_err());
+    }
+
+    #[test]
+    fn the_alarm_waits_and_holds() {
+        let mut alarm = Alarm::new(0.8, 3, 2);
+        let said = [1.1, 1.1, 0.9, 1.1, 1.1, 1.1, 0.9, 0.7, 0.9, 0.7, 0.7, 0.9];
+        let said = said.map(|s| alarm.update(s));
+        let expected = [
+            false, false, false, false, false, true, true, true, true, true, false, false,
+        ];
+        assert_eq!(said, expected);
     }
 }
