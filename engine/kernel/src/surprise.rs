@@ -146,14 +146,15 @@ impl<R: Real, const N: usize> Health<R, N> {
     /// R from what was measured of it (lower triangle), with its floor, and C from R and the measured
     /// Cov(e). A channel that is not in `moving` has variance 1 and no part in others.
     ///
-    /// Sums over rows with missing samples may give no covariance of anything. What channels
-    /// share is then halved until it is one.
+    /// Sums over rows with missing samples may give no covariance of anything. What channels share, those first
+    /// that were not always there (not `whole`), is then halved until it is one.
     ///
     /// `Err` holds the channel at which even that failed.
     pub(crate) fn new(
         channels: usize,
         live: [bool; N],
         moving: [bool; N],
+        whole: [bool; N],
         mut measured: [[R; N]; N],
         shifts: &[[R; N]; N],
     ) -> Result<Self, usize> {
@@ -180,14 +181,17 @@ impl<R: Real, const N: usize> Health<R, N> {
         let mut factor = measured;
         let mut tries = 0;
         while let Err(pivot) = linear::factor(channels, &mut factor) {
-            // What shares a millionth of its variance is as good as independent.
-            if tries == 20 {
+            // First what rests on some rows only. What shares a millionth of its variance is independent.
+            let all = tries >= 20;
+            if tries == 40 {
                 return Err(pivot);
             }
             tries += 1;
             for n in 0..channels {
                 for m in 0..n {
-                    measured[n][m] *= R::of(0.5);
+                    if all || !(whole[n] && whole[m]) {
+                        measured[n][m] *= R::of(0.5);
+                    }
                 }
             }
             factor = measured;
@@ -330,6 +334,12 @@ impl<R: Real, const N: usize> Surprise<R, N> {
         self.health.freedom()
     }
 
+    /// R of one channel with itself.
+    #[cfg(test)]
+    pub(crate) fn variance(&self, channel: usize) -> R {
+        self.health.covariance[channel][channel]
+    }
+
     /// Takes one innovation. `after_gap`: no lag spans what came before.
     pub(crate) fn push(&mut self, r: &[Option<R>; N], after_gap: bool) -> Statistics<R> {
         let mut whole = [R::zero(); N];
@@ -468,7 +478,7 @@ mod tests {
 
     fn health() -> Result<Health<f64, 4>, usize> {
         let all = [true; 4];
-        Health::new(4, all, all, R, &R)
+        Health::new(4, all, all, all, R, &R)
     }
 
     /// R^-1 of the first `size` rows, by Gauss and Jordan.
@@ -567,14 +577,14 @@ mod tests {
         let all = [true; 3];
         // Three channels, each the opposite of both others: impossible.
         let r = [[1.0, -0.9, -0.9], [-0.9, 1.0, -0.9], [-0.9, -0.9, 1.0]];
-        assert!(Health::<f64, 3>::new(3, all, all, r, &r).is_ok());
+        assert!(Health::<f64, 3>::new(3, all, all, all, r, &r).is_ok());
         // Copies of each other, and nothing at all.
-        assert!(Health::<f64, 3>::new(3, all, all, [[1.0; 3]; 3], &[[1.0; 3]; 3]).is_ok());
-        assert!(Health::<f32, 3>::new(3, all, all, [[1.0; 3]; 3], &[[1.0; 3]; 3]).is_ok());
-        assert!(Health::<f64, 3>::new(3, all, all, [[0.0; 3]; 3], &[[0.0; 3]; 3]).is_ok());
+        assert!(Health::<f64, 3>::new(3, all, all, all, [[1.0; 3]; 3], &[[1.0; 3]; 3]).is_ok());
+        assert!(Health::<f32, 3>::new(3, all, all, all, [[1.0; 3]; 3], &[[1.0; 3]; 3]).is_ok());
+        assert!(Health::<f64, 3>::new(3, all, all, all, [[0.0; 3]; 3], &[[0.0; 3]; 3]).is_ok());
         let broken = [[f64::NAN; 3]; 3];
-        assert!(Health::<f64, 3>::new(3, all, all, r, &broken).is_ok());
-        assert!(Health::<f64, 3>::new(3, all, all, [[f64::INFINITY; 3]; 3], &r).is_err());
+        assert!(Health::<f64, 3>::new(3, all, all, all, r, &broken).is_ok());
+        assert!(Health::<f64, 3>::new(3, all, all, all, [[f64::INFINITY; 3]; 3], &r).is_err());
     }
 
     #[test]

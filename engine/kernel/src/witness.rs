@@ -12,17 +12,19 @@
 //! taken out and with y = `x_k - x_{k-1}`:
 //!
 //! ```text
-//! B    = Cov(y, z) (Cov(z, z) + (g/K) I)^-1       ridge regression of weight g = 1
+//! B    = (Cov(y, z) + (g/K) B0) (Cov(z, z) + (g/K) I)^-1     ridge regression of weight g = 1
 //! b    = mean y - B mean z
 //! R    = Cov(r) = Cov(y, y) - B Cov(z, y) - Cov(y, z) B^T + B Cov(z, z) B^T
 //! ```
 //!
-//! So what the samples do not tell is taken to stay as it is, and not to return to zero: a counter goes on
-//! counting, however far it leaves the range in which it was learned. The level and what it gained on its mean are told
-//! apart for the same reason: of a slow channel they are nearly the same number, and the ridge would blur them.
+//! B0 is -1 on an output's own level: what the samples do not tell is taken to return to the mean. So two sensors
+//! that were copies of each other are to stay copies. The level and what it gained on its mean are told apart
+//! because of a slow channel they are nearly the same number, and the ridge would blur them.
 //!
 //! An output that only ever rose, or only ever fell, is at values that will not come again: nothing is foreseen
-//! from its level. All of it follows from sums of products, so no sample is kept. The sums are taken about each
+//! from its level, and it goes on from where it is. So a counter may count, however far.
+//!
+//! All of it follows from sums of products, so no sample is kept. The sums are taken about each
 //! channel's first value, which lies within sqrt(K) standard deviations of the mean: what
 //! cancels in them is at most a factor K of rounding.
 //!
@@ -37,8 +39,9 @@
 //! # What is missing
 //!
 //! A regressor that is missing keeps its last value, and a mean is of what came. A target that
-//! is missing has no part in its own sums, so that a slow channel is learned from its own samples. Its
-//! innovation is then not that of sums over all rows: the self-model measures it, where it can.
+//! is missing has no part in its own sums, so that a slow channel is learned from its own samples; its Cov(z, z) is
+//! that of the rows in which some channel came back, as the age of what is kept matters. Where rates differ
+//! by more than that, or samples are missing at random, Cov(r) is not that of the rows: the self-model measures it.
 
 #![allow(
     clippy::needless_range_loop,
@@ -300,6 +303,56 @@ pub(crate) struct Units<R, const N: usize, const U: usize> {
     pub(crate) inverse: Stacked<R, N, U>,
 }
 
+/// Sums of regressors z and of their products, over rows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sums<R, const N: usize, const U: usize> {
+    count: R,
+    z: Stacked<R, N, U>,
+    zz: Stacked<Stacked<R, N, U>, N, U>,
+}
+
+impl<R: Real, const N: usize, const U: usize> Sums<R, N, U> {
+    pub(crate) fn new() -> Self {
+        let z = Stacked::of(R::zero());
+        Self {
+            count: R::zero(),
+            z,
+            zz: Stacked::of(z),
+        }
+    }
+
+    pub(crate) fn add(&mut self, z: &Stacked<R, N, U>) {
+        self.count += R::one();
+        self.z.add(z, R::one());
+        for i in 0..Stacked::<R, N, U>::SIZE {
+            if z[i] != R::zero() {
+                self.zz[i].add(z, z[i]);
+            }
+        }
+    }
+
+    fn mean_and_variance(&self, regressor: usize) -> (R, R) {
+        let count = self.count.max(R::one());
+        let mean = self.z[regressor] / count;
+        let square = self.zz[regressor][regressor] / count;
+        (mean, (square - mean * mean).max(R::zero()))
+    }
+
+    /// Cov(z, z).
+    fn covariance(&self, units: &Units<R, N, U>) -> Stacked<Stacked<R, N, U>, N, U> {
+        let count = self.count.max(R::one());
+        let mut c = self.zz;
+        for i in 0..Stacked::<R, N, U>::SIZE {
+            for j in 0..=i {
+                let covariance = self.zz[i][j] / count - self.z[i] / count * (self.z[j] / count);
+                c[i][j] = covariance * units.inverse[i] * units.inverse[j];
+                c[j][i] = c[i][j];
+            }
+        }
+        c
+    }
+}
+
 /// Sums of one target over the rows in which it was present.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Target<R, const N: usize, const U: usize> {
@@ -307,15 +360,14 @@ struct Target<R, const N: usize, const U: usize> {
     y: R,
     z: Stacked<R, N, U>,
     yz: Stacked<R, N, U>,
+    /// Rows before which it was missing.
+    returns: R,
 }
 
 /// Sums of products of targets y and regressors z over the rows so far.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Moments<R, const N: usize, const U: usize> {
-    count: R,
-    z: Stacked<R, N, U>,
-    /// Lower triangle.
-    zz: Stacked<Stacked<R, N, U>, N, U>,
+    rows: Sums<R, N, U>,
     targets: [Target<R, N, U>; N],
     /// Lower triangle; of rows in which both are present, and how many these are.
     yy: [[(R, R); N]; N],
@@ -326,28 +378,22 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
         let zero = R::zero();
         let z = Stacked::of(zero);
         Self {
-            count: zero,
-            z,
-            zz: Stacked::of(z),
+            rows: Sums::new(),
             targets: [Target {
                 count: zero,
                 y: zero,
                 z,
                 yz: z,
+                returns: zero,
             }; N],
             yy: [[(zero, zero); N]; N],
         }
     }
 
-    pub(crate) fn add(&mut self, y: &[Option<R>; N], z: &Stacked<R, N, U>) {
+    /// Adds a row. `returned` are the targets that were missing in the row before.
+    pub(crate) fn add(&mut self, y: &[Option<R>; N], z: &Stacked<R, N, U>, returned: &[bool; N]) {
         let one = R::one();
-        self.count += one;
-        self.z.add(z, one);
-        for i in 0..Stacked::<R, N, U>::SIZE {
-            if z[i] != R::zero() {
-                self.zz[i].add(z, z[i]);
-            }
-        }
+        self.rows.add(z);
         for (n, value) in y.iter().enumerate() {
             let Some(value) = *value else { continue };
             let target = &mut self.targets[n];
@@ -355,6 +401,9 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
             target.y += value;
             target.z.add(z, one);
             target.yz.add(z, value);
+            if returned[n] {
+                target.returns += one;
+            }
             for (m, other) in y.iter().enumerate().take(n + 1) {
                 if let Some(other) = *other {
                     let (sum, count) = &mut self.yy[n][m];
@@ -367,12 +416,18 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
 
     /// Rows so far.
     pub(crate) fn count(&self) -> R {
-        self.count
+        self.rows.count
     }
 
     /// Rows in which this channel was present.
     pub(crate) fn count_of(&self, channel: usize) -> R {
         self.targets[channel].count
+    }
+
+    /// Whether the channel was missing before most of its samples.
+    fn is_slow(&self, channel: usize) -> bool {
+        let target = &self.targets[channel];
+        target.returns + target.returns > target.count
     }
 
     /// Mean of a target.
@@ -383,25 +438,18 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
 
     /// Mean, about the origin, and variance of an output.
     pub(crate) fn mean_and_variance(&self, channel: usize) -> (R, R) {
-        let count = self.count.max(R::one());
-        let mean = self.z.last[channel] / count;
-        let variance = self.zz.last[channel].last[channel] / count - mean * mean;
-        (mean, variance.max(R::zero()))
+        self.rows.mean_and_variance(channel)
     }
 
     /// Mean, about the origin, and variance of an input.
     pub(crate) fn input_mean_and_variance(&self, input: usize) -> (R, R) {
-        let mean = self.z.input[input] / self.count.max(R::one());
-        let variance = self.zz.input[input].input[input] / self.count.max(R::one()) - mean * mean;
-        (mean, variance.max(R::zero()))
+        self.rows.mean_and_variance(2 * N + input)
     }
 
     /// One over the deviation of a regressor; 0 of one that did not move.
     pub(crate) fn inverse(&self, regressor: usize) -> R {
-        let count = self.count.max(R::one());
-        let mean = self.z[regressor] / count;
-        let square = self.zz[regressor][regressor] / count;
-        let variance = square - mean * mean;
+        let (mean, variance) = self.rows.mean_and_variance(regressor);
+        let square = variance + mean * mean;
         let moved =
             variance > R::of(64.0) * R::epsilon() * square && variance > R::min_positive_value();
         if moved {
@@ -409,20 +457,6 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
         } else {
             R::zero()
         }
-    }
-
-    /// Cov(z, z), both triangles.
-    fn regressors(&self, units: &Units<R, N, U>) -> Stacked<Stacked<R, N, U>, N, U> {
-        let count = self.count.max(R::one());
-        let mut c = self.zz;
-        for i in 0..Stacked::<R, N, U>::SIZE {
-            for j in 0..=i {
-                let covariance = self.zz[i][j] / count - self.z[i] / count * (self.z[j] / count);
-                c[i][j] = covariance * units.inverse[i] * units.inverse[j];
-                c[j][i] = c[i][j];
-            }
-        }
-        c
     }
 
     /// Cov(y, z) of one target.
@@ -444,11 +478,14 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
         channels: usize,
         witness: &Witness<R, N, U>,
         units: &Units<R, N, U>,
+        returns: &Sums<R, N, U>,
     ) -> [[R; N]; N] {
-        let zz = self.regressors(units);
+        let always = self.rows.covariance(units);
+        let slow = returns.covariance(units);
         let mut covariance = [[R::zero(); N]; N];
         for n in 0..channels {
             let own = witness.standard(n, units);
+            let zz = if self.is_slow(n) { &slow } else { &always };
             let mut through = Stacked::of(R::zero());
             for i in 0..Stacked::<R, N, U>::SIZE {
                 through[i] = zz[i].dot(&own);
@@ -486,18 +523,19 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
     }
 
     /// Ridge regression of the first `channels` targets, with weight `ridge` against sums over rows. A target
-    /// that is not `moving` is foreseen at its origin.
+    /// that is not `moving` is foreseen at its origin; `returns` are the rows in which a channel came back.
     /// `Err` holds the regressor at which the solution failed.
     pub(crate) fn fit(
         channels: usize,
         moving: &[bool; N],
         moments: &Moments<R, N, U>,
+        returns: &Sums<R, N, U>,
         units: &Units<R, N, U>,
         ridge: R,
     ) -> Result<Self, usize> {
         let size = Stacked::<R, N, U>::SIZE;
         let mut witness = Self::blank();
-        let mut solved_for = R::zero();
+        let mut solved_for = (R::zero(), false);
         let mut l = Stacked::of(Stacked::of(R::zero()));
         for n in 0..channels {
             let target = &moments.targets[n];
@@ -505,15 +543,22 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
                 continue;
             }
             // Channels that are always present share one factor.
-            if target.count != solved_for {
-                l = moments.regressors(units);
+            let slow = moments.is_slow(n);
+            if (target.count, slow) != solved_for {
+                let rows = if slow { returns } else { &moments.rows };
+                l = rows.covariance(units);
                 for i in 0..size {
                     l[i][i] += ridge / target.count;
                 }
                 linear::factor(size, &mut l)?;
-                solved_for = target.count;
+                solved_for = (target.count, slow);
             }
             let mut b = moments.cross(n, units);
+            if units.inverse.last[n] > R::zero() {
+                // Drawn to -1 on its own level.
+                let unit = R::one() / (units.inverse.last[n] * units.sd[n]);
+                b.last[n] -= ridge / target.count * unit;
+            }
             linear::solve(size, &l, &mut b);
             let mut offset = target.y;
             for i in 0..size {
@@ -629,6 +674,9 @@ mod tests {
                 .iter()
                 .map(|r| z(r, i) * (r.0[target] - ym[target]))
                 .sum();
+            if i == target {
+                a[i][6] -= sd[i];
+            }
         }
         for i in 0..6 {
             for k in 0..6 {
@@ -657,7 +705,11 @@ mod tests {
             history.about_origin(&mut y);
             let z = history.regressors(&[Some(*input)]);
             if history.is_full() {
-                moments.add(&[0, 1].map(|n| y[n].map(|y| y - z.last[n])), &z);
+                moments.add(
+                    &[0, 1].map(|n| y[n].map(|y| y - z.last[n])),
+                    &z,
+                    &[false; 2],
+                );
             }
             history.keep(&y, &[None; 2]);
         }
@@ -668,7 +720,7 @@ mod tests {
         for i in 0..6 {
             units.inverse[i] = moments.inverse(i);
         }
-        let witness = Witness::fit(2, &[true; 2], &moments, &units, 1.0);
+        let witness = Witness::fit(2, &[true; 2], &moments, &Sums::new(), &units, 1.0);
         assert!(witness.is_ok());
         let Ok(witness) = witness else { return };
         let rows = rows(&samples);
@@ -693,7 +745,7 @@ mod tests {
             let mean = of.iter().sum::<f64>() / of.len() as f64;
             residuals.push(of.iter().map(|r| r - mean).collect::<Vec<_>>());
         }
-        let covariance = moments.innovations(2, &witness, &units);
+        let covariance = moments.innovations(2, &witness, &units, &Sums::new());
         for n in 0..2 {
             for m in 0..=n {
                 let products = residuals[n].iter().zip(&residuals[m]);

@@ -590,7 +590,7 @@ fn copies_constants_counters_steps_and_absentees_do_not_break_it() -> Checked {
                 None,
             ];
             if fault == 0 {
-                outputs[1] = Some(1.5 * x);
+                outputs[1] = Some(1.1 * x);
             } else {
                 outputs[2] = Some(300.0);
             }
