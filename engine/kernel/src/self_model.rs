@@ -46,8 +46,8 @@ pub const MIN_WARM_UP: u32 = 64;
 /// Least thresholds from warm-up, as multiples of the null law of K1, K2, K3: see the module.
 const PLANT: [f64; 3] = [7.0, 7.0, 1.6];
 
-/// Deviations from its mean to which a level is followed: see the module `witness`.
-const REACH: f64 = 4.0;
+/// Reach of a self-model without inputs, in deviations.
+const REACH: f64 = 5.0;
 
 /// Largest thresholds from warm-up: a witness that saw nothing move in three quarters of it is at a loss in the
 /// last, and would call for thresholds that nothing reaches. Half of the power coherent is enough for any plant.
@@ -78,6 +78,13 @@ pub struct SelfModelConfig<R> {
     pub release_ticks: u32,
     /// Longest step, in mean steps of warm-up, over which a sample says something of the next.
     pub max_gap_steps: R,
+    /// How far from its mean a level is followed in foreseeing other channels, in deviations, or to the farthest value
+    /// of the warm-up where that is more. Infinity: as far as it goes. None: 5 where there are no inputs, infinity where
+    /// there are.
+    ///
+    /// Without inputs nobody says why a level leaves the range that was learned, and what it then says of
+    /// others is a guess. Where commands are known, as of a robot, the laws of motion hold beyond that range.
+    pub reach: Option<R>,
     /// Ridge weight g against sums over rows, in units of the channels' deviations.
     pub ridge: R,
     /// Share of each innovation by which a witness' offset follows it while there is no surprise to speak
@@ -92,11 +99,12 @@ impl<R: Real> Default for SelfModelConfig<R> {
             inputs: 0,
             warm_up_samples: 400,
             thresholds: None,
-            threshold_factor: R::of(1.5),
+            threshold_factor: R::of(2.0),
             release: R::of(0.8),
             dwell_ticks: 3,
             release_ticks: 5,
             max_gap_steps: R::of(10.0),
+            reach: None,
             ridge: R::one(),
             offset_rate: R::zero(),
         }
@@ -104,6 +112,13 @@ impl<R: Real> Default for SelfModelConfig<R> {
 }
 
 impl<R: Real> SelfModelConfig<R> {
+    /// Deviations to which levels are followed. A million of them never come: what is farther off is broken.
+    fn reach(&self) -> R {
+        let most = R::of(2.0 * MAX_PHI);
+        let auto = if self.inputs == 0 { R::of(REACH) } else { most };
+        self.reach.unwrap_or(auto).min(most)
+    }
+
     fn validated<const N: usize, const U: usize>(self) -> Result<Self, ConfigError> {
         let (zero, one) = (R::zero(), R::one());
         if self.outputs == 0 || self.outputs > N {
@@ -135,6 +150,14 @@ impl<R: Real> SelfModelConfig<R> {
         }
         if self.dwell_ticks == 0 || self.release_ticks == 0 {
             return Err(ConfigError::Dwell);
+        }
+        if let Some(reach) = self.reach
+            && (reach.is_nan() || reach < zero)
+        {
+            return Err(ConfigError::SelfModel {
+                name: "reach in deviations",
+                value: reach.into(),
+            });
         }
         for (name, value, least) in [
             ("threshold factor", self.threshold_factor, zero),
@@ -380,7 +403,7 @@ impl<R: Real, const N: usize, const U: usize> Watch<R, N, U> {
             constant[n] = live[n] && sd.is_none();
             outputs[n] = (mean, sd.unwrap_or(R::one()));
             let (low, high) = history.range(n);
-            let most = outputs[n].1 * R::of(REACH);
+            let most = outputs[n].1 * config.reach();
             reach[n] = (low.min(mean - most), high.max(mean + most));
         }
         if live.iter().all(|&live| !live) {
@@ -746,17 +769,18 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         if let Some(watch) = &self.watch {
             let within = watch.within_reach(z);
             for n in 0..self.config.outputs {
-                let (low, high) = watch.reach[n];
+                let (mean, sd) = watch.outputs[n];
+                let most = sd * R::of(REACH);
                 if watch.live[n] && !self.history.is_one_way(n) {
                     // Nothing but the mean can be expected of a channel that comes at times only: what was
                     // learned of it is how far it moves from one sample of its own to the next.
                     let x = if self.longest_age[n] == 0 {
                         watch.witness.foresee(n, z.last[n], &within)
                     } else {
-                        watch.outputs[n].0
+                        mean
                     };
                     // Foreseen from what was foreseen of it, it might end anywhere.
-                    expected[n] = Some(x.max(low).min(high));
+                    expected[n] = Some(x.max(mean - most).min(mean + most));
                 }
             }
         }
