@@ -11,9 +11,9 @@
 //! The first `warm_up_samples` samples are taken as healthy, and no verdict is given. Sums of products
 //! give the witness; sums of products of exponential means, which follow each other by the same B, give
 //! Cov(EW r). After three quarters a provisional witness is learned, and watches the last quarter, which it
-//! never saw. (One is learned after a half, too, to measure the innovations of channels that are missing at
-//! times, whose sums do not tell.) The largest K1, K2, K3 that it finds there say what an honest self-model of this plant has
-//! to expect. Then the final witness is learned from all.
+//! never saw: the largest K1, K2, K3 that it finds there say what an honest self-model of this plant has to
+//! expect. (One is learned after a half, too, to measure the innovations of channels that are missing at times, whose
+//! sums do not tell.) Then the final witness is learned from all.
 //!
 //! # Thresholds, where none are given
 //!

@@ -539,6 +539,34 @@ fn commands_help_to_foresee_and_are_never_to_blame() -> Checked {
 }
 
 #[test]
+fn a_level_beyond_what_was_learned_is_followed_where_inputs_are() -> Checked {
+    let flagged = |reach: Option<f64>| -> Result<f64, Box<dyn Error>> {
+        let mut noise = Noise::new(45);
+        let mut model = SelfModel::<f64, 2, 1>::new(SelfModelConfig {
+            inputs: 1,
+            reach,
+            ..config(2)
+        })?;
+        let (mut x, mut alarms) = (0.0, 0);
+        for k in 0..2400 {
+            // One says twice what the other says; after warm-up they are told to go farther and farther.
+            let u = noise.normal() + 0.003 * f64::from(k - 400).max(0.0);
+            x += 0.3 * (u - x) + 0.1 * noise.normal();
+            let outputs = [x, 2.0 * x].map(|y| Some(y + 0.1 * noise.normal()));
+            let verdict = model.push(&outputs, &[Some(u)], 1.0);
+            alarms += i32::from(verdict.is_some_and(|v| v.dissipated));
+        }
+        Ok(f64::from(alarms) / 2000.0)
+    };
+    assert_eq!(flagged(None)?, 0.0);
+    assert_eq!(flagged(Some(f64::INFINITY))?, 0.0);
+    // The edge of five deviations of 0.45 is reached after some 750 of the 2000 samples.
+    let share = flagged(Some(5.0))?;
+    assert!(share > 0.3 && share < 0.7, "{share}");
+    Ok(())
+}
+
+#[test]
 fn copies_constants_counters_steps_and_absentees_do_not_break_it() -> Checked {
     let mut noise = Noise::new(50);
     let mut model = SelfModel::<f64, 8, 2>::new(SelfModelConfig {
@@ -722,7 +750,7 @@ fn each_field_is_checked() {
             .map(|e| e.to_string())
     };
     assert_eq!(refused(|_| ()), None);
-    let cases: [(fn(&mut Config), &str); 10] = [
+    let cases: [(fn(&mut Config), &str); 11] = [
         (|c| c.outputs = 0, "0 channels"),
         (|c| c.outputs = 3, "3 channels"),
         (|c| c.inputs = 2, "2 inputs"),
@@ -740,6 +768,7 @@ fn each_field_is_checked() {
         (|c| c.release = 0.0, "release"),
         (|c| c.dwell_ticks = 0, "dwell"),
         (|c| c.max_gap_steps = 0.5, "longest gap"),
+        (|c| c.reach = Some(-1.0), "reach"),
         (|c| c.ridge = 0.0, "ridge"),
         (|c| c.offset_rate = -0.1, "offset rate"),
     ];
