@@ -25,12 +25,13 @@ const PRINTED: u64 = 1000;
 
 #[derive(Args)]
 pub(super) struct Analyze {
-    /// A table: CSV, whatever its separator.
+    /// A recording: CSV, whatever its separator, or MCAP with topics in JSON or protobuf.
     file: PathBuf,
     /// The column of stamps: ISO 8601, or seconds, ms, us or ns as numbers; else it is guessed.
     #[arg(long, value_name = "COLUMN")]
     time: Option<String>,
-    /// Rows a second, for a table without stamps, or in place of them.
+    /// Rows a second, for a table without stamps, or in place of them; of an MCAP file, how often its messages
+    /// become a row (else 50, or as often as they come).
     #[arg(long, value_name = "HZ", conflicts_with = "time", value_parser = rate)]
     rate: Option<f64>,
     /// Rows from the first one on in which all is well: the self-model learns from them.
@@ -76,6 +77,7 @@ impl Analyze {
             time: self.time.clone(),
             ignore: self.ignore.clone(),
             separator: self.separator,
+            step_ns: self.rate.map(|rate| (1e9 / rate) as u64),
             look_rows: self.baseline as usize,
             ..Wanted::default()
         };
@@ -173,7 +175,7 @@ impl Analyze {
 
     /// Seconds from row to row where stamps do not say it, and whether stamps say it at all.
     fn step_s(&self, table: &Table) -> (f64, bool) {
-        if let Some(rate) = self.rate {
+        if let Some(rate) = self.rate.filter(|_| !table.is_stepped()) {
             return (1.0 / rate, false);
         }
         let Some(time) = table.time() else {
@@ -228,7 +230,7 @@ impl Analyze {
         ));
         let (step_s, _) = self.step_s(table);
         match table.time() {
-            Some(time) if self.rate.is_none() => self.tell(&format!(
+            Some(time) if self.rate.is_none() || table.is_stepped() => self.tell(&format!(
                 "time: `{}` ({}{}), a row every {}",
                 time.name,
                 time.format,
@@ -245,9 +247,7 @@ impl Analyze {
                 span(step_s)
             )),
         }
-        for note in table.notes() {
-            self.warn(&format!("{file}: {note}"));
-        }
+        self.warn_notes(table, 0);
         if let Some(time) = table
             .time()
             .filter(|t| t.repeated > COARSE && self.rate.is_none())
@@ -271,6 +271,13 @@ impl Analyze {
         Ok(())
     }
 
+    /// What the table says of itself, from a note on.
+    fn warn_notes(&self, table: &Table, from: usize) {
+        for note in table.notes().iter().skip(from) {
+            self.warn(&format!("{}: {note}", self.file.display()));
+        }
+    }
+
     fn score<const N: usize>(
         &self,
         mut table: Table,
@@ -285,6 +292,7 @@ impl Analyze {
             .map(Box::new)
             .map_err(bad)?;
         let (step_s, stamped) = self.step_s(&table);
+        let told = table.notes().len();
         let mut scores = Scores::create(&self.out, self.to_stdout())?;
         let mut recorded = self.record(&table, recording, stamped)?;
         let mut intervals = Intervals::<N>::default();
@@ -341,6 +349,7 @@ impl Analyze {
         if let Some(recorded) = recorded {
             recorded.finish()?;
         }
+        self.warn_notes(&table, told);
         self.say_oddities(&table, &watched, back);
         if let Some(broken) = broken {
             return Err(broken);

@@ -2,6 +2,8 @@
 
 use crate::csv_rows::CsvRows;
 use crate::error::TableError;
+use crate::mcap_rows::McapRows;
+use crate::messages;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,8 @@ pub struct Wanted {
     pub ignore: Vec<String>,
     /// What stands between cells.
     pub separator: Option<u8>,
+    /// Time from row to row of an MCAP file (ns), whose messages come at times of their own.
+    pub step_ns: Option<u64>,
     /// Rows by which columns are judged: time, numbers, text.
     pub look_rows: usize,
 }
@@ -31,6 +35,7 @@ impl Default for Wanted {
             columns: Vec::new(),
             ignore: Vec::new(),
             separator: None,
+            step_ns: None,
             look_rows: 400,
         }
     }
@@ -111,6 +116,8 @@ pub struct Counts {
     pub text_cells: u64,
     /// Cells of channels that are infinite: missing.
     pub infinite_cells: u64,
+    /// Messages that are not what their encoding says: missing.
+    pub broken_messages: u64,
 }
 
 /// A recording as named columns of numbers. It is read as a stream: memory does not grow with the file.
@@ -134,6 +141,7 @@ pub struct Table {
 #[derive(Debug)]
 enum Rows {
     Csv(CsvRows),
+    Mcap(Box<McapRows>),
 }
 
 /// What is known of a table before its first row.
@@ -149,7 +157,10 @@ pub(crate) struct Shape {
 }
 
 impl Table {
-    /// Opens a CSV, and looks at its first rows.
+    /// Opens a CSV or an MCAP file, and looks at its first rows.
+    ///
+    /// A row of an MCAP file is what its messages say in one step of time: the mean, where a topic is faster, nothing,
+    /// where it is slower. Its columns are `topic/field` of what is JSON, or protobuf with its schema in the file.
     ///
     /// # Errors
     ///
@@ -159,7 +170,11 @@ impl Table {
         let failed = |cause| TableError::read(file, cause);
         let mut from = File::open(file).map_err(failed)?;
         if from.metadata().map_err(failed)?.is_dir() {
-            return Err(TableError::wrong(file, "a folder", "a recording: a CSV"));
+            return Err(TableError::wrong(
+                file,
+                "a folder",
+                "a recording: CSV or MCAP",
+            ));
         }
         // As many lines as are looked at, and what may stand above them.
         let lines = wanted.look_rows.saturating_add(64);
@@ -170,6 +185,11 @@ impl Table {
             let piece = (&mut from).take(64 * 1024).read_to_end(&mut head);
             whole = piece.map_err(failed)? == 0;
             seen += head[before..].iter().filter(|b| **b == b'\n').count();
+        }
+        if head.starts_with(messages::MAGIC) {
+            let (shape, rows) = McapRows::open(file, wanted)?;
+            let rows = Rows::Mcap(Box::new(rows));
+            return Ok(Self { shape, rows });
         }
         if let Some((found, expected)) = known_otherwise(&head) {
             return Err(TableError::wrong(file, found, expected));
@@ -189,6 +209,7 @@ impl Table {
     pub fn read(&mut self, row: &mut Row) -> Result<bool, TableError> {
         let more = match &mut self.rows {
             Rows::Csv(rows) => rows.read(&mut self.shape, row)?,
+            Rows::Mcap(rows) => rows.read(&mut self.shape, row)?,
         };
         if more {
             row.number = self.shape.counts.rows;
@@ -210,6 +231,11 @@ impl Table {
     /// The stamps; none where there are none.
     pub fn time(&self) -> Option<&TimeColumn> {
         self.shape.time.as_ref()
+    }
+
+    /// Whether rows are steps of time, and not the file's own: an MCAP file has messages.
+    pub fn is_stepped(&self) -> bool {
+        matches!(self.rows, Rows::Mcap(_))
     }
 
     /// What was decided that a person may want to know.
