@@ -140,17 +140,15 @@ impl Messages {
                     };
                     self.schemas.insert(header.id, schema);
                 }
-                Record::Channel(channel) => {
-                    if !self.channels.contains_key(&channel.id) {
-                        let coding = self.coding(&channel.message_encoding, channel.schema_id);
-                        let known = Channel {
-                            topic: channel.topic,
-                            coding,
-                            ours: self.profile == OURS,
-                            metadata: channel.metadata,
-                        };
-                        self.channels.insert(channel.id, known);
-                    }
+                Record::Channel(channel) if !self.channels.contains_key(&channel.id) => {
+                    let coding = self.coding(&channel.message_encoding, channel.schema_id);
+                    let known = Channel {
+                        topic: channel.topic,
+                        coding,
+                        ours: self.profile == OURS,
+                        metadata: channel.metadata,
+                    };
+                    self.channels.insert(channel.id, known);
                 }
                 Record::Message { header, data } => {
                     self.last_ns = header.log_time;
@@ -245,7 +243,7 @@ fn protobuf(message: &DynamicMessage, path: &mut String, each: &mut dyn FnMut(&s
         }
         let value = message.get_field(&field);
         below(path, &field.name(), |path| {
-            protobuf_field(&value, path, each)
+            protobuf_field(&value, path, each);
         });
     }
 }

@@ -140,7 +140,7 @@ pub struct Table {
 
 #[derive(Debug)]
 enum Rows {
-    Csv(CsvRows),
+    Csv(Box<CsvRows>),
     Mcap(Box<McapRows>),
 }
 
@@ -197,7 +197,7 @@ impl Table {
         let (shape, rows) = CsvRows::open(file, from, head, whole, wanted)?;
         Ok(Self {
             shape,
-            rows: Rows::Csv(rows),
+            rows: Rows::Csv(Box::new(rows)),
         })
     }
 
