@@ -43,6 +43,10 @@ impl SimTime {
     }
 }
 
+/// Whether simulated time follows wall time, so that no tick may wait for a disk.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Paced(pub bool);
+
 /// How often something happens. Due times are exact: the k-th is the first tick at or after `k / rate`.
 #[derive(Component, Clone, Copy, Debug, PartialEq)]
 pub struct Rate {

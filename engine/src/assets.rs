@@ -1,7 +1,9 @@
 //! Scenes and assets that travel inside the binary, so that it works from any folder.
 
-use becomingone_model::{Disk, Files};
+use becomingone_model::{Disk, Files, larger};
 use include_dir::{Dir, include_dir};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -15,30 +17,27 @@ static ASSETS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../assets");
 #[derive(Clone, Copy, Debug)]
 pub struct Assets;
 
-impl Assets {
-    /// The whole file, if it has at most this many bytes.
-    ///
-    /// # Errors
-    ///
-    /// As [`Files::read`], and where the file is larger.
-    pub fn read_at_most(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
-        if let Ok(meta) = std::fs::metadata(path)
-            && meta.is_file()
-            && meta.len() > most
-        {
-            let text = format!("found {} bytes; expected at most {most}", meta.len());
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
-        }
-        self.read(path)
-    }
-}
-
 impl Files for Assets {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         match embedded(path) {
             Some(bytes) => Ok(bytes.to_vec()),
             None => Disk.read(path),
         }
+    }
+
+    fn read_at_most(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        // Its size is asked before a byte is read.
+        if let Ok(meta) = std::fs::metadata(path)
+            && meta.is_file()
+            && meta.len() > most
+        {
+            return Err(larger(meta.len(), most));
+        }
+        let bytes = self.read(path)?;
+        if bytes.len() as u64 > most {
+            return Err(larger(bytes.len() as u64, most));
+        }
+        Ok(bytes)
     }
 
     fn is_file(&self, path: &Path) -> bool {
@@ -51,6 +50,112 @@ impl Files for Assets {
         } else {
             Disk.absolute(path)
         }
+    }
+}
+
+/// Files that are read from elsewhere, and remembered: what a scene needs, to be built again on another machine.
+pub struct Remembered<'a> {
+    from: &'a dyn Files,
+    read: RefCell<BTreeMap<String, Vec<u8>>>,
+}
+
+impl<'a> Remembered<'a> {
+    /// Nothing was read yet.
+    pub fn new(from: &'a dyn Files) -> Self {
+        Self {
+            from,
+            read: RefCell::default(),
+        }
+    }
+
+    /// What was read, by [`Held::name`].
+    pub fn take(self) -> BTreeMap<String, Vec<u8>> {
+        self.read.into_inner()
+    }
+
+    fn keep(&self, path: &Path, bytes: Vec<u8>) -> Vec<u8> {
+        let mut read = self.read.borrow_mut();
+        read.insert(Held::name(path), bytes.clone());
+        bytes
+    }
+}
+
+impl Files for Remembered<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        Ok(self.keep(path, self.from.read(path)?))
+    }
+
+    fn read_at_most(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        Ok(self.keep(path, self.from.read_at_most(path, most)?))
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        self.from.is_file(path)
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        self.from.absolute(path)
+    }
+}
+
+/// Files in memory: those that a scene was built from, with all folders as they were, below [`Held::FOLDER`].
+#[derive(Clone, Debug, Default)]
+pub struct Held(BTreeMap<String, Vec<u8>>);
+
+impl Held {
+    /// The folder that stands for the top of every other machine's file system.
+    pub const FOLDER: &str = "files";
+
+    /// These, by their [`name`](Self::name).
+    pub fn new(files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self(files)
+    }
+
+    /// What a file is called here: `/home/me/rover.urdf` is `files/home/me/rover.urdf`.
+    pub fn name(path: &Path) -> String {
+        let known = path.starts_with(Self::FOLDER) || path.starts_with(BUILT_IN);
+        let absolute = if known {
+            path.to_path_buf()
+        } else {
+            std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+        };
+        let mut parts: Vec<String> = Vec::new();
+        for part in absolute.components() {
+            match part {
+                Component::ParentDir => drop(parts.pop()),
+                Component::CurDir | Component::RootDir => {}
+                // A drive is one more folder.
+                Component::Prefix(drive) => {
+                    let drive = drive.as_os_str().to_string_lossy();
+                    parts.push(drive.replace([':', '\\', '?', '.'], ""));
+                }
+                Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
+            }
+        }
+        if parts.first().is_none_or(|first| first != Self::FOLDER) {
+            parts.insert(0, Self::FOLDER.to_owned());
+        }
+        parts.join("/")
+    }
+
+    fn find(&self, path: &Path) -> Option<&Vec<u8>> {
+        // What the recording itself is made of has no folder.
+        let plain = path.to_str().and_then(|name| self.0.get(name));
+        plain.or_else(|| self.0.get(&Self::name(path)))
+    }
+}
+
+impl Files for Held {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let held = self.find(path).cloned();
+        held.ok_or_else(|| {
+            let text = "the recording does not hold this file";
+            io::Error::new(io::ErrorKind::NotFound, text)
+        })
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        self.find(path).is_some()
     }
 }
 
@@ -135,4 +240,29 @@ pub fn scene_path(name: &str) -> PathBuf {
     Path::new(BUILT_IN)
         .join("scenes")
         .join(format!("{name}.ron"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_keep_their_folders_in_a_recording() {
+        let name = |path: &str| Held::name(Path::new(path));
+        assert_eq!(name("/a/b/../c.stl"), "files/a/c.stl");
+        assert_eq!(name("files/a/c.stl"), "files/a/c.stl");
+        assert_eq!(name("files/a/b/../c.stl"), "files/a/c.stl");
+        assert_eq!(
+            name("built-in/assets/rover.urdf"),
+            "files/built-in/assets/rover.urdf"
+        );
+        let remembered = Remembered::new(&Assets);
+        let rover = Path::new(BUILT_IN).join("assets").join("rover.urdf");
+        let bytes = remembered.read(&rover).unwrap();
+        let held = Held::new(remembered.take());
+        assert_eq!(held.read(&rover).unwrap(), bytes);
+        let moved = Path::new("files/built-in/assets/../assets/rover.urdf");
+        assert_eq!(held.read(moved).unwrap(), bytes);
+        assert!(!held.is_file(Path::new("/etc/passwd")));
+    }
 }

@@ -1,4 +1,4 @@
-//! The command line: `becomingone run | check | inspect | analyze | list`.
+//! The command line: `becomingone run | info | replay | check | inspect | analyze | list`.
 
 #![allow(
     clippy::print_stdout,
@@ -20,6 +20,7 @@ use becomingone_systems::control::teleop::{Hand, TeleopPlugin};
 use becomingone_systems::profile::Profiler;
 use bevy_ecs::prelude::*;
 use clap::{Args, Parser, Subcommand};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ macro_rules! complain {
 
 #[cfg(feature = "replay")]
 mod analyze;
+mod journal;
 mod live;
 mod overlays;
 mod show;
@@ -76,6 +78,19 @@ enum Do {
     /// Run a scene, a built-in one by its name, or drop a robot on a plane.
     #[command(after_help = EXAMPLES)]
     Run(Run),
+    /// Say what is in a recording: scene, topics, length, how it ended.
+    #[cfg(feature = "record")]
+    Info {
+        /// A recording that `run --record` made.
+        file: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Simulate a recorded run again, from the file alone.
+    #[cfg(feature = "record")]
+    #[command(after_help = journal::EXAMPLES)]
+    Replay(journal::Replay),
     /// Read scenes or robot descriptions and say what is wrong with them.
     Check {
         /// Print the resolved scene as RON: overlays laid, defaults filled in, files by paths that hold anywhere.
@@ -122,6 +137,7 @@ const EXAMPLES: &str = "Examples:
   becomingone run vehicle --model my_car.yaml
   becomingone run path/to/robot.urdf --duration 10s --summary run.json
   becomingone run robot --teleop --rerun serve
+  becomingone run robot --record run.mcap
 
 Exit status: 0 done, 1 the run failed, 2 bad input, 130 Ctrl-C.";
 
@@ -164,6 +180,9 @@ struct Run {
     /// serve=PORT (viewers that come and go), connect=URL (a viewer that runs, or will), save=FILE, or off.
     #[arg(long, default_value = "auto", value_parser = show::parse, value_name = "HOW")]
     rerun: Rerun,
+    /// Record the run (MCAP): what `replay` and `info` read, and viewers (Foxglove, Rerun) open.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -241,6 +260,10 @@ pub fn main() -> ExitCode {
         Do::Run(run) => run.go(),
         #[cfg(feature = "replay")]
         Do::Analyze(analyze) => analyze.go(),
+        #[cfg(feature = "record")]
+        Do::Info { file, json } => journal::info(&file, json),
+        #[cfg(feature = "record")]
+        Do::Replay(replay) => replay.go(),
         Do::Check {
             resolved,
             overlays,
@@ -311,7 +334,7 @@ fn check(files: &[PathBuf], overlays: &Overlays, resolved: bool) -> Result<ExitC
     }
     let mut wrong = 0;
     for file in files {
-        match load(file, None, overlays) {
+        match load(file, None, overlays, &assets::Assets) {
             Ok(loaded) if resolved => {
                 warn(&loaded);
                 say!("{}", scene::to_ron(&loaded.scene).trim_end());
@@ -349,7 +372,12 @@ fn inspect(file: &Path, json: bool) -> Result<ExitCode, Failure> {
 }
 
 /// A scene by path or name, or a robot on a plane.
-fn load(what: &Path, model: Option<&Path>, overlays: &Overlays) -> Result<LoadedScene, Failure> {
+fn load(
+    what: &Path,
+    model: Option<&Path>,
+    overlays: &Overlays,
+    files: &dyn Files,
+) -> Result<LoadedScene, Failure> {
     let bad = |text: String| Failure::BadInput(text);
     let is = |ends: &[&str]| {
         what.extension()
@@ -376,7 +404,7 @@ fn load(what: &Path, model: Option<&Path>, overlays: &Overlays) -> Result<Loaded
                 what.display()
             )));
         }
-        return scene::dropped(what).map_err(|e| bad(e.to_string()));
+        return scene::dropped_from(files, what).map_err(|e| bad(e.to_string()));
     }
     let name = match what.to_str() {
         // The short names of the main jobs.
@@ -403,7 +431,7 @@ fn load(what: &Path, model: Option<&Path>, overlays: &Overlays) -> Result<Loaded
             did_you_mean(name, known.iter().map(String::as_str))
         )));
     };
-    scene::load_with(path, model, overlays).map_err(|e| bad(e.to_string()))
+    scene::load_from(files, path, model, overlays).map_err(|e| bad(e.to_string()))
 }
 
 /// Whether a file's first sign is that of XML, whatever its name: scenes are no XML.
@@ -428,26 +456,34 @@ fn warn(loaded: &LoadedScene) {
 }
 
 impl Run {
-    /// The summary must not take the place of what the run reads, or of its recording.
-    fn keep_from(&self, summary: &Path) -> Result<(), Failure> {
-        let recording = match &self.rerun {
-            Rerun::Save(file) => Some(file),
-            _ => None,
-        };
+    /// What is written must not take the place of what the run reads, or of its other files. `read` are files that
+    /// the scene names, by [`Held::name`](assets::Held::name).
+    fn keep_from<'a>(
+        &'a self,
+        flag: &str,
+        file: &Path,
+        written: impl IntoIterator<Item = &'a PathBuf>,
+        read: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<(), Failure> {
         let overlays = &self.overlays;
-        let read = std::iter::once(&self.what)
+        let used = std::iter::once(&self.what)
             .chain(&self.model)
             .chain(&overlays.profile)
-            .chain(&overlays.config);
-        let same = |other: &&PathBuf| match (summary.canonicalize(), other.canonicalize()) {
-            (Ok(a), Ok(b)) => a == b,
-            _ => summary == other.as_path(),
+            .chain(&overlays.config)
+            .chain(written);
+        let real = file.canonicalize();
+        let same = |other: &&PathBuf| match (&real, other.canonicalize()) {
+            (Ok(a), Ok(b)) => *a == b,
+            _ => file == other.as_path(),
         };
-        match read.chain(recording).find(same) {
+        let other = used.into_iter().find(same).map(PathBuf::as_path);
+        let real = real.as_deref().unwrap_or(file);
+        let named = read.contains_key(&assets::Held::name(real));
+        match other.or_else(|| named.then_some(file)) {
             None => Ok(()),
             Some(other) => Err(Failure::BadInput(format!(
-                "--summary {}: found {}, which the run uses itself; expected a file of its own",
-                summary.display(),
+                "{flag} {}: found {}, which the run uses itself; expected a file of its own",
+                file.display(),
                 other.display()
             ))),
         }
@@ -461,13 +497,28 @@ impl Run {
             ));
         }
         let interrupt = Interrupt::catch()?;
+        let remembered = assets::Remembered::new(&assets::Assets);
         let mut loaded = load(
             &self.what,
             self.model.as_deref(),
             &Overlays::from(&self.overlays),
+            &remembered,
         )?;
+        let read = remembered.take();
+        let saved = match &self.rerun {
+            Rerun::Save(file) => Some(file),
+            _ => None,
+        };
+        if let Some(file) = &self.record {
+            self.keep_from("--record", file, saved, &read)?;
+        }
         if let Some(file) = &self.summary {
-            self.keep_from(file)?;
+            self.keep_from(
+                "--summary",
+                file,
+                saved.into_iter().chain(&self.record),
+                &read,
+            )?;
             writable(file)?;
         }
         if let Some(seed) = self.seed {
@@ -484,6 +535,11 @@ impl Run {
             .teleop
             .as_ref()
             .map(|agent| driven(&loaded, agent.as_deref()))
+            .transpose()?;
+        let journal = self
+            .record
+            .as_deref()
+            .map(|file| journal::Recording::open(file, &self, &loaded, read, driven.as_deref()))
             .transpose()?;
         let mut engine = CoherenceEngine::from_loaded(loaded);
         if let Some(duration) = self.duration {
@@ -506,6 +562,7 @@ impl Run {
         });
         let dial = by_keys.then(|| live::Dial::of(&mut engine));
         let shown = Shown::begin(&self.rerun, &mut engine, &name)?;
+        let journal = journal.map(|journal| journal.begin(&mut engine));
         interrupt.stops(engine.stop_handle());
         engine.start()?;
         if !self.quiet {
@@ -547,6 +604,9 @@ impl Run {
             .as_deref()
             .map(|file| write_summary(&summary, file));
         shown.end(&mut engine, self.quiet);
+        if let Some(journal) = journal {
+            journal.end(&mut engine, interrupt.came(), self.quiet);
+        }
         if !self.quiet {
             say!("{summary}");
         }

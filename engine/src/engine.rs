@@ -15,7 +15,7 @@ use becomingone_components::scene::{
     Scene, Signal, WorldSpec,
 };
 use becomingone_components::seed::RunSeed;
-use becomingone_components::time::{NS_PER_S, SimTime};
+use becomingone_components::time::{NS_PER_S, Paced, SimTime};
 use becomingone_systems::spawn::{PhysicsThreads, SpawnError, build_scene};
 use becomingone_systems::tick::{self, ScheduleError};
 use bevy_app::{App, Plugin};
@@ -206,6 +206,7 @@ impl CoherenceEngine {
     /// How simulated time follows wall time.
     pub fn set_pace(&mut self, pace: Pace) -> &mut Self {
         self.pacer = Pacer::new(pace);
+        self.app.insert_resource(Paced(pace != Pace::Fast));
         self
     }
 
@@ -384,7 +385,7 @@ impl CoherenceEngine {
             if shared.paced.load(Ordering::Acquire)
                 && let Some(pace) = shared.take_pace()
             {
-                self.pacer = Pacer::new(pace);
+                self.set_pace(pace);
             }
             if !self.pacer.wait(self.time().now_ns, &shared) {
                 continue;

@@ -34,6 +34,8 @@ mod summary;
 
 pub use becomingone_components as components;
 pub use becomingone_kernel as kernel;
+#[cfg(feature = "record")]
+pub use becomingone_record as record;
 #[cfg(feature = "rerun")]
 pub use becomingone_rerun as rerun;
 pub use becomingone_systems as systems;

@@ -17,16 +17,16 @@ use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use std::collections::BTreeMap;
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Takes the bits of state.
 #[derive(Default)]
-pub struct Bits(Xxh3Default);
+pub struct Bits(Vec<u8>);
 
 impl Bits {
     /// A whole number.
     pub fn u64(&mut self, x: u64) {
-        self.0.update(&x.to_le_bytes());
+        self.0.extend_from_slice(&x.to_le_bytes());
     }
 
     /// A number, by its bits.
@@ -37,7 +37,7 @@ impl Bits {
     /// Numbers, by their bits.
     pub fn f32s<const N: usize>(&mut self, xs: [f32; N]) {
         for x in xs {
-            self.0.update(&x.to_bits().to_le_bytes());
+            self.0.extend_from_slice(&x.to_bits().to_le_bytes());
         }
     }
 }
@@ -52,6 +52,14 @@ pub trait HashState: Component {
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateHash(pub u64);
 
+/// The hash of each part of the state in this tick alone, in the order in which the chain takes them: so that who
+/// compares two runs can say what differs. Computed only where the resource is there.
+#[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateParts(pub Vec<(&'static str, u64)>);
+
+/// Name of the bodies' own state among the parts.
+pub const PHYSICS: &str = "physics";
+
 /// Entities that have stable names, in the order of these names.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct Roster(pub Vec<(String, Entity)>);
@@ -60,7 +68,11 @@ type Feed = Box<dyn FnMut(&World, &[(String, Entity)], &mut Bits) + Send + Sync>
 
 /// What is registered, in name order.
 #[derive(Resource, Default)]
-pub struct HashRegistry(BTreeMap<&'static str, Feed>);
+pub struct HashRegistry {
+    feeds: BTreeMap<&'static str, Feed>,
+    /// The bits of a tick, kept for their memory.
+    bits: Bits,
+}
 
 /// Registers state with the hash.
 pub trait RegisterState {
@@ -89,7 +101,7 @@ impl RegisterState for App {
         self.init_resource::<HashRegistry>();
         self.world_mut()
             .resource_mut::<HashRegistry>()
-            .0
+            .feeds
             .insert(name, feed);
         self
     }
@@ -123,7 +135,7 @@ impl Plugin for HashPlugin {
 }
 
 /// The hash before the first tick: of the resolved scene that the run starts from.
-fn begin(
+pub fn begin(
     mut hash: ResMut<StateHash>,
     seed: Res<RunSeed>,
     time: Res<SimTime>,
@@ -133,21 +145,40 @@ fn begin(
     bits.u64(scene.map_or(0, |s| s.hash));
     bits.u64(seed.0);
     bits.u64(time.tick_ns);
-    hash.0 = bits.0.digest();
+    hash.0 = xxh3_64(&bits.0);
 }
 
 /// Chains this tick's state into the hash.
 pub fn hash_state(world: &mut World) {
-    let mut bits = Bits::default();
-    bits.u64(world.resource::<StateHash>().0);
-    world.resource::<Physics>().bits(&mut bits);
-    world.resource_scope(|world, mut registry: Mut<HashRegistry>| {
+    let before = world.resource::<StateHash>().0;
+    let mut parts = world.remove_resource::<StateParts>();
+    if let Some(StateParts(parts)) = &mut parts {
+        parts.clear();
+    }
+    let hash = world.resource_scope(|world, mut registry: Mut<HashRegistry>| {
+        let HashRegistry { feeds, bits } = &mut *registry;
+        bits.0.clear();
+        bits.u64(before);
+        let mut from = bits.0.len();
+        let mut part = |name, bits: &Bits| {
+            if let Some(StateParts(parts)) = &mut parts {
+                parts.push((name, xxh3_64(&bits.0[from..])));
+                from = bits.0.len();
+            }
+        };
+        world.resource::<Physics>().bits(bits);
+        part(PHYSICS, bits);
         let roster = &world.resource::<Roster>().0;
-        for feed in registry.0.values_mut() {
-            feed(world, roster, &mut bits);
+        for (&name, feed) in feeds {
+            feed(world, roster, bits);
+            part(name, bits);
         }
+        xxh3_64(&bits.0)
     });
-    world.resource_mut::<StateHash>().0 = bits.0.digest();
+    if let Some(parts) = parts {
+        world.insert_resource(parts);
+    }
+    world.resource_mut::<StateHash>().0 = hash;
 }
 
 fn twist(t: &Twist2, bits: &mut Bits) {

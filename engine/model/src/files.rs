@@ -17,6 +17,18 @@ pub trait Files {
     /// When there is no such file, when it is a folder or a device, or when it is too large.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
+    /// The whole file, if it has at most this many bytes.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and when the file is larger.
+    fn read_at_most(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path)?;
+        if bytes.len() as u64 > most {
+            return Err(larger(bytes.len() as u64, most));
+        }
+        Ok(bytes)
+    }
+
     /// Whether there is such a file.
     fn is_file(&self, path: &Path) -> bool;
 
@@ -47,6 +59,12 @@ impl Files for Disk {
     fn absolute(&self, path: &Path) -> PathBuf {
         std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
     }
+}
+
+/// The error of a file that is larger than what is read of its kind.
+pub fn larger(bytes: u64, most: u64) -> io::Error {
+    let text = format!("found {bytes} bytes; expected at most {most}");
+    io::Error::new(io::ErrorKind::FileTooLarge, text)
 }
 
 /// Whether a name ends as those of meshes do.

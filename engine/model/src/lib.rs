@@ -49,7 +49,7 @@ mod xml;
 
 pub use drive::{DriveError, find_drive};
 pub use error::{ModelError, Place, did_you_mean};
-pub use files::{Disk, Files};
+pub use files::{Disk, Files, larger};
 pub use load::{load_robot, parse_robot};
 pub use mesh::load_mesh;
 pub use servo::find_servos;

@@ -31,7 +31,7 @@ pub(super) struct OverlayArgs {
     /// of a kind. The value is RON and replaces what is there: 0.8, Auto, None, [1, 2, 0],
     /// Tone(frequency_hz: 2). Text needs no quotes.
     #[arg(long, value_name = "PATH=VALUE", help_heading = LAID)]
-    set: Vec<String>,
+    pub(super) set: Vec<String>,
 }
 
 impl From<&OverlayArgs> for Overlays {

@@ -18,7 +18,7 @@ mod tree;
 mod vehicle;
 mod yaml;
 
-use crate::assets::{Assets, BUILT_IN};
+use crate::assets::{Assets, BUILT_IN, Held};
 use becomingone_components::body::{Mesh, RobotModel};
 use becomingone_components::coherence::MAX_CHANNELS;
 use becomingone_components::drive::Drive;
@@ -41,7 +41,7 @@ use std::sync::Arc;
 use mistake::Mistakes;
 pub use mistake::{Mistake, Place};
 pub use overlay::Overlays;
-pub use resolved::{resolved, to_ron};
+pub use resolved::{held, resolved, to_ron};
 pub use vehicle::MAX_VEHICLE_BYTES;
 
 /// Largest scene file that is read (bytes).
@@ -89,7 +89,41 @@ pub fn load_with(
     model: Option<&Path>,
     overlays: &Overlays,
 ) -> Result<LoadedScene, SceneError> {
-    let sources = overlay::read(path, overlays)?;
+    load_from(&Assets, path, model, overlays)
+}
+
+/// [`load_with`], with all files from elsewhere.
+///
+/// # Errors
+///
+/// See [`SceneError`].
+pub fn load_from(
+    files: &dyn Files,
+    path: &Path,
+    model: Option<&Path>,
+    overlays: &Overlays,
+) -> Result<LoadedScene, SceneError> {
+    read(files, path, model, overlays, true)
+}
+
+/// A scene from a journal, which holds every file that it is made of, but none that its sensors were fed from: what
+/// these gave is in the journal itself.
+///
+/// # Errors
+///
+/// See [`SceneError`].
+pub fn load_held(held: &Held, path: &Path) -> Result<LoadedScene, SceneError> {
+    read(held, path, None, &Overlays::default(), false)
+}
+
+fn read(
+    files: &dyn Files,
+    path: &Path,
+    model: Option<&Path>,
+    overlays: &Overlays,
+    recordings: bool,
+) -> Result<LoadedScene, SceneError> {
+    let sources = overlay::read(files, path, overlays)?;
     let root = overlay::resolve(&sources)?;
     let mut scene = text::read(&root, &sources)?;
     if scene.name.is_empty() {
@@ -107,6 +141,8 @@ pub fn load_with(
     }
     let loaded = if sound {
         let loader = Loader {
+            files,
+            recordings,
             folder: path.parent().unwrap_or(Path::new("")),
             model,
             mistakes: &mut mistakes,
@@ -127,11 +163,20 @@ pub fn load_with(
 ///
 /// What is wrong with the description.
 pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
+    dropped_from(&Assets, path)
+}
+
+/// [`dropped`], with all files from elsewhere.
+///
+/// # Errors
+///
+/// As [`dropped`].
+pub fn dropped_from(files: &dyn Files, path: &Path) -> Result<LoadedScene, SceneError> {
     let (model, vehicle) = if vehicle::is_vehicle(path) {
-        let (vehicle, robot) = vehicle::load(path)?;
+        let (vehicle, robot) = vehicle::load(files, path)?;
         (robot, Some(vehicle))
     } else {
-        (Arc::new(load_robot(path, &Assets)?), None)
+        (Arc::new(load_robot(path, files)?), None)
     };
     // A name is also part of a file's name.
     let plain = model
@@ -198,6 +243,9 @@ struct Robot {
 
 /// Reads what a scene names, and goes on where something is missing: all mistakes are told at once.
 struct Loader<'a, 'n, 's> {
+    files: &'a dyn Files,
+    /// Whether recordings that sensors come from are there.
+    recordings: bool,
     folder: &'a Path,
     model: Option<&'a Path>,
     mistakes: &'a mut Mistakes<'n, 's>,
@@ -216,7 +264,9 @@ impl Loader<'_, '_, '_> {
         // A fleet of one kind reads its description once; a bad one is told once.
         let mut known = HashMap::new();
         for (index, agent) in scene.agents.iter_mut().enumerate() {
-            self.recordings(agent, index);
+            if self.recordings {
+                self.recordings(agent, index);
+            }
             let robot = self.robot(agent, index, &mut known);
             let (drive, vehicle) = robot
                 .as_ref()
@@ -325,7 +375,7 @@ impl Loader<'_, '_, '_> {
     /// A description, and what drives it as far as that can be.
     fn load(&mut self, path: &Path, agent: &AgentSpec, index: usize) -> Option<Robot> {
         if vehicle::is_vehicle(path) {
-            return match vehicle::load(path) {
+            return match vehicle::load(self.files, path) {
                 Ok((vehicle, model)) => Some(Robot {
                     model,
                     drive: None,
@@ -343,7 +393,7 @@ impl Loader<'_, '_, '_> {
                 }
             };
         }
-        let mut model = match load_robot(path, &Assets) {
+        let mut model = match load_robot(path, self.files) {
             Ok(model) => model,
             Err(cause) => {
                 match self.model {
@@ -497,7 +547,7 @@ impl Loader<'_, '_, '_> {
         let at = format!("world.obstacles[{index}].file");
         let path = self.find(file, &at)?;
         *file = path.display().to_string();
-        match load_mesh(&path, Vec3::splat(*scale as f32), &Assets) {
+        match load_mesh(&path, Vec3::splat(*scale as f32), self.files) {
             Ok(mesh) => Some(Arc::new(mesh)),
             Err(cause) => {
                 self.mistakes.add(&at, cause.to_string());
@@ -517,7 +567,7 @@ impl Loader<'_, '_, '_> {
             Path::new(BUILT_IN).join("assets").join(named)
         };
         for path in [&beside, &with_scene, &built_in] {
-            if Assets.is_file(path) {
+            if self.files.is_file(path) {
                 return Some(path.clone());
             }
         }

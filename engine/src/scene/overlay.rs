@@ -6,7 +6,7 @@ use super::read::accept;
 use super::text::explain;
 use super::tree::{Node, Shape, Source, Spot};
 use super::{MAX_SCENE_BYTES, SceneError, yaml};
-use crate::assets::Assets;
+use becomingone_model::Files;
 use std::path::{Path, PathBuf};
 
 /// What is laid over a scene, the first of each kind first.
@@ -36,8 +36,12 @@ impl Overlays {
 const REPEATED: usize = 120;
 
 /// The texts of a scene and its overlays.
-pub(super) fn read(scene: &Path, overlays: &Overlays) -> Result<Vec<Source>, SceneError> {
-    let mut sources = vec![file(scene, MAX_SCENE_BYTES)?];
+pub(super) fn read(
+    files: &dyn Files,
+    scene: &Path,
+    overlays: &Overlays,
+) -> Result<Vec<Source>, SceneError> {
+    let mut sources = vec![file(files, scene, MAX_SCENE_BYTES)?];
     for path in overlays.profiles.iter().chain(&overlays.configs) {
         let most = match ending(path) {
             Some(Ending::Ron) => MAX_SCENE_BYTES,
@@ -50,7 +54,7 @@ pub(super) fn read(scene: &Path, overlays: &Overlays) -> Result<Vec<Source>, Sce
                 });
             }
         };
-        sources.push(file(path, most)?);
+        sources.push(file(files, path, most)?);
     }
     for (k, set) in overlays.sets.iter().enumerate() {
         let mut said: String = set.chars().take(REPEATED).collect();
@@ -80,12 +84,12 @@ fn ending(path: &Path) -> Option<Ending> {
     }
 }
 
-fn file(path: &Path, most: u64) -> Result<Source, SceneError> {
+fn file(files: &dyn Files, path: &Path, most: u64) -> Result<Source, SceneError> {
     let name = path.display().to_string();
     let read = if path.is_dir() {
         Err("found a folder; expected a file".to_owned())
     } else {
-        Assets.read_at_most(path, most).map_err(|e| e.to_string())
+        files.read_at_most(path, most).map_err(|e| e.to_string())
     };
     let bytes = match read {
         Ok(bytes) => bytes,

@@ -1,7 +1,7 @@
 //! A scene in full as one text: what is printed, kept in the recording, and hashed.
 
 use super::read::options;
-use crate::assets::BUILT_IN;
+use crate::assets::{BUILT_IN, Held};
 use becomingone_components::link::Source;
 use becomingone_components::scene::{ObstacleSpec, ResolvedScene, Scene};
 use ron::ser::PrettyConfig;
@@ -45,6 +45,15 @@ pub fn to_ron(scene: &Scene) -> String {
         if let Ok(path) = std::path::absolute(&*file) {
             *file = path.display().to_string();
         }
+    }
+    spelled(&scene)
+}
+
+/// A loaded scene as RON whose files are named as [`Held`] has them: it is built again from these on any machine.
+pub fn held(scene: &Scene) -> String {
+    let mut scene = scene.clone();
+    for file in files(&mut scene) {
+        *file = Held::name(Path::new(&*file));
     }
     spelled(&scene)
 }

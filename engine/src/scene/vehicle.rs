@@ -4,9 +4,9 @@ use super::mistake::{Mistake, Mistakes, byte_place};
 use super::read::Reader;
 use super::tree::{Node, Source, Spot};
 use super::{SceneError, text, yaml};
-use crate::assets::Assets;
 use becomingone_components::body::RobotModel;
 use becomingone_components::vehicle::{CHASSIS, Suspension, VehicleModel, VehicleWheel};
+use becomingone_model::Files;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -34,9 +34,9 @@ pub(super) fn is_vehicle(path: &Path) -> bool {
 }
 
 /// Reads a vehicle description.
-pub(super) fn load(path: &Path) -> Result<Loaded, SceneError> {
+pub(super) fn load(files: &dyn Files, path: &Path) -> Result<Loaded, SceneError> {
     let name = path.display().to_string();
-    let bytes = Assets
+    let bytes = files
         .read_at_most(path, MAX_VEHICLE_BYTES)
         .map_err(|cause| SceneError::Read {
             file: name.clone(),

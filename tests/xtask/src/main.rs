@@ -91,6 +91,7 @@ fn test() -> Result<(), String> {
     let mut tests = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
     tests
         .env("BECOMINGONE_ROBOTS", &peers.robots)
+        .env("BECOMINGONE_PYTHON", &peers.python)
         .env("PATH", path);
     if env::var_os("XDG_RUNTIME_DIR").is_none() {
         tests.env("XDG_RUNTIME_DIR", runtime_folder()?);
@@ -162,7 +163,7 @@ fn runtime_folder() -> Result<PathBuf, String> {
 struct Peers {
     /// Folder that holds `pybullet_data/` and others: other people's robots.
     robots: PathBuf,
-    /// A Python with `mujoco`.
+    /// A Python with `mujoco` and `mcap`.
     python: PathBuf,
     /// The Rerun viewer itself, not its launcher.
     rerun: PathBuf,
@@ -215,6 +216,14 @@ fn peers() -> Result<Peers, String> {
     if !robots.join("mujoco/testdata/model.xml").is_file() {
         pip(&["install".as_ref(), "mujoco==4.0.*".as_ref()])?;
         run(Command::new(&python).args(["-c", COPY]).arg(&robots))?;
+    }
+    // Another library that reads recordings.
+    let imports = Command::new(&python)
+        .args(["-c", "import mcap"])
+        .stderr(Stdio::null())
+        .status();
+    if !imports.is_ok_and(|status| status.success()) {
+        pip(&["install".as_ref(), "mcap==1.*".as_ref()])?;
     }
     vulkan();
     Ok(Peers {

@@ -1,0 +1,352 @@
+//! What the journal itself reads: one JSON object a message, and a JSON schema for each shape.
+//!
+//! Numbers are written in the fewest digits that are read back to the last bit.
+
+use crate::batch::Row;
+use crate::stage::{Column, Fields, Form};
+use becomingone_components::event::{Happening, What};
+use becomingone_components::link::Frame;
+use std::io::Write as _;
+
+/// Writing to memory cannot fail.
+fn put(to: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    let _ = to.write_fmt(text);
+}
+
+fn number(to: &mut Vec<u8>, x: f64) {
+    if x.is_finite() {
+        let _ = serde_json::to_writer(to, &x);
+    } else {
+        to.extend_from_slice(b"null");
+    }
+}
+
+fn text(to: &mut Vec<u8>, text: &str) {
+    let _ = serde_json::to_writer(to, text);
+}
+
+/// Numbers under names: one each, or, where there are more or fewer, lists in which they take turns.
+fn named<'a>(
+    to: &mut Vec<u8>,
+    names: impl ExactSizeIterator<Item = (&'a str, bool)>,
+    numbers: &[f64],
+) {
+    let step = names.len();
+    for (k, (name, flag)) in names.enumerate() {
+        if k > 0 {
+            to.push(b',');
+        }
+        text(to, name);
+        to.push(b':');
+        if numbers.len() == step {
+            match numbers.get(k) {
+                Some(&x) if flag => put(to, format_args!("{}", x != 0.0)),
+                Some(&x) => number(to, x),
+                None => to.extend_from_slice(b"null"),
+            }
+            continue;
+        }
+        to.push(b'[');
+        for (n, &x) in numbers.iter().skip(k).step_by(step.max(1)).enumerate() {
+            if n > 0 {
+                to.push(b',');
+            }
+            number(to, x);
+        }
+        to.push(b']');
+    }
+}
+
+fn fields(fields: &Fields) -> impl ExactSizeIterator<Item = (&str, bool)> {
+    fields.iter().map(|f| (f.0.as_str(), false))
+}
+
+/// A message of numbers.
+pub(crate) fn row(to: &mut Vec<u8>, form: &Form, tick: u64, row: &Row, numbers: &[f64]) {
+    match form {
+        Form::Reading { fields: all, .. } => {
+            put(
+                to,
+                format_args!(
+                    "{{\"tick\":{tick},\"source_ns\":{},\"arrival_ns\":{},\"sequence\":{},\"value\":{{",
+                    row.source_ns, row.arrival_ns, row.sequence
+                ),
+            );
+            named(to, fields(all), numbers);
+            to.extend_from_slice(b"}}");
+        }
+        Form::Truth { fields: all, .. } => {
+            put(
+                to,
+                format_args!(
+                    "{{\"tick\":{tick},\"source_ns\":{},\"value\":{{",
+                    row.source_ns
+                ),
+            );
+            named(to, fields(all), numbers);
+            to.extend_from_slice(b"}}");
+        }
+        Form::Columns { columns, .. } => {
+            put(
+                to,
+                format_args!("{{\"tick\":{tick},\"source_ns\":{},", row.source_ns),
+            );
+            named(to, columns.iter().map(|c| (c.name, c.flag)), numbers);
+            to.push(b'}');
+        }
+    }
+}
+
+/// What entered.
+pub(crate) fn frame(to: &mut Vec<u8>, tick: u64, frame: &Frame) {
+    put(to, format_args!("{{\"tick\":{tick},\"frame\":"));
+    // Plain data has a spelling.
+    let _ = serde_json::to_writer(&mut *to, frame);
+    to.push(b'}');
+}
+
+/// What happened.
+pub(crate) fn happening(to: &mut Vec<u8>, tick: u64, happening: &Happening) {
+    put(
+        to,
+        format_args!(
+            "{{\"tick\":{tick},\"source_ns\":{},\"agent\":",
+            happening.now_ns
+        ),
+    );
+    text(to, &happening.agent);
+    to.extend_from_slice(b",\"what\":");
+    text(to, kind(&happening.what));
+    to.extend_from_slice(b",\"text\":");
+    text(to, &happening.what.to_string());
+    to.push(b'}');
+}
+
+/// `GoalReached` of a goal that was reached.
+fn kind(what: &What) -> &'static str {
+    match what {
+        What::Collision(_) => "Collision",
+        What::GoalReached(_) => "GoalReached",
+        What::AllGoalsReached => "AllGoalsReached",
+        What::LapDone(..) => "LapDone",
+        What::OffTrack(_) => "OffTrack",
+        What::BackOnTrack => "BackOnTrack",
+        What::Collapsed => "Collapsed",
+        What::Released => "Released",
+        What::Parted => "Parted",
+        What::Agreed => "Agreed",
+        What::Recalled { .. } => "Recalled",
+    }
+}
+
+/// The hash of a tick, and of the parts that are not what they were in the tick before.
+pub(crate) fn hash(
+    to: &mut Vec<u8>,
+    tick: u64,
+    now_ns: u64,
+    hash: u64,
+    parts: &[(&'static str, u64)],
+    before: &mut Vec<(&'static str, u64)>,
+) {
+    put(
+        to,
+        format_args!("{{\"tick\":{tick},\"now_ns\":{now_ns},\"hash\":\"{hash:016x}\",\"parts\":{{"),
+    );
+    let mut first = true;
+    let known = before.len() == parts.len();
+    for (k, part) in parts.iter().enumerate() {
+        if known && before.get(k) == Some(part) {
+            continue;
+        }
+        if !first {
+            to.push(b',');
+        }
+        first = false;
+        text(to, part.0);
+        // Enough to tell two apart; the whole hash decides.
+        put(to, format_args!(":\"{:08x}\"", short(part.1)));
+    }
+    to.extend_from_slice(b"}}");
+    before.clear();
+    before.extend_from_slice(parts);
+}
+
+/// A part's hash as it is written.
+pub(crate) fn short(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+const INTEGER: &str = r#"{"type":"integer","minimum":0}"#;
+
+/// The schema of a form, where its numbers are one each, or lists.
+pub(crate) fn schema(form: &Form, lists: bool) -> (String, String) {
+    let kind = |unit: &str, flag: bool| {
+        let one = if flag {
+            r#""type":"boolean""#.to_owned()
+        } else if lists {
+            r#""type":"array","items":{"type":["number","null"]}"#.to_owned()
+        } else {
+            r#""type":["number","null"]"#.to_owned()
+        };
+        format!(r#"{{{one},"description":{}}}"#, quoted(unit))
+    };
+    let measured = |fields: &Fields| {
+        let each: Vec<String> = fields
+            .iter()
+            .map(|(name, unit)| format!("{}:{}", quoted(name), kind(unit, false)))
+            .collect();
+        object(&each.join(","))
+    };
+    match form {
+        Form::Reading {
+            kind: name, fields, ..
+        } => (
+            format!("becomingone.reading.{name}"),
+            object(&format!(
+                r#""tick":{INTEGER},"source_ns":{INTEGER},"arrival_ns":{INTEGER},"sequence":{INTEGER},"value":{}"#,
+                measured(fields)
+            )),
+        ),
+        Form::Truth { kind: name, fields } => (
+            format!("becomingone.truth.{name}"),
+            object(&format!(
+                r#""tick":{INTEGER},"source_ns":{INTEGER},"value":{}"#,
+                measured(fields)
+            )),
+        ),
+        Form::Columns { columns, .. } => (
+            "becomingone.numbers".to_owned(),
+            object(&format!(
+                r#""tick":{INTEGER},"source_ns":{INTEGER},{}"#,
+                columns
+                    .iter()
+                    .map(|c: &Column| format!(r#""{}":{}"#, c.name, kind(c.unit, c.flag)))
+                    .collect::<Vec<_>>()
+                    .join(",")
+            )),
+        ),
+    }
+}
+
+fn quoted(words: &str) -> String {
+    let mut to = Vec::new();
+    text(&mut to, words);
+    String::from_utf8(to).unwrap_or_default()
+}
+
+fn object(properties: &str) -> String {
+    format!(r#"{{"type":"object","properties":{{{properties}}}}}"#)
+}
+
+/// Schemas of the journal's own topics.
+pub(crate) fn own_schema(name: &str) -> String {
+    let hex = r#"{"type":"string","description":"hexadecimal digits"}"#;
+    let text = r#"{"type":"string"}"#;
+    object(&match name {
+        "run" => format!(
+            r#""run":{INTEGER},"tick_ns":{INTEGER},"seed":{INTEGER},"scene_hash":{hex},"state_hash":{hex},"links":{{"type":"array","items":{text}}}"#
+        ),
+        "hash" => format!(
+            r#""tick":{INTEGER},"now_ns":{INTEGER},"hash":{hex},"parts":{{"type":"object","additionalProperties":{hex}}}"#
+        ),
+        "events" => format!(
+            r#""tick":{INTEGER},"source_ns":{INTEGER},"agent":{text},"what":{text},"text":{text}"#
+        ),
+        "entered" => format!(
+            r#""tick":{INTEGER},"frame":{{"type":"object","properties":{{"link":{INTEGER},"sequence":{INTEGER},"source_ns":{INTEGER},"arrival_ns":{INTEGER},"payload":{{"type":"object"}}}}}}"#
+        ),
+        "dropped" => format!(r#""ticks":{INTEGER}"#),
+        _ => format!(r#""tick":{INTEGER}"#),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::{Draw, column, fields_of, flag};
+    use becomingone_components::sensor::{Encoders, Imu, Measurement};
+    use proptest::prelude::*;
+
+    fn written(form: &Form, numbers: &[f64]) -> serde_json::Value {
+        let stamps = Row {
+            topic: 0,
+            len: numbers.len() as u32,
+            source_ns: 1,
+            arrival_ns: 2,
+            sequence: 3,
+        };
+        let mut to = Vec::new();
+        row(&mut to, form, 4, &stamps, numbers);
+        serde_json::from_slice(&to).unwrap()
+    }
+
+    fn reading<T: Measurement>() -> Form {
+        Form::Reading {
+            kind: T::KIND,
+            fields: fields_of::<T>(),
+            draw: Draw::Nothing,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_read_back_to_the_last_bit(bits in proptest::collection::vec(any::<u64>(), 6)) {
+            let numbers: Vec<f64> = bits.into_iter().map(f64::from_bits).collect();
+            let said = written(&reading::<Imu>(), &numbers);
+            for (field, x) in Imu::FIELDS.iter().zip(&numbers) {
+                let read = said["value"][field.name].as_f64();
+                prop_assert_eq!(read.map(f64::to_bits), x.is_finite().then(|| x.to_bits()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_any_length_becomes_lists() {
+        let said = written(&reading::<Encoders>(), &[0.5, -1.0]);
+        assert_eq!(said["value"]["angle"], serde_json::json!([0.5, -1.0]));
+        assert_eq!(
+            (said["tick"].as_u64(), said["sequence"].as_u64()),
+            (Some(4), Some(3))
+        );
+        static COLUMNS: [Column; 2] = [column("a", "m"), flag("b")];
+        let form = Form::Columns {
+            columns: &COLUMNS,
+            draw: Draw::Nothing,
+        };
+        let said = written(&form, &[f64::NAN, 1.0]);
+        assert_eq!(
+            (&said["a"], &said["b"]),
+            (&serde_json::Value::Null, &true.into())
+        );
+        let said = written(&form, &[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(said["a"], serde_json::json!([1.0, 3.0]));
+    }
+
+    #[test]
+    fn parts_are_told_when_they_change() {
+        let mut before = Vec::new();
+        let mut told = |parts: &[(&'static str, u64)]| {
+            let mut to = Vec::new();
+            hash(&mut to, 1, 2, 3, parts, &mut before);
+            let said: serde_json::Value = serde_json::from_slice(&to).unwrap();
+            said["parts"].as_object().unwrap().len()
+        };
+        assert_eq!(told(&[("a", 1 << 40), ("b", 2 << 40)]), 2);
+        assert_eq!(told(&[("a", 1 << 40), ("b", 3 << 40)]), 1);
+        assert_eq!(told(&[("a", 1 << 40), ("b", 3 << 40)]), 0);
+    }
+
+    #[test]
+    fn schemas_are_json() {
+        for lists in [false, true] {
+            let (name, text) = schema(&reading::<Imu>(), lists);
+            assert_eq!(name, "becomingone.reading.imu");
+            let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let value = &schema["properties"]["value"]["properties"];
+            assert_eq!(value["specific_force_x"]["description"], "m/s2");
+        }
+        for name in ["run", "hash", "events", "dropped", "entered"] {
+            serde_json::from_str::<serde_json::Value>(&own_schema(name)).unwrap();
+        }
+    }
+}

@@ -1,0 +1,535 @@
+//! What a reset gathers and a tick copies. Nothing here knows a file.
+
+use crate::batch::{Batch, Entry, Row};
+use crate::queue::{Patience, Queue};
+use crate::stage::{Column, Draw, Form, Mounted, Stage, StageAgent, column, fields_of, flag};
+use becomingone_components::actuator::Command;
+use becomingone_components::body::{LinkPoses, Model, Obstacle, TruePose, TrueTwist};
+use becomingone_components::coherence::{Channels, Coherence};
+use becomingone_components::drive::{Odometry, Twist2};
+use becomingone_components::event::Happening;
+use becomingone_components::joints::JointTargets;
+use becomingone_components::link::{Entered, Links};
+use becomingone_components::scene::{Agent, ResolvedScene};
+use becomingone_components::seed::RunSeed;
+use becomingone_components::sensor::{
+    Columns, Gnss, Measurement, Mount, Reading, Scan, Sensor, Truth,
+};
+use becomingone_components::time::{NS_PER_S, Paced, SimTime};
+use becomingone_components::vehicle::Ackermann;
+use becomingone_systems::hash::{self, StateHash, StateParts};
+use becomingone_systems::tick::{Reset, Tick, TickSystems};
+use bevy_app::App;
+use bevy_ecs::message::{MessageCursor, Messages};
+use bevy_ecs::prelude::*;
+use std::any::Any;
+use std::sync::Arc;
+
+/// Most often that true poses are recorded, in simulated time.
+const POSES_HZ: u64 = 50;
+
+/// Adds the systems, for a queue.
+pub(crate) fn add(app: &mut App, queue: Arc<Queue>) {
+    app.init_resource::<Kinds>()
+        .init_resource::<StateParts>()
+        .insert_resource(Recorder::new(queue))
+        .add_systems(Reset, begin.after(hash::begin))
+        // The last word of a tick: who reads beside it changes nothing that it reads.
+        .add_systems(Tick, copy.after(TickSystems::Publish));
+    for kind in [
+        watch_commands::<Twist2>,
+        watch_commands::<Ackermann>,
+        watch_commands::<JointTargets>,
+        watch_kernels,
+        watch_odometry,
+    ] {
+        app.world_mut().resource_mut::<Kinds>().0.push(kind);
+    }
+}
+
+/// Records the readings of a kind of measurement, and the truth beside them. The engine's own kinds are recorded already.
+pub fn record_readings<T: Measurement>(app: &mut App) {
+    app.init_resource::<Kinds>();
+    let mut kinds = app.world_mut().resource_mut::<Kinds>();
+    kinds.0.push(watch_readings::<T>);
+}
+
+type Gather = fn(&mut World, &mut Stage, &mut Vec<Watch>);
+
+/// How to find everything that is recorded.
+#[derive(Resource, Default)]
+struct Kinds(Vec<Gather>);
+
+/// An entity of which something is recorded.
+struct Watch {
+    entity: Entity,
+    copy: fn(&World, &mut Watch, &mut Batch),
+    topic: u32,
+    /// Where the truth goes, if it is there.
+    truth: Option<u32>,
+    /// The numbers that were said last.
+    last: Vec<f64>,
+    /// Their stamp (ns).
+    last_ns: Option<u64>,
+}
+
+impl Watch {
+    fn new(entity: Entity, topic: u32, copy: fn(&World, &mut Watch, &mut Batch)) -> Self {
+        Self {
+            entity,
+            copy,
+            topic,
+            truth: None,
+            last: Vec::new(),
+            last_ns: None,
+        }
+    }
+}
+
+/// The tick's end of the recording.
+#[derive(Resource)]
+pub(crate) struct Recorder {
+    pub(crate) queue: Arc<Queue>,
+    watches: Vec<Watch>,
+    /// Agents with a body, and the topic of their true motion.
+    bodies: Vec<(Entity, u32)>,
+    /// Told with the next tick.
+    stage: Option<Box<Stage>>,
+    happenings: MessageCursor<Happening>,
+    next_pose_ns: u64,
+    /// Where a tick stands alone: whether one batch a tick is kept, for who compares.
+    pub(crate) single: bool,
+}
+
+impl Recorder {
+    fn new(queue: Arc<Queue>) -> Self {
+        Self {
+            queue,
+            watches: Vec::new(),
+            bodies: Vec::new(),
+            stage: None,
+            happenings: MessageCursor::default(),
+            next_pose_ns: 0,
+            single: false,
+        }
+    }
+}
+
+/// A run starts.
+fn begin(world: &mut World) {
+    let mut stage = Stage {
+        tick_ns: world.resource::<SimTime>().tick_ns,
+        seed: world.resource::<RunSeed>().0,
+        scene_hash: world.get_resource::<ResolvedScene>().map_or(0, |s| s.hash),
+        state_hash: world.resource::<StateHash>().0,
+        links: world
+            .get_resource::<Links>()
+            .map_or_else(Vec::new, |links| {
+                links.0.iter().map(|link| link.name.clone()).collect()
+            }),
+        ..Stage::default()
+    };
+    let mut agents: Vec<_> = world
+        .query_filtered::<(Entity, &Name, &Model), With<Agent>>()
+        .iter(world)
+        .map(|(entity, name, model)| (name.to_string(), entity, model.0.clone()))
+        .collect();
+    agents.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut bodies = Vec::new();
+    for (name, entity, model) in agents {
+        let topic = stage.topic(
+            format!("/{name}/truth"),
+            Form::Columns {
+                columns: &TRUE_MOTION,
+                draw: Draw::Nothing,
+            },
+        );
+        bodies.push((entity, topic));
+        stage.agents.push(StageAgent { name, model });
+    }
+    let mut obstacles: Vec<_> = world
+        .query::<(&Name, &Obstacle)>()
+        .iter(world)
+        .map(|(name, o)| (name.to_string(), o.geometry.clone()))
+        .collect();
+    obstacles.sort_by(|a, b| a.0.cmp(&b.0));
+    stage.obstacles = obstacles;
+    let mut sensors: Vec<_> = world
+        .query::<(&Name, &Sensor, &Mount)>()
+        .iter(world)
+        .map(|(name, sensor, mount)| (name.to_string(), *sensor, mount.0))
+        .collect();
+    sensors.sort_by(|a, b| a.0.cmp(&b.0));
+    for (frame, sensor, pose) in sensors {
+        if let Some(agent) = bodies.iter().position(|(e, _)| *e == sensor.agent) {
+            stage.mounted.push(Mounted {
+                frame,
+                agent,
+                link: sensor.link,
+                pose,
+            });
+        }
+    }
+    let mut watches = Vec::new();
+    let kinds = std::mem::take(&mut world.resource_mut::<Kinds>().0);
+    for gather in &kinds {
+        gather(world, &mut stage, &mut watches);
+    }
+    world.resource_mut::<Kinds>().0 = kinds;
+    let mut recorder = world.resource_mut::<Recorder>();
+    recorder.watches = watches;
+    recorder.bodies = bodies;
+    recorder.next_pose_ns = 0;
+    // What the last run said last was said.
+    recorder.happenings = MessageCursor::default();
+    recorder.stage = Some(Box::new(stage));
+}
+
+/// Copies what a tick says.
+fn copy(world: &mut World) {
+    world.resource_scope(|world, mut recorder: Mut<Recorder>| {
+        let world = &*world;
+        let Recorder {
+            queue,
+            watches,
+            bodies,
+            stage,
+            happenings,
+            next_pose_ns,
+            single,
+        } = &mut *recorder;
+        let time = *world.resource::<SimTime>();
+        let paced = world.get_resource::<Paced>().is_some_and(|p| p.0);
+        let patience = if paced && !*single {
+            Patience::None
+        } else {
+            Patience::Disk
+        };
+        let fill = |batch: &mut Batch| {
+            batch.ticks += 1;
+            batch.entries.extend(stage.take().map(Entry::Stage));
+            batch.entries.push(Entry::Tick {
+                tick: time.tick,
+                now_ns: time.now_ns,
+            });
+            if let Some(Entered(frames)) = world.get_resource() {
+                let frames = frames.iter().map(|f| Entry::Frame(Box::new(f.clone())));
+                batch.entries.extend(frames);
+            }
+            for watch in watches.iter_mut() {
+                (watch.copy)(world, watch, batch);
+            }
+            if time.now_ns >= *next_pose_ns {
+                const PERIOD_NS: u64 = NS_PER_S / POSES_HZ;
+                *next_pose_ns = (time.now_ns / PERIOD_NS + 1) * PERIOD_NS;
+                copy_bodies(world, bodies, time.now_ns, batch);
+            }
+            if let Some(messages) = world.get_resource::<Messages<Happening>>() {
+                for happening in happenings.read(messages) {
+                    let told = Box::new(happening.clone());
+                    batch.entries.push(Entry::Happening(told));
+                }
+            }
+            let parts = &world.resource::<StateParts>().0;
+            batch.parts.extend_from_slice(parts);
+            batch.entries.push(Entry::Hash {
+                hash: world.resource::<StateHash>().0,
+                parts: parts.len() as u32,
+            });
+        };
+        queue.fill(fill, patience);
+    });
+}
+
+const TRUE_MOTION: [Column; 13] = [
+    column("x_m", "m"),
+    column("y_m", "m"),
+    column("z_m", "m"),
+    column("qx", "1"),
+    column("qy", "1"),
+    column("qz", "1"),
+    column("qw", "1"),
+    column("velocity_x_m_s", "m/s"),
+    column("velocity_y_m_s", "m/s"),
+    column("velocity_z_m_s", "m/s"),
+    column("angular_x_rad_s", "rad/s"),
+    column("angular_y_rad_s", "rad/s"),
+    column("angular_z_rad_s", "rad/s"),
+];
+
+/// Where everyone is, and how they move.
+fn copy_bodies(world: &World, bodies: &[(Entity, u32)], now_ns: u64, batch: &mut Batch) {
+    for (index, &(entity, topic)) in bodies.iter().enumerate() {
+        if let (Some(pose), Some(twist)) = (
+            world.get::<TruePose>(entity),
+            world.get::<TrueTwist>(entity),
+        ) {
+            let numbers = pose.0.translation_m.to_array().into_iter();
+            let numbers = numbers
+                .chain(pose.0.rotation.to_array())
+                .chain(twist.linear_m_s.to_array())
+                .chain(twist.angular_rad_s.to_array());
+            batch.row(plain(topic, now_ns), |to| to.extend(numbers.map(f64::from)));
+        }
+        if let Some(links) = world.get::<LinkPoses>(entity) {
+            batch.entries.push(Entry::Body {
+                agent: index as u32,
+                links: links.0.len() as u32,
+            });
+            batch.poses.extend_from_slice(&links.0);
+        }
+    }
+}
+
+/// A row of something that is no reading.
+fn plain(topic: u32, now_ns: u64) -> Row {
+    Row {
+        topic,
+        len: 0,
+        source_ns: now_ns,
+        arrival_ns: now_ns,
+        sequence: 0,
+    }
+}
+
+/// Entities with a component, by their names.
+fn named<T: Component>(world: &mut World) -> Vec<(String, Entity)> {
+    let mut all: Vec<_> = world
+        .query_filtered::<(&Name, Entity), With<T>>()
+        .iter(world)
+        .map(|(name, entity)| (name.to_string(), entity))
+        .collect();
+    all.sort();
+    all
+}
+
+fn watch_readings<T: Measurement>(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
+    for (name, entity) in named::<Reading<T>>(world) {
+        // An instrument says itself what its numbers are.
+        let fields = match world.get::<Columns>(entity) {
+            None => fields_of::<T>(),
+            Some(Columns(own)) => {
+                let own = own.iter();
+                own.map(|c| (c.name.clone(), c.unit.clone())).collect()
+            }
+        };
+        let truth = world.get::<Truth<T>>(entity);
+        let frame = name.clone();
+        let draw = match truth {
+            Some(Truth(truth)) => match (truth as &dyn Any).downcast_ref::<Scan>() {
+                Some(scan) => Draw::Rays {
+                    frame,
+                    angle_min_rad: scan.angle_min_rad,
+                    angle_step_rad: scan.angle_step_rad,
+                    range_max_m: scan.range_max_m,
+                },
+                None if (truth as &dyn Any).is::<Gnss>() => Draw::Fix { frame },
+                None => Draw::Nothing,
+            },
+            None => Draw::Nothing,
+        };
+        let topic = stage.topic(
+            format!("/{name}"),
+            Form::Reading {
+                kind: T::KIND,
+                fields: fields.clone(),
+                draw,
+            },
+        );
+        let mut watch = Watch::new(entity, topic, copy_reading::<T>);
+        if truth.is_some() {
+            let form = Form::Truth {
+                kind: T::KIND,
+                fields,
+            };
+            watch.truth = Some(stage.topic(format!("/{name}/truth"), form));
+        }
+        watches.push(watch);
+    }
+}
+
+fn copy_reading<T: Measurement>(world: &World, watch: &mut Watch, batch: &mut Batch) {
+    let Some(reading) = world.get::<Reading<T>>(watch.entity) else {
+        return;
+    };
+    if !reading.is_fresh() {
+        return;
+    }
+    let mut source_ns = 0;
+    for said in reading.batch() {
+        source_ns = said.source_ns;
+        let row = Row {
+            topic: watch.topic,
+            len: 0,
+            source_ns,
+            arrival_ns: said.arrival_ns,
+            sequence: said.sequence,
+        };
+        batch.row(row, |to| said.value.visit(&mut |x| to.push(x)));
+    }
+    if let Some(topic) = watch.truth
+        && let Some(Truth(truth)) = world.get::<Truth<T>>(watch.entity)
+    {
+        batch.row(plain(topic, source_ns), |to| {
+            truth.visit(&mut |x| to.push(x));
+        });
+    }
+}
+
+/// A command that is recorded.
+trait Commanded: Send + Sync + 'static {
+    const COLUMNS: &'static [Column];
+    fn numbers(&self, each: &mut dyn FnMut(f64));
+}
+
+impl Commanded for Twist2 {
+    const COLUMNS: &'static [Column] = &[
+        column("linear_m_s", "m/s"),
+        column("angular_rad_s", "rad/s"),
+    ];
+    fn numbers(&self, each: &mut dyn FnMut(f64)) {
+        each(self.linear_m_s);
+        each(self.angular_rad_s);
+    }
+}
+
+impl Commanded for Ackermann {
+    const COLUMNS: &'static [Column] = &[column("speed_m_s", "m/s"), column("steering_rad", "rad")];
+    fn numbers(&self, each: &mut dyn FnMut(f64)) {
+        each(self.speed_m_s);
+        each(self.steering_rad);
+    }
+}
+
+impl Commanded for JointTargets {
+    const COLUMNS: &'static [Column] = &[column("position", "1"), column("velocity", "1")];
+    fn numbers(&self, each: &mut dyn FnMut(f64)) {
+        for (&position, &velocity) in self.positions.iter().zip(&self.velocities) {
+            each(position);
+            each(velocity);
+        }
+    }
+}
+
+fn watch_commands<T: Commanded>(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
+    for (name, entity) in named::<Command<T>>(world) {
+        let form = Form::Columns {
+            columns: T::COLUMNS,
+            draw: Draw::Nothing,
+        };
+        let topic = stage.topic(format!("/{name}/command"), form);
+        watches.push(Watch::new(entity, topic, copy_command::<T>));
+    }
+}
+
+/// A command is recorded when it changes.
+fn copy_command<T: Commanded>(world: &World, watch: &mut Watch, batch: &mut Batch) {
+    let Some(command) = world.get::<Command<T>>(watch.entity) else {
+        return;
+    };
+    let (mut same, mut count) = (true, 0);
+    command.0.numbers(&mut |x| {
+        same &= watch
+            .last
+            .get(count)
+            .is_some_and(|y| y.to_bits() == x.to_bits());
+        count += 1;
+    });
+    if same && count == watch.last.len() {
+        return;
+    }
+    watch.last.clear();
+    command.0.numbers(&mut |x| watch.last.push(x));
+    let now_ns = world.resource::<SimTime>().now_ns;
+    batch.row(plain(watch.topic, now_ns), |to| {
+        to.extend_from_slice(&watch.last);
+    });
+}
+
+const KERNEL: [Column; 9] = [
+    column("order", "1"),
+    column("order_master", "1"),
+    column("coherence", "1"),
+    column("t_emissary_re", "1"),
+    column("t_emissary_im", "1"),
+    column("t_master_re", "1"),
+    column("t_master_im", "1"),
+    flag("aligned"),
+    flag("collapsed"),
+];
+
+fn watch_kernels(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
+    for (name, entity) in named::<Coherence>(world) {
+        let form = Form::Columns {
+            columns: &KERNEL,
+            draw: Draw::Nothing,
+        };
+        let topic = stage.topic(format!("/{name}/kernel"), form);
+        watches.push(Watch::new(entity, topic, copy_kernel));
+    }
+}
+
+fn copy_kernel(world: &World, watch: &mut Watch, batch: &mut Batch) {
+    let Some(last_ns) = world.get::<Channels>(watch.entity).and_then(|c| c.last_ns) else {
+        return;
+    };
+    if watch.last_ns == Some(last_ns) {
+        return;
+    }
+    let Some(said) = world.get::<Coherence>(watch.entity) else {
+        return;
+    };
+    watch.last_ns = Some(last_ns);
+    let truth = |x: bool| f64::from(u8::from(x));
+    batch.row(plain(watch.topic, last_ns), |to| {
+        to.extend([
+            said.order,
+            said.order_master,
+            said.coherence.unwrap_or(f64::NAN),
+            said.t_emissary[0],
+            said.t_emissary[1],
+            said.t_master[0],
+            said.t_master[1],
+            truth(said.aligned),
+            truth(said.collapsed),
+        ]);
+    });
+}
+
+const ODOMETRY: [Column; 5] = [
+    column("x_m", "m"),
+    column("y_m", "m"),
+    column("yaw_rad", "rad"),
+    column("linear_m_s", "m/s"),
+    column("angular_rad_s", "rad/s"),
+];
+
+fn watch_odometry(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
+    for (name, entity) in named::<Odometry>(world) {
+        let form = Form::Columns {
+            columns: &ODOMETRY,
+            draw: Draw::Pose2,
+        };
+        let topic = stage.topic(format!("/{name}/odometry"), form);
+        watches.push(Watch::new(entity, topic, copy_odometry));
+    }
+}
+
+fn copy_odometry(world: &World, watch: &mut Watch, batch: &mut Batch) {
+    let Some(said) = world.get::<Odometry>(watch.entity) else {
+        return;
+    };
+    if watch.last_ns == Some(said.stamp_ns) {
+        return;
+    }
+    watch.last_ns = Some(said.stamp_ns);
+    batch.row(plain(watch.topic, said.stamp_ns), |to| {
+        to.extend([
+            said.x_m,
+            said.y_m,
+            said.yaw_rad,
+            said.twist.linear_m_s,
+            said.twist.angular_rad_s,
+        ]);
+    });
+}

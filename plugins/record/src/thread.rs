@@ -1,0 +1,95 @@
+//! The thread that writes.
+
+#![allow(clippy::disallowed_methods, reason = "an I/O thread has a wall clock")]
+
+use crate::Opening;
+use crate::batch::Batch;
+use crate::file::Out;
+use crate::queue::Queue;
+use crate::writer::Writer;
+use mcap::McapError;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long what was recorded may wait for the disk: with what it takes to compress and to write it, less than the
+/// second that a SIGKILL may cost.
+const FLUSH: Duration = Duration::from_millis(400);
+
+/// Starts the thread.
+pub(crate) fn start(out: Out, opening: Opening, queue: Arc<Queue>) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name("journal".to_owned())
+        .spawn(move || run(out, opening, &queue))
+        .map(drop)
+}
+
+fn run(out: Out, opening: Opening, queue: &Queue) {
+    let name = opening.name.clone();
+    let mut writer = match Writer::new(out, opening) {
+        Ok(writer) => writer,
+        Err(error) => {
+            let why = format!("{name}: {}", told(&error));
+            log::error!("{why}; the run goes on without its recording");
+            queue.die(why.clone());
+            queue.end(Some(why));
+            return;
+        }
+    };
+    let mut flushed = Instant::now();
+    loop {
+        let work = queue.wait(flushed + FLUSH, Instant::now);
+        for mut batch in work.batches {
+            if let Err(error) = write(&mut writer, &mut batch, work.end) {
+                fail(writer, &name, &error, queue);
+                return;
+            }
+            queue.give_back(batch);
+        }
+        if work.end.is_some() {
+            let closed = writer.finish();
+            match closed {
+                Ok(()) => queue.end(None),
+                Err(error) => fail(writer, &name, &error, queue),
+            }
+            return;
+        }
+        if flushed.elapsed() >= FLUSH {
+            if let Err(error) = writer.flush() {
+                fail(writer, &name, &error, queue);
+                return;
+            }
+            flushed = Instant::now();
+        }
+    }
+}
+
+fn write(writer: &mut Writer, batch: &mut Batch, end: Option<Instant>) -> Result<(), McapError> {
+    if end.is_some_and(|end| Instant::now() > end) {
+        let late = std::io::Error::from(std::io::ErrorKind::TimedOut);
+        return Err(McapError::Io(late));
+    }
+    writer.write(batch)
+}
+
+/// Nothing more can be written: what there is is made a whole file, and it is said once.
+fn fail(writer: Writer, name: &str, error: &McapError, queue: &Queue) {
+    let now_s = writer.now_ns() as f64 / 1e9;
+    let mut why = format!(
+        "{name}: {}; the recording ends about {now_s:.1} s",
+        told(error)
+    );
+    if let Err(error) = writer.into_file().salvage() {
+        why += &format!(", and its last part may be damaged ({error})");
+    }
+    log::error!("{why}; the run goes on");
+    queue.die(why);
+    queue.end(None);
+}
+
+/// What went wrong, and not that something did.
+fn told(error: &McapError) -> String {
+    match error {
+        McapError::Io(cause) => cause.to_string(),
+        other => other.to_string(),
+    }
+}

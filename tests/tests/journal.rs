@@ -1,0 +1,733 @@
+//! Recordings on the built binary: what is recorded is simulated again to the last bit, from the file alone, whatever
+//! became of the run and of the disk.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and bounds its waits by the wall clock"
+)]
+
+use becomingone::record::journal::{Item, Journal, JournalError};
+use becomingone::record::{Opening, RecordPlugin, SCENE_ATTACHMENT};
+use becomingone::{CoherenceEngine, scene};
+use becomingone_tests::{Ran, binary, folder, root, run, say, signal, until};
+use mcap::records::{Record, op};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A kernel without a body: its ticks cost next to nothing.
+const KERNEL: &str =
+    "(version: 1, duration_s: Some(30), agents: [(name: \"k\", coherence: Kernel(channels: [
+    (name: \"clock\", signal: Tone(frequency_hz: 1.0)),
+]))])";
+
+fn record(here: &Path, args: &[&str], file: &str) -> Ran {
+    let mut all = vec!["run"];
+    all.extend(args);
+    all.extend(["--record", file, "--rerun", "off"]);
+    let ran = run(here, &all);
+    assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.stderr);
+    ran
+}
+
+fn verify(here: &Path, file: &str, threads: &str) -> Ran {
+    let args = ["replay", file, "--verify", "--threads", threads];
+    run(here, &args)
+}
+
+fn info(here: &Path, file: &str) -> Value {
+    let ran = run(here, &["info", file, "--json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+/// A minute of the main jobs, recorded and simulated again.
+fn a_minute(what: &str) {
+    let here = folder(&[]);
+    let ran = record(
+        here.path(),
+        &[what, "--duration", "60s", "--summary", "s.json"],
+        "run.mcap",
+    );
+    assert!(ran.stdout.contains("recorded run.mcap"), "{}", ran.stdout);
+    let said = info(here.path(), "run.mcap");
+    let summary = std::fs::read_to_string(here.path().join("s.json")).unwrap();
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    for key in ["scene", "scene_hash", "seed", "ticks", "state_hash"] {
+        assert_eq!(said[key], summary[key], "{key}");
+    }
+    assert_eq!(said["closed"], true);
+    assert_eq!(said["dropped"], 0);
+    assert_eq!(said["duration_s"], 60.0);
+    let topics = said["topics"].as_array().unwrap();
+    let count = |name: &str| {
+        let topic = topics.iter().find(|t| t["topic"] == name);
+        topic.map_or(0, |t| t["count"].as_u64().unwrap())
+    };
+    assert_eq!(count("/journal/hash"), 60_000);
+    for agent in summary["agents"].as_array().unwrap() {
+        for sensor in agent["sensors"].as_array().unwrap() {
+            let name = |n: &Value| n["name"].as_str().unwrap().to_owned();
+            let topic = format!("/{}/{}", name(agent), name(sensor));
+            assert_eq!(
+                count(&topic),
+                sensor["readings"].as_u64().unwrap(),
+                "{topic}"
+            );
+            assert_eq!(count(&format!("{topic}/truth")), count(&topic));
+        }
+    }
+    for threads in ["1", "2"] {
+        let ran = verify(here.path(), "run.mcap", threads);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(
+            ran.stdout.contains("verified: 60000 ticks"),
+            "{}",
+            ran.stdout
+        );
+        let state = summary["state_hash"].as_str().unwrap();
+        assert!(ran.stdout.contains(state), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_minute_of_the_robot_is_simulated_again() {
+    a_minute("robot");
+}
+
+#[test]
+fn a_minute_of_the_vehicle_is_simulated_again() {
+    a_minute("vehicle");
+}
+
+#[test]
+fn a_recording_needs_no_other_file() {
+    let here = folder(&[]);
+    let assets = root().join("assets");
+    for name in ["rover.urdf", "bollard.obj"] {
+        std::fs::copy(assets.join(name), here.path().join(name)).unwrap();
+    }
+    let scene = "(version: 1, duration_s: Some(1), world: (obstacles: [
+        Mesh(name: \"post\", file: \"bollard.obj\", position_m: (3, 0, 0)),
+    ]), agents: [(name: \"r\", model: \"rover.urdf\", drive: Auto, sensors: [
+        (name: \"lidar\", kind: Lidar(rays: 90, range_max_m: 8), rate_hz: 10, position_m: (0.06, 0, 0.26)),
+    ])])";
+    std::fs::write(here.path().join("s.ron"), scene).unwrap();
+    record(here.path(), &["s.ron"], "run.mcap");
+    let there = folder(&[]);
+    std::fs::rename(here.path().join("run.mcap"), there.path().join("run.mcap")).unwrap();
+    drop(here);
+    let ran = verify(there.path(), "run.mcap", "1");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    // A robot alone is a scene too.
+    std::fs::copy(assets.join("arm.urdf"), there.path().join("arm.urdf")).unwrap();
+    record(there.path(), &["arm.urdf", "--duration", "1s"], "arm.mcap");
+    std::fs::remove_file(there.path().join("arm.urdf")).unwrap();
+    let ran = verify(there.path(), "arm.mcap", "1");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+/// Begin and length of the compressed bytes of each chunk, and the times that it covers (ns).
+fn chunks(bytes: &[u8]) -> Vec<(usize, usize, u64, u64)> {
+    let mut chunks = Vec::new();
+    let mut at = mcap::MAGIC.len();
+    while let Some(head) = bytes.get(at..at + 9) {
+        let length = u64::from_le_bytes(head[1..9].try_into().unwrap()) as usize;
+        let Some(body) = bytes.get(at + 9..at + 9 + length) else {
+            break;
+        };
+        if head[0] == op::CHUNK {
+            let Ok(Record::Chunk { header, data }) = mcap::parse_record(head[0], body) else {
+                panic!("no chunk at {at}");
+            };
+            let begin = at + 9 + body.len() - data.len();
+            chunks.push((
+                begin,
+                data.len(),
+                header.message_start_time,
+                header.message_end_time,
+            ));
+        }
+        if head[0] == op::DATA_END {
+            break;
+        }
+        at += 9 + length;
+    }
+    chunks
+}
+
+#[test]
+fn a_flipped_byte_is_told_with_the_times_of_its_chunk() {
+    let here = folder(&[]);
+    record(here.path(), &["robot", "--duration", "5s"], "run.mcap");
+    let bytes = std::fs::read(here.path().join("run.mcap")).unwrap();
+    let chunks = chunks(&bytes);
+    assert!(chunks.len() > 2, "{} chunks", chunks.len());
+    let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+    for _ in 0..12 {
+        let (begin, length, from_ns, to_ns) = chunks[dice.below(chunks.len())];
+        let mut wrong = bytes.clone();
+        wrong[begin + dice.below(length)] ^= 1 << dice.below(8);
+        std::fs::write(here.path().join("wrong.mcap"), wrong).unwrap();
+        for args in [["replay", "wrong.mcap"], ["info", "wrong.mcap"]] {
+            let ran = run(here.path(), &args);
+            assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+            let s = |ns: u64| ns as f64 / 1e9;
+            let range = format!("in the chunk from {:.3} s to {:.3} s", s(from_ns), s(to_ns));
+            assert!(ran.stderr.contains(&range), "{range}: {}", ran.stderr);
+        }
+    }
+    // Anywhere: what was recorded is never mistaken for something else.
+    for _ in 0..40 {
+        let mut wrong = bytes.clone();
+        let at = dice.below(bytes.len());
+        wrong[at] ^= 1 << dice.below(8);
+        let path = here.path().join("wrong.mcap");
+        std::fs::write(&path, wrong).unwrap();
+        let _ = all(&path);
+    }
+}
+
+/// Xorshift (Marsaglia 2003): the same places and moments each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % n
+    }
+}
+
+/// Every item of a recording, or what is wrong with it.
+fn all(path: &Path) -> Result<(Journal, Vec<Item>), JournalError> {
+    let mut journal = Journal::open(path)?;
+    let mut items = Vec::new();
+    while let Some(item) = journal.read()? {
+        items.push(item);
+    }
+    Ok((journal, items))
+}
+
+#[test]
+fn what_is_no_recording_is_refused_by_name() {
+    let here = folder(&[
+        ("text.mcap", "no MCAP at all"),
+        ("empty.mcap", ""),
+        ("s.ron", KERNEL),
+    ]);
+    let foreign = here.path().join("foreign.mcap");
+    let mut writer = mcap::Writer::new(std::fs::File::create(&foreign).unwrap()).unwrap();
+    let channel = writer
+        .add_channel(0, "/chat", "json", &BTreeMap::new())
+        .unwrap();
+    let header = mcap::records::MessageHeader {
+        channel_id: channel,
+        sequence: 0,
+        log_time: 0,
+        publish_time: 0,
+    };
+    writer.write_to_known_channel(&header, b"{}").unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    std::fs::create_dir(here.path().join("folder.mcap")).unwrap();
+    for (file, said) in [
+        (
+            "foreign.mcap",
+            "found another program's MCAP file; expected one with the metadata `becomingone.run`",
+        ),
+        ("text.mcap", "found something that is no MCAP file"),
+        ("empty.mcap", "found an empty file"),
+        ("folder.mcap", "found a folder"),
+        ("missing.mcap", "No such file"),
+    ] {
+        for verb in ["info", "replay"] {
+            let ran = run(here.path(), &[verb, file]);
+            assert_eq!(ran.code, Some(2), "{file}: {}", ran.stderr);
+            assert!(
+                ran.stderr.contains(said) && ran.stderr.contains(file),
+                "{}",
+                ran.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn a_recording_takes_no_other_file_s_place() {
+    let here = folder(&[("s.ron", KERNEL), ("p.ron", "(seed: 4)")]);
+    let rover = here.path().join("rover.urdf");
+    std::fs::copy(root().join("assets/rover.urdf"), &rover).unwrap();
+    let scene = "(version: 1, agents: [(name: \"r\", model: \"rover.urdf\")])";
+    std::fs::write(here.path().join("r.ron"), scene).unwrap();
+    for args in [
+        &["s.ron", "--record", "s.ron"][..],
+        &["s.ron", "--record", "./s.ron"],
+        &["s.ron", "--profile", "p.ron", "--record", "p.ron"],
+        &["r.ron", "--record", "rover.urdf"],
+        &["s.ron", "--record", "a", "--rerun", "save=a"],
+        &["s.ron", "--record", "a", "--summary", "a"],
+        &["s.ron", "--record", "no/such/folder.mcap"],
+    ] {
+        let mut all = vec!["run"];
+        all.extend(args);
+        let ran = run(here.path(), &all);
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+    }
+    assert_eq!(
+        std::fs::read_to_string(here.path().join("s.ron")).unwrap(),
+        KERNEL
+    );
+    assert!(std::fs::metadata(rover).unwrap().len() > 1000);
+    record(here.path(), &["s.ron", "--duration", "1s"], "a.mcap");
+    for args in [["--summary", "a.mcap"], ["--rerun", "save=a.mcap"]] {
+        let ran = run(here.path(), &["replay", "a.mcap", args[0], args[1]]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    }
+    assert_eq!(info(here.path(), "a.mcap")["closed"], true);
+}
+
+/// Records 1 s, a reset, and 0.5 s of another seed.
+fn two_runs(path: &Path) -> [String; 2] {
+    let file = root().join("scenes/warehouse_robot.ron");
+    let loaded = scene::load(&file, None).unwrap();
+    let remembered = becomingone::assets::Remembered::new(&becomingone::assets::Assets);
+    let overlays = scene::Overlays::default();
+    scene::load_from(&remembered, &file, None, &overlays).unwrap();
+    let text = scene::held(&loaded.scene).into_bytes();
+    let mut attachments = vec![(SCENE_ATTACHMENT.to_owned(), text)];
+    attachments.extend(remembered.take());
+    let opening = Opening {
+        attachments,
+        ..Opening::default()
+    };
+    let mut engine = CoherenceEngine::from_loaded(loaded);
+    engine.add_plugin(RecordPlugin::new(path, opening).unwrap());
+    let first = engine.run_for(Duration::from_secs(1)).unwrap().state_hash;
+    engine.set_seed(9);
+    engine.reset().unwrap();
+    let second = engine
+        .run_for(Duration::from_millis(500))
+        .unwrap()
+        .state_hash;
+    let report = becomingone::record::finish(engine.world_mut(), Duration::from_secs(20)).unwrap();
+    assert_eq!((report.ticks, report.dropped, report.lost), (1500, 0, None));
+    [first, second]
+}
+
+#[test]
+fn a_reset_in_mid_run_is_replayed_as_one() {
+    let here = folder(&[]);
+    let hashes = two_runs(&here.path().join("run.mcap"));
+    let said = info(here.path(), "run.mcap");
+    assert_eq!(
+        (said["runs"].as_u64(), said["ticks"].as_u64()),
+        (Some(2), Some(1500))
+    );
+    assert_eq!(said["state_hash"], hashes[1].as_str());
+    let ran = verify(here.path(), "run.mcap", "1");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("verified: 1500 ticks") && ran.stdout.contains(&hashes[1]));
+    // The file's time never goes back.
+    let (_, items) = all(&here.path().join("run.mcap")).unwrap();
+    let mut last = 0;
+    for item in items {
+        let Item::Tick(tick) = item else { continue };
+        let now = tick.messages.iter().map(|m| m.log_ns).max().unwrap_or(last);
+        assert!(now >= last, "{now} after {last}");
+        last = now.saturating_sub(1_000_000);
+    }
+}
+
+/// The python that has `mcap`; none, and a line that says so, where there is none.
+fn python() -> Option<PathBuf> {
+    let python = std::env::var_os("BECOMINGONE_PYTHON").map(PathBuf::from);
+    if python.is_none() {
+        say("skipped: PyPI mcap, as BECOMINGONE_PYTHON is not set");
+    }
+    python
+}
+
+const READ: &str = "
+import json, sys
+from mcap.exceptions import EndOfFile
+from mcap.reader import NonSeekingReader, make_reader
+path, whole = sys.argv[1], sys.argv[2] == 'whole'
+counts, end, last = {}, 'closed', None
+with open(path, 'rb') as f:
+    reader = make_reader(f) if whole else NonSeekingReader(f, validate_crcs=True)
+    try:
+        for schema, channel, message in reader.iter_messages(log_time_order=False):
+            counts[channel.topic] = counts.get(channel.topic, 0) + 1
+            if channel.message_encoding == 'json':
+                said = json.loads(message.data)
+                assert schema.encoding == 'jsonschema', channel.topic
+                known = json.loads(schema.data)['properties']
+                assert set(said) <= set(known), (channel.topic, said, known)
+            else:
+                assert schema.encoding == 'protobuf' and schema.name.startswith('foxglove.'), schema.name
+            if channel.topic == '/journal/hash':
+                last = json.loads(message.data)
+    except EndOfFile:
+        end = 'cut'
+    files = [] if not whole else [a.name for a in reader.iter_attachments()]
+    about = {} if not whole else {m.name: m.metadata for m in reader.iter_metadata()}
+print(json.dumps(dict(counts=counts, end=end, last=last, files=files, about=about)))
+";
+
+fn read_by_peer(python: &Path, file: &Path, how: &str) -> Value {
+    let mut command = Command::new(python);
+    command.args(["-c", READ]).arg(file).arg(how);
+    let ran = becomingone_tests::finish(&mut command, Duration::from_secs(60));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+#[test]
+fn another_library_reads_what_we_write() {
+    let Some(python) = python() else { return };
+    let here = folder(&[]);
+    record(here.path(), &["robot", "--duration", "5s"], "run.mcap");
+    let ours = info(here.path(), "run.mcap");
+    for how in ["whole", "sequential"] {
+        let theirs = read_by_peer(&python, &here.path().join("run.mcap"), how);
+        assert_eq!(theirs["end"], "closed");
+        for topic in ours["topics"].as_array().unwrap() {
+            let name = topic["topic"].as_str().unwrap();
+            assert_eq!(theirs["counts"][name], topic["count"], "{name}");
+        }
+        assert_eq!(theirs["last"]["hash"], ours["state_hash"]);
+        if how == "whole" {
+            assert_eq!(
+                theirs["about"]["becomingone.run"]["scene"],
+                "warehouse_robot"
+            );
+            let files = theirs["files"].as_array().unwrap();
+            assert!(files.iter().any(|f| f == "scene.ron"), "{files:?}");
+        }
+    }
+}
+
+/// A run that is killed, so long after it began to record.
+fn killed(here: &Path, args: &[&str], file: &str, after: Duration) -> Duration {
+    let path = here.join(file);
+    let mut all = vec!["run"];
+    all.extend(args);
+    all.extend(["--record", file, "--rerun", "off", "--quiet"]);
+    let mut child = Command::new(binary())
+        .current_dir(here)
+        .args(&all)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = |path: &Path| std::fs::metadata(path).is_ok_and(|m| m.len() > 0);
+    until(Duration::from_secs(30), "a recording", || begun(&path));
+    let since = Instant::now();
+    std::thread::sleep(after);
+    signal("KILL", child.id());
+    let lived = since.elapsed();
+    child.wait().unwrap();
+    lived
+}
+
+#[test]
+fn a_sigkill_at_any_moment_costs_the_last_second_at_most() {
+    let here = folder(&[("s.ron", KERNEL)]);
+    let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+    // Half of them keep real time, so that what was simulated is known from the wall; half run as fast as they can.
+    let moments: Vec<(usize, Duration)> = (0..50)
+        .map(|k| (k, Duration::from_millis(dice.below(2200) as u64)))
+        .collect();
+    let lines: Vec<_> = std::thread::scope(|scope| {
+        let batches: Vec<_> = moments.chunks(10).collect();
+        let threads: Vec<_> = batches
+            .into_iter()
+            .map(|batch| {
+                let here = here.path();
+                scope.spawn(move || {
+                    let one = |&(k, after): &(usize, Duration)| {
+                        let file = format!("{k}.mcap");
+                        let args: &[&str] = match k % 4 {
+                            0 | 2 => &["s.ron", "--real-time"],
+                            1 => &["s.ron", "--duration", "300000s"],
+                            _ => &["robot", "--duration", "100000s"],
+                        };
+                        (k, killed(here, args, &file, after))
+                    };
+                    batch.iter().map(one).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let done = threads.into_iter().flat_map(|t| t.join().unwrap());
+        done.collect()
+    });
+    let mut opened = 0;
+    for &(k, lived) in &lines {
+        let file = format!("{k}.mcap");
+        match all(&here.path().join(&file)) {
+            Ok((journal, items)) => {
+                opened += 1;
+                assert!(journal.ending().cut, "{file}");
+                assert!(journal.ending().closed.is_none(), "{file}");
+                let end_ns = items.iter().rev().find_map(|item| match item {
+                    Item::Tick(tick) => Some(tick.now_ns),
+                    _ => None,
+                });
+                let end_s = end_ns.unwrap_or(0) as f64 / 1e9;
+                if k % 2 == 0 {
+                    assert!(
+                        end_s > lived.as_secs_f64() - 1.0,
+                        "{file}: killed after {lived:?}, ends at {end_s} s"
+                    );
+                }
+            }
+            Err(error) => panic!("{file}, killed after {lived:?}: {error}"),
+        }
+    }
+    assert_eq!(opened, 50);
+    let python = python();
+    for k in [0, 1, 3] {
+        let file = format!("{k}.mcap");
+        let said = info(here.path(), &file);
+        assert_eq!(said["closed"], false);
+        if let Some(python) = &python {
+            let theirs = read_by_peer(python, &here.path().join(&file), "sequential");
+            let ticks = theirs["counts"]["/journal/hash"].as_u64().unwrap_or(0);
+            assert_eq!(said["ticks"].as_u64(), Some(ticks), "{file}");
+        }
+    }
+    let ran = verify(here.path(), "0.mcap", "1");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("was cut: replayed up to its end"),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// A disk of this size, gone with it; none, and a line that says so, where nobody may mount one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new(size: &str) -> Option<Self> {
+        let here = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(here.path())
+            .stderr(Stdio::null())
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self(here));
+        }
+        say("skipped: a full disk, as mounting a tmpfs is not allowed here");
+        None
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_ends_the_recording_and_not_the_run() {
+    let Some(disk) = SmallDisk::new("1m") else {
+        return;
+    };
+    let here = disk.0.path();
+    let ran = record(here, &["robot", "--duration", "30s"], "run.mcap");
+    assert!(ran.stdout.contains("30000 ticks"), "{}", ran.stdout);
+    let told = ran.stderr.matches("the run goes on").count();
+    assert_eq!(told, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("No space left"), "{}", ran.stderr);
+    let said = info(here, "run.mcap");
+    assert_eq!(said["closed"], false);
+    let ticks = said["ticks"].as_u64().unwrap();
+    assert!((1..30_000).contains(&ticks), "{ticks}");
+    let ran = verify(here, "run.mcap", "1");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    if let Some(python) = python() {
+        let theirs = read_by_peer(&python, &here.join("run.mcap"), "sequential");
+        assert_eq!(theirs["counts"]["/journal/hash"].as_u64(), Some(ticks));
+    }
+}
+
+/// Writes a recording anew, with one message of a topic changed.
+fn rewritten(from: &Path, to: &Path, topic: &str, change: impl Fn(&mut Value) -> bool) {
+    let bytes = std::fs::read(from).unwrap();
+    let mut writer = mcap::WriteOptions::new()
+        .profile("becomingone")
+        .create(std::fs::File::create(to).unwrap())
+        .unwrap();
+    let mut changed = false;
+    for record in mcap::read::ChunkFlattener::new(&bytes).unwrap() {
+        match record.unwrap() {
+            Record::Metadata(metadata) => writer.write_metadata(&metadata).unwrap(),
+            Record::Attachment { header, data, .. } => writer
+                .attach(&mcap::Attachment {
+                    log_time: header.log_time,
+                    create_time: header.create_time,
+                    name: header.name,
+                    media_type: header.media_type,
+                    data,
+                })
+                .unwrap(),
+            // Of what a tick needs, all is in messages.
+            Record::DataEnd(_) => break,
+            _ => {}
+        }
+    }
+    for message in mcap::MessageStream::new(&bytes).unwrap() {
+        let mut message = message.unwrap();
+        if message.channel.topic == topic && !changed {
+            let mut said: Value = serde_json::from_slice(&message.data).unwrap();
+            changed = change(&mut said);
+            if changed {
+                message.data = serde_json::to_vec(&said).unwrap().into();
+            }
+        }
+        writer.write(&message).unwrap();
+    }
+    writer.finish().unwrap();
+    assert!(changed, "nothing to change in {topic}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_altered_frame_is_named_by_its_tick_and_what_it_changed() {
+    use rexpect::reader::Options;
+    let here = folder(&[]);
+    let mut command = Command::new(binary());
+    command.current_dir(here.path()).args([
+        "run", "robot", "--teleop", "--record", "run.mcap", "--rerun", "off",
+    ]);
+    let options = Options::new()
+        .timeout_ms(Some(20_000))
+        .strip_ansi_escape_codes(true);
+    let mut terminal = rexpect::session::spawn_with_options(command, options).unwrap();
+    terminal.exp_string("h ? help").unwrap();
+    for (key, shown) in [
+        ("w", "rover ahead"),
+        ("a", "rover ahead left"),
+        ("x", "rover stop"),
+    ] {
+        terminal.send(key).unwrap();
+        terminal.flush().unwrap();
+        terminal.exp_string(shown).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    terminal.send("q").unwrap();
+    terminal.flush().unwrap();
+    terminal.exp_string("recorded run.mcap").unwrap();
+    terminal.exp_eof().unwrap();
+    let ran = verify(here.path(), "run.mcap", "2");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(info(here.path(), "run.mcap")["links"][0], "hand");
+
+    let run_file = here.path().join("run.mcap");
+    let (_, items) = all(&run_file).unwrap();
+    let entered = items.iter().find_map(|item| match item {
+        Item::Tick(tick) => (tick.frames.iter())
+            .any(|f| format!("{:?}", f.payload).contains("forward: 0.5"))
+            .then_some(tick.tick),
+        _ => None,
+    });
+    let entered = entered.expect("a frame of the hand");
+    rewritten(
+        &run_file,
+        &here.path().join("other.mcap"),
+        "/journal/entered",
+        |said| {
+            let stick = &mut said["frame"]["payload"]["Stick"];
+            let pressed = stick["forward"] == 0.5;
+            if pressed {
+                stick["forward"] = 0.25.into();
+            }
+            pressed
+        },
+    );
+    let ran = verify(here.path(), "other.mcap", "1");
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let named = format!("tick {entered} (");
+    assert!(ran.stderr.contains(&named), "{named}: {}", ran.stderr);
+    assert!(ran.stderr.contains("first, in `command`"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("/rover/drive/command"),
+        "{}",
+        ran.stderr
+    );
+    // Without --verify it is said, and no failure.
+    let ran = run(here.path(), &["replay", "other.mcap", "--quiet"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("first, in `command`"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_altered_reading_is_the_recording_s_and_not_the_run_s() {
+    // Readings are simulated again: what the file says of them decides nothing.
+    let here = folder(&[]);
+    record(here.path(), &["robot", "--duration", "1s"], "run.mcap");
+    rewritten(
+        &here.path().join("run.mcap"),
+        &here.path().join("other.mcap"),
+        "/rover/imu",
+        |said| {
+            said["value"]["specific_force_z"] = 1.into();
+            true
+        },
+    );
+    let ran = verify(here.path(), "other.mcap", "1");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    // Its hash does.
+    rewritten(
+        &here.path().join("run.mcap"),
+        &here.path().join("other.mcap"),
+        "/journal/hash",
+        |said| {
+            let third = said["tick"] == 3;
+            if third {
+                said["hash"] = "0123456789abcdef".into();
+            }
+            third
+        },
+    );
+    let ran = verify(here.path(), "other.mcap", "1");
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("tick 3 (0.002000 s to 0.003000 s)"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_replay_is_shown_as_a_run_is() {
+    let here = folder(&[]);
+    record(here.path(), &["robot", "--duration", "1s"], "run.mcap");
+    let args = [
+        "replay",
+        "run.mcap",
+        "--rerun",
+        "save=run.rrd",
+        "--summary",
+        "s.json",
+    ];
+    let ran = run(here.path(), &args);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("recorded run.rrd"), "{}", ran.stdout);
+    assert!(
+        std::fs::metadata(here.path().join("run.rrd"))
+            .unwrap()
+            .len()
+            > 10_000
+    );
+}
