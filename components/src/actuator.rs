@@ -1,5 +1,8 @@
 //! What an actuator is told to do.
 
+use crate::drive::Twist2;
+use crate::joints::JointTargets;
+use crate::vehicle::Ackermann;
 use bevy_ecs::prelude::*;
 
 /// The latest command of an actuator. It does not know who wrote it or what carries it out.
@@ -9,3 +12,67 @@ pub struct Command<T: Send + Sync + 'static>(pub T);
 /// Marks an actuator; it is a child of the agent whose it is.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Actuator;
+
+/// What a command tells, as numbers: what leaves for hardware.
+pub trait Order: Send + Sync + 'static {
+    /// Name of the kind.
+    const KIND: &'static str;
+
+    /// Gives every number in order.
+    fn visit(&self, each: &mut dyn FnMut(f64));
+
+    /// What is told in its place where somebody fell silent, and at the end of a run: to stand still.
+    #[must_use]
+    fn safe(&self) -> Self;
+}
+
+/// Forward (m/s), yaw rate (rad/s).
+impl Order for Twist2 {
+    const KIND: &'static str = "twist";
+
+    fn visit(&self, each: &mut dyn FnMut(f64)) {
+        each(self.linear_m_s);
+        each(self.angular_rad_s);
+    }
+
+    fn safe(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// Speed (m/s), steering angle (rad). The safe one does not turn the wheels.
+impl Order for Ackermann {
+    const KIND: &'static str = "ackermann";
+
+    fn visit(&self, each: &mut dyn FnMut(f64)) {
+        each(self.speed_m_s);
+        each(self.steering_rad);
+    }
+
+    fn safe(&self) -> Self {
+        Self {
+            speed_m_s: 0.0,
+            ..*self
+        }
+    }
+}
+
+/// Every position (rad or m), then every speed (rad/s or m/s). The safe one holds where the last one was.
+impl Order for JointTargets {
+    const KIND: &'static str = "joints";
+
+    fn visit(&self, each: &mut dyn FnMut(f64)) {
+        self.positions
+            .iter()
+            .chain(&self.velocities)
+            .copied()
+            .for_each(each);
+    }
+
+    fn safe(&self) -> Self {
+        Self {
+            positions: self.positions.clone(),
+            velocities: vec![0.0; self.velocities.len()],
+        }
+    }
+}

@@ -37,6 +37,14 @@ pub enum What {
     Parted,
     /// They agree again.
     Agreed,
+    /// A sensor of this name has brought nothing for too long.
+    FellSilent(String),
+    /// It brings readings again.
+    SpeaksAgain(String),
+    /// The safe command is in force, and why.
+    MadeSafe(String),
+    /// The controller's command is in force again.
+    CommandedAgain,
     /// An event is like one that is remembered, which is recalled by it.
     Recalled {
         /// When that was, and what: `00:12.3 touched crate_a`.
@@ -64,6 +72,10 @@ impl std::fmt::Display for What {
             Self::Released => f.write_str("order released"),
             Self::Parted => f.write_str("order is not what it was"),
             Self::Agreed => f.write_str("order is as before"),
+            Self::FellSilent(sensor) => write!(f, "{sensor} fell silent"),
+            Self::SpeaksAgain(sensor) => write!(f, "{sensor} speaks again"),
+            Self::MadeSafe(why) => write!(f, "made safe: {why}"),
+            Self::CommandedAgain => f.write_str("commanded again"),
             Self::Recalled { label, similarity } => {
                 write!(f, "this looks like {label} ({:.0} %)", similarity * 100.0)
             }

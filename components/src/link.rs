@@ -293,13 +293,12 @@ pub enum ClockState {
     Expired,
 }
 
-/// What became of what a link brought, since the run's start.
+/// What became of readings that a link did not bring, since the run's start.
 ///
-/// Of a sender that counts from its begin, `sent = received + dropped + gaps`; what it sent twice counts once.
+/// Of a sender that counts its readings, `sent = received + dropped + gaps`, where [`Link::received`] reached the
+/// tick; what it sent twice counts once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Counts {
-    /// Readings that reached the tick.
-    pub received: u64,
     /// Readings that came and did not: the queue was full, they came out of order, or their numbers did not fit.
     pub dropped: u64,
     /// Readings that never came.
@@ -323,7 +322,9 @@ pub struct Link {
     pub state: LinkState,
     /// How the device's clock is mapped.
     pub clock: Clock,
-    /// What became of what it brought.
+    /// Readings that reached the tick.
+    pub received: u64,
+    /// What became of the others.
     pub counts: Counts,
     /// When its latest reading arrived (ns); none before the first.
     pub last_ns: Option<u64>,
@@ -343,6 +344,10 @@ pub struct Watchdog {
 /// On a sensor that could be simulated and is not, because the real one speaks.
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub struct Muted;
+
+/// On an actuator whose commands the simulation does not carry out.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub struct Elsewhere;
 
 /// What was decided for one sensor or actuator.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

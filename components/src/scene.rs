@@ -355,6 +355,25 @@ pub enum SensorKind {
     },
 }
 
+impl SensorKind {
+    /// Name of what it measures, as [`Measurement`](crate::sensor::Measurement) has it.
+    pub fn name(&self) -> &'static str {
+        use crate::sensor::{
+            Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Range, Scan, Values,
+        };
+        match self {
+            Self::Imu { .. } => Imu::KIND,
+            Self::Encoders { .. } => Encoders::KIND,
+            Self::Lidar { .. } => Scan::KIND,
+            Self::Contact {} => Contact::KIND,
+            Self::Gnss { .. } => Gnss::KIND,
+            Self::Range { .. } => Range::KIND,
+            Self::Magnetometer { .. } => MagneticField::KIND,
+            Self::Values { .. } => Values::KIND,
+        }
+    }
+}
+
 fn no_iron() -> [[f64; 3]; 3] {
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 }
@@ -595,9 +614,14 @@ pub struct LoadedScene {
     pub written: BTreeMap<String, Written>,
 }
 
-/// Where a piece of a scene was written. Overlays may have brought parts of it from several files.
+/// Where a source was written. Overlays may have brought parts of its configuration from several files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written(pub Vec<(usize, String, [usize; 2])>);
+pub struct Written {
+    /// File, line and column of the source.
+    pub source: (String, [usize; 2]),
+    /// Bytes of a driver's configuration; the file, line and column of what begins there.
+    pub config: Vec<(usize, String, [usize; 2])>,
+}
 
 /// The scene that runs as one text: overlays laid, defaults filled in.
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]

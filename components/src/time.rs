@@ -75,6 +75,15 @@ impl Rate {
         1.0 / self.rate_hz
     }
 
+    /// Counts as done what was due before now, and nothing was done.
+    pub fn skip_to(&mut self, now_ns: u64) {
+        if self.next_ns < now_ns {
+            let period_ns = NS_PER_S as f64 / self.rate_hz;
+            self.count = (now_ns as f64 / period_ns).ceil() as u64;
+            self.next_ns = (self.count as f64 * period_ns).round() as u64;
+        }
+    }
+
     /// Whether it is due now; if so, the next due time is set.
     pub fn due(&mut self, now_ns: u64) -> bool {
         if now_ns < self.next_ns {

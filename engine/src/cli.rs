@@ -13,6 +13,7 @@ use crate::{CoherenceEngine, Pace, StopHandle, Summary, assets, scene};
 use becomingone_components::body::Model;
 use becomingone_components::control::Goals;
 use becomingone_components::drive::Drive;
+use becomingone_components::link::{Resolved, ResolvedSources, Source};
 use becomingone_components::scene::LoadedScene;
 use becomingone_components::vehicle::VehicleModel;
 use becomingone_model::{Files, did_you_mean, load_robot};
@@ -127,6 +128,8 @@ enum Listed {
     Scenes,
     /// Built-in robot descriptions.
     Models,
+    /// Kinds of driver that a source may name.
+    Drivers,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -173,6 +176,9 @@ struct Run {
     /// Seed of every random number; else the scene's.
     #[arg(long)]
     seed: Option<u64>,
+    /// Let hardware move: without this, what it is told is computed and not sent.
+    #[arg(long)]
+    arm: bool,
     /// Threads of the physics; the results are the same.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
@@ -285,6 +291,19 @@ pub fn main() -> ExitCode {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Do::List {
+            what: Listed::Drivers,
+        } => {
+            for (kind, feature, there) in crate::links::kinds() {
+                let there = if there {
+                    "built in".to_owned()
+                } else {
+                    format!("needs the Cargo feature `{feature}`")
+                };
+                say!("{kind:24} {there}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Do::Inspect { file, json } => inspect(&file, json),
     };
     // Who stops reading, as `head` does, has seen enough; a full disk has not.
@@ -334,7 +353,12 @@ fn check(files: &[PathBuf], overlays: &Overlays, resolved: bool) -> Result<ExitC
     }
     let mut wrong = 0;
     for file in files {
-        match load(file, None, overlays, &assets::Assets) {
+        let read = load(file, None, overlays, &assets::Assets).and_then(|loaded| {
+            let checked = CoherenceEngine::check_sources(&loaded);
+            checked.map_err(|e| Failure::BadInput(e.to_string()))?;
+            Ok(loaded)
+        });
+        match read {
             Ok(loaded) if resolved => {
                 warn(&loaded);
                 say!("{}", scene::to_ron(&loaded.scene).trim_end());
@@ -541,6 +565,7 @@ impl Run {
             .as_deref()
             .map(|file| journal::Recording::open(file, &self, &loaded, read, driven.as_deref()))
             .transpose()?;
+        let has_drivers = crate::links::has_drivers(&loaded);
         let mut engine = CoherenceEngine::from_loaded(loaded);
         if let Some(duration) = self.duration {
             engine.set_duration(duration);
@@ -548,9 +573,16 @@ impl Run {
             // Who drives decides when it is over: goals do not.
             engine.set_duration(Duration::MAX);
         }
+        let paced = by_keys || has_drivers;
         let pace = self
             .pace
-            .pace(if by_keys { Pace::RealTime } else { Pace::Fast });
+            .pace(if paced { Pace::RealTime } else { Pace::Fast });
+        if has_drivers && pace == Pace::Fast {
+            complain!(
+                "warning: --fast: drivers bring readings in real time, which the run does not wait for; sensors will fall silent"
+            );
+        }
+        engine.set_armed(self.arm);
         engine.set_threads(usize::from(self.threads)).set_pace(pace);
         let driven = driven.map(|agent| {
             let hand = Hand::default();
@@ -724,6 +756,28 @@ fn introduce(world: &World) {
     }
     if loaded.scene.agents.len() > FEW {
         say!("and {} more agents", loaded.scene.agents.len() - FEW);
+    }
+    tell_sources(&world.resource::<ResolvedSources>().0);
+}
+
+/// Says where readings come from and where commands go; what is simulated is only counted.
+fn tell_sources(rows: &[Resolved]) {
+    use comfy_table::{Table, presets};
+    let sim = Source::Sim.to_string();
+    let told: Vec<&Resolved> = rows.iter().filter(|r| r.source != sim).collect();
+    let simulated = rows.len() - told.len();
+    if !told.is_empty() {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_header(["source of", "what", "source", "values"]);
+        for row in told {
+            table.add_row([&row.entity, &row.kind, &row.source, &row.values]);
+        }
+        say!("{table}");
+    }
+    if simulated > 0 {
+        say!("sources: {simulated} sensors and drives simulated");
     }
 }
 

@@ -5,6 +5,7 @@
     reason = "the summary says how long a run took"
 )]
 
+use crate::links::{self, Plan};
 use crate::pace::{Pace, Pacer};
 use crate::scene::{self, SceneError};
 use crate::summary::Summary;
@@ -16,6 +17,7 @@ use becomingone_components::scene::{
 };
 use becomingone_components::seed::RunSeed;
 use becomingone_components::time::{NS_PER_S, Paced, SimTime};
+use becomingone_systems::links::{Door, Drivers, OpenLinks};
 use becomingone_systems::spawn::{PhysicsThreads, SpawnError, build_scene};
 use becomingone_systems::tick::{self, ScheduleError};
 use bevy_app::{App, Plugin};
@@ -90,6 +92,9 @@ pub struct CoherenceEngine {
     shared: Arc<Shared>,
     wall: Duration,
     goals: Option<QueryState<&'static Goals>>,
+    /// Drivers at work; none before the start, and none where nothing comes from outside.
+    links: Option<OpenLinks>,
+    armed: bool,
     ready: bool,
 }
 
@@ -166,17 +171,40 @@ impl CoherenceEngine {
             .insert_resource(PhysicsThreads(1))
             .insert_resource(SimTime::new(loaded.scene.tick_ns))
             .insert_resource(RunSeed(loaded.scene.seed));
+        links::register(&mut app);
         let duration = loaded.scene.duration_s.map(Duration::from_secs_f64);
-        app.insert_resource(loaded);
+        let pace = if links::has_drivers(&loaded) {
+            Pace::RealTime
+        } else {
+            Pace::Fast
+        };
+        app.insert_resource(loaded)
+            .insert_resource(Paced(pace != Pace::Fast));
         Self {
             app,
-            pacer: Pacer::new(Pace::Fast),
+            pacer: Pacer::new(pace),
             duration,
             shared: Arc::default(),
             wall: Duration::ZERO,
             goals: None,
+            links: None,
+            armed: false,
             ready: false,
         }
+    }
+
+    /// Whether the sources of a scene can be had: its drivers are known and understand their configurations, and its
+    /// recordings have the columns. No port is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Scene`] names file, line and column.
+    pub fn check_sources(loaded: &LoadedScene) -> Result<(), EngineError> {
+        let mut app = App::empty();
+        app.init_resource::<Drivers>();
+        links::register(&mut app);
+        Plan::of(loaded, app.world().resource::<Drivers>())?;
+        Ok(())
     }
 
     /// Adds systems of yours. Those of the tick belong into a set of [`TickSystems`](tick::TickSystems).
@@ -203,7 +231,14 @@ impl CoherenceEngine {
         self
     }
 
-    /// How simulated time follows wall time.
+    /// Whether commands are sent to hardware. Not armed, they are computed and no more. Takes effect at the start.
+    pub fn set_armed(&mut self, armed: bool) -> &mut Self {
+        self.armed = armed;
+        self
+    }
+
+    /// How simulated time follows wall time; as fast as it can, if nothing was said, and in real time where the
+    /// scene has drivers: these bring their readings in real time, and a faster run is over before they come.
     pub fn set_pace(&mut self, pace: Pace) -> &mut Self {
         self.pacer = Pacer::new(pace);
         self.app.insert_resource(Paced(pace != Pace::Fast));
@@ -246,7 +281,28 @@ impl CoherenceEngine {
         tick::build(self.app.world_mut())?;
         self.resolve();
         build_scene(self.app.world_mut())?;
+        self.open_links()?;
         self.ready = true;
+        Ok(())
+    }
+
+    /// Starts what the scene's sources ask for; a run from a journal starts nothing.
+    fn open_links(&mut self) -> Result<(), EngineError> {
+        let world = self.app.world_mut();
+        if matches!(world.resource::<Door>(), Door::Journal(_)) {
+            return Ok(());
+        }
+        let loaded = world.resource::<LoadedScene>();
+        let Plan { ports, recordings } = Plan::of(loaded, world.resource::<Drivers>())?;
+        if ports.is_empty() && recordings.is_empty() {
+            return Ok(());
+        }
+        let opened = OpenLinks::open(world, ports, recordings, self.armed);
+        self.links = Some(opened.map_err(|error| {
+            let written = &world.resource::<LoadedScene>().written;
+            let mistake = links::at_source(&error.name, written.get(&error.name), &error);
+            SceneError::Mistakes(vec![mistake])
+        })?);
         Ok(())
     }
 
@@ -287,6 +343,12 @@ impl CoherenceEngine {
     }
 
     fn tick(&mut self) -> Result<(), EngineError> {
+        if let Some(links) = &self.links {
+            let SimTime {
+                now_ns, tick_ns, ..
+            } = self.time();
+            links.clock.tick(now_ns, tick_ns, Instant::now());
+        }
         self.app.update();
         match FAILED.take() {
             None => Ok(()),
@@ -357,6 +419,17 @@ impl CoherenceEngine {
 
     fn run_until(
         &mut self,
+        done: impl FnMut(&mut Self) -> bool,
+        watch: impl FnMut(&Self),
+    ) -> Result<Summary, EngineError> {
+        let ran = self.run_ticks(done, watch);
+        // However it ended: hardware stands still.
+        becomingone_systems::links::rest(self.app.world_mut());
+        ran
+    }
+
+    fn run_ticks(
+        &mut self,
         mut done: impl FnMut(&mut Self) -> bool,
         mut watch: impl FnMut(&Self),
     ) -> Result<Summary, EngineError> {
@@ -401,6 +474,14 @@ impl CoherenceEngine {
     /// What the run has come to so far.
     pub fn summary(&self) -> Summary {
         Summary::of(self.app.world(), self.wall)
+    }
+}
+
+impl Drop for CoherenceEngine {
+    fn drop(&mut self) {
+        if self.ready {
+            becomingone_systems::links::rest(self.app.world_mut());
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub mod cli;
 mod engine;
 pub mod guide;
 pub mod inspect;
+mod links;
 mod pace;
 pub mod scene;
 mod summary;
@@ -39,13 +40,15 @@ pub use becomingone_record as record;
 #[cfg(feature = "rerun")]
 pub use becomingone_rerun as rerun;
 pub use becomingone_systems as systems;
+#[cfg(feature = "udp")]
+pub use becomingone_udp as udp;
 pub use bevy_app as app;
 pub use bevy_ecs as ecs;
 pub use engine::{CoherenceEngine, EngineError, StopHandle};
 /// Vectors and rotations, as poses and measurements have them.
 pub use glam;
 pub use pace::Pace;
-pub use summary::{AgentSummary, KernelSummary, SensorSummary, Summary, TrackSummary};
+pub use summary::{AgentSummary, KernelSummary, LinkSummary, SensorSummary, Summary, TrackSummary};
 
 /// What a plugin of yours needs.
 pub mod prelude {

@@ -3,6 +3,7 @@
 use becomingone_components::body::{Pose, Travel, TruePose};
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::Goals;
+use becomingone_components::link::Link;
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
@@ -123,6 +124,43 @@ pub struct SensorSummary {
     pub stale: u64,
     /// Readings that were not finite.
     pub non_finite: u64,
+    /// Of a sensor whose readings come from outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkSummary>,
+}
+
+/// What a sensor's link came to; see [`Counts`](becomingone_components::link::Counts).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LinkSummary {
+    /// How it is at the end.
+    pub state: String,
+    /// Whether it has been silent for too long, at the end.
+    pub stale: bool,
+    /// Readings that never came.
+    pub gaps: u64,
+    /// Of the dropped ones, those that came after a later one.
+    pub reordered: u64,
+    /// Readings that came once more.
+    pub duplicates: u64,
+    /// What came and was no reading.
+    pub garbage: u64,
+    /// Times that the sender began anew.
+    pub restarts: u64,
+}
+
+impl LinkSummary {
+    fn of(link: &Link) -> Self {
+        let counts = link.counts;
+        Self {
+            state: link.state.to_string(),
+            stale: link.stale,
+            gaps: counts.gaps,
+            reordered: counts.reordered,
+            duplicates: counts.duplicates,
+            garbage: counts.garbage,
+            restarts: counts.restarts,
+        }
+    }
 }
 
 impl Summary {
@@ -179,6 +217,7 @@ impl AgentSummary {
                     dropped: stats.dropped,
                     stale: stats.stale,
                     non_finite: stats.non_finite,
+                    link: world.get::<Link>(child).map(LinkSummary::of),
                 })
             })
             .collect();
@@ -345,6 +384,34 @@ impl fmt::Display for Summary {
                 ]);
             }
         }
-        write!(f, "\n{sensors}")
+        write!(f, "\n{sensors}")?;
+        let mut links = table(&[
+            "link",
+            "state",
+            "gaps",
+            "reordered",
+            "duplicates",
+            "garbage",
+            "restarts",
+        ]);
+        for a in &self.agents {
+            for s in &a.sensors {
+                let Some(link) = &s.link else { continue };
+                let silent = if link.stale { ", silent" } else { "" };
+                links.add_row(vec![
+                    Cell::new(format!("{}/{}", a.name, s.name)),
+                    Cell::new(format!("{}{silent}", link.state)),
+                    right(link.gaps),
+                    right(link.reordered),
+                    right(link.duplicates),
+                    right(link.garbage),
+                    right(link.restarts),
+                ]);
+            }
+        }
+        if links.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\n{links}")
     }
 }

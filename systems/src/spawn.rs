@@ -7,6 +7,7 @@ use crate::control::heading;
 use crate::control::pursuit::{PLAN_RATE_HZ, PlanRate};
 use crate::control::servo::Followed;
 use crate::hash::Roster;
+use crate::links::act::{Outward, SEND_RATE_HZ};
 use crate::links::{Delivery, name_links};
 use crate::physics::Physics;
 use crate::physics::joints::wants_states;
@@ -35,7 +36,9 @@ use becomingone_components::geodesy::TangentPlane;
 use becomingone_components::joints::{
     JointMotion, JointStates, JointTargets, JointsController, Servos,
 };
-use becomingone_components::link::{Muted, WhenSilent};
+use becomingone_components::link::{
+    Elsewhere, Muted, Resolved, ResolvedSources, Source, Watchdog, WhenSilent,
+};
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::{
     Agent, AgentSpec, BlendSpec, CoherenceSpec, ControllerSpec, FromScene, LoadedScene,
@@ -47,7 +50,7 @@ use becomingone_components::sensor::{
     Columns, Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Mount, Range, Reading,
     Sensor, SensorStats, Truth, Values,
 };
-use becomingone_components::time::{Rate, SimTime};
+use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_components::track::Track;
 use becomingone_components::vehicle::VehicleModel;
 use bevy_ecs::prelude::*;
@@ -118,6 +121,7 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
     named.sort();
     name_links(world, scene, &named);
     world.insert_resource(Roster(named));
+    resolve_sources(world, scene);
     world.run_schedule(Reset);
     Ok(())
 }
@@ -296,6 +300,7 @@ fn spawn_agent(
         ear.get_or_insert(entity);
     }
     world.entity_mut(agent).insert(ears);
+    spawn_drive_source(world, agent, spec);
     if let Some(controller) = &spec.controller {
         spawn_controller(world, agent, controller, robot, track);
     }
@@ -306,6 +311,63 @@ fn spawn_agent(
         spec,
         heard.map(|r| r.encoded()).unwrap_or_default(),
     )
+}
+
+/// Who carries out what an agent's drive is told.
+fn spawn_drive_source(world: &mut World, agent: Entity, spec: &AgentSpec) {
+    let tick_ns = world.resource::<SimTime>().tick_ns;
+    let Some(&DrivenBy(actuator)) = world.get::<DrivenBy>(agent) else {
+        return;
+    };
+    let mut actuator = world.entity_mut(actuator);
+    actuator.insert(spec.drive_source.clone());
+    if !spec.drive_source.is_sim() {
+        actuator.insert(Elsewhere);
+    }
+    if spec.drive_source.has_link() {
+        actuator.insert(Outward::new(tick_ns));
+    }
+}
+
+/// What was decided for every sensor and drive.
+fn resolve_sources(world: &mut World, scene: &Scene) {
+    let mut rows = Vec::new();
+    for spec in &scene.agents {
+        for sensor in &spec.sensors {
+            let mut values = format!("{} Hz", sensor.rate_hz);
+            if let Source::Driver(..) = sensor.source {
+                values += &format!(", queue {:?}", sensor.queue);
+            }
+            if sensor.source.has_link() {
+                values += &format!(
+                    ", silent after {:.3} s: {:?}",
+                    silent_after_ns(sensor) as f64 / NS_PER_S as f64,
+                    sensor.silence.then
+                );
+            }
+            rows.push(Resolved {
+                entity: format!("{}/{}", spec.name, sensor.name),
+                kind: sensor.kind.name().to_owned(),
+                source: sensor.source.to_string(),
+                values,
+            });
+        }
+        let name = format!("{}/drive", spec.name);
+        let roster = &world.resource::<Roster>().0;
+        if roster.binary_search_by(|(n, _)| n.cmp(&name)).is_ok() {
+            let values = match spec.drive_source {
+                Source::Driver(..) => format!("{SEND_RATE_HZ} Hz at most"),
+                _ => String::new(),
+            };
+            rows.push(Resolved {
+                entity: name,
+                kind: "drive".to_owned(),
+                source: spec.drive_source.to_string(),
+                values,
+            });
+        }
+    }
+    world.insert_resource(ResolvedSources(rows));
 }
 
 /// Where the root link starts: the scene places the robot's lowest point and its forward direction.
@@ -429,6 +491,7 @@ fn spawn_sensor(
             FromScene,
             ChildOf(agent),
             Sensor { agent, link },
+            sensor.source.clone(),
             Mount(mount),
             Rate::new(sensor.rate_hz),
             SensorStats::default(),
@@ -544,11 +607,22 @@ fn add_reading<T: Measurement>(
     }
     sensor.insert((
         Reading::with_capacity(spec.queue.capacity(), blank.clone()),
-        Delivery::of::<T>(),
+        Delivery::like(&blank),
+        Watchdog {
+            after_ns: silent_after_ns(spec),
+            then: spec.silence.then,
+        },
     ));
     if spec.silence.then == WhenSilent::FallBackToSim {
         sensor.insert((Truth(blank), model, Muted));
     }
+}
+
+/// Without a reading for so long, a sensor is silent (ns).
+fn silent_after_ns(spec: &SensorSpec) -> u64 {
+    let after_s = spec.silence.after_s;
+    let after_s = after_s.unwrap_or_else(|| (5.0 / spec.rate_hz).max(0.1));
+    (after_s * NS_PER_S as f64) as u64
 }
 
 fn spawn_controller(

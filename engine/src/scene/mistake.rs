@@ -124,6 +124,19 @@ impl<'n, 's> Mistakes<'n, 's> {
         source.map_or(Path::new(""), |s| &s.folder)
     }
 
+    /// File, line and column of a place; 0 in an argument.
+    pub(super) fn place(&self, spot: Spot) -> (String, [usize; 2]) {
+        let Some(of) = self.sources.get(spot.source) else {
+            return (String::new(), [0, 0]);
+        };
+        if !of.is_file {
+            return (of.name.clone(), [0, 0]);
+        }
+        let at = of.text.floor_char_boundary(spot.offset);
+        let (line, column) = byte_place(of.text.as_bytes(), at);
+        (of.name.clone(), [line, column])
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

@@ -26,7 +26,7 @@ use becomingone_components::joints::Servos;
 use becomingone_components::link::{Queue, Silence, Source};
 use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, ControllerSpec, DriveSpec, FORMAT_VERSION, LoadedScene, ObstacleSpec,
-    Scene, SensorKind, SensorSpec, WorldSpec,
+    Scene, SensorKind, SensorSpec, WorldSpec, Written,
 };
 use becomingone_components::track::Track;
 use becomingone_components::vehicle::VehicleModel;
@@ -42,6 +42,8 @@ use mistake::Mistakes;
 pub use mistake::{Mistake, Place};
 pub use overlay::Overlays;
 pub use resolved::{held, resolved, to_ron};
+pub(crate) use text::explain;
+use tree::{Node, Shape};
 pub use vehicle::MAX_VEHICLE_BYTES;
 
 /// Largest scene file that is read (bytes).
@@ -139,6 +141,7 @@ fn read(
             "found no agent with a model; expected one, for the other model to stand in",
         );
     }
+    let written = written(&scene, &root, &mistakes);
     let loaded = if sound {
         let loader = Loader {
             files,
@@ -152,9 +155,66 @@ fn read(
         None
     };
     match loaded {
-        Some(loaded) if mistakes.is_empty() => Ok(loaded),
+        Some(loaded) if mistakes.is_empty() => Ok(LoadedScene { written, ..loaded }),
         _ => Err(SceneError::Mistakes(mistakes.told())),
     }
+}
+
+/// Where every source that has a link was written, by the stable name of its sensor or drive.
+fn written(
+    scene: &Scene,
+    root: &Node<'_>,
+    mistakes: &Mistakes<'_, '_>,
+) -> BTreeMap<String, Written> {
+    let mut all = BTreeMap::new();
+    let mut keep = |name: String, source: &Source, path: String| {
+        if !source.has_link() {
+            return;
+        }
+        let spot = root.spot_of(&path);
+        let config = match (source, root.at(&path).map(Node::shape)) {
+            (
+                Source::Driver(..),
+                Some(Shape::Variant {
+                    inside: Some(inside),
+                    ..
+                }),
+            ) => match inside.shape() {
+                Shape::List { items, .. } => items.get(1).map(|c| c.spelled().from),
+                _ => None,
+            },
+            _ => None,
+        };
+        let pieces = config.into_iter().flatten();
+        let placed = |spot| mistakes.place(spot);
+        all.insert(
+            name,
+            Written {
+                source: placed(spot),
+                config: pieces
+                    .map(|(at, spot)| {
+                        let (file, place) = placed(spot);
+                        (at, file, place)
+                    })
+                    .collect(),
+            },
+        );
+    };
+    for (i, agent) in scene.agents.iter().enumerate() {
+        for (k, sensor) in agent.sensors.iter().enumerate() {
+            keep(
+                format!("{}/{}", agent.name, sensor.name),
+                &sensor.source,
+                format!("agents[{i}].sensors[{k}].source"),
+            );
+        }
+        keep(
+            format!("{}/drive", agent.name),
+            &agent.drive_source,
+            format!("agents[{i}].drive_source"),
+        );
+    }
+    all
 }
 
 /// A robot on a plane, put down undriven: what a description alone gives.

@@ -225,11 +225,22 @@ impl<'a> Node<'a> {
 
     /// Where the value at a path stands, as `agents[0].sensors[1].rate_hz`, or the nearest that holds it.
     pub(super) fn spot_of(&self, path: &str) -> Spot {
+        self.nearest(path).0.spot
+    }
+
+    /// The value at a path.
+    pub(super) fn at(&self, path: &str) -> Option<&Self> {
+        let (node, whole) = self.nearest(path);
+        whole.then_some(node)
+    }
+
+    /// The value at a path or the nearest that holds it, and whether it is the value itself.
+    fn nearest(&self, path: &str) -> (&Self, bool) {
         let mut node = self;
         for part in path.split(['.', '[']).filter(|p| !p.is_empty()) {
             if node.shape.get().is_none() {
                 let Some(shape) = node.text.and_then(|t| open(t, node.spot, MOST)) else {
-                    break;
+                    return (node, false);
                 };
                 node.shape.get_or_init(|| shape);
             }
@@ -247,10 +258,10 @@ impl<'a> Node<'a> {
             };
             match next {
                 Some(next) => node = next,
-                None => break,
+                None => return (node, false),
             }
         }
-        node.spot
+        (node, true)
     }
 }
 

@@ -135,6 +135,10 @@ fn kind(what: &What) -> &'static str {
         What::Released => "Released",
         What::Parted => "Parted",
         What::Agreed => "Agreed",
+        What::FellSilent(_) => "FellSilent",
+        What::SpeaksAgain(_) => "SpeaksAgain",
+        What::MadeSafe(_) => "MadeSafe",
+        What::CommandedAgain => "CommandedAgain",
         What::Recalled { .. } => "Recalled",
     }
 }

@@ -75,9 +75,8 @@ pub fn react(
         if *reaction != next {
             *reaction = next;
         }
-        if command.0 != next.twist {
-            command.0 = next.twist;
-        }
+        // Also where it is the same: who writes is not silent.
+        command.0 = next.twist;
     }
 }
 

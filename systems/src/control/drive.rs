@@ -6,6 +6,7 @@ use crate::physics::{Bodies, Physics};
 use becomingone_components::actuator::Command;
 use becomingone_components::body::Model;
 use becomingone_components::drive::{Drive, DriveState, Twist2};
+use becomingone_components::link::Elsewhere;
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
 
@@ -26,13 +27,16 @@ pub struct DriveRate(pub Rate);
 pub fn turn_wheels(
     mut physics: ResMut<Physics>,
     time: Res<SimTime>,
-    mut drives: Query<(
-        &ChildOf,
-        &Drive,
-        &Command<Twist2>,
-        &mut DriveRate,
-        &mut DriveState,
-    )>,
+    mut drives: Query<
+        (
+            &ChildOf,
+            &Drive,
+            &Command<Twist2>,
+            &mut DriveRate,
+            &mut DriveState,
+        ),
+        Without<Elsewhere>,
+    >,
     robots: Query<(&Bodies, &Model)>,
 ) {
     for (of, drive, command, mut rate, mut state) in &mut drives {

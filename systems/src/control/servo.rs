@@ -9,6 +9,7 @@ use becomingone_components::control::DrivenBy;
 use becomingone_components::joints::{
     JointMotion, JointStates, JointTargets, JointsController, Servos,
 };
+use becomingone_components::link::Elsewhere;
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
 use std::f64::consts::{PI, TAU};
@@ -50,7 +51,10 @@ fn at(motion: &JointMotion, ease_s: f64, t_s: f64) -> (f64, f64) {
 pub fn turn_joints(
     mut physics: ResMut<Physics>,
     time: Res<SimTime>,
-    mut actuators: Query<(&ChildOf, &Servos, &mut Followed, Ref<Command<JointTargets>>)>,
+    mut actuators: Query<
+        (&ChildOf, &Servos, &mut Followed, Ref<Command<JointTargets>>),
+        Without<Elsewhere>,
+    >,
     robots: Query<(&Bodies, &Model, &JointStates)>,
 ) {
     for (of, servos, mut followed, command) in &mut actuators {

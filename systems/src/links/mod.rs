@@ -1,15 +1,47 @@
 //! The seam to the outside: one door in.
 //!
+//! - [`driver`]: what a driver is, and which kinds there are; `thread`: what it runs on.
+//! - [`queue`]: what waits for the tick, with [`sequence`]: what did not come, came late or twice.
+//! - [`clock`]: a device's clock on the run's.
+//! - [`live`]: the tick's end of a queue, and of a recording that is read as time passes.
 //! - [`Door`]: where frames come from: live [`Inlet`]s, or a [`Journal`] that was kept of them.
 //! - [`ingest`]: takes them in the order (link, sequence), keeps them in [`Entered`], and applies them.
+//! - [`watch`]: who fell silent.
+//! - [`act`]: commands on their way out.
+//! - [`open`]: all of it for the links of a scene.
 
-use crate::hash::Roster;
+pub mod act;
+pub mod clock;
+pub mod driver;
+pub mod live;
+pub mod open;
+pub mod queue;
+pub mod sequence;
+mod thread;
+pub mod watch;
+
+pub use act::{ActuatorEnd, Outgoing};
+pub use driver::{
+    ConfigError, Driver, DriverError, DriverKind, Drivers, LinkEnd, RegisterDriver, Whose,
+    read_config,
+};
+pub use live::{RecordedRow, Recording};
+pub use open::{OpenError, OpenLinks, Outlets, Port, rest};
+pub use queue::{Sample, SensorEnd};
+pub use thread::{Context, RunClock};
+
+use crate::hash::{Bits, HashState, RegisterState, Roster};
 use crate::tick::{Reset, Tick, TickSystems};
 use becomingone_components::control::Stick;
-use becomingone_components::link::{Entered, Frame, HAND, Link, LinkName, Links, Payload};
+use becomingone_components::drive::Twist2;
+use becomingone_components::joints::JointTargets;
+use becomingone_components::link::{
+    Entered, Frame, HAND, Link, LinkName, Links, Payload, ResolvedSources, Watchdog,
+};
 use becomingone_components::scene::Scene;
-use becomingone_components::sensor::{Measurement, Reading, SensorStats};
+use becomingone_components::sensor::{Measurement, Reading, SensorStats, Values};
 use becomingone_components::time::SimTime;
+use becomingone_components::vehicle::Ackermann;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 
@@ -21,12 +53,29 @@ impl Plugin for LinksPlugin {
         app.init_resource::<Entered>()
             .init_resource::<Links>()
             .init_resource::<Door>()
+            .init_resource::<Drivers>()
+            .init_resource::<ResolvedSources>()
+            .register_state::<Link>("link")
             .add_systems(Reset, begin)
             .add_systems(
                 Tick,
-                ingest
-                    .in_set(TickSystems::Ingest)
-                    .run_if(something_may_enter),
+                (
+                    ingest.run_if(something_may_enter),
+                    watch::watch.run_if(any_with_component::<Watchdog>),
+                )
+                    .chain()
+                    .in_set(TickSystems::Ingest),
+            )
+            .add_systems(
+                Tick,
+                (
+                    act::send::<Twist2>,
+                    act::send::<Ackermann>,
+                    act::send::<JointTargets>,
+                )
+                    .chain()
+                    .in_set(TickSystems::Act)
+                    .run_if(any_with_component::<act::Outward>),
             );
     }
 }
@@ -211,18 +260,25 @@ fn apply(world: &mut World, frame: &Frame) {
             let Some(sensor) = entity(world, frame.link) else {
                 return;
             };
-            let Some(&Delivery(deliver)) = world.get(sensor) else {
+            let Some(&delivery) = world.get::<Delivery>(sensor) else {
                 return;
             };
             let mut sensor = world.entity_mut(sensor);
-            deliver(&mut sensor, frame, numbers);
+            (delivery.deliver)(&mut sensor, frame, numbers);
             if let Some(mut link) = sensor.get_mut::<Link>() {
                 link.last_ns = Some(frame.arrival_ns);
+                link.received += 1;
             }
         }
         Payload::State(state) => change(world, frame.link, |link| link.state = *state),
         Payload::Clock(clock) => change(world, frame.link, |link| link.clock = *clock),
-        Payload::Counts(counts) => change(world, frame.link, |link| link.counts = *counts),
+        Payload::Counts(counts) => {
+            change(world, frame.link, |link| link.counts = *counts);
+            let sensor = entity(world, frame.link);
+            if let Some(mut stats) = sensor.and_then(|e| world.get_mut::<SensorStats>(e)) {
+                stats.dropped = counts.dropped;
+            }
+        }
     }
 }
 
@@ -239,12 +295,31 @@ fn change(world: &mut World, link: u32, change: impl FnOnce(&mut Link)) {
 
 /// How a frame's numbers become the reading of a sensor, whose kind is known where it is spawned.
 #[derive(Component, Clone, Copy)]
-pub(crate) struct Delivery(fn(&mut EntityWorldMut<'_>, &Frame, &[f64]));
+pub(crate) struct Delivery {
+    deliver: fn(&mut EntityWorldMut<'_>, &Frame, &[f64]),
+    /// How many numbers a reading has.
+    numbers: usize,
+    /// Whether some of them may have no value.
+    with_gaps: bool,
+}
 
 impl Delivery {
-    /// To a reading of this kind.
-    pub(crate) fn of<T: Measurement>() -> Self {
-        Self(deliver::<T>)
+    /// To readings like this one.
+    pub(crate) fn like<T: Measurement>(blank: &T) -> Self {
+        let mut numbers = 0;
+        blank.visit(&mut |_| numbers += 1);
+        Self {
+            deliver: deliver::<T>,
+            numbers,
+            with_gaps: T::KIND == Values::KIND,
+        }
+    }
+}
+
+impl HashState for Link {
+    fn bits(&self, bits: &mut Bits) {
+        bits.u64(self.state as u64);
+        bits.u64(u64::from(self.stale));
     }
 }
 

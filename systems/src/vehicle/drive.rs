@@ -4,6 +4,7 @@ use super::build::RayCastVehicle;
 use crate::control::drive::DriveRate;
 use crate::physics::{Bodies, Physics};
 use becomingone_components::actuator::Command;
+use becomingone_components::link::Elsewhere;
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{
     Ackermann, STANDARD_GRAVITY_M_S2, Vehicle, VehicleModel, VehicleState,
@@ -25,14 +26,17 @@ pub const AIR_KG_M3: f64 = 1.225;
 pub fn actuate(
     physics: Res<Physics>,
     time: Res<SimTime>,
-    mut vehicles: Query<(
-        &ChildOf,
-        &Vehicle,
-        &Command<Ackermann>,
-        &mut DriveRate,
-        &mut VehicleState,
-        &mut RayCastVehicle,
-    )>,
+    mut vehicles: Query<
+        (
+            &ChildOf,
+            &Vehicle,
+            &Command<Ackermann>,
+            &mut DriveRate,
+            &mut VehicleState,
+            &mut RayCastVehicle,
+        ),
+        Without<Elsewhere>,
+    >,
     agents: Query<&Bodies>,
 ) {
     for (of, vehicle, command, mut rate, mut state, mut rays) in &mut vehicles {

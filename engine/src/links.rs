@@ -1,0 +1,477 @@
+//! From the sources of a scene to links that can be opened: which driver, which recording, and what is wrong with them.
+
+use crate::scene::{Mistake, Place, SceneError, explain};
+use becomingone_components::link::{Config, Queue, Source};
+use becomingone_components::scene::{LoadedScene, SensorSpec, Written};
+use becomingone_model::did_you_mean;
+use becomingone_systems::links::{ConfigError, Drivers, Port, Recording, Whose};
+use bevy_app::App;
+
+/// Kinds of driver that this program could have, and the Cargo feature of each.
+const KINDS: [(&str, &str); 1] = [("udp", "udp")];
+
+/// Registers the kinds of driver that were built in.
+pub(crate) fn register(app: &mut App) {
+    #[cfg(feature = "udp")]
+    app.add_plugins(becomingone_udp::UdpPlugin);
+    #[cfg(not(feature = "udp"))]
+    let _ = app;
+}
+
+/// The kinds of driver that were built in, and those that were not with the feature that they need.
+pub(crate) fn kinds() -> Vec<(&'static str, &'static str, bool)> {
+    let mut app = App::empty();
+    register(&mut app);
+    let drivers = app.world().get_resource::<Drivers>();
+    KINDS
+        .iter()
+        .map(|&(kind, feature)| {
+            let there = drivers.is_some_and(|d| d.0.contains_key(kind));
+            (kind, feature, there)
+        })
+        .collect()
+}
+
+/// Whether readings come, or commands go, at a pace that is not the run's.
+pub(crate) fn has_drivers(loaded: &LoadedScene) -> bool {
+    sources(loaded).any(|(_, source, _)| matches!(source, Source::Driver(..)))
+}
+
+/// Stable name, source, and the sensor; none for a drive.
+fn sources(loaded: &LoadedScene) -> impl Iterator<Item = (String, &Source, Option<&SensorSpec>)> {
+    loaded.scene.agents.iter().flat_map(|agent| {
+        let sensors = agent.sensors.iter();
+        let sensors = sensors.map(|s| (format!("{}/{}", agent.name, s.name), &s.source, Some(s)));
+        let drive = (format!("{}/drive", agent.name), &agent.drive_source, None);
+        sensors.chain([drive])
+    })
+}
+
+/// What the sources of a scene ask for.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub(crate) ports: Vec<Port>,
+    pub(crate) recordings: Vec<(String, Box<dyn Recording>)>,
+}
+
+impl Plan {
+    /// Finds the drivers and opens the recordings; no port is taken yet.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes, with their places.
+    pub(crate) fn of(loaded: &LoadedScene, drivers: &Drivers) -> Result<Self, SceneError> {
+        let mut plan = Self::default();
+        let mut mistakes = Vec::new();
+        for (name, source, sensor) in sources(loaded) {
+            let written = loaded.written.get(&name);
+            let wrong = match source {
+                Source::Sim | Source::Off => continue,
+                Source::Driver(kind, config) => {
+                    let whose = match sensor {
+                        Some(_) => Whose::Sensor(&name),
+                        None => Whose::Actuator(&name),
+                    };
+                    let queue = sensor.map_or_else(Queue::default, |s| s.queue);
+                    plan.driver(kind, config, whose, queue, drivers, written)
+                }
+                Source::Replay { .. } => sensor.map_or(Ok(()), |sensor| {
+                    recorded::open(source, sensor, &name)
+                        .map(|recording| plan.recordings.push((name.clone(), recording)))
+                        .map_err(|message| at_source(&name, written, message))
+                }),
+            };
+            mistakes.extend(wrong.err());
+        }
+        if mistakes.is_empty() {
+            Ok(plan)
+        } else {
+            Err(SceneError::Mistakes(mistakes))
+        }
+    }
+
+    fn driver(
+        &mut self,
+        kind: &str,
+        Config(config): &Config,
+        whose: Whose<'_>,
+        queue: Queue,
+        drivers: &Drivers,
+        written: Option<&Written>,
+    ) -> Result<(), Mistake> {
+        let (Whose::Sensor(name) | Whose::Actuator(name)) = whose;
+        let Some((&known, driver)) = drivers.0.get_key_value(kind) else {
+            return Err(at_source(name, written, unknown(kind, drivers)));
+        };
+        let port = driver.port(config, whose).map_err(|error| match error {
+            ConfigError::Meaning(text) => match written.and_then(|w| config_place(w, config, 0)) {
+                Some(place) => Mistake {
+                    place: Some(place),
+                    message: format!("{name}: {text}"),
+                },
+                None => at_source(name, written, text),
+            },
+            ConfigError::Text(error) => {
+                let at = offset(config, error.span.start.line, error.span.start.col);
+                let text = explain(&error.code);
+                match written.and_then(|w| config_place(w, config, at)) {
+                    Some(place) => Mistake {
+                        place: Some(place),
+                        message: format!("{name}: {text}"),
+                    },
+                    None => at_source(name, written, text),
+                }
+            }
+        })?;
+        let source = (name.to_owned(), queue, config.clone());
+        let same = |p: &&mut Port| p.name == known && p.port == port;
+        match self.ports.iter_mut().find(same) {
+            Some(shared) => shared.sources.push(source),
+            None => self.ports.push(Port {
+                name: known,
+                kind: driver.clone(),
+                port,
+                sources: vec![source],
+            }),
+        }
+        Ok(())
+    }
+}
+
+/// A mistake of a source as a whole.
+pub(crate) fn at_source(
+    name: &str,
+    written: Option<&Written>,
+    message: impl std::fmt::Display,
+) -> Mistake {
+    Mistake {
+        place: written.map(|w| place(&w.source.0, w.source.1)),
+        message: format!("{name}: {message}"),
+    }
+}
+
+fn place(file: &str, [line, column]: [usize; 2]) -> Place {
+    Place {
+        file: file.to_owned(),
+        line,
+        column,
+    }
+}
+
+fn unknown(kind: &str, drivers: &Drivers) -> String {
+    if let Some((_, feature)) = KINDS.iter().find(|(k, _)| *k == kind) {
+        return format!(
+            "found driver `{kind}`, which this program was built without; expected it to be built with the Cargo feature `{feature}`"
+        );
+    }
+    let known: Vec<&str> = drivers.0.keys().copied().collect();
+    let listed: Vec<String> = known.iter().map(|k| format!("`{k}`")).collect();
+    let expected = match listed.len() {
+        0 => "none: this program was built without drivers".to_owned(),
+        _ => format!("one of {}", listed.join(", ")),
+    };
+    format!(
+        "found unknown driver `{kind}`; expected {expected}{}",
+        did_you_mean(kind, known)
+    )
+}
+
+/// The byte of a line and column, both from 1.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let start = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum::<usize>();
+    let rest = text.get(start..).unwrap_or_default();
+    let within = rest.char_indices().nth(column.saturating_sub(1));
+    start + within.map_or(rest.len(), |(k, _)| k)
+}
+
+/// Where a byte of a configuration was written.
+fn config_place(written: &Written, config: &str, at: usize) -> Option<Place> {
+    let piece = written.config.iter().rev().find(|(from, ..)| *from <= at);
+    let (from, file, [line, column]) = piece?;
+    let (mut line, mut column) = (*line, *column);
+    for c in config.get(*from..at.min(config.len()))?.chars() {
+        column += 1;
+        if c == '\n' {
+            (line, column) = (line + 1, 1);
+        }
+    }
+    Some(place(file, [line, column]))
+}
+
+/// Recordings that are read as time passes.
+#[cfg(feature = "replay")]
+mod recorded {
+    use super::{SensorSpec, Source};
+    use crate::assets::{Assets, BUILT_IN};
+    use becomingone_components::scene::SensorKind;
+    use becomingone_components::sensor::{
+        Contact, Encoders, Field, Gnss, Imu, MagneticField, Measurement, Range, Scan, Values,
+    };
+    use becomingone_components::time::NS_PER_S;
+    use becomingone_model::{Files as _, did_you_mean};
+    use becomingone_replay::{Readings, Row, Table, TableError, Wanted};
+    use becomingone_systems::links::{RecordedRow, Recording};
+    use std::path::{Path, PathBuf};
+
+    pub(super) fn open(
+        source: &Source,
+        sensor: &SensorSpec,
+        name: &str,
+    ) -> Result<Box<dyn Recording>, String> {
+        let Source::Replay {
+            file,
+            topic,
+            time,
+            columns,
+        } = source
+        else {
+            return Err("found no recording".to_owned());
+        };
+        let path = unpacked(Path::new(file))?;
+        let is_mcap = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("mcap"));
+        if is_mcap && columns.is_empty() && time.is_none() {
+            let said = Said {
+                name: name.to_owned(),
+                file: path,
+                topic: topic.clone().unwrap_or_else(|| format!("/{name}")),
+                fields: fields(&sensor.kind).iter().map(|f| f.name).collect(),
+                readings: None,
+            };
+            let readings = said.open().map_err(|e| e.to_string())?;
+            return Ok(Box::new(Said {
+                readings: Some(readings),
+                ..said
+            }));
+        }
+        let names: Vec<String> = if columns.is_empty() {
+            names(&sensor.kind).ok_or_else(|| {
+                format!(
+                    "found no `columns`; expected those of the {} in their order",
+                    sensor.kind.name()
+                )
+            })?
+        } else {
+            columns.clone()
+        };
+        let mut recorded = Recorded {
+            name: name.to_owned(),
+            file: path,
+            wanted: Wanted {
+                time: time.clone(),
+                ..Wanted::default()
+            },
+            columns: Vec::new(),
+            period_ns: NS_PER_S as f64 / sensor.rate_hz,
+            table: None,
+            row: Row::default(),
+            first_ns: None,
+        };
+        let table = recorded.table()?;
+        for wanted in &names {
+            let channels = table.channels();
+            let Some(k) = channels.iter().position(|c| c == wanted) else {
+                return Err(format!(
+                    "found no column of numbers `{wanted}` in {file}; expected one of {}{}",
+                    channels.join(", "),
+                    did_you_mean(wanted, channels.iter().map(String::as_str))
+                ));
+            };
+            recorded.columns.push(k);
+        }
+        let expected = super::numbers(&sensor.kind);
+        if expected.is_some_and(|n| n != names.len()) {
+            return Err(format!(
+                "found {} columns; expected {}, as many as {} has numbers",
+                names.len(),
+                expected.unwrap_or_default(),
+                sensor.kind.name()
+            ));
+        }
+        recorded.table = Some(table);
+        Ok(Box::new(recorded))
+    }
+
+    /// The numbers of a kind.
+    fn fields(kind: &SensorKind) -> &'static [Field] {
+        match kind {
+            SensorKind::Imu { .. } => Imu::FIELDS,
+            SensorKind::Encoders { .. } => Encoders::FIELDS,
+            SensorKind::Lidar { .. } => Scan::FIELDS,
+            SensorKind::Contact {} => Contact::FIELDS,
+            SensorKind::Gnss { .. } => Gnss::FIELDS,
+            SensorKind::Range { .. } => Range::FIELDS,
+            SensorKind::Magnetometer { .. } => MagneticField::FIELDS,
+            SensorKind::Values { .. } => Values::FIELDS,
+        }
+    }
+
+    /// The columns of a kind, where their names tell them apart.
+    fn names(kind: &SensorKind) -> Option<Vec<String>> {
+        match kind {
+            SensorKind::Values { fields } => Some(fields.iter().map(|f| f.name.clone()).collect()),
+            SensorKind::Encoders { .. } | SensorKind::Lidar { .. } => None,
+            kind => Some(fields(kind).iter().map(|f| f.name.to_owned()).collect()),
+        }
+    }
+
+    /// What a sensor said in one of our own recordings: at the same ticks, bit for bit.
+    struct Said {
+        name: String,
+        file: PathBuf,
+        topic: String,
+        fields: Vec<&'static str>,
+        readings: Option<Readings>,
+    }
+
+    impl Said {
+        fn open(&self) -> Result<Readings, TableError> {
+            Readings::open(&self.file, &self.topic, &self.fields)
+        }
+    }
+
+    impl Recording for Said {
+        fn next(&mut self) -> Option<RecordedRow> {
+            match self.readings.as_mut()?.read() {
+                Ok(row) => row.map(|row| RecordedRow {
+                    at_ns: row.arrival_ns,
+                    source_ns: row.source_ns,
+                    numbers: row.numbers,
+                }),
+                Err(error) => {
+                    log::error!("{}: {error}", self.name);
+                    None
+                }
+            }
+        }
+
+        fn rewind(&mut self) {
+            self.readings = self
+                .open()
+                .inspect_err(|error| log::error!("{}: {error}", self.name))
+                .ok();
+        }
+    }
+
+    /// A file on the disk: what is built in is written to one.
+    fn unpacked(file: &Path) -> Result<PathBuf, String> {
+        if !file.starts_with(BUILT_IN) {
+            return Ok(file.to_path_buf());
+        }
+        let bytes = Assets
+            .read(file)
+            .map_err(|e| format!("{}: {e}", file.display()))?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let sum = xxhash_rust::xxh3::xxh3_64(&bytes);
+        let path = std::env::temp_dir().join(format!("becomingone-{sum:016x}-{name}"));
+        if std::fs::metadata(&path).is_ok_and(|m| m.len() == bytes.len() as u64) {
+            return Ok(path);
+        }
+        // Two runs may do this at once: each writes its own, and puts it there whole.
+        let own = path.with_extension(format!("{}", std::process::id()));
+        std::fs::write(&own, &bytes)
+            .and_then(|()| std::fs::rename(&own, &path))
+            .map_err(|e| format!("{}: {e}", path.display()))?;
+        Ok(path)
+    }
+
+    struct Recorded {
+        name: String,
+        file: PathBuf,
+        wanted: Wanted,
+        /// Of each number, its place in a row.
+        columns: Vec<usize>,
+        /// Between two rows, where they bear no stamps (ns).
+        period_ns: f64,
+        table: Option<Table>,
+        row: Row,
+        first_ns: Option<i64>,
+    }
+
+    impl Recorded {
+        fn table(&self) -> Result<Table, String> {
+            Table::open(&self.file, &self.wanted).map_err(|e| e.to_string())
+        }
+    }
+
+    impl Recording for Recorded {
+        fn next(&mut self) -> Option<RecordedRow> {
+            let table = self.table.as_mut()?;
+            loop {
+                match table.read(&mut self.row) {
+                    Ok(true) => {}
+                    Ok(false) => return None,
+                    Err(error) => {
+                        log::error!("{}: {error}", self.name);
+                        return None;
+                    }
+                }
+                let at_ns = if table.time().is_some() {
+                    // A row without a stamp has no place in time.
+                    let Some(t_ns) = self.row.t_ns else {
+                        continue;
+                    };
+                    let first_ns = *self.first_ns.get_or_insert(t_ns);
+                    u64::try_from(t_ns.saturating_sub(first_ns)).unwrap_or(0)
+                } else {
+                    (self.row.number as f64 * self.period_ns).round() as u64
+                };
+                let value = |&k: &usize| self.row.values.get(k).copied().flatten();
+                return Some(RecordedRow {
+                    at_ns,
+                    source_ns: at_ns,
+                    numbers: self
+                        .columns
+                        .iter()
+                        .map(|k| value(k).unwrap_or(f64::NAN))
+                        .collect(),
+                });
+            }
+        }
+
+        fn rewind(&mut self) {
+            self.first_ns = None;
+            self.table = match self.table() {
+                Ok(table) => Some(table),
+                Err(error) => {
+                    log::error!("{}: {error}", self.name);
+                    None
+                }
+            };
+        }
+    }
+}
+
+#[cfg(not(feature = "replay"))]
+mod recorded {
+    use super::{SensorSpec, Source};
+    use becomingone_systems::links::Recording;
+
+    pub(super) fn open(_: &Source, _: &SensorSpec, _: &str) -> Result<Box<dyn Recording>, String> {
+        Err(
+            "found a recording; expected this program to be built with the Cargo feature `replay`"
+                .to_owned(),
+        )
+    }
+}
+
+/// How many numbers a reading of a kind has, where the scene alone says it.
+#[cfg(feature = "replay")]
+fn numbers(kind: &becomingone_components::scene::SensorKind) -> Option<usize> {
+    use becomingone_components::scene::SensorKind;
+    match kind {
+        SensorKind::Imu { .. } => Some(6),
+        SensorKind::Lidar { rays, .. } => Some(*rays as usize),
+        SensorKind::Contact {} => Some(2),
+        SensorKind::Gnss { .. } => Some(9),
+        SensorKind::Range { .. } => Some(1),
+        SensorKind::Magnetometer { .. } => Some(3),
+        SensorKind::Values { fields } => Some(fields.len()),
+        SensorKind::Encoders { .. } => None,
+    }
+}

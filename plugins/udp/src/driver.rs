@@ -1,0 +1,212 @@
+//! The sockets, and the threads that wait at them.
+
+use crate::protocol::{self, MOST_BYTES};
+use becomingone_systems::links::{
+    ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, LinkEnd, SensorEnd, Whose,
+    read_config,
+};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, Visitor};
+use std::collections::HashMap;
+use std::fmt;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+/// Between two looks whether the run is over.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// JSON datagrams; see the crate's page.
+pub struct UdpKind;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    #[serde(default)]
+    listen: Option<Address>,
+    #[serde(default)]
+    sensor: Option<String>,
+    #[serde(default)]
+    to: Option<Address>,
+}
+
+/// A port of this machine, or an address and a port.
+#[derive(Clone, Copy)]
+struct Address(SocketAddr);
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Written;
+        impl Visitor<'_> for Written {
+            type Value = Address;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a port as 5005, or an address and a port as \"127.0.0.1:5005\"")
+            }
+            fn visit_u64<E: serde::de::Error>(self, port: u64) -> Result<Address, E> {
+                let port = u16::try_from(port).ok().filter(|port| *port > 0);
+                let port = port.ok_or_else(|| {
+                    E::invalid_value(
+                        serde::de::Unexpected::Other("a port beyond 1 to 65535"),
+                        &self,
+                    )
+                })?;
+                Ok(Address(SocketAddr::new(
+                    IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    port,
+                )))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Address, E> {
+                let address = text.parse::<SocketAddr>().ok();
+                let address = address.filter(|a| a.port() > 0).map(Address);
+                address.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer
+            .deserialize_any(Written)
+            .map_err(D::Error::custom)
+    }
+}
+
+impl DriverKind for UdpKind {
+    fn port(&self, config: &str, whose: Whose<'_>) -> Result<String, ConfigError> {
+        let config: Config = read_config(config)?;
+        let meaning = |text: &str| Err(ConfigError::Meaning(text.to_owned()));
+        match (whose, config) {
+            (Whose::Sensor(_), Config { to: Some(_), .. }) => {
+                meaning("found `to` of a sensor; expected `listen: \"127.0.0.1:5005\"`")
+            }
+            (Whose::Sensor(_), Config { listen: None, .. }) => meaning(
+                "found no `listen`; expected `listen: \"127.0.0.1:5005\"`, where readings come to",
+            ),
+            (
+                Whose::Sensor(_),
+                Config {
+                    listen: Some(at), ..
+                },
+            ) => Ok(at.0.to_string()),
+            (
+                Whose::Actuator(name),
+                Config {
+                    to: Some(at),
+                    listen: None,
+                    sensor: None,
+                },
+            ) => Ok(format!("{} to {}", name, at.0)),
+            (Whose::Actuator(_), _) => meaning(
+                "found no `to`, or more than that; expected `to: \"127.0.0.1:5006\"`, where commands go to",
+            ),
+        }
+    }
+
+    fn open(&self, port: &str, ends: Vec<(String, LinkEnd)>) -> Result<Box<dyn Driver>, String> {
+        let mut listen = None;
+        let mut sensors: HashMap<String, SensorEnd> = HashMap::new();
+        for (config, end) in ends {
+            let config: Config = read_config(&config).map_err(|e| e.to_string())?;
+            match end {
+                LinkEnd::Actuator(end) => {
+                    let to = config.to.ok_or("found no `to`")?.0;
+                    return Ok(Box::new(Sender { to, end }));
+                }
+                LinkEnd::Sensor(end) => {
+                    listen = config.listen;
+                    let name = config.sensor.unwrap_or_else(|| end.name().to_owned());
+                    if let Some(other) = sensors.get(&name) {
+                        return Err(format!(
+                            "found datagrams of `{name}` for {} and for {}; expected another `sensor` for one of them",
+                            other.name(),
+                            end.name()
+                        ));
+                    }
+                    sensors.insert(name, end);
+                }
+            }
+        }
+        let listen = listen.ok_or("found no `listen`")?.0;
+        let socket = UdpSocket::bind(listen)
+            .and_then(|socket| socket.set_read_timeout(Some(LOOK)).map(|()| socket));
+        let socket = socket.map_err(|error| match error.kind() {
+            ErrorKind::AddrInUse => format!(
+                "found port {port} taken by another program, or another run; expected a free one"
+            ),
+            ErrorKind::AddrNotAvailable => {
+                format!("found {port}, which is no address of this machine; expected one that is")
+            }
+            _ => format!("found {port}, where nobody can listen: {error}; expected an address of this machine and a free port"),
+        })?;
+        Ok(Box::new(Receiver { socket, sensors }))
+    }
+}
+
+/// Hears the readings of all sensors of a port.
+struct Receiver {
+    socket: UdpSocket,
+    sensors: HashMap<String, SensorEnd>,
+}
+
+impl Driver for Receiver {
+    fn serve(&mut self, context: &Context) -> Result<(), DriverError> {
+        context.up();
+        let mut buffer = vec![0; MOST_BYTES];
+        let Some(clock) = self.sensors.values().next().cloned() else {
+            return Ok(());
+        };
+        while !context.cancelled() {
+            let length = match self.socket.recv_from(&mut buffer) {
+                Ok((length, _)) => length,
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
+                        continue;
+                    }
+                    _ => return Err(DriverError(error.to_string())),
+                },
+            };
+            // Before it is read: reading takes time.
+            let now_ns = clock.now_ns();
+            let read = protocol::reading(&buffer[..length]);
+            let known = read.and_then(|(name, sample)| Some((self.sensors.get(&*name)?, sample)));
+            match known {
+                Some((end, sample)) => end.push(now_ns, sample),
+                // Nobody knows whose it was to be: it shows with every sensor of the port.
+                None => self.sensors.values().for_each(SensorEnd::garbage),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sends the commands of one actuator.
+struct Sender {
+    to: SocketAddr,
+    end: ActuatorEnd,
+}
+
+impl Driver for Sender {
+    fn serve(&mut self, context: &Context) -> Result<(), DriverError> {
+        let failed = |error: std::io::Error| DriverError(error.to_string());
+        let here = match self.to {
+            SocketAddr::V4(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
+            SocketAddr::V6(_) => SocketAddr::from(([0u16; 8], 0)),
+        };
+        let socket = UdpSocket::bind(here).map_err(failed)?;
+        // Connected: a machine where nobody listens says so.
+        socket.connect(self.to).map_err(failed)?;
+        context.up();
+        while !context.cancelled() {
+            if let Some(command) = self.end.next(LOOK) {
+                socket
+                    .send(&protocol::command(self.end.name(), &command))
+                    .map_err(failed)?;
+                self.end.sent(command.sequence);
+            }
+        }
+        // The run's last word may have been put meanwhile.
+        if let Some(command) = self.end.next(Duration::ZERO) {
+            socket
+                .send(&protocol::command(self.end.name(), &command))
+                .map_err(failed)?;
+            self.end.sent(command.sequence);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+//! Commands on their way out: to a driver, if hardware is armed; the safe one where somebody fell silent.
+
+use super::Outlets;
+use becomingone_components::actuator::{Command, Order};
+use becomingone_components::event::{Happening, What};
+use becomingone_components::link::{Link, LinkState, Links, Source};
+use becomingone_components::sensor::Sensor;
+use becomingone_components::time::{NS_PER_S, Rate, SimTime};
+use bevy_ecs::prelude::*;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Commands a second, at most.
+pub const SEND_RATE_HZ: f64 = 100.0;
+/// A controller that wrote nothing for so long is silent (ns).
+pub const CONTROLLER_SILENT_NS: u64 = NS_PER_S / 2;
+
+/// A command as it leaves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outgoing {
+    /// Counts the commands of this actuator from 1.
+    pub sequence: u64,
+    /// When it was decided, on the run's clock (ns).
+    pub now_ns: u64,
+    /// What it is: `twist`, `ackermann`, `joints`.
+    pub kind: &'static str,
+    /// Whether it is the safe one, in place of the controller's.
+    pub safe: bool,
+    /// In the order of the kind.
+    pub numbers: Vec<f64>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    next: Option<Outgoing>,
+    /// The latest that the driver has sent.
+    sent: u64,
+}
+
+/// The driver's end of an actuator's link: only the newest command waits.
+#[derive(Clone)]
+pub struct ActuatorEnd {
+    name: Arc<str>,
+    slot: Arc<(Mutex<Slot>, Condvar)>,
+}
+
+impl ActuatorEnd {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            slot: Arc::default(),
+        }
+    }
+
+    /// Stable name of the actuator: `rover/drive`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Waits for the next command, at most so long.
+    pub fn next(&self, within: Duration) -> Option<Outgoing> {
+        let (_, changed) = &*self.slot;
+        let waited = changed.wait_timeout_while(self.lock(), within, |slot| slot.next.is_none());
+        let (mut slot, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        slot.next.take()
+    }
+
+    /// The command of this number is on its way.
+    pub fn sent(&self, sequence: u64) {
+        self.lock().sent = sequence;
+        self.slot.1.notify_all();
+    }
+
+    pub(super) fn put(&self, command: Outgoing) {
+        self.lock().next = Some(command);
+        self.slot.1.notify_all();
+    }
+
+    /// Waits until the command of this number is on its way; says whether it is.
+    pub(super) fn flush(&self, sequence: u64, within: Duration) -> bool {
+        let (_, changed) = &*self.slot;
+        let waited = changed.wait_timeout_while(self.lock(), within, |slot| slot.sent < sequence);
+        let (slot, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        slot.sent >= sequence
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.slot.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an actuator of hardware is told, and why.
+#[derive(Component, Clone, Debug)]
+pub struct Outward {
+    rate: Rate,
+    /// When its controller wrote last (ns).
+    written_ns: u64,
+    /// Commands so far.
+    pub sequence: u64,
+    /// Why the safe command is in force; none where the controller's is.
+    pub safe: Option<Silent>,
+    /// The safe command, as numbers.
+    rest: (&'static str, Vec<f64>),
+}
+
+/// Who fell silent, so that the safe command is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silent {
+    /// Nobody wrote a command.
+    Controller,
+    /// The actuator's own link is not up.
+    Link,
+    /// A sensor of the same agent is stale.
+    Sensor,
+}
+
+impl std::fmt::Display for Silent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Controller => "its controller is silent",
+            Self::Link => "its link is down",
+            Self::Sensor => "a sensor is silent",
+        })
+    }
+}
+
+impl Outward {
+    /// Of an actuator that nobody has told anything.
+    pub fn new(tick_ns: u64) -> Self {
+        let most = NS_PER_S as f64 / tick_ns.max(1) as f64;
+        Self {
+            rate: Rate::new(SEND_RATE_HZ.min(most)),
+            written_ns: 0,
+            sequence: 0,
+            safe: None,
+            rest: ("", Vec::new()),
+        }
+    }
+
+    /// The safe command, for the end of a run; none before there was a first one.
+    pub(super) fn at_rest(&mut self, now_ns: u64) -> Option<Outgoing> {
+        if self.sequence == 0 {
+            return None;
+        }
+        self.sequence += 1;
+        Some(Outgoing {
+            sequence: self.sequence,
+            now_ns,
+            kind: self.rest.0,
+            safe: true,
+            numbers: self.rest.1.clone(),
+        })
+    }
+}
+
+/// Sends the commands of one kind that are due.
+pub fn send<T: Order>(
+    time: Res<SimTime>,
+    links: Res<Links>,
+    outlets: Option<Res<Outlets>>,
+    sensors: Query<(&Sensor, &Link, &Source)>,
+    mut actuators: Query<(&ChildOf, &Link, &mut Outward, Ref<Command<T>>)>,
+    names: Query<&Name>,
+    mut happenings: MessageWriter<Happening>,
+) {
+    for (of, link, mut outward, command) in &mut actuators {
+        if command.is_changed() && !command.is_added() {
+            outward.written_ns = time.now_ns;
+        }
+        if !outward.rate.due(time.now_ns) {
+            continue;
+        }
+        let agent = of.parent();
+        let mut its = sensors
+            .iter()
+            .filter(|(s, _, source)| s.agent == agent && matches!(source, Source::Driver(..)));
+        let safe = if time.now_ns - outward.written_ns > CONTROLLER_SILENT_NS {
+            Some(Silent::Controller)
+        } else if matches!(link.state, LinkState::Down | LinkState::Faulted) {
+            Some(Silent::Link)
+        } else if its.any(|(_, link, _)| link.stale) {
+            Some(Silent::Sensor)
+        } else {
+            None
+        };
+        if safe != outward.safe {
+            outward.safe = safe;
+            happenings.write(Happening {
+                now_ns: time.now_ns,
+                agent: names
+                    .get(agent)
+                    .map_or_else(|_| String::new(), Name::to_string),
+                what: match safe {
+                    Some(who) => What::MadeSafe(who.to_string()),
+                    None => What::CommandedAgain,
+                },
+            });
+        }
+        let mut numbers = Vec::new();
+        command.0.safe().visit(&mut |x| numbers.push(x));
+        outward.rest = (T::KIND, numbers.clone());
+        if safe.is_none() {
+            numbers.clear();
+            command.0.visit(&mut |x| numbers.push(x));
+        }
+        outward.sequence += 1;
+        let Some(outlets) = outlets.as_ref().filter(|o| o.armed) else {
+            continue;
+        };
+        let name = links.0.get(link.index as usize).map(|l| l.name.as_str());
+        if let Some(end) = name.and_then(|name| outlets.ends.get(name)) {
+            end.put(Outgoing {
+                sequence: outward.sequence,
+                now_ns: time.now_ns,
+                kind: T::KIND,
+                safe: safe.is_some(),
+                numbers,
+            });
+        }
+    }
+}

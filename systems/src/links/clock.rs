@@ -1,0 +1,160 @@
+//! A device's clock on the run's: what it stamps is moved by the shortest way that was ever seen of late.
+//!
+//! What comes is late by the way that it took, never early. So the run's time of its arrival less the device's stamp
+//! is the offset of the clocks plus a way; its least value over a while is the offset with the shortest way. Two
+//! windows that take turns let it follow a clock that drifts.
+
+use becomingone_components::link::{Clock, ClockState};
+use becomingone_components::time::NS_PER_S;
+
+/// Stamps before the map is trusted.
+const ACQUIRED: u32 = 8;
+/// Length of a window (ns). Two crystals that differ by 100 ppm part by half a millisecond in it.
+const WINDOW_NS: u64 = 5 * NS_PER_S;
+/// Silence after which the map is only held (ns).
+const HOLD_NS: u64 = NS_PER_S;
+/// Silence after which it means nothing (ns): crystals may have parted by more than a tick.
+const EXPIRE_NS: u64 = 60 * NS_PER_S;
+
+/// The map of one link.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClockMap {
+    said: Clock,
+    stamps: u32,
+    /// Least offsets (ns) of the last window and of this one.
+    least: [Option<i64>; 2],
+    window_end_ns: u64,
+    last_arrival_ns: u64,
+    last_source_ns: u64,
+}
+
+impl ClockMap {
+    /// The state and offset now.
+    pub fn clock(&self) -> Clock {
+        self.said
+    }
+
+    /// When a reading was so, on the run's clock (ns): its stamp, moved; never after its arrival, never before the
+    /// reading before it. Where it was not stamped, its arrival.
+    pub fn map(&mut self, stamp_ns: Option<u64>, arrival_ns: u64) -> u64 {
+        let mapped = match stamp_ns {
+            None => arrival_ns,
+            Some(stamp_ns) => self.moved(stamp_ns, arrival_ns),
+        };
+        self.last_arrival_ns = arrival_ns;
+        self.last_source_ns = mapped.min(arrival_ns).max(self.last_source_ns);
+        self.last_source_ns
+    }
+
+    fn moved(&mut self, stamp_ns: u64, arrival_ns: u64) -> u64 {
+        if self.said.state == ClockState::Expired {
+            self.anew();
+        }
+        let offset = arrival_ns.wrapping_sub(stamp_ns) as i64;
+        if self.stamps == 0 || arrival_ns >= self.window_end_ns {
+            self.least = [self.least[1], None];
+            self.window_end_ns = arrival_ns + WINDOW_NS;
+        }
+        let least = self.least[1].map_or(offset, |least| least.min(offset));
+        self.least[1] = Some(least);
+        self.stamps = self.stamps.saturating_add(1);
+        self.said = Clock {
+            state: if self.stamps < ACQUIRED {
+                ClockState::Acquiring
+            } else {
+                ClockState::Locked
+            },
+            offset_ns: self.least[0].map_or(least, |before| before.min(least)),
+        };
+        stamp_ns.wrapping_add(self.said.offset_ns as u64)
+    }
+
+    /// Lets time pass in which nothing came (ns of the run).
+    pub fn wait(&mut self, now_ns: u64) {
+        let silent_ns = now_ns.saturating_sub(self.last_arrival_ns);
+        self.said.state = match self.said.state {
+            ClockState::Locked | ClockState::Acquiring if silent_ns > HOLD_NS => {
+                ClockState::Holdover
+            }
+            ClockState::Holdover if silent_ns > EXPIRE_NS => ClockState::Expired,
+            state => state,
+        };
+    }
+
+    /// Forgets the device's clock, and not that time has passed: its sender began anew.
+    pub fn anew(&mut self) {
+        *self = Self {
+            last_arrival_ns: self.last_arrival_ns,
+            last_source_ns: self.last_source_ns,
+            ..Self::default()
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn it_acquires_locks_holds_and_expires() {
+        let mut map = ClockMap::default();
+        assert_eq!(map.clock().state, ClockState::None);
+        assert_eq!(map.map(None, 5), 5);
+        assert_eq!(map.clock().state, ClockState::None);
+        let ms = 1_000_000;
+        for k in 0..20 {
+            map.map(Some(7_000 * ms + k * ms), 100 * ms + k * ms);
+            let state = if k < 7 {
+                ClockState::Acquiring
+            } else {
+                ClockState::Locked
+            };
+            assert_eq!(map.clock().state, state, "{k}");
+        }
+        assert_eq!(map.clock().offset_ns, -6_900 * ms as i64);
+        map.wait(500 * ms);
+        assert_eq!(map.clock().state, ClockState::Locked);
+        map.wait(2_000 * ms);
+        assert_eq!(map.clock().state, ClockState::Holdover);
+        map.wait(70_000 * ms);
+        assert_eq!(map.clock().state, ClockState::Expired);
+        map.map(Some(1), 80_000 * ms);
+        assert_eq!(map.clock().state, ClockState::Acquiring);
+    }
+
+    #[test]
+    fn it_follows_a_clock_that_drifts_and_waits_for_the_shortest_way() {
+        // 80 ppm fast, a way of 2 ms and up to 10 ms more.
+        let mut map = ClockMap::default();
+        let mut worst = 0i64;
+        for k in 0..60_000u64 {
+            let true_ns = k * 1_000_000;
+            let stamp = (true_ns as f64 * 1.000_08) as u64 + 123_456_789;
+            let way_ns = 2_000_000 + (k * 7919 % 1000) * 10_000;
+            let source = map.map(Some(stamp), true_ns + way_ns);
+            if k > 2_000 {
+                worst = worst.max((source as i64 - true_ns as i64 - 2_000_000).abs());
+            }
+        }
+        // A drift of 80 ppm over two windows of 5 s is 0.8 ms.
+        assert!(worst < 1_000_000, "{worst} ns");
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_goes_back_nor_ahead_of_the_arrival(
+            steps in prop::collection::vec((any::<u64>(), 0..2_000_000_000u64, any::<bool>()), 1..200)
+        ) {
+            let mut map = ClockMap::default();
+            let (mut arrival, mut last) = (0, 0);
+            for (stamp, wait, stamped) in steps {
+                arrival += wait;
+                map.wait(arrival);
+                let source = map.map(stamped.then_some(stamp), arrival);
+                prop_assert!(source <= arrival && source >= last);
+                last = source;
+            }
+        }
+    }
+}

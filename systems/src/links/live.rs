@@ -1,0 +1,177 @@
+//! Live links: the tick's end of a queue, and of a recording that is read as time passes.
+
+use super::clock::ClockMap;
+use super::queue::{PortState, SensorEnd, Waiting};
+use super::{Came, Inlet};
+use becomingone_components::link::{Clock, Counts, LinkState, Payload};
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+/// The tick's end of a driver's link.
+pub(super) struct QueueInlet {
+    end: SensorEnd,
+    port: PortState,
+    taken: VecDeque<Waiting>,
+    map: ClockMap,
+    /// What was said last.
+    state: LinkState,
+    clock: Clock,
+    counts: Counts,
+}
+
+impl QueueInlet {
+    pub(super) fn new(end: SensorEnd, port: PortState) -> Self {
+        Self {
+            end,
+            port,
+            taken: VecDeque::new(),
+            map: ClockMap::default(),
+            state: LinkState::default(),
+            clock: Clock::default(),
+            counts: Counts::default(),
+        }
+    }
+}
+
+fn now(now_ns: u64, payload: Payload) -> Came {
+    Came {
+        source_ns: now_ns,
+        arrival_ns: now_ns,
+        payload,
+    }
+}
+
+impl Inlet for QueueInlet {
+    fn link(&self) -> &str {
+        self.end.name()
+    }
+
+    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(Came)) {
+        let (counts, faulted) = self.end.take(&mut self.taken);
+        self.map.wait(now_ns);
+        for waiting in self.taken.drain(..) {
+            if waiting.anew {
+                self.map.anew();
+            }
+            // Captured since the last tick, however the threads were scheduled.
+            let arrival_ns = waiting.arrival_ns.min(now_ns);
+            let source_ns = self.map.map(waiting.sample.stamp_ns, arrival_ns);
+            give(Came {
+                source_ns,
+                arrival_ns,
+                payload: Payload::Reading(waiting.sample.numbers),
+            });
+        }
+        let state = if faulted {
+            LinkState::Faulted
+        } else {
+            self.port.get()
+        };
+        if self.state != state {
+            self.state = state;
+            give(now(now_ns, Payload::State(state)));
+        }
+        if self.clock != self.map.clock() {
+            self.clock = self.map.clock();
+            give(now(now_ns, Payload::Clock(self.clock)));
+        }
+        if self.counts != counts {
+            self.counts = counts;
+            give(now(now_ns, Payload::Counts(counts)));
+        }
+    }
+
+    fn reset(&mut self) {
+        self.end.clear();
+        *self = Self::new(self.end.clone(), self.port.clone());
+    }
+}
+
+/// One row of a recording.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecordedRow {
+    /// When it came (ns from the run's start): it enters in the first tick at or after that.
+    pub at_ns: u64,
+    /// When it was so (ns from the run's start).
+    pub source_ns: u64,
+    /// In the order of the measurement; `NaN` where there is no value.
+    pub numbers: Vec<f64>,
+}
+
+/// A recording that is read row by row, in the order of time.
+pub trait Recording: Send + 'static {
+    /// The next row; none at the end, and where the rest cannot be read, which it tells itself.
+    fn next(&mut self) -> Option<RecordedRow>;
+    /// Back to the first row.
+    fn rewind(&mut self);
+}
+
+/// A recording as a live link: time itself drives it.
+pub(super) struct RecordedInlet {
+    name: String,
+    // Only ever reached through `&mut`: the lock is for files that no two threads may look at.
+    recording: Mutex<Box<dyn Recording>>,
+    next: Option<RecordedRow>,
+    state: LinkState,
+}
+
+/// Most rows that enter in one tick; more wait for the next one.
+const ROWS_A_TICK: usize = 4096;
+
+impl RecordedInlet {
+    pub(super) fn new(name: String, recording: Box<dyn Recording>) -> Self {
+        Self {
+            name,
+            recording: Mutex::new(recording),
+            next: None,
+            state: LinkState::Declared,
+        }
+    }
+
+    fn open(&mut self) -> &mut dyn Recording {
+        let recording = self.recording.get_mut();
+        &mut **recording.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&mut self) -> Option<RecordedRow> {
+        self.open().next()
+    }
+}
+
+impl Inlet for RecordedInlet {
+    fn link(&self) -> &str {
+        &self.name
+    }
+
+    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(Came)) {
+        if self.state == LinkState::Ended {
+            return;
+        }
+        if self.state == LinkState::Declared {
+            self.next = self.read();
+            self.state = LinkState::Up;
+            give(now(now_ns, Payload::State(self.state)));
+        }
+        for _ in 0..ROWS_A_TICK {
+            let Some(row) = self.next.take_if(|row| row.at_ns <= now_ns) else {
+                break;
+            };
+            self.next = self.read();
+            give(Came {
+                source_ns: row.source_ns,
+                arrival_ns: now_ns,
+                payload: Payload::Reading(row.numbers),
+            });
+        }
+        if self.next.is_none() {
+            self.state = LinkState::Ended;
+            give(now(now_ns, Payload::State(self.state)));
+        }
+    }
+
+    fn reset(&mut self) {
+        self.open().rewind();
+        self.next = None;
+        self.state = LinkState::Declared;
+    }
+}

@@ -1,0 +1,207 @@
+//! The links of a scene that was built: drivers start, recordings are laid in, and at the end all comes to rest.
+
+use super::act::Outward;
+use super::live::{QueueInlet, RecordedInlet};
+use super::queue::PortState;
+use super::thread::Running;
+use super::{
+    ActuatorEnd, Came, Delivery, Door, DriverKind, Inlet, LinkEnd, Recording, RunClock, SensorEnd,
+};
+use becomingone_components::link::{LinkState, Links, Payload, Queue};
+use becomingone_components::time::SimTime;
+use bevy_ecs::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the end of a run waits for the safe command to leave.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
+/// Sources that share a driver.
+pub struct Port {
+    /// The kind's name.
+    pub name: &'static str,
+    /// The kind.
+    pub kind: Arc<dyn DriverKind>,
+    /// What they share.
+    pub port: String,
+    /// Stable name, queue and configuration of each.
+    pub sources: Vec<(String, Queue, String)>,
+}
+
+/// Why a link cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct OpenError {
+    /// Stable name of the first sensor or actuator that it concerns.
+    pub name: String,
+    /// What was found, and what was expected.
+    pub message: String,
+}
+
+/// The driver's ends of all actuators, and whether hardware may move.
+#[derive(Resource, Default)]
+pub struct Outlets {
+    /// Not armed: commands are computed and not sent.
+    pub armed: bool,
+    pub(super) ends: BTreeMap<String, ActuatorEnd>,
+}
+
+/// Drivers at work; they leave when this is gone.
+pub struct OpenLinks {
+    /// The run's clock, as their threads see it.
+    pub clock: RunClock,
+    running: Vec<Running>,
+}
+
+impl Drop for OpenLinks {
+    fn drop(&mut self) {
+        // All at once; then each is waited for.
+        self.running.iter().for_each(Running::cancel);
+    }
+}
+
+impl OpenLinks {
+    /// Starts what the sources of a scene ask for; its entities are there.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn open(
+        world: &mut World,
+        ports: Vec<Port>,
+        recordings: Vec<(String, Box<dyn Recording>)>,
+        armed: bool,
+    ) -> Result<Self, OpenError> {
+        let clock = RunClock::default();
+        let mut outlets = Outlets {
+            armed,
+            ends: BTreeMap::new(),
+        };
+        let mut running = Vec::new();
+        let mut inlets: Vec<Box<dyn Inlet>> = Vec::new();
+        for port in ports {
+            let state = PortState::default();
+            let mut ends = Vec::new();
+            let first = port.sources.first();
+            let first = first.map_or_else(String::new, |(name, ..)| name.clone());
+            for (name, queue, config) in port.sources {
+                let links = world.resource::<Links>();
+                let index = links.index(&name).map_or(usize::MAX, |k| k as usize);
+                let entity = links.0.get(index).and_then(|l| l.entity);
+                let sensor = entity.and_then(|e| world.get::<Delivery>(e));
+                let end = match sensor {
+                    Some(sensor) => {
+                        let end = SensorEnd::new(
+                            &name,
+                            sensor.numbers,
+                            sensor.with_gaps,
+                            queue,
+                            clock.clone(),
+                        );
+                        inlets.push(Box::new(QueueInlet::new(end.clone(), state.clone())));
+                        LinkEnd::Sensor(end)
+                    }
+                    None => {
+                        let end = ActuatorEnd::new(&name);
+                        outlets.ends.insert(name.clone(), end.clone());
+                        inlets.push(Box::new(StateInlet {
+                            name,
+                            port: state.clone(),
+                            said: LinkState::default(),
+                        }));
+                        LinkEnd::Actuator(end)
+                    }
+                };
+                ends.push((config, end));
+            }
+            let open = port.kind.open(&port.port, ends);
+            let driver = open.map_err(|message| OpenError {
+                name: first.clone(),
+                message,
+            })?;
+            let thread = format!("{} {}", port.name, port.port);
+            let started = Running::start(thread, driver, state);
+            running.push(started.map_err(|cause| OpenError {
+                name: first,
+                message: format!("no thread for its driver: {cause}"),
+            })?);
+        }
+        for (name, recording) in recordings {
+            inlets.push(Box::new(RecordedInlet::new(name, recording)));
+        }
+        if !outlets.ends.is_empty() {
+            if !armed {
+                log::warn!(
+                    "hardware is not armed: commands are computed and not sent; --arm lets it move"
+                );
+            }
+            world.insert_resource(outlets);
+        }
+        if let Door::Live(all) = &mut *world.resource_mut::<Door>() {
+            all.append(&mut inlets);
+            all.sort_by(|a, b| a.link().cmp(b.link()));
+        }
+        Ok(Self { clock, running })
+    }
+}
+
+/// The state of an actuator's link enters; nothing else does.
+struct StateInlet {
+    name: String,
+    port: PortState,
+    said: LinkState,
+}
+
+impl Inlet for StateInlet {
+    fn link(&self) -> &str {
+        &self.name
+    }
+
+    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(Came)) {
+        let state = self.port.get();
+        if state != self.said {
+            self.said = state;
+            give(Came {
+                source_ns: now_ns,
+                arrival_ns: now_ns,
+                payload: Payload::State(state),
+            });
+        }
+    }
+
+    fn reset(&mut self) {
+        self.said = LinkState::default();
+    }
+}
+
+/// Sends every armed actuator its safe command, and waits for it to leave, for a while.
+pub fn rest(world: &mut World) {
+    if !world.get_resource::<Outlets>().is_some_and(|o| o.armed) {
+        return;
+    }
+    let now_ns = world.resource::<SimTime>().now_ns;
+    let mut last = Vec::new();
+    world.resource_scope(|world, outlets: Mut<Outlets>| {
+        let links = world.resource::<Links>().0.clone();
+        for link in links {
+            let end = outlets.ends.get(&link.name);
+            let outward = link.entity.and_then(|e| world.get_mut::<Outward>(e));
+            let (Some(end), Some(mut outward)) = (end, outward) else {
+                continue;
+            };
+            if let Some(command) = outward.at_rest(now_ns) {
+                last.push((end.clone(), command.sequence));
+                end.put(command);
+            }
+        }
+    });
+    for (end, sequence) in last {
+        if !end.flush(sequence, LAST_WORD) {
+            log::error!(
+                "{}: the safe command at the end of the run did not leave",
+                end.name()
+            );
+        }
+    }
+}

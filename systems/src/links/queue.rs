@@ -1,0 +1,280 @@
+//! What waits for the tick: one bounded queue a link, and the count of all that did not get through.
+
+use super::sequence::{Heard, Tracker};
+use super::thread::RunClock;
+use becomingone_components::link::{Counts, LinkState, Queue};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One reading as a driver heard it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// The sender's number of it; none where it does not count.
+    pub sequence: Option<u64>,
+    /// Tells the runs of a sender apart; none where it does not say.
+    pub session: Option<u64>,
+    /// When it was so, on the sender's clock (ns); none where it has none.
+    pub stamp_ns: Option<u64>,
+    /// In the order of the measurement; `NaN` where a column has no value.
+    pub numbers: Vec<f64>,
+}
+
+/// A sample with the time at which it came, on the run's clock.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) arrival_ns: u64,
+    pub(super) sample: Sample,
+    /// The sender began anew with it: what was known of its clock is void.
+    pub(super) anew: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Held {
+    policy: Queue,
+    waiting: VecDeque<Waiting>,
+    tracker: Tracker,
+    counts: Counts,
+    /// More came than a lossless queue holds.
+    faulted: bool,
+}
+
+/// The state that a driver is in, shared by the links of its port.
+#[derive(Clone, Default)]
+pub(super) struct PortState(Arc<AtomicU8>);
+
+impl PortState {
+    pub(super) fn set(&self, state: LinkState) {
+        let code = match state {
+            LinkState::Connecting => 1,
+            LinkState::Up => 2,
+            LinkState::Down => 3,
+            LinkState::Declared | LinkState::Faulted | LinkState::Ended => 0,
+        };
+        self.0.store(code, Ordering::Release);
+    }
+
+    pub(super) fn get(&self) -> LinkState {
+        match self.0.load(Ordering::Acquire) {
+            1 => LinkState::Connecting,
+            2 => LinkState::Up,
+            3 => LinkState::Down,
+            _ => LinkState::Declared,
+        }
+    }
+}
+
+/// The driver's end of a sensor's link.
+#[derive(Clone)]
+pub struct SensorEnd {
+    name: Arc<str>,
+    numbers: usize,
+    gaps_in_rows: bool,
+    held: Arc<Mutex<Held>>,
+    clock: RunClock,
+}
+
+impl SensorEnd {
+    pub(super) fn new(
+        name: &str,
+        numbers: usize,
+        gaps_in_rows: bool,
+        policy: Queue,
+        clock: RunClock,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            numbers,
+            gaps_in_rows,
+            held: Arc::new(Mutex::new(Held {
+                policy,
+                waiting: VecDeque::with_capacity(policy.capacity()),
+                tracker: Tracker::default(),
+                counts: Counts::default(),
+                faulted: false,
+            })),
+            clock,
+        }
+    }
+
+    /// Stable name of the sensor: `rover/imu`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many numbers a reading has.
+    pub fn numbers(&self) -> usize {
+        self.numbers
+    }
+
+    /// The run's clock now (ns): call it where a reading is captured, and not after it was decoded.
+    pub fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    /// Gives a reading that was captured at this time of the run's clock. It waits for the tick, or is counted.
+    pub fn push(&self, arrival_ns: u64, sample: Sample) {
+        let mut held = self.lock();
+        let held = &mut *held;
+        let mut anew = false;
+        if let Some(sequence) = sample.sequence {
+            match held.tracker.hear(sequence, sample.session, sample.stamp_ns) {
+                Heard::Next { missing } => held.counts.gaps += missing,
+                Heard::Anew => {
+                    held.counts.restarts += 1;
+                    anew = true;
+                }
+                Heard::Late => {
+                    // It was counted as missing, and came after all: too late to be a reading.
+                    held.counts.gaps = held.counts.gaps.saturating_sub(1);
+                    held.counts.reordered += 1;
+                    held.counts.dropped += 1;
+                    return;
+                }
+                Heard::Again => {
+                    held.counts.duplicates += 1;
+                    return;
+                }
+            }
+        }
+        let fits = sample.numbers.len() == self.numbers
+            && sample
+                .numbers
+                .iter()
+                .all(|x| x.is_finite() || (self.gaps_in_rows && x.is_nan()));
+        if !fits || held.faulted {
+            held.counts.dropped += 1;
+            return;
+        }
+        if held.waiting.len() >= held.policy.capacity() {
+            held.counts.dropped += 1;
+            if let Queue::Lossless(_) = held.policy {
+                held.faulted = true;
+                return;
+            }
+            held.waiting.pop_front();
+        }
+        held.waiting.push_back(Waiting {
+            arrival_ns,
+            sample,
+            anew,
+        });
+    }
+
+    /// Counts something that came and was no reading.
+    pub fn garbage(&self) {
+        self.lock().counts.garbage += 1;
+    }
+
+    /// Takes all that waits; also the counts, and whether the queue overflowed and must not have.
+    pub(super) fn take(&self, into: &mut VecDeque<Waiting>) -> (Counts, bool) {
+        let mut held = self.lock();
+        into.append(&mut held.waiting);
+        (held.counts, held.faulted)
+    }
+
+    pub(super) fn clear(&self) {
+        let mut held = self.lock();
+        held.waiting.clear();
+        held.tracker = Tracker::default();
+        held.counts = Counts::default();
+        held.faulted = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sample(sequence: u64) -> Sample {
+        Sample {
+            sequence: Some(sequence),
+            stamp_ns: Some(1_000 + sequence),
+            numbers: vec![sequence as f64],
+            ..Sample::default()
+        }
+    }
+
+    fn end(policy: Queue) -> SensorEnd {
+        SensorEnd::new("a/b", 1, false, policy, RunClock::default())
+    }
+
+    fn taken(end: &SensorEnd) -> (Vec<u64>, Counts, bool) {
+        let mut into = VecDeque::new();
+        let (counts, faulted) = end.take(&mut into);
+        let sequences = into.iter().filter_map(|w| w.sample.sequence);
+        (sequences.collect(), counts, faulted)
+    }
+
+    #[test]
+    fn the_newest_the_last_ones_or_a_fault() {
+        for (policy, kept, dropped, fault) in [
+            (Queue::Latest, vec![4], 4, false),
+            (Queue::DropOldest(2), vec![3, 4], 3, false),
+            (Queue::Lossless(2), vec![0, 1], 3, true),
+        ] {
+            let end = end(policy);
+            (0..5).for_each(|k| end.push(0, sample(k)));
+            let (waited, counts, faulted) = taken(&end);
+            assert_eq!((waited, counts.dropped, faulted), (kept, dropped, fault));
+            end.clear();
+            end.push(0, sample(0));
+            assert_eq!(taken(&end).0, [0]);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_dropped() {
+        let end = end(Queue::DropOldest(8));
+        for numbers in [vec![], vec![1.0, 2.0], vec![f64::NAN], vec![f64::INFINITY]] {
+            let sample = Sample {
+                numbers,
+                ..Sample::default()
+            };
+            end.push(0, sample);
+        }
+        let (waited, counts, _) = taken(&end);
+        assert!(waited.is_empty());
+        assert_eq!(counts.dropped, 4);
+    }
+
+    proptest! {
+        /// Whatever is lost, doubled or swapped on the way: sent = consumed + dropped + gaps.
+        #[test]
+        fn every_reading_is_accounted_for(
+            fates in prop::collection::vec((0..10u8, 0..6usize), 1..400),
+            capacity in 1..20u32,
+            drained in 1..50usize,
+        ) {
+            let end = end(Queue::DropOldest(capacity));
+            let sent = fates.len() as u64;
+            let mut wire: Vec<(usize, u64)> = Vec::new();
+            for (k, &(fate, later)) in fates.iter().enumerate() {
+                match fate {
+                    0 => {}
+                    1 => wire.extend([(k, k as u64), (k + later, k as u64)]),
+                    2 => wire.push((k + later, k as u64)),
+                    _ => wire.push((k, k as u64)),
+                }
+            }
+            wire.sort_by_key(|(at, _)| *at);
+            // What is lost at the very end, nobody can know of; what is lost at the begin neither.
+            wire.insert(0, (0, 0));
+            wire.push((usize::MAX, sent - 1));
+            let (mut consumed, mut counts) = (0, Counts::default());
+            for part in wire.chunks(drained) {
+                part.iter().for_each(|(_, k)| end.push(0, sample(*k)));
+                let (waited, now, _) = taken(&end);
+                consumed += waited.len() as u64;
+                counts = now;
+            }
+            prop_assert_eq!(sent, consumed + counts.dropped + counts.gaps);
+            prop_assert_eq!(counts.restarts, 0);
+        }
+    }
+}

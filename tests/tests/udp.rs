@@ -1,0 +1,810 @@
+//! Sources, the door and the driver that needs no hardware: made to fail in every way, over real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and bounds its waits by the wall clock"
+)]
+
+use becomingone::CoherenceEngine;
+use becomingone::components::event::{Happening, What};
+use becomingone::components::link::{ClockState, Entered, Frame, Link, LinkState, Payload};
+use becomingone::prelude::*;
+use becomingone::scene::{self, Overlays};
+use becomingone::systems::hash::StateHash;
+use becomingone::systems::links::{Door, Sample};
+use becomingone::udp::protocol::datagram;
+use becomingone_tests::{folder, get, run, say, until};
+use serde_json::Value;
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A socket of this machine, and its port.
+fn socket() -> (UdpSocket, u16) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(LIMIT)).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
+}
+
+/// A port that nobody holds.
+fn free_port() -> u16 {
+    socket().1
+}
+
+/// An instrument of one number, `box/meter`, that hears a port.
+fn meter(port: u16, more: &str) -> String {
+    format!(
+        "(version: 1, duration_s: 10.0, world: (ground: None), agents: [(name: \"box\", coherence: off, sensors: [(
+            name: \"meter\", kind: Values(fields: [(name: \"x\", unit: \"1\")]), rate_hz: 100.0,
+            source: Driver(\"udp\", (listen: {port})), {more})])])"
+    )
+}
+
+fn engine(text: &str) -> CoherenceEngine {
+    let folder = folder(&[("s.ron", text)]);
+    let mut engine =
+        CoherenceEngine::from_scene(folder.path().join("s.ron")).unwrap_or_else(|e| panic!("{e}"));
+    engine.start().unwrap_or_else(|e| panic!("{e}"));
+    engine
+}
+
+fn link(engine: &CoherenceEngine, name: &str) -> Link {
+    get::<Link>(engine, name)
+}
+
+/// A sender of `box/meter`.
+struct Sender {
+    socket: UdpSocket,
+    to: u16,
+    session: Option<u64>,
+}
+
+impl Sender {
+    fn to(port: u16) -> Self {
+        Self {
+            socket: socket().0,
+            to: port,
+            session: None,
+        }
+    }
+
+    fn bytes(&self, bytes: &[u8]) {
+        self.socket.send_to(bytes, ("127.0.0.1", self.to)).unwrap();
+    }
+
+    fn send(&self, sequence: u64) {
+        self.bytes(&datagram(
+            "box/meter",
+            &Sample {
+                sequence: Some(sequence),
+                session: self.session,
+                stamp_ns: Some(5_000_000_000 + sequence * 1_000_000),
+                numbers: vec![sequence as f64],
+            },
+        ));
+    }
+}
+
+/// Ticks until a link is as it should be.
+fn ticks_until(engine: &mut CoherenceEngine, what: &str, reached: impl Fn(&Link) -> bool) {
+    until(LIMIT, what, || {
+        engine.step().unwrap();
+        std::thread::sleep(Duration::from_micros(200));
+        reached(&link(engine, "box/meter"))
+    });
+}
+
+#[derive(Resource, Default)]
+struct Kept {
+    values: Vec<f64>,
+    happened: Vec<String>,
+}
+
+fn keep(
+    mut kept: ResMut<Kept>,
+    sensors: Query<&Reading<becomingone::components::sensor::Values>>,
+    mut happenings: MessageReader<Happening>,
+) {
+    for reading in &sensors {
+        kept.values
+            .extend(reading.batch().map(|s| s.value.numbers[0]));
+    }
+    kept.happened.extend(
+        happenings
+            .read()
+            .map(|h| format!("{}: {}", h.agent, h.what)),
+    );
+}
+
+fn keeping(text: &str) -> CoherenceEngine {
+    let folder = folder(&[("s.ron", text)]);
+    let mut engine =
+        CoherenceEngine::from_scene(folder.path().join("s.ron")).unwrap_or_else(|e| panic!("{e}"));
+    engine.world_mut().init_resource::<Kept>();
+    engine.add_plugin(|app: &mut App| {
+        app.add_systems(Tick, keep.in_set(TickSystems::Publish));
+    });
+    engine.start().unwrap_or_else(|e| panic!("{e}"));
+    engine
+}
+
+#[test]
+fn losses_doubles_late_ones_garbage_and_a_restart_are_counted_exactly() {
+    let port = free_port();
+    let mut engine = keeping(&meter(port, "silence: (after_s: 1000.0)"));
+    let mut sender = Sender::to(port);
+    ticks_until(&mut engine, "up", |l| l.state == LinkState::Up);
+
+    // 0 1 2, 3 is lost, 4 twice, 6 before 5, 7 to 20.
+    for sequence in [0, 1, 2, 4, 4, 6, 5].into_iter().chain(7..=20) {
+        sender.send(sequence);
+    }
+    for garbage in [
+        &b"hello"[..],
+        b"{}",
+        b"\xff\x00",
+        b"{\"sensor\": \"box/other\", \"sequence\": 1, \"values\": [1]}",
+    ] {
+        sender.bytes(garbage);
+    }
+    // One that does not fit takes a number, and is dropped.
+    sender.bytes(
+        br#"{"sensor": "box/meter", "sequence": 21, "stamp_ns": 5021000000, "values": [1, 2]}"#,
+    );
+    sender.send(22);
+    ticks_until(&mut engine, "22 came", |l| {
+        l.received + l.counts.dropped >= 22
+    });
+    let seen = link(&engine, "box/meter");
+    let counts = seen.counts;
+    assert_eq!(
+        (
+            counts.gaps,
+            counts.duplicates,
+            counts.reordered,
+            counts.garbage,
+            counts.dropped,
+            seen.received
+        ),
+        (1, 1, 1, 4, 2, 20)
+    );
+    // Sent, each once: 0 to 22.
+    assert_eq!(seen.received + counts.dropped + counts.gaps, 23);
+
+    // The sender begins anew: at 0, in a session of its own.
+    sender.session = Some(7);
+    (0..5).for_each(|k| sender.send(k));
+    ticks_until(&mut engine, "begun anew", |l| l.received >= 25);
+    let seen = link(&engine, "box/meter");
+    assert_eq!(
+        (seen.counts.restarts, seen.counts.gaps, seen.received),
+        (1, 1, 25)
+    );
+    assert_eq!(seen.clock.state, ClockState::Acquiring);
+
+    let values = &engine.world().resource::<Kept>().values;
+    let expected = [0, 1, 2, 4, 6]
+        .into_iter()
+        .chain(7..=20)
+        .chain([22])
+        .chain(0..5);
+    assert_eq!(*values, expected.map(f64::from).collect::<Vec<_>>());
+    let stats = &engine.summary().agents[0].sensors[0];
+    assert_eq!((stats.readings, stats.dropped), (25, 2));
+}
+
+#[test]
+fn a_flood_is_dropped_and_counted_and_the_tick_does_not_feel_it() {
+    let port = free_port();
+    let queue = "queue: DropOldest(16), silence: (after_s: 1000.0)";
+    let mut flooded = engine(&meter(port, queue));
+    let silent = meter(port, queue).replace(&format!("Driver(\"udp\", (listen: {port}))"), "Off");
+    let mut control = engine(&silent);
+    ticks_until(&mut flooded, "up", |l| l.state == LinkState::Up);
+    let sender = Sender::to(port);
+    sender.send(0);
+    ticks_until(&mut flooded, "the first", |l| l.received == 1);
+
+    // Of 100 Hz, ten times as many: a hundred in every tick of what is ten of its periods.
+    const TICKS: u64 = 300;
+    const A_TICK: u64 = 100;
+    let mut times = [Vec::new(), Vec::new()];
+    let mut sent = 1;
+    for _ in 0..TICKS {
+        for _ in 0..A_TICK {
+            sender.send(sent);
+            sent += 1;
+        }
+        for (engine, times) in [&mut flooded, &mut control].into_iter().zip(&mut times) {
+            let begun = Instant::now();
+            engine.step().unwrap();
+            times.push(begun.elapsed());
+        }
+    }
+    // The last one must come: who loses that cannot know of it. Once more is a double.
+    until(LIMIT, "all accounted for", || {
+        sender.send(sent - 1);
+        std::thread::sleep(Duration::from_millis(1));
+        flooded.step().unwrap();
+        let l = link(&flooded, "box/meter");
+        l.received + l.counts.dropped + l.counts.gaps == sent
+    });
+    let seen = link(&flooded, "box/meter");
+    assert!(seen.counts.dropped > 0, "{seen:?}");
+    assert_eq!(seen.counts.garbage + seen.counts.restarts, 0);
+    let [flood, quiet] = times.map(|mut t| {
+        t.sort();
+        t[t.len() / 2]
+    });
+    say(&format!(
+        "median tick: {flood:?} flooded, {quiet:?} quiet, {seen:?}"
+    ));
+    // At most 16 readings of a microsecond or two each, on whatever the tick costs here and now.
+    assert!(
+        flood < quiet * 3 + Duration::from_micros(300),
+        "{flood:?} against {quiet:?}"
+    );
+}
+
+#[test]
+fn silence_is_a_state_that_passes() {
+    let port = free_port();
+    let mut engine = keeping(&meter(port, "silence: (after_s: 0.05, then: Zero)"));
+    let sender = Sender::to(port);
+    ticks_until(&mut engine, "up", |l| l.state == LinkState::Up);
+    sender.send(3);
+    ticks_until(&mut engine, "a reading", |l| l.received == 1 && !l.stale);
+    for _ in 0..60 {
+        engine.step().unwrap();
+    }
+    assert!(link(&engine, "box/meter").stale);
+    sender.send(4);
+    ticks_until(&mut engine, "speaks again", |l| !l.stale);
+    let kept = engine.world().resource::<Kept>();
+    assert!(kept.values.contains(&0.0), "{:?}", kept.values);
+    let last = &kept.happened[kept.happened.len() - 2..];
+    assert_eq!(last, ["box: meter fell silent", "box: meter speaks again"]);
+    assert!(engine.summary().agents[0].sensors[0].stale >= 1);
+}
+
+#[test]
+fn a_sensor_that_must_not_fall_silent_ends_the_run() {
+    let text = meter(free_port(), "silence: (after_s: 0.02, then: Fail)");
+    let mut engine = engine(&text);
+    let error = (0..1000).find_map(|_| engine.step().err()).unwrap();
+    let text = error.to_string();
+    assert!(
+        text.contains("box/meter brought nothing for 0.02"),
+        "{text}"
+    );
+    assert!(!error.is_bad_input());
+}
+
+#[test]
+fn an_overflow_of_a_lossless_queue_is_a_fault_until_the_reset() {
+    let port = free_port();
+    let mut engine = engine(&meter(port, "queue: Lossless(4)"));
+    let sender = Sender::to(port);
+    ticks_until(&mut engine, "up", |l| l.state == LinkState::Up);
+    (0..40).for_each(|k| sender.send(k));
+    std::thread::sleep(Duration::from_millis(100));
+    ticks_until(&mut engine, "faulted", |l| l.state == LinkState::Faulted);
+    let seen = link(&engine, "box/meter");
+    assert!(seen.received <= 4 && seen.counts.dropped > 0, "{seen:?}");
+    engine.reset().unwrap();
+    sender.send(41);
+    ticks_until(&mut engine, "again", |l| {
+        l.state == LinkState::Up && l.received == 1
+    });
+    assert_eq!(link(&engine, "box/meter").counts.dropped, 0);
+}
+
+/// A rover whose drive is real, and whose gauge comes by a port.
+fn real_rover(readings: u16, commands: u16) -> String {
+    let rover = becomingone_tests::root().join("assets/rover.urdf");
+    format!(
+        "(version: 1, agents: [(name: \"rover\", model: \"{}\", drive: Auto, coherence: off,
+            drive_source: Driver(\"udp\", (to: {commands})),
+            sensors: [
+                (name: \"lidar\", kind: Lidar(rays: 8, range_max_m: 5.0), rate_hz: 10.0),
+                (name: \"gauge\", kind: Range(range_max_m: 4.0), rate_hz: 50.0,
+                 source: Driver(\"udp\", (listen: {readings}, sensor: \"g\")), silence: (after_s: 0.1)),
+            ],
+            controller: Patrol(waypoints_m: [(5.0, 0.0)], speed_m_s: 0.5),
+        )])",
+        rover.display()
+    )
+}
+
+fn command(socket: &UdpSocket) -> Value {
+    let mut buffer = [0; 2048];
+    let (length, _) = socket.recv_from(&mut buffer).unwrap();
+    serde_json::from_slice(&buffer[..length]).unwrap()
+}
+
+#[test]
+fn armed_hardware_is_commanded_and_made_safe_when_a_sensor_falls_silent_and_at_the_end() {
+    let readings = free_port();
+    let (socket, commands) = socket();
+    let folder = folder(&[("s.ron", &real_rover(readings, commands))]);
+    let mut engine = CoherenceEngine::from_scene(folder.path().join("s.ron")).unwrap();
+    engine.set_armed(true);
+    engine.start().unwrap();
+    let sender = Sender::to(readings);
+    let mut next = 0;
+    let mut speak = |engine: &mut CoherenceEngine, ticks: u32| {
+        for k in 0..ticks {
+            if k % 10 == 0 {
+                let text =
+                    format!("{{\"sensor\": \"g\", \"sequence\": {next}, \"values\": [2.5]}}");
+                sender.bytes(text.as_bytes());
+                next += 1;
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            engine.step().unwrap();
+        }
+    };
+    speak(&mut engine, 600);
+    assert_eq!(
+        get::<Reading<Range>>(&engine, "rover/gauge")
+            .latest()
+            .unwrap()
+            .value
+            .range_m,
+        2.5
+    );
+    until(LIMIT, "it drives", || {
+        speak(&mut engine, 10);
+        let said = command(&socket);
+        assert_eq!(
+            (&said["actuator"], &said["kind"]),
+            (&"rover/drive".into(), &"twist".into())
+        );
+        said["safe"] == false && said["values"][0].as_f64().unwrap() > 0.4
+    });
+    // Silence: 0.1 s of the run, and the next command stands still.
+    until(LIMIT, "made safe", || {
+        (0..10).for_each(|_| engine.step().unwrap());
+        let said = command(&socket);
+        said["safe"] == true && said["values"] == serde_json::json!([0.0, 0.0])
+    });
+    // It speaks again, and is commanded again.
+    until(LIMIT, "commanded again", || {
+        speak(&mut engine, 10);
+        command(&socket)["safe"] == false
+    });
+    // However the run ends, the last word stands still.
+    drop(engine);
+    socket
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    let mut last = Value::Null;
+    let mut buffer = [0; 2048];
+    while let Ok((length, _)) = socket.recv_from(&mut buffer) {
+        last = serde_json::from_slice(&buffer[..length]).unwrap();
+    }
+    assert_eq!(last["safe"], true, "{last}");
+    assert_eq!(last["values"], serde_json::json!([0.0, 0.0]));
+}
+
+#[test]
+fn hardware_that_is_not_armed_hears_nothing_and_the_simulation_does_not_move_it() {
+    let (socket, commands) = socket();
+    let mut engine = engine(&real_rover(free_port(), commands));
+    let (mut commanded, start) = (false, engine.summary().agents[0].position);
+    for _ in 0..1000 {
+        engine.step().unwrap();
+        commanded |= get::<Command<Twist2>>(&engine, "rover/drive").0.linear_m_s > 0.1;
+    }
+    assert!(commanded);
+    drop(engine);
+    socket.set_nonblocking(true).unwrap();
+    assert!(socket.recv_from(&mut [0; 64]).is_err());
+    let _ = start;
+}
+
+#[derive(Resource, Default)]
+struct Journal {
+    frames: Vec<(u64, Frame)>,
+    hashes: Vec<u64>,
+}
+
+fn write_journal(
+    mut journal: ResMut<Journal>,
+    time: Res<SimTime>,
+    entered: Res<Entered>,
+    hash: Res<StateHash>,
+) {
+    // The clock has moved on since they entered.
+    let tick = time.tick - 1;
+    journal
+        .frames
+        .extend(entered.0.iter().map(|f| (tick, f.clone())));
+    journal.hashes.push(hash.0);
+}
+
+fn journaling(text: &str) -> CoherenceEngine {
+    let folder = folder(&[("s.ron", text)]);
+    let mut engine = CoherenceEngine::from_scene(folder.path().join("s.ron")).unwrap();
+    engine.world_mut().init_resource::<Journal>();
+    engine.add_plugin(|app: &mut App| {
+        app.add_systems(Tick, write_journal.in_set(TickSystems::Publish));
+    });
+    engine
+}
+
+#[test]
+fn frames_given_back_at_their_ticks_make_the_same_run_with_no_driver_started() {
+    let port = free_port();
+    let text = real_rover(port, free_port());
+    let mut live = journaling(&text);
+    live.start().unwrap();
+    let sender = Sender::to(port);
+    for k in 0..400u64 {
+        // Some, then silence, then some more, and garbage.
+        if k % 7 == 0 && !(100..300).contains(&k) {
+            let x = 1.0 + k as f64 * 1e-3;
+            let text = format!(
+                "{{\"sensor\": \"g\", \"sequence\": {k}, \"stamp_ns\": {k}000000, \"values\": [{x}]}}"
+            );
+            sender.bytes(text.as_bytes());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if k % 50 == 0 {
+            sender.bytes(b"what?");
+        }
+        live.step().unwrap();
+    }
+    let (of_live, stats) = (link(&live, "rover/gauge"), live.summary());
+    assert!(
+        of_live.received > 10 && of_live.counts.gaps > 10,
+        "{of_live:?}"
+    );
+    let Journal { frames, hashes } = live.world_mut().remove_resource().unwrap();
+    drop(live);
+
+    let again = |frames: Vec<(u64, Frame)>| {
+        let mut engine = journaling(&text);
+        engine
+            .world_mut()
+            .insert_resource(Door::Journal(Box::new(frames)));
+        engine.start().unwrap();
+        // Nobody listens: the port is free.
+        drop(UdpSocket::bind(("127.0.0.1", port)).unwrap());
+        (0..400).for_each(|_| engine.step().unwrap());
+        engine
+    };
+    let mut replayed = again(frames.clone());
+    assert_eq!(link(&replayed, "rover/gauge"), of_live);
+    assert_eq!(replayed.summary().agents, stats.agents);
+    let journal: Journal = replayed.world_mut().remove_resource().unwrap();
+    assert_eq!(journal.hashes, hashes);
+    assert_eq!(journal.frames, frames);
+
+    // One decoded number altered in its last bit: the hash differs from that tick on, and not before.
+    let mut altered = frames;
+    let (tick, frame) = altered
+        .iter_mut()
+        .filter(|(_, f)| matches!(f.payload, Payload::Reading(_)))
+        .nth(5)
+        .unwrap();
+    let Payload::Reading(numbers) = &mut frame.payload else {
+        unreachable!()
+    };
+    numbers[0] = f64::from(f32::from_bits((numbers[0] as f32).to_bits() + 1));
+    let tick = *tick as usize;
+    let mut bent = again(altered);
+    let journal: Journal = bent.world_mut().remove_resource().unwrap();
+    assert_eq!(journal.hashes[..tick], hashes[..tick]);
+    assert_ne!(journal.hashes[tick], hashes[tick]);
+}
+
+#[test]
+fn a_hand_is_replayed_from_its_frames() {
+    use becomingone::components::control::Stick;
+    use becomingone::systems::control::teleop::{Hand, TeleopPlugin};
+    let text = real_rover(free_port(), free_port()).replace("drive_source", "//");
+    let mut live = journaling(&text);
+    let hand = Hand::default();
+    live.add_plugin(TeleopPlugin {
+        agent: "rover".to_owned(),
+        hand: hand.clone(),
+    });
+    for k in 0..500 {
+        if k % 90 == 0 {
+            hand.hold(Stick {
+                forward: f64::from(k) / 500.0,
+                left: 0.3,
+            });
+        }
+        live.step().unwrap();
+    }
+    let Journal { frames, hashes } = live.world_mut().remove_resource().unwrap();
+    assert!(live.summary().agents[0].distance_m > 0.05);
+    drop(live);
+    let mut engine = journaling(&text);
+    engine
+        .world_mut()
+        .insert_resource(Door::Journal(Box::new(frames)));
+    (0..500).for_each(|_| engine.step().unwrap());
+    assert_eq!(engine.world().resource::<Journal>().hashes, hashes);
+}
+
+#[derive(Resource, Default)]
+struct Heard(Vec<(u64, u64, [f32; 6])>);
+
+fn hear(mut heard: ResMut<Heard>, time: Res<SimTime>, imus: Query<&Reading<Imu>>) {
+    for imu in &imus {
+        for said in imu.batch() {
+            let (w, f) = (
+                said.value.angular_velocity_rad_s,
+                said.value.specific_force_m_s2,
+            );
+            heard
+                .0
+                .push((time.tick, said.source_ns, [w.x, w.y, w.z, f.x, f.y, f.z]));
+        }
+    }
+}
+
+#[test]
+fn a_sensor_changes_its_source_by_one_line_and_no_consumer_notices() {
+    let rover = becomingone_tests::root().join("assets/rover.urdf");
+    let text = format!(
+        "(version: 1, agents: [(name: \"rover\", model: \"{}\", position_m: (0, 0, 0.2), coherence: off, sensors: [
+            (name: \"imu\", kind: Imu(gyro: (white_sd: 0.01), accelerometer: (white_sd: 0.1)), rate_hz: 50.0),
+        ])])",
+        rover.display()
+    );
+    let port = free_port();
+    let udp = format!(
+        "(agents: [(name: \"rover\", sensors: [(name: \"imu\",\n source: Driver(\"udp\", (listen: {port})))])])"
+    );
+    let replay = "(agents: [(name: \"rover\", sensors: [(name: \"imu\",\n source: Replay(file: \"imu.csv\", time: \"t\"))])])";
+    let folder = folder(&[("s.ron", &text), ("udp.ron", &udp), ("replay.ron", replay)]);
+    let begin = |profile: Option<&str>, sets: &[&str]| {
+        let overlays = Overlays {
+            profiles: profile.iter().map(|p| folder.path().join(p)).collect(),
+            sets: sets.iter().map(|s| (*s).to_owned()).collect(),
+            ..Overlays::default()
+        };
+        let loaded = scene::load_with(&folder.path().join("s.ron"), None, &overlays);
+        let mut engine = CoherenceEngine::from_loaded(loaded.unwrap_or_else(|e| panic!("{e}")));
+        engine.world_mut().init_resource::<Heard>();
+        engine.add_plugin(|app: &mut App| {
+            app.add_systems(
+                Tick,
+                hear.in_set(TickSystems::Decide)
+                    .after(becomingone::prelude::ControlSystems),
+            );
+        });
+        engine.start().unwrap_or_else(|e| panic!("{e}"));
+        engine
+    };
+    let mut sim = begin(None, &[]);
+    (0..1000).for_each(|_| sim.step().unwrap());
+    let simulated = sim.world_mut().remove_resource::<Heard>().unwrap().0;
+    assert_eq!(simulated.len(), 50);
+
+    let mut csv = "t,angular_velocity_x,angular_velocity_y,angular_velocity_z,specific_force_x,specific_force_y,specific_force_z\n".to_owned();
+    for (_, source_ns, numbers) in &simulated {
+        let numbers: Vec<String> = numbers
+            .iter()
+            .map(|x| format!("{:?}", f64::from(*x)))
+            .collect();
+        csv += &format!("{:?},{}\n", *source_ns as f64 / 1e9, numbers.join(","));
+    }
+    std::fs::write(folder.path().join("imu.csv"), csv).unwrap();
+    let bits = |heard: &[(u64, u64, [f32; 6])]| -> Vec<(u64, u64, [u32; 6])> {
+        heard
+            .iter()
+            .map(|(t, s, x)| (*t, *s, x.map(f32::to_bits)))
+            .collect()
+    };
+    let mut replayed = begin(Some("replay.ron"), &[]);
+    (0..1000).for_each(|_| replayed.step().unwrap());
+    assert_eq!(
+        bits(&replayed.world().resource::<Heard>().0),
+        bits(&simulated)
+    );
+
+    // By a driver, each in the tick in which it comes: the same numbers in the same order.
+    for by_profile in [true, false] {
+        let set = format!("agents.rover.sensors.imu.source=Driver(\"udp\", (listen: {port}))");
+        let mut engine = match by_profile {
+            true => begin(Some("udp.ron"), &[]),
+            false => begin(None, &[&set]),
+        };
+        let sender = Sender::to(port);
+        for (k, (_, source_ns, numbers)) in simulated.iter().enumerate() {
+            sender.bytes(&datagram(
+                "rover/imu",
+                &Sample {
+                    sequence: Some(k as u64),
+                    session: None,
+                    stamp_ns: Some(*source_ns),
+                    numbers: numbers.iter().map(|x| f64::from(*x)).collect(),
+                },
+            ));
+            until(LIMIT, "heard", || {
+                engine.step().unwrap();
+                engine.world().resource::<Heard>().0.len() > k
+            });
+        }
+        let numbers = |heard: &[(u64, u64, [f32; 6])]| -> Vec<[u32; 6]> {
+            bits(heard).into_iter().map(|h| h.2).collect()
+        };
+        assert_eq!(
+            numbers(&engine.world().resource::<Heard>().0),
+            numbers(&simulated)
+        );
+        drop(engine);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_source_is_told_with_its_place() {
+    let (_taken, taken) = socket();
+    let source = |source: &str| {
+        format!(
+            "(version: 1, duration_s: 0.01, agents: [(name: \"box\", coherence: off, sensors: [(\n  name: \"meter\", kind: Values(fields: [(name: \"speed\", unit: \"1\")]), rate_hz: 100.0,\n  source: {source})])])"
+        )
+    };
+    let csv = "t,sped\n0,1\n1,2\n";
+    for (said, place, words) in [
+        (
+            "Driver(\"upd\", ())",
+            "s.ron:3:11",
+            &["unknown driver `upd`", "one of `udp`"][..],
+        ),
+        (
+            "Driver(\"udp\", (listn: 5005))",
+            "s.ron:3:",
+            &["`listn`", "`listen`", "did you mean"],
+        ),
+        (
+            "Driver(\"udp\", (\n    listen: \"nowhere\"))",
+            "s.ron:4:",
+            &["nowhere", "127.0.0.1:5005"],
+        ),
+        (
+            "Driver(\"udp\", (listen: true))",
+            "s.ron:3:",
+            &["a port as 5005"],
+        ),
+        (
+            "Driver(\"udp\", (listen: 70000))",
+            "s.ron:3:",
+            &["1 to 65535"],
+        ),
+        (
+            "Driver(\"udp\", (to: 5005))",
+            "s.ron:3:",
+            &["found `to` of a sensor", "listen"],
+        ),
+        ("Driver(\"udp\")", "s.ron:3:", &["expected"]),
+        (
+            "Drivr(\"udp\", ())",
+            "s.ron:3:",
+            &["`Drivr`", "did you mean"],
+        ),
+        (
+            "Replay(file: \"none.csv\")",
+            "s.ron:3:",
+            &["none.csv", "expected a file"],
+        ),
+        (
+            "Replay(file: \"a.csv\")",
+            "s.ron:3:11",
+            &["speed", "sped", "did you mean"],
+        ),
+        (
+            "Replay(file: \"a.csv\", columns: [\"t\", \"sped\"])",
+            "s.ron:3:11",
+            &["columns"],
+        ),
+        (
+            "Replay(file: \"a.csv\", colums: [])",
+            "s.ron:3:",
+            &["`colums`", "did you mean"],
+        ),
+        ("Sim", "s.ron:3:11", &["nothing simulates an instrument"]),
+        (
+            &format!("Driver(\"udp\", (listen: {taken}))"),
+            "s.ron:3:11",
+            &["taken", &taken.to_string()],
+        ),
+    ] {
+        let text = source(said);
+        let folder = folder(&[("s.ron", &text), ("a.csv", csv)]);
+        let ran = run(
+            folder.path(),
+            &["run", "s.ron", "--rerun", "off", "--quiet"],
+        );
+        assert_eq!(ran.code, Some(2), "{said}: {}", ran.stderr);
+        assert!(ran.stderr.contains(place), "{said}: {}", ran.stderr);
+        for word in words {
+            assert!(
+                ran.stderr.contains(word),
+                "{said}: no {word} in {}",
+                ran.stderr
+            );
+        }
+        // What can be known without taking a port, `check` knows too.
+        if !said.contains(&taken.to_string()) {
+            let checked = run(folder.path(), &["check", "s.ron"]);
+            assert_eq!(checked.code, Some(2), "{said}");
+        }
+    }
+    let twice = source("Driver(\"udp\", (listen: 5005, sensor: \"a\"))").replace(
+        "(\n  name",
+        "(name: \"other\", kind: Values(fields: [(name: \"x\", unit: \"1\")]), rate_hz: 1.0, source: Driver(\"udp\", (listen: 5005, sensor: \"a\"))), (\n  name",
+    );
+    let folder = folder(&[("s.ron", &twice)]);
+    let ran = run(
+        folder.path(),
+        &["run", "s.ron", "--rerun", "off", "--quiet"],
+    );
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("`a` for box/other and for box/meter"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn the_recorded_machine_runs_to_its_end_and_says_where_its_readings_come_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run(
+        folder.path(),
+        &[
+            "run",
+            "recorded_machine",
+            "--rerun",
+            "off",
+            "--summary",
+            "s.json",
+        ],
+    );
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("replay") && ran.stdout.contains("pump_log.csv"),
+        "{}",
+        ran.stdout
+    );
+    let text = std::fs::read_to_string(folder.path().join("s.json")).unwrap();
+    let summary: Value = serde_json::from_str(&text).unwrap();
+    // 180 s at 10 Hz.
+    assert_eq!(summary["agents"][0]["sensors"][0]["readings"], 1800);
+}
+
+#[test]
+fn a_run_starts_anew_after_a_reset_in_the_middle_of_a_recording() {
+    let of = |resets: bool| {
+        let mut engine = CoherenceEngine::from_scene(
+            becomingone_tests::root().join("scenes/recorded_machine.ron"),
+        )
+        .unwrap();
+        if resets {
+            (0..777).for_each(|_| engine.step().unwrap());
+            engine.reset().unwrap();
+        }
+        (0..1000).for_each(|_| engine.step().unwrap());
+        engine.world().resource::<StateHash>().0
+    };
+    assert_eq!(of(true), of(false));
+}
+
+#[test]
+fn happenings_of_links_have_words() {
+    assert_eq!(
+        What::MadeSafe("a sensor is silent".to_owned()).to_string(),
+        "made safe: a sensor is silent"
+    );
+}
