@@ -1,5 +1,8 @@
 //! Guides: a scene line by line, a controller of your own, what a tick is and costs, what is loaded.
 //!
+//! - [`your_data`]: attach your own data in five minutes.
+//! - [`numbers`]: what the numbers mean.
+//!
 //! # A scene
 //!
 //! A scene is one file in [RON](https://docs.rs/ron). Lengths are metres, angles radians, times
@@ -105,3 +108,6 @@
 //! reach the ground; left and right go by the wheels' names, else by REP 103. Wheels that touch the ground and
 //! turn within limits about a standing axis are steered: their axes meet in the centre of the arc (Ackermann), the
 //! patrol plans arcs that they can follow, and backs up where it finds none.
+
+pub mod numbers;
+pub mod your_data;
