@@ -45,6 +45,10 @@ pub enum What {
     MadeSafe(String),
     /// The controller's command is in force again.
     CommandedAgain,
+    /// A fault of a sensor began: what is wrong with which.
+    FaultBegan(String),
+    /// It is over.
+    FaultEnded(String),
     /// An event is like one that is remembered, which is recalled by it.
     Recalled {
         /// When that was, and what: `00:12.3 touched crate_a`.
@@ -76,6 +80,8 @@ impl std::fmt::Display for What {
             Self::SpeaksAgain(sensor) => write!(f, "{sensor} speaks again"),
             Self::MadeSafe(why) => write!(f, "made safe: {why}"),
             Self::CommandedAgain => f.write_str("commanded again"),
+            Self::FaultBegan(fault) => write!(f, "fault begins: {fault}"),
+            Self::FaultEnded(fault) => write!(f, "fault ends: {fault}"),
             Self::Recalled { label, similarity } => {
                 write!(f, "this looks like {label} ({:.0} %)", similarity * 100.0)
             }

@@ -8,6 +8,7 @@
 //! - [`time`]: simulated time, rates, and who is due.
 //! - [`seed`]: one generator an entity.
 //! - [`sensor`]: measurements, readings, truth, noise.
+//! - [`fault`]: what is made to be wrong with a sensor.
 //! - [`actuator`] and [`drive`]: commands, wheels, odometry.
 //! - [`vehicle`] and [`track`]: cars on springs, and where they drive.
 //! - [`control`]: goals, the slow plan and the fast reaction.
@@ -25,6 +26,7 @@ pub mod coherence;
 pub mod control;
 pub mod drive;
 pub mod event;
+pub mod fault;
 pub mod geodesy;
 pub mod joints;
 pub mod link;

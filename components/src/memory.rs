@@ -185,7 +185,8 @@ impl Blend {
 /// How much an event matters beside others of the same kernel tick; none where it is not remembered.
 fn weight(what: &What) -> Option<u8> {
     match what {
-        What::Recalled { .. } => None,
+        // What is true and what the agent knows are two things: faults are for the judge.
+        What::Recalled { .. } | What::FaultBegan(_) | What::FaultEnded(_) => None,
         What::Collapsed | What::Released | What::Parted | What::Agreed => Some(1),
         What::Collision(_) => Some(3),
         _ => Some(2),

@@ -6,6 +6,7 @@
 use crate::body::{Mesh, RobotModel};
 use crate::control::Localisation;
 use crate::drive::Drive;
+use crate::fault::FaultSpec;
 use crate::geodesy::Geodetic;
 use crate::joints::Servos;
 use crate::link::{Queue, Silence, Source};
@@ -43,6 +44,9 @@ pub struct Scene {
     pub world: WorldSpec,
     /// Who acts.
     pub agents: Vec<AgentSpec>,
+    /// What is made to be wrong, and when.
+    #[serde(default)]
+    pub faults: Vec<FaultSpec>,
 }
 
 fn default_tick_ns() -> u64 {

@@ -23,12 +23,32 @@ const fn field(name: &'static str, unit: &'static str) -> Field {
     Field { name, unit }
 }
 
+/// A name for several numbers of a measurement that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Name, unique among parts and fields.
+    pub name: &'static str,
+    /// Index of its first number.
+    pub first: usize,
+    /// How many.
+    pub count: usize,
+}
+
+const fn part(name: &'static str, first: usize, count: usize) -> Part {
+    Part { name, first, count }
+}
+
 /// What a sensor measures. A kind states its name and fields once; recorders, viewers and the hash need no other list.
 pub trait Measurement: Clone + Default + Send + Sync + 'static {
     /// Name of the kind.
     const KIND: &'static str;
     /// Its numbers, in the order of [`Measurement::visit`]. A measurement of any length repeats them.
     const FIELDS: &'static [Field];
+
+    /// Names for some of them together.
+    const PARTS: &'static [Part] = &[];
+    /// Whether its numbers count on: a fault of a counter is one of what it gains.
+    const COUNTS: bool = false;
 
     /// Gives every number in order.
     fn visit(&self, each: &mut dyn FnMut(f64));
@@ -68,6 +88,16 @@ impl Measurement for Imu {
         field("specific_force_y", "m/s2"),
         field("specific_force_z", "m/s2"),
     ];
+    const PARTS: &'static [Part] = &[
+        part("gyro", 0, 3),
+        part("gyro_x", 0, 1),
+        part("gyro_y", 1, 1),
+        part("gyro_z", 2, 1),
+        part("accelerometer", 3, 3),
+        part("accelerometer_x", 3, 1),
+        part("accelerometer_y", 4, 1),
+        part("accelerometer_z", 5, 1),
+    ];
 
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         for v in [self.angular_velocity_rad_s, self.specific_force_m_s2] {
@@ -97,6 +127,7 @@ pub struct Encoders {
 impl Measurement for Encoders {
     const KIND: &'static str = "encoders";
     const FIELDS: &'static [Field] = &[field("angle", "rad")];
+    const COUNTS: bool = true;
 
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         self.angles_rad.iter().copied().for_each(each);
@@ -197,6 +228,7 @@ impl Measurement for Gnss {
         field("velocity_north", "m/s"),
         field("velocity_up", "m/s"),
     ];
+    const PARTS: &'static [Part] = &[part("position", 0, 6), part("velocity", 6, 3)];
 
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         let Geodetic {
@@ -286,6 +318,7 @@ impl Measurement for MagneticField {
         field("field_y", "T"),
         field("field_z", "T"),
     ];
+    const PARTS: &'static [Part] = &[part("field", 0, 3)];
 
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         self.field_t
@@ -402,6 +435,16 @@ impl<T: Measurement> Reading<T> {
     pub fn batch(&self) -> impl ExactSizeIterator<Item = &Stamped<T>> {
         let len = self.ring.len();
         (0..self.fresh).map(move |k| &self.ring[(self.last + len + 1 + k - self.fresh) % len])
+    }
+
+    /// The same, to change: faults bend what simulated sensors say.
+    pub fn batch_mut(&mut self) -> impl Iterator<Item = &mut Stamped<T>> {
+        // The ring in two halves, so that the batch is in one piece: what comes after `last` is older.
+        let (newer, older) = self.ring.split_at_mut(self.last + 1);
+        let wrapped = self.fresh.saturating_sub(newer.len());
+        let begin = newer.len().saturating_sub(self.fresh);
+        let from = older.len() - wrapped;
+        older[from..].iter_mut().chain(&mut newer[begin..])
     }
 
     /// Whether anything came since the last tick.
@@ -574,6 +617,8 @@ mod tests {
             }));
         }
         let forces: Vec<f32> = r.batch().map(|s| s.value.force_n).collect();
+        assert_eq!(forces, [2.0, 3.0, 4.0]);
+        let forces: Vec<f32> = r.batch_mut().map(|s| s.value.force_n).collect();
         assert_eq!(forces, [2.0, 3.0, 4.0]);
         r.begin_tick();
         assert_eq!(r.batch().len(), 0);

@@ -139,6 +139,7 @@ impl CoherenceEngine {
                     blend: BlendSpec::default(),
                 },
             }],
+            faults: Vec::new(),
         };
         let mut engine = Self::from_loaded(LoadedScene {
             scene,

@@ -4,6 +4,7 @@
 //! - [`spawn`]: a loaded scene becomes entities, again and again.
 //! - [`links`]: the one door in, and what enters by it.
 //! - [`sensing`]: simulated sensors sample the world.
+//! - [`faults`]: what they say is bent where a scene wants it so.
 //! - [`coherence`]: readings become phases; Emissary, Master, synchrony; what is remembered.
 //! - [`control`]: odometry, the slow plan, the fast reaction, the drive, servos, a hand on the stick.
 //! - [`vehicle`]: cars on springs, and the tracks that they lap.
@@ -13,6 +14,7 @@
 
 pub mod coherence;
 pub mod control;
+pub mod faults;
 pub mod hash;
 pub mod links;
 pub mod physics;
@@ -33,6 +35,7 @@ impl Plugin for EnginePlugin {
             tick::TickPlugin,
             links::LinksPlugin,
             physics::PhysicsPlugin,
+            faults::FaultsPlugin,
             sensing::SensingPlugin,
             coherence::CoherencePlugin,
             control::ControlPlugin,

@@ -32,6 +32,7 @@ use becomingone_components::body::{
 use becomingone_components::coherence::{Channels, Coherence, MAX_CHANNELS, kernel};
 use becomingone_components::control::{DrivenBy, Ears, Goals, PatrolController, Plan, Reaction};
 use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
+use becomingone_components::fault::{Fault, Faults, target};
 use becomingone_components::geodesy::TangentPlane;
 use becomingone_components::joints::{
     JointMotion, JointStates, JointTargets, JointsController, Servos,
@@ -120,10 +121,32 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
         .collect();
     named.sort();
     name_links(world, scene, &named);
+    spawn_faults(world, scene, &named);
     world.insert_resource(Roster(named));
     resolve_sources(world, scene);
     world.run_schedule(Reset);
     Ok(())
+}
+
+/// Gives sensors their faults; the loader has checked that they are there.
+fn spawn_faults(world: &mut World, scene: &Scene, named: &[(String, Entity)]) {
+    for spec in &scene.faults {
+        let Ok(target) = target(&scene.agents, &spec.sensor) else {
+            continue;
+        };
+        let agent = &scene.agents[target.agent];
+        let name = format!("{}/{}", agent.name, agent.sensors[target.sensor].name);
+        let Ok(index) = named.binary_search_by(|(n, _)| n.as_str().cmp(&name)) else {
+            continue;
+        };
+        let mut sensor = world.entity_mut(named[index].1);
+        sensor
+            .entry::<Faults>()
+            .or_default()
+            .get_mut()
+            .all
+            .push(Fault::new(spec, target.name, target.numbers));
+    }
 }
 
 fn build_physics(world: &mut World, scene: &Scene) -> Result<(), SpawnError> {

@@ -2,6 +2,7 @@
 
 use super::mistake::Mistakes;
 use super::vehicle::is_vehicle;
+use becomingone_components::fault::{FaultKind, FaultSpec};
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::link::{Source, WhenSilent};
 use becomingone_components::scene::{
@@ -230,6 +231,27 @@ impl Check<'_, '_, '_> {
             let path = format!("agents[{k}]");
             self.unique(&mut names, &format!("{path}.name"), &agent.name);
             self.agent(&path, agent, scene);
+        }
+        self.count("faults", scene.faults.len());
+        for (k, fault) in scene.faults.iter().enumerate().take(MANY) {
+            self.fault(&format!("faults[{k}]"), fault);
+        }
+    }
+
+    /// Its numbers; whose it is, is checked when the wheels are counted.
+    fn fault(&mut self, path: &str, fault: &FaultSpec) {
+        if let FaultKind::Scale(factor) = fault.kind {
+            self.within(
+                &format!("{path}.kind"),
+                factor,
+                -1e6,
+                1e6,
+                "a factor within 1e6",
+            );
+        }
+        self.not_negative(&format!("{path}.at_s"), fault.at_s);
+        if let Some(for_s) = fault.for_s {
+            self.positive(&format!("{path}.for_s"), for_s);
         }
     }
 

@@ -3,10 +3,12 @@
 //! - [`overlay`](Overlays): the texts and how they are laid over each other, with `yaml` and `lay`.
 //! - `tree`, `read`: values with their places, and how they become a [`Scene`].
 //! - `text`, `check`: what is wrong with the words, what with their meaning.
+//! - `faults`: whether these have sensors.
 //! - `vehicle`, `track`: vehicle descriptions, and what a track must be.
 //! - `resolved`: the whole as one text again.
 
 mod check;
+mod faults;
 mod lay;
 mod mistake;
 mod overlay;
@@ -280,6 +282,7 @@ pub fn dropped_from(files: &dyn Files, path: &Path) -> Result<LoadedScene, Scene
             controller: None,
             coherence: CoherenceSpec::Auto,
         }],
+        faults: Vec::new(),
     };
     Ok(LoadedScene {
         scene,
@@ -341,6 +344,15 @@ impl Loader<'_, '_, '_> {
             drives.push(drive);
             vehicles.push(vehicle);
         }
+        let encoded = |index: usize| {
+            let of_drive = drives[index].as_ref().map(|d: &Drive| d.wheels.len());
+            let of_servos = servos[index].as_ref().map(|s: &Servos| s.0.len());
+            let of_vehicle = vehicles[index]
+                .as_ref()
+                .map(|v: &Arc<VehicleModel>| v.wheels.len());
+            of_vehicle.or(of_drive).or(of_servos)
+        };
+        faults::check(&scene, encoded, self.mistakes);
         let mut meshes = Vec::new();
         for (index, obstacle) in scene.world.obstacles.iter_mut().enumerate() {
             meshes.push(self.mesh(obstacle, index));

@@ -18,7 +18,7 @@ use becomingone_components::sensor::{
 };
 use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::vehicle::{Ackermann, Vehicle};
-use becomingone_systems::sensing::{gnss, lidar, magnetometer, range};
+use becomingone_systems::faults::BendSystems;
 use becomingone_systems::tick::{Reset, Tick, TickSystems};
 use becomingone_systems::vehicle::profile::SpeedProfile;
 use bevy_app::App;
@@ -88,10 +88,7 @@ pub(crate) fn add(app: &mut App) {
             )
                 .chain()
                 .in_set(TickSystems::Sense)
-                .after(lidar::sample)
-                .after(gnss::sample)
-                .after(range::sample)
-                .after(magnetometer::sample),
+                .after(BendSystems),
         )
         .configure_sets(
             Tick,

@@ -9,6 +9,7 @@ pub mod magnetometer;
 pub mod range;
 mod rays;
 
+use crate::faults::{self, SampleSystems};
 use crate::hash::RegisterState;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::sensor::{
@@ -45,12 +46,12 @@ impl Plugin for SensingPlugin {
                 magnetometer::sample,
             )
                 .chain()
-                .in_set(TickSystems::Sense),
+                .in_set(SampleSystems),
         );
     }
 }
 
-/// Makes a kind of measurement known: to lists of kinds, to the state hash, and to the start of each tick.
+/// Makes a kind of measurement known: to lists of kinds, to the state hash, to faults, and to the start of each tick.
 pub fn register<T: Measurement>(app: &mut App, state: &'static str) {
     app.init_resource::<Measurements>();
     app.world_mut()
@@ -58,6 +59,7 @@ pub fn register<T: Measurement>(app: &mut App, state: &'static str) {
         .0
         .insert(T::KIND, T::FIELDS);
     app.register_state::<Reading<T>>(state);
+    faults::register::<T>(app);
     app.add_systems(
         Tick,
         begin_tick::<T>
