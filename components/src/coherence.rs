@@ -65,10 +65,17 @@ pub struct Channels {
     pub phi: [Option<Complex<f64>>; MAX_CHANNELS],
     /// From phases to phase velocities (1/s).
     pub velocity: PhaseVelocity<f64, MAX_CHANNELS>,
+}
+
+/// When an agent's kernel ticks: beside its [`Rate`](crate::time::Rate).
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
+pub struct KernelTick {
     /// Stamp of the last kernel tick (ns); none before the first.
     pub last_ns: Option<u64>,
     /// Time since the one before (s); none where this tick is no kernel tick.
     pub dt_s: Option<f64>,
+    /// Kernel ticks so far, this one among them.
+    pub count: u64,
 }
 
 impl Channels {
@@ -83,8 +90,6 @@ impl Channels {
             angles: vec![Average::default(); names.len()],
             phi: [None; MAX_CHANNELS],
             names,
-            last_ns: None,
-            dt_s: None,
         })
     }
 }
@@ -98,6 +103,19 @@ pub struct Coherence {
     pub order_master: f64,
     /// 1 where senses, past and intent agree; no value before a witness is trained.
     pub coherence: Option<f64>,
+    /// How far the readings contradict the self-model: the second largest of K1, K2, K3, each over its threshold. Above
+    /// 1 they are dissipated. No value before a witness is trained.
+    pub surprise: Option<f64>,
+    /// The coherent part of what was not foreseen, 0 to 1.
+    pub k1: Option<f64>,
+    /// Its shift, about 1 while healthy.
+    pub k2: Option<f64>,
+    /// Its energy, about 1 while healthy.
+    pub k3: Option<f64>,
+    /// The readings are not to be trusted; no value before a witness is trained.
+    pub dissipated: Option<bool>,
+    /// Which of the witness' outputs is to blame; none while nothing is dissipated.
+    pub cause: Option<usize>,
     /// T at the first lag: real and imaginary part.
     pub t_emissary: [f64; 2],
     /// T at the first lag: real and imaginary part.

@@ -45,6 +45,13 @@ pub enum What {
     MadeSafe(String),
     /// The controller's command is in force again.
     CommandedAgain,
+    /// Readings contradict the self-model, and are dissipated: they are not to be trusted.
+    Dissipated {
+        /// The channel to blame: `encoders/0`.
+        cause: String,
+    },
+    /// They are as foreseen again.
+    Recovered,
     /// A fault of a sensor began: what is wrong with which.
     FaultBegan(String),
     /// It is over.
@@ -80,6 +87,8 @@ impl std::fmt::Display for What {
             Self::SpeaksAgain(sensor) => write!(f, "{sensor} speaks again"),
             Self::MadeSafe(why) => write!(f, "made safe: {why}"),
             Self::CommandedAgain => f.write_str("commanded again"),
+            Self::Dissipated { cause } => write!(f, "dissipated: {cause} is not as foreseen"),
+            Self::Recovered => f.write_str("as foreseen again"),
             Self::FaultBegan(fault) => write!(f, "fault begins: {fault}"),
             Self::FaultEnded(fault) => write!(f, "fault ends: {fault}"),
             Self::Recalled { label, similarity } => {

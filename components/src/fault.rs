@@ -185,6 +185,22 @@ impl Schema {
         }
     }
 
+    /// The shortest name of one number, as a part.
+    pub fn name(&self, number: usize) -> String {
+        if self.is_row {
+            return number.to_string();
+        }
+        let alone = |p: &&Part| p.count == 1 && p.first == number;
+        match self.parts.iter().find(alone) {
+            Some(part) => part.name.to_owned(),
+            None => self
+                .fields
+                .get(number)
+                .cloned()
+                .unwrap_or_else(|| number.to_string()),
+        }
+    }
+
     /// Which numbers a part is.
     pub fn numbers(&self, part: &str) -> Option<Range<usize>> {
         if let Some(named) = self.parts.iter().find(|p| p.name == part) {

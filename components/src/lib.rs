@@ -13,6 +13,7 @@
 //! - [`vehicle`] and [`track`]: cars on springs, and where they drive.
 //! - [`control`]: goals, the slow plan and the fast reaction.
 //! - [`coherence`]: channels, Emissary, Master and their synchrony.
+//! - [`witness`]: what is foreseen of the readings, and what was not.
 //! - [`joints`]: joints, their servos and their motions.
 //! - [`link`]: the door to the outside: sources, frames, the state of links.
 //! - [`event`]: what happened.
@@ -37,3 +38,4 @@ pub mod sensor;
 pub mod time;
 pub mod track;
 pub mod vehicle;
+pub mod witness;

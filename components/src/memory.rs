@@ -188,7 +188,7 @@ fn weight(what: &What) -> Option<u8> {
         // What is true and what the agent knows are two things: faults are for the judge.
         What::Recalled { .. } | What::FaultBegan(_) | What::FaultEnded(_) => None,
         What::Collapsed | What::Released | What::Parted | What::Agreed => Some(1),
-        What::Collision(_) => Some(3),
+        What::Collision(_) | What::Dissipated { .. } => Some(3),
         _ => Some(2),
     }
 }

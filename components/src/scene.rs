@@ -487,11 +487,12 @@ fn default_clearance_m() -> f64 {
     0.2
 }
 
-/// What a kernel hears.
+/// What a kernel hears. Its order is that of the agent's wheel angles and channels of its own; its self-model
+/// foresees the readings of its sensors by the commands of its drive, as [`witness`](crate::witness) says.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum CoherenceSpec {
-    /// The agent's wheel angles, with the kernel's defaults.
+    /// The agent's wheel angles, readings and commands, with the kernel's defaults.
     #[default]
     #[serde(alias = "auto")]
     Auto,
@@ -515,7 +516,37 @@ pub enum CoherenceSpec {
         /// How it remembers.
         #[serde(default)]
         blend: BlendSpec,
+        /// What its self-model foresees, and when it is surprised.
+        #[serde(default)]
+        witness: WitnessSpec,
     },
+}
+
+/// What a self-model foresees, how it learns, and what it calls surprise.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WitnessSpec {
+    /// Sensors or parts of them, as `imu` or `imu/gyro_z`; an empty list for no self-model. None: what is taken of
+    /// each kind of sensor, see [`witness`](crate::witness).
+    pub senses: Option<Vec<String>>,
+    /// Time that it learns from (s): all that the agent does as a rule should happen in it, and no fault. None: 400
+    /// kernel ticks or 8 s, whichever is longer.
+    pub warm_up_s: Option<f64>,
+    /// What K1, K2 and K3 have to stand over. None: they are taken from the second half of what it learns from,
+    /// which is a starting point.
+    pub thresholds: Option<ThresholdSpec>,
+}
+
+/// Thresholds of surprise. Those of one plant are not those of another: they come from its own nominal runs.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThresholdSpec {
+    /// Of the coherent part, 0 to 1.
+    pub k1: f64,
+    /// Of the shift, in units of its healthy mean.
+    pub k2: f64,
+    /// Of the energy, in units of its healthy mean.
+    pub k3: f64,
 }
 
 /// How a kernel remembers what happened to its agent.

@@ -16,8 +16,10 @@ use becomingone_components::drive::Drive;
 use becomingone_components::link::{Resolved, ResolvedSources, Source};
 use becomingone_components::scene::LoadedScene;
 use becomingone_components::vehicle::VehicleModel;
+use becomingone_components::witness::Witness;
 use becomingone_model::{Files, did_you_mean, load_robot};
 use becomingone_systems::control::teleop::{Hand, TeleopPlugin};
+use becomingone_systems::hash::Roster;
 use becomingone_systems::profile::Profiler;
 use bevy_ecs::prelude::*;
 use clap::{Args, Parser, Subcommand};
@@ -752,6 +754,11 @@ fn introduce(world: &World) {
                 agent.name,
                 describe(&Model(model.clone()), drive.as_ref(), vehicle.as_deref())
             ),
+        }
+        let roster = &world.resource::<Roster>().0;
+        let found = roster.binary_search_by(|(name, _)| name.as_str().cmp(&agent.name));
+        if let Some(witness) = found.ok().and_then(|k| world.get::<Witness>(roster[k].1)) {
+            say!("{}: foresees {witness}", agent.name);
         }
     }
     if loaded.scene.agents.len() > FEW {

@@ -13,7 +13,7 @@ use becomingone_components::control::Goals;
 use becomingone_components::link::Source;
 use becomingone_components::scene::{
     AgentSpec, BlendSpec, ChannelSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene,
-    Scene, Signal, WorldSpec,
+    Scene, Signal, WitnessSpec, WorldSpec,
 };
 use becomingone_components::seed::RunSeed;
 use becomingone_components::time::{NS_PER_S, Paced, SimTime};
@@ -137,6 +137,7 @@ impl CoherenceEngine {
                         signal: Signal::Tone { frequency_hz: 1.0 },
                     }],
                     blend: BlendSpec::default(),
+                    witness: WitnessSpec::default(),
                 },
             }],
             faults: Vec::new(),

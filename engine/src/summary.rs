@@ -1,5 +1,6 @@
 //! What a run came to: the same content as a table and as JSON.
 
+use crate::engine::seconds;
 use becomingone_components::body::{Pose, Travel, TruePose};
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::Goals;
@@ -10,6 +11,7 @@ use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Sensor, SensorStats};
 use becomingone_components::time::SimTime;
 use becomingone_components::track::Laps;
+use becomingone_components::witness::{Alarm, Witness};
 use becomingone_systems::hash::{Roster, StateHash};
 use bevy_ecs::prelude::*;
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -96,8 +98,69 @@ pub struct KernelSummary {
     pub aligned: bool,
     /// The rhythm is locked.
     pub collapsed: bool,
+    /// How far its readings contradict its self-model, above 1 they are dissipated; null before a witness is trained.
+    pub surprise: Option<f64>,
+    /// The coherent part of what was not foreseen, 0 to 1; null before it has a value.
+    pub k1: Option<f64>,
+    /// Its shift, about 1 while healthy.
+    pub k2: Option<f64>,
+    /// Its energy, about 1 while healthy.
+    pub k3: Option<f64>,
+    /// Its readings are not to be trusted; null before a witness is trained.
+    pub dissipated: Option<bool>,
+    /// The channel to blame, as `encoders/0`; null while nothing is dissipated.
+    pub cause: Option<String>,
+    /// What its self-model foresees, and by what.
+    pub witness: Option<WitnessSummary>,
     /// What it remembers.
     pub blend: BlendSummary,
+}
+
+/// A self-model at the end of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct WitnessSummary {
+    /// What it foresees, and may blame.
+    pub outputs: Vec<String>,
+    /// The commands that help to foresee.
+    pub inputs: Vec<String>,
+    /// Outputs that did not move while it learned.
+    pub constant: Vec<String>,
+    /// What K1, K2 and K3 have to stand over; null before it is trained.
+    pub thresholds: Option<[f64; 3]>,
+    /// Times that it was dissipated.
+    pub alarmed: u64,
+    /// The first of them.
+    pub alarms: Vec<AlarmSummary>,
+}
+
+/// A time in which an agent's readings were dissipated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct AlarmSummary {
+    /// When it began (s).
+    pub from_s: f64,
+    /// When it ended (s); null where it did not.
+    pub until_s: Option<f64>,
+    /// The channel that was to blame most of the time.
+    pub cause: String,
+}
+
+impl WitnessSummary {
+    fn of(witness: &Witness) -> Self {
+        let name = |k: usize| witness.outputs.get(k).cloned().unwrap_or_default();
+        let alarm = |a: &Alarm| AlarmSummary {
+            from_s: seconds(a.from_ns),
+            until_s: a.until_ns.map(seconds),
+            cause: name(a.cause()),
+        };
+        Self {
+            outputs: witness.outputs.clone(),
+            inputs: witness.inputs.clone(),
+            constant: witness.model.constant_channels().map(name).collect(),
+            thresholds: witness.model.thresholds().map(|t| [t.k1, t.k2, t.k3]),
+            alarmed: witness.alarmed,
+            alarms: witness.alarms.iter().map(alarm).collect(),
+        }
+    }
 }
 
 /// A kernel's memory at the end of a run.
@@ -243,6 +306,16 @@ impl AgentSummary {
                 t_master: kernel.t_master,
                 aligned: kernel.aligned,
                 collapsed: kernel.collapsed,
+                surprise: kernel.surprise,
+                k1: kernel.k1,
+                k2: kernel.k2,
+                k3: kernel.k3,
+                dissipated: kernel.dissipated,
+                cause: world
+                    .get::<Witness>(agent)
+                    .and_then(Witness::cause)
+                    .map(str::to_owned),
+                witness: world.get::<Witness>(agent).map(WitnessSummary::of),
                 blend: world
                     .get::<Blend>(agent)
                     .map_or_else(BlendSummary::default, BlendSummary::of),
@@ -346,6 +419,9 @@ impl fmt::Display for Summary {
             "kernel",
             "order",
             "coherence",
+            "surprise",
+            "alarms",
+            "cause",
             "T emissary",
             "T master",
             "aligned",
@@ -355,11 +431,17 @@ impl fmt::Display for Summary {
         ]);
         for a in &self.agents {
             let k = &a.kernel;
+            // Where nothing is wrong now: what was, last.
+            let last = k.witness.as_ref().and_then(|w| w.alarms.last());
+            let cause = k.cause.as_deref().or(last.map(|a| a.cause.as_str()));
             let coherence = k.coherence.map_or("-".to_owned(), |c| format!("{c:.3}"));
             kernels.add_row(vec![
                 Cell::new(&a.name),
                 right(format!("{:.3}", k.order)),
                 right(coherence),
+                right(k.surprise.map_or("-".to_owned(), |s| format!("{s:.3}"))),
+                right(k.witness.as_ref().map_or(0, |w| w.alarmed)),
+                Cell::new(cause.unwrap_or("-")),
                 right(complex(k.t_emissary)),
                 right(complex(k.t_master)),
                 right(k.aligned),

@@ -263,6 +263,16 @@ impl HashState for Coherence {
         let flags = [self.aligned, self.collapsed, self.parted];
         let flags = flags.into_iter().rev();
         bits.u64(flags.fold(0, |all, flag| all << 1 | u64::from(flag)));
+        for x in [self.surprise, self.k1, self.k2, self.k3]
+            .into_iter()
+            .flatten()
+        {
+            bits.f64(x);
+        }
+        if let Some(dissipated) = self.dissipated {
+            bits.u64(u64::from(dissipated));
+            bits.u64(self.cause.map_or(u64::MAX, |c| c as u64));
+        }
     }
 }
 

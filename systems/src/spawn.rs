@@ -29,7 +29,9 @@ use becomingone_components::body::{
     Geometry, LinkPoses, Mesh, Model, Obstacle, Pose, RobotModel, Shape, Travel, TruePose,
     TrueTwist,
 };
-use becomingone_components::coherence::{Channels, Coherence, MAX_CHANNELS, kernel};
+use becomingone_components::coherence::{
+    Average, Channels, Coherence, KernelTick, MAX_CHANNELS, kernel,
+};
 use becomingone_components::control::{DrivenBy, Ears, Goals, PatrolController, Plan, Reaction};
 use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
 use becomingone_components::fault::{Fault, Faults, target};
@@ -43,7 +45,7 @@ use becomingone_components::link::{
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::{
     Agent, AgentSpec, BlendSpec, CoherenceSpec, ControllerSpec, FromScene, LoadedScene,
-    MAGNETIC_FIELD_T, MotionSpec, ObstacleSpec, Scene, SensorKind, SensorSpec,
+    MAGNETIC_FIELD_T, MotionSpec, ObstacleSpec, Scene, SensorKind, SensorSpec, WitnessSpec,
     default_emissary_window_s, default_kernel_rate_hz, default_master_window_s,
 };
 use becomingone_components::seed::{Rng, RunSeed};
@@ -53,7 +55,9 @@ use becomingone_components::sensor::{
 };
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_components::track::Track;
-use becomingone_components::vehicle::VehicleModel;
+use becomingone_components::vehicle::{VehicleModel, VehicleState};
+use becomingone_components::witness::{Feed, Feeds, MAX_INPUTS, Output, Witness, outputs};
+use becomingone_kernel::ConfigError;
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
 use std::sync::Arc;
@@ -302,6 +306,7 @@ fn spawn_agent(
         .spawn((Name::new(spec.name.clone()), Agent, FromScene))
         .id();
     let mut ears = Ears::default();
+    let mut sensors = Vec::new();
     if let Some(robot) = robot {
         match robot.vehicle {
             None => spawn_body(world, agent, spec, robot),
@@ -310,6 +315,7 @@ fn spawn_agent(
     }
     for sensor in &spec.sensors {
         let entity = spawn_sensor(world, agent, spec, sensor, robot);
+        sensors.push(entity);
         let ear = match sensor.kind {
             SensorKind::Lidar { .. } => &mut ears.lidar,
             SensorKind::Encoders { .. } => &mut ears.encoders,
@@ -327,13 +333,7 @@ fn spawn_agent(
     if let Some(controller) = &spec.controller {
         spawn_controller(world, agent, controller, robot, track);
     }
-    let heard = robot.filter(|_| ears.encoders.is_some());
-    spawn_kernel(
-        world,
-        agent,
-        spec,
-        heard.map(|r| r.encoded()).unwrap_or_default(),
-    )
+    spawn_kernel(world, agent, spec, robot, &sensors)
 }
 
 /// Who carries out what an agent's drive is told.
@@ -745,9 +745,18 @@ fn spawn_kernel(
     world: &mut World,
     agent: Entity,
     spec: &AgentSpec,
-    mut encoded: Vec<String>,
+    robot: Option<Robot<'_>>,
+    sensors: &[Entity],
 ) -> Result<(), SpawnError> {
-    let (rate_hz, emissary_s, master_s, own, blend) = match &spec.coherence {
+    let heard = spec
+        .sensors
+        .iter()
+        .any(|s| matches!(s.kind, SensorKind::Encoders { .. }));
+    let mut encoded = robot
+        .filter(|_| heard)
+        .map_or_else(Vec::new, |r| r.encoded());
+    let many = encoded.len();
+    let (rate_hz, emissary_s, master_s, own, blend, witness) = match &spec.coherence {
         CoherenceSpec::Off => return Ok(()),
         CoherenceSpec::Auto => (
             default_kernel_rate_hz(),
@@ -755,6 +764,7 @@ fn spawn_kernel(
             default_master_window_s(),
             [].as_slice(),
             BlendSpec::default(),
+            &WitnessSpec::default(),
         ),
         CoherenceSpec::Kernel {
             rate_hz,
@@ -762,26 +772,42 @@ fn spawn_kernel(
             master_window_s,
             channels,
             blend,
+            witness,
         } => (
             *rate_hz,
             *emissary_window_s,
             *master_window_s,
             channels.as_slice(),
             *blend,
+            witness,
         ),
     };
+    let wrong = |cause| SpawnError::Kernel {
+        agent: spec.name.clone(),
+        cause,
+    };
+    // Scenes are checked for what they choose.
+    let chosen = witness.senses.as_deref();
+    let outputs = outputs(&spec.sensors, many, chosen).unwrap_or_default();
+    let witnesses = !outputs.is_empty();
+    if witnesses {
+        spawn_witness(world, agent, &outputs, witness, rate_hz, sensors).map_err(wrong)?;
+    }
     // Scenes are checked for their own channels; of a robot with many encoders the first are heard.
     encoded.truncate(MAX_CHANNELS.saturating_sub(own.len()));
     let wheels = encoded.len();
     let mut names = encoded;
     names.extend(own.iter().map(|c| c.name.clone()));
+    if witnesses || !names.is_empty() {
+        world.entity_mut(agent).insert((
+            Rate::new(rate_hz),
+            KernelTick::default(),
+            Coherence::default(),
+        ));
+    }
     if names.is_empty() {
         return Ok(());
     }
-    let wrong = |cause| SpawnError::Kernel {
-        agent: spec.name.clone(),
-        cause,
-    };
     let (emissary, master, synchrony) = kernel(names.len(), emissary_s, master_s).map_err(wrong)?;
     let seed = *world.resource::<RunSeed>();
     let signals = own.iter().enumerate().map(|(k, c)| OwnSignal {
@@ -792,12 +818,65 @@ fn spawn_kernel(
     world.entity_mut(agent).insert((
         Channels::new(names).map_err(wrong)?,
         Signals(signals.collect()),
-        Rate::new(rate_hz),
         emissary,
         master,
         synchrony,
-        Coherence::default(),
         Blend::new(&blend, master_s).map_err(wrong)?,
     ));
+    Ok(())
+}
+
+/// The self-model of an agent: what it foresees, and by what.
+fn spawn_witness(
+    world: &mut World,
+    agent: Entity,
+    outputs: &[Output],
+    spec: &WitnessSpec,
+    rate_hz: f64,
+    sensors: &[Entity],
+) -> Result<(), ConfigError> {
+    let driven_by = world.get::<DrivenBy>(agent).map(|d| d.0);
+    let has = |which: fn(&World, Entity) -> bool| driven_by.is_some_and(|d| which(world, d));
+    let mut inputs: Vec<String> = Vec::new();
+    let mut commands = 0;
+    let turn = if has(|w, d| w.get::<DriveState>(d).is_some()) {
+        Some("angular")
+    } else if has(|w, d| w.get::<VehicleState>(d).is_some()) {
+        Some("steering")
+    } else {
+        None
+    };
+    if let Some(turn) = turn {
+        inputs = vec!["drive/linear".to_owned(), format!("drive/{turn}")];
+        commands = inputs.len();
+        // What pulls to the side in a curve, and for a car how fast it turns, is a product; the self-model is linear.
+        inputs.push(format!("drive/linear * drive/{turn}"));
+    } else if let Some(targets) = driven_by.and_then(|d| world.get::<Command<JointTargets>>(d)) {
+        commands = targets.0.positions.len().min(MAX_INPUTS);
+        inputs.extend((0..commands).map(|k| format!("drive/{k}")));
+    }
+    let names = outputs.iter().map(|o| o.name.clone()).collect();
+    let mut witness = Witness::new(names, inputs, commands, spec, rate_hz)?;
+    for (channel, output) in outputs.iter().enumerate() {
+        let Some(&sensor) = sensors.get(output.sensor) else {
+            continue;
+        };
+        if !witness.sensors.contains(&sensor) {
+            witness.sensors.push(sensor);
+        }
+        let mut sensor = world.entity_mut(sensor);
+        sensor
+            .entry::<Feeds>()
+            .or_default()
+            .get_mut()
+            .all
+            .push(Feed {
+                channel,
+                tap: output.tap,
+                average: Average::default(),
+                last: None,
+            });
+    }
+    world.entity_mut(agent).insert(witness);
     Ok(())
 }

@@ -125,9 +125,20 @@ fn summary_has_exactly_the_promised_keys() {
             "t_master",
             "aligned",
             "collapsed",
+            "surprise",
+            "k1",
+            "k2",
+            "k3",
+            "dissipated",
+            "cause",
+            "witness",
             "blend",
         ],
     );
+    // Half a second is no time to learn in.
+    for not_yet in ["surprise", "k1", "k2", "k3", "dissipated", "cause"] {
+        assert!(kernel[not_yet].is_null(), "{not_yet}");
+    }
     assert!(kernel["order"].is_f64());
     assert!(kernel["coherence"].is_null() || kernel["coherence"].is_f64());
     assert_numbers(&kernel["t_emissary"], 2);

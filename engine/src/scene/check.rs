@@ -7,10 +7,11 @@ use becomingone_components::geodesy::Geodetic;
 use becomingone_components::link::{Source, WhenSilent};
 use becomingone_components::scene::{
     AgentSpec, BlendSpec, CoherenceSpec, ControllerSpec, DriveSpec, MotionSpec, ObstacleSpec,
-    Scene, SensorKind, SensorSpec, Signal,
+    Scene, SensorKind, SensorSpec, Signal, ThresholdSpec, WitnessSpec,
 };
 use becomingone_components::sensor::Noise;
 use becomingone_components::time::NS_PER_S;
+use becomingone_kernel::MIN_WARM_UP;
 use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
@@ -737,6 +738,31 @@ impl Check<'_, '_, '_> {
         }
     }
 
+    /// Its numbers; what it senses is checked when the wheels are counted.
+    fn witness(&mut self, path: &str, witness: &WitnessSpec, rate_hz: f64) {
+        if let Some(warm_up_s) = witness.warm_up_s {
+            let at = format!("{path}.warm_up_s");
+            self.within(&at, warm_up_s, 0.0, 1e9, "seconds up to 1e9");
+            let ticks = warm_up_s * rate_hz;
+            if rate_hz > 0.0 && warm_up_s >= 0.0 && ticks < f64::from(MIN_WARM_UP) {
+                let expected = format!(
+                    "at least {MIN_WARM_UP} kernel ticks to learn from, {} s",
+                    f64::from(MIN_WARM_UP) / rate_hz
+                );
+                self.wrong(
+                    &at,
+                    format!("{warm_up_s} s, {ticks:.0} kernel ticks"),
+                    &expected,
+                );
+            }
+        }
+        if let Some(ThresholdSpec { k1, k2, k3 }) = witness.thresholds {
+            for (name, x) in [("k1", k1), ("k2", k2), ("k3", k3)] {
+                self.positive(&format!("{path}.thresholds.{name}"), x);
+            }
+        }
+    }
+
     fn coherence(&mut self, path: &str, coherence: &CoherenceSpec, tick_ns: u64) {
         let CoherenceSpec::Kernel {
             rate_hz,
@@ -744,11 +770,13 @@ impl Check<'_, '_, '_> {
             master_window_s,
             channels,
             blend,
+            witness,
         } = coherence
         else {
             return;
         };
         self.blend(&format!("{path}.blend"), blend);
+        self.witness(&format!("{path}.witness"), witness, *rate_hz);
         self.rate(&format!("{path}.rate_hz"), *rate_hz, tick_ns);
         self.positive(&format!("{path}.emissary_window_s"), *emissary_window_s);
         self.positive(&format!("{path}.master_window_s"), *master_window_s);

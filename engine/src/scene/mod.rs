@@ -3,7 +3,7 @@
 //! - [`overlay`](Overlays): the texts and how they are laid over each other, with `yaml` and `lay`.
 //! - `tree`, `read`: values with their places, and how they become a [`Scene`].
 //! - `text`, `check`: what is wrong with the words, what with their meaning.
-//! - `faults`: whether these have sensors.
+//! - `faults`, `senses`: whether faults and self-models have sensors.
 //! - `vehicle`, `track`: vehicle descriptions, and what a track must be.
 //! - `resolved`: the whole as one text again.
 
@@ -14,6 +14,7 @@ mod mistake;
 mod overlay;
 mod read;
 mod resolved;
+mod senses;
 mod text;
 mod track;
 mod tree;
@@ -340,6 +341,14 @@ impl Loader<'_, '_, '_> {
                 // Its wheels are no joints.
                 Some(_) => None,
             });
+            let of_servos = servos.last().and_then(Option::as_ref);
+            let encoded = match (&vehicle, &drive, of_servos) {
+                (Some(vehicle), ..) => vehicle.wheels.len(),
+                (_, Some(drive), _) => drive.wheels.len(),
+                (.., Some(Servos(servos))) => servos.len(),
+                _ => 0,
+            };
+            senses::check(agent, index, encoded, self.mistakes);
             models.push(model);
             drives.push(drive);
             vehicles.push(vehicle);

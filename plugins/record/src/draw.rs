@@ -247,7 +247,7 @@ pub(crate) fn placed(at: BodyPose, ns: u64) -> PoseInFrame {
 /// A line of the log.
 pub(crate) fn line(happening: &Happening, ns: u64) -> Log {
     let level = match happening.what {
-        What::Collision(_) | What::OffTrack(_) => log::Level::Warning,
+        What::Collision(_) | What::OffTrack(_) | What::Dissipated { .. } => log::Level::Warning,
         _ => log::Level::Info,
     };
     Log {

@@ -139,6 +139,10 @@ fn kind(what: &What) -> &'static str {
         What::SpeaksAgain(_) => "SpeaksAgain",
         What::MadeSafe(_) => "MadeSafe",
         What::CommandedAgain => "CommandedAgain",
+        What::Dissipated { .. } => "Dissipated",
+        What::Recovered => "Recovered",
+        What::FaultBegan(_) => "FaultBegan",
+        What::FaultEnded(_) => "FaultEnded",
         What::Recalled { .. } => "Recalled",
     }
 }

@@ -5,7 +5,7 @@ use crate::queue::{Patience, Queue};
 use crate::stage::{Column, Draw, Form, Mounted, Stage, StageAgent, column, fields_of, flag};
 use becomingone_components::actuator::Command;
 use becomingone_components::body::{LinkPoses, Model, Obstacle, TruePose, TrueTwist};
-use becomingone_components::coherence::{Channels, Coherence};
+use becomingone_components::coherence::{Coherence, KernelTick};
 use becomingone_components::drive::{Odometry, Twist2};
 use becomingone_components::event::Happening;
 use becomingone_components::joints::JointTargets;
@@ -446,7 +446,7 @@ fn copy_command<T: Commanded>(world: &World, watch: &mut Watch, batch: &mut Batc
     });
 }
 
-const KERNEL: [Column; 9] = [
+const KERNEL: [Column; 15] = [
     column("order", "1"),
     column("order_master", "1"),
     column("coherence", "1"),
@@ -456,6 +456,13 @@ const KERNEL: [Column; 9] = [
     column("t_master_im", "1"),
     flag("aligned"),
     flag("collapsed"),
+    column("surprise", "1"),
+    column("k1", "1"),
+    column("k2", "1"),
+    column("k3", "1"),
+    flag("dissipated"),
+    // The place among the self-model's channels; events have its name.
+    column("cause", "1"),
 ];
 
 fn watch_kernels(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
@@ -470,7 +477,10 @@ fn watch_kernels(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>)
 }
 
 fn copy_kernel(world: &World, watch: &mut Watch, batch: &mut Batch) {
-    let Some(last_ns) = world.get::<Channels>(watch.entity).and_then(|c| c.last_ns) else {
+    let Some(last_ns) = world
+        .get::<KernelTick>(watch.entity)
+        .and_then(|t| t.last_ns)
+    else {
         return;
     };
     if watch.last_ns == Some(last_ns) {
@@ -492,6 +502,12 @@ fn copy_kernel(world: &World, watch: &mut Watch, batch: &mut Batch) {
             said.t_master[1],
             truth(said.aligned),
             truth(said.collapsed),
+            said.surprise.unwrap_or(f64::NAN),
+            said.k1.unwrap_or(f64::NAN),
+            said.k2.unwrap_or(f64::NAN),
+            said.k3.unwrap_or(f64::NAN),
+            truth(said.dissipated == Some(true)),
+            said.cause.map_or(f64::NAN, |c| c as f64),
         ]);
     });
 }

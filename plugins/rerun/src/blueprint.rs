@@ -51,6 +51,7 @@ enum Part {
     Strengths,
     Memory,
     Map,
+    Surprise,
 }
 
 impl Part {
@@ -146,11 +147,16 @@ pub(crate) fn send(to: &RecordingStream, stage: &Stage) -> RecordingStreamResult
     use Part::*;
     // Kernels alone have nothing to show in three dimensions: their order gets the room.
     let (left, right) = if bodies {
-        (Scene, [Kernel, Plots, Texts])
+        (Scene, vec![Kernel, Plots, Texts])
     } else {
-        (Kernel, [Strengths, Memory, Texts])
+        (Kernel, vec![Strengths, Memory, Texts])
     };
-    layout.container(Right, ContainerKind::Vertical, &right, &[1.0, 1.0, 0.8])?;
+    let (mut right, mut shares) = (right, vec![1.0, 1.0, 0.8]);
+    if stage.agents.iter().any(|a| a.witness) {
+        right.insert(1, Surprise);
+        shares.insert(1, 1.0);
+    }
+    layout.container(Right, ContainerKind::Vertical, &right, &shares)?;
     layout.container(
         Root,
         ContainerKind::Horizontal,
@@ -246,6 +252,32 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     // Order is 0 to 1; a little more shows a line that lies on the edge.
     let unit = ScalarAxis::new().with_range(Range1D([-0.05, 1.05]));
     layout.property(Part::Kernel, "ScalarAxis", &unit)?;
+    // One agent's surprise comes with what it is made of, that of many alone.
+    let surprise = of(
+        &|a| a.witness,
+        if stage.agents.len() == 1 {
+            &[
+                &["kernel", "k1"],
+                &["kernel", "k2"],
+                &["kernel", "k3"],
+                &["kernel", "coherence"],
+                &["kernel", "faults"],
+                &["kernel", "limit"],
+                &["kernel", "surprise"],
+            ]
+        } else {
+            &[&["kernel", "limit"], &["kernel", "surprise"]]
+        },
+    );
+    layout.view(
+        Part::Surprise,
+        "TimeSeries",
+        "Surprise: dissipated above 1",
+        &surprise,
+    )?;
+    // A fault may lift it to thousands; what matters happens about 1.
+    let about_one = ScalarAxis::new().with_range(Range1D([-0.1, 4.0]));
+    layout.property(Part::Surprise, "ScalarAxis", &about_one)?;
     let motion = of(
         &|a| a.driven || a.model.is_some(),
         if stage.agents.len() == 1 {
@@ -268,7 +300,13 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     let memory = of(&|a| a.kernel, &[&["kernel", "memory"]]);
     layout.view(Part::Strengths, "TimeSeries", "Memory: strength", &memory)?;
     layout.property(Part::Strengths, "ScalarAxis", &unit)?;
-    for part in [Part::Kernel, Part::Motion, Part::Readings, Part::Strengths] {
+    for part in [
+        Part::Kernel,
+        Part::Surprise,
+        Part::Motion,
+        Part::Readings,
+        Part::Strengths,
+    ] {
         // The legend of many would cover the lines; their colours are those of the trails.
         let legend = PlotLegend::new()
             .with_corner(Corner2D::LeftTop)

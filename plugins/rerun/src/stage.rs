@@ -26,6 +26,8 @@ pub(crate) struct StageAgent {
     pub(crate) planned: Vec<([f32; 3], f32)>,
     /// Whether a kernel hears it.
     pub(crate) kernel: bool,
+    /// Whether a self-model foresees its readings.
+    pub(crate) witness: bool,
     /// Whether it is driven.
     pub(crate) driven: bool,
 }

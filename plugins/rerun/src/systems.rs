@@ -6,10 +6,11 @@ use crate::outbox::{Cap, Outbox};
 use crate::stage::{Stage, StageAgent, StageLidar, StageSensor, StageTrack};
 use becomingone_components::actuator::Command;
 use becomingone_components::body::{LinkPoses, Model, Obstacle, TrueTwist};
-use becomingone_components::coherence::{Channels, Coherence};
+use becomingone_components::coherence::{Coherence, Emissary, KernelTick};
 use becomingone_components::control::{DrivenBy, Goals, Plan};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::event::Happening;
+use becomingone_components::fault::Faults;
 use becomingone_components::memory::{Blend, MEMORIES};
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
@@ -18,6 +19,7 @@ use becomingone_components::sensor::{
 };
 use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::vehicle::{Ackermann, Vehicle};
+use becomingone_components::witness::Witness;
 use becomingone_systems::faults::BendSystems;
 use becomingone_systems::tick::{Reset, Tick, TickSystems};
 use becomingone_systems::vehicle::profile::SpeedProfile;
@@ -34,7 +36,7 @@ const TURNS_HZ: u64 = 10;
 const MEMORIES_HZ: u64 = 1;
 
 /// What the kernel says, in the order of [`kernels`].
-const KERNEL: [&str; 9] = [
+const KERNEL: [&str; 8] = [
     "order",
     "order_master",
     "t_emissary_re",
@@ -43,7 +45,18 @@ const KERNEL: [&str; 9] = [
     "t_master_im",
     "aligned",
     "collapsed",
+];
+
+/// What the witness says, in the order of [`kernels`]: K1, K2 and K3 over their thresholds, so that 1 is the limit of all.
+const WITNESS: [&str; 8] = [
+    "surprise",
+    "limit",
+    "k1",
+    "k2",
+    "k3",
     "coherence",
+    "dissipated",
+    "faults",
 ];
 
 /// What runs only in ticks that have something to show, in [`TickSystems::Publish`].
@@ -128,6 +141,10 @@ struct Shown {
     index: u32,
     /// The first series of its kernel, in the order of [`KERNEL`].
     kernel: Option<u32>,
+    /// The first series of its witness, in the order of [`WITNESS`].
+    witness: Option<u32>,
+    /// Its sensors that have faults.
+    faulty: Vec<Entity>,
     /// Stamp of the kernel tick that was shown last (ns).
     kernel_ns: Option<u64>,
     /// The strengths of its memories.
@@ -210,7 +227,7 @@ type AgentParts<'a> = (
     Option<&'a LinkPoses>,
     Option<&'a Goals>,
     Option<&'a DrivenBy>,
-    Has<Coherence>,
+    (Has<Emissary>, Has<Witness>),
     Has<TrueTwist>,
     Option<&'a SpeedProfile>,
 );
@@ -227,7 +244,11 @@ fn gather(
     ),
     obstacles: Query<(&Name, &Obstacle)>,
     agents: Query<AgentParts, With<Agent>>,
-    (drives, vehicles): (Query<&Drive>, Query<&Vehicle>),
+    (drives, vehicles, faults): (
+        Query<&Drive>,
+        Query<&Vehicle>,
+        Query<(Entity, &Sensor), With<Faults>>,
+    ),
 ) {
     cast.0.clear();
     if outbox.is_over() {
@@ -258,7 +279,8 @@ fn gather(
     let mut agents: Vec<_> = agents.iter().collect();
     // Colours go by the order of names, however the world keeps its agents.
     agents.sort_by(|a, b| a.1.as_str().cmp(b.1.as_str()));
-    for (entity, name, model, poses, goals, driven_by, kernel, moves, profile) in agents {
+    for (entity, name, model, poses, goals, driven_by, (kernel, witness), moves, profile) in agents
+    {
         let index = stage.agents.len() as u32;
         let actuator = driven_by.map(|d| d.0);
         let drive = actuator.and_then(|a| drives.get(a).ok());
@@ -284,6 +306,7 @@ fn gather(
                         .collect()
                 }),
             kernel,
+            witness,
             driven: drive.is_some() || vehicle.is_some(),
         });
         let mut all = |leaves: &[&[&str]]| {
@@ -296,6 +319,8 @@ fn gather(
         };
         let kernel = kernel.then(|| KERNEL.map(|k| ["kernel", k]));
         let kernel = kernel.and_then(|k| all(&k.each_ref().map(|k| k.as_slice())));
+        let witness = witness.then(|| WITNESS.map(|k| ["kernel", k]));
+        let witness = witness.and_then(|k| all(&k.each_ref().map(|k| k.as_slice())));
         let memory = kernel
             .is_some()
             .then(|| all(&[&["kernel", "memory"]]))
@@ -315,6 +340,12 @@ fn gather(
             entity,
             index,
             kernel,
+            witness,
+            faulty: faults
+                .iter()
+                .filter(|(_, sensor)| sensor.agent == entity)
+                .map(|(sensor, _)| sensor)
+                .collect(),
             kernel_ns: None,
             memory,
             memory_cap: Cap::new(MEMORIES_HZ),
@@ -467,37 +498,60 @@ fn drives(
 fn kernels(
     mut outbox: ResMut<Outbox>,
     mut cast: ResMut<Cast>,
-    agents: Query<(&Channels, &Coherence)>,
+    agents: Query<(&KernelTick, &Coherence, Option<&Witness>)>,
+    faults: Query<&Faults>,
 ) {
     if !outbox.readings_due {
         return;
     }
     let batch = &mut *outbox.batch;
     for shown in &mut cast.0 {
-        let Some(series) = shown.kernel else {
+        if shown.kernel.is_none() && shown.witness.is_none() {
+            continue;
+        }
+        let Ok((tick, said, witness)) = agents.get(shown.entity) else {
             continue;
         };
-        let Ok((channels, said)) = agents.get(shown.entity) else {
-            continue;
-        };
-        let Some(ns) = channels.last_ns.filter(|&ns| shown.kernel_ns != Some(ns)) else {
+        let Some(ns) = tick.last_ns.filter(|&ns| shown.kernel_ns != Some(ns)) else {
             continue;
         };
         shown.kernel_ns = Some(ns);
-        let numbers = [
-            Some(said.order),
-            Some(said.order_master),
-            Some(said.t_emissary[0]),
-            Some(said.t_emissary[1]),
-            Some(said.t_master[0]),
-            Some(said.t_master[1]),
-            Some(f64::from(u8::from(said.aligned))),
-            Some(f64::from(u8::from(said.collapsed))),
-            said.coherence,
-        ];
-        for (series, number) in (series..).zip(numbers) {
-            if let Some(x) = number {
-                batch.scalar(series, ns, x);
+        let flag = |x: bool| f64::from(u8::from(x));
+        if let Some(series) = shown.kernel {
+            let numbers = [
+                said.order,
+                said.order_master,
+                said.t_emissary[0],
+                said.t_emissary[1],
+                said.t_master[0],
+                said.t_master[1],
+                flag(said.aligned),
+                flag(said.collapsed),
+            ];
+            for (series, number) in (series..).zip(numbers) {
+                batch.scalar(series, ns, number);
+            }
+        }
+        // Nothing before it is trained: a line that is not there says so.
+        let trained = witness.and_then(|w| w.model.thresholds());
+        if let (Some(series), Some(over), Some(surprise)) = (shown.witness, trained, said.surprise)
+        {
+            let bent = faults.iter_many(&shown.faulty).flatten();
+            let active = bent.flat_map(|f| &f.all).filter(|f| f.active).count();
+            let numbers = [
+                Some(surprise),
+                Some(1.0),
+                said.k1.map(|k| k / over.k1),
+                said.k2.map(|k| k / over.k2),
+                said.k3.map(|k| k / over.k3),
+                said.coherence,
+                said.dissipated.map(flag),
+                (!shown.faulty.is_empty()).then_some(active as f64),
+            ];
+            for (series, number) in (series..).zip(numbers) {
+                if let Some(x) = number {
+                    batch.scalar(series, ns, x);
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What mattered is remembered; everything fades; what happens again is recalled.
 
 use becomingone_components::body::TruePose;
-use becomingone_components::coherence::{Channels, Coherence, Emissary, Master};
+use becomingone_components::coherence::{Channels, Coherence, Emissary, KernelTick, Master};
 use becomingone_components::event::{Happening, What};
 use becomingone_components::memory::{AgentSignature, Blend, Memory, clock};
 use becomingone_components::time::SimTime;
@@ -28,6 +28,7 @@ pub fn blend(
     time: Res<SimTime>,
     mut agents: Query<(
         &Name,
+        &KernelTick,
         &Channels,
         &Coherence,
         &Emissary,
@@ -37,8 +38,8 @@ pub fn blend(
     )>,
     mut happenings: MessageWriter<Happening>,
 ) {
-    for (name, channels, coherence, emissary, master, mut blend, pose) in &mut agents {
-        let Some(dt_s) = channels.dt_s else {
+    for (name, tick, channels, coherence, emissary, master, mut blend, pose) in &mut agents {
+        let Some(dt_s) = tick.dt_s else {
             continue;
         };
         blend.advance(dt_s, coherence.coherence);

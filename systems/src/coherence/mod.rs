@@ -1,13 +1,16 @@
-//! The kernel in the tick: readings become phases, Emissary and Master hear them, are compared, and what
-//! happened is remembered.
+//! The kernel in the tick: readings become phases, the witness foresees them, Emissary and Master hear them, are
+//! compared, and what happened is remembered.
 //!
 //! The kernel ticks at its own rate. A channel with no reading since the last kernel tick is
 //! missing; faster ones are averaged, never held.
 
 pub mod blend;
+pub mod witness;
 
 use crate::tick::{Tick, TickSystems};
-use becomingone_components::coherence::{Channels, Coherence, Emissary, Master, Synchrony};
+use becomingone_components::coherence::{
+    Channels, Coherence, Emissary, KernelTick, Master, Synchrony,
+};
 use becomingone_components::control::Ears;
 use becomingone_components::event::{Happening, What};
 use becomingone_components::scene::Signal;
@@ -27,9 +30,15 @@ impl Plugin for CoherencePlugin {
         app.add_systems(
             Tick,
             (
-                (listen, encode).chain().in_set(TickSystems::Encode),
+                (listen, count, encode, witness::hear_commands)
+                    .chain()
+                    .in_set(TickSystems::Encode)
+                    .ambiguous_with(witness::HearSystems),
+                witness::foresee.in_set(TickSystems::Witness),
                 resonate.in_set(TickSystems::Resonate),
-                synchronize.in_set(TickSystems::Synchronize),
+                (synchronize, witness::judge)
+                    .chain()
+                    .in_set(TickSystems::Synchronize),
                 (blend::note, blend::blend)
                     .chain()
                     .in_set(TickSystems::Blend),
@@ -91,39 +100,45 @@ pub fn listen(
     }
 }
 
-/// At each kernel tick, averaged angles become phases.
-pub fn encode(time: Res<SimTime>, mut kernels: Query<(&mut Channels, &mut Rate)>) {
-    for (mut channels, mut rate) in &mut kernels {
+/// Says which ticks are kernel ticks.
+pub fn count(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick, &mut Rate)>) {
+    for (mut tick, mut rate) in &mut kernels {
         if !rate.due(time.now_ns) {
-            if channels.dt_s.is_some() {
-                channels.dt_s = None;
+            if tick.dt_s.is_some() {
+                tick.dt_s = None;
             }
             continue;
         }
-        let Channels {
-            angles,
-            phi,
-            last_ns,
-            dt_s,
-            ..
-        } = &mut *channels;
-        for (phase, average) in phi.iter_mut().zip(angles) {
-            *phase = average.take().map(encode_angle);
-        }
         // The first tick has no predecessor: any step will do, as no difference is made.
-        let step_s = last_ns.map_or_else(
+        let step_s = tick.last_ns.map_or_else(
             || rate.period_s(),
             |last| (time.now_ns - last) as f64 / NS_PER_S as f64,
         );
-        *last_ns = Some(time.now_ns);
-        *dt_s = Some(step_s);
+        *tick = KernelTick {
+            last_ns: Some(time.now_ns),
+            dt_s: Some(step_s),
+            count: tick.count + 1,
+        };
+    }
+}
+
+/// At each kernel tick, averaged angles become phases.
+pub fn encode(mut kernels: Query<(&KernelTick, &mut Channels)>) {
+    for (tick, mut channels) in &mut kernels {
+        if tick.dt_s.is_none() {
+            continue;
+        }
+        let Channels { angles, phi, .. } = &mut *channels;
+        for (phase, average) in phi.iter_mut().zip(angles) {
+            *phase = average.take().map(encode_angle);
+        }
     }
 }
 
 /// Emissary and Master hear the same phase velocities.
-pub fn resonate(mut kernels: Query<(&mut Channels, &mut Emissary, &mut Master)>) {
-    for (mut channels, mut emissary, mut master) in &mut kernels {
-        let Some(dt_s) = channels.dt_s else {
+pub fn resonate(mut kernels: Query<(&KernelTick, &mut Channels, &mut Emissary, &mut Master)>) {
+    for (tick, mut channels, mut emissary, mut master) in &mut kernels {
+        let Some(dt_s) = tick.dt_s else {
             continue;
         };
         let Channels { phi, velocity, .. } = &mut *channels;
@@ -138,7 +153,7 @@ pub fn synchronize(
     time: Res<SimTime>,
     mut kernels: Query<(
         &Name,
-        &Channels,
+        &KernelTick,
         &Emissary,
         &Master,
         &mut Synchrony,
@@ -146,8 +161,8 @@ pub fn synchronize(
     )>,
     mut happenings: MessageWriter<Happening>,
 ) {
-    for (name, channels, emissary, master, mut synchrony, mut coherence) in &mut kernels {
-        if channels.dt_s.is_none() {
+    for (name, tick, emissary, master, mut synchrony, mut coherence) in &mut kernels {
+        if tick.dt_s.is_none() {
             continue;
         }
         let (e, m) = (emissary.0.reading(), master.0.reading());
@@ -174,12 +189,12 @@ pub fn synchronize(
         *coherence = Coherence {
             order: e.map_or(0.0, |r| r.order),
             order_master: m.map_or(0.0, |r| r.order),
-            coherence: None,
             t_emissary: e.map_or([0.0; 2], |r| [r.t.re, r.t.im]),
             t_master: m.map_or([0.0; 2], |r| [r.t.re, r.t.im]),
             aligned: report.aligned,
             parted,
             collapsed: report.collapsed,
+            ..*coherence
         };
     }
 }

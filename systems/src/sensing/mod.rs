@@ -9,6 +9,7 @@ pub mod magnetometer;
 pub mod range;
 mod rays;
 
+use crate::coherence::witness;
 use crate::faults::{self, SampleSystems};
 use crate::hash::RegisterState;
 use crate::tick::{Tick, TickSystems};
@@ -51,7 +52,7 @@ impl Plugin for SensingPlugin {
     }
 }
 
-/// Makes a kind of measurement known: to lists of kinds, to the state hash, to faults, and to the start of each tick.
+/// Makes a kind of measurement known: to lists of kinds, to the state hash, to faults, to self-models, and to the start of each tick.
 pub fn register<T: Measurement>(app: &mut App, state: &'static str) {
     app.init_resource::<Measurements>();
     app.world_mut()
@@ -60,6 +61,7 @@ pub fn register<T: Measurement>(app: &mut App, state: &'static str) {
         .insert(T::KIND, T::FIELDS);
     app.register_state::<Reading<T>>(state);
     faults::register::<T>(app);
+    witness::register::<T>(app);
     app.add_systems(
         Tick,
         begin_tick::<T>

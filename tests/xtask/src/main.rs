@@ -7,6 +7,7 @@
 )]
 
 mod soak;
+mod surprise;
 
 use std::env;
 use std::ffi::OsStr;
@@ -17,13 +18,15 @@ use std::process::{Command, ExitCode, Stdio};
 const HELP: &str = "\
 cargo xtask test     what CI runs: format, lints, docs, build, all tests
 cargo xtask peers    only fetch what the tests compare against, below target/peers
-cargo xtask soak     every robot description of some wheels against MuJoCo, and 5 s of each";
+cargo xtask soak     every robot description of some wheels against MuJoCo, and 5 s of each; then surprise
+cargo xtask surprise how often the witness is wrong, over thousands of simulated seconds";
 
 fn main() -> ExitCode {
     let done = match env::args().nth(1).as_deref() {
         Some("test") => test(),
         Some("peers") => peers().map(drop),
-        Some("soak") => soak::soak(),
+        Some("soak") => soak::soak().and_then(|()| surprise::surprise()),
+        Some("surprise") => surprise::surprise(),
         Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(())

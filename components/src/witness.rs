@@ -1,0 +1,463 @@
+//! The self-model on an agent: which numbers of its sensors it foresees, by which commands, and its verdict.
+//!
+//! Outputs are what it foresees and may blame: numbers of readings, as `imu/gyro_z`. Of a counter (an encoder) it is
+//! the rate. Inputs help to foresee and are never blamed: what the agent's drive is told. Both are averaged over a
+//! kernel tick, or missing, never held.
+//!
+//! Without a choice of the scene's, what is taken is
+//!
+//! | of | as |
+//! |---|---|
+//! | encoders | the speed of each wheel or joint: `encoders/0` |
+//! | IMU | all six: `imu/gyro_x` .. `imu/accelerometer_z` |
+//! | GNSS | the speed over ground: `gnss/speed`. Where it is, and where north is, is not foreseen from samples |
+//! | drive, vehicle | speed, yaw rate or steering angle, and their product: what a curve asks of both |
+//! | servos | the target of each |
+//!
+//! Distances of lidars and range sensors, fields of magnetometers and touches depend on what stands around: they are
+//! taken only where the scene names them.
+
+use crate::coherence::{Average, MAX_CHANNELS};
+use crate::fault::Schema;
+use crate::scene::{SensorKind, SensorSpec, WitnessSpec};
+use crate::sensor::{Encoders, Measurement};
+use becomingone_kernel::{ConfigError, SelfModelConfig, Verdict};
+use bevy_ecs::prelude::*;
+use std::fmt;
+
+pub use becomingone_kernel::Thresholds;
+
+/// Most commands that one agent's self-model hears.
+pub const MAX_INPUTS: usize = 12;
+/// Fewest kernel ticks to learn from, where the scene does not say.
+pub const WARM_UP_TICKS: u32 = 400;
+/// Shortest time to learn from (s), where the scene does not say.
+pub const WARM_UP_S: f64 = 8.0;
+/// Most alarms that are kept for the summary; all are counted.
+pub const MOST_ALARMS: usize = 64;
+
+/// A self-model as agents carry it.
+pub type SelfModel = becomingone_kernel::SelfModel<f64, MAX_CHANNELS, MAX_INPUTS>;
+
+/// How a channel is made of a reading's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tap {
+    /// The number at this place.
+    Value(usize),
+    /// How fast the number at this place grows (1/s).
+    Rate(usize),
+    /// The length of the vector of the two numbers from this place on.
+    Length(usize),
+}
+
+/// A channel of a self-model that a sensor feeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// `imu/gyro_z`.
+    pub name: String,
+    /// Index of the sensor on its agent.
+    pub sensor: usize,
+    /// How it is made.
+    pub tap: Tap,
+}
+
+/// A choice of channels that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoOutput {
+    /// No such sensor.
+    Sensor,
+    /// The sensor of this index has no such part.
+    Part(usize),
+    /// The sensor of this index has no such number; how many there are.
+    Number(usize, usize),
+    /// More than [`MAX_CHANNELS`] with this one.
+    TooMany,
+    /// It is there already.
+    Again,
+}
+
+/// Where the speed over ground is in a GNSS's numbers: its velocities east and north.
+const GROUND_SPEED: Tap = Tap::Length(6);
+
+/// The outputs that a scene chooses, or those that are taken without a choice, of which there are at most
+/// [`MAX_CHANNELS`]. `encoded` is the number of wheels or joints that encoders count.
+///
+/// # Errors
+///
+/// The index of the choice that cannot be, and why.
+pub fn outputs(
+    sensors: &[SensorSpec],
+    encoded: usize,
+    chosen: Option<&[String]>,
+) -> Result<Vec<Output>, (usize, NoOutput)> {
+    let mut all: Vec<Output> = Vec::new();
+    let Some(chosen) = chosen else {
+        for (index, sensor) in sensors.iter().enumerate() {
+            let surroundings = matches!(
+                sensor.kind,
+                SensorKind::Lidar { .. }
+                    | SensorKind::Range { .. }
+                    | SensorKind::Contact {}
+                    | SensorKind::Magnetometer { .. }
+            );
+            if !surroundings {
+                // A whole sensor has no part that could be missing.
+                all.extend(of(index, sensor, None, encoded).unwrap_or_default());
+            }
+        }
+        all.truncate(MAX_CHANNELS);
+        return Ok(all);
+    };
+    for (k, path) in chosen.iter().enumerate() {
+        let (name, part) = match path.split_once('/') {
+            Some((name, part)) => (name, Some(part)),
+            None => (path.as_str(), None),
+        };
+        let index = sensors
+            .iter()
+            .position(|s| s.name == name)
+            .ok_or((k, NoOutput::Sensor))?;
+        for output in of(index, &sensors[index], part, encoded).map_err(|no| (k, no))? {
+            if all.iter().any(|o| o.name == output.name) {
+                return Err((k, NoOutput::Again));
+            }
+            if all.len() == MAX_CHANNELS {
+                return Err((k, NoOutput::TooMany));
+            }
+            all.push(output);
+        }
+    }
+    Ok(all)
+}
+
+/// The outputs of a sensor, or of a part of it.
+fn of(
+    index: usize,
+    sensor: &SensorSpec,
+    part: Option<&str>,
+    encoded: usize,
+) -> Result<Vec<Output>, NoOutput> {
+    let schema = Schema::of(&sensor.kind);
+    let output = |part: &str, tap| Output {
+        name: format!("{}/{part}", sensor.name),
+        sensor: index,
+        tap,
+    };
+    let is_gnss = matches!(sensor.kind, SensorKind::Gnss { .. });
+    if is_gnss && matches!(part, None | Some("speed")) {
+        return Ok(vec![output("speed", GROUND_SPEED)]);
+    }
+    let (counts, many) = match sensor.kind {
+        SensorKind::Encoders { .. } => (Encoders::COUNTS, encoded),
+        SensorKind::Lidar { rays, .. } => (false, rays as usize),
+        _ => (false, schema.fields.len()),
+    };
+    let numbers = match part {
+        None => 0..many,
+        Some(part) => schema.numbers(part).ok_or(NoOutput::Part(index))?,
+    };
+    if numbers.end > many {
+        return Err(NoOutput::Number(index, many));
+    }
+    let tap = if counts { Tap::Rate } else { Tap::Value };
+    // One more than there is room for tells that there are too many.
+    let numbers = numbers.take(MAX_CHANNELS + 1);
+    Ok(numbers.map(|n| output(&schema.name(n), tap(n))).collect())
+}
+
+/// A channel of a self-model as its sensor feeds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feed {
+    /// The channel.
+    pub channel: usize,
+    /// How it is made of a reading's numbers.
+    pub tap: Tap,
+    /// What came since the last kernel tick.
+    pub average: Average,
+    /// The last number and its stamp (ns), of a [`Tap::Rate`]; none before the first.
+    pub last: Option<(f64, u64)>,
+}
+
+/// The channels that a sensor feeds; stands on the sensor.
+#[derive(Component, Clone, Debug, Default, PartialEq)]
+pub struct Feeds {
+    /// Each.
+    pub all: Vec<Feed>,
+    /// The numbers of the reading that is being heard.
+    pub numbers: Vec<f64>,
+}
+
+impl Feeds {
+    /// Takes the reading whose numbers are in [`numbers`](Self::numbers).
+    pub fn hear(&mut self, source_ns: u64) {
+        for feed in &mut self.all {
+            let number = |place: usize| self.numbers.get(place).copied();
+            match feed.tap {
+                Tap::Value(place) => {
+                    // Instruments say NaN where a column had no value.
+                    if let Some(x) = number(place).filter(|x| x.is_finite()) {
+                        feed.average.add(x);
+                    }
+                }
+                Tap::Length(place) => {
+                    if let (Some(x), Some(y)) = (number(place), number(place + 1)) {
+                        feed.average.add(libm::hypot(x, y));
+                    }
+                }
+                Tap::Rate(place) => {
+                    let Some(x) = number(place) else { continue };
+                    if let Some((last, last_ns)) = feed.last
+                        && source_ns > last_ns
+                    {
+                        let passed_s = crate::sensor::elapsed_s(last_ns, source_ns);
+                        feed.average.add((x - last) / passed_s);
+                    }
+                    feed.last = Some((x, source_ns));
+                }
+            }
+        }
+    }
+}
+
+/// A time in which an agent's input was dissipated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alarm {
+    /// When it began (ns).
+    pub from_ns: u64,
+    /// When it ended (ns); none while it lasts.
+    pub until_ns: Option<u64>,
+    /// Blame of each channel, summed over its kernel ticks.
+    pub blame: [f64; MAX_CHANNELS],
+}
+
+impl Alarm {
+    /// The channel that was to blame most of the time.
+    pub fn cause(&self) -> usize {
+        let most = |best: usize, k: usize| {
+            if self.blame[k] > self.blame[best] {
+                k
+            } else {
+                best
+            }
+        };
+        (1..MAX_CHANNELS).fold(0, most)
+    }
+}
+
+/// The witness of an agent: W = G[W].
+#[derive(Component, Clone, Debug)]
+pub struct Witness {
+    /// Names of the outputs, in the order of the channels.
+    pub outputs: Vec<String>,
+    /// Names of the inputs.
+    pub inputs: Vec<String>,
+    /// Sensors that feed the outputs.
+    pub sensors: Vec<Entity>,
+    /// What commands say since the last kernel tick, each; products of them are made at the kernel tick.
+    pub commands: Vec<Average>,
+    /// The self-model.
+    pub model: Box<SelfModel>,
+    /// Its verdict on the last kernel tick; none before it is trained.
+    pub verdict: Option<Verdict<f64, MAX_CHANNELS>>,
+    /// Times of alarm, the first [`MOST_ALARMS`].
+    pub alarms: Vec<Alarm>,
+    /// How many there were.
+    pub alarmed: u64,
+}
+
+impl Witness {
+    /// A witness of these outputs, with so many inputs, that has seen nothing. `commands` of the inputs are heard, the
+    /// others made of them.
+    ///
+    /// # Errors
+    ///
+    /// A number of the scene's out of its range; scenes are checked for that.
+    pub fn new(
+        outputs: Vec<String>,
+        inputs: Vec<String>,
+        commands: usize,
+        spec: &WitnessSpec,
+        rate_hz: f64,
+    ) -> Result<Self, ConfigError> {
+        let config = SelfModelConfig {
+            outputs: outputs.len(),
+            inputs: inputs.len(),
+            warm_up_samples: warm_up_ticks(spec, rate_hz),
+            thresholds: spec.thresholds.map(|t| Thresholds {
+                k1: t.k1,
+                k2: t.k2,
+                k3: t.k3,
+            }),
+            ..SelfModelConfig::default()
+        };
+        Ok(Self {
+            model: Box::new(SelfModel::new(config)?),
+            sensors: Vec::new(),
+            commands: vec![Average::default(); commands],
+            outputs,
+            inputs,
+            verdict: None,
+            alarms: Vec::new(),
+            alarmed: 0,
+        })
+    }
+
+    /// Name of the channel that is to blame now; none while nothing is dissipated.
+    pub fn cause(&self) -> Option<&str> {
+        let verdict = self.verdict.as_ref().filter(|v| v.dissipated)?;
+        self.outputs.get(verdict.cause?).map(String::as_str)
+    }
+}
+
+/// Kernel ticks that a self-model learns from.
+pub fn warm_up_ticks(spec: &WitnessSpec, rate_hz: f64) -> u32 {
+    let ticks = |s: f64| (s * rate_hz).ceil().min(f64::from(u32::MAX)) as u32;
+    match spec.warm_up_s {
+        Some(warm_up_s) => ticks(warm_up_s),
+        None => ticks(WARM_UP_S).max(WARM_UP_TICKS),
+    }
+}
+
+/// What a self-model hears, in a line.
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.outputs.join(", "))?;
+        if !self.inputs.is_empty() {
+            write!(f, " by {}", self.inputs.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sensor::{Column, Noise};
+
+    fn sensor(name: &str, kind: SensorKind) -> SensorSpec {
+        SensorSpec {
+            name: name.to_owned(),
+            kind,
+            rate_hz: 100.0,
+            link: None,
+            position_m: [0.0; 3],
+            rotation: [0.0, 0.0, 0.0, 1.0],
+            source: Default::default(),
+            queue: Default::default(),
+            silence: Default::default(),
+        }
+    }
+
+    fn sensors() -> Vec<SensorSpec> {
+        let none = Noise::default();
+        let column = |name: &str| Column {
+            name: name.to_owned(),
+            unit: "bar".to_owned(),
+        };
+        vec![
+            sensor(
+                "lidar",
+                SensorKind::Lidar {
+                    rays: 360,
+                    fov_rad: 6.0,
+                    range_min_m: 0.0,
+                    range_max_m: 5.0,
+                    noise: none,
+                },
+            ),
+            sensor("encoders", SensorKind::Encoders { noise: none }),
+            sensor(
+                "imu",
+                SensorKind::Imu {
+                    gyro: none,
+                    accelerometer: none,
+                },
+            ),
+            sensor(
+                "gnss",
+                SensorKind::Gnss {
+                    horizontal: none,
+                    vertical: none,
+                    velocity: none,
+                },
+            ),
+            sensor(
+                "pump",
+                SensorKind::Values {
+                    fields: vec![column("in"), column("out")],
+                },
+            ),
+        ]
+    }
+
+    fn names(chosen: Option<&[&str]>) -> Result<Vec<String>, (usize, NoOutput)> {
+        let chosen: Option<Vec<String>> = chosen.map(|c| c.iter().map(|&s| s.to_owned()).collect());
+        let all = outputs(&sensors(), 2, chosen.as_deref())?;
+        Ok(all.into_iter().map(|o| o.name).collect())
+    }
+
+    #[test]
+    fn what_is_taken_without_a_choice() {
+        let all = names(None).unwrap();
+        assert_eq!(all[..3], ["encoders/0", "encoders/1", "imu/gyro_x"]);
+        assert_eq!(
+            all[7..],
+            ["imu/accelerometer_z", "gnss/speed", "pump/in", "pump/out"]
+        );
+    }
+
+    #[test]
+    fn a_choice_is_taken_in_its_order_and_its_mistakes_are_told() {
+        let all = names(Some(&["imu/gyro_z", "lidar/7", "encoders", "pump"])).unwrap();
+        let expected = [
+            "imu/gyro_z",
+            "lidar/7",
+            "encoders/0",
+            "encoders/1",
+            "pump/in",
+            "pump/out",
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(names(Some(&[])).unwrap(), [""; 0]);
+        for (chosen, wrong) in [
+            (&["imo"][..], (0, NoOutput::Sensor)),
+            (&["imu", "imu/gyro_w"], (1, NoOutput::Part(2))),
+            (&["encoders/2"], (0, NoOutput::Number(1, 2))),
+            (&["imu", "imu/gyro"], (1, NoOutput::Again)),
+            (&["imu", "lidar"], (1, NoOutput::TooMany)),
+        ] {
+            assert_eq!(names(Some(chosen)), Err(wrong));
+        }
+    }
+
+    #[test]
+    fn a_counter_is_heard_as_a_rate_and_a_missing_number_not_at_all() {
+        let feed = |channel, tap| Feed {
+            channel,
+            tap,
+            average: Average::default(),
+            last: None,
+        };
+        let mut feeds = Feeds {
+            all: vec![
+                feed(0, Tap::Rate(0)),
+                feed(1, Tap::Value(1)),
+                feed(2, Tap::Length(2)),
+            ],
+            numbers: Vec::new(),
+        };
+        let mut hear = |ms: u64, numbers: &[f64]| {
+            feeds.numbers = numbers.to_vec();
+            feeds.hear(ms * 1_000_000);
+        };
+        hear(0, &[5.0, f64::NAN, 3.0, 4.0]);
+        hear(10, &[5.1, 7.0, 3.0, 4.0]);
+        hear(20, &[5.4, f64::NAN, 3.0, 4.0]);
+        let mut said = feeds.all.iter_mut().map(|f| f.average.take().unwrap());
+        assert!((said.next().unwrap() - 20.0).abs() < 1e-9);
+        assert_eq!(said.next(), Some(7.0));
+        assert_eq!(said.next(), Some(5.0));
+        // Nothing came: nothing is held.
+        assert_eq!(feeds.all[0].average.take(), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! Whether what a self-model is to foresee is there.
+
+use super::mistake::Mistakes;
+use becomingone_components::coherence::MAX_CHANNELS;
+use becomingone_components::fault::Schema;
+use becomingone_components::scene::{AgentSpec, CoherenceSpec};
+use becomingone_components::witness::{NoOutput, outputs};
+use becomingone_model::did_you_mean;
+
+/// Checks what an agent's self-model is to foresee. `encoded` is the number of wheels or joints that encoders count.
+pub(super) fn check(
+    agent: &AgentSpec,
+    index: usize,
+    encoded: usize,
+    mistakes: &mut Mistakes<'_, '_>,
+) {
+    let CoherenceSpec::Kernel { witness, .. } = &agent.coherence else {
+        return;
+    };
+    let Some(senses) = &witness.senses else {
+        return;
+    };
+    let Err((k, no)) = outputs(&agent.sensors, encoded, Some(senses)) else {
+        return;
+    };
+    let path = &senses[k];
+    let (name, part) = path.split_once('/').unwrap_or((path, ""));
+    let sensors = || agent.sensors.iter().map(|s| s.name.as_str());
+    let expected = match no {
+        NoOutput::Sensor => format!(
+            "a sensor of `{}` or a part of one: {}{}",
+            agent.name,
+            sensors().collect::<Vec<_>>().join(", "),
+            did_you_mean(name, sensors())
+        ),
+        NoOutput::Part(sensor) => {
+            let schema = Schema::of(&agent.sensors[sensor].kind);
+            if schema.is_row {
+                format!("the place of a number in the row that `{name}` says, from 0")
+            } else {
+                format!(
+                    "a part of `{name}`: {}{}",
+                    schema.names().collect::<Vec<_>>().join(", "),
+                    did_you_mean(part, schema.names())
+                )
+            }
+        }
+        NoOutput::Number(_, 0) => format!("a part of `{name}`, which has no numbers here"),
+        NoOutput::Number(_, many) => format!("one of its {many}, from 0 to {}", many - 1),
+        NoOutput::TooMany => format!("at most {MAX_CHANNELS} numbers in all"),
+        NoOutput::Again => "each number once".to_owned(),
+    };
+    mistakes.wrong(
+        &format!("agents[{index}].coherence.witness.senses[{k}]"),
+        format_args!("`{}`", path.escape_debug()),
+        &expected,
+    );
+}

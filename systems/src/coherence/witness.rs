@@ -1,0 +1,161 @@
+//! The witness: readings and commands are heard, the self-model foresees them, its surprise is stated.
+
+use crate::tick::{Tick, TickSystems};
+use becomingone_components::actuator::Command;
+use becomingone_components::coherence::{Coherence, KernelTick, MAX_CHANNELS};
+use becomingone_components::control::DrivenBy;
+use becomingone_components::drive::DriveState;
+use becomingone_components::event::{Happening, What};
+use becomingone_components::joints::JointTargets;
+use becomingone_components::sensor::{Measurement, Reading};
+use becomingone_components::time::SimTime;
+use becomingone_components::vehicle::{Ackermann, VehicleState};
+use becomingone_components::witness::{Alarm, Feeds, MAX_INPUTS, MOST_ALARMS, Witness};
+use bevy_app::App;
+use bevy_ecs::prelude::*;
+
+/// Hearing of each kind of measurement. A sensor has one kind, so that their order is none.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HearSystems;
+
+/// Lets self-models hear this kind of measurement.
+pub(crate) fn register<T: Measurement>(app: &mut App) {
+    app.configure_sets(Tick, HearSystems.in_set(TickSystems::Encode))
+        .add_systems(
+            Tick,
+            hear::<T>.in_set(HearSystems).ambiguous_with(HearSystems),
+        );
+}
+
+/// Takes what sensors have just said.
+pub fn hear<T: Measurement>(mut sensors: Query<(&Reading<T>, &mut Feeds)>) {
+    for (reading, mut feeds) in &mut sensors {
+        for said in reading.batch() {
+            let feeds = &mut *feeds;
+            feeds.numbers.clear();
+            said.value.visit(&mut |x| feeds.numbers.push(x));
+            feeds.hear(said.source_ns);
+        }
+    }
+}
+
+/// Takes what drives are told, after their own ramps and limits: what they carry out.
+pub fn hear_commands(
+    mut witnesses: Query<(&DrivenBy, &mut Witness)>,
+    drives: Query<&DriveState>,
+    vehicles: Query<(&Command<Ackermann>, &VehicleState)>,
+    servos: Query<&Command<JointTargets>>,
+) {
+    for (by, mut witness) in &mut witnesses {
+        let mut commands = witness.commands.iter_mut();
+        let mut hear = |x: f64| {
+            if let Some(average) = commands.next() {
+                average.add(x);
+            }
+        };
+        if let Ok(drive) = drives.get(by.0) {
+            hear(drive.setpoint.linear_m_s);
+            hear(drive.setpoint.angular_rad_s);
+        } else if let Ok((command, state)) = vehicles.get(by.0) {
+            hear(command.0.speed_m_s);
+            hear(state.steering_rad);
+        } else if let Ok(targets) = servos.get(by.0) {
+            targets.0.positions.iter().copied().for_each(hear);
+        }
+    }
+}
+
+/// At each kernel tick, the self-model is told what came.
+pub fn foresee(mut witnesses: Query<(&KernelTick, &mut Witness)>, mut sensors: Query<&mut Feeds>) {
+    for (tick, mut witness) in &mut witnesses {
+        let Some(dt_s) = tick.dt_s else {
+            continue;
+        };
+        let witness = &mut *witness;
+        let mut outputs = [None; MAX_CHANNELS];
+        for &sensor in &witness.sensors {
+            if let Ok(mut feeds) = sensors.get_mut(sensor) {
+                for feed in &mut feeds.all {
+                    outputs[feed.channel] = feed.average.take();
+                }
+            }
+        }
+        let mut inputs = [None; MAX_INPUTS];
+        let heard = witness.commands.len();
+        for (input, command) in inputs.iter_mut().zip(&mut witness.commands) {
+            *input = command.take();
+        }
+        // The one that is made of others: the product of speed and turn.
+        if witness.inputs.len() > heard
+            && let [Some(speed), Some(turn), ..] = inputs
+        {
+            inputs[heard] = Some(speed * turn);
+        }
+        // A counter has no rate yet; a channel that is missing once is learned as one that may be missing.
+        if tick.count == 1 {
+            continue;
+        }
+        let outputs = &outputs[..witness.outputs.len()];
+        let inputs = &inputs[..witness.inputs.len()];
+        witness.verdict = witness.model.push(outputs, inputs, dt_s);
+    }
+}
+
+/// States the verdict, and when what came in is dissipated.
+pub fn judge(
+    time: Res<SimTime>,
+    mut witnesses: Query<(&Name, &KernelTick, &mut Witness, &mut Coherence)>,
+    mut happenings: MessageWriter<Happening>,
+) {
+    for (name, tick, mut witness, mut coherence) in &mut witnesses {
+        if tick.dt_s.is_none() {
+            continue;
+        }
+        let witness = &mut *witness;
+        let Some(verdict) = &witness.verdict else {
+            continue;
+        };
+        let was = coherence.dissipated == Some(true);
+        coherence.surprise = Some(verdict.surprise);
+        coherence.coherence = Some(verdict.coherence);
+        coherence.k1 = verdict.k1;
+        coherence.k2 = Some(verdict.k2);
+        coherence.k3 = Some(verdict.k3);
+        coherence.dissipated = Some(verdict.dissipated);
+        coherence.cause = verdict.cause.filter(|_| verdict.dissipated);
+        if verdict.dissipated && !was {
+            witness.alarmed += 1;
+            if witness.alarms.len() < MOST_ALARMS {
+                witness.alarms.push(Alarm {
+                    from_ns: time.now_ns,
+                    until_ns: None,
+                    blame: [0.0; MAX_CHANNELS],
+                });
+            }
+        }
+        let open = witness.alarms.last_mut().filter(|a| a.until_ns.is_none());
+        if let Some(alarm) = open {
+            if verdict.dissipated {
+                for (sum, share) in alarm.blame.iter_mut().zip(&verdict.blame) {
+                    *sum += share;
+                }
+            } else {
+                alarm.until_ns = Some(time.now_ns);
+            }
+        }
+        if verdict.dissipated != was {
+            let cause = verdict.cause.and_then(|c| witness.outputs.get(c));
+            happenings.write(Happening {
+                now_ns: time.now_ns,
+                agent: name.to_string(),
+                what: if verdict.dissipated {
+                    What::Dissipated {
+                        cause: cause.cloned().unwrap_or_default(),
+                    }
+                } else {
+                    What::Recovered
+                },
+            });
+        }
+    }
+}

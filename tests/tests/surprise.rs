@@ -1,0 +1,177 @@
+//! The witness in whole scenes: faults are flagged and named, healthy runs are not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use becomingone::scene;
+use becomingone_tests::{folder, summary};
+use serde_json::Value;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+/// What a run of each of these seeds came to, two at a time.
+fn each<T: Send>(seeds: std::ops::Range<u64>, run: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let mut all = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return all;
+            }
+            all.push(run(seed));
+        }
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(work);
+        let mut all = work();
+        all.extend(other.join().unwrap());
+        all
+    })
+}
+
+/// The patrol with a fault from 20 s on, for 8 s: the delay (s) of each seed that was flagged with a cause that begins
+/// so, and with no alarm before.
+fn flagged(fault: &str, cause: &str) -> Vec<f64> {
+    let set = format!("faults=[({fault}, at_s: 20)]");
+    let delays = each(1..21, |seed| {
+        let s = summary(&[
+            "robot",
+            "--seed",
+            &seed.to_string(),
+            "--duration",
+            "28s",
+            "--set",
+            &set,
+        ]);
+        let first = &s["agents"][0]["kernel"]["witness"]["alarms"][0];
+        let delay_s = first["from_s"].as_f64()? - 20.0;
+        let right = first["cause"].as_str()?.starts_with(cause) && delay_s >= 0.0;
+        right.then_some(delay_s)
+    });
+    delays.into_iter().flatten().collect()
+}
+
+fn slowest(delays_s: &[f64]) -> f64 {
+    delays_s.iter().copied().fold(0.0, f64::max)
+}
+
+#[test]
+fn a_scaled_encoder_is_flagged_and_named() {
+    let delays_s = flagged(
+        r#"sensor: "rover/encoders/0", kind: Scale(1.08)"#,
+        "encoders/0",
+    );
+    assert!(delays_s.len() >= 19, "{delays_s:?}");
+    assert!(slowest(&delays_s) < 0.5, "{delays_s:?}");
+}
+
+#[test]
+fn a_frozen_gyroscope_is_flagged_and_named() {
+    let delays_s = flagged(r#"sensor: "rover/gyro", kind: Freeze"#, "imu/gyro");
+    assert!(delays_s.len() >= 19, "{delays_s:?}");
+    assert!(slowest(&delays_s) < 2.0, "{delays_s:?}");
+}
+
+/// A robot that stands, and that nobody told anything of: what is missing is the noise.
+#[test]
+fn a_frozen_gyroscope_is_flagged_at_rest() {
+    let dir = folder(&[(
+        "rest.ron",
+        "(version: 1, duration_s: 16, faults: [(sensor: \"rover/gyro\", kind: Freeze, at_s: 12)], agents: [(
+            name: \"rover\", model: \"rover.urdf\", drive: Auto, sensors: [
+                (name: \"imu\", kind: Imu(gyro: (white_sd: 0.0077, turn_on_bias_sd: 0.0087),
+                    accelerometer: (white_sd: 0.054, turn_on_bias_sd: 0.098)), rate_hz: 1000),
+                (name: \"encoders\", kind: Encoders(noise: (resolution: 8.2e-5)), rate_hz: 100),
+            ])])",
+    )]);
+    let scene = dir.path().join("rest.ron");
+    let delays = each(1..11, |seed| {
+        let s = summary(&[scene.to_str()?, "--seed", &seed.to_string()]);
+        let first = &s["agents"][0]["kernel"]["witness"]["alarms"][0];
+        let delay_s = first["from_s"].as_f64()? - 12.0;
+        let right = first["cause"].as_str()?.starts_with("imu/gyro") && delay_s >= 0.0;
+        right.then_some(delay_s)
+    });
+    let delays_s: Vec<f64> = delays.into_iter().flatten().collect();
+    assert!(delays_s.len() >= 9, "{delays_s:?}");
+}
+
+/// `cargo xtask soak` runs thousands of seconds of them.
+#[test]
+fn healthy_runs_have_no_alarm() {
+    let alarms = each(1..9, |seed| {
+        let scene = if seed % 4 == 0 { "vehicle" } else { "robot" };
+        let s = summary(&[scene, "--seed", &(600 + seed).to_string()]);
+        let kernel = &s["agents"][0]["kernel"];
+        assert_eq!(kernel["dissipated"], false);
+        assert!(kernel["cause"].is_null());
+        let surprise = kernel["surprise"].as_f64().unwrap();
+        let coherence = kernel["coherence"].as_f64().unwrap();
+        assert!((coherence - 1.0 / (1.0 + surprise)).abs() < 1e-12);
+        for k in ["k1", "k2", "k3"] {
+            assert!(kernel[k].as_f64().unwrap() >= 0.0);
+        }
+        kernel["witness"]["alarms"].clone()
+    });
+    assert!(
+        alarms.iter().all(|a| *a == Value::Array(Vec::new())),
+        "{alarms:?}"
+    );
+}
+
+#[test]
+fn a_mended_sensor_is_trusted_again() {
+    let faults = r#"faults=[(sensor: "rover/encoders/1", kind: Scale(1.08), at_s: 20, for_s: 2)]"#;
+    let s = summary(&["robot", "--duration", "30s", "--set", faults]);
+    let alarms = s["agents"][0]["kernel"]["witness"]["alarms"]
+        .as_array()
+        .unwrap();
+    assert_eq!(alarms.len(), 1, "{alarms:?}");
+    assert_eq!(alarms[0]["cause"], "encoders/1");
+    let until_s = alarms[0]["until_s"].as_f64().unwrap();
+    // The longest memory is the Master's 30 samples of 20 ms.
+    assert!((22.0..26.0).contains(&until_s), "{until_s}");
+}
+
+#[test]
+fn what_a_self_model_cannot_foresee_is_told_with_its_place() {
+    for (witness, says) in [
+        (r#"senses: ["imo"]"#, &["`imo`", "did you mean `imu`"][..]),
+        (
+            r#"senses: ["imu", "imu/gyro_w"]"#,
+            &["witness.senses[1]", "a part of `imu`"],
+        ),
+        (r#"senses: ["encoders/2"]"#, &["one of its 2, from 0 to 1"]),
+        (r#"senses: ["imu", "imu/gyro"]"#, &["each number once"]),
+        (
+            "warm_up_s: 1",
+            &["1 s, 50 kernel ticks", "at least 64 kernel ticks"],
+        ),
+        ("warm_up_s: -1", &["found -1"]),
+        (
+            "thresholds: (k1: 0, k2: 1, k3: 1)",
+            &["thresholds.k1: found 0"],
+        ),
+        ("thresholds: (k1: 1, k2: 1)", &["found no `k3`"]),
+        ("warmup_s: 9", &["did you mean `warm_up_s`"]),
+    ] {
+        let text = format!(
+            "(version: 1, agents: [(name: \"rover\", model: \"rover.urdf\", drive: Auto, sensors: [
+                (name: \"imu\", kind: Imu(), rate_hz: 100), (name: \"encoders\", kind: Encoders(), rate_hz: 100),
+            ], coherence: Kernel(witness: (\n{witness}))\n)])"
+        );
+        let line = text[..text.find(witness).unwrap()].matches('\n').count() + 1;
+        let dir = folder(&[("bad.ron", &text)]);
+        let error = scene::load(&dir.path().join("bad.ron"), None)
+            .unwrap_err()
+            .to_string();
+        for fragment in [&format!("bad.ron:{line}:")[..]].iter().chain(says) {
+            assert!(error.contains(fragment), "{witness}\n{error}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `cargo xtask surprise`, also the second part of `cargo xtask soak`: how often the witness is wrong, on seeds that nobody looked at before.
+//!
+//! Healthy runs of the patrol and of the car, for thousands of simulated seconds: every alarm is a false one. With n
+//! of them in T seconds, the rate is below the upper 95 % bound of a Poisson count, chi²(0.95; 2n + 2)/(2T). Then
+//! twenty runs of each fault: how many are flagged with the right cause and no alarm before, and after how long.
+
+use crate::{cargo, root, run as command};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// When faults begin (s).
+const AT_S: f64 = 20.0;
+
+/// Faults of the patrol: what is said, and how the cause begins.
+const FAULTS: [(&str, &str); 7] = [
+    (
+        r#"sensor: "rover/encoders/0", kind: Scale(1.08)"#,
+        "encoders/0",
+    ),
+    (
+        r#"sensor: "rover/encoders/1", kind: Scale(1.08)"#,
+        "encoders/1",
+    ),
+    (
+        r#"sensor: "rover/encoders", kind: Scale(1.08)"#,
+        "encoders/",
+    ),
+    (
+        r#"sensor: "rover/encoders/0", kind: Scale(1.02)"#,
+        "encoders/0",
+    ),
+    (r#"sensor: "rover/gyro", kind: Freeze"#, "imu/gyro"),
+    (r#"sensor: "rover/imu", kind: Freeze"#, "imu/"),
+    (r#"sensor: "rover/encoders", kind: Freeze"#, "encoders/"),
+];
+
+/// Runs both and prints what came out.
+pub(crate) fn surprise() -> Result<(), String> {
+    command(&mut cargo(&["build", "--release", "-p", "becomingone"]))?;
+    let binary = root().join("target/release/becomingone");
+    for (scene, seeds, warm_up_s) in [
+        ("robot", 20_000..20_060, 18.0),
+        ("vehicle", 20_000..20_030, 38.0),
+    ] {
+        let (mut alarms, mut healthy_s) = (0, 0.0);
+        for said in each(seeds, |seed| run(&binary, scene, seed, &[]))? {
+            let found = said.alarms.len();
+            if found > 0 {
+                println!("{scene}, seed {}: {:?}", said.seed, said.alarms);
+            }
+            alarms += found;
+            healthy_s += said.sim_s - warm_up_s;
+        }
+        println!(
+            "{scene}: {alarms} false alarms in {healthy_s:.0} s; with 95 % below {:.2} in 1000 s",
+            1000.0 * most(alarms) / healthy_s
+        );
+    }
+    for (fault, cause) in FAULTS {
+        let set = format!("faults=[({fault}, at_s: {AT_S})]");
+        let args = ["--duration", "30s", "--set", &set];
+        let mut delays_s: Vec<f64> =
+            each(30_000..30_020, |seed| run(&binary, "robot", seed, &args))?
+                .iter()
+                .filter_map(|said| {
+                    let (from_s, named) = said.alarms.first()?;
+                    (*from_s >= AT_S && named.starts_with(cause)).then_some(from_s - AT_S)
+                })
+                .collect();
+        delays_s.sort_by(f64::total_cmp);
+        println!(
+            "{fault}: {} of 20 flagged with the right cause; delay {:.2?} s in the middle, {:.2?} s at most",
+            delays_s.len(),
+            delays_s.get(delays_s.len() / 2),
+            delays_s.last()
+        );
+    }
+    Ok(())
+}
+
+/// The upper 95 % bound of the mean of a Poisson count, by Wilson and Hilferty's chi².
+fn most(count: usize) -> f64 {
+    let nu = 2.0 * count as f64 + 2.0;
+    let s = 2.0 / (9.0 * nu);
+    nu * (1.0 - s + 1.644_853_6 * s.sqrt()).powi(3) / 2.0
+}
+
+/// What a run came to.
+struct Said {
+    seed: u64,
+    sim_s: f64,
+    /// When, and the cause.
+    alarms: Vec<(f64, String)>,
+}
+
+fn run(binary: &Path, scene: &str, seed: u64, more: &[&str]) -> Result<Said, String> {
+    let summary = root().join(format!("target/soak-{seed}.json"));
+    let ended = Command::new(binary)
+        .args([
+            "run",
+            scene,
+            "--rerun",
+            "off",
+            "--quiet",
+            "--seed",
+            &seed.to_string(),
+            "--summary",
+        ])
+        .arg(&summary)
+        .args(more)
+        .status()
+        .map_err(|e| e.to_string())?;
+    if !ended.success() {
+        return Err(format!("{scene}, seed {seed}: {ended}"));
+    }
+    let text = std::fs::read(&summary).map_err(|e| e.to_string())?;
+    let said: Value = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
+    std::fs::remove_file(&summary).map_err(|e| e.to_string())?;
+    let kernel = &said["agents"][0]["kernel"];
+    let alarms = kernel["witness"]["alarms"].as_array();
+    let alarm = |a: &Value| Some((a["from_s"].as_f64()?, a["cause"].as_str()?.to_owned()));
+    Ok(Said {
+        seed,
+        sim_s: said["sim_s"].as_f64().unwrap_or(0.0),
+        alarms: alarms.into_iter().flatten().filter_map(alarm).collect(),
+    })
+}
+
+/// One run for each seed, on all processors.
+fn each(
+    seeds: std::ops::Range<u64>,
+    run: impl Fn(u64) -> Result<Said, String> + Sync,
+) -> Result<Vec<Said>, String> {
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let mut all = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return Ok(all);
+            }
+            all.push(run(seed)?);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let found: Vec<Result<Vec<Said>, String>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let ended = workers.into_iter().map(|w| {
+            w.join()
+                .unwrap_or_else(|_| Err("a worker panicked".to_owned()))
+        });
+        ended.collect()
+    });
+    let mut all = Vec::new();
+    for some in found {
+        all.extend(some?);
+    }
+    all.sort_by_key(|s| s.seed);
+    Ok(all)
+}
