@@ -704,7 +704,7 @@ fn what_is_wrong_with_a_source_is_told_with_its_place() {
             &["speed", "sped", "did you mean"],
         ),
         (
-            "Replay(file: \"a.csv\", columns: [\"t\", \"sped\"])",
+            "Replay(file: \"a.csv\", columns: [\"sped\", \"sped\"])",
             "s.ron:3:11",
             &["columns"],
         ),
