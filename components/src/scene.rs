@@ -492,7 +492,8 @@ fn default_clearance_m() -> f64 {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum CoherenceSpec {
-    /// The agent's wheel angles, readings and commands, with the kernel's defaults.
+    /// The agent's wheel angles, readings and commands, with the kernel's defaults; at the rate of the fastest
+    /// sensor, where all are slower than these.
     #[default]
     #[serde(alias = "auto")]
     Auto,

@@ -741,6 +741,16 @@ fn joint_motion(spec: &MotionSpec, robot: Robot<'_>) -> Option<JointMotion> {
     })
 }
 
+/// The kernel's own rate, or that of the fastest sensor where all are slower: at ticks in between, there would be
+/// nothing to hear.
+fn auto_rate_hz(sensors: &[SensorSpec]) -> f64 {
+    let rates = sensors.iter().map(|sensor| sensor.rate_hz);
+    match rates.fold(0.0, f64::max) {
+        fastest if fastest > 0.0 => fastest.min(default_kernel_rate_hz()),
+        _ => default_kernel_rate_hz(),
+    }
+}
+
 fn spawn_kernel(
     world: &mut World,
     agent: Entity,
@@ -759,7 +769,7 @@ fn spawn_kernel(
     let (rate_hz, emissary_s, master_s, own, blend, witness) = match &spec.coherence {
         CoherenceSpec::Off => return Ok(()),
         CoherenceSpec::Auto => (
-            default_kernel_rate_hz(),
+            auto_rate_hz(&spec.sensors),
             default_emissary_window_s(),
             default_master_window_s(),
             [].as_slice(),

@@ -731,3 +731,132 @@ fn a_replay_is_shown_as_a_run_is() {
             > 10_000
     );
 }
+
+/// A robot that patrols, an IMU on it, and its kernel.
+const IMU: &str = "(version: 1, agents: [(name: \"r\", model: \"rover.urdf\", drive: Auto, sensors: [
+    (name: \"imu\", kind: Imu(gyro: (white_sd: 0.01), accelerometer: (white_sd: 0.05)), rate_hz: 100.0),
+    (name: \"encoders\", kind: Encoders(), rate_hz: 100.0),
+], controller: Patrol(waypoints_m: [(9, 1)], speed_m_s: 0.6))])";
+
+/// What consumers of a sensor saw: tick, stamp and numbers of each reading.
+fn seen(path: &Path, topic: &str) -> Vec<(u64, u64, Value)> {
+    let (_, items) = all(path).unwrap();
+    let ticks = items.into_iter().filter_map(|item| match item {
+        Item::Tick(tick) => Some(tick),
+        _ => None,
+    });
+    let messages = ticks.flat_map(|tick| tick.messages);
+    messages
+        .filter(|m| &*m.topic == topic)
+        .map(|m| {
+            let said: Value = serde_json::from_slice(&m.bytes).unwrap();
+            let number = |key: &str| said[key].as_u64().unwrap();
+            (number("tick"), number("source_ns"), said["value"].clone())
+        })
+        .collect()
+}
+
+#[test]
+fn consumers_see_the_same_from_the_world_a_recording_and_a_driver() {
+    use becomingone::systems::links::Sample;
+    use becomingone::udp::protocol::datagram;
+    let here = folder(&[("s.ron", IMU)]);
+    let at = |file: &str| here.path().join(file);
+    let duration = ["--duration", "2s"];
+    record(
+        here.path(),
+        &[&["s.ron"][..], &duration].concat(),
+        "sim.mcap",
+    );
+    let sim = seen(&at("sim.mcap"), "/r/imu");
+    assert_eq!(sim.len(), 200);
+
+    let from = "agents.r.sensors.imu.source=Replay(file: \"sim.mcap\")";
+    let args = [&["s.ron", "--set", from][..], &duration].concat();
+    record(here.path(), &args, "replay.mcap");
+    // At the same ticks, with the same stamps, bit for bit.
+    assert_eq!(seen(&at("replay.mcap"), "/r/imu"), sim);
+
+    let port = {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.local_addr().unwrap().port()
+    };
+    let from = format!("agents.r.sensors.imu.source=Driver(\"udp\", (listen: {port}))");
+    let numbers: Vec<Vec<f64>> = sim
+        .iter()
+        .map(|(_, _, value)| {
+            let fields = ["angular_velocity", "specific_force"];
+            let axes = ["x", "y", "z"];
+            let names = fields
+                .iter()
+                .flat_map(|f| axes.iter().map(move |a| format!("{f}_{a}")));
+            names.map(|name| value[&name].as_f64().unwrap()).collect()
+        })
+        .collect();
+    let file = at("udp.mcap");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let begun = || std::fs::metadata(&file).is_ok_and(|m| m.len() > 0);
+            until(Duration::from_secs(30), "a recording", begun);
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            for (k, numbers) in numbers.iter().enumerate() {
+                let sample = Sample {
+                    sequence: Some(k as u64),
+                    session: None,
+                    stamp_ns: Some(k as u64 * 10_000_000),
+                    numbers: numbers.clone(),
+                };
+                socket
+                    .send_to(&datagram("r/imu", &sample), ("127.0.0.1", port))
+                    .unwrap();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let args = ["s.ron", "--set", &from, "--duration", "4s"];
+        record(here.path(), &args, "udp.mcap");
+    });
+    let values = |all: Vec<(u64, u64, Value)>| all.into_iter().map(|s| s.2).collect::<Vec<_>>();
+    assert_eq!(values(seen(&file, "/r/imu")), values(sim));
+
+    // Both are simulated again with no driver and no other file.
+    std::fs::remove_file(at("sim.mcap")).unwrap();
+    for file in ["replay.mcap", "udp.mcap"] {
+        let ran = verify(here.path(), file, "1");
+        assert_eq!(ran.code, Some(0), "{file}: {}", ran.stderr);
+    }
+
+    // One number of one datagram altered.
+    rewritten(&file, &at("other.mcap"), "/journal/entered", |said| {
+        let number = &mut said["frame"]["payload"]["Reading"][5];
+        let is_reading = number.is_number() && said["tick"].as_u64() > Some(500);
+        if is_reading {
+            said["frame"]["payload"]["Reading"][5] = 9.5.into();
+        }
+        is_reading
+    });
+    let ran = verify(here.path(), "other.mcap", "1");
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("first, in `reading/imu`"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("/r/imu"), "{}", ran.stderr);
+}
+
+#[test]
+fn faults_are_told_of_a_recording() {
+    let here = folder(&[("s.ron", IMU)]);
+    let fault = "faults=[(sensor: \"r/imu/gyro\", kind: Freeze, at_s: 0.5, for_s: 0.25)]";
+    record(
+        here.path(),
+        &["s.ron", "--set", fault, "--duration", "1s"],
+        "run.mcap",
+    );
+    let said = info(here.path(), "run.mcap");
+    let faults = said["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(faults[0].as_str().unwrap().starts_with("0.5"), "{faults:?}");
+    let ran = verify(here.path(), "run.mcap", "1");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}

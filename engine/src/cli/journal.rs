@@ -139,7 +139,7 @@ mod reading {
     use crate::components::link::Frame;
     use crate::components::scene::LoadedScene;
     use crate::record::journal::{Item, JournalError, RecordedTick};
-    use crate::record::{Difference, Journal, SCENE_ATTACHMENT, Shadow, ShadowPlugin};
+    use crate::record::{Difference, EVENTS, Journal, SCENE_ATTACHMENT, Shadow, ShadowPlugin};
     use crate::scene;
     use crate::systems::hash::{StateHash, StateParts};
     use crate::systems::links::{Door, Journal as Kept};
@@ -248,6 +248,8 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
                 Item::Dropped(ticks) => info.dropped += ticks,
                 Item::Tick(tick) => {
                     info.ticks += 1;
+                    let events = tick.messages.iter().filter(|m| *m.topic == *EVENTS);
+                    info.faults.extend(events.filter_map(|m| fault(&m.bytes)));
                     info.end_s = tick.now_ns as f64 / 1e9;
                     info.state_hash = tick.hash;
                 }
@@ -332,6 +334,16 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
             }
             write!(f, "\n{table}")
         }
+    }
+
+    /// The line of an event that is a fault's begin or end.
+    fn fault(bytes: &[u8]) -> Option<String> {
+        let event: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+        event["what"].as_str()?.starts_with("Fault").then(|| {
+            let s = event["source_ns"].as_u64().unwrap_or_default() as f64 / 1e9;
+            let word = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+            format!("{s:.3} s {}: {}", word("agent"), word("text"))
+        })
     }
 
     fn said(journal: &Journal, key: &str) -> String {

@@ -7,7 +7,7 @@ use crate::writer::{
 };
 use becomingone_components::link::Frame;
 use mcap::McapError;
-use mcap::records::{Record, op};
+use mcap::records::{ChunkHeader, Record, op};
 use mcap::sans_io::{LinearReadEvent, LinearReader, LinearReaderOptions};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -15,6 +15,40 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Most bytes that a chunk may hold: 256 times what is written into one. A length that is wrong asks for no
+/// more memory than this.
+const CHUNK_BYTES: usize = 256 << 20;
+
+/// The records of a chunk, after its checksum was found right.
+fn unpack(chunk: &[u8]) -> Result<Vec<Record<'static>>, McapError> {
+    let options = LinearReaderOptions::default()
+        .with_skip_start_magic(true)
+        .with_skip_end_magic(true)
+        .with_prevalidate_chunk_crcs(true)
+        .with_record_length_limit(CHUNK_BYTES);
+    let mut reader = LinearReader::new_with_options(options);
+    let length = (chunk.len() as u64).to_le_bytes();
+    let mut bytes = [&[op::CHUNK], &length[..]].concat();
+    bytes.extend_from_slice(chunk);
+    let mut rest = bytes.as_slice();
+    let mut records = Vec::new();
+    while let Some(event) = reader.next_event() {
+        match event? {
+            LinearReadEvent::ReadRequest(_) if rest.is_empty() => break,
+            LinearReadEvent::ReadRequest(need) => {
+                let (now, later) = rest.split_at(need.min(rest.len()));
+                reader.insert(now.len()).copy_from_slice(now);
+                reader.notify_read(now.len());
+                rest = later;
+            }
+            LinearReadEvent::Record { opcode, data } => {
+                records.push(mcap::parse_record(opcode, data)?.into_owned());
+            }
+        }
+    }
+    Ok(records)
+}
 
 /// A recording that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -411,11 +445,36 @@ impl Journal {
                 self.ending.cut |= self.ending.closed.is_none();
                 return Ok(());
             }
+            let within = (opcode == op::CHUNK).then(|| unpack(data));
             let record = match mcap::parse_record(opcode, data) {
                 Ok(record) => record.into_owned(),
                 Err(cause) => return Err(self.damaged(&cause)),
             };
-            return self.keep(record);
+            return match (record, within) {
+                (Record::Chunk { header, .. }, Some(records)) => self.keep_chunk(&header, records),
+                (record, _) => self.keep(record),
+            };
+        }
+    }
+
+    /// All of a chunk is good, or nothing of it is taken.
+    fn keep_chunk(
+        &mut self,
+        header: &ChunkHeader,
+        records: Result<Vec<Record<'static>>, McapError>,
+    ) -> Result<(), JournalError> {
+        let (from_ns, to_ns) = (header.message_start_time, header.message_end_time);
+        match records {
+            Ok(records) => {
+                self.read_ns = self.read_ns.max(to_ns);
+                records.into_iter().try_for_each(|r| self.keep(r))
+            }
+            Err(cause) => Err(JournalError::Damaged {
+                file: self.name.clone(),
+                from_ns,
+                to_ns: Some(to_ns),
+                cause: cause.to_string(),
+            }),
         }
     }
 
@@ -439,26 +498,6 @@ impl Journal {
             Record::Attachment { header, data, .. } => {
                 self.attachments.insert(header.name, data.into_owned());
                 Ok(())
-            }
-            Record::Chunk { header, data } => {
-                let (from_ns, to_ns) = (header.message_start_time, header.message_end_time);
-                // All of a chunk is good, or nothing of it is taken.
-                let records = mcap::read::ChunkReader::new(header, &data).and_then(|records| {
-                    let owned = records.map(|record| record.map(Record::into_owned));
-                    owned.collect::<Result<Vec<_>, _>>()
-                });
-                match records {
-                    Ok(records) => {
-                        self.read_ns = self.read_ns.max(to_ns);
-                        records.into_iter().try_for_each(|r| self.keep(r))
-                    }
-                    Err(cause) => Err(JournalError::Damaged {
-                        file: self.name.clone(),
-                        from_ns,
-                        to_ns: Some(to_ns),
-                        cause: cause.to_string(),
-                    }),
-                }
             }
             Record::Schema { header, .. } => {
                 self.schemas.insert(header.id, header.name);

@@ -78,7 +78,7 @@ pub use journal::Journal;
 pub use queue::{QUEUE, Report};
 pub use shadow::{Difference, Shadow, ShadowPlugin};
 pub use systems::record_readings;
-pub use writer::{END_METADATA, JOURNAL_VERSION, PROFILE, RUN_METADATA, SCENE_ATTACHMENT};
+pub use writer::{END_METADATA, EVENTS, JOURNAL_VERSION, PROFILE, RUN_METADATA, SCENE_ATTACHMENT};
 
 /// What a recording begins with.
 #[derive(Clone, Debug, Default)]

@@ -27,7 +27,8 @@ pub const SCENE_ATTACHMENT: &str = "scene.ron";
 pub(crate) const RUN: &str = "/journal/run";
 pub(crate) const HASH: &str = "/journal/hash";
 pub(crate) const ENTERED: &str = "/journal/entered";
-pub(crate) const EVENTS: &str = "/journal/events";
+/// The topic of what happened.
+pub const EVENTS: &str = "/journal/events";
 pub(crate) const DROPPED: &str = "/journal/dropped";
 
 /// Most bytes of a chunk, before it is compressed.

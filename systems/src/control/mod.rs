@@ -41,10 +41,11 @@ impl Plugin for ControlPlugin {
                     )
                         .chain()
                         .in_set(ControlSystems),
+                    // A hand on the stick takes the place of the engine's controllers, all of them.
                     (teleop::drive_wheels, teleop::drive_cars)
                         .chain()
-                        .in_set(TickSystems::Decide)
-                        .after(ControlSystems)
+                        .in_set(ControlSystems)
+                        .after(servo::move_joints)
                         .run_if(any_with_component::<Stick>),
                     (drive::turn_wheels, servo::turn_joints)
                         .chain()

@@ -40,7 +40,8 @@ impl Plugin for VehiclePlugin {
                     (reckoning::integrate, stanley::steer)
                         .chain()
                         .in_set(ControlSystems)
-                        .after(control::servo::move_joints),
+                        .after(control::servo::move_joints)
+                        .before(control::teleop::drive_wheels),
                     drive::actuate
                         .in_set(TickSystems::Act)
                         .after(control::servo::turn_joints),
