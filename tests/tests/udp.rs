@@ -808,3 +808,82 @@ fn happenings_of_links_have_words() {
         "made safe: a sensor is silent"
     );
 }
+
+#[test]
+fn a_robot_whose_sensors_are_all_played_back_from_its_own_recording_drives_the_same_way() {
+    let folder = folder(&[(
+        "replay.ron",
+        "(agents: [(name: \"rover\", sensors: [
+            (name: \"imu\", source: Replay(file: \"run.mcap\")),
+            (name: \"encoders\", source: Replay(file: \"run.mcap\")),
+            (name: \"lidar\", source: Replay(file: \"run.mcap\")),
+            (name: \"bumper\", source: Replay(file: \"run.mcap\")),
+        ])])",
+    )]);
+    let args = [
+        "run",
+        "robot",
+        "--duration",
+        "4s",
+        "--rerun",
+        "off",
+        "--quiet",
+    ];
+    let ran = |more: &[&str]| -> Value {
+        let mut all = args.to_vec();
+        all.extend(more);
+        all.extend(["--summary", "s.json"]);
+        let ran = run(folder.path(), &all);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let text = std::fs::read_to_string(folder.path().join("s.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let simulated = ran(&["--record", "run.mcap"]);
+    let replayed = ran(&["--profile", "replay.ron"]);
+    let of = |summary: &Value| {
+        let agent = &summary["agents"][0];
+        let readings = agent["sensors"].as_array().unwrap().iter();
+        let readings: Vec<_> = readings
+            .map(|s| (s["name"].clone(), s["readings"].clone()))
+            .collect();
+        (
+            agent["position"].clone(),
+            agent["distance_m"].clone(),
+            agent["kernel"]["order"].clone(),
+            readings,
+        )
+    };
+    assert!(simulated["agents"][0]["distance_m"].as_f64().unwrap() > 0.5);
+    assert_eq!(of(&replayed), of(&simulated));
+}
+
+#[test]
+fn the_simulated_sensor_speaks_where_the_real_one_fell_silent() {
+    let port = free_port();
+    let text =
+        real_rover(port, free_port()).replace("after_s: 0.1", "after_s: 0.1, then: FallBackToSim");
+    let mut engine = engine(&text);
+    let range = |engine: &CoherenceEngine| {
+        let reading = get::<Reading<Range>>(engine, "rover/gauge");
+        reading.latest().map(|said| said.value.range_m)
+    };
+    let sender = Sender::to(port);
+    let mut next = 0;
+    until(LIMIT, "the real one", || {
+        sender.bytes(
+            format!("{{\"sensor\": \"g\", \"sequence\": {next}, \"values\": [2.5]}}").as_bytes(),
+        );
+        next += 1;
+        engine.step().unwrap();
+        range(&engine) == Some(2.5)
+    });
+    for _ in 0..200 {
+        engine.step().unwrap();
+    }
+    // Nothing stands before it: the farthest.
+    assert_eq!(range(&engine), Some(4.0));
+    let said = engine.summary().agents[0].sensors[1].readings;
+    // 0.1 s of silence, then 50 Hz for what is left of 0.2 s.
+    let by_itself = said - link(&engine, "rover/gauge").received;
+    assert!((4..=6).contains(&by_itself), "{by_itself}");
+}
