@@ -20,6 +20,8 @@ const HEADER: &str = "row,time,t_emissary,t_master,coherence,delta,k1,k2,k3,flag
 const MOST_CHANNELS: usize = 64;
 /// Where more stamps than this share are those of the row before, they are too coarse to count by.
 const COARSE: f64 = 0.2;
+/// Tables of more bytes are recorded on request only: a recording is six times as large.
+const RECORDED_BYTES: u64 = 100_000_000;
 /// Intervals that are printed; the scores hold all.
 const PRINTED: u64 = 1000;
 
@@ -46,7 +48,7 @@ pub(super) struct Analyze {
     /// What stands between cells; else it is found: a comma, semicolon, tab or |.
     #[arg(long, value_name = "SIGN", value_parser = separator)]
     separator: Option<u8>,
-    /// What Rerun gets: off, or save=FILE; else a file named as the table.
+    /// What Rerun gets: off, or save=FILE; else a file named as the table, unless that is larger than 100 MB.
     #[arg(long, value_parser = super::show::parse, value_name = "HOW", default_value = "auto", hide_default_value = true)]
     rerun: Rerun,
     /// Print warnings and errors only.
@@ -107,11 +109,21 @@ impl Analyze {
         let file = match &self.rerun {
             Rerun::Off => None,
             Rerun::Save(file) => Some(file.clone()),
+            Rerun::Auto if cfg!(not(feature = "rerun")) => None,
             Rerun::Auto => {
+                let bytes = std::fs::metadata(&self.file).map_or(0, |m| m.len());
+                if bytes > RECORDED_BYTES {
+                    self.warn(&format!(
+                        "{}: {} MB are not recorded unless --rerun save=FILE asks for it; it takes about six times as much",
+                        self.file.display(),
+                        bytes / 1_000_000
+                    ));
+                    return Ok(None);
+                }
                 let stem = self.file.file_stem().unwrap_or("analyze".as_ref());
                 let mut name = stem.to_owned();
                 name.push(".rrd");
-                cfg!(feature = "rerun").then(|| PathBuf::from(name))
+                Some(PathBuf::from(name))
             }
             _ => {
                 return Err(Failure::BadInput(
