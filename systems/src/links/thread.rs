@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
 /// The longest.
 const LAST_BACK_OFF: Duration = Duration::from_secs(5);
+/// Who was up for so long did work.
+const WORKED: Duration = Duration::from_secs(1);
 /// How long the end of a run waits for a driver to see that it is over.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -134,8 +136,10 @@ fn serve(port: &str, mut driver: Box<dyn Driver>, context: &Context) {
     let mut told: Option<DriverError> = None;
     while !context.cancelled() {
         context.state.set(LinkState::Connecting);
+        let begun = Instant::now();
         let done = driver.serve(context);
-        let was_up = context.state.get() == LinkState::Up;
+        // What was up for a moment only did not work: a datagram may leave for where nobody listens.
+        let was_up = context.state.get() == LinkState::Up && begun.elapsed() >= WORKED;
         let Err(error) = done else {
             if context.cancelled() {
                 return;
