@@ -311,8 +311,8 @@ fn real_rover(readings: u16, commands: u16) -> String {
         "(version: 1, agents: [(name: \"rover\", model: \"{}\", drive: Auto, coherence: off,
             drive_source: Driver(\"udp\", (to: {commands})),
             sensors: [
-                (name: \"lidar\", kind: Lidar(rays: 8, range_max_m: 5.0), rate_hz: 10.0),
-                (name: \"gauge\", kind: Range(range_max_m: 4.0), rate_hz: 50.0,
+                (name: \"lidar\", kind: Lidar(rays: 8, range_max_m: 5.0), rate_hz: 10.0, position_m: (0, 0, 0.3)),
+                (name: \"gauge\", kind: Range(range_max_m: 4.0), rate_hz: 50.0, position_m: (0, 0, 0.3),
                  source: Driver(\"udp\", (listen: {readings}, sensor: \"g\")), silence: (after_s: 0.1)),
             ],
             controller: Patrol(waypoints_m: [(5.0, 0.0)], speed_m_s: 0.5),
