@@ -23,7 +23,8 @@ pub struct Reset;
 /// The sets of [`Tick`], in the order in which they run.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TickSystems {
-    /// The outside enters: the only place where it does.
+    /// The outside enters: the only place where it does. At its head the door opens
+    /// ([`DoorSystems`](crate::links::DoorSystems)).
     Ingest,
     /// Simulated sensors sample the world as the last tick left it.
     Sense,

@@ -73,7 +73,12 @@ fn a_system_without_an_order_to_the_engines_own_is_an_error_that_names_both() {
         app.add_systems(Tick, full_ahead.in_set(TickSystems::Decide));
     });
     let text = engine.run_for(SECOND).unwrap_err().to_string();
-    for word in ["full_ahead", "`react`", ".before(", ".after("] {
+    for word in [
+        "full_ahead",
+        "`drive_wheels`",
+        ".before(",
+        ".after(ControlSystems)",
+    ] {
         assert!(text.contains(word), "no {word} in {text}");
     }
 }

@@ -97,7 +97,7 @@ impl Inlet for Stuck {
 }
 
 /// The command of drives that follow a twist.
-pub(super) fn drive_wheels(
+pub(crate) fn drive_wheels(
     agents: Query<(&Stick, &DrivenBy)>,
     mut drives: Query<(&Drive, &mut Command<Twist2>)>,
 ) {

@@ -43,7 +43,12 @@ use becomingone_components::sensor::{Measurement, Reading, SensorStats, Values};
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::Ackermann;
 use bevy_app::{App, Plugin};
+use bevy_ecs::message::message_update_system;
 use bevy_ecs::prelude::*;
+
+/// The door opens at the head of [`TickSystems::Ingest`]: systems of that set find what has entered.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DoorSystems;
 
 /// Opens the door.
 pub struct LinksPlugin;
@@ -56,6 +61,12 @@ impl Plugin for LinksPlugin {
             .init_resource::<Drivers>()
             .init_resource::<ResolvedSources>()
             .register_state::<Link>("link")
+            .configure_sets(
+                Tick,
+                DoorSystems
+                    .after(message_update_system)
+                    .before(TickSystems::Ingest),
+            )
             .add_systems(Reset, begin)
             .add_systems(
                 Tick,
@@ -64,7 +75,7 @@ impl Plugin for LinksPlugin {
                     watch::watch.run_if(any_with_component::<Watchdog>),
                 )
                     .chain()
-                    .in_set(TickSystems::Ingest),
+                    .in_set(DoorSystems),
             )
             .add_systems(
                 Tick,

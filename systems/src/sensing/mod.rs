@@ -12,7 +12,8 @@ mod rays;
 use crate::coherence::witness;
 use crate::faults::{self, SampleSystems};
 use crate::hash::RegisterState;
-use crate::tick::{Tick, TickSystems};
+use crate::links::DoorSystems;
+use crate::tick::Tick;
 use becomingone_components::sensor::{
     Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Measurements, Range, Reading, Scan,
     SensorStats, Values,
@@ -66,7 +67,7 @@ pub fn register<T: Measurement>(app: &mut App, state: &'static str) {
         Tick,
         begin_tick::<T>
             .after(message_update_system)
-            .before(TickSystems::Ingest),
+            .before(DoorSystems),
     );
 }
 
