@@ -244,7 +244,7 @@ impl Alarm {
     }
 }
 
-/// The witness of an agent: W = G[W].
+/// The witness of an agent: W = G\[W\].
 #[derive(Component, Clone, Debug)]
 pub struct Witness {
     /// Names of the outputs, in the order of the channels.

@@ -62,4 +62,4 @@
 //! becomingone replay run.mcap --rerun save=run.rrd    # and a picture of it
 //! ```
 //!
-//! The file is MCAP: Foxglove, PlotJuggler, the Rerun viewer and Python's `mcap` open it.
+//! The file is MCAP: Foxglove, `PlotJuggler`, the Rerun viewer and Python's `mcap` open it.
