@@ -116,8 +116,18 @@ impl SensorEnd {
     pub fn push(&self, arrival_ns: u64, sample: Sample) {
         let mut held = self.lock();
         let held = &mut *held;
+        let fits = sample.numbers.len() == self.numbers
+            && sample
+                .numbers
+                .iter()
+                .all(|x| x.is_finite() || (self.gaps_in_rows && x.is_nan()));
         let mut anew = false;
         if let Some(sequence) = sample.sequence {
+            // Of a reading that is none, the number is believed only where it was the next to come.
+            if !fits && !held.tracker.is_next(sequence, sample.session) {
+                held.counts.garbage += 1;
+                return;
+            }
             match held.tracker.hear(sequence, sample.session, sample.stamp_ns) {
                 Heard::Next { missing } => held.counts.gaps += missing,
                 Heard::Anew => {
@@ -137,11 +147,6 @@ impl SensorEnd {
                 }
             }
         }
-        let fits = sample.numbers.len() == self.numbers
-            && sample
-                .numbers
-                .iter()
-                .all(|x| x.is_finite() || (self.gaps_in_rows && x.is_nan()));
         if !fits || held.faulted {
             held.counts.dropped += 1;
             return;
@@ -241,6 +246,29 @@ mod tests {
         let (waited, counts, _) = taken(&end);
         assert!(waited.is_empty());
         assert_eq!(counts.dropped, 4);
+    }
+
+    #[test]
+    fn a_misshapen_reading_with_any_number_is_garbage_and_begins_nothing() {
+        let end = end(Queue::DropOldest(2000));
+        for k in 0..1000 {
+            end.push(0, sample(k));
+            if k % 100 == 50 {
+                for sequence in [0, k - 3, k + 2, 1 << 60] {
+                    let numbers = vec![];
+                    end.push(
+                        0,
+                        Sample {
+                            numbers,
+                            ..sample(sequence)
+                        },
+                    );
+                }
+            }
+        }
+        let (waited, counts, _) = taken(&end);
+        assert_eq!(waited.len(), 1000);
+        assert_eq!((counts.gaps, counts.restarts, counts.garbage), (0, 0, 40));
     }
 
     proptest! {

@@ -68,6 +68,11 @@ impl Tracker {
         Heard::Late
     }
 
+    /// Whether this number would be the next of the same sender.
+    pub fn is_next(&self, sequence: u64, session: Option<u64>) -> bool {
+        session == self.session && self.newest.and_then(|n| n.checked_add(1)) == Some(sequence)
+    }
+
     fn begin(&mut self, sequence: u64, session: Option<u64>, stamp_ns: Option<u64>) {
         *self = Self {
             newest: Some(sequence),
