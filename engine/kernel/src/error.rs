@@ -55,6 +55,29 @@ pub enum ConfigError {
         /// The sum over the active channels.
         sum: f64,
     },
+    /// A bin, or the base block of a pyramid, of a length that is zero, negative, infinite or NaN.
+    #[error("base bins of {base_s} s: must be positive and finite")]
+    Base {
+        /// The length `D_0` in seconds.
+        base_s: f64,
+    },
+    /// A reading that holds for no time at all.
+    #[error("readings that hold for 0 ns: must be at least 1")]
+    Hold,
+    /// The ratio c of windows to lags is zero, negative, infinite or NaN.
+    #[error("windows of {window_lags} longest lags: must be positive and finite")]
+    WindowLags {
+        /// The ratio c.
+        window_lags: f64,
+    },
+    /// A band of lags that is empty, or not of positive finite numbers.
+    #[error("lags from {tau_base_s} s to {tau_max_s} s: must be positive, finite and in order")]
+    Band {
+        /// The shortest in seconds.
+        tau_base_s: f64,
+        /// The longest in seconds.
+        tau_max_s: f64,
+    },
     /// The mean or the standard deviation of a real channel is unusable.
     #[error("mean {mean}, standard deviation {sd}: both must be finite, the second not negative")]
     Standard {

@@ -29,7 +29,10 @@
 //! | `error` | [`ConfigError`]: what a constructor refuses |
 //! | `phase` | [`encode_angle`], [`Standard`]: readings to phi; [`PhaseVelocity`]: phi to phi' |
 //! | `resonance` | [`Resonance`]: `T_tau` at several lags |
+//! | `bins` | [`Bins`]: irregular readings to equal bins of time |
+//! | `pyramid` | [`Pyramid`]: `T_tau` at any lag from microseconds to hours |
 //! | `transducer` | [`Transducer`]: a resonance as Emissary or Master; [`Reading`] |
+//! | `band` | [`Band`]: a pyramid's lags from `tau_base` to `tau_max` as Emissary or Master |
 //! | `synchrony` | [`Synchrony`]: agreement of the two, and lock |
 //! | `linear` | Cholesky factors and solves |
 //! | `fixed_point` | W = G\[W\] as an iteration: [`StateWitness`], [`ParameterWitness`] |
@@ -69,11 +72,14 @@
 
 #![no_std]
 
+mod band;
+mod bins;
 mod blend;
 mod error;
 mod fixed_point;
 mod linear;
 mod phase;
+mod pyramid;
 mod real;
 mod resonance;
 mod self_model;
@@ -85,10 +91,13 @@ mod witness;
 
 pub use num_complex::Complex;
 
+pub use band::{Band, EMISSARY_BAND_S, MASTER_BAND_S};
+pub use bins::{Binned, Bins};
 pub use blend::{Blend, BlendConfig, Held, Near};
 pub use error::ConfigError;
 pub use fixed_point::{ParameterWitness, StateWitness};
 pub use phase::{MAX_PHI, PhaseVelocity, Standard, encode_angle};
+pub use pyramid::{Covered, Feeder, MAX_LEVELS, Pyramid, PyramidConfig};
 pub use real::Real;
 pub use resonance::{MIN_N_EFF, PushOutcome, Resonance, ResonanceConfig};
 pub use self_model::{Counters, MIN_WARM_UP, SelfModel, SelfModelConfig, Verdict, WarmUpError};

@@ -157,17 +157,17 @@ impl<R: Real, const N: usize> Sample<R, N> {
 
 /// The sums of one lag.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Sums<R> {
-    s: Complex<R>,
-    p0: R,
-    p1: R,
+pub(crate) struct Sums<R> {
+    pub(crate) s: Complex<R>,
+    pub(crate) p0: R,
+    pub(crate) p1: R,
     /// Sum of the exponential weights of the samples that had a pair, and of their squares.
-    weight: R,
-    weight_sq: R,
+    pub(crate) weight: R,
+    pub(crate) weight_sq: R,
 }
 
 impl<R: Real> Sums<R> {
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let zero = R::zero();
         Self {
             s: Complex::new(zero, zero),
@@ -179,14 +179,14 @@ impl<R: Real> Sums<R> {
     }
 
     /// (sum w)^2 / sum w^2; 0 before the first pair and when all of them have faded.
-    fn n_eff(&self) -> R {
+    pub(crate) fn n_eff(&self) -> R {
         if self.weight_sq < R::min_positive_value() {
             return R::zero();
         }
         self.weight * self.weight / self.weight_sq
     }
 
-    fn t(&self) -> Option<Complex<R>> {
+    pub(crate) fn t(&self) -> Option<Complex<R>> {
         let enough =
             self.n_eff() >= R::of(MIN_N_EFF) && self.p0 >= R::MIN_POWER && self.p1 >= R::MIN_POWER;
         // Two roots, not the root of the product: that would overflow.

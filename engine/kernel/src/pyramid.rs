@@ -1,0 +1,657 @@
+//! [`Pyramid`]: `T_tau` at any lag from microseconds to hours, in bounded memory.
+//!
+//! Level j has blocks of `D_j = 2^j D_0`. It sees the means of the input over these blocks, or the
+//! differences of successive means (the octave wavelet of Haar), and keeps the last 2m + 1 of them:
+//!
+//! ```text
+//! X_b      = mean of phi over block b of D_j
+//! d_b      = X_b  (Feeder::Levels),   or   (X_b - X_{b-1}) / D_j  (Feeder::Haar)
+//! T_tau    = Resonance of d at the lags tau = l D_j, over the window T_w(j)
+//! T_w(j)   = max(T_w, c 2m D_j)
+//!
+//! level  lags l             tau in units of D_0, m = 4
+//!   0    0..2m   |.|.|.|.|.|.|.|.|
+//!   1    m..2m           |...|...|...|...|
+//!   2    m..2m                           |.......|.......|.......|.......|
+//!   j    m..2m                    each level doubles tau, and the step between its lags
+//! ```
+//!
+//! Between two lags of a level, T is interpolated, not the signal: a mean of two numbers of
+//! modulus at most 1 has a modulus of at most 1.
+//!
+//! # The schedule
+//!
+//! Level j is worked on at ticks `k = 2^{j-1} mod 2^j`, as the marks of a ruler are long:
+//!
+//! ```text
+//! tick     3 4 5 6 7 8 9 . 1 . 3 . 5 . 7 .      every tick: level 0
+//! level 1  #   #   #   #   #   #   #   #        and one more level at most,
+//! level 2        #       #       #       #      that of the lowest bit of k
+//! level 3    #               #
+//! ```
+//!
+//! There its newest block is put together from the newest blocks of the level below, with the
+//! weights 1 1 for means and 1 2 1 for differences, since `X_{2b+1} + X_{2b} - X_{2b-1} - X_{2b-2}`
+//! is `d_{2b+1} + 2 d_{2b} + d_{2b-1}`. Counted from k = 2 at the first sample, these are the right
+//! ones: all levels have a block border before the first sample. A block of level j is taken up
+//! `2^{j-1} - 1` ticks after its end, so T is late by less than half a block. The work is 2m + 1
+//! lags each tick and m + 1 more, for each channel, at the worst tick as in the mean.
+//!
+//! # What the blocks change
+//!
+//! With S(f) the power spectrum of the input, `H_j = sin(pi f D_j)/(2^j sin(pi f D_0))`, and
+//! `B^2` the mean of `f^2` over S:
+//!
+//! ```text
+//! T at a lag   = int S |H_j|^2 e^{i 2 pi f tau} / int S |H_j|^2    |H_j|^4 for differences
+//! off by         <= (2/3) (pi D_j B)^2                             (4/3) for differences
+//! interpolation  <= (1/8) (2 pi D_j B)^2                           on top of that
+//! ```
+//!
+//! (S of differences is that of the base differences.) For: `1 - |H_j|^2 <= (pi f D_j)^2/3 = u`,
+//! and with q/Q the weights over their mean, `E|q/Q - 1| = 2 E(1 - q/Q)^+ <= 2 E(1 - q) <= 2 E u`,
+//! as Q <= 1.
+//!
+//! A single tone has the same T at every level, as it has one weight only: exact at lags on the
+//! grid. But its power there is `|H_j|^2`. Where f `D_j` is large, slower content and noise stand
+//! above it; where it is whole, nothing is left of it but rounding. Long lags tell of slow change.
+//!
+//! # What is missing
+//!
+//! Every block has a coverage, 0 to 1: the mean of those that it was put together from, whose
+//! values it takes in by their coverage. A pair of blocks weighs as the product of its two
+//! coverages in S, P0 and P1 alike, so that `|T| <= 1` holds (Cauchy-Schwarz).
+
+use num_complex::Complex;
+
+use crate::resonance::Sums;
+use crate::{ConfigError, Real};
+
+/// Most levels: from 1 us, the longest lag is then months.
+pub const MAX_LEVELS: usize = 40;
+
+/// Coverage below which a value counts as missing. Products of coverages must stay normal numbers.
+const MIN_COVER: f64 = 1.0 / (1 << 20) as f64;
+
+/// A value and which part of its bin it covers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Covered<R> {
+    /// The mean over what is covered.
+    pub value: Complex<R>,
+    /// The covered part, 0 (missing) to 1.
+    pub weight: R,
+}
+
+impl<R: Real> From<Option<Complex<R>>> for Covered<R> {
+    fn from(z: Option<Complex<R>>) -> Self {
+        let zero = R::zero();
+        z.map_or(
+            Self {
+                value: Complex::new(zero, zero),
+                weight: zero,
+            },
+            |value| Self {
+                value,
+                weight: R::one(),
+            },
+        )
+    }
+}
+
+/// What the levels of a [`Pyramid`] see of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feeder {
+    /// Block means: for an input that is a velocity already, or an innovation.
+    Levels,
+    /// Differences of successive block means over `D_j`, in 1/s: the phase velocity of each octave.
+    Haar,
+}
+
+/// What a [`Pyramid`] is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PyramidConfig<R, const N: usize> {
+    /// Active channels, 1 to `N`.
+    pub channels: usize,
+    /// `D_0`, the time from one push to the next, in seconds.
+    pub base_s: R,
+    /// What each level sees.
+    pub feeder: Feeder,
+    /// c: each level's window is this many of its longest lags, at least. `N_eff` is then about
+    /// 4 m c, and must reach [`MIN_N_EFF`](crate::MIN_N_EFF).
+    pub window_lags: R,
+    /// `T_w`, the shortest window in seconds; 0 leaves all to `window_lags`. In `f32`, at most some
+    /// 10^5 `base_s`: see [`Real`].
+    pub window_s: R,
+    /// The weights of the channels, as in [`ResonanceConfig`](crate::ResonanceConfig).
+    pub weights: [R; N],
+}
+
+impl<R: Real, const N: usize> PyramidConfig<R, N> {
+    /// Haar, equally weighted channels, windows of two of each level's longest lags.
+    pub fn new(channels: usize, base_s: R) -> Self {
+        Self {
+            channels,
+            base_s,
+            feeder: Feeder::Haar,
+            window_lags: R::of(2.0),
+            window_s: R::zero(),
+            weights: [R::one(); N],
+        }
+    }
+
+    /// Checks every field; the weights come back with sum 1, and 0 beyond the active channels.
+    fn validated(mut self) -> Result<Self, ConfigError> {
+        let zero = R::zero();
+        if self.channels == 0 || self.channels > N {
+            return Err(ConfigError::Channels {
+                channels: self.channels,
+                capacity: N,
+            });
+        }
+        let base_usable = self.base_s > zero && self.base_s.is_finite();
+        if !base_usable {
+            return Err(ConfigError::Base {
+                base_s: self.base_s.into(),
+            });
+        }
+        let factor_usable = self.window_lags > zero && self.window_lags.is_finite();
+        if !factor_usable {
+            return Err(ConfigError::WindowLags {
+                window_lags: self.window_lags.into(),
+            });
+        }
+        let window_usable = self.window_s >= zero && self.window_s.is_finite();
+        if !window_usable {
+            return Err(ConfigError::Window {
+                window_s: self.window_s.into(),
+            });
+        }
+        let mut sum = zero;
+        for (channel, &weight) in self.weights.iter().take(self.channels).enumerate() {
+            let usable = weight >= zero && weight.is_finite();
+            if !usable {
+                return Err(ConfigError::Weight {
+                    channel,
+                    weight: weight.into(),
+                });
+            }
+            sum += weight;
+        }
+        let sum_usable = sum > zero && sum.is_finite();
+        if !sum_usable {
+            return Err(ConfigError::WeightSum { sum: sum.into() });
+        }
+        for weight in self.weights.iter_mut().take(self.channels) {
+            *weight /= sum;
+        }
+        self.weights
+            .iter_mut()
+            .skip(self.channels)
+            .for_each(|weight| *weight = zero);
+        Ok(self)
+    }
+}
+
+/// One block of all channels. Parts side by side, so that a loop over channels has no branch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Block<R, const N: usize> {
+    re: [R; N],
+    im: [R; N],
+    weight: [R; N],
+}
+
+impl<R: Real, const N: usize> Block<R, N> {
+    fn missing() -> Self {
+        let zero = [R::zero(); N];
+        Self {
+            re: zero,
+            im: zero,
+            weight: zero,
+        }
+    }
+
+    /// sum of c w value / sum of c w, coverage sum of c w / sum of c.
+    fn mean<const K: usize>(parts: [(R, &Self); K]) -> Self {
+        let mut mean = Self::missing();
+        let whole = parts.iter().fold(R::zero(), |sum, part| sum + part.0);
+        for n in 0..N {
+            let (mut re, mut im, mut weight) = (R::zero(), R::zero(), R::zero());
+            for (c, part) in &parts {
+                let w = *c * part.weight[n];
+                re += w * part.re[n];
+                im += w * part.im[n];
+                weight += w;
+            }
+            if weight > R::zero() {
+                mean.re[n] = re / weight;
+                mean.im[n] = im / weight;
+                mean.weight[n] = weight / whole;
+            }
+        }
+        mean
+    }
+}
+
+/// One octave.
+#[derive(Clone, Debug, PartialEq)]
+struct Level<R, const N: usize, const M: usize> {
+    now: Block<R, N>,
+    /// The 2m blocks before, a ring.
+    past: [[Block<R, N>; M]; 2],
+    /// Where in the ring the newest is.
+    head: usize,
+    /// Sums of lag m, and of the lags beyond it.
+    middle: Sums<R>,
+    far: [Sums<R>; M],
+    /// `D_j / T_w(j)`, and its decay.
+    step: R,
+    lam: R,
+    gain: R,
+}
+
+impl<R: Real, const N: usize, const M: usize> Level<R, N, M> {
+    fn new(step: R) -> Self {
+        let (lam, gain) = R::decay(step);
+        Self {
+            now: Block::missing(),
+            past: [[Block::missing(); M]; 2],
+            head: 0,
+            middle: Sums::empty(),
+            far: [Sums::empty(); M],
+            step,
+            lam,
+            gain,
+        }
+    }
+
+    /// The block `back` before the newest, 0 to 2m.
+    fn at(&self, back: usize) -> &Block<R, N> {
+        if back == 0 {
+            return &self.now;
+        }
+        let index = (self.head + 2 * M + 1 - back) % (2 * M);
+        &self.past[index / M][index % M]
+    }
+
+    /// Makes this the newest block.
+    fn shift(&mut self, block: Block<R, N>) {
+        self.head = (self.head + 1) % (2 * M);
+        self.past[self.head / M][self.head % M] = self.now;
+        self.now = block;
+    }
+
+    /// Adds the pairs of the newest block at the lags m to 2m.
+    fn accumulate(&mut self, weights: &[R; N]) {
+        let now = Newest::of(&self.now, weights, self.lam, self.gain);
+        self.middle = now.added(self.middle, self.at(M));
+        for i in 0..M {
+            self.far[i] = now.added(self.far[i], self.at(M + 1 + i));
+        }
+    }
+
+    /// Time without values: `blocks` missing ones.
+    fn pass(&mut self, blocks: u64) {
+        for _ in 0..blocks.min(2 * M as u64 + 1) {
+            self.shift(Block::missing());
+        }
+        let lam = R::remaining(self.step * R::of(blocks as f64));
+        self.middle = faded(self.middle, lam);
+        self.far = self.far.map(|sums| faded(sums, lam));
+    }
+}
+
+fn faded<R: Real>(sums: Sums<R>, lam: R) -> Sums<R> {
+    Sums {
+        s: sums.s.scale(lam),
+        p0: lam * sums.p0,
+        p1: lam * sums.p1,
+        weight: lam * sums.weight,
+        weight_sq: lam * lam * sums.weight_sq,
+    }
+}
+
+/// The newest block with its channels' weights on it: what the pairs of all lags have in common.
+struct Newest<R, const N: usize> {
+    re: [R; N],
+    im: [R; N],
+    power: [R; N],
+    weight: [R; N],
+    lam: R,
+    gain: R,
+}
+
+impl<R: Real, const N: usize> Newest<R, N> {
+    fn of(now: &Block<R, N>, weights: &[R; N], lam: R, gain: R) -> Self {
+        let (mut power, mut weight) = (now.weight, now.weight);
+        for n in 0..N {
+            power[n] = now.re[n] * now.re[n] + now.im[n] * now.im[n];
+            weight[n] *= weights[n];
+        }
+        Self {
+            re: now.re,
+            im: now.im,
+            power,
+            weight,
+            lam,
+            gain,
+        }
+    }
+
+    /// The sums of one lag, faded, with the pairs of this block and `old`.
+    fn added(&self, sums: Sums<R>, old: &Block<R, N>) -> Sums<R> {
+        let zero = R::zero();
+        let (mut re, mut im, mut p0, mut p1, mut weight) = (zero, zero, zero, zero, zero);
+        for n in 0..N {
+            let w = self.weight[n] * old.weight[n];
+            // conj(old) now
+            re += w * (old.re[n] * self.re[n] + old.im[n] * self.im[n]);
+            im += w * (old.re[n] * self.im[n] - old.im[n] * self.re[n]);
+            p0 += w * self.power[n];
+            p1 += w * (old.re[n] * old.re[n] + old.im[n] * old.im[n]);
+            weight += w;
+        }
+        let (lam, gain) = (self.lam, self.gain);
+        Sums {
+            s: Complex::new(lam * sums.s.re + gain * re, lam * sums.s.im + gain * im),
+            p0: lam * sums.p0 + gain * p0,
+            p1: lam * sums.p1 + gain * p1,
+            weight: lam * sums.weight + gain * weight,
+            weight_sq: lam * lam * sums.weight_sq + (gain * weight) * (gain * weight),
+        }
+    }
+}
+
+/// `T_tau` at any lag up to `2m D_j` of the highest level, of up to `N` channels: m is `M`.
+///
+/// Cost and memory of the capacity `N`, whatever number of channels is active. In `f32`, with `N` =
+/// 8 and m = 8, 30 levels reach from 1 us to 2.3 h in 55 kB.
+///
+/// ```
+/// use becomingone_kernel::{Complex, Pyramid, PyramidConfig, encode_angle};
+///
+/// // A wheel that turns once in 0.8 s, seen each millisecond.
+/// let config = PyramidConfig::<f64, 1>::new(1, 0.001);
+/// let mut pyramid = Pyramid::<f64, 1, 8, 12>::new(config)?;
+/// for k in 0..60_000 {
+///     let turns = 0.001 * f64::from(k) / 0.8;
+///     pyramid.push(&[Some(encode_angle(core::f64::consts::TAU * turns))]);
+/// }
+/// // A quarter turn ago, and one and a half turns ago.
+/// let quarter = pyramid.t(0.2).unwrap_or_default();
+/// assert!((quarter - Complex::i()).norm() < 0.01);
+/// let half = pyramid.t(1.2).unwrap_or_default();
+/// assert!((half + 1.0).norm() < 0.1);
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pyramid<R, const N: usize, const M: usize, const LEVELS: usize> {
+    config: PyramidConfig<R, N>,
+    levels: [Level<R, N, M>; LEVELS],
+    /// Sums of level 0 at the lags 0 to m - 1.
+    near: [Sums<R>; M],
+    /// The sample before, for the differences of level 0.
+    previous: Block<R, N>,
+    /// k: 1 before the first sample.
+    tick: u64,
+    non_finite: u64,
+}
+
+impl<R: Real, const N: usize, const M: usize, const LEVELS: usize> Pyramid<R, N, M, LEVELS> {
+    /// A pyramid that has seen nothing. The weights of the active channels are scaled to sum 1.
+    ///
+    /// `M` must be at least 1 and `LEVELS` 1 to [`MAX_LEVELS`]: others do not compile.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] that names the first field out of its range; see [`PyramidConfig`].
+    pub fn new(config: PyramidConfig<R, N>) -> Result<Self, ConfigError> {
+        const {
+            assert!(M >= 1 && LEVELS >= 1 && LEVELS <= MAX_LEVELS);
+        }
+        let config = config.validated()?;
+        let longest = config.window_of(LEVELS - 1, M);
+        if !longest.is_finite() {
+            return Err(ConfigError::Window {
+                window_s: longest.into(),
+            });
+        }
+        Ok(Self::empty(config))
+    }
+
+    fn empty(config: PyramidConfig<R, N>) -> Self {
+        let level = |j| Level::new(config.block_of(j) / config.window_of(j, M));
+        Self {
+            levels: core::array::from_fn(level),
+            near: [Sums::empty(); M],
+            previous: Block::missing(),
+            tick: 1,
+            non_finite: 0,
+            config,
+        }
+    }
+
+    /// Takes one sample of every channel, `base_s` after the one before, and says which level
+    /// above the base has a new block.
+    ///
+    /// `phi` holds one entry a channel: `None` is missing. Channels beyond its end are missing;
+    /// entries beyond [`channels`](Self::channels) are not read. NaN, infinity, and values whose
+    /// square, or that of their difference, is above [`Real::MAX_POWER`] are counted and taken as
+    /// missing.
+    pub fn push(&mut self, phi: &[Option<Complex<R>>]) -> Option<usize> {
+        self.take(|n| phi.get(n).copied().flatten().into())
+    }
+
+    /// As [`push`](Self::push), of means that cover a part of their bin each, as
+    /// [`Bins`](crate::Bins) give them. A coverage above 1 counts as 1; one below a millionth, or
+    /// NaN, is missing.
+    pub fn push_covered(&mut self, phi: &[Covered<R>]) -> Option<usize> {
+        self.take(|n| phi.get(n).copied().unwrap_or_else(|| None.into()))
+    }
+
+    fn take(&mut self, sample: impl Fn(usize) -> Covered<R>) -> Option<usize> {
+        let mut block = Block::missing();
+        for n in 0..self.config.channels {
+            let Covered { value, weight } = sample(n);
+            // Both comparisons are false for NaN.
+            let present = weight >= R::of(MIN_COVER);
+            if present && value.norm_sqr() <= R::MAX_POWER {
+                block.re[n] = value.re;
+                block.im[n] = value.im;
+                block.weight[n] = weight.min(R::one());
+            } else if present {
+                self.non_finite += 1;
+            }
+        }
+        if self.config.feeder == Feeder::Haar {
+            block = self.difference(block);
+        }
+        self.tick += 1;
+        let base = &mut self.levels[0];
+        base.shift(block);
+        base.accumulate(&self.config.weights);
+        let now = Newest::of(&base.now, &self.config.weights, base.lam, base.gain);
+        for (lag, sums) in self.near.iter_mut().enumerate() {
+            *sums = now.added(*sums, base.at(lag));
+        }
+        let above = 1 + self.tick.trailing_zeros() as usize;
+        (above < LEVELS).then(|| {
+            self.raise(above);
+            above
+        })
+    }
+
+    /// The difference to the sample before, over `D_0`.
+    fn difference(&mut self, now: Block<R, N>) -> Block<R, N> {
+        let before = core::mem::replace(&mut self.previous, now);
+        let mut d = Block::missing();
+        for n in 0..self.config.channels {
+            let weight = now.weight[n] * before.weight[n];
+            if weight <= R::zero() {
+                continue;
+            }
+            let re = (now.re[n] - before.re[n]) / self.config.base_s;
+            let im = (now.im[n] - before.im[n]) / self.config.base_s;
+            if re * re + im * im <= R::MAX_POWER {
+                (d.re[n], d.im[n], d.weight[n]) = (re, im, weight);
+            } else {
+                self.non_finite += 1;
+            }
+        }
+        d
+    }
+
+    /// Puts together the newest block of a level from those below.
+    fn raise(&mut self, level: usize) {
+        let (below, above) = self.levels.split_at_mut(level);
+        if let (Some(below), Some(above)) = (below.last(), above.first_mut()) {
+            let one = R::one();
+            let block = match self.config.feeder {
+                Feeder::Levels => Block::mean([(one, below.at(0)), (one, below.at(1))]),
+                Feeder::Haar => Block::mean([
+                    (one, below.at(0)),
+                    (one + one, below.at(1)),
+                    (one, below.at(2)),
+                ]),
+            };
+            above.shift(block);
+            above.accumulate(&self.config.weights);
+        }
+    }
+
+    /// Time without any sample: `bins` of `base_s`, at a cost that does not grow with them.
+    ///
+    /// It is as if so many missing samples had been pushed, but for the blocks that had begun
+    /// before a gap of more than 2m bins: these are missing whole. No sample is misplaced in time.
+    pub fn pass(&mut self, bins: u64) {
+        if bins <= 2 * M as u64 {
+            for _ in 0..bins {
+                self.take(|_| None.into());
+            }
+            return;
+        }
+        self.previous = Block::missing();
+        let (from, to) = (self.tick, self.tick.saturating_add(bins));
+        for (j, level) in self.levels.iter_mut().enumerate() {
+            let blocks = if j == 0 {
+                bins
+            } else {
+                marks(to, j) - marks(from, j)
+            };
+            level.pass(blocks);
+        }
+        if let Some(base) = self.levels.first() {
+            let lam = R::remaining(base.step * R::of(bins as f64));
+            self.near = self.near.map(|sums| faded(sums, lam));
+        }
+        self.tick = to;
+    }
+
+    /// T at the lag `tau_s` in seconds: complex, |T| <= 1, dimensionless. Interpolated between the
+    /// lags of the finest level that reaches it.
+    ///
+    /// `None` for a lag that is negative, NaN or above [`tau_max_s`](Self::tau_max_s), while there
+    /// are fewer than [`MIN_N_EFF`](crate::MIN_N_EFF) effective blocks, and while a power is under
+    /// [`Real::MIN_POWER`].
+    pub fn t(&self, tau_s: R) -> Option<Complex<R>> {
+        let (level, lag) = self.place(tau_s)?;
+        let below = lag.floor();
+        let share = lag - below;
+        let below = below.to_usize()?;
+        let t = self.t_at(level, below)?;
+        if share == R::zero() {
+            return Some(t);
+        }
+        let beyond = self.t_at(level, below + 1)?;
+        Some(t.scale(R::one() - share) + beyond.scale(share))
+    }
+
+    /// The finest level that reaches a lag, and the lag in its blocks.
+    fn place(&self, tau_s: R) -> Option<(usize, R)> {
+        let mut lag = tau_s / self.config.base_s;
+        let usable = lag >= R::zero() && lag.is_finite();
+        if !usable {
+            return None;
+        }
+        // Lags that are whole but for rounding, such as 0.3 s of 0.1 s, are whole.
+        let whole = lag.round();
+        if (lag - whole).abs() <= R::of(4.0) * R::epsilon() * whole {
+            lag = whole;
+        }
+        let longest = R::of(2.0 * M as f64);
+        let mut level = 0;
+        while lag > longest {
+            lag /= R::of(2.0);
+            level += 1;
+        }
+        (level < LEVELS).then_some((level, lag))
+    }
+
+    fn sums(&self, level: usize, lag: usize) -> Option<&Sums<R>> {
+        let at = self.levels.get(level)?;
+        match lag.checked_sub(M) {
+            None => self.near.get(lag).filter(|_| level == 0),
+            Some(0) => Some(&at.middle),
+            Some(beyond) => at.far.get(beyond - 1),
+        }
+    }
+
+    /// T at a lag on the grid: `lag` blocks of `level`, 0 to 2m at level 0 and m to 2m above.
+    pub fn t_at(&self, level: usize, lag: usize) -> Option<Complex<R>> {
+        self.sums(level, lag)?.t()
+    }
+
+    /// Effective blocks at a lag on the grid: (sum w)^2 / sum w^2 over weights that are the
+    /// exponential window's times the pair's coverage. Tends to (1+lam)/(1-lam), about 4 m c.
+    pub fn n_eff(&self, level: usize, lag: usize) -> Option<R> {
+        self.sums(level, lag).map(Sums::n_eff)
+    }
+
+    /// The longest lag in seconds: `2m D_j` of the highest level.
+    pub fn tau_max_s(&self) -> R {
+        self.config.block_of(LEVELS - 1) * R::of(2.0 * M as f64)
+    }
+
+    /// The window `T_w(j)` of a level in seconds.
+    pub fn window_s(&self, level: usize) -> R {
+        self.config.window_of(level, M)
+    }
+
+    /// Active channels.
+    pub fn channels(&self) -> usize {
+        self.config.channels
+    }
+
+    /// The configuration, its weights scaled to sum 1.
+    pub fn config(&self) -> &PyramidConfig<R, N> {
+        &self.config
+    }
+
+    /// Values that were present but NaN, infinite or too large to square.
+    pub fn non_finite(&self) -> u64 {
+        self.non_finite
+    }
+
+    /// Back to the state after [`new`](Self::new).
+    pub fn reset(&mut self) {
+        *self = Self::empty(self.config.clone());
+    }
+}
+
+impl<R: Real, const N: usize> PyramidConfig<R, N> {
+    /// `D_j`.
+    fn block_of(&self, level: usize) -> R {
+        self.base_s * R::of(2.0).powi(level.min(MAX_LEVELS) as i32)
+    }
+
+    /// `T_w(j)`.
+    fn window_of(&self, level: usize, m: usize) -> R {
+        let longest_lag = R::of(2.0 * m as f64) * self.block_of(level);
+        (self.window_lags * longest_lag).max(self.window_s)
+    }
+}
+
+/// How many ticks up to k are `2^{j-1}` mod 2^j.
+fn marks(k: u64, level: usize) -> u64 {
+    let half = 1 << (level - 1);
+    k.saturating_add(half) >> level
+}
