@@ -34,6 +34,7 @@
 //! | `transducer` | [`Transducer`]: a resonance as Emissary or Master; [`Reading`] |
 //! | `band` | [`Band`]: a pyramid's lags from `tau_base` to `tau_max` as Emissary or Master |
 //! | `synchrony` | [`Synchrony`]: agreement of the two, and lock |
+//! | `kuramoto` | [`Kuramoto`]: phases that pull at each other, and lock |
 //! | `linear` | Cholesky factors and solves |
 //! | `fixed_point` | W = G\[W\] as an iteration: [`StateWitness`], [`ParameterWitness`] |
 //! | `witness` | the self-model's W: what follows from what was, learned in one pass |
@@ -77,6 +78,7 @@ mod bins;
 mod blend;
 mod error;
 mod fixed_point;
+mod kuramoto;
 mod linear;
 mod phase;
 mod pyramid;
@@ -96,6 +98,7 @@ pub use bins::{Binned, Bins};
 pub use blend::{Blend, BlendConfig, Held, Near};
 pub use error::ConfigError;
 pub use fixed_point::{ParameterWitness, StateWitness};
+pub use kuramoto::{Kuramoto, lorentzian_quantile, mean_field, turned};
 pub use phase::{MAX_PHI, PhaseVelocity, Standard, encode_angle};
 pub use pyramid::{Covered, Feeder, MAX_LEVELS, Pyramid, PyramidConfig};
 pub use real::Real;
