@@ -339,17 +339,18 @@ impl<R: Real, const N: usize> Newest<R, N> {
 
     /// The sums of one lag, faded, with the pairs of this block and `old`.
     fn added(&self, sums: Sums<R>, old: &Block<R, N>) -> Sums<R> {
-        let zero = R::zero();
-        let (mut re, mut im, mut p0, mut p1, mut weight) = (zero, zero, zero, zero, zero);
+        let mut products = [[R::zero(); N]; 5];
+        let [re, im, p0, p1, weight] = &mut products;
         for n in 0..N {
             let w = self.weight[n] * old.weight[n];
             // conj(old) now
-            re += w * (old.re[n] * self.re[n] + old.im[n] * self.im[n]);
-            im += w * (old.re[n] * self.im[n] - old.im[n] * self.re[n]);
-            p0 += w * self.power[n];
-            p1 += w * (old.re[n] * old.re[n] + old.im[n] * old.im[n]);
-            weight += w;
+            re[n] = w * (old.re[n] * self.re[n] + old.im[n] * self.im[n]);
+            im[n] = w * (old.re[n] * self.im[n] - old.im[n] * self.re[n]);
+            p0[n] = w * self.power[n];
+            p1[n] = w * (old.re[n] * old.re[n] + old.im[n] * old.im[n]);
+            weight[n] = w;
         }
+        let [re, im, p0, p1, weight] = products.map(total);
         let (lam, gain) = (self.lam, self.gain);
         Sums {
             s: Complex::new(lam * sums.s.re + gain * re, lam * sums.s.im + gain * im),
@@ -359,6 +360,19 @@ impl<R: Real, const N: usize> Newest<R, N> {
             weight_sq: lam * lam * sums.weight_sq + (gain * weight) * (gain * weight),
         }
     }
+}
+
+/// The sum by halves: the order in which vector units add.
+fn total<R: Real, const N: usize>(mut terms: [R; N]) -> R {
+    let mut rest = N;
+    while rest > 1 {
+        let half = rest / 2;
+        for n in 0..half {
+            terms[n] += terms[rest - half + n];
+        }
+        rest -= half;
+    }
+    terms.first().copied().unwrap_or(R::zero())
 }
 
 /// `T_tau` at any lag up to `2m D_j` of the highest level, of up to `N` channels: m is `M`.
@@ -376,11 +390,11 @@ impl<R: Real, const N: usize> Newest<R, N> {
 ///     let turns = 0.001 * f64::from(k) / 0.8;
 ///     pyramid.push(&[Some(encode_angle(core::f64::consts::TAU * turns))]);
 /// }
-/// // A quarter turn ago, and one and a half turns ago.
+/// // A quarter turn ago, and a turn ago.
 /// let quarter = pyramid.t(0.2).unwrap_or_default();
 /// assert!((quarter - Complex::i()).norm() < 0.01);
-/// let half = pyramid.t(1.2).unwrap_or_default();
-/// assert!((half + 1.0).norm() < 0.1);
+/// let whole = pyramid.t(0.8).unwrap_or_default();
+/// assert!((whole - 1.0).norm() < 0.04);
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
