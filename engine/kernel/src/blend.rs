@@ -57,27 +57,31 @@ pub struct Near<R> {
 
 /// What is stored of an item.
 #[derive(Clone, Debug, PartialEq)]
-struct Kept<R, T> {
-    serial: u64,
+pub(crate) struct Kept<R, T> {
+    pub(crate) serial: u64,
     /// Strength at the last stamp.
-    strength: R,
+    pub(crate) strength: R,
     /// Lambda at the last stamp.
-    faded: R,
-    item: T,
+    pub(crate) faded: R,
+    /// When it was remembered, in the memory's own time (s).
+    pub(crate) born_s: f64,
+    pub(crate) item: T,
 }
 
 /// At most `CAP` items of kind `T` that fade.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Blend<R, T, const CAP: usize> {
-    config: BlendConfig<R>,
-    kept: [Option<Kept<R, T>>; CAP],
+    pub(crate) config: BlendConfig<R>,
+    pub(crate) kept: [Option<Kept<R, T>>; CAP],
     /// Lambda since the last time that it was set back, below 1.
-    faded: R,
+    pub(crate) faded: R,
     /// What `faded` has too much: Kahan's compensation.
-    excess: R,
+    pub(crate) excess: R,
+    /// Seconds since it was new. Ages are differences of it, and only their octaves count.
+    pub(crate) elapsed_s: f64,
     /// Items remembered so far.
-    remembered: u64,
-    dropped: u64,
+    pub(crate) remembered: u64,
+    pub(crate) dropped: u64,
 }
 
 impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
@@ -126,6 +130,7 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
             kept: [const { None }; CAP],
             faded: zero,
             excess: zero,
+            elapsed_s: 0.0,
             remembered: 0,
             dropped: 0,
         })
@@ -141,6 +146,7 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
             self.dropped += 1;
             return;
         }
+        self.elapsed_s = (self.elapsed_s + dt_s.into()).min(f64::MAX);
         // `max` of libm and std both prefer the number to NaN.
         let c = coherence.map_or(R::zero(), |c| c.max(R::zero()).min(R::one()));
         let step = self.config.fading_per_s * (R::one() - self.config.protection * c) * dt_s;
@@ -206,6 +212,7 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
             serial: self.remembered,
             strength,
             faded: self.faded,
+            born_s: self.elapsed_s,
             item,
         };
         *self.kept.get_mut(slot)? = Some(kept);
@@ -309,7 +316,15 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
     pub fn reset(&mut self) {
         self.kept = [const { None }; CAP];
         (self.faded, self.excess) = (R::zero(), R::zero());
+        self.elapsed_s = 0.0;
         (self.remembered, self.dropped) = (0, 0);
+    }
+
+    /// Seconds since the item in this place was remembered; of a merged one, since the older was.
+    pub fn age_s(&self, slot: usize) -> Option<f64> {
+        self.get(slot)?;
+        let kept = self.kept.get(slot)?.as_ref()?;
+        Some(self.elapsed_s - kept.born_s)
     }
 
     /// Strength of an item now.

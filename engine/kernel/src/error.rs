@@ -163,6 +163,14 @@ pub enum ConfigError {
         /// Its value.
         value: f64,
     },
+    /// Octaves of age that are none, or hold nothing.
+    #[error("{items} items an octave from {shortest_s} s: both must be positive, and finite")]
+    AgeOctaves {
+        /// Half of the first octave in seconds.
+        shortest_s: f64,
+        /// Items an octave.
+        items: usize,
+    },
     /// A memory without a place.
     #[error("a memory of 0 items: at least one is needed")]
     NoCapacity,

@@ -21,7 +21,8 @@
 
 use num_complex::Complex;
 
-use crate::{Real, Transducer};
+use crate::stored::{Eye, Pen};
+use crate::{Real, Stored, Transducer};
 
 /// What is happening: phases of up to `N` channels, and T at `L` lags, fast and slow.
 ///
@@ -56,7 +57,8 @@ impl<R: Real, const N: usize, const L: usize> Signature<R, N, L> {
         self.emissary.as_ref().map(order)
     }
 
-    /// `| |T_M| - |T_E| |`, as [`Synchrony`](crate::Synchrony) has it; none unless both had a value.
+    /// `| |T_M| - |T_E| |`, as [`Synchrony`](crate::Synchrony) has it; none unless both had a
+    /// value.
     pub fn delta(&self) -> Option<R> {
         let [e, m] = [self.emissary?, self.master?].map(|t| order(&t).sqrt());
         Some((m - e).abs())
@@ -111,6 +113,70 @@ impl<R: Real, const N: usize, const L: usize> Signature<R, N, L> {
             let overlap = overlap.norm_sqr() / (channels * channels);
             (R::one() - overlap).max(R::zero())
         })
+    }
+}
+
+/// A mark and a number of two parts for each phase; a mark and L numbers for each transducer.
+impl<R: Real, const N: usize, const L: usize> Stored for Signature<R, N, L> {
+    fn size(&self) -> usize {
+        N * (1 + 16) + 2 * (1 + L * 16)
+    }
+
+    fn write(&self, into: &mut [u8]) {
+        let mut pen = Pen(into);
+        let nothing = Complex::new(R::zero(), R::zero());
+        for phase in &self.phases {
+            pen.put([u8::from(phase.is_some())]);
+            pen.complex(phase.unwrap_or(nothing));
+        }
+        for all in [&self.emissary, &self.master] {
+            pen.put([u8::from(all.is_some())]);
+            for t in all.unwrap_or([nothing; L]) {
+                pen.complex(t);
+            }
+        }
+    }
+
+    fn read(from: &[u8]) -> Option<Self> {
+        let mut eye = Eye(from);
+        let zero = Complex::new(R::zero(), R::zero());
+        let mut phases = [None; N];
+        for phase in &mut phases {
+            let there = mark(&mut eye)?;
+            let z: Complex<R> = eye.complex()?;
+            // As `unit` leaves them.
+            let usable = (z.norm_sqr() - R::one()).abs() < R::of(0.01);
+            *phase = match (there, usable) {
+                (true, true) => Some(z),
+                (true, false) => return None,
+                (false, _) => None,
+            };
+        }
+        let mut transducers = [None; 2];
+        for all in &mut transducers {
+            let there = mark(&mut eye)?;
+            let mut read = [zero; L];
+            for t in &mut read {
+                *t = eye
+                    .complex()
+                    .filter(|t: &Complex<R>| t.norm_sqr() <= R::one())?;
+            }
+            *all = there.then_some(read);
+        }
+        let [emissary, master] = transducers;
+        eye.0.is_empty().then_some(Self {
+            phases,
+            emissary,
+            master,
+        })
+    }
+}
+
+fn mark(eye: &mut Eye<'_>) -> Option<bool> {
+    match eye.get()? {
+        [0] => Some(false),
+        [1] => Some(true),
+        _ => None,
     }
 }
 
