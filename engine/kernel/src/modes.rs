@@ -1,0 +1,221 @@
+//! Modes of witnessing beyond one's own channels: [`Reflection`], [`Mutual`].
+//!
+//! ```text
+//! observe        x --> witness --> K1 K2 K3                    SelfModel
+//! integrate      the same, its offset learning on              SelfModelConfig::offset_rate
+//! reflect        K1 K2 K3 --> witness --> K1 K2 K3 --> ..      Reflection, to a depth
+//! witness other  x of one, foreseen from x of another          either side of Mutual
+//! mutual         both ways at once                             Mutual
+//! ```
+//!
+//! A reflection knows how its surprise comes and goes while all is well. It notices a surprise that
+//! is not what it used to be, though it stands below every threshold: the first alarm asks *is the
+//! world as foreseen*, the second *am I as wrong as I always was*.
+//!
+//! Each of two agents may be as it always was, and yet no longer follow the other. Only who
+//! foresees one from the other sees that. (Kin: Granger 1969.)
+
+use crate::{ConfigError, Real, SelfModel, SelfModelConfig, Thresholds, Verdict};
+
+/// Ticks after its first value in which a surprise is still filling its windows: two of the
+/// longest.
+const SETTLING: u32 = 60;
+
+/// K1, K2, K3 of a witness as channels of a second, whose K are channels of a third, and so on to
+/// `DEPTH`.
+///
+/// ```
+/// use becomingone_kernel::{Reflection, SelfModel, SelfModelConfig};
+///
+/// let config = SelfModelConfig::default();
+/// let mut model = SelfModel::<f64, 1, 0>::new(config)?;
+/// let mut reflection = Reflection::<f64, 1>::new(config)?;
+/// # let mut noise = 1_u32;
+/// # let mut scatter = || {
+/// #     let mut sum = 0.0;
+/// #     for _ in 0..12 {
+/// #         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+/// #         sum += f64::from(noise >> 8) / f64::from(1 << 24) - 0.5;
+/// #     }
+/// #     sum
+/// # };
+/// for k in 0..1000 {
+///     let verdict = model.push(&[Some(scatter())], &[], 0.02);
+///     let [second] = reflection.push(verdict.as_ref(), 0.02);
+///     // It begins to learn when the first has learned, and its surprise has settled.
+///     assert_eq!(second.is_some(), k >= 400 + 60 + 400);
+/// }
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reflection<R, const DEPTH: usize> {
+    witnesses: [SelfModel<R, 3, 0>; DEPTH],
+    /// Verdicts that each has been shown.
+    shown: [u32; DEPTH],
+}
+
+impl<R: Real, const DEPTH: usize> Reflection<R, DEPTH> {
+    /// Witnesses that have seen nothing. Outputs and inputs of the configuration are not read: K1,
+    /// K2 and K3 are the outputs. Where it has no thresholds, they are the null law's: a surprise
+    /// has a law, no plant.
+    ///
+    /// # Errors
+    ///
+    /// As [`SelfModel::new`].
+    pub fn new(config: SelfModelConfig<R>) -> Result<Self, ConfigError> {
+        let config = SelfModelConfig {
+            outputs: 3,
+            inputs: 0,
+            thresholds: config.thresholds.or(Some(Thresholds::null(3))),
+            ..config
+        };
+        let witness = SelfModel::new(config)?;
+        Ok(Self {
+            witnesses: core::array::from_fn(|_| witness.clone()),
+            shown: [0; DEPTH],
+        })
+    }
+
+    /// Takes the verdict of the tick, and gives those of each depth, the first first: of K1, K2, K3
+    /// as channels 0, 1, 2.
+    ///
+    /// K1 is taken as (`T_E` + `T_M`)/2, K2 and K3 as logarithms: these scatter alike at all sizes.
+    pub fn push<const N: usize>(
+        &mut self,
+        verdict: Option<&Verdict<R, N>>,
+        dt_s: R,
+    ) -> [Option<Verdict<R, 3>>; DEPTH] {
+        let mut said = [None; DEPTH];
+        let mut below = verdict.map(channels);
+        for ((witness, shown), said) in self
+            .witnesses
+            .iter_mut()
+            .zip(&mut self.shown)
+            .zip(&mut said)
+        {
+            let Some(outputs) = below else {
+                *shown = 0;
+                break;
+            };
+            if *shown < SETTLING {
+                *shown += 1;
+                break;
+            }
+            *said = witness.push(&outputs, &[], dt_s);
+            below = said.as_ref().map(channels);
+        }
+        said
+    }
+
+    /// The witness at a depth, 0 being the one that sees the first's surprise.
+    pub fn witness(&self, depth: usize) -> Option<&SelfModel<R, 3, 0>> {
+        self.witnesses.get(depth)
+    }
+}
+
+/// What a verdict is as channels.
+fn channels<R: Real, const N: usize>(verdict: &Verdict<R, N>) -> [Option<R>; 3] {
+    let two = R::one() + R::one();
+    let t = verdict.t_emissary.zip(verdict.t_master);
+    let logarithm = |k: R| {
+        Some(k)
+            .filter(|&k| k > R::zero())
+            .map(|k| R::of(libm::log(k.into())))
+    };
+    [
+        t.map(|(emissary, master)| (emissary + master) / two),
+        logarithm(verdict.k2),
+        logarithm(verdict.k3),
+    ]
+}
+
+/// What both said of each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MutualVerdict<R, const A: usize, const B: usize> {
+    /// What the second does, by the witness of the first.
+    pub of_second: Option<Verdict<R, B>>,
+    /// What the first does, by the witness of the second.
+    pub of_first: Option<Verdict<R, A>>,
+    /// The lesser coherence of both, 0 to 1: a pair is as coherent as the one that is foreseen
+    /// less.
+    pub coherence: Option<R>,
+}
+
+/// Two agents, of up to `A` and `B` channels, each of which foresees the other from the other's
+/// past and its own present.
+///
+/// ```
+/// use becomingone_kernel::{Mutual, SelfModelConfig};
+///
+/// # let mut noise = 1_u32;
+/// # let mut scatter = || {
+/// #     noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+/// #     f64::from(noise >> 8) / f64::from(1 << 24) - 0.5
+/// # };
+/// let mut parted = false;
+/// let mut pair = Mutual::<f64, 1, 1>::new(SelfModelConfig::default())?;
+/// for k in 0..900 {
+///     // The second follows the first, until it goes its own way, which looks the same.
+///     let first = scatter();
+///     let second = if k < 800 { first } else { scatter() } + 0.1 * scatter();
+///     let said = pair.push(&[Some(first)], &[Some(second)], 0.1);
+///     if let Some(coherence) = said.coherence {
+///         assert!(coherence > 0.5 || k >= 800);
+///     }
+///     parted |= said.of_second.is_some_and(|verdict| verdict.dissipated);
+/// }
+/// assert!(parted);
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mutual<R, const A: usize, const B: usize> {
+    of_second: SelfModel<R, B, A>,
+    of_first: SelfModel<R, A, B>,
+}
+
+impl<R: Real, const A: usize, const B: usize> Mutual<R, A, B> {
+    /// Two witnesses that have seen nothing. Outputs and inputs of the configuration are not read:
+    /// all `A` and `B` channels are active.
+    ///
+    /// # Errors
+    ///
+    /// As [`SelfModel::new`].
+    pub fn new(config: SelfModelConfig<R>) -> Result<Self, ConfigError> {
+        let of = |outputs, inputs| SelfModelConfig {
+            outputs,
+            inputs,
+            ..config
+        };
+        Ok(Self {
+            of_second: SelfModel::new(of(B, A))?,
+            of_first: SelfModel::new(of(A, B))?,
+        })
+    }
+
+    /// Takes one tick of both: see [`SelfModel::push`].
+    pub fn push(
+        &mut self,
+        first: &[Option<R>],
+        second: &[Option<R>],
+        dt_s: R,
+    ) -> MutualVerdict<R, A, B> {
+        let of_second = self.of_second.push(second, first, dt_s);
+        let of_first = self.of_first.push(first, second, dt_s);
+        let both = of_first.as_ref().zip(of_second.as_ref());
+        MutualVerdict {
+            coherence: both.map(|(a, b)| a.coherence.min(b.coherence)),
+            of_second,
+            of_first,
+        }
+    }
+
+    /// The witness of the first on the second: by itself, the mode *witness other*.
+    pub fn of_second(&self) -> &SelfModel<R, B, A> {
+        &self.of_second
+    }
+
+    /// The witness of the second on the first.
+    pub fn of_first(&self) -> &SelfModel<R, A, B> {
+        &self.of_first
+    }
+}

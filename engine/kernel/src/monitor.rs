@@ -1,0 +1,101 @@
+//! [`Monitor`]: a self-model for people who only want to know whether their sensors are well.
+//!
+//! ```text
+//! (t, values) --> dt, what is missing --> SelfModel --> Verdict: dissipated? surprise, cause
+//! ```
+
+use crate::{ConfigError, SelfModel, SelfModelConfig, Verdict};
+
+/// Real-valued channels with stamps in, a [`Verdict`] out; `N` channels at most.
+///
+/// The first 400 samples are taken as healthy and learned from. For inputs, other sizes of warm-up,
+/// `f32` or thresholds from a calibration there is [`SelfModel`]; for channels of different pace,
+/// [`Bins`](crate::Bins) before it.
+///
+/// ```
+/// use becomingone_kernel::Monitor;
+///
+/// # let mut noise = 1_u32;
+/// # let mut scatter = || {
+/// #     noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+/// #     f64::from(noise >> 8) / f64::from(1 << 24) - 0.5
+/// # };
+/// # let log = (0..1000).map(|k| {
+/// #     let speed = scatter();
+/// #     let other = if k < 800 { speed + 0.1 * scatter() } else { 0.3 };
+/// #     (0.02 * f64::from(k), [speed, other])
+/// # });
+/// # let mut found = None;
+/// let mut monitor = Monitor::<2>::new(2)?;
+/// for (t_s, values) in log {
+///     if let Some(verdict) = monitor.push(t_s, &values).filter(|verdict| verdict.dissipated) {
+/// #       found.get_or_insert((t_s, verdict.cause));
+///         // Channel `verdict.cause` is to blame.
+///     }
+/// }
+/// # assert!(found.is_some_and(|(t_s, cause)| (16.0..17.0).contains(&t_s) && cause.is_some()));
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Monitor<const N: usize> {
+    model: SelfModel<f64, N, 0>,
+    /// The stamp of the last sample (s).
+    last_s: Option<f64>,
+    /// The first sample, whose time step is that of the second: it has none of its own.
+    first: Option<[Option<f64>; N]>,
+}
+
+impl<const N: usize> Monitor<N> {
+    /// A monitor of the first `channels` values.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Channels`] unless 1 <= `channels` <= `N`.
+    pub fn new(channels: usize) -> Result<Self, ConfigError> {
+        let config = SelfModelConfig {
+            outputs: channels,
+            ..SelfModelConfig::default()
+        };
+        Ok(Self {
+            model: SelfModel::new(config)?,
+            last_s: None,
+            first: None,
+        })
+    }
+
+    /// Takes the values at the time `t_s`, in seconds of any clock, and says what they mean;
+    /// nothing during warm-up.
+    ///
+    /// One value a channel, in its own unit; NaN is missing, and so is what is beyond the end. A
+    /// stamp that is not after the last one is dropped and counted.
+    pub fn push(&mut self, t_s: f64, values: &[f64]) -> Option<Verdict<f64, N>> {
+        let mut outputs = [None; N];
+        for (output, value) in outputs.iter_mut().zip(values) {
+            *output = Some(*value).filter(|value| !value.is_nan());
+        }
+        let Some(last_s) = self.last_s else {
+            if t_s.is_finite() {
+                (self.last_s, self.first) = (Some(t_s), Some(outputs));
+            }
+            return None;
+        };
+        let dt_s = t_s - last_s;
+        if dt_s > 0.0 && dt_s.is_finite() {
+            self.last_s = Some(t_s);
+            if let Some(first) = self.first.take() {
+                self.model.push(&first, &[], dt_s);
+            }
+        }
+        self.model.push(&outputs, &[], dt_s)
+    }
+
+    /// The self-model inside: thresholds, counters, constant channels.
+    pub fn model(&self) -> &SelfModel<f64, N, 0> {
+        &self.model
+    }
+
+    /// Takes what comes from here on as healthy, and learns it anew.
+    pub fn rebaseline(&mut self) {
+        self.model.rebaseline();
+    }
+}
