@@ -87,6 +87,7 @@ mod kuramoto;
 mod linear;
 mod modes;
 mod monitor;
+mod octave;
 mod phase;
 mod pyramid;
 mod real;

@@ -270,17 +270,17 @@ fn a_tone_is_exact_at_every_level_and_lag() -> Checked {
     const M: usize = 8;
     const LEVELS: usize = 10;
     for feeder in [Feeder::Levels, Feeder::Haar] {
-        for turns in [389_i64, 12_897, 129_453, -325_059, 523_239] {
-            // In 2^20 samples, so that each phase is exact but for the encoder's rounding.
-            let around = 1_i64 << 20;
+        for turns in [97_i64, 3_225, 32_363, -81_265, 130_811] {
+            // In 2^18 samples, so that each phase is exact but for the encoder's rounding.
+            let around = 1_i64 << 18;
             let f = turns as f64 / around as f64;
             let mut config = PyramidConfig::<f64, 1>::new(1, 0.001);
-            config.feeder = feeder;
+            (config.feeder, config.window_lags) = (feeder, 0.5);
             let mut wide = Pyramid::<f64, 1, M, LEVELS>::new(config)?;
             let mut config = PyramidConfig::<f32, 1>::new(1, 0.001);
-            config.feeder = feeder;
+            (config.feeder, config.window_lags) = (feeder, 0.5);
             let mut narrow = Pyramid::<f32, 1, M, LEVELS>::new(config)?;
-            // The first Haar block is half a one: it is forgotten after 40 windows of 32 blocks.
+            // The first Haar block is half a one: it is forgotten after 40 windows of 8 blocks.
             for k in 0..around {
                 let z = encode_angle(TAU * ((turns * k) % around) as f64 / around as f64);
                 wide.push(&[Some(z)]);
