@@ -53,7 +53,8 @@ impl AgeOctaves {
 
     /// Most items up to this age, right after [`Blend::consolidate`].
     pub fn bound(&self, age_s: f64) -> usize {
-        self.items * (self.octave_of(age_s) as usize + 1)
+        self.items
+            .saturating_mul(self.octave_of(age_s) as usize + 1)
     }
 
     /// Most items in one octave.

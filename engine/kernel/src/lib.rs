@@ -31,6 +31,7 @@
 //! | `resonance` | [`Resonance`]: `T_tau` at several lags |
 //! | `bins` | [`Bins`]: irregular readings to equal bins of time |
 //! | `pyramid` | [`Pyramid`]: `T_tau` at any lag from microseconds to hours |
+//! | `octave` | one level of a pyramid |
 //! | `transducer` | [`Transducer`]: a resonance as Emissary or Master; [`Reading`] |
 //! | `band` | [`Band`]: a pyramid's lags from `tau_base` to `tau_max` as Emissary or Master |
 //! | `synchrony` | [`Synchrony`]: agreement of the two, and lock |

@@ -297,7 +297,8 @@ impl<R: Real, const N: usize, const M: usize, const LEVELS: usize> Pyramid<R, N,
         if self.config.feeder == Feeder::Haar {
             block = self.difference(block);
         }
-        self.tick += 1;
+        // After 2^64 ticks, marks begin anew.
+        self.tick = self.tick.wrapping_add(1);
         self.levels[0].push(&block, &self.config.weights, Some(&mut self.near));
         let above = 1 + self.tick.trailing_zeros() as usize;
         (above < LEVELS).then(|| {

@@ -269,6 +269,11 @@ impl<R: Real, T: Stored, const CAP: usize> Blend<R, T, CAP> {
         eye.take(8).ok_or(length)?;
         blend.remembered = u64::from_le_bytes(eye.get().ok_or(length)?);
         blend.dropped = u64::from_le_bytes(eye.get().ok_or(length)?);
+        if blend.remembered.max(blend.dropped) > u64::MAX / 2 {
+            // No life is as long; and counters must have room to go on.
+            let name = "counter";
+            return Err(StoreError::Value { index: 0, name });
+        }
         let [elapsed_s, faded, excess] = [eye.wide(), eye.wide(), eye.wide()];
         let count = u32::from_le_bytes(eye.get().ok_or(length)?) as usize;
         let own = |name, x: Option<f64>, low: f64, high: f64| {
