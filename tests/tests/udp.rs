@@ -868,7 +868,7 @@ fn the_simulated_sensor_speaks_where_the_real_one_fell_silent() {
         reading.latest().map(|said| said.value.range_m)
     };
     let sender = Sender::to(port);
-    let mut next = 0;
+    let mut next = 0u64;
     until(LIMIT, "the real one", || {
         sender.bytes(
             format!("{{\"sensor\": \"g\", \"sequence\": {next}, \"values\": [2.5]}}").as_bytes(),
@@ -877,13 +877,23 @@ fn the_simulated_sensor_speaks_where_the_real_one_fell_silent() {
         engine.step().unwrap();
         range(&engine) == Some(2.5)
     });
-    for _ in 0..200 {
+    // What was sent meanwhile comes too, and then the real one is silent.
+    until(LIMIT, "all of them", || {
         engine.step().unwrap();
-    }
-    // Nothing stands before it: the farthest.
+        let link = link(&engine, "rover/gauge");
+        link.received + link.counts.dropped == next
+    });
+    let by_itself = |engine: &CoherenceEngine| {
+        let said = engine.summary().agents[0].sensors[1].readings;
+        said - link(engine, "rover/gauge").received
+    };
+    until(LIMIT, "the simulated one", || {
+        engine.step().unwrap();
+        range(&engine) == Some(4.0)
+    });
+    // Nothing stands before it: the farthest; at 50 Hz.
+    let before = by_itself(&engine);
+    (0..200).for_each(|_| engine.step().unwrap());
     assert_eq!(range(&engine), Some(4.0));
-    let said = engine.summary().agents[0].sensors[1].readings;
-    // 0.1 s of silence, then 50 Hz for what is left of 0.2 s.
-    let by_itself = said - link(&engine, "rover/gauge").received;
-    assert!((4..=6).contains(&by_itself), "{by_itself}");
+    assert_eq!(by_itself(&engine) - before, 10);
 }
