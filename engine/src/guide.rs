@@ -63,19 +63,29 @@
 //!
 //! What the engine adds to physics, measured on two shared cores (median of the rounds' ratios; the
 //! first column is a bare rapier step with the same robots and the same 360 rays at 10 Hz, the second
-//! a whole tick with IMU at 1 kHz, encoders, controllers, kernel and state hash, no viewer):
+//! a whole tick with IMU at 1 kHz, encoders, controllers, kernel, witness and state hash, no viewer):
 //!
 //! ```text
 //! $ cargo bench -p becomingone --bench tick
 //! robots | bare µs | whole tick µs | ratio
-//!      1 |    14.8 |          17.8 | 1.208
-//!     64 |   712.7 |         758.4 | 1.060
-//!    512 |  7940.9 |        8513.3 | 1.075
+//!      1 |    13.9 |          20.6 | 1.490
+//!     64 |   919.4 |        1174.8 | 1.172
+//!    512 |  7609.1 |        8241.6 | 1.127
 //! ```
 //!
-//! The same command measures memory, 0.1 to 0.2 MB for each robot with its sensors, kernel and memories, and two
-//! threads of physics against one: 512 robots took 0.76 and 0.93 of the time in two calls, 64 robots 0.88 and 0.98,
-//! one robot more; all with the same state. `--threads` pays from some hundred robots up.
+//! The same command measures memory, 0.2 to 0.4 MB for each robot with its sensors, kernel, witness and memories, and
+//! two threads of physics against one: 512 robots took 0.95 of the time, 64 robots 1.03, one robot more; all with the
+//! same state. `--threads` pays from some hundred robots up.
+//!
+//! A recording (`--record`) costs the tick 4 to 7 %, as long as there is a core for the thread that writes it:
+//!
+//! ```text
+//! $ cargo bench -p becomingone --bench record
+//! scene               µs a tick   recorded   ratio (median of 12)   bytes a simulated second
+//! warehouse_robot         20.83      21.77   1.047                      389262
+//! vehicle_track           12.10      12.91   1.070                      278024
+//! warehouse_fleet        232.73     240.59   1.037                     2137236
+//! ```
 //!
 //! # Robot descriptions
 //!

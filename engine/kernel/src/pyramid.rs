@@ -65,7 +65,7 @@
 use num_complex::Complex;
 
 use crate::octave::{Block, Lags, Octave};
-use crate::resonance::Sums;
+use crate::resonance::{Sums, normalise};
 use crate::{ConfigError, Real};
 
 /// Most levels: from 1 us, the longest lag is then months.
@@ -167,24 +167,7 @@ impl<R: Real, const N: usize> PyramidConfig<R, N> {
                 window_s: self.window_s.into(),
             });
         }
-        let mut sum = zero;
-        for (channel, &weight) in self.weights.iter().take(self.channels).enumerate() {
-            let usable = weight >= zero && weight.is_finite();
-            if !usable {
-                return Err(ConfigError::Weight {
-                    channel,
-                    weight: weight.into(),
-                });
-            }
-            sum += weight;
-        }
-        let sum_usable = sum > zero && sum.is_finite();
-        if !sum_usable {
-            return Err(ConfigError::WeightSum { sum: sum.into() });
-        }
-        for weight in self.weights.iter_mut().take(self.channels) {
-            *weight /= sum;
-        }
+        normalise(&mut self.weights[..self.channels])?;
         self.weights
             .iter_mut()
             .skip(self.channels)

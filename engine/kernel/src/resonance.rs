@@ -103,26 +103,33 @@ impl<R: Real, const N: usize, const L: usize> ResonanceConfig<R, N, L> {
                 max_gap_s: self.max_gap_s.into(),
             });
         }
-        let mut sum = zero;
-        for (channel, &weight) in self.weights.iter().take(self.channels).enumerate() {
-            let usable = weight >= zero && weight.is_finite();
-            if !usable {
-                return Err(ConfigError::Weight {
-                    channel,
-                    weight: weight.into(),
-                });
-            }
-            sum += weight;
-        }
-        let sum_usable = sum > zero && sum.is_finite();
-        if !sum_usable {
-            return Err(ConfigError::WeightSum { sum: sum.into() });
-        }
-        for weight in self.weights.iter_mut().take(self.channels) {
-            *weight /= sum;
-        }
+        normalise(&mut self.weights[..self.channels])?;
         Ok(self)
     }
+}
+
+/// Scales weights to sum 1.
+pub(crate) fn normalise<R: Real>(weights: &mut [R]) -> Result<(), ConfigError> {
+    let zero = R::zero();
+    let mut sum = zero;
+    for (channel, &weight) in weights.iter().enumerate() {
+        let usable = weight >= zero && weight.is_finite();
+        if !usable {
+            return Err(ConfigError::Weight {
+                channel,
+                weight: weight.into(),
+            });
+        }
+        sum += weight;
+    }
+    let sum_usable = sum > zero && sum.is_finite();
+    if !sum_usable {
+        return Err(ConfigError::WeightSum { sum: sum.into() });
+    }
+    for weight in weights {
+        *weight /= sum;
+    }
+    Ok(())
 }
 
 /// What became of one [`Resonance::push`].

@@ -60,7 +60,7 @@ pub trait Driver: Send + 'static {
     fn serve(&mut self, context: &Context) -> Result<(), DriverError>;
 }
 
-/// Why a driver cannot go on for now.
+/// Why a driver stops; it is started again after a pause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DriverError(pub String);

@@ -1,8 +1,8 @@
 //! The kernel on a bare machine: no std, no allocator, no main.
 //!
 //! On Linux it is one static program that ends with 0 where all checks hold, and with the number of
-//! the first that does not; `tests/no_std.rs` builds and runs it. On a Cortex-M4 it says the same
-//! by semihosting: `cortex_m4.sh` builds it and runs it under QEMU.
+//! the first that does not: `cargo run --release` here. On a Cortex-M4 it says the same by
+//! semihosting: `cortex_m4.sh` builds it and runs it under QEMU.
 
 #![no_std]
 #![no_main]
