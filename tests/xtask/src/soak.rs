@@ -34,7 +34,7 @@ const MASS: f64 = 0.02;
 /// Runs the sweep and prints the table of what is not right.
 pub(crate) fn soak() -> Result<(), String> {
     let peers = peers()?;
-    run(&mut cargo(&["build", "--release", "-p", "becomingone"]))?;
+    run(&mut cargo(&["build", "--release", "--workspace"]))?;
     let binary = root().join("target/release/becomingone");
     let files = models(&peers.robots);
     let said = ask(&peers.python, &files)?;

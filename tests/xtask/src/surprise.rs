@@ -38,7 +38,7 @@ const FAULTS: [(&str, &str); 7] = [
 
 /// Runs both and prints what came out.
 pub(crate) fn surprise() -> Result<(), String> {
-    command(&mut cargo(&["build", "--release", "-p", "becomingone"]))?;
+    command(&mut cargo(&["build", "--release", "--workspace"]))?;
     let binary = root().join("target/release/becomingone");
     for (scene, seeds, warm_up_s) in [
         ("robot", 20_000..20_060, 18.0),
