@@ -70,7 +70,9 @@ pub enum Localisation {
     /// The agent's own odometry.
     #[default]
     Odometry,
-    /// The true pose, in place of a localiser.
+    /// The agent's filter, which the scene gives it: `filter: ()`.
+    Filter,
+    /// The true pose, which no robot has.
     Truth,
 }
 

@@ -12,6 +12,7 @@
 //! - [`actuator`] and [`drive`]: commands, wheels, odometry.
 //! - [`vehicle`] and [`track`]: cars on springs, and where they drive.
 //! - [`control`]: goals, the slow plan and the fast reaction.
+//! - [`localisation`]: where a filter takes an agent to be.
 //! - [`coherence`]: channels, Emissary, Master and their synchrony.
 //! - [`witness`]: what is foreseen of the readings, and what was not.
 //! - [`joints`]: joints, their servos and their motions.
@@ -31,6 +32,7 @@ pub mod fault;
 pub mod geodesy;
 pub mod joints;
 pub mod link;
+pub mod localisation;
 pub mod memory;
 pub mod scene;
 pub mod seed;

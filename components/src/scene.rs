@@ -10,6 +10,7 @@ use crate::fault::FaultSpec;
 use crate::geodesy::Geodetic;
 use crate::joints::Servos;
 use crate::link::{Queue, Silence, Source};
+use crate::localisation::FilterSpec;
 use crate::sensor::{Column, Noise};
 use crate::track::{Track, TrackSpec};
 use crate::vehicle::VehicleModel;
@@ -207,6 +208,9 @@ pub struct AgentSpec {
     /// What it senses.
     #[serde(default)]
     pub sensors: Vec<SensorSpec>,
+    /// How it finds out where it is: a filter over its wheels, IMU and GNSS. None: by its wheels alone.
+    #[serde(default)]
+    pub filter: Option<FilterSpec>,
     /// What it wants.
     #[serde(default)]
     pub controller: Option<ControllerSpec>,

@@ -40,7 +40,7 @@ pub const MOST_ALARMS: usize = 64;
 pub type SelfModel = becomingone_kernel::SelfModel<f64, MAX_CHANNELS, MAX_INPUTS>;
 
 /// How a channel is made of a reading's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Tap {
     /// The number at this place.
     Value(usize),
@@ -48,10 +48,12 @@ pub enum Tap {
     Rate(usize),
     /// The length of the vector of the two numbers from this place on.
     Length(usize),
+    /// The part along a direction (a unit vector) of the vector of the three numbers from this place on.
+    Along(usize, [f64; 3]),
 }
 
 /// A channel of a self-model that a sensor feeds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Output {
     /// `imu/gyro_z`.
     pub name: String,
@@ -165,9 +167,20 @@ fn of(
     Ok(numbers.map(|n| output(&schema.name(n), tap(n))).collect())
 }
 
-/// A channel of a self-model as its sensor feeds it.
+/// Who takes what a sensor feeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taker {
+    /// The agent's self-model.
+    Witness,
+    /// The agent's filter.
+    Filter,
+}
+
+/// A channel as a sensor feeds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Feed {
+    /// Whose channel.
+    pub taker: Taker,
     /// The channel.
     pub channel: usize,
     /// How it is made of a reading's numbers.
@@ -202,6 +215,14 @@ impl Feeds {
                 Tap::Length(place) => {
                     if let (Some(x), Some(y)) = (number(place), number(place + 1)) {
                         feed.average.add(libm::hypot(x, y));
+                    }
+                }
+                Tap::Along(place, direction) => {
+                    let three = self.numbers.get(place..place + 3);
+                    let part =
+                        |three: &[f64]| three.iter().zip(direction).map(|(x, d)| x * d).sum();
+                    if let Some(x) = three.map(part).filter(|x: &f64| x.is_finite()) {
+                        feed.average.add(x);
                     }
                 }
                 Tap::Rate(place) => {
@@ -433,6 +454,7 @@ mod tests {
     #[test]
     fn a_counter_is_heard_as_a_rate_and_a_missing_number_not_at_all() {
         let feed = |channel, tap| Feed {
+            taker: Taker::Witness,
             channel,
             tap,
             average: Average::default(),

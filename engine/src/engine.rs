@@ -127,6 +127,7 @@ impl CoherenceEngine {
                 drive: DriveSpec::Off,
                 drive_source: Source::Sim,
                 sensors: Vec::new(),
+                filter: None,
                 controller: None,
                 coherence: CoherenceSpec::Kernel {
                     rate_hz: 50.0,

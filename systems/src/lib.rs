@@ -5,6 +5,7 @@
 //! - [`links`]: the one door in, and what enters by it.
 //! - [`sensing`]: simulated sensors sample the world.
 //! - [`faults`]: what they say is bent where a scene wants it so.
+//! - [`localisation`]: a filter says where an agent is.
 //! - [`coherence`]: readings become phases; Emissary, Master, synchrony; what is remembered.
 //! - [`control`]: odometry, the slow plan, the fast reaction, the drive, servos, a hand on the stick.
 //! - [`vehicle`]: cars on springs, and the tracks that they lap.
@@ -17,6 +18,7 @@ pub mod control;
 pub mod faults;
 pub mod hash;
 pub mod links;
+pub mod localisation;
 pub mod physics;
 pub mod profile;
 pub mod sensing;
@@ -37,6 +39,7 @@ impl Plugin for EnginePlugin {
             physics::PhysicsPlugin,
             faults::FaultsPlugin,
             sensing::SensingPlugin,
+            localisation::LocalisationPlugin,
             coherence::CoherencePlugin,
             control::ControlPlugin,
             vehicle::VehiclePlugin,

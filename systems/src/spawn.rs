@@ -9,6 +9,7 @@ use crate::control::servo::Followed;
 use crate::hash::Roster;
 use crate::links::act::{Outward, SEND_RATE_HZ};
 use crate::links::{Delivery, name_links};
+use crate::localisation;
 use crate::physics::Physics;
 use crate::physics::joints::wants_states;
 use crate::physics::motion::WheelAngles;
@@ -56,7 +57,7 @@ use becomingone_components::sensor::{
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_components::track::Track;
 use becomingone_components::vehicle::{VehicleModel, VehicleState};
-use becomingone_components::witness::{Feed, Feeds, MAX_INPUTS, Output, Witness, outputs};
+use becomingone_components::witness::{Feed, Feeds, MAX_INPUTS, Output, Taker, Witness, outputs};
 use becomingone_kernel::ConfigError;
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
@@ -767,7 +768,15 @@ fn spawn_kernel(
         .map_or_else(Vec::new, |r| r.encoded());
     let many = encoded.len();
     let (rate_hz, emissary_s, master_s, own, blend, witness) = match &spec.coherence {
-        CoherenceSpec::Off => return Ok(()),
+        CoherenceSpec::Off => {
+            if let Some(filter) = &spec.filter {
+                let rate_hz = default_kernel_rate_hz();
+                localisation::spawn(world, agent, filter, &spec.sensors, sensors, rate_hz);
+                let tick = (Rate::new(rate_hz), KernelTick::default());
+                world.entity_mut(agent).insert(tick);
+            }
+            return Ok(());
+        }
         CoherenceSpec::Auto => (
             auto_rate_hz(&spec.sensors),
             default_emissary_window_s(),
@@ -796,6 +805,9 @@ fn spawn_kernel(
         agent: spec.name.clone(),
         cause,
     };
+    if let Some(filter) = &spec.filter {
+        localisation::spawn(world, agent, filter, &spec.sensors, sensors, rate_hz);
+    }
     // Scenes are checked for what they choose.
     let chosen = witness.senses.as_deref();
     let outputs = outputs(&spec.sensors, many, chosen).unwrap_or_default();
@@ -808,7 +820,7 @@ fn spawn_kernel(
     let wheels = encoded.len();
     let mut names = encoded;
     names.extend(own.iter().map(|c| c.name.clone()));
-    if witnesses || !names.is_empty() {
+    if witnesses || spec.filter.is_some() || !names.is_empty() {
         world.entity_mut(agent).insert((
             Rate::new(rate_hz),
             KernelTick::default(),
@@ -881,6 +893,7 @@ fn spawn_witness(
             .get_mut()
             .all
             .push(Feed {
+                taker: Taker::Witness,
                 channel,
                 tap: output.tap,
                 average: Average::default(),

@@ -280,6 +280,7 @@ pub fn dropped_from(files: &dyn Files, path: &Path) -> Result<LoadedScene, Scene
                 queue: Queue::default(),
                 silence: Silence::default(),
             }],
+            filter: None,
             controller: None,
             coherence: CoherenceSpec::Auto,
         }],

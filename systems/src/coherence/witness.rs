@@ -10,7 +10,7 @@ use becomingone_components::joints::JointTargets;
 use becomingone_components::sensor::{Measurement, Reading};
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{Ackermann, VehicleState};
-use becomingone_components::witness::{Alarm, Feeds, MAX_INPUTS, MOST_ALARMS, Witness};
+use becomingone_components::witness::{Alarm, Feeds, MAX_INPUTS, MOST_ALARMS, Taker, Witness};
 use bevy_app::App;
 use bevy_ecs::prelude::*;
 
@@ -75,7 +75,8 @@ pub fn foresee(mut witnesses: Query<(&KernelTick, &mut Witness)>, mut sensors: Q
         let mut outputs = [None; MAX_CHANNELS];
         for &sensor in &witness.sensors {
             if let Ok(mut feeds) = sensors.get_mut(sensor) {
-                for feed in &mut feeds.all {
+                let own = feeds.all.iter_mut().filter(|f| f.taker == Taker::Witness);
+                for feed in own {
                     outputs[feed.channel] = feed.average.take();
                 }
             }

@@ -9,6 +9,7 @@ use becomingone_components::body::TruePose;
 use becomingone_components::control::{DrivenBy, Goals, Localisation, PatrolController, Plan};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::event::{Happening, What};
+use becomingone_components::localisation::Estimate;
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
 
@@ -26,6 +27,7 @@ pub fn plan(
         &PatrolController,
         &TruePose,
         &Odometry,
+        Option<&Estimate>,
         &DrivenBy,
         &mut PlanRate,
         &mut Goals,
@@ -34,7 +36,9 @@ pub fn plan(
     drives: Query<&Drive>,
     mut happenings: MessageWriter<Happening>,
 ) {
-    for (name, patrol, truth, odometry, driven, mut rate, mut goals, mut plan) in &mut agents {
+    for (name, patrol, truth, odometry, estimate, driven, mut rate, mut goals, mut plan) in
+        &mut agents
+    {
         if !rate.0.due(time.now_ns) {
             continue;
         }
@@ -43,6 +47,11 @@ pub fn plan(
         };
         let (at, yaw) = match patrol.localisation {
             Localisation::Odometry => ([odometry.x_m, odometry.y_m], odometry.yaw_rad),
+            Localisation::Filter => {
+                // Scenes are checked for one.
+                let e = estimate.copied().unwrap_or_default();
+                ([e.x_m, e.y_m], e.yaw_rad)
+            }
             Localisation::Truth => {
                 let p = truth.0.point(drive.centre());
                 (

@@ -13,6 +13,7 @@ use becomingone_components::actuator::Command;
 use becomingone_components::body::TruePose;
 use becomingone_components::control::{DrivenBy, Goals, Localisation, Plan};
 use becomingone_components::drive::{Odometry, Twist2};
+use becomingone_components::localisation::Estimate;
 use becomingone_components::scene::LoadedScene;
 use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::track::Track;
@@ -71,6 +72,7 @@ pub fn steer(
     mut agents: Query<(
         &TruePose,
         &Odometry,
+        Option<&Estimate>,
         &DrivenBy,
         &SpeedProfile,
         &Goals,
@@ -83,7 +85,8 @@ pub fn steer(
     let Some(track) = loaded.as_deref().and_then(|l| l.track.as_deref()) else {
         return;
     };
-    for (truth, odometry, driven, profile, goals, mut controller, mut rate, mut plan) in &mut agents
+    for (truth, odometry, estimate, driven, profile, goals, mut controller, mut rate, mut plan) in
+        &mut agents
     {
         if !rate.0.due(time.now_ns) {
             continue;
@@ -94,6 +97,11 @@ pub fn steer(
         let model = &vehicle.0;
         let (fixed, yaw) = match controller.localisation {
             Localisation::Odometry => ([odometry.x_m, odometry.y_m], odometry.yaw_rad),
+            Localisation::Filter => {
+                // Scenes are checked for one.
+                let e = estimate.copied().unwrap_or_default();
+                ([e.x_m, e.y_m], e.yaw_rad)
+            }
             Localisation::Truth => {
                 let yaw = heading(truth.0.rotation, 0.0);
                 let root = truth.0.translation_m;

@@ -304,6 +304,7 @@ pub fn room(agents: usize) -> LoadedScene {
                     ),
                     sensor("bumper", SensorKind::Contact {}, 50.0),
                 ],
+                filter: None,
                 controller: Some(ControllerSpec::Patrol {
                     waypoints_m: vec![[3.2, -0.6], [3.2, 2.4], [-3.0, 1.2 - 1.5 * k as f64]],
                     laps: Some(2),

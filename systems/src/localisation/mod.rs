@@ -1,0 +1,401 @@
+//! Where an agent is by all that it senses of itself: a filter over wheels, IMU and GNSS, at each kernel tick.
+//!
+//! - [`filter`]: the equations.
+//!
+//! It takes the machine to move on a plane: on a ramp, gravity is an acceleration to it. Of each kind of sensor it
+//! listens to the agent's first, if that sits on the root link.
+
+pub mod filter;
+
+use crate::coherence;
+use crate::coherence::witness::HearSystems;
+use crate::control::heading;
+use crate::hash::{Bits, HashState, RegisterState};
+use crate::tick::{Tick, TickSystems};
+use becomingone_components::body::TruePose;
+use becomingone_components::coherence::{Average, KernelTick};
+use becomingone_components::control::DrivenBy;
+use becomingone_components::drive::{Drive, Twist2};
+use becomingone_components::localisation::{Estimate, FilterSpec, Innovated, SENSED, Sensed};
+use becomingone_components::scene::{SensorKind, SensorSpec};
+use becomingone_components::sensor::{Mount, Noise, Sensor};
+use becomingone_components::time::SimTime;
+use becomingone_components::vehicle::{Vehicle, VehicleModel};
+use becomingone_components::witness::{Feed, Feeds, Taker, Tap};
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+use filter::{Filter, Known, STATES};
+use glam::{Quat, Vec3};
+
+/// Runs the filters of agents that have one.
+pub struct LocalisationPlugin;
+
+impl Plugin for LocalisationPlugin {
+    fn build(&self, app: &mut App) {
+        app.register_state::<Estimate>("estimate").add_systems(
+            Tick,
+            locate
+                .in_set(TickSystems::Encode)
+                .after(coherence::count)
+                .after(HearSystems)
+                .ambiguous_with(coherence::encode)
+                .ambiguous_with(coherence::witness::hear_commands),
+        );
+    }
+}
+
+impl HashState for Estimate {
+    fn bits(&self, bits: &mut Bits) {
+        for x in [
+            self.x_m,
+            self.y_m,
+            self.yaw_rad,
+            self.twist.linear_m_s,
+            self.twist.angular_rad_s,
+            self.position_sd_m,
+            self.gyro_bias_rad_s,
+            self.wheel_scale,
+        ] {
+            bits.f64(x);
+        }
+    }
+}
+
+/// The filter of an agent, and who feeds it.
+#[derive(Component, Clone, Debug)]
+pub struct Localiser {
+    filter: Filter,
+    sensors: Vec<Entity>,
+    /// Index on the agent of the sensor that each number comes from; none where there is no such sensor.
+    from: [Option<usize>; SENSED],
+    /// What a mean of a sensor's numbers is multiplied by: a wheel's radius.
+    gains: [f64; SENSED],
+}
+
+impl Localiser {
+    /// Index on the agent of the sensor that a number comes from.
+    pub fn sensor_of(&self, sensed: usize) -> Option<usize> {
+        self.from.get(sensed).copied().flatten()
+    }
+
+    /// What its numbers are called after the sensors that they come from: `imu/gyro_z`.
+    pub fn names(&self, sensors: &[SensorSpec]) -> Vec<String> {
+        let parts = [
+            "left",
+            "right",
+            "gyro_z",
+            "accelerometer_x",
+            "accelerometer_y",
+            "east",
+            "north",
+            "velocity_east",
+            "velocity_north",
+        ];
+        let named = |(from, part): (&Option<usize>, &str)| {
+            let sensor = from.and_then(|k| sensors.get(k));
+            sensor.map_or_else(String::new, |s| format!("{}/{part}", s.name))
+        };
+        self.from.iter().zip(parts).map(named).collect()
+    }
+}
+
+/// How a machine rolls, as far as a filter has to know it.
+struct Rolling {
+    track_width_m: f64,
+    /// Middle of the wheels that roll as those of a differential drive, in the root frame (m).
+    centre_m: Vec3,
+    forward_yaw_rad: f64,
+    /// Of each wheel: its index among the encoders' angles, whether it is on the left, its radius (m).
+    wheels: Vec<(usize, bool, f64)>,
+    /// Largest acceleration (m/s²) and yaw acceleration (rad/s²).
+    agility: [f64; 2],
+}
+
+impl Rolling {
+    fn of_drive(drive: &Drive) -> Self {
+        let wheels = drive.wheels.iter().enumerate();
+        Self {
+            track_width_m: drive.track_width_m,
+            centre_m: drive.centre(),
+            forward_yaw_rad: drive.forward_yaw_rad,
+            wheels: wheels.map(|(k, w)| (k, w.left, w.radius_m)).collect(),
+            agility: [
+                drive.max_acceleration_m_s2,
+                drive.max_acceleration_m_s2 / (drive.track_width_m / 2.0),
+            ],
+        }
+    }
+
+    fn of_vehicle(vehicle: &VehicleModel) -> Self {
+        let fixed = vehicle
+            .wheels
+            .iter()
+            .enumerate()
+            .filter(|(_, w)| !w.steered);
+        let wheels: Vec<_> = fixed
+            .map(|(k, w)| (k, w.position_m[1] > 0.0, w.radius_m))
+            .collect();
+        let side = |left: bool| {
+            let of_side = vehicle
+                .wheels
+                .iter()
+                .filter(|w| !w.steered && (w.position_m[1] > 0.0) == left);
+            let (sum, count) = of_side.fold((0.0, 0.0), |(s, n), w| (s + w.position_m[1], n + 1.0));
+            sum / f64::max(count, 1.0)
+        };
+        Self {
+            track_width_m: side(true) - side(false),
+            centre_m: Vec3::X * vehicle.fixed_axle_x_m() as f32,
+            forward_yaw_rad: 0.0,
+            wheels,
+            // Of a road car: tyres give about 1 g, drivers half of it; half a turn of the wheel a second.
+            agility: [5.0, 1.5],
+        }
+    }
+
+    /// A place in the root frame, forward and left of the middle of the wheels (m).
+    fn lever_m(&self, at_m: Vec3) -> [f64; 2] {
+        let r = Quat::from_rotation_z(-self.forward_yaw_rad as f32) * (at_m - self.centre_m);
+        [f64::from(r.x), f64::from(r.y)]
+    }
+}
+
+/// Deviations that no data sheet tells: floors uneven by millimetres, tyres that give, bodies that nod.
+const WHEEL_SD_M_S: f64 = 0.004;
+const GYRO_SD_RAD_S: f64 = 0.002;
+const ACCELEROMETER_SD_M_S2: f64 = 0.05;
+const PLACE_SD_M: f64 = 0.01;
+const VELOCITY_SD_M_S: f64 = 0.01;
+/// Variance that the wheels' scale gains in a second: a deviation of 1 % in three hours.
+const SCALE_WALK_1_S: f64 = 1e-8;
+
+/// Gives an agent its filter, where it is driven: the loader refuses one elsewhere.
+pub(crate) fn spawn(
+    world: &mut World,
+    agent: Entity,
+    spec: &FilterSpec,
+    specs: &[SensorSpec],
+    sensors: &[Entity],
+    rate_hz: f64,
+) {
+    let driven_by = world.get::<DrivenBy>(agent).map(|d| d.0);
+    let rolling = driven_by.and_then(|d| {
+        let drive = world.get::<Drive>(d).map(Rolling::of_drive);
+        drive.or_else(|| world.get::<Vehicle>(d).map(|v| Rolling::of_vehicle(&v.0)))
+    });
+    let (Some(rolling), Some(&TruePose(root))) = (rolling, world.get::<TruePose>(agent)) else {
+        return;
+    };
+    let period_s = 1.0 / rate_hz;
+    let mut localiser = Localiser {
+        filter: Filter::new(unknown(&rolling, spec), 0.0, 0.0, 0.0),
+        sensors: Vec::new(),
+        from: [None; SENSED],
+        gains: [1.0; SENSED],
+    };
+    let mut known = unknown(&rolling, spec);
+    for (index, (spec, &entity)) in specs.iter().zip(sensors).enumerate() {
+        let on_root = world.get::<Sensor>(entity).is_some_and(|s| s.link == 0);
+        let Some(&Mount(mount)) = world.get::<Mount>(entity).filter(|_| on_root) else {
+            continue;
+        };
+        let mut feeds = Vec::new();
+        let mut gains = localiser.gains;
+        let free = |sensed: Sensed| localiser.from[sensed as usize].is_none();
+        let (no_wheels, no_imu, no_gnss) =
+            (free(Sensed::Left), free(Sensed::Gyro), free(Sensed::East));
+        let mut feed = |sensed: Sensed, tap, variance: f64, known: &mut Known| {
+            let k = sensed as usize;
+            localiser.from[k] = Some(index);
+            known.variance[k] = variance;
+            feeds.push(Feed {
+                taker: Taker::Filter,
+                channel: k,
+                tap,
+                average: Average::default(),
+                last: None,
+            });
+        };
+        match &spec.kind {
+            SensorKind::Encoders { noise } if no_wheels => {
+                // Two angles make a rate.
+                let over_s = period_s.max(1.0 / spec.rate_hz);
+                for &(wheel, left, radius_m) in &rolling.wheels {
+                    let sensed = if left { Sensed::Left } else { Sensed::Right };
+                    let rate = 2.0 * scatter(noise) / (over_s * over_s);
+                    let variance = rate * radius_m * radius_m + square(WHEEL_SD_M_S);
+                    feed(sensed, Tap::Rate(wheel), variance, &mut known);
+                    gains[sensed as usize] = radius_m;
+                }
+            }
+            SensorKind::Imu {
+                gyro,
+                accelerometer,
+            } if no_imu => {
+                let mean_of = (spec.rate_hz * period_s).max(1.0);
+                let forward = Quat::from_rotation_z(rolling.forward_yaw_rad as f32);
+                let axis = |axis: Vec3| {
+                    let d = mount.rotation.inverse() * (forward * axis);
+                    d.to_array().map(f64::from)
+                };
+                let gyro_variance = scatter(gyro) / mean_of + square(GYRO_SD_RAD_S);
+                feed(
+                    Sensed::Gyro,
+                    Tap::Along(0, axis(Vec3::Z)),
+                    gyro_variance,
+                    &mut known,
+                );
+                let variance = scatter(accelerometer) / mean_of + square(ACCELEROMETER_SD_M_S2);
+                feed(
+                    Sensed::Forward,
+                    Tap::Along(3, axis(Vec3::X)),
+                    variance,
+                    &mut known,
+                );
+                // To the side, an offset of its own is not foreseen: it is part of the scatter.
+                let variance = variance + square(accelerometer.turn_on_bias_sd);
+                feed(
+                    Sensed::Sideways,
+                    Tap::Along(3, axis(Vec3::Y)),
+                    variance,
+                    &mut known,
+                );
+                known.imu_m = rolling.lever_m(mount.translation_m);
+                off(&mut known, filter::GYRO_BIAS, gyro);
+                off(&mut known, filter::ACCELEROMETER_BIAS, accelerometer);
+            }
+            SensorKind::Gnss {
+                horizontal,
+                velocity,
+                ..
+            } if no_gnss => {
+                let place = scatter(horizontal) + square(PLACE_SD_M);
+                let speed = scatter(velocity) + square(VELOCITY_SD_M_S);
+                feed(Sensed::East, Tap::Value(3), place, &mut known);
+                feed(Sensed::North, Tap::Value(4), place, &mut known);
+                feed(Sensed::VelocityEast, Tap::Value(6), speed, &mut known);
+                feed(Sensed::VelocityNorth, Tap::Value(7), speed, &mut known);
+                known.antenna_m = rolling.lever_m(mount.translation_m);
+                off(&mut known, filter::EAST_OFFSET, horizontal);
+                off(&mut known, filter::NORTH_OFFSET, horizontal);
+            }
+            _ => continue,
+        }
+        localiser.gains = gains;
+        localiser.sensors.push(entity);
+        let mut sensor = world.entity_mut(entity);
+        sensor
+            .entry::<Feeds>()
+            .or_default()
+            .get_mut()
+            .all
+            .extend(feeds);
+    }
+    let at = root.point(rolling.centre_m);
+    let yaw_rad = heading(root.rotation, rolling.forward_yaw_rad);
+    let (x_m, y_m) = (f64::from(at.x), f64::from(at.y));
+    localiser.filter = Filter::new(known, x_m, y_m, yaw_rad);
+    let estimate = Estimate {
+        x_m,
+        y_m,
+        yaw_rad,
+        ..Estimate::default()
+    };
+    world
+        .entity_mut(agent)
+        .insert((localiser, estimate, Innovated::default()));
+}
+
+/// A filter that knows the machine, and no sensor yet.
+fn unknown(rolling: &Rolling, spec: &FilterSpec) -> Known {
+    let [acceleration, yaw_acceleration] = rolling.agility.map(square);
+    let (mut walk, mut start) = ([0.0; STATES], [0.0; STATES]);
+    // Accelerations jump from nothing to their limit, about twice a second.
+    walk[filter::ACCELERATION] = 2.0 * acceleration;
+    walk[filter::YAW_RATE] = 0.5 * yaw_acceleration;
+    walk[filter::WHEEL_SCALE] = SCALE_WALK_1_S;
+    walk[filter::TRACK_SCALE] = SCALE_WALK_1_S;
+    start[filter::WHEEL_SCALE] = square(spec.wheel_scale_sd);
+    start[filter::TRACK_SCALE] = square(spec.track_scale_sd);
+    Known {
+        track_width_m: rolling.track_width_m,
+        imu_m: [0.0; 2],
+        antenna_m: [0.0; 2],
+        variance: [1.0; SENSED],
+        walk,
+        start,
+    }
+}
+
+fn square(x: f64) -> f64 {
+    x * x
+}
+
+/// Variance of one reading about what the sensor is off by; that of rounding is a twelfth of the step's square.
+fn scatter(noise: &Noise) -> f64 {
+    square(noise.white_sd) + square(noise.resolution) / 12.0
+}
+
+/// What a sensor is off by is a state that starts anywhere and walks.
+fn off(known: &mut Known, state: usize, noise: &Noise) {
+    known.start[state] = square(noise.turn_on_bias_sd) + square(noise.correlated_sd);
+    known.walk[state] = square(noise.drift_sd);
+    if noise.correlated_sd > 0.0 {
+        known.walk[state] += 2.0 * square(noise.correlated_sd) / noise.correlation_time_s;
+    }
+}
+
+/// At each kernel tick, filters are told what came.
+pub fn locate(
+    time: Res<SimTime>,
+    mut agents: Query<(&KernelTick, &mut Localiser, &mut Estimate, &mut Innovated)>,
+    mut sensors: Query<&mut Feeds>,
+) {
+    for (tick, mut localiser, mut estimate, mut innovated) in &mut agents {
+        let Some(dt_s) = tick.dt_s else {
+            continue;
+        };
+        let localiser = &mut *localiser;
+        let mut sums = [(0.0, 0u32); SENSED];
+        for &sensor in &localiser.sensors {
+            let Ok(mut feeds) = sensors.get_mut(sensor) else {
+                continue;
+            };
+            for feed in feeds.all.iter_mut().filter(|f| f.taker == Taker::Filter) {
+                if let Some(mean) = feed.average.take() {
+                    let (sum, count) = &mut sums[feed.channel];
+                    *sum += mean;
+                    *count += 1;
+                }
+            }
+        }
+        let mut sensed = [None; SENSED];
+        for (k, sensed) in sensed.iter_mut().enumerate() {
+            let (sum, count) = sums[k];
+            let heard = localiser.from[k].is_some_and(|s| innovated.excluded >> s & 1 == 0);
+            *sensed = (count > 0 && heard).then(|| sum / f64::from(count) * localiser.gains[k]);
+        }
+        let filter = &mut localiser.filter;
+        filter.predict(dt_s);
+        match filter.update(&sensed, dt_s) {
+            Some(said) => (innovated.white, innovated.nis) = (said.white, said.nis),
+            None => (innovated.white, innovated.nis) = ([None; SENSED], 0.0),
+        }
+        let [x_m, y_m] = filter.position_m();
+        let (linear_m_s, angular_rad_s) = filter.motion();
+        *estimate = Estimate {
+            x_m,
+            y_m,
+            yaw_rad: filter.yaw_rad(),
+            twist: Twist2 {
+                linear_m_s,
+                angular_rad_s,
+            },
+            position_sd_m: filter.position_sd_m(),
+            yaw_sd_rad: filter.yaw_sd_rad(),
+            gyro_bias_rad_s: filter.gyro_bias_rad_s(),
+            wheel_scale: filter.wheel_scale(),
+            stamp_ns: time.now_ns,
+        };
+    }
+}
