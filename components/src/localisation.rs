@@ -83,6 +83,8 @@ pub struct Innovated {
     /// The normalised innovation squared (NIS): the sum of their squares, chi² of as many degrees of freedom as there
     /// are numbers.
     pub nis: f64,
+    /// Sum of all ticks' NIS and of their degrees of freedom: while filter and robot agree, the same.
+    pub so_far: [f64; 2],
     /// Sensors of this agent that the filter does not listen to now, by their index, as bits.
     pub excluded: u32,
 }

@@ -540,6 +540,11 @@ pub struct WitnessSpec {
     /// What K1, K2 and K3 have to stand over. None: they are taken from the second half of what it learns from,
     /// which is a starting point.
     pub thresholds: Option<ThresholdSpec>,
+    /// The same for the self-model of the filter's innovations, where the agent has a filter.
+    pub innovations: Option<ThresholdSpec>,
+    /// What the innovations' energy (NIS) has to stand over, in units of the chi² limit at p = 1e-5. None: from warm-up,
+    /// at least 1.
+    pub nis: Option<f64>,
 }
 
 /// Thresholds of surprise. Those of one plant are not those of another: they come from its own nominal runs.

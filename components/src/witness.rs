@@ -19,6 +19,7 @@
 
 use crate::coherence::{Average, MAX_CHANNELS};
 use crate::fault::Schema;
+use crate::localisation::SENSED;
 use crate::scene::{SensorKind, SensorSpec, WitnessSpec};
 use crate::sensor::{Encoders, Measurement};
 use becomingone_kernel::{ConfigError, SelfModelConfig, Verdict};
@@ -35,6 +36,9 @@ pub const WARM_UP_TICKS: u32 = 400;
 pub const WARM_UP_S: f64 = 8.0;
 /// Most alarms that are kept for the summary; all are counted.
 pub const MOST_ALARMS: usize = 64;
+
+/// Channels that may be to blame: the self-model's, then the filter's numbers.
+pub const MAX_CAUSES: usize = MAX_CHANNELS + SENSED;
 
 /// A self-model as agents carry it.
 pub type SelfModel = becomingone_kernel::SelfModel<f64, MAX_CHANNELS, MAX_INPUTS>;
@@ -248,7 +252,7 @@ pub struct Alarm {
     /// When it ended (ns); none while it lasts.
     pub until_ns: Option<u64>,
     /// Blame of each channel, summed over its kernel ticks.
-    pub blame: [f64; MAX_CHANNELS],
+    pub blame: [f64; MAX_CAUSES],
 }
 
 impl Alarm {
@@ -261,7 +265,161 @@ impl Alarm {
                 best
             }
         };
-        (1..MAX_CHANNELS).fold(0, most)
+        (1..MAX_CAUSES).fold(0, most)
+    }
+}
+
+/// Whether surprise is found, by one of the ways to look for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Finding {
+    /// Above 1: not as foreseen.
+    pub surprise: f64,
+    /// The same, with dwell and hysteresis.
+    pub dissipated: bool,
+    /// The channel to blame, as [`Witness::name`] has it.
+    pub cause: Option<usize>,
+}
+
+/// What watches the innovations of an agent's filter: a self-model of them, and their energy against its law.
+#[derive(Clone, Debug)]
+pub struct Insight {
+    /// Names of the filter's numbers, after the sensors that they come from.
+    pub names: Vec<String>,
+    /// The self-model of the innovations.
+    pub model: Box<InnovationModel>,
+    /// Its verdict; none before it is trained.
+    pub verdict: Option<Verdict<f64, SENSED>>,
+    /// Their energy.
+    pub nis: Nis,
+}
+
+/// A self-model of a filter's innovations.
+pub type InnovationModel = becomingone_kernel::SelfModel<f64, SENSED, 0>;
+
+/// Windows over which a filter's innovations are averaged (kernel ticks).
+const NIS_WINDOWS: [f64; 4] = [1.0, 5.0, 25.0, 100.0];
+/// The standard normal quantile of p = 1e-5, one side.
+const NIS_Z: f64 = 4.264_890_793_922_825;
+
+/// The normalised innovation squared of a filter, averaged over four windows, each against what chi² of as many degrees
+/// of freedom exceeds once in 1e5 samples (Bar-Shalom, Li, Kirubarajan: Estimation with Applications to Tracking and
+/// Navigation, 2001, 5.4.2; quantiles by Wilson and Hilferty, 1931).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nis {
+    /// Averages of NIS and of degrees of freedom, a window each.
+    windows: [[f64; 2]; NIS_WINDOWS.len()],
+    /// Averages of each number's square, for the blame.
+    squares: [f64; SENSED],
+    /// The largest ratio of a window now; 1 is its limit.
+    pub ratio: f64,
+    /// What the ratio has to stand over; none before it is known.
+    pub threshold: Option<f64>,
+    largest: f64,
+    alarm: becomingone_kernel::Alarm<f64>,
+}
+
+impl Nis {
+    fn new(threshold: Option<f64>) -> Self {
+        Self {
+            windows: [[1.0, 1.0]; NIS_WINDOWS.len()],
+            squares: [0.0; SENSED],
+            ratio: 0.0,
+            threshold,
+            largest: 0.0,
+            alarm: becomingone_kernel::Alarm::new(0.8, 3, 5),
+        }
+    }
+
+    /// Takes a tick's innovations. `learning` is how far the warm-up is, 0 to below 1, none after it.
+    fn push(&mut self, white: &[Option<f64>; SENSED], learning: Option<f64>) -> Option<Finding> {
+        let degrees = white.iter().flatten().count() as f64;
+        let nis: f64 = white.iter().flatten().map(|w| w * w).sum();
+        self.ratio = 0.0;
+        for (sums, window) in self.windows.iter_mut().zip(NIS_WINDOWS) {
+            let gain = -libm::expm1(-1.0 / window);
+            sums[0] += gain * (nis - sums[0]);
+            sums[1] += gain * (degrees - sums[1]);
+            let nu = sums[1] * (2.0 - gain) / gain;
+            if nu >= 1.0 {
+                let s = 2.0 / 9.0 / nu;
+                let root = 1.0 - s + NIS_Z * s.sqrt();
+                self.ratio = self.ratio.max(sums[0] / sums[1] / (root * root * root));
+            }
+        }
+        for (square, w) in self.squares.iter_mut().zip(white) {
+            let gain = -libm::expm1(-1.0 / NIS_WINDOWS[1]);
+            *square += gain * (w.map_or(*square, |w| w * w) - *square);
+        }
+        if let Some(done) = learning {
+            // What it starts with has died away by half time.
+            if done > 0.5 {
+                self.largest = self.largest.max(self.ratio);
+            }
+            return None;
+        }
+        let threshold = *self
+            .threshold
+            .get_or_insert_with(|| (1.5 * self.largest).max(1.0));
+        let surprise = self.ratio / threshold;
+        let most = |best: usize, k: usize| {
+            if self.squares[k] > self.squares[best] {
+                k
+            } else {
+                best
+            }
+        };
+        Some(Finding {
+            surprise,
+            dissipated: self.alarm.update(surprise),
+            cause: Some(MAX_CHANNELS + (1..SENSED).fold(0, most)),
+        })
+    }
+}
+
+impl Insight {
+    /// One that has seen nothing.
+    ///
+    /// # Errors
+    ///
+    /// A number of the scene's out of its range; scenes are checked for that.
+    pub fn new(names: Vec<String>, spec: &WitnessSpec, rate_hz: f64) -> Result<Self, ConfigError> {
+        let config = SelfModelConfig {
+            outputs: SENSED,
+            warm_up_samples: warm_up_ticks(spec, rate_hz),
+            thresholds: spec.innovations.map(thresholds),
+            // Innovations have no level to go by.
+            ..SelfModelConfig::default()
+        };
+        Ok(Self {
+            names,
+            model: Box::new(InnovationModel::new(config)?),
+            verdict: None,
+            nis: Nis::new(spec.nis),
+        })
+    }
+
+    /// Takes a tick's innovations and says what the self-model of them and their energy find.
+    pub fn push(
+        &mut self,
+        white: &[Option<f64>; SENSED],
+        dt_s: f64,
+        learning: Option<f64>,
+    ) -> [Option<Finding>; 2] {
+        self.verdict = self.model.push(white, &[], dt_s);
+        let found = self.verdict.as_ref().map(|v| Finding {
+            surprise: v.surprise,
+            dissipated: v.dissipated,
+            cause: v.cause.map(|c| MAX_CHANNELS + c),
+        });
+        [found, self.nis.push(white, learning)]
+    }
+}
+
+fn thresholds(spec: crate::scene::ThresholdSpec) -> Thresholds<f64> {
+    Thresholds {
+        k1: spec.k1,
+        k2: spec.k2,
+        k3: spec.k3,
     }
 }
 
@@ -276,10 +434,16 @@ pub struct Witness {
     pub sensors: Vec<Entity>,
     /// What commands say since the last kernel tick, each; products of them are made at the kernel tick.
     pub commands: Vec<Average>,
+    /// Kernel ticks that it learns from.
+    pub warm_up_ticks: u32,
     /// The self-model.
     pub model: Box<SelfModel>,
     /// Its verdict on the last kernel tick; none before it is trained.
     pub verdict: Option<Verdict<f64, MAX_CHANNELS>>,
+    /// What watches the filter's innovations, where the agent has a filter.
+    pub insight: Option<Insight>,
+    /// What was found at the last kernel tick: by the self-model of readings, by that of innovations, by their energy.
+    pub findings: [Option<Finding>; 3],
     /// Times of alarm, the first [`MOST_ALARMS`].
     pub alarms: Vec<Alarm>,
     /// How many there were.
@@ -304,29 +468,46 @@ impl Witness {
             outputs: outputs.len(),
             inputs: inputs.len(),
             warm_up_samples: warm_up_ticks(spec, rate_hz),
-            thresholds: spec.thresholds.map(|t| Thresholds {
-                k1: t.k1,
-                k2: t.k2,
-                k3: t.k3,
-            }),
+            thresholds: spec.thresholds.map(thresholds),
             ..SelfModelConfig::default()
         };
         Ok(Self {
+            warm_up_ticks: config.warm_up_samples,
             model: Box::new(SelfModel::new(config)?),
             sensors: Vec::new(),
             commands: vec![Average::default(); commands],
             outputs,
             inputs,
             verdict: None,
+            insight: None,
+            findings: [None; 3],
             alarms: Vec::new(),
             alarmed: 0,
         })
     }
 
+    /// What is found by all ways together: the one that stands highest over its threshold, of those in alarm if there
+    /// are any. None before the witness is trained.
+    pub fn finding(&self) -> Option<Finding> {
+        let all = self.findings.iter().flatten();
+        all.copied().reduce(|a, b| {
+            let key = |f: Finding| (f.dissipated, f.surprise);
+            if key(b) > key(a) { b } else { a }
+        })
+    }
+
+    /// Name of a channel that may be to blame: one of the self-model's, or from [`MAX_CHANNELS`] on one of the filter's.
+    pub fn name(&self, cause: usize) -> Option<&str> {
+        let name = match cause.checked_sub(MAX_CHANNELS) {
+            None => self.outputs.get(cause),
+            Some(k) => self.insight.as_ref()?.names.get(k),
+        };
+        name.map(String::as_str)
+    }
+
     /// Name of the channel that is to blame now; none while nothing is dissipated.
     pub fn cause(&self) -> Option<&str> {
-        let verdict = self.verdict.as_ref().filter(|v| v.dissipated)?;
-        self.outputs.get(verdict.cause?).map(String::as_str)
+        self.name(self.finding().filter(|f| f.dissipated)?.cause?)
     }
 }
 

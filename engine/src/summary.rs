@@ -3,18 +3,22 @@
 use crate::engine::seconds;
 use becomingone_components::body::{Pose, Travel, TruePose};
 use becomingone_components::coherence::Coherence;
-use becomingone_components::control::Goals;
+use becomingone_components::control::{DrivenBy, Goals};
+use becomingone_components::drive::Drive;
 use becomingone_components::link::Link;
+use becomingone_components::localisation::{Estimate, Innovated};
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Sensor, SensorStats};
 use becomingone_components::time::SimTime;
 use becomingone_components::track::Laps;
+use becomingone_components::vehicle::Vehicle;
 use becomingone_components::witness::{Alarm, Witness};
 use becomingone_systems::hash::{Roster, StateHash};
 use bevy_ecs::prelude::*;
 use comfy_table::{Cell, CellAlignment, Table, presets};
+use glam::Vec3;
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
@@ -62,10 +66,62 @@ pub struct AgentSummary {
     /// Of a vehicle on a track.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub track: Option<TrackSummary>,
+    /// Where its filter takes it to be, and how far that is off; null without a filter.
+    pub filter: Option<FilterSummary>,
     /// What its kernel says at the end.
     pub kernel: KernelSummary,
     /// In the order of the scene.
     pub sensors: Vec<SensorSummary>,
+}
+
+/// A filter at the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FilterSummary {
+    /// World position of the middle of the driven wheels (m).
+    pub x_m: f64,
+    /// World position (m).
+    pub y_m: f64,
+    /// Heading (rad).
+    pub yaw_rad: f64,
+    /// Deviation of the position that the filter expects of itself (m).
+    pub position_sd_m: f64,
+    /// Distance from where it truly is (m).
+    pub error_m: f64,
+    /// What the gyroscope says at rest (rad/s).
+    pub gyro_bias_rad_s: f64,
+    /// By which share the wheels say more than is covered.
+    pub wheel_scale: f64,
+    /// Mean of NIS over its degrees of freedom: 1 while filter and robot agree.
+    pub mean_nis: f64,
+}
+
+impl FilterSummary {
+    fn of(world: &World, agent: Entity) -> Option<Self> {
+        let estimate = world.get::<Estimate>(agent)?;
+        let [nis, degrees] = world.get::<Innovated>(agent)?.so_far;
+        let root = world.get::<TruePose>(agent)?.0;
+        let actuator = world.get::<DrivenBy>(agent)?.0;
+        let centre = match (world.get::<Drive>(actuator), world.get::<Vehicle>(actuator)) {
+            (Some(drive), _) => drive.centre(),
+            (None, Some(vehicle)) => Vec3::X * vehicle.0.fixed_axle_x_m() as f32,
+            (None, None) => Vec3::ZERO,
+        };
+        let at = root.point(centre);
+        let (dx, dy) = (
+            estimate.x_m - f64::from(at.x),
+            estimate.y_m - f64::from(at.y),
+        );
+        Some(Self {
+            x_m: estimate.x_m,
+            y_m: estimate.y_m,
+            yaw_rad: estimate.yaw_rad,
+            position_sd_m: estimate.position_sd_m,
+            error_m: dx.hypot(dy),
+            gyro_bias_rad_s: estimate.gyro_bias_rad_s,
+            wheel_scale: estimate.wheel_scale,
+            mean_nis: nis / degrees.max(1.0),
+        })
+    }
 }
 
 /// A vehicle's part of a run on a track.
@@ -127,6 +183,10 @@ pub struct WitnessSummary {
     pub constant: Vec<String>,
     /// What K1, K2 and K3 have to stand over; null before it is trained.
     pub thresholds: Option<[f64; 3]>,
+    /// The same of the filter's innovations, and of their energy; null without a filter and before it is trained.
+    pub innovation_thresholds: Option<[f64; 3]>,
+    /// What the energy has to stand over.
+    pub nis_threshold: Option<f64>,
     /// Times that it was dissipated.
     pub alarmed: u64,
     /// The first of them.
@@ -146,7 +206,7 @@ pub struct AlarmSummary {
 
 impl WitnessSummary {
     fn of(witness: &Witness) -> Self {
-        let name = |k: usize| witness.outputs.get(k).cloned().unwrap_or_default();
+        let name = |k: usize| witness.name(k).unwrap_or_default().to_owned();
         let alarm = |a: &Alarm| AlarmSummary {
             from_s: seconds(a.from_ns),
             until_s: a.until_ns.map(seconds),
@@ -157,6 +217,12 @@ impl WitnessSummary {
             inputs: witness.inputs.clone(),
             constant: witness.model.constant_channels().map(name).collect(),
             thresholds: witness.model.thresholds().map(|t| [t.k1, t.k2, t.k3]),
+            innovation_thresholds: witness
+                .insight
+                .as_ref()
+                .and_then(|i| i.model.thresholds())
+                .map(|t| [t.k1, t.k2, t.k3]),
+            nis_threshold: witness.insight.as_ref().and_then(|i| i.nis.threshold),
             alarmed: witness.alarmed,
             alarms: witness.alarms.iter().map(alarm).collect(),
         }
@@ -299,6 +365,7 @@ impl AgentSummary {
                 last_lap_s: laps.last_s,
                 widest_m: laps.widest_m,
             }),
+            filter: FilterSummary::of(world, agent),
             kernel: KernelSummary {
                 order: kernel.order,
                 coherence: kernel.coherence,

@@ -9,7 +9,7 @@ use crate::control::servo::Followed;
 use crate::hash::Roster;
 use crate::links::act::{Outward, SEND_RATE_HZ};
 use crate::links::{Delivery, name_links};
-use crate::localisation;
+use crate::localisation::{self, Localiser};
 use crate::physics::Physics;
 use crate::physics::joints::wants_states;
 use crate::physics::motion::WheelAngles;
@@ -57,7 +57,9 @@ use becomingone_components::sensor::{
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_components::track::Track;
 use becomingone_components::vehicle::{VehicleModel, VehicleState};
-use becomingone_components::witness::{Feed, Feeds, MAX_INPUTS, Output, Taker, Witness, outputs};
+use becomingone_components::witness::{
+    Feed, Feeds, Insight, MAX_INPUTS, Output, Taker, Witness, outputs,
+};
 use becomingone_kernel::ConfigError;
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
@@ -814,6 +816,13 @@ fn spawn_kernel(
     let witnesses = !outputs.is_empty();
     if witnesses {
         spawn_witness(world, agent, &outputs, witness, rate_hz, sensors).map_err(wrong)?;
+        let names = world
+            .get::<Localiser>(agent)
+            .map(|l| l.names(&spec.sensors));
+        let insight = names.map(|n| Insight::new(n, witness, rate_hz));
+        if let (Some(insight), Some(mut of)) = (insight, world.get_mut::<Witness>(agent)) {
+            of.insight = Some(insight.map_err(wrong)?);
+        }
     }
     // Scenes are checked for their own channels; of a robot with many encoders the first are heard.
     encoded.truncate(MAX_CHANNELS.saturating_sub(own.len()));

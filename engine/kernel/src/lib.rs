@@ -119,6 +119,6 @@ pub use resonance::{MIN_N_EFF, PushOutcome, Resonance, ResonanceConfig};
 pub use self_model::{Counters, MIN_WARM_UP, SelfModel, SelfModelConfig, Verdict, WarmUpError};
 pub use signature::Signature;
 pub use stored::{StoreError, Stored};
-pub use surprise::Thresholds;
+pub use surprise::{Alarm, Thresholds};
 pub use synchrony::{Synchrony, SynchronyConfig, SynchronyReport};
 pub use transducer::{DEFAULT_LAGS, EMISSARY_WINDOW_S, MASTER_WINDOW_S, Reading, Role, Transducer};

@@ -428,9 +428,10 @@ impl<R: Real, const N: usize> Surprise<R, N> {
     }
 }
 
-/// Hysteresis and dwell of the alarm.
+/// Hysteresis and dwell of an alarm: it begins after `dwell_ticks` running over 1, and ends after `release_ticks` running
+/// below `release`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Alarm<R> {
+pub struct Alarm<R> {
     pub(crate) release: R,
     pub(crate) dwell_ticks: u32,
     pub(crate) release_ticks: u32,
@@ -439,7 +440,8 @@ pub(crate) struct Alarm<R> {
 }
 
 impl<R: Real> Alarm<R> {
-    pub(crate) fn new(release: R, dwell_ticks: u32, release_ticks: u32) -> Self {
+    /// One that is off. `release` in (0, 1], ticks at least 1.
+    pub fn new(release: R, dwell_ticks: u32, release_ticks: u32) -> Self {
         Self {
             release,
             dwell_ticks,
@@ -449,7 +451,8 @@ impl<R: Real> Alarm<R> {
         }
     }
 
-    pub(crate) fn update(&mut self, surprise: R) -> bool {
+    /// Takes one tick's surprise and says whether there is alarm.
+    pub fn update(&mut self, surprise: R) -> bool {
         let (beyond, ticks) = if self.on {
             (surprise < self.release, self.release_ticks)
         } else {

@@ -7,10 +7,13 @@ use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::DriveState;
 use becomingone_components::event::{Happening, What};
 use becomingone_components::joints::JointTargets;
+use becomingone_components::localisation::Innovated;
 use becomingone_components::sensor::{Measurement, Reading};
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{Ackermann, VehicleState};
-use becomingone_components::witness::{Alarm, Feeds, MAX_INPUTS, MOST_ALARMS, Taker, Witness};
+use becomingone_components::witness::{
+    Alarm, Feeds, Finding, MAX_CAUSES, MAX_INPUTS, MOST_ALARMS, Taker, Witness,
+};
 use bevy_app::App;
 use bevy_ecs::prelude::*;
 
@@ -66,8 +69,11 @@ pub fn hear_commands(
 }
 
 /// At each kernel tick, the self-model is told what came.
-pub fn foresee(mut witnesses: Query<(&KernelTick, &mut Witness)>, mut sensors: Query<&mut Feeds>) {
-    for (tick, mut witness) in &mut witnesses {
+pub fn foresee(
+    mut witnesses: Query<(&KernelTick, &mut Witness, Option<&Innovated>)>,
+    mut sensors: Query<&mut Feeds>,
+) {
+    for (tick, mut witness, innovated) in &mut witnesses {
         let Some(dt_s) = tick.dt_s else {
             continue;
         };
@@ -99,6 +105,17 @@ pub fn foresee(mut witnesses: Query<(&KernelTick, &mut Witness)>, mut sensors: Q
         let outputs = &outputs[..witness.outputs.len()];
         let inputs = &inputs[..witness.inputs.len()];
         witness.verdict = witness.model.push(outputs, inputs, dt_s);
+        witness.findings[0] = witness.verdict.as_ref().map(|v| Finding {
+            surprise: v.surprise,
+            dissipated: v.dissipated,
+            cause: v.cause,
+        });
+        if let (Some(insight), Some(innovated)) = (&mut witness.insight, innovated) {
+            let learning = witness.verdict.is_none();
+            let done = (tick.count as f64 / f64::from(witness.warm_up_ticks)).min(0.999);
+            let found = insight.push(&innovated.white, dt_s, learning.then_some(done));
+            [witness.findings[1], witness.findings[2]] = found;
+        }
     }
 }
 
@@ -116,42 +133,45 @@ pub fn judge(
         let Some(verdict) = &witness.verdict else {
             continue;
         };
+        let Some(found) = witness.finding() else {
+            continue;
+        };
         let was = coherence.dissipated == Some(true);
-        coherence.surprise = Some(verdict.surprise);
-        coherence.coherence = Some(verdict.coherence);
+        coherence.surprise = Some(found.surprise);
+        coherence.coherence = Some(1.0 / (1.0 + found.surprise));
         coherence.k1 = verdict.k1;
         coherence.k2 = Some(verdict.k2);
         coherence.k3 = Some(verdict.k3);
-        coherence.dissipated = Some(verdict.dissipated);
-        coherence.cause = verdict.cause.filter(|_| verdict.dissipated);
-        if verdict.dissipated && !was {
+        coherence.dissipated = Some(found.dissipated);
+        coherence.cause = found.cause.filter(|_| found.dissipated);
+        if found.dissipated && !was {
             witness.alarmed += 1;
             if witness.alarms.len() < MOST_ALARMS {
                 witness.alarms.push(Alarm {
                     from_ns: time.now_ns,
                     until_ns: None,
-                    blame: [0.0; MAX_CHANNELS],
+                    blame: [0.0; MAX_CAUSES],
                 });
             }
         }
         let open = witness.alarms.last_mut().filter(|a| a.until_ns.is_none());
         if let Some(alarm) = open {
-            if verdict.dissipated {
-                for (sum, share) in alarm.blame.iter_mut().zip(&verdict.blame) {
-                    *sum += share;
+            if found.dissipated {
+                if let Some(blamed) = found.cause.and_then(|c| alarm.blame.get_mut(c)) {
+                    *blamed += 1.0;
                 }
             } else {
                 alarm.until_ns = Some(time.now_ns);
             }
         }
-        if verdict.dissipated != was {
-            let cause = verdict.cause.and_then(|c| witness.outputs.get(c));
+        if found.dissipated != was {
+            let cause = found.cause.and_then(|c| witness.name(c));
             happenings.write(Happening {
                 now_ns: time.now_ns,
                 agent: name.to_string(),
-                what: if verdict.dissipated {
+                what: if found.dissipated {
                     What::Dissipated {
-                        cause: cause.cloned().unwrap_or_default(),
+                        cause: cause.unwrap_or_default().to_owned(),
                     }
                 } else {
                     What::Recovered

@@ -381,6 +381,8 @@ pub fn locate(
             Some(said) => (innovated.white, innovated.nis) = (said.white, said.nis),
             None => (innovated.white, innovated.nis) = ([None; SENSED], 0.0),
         }
+        innovated.so_far[0] += innovated.nis;
+        innovated.so_far[1] += innovated.white.iter().flatten().count() as f64;
         let [x_m, y_m] = filter.position_m();
         let (linear_m_s, angular_rad_s) = filter.motion();
         *estimate = Estimate {
