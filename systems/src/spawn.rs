@@ -199,6 +199,7 @@ fn obstacle_geometry(spec: &ObstacleSpec, mesh: Option<&Arc<Mesh>>) -> Geometry 
             size_m,
             yaw_rad,
             rgb,
+            ..
         } => Geometry {
             pose: place(*position_m, *yaw_rad, 0.0),
             shape: Shape::Mesh(Arc::new(wedge(name, vec3(*size_m)))),
@@ -253,7 +254,10 @@ fn wedge(name: &str, size_m: Vec3) -> Mesh {
 fn spawn_obstacle(world: &mut World, scene: &Scene, spec: &ObstacleSpec, mesh: Option<&Arc<Mesh>>) {
     let obstacle = Obstacle {
         geometry: obstacle_geometry(spec, mesh),
-        friction: scene.world.ground.unwrap_or_default().friction as f32,
+        friction: spec
+            .friction()
+            .unwrap_or(scene.world.ground.unwrap_or_default().friction) as f32,
+        slippery: spec.friction().is_some(),
     };
     let drivable = match spec {
         ObstacleSpec::Box { drivable, .. } => *drivable,

@@ -300,6 +300,10 @@ impl Check<'_, '_, '_> {
                 "0 to 1",
             );
         }
+        if let Some(friction) = obstacle.friction() {
+            let at = format!("{path}.friction");
+            self.within(&at, friction, 0.0, 10.0, "a coefficient from 0 to 10");
+        }
         let (position, yaw) = match obstacle {
             ObstacleSpec::Box {
                 position_m,

@@ -83,6 +83,11 @@ impl Physics {
             ColliderBuilder::new(shape)
                 .position(rapier_pose(upright(&obstacle.geometry)))
                 .friction(obstacle.friction)
+                .friction_combine_rule(if obstacle.slippery {
+                    CoefficientCombineRule::Min
+                } else {
+                    CoefficientCombineRule::Average
+                })
                 .user_data(user_data),
             None,
         );

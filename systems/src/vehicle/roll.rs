@@ -9,7 +9,7 @@ use becomingone_components::fault::Faults;
 use becomingone_components::vehicle::Vehicle;
 use bevy_ecs::prelude::*;
 use glam::{Quat, Vec3};
-use rapier3d::prelude::QueryFilter;
+use rapier3d::prelude::{CoefficientCombineRule, QueryFilter};
 
 /// Casts the wheels' rays and applies what springs, tyres, brakes, engine and air do in this step.
 pub fn push(
@@ -25,11 +25,14 @@ pub fn push(
         let rapier = &mut physics.rapier;
         let dt_s = rapier.integration_parameters.dt;
         for wheel in rays.0.wheels_mut() {
-            // The mean of tyre and road, as contacts take it.
+            // The mean of tyre and road or the smaller one, as contacts take it.
             let road = wheel.raycast_info().ground_object;
             let road = road.and_then(|c| rapier.colliders.get(c));
             let tyre = vehicle.0.tyre_friction as f32;
-            wheel.friction_slip = road.map_or(tyre, |r| (tyre + r.friction()) / 2.0);
+            wheel.friction_slip = road.map_or(tyre, |r| match r.friction_combine_rule() {
+                CoefficientCombineRule::Min => tyre.min(r.friction()),
+                _ => (tyre + r.friction()) / 2.0,
+            });
             // Rapier adds each step's turn to an `f32`; ours are summed in `f64`.
             wheel.rotation = 0.0;
         }
