@@ -318,7 +318,7 @@ fn slipping_wheels_cover_so_much_less_than_they_turn() {
 }
 
 #[test]
-fn one_slipping_wheel_turns_the_robot_and_a_slip_ends() {
+fn a_slip_ends() {
     // Over before it is measured.
     let fault = r#"(sensor: "rover/drive", kind: Slip(0.5), for_s: 1)"#;
     let [(from_m, from), (to_m, to)] = straight(fault, ROVER, [2.0, 6.0]);
