@@ -381,4 +381,6 @@ pub struct Obstacle {
     pub geometry: Geometry,
     /// Coulomb friction coefficient of its surface.
     pub friction: f32,
+    /// Whether contacts take the smaller coefficient of the two surfaces, in place of the mean.
+    pub slippery: bool,
 }

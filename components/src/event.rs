@@ -52,7 +52,7 @@ pub enum What {
     },
     /// They are as foreseen again.
     Recovered,
-    /// A fault of a sensor began: what is wrong with which.
+    /// A fault of a sensor or a drive began: what is wrong with which.
     FaultBegan(String),
     /// It is over.
     FaultEnded(String),

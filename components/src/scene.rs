@@ -124,6 +124,10 @@ pub enum ObstacleSpec {
         /// Whether it is driven on, so that touching it is no collision.
         #[serde(default)]
         drivable: bool,
+        /// Coulomb friction coefficient; none: the ground's. One that is said is the bound of every contact with it, as
+        /// of ice: contacts take the smaller one of the two surfaces', where else they take the mean.
+        #[serde(default)]
+        friction: Option<f64>,
         /// Red, green, blue, 0 to 1.
         #[serde(default = "default_rgb")]
         rgb: [f32; 3],
@@ -139,6 +143,10 @@ pub enum ObstacleSpec {
         /// About z (rad).
         #[serde(default)]
         yaw_rad: f64,
+        /// Coulomb friction coefficient; none: the ground's. One that is said is the bound of every contact with it, as
+        /// of ice: contacts take the smaller one of the two surfaces', where else they take the mean.
+        #[serde(default)]
+        friction: Option<f64>,
         /// Red, green, blue, 0 to 1.
         #[serde(default = "default_rgb")]
         rgb: [f32; 3],
@@ -176,6 +184,14 @@ impl ObstacleSpec {
     pub fn name(&self) -> &str {
         match self {
             Self::Box { name, .. } | Self::Ramp { name, .. } | Self::Mesh { name, .. } => name,
+        }
+    }
+
+    /// The friction coefficient that is said of it.
+    pub fn friction(&self) -> Option<f64> {
+        match self {
+            Self::Box { friction, .. } | Self::Ramp { friction, .. } => *friction,
+            Self::Mesh { .. } => None,
         }
     }
 }

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 pub struct RunSeed(pub u64);
 
 /// A seeded generator that one entity owns.
-#[derive(Component, Clone, Debug)]
+#[derive(Component, Clone, Debug, PartialEq)]
 pub struct Rng {
     source: Pcg64Mcg,
     /// The second of a pair of normal numbers.
@@ -49,7 +49,12 @@ impl Rng {
 
     /// From -1 to 1, all as likely, with 53 bits.
     pub fn symmetric(&mut self) -> f64 {
-        (self.source.next_u64() >> 11) as f64 * (2.0 / (1u64 << 53) as f64) - 1.0
+        2.0 * self.share() - 1.0
+    }
+
+    /// From 0 to 1 without 1, all as likely, with 53 bits.
+    pub fn share(&mut self) -> f64 {
+        (self.source.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 }
 

@@ -50,6 +50,12 @@ pub trait Measurement: Clone + Default + Send + Sync + 'static {
     /// Whether its numbers count on: a fault of a counter is one of what it gains.
     const COUNTS: bool = false;
 
+    /// The smallest and largest that each of its numbers can be, the largest where there is nothing to measure; none
+    /// where a number says anything.
+    fn limits(&self) -> Option<[f64; 2]> {
+        None
+    }
+
     /// Gives every number in order.
     fn visit(&self, each: &mut dyn FnMut(f64));
 
@@ -159,6 +165,10 @@ impl Measurement for Scan {
     const KIND: &'static str = "lidar";
     const FIELDS: &'static [Field] = &[field("range", "m")];
 
+    fn limits(&self) -> Option<[f64; 2]> {
+        Some([0.0, f64::from(self.range_max_m)])
+    }
+
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         self.ranges_m.iter().map(|&r| f64::from(r)).for_each(each);
     }
@@ -213,6 +223,11 @@ pub struct Gnss {
     pub position_m: [f64; 3],
     /// Velocity of the antenna, east, north, up (m/s).
     pub velocity_m_s: Vec3,
+}
+
+impl Gnss {
+    /// Which of its numbers are the place in the world's axes.
+    pub const METRES: std::ops::Range<usize> = 3..6;
 }
 
 impl Measurement for Gnss {
@@ -290,6 +305,10 @@ pub struct Range {
 impl Measurement for Range {
     const KIND: &'static str = "range";
     const FIELDS: &'static [Field] = &[field("range", "m")];
+
+    fn limits(&self) -> Option<[f64; 2]> {
+        Some([self.range_min_m, self.range_max_m].map(f64::from))
+    }
 
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         each(f64::from(self.range_m));
@@ -437,14 +456,29 @@ impl<T: Measurement> Reading<T> {
         (0..self.fresh).map(move |k| &self.ring[(self.last + len + 1 + k - self.fresh) % len])
     }
 
-    /// The same, to change: faults bend what simulated sensors say.
-    pub fn batch_mut(&mut self) -> impl Iterator<Item = &mut Stamped<T>> {
-        // The ring in two halves, so that the batch is in one piece: what comes after `last` is older.
-        let (newer, older) = self.ring.split_at_mut(self.last + 1);
-        let wrapped = self.fresh.saturating_sub(newer.len());
-        let begin = newer.len().saturating_sub(self.fresh);
-        let from = older.len() - wrapped;
-        older[from..].iter_mut().chain(&mut newer[begin..])
+    /// Gives the same to change, and takes those out again that are not to be kept; without any, the latest is the one
+    /// of before. Faults bend what simulated sensors say.
+    pub fn retain(&mut self, mut keep: impl FnMut(&mut Stamped<T>) -> bool) {
+        let len = self.ring.len();
+        let at = |k: usize, fresh: usize| (self.last + len + 1 + k - fresh) % len;
+        let mut kept = 0;
+        for k in 0..self.fresh {
+            let slot = at(k, self.fresh);
+            if keep(&mut self.ring[slot]) {
+                let to = at(kept, self.fresh);
+                self.ring.swap(slot, to);
+                kept += 1;
+            }
+        }
+        let lost = self.fresh - kept;
+        self.last = (self.last + len - lost) % len;
+        self.sequence -= lost as u64;
+        self.fresh = kept;
+        // They are counted without gaps.
+        for k in 0..kept {
+            let slot = (self.last + len + 1 + k - kept) % len;
+            self.ring[slot].sequence = self.sequence - (kept - k) as u64;
+        }
     }
 
     /// Whether anything came since the last tick.
@@ -618,13 +652,55 @@ mod tests {
         }
         let forces: Vec<f32> = r.batch().map(|s| s.value.force_n).collect();
         assert_eq!(forces, [2.0, 3.0, 4.0]);
-        let forces: Vec<f32> = r.batch_mut().map(|s| s.value.force_n).collect();
+        let mut forces = Vec::new();
+        r.retain(|s| {
+            forces.push(s.value.force_n);
+            true
+        });
         assert_eq!(forces, [2.0, 3.0, 4.0]);
         r.begin_tick();
         assert_eq!(r.batch().len(), 0);
         assert_eq!(r.latest().map(|s| s.sequence), Some(4));
         assert!(!r.write(5, |_| false));
         assert_eq!(r.latest().map(|s| s.value.force_n), Some(4.0));
+    }
+
+    #[test]
+    fn a_reading_that_is_taken_out_has_never_been() {
+        // Every choice of three readings, at every place of the ring.
+        for lost in 0..8u32 {
+            for before in 0..5u64 {
+                let mut r = Reading::with_capacity(3, Contact::default());
+                let write = |r: &mut Reading<Contact>, k: u64| {
+                    r.write(k, |c| {
+                        c.force_n = k as f32;
+                        true
+                    })
+                };
+                for k in 0..before {
+                    write(&mut r, k);
+                    r.begin_tick();
+                }
+                for k in before..before + 3 {
+                    write(&mut r, k);
+                }
+                let kept: Vec<u64> = (0..3).filter(|k| lost >> k & 1 == 0).collect();
+                let stays = |s: &mut Stamped<Contact>| lost >> (s.source_ns - before) & 1 == 0;
+                r.retain(stays);
+                let said: Vec<_> = r.batch().map(|s| (s.source_ns, s.sequence)).collect();
+                let expected = kept.iter().enumerate();
+                let expected: Vec<_> = expected
+                    .map(|(n, k)| (before + k, before + n as u64))
+                    .collect();
+                assert_eq!(said, expected);
+                let latest = kept.last().map(|k| before + k).or(before.checked_sub(1));
+                assert_eq!(r.latest().map(|s| s.source_ns), latest);
+                r.begin_tick();
+                write(&mut r, 99);
+                let said: Vec<_> = r.batch().map(|s| (s.source_ns, s.sequence)).collect();
+                assert_eq!(said, [(99, before + kept.len() as u64)]);
+            }
+        }
     }
 
     #[test]

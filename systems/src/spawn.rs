@@ -35,7 +35,7 @@ use becomingone_components::coherence::{
 };
 use becomingone_components::control::{DrivenBy, Ears, Goals, PatrolController, Plan, Reaction};
 use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
-use becomingone_components::fault::{Fault, Faults, target};
+use becomingone_components::fault::{DRIVE, Fault, Faults, target};
 use becomingone_components::geodesy::TangentPlane;
 use becomingone_components::joints::{
     JointMotion, JointStates, JointTargets, JointsController, Servos,
@@ -135,24 +135,25 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
     Ok(())
 }
 
-/// Gives sensors their faults; the loader has checked that they are there.
+/// Gives sensors and drives their faults; the loader has checked that they are there.
 fn spawn_faults(world: &mut World, scene: &Scene, named: &[(String, Entity)]) {
+    let seed = RunSeed(scene.seed);
     for spec in &scene.faults {
         let Ok(target) = target(&scene.agents, &spec.sensor) else {
             continue;
         };
         let agent = &scene.agents[target.agent];
-        let name = format!("{}/{}", agent.name, agent.sensors[target.sensor].name);
+        let sensor = target.sensor.map(|k| &agent.sensors[k]);
+        let (of, rate_hz) = sensor.map_or((DRIVE, DRIVE_RATE_HZ), |s| (&s.name, s.rate_hz));
+        let name = format!("{}/{of}", agent.name);
         let Ok(index) = named.binary_search_by(|(n, _)| n.as_str().cmp(&name)) else {
             continue;
         };
-        let mut sensor = world.entity_mut(named[index].1);
-        sensor
-            .entry::<Faults>()
-            .or_default()
-            .get_mut()
-            .all
-            .push(Fault::new(spec, target.name, target.numbers));
+        let mut faulty = world.entity_mut(named[index].1);
+        let mut faults = faulty.entry::<Faults>().or_default();
+        let all = &mut faults.get_mut().all;
+        let rng = Rng::for_name(seed, &format!("{name}/faults/{}", all.len()));
+        all.push(Fault::new(spec, target.name, target.numbers, rate_hz, rng));
     }
 }
 
@@ -201,6 +202,7 @@ fn obstacle_geometry(spec: &ObstacleSpec, mesh: Option<&Arc<Mesh>>) -> Geometry 
             size_m,
             yaw_rad,
             rgb,
+            ..
         } => Geometry {
             pose: place(*position_m, *yaw_rad, 0.0),
             shape: Shape::Mesh(Arc::new(wedge(name, vec3(*size_m)))),
@@ -255,7 +257,10 @@ fn wedge(name: &str, size_m: Vec3) -> Mesh {
 fn spawn_obstacle(world: &mut World, scene: &Scene, spec: &ObstacleSpec, mesh: Option<&Arc<Mesh>>) {
     let obstacle = Obstacle {
         geometry: obstacle_geometry(spec, mesh),
-        friction: scene.world.ground.unwrap_or_default().friction as f32,
+        friction: spec
+            .friction()
+            .unwrap_or(scene.world.ground.unwrap_or_default().friction) as f32,
+        slippery: spec.friction().is_some(),
     };
     let drivable = match spec {
         ObstacleSpec::Box { drivable, .. } => *drivable,

@@ -10,11 +10,12 @@
 
 use becomingone::components::event::Happening;
 use becomingone::components::fault::Faults;
-use becomingone::components::sensor::{Measurement, Stamped};
+use becomingone::components::geodesy::{Geodetic, TangentPlane};
+use becomingone::components::sensor::{Measurement, SensorStats, Stamped};
 use becomingone::ecs as bevy_ecs; // the path that its derives write
 use becomingone::prelude::*;
 use becomingone::scene;
-use becomingone_tests::{engine, folder};
+use becomingone_tests::{engine, folder, get};
 use std::time::Duration;
 
 /// Everything that a sensor of a kind said, beside its truth.
@@ -134,6 +135,234 @@ fn a_scaled_encoder_gains_more_from_where_it_stands() {
     assert!(log.last().unwrap().1.angles_rad[0] > 5.0);
 }
 
+/// What a sensor of this kind said beside its truth, one reading after the other, where nothing has noise.
+fn clean<T: Measurement>(fault: &str) -> (Vec<(Stamped<T>, T)>, CoherenceEngine) {
+    let scene = format!(
+        "(version: 1, duration_s: 3, faults: [{fault}],
+          world: (origin: (latitude_deg: 47, longitude_deg: 8, height_m: 400),
+            obstacles: [Box(name: \"wall\", position_m: (6, 0, 0), size_m: (0.2, 40, 1))]),
+          agents: [(name: \"rover\", model: \"rover.urdf\", drive: Auto, sensors: [
+            (name: \"imu\", kind: Imu(), rate_hz: 100),
+            (name: \"encoders\", kind: Encoders(), rate_hz: 100),
+            (name: \"gnss\", kind: Gnss(), rate_hz: 10),
+            (name: \"lidar\", kind: Lidar(rays: 90, range_max_m: 12), rate_hz: 10, position_m: (0, 0, 0.3)),
+          ], controller: Patrol(waypoints_m: [(5, 3)], speed_m_s: 1)),
+        ])"
+    );
+    let mut engine = engine(&[("rover.ron", &scene)]);
+    engine.add_plugin(|app: &mut App| {
+        app.insert_resource(Log::<T>(Vec::new()))
+            .add_systems(Tick, log::<T>.in_set(TickSystems::Publish));
+    });
+    engine.run_for(Duration::from_secs(3)).unwrap();
+    let log = engine.world().resource::<Log<T>>().0.clone();
+    assert!(log.len() > 20);
+    (log, engine)
+}
+
+/// Whether a stamp is within the second from 1 s on.
+fn on(ns: u64) -> bool {
+    (1_000_000_000..2_000_000_000).contains(&ns)
+}
+
+#[test]
+fn a_biased_accelerometer_says_so_much_more() {
+    let (log, _) =
+        clean::<Imu>(r#"(sensor: "rover/accelerometer_x", kind: Bias(0.5), at_s: 1, for_s: 1)"#);
+    for (said, truth) in log {
+        let off = said.value.specific_force_m_s2 - truth.specific_force_m_s2;
+        let expected = if on(said.source_ns) { 0.5 } else { 0.0 };
+        assert!((off.x - expected).abs() < 1e-5 && off.y == 0.0 && off.z == 0.0);
+        assert_eq!(
+            said.value.angular_velocity_rad_s,
+            truth.angular_velocity_rad_s
+        );
+    }
+}
+
+#[test]
+fn a_receiver_pulled_away_takes_its_place_on_the_earth_along_but_not_the_other_way_round() {
+    let plane = TangentPlane::new(Geodetic {
+        latitude_deg: 47.0,
+        longitude_deg: 8.0,
+        height_m: 400.0,
+    });
+    let (log, _) =
+        clean::<Gnss>(r#"(sensor: "rover/gnss/east", kind: Drift(0.1), at_s: 1, for_s: 1)"#);
+    for (said, truth) in log {
+        let since_s = said.source_ns as f64 / 1e9 - 1.0;
+        let pulled_m = if on(said.source_ns) {
+            0.1 * since_s
+        } else {
+            0.0
+        };
+        let [east, north, up] = said.value.position_m;
+        assert!((east - truth.position_m[0] - pulled_m).abs() < 1e-9);
+        assert_eq!([north, up], [truth.position_m[1], truth.position_m[2]]);
+        let place = plane.position_m(said.value.place);
+        assert!(
+            place
+                .iter()
+                .zip([east, north, up])
+                .all(|(a, b)| (a - b).abs() < 1e-6)
+        );
+        assert_eq!(said.value.velocity_m_s, truth.velocity_m_s);
+    }
+    let (log, _) =
+        clean::<Gnss>(r#"(sensor: "rover/gnss/latitude", kind: Bias(0.001), at_s: 1, for_s: 1)"#);
+    for (said, truth) in log {
+        let off = said.value.place.latitude_deg - truth.place.latitude_deg;
+        let expected = if on(said.source_ns) { 0.001 } else { 0.0 };
+        assert!((off - expected).abs() < 1e-12);
+        assert_eq!(said.value.position_m, truth.position_m);
+    }
+}
+
+#[test]
+fn a_delayed_gyroscope_says_what_was_true_then() {
+    let (log, _) = clean::<Imu>(r#"(sensor: "rover/gyro", kind: Delay(0.06), at_s: 1, for_s: 1)"#);
+    for (k, (said, now)) in log.iter().enumerate() {
+        let then = if on(said.source_ns) {
+            log[k - 6].1
+        } else {
+            *now
+        };
+        assert_eq!(
+            said.value.angular_velocity_rad_s,
+            then.angular_velocity_rad_s
+        );
+        assert_eq!(said.value.specific_force_m_s2, now.specific_force_m_s2);
+    }
+}
+
+#[test]
+fn encoders_that_drop_out_are_not_there_and_count_on() {
+    let fault = r#"(sensor: "rover/encoders", kind: DropOut(0.5), at_s: 1, for_s: 1)"#;
+    let (log, engine) = clean::<Encoders>(fault);
+    for (k, (said, truth)) in log.iter().enumerate() {
+        assert_eq!(said.value, *truth);
+        assert_eq!(said.sequence, k as u64);
+    }
+    let during = log.iter().filter(|(s, _)| on(s.source_ns)).count();
+    // Of a hundred; four standard errors.
+    assert!((30..=70).contains(&during), "{during}");
+    let stats: SensorStats = get(&engine, "rover/encoders");
+    assert_eq!(stats.readings, log.len() as u64);
+    assert_eq!(stats.dropped, 100 - during as u64);
+    let (again, _) = clean::<Encoders>(fault);
+    assert_eq!(again, log);
+}
+
+#[test]
+fn the_first_half_of_a_blocked_lidar_sees_nothing() {
+    let (log, _) = clean::<Scan>(r#"(sensor: "rover/lidar", kind: Block(0.5), at_s: 1, for_s: 1)"#);
+    for (said, truth) in log {
+        let blind = if on(said.source_ns) { 45 } else { 0 };
+        assert!(said.value.ranges_m[..blind].iter().all(|&m| m == 12.0));
+        assert_eq!(said.value.ranges_m[blind..], truth.ranges_m[blind..]);
+        // There was something to see on either side.
+        assert!(truth.ranges_m[..45].iter().any(|&m| m < 12.0));
+    }
+}
+
+/// A robot or car that goes straight on: how far it went, and its true wheel angles, at two times (s).
+fn straight(fault: &str, agent: &str, times_s: [f64; 2]) -> [(f64, Vec<f64>); 2] {
+    let scene = format!(
+        "(version: 1, seed: 4, faults: [{fault}], agents: [(name: \"rover\", {agent}, sensors: [
+            (name: \"encoders\", kind: Encoders(), rate_hz: 1000)])])"
+    );
+    let mut engine = engine(&[("straight.ron", &scene)]);
+    engine.start().unwrap();
+    let mut at_s = 0.0;
+    times_s.map(|time_s| {
+        let world = engine.world_mut();
+        for mut told in world.query::<&mut Command<Twist2>>().iter_mut(world) {
+            told.0.linear_m_s = 0.8;
+        }
+        for mut told in world.query::<&mut Command<Ackermann>>().iter_mut(world) {
+            told.0.speed_m_s = 5.0;
+        }
+        engine
+            .run_for(Duration::from_secs_f64(time_s - at_s))
+            .unwrap();
+        at_s = time_s;
+        let pose: TruePose = get(&engine, "rover");
+        assert!(pose.0.translation_m.y.abs() < 0.05);
+        let angles: Truth<Encoders> = get(&engine, "rover/encoders");
+        (f64::from(pose.0.translation_m.x), angles.0.angles_rad)
+    })
+}
+
+const ROVER: &str = "model: \"rover.urdf\", drive: Auto";
+
+/// Radius of its wheels (m), and of the car's.
+const WHEEL_M: f64 = 0.09765;
+
+#[test]
+fn slipping_wheels_cover_so_much_less_than_they_turn() {
+    for (kind, share) in [
+        ("Scale(1)", 0.0),
+        ("Slip(0.04)", 0.04),
+        ("Slip(0.08)", 0.08),
+        ("Slip(0.5)", 0.5),
+    ] {
+        let whose = if share == 0.0 { "encoders" } else { "drive" };
+        let fault = format!("(sensor: \"rover/{whose}\", kind: {kind})");
+        let [(from_m, from), (to_m, to)] = straight(&fault, ROVER, [2.0, 8.0]);
+        for (from_rad, to_rad) in from.iter().zip(&to) {
+            let rolled_m = (to_rad - from_rad) * WHEEL_M;
+            let ratio = (to_m - from_m) / rolled_m;
+            assert!((ratio - (1.0 - share)).abs() < 0.003, "{kind}: {ratio}");
+        }
+    }
+}
+
+#[test]
+fn a_slip_ends() {
+    // Over before it is measured.
+    let fault = r#"(sensor: "rover/drive", kind: Slip(0.5), for_s: 1)"#;
+    let [(from_m, from), (to_m, to)] = straight(fault, ROVER, [2.0, 6.0]);
+    let ratio = (to_m - from_m) / ((to[0] - from[0]) * WHEEL_M);
+    assert!((ratio - 1.0).abs() < 0.003, "{ratio}");
+}
+
+#[test]
+fn a_cars_driven_wheels_turn_more_than_it_goes_and_the_others_do_not() {
+    let car = "model: \"compact_car.yaml\"";
+    let fault = r#"(sensor: "rover/drive", kind: Slip(0.04))"#;
+    let clean = straight("", car, [4.0, 8.0]);
+    let slips = straight(fault, car, [4.0, 8.0]);
+    let turned = |s: &[(f64, Vec<f64>); 2], k: usize| s[1].1[k] - s[0].1[k];
+    let ratios: Vec<f64> = (0..4)
+        .map(|k| turned(&clean, k) / turned(&slips, k))
+        .collect();
+    let driven = ratios.iter().filter(|r| (*r - 0.96).abs() < 1e-6).count();
+    let free = ratios.iter().filter(|r| (*r - 1.0).abs() < 1e-6).count();
+    assert_eq!((driven, free), (2, 2), "{ratios:?}");
+    assert_eq!(clean[1].0, slips[1].0);
+}
+
+#[test]
+fn weak_motors_accelerate_by_the_torque_that_they_have_left() {
+    // 4 N m each, on 9 kg with what turns in the wheels: 2 I / r² of 0.00381 kg m², cylinders about their axes.
+    let mass_kg = 9.0 + 2.0 * 0.00381 / (WHEEL_M * WHEEL_M);
+    for share in [0.05, 0.025] {
+        let fault = format!("(sensor: \"rover/drive\", kind: Torque({share}))");
+        let expected = 2.0 * 4.0 * share / WHEEL_M / mass_kg;
+        // While they are far from the speed that they are told, they give all they have.
+        let [(a, _), (b, _)] = straight(&fault, ROVER, [0.5, 1.0]);
+        // From rest: x(1 s) - x(0.5 s) = a (1 - 0.25) / 2, less what the caster takes.
+        let is = (b - a) / 0.375;
+        assert!(
+            is > 0.85 * expected && is < 1.01 * expected,
+            "{is} of {expected} m/s2"
+        );
+    }
+    let fault = r#"(sensor: "rover/drive", kind: Torque(0.05), for_s: 1)"#;
+    let [(from_m, _), (to_m, _)] = straight(fault, ROVER, [4.0, 6.0]);
+    assert!(((to_m - from_m) / 2.0 - 0.8).abs() < 0.01);
+}
+
 #[test]
 fn a_fault_of_nothing_is_told_with_its_place() {
     let sensors = r#"sensors: [
@@ -203,6 +432,66 @@ fn a_fault_of_nothing_is_told_with_its_place() {
         (
             r#"sensor: "rover/gnss", kind: Scale(1.1)"#,
             &["no zero", "`gnss/velocity`"],
+        ),
+        (
+            r#"sensor: "rover/encoders", kind: Bias(1)"#,
+            &["a bias of a counter"],
+        ),
+        (
+            r#"sensor: "rover/imu", kind: Bias(1)"#,
+            &["several units", "`rover/imu` with one unit: gyro"],
+        ),
+        (
+            r#"sensor: "rover/gnss", kind: Drift(1)"#,
+            &["position, velocity"],
+        ),
+        (
+            r#"sensor: "rover/imu/gyro", kind: Drift(inf)"#,
+            &["found inf; expected a number"],
+        ),
+        (
+            r#"sensor: "rover/imu/gyro", kind: DropOut(0.5)"#,
+            &["lost whole; expected the whole sensor, `rover/imu`"],
+        ),
+        (
+            r#"sensor: "rover/imu", kind: DropOut(1.5)"#,
+            &["found 1.5; expected a share from 0 to 1"],
+        ),
+        (
+            r#"sensor: "rover/imu", kind: Block(0.5)"#,
+            &["without rays; expected a lidar"],
+        ),
+        (
+            r#"sensor: "rover/imu", kind: Delay(0)"#,
+            &["found 0; expected seconds"],
+        ),
+        (
+            r#"sensor: "rover/imu", kind: Delay(61)"#,
+            &["found 61; expected seconds"],
+        ),
+        (
+            r#"sensor: "rover/imu", kind: Slip(0.1)"#,
+            &["`rover/drive` or one of its wheels"],
+        ),
+        (
+            r#"sensor: "rover/drive", kind: Slip(1)"#,
+            &["found 1; expected a share from 0 to 0.99"],
+        ),
+        (
+            r#"sensor: "rover/drive", kind: Torque(-1)"#,
+            &["found -1; expected a share"],
+        ),
+        (
+            r#"sensor: "rover/drive", kind: Freeze"#,
+            &["expected `Slip(share)` or `Torque(share)`"],
+        ),
+        (
+            r#"sensor: "rover/drive/2", kind: Slip(0.1)"#,
+            &["one of its 2, from 0 to 1"],
+        ),
+        (
+            r#"sensor: "rover/drive/left", kind: Slip(0.1)"#,
+            &["from 0: `rover/drive/0`"],
         ),
     ] {
         let text = format!(

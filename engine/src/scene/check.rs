@@ -2,7 +2,7 @@
 
 use super::mistake::Mistakes;
 use super::vehicle::is_vehicle;
-use becomingone_components::fault::{FaultKind, FaultSpec};
+use becomingone_components::fault::{DRIVE, FaultKind, FaultSpec};
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::link::{Source, WhenSilent};
 use becomingone_components::scene::{
@@ -30,6 +30,9 @@ const PHYSICS_TICK_NS: u64 = 50_000_000;
 /// Longest tick at all: a day.
 const LONGEST_TICK_NS: u64 = 86_400 * NS_PER_S;
 
+/// Longest time by which a fault may delay a sensor (s).
+const LONGEST_DELAY_S: f64 = 60.0;
+
 /// Most readings that wait for a tick.
 const MOST_WAITING: usize = 4096;
 
@@ -40,7 +43,7 @@ fn needs_body(sensor: &SensorSpec) -> bool {
 }
 
 /// Names of the ground, and of every agent's drive.
-const RESERVED: [&str; 2] = ["ground", "drive"];
+const RESERVED: [&str; 2] = ["ground", DRIVE];
 
 /// Whether a character may stand in a name, which is also part of a path.
 pub(super) fn is_plain(c: char) -> bool {
@@ -241,14 +244,25 @@ impl Check<'_, '_, '_> {
 
     /// Its numbers; whose it is, is checked when the wheels are counted.
     fn fault(&mut self, path: &str, fault: &FaultSpec) {
-        if let FaultKind::Scale(factor) = fault.kind {
-            self.within(
-                &format!("{path}.kind"),
-                factor,
-                -1e6,
-                1e6,
-                "a factor within 1e6",
-            );
+        let at = format!("{path}.kind");
+        match fault.kind {
+            FaultKind::Freeze => {}
+            FaultKind::Scale(factor) => {
+                self.within(&at, factor, -1e6, 1e6, "a factor within 1e6");
+            }
+            FaultKind::Bias(x) | FaultKind::Drift(x) => {
+                self.within(&at, x, -1e6, 1e6, "a number within 1e6");
+            }
+            FaultKind::Delay(s) => {
+                self.within(&at, s, 1e-9, LONGEST_DELAY_S, "seconds from 1e-9 to 60");
+            }
+            FaultKind::DropOut(share) | FaultKind::Block(share) | FaultKind::Torque(share) => {
+                self.within(&at, share, 0.0, 1.0, "a share from 0 to 1");
+            }
+            FaultKind::Slip(share) => {
+                // All of it would be a wheel that turns for ever on the spot.
+                self.within(&at, share, 0.0, 0.99, "a share from 0 to 0.99");
+            }
         }
         self.not_negative(&format!("{path}.at_s"), fault.at_s);
         if let Some(for_s) = fault.for_s {
@@ -285,6 +299,10 @@ impl Check<'_, '_, '_> {
                 1.0,
                 "0 to 1",
             );
+        }
+        if let Some(friction) = obstacle.friction() {
+            let at = format!("{path}.friction");
+            self.within(&at, friction, 0.0, 10.0, "a coefficient from 0 to 10");
         }
         let (position, yaw) = match obstacle {
             ObstacleSpec::Box {

@@ -362,7 +362,20 @@ impl Loader<'_, '_, '_> {
                 .map(|v: &Arc<VehicleModel>| v.wheels.len());
             of_vehicle.or(of_drive).or(of_servos)
         };
-        faults::check(&scene, encoded, self.mistakes);
+        let powered = |index: usize| {
+            // A model that could not be read has been told of.
+            if models[index].is_none() && scene.agents[index].model.is_some() {
+                return None;
+            }
+            let wheels = match (&vehicles[index], &drives[index]) {
+                (Some(vehicle), _) => vehicle.wheels.iter().map(|w| w.driven).collect(),
+                (None, Some(drive)) => vec![true; drive.wheels.len()],
+                (None, None) => Vec::new(),
+            };
+            let joints = servos[index].as_ref().map_or(0, |s: &Servos| s.0.len());
+            Some(faults::Powered { wheels, joints })
+        };
+        faults::check(&scene, encoded, powered, self.mistakes);
         let mut meshes = Vec::new();
         for (index, obstacle) in scene.world.obstacles.iter_mut().enumerate() {
             meshes.push(self.mesh(obstacle, index));

@@ -143,7 +143,7 @@ struct Shown {
     kernel: Option<u32>,
     /// The first series of its witness, in the order of [`WITNESS`].
     witness: Option<u32>,
-    /// Its sensors that have faults.
+    /// Its sensors that have faults, and its drive where it has.
     faulty: Vec<Entity>,
     /// Stamp of the kernel tick that was shown last (ns).
     kernel_ns: Option<u64>,
@@ -247,7 +247,7 @@ fn gather(
     (drives, vehicles, faults): (
         Query<&Drive>,
         Query<&Vehicle>,
-        Query<(Entity, &Sensor), With<Faults>>,
+        Query<(Entity, &ChildOf), With<Faults>>,
     ),
 ) {
     cast.0.clear();
@@ -343,8 +343,8 @@ fn gather(
             witness,
             faulty: faults
                 .iter()
-                .filter(|(_, sensor)| sensor.agent == entity)
-                .map(|(sensor, _)| sensor)
+                .filter(|(_, of)| of.parent() == entity)
+                .map(|(faulty, _)| faulty)
                 .collect(),
             kernel_ns: None,
             memory,

@@ -1,11 +1,13 @@
 //! The drive: a twist becomes wheel speeds and steering angles, ramped within what keeps the robot
 //! on its wheels, and the joints' motors make torques of them.
 
-use crate::physics::build::joint_axis;
+use crate::physics::build::{drive_motor, joint_axis};
+use crate::physics::touch::SlippingWheel;
 use crate::physics::{Bodies, Physics};
 use becomingone_components::actuator::Command;
 use becomingone_components::body::Model;
 use becomingone_components::drive::{Drive, DriveState, Twist2};
+use becomingone_components::fault::Faults;
 use becomingone_components::link::Elsewhere;
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
@@ -86,6 +88,37 @@ pub fn turn_wheels(
                 joint
                     .data
                     .set_motor_position(axis, angle, stiffness, damping);
+            }
+        }
+    }
+}
+
+/// What faults have done to motors and wheels, when one has begun or ended.
+pub fn weaken(
+    mut physics: ResMut<Physics>,
+    drives: Query<(&ChildOf, &Drive, Ref<Faults>)>,
+    robots: Query<(&Bodies, &Model)>,
+) {
+    for (of, drive, faults) in &drives {
+        let Ok((bodies, model)) = robots.get(of.parent()) else {
+            continue;
+        };
+        if !faults.is_changed() {
+            continue;
+        }
+        for (k, wheel) in drive.wheels.iter().enumerate() {
+            let joint = &model.0.joints[wheel.joint];
+            physics.slip(SlippingWheel {
+                wheel: bodies.links[joint.child],
+                carrier: bodies.links[joint.parent],
+                axis: joint.axis,
+                share: (1.0 - faults.rolled(k)) as f32,
+            });
+            if let Some(motor) = bodies.joints[wheel.joint]
+                .and_then(|handle| physics.rapier.impulse_joints.get_mut(handle, true))
+            {
+                let axis = joint_axis(joint.kind);
+                drive_motor(&mut motor.data, axis, wheel, faults.torque(k));
             }
         }
     }

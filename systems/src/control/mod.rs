@@ -47,7 +47,7 @@ impl Plugin for ControlPlugin {
                         .in_set(ControlSystems)
                         .after(servo::move_joints)
                         .run_if(any_with_component::<Stick>),
-                    (drive::turn_wheels, servo::turn_joints)
+                    (drive::weaken, drive::turn_wheels, servo::turn_joints)
                         .chain()
                         .in_set(TickSystems::Act),
                 ),

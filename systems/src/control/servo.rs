@@ -1,11 +1,12 @@
 //! Servos: motions become targets, and the joints' motors are told of them.
 
-use crate::physics::build::joint_axis;
+use crate::physics::build::{effort, joint_axis};
 use crate::physics::joints::{HALF_TURN_RAD, motor_target};
 use crate::physics::{Bodies, Physics};
 use becomingone_components::actuator::Command;
 use becomingone_components::body::Model;
 use becomingone_components::control::DrivenBy;
+use becomingone_components::fault::Faults;
 use becomingone_components::joints::{
     JointMotion, JointStates, JointTargets, JointsController, Servos,
 };
@@ -52,25 +53,31 @@ pub fn turn_joints(
     mut physics: ResMut<Physics>,
     time: Res<SimTime>,
     mut actuators: Query<
-        (&ChildOf, &Servos, &mut Followed, Ref<Command<JointTargets>>),
+        (
+            &ChildOf,
+            &Servos,
+            &mut Followed,
+            Ref<Command<JointTargets>>,
+            Option<Ref<Faults>>,
+        ),
         Without<Elsewhere>,
     >,
     robots: Query<(&Bodies, &Model, &JointStates)>,
 ) {
-    for (of, servos, mut followed, command) in &mut actuators {
+    for (of, servos, mut followed, command, faults) in &mut actuators {
         let Ok((bodies, model, states)) = robots.get(of.parent()) else {
             continue;
         };
         let mut pairs = servos.0.iter().zip(&followed.positions);
         let far = pairs.any(|(s, p)| (p - states.positions[s.joint]).abs() > HALF_TURN_RAD);
-        if !(command.is_changed() || followed.behind || far) {
+        let weakened = faults.as_ref().is_some_and(Ref::is_changed);
+        if !(command.is_changed() || followed.behind || far || weakened) {
             continue;
         }
         let mut behind = false;
         let targets = command.0.positions.iter().zip(&command.0.velocities);
-        for ((servo, (&position, &velocity)), last) in
-            servos.0.iter().zip(targets).zip(&mut followed.positions)
-        {
+        let all = servos.0.iter().zip(targets).zip(&mut followed.positions);
+        for (k, ((servo, (&position, &velocity)), last)) in all.enumerate() {
             if !(position.is_finite() && velocity.is_finite()) {
                 continue;
             }
@@ -91,13 +98,19 @@ pub fn turn_joints(
                 continue;
             };
             let described = &model.0.joints[servo.joint];
+            let axis = joint_axis(described.kind);
+            let share = faults.as_ref().map_or(1.0, |f| f.torque(k));
             joint.data.set_motor(
-                joint_axis(described.kind),
+                axis,
                 motor_target(described, next, states.positions[servo.joint]) as f32,
                 velocity as f32,
-                servo.stiffness as f32,
-                servo.damping as f32,
+                (servo.stiffness * share) as f32,
+                (servo.damping * share) as f32,
             );
+            if weakened {
+                let most = effort(described) * share as f32;
+                joint.data.set_motor_max_force(axis, most);
+            }
         }
         followed.behind = behind;
     }

@@ -1,10 +1,12 @@
-//! Faults stand between simulated sensors and their readings: what a sensor says is bent, the truth is not.
+//! Faults begin and end. Those of sensors stand between what is simulated and its reading: what a sensor says is bent,
+//! the truth is not.
 
+use crate::sensing::gnss::GnssModel;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::event::{Happening, What};
 use becomingone_components::fault::{Fault, Faults};
 use becomingone_components::link::Muted;
-use becomingone_components::sensor::{Measurement, Reading, Sensor, Truth};
+use becomingone_components::sensor::{Gnss, Measurement, Reading, SensorStats, Truth};
 use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
@@ -32,7 +34,17 @@ impl Plugin for FaultsPlugin {
                     .after(begin_and_end),
             ),
         )
-        .add_systems(Tick, begin_and_end.in_set(TickSystems::Sense));
+        .add_systems(
+            Tick,
+            (
+                begin_and_end.in_set(TickSystems::Sense),
+                // Beside the bending of other kinds, and after that of its own.
+                follow_metres
+                    .in_set(BendSystems)
+                    .after(bend::<Gnss>)
+                    .ambiguous_with(BendSystems),
+            ),
+        );
     }
 }
 
@@ -47,11 +59,11 @@ pub(crate) fn register<T: Measurement>(app: &mut App) {
 /// Faults begin and end with the tick that has reached their time.
 pub fn begin_and_end(
     time: Res<SimTime>,
-    mut sensors: Query<(&Sensor, &mut Faults)>,
+    mut faulty: Query<(&ChildOf, &mut Faults)>,
     agents: Query<&Name>,
     mut happenings: MessageWriter<Happening>,
 ) {
-    for (sensor, mut faults) in &mut sensors {
+    for (of, mut faults) in &mut faulty {
         let turns = |f: &Fault| f.active != (f.from_ns..f.until_ns).contains(&time.now_ns);
         if !faults.all.iter().any(turns) {
             continue;
@@ -62,7 +74,7 @@ pub fn begin_and_end(
             happenings.write(Happening {
                 now_ns: time.now_ns,
                 agent: agents
-                    .get(sensor.agent)
+                    .get(of.parent())
                     .map_or_else(|_| String::new(), ToString::to_string),
                 what: if fault.active {
                     What::FaultBegan(what)
@@ -77,24 +89,50 @@ pub fn begin_and_end(
 /// Sensors that are simulated now: what comes from outside is as it is.
 type Simulated<T> = (With<Truth<T>>, Without<Muted>);
 
-/// Bends what simulated sensors have just said.
-pub fn bend<T: Measurement>(mut sensors: Query<(&mut Faults, &mut Reading<T>), Simulated<T>>) {
-    for (mut faults, mut reading) in &mut sensors {
+/// Bends what simulated sensors have just said, and takes out what is lost.
+pub fn bend<T: Measurement>(
+    mut sensors: Query<(&mut Faults, &mut Reading<T>, &mut SensorStats), Simulated<T>>,
+) {
+    for (mut faults, mut reading, mut stats) in &mut sensors {
         if !reading.is_fresh() {
             continue;
         }
         let Faults { all, numbers } = &mut *faults;
-        for said in reading.batch_mut() {
+        reading.retain(|said| {
+            if all.iter_mut().any(Fault::loses) {
+                stats.readings -= 1;
+                stats.dropped += 1;
+                return false;
+            }
             numbers.clear();
             said.value.visit(&mut |x| numbers.push(x));
+            let limits = said.value.limits();
             for fault in &mut *all {
                 if T::COUNTS {
-                    fault.bend_counters(numbers);
+                    fault.bend_counters(said.source_ns, numbers);
                 } else {
-                    fault.bend_state(numbers);
+                    fault.bend_state(said.source_ns, limits, numbers);
                 }
             }
             said.value.fill(numbers);
+            true
+        });
+    }
+}
+
+/// Where the metres of a place are bent, the place on the Earth is that of the bent metres.
+pub fn follow_metres(
+    mut receivers: Query<(&Faults, &GnssModel, &mut Reading<Gnss>), Simulated<Gnss>>,
+) {
+    for (faults, model, mut reading) in &mut receivers {
+        let metres = Gnss::METRES;
+        let bends =
+            |f: &Fault| f.active && f.numbers.start < metres.end && f.numbers.end > metres.start;
+        if reading.is_fresh() && faults.all.iter().any(bends) {
+            reading.retain(|said| {
+                said.value.place = model.place(said.value.position_m);
+                true
+            });
         }
     }
 }

@@ -5,7 +5,7 @@ use super::touch::Owner;
 use becomingone_components::body::{
     Geometry, Joint, JointKind, Link, Mesh, Obstacle, Pose, RobotModel, Shape,
 };
-use becomingone_components::drive::{Drive, SteeredWheel};
+use becomingone_components::drive::{Drive, SteeredWheel, Wheel};
 use becomingone_components::joints::Servos;
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
@@ -83,6 +83,11 @@ impl Physics {
             ColliderBuilder::new(shape)
                 .position(rapier_pose(upright(&obstacle.geometry)))
                 .friction(obstacle.friction)
+                .friction_combine_rule(if obstacle.slippery {
+                    CoefficientCombineRule::Min
+                } else {
+                    CoefficientCombineRule::Average
+                })
                 .user_data(user_data),
             None,
         );
@@ -127,13 +132,11 @@ impl Physics {
             let wheel = drive.and_then(|d| d.wheels.iter().find(|w| w.joint == index));
             let servo = servos.and_then(|s| s.0.iter().find(|s| s.joint == index));
             let axis = joint_axis(joint.kind);
-            let effort = joint.limits.effort.min(f32::MAX);
+            let effort = effort(joint);
             let mut powered = true;
             if let Some(wheel) = wheel {
-                let torque = wheel.max_torque_n_m as f32;
                 data.set_motor_model(axis, MotorModel::ForceBased);
-                data.set_motor_velocity(axis, 0.0, torque / SERVO_SATURATION_RAD_S);
-                data.set_motor_max_force(axis, torque);
+                drive_motor(&mut data, axis, wheel, 1.0);
             } else if let Some(steered) = steered(drive, index) {
                 let torque = steered.max_torque_n_m as f32;
                 let stiffness = torque / STEER_SATURATION_RAD;
@@ -278,6 +281,19 @@ fn trees(model: &RobotModel) -> Vec<u128> {
         };
     }
     trees
+}
+
+/// Largest torque or force of a joint's motor (N m or N).
+pub(crate) fn effort(joint: &Joint) -> f32 {
+    joint.limits.effort.min(f32::MAX)
+}
+
+/// Gives the motor of a wheel this share of its torque and of its gain; what it is told stays.
+pub(crate) fn drive_motor(data: &mut GenericJoint, axis: JointAxis, wheel: &Wheel, share: f64) {
+    let torque = (wheel.max_torque_n_m * share) as f32;
+    let speed = data.motor(axis).map_or(0.0, |motor| motor.target_vel);
+    data.set_motor_velocity(axis, speed, torque / SERVO_SATURATION_RAD_S);
+    data.set_motor_max_force(axis, torque);
 }
 
 /// The wheel that a joint steers.

@@ -4,7 +4,7 @@
 //! - [`joints`]: what rapier's joints cannot do alone: mimics, speed limits, more than a turn.
 //! - [`motion`]: what the step did to each agent, by the truth.
 //! - [`threads`]: the pools that rapier runs in.
-//! - [`touch`]: which contacts began, and which pairs may touch at all.
+//! - [`touch`]: which contacts began, which pairs may touch at all, and which wheels slip.
 
 pub mod build;
 pub mod joints;
@@ -19,8 +19,8 @@ use bevy_app::{App, Plugin};
 use bevy_ecs::error::BevyError;
 use bevy_ecs::prelude::*;
 use glam::Vec3;
-use rapier3d::prelude::{PhysicsWorld, RigidBodyHandle};
-use touch::{OwnPartsPass, Owner, Touches};
+use rapier3d::prelude::{ActiveHooks, PhysicsWorld, RigidBodyHandle};
+use touch::{Owner, Pairs, SlippingWheel, Touches};
 
 pub use build::Bodies;
 
@@ -33,6 +33,8 @@ pub struct Physics {
     pub(crate) owners: Vec<Owner>,
     /// Contacts that began in the last step.
     touches: Touches,
+    /// Wheels that slip; empty where no fault makes one.
+    slipping: Vec<SlippingWheel>,
 }
 
 impl Physics {
@@ -47,6 +49,28 @@ impl Physics {
             rapier,
             owners: vec![Owner::ground()],
             touches: Touches::default(),
+            slipping: Vec::new(),
+        }
+    }
+
+    /// Makes a wheel slip by its share, or grip again where that is 0.
+    pub(crate) fn slip(&mut self, slip: SlippingWheel) {
+        self.slipping.retain(|s| s.wheel != slip.wheel);
+        let slips = slip.share != 0.0;
+        if slips {
+            self.slipping.push(slip);
+        }
+        let Some(wheel) = self.rapier.bodies.get(slip.wheel) else {
+            return;
+        };
+        for &handle in wheel.colliders() {
+            if let Some(collider) = self.rapier.colliders.get_mut(handle) {
+                let mut hooks = collider.active_hooks();
+                hooks.set(ActiveHooks::MODIFY_SOLVER_CONTACTS, slips);
+                if hooks != collider.active_hooks() {
+                    collider.set_active_hooks(hooks);
+                }
+            }
         }
     }
 
@@ -96,9 +120,12 @@ pub fn step(
         return Ok(());
     }
     let Physics {
-        rapier, touches, ..
+        rapier,
+        touches,
+        slipping,
+        ..
     } = &mut *physics;
-    rapier.step_with_events(&OwnPartsPass, touches);
+    rapier.step_with_events(&Pairs { slipping }, touches);
     // Rapier disables such bodies without a word.
     let Some(&lost) = rapier.quarantine().bodies().first() else {
         return Ok(());

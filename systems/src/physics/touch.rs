@@ -1,10 +1,11 @@
-//! Contacts: which began, and which pairs may touch at all.
+//! Contacts: which began, which pairs may touch at all, and which wheels slip.
 
 use super::Physics;
 use becomingone_components::body::Travel;
 use becomingone_components::event::{Happening, What};
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
+use glam::Vec3;
 use rapier3d::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
@@ -30,10 +31,32 @@ impl Owner {
     }
 }
 
-/// Parts of one agent that joints hold together pass through each other: descriptions overlap at their joints.
-pub struct OwnPartsPass;
+/// A wheel that rolls over the ground by less than it turns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SlippingWheel {
+    /// Its body.
+    pub wheel: RigidBodyHandle,
+    /// The body that it turns on.
+    pub carrier: RigidBodyHandle,
+    /// What it turns about, in its own axes, through its origin.
+    pub axis: Vec3,
+    /// How much less, as a share of its turn.
+    pub share: f32,
+}
 
-impl PhysicsHooks for OwnPartsPass {
+/// What rapier asks about pairs of colliders.
+///
+/// Parts of one agent that joints hold together pass through each other: descriptions overlap at their joints.
+///
+/// Under a slipping wheel, the ground is a conveyor: contacts hold the wheel to a surface that moves against its turn
+/// by a share of its rim's speed. So what is driven over is less than what is turned by just that share, whatever the
+/// load, and the friction's limit stays what it is.
+pub struct Pairs<'a> {
+    /// Every wheel that slips.
+    pub slipping: &'a [SlippingWheel],
+}
+
+impl PhysicsHooks for Pairs<'_> {
     fn filter_contact_pair(&self, context: &PairFilterContext) -> Option<SolverFlags> {
         let owner = |handle| {
             context
@@ -49,6 +72,35 @@ impl PhysicsHooks for OwnPartsPass {
         let strangers = owner(context.collider1) != owner(context.collider2)
             || tree(context.rigid_body1) != tree(context.rigid_body2);
         strangers.then(SolverFlags::default)
+    }
+
+    fn modify_solver_contacts(&self, context: &mut ContactModificationContext) {
+        let bodies = context.bodies;
+        let pair = [context.rigid_body1, context.rigid_body2];
+        let Some(contacts) = context.rigid_mut() else {
+            return;
+        };
+        // Rapier takes the tangent velocity as one that the first body's surface has besides its own.
+        for (handle, sign) in pair.into_iter().zip([1.0, -1.0]) {
+            let slips = |w: &&SlippingWheel| Some(w.wheel) == handle;
+            let Some(slip) = self.slipping.iter().find(slips) else {
+                continue;
+            };
+            let (Some(wheel), Some(carrier)) = (bodies.get(slip.wheel), bodies.get(slip.carrier))
+            else {
+                continue;
+            };
+            let place = wheel.position();
+            let axis = place.rotation * slip.axis;
+            let turn = axis * axis.dot(wheel.angvel() - carrier.angvel());
+            let normal = *contacts.normal;
+            for contact in contacts.solver_contacts.iter_mut() {
+                let from_axle = (contact.anchor1 + contact.anchor2) / 2.0 - place.translation;
+                let rim = turn.cross(from_axle);
+                let rim = rim - normal * normal.dot(rim);
+                contact.tangent_velocity -= rim * (sign * slip.share);
+            }
+        }
     }
 }
 

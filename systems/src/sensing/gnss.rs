@@ -2,7 +2,7 @@
 
 use super::write;
 use crate::physics::{Bodies, Physics};
-use becomingone_components::geodesy::TangentPlane;
+use becomingone_components::geodesy::{Geodetic, TangentPlane};
 use becomingone_components::link::Muted;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
@@ -37,6 +37,11 @@ impl GnssModel {
             biases: noises.map(|noise| Bias::turn_on(&noise, rng)),
             noises,
         }
+    }
+
+    /// The place of a world position (m).
+    pub(crate) fn place(&self, position_m: [f64; 3]) -> Geodetic {
+        self.plane.geodetic(position_m)
     }
 }
 

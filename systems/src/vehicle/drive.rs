@@ -4,6 +4,7 @@ use super::build::RayCastVehicle;
 use crate::control::drive::DriveRate;
 use crate::physics::{Bodies, Physics};
 use becomingone_components::actuator::Command;
+use becomingone_components::fault::Faults;
 use becomingone_components::link::Elsewhere;
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{
@@ -34,12 +35,13 @@ pub fn actuate(
             &mut DriveRate,
             &mut VehicleState,
             &mut RayCastVehicle,
+            Option<&Faults>,
         ),
         Without<Elsewhere>,
     >,
     agents: Query<&Bodies>,
 ) {
-    for (of, vehicle, command, mut rate, mut state, mut rays) in &mut vehicles {
+    for (of, vehicle, command, mut rate, mut state, mut rays, faults) in &mut vehicles {
         if !rate.0.due(time.now_ns) {
             continue;
         }
@@ -58,11 +60,13 @@ pub fn actuate(
         let model = &vehicle.0;
         let driven = model.wheels.iter().filter(|w| w.driven).count().max(1);
         let braked = model.wheels.iter().filter(|w| w.braked).count().max(1);
-        for (wheel, ray) in model.wheels.iter().zip(rays.0.wheels_mut()) {
+        let wheels = model.wheels.iter().zip(rays.0.wheels_mut());
+        for (k, (wheel, ray)) in wheels.enumerate() {
             ray.steering = model.wheel_angle_rad(wheel, next.steering_rad) as f32;
             ray.engine_force = 0.0;
             if wheel.driven {
-                ray.engine_force = (next.drive_n / driven as f64) as f32;
+                let share = faults.map_or(1.0, |f| f.torque(k));
+                ray.engine_force = (next.drive_n / driven as f64 * share) as f32;
             }
             ray.brake = 0.0;
             if wheel.braked {

@@ -5,25 +5,34 @@ use super::drive::{air_n, rolling_n};
 use crate::physics::motion::WheelAngles;
 use crate::physics::{Bodies, Physics};
 use becomingone_components::body::{LinkPoses, Pose};
+use becomingone_components::fault::Faults;
 use becomingone_components::vehicle::Vehicle;
 use bevy_ecs::prelude::*;
 use glam::{Quat, Vec3};
-use rapier3d::prelude::QueryFilter;
+use rapier3d::prelude::{CoefficientCombineRule, QueryFilter};
 
 /// Casts the wheels' rays and applies what springs, tyres, brakes, engine and air do in this step.
 pub fn push(
     mut physics: ResMut<Physics>,
-    mut vehicles: Query<(&Vehicle, &mut RayCastVehicle, &mut WheelAngles)>,
+    mut vehicles: Query<(
+        &Vehicle,
+        &mut RayCastVehicle,
+        &mut WheelAngles,
+        Option<&Faults>,
+    )>,
 ) {
-    for (vehicle, mut rays, mut angles) in &mut vehicles {
+    for (vehicle, mut rays, mut angles, faults) in &mut vehicles {
         let rapier = &mut physics.rapier;
         let dt_s = rapier.integration_parameters.dt;
         for wheel in rays.0.wheels_mut() {
-            // The mean of tyre and road, as contacts take it.
+            // The mean of tyre and road or the smaller one, as contacts take it.
             let road = wheel.raycast_info().ground_object;
             let road = road.and_then(|c| rapier.colliders.get(c));
             let tyre = vehicle.0.tyre_friction as f32;
-            wheel.friction_slip = road.map_or(tyre, |r| (tyre + r.friction()) / 2.0);
+            wheel.friction_slip = road.map_or(tyre, |r| match r.friction_combine_rule() {
+                CoefficientCombineRule::Min => tyre.min(r.friction()),
+                _ => (tyre + r.friction()) / 2.0,
+            });
             // Rapier adds each step's turn to an `f32`; ours are summed in `f64`.
             wheel.rotation = 0.0;
         }
@@ -35,8 +44,11 @@ pub fn push(
             QueryFilter::default().exclude_rigid_body(chassis),
         );
         rays.0.update_vehicle(dt_s, queries);
-        for (wheel, angle) in rays.0.wheels().iter().zip(&mut angles.0) {
-            *angle += f64::from(wheel.rotation);
+        let wheels = rays.0.wheels().iter().zip(&vehicle.0.wheels);
+        for (k, ((ray, wheel), angle)) in wheels.zip(&mut angles.0).enumerate() {
+            // Its rays roll as the body moves: a driven wheel that slips has turned more than that.
+            let rolled = faults.filter(|_| wheel.driven).map_or(1.0, |f| f.rolled(k));
+            *angle += f64::from(ray.rotation) / rolled;
         }
         let rolls = rays
             .0

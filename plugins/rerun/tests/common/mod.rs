@@ -220,6 +220,7 @@ fn cuboid(name: &str, at: [f64; 2], size_m: [f64; 3], yaw_rad: f64, rgb: [f32; 3
         position_m: [at[0], at[1], 0.0],
         size_m,
         drivable: false,
+        friction: None,
         yaw_rad,
         rgb,
     }
@@ -256,6 +257,7 @@ pub fn room(agents: usize) -> LoadedScene {
                     name: "ramp".to_owned(),
                     position_m: [2.5, -2.0, 0.0],
                     size_m: [1.6, 1.0, 0.35],
+                    friction: None,
                     yaw_rad: 0.6,
                     rgb: [0.55, 0.6, 0.5],
                 },
