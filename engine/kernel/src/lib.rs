@@ -36,6 +36,7 @@
 //! | `band` | [`Band`]: a pyramid's lags from `tau_base` to `tau_max` as Emissary or Master |
 //! | `synchrony` | [`Synchrony`]: agreement of the two, and lock |
 //! | `kuramoto` | [`Kuramoto`]: phases that pull at each other, and lock |
+//! | `lanes` | sums of products, four side by side |
 //! | `linear` | Cholesky factors and solves |
 //! | `fixed_point` | W = G\[W\] as an iteration: [`StateWitness`], [`ParameterWitness`] |
 //! | `witness` | the self-model's W: what follows from what was, learned in one pass |
@@ -85,6 +86,7 @@ mod consolidation;
 mod error;
 mod fixed_point;
 mod kuramoto;
+mod lanes;
 mod linear;
 mod modes;
 mod monitor;

@@ -203,7 +203,12 @@ impl<R: Real> Sums<R> {
 
 /// Takes off what rounding put above 1, so that both |t| and |t|^2 are at most 1 as computed.
 fn clamped<R: Real>(t: Complex<R>) -> Complex<R> {
-    let (one, norm) = (R::one(), R::modulus(t));
+    let one = R::one();
+    // Clear of 1, without a root.
+    if t.norm_sqr() <= one - R::of(8.0) * R::epsilon() {
+        return t;
+    }
+    let norm = R::modulus(t);
     if norm <= one && t.norm_sqr() <= one {
         return t;
     }

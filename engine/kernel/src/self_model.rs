@@ -231,9 +231,9 @@ pub struct Verdict<R, const N: usize> {
 /// | `N`, `U` | float | state in kB | of it after warm-up |
 /// |---|---|---|---|
 /// | 4, 0 | `f32` | 4 | |
-/// | 8, 0 | `f64` | 22 | 8 |
-/// | 16, 0 | `f64` | 72 | |
-/// | 16, 8 | `f64` | 114 | |
+/// | 8, 0 | `f64` | 19 | 5 |
+/// | 16, 0 | `f64` | 67 | |
+/// | 16, 8 | `f64` | 109 | |
 ///
 /// All samples of one kernel tick are pushed together. Windows count ticks, so the tick should be a
 /// steady one; a channel that has nothing new at a tick is missing then, and never repeated. One that is missing
@@ -374,13 +374,23 @@ struct Watch<R, const N: usize, const U: usize> {
 }
 
 impl<R: Real, const N: usize, const U: usize> Watch<R, N, U> {
-    /// Regressors with their levels kept within reach.
-    fn within_reach(&self, z: &Stacked<R, N, U>) -> Stacked<R, N, U> {
-        let mut within = *z;
-        for (level, (low, high)) in within.last.iter_mut().zip(self.reach) {
-            *level = level.max(low).min(high);
+    /// What is foreseen, with levels kept within reach.
+    fn foresee(&self, config: &SelfModelConfig<R>, z: &Stacked<R, N, U>) -> [R; N] {
+        let mut within = z.last;
+        for n in 0..config.outputs {
+            let (low, high) = self.reach[n];
+            let level = within[n];
+            // The levels are numbers: two comparisons, where `max` and `min` would look for NaN.
+            within[n] = if level < low {
+                low
+            } else if level > high {
+                high
+            } else {
+                level
+            };
         }
-        within
+        self.witness
+            .foresee(config.outputs, config.inputs, &within, z)
     }
 
     fn learn(
@@ -454,7 +464,7 @@ impl<R: Real, const N: usize, const U: usize> Watch<R, N, U> {
         let failed = |channel| WarmUpError::Covariance { channel };
         let health = Health::new(config.outputs, live, moving, whole, covariance, &shifts)
             .map_err(failed)?;
-        let surprise = Surprise::new(health).map_err(|_| failed(0))?;
+        let surprise = Surprise::new(health);
         Ok(Self {
             witness,
             surprise,
@@ -488,7 +498,7 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
     fn empty(config: SelfModelConfig<R>) -> Self {
         Self {
             config,
-            history: History::new(),
+            history: History::new(config.outputs, config.inputs),
             longest_age: [0; N],
             settling: [0; N],
             steps: (R::zero(), R::zero()),
@@ -528,7 +538,7 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         let z = self.history.regressors(&u);
         let fresh = gap || !self.history.is_full();
         let mut targets = y;
-        for (n, target) in targets.iter_mut().enumerate() {
+        for (n, target) in targets.iter_mut().enumerate().take(self.config.outputs) {
             let judged = if self.trained {
                 self.is_settled(n, y[n].is_some())
             } else {
@@ -542,13 +552,15 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         }
         let mut expected = [None; N];
         if self.trained {
-            expected = self.judge(&targets, &z, gap);
+            let foreseen = self.judge(&targets, &z, gap);
+            // As warm-up had it, a short absence leaves the last value; after a longer one it says nothing.
+            for n in 0..self.config.outputs {
+                if y[n].is_none() && self.history.age(n) >= self.longest_age[n] {
+                    expected[n] = self.expected(n, foreseen[n]);
+                }
+            }
         } else {
             self.learn(&y, &targets, &z, gap, fresh);
-        }
-        // As warm-up had it, a short absence leaves the last value; after a longer one it says nothing.
-        for (n, expected) in expected.iter_mut().enumerate() {
-            *expected = expected.filter(|_| self.history.age(n) >= self.longest_age[n]);
         }
         self.history.keep(&y, &expected);
         self.verdict
@@ -626,7 +638,7 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
             self.learning.add(y, targets, z, &returned, gain);
         }
         if self.watch.is_some() {
-            let (r, said) = self.watch_over(targets, z, gap);
+            let (_, r, said) = self.watch_over(targets, z, gap);
             let largest = &mut self.learning.largest;
             largest.k1 = largest.k1.max(said.k1.unwrap_or(R::zero()));
             largest.k2 = largest.k2.max(said.k2);
@@ -684,50 +696,55 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         }
     }
 
-    /// The innovations, in deviations, and what the statistics make of them.
+    /// What was foreseen, the innovations, in deviations, and what the statistics make of them.
     fn watch_over(
         &mut self,
         targets: &[Option<R>; N],
         z: &Stacked<R, N, U>,
         gap: bool,
-    ) -> ([Option<R>; N], Statistics<R>) {
+    ) -> ([R; N], [Option<R>; N], Statistics<R, N>) {
         let mut r = [None; N];
         let Some(watch) = &mut self.watch else {
-            let none = Statistics {
-                k1: None,
-                k2: R::zero(),
-                k3: R::one(),
-                t_emissary: None,
-                t_master: None,
-            };
-            return (r, none);
+            return ([R::zero(); N], r, Statistics::none());
         };
-        let within = watch.within_reach(z);
+        let foreseen = watch.foresee(&self.config, z);
         for n in 0..self.config.outputs {
             if let Some(y) = targets[n]
                 && watch.live[n]
             {
-                let foreseen = watch.witness.foresee(n, z.last[n], &within);
-                let off = (y - foreseen) / watch.outputs[n].1;
+                let off = (y - foreseen[n]) / watch.outputs[n].1;
                 r[n] = Some(off).filter(|off| off.abs() <= R::of(1e3 * MAX_PHI));
             }
         }
         let said = watch.surprise.push(&r, gap);
-        (r, said)
+        (foreseen, r, said)
     }
 
-    /// Sets the verdict. Gives what can be expected of every channel, about its origin, where that can be said.
-    fn judge(
-        &mut self,
-        targets: &[Option<R>; N],
-        z: &Stacked<R, N, U>,
-        gap: bool,
-    ) -> [Option<R>; N] {
-        let mut expected = [None; N];
-        let Some(thresholds) = self.thresholds else {
-            return expected;
+    /// What can be expected of a channel, about its origin, from what was foreseen; none where nothing can be said.
+    fn expected(&self, channel: usize, foreseen: R) -> Option<R> {
+        let watch = self.watch.as_ref()?;
+        if !watch.live[channel] || self.history.is_one_way(channel) {
+            return None;
+        }
+        let (mean, sd) = watch.outputs[channel];
+        let most = sd * R::of(REACH);
+        // Nothing but the mean can be expected of a channel that comes at times only: what was
+        // learned of it is how far it moves from one sample of its own to the next.
+        let x = if self.longest_age[channel] == 0 {
+            foreseen
+        } else {
+            mean
         };
-        let (r, said) = self.watch_over(targets, z, gap);
+        // Foreseen from what was foreseen of it, it might end anywhere.
+        Some(x.max(mean - most).min(mean + most))
+    }
+
+    /// Sets the verdict. Gives what was foreseen.
+    fn judge(&mut self, targets: &[Option<R>; N], z: &Stacked<R, N, U>, gap: bool) -> [R; N] {
+        let Some(thresholds) = self.thresholds else {
+            return [R::zero(); N];
+        };
+        let (foreseen, r, said) = self.watch_over(targets, z, gap);
         let mut ratios = [
             said.k1.unwrap_or(R::zero()) / thresholds.k1,
             said.k2 / thresholds.k2,
@@ -740,7 +757,7 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         let surprise = ratios[1].max(ratios[0].min(ratios[2]));
         let dissipated = self.alarm.update(surprise);
         let blame = match &self.watch {
-            Some(watch) => watch.surprise.blame(&thresholds),
+            Some(watch) => watch.surprise.blame(&said, &thresholds),
             None => [R::zero(); N],
         };
         let mut cause = None;
@@ -766,24 +783,6 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
             blame,
             cause,
         });
-        if let Some(watch) = &self.watch {
-            let within = watch.within_reach(z);
-            for n in 0..self.config.outputs {
-                let (mean, sd) = watch.outputs[n];
-                let most = sd * R::of(REACH);
-                if watch.live[n] && !self.history.is_one_way(n) {
-                    // Nothing but the mean can be expected of a channel that comes at times only: what was
-                    // learned of it is how far it moves from one sample of its own to the next.
-                    let x = if self.longest_age[n] == 0 {
-                        watch.witness.foresee(n, z.last[n], &within)
-                    } else {
-                        mean
-                    };
-                    // Foreseen from what was foreseen of it, it might end anywhere.
-                    expected[n] = Some(x.max(mean - most).min(mean + most));
-                }
-            }
-        }
         let rate = self.config.offset_rate;
         if rate > R::zero()
             && surprise < R::of(0.5)
@@ -796,7 +795,7 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
                 }
             }
         }
-        expected
+        foreseen
     }
 
     /// Whether warm-up is over.
@@ -869,7 +868,7 @@ fn within<R: Real>(x: R, limit: R, scale: Option<(R, (R, R), bool)>) -> bool {
     let whole = x.abs() <= limit;
     whole
         && scale.is_none_or(|(origin, (mean, sd), live)| {
-            !live || ((x - origin - mean) / sd).abs() <= R::of(MAX_PHI)
+            !live || (x - origin - mean).abs() <= R::of(MAX_PHI) * sd
         })
 }
 
@@ -902,8 +901,7 @@ mod tests {
                     && let Some(watch) = &model.watch
                 {
                     let z = model.history.clone().regressors(&[]);
-                    let within = watch.within_reach(&z);
-                    let foreseen = watch.witness.foresee(1, z.last[1], &within);
+                    let foreseen = watch.foresee(&model.config, &z)[1];
                     let off = (x - model.history.origin(1) - foreseen) / watch.outputs[1].1;
                     sum += off * off;
                     count += 1.0;
@@ -935,6 +933,6 @@ mod tests {
             size_of::<SelfModel<f64, 16, 8>>(),
             size_of::<Watch<f64, 8, 0>>() + size_of::<History<f64, 8, 0>>(),
         ];
-        assert_eq!(sizes.map(|bytes| bytes.div_ceil(1000)), [4, 22, 72, 114, 8]);
+        assert_eq!(sizes.map(|bytes| bytes.div_ceil(1000)), [4, 19, 67, 109, 5]);
     }
 }

@@ -18,7 +18,8 @@
 //! anything that is large. None of them alone is trusted.
 //!
 //! The inner product is taken by whitening: with R = G G^T and w = G^-1 r,
-//! `<u, v>_Omega` = `w_v . w_u`, so a [`Resonance`] with equal weights serves.
+//! `<u, v>_Omega` = `w_v . w_u`: the products of a [`Resonance`](crate::Resonance) with equal weights. G^-1 is
+//! worked out once, when health is learned, and so are the factors of both windows: a sample is a step.
 //!
 //! # What is missing
 //!
@@ -32,10 +33,10 @@
     reason = "several arrays go by one channel index"
 )]
 
-use num_complex::Complex;
-
+use crate::lanes::{add_product, dot};
 use crate::linear;
-use crate::{ConfigError, DEFAULT_LAGS, Real, Resonance, ResonanceConfig};
+use crate::resonance::MIN_N_EFF;
+use crate::{ConfigError, DEFAULT_LAGS, Real};
 
 /// Windows in samples.
 const EMISSARY: f64 = 10.0;
@@ -129,17 +130,19 @@ impl<R: Real> Thresholds<R> {
 /// What healthy innovations look like.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Health<R, const N: usize> {
-    /// R, both triangles, in standard deviations of the channels.
-    covariance: [[R; N]; N],
-    /// Its Cholesky factor G.
-    factor: [[R; N]; N],
-    /// The Cholesky factor of C.
-    shift_factor: [[R; N]; N],
+    /// G^-1 by columns, of R = G G^T in standard deviations of the channels.
+    whitening: [[R; N]; N],
+    /// R^-1.
+    omega: [[R; N]; N],
+    /// The same as G^-1, of C.
+    shift_whitening: [[R; N]; N],
     channels: usize,
     /// Channels that take part.
     live: [bool; N],
-    /// Those of them that moved while healthy: degrees of freedom.
+    /// Those of them that moved while healthy.
     moving: [bool; N],
+    /// How many these are, at least 1: degrees of freedom.
+    freedom: usize,
 }
 
 impl<R: Real, const N: usize> Health<R, N> {
@@ -209,55 +212,95 @@ impl<R: Real, const N: usize> Health<R, N> {
             shift_factor = shift_covariance(&measured, |_, _| None);
             linear::factor(channels, &mut shift_factor)?;
         }
+        let whitening = inverse_columns(channels, &factor);
+        let mut omega = [[R::zero(); N]; N];
+        for n in 0..channels {
+            for m in 0..=n {
+                omega[n][m] = dot(&whitening[n], &whitening[m], channels);
+                omega[m][n] = omega[n][m];
+            }
+        }
         Ok(Self {
-            covariance: measured,
-            factor,
-            shift_factor,
+            whitening,
+            omega,
+            shift_whitening: inverse_columns(channels, &shift_factor),
             channels,
             live,
             moving,
+            freedom: moving.iter().filter(|&&moving| moving).count().max(1),
         })
     }
 
     /// Channels that moved while healthy, at least 1.
     pub(crate) fn freedom(&self) -> usize {
-        self.moving.iter().filter(|&&moving| moving).count().max(1)
+        self.freedom
+    }
+
+    /// R, back from its inverse.
+    #[cfg(test)]
+    fn covariance(&self) -> [[R; N]; N] {
+        let mut factor = self.omega;
+        let mut covariance = [[R::zero(); N]; N];
+        if linear::factor(self.channels, &mut factor).is_ok() {
+            for (n, row) in covariance.iter_mut().enumerate().take(self.channels) {
+                row[n] = R::one();
+                linear::solve(self.channels, &factor, row);
+            }
+        }
+        covariance
     }
 
     /// Fills what is missing of r with what is expected of it.
     fn impute(&self, r: &mut [R; N], present: &[bool; N]) {
-        let mut seen = [0; N];
+        let mut gone = [0; N];
         let mut count = 0;
         for n in 0..self.channels {
-            if present[n] {
-                seen[count] = n;
+            if !present[n] {
+                (gone[count], r[n]) = (n, R::zero());
                 count += 1;
             }
         }
         let mut factor = [[R::zero(); N]; N];
         let mut x = [R::zero(); N];
         for i in 0..count {
-            x[i] = r[seen[i]];
+            let row = &self.omega[gone[i]];
+            x[i] = -dot(row, r, self.channels);
             for j in 0..=i {
-                factor[i][j] = self.covariance[seen[i]][seen[j]];
+                factor[i][j] = row[gone[j]];
             }
         }
-        // A principal part of a positive definite matrix is one: its pivots are at least as large.
-        let solved = linear::factor(count, &mut factor).is_ok();
-        if solved {
+        // A principal part of a positive definite matrix is one. What rounding made none is taken as expected: 0.
+        if linear::factor(count, &mut factor).is_ok() {
             linear::solve(count, &factor, &mut x);
-        }
-        for n in 0..self.channels {
-            if !present[n] {
-                r[n] = R::zero();
-                for i in 0..count {
-                    if solved {
-                        r[n] += self.covariance[n][seen[i]] * x[i];
-                    }
-                }
+            for i in 0..count {
+                r[gone[i]] = x[i];
             }
         }
     }
+}
+
+/// L^-1 by columns.
+fn inverse_columns<R: Real, const N: usize>(size: usize, l: &[[R; N]; N]) -> [[R; N]; N] {
+    let mut columns = [[R::zero(); N]; N];
+    for (j, column) in columns.iter_mut().enumerate().take(size) {
+        column[j] = R::one();
+        linear::whiten(size, l, column);
+    }
+    columns
+}
+
+/// (L^-1 x, A^-1 x) where A = L L^T, from the columns of L^-1.
+fn whitened<R: Real, const N: usize>(
+    size: usize,
+    columns: &[[R; N]; N],
+    x: &[R; N],
+) -> ([R; N], [R; N]) {
+    let (mut white, mut solved) = ([R::zero(); N], [R::zero(); N]);
+    add_product(columns, &x[..size.min(N)], size, &mut white);
+    for (solved, column) in solved.iter_mut().zip(columns).take(size) {
+        *solved = dot(column, &white, size);
+    }
+    (white, solved)
 }
 
 /// C = 0.3 Cov(e) + 0.7 R a/(2 - a), where Cov(e) was measured; else R a/(2 - a).
@@ -279,26 +322,205 @@ fn shift_covariance<R: Real, const N: usize>(
 
 /// K1, K2 and K3 after one sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Statistics<R> {
+pub(crate) struct Statistics<R, const N: usize> {
     pub(crate) k1: Option<R>,
     pub(crate) k2: R,
     pub(crate) k3: R,
     pub(crate) t_emissary: Option<R>,
     pub(crate) t_master: Option<R>,
+    /// `e_n (C^-1 e)_n`: the parts of K2.
+    shift: [R; N],
+}
+
+impl<R: Real, const N: usize> Statistics<R, N> {
+    /// Nothing seen.
+    pub(crate) fn none() -> Self {
+        Self {
+            k1: None,
+            k2: R::zero(),
+            k3: R::one(),
+            t_emissary: None,
+            t_master: None,
+            shift: [R::zero(); N],
+        }
+    }
+}
+
+/// Lags of K1, and one place that stays empty.
+const PLACES: usize = 4;
+
+/// The last samples that K1's lags reach, the present one included.
+const RING: usize = 5;
+
+/// What one step does to an exponential window: what remains, what is new, and the squares of both.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Fade<R> {
+    lam: R,
+    gain: R,
+    lam_sq: R,
+    gain_sq: R,
+}
+
+impl<R: Real> Fade<R> {
+    fn over(steps: f64, window: f64) -> Self {
+        let (lam, gain) = R::decay(R::of(steps / window));
+        Self {
+            lam,
+            gain,
+            lam_sq: lam * lam,
+            gain_sq: gain * gain,
+        }
+    }
+}
+
+/// One window's sums at every lag: S, P0, P1, and of the weights of pairs and of their squares.
+#[derive(Clone, Debug, PartialEq)]
+struct Window<R> {
+    step: Fade<R>,
+    /// Over a gap, which is told as two steps.
+    gap: Fade<R>,
+    s: [R; PLACES],
+    p0: [R; PLACES],
+    p1: [R; PLACES],
+    weight: [R; PLACES],
+    weight_sq: [R; PLACES],
+}
+
+/// The products of one sample with those at the lags behind it: parts of S, P0, P1, and 1 where there is a pair.
+struct Pairs<R> {
+    s: [R; PLACES],
+    p0: [R; PLACES],
+    p1: [R; PLACES],
+    paired: [R; PLACES],
+}
+
+impl<R: Real> Window<R> {
+    fn new(window: f64) -> Self {
+        let zeros = [R::zero(); PLACES];
+        Self {
+            step: Fade::over(1.0, window),
+            gap: Fade::over(2.0, window),
+            s: zeros,
+            p0: zeros,
+            p1: zeros,
+            weight: zeros,
+            weight_sq: zeros,
+        }
+    }
+
+    fn push(&mut self, pairs: &Pairs<R>, after_gap: bool) {
+        let Fade {
+            lam,
+            gain,
+            lam_sq,
+            gain_sq,
+        } = if after_gap { self.gap } else { self.step };
+        for i in 0..PLACES {
+            self.s[i] = lam * self.s[i] + gain * pairs.s[i];
+            self.p0[i] = lam * self.p0[i] + gain * pairs.p0[i];
+            self.p1[i] = lam * self.p1[i] + gain * pairs.p1[i];
+            self.weight[i] = lam * self.weight[i] + gain * pairs.paired[i];
+            self.weight_sq[i] = lam_sq * self.weight_sq[i] + gain_sq * pairs.paired[i];
+        }
+    }
+
+    /// The mean of T over the lags; none unless every lag has a value.
+    fn mean(&self) -> Option<R> {
+        let one = R::one();
+        // Two roots, not the root of the product: that would overflow.
+        let mut t = [R::zero(); PLACES];
+        for i in 0..PLACES {
+            t[i] = self.s[i] / (self.p0[i].sqrt() * self.p1[i].sqrt());
+        }
+        let mut sum = R::zero();
+        for i in 0..DEFAULT_LAGS.len() {
+            let enough = self.weight_sq[i] >= R::min_positive_value()
+                && self.weight[i] * self.weight[i] >= R::of(MIN_N_EFF) * self.weight_sq[i]
+                && self.p0[i] >= R::MIN_POWER
+                && self.p1[i] >= R::MIN_POWER;
+            if !enough {
+                return None;
+            }
+            // What rounding put above 1 is taken off.
+            sum += t[i].max(-one).min(one);
+        }
+        Some(sum / R::of(DEFAULT_LAGS.len() as f64))
+    }
+}
+
+/// K1's T: the resonance of white innovations at the default lags, in two windows over one ring.
+#[derive(Clone, Debug, PartialEq)]
+struct Coherent<R, const N: usize> {
+    ring: [[R; N]; RING],
+    /// Mean square over the channels.
+    power: [R; RING],
+    present: [bool; RING],
+    head: usize,
+    emissary: Window<R>,
+    master: Window<R>,
+}
+
+impl<R: Real, const N: usize> Coherent<R, N> {
+    fn new() -> Self {
+        Self {
+            ring: [[R::zero(); N]; RING],
+            power: [R::zero(); RING],
+            present: [false; RING],
+            head: 0,
+            emissary: Window::new(EMISSARY),
+            master: Window::new(MASTER),
+        }
+    }
+
+    /// Takes a sample of `channels` white channels, or that nothing came.
+    fn push(&mut self, sample: Option<&[R; N]>, channels: usize, after_gap: bool) {
+        if after_gap {
+            self.present = [false; RING];
+        }
+        self.head = (self.head + 1) % RING;
+        let share = R::one() / R::of(channels as f64);
+        let power = sample.map(|w| (w, dot(w, w, channels) * share));
+        // False for NaN, too.
+        let usable = power.filter(|(_, power)| *power <= R::MAX_POWER);
+        self.present[self.head] = usable.is_some();
+        let zeros = [R::zero(); PLACES];
+        let mut pairs = Pairs {
+            s: zeros,
+            p0: zeros,
+            p1: zeros,
+            paired: zeros,
+        };
+        if let Some((w, power)) = usable {
+            self.power[self.head] = power;
+            self.ring[self.head] = *w;
+            for (i, lag) in DEFAULT_LAGS.into_iter().enumerate() {
+                let old = (self.head + RING - lag) % RING;
+                if self.present[old] {
+                    pairs.s[i] = dot(w, &self.ring[old], channels) * share;
+                    pairs.p0[i] = power;
+                    pairs.p1[i] = self.power[old];
+                    pairs.paired[i] = R::one();
+                }
+            }
+        }
+        self.emissary.push(&pairs, after_gap);
+        self.master.push(&pairs, after_gap);
+    }
 }
 
 /// The filters behind K1, K2 and K3.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Surprise<R, const N: usize> {
     health: Health<R, N>,
-    emissary: Resonance<R, N, 3, 5>,
-    master: Resonance<R, N, 3, 5>,
+    coherent: Coherent<R, N>,
     /// e.
     shift: [R; N],
     /// EW of `r_n (Omega r)_n`: its sum is EW of r^T Omega r.
     energy: [R; N],
     /// EW of `N_k`.
     freedom: R,
+    shift_gain: R,
+    energy_gain: R,
 }
 
 /// 1 - e^{-1/window}.
@@ -308,25 +530,20 @@ fn gain<R: Real>(window: f64) -> R {
 
 impl<R: Real, const N: usize> Surprise<R, N> {
     /// Filters that have seen nothing: K2 starts at 0, K3 at 1, K1 without a value.
-    pub(crate) fn new(health: Health<R, N>) -> Result<Self, ConfigError> {
-        let resonance = |window: f64| {
-            let mut config = ResonanceConfig::new(health.channels, R::of(window), DEFAULT_LAGS);
-            // Every sample is one step; a gap is told as two.
-            config.max_gap_s = R::of(1.5);
-            Resonance::new(config)
-        };
+    pub(crate) fn new(health: Health<R, N>) -> Self {
         let mut energy = [R::zero(); N];
         for (energy, moving) in energy.iter_mut().zip(health.moving) {
             *energy = if moving { R::one() } else { R::zero() };
         }
-        Ok(Self {
-            emissary: resonance(EMISSARY)?,
-            master: resonance(MASTER)?,
+        Self {
+            coherent: Coherent::new(),
             shift: [R::zero(); N],
             energy,
             freedom: R::of(health.freedom() as f64),
+            shift_gain: gain(SHIFT),
+            energy_gain: gain(ENERGY),
             health,
-        })
+        }
     }
 
     /// Channels that moved while healthy, at least 1.
@@ -337,15 +554,16 @@ impl<R: Real, const N: usize> Surprise<R, N> {
     /// R of one channel with itself.
     #[cfg(test)]
     pub(crate) fn variance(&self, channel: usize) -> R {
-        self.health.covariance[channel][channel]
+        self.health.covariance()[channel][channel]
     }
 
     /// Takes one innovation. `after_gap`: no lag spans what came before.
-    pub(crate) fn push(&mut self, r: &[Option<R>; N], after_gap: bool) -> Statistics<R> {
+    pub(crate) fn push(&mut self, r: &[Option<R>; N], after_gap: bool) -> Statistics<R, N> {
+        let channels = self.health.channels;
         let mut whole = [R::zero(); N];
         let mut present = [false; N];
         let (mut freedom, mut some, mut missing) = (R::zero(), false, false);
-        for n in 0..self.health.channels {
+        for n in 0..channels {
             // A channel that takes no part is as expected, which is 0.
             present[n] = !self.health.live[n];
             if let Some(x) = r[n]
@@ -357,71 +575,73 @@ impl<R: Real, const N: usize> Surprise<R, N> {
                 if self.health.moving[n] {
                     freedom += R::one();
                 }
-                self.shift[n] += gain::<R>(SHIFT) * (x - self.shift[n]);
+                self.shift[n] += self.shift_gain * (x - self.shift[n]);
             }
             missing |= !present[n];
         }
-        let step = if after_gap { R::of(2.0) } else { R::one() };
         if some {
             if missing {
                 self.health.impute(&mut whole, &present);
             }
-            let mut w = whole;
-            linear::whiten(self.health.channels, &self.health.factor, &mut w);
-            let d = w.map(|w| Some(Complex::new(w, R::zero())));
-            self.emissary.push(&d, step);
-            self.master.push(&d, step);
-            linear::unwhiten(self.health.channels, &self.health.factor, &mut w);
-            let a = gain::<R>(ENERGY);
-            for n in 0..self.health.channels {
-                self.energy[n] += a * (whole[n] * w[n] - self.energy[n]);
+            let (white, solved) = whitened(channels, &self.health.whitening, &whole);
+            self.coherent.push(Some(&white), channels, after_gap);
+            let a = self.energy_gain;
+            for n in 0..channels {
+                self.energy[n] += a * (whole[n] * solved[n] - self.energy[n]);
             }
             self.freedom += a * (freedom - self.freedom);
         } else {
-            self.emissary.push(&[], step);
-            self.master.push(&[], step);
+            self.coherent.push(None, channels, after_gap);
         }
         self.statistics()
     }
 
-    fn statistics(&self) -> Statistics<R> {
+    fn statistics(&self) -> Statistics<R, N> {
         let zero = R::zero();
-        let t_emissary = self.emissary.mean_re();
-        let t_master = self.master.mean_re();
+        let channels = self.health.channels;
+        let t_emissary = self.coherent.emissary.mean();
+        let t_master = self.coherent.master.mean();
         let k1 = t_emissary.zip(t_master).map(|(e, m)| {
             let t = ((e + m) / R::of(2.0)).max(zero);
             t * t
         });
-        let mut e = self.shift;
-        linear::whiten(self.health.channels, &self.health.shift_factor, &mut e);
-        let squares = e.iter().fold(zero, |sum, &x| sum + x * x);
-        let energy = self.energy.iter().fold(zero, |sum, &x| sum + x);
+        let (white, mut shift) = whitened(channels, &self.health.shift_whitening, &self.shift);
+        for n in 0..channels {
+            shift[n] *= self.shift[n];
+        }
+        let mut energy = zero;
+        for n in 0..channels {
+            energy += self.energy[n];
+        }
         Statistics {
             k1,
-            k2: squares / R::of(self.health.freedom() as f64),
+            k2: dot(&white, &white, channels) / R::of(self.health.freedom() as f64),
             k3: (energy / self.freedom).max(zero),
             t_emissary,
             t_master,
+            shift,
         }
     }
 
     /// Each channel's share of K2 and K3, both in units of their thresholds: 0 to 1, with sum 1, or all
     /// 0 where nothing stands out. A channel that lowers a sum has no share.
-    pub(crate) fn blame(&self, thresholds: &Thresholds<R>) -> [R; N] {
-        let zero = R::zero();
-        let mut c = self.shift;
-        linear::solve(self.health.channels, &self.health.shift_factor, &mut c);
-        let n_live = R::of(self.health.freedom() as f64);
+    pub(crate) fn blame(&self, said: &Statistics<R, N>, thresholds: &Thresholds<R>) -> [R; N] {
+        let (zero, one) = (R::zero(), R::one());
+        let per_shift = one / (R::of(self.health.freedom() as f64) * thresholds.k2);
+        let per_energy = one / (self.freedom * thresholds.k3);
         let mut blame = [zero; N];
         let mut sum = zero;
         for n in 0..self.health.channels {
-            let shift = (self.shift[n] * c[n]).max(zero) / n_live / thresholds.k2;
-            let energy = self.energy[n].max(zero) / self.freedom / thresholds.k3;
+            let shift = said.shift[n].max(zero) * per_shift;
+            let energy = self.energy[n].max(zero) * per_energy;
             blame[n] = shift + energy;
             sum += blame[n];
         }
         if sum > zero && sum.is_finite() {
-            blame.map(|share| share / sum)
+            for share in &mut blame[..self.health.channels] {
+                *share /= sum;
+            }
+            blame
         } else {
             [zero; N]
         }
@@ -518,20 +738,23 @@ mod tests {
     #[test]
     fn whitened_products_are_products_under_omega() -> Result<(), usize> {
         let health = health()?;
-        let omega = inverse(health.covariance, 4);
+        let omega = inverse(health.covariance(), 4);
         let (u, v) = ([0.3, -1.2, 0.7, 2.0], [1.1, 0.4, -0.9, 0.2]);
-        let (mut white_u, mut white_v) = (u, v);
-        linear::whiten(4, &health.factor, &mut white_u);
-        linear::whiten(4, &health.factor, &mut white_v);
+        let (white_u, solved) = whitened(4, &health.whitening, &u);
+        let (white_v, _) = whitened(4, &health.whitening, &v);
         let dot: f64 = white_u.iter().zip(&white_v).map(|(a, b)| a * b).sum();
         assert!((dot - form(&u, &omega, &v)).abs() < 1e-12);
+        for (solved, row) in solved.iter().zip(&omega) {
+            let expected: f64 = row.iter().zip(&u).map(|(o, u)| o * u).sum();
+            assert!((solved - expected).abs() < 1e-12);
+        }
         Ok(())
     }
 
     #[test]
     fn what_is_missing_is_imputed_as_schur_has_it() -> Result<(), usize> {
         let health = health()?;
-        let omega = inverse(health.covariance, 4);
+        let omega = inverse(health.covariance(), 4);
         // The first two are present, the others missing.
         let mut r = [0.8, -1.5, 0.0, 0.0];
         health.impute(&mut r, &[true, true, false, false]);
@@ -550,18 +773,16 @@ mod tests {
             assert!((r[i + 2] - expected).abs() < 1e-12, "{i}");
         }
         // r^T Omega r = r_o^T R_oo^-1 r_o.
-        let oo = inverse(health.covariance, 2);
+        let oo = inverse(health.covariance(), 2);
         assert!((form(&r, &omega, &r) - form(&r[..2], &oo, &r[..2])).abs() < 1e-12);
         Ok(())
     }
 
     #[test]
-    fn with_channels_missing_the_energy_is_theirs_that_came() -> Result<(), ConfigError> {
-        let Ok(health) = health() else {
-            return Err(ConfigError::NoLags);
-        };
-        let oo = inverse(health.covariance, 2);
-        let mut surprise = Surprise::new(health)?;
+    fn with_channels_missing_the_energy_is_theirs_that_came() -> Result<(), usize> {
+        let health = health()?;
+        let oo = inverse(health.covariance(), 2);
+        let mut surprise = Surprise::new(health);
         let r = [Some(0.8), Some(-1.5), None, None];
         let mut said = surprise.push(&r, false);
         for _ in 0..400 {
@@ -569,7 +790,7 @@ mod tests {
         }
         let expected = form(&[0.8, -1.5], &oo, &[0.8, -1.5]) / 2.0;
         assert!((said.k3 - expected).abs() < 1e-9, "{said:?} {expected}");
-        let blame = surprise.blame(&Thresholds::null(4));
+        let blame = surprise.blame(&said, &Thresholds::null(4));
         assert!((blame.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert!(blame[1] > blame[0] && blame[2] < 1e-9 && blame[3] < 1e-9);
         Ok(())

@@ -52,6 +52,7 @@
 use core::ops::{Index, IndexMut};
 
 use crate::Real;
+use crate::lanes::add_product;
 use crate::linear;
 
 /// Samples in the short mean.
@@ -157,15 +158,22 @@ pub(crate) struct History<R, const N: usize, const U: usize> {
     range: [(R, R); N],
     /// Ticks since the last value; 0 where there was one at the last tick.
     age: [u32; N],
-    ring: [[Option<R>; N]; MEAN_OF],
+    /// Values of the last ticks; 0 where there was none.
+    ring: [[R; N]; MEAN_OF],
+    present: [[bool; N]; MEAN_OF],
+    /// How many of each channel's are in the ring.
+    count: [R; N],
     input_ring: [[R; U]; MEAN_OF],
     head: usize,
     /// Ticks in the rings, at most all.
     filled: usize,
+    /// Active outputs and inputs.
+    outputs: usize,
+    inputs: usize,
 }
 
 impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(outputs: usize, inputs: usize) -> Self {
         Self {
             origin: [None; N],
             input_origin: [None; U],
@@ -175,16 +183,20 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
             fell: [false; N],
             range: [(R::zero(), R::zero()); N],
             age: [0; N],
-            ring: [[None; N]; MEAN_OF],
+            ring: [[R::zero(); N]; MEAN_OF],
+            present: [[false; N]; MEAN_OF],
+            count: [R::zero(); N],
             input_ring: [[R::zero(); U]; MEAN_OF],
             head: 0,
             filled: 0,
+            outputs,
+            inputs,
         }
     }
 
     /// Takes values about their origins; the first value of a channel is its origin.
     pub(crate) fn about_origin(&mut self, values: &mut [Option<R>; N]) {
-        for (value, origin) in values.iter_mut().zip(&mut self.origin) {
+        for (value, origin) in values.iter_mut().zip(&mut self.origin).take(self.outputs) {
             if let Some(x) = value {
                 *x -= *origin.get_or_insert(*x);
             }
@@ -195,7 +207,7 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
     pub(crate) fn regressors(&mut self, inputs: &[Option<R>; U]) -> Stacked<R, N, U> {
         let before = self.input_ring[(self.head + MEAN_OF - 1) % MEAN_OF];
         let now = &mut self.input_ring[self.head];
-        for (j, now) in now.iter_mut().enumerate() {
+        for (j, now) in now.iter_mut().enumerate().take(self.inputs) {
             *now = match inputs[j] {
                 Some(x) => x - *self.input_origin[j].get_or_insert(x),
                 None => before[j],
@@ -204,26 +216,29 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
         let mut z = Stacked::of(R::zero());
         z.last = self.last;
         z.input = *now;
-        for n in 0..N {
-            let (mut sum, mut count) = (R::zero(), R::zero());
-            for sample in &self.ring {
-                if let Some(x) = sample[n] {
-                    sum += x;
-                    count += R::one();
-                }
+        let mut sum = [R::zero(); N];
+        for row in &self.ring {
+            for n in 0..self.outputs {
+                sum[n] += row[n];
             }
-            if count > R::zero() {
-                z.gain[n] = self.last[n] - sum / count;
+        }
+        for n in 0..self.outputs {
+            if self.count[n] > R::zero() {
+                z.gain[n] = self.last[n] - sum[n] / self.count[n];
             }
         }
         // The present inputs are in the ring already, in the place of those that leave it.
-        let count = R::of((self.filled + 1).min(MEAN_OF) as f64);
-        for j in 0..U {
-            let mut sum = R::zero();
-            for back in 0..(self.filled + 1).min(MEAN_OF) {
-                sum += self.input_ring[(self.head + MEAN_OF - back) % MEAN_OF][j];
+        let ticks = (self.filled + 1).min(MEAN_OF);
+        let mut sum = [R::zero(); U];
+        for back in 0..ticks {
+            let row = &self.input_ring[(self.head + MEAN_OF - back) % MEAN_OF];
+            for j in 0..self.inputs {
+                sum[j] += row[j];
             }
-            z.input_gain[j] = z.input[j] - sum / count;
+        }
+        let count = R::of(ticks as f64);
+        for j in 0..self.inputs {
+            z.input_gain[j] = z.input[j] - sum[j] / count;
         }
         z
     }
@@ -231,7 +246,7 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
     /// Keeps the outputs of this tick, about their origins, for the next; of those that are missing, what was
     /// expected, if anything.
     pub(crate) fn keep(&mut self, outputs: &[Option<R>; N], expected: &[Option<R>; N]) {
-        for (n, output) in outputs.iter().enumerate() {
+        for (n, output) in outputs.iter().enumerate().take(self.outputs) {
             if let Some(x) = *output {
                 if self.kept[n] {
                     self.rose[n] |= x > self.last[n];
@@ -244,8 +259,15 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
             } else {
                 self.age[n] = self.age[n].saturating_add(1);
             }
-            self.ring[self.head][n] = output.or(expected[n]);
-            if let Some(x) = self.ring[self.head][n] {
+            let now = output.or(expected[n]);
+            let present = &mut self.present[self.head][n];
+            if *present {
+                self.count[n] -= R::one();
+            }
+            *present = now.is_some();
+            self.ring[self.head][n] = now.unwrap_or(R::zero());
+            if let Some(x) = now {
+                self.count[n] += R::one();
                 self.last[n] = x;
             }
         }
@@ -290,7 +312,9 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
 
     /// After a gap: no short mean spans it. Last values and origins stay.
     pub(crate) fn forget_ring(&mut self) {
-        self.ring = [[None; N]; MEAN_OF];
+        self.ring = [[R::zero(); N]; MEAN_OF];
+        self.present = [[false; N]; MEAN_OF];
+        self.count = [R::zero(); N];
         self.filled = 0;
     }
 }
@@ -509,8 +533,9 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
 /// The self-model: what follows from what was.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Witness<R, const N: usize, const U: usize> {
-    /// B and b in the channels' own units, about their origins.
-    weights: [Stacked<R, N, U>; N],
+    /// B and b in the channels' own units, about their origins. B by regressors: each has a row of what it says
+    /// of every output.
+    weights: Stacked<[R; N], N, U>,
     offset: [R; N],
 }
 
@@ -518,7 +543,7 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
     /// A witness that foresees every channel's origin.
     pub(crate) fn blank() -> Self {
         Self {
-            weights: [Stacked::of(R::zero()); N],
+            weights: Stacked::of([R::zero(); N]),
             offset: [R::zero(); N],
         }
     }
@@ -567,7 +592,9 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
                 offset -= b[i] * target.z[i];
             }
             b.last[n] += R::one();
-            witness.weights[n] = b;
+            for i in 0..size {
+                witness.weights[i][n] = b[i];
+            }
             witness.offset[n] = offset / target.count;
         }
         Ok(witness)
@@ -575,7 +602,10 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
 
     /// One target's weights on what it adds to the last sample.
     fn standard(&self, channel: usize, units: &Units<R, N, U>) -> Stacked<R, N, U> {
-        let mut b = self.weights[channel];
+        let mut b = Stacked::of(R::zero());
+        for i in 0..Stacked::<R, N, U>::SIZE {
+            b[i] = self.weights[i][channel];
+        }
         b.last[channel] -= R::one();
         for i in 0..Stacked::<R, N, U>::SIZE {
             b[i] = if units.inverse[i] > R::zero() {
@@ -587,12 +617,30 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
         b
     }
 
-    /// What is foreseen of a channel, about its origin, from regressors whose levels are kept within what was
-    /// learned, and from its own level as it is.
-    pub(crate) fn foresee(&self, channel: usize, own: R, within: &Stacked<R, N, U>) -> R {
-        let weights = &self.weights[channel];
-        let beyond = own - within.last[channel];
-        self.offset[channel] + weights.dot(within) + weights.last[channel] * beyond
+    /// What is foreseen of the first `outputs` channels, about their origins, from the levels `within` what was
+    /// learned, what levels gained, the first `inputs` inputs and what these gained; and from its own level as it is.
+    pub(crate) fn foresee(
+        &self,
+        outputs: usize,
+        inputs: usize,
+        within: &[R; N],
+        z: &Stacked<R, N, U>,
+    ) -> [R; N] {
+        let mut foreseen = self.offset;
+        let weights = &self.weights;
+        add_product(&weights.last, &within[..outputs], outputs, &mut foreseen);
+        add_product(&weights.gain, &z.gain[..outputs], outputs, &mut foreseen);
+        add_product(&weights.input, &z.input[..inputs], outputs, &mut foreseen);
+        add_product(
+            &weights.input_gain,
+            &z.input_gain[..inputs],
+            outputs,
+            &mut foreseen,
+        );
+        for n in 0..outputs {
+            foreseen[n] += weights.last[n][n] * (z.last[n] - within[n]);
+        }
+        foreseen
     }
 
     /// Moves what is foreseen of a channel, for good.
@@ -699,7 +747,7 @@ mod tests {
     #[test]
     fn one_pass_gives_the_ridge_regression_and_its_residuals() {
         let samples = samples();
-        let mut history = History::<f64, 2, 1>::new();
+        let mut history = History::<f64, 2, 1>::new(2, 1);
         let mut moments = Moments::<f64, 2, 1>::new();
         for (outputs, input) in &samples {
             let mut y = outputs.map(Some);
@@ -730,7 +778,7 @@ mod tests {
             let expected = directly(&rows, target);
             for i in 0..6 {
                 let own = if i == target { 1.0 } else { 0.0 };
-                let found = witness.weights[target][i] - own;
+                let found = witness.weights[i][target] - own;
                 assert!(
                     (found - expected[i]).abs() < 1e-9 * expected[target].abs().max(1.0),
                     "{target} {i}: {found} {expected:?}"
@@ -758,7 +806,7 @@ mod tests {
 
     #[test]
     fn a_missing_input_keeps_its_last_value() {
-        let mut history = History::<f64, 1, 1>::new();
+        let mut history = History::<f64, 1, 1>::new(1, 1);
         for input in [Some(3.0), Some(5.0), None, None] {
             history.regressors(&[input]);
             history.keep(&[Some(0.0)], &[None]);
