@@ -46,6 +46,11 @@ impl Average {
         self.count == 0
     }
 
+    /// How many came since the last call of this or of [`take`](Self::take).
+    pub fn take_count(&mut self) -> u32 {
+        std::mem::take(self).count
+    }
+
     /// The mean since the last call, none where nothing came: a missing sample, never a held one.
     pub fn take(&mut self) -> Option<f64> {
         let mean = (self.count > 0).then(|| self.sum / f64::from(self.count));

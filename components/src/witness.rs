@@ -10,11 +10,13 @@
 //! |---|---|
 //! | encoders | the speed of each wheel or joint: `encoders/0` |
 //! | IMU | all six: `imu/gyro_x` .. `imu/accelerometer_z` |
+//! | encoders, IMU | how many readings come, in percent of the rate: `imu/heard` |
+//! | lidar | how many rays of each half meet something, in percent: `lidar/seen_0`, `lidar/seen_1` |
 //! | GNSS | the speed over ground: `gnss/speed`. Where it is, and where north is, is not foreseen from samples |
 //! | drive, vehicle | speed, yaw rate or steering angle, and their product: what a curve asks of both |
 //! | servos | the target of each |
 //!
-//! Distances of lidars and range sensors, fields of magnetometers and touches depend on what stands around: they are
+//! Each distance of a lidar, those of range sensors, fields of magnetometers and touches depend on what stands around: they are
 //! taken only where the scene names them.
 
 use crate::coherence::{Average, MAX_CHANNELS};
@@ -54,6 +56,10 @@ pub enum Tap {
     Length(usize),
     /// The part along a direction (a unit vector) of the vector of the three numbers from this place on.
     Along(usize, [f64; 3]),
+    /// How many readings came, each so many percent of what should come in a second.
+    Heard(f64),
+    /// How many of the numbers from one place to another are below the sensor's reach (percent): rays that meet something.
+    Seen(usize, usize, f64),
 }
 
 /// A channel of a self-model that a sensor feeds.
@@ -99,6 +105,21 @@ pub fn outputs(
     let mut all: Vec<Output> = Vec::new();
     let Some(chosen) = chosen else {
         for (index, sensor) in sensors.iter().enumerate() {
+            let whole = |part: &str, tap| Output {
+                name: format!("{}/{part}", sensor.name),
+                sensor: index,
+                tap,
+            };
+            if let SensorKind::Lidar {
+                rays, range_max_m, ..
+            } = sensor.kind
+            {
+                // As the readings have it.
+                let reach_m = f64::from(range_max_m as f32);
+                let (half, rays) = (rays as usize / 2, rays as usize);
+                all.push(whole("seen_0", Tap::Seen(0, half, reach_m)));
+                all.push(whole("seen_1", Tap::Seen(half, rays, reach_m)));
+            }
             let surroundings = matches!(
                 sensor.kind,
                 SensorKind::Lidar { .. }
@@ -109,6 +130,9 @@ pub fn outputs(
             if !surroundings {
                 // A whole sensor has no part that could be missing.
                 all.extend(of(index, sensor, None, encoded).unwrap_or_default());
+            }
+            if let SensorKind::Imu { .. } | SensorKind::Encoders { .. } = sensor.kind {
+                all.push(whole("heard", Tap::Heard(100.0 / sensor.rate_hz)));
             }
         }
         all.truncate(MAX_CHANNELS);
@@ -214,6 +238,14 @@ impl Feeds {
                     // Instruments say NaN where a column had no value.
                     if let Some(x) = number(place).filter(|x| x.is_finite()) {
                         feed.average.add(x);
+                    }
+                }
+                Tap::Heard(_) => feed.average.add(1.0),
+                Tap::Seen(from, to, reach) => {
+                    let rays = self.numbers.get(from..to).unwrap_or_default();
+                    if !rays.is_empty() {
+                        let met = rays.iter().filter(|&&r| r < reach).count();
+                        feed.average.add(100.0 * met as f64 / rays.len() as f64);
                     }
                 }
                 Tap::Length(place) => {
@@ -601,11 +633,10 @@ mod tests {
     #[test]
     fn what_is_taken_without_a_choice() {
         let all = names(None).unwrap();
-        assert_eq!(all[..3], ["encoders/0", "encoders/1", "imu/gyro_x"]);
-        assert_eq!(
-            all[7..],
-            ["imu/accelerometer_z", "gnss/speed", "pump/in", "pump/out"]
-        );
+        assert_eq!(all[..2], ["lidar/seen_0", "lidar/seen_1"]);
+        assert_eq!(all[2..5], ["encoders/0", "encoders/1", "encoders/heard"]);
+        assert_eq!(all[10..12], ["imu/accelerometer_z", "imu/heard"]);
+        assert_eq!(all[12..], ["gnss/speed", "pump/in", "pump/out"]);
     }
 
     #[test]

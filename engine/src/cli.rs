@@ -1,4 +1,4 @@
-//! The command line: `becomingone run | info | replay | check | inspect | analyze | list`.
+//! The command line: `becomingone run | info | replay | check | inspect | analyze | calibrate | score | list`.
 
 #![allow(
     clippy::print_stdout,
@@ -58,9 +58,11 @@ macro_rules! complain {
 
 #[cfg(feature = "replay")]
 mod analyze;
+mod calibrate;
 mod journal;
 mod live;
 mod overlays;
+mod score;
 mod show;
 mod terminal;
 
@@ -117,6 +119,12 @@ enum Do {
     #[cfg(feature = "replay")]
     #[command(after_help = ANALYZE_EXAMPLES)]
     Analyze(analyze::Analyze),
+    /// Find thresholds of surprise from healthy runs of a scene, and say what they are worth.
+    #[command(after_help = calibrate::EXAMPLES)]
+    Calibrate(calibrate::Calibrate),
+    /// Inject faults into a scene's runs and say which are found, how soon, and who is blamed.
+    #[command(after_help = score::EXAMPLES)]
+    Score(score::Score),
     /// List what is built in.
     List {
         /// What to list.
@@ -307,6 +315,8 @@ pub fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Do::Inspect { file, json } => inspect(&file, json),
+        Do::Calibrate(calibrate) => calibrate.go(),
+        Do::Score(score) => score.go(),
     };
     // Who stops reading, as `head` does, has seen enough; a full disk has not.
     let lost = UNSAID

@@ -32,6 +32,7 @@ mod links;
 mod pace;
 pub mod scene;
 mod summary;
+pub mod trials;
 
 pub use becomingone_components as components;
 pub use becomingone_kernel as kernel;
@@ -48,7 +49,9 @@ pub use engine::{CoherenceEngine, EngineError, StopHandle};
 /// Vectors and rotations, as poses and measurements have them.
 pub use glam;
 pub use pace::Pace;
-pub use summary::{AgentSummary, KernelSummary, LinkSummary, SensorSummary, Summary, TrackSummary};
+pub use summary::{
+    AgentSummary, FilterSummary, KernelSummary, LinkSummary, SensorSummary, Summary, TrackSummary,
+};
 
 /// What a plugin of yours needs.
 pub mod prelude {

@@ -12,7 +12,7 @@ use becomingone_components::sensor::{Measurement, Reading};
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{Ackermann, VehicleState};
 use becomingone_components::witness::{
-    Alarm, Feeds, Finding, MAX_CAUSES, MAX_INPUTS, MOST_ALARMS, Taker, Witness,
+    Alarm, Feeds, Finding, MAX_CAUSES, MAX_INPUTS, MOST_ALARMS, Taker, Tap, Witness,
 };
 use bevy_app::App;
 use bevy_ecs::prelude::*;
@@ -83,7 +83,12 @@ pub fn foresee(
             if let Ok(mut feeds) = sensors.get_mut(sensor) {
                 let own = feeds.all.iter_mut().filter(|f| f.taker == Taker::Witness);
                 for feed in own {
-                    outputs[feed.channel] = feed.average.take();
+                    outputs[feed.channel] = match feed.tap {
+                        Tap::Heard(percent) => {
+                            Some(f64::from(feed.average.take_count()) * percent / dt_s)
+                        }
+                        _ => feed.average.take(),
+                    };
                 }
             }
         }

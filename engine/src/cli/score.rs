@@ -1,0 +1,399 @@
+//! `becomingone score`: which faults a scene's witness finds, how soon, whom it blames, and how often it is wrong.
+
+use super::{Failure, OverlayArgs, load};
+use crate::assets;
+use crate::scene::Overlays;
+use crate::trials::{Trial, most_expected, on_all_processors, run};
+use becomingone_components::fault::{FaultKind, FaultSpec};
+use becomingone_components::scene::{AgentSpec, CoherenceSpec, LoadedScene, SensorKind};
+use becomingone_components::seed::{Rng, RunSeed};
+use becomingone_components::time::NS_PER_S;
+use becomingone_components::witness::{WARM_UP_S, warm_up_ticks};
+use clap::Args;
+use comfy_table::{Table, presets};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  becomingone score gnss_spoof
+  becomingone score robot --faults gyro --runs 5
+  becomingone score my_scene.ron --profile thresholds.ron --json score.json
+
+A fault begins 2 to 12 s after warm-up and is looked for during 30 s. Healthy runs count false alarms. No run shares
+a seed with `calibrate`.
+
+Exit status: 0 done, 1 a run failed or a file could not be written, 2 bad input.";
+
+/// First seed of faulty runs, and of healthy ones.
+const FAULTY_SEED: u64 = 2_000_000;
+const HEALTHY_SEED: u64 = 3_000_000;
+/// Time in which a fault must be found (s).
+const WITHIN_S: f64 = 30.0;
+/// Healthy time that false alarms are counted in, at least (s).
+const HEALTHY_S: f64 = 3000.0;
+
+/// Ways to find faults, in the order of the table.
+const WAYS: [&str; 4] = [
+    "kernel on readings",
+    "kernel on innovations",
+    "NIS",
+    "all together",
+];
+
+/// Arguments of `score`.
+#[derive(Args)]
+pub(super) struct Score {
+    /// A scene file (.ron), or the name of a built-in scene. Its first agent with a witness is scored.
+    scene: PathBuf,
+    #[command(flatten)]
+    overlays: OverlayArgs,
+    /// Which faults: `all`, or those with this in their name, as `gyro`.
+    #[arg(long, default_value = "all", value_name = "NAME")]
+    faults: String,
+    /// Runs of each fault.
+    #[arg(long, default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Write the table as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// A fault of the table: its name, whose it is on the agent, what is wrong, and how the names of those to blame begin.
+struct Case {
+    name: &'static str,
+    of: String,
+    kind: FaultKind,
+    blame: Vec<String>,
+}
+
+/// The faults that an agent can have.
+fn cases(agent: &AgentSpec) -> Vec<Case> {
+    let named = |is: fn(&SensorKind) -> bool| {
+        let found = agent.sensors.iter().find(|s| is(&s.kind));
+        found.map(|s| s.name.as_str())
+    };
+    let wheels = named(|k| matches!(k, SensorKind::Encoders { .. }));
+    let imu = named(|k| matches!(k, SensorKind::Imu { .. }));
+    let gnss = named(|k| matches!(k, SensorKind::Gnss { .. }));
+    let lidar = named(|k| matches!(k, SensorKind::Lidar { .. }));
+    let mut all = Vec::new();
+    let mut add = |name, of: &str, kind, blame: &[String]| {
+        all.push(Case {
+            name,
+            of: format!("{}/{of}", agent.name),
+            kind,
+            blame: blame.to_vec(),
+        });
+    };
+    if let Some(wheels) = wheels {
+        let blame = [format!("{wheels}/")];
+        add("slip 4 %", "drive", FaultKind::Slip(0.04), &blame);
+        add("slip 8 %", "drive", FaultKind::Slip(0.08), &blame);
+    }
+    if let Some(imu) = imu {
+        let gyro = format!("{imu}/gyro");
+        let blame = [gyro.clone()];
+        add("gyro frozen", &gyro, FaultKind::Freeze, &blame);
+        add("gyro delayed 60 ms", &gyro, FaultKind::Delay(0.06), &blame);
+        add("gyro delayed 120 ms", &gyro, FaultKind::Delay(0.12), &blame);
+    }
+    if let Some(gnss) = gnss {
+        let east = format!("{gnss}/east");
+        let blame = [format!("{gnss}/")];
+        add("GNSS pulled 0.1 m/s", &east, FaultKind::Drift(0.1), &blame);
+    }
+    if let Some(wheels) = wheels {
+        let blame = [format!("{wheels}/")];
+        add(
+            "encoders lose 50 %",
+            wheels,
+            FaultKind::DropOut(0.5),
+            &blame,
+        );
+    }
+    if let Some(imu) = imu {
+        let forward = format!("{imu}/accelerometer_x");
+        let blame = [format!("{imu}/accelerometer")];
+        add(
+            "accelerometer off 0.5 m/s²",
+            &forward,
+            FaultKind::Bias(0.5),
+            &blame,
+        );
+    }
+    if let Some(lidar) = lidar {
+        let blame = [format!("{lidar}/")];
+        add("lidar half blocked", lidar, FaultKind::Block(0.5), &blame);
+    }
+    if let Some(wheels) = wheels {
+        let blame = [format!("{wheels}/")];
+        add(
+            "motor at half torque",
+            "drive/0",
+            FaultKind::Torque(0.5),
+            &blame,
+        );
+    }
+    all
+}
+
+/// What one way made of the runs of one fault.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Found {
+    /// Runs in which it was found within 30 s, and not before it began.
+    found: u32,
+    /// Of these, runs in which the right channel was to blame when it was found.
+    blamed: u32,
+    /// Median delay of those found, and a 95 % interval of the median by order statistics (s).
+    delay_s: Option<[f64; 3]>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    fault: &'static str,
+    runs: u32,
+    /// In the order of `ways`.
+    ways: [Found; WAYS.len()],
+}
+
+#[derive(Debug, Serialize)]
+struct Table95 {
+    scene: String,
+    agent: String,
+    ways: [&'static str; WAYS.len()],
+    faults: Vec<Row>,
+    /// Healthy time after warm-up (s).
+    healthy_s: f64,
+    false_alarms: [usize; WAYS.len()],
+    /// With 95 % below, in an hour.
+    false_alarms_per_hour_most: [f64; WAYS.len()],
+}
+
+impl Score {
+    pub(super) fn go(self) -> Result<ExitCode, Failure> {
+        let overlays = Overlays::from(&self.overlays);
+        let mut loaded = load(&self.scene, None, &overlays, &assets::Assets)?;
+        let bad = |text: String| Failure::BadInput(format!("{}: {text}", self.scene.display()));
+        let agent = loaded
+            .scene
+            .agents
+            .iter()
+            .find(|a| !matches!(a.coherence, CoherenceSpec::Off) && !a.sensors.is_empty())
+            .cloned()
+            .ok_or_else(|| bad("found no agent with sensors and a witness".to_owned()))?;
+        let wanted = self.faults.to_lowercase();
+        let mut cases = cases(&agent);
+        let names: Vec<&str> = cases.iter().map(|c| c.name).collect();
+        if wanted != "all" && !names.iter().any(|n| n.to_lowercase().contains(&wanted)) {
+            return Err(bad(format!(
+                "--faults: found `{}`; expected `all`, or a part of: {}",
+                self.faults,
+                names.join(", ")
+            )));
+        }
+        cases.retain(|c| wanted == "all" || c.name.to_lowercase().contains(&wanted));
+        // A patrol that ends would end the watch.
+        for agent in &mut loaded.scene.agents {
+            without_end(agent);
+        }
+        let mut rows = Vec::new();
+        for case in &cases {
+            rows.push(self.row(&loaded, &agent, case)?);
+            complain!("{}: done", case.name);
+        }
+        let (healthy_s, false_alarms) = healthy(&loaded, &agent)?;
+        let table = Table95 {
+            scene: loaded.scene.name.clone(),
+            agent: agent.name.clone(),
+            ways: WAYS,
+            faults: rows,
+            healthy_s,
+            false_alarms,
+            false_alarms_per_hour_most: false_alarms.map(|n| most_expected(n) * 3600.0 / healthy_s),
+        };
+        say!("{table}");
+        if let Some(file) = &self.json {
+            serde_json::to_string_pretty(&table)
+                .map_err(std::io::Error::other)
+                .and_then(|json| std::fs::write(file, json + "\n"))
+                .map_err(|e| Failure::Run(format!("{}: {e}", file.display())))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn row(&self, loaded: &LoadedScene, agent: &AgentSpec, case: &Case) -> Result<Row, Failure> {
+        let warm_up_s = warm_up_s(agent);
+        let trials: Vec<(Trial, f64)> = (0..self.runs)
+            .map(|k| {
+                let seed = FAULTY_SEED + u64::from(k);
+                let mut rng = Rng::for_name(RunSeed(seed), "score");
+                let at_s = warm_up_s + 7.0 + 5.0 * rng.symmetric();
+                let trial = Trial {
+                    seed,
+                    faults: vec![FaultSpec {
+                        sensor: case.of.clone(),
+                        kind: case.kind,
+                        at_s,
+                        for_s: None,
+                    }],
+                    duration: Some(Duration::from_secs_f64(at_s + WITHIN_S)),
+                };
+                (trial, at_s)
+            })
+            .collect();
+        let said = on_all_processors(&trials, |(trial, at_s)| {
+            let at_ns = (at_s * NS_PER_S as f64) as u64;
+            // When each way was first in alarm, and whether it named the right one.
+            let mut first: [Option<(u64, bool)>; WAYS.len()] = [None; WAYS.len()];
+            run(loaded, &agent.name, trial, |witness, look| {
+                for (first, finding) in first.iter_mut().zip(look.findings) {
+                    let Some(finding) = finding.filter(|f| f.dissipated) else {
+                        continue;
+                    };
+                    let name = finding.cause.and_then(|c| witness.name(c)).unwrap_or("");
+                    let right = case.blame.iter().any(|b| name.starts_with(b.as_str()));
+                    first.get_or_insert((look.now_ns, right));
+                }
+            })?;
+            let after = |(ns, right): (u64, bool)| {
+                (ns >= at_ns).then(|| ((ns - at_ns) as f64 / NS_PER_S as f64, right))
+            };
+            Ok::<_, crate::EngineError>(first.map(|f| f.and_then(after)))
+        })?;
+        Ok(Row {
+            fault: case.name,
+            runs: self.runs,
+            ways: std::array::from_fn(|way| {
+                let mut delays_s = Vec::new();
+                let mut blamed = 0;
+                for (delay_s, right) in said.iter().filter_map(|run| run[way]) {
+                    delays_s.push(delay_s);
+                    blamed += u32::from(right);
+                }
+                delays_s.sort_by(f64::total_cmp);
+                Found {
+                    found: delays_s.len() as u32,
+                    blamed,
+                    delay_s: median(&delays_s),
+                }
+            }),
+        })
+    }
+}
+
+/// Goals that are gone through without end.
+fn without_end(agent: &mut AgentSpec) {
+    use becomingone_components::scene::ControllerSpec;
+    if let Some(ControllerSpec::Patrol { laps, .. } | ControllerSpec::Track { laps, .. }) =
+        &mut agent.controller
+    {
+        *laps = None;
+    }
+}
+
+/// Time that an agent's witness learns for (s).
+fn warm_up_s(agent: &AgentSpec) -> f64 {
+    match &agent.coherence {
+        CoherenceSpec::Kernel {
+            rate_hz, witness, ..
+        } => f64::from(warm_up_ticks(witness, *rate_hz)) / rate_hz,
+        CoherenceSpec::Auto | CoherenceSpec::Off => WARM_UP_S,
+    }
+}
+
+/// Alarms of healthy runs, each way, and the time that they were counted in (s).
+fn healthy(loaded: &LoadedScene, agent: &AgentSpec) -> Result<(f64, [usize; WAYS.len()]), Failure> {
+    let each_s = 180.0;
+    let runs = (HEALTHY_S / each_s).ceil() as u64;
+    let trials: Vec<Trial> = (0..runs)
+        .map(|k| Trial {
+            seed: HEALTHY_SEED + k,
+            faults: Vec::new(),
+            duration: Some(Duration::from_secs_f64(warm_up_s(agent) + each_s)),
+        })
+        .collect();
+    let said = on_all_processors(&trials, |trial| {
+        let (mut alarms, mut was) = ([0usize; WAYS.len()], [false; WAYS.len()]);
+        let seconds = run(loaded, &agent.name, trial, |_, look| {
+            for (way, finding) in look.findings.iter().enumerate() {
+                let is = finding.is_some_and(|f| f.dissipated);
+                alarms[way] += usize::from(is && !was[way]);
+                was[way] = is;
+            }
+        })?;
+        Ok::<_, crate::EngineError>((seconds, alarms))
+    })?;
+    let mut sum = (0.0, [0; WAYS.len()]);
+    for (seconds, alarms) in said {
+        sum.0 += seconds;
+        for (all, alarms) in sum.1.iter_mut().zip(alarms) {
+            *all += alarms;
+        }
+    }
+    Ok(sum)
+}
+
+/// The median of sorted numbers, and a 95 % interval of it: the order statistics n/2 -+ 0.98 sqrt(n) (Conover,
+/// Practical Nonparametric Statistics, 3rd ed., 3.2).
+fn median(sorted: &[f64]) -> Option<[f64; 3]> {
+    let n = sorted.len();
+    let at = |rank: f64| sorted.get((rank.max(0.0) as usize).min(n.saturating_sub(1)));
+    let half = n as f64 / 2.0;
+    let reach = 0.98 * (n as f64).sqrt();
+    let (lower, upper) = (sorted.get(n.saturating_sub(1) / 2)?, sorted.get(n / 2)?);
+    Some([
+        (lower + upper) / 2.0,
+        *at((half - reach).floor())?,
+        *at((half + reach).ceil())?,
+    ])
+}
+
+impl std::fmt::Display for Table95 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut table = Table::new();
+        table.load_style(presets::ASCII_MARKDOWN);
+        table.set_header(
+            std::iter::once("found of runs, blame right of found, median delay s [95 %]")
+                .chain(self.ways),
+        );
+        for row in &self.faults {
+            let mut cells = vec![row.fault.to_owned()];
+            cells.extend(row.ways.iter().map(|way| match way.delay_s {
+                Some([median, low, high]) => format!(
+                    "{}/{}, {}/{}, {median:.2} [{low:.2}, {high:.2}]",
+                    way.found, row.runs, way.blamed, way.found
+                ),
+                None => format!("0/{}", row.runs),
+            }));
+            table.add_row(cells);
+        }
+        let mut cells = vec![format!(
+            "false alarms in {:.0} s (an hour, with 95 % below)",
+            self.healthy_s
+        )];
+        cells.extend(
+            self.false_alarms
+                .iter()
+                .zip(self.false_alarms_per_hour_most)
+                .map(|(n, most)| format!("{n} ({most:.1})")),
+        );
+        table.add_row(cells);
+        write!(f, "{}, {}\n{table}", self.scene, self.agent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_lies_within_its_interval() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0]), Some([3.0; 3]));
+        let twenty: Vec<f64> = (1..=20).map(f64::from).collect();
+        // Conover: ranks 6 and 15 of 20 hold the median with 95 %.
+        assert_eq!(median(&twenty), Some([10.5, 6.0, 16.0]));
+    }
+}
