@@ -12,6 +12,7 @@
 //! - [`actuator`] and [`drive`]: commands, wheels, odometry.
 //! - [`vehicle`] and [`track`]: cars on springs, and where they drive.
 //! - [`control`]: goals, the slow plan and the fast reaction.
+//! - [`fleet`]: robots that pull at each other's phases.
 //! - [`coherence`]: channels, Emissary, Master and their synchrony.
 //! - [`witness`]: what is foreseen of the readings, and what was not.
 //! - [`joints`]: joints, their servos and their motions.
@@ -28,6 +29,7 @@ pub mod control;
 pub mod drive;
 pub mod event;
 pub mod fault;
+pub mod fleet;
 pub mod geodesy;
 pub mod joints;
 pub mod link;

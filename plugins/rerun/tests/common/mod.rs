@@ -316,6 +316,7 @@ pub fn room(agents: usize) -> LoadedScene {
                 coherence: CoherenceSpec::Auto,
             })
             .collect(),
+        fleet: None,
         faults: Vec::new(),
     };
     let model = Arc::new(robot());
