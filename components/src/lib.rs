@@ -13,6 +13,7 @@
 //! - [`vehicle`] and [`track`]: cars on springs, and where they drive.
 //! - [`control`]: goals, the slow plan and the fast reaction.
 //! - [`localisation`]: where a filter takes an agent to be.
+//! - [`fleet`]: robots that pull at each other's phases.
 //! - [`coherence`]: channels, Emissary, Master and their synchrony.
 //! - [`witness`]: what is foreseen of the readings, and what was not.
 //! - [`joints`]: joints, their servos and their motions.
@@ -29,6 +30,7 @@ pub mod control;
 pub mod drive;
 pub mod event;
 pub mod fault;
+pub mod fleet;
 pub mod geodesy;
 pub mod joints;
 pub mod link;

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Numbers that a filter is told, at most: see [`Sensed`].
 pub const SENSED: usize = 9;
 
+/// Of these, those of wheels and IMU, which come first; the others are of GNSS.
+pub const SENSED_MOTION: usize = 5;
+
 /// What a filter is told, in the order of [`Innovated::white`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensed {

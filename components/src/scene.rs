@@ -7,6 +7,7 @@ use crate::body::{Mesh, RobotModel};
 use crate::control::Localisation;
 use crate::drive::Drive;
 use crate::fault::FaultSpec;
+use crate::fleet::FleetSpec;
 use crate::geodesy::Geodetic;
 use crate::joints::Servos;
 use crate::link::{Queue, Silence, Source};
@@ -37,6 +38,11 @@ pub struct Scene {
     /// Simulated time after which the run ends (s); none: when all goals are reached.
     #[serde(default)]
     pub duration_s: Option<f64>,
+    /// How many times as long all times of this scene are: ticks, windows, periods of signals, the run itself. 1 where
+    /// it is not said. Only where nothing has a time of its own: for kernels that hear signals, without bodies and
+    /// sensors.
+    #[serde(default = "one")]
+    pub time_scale: f64,
     /// Seed of every random number.
     #[serde(default)]
     pub seed: u64,
@@ -45,6 +51,9 @@ pub struct Scene {
     pub world: WorldSpec,
     /// Who acts.
     pub agents: Vec<AgentSpec>,
+    /// How agents on an `Orbit` pull at each other.
+    #[serde(default)]
+    pub fleet: Option<FleetSpec>,
     /// What is made to be wrong, and when.
     #[serde(default)]
     pub faults: Vec<FaultSpec>,
@@ -233,6 +242,16 @@ pub struct AgentSpec {
     /// What its kernel hears.
     #[serde(default)]
     pub coherence: CoherenceSpec,
+}
+
+impl AgentSpec {
+    /// Whether the scene's fleet says how fast it goes round.
+    pub fn in_fleet(&self) -> bool {
+        matches!(
+            self.controller,
+            Some(ControllerSpec::Orbit { rate_hz: None, .. })
+        )
+    }
 }
 
 /// What moves a robot.
@@ -452,6 +471,19 @@ pub enum ControllerSpec {
         #[serde(default)]
         localisation: Localisation,
     },
+    /// Drives round a circle of its own, to the left: it gives way to nobody.
+    Orbit {
+        /// Middle of the circle in the world (m).
+        centre_m: [f64; 2],
+        /// m.
+        radius_m: f64,
+        /// Rounds a second; none: as the scene's `fleet` has it.
+        #[serde(default)]
+        rate_hz: Option<f64>,
+        /// Whose word is taken for where it is.
+        #[serde(default)]
+        localisation: Localisation,
+    },
     /// Moves joints to positions, or to and fro.
     Joints {
         /// Joints that are not named hold where they start.
@@ -556,8 +588,10 @@ pub struct WitnessSpec {
     /// What K1, K2 and K3 have to stand over. None: they are taken from the second half of what it learns from,
     /// which is a starting point.
     pub thresholds: Option<ThresholdSpec>,
-    /// The same for the self-model of the filter's innovations, where the agent has a filter.
+    /// The same for the self-model of the filter's innovations of wheels and IMU, where the agent has a filter.
     pub innovations: Option<ThresholdSpec>,
+    /// The same for those of GNSS, which come at its own rate.
+    pub places: Option<ThresholdSpec>,
     /// What the innovations' energy (NIS) has to stand over, in units of the chi² limit at p = 1e-5. None: from warm-up,
     /// at least 1.
     pub nis: Option<f64>,

@@ -21,7 +21,7 @@
 
 use crate::coherence::{Average, MAX_CHANNELS};
 use crate::fault::Schema;
-use crate::localisation::SENSED;
+use crate::localisation::{SENSED, SENSED_MOTION};
 use crate::scene::{SensorKind, SensorSpec, WitnessSpec};
 use crate::sensor::{Encoders, Measurement};
 use becomingone_kernel::{ConfigError, SelfModelConfig, Verdict};
@@ -312,17 +312,70 @@ pub struct Finding {
     pub cause: Option<usize>,
 }
 
-/// What watches the innovations of an agent's filter: a self-model of them, and their energy against its law.
+/// What watches the innovations of an agent's filter: self-models of them, and their energy against its law.
+///
+/// Innovations of GNSS have a self-model of their own, that ticks when they come: among faster channels, pairs at lags of
+/// 1, 2 and 4 ticks would be missing, and K1 deaf.
 #[derive(Clone, Debug)]
 pub struct Insight {
     /// Names of the filter's numbers, after the sensors that they come from.
     pub names: Vec<String>,
-    /// The self-model of the innovations.
+    /// Of wheels and IMU.
+    pub motion: InnovationWitness,
+    /// Of GNSS.
+    pub places: InnovationWitness,
+    /// The energy of all.
+    pub nis: Nis,
+}
+
+/// A self-model of some of a filter's innovations.
+#[derive(Clone, Debug)]
+pub struct InnovationWitness {
+    first: usize,
+    count: usize,
+    /// Time since something came (s).
+    since_s: f64,
+    /// The self-model.
     pub model: Box<InnovationModel>,
     /// Its verdict; none before it is trained.
     pub verdict: Option<Verdict<f64, SENSED>>,
-    /// Their energy.
-    pub nis: Nis,
+}
+
+impl InnovationWitness {
+    fn new(
+        (first, count): (usize, usize),
+        spec: Option<crate::scene::ThresholdSpec>,
+        warm_up_samples: u32,
+    ) -> Result<Self, ConfigError> {
+        let config = SelfModelConfig {
+            outputs: count,
+            warm_up_samples,
+            thresholds: spec.map(thresholds),
+            ..SelfModelConfig::default()
+        };
+        Ok(Self {
+            first,
+            count,
+            since_s: 0.0,
+            model: Box::new(InnovationModel::new(config)?),
+            verdict: None,
+        })
+    }
+
+    /// Takes a tick's innovations, if one of its own came.
+    fn push(&mut self, white: &[Option<f64>; SENSED], dt_s: f64) -> Option<Finding> {
+        self.since_s += dt_s;
+        let own = &white[self.first..self.first + self.count];
+        if own.iter().any(Option::is_some) {
+            self.verdict = self.model.push(own, &[], self.since_s);
+            self.since_s = 0.0;
+        }
+        self.verdict.as_ref().map(|v| Finding {
+            surprise: v.surprise,
+            dissipated: v.dissipated,
+            cause: v.cause.map(|c| MAX_CHANNELS + self.first + c),
+        })
+    }
 }
 
 /// A self-model of a filter's innovations.
@@ -409,41 +462,44 @@ impl Nis {
 }
 
 impl Insight {
-    /// One that has seen nothing.
+    /// One that has seen nothing. `places_hz` is the rate of GNSS.
     ///
     /// # Errors
     ///
     /// A number of the scene's out of its range; scenes are checked for that.
-    pub fn new(names: Vec<String>, spec: &WitnessSpec, rate_hz: f64) -> Result<Self, ConfigError> {
-        let config = SelfModelConfig {
-            outputs: SENSED,
-            warm_up_samples: warm_up_ticks(spec, rate_hz),
-            thresholds: spec.innovations.map(thresholds),
-            // Innovations have no level to go by.
-            ..SelfModelConfig::default()
-        };
+    pub fn new(
+        names: Vec<String>,
+        spec: &WitnessSpec,
+        rate_hz: f64,
+        places_hz: f64,
+    ) -> Result<Self, ConfigError> {
+        let ticks = warm_up_ticks(spec, rate_hz);
+        // The same time, at its own rate.
+        let fixes = f64::from(ticks) * (places_hz / rate_hz).min(1.0);
+        let fixes = (fixes as u32).max(becomingone_kernel::MIN_WARM_UP);
+        let motion = (0, SENSED_MOTION);
+        let places = (SENSED_MOTION, SENSED - SENSED_MOTION);
         Ok(Self {
             names,
-            model: Box::new(InnovationModel::new(config)?),
-            verdict: None,
+            motion: InnovationWitness::new(motion, spec.innovations, ticks)?,
+            places: InnovationWitness::new(places, spec.places, fixes)?,
             nis: Nis::new(spec.nis),
         })
     }
 
-    /// Takes a tick's innovations and says what the self-model of them and their energy find.
+    /// Takes a tick's innovations and says what the self-models of them and their energy find. `learning` is how far
+    /// the warm-up is, 0 to below 1, none after it.
     pub fn push(
         &mut self,
         white: &[Option<f64>; SENSED],
         dt_s: f64,
         learning: Option<f64>,
-    ) -> [Option<Finding>; 2] {
-        self.verdict = self.model.push(white, &[], dt_s);
-        let found = self.verdict.as_ref().map(|v| Finding {
-            surprise: v.surprise,
-            dissipated: v.dissipated,
-            cause: v.cause.map(|c| MAX_CHANNELS + c),
-        });
-        [found, self.nis.push(white, learning)]
+    ) -> [Option<Finding>; 3] {
+        [
+            self.motion.push(white, dt_s),
+            self.places.push(white, dt_s),
+            self.nis.push(white, learning),
+        ]
     }
 }
 
@@ -474,8 +530,9 @@ pub struct Witness {
     pub verdict: Option<Verdict<f64, MAX_CHANNELS>>,
     /// What watches the filter's innovations, where the agent has a filter.
     pub insight: Option<Insight>,
-    /// What was found at the last kernel tick: by the self-model of readings, by that of innovations, by their energy.
-    pub findings: [Option<Finding>; 3],
+    /// What was found at the last kernel tick: by the self-model of readings, by those of innovations of motion and of
+    /// places, by the innovations' energy.
+    pub findings: [Option<Finding>; 4],
     /// Times of alarm, the first [`MOST_ALARMS`].
     pub alarms: Vec<Alarm>,
     /// How many there were.
@@ -512,7 +569,7 @@ impl Witness {
             inputs,
             verdict: None,
             insight: None,
-            findings: [None; 3],
+            findings: [None; 4],
             alarms: Vec::new(),
             alarmed: 0,
         })

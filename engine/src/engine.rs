@@ -113,6 +113,7 @@ impl CoherenceEngine {
             name: "kernel".to_owned(),
             tick_ns: 1_000_000,
             duration_s: None,
+            time_scale: 1.0,
             seed: 0,
             world: WorldSpec {
                 ground: None,
@@ -141,6 +142,7 @@ impl CoherenceEngine {
                     witness: WitnessSpec::default(),
                 },
             }],
+            fleet: None,
             faults: Vec::new(),
         };
         let mut engine = Self::from_loaded(LoadedScene {

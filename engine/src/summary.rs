@@ -5,6 +5,7 @@ use becomingone_components::body::{Pose, Travel, TruePose};
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::{DrivenBy, Goals};
 use becomingone_components::drive::Drive;
+use becomingone_components::fleet::{FLEET, Fleet, FleetOrder};
 use becomingone_components::link::Link;
 use becomingone_components::localisation::{Estimate, Innovated};
 use becomingone_components::memory::Blend;
@@ -42,8 +43,27 @@ pub struct Summary {
     pub rtf: f64,
     /// The chained state hash, 16 hexadecimal digits.
     pub state_hash: String,
+    /// How far the robots of a scene's fleet are in one phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetSummary>,
     /// In the order of the scene.
     pub agents: Vec<AgentSummary>,
+}
+
+/// A fleet at the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FleetSummary {
+    /// How many are in it.
+    pub robots: usize,
+    /// The order parameter, 0 to 1: the length of the mean of all phases e^{i theta}.
+    pub r: f64,
+    /// What r is to be at this coupling in the limit of many robots, once it is settled: the closed form of the law of
+    /// their frequencies, 0 where nothing locks.
+    pub r_theory: f64,
+    /// The coupling K (rad/s); 0 before it begins.
+    pub coupling_rad_s: f64,
+    /// The least K that locks (rad/s).
+    pub critical_rad_s: f64,
 }
 
 /// One agent's part of a run.
@@ -183,8 +203,10 @@ pub struct WitnessSummary {
     pub constant: Vec<String>,
     /// What K1, K2 and K3 have to stand over; null before it is trained.
     pub thresholds: Option<[f64; 3]>,
-    /// The same of the filter's innovations, and of their energy; null without a filter and before it is trained.
+    /// The same of the filter's innovations of wheels and IMU; null without a filter and before it is trained.
     pub innovation_thresholds: Option<[f64; 3]>,
+    /// The same of those of GNSS.
+    pub place_thresholds: Option<[f64; 3]>,
     /// What the energy has to stand over.
     pub nis_threshold: Option<f64>,
     /// Times that it was dissipated.
@@ -220,7 +242,12 @@ impl WitnessSummary {
             innovation_thresholds: witness
                 .insight
                 .as_ref()
-                .and_then(|i| i.model.thresholds())
+                .and_then(|i| i.motion.model.thresholds())
+                .map(|t| [t.k1, t.k2, t.k3]),
+            place_thresholds: witness
+                .insight
+                .as_ref()
+                .and_then(|i| i.places.model.thresholds())
                 .map(|t| [t.k1, t.k2, t.k3]),
             nis_threshold: witness.insight.as_ref().and_then(|i| i.nis.threshold),
             alarmed: witness.alarmed,
@@ -312,6 +339,7 @@ impl Summary {
                 0.0
             },
             state_hash: format!("{:016x}", world.resource::<StateHash>().0),
+            fleet: FleetSummary::of(world),
             agents: scene
                 .agents
                 .iter()
@@ -321,13 +349,33 @@ impl Summary {
     }
 }
 
+impl FleetSummary {
+    fn of(world: &World) -> Option<Self> {
+        let entity = named(world, FLEET)?;
+        let fleet = world.get::<Fleet>(entity)?;
+        let order = world.get::<FleetOrder>(entity)?;
+        Some(Self {
+            robots: fleet.robots.len(),
+            r: order.r,
+            r_theory: order.r_theory,
+            coupling_rad_s: order.coupling_rad_s,
+            critical_rad_s: fleet.spec.law.critical_rad_s(),
+        })
+    }
+}
+
+/// The entity of this name.
+fn named(world: &World, name: &str) -> Option<Entity> {
+    let roster = &world.resource::<Roster>().0;
+    let index = roster
+        .binary_search_by(|(n, _)| n.as_str().cmp(name))
+        .ok()?;
+    Some(roster[index].1)
+}
+
 impl AgentSummary {
     fn of(world: &World, name: &str) -> Option<Self> {
-        let roster = &world.resource::<Roster>().0;
-        let index = roster
-            .binary_search_by(|(n, _)| n.as_str().cmp(name))
-            .ok()?;
-        let agent = roster[index].1;
+        let agent = named(world, name)?;
         world.get::<Agent>(agent)?;
         let pose = world.get::<TruePose>(agent).map_or(Pose::IDENTITY, |p| p.0);
         let travel = world.get::<Travel>(agent).copied().unwrap_or_default();
@@ -433,6 +481,13 @@ impl fmt::Display for Summary {
             self.rtf,
             self.state_hash
         )?;
+        if let Some(fleet) = self.fleet {
+            writeln!(
+                f,
+                "fleet of {}: r {:.3}, {:.3} by theory; coupling {:.4} rad/s, critical {:.4} rad/s",
+                fleet.robots, fleet.r, fleet.r_theory, fleet.coupling_rad_s, fleet.critical_rad_s
+            )?;
+        }
         let mut agents = table(&[
             "agent",
             "distance m",

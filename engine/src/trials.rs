@@ -29,12 +29,14 @@ pub struct Look {
     pub now_ns: u64,
     /// K1, K2 and K3 of the self-model of readings.
     pub readings: [f64; 3],
-    /// The same of the filter's innovations; none without a filter.
+    /// The same of the filter's innovations of wheels and IMU; none without a filter.
     pub innovations: Option<[f64; 3]>,
+    /// The same of those of GNSS, where one came.
+    pub places: Option<[f64; 3]>,
     /// Energy of the innovations over its law's limit.
     pub nis: Option<f64>,
-    /// What was found: by readings, by innovations, by energy, and by all together.
-    pub findings: [Option<Finding>; 4],
+    /// What was found: by readings, by innovations of motion, of places, by energy, and by all together.
+    pub findings: [Option<Finding>; 5],
 }
 
 /// Runs one trial and shows every kernel tick of an agent's trained witness. Gives the time that was looked at (s).
@@ -91,7 +93,7 @@ fn say<'w>(
     let verdict = witness.verdict.as_ref()?;
     let k = |k1: Option<f64>, k2, k3| [k1.unwrap_or(0.0), k2, k3];
     let insight = witness.insight.as_ref();
-    let [readings, innovations, nis] = witness.findings;
+    let [readings, motion, places, nis] = witness.findings;
     let all = world.get::<Coherence>(agent)?;
     Some((
         witness,
@@ -99,12 +101,16 @@ fn say<'w>(
             now_ns: tick.last_ns?,
             readings: k(verdict.k1, verdict.k2, verdict.k3),
             innovations: insight
-                .and_then(|i| i.verdict.as_ref())
+                .and_then(|i| i.motion.verdict.as_ref())
+                .map(|v| k(v.k1, v.k2, v.k3)),
+            places: insight
+                .and_then(|i| i.places.verdict.as_ref())
                 .map(|v| k(v.k1, v.k2, v.k3)),
             nis: insight.map(|i| i.nis.ratio),
             findings: [
                 readings,
-                innovations,
+                motion,
+                places,
                 nis,
                 Some(Finding {
                     surprise: all.surprise?,

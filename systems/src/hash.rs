@@ -9,6 +9,7 @@ use becomingone_components::body::Travel;
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::{Goals, Plan, Reaction};
 use becomingone_components::drive::{DriveState, Odometry, Twist2};
+use becomingone_components::fleet::{FleetOrder, Orbit};
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::ResolvedScene;
 use becomingone_components::seed::RunSeed;
@@ -116,8 +117,10 @@ impl Plugin for HashPlugin {
             .init_resource::<Roster>()
             .register_state::<Command<Twist2>>("command")
             .register_state::<DriveState>("drive")
+            .register_state::<FleetOrder>("fleet")
             .register_state::<Goals>("goals")
             .register_state::<Odometry>("odometry")
+            .register_state::<Orbit>("orbit")
             .register_state::<Plan>("plan")
             .register_state::<Reaction>("reaction")
             .register_state::<Coherence>("coherence")
@@ -205,6 +208,21 @@ impl HashState for DriveState {
     fn bits(&self, bits: &mut Bits) {
         twist(&self.setpoint, bits);
         bits.f64(self.curvature_1_m);
+    }
+}
+
+impl HashState for FleetOrder {
+    fn bits(&self, bits: &mut Bits) {
+        for x in self.field {
+            bits.f64(x);
+        }
+        bits.f64(self.coupling_rad_s);
+    }
+}
+
+impl HashState for Orbit {
+    fn bits(&self, bits: &mut Bits) {
+        bits.f64(self.rate_rad_s);
     }
 }
 

@@ -4,6 +4,7 @@ use crate::coherence::{OwnSignal, Signals};
 use crate::control::avoidance::NearPoints;
 use crate::control::drive::{DRIVE_RATE_HZ, DriveRate};
 use crate::control::heading;
+use crate::control::orbit::Phases;
 use crate::control::pursuit::{PLAN_RATE_HZ, PlanRate};
 use crate::control::servo::Followed;
 use crate::hash::Roster;
@@ -36,6 +37,7 @@ use becomingone_components::coherence::{
 use becomingone_components::control::{DrivenBy, Ears, Goals, PatrolController, Plan, Reaction};
 use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
 use becomingone_components::fault::{DRIVE, Fault, Faults, target};
+use becomingone_components::fleet::{FLEET, Fleet, FleetOrder, Orbit};
 use becomingone_components::geodesy::TangentPlane;
 use becomingone_components::joints::{
     JointMotion, JointStates, JointTargets, JointsController, Servos,
@@ -60,9 +62,10 @@ use becomingone_components::vehicle::{VehicleModel, VehicleState};
 use becomingone_components::witness::{
     Feed, Feeds, Insight, MAX_INPUTS, Output, Taker, Witness, outputs,
 };
-use becomingone_kernel::ConfigError;
+use becomingone_kernel::{Complex, ConfigError};
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
+use std::f64::consts::TAU;
 use std::sync::Arc;
 
 /// Height at which a robot is put down over the ground, so that it does not start inside of it (m).
@@ -112,6 +115,7 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
     for (spec, mesh) in scene.world.obstacles.iter().zip(&loaded.meshes) {
         spawn_obstacle(world, scene, spec, mesh.as_ref());
     }
+    let mut agents = Vec::new();
     for (index, spec) in scene.agents.iter().enumerate() {
         let robot = loaded.models[index].as_ref().map(|model| Robot {
             model,
@@ -119,8 +123,9 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
             servos: loaded.servos[index].as_ref(),
             vehicle: loaded.vehicles[index].as_ref(),
         });
-        spawn_agent(world, spec, robot, loaded.track.as_deref())?;
+        agents.push(spawn_agent(world, spec, robot, loaded.track.as_deref())?);
     }
+    spawn_fleet(world, scene, &agents);
     let mut named: Vec<(String, Entity)> = world
         .query_filtered::<(&Name, Entity), With<FromScene>>()
         .iter(world)
@@ -309,7 +314,7 @@ fn spawn_agent(
     spec: &AgentSpec,
     robot: Option<Robot<'_>>,
     track: Option<&Track>,
-) -> Result<(), SpawnError> {
+) -> Result<Entity, SpawnError> {
     let agent = world
         .spawn((Name::new(spec.name.clone()), Agent, FromScene))
         .id();
@@ -341,7 +346,8 @@ fn spawn_agent(
     if let Some(controller) = &spec.controller {
         spawn_controller(world, agent, controller, robot, track);
     }
-    spawn_kernel(world, agent, spec, robot, &sensors)
+    spawn_kernel(world, agent, spec, robot, &sensors)?;
+    Ok(agent)
 }
 
 /// Who carries out what an agent's drive is told.
@@ -703,6 +709,26 @@ fn spawn_controller(
                 }
                 return;
             }
+            ControllerSpec::Orbit {
+                centre_m,
+                radius_m,
+                rate_hz,
+                localisation,
+            } => {
+                // Without a rate of its own, the fleet gives it one.
+                let omega_rad_s = TAU * rate_hz.unwrap_or_default();
+                world.entity_mut(agent).insert((
+                    Orbit {
+                        centre_m: *centre_m,
+                        radius_m: *radius_m,
+                        localisation: *localisation,
+                        omega_rad_s,
+                        rate_rad_s: omega_rad_s,
+                    },
+                    PlanRate(Rate::new(PLAN_RATE_HZ)),
+                ));
+                return;
+            }
             ControllerSpec::Joints { motions, ease_s } => {
                 let motions = motions
                     .iter()
@@ -732,6 +758,37 @@ fn spawn_controller(
         Plan::default(),
         Reaction::default(),
         NearPoints::default(),
+    ));
+}
+
+/// Couples the agents on an orbit that have no rate of their own.
+fn spawn_fleet(world: &mut World, scene: &Scene, agents: &[Entity]) {
+    let Some(spec) = scene.fleet else {
+        return;
+    };
+    let orbits = scene.agents.iter().zip(agents);
+    let robots: Vec<Entity> = orbits
+        .filter(|(agent, _)| agent.in_fleet())
+        .map(|(_, &entity)| entity)
+        .collect();
+    let n = robots.len();
+    for (i, &robot) in robots.iter().enumerate() {
+        if let Some(mut orbit) = world.get_mut::<Orbit>(robot) {
+            orbit.omega_rad_s = spec.law.omega_rad_s(i, n);
+            orbit.rate_rad_s = orbit.omega_rad_s;
+        }
+    }
+    world.spawn((
+        Name::new(FLEET),
+        FromScene,
+        Fleet {
+            robots,
+            spec,
+            from_ns: (spec.from_s * NS_PER_S as f64).round() as u64,
+        },
+        FleetOrder::default(),
+        Phases(vec![Complex::default(); n]),
+        PlanRate(Rate::new(PLAN_RATE_HZ)),
     ));
 }
 
@@ -824,7 +881,13 @@ fn spawn_kernel(
         let names = world
             .get::<Localiser>(agent)
             .map(|l| l.names(&spec.sensors));
-        let insight = names.map(|n| Insight::new(n, witness, rate_hz));
+        let gnss = |s: &&SensorSpec| matches!(s.kind, SensorKind::Gnss { .. });
+        let places_hz = spec
+            .sensors
+            .iter()
+            .find(gnss)
+            .map_or(rate_hz, |s| s.rate_hz);
+        let insight = names.map(|n| Insight::new(n, witness, rate_hz, places_hz));
         if let (Some(insight), Some(mut of)) = (insight, world.get_mut::<Witness>(agent)) {
             of.insight = Some(insight.map_err(wrong)?);
         }

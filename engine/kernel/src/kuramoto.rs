@@ -12,6 +12,9 @@
 //!        K_c
 //! ```
 //!
+//! Frequencies of a bounded law lock all at once: uniform within g, r jumps from 0 to pi/4 at K_c = 4g/pi
+//! ([`uniform_order`]).
+//!
 //! The mean field is all that an oscillator feels of the others: one pass of N for it, not N^2
 //! pairs; and a node of a mesh needs no more than the field that it hears ([`turned`]).
 //!
@@ -145,6 +148,12 @@ pub struct Kuramoto<R> {
 }
 
 impl<R: Real> Kuramoto<R> {
+    /// How fast an oscillator at `phase` is to turn now, rad/s: `omega + K r sin(psi - theta)`, for what moves by
+    /// itself and is only told so, as a robot. The phase has length 1.
+    pub fn rate_rad_s(&self, phase: Complex<R>, omega_rad_s: R, field: Complex<R>) -> R {
+        omega_rad_s + self.coupling_rad_s * (field * phase.conj()).im
+    }
+
     /// All oscillators, `dt_s` later; gives the mean field in the middle of the step.
     ///
     /// Oscillators without a frequency stay where they are and do not count. So do phases that are
@@ -187,4 +196,64 @@ pub fn lorentzian_quantile<R: Real>(i: usize, n: usize, width_rad_s: R) -> R {
     // (i + 1/2)/n - 1/2 without cancellation, so that i and n - 1 - i are opposite to the last bit.
     let from_middle = (2.0 * i as f64 + 1.0 - n as f64) / (2.0 * n.max(1) as f64);
     width_rad_s * R::of(libm::tan(core::f64::consts::PI * from_middle))
+}
+
+/// Frequency i of n, of the uniform law from -g to g, at the middle of its n-th part: `g (2 i + 1 - n)/n`, rad/s.
+pub fn uniform_quantile<R: Real>(i: usize, n: usize, half_width_rad_s: R) -> R {
+    let from_middle = 2.0 * i as f64 + 1.0 - n as f64;
+    half_width_rad_s * R::of(from_middle / n.max(1) as f64)
+}
+
+/// K from which on frequencies of the uniform law from -g to g lock: `2/(pi p(0)) = 4 g/pi`, rad/s.
+pub fn uniform_critical<R: Real>(half_width_rad_s: R) -> R {
+    half_width_rad_s.abs() * R::of(4.0) / R::PI()
+}
+
+/// r at which frequencies of the uniform law from -g to g are locked; 0 below K_c = 4 g/pi, and where a number is
+/// not finite.
+///
+/// All are locked, each at `sin(theta - psi) = omega/(K r)`, so with a = g/(K r)
+///
+/// ```text
+/// r = int sqrt(1 - (omega/(K r))^2) d omega/(2 g) = (sqrt(1 - a^2) + asin(a)/a)/2
+/// ```
+///
+/// and, with a = sin(v/2), `v + sin v = 4 g/K` and `r = (g/K)/sin(v/2)`: one equation, whose left side grows
+/// from 0 to pi (Pazo, Phys. Rev. E 72, 046211, 2005).
+///
+/// ```
+/// use becomingone_kernel::{uniform_critical, uniform_order};
+///
+/// let least = uniform_critical(0.1_f64);
+/// assert!((uniform_order(least, 0.1) - core::f64::consts::FRAC_PI_4).abs() < 1e-6);
+/// assert_eq!(uniform_order(0.99 * least, 0.1), 0.0);
+/// ```
+pub fn uniform_order<R: Real>(coupling_rad_s: R, half_width_rad_s: R) -> R {
+    let g = half_width_rad_s.abs();
+    // False for NaN.
+    let locks = coupling_rad_s > R::zero() && coupling_rad_s >= uniform_critical(g);
+    if !(locks && coupling_rad_s.is_finite()) {
+        return R::zero();
+    }
+    let share = g / coupling_rad_s;
+    if share == R::zero() {
+        // All of one frequency are in one phase.
+        return R::one();
+    }
+    let half = R::of(0.5);
+    // u = v/2, by halving: Newton's step fails at K_c, where the left side is flat.
+    let (mut low, mut high) = (R::zero(), R::FRAC_PI_2());
+    loop {
+        let u = (low + high) * half;
+        if u <= low || u >= high {
+            break;
+        }
+        let turn = R::turn(u);
+        if u + turn.im * turn.re < share + share {
+            low = u;
+        } else {
+            high = u;
+        }
+    }
+    (share / R::turn(high).im).min(R::one())
 }

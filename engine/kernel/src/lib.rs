@@ -111,7 +111,10 @@ pub use blend::{Blend, BlendConfig, Held, Near};
 pub use consolidation::AgeOctaves;
 pub use error::ConfigError;
 pub use fixed_point::{ParameterWitness, StateWitness};
-pub use kuramoto::{Kuramoto, lorentzian_quantile, mean_field, turned};
+pub use kuramoto::{
+    Kuramoto, lorentzian_quantile, mean_field, turned, uniform_critical, uniform_order,
+    uniform_quantile,
+};
 pub use modes::{Mutual, MutualVerdict, Reflection};
 pub use monitor::Monitor;
 pub use phase::{MAX_PHI, PhaseVelocity, Standard, encode_angle};

@@ -10,6 +10,7 @@ use std::f64::consts::TAU;
 
 use becomingone_kernel::{
     Complex, Kuramoto, Real, encode_angle, lorentzian_quantile, mean_field, turned,
+    uniform_critical, uniform_order, uniform_quantile,
 };
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -123,6 +124,93 @@ fn quantiles_are_the_lorentzian() {
             assert_eq!(omega, -lorentzian_quantile(n - 1 - i, n, WIDTH));
         }
     }
+}
+
+// ------------------------------------------------------------------- the uniform law
+
+#[test]
+fn the_uniform_order_is_the_mean_cosine_of_all_that_are_locked() {
+    // r = int sqrt(1 - (w/(K r))^2) p(w) dw. With w = K r sin(phi) the integrand is smooth to its ends:
+    // Simpson's rule is exact to rounding.
+    let g = 0.3;
+    let least = 4.0 * g / std::f64::consts::PI;
+    assert!((uniform_critical(g) - least).abs() < 1e-15);
+    for over in [1.0 + 1e-9, 1.001, 1.1, 1.25, 2.0, 10.0, 1e6] {
+        let k = over * least;
+        let r = uniform_order(k, g);
+        let end = (g / (k * r)).min(1.0).asin();
+        let steps = 2000;
+        let h = 2.0 * end / f64::from(steps);
+        let sum: f64 = (0..=steps)
+            .map(|i| {
+                let weight = match i {
+                    0 | 2000 => 1.0,
+                    i if i % 2 == 1 => 4.0,
+                    _ => 2.0,
+                };
+                weight * (-end + h * f64::from(i)).cos().powi(2)
+            })
+            .sum();
+        let integral = k * r / (2.0 * g) * sum * h / 3.0;
+        // At K_c the slope of r is infinite, and so is what rounding does to it.
+        let within = if over < 1.001 { 1e-6 } else { 1e-12 };
+        assert!((r - integral).abs() < within, "{over}: {r} {integral}");
+        assert!(r >= std::f64::consts::FRAC_PI_4 - 1e-6, "{over}: {r}");
+    }
+    assert_eq!(uniform_order(0.999 * least, g), 0.0);
+    assert_eq!(uniform_order(1.0, 0.0), 1.0);
+    assert_eq!(uniform_order(0.0, 0.0), 0.0);
+    for (k, g) in [
+        (f64::NAN, g),
+        (1.0, f64::NAN),
+        (f64::INFINITY, g),
+        (-1.0, g),
+    ] {
+        assert_eq!(uniform_order(k, g), 0.0, "{k} {g}");
+    }
+    assert!((uniform_order(1.0_f32, 0.3) - uniform_order(1.0, 0.3) as f32).abs() < 1e-6);
+}
+
+#[test]
+fn uniform_frequencies_lock_all_at_once() -> Checked {
+    let (n, g) = (1000, 0.5);
+    let omegas: Vec<f64> = (0..n).map(|i| uniform_quantile(i, n, g)).collect();
+    assert_eq!(omegas[0], -omegas[n - 1]);
+    assert!((omegas[1] - omegas[0] - 2.0 * g / n as f64).abs() < 1e-12);
+    for over in [1.02, 1.25, 2.0] {
+        let coupling_rad_s = over * uniform_critical(g);
+        let fleet = Kuramoto {
+            coupling_rad_s,
+            frame_rad_s: 0.0,
+        };
+        let mut phases = vec![Complex::new(1.0, 0.0); n];
+        let mut field = Complex::new(0.0, 0.0);
+        for _ in 0..4000 {
+            field = fleet.step(&mut phases, &omegas, 0.1).ok_or("no field")?;
+        }
+        let law = uniform_order(coupling_rad_s, g);
+        assert!((field.norm() - law).abs() < 1e-5, "{over}: {field} {law}");
+        // What is held stands still.
+        for (&z, &omega) in phases.iter().zip(&omegas) {
+            assert!(fleet.rate_rad_s(z, omega, field).abs() < 1e-6, "{over}");
+        }
+    }
+    // Below, what begins in one phase comes apart.
+    let fleet = Kuramoto {
+        coupling_rad_s: 0.8 * uniform_critical(g),
+        frame_rad_s: 0.0,
+    };
+    let mut phases = vec![Complex::new(1.0, 0.0); n];
+    let (mut sum, mut count) = (0.0, 0.0);
+    for k in 0..4000 {
+        let field = fleet.step(&mut phases, &omegas, 0.1).ok_or("no field")?;
+        if k > 2000 {
+            sum += field.norm();
+            count += 1.0;
+        }
+    }
+    assert!(sum / count < 0.1, "{}", sum / count);
+    Ok(())
 }
 
 // ------------------------------------------------------------------- one oscillator, two oscillators

@@ -62,6 +62,7 @@ fn rate(text: &str) -> Result<f64, String> {
 struct Said {
     readings: Vec<Vec<[f64; 3]>>,
     innovations: Vec<Vec<[f64; 3]>>,
+    places: Vec<Vec<[f64; 3]>>,
     nis: Vec<Vec<f64>>,
 }
 
@@ -142,6 +143,8 @@ impl Calibrate {
                     .push(looks.iter().map(|l| l.readings).collect());
                 let innovations = looks.iter().filter_map(|l| l.innovations);
                 said.innovations.push(innovations.collect());
+                said.places
+                    .push(looks.iter().filter_map(|l| l.places).collect());
                 said.nis.push(looks.iter().filter_map(|l| l.nis).collect());
             }
             if healthy_s <= 0.0 {
@@ -162,6 +165,9 @@ impl Calibrate {
         let mut parts = vec![format!("thresholds: {}", vote(&said.readings))];
         if said.innovations.iter().any(|run| !run.is_empty()) {
             parts.push(format!("innovations: {}", vote(&said.innovations)));
+        }
+        if said.places.iter().any(|run| !run.is_empty()) {
+            parts.push(format!("places: {}", vote(&said.places)));
         }
         if said.nis.iter().any(|run| !run.is_empty()) {
             let runs = said.nis.iter().map(|run| lasting(run.iter().copied()));

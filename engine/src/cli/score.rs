@@ -3,15 +3,16 @@
 use super::{Failure, OverlayArgs, load};
 use crate::assets;
 use crate::scene::Overlays;
-use crate::trials::{Trial, most_expected, on_all_processors, run};
+use crate::trials::{Look, Trial, most_expected, on_all_processors, run};
 use becomingone_components::fault::{FaultKind, FaultSpec};
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, LoadedScene, SensorKind};
 use becomingone_components::seed::{Rng, RunSeed};
 use becomingone_components::time::NS_PER_S;
-use becomingone_components::witness::{WARM_UP_S, warm_up_ticks};
+use becomingone_components::witness::{Finding, WARM_UP_S, warm_up_ticks};
 use clap::Args;
 use comfy_table::{Table, presets};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -29,6 +30,8 @@ Exit status: 0 done, 1 a run failed or a file could not be written, 2 bad input.
 /// First seed of faulty runs, and of healthy ones.
 const FAULTY_SEED: u64 = 2_000_000;
 const HEALTHY_SEED: u64 = 3_000_000;
+/// Time from the alarm on that blame is judged by (ns).
+const BLAME_NS: u64 = NS_PER_S / 2;
 /// Time in which a fault must be found (s).
 const WITHIN_S: f64 = 30.0;
 /// Healthy time that false alarms are counted in, at least (s).
@@ -144,8 +147,10 @@ fn cases(agent: &AgentSpec) -> Vec<Case> {
 struct Found {
     /// Runs in which it was found within 30 s, and not before it began.
     found: u32,
-    /// Of these, runs in which the right channel was to blame when it was found.
+    /// Of these, runs in which the right channel was to blame most of the first half second.
     blamed: u32,
+    /// Which channel was to blame in how many.
+    causes: BTreeMap<String, u32>,
     /// Median delay of those found, and a 95 % interval of the median by order statistics (s).
     delay_s: Option<[f64; 3]>,
 }
@@ -245,20 +250,27 @@ impl Score {
             .collect();
         let said = on_all_processors(&trials, |(trial, at_s)| {
             let at_ns = (at_s * NS_PER_S as f64) as u64;
-            // When each way was first in alarm, and whether it named the right one.
-            let mut first: [Option<(u64, bool)>; WAYS.len()] = [None; WAYS.len()];
+            // When each way was first in alarm, and whom it named how often.
+            let mut first: [Option<(u64, BTreeMap<String, u32>)>; WAYS.len()] = Default::default();
             run(loaded, &agent.name, trial, |witness, look| {
-                for (first, finding) in first.iter_mut().zip(look.findings) {
+                for (first, finding) in first.iter_mut().zip(by_ways(&look)) {
                     let Some(finding) = finding.filter(|f| f.dissipated) else {
                         continue;
                     };
-                    let name = finding.cause.and_then(|c| witness.name(c)).unwrap_or("");
-                    let right = case.blame.iter().any(|b| name.starts_with(b.as_str()));
-                    first.get_or_insert((look.now_ns, right));
+                    let (since_ns, blamed) =
+                        first.get_or_insert_with(|| (look.now_ns, BTreeMap::new()));
+                    // Whom it names most in the first half second.
+                    if look.now_ns - *since_ns <= BLAME_NS
+                        && let Some(name) = finding.cause.and_then(|c| witness.name(c))
+                    {
+                        *blamed.entry(name.to_owned()).or_default() += 1;
+                    }
                 }
             })?;
-            let after = |(ns, right): (u64, bool)| {
-                (ns >= at_ns).then(|| ((ns - at_ns) as f64 / NS_PER_S as f64, right))
+            let after = |(ns, blamed): (u64, BTreeMap<String, u32>)| {
+                let most = blamed.into_iter().max_by_key(|(_, ticks)| *ticks);
+                let cause = most.map_or_else(String::new, |(name, _)| name);
+                (ns >= at_ns).then(|| ((ns - at_ns) as f64 / NS_PER_S as f64, cause))
             };
             Ok::<_, crate::EngineError>(first.map(|f| f.and_then(after)))
         })?;
@@ -267,20 +279,34 @@ impl Score {
             runs: self.runs,
             ways: std::array::from_fn(|way| {
                 let mut delays_s = Vec::new();
-                let mut blamed = 0;
-                for (delay_s, right) in said.iter().filter_map(|run| run[way]) {
-                    delays_s.push(delay_s);
+                let (mut blamed, mut causes) = (0, BTreeMap::new());
+                for (delay_s, cause) in said.iter().filter_map(|run| run[way].as_ref()) {
+                    delays_s.push(*delay_s);
+                    let right = case.blame.iter().any(|b| cause.starts_with(b.as_str()));
                     blamed += u32::from(right);
+                    *causes.entry(cause.clone()).or_default() += 1;
                 }
                 delays_s.sort_by(f64::total_cmp);
                 Found {
                     found: delays_s.len() as u32,
                     blamed,
+                    causes,
                     delay_s: median(&delays_s),
                 }
             }),
         })
     }
+}
+
+/// What each way found at a tick: both self-models of innovations are one way.
+fn by_ways(look: &Look) -> [Option<Finding>; WAYS.len()] {
+    let [readings, motion, places, nis, all] = look.findings;
+    let key = |f: &Finding| (f.dissipated, f.surprise);
+    let innovations = match (motion, places) {
+        (Some(a), Some(b)) => Some(if key(&b) > key(&a) { b } else { a }),
+        (a, b) => a.or(b),
+    };
+    [readings, innovations, nis, all]
 }
 
 /// Goals that are gone through without end.
@@ -317,7 +343,7 @@ fn healthy(loaded: &LoadedScene, agent: &AgentSpec) -> Result<(f64, [usize; WAYS
     let said = on_all_processors(&trials, |trial| {
         let (mut alarms, mut was) = ([0usize; WAYS.len()], [false; WAYS.len()]);
         let seconds = run(loaded, &agent.name, trial, |_, look| {
-            for (way, finding) in look.findings.iter().enumerate() {
+            for (way, finding) in by_ways(&look).iter().enumerate() {
                 let is = finding.is_some_and(|f| f.dissipated);
                 alarms[way] += usize::from(is && !was[way]);
                 was[way] = is;

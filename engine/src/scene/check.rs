@@ -2,7 +2,9 @@
 
 use super::mistake::Mistakes;
 use super::vehicle::is_vehicle;
+use becomingone_components::control::Localisation;
 use becomingone_components::fault::{DRIVE, FaultKind, FaultSpec};
+use becomingone_components::fleet::{FLEET, FleetSpec, Law};
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::link::{Source, WhenSilent};
 use becomingone_components::scene::{
@@ -42,8 +44,8 @@ fn needs_body(sensor: &SensorSpec) -> bool {
     simulated || sensor.silence.then == WhenSilent::FallBackToSim
 }
 
-/// Names of the ground, and of every agent's drive.
-const RESERVED: [&str; 2] = ["ground", DRIVE];
+/// Names of the ground, of every agent's drive, and of the fleet.
+const RESERVED: [&str; 3] = ["ground", DRIVE, FLEET];
 
 /// Whether a character may stand in a name, which is also part of a path.
 pub(super) fn is_plain(c: char) -> bool {
@@ -236,9 +238,39 @@ impl Check<'_, '_, '_> {
             self.unique(&mut names, &format!("{path}.name"), &agent.name);
             self.agent(&path, agent, scene);
         }
+        if let Some(fleet) = &scene.fleet {
+            self.fleet(fleet, scene);
+        }
         self.count("faults", scene.faults.len());
         for (k, fault) in scene.faults.iter().enumerate().take(MANY) {
             self.fault(&format!("faults[{k}]"), fault);
+        }
+    }
+
+    fn fleet(&mut self, fleet: &FleetSpec, scene: &Scene) {
+        let Law::Uniform {
+            mean_hz,
+            half_width_hz,
+        } = fleet.law;
+        for (name, x) in [("mean_hz", mean_hz), ("half_width_hz", half_width_hz)] {
+            let at = format!("fleet.law.{name}");
+            self.within(&at, x, 0.0, 100.0, "turns a second from 0 to 100");
+        }
+        self.within(
+            "fleet.coupling_rad_s",
+            fleet.coupling_rad_s,
+            0.0,
+            1e3,
+            "rad/s from 0 to 1000",
+        );
+        self.not_negative("fleet.from_s", fleet.from_s);
+        let robots = scene.agents.iter().filter(|a| a.in_fleet()).count();
+        if robots < 2 {
+            self.wrong(
+                "fleet",
+                format!("a fleet of {robots}"),
+                "at least two agents with `controller: Orbit(..)` and no `rate_hz` of their own",
+            );
         }
     }
 
@@ -393,7 +425,7 @@ impl Check<'_, '_, '_> {
         }
         if let Some(controller) = &agent.controller {
             let (expected, fits) = match (controller, &agent.drive) {
-                (ControllerSpec::Patrol { .. }, drive) => (
+                (ControllerSpec::Patrol { .. } | ControllerSpec::Orbit { .. }, drive) => (
                     "a `model`, and `drive: Auto` or `drive: Wheels(..)`",
                     matches!(drive, DriveSpec::Auto | DriveSpec::Wheels { .. }),
                 ),
@@ -413,6 +445,39 @@ impl Check<'_, '_, '_> {
                 );
             }
             self.controller(&format!("{path}.controller"), controller, scene);
+            let by = match controller {
+                ControllerSpec::Patrol { localisation, .. }
+                | ControllerSpec::Track { localisation, .. }
+                | ControllerSpec::Orbit { localisation, .. } => Some(*localisation),
+                ControllerSpec::Joints { .. } => None,
+            };
+            if by == Some(Localisation::Filter) && agent.filter.is_none() {
+                self.wrong(
+                    &format!("{path}.controller.localisation"),
+                    "`Filter` of an agent without one",
+                    "`filter: ()` on the agent, or `Odometry`",
+                );
+            }
+        }
+        if let Some(filter) = &agent.filter {
+            let at = format!("{path}.filter");
+            for (name, share, most) in [
+                ("wheel_scale_sd", filter.wheel_scale_sd, 0.5),
+                ("track_scale_sd", filter.track_scale_sd, 2.0),
+            ] {
+                let expected = format!("a share from 0 to {most}");
+                self.within(&format!("{at}.{name}"), share, 0.0, most, &expected);
+            }
+            let wheels = |s: &SensorSpec| matches!(s.kind, SensorKind::Encoders { .. });
+            let rolls = matches!(agent.drive, DriveSpec::Auto | DriveSpec::Wheels { .. })
+                || matches!(agent.controller, Some(ControllerSpec::Track { .. }));
+            if !rolls || !agent.sensors.iter().any(wheels) {
+                self.wrong(
+                    &at,
+                    "a filter of an agent without wheels to count",
+                    "`drive: Auto`, `drive: Wheels(..)` or a vehicle's `controller: Track(..)`, and a sensor of kind `Encoders`",
+                );
+            }
         }
         self.coherence(
             &format!("{path}.coherence"),
@@ -686,6 +751,28 @@ impl Check<'_, '_, '_> {
                 for (leaf, limit) in limits {
                     let at = format!("{path}.{leaf}");
                     self.within(&at, *limit, 0.01, 100.0, "m/s² from 0.01 to 100");
+                }
+            }
+            ControllerSpec::Orbit {
+                centre_m,
+                radius_m,
+                rate_hz,
+                localisation: _,
+            } => {
+                self.position(&format!("{path}.centre_m"), centre_m);
+                let radius = format!("{path}.radius_m");
+                self.within(&radius, *radius_m, 1e-2, FAR_M, "metres from 0.01 to 1000");
+                match rate_hz {
+                    Some(rate_hz) => {
+                        let at = format!("{path}.rate_hz");
+                        self.within(&at, *rate_hz, -100.0, 100.0, "rounds a second within 100");
+                    }
+                    None if scene.fleet.is_none() => self.wrong(
+                        path,
+                        "no rate to go round at",
+                        "`rate_hz` here, or a `fleet: (law: .., coupling_rad_s: ..)` of the scene",
+                    ),
+                    None => {}
                 }
             }
             ControllerSpec::Joints { motions, ease_s } => {

@@ -3,6 +3,7 @@
 //! - [`overlay`](Overlays): the texts and how they are laid over each other, with `yaml` and `lay`.
 //! - `tree`, `read`: values with their places, and how they become a [`Scene`].
 //! - `text`, `check`: what is wrong with the words, what with their meaning.
+//! - `time_scale`: all times of a scene by one number.
 //! - `faults`, `senses`: whether faults and self-models have sensors.
 //! - `vehicle`, `track`: vehicle descriptions, and what a track must be.
 //! - `resolved`: the whole as one text again.
@@ -16,6 +17,7 @@ mod read;
 mod resolved;
 mod senses;
 mod text;
+mod time_scale;
 mod track;
 mod tree;
 mod vehicle;
@@ -137,6 +139,7 @@ fn read(
             .map_or_else(|| "scene".to_owned(), |s| s.to_string_lossy().into_owned());
     }
     let mut mistakes = Mistakes::of(&sources, &root);
+    time_scale::apply(&mut scene, &mut mistakes);
     let sound = check::check(&scene, &mut mistakes);
     if model.is_some() && scene.agents.iter().all(|a| a.model.is_none()) {
         mistakes.add(
@@ -255,6 +258,7 @@ pub fn dropped_from(files: &dyn Files, path: &Path) -> Result<LoadedScene, Scene
         name: name.clone(),
         tick_ns: 1_000_000,
         duration_s: Some(5.0),
+        time_scale: 1.0,
         seed: 0,
         world: WorldSpec::default(),
         agents: vec![AgentSpec {
@@ -284,6 +288,7 @@ pub fn dropped_from(files: &dyn Files, path: &Path) -> Result<LoadedScene, Scene
             controller: None,
             coherence: CoherenceSpec::Auto,
         }],
+        fleet: None,
         faults: Vec::new(),
     };
     Ok(LoadedScene {
@@ -524,9 +529,11 @@ impl Loader<'_, '_, '_> {
             );
         }
         let expected = match &agent.controller {
-            Some(ControllerSpec::Patrol { .. } | ControllerSpec::Joints { .. }) if is_vehicle => {
-                "a robot description (.urdf), or `controller: Track(..)`"
-            }
+            Some(
+                ControllerSpec::Patrol { .. }
+                | ControllerSpec::Orbit { .. }
+                | ControllerSpec::Joints { .. },
+            ) if is_vehicle => "a robot description (.urdf), or `controller: Track(..)`",
             Some(ControllerSpec::Track { .. }) if !is_vehicle => {
                 "a vehicle description (.yaml), or `controller: Patrol(..)`"
             }

@@ -4,6 +4,7 @@
 
 use crate::recording::{SIM_TIME, entity};
 use crate::stage::Stage;
+use becomingone_components::fleet::FLEET;
 use glam::{Vec2, Vec3};
 use re_sdk::external::re_log_types::BlueprintActivationCommand;
 use re_sdk::{
@@ -52,6 +53,7 @@ enum Part {
     Memory,
     Map,
     Surprise,
+    Fleet,
 }
 
 impl Part {
@@ -156,6 +158,15 @@ pub(crate) fn send(to: &RecordingStream, stage: &Stage) -> RecordingStreamResult
         right.insert(1, Surprise);
         shares.insert(1, 1.0);
     }
+    if stage.fleet {
+        right.insert(0, Fleet);
+        shares.insert(0, 1.5);
+        // Without kernels there is no order of theirs.
+        if !stage.agents.iter().any(|a| a.kernel) {
+            right.remove(1);
+            shares.remove(1);
+        }
+    }
     layout.container(Right, ContainerKind::Vertical, &right, &shares)?;
     layout.container(
         Root,
@@ -252,6 +263,9 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     // Order is 0 to 1; a little more shows a line that lies on the edge.
     let unit = ScalarAxis::new().with_range(Range1D([-0.05, 1.05]));
     layout.property(Part::Kernel, "ScalarAxis", &unit)?;
+    let fleet = ["r", "r_theory"].map(|leaf| entity(["plots", FLEET, leaf]).to_string());
+    layout.view(Part::Fleet, "TimeSeries", "Fleet: one phase", &fleet)?;
+    layout.property(Part::Fleet, "ScalarAxis", &unit)?;
     // One agent's surprise comes with what it is made of, that of many alone.
     let surprise = of(
         &|a| a.witness,
@@ -302,6 +316,7 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     layout.property(Part::Strengths, "ScalarAxis", &unit)?;
     for part in [
         Part::Kernel,
+        Part::Fleet,
         Part::Surprise,
         Part::Motion,
         Part::Readings,
@@ -311,7 +326,11 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
         let legend = PlotLegend::new()
             .with_corner(Corner2D::LeftTop)
             // All of an agent's memories have one name.
-            .with_visible(stage.agents.len() <= 3 && !matches!(part, Part::Strengths));
+            .with_visible(match part {
+                Part::Fleet => true,
+                Part::Strengths => false,
+                _ => stage.agents.len() <= 3,
+            });
         layout.property(part, "PlotLegend", &legend)?;
         // The whole run, not the minute about the cursor.
         let whole = TimeAxis::new().with_view_range(TimeRange::EVERYTHING);

@@ -12,6 +12,7 @@ use crate::sink::Output;
 use crate::stage::{Path, Stage, StageAgent, StageTrack};
 use becomingone_components::body::{Geometry, Pose, Shape};
 use becomingone_components::event::{Happening, What};
+use becomingone_components::fleet::FLEET;
 use glam::{Vec2, Vec3};
 use re_sdk::external::re_log_types::ApplicationId;
 use re_sdk::external::re_log_types::{EntityPath, EntityPathPart};
@@ -778,6 +779,19 @@ fn look(path: &Path, stage: &Stage, alone: bool) -> Option<SeriesLines> {
     };
     if root != "plots" {
         return None;
+    }
+    if agent == FLEET {
+        let (name, rgba, width) = match leaf {
+            [leaf] if leaf == "r" => ("r", agent_colour(0), 2.0),
+            [leaf] if leaf == "r_theory" => ("r by theory", SAID, 1.0),
+            _ => return None,
+        };
+        return Some(
+            SeriesLines::new()
+                .with_names([name])
+                .with_colors([colour(rgba)])
+                .with_widths([width]),
+        );
     }
     let index = stage.agents.iter().position(|a| a.name == *agent)?;
     let own = agent_colour(index);

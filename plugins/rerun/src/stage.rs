@@ -86,6 +86,8 @@ pub(crate) struct Stage {
     pub(crate) lidars: Vec<StageLidar>,
     pub(crate) marks: Vec<StageMark>,
     pub(crate) sensors: Vec<StageSensor>,
+    /// Whether a fleet is coupled.
+    pub(crate) fleet: bool,
     /// Numbers over time.
     pub(crate) series: Vec<Path>,
 }

@@ -11,6 +11,7 @@ use becomingone_components::control::{DrivenBy, Goals, Plan};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::event::Happening;
 use becomingone_components::fault::Faults;
+use becomingone_components::fleet::{FLEET, FleetOrder};
 use becomingone_components::memory::{Blend, MEMORIES};
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
@@ -121,7 +122,7 @@ pub(crate) fn add(app: &mut App) {
         )
         .add_systems(
             Tick,
-            (poses, drives, kernels, memories, happenings)
+            (poses, drives, fleet, kernels, memories, happenings)
                 .chain()
                 .in_set(FillSystems),
         );
@@ -157,14 +158,17 @@ struct Shown {
     command: Option<(Entity, u32)>,
 }
 
-/// Agents that are shown.
+/// Agents that are shown, and the first of the two series of their fleet.
 #[derive(Resource, Default)]
-pub(crate) struct Cast(Vec<Shown>);
+pub(crate) struct Cast {
+    agents: Vec<Shown>,
+    fleet: Option<u32>,
+}
 
 impl Cast {
     /// Index into the stage's agents.
     pub(crate) fn index_of(&self, agent: Entity) -> Option<usize> {
-        let shown = self.0.iter().find(|a| a.entity == agent)?;
+        let shown = self.agents.iter().find(|a| a.entity == agent)?;
         Some(shown.index as usize)
     }
 }
@@ -244,13 +248,14 @@ fn gather(
     ),
     obstacles: Query<(&Name, &Obstacle)>,
     agents: Query<AgentParts, With<Agent>>,
-    (drives, vehicles, faults): (
+    (drives, vehicles, faults, fleets): (
         Query<&Drive>,
         Query<&Vehicle>,
         Query<(Entity, &ChildOf), With<Faults>>,
+        Query<(), With<FleetOrder>>,
     ),
 ) {
-    cast.0.clear();
+    *cast = Cast::default();
     if outbox.is_over() {
         return;
     }
@@ -336,7 +341,7 @@ fn gather(
             .then(|| all(&[&["command", "linear"], &["command", turn]]))
             .flatten();
         let command = actuator.zip(command);
-        cast.0.push(Shown {
+        cast.agents.push(Shown {
             entity,
             index,
             kernel,
@@ -353,6 +358,11 @@ fn gather(
             speed,
             command,
         });
+    }
+    if !fleets.is_empty() {
+        stage.fleet = true;
+        let [r, _] = ["r", "r_theory"].map(|leaf| stage.series(path("plots", FLEET, &[leaf])));
+        cast.fleet = Some(r);
     }
     outbox.start(stage);
 }
@@ -441,7 +451,7 @@ fn poses(
         return;
     }
     let batch = &mut *outbox.batch;
-    for shown in &cast.0 {
+    for shown in &cast.agents {
         let Ok((links, odometry)) = agents.get(shown.entity) else {
             continue;
         };
@@ -451,6 +461,19 @@ fn poses(
             odometry_m: odometry.map(|o| [o.x_m, o.y_m]),
         });
         batch.poses.extend_from_slice(&links.0);
+    }
+}
+
+/// How far a fleet is in one phase, and how far it is to be.
+fn fleet(mut outbox: ResMut<Outbox>, cast: Res<Cast>, fleets: Query<&FleetOrder>) {
+    let Some(series) = cast.fleet.filter(|_| outbox.scalars_due) else {
+        return;
+    };
+    let batch = &mut *outbox.batch;
+    let now_ns = batch.now_ns;
+    for order in &fleets {
+        batch.scalar(series, now_ns, order.r);
+        batch.scalar(series + 1, now_ns, order.r_theory);
     }
 }
 
@@ -466,7 +489,7 @@ fn drives(
     }
     let batch = &mut *outbox.batch;
     let now_ns = batch.now_ns;
-    for shown in &cast.0 {
+    for shown in &cast.agents {
         let Ok((twist, links, plan)) = agents.get(shown.entity) else {
             continue;
         };
@@ -505,7 +528,7 @@ fn kernels(
         return;
     }
     let batch = &mut *outbox.batch;
-    for shown in &mut cast.0 {
+    for shown in &mut cast.agents {
         if shown.kernel.is_none() && shown.witness.is_none() {
             continue;
         }
@@ -561,7 +584,7 @@ fn kernels(
 fn memories(mut outbox: ResMut<Outbox>, mut cast: ResMut<Cast>, agents: Query<&Blend>) {
     let batch = &mut *outbox.batch;
     let now_ns = batch.now_ns;
-    for shown in &mut cast.0 {
+    for shown in &mut cast.agents {
         let Some(series) = shown.memory else {
             continue;
         };

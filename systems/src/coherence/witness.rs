@@ -119,7 +119,7 @@ pub fn foresee(
             let learning = witness.verdict.is_none();
             let done = (tick.count as f64 / f64::from(witness.warm_up_ticks)).min(0.999);
             let found = insight.push(&innovated.white, dt_s, learning.then_some(done));
-            [witness.findings[1], witness.findings[2]] = found;
+            witness.findings[1..].copy_from_slice(&found);
         }
     }
 }

@@ -3,19 +3,24 @@
 //! - [`odometry`]: where the wheels say the agent went.
 //! - [`pursuit`]: the Master. Slow; it plans along the waypoints.
 //! - [`avoidance`]: the Emissary. Fast; it gives way to what the last scan shows.
-//! - [`teleop`]: a person's hand, in place of both.
+//! - [`orbit`]: circles, and the fleet whose robots pull at each other on them.
+//! - [`teleop`]: a person's hand, in place of all of them.
 //! - [`drive`]: a twist becomes wheel speeds, and torques of the joints' motors.
 //! - [`servo`]: motions of joints, and the servos that make them.
 
 pub mod avoidance;
 pub mod drive;
 pub mod odometry;
+pub mod orbit;
 pub mod pursuit;
 pub mod servo;
 pub mod teleop;
 
 use crate::tick::{Tick, TickSystems};
-use becomingone_components::control::Stick;
+use becomingone_components::body::TruePose;
+use becomingone_components::control::{Localisation, Stick};
+use becomingone_components::drive::{Drive, Odometry};
+use becomingone_components::localisation::Estimate;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 
@@ -37,6 +42,8 @@ impl Plugin for ControlPlugin {
                         odometry::integrate,
                         pursuit::plan,
                         avoidance::react,
+                        orbit::couple,
+                        orbit::circle,
                         servo::move_joints,
                     )
                         .chain()
@@ -59,6 +66,31 @@ impl Plugin for ControlPlugin {
 pub(crate) fn wrap(angle_rad: f64) -> f64 {
     let turns = (angle_rad / std::f64::consts::TAU).round();
     angle_rad - turns * std::f64::consts::TAU
+}
+
+/// Where a controller takes its agent to be: the middle of its wheels in the world (m), and its heading (rad).
+pub(crate) fn located(
+    by: Localisation,
+    truth: &TruePose,
+    odometry: &Odometry,
+    estimate: Option<&Estimate>,
+    drive: &Drive,
+) -> ([f64; 2], f64) {
+    match by {
+        Localisation::Odometry => ([odometry.x_m, odometry.y_m], odometry.yaw_rad),
+        Localisation::Filter => {
+            // Scenes are checked for one.
+            let e = estimate.copied().unwrap_or_default();
+            ([e.x_m, e.y_m], e.yaw_rad)
+        }
+        Localisation::Truth => {
+            let p = truth.0.point(drive.centre());
+            (
+                [f64::from(p.x), f64::from(p.y)],
+                heading(truth.0.rotation, drive.forward_yaw_rad),
+            )
+        }
+    }
 }
 
 /// Heading of a body's forward direction in the world (rad).

@@ -4,9 +4,9 @@
 //! offset y and distance L (Coulter, Implementation of the Pure Pursuit Path Tracking Algorithm,
 //! CMU-RI-TR-92-01, 1992).
 
-use super::{heading, wrap};
+use super::{located, wrap};
 use becomingone_components::body::TruePose;
-use becomingone_components::control::{DrivenBy, Goals, Localisation, PatrolController, Plan};
+use becomingone_components::control::{DrivenBy, Goals, PatrolController, Plan};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::event::{Happening, What};
 use becomingone_components::localisation::Estimate;
@@ -45,21 +45,7 @@ pub fn plan(
         let Ok(drive) = drives.get(driven.0) else {
             continue;
         };
-        let (at, yaw) = match patrol.localisation {
-            Localisation::Odometry => ([odometry.x_m, odometry.y_m], odometry.yaw_rad),
-            Localisation::Filter => {
-                // Scenes are checked for one.
-                let e = estimate.copied().unwrap_or_default();
-                ([e.x_m, e.y_m], e.yaw_rad)
-            }
-            Localisation::Truth => {
-                let p = truth.0.point(drive.centre());
-                (
-                    [f64::from(p.x), f64::from(p.y)],
-                    heading(truth.0.rotation, drive.forward_yaw_rad),
-                )
-            }
-        };
+        let (at, yaw) = located(patrol.localisation, truth, odometry, estimate, drive);
         // At most one a plan: a lap whose waypoints lie together is no endless loop.
         if goals
             .current()

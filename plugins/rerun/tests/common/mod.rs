@@ -319,6 +319,7 @@ pub fn room(agents: usize) -> LoadedScene {
                 coherence: CoherenceSpec::Auto,
             })
             .collect(),
+        fleet: None,
         faults: Vec::new(),
     };
     let model = Arc::new(robot());

@@ -1,0 +1,188 @@
+//! Robots on circles: each goes round at its own rate, or at that to which its fleet pulls it.
+//!
+//! The rate is kept by the speed along the circle (`rate` times the distance from the middle, wherever the robot is),
+//! the circle by the heading: along the tangent, and inward by as much as the robot is outside. So that an error of the
+//! path is none of the phase.
+
+use super::{located, wrap};
+use crate::control::pursuit::PlanRate;
+use becomingone_components::actuator::Command;
+use becomingone_components::body::TruePose;
+use becomingone_components::control::DrivenBy;
+use becomingone_components::drive::{Drive, Odometry, Twist2};
+use becomingone_components::fleet::{Fleet, FleetOrder, Orbit};
+use becomingone_components::localisation::Estimate;
+use becomingone_components::time::SimTime;
+use becomingone_kernel::{Complex, mean_field};
+use bevy_ecs::prelude::*;
+use std::f64::consts::FRAC_PI_2;
+
+/// Way in which an error of the path is made up for, in radii of the circle.
+const RETURN_RADII: f64 = 0.5;
+/// How fast a heading is made right (1/s). Skid-steered wheels slip in a turn, so what is told is not what is done.
+const TURN_GAIN_1_S: f64 = 3.0;
+/// Cosine of the heading's error below which the robot turns on the spot first.
+const ALONG: f64 = 0.5;
+
+/// The phase of a robot at this place on its circle; none in its very middle.
+fn phase(orbit: &Orbit, at: [f64; 2]) -> Option<Complex<f64>> {
+    let from = Complex::new(at[0] - orbit.centre_m[0], at[1] - orbit.centre_m[1]);
+    let distance_m = libm::hypot(from.re, from.im);
+    (distance_m > 1e-6).then(|| from.unscale(distance_m))
+}
+
+/// Takes the mean field of each fleet, and says how fast its robots are to go round.
+pub fn couple(
+    time: Res<SimTime>,
+    mut fleets: Query<(&Fleet, &mut PlanRate, &mut Phases, &mut FleetOrder)>,
+    mut robots: Query<(
+        &mut Orbit,
+        &DrivenBy,
+        &TruePose,
+        &Odometry,
+        Option<&Estimate>,
+    )>,
+    drives: Query<&Drive>,
+) {
+    for (fleet, mut rate, mut phases, mut order) in &mut fleets {
+        if !rate.0.due(time.now_ns) {
+            continue;
+        }
+        // A robot that has no phase counts as none: the mean field leaves zeros out.
+        phases.0.fill(Complex::default());
+        for (&robot, z) in fleet.robots.iter().zip(&mut phases.0) {
+            let Ok((orbit, driven, truth, odometry, estimate)) = robots.get(robot) else {
+                continue;
+            };
+            let Ok(drive) = drives.get(driven.0) else {
+                continue;
+            };
+            let (at, _) = located(orbit.localisation, truth, odometry, estimate, drive);
+            *z = phase(&orbit, at).unwrap_or_default();
+        }
+        let coupling = fleet.coupling(time.now_ns);
+        let field = mean_field(&phases.0).unwrap_or_default();
+        for (&robot, &z) in fleet.robots.iter().zip(&phases.0) {
+            if let Ok((mut orbit, ..)) = robots.get_mut(robot) {
+                orbit.rate_rad_s = coupling.rate_rad_s(z, orbit.omega_rad_s, field);
+            }
+        }
+        let coupling_rad_s = coupling.coupling_rad_s;
+        *order = FleetOrder {
+            field: [field.re, field.im],
+            r: libm::hypot(field.re, field.im),
+            r_theory: fleet.spec.law.order(coupling_rad_s),
+            coupling_rad_s,
+        };
+    }
+}
+
+/// Drives robots round their circles.
+pub fn circle(
+    time: Res<SimTime>,
+    mut robots: Query<(
+        &Orbit,
+        &mut PlanRate,
+        &DrivenBy,
+        &TruePose,
+        &Odometry,
+        Option<&Estimate>,
+    )>,
+    mut drives: Query<(&Drive, &mut Command<Twist2>)>,
+) {
+    for (orbit, mut rate, driven, truth, odometry, estimate) in &mut robots {
+        if !rate.0.due(time.now_ns) {
+            continue;
+        }
+        let Ok((drive, mut command)) = drives.get_mut(driven.0) else {
+            continue;
+        };
+        let (at, yaw) = located(orbit.localisation, truth, odometry, estimate, drive);
+        command.0 = around(orbit, at, yaw, drive.steering.is_some());
+    }
+}
+
+/// The phases of a fleet's robots, kept for their memory.
+#[derive(Component, Clone, Debug, Default)]
+pub struct Phases(pub Vec<Complex<f64>>);
+
+/// The twist that keeps rate and circle.
+fn around(orbit: &Orbit, at: [f64; 2], yaw_rad: f64, steers: bool) -> Twist2 {
+    let [x, y] = [at[0] - orbit.centre_m[0], at[1] - orbit.centre_m[1]];
+    let distance_m = libm::hypot(x, y);
+    let outside = (distance_m - orbit.radius_m) / (RETURN_RADII * orbit.radius_m);
+    // Who goes round backwards comes in with its nose out.
+    let inward_rad = libm::atan(outside).copysign(outside * orbit.rate_rad_s);
+    let tangent_rad = libm::atan2(y, x) + FRAC_PI_2;
+    let wrong_rad = wrap(tangent_rad + inward_rad - yaw_rad);
+    let along = libm::cos(wrap(tangent_rad - yaw_rad));
+    let speed_m_s = orbit.rate_rad_s * distance_m;
+    // Near the middle the circle is far, and its rate no speed.
+    let slow_m_s = orbit.rate_rad_s * orbit.radius_m * ALONG;
+    let linear_m_s = if libm::cos(wrong_rad) < ALONG && !steers {
+        0.0
+    } else if along > ALONG {
+        speed_m_s / along
+    } else {
+        slow_m_s
+    };
+    Twist2 {
+        linear_m_s,
+        angular_rad_s: orbit.rate_rad_s + TURN_GAIN_1_S * wrong_rad,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use becomingone_components::control::Localisation;
+
+    /// A robot that does as it is told, from here on, for so long; where it is on its circle, unwrapped, and how far
+    /// from its middle.
+    fn driven(rate_rad_s: f64, mut at: [f64; 2], mut yaw: f64, seconds: f64) -> (f64, f64) {
+        let orbit = Orbit {
+            centre_m: [2.0, -1.0],
+            radius_m: 1.5,
+            localisation: Localisation::Truth,
+            omega_rad_s: rate_rad_s,
+            rate_rad_s,
+        };
+        let angle = |at: [f64; 2]| libm::atan2(at[1] + 1.0, at[0] - 2.0);
+        let (dt_s, mut turned) = (0.001, 0.0);
+        let mut twist = Twist2::default();
+        for k in 0..(seconds / dt_s) as u32 {
+            if k % 50 == 0 {
+                twist = around(&orbit, at, yaw, false);
+            }
+            let before = angle(at);
+            let (sin, cos) = libm::sincos(yaw);
+            at[0] += twist.linear_m_s * cos * dt_s;
+            at[1] += twist.linear_m_s * sin * dt_s;
+            yaw += twist.angular_rad_s * dt_s;
+            turned += wrap(angle(at) - before);
+        }
+        (turned, libm::hypot(at[0] - 2.0, at[1] + 1.0))
+    }
+
+    #[test]
+    fn a_robot_on_its_circle_goes_round_at_its_rate() {
+        for rate in [0.5, 0.1, -0.4] {
+            let (turned, distance_m) = driven(rate, [3.5, -1.0], FRAC_PI_2, 100.0);
+            assert!((turned / (100.0 * rate) - 1.0).abs() < 0.002, "{turned}");
+            assert!((distance_m - 1.5).abs() < 0.02, "{distance_m}");
+        }
+    }
+
+    #[test]
+    fn from_anywhere_it_comes_to_its_circle() {
+        for at in [[2.0, -1.0], [2.3, -1.2], [8.0, 3.0], [0.0, -1.0]] {
+            for yaw in [0.0, 1.7, 3.1, -2.0] {
+                let (_, distance_m) = driven(0.5, at, yaw, 60.0);
+                assert!(
+                    (distance_m - 1.5).abs() < 0.02,
+                    "{at:?} {yaw}: {distance_m}"
+                );
+            }
+        }
+    }
+}
