@@ -121,7 +121,9 @@ pub use phase::{MAX_PHI, PhaseVelocity, Standard, encode_angle};
 pub use pyramid::{Covered, Feeder, MAX_LEVELS, Pyramid, PyramidConfig};
 pub use real::Real;
 pub use resonance::{MIN_N_EFF, PushOutcome, Resonance, ResonanceConfig};
-pub use self_model::{Counters, MIN_WARM_UP, SelfModel, SelfModelConfig, Verdict, WarmUpError};
+pub use self_model::{
+    Counters, MIN_WARM_UP, SelfModel, SelfModelConfig, Trained, Verdict, WarmUpError,
+};
 pub use signature::Signature;
 pub use stored::{StoreError, Stored};
 pub use surprise::{Alarm, Thresholds};

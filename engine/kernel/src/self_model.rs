@@ -228,12 +228,15 @@ pub struct Verdict<R, const N: usize> {
 
 /// The witness of one agent or instrument: `N` outputs and `U` inputs at most.
 ///
-/// | `N`, `U` | float | state in kB | of it after warm-up |
+/// | `N`, `U` | float | state in kB | [`Trained`], in kB |
 /// |---|---|---|---|
-/// | 4, 0 | `f32` | 4 | |
-/// | 8, 0 | `f64` | 19 | 5 |
-/// | 16, 0 | `f64` | 67 | |
-/// | 16, 8 | `f64` | 109 | |
+/// | 4, 0 | `f32` | 4 | 2 |
+/// | 8, 0 | `f64` | 19 | 6 |
+/// | 16, 0 | `f64` | 67 | 15 |
+/// | 16, 8 | `f64` | 109 | 18 |
+/// | 16, 12 | `f64` | 134 | 19 |
+///
+/// Most of the state is sums of the warm-up. Whoever can allocate keeps [`trained`](Self::trained) and drops the rest.
 ///
 /// All samples of one kernel tick are pushed together. Windows count ticks, so the tick should be a
 /// steady one; a channel that has nothing new at a tick is missing then, and never repeated. One that is missing
@@ -265,6 +268,32 @@ pub struct Verdict<R, const N: usize> {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelfModel<R, const N: usize, const U: usize> {
+    core: Trained<R, N, U>,
+    learning: Learning<R, N, U>,
+    error: Option<WarmUpError>,
+}
+
+/// A self-model after its warm-up, without the sums that it was learned from: for fleets. It goes on as the
+/// [`SelfModel`] would that it was [taken from](SelfModel::trained), to the last bit.
+///
+/// ```
+/// use becomingone_kernel::{SelfModel, SelfModelConfig};
+///
+/// let mut model = SelfModel::<f64, 16, 12>::new(SelfModelConfig::default())?;
+/// let mut k = 0_u32;
+/// let mut trained = loop {
+///     k += 1;
+///     model.push(&[Some(f64::from(k * k % 7))], &[], 0.02);
+///     if let Some(trained) = model.trained() {
+///         break trained;
+///     }
+/// };
+/// assert_eq!(trained.push(&[Some(3.0)], &[], 0.02), model.push(&[Some(3.0)], &[], 0.02));
+/// assert!(size_of_val(&model) > 6 * size_of_val(&trained));
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained<R, const N: usize, const U: usize> {
     config: SelfModelConfig<R>,
     history: History<R, N, U>,
     /// Longest wait for a sample of each channel in warm-up, in ticks.
@@ -273,15 +302,24 @@ pub struct SelfModel<R, const N: usize, const U: usize> {
     settling: [u32; N],
     /// Sum and number of the steps that were no gaps.
     steps: (R, R),
-    learning: Learning<R, N, U>,
     /// The provisional one in the last quarter of warm-up, then the final one.
     watch: Option<Watch<R, N, U>>,
     trained: bool,
     thresholds: Option<Thresholds<R>>,
     alarm: Alarm<R>,
     verdict: Option<Verdict<R, N>>,
-    error: Option<WarmUpError>,
     counters: Counters,
+}
+
+/// One tick as it was taken.
+struct Tick<R, const N: usize, const U: usize> {
+    /// What came, about the origins.
+    y: [Option<R>; N],
+    /// Those of it that are judged, or learned from.
+    targets: [Option<R>; N],
+    z: Stacked<R, N, U>,
+    gap: bool,
+    fresh: bool,
 }
 
 /// What did not enter, and how often it was begun anew.
@@ -497,19 +535,9 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
 
     fn empty(config: SelfModelConfig<R>) -> Self {
         Self {
-            config,
-            history: History::new(config.outputs, config.inputs),
-            longest_age: [0; N],
-            settling: [0; N],
-            steps: (R::zero(), R::zero()),
+            core: Trained::empty(config),
             learning: Learning::new(),
-            watch: None,
-            trained: false,
-            thresholds: None,
-            alarm: Alarm::new(config.release, config.dwell_ticks, config.release_ticks),
-            verdict: None,
             error: None,
-            counters: Counters::default(),
         }
     }
 
@@ -526,10 +554,187 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         inputs: &[Option<R>],
         dt_s: R,
     ) -> Option<Verdict<R, N>> {
+        let Some(tick) = self.core.take(outputs, inputs, dt_s) else {
+            return self.core.verdict;
+        };
+        if self.core.trained {
+            self.core.go_on(&tick);
+        } else {
+            self.learn(&tick);
+            self.core.history.keep(&tick.y, &[None; N]);
+        }
+        self.core.verdict
+    }
+
+    /// The trained part by itself, as it is now; none before the end of warm-up. The rest may be dropped.
+    pub fn trained(&self) -> Option<Trained<R, N, U>> {
+        self.core.trained.then(|| self.core.clone())
+    }
+
+    fn learn(&mut self, tick: &Tick<R, N, U>) {
+        let Tick { y, targets, z, .. } = tick;
+        if !tick.fresh {
+            let gain = R::decay(R::of(1.0 / 20.0)).1;
+            let mut returned = [false; N];
+            for (n, returned) in returned.iter_mut().enumerate() {
+                *returned = targets[n].is_some() && self.core.history.age(n) > 0;
+            }
+            self.learning.add(y, targets, z, &returned, gain);
+        }
+        if self.core.watch.is_some() {
+            let (_, r, said) = self.core.watch_over(targets, z, tick.gap);
+            let largest = &mut self.learning.largest;
+            largest.k1 = largest.k1.max(said.k1.unwrap_or(R::zero()));
+            largest.k2 = largest.k2.max(said.k2);
+            largest.k3 = largest.k3.max(said.k3);
+            if let Some(watch) = &self.core.watch {
+                for (n, r) in r.iter().enumerate() {
+                    if let Some(r) = r {
+                        let own = *r * watch.outputs[n].1;
+                        if own * own <= R::MAX_POWER * R::of(1e-6) {
+                            self.learning.measured[n].0 += own * own;
+                            self.learning.measured[n].1 += R::one();
+                        }
+                    }
+                }
+            }
+        }
+        self.learning.ticks += 1;
+        let all = self.core.config.warm_up_samples;
+        if self.learning.ticks == all / 2 || self.learning.ticks == all - all / 4 {
+            // Where this is not enough to learn from, the whole may be.
+            self.learning.largest = Thresholds::zero();
+            self.core.watch =
+                Watch::learn(&self.core.config, &self.core.history, &self.learning).ok();
+        }
+        if self.learning.ticks >= all {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        match Watch::learn(&self.core.config, &self.core.history, &self.learning) {
+            Ok(watch) => {
+                let null = Thresholds::null(watch.surprise.freedom());
+                let measured = self
+                    .learning
+                    .largest
+                    .times([self.core.config.threshold_factor; 3]);
+                let least = null.times(PLANT.map(R::of));
+                let most = null.times([MOST; 3].map(R::of));
+                let found = Thresholds {
+                    k1: measured.k1.max(least.k1).min(R::of(MOST_K1)),
+                    k2: measured.k2.max(least.k2).min(most.k2),
+                    k3: measured.k3.max(least.k3).min(most.k3),
+                };
+                self.core.thresholds = self.core.config.thresholds.or(Some(found));
+                self.core.watch = Some(watch);
+                self.core.trained = true;
+                self.error = None;
+            }
+            Err(error) => {
+                let counters = self.core.counters;
+                *self = Self::empty(self.core.config);
+                self.core.counters = counters;
+                self.error = Some(error);
+            }
+        }
+    }
+
+    /// Whether warm-up is over.
+    pub fn is_trained(&self) -> bool {
+        self.core.trained
+    }
+
+    /// Why the last warm-up came to nothing; none while the first one runs, or once one succeeded.
+    pub fn warm_up_error(&self) -> Option<WarmUpError> {
+        self.error
+    }
+
+    /// Outputs that did not move during warm-up: they have a deviation of 1 in their own unit, and
+    /// are taken to be steady. None before the end of warm-up.
+    pub fn constant_channels(&self) -> impl Iterator<Item = usize> + '_ {
+        self.core.constant_channels()
+    }
+
+    /// Outputs that did not come during warm-up: they take no part.
+    pub fn absent_channels(&self) -> impl Iterator<Item = usize> + '_ {
+        self.core.absent_channels()
+    }
+
+    /// The thresholds in use; none before the end of warm-up.
+    pub fn thresholds(&self) -> Option<Thresholds<R>> {
+        self.core.thresholds()
+    }
+
+    /// The last verdict.
+    pub fn verdict(&self) -> Option<&Verdict<R, N>> {
+        self.core.verdict()
+    }
+
+    /// What was foreseen wrongly, dropped, and begun anew.
+    pub fn counters(&self) -> Counters {
+        self.core.counters()
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &SelfModelConfig<R> {
+        self.core.config()
+    }
+
+    /// Forgets what is healthy and learns it anew from the next samples: for a person or a
+    /// supervisor who says that a change is there to stay. There is no verdict meanwhile.
+    pub fn rebaseline(&mut self) {
+        *self = self.core.rebaselined();
+    }
+
+    /// Back to the state after [`new`](Self::new), counters included.
+    pub fn reset(&mut self) {
+        *self = Self::empty(self.core.config);
+    }
+}
+
+impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
+    fn empty(config: SelfModelConfig<R>) -> Self {
+        Self {
+            config,
+            history: History::new(config.outputs, config.inputs),
+            longest_age: [0; N],
+            settling: [0; N],
+            steps: (R::zero(), R::zero()),
+            watch: None,
+            trained: false,
+            thresholds: None,
+            alarm: Alarm::new(config.release, config.dwell_ticks, config.release_ticks),
+            verdict: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes one tick and says what it means: see [`SelfModel::push`].
+    pub fn push(
+        &mut self,
+        outputs: &[Option<R>],
+        inputs: &[Option<R>],
+        dt_s: R,
+    ) -> Option<Verdict<R, N>> {
+        if let Some(tick) = self.take(outputs, inputs, dt_s) {
+            self.go_on(&tick);
+        }
+        self.verdict
+    }
+
+    /// The tick as it is worked with; none where its time step is unusable.
+    fn take(
+        &mut self,
+        outputs: &[Option<R>],
+        inputs: &[Option<R>],
+        dt_s: R,
+    ) -> Option<Tick<R, N, U>> {
         let usable = dt_s > R::zero() && dt_s.is_finite();
         if !usable {
             self.counters.dropped += 1;
-            return self.verdict;
+            return None;
         }
         self.counters.ticks += 1;
         let gap = self.take_step(dt_s);
@@ -550,20 +755,26 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
                 self.longest_age[n] = self.longest_age[n].max(self.history.age(n));
             }
         }
+        Some(Tick {
+            y,
+            targets,
+            z,
+            gap,
+            fresh,
+        })
+    }
+
+    /// A tick after warm-up.
+    fn go_on(&mut self, tick: &Tick<R, N, U>) {
         let mut expected = [None; N];
-        if self.trained {
-            let foreseen = self.judge(&targets, &z, gap);
-            // As warm-up had it, a short absence leaves the last value; after a longer one it says nothing.
-            for n in 0..self.config.outputs {
-                if y[n].is_none() && self.history.age(n) >= self.longest_age[n] {
-                    expected[n] = self.expected(n, foreseen[n]);
-                }
+        let foreseen = self.judge(&tick.targets, &tick.z, tick.gap);
+        // As warm-up had it, a short absence leaves the last value; after a longer one it says nothing.
+        for n in 0..self.config.outputs {
+            if tick.y[n].is_none() && self.history.age(n) >= self.longest_age[n] {
+                expected[n] = self.expected(n, foreseen[n]);
             }
-        } else {
-            self.learn(&y, &targets, &z, gap, fresh);
         }
-        self.history.keep(&y, &expected);
-        self.verdict
+        self.history.keep(&tick.y, &expected);
     }
 
     /// Whether a channel can be judged at this tick: once it was away for longer than in warm-up, its
@@ -619,81 +830,6 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
             self.counters.broken += u64::from(u.is_none());
         }
         (y, u)
-    }
-
-    fn learn(
-        &mut self,
-        y: &[Option<R>; N],
-        targets: &[Option<R>; N],
-        z: &Stacked<R, N, U>,
-        gap: bool,
-        fresh: bool,
-    ) {
-        if !fresh {
-            let gain = R::decay(R::of(1.0 / 20.0)).1;
-            let mut returned = [false; N];
-            for (n, returned) in returned.iter_mut().enumerate() {
-                *returned = targets[n].is_some() && self.history.age(n) > 0;
-            }
-            self.learning.add(y, targets, z, &returned, gain);
-        }
-        if self.watch.is_some() {
-            let (_, r, said) = self.watch_over(targets, z, gap);
-            let largest = &mut self.learning.largest;
-            largest.k1 = largest.k1.max(said.k1.unwrap_or(R::zero()));
-            largest.k2 = largest.k2.max(said.k2);
-            largest.k3 = largest.k3.max(said.k3);
-            if let Some(watch) = &self.watch {
-                for (n, r) in r.iter().enumerate() {
-                    if let Some(r) = r {
-                        let own = *r * watch.outputs[n].1;
-                        if own * own <= R::MAX_POWER * R::of(1e-6) {
-                            self.learning.measured[n].0 += own * own;
-                            self.learning.measured[n].1 += R::one();
-                        }
-                    }
-                }
-            }
-        }
-        self.learning.ticks += 1;
-        let all = self.config.warm_up_samples;
-        if self.learning.ticks == all / 2 || self.learning.ticks == all - all / 4 {
-            // Where this is not enough to learn from, the whole may be.
-            self.learning.largest = Thresholds::zero();
-            self.watch = Watch::learn(&self.config, &self.history, &self.learning).ok();
-        }
-        if self.learning.ticks >= all {
-            self.finish();
-        }
-    }
-
-    fn finish(&mut self) {
-        match Watch::learn(&self.config, &self.history, &self.learning) {
-            Ok(watch) => {
-                let null = Thresholds::null(watch.surprise.freedom());
-                let measured = self
-                    .learning
-                    .largest
-                    .times([self.config.threshold_factor; 3]);
-                let least = null.times(PLANT.map(R::of));
-                let most = null.times([MOST; 3].map(R::of));
-                let found = Thresholds {
-                    k1: measured.k1.max(least.k1).min(R::of(MOST_K1)),
-                    k2: measured.k2.max(least.k2).min(most.k2),
-                    k3: measured.k3.max(least.k3).min(most.k3),
-                };
-                self.thresholds = self.config.thresholds.or(Some(found));
-                self.watch = Some(watch);
-                self.trained = true;
-                self.error = None;
-            }
-            Err(error) => {
-                let counters = self.counters;
-                *self = Self::empty(self.config);
-                self.counters = counters;
-                self.error = Some(error);
-            }
-        }
     }
 
     /// What was foreseen, the innovations, in deviations, and what the statistics make of them.
@@ -798,18 +934,7 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         foreseen
     }
 
-    /// Whether warm-up is over.
-    pub fn is_trained(&self) -> bool {
-        self.trained
-    }
-
-    /// Why the last warm-up came to nothing; none while the first one runs, or once one succeeded.
-    pub fn warm_up_error(&self) -> Option<WarmUpError> {
-        self.error
-    }
-
-    /// Outputs that did not move during warm-up: they have a deviation of 1 in their own unit, and
-    /// are taken to be steady. None before the end of warm-up.
+    /// Outputs that did not move during warm-up: see [`SelfModel::constant_channels`].
     pub fn constant_channels(&self) -> impl Iterator<Item = usize> + '_ {
         self.outputs_where(|watch, n| watch.constant[n])
     }
@@ -827,17 +952,17 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         (0..self.config.outputs).filter(move |&n| watch.is_some_and(|watch| of(watch, n)))
     }
 
-    /// The thresholds in use; none before the end of warm-up.
+    /// The thresholds in use.
     pub fn thresholds(&self) -> Option<Thresholds<R>> {
         self.thresholds
     }
 
-    /// The last verdict.
+    /// The last verdict; none before the first tick after warm-up.
     pub fn verdict(&self) -> Option<&Verdict<R, N>> {
         self.verdict.as_ref()
     }
 
-    /// What was foreseen wrongly, dropped, and begun anew.
+    /// What was foreseen wrongly, dropped, and begun anew, warm-up included.
     pub fn counters(&self) -> Counters {
         self.counters
     }
@@ -847,18 +972,13 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         &self.config
     }
 
-    /// Forgets what is healthy and learns it anew from the next samples: for a person or a
-    /// supervisor who says that a change is there to stay. There is no verdict meanwhile.
-    pub fn rebaseline(&mut self) {
-        let mut counters = self.counters;
-        counters.rebaselines += 1;
-        *self = Self::empty(self.config);
-        self.counters = counters;
-    }
-
-    /// Back to the state after [`new`](Self::new), counters included.
-    pub fn reset(&mut self) {
-        *self = Self::empty(self.config);
+    /// A self-model that learns anew, with the same configuration, and goes on with the counters: see
+    /// [`SelfModel::rebaseline`].
+    pub fn rebaselined(&self) -> SelfModel<R, N, U> {
+        let mut anew = SelfModel::empty(self.config);
+        anew.core.counters = self.counters;
+        anew.core.counters.rebaselines += 1;
+        anew
     }
 }
 
@@ -897,18 +1017,20 @@ mod tests {
                 v += -0.02 * v + 0.1 * noise();
                 let slow = (k % every == 0).then(|| 5.0 * v + 0.5 * noise());
                 if let Some(x) = slow
-                    && model.trained
-                    && let Some(watch) = &model.watch
+                    && model.core.trained
+                    && let Some(watch) = &model.core.watch
                 {
-                    let z = model.history.clone().regressors(&[]);
-                    let foreseen = watch.foresee(&model.config, &z)[1];
-                    let off = (x - model.history.origin(1) - foreseen) / watch.outputs[1].1;
+                    let z = model.core.history.clone().regressors(&[]);
+                    let foreseen = watch.foresee(&model.core.config, &z)[1];
+                    let off = (x - model.core.history.origin(1) - foreseen) / watch.outputs[1].1;
                     sum += off * off;
                     count += 1.0;
                 }
                 model.push(&[Some(v + 0.05 * noise()), slow], &[], 0.02);
             }
-            let Some(watch) = &model.watch else { continue };
+            let Some(watch) = &model.core.watch else {
+                continue;
+            };
             // From v as it was, v is off by 0.1, and said to within 0.05; times 5, with 0.5 besides.
             let best = (5.0 * 0.1_f64).powi(2) + 0.5_f64.powi(2);
             let worst = best + (5.0 * 0.05_f64).powi(2);
@@ -931,8 +1053,16 @@ mod tests {
             size_of::<SelfModel<f64, 8, 0>>(),
             size_of::<SelfModel<f64, 16, 0>>(),
             size_of::<SelfModel<f64, 16, 8>>(),
-            size_of::<Watch<f64, 8, 0>>() + size_of::<History<f64, 8, 0>>(),
+            size_of::<SelfModel<f64, 16, 12>>(),
+            size_of::<Trained<f32, 4, 0>>(),
+            size_of::<Trained<f64, 8, 0>>(),
+            size_of::<Trained<f64, 16, 0>>(),
+            size_of::<Trained<f64, 16, 8>>(),
+            size_of::<Trained<f64, 16, 12>>(),
         ];
-        assert_eq!(sizes.map(|bytes| bytes.div_ceil(1000)), [4, 19, 67, 109, 5]);
+        assert_eq!(
+            sizes.map(|bytes| bytes.div_ceil(1000)),
+            [4, 19, 67, 109, 134, 2, 6, 15, 18, 19]
+        );
     }
 }

@@ -1,0 +1,108 @@
+//! Nothing is allocated: a million pushes of everything that is pushed, under an allocator that counts.
+
+#![allow(
+    unsafe_code,
+    clippy::unwrap_used,
+    reason = "an allocator is unsafe to implement, and a test may stop"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use becomingone_kernel::{
+    Band, Binned, Bins, Blend, BlendConfig, Complex, DEFAULT_LAGS, Kuramoto, Monitor,
+    PhaseVelocity, Pyramid, PyramidConfig, Role, SelfModel, SelfModelConfig, Synchrony,
+    SynchronyConfig, Transducer, encode_angle,
+};
+
+struct Counting;
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call goes on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promised; `alloc` took it from there.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+#[test]
+fn a_million_pushes_allocate_nothing() {
+    let mut velocity = PhaseVelocity::<f64, 4>::new(4).unwrap();
+    let transducer = |role| Transducer::<f64, 4, 3, 5>::new(role, 4, DEFAULT_LAGS).unwrap();
+    let (mut emissary, mut master) = (transducer(Role::Emissary), transducer(Role::Master));
+    let mut synchrony = Synchrony::new(SynchronyConfig::default()).unwrap();
+    let mut pyramid = Pyramid::<f64, 4, 4, 12>::new(PyramidConfig::new(4, 0.02)).unwrap();
+    let band = Band::new(Role::Emissary, 0.02, 1.0).unwrap();
+    let mut bins = Bins::<f64, 4>::new(4, 20_000_000, 40_000_000).unwrap();
+    let mut blend = Blend::<f64, u32, 16>::new(BlendConfig {
+        fading_per_s: 0.1,
+        protection: 0.9,
+        recall: 0.5,
+        forget_below: 0.01,
+    })
+    .unwrap();
+    let fleet = Kuramoto {
+        coupling_rad_s: 0.4,
+        frame_rad_s: 1.0,
+    };
+    let mut phases = [0.0, 1.0, 2.0, 3.0].map(encode_angle::<f64>);
+    let mut monitor = Monitor::<4>::new(4).unwrap();
+    let mut model = SelfModel::<f64, 8, 2>::new(SelfModelConfig {
+        outputs: 4,
+        inputs: 2,
+        ..SelfModelConfig::default()
+    })
+    .unwrap();
+    let mut noise = 1_u32;
+    let mut scatter = || {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(noise >> 8) / f64::from(1 << 24) - 0.5
+    };
+    let before = CALLS.load(Ordering::Relaxed);
+    for k in 0..1_000_000_u32 {
+        let x = [(); 4].map(|()| scatter());
+        let phi = x.map(|x| Some(encode_angle(x)));
+        let d = velocity.push(&phi, 0.02);
+        emissary.push(d, 0.02);
+        master.push(d, 0.02);
+        synchrony.update(emissary.reading(), master.reading());
+        bins.push(u64::from(k) * 13_000_000, &phi, |bin| match bin {
+            Binned::Bin(cells) => {
+                pyramid.push_covered(cells);
+            }
+            Binned::Gap { bins } => pyramid.pass(bins),
+        });
+        band.reading(&pyramid);
+        fleet.step(&mut phases, &[0.9, 1.0, 1.1, 1.2], 0.02);
+        // Every seventh value of a channel is missing, and imputed.
+        let mut outputs = x.map(Some);
+        if k % 7 == 0 {
+            outputs[1] = None;
+        }
+        let verdict = model.push(&outputs, &[Some(x[0]), None], 0.02);
+        blend.advance(0.02, verdict.map(|verdict| verdict.coherence));
+        if k % 10 == 0 {
+            blend.remember(k, 0.5);
+            blend.recall(3);
+        }
+        monitor.push(0.02 * f64::from(k), &x);
+    }
+    assert_eq!(CALLS.load(Ordering::Relaxed) - before, 0);
+    assert!(model.is_trained() && monitor.model().is_trained());
+    assert!(
+        phases
+            .iter()
+            .all(|z: &Complex<f64>| (z.norm() - 1.0).abs() < 1e-9)
+    );
+}
