@@ -10,6 +10,12 @@ pub const SENSED: usize = 9;
 /// Of these, those of wheels and IMU, which come first; the others are of GNSS.
 pub const SENSED_MOTION: usize = 5;
 
+/// Numbers of a filter that come from one sensor: wheels, gyroscope, accelerometer, GNSS. First and last.
+pub const GROUPS: [(usize, usize); 4] = [(0, 1), (2, 2), (3, 4), (5, 8)];
+
+/// Window over which faults are told apart (kernel ticks).
+pub const ISOLATION_TICKS: f64 = 25.0;
+
 /// What a filter is told, in the order of [`Innovated::white`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensed {
@@ -86,8 +92,30 @@ pub struct Innovated {
     /// The normalised innovation squared (NIS): the sum of their squares, chi² of as many degrees of freedom as there
     /// are numbers.
     pub nis: f64,
+    /// What would be left of that without wheels, gyroscope, accelerometer, GNSS, each less what should be left, averaged
+    /// over [`ISOLATION_TICKS`]: the least is that of the sensor whose fault explains all.
+    pub left_without: [f64; GROUPS.len()],
     /// Sum of all ticks' NIS and of their degrees of freedom: while filter and robot agree, the same.
     pub so_far: [f64; 2],
     /// Sensors of this agent that the filter does not listen to now, by their index, as bits.
     pub excluded: u32,
 }
+
+impl Innovated {
+    /// The number that is to blame if one sensor's fault explains all that the filter did not expect: of that sensor's
+    /// numbers, the one farthest off. None where no sensor's does clearly better than the others'.
+    pub fn isolated(&self) -> Option<usize> {
+        let mut order: [usize; GROUPS.len()] = std::array::from_fn(|g| g);
+        order.sort_by(|&a, &b| self.left_without[a].total_cmp(&self.left_without[b]));
+        let (best, second) = (self.left_without[order[0]], self.left_without[order[1]]);
+        if second < CLEAR || best.max(0.0) > second / 2.0 {
+            return None;
+        }
+        let (first, last) = GROUPS[order[0]];
+        let off = |k: &usize| self.white[*k].unwrap_or(0.0).abs();
+        (first..=last).max_by(|a, b| off(a).total_cmp(&off(b)))
+    }
+}
+
+/// Without the right sensor little is left; without any other, at least this much (units of NIS).
+const CLEAR: f64 = 2.0;

@@ -120,6 +120,21 @@ pub fn foresee(
             let done = (tick.count as f64 / f64::from(witness.warm_up_ticks)).min(0.999);
             let found = insight.push(&innovated.white, dt_s, learning.then_some(done));
             witness.findings[1..].copy_from_slice(&found);
+            // Among the sensors that the filter listens to, it knows best whose fault explains all.
+            if let Some(isolated) = innovated.isolated() {
+                let heard = |name: &str| insight.names.iter().any(|n| same_sensor(n, name));
+                for finding in witness.findings.iter_mut().flatten() {
+                    let of_filter = match finding.cause {
+                        Some(k) if k < MAX_CHANNELS => {
+                            witness.outputs.get(k).is_some_and(|name| heard(name))
+                        }
+                        _ => true,
+                    };
+                    if of_filter {
+                        finding.cause = Some(MAX_CHANNELS + isolated);
+                    }
+                }
+            }
         }
     }
 }
@@ -183,5 +198,13 @@ pub fn judge(
                 },
             });
         }
+    }
+}
+
+/// Whether two channels are of one sensor, as `encoders/0` and `encoders/left` are; how often it is heard is another thing.
+fn same_sensor(a: &str, b: &str) -> bool {
+    match (a.split_once('/'), b.split_once('/')) {
+        (Some((a, _)), Some((b, part))) => a == b && part != "heard",
+        _ => false,
     }
 }

@@ -16,7 +16,9 @@ use becomingone_components::body::TruePose;
 use becomingone_components::coherence::{Average, KernelTick};
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Drive, Twist2};
-use becomingone_components::localisation::{Estimate, FilterSpec, Innovated, SENSED, Sensed};
+use becomingone_components::localisation::{
+    Estimate, FilterSpec, ISOLATION_TICKS, Innovated, SENSED, Sensed,
+};
 use becomingone_components::scene::{SensorKind, SensorSpec};
 use becomingone_components::sensor::{Mount, Noise, Sensor};
 use becomingone_components::time::SimTime;
@@ -378,7 +380,13 @@ pub fn locate(
         let filter = &mut localiser.filter;
         filter.predict(dt_s);
         match filter.update(&sensed, dt_s) {
-            Some(said) => (innovated.white, innovated.nis) = (said.white, said.nis),
+            Some(said) => {
+                (innovated.white, innovated.nis) = (said.white, said.nis);
+                let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
+                for (mean, left) in innovated.left_without.iter_mut().zip(said.left_without) {
+                    *mean += gain * (left - *mean);
+                }
+            }
             None => (innovated.white, innovated.nis) = ([None; SENSED], 0.0),
         }
         innovated.so_far[0] += innovated.nis;
