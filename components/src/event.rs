@@ -52,6 +52,14 @@ pub enum What {
     },
     /// They are as foreseen again.
     Recovered,
+    /// The governor slows the agent down, as its senses contradict each other.
+    Slowed,
+    /// It may be as fast as it is told again.
+    FreeAgain,
+    /// The filter no longer listens to a sensor of this name.
+    LeftOut(String),
+    /// The agent stands for good; the channel to blame.
+    Stopped(String),
     /// A fault of a sensor or a drive began: what is wrong with which.
     FaultBegan(String),
     /// It is over.
@@ -89,6 +97,13 @@ impl std::fmt::Display for What {
             Self::CommandedAgain => f.write_str("commanded again"),
             Self::Dissipated { cause } => write!(f, "dissipated: {cause} is not as foreseen"),
             Self::Recovered => f.write_str("as foreseen again"),
+            Self::Slowed => f.write_str("slowed down"),
+            Self::FreeAgain => f.write_str("as fast as told again"),
+            Self::LeftOut(sensor) => write!(f, "{sensor} is left out"),
+            Self::Stopped(cause) => write!(
+                f,
+                "stopped for good: {cause} was not as foreseen for too long"
+            ),
             Self::FaultBegan(fault) => write!(f, "fault begins: {fault}"),
             Self::FaultEnded(fault) => write!(f, "fault ends: {fault}"),
             Self::Recalled { label, similarity } => {

@@ -16,6 +16,7 @@
 //! - [`fleet`]: robots that pull at each other's phases.
 //! - [`coherence`]: channels, Emissary, Master and their synchrony.
 //! - [`witness`]: what is foreseen of the readings, and what was not.
+//! - [`governor`]: how fast an agent may be, as far as its senses can be trusted.
 //! - [`joints`]: joints, their servos and their motions.
 //! - [`link`]: the door to the outside: sources, frames, the state of links.
 //! - [`event`]: what happened.
@@ -32,6 +33,7 @@ pub mod event;
 pub mod fault;
 pub mod fleet;
 pub mod geodesy;
+pub mod governor;
 pub mod joints;
 pub mod link;
 pub mod localisation;

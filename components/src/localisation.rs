@@ -92,8 +92,9 @@ pub struct Innovated {
     /// The normalised innovation squared (NIS): the sum of their squares, chi² of as many degrees of freedom as there
     /// are numbers.
     pub nis: f64,
-    /// What would be left of that without wheels, gyroscope, accelerometer, GNSS, each less what should be left, averaged
-    /// over [`ISOLATION_TICKS`]: the least is that of the sensor whose fault explains all.
+    /// How inconsistent the rest is without wheels, gyroscope, accelerometer, GNSS: NIS less its degrees of freedom of a
+    /// filter that never heard that sensor, averaged over [`ISOLATION_TICKS`]. The least is that of the sensor whose
+    /// fault explains all.
     pub left_without: [f64; GROUPS.len()],
     /// Sum of all ticks' NIS and of their degrees of freedom: while filter and robot agree, the same.
     pub so_far: [f64; 2],

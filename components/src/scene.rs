@@ -9,6 +9,7 @@ use crate::drive::Drive;
 use crate::fault::FaultSpec;
 use crate::fleet::FleetSpec;
 use crate::geodesy::Geodetic;
+use crate::governor::GovernorSpec;
 use crate::joints::Servos;
 use crate::link::{Queue, Silence, Source};
 use crate::localisation::FilterSpec;
@@ -242,6 +243,9 @@ pub struct AgentSpec {
     /// What its kernel hears.
     #[serde(default)]
     pub coherence: CoherenceSpec,
+    /// How its coherence limits what it does. None: not at all.
+    #[serde(default)]
+    pub governor: Option<GovernorSpec>,
 }
 
 impl AgentSpec {

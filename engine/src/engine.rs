@@ -141,6 +141,7 @@ impl CoherenceEngine {
                     blend: BlendSpec::default(),
                     witness: WitnessSpec::default(),
                 },
+                governor: None,
             }],
             fleet: None,
             faults: Vec::new(),

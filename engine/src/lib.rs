@@ -50,7 +50,8 @@ pub use engine::{CoherenceEngine, EngineError, StopHandle};
 pub use glam;
 pub use pace::Pace;
 pub use summary::{
-    AgentSummary, FilterSummary, KernelSummary, LinkSummary, SensorSummary, Summary, TrackSummary,
+    AgentSummary, FilterSummary, GovernorSummary, KernelSummary, LinkSummary, SensorSummary,
+    Summary, TrackSummary,
 };
 
 /// What a plugin of yours needs.

@@ -6,6 +6,7 @@ use becomingone_components::coherence::Coherence;
 use becomingone_components::control::{DrivenBy, Goals};
 use becomingone_components::drive::Drive;
 use becomingone_components::fleet::{FLEET, Fleet, FleetOrder};
+use becomingone_components::governor::Governor;
 use becomingone_components::link::Link;
 use becomingone_components::localisation::{Estimate, Innovated};
 use becomingone_components::memory::Blend;
@@ -90,8 +91,35 @@ pub struct AgentSummary {
     pub filter: Option<FilterSummary>,
     /// What its kernel says at the end.
     pub kernel: KernelSummary,
+    /// What its governor does at the end; null without one.
+    pub governor: Option<GovernorSummary>,
     /// In the order of the scene.
     pub sensors: Vec<SensorSummary>,
+}
+
+/// A governor at the end of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GovernorSummary {
+    /// Share of the commanded speed that is let through.
+    pub limit: f64,
+    /// Whether the agent stands for good.
+    pub stopped: bool,
+    /// Sensors that the filter does not listen to.
+    pub left_out: Vec<String>,
+}
+
+impl GovernorSummary {
+    fn of(governor: &Governor) -> Self {
+        let sensors = governor.sensors.iter().enumerate();
+        Self {
+            limit: governor.limit,
+            stopped: governor.stopped,
+            left_out: sensors
+                .filter(|(k, _)| governor.left_out >> k & 1 == 1)
+                .map(|(_, name)| name.clone())
+                .collect(),
+        }
+    }
 }
 
 /// A filter at the end of a run.
@@ -435,6 +463,7 @@ impl AgentSummary {
                     .get::<Blend>(agent)
                     .map_or_else(BlendSummary::default, BlendSummary::of),
             },
+            governor: world.get::<Governor>(agent).map(GovernorSummary::of),
             sensors,
         })
     }

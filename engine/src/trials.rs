@@ -53,6 +53,10 @@ pub fn run(
     let mut loaded = loaded.clone();
     loaded.scene.seed = trial.seed;
     loaded.scene.faults.extend(trial.faults.iter().cloned());
+    // What a witness says is to be known, and not what a governor would have made of it.
+    for agent in &mut loaded.scene.agents {
+        agent.governor = None;
+    }
     let mut engine = CoherenceEngine::from_loaded(loaded);
     if let Some(duration) = trial.duration {
         engine.set_duration(duration);

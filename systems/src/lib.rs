@@ -41,6 +41,7 @@ impl Plugin for EnginePlugin {
             sensing::SensingPlugin,
             localisation::LocalisationPlugin,
             coherence::CoherencePlugin,
+            coherence::governor::GovernorPlugin,
             control::ControlPlugin,
             vehicle::VehiclePlugin,
             hash::HashPlugin,

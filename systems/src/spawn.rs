@@ -39,6 +39,7 @@ use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
 use becomingone_components::fault::{DRIVE, Fault, Faults, target};
 use becomingone_components::fleet::{FLEET, Fleet, FleetOrder, Orbit};
 use becomingone_components::geodesy::TangentPlane;
+use becomingone_components::governor::{Governed, Governor, GovernorSpec};
 use becomingone_components::joints::{
     JointMotion, JointStates, JointTargets, JointsController, Servos,
 };
@@ -58,7 +59,7 @@ use becomingone_components::sensor::{
 };
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_components::track::Track;
-use becomingone_components::vehicle::{VehicleModel, VehicleState};
+use becomingone_components::vehicle::{Ackermann, VehicleModel, VehicleState};
 use becomingone_components::witness::{
     Feed, Feeds, Insight, MAX_INPUTS, Output, Taker, Witness, outputs,
 };
@@ -347,7 +348,33 @@ fn spawn_agent(
         spawn_controller(world, agent, controller, robot, track);
     }
     spawn_kernel(world, agent, spec, robot, &sensors)?;
+    if let Some(governor) = spec.governor {
+        spawn_governor(world, agent, spec, governor);
+    }
     Ok(agent)
+}
+
+/// What limits an agent's commands, and what it needs to leave a sensor out.
+fn spawn_governor(world: &mut World, agent: Entity, spec: &AgentSpec, governor: GovernorSpec) {
+    let placed = |s: &SensorSpec| matches!(s.kind, SensorKind::Gnss { .. });
+    let has_gnss = spec.sensors.iter().any(placed);
+    let spare = spec.sensors.iter().map(|s| match s.kind {
+        SensorKind::Encoders { .. } => has_gnss,
+        _ => true,
+    });
+    let names = spec.sensors.iter().map(|s| s.name.clone());
+    let governor = Governor::new(governor, names.collect(), spare.collect());
+    world.entity_mut(agent).insert(governor);
+    let Some(&DrivenBy(actuator)) = world.get::<DrivenBy>(agent) else {
+        return;
+    };
+    let mut actuator = world.entity_mut(actuator);
+    if let Some(&Command::<Twist2>(rest)) = actuator.get() {
+        actuator.insert(Governed(rest));
+    }
+    if let Some(&Command::<Ackermann>(rest)) = actuator.get() {
+        actuator.insert(Governed(rest));
+    }
 }
 
 /// Who carries out what an agent's drive is told.

@@ -31,7 +31,7 @@ Exit status: 0 done, 1 a run failed or a file could not be written, 2 bad input.
 const FAULTY_SEED: u64 = 2_000_000;
 const HEALTHY_SEED: u64 = 3_000_000;
 /// Time from the alarm on that blame is judged by (ns).
-const BLAME_NS: u64 = NS_PER_S / 2;
+const BLAME_NS: u64 = 2 * NS_PER_S;
 /// Time in which a fault must be found (s).
 const WITHIN_S: f64 = 30.0;
 /// Healthy time that false alarms are counted in, at least (s).
@@ -147,7 +147,7 @@ fn cases(agent: &AgentSpec) -> Vec<Case> {
 struct Found {
     /// Runs in which it was found within 30 s, and not before it began.
     found: u32,
-    /// Of these, runs in which the right channel was to blame most of the first half second.
+    /// Of these, runs in which the right channel was to blame most of the first 2 s.
     blamed: u32,
     /// Which channel was to blame in how many.
     causes: BTreeMap<String, u32>,
@@ -259,7 +259,7 @@ impl Score {
                     };
                     let (since_ns, blamed) =
                         first.get_or_insert_with(|| (look.now_ns, BTreeMap::new()));
-                    // Whom it names most in the first half second.
+                    // Whom it names most in the first 2 s.
                     if look.now_ns - *since_ns <= BLAME_NS
                         && let Some(name) = finding.cause.and_then(|c| witness.name(c))
                     {

@@ -459,6 +459,41 @@ impl Check<'_, '_, '_> {
                 );
             }
         }
+        if let Some(governor) = &agent.governor {
+            let at = format!("{path}.governor");
+            let below_one = "a number from 0 to 0.99";
+            self.within(
+                &format!("{at}.slow_from"),
+                governor.slow_from,
+                0.0,
+                0.99,
+                below_one,
+            );
+            self.within(
+                &format!("{at}.slowest"),
+                governor.slowest,
+                0.0,
+                1.0,
+                "a share from 0 to 1",
+            );
+            self.positive(&format!("{at}.slowing_1_s"), governor.slowing_1_s);
+            self.positive(&format!("{at}.recovery_1_s"), governor.recovery_1_s);
+            for (name, s) in [
+                ("fall_back_after_s", governor.fall_back_after_s),
+                ("stop_after_s", governor.stop_after_s),
+            ] {
+                if let Some(s) = s {
+                    self.not_negative(&format!("{at}.{name}"), s);
+                }
+            }
+            if matches!(agent.coherence, CoherenceSpec::Off) {
+                self.wrong(
+                    &at,
+                    "a governor of an agent whose `coherence` is `Off`",
+                    "`coherence: Auto` or `coherence: Kernel(..)`",
+                );
+            }
+        }
         if let Some(filter) = &agent.filter {
             let at = format!("{path}.filter");
             for (name, share, most) in [
@@ -860,6 +895,18 @@ impl Check<'_, '_, '_> {
                     &expected,
                 );
             }
+        }
+        for (part, spec) in [
+            ("innovations", witness.innovations),
+            ("places", witness.places),
+        ] {
+            let numbers = spec.map(|t| [("k1", t.k1), ("k2", t.k2), ("k3", t.k3)]);
+            for (name, x) in numbers.into_iter().flatten() {
+                self.positive(&format!("{path}.{part}.{name}"), x);
+            }
+        }
+        if let Some(nis) = witness.nis {
+            self.positive(&format!("{path}.nis"), nis);
         }
         if let Some(ThresholdSpec { k1, k2, k3 }) = witness.thresholds {
             for (name, x) in [("k1", k1), ("k2", k2), ("k3", k3)] {

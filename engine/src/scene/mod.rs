@@ -287,6 +287,7 @@ pub fn dropped_from(files: &dyn Files, path: &Path) -> Result<LoadedScene, Scene
             filter: None,
             controller: None,
             coherence: CoherenceSpec::Auto,
+            governor: None,
         }],
         fleet: None,
         faults: Vec::new(),

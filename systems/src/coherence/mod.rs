@@ -5,6 +5,7 @@
 //! missing; faster ones are averaged, never held.
 
 pub mod blend;
+pub mod governor;
 pub mod witness;
 
 use crate::tick::{Tick, TickSystems};

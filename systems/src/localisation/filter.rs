@@ -20,7 +20,7 @@
 //! With S the covariance of the innovations nu, S = L L^T: w = L^-1 nu is white with deviation 1 while filter and
 //! machine agree, and NIS = nu^T S^-1 nu = w^T w.
 
-use becomingone_components::localisation::{GROUPS, SENSED};
+use becomingone_components::localisation::SENSED;
 use nalgebra::{SMatrix, SVector};
 
 /// States.
@@ -67,9 +67,6 @@ pub struct Innovation {
     pub white: [Option<f64>; SENSED],
     /// The sum of their squares.
     pub nis: f64,
-    /// What would be left of that sum without the numbers of each group of sensors, less what they should leave: near 0
-    /// for the group whose fault explains all. In the order of `GROUPS`.
-    pub left_without: [f64; GROUPS.len()],
 }
 
 /// The filter's estimate and how sure it is of it.
@@ -234,23 +231,6 @@ impl Filter {
         for (k, variance) in variance.iter().enumerate() {
             s[(k, k)] += variance;
         }
-        let mut left_without = [0.0; GROUPS.len()];
-        for (left, (first, last)) in left_without.iter_mut().zip(GROUPS) {
-            // A row and a column of the identity take no part in the others' sum: S_oo and nu_o.
-            let (mut s_o, mut nu_o, mut degrees) = (s, nu, 0.0);
-            for (k, sensed) in sensed.iter().enumerate() {
-                if (first..=last).contains(&k) {
-                    s_o.row_mut(k).fill(0.0);
-                    s_o.column_mut(k).fill(0.0);
-                    s_o[(k, k)] = 1.0;
-                    nu_o[k] = 0.0;
-                } else if sensed.is_some() {
-                    degrees += 1.0;
-                }
-            }
-            let l = s_o.cholesky()?.unpack();
-            *left = l.solve_lower_triangular(&nu_o)?.norm_squared() - degrees;
-        }
         let l = s.cholesky()?.unpack();
         let gains = l.solve_lower_triangular(&jp)?;
         let w = l.solve_lower_triangular(&nu)?;
@@ -271,7 +251,6 @@ impl Filter {
         Some(Innovation {
             white,
             nis: w.norm_squared(),
-            left_without,
         })
     }
 }

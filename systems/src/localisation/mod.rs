@@ -17,7 +17,7 @@ use becomingone_components::coherence::{Average, KernelTick};
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Drive, Twist2};
 use becomingone_components::localisation::{
-    Estimate, FilterSpec, ISOLATION_TICKS, Innovated, SENSED, Sensed,
+    Estimate, FilterSpec, GROUPS, ISOLATION_TICKS, Innovated, SENSED, Sensed,
 };
 use becomingone_components::scene::{SensorKind, SensorSpec};
 use becomingone_components::sensor::{Mount, Noise, Sensor};
@@ -67,6 +67,9 @@ impl HashState for Estimate {
 #[derive(Component, Clone, Debug)]
 pub struct Localiser {
     filter: Filter,
+    /// The same without wheels, gyroscope, accelerometer, GNSS, each: whichever stays consistent tells whose fault it is
+    /// (a dedicated observer scheme: Clark, Instrument fault detection, IEEE Trans. AES-14(3), 1978).
+    without: Box<[Filter; GROUPS.len()]>,
     sensors: Vec<Entity>,
     /// Index on the agent of the sensor that each number comes from; none where there is no such sensor.
     from: [Option<usize>; SENSED],
@@ -78,6 +81,11 @@ impl Localiser {
     /// Index on the agent of the sensor that a number comes from.
     pub fn sensor_of(&self, sensed: usize) -> Option<usize> {
         self.from.get(sensed).copied().flatten()
+    }
+
+    /// Whether it listens to a sensor, by the index on its agent.
+    pub fn listens_to(&self, sensor: usize) -> bool {
+        self.from.contains(&Some(sensor))
     }
 
     /// What its numbers are called after the sensors that they come from: `imu/gyro_z`.
@@ -189,8 +197,10 @@ pub(crate) fn spawn(
         return;
     };
     let period_s = 1.0 / rate_hz;
+    let blank = Filter::new(unknown(&rolling, spec), 0.0, 0.0, 0.0);
     let mut localiser = Localiser {
-        filter: Filter::new(unknown(&rolling, spec), 0.0, 0.0, 0.0),
+        without: Box::new(std::array::from_fn(|_| blank.clone())),
+        filter: blank,
         sensors: Vec::new(),
         from: [None; SENSED],
         gains: [1.0; SENSED],
@@ -297,6 +307,7 @@ pub(crate) fn spawn(
     let yaw_rad = heading(root.rotation, rolling.forward_yaw_rad);
     let (x_m, y_m) = (f64::from(at.x), f64::from(at.y));
     localiser.filter = Filter::new(known, x_m, y_m, yaw_rad);
+    localiser.without.fill(localiser.filter.clone());
     let estimate = Estimate {
         x_m,
         y_m,
@@ -380,14 +391,19 @@ pub fn locate(
         let filter = &mut localiser.filter;
         filter.predict(dt_s);
         match filter.update(&sensed, dt_s) {
-            Some(said) => {
-                (innovated.white, innovated.nis) = (said.white, said.nis);
-                let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
-                for (mean, left) in innovated.left_without.iter_mut().zip(said.left_without) {
-                    *mean += gain * (left - *mean);
-                }
-            }
+            Some(said) => (innovated.white, innovated.nis) = (said.white, said.nis),
             None => (innovated.white, innovated.nis) = ([None; SENSED], 0.0),
+        }
+        let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
+        for (k, (without, (first, last))) in localiser.without.iter_mut().zip(GROUPS).enumerate() {
+            let mut others = sensed;
+            others[first..=last].fill(None);
+            without.predict(dt_s);
+            if let Some(said) = without.update(&others, dt_s) {
+                let degrees = said.white.iter().flatten().count() as f64;
+                let mean = &mut innovated.left_without[k];
+                *mean += gain * (said.nis - degrees - *mean);
+            }
         }
         innovated.so_far[0] += innovated.nis;
         innovated.so_far[1] += innovated.white.iter().flatten().count() as f64;

@@ -316,6 +316,7 @@ pub fn room(agents: usize) -> LoadedScene {
                     clearance_m: 0.2,
                     localisation: Localisation::Truth,
                 }),
+                governor: None,
                 coherence: CoherenceSpec::Auto,
             })
             .collect(),

@@ -1,0 +1,181 @@
+//! The governor: commands are limited by coherence, a hand's on the stick too; a sensor that is to blame is left out;
+//! what lasts ends in a stop.
+
+use crate::control::ControlSystems;
+use crate::hash::{Bits, HashState, RegisterState};
+use crate::localisation::Localiser;
+use crate::tick::{Tick, TickSystems};
+use becomingone_components::actuator::Command;
+use becomingone_components::coherence::{Coherence, KernelTick, MAX_CHANNELS};
+use becomingone_components::control::DrivenBy;
+use becomingone_components::drive::Twist2;
+use becomingone_components::event::{Happening, What};
+use becomingone_components::governor::{Governed, Governor};
+use becomingone_components::localisation::Innovated;
+use becomingone_components::time::{NS_PER_S, SimTime};
+use becomingone_components::vehicle::Ackermann;
+use becomingone_components::witness::Witness;
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+
+/// Runs the governors of agents that have one.
+pub struct GovernorPlugin;
+
+impl Plugin for GovernorPlugin {
+    fn build(&self, app: &mut App) {
+        app.register_state::<Governor>("governor").add_systems(
+            Tick,
+            (govern, (limit_twists, limit_cars))
+                .chain()
+                .in_set(TickSystems::Decide)
+                .after(ControlSystems)
+                .run_if(any_with_component::<Governor>),
+        );
+    }
+}
+
+impl HashState for Governor {
+    fn bits(&self, bits: &mut Bits) {
+        bits.f64(self.limit);
+        bits.u64(u64::from(self.stopped));
+        bits.u64(u64::from(self.left_out));
+    }
+}
+
+/// Decides how much is let through, what is left out, and when it is enough.
+pub fn govern(
+    time: Res<SimTime>,
+    mut agents: Query<(
+        &Name,
+        &KernelTick,
+        &Coherence,
+        &mut Governor,
+        Option<&Witness>,
+        Option<(&Localiser, &mut Innovated)>,
+    )>,
+    mut happenings: MessageWriter<Happening>,
+) {
+    for (name, tick, coherence, mut governor, witness, filter) in &mut agents {
+        let Some(dt_s) = tick.dt_s else {
+            continue;
+        };
+        let mut tell = |what| {
+            happenings.write(Happening {
+                now_ns: time.now_ns,
+                agent: name.to_string(),
+                what,
+            });
+        };
+        let governor = &mut *governor;
+        let lasted_s = |since_ns: u64| (time.now_ns - since_ns) as f64 / NS_PER_S as f64;
+        let blamed = coherence
+            .cause
+            .filter(|_| coherence.dissipated == Some(true))
+            .and_then(|cause| sensor_of(cause, witness?, filter.as_ref().map(|f| f.0), governor));
+        let left_out = |governor: &Governor, sensor: usize| governor.left_out >> sensor & 1 == 1;
+        // One sensor to blame for long enough is left out.
+        match (blamed, governor.since) {
+            (Some(sensor), Some((since_ns, same))) if sensor == same => {
+                if let (Some(after_s), Some((localiser, innovated))) =
+                    (governor.spec.fall_back_after_s, filter)
+                    && lasted_s(since_ns) >= after_s
+                    && governor.spare.get(sensor) == Some(&true)
+                    && localiser.listens_to(sensor)
+                    && !left_out(governor, sensor)
+                {
+                    governor.left_out |= 1 << sensor;
+                    innovated.into_inner().excluded = governor.left_out;
+                    tell(What::LeftOut(governor.sensors[sensor].clone()));
+                }
+            }
+            (blamed, _) => governor.since = blamed.map(|sensor| (time.now_ns, sensor)),
+        }
+        // What the filter does without is no reason to stop.
+        let trouble = coherence.dissipated == Some(true)
+            && !blamed.is_some_and(|sensor| left_out(governor, sensor));
+        if !trouble {
+            governor.dissipated_since_ns = None;
+        } else if let Some(after_s) = governor.spec.stop_after_s
+            && !governor.stopped
+            && lasted_s(*governor.dissipated_since_ns.get_or_insert(time.now_ns)) >= after_s
+        {
+            governor.stopped = true;
+            let why = coherence.cause.and_then(|c| witness?.name(c));
+            tell(What::Stopped(why.unwrap_or_default().to_owned()));
+        }
+        let [_, before, last] = governor.last;
+        governor.last = [before, last, coherence.surprise.unwrap_or(0.0)];
+        let lasting = governor.last.into_iter().fold(f64::INFINITY, f64::min);
+        let allowed = governor.allowed(lasting);
+        let was = governor.limit;
+        governor.limit = if governor.stopped {
+            0.0
+        } else if allowed < was {
+            (was - governor.spec.slowing_1_s * dt_s).max(allowed)
+        } else {
+            (was + governor.spec.recovery_1_s * dt_s).min(allowed)
+        };
+        if was == 1.0 && governor.limit < 1.0 && !governor.stopped {
+            tell(What::Slowed);
+        } else if was < 1.0 && governor.limit == 1.0 {
+            tell(What::FreeAgain);
+        }
+    }
+}
+
+/// Index on the agent of the sensor that a channel is of.
+fn sensor_of(
+    cause: usize,
+    witness: &Witness,
+    localiser: Option<&Localiser>,
+    governor: &Governor,
+) -> Option<usize> {
+    if let Some(sensed) = cause.checked_sub(MAX_CHANNELS) {
+        return localiser?.sensor_of(sensed);
+    }
+    let (sensor, _) = witness.outputs.get(cause)?.split_once('/')?;
+    governor.sensors.iter().position(|name| name == sensor)
+}
+
+/// What is let through of a new command, or of the last one where the limit has changed. The governor's own writing is no
+/// word of the controller's, whose silence is watched.
+fn through<T: Copy + PartialEq + Send + Sync + 'static>(
+    mut command: Mut<Command<T>>,
+    governed: &mut Governed<T>,
+    limit: impl Fn(T) -> T,
+) {
+    if command.is_changed() {
+        governed.0 = command.0;
+    }
+    command.bypass_change_detection().0 = limit(governed.0);
+}
+
+/// Limits speed and yaw rate alike, so that the arc stays.
+fn limit_twists(
+    agents: Query<(&Governor, &DrivenBy)>,
+    mut drives: Query<(&mut Command<Twist2>, &mut Governed<Twist2>)>,
+) {
+    for (governor, driven) in &agents {
+        if let Ok((command, mut governed)) = drives.get_mut(driven.0) {
+            through(command, &mut governed, |wanted| Twist2 {
+                linear_m_s: wanted.linear_m_s * governor.limit,
+                angular_rad_s: wanted.angular_rad_s * governor.limit,
+            });
+        }
+    }
+}
+
+/// Limits the speed; the steering angle is the arc.
+fn limit_cars(
+    agents: Query<(&Governor, &DrivenBy)>,
+    mut cars: Query<(&mut Command<Ackermann>, &mut Governed<Ackermann>)>,
+) {
+    for (governor, driven) in &agents {
+        if let Ok((command, mut governed)) = cars.get_mut(driven.0) {
+            through(command, &mut governed, |wanted| Ackermann {
+                speed_m_s: wanted.speed_m_s * governor.limit,
+                ..wanted
+            });
+        }
+    }
+}
