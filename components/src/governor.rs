@@ -17,7 +17,8 @@ pub struct GovernorSpec {
     /// Share that comes back in a second (1/s).
     pub recovery_1_s: f64,
     /// Time of dissipation by one sensor after which the filter no longer listens to it (s), if there is a filter that
-    /// can do without: any but the wheels, and these with a GNSS. None: it always listens.
+    /// can do without: any but the wheels, and these with a GNSS. One sensor, and for the rest of the run. None: it always
+    /// listens.
     pub fall_back_after_s: Option<f64>,
     /// Time of dissipation after which the agent stops for good (s), unless the filter does without the sensor to blame.
     /// None: it never does.
@@ -52,7 +53,7 @@ pub struct Governor {
     pub last: [f64; 3],
     /// It stands, and only a reset lets it go on.
     pub stopped: bool,
-    /// Sensors that are left out, by their index, as bits; only a reset takes them in again.
+    /// The sensor that is left out, by its index, as a bit; only a reset takes it in again.
     pub left_out: u32,
     /// Since when readings are dissipated with this sensor to blame (ns).
     pub since: Option<(u64, usize)>,

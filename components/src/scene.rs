@@ -545,6 +545,10 @@ fn default_clearance_m() -> f64 {
 
 /// What a kernel hears. Its order is that of the agent's wheel angles and channels of its own; its self-model
 /// foresees the readings of its sensors by the commands of its drive, as [`witness`](crate::witness) says.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for each agent of a scene"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum CoherenceSpec {

@@ -4,7 +4,7 @@ use super::{Failure, OverlayArgs, load};
 use crate::assets;
 use crate::scene::Overlays;
 use crate::trials::{Look, Trial, most_expected, on_all_processors, run};
-use becomingone_components::scene::{CoherenceSpec, LoadedScene};
+use becomingone_components::scene::{CoherenceSpec, LoadedScene, Scene};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,7 +32,8 @@ const MOST_K1: f64 = 0.9;
 /// Arguments of `calibrate`.
 #[derive(Args)]
 pub(super) struct Calibrate {
-    /// A scene file (.ron), or the name of a built-in scene. Its faults are left out.
+    /// A scene file (.ron), or the name of a built-in scene. Its faults are left out, but for those from the
+    /// start on: they are how the machine is.
     scene: PathBuf,
     #[command(flatten)]
     overlays: OverlayArgs,
@@ -57,6 +58,11 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Leaves out the scene's faults but those that are there from the start: these are how the machine is.
+pub(super) fn from_the_start(scene: &mut Scene) {
+    scene.faults.retain(|fault| fault.at_s == 0.0);
+}
+
 /// What a witness said in healthy runs, one list a run.
 #[derive(Default)]
 struct Said {
@@ -70,7 +76,7 @@ impl Calibrate {
     pub(super) fn go(self) -> Result<ExitCode, Failure> {
         let overlays = Overlays::from(&self.overlays);
         let mut loaded = load(&self.scene, None, &overlays, &assets::Assets)?;
-        loaded.scene.faults.clear();
+        from_the_start(&mut loaded.scene);
         if loaded.scene.duration_s.is_none()
             && self.duration.is_none()
             && !loaded.scene.agents.iter().any(|a| a.controller.is_some())

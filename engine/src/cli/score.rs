@@ -1,5 +1,6 @@
 //! `becomingone score`: which faults a scene's witness finds, how soon, whom it blames, and how often it is wrong.
 
+use super::calibrate::from_the_start;
 use super::{Failure, OverlayArgs, load};
 use crate::assets;
 use crate::scene::Overlays;
@@ -48,7 +49,8 @@ const WAYS: [&str; 4] = [
 /// Arguments of `score`.
 #[derive(Args)]
 pub(super) struct Score {
-    /// A scene file (.ron), or the name of a built-in scene. Its first agent with a witness is scored.
+    /// A scene file (.ron), or the name of a built-in scene. Its first agent with a witness is scored, without the
+    /// scene's own faults, but for those from the start on.
     scene: PathBuf,
     #[command(flatten)]
     overlays: OverlayArgs,
@@ -199,6 +201,7 @@ impl Score {
             )));
         }
         cases.retain(|c| wanted == "all" || c.name.to_lowercase().contains(&wanted));
+        from_the_start(&mut loaded.scene);
         // A patrol that ends would end the watch.
         for agent in &mut loaded.scene.agents {
             without_end(agent);

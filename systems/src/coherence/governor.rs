@@ -81,7 +81,8 @@ pub fn govern(
                     && lasted_s(since_ns) >= after_s
                     && governor.spare.get(sensor) == Some(&true)
                     && localiser.listens_to(sensor)
-                    && !left_out(governor, sensor)
+                    // Without a second one there is nothing left to compare.
+                    && governor.left_out == 0
                 {
                     governor.left_out |= 1 << sensor;
                     innovated.into_inner().excluded = governor.left_out;

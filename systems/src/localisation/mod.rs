@@ -382,11 +382,14 @@ pub fn locate(
                 }
             }
         }
-        let mut sensed = [None; SENSED];
-        for (k, sensed) in sensed.iter_mut().enumerate() {
+        let mut came = [None; SENSED];
+        for (k, came) in came.iter_mut().enumerate() {
             let (sum, count) = sums[k];
-            let heard = localiser.from[k].is_some_and(|s| innovated.excluded >> s & 1 == 0);
-            *sensed = (count > 0 && heard).then(|| sum / f64::from(count) * localiser.gains[k]);
+            *came = (count > 0).then(|| sum / f64::from(count) * localiser.gains[k]);
+        }
+        let mut sensed = came;
+        for (sensed, from) in sensed.iter_mut().zip(localiser.from) {
+            *sensed = sensed.filter(|_| from.is_some_and(|s| innovated.excluded >> s & 1 == 0));
         }
         let filter = &mut localiser.filter;
         filter.predict(dt_s);
@@ -396,7 +399,7 @@ pub fn locate(
         }
         let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
         for (k, (without, (first, last))) in localiser.without.iter_mut().zip(GROUPS).enumerate() {
-            let mut others = sensed;
+            let mut others = came;
             others[first..=last].fill(None);
             without.predict(dt_s);
             if let Some(said) = without.update(&others, dt_s) {

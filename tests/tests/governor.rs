@@ -1,0 +1,156 @@
+//! A rover that goes by its filter, and a governor that acts on what its witness says.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use becomingone_tests::{folder, run, summary};
+use serde_json::Value;
+
+/// The yard with this fault from 50 s on, and more on the command line.
+fn yard(fault: &str, more: &[&str]) -> Value {
+    let set = match fault {
+        "" => "faults=[]".to_owned(),
+        fault => format!("faults=[({fault}, at_s: 50)]"),
+    };
+    let mut args = vec!["gnss_spoof", "--duration", "90s", "--set", &set];
+    args.extend(more);
+    summary(&args)["agents"][0].clone()
+}
+
+fn first_alarm(agent: &Value) -> (f64, String) {
+    let first = &agent["kernel"]["witness"]["alarms"][0];
+    let cause = first["cause"].as_str().unwrap_or_default().to_owned();
+    (first["from_s"].as_f64().unwrap_or(f64::NAN), cause)
+}
+
+#[test]
+fn a_patrol_by_filter_stays_where_it_says_and_its_governor_lets_it() {
+    for seed in ["1", "2", "3"] {
+        let rover = yard("", &["--seed", seed]);
+        let filter = &rover["filter"];
+        let error_m = filter["error_m"].as_f64().unwrap();
+        // The receiver's own offset is drawn with 0.3 m; the start is known.
+        assert!(error_m < 0.4, "{filter}");
+        assert_eq!(rover["collisions"], 0);
+        assert!(rover["goals_reached"].as_u64().unwrap() >= 24, "{rover}");
+        assert_eq!(rover["governor"]["stopped"], false);
+        assert_eq!(rover["governor"]["left_out"], serde_json::json!([]));
+        // Its gyroscope's offset is drawn with 0.0087 rad/s, and found.
+        let bias = filter["gyro_bias_rad_s"].as_f64().unwrap();
+        assert!(bias.abs() < 0.04 && bias != 0.0, "{bias}");
+    }
+}
+
+#[test]
+fn a_receiver_that_is_led_astray_is_named_and_left_out() {
+    let pulled = r#"sensor: "rover/gnss/east", kind: Drift(0.1)"#;
+    let rover = yard(pulled, &[]);
+    let (from_s, cause) = first_alarm(&rover);
+    assert!((50.0..56.0).contains(&from_s), "{from_s}");
+    assert!(cause.starts_with("gnss/"), "{cause}");
+    assert_eq!(rover["governor"]["left_out"], serde_json::json!(["gnss"]));
+    assert_eq!(rover["governor"]["stopped"], false);
+    let error_m = rover["filter"]["error_m"].as_f64().unwrap();
+    // 4 m of pull by then.
+    assert!(error_m < 0.6, "{error_m}");
+}
+
+#[test]
+fn a_frozen_gyroscope_is_left_out_and_the_rover_goes_on() {
+    let rover = yard(r#"sensor: "rover/gyro", kind: Freeze"#, &[]);
+    let (from_s, cause) = first_alarm(&rover);
+    assert!((50.0..53.0).contains(&from_s), "{from_s}");
+    assert!(cause.starts_with("imu/gyro"), "{cause}");
+    assert_eq!(rover["governor"]["left_out"], serde_json::json!(["imu"]));
+    assert!(rover["filter"]["error_m"].as_f64().unwrap() < 0.6);
+    // Without the governor's help the frozen rate turns the estimate.
+    let alone = yard(
+        r#"sensor: "rover/gyro", kind: Freeze"#,
+        &[
+            "--set",
+            "agents.rover.governor=(fall_back_after_s: None, stop_after_s: None)",
+        ],
+    );
+    let off = |rover: &Value| rover["filter"]["error_m"].as_f64().unwrap();
+    assert!(off(&alone) > 2.0 * off(&rover), "{alone}");
+}
+
+#[test]
+fn what_lasts_and_cannot_be_left_out_ends_in_a_stop_that_stays() {
+    // Nothing may be left out; the fault is over after 10 s, the stop is not.
+    let set = r#"faults=[(sensor: "rover/drive", kind: Slip(0.3), at_s: 50, for_s: 10)]"#;
+    let scene = [
+        "gnss_spoof",
+        "--duration",
+        "90s",
+        "--set",
+        set,
+        "--set",
+        "agents.rover.governor=(fall_back_after_s: None)",
+    ];
+    let rover = summary(&scene)["agents"][0].clone();
+    assert_eq!(rover["governor"]["stopped"], true, "{rover}");
+    assert_eq!(rover["governor"]["limit"], 0.0);
+    let short = [
+        "gnss_spoof",
+        "--duration",
+        "65s",
+        "--set",
+        set,
+        "--set",
+        "agents.rover.governor=(fall_back_after_s: None)",
+    ];
+    // It has not moved since.
+    let before = summary(&short)["agents"][0]["position"].clone();
+    let at = |p: &Value, k: usize| p[k].as_f64().unwrap();
+    let moved = (at(&before, 0) - at(&rover["position"], 0))
+        .hypot(at(&before, 1) - at(&rover["position"], 1));
+    assert!(moved < 0.01, "{moved}");
+}
+
+#[test]
+fn a_governed_run_is_replayed_to_the_last_bit() {
+    let here = folder(&[]);
+    let recorded = run(
+        here.path(),
+        &[
+            "run",
+            "gnss_spoof",
+            "--duration",
+            "65s",
+            "--rerun",
+            "off",
+            "--quiet",
+            "--record",
+            "run.mcap",
+        ],
+    );
+    assert_eq!(recorded.code, Some(0), "{}", recorded.stderr);
+    let verified = run(here.path(), &["replay", "run.mcap", "--verify"]);
+    assert_eq!(verified.code, Some(0), "{}", verified.stderr);
+}
+
+#[test]
+fn filters_and_governors_that_cannot_be_are_refused_with_their_place() {
+    for (set, expected) in [
+        ("agents.rover.filter=None", "`filter: ()` on the agent"),
+        (
+            "agents.rover.filter=(wheel_scale_sd: 3)",
+            "a share from 0 to 0.5",
+        ),
+        ("agents.rover.governor=(slowest: 2)", "a share from 0 to 1"),
+        ("agents.rover.governor=(slow_from: 1)", "0 to 0.99"),
+        ("agents.rover.governor=(stop_after_s: -1)", "stop_after_s"),
+        ("agents.rover.coherence=Off", "a governor of an agent"),
+        ("agents.rover.sensors=[]", "without wheels to count"),
+    ] {
+        let here = folder(&[]);
+        let said = run(here.path(), &["check", "gnss_spoof", "--set", set]);
+        assert_eq!(said.code, Some(2), "{set}: {}", said.stdout);
+        assert!(said.stderr.contains(expected), "{set}: {}", said.stderr);
+    }
+}
