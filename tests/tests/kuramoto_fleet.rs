@@ -92,7 +92,7 @@ fn order(phases: &[f64]) -> f64 {
     f64::hypot(re, im) / phases.len() as f64
 }
 
-/// theta_i' = omega_i + (K/N) sum_j sin(theta_j - theta_i), pair by pair as Kuramoto wrote it, by Runge and Kutta's
+/// `theta_i' = omega_i + (K/N) sum_j sin(theta_j - theta_i)`, pair by pair as Kuramoto wrote it, by Runge and Kutta's
 /// fourth order.
 fn ideal(phases: &mut [f64], coupling_rad_s: f64, dt_s: f64) {
     let rates = |at: &[f64]| -> Vec<f64> {
