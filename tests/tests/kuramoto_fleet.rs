@@ -26,7 +26,7 @@ fn omega_rad_s(i: u32) -> f64 {
     MEAN_RAD_S + 2.0 * HALF_RAD_S * from_middle
 }
 
-/// Solves r = f(r) above K_c, by iteration from 1: f grows, so the largest solution is met first.
+/// Solves r = f(r) above `K_c`, by iteration from 1: f grows, so the largest solution is met first.
 fn fixed_point(f: impl Fn(f64) -> f64) -> f64 {
     (0..1000).fold(1.0, |r, _| f(r))
 }
