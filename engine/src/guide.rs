@@ -2,6 +2,7 @@
 //!
 //! - [`your_data`]: attach your own data in five minutes.
 //! - [`numbers`]: what the numbers mean.
+//! - [`time_scales`]: any time scale, from a microsecond to an hour a tick.
 //!
 //! # A scene
 //!
@@ -120,4 +121,5 @@
 //! patrol plans arcs that they can follow, and backs up where it finds none.
 
 pub mod numbers;
+pub mod time_scales;
 pub mod your_data;

@@ -340,6 +340,194 @@ fn bad_servos() -> Vec<Bad> {
     ]
 }
 
+/// Two robots that go round; each place that cases change has a line of its own.
+const FLEET: &str = "(
+  version: 1,
+  fleet: (
+    law: Uniform(
+      mean_hz: 0.08,
+      half_width_hz: 0.02,
+    ),
+    coupling_rad_s: 0.24,
+    from_s: 40,
+  ),
+  agents: [
+    (name: \"first\", model: \"rover.urdf\", drive: Auto, controller: Orbit(centre_m: (0, 1), radius_m: 1)),
+    (
+      name: \"second\",
+      model: \"rover.urdf\",
+      position_m: (4, 0, 0),
+      drive: Auto,
+      controller: Orbit(
+        centre_m: (4, 1),
+        radius_m: 1.2,
+      ),
+    ),
+  ],
+)
+";
+
+/// The fleet with one thing in it changed.
+fn fleet(
+    file: &'static str,
+    was: &str,
+    is: &str,
+    at: &'static str,
+    says: &'static [&'static str],
+) -> Bad {
+    assert_eq!(FLEET.matches(was).count(), 1, "{file}: {was}");
+    text(file, FLEET.replace(was, is), at, says)
+}
+
+fn bad_fleets() -> Vec<Bad> {
+    let own_rates = FLEET
+        .replace("radius_m: 1)", "radius_m: 1, rate_hz: 0.1)")
+        .replace("radius_m: 1.2", "radius_m: 1.2, rate_hz: 0.1");
+    let from = FLEET.find("  fleet").unwrap();
+    let until = FLEET.find("  agents").unwrap();
+    let alone = [&FLEET[..from], &FLEET[until..]].concat();
+    vec![
+        fleet(
+            "mean_nan.ron",
+            "0.08",
+            "NaN",
+            "NaN",
+            &["fleet.law.mean_hz: found NaN"],
+        ),
+        fleet(
+            "width_neg.ron",
+            "0.02",
+            "-0.02",
+            "-0.02",
+            &["fleet.law.half_width_hz: found -0.02", "0 to 100"],
+        ),
+        fleet(
+            "width_inf.ron",
+            "0.02",
+            "inf",
+            "inf",
+            &["fleet.law.half_width_hz: found inf"],
+        ),
+        fleet(
+            "no_width.ron",
+            "      half_width_hz: 0.02,\n",
+            "",
+            "    ),\n",
+            &["`half_width_hz`"],
+        ),
+        fleet(
+            "law.ron",
+            "Uniform",
+            "Unifrom",
+            "Unifrom",
+            &["`Unifrom`", "did you mean `Uniform`?"],
+        ),
+        fleet(
+            "pushes_apart.ron",
+            "0.24",
+            "-0.24",
+            "-0.24",
+            &["fleet.coupling_rad_s: found -0.24", "0 to 1000"],
+        ),
+        fleet(
+            "pulls_hard.ron",
+            "0.24",
+            "1e6",
+            "1e6",
+            &["fleet.coupling_rad_s: found 1000000"],
+        ),
+        fleet(
+            "coupling_nan.ron",
+            "0.24",
+            "NaN",
+            "NaN",
+            &["fleet.coupling_rad_s: found NaN"],
+        ),
+        fleet(
+            "coupling.ron",
+            "coupling_rad_s",
+            "coupling_hz",
+            "coupling_hz",
+            &["`coupling_hz`", "did you mean `coupling_rad_s`?"],
+        ),
+        fleet(
+            "before.ron",
+            "from_s: 40",
+            "from_s: -1",
+            "-1",
+            &["fleet.from_s: found -1"],
+        ),
+        fleet(
+            "lonely_fleet.ron",
+            "radius_m: 1.2",
+            "radius_m: 1.2, rate_hz: 0.1",
+            "(\n    law",
+            &["a fleet of 1", "at least two agents"],
+        ),
+        text(
+            "own_rates.ron",
+            own_rates,
+            "(\n    law",
+            &["a fleet of 0", "at least two agents"],
+        ),
+        text(
+            "no_fleet.ron",
+            alone,
+            "Orbit(\n",
+            &["no rate to go round at", "`fleet: (law: .."],
+        ),
+        fleet(
+            "on_the_spot.ron",
+            "radius_m: 1.2",
+            "radius_m: 0",
+            "radius_m: 0",
+            &["controller.radius_m: found 0"],
+        ),
+        fleet(
+            "centre_nan.ron",
+            "(4, 1)",
+            "(4, NaN)",
+            "NaN",
+            &["controller.centre_m[1]: found NaN"],
+        ),
+        fleet(
+            "whirl.ron",
+            "radius_m: 1.2",
+            "radius_m: 1.2, rate_hz: inf",
+            "inf",
+            &["controller.rate_hz: found inf"],
+        ),
+        fleet(
+            "radius.ron",
+            "radius_m: 1.2",
+            "radios_m: 1.2",
+            "radios_m",
+            &["`radios_m`", "did you mean `radius_m`?"],
+        ),
+        fleet(
+            "parked.ron",
+            "drive: Auto,\n",
+            "drive: Off,\n",
+            "Orbit(\n",
+            &["a controller without its drive", "`drive: Auto`"],
+        ),
+        fleet(
+            "car_round.ron",
+            "\"rover.urdf\",\n",
+            "\"compact_car.yaml\",\n",
+            "",
+            &["car_round.ron:", "`controller: Track(..)`"],
+        ),
+        fleet(
+            "own_name.ron",
+            "\"second\"",
+            "\"fleet\"",
+            "\"fleet\"",
+            &["`fleet`"],
+        ),
+    ]
+}
+
 fn half(path: &str) -> String {
     let whole = fs::read_to_string(root().join(path)).unwrap();
     whole[..whole.floor_char_boundary(whole.len() / 2)].to_owned()
@@ -1027,9 +1215,16 @@ fn refuse(cases: &[Bad]) {
 }
 
 #[test]
-fn the_scene_that_cases_change_is_good() {
-    let here = folder(&[("good.ron", SCENE), ("cart.urdf", URDF)]);
-    let ran = run(here.path(), &["check", "good.ron", "cart.urdf"]);
+fn the_scenes_that_cases_change_are_good() {
+    let here = folder(&[
+        ("good.ron", SCENE),
+        ("fleet.ron", FLEET),
+        ("cart.urdf", URDF),
+    ]);
+    let ran = run(
+        here.path(),
+        &["check", "good.ron", "fleet.ron", "cart.urdf"],
+    );
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }
 
@@ -1041,6 +1236,11 @@ fn bad_scenes_are_refused_with_their_place() {
 #[test]
 fn bad_servos_are_refused_with_their_place() {
     refuse(&bad_servos());
+}
+
+#[test]
+fn bad_fleets_are_refused_with_their_place() {
+    refuse(&bad_fleets());
 }
 
 #[test]

@@ -12,7 +12,7 @@
 //!        K_c
 //! ```
 //!
-//! Frequencies of a bounded law lock all at once: uniform within g, r jumps from 0 to pi/4 at K_c = 4g/pi
+//! Frequencies of a bounded law lock all at once: uniform within g, r jumps from 0 to pi/4 at `K_c` = 4g/pi
 //! ([`uniform_order`]).
 //!
 //! The mean field is all that an oscillator feels of the others: one pass of N for it, not N^2
@@ -209,7 +209,7 @@ pub fn uniform_critical<R: Real>(half_width_rad_s: R) -> R {
     half_width_rad_s.abs() * R::of(4.0) / R::PI()
 }
 
-/// r at which frequencies of the uniform law from -g to g are locked; 0 below K_c = 4 g/pi, and where a number is
+/// r at which frequencies of the uniform law from -g to g are locked; 0 below `K_c = 4 g/pi`, and where a number is
 /// not finite.
 ///
 /// All are locked, each at `sin(theta - psi) = omega/(K r)`, so with a = g/(K r)
