@@ -21,6 +21,9 @@
 //! No std, no allocation, no clock: the caller brings samples and the time between them. The same
 //! input gives the same output.
 //!
+//! On a micro-controller, order and lock of 4 channels in `f32` ([`PhaseVelocity`], an Emissary, a Master and
+//! [`Synchrony`], no pyramid) are under 2 kB of state: 1200 bytes, as `tests/sizes.rs` holds them.
+//!
 //! # What is here, in the order in which data passes
 //!
 //! | file | what |

@@ -128,6 +128,9 @@ impl<R: Real, const N: usize> PhaseVelocity<R, N> {
     /// entries beyond [`channels`](Self::channels) are not read. `dt_s` is the time since the
     /// last push that was taken, in seconds; on the first push it is not used, but must be valid.
     ///
+    /// A step so short that the square of a difference is above [`Real::MAX_POWER`] leaves that difference
+    /// missing, and counts it as broken.
+    ///
     /// With `dt_s` zero, negative, infinite or NaN the push is dropped and counted: all
     /// differences are missing, and the next one reaches back to the last push that was taken.
     pub fn push(&mut self, phi: &[Option<Complex<R>>], dt_s: R) -> &[Option<Complex<R>>] {
@@ -150,10 +153,13 @@ impl<R: Real, const N: usize> PhaseVelocity<R, N> {
             if now.is_some() && whole.is_none() {
                 self.non_finite += 1;
             }
-            *velocity = match (whole, *previous) {
-                (Some(now), Some(before)) => Some((now - before).unscale(dt_s)),
-                _ => None,
-            };
+            let difference = whole
+                .zip(*previous)
+                .map(|(now, before)| (now - before).unscale(dt_s));
+            *velocity = difference.filter(|d| d.norm_sqr() <= R::MAX_POWER);
+            if difference.is_some() && velocity.is_none() {
+                self.non_finite += 1;
+            }
             *previous = whole;
         }
         self.velocity.get(..self.channels).unwrap_or_default()
@@ -164,7 +170,7 @@ impl<R: Real, const N: usize> PhaseVelocity<R, N> {
         self.channels
     }
 
-    /// Samples that were present but NaN, infinite or above [`MAX_PHI`].
+    /// Samples that were present but NaN, infinite or above [`MAX_PHI`], and differences too large to square.
     pub fn non_finite(&self) -> u64 {
         self.non_finite
     }
@@ -274,6 +280,19 @@ mod tests {
         assert_eq!(feeder.push(&[real(1.0)], 1.0), [real(1.0), None]);
         assert!(PhaseVelocity::<f64, 4>::new(5).is_err());
         assert!(PhaseVelocity::<f64, 4>::new(0).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_difference_too_large_to_square_is_missing_and_counted() -> Result<(), ConfigError> {
+        let mut feeder = PhaseVelocity::<f32, 1>::new(1)?;
+        feeder.push(&[Some(Complex::new(0.0, 0.0))], 1.0);
+        // 1e5 over 1e-40 s is infinite in f32.
+        assert_eq!(feeder.push(&[Some(Complex::new(1e5, 0.0))], 1e-40), [None]);
+        assert_eq!(feeder.non_finite(), 1);
+        // The sample itself was whole: the next difference is from it.
+        let one = Complex::new(1.0, 0.0);
+        assert_eq!(feeder.push(&[Some(one.scale(1e5 + 1.0))], 1.0), [Some(one)]);
         Ok(())
     }
 }

@@ -1,0 +1,69 @@
+//! State bytes, as the README has them: whoever changes a type that is held by the thousand sees it here.
+
+use becomingone_kernel::{Bins, PhaseVelocity, Pyramid, SelfModel, Synchrony, Trained, Transducer};
+
+/// Phase velocity, Emissary, Master and synchrony of `N` channels at the default lags.
+const fn order<R, const N: usize>() -> usize {
+    size_of::<PhaseVelocity<R, N>>()
+        + 2 * size_of::<Transducer<R, N, 3, 5>>()
+        + size_of::<Synchrony<R>>()
+}
+
+#[test]
+fn the_micro_controller_profile_is_under_two_kilobytes() {
+    // On a 32-bit machine it is a little less: lags are usize.
+    assert!(order::<f32, 4>() < 2048, "{}", order::<f32, 4>());
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn state_bytes_are_those_of_the_readme() {
+    let found = [
+        [order::<f32, 4>(), order::<f64, 4>()],
+        [order::<f32, 8>(), order::<f64, 8>()],
+        [order::<f32, 16>(), order::<f64, 16>()],
+        [
+            size_of::<SelfModel<f32, 4, 0>>(),
+            size_of::<SelfModel<f64, 4, 0>>(),
+        ],
+        [
+            size_of::<SelfModel<f32, 8, 3>>(),
+            size_of::<SelfModel<f64, 8, 3>>(),
+        ],
+        [
+            size_of::<SelfModel<f32, 16, 12>>(),
+            size_of::<SelfModel<f64, 16, 12>>(),
+        ],
+        [
+            size_of::<Trained<f32, 4, 0>>(),
+            size_of::<Trained<f64, 4, 0>>(),
+        ],
+        [
+            size_of::<Trained<f32, 8, 3>>(),
+            size_of::<Trained<f64, 8, 3>>(),
+        ],
+        [
+            size_of::<Trained<f32, 16, 12>>(),
+            size_of::<Trained<f64, 16, 12>>(),
+        ],
+        [size_of::<Bins<f32, 8>>(), size_of::<Bins<f64, 8>>()],
+        [
+            size_of::<Pyramid<f32, 8, 8, 30>>(),
+            size_of::<Pyramid<f64, 8, 8, 30>>(),
+        ],
+    ];
+    let of_readme = [
+        [1200, 2192],
+        [1968, 3728],
+        [3504, 6800],
+        [3216, 6128],
+        [13440, 26472],
+        [67152, 133712],
+        [1360, 2440],
+        [3104, 5824],
+        [9568, 18568],
+        [480, 704],
+        [56160, 112296],
+    ];
+    assert_eq!(found, of_readme, "change the README's table, too");
+}
