@@ -508,3 +508,130 @@ fn a_fault_of_nothing_is_told_with_its_place() {
         }
     }
 }
+
+#[test]
+fn a_weak_engine_pushes_a_car_by_the_force_that_it_has_left() {
+    // 4500 N on 1225.9 kg, less the rolling resistance of 0.013 (compact_car.yaml); air takes less than 5 N.
+    let car = "model: \"compact_car.yaml\"";
+    for share in [0.5, 0.25] {
+        let fault = format!("(sensor: \"rover/drive\", kind: Torque({share}))");
+        let expected = 4500.0 * share / 1225.9 - 0.013 * 9.81;
+        let [(a, _), (b, _)] = straight(&fault, car, [1.0, 2.0]);
+        // From rest: x(2 s) - x(1 s) = a (4 - 1) / 2.
+        let is = (b - a) / 1.5;
+        assert!((is / expected - 1.0).abs() < 0.03, "{is} of {expected}");
+    }
+}
+
+/// A box of 0.4 m x 0.4 m x 0.1 m.
+const SLED: &str = "<robot name=\"sled\"><link name=\"base\">
+    <collision><geometry><box size=\"0.4 0.4 0.1\"/></geometry></collision>
+    <inertial><mass value=\"2\"/><inertia ixx=\"0.028\" ixy=\"0\" ixz=\"0\" iyy=\"0.028\" iyz=\"0\" izz=\"0.053\"/></inertial>
+</link></robot>";
+
+/// How fast a sled is at 0.5 s and at 1.5 s, on a slope of 5 m in 20 m that it is put on.
+fn slid(friction: &str) -> [f64; 2] {
+    let scene = format!(
+        "(version: 1, world: (obstacles: [
+            Ramp(name: \"slope\", position_m: (0, 0, 0), size_m: (20, 4, 5){friction})]),
+          agents: [(name: \"sled\", model: \"sled.urdf\", position_m: (5, 0, 3.86))])"
+    );
+    let mut engine = engine(&[("slope.ron", &scene), ("sled.urdf", SLED)]);
+    [0.5, 1.0].map(|more_s| {
+        engine.run_for(Duration::from_secs_f64(more_s)).unwrap();
+        let twist: TrueTwist = get(&engine, "sled");
+        f64::from(twist.linear_m_s.length())
+    })
+}
+
+#[test]
+fn a_sled_slides_down_a_slope_by_the_friction_that_the_slope_says() {
+    let (sin, cos) = (5.0 / 425f64.sqrt(), 20.0 / 425f64.sqrt());
+    for friction in [0.03, 0.1, 0.2] {
+        let [from, to] = slid(&format!(", friction: {friction}"));
+        let expected = 9.81 * (sin - friction * cos);
+        let is = to - from;
+        assert!((is / expected - 1.0).abs() < 0.03, "{is} of {expected}");
+    }
+    // More than the slope's 0.25, and the ground's 0.9 where nothing is said: it stays.
+    for friction in [", friction: 0.4", ""] {
+        let [_, to] = slid(friction);
+        assert!(to < 0.01, "{to}");
+    }
+}
+
+#[test]
+fn a_friction_that_cannot_be_is_told_with_its_place() {
+    for value in ["-0.1", "10.5", "NaN", "inf"] {
+        let text = format!(
+            "(version: 1, world: (obstacles: [\nBox(name: \"ice\", size_m: (1, 1, 1), position_m: (3, 0, 0), friction: {value})]))"
+        );
+        let dir = folder(&[("bad.ron", &text)]);
+        let error = scene::load(&dir.path().join("bad.ron"), None)
+            .unwrap_err()
+            .to_string();
+        let column = text.lines().nth(1).unwrap().find(value).unwrap() + 1;
+        for fragment in [
+            &format!("bad.ron:2:{column}"),
+            "friction: found",
+            "expected a coefficient from 0 to 10",
+        ] {
+            assert!(error.contains(fragment), "{value}\n{error}");
+        }
+    }
+}
+
+#[test]
+fn a_fault_of_a_drive_that_is_not_there_is_refused() {
+    for kind in ["Slip(0.1)", "Torque(0.5)"] {
+        let text = format!(
+            "(version: 1, agents: [(name: \"rover\", model: \"rover.urdf\")],\nfaults: [(sensor: \"rover/drive\", kind: {kind})])"
+        );
+        let dir = folder(&[("bad.ron", &text)]);
+        let error = scene::load(&dir.path().join("bad.ron"), None)
+            .unwrap_err()
+            .to_string();
+        for fragment in [
+            "bad.ron:2:",
+            "`rover/drive`",
+            "expected an agent that is driven, which `rover` is not",
+        ] {
+            assert!(error.contains(fragment), "{kind}\n{error}");
+        }
+    }
+}
+
+#[test]
+fn a_run_with_each_kind_of_fault_is_simulated_again() {
+    for fault in [
+        r#"sensor: "rover/accelerometer_x", kind: Bias(0.5)"#,
+        r#"sensor: "rover/gnss/east", kind: Drift(0.1)"#,
+        r#"sensor: "rover/gyro", kind: Delay(0.06)"#,
+        r#"sensor: "rover/encoders", kind: DropOut(0.5)"#,
+        r#"sensor: "rover/lidar", kind: Block(0.5)"#,
+        r#"sensor: "rover/drive", kind: Slip(0.08)"#,
+        r#"sensor: "rover/drive/0", kind: Torque(0.5)"#,
+    ] {
+        let text = format!(
+            "(version: 1, duration_s: 2, faults: [({fault}, at_s: 0.5, for_s: 1)],
+              world: (origin: (latitude_deg: 47, longitude_deg: 8, height_m: 400),
+                obstacles: [Box(name: \"wall\", position_m: (6, 0, 0), size_m: (0.2, 40, 1))]),
+              agents: [(name: \"rover\", model: \"rover.urdf\", drive: Auto, sensors: [
+                (name: \"imu\", kind: Imu(gyro: (white_sd: 0.01)), rate_hz: 100),
+                (name: \"encoders\", kind: Encoders(), rate_hz: 100),
+                (name: \"gnss\", kind: Gnss(), rate_hz: 10),
+                (name: \"lidar\", kind: Lidar(rays: 90, range_max_m: 12), rate_hz: 10, position_m: (0, 0, 0.3)),
+              ], controller: Patrol(waypoints_m: [(5, 3)], speed_m_s: 1)),
+            ])"
+        );
+        let here = folder(&[("s.ron", &text)]);
+        let binary = |args: &[&str]| {
+            let ran = becomingone_tests::run(here.path(), args);
+            assert_eq!(ran.code, Some(0), "{fault}: {}", ran.stderr);
+            ran.stdout
+        };
+        binary(&["run", "s.ron", "--rerun", "off", "--record", "a.mcap"]);
+        let said = binary(&["replay", "a.mcap", "--verify"]);
+        assert!(said.contains("verified: 2000 ticks"), "{fault}: {said}");
+    }
+}
