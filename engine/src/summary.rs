@@ -164,7 +164,7 @@ impl FilterSummary {
             y_m: estimate.y_m,
             yaw_rad: estimate.yaw_rad,
             position_sd_m: estimate.position_sd_m,
-            error_m: dx.hypot(dy),
+            error_m: (dx * dx + dy * dy).sqrt(),
             gyro_bias_rad_s: estimate.gyro_bias_rad_s,
             wheel_scale: estimate.wheel_scale,
             mean_nis: nis / degrees.max(1.0),

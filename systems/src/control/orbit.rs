@@ -58,7 +58,7 @@ pub fn couple(
                 continue;
             };
             let (at, _) = located(orbit.localisation, truth, odometry, estimate, drive);
-            *z = phase(&orbit, at).unwrap_or_default();
+            *z = phase(orbit, at).unwrap_or_default();
         }
         let coupling = fleet.coupling(time.now_ns);
         let field = mean_field(&phases.0).unwrap_or_default();
