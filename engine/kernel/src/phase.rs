@@ -91,6 +91,17 @@ impl<R: Real> Standard<R> {
 /// NaN, infinite, or above [`MAX_PHI`].
 ///
 /// `N` is the capacity in channels; work is done for the active ones only.
+///
+/// ```
+/// use becomingone_kernel::{Complex, PhaseVelocity};
+///
+/// let phi = [1.0, 1.5, 1.0].map(|x| Some(Complex::new(x, 0.0)));
+/// let mut velocity = PhaseVelocity::<f64, 1>::new(1)?;
+/// assert_eq!(velocity.push(&phi[..1], 0.5), [None]);
+/// assert_eq!(velocity.push(&phi[1..2], 0.5), [Some(Complex::new(1.0, 0.0))]);
+/// assert_eq!(velocity.push(&phi[2..], 0.25), [Some(Complex::new(-2.0, 0.0))]);
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhaseVelocity<R, const N: usize> {
     channels: usize,

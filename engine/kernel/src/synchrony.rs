@@ -61,6 +61,21 @@ pub struct SynchronyReport<R> {
 }
 
 /// Agreement of two transducers, with the memory that hysteresis and dwell need.
+///
+/// ```
+/// use becomingone_kernel::{Complex, Reading, Synchrony, SynchronyConfig};
+///
+/// let one = Complex::new(1.0, 0.0);
+/// let [forward, back] = [one, -one].map(|t| Some(Reading { order: 1.0, t }));
+/// let mut synchrony = Synchrony::<f64>::new(SynchronyConfig::default())?;
+/// // Locked at the third update.
+/// let locked = [(); 3].map(|()| synchrony.update(forward, forward).collapsed);
+/// assert_eq!(locked, [false, false, true]);
+/// // In opposite phase they are aligned, yet nothing is left of the lock.
+/// let report = synchrony.update(forward, back);
+/// assert!(report.aligned && report.t_sync == Some(Complex::new(0.0, 0.0)));
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Synchrony<R> {
     config: SynchronyConfig<R>,

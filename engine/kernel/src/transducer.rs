@@ -47,6 +47,22 @@ pub struct Reading<R> {
 }
 
 /// A [`Resonance`] in a role.
+///
+/// ```
+/// use becomingone_kernel::{Complex, DEFAULT_LAGS, Role, Transducer};
+///
+/// // A tone that turns a quarter each sample.
+/// let mut emissary = Transducer::<f64, 1, 3, 5>::new(Role::Emissary, 1, DEFAULT_LAGS)?;
+/// let mut d = Complex::new(1.0, 0.0);
+/// for _ in 0..50 {
+///     emissary.push(&[Some(d)], 0.02);
+///     d *= Complex::i();
+/// }
+/// let reading = emissary.reading();
+/// assert!(reading.is_some_and(|r| (r.order - 1.0).abs() < 1e-12));
+/// assert!(reading.is_some_and(|r| (r.t - Complex::i()).norm() < 1e-12));
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transducer<R, const N: usize, const L: usize, const RING: usize> {
     role: Role,

@@ -140,7 +140,7 @@ fn outlives_storms<R: AnyBits>(seed: u64) {
     for k in 0..TICKS {
         if k % SPELL == 0 {
             // Every second spell is calm: there all has to be well again.
-            weather = if k / SPELL % 2 == 0 {
+            weather = if (k / SPELL).is_multiple_of(2) {
                 Weather::Calm
             } else if bits.below(2) == 0 {
                 Weather::Gusts
