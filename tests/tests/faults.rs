@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+use becomingone::components::body::TrueTwist;
 use becomingone::components::event::Happening;
 use becomingone::components::fault::Faults;
 use becomingone::components::geodesy::{Geodetic, TangentPlane};
@@ -564,7 +565,7 @@ fn a_sled_slides_down_a_slope_by_the_friction_that_the_slope_says() {
 fn a_friction_that_cannot_be_is_told_with_its_place() {
     for value in ["-0.1", "10.5", "NaN", "inf"] {
         let text = format!(
-            "(version: 1, world: (obstacles: [\nBox(name: \"ice\", size_m: (1, 1, 1), position_m: (3, 0, 0), friction: {value})]))"
+            "(version: 1, world: (obstacles: [\nBox(name: \"ice\", size_m: (1, 1, 1), position_m: (3, 0, 0), friction: {value})]), agents: [(name: \"r\", model: \"rover.urdf\")])"
         );
         let dir = folder(&[("bad.ron", &text)]);
         let error = scene::load(&dir.path().join("bad.ron"), None)

@@ -34,8 +34,8 @@ fn on_ice(recording: &Path) -> [f64; 2] {
                 continue;
             }
             let said: Value = serde_json::from_slice(&message.bytes).unwrap();
-            let now_s = said["source_ns"].as_u64().unwrap() as f64 / 1e9;
-            let at_m = |k: usize| said["value"]["position_m"][k].as_f64().unwrap();
+            let now_s = tick.now_ns as f64 / 1e9;
+            let at_m = |k: usize| said["value"][["east", "north"][k]].as_f64().unwrap();
             let over = (0..2).all(|k| (ICE_M[k][0]..ICE_M[k][1]).contains(&at_m(k)));
             match (&mut on, over) {
                 (None, true) => on = Some([now_s, f64::INFINITY]),
