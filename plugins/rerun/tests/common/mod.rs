@@ -232,6 +232,7 @@ pub fn room(agents: usize) -> LoadedScene {
     let scene = Scene {
         version: 1,
         name: "room".to_owned(),
+        time_scale: 1.0,
         tick_ns: 1_000_000,
         duration_s: None,
         seed: 7,
