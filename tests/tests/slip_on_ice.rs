@@ -58,7 +58,6 @@ fn it_is_alarmed_on_the_ice_and_not_before() {
         let alarms = run(seed, &["--record", recording.to_str().unwrap()]);
         let first_s = alarms[0]["from_s"].as_f64().unwrap();
         let [from_s, until_s] = on_ice(&recording);
-        println!("seed {seed}: on the ice {from_s} to {until_s} s, alarms {alarms}");
         assert!(
             (from_s..until_s).contains(&first_s),
             "seed {seed}: alarm at {first_s} s, on the ice from {from_s} to {until_s} s"
