@@ -2,6 +2,7 @@
 //!
 //! - [`your_data`]: attach your own data in five minutes.
 //! - [`numbers`]: what the numbers mean.
+//! - [`faults`]: which faults are found, how soon, and who is blamed.
 //! - [`time_scales`]: any time scale, from a microsecond to an hour a tick.
 //!
 //! # A scene
@@ -120,6 +121,7 @@
 //! turn within limits about a standing axis are steered: their axes meet in the centre of the arc (Ackermann), the
 //! patrol plans arcs that they can follow, and backs up where it finds none.
 
+pub mod faults;
 pub mod numbers;
 pub mod time_scales;
 pub mod your_data;
