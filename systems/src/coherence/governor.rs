@@ -86,7 +86,9 @@ pub fn govern(
                 {
                     governor.left_out |= 1 << sensor;
                     innovated.into_inner().excluded = governor.left_out;
-                    tell(What::LeftOut(governor.sensors[sensor].clone()));
+                    let sensor = governor.sensors[sensor].clone();
+                    log::warn!("{name}: {sensor} is to blame, the filter leaves it out");
+                    tell(What::LeftOut(sensor));
                 }
             }
             (blamed, _) => governor.since = blamed.map(|sensor| (time.now_ns, sensor)),
@@ -102,7 +104,9 @@ pub fn govern(
         {
             governor.stopped = true;
             let why = coherence.cause.and_then(|c| witness?.name(c));
-            tell(What::Stopped(why.unwrap_or_default().to_owned()));
+            let why = why.unwrap_or_default().to_owned();
+            log::warn!("{name}: stopped for good, {why} was not as foreseen for too long");
+            tell(What::Stopped(why));
         }
         let [_, before, last] = governor.last;
         governor.last = [before, last, coherence.surprise.unwrap_or(0.0)];
