@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GovernorSpec {
-    /// Surprise from which on it slows down where that lasts three kernel ticks, 0 to below 1; at 1, where readings are dissipated, it is slowest.
-    pub slow_from: f64,
+    /// Surprise over which it slows down where that lasts three kernel ticks, from 0 on; 1 is where readings are
+    /// dissipated. While a sensor is about to be left out, it does not: slowing down would be one more thing that the
+    /// self-model does not know, and hide whose fault it is.
+    pub slow_over: f64,
+    /// Surprise at which it is slowest, above `slow_over`.
+    pub slowest_at: f64,
     /// Share of the commanded speed that is left then, 0 to 1.
     pub slowest: f64,
     /// Share of the commanded speed that is taken in a second (1/s): a jerk would be one more thing that senses
@@ -28,7 +32,8 @@ pub struct GovernorSpec {
 impl Default for GovernorSpec {
     fn default() -> Self {
         Self {
-            slow_from: 0.8,
+            slow_over: 1.0,
+            slowest_at: 2.0,
             slowest: 0.3,
             slowing_1_s: 0.7,
             recovery_1_s: 0.2,
@@ -80,7 +85,7 @@ impl Governor {
     /// Share of the commanded speed that a surprise leaves.
     pub fn allowed(&self, surprise: f64) -> f64 {
         let s = &self.spec;
-        let over = ((surprise - s.slow_from) / (1.0 - s.slow_from)).clamp(0.0, 1.0);
+        let over = ((surprise - s.slow_over) / (s.slowest_at - s.slow_over)).clamp(0.0, 1.0);
         1.0 - over * (1.0 - s.slowest)
     }
 }
@@ -96,7 +101,7 @@ mod tests {
     #[test]
     fn speed_falls_with_surprise_and_no_farther_than_said() {
         let governor = Governor::new(GovernorSpec::default(), Vec::new(), Vec::new());
-        let allowed = [0.0, 0.8, 0.9, 1.0, 40.0].map(|s| governor.allowed(s));
+        let allowed = [0.0, 1.0, 1.5, 2.0, 40.0].map(|s| governor.allowed(s));
         for (found, expected) in allowed.into_iter().zip([1.0, 1.0, 0.65, 0.3, 0.3]) {
             assert!((found - expected).abs() < 1e-12, "{allowed:?}");
         }

@@ -87,11 +87,13 @@ pub struct AgentSummary {
     /// Of a vehicle on a track.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub track: Option<TrackSummary>,
-    /// Where its filter takes it to be, and how far that is off; null without a filter.
+    /// Where its filter takes it to be, and how far that is off; absent without a filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<FilterSummary>,
     /// What its kernel says at the end.
     pub kernel: KernelSummary,
-    /// What its governor does at the end; null without one.
+    /// What its governor does at the end; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub governor: Option<GovernorSummary>,
     /// In the order of the scene.
     pub sensors: Vec<SensorSummary>,
@@ -231,11 +233,14 @@ pub struct WitnessSummary {
     pub constant: Vec<String>,
     /// What K1, K2 and K3 have to stand over; null before it is trained.
     pub thresholds: Option<[f64; 3]>,
-    /// The same of the filter's innovations of wheels and IMU; null without a filter and before it is trained.
+    /// The same of the filter's innovations of wheels and IMU; absent without a filter and before it is trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub innovation_thresholds: Option<[f64; 3]>,
     /// The same of those of GNSS.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub place_thresholds: Option<[f64; 3]>,
     /// What the energy has to stand over.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub nis_threshold: Option<f64>,
     /// Times that it was dissipated.
     pub alarmed: u64,

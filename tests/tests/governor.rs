@@ -144,7 +144,10 @@ fn filters_and_governors_that_cannot_be_are_refused_with_their_place() {
             "a share from 0 to 0.5",
         ),
         ("agents.rover.governor=(slowest: 2)", "a share from 0 to 1"),
-        ("agents.rover.governor=(slow_from: 1)", "0 to 0.99"),
+        (
+            "agents.rover.governor=(slowest_at: 1)",
+            "more than slow_over",
+        ),
         ("agents.rover.governor=(stop_after_s: -1)", "stop_after_s"),
         ("agents.rover.coherence=Off", "a governor of an agent"),
         ("agents.rover.sensors=[]", "without wheels to count"),

@@ -75,7 +75,7 @@ fn a_system_without_an_order_to_the_engines_own_is_an_error_that_names_both() {
     let text = engine.run_for(SECOND).unwrap_err().to_string();
     for word in [
         "full_ahead",
-        "`drive_wheels`",
+        "`circle`",
         ".before(",
         ".after(ControlSystems)",
     ] {

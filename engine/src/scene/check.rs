@@ -461,21 +461,13 @@ impl Check<'_, '_, '_> {
         }
         if let Some(governor) = &agent.governor {
             let at = format!("{path}.governor");
-            let below_one = "a number from 0 to 0.99";
-            self.within(
-                &format!("{at}.slow_from"),
-                governor.slow_from,
-                0.0,
-                0.99,
-                below_one,
-            );
-            self.within(
-                &format!("{at}.slowest"),
-                governor.slowest,
-                0.0,
-                1.0,
-                "a share from 0 to 1",
-            );
+            self.not_negative(&format!("{at}.slow_over"), governor.slow_over);
+            if governor.slowest_at.is_nan() || governor.slowest_at <= governor.slow_over {
+                let expected = format!("more than slow_over, which is {}", governor.slow_over);
+                self.wrong(&format!("{at}.slowest_at"), governor.slowest_at, &expected);
+            }
+            let share = "a share from 0 to 1";
+            self.within(&format!("{at}.slowest"), governor.slowest, 0.0, 1.0, share);
             self.positive(&format!("{at}.slowing_1_s"), governor.slowing_1_s);
             self.positive(&format!("{at}.recovery_1_s"), governor.recovery_1_s);
             for (name, s) in [

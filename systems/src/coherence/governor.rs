@@ -1,7 +1,6 @@
 //! The governor: commands are limited by coherence, a hand's on the stick too; a sensor that is to blame is left out;
 //! what lasts ends in a stop.
 
-use crate::control::ControlSystems;
 use crate::hash::{Bits, HashState, RegisterState};
 use crate::localisation::Localiser;
 use crate::tick::{Tick, TickSystems};
@@ -27,8 +26,9 @@ impl Plugin for GovernorPlugin {
             Tick,
             (govern, (limit_twists, limit_cars))
                 .chain()
-                .in_set(TickSystems::Decide)
-                .after(ControlSystems)
+                // Whoever decided, a controller of a user's own too.
+                .after(TickSystems::Decide)
+                .before(TickSystems::Act)
                 .run_if(any_with_component::<Governor>),
         );
     }
@@ -73,29 +73,30 @@ pub fn govern(
             .filter(|_| coherence.dissipated == Some(true))
             .and_then(|cause| sensor_of(cause, witness?, filter.as_ref().map(|f| f.0), governor));
         let left_out = |governor: &Governor, sensor: usize| governor.left_out >> sensor & 1 == 1;
-        // One sensor to blame for long enough is left out.
-        match (blamed, governor.since) {
-            (Some(sensor), Some((since_ns, same))) if sensor == same => {
-                if let (Some(after_s), Some((localiser, innovated))) =
-                    (governor.spec.fall_back_after_s, filter)
-                    && lasted_s(since_ns) >= after_s
-                    && governor.spare.get(sensor) == Some(&true)
-                    && localiser.listens_to(sensor)
-                    // Without a second one there is nothing left to compare.
-                    && governor.left_out == 0
-                {
-                    governor.left_out |= 1 << sensor;
-                    innovated.into_inner().excluded = governor.left_out;
-                    let sensor = governor.sensors[sensor].clone();
-                    log::warn!("{name}: {sensor} is to blame, the filter leaves it out");
-                    tell(What::LeftOut(sensor));
-                }
-            }
-            (blamed, _) => governor.since = blamed.map(|sensor| (time.now_ns, sensor)),
+        // One sensor to blame for long enough is left out; without a second one there is nothing left to compare.
+        if governor.since.map(|(_, sensor)| sensor) != blamed {
+            governor.since = blamed.map(|sensor| (time.now_ns, sensor));
         }
-        // What the filter does without is no reason to stop.
-        let trouble = coherence.dissipated == Some(true)
-            && !blamed.is_some_and(|sensor| left_out(governor, sensor));
+        let mut waits = false;
+        if let (Some((since_ns, sensor)), Some(after_s), Some((localiser, innovated))) =
+            (governor.since, governor.spec.fall_back_after_s, filter)
+            && governor.spare.get(sensor) == Some(&true)
+            && localiser.listens_to(sensor)
+            && governor.left_out == 0
+        {
+            waits = lasted_s(since_ns) < after_s;
+            if !waits {
+                governor.left_out |= 1 << sensor;
+                innovated.into_inner().excluded = governor.left_out;
+                let sensor = governor.sensors[sensor].clone();
+                log::warn!("{name}: {sensor} is to blame, the filter leaves it out");
+                tell(What::LeftOut(sensor));
+            }
+        }
+        // What the filter does without is no reason to stop, nor to be slow: that would be one more thing that the
+        // self-model does not know.
+        let done_without = blamed.is_some_and(|sensor| left_out(governor, sensor));
+        let trouble = coherence.dissipated == Some(true) && !done_without;
         if !trouble {
             governor.dissipated_since_ns = None;
         } else if let Some(after_s) = governor.spec.stop_after_s
@@ -109,7 +110,8 @@ pub fn govern(
             tell(What::Stopped(why));
         }
         let [_, before, last] = governor.last;
-        governor.last = [before, last, coherence.surprise.unwrap_or(0.0)];
+        let surprise = coherence.surprise.filter(|_| !done_without && !waits);
+        governor.last = [before, last, surprise.unwrap_or(0.0)];
         let lasting = governor.last.into_iter().fold(f64::INFINITY, f64::min);
         let allowed = governor.allowed(lasting);
         let was = governor.limit;

@@ -121,7 +121,7 @@ fn around(orbit: &Orbit, at: [f64; 2], yaw_rad: f64, steers: bool) -> Twist2 {
     let slow_m_s = orbit.rate_rad_s * orbit.radius_m * ALONG;
     let linear_m_s = if libm::cos(wrong_rad) < ALONG && !steers {
         0.0
-    } else if along > ALONG {
+    } else if along > ALONG && distance_m > orbit.radius_m * ALONG {
         speed_m_s / along
     } else {
         slow_m_s
