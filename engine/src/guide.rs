@@ -70,14 +70,14 @@
 //! ```text
 //! $ cargo bench -p becomingone --bench tick
 //! robots | bare µs | whole tick µs | ratio
-//!      1 |    13.9 |          20.6 | 1.490
-//!     64 |   919.4 |        1174.8 | 1.172
-//!    512 |  7609.1 |        8241.6 | 1.127
+//!      1 |    12.8 |          19.1 | 1.483
+//!     64 |   624.4 |         686.1 | 1.100
+//!    512 |  5806.6 |        6972.0 | 1.191
 //! ```
 //!
 //! The same command measures memory, 0.2 to 0.4 MB for each robot with its sensors, kernel, witness and memories, and
-//! two threads of physics against one: 512 robots took 0.95 of the time, 64 robots 1.03, one robot more; all with the
-//! same state. `--threads` pays from some hundred robots up.
+//! two threads of physics against one: 512 robots took 0.70 of the time, 64 robots 0.83, one robot 1.16; all with the
+//! same state. `--threads` pays from some ten robots up.
 //!
 //! A recording (`--record`) costs the tick 4 to 7 %, as long as there is a core for the thread that writes it:
 //!
