@@ -40,7 +40,7 @@ pub enum TickSystems {
     Blend,
     /// Controllers turn goals into commands.
     Decide,
-    /// Commands go to actuators.
+    /// Commands go to actuators, as far as the governor let them through after [`Decide`](Self::Decide).
     Act,
     /// Physics and the clock advance by exactly one tick.
     Step,

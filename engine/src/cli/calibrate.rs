@@ -128,7 +128,7 @@ impl Calibrate {
         let (mut healthy_s, mut runs) = (0.0, 0u32);
         let mut said = Said::default();
         loop {
-            // As many at a time as there are processors twice over, so that none waits long.
+            // Eight at a time: how long runs last is seen before too many are begun.
             let many = self.runs.map_or(8, |all| (all - runs).min(8));
             let trials: Vec<Trial> = (0..many)
                 .map(|k| Trial {

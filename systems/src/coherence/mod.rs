@@ -3,6 +3,10 @@
 //!
 //! The kernel ticks at its own rate. A channel with no reading since the last kernel tick is
 //! missing; faster ones are averaged, never held.
+//!
+//! - [`witness`]: readings, commands and the filter's innovations are foreseen, and surprise is stated.
+//! - [`blend`]: what happened is remembered.
+//! - [`governor`]: commands are limited by coherence, between [`TickSystems::Decide`] and [`TickSystems::Act`].
 
 pub mod blend;
 pub mod governor;
