@@ -24,7 +24,7 @@ use crate::fault::Schema;
 use crate::localisation::{SENSED, SENSED_MOTION};
 use crate::scene::{SensorKind, SensorSpec, WitnessSpec};
 use crate::sensor::{Encoders, Measurement};
-use becomingone_kernel::{ConfigError, SelfModelConfig, Verdict};
+use becomingone_kernel::{ConfigError, SelfModel, SelfModelConfig, Trained, Verdict};
 use bevy_ecs::prelude::*;
 use std::fmt;
 
@@ -42,8 +42,62 @@ pub const MOST_ALARMS: usize = 64;
 /// Channels that may be to blame: the self-model's, then the filter's numbers.
 pub const MAX_CAUSES: usize = MAX_CHANNELS + SENSED;
 
-/// A self-model as agents carry it.
-pub type SelfModel = becomingone_kernel::SelfModel<f64, MAX_CHANNELS, MAX_INPUTS>;
+/// A self-model of at most `N` outputs and `U` inputs, as agents carry it: with the sums of its warm-up until it is
+/// trained, then without them, which is a seventh.
+#[derive(Clone, Debug)]
+pub enum Model<const N: usize, const U: usize> {
+    /// It warms up.
+    Learning(Box<SelfModel<f64, N, U>>),
+    /// It is trained.
+    Trained(Box<Trained<f64, N, U>>),
+}
+
+impl<const N: usize, const U: usize> Model<N, U> {
+    /// A self-model that has seen nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`SelfModel::new`].
+    pub fn new(config: SelfModelConfig<f64>) -> Result<Self, ConfigError> {
+        Ok(Self::Learning(Box::new(SelfModel::new(config)?)))
+    }
+
+    /// Takes one tick: see [`SelfModel::push`].
+    pub fn push(
+        &mut self,
+        outputs: &[Option<f64>],
+        inputs: &[Option<f64>],
+        dt_s: f64,
+    ) -> Option<Verdict<f64, N>> {
+        match self {
+            Self::Trained(model) => model.push(outputs, inputs, dt_s),
+            Self::Learning(model) => {
+                let verdict = model.push(outputs, inputs, dt_s);
+                if let Some(trained) = model.trained() {
+                    *self = Self::Trained(Box::new(trained));
+                }
+                verdict
+            }
+        }
+    }
+
+    /// The thresholds in use; none before it is trained.
+    pub fn thresholds(&self) -> Option<Thresholds<f64>> {
+        self.trained()?.thresholds()
+    }
+
+    /// Outputs that did not move during warm-up; none before it is trained.
+    pub fn constant_channels(&self) -> impl Iterator<Item = usize> {
+        self.trained().into_iter().flat_map(Trained::constant_channels)
+    }
+
+    fn trained(&self) -> Option<&Trained<f64, N, U>> {
+        match self {
+            Self::Trained(model) => Some(model),
+            Self::Learning(_) => None,
+        }
+    }
+}
 
 /// How a channel is made of a reading's numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -336,7 +390,7 @@ pub struct InnovationWitness {
     /// Time since something came (s).
     since_s: f64,
     /// The self-model.
-    pub model: Box<InnovationModel>,
+    pub model: Model<SENSED, 0>,
     /// Its verdict; none before it is trained.
     pub verdict: Option<Verdict<f64, SENSED>>,
 }
@@ -357,7 +411,7 @@ impl InnovationWitness {
             first,
             count,
             since_s: 0.0,
-            model: Box::new(InnovationModel::new(config)?),
+            model: Model::new(config)?,
             verdict: None,
         })
     }
@@ -377,9 +431,6 @@ impl InnovationWitness {
         })
     }
 }
-
-/// A self-model of a filter's innovations.
-pub type InnovationModel = becomingone_kernel::SelfModel<f64, SENSED, 0>;
 
 /// Windows over which a filter's innovations are averaged (kernel ticks).
 const NIS_WINDOWS: [f64; 4] = [1.0, 5.0, 25.0, 100.0];
@@ -525,7 +576,7 @@ pub struct Witness {
     /// Kernel ticks that it learns from.
     pub warm_up_ticks: u32,
     /// The self-model.
-    pub model: Box<SelfModel>,
+    pub model: Model<MAX_CHANNELS, MAX_INPUTS>,
     /// Its verdict on the last kernel tick; none before it is trained.
     pub verdict: Option<Verdict<f64, MAX_CHANNELS>>,
     /// What watches the filter's innovations, where the agent has a filter.
@@ -562,7 +613,7 @@ impl Witness {
         };
         Ok(Self {
             warm_up_ticks: config.warm_up_samples,
-            model: Box::new(SelfModel::new(config)?),
+            model: Model::new(config)?,
             sensors: Vec::new(),
             commands: vec![Average::default(); commands],
             outputs,
