@@ -36,22 +36,26 @@ pub struct Average {
 
 impl Average {
     /// Adds a value.
+    #[inline]
     pub fn add(&mut self, x: f64) {
         self.sum += x;
         self.count += 1;
     }
 
     /// Whether nothing came since the last call of [`take`](Self::take).
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// How many came since the last call of this or of [`take`](Self::take).
+    #[inline]
     pub fn take_count(&mut self) -> u32 {
         std::mem::take(self).count
     }
 
     /// The mean since the last call, none where nothing came: a missing sample, never a held one.
+    #[inline]
     pub fn take(&mut self) -> Option<f64> {
         let mean = (self.count > 0).then(|| self.sum / f64::from(self.count));
         *self = Self::default();

@@ -42,8 +42,38 @@ pub const MOST_ALARMS: usize = 64;
 /// Channels that may be to blame: the self-model's, then the filter's numbers.
 pub const MAX_CAUSES: usize = MAX_CHANNELS + SENSED;
 
-/// A self-model of at most `N` outputs and `U` inputs, as agents carry it: with the sums of its warm-up until it is
-/// trained, then without them, which is a seventh.
+/// What a self-model says of a kernel tick; see [`Verdict`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Said {
+    /// The coherent part of what was not foreseen, 0 to 1.
+    pub k1: Option<f64>,
+    /// Its shift, about 1 while healthy.
+    pub k2: f64,
+    /// Its energy, about 1 while healthy.
+    pub k3: f64,
+    /// Above 1: not as foreseen.
+    pub surprise: f64,
+    /// The same, with dwell and hysteresis.
+    pub dissipated: bool,
+    /// The output with the largest share of the surprise.
+    pub cause: Option<usize>,
+}
+
+impl<const N: usize> From<&Verdict<f64, N>> for Said {
+    fn from(verdict: &Verdict<f64, N>) -> Self {
+        Self {
+            k1: verdict.k1,
+            k2: verdict.k2,
+            k3: verdict.k3,
+            surprise: verdict.surprise,
+            dissipated: verdict.dissipated,
+            cause: verdict.cause,
+        }
+    }
+}
+
+/// A self-model of at most `N` outputs and `U` inputs: with the sums of its warm-up until it is trained, then without
+/// them, which is a seventh.
 #[derive(Clone, Debug)]
 pub enum Model<const N: usize, const U: usize> {
     /// It warms up.
@@ -68,16 +98,23 @@ impl<const N: usize, const U: usize> Model<N, U> {
         outputs: &[Option<f64>],
         inputs: &[Option<f64>],
         dt_s: f64,
-    ) -> Option<Verdict<f64, N>> {
+    ) -> Option<Said> {
         match self {
-            Self::Trained(model) => model.push(outputs, inputs, dt_s),
+            Self::Trained(model) => model.push(outputs, inputs, dt_s).as_ref().map(Said::from),
             Self::Learning(model) => {
-                let verdict = model.push(outputs, inputs, dt_s);
+                let said = model.push(outputs, inputs, dt_s).as_ref().map(Said::from);
                 if let Some(trained) = model.trained() {
                     *self = Self::Trained(Box::new(trained));
                 }
-                verdict
+                said
             }
+        }
+    }
+
+    fn trained(&self) -> Option<&Trained<f64, N, U>> {
+        match self {
+            Self::Trained(model) => Some(model),
+            Self::Learning(_) => None,
         }
     }
 
@@ -86,15 +123,62 @@ impl<const N: usize, const U: usize> Model<N, U> {
         self.trained()?.thresholds()
     }
 
-    /// Outputs that did not move during warm-up; none before it is trained.
-    pub fn constant_channels(&self) -> impl Iterator<Item = usize> {
-        self.trained().into_iter().flat_map(Trained::constant_channels)
+    fn is_constant(&self, output: usize) -> bool {
+        self.trained()
+            .is_some_and(|t| t.constant_channels().any(|n| n == output))
+    }
+}
+
+/// An agent's self-model, in the room that its channels need: what ten thousand of them cost is memory that is touched,
+/// see `cargo bench --bench kernels`. In either room it says the same, to the last bit.
+#[derive(Clone, Debug)]
+pub enum AgentModel {
+    /// Up to 8 outputs and 4 inputs.
+    Small(Model<8, 4>),
+    /// Up to as many as any agent has.
+    Large(Model<MAX_CHANNELS, MAX_INPUTS>),
+}
+
+impl AgentModel {
+    /// A self-model that has seen nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`SelfModel::new`].
+    pub fn new(config: SelfModelConfig<f64>) -> Result<Self, ConfigError> {
+        if config.outputs <= 8 && config.inputs <= 4 {
+            Model::new(config).map(Self::Small)
+        } else {
+            Model::new(config).map(Self::Large)
+        }
     }
 
-    fn trained(&self) -> Option<&Trained<f64, N, U>> {
+    /// Takes one tick: see [`SelfModel::push`].
+    pub fn push(
+        &mut self,
+        outputs: &[Option<f64>],
+        inputs: &[Option<f64>],
+        dt_s: f64,
+    ) -> Option<Said> {
         match self {
-            Self::Trained(model) => Some(model),
-            Self::Learning(_) => None,
+            Self::Small(model) => model.push(outputs, inputs, dt_s),
+            Self::Large(model) => model.push(outputs, inputs, dt_s),
+        }
+    }
+
+    /// The thresholds in use; none before it is trained.
+    pub fn thresholds(&self) -> Option<Thresholds<f64>> {
+        match self {
+            Self::Small(model) => model.thresholds(),
+            Self::Large(model) => model.thresholds(),
+        }
+    }
+
+    /// Whether an output did not move during warm-up; not before it is trained.
+    pub fn is_constant(&self, output: usize) -> bool {
+        match self {
+            Self::Small(model) => model.is_constant(output),
+            Self::Large(model) => model.is_constant(output),
         }
     }
 }
@@ -392,7 +476,7 @@ pub struct InnovationWitness {
     /// The self-model.
     pub model: Model<SENSED, 0>,
     /// Its verdict; none before it is trained.
-    pub verdict: Option<Verdict<f64, SENSED>>,
+    pub verdict: Option<Said>,
 }
 
 impl InnovationWitness {
@@ -424,7 +508,7 @@ impl InnovationWitness {
             self.verdict = self.model.push(own, &[], self.since_s);
             self.since_s = 0.0;
         }
-        self.verdict.as_ref().map(|v| Finding {
+        self.verdict.map(|v| Finding {
             surprise: v.surprise,
             dissipated: v.dissipated,
             cause: v.cause.map(|c| MAX_CHANNELS + self.first + c),
@@ -573,12 +657,14 @@ pub struct Witness {
     pub sensors: Vec<Entity>,
     /// What commands say since the last kernel tick, each; products of them are made at the kernel tick.
     pub commands: Vec<Average>,
+    /// What sensors said since the kernel tick before, a mean for each output.
+    pub came: [Option<f64>; MAX_CHANNELS],
     /// Kernel ticks that it learns from.
     pub warm_up_ticks: u32,
     /// The self-model.
-    pub model: Model<MAX_CHANNELS, MAX_INPUTS>,
+    pub model: AgentModel,
     /// Its verdict on the last kernel tick; none before it is trained.
-    pub verdict: Option<Verdict<f64, MAX_CHANNELS>>,
+    pub verdict: Option<Said>,
     /// What watches the filter's innovations, where the agent has a filter.
     pub insight: Option<Insight>,
     /// What was found at the last kernel tick: by the self-model of readings, by those of innovations of motion and of
@@ -613,9 +699,10 @@ impl Witness {
         };
         Ok(Self {
             warm_up_ticks: config.warm_up_samples,
-            model: Model::new(config)?,
+            model: AgentModel::new(config)?,
             sensors: Vec::new(),
             commands: vec![Average::default(); commands],
+            came: [None; MAX_CHANNELS],
             outputs,
             inputs,
             verdict: None,

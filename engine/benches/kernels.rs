@@ -26,7 +26,7 @@ use std::time::Instant;
 
 const AGENTS: usize = 10_000;
 /// Ticks until every self-model is trained.
-const WARM_UP: u64 = 420;
+const WARM_UP: u64 = 210;
 /// Ticks of a round.
 const ROUND: u64 = 50;
 const ROUNDS: usize = 9;
@@ -42,7 +42,7 @@ struct Instruments;
 
 impl Plugin for Instruments {
     fn build(&self, app: &mut App) {
-        app.add_systems(Tick, say.in_set(TickSystems::Sense));
+        app.add_systems(Tick, say.in_set(TickSystems::Ingest));
     }
 }
 
@@ -70,9 +70,9 @@ fn engine(agents: usize, tick_ns: u64, kernels: bool, threads: usize) -> Coheren
     let rate_hz = 1e9 / tick_ns as f64;
     let text = format!(
         "(version: 1, tick_ns: {tick_ns}, world: (ground: None), agents: [(name: \"a\",
-          sensors: [(name: \"v\", kind: Values(fields: [{fields}]), rate_hz: {rate_hz}, source: Off)],
-          coherence: Kernel(rate_hz: {rate_hz}, channels: [{tones}], witness: (warm_up_s: {})))])",
-        400.0 / rate_hz
+          sensors: [(name: \"v\", kind: Values(fields: [{fields}]), rate_hz: {rate_hz:?}, source: Off)],
+          coherence: Kernel(rate_hz: {rate_hz:?}, channels: [{tones}], witness: (warm_up_s: {:?})))])",
+        200.0 / rate_hz
     );
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bench.ron");
@@ -116,7 +116,28 @@ fn median(mut xs: Vec<f64>) -> f64 {
 }
 
 fn main() {
-    println!("agents x N = 8 | tick ms | tick without kernels | 2 threads | of real time, 1 and 2 threads | same state");
+    if std::env::args().any(|a| a == "--systems") {
+        let p = becomingone::systems::profile::Profiler::install().unwrap();
+        let mut e = engine(AGENTS, 10_000_000, true, 1);
+        let before = p.report();
+        for _ in 0..100 {
+            e.step().unwrap();
+        }
+        for s in p.report() {
+            let b = before
+                .iter()
+                .find(|b| b.name == s.name)
+                .map_or(std::time::Duration::ZERO, |b| b.total);
+            let us = (s.total - b).as_secs_f64() * 1e6 / 100.0 / AGENTS as f64;
+            if us > 0.005 {
+                println!("{:.3} us/agent {}", us, s.name);
+            }
+        }
+        return;
+    }
+    println!(
+        "agents x N = 8 | tick ms | tick without kernels | 2 threads | of real time, 1 and 2 threads | same state"
+    );
     for rate_hz in [100.0, 1000.0] {
         let tick_ns = (1e9 / rate_hz) as u64;
         let mut engines = [

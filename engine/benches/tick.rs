@@ -101,7 +101,7 @@ impl Bare {
             }
             roots.push((bodies.links[0], bodies.owner));
         }
-        becomingone_systems::physics::threads::use_threads(&mut physics.rapier, 1).unwrap();
+        becomingone_systems::threads::use_threads(&mut physics.rapier, 1).unwrap();
         let directions = (0..RAYS)
             .map(|k| {
                 let (sin, cos) = (std::f32::consts::TAU * k as f32 / RAYS as f32).sin_cos();

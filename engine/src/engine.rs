@@ -18,7 +18,8 @@ use becomingone_components::scene::{
 use becomingone_components::seed::RunSeed;
 use becomingone_components::time::{NS_PER_S, Paced, SimTime};
 use becomingone_systems::links::{Door, Drivers, OpenLinks};
-use becomingone_systems::spawn::{PhysicsThreads, SpawnError, build_scene};
+use becomingone_systems::spawn::{SpawnError, build_scene};
+use becomingone_systems::threads::Threads;
 use becomingone_systems::tick::{self, ScheduleError};
 use bevy_app::{App, Plugin};
 use bevy_ecs::error::{BevyError, ErrorContext, FallbackErrorHandler};
@@ -174,7 +175,7 @@ impl CoherenceEngine {
         let mut app = App::empty();
         app.add_plugins(becomingone_systems::EnginePlugin)
             .insert_resource(FallbackErrorHandler(keep_first_error))
-            .insert_resource(PhysicsThreads(1))
+            .insert_resource(Threads(1))
             .insert_resource(SimTime::new(loaded.scene.tick_ns))
             .insert_resource(RunSeed(loaded.scene.seed));
         links::register(&mut app);
@@ -231,9 +232,9 @@ impl CoherenceEngine {
         self
     }
 
-    /// Threads that physics may use; the results are the same. Takes effect at the start.
+    /// Threads that physics and, of many agents, kernels may use; the results are the same. Takes effect at the start.
     pub fn set_threads(&mut self, threads: usize) -> &mut Self {
-        self.app.insert_resource(PhysicsThreads(threads.max(1)));
+        self.app.insert_resource(Threads(threads.max(1)));
         self
     }
 

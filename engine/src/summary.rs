@@ -270,7 +270,10 @@ impl WitnessSummary {
         Self {
             outputs: witness.outputs.clone(),
             inputs: witness.inputs.clone(),
-            constant: witness.model.constant_channels().map(name).collect(),
+            constant: (0..witness.outputs.len())
+                .filter(|&k| witness.model.is_constant(k))
+                .map(name)
+                .collect(),
             thresholds: witness.model.thresholds().map(|t| [t.k1, t.k2, t.k3]),
             innovation_thresholds: witness
                 .insight

@@ -23,6 +23,7 @@ pub mod physics;
 pub mod profile;
 pub mod sensing;
 pub mod spawn;
+pub mod threads;
 pub mod tick;
 pub mod vehicle;
 

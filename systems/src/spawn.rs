@@ -14,7 +14,6 @@ use crate::localisation::{self, Localiser};
 use crate::physics::Physics;
 use crate::physics::joints::wants_states;
 use crate::physics::motion::WheelAngles;
-use crate::physics::threads::{ThreadsError, use_threads};
 use crate::sensing::contact::ContactModel;
 use crate::sensing::encoders::EncodersModel;
 use crate::sensing::gnss::GnssModel;
@@ -22,6 +21,7 @@ use crate::sensing::imu::ImuModel;
 use crate::sensing::lidar::LidarModel;
 use crate::sensing::magnetometer::MagnetometerModel;
 use crate::sensing::range::RangeModel;
+use crate::threads::{Threads, ThreadsError, use_threads};
 use crate::tick::Reset;
 use crate::vehicle::build::spawn_vehicle;
 use crate::vehicle::profile::SpeedLimits;
@@ -71,10 +71,6 @@ use std::sync::Arc;
 
 /// Height at which a robot is put down over the ground, so that it does not start inside of it (m).
 const DROP_M: f32 = 0.002;
-
-/// How the physics of a run is computed.
-#[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PhysicsThreads(pub usize);
 
 /// A scene whose entities cannot be made; the loader checks for all but the threads.
 #[derive(Debug, thiserror::Error)]
@@ -166,8 +162,9 @@ fn spawn_faults(world: &mut World, scene: &Scene, named: &[(String, Entity)]) {
 fn build_physics(world: &mut World, scene: &Scene) -> Result<(), SpawnError> {
     let tick_s = world.resource::<SimTime>().tick_s();
     let mut physics = Physics::new(tick_s, vec3(scene.world.gravity_m_s2));
-    let threads = world.get_resource::<PhysicsThreads>().map_or(1, |t| t.0);
-    use_threads(&mut physics.rapier, threads)?;
+    let threads = world.get_resource::<Threads>().map_or(1, |t| t.0);
+    let workers = use_threads(&mut physics.rapier, threads)?;
+    world.insert_resource(workers);
     if let Some(ground) = scene.world.ground {
         physics.add_ground(ground.friction as f32);
     }

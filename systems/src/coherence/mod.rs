@@ -12,6 +12,7 @@ pub mod blend;
 pub mod governor;
 pub mod witness;
 
+use crate::threads::Workers;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::coherence::{
     Channels, Coherence, Emissary, KernelTick, Master, Synchrony,
@@ -39,7 +40,9 @@ impl Plugin for CoherencePlugin {
                     .chain()
                     .in_set(TickSystems::Encode)
                     .ambiguous_with(witness::HearSystems),
-                witness::foresee.in_set(TickSystems::Witness),
+                (witness::gather, witness::foresee)
+                    .chain()
+                    .in_set(TickSystems::Witness),
                 resonate.in_set(TickSystems::Resonate),
                 (synchronize, witness::judge)
                     .chain()
@@ -141,16 +144,20 @@ pub fn encode(mut kernels: Query<(&KernelTick, &mut Channels)>) {
 }
 
 /// Emissary and Master hear the same phase velocities.
-pub fn resonate(mut kernels: Query<(&KernelTick, &mut Channels, &mut Emissary, &mut Master)>) {
-    for (tick, mut channels, mut emissary, mut master) in &mut kernels {
+pub fn resonate(
+    workers: Res<Workers>,
+    mut kernels: Query<(&KernelTick, &mut Channels, &mut Emissary, &mut Master)>,
+) {
+    let kernels = kernels.iter_mut();
+    workers.each(kernels, |(tick, mut channels, mut emissary, mut master)| {
         let Some(dt_s) = tick.dt_s else {
-            continue;
+            return;
         };
         let Channels { phi, velocity, .. } = &mut *channels;
         let d = velocity.push(phi, dt_s);
         emissary.0.push(d, dt_s);
         master.0.push(d, dt_s);
-    }
+    });
 }
 
 /// Compares Emissary and Master, and states the result.

@@ -1,5 +1,6 @@
 //! The witness: readings and commands are heard, the self-model foresees them, its surprise is stated.
 
+use crate::threads::Workers;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::actuator::Command;
 use becomingone_components::coherence::{Coherence, KernelTick, MAX_CHANNELS};
@@ -68,12 +69,9 @@ pub fn hear_commands(
     }
 }
 
-/// At each kernel tick, the self-model is told what came.
-pub fn foresee(
-    mut witnesses: Query<(&KernelTick, &mut Witness, Option<&Innovated>)>,
-    mut sensors: Query<&mut Feeds>,
-) {
-    for (tick, mut witness, innovated) in &mut witnesses {
+/// At each kernel tick, takes what came since the last.
+pub fn gather(mut witnesses: Query<(&KernelTick, &mut Witness)>, mut sensors: Query<&mut Feeds>) {
+    for (tick, mut witness) in &mut witnesses {
         let Some(dt_s) = tick.dt_s else {
             continue;
         };
@@ -92,6 +90,20 @@ pub fn foresee(
                 }
             }
         }
+        witness.came = outputs;
+    }
+}
+
+/// At each kernel tick, the self-model is told what came.
+pub fn foresee(
+    workers: Res<Workers>,
+    mut witnesses: Query<(&KernelTick, &mut Witness, Option<&Innovated>)>,
+) {
+    workers.each(witnesses.iter_mut(), |(tick, mut witness, innovated)| {
+        let Some(dt_s) = tick.dt_s else {
+            return;
+        };
+        let witness = &mut *witness;
         let mut inputs = [None; MAX_INPUTS];
         let heard = witness.commands.len();
         for (input, command) in inputs.iter_mut().zip(&mut witness.commands) {
@@ -105,12 +117,12 @@ pub fn foresee(
         }
         // A counter has no rate yet; a channel that is missing once is learned as one that may be missing.
         if tick.count == 1 {
-            continue;
+            return;
         }
-        let outputs = &outputs[..witness.outputs.len()];
+        let outputs = &witness.came[..witness.outputs.len()];
         let inputs = &inputs[..witness.inputs.len()];
         witness.verdict = witness.model.push(outputs, inputs, dt_s);
-        witness.findings[0] = witness.verdict.as_ref().map(|v| Finding {
+        witness.findings[0] = witness.verdict.map(|v| Finding {
             surprise: v.surprise,
             dissipated: v.dissipated,
             cause: v.cause,
@@ -136,7 +148,7 @@ pub fn foresee(
                 }
             }
         }
-    }
+    });
 }
 
 /// States the verdict, and when what came in is dissipated.

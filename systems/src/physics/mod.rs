@@ -3,13 +3,11 @@
 //! - [`build`]: descriptions become bodies, joints and colliders.
 //! - [`joints`]: what rapier's joints cannot do alone: mimics, speed limits, more than a turn.
 //! - [`motion`]: what the step did to each agent, by the truth.
-//! - [`threads`]: the pools that rapier runs in.
 //! - [`touch`]: which contacts began, which pairs may touch at all, and which wheels slip.
 
 pub mod build;
 pub mod joints;
 pub mod motion;
-pub mod threads;
 pub mod touch;
 
 use crate::hash::Bits;

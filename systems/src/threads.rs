@@ -1,0 +1,85 @@
+//! The threads that a run works on: rapier's steps, and what many agents do each for themselves.
+
+use bevy_ecs::prelude::*;
+use rapier3d::prelude::PhysicsWorld;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+thread_local! {
+    /// A pool whose one worker is this thread: a step runs here, without a hop to another thread
+    /// (which would cost as much as the physics of one robot). A thread can be in one such pool only.
+    static HERE: OnceCell<Arc<ThreadPool>> = const { OnceCell::new() };
+}
+
+/// The thread pool could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start {threads} threads: {cause}")]
+pub struct ThreadsError {
+    threads: usize,
+    cause: rayon::ThreadPoolBuildError,
+}
+
+/// Threads that a run may use; its results are the same with any number.
+#[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threads(pub usize);
+
+/// Agents that are worked on as one piece of work: what one costs is about a microsecond, what a piece costs to hand
+/// over a few.
+const PIECE: usize = 64;
+
+/// Who works on many agents at once; nobody but the caller where a run has one thread.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct Workers(Option<Arc<ThreadPool>>);
+
+impl Workers {
+    /// Works on each item. Whatever an item's work reads and writes must be its own: the order is none.
+    pub fn each<T: Send>(&self, items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
+        let Some(pool) = &self.0 else {
+            items.for_each(work);
+            return;
+        };
+        let mut items = items;
+        let mut piece: Vec<T> = items.by_ref().take(PIECE).collect();
+        let mut next: Vec<T> = items.by_ref().take(PIECE).collect();
+        if next.is_empty() {
+            piece.into_iter().for_each(work);
+            return;
+        }
+        let work = &work;
+        pool.in_place_scope(|scope| {
+            while !piece.is_empty() {
+                scope.spawn(move |_| piece.into_iter().for_each(work));
+                piece = next;
+                next = items.by_ref().take(PIECE).collect();
+            }
+        });
+    }
+}
+
+/// Runs rapier on this many threads, and gives those that agents can be worked on by.
+///
+/// # Errors
+///
+/// The operating system may refuse the threads.
+pub fn use_threads(rapier: &mut PhysicsWorld, threads: usize) -> Result<Workers, ThreadsError> {
+    let fail = |cause| ThreadsError { threads, cause };
+    // A thread of somebody else's pool cannot be ours as well.
+    let taken = HERE.with(|pool| pool.get().is_none()) && rayon::current_thread_index().is_some();
+    if threads > 1 || taken {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = Arc::new(pool.map_err(fail)?);
+        rapier.set_thread_pool(Some(pool.clone()));
+        return Ok(Workers((threads > 1).then_some(pool)));
+    }
+    let here = HERE.with(|pool| match pool.get() {
+        Some(pool) => Ok(pool.clone()),
+        None => {
+            let new = ThreadPoolBuilder::new().num_threads(1).use_current_thread();
+            let new = Arc::new(new.build()?);
+            Ok(pool.get_or_init(|| new).clone())
+        }
+    });
+    rapier.set_thread_pool(Some(here.map_err(fail)?));
+    Ok(Workers::default())
+}
