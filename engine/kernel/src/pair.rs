@@ -14,7 +14,7 @@
 
 use num_complex::Complex;
 
-use crate::resonance::{Lagged, Window, order};
+use crate::resonance::{Lagged, Windows, order};
 use crate::{
     ConfigError, EMISSARY_WINDOW_S, MASTER_WINDOW_S, PushOutcome, Reading, Real, ResonanceConfig,
     Role,
@@ -41,8 +41,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair<R, const N: usize, const L: usize, const RING: usize> {
     lagged: Lagged<R, N, L, RING>,
-    emissary: Window<R, L>,
-    master: Window<R, L>,
+    /// The Emissary's, then the Master's.
+    windows: Windows<R, L, 2>,
 }
 
 impl<R: Real, const N: usize, const L: usize, const RING: usize> Pair<R, N, L, RING> {
@@ -74,8 +74,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Pair<R, N, L, R
         }
         let lagged = Lagged::new(config)?;
         Ok(Self {
-            emissary: Window::new(lagged.config().window_s),
-            master: Window::new(master_window_s),
+            windows: Windows::new([lagged.config().window_s, master_window_s]),
             lagged,
         })
     }
@@ -84,52 +83,48 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Pair<R, N, L, R
     pub fn push(&mut self, d: &[Option<Complex<R>>], dt_s: R) -> PushOutcome {
         let (outcome, pairs) = self.lagged.push(d, dt_s);
         if let Some(pairs) = pairs {
-            self.emissary.add(&pairs, dt_s);
-            self.master.add(&pairs, dt_s);
+            self.windows.add(&pairs, dt_s);
         }
         outcome
     }
 
     /// The readings of Emissary and Master; `None` for one without a value at every lag.
+    #[inline]
     pub fn readings(&self) -> [Option<Reading<R>>; 2] {
-        [Role::Emissary, Role::Master].map(|role| self.reading(role))
+        self.windows.all_t().map(|all| {
+            let all = all?;
+            Some(Reading {
+                order: order(&all),
+                t: *all.first()?,
+            })
+        })
     }
 
     /// Order and first T of one role; `None` unless every lag has a value.
     pub fn reading(&self, role: Role) -> Option<Reading<R>> {
-        let all = self.all_t(role)?;
-        Some(Reading {
-            order: order(&all),
-            t: *all.first()?,
-        })
+        self.readings()[place(role)]
     }
 
     /// T of one role at every lag; `None` unless all have a value.
     pub fn all_t(&self, role: Role) -> Option<[Complex<R>; L]> {
-        self.window(role).all_t()
+        self.windows.all_t()[place(role)]
     }
 
     /// T of one role at the lag with this index: see [`Resonance::t`](crate::Resonance::t).
     pub fn t(&self, role: Role, lag_index: usize) -> Option<Complex<R>> {
-        self.window(role).at(lag_index)?.t()
+        self.windows.at(place(role), lag_index)?.t()
     }
 
     /// Effective samples of one role at the lag with this index: see
     /// [`Resonance::n_eff`](crate::Resonance::n_eff).
     pub fn n_eff(&self, role: Role, lag_index: usize) -> Option<R> {
-        self.window(role).at(lag_index).map(|sums| sums.n_eff())
+        let sums = self.windows.at(place(role), lag_index)?;
+        Some(sums.n_eff())
     }
 
     /// The window of one role in seconds.
     pub fn window_s(&self, role: Role) -> R {
-        self.window(role).window_s()
-    }
-
-    fn window(&self, role: Role) -> &Window<R, L> {
-        match role {
-            Role::Emissary => &self.emissary,
-            Role::Master => &self.master,
-        }
+        self.windows.window_s(place(role))
     }
 
     /// Active channels.
@@ -160,8 +155,15 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Pair<R, N, L, R
     /// Back to the state of a new one.
     pub fn reset(&mut self) {
         self.lagged.reset();
-        self.emissary.reset();
-        self.master.reset();
+        self.windows.reset();
+    }
+}
+
+/// Where a role's window is.
+fn place(role: Role) -> usize {
+    match role {
+        Role::Emissary => 0,
+        Role::Master => 1,
     }
 }
 

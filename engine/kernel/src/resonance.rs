@@ -22,6 +22,11 @@
 //! As the three sums run over identical pairs with identical non-negative weights,
 //! `|T_tau| <= 1` by Cauchy-Schwarz, whatever comes in and whatever is missing.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "several arrays go by one index of a window"
+)]
+
 use num_complex::Complex;
 
 use crate::lanes::{Parts, dot, dot_conj};
@@ -196,34 +201,38 @@ impl<R: Real> Sums<R> {
         self.weight * self.weight / self.weight_sq
     }
 
+    /// Whether T has a value: `n_eff` is at least [`MIN_N_EFF`] (without a division), and there is power.
+    #[inline]
+    fn has_value(&self) -> bool {
+        (self.weight_sq >= R::min_positive_value())
+            & (self.weight * self.weight >= R::of(MIN_N_EFF) * self.weight_sq)
+            & (self.p0 >= R::MIN_POWER)
+            & (self.p1 >= R::MIN_POWER)
+    }
+
     pub(crate) fn t(&self) -> Option<Complex<R>> {
-        // n_eff >= MIN_N_EFF, without a division.
-        let enough = self.weight_sq >= R::min_positive_value()
-            && self.weight * self.weight >= R::of(MIN_N_EFF) * self.weight_sq
-            && self.p0 >= R::MIN_POWER
-            && self.p1 >= R::MIN_POWER;
         // Two roots, not the root of the product: that would overflow.
-        enough.then(|| clamped(self.s.unscale(self.p0.sqrt() * self.p1.sqrt())))
+        let scale = self.p0.sqrt() * self.p1.sqrt();
+        self.has_value().then(|| clamped(self.s.unscale(scale)))
     }
 }
 
 /// Takes off what rounding put above 1, so that both |t| and |t|^2 are at most 1 as computed.
+#[inline]
 fn clamped<R: Real>(t: Complex<R>) -> Complex<R> {
     let one = R::one();
-    // Clear of 1, without a root.
-    if t.norm_sqr() <= one - R::of(8.0) * R::epsilon() {
+    let power = t.norm_sqr();
+    // Below this, neither rounds to more than 1.
+    if power <= one - R::of(2.0) * R::epsilon() {
         return t;
     }
-    let norm = R::modulus(t);
-    if norm <= one && t.norm_sqr() <= one {
-        return t;
-    }
-    t.scale((one - R::of(4.0) * R::epsilon()) / norm)
+    t.scale((one - R::of(4.0) * R::epsilon()) / power.sqrt())
 }
 
-/// What one sample adds at every lag: Re S, Im S, P0 and P1, and 1 where any channel has a pair.
+/// What one sample adds at every lag: Re S and Im S, P0 and P1, and 1 where any channel has a pair.
 pub(crate) struct Pairs<R, const L: usize> {
-    sums: [[R; 4]; L],
+    s: [[R; 2]; L],
+    p: [[R; 2]; L],
     paired: [R; L],
 }
 
@@ -351,28 +360,31 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Lagged<R, N, L,
         };
         let (zero, one) = (R::zero(), R::one());
         let mut pairs = Pairs {
-            sums: [[zero; 4]; L],
+            s: [[zero; 2]; L],
+            p: [[zero; 2]; L],
             paired: [zero; L],
         };
-        let cells = pairs.sums.iter_mut().zip(&mut pairs.paired);
-        for ((sums, paired), &lag) in cells.zip(&self.config.lags) {
+        for (i, &lag) in self.config.lags.iter().enumerate() {
             // 0 <= lag < RING, checked by the constructor.
             let at = self.head + RING - lag;
             let old = &self.ring[if at < RING { at } else { at - RING }];
-            let [re, im] = dot_conj(&value, &old.value, channels);
+            pairs.s[i] = dot_conj(&value, &old.value, channels);
             // Where nothing is missing, the powers are those of the samples.
-            (*sums, *paired) = if now.whole && old.whole {
-                ([re, im, now.total, old.total], one)
+            if now.whole && old.whole {
+                (pairs.p[i], pairs.paired[i]) = ([now.total, old.total], one);
             } else {
                 let present = weighted(&now.present);
                 let p0 = dot(&weighted(&now.power), &old.present, channels);
                 let p1 = dot(&present, &old.power, channels);
-                let weight = dot(&present, &old.present, channels);
-                ([re, im, p0, p1], if weight > zero { one } else { zero })
-            };
+                pairs.p[i] = [p0, p1];
+                if dot(&present, &old.present, channels) > zero {
+                    pairs.paired[i] = one;
+                }
+            }
             if self.config.nu_rad_s != zero {
-                let turned = Complex::new(sums[0], sums[1]) * self.rho;
-                (sums[0], sums[1]) = (turned.re, turned.im);
+                let [re, im] = pairs.s[i];
+                let turned = Complex::new(re, im) * self.rho;
+                pairs.s[i] = [turned.re, turned.im];
             }
         }
         pairs
@@ -399,37 +411,40 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Lagged<R, N, L,
     }
 }
 
-/// An exponential window over pairs: the sums of every lag.
+/// `W` exponential windows over the same pairs: their sums at every lag, side by side.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Window<R, const L: usize> {
-    window_s: R,
+pub(crate) struct Windows<R, const L: usize, const W: usize> {
+    window_s: [R; W],
     /// The last time step, what it leaves of the past and what share it gives to the new, and the squares of both:
     /// kept until the step changes.
     dt_s: R,
-    lam: R,
-    gain: R,
-    lam_sq: R,
-    gain_sq: R,
-    /// Re S, Im S, P0, P1: four numbers that go the same way.
-    sums: [[R; 4]; L],
-    weight: [R; L],
-    weight_sq: [R; L],
+    lam: [R; W],
+    gain: [R; W],
+    lam_sq: [R; W],
+    gain_sq: [R; W],
+    /// Re S and Im S.
+    s: [[[R; 2]; W]; L],
+    /// P0 and P1.
+    p: [[[R; 2]; W]; L],
+    weight: [[R; W]; L],
+    weight_sq: [[R; W]; L],
 }
 
-impl<R: Real, const L: usize> Window<R, L> {
-    pub(crate) fn new(window_s: R) -> Self {
+impl<R: Real, const L: usize, const W: usize> Windows<R, L, W> {
+    pub(crate) fn new(window_s: [R; W]) -> Self {
         let (zero, one) = (R::zero(), R::one());
         Self {
             window_s,
             // A step of 0 s equals no step that is ever taken.
             dt_s: zero,
-            lam: one,
-            gain: zero,
-            lam_sq: one,
-            gain_sq: zero,
-            sums: [[zero; 4]; L],
-            weight: [zero; L],
-            weight_sq: [zero; L],
+            lam: [one; W],
+            gain: [zero; W],
+            lam_sq: [one; W],
+            gain_sq: [zero; W],
+            s: [[[zero; 2]; W]; L],
+            p: [[[zero; 2]; W]; L],
+            weight: [[zero; W]; L],
+            weight_sq: [[zero; W]; L],
         }
     }
 
@@ -437,48 +452,69 @@ impl<R: Real, const L: usize> Window<R, L> {
     #[inline]
     pub(crate) fn add(&mut self, pairs: &Pairs<R, L>, dt_s: R) {
         if dt_s != self.dt_s {
-            let (lam, gain) = R::decay(dt_s / self.window_s);
-            (self.dt_s, self.lam, self.gain) = (dt_s, lam, gain);
-            (self.lam_sq, self.gain_sq) = (lam * lam, gain * gain);
-        }
-        for (sums, new) in self.sums.iter_mut().zip(&pairs.sums) {
-            for (sum, &new) in sums.iter_mut().zip(new) {
-                *sum = self.lam * *sum + self.gain * new;
+            self.dt_s = dt_s;
+            for w in 0..W {
+                let (lam, gain) = R::decay(dt_s / self.window_s[w]);
+                (self.lam[w], self.gain[w]) = (lam, gain);
+                (self.lam_sq[w], self.gain_sq[w]) = (lam * lam, gain * gain);
             }
         }
-        for (weight, &paired) in self.weight.iter_mut().zip(&pairs.paired) {
-            *weight = self.lam * *weight + self.gain * paired;
-        }
-        for (weight_sq, &paired) in self.weight_sq.iter_mut().zip(&pairs.paired) {
-            *weight_sq = self.lam_sq * *weight_sq + self.gain_sq * paired;
+        for i in 0..L {
+            for w in 0..W {
+                let (lam, gain) = (self.lam[w], self.gain[w]);
+                for k in 0..2 {
+                    self.s[i][w][k] = lam * self.s[i][w][k] + gain * pairs.s[i][k];
+                    self.p[i][w][k] = lam * self.p[i][w][k] + gain * pairs.p[i][k];
+                }
+                let paired = pairs.paired[i];
+                self.weight[i][w] = lam * self.weight[i][w] + gain * paired;
+                self.weight_sq[i][w] =
+                    self.lam_sq[w] * self.weight_sq[i][w] + self.gain_sq[w] * paired;
+            }
         }
     }
 
-    /// The sums at the lag with this index.
+    /// One window's sums at the lag with this index.
     #[inline]
-    pub(crate) fn at(&self, lag_index: usize) -> Option<Sums<R>> {
-        let &[re, im, p0, p1] = self.sums.get(lag_index)?;
+    pub(crate) fn at(&self, window: usize, lag_index: usize) -> Option<Sums<R>> {
+        let &[re, im] = self.s.get(lag_index)?.get(window)?;
+        let [p0, p1] = self.p[lag_index][window];
         Some(Sums {
             s: Complex::new(re, im),
             p0,
             p1,
-            weight: *self.weight.get(lag_index)?,
-            weight_sq: *self.weight_sq.get(lag_index)?,
+            weight: self.weight[lag_index][window],
+            weight_sq: self.weight_sq[lag_index][window],
         })
     }
 
-    /// T at every lag; `None` unless all have a value.
+    /// Every window's T at every lag; `None` of a window unless all lags have a value.
     #[inline]
-    pub(crate) fn all_t(&self) -> Option<[Complex<R>; L]> {
-        let mut all = [Complex::new(R::zero(), R::zero()); L];
-        for (i, t) in all.iter_mut().enumerate() {
-            *t = self.at(i)?.t()?;
+    pub(crate) fn all_t(&self) -> [Option<[Complex<R>; L]>; W] {
+        let mut all = [[Complex::new(R::zero(), R::zero()); L]; W];
+        let mut enough = [true; W];
+        for i in 0..L {
+            // All roots, then all quotients: two windows fill one vector of each.
+            let roots = self.p[i].map(|p| p.map(|p| p.sqrt()));
+            for w in 0..W {
+                let [re, im] = self.s[i][w];
+                let scale = roots[w][0] * roots[w][1];
+                all[w][i] = Complex::new(re / scale, im / scale);
+            }
+            for w in 0..W {
+                let sums = self.at(w, i);
+                enough[w] &= sums.is_some_and(|sums| sums.has_value());
+            }
         }
-        Some(all)
+        let mut of_windows = [None; W];
+        for w in 0..W {
+            of_windows[w] = enough[w].then(|| all[w].map(clamped));
+        }
+        of_windows
     }
 
-    pub(crate) fn window_s(&self) -> R {
-        self.window_s
+    pub(crate) fn window_s(&self, window: usize) -> R {
+        self.window_s[window]
     }
 
     pub(crate) fn reset(&mut self) {
@@ -527,7 +563,7 @@ fn mean<R: Real, const L: usize>(t: &[Complex<R>; L], of: impl Fn(&Complex<R>) -
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resonance<R, const N: usize, const L: usize, const RING: usize> {
     lagged: Lagged<R, N, L, RING>,
-    window: Window<R, L>,
+    windows: Windows<R, L, 1>,
 }
 
 impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N, L, RING> {
@@ -539,7 +575,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
     pub fn new(config: ResonanceConfig<R, N, L>) -> Result<Self, ConfigError> {
         let lagged = Lagged::new(config)?;
         Ok(Self {
-            window: Window::new(lagged.config().window_s),
+            windows: Windows::new([lagged.config().window_s]),
             lagged,
         })
     }
@@ -557,7 +593,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
     pub fn push(&mut self, d: &[Option<Complex<R>>], dt_s: R) -> PushOutcome {
         let (outcome, pairs) = self.lagged.push(d, dt_s);
         if let Some(pairs) = pairs {
-            self.window.add(&pairs, dt_s);
+            self.windows.add(&pairs, dt_s);
         }
         outcome
     }
@@ -567,12 +603,12 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
     /// `None` while [`n_eff`](Self::n_eff) is under [`MIN_N_EFF`], while a power is under
     /// [`Real::MIN_POWER`], and for an index of no lag.
     pub fn t(&self, lag_index: usize) -> Option<Complex<R>> {
-        self.window.at(lag_index)?.t()
+        self.windows.at(0, lag_index)?.t()
     }
 
     /// T at every lag; `None` unless all have a value.
     pub fn all_t(&self) -> Option<[Complex<R>; L]> {
-        self.window.all_t()
+        self.windows.all_t()[0]
     }
 
     /// Order: the mean of |T|^2 over the lags, 0 to 1.
@@ -595,7 +631,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
     ///
     /// Tends to (1+lam)/(1-lam), about `2 T_w/dt`. `None` for an index of no lag.
     pub fn n_eff(&self, lag_index: usize) -> Option<R> {
-        self.window.at(lag_index).map(|sums| sums.n_eff())
+        self.windows.at(0, lag_index).map(|sums| sums.n_eff())
     }
 
     /// Active channels.
@@ -626,7 +662,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
     /// Back to the state after [`new`](Self::new): sums, ring, carrier and counters.
     pub fn reset(&mut self) {
         self.lagged.reset();
-        self.window.reset();
+        self.windows.reset();
     }
 }
 
