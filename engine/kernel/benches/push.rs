@@ -14,8 +14,8 @@
 )]
 
 use becomingone_kernel::{
-    Complex, DEFAULT_LAGS, PhaseVelocity, Real, Role, SelfModel, SelfModelConfig, Synchrony,
-    SynchronyConfig, SynchronyReport, Trained, Transducer, Verdict,
+    Complex, DEFAULT_LAGS, Pair, PhaseVelocity, Real, SelfModel, SelfModelConfig, Synchrony,
+    SynchronyConfig, SynchronyReport, Trained, Verdict,
 };
 use divan::{Bencher, black_box};
 
@@ -26,15 +26,13 @@ struct Agent<R, const N: usize, const U: usize> {
     outputs: usize,
     inputs: usize,
     velocity: PhaseVelocity<R, N>,
-    emissary: Transducer<R, N, 3, 5>,
-    master: Transducer<R, N, 3, 5>,
+    pair: Pair<R, N, 3, 5>,
     synchrony: Synchrony<R>,
     model: Trained<R, N, U>,
 }
 
 impl<R: Real, const N: usize, const U: usize> Agent<R, N, U> {
     fn new(outputs: usize, inputs: usize) -> Self {
-        let transducer = |role| Transducer::new(role, outputs, DEFAULT_LAGS).unwrap();
         let mut model = SelfModel::new(SelfModelConfig {
             outputs,
             inputs,
@@ -48,8 +46,7 @@ impl<R: Real, const N: usize, const U: usize> Agent<R, N, U> {
             outputs,
             inputs,
             velocity: PhaseVelocity::new(outputs).unwrap(),
-            emissary: transducer(Role::Emissary),
-            master: transducer(Role::Master),
+            pair: Pair::new(outputs, DEFAULT_LAGS).unwrap(),
             synchrony: Synchrony::new(SynchronyConfig::default()).unwrap(),
             model: model.trained().unwrap(),
         }
@@ -59,10 +56,9 @@ impl<R: Real, const N: usize, const U: usize> Agent<R, N, U> {
         let dt = R::of(DT_S);
         let phi: [_; N] = core::array::from_fn(|n| x[n].map(|x| Complex::new(x, R::zero())));
         let d = self.velocity.push(&phi[..self.outputs], dt);
-        self.emissary.push(d, dt);
-        self.master.push(d, dt);
-        self.synchrony
-            .update(self.emissary.reading(), self.master.reading())
+        self.pair.push(d, dt);
+        let [emissary, master] = self.pair.readings();
+        self.synchrony.update(emissary, master)
     }
 
     fn push(&mut self, x: &[Option<R>; CHANNELS]) -> (SynchronyReport<R>, Option<Verdict<R, N>>) {

@@ -6,23 +6,59 @@
 //!
 //! The order of a sum is fixed by the code and the same on every machine, so four partial sums are as
 //! deterministic as one, and a compiler may keep them in one register. Arrays are sized by capacity;
-//! what is beyond the active entries is zero, so work is done on whole fours of the active ones.
+//! what is beyond the active entries is zero, so work is done on whole fours of the active ones. Where that
+//! is all of them, the length of every loop is known when it is compiled, and nothing is left of the loop.
 
 use crate::Real;
 
 const LANES: usize = 4;
 
-/// `out_n += sum_i x_i m_{i,n}` over the rows that have an x, and the first `active` columns.
-pub(crate) fn add_product<R: Real, const N: usize>(
-    rows: &[[R; N]],
-    x: &[R],
+/// `out_n += sum_i x_i m_{i,n}` over the first `used` rows and the first `active` columns.
+#[inline]
+pub(crate) fn add_product<R: Real, const N: usize, const K: usize>(
+    rows: &[[R; N]; K],
+    x: &[R; K],
+    used: usize,
     active: usize,
     out: &mut [R; N],
 ) {
-    let (fours, rest) = out.as_chunks_mut::<LANES>();
-    for (c, out) in fours.iter_mut().take(active.div_ceil(LANES)).enumerate() {
+    if used >= K && active.div_ceil(LANES) >= N / LANES {
+        add(rows, x, N / LANES, |_| K, out);
+    } else {
+        let used = used.min(K);
+        add(rows, x, active.div_ceil(LANES), |_| used, out);
+    }
+}
+
+/// The same of the columns of a lower triangular matrix, where there is nothing above the diagonal.
+#[inline]
+pub(crate) fn add_lower_product<R: Real, const N: usize>(
+    columns: &[[R; N]; N],
+    x: &[R; N],
+    active: usize,
+    out: &mut [R; N],
+) {
+    let below = |four: usize| (four + 1) * LANES;
+    if active.div_ceil(LANES) >= N / LANES {
+        add(columns, x, N / LANES, below, out);
+    } else {
+        add(columns, x, active.div_ceil(LANES), below, out);
+    }
+}
+
+/// The product over the first fours of columns, each over as many rows as `rows_of` says.
+#[inline(always)]
+fn add<R: Real, const N: usize, const K: usize>(
+    rows: &[[R; N]; K],
+    x: &[R; K],
+    fours: usize,
+    rows_of: impl Fn(usize) -> usize,
+    out: &mut [R; N],
+) {
+    let (out_fours, out_rest) = out.as_chunks_mut::<LANES>();
+    for (c, out) in out_fours.iter_mut().take(fours).enumerate() {
         let mut sum = *out;
-        for (row, &x) in rows.iter().zip(x) {
+        for (row, &x) in rows.iter().zip(x).take(rows_of(c)) {
             if let Some(part) = row.as_chunks::<LANES>().0.get(c) {
                 for (sum, &m) in sum.iter_mut().zip(part) {
                     *sum += x * m;
@@ -31,8 +67,9 @@ pub(crate) fn add_product<R: Real, const N: usize>(
         }
         *out = sum;
     }
-    for (c, out) in rest.iter_mut().enumerate() {
-        for (row, &x) in rows.iter().zip(x) {
+    let used = rows_of(N / LANES);
+    for (c, out) in out_rest.iter_mut().enumerate() {
+        for (row, &x) in rows.iter().zip(x).take(used) {
             if let Some(&m) = row.as_chunks::<LANES>().1.get(c) {
                 *out += x * m;
             }
@@ -41,11 +78,21 @@ pub(crate) fn add_product<R: Real, const N: usize>(
 }
 
 /// a b over the first `active` entries.
+#[inline]
 pub(crate) fn dot<R: Real, const N: usize>(a: &[R; N], b: &[R; N], active: usize) -> R {
+    if active.div_ceil(LANES) >= N / LANES {
+        sum_of(N / LANES, a, b)
+    } else {
+        sum_of(active.div_ceil(LANES), a, b)
+    }
+}
+
+#[inline(always)]
+fn sum_of<R: Real, const N: usize>(fours: usize, a: &[R; N], b: &[R; N]) -> R {
     let (a_fours, a_rest) = a.as_chunks::<LANES>();
     let (b_fours, b_rest) = b.as_chunks::<LANES>();
     let mut sums = [R::zero(); LANES];
-    for (a, b) in a_fours.iter().zip(b_fours).take(active.div_ceil(LANES)) {
+    for (a, b) in a_fours.iter().zip(b_fours).take(fours) {
         for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
             *sum += a * b;
         }
@@ -54,7 +101,56 @@ pub(crate) fn dot<R: Real, const N: usize>(a: &[R; N], b: &[R; N], active: usize
         .iter()
         .zip(b_rest)
         .fold(R::zero(), |sum, (&a, &b)| sum + a * b);
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
+    total(sums) + rest
+}
+
+/// Numbers of two parts, each part by itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Parts<R, const N: usize> {
+    pub(crate) re: [R; N],
+    pub(crate) im: [R; N],
+}
+
+/// Real and imaginary part of `sum_n a_n conj(b_n)` over the first `active` entries.
+#[inline]
+pub(crate) fn dot_conj<R: Real, const N: usize>(
+    a: &Parts<R, N>,
+    b: &Parts<R, N>,
+    active: usize,
+) -> [R; 2] {
+    if active.div_ceil(LANES) >= N / LANES {
+        sum_of_conj(N / LANES, a, b)
+    } else {
+        sum_of_conj(active.div_ceil(LANES), a, b)
+    }
+}
+
+#[inline(always)]
+fn sum_of_conj<R: Real, const N: usize>(fours: usize, a: &Parts<R, N>, b: &Parts<R, N>) -> [R; 2] {
+    let (a_re, a_re_rest) = a.re.as_chunks::<LANES>();
+    let (a_im, a_im_rest) = a.im.as_chunks::<LANES>();
+    let (b_re, b_re_rest) = b.re.as_chunks::<LANES>();
+    let (b_im, b_im_rest) = b.im.as_chunks::<LANES>();
+    let (mut re, mut im) = ([R::zero(); LANES], [R::zero(); LANES]);
+    let all = a_re.iter().zip(a_im).zip(b_re.iter().zip(b_im));
+    for ((a_re, a_im), (b_re, b_im)) in all.take(fours) {
+        for l in 0..LANES {
+            re[l] += a_re[l] * b_re[l] + a_im[l] * b_im[l];
+            im[l] += a_im[l] * b_re[l] - a_re[l] * b_im[l];
+        }
+    }
+    let (mut re, mut im) = (total(re), total(im));
+    let rest = a_re_rest.iter().zip(a_im_rest);
+    for ((&a_re, &a_im), (&b_re, &b_im)) in rest.zip(b_re_rest.iter().zip(b_im_rest)) {
+        re += a_re * b_re + a_im * b_im;
+        im += a_im * b_re - a_re * b_im;
+    }
+    [re, im]
+}
+
+#[inline(always)]
+fn total<R: Real>(sums: [R; LANES]) -> R {
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 #[cfg(test)]
@@ -77,7 +173,7 @@ mod tests {
             assert_eq!(dot(&a, &b, active), expected, "{active} of {N}");
             let rows: [[f64; N]; N] = core::array::from_fn(|i| numbers(active, i));
             let mut out = a;
-            add_product(&rows, &b[..active], active, &mut out);
+            add_product(&rows, &b, active, active, &mut out);
             for n in 0..N {
                 let sum: f64 = (0..active).map(|i| b[i] * rows[i][n]).sum();
                 assert_eq!(out[n], a[n] + sum, "{n}, {active} of {N}");

@@ -21,8 +21,8 @@
 //! No std, no allocation, no clock: the caller brings samples and the time between them. The same
 //! input gives the same output.
 //!
-//! On a micro-controller, order and lock of 4 channels in `f32` ([`PhaseVelocity`], an Emissary, a Master and
-//! [`Synchrony`], no pyramid) are under 2 kB of state: 1200 bytes, as `tests/sizes.rs` holds them.
+//! On a micro-controller, order and lock of 4 channels in `f32` ([`PhaseVelocity`], [`Pair`] and
+//! [`Synchrony`], no pyramid) are under 2 kB of state: 816 bytes, as `tests/sizes.rs` holds them.
 //!
 //! # What is here, in the order in which data passes
 //!
@@ -36,6 +36,7 @@
 //! | `pyramid` | [`Pyramid`]: `T_tau` at any lag from microseconds to hours |
 //! | `octave` | one level of a pyramid |
 //! | `transducer` | [`Transducer`]: a resonance as Emissary or Master; [`Reading`] |
+//! | `pair` | [`Pair`]: Emissary and Master over one ring |
 //! | `band` | [`Band`]: a pyramid's lags from `tau_base` to `tau_max` as Emissary or Master |
 //! | `synchrony` | [`Synchrony`]: agreement of the two, and lock |
 //! | `kuramoto` | [`Kuramoto`]: phases that pull at each other, and lock |
@@ -58,23 +59,22 @@
 //!
 //! ```
 //! use becomingone_kernel::{
-//!     DEFAULT_LAGS, PhaseVelocity, Role, Synchrony, SynchronyConfig, Transducer, encode_angle,
+//!     DEFAULT_LAGS, Pair, PhaseVelocity, Role, Synchrony, SynchronyConfig, encode_angle,
 //! };
 //!
 //! let mut velocity = PhaseVelocity::<f64, 1>::new(1)?;
-//! let mut emissary = Transducer::<f64, 1, 3, 5>::new(Role::Emissary, 1, DEFAULT_LAGS)?;
-//! let mut master = Transducer::<f64, 1, 3, 5>::new(Role::Master, 1, DEFAULT_LAGS)?;
+//! let mut pair = Pair::<f64, 1, 3, 5>::new(1, DEFAULT_LAGS)?;
 //! let mut synchrony = Synchrony::new(SynchronyConfig::default())?;
 //!
 //! let (dt_s, hz) = (0.02, 5.0);
 //! for k in 0..50 {
 //!     let theta = core::f64::consts::TAU * hz * dt_s * f64::from(k);
 //!     let d = velocity.push(&[Some(encode_angle(theta))], dt_s);
-//!     emissary.push(d, dt_s);
-//!     master.push(d, dt_s);
-//!     synchrony.update(emissary.reading(), master.reading());
+//!     pair.push(d, dt_s);
+//!     let [emissary, master] = pair.readings();
+//!     synchrony.update(emissary, master);
 //! }
-//! let order = emissary.resonance().order().unwrap_or_default();
+//! let order = pair.reading(Role::Emissary).map_or(0.0, |reading| reading.order);
 //! assert!((order - 1.0).abs() < 1e-12);
 //! assert!(synchrony.collapsed());
 //! # Ok::<(), becomingone_kernel::ConfigError>(())
@@ -94,6 +94,7 @@ mod linear;
 mod modes;
 mod monitor;
 mod octave;
+mod pair;
 mod phase;
 mod pyramid;
 mod real;
@@ -120,6 +121,7 @@ pub use kuramoto::{
 };
 pub use modes::{Mutual, MutualVerdict, Reflection};
 pub use monitor::Monitor;
+pub use pair::Pair;
 pub use phase::{MAX_PHI, PhaseVelocity, Standard, encode_angle};
 pub use pyramid::{Covered, Feeder, MAX_LEVELS, Pyramid, PyramidConfig};
 pub use real::Real;

@@ -66,23 +66,28 @@ impl Real for f32 {
         clippy::cast_possible_truncation,
         reason = "rounding to f32 is the purpose"
     )]
+    #[inline]
     fn of(x: f64) -> Self {
         x as Self
     }
 
+    #[inline]
     fn decay(x: Self) -> (Self, Self) {
         (Self::remaining(x), -libm::expm1f(-x))
     }
 
+    #[inline]
     fn remaining(x: Self) -> Self {
         libm::expf(-x)
     }
 
+    #[inline]
     fn turn(angle_rad: Self) -> Complex<Self> {
         let (sin, cos) = libm::sincosf(angle_rad);
         Complex::new(cos, sin)
     }
 
+    #[inline]
     fn modulus(z: Complex<Self>) -> Self {
         libm::hypotf(z.re, z.im)
     }
@@ -92,23 +97,28 @@ impl Real for f64 {
     const MIN_POWER: Self = 1.0e-200;
     const MAX_POWER: Self = 1.0e300;
 
+    #[inline]
     fn of(x: f64) -> Self {
         x
     }
 
+    #[inline]
     fn decay(x: Self) -> (Self, Self) {
         (Self::remaining(x), -libm::expm1(-x))
     }
 
+    #[inline]
     fn remaining(x: Self) -> Self {
         libm::exp(-x)
     }
 
+    #[inline]
     fn turn(angle_rad: Self) -> Complex<Self> {
         let (sin, cos) = libm::sincos(angle_rad);
         Complex::new(cos, sin)
     }
 
+    #[inline]
     fn modulus(z: Complex<Self>) -> Self {
         libm::hypot(z.re, z.im)
     }

@@ -22,8 +22,14 @@
 //! As the three sums run over identical pairs with identical non-negative weights,
 //! `|T_tau| <= 1` by Cauchy-Schwarz, whatever comes in and whatever is missing.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "several arrays go by one index of a window"
+)]
+
 use num_complex::Complex;
 
+use crate::lanes::{Parts, dot, dot_conj};
 use crate::{ConfigError, Real};
 
 /// Effective samples below which T has no value: with fewer, even white noise looks coherent
@@ -71,7 +77,8 @@ impl<R: Real, const N: usize, const L: usize> ResonanceConfig<R, N, L> {
         }
     }
 
-    /// Checks every field against a ring of `ring` samples; the weights come back with sum 1.
+    /// Checks every field against a ring of `ring` samples; the weights come back with sum 1, and 0 beyond the active
+    /// channels.
     fn validated(mut self, ring: usize) -> Result<Self, ConfigError> {
         let zero = R::zero();
         if self.channels == 0 || self.channels > N {
@@ -103,7 +110,9 @@ impl<R: Real, const N: usize, const L: usize> ResonanceConfig<R, N, L> {
                 max_gap_s: self.max_gap_s.into(),
             });
         }
-        normalise(&mut self.weights[..self.channels])?;
+        let (active, rest) = self.weights.split_at_mut(self.channels);
+        normalise(active)?;
+        rest.fill(zero);
         Ok(self)
     }
 }
@@ -143,21 +152,31 @@ pub enum PushOutcome {
     Dropped,
 }
 
-/// All channels at one sample. A missing value is stored as zero with `present` zero, so that it
-/// adds nothing to any sum and the loop over channels has no branch.
+/// All channels at one sample, each number in a run of its own. A missing value is stored as zero with `present`
+/// zero, so that it adds nothing to any sum and no loop over channels has a branch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Sample<R, const N: usize> {
-    value: [Complex<R>; N],
+struct Row<R, const N: usize> {
+    value: Parts<R, N>,
     power: [R; N],
     present: [R; N],
+    /// Whether every channel is present.
+    whole: bool,
+    /// `sum_n w_n |d_n|^2`.
+    total: R,
 }
 
-impl<R: Real, const N: usize> Sample<R, N> {
+impl<R: Real, const N: usize> Row<R, N> {
     const fn missing(zero: R) -> Self {
+        let zeros = [zero; N];
         Self {
-            value: [Complex::new(zero, zero); N],
-            power: [zero; N],
-            present: [zero; N],
+            value: Parts {
+                re: zeros,
+                im: zeros,
+            },
+            power: zeros,
+            present: zeros,
+            whole: false,
+            total: zero,
         }
     }
 }
@@ -174,17 +193,6 @@ pub(crate) struct Sums<R> {
 }
 
 impl<R: Real> Sums<R> {
-    pub(crate) fn empty() -> Self {
-        let zero = R::zero();
-        Self {
-            s: Complex::new(zero, zero),
-            p0: zero,
-            p1: zero,
-            weight: zero,
-            weight_sq: zero,
-        }
-    }
-
     /// (sum w)^2 / sum w^2; 0 before the first pair and when all of them have faded.
     pub(crate) fn n_eff(&self) -> R {
         if self.weight_sq < R::min_positive_value() {
@@ -193,35 +201,336 @@ impl<R: Real> Sums<R> {
         self.weight * self.weight / self.weight_sq
     }
 
+    /// Whether T has a value: `n_eff` is at least [`MIN_N_EFF`] (without a division), and there is power.
+    #[inline]
+    fn has_value(&self) -> bool {
+        (self.weight_sq >= R::min_positive_value())
+            & (self.weight * self.weight >= R::of(MIN_N_EFF) * self.weight_sq)
+            & (self.p0 >= R::MIN_POWER)
+            & (self.p1 >= R::MIN_POWER)
+    }
+
     pub(crate) fn t(&self) -> Option<Complex<R>> {
-        let enough =
-            self.n_eff() >= R::of(MIN_N_EFF) && self.p0 >= R::MIN_POWER && self.p1 >= R::MIN_POWER;
         // Two roots, not the root of the product: that would overflow.
-        enough.then(|| clamped(self.s.unscale(self.p0.sqrt() * self.p1.sqrt())))
+        let scale = self.p0.sqrt() * self.p1.sqrt();
+        self.has_value().then(|| clamped(self.s.unscale(scale)))
     }
 }
 
 /// Takes off what rounding put above 1, so that both |t| and |t|^2 are at most 1 as computed.
+#[inline]
 fn clamped<R: Real>(t: Complex<R>) -> Complex<R> {
     let one = R::one();
-    // Clear of 1, without a root.
-    if t.norm_sqr() <= one - R::of(8.0) * R::epsilon() {
+    let power = t.norm_sqr();
+    // Below this, neither rounds to more than 1.
+    if power <= one - R::of(2.0) * R::epsilon() {
         return t;
     }
-    let norm = R::modulus(t);
-    if norm <= one && t.norm_sqr() <= one {
-        return t;
-    }
-    t.scale((one - R::of(4.0) * R::epsilon()) / norm)
+    t.scale((one - R::of(4.0) * R::epsilon()) / power.sqrt())
 }
 
-/// The factors of one time step, kept until the step changes: most steps are equal.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Step<R> {
+/// What one sample adds at every lag: Re S and Im S, P0 and P1, and 1 where any channel has a pair.
+pub(crate) struct Pairs<R, const L: usize> {
+    s: [[R; 2]; L],
+    p: [[R; 2]; L],
+    paired: [R; L],
+}
+
+/// The last samples, and their pairs: what windows over the same input share.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Lagged<R, const N: usize, const L: usize, const RING: usize> {
+    config: ResonanceConfig<R, N, L>,
+    /// The last time step, and by how much it turned the carrier: most steps are equal.
     dt_s: R,
-    lam: R,
-    gain: R,
     turn: Complex<R>,
+    rho: Complex<R>,
+    ring: [Row<R, N>; RING],
+    head: usize,
+    non_finite: u64,
+    dropped: u64,
+    gaps: u64,
+}
+
+impl<R: Real, const N: usize, const L: usize, const RING: usize> Lagged<R, N, L, RING> {
+    pub(crate) fn new(config: ResonanceConfig<R, N, L>) -> Result<Self, ConfigError> {
+        Ok(Self::empty(config.validated(RING)?))
+    }
+
+    fn empty(config: ResonanceConfig<R, N, L>) -> Self {
+        let (zero, one) = (R::zero(), R::one());
+        Self {
+            config,
+            // A step of 0 s equals no step that is ever taken.
+            dt_s: zero,
+            turn: Complex::new(one, zero),
+            rho: Complex::new(one, zero),
+            ring: [Row::missing(zero); RING],
+            head: 0,
+            non_finite: 0,
+            dropped: 0,
+            gaps: 0,
+        }
+    }
+
+    /// Takes a sample: see [`Resonance::push`]. No pairs where it was dropped.
+    #[inline]
+    pub(crate) fn push(
+        &mut self,
+        d: &[Option<Complex<R>>],
+        dt_s: R,
+    ) -> (PushOutcome, Option<Pairs<R, L>>) {
+        if !self.take_step(dt_s) {
+            self.dropped += 1;
+            return (PushOutcome::Dropped, None);
+        }
+        let outcome = if dt_s > self.config.max_gap_s {
+            self.ring = [Row::missing(R::zero()); RING];
+            self.gaps += 1;
+            PushOutcome::AfterGap
+        } else {
+            PushOutcome::Taken
+        };
+        self.store(d);
+        (outcome, Some(self.pairs()))
+    }
+
+    /// Turns the carrier. False if `dt_s` is unusable.
+    #[inline]
+    fn take_step(&mut self, dt_s: R) -> bool {
+        let nu = self.config.nu_rad_s;
+        let usable = dt_s > R::zero() && dt_s.is_finite() && (nu * dt_s).is_finite();
+        if !usable {
+            return false;
+        }
+        if nu != R::zero() {
+            if dt_s != self.dt_s {
+                (self.dt_s, self.turn) = (dt_s, R::turn(nu * dt_s));
+            }
+            // From step to step, never e^{i nu t}: absolute time loses its digits in the long run.
+            let rho = self.rho * self.turn;
+            self.rho = rho.unscale(rho.norm_sqr().sqrt());
+        }
+        true
+    }
+
+    /// Writes the sample into the ring.
+    #[inline]
+    fn store(&mut self, d: &[Option<Complex<R>>]) {
+        self.head = if self.head + 1 < RING {
+            self.head + 1
+        } else {
+            0
+        };
+        let channels = self.config.channels;
+        let row = &mut self.ring[self.head];
+        *row = Row::missing(R::zero());
+        let mut count = 0;
+        for (n, z) in d.iter().enumerate().take(channels.min(N)) {
+            if let Some(z) = z {
+                let power = z.norm_sqr();
+                // False for NaN, too.
+                if power <= R::MAX_POWER {
+                    (row.value.re[n], row.value.im[n]) = (z.re, z.im);
+                    (row.power[n], row.present[n]) = (power, R::one());
+                    count += 1;
+                } else {
+                    self.non_finite += 1;
+                }
+            }
+        }
+        row.whole = count == channels;
+        row.total = dot(&self.config.weights, &row.power, channels);
+    }
+
+    /// The pairs of the newest sample with those at every lag behind it.
+    #[inline]
+    fn pairs(&self) -> Pairs<R, L> {
+        let channels = self.config.channels;
+        let now = &self.ring[self.head];
+        let weighted = |x: &[R; N]| {
+            let mut weighted = self.config.weights;
+            for (w, &x) in weighted.iter_mut().zip(x) {
+                *w *= x;
+            }
+            weighted
+        };
+        let value = Parts {
+            re: weighted(&now.value.re),
+            im: weighted(&now.value.im),
+        };
+        let (zero, one) = (R::zero(), R::one());
+        let mut pairs = Pairs {
+            s: [[zero; 2]; L],
+            p: [[zero; 2]; L],
+            paired: [zero; L],
+        };
+        for (i, &lag) in self.config.lags.iter().enumerate() {
+            // 0 <= lag < RING, checked by the constructor.
+            let at = self.head + RING - lag;
+            let old = &self.ring[if at < RING { at } else { at - RING }];
+            pairs.s[i] = dot_conj(&value, &old.value, channels);
+            // Where nothing is missing, the powers are those of the samples.
+            if now.whole && old.whole {
+                (pairs.p[i], pairs.paired[i]) = ([now.total, old.total], one);
+            } else {
+                let present = weighted(&now.present);
+                let p0 = dot(&weighted(&now.power), &old.present, channels);
+                let p1 = dot(&present, &old.power, channels);
+                pairs.p[i] = [p0, p1];
+                if dot(&present, &old.present, channels) > zero {
+                    pairs.paired[i] = one;
+                }
+            }
+            if self.config.nu_rad_s != zero {
+                let [re, im] = pairs.s[i];
+                let turned = Complex::new(re, im) * self.rho;
+                pairs.s[i] = [turned.re, turned.im];
+            }
+        }
+        pairs
+    }
+
+    pub(crate) fn config(&self) -> &ResonanceConfig<R, N, L> {
+        &self.config
+    }
+
+    pub(crate) fn non_finite(&self) -> u64 {
+        self.non_finite
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    pub(crate) fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self = Self::empty(self.config.clone());
+    }
+}
+
+/// `W` exponential windows over the same pairs: their sums at every lag, side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Windows<R, const L: usize, const W: usize> {
+    window_s: [R; W],
+    /// The last time step, what it leaves of the past and what share it gives to the new, and the squares of both:
+    /// kept until the step changes.
+    dt_s: R,
+    lam: [R; W],
+    gain: [R; W],
+    lam_sq: [R; W],
+    gain_sq: [R; W],
+    /// Re S and Im S.
+    s: [[[R; 2]; W]; L],
+    /// P0 and P1.
+    p: [[[R; 2]; W]; L],
+    weight: [[R; W]; L],
+    weight_sq: [[R; W]; L],
+}
+
+impl<R: Real, const L: usize, const W: usize> Windows<R, L, W> {
+    pub(crate) fn new(window_s: [R; W]) -> Self {
+        let (zero, one) = (R::zero(), R::one());
+        Self {
+            window_s,
+            // A step of 0 s equals no step that is ever taken.
+            dt_s: zero,
+            lam: [one; W],
+            gain: [zero; W],
+            lam_sq: [one; W],
+            gain_sq: [zero; W],
+            s: [[[zero; 2]; W]; L],
+            p: [[[zero; 2]; W]; L],
+            weight: [[zero; W]; L],
+            weight_sq: [[zero; W]; L],
+        }
+    }
+
+    /// Fades by `dt_s` and takes the pairs of one sample.
+    #[inline]
+    pub(crate) fn add(&mut self, pairs: &Pairs<R, L>, dt_s: R) {
+        if dt_s != self.dt_s {
+            self.dt_s = dt_s;
+            for w in 0..W {
+                let (lam, gain) = R::decay(dt_s / self.window_s[w]);
+                (self.lam[w], self.gain[w]) = (lam, gain);
+                (self.lam_sq[w], self.gain_sq[w]) = (lam * lam, gain * gain);
+            }
+        }
+        for i in 0..L {
+            for w in 0..W {
+                let (lam, gain) = (self.lam[w], self.gain[w]);
+                for k in 0..2 {
+                    self.s[i][w][k] = lam * self.s[i][w][k] + gain * pairs.s[i][k];
+                    self.p[i][w][k] = lam * self.p[i][w][k] + gain * pairs.p[i][k];
+                }
+                let paired = pairs.paired[i];
+                self.weight[i][w] = lam * self.weight[i][w] + gain * paired;
+                self.weight_sq[i][w] =
+                    self.lam_sq[w] * self.weight_sq[i][w] + self.gain_sq[w] * paired;
+            }
+        }
+    }
+
+    /// One window's sums at the lag with this index.
+    #[inline]
+    pub(crate) fn at(&self, window: usize, lag_index: usize) -> Option<Sums<R>> {
+        let &[re, im] = self.s.get(lag_index)?.get(window)?;
+        let [p0, p1] = self.p[lag_index][window];
+        Some(Sums {
+            s: Complex::new(re, im),
+            p0,
+            p1,
+            weight: self.weight[lag_index][window],
+            weight_sq: self.weight_sq[lag_index][window],
+        })
+    }
+
+    /// Every window's T at every lag; `None` of a window unless all lags have a value.
+    #[inline]
+    pub(crate) fn all_t(&self) -> [Option<[Complex<R>; L]>; W] {
+        let mut all = [[Complex::new(R::zero(), R::zero()); L]; W];
+        let mut enough = [true; W];
+        for i in 0..L {
+            // All roots, then all quotients: two windows fill one vector of each.
+            let roots = self.p[i].map(|p| p.map(|p| p.sqrt()));
+            for w in 0..W {
+                let [re, im] = self.s[i][w];
+                let scale = roots[w][0] * roots[w][1];
+                all[w][i] = Complex::new(re / scale, im / scale);
+            }
+            for w in 0..W {
+                let sums = self.at(w, i);
+                enough[w] &= sums.is_some_and(|sums| sums.has_value());
+            }
+        }
+        let mut of_windows = [None; W];
+        for w in 0..W {
+            of_windows[w] = enough[w].then(|| all[w].map(clamped));
+        }
+        of_windows
+    }
+
+    pub(crate) fn window_s(&self, window: usize) -> R {
+        self.window_s[window]
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(self.window_s);
+    }
+}
+
+/// The mean of |T|^2 over lags.
+#[inline]
+pub(crate) fn order<R: Real, const L: usize>(t: &[Complex<R>; L]) -> R {
+    mean(t, |t| t.norm_sqr())
+}
+
+#[inline]
+fn mean<R: Real, const L: usize>(t: &[Complex<R>; L], of: impl Fn(&Complex<R>) -> R) -> R {
+    t.iter().fold(R::zero(), |sum, t| sum + of(t)) / R::of(L as f64)
 }
 
 /// `T_tau` over an exponential window, at `L` lags, of up to `N` channels.
@@ -253,15 +562,8 @@ struct Step<R> {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resonance<R, const N: usize, const L: usize, const RING: usize> {
-    config: ResonanceConfig<R, N, L>,
-    step: Step<R>,
-    rho: Complex<R>,
-    ring: [Sample<R, N>; RING],
-    head: usize,
-    sums: [Sums<R>; L],
-    non_finite: u64,
-    dropped: u64,
-    gaps: u64,
+    lagged: Lagged<R, N, L, RING>,
+    windows: Windows<R, L, 1>,
 }
 
 impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N, L, RING> {
@@ -271,28 +573,11 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
     ///
     /// A [`ConfigError`] that names the first field out of its range; see [`ResonanceConfig`].
     pub fn new(config: ResonanceConfig<R, N, L>) -> Result<Self, ConfigError> {
-        Ok(Self::empty(config.validated(RING)?))
-    }
-
-    fn empty(config: ResonanceConfig<R, N, L>) -> Self {
-        let (zero, one) = (R::zero(), R::one());
-        Self {
-            config,
-            // A step of 0 s equals no step that is ever taken.
-            step: Step {
-                dt_s: zero,
-                lam: one,
-                gain: zero,
-                turn: Complex::new(one, zero),
-            },
-            rho: Complex::new(one, zero),
-            ring: [Sample::missing(zero); RING],
-            head: 0,
-            sums: [Sums::empty(); L],
-            non_finite: 0,
-            dropped: 0,
-            gaps: 0,
-        }
+        let lagged = Lagged::new(config)?;
+        Ok(Self {
+            windows: Windows::new([lagged.config().window_s]),
+            lagged,
+        })
     }
 
     /// Takes one sample of every channel.
@@ -306,98 +591,11 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
     /// angle, drops the push. A `dt_s` above `max_gap_s` clears the ring first: no pair spans
     /// the gap. The sums are kept, and fade by its length as by any other.
     pub fn push(&mut self, d: &[Option<Complex<R>>], dt_s: R) -> PushOutcome {
-        if !self.take_step(dt_s) {
-            self.dropped += 1;
-            return PushOutcome::Dropped;
+        let (outcome, pairs) = self.lagged.push(d, dt_s);
+        if let Some(pairs) = pairs {
+            self.windows.add(&pairs, dt_s);
         }
-        let outcome = if dt_s > self.config.max_gap_s {
-            self.ring = [Sample::missing(R::zero()); RING];
-            self.gaps += 1;
-            PushOutcome::AfterGap
-        } else {
-            PushOutcome::Taken
-        };
-        self.store(d);
-        self.accumulate();
         outcome
-    }
-
-    /// Sets the factors of this step and turns the carrier. False if `dt_s` is unusable.
-    fn take_step(&mut self, dt_s: R) -> bool {
-        let nu = self.config.nu_rad_s;
-        let usable = dt_s > R::zero() && dt_s.is_finite() && (nu * dt_s).is_finite();
-        if !usable {
-            return false;
-        }
-        if dt_s != self.step.dt_s {
-            let (lam, gain) = R::decay(dt_s / self.config.window_s);
-            self.step = Step {
-                dt_s,
-                lam,
-                gain,
-                turn: R::turn(nu * dt_s),
-            };
-        }
-        if nu != R::zero() {
-            // From step to step, never e^{i nu t}: absolute time loses its digits in the long run.
-            let rho = self.rho * self.step.turn;
-            self.rho = rho.unscale(rho.norm_sqr().sqrt());
-        }
-        true
-    }
-
-    /// Writes the sample into the ring.
-    fn store(&mut self, d: &[Option<Complex<R>>]) {
-        self.head = (self.head + 1) % RING;
-        let channels = self.config.channels;
-        let row = &mut self.ring[self.head];
-        let cells = row
-            .value
-            .iter_mut()
-            .zip(&mut row.power)
-            .zip(&mut row.present);
-        for (n, ((value, power), present)) in cells.take(channels).enumerate() {
-            let (zero, one) = (R::zero(), R::one());
-            (*value, *power, *present) = (Complex::new(zero, zero), zero, zero);
-            if let Some(z) = d.get(n).copied().flatten() {
-                let z_power = z.norm_sqr();
-                // False for NaN, too.
-                if z_power <= R::MAX_POWER {
-                    (*value, *power, *present) = (z, z_power, one);
-                } else {
-                    self.non_finite += 1;
-                }
-            }
-        }
-    }
-
-    /// Adds the pairs of the newest sample to the sums of every lag.
-    fn accumulate(&mut self) {
-        let Step { lam, gain, .. } = self.step;
-        let channels = self.config.channels;
-        let now = &self.ring[self.head];
-        for (sums, &lag) in self.sums.iter_mut().zip(&self.config.lags) {
-            // 0 <= lag < RING, checked by the constructor.
-            let old = &self.ring[(self.head + RING - lag) % RING];
-            let mut pair = Sums::empty();
-            for (n, &w) in self.config.weights.iter().take(channels).enumerate() {
-                pair.s += (old.value[n].conj() * now.value[n]).scale(w);
-                pair.p0 += w * old.present[n] * now.power[n];
-                pair.p1 += w * now.present[n] * old.power[n];
-                pair.weight += w * now.present[n] * old.present[n];
-            }
-            let paired = if pair.weight > R::zero() {
-                R::one()
-            } else {
-                R::zero()
-            };
-            let turned: Complex<R> = pair.s * self.rho;
-            sums.s = sums.s.scale(lam) + turned.scale(gain);
-            sums.p0 = lam * sums.p0 + gain * pair.p0;
-            sums.p1 = lam * sums.p1 + gain * pair.p1;
-            sums.weight = lam * sums.weight + gain * paired;
-            sums.weight_sq = lam * lam * sums.weight_sq + gain * gain * paired;
-        }
     }
 
     /// T at the lag with this index: complex, |T| <= 1, dimensionless.
@@ -405,7 +603,12 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
     /// `None` while [`n_eff`](Self::n_eff) is under [`MIN_N_EFF`], while a power is under
     /// [`Real::MIN_POWER`], and for an index of no lag.
     pub fn t(&self, lag_index: usize) -> Option<Complex<R>> {
-        self.sums.get(lag_index)?.t()
+        self.windows.at(0, lag_index)?.t()
+    }
+
+    /// T at every lag; `None` unless all have a value.
+    pub fn all_t(&self) -> Option<[Complex<R>; L]> {
+        self.windows.all_t()[0]
     }
 
     /// Order: the mean of |T|^2 over the lags, 0 to 1.
@@ -414,21 +617,13 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
     /// of the complex T would cancel: a tone has another phase at each lag. `None` unless every
     /// lag has a value.
     pub fn order(&self) -> Option<R> {
-        self.mean_over_lags(|t| t.norm_sqr())
+        self.all_t().as_ref().map(order)
     }
 
     /// The mean of Re T over the lags, -1 to 1: for innovations, which have no carrier. `None`
     /// unless every lag has a value.
     pub fn mean_re(&self) -> Option<R> {
-        self.mean_over_lags(|t| t.re)
-    }
-
-    fn mean_over_lags(&self, of: impl Fn(Complex<R>) -> R) -> Option<R> {
-        let mut sum = R::zero();
-        for sums in &self.sums {
-            sum += of(sums.t()?);
-        }
-        Some(sum / R::of(L as f64))
+        self.all_t().map(|t| mean(&t, |t| t.re))
     }
 
     /// Effective samples at the lag with this index: (sum w)^2 / sum w^2 over the exponential
@@ -436,37 +631,38 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
     ///
     /// Tends to (1+lam)/(1-lam), about `2 T_w/dt`. `None` for an index of no lag.
     pub fn n_eff(&self, lag_index: usize) -> Option<R> {
-        self.sums.get(lag_index).map(Sums::n_eff)
+        self.windows.at(0, lag_index).map(|sums| sums.n_eff())
     }
 
     /// Active channels.
     pub fn channels(&self) -> usize {
-        self.config.channels
+        self.lagged.config().channels
     }
 
-    /// The configuration, its weights scaled to sum 1 over the active channels.
+    /// The configuration, its weights scaled to sum 1 over the active channels, and 0 beyond.
     pub fn config(&self) -> &ResonanceConfig<R, N, L> {
-        &self.config
+        self.lagged.config()
     }
 
     /// Values that were present but NaN, infinite or too large to square.
     pub fn non_finite(&self) -> u64 {
-        self.non_finite
+        self.lagged.non_finite()
     }
 
     /// Pushes that were not taken, because of their time step.
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        self.lagged.dropped()
     }
 
     /// Gaps longer than `max_gap_s`.
     pub fn gaps(&self) -> u64 {
-        self.gaps
+        self.lagged.gaps()
     }
 
     /// Back to the state after [`new`](Self::new): sums, ring, carrier and counters.
     pub fn reset(&mut self) {
-        *self = Self::empty(self.config.clone());
+        self.lagged.reset();
+        self.windows.reset();
     }
 }
 
@@ -675,7 +871,7 @@ mod tests {
             );
         }
         assert_eq!(resonance.dropped(), 7);
-        before.dropped = 7;
+        before.lagged.dropped = 7;
         assert_eq!(resonance, before);
         Ok(())
     }
@@ -762,7 +958,7 @@ mod tests {
         for _ in 0..1_000_000 {
             resonance.push(&[None], 0.02);
         }
-        assert!((resonance.rho.norm() - 1.0).abs() < 1e-6);
+        assert!((resonance.lagged.rho.norm() - 1.0).abs() < 1e-6);
         Ok(())
     }
 

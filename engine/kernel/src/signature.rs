@@ -22,7 +22,7 @@
 use num_complex::Complex;
 
 use crate::stored::{Eye, Pen};
-use crate::{Real, Stored, Transducer};
+use crate::{Pair, Real, Role, Stored, Transducer};
 
 /// What is happening: phases of up to `N` channels, and T at `L` lags, fast and slow.
 ///
@@ -41,14 +41,31 @@ impl<R: Real, const N: usize, const L: usize> Signature<R, N, L> {
         emissary: &Transducer<R, N, L, RING>,
         master: &Transducer<R, N, L, RING>,
     ) -> Self {
+        let [emissary, master] = [emissary, master].map(|t| t.resonance().all_t());
+        Self::with(phi, emissary, master)
+    }
+
+    /// The same from a [`Pair`].
+    pub fn of_pair<const RING: usize>(
+        phi: &[Option<Complex<R>>],
+        pair: &Pair<R, N, L, RING>,
+    ) -> Self {
+        Self::with(phi, pair.all_t(Role::Emissary), pair.all_t(Role::Master))
+    }
+
+    fn with(
+        phi: &[Option<Complex<R>>],
+        emissary: Option<[Complex<R>; L]>,
+        master: Option<[Complex<R>; L]>,
+    ) -> Self {
         let mut phases = [None; N];
         for (phase, z) in phases.iter_mut().zip(phi) {
             *phase = z.and_then(unit);
         }
         Self {
             phases,
-            emissary: all_t(emissary),
-            master: all_t(master),
+            emissary,
+            master,
         }
     }
 
@@ -187,17 +204,6 @@ fn unit<R: Real>(z: Complex<R>) -> Option<Complex<R>> {
     // Of a subnormal z the quotient loses its digits, and may overflow.
     let unit = Complex::new(z.re / length, z.im / length);
     (usable && (unit.norm_sqr() - R::one()).abs() < R::of(0.01)).then_some(unit)
-}
-
-/// T at every lag.
-fn all_t<R: Real, const N: usize, const L: usize, const RING: usize>(
-    transducer: &Transducer<R, N, L, RING>,
-) -> Option<[Complex<R>; L]> {
-    let mut all = [Complex::new(R::zero(), R::zero()); L];
-    for (lag, t) in all.iter_mut().enumerate() {
-        *t = transducer.resonance().t(lag)?;
-    }
-    Some(all)
 }
 
 fn mean<R: Real, const L: usize>(terms: impl Iterator<Item = R>) -> R {

@@ -33,7 +33,7 @@
     reason = "several arrays go by one channel index"
 )]
 
-use crate::lanes::{add_product, dot};
+use crate::lanes::{add_lower_product, dot};
 use crate::linear;
 use crate::resonance::MIN_N_EFF;
 use crate::{ConfigError, DEFAULT_LAGS, Real};
@@ -296,7 +296,7 @@ fn whitened<R: Real, const N: usize>(
     x: &[R; N],
 ) -> ([R; N], [R; N]) {
     let (mut white, mut solved) = ([R::zero(); N], [R::zero(); N]);
-    add_product(columns, &x[..size.min(N)], size, &mut white);
+    add_lower_product(columns, x, size, &mut white);
     for (solved, column) in solved.iter_mut().zip(columns).take(size) {
         *solved = dot(column, &white, size);
     }

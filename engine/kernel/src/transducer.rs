@@ -6,6 +6,7 @@
 
 use num_complex::Complex;
 
+use crate::resonance::order;
 use crate::{ConfigError, PushOutcome, Real, Resonance, ResonanceConfig};
 
 /// Default window of the Emissary in seconds: 50 samples at 50 Hz, about 100 effective ones.
@@ -103,9 +104,10 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Transducer<R, N
 
     /// Order and first T; `None` unless every lag has a value.
     pub fn reading(&self) -> Option<Reading<R>> {
+        let all = self.resonance.all_t()?;
         Some(Reading {
-            order: self.resonance.order()?,
-            t: self.resonance.t(0)?,
+            order: order(&all),
+            t: *all.first()?,
         })
     }
 

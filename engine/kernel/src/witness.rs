@@ -628,12 +628,13 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
     ) -> [R; N] {
         let mut foreseen = self.offset;
         let weights = &self.weights;
-        add_product(&weights.last, &within[..outputs], outputs, &mut foreseen);
-        add_product(&weights.gain, &z.gain[..outputs], outputs, &mut foreseen);
-        add_product(&weights.input, &z.input[..inputs], outputs, &mut foreseen);
+        add_product(&weights.last, within, outputs, outputs, &mut foreseen);
+        add_product(&weights.gain, &z.gain, outputs, outputs, &mut foreseen);
+        add_product(&weights.input, &z.input, inputs, outputs, &mut foreseen);
         add_product(
             &weights.input_gain,
-            &z.input_gain[..inputs],
+            &z.input_gain,
+            inputs,
             outputs,
             &mut foreseen,
         );
