@@ -1,6 +1,6 @@
 //! The kernel on an agent: its channels, Emissary, Master, and how far the two agree.
 
-use becomingone_kernel::{Complex, ConfigError, PhaseVelocity, SynchronyConfig, Transducer};
+use becomingone_kernel::{Complex, ConfigError, Pair, PhaseVelocity, Reading, SynchronyConfig};
 use bevy_ecs::prelude::*;
 
 pub use becomingone_kernel::{DEFAULT_LAGS, MAX_PHI, ResonanceConfig, Role};
@@ -12,20 +12,100 @@ pub const LAGS: usize = DEFAULT_LAGS.len();
 /// Samples that the largest lag needs.
 pub const RING: usize = 5;
 
-/// A transducer as agents carry it.
-pub type AgentTransducer = Transducer<f64, MAX_CHANNELS, LAGS, RING>;
+/// Emissary, the fast, shallow transducer, and Master, the slow, deep one, of up to `N` channels; and what both hear.
+#[derive(Clone, Debug)]
+pub struct Heard<const N: usize> {
+    velocity: PhaseVelocity<f64, N>,
+    pair: Pair<f64, N, LAGS, RING>,
+}
 
-/// The fast, shallow transducer.
-#[derive(Component, Clone, Debug)]
-pub struct Emissary(pub AgentTransducer);
+impl<const N: usize> Heard<N> {
+    fn new(channels: usize, windows_s: [f64; 2]) -> Result<Self, ConfigError> {
+        let [emissary_s, master_s] = windows_s;
+        let config = ResonanceConfig::new(channels, emissary_s, DEFAULT_LAGS);
+        Ok(Self {
+            velocity: PhaseVelocity::new(channels)?,
+            pair: Pair::with_config(config, master_s)?,
+        })
+    }
 
-/// The slow, deep transducer.
+    fn push(&mut self, phi: &[Option<Complex<f64>>], dt_s: f64) {
+        let d = self.velocity.push(phi, dt_s);
+        self.pair.push(d, dt_s);
+    }
+}
+
+/// Emissary and Master of an agent, in the room that its channels need: of ten thousand agents, memory that is touched
+/// is most of the cost. In either room they say the same, to the last bit.
 #[derive(Component, Clone, Debug)]
-pub struct Master(pub AgentTransducer);
+pub enum Transducers {
+    /// Of up to 8 channels.
+    Small(Box<Heard<8>>),
+    /// Of up to [`MAX_CHANNELS`].
+    Large(Box<Heard<MAX_CHANNELS>>),
+}
+
+impl Transducers {
+    /// Both, with the windows of Emissary and Master (s).
+    ///
+    /// # Errors
+    ///
+    /// Windows must be positive and finite, channels 1 to [`MAX_CHANNELS`].
+    pub fn new(channels: usize, windows_s: [f64; 2]) -> Result<Self, ConfigError> {
+        if channels <= 8 {
+            Heard::new(channels, windows_s).map(|h| Self::Small(Box::new(h)))
+        } else {
+            Heard::new(channels, windows_s).map(|h| Self::Large(Box::new(h)))
+        }
+    }
+
+    /// Both hear the phase velocities of these phases, after a step of `dt_s` (s).
+    pub fn push(&mut self, phi: &[Option<Complex<f64>>; MAX_CHANNELS], dt_s: f64) {
+        match self {
+            Self::Small(heard) => heard.push(&phi[..8], dt_s),
+            Self::Large(heard) => heard.push(phi, dt_s),
+        }
+    }
+
+    /// What the Emissary says, and the Master; none for one without a value at every lag.
+    pub fn readings(&self) -> [Option<Reading<f64>>; 2] {
+        match self {
+            Self::Small(heard) => heard.pair.readings(),
+            Self::Large(heard) => heard.pair.readings(),
+        }
+    }
+
+    /// T of one at every lag; none unless all have a value.
+    pub fn all_t(&self, role: Role) -> Option<[Complex<f64>; LAGS]> {
+        match self {
+            Self::Small(heard) => heard.pair.all_t(role),
+            Self::Large(heard) => heard.pair.all_t(role),
+        }
+    }
+
+    /// The Emissary's window (s).
+    pub fn emissary_window_s(&self) -> f64 {
+        match self {
+            Self::Small(heard) => heard.pair.window_s(Role::Emissary),
+            Self::Large(heard) => heard.pair.window_s(Role::Emissary),
+        }
+    }
+}
 
 /// How far Emissary and Master agree, with its memory.
 #[derive(Component, Clone, Debug)]
 pub struct Synchrony(pub becomingone_kernel::Synchrony<f64>);
+
+impl Synchrony {
+    /// With the default thresholds, before the first comparison.
+    ///
+    /// # Errors
+    ///
+    /// As the kernel's; the defaults are in their ranges.
+    pub fn new() -> Result<Self, ConfigError> {
+        becomingone_kernel::Synchrony::new(SynchronyConfig::default()).map(Self)
+    }
+}
 
 /// A real signal that is averaged over a kernel tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -72,8 +152,6 @@ pub struct Channels {
     pub angles: Vec<Average>,
     /// The present phases.
     pub phi: [Option<Complex<f64>>; MAX_CHANNELS],
-    /// From phases to phase velocities (1/s).
-    pub velocity: PhaseVelocity<f64, MAX_CHANNELS>,
 }
 
 /// When an agent's kernel ticks: beside its [`Rate`](crate::time::Rate).
@@ -88,18 +166,13 @@ pub struct KernelTick {
 }
 
 impl Channels {
-    /// Channels of these names that have heard nothing.
-    ///
-    /// # Errors
-    ///
-    /// There must be 1 to [`MAX_CHANNELS`] of them.
-    pub fn new(names: Vec<String>) -> Result<Self, ConfigError> {
-        Ok(Self {
-            velocity: PhaseVelocity::new(names.len())?,
+    /// Channels of these names that have heard nothing; at most [`MAX_CHANNELS`] are.
+    pub fn new(names: Vec<String>) -> Self {
+        Self {
             angles: vec![Average::default(); names.len()],
             phi: [None; MAX_CHANNELS],
             names,
-        })
+        }
     }
 }
 
@@ -135,31 +208,6 @@ pub struct Coherence {
     pub parted: bool,
     /// The rhythm is locked.
     pub collapsed: bool,
-}
-
-/// The three parts of a kernel, with these windows (s) and a number of channels.
-///
-/// # Errors
-///
-/// Windows must be positive and finite, channels 1 to [`MAX_CHANNELS`].
-pub fn kernel(
-    channels: usize,
-    emissary_window_s: f64,
-    master_window_s: f64,
-) -> Result<(Emissary, Master, Synchrony), ConfigError> {
-    let transducer = |role, window_s| {
-        let mut config = ResonanceConfig::new(channels, window_s, DEFAULT_LAGS);
-        // A gap is a property of the input: both drop the same pairs.
-        config.max_gap_s = emissary_window_s;
-        Transducer::with_config(role, config)
-    };
-    Ok((
-        Emissary(transducer(Role::Emissary, emissary_window_s)?),
-        Master(transducer(Role::Master, master_window_s)?),
-        Synchrony(becomingone_kernel::Synchrony::new(
-            SynchronyConfig::default(),
-        )?),
-    ))
 }
 
 #[cfg(test)]

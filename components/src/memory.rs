@@ -1,6 +1,6 @@
 //! What an agent remembers: events that mattered, each with the signature of what was happening then.
 
-use crate::coherence::{AgentTransducer, LAGS, MAX_CHANNELS};
+use crate::coherence::{LAGS, MAX_CHANNELS};
 use crate::event::What;
 use crate::scene::BlendSpec;
 use crate::time::NS_PER_S;
@@ -124,9 +124,9 @@ impl Blend {
     }
 
     /// Looks for what the present is like. Looking strengthens nothing.
-    pub fn look(&mut self, now_ns: u64, signature: &AgentSignature, emissary: &AgentTransducer) {
-        let window_s = emissary.resonance().config().window_s;
-        let present_ns = (PRESENT_WINDOWS * window_s * NS_PER_S as f64) as u64;
+    /// `emissary_window_s` is how long the present is.
+    pub fn look(&mut self, now_ns: u64, signature: &AgentSignature, emissary_window_s: f64) {
+        let present_ns = (PRESENT_WINDOWS * emissary_window_s * NS_PER_S as f64) as u64;
         let like = self.nearest(signature, None, now_ns.saturating_sub(present_ns));
         self.likeness = like.map(|(_, like)| like);
         self.unlooked = 0;
@@ -207,20 +207,18 @@ pub fn clock(ns: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use becomingone_kernel::{Role, Transducer, encode_angle};
+    use becomingone_kernel::{Pair, encode_angle};
 
     /// What a wheel that turns by this angle a kernel tick sounds like.
-    fn wheel(angle: f64) -> (AgentSignature, AgentTransducer) {
-        let role = |role| Transducer::new(role, 1, crate::coherence::DEFAULT_LAGS).unwrap();
-        let (mut e, mut m): (AgentTransducer, AgentTransducer) =
-            (role(Role::Emissary), role(Role::Master));
+    fn wheel(angle: f64) -> AgentSignature {
+        let mut pair =
+            Pair::<f64, MAX_CHANNELS, LAGS, 5>::new(1, crate::coherence::DEFAULT_LAGS).unwrap();
         let mut phi = [None];
         for k in 0..200 {
             phi = [Some(encode_angle(angle * f64::from(k)))];
-            e.push(&phi, 0.02);
-            m.push(&phi, 0.02);
+            pair.push(&phi, 0.02);
         }
-        (AgentSignature::of(&phi, &e, &m), e)
+        AgentSignature::of_pair(&phi, &pair)
     }
 
     fn memory(at_s: u64, what: What, signature: AgentSignature) -> Memory {
@@ -237,7 +235,7 @@ mod tests {
     #[test]
     fn the_same_again_is_recalled_and_the_look_alone_is_not() {
         let mut blend = Blend::new(&BlendSpec::default(), 60.0).unwrap();
-        let ((fast, emissary), (slow, _)) = (wheel(0.4), wheel(0.1));
+        let (fast, slow) = (wheel(0.4), wheel(0.1));
         let crate_a = || What::Collision("crate_a".to_owned());
         assert_eq!(blend.take_in(memory(1, crate_a(), fast)), None);
         assert_eq!(blend.take_in(memory(2, What::GoalReached(1), slow)), None);
@@ -245,7 +243,7 @@ mod tests {
         let strengths = |b: &Blend| b.memories().map(|h| h.strength).collect::<Vec<_>>();
         assert!(strengths(&blend).iter().all(|s| (s - 0.5).abs() < 1e-12));
         // A look names it, and leaves it.
-        blend.look(601 * NS_PER_S, &fast, &emissary);
+        blend.look(601 * NS_PER_S, &fast, 1.0);
         let like = blend.likeness.clone().unwrap();
         assert_eq!(&*like.label, "00:01.0 touched crate_a");
         assert!(like.similarity > 0.999);

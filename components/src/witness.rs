@@ -666,7 +666,7 @@ pub struct Witness {
     /// Its verdict on the last kernel tick; none before it is trained.
     pub verdict: Option<Said>,
     /// What watches the filter's innovations, where the agent has a filter.
-    pub insight: Option<Insight>,
+    pub insight: Option<Box<Insight>>,
     /// What was found at the last kernel tick: by the self-model of readings, by those of innovations of motion and of
     /// places, by the innovations' energy.
     pub findings: [Option<Finding>; 4],

@@ -32,7 +32,7 @@ use becomingone_components::body::{
     TrueTwist,
 };
 use becomingone_components::coherence::{
-    Average, Channels, Coherence, KernelTick, MAX_CHANNELS, kernel,
+    Average, Channels, Coherence, KernelTick, MAX_CHANNELS, Synchrony, Transducers,
 };
 use becomingone_components::control::{DrivenBy, Ears, Goals, PatrolController, Plan, Reaction};
 use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
@@ -913,7 +913,7 @@ fn spawn_kernel(
             .map_or(rate_hz, |s| s.rate_hz);
         let insight = names.map(|n| Insight::new(n, witness, rate_hz, places_hz));
         if let (Some(insight), Some(mut of)) = (insight, world.get_mut::<Witness>(agent)) {
-            of.insight = Some(insight.map_err(wrong)?);
+            of.insight = Some(Box::new(insight.map_err(wrong)?));
         }
     }
     // Scenes are checked for their own channels; of a robot with many encoders the first are heard.
@@ -931,7 +931,7 @@ fn spawn_kernel(
     if names.is_empty() {
         return Ok(());
     }
-    let (emissary, master, synchrony) = kernel(names.len(), emissary_s, master_s).map_err(wrong)?;
+    let transducers = Transducers::new(names.len(), [emissary_s, master_s]).map_err(wrong)?;
     let seed = *world.resource::<RunSeed>();
     let signals = own.iter().enumerate().map(|(k, c)| OwnSignal {
         channel: wheels + k,
@@ -939,11 +939,10 @@ fn spawn_kernel(
         rng: Rng::for_name(seed, &format!("{}/{}", spec.name, c.name)),
     });
     world.entity_mut(agent).insert((
-        Channels::new(names).map_err(wrong)?,
+        Channels::new(names),
         Signals(signals.collect()),
-        emissary,
-        master,
-        synchrony,
+        transducers,
+        Synchrony::new().map_err(wrong)?,
         Blend::new(&blend, master_s).map_err(wrong)?,
     ));
     Ok(())

@@ -42,7 +42,7 @@ impl<R: Real, const N: usize, const L: usize> Signature<R, N, L> {
         master: &Transducer<R, N, L, RING>,
     ) -> Self {
         let [emissary, master] = [emissary, master].map(|t| t.resonance().all_t());
-        Self::with(phi, emissary, master)
+        Self::of_t(phi, emissary, master)
     }
 
     /// The same from a [`Pair`].
@@ -50,10 +50,11 @@ impl<R: Real, const N: usize, const L: usize> Signature<R, N, L> {
         phi: &[Option<Complex<R>>],
         pair: &Pair<R, N, L, RING>,
     ) -> Self {
-        Self::with(phi, pair.all_t(Role::Emissary), pair.all_t(Role::Master))
+        Self::of_t(phi, pair.all_t(Role::Emissary), pair.all_t(Role::Master))
     }
 
-    fn with(
+    /// The same from T of both at every lag, as they were kept.
+    pub fn of_t(
         phi: &[Option<Complex<R>>],
         emissary: Option<[Complex<R>; L]>,
         master: Option<[Complex<R>; L]>,

@@ -6,7 +6,7 @@ use crate::outbox::{Cap, Outbox};
 use crate::stage::{Stage, StageAgent, StageLidar, StageSensor, StageTrack};
 use becomingone_components::actuator::Command;
 use becomingone_components::body::{LinkPoses, Model, Obstacle, TrueTwist};
-use becomingone_components::coherence::{Coherence, Emissary, KernelTick};
+use becomingone_components::coherence::{Coherence, KernelTick, Transducers};
 use becomingone_components::control::{DrivenBy, Goals, Plan};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::event::Happening;
@@ -231,7 +231,7 @@ type AgentParts<'a> = (
     Option<&'a LinkPoses>,
     Option<&'a Goals>,
     Option<&'a DrivenBy>,
-    (Has<Emissary>, Has<Witness>),
+    (Has<Transducers>, Has<Witness>),
     Has<TrueTwist>,
     Option<&'a SpeedProfile>,
 );

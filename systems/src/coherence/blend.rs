@@ -1,7 +1,7 @@
 //! What mattered is remembered; everything fades; what happens again is recalled.
 
 use becomingone_components::body::TruePose;
-use becomingone_components::coherence::{Channels, Coherence, Emissary, KernelTick, Master};
+use becomingone_components::coherence::{Channels, Coherence, KernelTick, Role, Transducers};
 use becomingone_components::event::{Happening, What};
 use becomingone_components::memory::{AgentSignature, Blend, Memory, clock};
 use becomingone_components::time::SimTime;
@@ -31,14 +31,13 @@ pub fn blend(
         &KernelTick,
         &Channels,
         &Coherence,
-        &Emissary,
-        &Master,
+        &Transducers,
         &mut Blend,
         Option<&TruePose>,
     )>,
     mut happenings: MessageWriter<Happening>,
 ) {
-    for (name, tick, channels, coherence, emissary, master, mut blend, pose) in &mut agents {
+    for (name, tick, channels, coherence, transducers, mut blend, pose) in &mut agents {
         let Some(dt_s) = tick.dt_s else {
             continue;
         };
@@ -49,7 +48,8 @@ pub fn blend(
         if event.is_none() && !looks {
             continue;
         }
-        let signature = AgentSignature::of(&channels.phi, &emissary.0, &master.0);
+        let [emissary, master] = [Role::Emissary, Role::Master].map(|r| transducers.all_t(r));
+        let signature = AgentSignature::of_t(&channels.phi, emissary, master);
         if let Some((at_ns, what)) = event {
             let again = blend.take_in(Memory {
                 at_ns,
@@ -70,7 +70,7 @@ pub fn blend(
             }
         }
         if looks {
-            blend.look(time.now_ns, &signature, &emissary.0);
+            blend.look(time.now_ns, &signature, transducers.emissary_window_s());
         }
     }
 }

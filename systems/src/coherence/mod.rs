@@ -14,9 +14,7 @@ pub mod witness;
 
 use crate::threads::Workers;
 use crate::tick::{Tick, TickSystems};
-use becomingone_components::coherence::{
-    Channels, Coherence, Emissary, KernelTick, Master, Synchrony,
-};
+use becomingone_components::coherence::{Channels, Coherence, KernelTick, Synchrony, Transducers};
 use becomingone_components::control::Ears;
 use becomingone_components::event::{Happening, What};
 use becomingone_components::scene::Signal;
@@ -27,6 +25,7 @@ use becomingone_kernel::encode_angle;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use std::f64::consts::{PI, TAU};
+use std::sync::{Mutex, PoisonError};
 
 /// Runs every agent's kernel.
 pub struct CoherencePlugin;
@@ -131,82 +130,89 @@ pub fn count(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick, &mut Rate)
 }
 
 /// At each kernel tick, averaged angles become phases.
-pub fn encode(mut kernels: Query<(&KernelTick, &mut Channels)>) {
-    for (tick, mut channels) in &mut kernels {
+pub fn encode(workers: Res<Workers>, mut kernels: Query<(&KernelTick, &mut Channels)>) {
+    workers.each(kernels.iter_mut(), |(tick, mut channels)| {
         if tick.dt_s.is_none() {
-            continue;
+            return;
         }
         let Channels { angles, phi, .. } = &mut *channels;
         for (phase, average) in phi.iter_mut().zip(angles) {
             *phase = average.take().map(encode_angle);
         }
-    }
+    });
 }
 
 /// Emissary and Master hear the same phase velocities.
 pub fn resonate(
     workers: Res<Workers>,
-    mut kernels: Query<(&KernelTick, &mut Channels, &mut Emissary, &mut Master)>,
+    mut kernels: Query<(&KernelTick, &Channels, &mut Transducers)>,
 ) {
-    let kernels = kernels.iter_mut();
-    workers.each(kernels, |(tick, mut channels, mut emissary, mut master)| {
-        let Some(dt_s) = tick.dt_s else {
-            return;
-        };
-        let Channels { phi, velocity, .. } = &mut *channels;
-        let d = velocity.push(phi, dt_s);
-        emissary.0.push(d, dt_s);
-        master.0.push(d, dt_s);
+    workers.each(kernels.iter_mut(), |(tick, channels, mut transducers)| {
+        if let Some(dt_s) = tick.dt_s {
+            transducers.push(&channels.phi, dt_s);
+        }
     });
 }
 
 /// Compares Emissary and Master, and states the result.
 pub fn synchronize(
     time: Res<SimTime>,
+    workers: Res<Workers>,
     mut kernels: Query<(
         &Name,
         &KernelTick,
-        &Emissary,
-        &Master,
+        &Transducers,
         &mut Synchrony,
         &mut Coherence,
     )>,
     mut happenings: MessageWriter<Happening>,
 ) {
-    for (name, tick, emissary, master, mut synchrony, mut coherence) in &mut kernels {
-        if tick.dt_s.is_none() {
-            continue;
-        }
-        let (e, m) = (emissary.0.reading(), master.0.reading());
-        let report = synchrony.0.update(e, m);
-        let parted = report.apart || (coherence.parted && !report.aligned);
-        let turns = [
-            (
-                coherence.collapsed,
-                report.collapsed,
-                What::Released,
-                What::Collapsed,
-            ),
-            (coherence.parted, parted, What::Agreed, What::Parted),
-        ];
-        for (was, is, ends, begins) in turns {
-            if was != is {
-                happenings.write(Happening {
-                    now_ns: time.now_ns,
-                    agent: name.to_string(),
-                    what: if is { begins } else { ends },
-                });
+    // Few ticks have any; what happened in them is told in the order of the agents, whoever found it first.
+    let turned = Mutex::new(Vec::new());
+    let kernels = kernels.iter_mut().enumerate();
+    workers.each(
+        kernels,
+        |(agent, (name, tick, transducers, synchrony, coherence))| {
+            if tick.dt_s.is_none() {
+                return;
             }
-        }
-        *coherence = Coherence {
-            order: e.map_or(0.0, |r| r.order),
-            order_master: m.map_or(0.0, |r| r.order),
-            t_emissary: e.map_or([0.0; 2], |r| [r.t.re, r.t.im]),
-            t_master: m.map_or([0.0; 2], |r| [r.t.re, r.t.im]),
-            aligned: report.aligned,
-            parted,
-            collapsed: report.collapsed,
-            ..*coherence
-        };
-    }
+            let (mut synchrony, mut coherence) = (synchrony, coherence);
+            let [e, m] = transducers.readings();
+            let report = synchrony.0.update(e, m);
+            let parted = report.apart || (coherence.parted && !report.aligned);
+            let turns = [
+                (
+                    coherence.collapsed,
+                    report.collapsed,
+                    What::Released,
+                    What::Collapsed,
+                ),
+                (coherence.parted, parted, What::Agreed, What::Parted),
+            ];
+            for (was, is, ends, begins) in turns {
+                if was != is {
+                    let happening = Happening {
+                        now_ns: time.now_ns,
+                        agent: name.to_string(),
+                        what: if is { begins } else { ends },
+                    };
+                    let mut turned = turned.lock().unwrap_or_else(PoisonError::into_inner);
+                    turned.push((agent, happening));
+                }
+            }
+            *coherence = Coherence {
+                order: e.map_or(0.0, |r| r.order),
+                order_master: m.map_or(0.0, |r| r.order),
+                t_emissary: e.map_or([0.0; 2], |r| [r.t.re, r.t.im]),
+                t_master: m.map_or([0.0; 2], |r| [r.t.re, r.t.im]),
+                aligned: report.aligned,
+                parted,
+                collapsed: report.collapsed,
+                ..*coherence
+            };
+        },
+    );
+    let mut turned = turned.into_inner().unwrap_or_else(PoisonError::into_inner);
+    turned.sort_by_key(|(agent, _)| *agent);
+    happenings.write_batch(turned.into_iter().map(|(_, happening)| happening));
 }

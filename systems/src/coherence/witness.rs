@@ -32,15 +32,15 @@ pub(crate) fn register<T: Measurement>(app: &mut App) {
 }
 
 /// Takes what sensors have just said.
-pub fn hear<T: Measurement>(mut sensors: Query<(&Reading<T>, &mut Feeds)>) {
-    for (reading, mut feeds) in &mut sensors {
+pub fn hear<T: Measurement>(workers: Res<Workers>, mut sensors: Query<(&Reading<T>, &mut Feeds)>) {
+    workers.each(sensors.iter_mut(), |(reading, mut feeds)| {
         for said in reading.batch() {
             let feeds = &mut *feeds;
             feeds.numbers.clear();
             said.value.visit(&mut |x| feeds.numbers.push(x));
             feeds.hear(said.source_ns);
         }
-    }
+    });
 }
 
 /// Takes what drives are told, after their own ramps and limits: what they carry out.
