@@ -104,6 +104,88 @@ fn sum_of<R: Real, const N: usize>(fours: usize, a: &[R; N], b: &[R; N]) -> R {
     total(sums) + rest
 }
 
+/// The sum of all entries.
+#[inline]
+pub(crate) fn sum<R: Real, const N: usize>(a: &[R; N]) -> R {
+    let (fours, rest) = a.as_chunks::<LANES>();
+    let mut sums = [R::zero(); LANES];
+    for a in fours {
+        for (sum, &a) in sums.iter_mut().zip(a) {
+            *sum += a;
+        }
+    }
+    rest.iter().fold(total(sums), |sum, &a| sum + a)
+}
+
+/// The largest entry, at least 0.
+#[inline]
+pub(crate) fn largest<R: Real, const N: usize>(a: &[R; N]) -> R {
+    let (fours, rest) = a.as_chunks::<LANES>();
+    let mut most = [R::zero(); LANES];
+    for a in fours {
+        for (most, &a) in most.iter_mut().zip(a) {
+            *most = larger(a, *most);
+        }
+    }
+    let most = larger(larger(most[0], most[1]), larger(most[2], most[3]));
+    rest.iter().fold(most, |most, &a| larger(a, most))
+}
+
+/// The larger of two numbers; `b` where `a` is NaN. One instruction, where [`Float::max`](num_traits::Float::max)
+/// looks for NaN on both sides.
+#[inline]
+pub(crate) fn larger<R: Real>(a: R, b: R) -> R {
+    if a > b { a } else { b }
+}
+
+/// The smaller of two numbers; `b` where `a` is NaN.
+#[inline]
+pub(crate) fn smaller<R: Real>(a: R, b: R) -> R {
+    if a < b { a } else { b }
+}
+
+/// Numbers of which some are missing: 0, with `present` 0 where it is 1 of the others. So one is selected, or counted,
+/// without a branch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sparse<R, const N: usize> {
+    pub(crate) value: [R; N],
+    pub(crate) present: [R; N],
+}
+
+impl<R: Real, const N: usize> Sparse<R, N> {
+    pub(crate) fn none() -> Self {
+        Self {
+            value: [R::zero(); N],
+            present: [R::zero(); N],
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has(&self, n: usize) -> bool {
+        self.present[n] > R::zero()
+    }
+
+    #[inline]
+    pub(crate) fn set(&mut self, n: usize, value: R) {
+        (self.value[n], self.present[n]) = (value, R::one());
+    }
+
+    pub(crate) fn get(&self, n: usize) -> Option<R> {
+        self.has(n).then(|| self.value[n])
+    }
+
+    /// How many are present.
+    #[inline]
+    pub(crate) fn count(&self) -> R {
+        sum(&self.present)
+    }
+
+    /// As the options that they came from.
+    pub(crate) fn options(&self) -> [Option<R>; N] {
+        core::array::from_fn(|n| self.get(n))
+    }
+}
+
 /// Numbers of two parts, each part by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Parts<R, const N: usize> {

@@ -36,6 +36,7 @@
     reason = "several arrays go by one channel index"
 )]
 
+use crate::lanes::{Sparse, larger, largest, smaller};
 use crate::surprise::{Alarm, Health, Statistics, Surprise};
 use crate::witness::{History, MEAN_OF, Moments, Stacked, Sums, Units, Witness};
 use crate::{ConfigError, MAX_PHI, Real, Thresholds};
@@ -231,10 +232,10 @@ pub struct Verdict<R, const N: usize> {
 /// | `N`, `U` | float | state in kB | [`Trained`], in kB |
 /// |---|---|---|---|
 /// | 4, 0 | `f32` | 4 | 2 |
-/// | 8, 0 | `f64` | 19 | 6 |
-/// | 16, 0 | `f64` | 67 | 15 |
-/// | 16, 8 | `f64` | 109 | 18 |
-/// | 16, 12 | `f64` | 134 | 19 |
+/// | 8, 0 | `f64` | 20 | 7 |
+/// | 16, 0 | `f64` | 70 | 18 |
+/// | 16, 8 | `f64` | 112 | 21 |
+/// | 16, 12 | `f64` | 137 | 22 |
 ///
 /// Most of the state is sums of the warm-up. Whoever can allocate keeps [`trained`](Self::trained) and drops the rest.
 ///
@@ -314,9 +315,9 @@ pub struct Trained<R, const N: usize, const U: usize> {
 /// One tick as it was taken.
 struct Tick<R, const N: usize, const U: usize> {
     /// What came, about the origins.
-    y: [Option<R>; N],
+    y: Sparse<R, N>,
     /// Those of it that are judged, or learned from.
-    targets: [Option<R>; N],
+    targets: Sparse<R, N>,
     z: Stacked<R, N, U>,
     gap: bool,
     fresh: bool,
@@ -397,35 +398,74 @@ impl<R: Real, const N: usize, const U: usize> Learning<R, N, U> {
     }
 }
 
+/// Mean, about the origin, and deviation of channels, and how far from the mean is broken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Scale<R, const N: usize> {
+    mean: [R; N],
+    sd: [R; N],
+    most: [R; N],
+}
+
+impl<R: Real, const N: usize> Scale<R, N> {
+    /// Anything goes.
+    fn unknown() -> Self {
+        Self {
+            mean: [R::zero(); N],
+            sd: [R::one(); N],
+            most: [R::infinity(); N],
+        }
+    }
+
+    fn set(&mut self, channel: usize, mean: R, sd: R) {
+        (self.mean[channel], self.sd[channel]) = (mean, sd);
+        self.most[channel] = R::of(MAX_PHI) * sd;
+    }
+
+    /// What came of the first `active` channels without what is broken, and how much that is.
+    #[inline]
+    fn sift(&self, values: &[Option<R>], active: usize, origin: &[R; N]) -> (Sparse<R, N>, R) {
+        // Squares of what is learned from are summed up.
+        let limit = R::MAX_POWER.sqrt() * R::of(1e-3);
+        let mut came = Sparse::none();
+        for (n, value) in values.iter().enumerate().take(active.min(N)) {
+            if let Some(value) = value {
+                came.set(n, *value);
+            }
+        }
+        let mut whole = came;
+        for n in 0..N {
+            let x = came.value[n];
+            // Both comparisons are false for NaN.
+            let fits = (x.abs() <= limit) & ((x - origin[n] - self.mean[n]).abs() <= self.most[n]);
+            whole.value[n] = if fits { x } else { R::zero() };
+            whole.present[n] = if fits { came.present[n] } else { R::zero() };
+        }
+        (whole, came.count() - whole.count())
+    }
+}
+
 /// A witness with the scale of its channels and its surprise.
 #[derive(Clone, Debug, PartialEq)]
 struct Watch<R, const N: usize, const U: usize> {
     witness: Witness<R, N, U>,
     surprise: Surprise<R, N>,
-    /// Mean, about the origin, and deviation of each output and input.
-    outputs: [(R, R); N],
-    inputs: [(R, R); U],
+    outputs: Scale<R, N>,
+    inputs: Scale<R, U>,
     /// Levels from which other channels are foreseen: the lowest and the highest.
-    reach: [(R, R); N],
+    lowest: [R; N],
+    highest: [R; N],
     constant: [bool; N],
-    live: [bool; N],
+    /// 1 for outputs that came.
+    live: [R; N],
 }
 
 impl<R: Real, const N: usize, const U: usize> Watch<R, N, U> {
     /// What is foreseen, with levels kept within reach.
+    #[inline]
     fn foresee(&self, config: &SelfModelConfig<R>, z: &Stacked<R, N, U>) -> [R; N] {
         let mut within = z.last;
-        for n in 0..config.outputs {
-            let (low, high) = self.reach[n];
-            let level = within[n];
-            // The levels are numbers: two comparisons, where `max` and `min` would look for NaN.
-            within[n] = if level < low {
-                low
-            } else if level > high {
-                high
-            } else {
-                level
-            };
+        for n in 0..N {
+            within[n] = smaller(larger(within[n], self.lowest[n]), self.highest[n]);
         }
         self.witness
             .foresee(config.outputs, config.inputs, &within, z)
@@ -440,30 +480,34 @@ impl<R: Real, const N: usize, const U: usize> Watch<R, N, U> {
         let mut live = [false; N];
         let mut moving = [false; N];
         let mut constant = [false; N];
-        let mut outputs = [(R::zero(), R::one()); N];
-        let mut inputs = [(R::zero(), R::one()); U];
-        let mut reach = [(R::zero(), R::zero()); N];
+        let mut outputs = Scale::unknown();
+        let mut inputs = Scale::unknown();
+        let (mut lowest, mut highest) = ([R::zero(); N], [R::zero(); N]);
         for n in 0..config.outputs {
             live[n] = moments.count_of(n) >= R::of(2.0);
             let (mean, variance) = moments.mean_and_variance(n);
             let sd = usable_deviation(history.origin(n), mean, variance);
             moving[n] = live[n] && sd.is_some();
             constant[n] = live[n] && sd.is_none();
-            outputs[n] = (mean, sd.unwrap_or(R::one()));
+            let sd = sd.unwrap_or(R::one());
+            if live[n] {
+                outputs.set(n, mean, sd);
+            }
             let (low, high) = history.range(n);
-            let most = outputs[n].1 * config.reach();
-            reach[n] = (low.min(mean - most), high.max(mean + most));
+            let most = sd * config.reach();
+            lowest[n] = low.min(mean - most);
+            highest[n] = high.max(mean + most);
         }
         if live.iter().all(|&live| !live) {
             return Err(WarmUpError::Nothing);
         }
-        for (j, scale) in inputs.iter_mut().enumerate().take(config.inputs) {
+        for j in 0..config.inputs {
             let (mean, variance) = moments.input_mean_and_variance(j);
             let sd = usable_deviation(history.input_origin(j), mean, variance);
-            *scale = (mean, sd.unwrap_or(R::one()));
+            inputs.set(j, mean, sd.unwrap_or(R::one()));
         }
         let mut units = Units {
-            sd: outputs.map(|(_, sd)| sd),
+            sd: outputs.sd,
             inverse: Stacked::of(R::zero()),
         };
         for i in 0..Stacked::<R, N, U>::SIZE {
@@ -496,7 +540,8 @@ impl<R: Real, const N: usize, const U: usize> Watch<R, N, U> {
             let (sum, count) = learning.measured[n];
             whole[n] = moments.count_of(n) >= moments.count();
             if !whole[n] && count > R::zero() {
-                covariance[n][n] = covariance[n][n].max(sum / count / outputs[n].1 / outputs[n].1);
+                let sd = outputs.sd[n];
+                covariance[n][n] = covariance[n][n].max(sum / count / sd / sd);
             }
         }
         let failed = |channel| WarmUpError::Covariance { channel };
@@ -508,9 +553,10 @@ impl<R: Real, const N: usize, const U: usize> Watch<R, N, U> {
             surprise,
             outputs,
             inputs,
-            reach,
+            lowest,
+            highest,
             constant,
-            live,
+            live: live.map(|live| if live { R::one() } else { R::zero() }),
         })
     }
 }
@@ -561,7 +607,7 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
             self.core.go_on(&tick);
         } else {
             self.learn(&tick);
-            self.core.history.keep(&tick.y, &[None; N]);
+            self.core.history.keep(&tick.y, &Sparse::none());
         }
         self.core.verdict
     }
@@ -577,9 +623,10 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
             let gain = R::decay(R::of(1.0 / 20.0)).1;
             let mut returned = [false; N];
             for (n, returned) in returned.iter_mut().enumerate() {
-                *returned = targets[n].is_some() && self.core.history.age(n) > 0;
+                *returned = targets.has(n) && self.core.history.age(n) > 0;
             }
-            self.learning.add(y, targets, z, &returned, gain);
+            self.learning
+                .add(&y.options(), &targets.options(), z, &returned, gain);
         }
         if self.core.watch.is_some() {
             let (_, r, said) = self.core.watch_over(targets, z, tick.gap);
@@ -588,9 +635,9 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
             largest.k2 = largest.k2.max(said.k2);
             largest.k3 = largest.k3.max(said.k3);
             if let Some(watch) = &self.core.watch {
-                for (n, r) in r.iter().enumerate() {
-                    if let Some(r) = r {
-                        let own = *r * watch.outputs[n].1;
+                for n in 0..N {
+                    if let Some(r) = r.get(n) {
+                        let own = r * watch.outputs.sd[n];
                         if own * own <= R::MAX_POWER * R::of(1e-6) {
                             self.learning.measured[n].0 += own * own;
                             self.learning.measured[n].1 += R::one();
@@ -738,22 +785,27 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
         }
         self.counters.ticks += 1;
         let gap = self.take_step(dt_s);
-        let (mut y, u) = self.whole(outputs, inputs);
-        self.history.about_origin(&mut y);
+        let (y, u) = self.whole(outputs, inputs);
+        let y = self.history.about_origin(&y);
         let z = self.history.regressors(&u);
         let fresh = gap || !self.history.is_full();
         let mut targets = y;
-        for (n, target) in targets.iter_mut().enumerate().take(self.config.outputs) {
-            let judged = if self.trained {
-                self.is_settled(n, y[n].is_some())
-            } else {
-                self.history.seen_before(n)
-            };
-            if fresh || !judged {
-                *target = None;
-            } else if !self.trained && target.is_some() {
-                self.longest_age[n] = self.longest_age[n].max(self.history.age(n));
+        if !self.trained || self.is_settling() {
+            for n in 0..self.config.outputs {
+                let judged = if self.trained {
+                    self.is_settled(n, y.has(n))
+                } else {
+                    self.history.seen_before(n)
+                };
+                if !judged {
+                    (targets.value[n], targets.present[n]) = (R::zero(), R::zero());
+                } else if !fresh && !self.trained && targets.has(n) {
+                    self.longest_age[n] = self.longest_age[n].max(self.history.age(n));
+                }
             }
+        }
+        if fresh {
+            targets = Sparse::none();
         }
         Some(Tick {
             y,
@@ -766,15 +818,27 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
 
     /// A tick after warm-up.
     fn go_on(&mut self, tick: &Tick<R, N, U>) {
-        let mut expected = [None; N];
+        let mut expected = Sparse::none();
         let foreseen = self.judge(&tick.targets, &tick.z, tick.gap);
-        // As warm-up had it, a short absence leaves the last value; after a longer one it says nothing.
-        for n in 0..self.config.outputs {
-            if tick.y[n].is_none() && self.history.age(n) >= self.longest_age[n] {
-                expected[n] = self.expected(n, foreseen[n]);
+        if tick.y.count() < R::of(self.config.outputs as f64) {
+            // As warm-up had it, a short absence leaves the last value; after a longer one it says nothing.
+            for n in 0..self.config.outputs {
+                if !tick.y.has(n)
+                    && self.history.age(n) >= self.longest_age[n]
+                    && let Some(x) = self.expected(n, foreseen[n])
+                {
+                    expected.set(n, x);
+                }
             }
         }
         self.history.keep(&tick.y, &expected);
+    }
+
+    /// Whether any channel was away at the last tick, or is not judged since it was.
+    #[inline]
+    fn is_settling(&self) -> bool {
+        let waits = self.settling.iter().fold(0, |all, &wait| all | wait);
+        waits != 0 || !self.history.is_current()
     }
 
     /// Whether a channel can be judged at this tick: once it was away for longer than in warm-up, its
@@ -803,54 +867,43 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
     }
 
     /// What came, without what is broken.
+    #[inline]
     fn whole(
         &mut self,
         outputs: &[Option<R>],
         inputs: &[Option<R>],
-    ) -> ([Option<R>; N], [Option<R>; U]) {
-        // Squares of what is learned from are summed up.
-        let limit = R::MAX_POWER.sqrt() * R::of(1e-3);
-        let (mut y, mut u) = ([None; N], [None; U]);
-        for (n, y) in y.iter_mut().enumerate().take(self.config.outputs) {
-            let Some(value) = outputs.get(n).copied().flatten() else {
-                continue;
-            };
-            let scale = self.watch.as_ref().filter(|_| self.trained);
-            let scale = scale.map(|w| (self.history.origin(n), w.outputs[n], w.live[n]));
-            *y = Some(value).filter(|&x| within(x, limit, scale));
-            self.counters.broken += u64::from(y.is_none());
-        }
-        for (j, u) in u.iter_mut().enumerate().take(self.config.inputs) {
-            let Some(value) = inputs.get(j).copied().flatten() else {
-                continue;
-            };
-            let scale = self.watch.as_ref().filter(|_| self.trained);
-            let scale = scale.map(|w| (self.history.input_origin(j), w.inputs[j], true));
-            *u = Some(value).filter(|&x| within(x, limit, scale));
-            self.counters.broken += u64::from(u.is_none());
-        }
+    ) -> (Sparse<R, N>, Sparse<R, U>) {
+        let unknown = (Scale::unknown(), Scale::unknown());
+        let (y_scale, u_scale) = match &self.watch {
+            Some(watch) if self.trained => (&watch.outputs, &watch.inputs),
+            _ => (&unknown.0, &unknown.1),
+        };
+        let (y_origin, u_origin) = self.history.origins();
+        let (y, y_broken) = y_scale.sift(outputs, self.config.outputs, y_origin);
+        let (u, u_broken) = u_scale.sift(inputs, self.config.inputs, u_origin);
+        self.counters.broken += (y_broken + u_broken).to_u64().unwrap_or(0);
         (y, u)
     }
 
     /// What was foreseen, the innovations, in deviations, and what the statistics make of them.
     fn watch_over(
         &mut self,
-        targets: &[Option<R>; N],
+        targets: &Sparse<R, N>,
         z: &Stacked<R, N, U>,
         gap: bool,
-    ) -> ([R; N], [Option<R>; N], Statistics<R, N>) {
-        let mut r = [None; N];
+    ) -> ([R; N], Sparse<R, N>, Statistics<R, N>) {
+        let zero = R::zero();
+        let mut r = Sparse::none();
         let Some(watch) = &mut self.watch else {
             return ([R::zero(); N], r, Statistics::none());
         };
         let foreseen = watch.foresee(&self.config, z);
-        for n in 0..self.config.outputs {
-            if let Some(y) = targets[n]
-                && watch.live[n]
-            {
-                let off = (y - foreseen[n]) / watch.outputs[n].1;
-                r[n] = Some(off).filter(|off| off.abs() <= R::of(1e3 * MAX_PHI));
-            }
+        for n in 0..N {
+            let off = (targets.value[n] - foreseen[n]) / watch.outputs.sd[n];
+            let usable =
+                (targets.present[n] * watch.live[n] > zero) & (off.abs() <= R::of(1e3 * MAX_PHI));
+            r.value[n] = if usable { off } else { zero };
+            r.present[n] = if usable { R::one() } else { zero };
         }
         let said = watch.surprise.push(&r, gap);
         (foreseen, r, said)
@@ -859,10 +912,11 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
     /// What can be expected of a channel, about its origin, from what was foreseen; none where nothing can be said.
     fn expected(&self, channel: usize, foreseen: R) -> Option<R> {
         let watch = self.watch.as_ref()?;
-        if !watch.live[channel] || self.history.is_one_way(channel) {
+        let live = watch.live[channel] > R::zero();
+        if !live || self.history.is_one_way(channel) {
             return None;
         }
-        let (mean, sd) = watch.outputs[channel];
+        let (mean, sd) = (watch.outputs.mean[channel], watch.outputs.sd[channel]);
         let most = sd * R::of(REACH);
         // Nothing but the mean can be expected of a channel that comes at times only: what was
         // learned of it is how far it moves from one sample of its own to the next.
@@ -876,33 +930,31 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
     }
 
     /// Sets the verdict. Gives what was foreseen.
-    fn judge(&mut self, targets: &[Option<R>; N], z: &Stacked<R, N, U>, gap: bool) -> [R; N] {
+    #[inline]
+    fn judge(&mut self, targets: &Sparse<R, N>, z: &Stacked<R, N, U>, gap: bool) -> [R; N] {
         let Some(thresholds) = self.thresholds else {
             return [R::zero(); N];
         };
         let (foreseen, r, said) = self.watch_over(targets, z, gap);
-        let mut ratios = [
+        let [a, b, c] = [
             said.k1.unwrap_or(R::zero()) / thresholds.k1,
             said.k2 / thresholds.k2,
             said.k3 / thresholds.k3,
         ];
-        // The second largest: the larger of the smaller two.
-        if ratios[0] < ratios[1] {
-            ratios.swap(0, 1);
-        }
-        let surprise = ratios[1].max(ratios[0].min(ratios[2]));
+        // The second largest.
+        let surprise = larger(smaller(a, b), smaller(larger(a, b), c));
         let dissipated = self.alarm.update(surprise);
         let blame = match &self.watch {
             Some(watch) => watch.surprise.blame(&said, &thresholds),
             None => [R::zero(); N],
         };
-        let mut cause = None;
-        let mut most = R::zero();
-        for (n, &share) in blame.iter().enumerate() {
-            if share > most {
-                (cause, most) = (Some(n), share);
-            }
+        // The first of the largest shares.
+        let most = largest(&blame);
+        let mut first = N;
+        for n in (0..N).rev() {
+            first = if blame[n] == most { n } else { first };
         }
+        let cause = (most > R::zero()).then_some(first);
         self.verdict = Some(Verdict {
             k1: said.k1,
             k2: said.k2,
@@ -925,9 +977,9 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
             && !dissipated
             && let Some(watch) = &mut self.watch
         {
-            for (n, r) in r.iter().enumerate() {
-                if let Some(r) = r {
-                    watch.witness.shift(n, rate * *r * watch.outputs[n].1);
+            for n in 0..N {
+                if let Some(r) = r.get(n) {
+                    watch.witness.shift(n, rate * r * watch.outputs.sd[n]);
                 }
             }
         }
@@ -941,7 +993,7 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
 
     /// Outputs that did not come during warm-up: they take no part.
     pub fn absent_channels(&self) -> impl Iterator<Item = usize> + '_ {
-        self.outputs_where(|watch, n| !watch.live[n])
+        self.outputs_where(|watch, n| watch.live[n] == R::zero())
     }
 
     fn outputs_where(
@@ -982,16 +1034,6 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
     }
 }
 
-/// Whether a value can enter: below the limit, and within a million deviations of the mean.
-fn within<R: Real>(x: R, limit: R, scale: Option<(R, (R, R), bool)>) -> bool {
-    // Both comparisons are false for NaN.
-    let whole = x.abs() <= limit;
-    whole
-        && scale.is_none_or(|(origin, (mean, sd), live)| {
-            !live || (x - origin - mean).abs() <= R::of(MAX_PHI) * sd
-        })
-}
-
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -1020,9 +1062,9 @@ mod tests {
                     && model.core.trained
                     && let Some(watch) = &model.core.watch
                 {
-                    let z = model.core.history.clone().regressors(&[]);
+                    let z = model.core.history.clone().regressors(&Sparse::none());
                     let foreseen = watch.foresee(&model.core.config, &z)[1];
-                    let off = (x - model.core.history.origin(1) - foreseen) / watch.outputs[1].1;
+                    let off = (x - model.core.history.origin(1) - foreseen) / watch.outputs.sd[1];
                     sum += off * off;
                     count += 1.0;
                 }
@@ -1035,7 +1077,7 @@ mod tests {
             let best = (5.0 * 0.1_f64).powi(2) + 0.5_f64.powi(2);
             let worst = best + (5.0 * 0.05_f64).powi(2);
             let found = sum / count;
-            let scale = watch.outputs[1].1 * watch.outputs[1].1;
+            let scale = watch.outputs.sd[1] * watch.outputs.sd[1];
             let said = watch.surprise.variance(1);
             assert!(
                 found * scale > 0.95 * best && found * scale < 1.05 * worst,
@@ -1062,7 +1104,7 @@ mod tests {
         ];
         assert_eq!(
             sizes.map(|bytes| bytes.div_ceil(1000)),
-            [4, 19, 67, 109, 134, 2, 6, 15, 18, 19]
+            [4, 20, 70, 112, 137, 2, 7, 18, 21, 22]
         );
     }
 }

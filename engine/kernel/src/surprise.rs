@@ -33,7 +33,7 @@
     reason = "several arrays go by one channel index"
 )]
 
-use crate::lanes::{add_lower_product, dot};
+use crate::lanes::{Sparse, add_lower_product, add_product, dot, larger, smaller, sum};
 use crate::linear;
 use crate::resonance::MIN_N_EFF;
 use crate::{ConfigError, DEFAULT_LAGS, Real};
@@ -136,11 +136,15 @@ pub(crate) struct Health<R, const N: usize> {
     omega: [[R; N]; N],
     /// The same as G^-1, of C.
     shift_whitening: [[R; N]; N],
+    /// C^-1.
+    shift_omega: [[R; N]; N],
     channels: usize,
-    /// Channels that take part.
-    live: [bool; N],
-    /// Those of them that moved while healthy.
-    moving: [bool; N],
+    /// 1 for channels that take part.
+    live: [R; N],
+    /// How many these are.
+    lives: R,
+    /// 1 for those of them that moved while healthy.
+    moving: [R; N],
     /// How many these are, at least 1: degrees of freedom.
     freedom: usize,
 }
@@ -213,21 +217,19 @@ impl<R: Real, const N: usize> Health<R, N> {
             linear::factor(channels, &mut shift_factor)?;
         }
         let whitening = inverse_columns(channels, &factor);
-        let mut omega = [[R::zero(); N]; N];
-        for n in 0..channels {
-            for m in 0..=n {
-                omega[n][m] = dot(&whitening[n], &whitening[m], channels);
-                omega[m][n] = omega[n][m];
-            }
-        }
+        let shift_whitening = inverse_columns(channels, &shift_factor);
+        let as_numbers = |of: [bool; N]| of.map(|of| if of { R::one() } else { R::zero() });
+        let live = as_numbers(live);
         Ok(Self {
+            omega: inverse(channels, &whitening),
             whitening,
-            omega,
-            shift_whitening: inverse_columns(channels, &shift_factor),
+            shift_omega: inverse(channels, &shift_whitening),
+            shift_whitening,
             channels,
+            lives: sum(&live),
             live,
-            moving,
             freedom: moving.iter().filter(|&&moving| moving).count().max(1),
+            moving: as_numbers(moving),
         })
     }
 
@@ -251,11 +253,12 @@ impl<R: Real, const N: usize> Health<R, N> {
     }
 
     /// Fills what is missing of r with what is expected of it.
-    fn impute(&self, r: &mut [R; N], present: &[bool; N]) {
+    fn impute(&self, r: &mut [R; N], present: &[R; N]) {
         let mut gone = [0; N];
         let mut count = 0;
         for n in 0..self.channels {
-            if !present[n] {
+            // A channel that takes no part is as expected, which is 0.
+            if self.live[n] > present[n] {
                 (gone[count], r[n]) = (n, R::zero());
                 count += 1;
             }
@@ -289,18 +292,35 @@ fn inverse_columns<R: Real, const N: usize>(size: usize, l: &[[R; N]; N]) -> [[R
     columns
 }
 
-/// (L^-1 x, A^-1 x) where A = L L^T, from the columns of L^-1.
-fn whitened<R: Real, const N: usize>(
-    size: usize,
-    columns: &[[R; N]; N],
-    x: &[R; N],
-) -> ([R; N], [R; N]) {
-    let (mut white, mut solved) = ([R::zero(); N], [R::zero(); N]);
-    add_lower_product(columns, x, size, &mut white);
-    for (solved, column) in solved.iter_mut().zip(columns).take(size) {
-        *solved = dot(column, &white, size);
+/// A^-1 from the columns of L^-1, where A = L L^T.
+fn inverse<R: Real, const N: usize>(size: usize, columns: &[[R; N]; N]) -> [[R; N]; N] {
+    let mut inverse = [[R::zero(); N]; N];
+    for n in 0..size {
+        for m in 0..=n {
+            inverse[n][m] = dot(&columns[n], &columns[m], size);
+            inverse[m][n] = inverse[n][m];
+        }
     }
-    (white, solved)
+    inverse
+}
+
+/// L^-1 x, from the columns of L^-1.
+#[inline]
+fn whitened<R: Real, const N: usize>(size: usize, columns: &[[R; N]; N], x: &[R; N]) -> [R; N] {
+    let mut white = [R::zero(); N];
+    add_lower_product(columns, x, size, &mut white);
+    white
+}
+
+/// `x_n (A^-1 x)_n`: the parts of x^T A^-1 x.
+#[inline]
+fn parts<R: Real, const N: usize>(size: usize, inverse: &[[R; N]; N], x: &[R; N]) -> [R; N] {
+    let mut parts = [R::zero(); N];
+    add_product(inverse, x, size, size, &mut parts);
+    for n in 0..N {
+        parts[n] *= x[n];
+    }
+    parts
 }
 
 /// C = 0.3 Cov(e) + 0.7 R a/(2 - a), where Cov(e) was measured; else R a/(2 - a).
@@ -373,17 +393,17 @@ impl<R: Real> Fade<R> {
     }
 }
 
-/// One window's sums at every lag: S, P0, P1, and of the weights of pairs and of their squares.
+/// Two windows' sums at every lag: S, P0, P1, and of the weights of pairs and of their squares.
 #[derive(Clone, Debug, PartialEq)]
-struct Window<R> {
-    step: Fade<R>,
+struct Windows<R> {
+    step: [Fade<R>; 2],
     /// Over a gap, which is told as two steps.
-    gap: Fade<R>,
-    s: [R; PLACES],
-    p0: [R; PLACES],
-    p1: [R; PLACES],
-    weight: [R; PLACES],
-    weight_sq: [R; PLACES],
+    gap: [Fade<R>; 2],
+    s: [[R; PLACES]; 2],
+    p0: [[R; PLACES]; 2],
+    p1: [[R; PLACES]; 2],
+    weight: [[R; PLACES]; 2],
+    weight_sq: [[R; PLACES]; 2],
 }
 
 /// The products of one sample with those at the lags behind it: parts of S, P0, P1, and 1 where there is a pair.
@@ -394,12 +414,12 @@ struct Pairs<R> {
     paired: [R; PLACES],
 }
 
-impl<R: Real> Window<R> {
-    fn new(window: f64) -> Self {
-        let zeros = [R::zero(); PLACES];
+impl<R: Real> Windows<R> {
+    fn new(windows: [f64; 2]) -> Self {
+        let zeros = [[R::zero(); PLACES]; 2];
         Self {
-            step: Fade::over(1.0, window),
-            gap: Fade::over(2.0, window),
+            step: windows.map(|window| Fade::over(1.0, window)),
+            gap: windows.map(|window| Fade::over(2.0, window)),
             s: zeros,
             p0: zeros,
             p1: zeros,
@@ -408,43 +428,54 @@ impl<R: Real> Window<R> {
         }
     }
 
+    #[inline]
     fn push(&mut self, pairs: &Pairs<R>, after_gap: bool) {
-        let Fade {
-            lam,
-            gain,
-            lam_sq,
-            gain_sq,
-        } = if after_gap { self.gap } else { self.step };
-        for i in 0..PLACES {
-            self.s[i] = lam * self.s[i] + gain * pairs.s[i];
-            self.p0[i] = lam * self.p0[i] + gain * pairs.p0[i];
-            self.p1[i] = lam * self.p1[i] + gain * pairs.p1[i];
-            self.weight[i] = lam * self.weight[i] + gain * pairs.paired[i];
-            self.weight_sq[i] = lam_sq * self.weight_sq[i] + gain_sq * pairs.paired[i];
+        let fades = if after_gap { &self.gap } else { &self.step };
+        for (w, fade) in fades.iter().enumerate() {
+            let Fade {
+                lam,
+                gain,
+                lam_sq,
+                gain_sq,
+            } = *fade;
+            for i in 0..PLACES {
+                self.s[w][i] = lam * self.s[w][i] + gain * pairs.s[i];
+                self.p0[w][i] = lam * self.p0[w][i] + gain * pairs.p0[i];
+                self.p1[w][i] = lam * self.p1[w][i] + gain * pairs.p1[i];
+                self.weight[w][i] = lam * self.weight[w][i] + gain * pairs.paired[i];
+                self.weight_sq[w][i] = lam_sq * self.weight_sq[w][i] + gain_sq * pairs.paired[i];
+            }
         }
     }
 
-    /// The mean of T over the lags; none unless every lag has a value.
-    fn mean(&self) -> Option<R> {
-        let one = R::one();
-        // Two roots, not the root of the product: that would overflow.
-        let mut t = [R::zero(); PLACES];
-        for i in 0..PLACES {
-            t[i] = self.s[i] / (self.p0[i].sqrt() * self.p1[i].sqrt());
-        }
-        let mut sum = R::zero();
-        for i in 0..DEFAULT_LAGS.len() {
-            let enough = self.weight_sq[i] >= R::min_positive_value()
-                && self.weight[i] * self.weight[i] >= R::of(MIN_N_EFF) * self.weight_sq[i]
-                && self.p0[i] >= R::MIN_POWER
-                && self.p1[i] >= R::MIN_POWER;
-            if !enough {
-                return None;
+    /// The mean of T over the lags, of each window; none unless every lag has a value.
+    #[inline]
+    fn means(&self) -> [Option<R>; 2] {
+        let (zero, one) = (R::zero(), R::one());
+        let mut means = [None; 2];
+        for (w, mean) in means.iter_mut().enumerate() {
+            let (p0, p1) = (&self.p0[w], &self.p1[w]);
+            let (weight, weight_sq) = (&self.weight[w], &self.weight_sq[w]);
+            let (mut t, mut enough) = ([zero; PLACES], [zero; PLACES]);
+            for i in 0..PLACES {
+                // Two roots, not the root of the product: that would overflow. What rounding put above 1 is taken off.
+                let quotient = self.s[w][i] / (p0[i].sqrt() * p1[i].sqrt());
+                t[i] = smaller(larger(quotient, -one), one);
+                let usable = (weight_sq[i] >= R::min_positive_value())
+                    & (weight[i] * weight[i] >= R::of(MIN_N_EFF) * weight_sq[i])
+                    & (p0[i] >= R::MIN_POWER)
+                    & (p1[i] >= R::MIN_POWER);
+                enough[i] = if usable { one } else { zero };
             }
-            // What rounding put above 1 is taken off.
-            sum += t[i].max(-one).min(one);
+            let lags = R::of(DEFAULT_LAGS.len() as f64);
+            let (mut sum, mut values) = (zero, zero);
+            for i in 0..DEFAULT_LAGS.len() {
+                sum += t[i];
+                values += enough[i];
+            }
+            *mean = (values == lags).then(|| sum / lags);
         }
-        Some(sum / R::of(DEFAULT_LAGS.len() as f64))
+        means
     }
 }
 
@@ -456,8 +487,8 @@ struct Coherent<R, const N: usize> {
     power: [R; RING],
     present: [bool; RING],
     head: usize,
-    emissary: Window<R>,
-    master: Window<R>,
+    /// The Emissary's, then the Master's.
+    windows: Windows<R>,
 }
 
 impl<R: Real, const N: usize> Coherent<R, N> {
@@ -467,8 +498,7 @@ impl<R: Real, const N: usize> Coherent<R, N> {
             power: [R::zero(); RING],
             present: [false; RING],
             head: 0,
-            emissary: Window::new(EMISSARY),
-            master: Window::new(MASTER),
+            windows: Windows::new([EMISSARY, MASTER]),
         }
     }
 
@@ -477,7 +507,11 @@ impl<R: Real, const N: usize> Coherent<R, N> {
         if after_gap {
             self.present = [false; RING];
         }
-        self.head = (self.head + 1) % RING;
+        self.head = if self.head + 1 < RING {
+            self.head + 1
+        } else {
+            0
+        };
         let share = R::one() / R::of(channels as f64);
         let power = sample.map(|w| (w, dot(w, w, channels) * share));
         // False for NaN, too.
@@ -494,7 +528,8 @@ impl<R: Real, const N: usize> Coherent<R, N> {
             self.power[self.head] = power;
             self.ring[self.head] = *w;
             for (i, lag) in DEFAULT_LAGS.into_iter().enumerate() {
-                let old = (self.head + RING - lag) % RING;
+                let old = self.head + RING - lag;
+                let old = if old < RING { old } else { old - RING };
                 if self.present[old] {
                     pairs.s[i] = dot(w, &self.ring[old], channels) * share;
                     pairs.p0[i] = power;
@@ -503,8 +538,7 @@ impl<R: Real, const N: usize> Coherent<R, N> {
                 }
             }
         }
-        self.emissary.push(&pairs, after_gap);
-        self.master.push(&pairs, after_gap);
+        self.windows.push(&pairs, after_gap);
     }
 }
 
@@ -531,14 +565,10 @@ fn gain<R: Real>(window: f64) -> R {
 impl<R: Real, const N: usize> Surprise<R, N> {
     /// Filters that have seen nothing: K2 starts at 0, K3 at 1, K1 without a value.
     pub(crate) fn new(health: Health<R, N>) -> Self {
-        let mut energy = [R::zero(); N];
-        for (energy, moving) in energy.iter_mut().zip(health.moving) {
-            *energy = if moving { R::one() } else { R::zero() };
-        }
         Self {
             coherent: Coherent::new(),
             shift: [R::zero(); N],
-            energy,
+            energy: health.moving,
             freedom: R::of(health.freedom() as f64),
             shift_gain: gain(SHIFT),
             energy_gain: gain(ENERGY),
@@ -558,88 +588,72 @@ impl<R: Real, const N: usize> Surprise<R, N> {
     }
 
     /// Takes one innovation. `after_gap`: no lag spans what came before.
-    pub(crate) fn push(&mut self, r: &[Option<R>; N], after_gap: bool) -> Statistics<R, N> {
-        let channels = self.health.channels;
-        let mut whole = [R::zero(); N];
-        let mut present = [false; N];
-        let (mut freedom, mut some, mut missing) = (R::zero(), false, false);
-        for n in 0..channels {
-            // A channel that takes no part is as expected, which is 0.
-            present[n] = !self.health.live[n];
-            if let Some(x) = r[n]
-                && self.health.live[n]
-            {
-                whole[n] = x;
-                present[n] = true;
-                some = true;
-                if self.health.moving[n] {
-                    freedom += R::one();
-                }
-                self.shift[n] += self.shift_gain * (x - self.shift[n]);
-            }
-            missing |= !present[n];
+    #[inline]
+    pub(crate) fn push(&mut self, r: &Sparse<R, N>, after_gap: bool) -> Statistics<R, N> {
+        let (zero, channels) = (R::zero(), self.health.channels);
+        let (mut whole, mut present, mut moved) = (r.value, r.present, r.present);
+        for n in 0..N {
+            present[n] *= self.health.live[n];
+            whole[n] *= present[n];
+            moved[n] *= self.health.moving[n];
+            self.shift[n] += present[n] * self.shift_gain * (whole[n] - self.shift[n]);
         }
-        if some {
-            if missing {
+        let count = sum(&present);
+        if count > zero {
+            if count < self.health.lives {
                 self.health.impute(&mut whole, &present);
             }
-            let (white, solved) = whitened(channels, &self.health.whitening, &whole);
+            let white = whitened(channels, &self.health.whitening, &whole);
             self.coherent.push(Some(&white), channels, after_gap);
             let a = self.energy_gain;
-            for n in 0..channels {
-                self.energy[n] += a * (whole[n] * solved[n] - self.energy[n]);
+            let energy = parts(channels, &self.health.omega, &whole);
+            for n in 0..N {
+                self.energy[n] += a * (energy[n] - self.energy[n]);
             }
-            self.freedom += a * (freedom - self.freedom);
+            self.freedom += a * (sum(&moved) - self.freedom);
         } else {
             self.coherent.push(None, channels, after_gap);
         }
         self.statistics()
     }
 
+    #[inline]
     fn statistics(&self) -> Statistics<R, N> {
         let zero = R::zero();
         let channels = self.health.channels;
-        let t_emissary = self.coherent.emissary.mean();
-        let t_master = self.coherent.master.mean();
+        let [t_emissary, t_master] = self.coherent.windows.means();
         let k1 = t_emissary.zip(t_master).map(|(e, m)| {
             let t = ((e + m) / R::of(2.0)).max(zero);
             t * t
         });
-        let (white, mut shift) = whitened(channels, &self.health.shift_whitening, &self.shift);
-        for n in 0..channels {
-            shift[n] *= self.shift[n];
-        }
-        let mut energy = zero;
-        for n in 0..channels {
-            energy += self.energy[n];
-        }
+        let white = whitened(channels, &self.health.shift_whitening, &self.shift);
         Statistics {
             k1,
             k2: dot(&white, &white, channels) / R::of(self.health.freedom() as f64),
-            k3: (energy / self.freedom).max(zero),
+            k3: larger(sum(&self.energy) / self.freedom, zero),
             t_emissary,
             t_master,
-            shift,
+            shift: parts(channels, &self.health.shift_omega, &self.shift),
         }
     }
 
     /// Each channel's share of K2 and K3, both in units of their thresholds: 0 to 1, with sum 1, or all
     /// 0 where nothing stands out. A channel that lowers a sum has no share.
+    #[inline]
     pub(crate) fn blame(&self, said: &Statistics<R, N>, thresholds: &Thresholds<R>) -> [R; N] {
         let (zero, one) = (R::zero(), R::one());
         let per_shift = one / (R::of(self.health.freedom() as f64) * thresholds.k2);
         let per_energy = one / (self.freedom * thresholds.k3);
         let mut blame = [zero; N];
-        let mut sum = zero;
-        for n in 0..self.health.channels {
-            let shift = said.shift[n].max(zero) * per_shift;
-            let energy = self.energy[n].max(zero) * per_energy;
+        for n in 0..N {
+            let shift = larger(said.shift[n], zero) * per_shift;
+            let energy = larger(self.energy[n], zero) * per_energy;
             blame[n] = shift + energy;
-            sum += blame[n];
         }
-        if sum > zero && sum.is_finite() {
-            for share in &mut blame[..self.health.channels] {
-                *share /= sum;
+        let all = sum(&blame);
+        if all > zero && all.is_finite() {
+            for share in &mut blame {
+                *share /= all;
             }
             blame
         } else {
@@ -740,13 +754,12 @@ mod tests {
         let health = health()?;
         let omega = inverse(health.covariance(), 4);
         let (u, v) = ([0.3, -1.2, 0.7, 2.0], [1.1, 0.4, -0.9, 0.2]);
-        let (white_u, solved) = whitened(4, &health.whitening, &u);
-        let (white_v, _) = whitened(4, &health.whitening, &v);
+        let [white_u, white_v] = [u, v].map(|x| whitened(4, &health.whitening, &x));
         let dot: f64 = white_u.iter().zip(&white_v).map(|(a, b)| a * b).sum();
         assert!((dot - form(&u, &omega, &v)).abs() < 1e-12);
-        for (solved, row) in solved.iter().zip(&omega) {
-            let expected: f64 = row.iter().zip(&u).map(|(o, u)| o * u).sum();
-            assert!((solved - expected).abs() < 1e-12);
+        for (n, part) in parts(4, &health.omega, &u).into_iter().enumerate() {
+            let expected: f64 = omega[n].iter().zip(&u).map(|(o, x)| o * x).sum();
+            assert!((part - u[n] * expected).abs() < 1e-12);
         }
         Ok(())
     }
@@ -757,7 +770,7 @@ mod tests {
         let omega = inverse(health.covariance(), 4);
         // The first two are present, the others missing.
         let mut r = [0.8, -1.5, 0.0, 0.0];
-        health.impute(&mut r, &[true, true, false, false]);
+        health.impute(&mut r, &[1.0, 1.0, 0.0, 0.0]);
         // -Omega_mm^-1 Omega_mo r_o, with m = 2, 3.
         let mut mm = [[0.0; 4]; 4];
         let mut rest = [0.0; 2];
@@ -783,7 +796,10 @@ mod tests {
         let health = health()?;
         let oo = inverse(health.covariance(), 2);
         let mut surprise = Surprise::new(health);
-        let r = [Some(0.8), Some(-1.5), None, None];
+        let r = Sparse {
+            value: [0.8, -1.5, 0.0, 0.0],
+            present: [1.0, 1.0, 0.0, 0.0],
+        };
         let mut said = surprise.push(&r, false);
         for _ in 0..400 {
             said = surprise.push(&r, false);

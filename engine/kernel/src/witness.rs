@@ -52,7 +52,7 @@
 use core::ops::{Index, IndexMut};
 
 use crate::Real;
-use crate::lanes::add_product;
+use crate::lanes::{Sparse, add_product, larger, smaller};
 use crate::linear;
 
 /// Samples in the short mean.
@@ -147,20 +147,20 @@ impl<R: Real, const N: usize, const U: usize> Stacked<R, N, U> {
 /// The last samples, about each channel's first value, as regressors.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct History<R, const N: usize, const U: usize> {
-    /// None until the channel's first value.
-    origin: [Option<R>; N],
-    input_origin: [Option<R>; U],
+    /// First values, and 1 where there was one.
+    origin: Sparse<R, N>,
+    input_origin: Sparse<R, U>,
     last: [R; N],
     kept: [bool; N],
     rose: [bool; N],
     fell: [bool; N],
     /// The lowest and the highest value.
-    range: [(R, R); N],
+    low: [R; N],
+    high: [R; N],
     /// Ticks since the last value; 0 where there was one at the last tick.
     age: [u32; N],
-    /// Values of the last ticks; 0 where there was none.
-    ring: [[R; N]; MEAN_OF],
-    present: [[bool; N]; MEAN_OF],
+    /// Values of the last ticks.
+    ring: [Sparse<R, N>; MEAN_OF],
     /// How many of each channel's are in the ring.
     count: [R; N],
     input_ring: [[R; U]; MEAN_OF],
@@ -175,16 +175,16 @@ pub(crate) struct History<R, const N: usize, const U: usize> {
 impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
     pub(crate) fn new(outputs: usize, inputs: usize) -> Self {
         Self {
-            origin: [None; N],
-            input_origin: [None; U],
+            origin: Sparse::none(),
+            input_origin: Sparse::none(),
             last: [R::zero(); N],
             kept: [false; N],
             rose: [false; N],
             fell: [false; N],
-            range: [(R::zero(), R::zero()); N],
+            low: [R::zero(); N],
+            high: [R::zero(); N],
             age: [0; N],
-            ring: [[R::zero(); N]; MEAN_OF],
-            present: [[false; N]; MEAN_OF],
+            ring: [Sparse::none(); MEAN_OF],
             count: [R::zero(); N],
             input_ring: [[R::zero(); U]; MEAN_OF],
             head: 0,
@@ -194,85 +194,100 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
         }
     }
 
-    /// Takes values about their origins; the first value of a channel is its origin.
-    pub(crate) fn about_origin(&mut self, values: &mut [Option<R>; N]) {
-        for (value, origin) in values.iter_mut().zip(&mut self.origin).take(self.outputs) {
-            if let Some(x) = value {
-                *x -= *origin.get_or_insert(*x);
-            }
-        }
-    }
-
     /// The regressors of the tick that has these inputs. A missing input keeps its last value.
-    pub(crate) fn regressors(&mut self, inputs: &[Option<R>; U]) -> Stacked<R, N, U> {
-        let before = self.input_ring[(self.head + MEAN_OF - 1) % MEAN_OF];
+    #[inline]
+    pub(crate) fn regressors(&mut self, inputs: &Sparse<R, U>) -> Stacked<R, N, U> {
+        let zero = R::zero();
+        let inputs = about(&mut self.input_origin, inputs);
+        let before = self.input_ring[back(self.head, 1)];
         let now = &mut self.input_ring[self.head];
-        for (j, now) in now.iter_mut().enumerate().take(self.inputs) {
-            *now = match inputs[j] {
-                Some(x) => x - *self.input_origin[j].get_or_insert(x),
-                None => before[j],
+        for j in 0..U {
+            now[j] = if inputs.has(j) {
+                inputs.value[j]
+            } else {
+                before[j]
             };
         }
-        let mut z = Stacked::of(R::zero());
+        let mut z = Stacked::of(zero);
         z.last = self.last;
         z.input = *now;
-        let mut sum = [R::zero(); N];
+        let mut sum = [zero; N];
         for row in &self.ring {
-            for n in 0..self.outputs {
-                sum[n] += row[n];
+            for n in 0..N {
+                sum[n] += row.value[n];
             }
         }
-        for n in 0..self.outputs {
-            if self.count[n] > R::zero() {
-                z.gain[n] = self.last[n] - sum[n] / self.count[n];
-            }
+        for n in 0..N {
+            let gain = self.last[n] - sum[n] / self.count[n];
+            z.gain[n] = if self.count[n] > zero { gain } else { zero };
         }
         // The present inputs are in the ring already, in the place of those that leave it.
         let ticks = (self.filled + 1).min(MEAN_OF);
-        let mut sum = [R::zero(); U];
-        for back in 0..ticks {
-            let row = &self.input_ring[(self.head + MEAN_OF - back) % MEAN_OF];
-            for j in 0..self.inputs {
+        let mut sum = [zero; U];
+        for ago in 0..ticks {
+            let row = &self.input_ring[back(self.head, ago)];
+            for j in 0..U {
                 sum[j] += row[j];
             }
         }
         let count = R::of(ticks as f64);
-        for j in 0..self.inputs {
+        for j in 0..U {
             z.input_gain[j] = z.input[j] - sum[j] / count;
         }
         z
     }
 
+    /// Values about their origins; the first value of a channel is its origin.
+    #[inline]
+    pub(crate) fn about_origin(&mut self, values: &Sparse<R, N>) -> Sparse<R, N> {
+        about(&mut self.origin, values)
+    }
+
     /// Keeps the outputs of this tick, about their origins, for the next; of those that are missing, what was
     /// expected, if anything.
-    pub(crate) fn keep(&mut self, outputs: &[Option<R>; N], expected: &[Option<R>; N]) {
-        for (n, output) in outputs.iter().enumerate().take(self.outputs) {
-            if let Some(x) = *output {
-                if self.kept[n] {
-                    self.rose[n] |= x > self.last[n];
-                    self.fell[n] |= x < self.last[n];
-                }
-                let (low, high) = self.range[n];
-                self.range[n] = (low.min(x), high.max(x));
-                self.kept[n] = true;
-                self.age[n] = 0;
-            } else {
-                self.age[n] = self.age[n].saturating_add(1);
-            }
-            let now = output.or(expected[n]);
-            let present = &mut self.present[self.head][n];
-            if *present {
-                self.count[n] -= R::one();
-            }
-            *present = now.is_some();
-            self.ring[self.head][n] = now.unwrap_or(R::zero());
-            if let Some(x) = now {
-                self.count[n] += R::one();
-                self.last[n] = x;
-            }
+    #[inline]
+    pub(crate) fn keep(&mut self, outputs: &Sparse<R, N>, expected: &Sparse<R, N>) {
+        let zero = R::zero();
+        for n in 0..N {
+            // Before the first value, which is the origin, the last is 0, and so is the first.
+            let (x, here) = (outputs.value[n], outputs.has(n));
+            self.rose[n] |= here & (x > self.last[n]);
+            self.fell[n] |= here & (x < self.last[n]);
+            // What is missing is 0, as the origin is: within the range.
+            self.low[n] = smaller(x, self.low[n]);
+            self.high[n] = larger(x, self.high[n]);
         }
-        self.head = (self.head + 1) % MEAN_OF;
+        for n in 0..N {
+            let here = outputs.has(n);
+            self.kept[n] |= here;
+            self.age[n] = if here {
+                0
+            } else {
+                self.age[n].saturating_add(1)
+            };
+        }
+        let row = &mut self.ring[self.head];
+        for n in 0..N {
+            let present = larger(outputs.present[n], expected.present[n]);
+            // One of the two is 0.
+            let value = outputs.value[n] + expected.value[n];
+            self.count[n] += present - row.present[n];
+            (row.value[n], row.present[n]) = (value, present);
+            self.last[n] = if present > zero { value } else { self.last[n] };
+        }
+        self.head = if self.head + 1 < MEAN_OF {
+            self.head + 1
+        } else {
+            0
+        };
         self.filled = (self.filled + 1).min(MEAN_OF);
+    }
+
+    /// Whether every channel had a value at the last tick.
+    #[inline]
+    pub(crate) fn is_current(&self) -> bool {
+        let ages = self.age.iter().take(self.outputs);
+        ages.fold(0, |all, &age| all | age) == 0
     }
 
     /// Ticks without a value of this channel since its last.
@@ -292,17 +307,23 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
 
     /// The channel's lowest and highest value, about its origin.
     pub(crate) fn range(&self, channel: usize) -> (R, R) {
-        self.range[channel]
+        (self.low[channel], self.high[channel])
     }
 
     /// The input's first value.
     pub(crate) fn input_origin(&self, input: usize) -> R {
-        self.input_origin[input].unwrap_or(R::zero())
+        self.input_origin.value[input]
     }
 
     /// The channel's first value.
     pub(crate) fn origin(&self, channel: usize) -> R {
-        self.origin[channel].unwrap_or(R::zero())
+        self.origin.value[channel]
+    }
+
+    /// First values of outputs and of inputs; 0 where there was none.
+    #[inline]
+    pub(crate) fn origins(&self) -> (&[R; N], &[R; U]) {
+        (&self.origin.value, &self.input_origin.value)
     }
 
     /// Whether there are ticks enough to foresee from.
@@ -312,11 +333,45 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
 
     /// After a gap: no short mean spans it. Last values and origins stay.
     pub(crate) fn forget_ring(&mut self) {
-        self.ring = [[R::zero(); N]; MEAN_OF];
-        self.present = [[false; N]; MEAN_OF];
+        self.ring = [Sparse::none(); MEAN_OF];
         self.count = [R::zero(); N];
         self.filled = 0;
     }
+}
+
+/// The place that was the head so many ticks ago.
+#[inline]
+fn back(head: usize, ago: usize) -> usize {
+    let place = head + MEAN_OF - ago;
+    if place < MEAN_OF {
+        place
+    } else {
+        place - MEAN_OF
+    }
+}
+
+/// Values about their origins; the first value of a channel is its origin.
+#[inline]
+fn about<R: Real, const N: usize>(
+    origin: &mut Sparse<R, N>,
+    values: &Sparse<R, N>,
+) -> Sparse<R, N> {
+    let mut about = *values;
+    let mut first = false;
+    for n in 0..N {
+        first |= values.present[n] > origin.present[n];
+    }
+    if first {
+        for n in 0..N {
+            if values.has(n) && !origin.has(n) {
+                origin.set(n, values.value[n]);
+            }
+        }
+    }
+    for n in 0..N {
+        about.value[n] = (values.value[n] - origin.value[n]) * values.present[n];
+    }
+    about
 }
 
 /// The units in which moments are compared.
@@ -638,8 +693,14 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
             outputs,
             &mut foreseen,
         );
-        for n in 0..outputs {
-            foreseen[n] += weights.last[n][n] * (z.last[n] - within[n]);
+        let mut beyond = false;
+        for n in 0..N {
+            beyond |= within[n] != z.last[n];
+        }
+        if beyond {
+            for n in 0..outputs {
+                foreseen[n] += weights.last[n][n] * (z.last[n] - within[n]);
+            }
         }
         foreseen
     }
@@ -672,6 +733,14 @@ mod tests {
                 ([x, 50.0 * y], u)
             })
             .collect()
+    }
+
+    /// Values of which none is missing.
+    fn all<const K: usize>(value: [f64; K]) -> Sparse<f64, K> {
+        Sparse {
+            value,
+            present: [1.0; K],
+        }
     }
 
     type Row = ([f64; 2], [f64; 6]);
@@ -751,17 +820,16 @@ mod tests {
         let mut history = History::<f64, 2, 1>::new(2, 1);
         let mut moments = Moments::<f64, 2, 1>::new();
         for (outputs, input) in &samples {
-            let mut y = outputs.map(Some);
-            history.about_origin(&mut y);
-            let z = history.regressors(&[Some(*input)]);
+            let y = history.about_origin(&all(*outputs));
+            let z = history.regressors(&all([*input]));
             if history.is_full() {
                 moments.add(
-                    &[0, 1].map(|n| y[n].map(|y| y - z.last[n])),
+                    &[0, 1].map(|n| y.get(n).map(|y| y - z.last[n])),
                     &z,
                     &[false; 2],
                 );
             }
-            history.keep(&y, &[None; 2]);
+            history.keep(&y, &Sparse::none());
         }
         let mut units = Units {
             sd: [0, 1].map(|n| moments.mean_and_variance(n).1.sqrt()),
@@ -808,11 +876,11 @@ mod tests {
     #[test]
     fn a_missing_input_keeps_its_last_value() {
         let mut history = History::<f64, 1, 1>::new(1, 1);
-        for input in [Some(3.0), Some(5.0), None, None] {
-            history.regressors(&[input]);
-            history.keep(&[Some(0.0)], &[None]);
+        for input in [all([3.0]), all([5.0]), Sparse::none(), Sparse::none()] {
+            history.regressors(&input);
+            history.keep(&all([0.0]), &Sparse::none());
         }
-        let z = history.regressors(&[None]);
+        let z = history.regressors(&Sparse::none());
         // About the first, 3: 0, 2, 2, 2, 2.
         assert_eq!(z.input, [2.0]);
         assert!((z.input_gain[0] - (2.0 - 8.0 / 5.0)).abs() < 1e-15);
