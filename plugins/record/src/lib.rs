@@ -31,6 +31,7 @@
 //! | `/rover/imu/truth` | JSON | the same measurement without noise and fault |
 //! | `/rover/drive/command` (each actuator) | JSON | the command, when it changes |
 //! | `/rover/kernel`, `/rover/odometry`, `/rover/truth` | JSON | what the kernel says, where it believes to be, where it is |
+//! | `/rover/estimate`, `/rover/governor` | JSON | where its filter takes it to be, with its deviations and NIS; the share of the commanded speed that is let through, when it changes |
 //! | `/tf`, `/scene`, `/rover/pose`, `/rover/lidar/scan` ... | protobuf | Foxglove's `FrameTransforms`, `SceneUpdate`, `PoseInFrame`, `LaserScan`, `PointCloud`, `LocationFix` |
 //!
 //! Where a measurement has any length, as wheel encoders have, each name has a list; an instrument's numbers have the

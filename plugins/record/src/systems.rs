@@ -8,8 +8,10 @@ use becomingone_components::body::{LinkPoses, Model, Obstacle, TruePose, TrueTwi
 use becomingone_components::coherence::{Coherence, KernelTick};
 use becomingone_components::drive::{Odometry, Twist2};
 use becomingone_components::event::Happening;
+use becomingone_components::governor::Governor;
 use becomingone_components::joints::JointTargets;
 use becomingone_components::link::{Entered, Links};
+use becomingone_components::localisation::{Estimate, Innovated};
 use becomingone_components::scene::{Agent, ResolvedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{
@@ -42,6 +44,8 @@ pub(crate) fn add(app: &mut App, queue: Arc<Queue>) {
         watch_commands::<JointTargets>,
         watch_kernels,
         watch_odometry,
+        watch_estimates,
+        watch_governors,
     ] {
         app.world_mut().resource_mut::<Kinds>().0.push(kind);
     }
@@ -548,4 +552,83 @@ fn copy_odometry(world: &World, watch: &mut Watch, batch: &mut Batch) {
             said.twist.angular_rad_s,
         ]);
     });
+}
+
+const ESTIMATE: [Column; 10] = [
+    column("x_m", "m"),
+    column("y_m", "m"),
+    column("yaw_rad", "rad"),
+    column("linear_m_s", "m/s"),
+    column("angular_rad_s", "rad/s"),
+    column("position_sd_m", "m"),
+    column("yaw_sd_rad", "rad"),
+    column("gyro_bias_rad_s", "rad/s"),
+    column("wheel_scale", "1"),
+    column("nis", "1"),
+];
+
+fn watch_estimates(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
+    for (name, entity) in named::<Estimate>(world) {
+        let form = Form::Columns {
+            columns: &ESTIMATE,
+            draw: Draw::Pose2,
+        };
+        let topic = stage.topic(format!("/{name}/estimate"), form);
+        watches.push(Watch::new(entity, topic, copy_estimate));
+    }
+}
+
+fn copy_estimate(world: &World, watch: &mut Watch, batch: &mut Batch) {
+    let Some(said) = world.get::<Estimate>(watch.entity) else {
+        return;
+    };
+    if watch.last_ns == Some(said.stamp_ns) {
+        return;
+    }
+    watch.last_ns = Some(said.stamp_ns);
+    let nis = world
+        .get::<Innovated>(watch.entity)
+        .map_or(f64::NAN, |i| i.nis);
+    batch.row(plain(watch.topic, said.stamp_ns), |to| {
+        to.extend([
+            said.x_m,
+            said.y_m,
+            said.yaw_rad,
+            said.twist.linear_m_s,
+            said.twist.angular_rad_s,
+            said.position_sd_m,
+            said.yaw_sd_rad,
+            said.gyro_bias_rad_s,
+            said.wheel_scale,
+            nis,
+        ]);
+    });
+}
+
+const GOVERNOR: [Column; 2] = [column("limit", "1"), flag("stopped")];
+
+fn watch_governors(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
+    for (name, entity) in named::<Governor>(world) {
+        let form = Form::Columns {
+            columns: &GOVERNOR,
+            draw: Draw::Nothing,
+        };
+        let topic = stage.topic(format!("/{name}/governor"), form);
+        watches.push(Watch::new(entity, topic, copy_governor));
+    }
+}
+
+/// Only where it changed.
+fn copy_governor(world: &World, watch: &mut Watch, batch: &mut Batch) {
+    let Some(governor) = world.get::<Governor>(watch.entity) else {
+        return;
+    };
+    let now = [governor.limit, f64::from(u8::from(governor.stopped))];
+    if watch.last == now {
+        return;
+    }
+    watch.last.clear();
+    watch.last.extend(now);
+    let now_ns = world.resource::<SimTime>().now_ns;
+    batch.row(plain(watch.topic, now_ns), |to| to.extend(now));
 }

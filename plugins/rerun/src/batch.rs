@@ -26,6 +26,8 @@ pub(crate) struct Body {
     pub(crate) links: u32,
     /// World position by its own odometry (m).
     pub(crate) odometry_m: Option<[f64; 2]>,
+    /// By its filter (m).
+    pub(crate) estimate_m: Option<[f64; 2]>,
 }
 
 /// The point that an agent pursues, in its own axes (m).

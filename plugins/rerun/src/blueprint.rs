@@ -227,7 +227,7 @@ fn scene(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
         layout.to.log(overridden, &past)
     };
     for agent in &stage.agents {
-        for leaf in ["true", "odometry"] {
+        for leaf in ["true", "odometry", "estimate"] {
             let trail = entity(["world", &agent.name, "trajectory", leaf]);
             keeps(Part::Scene, trail)?;
         }
@@ -274,6 +274,9 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
                 &["kernel", "k1"],
                 &["kernel", "k2"],
                 &["kernel", "k3"],
+                &["kernel", "innovations"],
+                &["kernel", "places"],
+                &["kernel", "nis"],
                 &["kernel", "coherence"],
                 &["kernel", "faults"],
                 &["kernel", "limit"],
@@ -295,7 +298,12 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     let motion = of(
         &|a| a.driven || a.model.is_some(),
         if stage.agents.len() == 1 {
-            &[&["speed"], &["command", "linear"], &["command", "angular"]]
+            &[
+                &["speed"],
+                &["command", "linear"],
+                &["command", "angular"],
+                &["governor", "limit"],
+            ]
         } else {
             &[&["speed"], &["command", "linear"]]
         },

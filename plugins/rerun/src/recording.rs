@@ -42,8 +42,8 @@ const AGAIN_NS: u64 = 10_000_000_000;
 const PIECE_NS: u64 = 200_000_000;
 /// Less than this is no step of a trail (m).
 const STEP_M: f32 = 0.01;
-/// Height of trails over the ground, the true one over the other (m).
-const TRAILS_M: [f32; 2] = [0.012, 0.008];
+/// Height of trails over the ground, the true one over the others (m).
+const TRAILS_M: [f32; 3] = [0.012, 0.008, 0.010];
 /// Smallest floor (m).
 const FLOOR_M: f32 = 20.0;
 /// Floor around the outermost thing (m).
@@ -67,6 +67,8 @@ const AGENTS: [[f32; 3]; 6] = [
 ];
 /// What an agent's own word is drawn in, beside the truth.
 const SAID: [f32; 4] = [0.90, 0.62, 0.0, 1.0];
+/// What a filter takes to be.
+const ESTIMATED: [f32; 4] = [0.80, 0.47, 0.65, 1.0];
 
 /// What is remembered is drawn in.
 const MEMORY: [f32; 3] = [0.94, 0.89, 0.26];
@@ -197,8 +199,8 @@ impl Trail {
 /// What is drawn of an agent.
 struct Drawn {
     tracks: Vec<Track>,
-    /// True and by odometry.
-    trails: [Trail; 2],
+    /// True, by odometry, by its filter.
+    trails: [Trail; 3],
     plan: EntityPath,
     forward_yaw_rad: f64,
     /// The place in the root frame that odometry and plans go by (m).
@@ -443,7 +445,12 @@ impl Recording {
                 batch.poses.get(from..to),
             ) {
                 drawn.place(&self.to, poses, batch.now_ns, self.tick_ns)?;
-                drawn.follow(&self.to, poses, body.odometry_m, batch.now_ns)?;
+                drawn.follow(
+                    &self.to,
+                    poses,
+                    [body.odometry_m, body.estimate_m],
+                    batch.now_ns,
+                )?;
             }
             from = to;
         }
@@ -599,6 +606,7 @@ fn draw_agent(
     let trails = [
         trail("true", agent_colour(index))?,
         trail("odometry", SAID)?,
+        trail("estimate", ESTIMATED)?,
     ];
     let clearance_m = agent.model.as_ref().map_or(0.0, |m| -m.lowest_m());
     let ground_m = agent
@@ -667,17 +675,19 @@ impl Drawn {
         &mut self,
         to: &RecordingStream,
         poses: &[Pose],
-        odometry_m: Option<[f64; 2]>,
+        believed_m: [Option<[f64; 2]>; 2],
         now_ns: u64,
     ) -> RecordingStreamResult<()> {
-        let [truth, said] = &mut self.trails;
+        let [truth, believed @ ..] = &mut self.trails;
         if let Some(root) = poses.first() {
             let down = Vec3::Z * (TRAILS_M[0] - self.clearance_m);
             truth.push(to, root.point(self.centre_m) + down, now_ns)?;
         }
-        if let Some([x, y]) = odometry_m {
-            let at = Vec3::new(x as f32, y as f32, self.ground_m + TRAILS_M[1]);
-            said.push(to, at, now_ns)?;
+        for ((trail, at_m), up_m) in believed.iter_mut().zip(believed_m).zip(&TRAILS_M[1..]) {
+            if let Some([x, y]) = at_m {
+                let at = Vec3::new(x as f32, y as f32, self.ground_m + up_m);
+                trail.push(to, at, now_ns)?;
+            }
         }
         Ok(())
     }
@@ -811,6 +821,10 @@ fn look(path: &Path, stage: &Stage, alone: bool) -> Option<SeriesLines> {
         ["kernel", "k1"] => ("K1 coherent", [0.34, 0.71, 0.91, 1.0]),
         ["kernel", "k2"] => ("K2 shift", [0.80, 0.47, 0.65, 1.0]),
         ["kernel", "k3"] => ("K3 energy", [0.0, 0.62, 0.45, 1.0]),
+        ["kernel", "innovations"] => ("innovations", [0.94, 0.89, 0.26, 1.0]),
+        ["kernel", "places"] => ("places", [0.0, 0.45, 0.70, 1.0]),
+        ["kernel", "nis"] => ("NIS", [0.58, 0.44, 0.35, 1.0]),
+        ["governor", "limit"] => ("let through", [0.80, 0.36, 0.36, 1.0]),
         ["kernel", "coherence"] => ("coherence", if alone { SAID } else { pale }),
         ["kernel", "faults"] => ("faults (truth)", [0.84, 0.37, 0.0, 1.0]),
         ["speed"] => ("speed m/s", own),

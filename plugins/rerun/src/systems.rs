@@ -12,6 +12,8 @@ use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::event::Happening;
 use becomingone_components::fault::Faults;
 use becomingone_components::fleet::{FLEET, FleetOrder};
+use becomingone_components::governor::Governor;
+use becomingone_components::localisation::Estimate;
 use becomingone_components::memory::{Blend, MEMORIES};
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
@@ -49,7 +51,7 @@ const KERNEL: [&str; 8] = [
 ];
 
 /// What the witness says, in the order of [`kernels`]: K1, K2 and K3 over their thresholds, so that 1 is the limit of all.
-const WITNESS: [&str; 8] = [
+const WITNESS: [&str; 11] = [
     "surprise",
     "limit",
     "k1",
@@ -58,6 +60,9 @@ const WITNESS: [&str; 8] = [
     "coherence",
     "dissipated",
     "faults",
+    "innovations",
+    "places",
+    "nis",
 ];
 
 /// What runs only in ticks that have something to show, in [`TickSystems::Publish`].
@@ -148,6 +153,8 @@ struct Shown {
     faulty: Vec<Entity>,
     /// Stamp of the kernel tick that was shown last (ns).
     kernel_ns: Option<u64>,
+    /// What its governor lets through.
+    governor: Option<u32>,
     /// The strengths of its memories.
     memory: Option<u32>,
     memory_cap: Cap,
@@ -231,7 +238,7 @@ type AgentParts<'a> = (
     Option<&'a LinkPoses>,
     Option<&'a Goals>,
     Option<&'a DrivenBy>,
-    (Has<Transducers>, Has<Witness>),
+    (Has<Transducers>, Has<Witness>, Has<Governor>),
     Has<TrueTwist>,
     Option<&'a SpeedProfile>,
 );
@@ -284,7 +291,17 @@ fn gather(
     let mut agents: Vec<_> = agents.iter().collect();
     // Colours go by the order of names, however the world keeps its agents.
     agents.sort_by(|a, b| a.1.as_str().cmp(b.1.as_str()));
-    for (entity, name, model, poses, goals, driven_by, (kernel, witness), moves, profile) in agents
+    for (
+        entity,
+        name,
+        model,
+        poses,
+        goals,
+        driven_by,
+        (kernel, witness, governed),
+        moves,
+        profile,
+    ) in agents
     {
         let index = stage.agents.len() as u32;
         let actuator = driven_by.map(|d| d.0);
@@ -331,6 +348,7 @@ fn gather(
             .then(|| all(&[&["kernel", "memory"]]))
             .flatten();
         let speed = moves.then(|| all(&[&["speed"]])).flatten();
+        let governor = governed.then(|| all(&[&["governor", "limit"]])).flatten();
         let turn = if vehicle.is_some() {
             "steering"
         } else {
@@ -352,6 +370,7 @@ fn gather(
                 .map(|(faulty, _)| faulty)
                 .collect(),
             kernel_ns: None,
+            governor,
             memory,
             memory_cap: Cap::new(MEMORIES_HZ),
             taken_in: 0,
@@ -445,20 +464,21 @@ fn send(mut outbox: ResMut<Outbox>) {
 fn poses(
     mut outbox: ResMut<Outbox>,
     cast: Res<Cast>,
-    agents: Query<(&LinkPoses, Option<&Odometry>)>,
+    agents: Query<(&LinkPoses, Option<&Odometry>, Option<&Estimate>)>,
 ) {
     if !outbox.poses_due {
         return;
     }
     let batch = &mut *outbox.batch;
     for shown in &cast.agents {
-        let Ok((links, odometry)) = agents.get(shown.entity) else {
+        let Ok((links, odometry, estimate)) = agents.get(shown.entity) else {
             continue;
         };
         batch.bodies.push(Body {
             agent: shown.index,
             links: links.0.len() as u32,
             odometry_m: odometry.map(|o| [o.x_m, o.y_m]),
+            estimate_m: estimate.map(|e| [e.x_m, e.y_m]),
         });
         batch.poses.extend_from_slice(&links.0);
     }
@@ -483,6 +503,7 @@ fn drives(
     cast: Res<Cast>,
     agents: Query<(&TrueTwist, &LinkPoses, Option<&Plan>)>,
     (twists, vehicles): (Query<&Command<Twist2>>, Query<&Command<Ackermann>>),
+    governors: Query<&Governor>,
 ) {
     if !outbox.scalars_due {
         return;
@@ -495,6 +516,9 @@ fn drives(
         };
         if let Some(series) = shown.speed {
             batch.scalar(series, now_ns, f64::from(twist.linear_m_s.length()));
+        }
+        if let (Some(series), Ok(governor)) = (shown.governor, governors.get(shown.entity)) {
+            batch.scalar(series, now_ns, governor.limit);
         }
         if let Some((actuator, series)) = shown.command {
             let twist = twists.get(actuator).ok();
@@ -560,6 +584,7 @@ fn kernels(
         if let (Some(series), Some(over), Some(surprise)) = (shown.witness, trained, said.surprise)
         {
             let bent = faults.iter_many(&shown.faulty).flatten();
+            let found = |way: usize| witness.and_then(|w| w.findings[way]).map(|f| f.surprise);
             let active = bent.flat_map(|f| &f.all).filter(|f| f.active).count();
             let numbers = [
                 Some(surprise),
@@ -570,6 +595,9 @@ fn kernels(
                 said.coherence,
                 said.dissipated.map(flag),
                 (!shown.faulty.is_empty()).then_some(active as f64),
+                found(1),
+                found(2),
+                found(3),
             ];
             for (series, number) in (series..).zip(numbers) {
                 if let Some(x) = number {
