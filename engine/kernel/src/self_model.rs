@@ -38,7 +38,7 @@
 
 use crate::lanes::{Sparse, larger, largest, smaller};
 use crate::surprise::{Alarm, Health, Statistics, Surprise};
-use crate::witness::{History, MEAN_OF, Moments, Stacked, Sums, Units, Witness};
+use crate::witness::{Active, History, MEAN_OF, Moments, Stacked, Sums, Units, Witness};
 use crate::{ConfigError, MAX_PHI, Real, Thresholds};
 
 /// Fewest samples to learn from: in the last quarter of them K1 has its first values.
@@ -377,10 +377,11 @@ impl<R: Real, const N: usize, const U: usize> Learning<R, N, U> {
         targets: &[Option<R>; N],
         z: &Stacked<R, N, U>,
         returned: &[bool; N],
-        gain: R,
+        active: Active,
     ) {
+        let gain = R::decay(R::of(1.0 / 20.0)).1;
         let mut added = *targets;
-        for n in 0..N {
+        for n in 0..active.outputs {
             if let Some(added) = &mut added[n] {
                 *added -= z.last[n];
             }
@@ -388,13 +389,14 @@ impl<R: Real, const N: usize, const U: usize> Learning<R, N, U> {
             let value = y[n].map_or(R::zero(), |y| y - z.last[n]);
             self.smooth[n] += gain * (value - self.smooth[n]);
         }
-        self.moments.add(&added, z, returned);
+        self.moments.add(&added, z, returned, active);
         if returned.contains(&true) {
-            self.returns.add(z);
+            self.returns.add(z, active);
         }
-        self.smooth_z.follow(z, gain);
+        self.smooth_z.follow(z, gain, active);
+        let smooth = self.smooth.map(Some);
         self.smooth_moments
-            .add(&self.smooth.map(Some), &self.smooth_z, &[false; N]);
+            .add(&smooth, &self.smooth_z, &[false; N], active);
     }
 }
 
@@ -620,13 +622,16 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
     fn learn(&mut self, tick: &Tick<R, N, U>) {
         let Tick { y, targets, z, .. } = tick;
         if !tick.fresh {
-            let gain = R::decay(R::of(1.0 / 20.0)).1;
+            let active = Active {
+                outputs: self.core.config.outputs,
+                inputs: self.core.config.inputs,
+            };
             let mut returned = [false; N];
-            for (n, returned) in returned.iter_mut().enumerate() {
+            for (n, returned) in returned.iter_mut().enumerate().take(active.outputs) {
                 *returned = targets.has(n) && self.core.history.age(n) > 0;
             }
             self.learning
-                .add(&y.options(), &targets.options(), z, &returned, gain);
+                .add(&y.options(), &targets.options(), z, &returned, active);
         }
         if self.core.watch.is_some() {
             let (_, r, said) = self.core.watch_over(targets, z, tick.gap);
