@@ -275,22 +275,46 @@ pub struct SelfModel<R, const N: usize, const U: usize> {
 }
 
 /// A self-model after its warm-up, without the sums that it was learned from: for fleets. It goes on as the
-/// [`SelfModel`] would that it was [taken from](SelfModel::trained), to the last bit.
+/// [`SelfModel`] would that it was [taken from](SelfModel::trained), to the last bit: whoever can allocate puts it in
+/// that one's place. What is asked of either has the same name in both; to learn anew, it makes a new
+/// [`SelfModel`](Self::rebaselined).
 ///
 /// ```
-/// use becomingone_kernel::{SelfModel, SelfModelConfig};
+/// use becomingone_kernel::{SelfModel, SelfModelConfig, Trained, Verdict};
 ///
-/// let mut model = SelfModel::<f64, 16, 12>::new(SelfModelConfig::default())?;
-/// let mut k = 0_u32;
-/// let mut trained = loop {
-///     k += 1;
-///     model.push(&[Some(f64::from(k * k % 7))], &[], 0.02);
-///     if let Some(trained) = model.trained() {
-///         break trained;
+/// enum Witness {
+///     WarmingUp(Box<SelfModel<f64, 16, 12>>),
+///     Trained(Box<Trained<f64, 16, 12>>),
+/// }
+///
+/// impl Witness {
+///     fn push(&mut self, outputs: &[Option<f64>], dt_s: f64) -> Option<Verdict<f64, 16>> {
+///         let (verdict, trained) = match self {
+///             Self::Trained(model) => return model.push(outputs, &[], dt_s),
+///             Self::WarmingUp(model) => (model.push(outputs, &[], dt_s), model.trained()),
+///         };
+///         if let Some(trained) = trained {
+///             *self = Self::Trained(Box::new(trained));
+///         }
+///         verdict
 ///     }
-/// };
-/// assert_eq!(trained.push(&[Some(3.0)], &[], 0.02), model.push(&[Some(3.0)], &[], 0.02));
-/// assert!(size_of_val(&model) > 6 * size_of_val(&trained));
+///
+///     fn rebaseline(&mut self) {
+///         match self {
+///             Self::WarmingUp(model) => model.rebaseline(),
+///             Self::Trained(model) => *self = Self::WarmingUp(Box::new(model.rebaselined())),
+///         }
+///     }
+/// }
+///
+/// let mut witness = Witness::WarmingUp(Box::new(SelfModel::new(SelfModelConfig::default())?));
+/// for k in 1..=400_u32 {
+///     witness.push(&[Some(f64::from(k * k % 7))], 0.02);
+/// }
+/// assert!(matches!(witness, Witness::Trained(_)));
+/// assert!(size_of::<SelfModel<f64, 16, 12>>() > 6 * size_of::<Trained<f64, 16, 12>>());
+/// witness.rebaseline();
+/// assert!(witness.push(&[Some(3.0)], 0.02).is_none());
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -719,6 +743,15 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         self.core.thresholds()
     }
 
+    /// Sets the thresholds, as from a calibration: see [`SelfModelConfig::thresholds`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Threshold`] of one that is not a positive, finite number.
+    pub fn set_thresholds(&mut self, thresholds: Thresholds<R>) -> Result<(), ConfigError> {
+        self.core.set_thresholds(thresholds)
+    }
+
     /// The last verdict.
     pub fn verdict(&self) -> Option<&Verdict<R, N>> {
         self.core.verdict()
@@ -1014,6 +1047,19 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
         self.thresholds
     }
 
+    /// Sets the thresholds: see [`SelfModel::set_thresholds`]. They are kept when it learns anew.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Threshold`] of one that is not a positive, finite number.
+    pub fn set_thresholds(&mut self, thresholds: Thresholds<R>) -> Result<(), ConfigError> {
+        self.config.thresholds = Some(thresholds.validated()?);
+        if self.trained {
+            self.thresholds = self.config.thresholds;
+        }
+        Ok(())
+    }
+
     /// The last verdict; none before the first tick after warm-up.
     pub fn verdict(&self) -> Option<&Verdict<R, N>> {
         self.verdict.as_ref()
@@ -1090,6 +1136,63 @@ mod tests {
             );
             assert!((said / found - 1.0).abs() < 0.1, "{every}: {said} {found}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn trained_goes_on_as_the_self_model_does() -> Result<(), ConfigError> {
+        let mut rng = Pcg64::seed_from_u64(2);
+        let mut model = SelfModel::<f64, 4, 2>::new(SelfModelConfig {
+            outputs: 3,
+            inputs: 1,
+            offset_rate: 1e-3,
+            ..SelfModelConfig::default()
+        })?;
+        let mut trained = None;
+        for k in 0..4000_u32 {
+            let mut noise = || -> f64 { StandardNormal.sample(&mut rng) };
+            // The second output is slow, the third does not move; some are missing, for long at times, or broken.
+            let away = k % 300 > 250 && k > 400;
+            let outputs = [
+                (k % 17 != 5 && !away).then(|| noise()),
+                (k % 3 == 0).then(|| 20.0 + noise()),
+                Some(if k % 400 == 399 { f64::NAN } else { 7.0 }),
+            ];
+            let inputs = [(k % 5 != 0).then(|| noise())];
+            let dt_s = match k % 500 {
+                400 => 1.0,
+                401 => -1.0,
+                _ => 0.02,
+            };
+            let said = model.push(&outputs, &inputs, dt_s);
+            if let Some(trained) = &mut trained {
+                let trained: &mut Trained<f64, 4, 2> = trained;
+                assert_eq!(trained.push(&outputs, &inputs, dt_s), said, "{k}");
+                assert_eq!(trained.verdict(), model.verdict());
+                assert_eq!(trained.counters(), model.counters());
+                if k == 2000 {
+                    let thresholds = Thresholds::null(3);
+                    assert_eq!(model.set_thresholds(thresholds), Ok(()));
+                    assert_eq!(trained.set_thresholds(thresholds), Ok(()));
+                    assert_eq!(trained.set_thresholds(Thresholds::zero()).ok(), None);
+                }
+                assert_eq!(trained.thresholds(), model.thresholds());
+            } else {
+                trained = model.trained();
+                assert_eq!(trained.is_some(), said.is_some() || model.is_trained());
+            }
+        }
+        let Some(trained) = trained else {
+            return Ok(());
+        };
+        let counters = trained.counters();
+        assert!(counters.broken > 0 && counters.gaps > 0 && counters.dropped > 0);
+        assert!(trained.constant_channels().eq(model.constant_channels()));
+        assert!(trained.constant_channels().eq([2]));
+        assert!(trained.absent_channels().eq(model.absent_channels()));
+        let anew = trained.rebaselined();
+        model.rebaseline();
+        assert!(anew == model && anew.config() == trained.config());
         Ok(())
     }
 
