@@ -810,6 +810,7 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
     }
 
     /// The tick as it is worked with; none where its time step is unusable.
+    #[inline(always)]
     fn take(
         &mut self,
         outputs: &[Option<R>],
@@ -855,6 +856,7 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
     }
 
     /// A tick after warm-up.
+    #[inline]
     fn go_on(&mut self, tick: &Tick<R, N, U>) {
         let mut expected = Sparse::none();
         let foreseen = self.judge(&tick.targets, &tick.z, tick.gap);
@@ -911,14 +913,22 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
         outputs: &[Option<R>],
         inputs: &[Option<R>],
     ) -> (Sparse<R, N>, Sparse<R, U>) {
-        let unknown = (Scale::unknown(), Scale::unknown());
-        let (y_scale, u_scale) = match &self.watch {
-            Some(watch) if self.trained => (&watch.outputs, &watch.inputs),
-            _ => (&unknown.0, &unknown.1),
-        };
+        let SelfModelConfig {
+            outputs: of_outputs,
+            inputs: of_inputs,
+            ..
+        } = self.config;
         let (y_origin, u_origin) = self.history.origins();
-        let (y, y_broken) = y_scale.sift(outputs, self.config.outputs, y_origin);
-        let (u, u_broken) = u_scale.sift(inputs, self.config.inputs, u_origin);
+        let ((y, y_broken), (u, u_broken)) = match &self.watch {
+            Some(watch) if self.trained => (
+                watch.outputs.sift(outputs, of_outputs, y_origin),
+                watch.inputs.sift(inputs, of_inputs, u_origin),
+            ),
+            _ => (
+                Scale::unknown().sift(outputs, of_outputs, y_origin),
+                Scale::unknown().sift(inputs, of_inputs, u_origin),
+            ),
+        };
         self.counters.broken += (y_broken + u_broken).to_u64().unwrap_or(0);
         (y, u)
     }
@@ -1154,11 +1164,11 @@ mod tests {
             // The second output is slow, the third does not move; some are missing, for long at times, or broken.
             let away = k % 300 > 250 && k > 400;
             let outputs = [
-                (k % 17 != 5 && !away).then(|| noise()),
+                (k % 17 != 5 && !away).then(&mut noise),
                 (k % 3 == 0).then(|| 20.0 + noise()),
                 Some(if k % 400 == 399 { f64::NAN } else { 7.0 }),
             ];
-            let inputs = [(k % 5 != 0).then(|| noise())];
+            let inputs = [(k % 5 != 0).then(noise)];
             let dt_s = match k % 500 {
                 400 => 1.0,
                 401 => -1.0,
