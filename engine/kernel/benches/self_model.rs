@@ -1,4 +1,4 @@
-//! What a tick of a trained self-model costs, of 8 and of 16 channels, and one of the warm-up.
+//! What a tick of a trained self-model costs, of 4, 8 and 16 channels, and one of the warm-up.
 //!
 //! Run it: `cargo bench -p becomingone-kernel --bench self_model`.
 
@@ -34,10 +34,10 @@ fn learning<R: Real, const N: usize>(warm_up_samples: u32) -> SelfModel<R, N, 0>
     .unwrap()
 }
 
-fn push<R: Real, const N: usize>(
+fn push<R: Real, const N: usize, const U: usize, const C: usize>(
     bencher: Bencher<'_, '_>,
-    mut model: SelfModel<R, N, 0>,
-    samples: &[[Option<R>; N]],
+    mut model: SelfModel<R, N, U>,
+    samples: &[[Option<R>; C]],
 ) {
     let mut k = 0;
     bencher.bench_local(|| {
@@ -57,7 +57,7 @@ fn trained<R: Real, const N: usize>() -> SelfModel<R, N, 0> {
 
 #[divan::bench(types = [f32, f64], consts = [4, 8, 16])]
 fn tick<R: Real, const N: usize>(bencher: Bencher<'_, '_>) {
-    push(bencher, trained::<R, N>(), &samples());
+    push(bencher, trained::<R, N>(), &samples::<R, N>());
 }
 
 /// Every second sample of half of the channels is missing, and imputed.
@@ -70,7 +70,19 @@ fn tick_with_missing<R: Real, const N: usize>(bencher: Bencher<'_, '_>) {
     push(bencher, trained::<R, N>(), &samples);
 }
 
+/// 8 outputs in the type that scenes use.
+#[divan::bench(types = [f32, f64])]
+fn tick_of_warm_up_8_of_16_and_12<R: Real>(bencher: Bencher<'_, '_>) {
+    let model = SelfModel::<R, 16, 12>::new(SelfModelConfig {
+        outputs: 8,
+        warm_up_samples: u32::MAX,
+        ..SelfModelConfig::default()
+    })
+    .unwrap();
+    push(bencher, model, &samples::<R, 8>());
+}
+
 #[divan::bench(types = [f32, f64], consts = [8, 16])]
 fn tick_of_warm_up<R: Real, const N: usize>(bencher: Bencher<'_, '_>) {
-    push(bencher, learning::<R, N>(u32::MAX), &samples());
+    push(bencher, learning::<R, N>(u32::MAX), &samples::<R, N>());
 }

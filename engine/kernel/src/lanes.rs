@@ -77,6 +77,32 @@ fn add<R: Real, const N: usize, const K: usize>(
     }
 }
 
+/// `out_n += by x_n` over the first `active` entries.
+#[inline(always)]
+pub(crate) fn add_scaled<R: Real, const N: usize>(
+    out: &mut [R; N],
+    x: &[R; N],
+    by: R,
+    active: usize,
+) {
+    let fours = active.div_ceil(LANES);
+    let (out_fours, out_rest) = out.as_chunks_mut::<LANES>();
+    let (x_fours, x_rest) = x.as_chunks::<LANES>();
+    let add = |(out, x): (&mut [R; LANES], &[R; LANES])| {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out += by * x;
+        }
+    };
+    if fours >= N / LANES {
+        out_fours.iter_mut().zip(x_fours).for_each(add);
+    } else {
+        out_fours.iter_mut().zip(x_fours).take(fours).for_each(add);
+    }
+    for (out, &x) in out_rest.iter_mut().zip(x_rest) {
+        *out += by * x;
+    }
+}
+
 /// a b over the first `active` entries.
 #[inline]
 pub(crate) fn dot<R: Real, const N: usize>(a: &[R; N], b: &[R; N], active: usize) -> R {
@@ -253,6 +279,11 @@ mod tests {
             let (a, b) = (numbers::<N>(active, 1), numbers::<N>(active, 2));
             let expected: f64 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
             assert_eq!(dot(&a, &b, active), expected, "{active} of {N}");
+            let mut scaled = a;
+            add_scaled(&mut scaled, &b, 3.0, active);
+            for n in 0..N {
+                assert_eq!(scaled[n], a[n] + 3.0 * b[n], "{n}, {active} of {N}");
+            }
             let rows: [[f64; N]; N] = core::array::from_fn(|i| numbers(active, i));
             let mut out = a;
             add_product(&rows, &b, active, active, &mut out);

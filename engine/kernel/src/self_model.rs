@@ -38,7 +38,7 @@
 
 use crate::lanes::{Sparse, larger, largest, smaller};
 use crate::surprise::{Alarm, Health, Statistics, Surprise};
-use crate::witness::{History, MEAN_OF, Moments, Stacked, Sums, Units, Witness};
+use crate::witness::{Active, History, MEAN_OF, Moments, Stacked, Sums, Units, Witness};
 use crate::{ConfigError, MAX_PHI, Real, Thresholds};
 
 /// Fewest samples to learn from: in the last quarter of them K1 has its first values.
@@ -275,22 +275,46 @@ pub struct SelfModel<R, const N: usize, const U: usize> {
 }
 
 /// A self-model after its warm-up, without the sums that it was learned from: for fleets. It goes on as the
-/// [`SelfModel`] would that it was [taken from](SelfModel::trained), to the last bit.
+/// [`SelfModel`] would that it was [taken from](SelfModel::trained), to the last bit: whoever can allocate puts it in
+/// that one's place. What is asked of either has the same name in both; to learn anew, it makes a new
+/// [`SelfModel`](Self::rebaselined).
 ///
 /// ```
-/// use becomingone_kernel::{SelfModel, SelfModelConfig};
+/// use becomingone_kernel::{SelfModel, SelfModelConfig, Trained, Verdict};
 ///
-/// let mut model = SelfModel::<f64, 16, 12>::new(SelfModelConfig::default())?;
-/// let mut k = 0_u32;
-/// let mut trained = loop {
-///     k += 1;
-///     model.push(&[Some(f64::from(k * k % 7))], &[], 0.02);
-///     if let Some(trained) = model.trained() {
-///         break trained;
+/// enum Witness {
+///     WarmingUp(Box<SelfModel<f64, 16, 12>>),
+///     Trained(Box<Trained<f64, 16, 12>>),
+/// }
+///
+/// impl Witness {
+///     fn push(&mut self, outputs: &[Option<f64>], dt_s: f64) -> Option<Verdict<f64, 16>> {
+///         let (verdict, trained) = match self {
+///             Self::Trained(model) => return model.push(outputs, &[], dt_s),
+///             Self::WarmingUp(model) => (model.push(outputs, &[], dt_s), model.trained()),
+///         };
+///         if let Some(trained) = trained {
+///             *self = Self::Trained(Box::new(trained));
+///         }
+///         verdict
 ///     }
-/// };
-/// assert_eq!(trained.push(&[Some(3.0)], &[], 0.02), model.push(&[Some(3.0)], &[], 0.02));
-/// assert!(size_of_val(&model) > 6 * size_of_val(&trained));
+///
+///     fn rebaseline(&mut self) {
+///         match self {
+///             Self::WarmingUp(model) => model.rebaseline(),
+///             Self::Trained(model) => *self = Self::WarmingUp(Box::new(model.rebaselined())),
+///         }
+///     }
+/// }
+///
+/// let mut witness = Witness::WarmingUp(Box::new(SelfModel::new(SelfModelConfig::default())?));
+/// for k in 1..=400_u32 {
+///     witness.push(&[Some(f64::from(k * k % 7))], 0.02);
+/// }
+/// assert!(matches!(witness, Witness::Trained(_)));
+/// assert!(size_of::<SelfModel<f64, 16, 12>>() > 6 * size_of::<Trained<f64, 16, 12>>());
+/// witness.rebaseline();
+/// assert!(witness.push(&[Some(3.0)], 0.02).is_none());
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -377,10 +401,11 @@ impl<R: Real, const N: usize, const U: usize> Learning<R, N, U> {
         targets: &[Option<R>; N],
         z: &Stacked<R, N, U>,
         returned: &[bool; N],
-        gain: R,
+        active: Active,
     ) {
+        let gain = R::decay(R::of(1.0 / 20.0)).1;
         let mut added = *targets;
-        for n in 0..N {
+        for n in 0..active.outputs {
             if let Some(added) = &mut added[n] {
                 *added -= z.last[n];
             }
@@ -388,13 +413,14 @@ impl<R: Real, const N: usize, const U: usize> Learning<R, N, U> {
             let value = y[n].map_or(R::zero(), |y| y - z.last[n]);
             self.smooth[n] += gain * (value - self.smooth[n]);
         }
-        self.moments.add(&added, z, returned);
+        self.moments.add(&added, z, returned, active);
         if returned.contains(&true) {
-            self.returns.add(z);
+            self.returns.add(z, active);
         }
-        self.smooth_z.follow(z, gain);
+        self.smooth_z.follow(z, gain, active);
+        let smooth = self.smooth.map(Some);
         self.smooth_moments
-            .add(&self.smooth.map(Some), &self.smooth_z, &[false; N]);
+            .add(&smooth, &self.smooth_z, &[false; N], active);
     }
 }
 
@@ -620,13 +646,16 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
     fn learn(&mut self, tick: &Tick<R, N, U>) {
         let Tick { y, targets, z, .. } = tick;
         if !tick.fresh {
-            let gain = R::decay(R::of(1.0 / 20.0)).1;
+            let active = Active {
+                outputs: self.core.config.outputs,
+                inputs: self.core.config.inputs,
+            };
             let mut returned = [false; N];
-            for (n, returned) in returned.iter_mut().enumerate() {
+            for (n, returned) in returned.iter_mut().enumerate().take(active.outputs) {
                 *returned = targets.has(n) && self.core.history.age(n) > 0;
             }
             self.learning
-                .add(&y.options(), &targets.options(), z, &returned, gain);
+                .add(&y.options(), &targets.options(), z, &returned, active);
         }
         if self.core.watch.is_some() {
             let (_, r, said) = self.core.watch_over(targets, z, tick.gap);
@@ -714,6 +743,15 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         self.core.thresholds()
     }
 
+    /// Sets the thresholds, as from a calibration: see [`SelfModelConfig::thresholds`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Threshold`] of one that is not a positive, finite number.
+    pub fn set_thresholds(&mut self, thresholds: Thresholds<R>) -> Result<(), ConfigError> {
+        self.core.set_thresholds(thresholds)
+    }
+
     /// The last verdict.
     pub fn verdict(&self) -> Option<&Verdict<R, N>> {
         self.core.verdict()
@@ -772,6 +810,7 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
     }
 
     /// The tick as it is worked with; none where its time step is unusable.
+    #[inline(always)]
     fn take(
         &mut self,
         outputs: &[Option<R>],
@@ -817,6 +856,7 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
     }
 
     /// A tick after warm-up.
+    #[inline]
     fn go_on(&mut self, tick: &Tick<R, N, U>) {
         let mut expected = Sparse::none();
         let foreseen = self.judge(&tick.targets, &tick.z, tick.gap);
@@ -873,14 +913,22 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
         outputs: &[Option<R>],
         inputs: &[Option<R>],
     ) -> (Sparse<R, N>, Sparse<R, U>) {
-        let unknown = (Scale::unknown(), Scale::unknown());
-        let (y_scale, u_scale) = match &self.watch {
-            Some(watch) if self.trained => (&watch.outputs, &watch.inputs),
-            _ => (&unknown.0, &unknown.1),
-        };
+        let SelfModelConfig {
+            outputs: of_outputs,
+            inputs: of_inputs,
+            ..
+        } = self.config;
         let (y_origin, u_origin) = self.history.origins();
-        let (y, y_broken) = y_scale.sift(outputs, self.config.outputs, y_origin);
-        let (u, u_broken) = u_scale.sift(inputs, self.config.inputs, u_origin);
+        let ((y, y_broken), (u, u_broken)) = match &self.watch {
+            Some(watch) if self.trained => (
+                watch.outputs.sift(outputs, of_outputs, y_origin),
+                watch.inputs.sift(inputs, of_inputs, u_origin),
+            ),
+            _ => (
+                Scale::unknown().sift(outputs, of_outputs, y_origin),
+                Scale::unknown().sift(inputs, of_inputs, u_origin),
+            ),
+        };
         self.counters.broken += (y_broken + u_broken).to_u64().unwrap_or(0);
         (y, u)
     }
@@ -1009,6 +1057,19 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
         self.thresholds
     }
 
+    /// Sets the thresholds: see [`SelfModel::set_thresholds`]. They are kept when it learns anew.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Threshold`] of one that is not a positive, finite number.
+    pub fn set_thresholds(&mut self, thresholds: Thresholds<R>) -> Result<(), ConfigError> {
+        self.config.thresholds = Some(thresholds.validated()?);
+        if self.trained {
+            self.thresholds = self.config.thresholds;
+        }
+        Ok(())
+    }
+
     /// The last verdict; none before the first tick after warm-up.
     pub fn verdict(&self) -> Option<&Verdict<R, N>> {
         self.verdict.as_ref()
@@ -1085,6 +1146,63 @@ mod tests {
             );
             assert!((said / found - 1.0).abs() < 0.1, "{every}: {said} {found}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn trained_goes_on_as_the_self_model_does() -> Result<(), ConfigError> {
+        let mut rng = Pcg64::seed_from_u64(2);
+        let mut model = SelfModel::<f64, 4, 2>::new(SelfModelConfig {
+            outputs: 3,
+            inputs: 1,
+            offset_rate: 1e-3,
+            ..SelfModelConfig::default()
+        })?;
+        let mut trained = None;
+        for k in 0..4000_u32 {
+            let mut noise = || -> f64 { StandardNormal.sample(&mut rng) };
+            // The second output is slow, the third does not move; some are missing, for long at times, or broken.
+            let away = k % 300 > 250 && k > 400;
+            let outputs = [
+                (k % 17 != 5 && !away).then(&mut noise),
+                (k % 3 == 0).then(|| 20.0 + noise()),
+                Some(if k % 400 == 399 { f64::NAN } else { 7.0 }),
+            ];
+            let inputs = [(k % 5 != 0).then(noise)];
+            let dt_s = match k % 500 {
+                400 => 1.0,
+                401 => -1.0,
+                _ => 0.02,
+            };
+            let said = model.push(&outputs, &inputs, dt_s);
+            if let Some(trained) = &mut trained {
+                let trained: &mut Trained<f64, 4, 2> = trained;
+                assert_eq!(trained.push(&outputs, &inputs, dt_s), said, "{k}");
+                assert_eq!(trained.verdict(), model.verdict());
+                assert_eq!(trained.counters(), model.counters());
+                if k == 2000 {
+                    let thresholds = Thresholds::null(3);
+                    assert_eq!(model.set_thresholds(thresholds), Ok(()));
+                    assert_eq!(trained.set_thresholds(thresholds), Ok(()));
+                    assert_eq!(trained.set_thresholds(Thresholds::zero()).ok(), None);
+                }
+                assert_eq!(trained.thresholds(), model.thresholds());
+            } else {
+                trained = model.trained();
+                assert_eq!(trained.is_some(), said.is_some() || model.is_trained());
+            }
+        }
+        let Some(trained) = trained else {
+            return Ok(());
+        };
+        let counters = trained.counters();
+        assert!(counters.broken > 0 && counters.gaps > 0 && counters.dropped > 0);
+        assert!(trained.constant_channels().eq(model.constant_channels()));
+        assert!(trained.constant_channels().eq([2]));
+        assert!(trained.absent_channels().eq(model.absent_channels()));
+        let anew = trained.rebaselined();
+        model.rebaseline();
+        assert!(anew == model && anew.config() == trained.config());
         Ok(())
     }
 

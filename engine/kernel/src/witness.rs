@@ -52,11 +52,18 @@
 use core::ops::{Index, IndexMut};
 
 use crate::Real;
-use crate::lanes::{Sparse, add_product, larger, smaller};
+use crate::lanes::{Sparse, add_product, add_scaled, larger, smaller};
 use crate::linear;
 
 /// Samples in the short mean.
 pub(crate) const MEAN_OF: usize = 5;
+
+/// How many outputs and inputs there are, of those that there is room for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Active {
+    pub(crate) outputs: usize,
+    pub(crate) inputs: usize,
+}
 
 /// One value for each regressor: of the last sample and what it gained on the short mean; of the inputs, likewise.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,26 +120,27 @@ impl<T, const N: usize, const U: usize> IndexMut<usize> for Stacked<T, N, U> {
 
 impl<R: Real, const N: usize, const U: usize> Stacked<R, N, U> {
     /// Moves towards another by a share of the difference.
-    pub(crate) fn follow(&mut self, other: &Self, gain: R) {
-        for i in 0..Self::SIZE {
-            let own = self[i];
-            self[i] = own + gain * (other[i] - own);
-        }
+    pub(crate) fn follow(&mut self, other: &Self, gain: R, active: Active) {
+        let Active { outputs, inputs } = active;
+        let move_on = |own: &mut [R], other: &[R]| {
+            for (own, &other) in own.iter_mut().zip(other) {
+                *own += gain * (other - *own);
+            }
+        };
+        move_on(&mut self.last[..outputs], &other.last);
+        move_on(&mut self.gain[..outputs], &other.gain);
+        move_on(&mut self.input[..inputs], &other.input);
+        move_on(&mut self.input_gain[..inputs], &other.input_gain);
     }
 
     /// self += other * by.
-    fn add(&mut self, other: &Self, by: R) {
-        let parts = [
-            (&mut self.last[..], &other.last[..]),
-            (&mut self.gain, &other.gain),
-            (&mut self.input, &other.input),
-            (&mut self.input_gain, &other.input_gain),
-        ];
-        for (sums, values) in parts {
-            for (sum, &value) in sums.iter_mut().zip(values) {
-                *sum += by * value;
-            }
-        }
+    #[inline(always)]
+    fn add(&mut self, other: &Self, by: R, active: Active) {
+        let Active { outputs, inputs } = active;
+        add_scaled(&mut self.last, &other.last, by, outputs);
+        add_scaled(&mut self.gain, &other.gain, by, outputs);
+        add_scaled(&mut self.input, &other.input, by, inputs);
+        add_scaled(&mut self.input_gain, &other.input_gain, by, inputs);
     }
 
     fn dot(&self, other: &Self) -> R {
@@ -401,13 +409,17 @@ impl<R: Real, const N: usize, const U: usize> Sums<R, N, U> {
         }
     }
 
-    pub(crate) fn add(&mut self, z: &Stacked<R, N, U>) {
+    #[inline(always)]
+    pub(crate) fn add(&mut self, z: &Stacked<R, N, U>, active: Active) {
         self.count += R::one();
-        self.z.add(z, R::one());
-        for i in 0..Stacked::<R, N, U>::SIZE {
-            if z[i] != R::zero() {
-                self.zz[i].add(z, z[i]);
-            }
+        self.z.add(z, R::one(), active);
+        for n in 0..active.outputs {
+            self.zz.last[n].add(z, z.last[n], active);
+            self.zz.gain[n].add(z, z.gain[n], active);
+        }
+        for j in 0..active.inputs {
+            self.zz.input[j].add(z, z.input[j], active);
+            self.zz.input_gain[j].add(z, z.input_gain[j], active);
         }
     }
 
@@ -471,16 +483,42 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
     }
 
     /// Adds a row. `returned` are the targets that were missing in the row before.
-    pub(crate) fn add(&mut self, y: &[Option<R>; N], z: &Stacked<R, N, U>, returned: &[bool; N]) {
+    pub(crate) fn add(
+        &mut self,
+        y: &[Option<R>; N],
+        z: &Stacked<R, N, U>,
+        returned: &[bool; N],
+        active: Active,
+    ) {
+        let all = Active {
+            outputs: N,
+            inputs: U,
+        };
+        if active == all {
+            // The lengths of all loops are known.
+            self.add_active(y, z, returned, all);
+        } else {
+            self.add_active(y, z, returned, active);
+        }
+    }
+
+    #[inline(always)]
+    fn add_active(
+        &mut self,
+        y: &[Option<R>; N],
+        z: &Stacked<R, N, U>,
+        returned: &[bool; N],
+        active: Active,
+    ) {
         let one = R::one();
-        self.rows.add(z);
-        for (n, value) in y.iter().enumerate() {
+        self.rows.add(z, active);
+        for (n, value) in y.iter().enumerate().take(active.outputs) {
             let Some(value) = *value else { continue };
             let target = &mut self.targets[n];
             target.count += one;
             target.y += value;
-            target.z.add(z, one);
-            target.yz.add(z, value);
+            target.z.add(z, one, active);
+            target.yz.add(z, value, active);
             if returned[n] {
                 target.returns += one;
             }
@@ -827,6 +865,10 @@ mod tests {
                     &[0, 1].map(|n| y.get(n).map(|y| y - z.last[n])),
                     &z,
                     &[false; 2],
+                    Active {
+                        outputs: 2,
+                        inputs: 1,
+                    },
                 );
             }
             history.keep(&y, &Sparse::none());

@@ -98,6 +98,43 @@ fn no_tick_works_on_more_than_two_levels() -> Checked {
     Ok(())
 }
 
+#[test]
+fn no_tick_of_thirty_levels_makes_three_times_the_mean_of_lag_products() -> Checked {
+    const M: usize = 8;
+    const LEVELS: usize = 30;
+    let mut pyramid = Pyramid::<f64, 1, M, LEVELS>::new(PyramidConfig::new(1, 1.0))?;
+    let mut noise = Noise::new(1);
+    // Noise at every tick changes T at each lag that is worked on, or its weights where it has no T yet, and at no other.
+    let seen = |pyramid: &Pyramid<f64, 1, M, LEVELS>, (level, lag)| {
+        let t = pyramid.t_at(level, lag);
+        let bits = t.map(|t| (t.re.to_bits(), t.im.to_bits()));
+        (bits, pyramid.n_eff(level, lag).map(f64::to_bits))
+    };
+    let mut before: Vec<_> = grid::<M, LEVELS>()
+        .skip(1)
+        .map(|at| seen(&pyramid, at))
+        .collect();
+    let ticks = 1_u32 << 15;
+    let (mut all, mut worst) = (0, 0);
+    for _ in 0..ticks {
+        pyramid.push(&[Some(noise.complex())]);
+        // At lag 0, T is 1 whatever comes: it is counted unseen.
+        let mut work = 1;
+        for (before, at) in before.iter_mut().zip(grid::<M, LEVELS>().skip(1)) {
+            let now = seen(&pyramid, at);
+            work += u32::from(now != *before);
+            *before = now;
+        }
+        (all, worst) = (all + work, worst.max(work));
+    }
+    let mean = f64::from(all) / f64::from(ticks);
+    // 17 lags of the base and 9 of one level more; levels that have no two blocks yet do less.
+    assert_eq!(worst, 26);
+    assert!(mean > 25.5 && mean <= 26.0, "{mean}");
+    assert!(f64::from(worst) < 3.0 * mean);
+    Ok(())
+}
+
 // ------------------------------------------------------------------- the definition itself
 
 /// Value and coverage of each block of a level, from the samples as the definition has them.
