@@ -36,7 +36,7 @@
     reason = "several arrays go by one channel index"
 )]
 
-use crate::surprise::{Alarm, Health, Statistics, Surprise};
+use crate::surprise::{Alarm, Health, SHIFT, Statistics, Surprise};
 use crate::witness::{History, MEAN_OF, Moments, Stacked, Sums, Units, Witness};
 use crate::{ConfigError, MAX_PHI, Real, Thresholds};
 
@@ -387,13 +387,16 @@ impl<R: Real, const N: usize, const U: usize> Learning<R, N, U> {
             let value = y[n].map_or(R::zero(), |y| y - z.last[n]);
             self.smooth[n] += gain * (value - self.smooth[n]);
         }
-        self.moments.add(&added, z, returned);
+        self.moments.add(&added, z, returned, R::one());
         if returned.contains(&true) {
-            self.returns.add(z);
+            self.returns.add(z, R::one());
         }
         self.smooth_z.follow(z, gain);
+        // Both began at 0, which is the first sample and need not be the mean: what b adds to a sample it adds to the
+        // window as this fills, 1 - e^{-k/20} after k rows.
+        let full = R::decay(self.moments.count() / R::of(SHIFT)).1;
         self.smooth_moments
-            .add(&self.smooth.map(Some), &self.smooth_z, &[false; N]);
+            .add(&self.smooth.map(Some), &self.smooth_z, &[false; N], full);
     }
 }
 
@@ -574,7 +577,7 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
     fn learn(&mut self, tick: &Tick<R, N, U>) {
         let Tick { y, targets, z, .. } = tick;
         if !tick.fresh {
-            let gain = R::decay(R::of(1.0 / 20.0)).1;
+            let gain = R::decay(R::of(1.0 / SHIFT)).1;
             let mut returned = [false; N];
             for (n, returned) in returned.iter_mut().enumerate() {
                 *returned = targets[n].is_some() && self.core.history.age(n) > 0;

@@ -41,7 +41,7 @@ use crate::{ConfigError, DEFAULT_LAGS, Real};
 /// Windows in samples.
 const EMISSARY: f64 = 10.0;
 const MASTER: f64 = 30.0;
-const SHIFT: f64 = 20.0;
+pub(crate) const SHIFT: f64 = 20.0;
 const ENERGY: f64 = 10.0;
 
 /// The standard normal quantile of p = 1e-5, one side.

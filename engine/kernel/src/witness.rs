@@ -329,6 +329,9 @@ pub(crate) struct Units<R, const N: usize, const U: usize> {
 }
 
 /// Sums of regressors z and of their products, over rows.
+///
+/// Where rows are windows that fill up, the part c that is full of each stands for its 1, and means are what such a
+/// row has at c = 1: c z over c c.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sums<R, const N: usize, const U: usize> {
     count: R,
@@ -346,9 +349,9 @@ impl<R: Real, const N: usize, const U: usize> Sums<R, N, U> {
         }
     }
 
-    pub(crate) fn add(&mut self, z: &Stacked<R, N, U>) {
-        self.count += R::one();
-        self.z.add(z, R::one());
+    pub(crate) fn add(&mut self, z: &Stacked<R, N, U>, full: R) {
+        self.count += full * full;
+        self.z.add(z, full);
         for i in 0..Stacked::<R, N, U>::SIZE {
             if z[i] != R::zero() {
                 self.zz[i].add(z, z[i]);
@@ -415,25 +418,31 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
         }
     }
 
-    /// Adds a row. `returned` are the targets that were missing in the row before.
-    pub(crate) fn add(&mut self, y: &[Option<R>; N], z: &Stacked<R, N, U>, returned: &[bool; N]) {
-        let one = R::one();
-        self.rows.add(z);
+    /// Adds a row. `returned` are the targets that were missing in the row before; `full` is 1, or which part of it
+    /// is, where the row is a window that fills up.
+    pub(crate) fn add(
+        &mut self,
+        y: &[Option<R>; N],
+        z: &Stacked<R, N, U>,
+        returned: &[bool; N],
+        full: R,
+    ) {
+        self.rows.add(z, full);
         for (n, value) in y.iter().enumerate() {
             let Some(value) = *value else { continue };
             let target = &mut self.targets[n];
-            target.count += one;
-            target.y += value;
-            target.z.add(z, one);
+            target.count += full * full;
+            target.y += full * value;
+            target.z.add(z, full);
             target.yz.add(z, value);
             if returned[n] {
-                target.returns += one;
+                target.returns += R::one();
             }
             for (m, other) in y.iter().enumerate().take(n + 1) {
                 if let Some(other) = *other {
                     let (sum, count) = &mut self.yy[n][m];
                     *sum += value * other;
-                    *count += one;
+                    *count += full * full;
                 }
             }
         }
@@ -758,6 +767,7 @@ mod tests {
                     &[0, 1].map(|n| y[n].map(|y| y - z.last[n])),
                     &z,
                     &[false; 2],
+                    1.0,
                 );
             }
             history.keep(&y, &[None; 2]);

@@ -208,6 +208,42 @@ fn white_innovations_obey_the_laws_of_all_three() -> Checked {
     Ok(())
 }
 
+#[test]
+fn how_large_a_shift_is_does_not_hang_on_the_first_sample() -> Checked {
+    // Sums are taken about the first sample, so a window that is empty at first begins there. Where that was far from
+    // the mean, its way to the mean passed for what healthy shifts are like, and K2 was a hundredth of what it is.
+    let mean_k2 = |first: f64| -> Result<[f64; 2], Box<dyn Error>> {
+        let mut means = [0.0; 2];
+        for seed in 0..20 {
+            let mut noise = Noise::new(200 + seed);
+            let mut model = SelfModel::<f64, 1, 0>::new(config(1))?;
+            for k in 0..1800 {
+                let x = noise.normal() + if k >= 1400 { 3.0 } else { 0.0 };
+                let x = if k == 0 { first } else { x };
+                if let Some(verdict) = model.push(&[Some(x)], &[], 1.0) {
+                    means[0] +=
+                        verdict.k2 * f64::from(u8::from((500..1400).contains(&k))) / 900.0 / 20.0;
+                    means[1] += verdict.k2 * f64::from(u8::from(k >= 1500)) / 300.0 / 20.0;
+                }
+            }
+        }
+        Ok(means)
+    };
+    let [healthy, shifted] = mean_k2(0.0)?;
+    // Of white noise K2 has mean 1, and a little more as 400 samples teach the mean to within 1/20 only; of a shift
+    // by m it has mean 1 + m^2 (2 - a)/a, and part of a shift is foreseen.
+    assert!(
+        healthy > 0.9 && healthy < 1.3 && shifted > 300.0,
+        "{healthy} {shifted}"
+    );
+    for first in [2.0, 8.0, 20.0] {
+        let [h, s] = mean_k2(first)?;
+        assert!((h / healthy - 1.0).abs() < 0.05, "{first}: {h} {healthy}");
+        assert!((s / shifted - 1.0).abs() < 0.05, "{first}: {s} {shifted}");
+    }
+    Ok(())
+}
+
 // ------------------------------------------------------------------- 5. W = G[W]
 
 #[test]
