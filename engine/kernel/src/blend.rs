@@ -151,7 +151,8 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
         let c = coherence.map_or(R::zero(), |c| c.max(R::zero()).min(R::one()));
         let step = self.config.fading_per_s * (R::one() - self.config.protection * c) * dt_s;
         let compensated = step - self.excess;
-        let sum = self.faded + compensated;
+        // After Lambda was set back, a step may be less than what is to be taken off it.
+        let sum = (self.faded + compensated).max(R::zero());
         self.excess = (sum - self.faded) - compensated;
         self.faded = sum;
         if self.faded >= R::one() {

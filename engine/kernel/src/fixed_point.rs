@@ -91,7 +91,8 @@ impl<R: Real, const D: usize> ParameterWitness<R, D> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::SelfModel`] unless 0 <= least <= most, 0 < ridge, and all are finite.
+    /// [`ConfigError::SelfModel`] unless 0 <= least <= most, 0 < ridge, and all are finite, half of their sum and the
+    /// step that is one over it included.
     pub fn new(ridge: R, least: R, most: R) -> Result<Self, ConfigError> {
         let zero = R::zero();
         for (name, value, usable) in [
@@ -106,11 +107,20 @@ impl<R: Real, const D: usize> ParameterWitness<R, D> {
                 });
             }
         }
-        let kappa = (most + ridge) / (least + ridge);
+        let half = R::of(0.5);
+        let middle = half * most + half * least + ridge;
+        let step = R::one() / middle;
+        if !(step.is_finite() && middle.is_finite()) {
+            return Err(ConfigError::SelfModel {
+                name: "middle eigenvalue",
+                value: middle.into(),
+            });
+        }
         Ok(Self {
             ridge,
-            step: R::of(2.0) / (most + least + ridge + ridge),
-            factor: (kappa - R::one()) / (kappa + R::one()),
+            step,
+            // (kappa - 1)/(kappa + 1), without a kappa that may be infinite.
+            factor: (half * most - half * least) / middle,
             weights: [zero; D],
         })
     }

@@ -71,7 +71,8 @@ impl<R: Real, const N: usize, const L: usize> ResonanceConfig<R, N, L> {
         }
     }
 
-    /// Checks every field against a ring of `ring` samples; the weights come back with sum 1.
+    /// Checks every field against a ring of `ring` samples; the weights come back with sum 1, and 0 beyond the active
+    /// channels.
     fn validated(mut self, ring: usize) -> Result<Self, ConfigError> {
         let zero = R::zero();
         if self.channels == 0 || self.channels > N {
@@ -104,6 +105,10 @@ impl<R: Real, const N: usize, const L: usize> ResonanceConfig<R, N, L> {
             });
         }
         normalise(&mut self.weights[..self.channels])?;
+        self.weights
+            .iter_mut()
+            .skip(self.channels)
+            .for_each(|weight| *weight = zero);
         Ok(self)
     }
 }
