@@ -7,6 +7,16 @@
 //! |G[V] - G[W]| <= q |V - W|,   |W - W*| <= |G[W] - W| / (1 - q),   W* drifting by delta a step: <= q delta/(1 - q)
 //! ```
 //!
+//! ```text
+//! residual |G[W] - W|
+//!  |*
+//!  |  *               each step brings W nearer by q at least, so the residual says how far it still is:
+//!  |     *            a step's length, and q of it, and q^2 of it, ..: r (1 + q + q^2 + ..) = r/(1 - q)
+//!  |         *
+//!  |               *
+//!  +--------------------*--------------*---> W*
+//! ```
+//!
 //! The first forgets its past by `e^{-dt/T_reg}` a step. The second is a contraction for
 //! `0 < mu < 2/(e_max + g)`, with e the eigenvalues of Rxx; its unique fixed point (Banach) is ridge
 //! regression. The best step, `mu = 2/(e_max + e_min + 2 g)`, gives `q = (kappa - 1)/(kappa + 1)`,
@@ -78,6 +88,21 @@ impl<R: Real, const N: usize> StateWitness<R, N> {
 }
 
 /// Parameters that are drawn to the ridge regression of the moments that they are shown.
+///
+/// ```
+/// use becomingone_kernel::ParameterWitness;
+///
+/// // Rxx has eigenvalues 1 and 4; W* = (Rxx + g I)^-1 Rxy.
+/// let (rxx, rxy) = ([[4.0, 0.0], [0.0, 1.0]], [9.0, 3.0]);
+/// let mut witness = ParameterWitness::<f64, 2>::new(0.5, 1.0, 4.0)?;
+/// let mut residual = f64::MAX;
+/// while witness.distance(residual) > 1e-9 {
+///     residual = witness.push(&rxx, &rxy);
+/// }
+/// assert!((witness.weights()[0] - 9.0 / 4.5).abs() < 1e-9);
+/// assert!((witness.weights()[1] - 3.0 / 1.5).abs() < 1e-9);
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParameterWitness<R, const D: usize> {
     ridge: R,

@@ -2,6 +2,11 @@
 //!
 //! ```text
 //! (t, values) --> dt, what is missing --> SelfModel --> Verdict: dissipated? surprise, cause
+//!
+//! dt_k = t_k - t_{k-1};   NaN is missing;   coherence = 1/(1 + surprise), dissipated from surprise > 1 on
+//!
+//! sample    0 .. 399      400 ..
+//!           learn         verdicts: is this as it was?
 //! ```
 
 use crate::{ConfigError, SelfModel, SelfModelConfig, Verdict};

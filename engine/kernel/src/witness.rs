@@ -7,6 +7,15 @@
 //! r_k  = (x_k - x^_k) / sd                 the innovation: what was not foreseen
 //! ```
 //!
+//! ```text
+//! x_{k-5} .. x_{k-1}    five samples of every output    --+
+//!               |                                         +--> B --> x^_k          x_k
+//! u_{k-4} ..    |  u_k  inputs, the present one too     --+           |             |
+//!               +-- the last one, carried on ----------------(+)------+----> (-) ---+
+//!                                                                             |
+//!                                                                             r_k: what was not foreseen
+//! ```
+//!
 //! x are the outputs; u the inputs, such as commands, which help to foresee and are never foreseen.
 //! Over K samples, in units of the standard deviations of each output and each regressor, with the means
 //! taken out and with y = `x_k - x_{k-1}`:

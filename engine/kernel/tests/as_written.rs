@@ -253,7 +253,7 @@ fn statistics(learned: &Learned, r: &[[f64; N]], k: usize) -> Said {
 
 fn sample(rng: &mut Pcg64, state: &mut [f64; 2], k: usize) -> Sample {
     let mut normal = || -> f64 { StandardNormal.sample(&mut *rng) };
-    let u = if k / 25 % 2 == 0 { 0.8 } else { -0.5 } + 0.3 * normal();
+    let u = if (k / 25).is_multiple_of(2) { 0.8 } else { -0.5 } + 0.3 * normal();
     state[0] += 0.3 * (u - state[0]) + 0.2 * normal();
     state[1] += 0.1 * (state[0] - state[1]) + 0.05 * normal();
     let mut x = [

@@ -502,6 +502,67 @@ fn each_fault_is_flagged_named_and_released() -> Checked {
 }
 
 #[test]
+fn each_fault_has_its_statistics() -> Checked {
+    // The table of the module `surprise`: one of four sensors, that of a state of AR(1) with 0.9 and variance 1.
+    type Fault = fn(&[f64], usize, f64) -> f64;
+    let table: [(&str, Fault, [f64; 3]); 5] = [
+        ("healthy", |y, k, _| y[k], [0.002, 1.1, 1.0]),
+        ("off", |y, k, _| y[k] + 0.5, [0.12, 22.0, 1.5]),
+        ("late", |y, k, _| y[k - 4], [0.05, 3.0, 2.4]),
+        ("noisy", |y, k, noise| y[k] + 0.8 * noise, [0.002, 2.5, 2.4]),
+        ("frozen", |y, _, _| y[4200], [0.40, 77.0, 4.1]),
+    ];
+    for (name, fault, said) in table {
+        let (mut sums, mut named, mut count) = ([0.0; 3], 0, 0);
+        for seed in 0..20 {
+            let mut noise = Noise::new(300 + seed);
+            let mut model = SelfModel::<f64, 4, 0>::new(SelfModelConfig {
+                warm_up_samples: 4000,
+                ..config(4)
+            })?;
+            let (mut state, mut first) = (0.0, Vec::new());
+            for k in 0..4700 {
+                state = 0.9 * state + (1.0 - 0.81_f64).sqrt() * noise.normal();
+                let mut y = [(); 4].map(|()| state + 0.3 * noise.normal());
+                first.push(y[0]);
+                let own = noise.normal();
+                if k >= 4200 {
+                    y[0] = fault(&first, k, own);
+                }
+                let verdict = model.push(&y.map(Some), &[], 1.0);
+                if let Some(v) = verdict.filter(|_| k >= 4300) {
+                    for (sum, k) in sums.iter_mut().zip([v.k1.unwrap_or(0.0), v.k2, v.k3]) {
+                        *sum += k;
+                    }
+                    named += usize::from(v.cause == Some(0));
+                    count += 1;
+                }
+            }
+        }
+        for (sum, said) in sums.into_iter().zip(said) {
+            let mean = sum / count as f64;
+            let near = (mean - said).abs() < 0.25 * said + 0.002;
+            assert!(near, "{name}: {mean}, and the table says {said}");
+        }
+        // Healthy, anyone is the largest; else it is the one that is to blame.
+        let share = named as f64 / count as f64;
+        assert!(
+            if name == "healthy" {
+                share < 0.5
+            } else {
+                share > 0.7
+            },
+            "{name}: {share}"
+        );
+    }
+    let null = Thresholds::<f64>::null(4);
+    for (found, said) in [(null.k1, 0.066), (null.k2, 7.1), (null.k3, 1.8)] {
+        assert!((found / said - 1.0).abs() < 0.05, "{found} {said}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_frozen_witness_keeps_its_alarm_and_one_that_learns_again_loses_it() -> Checked {
     let (mut model, mut plant) = (of_plant(2000)?, Plant::new(20));
     verdicts(&mut model, &mut plant, 2500, healthy);
