@@ -19,6 +19,8 @@ use rand_pcg::rand_core::SeedableRng;
 
 type Checked = Result<(), Box<dyn Error>>;
 type Matrix = Vec<Vec<f64>>;
+/// r, and nothing of a channel that is missing or not judged.
+type Innovation = [Option<f64>; N];
 
 const N: usize = 3;
 const U: usize = 1;
@@ -87,6 +89,7 @@ fn filling(a: &[f64], b: &[f64]) -> f64 {
     (dot(a, b) - dot(a, &c) * dot(b, &c) / count) / count
 }
 
+#[derive(Clone)]
 struct Sample {
     x: [f64; N],
     u: f64,
@@ -108,6 +111,7 @@ fn regressors(samples: &[Sample], k: usize) -> [f64; D] {
 struct Learned {
     weights: [[f64; D]; N],
     offset: [f64; N],
+    mean: [f64; N],
     sd: [f64; N],
     omega: Matrix,
     shift: Matrix,
@@ -153,6 +157,7 @@ fn learn(samples: &[Sample]) -> Learned {
     let learned = Learned {
         weights,
         offset,
+        mean: [0, 1, 2].map(|n| mean(column(n).into_iter())),
         sd,
         omega: Vec::new(),
         shift: Vec::new(),
@@ -194,17 +199,32 @@ impl Learned {
         })
     }
 
-    /// Mean over the lags of T under Omega at sample k of the series, over a window; none below 8 effective samples.
-    fn t(&self, r: &[[f64; N]], k: usize, window: f64) -> Option<f64> {
-        let lam = (-1.0 / window).exp();
-        let mut sum = 0.0;
+    /// What is missing of r, as what is present has it: `R_mo R_oo^-1 r_o`. None where nothing is present.
+    fn imputed(&self, r: &Innovation) -> Option<[f64; N]> {
+        let there: Vec<usize> = (0..N).filter(|&n| r[n].is_some()).collect();
+        let seen: Vec<f64> = r.iter().flatten().copied().collect();
+        if there.is_empty() {
+            return None;
+        }
+        let noise = inverse(&self.omega);
+        let part = |n: usize| -> Vec<f64> { there.iter().map(|&m| noise[n][m]).collect() };
+        let own = inverse(&there.iter().map(|&n| part(n)).collect());
+        Some([0, 1, 2].map(|n| r[n].unwrap_or_else(|| form(&part(n), &own, &seen))))
+    }
+
+    /// Mean over the lags of T under Omega at the end of the series, over a window; none below 8 effective samples.
+    fn t(&self, r: &[Option<[f64; N]>], window: f64) -> Option<f64> {
+        let (lam, mut sum) = ((-1.0 / window).exp(), 0.0);
         for lag in [1, 2, 4] {
             let (mut s, mut p0, mut p1, mut w1, mut w2) = (0.0, 0.0, 0.0, 0.0, 0.0);
-            for i in lag..=k {
-                let w = lam.powi((k - i) as i32);
-                s += w * form(&r[i], &self.omega, &r[i - lag]);
-                p0 += w * form(&r[i], &self.omega, &r[i]);
-                p1 += w * form(&r[i - lag], &self.omega, &r[i - lag]);
+            for i in lag..r.len() {
+                let (Some(now), Some(then)) = (r[i], r[i - lag]) else {
+                    continue;
+                };
+                let w = lam.powi((r.len() - 1 - i) as i32);
+                s += w * form(&now, &self.omega, &then);
+                p0 += w * form(&now, &self.omega, &now);
+                p1 += w * form(&then, &self.omega, &then);
                 w1 += w;
                 w2 += w * w;
             }
@@ -217,43 +237,90 @@ impl Learned {
     }
 }
 
-/// What the definition says at sample k of the innovations.
+/// What the definition says at the end of a series of innovations.
 struct Said {
     t: [Option<f64>; 2],
     k: [Option<f64>; 3],
-    /// `e_n (C^-1 e)_n` and `EW_10 r_n (Omega r)_n`.
+    /// `e_n (C^-1 e)_n`, and `EW_10 r_n (Omega r)_n`.
     parts: [[f64; 2]; N],
+    /// `EW_10 N_k`.
+    freedom: f64,
 }
 
-fn statistics(learned: &Learned, r: &[[f64; N]], k: usize) -> Said {
-    let t = [10.0, 30.0].map(|window| learned.t(r, k, window));
+fn statistics(learned: &Learned, r: &[Innovation]) -> Said {
+    let whole: Vec<Option<[f64; N]>> = r.iter().map(|r| learned.imputed(r)).collect();
+    let t = [10.0, 30.0].map(|window| learned.t(&whole, window));
     let k1 = t[0]
         .zip(t[1])
         .map(|(e, m)| ((e + m) / 2.0).max(0.0).powi(2));
-    let series = |n: usize| -> Vec<f64> { r.iter().map(|r| r[n]).collect() };
-    let e = [0, 1, 2].map(|n| window(&series(n), k, 20.0));
+    // Of a series, over what came of it; before, it was `start`.
+    let follow = |x: Vec<f64>, over: f64, start: f64| match x.len() {
+        0 => start,
+        count => start * (-(count as f64) / over).exp() + window(&x, count - 1, over),
+    };
+    let e = [0, 1, 2].map(|n| follow(r.iter().filter_map(|r| r[n]).collect(), 20.0, 0.0));
     let mut parts = [[0.0; 2]; N];
     for n in 0..N {
         let solved: f64 = (0..N).map(|m| learned.shift[n][m] * e[m]).sum();
-        let energies: Vec<f64> = r
-            .iter()
-            .map(|r| r[n] * (0..N).map(|m| learned.omega[n][m] * r[m]).sum::<f64>())
-            .collect();
-        // Before the first sample there was the mean of health: 1.
-        let start = (-0.1 * (k + 1) as f64).exp();
-        parts[n] = [e[n] * solved, start + window(&energies, k, 10.0)];
+        let energies = whole.iter().flatten();
+        let energies =
+            energies.map(|r| r[n] * (0..N).map(|m| learned.omega[n][m] * r[m]).sum::<f64>());
+        parts[n] = [e[n] * solved, follow(energies.collect(), 10.0, 1.0)];
     }
-    let of = |i: usize| parts.iter().map(|part| part[i]).sum::<f64>() / N as f64;
+    let counts = r.iter().map(|r| r.iter().flatten().count() as f64);
+    let freedom = follow(
+        counts.filter(|&count| count > 0.0).collect(),
+        10.0,
+        N as f64,
+    );
+    let of = |i: usize| parts.iter().map(|part| part[i]).sum::<f64>();
     Said {
         t,
-        k: [k1, Some(of(0)), Some(of(1))],
+        k: [k1, Some(of(0) / N as f64), Some(of(1) / freedom)],
         parts,
+        freedom,
     }
+}
+
+/// Innovations from the end of warm-up on, with what is missing made good as the self-model does.
+///
+/// A missing sample goes on as what was foreseen of it, within five deviations of the mean. A channel that was away, which
+/// none was in warm-up, is judged again once five samples of it are there to foresee from.
+fn innovations(
+    learned: &Learned,
+    samples: &[Sample],
+    missing: impl Fn(usize, usize) -> bool,
+) -> Vec<Innovation> {
+    let mut filled: Vec<Sample> = samples[..WARM_UP].to_vec();
+    let mut unsettled = [0; N];
+    let mut all = Vec::new();
+    for k in WARM_UP..samples.len() {
+        filled.push(samples[k].clone());
+        let r = learned.innovation(&filled, k);
+        let mut judged = r.map(Some);
+        for n in 0..N {
+            if missing(k, n) {
+                let foreseen = filled[k].x[n] - r[n] * learned.sd[n];
+                let (low, high) = (-5.0 * learned.sd[n], 5.0 * learned.sd[n]);
+                filled[k].x[n] = learned.mean[n] + (foreseen - learned.mean[n]).clamp(low, high);
+                (judged[n], unsettled[n]) = (None, 5);
+            } else if unsettled[n] > 0 {
+                unsettled[n] -= 1;
+                judged[n] = None;
+            }
+        }
+        all.push(judged);
+    }
+    all
 }
 
 fn sample(rng: &mut Pcg64, state: &mut [f64; 2], k: usize) -> Sample {
     let mut normal = || -> f64 { StandardNormal.sample(&mut *rng) };
-    let u = if (k / 25).is_multiple_of(2) { 0.8 } else { -0.5 } + 0.3 * normal();
+    let u = if (k / 25).is_multiple_of(2) {
+        0.8
+    } else {
+        -0.5
+    } + 0.3 * normal();
     state[0] += 0.3 * (u - state[0]) + 0.2 * normal();
     state[1] += 0.1 * (state[0] - state[1]) + 0.05 * normal();
     let mut x = [
@@ -277,6 +344,24 @@ fn near(found: f64, law: f64) -> bool {
 
 #[test]
 fn a_self_model_is_what_its_definition_says() -> Checked {
+    follows(|_, _| false)
+}
+
+#[test]
+fn a_self_model_with_channels_that_go_and_come_is_what_its_definition_says() -> Checked {
+    // The second in turns, the third for a long while, and all of them for a moment.
+    follows(|k, n| {
+        let after = k.saturating_sub(WARM_UP);
+        match n {
+            _ if (150..153).contains(&after) => true,
+            1 => (20..30).contains(&after) || after > 230 && after % 9 < 2,
+            2 => (40..140).contains(&after),
+            _ => after == 10,
+        }
+    })
+}
+
+fn follows(missing: impl Fn(usize, usize) -> bool) -> Checked {
     for seed in 0..6 {
         let mut rng = Pcg64::seed_from_u64(seed);
         let mut state = [0.0; 2];
@@ -291,7 +376,11 @@ fn a_self_model_is_what_its_definition_says() -> Checked {
         let mut model = SelfModel::<f64, N, U>::new(config)?;
         let verdicts: Vec<Option<Verdict<f64, N>>> = samples
             .iter()
-            .map(|s| model.push(&s.x.map(Some), &[Some(s.u)], 0.02))
+            .enumerate()
+            .map(|(k, s)| {
+                let x = [0, 1, 2].map(|n| (!missing(k, n)).then_some(s.x[n]));
+                model.push(&x, &[Some(s.u)], 0.02)
+            })
             .collect();
         assert!(verdicts[..WARM_UP].iter().all(Option::is_none));
 
@@ -299,11 +388,11 @@ fn a_self_model_is_what_its_definition_says() -> Checked {
         let three = WARM_UP - WARM_UP / 4;
         let provisional = learn(&samples[..three]);
         let r: Vec<_> = (three..WARM_UP)
-            .map(|k| provisional.innovation(&samples, k))
+            .map(|k| provisional.innovation(&samples, k).map(Some))
             .collect();
         let mut largest = [0.0_f64; 3];
         for k in 0..r.len() {
-            for (largest, k) in largest.iter_mut().zip(statistics(&provisional, &r, k).k) {
+            for (largest, k) in largest.iter_mut().zip(statistics(&provisional, &r[..=k]).k) {
                 *largest = largest.max(k.unwrap_or(0.0));
             }
         }
@@ -323,13 +412,11 @@ fn a_self_model_is_what_its_definition_says() -> Checked {
 
         // The verdicts.
         let learned = learn(&samples[..WARM_UP]);
-        let r: Vec<_> = (WARM_UP..all)
-            .map(|k| learned.innovation(&samples, k))
-            .collect();
+        let r = innovations(&learned, &samples, &missing);
         let (mut over, mut below, mut alarm, mut alarms) = (0, 0, false, 0);
         for k in 0..r.len() {
             let verdict = verdicts[WARM_UP + k].ok_or("no verdict")?;
-            let said = statistics(&learned, &r[..=k], k);
+            let said = statistics(&learned, &r[..=k]);
             let measured = [verdict.k1, Some(verdict.k2), Some(verdict.k3)];
             let transducers = [verdict.t_emissary, verdict.t_master];
             for (found, law) in measured
@@ -356,7 +443,8 @@ fn a_self_model_is_what_its_definition_says() -> Checked {
             assert_eq!(verdict.dissipated, alarm, "seed {seed}, {k}");
             alarms += u32::from(alarm);
             let shares = said.parts.map(|[shift, energy]| {
-                shift.max(0.0) / thresholds[1] + energy.max(0.0) / thresholds[2]
+                shift.max(0.0) / (N as f64 * thresholds[1])
+                    + energy.max(0.0) / (said.freedom * thresholds[2])
             });
             let whole: f64 = shares.iter().sum();
             for n in 0..N {

@@ -289,7 +289,11 @@ fn a_fleet_has_no_scale() -> Checked {
 
 /// Three sensors of one plant and its command; one of them freezes. With steps that jitter, and pauses.
 fn plant(noise: &mut Noise, state: &mut [f64; 2], k: u32) -> ([Option<f64>; 3], f64, f64) {
-    let command = if (k / 40).is_multiple_of(2) { 1.0 } else { -1.0 };
+    let command = if (k / 40).is_multiple_of(2) {
+        1.0
+    } else {
+        -1.0
+    };
     state[0] += 0.2 * (command - state[0]) + 0.05 * noise.normal();
     state[1] += 0.1 * state[0] - 0.05 * state[1];
     let mut outputs = [state[0], 3.0 * state[0], state[1]].map(|x| Some(x + 0.03 * noise.normal()));
