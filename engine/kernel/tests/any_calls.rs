@@ -11,11 +11,12 @@
 )]
 
 use becomingone_kernel::{
-    AgeOctaves, Alarm, Band, Binned, Bins, Blend, BlendConfig, Complex, Covered, Feeder, Kuramoto,
-    Monitor, Mutual, ParameterWitness, PhaseVelocity, Pyramid, PyramidConfig, Reading, Real,
-    Reflection, Resonance, ResonanceConfig, Role, SelfModel, SelfModelConfig, Signature, Standard,
-    StateWitness, Synchrony, SynchronyConfig, Thresholds, Transducer, Verdict, encode_angle,
-    lorentzian_quantile, mean_field, turned, uniform_critical, uniform_order, uniform_quantile,
+    AgeOctaves, Alarm, Band, Binned, Bins, Blend, BlendConfig, Complex, ConfigError, Covered,
+    Feeder, Kuramoto, Monitor, Mutual, ParameterWitness, PhaseVelocity, Pyramid, PyramidConfig,
+    Reading, Real, Reflection, Resonance, ResonanceConfig, Role, SelfModel, SelfModelConfig,
+    Signature, Standard, StateWitness, Synchrony, SynchronyConfig, Thresholds, Transducer, Verdict,
+    encode_angle, lorentzian_quantile, mean_field, turned, uniform_critical, uniform_order,
+    uniform_quantile,
 };
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -138,6 +139,39 @@ fn narrowed(c: &SelfModelConfig<f64>) -> SelfModelConfig<f32> {
         ridge: of(c.ridge),
         offset_rate: of(c.offset_rate),
     }
+}
+
+#[test]
+fn what_random_calls_have_found() -> Result<(), ConfigError> {
+    // Weights that are not read were kept as they were, NaN and all, and a resonance did not equal itself.
+    let mut config = ResonanceConfig::<f64, 3, 1>::new(2, 1.0, [1]);
+    config.weights[2] = f64::NAN;
+    assert!(whole(&Resonance::<f64, 3, 1, 2>::new(config)?));
+    // A window of no time at all, in which a gap of no block left NaN.
+    for (window_lags, usable) in [(5e-324, false), (1e-300, true)] {
+        let mut config = PyramidConfig::<f64, 1>::new(1, 0.01);
+        config.window_lags = window_lags;
+        let pyramid = Pyramid::<f64, 1, 4, 3>::new(config);
+        let refused = pyramid.as_ref().err().copied();
+        let law = ConfigError::WindowLags { window_lags };
+        assert_eq!(refused, (!usable).then_some(law));
+        if let Ok(mut pyramid) = pyramid {
+            pyramid.pass(9);
+            pyramid.pass(u64::MAX);
+            assert!(whole(&pyramid));
+        }
+    }
+    // kappa = infinity gave q = NaN; q is 1 there to the last bit, and nothing is said of the distance.
+    let flat = ParameterWitness::<f64, 1>::new(5e-324, 0.0, 1.0)?;
+    assert_eq!((flat.factor(), flat.distance(1.0)), (1.0, f64::INFINITY));
+    for beyond in [f64::MAX, 5e-324] {
+        let refused = ParameterWitness::<f64, 1>::new(beyond, 0.0, beyond).err();
+        assert!(
+            matches!(refused, Some(ConfigError::SelfModel { .. })),
+            "{beyond}"
+        );
+    }
+    Ok(())
 }
 
 proptest! {
