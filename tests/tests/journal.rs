@@ -861,3 +861,30 @@ fn faults_are_told_of_a_recording() {
     let ran = verify(here.path(), "run.mcap", "1");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }
+
+#[test]
+fn what_filter_and_governor_did_is_in_a_recording() {
+    let here = folder(&[]);
+    let frozen = r#"faults=[(sensor: "rover/imu/gyro_z", kind: Freeze, at_s: 40)]"#;
+    let args = ["gnss_spoof", "--duration", "50s", "--set", frozen];
+    record(here.path(), &args, "run.mcap");
+    let path = here.path().join("run.mcap");
+    let estimates = seen(&path, "/rover/estimate");
+    // At each kernel tick, with its deviation and NIS.
+    assert_eq!(estimates.len(), 50 * 50);
+    let (_, _, last) = &estimates[estimates.len() - 1];
+    assert!(last["position_sd_m"].as_f64().unwrap() > 0.0, "{last}");
+    assert!(last["nis"].as_f64().unwrap() >= 0.0, "{last}");
+    let limits: Vec<(u64, f64)> = seen(&path, "/rover/governor")
+        .into_iter()
+        .map(|(_, ns, value)| (ns, value["limit"].as_f64().unwrap()))
+        .collect();
+    // Once at the start, then where it changes.
+    assert_eq!(limits[0], (0, 1.0));
+    let slowed = limits.iter().find(|(_, limit)| *limit < 1.0).unwrap();
+    assert!(
+        (40_000_000_000..43_000_000_000).contains(&slowed.0),
+        "{limits:?}"
+    );
+    assert!(limits.windows(2).all(|two| two[0] != two[1]));
+}

@@ -28,6 +28,11 @@
 //! coverage w adds at most (1 - w) pi f `D_0` / sinc to its own e: the middle of what is covered is
 //! not the middle of the bin.
 //!
+//! A self-model needs no bins where all channels come together, however unevenly: on the recordings of a water circuit (SKAB,
+//! valve1, a row in 1 s or 2 s) the mean AUC of its surprise is .945 row by row, .934 in bins of 1 s, .932 where a
+//! reading holds for two of these, and longer bins are worse. Bins are for channels of different pace, and for
+//! lags that are to be times.
+//!
 //! Stamps are whole nanoseconds: nothing is rounded, however long the run, and the same readings at
 //! another scale of time have the same means to the last bit.
 

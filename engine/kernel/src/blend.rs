@@ -6,6 +6,15 @@
 //! forgotten         once s < s_min
 //! ```
 //!
+//! ```text
+//! 1 |*.                     .*        a recall brings back a_r of what is missing,
+//!   |   * .               .'  * .     and each item fades as steeply as the moment is incoherent
+//! s |        *  .  .  . recall     * .
+//!   |   c = 1: flat |  c = 0: steep    * .
+//!   |- - - - - - - - - - - - - - - - - - - *- - s_min: forgotten
+//!   +------------------------------------------> time
+//! ```
+//!
 //! Nothing is touched while time passes. One integral per memory,
 //! `Lambda(t) = int l0 (1 - beta c) dt`, says how much everything has faded; each item keeps its
 //! strength and Lambda at its last stamp, so that its strength now is
@@ -69,6 +78,32 @@ pub(crate) struct Kept<R, T> {
 }
 
 /// At most `CAP` items of kind `T` that fade.
+///
+/// ```
+/// use becomingone_kernel::{Blend, BlendConfig};
+///
+/// let config = BlendConfig {
+///     fading_per_s: 0.1,
+///     protection: 0.9,
+///     recall: 0.5,
+///     forget_below: 0.05,
+/// };
+/// let mut blend = Blend::<f64, &str, 4>::new(config)?;
+/// let place = blend.remember("a step on the left", 1.0).unwrap_or_default();
+/// // Ten seconds in which nothing was as foreseen, and ten in which all was.
+/// blend.advance(10.0, Some(0.0));
+/// let after_noise = blend.get(place).map_or(0.0, |held| held.strength);
+/// assert!((after_noise - (-1.0_f64).exp()).abs() < 1e-12);
+/// blend.advance(10.0, Some(1.0));
+/// let after_calm = blend.get(place).map_or(0.0, |held| held.strength);
+/// assert!((after_calm - (-1.1_f64).exp()).abs() < 1e-12);
+/// // A recall gives back half of what is missing.
+/// assert_eq!(blend.recall(place), Some(after_calm + 0.5 * (1.0 - after_calm)));
+/// // What fades below 0.05 is gone.
+/// blend.advance(60.0, None);
+/// assert_eq!(blend.count(), 0);
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Blend<R, T, const CAP: usize> {
     pub(crate) config: BlendConfig<R>,
@@ -151,7 +186,8 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
         let c = coherence.map_or(R::zero(), |c| c.max(R::zero()).min(R::one()));
         let step = self.config.fading_per_s * (R::one() - self.config.protection * c) * dt_s;
         let compensated = step - self.excess;
-        let sum = self.faded + compensated;
+        // After Lambda was set back, a step may be less than what is to be taken off it.
+        let sum = (self.faded + compensated).max(R::zero());
         self.excess = (sum - self.faded) - compensated;
         self.faded = sum;
         if self.faded >= R::one() {

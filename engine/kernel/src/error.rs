@@ -1,6 +1,19 @@
 //! [`ConfigError`]: what a constructor refuses.
+//!
+//! ```text
+//! config --> new() --> Ok: every number is in its range, and pushes need no errors any more
+//!               |
+//!               +----> Err: the first field that is not, its value, and what it must be
+//! ```
 
 /// Why a configuration was refused. Values are shown as `f64`, whichever float the kernel runs on.
+///
+/// ```
+/// use becomingone_kernel::Monitor;
+///
+/// let refused = Monitor::<4>::new(5).map_err(|error| error.to_string());
+/// assert_eq!(refused.err().as_deref(), Some("5 channels: must be 1 to 4"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {

@@ -7,6 +7,16 @@
 //! |G[V] - G[W]| <= q |V - W|,   |W - W*| <= |G[W] - W| / (1 - q),   W* drifting by delta a step: <= q delta/(1 - q)
 //! ```
 //!
+//! ```text
+//! residual |G[W] - W|
+//!  |*
+//!  |  *               each step brings W nearer by q at least, so the residual says how far it still is:
+//!  |     *            a step's length, and q of it, and q^2 of it, ..: r (1 + q + q^2 + ..) = r/(1 - q)
+//!  |         *
+//!  |               *
+//!  +--------------------*--------------*---> W*
+//! ```
+//!
 //! The first forgets its past by `e^{-dt/T_reg}` a step. The second is a contraction for
 //! `0 < mu < 2/(e_max + g)`, with e the eigenvalues of Rxx; its unique fixed point (Banach) is ridge
 //! regression. The best step, `mu = 2/(e_max + e_min + 2 g)`, gives `q = (kappa - 1)/(kappa + 1)`,
@@ -78,6 +88,21 @@ impl<R: Real, const N: usize> StateWitness<R, N> {
 }
 
 /// Parameters that are drawn to the ridge regression of the moments that they are shown.
+///
+/// ```
+/// use becomingone_kernel::ParameterWitness;
+///
+/// // Rxx has eigenvalues 1 and 4; W* = (Rxx + g I)^-1 Rxy.
+/// let (rxx, rxy) = ([[4.0, 0.0], [0.0, 1.0]], [9.0, 3.0]);
+/// let mut witness = ParameterWitness::<f64, 2>::new(0.5, 1.0, 4.0)?;
+/// let mut residual = f64::MAX;
+/// while witness.distance(residual) > 1e-9 {
+///     residual = witness.push(&rxx, &rxy);
+/// }
+/// assert!((witness.weights()[0] - 9.0 / 4.5).abs() < 1e-9);
+/// assert!((witness.weights()[1] - 3.0 / 1.5).abs() < 1e-9);
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParameterWitness<R, const D: usize> {
     ridge: R,
@@ -91,7 +116,8 @@ impl<R: Real, const D: usize> ParameterWitness<R, D> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::SelfModel`] unless 0 <= least <= most, 0 < ridge, and all are finite.
+    /// [`ConfigError::SelfModel`] unless 0 <= least <= most, 0 < ridge, and all are finite, half of their sum and the
+    /// step that is one over it included.
     pub fn new(ridge: R, least: R, most: R) -> Result<Self, ConfigError> {
         let zero = R::zero();
         for (name, value, usable) in [
@@ -106,11 +132,20 @@ impl<R: Real, const D: usize> ParameterWitness<R, D> {
                 });
             }
         }
-        let kappa = (most + ridge) / (least + ridge);
+        let half = R::of(0.5);
+        let middle = half * most + half * least + ridge;
+        let step = R::one() / middle;
+        if !(step.is_finite() && middle.is_finite()) {
+            return Err(ConfigError::SelfModel {
+                name: "middle eigenvalue",
+                value: middle.into(),
+            });
+        }
         Ok(Self {
             ridge,
-            step: R::of(2.0) / (most + least + ridge + ridge),
-            factor: (kappa - R::one()) / (kappa + R::one()),
+            step,
+            // (kappa - 1)/(kappa + 1), without a kappa that may be infinite.
+            factor: (half * most - half * least) / middle,
             weights: [zero; D],
         })
     }

@@ -4,6 +4,11 @@
 //! out_n += sum_i x_i m_{i,n}          a b = ((a_0 b_0 + a_4 b_4 + ..) + (a_1 b_1 + ..)) + (.. + ..)
 //! ```
 //!
+//! ```text
+//! entries   0 1 2 3 | 4 5 6 7 | 8 9         whole fours of the active entries, then the rest
+//! lane      0 1 2 3   0 1 2 3   rest        four sums grow side by side, and are added in one order
+//! ```
+//!
 //! The order of a sum is fixed by the code and the same on every machine, so four partial sums are as
 //! deterministic as one, and a compiler may keep them in one register. Arrays are sized by capacity;
 //! what is beyond the active entries is zero, so work is done on whole fours of the active ones. Where that

@@ -5,6 +5,12 @@
 //! A x = b        L w = b, then L^T x = w;      w.w = b^T A^-1 b
 //! ```
 //!
+//! ```text
+//! | a          |   | l          | | l  l  l |     row by row: what is left of the diagonal is what
+//! | a  a       | = | l  l       | |    l  l |     the rows above have not explained; where nothing is,
+//! | a  a  a    |   | l  l  l    | |       l |     the row says nothing new, and is the error
+//! ```
+//!
 //! L^-1 whitens: for r of covariance A, w = L^-1 r has unit covariance, and with Omega = A^-1
 //! `<u, v>_Omega = v^T Omega u = (L^-1 v).(L^-1 u)`.
 

@@ -8,6 +8,13 @@
 //! mutual         both ways at once                             Mutual
 //! ```
 //!
+//! A reflection at depth d sees y of the one below as its channels, and foresees them:
+//!
+//! ```text
+//! y_d = ( (T_E + T_M)/2, ln K2, ln K3 ) of depth d - 1          W = G[ G[ .. G[x] ] ], d times
+//! C   = min( C(second from first), C(first from second) )       coherence of a pair
+//! ```
+//!
 //! A reflection knows how its surprise comes and goes while all is well. It notices a surprise that
 //! is not what it used to be, though it stands below every threshold: the first alarm asks *is the
 //! world as foreseen*, the second *am I as wrong as I always was*.

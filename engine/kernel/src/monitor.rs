@@ -2,6 +2,11 @@
 //!
 //! ```text
 //! (t, values) --> dt, what is missing --> SelfModel --> Verdict: dissipated? surprise, cause
+//!
+//! dt_k = t_k - t_{k-1};   NaN is missing;   coherence = 1/(1 + surprise), dissipated from surprise > 1 on
+//!
+//! sample    0 .. 399      400 ..
+//!           learn         verdicts: is this as it was?
 //! ```
 
 use crate::{ConfigError, SelfModel, SelfModelConfig, Verdict};
@@ -67,7 +72,9 @@ impl<const N: usize> Monitor<N> {
     /// nothing during warm-up.
     ///
     /// One value a channel, in its own unit; NaN is missing, and so is what is beyond the end. A
-    /// stamp that is not after the last one is dropped and counted.
+    /// stamp that is not after the last one, or not finite, is dropped and counted, and the last verdict
+    /// given again. So a clock that was set back is not heard until it has caught up, or until
+    /// [`rebaseline`](Self::rebaseline).
     pub fn push(&mut self, t_s: f64, values: &[f64]) -> Option<Verdict<f64, N>> {
         let mut outputs = [None; N];
         for (output, value) in outputs.iter_mut().zip(values) {
@@ -76,8 +83,10 @@ impl<const N: usize> Monitor<N> {
         let Some(last_s) = self.last_s else {
             if t_s.is_finite() {
                 (self.last_s, self.first) = (Some(t_s), Some(outputs));
+                return None;
             }
-            return None;
+            // Dropped and counted there.
+            return self.model.push(&outputs, &[], t_s);
         };
         let dt_s = t_s - last_s;
         if dt_s > 0.0 && dt_s.is_finite() {
@@ -94,8 +103,9 @@ impl<const N: usize> Monitor<N> {
         &self.model
     }
 
-    /// Takes what comes from here on as healthy, and learns it anew.
+    /// Takes what comes from here on as healthy, and learns it anew; from any stamp on, whatever the last one was.
     pub fn rebaseline(&mut self) {
         self.model.rebaseline();
+        (self.last_s, self.first) = (None, None);
     }
 }

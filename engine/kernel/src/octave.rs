@@ -1,5 +1,14 @@
 //! One level of a [`Pyramid`](crate::Pyramid): its last 2m + 1 blocks, and the sums of its lags.
 //!
+//! ```text
+//! T_tau = S/(sqrt(P0) sqrt(P1)) at tau = l D_j, S <- lam S + (1 - lam) w_0 w_l conj(d_l) d_0
+//!
+//! newest      near run, m blocks     far run, m blocks
+//! block 0 --> [ 1 | 2 | .. | m ] --> [ m+1 | .. | 2m ] --> gone
+//!    |          |   |        |          |         |
+//!    +-- times each, into the sums of lag ..      and with itself, at lag 0 of the lowest level
+//! ```
+//!
 //! Blocks are kept newest first, in runs of m for each channel, and sums in runs of m lags: block l
 //! of a run goes to lag l of the sums, so the innermost loop runs over lags, without a branch and
 //! without a sum across them. That is what vector units do best.

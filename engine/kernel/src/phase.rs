@@ -1,5 +1,17 @@
 //! From readings to phase velocity: encoders make phi, [`PhaseVelocity`] makes phi'.
 //!
+//! ```text
+//! phi'_k = d_k = (phi_k - phi_{k-1})/dt
+//!
+//!        Im
+//!         |    * phi_k           a rotor turns by the same angle each step: d is as long each time,
+//!         |   / ^                and turns with it, so d now and d then keep their angle: |T| = 1
+//!         |  /   \ d dt
+//!         | /     \              noise has a d that goes anywhere: T is near 0
+//!         |/ - - - * phi_{k-1}
+//!         +------------ Re
+//! ```
+//!
 //! | reading | phi | by |
 //! |---|---|---|
 //! | complex | itself | nothing to do |
@@ -31,6 +43,17 @@ pub fn encode_angle<R: Real>(theta_rad: R) -> Complex<R> {
 }
 
 /// The scale of one real channel: its mean and standard deviation while healthy.
+///
+/// ```
+/// use becomingone_kernel::Standard;
+///
+/// // A thermometer at 20 C, give or take half a degree: 21 C is two deviations off.
+/// let scale = Standard::new(20.0, 0.5)?;
+/// assert_eq!(scale.encode(21.0).re, 2.0);
+/// // One that never moved has a deviation of 1 in its own unit.
+/// assert!(Standard::new(20.0, 0.0)?.is_constant());
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standard<R> {
     mean: R,

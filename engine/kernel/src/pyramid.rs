@@ -224,6 +224,13 @@ impl<R: Real, const N: usize, const M: usize, const LEVELS: usize> Pyramid<R, N,
             assert!(M >= 1 && LEVELS >= 1 && LEVELS <= MAX_LEVELS);
         }
         let config = config.validated()?;
+        // Of a window that is nothing to a block, not even 0 times that block's time is a number.
+        let shortest = config.block_of(0) / config.window_of(0, M);
+        if !shortest.is_finite() {
+            return Err(ConfigError::WindowLags {
+                window_lags: config.window_lags.into(),
+            });
+        }
         let longest = config.window_of(LEVELS - 1, M);
         if !longest.is_finite() {
             return Err(ConfigError::Window {

@@ -1,5 +1,13 @@
 //! [`Real`]: the two float types that the kernel runs on, and the few numbers that differ
 //! between them.
+//!
+//! ```text
+//! sum <- lam sum + (1 - lam) x,   lam = e^{-dt/T_w}
+//!
+//! 1 - lam     1e-1   1e-2   1e-3   1e-4   1e-5   1e-6   1e-7    ..    1e-15   1e-16
+//! f32         |------ exact to its rounding ------|- coarse -|  stalls: x no longer moves the sum
+//! f64         |----------------------------------------------------------------------|  stalls
+//! ```
 
 use core::fmt::Debug;
 
@@ -17,6 +25,22 @@ mod sealed {
 /// `f32` halves the memory. Its exponential averages stall when a window holds more than some
 /// 10^6 samples, because one sample's share is then near the rounding of the sum; take `f64`
 /// for windows beyond 10^5 samples.
+///
+/// ```
+/// use becomingone_kernel::{Real, Resonance, ResonanceConfig};
+///
+/// /// The same code for both floats: T of a tone at one lag.
+/// fn t<R: Real>(angle: f64) -> Option<f64> {
+///     let config = ResonanceConfig::<R, 1, 1>::new(1, R::one(), [1]);
+///     let mut resonance = Resonance::<R, 1, 1, 2>::new(config).ok()?;
+///     for k in 0..100 {
+///         resonance.push(&[Some(R::turn(R::of(angle * f64::from(k))))], R::of(0.02));
+///     }
+///     Some(resonance.t(0)?.im.into())
+/// }
+/// assert!(t::<f64>(0.5).is_some_and(|t| (t - 0.5_f64.sin()).abs() < 1e-12));
+/// assert!(t::<f32>(0.5).is_some_and(|t| (t - 0.5_f64.sin()).abs() < 1e-5));
+/// ```
 pub trait Real:
     Float
     + FloatConst

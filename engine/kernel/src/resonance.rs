@@ -19,6 +19,17 @@
 //! rho_k = rho_{k-1} e^{i nu dt_k}, renormalised
 //! ```
 //!
+//! ```text
+//! d      .  .  .  .  .  o  .  .  .  .  *  now
+//! pair                  |<-- lag tau -->|        conj(d then) d now: an angle, the same one in a rhythm
+//!
+//! weight                         ...:|    e^{-age/T_w}: the sums remember about one window
+//!                  ......::::::::::::|
+//!        ::::::::::::::::::::::::::::|
+//! rhythm   all pairs point one way, S is as long as it can be       |T| = 1
+//! noise    they point anywhere, S is a walk of N_eff steps          |T|^2 = 1/(N_eff N) in the mean
+//! ```
+//!
 //! As the three sums run over identical pairs with identical non-negative weights,
 //! `|T_tau| <= 1` by Cauchy-Schwarz, whatever comes in and whatever is missing.
 
@@ -543,7 +554,9 @@ fn mean<R: Real, const L: usize>(t: &[Complex<R>; L], of: impl Fn(&Complex<R>) -
 /// levels. The sign convention: a tone of f Hz has `T_tau = e^{i 2 pi f tau}`.
 ///
 /// While channels stand still, or nothing comes in, S, P0 and P1 fade alike and T keeps its last
-/// value, until the powers are under [`Real::MIN_POWER`].
+/// value, until they are too small to divide: after some 40 windows of nothing in `f32` and 350 in `f64`, where the
+/// squares of the weights are no normal numbers any more; of channels that stand still, when the powers are under
+/// [`Real::MIN_POWER`].
 ///
 /// ```
 /// use becomingone_kernel::{Complex, Resonance, ResonanceConfig};

@@ -37,7 +37,7 @@
 )]
 
 use crate::lanes::{Sparse, larger, largest, smaller};
-use crate::surprise::{Alarm, Health, Statistics, Surprise};
+use crate::surprise::{Alarm, Health, SHIFT, Statistics, Surprise};
 use crate::witness::{Active, History, MEAN_OF, Moments, Stacked, Sums, Units, Witness};
 use crate::{ConfigError, MAX_PHI, Real, Thresholds};
 
@@ -403,7 +403,7 @@ impl<R: Real, const N: usize, const U: usize> Learning<R, N, U> {
         returned: &[bool; N],
         active: Active,
     ) {
-        let gain = R::decay(R::of(1.0 / 20.0)).1;
+        let gain = R::decay(R::of(1.0 / SHIFT)).1;
         let mut added = *targets;
         for n in 0..active.outputs {
             if let Some(added) = &mut added[n] {
@@ -413,14 +413,17 @@ impl<R: Real, const N: usize, const U: usize> Learning<R, N, U> {
             let value = y[n].map_or(R::zero(), |y| y - z.last[n]);
             self.smooth[n] += gain * (value - self.smooth[n]);
         }
-        self.moments.add(&added, z, returned, active);
+        self.moments.add(&added, z, returned, R::one(), active);
         if returned.contains(&true) {
-            self.returns.add(z, active);
+            self.returns.add(z, R::one(), active);
         }
         self.smooth_z.follow(z, gain, active);
+        // Both began at 0, which is the first sample and need not be the mean: what b adds to a sample it adds to the
+        // window as this fills, 1 - e^{-k/20} after k rows.
+        let full = R::decay(self.moments.count() / R::of(SHIFT)).1;
         let smooth = self.smooth.map(Some);
         self.smooth_moments
-            .add(&smooth, &self.smooth_z, &[false; N], active);
+            .add(&smooth, &self.smooth_z, &[false; N], full, active);
     }
 }
 

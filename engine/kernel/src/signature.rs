@@ -11,6 +11,12 @@
 //! D^2 = (2 now + past + w pattern) / (2 + 1 + w),     w = the lesser of the Emissaries' orders
 //! ```
 //!
+//! ```text
+//! a   phases  /  |  \     T_E  -> -> ->     T_M  -> -> ->       D = 0: the same, at whatever moment of the period
+//! b   phases  \  -  |     T_E  -> -> ->     T_M  -> -> ->       only the pattern differs: another gait
+//! c   phases  /  |  \     T_E  <- <- <-     T_M  -> -> ->       now differs: it has just turned back
+//! ```
+//!
 //! T carries the angle by which the rhythm turns in a lag, so that two speeds differ, and two
 //! directions. Two tones that are f apart, with both windows full of them, have
 //! `D^2 = mean over lags of sin^2(pi f tau)`, weighed 3 to w with the pattern, which is 0 of a
@@ -27,6 +33,29 @@ use crate::{Pair, Real, Role, Stored, Transducer};
 /// What is happening: phases of up to `N` channels, and T at `L` lags, fast and slow.
 ///
 /// What a witness did not foresee would be a further part; there is none yet.
+///
+/// ```
+/// use becomingone_kernel::{DEFAULT_LAGS, Role, Signature, Transducer, encode_angle};
+///
+/// /// Two legs that are `apart` in phase, after two seconds of walking.
+/// fn gait(apart: f64) -> Result<Signature<f64, 2, 3>, becomingone_kernel::ConfigError> {
+///     let mut emissary = Transducer::<f64, 2, 3, 5>::new(Role::Emissary, 2, DEFAULT_LAGS)?;
+///     let mut master = Transducer::<f64, 2, 3, 5>::new(Role::Master, 2, DEFAULT_LAGS)?;
+///     let mut legs = [None; 2];
+///     for k in 0..100 {
+///         let theta = 0.2 * f64::from(k);
+///         legs = [Some(encode_angle(theta)), Some(encode_angle(theta + apart))];
+///         emissary.push(&legs, 0.02);
+///         master.push(&legs, 0.02);
+///     }
+///     Ok(Signature::of(&legs, &emissary, &master))
+/// }
+/// let (walk, bound) = (gait(core::f64::consts::PI)?, gait(0.0)?);
+/// assert!(walk.distance(&gait(core::f64::consts::PI)?) < 1e-6);
+/// // Legs in opposite phase against legs in phase: the pattern is as far as it can be, 1 of 4 parts.
+/// assert!((walk.distance(&bound) - 0.5).abs() < 1e-6);
+/// # Ok::<(), becomingone_kernel::ConfigError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Signature<R, const N: usize, const L: usize> {
     phases: [Option<Complex<R>>; N],

@@ -23,6 +23,37 @@ const ITEM_HEAD: usize = 4 + 8 + 3 * 8 + 4;
 const CHECK: usize = 8;
 
 /// Something that has a form in bytes.
+///
+/// ```
+/// use becomingone_kernel::Stored;
+///
+/// /// Where something happened, in metres.
+/// #[derive(Debug, PartialEq)]
+/// struct Place(f32, f32);
+///
+/// impl Stored for Place {
+///     fn size(&self) -> usize {
+///         8
+///     }
+///
+///     fn write(&self, into: &mut [u8]) {
+///         let (x, y) = into.split_at_mut(4);
+///         x.copy_from_slice(&self.0.to_le_bytes());
+///         y.copy_from_slice(&self.1.to_le_bytes());
+///     }
+///
+///     fn read(from: &[u8]) -> Option<Self> {
+///         let (x, y) = from.split_at_checked(4)?;
+///         let [x, y] = [x.try_into().ok()?, y.try_into().ok()?].map(f32::from_le_bytes);
+///         (x.is_finite() && y.is_finite()).then_some(Self(x, y))
+///     }
+/// }
+///
+/// let mut bytes = [0; 8];
+/// Place(1.5, -2.0).write(&mut bytes);
+/// assert_eq!(Place::read(&bytes), Some(Place(1.5, -2.0)));
+/// assert_eq!(Place::read(&bytes[..5]), None);
+/// ```
 pub trait Stored: Sized {
     /// How many bytes [`write`](Self::write) needs.
     fn size(&self) -> usize;

@@ -13,6 +13,18 @@
 //! surprise = the second largest of K1, K2, K3, each over its threshold;    coherence = 1/(1 + surprise)
 //! ```
 //!
+//! ```text
+//! of one sensor in four           r looks like        K1      K2      K3     null law: .066, 7.1, 1.8
+//! healthy                         . : ' . , : .      .002     1.1    1.0
+//! half a deviation off            ' ' : ' ' : '      .12     22      1.5     steady: K2 sees it first
+//! four samples late               , . ' ' . , ,      .05      3.0    2.4     slow waves
+//! noise as large as the signal    | . '|: , |'       .002     2.5    2.4     white and loud: K3 alone
+//! frozen                          ' ' ' , , , ,      .40     77      4.1     all of it that should have come
+//! ```
+//!
+//! These are means over `each_fault_has_its_statistics` in `tests/witness.rs`: four sensors of an AR(1) of 0.9 and
+//! variance 1, each with noise of 0.3 of its own, the noisy one with 0.8 on top.
+//!
 //! Healthy innovations are white: T is near 0 and K2, K3 are near 1, with the laws of
 //! [`Thresholds::null`]. K1 is bounded and blind to size; K2 sees small steady shifts; K3 sees
 //! anything that is large. None of them alone is trusted.
@@ -41,7 +53,7 @@ use crate::{ConfigError, DEFAULT_LAGS, Real};
 /// Windows in samples.
 const EMISSARY: f64 = 10.0;
 const MASTER: f64 = 30.0;
-const SHIFT: f64 = 20.0;
+pub(crate) const SHIFT: f64 = 20.0;
 const ENERGY: f64 = 10.0;
 
 /// The standard normal quantile of p = 1e-5, one side.
@@ -51,6 +63,16 @@ const Z_P: f64 = 4.264_890_793_922_825;
 const MEASURED: f64 = 0.3;
 
 /// What K1, K2 and K3 have to stand over to be a vote.
+///
+/// ```
+/// use becomingone_kernel::Thresholds;
+///
+/// // The more channels there are, the closer are the means of health to 1, and T to 0.
+/// let (few, many) = (Thresholds::<f64>::null(2), Thresholds::<f64>::null(16));
+/// assert!(many.k1 < few.k1 && many.k2 < few.k2 && many.k3 < few.k3);
+/// // chi^2 of 16 degrees of freedom exceeds 52.2 once in 1e5.
+/// assert!((16.0 * many.k2 / 52.2 - 1.0).abs() < 0.02);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds<R> {
     /// Of the coherent part, 0 to 1.
@@ -662,6 +684,15 @@ impl<R: Real, const N: usize> Surprise<R, N> {
     }
 }
 
+/// ```
+/// use becomingone_kernel::Alarm;
+///
+/// // Two ticks to begin, two ticks below 0.8 to end.
+/// let mut alarm = Alarm::<f64>::new(0.8, 2, 2);
+/// let said = [1.5, 0.9, 1.5, 1.5, 0.9, 0.7, 0.9, 0.7, 0.7].map(|surprise| alarm.update(surprise));
+/// assert_eq!(said, [false, false, false, true, true, true, true, true, false]);
+/// ```
+///
 /// Hysteresis and dwell of an alarm: it begins after `dwell_ticks` running over 1, and ends after `release_ticks` running
 /// below `release`.
 #[derive(Clone, Copy, Debug, PartialEq)]

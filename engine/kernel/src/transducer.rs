@@ -1,5 +1,14 @@
 //! [`Transducer`]: one resonance in one of two roles, and the [`Reading`] that both give.
 //!
+//! ```text
+//! T_E = T_tau over T_w = 1 s          T_M = T_tau over T_w = 60 s          order = mean over lags of |T|^2
+//!
+//! input      AAAAAAAAAAAAAAAAAAAAABBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB
+//! Emissary   aaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb    knows what is
+//! Master     aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbb    knows what was
+//!                                  |<--- they disagree ---->|
+//! ```
+//!
 //! Emissary and Master hear the same input. The Emissary is fast and shallow; the Master is slow
 //! and deep. They are the same estimator with a short and a long memory (multi-scale
 //! exponential averages).

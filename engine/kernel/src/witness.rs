@@ -7,6 +7,15 @@
 //! r_k  = (x_k - x^_k) / sd                 the innovation: what was not foreseen
 //! ```
 //!
+//! ```text
+//! x_{k-5} .. x_{k-1}    five samples of every output    --+
+//!               |                                         +--> B --> x^_k          x_k
+//! u_{k-4} ..    |  u_k  inputs, the present one too     --+           |             |
+//!               +-- the last one, carried on ----------------(+)------+----> (-) ---+
+//!                                                                             |
+//!                                                                             r_k: what was not foreseen
+//! ```
+//!
 //! x are the outputs; u the inputs, such as commands, which help to foresee and are never foreseen.
 //! Over K samples, in units of the standard deviations of each output and each regressor, with the means
 //! taken out and with y = `x_k - x_{k-1}`:
@@ -392,6 +401,9 @@ pub(crate) struct Units<R, const N: usize, const U: usize> {
 }
 
 /// Sums of regressors z and of their products, over rows.
+///
+/// Where rows are windows that fill up, the part c that is full of each stands for its 1, and means are what such a
+/// row has at c = 1: c z over c c.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sums<R, const N: usize, const U: usize> {
     count: R,
@@ -410,9 +422,9 @@ impl<R: Real, const N: usize, const U: usize> Sums<R, N, U> {
     }
 
     #[inline(always)]
-    pub(crate) fn add(&mut self, z: &Stacked<R, N, U>, active: Active) {
-        self.count += R::one();
-        self.z.add(z, R::one(), active);
+    pub(crate) fn add(&mut self, z: &Stacked<R, N, U>, full: R, active: Active) {
+        self.count += full * full;
+        self.z.add(z, full, active);
         for n in 0..active.outputs {
             self.zz.last[n].add(z, z.last[n], active);
             self.zz.gain[n].add(z, z.gain[n], active);
@@ -482,12 +494,14 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
         }
     }
 
-    /// Adds a row. `returned` are the targets that were missing in the row before.
+    /// Adds a row. `returned` are the targets that were missing in the row before; `full` is 1, or which part of it
+    /// is, where the row is a window that fills up.
     pub(crate) fn add(
         &mut self,
         y: &[Option<R>; N],
         z: &Stacked<R, N, U>,
         returned: &[bool; N],
+        full: R,
         active: Active,
     ) {
         let all = Active {
@@ -496,9 +510,9 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
         };
         if active == all {
             // The lengths of all loops are known.
-            self.add_active(y, z, returned, all);
+            self.add_active(y, z, returned, full, all);
         } else {
-            self.add_active(y, z, returned, active);
+            self.add_active(y, z, returned, full, active);
         }
     }
 
@@ -508,25 +522,25 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
         y: &[Option<R>; N],
         z: &Stacked<R, N, U>,
         returned: &[bool; N],
+        full: R,
         active: Active,
     ) {
-        let one = R::one();
-        self.rows.add(z, active);
+        self.rows.add(z, full, active);
         for (n, value) in y.iter().enumerate().take(active.outputs) {
             let Some(value) = *value else { continue };
             let target = &mut self.targets[n];
-            target.count += one;
-            target.y += value;
-            target.z.add(z, one, active);
+            target.count += full * full;
+            target.y += full * value;
+            target.z.add(z, full, active);
             target.yz.add(z, value, active);
             if returned[n] {
-                target.returns += one;
+                target.returns += R::one();
             }
             for (m, other) in y.iter().enumerate().take(n + 1) {
                 if let Some(other) = *other {
                     let (sum, count) = &mut self.yy[n][m];
                     *sum += value * other;
-                    *count += one;
+                    *count += full * full;
                 }
             }
         }
@@ -865,6 +879,7 @@ mod tests {
                     &[0, 1].map(|n| y.get(n).map(|y| y - z.last[n])),
                     &z,
                     &[false; 2],
+                    1.0,
                     Active {
                         outputs: 2,
                         inputs: 1,

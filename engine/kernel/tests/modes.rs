@@ -8,7 +8,9 @@
 
 use std::error::Error;
 
-use becomingone_kernel::{Monitor, Mutual, Reflection, SelfModel, SelfModelConfig, Thresholds};
+use becomingone_kernel::{
+    Monitor, Mutual, Reflection, SelfModel, SelfModelConfig, Thresholds, Verdict,
+};
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::SeedableRng;
@@ -112,6 +114,246 @@ fn a_reflection_hears_what_is_below_every_threshold() -> Checked {
     Ok(())
 }
 
+/// A healthy sample of three channels that share something.
+fn three(noise: &mut Noise, state: &mut f64) -> [f64; 3] {
+    *state = 0.8 * *state + 0.6 * noise.scalar();
+    [*state, -2.0 * *state, 0.5 * *state].map(|x| x + 0.3 * noise.scalar())
+}
+
+#[test]
+fn observing_leaves_the_witness_as_it_was_and_integrating_does_not() -> Checked {
+    for (offset_rate, stays) in [(0.0, true), (0.02, false)] {
+        let mut noise = Noise::new(30);
+        let mut state = 0.0;
+        let mut model = SelfModel::<f64, 3, 0>::new(SelfModelConfig {
+            outputs: 3,
+            offset_rate,
+            ..SelfModelConfig::default()
+        })?;
+        for _ in 0..1000 {
+            model.push(&three(&mut noise, &mut state).map(Some), &[], DT_S);
+        }
+        // A shift that is below every threshold, seen by one of two.
+        let mut other = model.clone();
+        for _ in 0..300 {
+            let x = three(&mut noise, &mut state);
+            model.push(&x.map(|x| Some(x + 0.15)), &[], DT_S);
+            other.push(&x.map(Some), &[], DT_S);
+        }
+        // All windows have forgotten it: 600 samples are 30 of the longest but Master's, which has 20.
+        let mut apart = 0.0_f64;
+        for k in 0..900 {
+            let x = three(&mut noise, &mut state).map(Some);
+            let both = [&mut model, &mut other].map(|m| m.push(&x, &[], DT_S));
+            let (a, b) = both[0].zip(both[1]).ok_or("no verdict")?;
+            if k >= 600 && stays {
+                assert!((a.k2 - b.k2).abs() + (a.k3 - b.k3).abs() < 1e-8, "{k}");
+                assert!((a.surprise - b.surprise).abs() < 1e-8, "{k}");
+            }
+            if k < 100 {
+                apart = apart.max((a.k2 - b.k2).abs());
+            }
+        }
+        assert!(apart > 0.1, "{apart}");
+    }
+    Ok(())
+}
+
+#[test]
+fn integrating_takes_in_a_slow_change_as_the_rate_says() -> Checked {
+    // Of white noise the level says nothing of the next sample, so a shift by m leaves innovations of m, and the offset
+    // follows these: m (1 - rate)^k is left. K2 has mean 1 + (2 - a)/a m_k^2 then, m_k the window's mean of that.
+    let (rate, m, runs) = (0.004, 0.5, 300);
+    let mut found = [0.0; 2];
+    for seed in 0..runs {
+        let mut noise = Noise::new(1000 + seed);
+        let mut model = SelfModel::<f64, 1, 0>::new(SelfModelConfig {
+            warm_up_samples: 4000,
+            // Far off, so that there is never any surprise to speak of.
+            thresholds: Some(Thresholds {
+                k1: 0.99,
+                k2: 1e3,
+                k3: 1e3,
+            }),
+            offset_rate: rate,
+            ..SelfModelConfig::default()
+        })?;
+        for k in 0..4400 {
+            let x = noise.scalar() + if k >= 4000 { m } else { 0.0 };
+            let verdict = model.push(&[Some(x)], &[], DT_S);
+            for (found, at) in found.iter_mut().zip([4100, 4399]) {
+                if k == at {
+                    *found += verdict.ok_or("no verdict")?.k2 / runs as f64;
+                }
+            }
+        }
+    }
+    let a = -(-1.0_f64 / 20.0).exp_m1();
+    for (found, after) in found.into_iter().zip([101, 400]) {
+        let left = |i: i32| m * (1.0 - rate).powi(i);
+        let mean: f64 = (0..after)
+            .map(|i| a * (1.0 - a).powi(after - 1 - i) * left(i))
+            .sum();
+        let law = 1.0 + (2.0 - a) / a * mean * mean;
+        // K2 of one channel has variance 2 + 4 (law - 1).
+        let error = ((2.0 + 4.0 * (law - 1.0)) / runs as f64).sqrt();
+        assert!(
+            (found - law).abs() < 4.0 * error + 0.1,
+            "{after}: {found} {law}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_reflection_is_a_self_model_of_what_the_one_below_said() -> Checked {
+    const DEPTH: usize = 3;
+    let config = SelfModelConfig {
+        warm_up_samples: 100,
+        ..SelfModelConfig::default()
+    };
+    let mut noise = Noise::new(31);
+    let mut state = 0.0;
+    let mut model = SelfModel::<f64, 3, 0>::new(SelfModelConfig {
+        outputs: 3,
+        ..config
+    })?;
+    let mut reflection = Reflection::<f64, DEPTH>::new(config)?;
+    let by_hand = SelfModelConfig {
+        outputs: 3,
+        thresholds: Some(Thresholds::null(3)),
+        ..config
+    };
+    let mut chain = [(); DEPTH].map(|()| SelfModel::<f64, 3, 0>::new(by_hand));
+    let mut shown = [0; DEPTH];
+    for k in 0..1200 {
+        let verdict = model.push(&three(&mut noise, &mut state).map(Some), &[], DT_S);
+        let said = reflection.push(verdict.as_ref(), DT_S);
+        let mut below = verdict;
+        for depth in 0..DEPTH {
+            // Sixty verdicts of each are let go by, while its windows fill.
+            shown[depth] += usize::from(below.is_some());
+            let seen = below.filter(|_| shown[depth] > 60);
+            let channels = seen.map(|v: Verdict<f64, 3>| {
+                let t = v.t_emissary.zip(v.t_master);
+                [
+                    t.map(|(e, m)| (e + m) / 2.0),
+                    Some(v.k2.ln()),
+                    Some(v.k3.ln()),
+                ]
+            });
+            let witness = chain[depth].as_mut().map_err(|error| error.to_string())?;
+            below = channels.and_then(|x| witness.push(&x, &[], DT_S));
+            let near = match (below, said[depth]) {
+                (Some(a), Some(b)) => {
+                    let off =
+                        (a.k2 - b.k2).abs() + (a.k3 - b.k3).abs() + (a.surprise - b.surprise).abs();
+                    off < 1e-9 * (1.0 + a.k2 + a.k3)
+                }
+                (None, None) => true,
+                _ => false,
+            };
+            assert!(near, "{k}, depth {depth}: {below:?} {:?}", said[depth]);
+        }
+    }
+    assert!(
+        reflection
+            .witness(DEPTH - 1)
+            .is_some_and(SelfModel::is_trained)
+    );
+    assert!(reflection.witness(DEPTH).is_none());
+    Ok(())
+}
+
+#[test]
+fn mutual_is_two_witnesses_of_each_other_and_has_no_sides() -> Checked {
+    let mut noise = Noise::new(32);
+    let mut state = 0.0;
+    let config = SelfModelConfig::default();
+    let mut mutual = Mutual::<f64, 1, 2>::new(config)?;
+    let mut swapped = Mutual::<f64, 2, 1>::new(config)?;
+    // One witness by itself on the other's channels.
+    let mut other = SelfModel::<f64, 2, 1>::new(SelfModelConfig {
+        outputs: 2,
+        inputs: 1,
+        ..config
+    })?;
+    let (mut causes, mut after) = ([0; 2], 0);
+    for k in 0..1200 {
+        let [a, b, mut c] = three(&mut noise, &mut state);
+        if k >= 1000 {
+            // One channel of the second freezes.
+            c = 0.4;
+        }
+        let said = mutual.push(&[Some(a)], &[Some(b), Some(c)], DT_S);
+        let mirror = swapped.push(&[Some(b), Some(c)], &[Some(a)], DT_S);
+        assert_eq!(
+            (said.of_second, said.of_first),
+            (mirror.of_first, mirror.of_second),
+            "{k}"
+        );
+        assert_eq!(said.coherence, mirror.coherence);
+        assert_eq!(
+            other.push(&[Some(b), Some(c)], &[Some(a)], DT_S),
+            said.of_second,
+            "{k}"
+        );
+        if let Some(verdict) = said.of_second.filter(|v| v.dissipated) {
+            after += 1;
+            if let Some(n) = verdict.cause {
+                causes[n] += 1;
+            }
+        }
+    }
+    assert_eq!(mutual.of_second(), &other);
+    // Who watches the other names which of its channels it is.
+    assert!(
+        after > 30 && causes[1] * 10 > after * 9,
+        "{after} {causes:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn who_watches_another_from_what_it_does_itself_foresees_more() -> Checked {
+    // The second repeats what the first did, one tick late: by itself it is white noise of variance 1.04, from the first
+    // all but 0.04 of that is known. A tenth of a deviation off is then half of what cannot be known.
+    let mut noise = Noise::new(33);
+    let mut watches = SelfModel::<f64, 1, 1>::new(SelfModelConfig {
+        inputs: 1,
+        ..SelfModelConfig::default()
+    })?;
+    let mut alone = SelfModel::<f64, 1, 0>::new(SelfModelConfig::default())?;
+    let (mut before, mut k2, mut count) = (0.0, [0.0; 2], 0.0);
+    for k in 0..2400 {
+        let now = noise.scalar();
+        let shift = if k >= 1400 { 0.4 } else { 0.0 };
+        let second = before + 0.2 * noise.scalar() + shift;
+        let said = [
+            watches.push(&[Some(second)], &[Some(before)], DT_S),
+            alone.push(&[Some(second)], &[], DT_S),
+        ];
+        if k >= 1500 {
+            count += 1.0;
+            for (k2, said) in k2.iter_mut().zip(said) {
+                *k2 += said.ok_or("no verdict")?.k2;
+            }
+        }
+        before = now;
+    }
+    // 1 + (2 - a)/a m^2, m = 0.4 over the deviation of what is not foreseen: 0.2 and 1.02.
+    let a = -(-1.0_f64 / 20.0).exp_m1();
+    for (k2, deviation) in k2.into_iter().zip([0.2_f64, 1.04_f64.sqrt()]) {
+        let law = 1.0 + (2.0 - a) / a * (0.4 / deviation).powi(2);
+        assert!(
+            (k2 / count / law - 1.0).abs() < 0.25,
+            "{}: {law}",
+            k2 / count
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn a_monitor_says_what_its_self_model_says() -> Checked {
     let mut noise = Noise::new(20);
@@ -144,7 +386,7 @@ fn a_monitor_says_what_its_self_model_says() -> Checked {
         }
         t_s += 0.03125;
     }
-    assert_eq!(monitor.model().counters().dropped, 4 * 600);
+    assert_eq!(monitor.model().counters().dropped, 1 + 4 * 600);
     assert_eq!(monitor.model().counters().broken, 0);
     monitor.rebaseline();
     assert!(monitor.push(t_s, &[0.0, 0.0]).is_none());

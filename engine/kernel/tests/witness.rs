@@ -208,6 +208,42 @@ fn white_innovations_obey_the_laws_of_all_three() -> Checked {
     Ok(())
 }
 
+#[test]
+fn how_large_a_shift_is_does_not_hang_on_the_first_sample() -> Checked {
+    // Sums are taken about the first sample, so a window that is empty at first begins there. Where that was far from
+    // the mean, its way to the mean passed for what healthy shifts are like, and K2 was a hundredth of what it is.
+    let mean_k2 = |first: f64| -> Result<[f64; 2], Box<dyn Error>> {
+        let mut means = [0.0; 2];
+        for seed in 0..20 {
+            let mut noise = Noise::new(200 + seed);
+            let mut model = SelfModel::<f64, 1, 0>::new(config(1))?;
+            for k in 0..1800 {
+                let x = noise.normal() + if k >= 1400 { 3.0 } else { 0.0 };
+                let x = if k == 0 { first } else { x };
+                if let Some(verdict) = model.push(&[Some(x)], &[], 1.0) {
+                    means[0] +=
+                        verdict.k2 * f64::from(u8::from((500..1400).contains(&k))) / 900.0 / 20.0;
+                    means[1] += verdict.k2 * f64::from(u8::from(k >= 1500)) / 300.0 / 20.0;
+                }
+            }
+        }
+        Ok(means)
+    };
+    let [healthy, shifted] = mean_k2(0.0)?;
+    // Of white noise K2 has mean 1, and a little more as 400 samples teach the mean to within 1/20 only; of a shift
+    // by m it has mean 1 + m^2 (2 - a)/a, and part of a shift is foreseen.
+    assert!(
+        healthy > 0.9 && healthy < 1.3 && shifted > 300.0,
+        "{healthy} {shifted}"
+    );
+    for first in [2.0, 8.0, 20.0] {
+        let [h, s] = mean_k2(first)?;
+        assert!((h / healthy - 1.0).abs() < 0.05, "{first}: {h} {healthy}");
+        assert!((s / shifted - 1.0).abs() < 0.05, "{first}: {s} {shifted}");
+    }
+    Ok(())
+}
+
 // ------------------------------------------------------------------- 5. W = G[W]
 
 #[test]
@@ -461,6 +497,67 @@ fn each_fault_is_flagged_named_and_released() -> Checked {
             );
         }
         assert!(right >= 19, "{name} of {channel}: {right} of 20");
+    }
+    Ok(())
+}
+
+#[test]
+fn each_fault_has_its_statistics() -> Checked {
+    // The table of the module `surprise`: one of four sensors, that of a state of AR(1) with 0.9 and variance 1.
+    type Fault = fn(&[f64], usize, f64) -> f64;
+    let table: [(&str, Fault, [f64; 3]); 5] = [
+        ("healthy", |y, k, _| y[k], [0.002, 1.1, 1.0]),
+        ("off", |y, k, _| y[k] + 0.5, [0.12, 22.0, 1.5]),
+        ("late", |y, k, _| y[k - 4], [0.05, 3.0, 2.4]),
+        ("noisy", |y, k, noise| y[k] + 0.8 * noise, [0.002, 2.5, 2.4]),
+        ("frozen", |y, _, _| y[4200], [0.40, 77.0, 4.1]),
+    ];
+    for (name, fault, said) in table {
+        let (mut sums, mut named, mut count) = ([0.0; 3], 0, 0);
+        for seed in 0..20 {
+            let mut noise = Noise::new(300 + seed);
+            let mut model = SelfModel::<f64, 4, 0>::new(SelfModelConfig {
+                warm_up_samples: 4000,
+                ..config(4)
+            })?;
+            let (mut state, mut first) = (0.0, Vec::new());
+            for k in 0..4700 {
+                state = 0.9 * state + (1.0 - 0.81_f64).sqrt() * noise.normal();
+                let mut y = [(); 4].map(|()| state + 0.3 * noise.normal());
+                first.push(y[0]);
+                let own = noise.normal();
+                if k >= 4200 {
+                    y[0] = fault(&first, k, own);
+                }
+                let verdict = model.push(&y.map(Some), &[], 1.0);
+                if let Some(v) = verdict.filter(|_| k >= 4300) {
+                    for (sum, k) in sums.iter_mut().zip([v.k1.unwrap_or(0.0), v.k2, v.k3]) {
+                        *sum += k;
+                    }
+                    named += usize::from(v.cause == Some(0));
+                    count += 1;
+                }
+            }
+        }
+        for (sum, said) in sums.into_iter().zip(said) {
+            let mean = sum / count as f64;
+            let near = (mean - said).abs() < 0.25 * said + 0.002;
+            assert!(near, "{name}: {mean}, and the table says {said}");
+        }
+        // Healthy, anyone is the largest; else it is the one that is to blame.
+        let share = named as f64 / count as f64;
+        assert!(
+            if name == "healthy" {
+                share < 0.5
+            } else {
+                share > 0.7
+            },
+            "{name}: {share}"
+        );
+    }
+    let null = Thresholds::<f64>::null(4);
+    for (found, said) in [(null.k1, 0.066), (null.k2, 7.1), (null.k3, 1.8)] {
+        assert!((found / said - 1.0).abs() < 0.05, "{found} {said}");
     }
     Ok(())
 }
