@@ -3,10 +3,9 @@
 use crate::cell::{self, Cell};
 use crate::error::TableError;
 use crate::stamp::Stamps;
-use crate::table::{Column, Counts, Kind, Row, Shape, TimeColumn, Wanted};
+use crate::table::{Column, Counts, Firsts, Kind, Row, Shape, Source, TimeColumn, Wanted};
 use csv::ByteRecord;
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, Chain, Cursor, Read};
 use std::path::Path;
 
@@ -20,6 +19,9 @@ const ROW_BYTES: usize = 16 << 20;
 const COUNTED: usize = 8;
 /// Steps that differ by less than this share are equal: decimal fractions are rounded.
 const SAME_STEP: f64 = 1e-6;
+
+/// A step is uneven that is off whole periods by more than this part of one.
+const UNEVEN: f64 = 0.25;
 
 /// Words by which columns of time are known.
 const TIME_WORDS: [&str; 15] = [
@@ -43,7 +45,7 @@ const TIME_WORDS: [&str; 15] = [
 /// Reads until one row has taken too much.
 #[derive(Debug)]
 struct Bounded {
-    from: Chain<Cursor<Vec<u8>>, File>,
+    from: Chain<Cursor<Vec<u8>>, Source>,
     /// Bytes since the last row.
     taken: usize,
 }
@@ -81,7 +83,7 @@ impl CsvRows {
     /// Finds out what is in the file by its head; `whole` says that the head is all.
     pub(crate) fn open(
         file: &Path,
-        from: File,
+        from: Source,
         head: Vec<u8>,
         whole: bool,
         wanted: &Wanted,
@@ -172,13 +174,28 @@ impl CsvRows {
             let index = |name| names.iter().position(|n| n == name);
             wanted.columns.iter().filter_map(index).collect()
         };
+        let mut time = time;
+        let mut sparse = false;
+        for &channel in &channels {
+            let has = |r: &&ByteRecord| {
+                let cell = r.get(channel).unwrap_or_default();
+                matches!(cell::read(cell, decimal_comma), Cell::Number(_))
+            };
+            let with: Vec<&ByteRecord> = records.iter().filter(has).collect();
+            sparse |= !with.is_empty() && with.len() * 2 <= records.len();
+            if let Some(time) = &mut time {
+                time.look_at(&with);
+            }
+        }
         let shape = Shape {
             file: file.to_owned(),
             channels: channels.iter().map(|&c| names[c].clone()).collect(),
             columns,
             time: time.as_ref().map(|t| t.found.clone()),
+            sparse,
             notes,
             counts: Counts::default(),
+            firsts: Firsts::default(),
         };
         let (bytes_above, lines_above) = (above.bytes as u64, above.lines);
         let mut begin = Cursor::new(head);
@@ -228,14 +245,37 @@ impl CsvRows {
         }
     }
 
+    pub(crate) fn keep_first(&mut self, most: usize) {
+        self.channels.truncate(most);
+    }
+
+    /// The line of the file on which the present row begins.
+    fn line(&self) -> u64 {
+        let line = self.record.position().map_or(0, csv::Position::line);
+        line + self.lines_above
+    }
+
     pub(crate) fn read(&mut self, shape: &mut Shape, row: &mut Row) -> Result<bool, TableError> {
         if !self.next(&shape.file)? {
             return Ok(false);
         }
-        let counts = &mut shape.counts;
+        let (counts, firsts) = (&mut shape.counts, &mut shape.firsts);
         let record = &self.record;
-        counts.short_rows += u64::from(record.len() < self.width);
-        counts.long_rows += u64::from(record.len() > self.width);
+        if record.len() != self.width {
+            let (count, first) = if record.len() < self.width {
+                (&mut counts.short_rows, &mut firsts.short_row)
+            } else {
+                (&mut counts.long_rows, &mut firsts.long_row)
+            };
+            *count += 1;
+            first.get_or_insert_with(|| {
+                let (line, found) = (self.line(), record.len());
+                format!(
+                    "line {line}: {found} cells, where there are {} columns",
+                    self.width
+                )
+            });
+        }
         row.time.clear();
         (row.stamp_ns, row.t_ns) = (None, None);
         if let Some((index, stamps)) = &self.time {
@@ -251,27 +291,48 @@ impl CsvRows {
                     row.stamp_ns = Some(ns);
                     row.t_ns = ns.checked_sub(first_ns);
                 }
-                None => counts.bad_stamps += 1,
+                None => {
+                    counts.bad_stamps += 1;
+                    firsts.bad_stamp.get_or_insert_with(|| {
+                        let name = shape.time.as_ref().map_or("", |t| t.name.as_str());
+                        odd_cell(self.line(), cell, name)
+                    });
+                }
             }
         }
         row.values.clear();
-        for &index in &self.channels {
+        for (&index, name) in self.channels.iter().zip(&shape.channels) {
             let cell = record.get(index).unwrap_or_default();
             row.values.push(match cell::read(cell, self.decimal_comma) {
                 Cell::Number(x) => Some(x),
                 Cell::Missing => None,
                 Cell::Infinite => {
                     counts.infinite_cells += 1;
+                    let first = &mut firsts.infinite_cell;
+                    first.get_or_insert_with(|| odd_cell(self.line(), cell, name));
                     None
                 }
                 Cell::Text => {
                     counts.text_cells += 1;
+                    let first = &mut firsts.text_cell;
+                    first.get_or_insert_with(|| odd_cell(self.line(), cell, name));
                     None
                 }
             });
         }
         Ok(true)
     }
+}
+
+/// Says where a cell is and what is in it, as much as a person wants to read.
+fn odd_cell(line: u64, cell: &[u8], column: &str) -> String {
+    const MOST: usize = 40;
+    let text = String::from_utf8_lossy(&cell[..cell.len().min(4 * MOST)]);
+    let mut found: String = text.trim().chars().take(MOST).collect();
+    if found.len() < text.trim().len() {
+        found.push('…');
+    }
+    format!("line {line}: `{found}` in the column `{column}`")
 }
 
 /// What stands above the table: a mark of the encoding, Excel's `sep=;`, comments, empty lines.
@@ -517,22 +578,21 @@ fn find_time(
 
 impl FoundTime {
     fn new(index: usize, name: &str, guessed: bool, stamps: Stamps, cells: &[&str]) -> Self {
-        let mut last = None;
-        let mut steps: Vec<i64> = Vec::new();
-        let mut repeats = 0usize;
-        for cell in cells {
-            let Some(ns) = stamps.read_after(cell, last) else {
-                continue;
-            };
-            match last.map(|last| ns.saturating_sub(last)) {
-                Some(0) => repeats += 1,
-                Some(step @ 1..) => steps.push(step),
-                _ => {}
-            }
-            last = Some(ns);
-        }
-        steps.sort_unstable();
-        let pairs = (steps.len() + repeats).max(1) as f64;
+        let steps = steps(stamps, cells.iter().copied());
+        let mut forward: Vec<u64> = steps
+            .iter()
+            .filter_map(|&s| u64::try_from(s).ok())
+            .collect();
+        forward.retain(|&step| step > 0);
+        forward.sort_unstable();
+        let period_ns = forward.get(forward.len() / 2).copied();
+        let share = |of: &dyn Fn(i64) -> bool| {
+            steps.iter().filter(|step| of(**step)).count() as f64 / steps.len().max(1) as f64
+        };
+        let uneven = |step: i64| {
+            let periods = step as f64 / period_ns.unwrap_or(1) as f64;
+            periods < 0.5 || (periods - periods.round()).abs() > UNEVEN
+        };
         Self {
             index,
             stamps,
@@ -541,11 +601,48 @@ impl FoundTime {
                 guessed,
                 format: stamps.name(),
                 epoch: stamps.is_epoch(),
-                period_ns: steps.get(steps.len() / 2).map(|ns| ns.unsigned_abs()),
-                repeated: repeats as f64 / pairs,
+                period_ns,
+                repeated: repeated(&steps),
+                backward: share(&|step| step < 0),
+                uneven: share(&uneven),
+                longest_ns: None,
             },
         }
     }
+
+    /// Looks at the rows in which a channel has a value.
+    fn look_at(&mut self, rows: &[&ByteRecord]) {
+        let cells = rows.iter().filter_map(|r| r.get(self.index));
+        let cells = cells.filter_map(|c| std::str::from_utf8(c).ok());
+        let mut steps: Vec<u64> = steps(self.stamps, cells)
+            .into_iter()
+            .filter_map(|step| u64::try_from(step).ok().filter(|step| *step > 0))
+            .collect();
+        steps.sort_unstable();
+        // Few say nothing.
+        if steps.len() >= COUNTED
+            && let Some(&most) = steps.get(steps.len() * 9 / 10)
+        {
+            let longest = &mut self.found.longest_ns;
+            *longest = Some(longest.map_or(most, |l| l.min(most)));
+        }
+    }
+}
+
+/// Time from stamp to stamp (ns), of those that can be read.
+fn steps<'a>(stamps: Stamps, cells: impl Iterator<Item = &'a str>) -> Vec<i64> {
+    let mut last = None;
+    let steps = cells.filter_map(|cell| {
+        let ns = stamps.read_after(cell, last)?;
+        last.replace(ns).map(|last| ns.saturating_sub(last))
+    });
+    steps.collect()
+}
+
+/// Share of the stamps that are that of the row before, of those that do not go back.
+fn repeated(steps: &[i64]) -> f64 {
+    let count = |of: fn(&&i64) -> bool| steps.iter().filter(of).count();
+    count(|step| **step == 0) as f64 / count(|step| **step >= 0).max(1) as f64
 }
 
 /// What a column is that is not the time.

@@ -5,7 +5,7 @@ use crate::error::TableError;
 use crate::mcap_rows::McapRows;
 use crate::messages;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read, Stdin};
 use std::path::{Path, PathBuf};
 
 /// What is looked at of a file before its rows are given, at most: the rest is streamed.
@@ -84,6 +84,13 @@ pub struct TimeColumn {
     pub period_ns: Option<u64>,
     /// Share of the first rows whose stamp is that of the row before.
     pub repeated: f64,
+    /// Share of the first rows whose stamp is before that of the row before.
+    pub backward: f64,
+    /// Share of the first rows that come neither one `period_ns` after the row before, nor whole ones (rows are lost),
+    /// by more than a quarter of it.
+    pub uneven: f64,
+    /// Time between readings (ns) of the channel that comes most often: nine of ten of its first ones are no longer.
+    pub longest_ns: Option<u64>,
 }
 
 /// One row.
@@ -120,6 +127,21 @@ pub struct Counts {
     pub broken_messages: u64,
 }
 
+/// Where each of these was found first: line, and what is there. None where it was not, and of an MCAP file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Firsts {
+    /// Of [`Counts::short_rows`].
+    pub short_row: Option<String>,
+    /// Of [`Counts::long_rows`].
+    pub long_row: Option<String>,
+    /// Of [`Counts::bad_stamps`].
+    pub bad_stamp: Option<String>,
+    /// Of [`Counts::text_cells`].
+    pub text_cell: Option<String>,
+    /// Of [`Counts::infinite_cells`].
+    pub infinite_cell: Option<String>,
+}
+
 /// A recording as named columns of numbers. It is read as a stream: memory does not grow with the file.
 ///
 /// ```no_run
@@ -152,12 +174,31 @@ pub(crate) struct Shape {
     /// Names of the channels, in the order of a row's values.
     pub(crate) channels: Vec<String>,
     pub(crate) time: Option<TimeColumn>,
+    /// Whether some channel has no value in half of the first rows, or more.
+    pub(crate) sparse: bool,
     pub(crate) notes: Vec<String>,
     pub(crate) counts: Counts,
+    pub(crate) firsts: Firsts,
+}
+
+/// What a table is read from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    File(File),
+    Stdin(Stdin),
+}
+
+impl Read for Source {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(to),
+            Self::Stdin(stdin) => stdin.read(to),
+        }
+    }
 }
 
 impl Table {
-    /// Opens a CSV or an MCAP file, and looks at its first rows.
+    /// Opens a CSV or an MCAP file, and looks at its first rows. The file `-` is standard input, a CSV.
     ///
     /// A row of an MCAP file is what its messages say in one step of time: the mean, where a topic is faster, nothing,
     /// where it is slower. Its columns are `topic/field` of what is JSON, or protobuf with its schema in the file.
@@ -168,14 +209,19 @@ impl Table {
     pub fn open(file: impl AsRef<Path>, wanted: &Wanted) -> Result<Self, TableError> {
         let file = file.as_ref();
         let failed = |cause| TableError::read(file, cause);
-        let mut from = File::open(file).map_err(failed)?;
-        if from.metadata().map_err(failed)?.is_dir() {
-            return Err(TableError::wrong(
-                file,
-                "a folder",
-                "a recording: CSV or MCAP",
-            ));
-        }
+        let mut from = if file.as_os_str() == "-" {
+            Source::Stdin(io::stdin())
+        } else {
+            let from = File::open(file).map_err(failed)?;
+            if from.metadata().map_err(failed)?.is_dir() {
+                return Err(TableError::wrong(
+                    file,
+                    "a folder",
+                    "a recording: CSV or MCAP",
+                ));
+            }
+            Source::File(from)
+        };
         // As many lines as are looked at, and what may stand above them.
         let lines = wanted.look_rows.saturating_add(64);
         let mut head = Vec::new();
@@ -187,6 +233,13 @@ impl Table {
             seen += head[before..].iter().filter(|b| **b == b'\n').count();
         }
         if head.starts_with(messages::MAGIC) {
+            if matches!(from, Source::Stdin(_)) {
+                return Err(TableError::wrong(
+                    file,
+                    "an MCAP on standard input",
+                    "it as a file: it is read more than once",
+                ));
+            }
             let (shape, rows) = McapRows::open(file, wanted)?;
             let rows = Rows::Mcap(Box::new(rows));
             return Ok(Self { shape, rows });
@@ -233,6 +286,28 @@ impl Table {
         self.shape.time.as_ref()
     }
 
+    /// Whether some channel has no value in half of the first rows, or more: channels differ in pace.
+    pub fn is_sparse(&self) -> bool {
+        self.shape.sparse
+    }
+
+    /// Leaves out all channels behind the first `most`.
+    pub fn keep_first(&mut self, most: usize) {
+        for name in self
+            .shape
+            .channels
+            .drain(most.min(self.shape.channels.len())..)
+        {
+            for column in self.shape.columns.iter_mut().filter(|c| c.name == name) {
+                column.kind = Kind::Unwanted;
+            }
+        }
+        match &mut self.rows {
+            Rows::Csv(rows) => rows.keep_first(most),
+            Rows::Mcap(rows) => rows.keep_first(most),
+        }
+    }
+
     /// Whether rows are steps of time, and not the file's own: an MCAP file has messages.
     pub fn is_stepped(&self) -> bool {
         matches!(self.rows, Rows::Mcap(_))
@@ -246,6 +321,11 @@ impl Table {
     /// What was found up to now.
     pub fn counts(&self) -> &Counts {
         &self.shape.counts
+    }
+
+    /// Where that was found first.
+    pub fn firsts(&self) -> &Firsts {
+        &self.shape.firsts
     }
 }
 
