@@ -24,9 +24,8 @@ const HEADER: &str = "row,time,t_emissary,t_master,coherence,delta,k1,k2,k3,flag
 const MOST_CHANNELS: usize = 64;
 /// Where more stamps than this share are those of the row before, they are too coarse to count by.
 const COARSE: f64 = 0.2;
-/// Where more steps than this share are uneven, time is cut into bins; where channels differ in pace, more than that.
-const UNEVEN: f64 = 0.1;
-const UNEVEN_SPARSE: f64 = 0.01;
+/// Where channels come in rows of their own, and more steps than this share are uneven, time is cut into bins.
+const UNEVEN: f64 = 0.01;
 /// Tables of more bytes are recorded on request only: a recording is six times as large.
 const RECORDED_BYTES: u64 = 100_000_000;
 /// Intervals that are printed; the scores hold all.
@@ -43,8 +42,8 @@ pub(super) struct Analyze {
     /// become a row (else 50, or as often as they come).
     #[arg(long, value_name = "HZ", conflicts_with = "time", value_parser = rate)]
     rate: Option<f64>,
-    /// How uneven stamps and channels of different pace become even ticks: off, each row is one; HZ, bins of time, so
-    /// many a second; else bins where the first stamps are uneven, as long as the fastest channel needs.
+    /// What becomes a tick of the self-model: off, each row; HZ, the means over bins of time, so many a second; else
+    /// bins where channels come in rows of their own, as long as the slower ones of them need, and rows elsewhere.
     #[arg(long, value_name = "HOW", default_value = "auto", hide_default_value = true, value_parser = bins)]
     bins: InBins,
     /// Rows from the first one on in which all is well: the self-model learns from them.
@@ -243,12 +242,10 @@ impl Analyze {
             InBins::Off => None,
             InBins::Rate(rate) => Some((1e9 / rate) as u64),
             InBins::Auto => {
-                let time = table.time().filter(|_| self.rate.is_none())?;
-                let sparse = table.is_sparse();
-                // Full rows with one stamp are told apart by their number.
-                let coarse = time.repeated > COARSE && !sparse;
-                let most = if sparse { UNEVEN_SPARSE } else { UNEVEN };
-                time.longest_ns.filter(|_| !coarse && time.uneven > most)
+                // What was read together belongs together: whole rows are heard best as they come, however uneven.
+                let apart = table.is_sparse() && self.rate.is_none();
+                let time = table.time().filter(|t| apart && t.uneven > UNEVEN)?;
+                time.pace_ns
             }
         }
     }
@@ -320,18 +317,10 @@ impl Analyze {
         let bin_ns = self.bin_ns(table);
         if let Some(bin_ns) = bin_ns {
             let why = match (self.bins, table.time()) {
-                (InBins::Auto, Some(time)) => {
-                    let sparse = if table.is_sparse() {
-                        ", channels differ in pace"
-                    } else {
-                        ""
-                    };
-                    format!(
-                        " ({:.0} % of the first stamps are uneven{sparse}; --bins says otherwise)",
-                        100.0 * time.uneven
-                    )
+                (InBins::Auto, Some(_)) => {
+                    " (channels come in rows of their own; --bins says otherwise)"
                 }
-                _ => String::new(),
+                _ => "",
             };
             self.tell(&format!(
                 "ticks: means over bins of {}{why}",
@@ -393,10 +382,11 @@ impl Analyze {
                 count = u32::MAX;
             } else if count < MIN_WARM_UP {
                 return Err(Failure::BadInput(format!(
-                    "{}: found {count} bins of {} in the first {} rows; expected at least {MIN_WARM_UP} to learn from: more rows of --baseline, or more --bins a second",
+                    "{}: found {count} bins of {} in the first {} rows; expected at least {MIN_WARM_UP} to learn from: a larger --baseline (400 bins are about {} rows), or --bins off",
                     self.file.display(),
                     span(bin_ns as f64 / 1e9),
-                    self.baseline
+                    self.baseline,
+                    400 * u64::from(self.baseline) / u64::from(count.max(1))
                 )));
             }
             (warm_up, ticks) = (count, Ticks::Even(Box::new(evenly()?)));
@@ -826,14 +816,15 @@ impl Scores {
                 for x in numbers {
                     line.push(',');
                     if let Some(x) = x {
-                        let _ = write!(line, "{x:?}");
+                        put_number(line, x);
                     }
                 }
                 let _ = write!(line, ",{},", u8::from(v.dissipated));
                 if let Some(cause) = v.cause.filter(|_| v.dissipated) {
                     put_cell(line, &channels[cause]);
                 }
-                let _ = write!(line, ",{:?}", v.surprise);
+                line.push(',');
+                put_number(line, v.surprise);
             }
         }
         line.push('\n');
@@ -842,6 +833,16 @@ impl Scores {
 
     fn finish(mut self) -> Result<(), Failure> {
         self.to.flush().map_err(|e| self.failed(&e))
+    }
+}
+
+/// A number with all of its digits, as `{:?}` writes it.
+fn put_number(line: &mut String, x: f64) {
+    // Elsewhere the two write exponents for different numbers.
+    if (1e-4..1e16).contains(&x.abs()) {
+        line.push_str(zmij::Buffer::new().format_finite(x));
+    } else {
+        let _ = write!(line, "{x:?}");
     }
 }
 
@@ -1063,5 +1064,21 @@ impl Recorded {
 
     fn finish(self) -> Result<(), Failure> {
         match self {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn numbers_are_written_as_ever(bits: u64, part in -20.0..20.0, whole: i32) {
+            for x in [f64::from_bits(bits), part, f64::from(whole), part * 1e15, part * 1e-5] {
+                let mut line = String::new();
+                put_number(&mut line, x);
+                proptest::prop_assert_eq!(line, format!("{:?}", x));
+            }
+        }
     }
 }

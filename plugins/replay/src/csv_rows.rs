@@ -23,6 +23,9 @@ const SAME_STEP: f64 = 1e-6;
 /// A step is uneven that is off whole periods by more than this part of one.
 const UNEVEN: f64 = 0.25;
 
+/// Channels of this many times the pace of another one are too fast to share its ticks.
+const ALIKE: u64 = 4;
+
 /// Words by which columns of time are known.
 const TIME_WORDS: [&str; 15] = [
     "time",
@@ -175,7 +178,7 @@ impl CsvRows {
             wanted.columns.iter().filter_map(index).collect()
         };
         let mut time = time;
-        let mut sparse = false;
+        let (mut sparse, mut paces_ns) = (false, Vec::new());
         for &channel in &channels {
             let has = |r: &&ByteRecord| {
                 let cell = r.get(channel).unwrap_or_default();
@@ -183,9 +186,11 @@ impl CsvRows {
             };
             let with: Vec<&ByteRecord> = records.iter().filter(has).collect();
             sparse |= !with.is_empty() && with.len() * 2 <= records.len();
-            if let Some(time) = &mut time {
-                time.look_at(&with);
-            }
+            paces_ns.extend(time.as_ref().and_then(|t| t.pace_ns(&with)));
+        }
+        if let (Some(time), Some(fastest)) = (&mut time, paces_ns.iter().min()) {
+            let alike = paces_ns.iter().filter(|ns| **ns / ALIKE <= *fastest);
+            time.found.pace_ns = alike.max().copied();
         }
         let shape = Shape {
             file: file.to_owned(),
@@ -559,10 +564,10 @@ fn find_time(
         let moves = time.found.period_ns.is_some();
         // Numbers are time where they are called so, or count from 1970 and go on.
         let counts = matches!(time.stamps, Stamps::Count { .. });
-        let goes_on = cells(index)
-            .iter()
-            .filter_map(|c| time.stamps.read(c))
-            .is_sorted();
+        let read = cells(index);
+        let read: Vec<i64> = read.iter().filter_map(|c| time.stamps.read(c)).collect();
+        // Where it is called time, some rows may be late, or the last one may stand first.
+        let goes_on = read.is_sorted() || (named && passes(&read));
         let is_time = if time.stamps.is_plain_number() {
             named && goes_on
         } else {
@@ -605,13 +610,13 @@ impl FoundTime {
                 repeated: repeated(&steps),
                 backward: share(&|step| step < 0),
                 uneven: share(&uneven),
-                longest_ns: None,
+                pace_ns: None,
             },
         }
     }
 
-    /// Looks at the rows in which a channel has a value.
-    fn look_at(&mut self, rows: &[&ByteRecord]) {
+    /// Time between these rows (ns): nine of ten come no later than this after the one before. None where they are few.
+    fn pace_ns(&self, rows: &[&ByteRecord]) -> Option<u64> {
         let cells = rows.iter().filter_map(|r| r.get(self.index));
         let cells = cells.filter_map(|c| std::str::from_utf8(c).ok());
         let mut steps: Vec<u64> = steps(self.stamps, cells)
@@ -619,13 +624,8 @@ impl FoundTime {
             .filter_map(|step| u64::try_from(step).ok().filter(|step| *step > 0))
             .collect();
         steps.sort_unstable();
-        // Few say nothing.
-        if steps.len() >= COUNTED
-            && let Some(&most) = steps.get(steps.len() * 9 / 10)
-        {
-            let longest = &mut self.found.longest_ns;
-            *longest = Some(longest.map_or(most, |l| l.min(most)));
-        }
+        let most = steps.get(steps.len() * 9 / 10).copied();
+        most.filter(|_| steps.len() >= COUNTED)
     }
 }
 
@@ -637,6 +637,23 @@ fn steps<'a>(stamps: Stamps, cells: impl Iterator<Item = &'a str>) -> Vec<i64> {
         last.replace(ns).map(|last| ns.saturating_sub(last))
     });
     steps.collect()
+}
+
+/// Whether numbers go one way on the whole: nine of ten in the first third lie on one side of nine of ten in the last.
+fn passes(numbers: &[i64]) -> bool {
+    let third = numbers.len() / 3;
+    if third < COUNTED {
+        return false;
+    }
+    let sorted = |part: &[i64]| {
+        let mut part = part.to_vec();
+        part.sort_unstable();
+        let at = |tenth: usize| part[(part.len() - 1) * tenth / 10];
+        (at(1), at(9))
+    };
+    let (first_low, first_high) = sorted(&numbers[..third]);
+    let (last_low, last_high) = sorted(&numbers[numbers.len() - third..]);
+    first_high < last_low || last_high < first_low
 }
 
 /// Share of the stamps that are that of the row before, of those that do not go back.

@@ -212,7 +212,7 @@ impl McapRows {
                 repeated: 0.0,
                 backward: 0.0,
                 uneven: 0.0,
-                longest_ns: Some(step_ns),
+                pace_ns: Some(step_ns),
             }),
             sparse: false,
             notes,

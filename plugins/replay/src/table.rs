@@ -89,8 +89,9 @@ pub struct TimeColumn {
     /// Share of the first rows that come neither one `period_ns` after the row before, nor whole ones (rows are lost),
     /// by more than a quarter of it.
     pub uneven: f64,
-    /// Time between readings (ns) of the channel that comes most often: nine of ten of its first ones are no longer.
-    pub longest_ns: Option<u64>,
+    /// Time between readings (ns), nine of ten of the first ones, of the slowest channel that comes at least a quarter as
+    /// often as the fastest one.
+    pub pace_ns: Option<u64>,
 }
 
 /// One row.
