@@ -269,8 +269,16 @@ impl Analyze {
                     Kind::Counter => "counts rows",
                 };
                 let comma = if found.is_empty() { "" } else { ", " };
+                let text = column.text.as_ref();
+                let text = text.map_or(String::new(), |text| format!(", {text}"));
                 // Writing to a string cannot fail.
-                let _ = write!(found, "{comma}`{}` ({what})", column.name);
+                let _ = write!(found, "{comma}`{}` ({what}{text})", column.name);
+            }
+            if table.columns().iter().all(|c| c.kind == Kind::Empty) {
+                return Err(Failure::BadInput(format!(
+                    "{file}: found no value below the header {}; expected rows of numbers",
+                    named(Kind::Empty).join(", ")
+                )));
             }
             return Err(Failure::BadInput(format!(
                 "{file}: found no column of numbers in its first rows: {found}; expected at least one channel. If cells are told apart by another sign, --separator says which"

@@ -10,7 +10,7 @@ use std::io::{self, Chain, Cursor, Read};
 use std::path::Path;
 
 /// What may stand between cells, where nothing was said.
-const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+const SEPARATORS: [u8; 5] = [b',', b';', b'\t', b'|', b' '];
 /// Rows by which separators are told apart.
 const TRIED_ROWS: usize = 50;
 /// Most bytes of one row: a quote that is never closed would take the rest of the file in.
@@ -137,10 +137,15 @@ impl CsvRows {
         let names = unique(names, &mut notes);
         if separator == b',' && !records.is_empty() && records.iter().all(|r| r.len() == 2 * width)
         {
-            notes.push(format!(
-                "rows have {} cells where the header has {width}: commas as decimal points need another separator",
-                2 * width
-            ));
+            return Err(TableError::Wrong {
+                file: file.to_owned(),
+                line: Some(line_of(&records[0], above.lines)),
+                found: format!(
+                    "{} cells under a header of {width}, in every row: commas as decimal points, and between cells too",
+                    2 * width
+                ),
+                expected: "decimal points, or a semicolon between cells".to_owned(),
+            });
         }
         for name in wanted
             .time
@@ -159,15 +164,38 @@ impl CsvRows {
         let columns: Vec<Column> = names
             .iter()
             .enumerate()
-            .map(|(index, name)| Column {
-                name: name.clone(),
-                kind: if time.as_ref().is_some_and(|t| t.index == index) {
+            .map(|(index, name)| {
+                let kind = if time.as_ref().is_some_and(|t| t.index == index) {
                     Kind::Time
                 } else {
                     kind(index, name, &records, decimal_comma, wanted)
-                },
+                };
+                let text = |record: &ByteRecord| {
+                    let cell = record.get(index).unwrap_or_default();
+                    let is_text = cell::read(cell, decimal_comma) == Cell::Text;
+                    let line = line_of(record, above.lines);
+                    is_text.then(|| format!("line {line}: `{}`", shown(cell)))
+                };
+                let text = match kind {
+                    Kind::Text => records.iter().find_map(text),
+                    _ => None,
+                };
+                let name = name.clone();
+                Column { name, kind, text }
             })
             .collect();
+        for column in columns.iter().filter(|c| is_called_time(&c.name)) {
+            let name = &column.name;
+            match (column.kind, &column.text) {
+                (Kind::Text, Some(text)) => notes.push(format!(
+                    "`{name}` is no time that can be read ({text}); expected ISO 8601, as 2020-03-09 10:14:33, or seconds, ms, us or ns as numbers"
+                )),
+                (Kind::Numbers, _) if time.is_none() => notes.push(format!(
+                    "`{name}` does not go on as time does: it is a channel; --time takes it for the time, --ignore leaves it out"
+                )),
+                _ => {}
+            }
+        }
         let channels: Vec<usize> = if wanted.columns.is_empty() {
             let numbers = columns.iter().enumerate();
             let numbers = numbers.filter(|(_, c)| c.kind == Kind::Numbers);
@@ -256,8 +284,7 @@ impl CsvRows {
 
     /// The line of the file on which the present row begins.
     fn line(&self) -> u64 {
-        let line = self.record.position().map_or(0, csv::Position::line);
-        line + self.lines_above
+        line_of(&self.record, self.lines_above)
     }
 
     pub(crate) fn read(&mut self, shape: &mut Shape, row: &mut Row) -> Result<bool, TableError> {
@@ -329,15 +356,33 @@ impl CsvRows {
     }
 }
 
-/// Says where a cell is and what is in it, as much as a person wants to read.
-fn odd_cell(line: u64, cell: &[u8], column: &str) -> String {
+/// The line of the file on which a record begins.
+fn line_of(record: &ByteRecord, lines_above: u64) -> u64 {
+    record.position().map_or(0, csv::Position::line) + lines_above
+}
+
+/// As much of a cell as a person wants to read.
+fn shown(cell: &[u8]) -> String {
     const MOST: usize = 40;
     let text = String::from_utf8_lossy(&cell[..cell.len().min(4 * MOST)]);
-    let mut found: String = text.trim().chars().take(MOST).collect();
-    if found.len() < text.trim().len() {
+    let text = text.trim();
+    let line = text.lines().next().unwrap_or_default();
+    let mut found: String = line.chars().take(MOST).collect();
+    if found.len() < text.len() {
         found.push('…');
     }
-    format!("line {line}: `{found}` in the column `{column}`")
+    found
+}
+
+/// Says where a cell is and what is in it.
+fn odd_cell(line: u64, cell: &[u8], column: &str) -> String {
+    let quote = if cell.contains(&b'\n') {
+        ", and more lines: a quote that is not closed?"
+    } else {
+        ""
+    };
+    let found = shown(cell);
+    format!("line {line}: `{found}` in the column `{column}`{quote}")
 }
 
 /// What stands above the table: a mark of the encoding, Excel's `sep=;`, comments, empty lines.
@@ -556,11 +601,7 @@ fn find_time(
         .filter(|&k| !wanted.ignore.contains(&names[k]) && !wanted.columns.contains(&names[k]));
     let likely = candidates.filter_map(|index| {
         let time = found(index, true)?;
-        let name = names[index].to_lowercase();
-        let mut words = name.split(|c: char| !c.is_alphabetic());
-        // A capital T is a temperature.
-        let heat = names[index].split(|c: char| !c.is_alphabetic()).next() == Some("T");
-        let named = (words.any(|w| TIME_WORDS.contains(&w)) && !heat) || name.ends_with("time");
+        let named = is_called_time(&names[index]);
         let moves = time.found.period_ns.is_some();
         // Numbers are time where they are called so, or count from 1970 and go on.
         let counts = matches!(time.stamps, Stamps::Count { .. });
@@ -637,6 +678,15 @@ fn steps<'a>(stamps: Stamps, cells: impl Iterator<Item = &'a str>) -> Vec<i64> {
         last.replace(ns).map(|last| ns.saturating_sub(last))
     });
     steps.collect()
+}
+
+/// Whether a column is called as columns of time are.
+fn is_called_time(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphabetic());
+    // A capital T is a temperature.
+    let heat = name.split(|c: char| !c.is_alphabetic()).next() == Some("T");
+    (words.any(|w| TIME_WORDS.contains(&w)) && !heat) || lower.ends_with("time")
 }
 
 /// Whether numbers go one way on the whole: nine of ten in the first third lie on one side of nine of ten in the last.

@@ -172,6 +172,7 @@ impl McapRows {
             .iter()
             .map(|(name, seen)| Column {
                 name: name.clone(),
+                text: None,
                 kind: if wanted.ignore.contains(name) {
                     Kind::Ignored
                 } else if wanted.columns.contains(name) {

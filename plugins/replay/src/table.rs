@@ -67,6 +67,8 @@ pub struct Column {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// Of a column of text the first one, and its line.
+    pub text: Option<String>,
 }
 
 /// The column of stamps.
@@ -248,6 +250,14 @@ impl Table {
         if let Some((found, expected)) = known_otherwise(&head) {
             return Err(TableError::wrong(file, found, expected));
         }
+        if let Some(zero) = head.iter().position(|b| *b == 0) {
+            return Err(TableError::Wrong {
+                file: file.to_owned(),
+                line: Some(1 + head[..zero].iter().filter(|b| **b == b'\n').count() as u64),
+                found: "a zero byte, as binary files have them".to_owned(),
+                expected: "a CSV in UTF-8".to_owned(),
+            });
+        }
         let (shape, rows) = CsvRows::open(file, from, head, whole, wanted)?;
         Ok(Self {
             shape,
@@ -332,7 +342,6 @@ impl Table {
 
 /// What a file is that is no text, and what to do.
 fn known_otherwise(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    const TEXT: &str = "a CSV in UTF-8";
     let begins: [(&[u8], &str, &str); 9] = [
         (b"\x1f\x8b", "gzip", "it unpacked: gunzip it first"),
         (b"\x28\xb5\x2f\xfd", "zstd", "it unpacked: zstd -d it first"),
@@ -369,6 +378,5 @@ fn known_otherwise(head: &[u8]) -> Option<(&'static str, &'static str)> {
             return Some((found, expected));
         }
     }
-    head.contains(&0)
-        .then_some(("a zero byte, as binary files have them", TEXT))
+    None
 }
