@@ -676,6 +676,34 @@ fn sensors_in_rows_of_their_own_are_heard_together() {
 }
 
 #[test]
+fn a_channel_that_is_much_slower_is_said() {
+    // Ten rows a second; `flow` once a second.
+    let lines = pump(1500, usize::MAX);
+    let lines = lines.lines().enumerate().map(|(k, line)| {
+        let mut cells: Vec<&str> = line.split(';').collect();
+        // Line 0 is the header.
+        if k % 10 != 0 {
+            cells[1] = "";
+        }
+        cells.join(";") + "\n"
+    });
+    let folder = folder(&[("log.csv", &lines.collect::<String>())]);
+    let ran = ok(folder.path(), &["--baseline", "1000"]);
+    // Its stamps are even, and each row is a tick all the same.
+    assert!(!ran.stdout.contains("ticks:"), "{}", ran.stdout);
+    let said =
+        "`flow`: much slower than others, and hardly judged beside them; --bins 1.000 hears them";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    let ran = ok(folder.path(), &["--baseline", "1000", "--bins", "1.000"]);
+    assert!(
+        ran.stdout.contains("learned from 1000 rows in 99 bins"),
+        "{}",
+        ran.stdout
+    );
+    assert!(!ran.stderr.contains("slower"), "{}", ran.stderr);
+}
+
+#[test]
 fn nothing_looks_ahead() {
     for (text, cut) in [(pump(1500, 1000), 1300), (two_loggers(150, 110.0), 2600)] {
         let begin: String = text.lines().take(cut + 1).flat_map(|l| [l, "\n"]).collect();
@@ -1012,7 +1040,7 @@ fn faults_of_a_real_machine_are_found_by_the_program() {
     }
     let mut held_out = Met::default();
     for (chosen_on, judged_on) in [(0, 1), (1, 0)] {
-        let factors = (0..17).map(|k| 0.5 * 2_f64.powf(f64::from(k) / 8.0));
+        let factors = (5..21).map(|k| 0.1 * f64::from(k));
         let balanced = |factor: f64| scaled(&half(chosen_on), factor).balanced();
         let best = factors
             .max_by(|a, b| balanced(*a).total_cmp(&balanced(*b)))

@@ -55,7 +55,7 @@ pub(super) struct Analyze {
     /// Columns that are no channels, as labels: names with commas between. May be repeated.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     ignore: Vec<String>,
-    /// What stands between cells; else it is found: a comma, semicolon, tab or |.
+    /// What stands between cells; else it is found: a comma, semicolon, tab, | or space.
     #[arg(long, value_name = "SIGN", value_parser = separator)]
     separator: Option<u8>,
     /// What Rerun gets: off, or save=FILE; else a file named as the table, unless that is larger than 100 MB.
@@ -136,7 +136,7 @@ impl Analyze {
         let file = match &self.rerun {
             Rerun::Off => None,
             Rerun::Save(file) => Some(file.clone()),
-            Rerun::Auto if cfg!(not(feature = "rerun")) || self.from_stdin() => None,
+            Rerun::Auto if cfg!(not(feature = "rerun")) || self.is_piped() => None,
             Rerun::Auto => {
                 let bytes = std::fs::metadata(&self.file).map_or(0, |m| m.len());
                 if bytes > RECORDED_BYTES {
@@ -167,7 +167,7 @@ impl Analyze {
         Ok(file)
     }
 
-    fn from_stdin(&self) -> bool {
+    fn is_piped(&self) -> bool {
         self.file.as_os_str() == "-"
     }
 
@@ -182,7 +182,7 @@ impl Analyze {
             _ => a == b,
         };
         let out = Some(self.out.as_path()).filter(|_| !self.to_stdout());
-        let file = Some(self.file.as_path()).filter(|_| !self.from_stdin());
+        let file = Some(self.file.as_path()).filter(|_| !self.is_piped());
         let is_table = |written: &&Path| file.is_some_and(|file| same(written, file));
         let clash = if let Some(out) = out.filter(is_table) {
             Some(("--out", out, "the table itself"))
@@ -227,9 +227,10 @@ impl Analyze {
             return (1.0, false);
         };
         let period_s = time.period_ns.map_or(1.0, |ns| ns as f64 / 1e9);
-        // Ten rows in a second with one stamp are a tenth apart; rows of channels that take turns are not.
+        // Ten rows in a second with one stamp are a tenth apart; in bins, those of channels that take turns are not.
         let apart = (1.0 - time.repeated).max(1e-6);
-        if time.repeated > COARSE && self.bin_ns(table).is_none() {
+        let turns = table.is_sparse() && self.bin_ns(table).is_some();
+        if time.repeated > COARSE && !turns {
             (period_s * apart, false)
         } else {
             (period_s, true)
@@ -335,14 +336,27 @@ impl Analyze {
                 span(bin_ns as f64 / 1e9)
             ));
         }
-        if let Some(time) = table
-            .time()
-            .filter(|t| t.repeated > COARSE && self.rate.is_none() && bin_ns.is_none())
-        {
+        if let Some(time) = table.time().filter(|t| {
+            t.repeated > COARSE && self.rate.is_none() && !(table.is_sparse() && bin_ns.is_some())
+        }) {
             self.warn(&format!(
                 "{:.0} % of the first stamps are those of the row before: rows are taken to be {} apart; --rate says better",
                 100.0 * time.repeated,
                 span(step_s)
+            ));
+        }
+        let slow = table.slow().iter();
+        let slow: Vec<&(String, u64)> = slow
+            .filter(|(name, ns)| {
+                table.channels().contains(name) && bin_ns.is_none_or(|bin_ns| *ns > 4 * bin_ns)
+            })
+            .collect();
+        if let Some(slowest_ns) = slow.iter().map(|(_, ns)| *ns).max() {
+            let names: Vec<String> = slow.iter().map(|(name, _)| format!("`{name}`")).collect();
+            self.warn(&format!(
+                "{}: much slower than others, and hardly judged beside them; --bins {:.3} hears them, with a --baseline that is long enough",
+                names.join(", "),
+                1e9 / slowest_ns as f64
             ));
         }
         for (kind, why) in [

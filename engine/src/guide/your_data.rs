@@ -52,8 +52,8 @@
 //! flagged in all three, in bins 99, 38 and 96 %. Where two loggers took turns it was the other way round: 68 % as they
 //! came, 98 % in bins; of a frozen sensor 40 and 77 %.
 //!
-//! A channel that is much slower than the others is heard badly beside them, either way. Analyze it with `--bins` at its own pace, and
-//! with a baseline that is long enough for that (64 bins at least).
+//! A channel that is much slower than the others is heard badly beside them, either way, and that is said. `--bins` at its own
+//! pace hears it, with a baseline that is long enough for that (64 bins at least).
 //!
 //! # A table as a machine
 //!

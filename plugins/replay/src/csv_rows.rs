@@ -214,11 +214,20 @@ impl CsvRows {
             };
             let with: Vec<&ByteRecord> = records.iter().filter(has).collect();
             sparse |= !with.is_empty() && with.len() * 2 <= records.len();
-            paces_ns.extend(time.as_ref().and_then(|t| t.pace_ns(&with)));
+            let pace_ns = time.as_ref().and_then(|t| t.pace_ns(&with));
+            paces_ns.extend(pace_ns.map(|ns| (ns, channel)));
         }
-        if let (Some(time), Some(fastest)) = (&mut time, paces_ns.iter().min()) {
-            let alike = paces_ns.iter().filter(|ns| **ns / ALIKE <= *fastest);
-            time.found.pace_ns = alike.max().copied();
+        let mut slow = Vec::new();
+        if let (Some(time), Some(&(fastest_ns, _))) = (&mut time, paces_ns.iter().min()) {
+            let (alike, slower): (Vec<_>, Vec<_>) = paces_ns
+                .iter()
+                .copied()
+                .partition(|(ns, _)| ns / ALIKE <= fastest_ns);
+            time.found.pace_ns = alike.iter().map(|(ns, _)| *ns).max();
+            slow = slower
+                .iter()
+                .map(|(ns, c)| (names[*c].clone(), *ns))
+                .collect();
         }
         let shape = Shape {
             file: file.to_owned(),
@@ -226,6 +235,7 @@ impl CsvRows {
             columns,
             time: time.as_ref().map(|t| t.found.clone()),
             sparse,
+            slow,
             notes,
             counts: Counts::default(),
             firsts: Firsts::default(),

@@ -216,6 +216,7 @@ impl McapRows {
                 pace_ns: Some(step_ns),
             }),
             sparse: false,
+            slow: Vec::new(),
             notes,
             counts: Counts::default(),
             firsts: Firsts::default(),
