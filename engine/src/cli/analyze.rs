@@ -1,5 +1,8 @@
 //! `becomingone analyze`: a recording through a self-model of its own.
 
+mod evenly;
+
+use self::evenly::Evenly;
 use super::show::Rerun;
 use super::{Failure, terminal};
 use becomingone_kernel::{MIN_WARM_UP, SelfModel, SelfModelConfig, Verdict};
@@ -7,6 +10,7 @@ use becomingone_replay::{Kind, Row, Table, Wanted};
 #[cfg(feature = "rerun")]
 use becomingone_rerun::{Said, TableRecording};
 use clap::Args;
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
@@ -20,6 +24,8 @@ const HEADER: &str = "row,time,t_emissary,t_master,coherence,delta,k1,k2,k3,flag
 const MOST_CHANNELS: usize = 64;
 /// Where more stamps than this share are those of the row before, they are too coarse to count by.
 const COARSE: f64 = 0.2;
+/// Where channels come in rows of their own, and more steps than this share are uneven, time is cut into bins.
+const UNEVEN: f64 = 0.01;
 /// Tables of more bytes are recorded on request only: a recording is six times as large.
 const RECORDED_BYTES: u64 = 100_000_000;
 /// Intervals that are printed; the scores hold all.
@@ -27,7 +33,7 @@ const PRINTED: u64 = 1000;
 
 #[derive(Args)]
 pub(super) struct Analyze {
-    /// A recording: CSV, whatever its separator, or MCAP with topics in JSON or protobuf.
+    /// A recording: CSV, whatever its separator, or MCAP with topics in JSON or protobuf; - is a CSV on standard input.
     file: PathBuf,
     /// The column of stamps: ISO 8601, or seconds, ms, us or ns as numbers; else it is guessed.
     #[arg(long, value_name = "COLUMN")]
@@ -36,6 +42,10 @@ pub(super) struct Analyze {
     /// become a row (else 50, or as often as they come).
     #[arg(long, value_name = "HZ", conflicts_with = "time", value_parser = rate)]
     rate: Option<f64>,
+    /// What becomes a tick of the self-model: off, each row; HZ, the means over bins of time, so many a second; else
+    /// bins where channels come in rows of their own, as long as the slower ones of them need, and rows elsewhere.
+    #[arg(long, value_name = "HOW", default_value = "auto", hide_default_value = true, value_parser = bins)]
+    bins: InBins,
     /// Rows from the first one on in which all is well: the self-model learns from them.
     #[arg(long, value_name = "ROWS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(i64::from(MIN_WARM_UP)..))]
     baseline: u32,
@@ -45,7 +55,7 @@ pub(super) struct Analyze {
     /// Columns that are no channels, as labels: names with commas between. May be repeated.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     ignore: Vec<String>,
-    /// What stands between cells; else it is found: a comma, semicolon, tab or |.
+    /// What stands between cells; else it is found: a comma, semicolon, tab, | or space.
     #[arg(long, value_name = "SIGN", value_parser = separator)]
     separator: Option<u8>,
     /// What Rerun gets: off, or save=FILE; else a file named as the table, unless that is larger than 100 MB.
@@ -60,6 +70,25 @@ fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (1e-9..=1e9).contains(&rate) => Ok(rate),
         _ => Err("expected rows a second, from 1e-9 to 1e9".to_owned()),
+    }
+}
+
+/// Whether time is cut into bins.
+#[derive(Clone, Copy, Debug)]
+enum InBins {
+    Auto,
+    Off,
+    Rate(f64),
+}
+
+fn bins(text: &str) -> Result<InBins, String> {
+    match text {
+        "auto" => Ok(InBins::Auto),
+        "off" => Ok(InBins::Off),
+        text => match rate(text) {
+            Ok(rate) => Ok(InBins::Rate(rate)),
+            Err(_) => Err("expected auto, off, or bins a second, from 1e-9 to 1e9".to_owned()),
+        },
     }
 }
 
@@ -92,9 +121,7 @@ impl Analyze {
                 channels.len(),
                 channels[MOST_CHANNELS - 1]
             ));
-            let columns = channels[..MOST_CHANNELS].to_vec();
-            let wanted = Wanted { columns, ..wanted };
-            table = Table::open(&self.file, &wanted).map_err(bad)?;
+            table.keep_first(MOST_CHANNELS);
         }
         self.introduce(&table)?;
         match table.channels().len() {
@@ -109,7 +136,7 @@ impl Analyze {
         let file = match &self.rerun {
             Rerun::Off => None,
             Rerun::Save(file) => Some(file.clone()),
-            Rerun::Auto if cfg!(not(feature = "rerun")) => None,
+            Rerun::Auto if cfg!(not(feature = "rerun")) || self.is_piped() => None,
             Rerun::Auto => {
                 let bytes = std::fs::metadata(&self.file).map_or(0, |m| m.len());
                 if bytes > RECORDED_BYTES {
@@ -140,6 +167,10 @@ impl Analyze {
         Ok(file)
     }
 
+    fn is_piped(&self) -> bool {
+        self.file.as_os_str() == "-"
+    }
+
     fn to_stdout(&self) -> bool {
         self.out.as_os_str() == "-"
     }
@@ -151,9 +182,11 @@ impl Analyze {
             _ => a == b,
         };
         let out = Some(self.out.as_path()).filter(|_| !self.to_stdout());
-        let clash = if let Some(out) = out.filter(|out| same(out, &self.file)) {
+        let file = Some(self.file.as_path()).filter(|_| !self.is_piped());
+        let is_table = |written: &&Path| file.is_some_and(|file| same(written, file));
+        let clash = if let Some(out) = out.filter(is_table) {
             Some(("--out", out, "the table itself"))
-        } else if let Some(rrd) = recording.filter(|rrd| same(rrd, &self.file)) {
+        } else if let Some(rrd) = recording.filter(is_table) {
             Some(("--rerun", rrd, "the table itself"))
         } else if let (Some(out), Some(rrd)) = (out, recording)
             && same(out, rrd)
@@ -194,12 +227,27 @@ impl Analyze {
             return (1.0, false);
         };
         let period_s = time.period_ns.map_or(1.0, |ns| ns as f64 / 1e9);
-        // Ten rows in a second with one stamp are a tenth apart.
+        // Ten rows in a second with one stamp are a tenth apart; in bins, those of channels that take turns are not.
         let apart = (1.0 - time.repeated).max(1e-6);
-        if time.repeated > COARSE {
+        let turns = table.is_sparse() && self.bin_ns(table).is_some();
+        if time.repeated > COARSE && !turns {
             (period_s * apart, false)
         } else {
             (period_s, true)
+        }
+    }
+
+    /// How long bins of time are (ns); none where each row is a tick.
+    fn bin_ns(&self, table: &Table) -> Option<u64> {
+        match self.bins {
+            InBins::Off => None,
+            InBins::Rate(rate) => Some((1e9 / rate) as u64),
+            InBins::Auto => {
+                // What was read together belongs together: whole rows are heard best as they come, however uneven.
+                let apart = table.is_sparse() && self.rate.is_none();
+                let time = table.time().filter(|t| apart && t.uneven > UNEVEN)?;
+                time.pace_ns
+            }
         }
     }
 
@@ -222,8 +270,16 @@ impl Analyze {
                     Kind::Counter => "counts rows",
                 };
                 let comma = if found.is_empty() { "" } else { ", " };
+                let text = column.text.as_ref();
+                let text = text.map_or(String::new(), |text| format!(", {text}"));
                 // Writing to a string cannot fail.
-                let _ = write!(found, "{comma}`{}` ({what})", column.name);
+                let _ = write!(found, "{comma}`{}` ({what}{text})", column.name);
+            }
+            if table.columns().iter().all(|c| c.kind == Kind::Empty) {
+                return Err(Failure::BadInput(format!(
+                    "{file}: found no value below the header {}; expected rows of numbers",
+                    named(Kind::Empty).join(", ")
+                )));
             }
             return Err(Failure::BadInput(format!(
                 "{file}: found no column of numbers in its first rows: {found}; expected at least one channel. If cells are told apart by another sign, --separator says which"
@@ -240,6 +296,13 @@ impl Analyze {
             },
             channels.join(", ")
         ));
+        if let Some(time) = table.time().filter(|t| t.backward > 0.5) {
+            return Err(Failure::BadInput(format!(
+                "{file}: {:.0} % of the first stamps in `{}` are before that of the row above; expected the oldest row first: sort the rows, or name another column with --time",
+                100.0 * time.backward,
+                time.name
+            )));
+        }
         let (step_s, _) = self.step_s(table);
         match table.time() {
             Some(time) if self.rate.is_none() || table.is_stepped() => self.tell(&format!(
@@ -260,14 +323,40 @@ impl Analyze {
             )),
         }
         self.warn_notes(table, 0);
-        if let Some(time) = table
-            .time()
-            .filter(|t| t.repeated > COARSE && self.rate.is_none())
-        {
+        let bin_ns = self.bin_ns(table);
+        if let Some(bin_ns) = bin_ns {
+            let why = match (self.bins, table.time()) {
+                (InBins::Auto, Some(_)) => {
+                    " (channels come in rows of their own; --bins says otherwise)"
+                }
+                _ => "",
+            };
+            self.tell(&format!(
+                "ticks: means over bins of {}{why}",
+                span(bin_ns as f64 / 1e9)
+            ));
+        }
+        if let Some(time) = table.time().filter(|t| {
+            t.repeated > COARSE && self.rate.is_none() && !(table.is_sparse() && bin_ns.is_some())
+        }) {
             self.warn(&format!(
                 "{:.0} % of the first stamps are those of the row before: rows are taken to be {} apart; --rate says better",
                 100.0 * time.repeated,
                 span(step_s)
+            ));
+        }
+        let slow = table.slow().iter();
+        let slow: Vec<&(String, u64)> = slow
+            .filter(|(name, ns)| {
+                table.channels().contains(name) && bin_ns.is_none_or(|bin_ns| *ns > 4 * bin_ns)
+            })
+            .collect();
+        if let Some(slowest_ns) = slow.iter().map(|(_, ns)| *ns).max() {
+            let names: Vec<String> = slow.iter().map(|(name, _)| format!("`{name}`")).collect();
+            self.warn(&format!(
+                "{}: much slower than others, and hardly judged beside them; --bins {:.3} hears them, with a --baseline that is long enough",
+                names.join(", "),
+                1e9 / slowest_ns as f64
             ));
         }
         for (kind, why) in [
@@ -295,41 +384,81 @@ impl Analyze {
         mut table: Table,
         recording: Option<&Path>,
     ) -> Result<ExitCode, Failure> {
+        let (step_s, stamped) = self.step_s(&table);
+        let told = table.notes().len();
+        let mut first = VecDeque::new();
+        let mut broken = None;
+        let (mut warm_up, mut ticks) = (self.baseline, Ticks::Rows(None));
+        if let Some(bin_ns) = self.bin_ns(&table) {
+            let channels = table.channels().len();
+            let step_ns = (step_s * 1e9) as u64;
+            let evenly = || Evenly::<N>::new(channels, bin_ns, step_ns).map_err(bad);
+            // Learned from is what the first rows say, and no bin behind them.
+            broken = self.read_first(&mut table, &mut first);
+            let (mut before, mut count) = (evenly()?, 0_u32);
+            for row in &first {
+                before.push(row, stamped, |_, _| count = count.saturating_add(1));
+            }
+            if first.len() < self.baseline as usize {
+                // There is nothing to judge.
+                count = u32::MAX;
+            } else if count < MIN_WARM_UP {
+                return Err(Failure::BadInput(format!(
+                    "{}: found {count} bins of {} in the first {} rows; expected at least {MIN_WARM_UP} to learn from: a larger --baseline (400 bins are about {} rows), or --bins off",
+                    self.file.display(),
+                    span(bin_ns as f64 / 1e9),
+                    self.baseline,
+                    400 * u64::from(self.baseline) / u64::from(count.max(1))
+                )));
+            }
+            (warm_up, ticks) = (count, Ticks::Even(Box::new(evenly()?)));
+        }
         let config = SelfModelConfig {
             outputs: table.channels().len(),
-            warm_up_samples: self.baseline,
+            warm_up_samples: warm_up,
             ..SelfModelConfig::default()
         };
         let mut model = SelfModel::<f64, N, 0>::new(config)
             .map(Box::new)
             .map_err(bad)?;
-        let (step_s, stamped) = self.step_s(&table);
-        let told = table.notes().len();
         let mut scores = Scores::create(&self.out, self.to_stdout())?;
         let mut recorded = self.record(&table, recording, stamped)?;
         let mut intervals = Intervals::<N>::default();
         let mut watched = Watched::new(table.channels().len());
         let mut progress = Progress::new(self.quiet);
         let mut row = Row::default();
-        let mut last_ns = None;
         let mut back = 0_u64;
         let broken = loop {
-            match table.read(&mut row) {
-                Ok(true) => {}
-                Ok(false) => break None,
-                // What was scored up to here is kept.
-                Err(error) => break Some(bad(error)),
+            if let Some(early) = first.pop_front() {
+                row = early;
+            } else if broken.is_some() {
+                break broken;
+            } else {
+                match table.read(&mut row) {
+                    Ok(true) => {}
+                    Ok(false) => break None,
+                    // What was scored up to here is kept.
+                    Err(error) => break Some(bad(error)),
+                }
             }
-            let dt_s = match (row.t_ns, last_ns.replace(row.t_ns.unwrap_or_default())) {
-                (Some(now), Some(before)) if stamped => (now - before) as f64 / 1e9,
-                _ => step_s,
-            };
-            if row.t_ns.is_none() {
-                last_ns = None;
-            }
-            back += u64::from(dt_s <= 0.0);
             let began = model.is_trained();
-            let verdict = model.push(&row.values, &[], dt_s);
+            let verdict = match &mut ticks {
+                Ticks::Rows(last_ns) => {
+                    let before = std::mem::replace(last_ns, row.t_ns);
+                    let dt_s = match (row.t_ns, before) {
+                        (Some(now), Some(before)) if stamped => (now - before) as f64 / 1e9,
+                        _ => step_s,
+                    };
+                    back += u64::from(dt_s <= 0.0);
+                    model.push(&row.values, &[], dt_s)
+                }
+                Ticks::Even(evenly) => {
+                    evenly.push(&row, stamped, |values, dt_s| {
+                        model.push(values, &[], dt_s);
+                    });
+                    model.verdict().copied()
+                }
+            };
             if model.is_trained() && !began {
                 self.say_learned(&model, &table);
             } else if !began
@@ -362,7 +491,11 @@ impl Analyze {
             recorded.finish()?;
         }
         self.warn_notes(&table, told);
-        self.say_oddities(&table, &watched, back);
+        let (late, set_back) = match &ticks {
+            Ticks::Rows(_) => (0, 0),
+            Ticks::Even(evenly) => (evenly.late, evenly.set_back),
+        };
+        self.say_oddities(&table, &watched, [back, late, set_back]);
         if let Some(broken) = broken {
             return Err(broken);
         }
@@ -371,6 +504,19 @@ impl Analyze {
         }
         self.conclude(&table, &intervals, recording);
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Reads the rows of the baseline; gives what went wrong on the way.
+    fn read_first(&self, table: &mut Table, first: &mut VecDeque<Row>) -> Option<Failure> {
+        while first.len() < self.baseline as usize {
+            let mut row = Row::default();
+            match table.read(&mut row) {
+                Ok(true) => first.push_back(row),
+                Ok(false) => break,
+                Err(error) => return Some(bad(error)),
+            }
+        }
+        None
     }
 
     #[cfg(feature = "rerun")]
@@ -426,8 +572,13 @@ impl Analyze {
             ));
         }
         if let Some(t) = model.thresholds() {
+            let bins = if self.bin_ns(table).is_some() {
+                format!(" in {} bins", model.config().warm_up_samples)
+            } else {
+                String::new()
+            };
             self.tell(&format!(
-                "learned from {} rows; thresholds K1 {:.3}, K2 {:.2}, K3 {:.2}",
+                "learned from {} rows{bins}; thresholds K1 {:.3}, K2 {:.2}, K3 {:.2}",
                 self.baseline, t.k1, t.k2, t.k3
             ));
         }
@@ -472,36 +623,57 @@ impl Analyze {
     }
 
     /// What was odd on the way.
-    fn say_oddities(&self, table: &Table, watched: &Watched, back: u64) {
+    fn say_oddities(&self, table: &Table, watched: &Watched, stamps: [u64; 3]) {
         let counts = table.counts();
-        for (count, what) in [
+        let firsts = table.firsts();
+        let [back, late, set_back] = stamps;
+        for (count, what, first) in [
             (
                 counts.short_rows,
                 "rows with too few cells: the rest of them is missing",
+                &firsts.short_row,
             ),
             (
                 counts.long_rows,
                 "rows with too many cells: what is over was left out",
+                &firsts.long_row,
             ),
             (
                 counts.bad_stamps,
                 "stamps that cannot be read: these rows are taken to follow at the usual time",
+                &firsts.bad_stamp,
             ),
             (
                 counts.text_cells,
                 "cells of channels with text in them: missing",
+                &firsts.text_cell,
             ),
             (
                 counts.infinite_cells,
                 "cells of channels that are infinite: missing",
+                &firsts.infinite_cell,
             ),
             (
                 back,
                 "rows whose stamp is not after that of the row before: not taken, their scores are repeated",
+                &None,
+            ),
+            (
+                late,
+                "rows whose stamp is before that of a row above: they count from where they stand",
+                &None,
+            ),
+            (
+                set_back,
+                "times the clock was set back: time goes on from there",
+                &None,
             ),
         ] {
             if count > 0 {
-                self.warn(&format!("{count} {what}"));
+                let first = first
+                    .as_ref()
+                    .map_or(String::new(), |f| format!(" (first in {f})"));
+                self.warn(&format!("{count} {what}{first}"));
             }
         }
         let last = counts.rows.saturating_sub(1);
@@ -594,6 +766,13 @@ fn span(s: f64) -> String {
     }
 }
 
+/// What makes a tick of the self-model.
+enum Ticks<const N: usize> {
+    /// Each row, and the stamp of the one before.
+    Rows(Option<i64>),
+    Even(Box<Evenly<N>>),
+}
+
 /// The file of scores.
 struct Scores {
     to: Box<dyn Write>,
@@ -659,14 +838,15 @@ impl Scores {
                 for x in numbers {
                     line.push(',');
                     if let Some(x) = x {
-                        let _ = write!(line, "{x:?}");
+                        put_number(line, x);
                     }
                 }
                 let _ = write!(line, ",{},", u8::from(v.dissipated));
                 if let Some(cause) = v.cause.filter(|_| v.dissipated) {
                     put_cell(line, &channels[cause]);
                 }
-                let _ = write!(line, ",{:?}", v.surprise);
+                line.push(',');
+                put_number(line, v.surprise);
             }
         }
         line.push('\n');
@@ -675,6 +855,16 @@ impl Scores {
 
     fn finish(mut self) -> Result<(), Failure> {
         self.to.flush().map_err(|e| self.failed(&e))
+    }
+}
+
+/// A number with as many digits as tell it from all others, as `{:?}` writes it.
+fn put_number(line: &mut String, x: f64) {
+    // Elsewhere the two write exponents for different numbers.
+    if (1e-4..1e16).contains(&x.abs()) {
+        line.push_str(zmij::Buffer::new().format_finite(x));
+    } else {
+        let _ = write!(line, "{x:?}");
     }
 }
 
@@ -896,5 +1086,24 @@ impl Recorded {
 
     fn finish(self) -> Result<(), Failure> {
         match self {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn numbers_are_read_back_to_the_last_bit(bits: u64, part in -20.0..20.0, whole: i32) {
+            for x in [f64::from_bits(bits), part, f64::from(whole), part * 1e15, part * 1e-5] {
+                let mut line = String::new();
+                put_number(&mut line, x);
+                let read = line.parse::<f64>().map(f64::to_bits);
+                proptest::prop_assert!(x.is_nan() || read == Ok(x.to_bits()), "{:?}: {}", x, line);
+                // As short as the standard library's. Of two that are as near, it may be the other one.
+                proptest::prop_assert_eq!(line.len(), format!("{x:?}").len());
+            }
+        }
     }
 }

@@ -45,6 +45,22 @@
 //! The alarm comes 71 rows late and goes 36 rows early: a contradiction has to last before it counts, and the edges
 //! of a slow fault are not sharp. That is the price of few false alarms.
 //!
+//! All sixteen files of valve1, judged row by row behind the first 400, as the benchmark does it:
+//!
+//! | | F1 | false alarms | misses | balanced accuracy |
+//! |---|---|---|---|---|
+//! | odd files, by defaults that were chosen on the even ones | .900 | 2.6 % | 16.5 % | 90.5 % |
+//! | each file, by a factor on all thresholds that was best on the other half | .859 | 6.9 % | 20.3 % | 86.4 % |
+//! | all files, by the defaults | .873 | 6.8 % | 18.1 % | 87.6 % |
+//!
+//! In fourteen files the flow is to blame in most of what was found: it is what a valve changes. In the other two it is a
+//! thermocouple, which drifts: in file 0, where the flow falls by half a litre a minute only, 90 % of the fault is missed, and
+//! in file 2 the alarm comes before the fault (63 % false alarms). Most other misses lie at the edges of the label, while the
+//! valve turns: in its first half minute the flow falls by 0.5 of 32 litres a minute, by 3 in the next.
+//!
+//! Other factors, alarms that hold longer, more or less reach, an offset that follows drift, and a discount for what was foreseen
+//! far from what was learned were tried: none, chosen on one half, did better on the other.
+//!
 //! # What to do about the numbers
 //!
 //! - **No value.** The witness has not seen 400 samples yet (8 s at the kernel's 50 Hz, a row each in `analyze`). What

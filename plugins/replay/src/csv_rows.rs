@@ -3,15 +3,14 @@
 use crate::cell::{self, Cell};
 use crate::error::TableError;
 use crate::stamp::Stamps;
-use crate::table::{Column, Counts, Kind, Row, Shape, TimeColumn, Wanted};
+use crate::table::{Column, Counts, Firsts, Kind, Row, Shape, Source, TimeColumn, Wanted};
 use csv::ByteRecord;
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, Chain, Cursor, Read};
 use std::path::Path;
 
 /// What may stand between cells, where nothing was said.
-const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+const SEPARATORS: [u8; 5] = [b',', b';', b'\t', b'|', b' '];
 /// Rows by which separators are told apart.
 const TRIED_ROWS: usize = 50;
 /// Most bytes of one row: a quote that is never closed would take the rest of the file in.
@@ -20,6 +19,12 @@ const ROW_BYTES: usize = 16 << 20;
 const COUNTED: usize = 8;
 /// Steps that differ by less than this share are equal: decimal fractions are rounded.
 const SAME_STEP: f64 = 1e-6;
+
+/// A step is uneven that is off whole periods by more than this part of one.
+const UNEVEN: f64 = 0.25;
+
+/// Channels of this many times the pace of another one are too fast to share its ticks.
+const ALIKE: u64 = 4;
 
 /// Words by which columns of time are known.
 const TIME_WORDS: [&str; 15] = [
@@ -43,7 +48,7 @@ const TIME_WORDS: [&str; 15] = [
 /// Reads until one row has taken too much.
 #[derive(Debug)]
 struct Bounded {
-    from: Chain<Cursor<Vec<u8>>, File>,
+    from: Chain<Cursor<Vec<u8>>, Source>,
     /// Bytes since the last row.
     taken: usize,
 }
@@ -81,7 +86,7 @@ impl CsvRows {
     /// Finds out what is in the file by its head; `whole` says that the head is all.
     pub(crate) fn open(
         file: &Path,
-        from: File,
+        from: Source,
         head: Vec<u8>,
         whole: bool,
         wanted: &Wanted,
@@ -132,10 +137,15 @@ impl CsvRows {
         let names = unique(names, &mut notes);
         if separator == b',' && !records.is_empty() && records.iter().all(|r| r.len() == 2 * width)
         {
-            notes.push(format!(
-                "rows have {} cells where the header has {width}: commas as decimal points need another separator",
-                2 * width
-            ));
+            return Err(TableError::Wrong {
+                file: file.to_owned(),
+                line: Some(line_of(&records[0], above.lines)),
+                found: format!(
+                    "{} cells under a header of {width}, in every row: commas as decimal points, and between cells too",
+                    2 * width
+                ),
+                expected: "decimal points, or a semicolon between cells".to_owned(),
+            });
         }
         for name in wanted
             .time
@@ -154,15 +164,38 @@ impl CsvRows {
         let columns: Vec<Column> = names
             .iter()
             .enumerate()
-            .map(|(index, name)| Column {
-                name: name.clone(),
-                kind: if time.as_ref().is_some_and(|t| t.index == index) {
+            .map(|(index, name)| {
+                let kind = if time.as_ref().is_some_and(|t| t.index == index) {
                     Kind::Time
                 } else {
                     kind(index, name, &records, decimal_comma, wanted)
-                },
+                };
+                let text = |record: &ByteRecord| {
+                    let cell = record.get(index).unwrap_or_default();
+                    let is_text = cell::read(cell, decimal_comma) == Cell::Text;
+                    let line = line_of(record, above.lines);
+                    is_text.then(|| format!("line {line}: `{}`", shown(cell)))
+                };
+                let text = match kind {
+                    Kind::Text => records.iter().find_map(text),
+                    _ => None,
+                };
+                let name = name.clone();
+                Column { name, kind, text }
             })
             .collect();
+        for column in columns.iter().filter(|c| is_called_time(&c.name)) {
+            let name = &column.name;
+            match (column.kind, &column.text) {
+                (Kind::Text, Some(text)) => notes.push(format!(
+                    "`{name}` is no time that can be read ({text}); expected ISO 8601, as 2020-03-09 10:14:33, or seconds, ms, us or ns as numbers"
+                )),
+                (Kind::Numbers, _) if time.is_none() => notes.push(format!(
+                    "`{name}` does not go on as time does: it is a channel; --time takes it for the time, --ignore leaves it out"
+                )),
+                _ => {}
+            }
+        }
         let channels: Vec<usize> = if wanted.columns.is_empty() {
             let numbers = columns.iter().enumerate();
             let numbers = numbers.filter(|(_, c)| c.kind == Kind::Numbers);
@@ -172,13 +205,40 @@ impl CsvRows {
             let index = |name| names.iter().position(|n| n == name);
             wanted.columns.iter().filter_map(index).collect()
         };
+        let mut time = time;
+        let (mut sparse, mut paces_ns) = (false, Vec::new());
+        for &channel in &channels {
+            let has = |r: &&ByteRecord| {
+                let cell = r.get(channel).unwrap_or_default();
+                matches!(cell::read(cell, decimal_comma), Cell::Number(_))
+            };
+            let with: Vec<&ByteRecord> = records.iter().filter(has).collect();
+            sparse |= !with.is_empty() && with.len() * 2 <= records.len();
+            let pace_ns = time.as_ref().and_then(|t| t.pace_ns(&with));
+            paces_ns.extend(pace_ns.map(|ns| (ns, channel)));
+        }
+        let mut slow = Vec::new();
+        if let (Some(time), Some(&(fastest_ns, _))) = (&mut time, paces_ns.iter().min()) {
+            let (alike, slower): (Vec<_>, Vec<_>) = paces_ns
+                .iter()
+                .copied()
+                .partition(|(ns, _)| ns / ALIKE <= fastest_ns);
+            time.found.pace_ns = alike.iter().map(|(ns, _)| *ns).max();
+            slow = slower
+                .iter()
+                .map(|(ns, c)| (names[*c].clone(), *ns))
+                .collect();
+        }
         let shape = Shape {
             file: file.to_owned(),
             channels: channels.iter().map(|&c| names[c].clone()).collect(),
             columns,
             time: time.as_ref().map(|t| t.found.clone()),
+            sparse,
+            slow,
             notes,
             counts: Counts::default(),
+            firsts: Firsts::default(),
         };
         let (bytes_above, lines_above) = (above.bytes as u64, above.lines);
         let mut begin = Cursor::new(head);
@@ -228,14 +288,36 @@ impl CsvRows {
         }
     }
 
+    pub(crate) fn keep_first(&mut self, most: usize) {
+        self.channels.truncate(most);
+    }
+
+    /// The line of the file on which the present row begins.
+    fn line(&self) -> u64 {
+        line_of(&self.record, self.lines_above)
+    }
+
     pub(crate) fn read(&mut self, shape: &mut Shape, row: &mut Row) -> Result<bool, TableError> {
         if !self.next(&shape.file)? {
             return Ok(false);
         }
-        let counts = &mut shape.counts;
+        let (counts, firsts) = (&mut shape.counts, &mut shape.firsts);
         let record = &self.record;
-        counts.short_rows += u64::from(record.len() < self.width);
-        counts.long_rows += u64::from(record.len() > self.width);
+        if record.len() != self.width {
+            let (count, first) = if record.len() < self.width {
+                (&mut counts.short_rows, &mut firsts.short_row)
+            } else {
+                (&mut counts.long_rows, &mut firsts.long_row)
+            };
+            *count += 1;
+            first.get_or_insert_with(|| {
+                let (line, found) = (self.line(), record.len());
+                format!(
+                    "line {line}: {found} cells, where there are {} columns",
+                    self.width
+                )
+            });
+        }
         row.time.clear();
         (row.stamp_ns, row.t_ns) = (None, None);
         if let Some((index, stamps)) = &self.time {
@@ -251,27 +333,66 @@ impl CsvRows {
                     row.stamp_ns = Some(ns);
                     row.t_ns = ns.checked_sub(first_ns);
                 }
-                None => counts.bad_stamps += 1,
+                None => {
+                    counts.bad_stamps += 1;
+                    firsts.bad_stamp.get_or_insert_with(|| {
+                        let name = shape.time.as_ref().map_or("", |t| t.name.as_str());
+                        odd_cell(self.line(), cell, name)
+                    });
+                }
             }
         }
         row.values.clear();
-        for &index in &self.channels {
+        for (&index, name) in self.channels.iter().zip(&shape.channels) {
             let cell = record.get(index).unwrap_or_default();
             row.values.push(match cell::read(cell, self.decimal_comma) {
                 Cell::Number(x) => Some(x),
                 Cell::Missing => None,
                 Cell::Infinite => {
                     counts.infinite_cells += 1;
+                    let first = &mut firsts.infinite_cell;
+                    first.get_or_insert_with(|| odd_cell(self.line(), cell, name));
                     None
                 }
                 Cell::Text => {
                     counts.text_cells += 1;
+                    let first = &mut firsts.text_cell;
+                    first.get_or_insert_with(|| odd_cell(self.line(), cell, name));
                     None
                 }
             });
         }
         Ok(true)
     }
+}
+
+/// The line of the file on which a record begins.
+fn line_of(record: &ByteRecord, lines_above: u64) -> u64 {
+    record.position().map_or(0, csv::Position::line) + lines_above
+}
+
+/// As much of a cell as a person wants to read.
+fn shown(cell: &[u8]) -> String {
+    const MOST: usize = 40;
+    let text = String::from_utf8_lossy(&cell[..cell.len().min(4 * MOST)]);
+    let text = text.trim();
+    let line = text.lines().next().unwrap_or_default();
+    let mut found: String = line.chars().take(MOST).collect();
+    if found.len() < text.len() {
+        found.push('…');
+    }
+    found
+}
+
+/// Says where a cell is and what is in it.
+fn odd_cell(line: u64, cell: &[u8], column: &str) -> String {
+    let quote = if cell.contains(&b'\n') {
+        ", and more lines: a quote that is not closed?"
+    } else {
+        ""
+    };
+    let found = shown(cell);
+    format!("line {line}: `{found}` in the column `{column}`{quote}")
 }
 
 /// What stands above the table: a mark of the encoding, Excel's `sep=;`, comments, empty lines.
@@ -490,18 +611,14 @@ fn find_time(
         .filter(|&k| !wanted.ignore.contains(&names[k]) && !wanted.columns.contains(&names[k]));
     let likely = candidates.filter_map(|index| {
         let time = found(index, true)?;
-        let name = names[index].to_lowercase();
-        let mut words = name.split(|c: char| !c.is_alphabetic());
-        // A capital T is a temperature.
-        let heat = names[index].split(|c: char| !c.is_alphabetic()).next() == Some("T");
-        let named = (words.any(|w| TIME_WORDS.contains(&w)) && !heat) || name.ends_with("time");
+        let named = is_called_time(&names[index]);
         let moves = time.found.period_ns.is_some();
         // Numbers are time where they are called so, or count from 1970 and go on.
         let counts = matches!(time.stamps, Stamps::Count { .. });
-        let goes_on = cells(index)
-            .iter()
-            .filter_map(|c| time.stamps.read(c))
-            .is_sorted();
+        let read = cells(index);
+        let read: Vec<i64> = read.iter().filter_map(|c| time.stamps.read(c)).collect();
+        // Where it is called time, some rows may be late, or the last one may stand first.
+        let goes_on = read.is_sorted() || (named && passes(&read));
         let is_time = if time.stamps.is_plain_number() {
             named && goes_on
         } else {
@@ -517,22 +634,21 @@ fn find_time(
 
 impl FoundTime {
     fn new(index: usize, name: &str, guessed: bool, stamps: Stamps, cells: &[&str]) -> Self {
-        let mut last = None;
-        let mut steps: Vec<i64> = Vec::new();
-        let mut repeats = 0usize;
-        for cell in cells {
-            let Some(ns) = stamps.read_after(cell, last) else {
-                continue;
-            };
-            match last.map(|last| ns.saturating_sub(last)) {
-                Some(0) => repeats += 1,
-                Some(step @ 1..) => steps.push(step),
-                _ => {}
-            }
-            last = Some(ns);
-        }
-        steps.sort_unstable();
-        let pairs = (steps.len() + repeats).max(1) as f64;
+        let steps = steps(stamps, cells.iter().copied());
+        let mut forward: Vec<u64> = steps
+            .iter()
+            .filter_map(|&s| u64::try_from(s).ok())
+            .collect();
+        forward.retain(|&step| step > 0);
+        forward.sort_unstable();
+        let period_ns = forward.get(forward.len() / 2).copied();
+        let share = |of: &dyn Fn(i64) -> bool| {
+            steps.iter().filter(|step| of(**step)).count() as f64 / steps.len().max(1) as f64
+        };
+        let uneven = |step: i64| {
+            let periods = step as f64 / period_ns.unwrap_or(1) as f64;
+            periods < 0.5 || (periods - periods.round()).abs() > UNEVEN
+        };
         Self {
             index,
             stamps,
@@ -541,11 +657,69 @@ impl FoundTime {
                 guessed,
                 format: stamps.name(),
                 epoch: stamps.is_epoch(),
-                period_ns: steps.get(steps.len() / 2).map(|ns| ns.unsigned_abs()),
-                repeated: repeats as f64 / pairs,
+                period_ns,
+                repeated: repeated(&steps),
+                backward: share(&|step| step < 0),
+                uneven: share(&uneven),
+                pace_ns: None,
             },
         }
     }
+
+    /// Time between these rows (ns): nine of ten come no later than this after the one before. None where they are few.
+    fn pace_ns(&self, rows: &[&ByteRecord]) -> Option<u64> {
+        let cells = rows.iter().filter_map(|r| r.get(self.index));
+        let cells = cells.filter_map(|c| std::str::from_utf8(c).ok());
+        let mut steps: Vec<u64> = steps(self.stamps, cells)
+            .into_iter()
+            .filter_map(|step| u64::try_from(step).ok().filter(|step| *step > 0))
+            .collect();
+        steps.sort_unstable();
+        let most = steps.get(steps.len() * 9 / 10).copied();
+        most.filter(|_| steps.len() >= COUNTED)
+    }
+}
+
+/// Time from stamp to stamp (ns), of those that can be read.
+fn steps<'a>(stamps: Stamps, cells: impl Iterator<Item = &'a str>) -> Vec<i64> {
+    let mut last = None;
+    let steps = cells.filter_map(|cell| {
+        let ns = stamps.read_after(cell, last)?;
+        last.replace(ns).map(|last| ns.saturating_sub(last))
+    });
+    steps.collect()
+}
+
+/// Whether a column is called as columns of time are.
+fn is_called_time(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphabetic());
+    // A capital T is a temperature.
+    let heat = name.split(|c: char| !c.is_alphabetic()).next() == Some("T");
+    (words.any(|w| TIME_WORDS.contains(&w)) && !heat) || lower.ends_with("time")
+}
+
+/// Whether numbers go one way on the whole: nine of ten in the first third lie on one side of nine of ten in the last.
+fn passes(numbers: &[i64]) -> bool {
+    let third = numbers.len() / 3;
+    if third < COUNTED {
+        return false;
+    }
+    let sorted = |part: &[i64]| {
+        let mut part = part.to_vec();
+        part.sort_unstable();
+        let at = |tenth: usize| part[(part.len() - 1) * tenth / 10];
+        (at(1), at(9))
+    };
+    let (first_low, first_high) = sorted(&numbers[..third]);
+    let (last_low, last_high) = sorted(&numbers[numbers.len() - third..]);
+    first_high < last_low || last_high < first_low
+}
+
+/// Share of the stamps that are that of the row before, of those that do not go back.
+fn repeated(steps: &[i64]) -> f64 {
+    let count = |of: fn(&&i64) -> bool| steps.iter().filter(of).count();
+    count(|step| **step == 0) as f64 / count(|step| **step >= 0).max(1) as f64
 }
 
 /// What a column is that is not the time.

@@ -21,4 +21,4 @@ mod table;
 
 pub use error::TableError;
 pub use readings::{Readings, RecordedReading};
-pub use table::{Column, Counts, Kind, Row, Table, TimeColumn, Wanted};
+pub use table::{Column, Counts, Firsts, Kind, Row, Table, TimeColumn, Wanted};

@@ -2,7 +2,7 @@
 
 use crate::error::TableError;
 use crate::messages::{Channel, Coding, Leaf, Messages};
-use crate::table::{Column, Counts, Kind, Row, Shape, TimeColumn, Wanted};
+use crate::table::{Column, Counts, Firsts, Kind, Row, Shape, TimeColumn, Wanted};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -172,6 +172,7 @@ impl McapRows {
             .iter()
             .map(|(name, seen)| Column {
                 name: name.clone(),
+                text: None,
                 kind: if wanted.ignore.contains(name) {
                     Kind::Ignored
                 } else if wanted.columns.contains(name) {
@@ -210,11 +211,22 @@ impl McapRows {
                 epoch: first_ns.is_some_and(|ns| ns >= EPOCH_NS),
                 period_ns: Some(step_ns),
                 repeated: 0.0,
+                backward: 0.0,
+                uneven: 0.0,
+                pace_ns: Some(step_ns),
             }),
+            sparse: false,
+            slow: Vec::new(),
             notes,
             counts: Counts::default(),
+            firsts: Firsts::default(),
         };
         Ok((shape, rows))
+    }
+
+    pub(crate) fn keep_first(&mut self, most: usize) {
+        self.index.retain(|_, channel| *channel < most);
+        self.sums.truncate(most);
     }
 
     pub(crate) fn read(&mut self, shape: &mut Shape, row: &mut Row) -> Result<bool, TableError> {

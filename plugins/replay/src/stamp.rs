@@ -23,7 +23,7 @@ const UNITS: [(&[&str], i64, &str); 4] = [
 ];
 
 /// Days written in other ways than ISO 8601 does, with a time or without.
-const WRITTEN: [(&str, &str); 10] = [
+const WRITTEN: [(&str, &str); 13] = [
     ("%Y/%m/%d %H:%M:%S%.f", "year/month/day"),
     ("%Y/%m/%d %H:%M", "year/month/day"),
     ("%d.%m.%Y %H:%M:%S%.f", "day.month.year"),
@@ -34,6 +34,9 @@ const WRITTEN: [(&str, &str); 10] = [
     ("%m/%d/%Y %H:%M", "month/day/year"),
     ("%d/%m/%Y %H:%M:%S%.f", "day/month/year"),
     ("%d/%m/%Y %H:%M", "day/month/year"),
+    ("%d-%b-%Y %H:%M:%S%.f", "day-month-year"),
+    ("%d %b %Y %H:%M:%S%.f", "day month year"),
+    ("%Y%m%d%H%M%S%.f", "yearmonthday"),
 ];
 
 /// How a column writes its time.
@@ -258,6 +261,9 @@ mod tests {
             ("when", "2020/03/09 10:14:33.0", "year/month/day"),
             ("when", "3/9/2020 10:14:33 AM", "month/day/year"),
             ("when", "29/02/2020 10:14:33", "day/month/year"),
+            ("when", "09-Mar-2020 10:14:33.000", "day-month-year"),
+            ("when", "9 Mar 2020 10:14:33", "day month year"),
+            ("when", "20200309101433", "yearmonthday"),
             ("t", "1583748873", "seconds since 1970"),
             ("t", "1583748873.0", "seconds since 1970"),
             ("t", "1583748873000", "milliseconds since 1970"),

@@ -5,7 +5,7 @@ use crate::error::TableError;
 use crate::mcap_rows::McapRows;
 use crate::messages;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read, Stdin};
 use std::path::{Path, PathBuf};
 
 /// What is looked at of a file before its rows are given, at most: the rest is streamed.
@@ -67,6 +67,8 @@ pub struct Column {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// Of a column of text the first one, and its line.
+    pub text: Option<String>,
 }
 
 /// The column of stamps.
@@ -84,6 +86,14 @@ pub struct TimeColumn {
     pub period_ns: Option<u64>,
     /// Share of the first rows whose stamp is that of the row before.
     pub repeated: f64,
+    /// Share of the first rows whose stamp is before that of the row before.
+    pub backward: f64,
+    /// Share of the first rows that come neither one `period_ns` after the row before, nor whole ones (rows are lost),
+    /// by more than a quarter of it.
+    pub uneven: f64,
+    /// Time between readings (ns), nine of ten of the first ones, of the slowest channel that comes at least a quarter as
+    /// often as the fastest one.
+    pub pace_ns: Option<u64>,
 }
 
 /// One row.
@@ -120,6 +130,21 @@ pub struct Counts {
     pub broken_messages: u64,
 }
 
+/// Where each of these was found first: line, and what is there. None where it was not, and of an MCAP file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Firsts {
+    /// Of [`Counts::short_rows`].
+    pub short_row: Option<String>,
+    /// Of [`Counts::long_rows`].
+    pub long_row: Option<String>,
+    /// Of [`Counts::bad_stamps`].
+    pub bad_stamp: Option<String>,
+    /// Of [`Counts::text_cells`].
+    pub text_cell: Option<String>,
+    /// Of [`Counts::infinite_cells`].
+    pub infinite_cell: Option<String>,
+}
+
 /// A recording as named columns of numbers. It is read as a stream: memory does not grow with the file.
 ///
 /// ```no_run
@@ -152,12 +177,33 @@ pub(crate) struct Shape {
     /// Names of the channels, in the order of a row's values.
     pub(crate) channels: Vec<String>,
     pub(crate) time: Option<TimeColumn>,
+    /// Whether some channel has no value in half of the first rows, or more.
+    pub(crate) sparse: bool,
+    /// Channels that come less than a quarter as often as the fastest, and how long they take (ns).
+    pub(crate) slow: Vec<(String, u64)>,
     pub(crate) notes: Vec<String>,
     pub(crate) counts: Counts,
+    pub(crate) firsts: Firsts,
+}
+
+/// What a table is read from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    File(File),
+    Stdin(Stdin),
+}
+
+impl Read for Source {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(to),
+            Self::Stdin(stdin) => stdin.read(to),
+        }
+    }
 }
 
 impl Table {
-    /// Opens a CSV or an MCAP file, and looks at its first rows.
+    /// Opens a CSV or an MCAP file, and looks at its first rows. The file `-` is standard input, a CSV.
     ///
     /// A row of an MCAP file is what its messages say in one step of time: the mean, where a topic is faster, nothing,
     /// where it is slower. Its columns are `topic/field` of what is JSON, or protobuf with its schema in the file.
@@ -168,14 +214,19 @@ impl Table {
     pub fn open(file: impl AsRef<Path>, wanted: &Wanted) -> Result<Self, TableError> {
         let file = file.as_ref();
         let failed = |cause| TableError::read(file, cause);
-        let mut from = File::open(file).map_err(failed)?;
-        if from.metadata().map_err(failed)?.is_dir() {
-            return Err(TableError::wrong(
-                file,
-                "a folder",
-                "a recording: CSV or MCAP",
-            ));
-        }
+        let mut from = if file.as_os_str() == "-" {
+            Source::Stdin(io::stdin())
+        } else {
+            let from = File::open(file).map_err(failed)?;
+            if from.metadata().map_err(failed)?.is_dir() {
+                return Err(TableError::wrong(
+                    file,
+                    "a folder",
+                    "a recording: CSV or MCAP",
+                ));
+            }
+            Source::File(from)
+        };
         // As many lines as are looked at, and what may stand above them.
         let lines = wanted.look_rows.saturating_add(64);
         let mut head = Vec::new();
@@ -187,12 +238,27 @@ impl Table {
             seen += head[before..].iter().filter(|b| **b == b'\n').count();
         }
         if head.starts_with(messages::MAGIC) {
+            if matches!(from, Source::Stdin(_)) {
+                return Err(TableError::wrong(
+                    file,
+                    "an MCAP on standard input",
+                    "it as a file: it is read more than once",
+                ));
+            }
             let (shape, rows) = McapRows::open(file, wanted)?;
             let rows = Rows::Mcap(Box::new(rows));
             return Ok(Self { shape, rows });
         }
         if let Some((found, expected)) = known_otherwise(&head) {
             return Err(TableError::wrong(file, found, expected));
+        }
+        if let Some(zero) = head.iter().position(|b| *b == 0) {
+            return Err(TableError::Wrong {
+                file: file.to_owned(),
+                line: Some(1 + head[..zero].iter().filter(|b| **b == b'\n').count() as u64),
+                found: "a zero byte, as binary files have them".to_owned(),
+                expected: "a CSV in UTF-8".to_owned(),
+            });
         }
         let (shape, rows) = CsvRows::open(file, from, head, whole, wanted)?;
         Ok(Self {
@@ -233,6 +299,34 @@ impl Table {
         self.shape.time.as_ref()
     }
 
+    /// Whether some channel has no value in half of the first rows, or more: channels differ in pace.
+    pub fn is_sparse(&self) -> bool {
+        self.shape.sparse
+    }
+
+    /// Channels that come less than a quarter as often as the fastest one, and the time between their readings (ns), nine
+    /// of ten of the first ones; of an MCAP file none.
+    pub fn slow(&self) -> &[(String, u64)] {
+        &self.shape.slow
+    }
+
+    /// Leaves out all channels behind the first `most`.
+    pub fn keep_first(&mut self, most: usize) {
+        for name in self
+            .shape
+            .channels
+            .drain(most.min(self.shape.channels.len())..)
+        {
+            for column in self.shape.columns.iter_mut().filter(|c| c.name == name) {
+                column.kind = Kind::Unwanted;
+            }
+        }
+        match &mut self.rows {
+            Rows::Csv(rows) => rows.keep_first(most),
+            Rows::Mcap(rows) => rows.keep_first(most),
+        }
+    }
+
     /// Whether rows are steps of time, and not the file's own: an MCAP file has messages.
     pub fn is_stepped(&self) -> bool {
         matches!(self.rows, Rows::Mcap(_))
@@ -247,11 +341,15 @@ impl Table {
     pub fn counts(&self) -> &Counts {
         &self.shape.counts
     }
+
+    /// Where that was found first.
+    pub fn firsts(&self) -> &Firsts {
+        &self.shape.firsts
+    }
 }
 
 /// What a file is that is no text, and what to do.
 fn known_otherwise(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    const TEXT: &str = "a CSV in UTF-8";
     let begins: [(&[u8], &str, &str); 9] = [
         (b"\x1f\x8b", "gzip", "it unpacked: gunzip it first"),
         (b"\x28\xb5\x2f\xfd", "zstd", "it unpacked: zstd -d it first"),
@@ -288,6 +386,5 @@ fn known_otherwise(head: &[u8]) -> Option<(&'static str, &'static str)> {
             return Some((found, expected));
         }
     }
-    head.contains(&0)
-        .then_some(("a zero byte, as binary files have them", TEXT))
+    None
 }

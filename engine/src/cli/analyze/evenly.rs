@@ -1,0 +1,240 @@
+//! [`Evenly`]: rows that come when they come, as even ticks of time.
+//!
+//! A tick is a bin of the kernel's [`Bins`]. A reading holds for one bin, and a bin in which it holds for half of the
+//! time or more has a value: so every reading of a slow channel is in one bin, and none is heard twice. What was known
+//! when a row came is what the last bin said that had ended by then: nothing looks ahead.
+
+use becomingone_kernel::{Binned, Bins, Complex, ConfigError};
+use becomingone_replay::Row;
+
+/// Empty bins up to which each is a tick in which nothing came; more are one long step. A self-model takes steps from
+/// ten on for a gap.
+const FEW: u64 = 10;
+/// Bins by which a stamp may be late, as where two loggers write into one file. What is later is a clock that was set.
+const LATE: u64 = 10;
+/// Part of a bin for which a reading must hold.
+const COVERED: f64 = 0.5;
+
+pub(super) struct Evenly<const N: usize> {
+    bins: Bins<f64, N>,
+    bin_ns: u64,
+    /// From row to row, where stamps do not say it.
+    step_ns: u64,
+    /// The farthest stamp, and the last one that was far before it.
+    last_ns: Option<i64>,
+    far_back_ns: Option<i64>,
+    /// What is added to stamps for the time of the bins.
+    offset_ns: i64,
+    now_ns: u64,
+    /// Bins without a value since the last one that had one.
+    empty: u64,
+    /// Rows whose stamp is before that of a row above.
+    pub(super) late: u64,
+    /// How often the clock was set back.
+    pub(super) set_back: u64,
+}
+
+impl<const N: usize> Evenly<N> {
+    pub(super) fn new(channels: usize, bin_ns: u64, step_ns: u64) -> Result<Self, ConfigError> {
+        // Of an even number, either the first bin has half of a reading or the second, never both: it holds for one
+        // nanosecond less.
+        let bin_ns = (bin_ns & !1).max(2);
+        Ok(Self {
+            bins: Bins::new(channels, bin_ns, bin_ns - 1)?,
+            bin_ns,
+            step_ns,
+            last_ns: None,
+            far_back_ns: None,
+            offset_ns: 0,
+            now_ns: 0,
+            empty: 0,
+            late: 0,
+            set_back: 0,
+        })
+    }
+
+    /// Takes a row, and gives every tick that ended by then: values, and the time since the last tick (s).
+    pub(super) fn push(
+        &mut self,
+        row: &Row,
+        stamped: bool,
+        mut each: impl FnMut(&[Option<f64>], f64),
+    ) {
+        self.now_ns = self
+            .time(row.t_ns.filter(|_| stamped))
+            .max(self.now_ns)
+            .min(i64::MAX.unsigned_abs());
+        let mut phi = [None; N];
+        for (phi, x) in phi.iter_mut().zip(&row.values) {
+            *phi = x.map(|x| Complex::new(x, 0.0));
+        }
+        let bin_s = self.bin_ns as f64 / 1e9;
+        let empty = &mut self.empty;
+        let channels = self.bins.channels();
+        self.bins
+            .push(self.now_ns, &phi[..channels], |bin| match bin {
+                Binned::Gap { bins } => *empty += bins,
+                Binned::Bin(cells) => {
+                    let mut values = [None; N];
+                    for (value, cell) in values.iter_mut().zip(cells) {
+                        *value = (cell.weight >= COVERED).then_some(cell.value.re);
+                    }
+                    if values.iter().all(Option::is_none) {
+                        *empty += 1;
+                        return;
+                    }
+                    let mut steps = 1.0;
+                    if *empty < FEW {
+                        for _ in 0..*empty {
+                            each(&[None; N][..channels], bin_s);
+                        }
+                    } else {
+                        steps += *empty as f64;
+                    }
+                    *empty = 0;
+                    each(&values[..channels], steps * bin_s);
+                }
+            });
+    }
+
+    /// When a row was, on the clock of the bins.
+    fn time(&mut self, stamp_ns: Option<i64>) -> u64 {
+        let Some(ns) = stamp_ns else {
+            return self.now_ns.saturating_add(self.step_ns);
+        };
+        let last_ns = *self.last_ns.get_or_insert(ns);
+        let late_ns = last_ns.saturating_sub(ns);
+        let far = late_ns > 0 && late_ns.unsigned_abs() / self.bin_ns > LATE;
+        self.late += u64::from(late_ns > 0);
+        match self.far_back_ns {
+            // One row may be mistaken; two that go on from there are not.
+            Some(back_ns) if far && ns >= back_ns => {
+                self.offset_ns = self
+                    .offset_ns
+                    .saturating_add(last_ns.saturating_sub(back_ns));
+                (self.last_ns, self.far_back_ns) = (Some(ns), None);
+                self.set_back += 1;
+            }
+            _ => {
+                self.far_back_ns = Some(ns).filter(|_| far);
+                self.last_ns = Some(last_ns.max(ns));
+            }
+        }
+        u64::try_from(ns.saturating_add(self.offset_ns)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Tick = (Vec<Option<f64>>, f64);
+
+    /// Ticks of rows at these times (s), of bins of one second.
+    fn ticks(rows: &[(f64, &[Option<f64>])]) -> (Vec<Tick>, Option<Evenly<2>>) {
+        let Ok(mut evenly) = Evenly::<2>::new(2, 1_000_000_000, 1_000_000_000) else {
+            return (Vec::new(), None);
+        };
+        let mut found = Vec::new();
+        for (s, values) in rows {
+            let row = Row {
+                t_ns: (!s.is_nan()).then_some((s * 1e9) as i64),
+                values: values.to_vec(),
+                ..Row::default()
+            };
+            evenly.push(&row, true, |values, dt| found.push((values.to_vec(), dt)));
+        }
+        (found, Some(evenly))
+    }
+
+    #[test]
+    fn a_reading_is_in_one_bin_wherever_it_falls() {
+        for tenth in 0..10 {
+            let at = 3.0 + 0.1 * f64::from(tenth);
+            let mut rows: Vec<(f64, &[Option<f64>])> = Vec::new();
+            for k in 0..8_u8 {
+                let t = f64::from(k);
+                rows.push((t, &[Some(1.0), None]));
+                if at >= t && at < t + 1.0 {
+                    rows.push((at, &[None, Some(7.0)]));
+                }
+            }
+            let (found, _) = ticks(&rows);
+            assert_eq!(found.len(), 7);
+            let with: Vec<_> = found.iter().filter_map(|(v, _)| v[1]).collect();
+            assert_eq!(with.len(), 1, "{at}");
+            assert!((with[0] - 7.0).abs() < 1e-12);
+            let one = |x: f64| (x - 1.0).abs() < 1e-12;
+            assert!(
+                found
+                    .iter()
+                    .all(|(v, dt)| v[0].is_some_and(one) && *dt == 1.0)
+            );
+        }
+    }
+
+    #[test]
+    fn few_empty_bins_are_ticks_and_many_are_one_step() {
+        let one: &[Option<f64>] = &[Some(1.0), Some(2.0)];
+        let (found, _) = ticks(&[(0.0, one), (1.0, one), (5.0, one), (6.0, one)]);
+        let none = found.iter().filter(|(v, _)| v[0].is_none()).count();
+        assert_eq!((found.len(), none), (6, 3));
+        let (found, _) = ticks(&[(0.0, one), (1.0, one), (100.0, one), (101.0, one)]);
+        let steps: Vec<f64> = found.iter().map(|(_, dt)| *dt).collect();
+        assert_eq!(steps, [1.0, 1.0, 99.0]);
+    }
+
+    #[test]
+    fn late_rows_count_and_a_clock_that_was_set_goes_on() {
+        let one: &[Option<f64>] = &[Some(1.0), None];
+        let other: &[Option<f64>] = &[None, Some(2.0)];
+        // Two loggers, one of them 2 s late.
+        let rows: Vec<_> = (0..20_u8)
+            .flat_map(|k| {
+                let t = f64::from(k);
+                [(t, one), (t - 2.0, other)]
+            })
+            .collect();
+        let (found, evenly) = ticks(&rows);
+        let near = |x: Option<f64>, y: f64| x.is_some_and(|x| (x - y).abs() < 1e-12);
+        assert!(
+            found
+                .iter()
+                .all(|(v, _)| near(v[0], 1.0) && near(v[1], 2.0))
+        );
+        assert!(evenly.is_some_and(|e| e.late == 20 && e.set_back == 0));
+        // An hour back, for good; and one stamp that is mistaken.
+        let rows: Vec<_> = (0..40_u16)
+            .map(|k| {
+                let t = 4000.0 + f64::from(k);
+                (
+                    if k == 10 {
+                        7.0
+                    } else if k < 20 {
+                        t
+                    } else {
+                        t - 3600.0
+                    },
+                    one,
+                )
+            })
+            .collect();
+        let (found, evenly) = ticks(&rows);
+        assert!(evenly.is_some_and(|e| e.late == 3 && e.set_back == 1));
+        assert!(found.len() >= 36, "{}", found.len());
+        assert!(found.iter().all(|(_, dt)| *dt == 1.0));
+    }
+
+    #[test]
+    fn a_row_without_a_stamp_follows() {
+        let rows: Vec<(f64, &[Option<f64>])> = (0..10_u8)
+            .map(|k| {
+                let t = if k == 4 { f64::NAN } else { f64::from(k) };
+                (t, &[Some(1.0), Some(1.0)][..])
+            })
+            .collect();
+        let (found, _) = ticks(&rows);
+        assert_eq!(found.len(), 9);
+        assert!(found.iter().all(|(v, _)| v[0].is_some()));
+    }
+}
