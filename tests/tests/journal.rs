@@ -865,8 +865,17 @@ fn faults_are_told_of_a_recording() {
 #[test]
 fn what_filter_and_governor_did_is_in_a_recording() {
     let here = folder(&[]);
-    let frozen = r#"faults=[(sensor: "rover/imu/gyro_z", kind: Freeze, at_s: 40)]"#;
-    let args = ["gnss_spoof", "--duration", "50s", "--set", frozen];
+    let slips = r#"faults=[(sensor: "rover/drive", kind: Slip(0.3), at_s: 40, for_s: 5)]"#;
+    let kept = "agents.rover.governor=(fall_back_after_s: None)";
+    let args = [
+        "gnss_spoof",
+        "--duration",
+        "50s",
+        "--set",
+        slips,
+        "--set",
+        kept,
+    ];
     record(here.path(), &args, "run.mcap");
     let path = here.path().join("run.mcap");
     let estimates = seen(&path, "/rover/estimate");
