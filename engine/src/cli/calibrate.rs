@@ -435,7 +435,7 @@ mod tests {
         for said in &mut run[900..903] {
             *said = [0.1, 4.0, 3.0];
         }
-        let (text, each) = vote(&[run, vec![[0.1, 1.0, 1.0]; 2000]]);
+        let (text, each) = vote(&[run, vec![[0.1, 1.0, 1.0]; 10]]);
         assert_eq!(text, "(k1: 0.100, k2: 4.00, k3: 3.00)");
         assert_eq!(each.len(), 2);
         assert!(each[0] > each[1], "{each:?}");
