@@ -8,7 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
-use becomingone_tests::{folder, run};
+use becomingone::components::scene::CoherenceSpec;
+use becomingone::scene;
+use becomingone_tests::{folder, root, run};
 use serde_json::Value;
 use std::path::Path;
 
@@ -151,6 +153,22 @@ fn faults_of_what_an_agent_does_not_have_are_named() {
     let args = ["score", "yard.ron", "--faults", "gnss", "--runs", "1"];
     let said = done(here.path(), &[&args[..], &["--healthy", "1s"]].concat());
     assert!(said.contains("not on rover: GNSS pulled 0.1 m/s"), "{said}");
+}
+
+#[test]
+fn another_model_goes_without_the_calibration_of_the_scenes_own() {
+    let file = root().join("scenes/warehouse_robot.ron");
+    let calibrated = |model: Option<&Path>| {
+        let loaded = scene::load(&file, model).unwrap();
+        let rover = &loaded.scene.agents[0];
+        let CoherenceSpec::Kernel { witness, .. } = &rover.coherence else {
+            panic!("{:?}", rover.coherence);
+        };
+        (witness.thresholds.is_some(), rover.governor.is_some())
+    };
+    assert_eq!(calibrated(None), (true, true));
+    let other = root().join("assets/rover.urdf");
+    assert_eq!(calibrated(Some(&other)), (false, false));
 }
 
 #[test]
