@@ -77,6 +77,29 @@
 //! tried, and hardly to be found: a blocked lidar that saw nothing before, a receiver that is pulled more slowly than its
 //! own errors wander. All of this is one rover in one yard, in simulation.
 //!
+//! # As measured: a robot and a car without a filter
+//!
+//! Both go by the true pose, so that the kernel on readings is the one way to notice. No seed is one of the calibration.
+//!
+//! `becomingone score robot --faults all --runs 20`; on the rover there is no receiver to be pulled:
+//!
+//! | fault | found | blame right | median delay (s) |
+//! |---|---|---|---|
+//! | slip 4 % | 20 of 20 | 11 of 20 | 0.06 [0.06, 0.07] |
+//! | slip 8 % | 20 of 20 | 11 of 20 | 0.05 [0.05, 0.06] |
+//! | gyro frozen | 20 of 20 | 20 of 20 | 0.16 [0.12, 0.23] |
+//! | gyro delayed 60 ms | 20 of 20 | 20 of 20 | 0.21 [0.11, 1.78] |
+//! | gyro delayed 120 ms | 20 of 20 | 20 of 20 | 0.17 [0.09, 1.54] |
+//! | encoders lose 50 % | 20 of 20 | 20 of 20 | 0.06 [0.05, 0.06] |
+//! | accelerometer off 0.5 m/s² | 20 of 20 | 20 of 20 | 0.12 [0.12, 0.13] |
+//! | lidar half blocked | 20 of 20 | 12 of 20 | 0.08 [0.06, 0.10] |
+//! | motor at half torque | 20 of 20 | 20 of 20 | 3.10 [2.22, 4.64] |
+//! | false alarms in 3016 s | 0 (< 3.5 an hour) | | |
+//!
+//! A slip is blamed on the accelerometer in 9 runs of 20, as the jerk of its beginning is what is seen first; the blocked
+//! lidar on the gyroscope in 7 and on a wheel in 1, as above. A weak motor shows where it is asked for more than half of its
+//! torque, which takes seconds.
+//!
 //! # The governor
 //!
 //! With `governor: ()` an agent acts on it: a surprise that lasts slows it down, a sensor that is to blame for a second
