@@ -31,7 +31,7 @@ use becomingone_components::joints::Servos;
 use becomingone_components::link::{Queue, Silence, Source};
 use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, ControllerSpec, DriveSpec, FORMAT_VERSION, LoadedScene, ObstacleSpec,
-    Scene, SensorKind, SensorSpec, WorldSpec, Written,
+    Scene, SensorKind, SensorSpec, WitnessSpec, WorldSpec, Written,
 };
 use becomingone_components::track::Track;
 use becomingone_components::vehicle::VehicleModel;
@@ -418,6 +418,12 @@ impl Loader<'_, '_, '_> {
             );
             agent.drive = DriveSpec::Auto;
         }
+        if self.model.is_some() && forget_calibration(agent) {
+            log::warn!(
+                "{0}: thresholds and governor are of the scene's own model, and left out with another; with `--set agents.{0}.model=..` they stay",
+                agent.name
+            );
+        }
         let key = format!("{:?} {} {}", agent.drive, agent.fixed, path.display());
         let robot = match known.get(&key) {
             Some(robot) => robot.clone(),
@@ -683,4 +689,24 @@ impl Loader<'_, '_, '_> {
         self.mistakes.add(at, message);
         None
     }
+}
+
+/// Leaves out what was calibrated on another machine, and the governor that would act on it: thresholds do not transfer
+/// between plants. Says whether there was any.
+fn forget_calibration(agent: &mut AgentSpec) -> bool {
+    let mut calibrated = agent.governor.take().is_some();
+    if let CoherenceSpec::Kernel { witness, .. } = &mut agent.coherence {
+        let WitnessSpec {
+            thresholds,
+            innovations,
+            places,
+            nis,
+            ..
+        } = witness;
+        for part in [thresholds, innovations, places] {
+            calibrated |= part.take().is_some();
+        }
+        calibrated |= nis.take().is_some();
+    }
+    calibrated
 }
