@@ -1,9 +1,10 @@
 //! Many runs of one scene, on all processors: what its witnesses say tick by tick, healthy or with a fault.
 
 use crate::CoherenceEngine;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, seconds};
 use becomingone_components::coherence::{Coherence, KernelTick};
 use becomingone_components::fault::FaultSpec;
+use becomingone_components::localisation::{Innovated, SENSED_MOTION};
 use becomingone_components::scene::{Agent, LoadedScene};
 use becomingone_components::witness::{Finding, Witness};
 use becomingone_systems::hash::Roster;
@@ -31,7 +32,7 @@ pub struct Look {
     pub readings: [f64; 3],
     /// The same of the filter's innovations of wheels and IMU; none without a filter.
     pub innovations: Option<[f64; 3]>,
-    /// The same of those of GNSS, where one came.
+    /// The same of those of GNSS, at a tick where one came.
     pub places: Option<[f64; 3]>,
     /// Energy of the innovations over its law's limit.
     pub nis: Option<f64>,
@@ -39,17 +40,18 @@ pub struct Look {
     pub findings: [Option<Finding>; 5],
 }
 
-/// Runs one trial and shows every kernel tick of an agent's trained witness. Gives the time that was looked at (s).
+/// Runs one trial and shows every kernel tick of these agents' trained witnesses, each with the agent's place in the
+/// list. Gives the time that each was looked at (s).
 ///
 /// # Errors
 ///
 /// As [`CoherenceEngine::run`].
 pub fn run(
     loaded: &LoadedScene,
-    agent: &str,
+    agents: &[&str],
     trial: &Trial,
-    mut look: impl FnMut(&Witness, Look),
-) -> Result<f64, EngineError> {
+    mut look: impl FnMut(usize, &Witness, Look),
+) -> Result<Vec<f64>, EngineError> {
     let mut loaded = loaded.clone();
     loaded.scene.seed = trial.seed;
     loaded.scene.faults.extend(trial.faults.iter().cloned());
@@ -63,23 +65,24 @@ pub fn run(
     }
     engine.start()?;
     let roster = &engine.world().resource::<Roster>().0;
-    let found = roster.iter().find(|(name, _)| name == agent).map(|r| r.1);
-    let Some(entity) = found.filter(|&e| engine.world().get::<Agent>(e).is_some()) else {
-        return Ok(0.0);
+    let entity = |name: &&str| {
+        let found = roster.iter().find(|(known, _)| known == name).map(|r| r.1);
+        found.filter(|&e| engine.world().get::<Agent>(e).is_some())
     };
-    let (mut from_ns, mut last_ns, mut until_ns) = (None, None, 0);
+    let entities: Vec<Option<Entity>> = agents.iter().map(entity).collect();
+    let mut last_ns = vec![None; agents.len()];
+    let mut seen_ns: Vec<Option<(u64, u64)>> = vec![None; agents.len()];
     engine.run_watched(|engine| {
-        let world = engine.world();
-        let Some(said) = say(world, entity, &mut last_ns) else {
-            return;
-        };
-        from_ns.get_or_insert(said.1.now_ns);
-        until_ns = said.1.now_ns;
-        look(said.0, said.1);
+        for (k, &entity) in entities.iter().enumerate() {
+            let said = entity.and_then(|e| say(engine.world(), e, &mut last_ns[k]));
+            if let Some((witness, said)) = said {
+                seen_ns[k].get_or_insert((said.now_ns, said.now_ns)).1 = said.now_ns;
+                look(k, witness, said);
+            }
+        }
     })?;
-    Ok(crate::engine::seconds(
-        until_ns - from_ns.unwrap_or(until_ns),
-    ))
+    let looked_s = |seen: Option<(u64, u64)>| seen.map_or(0.0, |(from, to)| seconds(to - from));
+    Ok(seen_ns.into_iter().map(looked_s).collect())
 }
 
 /// What an agent's witness said, if this was a kernel tick.
@@ -99,6 +102,9 @@ fn say<'w>(
     let insight = witness.insight.as_ref();
     let [readings, motion, places, nis] = witness.findings;
     let all = world.get::<Coherence>(agent)?;
+    // The self-model of places ticks when one comes; its dwell counts these.
+    let innovated = world.get::<Innovated>(agent);
+    let fixed = innovated.is_some_and(|i| i.white[SENSED_MOTION..].iter().any(Option::is_some));
     Some((
         witness,
         Look {
@@ -108,6 +114,7 @@ fn say<'w>(
                 .and_then(|i| i.motion.verdict.as_ref())
                 .map(|v| k(v.k1, v.k2, v.k3)),
             places: insight
+                .filter(|_| fixed)
                 .and_then(|i| i.places.verdict.as_ref())
                 .map(|v| k(v.k1, v.k2, v.k3)),
             nis: insight.map(|i| i.nis.ratio),
@@ -162,26 +169,9 @@ pub fn on_all_processors<T: Sync, R: Send, E: Send>(
     all.into_iter().map(|(_, done)| done).collect()
 }
 
-/// The upper 95 % bound of the mean of a Poisson count: `chi²(0.95; 2n + 2)/2`, within 1 %, by Wilson and Hilferty, 1931.
-pub fn most_expected(count: usize) -> f64 {
-    let nu = 2.0 * count as f64 + 2.0;
-    let s = 2.0 / (9.0 * nu);
-    let root = 1.0 - s + 1.644_853_626_951_472_2 * s.sqrt();
-    nu * (root * root * root) / 2.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_bound_of_a_count_is_that_of_tables() {
-        // Garwood, Fiducial Limits for the Poisson Distribution, Biometrika 28, 1936: 95 %, one side.
-        for (count, bound) in [(0, 2.996), (1, 4.744), (5, 10.513), (20, 29.062)] {
-            let found = most_expected(count);
-            assert!((found / bound - 1.0).abs() < 0.01, "{count}: {found}");
-        }
-    }
 
     #[test]
     fn work_comes_back_in_its_order_and_errors_are_told() {

@@ -1,5 +1,5 @@
-//! `calibrate` and `score` on the built binary: thresholds that fit back onto their scene, and what
-//! cannot be done told.
+//! `calibrate` and `score` on the built binary: thresholds that fit back onto their scene, faults that are found and
+//! named, and what cannot be done told.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 )]
 
 use becomingone_tests::{folder, run};
+use serde_json::Value;
 use std::path::Path;
 
 /// A rover that patrols a yard without end, and learns for 30 s.
@@ -34,6 +35,13 @@ fn done(here: &Path, args: &[&str]) -> String {
     ran.stdout
 }
 
+/// The bound on false alarms an hour that a calibration states.
+fn bound(text: &str) -> f64 {
+    let (_, after) = text.split_once("fewer than ").unwrap();
+    let (number, _) = after.split_once(" false alarms an hour").unwrap();
+    number.parse().unwrap()
+}
+
 #[test]
 fn thresholds_of_healthy_runs_are_a_profile_of_their_scene() {
     let here = folder(&[("yard.ron", YARD)]);
@@ -41,15 +49,108 @@ fn thresholds_of_healthy_runs_are_a_profile_of_their_scene() {
     let said = done(here.path(), &[&args[..], &["--out", "th.ron"]].concat());
     assert!(said.contains("written to th.ron"), "{said}");
     let text = std::fs::read_to_string(here.path().join("th.ron")).unwrap();
-    // Two runs of 40 s, of which 30 s are warm-up: 3 / (20 s / 3600 s) by the rule of three, 2.996 to be exact.
     assert!(text.contains("rover: 2 healthy runs"), "{text}");
-    assert!(text.contains("fewer than 53"), "{text}");
     assert!(text.contains("thresholds: (k1: "), "{text}");
+    // Two runs of 40 s, of which 30 s are warm-up: the rule of three, 2.996 to be exact.
+    let expected = 2.996 / (20.0 / 3600.0);
+    assert!((bound(&text) / expected - 1.0).abs() < 0.01, "{text}");
+    assert!(text.contains("too few runs"), "{text}");
     done(here.path(), &["check", "yard.ron", "--profile", "th.ron"]);
     // The same runs say the same.
     done(here.path(), &[&args[..], &["--out", "again.ron"]].concat());
     let again = std::fs::read_to_string(here.path().join("again.ron")).unwrap();
     assert_eq!(text, again);
+}
+
+#[test]
+fn ways_to_notice_have_one_bound_together_and_robots_alike_one_calibration() {
+    let second =
+        "    (name: \"other\", model: \"rover.urdf\", position_m: (20, 0, 0), drive: Auto,";
+    let (head, rover) = YARD.split_once("agents: [(").unwrap();
+    let rover = rover.strip_suffix("])").unwrap();
+    let other = rover
+        .replace(
+            "name: \"rover\", model: \"rover.urdf\", drive: Auto,",
+            second.trim_start_matches("    ("),
+        )
+        .replace("(4, 0), (4, 3), (2, 3)", "(24, 0), (24, 3), (22, 3)");
+    let two = format!("{head}agents: [({rover}, ({other}])");
+    let here = folder(&[("two.ron", &two)]);
+    let filter = [
+        "--set",
+        "agents.rover.filter=()",
+        "--set",
+        "agents.other.filter=()",
+    ];
+    let args = [
+        "calibrate",
+        "two.ron",
+        "--runs",
+        "1",
+        "--duration",
+        "40s",
+        "--out",
+        "th.ron",
+    ];
+    done(here.path(), &[&args[..], &filter].concat());
+    let text = std::fs::read_to_string(here.path().join("th.ron")).unwrap();
+    assert!(text.contains("rover and 1 alike: 1 healthy runs"), "{text}");
+    assert!(text.contains("3 ways to notice, together"), "{text}");
+    // Readings, innovations and their energy: three thresholds, chi²(0.95; 6)/2 = 6.296, in 10 s of two robots each.
+    let expected = 6.296 / (20.0 / 3600.0);
+    assert!((bound(&text) / expected - 1.0).abs() < 0.01, "{text}");
+    let of = |name: &str| {
+        let line = text.lines().find(|l| l.contains(name)).unwrap();
+        line.split_once("coherence").unwrap().1.to_owned()
+    };
+    assert_eq!(of("name: \"rover\""), of("name: \"other\""));
+    for key in ["thresholds: (k1", "innovations: (k1", "nis: "] {
+        assert!(of("name: \"rover\"").contains(key), "{text}");
+    }
+    done(
+        here.path(),
+        &[&["check", "two.ron", "--profile", "th.ron"][..], &filter].concat(),
+    );
+}
+
+#[test]
+fn a_frozen_gyroscope_is_scored_as_found_and_blamed() {
+    let here = folder(&[("yard.ron", YARD)]);
+    let args = [
+        "score",
+        "yard.ron",
+        "--faults",
+        "gyro frozen",
+        "--runs",
+        "2",
+    ];
+    let more = ["--healthy", "60s", "--json", "s.json"];
+    let said = done(here.path(), &[&args[..], &more].concat());
+    assert!(said.contains("gyro frozen"), "{said}");
+    let text = std::fs::read_to_string(here.path().join("s.json")).unwrap();
+    let score: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(score["agent"], "rover");
+    let faults = score["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 1, "{text}");
+    let of_readings = &faults[0]["ways"][0];
+    assert_eq!(score["ways"][0], "kernel on readings");
+    assert_eq!(of_readings["found"], 2, "{text}");
+    assert_eq!(of_readings["blamed"], 2, "{text}");
+    for (cause, _) in of_readings["causes"].as_object().unwrap() {
+        assert!(cause.starts_with("imu/gyro"), "{text}");
+    }
+    let delay_s = of_readings["delay_s"][0].as_f64().unwrap();
+    assert!((0.0..30.0).contains(&delay_s), "{text}");
+    let healthy_s = score["healthy_s"].as_f64().unwrap();
+    assert!((60.0..62.0).contains(&healthy_s), "{healthy_s}");
+}
+
+#[test]
+fn faults_of_what_an_agent_does_not_have_are_named() {
+    let here = folder(&[("yard.ron", YARD)]);
+    let args = ["score", "yard.ron", "--faults", "gnss", "--runs", "1"];
+    let said = done(here.path(), &[&args[..], &["--healthy", "1s"]].concat());
+    assert!(said.contains("not on rover: GNSS pulled 0.1 m/s"), "{said}");
 }
 
 #[test]

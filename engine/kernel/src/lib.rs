@@ -45,6 +45,7 @@
 //! | `fixed_point` | W = G\[W\] as an iteration: [`StateWitness`], [`ParameterWitness`] |
 //! | `witness` | the self-model's W: what follows from what was, learned in one pass |
 //! | `surprise` | K1, K2, K3 of what was not foreseen; [`Thresholds`] |
+//! | `count` | [`most_expected`]: what a count of alarms says about their rate |
 //! | `self_model` | [`SelfModel`]: both together, from raw samples to a [`Verdict`] |
 //! | `monitor` | [`Monitor`]: stamped values in, a [`Verdict`] out, for those who want no more |
 //! | `modes` | [`Reflection`], [`Mutual`]: witnesses of a witness, and of each other |
@@ -86,6 +87,7 @@ mod band;
 mod bins;
 mod blend;
 mod consolidation;
+mod count;
 mod error;
 mod fixed_point;
 mod kuramoto;
@@ -113,6 +115,7 @@ pub use band::{Band, EMISSARY_BAND_S, MASTER_BAND_S};
 pub use bins::{Binned, Bins};
 pub use blend::{Blend, BlendConfig, Held, Near};
 pub use consolidation::AgeOctaves;
+pub use count::most_expected;
 pub use error::ConfigError;
 pub use fixed_point::{ParameterWitness, StateWitness};
 pub use kuramoto::{

@@ -1,15 +1,16 @@
 //! `becomingone score`: which faults a scene's witness finds, how soon, whom it blames, and how often it is wrong.
 
-use super::calibrate::from_the_start;
+use super::calibrate::{from_the_start, without_end};
 use super::{Failure, OverlayArgs, load};
 use crate::assets;
 use crate::scene::Overlays;
-use crate::trials::{Look, Trial, most_expected, on_all_processors, run};
-use becomingone_components::fault::{FaultKind, FaultSpec};
-use becomingone_components::scene::{AgentSpec, CoherenceSpec, LoadedScene, SensorKind};
+use crate::trials::{Look, Trial, on_all_processors, run};
+use becomingone_components::fault::{DRIVE, FaultKind, FaultSpec};
+use becomingone_components::scene::{AgentSpec, CoherenceSpec, DriveSpec, LoadedScene, SensorKind};
 use becomingone_components::seed::{Rng, RunSeed};
 use becomingone_components::time::NS_PER_S;
 use becomingone_components::witness::{Finding, WARM_UP_S, warm_up_ticks};
+use becomingone_kernel::most_expected;
 use clap::Args;
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -23,7 +24,8 @@ pub(super) const EXAMPLES: &str = "Examples:
   becomingone score robot --faults gyro --runs 5
   becomingone score my_scene.ron --profile thresholds.ron --json score.json
 
-A fault begins 2 to 12 s after warm-up and is looked for during 30 s. Healthy runs count false alarms. No run shares
+A fault begins 2 to 12 s after warm-up and is looked for during 30 s; those of what the agent does not have are named
+below the table. Healthy runs count false alarms. No run shares
 a seed with `calibrate`.
 
 Exit status: 0 done, 1 a run failed or a file could not be written, 2 bad input.";
@@ -35,8 +37,8 @@ const HEALTHY_SEED: u64 = 3_000_000;
 const BLAME_NS: u64 = 2 * NS_PER_S;
 /// Time in which a fault must be found (s).
 const WITHIN_S: f64 = 30.0;
-/// Healthy time that false alarms are counted in, at least (s).
-const HEALTHY_S: f64 = 3000.0;
+/// Healthy time of a run, after warm-up (s).
+const HEALTHY_RUN_S: f64 = 180.0;
 
 /// Ways to find faults, in the order of the table.
 const WAYS: [&str; 4] = [
@@ -60,88 +62,95 @@ pub(super) struct Score {
     /// Runs of each fault.
     #[arg(long, default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// Healthy time that false alarms are counted in, at least.
+    #[arg(long, default_value = "3000s", value_name = "DURATION", value_parser = super::duration)]
+    healthy: Duration,
     /// Write the table as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// A fault of the table: its name, whose it is on the agent, what is wrong, and how the names of those to blame begin.
+/// A fault of the table.
 struct Case {
     name: &'static str,
-    of: String,
+    /// Whose it is; none where the agent has no such thing.
+    of: Option<String>,
     kind: FaultKind,
-    blame: Vec<String>,
+    /// How the names of those to blame begin.
+    blame: String,
 }
 
-/// The faults that an agent can have.
+/// The table of faults, as an agent can have them.
 fn cases(agent: &AgentSpec) -> Vec<Case> {
     let named = |is: fn(&SensorKind) -> bool| {
         let found = agent.sensors.iter().find(|s| is(&s.kind));
         found.map(|s| s.name.as_str())
     };
-    let wheels = named(|k| matches!(k, SensorKind::Encoders { .. }));
+    let encoders = named(|k| matches!(k, SensorKind::Encoders { .. }));
     let imu = named(|k| matches!(k, SensorKind::Imu { .. }));
     let gnss = named(|k| matches!(k, SensorKind::Gnss { .. }));
     let lidar = named(|k| matches!(k, SensorKind::Lidar { .. }));
-    let mut all = Vec::new();
-    let mut add = |name, of: &str, kind, blame: &[String]| {
-        all.push(Case {
-            name,
-            of: format!("{}/{of}", agent.name),
-            kind,
-            blame: blame.to_vec(),
-        });
+    let wheels = encoders.filter(|_| !matches!(agent.drive, DriveSpec::Joints { .. }));
+    let sensor = |name, sensor: Option<&str>, part: &str, kind, seen: &str| Case {
+        name,
+        of: sensor.map(|s| format!("{}/{s}{part}", agent.name)),
+        kind,
+        blame: format!("{}{seen}", sensor.unwrap_or_default()),
     };
-    if let Some(wheels) = wheels {
-        let blame = [format!("{wheels}/")];
-        add("slip 4 %", "drive", FaultKind::Slip(0.04), &blame);
-        add("slip 8 %", "drive", FaultKind::Slip(0.08), &blame);
-    }
-    if let Some(imu) = imu {
-        let gyro = format!("{imu}/gyro");
-        let blame = [gyro.clone()];
-        add("gyro frozen", &gyro, FaultKind::Freeze, &blame);
-        add("gyro delayed 60 ms", &gyro, FaultKind::Delay(0.06), &blame);
-        add("gyro delayed 120 ms", &gyro, FaultKind::Delay(0.12), &blame);
-    }
-    if let Some(gnss) = gnss {
-        let east = format!("{gnss}/east");
-        let blame = [format!("{gnss}/")];
-        add("GNSS pulled 0.1 m/s", &east, FaultKind::Drift(0.1), &blame);
-    }
-    if let Some(wheels) = wheels {
-        let blame = [format!("{wheels}/")];
-        add(
+    // What is wrong with a drive is seen on the encoders.
+    let drive = |name, sensor: Option<&str>, part: &str, kind| Case {
+        name,
+        of: sensor.map(|_| format!("{}/{DRIVE}{part}", agent.name)),
+        kind,
+        blame: format!("{}/", sensor.unwrap_or_default()),
+    };
+    vec![
+        drive("slip 4 %", wheels, "", FaultKind::Slip(0.04)),
+        drive("slip 8 %", wheels, "", FaultKind::Slip(0.08)),
+        sensor("gyro frozen", imu, "/gyro", FaultKind::Freeze, "/gyro"),
+        sensor(
+            "gyro delayed 60 ms",
+            imu,
+            "/gyro",
+            FaultKind::Delay(0.06),
+            "/gyro",
+        ),
+        sensor(
+            "gyro delayed 120 ms",
+            imu,
+            "/gyro",
+            FaultKind::Delay(0.12),
+            "/gyro",
+        ),
+        sensor(
+            "GNSS pulled 0.1 m/s",
+            gnss,
+            "/east",
+            FaultKind::Drift(0.1),
+            "/",
+        ),
+        sensor(
             "encoders lose 50 %",
-            wheels,
+            encoders,
+            "",
             FaultKind::DropOut(0.5),
-            &blame,
-        );
-    }
-    if let Some(imu) = imu {
-        let forward = format!("{imu}/accelerometer_x");
-        let blame = [format!("{imu}/accelerometer")];
-        add(
+            "/",
+        ),
+        sensor(
             "accelerometer off 0.5 m/s²",
-            &forward,
+            imu,
+            "/accelerometer_x",
             FaultKind::Bias(0.5),
-            &blame,
-        );
-    }
-    if let Some(lidar) = lidar {
-        let blame = [format!("{lidar}/")];
-        add("lidar half blocked", lidar, FaultKind::Block(0.5), &blame);
-    }
-    if let Some(wheels) = wheels {
-        let blame = [format!("{wheels}/")];
-        add(
+            "/accelerometer",
+        ),
+        sensor("lidar half blocked", lidar, "", FaultKind::Block(0.5), "/"),
+        drive(
             "motor at half torque",
-            "drive/0",
+            encoders,
+            "/0",
             FaultKind::Torque(0.5),
-            &blame,
-        );
-    }
-    all
+        ),
+    ]
 }
 
 /// What one way made of the runs of one fault.
@@ -171,6 +180,8 @@ struct Table95 {
     agent: String,
     ways: [&'static str; WAYS.len()],
     faults: Vec<Row>,
+    /// Faults of what the agent does not have.
+    not_there: Vec<&'static str>,
     /// Healthy time after warm-up (s).
     healthy_s: f64,
     false_alarms: [usize; WAYS.len()],
@@ -202,21 +213,23 @@ impl Score {
         }
         cases.retain(|c| wanted == "all" || c.name.to_lowercase().contains(&wanted));
         from_the_start(&mut loaded.scene);
-        // A patrol that ends would end the watch.
-        for agent in &mut loaded.scene.agents {
-            without_end(agent);
-        }
+        without_end(&mut loaded.scene);
         let mut rows = Vec::new();
+        let mut not_there = Vec::new();
         for case in &cases {
-            rows.push(self.row(&loaded, &agent, case)?);
+            match &case.of {
+                Some(of) => rows.push(self.row(&loaded, &agent, case, of)?),
+                None => not_there.push(case.name),
+            }
             complain!("{}: done", case.name);
         }
-        let (healthy_s, false_alarms) = healthy(&loaded, &agent)?;
+        let (healthy_s, false_alarms) = healthy(&loaded, &agent, self.healthy.as_secs_f64())?;
         let table = Table95 {
             scene: loaded.scene.name.clone(),
             agent: agent.name.clone(),
             ways: WAYS,
             faults: rows,
+            not_there,
             healthy_s,
             false_alarms,
             false_alarms_per_hour_most: false_alarms.map(|n| most_expected(n) * 3600.0 / healthy_s),
@@ -231,7 +244,13 @@ impl Score {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn row(&self, loaded: &LoadedScene, agent: &AgentSpec, case: &Case) -> Result<Row, Failure> {
+    fn row(
+        &self,
+        loaded: &LoadedScene,
+        agent: &AgentSpec,
+        case: &Case,
+        of: &str,
+    ) -> Result<Row, Failure> {
         let warm_up_s = warm_up_s(agent);
         let trials: Vec<(Trial, f64)> = (0..self.runs)
             .map(|k| {
@@ -241,7 +260,7 @@ impl Score {
                 let trial = Trial {
                     seed,
                     faults: vec![FaultSpec {
-                        sensor: case.of.clone(),
+                        sensor: of.to_owned(),
                         kind: case.kind,
                         at_s,
                         for_s: None,
@@ -255,7 +274,7 @@ impl Score {
             let at_ns = (at_s * NS_PER_S as f64) as u64;
             // When each way was first in alarm, and whom it named how often.
             let mut first: [Option<(u64, BTreeMap<String, u32>)>; WAYS.len()] = Default::default();
-            run(loaded, &agent.name, trial, |witness, look| {
+            run(loaded, &[&agent.name], trial, |_, witness, look| {
                 for (first, finding) in first.iter_mut().zip(by_ways(&look)) {
                     let Some(finding) = finding.filter(|f| f.dissipated) else {
                         continue;
@@ -285,8 +304,7 @@ impl Score {
                 let (mut blamed, mut causes) = (0, BTreeMap::new());
                 for (delay_s, cause) in said.iter().filter_map(|run| run[way].as_ref()) {
                     delays_s.push(*delay_s);
-                    let right = case.blame.iter().any(|b| cause.starts_with(b.as_str()));
-                    blamed += u32::from(right);
+                    blamed += u32::from(cause.starts_with(case.blame.as_str()));
                     *causes.entry(cause.clone()).or_default() += 1;
                 }
                 delays_s.sort_by(f64::total_cmp);
@@ -312,16 +330,6 @@ fn by_ways(look: &Look) -> [Option<Finding>; WAYS.len()] {
     [readings, innovations, nis, all]
 }
 
-/// Goals that are gone through without end.
-fn without_end(agent: &mut AgentSpec) {
-    use becomingone_components::scene::ControllerSpec;
-    if let Some(ControllerSpec::Patrol { laps, .. } | ControllerSpec::Track { laps, .. }) =
-        &mut agent.controller
-    {
-        *laps = None;
-    }
-}
-
 /// Time that an agent's witness learns for (s).
 fn warm_up_s(agent: &AgentSpec) -> f64 {
     match &agent.coherence {
@@ -333,9 +341,15 @@ fn warm_up_s(agent: &AgentSpec) -> f64 {
 }
 
 /// Alarms of healthy runs, each way, and the time that they were counted in (s).
-fn healthy(loaded: &LoadedScene, agent: &AgentSpec) -> Result<(f64, [usize; WAYS.len()]), Failure> {
-    let each_s = 180.0;
-    let runs = (HEALTHY_S / each_s).ceil() as u64;
+fn healthy(
+    loaded: &LoadedScene,
+    agent: &AgentSpec,
+    healthy_s: f64,
+) -> Result<(f64, [usize; WAYS.len()]), Failure> {
+    // From its first tick to its last, a run is looked at for a kernel tick less.
+    let runs = (healthy_s / HEALTHY_RUN_S).ceil().max(1.0);
+    let each_s = (healthy_s / runs).max(1.0) + 1.0;
+    let runs = runs as u64;
     let trials: Vec<Trial> = (0..runs)
         .map(|k| Trial {
             seed: HEALTHY_SEED + k,
@@ -345,14 +359,14 @@ fn healthy(loaded: &LoadedScene, agent: &AgentSpec) -> Result<(f64, [usize; WAYS
         .collect();
     let said = on_all_processors(&trials, |trial| {
         let (mut alarms, mut was) = ([0usize; WAYS.len()], [false; WAYS.len()]);
-        let seconds = run(loaded, &agent.name, trial, |_, look| {
+        let seconds = run(loaded, &[&agent.name], trial, |_, _, look| {
             for (way, finding) in by_ways(&look).iter().enumerate() {
                 let is = finding.is_some_and(|f| f.dissipated);
                 alarms[way] += usize::from(is && !was[way]);
                 was[way] = is;
             }
         })?;
-        Ok::<_, crate::EngineError>((seconds, alarms))
+        Ok::<_, crate::EngineError>((seconds.iter().sum::<f64>(), alarms))
     })?;
     let mut sum = (0.0, [0; WAYS.len()]);
     for (seconds, alarms) in said {
@@ -409,7 +423,11 @@ impl std::fmt::Display for Table95 {
                 .map(|(n, most)| format!("{n} ({most:.1})")),
         );
         table.add_row(cells);
-        write!(f, "{}, {}\n{table}", self.scene, self.agent)
+        write!(f, "{}, {}\n{table}", self.scene, self.agent)?;
+        if !self.not_there.is_empty() {
+            write!(f, "\nnot on {}: {}", self.agent, self.not_there.join(", "))?;
+        }
+        Ok(())
     }
 }
 

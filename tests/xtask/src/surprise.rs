@@ -5,6 +5,7 @@
 //! twenty runs of each fault: how many are flagged with the right cause and no alarm before, and after how long.
 
 use crate::{cargo, root, run as command};
+use becomingone_kernel::most_expected;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -55,7 +56,7 @@ pub(crate) fn surprise() -> Result<(), String> {
         }
         println!(
             "{scene}: {alarms} false alarms in {healthy_s:.0} s; with 95 % below {:.2} in 1000 s",
-            1000.0 * most(alarms) / healthy_s
+            1000.0 * most_expected(alarms) / healthy_s
         );
     }
     for (fault, cause) in FAULTS {
@@ -78,13 +79,6 @@ pub(crate) fn surprise() -> Result<(), String> {
         );
     }
     Ok(())
-}
-
-/// The upper 95 % bound of the mean of a Poisson count, by Wilson and Hilferty's chi².
-fn most(count: usize) -> f64 {
-    let nu = 2.0 * count as f64 + 2.0;
-    let s = 2.0 / (9.0 * nu);
-    nu * (1.0 - s + 1.644_853_6 * s.sqrt()).powi(3) / 2.0
 }
 
 /// What a run came to.
