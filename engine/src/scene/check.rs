@@ -889,6 +889,7 @@ impl Check<'_, '_, '_> {
             }
         }
         for (part, spec) in [
+            ("surroundings", witness.surroundings),
             ("innovations", witness.innovations),
             ("places", witness.places),
         ] {

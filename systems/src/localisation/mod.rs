@@ -17,7 +17,7 @@ use becomingone_components::coherence::{Average, KernelTick};
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Drive, Twist2};
 use becomingone_components::localisation::{
-    Estimate, FilterSpec, GROUPS, ISOLATION_TICKS, Innovated, SENSED, Sensed,
+    Estimate, FilterSpec, GROUPS, ISOLATION_TICKS, Innovated, MOST_SQUARE, SENSED, Sensed,
 };
 use becomingone_components::scene::{SensorKind, SensorSpec};
 use becomingone_components::sensor::{Mount, Noise, Sensor};
@@ -170,12 +170,16 @@ impl Rolling {
     }
 }
 
-/// Deviations that no data sheet tells: floors uneven by millimetres, tyres that give, bodies that nod.
-const WHEEL_SD_M_S: f64 = 0.004;
-const GYRO_SD_RAD_S: f64 = 0.002;
-const ACCELEROMETER_SD_M_S2: f64 = 0.05;
-const PLACE_SD_M: f64 = 0.01;
-const VELOCITY_SD_M_S: f64 = 0.01;
+/// Deviations that no data sheet tells, as they are in simulation: tyres that give, bodies that nod forward, means over a
+/// tick that are not of the same tick. A test holds NIS against chi² with them.
+const WHEEL_SD_M_S: f64 = 0.0007;
+const GYRO_SD_RAD_S: f64 = 0.0005;
+const FORWARD_SD_M_S2: f64 = 0.03;
+const SIDEWAYS_SD_M_S2: f64 = 0.005;
+/// How often in a second an acceleration changes from nothing to its limit, in the mean of squares.
+const JOLTS_HZ: f64 = 1.0;
+/// Share of the largest yaw acceleration that is used, in the mean of squares.
+const TURNING: f64 = 0.3;
 /// Variance that the wheels' scale gains in a second: a deviation of 1 % in three hours.
 const SCALE_WALK_1_S: f64 = 1e-8;
 
@@ -197,7 +201,7 @@ pub(crate) fn spawn(
         return;
     };
     let period_s = 1.0 / rate_hz;
-    let blank = Filter::new(unknown(&rolling, spec), 0.0, 0.0, 0.0);
+    let blank = Filter::new(unknown(&rolling, spec, period_s), 0.0, 0.0, 0.0);
     let mut localiser = Localiser {
         without: Box::new(std::array::from_fn(|_| blank.clone())),
         filter: blank,
@@ -205,7 +209,7 @@ pub(crate) fn spawn(
         from: [None; SENSED],
         gains: [1.0; SENSED],
     };
-    let mut known = unknown(&rolling, spec);
+    let mut known = unknown(&rolling, spec, period_s);
     for (index, (spec, &entity)) in specs.iter().zip(sensors).enumerate() {
         let on_root = world.get::<Sensor>(entity).is_some_and(|s| s.link == 0);
         let Some(&Mount(mount)) = world.get::<Mount>(entity).filter(|_| on_root) else {
@@ -257,32 +261,30 @@ pub(crate) fn spawn(
                     gyro_variance,
                     &mut known,
                 );
-                let variance = scatter(accelerometer) / mean_of + square(ACCELEROMETER_SD_M_S2);
+                let variance = scatter(accelerometer) / mean_of;
                 feed(
                     Sensed::Forward,
                     Tap::Along(3, axis(Vec3::X)),
-                    variance,
+                    variance + square(FORWARD_SD_M_S2),
                     &mut known,
                 );
-                // To the side, an offset of its own is not foreseen: it is part of the scatter.
-                let variance = variance + square(accelerometer.turn_on_bias_sd);
                 feed(
                     Sensed::Sideways,
                     Tap::Along(3, axis(Vec3::Y)),
-                    variance,
+                    variance + square(SIDEWAYS_SD_M_S2),
                     &mut known,
                 );
                 known.imu_m = rolling.lever_m(mount.translation_m);
                 off(&mut known, filter::GYRO_BIAS, gyro);
                 off(&mut known, filter::ACCELEROMETER_BIAS, accelerometer);
+                off(&mut known, filter::SIDEWAYS_BIAS, accelerometer);
             }
             SensorKind::Gnss {
                 horizontal,
                 velocity,
                 ..
             } if no_gnss => {
-                let place = scatter(horizontal) + square(PLACE_SD_M);
-                let speed = scatter(velocity) + square(VELOCITY_SD_M_S);
+                let (place, speed) = (scatter(horizontal), scatter(velocity));
                 feed(Sensed::East, Tap::Value(3), place, &mut known);
                 feed(Sensed::North, Tap::Value(4), place, &mut known);
                 feed(Sensed::VelocityEast, Tap::Value(6), speed, &mut known);
@@ -319,13 +321,13 @@ pub(crate) fn spawn(
         .insert((localiser, estimate, Innovated::default()));
 }
 
-/// A filter that knows the machine, and no sensor yet.
-fn unknown(rolling: &Rolling, spec: &FilterSpec) -> Known {
-    let [acceleration, yaw_acceleration] = rolling.agility.map(square);
+/// A filter that knows the machine, and no sensor yet. It ticks at this period.
+fn unknown(rolling: &Rolling, spec: &FilterSpec, period_s: f64) -> Known {
+    let [acceleration, yaw_acceleration] = rolling.agility;
     let (mut walk, mut start) = ([0.0; STATES], [0.0; STATES]);
-    // Accelerations jump from nothing to their limit, about twice a second.
-    walk[filter::ACCELERATION] = 2.0 * acceleration;
-    walk[filter::YAW_RATE] = 0.5 * yaw_acceleration;
+    walk[filter::ACCELERATION] = JOLTS_HZ * square(acceleration);
+    // Yaw acceleration is no state: in a tick it changes the yaw rate by itself times the tick.
+    walk[filter::YAW_RATE] = square(TURNING * yaw_acceleration) * period_s;
     walk[filter::WHEEL_SCALE] = SCALE_WALK_1_S;
     walk[filter::TRACK_SCALE] = SCALE_WALK_1_S;
     start[filter::WHEEL_SCALE] = square(spec.wheel_scale_sd);
@@ -403,9 +405,8 @@ pub fn locate(
             others[first..=last].fill(None);
             without.predict(dt_s);
             if let Some(said) = without.update(&others, dt_s) {
-                let degrees = said.white.iter().flatten().count() as f64;
                 let mean = &mut innovated.left_without[k];
-                *mean += gain * (said.nis - degrees - *mean);
+                *mean += gain * (said.excess(MOST_SQUARE) - *mean);
             }
         }
         innovated.so_far[0] += innovated.nis;
