@@ -43,7 +43,8 @@ pub enum Sensed {
 }
 
 /// How a filter is set up. Noises of sensors are those of the scene; what is said here is how far the robot may be off
-/// its description.
+/// its description, and what no data sheet tells: floors uneven by millimetres, tyres that give, bodies that nod. The
+/// summary's `filter.nis` is near 1 where that is right, below where the filter is surer than it says.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FilterSpec {
@@ -52,6 +53,14 @@ pub struct FilterSpec {
     /// Deviation of the true track width from the model's, as a share of it: wheels that slip sideways in turns make
     /// it larger.
     pub track_scale_sd: f64,
+    /// Deviation of a wheel's speed beside its encoder's noise (m/s).
+    pub wheel_sd_m_s: f64,
+    /// Of the yaw rate beside the gyroscope's noise (rad/s).
+    pub gyro_sd_rad_s: f64,
+    /// Of the acceleration forward beside the accelerometer's noise (m/s²).
+    pub forward_sd_m_s2: f64,
+    /// Of that to the side (m/s²).
+    pub sideways_sd_m_s2: f64,
 }
 
 impl Default for FilterSpec {
@@ -59,6 +68,10 @@ impl Default for FilterSpec {
         Self {
             wheel_scale_sd: 0.01,
             track_scale_sd: 0.02,
+            wheel_sd_m_s: 0.004,
+            gyro_sd_rad_s: 0.002,
+            forward_sd_m_s2: 0.05,
+            sideways_sd_m_s2: 0.05,
         }
     }
 }
@@ -113,6 +126,13 @@ impl Innovated {
     /// explains it. An accelerometer whose fault lasts goes on contradicting the rest; wheels that slip by a constant
     /// share do not, until GNSS has told the speed.
     pub fn isolated(&self) -> Option<usize> {
+        let (first, last) = GROUPS[self.at_fault()?];
+        let off = |k: &usize| self.white[*k].unwrap_or(0.0).abs();
+        (first..=last).max_by(|a, b| off(a).total_cmp(&off(b)))
+    }
+
+    /// The sensor whose numbers [`isolated`](Self::isolated) tells, as a place in [`GROUPS`].
+    pub fn at_fault(&self) -> Option<usize> {
         let all = self.left_without;
         let least = all.into_iter().fold(f64::INFINITY, f64::min);
         let most = all.into_iter().fold(f64::NEG_INFINITY, f64::max);
@@ -120,31 +140,29 @@ impl Innovated {
             return None;
         }
         let explains = all.map(|left| left <= least + EQUAL);
-        let group = match explains {
-            [true, false, _, false] => WHEELS,
-            [false, true, false, false] => GYRO,
-            [false, false, true, false] => ACCELEROMETER,
-            [false, false, false, true] => GNSS,
-            _ => return None,
-        };
-        let (first, last) = GROUPS[group];
-        let off = |k: &usize| self.white[*k].unwrap_or(0.0).abs();
-        (first..=last).max_by(|a, b| off(a).total_cmp(&off(b)))
+        match explains {
+            [true, false, _, false] => Some(WHEELS),
+            [false, true, false, false] => Some(GYRO),
+            [false, false, true, false] => Some(ACCELEROMETER),
+            [false, false, false, true] => Some(GNSS),
+            _ => None,
+        }
     }
 }
 
 const WHEELS: usize = 0;
 const GYRO: usize = 1;
 const ACCELEROMETER: usize = 2;
-const GNSS: usize = 3;
+/// The last of [`GROUPS`].
+pub const GNSS: usize = 3;
 
 /// Something needs to be explained: the worst of the filters did worse than the best by this much at every tick of the
 /// window, or 75 units of NIS in all. Healthy, 1 tick in 100 comes to this.
-const CLEAR: f64 = 1.5;
+pub const CLEAR: f64 = 1.5;
 
 /// Less than this at every tick, 30 units of NIS in all, and two explain as much; more, and the likelihoods are as e^15
 /// to 1.
-const EQUAL: f64 = 0.6;
+pub const EQUAL: f64 = 0.6;
 
 #[cfg(test)]
 mod tests {

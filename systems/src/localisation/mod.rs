@@ -17,7 +17,8 @@ use becomingone_components::coherence::{Average, KernelTick};
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Drive, Twist2};
 use becomingone_components::localisation::{
-    Estimate, FilterSpec, GROUPS, ISOLATION_TICKS, Innovated, MOST_SQUARE, SENSED, Sensed,
+    CLEAR, EQUAL, Estimate, FilterSpec, GNSS, GROUPS, ISOLATION_TICKS, Innovated, MOST_SQUARE,
+    SENSED, Sensed,
 };
 use becomingone_components::scene::{SensorKind, SensorSpec};
 use becomingone_components::sensor::{Mount, Noise, Sensor};
@@ -70,6 +71,8 @@ pub struct Localiser {
     /// The same without wheels, gyroscope, accelerometer, GNSS, each: whichever stays consistent tells whose fault it is
     /// (a dedicated observer scheme: Clark, Instrument fault detection, IEEE Trans. AES-14(3), 1978).
     without: Box<[Filter; GROUPS.len()]>,
+    /// The sensor at fault, if any, and how far it contradicts the others since, as [`Innovated::left_without`] has it.
+    at_fault: (Option<usize>, f64),
     sensors: Vec<Entity>,
     /// Index on the agent of the sensor that each number comes from; none where there is no such sensor.
     from: [Option<usize>; SENSED],
@@ -170,12 +173,9 @@ impl Rolling {
     }
 }
 
-/// Deviations that no data sheet tells, as they are in simulation: tyres that give, bodies that nod forward, means over a
-/// tick that are not of the same tick. A test holds NIS against chi² with them.
-const WHEEL_SD_M_S: f64 = 0.0007;
-const GYRO_SD_RAD_S: f64 = 0.0005;
-const FORWARD_SD_M_S2: f64 = 0.03;
-const SIDEWAYS_SD_M_S2: f64 = 0.005;
+/// Of receivers that scenes say are without noise: nothing is that sure.
+const PLACE_SD_M: f64 = 0.001;
+const VELOCITY_SD_M_S: f64 = 0.001;
 /// How often in a second an acceleration changes from nothing to its limit, in the mean of squares.
 const JOLTS_HZ: f64 = 1.0;
 /// Share of the largest yaw acceleration that is used, in the mean of squares.
@@ -187,7 +187,7 @@ const SCALE_WALK_1_S: f64 = 1e-8;
 pub(crate) fn spawn(
     world: &mut World,
     agent: Entity,
-    spec: &FilterSpec,
+    filter: &FilterSpec,
     specs: &[SensorSpec],
     sensors: &[Entity],
     rate_hz: f64,
@@ -201,15 +201,16 @@ pub(crate) fn spawn(
         return;
     };
     let period_s = 1.0 / rate_hz;
-    let blank = Filter::new(unknown(&rolling, spec, period_s), 0.0, 0.0, 0.0);
+    let blank = Filter::new(unknown(&rolling, filter, period_s), 0.0, 0.0, 0.0);
     let mut localiser = Localiser {
         without: Box::new(std::array::from_fn(|_| blank.clone())),
         filter: blank,
+        at_fault: (None, CLEAR),
         sensors: Vec::new(),
         from: [None; SENSED],
         gains: [1.0; SENSED],
     };
-    let mut known = unknown(&rolling, spec, period_s);
+    let mut known = unknown(&rolling, filter, period_s);
     for (index, (spec, &entity)) in specs.iter().zip(sensors).enumerate() {
         let on_root = world.get::<Sensor>(entity).is_some_and(|s| s.link == 0);
         let Some(&Mount(mount)) = world.get::<Mount>(entity).filter(|_| on_root) else {
@@ -239,7 +240,7 @@ pub(crate) fn spawn(
                 for &(wheel, left, radius_m) in &rolling.wheels {
                     let sensed = if left { Sensed::Left } else { Sensed::Right };
                     let rate = 2.0 * scatter(noise) / (over_s * over_s);
-                    let variance = rate * radius_m * radius_m + square(WHEEL_SD_M_S);
+                    let variance = rate * radius_m * radius_m + square(filter.wheel_sd_m_s);
                     feed(sensed, Tap::Rate(wheel), variance, &mut known);
                     gains[sensed as usize] = radius_m;
                 }
@@ -254,7 +255,7 @@ pub(crate) fn spawn(
                     let d = mount.rotation.inverse() * (forward * axis);
                     d.to_array().map(f64::from)
                 };
-                let gyro_variance = scatter(gyro) / mean_of + square(GYRO_SD_RAD_S);
+                let gyro_variance = scatter(gyro) / mean_of + square(filter.gyro_sd_rad_s);
                 feed(
                     Sensed::Gyro,
                     Tap::Along(0, axis(Vec3::Z)),
@@ -265,13 +266,13 @@ pub(crate) fn spawn(
                 feed(
                     Sensed::Forward,
                     Tap::Along(3, axis(Vec3::X)),
-                    variance + square(FORWARD_SD_M_S2),
+                    variance + square(filter.forward_sd_m_s2),
                     &mut known,
                 );
                 feed(
                     Sensed::Sideways,
                     Tap::Along(3, axis(Vec3::Y)),
-                    variance + square(SIDEWAYS_SD_M_S2),
+                    variance + square(filter.sideways_sd_m_s2),
                     &mut known,
                 );
                 known.imu_m = rolling.lever_m(mount.translation_m);
@@ -284,7 +285,8 @@ pub(crate) fn spawn(
                 velocity,
                 ..
             } if no_gnss => {
-                let (place, speed) = (scatter(horizontal), scatter(velocity));
+                let place = scatter(horizontal) + square(PLACE_SD_M);
+                let speed = scatter(velocity) + square(VELOCITY_SD_M_S);
                 feed(Sensed::East, Tap::Value(3), place, &mut known);
                 feed(Sensed::North, Tap::Value(4), place, &mut known);
                 feed(Sensed::VelocityEast, Tap::Value(6), speed, &mut known);
@@ -393,13 +395,26 @@ pub fn locate(
         for (sensed, from) in sensed.iter_mut().zip(localiser.from) {
             *sensed = sensed.filter(|_| from.is_some_and(|s| innovated.excluded >> s & 1 == 0));
         }
+        let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
         let filter = &mut localiser.filter;
+        // What a sensor at fault has led astray goes on from where the filter is that never heard it, and goes on comparing
+        // that sensor with it. Not so with GNSS: without it nobody knows for long where the machine is.
+        let at_fault = innovated.at_fault().filter(|&g| g != GNSS);
+        if localiser.at_fault.0 != at_fault {
+            localiser.at_fault = (at_fault, CLEAR);
+        }
+        let excess = &mut localiser.at_fault.1;
+        if let Some(group) = at_fault {
+            filter.clone_from(&localiser.without[group]);
+        }
         filter.predict(dt_s);
         match filter.update(&sensed, dt_s) {
-            Some(said) => (innovated.white, innovated.nis) = (said.white, said.nis),
+            Some(said) => {
+                (innovated.white, innovated.nis) = (said.white, said.nis);
+                *excess += gain * (said.excess(MOST_SQUARE) - *excess);
+            }
             None => (innovated.white, innovated.nis) = ([None; SENSED], 0.0),
         }
-        let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
         for (k, (without, (first, last))) in localiser.without.iter_mut().zip(GROUPS).enumerate() {
             let mut others = came;
             others[first..=last].fill(None);
@@ -408,6 +423,11 @@ pub fn locate(
                 let mean = &mut innovated.left_without[k];
                 *mean += gain * (said.excess(MOST_SQUARE) - *mean);
             }
+        }
+        // The sensor has agreed with the others for a while: so do all filters.
+        if at_fault.is_some() && innovated.excluded == 0 && *excess < EQUAL {
+            localiser.without.fill(filter.clone());
+            innovated.left_without = [0.0; GROUPS.len()];
         }
         innovated.so_far[0] += innovated.nis;
         innovated.so_far[1] += innovated.white.iter().flatten().count() as f64;
