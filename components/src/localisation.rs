@@ -109,7 +109,7 @@ pub struct Innovated {
     /// are numbers.
     pub nis: f64,
     /// How inconsistent the rest is without wheels, gyroscope, accelerometer, GNSS: of a filter that never heard that
-    /// sensor, NIS less its degrees of freedom, no number counted for more than [`MOST_SQUARE`], averaged over
+    /// sensor, NIS, no number counted for more than [`MOST_SQUARE`], less what is usual, averaged over
     /// [`ISOLATION_TICKS`]. The least is that of the sensor whose fault explains all.
     pub left_without: [f64; GROUPS.len()],
     /// Sum of all ticks' NIS and of their degrees of freedom: while filter and robot agree, the same.
@@ -131,14 +131,21 @@ impl Innovated {
         (first..=last).max_by(|a, b| off(a).total_cmp(&off(b)))
     }
 
+    /// How far apart the filters are that each leave out a sensor: the evidence of whose fault it is, in
+    /// [`left_without`](Self::left_without)'s unit.
+    pub fn spread(&self) -> f64 {
+        let all = self.left_without.into_iter();
+        let least = all.clone().fold(f64::INFINITY, f64::min);
+        all.fold(f64::NEG_INFINITY, f64::max) - least
+    }
+
     /// The sensor whose numbers [`isolated`](Self::isolated) tells, as a place in [`GROUPS`].
     pub fn at_fault(&self) -> Option<usize> {
-        let all = self.left_without;
-        let least = all.into_iter().fold(f64::INFINITY, f64::min);
-        let most = all.into_iter().fold(f64::NEG_INFINITY, f64::max);
-        if most - least < CLEAR {
+        if self.spread() < CLEAR {
             return None;
         }
+        let all = self.left_without;
+        let least = all.into_iter().fold(f64::INFINITY, f64::min);
         let explains = all.map(|left| left <= least + EQUAL);
         match explains {
             [true, false, _, false] => Some(WHEELS),
@@ -158,7 +165,7 @@ pub const GNSS: usize = 3;
 
 /// Something needs to be explained: the worst of the filters did worse than the best by this much at every tick of the
 /// window, or 75 units of NIS in all. Healthy, 1 tick in 100 comes to this.
-pub const CLEAR: f64 = 1.5;
+const CLEAR: f64 = 1.5;
 
 /// Less than this at every tick, 30 units of NIS in all, and two explain as much; more, and the likelihoods are as e^15
 /// to 1.

@@ -17,8 +17,8 @@ use becomingone_components::coherence::{Average, KernelTick};
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Drive, Twist2};
 use becomingone_components::localisation::{
-    CLEAR, EQUAL, Estimate, FilterSpec, GNSS, GROUPS, ISOLATION_TICKS, Innovated, MOST_SQUARE,
-    SENSED, Sensed,
+    EQUAL, Estimate, FilterSpec, GNSS, GROUPS, ISOLATION_TICKS, Innovated, MOST_SQUARE, SENSED,
+    Sensed,
 };
 use becomingone_components::scene::{SensorKind, SensorSpec};
 use becomingone_components::sensor::{Mount, Noise, Sensor};
@@ -71,6 +71,10 @@ pub struct Localiser {
     /// The same without wheels, gyroscope, accelerometer, GNSS, each: whichever stays consistent tells whose fault it is
     /// (a dedicated observer scheme: Clark, Instrument fault detection, IEEE Trans. AES-14(3), 1978).
     without: Box<[Filter; GROUPS.len()]>,
+    /// What each of these is inconsistent by as a rule: where the scene's noises are not quite those that there are.
+    usual: [f64; GROUPS.len()],
+    /// Kernel ticks so far, as far as they count for that.
+    ticks: u32,
     /// The sensor at fault, if any, and how far it contradicts the others since, as [`Innovated::left_without`] has it.
     at_fault: (Option<usize>, f64),
     sensors: Vec<Entity>,
@@ -176,6 +180,10 @@ impl Rolling {
 /// Of receivers that scenes say are without noise: nothing is that sure.
 const PLACE_SD_M: f64 = 0.001;
 const VELOCITY_SD_M_S: f64 = 0.001;
+/// Kernel ticks over which it is learned what is usual; that of which a fault could be the cause is not.
+const USUAL_TICKS: u32 = 1000;
+/// How far the filters must be apart to take over the state of one: healthy, they never are.
+const BEYOND_DOUBT: f64 = 5.0;
 /// How often in a second an acceleration changes from nothing to its limit, in the mean of squares.
 const JOLTS_HZ: f64 = 1.0;
 /// Share of the largest yaw acceleration that is used, in the mean of squares.
@@ -205,7 +213,9 @@ pub(crate) fn spawn(
     let mut localiser = Localiser {
         without: Box::new(std::array::from_fn(|_| blank.clone())),
         filter: blank,
-        at_fault: (None, CLEAR),
+        usual: [0.0; GROUPS.len()],
+        ticks: 0,
+        at_fault: (None, BEYOND_DOUBT),
         sensors: Vec::new(),
         from: [None; SENSED],
         gains: [1.0; SENSED],
@@ -399,9 +409,15 @@ pub fn locate(
         let filter = &mut localiser.filter;
         // What a sensor at fault has led astray goes on from where the filter is that never heard it, and goes on comparing
         // that sensor with it. Not so with GNSS: without it nobody knows for long where the machine is.
-        let at_fault = innovated.at_fault().filter(|&g| g != GNSS);
+        let blamed = innovated.at_fault();
+        let at_fault = blamed.filter(|&g| g != GNSS && innovated.spread() > BEYOND_DOUBT);
+        localiser.ticks = localiser.ticks.saturating_add(1);
+        let settling = match blamed {
+            Some(_) if localiser.ticks > USUAL_TICKS => 0.0,
+            _ => 1.0 / f64::from(localiser.ticks.min(USUAL_TICKS)),
+        };
         if localiser.at_fault.0 != at_fault {
-            localiser.at_fault = (at_fault, CLEAR);
+            localiser.at_fault = (at_fault, BEYOND_DOUBT);
         }
         let excess = &mut localiser.at_fault.1;
         if let Some(group) = at_fault {
@@ -420,8 +436,11 @@ pub fn locate(
             others[first..=last].fill(None);
             without.predict(dt_s);
             if let Some(said) = without.update(&others, dt_s) {
+                let usual = &mut localiser.usual[k];
+                let more = said.excess(MOST_SQUARE) - *usual;
+                *usual += settling * more;
                 let mean = &mut innovated.left_without[k];
-                *mean += gain * (said.excess(MOST_SQUARE) - *mean);
+                *mean += gain * (more - *mean);
             }
         }
         // The sensor has agreed with the others for a while: so do all filters.
