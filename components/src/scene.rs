@@ -596,6 +596,8 @@ pub struct WitnessSpec {
     /// What K1, K2 and K3 have to stand over. None: they are taken from the second half of what it learns from,
     /// which is a starting point.
     pub thresholds: Option<ThresholdSpec>,
+    /// The same for the self-model of what lidars see, which comes at their own rate.
+    pub surroundings: Option<ThresholdSpec>,
     /// The same for the self-model of the filter's innovations of wheels and IMU, where the agent has a filter.
     pub innovations: Option<ThresholdSpec>,
     /// The same for those of GNSS, which come at its own rate.

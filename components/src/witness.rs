@@ -11,10 +11,13 @@
 //! | encoders | the speed of each wheel or joint: `encoders/0` |
 //! | IMU | all six: `imu/gyro_x` .. `imu/accelerometer_z` |
 //! | encoders, IMU | how many readings come, in percent of the rate: `imu/heard` |
-//! | lidar | how many rays of each half meet something, in percent: `lidar/seen_0`, `lidar/seen_1` |
+//! | lidar | how many rays of each half meet something, in percent: `lidar/seen_0`, `lidar/seen_1`; by a self-model of their own |
 //! | GNSS | the speed over ground: `gnss/speed`. Where it is, and where north is, is not foreseen from samples |
 //! | drive, vehicle | speed, yaw rate or steering angle, and their product: what a curve asks of both |
 //! | servos | the target of each |
+//!
+//! What lidars see depends on where the agent is, which says nothing of its other senses: it is foreseen from what they
+//! saw, at their own rate, and hints at nothing else. A lidar that is blocked is to blame then, and not whom it misled.
 //!
 //! Each distance of a lidar, those of range sensors, fields of magnetometers and touches depend on what stands around: they are
 //! taken only where the scene names them.
@@ -273,6 +276,8 @@ pub fn outputs(
                 all.push(whole("heard", Tap::Heard(100.0 / sensor.rate_hz)));
             }
         }
+        // What lidars see comes last: it has a self-model of its own.
+        all.sort_by_key(|output| matches!(output.tap, Tap::Seen(..)));
         all.truncate(MAX_CHANNELS);
         return Ok(all);
     };
@@ -459,29 +464,32 @@ pub struct Insight {
     /// Names of the filter's numbers, after the sensors that they come from.
     pub names: Vec<String>,
     /// Of wheels and IMU.
-    pub motion: InnovationWitness,
+    pub motion: PartWitness<SENSED>,
     /// Of GNSS.
-    pub places: InnovationWitness,
+    pub places: PartWitness<SENSED>,
     /// The energy of all.
     pub nis: Nis,
 }
 
-/// A self-model of some of a filter's innovations.
+/// A self-model of some of a row of channels, that ticks when one of them comes.
 #[derive(Clone, Debug)]
-pub struct InnovationWitness {
+pub struct PartWitness<const N: usize> {
     first: usize,
     count: usize,
+    /// Which cause the row's first channel is.
+    cause_from: usize,
     /// Time since something came (s).
     since_s: f64,
     /// The self-model.
-    pub model: Model<SENSED, 0>,
+    pub model: Model<N, 0>,
     /// Its verdict; none before it is trained.
     pub verdict: Option<Said>,
 }
 
-impl InnovationWitness {
+impl<const N: usize> PartWitness<N> {
     fn new(
         (first, count): (usize, usize),
+        cause_from: usize,
         spec: Option<crate::scene::ThresholdSpec>,
         warm_up_samples: u32,
     ) -> Result<Self, ConfigError> {
@@ -494,24 +502,31 @@ impl InnovationWitness {
         Ok(Self {
             first,
             count,
+            cause_from,
             since_s: 0.0,
             model: Model::new(config)?,
             verdict: None,
         })
     }
 
-    /// Takes a tick's innovations, if one of its own came.
-    fn push(&mut self, white: &[Option<f64>; SENSED], dt_s: f64) -> Option<Finding> {
+    /// Whether one of its own came.
+    pub fn hears(&self, row: &[Option<f64>; N]) -> bool {
+        let own = &row[self.first..self.first + self.count];
+        own.iter().any(Option::is_some)
+    }
+
+    /// Takes a kernel tick's row, if one of its own came, and says what it finds.
+    pub fn push(&mut self, row: &[Option<f64>; N], dt_s: f64) -> Option<Finding> {
         self.since_s += dt_s;
-        let own = &white[self.first..self.first + self.count];
-        if own.iter().any(Option::is_some) {
+        if self.hears(row) {
+            let own = &row[self.first..self.first + self.count];
             self.verdict = self.model.push(own, &[], self.since_s);
             self.since_s = 0.0;
         }
         self.verdict.map(|v| Finding {
             surprise: v.surprise,
             dissipated: v.dissipated,
-            cause: v.cause.map(|c| MAX_CHANNELS + self.first + c),
+            cause: v.cause.map(|c| self.cause_from + self.first + c),
         })
     }
 }
@@ -609,15 +624,13 @@ impl Insight {
         places_hz: f64,
     ) -> Result<Self, ConfigError> {
         let ticks = warm_up_ticks(spec, rate_hz);
-        // The same time, at its own rate.
-        let fixes = f64::from(ticks) * (places_hz / rate_hz).min(1.0);
-        let fixes = (fixes as u32).max(becomingone_kernel::MIN_WARM_UP);
+        let fixes = at_own_rate(ticks, places_hz / rate_hz);
         let motion = (0, SENSED_MOTION);
         let places = (SENSED_MOTION, SENSED - SENSED_MOTION);
         Ok(Self {
             names,
-            motion: InnovationWitness::new(motion, spec.innovations, ticks)?,
-            places: InnovationWitness::new(places, spec.places, fixes)?,
+            motion: PartWitness::new(motion, MAX_CHANNELS, spec.innovations, ticks)?,
+            places: PartWitness::new(places, MAX_CHANNELS, spec.places, fixes)?,
             nis: Nis::new(spec.nis),
         })
     }
@@ -636,6 +649,12 @@ impl Insight {
             self.nis.push(white, learning),
         ]
     }
+}
+
+/// How often something comes in a warm-up of so many kernel ticks, if it comes at this share of them.
+fn at_own_rate(warm_up_ticks: u32, share: f64) -> u32 {
+    let times = f64::from(warm_up_ticks) * share.min(1.0);
+    (times as u32).max(becomingone_kernel::MIN_WARM_UP)
 }
 
 fn thresholds(spec: crate::scene::ThresholdSpec) -> Thresholds<f64> {
@@ -661,15 +680,17 @@ pub struct Witness {
     pub came: [Option<f64>; MAX_CHANNELS],
     /// Kernel ticks that it learns from.
     pub warm_up_ticks: u32,
-    /// The self-model.
+    /// The self-model, of all outputs but those of `surroundings`.
     pub model: AgentModel,
     /// Its verdict on the last kernel tick; none before it is trained.
     pub verdict: Option<Said>,
+    /// That of what lidars see: the last outputs.
+    pub surroundings: Option<PartWitness<MAX_CHANNELS>>,
     /// What watches the filter's innovations, where the agent has a filter.
     pub insight: Option<Box<Insight>>,
-    /// What was found at the last kernel tick: by the self-model of readings, by those of innovations of motion and of
-    /// places, by the innovations' energy.
-    pub findings: [Option<Finding>; 4],
+    /// What was found at the last kernel tick: by the self-model of readings, by that of surroundings, by those of
+    /// innovations of motion and of places, by the innovations' energy.
+    pub findings: [Option<Finding>; 5],
     /// Times of alarm, the first [`MOST_ALARMS`].
     pub alarms: Vec<Alarm>,
     /// How many there were.
@@ -678,7 +699,7 @@ pub struct Witness {
 
 impl Witness {
     /// A witness of these outputs, with so many inputs, that has seen nothing. `commands` of the inputs are heard, the
-    /// others made of them.
+    /// others made of them. Of the outputs, so many at the end are what lidars see, at this rate.
     ///
     /// # Errors
     ///
@@ -687,18 +708,28 @@ impl Witness {
         outputs: Vec<String>,
         inputs: Vec<String>,
         commands: usize,
+        (seen, seen_hz): (usize, f64),
         spec: &WitnessSpec,
         rate_hz: f64,
     ) -> Result<Self, ConfigError> {
+        // Where there is nothing else, that is what readings are.
+        let seen = if seen < outputs.len() { seen } else { 0 };
+        let heard = outputs.len() - seen;
+        let ticks = warm_up_ticks(spec, rate_hz);
+        let surroundings = (seen > 0).then(|| {
+            let scans = at_own_rate(ticks, seen_hz / rate_hz);
+            PartWitness::new((heard, seen), 0, spec.surroundings, scans)
+        });
         let config = SelfModelConfig {
-            outputs: outputs.len(),
+            outputs: heard,
             inputs: inputs.len(),
-            warm_up_samples: warm_up_ticks(spec, rate_hz),
+            warm_up_samples: ticks,
             thresholds: spec.thresholds.map(thresholds),
             ..SelfModelConfig::default()
         };
         Ok(Self {
-            warm_up_ticks: config.warm_up_samples,
+            warm_up_ticks: ticks,
+            surroundings: surroundings.transpose()?,
             model: AgentModel::new(config)?,
             sensors: Vec::new(),
             commands: vec![Average::default(); commands],
@@ -707,10 +738,16 @@ impl Witness {
             inputs,
             verdict: None,
             insight: None,
-            findings: [None; 4],
+            findings: [None; 5],
             alarms: Vec::new(),
             alarmed: 0,
         })
+    }
+
+    /// How many of the outputs the self-model foresees: all but those of surroundings.
+    pub fn heard(&self) -> usize {
+        let seen = self.surroundings.as_ref().map_or(0, |s| s.count);
+        self.outputs.len() - seen
     }
 
     /// What is found by all ways together: the one that stands highest over its threshold, of those in alarm if there
@@ -828,10 +865,10 @@ mod tests {
     #[test]
     fn what_is_taken_without_a_choice() {
         let all = names(None).unwrap();
-        assert_eq!(all[..2], ["lidar/seen_0", "lidar/seen_1"]);
-        assert_eq!(all[2..5], ["encoders/0", "encoders/1", "encoders/heard"]);
-        assert_eq!(all[10..12], ["imu/accelerometer_z", "imu/heard"]);
-        assert_eq!(all[12..], ["gnss/speed", "pump/in", "pump/out"]);
+        assert_eq!(all[..3], ["encoders/0", "encoders/1", "encoders/heard"]);
+        assert_eq!(all[8..10], ["imu/accelerometer_z", "imu/heard"]);
+        assert_eq!(all[10..13], ["gnss/speed", "pump/in", "pump/out"]);
+        assert_eq!(all[13..], ["lidar/seen_0", "lidar/seen_1"]);
     }
 
     #[test]

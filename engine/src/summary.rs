@@ -233,6 +233,9 @@ pub struct WitnessSummary {
     pub constant: Vec<String>,
     /// What K1, K2 and K3 have to stand over; null before it is trained.
     pub thresholds: Option<[f64; 3]>,
+    /// The same of what lidars see; absent without one and before it is trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub surroundings_thresholds: Option<[f64; 3]>,
     /// The same of the filter's innovations of wheels and IMU; absent without a filter and before it is trained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub innovation_thresholds: Option<[f64; 3]>,
@@ -275,6 +278,11 @@ impl WitnessSummary {
                 .map(name)
                 .collect(),
             thresholds: witness.model.thresholds().map(|t| [t.k1, t.k2, t.k3]),
+            surroundings_thresholds: witness
+                .surroundings
+                .as_ref()
+                .and_then(|s| s.model.thresholds())
+                .map(|t| [t.k1, t.k2, t.k3]),
             innovation_thresholds: witness
                 .insight
                 .as_ref()

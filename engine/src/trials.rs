@@ -30,14 +30,16 @@ pub struct Look {
     pub now_ns: u64,
     /// K1, K2 and K3 of the self-model of readings.
     pub readings: [f64; 3],
+    /// The same of what lidars see, at a tick where a scan came.
+    pub surroundings: Option<[f64; 3]>,
     /// The same of the filter's innovations of wheels and IMU; none without a filter.
     pub innovations: Option<[f64; 3]>,
     /// The same of those of GNSS, at a tick where one came.
     pub places: Option<[f64; 3]>,
     /// Energy of the innovations over its law's limit.
     pub nis: Option<f64>,
-    /// What was found: by readings, by innovations of motion, of places, by energy, and by all together.
-    pub findings: [Option<Finding>; 5],
+    /// What was found: by readings, by surroundings, by innovations of motion, of places, by energy, and by all together.
+    pub findings: [Option<Finding>; 6],
 }
 
 /// Runs one trial and shows every kernel tick of these agents' trained witnesses, each with the agent's place in the
@@ -100,7 +102,7 @@ fn say<'w>(
     let verdict = witness.verdict.as_ref()?;
     let k = |k1: Option<f64>, k2, k3| [k1.unwrap_or(0.0), k2, k3];
     let insight = witness.insight.as_ref();
-    let [readings, motion, places, nis] = witness.findings;
+    let [readings, surroundings, motion, places, nis] = witness.findings;
     let all = world.get::<Coherence>(agent)?;
     // The self-model of places ticks when one comes; its dwell counts these.
     let innovated = world.get::<Innovated>(agent);
@@ -110,6 +112,12 @@ fn say<'w>(
         Look {
             now_ns: tick.last_ns?,
             readings: k(verdict.k1, verdict.k2, verdict.k3),
+            surroundings: witness
+                .surroundings
+                .as_ref()
+                .filter(|s| s.hears(&witness.came))
+                .and_then(|s| s.verdict.as_ref())
+                .map(|v| k(v.k1, v.k2, v.k3)),
             innovations: insight
                 .and_then(|i| i.motion.verdict.as_ref())
                 .map(|v| k(v.k1, v.k2, v.k3)),
@@ -120,6 +128,7 @@ fn say<'w>(
             nis: insight.map(|i| i.nis.ratio),
             findings: [
                 readings,
+                surroundings,
                 motion,
                 places,
                 nis,

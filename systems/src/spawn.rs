@@ -61,7 +61,7 @@ use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_components::track::Track;
 use becomingone_components::vehicle::{Ackermann, VehicleModel, VehicleState};
 use becomingone_components::witness::{
-    Feed, Feeds, Insight, MAX_INPUTS, Output, Taker, Witness, outputs,
+    Feed, Feeds, Insight, MAX_INPUTS, Output, Taker, Tap, Witness, outputs,
 };
 use becomingone_kernel::{Complex, ConfigError};
 use bevy_ecs::prelude::*;
@@ -901,6 +901,7 @@ fn spawn_kernel(
     let outputs = outputs(&spec.sensors, many, chosen).unwrap_or_default();
     let witnesses = !outputs.is_empty();
     if witnesses {
+        let sensors = (spec.sensors.as_slice(), sensors);
         spawn_witness(world, agent, &outputs, witness, rate_hz, sensors).map_err(wrong)?;
         let names = world
             .get::<Localiser>(agent)
@@ -955,7 +956,7 @@ fn spawn_witness(
     outputs: &[Output],
     spec: &WitnessSpec,
     rate_hz: f64,
-    sensors: &[Entity],
+    (specs, sensors): (&[SensorSpec], &[Entity]),
 ) -> Result<(), ConfigError> {
     let driven_by = world.get::<DrivenBy>(agent).map(|d| d.0);
     let has = |which: fn(&World, Entity) -> bool| driven_by.is_some_and(|d| which(world, d));
@@ -978,7 +979,17 @@ fn spawn_witness(
         inputs.extend((0..commands).map(|k| format!("drive/{k}")));
     }
     let names = outputs.iter().map(|o| o.name.clone()).collect();
-    let mut witness = Witness::new(names, inputs, commands, spec, rate_hz)?;
+    let seen: Vec<&Output> = outputs
+        .iter()
+        .filter(|o| matches!(o.tap, Tap::Seen(..)))
+        .collect();
+    // Of several lidars, the fastest: the self-model ticks when one of them comes.
+    let seen_hz = seen
+        .iter()
+        .filter_map(|o| specs.get(o.sensor))
+        .fold(0.0, |most: f64, s| most.max(s.rate_hz));
+    let seen = (seen.len(), seen_hz);
+    let mut witness = Witness::new(names, inputs, commands, seen, spec, rate_hz)?;
     for (channel, output) in outputs.iter().enumerate() {
         let Some(&sensor) = sensors.get(output.sensor) else {
             continue;

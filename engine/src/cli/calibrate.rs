@@ -100,6 +100,7 @@ struct Alike {
 struct Said {
     seeds: Vec<u64>,
     readings: Vec<Vec<[f64; 3]>>,
+    surroundings: Vec<Vec<[f64; 3]>>,
     innovations: Vec<Vec<[f64; 3]>>,
     places: Vec<Vec<[f64; 3]>>,
     nis: Vec<Vec<f64>>,
@@ -274,6 +275,8 @@ impl Said {
         self.seeds.push(seed);
         self.readings
             .push(looks.iter().map(|l| l.readings).collect());
+        self.surroundings
+            .push(looks.iter().filter_map(|l| l.surroundings).collect());
         self.innovations
             .push(looks.iter().filter_map(|l| l.innovations).collect());
         self.places
@@ -283,7 +286,12 @@ impl Said {
 
     /// How many thresholds decide, at least one.
     fn many_ways(&self) -> usize {
-        let votes = [&self.readings, &self.innovations, &self.places];
+        let votes = [
+            &self.readings,
+            &self.surroundings,
+            &self.innovations,
+            &self.places,
+        ];
         let said = |runs: &[Vec<[f64; 3]>]| runs.iter().any(|run| !run.is_empty());
         let votes = votes.into_iter().filter(|runs| said(runs)).count();
         (votes + usize::from(self.nis.iter().any(|run| !run.is_empty()))).max(1)
@@ -294,6 +302,7 @@ impl Said {
         let mut ways = Vec::new();
         for (key, runs) in [
             ("thresholds", &self.readings),
+            ("surroundings", &self.surroundings),
             ("innovations", &self.innovations),
             ("places", &self.places),
         ] {

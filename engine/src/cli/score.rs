@@ -319,15 +319,16 @@ impl Score {
     }
 }
 
-/// What each way found at a tick: both self-models of innovations are one way.
+/// What each way found at a tick: both self-models of readings are one way, and both of innovations.
 fn by_ways(look: &Look) -> [Option<Finding>; WAYS.len()] {
-    let [readings, motion, places, nis, all] = look.findings;
+    let [readings, surroundings, motion, places, nis, all] = look.findings;
     let key = |f: &Finding| (f.dissipated, f.surprise);
-    let innovations = match (motion, places) {
+    let either = |a: Option<Finding>, b: Option<Finding>| match (a, b) {
         (Some(a), Some(b)) => Some(if key(&b) > key(&a) { b } else { a }),
         (a, b) => a.or(b),
     };
-    [readings, innovations, nis, all]
+    let readings = either(readings, surroundings);
+    [readings, either(motion, places), nis, all]
 }
 
 /// Time that an agent's witness learns for (s).

@@ -495,6 +495,14 @@ impl Check<'_, '_, '_> {
                 let expected = format!("a share from 0 to {most}");
                 self.within(&format!("{at}.{name}"), share, 0.0, most, &expected);
             }
+            for (name, sd) in [
+                ("wheel_sd_m_s", filter.wheel_sd_m_s),
+                ("gyro_sd_rad_s", filter.gyro_sd_rad_s),
+                ("forward_sd_m_s2", filter.forward_sd_m_s2),
+                ("sideways_sd_m_s2", filter.sideways_sd_m_s2),
+            ] {
+                self.positive(&format!("{at}.{name}"), sd);
+            }
             let wheels = |s: &SensorSpec| matches!(s.kind, SensorKind::Encoders { .. });
             let rolls = matches!(agent.drive, DriveSpec::Auto | DriveSpec::Wheels { .. })
                 || matches!(agent.controller, Some(ControllerSpec::Track { .. }));
@@ -889,6 +897,7 @@ impl Check<'_, '_, '_> {
             }
         }
         for (part, spec) in [
+            ("surroundings", witness.surroundings),
             ("innovations", witness.innovations),
             ("places", witness.places),
         ] {

@@ -274,6 +274,7 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
                 &["kernel", "k1"],
                 &["kernel", "k2"],
                 &["kernel", "k3"],
+                &["kernel", "surroundings"],
                 &["kernel", "innovations"],
                 &["kernel", "places"],
                 &["kernel", "nis"],

@@ -822,6 +822,7 @@ fn look(path: &Path, stage: &Stage, alone: bool) -> Option<SeriesLines> {
         ["kernel", "k2"] => ("K2 shift", [0.80, 0.47, 0.65, 1.0]),
         ["kernel", "k3"] => ("K3 energy", [0.0, 0.62, 0.45, 1.0]),
         ["kernel", "innovations"] => ("innovations", [0.94, 0.89, 0.26, 1.0]),
+        ["kernel", "surroundings"] => ("surroundings", [0.60, 0.60, 0.90, 1.0]),
         ["kernel", "places"] => ("places", [0.0, 0.45, 0.70, 1.0]),
         ["kernel", "nis"] => ("NIS", [0.58, 0.44, 0.35, 1.0]),
         ["governor", "limit"] => ("let through", [0.80, 0.36, 0.36, 1.0]),

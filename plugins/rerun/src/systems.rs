@@ -51,7 +51,7 @@ const KERNEL: [&str; 8] = [
 ];
 
 /// What the witness says, in the order of [`kernels`]: K1, K2 and K3 over their thresholds, so that 1 is the limit of all.
-const WITNESS: [&str; 11] = [
+const WITNESS: [&str; 12] = [
     "surprise",
     "limit",
     "k1",
@@ -60,6 +60,7 @@ const WITNESS: [&str; 11] = [
     "coherence",
     "dissipated",
     "faults",
+    "surroundings",
     "innovations",
     "places",
     "nis",
@@ -598,6 +599,7 @@ fn kernels(
                 found(1),
                 found(2),
                 found(3),
+                found(4),
             ];
             for (series, number) in (series..).zip(numbers) {
                 if let Some(x) = number {

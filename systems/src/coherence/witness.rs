@@ -119,19 +119,22 @@ pub fn foresee(
         if tick.count == 1 {
             return;
         }
-        let outputs = &witness.came[..witness.outputs.len()];
         let inputs = &inputs[..witness.inputs.len()];
+        let outputs = &witness.came[..witness.heard()];
         witness.verdict = witness.model.push(outputs, inputs, dt_s);
         witness.findings[0] = witness.verdict.map(|v| Finding {
             surprise: v.surprise,
             dissipated: v.dissipated,
             cause: v.cause,
         });
+        if let Some(surroundings) = &mut witness.surroundings {
+            witness.findings[1] = surroundings.push(&witness.came, dt_s);
+        }
         if let (Some(insight), Some(innovated)) = (&mut witness.insight, innovated) {
             let learning = witness.verdict.is_none();
             let done = (tick.count as f64 / f64::from(witness.warm_up_ticks)).min(0.999);
             let found = insight.push(&innovated.white, dt_s, learning.then_some(done));
-            witness.findings[1..].copy_from_slice(&found);
+            witness.findings[2..].copy_from_slice(&found);
             // Among the sensors that the filter listens to, it knows best whose fault explains all.
             if let Some(isolated) = innovated.isolated() {
                 let heard = |name: &str| insight.names.iter().any(|n| same_sensor(n, name));

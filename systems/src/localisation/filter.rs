@@ -1,18 +1,21 @@
 //! The filter: an extended Kalman filter of a wheeled machine on a plane, with the errors of its sensors among its states.
 //!
 //! ```text
-//! x = [ X Y psi | v a omega | b_g b_a | s d | o_e o_n ]
-//!       pose      motion      IMU       wheels GNSS: how far its places are off
+//! x = [ X Y psi | v a omega | b_g b_a b_s | s d | o_e o_n ]
+//!       pose      motion      IMU           wheels GNSS: how far its places are off
 //!
 //! X' = v cos psi    Y' = v sin psi    psi' = omega    v' = a      the others walk at random
 //!
 //! wheels     (1 + s) (v -+ (1 + d) omega W/2)                     left, right
 //! gyroscope  omega + b_g
 //! forward    a + b_a - omega² r_x - omega' r_y                    r: where the IMU sits
-//! sideways   v omega - omega² r_y + omega' r_x
+//! sideways   v omega + b_s - omega² r_y + omega' r_x
 //! place      X + (R(psi) l)_x + o_e, ...                          l: where the antenna sits
 //! velocity   v (cos psi, sin psi) + omega (R(psi) l turned by 90°)
 //! ```
+//!
+//! Wheels and IMU tell means over a tick, so v, a and omega are means over the last one. Their change within a tick moves
+//! the pose of the same tick, and with it they are correlated.
 //!
 //! Thrun, Burgard, Fox: Probabilistic Robotics, 2005, 3.3; Bar-Shalom, Li, Kirubarajan: Estimation with Applications to
 //! Tracking and Navigation, 2001, 5.4 (innovations, NIS) and 11.7 (states for what sensors are off by).
@@ -24,7 +27,7 @@ use becomingone_components::localisation::SENSED;
 use nalgebra::{SMatrix, SVector};
 
 /// States.
-pub const STATES: usize = 12;
+pub const STATES: usize = 13;
 
 const X: usize = 0;
 const Y: usize = 1;
@@ -34,10 +37,11 @@ pub(crate) const ACCELERATION: usize = 4;
 pub(crate) const YAW_RATE: usize = 5;
 pub(crate) const GYRO_BIAS: usize = 6;
 pub(crate) const ACCELEROMETER_BIAS: usize = 7;
-pub(crate) const WHEEL_SCALE: usize = 8;
-pub(crate) const TRACK_SCALE: usize = 9;
-pub(crate) const EAST_OFFSET: usize = 10;
-pub(crate) const NORTH_OFFSET: usize = 11;
+pub(crate) const SIDEWAYS_BIAS: usize = 8;
+pub(crate) const WHEEL_SCALE: usize = 9;
+pub(crate) const TRACK_SCALE: usize = 10;
+pub(crate) const EAST_OFFSET: usize = 11;
+pub(crate) const NORTH_OFFSET: usize = 12;
 
 type State = SVector<f64, STATES>;
 type Covariance = SMatrix<f64, STATES, STATES>;
@@ -67,6 +71,15 @@ pub struct Innovation {
     pub white: [Option<f64>; SENSED],
     /// The sum of their squares.
     pub nis: f64,
+}
+
+impl Innovation {
+    /// The sum of squares less how many there are, none of them counted for more than `most`: 0 on average while filter and
+    /// machine agree. A bump of one tick says little of whose fault lasts.
+    pub fn excess(&self, most: f64) -> f64 {
+        let squares = self.white.iter().flatten().map(|w| (w * w).min(most) - 1.0);
+        squares.sum()
+    }
 }
 
 /// The filter's estimate and how sure it is of it.
@@ -133,14 +146,13 @@ impl Filter {
     /// Lets this long pass (s).
     pub fn predict(&mut self, dt_s: f64) {
         let x = &mut self.x;
-        let (v, w, a) = (x[SPEED], x[YAW_RATE], x[ACCELERATION]);
+        x[SPEED] += x[ACCELERATION] * dt_s;
+        let way = x[SPEED] * dt_s;
         // Along the chord of the arc.
-        let (sin, cos) = libm::sincos(x[YAW] + w * dt_s / 2.0);
-        let way = (v + a * dt_s / 2.0) * dt_s;
+        let (sin, cos) = libm::sincos(x[YAW] + x[YAW_RATE] * dt_s / 2.0);
         x[X] += way * cos;
         x[Y] += way * sin;
-        x[YAW] += w * dt_s;
-        x[SPEED] += a * dt_s;
+        x[YAW] += x[YAW_RATE] * dt_s;
         let mut f = Covariance::identity();
         f[(X, YAW)] = -way * sin;
         f[(Y, YAW)] = way * cos;
@@ -148,14 +160,38 @@ impl Filter {
         f[(Y, YAW_RATE)] = way * cos * dt_s / 2.0;
         f[(X, SPEED)] = dt_s * cos;
         f[(Y, SPEED)] = dt_s * sin;
-        f[(X, ACCELERATION)] = dt_s * dt_s / 2.0 * cos;
-        f[(Y, ACCELERATION)] = dt_s * dt_s / 2.0 * sin;
+        f[(X, ACCELERATION)] = dt_s * dt_s * cos;
+        f[(Y, ACCELERATION)] = dt_s * dt_s * sin;
         f[(YAW, YAW_RATE)] = dt_s;
         f[(SPEED, ACCELERATION)] = dt_s;
         self.p = f * self.p * f.transpose();
-        for (k, walk) in self.known.walk.iter().enumerate() {
-            self.p[(k, k)] += walk * dt_s;
+        let changes = self.changes(dt_s);
+        let walk = &self.known.walk;
+        for (k, walk) in walk.iter().enumerate() {
+            match k {
+                ACCELERATION => self.p += changes[0] * changes[0].transpose() * (walk * dt_s),
+                YAW_RATE => self.p += changes[1] * changes[1].transpose() * (walk * dt_s),
+                _ => self.p[(k, k)] += walk * dt_s,
+            }
         }
+    }
+
+    /// How the state after this long (s) depends on what acceleration and yaw rate changed by meanwhile: the speed grows by
+    /// the mean of both accelerations.
+    fn changes(&self, dt_s: f64) -> [State; 2] {
+        let x = &self.x;
+        let way = x[SPEED] * dt_s;
+        let (sin, cos) = libm::sincos(x[YAW] - x[YAW_RATE] * dt_s / 2.0);
+        let (mut jolt, mut turn) = (State::zeros(), State::zeros());
+        jolt[X] = dt_s * dt_s / 2.0 * cos;
+        jolt[Y] = dt_s * dt_s / 2.0 * sin;
+        jolt[SPEED] = dt_s / 2.0;
+        jolt[ACCELERATION] = 1.0;
+        turn[X] = -way * sin * dt_s / 2.0;
+        turn[Y] = way * cos * dt_s / 2.0;
+        turn[YAW] = dt_s;
+        turn[YAW_RATE] = 1.0;
+        [jolt, turn]
     }
 
     /// What each number should be now, and how it depends on the states.
@@ -175,7 +211,7 @@ impl Filter {
             s * right,
             w + x[GYRO_BIAS],
             x[ACCELERATION] + x[ACCELEROMETER_BIAS] - w * w * rx - self.yaw_acceleration * ry,
-            v * w - w * w * ry + self.yaw_acceleration * rx,
+            v * w + x[SIDEWAYS_BIAS] - w * w * ry + self.yaw_acceleration * rx,
             x[X] + ax + x[EAST_OFFSET],
             x[Y] + ay + x[NORTH_OFFSET],
             v * cos - w * ay,
@@ -194,6 +230,7 @@ impl Filter {
         j[(3, ACCELEROMETER_BIAS)] = 1.0;
         j[(3, YAW_RATE)] = -2.0 * w * rx;
         j[(4, SPEED)] = w;
+        j[(4, SIDEWAYS_BIAS)] = 1.0;
         j[(4, YAW_RATE)] = v - 2.0 * w * ry;
         j[(5, X)] = 1.0;
         j[(5, YAW)] = -ay;
@@ -281,8 +318,14 @@ mod tests {
         let dt_s = 0.02;
         for k in 0..seconds * 50 {
             truth.predict(dt_s);
+            let changes = truth.changes(dt_s);
             for state in 0..STATES {
-                truth.x[state] += (known.walk[state] * dt_s).sqrt() * rng.normal();
+                let by = (known.walk[state] * dt_s).sqrt() * rng.normal();
+                match state {
+                    ACCELERATION => truth.x += changes[0] * by,
+                    YAW_RATE => truth.x += changes[1] * by,
+                    _ => truth.x[state] += by,
+                }
             }
             let (h, _) = truth.expected();
             let mut sensed = [None; SENSED];
@@ -354,7 +397,7 @@ mod tests {
     #[test]
     fn derivatives_are_those_of_the_model() {
         let mut filter = Filter::new(known(), 1.0, -2.0, 0.7);
-        for (k, x) in [0.8, 0.3, 0.6, 0.01, 0.05, 0.02, 0.04, 0.5, -0.4]
+        for (k, x) in [0.8, 0.3, 0.6, 0.01, 0.05, 0.03, 0.02, 0.04, 0.5, -0.4]
             .into_iter()
             .enumerate()
         {

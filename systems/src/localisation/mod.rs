@@ -17,7 +17,8 @@ use becomingone_components::coherence::{Average, KernelTick};
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Drive, Twist2};
 use becomingone_components::localisation::{
-    Estimate, FilterSpec, GROUPS, ISOLATION_TICKS, Innovated, SENSED, Sensed,
+    EQUAL, Estimate, FilterSpec, GNSS, GROUPS, ISOLATION_TICKS, Innovated, MOST_SQUARE, SENSED,
+    Sensed,
 };
 use becomingone_components::scene::{SensorKind, SensorSpec};
 use becomingone_components::sensor::{Mount, Noise, Sensor};
@@ -70,6 +71,12 @@ pub struct Localiser {
     /// The same without wheels, gyroscope, accelerometer, GNSS, each: whichever stays consistent tells whose fault it is
     /// (a dedicated observer scheme: Clark, Instrument fault detection, IEEE Trans. AES-14(3), 1978).
     without: Box<[Filter; GROUPS.len()]>,
+    /// What each of these is inconsistent by as a rule: where the scene's noises are not quite those that there are.
+    usual: [f64; GROUPS.len()],
+    /// Kernel ticks so far, as far as they count for that.
+    ticks: u32,
+    /// The sensor at fault, if any, and how far it contradicts the others since, as [`Innovated::left_without`] has it.
+    at_fault: (Option<usize>, f64),
     sensors: Vec<Entity>,
     /// Index on the agent of the sensor that each number comes from; none where there is no such sensor.
     from: [Option<usize>; SENSED],
@@ -170,12 +177,17 @@ impl Rolling {
     }
 }
 
-/// Deviations that no data sheet tells: floors uneven by millimetres, tyres that give, bodies that nod.
-const WHEEL_SD_M_S: f64 = 0.004;
-const GYRO_SD_RAD_S: f64 = 0.002;
-const ACCELEROMETER_SD_M_S2: f64 = 0.05;
-const PLACE_SD_M: f64 = 0.01;
-const VELOCITY_SD_M_S: f64 = 0.01;
+/// Of receivers that scenes say are without noise: nothing is that sure.
+const PLACE_SD_M: f64 = 0.001;
+const VELOCITY_SD_M_S: f64 = 0.001;
+/// Kernel ticks over which it is learned what is usual; that of which a fault could be the cause is not.
+const USUAL_TICKS: u32 = 1000;
+/// How far the filters must be apart to take over the state of one: healthy, they never are.
+const BEYOND_DOUBT: f64 = 5.0;
+/// How often in a second an acceleration changes from nothing to its limit, in the mean of squares.
+const JOLTS_HZ: f64 = 1.0;
+/// Share of the largest yaw acceleration that is used, in the mean of squares.
+const TURNING: f64 = 0.3;
 /// Variance that the wheels' scale gains in a second: a deviation of 1 % in three hours.
 const SCALE_WALK_1_S: f64 = 1e-8;
 
@@ -183,7 +195,7 @@ const SCALE_WALK_1_S: f64 = 1e-8;
 pub(crate) fn spawn(
     world: &mut World,
     agent: Entity,
-    spec: &FilterSpec,
+    filter: &FilterSpec,
     specs: &[SensorSpec],
     sensors: &[Entity],
     rate_hz: f64,
@@ -197,15 +209,18 @@ pub(crate) fn spawn(
         return;
     };
     let period_s = 1.0 / rate_hz;
-    let blank = Filter::new(unknown(&rolling, spec), 0.0, 0.0, 0.0);
+    let blank = Filter::new(unknown(&rolling, filter, period_s), 0.0, 0.0, 0.0);
     let mut localiser = Localiser {
         without: Box::new(std::array::from_fn(|_| blank.clone())),
         filter: blank,
+        usual: [0.0; GROUPS.len()],
+        ticks: 0,
+        at_fault: (None, BEYOND_DOUBT),
         sensors: Vec::new(),
         from: [None; SENSED],
         gains: [1.0; SENSED],
     };
-    let mut known = unknown(&rolling, spec);
+    let mut known = unknown(&rolling, filter, period_s);
     for (index, (spec, &entity)) in specs.iter().zip(sensors).enumerate() {
         let on_root = world.get::<Sensor>(entity).is_some_and(|s| s.link == 0);
         let Some(&Mount(mount)) = world.get::<Mount>(entity).filter(|_| on_root) else {
@@ -235,7 +250,7 @@ pub(crate) fn spawn(
                 for &(wheel, left, radius_m) in &rolling.wheels {
                     let sensed = if left { Sensed::Left } else { Sensed::Right };
                     let rate = 2.0 * scatter(noise) / (over_s * over_s);
-                    let variance = rate * radius_m * radius_m + square(WHEEL_SD_M_S);
+                    let variance = rate * radius_m * radius_m + square(filter.wheel_sd_m_s);
                     feed(sensed, Tap::Rate(wheel), variance, &mut known);
                     gains[sensed as usize] = radius_m;
                 }
@@ -250,31 +265,30 @@ pub(crate) fn spawn(
                     let d = mount.rotation.inverse() * (forward * axis);
                     d.to_array().map(f64::from)
                 };
-                let gyro_variance = scatter(gyro) / mean_of + square(GYRO_SD_RAD_S);
+                let gyro_variance = scatter(gyro) / mean_of + square(filter.gyro_sd_rad_s);
                 feed(
                     Sensed::Gyro,
                     Tap::Along(0, axis(Vec3::Z)),
                     gyro_variance,
                     &mut known,
                 );
-                let variance = scatter(accelerometer) / mean_of + square(ACCELEROMETER_SD_M_S2);
+                let variance = scatter(accelerometer) / mean_of;
                 feed(
                     Sensed::Forward,
                     Tap::Along(3, axis(Vec3::X)),
-                    variance,
+                    variance + square(filter.forward_sd_m_s2),
                     &mut known,
                 );
-                // To the side, an offset of its own is not foreseen: it is part of the scatter.
-                let variance = variance + square(accelerometer.turn_on_bias_sd);
                 feed(
                     Sensed::Sideways,
                     Tap::Along(3, axis(Vec3::Y)),
-                    variance,
+                    variance + square(filter.sideways_sd_m_s2),
                     &mut known,
                 );
                 known.imu_m = rolling.lever_m(mount.translation_m);
                 off(&mut known, filter::GYRO_BIAS, gyro);
                 off(&mut known, filter::ACCELEROMETER_BIAS, accelerometer);
+                off(&mut known, filter::SIDEWAYS_BIAS, accelerometer);
             }
             SensorKind::Gnss {
                 horizontal,
@@ -319,13 +333,13 @@ pub(crate) fn spawn(
         .insert((localiser, estimate, Innovated::default()));
 }
 
-/// A filter that knows the machine, and no sensor yet.
-fn unknown(rolling: &Rolling, spec: &FilterSpec) -> Known {
-    let [acceleration, yaw_acceleration] = rolling.agility.map(square);
+/// A filter that knows the machine, and no sensor yet. It ticks at this period.
+fn unknown(rolling: &Rolling, spec: &FilterSpec, period_s: f64) -> Known {
+    let [acceleration, yaw_acceleration] = rolling.agility;
     let (mut walk, mut start) = ([0.0; STATES], [0.0; STATES]);
-    // Accelerations jump from nothing to their limit, about twice a second.
-    walk[filter::ACCELERATION] = 2.0 * acceleration;
-    walk[filter::YAW_RATE] = 0.5 * yaw_acceleration;
+    walk[filter::ACCELERATION] = JOLTS_HZ * square(acceleration);
+    // Yaw acceleration is no state: in a tick it changes the yaw rate by itself times the tick.
+    walk[filter::YAW_RATE] = square(TURNING * yaw_acceleration) * period_s;
     walk[filter::WHEEL_SCALE] = SCALE_WALK_1_S;
     walk[filter::TRACK_SCALE] = SCALE_WALK_1_S;
     start[filter::WHEEL_SCALE] = square(spec.wheel_scale_sd);
@@ -391,22 +405,48 @@ pub fn locate(
         for (sensed, from) in sensed.iter_mut().zip(localiser.from) {
             *sensed = sensed.filter(|_| from.is_some_and(|s| innovated.excluded >> s & 1 == 0));
         }
+        let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
         let filter = &mut localiser.filter;
+        // What a sensor at fault has led astray goes on from where the filter is that never heard it, and goes on comparing
+        // that sensor with it. Not so with GNSS: without it nobody knows for long where the machine is.
+        let blamed = innovated.at_fault();
+        let at_fault = blamed.filter(|&g| g != GNSS && innovated.spread() > BEYOND_DOUBT);
+        localiser.ticks = localiser.ticks.saturating_add(1);
+        let settling = match blamed {
+            Some(_) if localiser.ticks > USUAL_TICKS => 0.0,
+            _ => 1.0 / f64::from(localiser.ticks.min(USUAL_TICKS)),
+        };
+        if localiser.at_fault.0 != at_fault {
+            localiser.at_fault = (at_fault, BEYOND_DOUBT);
+        }
+        let excess = &mut localiser.at_fault.1;
+        if let Some(group) = at_fault {
+            filter.clone_from(&localiser.without[group]);
+        }
         filter.predict(dt_s);
         match filter.update(&sensed, dt_s) {
-            Some(said) => (innovated.white, innovated.nis) = (said.white, said.nis),
+            Some(said) => {
+                (innovated.white, innovated.nis) = (said.white, said.nis);
+                *excess += gain * (said.excess(MOST_SQUARE) - *excess);
+            }
             None => (innovated.white, innovated.nis) = ([None; SENSED], 0.0),
         }
-        let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
         for (k, (without, (first, last))) in localiser.without.iter_mut().zip(GROUPS).enumerate() {
             let mut others = came;
             others[first..=last].fill(None);
             without.predict(dt_s);
             if let Some(said) = without.update(&others, dt_s) {
-                let degrees = said.white.iter().flatten().count() as f64;
+                let usual = &mut localiser.usual[k];
+                let more = said.excess(MOST_SQUARE) - *usual;
+                *usual += settling * more;
                 let mean = &mut innovated.left_without[k];
-                *mean += gain * (said.nis - degrees - *mean);
+                *mean += gain * (more - *mean);
             }
+        }
+        // The sensor has agreed with the others for a while: so do all filters.
+        if at_fault.is_some() && innovated.excluded == 0 && *excess < EQUAL {
+            localiser.without.fill(filter.clone());
+            innovated.left_without = [0.0; GROUPS.len()];
         }
         innovated.so_far[0] += innovated.nis;
         innovated.so_far[1] += innovated.white.iter().flatten().count() as f64;
