@@ -262,14 +262,14 @@ mod tests {
     #[test]
     fn what_has_just_happened_is_present() {
         let mut blend = Blend::new(&BlendSpec::default(), 60.0).unwrap();
-        let (now, emissary) = wheel(0.4);
+        let now = wheel(0.4);
         blend.take_in(memory(10, What::AllGoalsReached, now));
-        blend.look(12 * NS_PER_S, &now, &emissary);
+        blend.look(12 * NS_PER_S, &now, 1.0);
         assert_eq!(blend.likeness, None);
-        blend.look(14 * NS_PER_S, &now, &emissary);
+        blend.look(14 * NS_PER_S, &now, 1.0);
         assert!(blend.likeness.is_some());
         // And what is unlike is not named.
-        blend.look(14 * NS_PER_S, &wheel(-0.4).0, &emissary);
+        blend.look(14 * NS_PER_S, &wheel(-0.4), 1.0);
         assert_eq!(blend.likeness, None);
     }
 

@@ -189,7 +189,7 @@ struct Run {
     /// Let hardware move: without this, what it is told is computed and not sent.
     #[arg(long)]
     arm: bool,
-    /// Threads of the physics; the results are the same.
+    /// Threads of the physics and of many agents' kernels; the results are the same.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
     /// What Rerun gets: auto (a viewer if there is one, else a file), spawn (a viewer now), serve or

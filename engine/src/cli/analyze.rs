@@ -296,7 +296,9 @@ impl Analyze {
             },
             channels.join(", ")
         ));
-        if let Some(time) = table.time().filter(|t| t.backward > 0.5) {
+        if let Some(time) = table.time().filter(|t| t.backward > 0.5)
+            && self.rate.is_none()
+        {
             return Err(Failure::BadInput(format!(
                 "{file}: {:.0} % of the first stamps in `{}` are before that of the row above; expected the oldest row first: sort the rows, or name another column with --time",
                 100.0 * time.backward,
@@ -495,7 +497,9 @@ impl Analyze {
             Ticks::Rows(_) => (0, 0),
             Ticks::Even(evenly) => (evenly.late, evenly.set_back),
         };
-        self.say_oddities(&table, &watched, [back, late, set_back]);
+        let counters = model.counters();
+        let said = [back, late, set_back, counters.broken, counters.gaps];
+        self.say_oddities(&table, &watched, said);
         if let Some(broken) = broken {
             return Err(broken);
         }
@@ -623,10 +627,10 @@ impl Analyze {
     }
 
     /// What was odd on the way.
-    fn say_oddities(&self, table: &Table, watched: &Watched, stamps: [u64; 3]) {
+    fn say_oddities(&self, table: &Table, watched: &Watched, said: [u64; 5]) {
         let counts = table.counts();
         let firsts = table.firsts();
-        let [back, late, set_back] = stamps;
+        let [back, late, set_back, broken, gaps] = said;
         for (count, what, first) in [
             (
                 counts.short_rows,
@@ -668,6 +672,16 @@ impl Analyze {
                 "times the clock was set back: time goes on from there",
                 &None,
             ),
+            (
+                broken,
+                "values that are a million deviations off, or too large to be squared: missing",
+                &None,
+            ),
+            (
+                gaps,
+                "steps of more than ten of the baseline's: nothing is judged until the next five have come",
+                &None,
+            ),
         ] {
             if count > 0 {
                 let first = first
@@ -680,6 +694,12 @@ impl Analyze {
         // A column that rests for as long as was learned from rests for good.
         let long = u64::from(self.baseline);
         for (channel, name) in watched.channels.iter().zip(table.channels()) {
+            if channel.unjudged * 4 > channel.values {
+                self.warn(&format!(
+                    "`{name}` is missing for longer at a time than in the baseline: {} of its {} values are not judged",
+                    channel.unjudged, channel.values
+                ));
+            }
             match (channel.last_value, channel.since) {
                 (None, _) if watched.trained => {}
                 (Some((_, seen)), _) if last >= seen + long => {
@@ -970,6 +990,13 @@ struct WatchedChannel {
     since: u64,
     /// Whether it ever was another.
     moved: bool,
+    /// Most rows in a row without a value in the baseline.
+    longest: u64,
+    /// Rows for which it is not judged, as the self-model has it after a longer absence.
+    settling: u64,
+    /// Values after the baseline, and how many of them are not judged.
+    values: u64,
+    unjudged: u64,
 }
 
 impl Watched {
@@ -983,7 +1010,20 @@ impl Watched {
     fn look(&mut self, row: &Row, trained: bool) {
         self.trained = trained;
         for (channel, x) in self.channels.iter_mut().zip(&row.values) {
+            channel.settling = channel.settling.saturating_sub(1);
             let Some(x) = *x else { continue };
+            let absent = channel
+                .last_value
+                .map_or(0, |(_, seen)| row.number - seen - 1);
+            if !trained {
+                channel.longest = channel.longest.max(absent);
+            } else {
+                if absent > channel.longest {
+                    channel.settling = 5;
+                }
+                channel.values += 1;
+                channel.unjudged += u64::from(channel.settling > 0);
+            }
             match &mut channel.last_value {
                 Some((last, seen)) if *last == x => *seen = row.number,
                 last => {

@@ -171,8 +171,11 @@ impl Calibrate {
             }
         }
         let text = format!("{about}(agents: [\n{agents}])\n");
-        std::fs::write(&self.out, &text)
-            .map_err(|e| Failure::Run(format!("{}: {e}", self.out.display())))?;
+        if let Err(error) = std::fs::write(&self.out, &text) {
+            // Hours of simulation are not thrown away.
+            say!("{text}");
+            return Err(Failure::Run(format!("{}: {error}", self.out.display())));
+        }
         say!("{}", text.trim_end());
         say!("written to {}", self.out.display());
         Ok(ExitCode::SUCCESS)

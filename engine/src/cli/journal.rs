@@ -366,7 +366,7 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
         /// Compare the state of every tick with the recording; say where it differs first, and fail.
         #[arg(long)]
         verify: bool,
-        /// Threads of the physics; the results are the same.
+        /// Threads of the physics and of many agents' kernels; the results are the same.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
         threads: u16,
         /// What Rerun gets: spawn (a viewer now), serve or serve=PORT (viewers that come and go), connect=URL,

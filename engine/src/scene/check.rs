@@ -462,8 +462,12 @@ impl Check<'_, '_, '_> {
         if let Some(governor) = &agent.governor {
             let at = format!("{path}.governor");
             self.not_negative(&format!("{at}.slow_over"), governor.slow_over);
-            if governor.slowest_at.is_nan() || governor.slowest_at <= governor.slow_over {
-                let expected = format!("more than slow_over, which is {}", governor.slow_over);
+            let usable = governor.slowest_at > governor.slow_over && governor.slowest_at <= 1e9;
+            if !usable {
+                let expected = format!(
+                    "more than slow_over, which is {}, and at most 1e9",
+                    governor.slow_over
+                );
                 self.wrong(&format!("{at}.slowest_at"), governor.slowest_at, &expected);
             }
             let share = "a share from 0 to 1";
