@@ -76,7 +76,7 @@ impl<const N: usize> From<&Verdict<f64, N>> for Said {
 }
 
 /// A self-model of at most `N` outputs and `U` inputs: with the sums of its warm-up until it is trained, then without
-/// them, which is a seventh.
+/// them, which is a sixth.
 #[derive(Clone, Debug)]
 pub enum Model<const N: usize, const U: usize> {
     /// It warms up.

@@ -157,7 +157,7 @@ fn faults_of_what_an_agent_does_not_have_are_named() {
 
 #[test]
 fn another_model_goes_without_the_calibration_of_the_scenes_own() {
-    let file = root().join("scenes/warehouse_robot.ron");
+    let file = root().join("scenes/gnss_spoof.ron");
     let calibrated = |model: Option<&Path>| {
         let loaded = scene::load(&file, model).unwrap();
         let rover = &loaded.scene.agents[0];

@@ -41,41 +41,41 @@
 //! # As measured
 //!
 //! `becomingone score gnss_spoof --runs 20`: median delay in seconds of 20 runs with its 95 % interval; found in all 20
-//! and blamed right in all, where nothing else is said. Thresholds are the scene's, from 2.7 healthy hours; no seed is one of the calibration. Blame is whom it names most in the first 2 s.
+//! and blamed right in all, where nothing else is said. Thresholds are the scene's, from 9.3 healthy hours; no seed is one of the calibration. Blame is whom it names most in the first 2 s.
 //!
 //! | fault | kernel on readings | kernel on innovations | NIS | all together |
 //! |---|---|---|---|---|
-//! | slip 4 % | 0.05 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 |
-//! | slip 8 % | 0.05 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06], blame 18 | 0.05 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06], blame 19 |
-//! | gyro frozen | 0.11 [0.09, 0.15] | 0.26 [0.10, 0.47] | 0.30 [0.09, 0.56] | 0.11 [0.09, 0.15] |
-//! | gyro delayed 60 ms | 0.29 [0.08, 0.52] | 0.33 [0.08, 1.01] | 0.33 [0.07, 0.99] | 0.29 [0.07, 0.52] |
-//! | gyro delayed 120 ms | 0.17 [0.07, 0.34] | 0.18 [0.07, 0.58] | 0.33 [0.07, 0.99] | 0.17 [0.07, 0.34] |
-//! | GNSS pulled 0.1 m/s | - | 1.51 [1.26, 1.63] | - | 1.51 [1.26, 1.63] |
-//! | encoders lose 50 % | 0.06 [0.05, 0.06] | 1.06 [0.54, 2.24], blame 15 | 1.06 [0.54, 2.24], blame 16 | 0.06 [0.05, 0.06] |
-//! | accelerometer off 0.5 m/s² | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.08] |
-//! | lidar half blocked | 0.24 [0.22, 0.26] | found 1; 11.76 [11.76, 11.76], blame 0 | - | 0.24 [0.22, 0.26] |
-//! | motor at half torque | 0.29 [0.19, 0.52], blame 17 | - | - | 0.29 [0.19, 0.52], blame 17 |
-//! | false alarms in 3016 s | 0 (< 3.5 an hour) | 20 (< 34.7 an hour) | 0 (< 3.5 an hour) | 20 (< 34.7 an hour) |
+//! | slip 4 % | 0.20 [0.07, 0.71], blame 19 | 0.06 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 |
+//! | slip 8 % | 0.06 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06] |
+//! | gyro frozen | 0.12 [0.10, 0.18] | 0.27 [0.10, 0.43] | 0.30 [0.09, 0.56] | 0.11 [0.09, 0.18] |
+//! | gyro delayed 60 ms | 0.30 [0.10, 0.58] | 0.33 [0.08, 0.99] | 0.33 [0.07, 0.99] | 0.30 [0.07, 0.56] |
+//! | gyro delayed 120 ms | 0.18 [0.08, 0.43] | 0.18 [0.07, 0.58] | 0.33 [0.07, 0.99] | 0.18 [0.07, 0.43] |
+//! | GNSS pulled 0.1 m/s | - | 1.63 [1.50, 1.93] | - | 1.63 [1.50, 1.93] |
+//! | encoders lose 50 % | 0.07 [0.07, 0.08] | 1.06 [0.54, 2.24], blame 14 | 1.06 [0.54, 2.24], blame 16 | 0.07 [0.07, 0.08] |
+//! | accelerometer off 0.5 m/s² | 0.09 [0.08, 0.10] | 0.09 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.08] |
+//! | lidar half blocked | 0.24 [0.22, 0.26] | - | - | 0.24 [0.22, 0.26] |
+//! | motor at half torque | 0.45 [0.31, 1.00], blame 18 | - | - | 0.45 [0.31, 1.00], blame 18 |
+//! | false alarms in 3016 s | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) |
 //!
 //! The same with wheels that are 1 % larger than the filter believes and a gyroscope that is off by 0.01 rad/s more
 //! (`--set 'faults=[(sensor: "rover/encoders", kind: Scale(1.01)), (sensor: "rover/imu/gyro_z", kind: Bias(0.01))]'`):
 //!
 //! | fault | kernel on readings | kernel on innovations | NIS | all together |
 //! |---|---|---|---|---|
-//! | slip 4 % | 0.05 [0.05, 0.06], blame 18 | 0.06 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 |
-//! | slip 8 % | 0.05 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
-//! | gyro frozen | 0.11 [0.09, 0.15] | 0.19 [0.10, 0.42] | 0.21 [0.09, 0.49] | 0.11 [0.09, 0.15] |
-//! | gyro delayed 60 ms | 0.18 [0.08, 0.47] | 0.30 [0.08, 0.82] | 0.30 [0.07, 0.82] | 0.18 [0.07, 0.47] |
-//! | gyro delayed 120 ms | 0.17 [0.06, 0.38] | 0.18 [0.06, 0.59] | 0.18 [0.06, 0.79] | 0.17 [0.06, 0.38] |
-//! | GNSS pulled 0.1 m/s | - | 1.52 [1.26, 1.73] | - | 1.52 [1.26, 1.73] |
-//! | encoders lose 50 % | 0.06 [0.04, 0.07] | 0.98 [0.44, 2.82], blame 16 | 1.10 [0.48, 2.78], blame 16 | 0.06 [0.04, 0.07] |
-//! | accelerometer off 0.5 m/s² | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] |
+//! | slip 4 % | 0.08 [0.06, 0.55] | 0.06 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 |
+//! | slip 8 % | 0.06 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
+//! | gyro frozen | 0.12 [0.10, 0.17] | 0.19 [0.10, 0.42] | 0.22 [0.09, 0.51] | 0.12 [0.09, 0.17] |
+//! | gyro delayed 60 ms | 0.18 [0.10, 0.49] | 0.30 [0.08, 0.82] | 0.30 [0.07, 0.82] | 0.18 [0.07, 0.47] |
+//! | gyro delayed 120 ms | 0.19 [0.08, 0.42] | 0.18 [0.06, 0.47] | 0.18 [0.06, 0.79] | 0.18 [0.06, 0.42] |
+//! | GNSS pulled 0.1 m/s | - | 1.63 [1.52, 1.93] | - | 1.63 [1.52, 1.93] |
+//! | encoders lose 50 % | 0.08 [0.06, 0.09] | 0.98 [0.44, 2.14], blame 15 | 1.10 [0.48, 2.78], blame 16 | 0.08 [0.06, 0.09] |
+//! | accelerometer off 0.5 m/s² | 0.09 [0.08, 0.10] | 0.09 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] |
 //! | lidar half blocked | 0.24 [0.22, 0.26] | - | - | 0.24 [0.22, 0.26] |
-//! | motor at half torque | 0.25 [0.19, 0.58], blame 16 | - | - | 0.25 [0.19, 0.58], blame 16 |
-//! | false alarms in 3016 s | 2 (< 7.5 an hour) | 20 (< 34.7 an hour) | 0 (< 3.5 an hour) | 21 (< 36.1 an hour) |
+//! | motor at half torque | 0.36 [0.31, 0.80], blame 14 | - | - | 0.36 [0.31, 0.80], blame 14 |
+//! | false alarms in 3016 s | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) |
 //!
-//! What is weak: the kernel on innovations was wrong 20 times in 3016 s, so that its thresholds do not hold what they
-//! promise. A slip of 4 % and a motor at half torque are blamed on another channel in 3 and 4 of 20 runs. Not
+//! What is weak: a slip of 4 % is blamed on another channel in 3 of 20 runs, most often on the accelerometer that feels the
+//! jerk; a motor at half torque in 2, and in 6 where the filter is off. Not
 //! tried, and hardly to be found: a blocked lidar that saw nothing before, a receiver that is pulled more slowly than its
 //! own errors wander. All of this is one rover in one yard, in simulation.
 //!
@@ -87,19 +87,19 @@
 //!
 //! | fault | found | blame right | median delay (s) |
 //! |---|---|---|---|
-//! | slip 4 % | 20 of 20 | 11 of 20 | 0.06 [0.06, 0.07] |
-//! | slip 8 % | 20 of 20 | 11 of 20 | 0.05 [0.05, 0.06] |
-//! | gyro frozen | 20 of 20 | 20 of 20 | 0.16 [0.12, 0.23] |
-//! | gyro delayed 60 ms | 20 of 20 | 20 of 20 | 0.21 [0.11, 1.78] |
-//! | gyro delayed 120 ms | 20 of 20 | 20 of 20 | 0.17 [0.09, 1.54] |
+//! | slip 4 % | 20 of 20 | 11 of 20 | 0.06 [0.05, 0.06] |
+//! | slip 8 % | 20 of 20 | 13 of 20 | 0.05 [0.05, 0.06] |
+//! | gyro frozen | 20 of 20 | 20 of 20 | 0.11 [0.10, 0.13] |
+//! | gyro delayed 60 ms | 20 of 20 | 20 of 20 | 0.19 [0.11, 1.56] |
+//! | gyro delayed 120 ms | 20 of 20 | 19 of 20 | 0.13 [0.08, 0.66] |
 //! | encoders lose 50 % | 20 of 20 | 20 of 20 | 0.06 [0.05, 0.06] |
-//! | accelerometer off 0.5 m/s² | 20 of 20 | 20 of 20 | 0.12 [0.12, 0.13] |
-//! | lidar half blocked | 20 of 20 | 12 of 20 | 0.08 [0.06, 0.10] |
-//! | motor at half torque | 20 of 20 | 20 of 20 | 3.10 [2.22, 4.64] |
+//! | accelerometer off 0.5 m/s² | 20 of 20 | 20 of 20 | 0.09 [0.08, 0.10] |
+//! | lidar half blocked | 20 of 20 | 20 of 20 | 0.24 [0.22, 0.26] |
+//! | motor at half torque | 20 of 20 | 20 of 20 | 0.52 [0.40, 1.28] |
 //! | false alarms in 3016 s | 0 (< 3.5 an hour) | | |
 //!
-//! Slips of both sizes are blamed on the accelerometer in 9 runs of 20, the blocked lidar on the gyroscope in 7 and on a
-//! wheel in 1.
+//! Slips of both sizes are blamed on another channel than a wheel's in 9 and 7 runs of 20: without a filter, nothing tells a
+//! wheel that slips from an accelerometer that is off.
 //!
 //! `becomingone score vehicle --faults all --runs 20`; the car has no lidar:
 //!
@@ -126,5 +126,5 @@
 //! is left out of the filter (one, and for the rest of the run), and three seconds of dissipation by any other end in a
 //! stop that only a reset clears. What it did and why is in the log, the recording and the summary. In `gnss_spoof` the
 //! receiver is pulled by 0.1 m/s from 60 s on; the governor leaves it out 1 s after the alarm, and at 120 s the estimate was
-//! off by 0.04 to 0.21 m in seeds 1 to 10, where the receiver is off by 6 m. In two of these the rover was stopped later
-//! all the same, because of another sensor.
+//! off by 0.03 to 0.12 m in seeds 1 to 10, where the receiver is off by 6 m. None of these was stopped. In seed 3 there was
+//! a false alarm of 0.14 s before the fault, more than the calibration lets expect in these 300 s.

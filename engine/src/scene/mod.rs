@@ -698,12 +698,13 @@ fn forget_calibration(agent: &mut AgentSpec) -> bool {
     if let CoherenceSpec::Kernel { witness, .. } = &mut agent.coherence {
         let WitnessSpec {
             thresholds,
+            surroundings,
             innovations,
             places,
             nis,
             ..
         } = witness;
-        for part in [thresholds, innovations, places] {
+        for part in [thresholds, surroundings, innovations, places] {
             calibrated |= part.take().is_some();
         }
         calibrated |= nis.take().is_some();
