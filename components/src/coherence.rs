@@ -223,4 +223,22 @@ mod tests {
         assert_eq!(a.take(), Some(1.5));
         assert_eq!(a.take(), None);
     }
+
+    #[test]
+    fn transducers_say_the_same_in_either_room() {
+        let mut small = Heard::<8>::new(7, [1.0, 60.0]).unwrap();
+        let mut large = Heard::<MAX_CHANNELS>::new(7, [1.0, 60.0]).unwrap();
+        let mut rng = crate::seed::Rng::for_name(crate::seed::RunSeed(1), "rooms");
+        for k in 0..500 {
+            let mut phi = [None; MAX_CHANNELS];
+            for phi in &mut phi[..7] {
+                let said = rng.symmetric() < 0.8;
+                *phi = said.then(|| becomingone_kernel::encode_angle(rng.symmetric()));
+            }
+            small.push(&phi[..8], 0.02);
+            large.push(&phi, 0.02);
+            assert_eq!(small.pair.readings(), large.pair.readings(), "{k}");
+        }
+        assert!(small.pair.readings().iter().all(Option::is_some));
+    }
 }

@@ -164,7 +164,7 @@ const ACCELEROMETER: usize = 2;
 pub const GNSS: usize = 3;
 
 /// Something needs to be explained: the worst of the filters did worse than the best by this much at every tick of the
-/// window, or 75 units of NIS in all. Healthy, 1 tick in 100 comes to this.
+/// window, or 75 units of NIS in all. Healthy, 4 ticks in 100 come to this (`gnss_spoof`).
 const CLEAR: f64 = 1.5;
 
 /// Less than this at every tick, 30 units of NIS in all, and two explain as much; more, and the likelihoods are as e^15

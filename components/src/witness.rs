@@ -863,6 +863,34 @@ mod tests {
     }
 
     #[test]
+    fn a_self_model_says_the_same_in_either_room() {
+        let config = SelfModelConfig {
+            outputs: 7,
+            inputs: 3,
+            warm_up_samples: 200,
+            ..SelfModelConfig::default()
+        };
+        let mut small = Model::<8, 4>::new(config).unwrap();
+        let mut large = Model::<MAX_CHANNELS, MAX_INPUTS>::new(config).unwrap();
+        let mut rng = crate::seed::Rng::for_name(crate::seed::RunSeed(1), "rooms");
+        let mut said = 0;
+        for k in 0..1000 {
+            let inputs = [(); 3].map(|()| Some(rng.symmetric()));
+            let mut outputs = [(); 7].map(|()| Some(rng.symmetric()));
+            // Some are missing at times, and one is off at last.
+            outputs[2] = outputs[2].filter(|_| k % 3 != 0);
+            outputs[5] = outputs[5].map(|x| if k > 600 { x + 1.0 } else { x });
+            let [a, b] = [
+                small.push(&outputs, &inputs, 0.02),
+                large.push(&outputs, &inputs, 0.02),
+            ];
+            assert_eq!(a, b, "{k}");
+            said += u32::from(a.is_some_and(|a| a.dissipated && a.cause == Some(5)));
+        }
+        assert!(said > 300, "{said}");
+    }
+
+    #[test]
     fn what_is_taken_without_a_choice() {
         let all = names(None).unwrap();
         assert_eq!(all[..3], ["encoders/0", "encoders/1", "encoders/heard"]);

@@ -35,23 +35,19 @@ pub struct Workers(Option<Arc<ThreadPool>>);
 impl Workers {
     /// Works on each item. Whatever an item's work reads and writes must be its own: the order is none.
     pub fn each<T: Send>(&self, items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
-        let Some(pool) = &self.0 else {
+        let few = items.size_hint().1.is_some_and(|most| most <= PIECE);
+        let Some(pool) = self.0.as_ref().filter(|_| !few) else {
             items.for_each(work);
             return;
         };
-        let mut items = items;
-        let mut piece: Vec<T> = items.by_ref().take(PIECE).collect();
-        let mut next: Vec<T> = items.by_ref().take(PIECE).collect();
-        if next.is_empty() {
-            piece.into_iter().for_each(work);
-            return;
-        }
-        let work = &work;
+        let (mut items, work) = (items, &work);
         pool.in_place_scope(|scope| {
-            while !piece.is_empty() {
+            loop {
+                let piece: Vec<T> = items.by_ref().take(PIECE).collect();
+                if piece.is_empty() {
+                    break;
+                }
                 scope.spawn(move |_| piece.into_iter().for_each(work));
-                piece = next;
-                next = items.by_ref().take(PIECE).collect();
             }
         });
     }

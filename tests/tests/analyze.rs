@@ -303,6 +303,49 @@ fn gaps_missing_cells_and_odd_stamps_are_taken() {
 }
 
 #[test]
+fn what_is_not_judged_is_said() {
+    let changed = |change: &dyn Fn(usize, &mut Vec<String>)| {
+        let mut text = String::new();
+        for (k, line) in pump(1200, usize::MAX).lines().enumerate() {
+            let mut cells: Vec<String> = line.split(';').map(str::to_owned).collect();
+            if k > 0 {
+                change(k, &mut cells);
+            }
+            writeln!(text, "{}", cells.join(";")).unwrap();
+        }
+        let folder = folder(&[("log.csv", &text)]);
+        ok(folder.path(), &["--baseline", "300"]).stderr
+    };
+    let healthy = changed(&|_, _| {});
+    assert!(!healthy.contains("judged"), "{healthy}");
+    // It comes every fifth time after a baseline without gaps.
+    let seldom = changed(&|k, cells| {
+        if k > 400 && k % 5 != 0 {
+            cells[2].clear();
+        }
+    });
+    let said = "`power` is missing for longer at a time than in the baseline: 160 of its 260 values are not judged";
+    assert!(seldom.contains(said), "{seldom}");
+    // An instrument's code for an error.
+    let code = changed(&|k, cells| {
+        if k > 1000 {
+            cells[2] = "4294967295".to_owned();
+        }
+    });
+    let said = "200 values that are a million deviations off, or too large to be squared: missing";
+    assert!(code.contains(said), "{code}");
+    // From here on a reading every 2 s, in place of ten a second.
+    let slower = changed(&|k, cells| {
+        if k > 1000 {
+            cells[0] = format!("{}", 100.0 + 2.0 * (k - 1000) as f64);
+        }
+    });
+    let said =
+        "200 steps of more than ten of the baseline's: nothing is judged until the next five";
+    assert!(slower.contains(said), "{slower}");
+}
+
+#[test]
 fn rows_without_a_clock_go_by_their_rate() {
     let text = pump(600, usize::MAX)
         .lines()

@@ -741,6 +741,12 @@ impl<R: Real, const N: usize, const U: usize> SelfModel<R, N, U> {
         self.core.absent_channels()
     }
 
+    /// Whether an output that comes now is judged: after a longer absence than in warm-up, its first samples are ones to
+    /// foresee from, and one that comes back again and again never gets beyond that.
+    pub fn judges(&self, output: usize) -> bool {
+        self.core.judges(output)
+    }
+
     /// The thresholds in use; none before the end of warm-up.
     pub fn thresholds(&self) -> Option<Thresholds<R>> {
         self.core.thresholds()
@@ -1053,6 +1059,11 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
     ) -> impl Iterator<Item = usize> {
         let watch = self.watch.as_ref().filter(|_| self.trained);
         (0..self.config.outputs).filter(move |&n| watch.is_some_and(|watch| of(watch, n)))
+    }
+
+    /// Whether an output that comes now is judged: see [`SelfModel::judges`].
+    pub fn judges(&self, output: usize) -> bool {
+        self.trained && self.settling.get(output) == Some(&0)
     }
 
     /// The thresholds in use.

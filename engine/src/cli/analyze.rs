@@ -452,11 +452,14 @@ impl Analyze {
                         _ => step_s,
                     };
                     back += u64::from(dt_s <= 0.0);
-                    model.push(&row.values, &[], dt_s)
+                    let verdict = model.push(&row.values, &[], dt_s);
+                    watched.judge(&model, &row.values);
+                    verdict
                 }
                 Ticks::Even(evenly) => {
                     evenly.push(&row, stamped, |values, dt_s| {
                         model.push(values, &[], dt_s);
+                        watched.judge(&model, values);
                     });
                     model.verdict().copied()
                 }
@@ -990,11 +993,7 @@ struct WatchedChannel {
     since: u64,
     /// Whether it ever was another.
     moved: bool,
-    /// Most rows in a row without a value in the baseline.
-    longest: u64,
-    /// Rows for which it is not judged, as the self-model has it after a longer absence.
-    settling: u64,
-    /// Values after the baseline, and how many of them are not judged.
+    /// Values of ticks after the baseline, and how many of them are not judged.
     values: u64,
     unjudged: u64,
 }
@@ -1007,23 +1006,23 @@ impl Watched {
         }
     }
 
+    /// Takes a tick that the self-model has taken.
+    fn judge<const N: usize>(&mut self, model: &SelfModel<f64, N, 0>, values: &[Option<f64>]) {
+        if model.verdict().is_none() {
+            return;
+        }
+        for (n, channel) in self.channels.iter_mut().enumerate() {
+            if values.get(n).is_some_and(Option::is_some) {
+                channel.values += 1;
+                channel.unjudged += u64::from(!model.judges(n));
+            }
+        }
+    }
+
     fn look(&mut self, row: &Row, trained: bool) {
         self.trained = trained;
         for (channel, x) in self.channels.iter_mut().zip(&row.values) {
-            channel.settling = channel.settling.saturating_sub(1);
             let Some(x) = *x else { continue };
-            let absent = channel
-                .last_value
-                .map_or(0, |(_, seen)| row.number - seen - 1);
-            if !trained {
-                channel.longest = channel.longest.max(absent);
-            } else {
-                if absent > channel.longest {
-                    channel.settling = 5;
-                }
-                channel.values += 1;
-                channel.unjudged += u64::from(channel.settling > 0);
-            }
             match &mut channel.last_value {
                 Some((last, seen)) if *last == x => *seen = row.number,
                 last => {

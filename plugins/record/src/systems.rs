@@ -450,6 +450,22 @@ fn copy_command<T: Commanded>(world: &World, watch: &mut Watch, batch: &mut Batc
     });
 }
 
+/// Watches each entity that has a `T`: what it says, as these columns, under its name and this leaf.
+fn watch_columns<T: Component>(
+    (world, stage, watches): (&mut World, &mut Stage, &mut Vec<Watch>),
+    leaf: &str,
+    columns: &'static [Column],
+    draw: Draw,
+    copy: fn(&World, &mut Watch, &mut Batch),
+) {
+    for (name, entity) in named::<T>(world) {
+        let draw = draw.clone();
+        let form = Form::Columns { columns, draw };
+        let topic = stage.topic(format!("/{name}/{leaf}"), form);
+        watches.push(Watch::new(entity, topic, copy));
+    }
+}
+
 const KERNEL: [Column; 15] = [
     column("order", "1"),
     column("order_master", "1"),
@@ -470,14 +486,8 @@ const KERNEL: [Column; 15] = [
 ];
 
 fn watch_kernels(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
-    for (name, entity) in named::<Coherence>(world) {
-        let form = Form::Columns {
-            columns: &KERNEL,
-            draw: Draw::Nothing,
-        };
-        let topic = stage.topic(format!("/{name}/kernel"), form);
-        watches.push(Watch::new(entity, topic, copy_kernel));
-    }
+    let to = (world, stage, watches);
+    watch_columns::<Coherence>(to, "kernel", &KERNEL, Draw::Nothing, copy_kernel);
 }
 
 fn copy_kernel(world: &World, watch: &mut Watch, batch: &mut Batch) {
@@ -525,14 +535,8 @@ const ODOMETRY: [Column; 5] = [
 ];
 
 fn watch_odometry(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
-    for (name, entity) in named::<Odometry>(world) {
-        let form = Form::Columns {
-            columns: &ODOMETRY,
-            draw: Draw::Pose2,
-        };
-        let topic = stage.topic(format!("/{name}/odometry"), form);
-        watches.push(Watch::new(entity, topic, copy_odometry));
-    }
+    let to = (world, stage, watches);
+    watch_columns::<Odometry>(to, "odometry", &ODOMETRY, Draw::Pose2, copy_odometry);
 }
 
 fn copy_odometry(world: &World, watch: &mut Watch, batch: &mut Batch) {
@@ -568,14 +572,8 @@ const ESTIMATE: [Column; 10] = [
 ];
 
 fn watch_estimates(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
-    for (name, entity) in named::<Estimate>(world) {
-        let form = Form::Columns {
-            columns: &ESTIMATE,
-            draw: Draw::Pose2,
-        };
-        let topic = stage.topic(format!("/{name}/estimate"), form);
-        watches.push(Watch::new(entity, topic, copy_estimate));
-    }
+    let to = (world, stage, watches);
+    watch_columns::<Estimate>(to, "estimate", &ESTIMATE, Draw::Pose2, copy_estimate);
 }
 
 fn copy_estimate(world: &World, watch: &mut Watch, batch: &mut Batch) {
@@ -608,14 +606,8 @@ fn copy_estimate(world: &World, watch: &mut Watch, batch: &mut Batch) {
 const GOVERNOR: [Column; 2] = [column("limit", "1"), flag("stopped")];
 
 fn watch_governors(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
-    for (name, entity) in named::<Governor>(world) {
-        let form = Form::Columns {
-            columns: &GOVERNOR,
-            draw: Draw::Nothing,
-        };
-        let topic = stage.topic(format!("/{name}/governor"), form);
-        watches.push(Watch::new(entity, topic, copy_governor));
-    }
+    let to = (world, stage, watches);
+    watch_columns::<Governor>(to, "governor", &GOVERNOR, Draw::Nothing, copy_governor);
 }
 
 /// Only where it changed.

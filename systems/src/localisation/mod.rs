@@ -182,7 +182,8 @@ const PLACE_SD_M: f64 = 0.001;
 const VELOCITY_SD_M_S: f64 = 0.001;
 /// Kernel ticks over which it is learned what is usual; that of which a fault could be the cause is not.
 const USUAL_TICKS: u32 = 1000;
-/// How far the filters must be apart to take over the state of one: healthy, they never are.
+/// How far the filters must be apart to take over the state of one. In 900 healthy seconds of `gnss_spoof`, the most was
+/// 2.6.
 const BEYOND_DOUBT: f64 = 5.0;
 /// How often in a second an acceleration changes from nothing to its limit, in the mean of squares.
 const JOLTS_HZ: f64 = 1.0;
