@@ -879,7 +879,7 @@ mod tests {
             let mut outputs = [(); 7].map(|()| Some(rng.symmetric()));
             // Some are missing at times, and one is off at last.
             outputs[2] = outputs[2].filter(|_| k % 3 != 0);
-            outputs[5] = outputs[5].map(|x| if k > 600 { x + 1.0 } else { x });
+            outputs[5] = outputs[5].map(|x| if k > 600 { x + 3.0 } else { x });
             let [a, b] = [
                 small.push(&outputs, &inputs, 0.02),
                 large.push(&outputs, &inputs, 0.02),
