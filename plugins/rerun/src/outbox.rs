@@ -5,6 +5,8 @@ use crate::stage::Stage;
 use becomingone_components::time::NS_PER_S;
 use bevy_ecs::prelude::*;
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Batches that the queue holds: over ten simulated seconds of one agent.
@@ -49,8 +51,7 @@ pub(crate) enum Entry {
 /// The thread's last word.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
-    /// Batches that entered the queue and were thrown away.
-    pub(crate) discarded: u64,
+    /// Why it is not whole.
     pub(crate) lost: Option<String>,
 }
 
@@ -61,6 +62,8 @@ pub(crate) struct Mailbox {
     /// Batches that were used.
     pub(crate) used: Receiver<Box<Batch>>,
     pub(crate) ended: Receiver<Ended>,
+    /// Batches that entered the queue and were thrown away so far: known also where the last word comes too late.
+    pub(crate) discarded: Arc<AtomicU64>,
     /// How long a tick waits for room.
     pub(crate) patience: Duration,
     /// Of the sink, for messages.
@@ -262,6 +265,7 @@ impl Outbox {
         let Mailbox {
             entries,
             ended,
+            discarded,
             sink_name,
             ..
         } = &self.mailbox;
@@ -277,11 +281,7 @@ impl Outbox {
         // A thread that has gone left its last word.
         let _ = entries.send_deadline(end, deadline);
         match ended.recv_deadline(deadline) {
-            Ok(ended) => {
-                report.sent = report.sent.saturating_sub(ended.discarded);
-                report.dropped += ended.discarded;
-                report.lost = ended.lost;
-            }
+            Ok(ended) => report.lost = ended.lost,
             Err(_) => {
                 let waiting = entries.len();
                 report.lost = Some(format!(
@@ -289,6 +289,9 @@ impl Outbox {
                 ));
             }
         }
+        let discarded = discarded.load(Ordering::Acquire);
+        report.sent = report.sent.saturating_sub(discarded);
+        report.dropped += discarded;
         Some(report)
     }
 }
@@ -323,6 +326,7 @@ mod tests {
             entries,
             used,
             ended,
+            discarded: Arc::default(),
             patience: Duration::ZERO,
             sink_name: "a test".to_owned(),
         });

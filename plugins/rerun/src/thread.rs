@@ -8,6 +8,8 @@ use crate::recording::{Recording, Run};
 use crate::sink::{Dial, Opened, Output};
 use crate::stage::Stage;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often the sink is asked whether it still lives.
@@ -22,6 +24,7 @@ pub(crate) fn start(opened: Opened, scene_name: &str) -> std::io::Result<Mailbox
         entries: entries_in,
         used: used_out,
         ended: ended_out,
+        discarded: Arc::default(),
         patience: if opened.is_file() {
             PATIENCE
         } else {
@@ -42,6 +45,7 @@ pub(crate) fn start(opened: Opened, scene_name: &str) -> std::io::Result<Mailbox
         run: None,
         recording: None,
         missed: 0,
+        discarded: mailbox.discarded.clone(),
         said: Ended::default(),
     };
     std::thread::Builder::new()
@@ -63,6 +67,7 @@ struct Writer {
     recording: Option<Recording>,
     /// Batches of this run that came while there was no recording.
     missed: u64,
+    discarded: Arc<AtomicU64>,
     said: Ended,
 }
 
@@ -85,7 +90,7 @@ impl Writer {
                         Some(Err(error)) => self.fail(format!("the recording broke off: {error}")),
                         None => {
                             self.missed += 1;
-                            self.said.discarded += 1;
+                            self.discarded.fetch_add(1, Ordering::Release);
                         }
                     }
                     batch.clear();
