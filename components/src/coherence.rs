@@ -38,9 +38,13 @@ impl<const N: usize> Heard<N> {
 /// Emissary and Master of an agent, in the room that its channels need: of ten thousand agents, memory that is touched
 /// is most of the cost. In either room they say the same, to the last bit.
 #[derive(Component, Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the one that many agents have"
+)]
 pub enum Transducers {
     /// Of up to 8 channels.
-    Small(Box<Heard<8>>),
+    Small(Heard<8>),
     /// Of up to [`MAX_CHANNELS`].
     Large(Box<Heard<MAX_CHANNELS>>),
 }
@@ -53,7 +57,7 @@ impl Transducers {
     /// Windows must be positive and finite, channels 1 to [`MAX_CHANNELS`].
     pub fn new(channels: usize, windows_s: [f64; 2]) -> Result<Self, ConfigError> {
         if channels <= 8 {
-            Heard::new(channels, windows_s).map(|h| Self::Small(Box::new(h)))
+            Heard::new(channels, windows_s).map(Self::Small)
         } else {
             Heard::new(channels, windows_s).map(|h| Self::Large(Box::new(h)))
         }
@@ -148,8 +152,8 @@ impl Average {
 pub struct Channels {
     /// Names, in the order of the channels: `wheels/0`, `clock`.
     pub names: Vec<String>,
-    /// Angles heard since the last kernel tick (rad).
-    pub angles: Vec<Average>,
+    /// Angles heard since the last kernel tick (rad), of the named channels.
+    pub angles: [Average; MAX_CHANNELS],
     /// The present phases.
     pub phi: [Option<Complex<f64>>; MAX_CHANNELS],
 }
@@ -169,7 +173,7 @@ impl Channels {
     /// Channels of these names that have heard nothing; at most [`MAX_CHANNELS`] are.
     pub fn new(names: Vec<String>) -> Self {
         Self {
-            angles: vec![Average::default(); names.len()],
+            angles: [Average::default(); MAX_CHANNELS],
             phi: [None; MAX_CHANNELS],
             names,
         }

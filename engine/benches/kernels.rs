@@ -171,7 +171,7 @@ fn main() {
 /// What each system takes of a tick, of a thousandth of a µs an agent on.
 fn systems() {
     let profiler = Profiler::install().unwrap();
-    let mut engine = engine(MANY, true, 1);
+    let mut engine = engine(MANY, true, std::env::var("T").map_or(1, |t| t.parse().unwrap()));
     let before = profiler.report();
     let ticks = ROUND / MANY;
     for _ in 0..ticks {

@@ -765,9 +765,8 @@ fn introduce(world: &World) {
                 describe(&Model(model.clone()), drive.as_ref(), vehicle.as_deref())
             ),
         }
-        let roster = &world.resource::<Roster>().0;
-        let found = roster.binary_search_by(|(name, _)| name.as_str().cmp(&agent.name));
-        if let Some(witness) = found.ok().and_then(|k| world.get::<Witness>(roster[k].1)) {
+        let found = world.resource::<Roster>().entity(&agent.name);
+        if let Some(witness) = found.and_then(|agent| world.get::<Witness>(agent)) {
             say!("{}: foresees {witness}", agent.name);
         }
     }

@@ -410,11 +410,7 @@ impl FleetSummary {
 
 /// The entity of this name.
 fn named(world: &World, name: &str) -> Option<Entity> {
-    let roster = &world.resource::<Roster>().0;
-    let index = roster
-        .binary_search_by(|(n, _)| n.as_str().cmp(name))
-        .ok()?;
-    Some(roster[index].1)
+    world.resource::<Roster>().entity(name)
 }
 
 impl AgentSummary {

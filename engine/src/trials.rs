@@ -66,9 +66,9 @@ pub fn run(
         engine.set_duration(duration);
     }
     engine.start()?;
-    let roster = &engine.world().resource::<Roster>().0;
+    let roster = engine.world().resource::<Roster>();
     let entity = |name: &&str| {
-        let found = roster.iter().find(|(known, _)| known == name).map(|r| r.1);
+        let found = roster.entity(name);
         found.filter(|&e| engine.world().get::<Agent>(e).is_some())
     };
     let entities: Vec<Option<Entity>> = agents.iter().map(entity).collect();

@@ -3,6 +3,7 @@
 //! Two runs with the same hash at tick k had the same registered state at every tick up to k.
 
 use crate::physics::Physics;
+use crate::threads::Workers;
 use crate::tick::{Reset, Tick, TickSystems};
 use becomingone_components::actuator::Command;
 use becomingone_components::body::Travel;
@@ -18,7 +19,7 @@ use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use std::collections::BTreeMap;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Takes the bits of state.
 #[derive(Default)]
@@ -65,14 +66,27 @@ pub const PHYSICS: &str = "physics";
 #[derive(Resource, Clone, Debug, Default)]
 pub struct Roster(pub Vec<(String, Entity)>);
 
+impl Roster {
+    /// The entity of this name.
+    pub fn entity(&self, name: &str) -> Option<Entity> {
+        let place = self.0.binary_search_by(|(n, _)| n.as_str().cmp(name));
+        place.ok().map(|k| self.0[k].1)
+    }
+}
+
 type Feed = Box<dyn FnMut(&World, &[(String, Entity)], &mut Bits) + Send + Sync>;
+
+/// What gives a kind of state, and its bits of a tick, kept for their memory.
+struct Registered {
+    feed: Feed,
+    bits: Bits,
+}
 
 /// What is registered, in name order.
 #[derive(Resource, Default)]
 pub struct HashRegistry {
-    feeds: BTreeMap<&'static str, Feed>,
-    /// The bits of a tick, kept for their memory.
-    bits: Bits,
+    all: BTreeMap<&'static str, Registered>,
+    physics: Bits,
 }
 
 /// Registers state with the hash.
@@ -102,8 +116,14 @@ impl RegisterState for App {
         self.init_resource::<HashRegistry>();
         self.world_mut()
             .resource_mut::<HashRegistry>()
-            .feeds
-            .insert(name, feed);
+            .all
+            .insert(
+                name,
+                Registered {
+                    feed,
+                    bits: Bits::default(),
+                },
+            );
         self
     }
 }
@@ -159,24 +179,25 @@ pub fn hash_state(world: &mut World) {
         parts.clear();
     }
     let hash = world.resource_scope(|world, mut registry: Mut<HashRegistry>| {
-        let HashRegistry { feeds, bits } = &mut *registry;
-        bits.0.clear();
-        bits.u64(before);
-        let mut from = bits.0.len();
-        let mut part = |name, bits: &Bits| {
-            if let Some(StateParts(parts)) = &mut parts {
-                parts.push((name, xxh3_64(&bits.0[from..])));
-                from = bits.0.len();
-            }
-        };
-        world.resource::<Physics>().bits(bits);
-        part(PHYSICS, bits);
+        let HashRegistry { all, physics } = &mut *registry;
+        physics.0.clear();
+        world.resource::<Physics>().bits(physics);
         let roster = &world.resource::<Roster>().0;
-        for (&name, feed) in feeds {
-            feed(world, roster, bits);
-            part(name, bits);
+        let kinds = all.values_mut();
+        world.resource::<Workers>().kinds(roster.len(), kinds, |kind| {
+            kind.bits.0.clear();
+            (kind.feed)(world, roster, &mut kind.bits);
+        });
+        let mut hash = Xxh3::new();
+        hash.update(&before.to_le_bytes());
+        let kinds = all.iter().map(|(&name, kind)| (name, &kind.bits));
+        for (name, bits) in [(PHYSICS, &*physics)].into_iter().chain(kinds) {
+            hash.update(&bits.0);
+            if let Some(StateParts(parts)) = &mut parts {
+                parts.push((name, xxh3_64(&bits.0)));
+            }
         }
-        xxh3_64(&bits.0)
+        hash.digest()
     });
     if let Some(parts) = parts {
         world.insert_resource(parts);

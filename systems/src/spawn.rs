@@ -32,7 +32,7 @@ use becomingone_components::body::{
     TrueTwist,
 };
 use becomingone_components::coherence::{
-    Average, Channels, Coherence, KernelTick, MAX_CHANNELS, Synchrony, Transducers,
+    Channels, Coherence, KernelTick, MAX_CHANNELS, Synchrony, Transducers,
 };
 use becomingone_components::control::{DrivenBy, Ears, Goals, PatrolController, Plan, Reaction};
 use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
@@ -61,7 +61,7 @@ use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_components::track::Track;
 use becomingone_components::vehicle::{Ackermann, VehicleModel, VehicleState};
 use becomingone_components::witness::{
-    Feed, Feeds, Insight, MAX_INPUTS, Output, Taker, Tap, Witness, outputs,
+    Feeds, Insight, MAX_INPUTS, Output, Taker, Tap, Witness, outputs,
 };
 use becomingone_kernel::{Complex, ConfigError};
 use bevy_ecs::prelude::*;
@@ -414,8 +414,7 @@ fn resolve_sources(world: &mut World, scene: &Scene) {
             });
         }
         let name = format!("{}/drive", spec.name);
-        let roster = &world.resource::<Roster>().0;
-        if roster.binary_search_by(|(n, _)| n.cmp(&name)).is_ok() {
+        if world.resource::<Roster>().entity(&name).is_some() {
             let values = match spec.drive_source {
                 Source::Driver(..) => format!("{SEND_RATE_HZ} Hz at most"),
                 _ => String::new(),
@@ -1000,16 +999,9 @@ fn spawn_witness(
         let mut sensor = world.entity_mut(sensor);
         sensor
             .entry::<Feeds>()
-            .or_default()
+            .or_insert_with(|| Feeds::new(agent))
             .get_mut()
-            .all
-            .push(Feed {
-                taker: Taker::Witness,
-                channel,
-                tap: output.tap,
-                average: Average::default(),
-                last: None,
-            });
+            .push(Taker::Witness, channel, output.tap);
     }
     world.entity_mut(agent).insert(witness);
     Ok(())

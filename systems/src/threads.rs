@@ -36,14 +36,34 @@ impl Workers {
     /// Works on each item. Whatever an item's work reads and writes must be its own: the order is none.
     pub fn each<T: Send>(&self, items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
         let few = items.size_hint().1.is_some_and(|most| most <= PIECE);
+        self.in_pieces(few, PIECE, items, work);
+    }
+
+    /// The same of work that is about so many agents in each item.
+    pub fn kinds<T: Send>(
+        &self,
+        agents: usize,
+        items: impl Iterator<Item = T>,
+        work: impl Fn(T) + Sync,
+    ) {
+        self.in_pieces(agents <= PIECE, 1, items, work);
+    }
+
+    fn in_pieces<T: Send>(
+        &self,
+        few: bool,
+        piece: usize,
+        mut items: impl Iterator<Item = T>,
+        work: impl Fn(T) + Sync,
+    ) {
         let Some(pool) = self.0.as_ref().filter(|_| !few) else {
             items.for_each(work);
             return;
         };
-        let (mut items, work) = (items, &work);
+        let work = &work;
         pool.in_place_scope(|scope| {
             loop {
-                let piece: Vec<T> = items.by_ref().take(PIECE).collect();
+                let piece: Vec<T> = items.by_ref().take(piece).collect();
                 if piece.is_empty() {
                     break;
                 }

@@ -15,6 +15,7 @@
 //! is all of them, the length of every loop is known when it is compiled, and nothing is left of the loop.
 
 use crate::Real;
+use crate::real::to;
 
 const LANES: usize = 4;
 
@@ -209,6 +210,14 @@ impl<R: Real, const N: usize> Sparse<R, N> {
     #[inline]
     pub(crate) fn count(&self) -> R {
         sum(&self.present)
+    }
+
+    /// In another float.
+    pub(crate) fn cast<S: Real>(&self) -> Sparse<S, N> {
+        Sparse {
+            value: self.value.map(to),
+            present: self.present.map(to),
+        }
     }
 
     /// As the options that they came from.

@@ -47,6 +47,7 @@
 //! | `surprise` | K1, K2, K3 of what was not foreseen; [`Thresholds`] |
 //! | `count` | [`most_expected`]: what a count of alarms says about their rate |
 //! | `self_model` | [`SelfModel`]: both together, from raw samples to a [`Verdict`] |
+//! | `single` | [`Single`]: a trained self-model in `f32`, for fleets |
 //! | `monitor` | [`Monitor`]: stamped values in, a [`Verdict`] out, for those who want no more |
 //! | `modes` | [`Reflection`], [`Mutual`]: witnesses of a witness, and of each other |
 //! | `signature` | [`Signature`]: what is happening, and how far it is from what happened |
@@ -103,6 +104,7 @@ mod real;
 mod resonance;
 mod self_model;
 mod signature;
+mod single;
 mod stored;
 mod surprise;
 mod synchrony;
@@ -133,6 +135,7 @@ pub use self_model::{
     Counters, MIN_WARM_UP, SelfModel, SelfModelConfig, Trained, Verdict, WarmUpError,
 };
 pub use signature::Signature;
+pub use single::Single;
 pub use stored::{StoreError, Stored};
 pub use surprise::{Alarm, Thresholds};
 pub use synchrony::{Synchrony, SynchronyConfig, SynchronyReport};

@@ -79,6 +79,11 @@ pub trait Real:
     fn modulus(z: Complex<Self>) -> Self;
 }
 
+/// The nearest value in another float.
+pub(crate) fn to<R: Real, S: Real>(x: R) -> S {
+    S::of(x.into())
+}
+
 // `Float`'s own functions come from std wherever another crate switches that on, and std's bits
 // depend on the machine. These are libm's, always.
 

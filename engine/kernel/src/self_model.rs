@@ -37,6 +37,7 @@
 )]
 
 use crate::lanes::{Sparse, larger, largest, smaller};
+use crate::real::to;
 use crate::surprise::{Alarm, Health, SHIFT, Statistics, Surprise};
 use crate::witness::{Active, History, MEAN_OF, Moments, Stacked, Sums, Units, Witness};
 use crate::{ConfigError, MAX_PHI, Real, Thresholds};
@@ -118,6 +119,23 @@ impl<R: Real> SelfModelConfig<R> {
         let most = R::of(2.0 * MAX_PHI);
         let auto = if self.inputs == 0 { R::of(REACH) } else { most };
         self.reach.unwrap_or(auto).min(most)
+    }
+
+    fn cast<S: Real>(self) -> SelfModelConfig<S> {
+        SelfModelConfig {
+            outputs: self.outputs,
+            inputs: self.inputs,
+            warm_up_samples: self.warm_up_samples,
+            thresholds: self.thresholds.map(Thresholds::cast),
+            threshold_factor: to(self.threshold_factor),
+            release: to(self.release),
+            dwell_ticks: self.dwell_ticks,
+            release_ticks: self.release_ticks,
+            max_gap_steps: to(self.max_gap_steps),
+            reach: self.reach.map(to),
+            ridge: to(self.ridge),
+            offset_rate: to(self.offset_rate),
+        }
     }
 
     fn validated<const N: usize, const U: usize>(self) -> Result<Self, ConfigError> {
@@ -227,15 +245,33 @@ pub struct Verdict<R, const N: usize> {
     pub cause: Option<usize>,
 }
 
+impl<R: Real, const N: usize> Verdict<R, N> {
+    pub(crate) fn cast<S: Real>(&self) -> Verdict<S, N> {
+        Verdict {
+            k1: self.k1.map(to),
+            k2: to(self.k2),
+            k3: to(self.k3),
+            surprise: to(self.surprise),
+            coherence: to(self.coherence),
+            dissipated: self.dissipated,
+            t_emissary: self.t_emissary.map(to),
+            t_master: self.t_master.map(to),
+            delta: self.delta.map(to),
+            blame: self.blame.map(to),
+            cause: self.cause,
+        }
+    }
+}
+
 /// The witness of one agent or instrument: `N` outputs and `U` inputs at most.
 ///
 /// | `N`, `U` | float | state in kB | [`Trained`], in kB |
 /// |---|---|---|---|
 /// | 4, 0 | `f32` | 4 | 2 |
-/// | 8, 0 | `f64` | 20 | 7 |
-/// | 16, 0 | `f64` | 70 | 18 |
-/// | 16, 8 | `f64` | 112 | 21 |
-/// | 16, 12 | `f64` | 137 | 22 |
+/// | 8, 0 | `f64` | 19 | 6 |
+/// | 16, 0 | `f64` | 66 | 14 |
+/// | 16, 8 | `f64` | 108 | 17 |
+/// | 16, 12 | `f64` | 133 | 18 |
 ///
 /// Most of the state is sums of the warm-up. Whoever can allocate keeps [`trained`](Self::trained) and drops the rest.
 ///
@@ -445,6 +481,14 @@ impl<R: Real, const N: usize> Scale<R, N> {
         }
     }
 
+    fn cast<S: Real>(&self) -> Scale<S, N> {
+        Scale {
+            mean: self.mean.map(to),
+            sd: self.sd.map(to),
+            most: self.most.map(to),
+        }
+    }
+
     fn set(&mut self, channel: usize, mean: R, sd: R) {
         (self.mean[channel], self.sd[channel]) = (mean, sd);
         self.most[channel] = R::of(MAX_PHI) * sd;
@@ -498,6 +542,19 @@ impl<R: Real, const N: usize, const U: usize> Watch<R, N, U> {
         }
         self.witness
             .foresee(config.outputs, config.inputs, &within, z)
+    }
+
+    fn cast<S: Real>(&self) -> Watch<S, N, U> {
+        Watch {
+            witness: self.witness.cast(),
+            surprise: self.surprise.cast(),
+            outputs: self.outputs.cast(),
+            inputs: self.inputs.cast(),
+            lowest: self.lowest.map(to),
+            highest: self.highest.map(to),
+            constant: self.constant,
+            live: self.live.map(to),
+        }
     }
 
     fn learn(
@@ -803,6 +860,25 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
             verdict: None,
             counters: Counters::default(),
         }
+    }
+
+    /// In another float, and about the channels' origins: those of outputs, and of inputs.
+    pub(crate) fn cast<S: Real>(&self) -> (Trained<S, N, U>, [R; N], [R; U]) {
+        let (origins, input_origins) = self.history.origins();
+        let cast = Trained {
+            config: self.config.cast(),
+            history: self.history.cast(),
+            longest_age: self.longest_age,
+            settling: self.settling,
+            steps: (to(self.steps.0), to(self.steps.1)),
+            watch: self.watch.as_ref().map(Watch::cast),
+            trained: self.trained,
+            thresholds: self.thresholds.map(Thresholds::cast),
+            alarm: self.alarm.cast(),
+            verdict: self.verdict.as_ref().map(Verdict::cast),
+            counters: self.counters,
+        };
+        (cast, *origins, *input_origins)
     }
 
     /// Takes one tick and says what it means: see [`SelfModel::push`].
@@ -1236,7 +1312,7 @@ mod tests {
         ];
         assert_eq!(
             sizes.map(|bytes| bytes.div_ceil(1000)),
-            [4, 20, 70, 112, 137, 2, 7, 18, 21, 22]
+            [4, 19, 66, 108, 133, 2, 6, 14, 17, 18]
         );
     }
 }

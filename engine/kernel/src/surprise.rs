@@ -45,8 +45,9 @@
     reason = "several arrays go by one channel index"
 )]
 
-use crate::lanes::{Sparse, add_lower_product, add_product, dot, larger, smaller, sum};
+use crate::lanes::{Sparse, add_lower_product, dot, larger, smaller, sum};
 use crate::linear;
+use crate::real::to;
 use crate::resonance::MIN_N_EFF;
 use crate::{ConfigError, DEFAULT_LAGS, Real};
 
@@ -130,6 +131,15 @@ impl<R: Real> Thresholds<R> {
         Ok(self)
     }
 
+    /// In another float.
+    pub(crate) fn cast<S: Real>(self) -> Thresholds<S> {
+        Thresholds {
+            k1: to(self.k1),
+            k2: to(self.k2),
+            k3: to(self.k3),
+        }
+    }
+
     /// Nothing at all.
     pub(crate) fn zero() -> Self {
         Self {
@@ -154,12 +164,8 @@ impl<R: Real> Thresholds<R> {
 pub(crate) struct Health<R, const N: usize> {
     /// G^-1 by columns, of R = G G^T in standard deviations of the channels.
     whitening: [[R; N]; N],
-    /// R^-1.
-    omega: [[R; N]; N],
-    /// The same as G^-1, of C.
+    /// The same of C.
     shift_whitening: [[R; N]; N],
-    /// C^-1.
-    shift_omega: [[R; N]; N],
     channels: usize,
     /// 1 for channels that take part.
     live: [R; N],
@@ -238,15 +244,11 @@ impl<R: Real, const N: usize> Health<R, N> {
             shift_factor = shift_covariance(&measured, |_, _| None);
             linear::factor(channels, &mut shift_factor)?;
         }
-        let whitening = inverse_columns(channels, &factor);
-        let shift_whitening = inverse_columns(channels, &shift_factor);
         let as_numbers = |of: [bool; N]| of.map(|of| if of { R::one() } else { R::zero() });
         let live = as_numbers(live);
         Ok(Self {
-            omega: inverse(channels, &whitening),
-            whitening,
-            shift_omega: inverse(channels, &shift_whitening),
-            shift_whitening,
+            whitening: inverse_columns(channels, &factor),
+            shift_whitening: inverse_columns(channels, &shift_factor),
             channels,
             lives: sum(&live),
             live,
@@ -260,10 +262,22 @@ impl<R: Real, const N: usize> Health<R, N> {
         self.freedom
     }
 
+    fn cast<S: Real>(&self) -> Health<S, N> {
+        Health {
+            whitening: self.whitening.map(|column| column.map(to)),
+            shift_whitening: self.shift_whitening.map(|column| column.map(to)),
+            channels: self.channels,
+            live: self.live.map(to),
+            lives: to(self.lives),
+            moving: self.moving.map(to),
+            freedom: self.freedom,
+        }
+    }
+
     /// R, back from its inverse.
     #[cfg(test)]
     fn covariance(&self) -> [[R; N]; N] {
-        let mut factor = self.omega;
+        let mut factor = inverse(self.channels, &self.whitening);
         let mut covariance = [[R::zero(); N]; N];
         if linear::factor(self.channels, &mut factor).is_ok() {
             for (n, row) in covariance.iter_mut().enumerate().take(self.channels) {
@@ -285,13 +299,14 @@ impl<R: Real, const N: usize> Health<R, N> {
                 count += 1;
             }
         }
+        let white = whitened(self.channels, &self.whitening, r);
         let mut factor = [[R::zero(); N]; N];
         let mut x = [R::zero(); N];
         for i in 0..count {
-            let row = &self.omega[gone[i]];
-            x[i] = -dot(row, r, self.channels);
+            let column = &self.whitening[gone[i]];
+            x[i] = -dot(column, &white, self.channels);
             for j in 0..=i {
-                factor[i][j] = row[gone[j]];
+                factor[i][j] = dot(column, &self.whitening[gone[j]], self.channels);
             }
         }
         // A principal part of a positive definite matrix is one. What rounding made none is taken as expected: 0.
@@ -315,6 +330,7 @@ fn inverse_columns<R: Real, const N: usize>(size: usize, l: &[[R; N]; N]) -> [[R
 }
 
 /// A^-1 from the columns of L^-1, where A = L L^T.
+#[cfg(test)]
 fn inverse<R: Real, const N: usize>(size: usize, columns: &[[R; N]; N]) -> [[R; N]; N] {
     let mut inverse = [[R::zero(); N]; N];
     for n in 0..size {
@@ -334,13 +350,20 @@ fn whitened<R: Real, const N: usize>(size: usize, columns: &[[R; N]; N], x: &[R;
     white
 }
 
-/// `x_n (A^-1 x)_n`: the parts of x^T A^-1 x.
+/// `x_n (A^-1 x)_n`: the parts of x^T A^-1 x, from the columns of L^-1 and `white` = L^-1 x.
+///
+/// A^-1 itself is not kept: it is as large, and where channels are nearly copies of each other its entries are the
+/// squares of these, and so is what rounding makes of the sum.
 #[inline]
-fn parts<R: Real, const N: usize>(size: usize, inverse: &[[R; N]; N], x: &[R; N]) -> [R; N] {
+fn parts<R: Real, const N: usize>(
+    size: usize,
+    columns: &[[R; N]; N],
+    white: &[R; N],
+    x: &[R; N],
+) -> [R; N] {
     let mut parts = [R::zero(); N];
-    add_product(inverse, x, size, size, &mut parts);
     for n in 0..N {
-        parts[n] *= x[n];
+        parts[n] = dot(&columns[n], white, size) * x[n];
     }
     parts
 }
@@ -413,6 +436,15 @@ impl<R: Real> Fade<R> {
             gain_sq: gain * gain,
         }
     }
+
+    fn cast<S: Real>(self) -> Fade<S> {
+        Fade {
+            lam: to(self.lam),
+            gain: to(self.gain),
+            lam_sq: to(self.lam_sq),
+            gain_sq: to(self.gain_sq),
+        }
+    }
 }
 
 /// Two windows' sums at every lag: S, P0, P1, and of the weights of pairs and of their squares.
@@ -447,6 +479,19 @@ impl<R: Real> Windows<R> {
             p1: zeros,
             weight: zeros,
             weight_sq: zeros,
+        }
+    }
+
+    fn cast<S: Real>(&self) -> Windows<S> {
+        let sums = |of: [[R; PLACES]; 2]| of.map(|window| window.map(to));
+        Windows {
+            step: self.step.map(Fade::cast),
+            gap: self.gap.map(Fade::cast),
+            s: sums(self.s),
+            p0: sums(self.p0),
+            p1: sums(self.p1),
+            weight: sums(self.weight),
+            weight_sq: sums(self.weight_sq),
         }
     }
 
@@ -521,6 +566,16 @@ impl<R: Real, const N: usize> Coherent<R, N> {
             present: [false; RING],
             head: 0,
             windows: Windows::new([EMISSARY, MASTER]),
+        }
+    }
+
+    fn cast<S: Real>(&self) -> Coherent<S, N> {
+        Coherent {
+            ring: self.ring.map(|row| row.map(to)),
+            power: self.power.map(to),
+            present: self.present,
+            head: self.head,
+            windows: self.windows.cast(),
         }
     }
 
@@ -603,6 +658,19 @@ impl<R: Real, const N: usize> Surprise<R, N> {
         self.health.freedom()
     }
 
+    /// In another float.
+    pub(crate) fn cast<S: Real>(&self) -> Surprise<S, N> {
+        Surprise {
+            health: self.health.cast(),
+            coherent: self.coherent.cast(),
+            shift: self.shift.map(to),
+            energy: self.energy.map(to),
+            freedom: to(self.freedom),
+            shift_gain: to(self.shift_gain),
+            energy_gain: to(self.energy_gain),
+        }
+    }
+
     /// R of one channel with itself.
     #[cfg(test)]
     pub(crate) fn variance(&self, channel: usize) -> R {
@@ -628,7 +696,7 @@ impl<R: Real, const N: usize> Surprise<R, N> {
             let white = whitened(channels, &self.health.whitening, &whole);
             self.coherent.push(Some(&white), channels, after_gap);
             let a = self.energy_gain;
-            let energy = parts(channels, &self.health.omega, &whole);
+            let energy = parts(channels, &self.health.whitening, &white, &whole);
             for n in 0..N {
                 self.energy[n] += a * (energy[n] - self.energy[n]);
             }
@@ -655,7 +723,7 @@ impl<R: Real, const N: usize> Surprise<R, N> {
             k3: larger(sum(&self.energy) / self.freedom, zero),
             t_emissary,
             t_master,
-            shift: parts(channels, &self.health.shift_omega, &self.shift),
+            shift: parts(channels, &self.health.shift_whitening, &white, &self.shift),
         }
     }
 
@@ -713,6 +781,16 @@ impl<R: Real> Alarm<R> {
             release_ticks,
             on: false,
             run: 0,
+        }
+    }
+
+    pub(crate) fn cast<S: Real>(self) -> Alarm<S> {
+        Alarm {
+            release: to(self.release),
+            dwell_ticks: self.dwell_ticks,
+            release_ticks: self.release_ticks,
+            on: self.on,
+            run: self.run,
         }
     }
 
@@ -788,7 +866,7 @@ mod tests {
         let [white_u, white_v] = [u, v].map(|x| whitened(4, &health.whitening, &x));
         let dot: f64 = white_u.iter().zip(&white_v).map(|(a, b)| a * b).sum();
         assert!((dot - form(&u, &omega, &v)).abs() < 1e-12);
-        for (n, part) in parts(4, &health.omega, &u).into_iter().enumerate() {
+        for (n, part) in parts(4, &health.whitening, &white_u, &u).into_iter().enumerate() {
             let expected: f64 = omega[n].iter().zip(&u).map(|(o, x)| o * x).sum();
             assert!((part - u[n] * expected).abs() < 1e-12);
         }

@@ -63,6 +63,7 @@ use core::ops::{Index, IndexMut};
 use crate::Real;
 use crate::lanes::{Sparse, add_product, add_scaled, larger, smaller};
 use crate::linear;
+use crate::real::to;
 
 /// Samples in the short mean.
 pub(crate) const MEAN_OF: usize = 5;
@@ -93,6 +94,17 @@ impl<T: Copy, const N: usize, const U: usize> Stacked<T, N, U> {
             gain: [value; N],
             input: [value; U],
             input_gain: [value; U],
+        }
+    }
+}
+
+impl<T, const N: usize, const U: usize> Stacked<T, N, U> {
+    fn map<V>(self, mut f: impl FnMut(T) -> V) -> Stacked<V, N, U> {
+        Stacked {
+            last: self.last.map(&mut f),
+            gain: self.gain.map(&mut f),
+            input: self.input.map(&mut f),
+            input_gain: self.input_gain.map(&mut f),
         }
     }
 }
@@ -346,6 +358,28 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
     /// Whether there are ticks enough to foresee from.
     pub(crate) fn is_full(&self) -> bool {
         self.filled == MEAN_OF
+    }
+
+    /// In another float, about the origins: those of the new one are 0.
+    pub(crate) fn cast<S: Real>(&self) -> History<S, N, U> {
+        let mut new = History::new(self.outputs, self.inputs);
+        new.origin.present = self.origin.present.map(to);
+        new.input_origin.present = self.input_origin.present.map(to);
+        History {
+            last: self.last.map(to),
+            kept: self.kept,
+            rose: self.rose,
+            fell: self.fell,
+            low: self.low.map(to),
+            high: self.high.map(to),
+            age: self.age,
+            ring: self.ring.map(|row| row.cast()),
+            count: self.count.map(to),
+            input_ring: self.input_ring.map(|row| row.map(to)),
+            head: self.head,
+            filled: self.filled,
+            ..new
+        }
     }
 
     /// After a gap: no short mean spans it. Last values and origins stay.
@@ -755,6 +789,14 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
             }
         }
         foreseen
+    }
+
+    /// In another float.
+    pub(crate) fn cast<S: Real>(&self) -> Witness<S, N, U> {
+        Witness {
+            weights: self.weights.map(|row| row.map(to)),
+            offset: self.offset.map(to),
+        }
     }
 
     /// Moves what is foreseen of a channel, for good.

@@ -1,5 +1,8 @@
 //! What mattered is remembered; everything fades; what happens again is recalled.
 
+use super::Told;
+use crate::hash::Roster;
+use crate::threads::Workers;
 use becomingone_components::body::TruePose;
 use becomingone_components::coherence::{Channels, Coherence, KernelTick, Role, Transducers};
 use becomingone_components::event::{Happening, What};
@@ -12,12 +15,14 @@ use bevy_ecs::prelude::*;
 const LOOK_TICKS: u32 = 10;
 
 /// Notes what happened to agents that remember.
-pub fn note(mut happenings: MessageReader<Happening>, mut agents: Query<(&Name, &mut Blend)>) {
+pub fn note(
+    mut happenings: MessageReader<Happening>,
+    roster: Res<Roster>,
+    mut agents: Query<&mut Blend>,
+) {
     for happening in happenings.read() {
-        let agent = agents
-            .iter_mut()
-            .find(|(name, _)| name.as_str() == happening.agent);
-        if let Some((_, mut blend)) = agent {
+        let agent = roster.entity(&happening.agent);
+        if let Some(mut blend) = agent.and_then(|agent| agents.get_mut(agent).ok()) {
             blend.note(happening.now_ns, &happening.what);
         }
     }
@@ -26,6 +31,7 @@ pub fn note(mut happenings: MessageReader<Happening>, mut agents: Query<(&Name, 
 /// At each kernel tick, memories fade, and an event is remembered; now and then, the present is compared.
 pub fn blend(
     time: Res<SimTime>,
+    workers: Res<Workers>,
     mut agents: Query<(
         &Name,
         &KernelTick,
@@ -37,16 +43,18 @@ pub fn blend(
     )>,
     mut happenings: MessageWriter<Happening>,
 ) {
-    for (name, tick, channels, coherence, transducers, mut blend, pose) in &mut agents {
+    let told = Told::default();
+    let agents = agents.iter_mut().enumerate();
+    workers.each(agents, |(agent, (name, tick, channels, coherence, transducers, mut blend, pose))| {
         let Some(dt_s) = tick.dt_s else {
-            continue;
+            return;
         };
         blend.advance(dt_s, coherence.coherence);
         blend.unlooked += 1;
         let event = blend.pending.take();
         let looks = blend.unlooked >= LOOK_TICKS;
         if event.is_none() && !looks {
-            continue;
+            return;
         }
         let [emissary, master] = [Role::Emissary, Role::Master].map(|r| transducers.all_t(r));
         let signature = AgentSignature::of_t(&channels.phi, emissary, master);
@@ -59,18 +67,22 @@ pub fn blend(
                 position_m: pose.map(|p| p.0.translation_m.to_array()),
             });
             if let Some(like) = again {
-                happenings.write(Happening {
-                    now_ns: time.now_ns,
-                    agent: name.to_string(),
-                    what: What::Recalled {
-                        label: like.label,
-                        similarity: like.similarity,
+                told.note(
+                    agent,
+                    Happening {
+                        now_ns: time.now_ns,
+                        agent: name.to_string(),
+                        what: What::Recalled {
+                            label: like.label,
+                            similarity: like.similarity,
+                        },
                     },
-                });
+                );
             }
         }
         if looks {
             blend.look(time.now_ns, &signature, transducers.emissary_window_s());
         }
-    }
+    });
+    told.write(&mut happenings);
 }

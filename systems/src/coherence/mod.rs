@@ -35,13 +35,14 @@ impl Plugin for CoherencePlugin {
         app.add_systems(
             Tick,
             (
-                (listen, count, encode, witness::hear_commands)
-                    .chain()
+                count
                     .in_set(TickSystems::Encode)
+                    .before(witness::HearSystems),
+                (encode, witness::hear_commands)
+                    .in_set(TickSystems::Encode)
+                    .after(count)
                     .ambiguous_with(witness::HearSystems),
-                (witness::gather, witness::foresee)
-                    .chain()
-                    .in_set(TickSystems::Witness),
+                witness::foresee.in_set(TickSystems::Witness),
                 resonate.in_set(TickSystems::Resonate),
                 (synchronize, witness::judge)
                     .chain()
@@ -69,44 +70,6 @@ pub struct OwnSignal {
 #[derive(Component, Clone, Debug, Default)]
 pub struct Signals(pub Vec<OwnSignal>);
 
-/// Gathers what the channels hear: wheel angles first, then the agent's own signals.
-pub fn listen(
-    time: Res<SimTime>,
-    mut kernels: Query<(&mut Channels, &mut Signals, Option<&Ears>)>,
-    encoders: Query<&Reading<Encoders>>,
-) {
-    for (mut channels, mut signals, ears) in &mut kernels {
-        if let Some(reading) = ears
-            .and_then(|e| e.encoders)
-            .and_then(|e| encoders.get(e).ok())
-        {
-            for said in reading.batch() {
-                let wheels = channels.angles.len() - signals.0.len();
-                let heard = channels.angles[..wheels].iter_mut();
-                for (average, &angle) in heard.zip(&said.value.angles_rad) {
-                    average.add(angle);
-                }
-            }
-        }
-        let now_s = time.now_s();
-        for own in &mut signals.0 {
-            let Some(average) = channels.angles.get_mut(own.channel) else {
-                continue;
-            };
-            match own.signal {
-                Signal::Tone { frequency_hz } => average.add(TAU * frequency_hz * now_s),
-                Signal::Chirp {
-                    start_hz,
-                    rate_hz_s,
-                } => average.add(TAU * (start_hz + rate_hz_s / 2.0 * now_s) * now_s),
-                // Once a kernel tick: the mean of many such angles would prefer the middle.
-                Signal::Noise {} if average.is_empty() => average.add(PI * own.rng.symmetric()),
-                Signal::Noise {} => {}
-            }
-        }
-    }
-}
-
 /// Says which ticks are kernel ticks.
 pub fn count(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick, &mut Rate)>) {
     for (mut tick, mut rate) in &mut kernels {
@@ -129,17 +92,51 @@ pub fn count(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick, &mut Rate)
     }
 }
 
-/// At each kernel tick, averaged angles become phases.
-pub fn encode(workers: Res<Workers>, mut kernels: Query<(&KernelTick, &mut Channels)>) {
-    workers.each(kernels.iter_mut(), |(tick, mut channels)| {
-        if tick.dt_s.is_none() {
-            return;
+/// Gathers what the channels hear: wheel angles first, then the agent's own signals. At each kernel tick, averaged angles
+/// become phases.
+pub fn encode(
+    time: Res<SimTime>,
+    workers: Res<Workers>,
+    mut kernels: Query<(&KernelTick, &mut Channels, &mut Signals, Option<&Ears>)>,
+    encoders: Query<&Reading<Encoders>>,
+) {
+    let now_s = time.now_s();
+    let work = |(tick, mut channels, mut signals, ears): (&KernelTick, Mut<Channels>, Mut<Signals>, Option<&Ears>)| {
+        let Channels { names, angles, phi } = &mut *channels;
+        let heard = angles.get_mut(..names.len()).unwrap_or_default();
+        if let Some(reading) = ears
+            .and_then(|e| e.encoders)
+            .and_then(|e| encoders.get(e).ok())
+        {
+            for said in reading.batch() {
+                let wheels = heard.len() - signals.0.len();
+                for (average, &angle) in heard[..wheels].iter_mut().zip(&said.value.angles_rad) {
+                    average.add(angle);
+                }
+            }
         }
-        let Channels { angles, phi, .. } = &mut *channels;
-        for (phase, average) in phi.iter_mut().zip(angles) {
-            *phase = average.take().map(encode_angle);
+        for own in &mut signals.0 {
+            let Some(average) = heard.get_mut(own.channel) else {
+                continue;
+            };
+            match own.signal {
+                Signal::Tone { frequency_hz } => average.add(TAU * frequency_hz * now_s),
+                Signal::Chirp {
+                    start_hz,
+                    rate_hz_s,
+                } => average.add(TAU * (start_hz + rate_hz_s / 2.0 * now_s) * now_s),
+                // Once a kernel tick: the mean of many such angles would prefer the middle.
+                Signal::Noise {} if average.is_empty() => average.add(PI * own.rng.symmetric()),
+                Signal::Noise {} => {}
+            }
         }
-    });
+        if tick.dt_s.is_some() {
+            for (phase, average) in phi.iter_mut().zip(heard) {
+                *phase = average.take().map(encode_angle);
+            }
+        }
+    };
+    workers.each(kernels.iter_mut(), work);
 }
 
 /// Emissary and Master hear the same phase velocities.
@@ -167,8 +164,7 @@ pub fn synchronize(
     )>,
     mut happenings: MessageWriter<Happening>,
 ) {
-    // Few ticks have any; what happened in them is told in the order of the agents, whoever found it first.
-    let turned = Mutex::new(Vec::new());
+    let told = Told::default();
     let kernels = kernels.iter_mut().enumerate();
     workers.each(
         kernels,
@@ -191,13 +187,14 @@ pub fn synchronize(
             ];
             for (was, is, ends, begins) in turns {
                 if was != is {
-                    let happening = Happening {
-                        now_ns: time.now_ns,
-                        agent: name.to_string(),
-                        what: if is { begins } else { ends },
-                    };
-                    let mut turned = turned.lock().unwrap_or_else(PoisonError::into_inner);
-                    turned.push((agent, happening));
+                    told.note(
+                        agent,
+                        Happening {
+                            now_ns: time.now_ns,
+                            agent: name.to_string(),
+                            what: if is { begins } else { ends },
+                        },
+                    );
                 }
             }
             *coherence = Coherence {
@@ -212,7 +209,23 @@ pub fn synchronize(
             };
         },
     );
-    let mut turned = turned.into_inner().unwrap_or_else(PoisonError::into_inner);
-    turned.sort_by_key(|(agent, _)| *agent);
-    happenings.write_batch(turned.into_iter().map(|(_, happening)| happening));
+    told.write(&mut happenings);
+}
+
+/// What happened to agents that are worked on side by side. Few ticks have any; it is told in the order of the agents,
+/// whoever found it first.
+#[derive(Default)]
+struct Told(Mutex<Vec<(usize, Happening)>>);
+
+impl Told {
+    fn note(&self, agent: usize, happening: Happening) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((agent, happening));
+    }
+
+    fn write(self, happenings: &mut MessageWriter<Happening>) {
+        let mut all = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        all.sort_by_key(|(agent, _)| *agent);
+        happenings.write_batch(all.into_iter().map(|(_, happening)| happening));
+    }
 }

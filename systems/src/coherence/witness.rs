@@ -1,5 +1,6 @@
 //! The witness: readings and commands are heard, the self-model foresees them, its surprise is stated.
 
+use super::Told;
 use crate::threads::Workers;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::actuator::Command;
@@ -13,7 +14,7 @@ use becomingone_components::sensor::{Measurement, Reading};
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{Ackermann, VehicleState};
 use becomingone_components::witness::{
-    Alarm, Feeds, Finding, MAX_CAUSES, MAX_INPUTS, MOST_ALARMS, Taker, Tap, Witness,
+    Alarm, Feeds, Finding, MAX_CAUSES, MAX_INPUTS, MOST_ALARMS, Taker, Witness,
 };
 use bevy_app::App;
 use bevy_ecs::prelude::*;
@@ -31,14 +32,21 @@ pub(crate) fn register<T: Measurement>(app: &mut App) {
         );
 }
 
-/// Takes what sensors have just said.
-pub fn hear<T: Measurement>(workers: Res<Workers>, mut sensors: Query<(&Reading<T>, &mut Feeds)>) {
+/// Takes what sensors have just said. At each kernel tick, it is what came since the last.
+pub fn hear<T: Measurement>(
+    workers: Res<Workers>,
+    ticks: Query<&KernelTick>,
+    mut sensors: Query<(&Reading<T>, &mut Feeds)>,
+) {
     workers.each(sensors.iter_mut(), |(reading, mut feeds)| {
+        let feeds = &mut *feeds;
         for said in reading.batch() {
-            let feeds = &mut *feeds;
             feeds.numbers.clear();
             said.value.visit(&mut |x| feeds.numbers.push(x));
             feeds.hear(said.source_ns);
+        }
+        if let Some(dt_s) = ticks.get(feeds.agent).ok().and_then(|tick| tick.dt_s) {
+            feeds.end(dt_s);
         }
     });
 }
@@ -69,41 +77,23 @@ pub fn hear_commands(
     }
 }
 
-/// At each kernel tick, takes what came since the last.
-pub fn gather(mut witnesses: Query<(&KernelTick, &mut Witness)>, mut sensors: Query<&mut Feeds>) {
-    for (tick, mut witness) in &mut witnesses {
-        let Some(dt_s) = tick.dt_s else {
-            continue;
-        };
-        let witness = &mut *witness;
-        let mut outputs = [None; MAX_CHANNELS];
-        for &sensor in &witness.sensors {
-            if let Ok(mut feeds) = sensors.get_mut(sensor) {
-                let own = feeds.all.iter_mut().filter(|f| f.taker == Taker::Witness);
-                for feed in own {
-                    outputs[feed.channel] = match feed.tap {
-                        Tap::Heard(percent) => {
-                            Some(f64::from(feed.average.take_count()) * percent / dt_s)
-                        }
-                        _ => feed.average.take(),
-                    };
-                }
-            }
-        }
-        witness.came = outputs;
-    }
-}
-
 /// At each kernel tick, the self-model is told what came.
 pub fn foresee(
     workers: Res<Workers>,
     mut witnesses: Query<(&KernelTick, &mut Witness, Option<&Innovated>)>,
+    sensors: Query<&Feeds>,
 ) {
     workers.each(witnesses.iter_mut(), |(tick, mut witness, innovated)| {
         let Some(dt_s) = tick.dt_s else {
             return;
         };
         let witness = &mut *witness;
+        witness.came = [None; MAX_CHANNELS];
+        for feeds in sensors.iter_many(&witness.sensors).flatten() {
+            for (channel, mean) in feeds.came(Taker::Witness) {
+                witness.came[channel] = mean;
+            }
+        }
         let mut inputs = [None; MAX_INPUTS];
         let heard = witness.commands.len();
         for (input, command) in inputs.iter_mut().zip(&mut witness.commands) {
@@ -157,19 +147,19 @@ pub fn foresee(
 /// States the verdict, and when what came in is dissipated.
 pub fn judge(
     time: Res<SimTime>,
+    workers: Res<Workers>,
     mut witnesses: Query<(&Name, &KernelTick, &mut Witness, &mut Coherence)>,
     mut happenings: MessageWriter<Happening>,
 ) {
-    for (name, tick, mut witness, mut coherence) in &mut witnesses {
+    let told = Told::default();
+    let witnesses = witnesses.iter_mut().enumerate();
+    workers.each(witnesses, |(agent, (name, tick, mut witness, mut coherence))| {
         if tick.dt_s.is_none() {
-            continue;
+            return;
         }
         let witness = &mut *witness;
-        let Some(verdict) = &witness.verdict else {
-            continue;
-        };
-        let Some(found) = witness.finding() else {
-            continue;
+        let (Some(verdict), Some(found)) = (&witness.verdict, witness.finding()) else {
+            return;
         };
         let was = coherence.dissipated == Some(true);
         coherence.surprise = Some(found.surprise);
@@ -201,19 +191,23 @@ pub fn judge(
         }
         if found.dissipated != was {
             let cause = found.cause.and_then(|c| witness.name(c));
-            happenings.write(Happening {
-                now_ns: time.now_ns,
-                agent: name.to_string(),
-                what: if found.dissipated {
-                    What::Dissipated {
-                        cause: cause.unwrap_or_default().to_owned(),
-                    }
-                } else {
-                    What::Recovered
+            told.note(
+                agent,
+                Happening {
+                    now_ns: time.now_ns,
+                    agent: name.to_string(),
+                    what: if found.dissipated {
+                        What::Dissipated {
+                            cause: cause.unwrap_or_default().to_owned(),
+                        }
+                    } else {
+                        What::Recovered
+                    },
                 },
-            });
+            );
         }
-    }
+    });
+    told.write(&mut happenings);
 }
 
 /// Whether two channels are of one sensor, as `encoders/0` and `encoders/left` are; how often it is heard is another thing.

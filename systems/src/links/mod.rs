@@ -257,15 +257,14 @@ fn apply(world: &mut World, frame: &Frame) {
             forward,
             left,
         } => {
-            let roster = &world.resource::<Roster>().0;
-            let Ok(k) = roster.binary_search_by(|(name, _)| name.cmp(agent)) else {
+            let Some(agent) = world.resource::<Roster>().entity(agent) else {
                 return;
             };
             let stick = Stick {
                 forward: *forward,
                 left: *left,
             };
-            world.entity_mut(roster[k].1).insert(stick);
+            world.entity_mut(agent).insert(stick);
         }
         Payload::Reading(numbers) => {
             let Some(sensor) = entity(world, frame.link) else {

@@ -13,7 +13,7 @@ use crate::control::heading;
 use crate::hash::{Bits, HashState, RegisterState};
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::body::TruePose;
-use becomingone_components::coherence::{Average, KernelTick};
+use becomingone_components::coherence::KernelTick;
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Drive, Twist2};
 use becomingone_components::localisation::{
@@ -24,7 +24,7 @@ use becomingone_components::scene::{SensorKind, SensorSpec};
 use becomingone_components::sensor::{Mount, Noise, Sensor};
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{Vehicle, VehicleModel};
-use becomingone_components::witness::{Feed, Feeds, Taker, Tap};
+use becomingone_components::witness::{Feeds, Taker, Tap};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use filter::{Filter, Known, STATES};
@@ -236,13 +236,7 @@ pub(crate) fn spawn(
             let k = sensed as usize;
             localiser.from[k] = Some(index);
             known.variance[k] = variance;
-            feeds.push(Feed {
-                taker: Taker::Filter,
-                channel: k,
-                tap,
-                average: Average::default(),
-                last: None,
-            });
+            feeds.push((k, tap));
         };
         match &spec.kind {
             SensorKind::Encoders { noise } if no_wheels => {
@@ -311,12 +305,10 @@ pub(crate) fn spawn(
         localiser.gains = gains;
         localiser.sensors.push(entity);
         let mut sensor = world.entity_mut(entity);
-        sensor
-            .entry::<Feeds>()
-            .or_default()
-            .get_mut()
-            .all
-            .extend(feeds);
+        let mut all = sensor.entry::<Feeds>().or_insert_with(|| Feeds::new(agent));
+        for (channel, tap) in feeds {
+            all.get_mut().push(Taker::Filter, channel, tap);
+        }
     }
     let at = root.point(rolling.centre_m);
     let yaw_rad = heading(root.rotation, rolling.forward_yaw_rad);
@@ -377,7 +369,7 @@ fn off(known: &mut Known, state: usize, noise: &Noise) {
 pub fn locate(
     time: Res<SimTime>,
     mut agents: Query<(&KernelTick, &mut Localiser, &mut Estimate, &mut Innovated)>,
-    mut sensors: Query<&mut Feeds>,
+    sensors: Query<&Feeds>,
 ) {
     for (tick, mut localiser, mut estimate, mut innovated) in &mut agents {
         let Some(dt_s) = tick.dt_s else {
@@ -386,12 +378,12 @@ pub fn locate(
         let localiser = &mut *localiser;
         let mut sums = [(0.0, 0u32); SENSED];
         for &sensor in &localiser.sensors {
-            let Ok(mut feeds) = sensors.get_mut(sensor) else {
+            let Ok(feeds) = sensors.get(sensor) else {
                 continue;
             };
-            for feed in feeds.all.iter_mut().filter(|f| f.taker == Taker::Filter) {
-                if let Some(mean) = feed.average.take() {
-                    let (sum, count) = &mut sums[feed.channel];
+            for (channel, mean) in feeds.came(Taker::Filter) {
+                if let Some(mean) = mean {
+                    let (sum, count) = &mut sums[channel];
                     *sum += mean;
                     *count += 1;
                 }
