@@ -431,9 +431,7 @@ impl Feeds {
     pub fn end(&mut self, dt_s: f64) {
         for (feed, came) in self.all.iter_mut().zip(&mut self.came) {
             came.mean = match feed.tap {
-                Tap::Heard(percent) => {
-                    Some(f64::from(feed.average.take_count()) * percent / dt_s)
-                }
+                Tap::Heard(percent) => Some(f64::from(feed.average.take_count()) * percent / dt_s),
                 _ => feed.average.take(),
             };
         }

@@ -27,6 +27,7 @@ use becomingone::prelude::*;
 use becomingone::scene::load;
 use becomingone::systems::hash::StateHash;
 use becomingone::systems::profile::Profiler;
+use becomingone::systems::threads::Workers;
 use std::time::{Duration, Instant};
 
 /// Agents that stay in the cache, and the many.
@@ -55,8 +56,12 @@ impl Plugin for Instruments {
     }
 }
 
-fn say(time: Res<SimTime>, mut instruments: Query<(&mut Reading<Values>, &mut Source)>) {
-    for (mut reading, mut source) in &mut instruments {
+fn say(
+    time: Res<SimTime>,
+    workers: Res<Workers>,
+    mut instruments: Query<(&mut Reading<Values>, &mut Source)>,
+) {
+    workers.each(instruments.iter_mut(), |(mut reading, mut source)| {
         let Source { rng, now } = &mut *source;
         for x in now.iter_mut() {
             *x = 0.9 * *x + rng.symmetric();
@@ -65,7 +70,7 @@ fn say(time: Res<SimTime>, mut instruments: Query<(&mut Reading<Values>, &mut So
             value.numbers.copy_from_slice(now);
             true
         });
-    }
+    });
 }
 
 /// So many agents, with trained self-models where they have kernels.
@@ -171,7 +176,11 @@ fn main() {
 /// What each system takes of a tick, of a thousandth of a µs an agent on.
 fn systems() {
     let profiler = Profiler::install().unwrap();
-    let mut engine = engine(MANY, true, std::env::var("T").map_or(1, |t| t.parse().unwrap()));
+    let mut engine = engine(
+        MANY,
+        true,
+        std::env::var("T").map_or(1, |t| t.parse().unwrap()),
+    );
     let before = profiler.report();
     let ticks = ROUND / MANY;
     for _ in 0..ticks {

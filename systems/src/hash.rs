@@ -19,6 +19,7 @@ use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use std::collections::BTreeMap;
+use std::{iter, slice};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Takes the bits of state.
@@ -74,18 +75,24 @@ impl Roster {
     }
 }
 
-type Feed = Box<dyn FnMut(&World, &[(String, Entity)], &mut Bits) + Send + Sync>;
+/// Bits of many entities are taken in pieces of so many.
+const PIECE: usize = 1024;
 
-/// What gives a kind of state, and its bits of a tick, kept for their memory.
-struct Registered {
-    feed: Feed,
-    bits: Bits,
+/// A kind of state.
+struct Kind {
+    /// Who holds it, of all that have a stable name.
+    find: fn(&World, &[(String, Entity)]) -> Vec<Entity>,
+    give: fn(&World, &[Entity], &mut Bits),
+    /// Who holds it is settled when a scene is built.
+    holders: Option<Vec<Entity>>,
+    /// The bits of a tick, of each piece of the holders; kept for their memory.
+    bits: Vec<Bits>,
 }
 
 /// What is registered, in name order.
 #[derive(Resource, Default)]
 pub struct HashRegistry {
-    all: BTreeMap<&'static str, Registered>,
+    kinds: BTreeMap<&'static str, Kind>,
     physics: Bits,
 }
 
@@ -97,33 +104,24 @@ pub trait RegisterState {
 
 impl RegisterState for App {
     fn register_state<T: HashState>(&mut self, name: &'static str) -> &mut Self {
-        let mut holders: Option<Vec<Entity>> = None;
-        let feed: Feed = Box::new(move |world, roster, bits| {
-            // Which entities hold a `T` is settled when a scene is built.
-            if world.is_resource_changed::<Roster>() {
-                holders = None;
-            }
-            let holders = holders.get_or_insert_with(|| {
+        let kind = Kind {
+            find: |world, roster| {
                 let with = roster.iter().filter(|(_, e)| world.get::<T>(*e).is_some());
                 with.map(|(_, e)| *e).collect()
-            });
-            for &entity in holders.iter() {
-                if let Some(state) = world.get::<T>(entity) {
-                    state.bits(bits);
+            },
+            give: |world, holders, bits| {
+                for &entity in holders {
+                    if let Some(state) = world.get::<T>(entity) {
+                        state.bits(bits);
+                    }
                 }
-            }
-        });
+            },
+            holders: None,
+            bits: Vec::new(),
+        };
         self.init_resource::<HashRegistry>();
-        self.world_mut()
-            .resource_mut::<HashRegistry>()
-            .all
-            .insert(
-                name,
-                Registered {
-                    feed,
-                    bits: Bits::default(),
-                },
-            );
+        let mut registry = self.world_mut().resource_mut::<HashRegistry>();
+        registry.kinds.insert(name, kind);
         self
     }
 }
@@ -179,22 +177,48 @@ pub fn hash_state(world: &mut World) {
         parts.clear();
     }
     let hash = world.resource_scope(|world, mut registry: Mut<HashRegistry>| {
-        let HashRegistry { all, physics } = &mut *registry;
+        let HashRegistry { kinds, physics } = &mut *registry;
         physics.0.clear();
         world.resource::<Physics>().bits(physics);
-        let roster = &world.resource::<Roster>().0;
-        let kinds = all.values_mut();
-        world.resource::<Workers>().kinds(roster.len(), kinds, |kind| {
-            kind.bits.0.clear();
-            (kind.feed)(world, roster, &mut kind.bits);
+        let roster = world.resource_ref::<Roster>();
+        for kind in kinds.values_mut() {
+            if roster.is_changed() || kind.holders.is_none() {
+                let holders = (kind.find)(world, &roster.0);
+                kind.bits
+                    .resize_with(holders.len().div_ceil(PIECE), Bits::default);
+                kind.holders = Some(holders);
+            }
+        }
+        let pieces = kinds.values_mut().flat_map(|kind| {
+            let holders = kind.holders.as_deref().unwrap_or_default();
+            let give = kind.give;
+            holders
+                .chunks(PIECE)
+                .zip(&mut kind.bits)
+                .map(move |(holders, bits)| (give, holders, bits))
         });
+        world
+            .resource::<Workers>()
+            .pieces(roster.0.len(), pieces, |(give, holders, bits)| {
+                bits.0.clear();
+                give(world, holders, bits);
+            });
         let mut hash = Xxh3::new();
         hash.update(&before.to_le_bytes());
-        let kinds = all.iter().map(|(&name, kind)| (name, &kind.bits));
-        for (name, bits) in [(PHYSICS, &*physics)].into_iter().chain(kinds) {
-            hash.update(&bits.0);
-            if let Some(StateParts(parts)) = &mut parts {
-                parts.push((name, xxh3_64(&bits.0)));
+        let physics = (PHYSICS, slice::from_ref(physics));
+        let kinds = kinds
+            .iter()
+            .map(|(&name, kind)| (name, kind.bits.as_slice()));
+        for (name, pieces) in iter::once(physics).chain(kinds) {
+            let mut part = parts.as_ref().map(|_| Xxh3::new());
+            for bits in pieces {
+                hash.update(&bits.0);
+                if let Some(part) = &mut part {
+                    part.update(&bits.0);
+                }
+            }
+            if let (Some(StateParts(parts)), Some(part)) = (&mut parts, part) {
+                parts.push((name, part.digest()));
             }
         }
         hash.digest()

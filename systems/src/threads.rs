@@ -24,9 +24,11 @@ pub struct ThreadsError {
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threads(pub usize);
 
-/// Agents that are worked on as one piece of work: what one costs is about a microsecond, what a piece costs to hand
-/// over a few.
-const PIECE: usize = 64;
+/// Fewer agents than this are worked on by one thread: what one costs a system is some 100 ns, what it costs to wake
+/// another thread is tens of microseconds.
+const FEW: usize = 64;
+/// Of more, so many are one piece of work.
+const PIECE: usize = 256;
 
 /// Who works on many agents at once; nobody but the caller where a run has one thread.
 #[derive(Resource, Clone, Debug, Default)]
@@ -35,18 +37,18 @@ pub struct Workers(Option<Arc<ThreadPool>>);
 impl Workers {
     /// Works on each item. Whatever an item's work reads and writes must be its own: the order is none.
     pub fn each<T: Send>(&self, items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
-        let few = items.size_hint().1.is_some_and(|most| most <= PIECE);
+        let few = items.size_hint().1.is_some_and(|most| most <= FEW);
         self.in_pieces(few, PIECE, items, work);
     }
 
-    /// The same of work that is about so many agents in each item.
-    pub fn kinds<T: Send>(
+    /// The same of work on many agents that is in pieces already.
+    pub fn pieces<T: Send>(
         &self,
         agents: usize,
         items: impl Iterator<Item = T>,
         work: impl Fn(T) + Sync,
     ) {
-        self.in_pieces(agents <= PIECE, 1, items, work);
+        self.in_pieces(agents <= 16 * FEW, 1, items, work);
     }
 
     fn in_pieces<T: Send>(
@@ -63,11 +65,12 @@ impl Workers {
         let work = &work;
         pool.in_place_scope(|scope| {
             loop {
-                let piece: Vec<T> = items.by_ref().take(piece).collect();
-                if piece.is_empty() {
+                let mut all = Vec::with_capacity(piece);
+                all.extend(items.by_ref().take(piece));
+                if all.is_empty() {
                     break;
                 }
-                scope.spawn(move |_| piece.into_iter().for_each(work));
+                scope.spawn(move |_| all.into_iter().for_each(work));
             }
         });
     }

@@ -354,22 +354,23 @@ pub struct SelfModel<R, const N: usize, const U: usize> {
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub struct Trained<R, const N: usize, const U: usize> {
     config: SelfModelConfig<R>,
-    history: History<R, N, U>,
-    /// Longest wait for a sample of each channel in warm-up, in ticks.
-    longest_age: [u32; N],
-    /// Ticks for which each channel is not judged, after it was away for longer than that.
-    settling: [u32; N],
+    counters: Counters,
     /// Sum and number of the steps that were no gaps.
     steps: (R, R),
-    /// The provisional one in the last quarter of warm-up, then the final one.
-    watch: Option<Watch<R, N, U>>,
     trained: bool,
     thresholds: Option<Thresholds<R>>,
     alarm: Alarm<R>,
     verdict: Option<Verdict<R, N>>,
-    counters: Counters,
+    /// Longest wait for a sample of each channel in warm-up, in ticks.
+    longest_age: [u32; N],
+    /// Ticks for which each channel is not judged, after it was away for longer than that.
+    settling: [u32; N],
+    history: History<R, N, U>,
+    /// The provisional one in the last quarter of warm-up, then the final one.
+    watch: Option<Watch<R, N, U>>,
 }
 
 /// One tick as it was taken.
@@ -465,6 +466,7 @@ impl<R: Real, const N: usize, const U: usize> Learning<R, N, U> {
 
 /// Mean, about the origin, and deviation of channels, and how far from the mean is broken.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
 struct Scale<R, const N: usize> {
     mean: [R; N],
     sd: [R; N],
@@ -519,9 +521,8 @@ impl<R: Real, const N: usize> Scale<R, N> {
 
 /// A witness with the scale of its channels and its surprise.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 struct Watch<R, const N: usize, const U: usize> {
-    witness: Witness<R, N, U>,
-    surprise: Surprise<R, N>,
     outputs: Scale<R, N>,
     inputs: Scale<R, U>,
     /// Levels from which other channels are foreseen: the lowest and the highest.
@@ -530,6 +531,8 @@ struct Watch<R, const N: usize, const U: usize> {
     constant: [bool; N],
     /// 1 for outputs that came.
     live: [R; N],
+    witness: Witness<R, N, U>,
+    surprise: Surprise<R, N>,
 }
 
 impl<R: Real, const N: usize, const U: usize> Watch<R, N, U> {

@@ -39,6 +39,7 @@ use crate::{Real, Trained, Verdict};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub struct Single<const N: usize, const U: usize> {
     /// First values of outputs and of inputs.
     origins: [f64; N],
@@ -135,7 +136,10 @@ mod tests {
             said += 1;
             alarms += u32::from(exact.dissipated);
             let near = |a: f64, b: f32| (a - f64::from(b)).abs() <= 1e-3 * (1.0 + a.abs());
-            assert!(near(exact.k1.unwrap_or(0.0), nearly.k1.unwrap_or(0.0)), "{k}");
+            assert!(
+                near(exact.k1.unwrap_or(0.0), nearly.k1.unwrap_or(0.0)),
+                "{k}"
+            );
             assert!(near(exact.k2, nearly.k2), "{k}: {exact:?} {nearly:?}");
             assert!(near(exact.k3, nearly.k3), "{k}: {exact:?} {nearly:?}");
             assert!(near(exact.surprise, nearly.surprise), "{k}");

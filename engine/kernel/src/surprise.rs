@@ -161,11 +161,8 @@ impl<R: Real> Thresholds<R> {
 
 /// What healthy innovations look like.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub(crate) struct Health<R, const N: usize> {
-    /// G^-1 by columns, of R = G G^T in standard deviations of the channels.
-    whitening: [[R; N]; N],
-    /// The same of C.
-    shift_whitening: [[R; N]; N],
     channels: usize,
     /// 1 for channels that take part.
     live: [R; N],
@@ -175,6 +172,10 @@ pub(crate) struct Health<R, const N: usize> {
     moving: [R; N],
     /// How many these are, at least 1: degrees of freedom.
     freedom: usize,
+    /// G^-1 by columns, of R = G G^T in standard deviations of the channels.
+    whitening: [[R; N]; N],
+    /// The same of C.
+    shift_whitening: [[R; N]; N],
 }
 
 impl<R: Real, const N: usize> Health<R, N> {
@@ -419,6 +420,7 @@ const RING: usize = 5;
 
 /// What one step does to an exponential window: what remains, what is new, and the squares of both.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
 struct Fade<R> {
     lam: R,
     gain: R,
@@ -449,6 +451,7 @@ impl<R: Real> Fade<R> {
 
 /// Two windows' sums at every lag: S, P0, P1, and of the weights of pairs and of their squares.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 struct Windows<R> {
     step: [Fade<R>; 2],
     /// Over a gap, which is told as two steps.
@@ -548,6 +551,7 @@ impl<R: Real> Windows<R> {
 
 /// K1's T: the resonance of white innovations at the default lags, in two windows over one ring.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 struct Coherent<R, const N: usize> {
     ring: [[R; N]; RING],
     /// Mean square over the channels.
@@ -621,9 +625,8 @@ impl<R: Real, const N: usize> Coherent<R, N> {
 
 /// The filters behind K1, K2 and K3.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub(crate) struct Surprise<R, const N: usize> {
-    health: Health<R, N>,
-    coherent: Coherent<R, N>,
     /// e.
     shift: [R; N],
     /// EW of `r_n (Omega r)_n`: its sum is EW of r^T Omega r.
@@ -632,6 +635,8 @@ pub(crate) struct Surprise<R, const N: usize> {
     freedom: R,
     shift_gain: R,
     energy_gain: R,
+    health: Health<R, N>,
+    coherent: Coherent<R, N>,
 }
 
 /// 1 - e^{-1/window}.
@@ -866,7 +871,10 @@ mod tests {
         let [white_u, white_v] = [u, v].map(|x| whitened(4, &health.whitening, &x));
         let dot: f64 = white_u.iter().zip(&white_v).map(|(a, b)| a * b).sum();
         assert!((dot - form(&u, &omega, &v)).abs() < 1e-12);
-        for (n, part) in parts(4, &health.whitening, &white_u, &u).into_iter().enumerate() {
+        for (n, part) in parts(4, &health.whitening, &white_u, &u)
+            .into_iter()
+            .enumerate()
+        {
             let expected: f64 = omega[n].iter().zip(&u).map(|(o, x)| o * x).sum();
             assert!((part - u[n] * expected).abs() < 1e-12);
         }

@@ -77,6 +77,7 @@ pub(crate) struct Active {
 
 /// One value for each regressor: of the last sample and what it gained on the short mean; of the inputs, likewise.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
 pub(crate) struct Stacked<T, const N: usize, const U: usize> {
     pub(crate) last: [T; N],
     pub(crate) gain: [T; N],
@@ -175,6 +176,7 @@ impl<R: Real, const N: usize, const U: usize> Stacked<R, N, U> {
 
 /// The last samples, about each channel's first value, as regressors.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub(crate) struct History<R, const N: usize, const U: usize> {
     /// First values, and 1 where there was one.
     origin: Sparse<R, N>,
@@ -673,6 +675,7 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
 
 /// The self-model: what follows from what was.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub(crate) struct Witness<R, const N: usize, const U: usize> {
     /// B and b in the channels' own units, about their origins. B by regressors: each has a row of what it says
     /// of every output.

@@ -45,44 +45,47 @@ pub fn blend(
 ) {
     let told = Told::default();
     let agents = agents.iter_mut().enumerate();
-    workers.each(agents, |(agent, (name, tick, channels, coherence, transducers, mut blend, pose))| {
-        let Some(dt_s) = tick.dt_s else {
-            return;
-        };
-        blend.advance(dt_s, coherence.coherence);
-        blend.unlooked += 1;
-        let event = blend.pending.take();
-        let looks = blend.unlooked >= LOOK_TICKS;
-        if event.is_none() && !looks {
-            return;
-        }
-        let [emissary, master] = [Role::Emissary, Role::Master].map(|r| transducers.all_t(r));
-        let signature = AgentSignature::of_t(&channels.phi, emissary, master);
-        if let Some((at_ns, what)) = event {
-            let again = blend.take_in(Memory {
-                at_ns,
-                label: format!("{} {what}", clock(at_ns)).into(),
-                what,
-                signature,
-                position_m: pose.map(|p| p.0.translation_m.to_array()),
-            });
-            if let Some(like) = again {
-                told.note(
-                    agent,
-                    Happening {
-                        now_ns: time.now_ns,
-                        agent: name.to_string(),
-                        what: What::Recalled {
-                            label: like.label,
-                            similarity: like.similarity,
-                        },
-                    },
-                );
+    workers.each(
+        agents,
+        |(agent, (name, tick, channels, coherence, transducers, mut blend, pose))| {
+            let Some(dt_s) = tick.dt_s else {
+                return;
+            };
+            blend.advance(dt_s, coherence.coherence);
+            blend.unlooked += 1;
+            let event = blend.pending.take();
+            let looks = blend.unlooked >= LOOK_TICKS;
+            if event.is_none() && !looks {
+                return;
             }
-        }
-        if looks {
-            blend.look(time.now_ns, &signature, transducers.emissary_window_s());
-        }
-    });
+            let [emissary, master] = [Role::Emissary, Role::Master].map(|r| transducers.all_t(r));
+            let signature = AgentSignature::of_t(&channels.phi, emissary, master);
+            if let Some((at_ns, what)) = event {
+                let again = blend.take_in(Memory {
+                    at_ns,
+                    label: format!("{} {what}", clock(at_ns)).into(),
+                    what,
+                    signature,
+                    position_m: pose.map(|p| p.0.translation_m.to_array()),
+                });
+                if let Some(like) = again {
+                    told.note(
+                        agent,
+                        Happening {
+                            now_ns: time.now_ns,
+                            agent: name.to_string(),
+                            what: What::Recalled {
+                                label: like.label,
+                                similarity: like.similarity,
+                            },
+                        },
+                    );
+                }
+            }
+            if looks {
+                blend.look(time.now_ns, &signature, transducers.emissary_window_s());
+            }
+        },
+    );
     told.write(&mut happenings);
 }

@@ -42,7 +42,9 @@ impl Plugin for CoherencePlugin {
                     .in_set(TickSystems::Encode)
                     .after(count)
                     .ambiguous_with(witness::HearSystems),
-                witness::foresee.in_set(TickSystems::Witness),
+                (witness::gather, witness::foresee)
+                    .chain()
+                    .in_set(TickSystems::Witness),
                 resonate.in_set(TickSystems::Resonate),
                 (synchronize, witness::judge)
                     .chain()
@@ -101,7 +103,12 @@ pub fn encode(
     encoders: Query<&Reading<Encoders>>,
 ) {
     let now_s = time.now_s();
-    let work = |(tick, mut channels, mut signals, ears): (&KernelTick, Mut<Channels>, Mut<Signals>, Option<&Ears>)| {
+    let work = |(tick, mut channels, mut signals, ears): (
+        &KernelTick,
+        Mut<Channels>,
+        Mut<Signals>,
+        Option<&Ears>,
+    )| {
         let Channels { names, angles, phi } = &mut *channels;
         let heard = angles.get_mut(..names.len()).unwrap_or_default();
         if let Some(reading) = ears

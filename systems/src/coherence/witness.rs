@@ -77,16 +77,18 @@ pub fn hear_commands(
     }
 }
 
-/// At each kernel tick, the self-model is told what came.
-pub fn foresee(
+/// At each kernel tick, takes what came since the last.
+///
+/// Apart from [`foresee`], so that many agents' sensors, which lie anywhere, are waited for at the same time.
+pub fn gather(
     workers: Res<Workers>,
-    mut witnesses: Query<(&KernelTick, &mut Witness, Option<&Innovated>)>,
+    mut witnesses: Query<(&KernelTick, &mut Witness)>,
     sensors: Query<&Feeds>,
 ) {
-    workers.each(witnesses.iter_mut(), |(tick, mut witness, innovated)| {
-        let Some(dt_s) = tick.dt_s else {
+    workers.each(witnesses.iter_mut(), |(tick, mut witness)| {
+        if tick.dt_s.is_none() {
             return;
-        };
+        }
         let witness = &mut *witness;
         witness.came = [None; MAX_CHANNELS];
         for feeds in sensors.iter_many(&witness.sensors).flatten() {
@@ -94,6 +96,19 @@ pub fn foresee(
                 witness.came[channel] = mean;
             }
         }
+    });
+}
+
+/// At each kernel tick, the self-model is told what came.
+pub fn foresee(
+    workers: Res<Workers>,
+    mut witnesses: Query<(&KernelTick, &mut Witness, Option<&Innovated>)>,
+) {
+    workers.each(witnesses.iter_mut(), |(tick, mut witness, innovated)| {
+        let Some(dt_s) = tick.dt_s else {
+            return;
+        };
+        let witness = &mut *witness;
         let mut inputs = [None; MAX_INPUTS];
         let heard = witness.commands.len();
         for (input, command) in inputs.iter_mut().zip(&mut witness.commands) {
@@ -153,60 +168,63 @@ pub fn judge(
 ) {
     let told = Told::default();
     let witnesses = witnesses.iter_mut().enumerate();
-    workers.each(witnesses, |(agent, (name, tick, mut witness, mut coherence))| {
-        if tick.dt_s.is_none() {
-            return;
-        }
-        let witness = &mut *witness;
-        let (Some(verdict), Some(found)) = (&witness.verdict, witness.finding()) else {
-            return;
-        };
-        let was = coherence.dissipated == Some(true);
-        coherence.surprise = Some(found.surprise);
-        coherence.coherence = Some(1.0 / (1.0 + found.surprise));
-        coherence.k1 = verdict.k1;
-        coherence.k2 = Some(verdict.k2);
-        coherence.k3 = Some(verdict.k3);
-        coherence.dissipated = Some(found.dissipated);
-        coherence.cause = found.cause.filter(|_| found.dissipated);
-        if found.dissipated && !was {
-            witness.alarmed += 1;
-            if witness.alarms.len() < MOST_ALARMS {
-                witness.alarms.push(Alarm {
-                    from_ns: time.now_ns,
-                    until_ns: None,
-                    blame: [0.0; MAX_CAUSES],
-                });
+    workers.each(
+        witnesses,
+        |(agent, (name, tick, mut witness, mut coherence))| {
+            if tick.dt_s.is_none() {
+                return;
             }
-        }
-        let open = witness.alarms.last_mut().filter(|a| a.until_ns.is_none());
-        if let Some(alarm) = open {
-            if found.dissipated {
-                if let Some(blamed) = found.cause.and_then(|c| alarm.blame.get_mut(c)) {
-                    *blamed += 1.0;
+            let witness = &mut *witness;
+            let (Some(verdict), Some(found)) = (&witness.verdict, witness.finding()) else {
+                return;
+            };
+            let was = coherence.dissipated == Some(true);
+            coherence.surprise = Some(found.surprise);
+            coherence.coherence = Some(1.0 / (1.0 + found.surprise));
+            coherence.k1 = verdict.k1;
+            coherence.k2 = Some(verdict.k2);
+            coherence.k3 = Some(verdict.k3);
+            coherence.dissipated = Some(found.dissipated);
+            coherence.cause = found.cause.filter(|_| found.dissipated);
+            if found.dissipated && !was {
+                witness.alarmed += 1;
+                if witness.alarms.len() < MOST_ALARMS {
+                    witness.alarms.push(Alarm {
+                        from_ns: time.now_ns,
+                        until_ns: None,
+                        blame: [0.0; MAX_CAUSES],
+                    });
                 }
-            } else {
-                alarm.until_ns = Some(time.now_ns);
             }
-        }
-        if found.dissipated != was {
-            let cause = found.cause.and_then(|c| witness.name(c));
-            told.note(
-                agent,
-                Happening {
-                    now_ns: time.now_ns,
-                    agent: name.to_string(),
-                    what: if found.dissipated {
-                        What::Dissipated {
-                            cause: cause.unwrap_or_default().to_owned(),
-                        }
-                    } else {
-                        What::Recovered
+            let open = witness.alarms.last_mut().filter(|a| a.until_ns.is_none());
+            if let Some(alarm) = open {
+                if found.dissipated {
+                    if let Some(blamed) = found.cause.and_then(|c| alarm.blame.get_mut(c)) {
+                        *blamed += 1.0;
+                    }
+                } else {
+                    alarm.until_ns = Some(time.now_ns);
+                }
+            }
+            if found.dissipated != was {
+                let cause = found.cause.and_then(|c| witness.name(c));
+                told.note(
+                    agent,
+                    Happening {
+                        now_ns: time.now_ns,
+                        agent: name.to_string(),
+                        what: if found.dissipated {
+                            What::Dissipated {
+                                cause: cause.unwrap_or_default().to_owned(),
+                            }
+                        } else {
+                            What::Recovered
+                        },
                     },
-                },
-            );
-        }
-    });
+                );
+            }
+        },
+    );
     told.write(&mut happenings);
 }
 
