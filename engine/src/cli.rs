@@ -9,7 +9,7 @@
 
 use crate::engine::{EngineError, seconds};
 use crate::inspect::Inspection;
-use crate::{CoherenceEngine, Pace, StopHandle, Summary, assets, scene};
+use crate::{CoherenceEngine, Pace, Summary, assets, scene};
 use becomingone_components::body::Model;
 use becomingone_components::control::Goals;
 use becomingone_components::drive::Drive;
@@ -67,6 +67,7 @@ mod show;
 mod terminal;
 
 use crate::scene::Overlays;
+use crate::trials::Course;
 use overlays::OverlayArgs;
 use show::{Rerun, Shown};
 
@@ -152,7 +153,7 @@ const EXAMPLES: &str = "Examples:
   becomingone run robot --teleop --rerun serve
   becomingone run robot --record run.mcap
 
-Exit status: 0 done, 1 the run failed, 2 bad input, 130 Ctrl-C.";
+Exit status: 0 done, 1 the run failed or a file was not written whole, 2 bad input, 130 Ctrl-C.";
 
 #[cfg(feature = "replay")]
 const ANALYZE_EXAMPLES: &str = "Examples:
@@ -257,6 +258,18 @@ fn rate(text: &str) -> Result<f64, String> {
 enum Failure {
     BadInput(String),
     Run(String),
+    /// Ctrl-C, and what was done until then.
+    Stopped(String),
+}
+
+impl Failure {
+    /// Trials were stopped; ` of 20`, where it is known how many were to be.
+    fn stopped(course: &Course, of_all: &str) -> Self {
+        let finished = course.finished();
+        Self::Stopped(format!(
+            "stopped: {finished}{of_all} runs finished, nothing written"
+        ))
+    }
 }
 
 impl From<EngineError> for Failure {
@@ -348,6 +361,10 @@ fn exit_code(done: Result<ExitCode, Failure>) -> ExitCode {
         Ok(code) => code,
         Err(Failure::BadInput(text)) => fail(&text, 2),
         Err(Failure::Run(text)) => fail(&text, 1),
+        Err(Failure::Stopped(text)) => {
+            complain!("{text}");
+            ExitCode::from(130)
+        }
     }
 }
 
@@ -383,7 +400,7 @@ fn check(files: &[PathBuf], overlays: &Overlays, resolved: bool) -> Result<ExitC
                     loaded.scene.agents.len()
                 );
             }
-            Err(Failure::BadInput(text) | Failure::Run(text)) => {
+            Err(Failure::BadInput(text) | Failure::Run(text) | Failure::Stopped(text)) => {
                 complain!("error: {text}");
                 wrong += 1;
             }
@@ -482,6 +499,35 @@ fn begins_as_xml(file: &Path) -> bool {
     read.is_some() && text.trim_ascii_start().starts_with(b"<")
 }
 
+/// Whether two paths lead to one file, by whatever links. Neither is opened: of a pipe, that would be heard.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    if let (Ok(a), Ok(b)) = (a.metadata(), b.metadata()) {
+        use std::os::unix::fs::MetadataExt as _;
+        return (a.dev(), a.ino()) == (b.dev(), b.ino());
+    }
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+/// What is written must not take the place of what is used.
+fn keep_apart<'a>(
+    flag: &str,
+    file: &Path,
+    used: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), Failure> {
+    match used.into_iter().find(|other| is_same_file(file, other)) {
+        None => Ok(()),
+        Some(other) => Err(Failure::BadInput(format!(
+            "{flag} {}: found {}, which the run uses itself; expected a file of its own",
+            file.display(),
+            other.display()
+        ))),
+    }
+}
+
 /// Says what the loader repaired or left out.
 fn warn(loaded: &LoadedScene) {
     for model in loaded.models.iter().flatten() {
@@ -497,7 +543,7 @@ impl Run {
     fn keep_from<'a>(
         &'a self,
         flag: &str,
-        file: &Path,
+        file: &'a Path,
         written: impl IntoIterator<Item = &'a PathBuf>,
         read: &BTreeMap<String, Vec<u8>>,
     ) -> Result<(), Failure> {
@@ -508,21 +554,13 @@ impl Run {
             .chain(&overlays.config)
             .chain(written);
         let real = file.canonicalize();
-        let same = |other: &&PathBuf| match (&real, other.canonicalize()) {
-            (Ok(a), Ok(b)) => *a == b,
-            _ => file == other.as_path(),
-        };
-        let other = used.into_iter().find(same).map(PathBuf::as_path);
         let real = real.as_deref().unwrap_or(file);
         let named = read.contains_key(&assets::Held::name(real));
-        match other.or_else(|| named.then_some(file)) {
-            None => Ok(()),
-            Some(other) => Err(Failure::BadInput(format!(
-                "{flag} {}: found {}, which the run uses itself; expected a file of its own",
-                file.display(),
-                other.display()
-            ))),
-        }
+        keep_apart(
+            flag,
+            file,
+            used.map(PathBuf::as_path).chain(named.then_some(file)),
+        )
     }
 
     fn go(self) -> Result<ExitCode, Failure> {
@@ -607,7 +645,8 @@ impl Run {
         let dial = by_keys.then(|| live::Dial::of(&mut engine));
         let shown = Shown::begin(&self.rerun, &mut engine, &name)?;
         let journal = journal.map(|journal| journal.begin(&mut engine));
-        interrupt.stops(engine.stop_handle());
+        let run = engine.stop_handle();
+        interrupt.stops(move || run.stop());
         engine.start()?;
         if !self.quiet {
             introduce(engine.world());
@@ -648,9 +687,7 @@ impl Run {
             .as_deref()
             .map(|file| write_summary(&summary, file));
         shown.end(&mut engine, self.quiet);
-        if let Some(journal) = journal {
-            journal.end(&mut engine, interrupt.came(), self.quiet);
-        }
+        let recorded = journal.is_none_or(|j| j.end(&mut engine, interrupt.came(), self.quiet));
         if !self.quiet {
             say!("{summary}");
         }
@@ -662,7 +699,7 @@ impl Run {
         Ok(if interrupt.came() {
             ExitCode::from(130)
         } else {
-            ExitCode::SUCCESS
+            ExitCode::from(u8::from(!recorded))
         })
     }
 }
@@ -684,9 +721,11 @@ fn write_summary(summary: &Summary, file: &Path) -> Result<(), Failure> {
         .map_err(|e| Failure::Run(format!("{}: {e}", file.display())))
 }
 
-/// Ctrl-C: the first one stops the run, once there is one; the second one ends the program.
+/// Ctrl-C: the first one stops what runs, once something does; the second one ends the program.
 #[derive(Clone)]
-struct Interrupt(Arc<(AtomicBool, OnceLock<StopHandle>)>);
+struct Interrupt(Arc<(AtomicBool, OnceLock<Stop>)>);
+
+type Stop = Box<dyn Fn() + Send + Sync>;
 
 impl Interrupt {
     fn catch() -> Result<Self, Failure> {
@@ -701,7 +740,7 @@ impl Interrupt {
     fn press(&self) {
         let again = self.0.0.swap(true, Ordering::AcqRel);
         match self.0.1.get() {
-            Some(run) if !again => run.stop(),
+            Some(stop) if !again => stop(),
             _ => {
                 terminal::restore();
                 std::process::exit(130)
@@ -709,9 +748,15 @@ impl Interrupt {
         }
     }
 
-    fn stops(&self, run: StopHandle) {
+    fn stops(&self, stop: impl Fn() + Send + Sync + 'static) {
         // It is set once, here.
-        let _ = self.0.1.set(run);
+        let _ = self.0.1.set(Box::new(stop));
+    }
+
+    /// Trials end, and say how far they came.
+    fn stops_all(&self, course: &Course) {
+        let course = course.clone();
+        self.stops(move || course.stop());
     }
 
     fn came(&self) -> bool {

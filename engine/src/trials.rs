@@ -9,8 +9,30 @@ use becomingone_components::scene::{Agent, LoadedScene};
 use becomingone_components::witness::{Finding, Witness};
 use becomingone_systems::hash::Roster;
 use bevy_ecs::prelude::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+
+/// Trials that may be stopped from any thread, and how many of them were finished. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Course(Arc<(AtomicBool, AtomicUsize)>);
+
+impl Course {
+    /// Lets no run begin any more, and ends those that go on before their next tick.
+    pub fn stop(&self) {
+        self.0.0.store(true, Ordering::Release);
+    }
+
+    /// Whether they are to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.0.0.load(Ordering::Acquire)
+    }
+
+    /// Runs that went to their end.
+    pub fn finished(&self) -> usize {
+        self.0.1.load(Ordering::Acquire)
+    }
+}
 
 /// One run.
 #[derive(Clone, Debug)]
@@ -43,7 +65,7 @@ pub struct Look {
 }
 
 /// Runs one trial and shows every kernel tick of these agents' trained witnesses, each with the agent's place in the
-/// list. Gives the time that each was looked at (s).
+/// list. Gives the time that each was looked at (s); none where the run was stopped.
 ///
 /// # Errors
 ///
@@ -52,8 +74,9 @@ pub fn run(
     loaded: &LoadedScene,
     agents: &[&str],
     trial: &Trial,
+    course: &Course,
     mut look: impl FnMut(usize, &Witness, Look),
-) -> Result<Vec<f64>, EngineError> {
+) -> Result<Option<Vec<f64>>, EngineError> {
     let mut loaded = loaded.clone();
     loaded.scene.seed = trial.seed;
     loaded.scene.faults.extend(trial.faults.iter().cloned());
@@ -74,7 +97,11 @@ pub fn run(
     let entities: Vec<Option<Entity>> = agents.iter().map(entity).collect();
     let mut last_ns = vec![None; agents.len()];
     let mut seen_ns: Vec<Option<(u64, u64)>> = vec![None; agents.len()];
+    let handle = engine.stop_handle();
     engine.run_watched(|engine| {
+        if course.is_stopped() {
+            handle.stop();
+        }
         for (k, &entity) in entities.iter().enumerate() {
             let said = entity.and_then(|e| say(engine.world(), e, &mut last_ns[k]));
             if let Some((witness, said)) = said {
@@ -84,7 +111,11 @@ pub fn run(
         }
     })?;
     let looked_s = |seen: Option<(u64, u64)>| seen.map_or(0.0, |(from, to)| seconds(to - from));
-    Ok(seen_ns.into_iter().map(looked_s).collect())
+    if course.is_stopped() {
+        return Ok(None);
+    }
+    course.0.1.fetch_add(1, Ordering::AcqRel);
+    Ok(Some(seen_ns.into_iter().map(looked_s).collect()))
 }
 
 /// What an agent's witness said, if this was a kernel tick.
@@ -142,15 +173,16 @@ fn say<'w>(
     ))
 }
 
-/// Does all pieces of work on all processors, in any order; gives what came of them in their own order.
+/// Does all pieces of work on all processors, in any order; gives what came of them in their own order. Where one of
+/// them gave none, as it was stopped, the next ones are not begun, and none is what comes of all.
 ///
 /// # Errors
 ///
 /// The first that failed.
 pub fn on_all_processors<T: Sync, R: Send, E: Send>(
     work: &[T],
-    each: impl Fn(&T) -> Result<R, E> + Sync,
-) -> Result<Vec<R>, E> {
+    each: impl Fn(&T) -> Result<Option<R>, E> + Sync,
+) -> Result<Option<Vec<R>>, E> {
     let next = AtomicUsize::new(0);
     let take = || {
         let mut done = Vec::new();
@@ -159,6 +191,9 @@ pub fn on_all_processors<T: Sync, R: Send, E: Send>(
             match work.get(k) {
                 Some(piece) => done.push((k, each(piece))),
                 None => return done,
+            }
+            if let Some((_, Ok(None))) = done.last() {
+                next.store(work.len(), Ordering::Relaxed);
             }
         }
     };
@@ -185,9 +220,22 @@ mod tests {
     #[test]
     fn work_comes_back_in_its_order_and_errors_are_told() {
         let numbers: Vec<u32> = (0..50).collect();
-        let squares = on_all_processors(&numbers, |n| Ok::<_, String>(n * n));
-        assert_eq!(squares.unwrap()[7], 49);
-        let failed = on_all_processors(&numbers, |n| if *n == 9 { Err("nine") } else { Ok(()) });
-        assert_eq!(failed, Err("nine"));
+        let squares = on_all_processors(&numbers, |n| Ok::<_, String>(Some(n * n)));
+        assert_eq!(squares.unwrap().unwrap()[7], 49);
+        let nine = |n: &u32| if *n == 9 { Err("nine") } else { Ok(Some(())) };
+        assert_eq!(on_all_processors(&numbers, nine), Err("nine"));
+    }
+
+    #[test]
+    fn what_is_stopped_gives_nothing_and_begins_no_more() {
+        let begun = AtomicUsize::new(0);
+        let numbers: Vec<u32> = (0..100_000).collect();
+        let stopped = on_all_processors(&numbers, |n| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, String>((*n < 9).then_some(*n))
+        });
+        assert_eq!(stopped, Ok(None));
+        // Whoever had begun meanwhile is done, too.
+        assert!(begun.into_inner() < numbers.len());
     }
 }

@@ -317,7 +317,41 @@ fn what_is_not_judged_is_said() {
         ok(folder.path(), &["--baseline", "300"]).stderr
     };
     let healthy = changed(&|_, _| {});
-    assert!(!healthy.contains("judged"), "{healthy}");
+    assert!(!healthy.contains("warning"), "{healthy}");
+    // One mad value in what is learned from; the level's deviation is about 1.3.
+    let spike = changed(&|k, cells| {
+        if k == 51 {
+            cells[2] = "2000000".to_owned();
+        }
+    });
+    let said = "`power` is 2000000 in row 50 of the baseline, far from its other values there: that makes its deviation ";
+    let (_, factor) = spike.split_once(said).unwrap_or_else(|| panic!("{spike}"));
+    let (factor, _) = factor.split_once(" times").unwrap();
+    let factor: f64 = factor.parse().unwrap();
+    // 2e6/sqrt(300), over it.
+    assert!((7e4..1.5e5).contains(&factor), "{factor}");
+    // What cannot even be squared is missing, in bins too.
+    for bins in [
+        &["--baseline", "300"][..],
+        &["--baseline", "300", "--bins", "5"],
+    ] {
+        let text = pump(1200, usize::MAX);
+        let (head, rest) = text.split_once("\n5.0;").unwrap();
+        let (_, rest) = rest.split_once('\n').unwrap();
+        let folder = folder(&[("log.csv", &format!("{head}\n5.0;1e300;1;5\n{rest}"))]);
+        let ran = ok(folder.path(), bins);
+        let said =
+            "1 values that are a million deviations off, or too large to be squared: missing";
+        assert!(ran.stderr.contains(said), "{bins:?}: {}", ran.stderr);
+    }
+    // A logger that was begun late.
+    let few = changed(&|k, cells| {
+        if (22..=300).contains(&k) {
+            cells[2].clear();
+        }
+    });
+    let said = "`power` has 21 values in the 300 ticks of the baseline: too few to learn from, 64 are the least";
+    assert!(few.contains(said), "{few}");
     // It comes every fifth time after a baseline without gaps.
     let seldom = changed(&|k, cells| {
         if k > 400 && k % 5 != 0 {
@@ -437,6 +471,7 @@ fn mistakes_are_named_and_nothing_is_lost() {
         ("loggers.csv", &two_loggers(60, 99.0)),
     ]);
     let path = folder.path();
+    std::fs::hard_link(path.join("log.csv"), path.join("hard.csv")).unwrap();
     for (args, said) in [
         (
             &["log.csv"][..],
@@ -461,6 +496,14 @@ fn mistakes_are_named_and_nothing_is_lost() {
             "--out log.csv: found the table itself; expected a file of its own",
         ),
         (&["log.csv", "--out", "./log.csv"], "found the table itself"),
+        (
+            &["log.csv", "--out", "hard.csv"],
+            "--out hard.csv: found the table itself",
+        ),
+        (
+            &["log.csv", "--rerun", "save=hard.csv"],
+            "--rerun hard.csv: found the table itself",
+        ),
         (
             &["log.csv", "--rerun", "save=log.csv"],
             "--rerun log.csv: found the table itself",
@@ -800,6 +843,51 @@ fn a_clock_that_is_set_back_and_late_rows_cost_nothing() {
         .collect();
     assert!(flagged.iter().all(|t| *t >= 1550.0), "{flagged:?}");
     assert!(flagged.len() > 500, "{}", flagged.len());
+}
+
+#[test]
+fn a_stamp_at_the_end_of_time_stops_no_clock() {
+    // i64::MAX ns, as a clock that was not set says.
+    let text = pump(1200, 800).replace("\n60.0;", "\n9223372036.854775;");
+    let folder = folder(&[("log.csv", &text)]);
+    let ran = ok(folder.path(), &["--bins", "10"]);
+    for said in [
+        "1 times the clock was set back: time goes on from there",
+        "1 steps of more than ten of the baseline's",
+    ] {
+        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+    }
+    let rows = scores(&folder);
+    let flagged = rows[800..].iter().filter(|r| r["flag"] == "1");
+    assert!(flagged.count() > 200, "{}", ran.stdout);
+    // And a rate at which 64 bits of nanoseconds are used up.
+    let ran = ok(folder.path(), &["--rate", "1e-7", "--bins", "1e-7"]);
+    assert!(!ran.stderr.contains("64 bits"), "{}", ran.stderr);
+    let ran = ok(folder.path(), &["--rate", "2e-8", "--bins", "2e-8"]);
+    // 2^64/5e16 are 368 steps, and learned from are the first 400 rows.
+    assert!(ran.stderr.contains("64 bits"), "{}", ran.stderr);
+}
+
+#[test]
+fn bins_are_as_long_as_is_said() {
+    // A row a nanosecond.
+    let mut text = String::new();
+    for (k, line) in pump(600, usize::MAX).lines().enumerate() {
+        match line.split_once(';') {
+            Some((_, rest)) if k > 0 => writeln!(text, "{};{rest}", k - 1).unwrap(),
+            _ => writeln!(text, "{}", line.replace("time", "time_ns")).unwrap(),
+        }
+    }
+    let folder = folder(&[("log.csv", &text)]);
+    for (rate, bin, count) in [("1e9", "1 ns", 399), ("333333333", "3 ns", 133)] {
+        let ran = ok(folder.path(), &["--bins", rate]);
+        for said in [
+            format!("ticks: means over bins of {bin}\n"),
+            format!("learned from 400 rows in {count} bins;"),
+        ] {
+            assert!(ran.stdout.contains(&said), "{said}: {}", ran.stdout);
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and bounds a wait by the wall clock"
 )]
 
 use becomingone::components::scene::CoherenceSpec;
@@ -13,6 +14,13 @@ use becomingone::scene;
 use becomingone_tests::{folder, root, run};
 use serde_json::Value;
 use std::path::Path;
+#[cfg(unix)]
+use {
+    becomingone_tests::{binary, signal},
+    std::io::{BufRead as _, BufReader},
+    std::process::{Command, Stdio},
+    std::time::{Duration, Instant},
+};
 
 /// A rover that patrols a yard without end, and learns for 30 s.
 const YARD: &str = "(version: 1, name: \"yard\", seed: 1, agents: [(
@@ -175,6 +183,8 @@ fn another_model_goes_without_the_calibration_of_the_scenes_own() {
 fn what_cannot_be_calibrated_or_scored_is_told() {
     let bare = "(version: 1, duration_s: 5, agents: [(name: \"rover\", model: \"rover.urdf\", drive: Auto)])";
     let here = folder(&[("yard.ron", YARD), ("bare.ron", bare)]);
+    let hard = here.path().join("hard.ron");
+    std::fs::hard_link(here.path().join("yard.ron"), hard).unwrap();
     for (args, code, says) in [
         (
             &["score", "yard.ron", "--faults", "gremlin"][..],
@@ -212,6 +222,16 @@ fn what_cannot_be_calibrated_or_scored_is_told() {
             1,
             &["no/folder/th.ron"],
         ),
+        (
+            &["calibrate", "yard.ron", "--out", "hard.ron"],
+            2,
+            &["--out hard.ron: found yard.ron"],
+        ),
+        (
+            &["score", "yard.ron", "--json", "./yard.ron"],
+            2,
+            &["--json ./yard.ron: found yard.ron"],
+        ),
     ] {
         let ran = run(here.path(), args);
         assert_eq!(ran.code, Some(code), "{args:?}: {}", ran.stderr);
@@ -220,4 +240,94 @@ fn what_cannot_be_calibrated_or_scored_is_told() {
         }
     }
     assert!(!here.path().join("th.ron").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_fails_with_its_file_and_loses_no_result() {
+    let here = folder(&[("yard.ron", YARD)]);
+    let calibrate = ["calibrate", "yard.ron", "--runs", "1", "--duration", "40s"];
+    let score = [
+        "score",
+        "yard.ron",
+        "--faults",
+        "gyro frozen",
+        "--runs",
+        "1",
+    ];
+    for (args, more, shows) in [
+        (calibrate, &["--out", "/dev/full"][..], "thresholds: (k1: "),
+        (
+            score,
+            &["--healthy", "1s", "--json", "/dev/full"],
+            "| gyro frozen",
+        ),
+    ] {
+        let ran = run(here.path(), &[&args[..], more].concat());
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        let said = "error: /dev/full: No space left";
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        assert!(ran.stdout.contains(shows), "{}", ran.stdout);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_soon_and_says_how_far_it_came() {
+    let here = folder(&[("yard.ron", YARD)]);
+    // Hours: 3 over the rate, and as many as are asked for.
+    let calibrate = ["calibrate", "yard.ron", "--duration", "35s"];
+    let score = ["score", "yard.ron", "--faults", "gyro", "--runs", "4"];
+    for (args, begins, least, all) in [
+        (
+            [&calibrate[..], &["--false-alarms-per-hour", "0.001"]].concat(),
+            "rover: 8 runs",
+            8,
+            // 2.996 over the rate, in runs of 5 s after warm-up, to a kernel tick.
+            2_150_000..2_165_000,
+        ),
+        (
+            [&calibrate[..], &["--runs", "4000000"]].concat(),
+            "rover: 8 runs",
+            8,
+            4_000_000..4_000_001,
+        ),
+        (
+            [&score[..], &["--healthy", "1000000s", "--json", "s.json"]].concat(),
+            "gyro frozen: done",
+            4,
+            // Three faults of a gyroscope, and healthy runs of 180 s.
+            5568..5569,
+        ),
+    ] {
+        let mut child = Command::new(binary())
+            .current_dir(here.path())
+            .args(&args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        assert!(first.starts_with(begins), "{first}");
+        let asked = Instant::now();
+        signal("INT", child.id());
+        let last = lines.map(Result::unwrap).last().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let took = asked.elapsed();
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert_eq!(output.status.code(), Some(130), "{last}");
+        assert!(output.stdout.is_empty());
+        let counted = last.strip_prefix("stopped: ").unwrap();
+        let counted = counted
+            .strip_suffix(" runs finished, nothing written")
+            .unwrap();
+        let (finished, of) = counted.split_once(" of ").unwrap();
+        let finished: usize = finished.parse().unwrap();
+        let of: usize = of.trim_start_matches("about ").parse().unwrap();
+        assert!(all.contains(&of), "{last}");
+        assert!((least..of).contains(&finished), "{last}");
+    }
+    // Nothing but the scene is there.
+    assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 1);
 }

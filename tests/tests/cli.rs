@@ -515,6 +515,16 @@ fn a_full_disk_fails_the_run_with_a_message() {
         "{}",
         ran.stderr
     );
+    // The run goes on without its recording, and is not what was asked for.
+    let args = ["run", "robot", "--duration", "100ms", "--rerun", "off"];
+    for more in [&[][..], &["--quiet"]] {
+        let all = [&args[..], &["--record", "/dev/full"], more].concat();
+        let ran = run(here.path(), &all);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        let said = "error: the recording /dev/full is not whole: No space left";
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        assert_eq!(ran.stdout.contains("100 ticks"), more.is_empty());
+    }
     let full = std::fs::File::create("/dev/full").unwrap();
     let output = Command::new(binary())
         .args(["list", "scenes"])

@@ -193,6 +193,28 @@ fn a_flipped_byte_is_told_with_the_times_of_its_chunk() {
     }
 }
 
+#[test]
+fn a_recording_that_was_cut_before_its_first_tick_verifies_nothing() {
+    let here = folder(&[("s.ron", KERNEL)]);
+    record(here.path(), &["s.ron", "--duration", "1s"], "run.mcap");
+    let bytes = std::fs::read(here.path().join("run.mcap")).unwrap();
+    let (first, ..) = chunks(&bytes)[0];
+    // The record's own head stands before what `chunks` gives: within it, and before it.
+    for end in [first, first - 100] {
+        std::fs::write(here.path().join("cut.mcap"), &bytes[..end]).unwrap();
+        for more in [&["--verify"][..], &["--verify", "--quiet"]] {
+            let ran = run(here.path(), &[&["replay", "cut.mcap"][..], more].concat());
+            assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+            assert!(!ran.stdout.contains("verified"), "{}", ran.stdout);
+            let said = "error: cut.mcap: found no tick; expected one at least";
+            assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        }
+        let ran = run(here.path(), &["replay", "cut.mcap"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(ran.stderr.contains("its end, 0 ticks"), "{}", ran.stderr);
+    }
+}
+
 /// Xorshift (Marsaglia 2003): the same places and moments each time.
 struct Dice(u64);
 
@@ -286,7 +308,16 @@ fn a_recording_takes_no_other_file_s_place() {
     );
     assert!(std::fs::metadata(rover).unwrap().len() > 1000);
     record(here.path(), &["s.ron", "--duration", "1s"], "a.mcap");
-    for args in [["--summary", "a.mcap"], ["--rerun", "save=a.mcap"]] {
+    let hard = |of: &str, to: &str| std::fs::hard_link(here.path().join(of), here.path().join(to));
+    hard("a.mcap", "b.mcap").unwrap();
+    hard("s.ron", "hard.ron").unwrap();
+    let ran = run(here.path(), &["run", "s.ron", "--record", "hard.ron"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    for args in [
+        ["--summary", "a.mcap"],
+        ["--summary", "b.mcap"],
+        ["--rerun", "save=a.mcap"],
+    ] {
         let ran = run(here.path(), &["replay", "a.mcap", args[0], args[1]]);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     }
@@ -504,7 +535,10 @@ fn a_sigkill_at_any_moment_costs_the_last_second_at_most() {
             assert_eq!(said["ticks"].as_u64(), Some(ticks), "{file}");
         }
     }
-    let ran = verify(here.path(), "0.mcap", "1");
+    // Of those in real time, so that it is not long.
+    let paced = lines.iter().filter(|(k, _)| k % 2 == 0);
+    let (longest, _) = paced.max_by_key(|(_, lived)| *lived).unwrap();
+    let ran = verify(here.path(), &format!("{longest}.mcap"), "1");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("was cut: replayed up to its end"),
@@ -544,8 +578,10 @@ fn a_full_disk_ends_the_recording_and_not_the_run() {
         return;
     };
     let here = disk.0.path();
-    let ran = record(here, &["robot", "--duration", "90s"], "run.mcap");
+    let args = ["run", "robot", "--duration", "90s", "--rerun", "off"];
+    let ran = run(here, &[&args[..], &["--record", "run.mcap"]].concat());
     assert!(ran.stdout.contains("90000 ticks"), "{}", ran.stdout);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     let told = ran.stderr.matches("the run goes on").count();
     assert_eq!(told, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("No space left"), "{}", ran.stderr);

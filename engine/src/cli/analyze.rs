@@ -1,10 +1,12 @@
 //! `becomingone analyze`: a recording through a self-model of its own.
 
+mod baseline;
 mod evenly;
 
+use self::baseline::Learned;
 use self::evenly::Evenly;
 use super::show::Rerun;
-use super::{Failure, terminal};
+use super::{Failure, is_same_file, terminal};
 use becomingone_kernel::{MIN_WARM_UP, SelfModel, SelfModelConfig, Verdict};
 use becomingone_replay::{Kind, Row, Table, Wanted};
 #[cfg(feature = "rerun")]
@@ -55,7 +57,7 @@ pub(super) struct Analyze {
     /// Columns that are no channels, as labels: names with commas between. May be repeated.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     ignore: Vec<String>,
-    /// What stands between cells; else it is found: a comma, semicolon, tab, | or space.
+    /// What stands between cells; else it is found: a comma, semicolon, tab, | or spaces. Of spaces, several are one.
     #[arg(long, value_name = "SIGN", value_parser = separator)]
     separator: Option<u8>,
     /// What Rerun gets: off, or save=FILE; else a file named as the table, unless that is larger than 100 MB.
@@ -177,19 +179,15 @@ impl Analyze {
 
     /// What is written must not take the place of what is read, nor of the other.
     fn keep_apart(&self, recording: Option<&Path>) -> Result<(), Failure> {
-        let same = |a: &Path, b: &Path| match (a.canonicalize(), b.canonicalize()) {
-            (Ok(a), Ok(b)) => a == b,
-            _ => a == b,
-        };
         let out = Some(self.out.as_path()).filter(|_| !self.to_stdout());
         let file = Some(self.file.as_path()).filter(|_| !self.is_piped());
-        let is_table = |written: &&Path| file.is_some_and(|file| same(written, file));
+        let is_table = |written: &&Path| file.is_some_and(|file| is_same_file(written, file));
         let clash = if let Some(out) = out.filter(is_table) {
             Some(("--out", out, "the table itself"))
         } else if let Some(rrd) = recording.filter(is_table) {
             Some(("--rerun", rrd, "the table itself"))
         } else if let (Some(out), Some(rrd)) = (out, recording)
-            && same(out, rrd)
+            && is_same_file(out, rrd)
         {
             Some(("--out", out, "the file of --rerun"))
         } else {
@@ -448,24 +446,26 @@ impl Analyze {
                 Ticks::Rows(last_ns) => {
                     let before = std::mem::replace(last_ns, row.t_ns);
                     let dt_s = match (row.t_ns, before) {
-                        (Some(now), Some(before)) if stamped => (now - before) as f64 / 1e9,
+                        (Some(now), Some(before)) if stamped => {
+                            now.saturating_sub(before) as f64 / 1e9
+                        }
                         _ => step_s,
                     };
                     back += u64::from(dt_s <= 0.0);
                     let verdict = model.push(&row.values, &[], dt_s);
-                    watched.judge(&model, &row.values);
+                    watched.judge(&model, &row.values, row.number);
                     verdict
                 }
                 Ticks::Even(evenly) => {
                     evenly.push(&row, stamped, |values, dt_s| {
                         model.push(values, &[], dt_s);
-                        watched.judge(&model, values);
+                        watched.judge(&model, values, row.number);
                     });
                     model.verdict().copied()
                 }
             };
             if model.is_trained() && !began {
-                self.say_learned(&model, &table);
+                self.say_learned(&model, &table, &watched);
             } else if !began
                 && row.number + 1 == u64::from(self.baseline)
                 && let Some(error) = model.warm_up_error()
@@ -496,12 +496,24 @@ impl Analyze {
             recorded.finish()?;
         }
         self.warn_notes(&table, told);
-        let (late, set_back) = match &ticks {
-            Ticks::Rows(_) => (0, 0),
-            Ticks::Even(evenly) => (evenly.late, evenly.set_back),
+        let [late, set_back, beyond, unheard] = match &ticks {
+            Ticks::Rows(_) => [0; 4],
+            Ticks::Even(evenly) => [
+                evenly.late,
+                evenly.set_back,
+                evenly.beyond,
+                evenly.too_large(),
+            ],
         };
         let counters = model.counters();
-        let said = [back, late, set_back, counters.broken, counters.gaps];
+        let said = [
+            back,
+            late,
+            set_back,
+            beyond,
+            counters.broken + unheard,
+            counters.gaps,
+        ];
         self.say_oddities(&table, &watched, said);
         if let Some(broken) = broken {
             return Err(broken);
@@ -556,7 +568,12 @@ impl Analyze {
     }
 
     /// Says what the baseline taught.
-    fn say_learned<const N: usize>(&self, model: &SelfModel<f64, N, 0>, table: &Table) {
+    fn say_learned<const N: usize>(
+        &self,
+        model: &SelfModel<f64, N, 0>,
+        table: &Table,
+        watched: &Watched,
+    ) {
         let named = |indices: &mut dyn Iterator<Item = usize>| -> Vec<String> {
             indices
                 .map(|n| format!("`{}`", table.channels()[n]))
@@ -577,6 +594,19 @@ impl Analyze {
                 self.baseline,
                 absent.join(", ")
             ));
+        }
+        let ticks = model.config().warm_up_samples;
+        for (channel, name) in watched.channels.iter().zip(table.channels()) {
+            let count = channel.learned.count();
+            // None at all was said above; and where ticks are few, so are values.
+            if count > 1 && count < MIN_WARM_UP && count < ticks / 2 {
+                self.warn(&format!(
+                    "`{name}` has {count} values in the {ticks} ticks of the baseline: too few to learn from, {MIN_WARM_UP} are the least"
+                ));
+            }
+            if let Some(drowning) = channel.learned.drowning() {
+                self.warn(&format!("`{name}` {drowning}"));
+            }
         }
         if let Some(t) = model.thresholds() {
             let bins = if self.bin_ns(table).is_some() {
@@ -630,10 +660,10 @@ impl Analyze {
     }
 
     /// What was odd on the way.
-    fn say_oddities(&self, table: &Table, watched: &Watched, said: [u64; 5]) {
+    fn say_oddities(&self, table: &Table, watched: &Watched, said: [u64; 6]) {
         let counts = table.counts();
         let firsts = table.firsts();
-        let [back, late, set_back, broken, gaps] = said;
+        let [back, late, set_back, beyond, broken, gaps] = said;
         for (count, what, first) in [
             (
                 counts.short_rows,
@@ -673,6 +703,11 @@ impl Analyze {
             (
                 set_back,
                 "times the clock was set back: time goes on from there",
+                &None,
+            ),
+            (
+                beyond,
+                "rows after more time than 64 bits of nanoseconds count: not judged, their scores are repeated",
                 &None,
             ),
             (
@@ -970,7 +1005,7 @@ impl<const N: usize> Intervals<N> {
             *sum += share * verdict.surprise;
         }
         let ends = open.first.2.zip(open.last.2).filter(|_| stamped);
-        open.lasted_s = ends.map(|(from, to)| (to - from) as f64 / 1e9);
+        open.lasted_s = ends.map(|(from, to)| to.saturating_sub(from) as f64 / 1e9);
         None
     }
 
@@ -983,10 +1018,15 @@ impl<const N: usize> Intervals<N> {
 struct Watched {
     channels: Vec<WatchedChannel>,
     trained: bool,
+    /// Ticks that the self-model took, and those of them that it learns from.
+    ticks: u64,
+    learned: u32,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct WatchedChannel {
+    /// Its values in the baseline.
+    learned: Learned,
     /// The last value, and its row.
     last_value: Option<(f64, u64)>,
     /// The row since which it is that.
@@ -1003,12 +1043,37 @@ impl Watched {
         Self {
             channels: vec![WatchedChannel::default(); channels],
             trained: false,
+            ticks: 0,
+            learned: 0,
         }
     }
 
-    /// Takes a tick that the self-model has taken.
-    fn judge<const N: usize>(&mut self, model: &SelfModel<f64, N, 0>, values: &[Option<f64>]) {
+    /// Takes a tick that the self-model was given, and that ended with this row.
+    fn judge<const N: usize>(
+        &mut self,
+        model: &SelfModel<f64, N, 0>,
+        values: &[Option<f64>],
+        row: u64,
+    ) {
+        let ticks = std::mem::replace(&mut self.ticks, model.counters().ticks);
+        if ticks == self.ticks {
+            // It was not taken.
+            return;
+        }
         if model.verdict().is_none() {
+            self.learned += 1;
+            for (channel, value) in self.channels.iter_mut().zip(values) {
+                if let Some(x) = value {
+                    channel.learned.take(*x, row);
+                }
+            }
+            if self.learned >= model.config().warm_up_samples && !model.is_trained() {
+                // It could not be learned from: the next ticks are the baseline.
+                self.learned = 0;
+                for channel in &mut self.channels {
+                    channel.learned = Learned::default();
+                }
+            }
             return;
         }
         for (n, channel) in self.channels.iter_mut().enumerate() {

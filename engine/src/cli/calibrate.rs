@@ -7,11 +7,12 @@
 //! J. Optim. 19(3), 2008, for small p): with 95 %, `N p < chi²(0.95; 2 d)/2`, whatever the ways have to do with each other,
 //! and however heavy their tails are.
 
-use super::{Failure, OverlayArgs, load};
+use super::{Failure, Interrupt, OverlayArgs, keep_apart, load};
 use crate::assets;
 use crate::scene::Overlays;
-use crate::trials::{Look, Trial, on_all_processors, run};
+use crate::trials::{Course, Look, Trial, on_all_processors, run};
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, ControllerSpec, LoadedScene, Scene};
+use becomingone_components::witness::Witness;
 use becomingone_kernel::most_expected;
 use clap::Args;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ together fewer than 4.7, 6.3, 7.8 for d of 2, 3, 4. That many over the rate aske
 
 Robots that are alike but for their names, places and goals share their thresholds, and their time counts together.
 
-Exit status: 0 done, 1 a run failed or the file could not be written, 2 bad input.";
+Exit status: 0 done, 1 a run failed or the file could not be written, 2 bad input, 130 Ctrl-C: nothing is written.";
 
 /// First seed; far from those that people choose.
 const FIRST_SEED: u64 = 1_000_000;
@@ -115,6 +116,9 @@ struct Way {
 
 impl Calibrate {
     pub(super) fn go(self) -> Result<ExitCode, Failure> {
+        let course = Course::default();
+        Interrupt::catch()?.stops_all(&course);
+        keep_apart("--out", &self.out, [self.scene.as_path()])?;
         let overlays = Overlays::from(&self.overlays);
         let mut loaded = load(&self.scene, None, &overlays, &assets::Assets)?;
         from_the_start(&mut loaded.scene);
@@ -147,7 +151,7 @@ impl Calibrate {
             });
             groups[group].names.push(agent.name.clone());
         }
-        let runs = self.watch(&loaded, &mut groups)?;
+        let runs = self.watch(&loaded, &mut groups, &course)?;
         groups.retain(|group| group.healthy_s > 0.0);
         if groups.is_empty() {
             return Err(Failure::BadInput(format!(
@@ -182,10 +186,16 @@ impl Calibrate {
     }
 
     /// Runs the scene until there was enough to hear of all; gives how many runs these were.
-    fn watch(&self, loaded: &LoadedScene, groups: &mut [Alike]) -> Result<u32, Failure> {
+    fn watch(
+        &self,
+        loaded: &LoadedScene,
+        groups: &mut [Alike],
+        course: &Course,
+    ) -> Result<u32, Failure> {
         let names: Vec<String> = groups.iter().flat_map(|g| g.names.clone()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut runs = 0u32;
+        let mut of_all = self.runs.map_or(String::new(), |all| format!(" of {all}"));
         loop {
             // Eight at a time: how long runs last is seen before too many are begun.
             let many = self.runs.map_or(8, |all| (all - runs).min(8));
@@ -198,9 +208,13 @@ impl Calibrate {
                 .collect();
             let done = on_all_processors(&trials, |trial| {
                 let mut looks: Vec<Vec<Look>> = vec![Vec::new(); names.len()];
-                let seconds = run(loaded, &names, trial, |k, _, look| looks[k].push(look))?;
-                Ok::<_, crate::EngineError>((trial.seed, seconds, looks))
+                let look = |k: usize, _: &Witness, look| looks[k].push(look);
+                let seconds = run(loaded, &names, trial, course, look)?;
+                Ok::<_, crate::EngineError>(seconds.map(|s| (trial.seed, s, looks)))
             })?;
+            let Some(done) = done else {
+                return Err(Failure::stopped(course, &of_all));
+            };
             runs += many;
             for (seed, seconds, looks) in done {
                 let mut heard = seconds.into_iter().zip(looks);
@@ -220,13 +234,15 @@ impl Calibrate {
                 3600.0 * most / self.false_alarms_per_hour
             };
             // Where nothing was heard at all, more of the same is of no use.
-            let mut heard = groups.iter().filter(|g| g.healthy_s > 0.0);
-            let done = match self.runs {
-                Some(all) => runs >= all,
-                None => heard.all(|group| group.healthy_s >= wanted_s(group)),
-            };
-            if done {
+            let heard = groups.iter().filter(|g| g.healthy_s > 0.0);
+            let wanted = heard.map(|group| wanted_s(group) / group.healthy_s);
+            let wanted = f64::from(runs) * wanted.fold(0.0, f64::max);
+            let all = self.runs.map_or(wanted, f64::from);
+            if f64::from(runs) >= all {
                 return Ok(runs);
+            }
+            if self.runs.is_none() {
+                of_all = format!(" of about {:.0}", (all / 8.0).ceil() * 8.0);
             }
         }
     }

@@ -36,7 +36,9 @@ impl Recording {
         self
     }
 
-    pub(super) fn end(self, _engine: &mut CoherenceEngine, _stopped: bool, _quiet: bool) {}
+    pub(super) fn end(self, _engine: &mut CoherenceEngine, _stopped: bool, _quiet: bool) -> bool {
+        true
+    }
 }
 
 #[cfg(feature = "record")]
@@ -103,38 +105,38 @@ impl Recording {
         self
     }
 
-    /// Closes it, and says where it is and what it lacks.
-    pub(super) fn end(self, engine: &mut CoherenceEngine, stopped: bool, quiet: bool) {
+    /// Closes it, and says where it is and what it lacks. Gives whether the disk took it to its end.
+    pub(super) fn end(self, engine: &mut CoherenceEngine, stopped: bool, quiet: bool) -> bool {
         // Who stops a run does not wait for its disk: with what Rerun takes, two seconds. A run that is done has time.
         let limit = std::time::Duration::from_secs(if stopped { 1 } else { 60 });
         let Some(report) = crate::record::finish(engine.world_mut(), limit) else {
-            return;
+            return true;
         };
+        let file = self.file.display();
         if report.dropped > 0 {
             complain!(
-                "warning: {} lacks {} of {} ticks: the disk did not keep up; it can be replayed up to the first of them",
-                self.file.display(),
+                "warning: {file} lacks {} of {} ticks: the disk did not keep up; it can be replayed up to the first of them",
                 report.dropped,
                 report.dropped + report.ticks
             );
         }
-        match report.lost {
-            // It was said when it happened.
-            Some(why) => complain!("warning: the recording is not whole: {why}"),
-            None if quiet => {}
-            None => say!(
-                "recorded {}; to simulate it again and compare each tick:\n    becomingone replay {} --verify\n",
-                self.file.display(),
-                self.file.display()
-            ),
+        if let Some(why) = &report.lost {
+            let name = format!("{file}: ");
+            let why = why.strip_prefix(&name).unwrap_or(why);
+            complain!("error: the recording {file} is not whole: {why}");
+        } else if !quiet {
+            say!(
+                "recorded {file}; to simulate it again and compare each tick:\n    becomingone replay {file} --verify\n"
+            );
         }
+        report.lost.is_none()
     }
 }
 
 #[cfg(feature = "record")]
 mod reading {
     use super::super::show::{Rerun, Shown, parse};
-    use super::super::{Failure, Interrupt, write_summary};
+    use super::super::{Failure, Interrupt, is_same_file, write_summary};
     use crate::assets::Held;
     use crate::components::link::Frame;
     use crate::components::scene::LoadedScene;
@@ -398,6 +400,8 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
     impl Replay {
         pub(in super::super) fn go(self) -> Result<ExitCode, Failure> {
             let interrupt = Interrupt::catch()?;
+            // It is looked for between two ticks.
+            interrupt.stops(|| {});
             let mut journal = Journal::open(&self.file)?;
             self.keep_apart()?;
             let loaded = attached(&journal, &self.file)?;
@@ -452,9 +456,8 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
                 _ => None,
             };
             let summary = self.summary.iter().map(|file| ("--summary", file));
-            let real = |file: &Path| file.canonicalize().unwrap_or_else(|_| file.to_owned());
             for (flag, file) in saved.into_iter().chain(summary) {
-                if real(file) == real(&self.file) {
+                if is_same_file(file, &self.file) {
                     return Err(Failure::BadInput(format!(
                         "{flag} {}: found the recording itself; expected a file of its own",
                         file.display()
@@ -543,6 +546,11 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
                 );
             } else if journal.ending().cut {
                 complain!("warning: {file} was cut: replayed up to its end, {ticks} ticks");
+            }
+            if self.verify && ticks == 0 && mismatch.is_none() {
+                return Err(Failure::BadInput(format!(
+                    "{file}: found no tick; expected one at least, to compare the run with"
+                )));
             }
             match mismatch {
                 Some(wrong) if self.verify => Err(Failure::Run(wrong.to_string())),

@@ -1,10 +1,10 @@
 //! `becomingone score`: which faults a scene's witness finds, how soon, whom it blames, and how often it is wrong.
 
 use super::calibrate::{from_the_start, without_end};
-use super::{Failure, OverlayArgs, load};
+use super::{Failure, Interrupt, OverlayArgs, keep_apart, load};
 use crate::assets;
 use crate::scene::Overlays;
-use crate::trials::{Look, Trial, on_all_processors, run};
+use crate::trials::{Course, Look, Trial, on_all_processors, run};
 use becomingone_components::fault::{DRIVE, FaultKind, FaultSpec};
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, DriveSpec, LoadedScene, SensorKind};
 use becomingone_components::seed::{Rng, RunSeed};
@@ -28,7 +28,7 @@ A fault begins 2 to 12 s after warm-up and is looked for during 30 s; those of w
 below the table. Healthy runs count false alarms. No run shares
 a seed with `calibrate`.
 
-Exit status: 0 done, 1 a run failed or a file could not be written, 2 bad input.";
+Exit status: 0 done, 1 a run failed or a file could not be written, 2 bad input, 130 Ctrl-C: nothing is written.";
 
 /// First seed of faulty runs, and of healthy ones.
 const FAULTY_SEED: u64 = 2_000_000;
@@ -191,6 +191,11 @@ struct Table95 {
 
 impl Score {
     pub(super) fn go(self) -> Result<ExitCode, Failure> {
+        let course = Course::default();
+        Interrupt::catch()?.stops_all(&course);
+        if let Some(file) = &self.json {
+            keep_apart("--json", file, [self.scene.as_path()])?;
+        }
         let overlays = Overlays::from(&self.overlays);
         let mut loaded = load(&self.scene, None, &overlays, &assets::Assets)?;
         let bad = |text: String| Failure::BadInput(format!("{}: {text}", self.scene.display()));
@@ -214,16 +219,24 @@ impl Score {
         cases.retain(|c| wanted == "all" || c.name.to_lowercase().contains(&wanted));
         from_the_start(&mut loaded.scene);
         without_end(&mut loaded.scene);
+        let there = cases.iter().filter(|c| c.of.is_some()).count();
+        let healthy_s = self.healthy.as_secs_f64();
+        let runs = there * self.runs as usize + healthy_runs(healthy_s);
+        let stopped = || Failure::stopped(&course, &format!(" of {runs}"));
         let mut rows = Vec::new();
         let mut not_there = Vec::new();
         for case in &cases {
             match &case.of {
-                Some(of) => rows.push(self.row(&loaded, &agent, case, of)?),
+                Some(of) => {
+                    let row = self.row(&loaded, &agent, case, of, &course)?;
+                    rows.push(row.ok_or_else(stopped)?);
+                }
                 None => not_there.push(case.name),
             }
             complain!("{}: done", case.name);
         }
-        let (healthy_s, false_alarms) = healthy(&loaded, &agent, self.healthy.as_secs_f64())?;
+        let heard = healthy(&loaded, &agent, healthy_s, &course)?;
+        let (healthy_s, false_alarms) = heard.ok_or_else(stopped)?;
         let table = Table95 {
             scene: loaded.scene.name.clone(),
             agent: agent.name.clone(),
@@ -244,13 +257,15 @@ impl Score {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// What became of one fault; none where its runs were stopped.
     fn row(
         &self,
         loaded: &LoadedScene,
         agent: &AgentSpec,
         case: &Case,
         of: &str,
-    ) -> Result<Row, Failure> {
+        course: &Course,
+    ) -> Result<Option<Row>, Failure> {
         let warm_up_s = warm_up_s(agent);
         let trials: Vec<(Trial, f64)> = (0..self.runs)
             .map(|k| {
@@ -274,7 +289,7 @@ impl Score {
             let at_ns = (at_s * NS_PER_S as f64) as u64;
             // When each way was first in alarm, and whom it named how often.
             let mut first: [Option<(u64, BTreeMap<String, u32>)>; WAYS.len()] = Default::default();
-            run(loaded, &[&agent.name], trial, |_, witness, look| {
+            let seconds = run(loaded, &[&agent.name], trial, course, |_, witness, look| {
                 for (first, finding) in first.iter_mut().zip(by_ways(&look)) {
                     let Some(finding) = finding.filter(|f| f.dissipated) else {
                         continue;
@@ -294,9 +309,10 @@ impl Score {
                 let cause = most.map_or_else(String::new, |(name, _)| name);
                 (ns >= at_ns).then(|| ((ns - at_ns) as f64 / NS_PER_S as f64, cause))
             };
-            Ok::<_, crate::EngineError>(first.map(|f| f.and_then(after)))
+            let found = seconds.map(|_| first.map(|f| f.and_then(after)));
+            Ok::<_, crate::EngineError>(found)
         })?;
-        Ok(Row {
+        Ok(said.map(|said| Row {
             fault: case.name,
             runs: self.runs,
             ways: std::array::from_fn(|way| {
@@ -315,7 +331,7 @@ impl Score {
                     delay_s: median(&delays_s),
                 }
             }),
-        })
+        }))
     }
 }
 
@@ -341,16 +357,21 @@ fn warm_up_s(agent: &AgentSpec) -> f64 {
     }
 }
 
-/// Alarms of healthy runs, each way, and the time that they were counted in (s).
+/// Runs that so much healthy time (s) is shared out to.
+fn healthy_runs(healthy_s: f64) -> usize {
+    (healthy_s / HEALTHY_RUN_S).ceil().max(1.0) as usize
+}
+
+/// The time that alarms of healthy runs were counted in (s), and how many each way; none where they were stopped.
 fn healthy(
     loaded: &LoadedScene,
     agent: &AgentSpec,
     healthy_s: f64,
-) -> Result<(f64, [usize; WAYS.len()]), Failure> {
+    course: &Course,
+) -> Result<Option<(f64, [usize; WAYS.len()])>, Failure> {
     // From its first tick to its last, a run is looked at for a kernel tick less.
-    let runs = (healthy_s / HEALTHY_RUN_S).ceil().max(1.0);
-    let each_s = (healthy_s / runs).max(1.0) + 1.0;
-    let runs = runs as u64;
+    let runs = healthy_runs(healthy_s) as u64;
+    let each_s = (healthy_s / runs as f64).max(1.0) + 1.0;
     let trials: Vec<Trial> = (0..runs)
         .map(|k| Trial {
             seed: HEALTHY_SEED + k,
@@ -360,15 +381,16 @@ fn healthy(
         .collect();
     let said = on_all_processors(&trials, |trial| {
         let (mut alarms, mut was) = ([0usize; WAYS.len()], [false; WAYS.len()]);
-        let seconds = run(loaded, &[&agent.name], trial, |_, _, look| {
+        let seconds = run(loaded, &[&agent.name], trial, course, |_, _, look| {
             for (way, finding) in by_ways(&look).iter().enumerate() {
                 let is = finding.is_some_and(|f| f.dissipated);
                 alarms[way] += usize::from(is && !was[way]);
                 was[way] = is;
             }
         })?;
-        Ok::<_, crate::EngineError>((seconds.iter().sum::<f64>(), alarms))
+        Ok::<_, crate::EngineError>(seconds.map(|s| (s.iter().sum::<f64>(), alarms)))
     })?;
+    let Some(said) = said else { return Ok(None) };
     let mut sum = (0.0, [0; WAYS.len()]);
     for (seconds, alarms) in said {
         sum.0 += seconds;
@@ -376,7 +398,7 @@ fn healthy(
             *all += alarms;
         }
     }
-    Ok(sum)
+    Ok(Some(sum))
 }
 
 /// The median of sorted numbers, and a 95 % interval of it: the order statistics n/2 -+ 0.98 sqrt(n) (Conover,

@@ -36,6 +36,8 @@
 //! | no row for more than ten usual steps | a gap: nothing is judged across it |
 //! | a stamp that is that of the row before, or before it | the row is not taken, its scores are repeated, and it is said |
 //! | one stamp for several whole rows, in more than a fifth of the first ones | rows are counted at an even rate; `--rate` says a better one |
+//! | a value in the baseline that makes its channel's deviation ten times as large as the others do | said, with its row: the channel is nearly blind until a cleaner baseline is chosen |
+//! | fewer than 64 values of a channel in the baseline | said: it is hardly learned |
 //! | the newest row first | an error: sort it |
 //!
 //! Where sensors come in rows of their own, as where two loggers write into one file, a row tells of some of them only.

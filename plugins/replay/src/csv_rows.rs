@@ -4,17 +4,17 @@ use crate::cell::{self, Cell};
 use crate::error::TableError;
 use crate::stamp::Stamps;
 use crate::table::{Column, Counts, Firsts, Kind, Row, Shape, Source, TimeColumn, Wanted};
+use crate::text::{Lines, ROW_BYTES, Text, joined};
 use csv::ByteRecord;
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::io::{self, Chain, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 /// What may stand between cells, where nothing was said.
 const SEPARATORS: [u8; 5] = [b',', b';', b'\t', b'|', b' '];
 /// Rows by which separators are told apart.
 const TRIED_ROWS: usize = 50;
-/// Most bytes of one row: a quote that is never closed would take the rest of the file in.
-const ROW_BYTES: usize = 16 << 20;
 /// Rows from which on equal steps are no accident.
 const COUNTED: usize = 8;
 /// Steps that differ by less than this share are equal: decimal fractions are rounded.
@@ -45,31 +45,10 @@ const TIME_WORDS: [&str; 15] = [
     "when",
 ];
 
-/// Reads until one row has taken too much.
-#[derive(Debug)]
-struct Bounded {
-    from: Chain<Cursor<Vec<u8>>, Source>,
-    /// Bytes since the last row.
-    taken: usize,
-}
-
-impl Read for Bounded {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if self.taken > ROW_BYTES {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let n = self.from.read(to)?;
-        self.taken += n;
-        Ok(n)
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct CsvRows {
-    csv: csv::Reader<Bounded>,
+    csv: csv::Reader<Text>,
     record: ByteRecord,
-    /// Lines above the first one that the reader sees.
-    lines_above: u64,
     /// Cells of a row.
     width: usize,
     decimal_comma: bool,
@@ -97,6 +76,8 @@ impl CsvRows {
             Some(separator) => separator,
             None => separator(text, whole),
         };
+        let text = one_by_one(text, separator);
+        let text = text.as_ref();
         let mut records = records(text, separator, whole, wanted.look_rows.saturating_add(1));
         let Some(first) = records.first() else {
             return Err(TableError::wrong(
@@ -119,6 +100,7 @@ impl CsvRows {
             skips = true;
         } else if let Some(comment) = above.comment {
             // Some programs write the header as a comment.
+            let comment = one_by_one(comment, separator);
             let cells: Vec<&[u8]> = comment.split(|b| *b == separator).collect();
             if cells.len() == first.len() {
                 header = Some(names(cells.into_iter()));
@@ -139,7 +121,7 @@ impl CsvRows {
         {
             return Err(TableError::Wrong {
                 file: file.to_owned(),
-                line: Some(line_of(&records[0], above.lines)),
+                line: Some(line_of(&records[0], text, above.lines)),
                 found: format!(
                     "{} cells under a header of {width}, in every row: commas as decimal points, and between cells too",
                     2 * width
@@ -170,14 +152,14 @@ impl CsvRows {
                 } else {
                     kind(index, name, &records, decimal_comma, wanted)
                 };
-                let text = |record: &ByteRecord| {
+                let found = |record: &ByteRecord| {
                     let cell = record.get(index).unwrap_or_default();
                     let is_text = cell::read(cell, decimal_comma) == Cell::Text;
-                    let line = line_of(record, above.lines);
-                    is_text.then(|| format!("line {line}: `{}`", shown(cell)))
+                    let line = || line_of(record, text, above.lines);
+                    is_text.then(|| format!("line {}: `{}`", line(), shown(cell)))
                 };
                 let text = match kind {
-                    Kind::Text => records.iter().find_map(text),
+                    Kind::Text => records.iter().find_map(found),
                     _ => None,
                 };
                 let name = name.clone();
@@ -243,15 +225,12 @@ impl CsvRows {
         let (bytes_above, lines_above) = (above.bytes as u64, above.lines);
         let mut begin = Cursor::new(head);
         begin.set_position(bytes_above);
+        let text = Text::new(begin.chain(from), lines_above, separator == b' ');
         let mut rows = Self {
             csv: builder(separator)
                 .buffer_capacity(128 * 1024)
-                .from_reader(Bounded {
-                    from: begin.chain(from),
-                    taken: 0,
-                }),
+                .from_reader(text),
             record: ByteRecord::new(),
-            lines_above,
             width,
             decimal_comma,
             channels,
@@ -266,15 +245,15 @@ impl CsvRows {
     }
 
     fn next(&mut self, file: &Path) -> Result<bool, TableError> {
-        self.csv.get_mut().taken = 0;
-        let begun = self.csv.position().line();
+        let begins = self.csv.position().byte();
+        self.csv.get_mut().begin_row(begins);
         match self.csv.read_byte_record(&mut self.record) {
             Ok(more) => Ok(more),
             Err(error) => match error.into_kind() {
                 csv::ErrorKind::Io(cause) if cause.kind() == io::ErrorKind::FileTooLarge => {
                     Err(TableError::Wrong {
                         file: file.to_owned(),
-                        line: Some(begun + self.lines_above),
+                        line: Some(self.line()),
                         found: format!(
                             "a row of more than {} MB that begins here",
                             ROW_BYTES >> 20
@@ -294,7 +273,7 @@ impl CsvRows {
 
     /// The line of the file on which the present row begins.
     fn line(&self) -> u64 {
-        line_of(&self.record, self.lines_above)
+        self.csv.get_ref().line()
     }
 
     pub(crate) fn read(&mut self, shape: &mut Shape, row: &mut Row) -> Result<bool, TableError> {
@@ -366,9 +345,22 @@ impl CsvRows {
     }
 }
 
-/// The line of the file on which a record begins.
-fn line_of(record: &ByteRecord, lines_above: u64) -> u64 {
-    record.position().map_or(0, csv::Position::line) + lines_above
+/// The line of the file on which a record of this text begins.
+fn line_of(record: &ByteRecord, text: &[u8], mut lines: Lines) -> u64 {
+    // The reader's own count is that of `\n`, up to where it looked for the record.
+    let at = record.position().map_or(0, csv::Position::byte);
+    let (above, row) = text.split_at(usize::try_from(at).map_or(0, |at| at.min(text.len())));
+    lines.pass(above);
+    lines.line_of_row(row)
+}
+
+/// Cells have one sign between them; where that is a space, tables have as many as align them.
+fn one_by_one(text: &[u8], separator: u8) -> Cow<'_, [u8]> {
+    if separator == b' ' {
+        joined(text).into()
+    } else {
+        text.into()
+    }
 }
 
 /// As much of a cell as a person wants to read.
@@ -398,7 +390,7 @@ fn odd_cell(line: u64, cell: &[u8], column: &str) -> String {
 /// What stands above the table: a mark of the encoding, Excel's `sep=;`, comments, empty lines.
 struct Above<'a> {
     bytes: usize,
-    lines: u64,
+    lines: Lines,
     separator: Option<u8>,
     /// The last comment, which may be the header.
     comment: Option<&'a [u8]>,
@@ -412,24 +404,27 @@ impl<'a> Above<'a> {
             } else {
                 0
             },
-            lines: 0,
+            lines: Lines::default(),
             separator: None,
             comment: None,
         };
-        while let Some(end) = head[above.bytes..].iter().position(|b| *b == b'\n') {
-            let line = head[above.bytes..above.bytes + end].trim_ascii();
+        let begin = above.bytes;
+        let ends = |b: &u8| matches!(b, b'\n' | b'\r');
+        while let Some(end) = head[above.bytes..].iter().position(ends) {
+            let whole = &head[above.bytes..=above.bytes + end];
+            let line = whole.trim_ascii();
             match line {
                 [] => {}
                 [b'#' | b'%', ..] | [b'/', b'/', ..] => {
                     above.comment = Some(uncommented(line));
                 }
-                [b's', b'e', b'p', b'=', separator] if above.lines == 0 => {
+                [b's', b'e', b'p', b'=', separator] if above.bytes == begin => {
                     above.separator = Some(*separator);
                 }
                 _ => break,
             }
-            above.bytes += end + 1;
-            above.lines += 1;
+            above.bytes += whole.len();
+            above.lines.pass(whole);
         }
         above
     }
@@ -467,7 +462,8 @@ fn records(text: &[u8], separator: u8, whole: bool, most: usize) -> Vec<ByteReco
 /// What makes rows of equal length, with the most cells in which there is a number, nothing, or time.
 fn separator(text: &[u8], whole: bool) -> u8 {
     let worth = |separator: &u8| {
-        let rows = records(text, *separator, whole, TRIED_ROWS);
+        let text = one_by_one(text, *separator);
+        let rows = records(&text, *separator, whole, TRIED_ROWS);
         let width = rows.first().map_or(0, ByteRecord::len);
         if width < 2 {
             return None;

@@ -3,6 +3,7 @@
 //! In the order in which data passes:
 //!
 //! - `stamp`, `cell`: time and numbers as files write them.
+//! - `text`: what rows are read from: lines are counted, and spaces joined that separate.
 //! - `csv_rows`: rows of a CSV.
 //! - `messages`: messages of an MCAP file; `mcap_rows`: rows of them.
 //! - [`Table`]: named columns of numbers, row by row, whatever they come from.
@@ -18,6 +19,7 @@ mod messages;
 mod readings;
 mod stamp;
 mod table;
+mod text;
 
 pub use error::TableError;
 pub use readings::{Readings, RecordedReading};

@@ -4,6 +4,7 @@ use crate::csv_rows::CsvRows;
 use crate::error::TableError;
 use crate::mcap_rows::McapRows;
 use crate::messages;
+use crate::text::Lines;
 use std::fs::File;
 use std::io::{self, Read, Stdin};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ pub struct Wanted {
     pub columns: Vec<String>,
     /// Names of columns that are left out.
     pub ignore: Vec<String>,
-    /// What stands between cells.
+    /// What stands between cells; of spaces, any number.
     pub separator: Option<u8>,
     /// Time from row to row of an MCAP file (ns), whose messages come at times of their own.
     pub step_ns: Option<u64>,
@@ -253,9 +254,11 @@ impl Table {
             return Err(TableError::wrong(file, found, expected));
         }
         if let Some(zero) = head.iter().position(|b| *b == 0) {
+            let mut lines = Lines::default();
+            lines.pass(&head[..zero]);
             return Err(TableError::Wrong {
                 file: file.to_owned(),
-                line: Some(1 + head[..zero].iter().filter(|b| **b == b'\n').count() as u64),
+                line: Some(lines.line()),
                 found: "a zero byte, as binary files have them".to_owned(),
                 expected: "a CSV in UTF-8".to_owned(),
             });

@@ -89,6 +89,108 @@ fn quotes_marks_and_line_ends_are_no_part_of_cells() {
 }
 
 #[test]
+fn a_table_aligned_by_spaces_has_no_empty_cells() {
+    // As `df`, `ps` and Fortran align: numbers to the right, names wherever, blanks at the ends of lines.
+    let text = "  time    flow  \"power drawn\"\n\
+                 \u{20} 0.0   1.25          300   \n\
+                 # 5\" pipe   fitted\n\
+                 \u{20} 0.5  -1.5     \"  7\"\n\
+                 \u{20}10.0     NaN      1e3\n";
+    let wanted = Wanted {
+        separator: Some(b' '),
+        ..Wanted::default()
+    };
+    for end in ["\n", "\r\n"] {
+        for wanted in [&Wanted::default(), &wanted] {
+            let (channels, rows, table) = all(text.replace('\n', end), wanted);
+            assert_eq!(channels, ["flow", "power drawn"]);
+            let values: Vec<_> = rows.iter().map(|r| r.values.clone()).collect();
+            assert_eq!(
+                values,
+                [
+                    [Some(1.25), Some(300.0)],
+                    [Some(-1.5), Some(7.0)],
+                    [None, Some(1000.0)]
+                ]
+            );
+            assert_eq!(rows[2].t_ns, Some(10 * S));
+            let counts = table.counts();
+            assert_eq!((counts.short_rows, counts.long_rows), (0, 0));
+        }
+    }
+    // A header that is a comment, and no header at all.
+    assert_eq!(found("#  time   alpha\n   0  1\n   1  2\n").0, ["alpha"]);
+    assert_eq!(found("   1   2\n  10  20\n").1[1].values.len(), 2);
+    // Other signs stand where they stood.
+    let (channels, rows, _) = found("a,   b,   c\n1,   2,   3\n4,    ,   6\n");
+    assert_eq!(channels, ["a", "b", "c"]);
+    assert_eq!(rows[1].values, [Some(4.0), None, Some(6.0)]);
+}
+
+#[test]
+fn a_long_table_aligned_by_spaces_is_read_as_a_short_one() {
+    // Pieces end anywhere, within spaces too.
+    let mut text = String::from("time x\n");
+    let rows = 60_000;
+    for k in 0..rows {
+        text += &format!("{k:>9}{:>17}  \n", (k * 7) % 1001);
+    }
+    let (_, given, table) = found(&text);
+    assert_eq!(given.len(), rows);
+    assert_eq!(
+        (table.counts().short_rows, table.counts().long_rows),
+        (0, 0)
+    );
+    for (k, row) in given.iter().enumerate() {
+        assert_eq!(row.values, [Some(((k * 7) % 1001) as f64)], "row {k}");
+        assert_eq!(row.t_ns, Some(k as i64 * S), "row {k}");
+    }
+}
+
+#[test]
+fn oddities_have_the_line_on_which_an_editor_shows_them() {
+    let lines = |count: usize| "1,2\n".repeat(count);
+    let table = |above: &str, good: usize, odd: &str| format!("{above}a,b\n{}{odd}\n", lines(good));
+    for (text, line) in [
+        (table("", 2, "3,x"), 4),
+        (table("\n# logger\n\n", 2, "3,x"), 7),
+        // Empty lines and comments between rows are lines.
+        (table("", 2, "\n# battery changed\n\n3,x"), 7),
+        (table("", 2, "\"two\nlines\",5\n3,x"), 4),
+        // Behind what is kept of a stream.
+        (table("", 300_000, "# one more\n3,x"), 300_003),
+    ] {
+        for end in ["\n", "\r\n", "\r"] {
+            // In what old Macs wrote, a comment would end with the file.
+            if end == "\r" && text.contains('#') {
+                continue;
+            }
+            let (_, _, table) = found(text.replace('\n', end));
+            let said = table.firsts().text_cell.clone().unwrap_or_default();
+            assert!(
+                said.starts_with(&format!("line {line}: ")),
+                "{end:?}: {said}"
+            );
+        }
+    }
+    for end in ["\n", "\r\n", "\r"] {
+        let text = "a,note,b\n1,,2\n1,fine,3\n1,worn\n".replace('\n', end);
+        let (_, _, table) = found(text);
+        let note = table.columns()[1].text.clone().unwrap();
+        assert!(note.starts_with("line 3: "), "{end:?}: {note}");
+        let short = table.firsts().short_row.clone().unwrap();
+        assert!(short.starts_with("line 4: "), "{end:?}: {short}");
+        let said = error(format!("a,b{end}1,2{end}1,\0"), &Wanted::default());
+        assert!(said.contains(":3: found a zero byte"), "{end:?}: {said}");
+        let said = error(
+            format!("sep=,{end}a,b{end}1,5,2,5{end}"),
+            &Wanted::default(),
+        );
+        assert!(said.contains(":3: found 4 cells"), "{end:?}: {said}");
+    }
+}
+
+#[test]
 fn commas_may_be_points() {
     let text =
         "Zeit;Druck;Temperatur\n09.03.2020 10:14:33,250;0,5;-79,25\n09.03.2020 10:14:33,500;1;80\n";

@@ -10,6 +10,10 @@ use becomingone_replay::Row;
 /// Empty bins up to which each is a tick in which nothing came; more are one long step. A self-model takes steps from
 /// ten on for a gap.
 const FEW: u64 = 10;
+/// A step that is longer than a month (ns), and than so many bins, is counted as the longer one of these: a gap is a gap,
+/// and a mistaken stamp must not take all the time that 64 bits count.
+const MONTH_NS: u64 = 30 * 86_400 * 1_000_000_000;
+const LONGEST: u64 = 1000;
 /// Bins by which a stamp may be late, as where two loggers write into one file. What is later is a clock that was set.
 const LATE: u64 = 10;
 /// Part of a bin for which a reading must hold.
@@ -20,11 +24,10 @@ pub(super) struct Evenly<const N: usize> {
     bin_ns: u64,
     /// From row to row, where stamps do not say it.
     step_ns: u64,
-    /// The farthest stamp, and the last one that was far before it.
-    last_ns: Option<i64>,
+    /// The farthest stamp, and when it was on the clock of the bins.
+    last: Option<(i64, u64)>,
+    /// The last stamp that was far before it.
     far_back_ns: Option<i64>,
-    /// What is added to stamps for the time of the bins.
-    offset_ns: i64,
     now_ns: u64,
     /// Bins without a value since the last one that had one.
     empty: u64,
@@ -32,24 +35,26 @@ pub(super) struct Evenly<const N: usize> {
     pub(super) late: u64,
     /// How often the clock was set back.
     pub(super) set_back: u64,
+    /// Rows at which the clock of the bins stood at its end.
+    pub(super) beyond: u64,
 }
 
 impl<const N: usize> Evenly<N> {
     pub(super) fn new(channels: usize, bin_ns: u64, step_ns: u64) -> Result<Self, ConfigError> {
-        // Of an even number, either the first bin has half of a reading or the second, never both: it holds for one
-        // nanosecond less.
-        let bin_ns = (bin_ns & !1).max(2);
+        // Of an odd number of nanoseconds, either the first bin has the greater half or the second: where a bin has an
+        // even one, a reading holds for one less.
+        let hold_ns = bin_ns.saturating_sub(1) | 1;
         Ok(Self {
-            bins: Bins::new(channels, bin_ns, bin_ns - 1)?,
+            bins: Bins::new(channels, bin_ns, hold_ns)?,
             bin_ns,
             step_ns,
-            last_ns: None,
+            last: None,
             far_back_ns: None,
-            offset_ns: 0,
             now_ns: 0,
             empty: 0,
             late: 0,
             set_back: 0,
+            beyond: 0,
         })
     }
 
@@ -60,10 +65,11 @@ impl<const N: usize> Evenly<N> {
         stamped: bool,
         mut each: impl FnMut(&[Option<f64>], f64),
     ) {
-        self.now_ns = self
-            .time(row.t_ns.filter(|_| stamped))
-            .max(self.now_ns)
-            .min(i64::MAX.unsigned_abs());
+        let Some(now_ns) = self.time(row.t_ns.filter(|_| stamped)) else {
+            self.beyond += 1;
+            return;
+        };
+        self.now_ns = now_ns;
         let mut phi = [None; N];
         for (phi, x) in phi.iter_mut().zip(&row.values) {
             *phi = x.map(|x| Complex::new(x, 0.0));
@@ -97,36 +103,44 @@ impl<const N: usize> Evenly<N> {
             });
     }
 
-    /// When a row was, on the clock of the bins.
-    fn time(&mut self, stamp_ns: Option<i64>) -> u64 {
+    /// Values that were too large for a mean.
+    pub(super) fn too_large(&self) -> u64 {
+        self.bins.non_finite()
+    }
+
+    /// When a row was, on the clock of the bins; none where that cannot count so far.
+    fn time(&mut self, stamp_ns: Option<i64>) -> Option<u64> {
         let Some(ns) = stamp_ns else {
-            return self.now_ns.saturating_add(self.step_ns);
+            return self.now_ns.checked_add(self.step_ns);
         };
-        let last_ns = *self.last_ns.get_or_insert(ns);
+        let (mut last_ns, mut last_now_ns) = *self.last.get_or_insert((ns, self.now_ns));
         let late_ns = last_ns.saturating_sub(ns);
         let far = late_ns > 0 && late_ns.unsigned_abs() / self.bin_ns > LATE;
         self.late += u64::from(late_ns > 0);
         match self.far_back_ns {
             // One row may be mistaken; two that go on from there are not.
             Some(back_ns) if far && ns >= back_ns => {
-                self.offset_ns = self
-                    .offset_ns
-                    .saturating_add(last_ns.saturating_sub(back_ns));
-                (self.last_ns, self.far_back_ns) = (Some(ns), None);
+                (last_ns, self.far_back_ns) = (back_ns, None);
                 self.set_back += 1;
             }
-            _ => {
-                self.far_back_ns = Some(ns).filter(|_| far);
-                self.last_ns = Some(last_ns.max(ns));
-            }
+            _ => self.far_back_ns = Some(ns).filter(|_| far),
         }
-        u64::try_from(ns.saturating_add(self.offset_ns)).unwrap_or(0)
+        if ns >= last_ns {
+            let most_ns = self.bin_ns.saturating_mul(LONGEST).max(MONTH_NS);
+            let step_ns = ns.abs_diff(last_ns).min(most_ns);
+            last_now_ns = last_now_ns.checked_add(step_ns)?;
+            last_ns = ns;
+        }
+        self.last = Some((last_ns, last_now_ns));
+        Some(last_now_ns.max(self.now_ns))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const S: u64 = 1_000_000_000;
 
     type Tick = (Vec<Option<f64>>, f64);
 
@@ -223,6 +237,67 @@ mod tests {
         assert!(evenly.is_some_and(|e| e.late == 3 && e.set_back == 1));
         assert!(found.len() >= 36, "{}", found.len());
         assert!(found.iter().all(|(_, dt)| *dt == 1.0));
+    }
+
+    #[test]
+    fn no_stamp_stops_the_clock() {
+        // One row in three has the last stamp that can be, as a clock that is not set says; two go on from there.
+        let mut evenly = Evenly::<2>::new(1, S, S).unwrap();
+        let mut steps = Vec::new();
+        for k in 0..300_i64 {
+            let row = Row {
+                t_ns: Some(if k % 3 == 0 {
+                    i64::MAX - k
+                } else {
+                    k * S as i64
+                }),
+                values: vec![Some(1.0)],
+                ..Row::default()
+            };
+            evenly.push(&row, true, |_, dt| steps.push(dt));
+        }
+        assert_eq!((evenly.beyond, evenly.set_back), (0, 100));
+        let gaps = steps.iter().filter(|dt| **dt > 100.0).count();
+        assert!(gaps >= 99, "{gaps}");
+        assert!(steps.len() >= 199, "{}", steps.len());
+        // Bins of a lifetime use up what 64 bits count: 18 446 744 073 s are 18 of these.
+        let mut evenly = Evenly::<2>::new(1, 1_000_000_000 * S, 1_000_000_000 * S).unwrap();
+        let row = Row {
+            values: vec![Some(1.0)],
+            ..Row::default()
+        };
+        let mut ticks = 0;
+        for _ in 0..30 {
+            evenly.push(&row, false, |_, _| ticks += 1);
+        }
+        assert_eq!((evenly.beyond, ticks), (12, 17));
+    }
+
+    #[test]
+    fn a_bin_is_as_long_as_was_said() {
+        for bin_ns in [1, 2, 3, 7, 10] {
+            // A reading a bin, and one of a slower channel that falls anywhere.
+            for at in 0..10 * bin_ns {
+                let mut evenly = Evenly::<2>::new(2, bin_ns, 1).unwrap();
+                let (mut ticks, mut slow) = (0, 0);
+                for ns in 0..=20 * bin_ns {
+                    let row = Row {
+                        t_ns: i64::try_from(ns).ok(),
+                        values: vec![
+                            ns.is_multiple_of(bin_ns).then_some(1.0),
+                            (ns == at).then_some(2.0),
+                        ],
+                        ..Row::default()
+                    };
+                    evenly.push(&row, true, |values, dt| {
+                        assert_eq!(dt, bin_ns as f64 / 1e9);
+                        ticks += 1;
+                        slow += u32::from(values[1].is_some());
+                    });
+                }
+                assert_eq!((ticks, slow), (20, 1), "{bin_ns} {at}");
+            }
+        }
     }
 
     #[test]
