@@ -23,11 +23,11 @@ use becomingone_components::localisation::{
 use becomingone_components::scene::{SensorKind, SensorSpec};
 use becomingone_components::sensor::{Mount, Noise, Sensor};
 use becomingone_components::time::SimTime;
-use becomingone_components::vehicle::{Vehicle, VehicleModel};
+use becomingone_components::vehicle::{STANDARD_GRAVITY_M_S2, Vehicle, VehicleModel, VehicleWheel};
 use becomingone_components::witness::{Feed, Feeds, Taker, Tap};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
-use filter::{Filter, Known, STATES};
+use filter::{Filter, Known, STATES, Steered};
 use glam::{Quat, Vec3};
 
 /// Runs the filters of agents that have one.
@@ -126,6 +126,47 @@ struct Rolling {
     wheels: Vec<(usize, bool, f64)>,
     /// Largest acceleration (m/s²) and yaw acceleration (rad/s²).
     agility: [f64; 2],
+    /// What robots are taken to have nothing of.
+    gives: Option<Gives>,
+}
+
+/// How a vehicle's body and tyres give.
+struct Gives {
+    steered: Option<Steered>,
+    /// How many of each side's wheels are counted.
+    of_side: f64,
+    /// Share of the acceleration forward and sideways that gravity adds as the body nods and leans, if all of a force at
+    /// the road goes through the springs.
+    leaning: [f64; 2],
+}
+
+impl Gives {
+    fn of(vehicle: &VehicleModel) -> Self {
+        let steered = || vehicle.wheels.iter().filter(|w| w.steered);
+        let (all, turn) = (vehicle.wheels.len() as f64, steered().count() as f64);
+        let apart: f64 = steered().map(|w| w.position_m[1].abs()).sum();
+        // All of a side's wheels point one way, or some do.
+        let mixed = turn > 0.0 && turn < all;
+        // A force F at the road tilts a stiff body by F h / K, K the springs' moment for each radian.
+        let [x, y, z] = vehicle.centre_of_mass_m;
+        let road = |m: f64, w: &VehicleWheel| m.min(w.position_m[2] - w.radius_m);
+        let height_m = z - vehicle.wheels.iter().fold(f64::INFINITY, road);
+        let stiffness = |axis: usize, centre: f64| -> f64 {
+            let of =
+                |w: &VehicleWheel| w.suspension.stiffness_n_m * square(w.position_m[axis] - centre);
+            vehicle.wheels.iter().map(of).sum()
+        };
+        let moment = STANDARD_GRAVITY_M_S2 * vehicle.mass_kg * height_m;
+        Self {
+            steered: mixed.then(|| Steered {
+                share: turn / all,
+                ahead_m: vehicle.steered_axle_x_m() - vehicle.fixed_axle_x_m(),
+                track_width_m: 2.0 * apart / turn,
+            }),
+            of_side: (all / 2.0).max(1.0),
+            leaning: [moment / stiffness(0, x), moment / stiffness(1, y)],
+        }
+    }
 }
 
 impl Rolling {
@@ -140,17 +181,17 @@ impl Rolling {
                 drive.max_acceleration_m_s2,
                 drive.max_acceleration_m_s2 / (drive.track_width_m / 2.0),
             ],
+            gives: None,
         }
     }
 
     fn of_vehicle(vehicle: &VehicleModel) -> Self {
-        let fixed = vehicle
-            .wheels
-            .iter()
-            .enumerate()
-            .filter(|(_, w)| !w.steered);
-        let wheels: Vec<_> = fixed
-            .map(|(k, w)| (k, w.position_m[1] > 0.0, w.radius_m))
+        // Speeds of a side's wheels are averaged as angles.
+        let over: f64 = vehicle.wheels.iter().map(|w| 1.0 / w.radius_m).sum();
+        let radius_m = vehicle.wheels.len() as f64 / over;
+        let wheels = vehicle.wheels.iter().enumerate();
+        let wheels = wheels
+            .map(|(k, w)| (k, w.position_m[1] > 0.0, radius_m))
             .collect();
         let side = |left: bool| {
             let of_side = vehicle
@@ -165,8 +206,9 @@ impl Rolling {
             centre_m: Vec3::X * vehicle.fixed_axle_x_m() as f32,
             forward_yaw_rad: 0.0,
             wheels,
-            // Of a road car: tyres give about 1 g, drivers half of it; half a turn of the wheel a second.
-            agility: [5.0, 1.5],
+            // Of a road car: pedals change its acceleration by this within a second, the steering wheel its yaw rate.
+            agility: [1.0, 0.7],
+            gives: Some(Gives::of(vehicle)),
         }
     }
 
@@ -191,6 +233,15 @@ const JOLTS_HZ: f64 = 1.0;
 const TURNING: f64 = 0.3;
 /// Variance that the wheels' scale gains in a second: a deviation of 1 % in three hours.
 const SCALE_WALK_1_S: f64 = 1e-8;
+/// How long a vehicle's yaw acceleration lasts: the time that a steering wheel is turned on (s).
+const TURNS_ON_S: f64 = 0.2;
+/// Share of a force forward that goes through the springs, and its deviation: suspensions against dive take up some.
+const NODDING: [f64; 2] = [1.0, 0.3];
+/// The same of a force sideways, which may act anywhere from the road to the centre of mass: the roll centre is in no file.
+const LEANING: [f64; 2] = [0.5, 0.3];
+/// Deviation of the angle that the fixed axle moves at, for each m/s² sideways, from none (rad s²/m). Road tyres are near
+/// 0.01: 9 to 16 % of the load for each degree (Wong, Theory of Ground Vehicles, 3rd ed., 1.4).
+const SLIP_SD_RAD_S2_M: f64 = 0.01;
 
 /// Gives an agent its filter, where it is driven: the loader refuses one elsewhere.
 pub(crate) fn spawn(
@@ -251,7 +302,9 @@ pub(crate) fn spawn(
                 for &(wheel, left, radius_m) in &rolling.wheels {
                     let sensed = if left { Sensed::Left } else { Sensed::Right };
                     let rate = 2.0 * scatter(noise) / (over_s * over_s);
-                    let variance = rate * radius_m * radius_m + square(filter.wheel_sd_m_s);
+                    let of_side = rolling.gives.as_ref().map_or(1.0, |g| g.of_side);
+                    let variance =
+                        rate * radius_m * radius_m / of_side + square(filter.wheel_sd_m_s);
                     feed(sensed, Tap::Rate(wheel), variance, &mut known);
                     gains[sensed as usize] = radius_m;
                 }
@@ -345,8 +398,21 @@ fn unknown(rolling: &Rolling, spec: &FilterSpec, period_s: f64) -> Known {
     walk[filter::TRACK_SCALE] = SCALE_WALK_1_S;
     start[filter::WHEEL_SCALE] = square(spec.wheel_scale_sd);
     start[filter::TRACK_SCALE] = square(spec.track_scale_sd);
+    let (mut leaning, mut turns_on) = ([0.0; 2], 0.0);
+    if let Some(gives) = &rolling.gives {
+        let [nod, lean] = gives.leaning;
+        leaning = [NODDING[0] * nod, LEANING[0] * lean];
+        start[filter::NOD] = square(NODDING[1] * nod);
+        start[filter::LEAN] = square(LEANING[1] * lean);
+        start[filter::SLIP] = square(SLIP_SD_RAD_S2_M);
+        turns_on = libm::exp(-period_s / TURNS_ON_S);
+        walk[filter::YAW_RATE] *= 1.0 - turns_on * turns_on;
+    }
     Known {
         track_width_m: rolling.track_width_m,
+        steered: rolling.gives.as_ref().and_then(|g| g.steered),
+        leaning,
+        turns_on,
         imu_m: [0.0; 2],
         antenna_m: [0.0; 2],
         variance: [1.0; SENSED],
