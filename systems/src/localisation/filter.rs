@@ -11,7 +11,7 @@
 //! forward    (1 + c_a) a + b_a - omega² r_x - omega' r_y          r: where the IMU sits
 //! sideways   (1 + c_s) v omega + b_s - omega² r_y + omega' r_x
 //! place      (X Y) + R(psi) l + (o_e o_n)                         l: where the antenna sits
-//! velocity   R(psi) (v u) + omega (R(psi) l turned by 90°)
+//! velocity   R(psi) (v + a t, u) + omega (R(psi) l turned by 90°)
 //! ```
 //!
 //! Wheels and IMU tell means over a tick, so v, a and omega are means over the last one. Their change within a tick moves
@@ -19,7 +19,8 @@
 //! omega' = (omega - omega_-) / dt. A guess of omega' from the last estimate instead would feed back: what the
 //! accelerometer turns omega by at this tick would be what it should say at the next, r_x / (v dt) times over.
 //!
-//! o are what the receiver's places are off by. The others are of vehicles, and 0 elsewhere: a body on springs nods by
+//! The receiver tells its velocity at the end of a tick, t after the mean over it; t is 0 for robots, which are slow to
+//! change theirs. o are what the receiver's places are off by. The others are of vehicles, and 0 elsewhere: a body on springs nods by
 //! c_a / g for each m/s² of acceleration and leans by c_s / g for each sideways, and gravity adds to what the accelerometer
 //! says; tyres give sideways, so that the fixed axle moves at an angle to its wheels, in proportion to its share of the
 //! side force: k is the mass on it over its cornering stiffness (Rajamani, Vehicle Dynamics and Control, 2nd ed., 2.3).
@@ -72,6 +73,9 @@ pub struct Known {
     /// constant T, e^(-dt/T); 0 where the yaw rate walks at random (Singer, Estimating Optimal Tracking Filter Performance
     /// for Manned Maneuvering Targets, IEEE Trans. AES-6(4), 1970).
     pub turns_on: f64,
+    /// By how much the receiver's velocities are later than the mean speed over a tick (s): half a tick, where a machine's
+    /// acceleration over that time is not small beside their noise.
+    pub late_s: f64,
     /// Where the IMU sits: forward and left of the middle of the driven wheels (m).
     pub imu_m: [f64; 2],
     /// Where the antenna sits (m).
@@ -254,6 +258,7 @@ impl Filter {
         let (side, by) = self.side_speed();
         let [rx, ry] = self.known.imu_m;
         let [lx, ly] = self.known.antenna_m;
+        let (late_s, now) = (self.known.late_s, v + x[ACCELERATION] * self.known.late_s);
         // The antenna from the middle of the wheels, in the world's axes.
         let (ax, ay) = (cos * lx - sin * ly, sin * lx + cos * ly);
         let mut j = Rows::zeros();
@@ -300,8 +305,8 @@ impl Filter {
             lean * v * w + x[SIDEWAYS_BIAS] - w * w * ry + yaw_acceleration * rx,
             x[X] + ax + x[EAST_OFFSET],
             x[Y] + ay + x[NORTH_OFFSET],
-            v * cos - side * sin - w * ay,
-            v * sin + side * cos + w * ax,
+            now * cos - side * sin - w * ay,
+            now * sin + side * cos + w * ax,
         ]);
         j[(2, YAW_RATE)] = 1.0;
         j[(2, GYRO_BIAS)] = 1.0;
@@ -324,11 +329,13 @@ impl Filter {
         j[(7, SPEED)] = cos - by[0] * sin;
         j[(7, YAW_RATE)] = -ay - by[1] * sin;
         j[(7, SLIP)] = -by[2] * sin;
-        j[(7, YAW)] = -v * sin - side * cos - w * ax;
+        j[(7, ACCELERATION)] = late_s * cos;
+        j[(7, YAW)] = -now * sin - side * cos - w * ax;
         j[(8, SPEED)] = sin + by[0] * cos;
         j[(8, YAW_RATE)] = ax + by[1] * cos;
         j[(8, SLIP)] = by[2] * cos;
-        j[(8, YAW)] = v * cos - side * sin - w * ay;
+        j[(8, ACCELERATION)] = late_s * sin;
+        j[(8, YAW)] = now * cos - side * sin - w * ay;
         (h, j)
     }
 
@@ -389,6 +396,7 @@ mod tests {
             steered: None,
             leaning: [0.0; 2],
             turns_on: 0.0,
+            late_s: 0.0,
             imu_m: [0.1, -0.05],
             antenna_m: [0.2, 0.1],
             variance: [1e-4, 1e-4, 1e-4, 1e-2, 1e-2, 1e-2, 1e-2, 4e-4, 4e-4],
@@ -408,6 +416,7 @@ mod tests {
             }),
             leaning: [0.05, 0.08],
             turns_on: 0.9,
+            late_s: 0.01,
             imu_m: [1.2, 0.1],
             antenna_m: [0.4, -0.2],
             ..known()
