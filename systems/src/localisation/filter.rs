@@ -1,12 +1,12 @@
 //! The filter: an extended Kalman filter of a wheeled machine on a plane, with the errors of its sensors among its states.
 //!
 //! ```text
-//! x = [ X Y psi | v a omega | b_g b_a b_s | s d | o_e o_n | omega_- | c_a c_s k ]
-//!       pose      motion      IMU           wheels GNSS       before    vehicle
+//! x = [ X Y psi | v a omega | b_g b_a b_s | s d | o_e o_n | omega_- | c_a c_s k | S_l S_r ]
+//!       pose      motion      IMU           wheels GNSS       before    gives       rolled
 //!
 //! (X' Y') = R(psi) (v u)    psi' = omega    v' = a    u = -k v² omega      the others walk at random
 //!
-//! wheels     (1 + s) (v -+ (1 + d) omega W/2)                     left, right
+//! wheels     (1 + s) (v -+ (1 + d) omega W/2), or S               left, right; S' is that speed
 //! gyroscope  omega + b_g
 //! forward    (1 + c_a) a + b_a - omega² r_x - omega' r_y          r: where the IMU sits
 //! sideways   (1 + c_s) v omega + b_s - omega² r_y + omega' r_x
@@ -36,7 +36,7 @@ use becomingone_components::localisation::SENSED;
 use nalgebra::{SMatrix, SVector};
 
 /// States.
-pub const STATES: usize = 17;
+pub const STATES: usize = 19;
 
 const X: usize = 0;
 const Y: usize = 1;
@@ -55,6 +55,11 @@ const LAST_YAW_RATE: usize = 13;
 pub(crate) const NOD: usize = 14;
 pub(crate) const LEAN: usize = 15;
 pub(crate) const SLIP: usize = 16;
+/// And the right one.
+pub(crate) const LEFT_WAY: usize = 17;
+
+/// What the wheels' speeds depend on.
+const ROLLING: [usize; 5] = [SPEED, YAW_RATE, WHEEL_SCALE, TRACK_SCALE, SLIP];
 
 type State = SVector<f64, STATES>;
 type Covariance = SMatrix<f64, STATES, STATES>;
@@ -65,6 +70,9 @@ type Rows = SMatrix<f64, SENSED, STATES>;
 pub struct Known {
     /// Distance of the left from the right wheels (m).
     pub track_width_m: f64,
+    /// Whether the first two numbers are how far the wheels have rolled (m), and not how fast they roll (m/s). A counter of
+    /// coarse steps is never far off, and its rate always.
+    pub counts: bool,
     /// Wheels that steer, where those are counted too.
     pub steered: Option<Steered>,
     /// How much more the accelerometer says, forward and sideways, as a body nods and leans: a share of the acceleration.
@@ -138,6 +146,11 @@ impl Filter {
         }
     }
 
+    /// Whether it is told how far the wheels have rolled, and not how fast they roll.
+    pub fn counts(&self) -> bool {
+        self.known.counts
+    }
+
     /// World position (m).
     pub fn position_m(&self) -> [f64; 2] {
         [self.x[X], self.x[Y]]
@@ -182,6 +195,43 @@ impl Filter {
         (-k * v * v * w, [-2.0 * k * v * w, -k * v * v, -v * v * w])
     }
 
+    /// Mean speed along the left and the right wheels (m/s), and how it depends on the states of [`ROLLING`].
+    fn rolling(&self) -> [(f64, [f64; ROLLING.len()]); 2] {
+        let x = &self.x;
+        let (v, w) = (x[SPEED], x[YAW_RATE]);
+        let (s, d) = (1.0 + x[WHEEL_SCALE], 1.0 + x[TRACK_SCALE]);
+        let (side, by) = self.side_speed();
+        [-1.0, 1.0].map(|left| {
+            let half = left * self.known.track_width_m / 2.0;
+            let fixed = v + d * w * half;
+            let mut way = fixed;
+            let mut to = [1.0, d * half, w * half, 0.0];
+            if let Some(steered) = self.known.steered {
+                let (half, ahead) = (left * steered.track_width_m / 2.0, steered.ahead_m);
+                let (along, across) = (v + d * w * half, w * ahead + side);
+                let speed = libm::hypot(along, across);
+                // Backwards, it rolls backwards.
+                let (a, c) = if speed > 0.0 {
+                    (along.abs() / speed, across * along.signum() / speed)
+                } else {
+                    (1.0, 0.0)
+                };
+                let steers = [
+                    a + c * by[0],
+                    a * d * half + c * (ahead + by[1]),
+                    a * w * half,
+                    c * by[2],
+                ];
+                way += steered.share * (along.signum() * speed - fixed);
+                for (to, steers) in to.iter_mut().zip(steers) {
+                    *to += steered.share * (steers - *to);
+                }
+            }
+            let [speed, yaw_rate, track, slip] = to.map(|to| s * to);
+            (s * way, [speed, yaw_rate, way, track, slip])
+        })
+    }
+
     /// Lets this long pass (s).
     pub fn predict(&mut self, dt_s: f64) {
         let x = &mut self.x;
@@ -212,6 +262,15 @@ impl Filter {
         }
         f[(YAW, YAW_RATE)] = dt_s;
         f[(SPEED, ACCELERATION)] = dt_s;
+        if self.known.counts {
+            for (k, (speed, to)) in self.rolling().into_iter().enumerate() {
+                self.x[LEFT_WAY + k] += speed * dt_s;
+                for (state, to) in ROLLING.into_iter().zip(to) {
+                    f[(LEFT_WAY + k, state)] = to * dt_s;
+                }
+                f[(LEFT_WAY + k, ACCELERATION)] = to[0] * dt_s * dt_s;
+            }
+        }
         // All this by the yaw rate as it is now, which is made of the last two.
         let by_yaw_rate = f.column(YAW_RATE).into_owned();
         f.set_column(YAW_RATE, &(by_yaw_rate * (1.0 + on)));
@@ -244,6 +303,12 @@ impl Filter {
         turn[Y] = way * cos * dt_s / 2.0;
         turn[YAW] = dt_s;
         turn[YAW_RATE] = 1.0;
+        if self.known.counts {
+            for (k, (_, to)) in self.rolling().into_iter().enumerate() {
+                jolt[LEFT_WAY + k] = to[0] * dt_s * dt_s / 2.0;
+                turn[LEFT_WAY + k] = to[1] * dt_s;
+            }
+        }
         [jolt, turn]
     }
 
@@ -252,7 +317,6 @@ impl Filter {
         let x = &self.x;
         let (v, w) = (x[SPEED], x[YAW_RATE]);
         let (sin, cos) = libm::sincos(x[YAW]);
-        let (s, d) = (1.0 + x[WHEEL_SCALE], 1.0 + x[TRACK_SCALE]);
         let (nod, lean) = (1.0 + x[NOD], 1.0 + x[LEAN]);
         let yaw_acceleration = (w - x[LAST_YAW_RATE]) / dt_s;
         let (side, by) = self.side_speed();
@@ -263,39 +327,16 @@ impl Filter {
         let (ax, ay) = (cos * lx - sin * ly, sin * lx + cos * ly);
         let mut j = Rows::zeros();
         let mut rolled = [0.0; 2];
-        for (row, left) in [(0, -1.0), (1, 1.0)] {
-            let half = left * self.known.track_width_m / 2.0;
-            let fixed = v + d * w * half;
-            // Along the wheels, by speed, yaw rate, track scale and slip.
-            let mut way = fixed;
-            let mut to = [1.0, d * half, w * half, 0.0];
-            if let Some(steered) = self.known.steered {
-                let (half, ahead) = (left * steered.track_width_m / 2.0, steered.ahead_m);
-                let (along, across) = (v + d * w * half, w * ahead + side);
-                let speed = libm::hypot(along, across);
-                // Backwards, it rolls backwards.
-                let (a, c) = if speed > 0.0 {
-                    (along.abs() / speed, across * along.signum() / speed)
-                } else {
-                    (1.0, 0.0)
-                };
-                let steers = [
-                    a + c * by[0],
-                    a * d * half + c * (ahead + by[1]),
-                    a * w * half,
-                    c * by[2],
-                ];
-                way += steered.share * (along.signum() * speed - fixed);
-                for (to, steers) in to.iter_mut().zip(steers) {
-                    *to += steered.share * (steers - *to);
+        for (k, (speed, to)) in self.rolling().into_iter().enumerate() {
+            if self.known.counts {
+                rolled[k] = x[LEFT_WAY + k];
+                j[(k, LEFT_WAY + k)] = 1.0;
+            } else {
+                rolled[k] = speed;
+                for (state, to) in ROLLING.into_iter().zip(to) {
+                    j[(k, state)] = to;
                 }
             }
-            rolled[row] = s * way;
-            j[(row, SPEED)] = s * to[0];
-            j[(row, YAW_RATE)] = s * to[1];
-            j[(row, TRACK_SCALE)] = s * to[2];
-            j[(row, SLIP)] = s * to[3];
-            j[(row, WHEEL_SCALE)] = way;
         }
         let h = SVector::from([
             rolled[0],
@@ -393,6 +434,7 @@ mod tests {
         (walk[ACCELERATION], walk[YAW_RATE]) = (0.5, 0.4);
         Known {
             track_width_m: 0.5,
+            counts: false,
             steered: None,
             leaning: [0.0; 2],
             turns_on: 0.0,
@@ -409,6 +451,7 @@ mod tests {
     fn car() -> (Known, Filter) {
         let mut known = Known {
             track_width_m: 1.4,
+            counts: true,
             steered: Some(Steered {
                 share: 0.5,
                 ahead_m: 2.4,

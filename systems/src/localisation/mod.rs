@@ -21,7 +21,7 @@ use becomingone_components::localisation::{
     Sensed,
 };
 use becomingone_components::scene::{SensorKind, SensorSpec};
-use becomingone_components::sensor::{Mount, Noise, Sensor};
+use becomingone_components::sensor::{Mount, Noise, Sensor, elapsed_s};
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{STANDARD_GRAVITY_M_S2, Vehicle, VehicleModel, VehicleWheel};
 use becomingone_components::witness::{Feed, Feeds, Taker, Tap};
@@ -82,6 +82,8 @@ pub struct Localiser {
     from: [Option<usize>; SENSED],
     /// What a mean of a sensor's numbers is multiplied by: a wheel's radius.
     gains: [f64; SENSED],
+    /// What the first two of its numbers count from, where they are ways (m); none before something came.
+    counted_from: [Option<f64>; 2],
 }
 
 impl Localiser {
@@ -207,7 +209,7 @@ impl Rolling {
             forward_yaw_rad: 0.0,
             wheels,
             // Of a road car: pedals change its acceleration by this within a second, the steering wheel its yaw rate.
-            agility: [1.0, 0.7],
+            agility: [1.0, 1.5],
             gives: Some(Gives::of(vehicle)),
         }
     }
@@ -272,6 +274,7 @@ pub(crate) fn spawn(
         sensors: Vec::new(),
         from: [None; SENSED],
         gains: [1.0; SENSED],
+        counted_from: [None; 2],
     };
     let mut known = unknown(&rolling, filter, period_s);
     for (index, (spec, &entity)) in specs.iter().zip(sensors).enumerate() {
@@ -298,14 +301,20 @@ pub(crate) fn spawn(
         };
         match &spec.kind {
             SensorKind::Encoders { noise } if no_wheels => {
-                // Two angles make a rate.
                 let over_s = period_s.max(1.0 / spec.rate_hz);
                 for &(wheel, left, radius_m) in &rolling.wheels {
                     let sensed = if left { Sensed::Left } else { Sensed::Right };
-                    let rate = 2.0 * scatter(noise) / (over_s * over_s);
-                    let of_side = rolling.gives.as_ref().map_or(1.0, |g| g.of_side);
-                    let variance =
-                        rate * radius_m * radius_m / of_side + square(filter.wheel_sd_m_s);
+                    let angle = scatter(noise) * square(radius_m);
+                    let variance = match &rolling.gives {
+                        Some(gives) => angle / gives.of_side,
+                        // Two angles make a rate.
+                        None => 2.0 * angle / square(over_s) + square(filter.wheel_sd_m_s),
+                    };
+                    if rolling.gives.is_some() {
+                        let way = filter::LEFT_WAY + sensed as usize;
+                        known.start[way] = variance;
+                        known.walk[way] = square(filter.wheel_sd_m_s) * period_s;
+                    }
                     feed(sensed, Tap::Rate(wheel), variance, &mut known);
                     gains[sensed as usize] = radius_m;
                 }
@@ -412,6 +421,7 @@ fn unknown(rolling: &Rolling, spec: &FilterSpec, period_s: f64) -> Known {
     }
     Known {
         track_width_m: rolling.track_width_m,
+        counts: rolling.gives.is_some(),
         steered: rolling.gives.as_ref().and_then(|g| g.steered),
         leaning,
         turns_on,
@@ -461,7 +471,13 @@ pub fn locate(
             for feed in feeds.all.iter_mut().filter(|f| f.taker == Taker::Filter) {
                 if let Some(mean) = feed.average.take() {
                     let (sum, count) = &mut sums[feed.channel];
-                    *sum += mean;
+                    *sum += match feed.last {
+                        // Where the wheel is by now.
+                        Some((angle, at_ns)) if localiser.filter.counts() => {
+                            angle + mean * elapsed_s(at_ns, time.now_ns)
+                        }
+                        _ => mean,
+                    };
                     *count += 1;
                 }
             }
@@ -470,6 +486,11 @@ pub fn locate(
         for (k, came) in came.iter_mut().enumerate() {
             let (sum, count) = sums[k];
             *came = (count > 0).then(|| sum / f64::from(count) * localiser.gains[k]);
+        }
+        if localiser.filter.counts() {
+            for (way, from) in came.iter_mut().zip(&mut localiser.counted_from) {
+                *way = way.map(|way| way - *from.get_or_insert(way));
+            }
         }
         let mut sensed = came;
         for (sensed, from) in sensed.iter_mut().zip(localiser.from) {
