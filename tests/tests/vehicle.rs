@@ -122,10 +122,27 @@ fn the_scene_is_the_same_again_after_a_reset_and_on_two_threads() {
 }
 
 #[test]
+fn its_filter_is_as_sure_as_it_may_be_and_drives_it() {
+    for seed in ["1", "2", "3"] {
+        let s = summary(&["vehicle", "--seed", seed]);
+        let car = &s["agents"][0];
+        let of = |name: &str| car["filter"][name].as_f64().unwrap();
+        // Of some 21 000 degrees of freedom; walks at random stand for bends, so it expects more than there is.
+        let nis = of("mean_nis");
+        assert!((0.7..1.1).contains(&nis), "seed {seed}: {nis}");
+        // The start is known, and the lane is 4 m wide to either side. The estimate is up to a tick old: 0.4 m at 20 m/s.
+        assert!(of("error_m") < 0.8, "seed {seed}: {}", of("error_m"));
+        let widest_m = car["widest_m"].as_f64().unwrap();
+        assert!(widest_m < 1.3, "seed {seed}: {widest_m}");
+        assert_eq!(car["off_track"], 0, "seed {seed}");
+    }
+}
+
+#[test]
 fn its_own_odometry_holds_for_a_lap() {
     let text = fs::read_to_string(root().join("scenes/vehicle_track.ron")).unwrap();
     let text = text
-        .replace("localisation: Truth", "localisation: Odometry")
+        .replace("localisation: Filter", "localisation: Odometry")
         .replace("laps: 2", "laps: 1");
     let mut engine = engine(&[("scene.ron", &text)]);
     let s = engine.run().unwrap();

@@ -55,7 +55,7 @@ const LAST_YAW_RATE: usize = 13;
 pub(crate) const NOD: usize = 14;
 pub(crate) const LEAN: usize = 15;
 pub(crate) const SLIP: usize = 16;
-/// And the right one.
+/// Of the left wheels; that of the right ones follows.
 pub(crate) const LEFT_WAY: usize = 17;
 
 /// What the wheels' speeds depend on.

@@ -142,13 +142,23 @@ struct Gives {
     leaning: [f64; 2],
 }
 
+fn on_left(wheel: &VehicleWheel) -> bool {
+    wheel.position_m[1] > 0.0
+}
+
 impl Gives {
     fn of(vehicle: &VehicleModel) -> Self {
         let steered = || vehicle.wheels.iter().filter(|w| w.steered);
-        let (all, turn) = (vehicle.wheels.len() as f64, steered().count() as f64);
+        let turn = steered().count() as f64;
+        let all = vehicle.wheels.len() as f64;
         let apart: f64 = steered().map(|w| w.position_m[1].abs()).sum();
-        // All of a side's wheels point one way, or some do.
-        let mixed = turn > 0.0 && turn < all;
+        // Both sides alike, or those that do not steer are all that is counted.
+        let on = |steered: bool, left: bool| {
+            let is = |w: &&VehicleWheel| w.steered == steered && on_left(w) == left;
+            vehicle.wheels.iter().filter(is).count()
+        };
+        let alike = [false, true].map(|steered| on(steered, true) == on(steered, false));
+        let counted = alike == [true; 2] && 0.0 < turn && turn < all;
         // A force F at the road tilts a stiff body by F h / K, K the springs' moment for each radian.
         let [x, y, z] = vehicle.centre_of_mass_m;
         let road = |m: f64, w: &VehicleWheel| m.min(w.position_m[2] - w.radius_m);
@@ -160,12 +170,12 @@ impl Gives {
         };
         let moment = STANDARD_GRAVITY_M_S2 * vehicle.mass_kg * height_m;
         Self {
-            steered: mixed.then(|| Steered {
+            steered: counted.then(|| Steered {
                 share: turn / all,
                 ahead_m: vehicle.steered_axle_x_m() - vehicle.fixed_axle_x_m(),
                 track_width_m: 2.0 * apart / turn,
             }),
-            of_side: (all / 2.0).max(1.0),
+            of_side: (if counted { all } else { all - turn } / 2.0).max(1.0),
             leaning: [moment / stiffness(0, x), moment / stiffness(1, y)],
         }
     }
@@ -188,18 +198,21 @@ impl Rolling {
     }
 
     fn of_vehicle(vehicle: &VehicleModel) -> Self {
-        // Speeds of a side's wheels are averaged as angles.
-        let over: f64 = vehicle.wheels.iter().map(|w| 1.0 / w.radius_m).sum();
-        let radius_m = vehicle.wheels.len() as f64 / over;
-        let wheels = vehicle.wheels.iter().enumerate();
-        let wheels = wheels
-            .map(|(k, w)| (k, w.position_m[1] > 0.0, radius_m))
-            .collect();
+        let gives = Gives::of(vehicle);
+        let all = vehicle.wheels.iter().enumerate();
+        let counted = || {
+            let is = |(_, w): &(usize, &VehicleWheel)| !w.steered || gives.steered.is_some();
+            all.clone().filter(is)
+        };
+        // The mean of a side's angles becomes a way.
+        let over: f64 = counted().map(|(_, w)| 1.0 / w.radius_m).sum();
+        let radius_m = counted().count() as f64 / over;
+        let wheels = counted().map(|(k, w)| (k, on_left(w), radius_m)).collect();
         let side = |left: bool| {
             let of_side = vehicle
                 .wheels
                 .iter()
-                .filter(|w| !w.steered && (w.position_m[1] > 0.0) == left);
+                .filter(|w| !w.steered && on_left(w) == left);
             let (sum, count) = of_side.fold((0.0, 0.0), |(s, n), w| (s + w.position_m[1], n + 1.0));
             sum / f64::max(count, 1.0)
         };
@@ -210,7 +223,7 @@ impl Rolling {
             wheels,
             // Of a road car: pedals change its acceleration by this within a second, the steering wheel its yaw rate.
             agility: [1.0, 1.5],
-            gives: Some(Gives::of(vehicle)),
+            gives: Some(gives),
         }
     }
 
