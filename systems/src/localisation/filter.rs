@@ -17,11 +17,11 @@
 //! Wheels and IMU tell means over a tick, so v, a and omega are means over the last one. Their change within a tick moves
 //! the pose of the same tick, and with it they are correlated. omega_- is the mean over the tick before, which makes
 //! omega' = (omega - omega_-) / dt. A guess of omega' from the last estimate instead would feed back: what the
-//! accelerometer turns omega by at this tick would be what it should say at the next, r_x / (v dt) times over.
+//! accelerometer turns omega by at this tick would be what it should say at the next, `r_x / (v dt)` times over.
 //!
 //! The receiver tells its velocity at the end of a tick, t after the mean over it; t is 0 for robots, which are slow to
 //! change theirs. o are what the receiver's places are off by. The others are of vehicles, and 0 elsewhere: a body on springs nods by
-//! c_a / g for each m/s² of acceleration and leans by c_s / g for each sideways, and gravity adds to what the accelerometer
+//! `c_a / g` for each m/s² of acceleration and leans by `c_s / g` for each sideways, and gravity adds to what the accelerometer
 //! says; tyres give sideways, so that the fixed axle moves at an angle to its wheels, in proportion to its share of the
 //! side force: k is the mass on it over its cornering stiffness (Rajamani, Vehicle Dynamics and Control, 2nd ed., 2.3).
 //! A steered wheel points to where it moves, and rolls along that, further out than the fixed ones.

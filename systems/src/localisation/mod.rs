@@ -254,9 +254,9 @@ const TURNS_ON_S: f64 = 0.2;
 const NODDING: [f64; 2] = [1.0, 0.3];
 /// The same of a force sideways, which may act anywhere from the road to the centre of mass: the roll centre is in no file.
 const LEANING: [f64; 2] = [0.5, 0.3];
-/// Deviation of the angle that the fixed axle moves at, for each m/s² sideways, from none (rad s²/m). 1/(C g) of tyres whose
-/// cornering stiffness is C times their load; CommonRoad's vehicle 1 (see compact_car.yaml) has C = 21.9, and 0.005. Those
-/// that are simulated give nothing.
+/// Deviation of the angle that the fixed axle moves at, for each m/s² sideways, from none (rad s²/m). It is 1/(C g) of tyres
+/// whose cornering stiffness is C times their load: 0.005 of C = 21.9, as vehicle 1 of `CommonRoad` has it (its manual's table
+/// of parameters; see `compact_car.yaml`). Those that are simulated give nothing.
 const SLIP_SD_RAD_S2_M: f64 = 0.01;
 
 /// Gives an agent its filter, where it is driven: the loader refuses one elsewhere.
