@@ -22,9 +22,9 @@ pub const MOST_SQUARE: f64 = 25.0;
 /// What a filter is told, in the order of [`Innovated::white`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensed {
-    /// Speed of the left wheels along the ground (m/s).
+    /// Speed of the left wheels along the ground (m/s); of a vehicle, whose encoders are coarse, how far they have rolled (m).
     Left,
-    /// Speed of the right wheels (m/s).
+    /// The same of the right wheels.
     Right,
     /// Yaw rate (rad/s).
     Gyro,

@@ -13,7 +13,7 @@
 //! | encoders, IMU | how many readings come, in percent of the rate: `imu/heard` |
 //! | lidar | how many rays of each half meet something, in percent: `lidar/seen_0`, `lidar/seen_1`; by a self-model of their own |
 //! | GNSS | the speed over ground: `gnss/speed`. Where it is, and where north is, is not foreseen from samples |
-//! | drive, vehicle | speed, yaw rate or steering angle, and their product: what a curve asks of both |
+//! | drive, vehicle | speed, yaw rate or steering angle, and their product: what a curve asks of both; of a vehicle also the force of engine less brakes |
 //! | servos | the target of each |
 //!
 //! What lidars see depends on where the agent is, which says nothing of its other senses: it is foreseen from what they

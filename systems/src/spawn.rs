@@ -961,15 +961,19 @@ fn spawn_witness(
     let has = |which: fn(&World, Entity) -> bool| driven_by.is_some_and(|d| which(world, d));
     let mut inputs: Vec<String> = Vec::new();
     let mut commands = 0;
+    let vehicle = has(|w, d| w.get::<VehicleState>(d).is_some());
     let turn = if has(|w, d| w.get::<DriveState>(d).is_some()) {
         Some("angular")
-    } else if has(|w, d| w.get::<VehicleState>(d).is_some()) {
+    } else if vehicle {
         Some("steering")
     } else {
         None
     };
     if let Some(turn) = turn {
         inputs = vec!["drive/linear".to_owned(), format!("drive/{turn}")];
+        if vehicle {
+            inputs.push("drive/force".to_owned());
+        }
         commands = inputs.len();
         // What pulls to the side in a curve, and for a car how fast it turns, is a product; the self-model is linear.
         inputs.push(format!("drive/linear * drive/{turn}"));

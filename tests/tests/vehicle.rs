@@ -122,10 +122,64 @@ fn the_scene_is_the_same_again_after_a_reset_and_on_two_threads() {
 }
 
 #[test]
+fn its_filter_is_as_sure_as_it_may_be_and_drives_it() {
+    for seed in ["1", "2", "3"] {
+        let s = summary(&["vehicle", "--seed", seed]);
+        let car = &s["agents"][0];
+        let of = |name: &str| car["filter"][name].as_f64().unwrap();
+        // Of some 21 000 degrees of freedom; walks at random stand for bends, so it expects more than there is.
+        let nis = of("mean_nis");
+        assert!((0.7..1.1).contains(&nis), "seed {seed}: {nis}");
+        // The start is known, and the lane is 4 m wide to either side. The estimate is up to a tick old: 0.4 m at 20 m/s.
+        assert!(of("error_m") < 0.8, "seed {seed}: {}", of("error_m"));
+        let widest_m = car["widest_m"].as_f64().unwrap();
+        assert!(widest_m < 1.3, "seed {seed}: {widest_m}");
+        assert_eq!(car["off_track"], 0, "seed {seed}");
+    }
+}
+
+/// Three laps of seed 2 with this fault from 42 s on, where the governor may leave a sensor out.
+fn governed(fault: &str) -> serde_json::Value {
+    let fault = format!("faults=[({fault}, at_s: 42)]");
+    let more = [
+        "--set",
+        "agents.car.controller.laps=3",
+        "--set",
+        "agents.car.governor=()",
+        "--set",
+        &fault,
+    ];
+    let car = summary(&[&["vehicle", "--seed", "2"], more.as_slice()].concat())["agents"][0].take();
+    assert_eq!(
+        (&car["laps"], &car["off_track"]),
+        (&3.into(), &0.into()),
+        "{car}"
+    );
+    car
+}
+
+#[test]
+fn without_the_sensor_at_fault_it_laps_on() {
+    for (fault, sensor) in [
+        (r#"sensor: "car/imu/gyro", kind: Freeze"#, "imu"),
+        (r#"sensor: "car/gnss/east", kind: Drift(0.1)"#, "gnss"),
+    ] {
+        let car = governed(fault);
+        let left_out = &car["governor"]["left_out"];
+        assert_eq!(left_out, &serde_json::json!([sensor]), "{car}");
+        let from_s = car["kernel"]["witness"]["alarms"][0]["from_s"].as_f64();
+        assert!(from_s.is_some_and(|s| s > 42.0), "{car}");
+        // The pull is 7 m by the end.
+        let error_m = car["filter"]["error_m"].as_f64().unwrap();
+        assert!(error_m < 1.0, "{error_m}");
+    }
+}
+
+#[test]
 fn its_own_odometry_holds_for_a_lap() {
     let text = fs::read_to_string(root().join("scenes/vehicle_track.ron")).unwrap();
     let text = text
-        .replace("localisation: Truth", "localisation: Odometry")
+        .replace("localisation: Filter", "localisation: Odometry")
         .replace("laps: 2", "laps: 1");
     let mut engine = engine(&[("scene.ron", &text)]);
     let s = engine.run().unwrap();

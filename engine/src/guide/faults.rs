@@ -79,9 +79,9 @@
 //! tried, and hardly to be found: a blocked lidar that saw nothing before, a receiver that is pulled more slowly than its
 //! own errors wander. All of this is one rover in one yard, in simulation.
 //!
-//! # As measured: a robot and a car without a filter
+//! # As measured: a robot without a filter
 //!
-//! Both go by the true pose, so that the kernel on readings is the one way to notice. No seed is one of the calibration.
+//! It goes by the true pose, so that the kernel on readings is the one way to notice. No seed is one of the calibration.
 //!
 //! `becomingone score robot --faults all --runs 20`; on the rover there is no receiver to be pulled:
 //!
@@ -101,24 +101,36 @@
 //! Slips of both sizes are blamed on another channel than a wheel's in 9 and 7 runs of 20: without a filter, nothing tells a
 //! wheel that slips from an accelerometer that is off.
 //!
-//! `becomingone score vehicle --faults all --runs 20`; the car has no lidar:
+//! # As measured: a car at 20 m/s
 //!
-//! | fault | found | blame right | median delay (s) |
-//! |---|---|---|---|
-//! | slip 4 % | 14 of 20 | 14 of 14 | 3.44 [0.35, 24.17] |
-//! | slip 8 % | 20 of 20 | 20 of 20 | 0.29 [0.15, 0.54] |
-//! | gyro frozen | 20 of 20 | 20 of 20 | 0.36 [0.26, 0.78] |
-//! | gyro delayed 60 ms | 20 of 20 | 20 of 20 | 9.39 [7.36, 12.50] |
-//! | gyro delayed 120 ms | 20 of 20 | 19 of 20 | 4.46 [1.73, 6.66] |
-//! | GNSS pulled 0.1 m/s | 0 of 20 | - | - |
-//! | encoders lose 50 % | 20 of 20 | 20 of 20 | 0.06 [0.05, 0.07] |
-//! | accelerometer off 0.5 m/s² | 0 of 20 | - | - |
-//! | motor at half torque | 0 of 20 | - | - |
-//! | false alarms in 3016 s | 0 (< 3.5 an hour) | | |
+//! `becomingone score vehicle --faults all --runs 20`. It steers by its filter, and its self-model hears the force that
+//! engine and brakes are to give. It has no lidar. Thresholds are the scene's, from 8.0 healthy hours; no seed is one of the
+//! calibration. Found in all 20 and blamed right in all, where nothing else is said:
 //!
-//! Lost on the car: a slip of 4 % in 6 runs of 20, and all runs of three faults. Of a receiver the self-model hears the speed
-//! over ground alone, which a pull of its places leaves as it is. Why the accelerometer and the motor are not found, and
-//! delays only after seconds, was not looked into.
+//! | fault | kernel on readings | kernel on innovations | NIS | all together |
+//! |---|---|---|---|---|
+//! | slip 4 % | 0.25 [0.22, 0.36], blame 18 | 0.17 [0.16, 0.18], blame 18 | 0.12 [0.10, 0.14], blame 18 | 0.12 [0.10, 0.14], blame 18 |
+//! | slip 8 % | 0.17 [0.11, 0.22] | 0.12 [0.11, 0.13] | 0.08 [0.07, 0.08] | 0.08 [0.07, 0.08] |
+//! | gyro frozen | 0.24 [0.19, 0.36], blame 19 | 0.23 [0.15, 0.31], blame 15 | 0.14 [0.10, 0.23], blame 14 | 0.14 [0.10, 0.23], blame 14 |
+//! | gyro delayed 60 ms | 9.23 [7.26, 12.48] | 4.32 [1.44, 6.44], blame 11 | 2.35 [0.16, 6.04], blame 10 | 2.35 [0.16, 6.04], blame 10 |
+//! | gyro delayed 120 ms | 0.66 [0.18, 2.47], blame 19 | 0.28 [0.14, 1.63], blame 15 | 0.19 [0.09, 1.08], blame 9 | 0.19 [0.09, 1.08], blame 9 |
+//! | GNSS pulled 0.1 m/s | - | 10.54 [9.82, 12.23] | - | 10.54 [9.82, 12.23] |
+//! | encoders lose 50 % | 0.06 [0.05, 0.07] | - | - | 0.06 [0.05, 0.07] |
+//! | accelerometer off 0.5 m/s² | 0.12 [0.11, 0.14] | 0.49 [0.46, 0.54] | 0.40 [0.38, 0.41] | 0.12 [0.11, 0.14] |
+//! | motor at half torque | 1.08 [0.53, 3.26], blame 0 | - | - | 1.08 [0.53, 3.26], blame 0 |
+//! | false alarms in 3016 s | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) |
+//!
+//! What is lost: nothing is missed, but blame is. A gyroscope at fault contradicts the accelerometer first, which knows the
+//! yaw rate by the pull of the curve; until wheels and fixes have told which of the two is right, after about a second, either
+//! explains it, and the accelerometer is named in 6 to 11 of 20 runs. A motor at half torque is named as the accelerometer in
+//! all: what is told that it pushes and what is felt disagree, and no channel stands for the motor. A slip of 4 % is blamed on
+//! the accelerometer in 2.
+//!
+//! Delays are found where the car turns in: a gyroscope that is late by 60 ms is off by more than 0.02 rad/s in 7 % of the
+//! second lap, by 0.01 rad/s in the root of the mean square. Encoders of steps 33 times finer, with the same thresholds, help a
+//! little: 1.33 s [0.06, 6.04] for 2.35 s [0.06, 6.91] in 10 runs, on readings alone 5.6 s for 9.2 s. A receiver that is pulled
+//! is found when the pull is 1 m: its fixes scatter by 0.3 m and wander. The car asks for more than half its torque in a
+//! quarter of the time.
 //!
 //! # The governor
 //!

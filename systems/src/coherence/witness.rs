@@ -71,6 +71,7 @@ pub fn hear_commands(
         } else if let Ok((command, state)) = vehicles.get(by.0) {
             hear(command.0.speed_m_s);
             hear(state.steering_rad);
+            hear(state.drive_n - state.brake_n);
         } else if let Ok(targets) = servos.get(by.0) {
             targets.0.positions.iter().copied().for_each(hear);
         }

@@ -1,21 +1,30 @@
 //! The filter: an extended Kalman filter of a wheeled machine on a plane, with the errors of its sensors among its states.
 //!
 //! ```text
-//! x = [ X Y psi | v a omega | b_g b_a b_s | s d | o_e o_n ]
-//!       pose      motion      IMU           wheels GNSS: how far its places are off
+//! x = [ X Y psi | v a omega | b_g b_a b_s | s d | o_e o_n | omega_- | c_a c_s k | S_l S_r ]
+//!       pose      motion      IMU           wheels GNSS       before    gives       rolled
 //!
-//! X' = v cos psi    Y' = v sin psi    psi' = omega    v' = a      the others walk at random
+//! (X' Y') = R(psi) (v u)    psi' = omega    v' = a    u = -k v² omega      the others walk at random
 //!
-//! wheels     (1 + s) (v -+ (1 + d) omega W/2)                     left, right
+//! wheels     (1 + s) (v -+ (1 + d) omega W/2), or S               left, right; S' is that speed
 //! gyroscope  omega + b_g
-//! forward    a + b_a - omega² r_x - omega' r_y                    r: where the IMU sits
-//! sideways   v omega + b_s - omega² r_y + omega' r_x
-//! place      X + (R(psi) l)_x + o_e, ...                          l: where the antenna sits
-//! velocity   v (cos psi, sin psi) + omega (R(psi) l turned by 90°)
+//! forward    (1 + c_a) a + b_a - omega² r_x - omega' r_y          r: where the IMU sits
+//! sideways   (1 + c_s) v omega + b_s - omega² r_y + omega' r_x
+//! place      (X Y) + R(psi) l + (o_e o_n)                         l: where the antenna sits
+//! velocity   R(psi) (v + a t, u) + omega (R(psi) l turned by 90°)
 //! ```
 //!
 //! Wheels and IMU tell means over a tick, so v, a and omega are means over the last one. Their change within a tick moves
-//! the pose of the same tick, and with it they are correlated.
+//! the pose of the same tick, and with it they are correlated. omega_- is the mean over the tick before, which makes
+//! omega' = (omega - omega_-) / dt. A guess of omega' from the last estimate instead would feed back: what the
+//! accelerometer turns omega by at this tick would be what it should say at the next, `r_x / (v dt)` times over.
+//!
+//! The receiver tells its velocity at the end of a tick, t after the mean over it; t is 0 for robots, which are slow to
+//! change theirs. o are what the receiver's places are off by. The others are of vehicles, and 0 elsewhere: a body on springs nods by
+//! `c_a / g` for each m/s² of acceleration and leans by `c_s / g` for each sideways, and gravity adds to what the accelerometer
+//! says; tyres give sideways, so that the fixed axle moves at an angle to its wheels, in proportion to its share of the
+//! side force: k is the mass on it over its cornering stiffness (Rajamani, Vehicle Dynamics and Control, 2nd ed., 2.3).
+//! A steered wheel points to where it moves, and rolls along that, further out than the fixed ones.
 //!
 //! Thrun, Burgard, Fox: Probabilistic Robotics, 2005, 3.3; Bar-Shalom, Li, Kirubarajan: Estimation with Applications to
 //! Tracking and Navigation, 2001, 5.4 (innovations, NIS) and 11.7 (states for what sensors are off by).
@@ -27,7 +36,7 @@ use becomingone_components::localisation::SENSED;
 use nalgebra::{SMatrix, SVector};
 
 /// States.
-pub const STATES: usize = 13;
+pub const STATES: usize = 19;
 
 const X: usize = 0;
 const Y: usize = 1;
@@ -42,6 +51,15 @@ pub(crate) const WHEEL_SCALE: usize = 9;
 pub(crate) const TRACK_SCALE: usize = 10;
 pub(crate) const EAST_OFFSET: usize = 11;
 pub(crate) const NORTH_OFFSET: usize = 12;
+const LAST_YAW_RATE: usize = 13;
+pub(crate) const NOD: usize = 14;
+pub(crate) const LEAN: usize = 15;
+pub(crate) const SLIP: usize = 16;
+/// Of the left wheels; that of the right ones follows.
+pub(crate) const LEFT_WAY: usize = 17;
+
+/// What the wheels' speeds depend on.
+const ROLLING: [usize; 5] = [SPEED, YAW_RATE, WHEEL_SCALE, TRACK_SCALE, SLIP];
 
 type State = SVector<f64, STATES>;
 type Covariance = SMatrix<f64, STATES, STATES>;
@@ -52,6 +70,20 @@ type Rows = SMatrix<f64, SENSED, STATES>;
 pub struct Known {
     /// Distance of the left from the right wheels (m).
     pub track_width_m: f64,
+    /// Whether the first two numbers are how far the wheels have rolled (m), and not how fast they roll (m/s). A counter of
+    /// coarse steps is never far off, and its rate always.
+    pub counts: bool,
+    /// Wheels that steer, where those are counted too.
+    pub steered: Option<Steered>,
+    /// How much more the accelerometer says, forward and sideways, as a body nods and leans: a share of the acceleration.
+    pub leaning: [f64; 2],
+    /// Share of the yaw rate's change over a tick that goes on in the next one: of a yaw acceleration that fades with a time
+    /// constant T, e^(-dt/T); 0 where the yaw rate walks at random (Singer, Estimating Optimal Tracking Filter Performance
+    /// for Manned Maneuvering Targets, IEEE Trans. AES-6(4), 1970).
+    pub turns_on: f64,
+    /// By how much the receiver's velocities are later than the mean speed over a tick (s): half a tick, where a machine's
+    /// acceleration over that time is not small beside their noise.
+    pub late_s: f64,
     /// Where the IMU sits: forward and left of the middle of the driven wheels (m).
     pub imu_m: [f64; 2],
     /// Where the antenna sits (m).
@@ -62,6 +94,17 @@ pub struct Known {
     pub walk: [f64; STATES],
     /// Variance of each state at the start.
     pub start: [f64; STATES],
+}
+
+/// Wheels that steer, of those that are counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Steered {
+    /// How many of the counted wheels of a side they are.
+    pub share: f64,
+    /// How far they are before the fixed ones (m).
+    pub ahead_m: f64,
+    /// Distance of the left from the right one (m).
+    pub track_width_m: f64,
 }
 
 /// What one tick's numbers came to.
@@ -88,8 +131,6 @@ pub struct Filter {
     known: Known,
     x: State,
     p: Covariance,
-    /// Yaw acceleration over the last step (rad/s²).
-    yaw_acceleration: f64,
 }
 
 impl Filter {
@@ -97,12 +138,17 @@ impl Filter {
     pub fn new(known: Known, x_m: f64, y_m: f64, yaw_rad: f64) -> Self {
         let mut x = State::zeros();
         (x[X], x[Y], x[YAW]) = (x_m, y_m, yaw_rad);
+        [x[NOD], x[LEAN]] = known.leaning;
         Self {
             p: Covariance::from_diagonal(&State::from(known.start)),
             known,
             x,
-            yaw_acceleration: 0.0,
         }
+    }
+
+    /// Whether it is told how far the wheels have rolled, and not how fast they roll.
+    pub fn counts(&self) -> bool {
+        self.known.counts
     }
 
     /// World position (m).
@@ -143,27 +189,93 @@ impl Filter {
         self.p[(YAW, YAW)].max(0.0).sqrt()
     }
 
+    /// Speed of the fixed axle to the left, which its tyres give (m/s), and how it depends on speed, yaw rate and [`SLIP`].
+    fn side_speed(&self) -> (f64, [f64; 3]) {
+        let (v, w, k) = (self.x[SPEED], self.x[YAW_RATE], self.x[SLIP]);
+        (-k * v * v * w, [-2.0 * k * v * w, -k * v * v, -v * v * w])
+    }
+
+    /// Mean speed along the left and the right wheels (m/s), and how it depends on the states of [`ROLLING`].
+    fn rolling(&self) -> [(f64, [f64; ROLLING.len()]); 2] {
+        let x = &self.x;
+        let (v, w) = (x[SPEED], x[YAW_RATE]);
+        let (s, d) = (1.0 + x[WHEEL_SCALE], 1.0 + x[TRACK_SCALE]);
+        let (side, by) = self.side_speed();
+        [-1.0, 1.0].map(|left| {
+            let half = left * self.known.track_width_m / 2.0;
+            let fixed = v + d * w * half;
+            let mut way = fixed;
+            let mut to = [1.0, d * half, w * half, 0.0];
+            if let Some(steered) = self.known.steered {
+                let (half, ahead) = (left * steered.track_width_m / 2.0, steered.ahead_m);
+                let (along, across) = (v + d * w * half, w * ahead + side);
+                let speed = libm::hypot(along, across);
+                // Backwards, it rolls backwards.
+                let (a, c) = if speed > 0.0 {
+                    (along.abs() / speed, across * along.signum() / speed)
+                } else {
+                    (1.0, 0.0)
+                };
+                let steers = [
+                    a + c * by[0],
+                    a * d * half + c * (ahead + by[1]),
+                    a * w * half,
+                    c * by[2],
+                ];
+                way += steered.share * (along.signum() * speed - fixed);
+                for (to, steers) in to.iter_mut().zip(steers) {
+                    *to += steered.share * (steers - *to);
+                }
+            }
+            let [speed, yaw_rate, track, slip] = to.map(|to| s * to);
+            (s * way, [speed, yaw_rate, way, track, slip])
+        })
+    }
+
     /// Lets this long pass (s).
     pub fn predict(&mut self, dt_s: f64) {
         let x = &mut self.x;
+        let on = self.known.turns_on;
+        let turned = x[YAW_RATE] - x[LAST_YAW_RATE];
+        x[LAST_YAW_RATE] = x[YAW_RATE];
+        x[YAW_RATE] += on * turned;
         x[SPEED] += x[ACCELERATION] * dt_s;
-        let way = x[SPEED] * dt_s;
+        let (side, by) = self.side_speed();
+        let x = &mut self.x;
+        let (way, aside) = (x[SPEED] * dt_s, side * dt_s);
         // Along the chord of the arc.
         let (sin, cos) = libm::sincos(x[YAW] + x[YAW_RATE] * dt_s / 2.0);
-        x[X] += way * cos;
-        x[Y] += way * sin;
+        let (dx, dy) = (way * cos - aside * sin, way * sin + aside * cos);
+        x[X] += dx;
+        x[Y] += dy;
         x[YAW] += x[YAW_RATE] * dt_s;
         let mut f = Covariance::identity();
-        f[(X, YAW)] = -way * sin;
-        f[(Y, YAW)] = way * cos;
-        f[(X, YAW_RATE)] = -way * sin * dt_s / 2.0;
-        f[(Y, YAW_RATE)] = way * cos * dt_s / 2.0;
-        f[(X, SPEED)] = dt_s * cos;
-        f[(Y, SPEED)] = dt_s * sin;
-        f[(X, ACCELERATION)] = dt_s * dt_s * cos;
-        f[(Y, ACCELERATION)] = dt_s * dt_s * sin;
+        // How the way depends on what it is made of.
+        let [to_speed, to_yaw_rate, to_slip] = by.map(|d| [-d * dt_s * sin, d * dt_s * cos]);
+        for (k, turned, along) in [(X, -dy, cos), (Y, dx, sin)] {
+            let speed = dt_s * along + to_speed[k - X];
+            f[(k, YAW)] = turned;
+            f[(k, YAW_RATE)] = turned * dt_s / 2.0 + to_yaw_rate[k - X];
+            f[(k, SPEED)] = speed;
+            f[(k, ACCELERATION)] = dt_s * speed;
+            f[(k, SLIP)] = to_slip[k - X];
+        }
         f[(YAW, YAW_RATE)] = dt_s;
         f[(SPEED, ACCELERATION)] = dt_s;
+        if self.known.counts {
+            for (k, (speed, to)) in self.rolling().into_iter().enumerate() {
+                self.x[LEFT_WAY + k] += speed * dt_s;
+                for (state, to) in ROLLING.into_iter().zip(to) {
+                    f[(LEFT_WAY + k, state)] = to * dt_s;
+                }
+                f[(LEFT_WAY + k, ACCELERATION)] = to[0] * dt_s * dt_s;
+            }
+        }
+        // All this by the yaw rate as it is now, which is made of the last two.
+        let by_yaw_rate = f.column(YAW_RATE).into_owned();
+        f.set_column(YAW_RATE, &(by_yaw_rate * (1.0 + on)));
+        f.set_column(LAST_YAW_RATE, &(by_yaw_rate * -on));
+        f[(LAST_YAW_RATE, YAW_RATE)] = 1.0;
         self.p = f * self.p * f.transpose();
         let changes = self.changes(dt_s);
         let walk = &self.known.walk;
@@ -191,66 +303,87 @@ impl Filter {
         turn[Y] = way * cos * dt_s / 2.0;
         turn[YAW] = dt_s;
         turn[YAW_RATE] = 1.0;
+        if self.known.counts {
+            for (k, (_, to)) in self.rolling().into_iter().enumerate() {
+                jolt[LEFT_WAY + k] = to[0] * dt_s * dt_s / 2.0;
+                turn[LEFT_WAY + k] = to[1] * dt_s;
+            }
+        }
         [jolt, turn]
     }
 
-    /// What each number should be now, and how it depends on the states.
-    fn expected(&self) -> (SVector<f64, SENSED>, Rows) {
+    /// What each number should be now, this long (s) after the last tick, and how it depends on the states.
+    fn expected(&self, dt_s: f64) -> (SVector<f64, SENSED>, Rows) {
         let x = &self.x;
         let (v, w) = (x[SPEED], x[YAW_RATE]);
         let (sin, cos) = libm::sincos(x[YAW]);
-        let half = self.known.track_width_m / 2.0;
-        let (s, d) = (1.0 + x[WHEEL_SCALE], 1.0 + x[TRACK_SCALE]);
+        let (nod, lean) = (1.0 + x[NOD], 1.0 + x[LEAN]);
+        let yaw_acceleration = (w - x[LAST_YAW_RATE]) / dt_s;
+        let (side, by) = self.side_speed();
         let [rx, ry] = self.known.imu_m;
         let [lx, ly] = self.known.antenna_m;
+        let (late_s, now) = (self.known.late_s, v + x[ACCELERATION] * self.known.late_s);
         // The antenna from the middle of the wheels, in the world's axes.
         let (ax, ay) = (cos * lx - sin * ly, sin * lx + cos * ly);
-        let (left, right) = (v - d * w * half, v + d * w * half);
+        let mut j = Rows::zeros();
+        let mut rolled = [0.0; 2];
+        for (k, (speed, to)) in self.rolling().into_iter().enumerate() {
+            if self.known.counts {
+                rolled[k] = x[LEFT_WAY + k];
+                j[(k, LEFT_WAY + k)] = 1.0;
+            } else {
+                rolled[k] = speed;
+                for (state, to) in ROLLING.into_iter().zip(to) {
+                    j[(k, state)] = to;
+                }
+            }
+        }
         let h = SVector::from([
-            s * left,
-            s * right,
+            rolled[0],
+            rolled[1],
             w + x[GYRO_BIAS],
-            x[ACCELERATION] + x[ACCELEROMETER_BIAS] - w * w * rx - self.yaw_acceleration * ry,
-            v * w + x[SIDEWAYS_BIAS] - w * w * ry + self.yaw_acceleration * rx,
+            nod * x[ACCELERATION] + x[ACCELEROMETER_BIAS] - w * w * rx - yaw_acceleration * ry,
+            lean * v * w + x[SIDEWAYS_BIAS] - w * w * ry + yaw_acceleration * rx,
             x[X] + ax + x[EAST_OFFSET],
             x[Y] + ay + x[NORTH_OFFSET],
-            v * cos - w * ay,
-            v * sin + w * ax,
+            now * cos - side * sin - w * ay,
+            now * sin + side * cos + w * ax,
         ]);
-        let mut j = Rows::zeros();
-        for (row, side, rolled) in [(0, -1.0, left), (1, 1.0, right)] {
-            j[(row, SPEED)] = s;
-            j[(row, YAW_RATE)] = side * s * d * half;
-            j[(row, WHEEL_SCALE)] = rolled;
-            j[(row, TRACK_SCALE)] = side * s * w * half;
-        }
         j[(2, YAW_RATE)] = 1.0;
         j[(2, GYRO_BIAS)] = 1.0;
-        j[(3, ACCELERATION)] = 1.0;
+        j[(3, ACCELERATION)] = nod;
+        j[(3, NOD)] = x[ACCELERATION];
         j[(3, ACCELEROMETER_BIAS)] = 1.0;
-        j[(3, YAW_RATE)] = -2.0 * w * rx;
-        j[(4, SPEED)] = w;
+        j[(3, YAW_RATE)] = -2.0 * w * rx - ry / dt_s;
+        j[(3, LAST_YAW_RATE)] = ry / dt_s;
+        j[(4, SPEED)] = lean * w;
+        j[(4, LEAN)] = v * w;
         j[(4, SIDEWAYS_BIAS)] = 1.0;
-        j[(4, YAW_RATE)] = v - 2.0 * w * ry;
+        j[(4, YAW_RATE)] = lean * v - 2.0 * w * ry + rx / dt_s;
+        j[(4, LAST_YAW_RATE)] = -rx / dt_s;
         j[(5, X)] = 1.0;
         j[(5, YAW)] = -ay;
         j[(5, EAST_OFFSET)] = 1.0;
         j[(6, Y)] = 1.0;
         j[(6, YAW)] = ax;
         j[(6, NORTH_OFFSET)] = 1.0;
-        j[(7, SPEED)] = cos;
-        j[(7, YAW_RATE)] = -ay;
-        j[(7, YAW)] = -v * sin - w * ax;
-        j[(8, SPEED)] = sin;
-        j[(8, YAW_RATE)] = ax;
-        j[(8, YAW)] = v * cos - w * ay;
+        j[(7, SPEED)] = cos - by[0] * sin;
+        j[(7, YAW_RATE)] = -ay - by[1] * sin;
+        j[(7, SLIP)] = -by[2] * sin;
+        j[(7, ACCELERATION)] = late_s * cos;
+        j[(7, YAW)] = -now * sin - side * cos - w * ax;
+        j[(8, SPEED)] = sin + by[0] * cos;
+        j[(8, YAW_RATE)] = ax + by[1] * cos;
+        j[(8, SLIP)] = by[2] * cos;
+        j[(8, ACCELERATION)] = late_s * sin;
+        j[(8, YAW)] = now * cos - side * sin - w * ay;
         (h, j)
     }
 
     /// Takes what came at this instant, none where nothing did. None where the covariance is no longer one, which
     /// leaves the estimate as it is.
     pub fn update(&mut self, sensed: &[Option<f64>; SENSED], dt_s: f64) -> Option<Innovation> {
-        let (h, mut j) = self.expected();
+        let (h, mut j) = self.expected(dt_s);
         let mut nu = SVector::<f64, SENSED>::zeros();
         let mut variance = self.known.variance;
         for (k, sensed) in sensed.iter().enumerate() {
@@ -271,7 +404,6 @@ impl Filter {
         let l = s.cholesky()?.unpack();
         let gains = l.solve_lower_triangular(&jp)?;
         let w = l.solve_lower_triangular(&nu)?;
-        let before = self.x[YAW_RATE];
         let x = self.x + gains.transpose() * w;
         let p = self.p - gains.transpose() * gains;
         if !x.iter().chain(p.iter()).all(|x| x.is_finite()) {
@@ -280,7 +412,6 @@ impl Filter {
         self.x = x;
         // Rounding must not pull the halves apart.
         self.p = (p + p.transpose()) / 2.0;
-        self.yaw_acceleration = (self.x[YAW_RATE] - before) / dt_s;
         let mut white = [None; SENSED];
         for (k, sensed) in sensed.iter().enumerate() {
             white[k] = sensed.map(|_| w[k]);
@@ -303,6 +434,11 @@ mod tests {
         (walk[ACCELERATION], walk[YAW_RATE]) = (0.5, 0.4);
         Known {
             track_width_m: 0.5,
+            counts: false,
+            steered: None,
+            leaning: [0.0; 2],
+            turns_on: 0.0,
+            late_s: 0.0,
             imu_m: [0.1, -0.05],
             antenna_m: [0.2, 0.1],
             variance: [1e-4, 1e-4, 1e-4, 1e-2, 1e-2, 1e-2, 1e-2, 4e-4, 4e-4],
@@ -311,9 +447,43 @@ mod tests {
         }
     }
 
-    /// Numbers of a model that is the filter's own: random walks of acceleration and yaw rate, noise of the variances.
-    fn simulate(known: &Known, seconds: usize, mut each: impl FnMut([f64; 3], [Option<f64>; 9])) {
+    /// A car, at 12 m/s and as its tyres and springs give at the start.
+    fn car() -> (Known, Filter) {
+        let mut known = Known {
+            track_width_m: 1.4,
+            counts: true,
+            steered: Some(Steered {
+                share: 0.5,
+                ahead_m: 2.4,
+                track_width_m: 1.3,
+            }),
+            leaning: [0.05, 0.08],
+            turns_on: 0.9,
+            late_s: 0.01,
+            imu_m: [1.2, 0.1],
+            antenna_m: [0.4, -0.2],
+            ..known()
+        };
+        (known.walk[ACCELERATION], known.walk[YAW_RATE]) = (0.01, 1e-4);
+        known.start[SPEED] = 25.0;
+        known.start[NOD] = 0.03 * 0.03;
+        known.start[LEAN] = 0.05 * 0.05;
+        known.start[SLIP] = 0.01 * 0.01;
         let mut truth = Filter::new(known.clone(), 0.0, 0.0, 0.0);
+        truth.x[SPEED] = 12.0;
+        truth.x[NOD] += 0.02;
+        truth.x[LEAN] -= 0.04;
+        truth.x[SLIP] = 0.006;
+        (known, truth)
+    }
+
+    /// Numbers of a model that is the filter's own: random walks of acceleration and yaw rate, noise of the variances.
+    fn simulate(
+        mut truth: Filter,
+        seconds: usize,
+        mut each: impl FnMut([f64; 3], [Option<f64>; 9]),
+    ) {
+        let known = truth.known.clone();
         let mut rng = Rng::for_name(RunSeed(7), "filter");
         let dt_s = 0.02;
         for k in 0..seconds * 50 {
@@ -327,7 +497,7 @@ mod tests {
                     _ => truth.x[state] += by,
                 }
             }
-            let (h, _) = truth.expected();
+            let (h, _) = truth.expected(dt_s);
             let mut sensed = [None; SENSED];
             for (row, sensed) in sensed.iter_mut().enumerate() {
                 // GNSS five times a second.
@@ -341,31 +511,48 @@ mod tests {
 
     #[test]
     fn of_a_machine_that_is_as_the_filter_believes_the_nis_is_chi_squared_and_white() {
-        // The yaw acceleration of the sideways force is the filter's own guess, and no state: without it.
-        let known = Known {
-            imu_m: [0.0; 2],
-            ..known()
-        };
-        let mut filter = Filter::new(known.clone(), 0.0, 0.0, 0.0);
-        let (mut nis, mut degrees, mut off) = (0.0, 0.0, 0.0f64);
-        let (mut product, mut last) = (0.0, [0.0; 9]);
-        simulate(&known, 200, |truth, sensed| {
+        let (of_car, moving) = car();
+        for (known, truth, most_m) in [
+            (known(), Filter::new(known(), 0.0, 0.0, 0.0), 0.3),
+            (of_car, moving, 0.5),
+        ] {
+            let mut filter = Filter::new(known, 0.0, 0.0, 0.0);
+            let (mut nis, mut degrees, mut off) = (0.0, 0.0, 0.0f64);
+            let (mut product, mut last) = (0.0, [0.0; 9]);
+            simulate(truth, 200, |truth, sensed| {
+                filter.predict(0.02);
+                let said = filter.update(&sensed, 0.02).unwrap();
+                nis += said.nis;
+                degrees += said.white.iter().flatten().count() as f64;
+                for (k, w) in said.white.iter().enumerate().take(5) {
+                    product += w.unwrap() * last[k];
+                    last[k] = w.unwrap();
+                }
+                off = off.max(libm::hypot(filter.x[X] - truth[0], filter.x[Y] - truth[1]));
+            });
+            // The mean of chi² of 58 000 degrees over them: deviation sqrt(2/58 000).
+            let mean = nis / degrees;
+            assert!((mean - 1.0).abs() < 4.0 * (2.0 / degrees).sqrt(), "{mean}");
+            // 50 000 products of independent numbers.
+            assert!(product.abs() < 4.0 * 50_000f64.sqrt(), "{product}");
+            assert!(off < most_m, "{off}");
+        }
+    }
+
+    #[test]
+    fn what_springs_and_tyres_give_is_found() {
+        let (known, truth) = car();
+        let given = [NOD, LEAN, SLIP].map(|k| truth.x[k]);
+        let mut filter = Filter::new(known, 0.0, 0.0, 0.0);
+        simulate(truth, 120, |_, sensed| {
             filter.predict(0.02);
-            let said = filter.update(&sensed, 0.02).unwrap();
-            nis += said.nis;
-            degrees += said.white.iter().flatten().count() as f64;
-            for (k, w) in said.white.iter().enumerate().take(5) {
-                product += w.unwrap() * last[k];
-                last[k] = w.unwrap();
-            }
-            off = off.max(libm::hypot(filter.x[X] - truth[0], filter.x[Y] - truth[1]));
+            filter.update(&sensed, 0.02).unwrap();
         });
-        // The mean of chi² of 58 000 degrees over them: deviation sqrt(2/58 000).
-        let mean = nis / degrees;
-        assert!((mean - 1.0).abs() < 4.0 * (2.0 / degrees).sqrt(), "{mean}");
-        // 50 000 products of independent numbers.
-        assert!(product.abs() < 4.0 * 50_000f64.sqrt(), "{product}");
-        assert!(off < 0.3, "{off}");
+        for (k, given) in [NOD, LEAN, SLIP].into_iter().zip(given) {
+            let (off, sd) = ((filter.x[k] - given).abs(), filter.p[(k, k)].sqrt());
+            let before = filter.known.start[k].sqrt();
+            assert!(off < 4.0 * sd && sd < before / 4.0, "{k}: {off} {sd}");
+        }
     }
 
     #[test]
@@ -374,7 +561,7 @@ mod tests {
         known.start[GYRO_BIAS] = 0.02 * 0.02;
         known.start[WHEEL_SCALE] = 0.02 * 0.02;
         let mut filter = Filter::new(known.clone(), 0.0, 0.0, 0.0);
-        simulate(&known, 60, |_, mut sensed| {
+        simulate(Filter::new(known, 0.0, 0.0, 0.0), 60, |_, mut sensed| {
             for k in [0, 1] {
                 sensed[k] = sensed[k].map(|z| z * 1.03);
             }
@@ -396,20 +583,51 @@ mod tests {
 
     #[test]
     fn derivatives_are_those_of_the_model() {
-        let mut filter = Filter::new(known(), 1.0, -2.0, 0.7);
-        for (k, x) in [0.8, 0.3, 0.6, 0.01, 0.05, 0.03, 0.02, 0.04, 0.5, -0.4]
+        let (known, _) = car();
+        let known = Known {
+            walk: [0.0; STATES],
+            start: [1.0; STATES],
+            ..known
+        };
+        for backwards in [1.0, -1.0] {
+            let mut filter = Filter::new(known.clone(), 1.0, -2.0, 0.7);
+            for (k, x) in [
+                0.8 * backwards,
+                0.3,
+                0.6,
+                0.01,
+                0.05,
+                0.03,
+                0.02,
+                0.04,
+                0.5,
+                -0.4,
+                0.5,
+                0.06,
+                0.1,
+                0.03,
+            ]
             .into_iter()
             .enumerate()
-        {
-            filter.x[SPEED + k] = x;
-        }
-        let (h, j) = filter.expected();
-        for state in 0..STATES {
-            let step = 1e-6;
-            let mut moved = filter.clone();
-            moved.x[state] += step;
-            let slope = (moved.expected().0 - h) / step;
-            assert!((slope - j.column(state)).norm() < 1e-5, "{state}");
+            {
+                filter.x[SPEED + k] = x;
+            }
+            let (h, j) = filter.expected(0.02);
+            let mut later = filter.clone();
+            later.predict(0.02);
+            let mut f = Covariance::zeros();
+            for state in 0..STATES {
+                let step = 1e-6;
+                let mut moved = filter.clone();
+                moved.x[state] += step;
+                let slope = (moved.expected(0.02).0 - h) / step;
+                assert!((slope - j.column(state)).norm() < 1e-5, "{state}");
+                moved.predict(0.02);
+                f.set_column(state, &((moved.x - later.x) / step));
+            }
+            // The start's covariance is the unit matrix.
+            let off = (f * f.transpose() - later.p).norm();
+            assert!(off < 1e-5, "{off}");
         }
     }
 

@@ -21,13 +21,13 @@ use becomingone_components::localisation::{
     Sensed,
 };
 use becomingone_components::scene::{SensorKind, SensorSpec};
-use becomingone_components::sensor::{Mount, Noise, Sensor};
+use becomingone_components::sensor::{Mount, Noise, Sensor, elapsed_s};
 use becomingone_components::time::SimTime;
-use becomingone_components::vehicle::{Vehicle, VehicleModel};
+use becomingone_components::vehicle::{STANDARD_GRAVITY_M_S2, Vehicle, VehicleModel, VehicleWheel};
 use becomingone_components::witness::{Feeds, Taker, Tap};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
-use filter::{Filter, Known, STATES};
+use filter::{Filter, Known, STATES, Steered};
 use glam::{Quat, Vec3};
 
 /// Runs the filters of agents that have one.
@@ -82,6 +82,8 @@ pub struct Localiser {
     from: [Option<usize>; SENSED],
     /// What a mean of a sensor's numbers is multiplied by: a wheel's radius.
     gains: [f64; SENSED],
+    /// What the first two of its numbers count from, where they are ways (m); none before something came.
+    counted_from: [Option<f64>; 2],
 }
 
 impl Localiser {
@@ -126,6 +128,57 @@ struct Rolling {
     wheels: Vec<(usize, bool, f64)>,
     /// Largest acceleration (m/s²) and yaw acceleration (rad/s²).
     agility: [f64; 2],
+    /// What robots are taken to have nothing of.
+    gives: Option<Gives>,
+}
+
+/// How a vehicle's body and tyres give.
+struct Gives {
+    steered: Option<Steered>,
+    /// How many of each side's wheels are counted.
+    of_side: f64,
+    /// Share of the acceleration forward and sideways that gravity adds as the body nods and leans, if all of a force at
+    /// the road goes through the springs.
+    leaning: [f64; 2],
+}
+
+fn on_left(wheel: &VehicleWheel) -> bool {
+    wheel.position_m[1] > 0.0
+}
+
+impl Gives {
+    fn of(vehicle: &VehicleModel) -> Self {
+        let steered = || vehicle.wheels.iter().filter(|w| w.steered);
+        let turn = steered().count() as f64;
+        let all = vehicle.wheels.len() as f64;
+        let apart: f64 = steered().map(|w| w.position_m[1].abs()).sum();
+        // Both sides alike, or those that do not steer are all that is counted.
+        let on = |steered: bool, left: bool| {
+            let is = |w: &&VehicleWheel| w.steered == steered && on_left(w) == left;
+            vehicle.wheels.iter().filter(is).count()
+        };
+        let alike = [false, true].map(|steered| on(steered, true) == on(steered, false));
+        let counted = alike == [true; 2] && 0.0 < turn && turn < all;
+        // A force F at the road tilts a stiff body by F h / K, K the springs' moment for each radian.
+        let [x, y, z] = vehicle.centre_of_mass_m;
+        let road = |m: f64, w: &VehicleWheel| m.min(w.position_m[2] - w.radius_m);
+        let height_m = z - vehicle.wheels.iter().fold(f64::INFINITY, road);
+        let stiffness = |axis: usize, centre: f64| -> f64 {
+            let of =
+                |w: &VehicleWheel| w.suspension.stiffness_n_m * square(w.position_m[axis] - centre);
+            vehicle.wheels.iter().map(of).sum()
+        };
+        let moment = STANDARD_GRAVITY_M_S2 * vehicle.mass_kg * height_m;
+        Self {
+            steered: counted.then(|| Steered {
+                share: turn / all,
+                ahead_m: vehicle.steered_axle_x_m() - vehicle.fixed_axle_x_m(),
+                track_width_m: 2.0 * apart / turn,
+            }),
+            of_side: (if counted { all } else { all - turn } / 2.0).max(1.0),
+            leaning: [moment / stiffness(0, x), moment / stiffness(1, y)],
+        }
+    }
 }
 
 impl Rolling {
@@ -140,23 +193,26 @@ impl Rolling {
                 drive.max_acceleration_m_s2,
                 drive.max_acceleration_m_s2 / (drive.track_width_m / 2.0),
             ],
+            gives: None,
         }
     }
 
     fn of_vehicle(vehicle: &VehicleModel) -> Self {
-        let fixed = vehicle
-            .wheels
-            .iter()
-            .enumerate()
-            .filter(|(_, w)| !w.steered);
-        let wheels: Vec<_> = fixed
-            .map(|(k, w)| (k, w.position_m[1] > 0.0, w.radius_m))
-            .collect();
+        let gives = Gives::of(vehicle);
+        let all = vehicle.wheels.iter().enumerate();
+        let counted = || {
+            let is = |(_, w): &(usize, &VehicleWheel)| !w.steered || gives.steered.is_some();
+            all.clone().filter(is)
+        };
+        // The mean of a side's angles becomes a way.
+        let over: f64 = counted().map(|(_, w)| 1.0 / w.radius_m).sum();
+        let radius_m = counted().count() as f64 / over;
+        let wheels = counted().map(|(k, w)| (k, on_left(w), radius_m)).collect();
         let side = |left: bool| {
             let of_side = vehicle
                 .wheels
                 .iter()
-                .filter(|w| !w.steered && (w.position_m[1] > 0.0) == left);
+                .filter(|w| !w.steered && on_left(w) == left);
             let (sum, count) = of_side.fold((0.0, 0.0), |(s, n), w| (s + w.position_m[1], n + 1.0));
             sum / f64::max(count, 1.0)
         };
@@ -165,8 +221,9 @@ impl Rolling {
             centre_m: Vec3::X * vehicle.fixed_axle_x_m() as f32,
             forward_yaw_rad: 0.0,
             wheels,
-            // Of a road car: tyres give about 1 g, drivers half of it; half a turn of the wheel a second.
-            agility: [5.0, 1.5],
+            // Of a road car: pedals change its acceleration by this within a second, the steering wheel its yaw rate.
+            agility: [1.0, 1.5],
+            gives: Some(gives),
         }
     }
 
@@ -191,6 +248,16 @@ const JOLTS_HZ: f64 = 1.0;
 const TURNING: f64 = 0.3;
 /// Variance that the wheels' scale gains in a second: a deviation of 1 % in three hours.
 const SCALE_WALK_1_S: f64 = 1e-8;
+/// How long a vehicle's yaw acceleration lasts: the time that a steering wheel is turned on (s).
+const TURNS_ON_S: f64 = 0.2;
+/// Share of a force forward that goes through the springs, and its deviation: suspensions against dive take up some.
+const NODDING: [f64; 2] = [1.0, 0.3];
+/// The same of a force sideways, which may act anywhere from the road to the centre of mass: the roll centre is in no file.
+const LEANING: [f64; 2] = [0.5, 0.3];
+/// Deviation of the angle that the fixed axle moves at, for each m/s² sideways, from none (rad s²/m). It is 1/(C g) of tyres
+/// whose cornering stiffness is C times their load: 0.005 of C = 21.9, as vehicle 1 of `CommonRoad` has it (its manual's table
+/// of parameters; see `compact_car.yaml`). Those that are simulated give nothing.
+const SLIP_SD_RAD_S2_M: f64 = 0.01;
 
 /// Gives an agent its filter, where it is driven: the loader refuses one elsewhere.
 pub(crate) fn spawn(
@@ -220,6 +287,7 @@ pub(crate) fn spawn(
         sensors: Vec::new(),
         from: [None; SENSED],
         gains: [1.0; SENSED],
+        counted_from: [None; 2],
     };
     let mut known = unknown(&rolling, filter, period_s);
     for (index, (spec, &entity)) in specs.iter().zip(sensors).enumerate() {
@@ -240,12 +308,20 @@ pub(crate) fn spawn(
         };
         match &spec.kind {
             SensorKind::Encoders { noise } if no_wheels => {
-                // Two angles make a rate.
                 let over_s = period_s.max(1.0 / spec.rate_hz);
                 for &(wheel, left, radius_m) in &rolling.wheels {
                     let sensed = if left { Sensed::Left } else { Sensed::Right };
-                    let rate = 2.0 * scatter(noise) / (over_s * over_s);
-                    let variance = rate * radius_m * radius_m + square(filter.wheel_sd_m_s);
+                    let angle = scatter(noise) * square(radius_m);
+                    let variance = match &rolling.gives {
+                        Some(gives) => angle / gives.of_side,
+                        // Two angles make a rate.
+                        None => 2.0 * angle / square(over_s) + square(filter.wheel_sd_m_s),
+                    };
+                    if rolling.gives.is_some() {
+                        let way = filter::LEFT_WAY + sensed as usize;
+                        known.start[way] = variance;
+                        known.walk[way] = square(filter.wheel_sd_m_s) * period_s;
+                    }
                     feed(sensed, Tap::Rate(wheel), variance, &mut known);
                     gains[sensed as usize] = radius_m;
                 }
@@ -337,8 +413,24 @@ fn unknown(rolling: &Rolling, spec: &FilterSpec, period_s: f64) -> Known {
     walk[filter::TRACK_SCALE] = SCALE_WALK_1_S;
     start[filter::WHEEL_SCALE] = square(spec.wheel_scale_sd);
     start[filter::TRACK_SCALE] = square(spec.track_scale_sd);
+    let (mut leaning, mut turns_on, mut late_s) = ([0.0; 2], 0.0, 0.0);
+    if let Some(gives) = &rolling.gives {
+        let [nod, lean] = gives.leaning;
+        leaning = [NODDING[0] * nod, LEANING[0] * lean];
+        start[filter::NOD] = square(NODDING[1] * nod);
+        start[filter::LEAN] = square(LEANING[1] * lean);
+        start[filter::SLIP] = square(SLIP_SD_RAD_S2_M);
+        turns_on = libm::exp(-period_s / TURNS_ON_S);
+        late_s = period_s / 2.0;
+        walk[filter::YAW_RATE] *= 1.0 - turns_on * turns_on;
+    }
     Known {
         track_width_m: rolling.track_width_m,
+        counts: rolling.gives.is_some(),
+        steered: rolling.gives.as_ref().and_then(|g| g.steered),
+        leaning,
+        turns_on,
+        late_s,
         imu_m: [0.0; 2],
         antenna_m: [0.0; 2],
         variance: [1.0; SENSED],
@@ -381,10 +473,17 @@ pub fn locate(
             let Ok(feeds) = sensors.get(sensor) else {
                 continue;
             };
-            for (channel, mean) in feeds.came(Taker::Filter) {
-                if let Some(mean) = mean {
-                    let (sum, count) = &mut sums[channel];
-                    *sum += mean;
+            let own = feeds.all.iter().zip(&feeds.came);
+            for (feed, came) in own.filter(|(_, came)| came.taker == Taker::Filter) {
+                if let Some(mean) = came.mean {
+                    let (sum, count) = &mut sums[came.channel];
+                    *sum += match feed.last {
+                        // Where the wheel is by now.
+                        Some((angle, at_ns)) if localiser.filter.counts() => {
+                            angle + mean * elapsed_s(at_ns, time.now_ns)
+                        }
+                        _ => mean,
+                    };
                     *count += 1;
                 }
             }
@@ -393,6 +492,11 @@ pub fn locate(
         for (k, came) in came.iter_mut().enumerate() {
             let (sum, count) = sums[k];
             *came = (count > 0).then(|| sum / f64::from(count) * localiser.gains[k]);
+        }
+        if localiser.filter.counts() {
+            for (way, from) in came.iter_mut().zip(&mut localiser.counted_from) {
+                *way = way.map(|way| way - *from.get_or_insert(way));
+            }
         }
         let mut sensed = came;
         for (sensed, from) in sensed.iter_mut().zip(localiser.from) {
