@@ -1,6 +1,7 @@
 //! Where an agent takes itself to be: a filter's estimate, and what the filter did not expect.
 
 use crate::drive::Twist2;
+use crate::jolt::Jolt;
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +113,13 @@ pub struct Innovated {
     /// sensor, NIS, no number counted for more than [`MOST_SQUARE`], less what is usual, averaged over
     /// [`ISOLATION_TICKS`]. The least is that of the sensor whose fault explains all.
     pub left_without: [f64; GROUPS.len()],
+    /// How inconsistent all of them are together, in the same unit.
+    pub left_with_all: f64,
+    /// The square of each whitened innovation, none counted for more than [`MOST_SQUARE`], averaged over
+    /// [`ISOLATION_TICKS`] of its own.
+    pub squares: [f64; SENSED],
+    /// Whether the accelerometer told of a jolt.
+    pub jolt: Jolt,
     /// Sum of all ticks' NIS and of their degrees of freedom: while filter and robot agree, the same.
     pub so_far: [f64; 2],
     /// Sensors of this agent that the filter does not listen to now, by their index, as bits.
@@ -122,13 +130,56 @@ impl Innovated {
     /// The number that is to blame if one sensor's fault explains all that the filter did not expect: of that sensor's
     /// numbers, the one farthest off. None where nothing needs to be explained, or more than one sensor's fault would.
     ///
+    /// Nothing needs to be explained where all sensors agree about as well as they do without that one: whoever is
+    /// surprised then is so by what the drive was told, not by a sensor.
+    ///
     /// Of wheels and accelerometer, the wheels: where they slip or grip, the machine is jolted, and after the jolt either
     /// explains it. An accelerometer whose fault lasts goes on contradicting the rest; wheels that slip by a constant
     /// share do not, until GNSS has told the speed.
     pub fn isolated(&self) -> Option<usize> {
         let (first, last) = GROUPS[self.at_fault()?];
-        let off = |k: &usize| self.white[*k].unwrap_or(0.0).abs();
-        (first..=last).max_by(|a, b| off(a).total_cmp(&off(b)))
+        let least = self.left_without.into_iter().fold(f64::INFINITY, f64::min);
+        (self.left_with_all - least >= CLEAR).then(|| self.farthest_off(first, last))
+    }
+
+    /// Of the numbers from one to another, the one that was farthest off lately.
+    fn farthest_off(&self, first: usize, last: usize) -> usize {
+        let farther = |a: usize, b: usize| {
+            if self.squares[b] > self.squares[a] {
+                b
+            } else {
+                a
+            }
+        };
+        (first..=last).fold(first, farther)
+    }
+
+    /// Whom to blame instead of this number: after a jolt, for what the accelerometer said, a wheel.
+    pub fn after_jolt(&self, sensed: usize) -> usize {
+        let (first, last) = GROUPS[ACCELEROMETER];
+        let (left, right) = GROUPS[WHEELS];
+        let wheel = self.farthest_off(left, right);
+        let of_jolt = (first..=last).contains(&sensed) && self.jolt.is_over();
+        if of_jolt && self.squares[wheel] > 0.0 {
+            wheel
+        } else {
+            sensed
+        }
+    }
+
+    /// Takes what was not expected at a tick: how far each number is off, and whether the accelerometer tells of a jolt.
+    pub fn hear(&mut self) {
+        let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
+        for (square, w) in self.squares.iter_mut().zip(self.white) {
+            if let Some(w) = w {
+                *square += gain * ((w * w).min(MOST_SQUARE) - *square);
+            }
+        }
+        let (first, last) = GROUPS[ACCELEROMETER];
+        let accelerations = self.white[first..=last].iter().flatten();
+        if let Some(square) = accelerations.map(|w| w * w).reduce(f64::max) {
+            self.jolt.push(square);
+        }
     }
 
     /// How far apart the filters are that each leave out a sensor: the evidence of whose fault it is, in
@@ -150,6 +201,7 @@ impl Innovated {
         match explains {
             [true, false, _, false] => Some(WHEELS),
             [false, true, false, false] => Some(GYRO),
+            [false, false, true, false] if self.jolt.is_over() => Some(WHEELS),
             [false, false, true, false] => Some(ACCELEROMETER),
             [false, false, false, true] => Some(GNSS),
             _ => None,
@@ -177,8 +229,8 @@ mod tests {
 
     #[test]
     fn one_sensor_is_to_blame_if_its_fault_alone_explains_all() {
-        let mut white = [Some(0.0); SENSED];
-        (white[1], white[3], white[6]) = (Some(3.0), Some(2.0), Some(-4.0));
+        let mut squares = [0.5; SENSED];
+        (squares[1], squares[3], squares[6]) = (9.0, 4.0, 16.0);
         for (left_without, isolated) in [
             // Healthy.
             ([-0.2, 0.3, 0.1, -0.4], None),
@@ -194,12 +246,48 @@ mod tests {
             // All filters alike are surprised: something that all of them hold for true is wrong.
             ([8.0, 8.2, 8.4, 8.1], None),
         ] {
-            let innovated = Innovated {
-                white,
+            let mut innovated = Innovated {
+                squares,
                 left_without,
+                left_with_all: 8.0,
                 ..Innovated::default()
             };
             assert_eq!(innovated.isolated(), isolated, "{left_without:?}");
+            // All together agree as well as they do without one of them.
+            let least = left_without.into_iter().fold(f64::INFINITY, f64::min);
+            innovated.left_with_all = least + 1.0;
+            assert_eq!(innovated.isolated(), None, "{left_without:?}");
         }
+    }
+
+    #[test]
+    fn what_an_accelerometer_says_for_a_moment_is_a_jolt_of_the_wheels() {
+        let mut innovated = Innovated {
+            left_without: [1.5, 3.0, 0.0, 3.0],
+            left_with_all: 4.0,
+            ..Innovated::default()
+        };
+        let mut hear = |forward: f64| {
+            innovated.white = [Some(1.0); SENSED];
+            (innovated.white[1], innovated.white[3]) = (Some(-2.0), Some(forward));
+            innovated.hear();
+            (innovated.isolated(), innovated.after_jolt(3))
+        };
+        for _ in 0..3 {
+            assert_eq!(hear(12.0), (Some(3), 3));
+        }
+        let after: Vec<_> = (0..10).map(|_| hear(1.0)).collect();
+        // Forward goes on as ever: the wheel that is farther off.
+        assert_eq!(after[9], (Some(1), 1));
+        // No other number is blamed for a jolt.
+        assert_eq!(innovated.after_jolt(2), 2);
+        let mut hear = |forward: f64| {
+            innovated.white[3] = Some(forward);
+            innovated.hear();
+            innovated.isolated()
+        };
+        // Half a second of it is no jolt.
+        assert_eq!((0..25).map(|_| hear(12.0)).last(), Some(Some(3)));
+        assert_eq!((0..10).map(|_| hear(1.0)).last(), Some(Some(3)));
     }
 }

@@ -19,11 +19,15 @@
 //! What lidars see depends on where the agent is, which says nothing of its other senses: it is foreseen from what they
 //! saw, at their own rate, and hints at nothing else. A lidar that is blocked is to blame then, and not whom it misled.
 //!
+//! To blame is the channel of the largest share; after a [`jolt`](crate::jolt) a wheel's, instead of the accelerometer's
+//! that told of it.
+//!
 //! Each distance of a lidar, those of range sensors, fields of magnetometers and touches depend on what stands around: they are
 //! taken only where the scene names them.
 
 use crate::coherence::{Average, MAX_CHANNELS};
 use crate::fault::Schema;
+use crate::jolt::Jolt;
 use crate::localisation::{SENSED, SENSED_MOTION};
 use crate::scene::{SensorKind, SensorSpec, WitnessSpec};
 use crate::sensor::{Encoders, Measurement};
@@ -75,6 +79,13 @@ impl<R: Real, const N: usize> From<&Verdict<R, N>> for Said {
     }
 }
 
+/// Of these outputs, by their bits, the one with the largest share of the surprise; of equals the first.
+fn most_blamed<R: Real, const N: usize>(verdict: &Verdict<R, N>, among: u32) -> Option<usize> {
+    let blame = &verdict.blame;
+    let most = |best: usize, k: usize| if blame[k] > blame[best] { k } else { best };
+    (0..N).filter(|k| among >> k & 1 == 1).reduce(most)
+}
+
 /// A self-model of at most `N` outputs and `U` inputs: with the sums of its warm-up until it is trained, then without
 /// them, which is a sixth.
 #[derive(Clone, Debug)]
@@ -124,6 +135,14 @@ impl<const N: usize, const U: usize> Model<N, U> {
     /// The thresholds in use; none before it is trained.
     pub fn thresholds(&self) -> Option<Thresholds<f64>> {
         self.trained()?.thresholds()
+    }
+
+    fn energy(&self, output: usize) -> f64 {
+        self.trained().map_or(0.0, |t| t.energy(output))
+    }
+
+    fn most_blamed(&self, among: u32) -> Option<usize> {
+        most_blamed(self.trained()?.verdict()?, among)
     }
 
     fn is_constant(&self, output: usize) -> bool {
@@ -193,6 +212,24 @@ impl AgentModel {
                 k3: t.k3.into(),
             }),
             Self::Large(model) => model.thresholds(),
+        }
+    }
+
+    /// An output's part of the energy: see [`Trained::energy`].
+    pub fn energy(&self, output: usize) -> f64 {
+        match self {
+            Self::Learning(_) => 0.0,
+            Self::Small(model) => model.model().energy(output).into(),
+            Self::Large(model) => model.energy(output),
+        }
+    }
+
+    /// Of these outputs, by their bits, the one with the largest share of the surprise; none before it is trained.
+    pub fn most_blamed(&self, among: u32) -> Option<usize> {
+        match self {
+            Self::Learning(_) => None,
+            Self::Small(model) => most_blamed(model.model().verdict()?, among),
+            Self::Large(model) => model.most_blamed(among),
         }
     }
 
@@ -749,6 +786,16 @@ pub struct Witness {
     pub commands: Vec<Average>,
     /// What sensors said since the kernel tick before, a mean for each output.
     pub came: [Option<f64>; MAX_CHANNELS],
+    /// Outputs that are accelerations of the machine, as bits.
+    pub accelerations: u32,
+    /// Outputs that a jolt moves: these, and gyroscopes that tell of nodding, as bits.
+    pub jolted: u32,
+    /// Outputs that are speeds of its wheels, as bits; none where it does not go on wheels.
+    pub wheels: u32,
+    /// Whether accelerometers told of a jolt.
+    pub jolt: Jolt,
+    /// The energy of each acceleration as it was, see [`AgentModel::energy`].
+    energies: [f64; MAX_CHANNELS],
     /// Kernel ticks that it learns from.
     pub warm_up_ticks: u32,
     /// The self-model, of all outputs but those of `surroundings`.
@@ -799,6 +846,11 @@ impl Witness {
             ..SelfModelConfig::default()
         };
         Ok(Self {
+            accelerations: 0,
+            jolted: 0,
+            wheels: 0,
+            jolt: Jolt::default(),
+            energies: [0.0; MAX_CHANNELS],
             warm_up_ticks: ticks,
             surroundings: surroundings.transpose()?,
             model: AgentModel::new(config)?,
@@ -819,6 +871,33 @@ impl Witness {
     pub fn heard(&self) -> usize {
         let seen = self.surroundings.as_ref().map_or(0, |s| s.count);
         self.outputs.len() - seen
+    }
+
+    /// Takes what the self-model made of a kernel tick: whether accelerometers tell of a jolt.
+    pub fn hear_jolt(&mut self) {
+        if self.accelerations == 0 {
+            return;
+        }
+        let mut most: Option<f64> = None;
+        for k in (0..MAX_CHANNELS).filter(|k| self.accelerations >> k & 1 == 1) {
+            let (was, is) = (self.energies[k], self.model.energy(k));
+            self.energies[k] = is;
+            // What this tick added to a mean that forgets.
+            let added = was + (is - was) / ENERGY_GAIN;
+            most = Some(most.map_or(added, |most| most.max(added)));
+        }
+        if let Some(most) = most {
+            self.jolt.push(most);
+        }
+    }
+
+    /// Whom to blame instead of this output: after a jolt, for what the jolt moved, a wheel.
+    pub fn after_jolt(&self, output: usize) -> usize {
+        if self.jolted >> output & 1 == 1 && self.jolt.is_over() {
+            self.model.most_blamed(self.wheels).unwrap_or(output)
+        } else {
+            output
+        }
     }
 
     /// What is found by all ways together: the one that stands highest over its threshold, of those in alarm if there
@@ -845,6 +924,9 @@ impl Witness {
         self.name(self.finding().filter(|f| f.dissipated)?.cause?)
     }
 }
+
+/// 1 - e^(-1/10): [`AgentModel::energy`] is a mean over ten samples.
+const ENERGY_GAIN: f64 = 0.095_162_581_964_040_43;
 
 /// Kernel ticks that a self-model learns from.
 pub fn warm_up_ticks(spec: &WitnessSpec, rate_hz: f64) -> u32 {

@@ -948,6 +948,12 @@ fn spawn_kernel(
     Ok(())
 }
 
+/// Whether a gyroscope's axis lies rather across the vertical of a body that stands than along it.
+fn nods(spec: &SensorSpec, axis: usize) -> bool {
+    let rotation = Quat::from_array(spec.rotation.map(|x| x as f32)).normalize();
+    (rotation * Vec3::AXES[axis]).z.abs() < std::f32::consts::FRAC_1_SQRT_2
+}
+
 /// The self-model of an agent: what it foresees, and by what.
 fn spawn_witness(
     world: &mut World,
@@ -997,6 +1003,22 @@ fn spawn_witness(
         let Some(&sensor) = sensors.get(output.sensor) else {
             continue;
         };
+        // What sensors of wheels and body say of a slip: see `jolt`.
+        if let Some(spec) = specs.get(output.sensor) {
+            match (&spec.kind, output.tap) {
+                (SensorKind::Imu { .. }, Tap::Value(axis @ 0..3)) if nods(spec, axis) => {
+                    witness.jolted |= 1 << channel;
+                }
+                (SensorKind::Imu { .. }, Tap::Value(3..6)) => {
+                    witness.jolted |= 1 << channel;
+                    witness.accelerations |= 1 << channel;
+                }
+                (SensorKind::Encoders { .. }, Tap::Rate(_)) if turn.is_some() => {
+                    witness.wheels |= 1 << channel;
+                }
+                _ => {}
+            }
+        }
         if !witness.sensors.contains(&sensor) {
             witness.sensors.push(sensor);
         }

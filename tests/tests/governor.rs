@@ -136,6 +136,31 @@ fn a_receiver_that_is_led_astray_is_named_and_left_out() {
 }
 
 #[test]
+fn a_motor_that_is_weak_is_named_while_all_sensors_agree() {
+    // The filter is off by a little, which makes GNSS look as if it contradicted.
+    let set = r#"faults=[(sensor: "rover/encoders", kind: Scale(1.01)), (sensor: "rover/imu/gyro_z", kind: Bias(0.01)),
+        (sensor: "rover/drive/0", kind: Torque(0.5), at_s: 32)]"#;
+    let named = |seed: u64| {
+        let rover = summary(&[
+            "gnss_spoof",
+            "--duration",
+            "36s",
+            "--seed",
+            &seed.to_string(),
+            "--set",
+            set,
+            "--set",
+            "agents.rover.governor=None",
+        ])["agents"][0]
+            .clone();
+        let (from_s, cause) = first_alarm(&rover);
+        from_s >= 32.0 && cause.starts_with("encoders/")
+    };
+    let right = (1..7).filter(|&seed| named(seed)).count();
+    assert!(right >= 5, "{right}");
+}
+
+#[test]
 fn a_frozen_gyroscope_is_left_out_and_the_rover_goes_on() {
     let rover = yard(r#"sensor: "rover/gyro", kind: Freeze"#, &[]);
     let (from_s, cause) = first_alarm(&rover);

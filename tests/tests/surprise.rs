@@ -79,6 +79,16 @@ fn a_frozen_gyroscope_is_flagged_and_named() {
 
 /// A robot that stands, and that nobody told anything of: what is missing is the noise.
 #[test]
+fn a_slip_is_named_and_not_the_accelerometer_that_tells_of_its_jolt() {
+    // Most of these 20 go straight on, where nothing but the jolt tells.
+    let slips = flagged(r#"sensor: "rover/drive", kind: Slip(0.04)"#, "encoders/");
+    assert!(slips.len() >= 19, "{slips:?}");
+    let off = r#"sensor: "rover/imu/accelerometer_x", kind: Bias(0.5)"#;
+    let biased = flagged(off, "imu/accelerometer_x");
+    assert!(biased.len() >= 19, "{biased:?}");
+}
+
+#[test]
 fn a_frozen_gyroscope_is_flagged_at_rest() {
     let dir = folder(&[(
         "rest.ron",

@@ -1145,6 +1145,13 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
         self.trained && self.settling.get(output) == Some(&0)
     }
 
+    /// An output's part of the energy that K3 is: its mean over 10 samples, 1 while healthy. 0 of what takes no part, and
+    /// before the end of warm-up.
+    pub fn energy(&self, output: usize) -> R {
+        let watch = self.watch.as_ref().filter(|_| self.trained);
+        watch.map_or(R::zero(), |watch| watch.surprise.energy(output))
+    }
+
     /// The thresholds in use.
     pub fn thresholds(&self) -> Option<Thresholds<R>> {
         self.thresholds

@@ -712,6 +712,11 @@ impl<R: Real, const N: usize> Surprise<R, N> {
         self.statistics()
     }
 
+    /// EW of `r_n (Omega r)_n`: a channel's part of K3, 1 in the mean while healthy.
+    pub(crate) fn energy(&self, channel: usize) -> R {
+        self.energy.get(channel).copied().unwrap_or(R::zero())
+    }
+
     #[inline]
     fn statistics(&self) -> Statistics<R, N> {
         let zero = R::zero();

@@ -15,9 +15,13 @@
 //!
 //! Any of the three raises the alarm. Whose fault it is, four more filters tell, each without one of wheels, gyroscope,
 //! accelerometer and GNSS: the one that stays consistent never heard the sensor at fault, and where it is beyond doubt
-//! the estimate goes on from its state. Where none does clearly better than the others, the channel of the largest share
-//! is named, as [`numbers`](super::numbers) says. Wheels that begin to slip jolt the machine, and after the jolt wheels or
-//! accelerometer would explain it: the wheels are named, as an accelerometer at fault goes on contradicting the rest.
+//! the estimate goes on from its state. Where none does clearly better than the others, and better than the filter that
+//! hears all, the channel of the largest share is named, as [`numbers`](super::numbers) says: sensors that agree among
+//! themselves and not with what the drive was told leave the drive to blame, a weak motor.
+//!
+//! Wheels that begin to slip jolt the machine: for 0.04 to 0.2 s the accelerometer says what nobody expected, and the body
+//! nods. That was true. An accelerometer at fault goes on contradicting; where it no longer does, the wheels are named, with
+//! a filter and without one.
 //!
 //! The filter is to be as sure as it may be: its noises are those of the scene's sensors, and what `filter: (..)` says of
 //! floor, tyres and body. `filter.nis` in the summary is near 1 where these are right.
@@ -45,16 +49,16 @@
 //!
 //! | fault | kernel on readings | kernel on innovations | NIS | all together |
 //! |---|---|---|---|---|
-//! | slip 4 % | 0.20 [0.07, 0.71], blame 19 | 0.06 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 |
-//! | slip 8 % | 0.06 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06] |
+//! | slip 4 % | 0.20 [0.07, 0.71] | 0.06 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
+//! | slip 8 % | 0.06 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
 //! | gyro frozen | 0.12 [0.10, 0.18] | 0.27 [0.10, 0.43] | 0.30 [0.09, 0.56] | 0.11 [0.09, 0.18] |
 //! | gyro delayed 60 ms | 0.30 [0.10, 0.58] | 0.33 [0.08, 0.99] | 0.33 [0.07, 0.99] | 0.30 [0.07, 0.56] |
 //! | gyro delayed 120 ms | 0.18 [0.08, 0.43] | 0.18 [0.07, 0.58] | 0.33 [0.07, 0.99] | 0.18 [0.07, 0.43] |
 //! | GNSS pulled 0.1 m/s | - | 1.63 [1.50, 1.93] | - | 1.63 [1.50, 1.93] |
-//! | encoders lose 50 % | 0.07 [0.07, 0.08] | 1.06 [0.54, 2.24], blame 14 | 1.06 [0.54, 2.24], blame 16 | 0.07 [0.07, 0.08] |
+//! | encoders lose 50 % | 0.07 [0.07, 0.08] | 1.06 [0.54, 2.24], blame 13 | 1.06 [0.54, 2.24], blame 16 | 0.07 [0.07, 0.08] |
 //! | accelerometer off 0.5 m/s² | 0.09 [0.08, 0.10] | 0.09 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.08] |
 //! | lidar half blocked | 0.24 [0.22, 0.26] | - | - | 0.24 [0.22, 0.26] |
-//! | motor at half torque | 0.45 [0.31, 1.00], blame 18 | - | - | 0.45 [0.31, 1.00], blame 18 |
+//! | motor at half torque | 0.45 [0.31, 1.00] | - | - | 0.45 [0.31, 1.00] |
 //! | false alarms in 3016 s | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) |
 //!
 //! The same with wheels that are 1 % larger than the filter believes and a gyroscope that is off by 0.01 rad/s more
@@ -62,8 +66,8 @@
 //!
 //! | fault | kernel on readings | kernel on innovations | NIS | all together |
 //! |---|---|---|---|---|
-//! | slip 4 % | 0.08 [0.06, 0.55] | 0.06 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 | 0.05 [0.05, 0.06], blame 17 |
-//! | slip 8 % | 0.06 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06], blame 19 | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
+//! | slip 4 % | 0.08 [0.06, 0.55] | 0.06 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
+//! | slip 8 % | 0.06 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
 //! | gyro frozen | 0.12 [0.10, 0.17] | 0.19 [0.10, 0.42] | 0.22 [0.09, 0.51] | 0.12 [0.09, 0.17] |
 //! | gyro delayed 60 ms | 0.18 [0.10, 0.49] | 0.30 [0.08, 0.82] | 0.30 [0.07, 0.82] | 0.18 [0.07, 0.47] |
 //! | gyro delayed 120 ms | 0.19 [0.08, 0.42] | 0.18 [0.06, 0.47] | 0.18 [0.06, 0.79] | 0.18 [0.06, 0.42] |
@@ -71,11 +75,13 @@
 //! | encoders lose 50 % | 0.08 [0.06, 0.09] | 0.98 [0.44, 2.14], blame 15 | 1.10 [0.48, 2.78], blame 16 | 0.08 [0.06, 0.09] |
 //! | accelerometer off 0.5 m/s² | 0.09 [0.08, 0.10] | 0.09 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] |
 //! | lidar half blocked | 0.24 [0.22, 0.26] | - | - | 0.24 [0.22, 0.26] |
-//! | motor at half torque | 0.36 [0.31, 0.80], blame 14 | - | - | 0.36 [0.31, 0.80], blame 14 |
+//! | motor at half torque | 0.36 [0.31, 0.80] | - | - | 0.36 [0.31, 0.80] |
 //! | false alarms in 3016 s | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) |
 //!
-//! What is weak: a slip of 4 % is blamed on the accelerometer in 3 of 20 runs, a motor at half torque on GNSS in 2, and on
-//! others than a wheel in 6 where the filter is off. Not
+//! In 20 runs of other seeds each, with either filter, slips of 4 and 8 % were blamed right in all, and so were weak motors
+//! in the 37 of 40 runs that found them within 5 s.
+//!
+//! What is weak: of innovations alone, encoders that lose readings look like other sensors' faults in 4 to 7 runs of 20. Not
 //! tried, and hardly to be found: a blocked lidar that saw nothing before, a receiver that is pulled more slowly than its
 //! own errors wander. All of this is one rover in one yard, in simulation.
 //!
@@ -87,8 +93,8 @@
 //!
 //! | fault | found | blame right | median delay (s) |
 //! |---|---|---|---|
-//! | slip 4 % | 20 of 20 | 11 of 20 | 0.06 [0.05, 0.06] |
-//! | slip 8 % | 20 of 20 | 13 of 20 | 0.05 [0.05, 0.06] |
+//! | slip 4 % | 20 of 20 | 20 of 20 | 0.06 [0.05, 0.06] |
+//! | slip 8 % | 20 of 20 | 20 of 20 | 0.05 [0.05, 0.06] |
 //! | gyro frozen | 20 of 20 | 20 of 20 | 0.11 [0.10, 0.13] |
 //! | gyro delayed 60 ms | 20 of 20 | 20 of 20 | 0.19 [0.11, 1.56] |
 //! | gyro delayed 120 ms | 20 of 20 | 19 of 20 | 0.13 [0.08, 0.66] |
@@ -98,8 +104,10 @@
 //! | motor at half torque | 20 of 20 | 20 of 20 | 0.52 [0.40, 1.28] |
 //! | false alarms in 3016 s | 0 (< 3.5 an hour) | | |
 //!
-//! Slips of both sizes are blamed on another channel than a wheel's in 9 and 7 runs of 20: without a filter, nothing tells a
-//! wheel that slips from an accelerometer that is off.
+//! In 20 runs of other seeds each, slips of 2, 4, 8 and 15 % were blamed right in 18, 20, 20 and 19, an accelerometer that is
+//! off by 0.1 m/s² in 20. What is weak: a gyroscope delayed by 120 ms is
+//! blamed on a wheel in 6 runs of 20 of other seeds, where the robot turned by 0.1 rad/s or less: wheels and a late gyroscope
+//! contradict each other as in a slip without a jolt. A frozen accelerometer is blamed on the gyroscope in 5 of 20.
 //!
 //! # As measured: a car at 20 m/s
 //!

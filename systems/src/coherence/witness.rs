@@ -128,10 +128,11 @@ pub fn foresee(
         let inputs = &inputs[..witness.inputs.len()];
         let outputs = &witness.came[..witness.heard()];
         witness.verdict = witness.model.push(outputs, inputs, dt_s);
+        witness.hear_jolt();
         witness.findings[0] = witness.verdict.map(|v| Finding {
             surprise: v.surprise,
             dissipated: v.dissipated,
-            cause: v.cause,
+            cause: v.cause.map(|c| witness.after_jolt(c)),
         });
         if let Some(surroundings) = &mut witness.surroundings {
             witness.findings[1] = surroundings.push(&witness.came, dt_s);
@@ -141,6 +142,10 @@ pub fn foresee(
             let done = (tick.count as f64 / f64::from(witness.warm_up_ticks)).min(0.999);
             let found = insight.push(&innovated.white, dt_s, learning.then_some(done));
             witness.findings[2..].copy_from_slice(&found);
+            for finding in witness.findings[2..].iter_mut().flatten() {
+                let sensed = finding.cause.and_then(|c| c.checked_sub(MAX_CHANNELS));
+                finding.cause = sensed.map(|s| MAX_CHANNELS + innovated.after_jolt(s));
+            }
             // Among the sensors that the filter listens to, it knows best whose fault explains all.
             if let Some(isolated) = innovated.isolated() {
                 let heard = |name: &str| insight.names.iter().any(|n| same_sensor(n, name));

@@ -73,6 +73,8 @@ pub struct Localiser {
     without: Box<[Filter; GROUPS.len()]>,
     /// What each of these is inconsistent by as a rule: where the scene's noises are not quite those that there are.
     usual: [f64; GROUPS.len()],
+    /// The same of the filter that hears all.
+    usual_of_all: f64,
     /// Kernel ticks so far, as far as they count for that.
     ticks: u32,
     /// The sensor at fault, if any, and how far it contradicts the others since, as [`Innovated::left_without`] has it.
@@ -282,6 +284,7 @@ pub(crate) fn spawn(
         without: Box::new(std::array::from_fn(|_| blank.clone())),
         filter: blank,
         usual: [0.0; GROUPS.len()],
+        usual_of_all: 0.0,
         ticks: 0,
         at_fault: (None, BEYOND_DOUBT),
         sensors: Vec::new(),
@@ -524,7 +527,12 @@ pub fn locate(
         match filter.update(&sensed, dt_s) {
             Some(said) => {
                 (innovated.white, innovated.nis) = (said.white, said.nis);
-                *excess += gain * (said.excess(MOST_SQUARE) - *excess);
+                let all = said.excess(MOST_SQUARE);
+                *excess += gain * (all - *excess);
+                let more = all - localiser.usual_of_all;
+                localiser.usual_of_all += settling * more;
+                innovated.left_with_all += gain * (more - innovated.left_with_all);
+                innovated.hear();
             }
             None => (innovated.white, innovated.nis) = ([None; SENSED], 0.0),
         }
