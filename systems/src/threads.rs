@@ -37,42 +37,86 @@ pub struct Workers(Option<Arc<ThreadPool>>);
 impl Workers {
     /// Works on each item. Whatever an item's work reads and writes must be its own: the order is none.
     pub fn each<T: Send>(&self, items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
-        let few = items.size_hint().1.is_some_and(|most| most <= FEW);
-        self.in_pieces(few, PIECE, items, work);
+        self.each_asked_for(items, |_| {}, work);
     }
 
-    /// The same of work on many agents that is in pieces already.
+    /// The same of items whose memory is [asked for](ask_for) one item ahead, where there are many.
+    pub fn each_asked_for<T: Send>(
+        &self,
+        mut items: impl Iterator<Item = T>,
+        ask: impl Fn(&T) + Sync,
+        work: impl Fn(T) + Sync,
+    ) {
+        if items.size_hint().1.is_some_and(|most| most <= FEW) {
+            items.for_each(work);
+            return;
+        }
+        let (ask, work) = (&ask, &work);
+        let Some(pool) = &self.0 else {
+            let mut next = items.next();
+            while let Some(item) = next {
+                next = items.next();
+                next.iter().for_each(ask);
+                work(item);
+            }
+            return;
+        };
+        pool.in_place_scope(|scope| {
+            loop {
+                let mut piece = Vec::with_capacity(PIECE);
+                piece.extend(items.by_ref().take(PIECE));
+                if piece.is_empty() {
+                    break;
+                }
+                scope.spawn(move |_| {
+                    let mut piece = piece.into_iter();
+                    while let Some(item) = piece.next() {
+                        piece.as_slice().first().into_iter().for_each(ask);
+                        work(item);
+                    }
+                });
+            }
+        });
+    }
+
+    /// Works on pieces that are each of many agents, of so many in all.
     pub fn pieces<T: Send>(
         &self,
         agents: usize,
         items: impl Iterator<Item = T>,
         work: impl Fn(T) + Sync,
     ) {
-        self.in_pieces(agents <= 16 * FEW, 1, items, work);
-    }
-
-    fn in_pieces<T: Send>(
-        &self,
-        few: bool,
-        piece: usize,
-        mut items: impl Iterator<Item = T>,
-        work: impl Fn(T) + Sync,
-    ) {
-        let Some(pool) = self.0.as_ref().filter(|_| !few) else {
+        let Some(pool) = self.0.as_ref().filter(|_| agents > 16 * FEW) else {
             items.for_each(work);
             return;
         };
         let work = &work;
         pool.in_place_scope(|scope| {
-            loop {
-                let mut all = Vec::with_capacity(piece);
-                all.extend(items.by_ref().take(piece));
-                if all.is_empty() {
-                    break;
-                }
-                scope.spawn(move |_| all.into_iter().for_each(work));
+            for item in items {
+                scope.spawn(move |_| work(item));
             }
         });
+    }
+}
+
+/// Bytes that memory is fetched by, on most machines.
+const LINE: usize = 64;
+
+/// Asks for the memory of values, so that it is there once they are worked with: for states that no cache holds, as
+/// those of thousands of agents. It changes nothing, and asks for nothing on machines that are not x86-64.
+#[inline]
+pub fn ask_for<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let from: *const i8 = values.as_ptr().cast();
+        for at in (0..size_of_val(values)).step_by(LINE) {
+            // SAFETY: a prefetch is a hint. It reads nothing that the program could see, and may be given any address.
+            #[expect(unsafe_code, reason = "std has no safe prefetch")]
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(at));
+            }
+        }
     }
 }
 

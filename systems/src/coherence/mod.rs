@@ -12,7 +12,7 @@ pub mod blend;
 pub mod governor;
 pub mod witness;
 
-use crate::threads::Workers;
+use crate::threads::{Workers, ask_for};
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::coherence::{Channels, Coherence, KernelTick, Synchrony, Transducers};
 use becomingone_components::control::Ears;
@@ -25,6 +25,7 @@ use becomingone_kernel::encode_angle;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use std::f64::consts::{PI, TAU};
+use std::slice;
 use std::sync::{Mutex, PoisonError};
 
 /// Runs every agent's kernel.
@@ -143,7 +144,11 @@ pub fn encode(
             }
         }
     };
-    workers.each(kernels.iter_mut(), work);
+    let ask = |(_, channels, signals, _): &(_, Mut<Channels>, Mut<Signals>, _)| {
+        ask_for(slice::from_ref(&**channels));
+        ask_for(&signals.0);
+    };
+    workers.each_asked_for(kernels.iter_mut(), ask, work);
 }
 
 /// Emissary and Master hear the same phase velocities.
@@ -151,11 +156,18 @@ pub fn resonate(
     workers: Res<Workers>,
     mut kernels: Query<(&KernelTick, &Channels, &mut Transducers)>,
 ) {
-    workers.each(kernels.iter_mut(), |(tick, channels, mut transducers)| {
-        if let Some(dt_s) = tick.dt_s {
-            transducers.push(&channels.phi, dt_s);
-        }
-    });
+    let ask = |(_, _, transducers): &(_, _, Mut<Transducers>)| {
+        ask_for(slice::from_ref(&**transducers));
+    };
+    workers.each_asked_for(
+        kernels.iter_mut(),
+        ask,
+        |(tick, channels, mut transducers)| {
+            if let Some(dt_s) = tick.dt_s {
+                transducers.push(&channels.phi, dt_s);
+            }
+        },
+    );
 }
 
 /// Compares Emissary and Master, and states the result.

@@ -1,7 +1,7 @@
 //! The witness: readings and commands are heard, the self-model foresees them, its surprise is stated.
 
 use super::Told;
-use crate::threads::Workers;
+use crate::threads::{Workers, ask_for};
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::actuator::Command;
 use becomingone_components::coherence::{Coherence, KernelTick, MAX_CHANNELS};
@@ -18,6 +18,7 @@ use becomingone_components::witness::{
 };
 use bevy_app::App;
 use bevy_ecs::prelude::*;
+use std::slice;
 
 /// Hearing of each kind of measurement. A sensor has one kind, so that their order is none.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +39,11 @@ pub fn hear<T: Measurement>(
     ticks: Query<&KernelTick>,
     mut sensors: Query<(&Reading<T>, &mut Feeds)>,
 ) {
-    workers.each(sensors.iter_mut(), |(reading, mut feeds)| {
+    let ask = |(_, feeds): &(_, Mut<Feeds>)| {
+        ask_for(&feeds.all);
+        ask_for(&feeds.came);
+    };
+    workers.each_asked_for(sensors.iter_mut(), ask, |(reading, mut feeds)| {
         let feeds = &mut *feeds;
         for said in reading.batch() {
             feeds.numbers.clear();
@@ -105,64 +110,69 @@ pub fn foresee(
     workers: Res<Workers>,
     mut witnesses: Query<(&KernelTick, &mut Witness, Option<&Innovated>)>,
 ) {
-    workers.each(witnesses.iter_mut(), |(tick, mut witness, innovated)| {
-        let Some(dt_s) = tick.dt_s else {
-            return;
-        };
-        let witness = &mut *witness;
-        let mut inputs = [None; MAX_INPUTS];
-        let heard = witness.commands.len();
-        for (input, command) in inputs.iter_mut().zip(&mut witness.commands) {
-            *input = command.take();
-        }
-        // The one that is made of others: the product of speed and turn.
-        if witness.inputs.len() > heard
-            && let [Some(speed), Some(turn), ..] = inputs
-        {
-            inputs[heard] = Some(speed * turn);
-        }
-        // A counter has no rate yet; a channel that is missing once is learned as one that may be missing.
-        if tick.count == 1 {
-            return;
-        }
-        let inputs = &inputs[..witness.inputs.len()];
-        let outputs = &witness.came[..witness.heard()];
-        witness.verdict = witness.model.push(outputs, inputs, dt_s);
-        witness.hear_jolt();
-        witness.findings[0] = witness.verdict.map(|v| Finding {
-            surprise: v.surprise,
-            dissipated: v.dissipated,
-            cause: v.cause.map(|c| witness.after_jolt(c)),
-        });
-        if let Some(surroundings) = &mut witness.surroundings {
-            witness.findings[1] = surroundings.push(&witness.came, dt_s);
-        }
-        if let (Some(insight), Some(innovated)) = (&mut witness.insight, innovated) {
-            let learning = witness.verdict.is_none();
-            let done = (tick.count as f64 / f64::from(witness.warm_up_ticks)).min(0.999);
-            let found = insight.push(&innovated.white, dt_s, learning.then_some(done));
-            witness.findings[2..].copy_from_slice(&found);
-            for finding in witness.findings[2..].iter_mut().flatten() {
-                let sensed = finding.cause.and_then(|c| c.checked_sub(MAX_CHANNELS));
-                finding.cause = sensed.map(|s| MAX_CHANNELS + innovated.after_jolt(s));
+    let ask = |(_, witness, _): &(_, Mut<Witness>, _)| ask_for(slice::from_ref(&**witness));
+    workers.each_asked_for(
+        witnesses.iter_mut(),
+        ask,
+        |(tick, mut witness, innovated)| {
+            let Some(dt_s) = tick.dt_s else {
+                return;
+            };
+            let witness = &mut *witness;
+            let mut inputs = [None; MAX_INPUTS];
+            let heard = witness.commands.len();
+            for (input, command) in inputs.iter_mut().zip(&mut witness.commands) {
+                *input = command.take();
             }
-            // Among the sensors that the filter listens to, it knows best whose fault explains all.
-            if let Some(isolated) = innovated.isolated() {
-                let heard = |name: &str| insight.names.iter().any(|n| same_sensor(n, name));
-                for finding in witness.findings.iter_mut().flatten() {
-                    let of_filter = match finding.cause {
-                        Some(k) if k < MAX_CHANNELS => {
-                            witness.outputs.get(k).is_some_and(|name| heard(name))
+            // The one that is made of others: the product of speed and turn.
+            if witness.inputs.len() > heard
+                && let [Some(speed), Some(turn), ..] = inputs
+            {
+                inputs[heard] = Some(speed * turn);
+            }
+            // A counter has no rate yet; a channel that is missing once is learned as one that may be missing.
+            if tick.count == 1 {
+                return;
+            }
+            let inputs = &inputs[..witness.inputs.len()];
+            let outputs = &witness.came[..witness.heard()];
+            witness.verdict = witness.model.push(outputs, inputs, dt_s);
+            witness.hear_jolt();
+            witness.findings[0] = witness.verdict.map(|v| Finding {
+                surprise: v.surprise,
+                dissipated: v.dissipated,
+                cause: v.cause.map(|c| witness.after_jolt(c)),
+            });
+            if let Some(surroundings) = &mut witness.surroundings {
+                witness.findings[1] = surroundings.push(&witness.came, dt_s);
+            }
+            if let (Some(insight), Some(innovated)) = (&mut witness.insight, innovated) {
+                let learning = witness.verdict.is_none();
+                let done = (tick.count as f64 / f64::from(witness.warm_up_ticks)).min(0.999);
+                let found = insight.push(&innovated.white, dt_s, learning.then_some(done));
+                witness.findings[2..].copy_from_slice(&found);
+                for finding in witness.findings[2..].iter_mut().flatten() {
+                    let sensed = finding.cause.and_then(|c| c.checked_sub(MAX_CHANNELS));
+                    finding.cause = sensed.map(|s| MAX_CHANNELS + innovated.after_jolt(s));
+                }
+                // Among the sensors that the filter listens to, it knows best whose fault explains all.
+                if let Some(isolated) = innovated.isolated() {
+                    let heard = |name: &str| insight.names.iter().any(|n| same_sensor(n, name));
+                    for finding in witness.findings.iter_mut().flatten() {
+                        let of_filter = match finding.cause {
+                            Some(k) if k < MAX_CHANNELS => {
+                                witness.outputs.get(k).is_some_and(|name| heard(name))
+                            }
+                            _ => true,
+                        };
+                        if of_filter {
+                            finding.cause = Some(MAX_CHANNELS + isolated);
                         }
-                        _ => true,
-                    };
-                    if of_filter {
-                        finding.cause = Some(MAX_CHANNELS + isolated);
                     }
                 }
             }
-        }
-    });
+        },
+    );
 }
 
 /// States the verdict, and when what came in is dissipated.
