@@ -142,6 +142,11 @@ impl Innovated {
         (self.left_with_all - least >= CLEAR).then(|| self.farthest_off(first, last))
     }
 
+    /// All sensors agree, as far as can be told.
+    pub fn is_calm(&self) -> bool {
+        self.left_with_all < CLEAR
+    }
+
     /// Of the numbers from one to another, the one that was farthest off lately.
     fn farthest_off(&self, first: usize, last: usize) -> usize {
         let farther = |a: usize, b: usize| {

@@ -112,7 +112,7 @@ mod tests {
             let away = k % 300 > 250 && k > 400;
             let off = if k > 6000 { 0.1 } else { 0.0 };
             let outputs = [
-                (k % 17 != 5 && !away).then(|| 101_325.0 + level),
+                (k % 17 != 5 && !away).then_some(101_325.0 + level),
                 Some(3e-6 * (level + 0.003 * noise() + off)),
                 (k % 3 == 0).then(|| -2e5 + level + noise()),
                 Some(if k % 400 == 399 { f64::NAN } else { 7.0 }),

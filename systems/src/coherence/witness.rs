@@ -155,24 +155,56 @@ pub fn foresee(
                     let sensed = finding.cause.and_then(|c| c.checked_sub(MAX_CHANNELS));
                     finding.cause = sensed.map(|s| MAX_CHANNELS + innovated.after_jolt(s));
                 }
-                // Among the sensors that the filter listens to, it knows best whose fault explains all.
-                if let Some(isolated) = innovated.isolated() {
-                    let heard = |name: &str| insight.names.iter().any(|n| same_sensor(n, name));
-                    for finding in witness.findings.iter_mut().flatten() {
-                        let of_filter = match finding.cause {
-                            Some(k) if k < MAX_CHANNELS => {
-                                witness.outputs.get(k).is_some_and(|name| heard(name))
-                            }
-                            _ => true,
-                        };
-                        if of_filter {
-                            finding.cause = Some(MAX_CHANNELS + isolated);
-                        }
-                    }
-                }
+                blame(witness, innovated);
             }
         },
     );
+}
+
+/// Settles whom the findings blame, where an agent has a filter.
+fn blame(witness: &mut Witness, innovated: &Innovated) {
+    let Some(insight) = &witness.insight else {
+        return;
+    };
+    let heard = |output: usize| {
+        let name = witness.outputs.get(output);
+        name.is_some_and(|name| insight.names.iter().any(|n| same_sensor(n, name)))
+    };
+    // Among the sensors that the filter listens to, it knows best whose fault explains all.
+    if let Some(isolated) = innovated.isolated() {
+        let of_filter = |cause: Option<usize>| cause.is_none_or(|k| k >= MAX_CHANNELS || heard(k));
+        let ours = witness
+            .findings
+            .map(|f| f.is_some_and(|f| of_filter(f.cause)));
+        for (finding, _) in witness
+            .findings
+            .iter_mut()
+            .zip(ours)
+            .filter(|(_, ours)| *ours)
+        {
+            if let Some(finding) = finding {
+                finding.cause = Some(MAX_CHANNELS + isolated);
+            }
+        }
+        return;
+    }
+    let read = witness.findings[0].filter(|f| f.dissipated);
+    let Some(cause) = read.and_then(|f| f.cause).filter(|&k| heard(k)) else {
+        return;
+    };
+    let contradicted = witness.findings[2..].iter().flatten().any(|f| f.dissipated);
+    if contradicted {
+        // Two faults explain it equally: the readings tell by what each sensor should have said.
+        for finding in witness.findings[2..].iter_mut().flatten() {
+            finding.cause = Some(cause);
+        }
+    } else if witness.accelerations >> cause & 1 == 1 && innovated.is_calm() {
+        // It does not accelerate as it was told to, and its sensors agree that it does not: the drive is to blame.
+        let wheel = witness.model.most_blamed(witness.wheels);
+        if let Some(finding) = &mut witness.findings[0] {
+            finding.cause = wheel.or(finding.cause);
+        }
+    }
 }
 
 /// States the verdict, and when what came in is dissipated.
