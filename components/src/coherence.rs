@@ -14,7 +14,6 @@ pub const RING: usize = 5;
 
 /// Emissary, the fast, shallow transducer, and Master, the slow, deep one, of up to `N` channels; and what both hear.
 #[derive(Clone, Debug)]
-#[repr(C)]
 pub struct Heard<const N: usize> {
     velocity: PhaseVelocity<f64, N>,
     pair: Pair<f64, N, LAGS, RING>,

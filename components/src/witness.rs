@@ -87,7 +87,7 @@ fn most_blamed<R: Real, const N: usize>(verdict: &Verdict<R, N>, among: u32) -> 
 }
 
 /// A self-model of at most `N` outputs and `U` inputs: with the sums of its warm-up until it is trained, then without
-/// them, which is a sixth.
+/// them, which is a seventh.
 #[derive(Clone, Debug)]
 pub enum Model<const N: usize, const U: usize> {
     /// It warms up.

@@ -2,7 +2,7 @@
 //!
 //! Run it: `cargo bench -p becomingone --bench kernels`. Every agent has no body, hears eight rhythms (order) and foresees
 //! the eight numbers of an instrument (surprise and blame); each tick is a kernel tick. What instruments say is written
-//! by a system of this program's, as a driver would: its time is in the figures. One thread, two threads, and agents
+//! by a system of this program's, as a driver would, with the run's threads: its time is in the figures. One thread, two threads, and agents
 //! without kernels are measured in turns.
 //!
 //! A few agents stay in the cache, ten thousand do not: what they cost more is memory.

@@ -39,7 +39,6 @@ use crate::{
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[repr(C)]
 pub struct Pair<R, const N: usize, const L: usize, const RING: usize> {
     lagged: Lagged<R, N, L, RING>,
     /// The Emissary's, then the Master's.

@@ -126,7 +126,6 @@ impl<R: Real> Standard<R> {
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[repr(C)]
 pub struct PhaseVelocity<R, const N: usize> {
     channels: usize,
     previous: [Option<Complex<R>>; N],

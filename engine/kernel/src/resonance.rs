@@ -166,7 +166,6 @@ pub enum PushOutcome {
 /// All channels at one sample, each number in a run of its own. A missing value is stored as zero with `present`
 /// zero, so that it adds nothing to any sum and no loop over channels has a branch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(C)]
 struct Row<R, const N: usize> {
     value: Parts<R, N>,
     power: [R; N],
@@ -250,7 +249,6 @@ pub(crate) struct Pairs<R, const L: usize> {
 
 /// The last samples, and their pairs: what windows over the same input share.
 #[derive(Clone, Debug, PartialEq)]
-#[repr(C)]
 pub(crate) struct Lagged<R, const N: usize, const L: usize, const RING: usize> {
     config: ResonanceConfig<R, N, L>,
     /// The last time step, and by how much it turned the carrier: most steps are equal.
@@ -426,7 +424,6 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Lagged<R, N, L,
 
 /// `W` exponential windows over the same pairs: their sums at every lag, side by side.
 #[derive(Clone, Debug, PartialEq)]
-#[repr(C)]
 pub(crate) struct Windows<R, const L: usize, const W: usize> {
     window_s: [R; W],
     /// The last time step, what it leaves of the past and what share it gives to the new, and the squares of both:

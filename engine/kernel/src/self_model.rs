@@ -354,6 +354,8 @@ pub struct SelfModel<R, const N: usize, const U: usize> {
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+// Here, and in all that it is made of, fields lie in the order in which a push reads them: of thousands of self-models,
+// which no cache holds, one costs a quarter less so.
 #[repr(C)]
 pub struct Trained<R, const N: usize, const U: usize> {
     config: SelfModelConfig<R>,

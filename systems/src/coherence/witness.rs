@@ -161,6 +161,10 @@ pub fn foresee(
     );
 }
 
+/// Least surprise of the readings' self-model, half of what raises an alarm, that tells sensors apart where the filter
+/// cannot.
+const WORTH_A_WORD: f64 = 0.5;
+
 /// Settles whom the findings blame, where an agent has a filter.
 fn blame(witness: &mut Witness, innovated: &Innovated) {
     let Some(insight) = &witness.insight else {
@@ -188,8 +192,10 @@ fn blame(witness: &mut Witness, innovated: &Innovated) {
         }
         return;
     }
-    let read = witness.findings[0].filter(|f| f.dissipated);
-    let Some(cause) = read.and_then(|f| f.cause).filter(|&k| heard(k)) else {
+    let Some(read) = witness.findings[0].filter(|f| f.surprise > WORTH_A_WORD) else {
+        return;
+    };
+    let Some(cause) = read.cause.filter(|&k| heard(k)) else {
         return;
     };
     let contradicted = witness.findings[2..].iter().flatten().any(|f| f.dissipated);
@@ -198,7 +204,7 @@ fn blame(witness: &mut Witness, innovated: &Innovated) {
         for finding in witness.findings[2..].iter_mut().flatten() {
             finding.cause = Some(cause);
         }
-    } else if witness.accelerations >> cause & 1 == 1 && innovated.is_calm() {
+    } else if read.dissipated && witness.accelerations >> cause & 1 == 1 && innovated.is_calm() {
         // It does not accelerate as it was told to, and its sensors agree that it does not: the drive is to blame.
         let wheel = witness.model.most_blamed(witness.wheels);
         if let Some(finding) = &mut witness.findings[0] {
