@@ -9,7 +9,7 @@ use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::DriveState;
 use becomingone_components::event::{Happening, What};
 use becomingone_components::joints::JointTargets;
-use becomingone_components::localisation::Innovated;
+use becomingone_components::localisation::{Innovated, SENSED_MOTION};
 use becomingone_components::sensor::{Measurement, Reading};
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{Ackermann, VehicleState};
@@ -200,9 +200,12 @@ fn blame(witness: &mut Witness, innovated: &Innovated) {
     };
     let contradicted = witness.findings[2..].iter().flatten().any(|f| f.dissipated);
     if contradicted {
-        // Two faults explain it equally: the readings tell by what each sensor should have said.
+        // Two faults explain it equally: the readings tell by what each sensor should have said. Of places they know nothing.
+        let motion = MAX_CHANNELS..MAX_CHANNELS + SENSED_MOTION;
         for finding in witness.findings[2..].iter_mut().flatten() {
-            finding.cause = Some(cause);
+            finding.cause = finding
+                .cause
+                .map(|k| if motion.contains(&k) { cause } else { k });
         }
     } else if read.dissipated && witness.accelerations >> cause & 1 == 1 && innovated.is_calm() {
         // It does not accelerate as it was told to, and its sensors agree that it does not: the drive is to blame.
