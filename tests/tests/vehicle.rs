@@ -138,6 +138,15 @@ fn its_filter_is_as_sure_as_it_may_be_and_drives_it() {
     }
 }
 
+#[test]
+fn wheels_that_are_heard_late_are_counted_from_then_on() {
+    let fault = r#"faults=[(sensor: "car/wheels", kind: DropOut(1.0), at_s: 0, for_s: 15)]"#;
+    let car = summary(&["vehicle", "--set", fault])["agents"][0].take();
+    assert_eq!(car["off_track"], 0, "{car}");
+    let error_m = car["filter"]["error_m"].as_f64().unwrap();
+    assert!(error_m < 0.8, "{error_m}");
+}
+
 /// Three laps of seed 2 with this fault from 42 s on, where the governor may leave a sensor out.
 fn governed(fault: &str) -> serde_json::Value {
     let fault = format!("faults=[({fault}, at_s: 42)]");

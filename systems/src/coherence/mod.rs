@@ -156,8 +156,10 @@ pub fn resonate(
     workers: Res<Workers>,
     mut kernels: Query<(&KernelTick, &Channels, &mut Transducers)>,
 ) {
-    let ask = |(_, _, transducers): &(_, _, Mut<Transducers>)| {
-        ask_for(slice::from_ref(&**transducers));
+    let ask = |(tick, _, transducers): &(&KernelTick, _, Mut<Transducers>)| {
+        if tick.dt_s.is_some() {
+            ask_for(slice::from_ref(&**transducers));
+        }
     };
     workers.each_asked_for(
         kernels.iter_mut(),

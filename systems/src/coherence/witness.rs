@@ -110,7 +110,11 @@ pub fn foresee(
     workers: Res<Workers>,
     mut witnesses: Query<(&KernelTick, &mut Witness, Option<&Innovated>)>,
 ) {
-    let ask = |(_, witness, _): &(_, Mut<Witness>, _)| ask_for(slice::from_ref(&**witness));
+    let ask = |(tick, witness, _): &(&KernelTick, Mut<Witness>, _)| {
+        if tick.dt_s.is_some() {
+            ask_for(slice::from_ref(&**witness));
+        }
+    };
     workers.each_asked_for(
         witnesses.iter_mut(),
         ask,

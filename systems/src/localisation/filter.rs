@@ -151,6 +151,15 @@ impl Filter {
         self.known.counts
     }
 
+    /// A side's wheels are counted from here on.
+    pub fn count_from_here(&mut self, side: usize) {
+        let way = LEFT_WAY + side;
+        self.x[way] = 0.0;
+        self.p.row_mut(way).fill(0.0);
+        self.p.column_mut(way).fill(0.0);
+        self.p[(way, way)] = self.known.start[way];
+    }
+
     /// World position (m).
     pub fn position_m(&self) -> [f64; 2] {
         [self.x[X], self.x[Y]]

@@ -497,8 +497,17 @@ pub fn locate(
             *came = (count > 0).then(|| sum / f64::from(count) * localiser.gains[k]);
         }
         if localiser.filter.counts() {
-            for (way, from) in came.iter_mut().zip(&mut localiser.counted_from) {
-                *way = way.map(|way| way - *from.get_or_insert(way));
+            let ways = came.iter_mut().zip(&mut localiser.counted_from);
+            for (side, (way, from)) in ways.enumerate() {
+                if from.is_none() && way.is_some() {
+                    // The first count, which may come long after the start.
+                    *from = *way;
+                    localiser.filter.count_from_here(side);
+                    for without in localiser.without.iter_mut() {
+                        without.count_from_here(side);
+                    }
+                }
+                *way = way.zip(*from).map(|(way, from)| way - from);
             }
         }
         let mut sensed = came;
