@@ -1085,7 +1085,7 @@ mod tests {
 
     #[test]
     fn a_counter_is_heard_as_a_rate_and_a_missing_number_not_at_all() {
-        let mut feeds = Feeds::new(Entity::PLACEHOLDER);
+        let mut feeds = Feeds::new(World::new().spawn_empty().id());
         for (channel, tap) in [Tap::Rate(0), Tap::Value(1), Tap::Length(2)]
             .into_iter()
             .enumerate()

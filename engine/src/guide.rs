@@ -85,15 +85,15 @@
 //! $ cargo bench -p becomingone --bench kernels
 //! agents | µs an agent | on 2 threads | without kernels | of real time at 100 Hz, 2 threads
 //!     64 |        0.72 |         0.73 |            0.10 | 0.00
-//!  10000 |        1.58 |         0.90 |            0.04 | 0.90
+//!  10000 |        1.56 |         0.87 |            0.04 | 0.87
 //! ```
 //!
-//! Ten thousand of them hold 100 Hz: the middle one of four runs, which said 0.86 to 0.99. What makes the difference to few agents is
-//! memory. All of an agent is 9 kB, and those of ten thousand do not stay in the cache, so most of the time goes by with waiting
-//! for it. Against that, self-models have the room that their channels need and go on in `f32` once they are trained
-//! ([`Single`](crate::kernel::Single): 3 kB of 7); they lie side by side in the order in which agents are worked on; several
+//! Ten thousand of them hold 100 Hz: six runs said 0.85 to 0.99. What makes the difference to few agents is memory. Self-model
+//! and transducers alone are 5.7 kB, and those of ten thousand do not stay in the cache, so much of the time goes by with
+//! waiting for them. Against that, self-models have the room that their channels need and go on in `f32` once they are trained
+//! ([`Single`](crate::kernel::Single): 3.3 kB of 7.1); they lie side by side in the order in which agents are worked on; several
 //! threads take 256 agents at a time; and each system asks for the next agent's memory before it works on this one's
-//! ([`ask_for`](crate::systems::threads::ask_for)), which took a third off the tick. Fields of many agents side by side (structures
+//! ([`ask_for`](crate::systems::threads::ask_for)), which took a quarter off the tick. Fields of many agents side by side (structures
 //! of arrays) would make arithmetic faster, which is less than half of the time, and touch as much memory: so each agent stays
 //! in one piece.
 //!

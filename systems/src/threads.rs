@@ -99,9 +99,6 @@ impl Workers {
     }
 }
 
-/// Bytes that memory is fetched by, on most machines.
-const LINE: usize = 64;
-
 /// Asks for the memory of values, so that it is there once they are worked with: for states that no cache holds, as
 /// those of thousands of agents. It changes nothing, and asks for nothing on machines that are not x86-64.
 #[inline]
@@ -109,6 +106,8 @@ pub fn ask_for<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        /// Bytes that memory is fetched by.
+        const LINE: usize = 64;
         let from: *const i8 = values.as_ptr().cast();
         for at in (0..size_of_val(values)).step_by(LINE) {
             // SAFETY: a prefetch is a hint. It reads nothing that the program could see, and may be given any address.
@@ -118,6 +117,8 @@ pub fn ask_for<T>(values: &[T]) {
             }
         }
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
 }
 
 /// Runs rapier on this many threads, and gives those that agents can be worked on by.
