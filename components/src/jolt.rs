@@ -13,10 +13,14 @@ use crate::localisation::MOST_SQUARE;
 pub struct Jolt {
     /// Mean of the squares over 3 ticks, none counted for more than [`MOST_SQUARE`].
     recent: f64,
-    /// Mean of the squares over 50 ticks.
+    /// Mean of the squares over 50 ticks, none counted for more than [`LOUDEST`].
     mean: f64,
+    /// Whether it contradicted at the last tick.
+    loud: bool,
     /// Ticks in which it contradicted, each forgotten over 50 ticks.
     ticks: f64,
+    /// Times that it began to, each forgotten over 50 ticks.
+    times: f64,
 }
 
 /// 1 - e^(-1/3): whether the accelerometer contradicts now is known of three kernel ticks.
@@ -28,24 +32,34 @@ const CALM: f64 = 9.0;
 /// What it says now is at most this share of what it said in the mean: the rest was said for a moment. A small offset goes
 /// on and on.
 const SHARE: f64 = 1.0 / 3.0;
+/// Thirty deviations, squared: a jolt is remembered for 4 s at 50 Hz, however loud it was.
+const LOUDEST: f64 = 900.0;
+/// A slip is a jolt, its end another. What goes on jolting, more often than every 16 ticks, is no slip.
+const MOST_TIMES: f64 = 2.5;
 /// Most ticks of a jolt: 0.2 s at 50 Hz. A slip of 8 % takes 4 to 6 (`warehouse_robot`).
 const MOST_TICKS: f64 = 10.0;
 
 impl Jolt {
     /// Takes the square of a kernel tick.
     pub fn push(&mut self, square: f64) {
+        let was_calm = !self.loud && self.recent < CALM;
         self.recent += RECENT * (square.min(MOST_SQUARE) - self.recent);
-        self.mean += MEMORY * (square - self.mean);
+        self.mean += MEMORY * (square.min(LOUDEST) - self.mean);
         self.ticks -= MEMORY * self.ticks;
-        if square >= MOST_SQUARE {
+        self.times -= MEMORY * self.times;
+        self.loud = square >= MOST_SQUARE;
+        if self.loud {
             self.ticks += 1.0;
+            if was_calm {
+                self.times += 1.0;
+            }
         }
     }
 
     /// There was a jolt, and it is over.
     pub fn is_over(&self) -> bool {
-        let calm = self.recent < CALM && self.recent < SHARE * self.mean;
-        calm && self.ticks <= MOST_TICKS
+        let calm = !self.loud && self.recent < CALM && self.recent < SHARE * self.mean;
+        calm && self.ticks <= MOST_TICKS && self.times <= MOST_TIMES
     }
 }
 
@@ -78,5 +92,18 @@ mod tests {
         // Half a second of it is more than a jolt.
         let long = over([900.0; 25].into_iter().chain(calm));
         assert!(!long[..50].contains(&true));
+        // A loud tick is not over while it lasts, however loud the one before was; nor is that remembered for longer.
+        let again = over(
+            [1e8, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1e8]
+                .into_iter()
+                .chain([1.0; 300]),
+        );
+        assert!(again[6] && !again[7] && again[14]);
+        assert!(!again[208..].contains(&true));
+        // Spikes without end are a fault.
+        for every in [6, 15] {
+            let spikes = over((0..600).map(|k| if k % every == 0 { 900.0 } else { 1.0 }));
+            assert!(!spikes[100..].contains(&true), "{every}");
+        }
     }
 }

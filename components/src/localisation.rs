@@ -147,6 +147,13 @@ impl Innovated {
         self.left_with_all < CLEAR
     }
 
+    /// Whichever sensor is left out, the others contradict each other: no sensor's fault explains it. `already` is whether
+    /// they did at the tick before; it is over when they agree as well as they ever do.
+    pub fn is_inexplicable(&self, already: bool) -> bool {
+        let least = if already { EQUAL } else { INEXPLICABLE };
+        self.left_without.into_iter().all(|left| left >= least)
+    }
+
     /// Of the numbers from one to another, the one that was farthest off lately.
     fn farthest_off(&self, first: usize, last: usize) -> usize {
         let farther = |a: usize, b: usize| {
@@ -182,9 +189,9 @@ impl Innovated {
         }
         let (first, last) = GROUPS[ACCELEROMETER];
         let accelerations = self.white[first..=last].iter().flatten();
-        if let Some(square) = accelerations.map(|w| w * w).reduce(f64::max) {
-            self.jolt.push(square);
-        }
+        // One that does not come tells of nothing: as expected.
+        let square = accelerations.map(|w| w * w).reduce(f64::max);
+        self.jolt.push(square.unwrap_or(1.0));
     }
 
     /// How far apart the filters are that each leave out a sensor: the evidence of whose fault it is, in
@@ -214,7 +221,8 @@ impl Innovated {
     }
 }
 
-const WHEELS: usize = 0;
+/// The first of [`GROUPS`].
+pub const WHEELS: usize = 0;
 const GYRO: usize = 1;
 const ACCELEROMETER: usize = 2;
 /// The last of [`GROUPS`].
@@ -223,6 +231,10 @@ pub const GNSS: usize = 3;
 /// Something needs to be explained: the worst of the filters did worse than the best by this much at every tick of the
 /// window, or 75 units of NIS in all. Healthy, 4 ticks in 100 come to this (`gnss_spoof`).
 const CLEAR: f64 = 1.5;
+
+/// The best of the filters does not come to this while healthy: in 45 runs of `gnss_spoof`, `vehicle_track` and `slip_on_ice`
+/// without ice, the most was 3.4.
+const INEXPLICABLE: f64 = 4.0;
 
 /// Less than this at every tick, 30 units of NIS in all, and two explain as much; more, and the likelihoods are as e^15
 /// to 1.

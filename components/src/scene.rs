@@ -36,7 +36,8 @@ pub struct Scene {
     /// Length of a tick (ns).
     #[serde(default = "default_tick_ns")]
     pub tick_ns: u64,
-    /// Simulated time after which the run ends (s); none: when all goals are reached.
+    /// Simulated time after which the run ends (s); none: when all goals are reached, or given up by agents that
+    /// their governor stopped for good.
     #[serde(default)]
     pub duration_s: Option<f64>,
     /// How many times as long all times of this scene are: ticks, windows, periods of signals, the run itself. 1 where

@@ -79,11 +79,13 @@ impl<R: Real, const N: usize> From<&Verdict<R, N>> for Said {
     }
 }
 
-/// Of these outputs, by their bits, the one with the largest share of the surprise; of equals the first.
+/// Of these outputs, by their bits, the one with the largest share of the surprise; of equals the first. None where none of
+/// them has a share.
 fn most_blamed<R: Real, const N: usize>(verdict: &Verdict<R, N>, among: u32) -> Option<usize> {
     let blame = &verdict.blame;
     let most = |best: usize, k: usize| if blame[k] > blame[best] { k } else { best };
-    (0..N).filter(|k| among >> k & 1 == 1).reduce(most)
+    let own = |&k: &usize| among >> k & 1 == 1 && blame[k] > R::zero();
+    (0..N).filter(own).reduce(most)
 }
 
 /// A self-model of at most `N` outputs and `U` inputs: with the sums of its warm-up until it is trained, then without
@@ -135,6 +137,12 @@ impl<const N: usize, const U: usize> Model<N, U> {
     /// The thresholds in use; none before it is trained.
     pub fn thresholds(&self) -> Option<Thresholds<f64>> {
         self.trained()?.thresholds()
+    }
+
+    fn forget(&mut self) {
+        if let Self::Trained(model) = self {
+            model.forget();
+        }
     }
 
     fn energy(&self, output: usize) -> f64 {
@@ -617,6 +625,11 @@ impl<const N: usize> PartWitness<N> {
         })
     }
 
+    fn forget(&mut self) {
+        self.model.forget();
+        self.verdict = None;
+    }
+
     /// Whether one of its own came.
     pub fn hears(&self, row: &[Option<f64>; N]) -> bool {
         let own = &row[self.first..self.first + self.count];
@@ -671,6 +684,13 @@ impl Nis {
             largest: 0.0,
             alarm: becomingone_kernel::Alarm::new(0.8, 3, 5),
         }
+    }
+
+    fn forget(&mut self) {
+        *self = Self {
+            largest: self.largest,
+            ..Self::new(self.threshold)
+        };
     }
 
     /// Takes a tick's innovations. `learning` is how far the warm-up is, 0 to below 1, none after it.
@@ -743,6 +763,13 @@ impl Insight {
         })
     }
 
+    /// Forgets what surprised it: the filter is another one from now on, without a sensor that was broken.
+    pub fn forget(&mut self) {
+        self.motion.forget();
+        self.places.forget();
+        self.nis.forget();
+    }
+
     /// Takes a tick's innovations and says what the self-models of them and their energy find. `learning` is how far
     /// the warm-up is, 0 to below 1, none after it.
     pub fn push(
@@ -773,6 +800,60 @@ fn thresholds(spec: crate::scene::ThresholdSpec) -> Thresholds<f64> {
     }
 }
 
+/// Kernel ticks after which a number that was never so before is called still.
+const STILL_TICKS: u8 = 10;
+/// Share of a number that its mean is off by as often as it is rounded.
+const STILL: f64 = 1e-12;
+
+/// Numbers that stand exactly still: what is measured scatters, and who says the same again and again says nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Still {
+    /// What came at the tick before; NaN where nothing did.
+    last: [f64; MAX_CHANNELS],
+    /// Channels that have not moved since [`STILL_TICKS`] began, as bits, and all along those before.
+    since: [u32; 2],
+    /// How many of these have passed.
+    ticks: u8,
+    /// Channels that stood still in warm-up, as machines at rest and what is counted do.
+    at_rest: u32,
+}
+
+impl Still {
+    fn new() -> Self {
+        Self {
+            last: [f64::NAN; MAX_CHANNELS],
+            since: [0; 2],
+            ticks: 0,
+            at_rest: 0,
+        }
+    }
+
+    /// Takes what came at a kernel tick.
+    pub fn push(&mut self, came: &[Option<f64>; MAX_CHANNELS], learning: bool) {
+        for (k, (last, came)) in self.last.iter_mut().zip(came).enumerate() {
+            let now = came.unwrap_or(f64::NAN);
+            // False where one of them is NaN.
+            if !((now - *last).abs() <= STILL * now.abs()) {
+                self.since[0] &= !(1 << k);
+            }
+            *last = now;
+        }
+        self.ticks += 1;
+        if self.ticks == STILL_TICKS {
+            self.ticks = 0;
+            self.since = [u32::MAX, self.since[0]];
+            if learning {
+                self.at_rest |= self.since[1];
+            }
+        }
+    }
+
+    /// Channels that stand still as they never did in warm-up, as bits.
+    pub fn frozen(&self) -> u32 {
+        self.since[0] & self.since[1] & !self.at_rest
+    }
+}
+
 /// The witness of an agent: W = G\[W\].
 #[derive(Component, Clone, Debug)]
 pub struct Witness {
@@ -794,6 +875,8 @@ pub struct Witness {
     pub wheels: u32,
     /// Whether accelerometers told of a jolt.
     pub jolt: Jolt,
+    /// Which outputs stand still.
+    pub still: Still,
     /// The energy of each acceleration as it was, see [`AgentModel::energy`].
     energies: [f64; MAX_CHANNELS],
     /// Kernel ticks that it learns from.
@@ -850,6 +933,7 @@ impl Witness {
             jolted: 0,
             wheels: 0,
             jolt: Jolt::default(),
+            still: Still::new(),
             energies: [0.0; MAX_CHANNELS],
             warm_up_ticks: ticks,
             surroundings: surroundings.transpose()?,
@@ -882,8 +966,8 @@ impl Witness {
         for k in (0..MAX_CHANNELS).filter(|k| self.accelerations >> k & 1 == 1) {
             let (was, is) = (self.energies[k], self.model.energy(k));
             self.energies[k] = is;
-            // What this tick added to a mean that forgets.
-            let added = was + (is - was) / ENERGY_GAIN;
+            // What this tick added to a mean that forgets, but for what an `f32` rounds.
+            let added = was + (is - was) / ENERGY_GAIN - ROUNDED * was;
             most = Some(most.map_or(added, |most| most.max(added)));
         }
         if let Some(most) = most {
@@ -897,6 +981,17 @@ impl Witness {
             self.model.most_blamed(self.wheels).unwrap_or(output)
         } else {
             output
+        }
+    }
+
+    /// The output that is to blame because it stands still: of those, the one with the largest share.
+    pub fn frozen(&self) -> Option<usize> {
+        match self.still.frozen() {
+            0 => None,
+            frozen => {
+                let first = frozen.trailing_zeros() as usize;
+                self.model.most_blamed(frozen).or(Some(first))
+            }
         }
     }
 
@@ -928,6 +1023,9 @@ impl Witness {
 /// 1 - e^(-1/10): [`AgentModel::energy`] is a mean over ten samples.
 const ENERGY_GAIN: f64 = 0.095_162_581_964_040_43;
 
+/// Share of an energy that is rounded when it is told in `f32`: half a step at both ticks, over [`ENERGY_GAIN`].
+const ROUNDED: f64 = f32::EPSILON as f64 / ENERGY_GAIN;
+
 /// Kernel ticks that a self-model learns from.
 pub fn warm_up_ticks(spec: &WitnessSpec, rate_hz: f64) -> u32 {
     let ticks = |s: f64| (s * rate_hz).ceil().min(f64::from(u32::MAX)) as u32;
@@ -952,6 +1050,35 @@ impl fmt::Display for Witness {
 mod tests {
     use super::*;
     use crate::sensor::{Column, Noise};
+
+    #[test]
+    fn who_says_the_same_again_and_again_stands_still() {
+        let mut still = Still::new();
+        let mut tick = |learning: bool, own: [Option<f64>; 3]| {
+            let mut came = [None; MAX_CHANNELS];
+            came[..3].copy_from_slice(&own);
+            still.push(&came, learning);
+            still.frozen()
+        };
+        // The second stands still in warm-up at times; the third comes every fifth tick only.
+        let at = |k: u32, x: f64| (k % 5 == 0).then_some(x);
+        for k in 0..60 {
+            let x = f64::from(k);
+            let rest = if k < 30 { 7.0 } else { x };
+            assert_eq!(tick(true, [Some(x), Some(rest), at(k, 3.0)]), 0, "{k}");
+        }
+        // Rounding is no movement.
+        let frozen: Vec<u32> = (0..40)
+            .map(|k| {
+                let first = if k % 2 == 0 { 0.1 + 0.2 } else { 0.3 };
+                tick(false, [Some(first), Some(7.0), at(k, 3.0)])
+            })
+            .collect();
+        assert_eq!(frozen[..10], [0; 10]);
+        assert_eq!(frozen[20..], [1; 20]);
+        // It moves.
+        assert_eq!(tick(false, [Some(0.31), Some(7.0), None]), 0);
+    }
 
     fn sensor(name: &str, kind: SensorKind) -> SensorSpec {
         SensorSpec {

@@ -170,7 +170,7 @@ struct Run {
     /// Robot (.urdf) or vehicle (.yaml, .ron) description that stands in for every model of the scene.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Simulated time to run, as 30s or 2m; else the scene's, else until all goals are reached.
+    /// Simulated time to run, as 30s or 2m; else the scene's, else until all goals are reached or given up.
     #[arg(long, value_parser = duration)]
     duration: Option<Duration>,
     #[command(flatten)]

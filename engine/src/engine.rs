@@ -9,7 +9,9 @@ use crate::links::{self, Plan};
 use crate::pace::{Pace, Pacer};
 use crate::scene::{self, SceneError};
 use crate::summary::Summary;
+use becomingone_components::body::TrueTwist;
 use becomingone_components::control::Goals;
+use becomingone_components::governor::Governor;
 use becomingone_components::link::Source;
 use becomingone_components::scene::{
     AgentSpec, BlendSpec, ChannelSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene,
@@ -30,6 +32,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Slower than this, whoever was stopped stands (m/s).
+const STANDS_M_S: f32 = 0.01;
 
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +97,13 @@ pub struct CoherenceEngine {
     duration: Option<Duration>,
     shared: Arc<Shared>,
     wall: Duration,
-    goals: Option<QueryState<&'static Goals>>,
+    goals: Option<
+        QueryState<(
+            &'static Goals,
+            Option<&'static Governor>,
+            &'static TrueTwist,
+        )>,
+    >,
     /// Drivers at work; none before the start, and none where nothing comes from outside.
     links: Option<OpenLinks>,
     armed: bool,
@@ -386,7 +397,8 @@ impl CoherenceEngine {
         self.run_until(|engine| engine.time().now_ns >= until_ns, |_| {})
     }
 
-    /// Runs to the scene's end: its duration, else when all goals are reached, else until stopped.
+    /// Runs to the scene's end: its duration, else when all goals are reached or given up, else until stopped. An agent
+    /// that its governor stopped for good has given up, once it stands.
     ///
     /// # Errors
     ///
@@ -409,17 +421,18 @@ impl CoherenceEngine {
     fn is_done(&mut self) -> bool {
         match self.duration {
             Some(duration) => self.time().now_ns >= as_ns(duration),
-            None => self.all_goals_reached() || self.time().now_ns >= LAST_NS,
+            None => self.goals_are_over() || self.time().now_ns >= LAST_NS,
         }
     }
 
-    fn all_goals_reached(&mut self) -> bool {
+    fn goals_are_over(&mut self) -> bool {
         let world = self.app.world_mut();
         let goals = self.goals.get_or_insert_with(|| world.query());
         let mut any = false;
-        let all = goals.iter(world).all(|g| {
+        let all = goals.iter(world).all(|(goals, governor, twist)| {
             any = true;
-            g.done()
+            let stopped = governor.is_some_and(|g| g.stopped);
+            goals.done() || (stopped && twist.linear_m_s.length() < STANDS_M_S)
         });
         any && all
     }

@@ -77,7 +77,16 @@ fn a_frozen_gyroscope_is_flagged_and_named() {
     assert!(slowest(&delays_s) < 2.0, "{delays_s:?}");
 }
 
-/// A robot that stands, and that nobody told anything of: what is missing is the noise.
+/// It contradicts wheels and commands in six numbers; that it says the same again and again tells them apart.
+#[test]
+fn who_stands_exactly_still_is_named() {
+    let whole = flagged(r#"sensor: "rover/imu", kind: Freeze"#, "imu/");
+    assert!(whole.len() >= 19, "{whole:?}");
+    let fault = r#"sensor: "rover/imu/accelerometer", kind: Freeze"#;
+    let accelerometer = flagged(fault, "imu/accelerometer");
+    assert!(accelerometer.len() >= 19, "{accelerometer:?}");
+}
+
 #[test]
 fn a_slip_is_named_and_not_the_accelerometer_that_tells_of_its_jolt() {
     // Most of these 20 go straight on, where nothing but the jolt tells.
@@ -88,6 +97,7 @@ fn a_slip_is_named_and_not_the_accelerometer_that_tells_of_its_jolt() {
     assert!(biased.len() >= 19, "{biased:?}");
 }
 
+/// A robot that stands, and that nobody told anything of: what is missing is the noise.
 #[test]
 fn a_frozen_gyroscope_is_flagged_at_rest() {
     let dir = folder(&[(

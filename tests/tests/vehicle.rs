@@ -147,6 +147,51 @@ fn wheels_that_are_heard_late_are_counted_from_then_on() {
     assert!(error_m < 0.8, "{error_m}");
 }
 
+#[test]
+fn wheels_that_stood_still_are_counted_on_from_where_they_are() {
+    // 40 m of their way are lost for good.
+    let fault = r#"faults=[(sensor: "car/wheels", kind: Freeze, at_s: 42, for_s: 2)]"#;
+    for seed in ["1", "2"] {
+        let more = ["--set", "agents.car.controller.laps=3", "--set", fault];
+        let said = summary(&[&["vehicle", "--seed", seed], more.as_slice()].concat());
+        let car = &said["agents"][0];
+        assert_eq!(
+            (&car["laps"], &car["off_track"]),
+            (&3.into(), &0.into()),
+            "{car}"
+        );
+        let error_m = car["filter"]["error_m"].as_f64().unwrap();
+        assert!(error_m < 0.8, "{error_m}");
+        let alarms = car["kernel"]["witness"]["alarms"].as_array().unwrap();
+        assert_eq!(alarms.len(), 1, "{alarms:?}");
+        let cause = alarms[0]["cause"].as_str().unwrap();
+        assert!(cause.starts_with("wheels/"), "{cause}");
+        assert!(alarms[0]["until_s"].as_f64().is_some_and(|s| s < 70.0));
+    }
+}
+
+#[test]
+fn who_is_stopped_for_good_knows_where_and_ends_the_run() {
+    let more = [
+        "--set",
+        "agents.car.governor=()",
+        "--set",
+        r#"faults=[(sensor: "car/wheels", kind: Freeze, at_s: 42)]"#,
+    ];
+    // No duration, and the second lap is never done.
+    let said = summary(&[&["vehicle"], more.as_slice()].concat());
+    let car = &said["agents"][0];
+    assert_eq!(car["governor"]["stopped"], true, "{car}");
+    assert_eq!(
+        (&car["laps"], &car["off_track"]),
+        (&1.into(), &0.into()),
+        "{car}"
+    );
+    assert!(said["sim_s"].as_f64().is_some_and(|s| s < 70.0), "{said}");
+    let error_m = car["filter"]["error_m"].as_f64().unwrap();
+    assert!(error_m < 0.8, "{error_m}");
+}
+
 /// Three laps of seed 2 with this fault from 42 s on, where the governor may leave a sensor out.
 fn governed(fault: &str) -> serde_json::Value {
     let fault = format!("faults=[({fault}, at_s: 42)]");

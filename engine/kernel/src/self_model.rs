@@ -861,7 +861,7 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
             watch: None,
             trained: false,
             thresholds: None,
-            alarm: Alarm::new(config.release, config.dwell_ticks, config.release_ticks),
+            alarm: Self::calm(&config),
             verdict: None,
             counters: Counters::default(),
         }
@@ -1187,6 +1187,23 @@ impl<R: Real, const N: usize, const U: usize> Trained<R, N, U> {
         &self.config
     }
 
+    /// Forgets what surprised it, and nothing of what it learned: surprise begins as after warm-up, no alarm is on, and
+    /// there is no verdict before the next tick.
+    ///
+    /// For when it is known that what came until now was broken, and that it no longer comes: a large surprise is
+    /// remembered long, the square of `a` deviations for `20 ln a` ticks.
+    pub fn forget(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.surprise.forget();
+        }
+        self.alarm = Self::calm(&self.config);
+        self.verdict = None;
+    }
+
+    fn calm(config: &SelfModelConfig<R>) -> Alarm<R> {
+        Alarm::new(config.release, config.dwell_ticks, config.release_ticks)
+    }
+
     /// A self-model that learns anew, with the same configuration, and goes on with the counters: see
     /// [`SelfModel::rebaseline`].
     pub fn rebaselined(&self) -> SelfModel<R, N, U> {
@@ -1305,6 +1322,58 @@ mod tests {
         let anew = trained.rebaselined();
         model.rebaseline();
         assert!(anew == model && anew.config() == trained.config());
+        Ok(())
+    }
+
+    #[test]
+    fn what_surprised_it_is_forgotten_and_what_it_learned_is_not() -> Result<(), ConfigError> {
+        let mut rng = Pcg64::seed_from_u64(3);
+        let mut model = SelfModel::<f64, 2, 0>::new(SelfModelConfig {
+            outputs: 2,
+            ..SelfModelConfig::default()
+        })?;
+        let mut tick = |off: f64| -> [Option<f64>; 2] {
+            [off, 0.0].map(|off| {
+                let noise: f64 = StandardNormal.sample(&mut rng);
+                Some(off + noise)
+            })
+        };
+        while !model.is_trained() {
+            model.push(&tick(0.0), &[], 0.02);
+        }
+        let Some(mut trained) = model.trained() else {
+            return Ok(());
+        };
+        for _ in 0..10 {
+            trained.push(&tick(1e4), &[], 0.02);
+        }
+        let mut goes_on = trained.clone();
+        trained.forget();
+        assert_eq!(trained.verdict(), None);
+        // What it holds of the channels' past is still of the fault, for as many ticks as it looks back.
+        for _ in 0..20 {
+            trained.push(&tick(0.0), &[], 0.02);
+            goes_on.push(&tick(0.0), &[], 0.02);
+        }
+        trained.forget();
+        for k in 0..100 {
+            let healthy = tick(0.0);
+            let said = trained.push(&healthy, &[], 0.02);
+            assert!(
+                said.is_some_and(|v| v.surprise < 1.0 && !v.dissipated),
+                "{k}: {said:?}"
+            );
+            let said = goes_on.push(&healthy, &[], 0.02);
+            assert!(
+                k > 20 || said.is_some_and(|v| v.dissipated),
+                "{k}: {said:?}"
+            );
+        }
+        // A fault is found as ever.
+        for _ in 0..10 {
+            trained.push(&tick(1e4), &[], 0.02);
+        }
+        assert!(trained.verdict().is_some_and(|v| v.dissipated));
         Ok(())
     }
 

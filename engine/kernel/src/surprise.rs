@@ -658,6 +658,14 @@ impl<R: Real, const N: usize> Surprise<R, N> {
         }
     }
 
+    /// Begins as it began: what was seen is forgotten, not what healthy innovations look like.
+    pub(crate) fn forget(&mut self) {
+        self.coherent = Coherent::new();
+        self.shift = [R::zero(); N];
+        self.energy = self.health.moving;
+        self.freedom = R::of(self.freedom() as f64);
+    }
+
     /// Channels that moved while healthy, at least 1.
     pub(crate) fn freedom(&self) -> usize {
         self.health.freedom()

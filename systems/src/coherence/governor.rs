@@ -50,12 +50,12 @@ pub fn govern(
         &KernelTick,
         &Coherence,
         &mut Governor,
-        Option<&Witness>,
+        Option<&mut Witness>,
         Option<(&Localiser, &mut Innovated)>,
     )>,
     mut happenings: MessageWriter<Happening>,
 ) {
-    for (name, tick, coherence, mut governor, witness, filter) in &mut agents {
+    for (name, tick, coherence, mut governor, mut witness, filter) in &mut agents {
         let Some(dt_s) = tick.dt_s else {
             continue;
         };
@@ -71,7 +71,10 @@ pub fn govern(
         let blamed = coherence
             .cause
             .filter(|_| coherence.dissipated == Some(true))
-            .and_then(|cause| sensor_of(cause, witness?, filter.as_ref().map(|f| f.0), governor));
+            .and_then(|cause| {
+                let localiser = filter.as_ref().map(|f| f.0);
+                sensor_of(cause, witness.as_deref()?, localiser, governor)
+            });
         let left_out = |governor: &Governor, sensor: usize| governor.left_out >> sensor & 1 == 1;
         // One sensor to blame for long enough is left out; without a second one there is nothing left to compare.
         if governor.since.map(|(_, sensor)| sensor) != blamed {
@@ -88,6 +91,9 @@ pub fn govern(
             if !waits {
                 governor.left_out |= 1 << sensor;
                 innovated.into_inner().excluded = governor.left_out;
+                if let Some(insight) = witness.as_mut().and_then(|w| w.insight.as_mut()) {
+                    insight.forget();
+                }
                 let sensor = governor.sensors[sensor].clone();
                 log::warn!("{name}: {sensor} is to blame, the filter leaves it out");
                 tell(What::LeftOut(sensor));
@@ -104,7 +110,7 @@ pub fn govern(
             && lasted_s(*governor.dissipated_since_ns.get_or_insert(time.now_ns)) >= after_s
         {
             governor.stopped = true;
-            let why = coherence.cause.and_then(|c| witness?.name(c));
+            let why = coherence.cause.and_then(|c| witness.as_deref()?.name(c));
             let why = why.unwrap_or_default().to_owned();
             log::warn!("{name}: stopped for good, {why} was not as foreseen for too long");
             tell(What::Stopped(why));

@@ -142,6 +142,7 @@ pub fn foresee(
             let outputs = &witness.came[..witness.heard()];
             witness.verdict = witness.model.push(outputs, inputs, dt_s);
             witness.hear_jolt();
+            witness.still.push(&witness.came, witness.verdict.is_none());
             witness.findings[0] = witness.verdict.map(|v| Finding {
                 surprise: v.surprise,
                 dissipated: v.dissipated,
@@ -160,6 +161,12 @@ pub fn foresee(
                     finding.cause = sensed.map(|s| MAX_CHANNELS + innovated.after_jolt(s));
                 }
                 blame(witness, innovated);
+            }
+            // Whatever is dissipated.
+            if let Some(frozen) = witness.frozen() {
+                for finding in witness.findings.iter_mut().flatten() {
+                    finding.cause = Some(frozen);
+                }
             }
         },
     );

@@ -61,6 +61,11 @@ pub(crate) const LEFT_WAY: usize = 17;
 /// What the wheels' speeds depend on.
 const ROLLING: [usize; 5] = [SPEED, YAW_RATE, WHEEL_SCALE, TRACK_SCALE, SLIP];
 
+/// Variance that the place gains in a second of skidding (m²/s): 0.3 m/s to any side, for a second each.
+const SKID_M2_S: f64 = 0.09;
+/// The same of the heading (rad²/s): little, or it is taken to point where the skid goes.
+const SKID_RAD2_S: f64 = 1e-4;
+
 type State = SVector<f64, STATES>;
 type Covariance = SMatrix<f64, STATES, STATES>;
 type Rows = SMatrix<f64, SENSED, STATES>;
@@ -151,10 +156,10 @@ impl Filter {
         self.known.counts
     }
 
-    /// A side's wheels are counted from here on.
-    pub fn count_from_here(&mut self, side: usize) {
+    /// A side's wheels are counted from here on, where they have rolled this far (m).
+    pub fn count_from_here(&mut self, side: usize, rolled_m: f64) {
         let way = LEFT_WAY + side;
-        self.x[way] = 0.0;
+        self.x[way] = rolled_m;
         self.p.row_mut(way).fill(0.0);
         self.p.column_mut(way).fill(0.0);
         self.p[(way, way)] = self.known.start[way];
@@ -295,6 +300,13 @@ impl Filter {
                 _ => self.p[(k, k)] += walk * dt_s,
             }
         }
+    }
+
+    /// For this long (s), it moved otherwise than machines on wheels do: nobody knows where to, but for who says places.
+    pub fn skid(&mut self, dt_s: f64) {
+        self.p[(X, X)] += SKID_M2_S * dt_s;
+        self.p[(Y, Y)] += SKID_M2_S * dt_s;
+        self.p[(YAW, YAW)] += SKID_RAD2_S * dt_s;
     }
 
     /// How the state after this long (s) depends on what acceleration and yaw rate changed by meanwhile: the speed grows by

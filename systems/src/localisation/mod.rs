@@ -18,7 +18,7 @@ use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Drive, Twist2};
 use becomingone_components::localisation::{
     EQUAL, Estimate, FilterSpec, GNSS, GROUPS, ISOLATION_TICKS, Innovated, MOST_SQUARE, SENSED,
-    Sensed,
+    Sensed, WHEELS,
 };
 use becomingone_components::scene::{SensorKind, SensorSpec};
 use becomingone_components::sensor::{Mount, Noise, Sensor, elapsed_s};
@@ -84,8 +84,12 @@ pub struct Localiser {
     from: [Option<usize>; SENSED],
     /// What a mean of a sensor's numbers is multiplied by: a wheel's radius.
     gains: [f64; SENSED],
-    /// What the first two of its numbers count from, where they are ways (m); none before something came.
-    counted_from: [Option<f64>; 2],
+    /// Whether it seems to skid.
+    skids: bool,
+    /// Sensors that are left out, as [`Innovated::excluded`] has it.
+    left_out: u32,
+    /// Whether the ways of the left and right wheels are counted: since the first count came.
+    counted: [bool; 2],
 }
 
 impl Localiser {
@@ -97,6 +101,29 @@ impl Localiser {
     /// Whether it listens to a sensor, by the index on its agent.
     pub fn listens_to(&self, sensor: usize) -> bool {
         self.from.contains(&Some(sensor))
+    }
+
+    /// A sensor is left out from now on: all filters go on from the one that explains it best without it, since the others
+    /// were led astray. Not so with GNSS: without it nobody knows for long where the machine is.
+    fn leave_out(&mut self, innovated: &mut Innovated) {
+        let heard = |&group: &usize| {
+            let (first, _) = GROUPS[group];
+            self.from[first].is_some_and(|s| innovated.excluded >> s & 1 == 1)
+        };
+        let left = |group: &usize| innovated.left_without[*group];
+        let best = (0..GNSS)
+            .filter(heard)
+            .min_by(|a, b| left(a).total_cmp(&left(b)));
+        if let Some(group) = best {
+            self.filter.clone_from(&self.without[group]);
+        }
+        self.without.fill(self.filter.clone());
+        *innovated = Innovated {
+            so_far: innovated.so_far,
+            excluded: innovated.excluded,
+            ..Innovated::default()
+        };
+        self.left_out = innovated.excluded;
     }
 
     /// What its numbers are called after the sensors that they come from: `imu/gyro_z`.
@@ -290,7 +317,9 @@ pub(crate) fn spawn(
         sensors: Vec::new(),
         from: [None; SENSED],
         gains: [1.0; SENSED],
-        counted_from: [None; 2],
+        skids: false,
+        left_out: 0,
+        counted: [false; 2],
     };
     let mut known = unknown(&rolling, filter, period_s);
     for (index, (spec, &entity)) in specs.iter().zip(sensors).enumerate() {
@@ -496,23 +525,24 @@ pub fn locate(
             let (sum, count) = sums[k];
             *came = (count > 0).then(|| sum / f64::from(count) * localiser.gains[k]);
         }
-        if localiser.filter.counts() {
-            let ways = came.iter_mut().zip(&mut localiser.counted_from);
-            for (side, (way, from)) in ways.enumerate() {
-                if from.is_none() && way.is_some() {
-                    // The first count, which may come long after the start.
-                    *from = *way;
-                    localiser.filter.count_from_here(side);
-                    for without in localiser.without.iter_mut() {
-                        without.count_from_here(side);
-                    }
+        let counts = |side: usize| came[side].filter(|_| localiser.filter.counts());
+        let ways = [counts(0), counts(1)];
+        for (side, (counted, way)) in localiser.counted.iter_mut().zip(ways).enumerate() {
+            // The first count, which may come long after the start.
+            if let Some(rolled_m) = way.filter(|_| !*counted) {
+                *counted = true;
+                localiser.filter.count_from_here(side, rolled_m);
+                for without in localiser.without.iter_mut() {
+                    without.count_from_here(side, rolled_m);
                 }
-                *way = way.zip(*from).map(|(way, from)| way - from);
             }
         }
         let mut sensed = came;
         for (sensed, from) in sensed.iter_mut().zip(localiser.from) {
             *sensed = sensed.filter(|_| from.is_some_and(|s| innovated.excluded >> s & 1 == 0));
+        }
+        if localiser.left_out != innovated.excluded {
+            localiser.leave_out(&mut innovated);
         }
         let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
         let filter = &mut localiser.filter;
@@ -532,7 +562,13 @@ pub fn locate(
         if let Some(group) = at_fault {
             filter.clone_from(&localiser.without[group]);
         }
+        // The machine moves otherwise than all filters hold for true.
+        localiser.skids = innovated.is_inexplicable(localiser.skids);
+        let skids = localiser.skids;
         filter.predict(dt_s);
+        if skids {
+            filter.skid(dt_s);
+        }
         match filter.update(&sensed, dt_s) {
             Some(said) => {
                 (innovated.white, innovated.nis) = (said.white, said.nis);
@@ -546,15 +582,25 @@ pub fn locate(
             None => (innovated.white, innovated.nis) = ([None; SENSED], 0.0),
         }
         for (k, (without, (first, last))) in localiser.without.iter_mut().zip(GROUPS).enumerate() {
-            let mut others = came;
+            let mut others = sensed;
             others[first..=last].fill(None);
             without.predict(dt_s);
+            if skids {
+                without.skid(dt_s);
+            }
             if let Some(said) = without.update(&others, dt_s) {
                 let usual = &mut localiser.usual[k];
                 let more = said.excess(MOST_SQUARE) - *usual;
                 *usual += settling * more;
                 let mean = &mut innovated.left_without[k];
                 *mean += gain * (more - *mean);
+            }
+        }
+        // Whoever goes on from the filter without wheels counts from its last tick on: a counter that has lost some of its way
+        // for good agrees again as soon as it counts.
+        for (side, way) in ways.into_iter().enumerate() {
+            if let Some(rolled_m) = way {
+                localiser.without[WHEELS].count_from_here(side, rolled_m);
             }
         }
         // The sensor has agreed with the others for a while: so do all filters.
