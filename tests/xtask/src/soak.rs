@@ -138,6 +138,8 @@ fn ask(python: &Path, files: &[PathBuf]) -> Result<BTreeMap<PathBuf, Value>, Str
     let fail = |e: std::io::Error| format!("{}: {e}", script.display());
     let mut child = Command::new(python)
         .arg(&script)
+        // MuJoCo leaves its log where it runs.
+        .current_dir(root().join("target"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
