@@ -124,6 +124,10 @@ pub struct Innovated {
     pub so_far: [f64; 2],
     /// Sensors of this agent that the filter does not listen to now, by their index, as bits.
     pub excluded: u32,
+    /// Its numbers that come from those, as bits.
+    pub unheard: u32,
+    /// Kernel ticks since the receiver told it a place.
+    pub unplaced_ticks: u32,
 }
 
 impl Innovated {
@@ -147,11 +151,12 @@ impl Innovated {
         self.left_with_all < CLEAR
     }
 
-    /// Whichever sensor is left out, the others contradict each other: no sensor's fault explains it. `already` is whether
-    /// they did at the tick before; it is over when they agree as well as they ever do.
-    pub fn is_inexplicable(&self, already: bool) -> bool {
-        let least = if already { EQUAL } else { INEXPLICABLE };
-        self.left_without.into_iter().all(|left| left >= least)
+    /// The wheels contradict the others, and those each other: not the sensors are at fault, the machine moves otherwise than
+    /// one on wheels does. `already` is whether it did at the tick before; it is over when the others agree.
+    pub fn is_skid(&self, already: bool) -> bool {
+        let least = if already { EQUAL } else { SKID };
+        let [wheels, others @ ..] = self.left_without;
+        wheels >= least && others.into_iter().all(|left| left > wheels + EQUAL)
     }
 
     /// Of the numbers from one to another, the one that was farthest off lately.
@@ -234,7 +239,7 @@ const CLEAR: f64 = 1.5;
 
 /// The best of the filters does not come to this while healthy: in 45 runs of `gnss_spoof`, `vehicle_track` and `slip_on_ice`
 /// without ice, the most was 3.4.
-const INEXPLICABLE: f64 = 4.0;
+const SKID: f64 = 4.0;
 
 /// Less than this at every tick, 30 units of NIS in all, and two explain as much; more, and the likelihoods are as e^15
 /// to 1.

@@ -840,12 +840,13 @@ impl Still {
             *last = now;
         }
         self.ticks += 1;
+        // Sooner than it is judged by, since a rest may begin at any tick.
+        if learning && self.ticks == STILL_TICKS / 2 {
+            self.at_rest |= self.since[0];
+        }
         if self.ticks == STILL_TICKS {
             self.ticks = 0;
             self.since = [u32::MAX, self.since[0]];
-            if learning {
-                self.at_rest |= self.since[1];
-            }
         }
     }
 
@@ -985,14 +986,11 @@ impl Witness {
         }
     }
 
-    /// The output that is to blame because it stands still: of those, the one with the largest share.
+    /// The output that is to blame because it stands still: of those, the one with the largest share, if they have any.
     pub fn frozen(&self) -> Option<usize> {
         match self.still.frozen() {
             0 => None,
-            frozen => {
-                let first = frozen.trailing_zeros() as usize;
-                self.model.most_blamed(frozen).or(Some(first))
-            }
+            frozen => self.model.most_blamed(frozen),
         }
     }
 

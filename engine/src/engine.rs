@@ -34,7 +34,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Slower than this, whoever was stopped stands (m/s).
-const STANDS_M_S: f32 = 0.01;
+const STANDS_M_S: f32 = 0.05;
 
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]

@@ -148,17 +148,52 @@ fn wheels_that_are_heard_late_are_counted_from_then_on() {
 }
 
 #[test]
+fn wheels_that_stand_still_mislead_nobody() {
+    // For good. A scale of -1 would explain them.
+    let fault = r#"sensor: "car/wheels", kind: Freeze, at_s: 42"#;
+    let car = ungoverned("1", fault);
+    assert!(car["filter"]["error_m"].as_f64().unwrap() < 0.8, "{car}");
+    let alarm = &car["kernel"]["witness"]["alarms"][0];
+    let cause = alarm["cause"].as_str().unwrap();
+    assert!(
+        cause.starts_with("wheels/") && alarm["until_s"].is_null(),
+        "{alarm}"
+    );
+}
+
+#[test]
+fn a_receiver_that_stands_still_for_a_while_is_named_and_believed_again() {
+    // Four filters are surprised, and not because the car skids.
+    let fault = r#"sensor: "car/gnss", kind: Freeze, at_s: 42, for_s: 3"#;
+    for seed in ["1", "5"] {
+        let car = ungoverned(seed, fault);
+        assert!(car["filter"]["error_m"].as_f64().unwrap() < 1.0, "{car}");
+        let cause = car["kernel"]["witness"]["alarms"][0]["cause"].as_str();
+        assert!(cause.is_some_and(|c| c.starts_with("gnss/")), "{cause:?}");
+    }
+}
+
+/// Three laps with this fault, and no governor.
+fn ungoverned(seed: &str, fault: &str) -> serde_json::Value {
+    let fault = format!("faults=[({fault})]");
+    let more = ["--set", "agents.car.controller.laps=3", "--set", &fault];
+    let car =
+        summary(&[&["vehicle", "--seed", seed], more.as_slice()].concat())["agents"][0].take();
+    assert_eq!(
+        (&car["laps"], &car["off_track"]),
+        (&3.into(), &0.into()),
+        "{car}"
+    );
+    car
+}
+
+#[test]
 fn wheels_that_stood_still_are_counted_on_from_where_they_are() {
     // 40 m of their way are lost for good.
-    let fault = r#"faults=[(sensor: "car/wheels", kind: Freeze, at_s: 42, for_s: 2)]"#;
     for seed in ["1", "2"] {
-        let more = ["--set", "agents.car.controller.laps=3", "--set", fault];
-        let said = summary(&[&["vehicle", "--seed", seed], more.as_slice()].concat());
-        let car = &said["agents"][0];
-        assert_eq!(
-            (&car["laps"], &car["off_track"]),
-            (&3.into(), &0.into()),
-            "{car}"
+        let car = ungoverned(
+            seed,
+            r#"sensor: "car/wheels", kind: Freeze, at_s: 42, for_s: 2"#,
         );
         let error_m = car["filter"]["error_m"].as_f64().unwrap();
         assert!(error_m < 0.8, "{error_m}");
@@ -216,6 +251,7 @@ fn governed(fault: &str) -> serde_json::Value {
 fn without_the_sensor_at_fault_it_laps_on() {
     for (fault, sensor) in [
         (r#"sensor: "car/imu/gyro", kind: Freeze"#, "imu"),
+        (r#"sensor: "car/imu/accelerometer", kind: Bias(2)"#, "imu"),
         (r#"sensor: "car/gnss/east", kind: Drift(0.1)"#, "gnss"),
     ] {
         let car = governed(fault);

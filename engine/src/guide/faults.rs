@@ -22,8 +22,9 @@
 //! says so.
 //!
 //! Who says the same again and again, as it never did in warm-up, is to blame first: what is measured scatters. And where
-//! the others contradict each other whichever sensor is left out, no sensor is at fault: the machine moves otherwise than
-//! machines on wheels do, as on ice. Then place and heading grow unsure, and the receiver's places tell them anew.
+//! wheels contradict the other sensors and those each other, no sensor is at fault: the machine moves otherwise than one on
+//! wheels does, as on ice. Then place and heading grow unsure, and the receiver's places tell them anew. Biases and scales
+//! stay within five deviations of what the scene says of them: else a scale of -1 would explain wheels that stand still.
 //!
 //! Wheels that begin to slip jolt the machine: for 0.04 to 0.2 s the accelerometer says what nobody expected, and the body
 //! nods. That was true. An accelerometer at fault goes on contradicting; where it no longer does, the wheels are named, with

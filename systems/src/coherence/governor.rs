@@ -10,7 +10,7 @@ use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::Twist2;
 use becomingone_components::event::{Happening, What};
 use becomingone_components::governor::{Governed, Governor};
-use becomingone_components::localisation::Innovated;
+use becomingone_components::localisation::{ISOLATION_TICKS, Innovated, Sensed};
 use becomingone_components::time::{NS_PER_S, SimTime};
 use becomingone_components::vehicle::Ackermann;
 use becomingone_components::witness::Witness;
@@ -85,6 +85,9 @@ pub fn govern(
             (governor.since, governor.spec.fall_back_after_s, filter)
             && governor.spare.get(sensor) == Some(&true)
             && localiser.listens_to(sensor)
+            // Wheels are needed while nobody else says where it is.
+            && (localiser.sensor_of(Sensed::Left as usize) != Some(sensor)
+                || f64::from(innovated.unplaced_ticks) < ISOLATION_TICKS)
             && governor.left_out == 0
         {
             waits = lasted_s(since_ns) < after_s;

@@ -146,7 +146,7 @@ pub fn foresee(
             witness.findings[0] = witness.verdict.map(|v| Finding {
                 surprise: v.surprise,
                 dissipated: v.dissipated,
-                cause: v.cause.map(|c| witness.after_jolt(c)),
+                cause: witness.frozen().or(v.cause.map(|c| witness.after_jolt(c))),
             });
             if let Some(surroundings) = &mut witness.surroundings {
                 witness.findings[1] = surroundings.push(&witness.came, dt_s);
@@ -162,12 +162,6 @@ pub fn foresee(
                 }
                 blame(witness, innovated);
             }
-            // Whatever is dissipated.
-            if let Some(frozen) = witness.frozen() {
-                for finding in witness.findings.iter_mut().flatten() {
-                    finding.cause = Some(frozen);
-                }
-            }
         },
     );
 }
@@ -182,9 +176,17 @@ fn blame(witness: &mut Witness, innovated: &Innovated) {
         return;
     };
     let heard = |output: usize| {
+        let heard = insight.names.iter().enumerate();
+        let mut heard = heard.filter(|(k, _)| innovated.unheard >> k & 1 == 0);
         let name = witness.outputs.get(output);
-        name.is_some_and(|name| insight.names.iter().any(|n| same_sensor(n, name)))
+        name.is_some_and(|name| heard.any(|(_, n)| same_sensor(n, name)))
     };
+    if let Some(frozen) = witness.frozen().filter(|&k| heard(k)) {
+        for finding in witness.findings[2..].iter_mut().flatten() {
+            finding.cause = Some(frozen);
+        }
+        return;
+    }
     // Among the sensors that the filter listens to, it knows best whose fault explains all.
     if let Some(isolated) = innovated.isolated() {
         let of_filter = |cause: Option<usize>| cause.is_none_or(|k| k >= MAX_CHANNELS || heard(k));

@@ -34,6 +34,7 @@
 
 use becomingone_components::localisation::SENSED;
 use nalgebra::{SMatrix, SVector};
+use std::ops::RangeInclusive;
 
 /// States.
 pub const STATES: usize = 19;
@@ -57,6 +58,12 @@ pub(crate) const LEAN: usize = 15;
 pub(crate) const SLIP: usize = 16;
 /// Of the left wheels; that of the right ones follows.
 pub(crate) const LEFT_WAY: usize = 17;
+
+/// What sensors of motion are off by. Not so a receiver: one that tells of another place altogether is off by that much, and
+/// the machine is not there.
+const ERRORS: RangeInclusive<usize> = GYRO_BIAS..=TRACK_SCALE;
+/// Deviations that one of these may come to.
+const PLAUSIBLE: f64 = 5.0;
 
 /// What the wheels' speeds depend on.
 const ROLLING: [usize; 5] = [SPEED, YAW_RATE, WHEEL_SCALE, TRACK_SCALE, SLIP];
@@ -136,6 +143,8 @@ pub struct Filter {
     known: Known,
     x: State,
     p: Covariance,
+    /// How long it has gone on for (s).
+    age_s: f64,
 }
 
 impl Filter {
@@ -148,6 +157,7 @@ impl Filter {
             p: Covariance::from_diagonal(&State::from(known.start)),
             known,
             x,
+            age_s: 0.0,
         }
     }
 
@@ -248,6 +258,7 @@ impl Filter {
 
     /// Lets this long pass (s).
     pub fn predict(&mut self, dt_s: f64) {
+        self.age_s += dt_s;
         let x = &mut self.x;
         let on = self.known.turns_on;
         let turned = x[YAW_RATE] - x[LAST_YAW_RATE];
@@ -307,6 +318,20 @@ impl Filter {
         self.p[(X, X)] += SKID_M2_S * dt_s;
         self.p[(Y, Y)] += SKID_M2_S * dt_s;
         self.p[(YAW, YAW)] += SKID_RAD2_S * dt_s;
+    }
+
+    /// Sensors of motion are off by no more than [`PLAUSIBLE`] of what is known of them: wheels that stand still while the machine moves
+    /// would be explained by a scale of -1, and nobody would be surprised. Estimates beyond are projected (Simon, Chia: Kalman
+    /// Filtering with State Equality Constraints, IEEE Trans. AES-38(1), 2002).
+    fn limit(&mut self) {
+        for k in ERRORS {
+            let variance = self.known.start[k] + self.known.walk[k] * self.age_s;
+            let most = PLAUSIBLE * variance.sqrt();
+            let over = self.x[k] - self.x[k].clamp(-most, most);
+            if over != 0.0 && self.p[(k, k)] > 0.0 {
+                self.x -= self.p.column(k) * (over / self.p[(k, k)]);
+            }
+        }
     }
 
     /// How the state after this long (s) depends on what acceleration and yaw rate changed by meanwhile: the speed grows by
@@ -433,6 +458,7 @@ impl Filter {
         self.x = x;
         // Rounding must not pull the halves apart.
         self.p = (p + p.transpose()) / 2.0;
+        self.limit();
         let mut white = [None; SENSED];
         for (k, sensed) in sensed.iter().enumerate() {
             white[k] = sensed.map(|_| w[k]);
@@ -600,6 +626,30 @@ mod tests {
             "{}",
             filter.x[WHEEL_SCALE]
         );
+    }
+
+    #[test]
+    fn a_broken_sensor_is_not_explained_by_an_error_that_nobody_would_believe() {
+        let mut known = known();
+        known.start[WHEEL_SCALE] = 0.01 * 0.01;
+        known.walk[ACCELERATION] = 0.0;
+        known.start[SPEED] = 1.0;
+        let mut truth = Filter::new(known.clone(), 0.0, 0.0, 0.0);
+        truth.x[SPEED] = 2.0;
+        let mut filter = Filter::new(known, 0.0, 0.0, 0.0);
+        let (mut k, mut nis) = (0, 0.0);
+        simulate(truth, 60, |_, mut sensed| {
+            k += 1;
+            // Wheels that stand still from the first second on.
+            if k > 50 {
+                (sensed[0], sensed[1]) = (Some(0.0), Some(0.0));
+            }
+            filter.predict(0.02);
+            nis = filter.update(&sensed, 0.02).unwrap().nis;
+            assert!(filter.wheel_scale().abs() < 0.0501, "{k}");
+        });
+        // It is still surprised.
+        assert!(nis > 1000.0, "{nis}");
     }
 
     #[test]

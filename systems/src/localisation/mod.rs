@@ -104,16 +104,16 @@ impl Localiser {
     }
 
     /// A sensor is left out from now on: all filters go on from the one that explains it best without it, since the others
-    /// were led astray. Not so with GNSS: without it nobody knows for long where the machine is.
+    /// were led astray, if they were. Not so with GNSS: without it nobody knows for long where the machine is.
     fn leave_out(&mut self, innovated: &mut Innovated) {
-        let heard = |&group: &usize| {
-            let (first, _) = GROUPS[group];
-            self.from[first].is_some_and(|s| innovated.excluded >> s & 1 == 1)
-        };
+        let from = &self.from;
+        let unheard = |&k: &usize| from[k].is_some_and(|s| innovated.excluded >> s & 1 == 1);
         let left = |group: &usize| innovated.left_without[*group];
         let best = (0..GNSS)
-            .filter(heard)
+            .filter(|&group| unheard(&GROUPS[group].0))
+            .filter(|group| left(group) + EQUAL < innovated.left_with_all)
             .min_by(|a, b| left(a).total_cmp(&left(b)));
+        let numbers = (0..SENSED).filter(unheard).fold(0, |all, k| all | 1 << k);
         if let Some(group) = best {
             self.filter.clone_from(&self.without[group]);
         }
@@ -121,6 +121,7 @@ impl Localiser {
         *innovated = Innovated {
             so_far: innovated.so_far,
             excluded: innovated.excluded,
+            unheard: numbers,
             ..Innovated::default()
         };
         self.left_out = innovated.excluded;
@@ -544,12 +545,18 @@ pub fn locate(
         if localiser.left_out != innovated.excluded {
             localiser.leave_out(&mut innovated);
         }
+        innovated.unplaced_ticks = match sensed[Sensed::East as usize] {
+            Some(_) => 0,
+            None => innovated.unplaced_ticks.saturating_add(1),
+        };
         let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
         let filter = &mut localiser.filter;
         // What a sensor at fault has led astray goes on from where the filter is that never heard it, and goes on comparing
         // that sensor with it. Not so with GNSS: without it nobody knows for long where the machine is.
+        // Nor where one sensor is left out: a filter without two has nobody left to contradict it.
         let blamed = innovated.at_fault();
-        let at_fault = blamed.filter(|&g| g != GNSS && innovated.spread() > BEYOND_DOUBT);
+        let at_fault = blamed
+            .filter(|&g| g != GNSS && innovated.excluded == 0 && innovated.spread() > BEYOND_DOUBT);
         localiser.ticks = localiser.ticks.saturating_add(1);
         let settling = match blamed {
             Some(_) if localiser.ticks > USUAL_TICKS => 0.0,
@@ -562,8 +569,7 @@ pub fn locate(
         if let Some(group) = at_fault {
             filter.clone_from(&localiser.without[group]);
         }
-        // The machine moves otherwise than all filters hold for true.
-        localiser.skids = innovated.is_inexplicable(localiser.skids);
+        localiser.skids = innovated.is_skid(localiser.skids);
         let skids = localiser.skids;
         filter.predict(dt_s);
         if skids {
