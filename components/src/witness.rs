@@ -834,7 +834,8 @@ impl Still {
         for (k, (last, came)) in self.last.iter_mut().zip(came).enumerate() {
             let now = came.unwrap_or(f64::NAN);
             // False where one of them is NaN.
-            if !((now - *last).abs() <= STILL * now.abs()) {
+            let stands = (now - *last).abs() <= STILL * now.abs();
+            if !stands {
                 self.since[0] &= !(1 << k);
             }
             *last = now;
@@ -1060,7 +1061,7 @@ mod tests {
             still.frozen()
         };
         // The second stands still in warm-up at times; the third comes every fifth tick only.
-        let at = |k: u32, x: f64| (k % 5 == 0).then_some(x);
+        let at = |k: u32, x: f64| k.is_multiple_of(5).then_some(x);
         for k in 0..60 {
             let x = f64::from(k);
             let rest = if k < 30 { 7.0 } else { x };
