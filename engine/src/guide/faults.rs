@@ -88,7 +88,7 @@
 //! In 20 runs of other seeds each, with either filter, slips of 4 and 8 % were blamed right in all, and so were weak motors
 //! in the 37 of 40 runs that found them within 5 s.
 //!
-//! What is weak: of innovations alone, encoders that lose readings look like other sensors' faults in 4 to 7 runs of 20. Not
+//! What is weak: of innovations alone, encoders that lose readings look like other sensors' faults in 3 or 4 runs of 20. Not
 //! tried, and hardly to be found: a blocked lidar that saw nothing before, a receiver that is pulled more slowly than its
 //! own errors wander. All of this is one rover in one yard, in simulation.
 //!
