@@ -803,7 +803,7 @@ fn thresholds(spec: crate::scene::ThresholdSpec) -> Thresholds<f64> {
 
 /// Kernel ticks after which a number that was never so before is called still.
 const STILL_TICKS: u8 = 10;
-/// Share of a number that its mean is off by as often as it is rounded.
+/// What rounding moves the mean of equal numbers by, as a share of it, and more.
 const STILL: f64 = 1e-12;
 
 /// Numbers that stand exactly still: what is measured scatters, and who says the same again and again says nothing.

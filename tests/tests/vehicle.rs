@@ -173,12 +173,17 @@ fn a_receiver_that_stands_still_for_a_while_is_named_and_believed_again() {
     }
 }
 
-/// Three laps with this fault, and no governor.
+/// Three laps with this fault, where nothing is left out.
 fn ungoverned(seed: &str, fault: &str) -> serde_json::Value {
+    three_laps(seed, fault, &[])
+}
+
+/// Three laps with this fault and what else is said, none of them off the track.
+fn three_laps(seed: &str, fault: &str, more: &[&str]) -> serde_json::Value {
     let fault = format!("faults=[({fault})]");
-    let more = ["--set", "agents.car.controller.laps=3", "--set", &fault];
-    let car =
-        summary(&[&["vehicle", "--seed", seed], more.as_slice()].concat())["agents"][0].take();
+    let laps = "agents.car.controller.laps=3";
+    let all = ["vehicle", "--seed", seed, "--set", laps, "--set", &fault];
+    let car = summary(&[all.as_slice(), more].concat())["agents"][0].take();
     assert_eq!(
         (&car["laps"], &car["off_track"]),
         (&3.into(), &0.into()),
@@ -229,22 +234,8 @@ fn who_is_stopped_for_good_knows_where_and_ends_the_run() {
 
 /// Three laps of seed 2 with this fault from 42 s on, where the governor may leave a sensor out.
 fn governed(fault: &str) -> serde_json::Value {
-    let fault = format!("faults=[({fault}, at_s: 42)]");
-    let more = [
-        "--set",
-        "agents.car.controller.laps=3",
-        "--set",
-        "agents.car.governor=()",
-        "--set",
-        &fault,
-    ];
-    let car = summary(&[&["vehicle", "--seed", "2"], more.as_slice()].concat())["agents"][0].take();
-    assert_eq!(
-        (&car["laps"], &car["off_track"]),
-        (&3.into(), &0.into()),
-        "{car}"
-    );
-    car
+    let governor = ["--set", "agents.car.governor=()"];
+    three_laps("2", &format!("{fault}, at_s: 42"), &governor)
 }
 
 #[test]

@@ -140,7 +140,7 @@
 //! yaw rate by the pull of the curve; until wheels and fixes have told which of the two is right, after about a second,
 //! either explains it. Where the readings say nothing yet, the accelerometer is named, in 1 to 4 of 20 runs. A slip of 4 %
 //! is blamed on the accelerometer in 1. Wheels that stand still for two seconds and count on are heard from where they are
-//! by then: after three laps, seeds 1 to 6 were 0.22 to 0.63 m off. Their alarm lasts 15 s longer than the fault: so large
+//! by then: after three laps, seeds 1 to 6 were 0.23 to 0.66 m off. Their alarm lasts 15 s longer than the fault: so large
 //! a surprise is remembered long.
 //!
 //! Delays are found where the car turns in: a gyroscope that is late by 60 ms is off by more than 0.02 rad/s in 7 % of the

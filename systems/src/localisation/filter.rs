@@ -320,9 +320,9 @@ impl Filter {
         self.p[(YAW, YAW)] += SKID_RAD2_S * dt_s;
     }
 
-    /// Sensors of motion are off by no more than [`PLAUSIBLE`] of what is known of them: wheels that stand still while the machine moves
-    /// would be explained by a scale of -1, and nobody would be surprised. Estimates beyond are projected (Simon, Chia: Kalman
-    /// Filtering with State Equality Constraints, IEEE Trans. AES-38(1), 2002).
+    /// Sensors of motion are off by no more than [`PLAUSIBLE`] deviations of what is known of them: wheels that stand still
+    /// while the machine moves would be explained by a scale of -1, and nobody would be surprised. Estimates beyond are
+    /// projected (Simon, Chia: Kalman Filtering with State Equality Constraints, IEEE Trans. AES-38(1), 2002).
     fn limit(&mut self) {
         for k in ERRORS {
             let variance = self.known.start[k] + self.known.walk[k] * self.age_s;

@@ -538,12 +538,12 @@ pub fn locate(
                 }
             }
         }
-        let mut sensed = came;
-        for (sensed, from) in sensed.iter_mut().zip(localiser.from) {
-            *sensed = sensed.filter(|_| from.is_some_and(|s| innovated.excluded >> s & 1 == 0));
-        }
         if localiser.left_out != innovated.excluded {
             localiser.leave_out(&mut innovated);
+        }
+        let mut sensed = came;
+        for (k, sensed) in sensed.iter_mut().enumerate() {
+            *sensed = sensed.filter(|_| innovated.unheard >> k & 1 == 0);
         }
         innovated.unplaced_ticks = match sensed[Sensed::East as usize] {
             Some(_) => 0,
