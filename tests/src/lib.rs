@@ -50,7 +50,7 @@ pub fn binary() -> &'static Path {
                 "build",
                 "--release",
                 "-p",
-                "becomingone",
+                "becomingone-cli",
                 "--bin",
                 "becomingone",
             ]);

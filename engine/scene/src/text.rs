@@ -46,7 +46,7 @@ pub(super) fn read(root: &Node<'_>, sources: &[Source]) -> Result<Scene, SceneEr
 }
 
 /// What ron found, what it expected, and the nearest name.
-pub(crate) fn explain(error: &ron::Error) -> String {
+pub fn explain(error: &ron::Error) -> String {
     use ron::Error;
     match error {
         Error::NoSuchStructField {

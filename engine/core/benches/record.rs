@@ -23,7 +23,7 @@ const ROUND: Duration = Duration::from_secs(5);
 const ROUNDS: usize = 12;
 
 fn engine(scene: &str, file: Option<&Path>) -> CoherenceEngine {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenes");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenes");
     let loaded = load(&folder.join(format!("{scene}.ron")), None).unwrap();
     let mut engine = CoherenceEngine::from_loaded(loaded);
     if let Some(file) = file {

@@ -1,7 +1,8 @@
 //! Scenes and assets that travel inside the binary, so that it works from any folder.
 
+use becomingone_assets::ASSETS;
 use becomingone_model::{Disk, Files, larger};
-use include_dir::{Dir, include_dir};
+use becomingone_scenes::SCENES;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -9,9 +10,6 @@ use std::path::{Component, Path, PathBuf};
 
 /// Paths below this name files inside the binary: `built-in/assets/rover.urdf`.
 pub const BUILT_IN: &str = "built-in";
-
-static SCENES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../scenes");
-static ASSETS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../assets");
 
 /// The disk, and what is inside the binary.
 #[derive(Clone, Copy, Debug)]

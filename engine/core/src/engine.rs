@@ -5,9 +5,8 @@
     reason = "the summary says how long a run took"
 )]
 
-use crate::links::{self, Plan};
 use crate::pace::{Pace, Pacer};
-use crate::scene::{self, SceneError};
+use crate::sources::{self, Plan};
 use crate::summary::Summary;
 use becomingone_components::body::TrueTwist;
 use becomingone_components::control::Goals;
@@ -19,6 +18,7 @@ use becomingone_components::scene::{
 };
 use becomingone_components::seed::RunSeed;
 use becomingone_components::time::{NS_PER_S, Paced, SimTime};
+use becomingone_scene::{self as scene, SceneError};
 use becomingone_systems::links::{Door, Drivers, OpenLinks};
 use becomingone_systems::spawn::{SpawnError, build_scene};
 use becomingone_systems::threads::Threads;
@@ -189,9 +189,9 @@ impl CoherenceEngine {
             .insert_resource(Threads(1))
             .insert_resource(SimTime::new(loaded.scene.tick_ns))
             .insert_resource(RunSeed(loaded.scene.seed));
-        links::register(&mut app);
+        sources::register(&mut app);
         let duration = loaded.scene.duration_s.map(Duration::from_secs_f64);
-        let pace = if links::has_drivers(&loaded) {
+        let pace = if sources::has_drivers(&loaded) {
             Pace::RealTime
         } else {
             Pace::Fast
@@ -220,7 +220,7 @@ impl CoherenceEngine {
     pub fn check_sources(loaded: &LoadedScene) -> Result<(), EngineError> {
         let mut app = App::empty();
         app.init_resource::<Drivers>();
-        links::register(&mut app);
+        sources::register(&mut app);
         Plan::of(loaded, app.world().resource::<Drivers>())?;
         Ok(())
     }
@@ -318,7 +318,7 @@ impl CoherenceEngine {
         let opened = OpenLinks::open(world, ports, recordings, self.armed);
         self.links = Some(opened.map_err(|error| {
             let written = &world.resource::<LoadedScene>().written;
-            let mistake = links::at_source(&error.name, written.get(&error.name), &error);
+            let mistake = sources::at_source(&error.name, written.get(&error.name), &error);
             SceneError::Mistakes(vec![mistake])
         })?);
         Ok(())

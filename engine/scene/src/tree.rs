@@ -579,8 +579,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::scene::mistake::byte_place;
-    use crate::scene::read::{Reader, options};
+    use crate::mistake::byte_place;
+    use crate::read::{Reader, options};
     use becomingone_components::scene::Scene;
     use proptest::prelude::*;
     use serde::Deserialize;

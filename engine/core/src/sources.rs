@@ -1,9 +1,9 @@
 //! From the sources of a scene to links that can be opened: which driver, which recording, and what is wrong with them.
 
-use crate::scene::{Mistake, Place, SceneError, explain};
 use becomingone_components::link::{Config, Queue, Source};
 use becomingone_components::scene::{LoadedScene, SensorSpec, Written};
 use becomingone_model::did_you_mean;
+use becomingone_scene::{Mistake, Place, SceneError, explain};
 use becomingone_systems::links::{ConfigError, Drivers, Port, Recording, Whose};
 use bevy_app::App;
 
@@ -19,7 +19,7 @@ pub(crate) fn register(app: &mut App) {
 }
 
 /// The kinds of driver that were built in, and those that were not with the feature that they need.
-pub(crate) fn kinds() -> Vec<(&'static str, &'static str, bool)> {
+pub fn driver_kinds() -> Vec<(&'static str, &'static str, bool)> {
     let mut app = App::empty();
     register(&mut app);
     let drivers = app.world().get_resource::<Drivers>();
@@ -33,7 +33,7 @@ pub(crate) fn kinds() -> Vec<(&'static str, &'static str, bool)> {
 }
 
 /// Whether readings come, or commands go, at a pace that is not the run's.
-pub(crate) fn has_drivers(loaded: &LoadedScene) -> bool {
+pub fn has_drivers(loaded: &LoadedScene) -> bool {
     sources(loaded).any(|(_, source, _)| matches!(source, Source::Driver(..)))
 }
 
@@ -206,7 +206,6 @@ fn config_place(written: &Written, config: &str, at: usize) -> Option<Place> {
 #[cfg(feature = "replay")]
 mod recorded {
     use super::{SensorSpec, Source};
-    use crate::assets::{Assets, BUILT_IN};
     use becomingone_components::scene::SensorKind;
     use becomingone_components::sensor::{
         Contact, Encoders, Field, Gnss, Imu, MagneticField, Measurement, Range, Scan, Values,
@@ -214,6 +213,7 @@ mod recorded {
     use becomingone_components::time::NS_PER_S;
     use becomingone_model::{Files as _, did_you_mean};
     use becomingone_replay::{Readings, Row, Table, TableError, Wanted};
+    use becomingone_scene::assets::{Assets, BUILT_IN};
     use becomingone_systems::links::{RecordedRow, Recording};
     use std::path::{Path, PathBuf};
 

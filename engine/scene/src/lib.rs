@@ -8,6 +8,7 @@
 //! - `vehicle`, `track`: vehicle descriptions, and what a track must be.
 //! - `resolved`: the whole as one text again.
 
+pub mod assets;
 mod check;
 mod faults;
 mod lay;
@@ -47,7 +48,7 @@ use mistake::Mistakes;
 pub use mistake::{Mistake, Place};
 pub use overlay::Overlays;
 pub use resolved::{held, resolved, to_ron};
-pub(crate) use text::explain;
+pub use text::explain;
 use tree::{Node, Shape};
 pub use vehicle::MAX_VEHICLE_BYTES;
 
@@ -680,7 +681,7 @@ impl Loader<'_, '_, '_> {
                 return Some(path.clone());
             }
         }
-        let names = crate::assets::assets();
+        let names = assets::assets();
         let message = format!(
             "found `{named}`, which is neither {} nor a built-in asset; expected a file{}",
             beside.display(),

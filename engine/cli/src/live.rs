@@ -4,11 +4,11 @@
 //! line. They reach the run through its [`StopHandle`] and the stick's [`Hand`] only.
 
 use super::terminal;
-use crate::components::control::Stick;
-use crate::components::time::{NS_PER_S, SimTime};
-use crate::systems::control::teleop::Hand;
-use crate::systems::tick::{Reset, Tick, TickSystems};
-use crate::{Pace, StopHandle};
+use becomingone::components::control::Stick;
+use becomingone::components::time::{NS_PER_S, SimTime};
+use becomingone::systems::control::teleop::Hand;
+use becomingone::systems::tick::{Reset, Tick, TickSystems};
+use becomingone::{Pace, StopHandle};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -41,7 +41,7 @@ pub(super) struct Dial(Arc<AtomicU64>);
 
 impl Dial {
     /// Of a run that has not started.
-    pub(super) fn of(engine: &mut crate::CoherenceEngine) -> Self {
+    pub(super) fn of(engine: &mut becomingone::CoherenceEngine) -> Self {
         let dial = Self::default();
         engine.add_plugin(DialPlugin(dial.clone()));
         dial

@@ -7,9 +7,8 @@
     reason = "a command line program prints, and its progress goes by the wall clock"
 )]
 
-use crate::engine::{EngineError, seconds};
-use crate::inspect::Inspection;
-use crate::{CoherenceEngine, Pace, Summary, assets, scene};
+use becomingone::inspect::Inspection;
+use becomingone::{CoherenceEngine, EngineError, Pace, Summary, assets, scene};
 use becomingone_components::body::Model;
 use becomingone_components::control::Goals;
 use becomingone_components::drive::Drive;
@@ -41,7 +40,7 @@ macro_rules! say {
             &mut std::io::stdout(),
             format_args!("{}\n", format_args!($($text)*)),
         ) {
-            $crate::cli::UNSAID.get_or_init(|| error);
+            crate::UNSAID.get_or_init(|| error);
         }
     };
 }
@@ -66,8 +65,8 @@ mod score;
 mod show;
 mod terminal;
 
-use crate::scene::Overlays;
-use crate::trials::Course;
+use becomingone::scene::Overlays;
+use becomingone::trials::Course;
 use overlays::OverlayArgs;
 use show::{Rerun, Shown};
 
@@ -317,7 +316,7 @@ pub fn main() -> ExitCode {
         Do::List {
             what: Listed::Drivers,
         } => {
-            for (kind, feature, there) in crate::links::kinds() {
+            for (kind, feature, there) in becomingone::sources::driver_kinds() {
                 let there = if there {
                     "built in".to_owned()
                 } else {
@@ -615,7 +614,7 @@ impl Run {
             .as_deref()
             .map(|file| journal::Recording::open(file, &self, &loaded, read, driven.as_deref()))
             .transpose()?;
-        let has_drivers = crate::links::has_drivers(&loaded);
+        let has_drivers = becomingone::sources::has_drivers(&loaded);
         let mut engine = CoherenceEngine::from_loaded(loaded);
         if let Some(duration) = self.duration {
             engine.set_duration(duration);
@@ -910,7 +909,7 @@ impl Progress {
             .map_or(0, |mut goals| goals.iter(world).map(|g| g.reached).sum());
         let line = format!(
             "{:9.1} s simulated, {reached} goals reached",
-            seconds(engine.time().now_ns)
+            engine.time().now_s()
         );
         if self.over_itself {
             terminal::show(&line);

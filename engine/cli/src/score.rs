@@ -2,9 +2,9 @@
 
 use super::calibrate::{from_the_start, without_end};
 use super::{Failure, Interrupt, OverlayArgs, keep_apart, load};
-use crate::assets;
-use crate::scene::Overlays;
-use crate::trials::{Course, Look, Trial, on_all_processors, run};
+use becomingone::assets;
+use becomingone::scene::Overlays;
+use becomingone::trials::{Course, Look, Trial, on_all_processors, run};
 use becomingone_components::fault::{DRIVE, FaultKind, FaultSpec};
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, DriveSpec, LoadedScene, SensorKind};
 use becomingone_components::seed::{Rng, RunSeed};
@@ -310,7 +310,7 @@ impl Score {
                 (ns >= at_ns).then(|| ((ns - at_ns) as f64 / NS_PER_S as f64, cause))
             };
             let found = seconds.map(|_| first.map(|f| f.and_then(after)));
-            Ok::<_, crate::EngineError>(found)
+            Ok::<_, becomingone::EngineError>(found)
         })?;
         Ok(said.map(|said| Row {
             fault: case.name,
@@ -388,7 +388,7 @@ fn healthy(
                 was[way] = is;
             }
         })?;
-        Ok::<_, crate::EngineError>(seconds.map(|s| (s.iter().sum::<f64>(), alarms)))
+        Ok::<_, becomingone::EngineError>(seconds.map(|s| (s.iter().sum::<f64>(), alarms)))
     })?;
     let Some(said) = said else { return Ok(None) };
     let mut sum = (0.0, [0; WAYS.len()]);

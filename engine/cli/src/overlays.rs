@@ -1,6 +1,6 @@
 //! What the command line lays over a scene.
 
-use crate::scene::Overlays;
+use becomingone::scene::Overlays;
 use clap::Args;
 use std::path::PathBuf;
 

@@ -22,15 +22,11 @@
 //! - [`components`], [`systems`], [`kernel`]: the floors below, for your own plugins.
 //! - [`guide`]: how to write a scene, a controller; what a tick costs.
 
-pub mod assets;
-#[doc(hidden)]
-pub mod cli;
 mod engine;
 pub mod guide;
 pub mod inspect;
-mod links;
 mod pace;
-pub mod scene;
+pub mod sources;
 mod summary;
 pub mod trials;
 
@@ -40,6 +36,8 @@ pub use becomingone_kernel as kernel;
 pub use becomingone_record as record;
 #[cfg(feature = "rerun")]
 pub use becomingone_rerun as rerun;
+pub use becomingone_scene as scene;
+pub use becomingone_scene::assets;
 pub use becomingone_systems as systems;
 #[cfg(feature = "udp")]
 pub use becomingone_udp as udp;

@@ -1,7 +1,7 @@
 //! What Rerun gets: `--rerun`.
 
 use super::Failure;
-use crate::CoherenceEngine;
+use becomingone::CoherenceEngine;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;

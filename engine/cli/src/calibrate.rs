@@ -8,9 +8,9 @@
 //! and however heavy their tails are.
 
 use super::{Failure, Interrupt, OverlayArgs, keep_apart, load};
-use crate::assets;
-use crate::scene::Overlays;
-use crate::trials::{Course, Look, Trial, on_all_processors, run};
+use becomingone::assets;
+use becomingone::scene::Overlays;
+use becomingone::trials::{Course, Look, Trial, on_all_processors, run};
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, ControllerSpec, LoadedScene, Scene};
 use becomingone_components::witness::Witness;
 use becomingone_kernel::most_expected;
@@ -210,7 +210,7 @@ impl Calibrate {
                 let mut looks: Vec<Vec<Look>> = vec![Vec::new(); names.len()];
                 let look = |k: usize, _: &Witness, look| looks[k].push(look);
                 let seconds = run(loaded, &names, trial, course, look)?;
-                Ok::<_, crate::EngineError>(seconds.map(|s| (trial.seed, s, looks)))
+                Ok::<_, becomingone::EngineError>(seconds.map(|s| (trial.seed, s, looks)))
             })?;
             let Some(done) = done else {
                 return Err(Failure::stopped(course, &of_all));

@@ -2,8 +2,8 @@
 
 use super::Failure;
 use super::Run;
-use crate::CoherenceEngine;
-use crate::components::scene::LoadedScene;
+use becomingone::CoherenceEngine;
+use becomingone::components::scene::LoadedScene;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub(super) use reading::{EXAMPLES, Replay, info};
 /// A recording that was opened, and then one that goes on.
 pub(super) struct Recording {
     #[cfg(feature = "record")]
-    plugin: Option<crate::record::RecordPlugin>,
+    plugin: Option<becomingone::record::RecordPlugin>,
     #[cfg(feature = "record")]
     file: std::path::PathBuf,
 }
@@ -51,7 +51,7 @@ impl Recording {
         read: BTreeMap<String, Vec<u8>>,
         driven: Option<&str>,
     ) -> Result<Self, Failure> {
-        use crate::record::{Opening, RecordPlugin, SCENE_ATTACHMENT};
+        use becomingone::record::{Opening, RecordPlugin, SCENE_ATTACHMENT};
         let list = |items: Vec<String>| items.join("\n");
         let paths = |items: &[std::path::PathBuf]| {
             list(items.iter().map(|p| p.display().to_string()).collect())
@@ -81,7 +81,7 @@ impl Recording {
             metadata.insert("teleop".to_owned(), agent.to_owned());
         }
         metadata.retain(|_, value| !value.is_empty());
-        let text = crate::scene::held(&loaded.scene).into_bytes();
+        let text = becomingone::scene::held(&loaded.scene).into_bytes();
         let mut attachments = vec![(SCENE_ATTACHMENT.to_owned(), text)];
         attachments.extend(read);
         let opening = Opening {
@@ -109,7 +109,7 @@ impl Recording {
     pub(super) fn end(self, engine: &mut CoherenceEngine, stopped: bool, quiet: bool) -> bool {
         // Who stops a run does not wait for its disk: with what Rerun takes, two seconds. A run that is done has time.
         let limit = std::time::Duration::from_secs(if stopped { 1 } else { 60 });
-        let Some(report) = crate::record::finish(engine.world_mut(), limit) else {
+        let Some(report) = becomingone::record::finish(engine.world_mut(), limit) else {
             return true;
         };
         let file = self.file.display();
@@ -137,15 +137,17 @@ impl Recording {
 mod reading {
     use super::super::show::{Rerun, Shown, parse};
     use super::super::{Failure, Interrupt, is_same_file, write_summary};
-    use crate::assets::Held;
-    use crate::components::link::Frame;
-    use crate::components::scene::LoadedScene;
-    use crate::record::journal::{Item, JournalError, RecordedTick};
-    use crate::record::{Difference, EVENTS, Journal, SCENE_ATTACHMENT, Shadow, ShadowPlugin};
-    use crate::scene;
-    use crate::systems::hash::{StateHash, StateParts};
-    use crate::systems::links::{Door, Journal as Kept};
-    use crate::{CoherenceEngine, Pace};
+    use becomingone::assets::Held;
+    use becomingone::components::link::Frame;
+    use becomingone::components::scene::LoadedScene;
+    use becomingone::record::journal::{Item, JournalError, RecordedTick};
+    use becomingone::record::{
+        Difference, EVENTS, Journal, SCENE_ATTACHMENT, Shadow, ShadowPlugin,
+    };
+    use becomingone::scene;
+    use becomingone::systems::hash::{StateHash, StateParts};
+    use becomingone::systems::links::{Door, Journal as Kept};
+    use becomingone::{CoherenceEngine, Pace};
     use clap::Args;
     use serde::Serialize;
     use std::collections::BTreeMap;
@@ -646,7 +648,7 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
             .iter()
             .filter(|(name, hash)| {
                 let recorded = tick.parts.get(*name);
-                recorded.is_none_or(|r| *r != crate::record::short(*hash))
+                recorded.is_none_or(|r| *r != becomingone::record::short(*hash))
             })
             .map(|(name, _)| *name)
             .collect();

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    becomingone::cli::main()
+    becomingone_cli::main()
 }

@@ -1,0 +1,6 @@
+//! The built-in robots, vehicles, meshes and logs, as files inside the binary.
+
+use include_dir::{Dir, include_dir};
+
+/// All files of this folder.
+pub static ASSETS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR");
