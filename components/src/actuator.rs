@@ -7,14 +7,14 @@ use bevy_ecs::prelude::*;
 
 /// The latest command of an actuator. It does not know who wrote it or what carries it out.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
-pub struct Command<T: Send + Sync + 'static>(pub T);
+pub struct ActuatorTarget<T: Send + Sync + 'static>(pub T);
 
 /// Marks an actuator; it is a child of the agent whose it is.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Actuator;
 
 /// What a command tells, as numbers: what leaves for hardware.
-pub trait Order: Send + Sync + 'static {
+pub trait ActuatorCommand: Send + Sync + 'static {
     /// Name of the kind.
     const KIND: &'static str;
 
@@ -27,7 +27,7 @@ pub trait Order: Send + Sync + 'static {
 }
 
 /// Forward (m/s), yaw rate (rad/s).
-impl Order for Twist2 {
+impl ActuatorCommand for Twist2 {
     const KIND: &'static str = "twist";
 
     fn visit(&self, each: &mut dyn FnMut(f64)) {
@@ -41,7 +41,7 @@ impl Order for Twist2 {
 }
 
 /// Speed (m/s), steering angle (rad). The safe one does not turn the wheels.
-impl Order for Ackermann {
+impl ActuatorCommand for Ackermann {
     const KIND: &'static str = "ackermann";
 
     fn visit(&self, each: &mut dyn FnMut(f64)) {
@@ -58,7 +58,7 @@ impl Order for Ackermann {
 }
 
 /// Every position (rad or m), then every speed (rad/s or m/s). The safe one holds where the last one was.
-impl Order for JointTargets {
+impl ActuatorCommand for JointTargets {
     const KIND: &'static str = "joints";
 
     fn visit(&self, each: &mut dyn FnMut(f64)) {

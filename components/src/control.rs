@@ -47,7 +47,7 @@ pub struct DrivenBy(pub Entity);
 
 /// Sensors that controllers listen to, none where the agent lacks them.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ears {
+pub struct ControllerInputs {
     /// The first lidar.
     pub lidar: Option<Entity>,
     /// The first wheel encoders.

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 /// Something worth a line in a log.
 #[derive(Message, Clone, Debug, PartialEq)]
-pub struct Happening {
+pub struct AgentEvent {
     /// When (ns from the run's start).
     pub now_ns: u64,
     /// Stable name of the agent that it concerns.
     pub agent: String,
     /// What.
-    pub what: What,
+    pub kind: EventKind,
 }
 
 /// Kinds of happening.
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum EventKind {
     /// A contact with anything but the ground and itself began; the other thing's name.
     Collision(String),
     /// A waypoint was reached; how many by now.
@@ -30,42 +30,42 @@ pub enum What {
     /// All wheels are on the track again.
     BackOnTrack,
     /// Order locked.
-    Collapsed,
+    PhaseLocked,
     /// The lock was lost.
-    Released,
+    PhaseLockLost,
     /// Emissary and Master no longer agree: the rhythm is not what it was.
-    Parted,
+    CoherenceDiverged,
     /// They agree again.
-    Agreed,
+    CoherenceAgrees,
     /// A sensor of this name has brought nothing for too long.
-    FellSilent(String),
+    SensorTimedOut(String),
     /// It brings readings again.
-    SpeaksAgain(String),
+    SensorResumed(String),
     /// The safe command is in force, and why.
-    MadeSafe(String),
+    SafeCommandActive(String),
     /// The controller's command is in force again.
-    CommandedAgain,
+    ControllerCommandActive,
     /// Readings contradict the self-model, and are dissipated: they are not to be trusted.
-    Dissipated {
+    AlarmRaised {
         /// The channel to blame: `encoders/0`.
         cause: String,
     },
     /// They are as foreseen again.
-    Recovered,
+    AlarmCleared,
     /// The governor slows the agent down, as its senses contradict each other.
-    Slowed,
+    SpeedLimited,
     /// It may be as fast as it is told again.
-    FreeAgain,
+    SpeedLimitLifted,
     /// The filter no longer listens to a sensor of this name.
-    LeftOut(String),
+    SensorExcluded(String),
     /// The agent stands for good; the channel to blame.
-    Stopped(String),
+    SafetyStop(String),
     /// A fault of a sensor or a drive began: what is wrong with which.
     FaultBegan(String),
     /// It is over.
     FaultEnded(String),
     /// An event is like one that is remembered, which is recalled by it.
-    Recalled {
+    EventRecalled {
         /// When that was, and what: `00:12.3 touched crate_a`.
         label: Arc<str>,
         /// How alike, 0 to 1.
@@ -73,7 +73,7 @@ pub enum What {
     },
 }
 
-impl std::fmt::Display for What {
+impl std::fmt::Display for EventKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Collision(other) => write!(f, "touched {other}"),
@@ -87,26 +87,26 @@ impl std::fmt::Display for What {
                 )
             }
             Self::BackOnTrack => f.write_str("back on the track"),
-            Self::Collapsed => f.write_str("order locked"),
-            Self::Released => f.write_str("order released"),
-            Self::Parted => f.write_str("order is not what it was"),
-            Self::Agreed => f.write_str("order is as before"),
-            Self::FellSilent(sensor) => write!(f, "{sensor} fell silent"),
-            Self::SpeaksAgain(sensor) => write!(f, "{sensor} speaks again"),
-            Self::MadeSafe(why) => write!(f, "made safe: {why}"),
-            Self::CommandedAgain => f.write_str("commanded again"),
-            Self::Dissipated { cause } => write!(f, "dissipated: {cause} is not as foreseen"),
-            Self::Recovered => f.write_str("as foreseen again"),
-            Self::Slowed => f.write_str("slowed down"),
-            Self::FreeAgain => f.write_str("as fast as told again"),
-            Self::LeftOut(sensor) => write!(f, "{sensor} is left out"),
-            Self::Stopped(cause) => write!(
+            Self::PhaseLocked => f.write_str("order locked"),
+            Self::PhaseLockLost => f.write_str("order released"),
+            Self::CoherenceDiverged => f.write_str("order is not what it was"),
+            Self::CoherenceAgrees => f.write_str("order is as before"),
+            Self::SensorTimedOut(sensor) => write!(f, "{sensor} fell silent"),
+            Self::SensorResumed(sensor) => write!(f, "{sensor} speaks again"),
+            Self::SafeCommandActive(why) => write!(f, "made safe: {why}"),
+            Self::ControllerCommandActive => f.write_str("commanded again"),
+            Self::AlarmRaised { cause } => write!(f, "dissipated: {cause} is not as foreseen"),
+            Self::AlarmCleared => f.write_str("as foreseen again"),
+            Self::SpeedLimited => f.write_str("slowed down"),
+            Self::SpeedLimitLifted => f.write_str("as fast as told again"),
+            Self::SensorExcluded(sensor) => write!(f, "{sensor} is left out"),
+            Self::SafetyStop(cause) => write!(
                 f,
                 "stopped for good: {cause} was not as foreseen for too long"
             ),
             Self::FaultBegan(fault) => write!(f, "fault begins: {fault}"),
             Self::FaultEnded(fault) => write!(f, "fault ends: {fault}"),
-            Self::Recalled { label, similarity } => {
+            Self::EventRecalled { label, similarity } => {
                 write!(f, "this looks like {label} ({:.0} %)", similarity * 100.0)
             }
         }

@@ -180,7 +180,7 @@ impl Fault {
 
     /// Bends one reading of now (ns) of numbers that say how it is. `limits` are the smallest and largest that each
     /// number can be, the largest where there is nothing to measure: that stays as it is.
-    pub fn bend_state(&mut self, now_ns: u64, limits: Option<[f64; 2]>, numbers: &mut [f64]) {
+    pub fn inject_state(&mut self, now_ns: u64, limits: Option<[f64; 2]>, numbers: &mut [f64]) {
         let Some(numbers) = within(numbers, &self.numbers) else {
             return;
         };
@@ -230,7 +230,7 @@ impl Fault {
 
     /// Bends one reading of now (ns) of numbers that count on: what they gain is scaled, and stays so when the fault
     /// is over.
-    pub fn bend_counters(&mut self, now_ns: u64, numbers: &mut [f64]) {
+    pub fn inject_counters(&mut self, now_ns: u64, numbers: &mut [f64]) {
         let Some(numbers) = within(numbers, &self.numbers) else {
             return;
         };
@@ -432,7 +432,7 @@ pub struct Target {
 
 /// Why a fault's `sensor` means nothing, or too much.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoTarget {
+pub enum FaultTargetError {
     /// No such agent.
     Agent,
     /// The agent of this index has neither such a sensor nor a sensor with such a part.
@@ -452,21 +452,21 @@ pub const DRIVE: &str = "drive";
 ///
 /// # Errors
 ///
-/// See [`NoTarget`].
-pub fn target(agents: &[AgentSpec], path: &str) -> Result<Target, NoTarget> {
+/// See [`FaultTargetError`].
+pub fn target(agents: &[AgentSpec], path: &str) -> Result<Target, FaultTargetError> {
     let mut words = path.splitn(3, '/');
     let named = words.next().unwrap_or_default();
     let agent = agents
         .iter()
         .position(|a| a.name == named)
-        .ok_or(NoTarget::Agent)?;
-    let second = words.next().ok_or(NoTarget::Sensor(agent))?;
+        .ok_or(FaultTargetError::Agent)?;
+    let second = words.next().ok_or(FaultTargetError::Sensor(agent))?;
     let part = words.next();
     if second == DRIVE {
         let (numbers, name) = match part {
             None => (0..usize::MAX, second.to_owned()),
             Some(part) => (
-                place(part).ok_or(NoTarget::Wheel(agent))?,
+                place(part).ok_or(FaultTargetError::Wheel(agent))?,
                 format!("{second}/{part}"),
             ),
         };
@@ -483,7 +483,9 @@ pub fn target(agents: &[AgentSpec], path: &str) -> Result<Target, NoTarget> {
             None => (0..usize::MAX, second.to_owned()),
             Some(part) => {
                 let schema = Schema::of(&sensors[sensor].kind);
-                let numbers = schema.numbers(part).ok_or(NoTarget::Part(agent, sensor))?;
+                let numbers = schema
+                    .numbers(part)
+                    .ok_or(FaultTargetError::Part(agent, sensor))?;
                 (numbers, format!("{second}/{part}"))
             }
         };
@@ -495,7 +497,7 @@ pub fn target(agents: &[AgentSpec], path: &str) -> Result<Target, NoTarget> {
         });
     }
     if part.is_some() {
-        return Err(NoTarget::Sensor(agent));
+        return Err(FaultTargetError::Sensor(agent));
     }
     // A number alone would be a part of any row.
     let with_part = |(k, s): (usize, &crate::scene::SensorSpec)| {
@@ -506,7 +508,7 @@ pub fn target(agents: &[AgentSpec], path: &str) -> Result<Target, NoTarget> {
     };
     let mut found: Vec<_> = sensors.iter().enumerate().filter_map(with_part).collect();
     match (found.pop(), found.as_slice()) {
-        (None, _) => Err(NoTarget::Sensor(agent)),
+        (None, _) => Err(FaultTargetError::Sensor(agent)),
         (Some((sensor, numbers)), []) => Ok(Target {
             agent,
             sensor: Some(sensor),
@@ -516,7 +518,7 @@ pub fn target(agents: &[AgentSpec], path: &str) -> Result<Target, NoTarget> {
         (Some(last), others) => {
             let all = others.iter().chain([&last]);
             let names = all.map(|(k, _)| format!("{named}/{}/{second}", sensors[*k].name));
-            Err(NoTarget::Ambiguous(names.collect()))
+            Err(FaultTargetError::Ambiguous(names.collect()))
         }
     }
 }
@@ -545,7 +547,7 @@ mod tests {
         for k in 0..6 {
             f.active = (2..4).contains(&k);
             let mut numbers = [f64::from(k), 10.0 * f64::from(k)];
-            f.bend_state(0, None, &mut numbers);
+            f.inject_state(0, None, &mut numbers);
             assert_eq!(numbers[0], f64::from(k));
             said.push(numbers[1]);
         }
@@ -560,7 +562,7 @@ mod tests {
             for k in 0..6 {
                 f.active = (2..4).contains(&k);
                 let mut numbers = [f64::from(k) * 100.0];
-                f.bend_counters(0, &mut numbers);
+                f.inject_counters(0, &mut numbers);
                 said.push(numbers[0]);
             }
             said
@@ -579,9 +581,9 @@ mod tests {
             f.active = (f.from_ns..f.until_ns).contains(&now_ns);
             let mut numbers = [k as f64];
             if counts {
-                f.bend_counters(now_ns, &mut numbers);
+                f.inject_counters(now_ns, &mut numbers);
             } else {
-                f.bend_state(now_ns, None, &mut numbers);
+                f.inject_state(now_ns, None, &mut numbers);
             }
             numbers[0]
         });
@@ -621,10 +623,10 @@ mod tests {
             assert_eq!(late[14..18], [0.0, 0.0, 1.0, 2.0]);
         }
         let mut f = fault(FaultKind::Delay(0.3), 0..usize::MAX);
-        f.bend_state(0, None, &mut [0.0; 4]);
+        f.inject_state(0, None, &mut [0.0; 4]);
         let room = (f.past.stamps_ns.capacity(), f.past.numbers.capacity());
         for k in 1..1000 {
-            f.bend_state(k * NS_PER_S / 10, None, &mut [0.0; 4]);
+            f.inject_state(k * NS_PER_S / 10, None, &mut [0.0; 4]);
         }
         // It has what it needs from its first reading on.
         let now = (f.past.stamps_ns.capacity(), f.past.numbers.capacity());
@@ -653,7 +655,7 @@ mod tests {
             let mut f = fault(kind, 0..usize::MAX);
             f.active = true;
             let mut ranges = [0.4, 3.0, 9.5, 10.0];
-            f.bend_state(2 * NS_PER_S, Some([0.2, 10.0]), &mut ranges);
+            f.inject_state(2 * NS_PER_S, Some([0.2, 10.0]), &mut ranges);
             ranges
         };
         assert_eq!(bend(FaultKind::Bias(-1.0)), [0.2, 2.0, 8.5, 10.0]);
@@ -668,9 +670,9 @@ mod tests {
     fn numbers_that_are_not_there_are_left_out() {
         let mut f = fault(FaultKind::Scale(2.0), 3..usize::MAX);
         f.active = true;
-        f.bend_state(0, None, &mut [1.0, 2.0]);
+        f.inject_state(0, None, &mut [1.0, 2.0]);
         let mut four = [1.0, 1.0, 1.0, 1.0];
-        f.bend_state(0, None, &mut four);
+        f.inject_state(0, None, &mut four);
         assert_eq!(four, [1.0, 1.0, 1.0, 2.0]);
     }
 }

@@ -16,7 +16,7 @@
 //! - [`fleet`]: robots that pull at each other's phases.
 //! - [`coherence`]: channels, Emissary, Master and their synchrony.
 //! - [`witness`]: what is foreseen of the readings, and what was not.
-//! - [`jolt`]: what an accelerometer says for a moment, and whose fault that is.
+//! - [`transient`]: what an accelerometer says for a moment, and whose fault that is.
 //! - [`governor`]: how fast an agent may be, as far as its senses can be trusted.
 //! - [`joints`]: joints, their servos and their motions.
 //! - [`link`]: the door to the outside: sources, frames, the state of links.
@@ -36,7 +36,7 @@ pub mod fleet;
 pub mod geodesy;
 pub mod governor;
 pub mod joints;
-pub mod jolt;
+
 pub mod link;
 pub mod localisation;
 pub mod memory;
@@ -45,5 +45,6 @@ pub mod seed;
 pub mod sensor;
 pub mod time;
 pub mod track;
+pub mod transient;
 pub mod vehicle;
 pub mod witness;

@@ -213,10 +213,10 @@ mod numbers {
 pub struct Entered(pub Vec<Frame>);
 
 /// Name of the link that a person's hand comes by.
-pub const HAND: &str = "hand";
+pub const STICK_LINK: &str = "hand";
 
 /// Every link of the run, in the order of their names: those of sensors and actuators whose source has one, named as
-/// they are (`rover/imu`), and the [`HAND`].
+/// they are (`rover/imu`), and the [`STICK_LINK`].
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links(pub Vec<LinkName>);
 
@@ -343,11 +343,11 @@ pub struct Watchdog {
 
 /// On a sensor that could be simulated and is not, because the real one speaks.
 #[derive(Component, Clone, Copy, Debug, Default)]
-pub struct Muted;
+pub struct SimulationDisabled;
 
 /// On an actuator whose commands the simulation does not carry out.
 #[derive(Component, Clone, Copy, Debug, Default)]
-pub struct Elsewhere;
+pub struct ExternalActuator;
 
 /// What was decided for one sensor or actuator.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

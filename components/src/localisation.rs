@@ -1,7 +1,7 @@
 //! Where an agent takes itself to be: a filter's estimate, and what the filter did not expect.
 
 use crate::drive::Twist2;
-use crate::jolt::Jolt;
+use crate::transient::TransientDetector;
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -18,9 +18,9 @@ pub const GROUPS: [(usize, usize); 4] = [(0, 1), (2, 2), (3, 4), (5, 8)];
 pub const ISOLATION_TICKS: f64 = 50.0;
 
 /// Most that one whitened number counts for in telling faults apart: 5 deviations, squared.
-pub const MOST_SQUARE: f64 = 25.0;
+pub const SQUARE_CAP: f64 = 25.0;
 
-/// What a filter is told, in the order of [`Innovated::white`].
+/// What a filter is told, in the order of [`FaultIsolation::white`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensed {
     /// Speed of the left wheels along the ground (m/s); of a vehicle, whose encoders are coarse, how far they have rolled (m).
@@ -102,7 +102,7 @@ pub struct Estimate {
 
 /// What the filter did not expect at this kernel tick.
 #[derive(Component, Clone, Debug, Default, PartialEq)]
-pub struct Innovated {
+pub struct FaultIsolation {
     /// Whitened innovations, each given those before it: while filter and robot agree, independent numbers of
     /// deviation 1. None where nothing came.
     pub white: [Option<f64>; SENSED],
@@ -110,27 +110,27 @@ pub struct Innovated {
     /// are numbers.
     pub nis: f64,
     /// How inconsistent the rest is without wheels, gyroscope, accelerometer, GNSS: of a filter that never heard that
-    /// sensor, NIS, no number counted for more than [`MOST_SQUARE`], less what is usual, averaged over
+    /// sensor, NIS, no number counted for more than [`SQUARE_CAP`], less what is usual, averaged over
     /// [`ISOLATION_TICKS`]. The least is that of the sensor whose fault explains all.
-    pub left_without: [f64; GROUPS.len()],
+    pub excess_without: [f64; GROUPS.len()],
     /// How inconsistent all of them are together, in the same unit.
-    pub left_with_all: f64,
-    /// The square of each whitened innovation, none counted for more than [`MOST_SQUARE`], averaged over
+    pub excess_with_all: f64,
+    /// The square of each whitened innovation, none counted for more than [`SQUARE_CAP`], averaged over
     /// [`ISOLATION_TICKS`] of its own.
     pub squares: [f64; SENSED],
     /// Whether the accelerometer told of a jolt.
-    pub jolt: Jolt,
+    pub transient: TransientDetector,
     /// Sum of all ticks' NIS and of their degrees of freedom: while filter and robot agree, the same.
-    pub so_far: [f64; 2],
+    pub totals: [f64; 2],
     /// Sensors of this agent that the filter does not listen to now, by their index, as bits.
     pub excluded: u32,
     /// Its numbers that come from those, as bits.
-    pub unheard: u32,
+    pub masked: u32,
     /// Kernel ticks since the receiver told it a place.
     pub unplaced_ticks: u32,
 }
 
-impl Innovated {
+impl FaultIsolation {
     /// The number that is to blame if one sensor's fault explains all that the filter did not expect: of that sensor's
     /// numbers, the one farthest off. None where nothing needs to be explained, or more than one sensor's fault would.
     ///
@@ -142,20 +142,23 @@ impl Innovated {
     /// share do not, until GNSS has told the speed.
     pub fn isolated(&self) -> Option<usize> {
         let (first, last) = GROUPS[self.at_fault()?];
-        let least = self.left_without.into_iter().fold(f64::INFINITY, f64::min);
-        (self.left_with_all - least >= CLEAR).then(|| self.farthest_off(first, last))
+        let least = self
+            .excess_without
+            .into_iter()
+            .fold(f64::INFINITY, f64::min);
+        (self.excess_with_all - least >= CLEAR).then(|| self.farthest_off(first, last))
     }
 
     /// All sensors agree, as far as can be told.
     pub fn is_calm(&self) -> bool {
-        self.left_with_all < CLEAR
+        self.excess_with_all < CLEAR
     }
 
     /// The wheels contradict the others, and those each other: not the sensors are at fault, the machine moves otherwise than
     /// one on wheels does. `already` is whether it did at the tick before; it is over when the others agree.
     pub fn is_skid(&self, already: bool) -> bool {
         let least = if already { EQUAL } else { SKID };
-        let [wheels, others @ ..] = self.left_without;
+        let [wheels, others @ ..] = self.excess_without;
         wheels >= least && others.into_iter().all(|left| left > wheels + EQUAL)
     }
 
@@ -172,11 +175,11 @@ impl Innovated {
     }
 
     /// Whom to blame instead of this number: after a jolt, for what the accelerometer said, a wheel.
-    pub fn after_jolt(&self, sensed: usize) -> usize {
+    pub fn after_transient(&self, sensed: usize) -> usize {
         let (first, last) = GROUPS[ACCELEROMETER];
         let (left, right) = GROUPS[WHEELS];
         let wheel = self.farthest_off(left, right);
-        let of_jolt = (first..=last).contains(&sensed) && self.jolt.is_over();
+        let of_jolt = (first..=last).contains(&sensed) && self.transient.is_over();
         if of_jolt && self.squares[wheel] > 0.0 {
             wheel
         } else {
@@ -185,24 +188,24 @@ impl Innovated {
     }
 
     /// Takes what was not expected at a tick: how far each number is off, and whether the accelerometer tells of a jolt.
-    pub fn hear(&mut self) {
+    pub fn update(&mut self) {
         let gain = -libm::expm1(-1.0 / ISOLATION_TICKS);
         for (square, w) in self.squares.iter_mut().zip(self.white) {
             if let Some(w) = w {
-                *square += gain * ((w * w).min(MOST_SQUARE) - *square);
+                *square += gain * ((w * w).min(SQUARE_CAP) - *square);
             }
         }
         let (first, last) = GROUPS[ACCELEROMETER];
         let accelerations = self.white[first..=last].iter().flatten();
         // One that does not come tells of nothing: as expected.
         let square = accelerations.map(|w| w * w).reduce(f64::max);
-        self.jolt.push(square.unwrap_or(1.0));
+        self.transient.push(square.unwrap_or(1.0));
     }
 
     /// How far apart the filters are that each leave out a sensor: the evidence of whose fault it is, in
-    /// [`left_without`](Self::left_without)'s unit.
+    /// [`excess_without`](Self::excess_without)'s unit.
     pub fn spread(&self) -> f64 {
-        let all = self.left_without.into_iter();
+        let all = self.excess_without.into_iter();
         let least = all.clone().fold(f64::INFINITY, f64::min);
         all.fold(f64::NEG_INFINITY, f64::max) - least
     }
@@ -212,13 +215,13 @@ impl Innovated {
         if self.spread() < CLEAR {
             return None;
         }
-        let all = self.left_without;
+        let all = self.excess_without;
         let least = all.into_iter().fold(f64::INFINITY, f64::min);
         let explains = all.map(|left| left <= least + EQUAL);
         match explains {
             [true, false, _, false] => Some(WHEELS),
             [false, true, false, false] => Some(GYRO),
-            [false, false, true, false] if self.jolt.is_over() => Some(WHEELS),
+            [false, false, true, false] if self.transient.is_over() => Some(WHEELS),
             [false, false, true, false] => Some(ACCELEROMETER),
             [false, false, false, true] => Some(GNSS),
             _ => None,
@@ -253,7 +256,7 @@ mod tests {
     fn one_sensor_is_to_blame_if_its_fault_alone_explains_all() {
         let mut squares = [0.5; SENSED];
         (squares[1], squares[3], squares[6]) = (9.0, 4.0, 16.0);
-        for (left_without, isolated) in [
+        for (excess_without, isolated) in [
             // Healthy.
             ([-0.2, 0.3, 0.1, -0.4], None),
             // The rest agrees without one of them.
@@ -268,32 +271,32 @@ mod tests {
             // All filters alike are surprised: something that all of them hold for true is wrong.
             ([8.0, 8.2, 8.4, 8.1], None),
         ] {
-            let mut innovated = Innovated {
+            let mut innovated = FaultIsolation {
                 squares,
-                left_without,
-                left_with_all: 8.0,
-                ..Innovated::default()
+                excess_without,
+                excess_with_all: 8.0,
+                ..FaultIsolation::default()
             };
-            assert_eq!(innovated.isolated(), isolated, "{left_without:?}");
+            assert_eq!(innovated.isolated(), isolated, "{excess_without:?}");
             // All together agree as well as they do without one of them.
-            let least = left_without.into_iter().fold(f64::INFINITY, f64::min);
-            innovated.left_with_all = least + 1.0;
-            assert_eq!(innovated.isolated(), None, "{left_without:?}");
+            let least = excess_without.into_iter().fold(f64::INFINITY, f64::min);
+            innovated.excess_with_all = least + 1.0;
+            assert_eq!(innovated.isolated(), None, "{excess_without:?}");
         }
     }
 
     #[test]
     fn what_an_accelerometer_says_for_a_moment_is_a_jolt_of_the_wheels() {
-        let mut innovated = Innovated {
-            left_without: [1.5, 3.0, 0.0, 3.0],
-            left_with_all: 4.0,
-            ..Innovated::default()
+        let mut innovated = FaultIsolation {
+            excess_without: [1.5, 3.0, 0.0, 3.0],
+            excess_with_all: 4.0,
+            ..FaultIsolation::default()
         };
         let mut hear = |forward: f64| {
             innovated.white = [Some(1.0); SENSED];
             (innovated.white[1], innovated.white[3]) = (Some(-2.0), Some(forward));
-            innovated.hear();
-            (innovated.isolated(), innovated.after_jolt(3))
+            innovated.update();
+            (innovated.isolated(), innovated.after_transient(3))
         };
         for _ in 0..3 {
             assert_eq!(hear(12.0), (Some(3), 3));
@@ -302,10 +305,10 @@ mod tests {
         // Forward goes on as ever: the wheel that is farther off.
         assert_eq!(after[9], (Some(1), 1));
         // No other number is blamed for a jolt.
-        assert_eq!(innovated.after_jolt(2), 2);
+        assert_eq!(innovated.after_transient(2), 2);
         let mut hear = |forward: f64| {
             innovated.white[3] = Some(forward);
-            innovated.hear();
+            innovated.update();
             innovated.isolated()
         };
         // Half a second of it is no jolt.

@@ -1,7 +1,7 @@
 //! What an agent remembers: events that mattered, each with the signature of what was happening then.
 
 use crate::coherence::{LAGS, MAX_CHANNELS};
-use crate::event::What;
+use crate::event::EventKind;
 use crate::scene::BlendSpec;
 use crate::time::NS_PER_S;
 use becomingone_kernel::{BlendConfig, ConfigError, Held, Near, Signature};
@@ -29,7 +29,7 @@ pub struct Memory {
     /// When it happened (ns from the run's start).
     pub at_ns: u64,
     /// What happened.
-    pub what: What,
+    pub what: EventKind,
     /// What the kernel heard.
     pub signature: AgentSignature,
     /// Where the agent's root link truly was (m), for viewers; none without a body.
@@ -56,7 +56,7 @@ pub struct Blend {
     /// Least similarity of what is named and recalled.
     similarity: f64,
     /// The weightiest event since the last kernel tick, with its stamp (ns).
-    pub pending: Option<(u64, What)>,
+    pub pending: Option<(u64, EventKind)>,
     /// What the present is like, as of the last look.
     pub likeness: Option<Likeness>,
     /// The serial number of the memory that was recalled last, and its strength then.
@@ -92,7 +92,7 @@ impl Blend {
     }
 
     /// Notes an event. At most one is remembered at a kernel tick: the weightiest, of equals the latest.
-    pub fn note(&mut self, at_ns: u64, what: &What) {
+    pub fn note(&mut self, at_ns: u64, what: &EventKind) {
         let Some(weight) = weight(what) else {
             return;
         };
@@ -136,7 +136,7 @@ impl Blend {
     fn nearest(
         &self,
         signature: &AgentSignature,
-        kind: Option<Discriminant<What>>,
+        kind: Option<Discriminant<EventKind>>,
         before_ns: u64,
     ) -> Option<(usize, Likeness)> {
         let mut room = [Near::default()];
@@ -183,12 +183,17 @@ impl Blend {
 }
 
 /// How much an event matters beside others of the same kernel tick; none where it is not remembered.
-fn weight(what: &What) -> Option<u8> {
+fn weight(what: &EventKind) -> Option<u8> {
     match what {
         // What is true and what the agent knows are two things: faults are for the judge.
-        What::Recalled { .. } | What::FaultBegan(_) | What::FaultEnded(_) => None,
-        What::Collapsed | What::Released | What::Parted | What::Agreed => Some(1),
-        What::Collision(_) | What::Dissipated { .. } => Some(3),
+        EventKind::EventRecalled { .. } | EventKind::FaultBegan(_) | EventKind::FaultEnded(_) => {
+            None
+        }
+        EventKind::PhaseLocked
+        | EventKind::PhaseLockLost
+        | EventKind::CoherenceDiverged
+        | EventKind::CoherenceAgrees => Some(1),
+        EventKind::Collision(_) | EventKind::AlarmRaised { .. } => Some(3),
         _ => Some(2),
     }
 }
@@ -221,7 +226,7 @@ mod tests {
         AgentSignature::of_pair(&phi, &pair)
     }
 
-    fn memory(at_s: u64, what: What, signature: AgentSignature) -> Memory {
+    fn memory(at_s: u64, what: EventKind, signature: AgentSignature) -> Memory {
         let at_ns = at_s * NS_PER_S;
         Memory {
             at_ns,
@@ -236,9 +241,12 @@ mod tests {
     fn the_same_again_is_recalled_and_the_look_alone_is_not() {
         let mut blend = Blend::new(&BlendSpec::default(), 60.0).unwrap();
         let (fast, slow) = (wheel(0.4), wheel(0.1));
-        let crate_a = || What::Collision("crate_a".to_owned());
+        let crate_a = || EventKind::Collision("crate_a".to_owned());
         assert_eq!(blend.take_in(memory(1, crate_a(), fast)), None);
-        assert_eq!(blend.take_in(memory(2, What::GoalReached(1), slow)), None);
+        assert_eq!(
+            blend.take_in(memory(2, EventKind::GoalReached(1), slow)),
+            None
+        );
         blend.advance(600.0, None);
         let strengths = |b: &Blend| b.memories().map(|h| h.strength).collect::<Vec<_>>();
         assert!(strengths(&blend).iter().all(|s| (s - 0.5).abs() < 1e-12));
@@ -249,8 +257,11 @@ mod tests {
         assert!(like.similarity > 0.999);
         assert!(strengths(&blend).iter().all(|s| (s - 0.5).abs() < 1e-12));
         // Another kind of event is no recall of it, however alike; the same kind is, whatever was touched.
-        assert_eq!(blend.take_in(memory(601, What::GoalReached(2), fast)), None);
-        let other = What::Collision("crate_b".to_owned());
+        assert_eq!(
+            blend.take_in(memory(601, EventKind::GoalReached(2), fast)),
+            None
+        );
+        let other = EventKind::Collision("crate_b".to_owned());
         let like = blend.take_in(memory(602, other, fast)).unwrap();
         assert_eq!(&*like.label, "00:01.0 touched crate_a");
         assert_eq!(strengths(&blend), [0.75, 0.5, 1.0, 1.0]);
@@ -263,7 +274,7 @@ mod tests {
     fn what_has_just_happened_is_present() {
         let mut blend = Blend::new(&BlendSpec::default(), 60.0).unwrap();
         let now = wheel(0.4);
-        blend.take_in(memory(10, What::AllGoalsReached, now));
+        blend.take_in(memory(10, EventKind::AllGoalsReached, now));
         blend.look(12 * NS_PER_S, &now, 1.0);
         assert_eq!(blend.likeness, None);
         blend.look(14 * NS_PER_S, &now, 1.0);
@@ -276,11 +287,11 @@ mod tests {
     #[test]
     fn the_weightiest_event_of_a_kernel_tick_is_noted() {
         let mut blend = Blend::new(&BlendSpec::default(), 60.0).unwrap();
-        let wall = What::Collision("wall".to_owned());
+        let wall = EventKind::Collision("wall".to_owned());
         for (at_ns, what) in [
-            (1, What::Released),
+            (1, EventKind::PhaseLockLost),
             (2, wall.clone()),
-            (3, What::GoalReached(4)),
+            (3, EventKind::GoalReached(4)),
         ] {
             blend.note(at_ns, &what);
         }

@@ -717,12 +717,12 @@ pub struct LoadedScene {
     /// The world's track.
     pub track: Option<Arc<Track>>,
     /// Where each source that is not simulated was written, by the stable name of its sensor or actuator.
-    pub written: BTreeMap<String, Written>,
+    pub written: BTreeMap<String, SourceSpan>,
 }
 
 /// Where a source was written. Overlays may have brought parts of its configuration from several files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct SourceSpan {
     /// File, line and column of the source.
     pub source: (String, [usize; 2]),
     /// Bytes of a driver's configuration; the file, line and column of what begins there.

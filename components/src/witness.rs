@@ -19,19 +19,19 @@
 //! What lidars see depends on where the agent is, which says nothing of its other senses: it is foreseen from what they
 //! saw, at their own rate, and hints at nothing else. A lidar that is blocked is to blame then, and not whom it misled.
 //!
-//! To blame is the channel of the largest share; after a [`jolt`](crate::jolt) a wheel's, instead of the accelerometer's
+//! To blame is the channel of the largest share; after a [`transient`](crate::transient) a wheel's, instead of the accelerometer's
 //! that told of it. One that stands exactly still for 0.2 to 0.4 s at 50 Hz, as it never did in warm-up, is to blame before
-//! all others: see [`Still`].
+//! all others: see [`StuckDetector`].
 //!
 //! Each distance of a lidar, those of range sensors, fields of magnetometers and touches depend on what stands around: they are
 //! taken only where the scene names them.
 
 use crate::coherence::{Average, MAX_CHANNELS};
 use crate::fault::Schema;
-use crate::jolt::Jolt;
 use crate::localisation::{SENSED, SENSED_MOTION};
 use crate::scene::{SensorKind, SensorSpec, WitnessSpec};
 use crate::sensor::{Encoders, Measurement};
+use crate::transient::TransientDetector;
 use becomingone_kernel::{ConfigError, Real, SelfModel, SelfModelConfig, Single, Trained, Verdict};
 use bevy_ecs::prelude::*;
 use std::fmt;
@@ -45,7 +45,7 @@ pub const WARM_UP_TICKS: u32 = 400;
 /// Shortest time to learn from (s), where the scene does not say.
 pub const WARM_UP_S: f64 = 8.0;
 /// Most alarms that are kept for the summary; all are counted.
-pub const MOST_ALARMS: usize = 64;
+pub const MAX_ALARMS: usize = 64;
 
 /// Channels that may be to blame: the self-model's, then the filter's numbers.
 pub const MAX_CAUSES: usize = MAX_CHANNELS + SENSED;
@@ -254,7 +254,7 @@ impl AgentModel {
 
 /// How a channel is made of a reading's numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Tap {
+pub enum Feature {
     /// The number at this place.
     Value(usize),
     /// How fast the number at this place grows (1/s).
@@ -277,12 +277,12 @@ pub struct Output {
     /// Index of the sensor on its agent.
     pub sensor: usize,
     /// How it is made.
-    pub tap: Tap,
+    pub tap: Feature,
 }
 
 /// A choice of channels that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoOutput {
+pub enum ChannelError {
     /// No such sensor.
     Sensor,
     /// The sensor of this index has no such part.
@@ -296,7 +296,7 @@ pub enum NoOutput {
 }
 
 /// Where the speed over ground is in a GNSS's numbers: its velocities east and north.
-const GROUND_SPEED: Tap = Tap::Length(6);
+const GROUND_SPEED: Feature = Feature::Length(6);
 
 /// The outputs that a scene chooses, or those that are taken without a choice, of which there are at most
 /// [`MAX_CHANNELS`]. `encoded` is the number of wheels or joints that encoders count.
@@ -308,7 +308,7 @@ pub fn outputs(
     sensors: &[SensorSpec],
     encoded: usize,
     chosen: Option<&[String]>,
-) -> Result<Vec<Output>, (usize, NoOutput)> {
+) -> Result<Vec<Output>, (usize, ChannelError)> {
     let mut all: Vec<Output> = Vec::new();
     let Some(chosen) = chosen else {
         for (index, sensor) in sensors.iter().enumerate() {
@@ -324,8 +324,8 @@ pub fn outputs(
                 // As the readings have it.
                 let reach_m = f64::from(range_max_m as f32);
                 let (half, rays) = (rays as usize / 2, rays as usize);
-                all.push(whole("seen_0", Tap::Seen(0, half, reach_m)));
-                all.push(whole("seen_1", Tap::Seen(half, rays, reach_m)));
+                all.push(whole("seen_0", Feature::Seen(0, half, reach_m)));
+                all.push(whole("seen_1", Feature::Seen(half, rays, reach_m)));
             }
             let surroundings = matches!(
                 sensor.kind,
@@ -339,11 +339,11 @@ pub fn outputs(
                 all.extend(of(index, sensor, None, encoded).unwrap_or_default());
             }
             if let SensorKind::Imu { .. } | SensorKind::Encoders { .. } = sensor.kind {
-                all.push(whole("heard", Tap::Heard(100.0 / sensor.rate_hz)));
+                all.push(whole("heard", Feature::Heard(100.0 / sensor.rate_hz)));
             }
         }
         // What lidars see comes last: it has a self-model of its own.
-        all.sort_by_key(|output| matches!(output.tap, Tap::Seen(..)));
+        all.sort_by_key(|output| matches!(output.tap, Feature::Seen(..)));
         all.truncate(MAX_CHANNELS);
         return Ok(all);
     };
@@ -355,13 +355,13 @@ pub fn outputs(
         let index = sensors
             .iter()
             .position(|s| s.name == name)
-            .ok_or((k, NoOutput::Sensor))?;
+            .ok_or((k, ChannelError::Sensor))?;
         for output in of(index, &sensors[index], part, encoded).map_err(|no| (k, no))? {
             if all.iter().any(|o| o.name == output.name) {
-                return Err((k, NoOutput::Again));
+                return Err((k, ChannelError::Again));
             }
             if all.len() == MAX_CHANNELS {
-                return Err((k, NoOutput::TooMany));
+                return Err((k, ChannelError::TooMany));
             }
             all.push(output);
         }
@@ -375,7 +375,7 @@ fn of(
     sensor: &SensorSpec,
     part: Option<&str>,
     encoded: usize,
-) -> Result<Vec<Output>, NoOutput> {
+) -> Result<Vec<Output>, ChannelError> {
     let schema = Schema::of(&sensor.kind);
     let output = |part: &str, tap| Output {
         name: format!("{}/{part}", sensor.name),
@@ -393,12 +393,16 @@ fn of(
     };
     let numbers = match part {
         None => 0..many,
-        Some(part) => schema.numbers(part).ok_or(NoOutput::Part(index))?,
+        Some(part) => schema.numbers(part).ok_or(ChannelError::Part(index))?,
     };
     if numbers.end > many {
-        return Err(NoOutput::Number(index, many));
+        return Err(ChannelError::Number(index, many));
     }
-    let tap = if counts { Tap::Rate } else { Tap::Value };
+    let tap = if counts {
+        Feature::Rate
+    } else {
+        Feature::Value
+    };
     // One more than there is room for tells that there are too many.
     let numbers = numbers.take(MAX_CHANNELS + 1);
     Ok(numbers.map(|n| output(&schema.name(n), tap(n))).collect())
@@ -406,7 +410,7 @@ fn of(
 
 /// Who takes what a sensor feeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taker {
+pub enum Consumer {
     /// The agent's self-model.
     Witness,
     /// The agent's filter.
@@ -415,20 +419,20 @@ pub enum Taker {
 
 /// A channel as a sensor feeds it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Feed {
+pub struct FeatureChannel {
     /// How it is made of a reading's numbers.
-    pub tap: Tap,
+    pub tap: Feature,
     /// What came since the last kernel tick.
     pub average: Average,
-    /// The last number and its stamp (ns), of a [`Tap::Rate`]; none before the first.
+    /// The last number and its stamp (ns), of a [`Feature::Rate`]; none before the first.
     pub last: Option<(f64, u64)>,
 }
 
 /// What came for a channel between the last two kernel ticks.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Came {
+pub struct FeatureSample {
     /// Whose channel.
-    pub taker: Taker,
+    pub taker: Consumer,
     /// The channel.
     pub channel: usize,
     /// The mean; none where nothing came.
@@ -437,36 +441,36 @@ pub struct Came {
 
 /// The channels that a sensor feeds; stands on the sensor.
 #[derive(Component, Clone, Debug, PartialEq)]
-pub struct Feeds {
+pub struct FeatureExtractor {
     /// The agent whose channels they are.
     pub agent: Entity,
     /// Each.
-    pub all: Vec<Feed>,
+    pub all: Vec<FeatureChannel>,
     /// What came of each.
-    pub came: Vec<Came>,
+    pub samples: Vec<FeatureSample>,
     /// The numbers of the reading that is being heard.
     pub numbers: Vec<f64>,
 }
 
-impl Feeds {
+impl FeatureExtractor {
     /// Of a sensor of this agent that feeds nothing yet.
     pub fn new(agent: Entity) -> Self {
         Self {
             agent,
             all: Vec::new(),
-            came: Vec::new(),
+            samples: Vec::new(),
             numbers: Vec::new(),
         }
     }
 
     /// Adds a channel of this taker.
-    pub fn push(&mut self, taker: Taker, channel: usize, tap: Tap) {
-        self.all.push(Feed {
+    pub fn push(&mut self, taker: Consumer, channel: usize, tap: Feature) {
+        self.all.push(FeatureChannel {
             tap,
             average: Average::default(),
             last: None,
         });
-        self.came.push(Came {
+        self.samples.push(FeatureSample {
             taker,
             channel,
             mean: None,
@@ -475,45 +479,50 @@ impl Feeds {
 
     /// A kernel tick of the agent, `dt_s` after the last (s).
     pub fn end(&mut self, dt_s: f64) {
-        for (feed, came) in self.all.iter_mut().zip(&mut self.came) {
-            came.mean = match feed.tap {
-                Tap::Heard(percent) => Some(f64::from(feed.average.take_count()) * percent / dt_s),
+        for (feed, samples) in self.all.iter_mut().zip(&mut self.samples) {
+            samples.mean = match feed.tap {
+                Feature::Heard(percent) => {
+                    Some(f64::from(feed.average.take_count()) * percent / dt_s)
+                }
                 _ => feed.average.take(),
             };
         }
     }
 
     /// What came for a taker's channels.
-    pub fn came(&self, taker: Taker) -> impl Iterator<Item = (usize, Option<f64>)> {
-        let own = self.came.iter().filter(move |came| came.taker == taker);
-        own.map(|came| (came.channel, came.mean))
+    pub fn samples(&self, taker: Consumer) -> impl Iterator<Item = (usize, Option<f64>)> {
+        let own = self
+            .samples
+            .iter()
+            .filter(move |samples| samples.taker == taker);
+        own.map(|samples| (samples.channel, samples.mean))
     }
 
     /// Takes the reading whose numbers are in [`numbers`](Self::numbers).
-    pub fn hear(&mut self, source_ns: u64) {
+    pub fn extract(&mut self, source_ns: u64) {
         for feed in &mut self.all {
             let number = |place: usize| self.numbers.get(place).copied();
             match feed.tap {
-                Tap::Value(place) => {
+                Feature::Value(place) => {
                     // Instruments say NaN where a column had no value.
                     if let Some(x) = number(place).filter(|x| x.is_finite()) {
                         feed.average.add(x);
                     }
                 }
-                Tap::Heard(_) => feed.average.add(1.0),
-                Tap::Seen(from, to, reach) => {
+                Feature::Heard(_) => feed.average.add(1.0),
+                Feature::Seen(from, to, reach) => {
                     let rays = self.numbers.get(from..to).unwrap_or_default();
                     if !rays.is_empty() {
                         let met = rays.iter().filter(|&&r| r < reach).count();
                         feed.average.add(100.0 * met as f64 / rays.len() as f64);
                     }
                 }
-                Tap::Length(place) => {
+                Feature::Length(place) => {
                     if let (Some(x), Some(y)) = (number(place), number(place + 1)) {
                         feed.average.add(libm::hypot(x, y));
                     }
                 }
-                Tap::Along(place, direction) => {
+                Feature::Along(place, direction) => {
                     let three = self.numbers.get(place..place + 3);
                     let part =
                         |three: &[f64]| three.iter().zip(direction).map(|(x, d)| x * d).sum();
@@ -521,7 +530,7 @@ impl Feeds {
                         feed.average.add(x);
                     }
                 }
-                Tap::Rate(place) => {
+                Feature::Rate(place) => {
                     let Some(x) = number(place) else { continue };
                     if let Some((last, last_ns)) = feed.last
                         && source_ns > last_ns
@@ -563,7 +572,7 @@ impl Alarm {
 
 /// Whether surprise is found, by one of the ways to look for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Finding {
+pub struct Detection {
     /// Above 1: not as foreseen.
     pub surprise: f64,
     /// The same, with dwell and hysteresis.
@@ -577,20 +586,20 @@ pub struct Finding {
 /// Innovations of GNSS have a self-model of their own, that ticks when they come: among faster channels, pairs at lags of
 /// 1, 2 and 4 ticks would be missing, and K1 deaf.
 #[derive(Clone, Debug)]
-pub struct Insight {
+pub struct InnovationMonitor {
     /// Names of the filter's numbers, after the sensors that they come from.
     pub names: Vec<String>,
     /// Of wheels and IMU.
-    pub motion: PartWitness<SENSED>,
+    pub motion: SubsetMonitor<SENSED>,
     /// Of GNSS.
-    pub places: PartWitness<SENSED>,
+    pub places: SubsetMonitor<SENSED>,
     /// The energy of all.
     pub nis: Nis,
 }
 
 /// A self-model of some of a row of channels, that ticks when one of them comes.
 #[derive(Clone, Debug)]
-pub struct PartWitness<const N: usize> {
+pub struct SubsetMonitor<const N: usize> {
     first: usize,
     count: usize,
     /// Which cause the row's first channel is.
@@ -603,7 +612,7 @@ pub struct PartWitness<const N: usize> {
     pub verdict: Option<Said>,
 }
 
-impl<const N: usize> PartWitness<N> {
+impl<const N: usize> SubsetMonitor<N> {
     fn new(
         (first, count): (usize, usize),
         cause_from: usize,
@@ -632,20 +641,20 @@ impl<const N: usize> PartWitness<N> {
     }
 
     /// Whether one of its own came.
-    pub fn hears(&self, row: &[Option<f64>; N]) -> bool {
+    pub fn has_sample(&self, row: &[Option<f64>; N]) -> bool {
         let own = &row[self.first..self.first + self.count];
         own.iter().any(Option::is_some)
     }
 
     /// Takes a kernel tick's row, if one of its own came, and says what it finds.
-    pub fn push(&mut self, row: &[Option<f64>; N], dt_s: f64) -> Option<Finding> {
+    pub fn push(&mut self, row: &[Option<f64>; N], dt_s: f64) -> Option<Detection> {
         self.since_s += dt_s;
-        if self.hears(row) {
+        if self.has_sample(row) {
             let own = &row[self.first..self.first + self.count];
             self.verdict = self.model.push(own, &[], self.since_s);
             self.since_s = 0.0;
         }
-        self.verdict.map(|v| Finding {
+        self.verdict.map(|v| Detection {
             surprise: v.surprise,
             dissipated: v.dissipated,
             cause: v.cause.map(|c| self.cause_from + self.first + c),
@@ -695,7 +704,7 @@ impl Nis {
     }
 
     /// Takes a tick's innovations. `learning` is how far the warm-up is, 0 to below 1, none after it.
-    fn push(&mut self, white: &[Option<f64>; SENSED], learning: Option<f64>) -> Option<Finding> {
+    fn push(&mut self, white: &[Option<f64>; SENSED], learning: Option<f64>) -> Option<Detection> {
         let degrees = white.iter().flatten().count() as f64;
         let nis: f64 = white.iter().flatten().map(|w| w * w).sum();
         self.ratio = 0.0;
@@ -732,7 +741,7 @@ impl Nis {
                 best
             }
         };
-        Some(Finding {
+        Some(Detection {
             surprise,
             dissipated: self.alarm.update(surprise),
             cause: Some(MAX_CHANNELS + (1..SENSED).fold(0, most)),
@@ -740,7 +749,7 @@ impl Nis {
     }
 }
 
-impl Insight {
+impl InnovationMonitor {
     /// One that has seen nothing. `places_hz` is the rate of GNSS.
     ///
     /// # Errors
@@ -758,8 +767,8 @@ impl Insight {
         let places = (SENSED_MOTION, SENSED - SENSED_MOTION);
         Ok(Self {
             names,
-            motion: PartWitness::new(motion, MAX_CHANNELS, spec.innovations, ticks)?,
-            places: PartWitness::new(places, MAX_CHANNELS, spec.places, fixes)?,
+            motion: SubsetMonitor::new(motion, MAX_CHANNELS, spec.innovations, ticks)?,
+            places: SubsetMonitor::new(places, MAX_CHANNELS, spec.places, fixes)?,
             nis: Nis::new(spec.nis),
         })
     }
@@ -778,7 +787,7 @@ impl Insight {
         white: &[Option<f64>; SENSED],
         dt_s: f64,
         learning: Option<f64>,
-    ) -> [Option<Finding>; 3] {
+    ) -> [Option<Detection>; 3] {
         [
             self.motion.push(white, dt_s),
             self.places.push(white, dt_s),
@@ -808,7 +817,7 @@ const STILL: f64 = 1e-12;
 
 /// Numbers that stand exactly still: what is measured scatters, and who says the same again and again says nothing.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Still {
+pub struct StuckDetector {
     /// What came at the tick before; NaN where nothing did.
     last: [f64; MAX_CHANNELS],
     /// Channels that have not moved since [`STILL_TICKS`] began, as bits, and all along those before.
@@ -819,7 +828,7 @@ pub struct Still {
     at_rest: u32,
 }
 
-impl Still {
+impl StuckDetector {
     fn new() -> Self {
         Self {
             last: [f64::NAN; MAX_CHANNELS],
@@ -830,9 +839,9 @@ impl Still {
     }
 
     /// Takes what came at a kernel tick.
-    pub fn push(&mut self, came: &[Option<f64>; MAX_CHANNELS], learning: bool) {
-        for (k, (last, came)) in self.last.iter_mut().zip(came).enumerate() {
-            let now = came.unwrap_or(f64::NAN);
+    pub fn push(&mut self, samples: &[Option<f64>; MAX_CHANNELS], learning: bool) {
+        for (k, (last, samples)) in self.last.iter_mut().zip(samples).enumerate() {
+            let now = samples.unwrap_or(f64::NAN);
             // False where one of them is NaN.
             let stands = (now - *last).abs() <= STILL * now.abs();
             if !stands {
@@ -852,7 +861,7 @@ impl Still {
     }
 
     /// Channels that stand still as they never did in warm-up, as bits.
-    pub fn frozen(&self) -> u32 {
+    pub fn stuck_channels(&self) -> u32 {
         self.since[0] & self.since[1] & !self.at_rest
     }
 }
@@ -869,17 +878,17 @@ pub struct Witness {
     /// What commands say since the last kernel tick, each; products of them are made at the kernel tick.
     pub commands: Vec<Average>,
     /// What sensors said since the kernel tick before, a mean for each output.
-    pub came: [Option<f64>; MAX_CHANNELS],
+    pub samples: [Option<f64>; MAX_CHANNELS],
     /// Outputs that are accelerations of the machine, as bits.
     pub accelerations: u32,
     /// Outputs that a jolt moves: these, and gyroscopes that tell of nodding, as bits.
-    pub jolted: u32,
+    pub transient_channels: u32,
     /// Outputs that are speeds of its wheels, as bits; none where it does not go on wheels.
     pub wheels: u32,
     /// Whether accelerometers told of a jolt.
-    pub jolt: Jolt,
+    pub transient: TransientDetector,
     /// Which outputs stand still.
-    pub still: Still,
+    pub stuck: StuckDetector,
     /// The energy of each acceleration as it was, see [`AgentModel::energy`].
     energies: [f64; MAX_CHANNELS],
     /// Kernel ticks that it learns from.
@@ -889,13 +898,13 @@ pub struct Witness {
     /// Its verdict on the last kernel tick; none before it is trained.
     pub verdict: Option<Said>,
     /// That of what lidars see: the last outputs.
-    pub surroundings: Option<PartWitness<MAX_CHANNELS>>,
+    pub surroundings: Option<SubsetMonitor<MAX_CHANNELS>>,
     /// What watches the filter's innovations, where the agent has a filter.
-    pub insight: Option<Box<Insight>>,
+    pub insight: Option<Box<InnovationMonitor>>,
     /// What was found at the last kernel tick: by the self-model of readings, by that of surroundings, by those of
     /// innovations of motion and of places, by the innovations' energy.
-    pub findings: [Option<Finding>; 5],
-    /// Times of alarm, the first [`MOST_ALARMS`].
+    pub detections: [Option<Detection>; 5],
+    /// Times of alarm, the first [`MAX_ALARMS`].
     pub alarms: Vec<Alarm>,
     /// How many there were.
     pub alarmed: u64,
@@ -922,7 +931,7 @@ impl Witness {
         let ticks = warm_up_ticks(spec, rate_hz);
         let surroundings = (seen > 0).then(|| {
             let scans = at_own_rate(ticks, seen_hz / rate_hz);
-            PartWitness::new((heard, seen), 0, spec.surroundings, scans)
+            SubsetMonitor::new((heard, seen), 0, spec.surroundings, scans)
         });
         let config = SelfModelConfig {
             outputs: heard,
@@ -933,22 +942,22 @@ impl Witness {
         };
         Ok(Self {
             accelerations: 0,
-            jolted: 0,
+            transient_channels: 0,
             wheels: 0,
-            jolt: Jolt::default(),
-            still: Still::new(),
+            transient: TransientDetector::default(),
+            stuck: StuckDetector::new(),
             energies: [0.0; MAX_CHANNELS],
             warm_up_ticks: ticks,
             surroundings: surroundings.transpose()?,
             model: AgentModel::new(config)?,
             sensors: Vec::new(),
             commands: vec![Average::default(); commands],
-            came: [None; MAX_CHANNELS],
+            samples: [None; MAX_CHANNELS],
             outputs,
             inputs,
             verdict: None,
             insight: None,
-            findings: [None; 5],
+            detections: [None; 5],
             alarms: Vec::new(),
             alarmed: 0,
         })
@@ -961,7 +970,7 @@ impl Witness {
     }
 
     /// Takes what the self-model made of a kernel tick: whether accelerometers tell of a jolt.
-    pub fn hear_jolt(&mut self) {
+    pub fn update_transient(&mut self) {
         if self.accelerations == 0 {
             return;
         }
@@ -974,13 +983,13 @@ impl Witness {
             most = Some(most.map_or(added, |most| most.max(added)));
         }
         if let Some(most) = most {
-            self.jolt.push(most);
+            self.transient.push(most);
         }
     }
 
     /// Whom to blame instead of this output: after a jolt, for what the jolt moved, a wheel.
-    pub fn after_jolt(&self, output: usize) -> usize {
-        if self.jolted >> output & 1 == 1 && self.jolt.is_over() {
+    pub fn after_transient(&self, output: usize) -> usize {
+        if self.transient_channels >> output & 1 == 1 && self.transient.is_over() {
             self.model.most_blamed(self.wheels).unwrap_or(output)
         } else {
             output
@@ -988,19 +997,19 @@ impl Witness {
     }
 
     /// The output that is to blame because it stands still: of those, the one with the largest share, if they have any.
-    pub fn frozen(&self) -> Option<usize> {
-        match self.still.frozen() {
+    pub fn stuck_channels(&self) -> Option<usize> {
+        match self.stuck.stuck_channels() {
             0 => None,
-            frozen => self.model.most_blamed(frozen),
+            stuck_channels => self.model.most_blamed(stuck_channels),
         }
     }
 
     /// What is found by all ways together: the one that stands highest over its threshold, of those in alarm if there
     /// are any. None before the witness is trained.
-    pub fn finding(&self) -> Option<Finding> {
-        let all = self.findings.iter().flatten();
+    pub fn detection(&self) -> Option<Detection> {
+        let all = self.detections.iter().flatten();
         all.copied().reduce(|a, b| {
-            let key = |f: Finding| (f.dissipated, f.surprise);
+            let key = |f: Detection| (f.dissipated, f.surprise);
             if key(b) > key(a) { b } else { a }
         })
     }
@@ -1016,7 +1025,7 @@ impl Witness {
 
     /// Name of the channel that is to blame now; none while nothing is dissipated.
     pub fn cause(&self) -> Option<&str> {
-        self.name(self.finding().filter(|f| f.dissipated)?.cause?)
+        self.name(self.detection().filter(|f| f.dissipated)?.cause?)
     }
 }
 
@@ -1053,12 +1062,12 @@ mod tests {
 
     #[test]
     fn who_says_the_same_again_and_again_stands_still() {
-        let mut still = Still::new();
+        let mut stuck = StuckDetector::new();
         let mut tick = |learning: bool, own: [Option<f64>; 3]| {
-            let mut came = [None; MAX_CHANNELS];
-            came[..3].copy_from_slice(&own);
-            still.push(&came, learning);
-            still.frozen()
+            let mut samples = [None; MAX_CHANNELS];
+            samples[..3].copy_from_slice(&own);
+            stuck.push(&samples, learning);
+            stuck.stuck_channels()
         };
         // The second stands still in warm-up at times; the third comes every fifth tick only.
         let at = |k: u32, x: f64| k.is_multiple_of(5).then_some(x);
@@ -1068,14 +1077,14 @@ mod tests {
             assert_eq!(tick(true, [Some(x), Some(rest), at(k, 3.0)]), 0, "{k}");
         }
         // Rounding is no movement.
-        let frozen: Vec<u32> = (0..40)
+        let stuck_channels: Vec<u32> = (0..40)
             .map(|k| {
                 let first = if k % 2 == 0 { 0.1 + 0.2 } else { 0.3 };
                 tick(false, [Some(first), Some(7.0), at(k, 3.0)])
             })
             .collect();
-        assert_eq!(frozen[..10], [0; 10]);
-        assert_eq!(frozen[20..], [1; 20]);
+        assert_eq!(stuck_channels[..10], [0; 10]);
+        assert_eq!(stuck_channels[20..], [1; 20]);
         // It moves.
         assert_eq!(tick(false, [Some(0.31), Some(7.0), None]), 0);
     }
@@ -1136,7 +1145,7 @@ mod tests {
         ]
     }
 
-    fn names(chosen: Option<&[&str]>) -> Result<Vec<String>, (usize, NoOutput)> {
+    fn names(chosen: Option<&[&str]>) -> Result<Vec<String>, (usize, ChannelError)> {
         let chosen: Option<Vec<String>> = chosen.map(|c| c.iter().map(|&s| s.to_owned()).collect());
         let all = outputs(&sensors(), 2, chosen.as_deref())?;
         Ok(all.into_iter().map(|o| o.name).collect())
@@ -1200,11 +1209,11 @@ mod tests {
         assert_eq!(all, expected);
         assert_eq!(names(Some(&[])).unwrap(), [""; 0]);
         for (chosen, wrong) in [
-            (&["imo"][..], (0, NoOutput::Sensor)),
-            (&["imu", "imu/gyro_w"], (1, NoOutput::Part(2))),
-            (&["encoders/2"], (0, NoOutput::Number(1, 2))),
-            (&["imu", "imu/gyro"], (1, NoOutput::Again)),
-            (&["imu", "lidar"], (1, NoOutput::TooMany)),
+            (&["imo"][..], (0, ChannelError::Sensor)),
+            (&["imu", "imu/gyro_w"], (1, ChannelError::Part(2))),
+            (&["encoders/2"], (0, ChannelError::Number(1, 2))),
+            (&["imu", "imu/gyro"], (1, ChannelError::Again)),
+            (&["imu", "lidar"], (1, ChannelError::TooMany)),
         ] {
             assert_eq!(names(Some(chosen)), Err(wrong));
         }
@@ -1212,27 +1221,31 @@ mod tests {
 
     #[test]
     fn a_counter_is_heard_as_a_rate_and_a_missing_number_not_at_all() {
-        let mut feeds = Feeds::new(World::new().spawn_empty().id());
-        for (channel, tap) in [Tap::Rate(0), Tap::Value(1), Tap::Length(2)]
+        let mut feeds = FeatureExtractor::new(World::new().spawn_empty().id());
+        for (channel, tap) in [Feature::Rate(0), Feature::Value(1), Feature::Length(2)]
             .into_iter()
             .enumerate()
         {
-            feeds.push(Taker::Witness, channel, tap);
+            feeds.push(Consumer::Witness, channel, tap);
         }
         let mut hear = |ms: u64, numbers: &[f64]| {
             feeds.numbers = numbers.to_vec();
-            feeds.hear(ms * 1_000_000);
+            feeds.extract(ms * 1_000_000);
         };
         hear(0, &[5.0, f64::NAN, 3.0, 4.0]);
         hear(10, &[5.1, 7.0, 3.0, 4.0]);
         hear(20, &[5.4, f64::NAN, 3.0, 4.0]);
         feeds.end(0.03);
-        let said: Vec<_> = feeds.came(Taker::Witness).collect();
+        let said: Vec<_> = feeds.samples(Consumer::Witness).collect();
         assert!((said[0].1.unwrap() - 20.0).abs() < 1e-9);
         assert_eq!(said[1..], [(1, Some(7.0)), (2, Some(5.0))]);
-        assert!(feeds.came(Taker::Filter).next().is_none());
+        assert!(feeds.samples(Consumer::Filter).next().is_none());
         // Nothing came: nothing is held.
         feeds.end(0.03);
-        assert!(feeds.came(Taker::Witness).all(|(_, mean)| mean.is_none()));
+        assert!(
+            feeds
+                .samples(Consumer::Witness)
+                .all(|(_, mean)| mean.is_none())
+        );
     }
 }

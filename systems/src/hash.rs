@@ -5,7 +5,7 @@
 use crate::physics::Physics;
 use crate::threads::Workers;
 use crate::tick::{Reset, Tick, TickSystems};
-use becomingone_components::actuator::Command;
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::Travel;
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::{Goals, Plan, Reaction};
@@ -65,9 +65,9 @@ pub const PHYSICS: &str = "physics";
 
 /// Entities that have stable names, in the order of these names.
 #[derive(Resource, Clone, Debug, Default)]
-pub struct Roster(pub Vec<(String, Entity)>);
+pub struct EntityIndex(pub Vec<(String, Entity)>);
 
-impl Roster {
+impl EntityIndex {
     /// The entity of this name.
     pub fn entity(&self, name: &str) -> Option<Entity> {
         let place = self.0.binary_search_by(|(n, _)| n.as_str().cmp(name));
@@ -76,7 +76,7 @@ impl Roster {
 }
 
 /// Bits of many entities are taken in pieces of so many.
-const PIECE: usize = 1024;
+const CHUNK: usize = 1024;
 
 /// A kind of state.
 struct Kind {
@@ -132,8 +132,8 @@ pub struct HashPlugin;
 impl Plugin for HashPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<StateHash>()
-            .init_resource::<Roster>()
-            .register_state::<Command<Twist2>>("command")
+            .init_resource::<EntityIndex>()
+            .register_state::<ActuatorTarget<Twist2>>("command")
             .register_state::<DriveState>("drive")
             .register_state::<FleetOrder>("fleet")
             .register_state::<Goals>("goals")
@@ -180,12 +180,12 @@ pub fn hash_state(world: &mut World) {
         let HashRegistry { kinds, physics } = &mut *registry;
         physics.0.clear();
         world.resource::<Physics>().bits(physics);
-        let roster = world.resource_ref::<Roster>();
+        let roster = world.resource_ref::<EntityIndex>();
         for kind in kinds.values_mut() {
             if roster.is_changed() || kind.holders.is_none() {
                 let holders = (kind.find)(world, &roster.0);
                 kind.bits
-                    .resize_with(holders.len().div_ceil(PIECE), Bits::default);
+                    .resize_with(holders.len().div_ceil(CHUNK), Bits::default);
                 kind.holders = Some(holders);
             }
         }
@@ -193,7 +193,7 @@ pub fn hash_state(world: &mut World) {
             let holders = kind.holders.as_deref().unwrap_or_default();
             let give = kind.give;
             holders
-                .chunks(PIECE)
+                .chunks(CHUNK)
                 .zip(&mut kind.bits)
                 .map(move |(holders, bits)| (give, holders, bits))
         });
@@ -243,7 +243,7 @@ impl<T: Measurement> HashState for Reading<T> {
     }
 }
 
-impl HashState for Command<Twist2> {
+impl HashState for ActuatorTarget<Twist2> {
     fn bits(&self, bits: &mut Bits) {
         twist(&self.0, bits);
     }

@@ -7,10 +7,10 @@ use crate::control::heading;
 use crate::control::orbit::Phases;
 use crate::control::pursuit::{PLAN_RATE_HZ, PlanRate};
 use crate::control::servo::Followed;
-use crate::hash::Roster;
-use crate::links::act::{Outward, SEND_RATE_HZ};
+use crate::hash::EntityIndex;
+use crate::links::act::{CommandSender, SEND_RATE_HZ};
 use crate::links::{Delivery, name_links};
-use crate::localisation::{self, Localiser};
+use crate::localisation::{self, EkfLocaliser};
 use crate::physics::Physics;
 use crate::physics::joints::wants_states;
 use crate::physics::motion::WheelAngles;
@@ -26,7 +26,7 @@ use crate::tick::Reset;
 use crate::vehicle::build::spawn_vehicle;
 use crate::vehicle::profile::SpeedLimits;
 use crate::vehicle::stanley;
-use becomingone_components::actuator::{Actuator, Command};
+use becomingone_components::actuator::{Actuator, ActuatorTarget};
 use becomingone_components::body::{
     Geometry, LinkPoses, Mesh, Model, Obstacle, Pose, RobotModel, Shape, Travel, TruePose,
     TrueTwist,
@@ -34,7 +34,9 @@ use becomingone_components::body::{
 use becomingone_components::coherence::{
     Channels, Coherence, KernelTick, MAX_CHANNELS, Synchrony, Transducers,
 };
-use becomingone_components::control::{DrivenBy, Ears, Goals, PatrolController, Plan, Reaction};
+use becomingone_components::control::{
+    ControllerInputs, DrivenBy, Goals, PatrolController, Plan, Reaction,
+};
 use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
 use becomingone_components::fault::{DRIVE, Fault, Faults, target};
 use becomingone_components::fleet::{FLEET, Fleet, FleetOrder, Orbit};
@@ -44,7 +46,7 @@ use becomingone_components::joints::{
     JointMotion, JointStates, JointTargets, JointsController, Servos,
 };
 use becomingone_components::link::{
-    Elsewhere, Muted, Resolved, ResolvedSources, Source, Watchdog, WhenSilent,
+    ExternalActuator, Resolved, ResolvedSources, SimulationDisabled, Source, Watchdog, WhenSilent,
 };
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::{
@@ -61,7 +63,7 @@ use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_components::track::Track;
 use becomingone_components::vehicle::{Ackermann, VehicleModel, VehicleState};
 use becomingone_components::witness::{
-    Feeds, Insight, MAX_INPUTS, Output, Taker, Tap, Witness, outputs,
+    Consumer, Feature, FeatureExtractor, InnovationMonitor, MAX_INPUTS, Output, Witness, outputs,
 };
 use becomingone_kernel::{Complex, ConfigError};
 use bevy_ecs::prelude::*;
@@ -131,7 +133,7 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
     named.sort();
     name_links(world, scene, &named);
     spawn_faults(world, scene, &named);
-    world.insert_resource(Roster(named));
+    world.insert_resource(EntityIndex(named));
     resolve_sources(world, scene);
     world.run_schedule(Reset);
     Ok(())
@@ -316,7 +318,7 @@ fn spawn_agent(
     let agent = world
         .spawn((Name::new(spec.name.clone()), Agent, FromScene))
         .id();
-    let mut ears = Ears::default();
+    let mut ears = ControllerInputs::default();
     let mut sensors = Vec::new();
     if let Some(robot) = robot {
         match robot.vehicle {
@@ -366,10 +368,10 @@ fn spawn_governor(world: &mut World, agent: Entity, spec: &AgentSpec, governor: 
         return;
     };
     let mut actuator = world.entity_mut(actuator);
-    if let Some(&Command::<Twist2>(rest)) = actuator.get() {
+    if let Some(&ActuatorTarget::<Twist2>(rest)) = actuator.get() {
         actuator.insert(Governed(rest));
     }
-    if let Some(&Command::<Ackermann>(rest)) = actuator.get() {
+    if let Some(&ActuatorTarget::<Ackermann>(rest)) = actuator.get() {
         actuator.insert(Governed(rest));
     }
 }
@@ -383,10 +385,10 @@ fn spawn_drive_source(world: &mut World, agent: Entity, spec: &AgentSpec) {
     let mut actuator = world.entity_mut(actuator);
     actuator.insert(spec.drive_source.clone());
     if !spec.drive_source.is_sim() {
-        actuator.insert(Elsewhere);
+        actuator.insert(ExternalActuator);
     }
     if spec.drive_source.has_link() {
-        actuator.insert(Outward::new(tick_ns));
+        actuator.insert(CommandSender::new(tick_ns));
     }
 }
 
@@ -414,7 +416,7 @@ fn resolve_sources(world: &mut World, scene: &Scene) {
             });
         }
         let name = format!("{}/drive", spec.name);
-        if world.resource::<Roster>().entity(&name).is_some() {
+        if world.resource::<EntityIndex>().entity(&name).is_some() {
             let values = match spec.drive_source {
                 Source::Driver(..) => format!("{SEND_RATE_HZ} Hz at most"),
                 _ => String::new(),
@@ -486,7 +488,7 @@ fn spawn_body(
                 Actuator,
                 ChildOf(agent),
                 servos.clone(),
-                Command(JointTargets {
+                ActuatorTarget(JointTargets {
                     velocities: vec![0.0; start.len()],
                     positions: start.clone(),
                 }),
@@ -512,7 +514,7 @@ fn spawn_body(
             drive.clone(),
             DriveState::default(),
             DriveRate(Rate::new(DRIVE_RATE_HZ)),
-            Command(Twist2::default()),
+            ActuatorTarget(Twist2::default()),
             WheelAngles(vec![0.0; wheels]),
         ))
         .id();
@@ -674,7 +676,7 @@ fn add_reading<T: Measurement>(
         },
     ));
     if spec.silence.then == WhenSilent::FallBackToSim {
-        sensor.insert((Truth(blank), model, Muted));
+        sensor.insert((Truth(blank), model, SimulationDisabled));
     }
 }
 
@@ -903,7 +905,7 @@ fn spawn_kernel(
         let sensors = (spec.sensors.as_slice(), sensors);
         spawn_witness(world, agent, &outputs, witness, rate_hz, sensors).map_err(wrong)?;
         let names = world
-            .get::<Localiser>(agent)
+            .get::<EkfLocaliser>(agent)
             .map(|l| l.names(&spec.sensors));
         let gnss = |s: &&SensorSpec| matches!(s.kind, SensorKind::Gnss { .. });
         let places_hz = spec
@@ -911,7 +913,7 @@ fn spawn_kernel(
             .iter()
             .find(gnss)
             .map_or(rate_hz, |s| s.rate_hz);
-        let insight = names.map(|n| Insight::new(n, witness, rate_hz, places_hz));
+        let insight = names.map(|n| InnovationMonitor::new(n, witness, rate_hz, places_hz));
         if let (Some(insight), Some(mut of)) = (insight, world.get_mut::<Witness>(agent)) {
             of.insight = Some(Box::new(insight.map_err(wrong)?));
         }
@@ -949,7 +951,7 @@ fn spawn_kernel(
 }
 
 /// Whether a gyroscope's axis lies rather across the vertical of a body that stands than along it.
-fn nods(spec: &SensorSpec, axis: usize) -> bool {
+fn measures_pitch(spec: &SensorSpec, axis: usize) -> bool {
     let rotation = Quat::from_array(spec.rotation.map(|x| x as f32)).normalize();
     (rotation * Vec3::AXES[axis]).z.abs() < std::f32::consts::FRAC_1_SQRT_2
 }
@@ -983,14 +985,16 @@ fn spawn_witness(
         commands = inputs.len();
         // What pulls to the side in a curve, and for a car how fast it turns, is a product; the self-model is linear.
         inputs.push(format!("drive/linear * drive/{turn}"));
-    } else if let Some(targets) = driven_by.and_then(|d| world.get::<Command<JointTargets>>(d)) {
+    } else if let Some(targets) =
+        driven_by.and_then(|d| world.get::<ActuatorTarget<JointTargets>>(d))
+    {
         commands = targets.0.positions.len().min(MAX_INPUTS);
         inputs.extend((0..commands).map(|k| format!("drive/{k}")));
     }
     let names = outputs.iter().map(|o| o.name.clone()).collect();
     let seen: Vec<&Output> = outputs
         .iter()
-        .filter(|o| matches!(o.tap, Tap::Seen(..)))
+        .filter(|o| matches!(o.tap, Feature::Seen(..)))
         .collect();
     // Of several lidars, the fastest: the self-model ticks when one of them comes.
     let seen_hz = seen
@@ -1003,17 +1007,19 @@ fn spawn_witness(
         let Some(&sensor) = sensors.get(output.sensor) else {
             continue;
         };
-        // What sensors of wheels and body say of a slip: see `jolt`.
+        // What sensors of wheels and body say of a slip: see `transient`.
         if let Some(spec) = specs.get(output.sensor) {
             match (&spec.kind, output.tap) {
-                (SensorKind::Imu { .. }, Tap::Value(axis @ 0..3)) if nods(spec, axis) => {
-                    witness.jolted |= 1 << channel;
+                (SensorKind::Imu { .. }, Feature::Value(axis @ 0..3))
+                    if measures_pitch(spec, axis) =>
+                {
+                    witness.transient_channels |= 1 << channel;
                 }
-                (SensorKind::Imu { .. }, Tap::Value(3..6)) => {
-                    witness.jolted |= 1 << channel;
+                (SensorKind::Imu { .. }, Feature::Value(3..6)) => {
+                    witness.transient_channels |= 1 << channel;
                     witness.accelerations |= 1 << channel;
                 }
-                (SensorKind::Encoders { .. }, Tap::Rate(_)) if turn.is_some() => {
+                (SensorKind::Encoders { .. }, Feature::Rate(_)) if turn.is_some() => {
                     witness.wheels |= 1 << channel;
                 }
                 _ => {}
@@ -1024,10 +1030,10 @@ fn spawn_witness(
         }
         let mut sensor = world.entity_mut(sensor);
         sensor
-            .entry::<Feeds>()
-            .or_insert_with(|| Feeds::new(agent))
+            .entry::<FeatureExtractor>()
+            .or_insert_with(|| FeatureExtractor::new(agent))
             .get_mut()
-            .push(Taker::Witness, channel, output.tap);
+            .push(Consumer::Witness, channel, output.tap);
     }
     world.entity_mut(agent).insert(witness);
     Ok(())

@@ -28,7 +28,7 @@ pub struct Threads(pub usize);
 /// another thread is tens of microseconds.
 const FEW: usize = 64;
 /// Of more, so many are one piece of work.
-const PIECE: usize = 256;
+const CHUNK: usize = 256;
 
 /// Who works on many agents at once; nobody but the caller where a run has one thread.
 #[derive(Resource, Clone, Debug, Default)]
@@ -63,8 +63,8 @@ impl Workers {
         };
         pool.in_place_scope(|scope| {
             loop {
-                let mut piece = Vec::with_capacity(PIECE);
-                piece.extend(items.by_ref().take(PIECE));
+                let mut piece = Vec::with_capacity(CHUNK);
+                piece.extend(items.by_ref().take(CHUNK));
                 if piece.is_empty() {
                     break;
                 }

@@ -1,7 +1,7 @@
 //! The order of a tick: one schedule, and sets that run one after the other.
 
 use crate::physics;
-use becomingone_components::event::Happening;
+use becomingone_components::event::AgentEvent;
 use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
 use bevy_ecs::message::{MessageRegistry, Messages, message_update_system};
@@ -24,10 +24,10 @@ pub struct Reset;
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TickSystems {
     /// The outside enters: the only place where it does. At its head the door opens
-    /// ([`DoorSystems`](crate::links::DoorSystems)).
+    /// ([`ExternalInputSystems`](crate::links::ExternalInputSystems)).
     Ingest,
     /// Simulated sensors sample the world as the last tick left it.
-    Sense,
+    Sample,
     /// Readings become phases.
     Encode,
     /// The self-model foresees this sample.
@@ -56,7 +56,7 @@ impl Plugin for TickPlugin {
         use TickSystems::*;
         app.main_mut().update_schedule = Some(Tick.intern());
         app.init_resource::<MessageRegistry>();
-        MessageRegistry::register_message::<Happening>(app.world_mut());
+        MessageRegistry::register_message::<AgentEvent>(app.world_mut());
         app.edit_schedule(Tick, |schedule| {
             schedule
                 // Within a tick, systems run one after the other; what is parallel is inside of them.
@@ -68,7 +68,7 @@ impl Plugin for TickPlugin {
                 .configure_sets(
                     (
                         Ingest,
-                        Sense,
+                        Sample,
                         Encode,
                         Witness,
                         Resonate,
@@ -100,8 +100,8 @@ pub fn advance_clock(mut time: ResMut<SimTime>) {
     time.advance();
 }
 
-fn forget_messages(mut happenings: ResMut<Messages<Happening>>) {
-    happenings.clear();
+fn forget_messages(mut events: ResMut<Messages<AgentEvent>>) {
+    events.clear();
 }
 
 /// A tick's schedule that cannot be built.

@@ -9,7 +9,7 @@
 )]
 
 use becomingone::CoherenceEngine;
-use becomingone::components::event::{Happening, What};
+use becomingone::components::event::{AgentEvent, EventKind};
 use becomingone::components::memory::Blend;
 use becomingone::ecs as bevy_ecs; // the path that its derives write
 use becomingone::prelude::*;
@@ -26,7 +26,7 @@ agents: [(
 )])";
 
 /// Against the wall, back, and against it again, in the same way: 12 s each.
-fn twice(time: Res<SimTime>, mut commands: Query<&mut Command<Twist2>>) {
+fn twice(time: Res<SimTime>, mut commands: Query<&mut ActuatorTarget<Twist2>>) {
     let within_s = time.now_s() % 12.0;
     for mut command in &mut commands {
         command.0.linear_m_s = if within_s < 6.0 { 0.4 } else { -0.4 };
@@ -34,10 +34,10 @@ fn twice(time: Res<SimTime>, mut commands: Query<&mut Command<Twist2>>) {
 }
 
 #[derive(Resource, Default)]
-struct Heard(Vec<Happening>);
+struct Heard(Vec<AgentEvent>);
 
-fn hear(mut heard: ResMut<Heard>, mut happenings: MessageReader<Happening>) {
-    heard.0.extend(happenings.read().cloned());
+fn hear(mut heard: ResMut<Heard>, mut events: MessageReader<AgentEvent>) {
+    heard.0.extend(events.read().cloned());
 }
 
 fn against_the_wall() -> CoherenceEngine {
@@ -61,12 +61,12 @@ fn the_same_wall_again_is_recalled_by_its_name() {
     let heard = &engine.world().resource::<Heard>().0;
     let touches: Vec<_> = heard
         .iter()
-        .filter(|h| h.what == What::Collision("wall".to_owned()))
+        .filter(|h| h.kind == EventKind::Collision("wall".to_owned()))
         .collect();
     assert!(touches.len() >= 2, "{heard:?}");
     // Of the second approach, whose touches begin after 12 s.
-    let recalled = heard.iter().find_map(|h| match &h.what {
-        What::Recalled { label, similarity } if h.now_ns > 12_000_000_000 => label
+    let recalled = heard.iter().find_map(|h| match &h.kind {
+        EventKind::EventRecalled { label, similarity } if h.now_ns > 12_000_000_000 => label
             .contains("touched wall")
             .then_some((h.now_ns, *similarity)),
         _ => None,

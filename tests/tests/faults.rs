@@ -9,7 +9,7 @@
 )]
 
 use becomingone::components::body::TrueTwist;
-use becomingone::components::event::Happening;
+use becomingone::components::event::AgentEvent;
 use becomingone::components::fault::Faults;
 use becomingone::components::geodesy::{Geodetic, TangentPlane};
 use becomingone::components::sensor::{Measurement, SensorStats, Stamped};
@@ -33,9 +33,9 @@ fn log<T: Measurement>(mut log: ResMut<Log<T>>, sensors: Query<(&Reading<T>, &Tr
     }
 }
 
-fn events(mut log: ResMut<Events>, mut happenings: MessageReader<Happening>) {
+fn events(mut log: ResMut<Events>, mut events: MessageReader<AgentEvent>) {
     log.0
-        .extend(happenings.read().map(|h| (h.now_ns, h.what.to_string())));
+        .extend(events.read().map(|h| (h.now_ns, h.kind.to_string())));
 }
 
 fn run<T: Measurement>(
@@ -277,10 +277,13 @@ fn straight(fault: &str, agent: &str, times_s: [f64; 2]) -> [(f64, Vec<f64>); 2]
     let mut at_s = 0.0;
     times_s.map(|time_s| {
         let world = engine.world_mut();
-        for mut told in world.query::<&mut Command<Twist2>>().iter_mut(world) {
+        for mut told in world.query::<&mut ActuatorTarget<Twist2>>().iter_mut(world) {
             told.0.linear_m_s = 0.8;
         }
-        for mut told in world.query::<&mut Command<Ackermann>>().iter_mut(world) {
+        for mut told in world
+            .query::<&mut ActuatorTarget<Ackermann>>()
+            .iter_mut(world)
+        {
             told.0.speed_m_s = 5.0;
         }
         engine

@@ -9,7 +9,7 @@
 
 use becomingone::CoherenceEngine;
 use becomingone::components::coherence::KernelTick;
-use becomingone::components::localisation::{GROUPS, Innovated};
+use becomingone::components::localisation::{FaultIsolation, GROUPS};
 use becomingone::scene::{Overlays, load_with};
 use becomingone_tests::{folder, root, run, summary};
 use serde_json::Value;
@@ -66,7 +66,7 @@ fn squares(scene: &str, set: &str, seed: u64) -> [(f64, f64); GROUPS.len()] {
         .unwrap();
     let rover = engine
         .world_mut()
-        .query_filtered::<becomingone::ecs::entity::Entity, becomingone::ecs::query::With<Innovated>>()
+        .query_filtered::<becomingone::ecs::entity::Entity, becomingone::ecs::query::With<FaultIsolation>>()
         .single(engine.world())
         .unwrap();
     let mut sums = [(0.0, 0.0); GROUPS.len()];
@@ -77,7 +77,7 @@ fn squares(scene: &str, set: &str, seed: u64) -> [(f64, f64); GROUPS.len()] {
             if tick.dt_s.is_none() || tick.count < 100 {
                 return;
             }
-            let white = engine.world().get::<Innovated>(rover).unwrap().white;
+            let white = engine.world().get::<FaultIsolation>(rover).unwrap().white;
             for ((sum, count), (first, last)) in sums.iter_mut().zip(GROUPS) {
                 for w in white[first..=last].iter().flatten() {
                     *sum += w * w;

@@ -328,7 +328,7 @@ fn a_recording_takes_no_other_file_s_place() {
 fn two_runs(path: &Path) -> [String; 2] {
     let file = root().join("scenes/warehouse_robot.ron");
     let loaded = scene::load(&file, None).unwrap();
-    let remembered = becomingone::assets::Remembered::new(&becomingone::assets::Assets);
+    let remembered = becomingone::assets::CapturingFiles::new(&becomingone::assets::Assets);
     let overlays = scene::Overlays::default();
     scene::load_from(&remembered, &file, None, &overlays).unwrap();
     let text = scene::held(&loaded.scene).into_bytes();

@@ -35,13 +35,13 @@ fn rover() -> CoherenceEngine {
     engine(&[("rover.ron", ROVER)])
 }
 
-fn full_ahead(mut commands: Query<&mut Command<Twist2>>) {
+fn full_ahead(mut commands: Query<&mut ActuatorTarget<Twist2>>) {
     for mut command in &mut commands {
         command.0.linear_m_s = 0.5;
     }
 }
 
-fn hard_left(mut commands: Query<&mut Command<Twist2>>) {
+fn hard_left(mut commands: Query<&mut ActuatorTarget<Twist2>>) {
     for mut command in &mut commands {
         command.0.angular_rad_s = 1.0;
     }

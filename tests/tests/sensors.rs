@@ -56,7 +56,7 @@ fn rover(sensors: &str, obstacles: &str) -> CoherenceEngine {
 #[derive(Resource, Clone, Copy)]
 struct Wanted(Twist2);
 
-fn obey(wanted: Res<Wanted>, mut commands: Query<&mut Command<Twist2>>) {
+fn obey(wanted: Res<Wanted>, mut commands: Query<&mut ActuatorTarget<Twist2>>) {
     for mut command in &mut commands {
         command.0 = wanted.0;
     }

@@ -8,7 +8,7 @@
     reason = "an allocator is unsafe to implement, and a test may stop"
 )]
 
-use becomingone::components::event::Happening;
+use becomingone::components::event::AgentEvent;
 use becomingone::prelude::*;
 use becomingone::systems::physics;
 use becomingone_tests::root;
@@ -80,8 +80,8 @@ impl Plugin for OwnSystems {
     }
 }
 
-fn note_what_happens(mut happenings: MessageReader<Happening>, mut happened: ResMut<Happened>) {
-    happened.0 += u64::from(happenings.read().count() > 0);
+fn note_what_happens(mut events: MessageReader<AgentEvent>, mut happened: ResMut<Happened>) {
+    happened.0 += u64::from(events.read().count() > 0);
 }
 
 /// Ticks after something happened until it is remembered: a kernel tick, and one more.
@@ -104,9 +104,9 @@ fn a_steady_tick_allocates_nothing() {
         engine.step().unwrap();
         COUNTED.set(false);
         let calls = CALLS.get() - before;
-        let so_far = engine.world().resource::<Happened>().0;
-        quiet = if so_far > happened { 0 } else { quiet + 1 };
-        happened = so_far;
+        let totals = engine.world().resource::<Happened>().0;
+        quiet = if totals > happened { 0 } else { quiet + 1 };
+        happened = totals;
         if quiet > REMEMBERED {
             steady += 1;
             assert_eq!(calls, 0, "allocations in tick {tick}");

@@ -9,12 +9,12 @@
 )]
 
 use becomingone::CoherenceEngine;
-use becomingone::components::event::{Happening, What};
+use becomingone::components::event::{AgentEvent, EventKind};
 use becomingone::components::link::{ClockState, Entered, Frame, Link, LinkState, Payload};
 use becomingone::prelude::*;
 use becomingone::scene::{self, Overlays};
 use becomingone::systems::hash::StateHash;
-use becomingone::systems::links::{Door, Sample};
+use becomingone::systems::links::{ExternalInput, Sample};
 use becomingone::udp::protocol::datagram;
 use becomingone_tests::{folder, get, run, say, until};
 use serde_json::Value;
@@ -108,17 +108,14 @@ struct Kept {
 fn keep(
     mut kept: ResMut<Kept>,
     sensors: Query<&Reading<becomingone::components::sensor::Values>>,
-    mut happenings: MessageReader<Happening>,
+    mut events: MessageReader<AgentEvent>,
 ) {
     for reading in &sensors {
         kept.values
             .extend(reading.batch().map(|s| s.value.numbers[0]));
     }
-    kept.happened.extend(
-        happenings
-            .read()
-            .map(|h| format!("{}: {}", h.agent, h.what)),
-    );
+    kept.happened
+        .extend(events.read().map(|h| format!("{}: {}", h.agent, h.kind)));
 }
 
 fn keeping(text: &str) -> CoherenceEngine {
@@ -399,7 +396,10 @@ fn hardware_that_is_not_armed_hears_nothing_and_the_simulation_does_not_move_it(
     let (mut commanded, start) = (false, engine.summary().agents[0].position);
     for _ in 0..1000 {
         engine.step().unwrap();
-        commanded |= get::<Command<Twist2>>(&engine, "rover/drive").0.linear_m_s > 0.1;
+        commanded |= get::<ActuatorTarget<Twist2>>(&engine, "rover/drive")
+            .0
+            .linear_m_s
+            > 0.1;
     }
     assert!(commanded);
     drop(engine);
@@ -472,7 +472,7 @@ fn frames_given_back_at_their_ticks_make_the_same_run_with_no_driver_started() {
         let mut engine = journaling(&text);
         engine
             .world_mut()
-            .insert_resource(Door::Journal(Box::new(frames)));
+            .insert_resource(ExternalInput::Journal(Box::new(frames)));
         engine.start().unwrap();
         // Nobody listens: the port is free.
         drop(UdpSocket::bind(("127.0.0.1", port)).unwrap());
@@ -507,13 +507,13 @@ fn frames_given_back_at_their_ticks_make_the_same_run_with_no_driver_started() {
 #[test]
 fn a_hand_is_replayed_from_its_frames() {
     use becomingone::components::control::Stick;
-    use becomingone::systems::control::teleop::{Hand, TeleopPlugin};
+    use becomingone::systems::control::teleop::{StickInput, TeleopPlugin};
     let text = real_rover(free_port(), free_port()).replace("drive_source", "//");
     let mut live = journaling(&text);
-    let hand = Hand::default();
+    let hand = StickInput::default();
     live.add_plugin(TeleopPlugin {
         agent: "rover".to_owned(),
-        hand: hand.clone(),
+        input: hand.clone(),
     });
     for k in 0..500 {
         if k % 90 == 0 {
@@ -530,7 +530,7 @@ fn a_hand_is_replayed_from_its_frames() {
     let mut engine = journaling(&text);
     engine
         .world_mut()
-        .insert_resource(Door::Journal(Box::new(frames)));
+        .insert_resource(ExternalInput::Journal(Box::new(frames)));
     (0..500).for_each(|_| engine.step().unwrap());
     assert_eq!(engine.world().resource::<Journal>().hashes, hashes);
 }
@@ -804,7 +804,7 @@ fn a_run_starts_anew_after_a_reset_in_the_middle_of_a_recording() {
 #[test]
 fn happenings_of_links_have_words() {
     assert_eq!(
-        What::MadeSafe("a sensor is silent".to_owned()).to_string(),
+        EventKind::SafeCommandActive("a sensor is silent".to_owned()).to_string(),
         "made safe: a sensor is silent"
     );
 }

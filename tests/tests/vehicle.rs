@@ -57,7 +57,7 @@ fn alone(world: &str, yaml: &str) -> CoherenceEngine {
 fn tell(engine: &mut CoherenceEngine, speed_m_s: f64, steering_rad: f64) {
     engine.start().unwrap();
     let world = engine.world_mut();
-    let mut commands = world.query::<&mut Command<Ackermann>>();
+    let mut commands = world.query::<&mut ActuatorTarget<Ackermann>>();
     let told = Ackermann {
         speed_m_s,
         steering_rad,

@@ -103,7 +103,7 @@ fn separator(text: &str) -> Result<u8, String> {
 }
 
 impl Analyze {
-    pub(super) fn go(self) -> Result<ExitCode, Failure> {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let recording = self.recording()?;
         self.keep_apart(recording.as_deref())?;
         let wanted = Wanted {
@@ -496,7 +496,7 @@ impl Analyze {
             recorded.finish()?;
         }
         self.warn_notes(&table, told);
-        let [late, set_back, beyond, unheard] = match &ticks {
+        let [late, set_back, beyond, masked] = match &ticks {
             Ticks::Rows(_) => [0; 4],
             Ticks::Even(evenly) => [
                 evenly.late,
@@ -511,7 +511,7 @@ impl Analyze {
             late,
             set_back,
             beyond,
-            counters.broken + unheard,
+            counters.broken + masked,
             counters.gaps,
         ];
         self.say_oddities(&table, &watched, said);

@@ -10,7 +10,7 @@
 use super::{Failure, Interrupt, OverlayArgs, keep_apart, load};
 use becomingone::assets;
 use becomingone::scene::Overlays;
-use becomingone::trials::{Course, Look, Trial, on_all_processors, run};
+use becomingone::trials::{CancelToken, Trial, WitnessSample, on_all_processors, run};
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, ControllerSpec, LoadedScene, Scene};
 use becomingone_components::witness::Witness;
 use becomingone_kernel::most_expected;
@@ -115,9 +115,9 @@ struct Way {
 }
 
 impl Calibrate {
-    pub(super) fn go(self) -> Result<ExitCode, Failure> {
-        let course = Course::default();
-        Interrupt::catch()?.stops_all(&course);
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let cancel = CancelToken::default();
+        Interrupt::catch()?.stops_all(&cancel);
         keep_apart("--out", &self.out, [self.scene.as_path()])?;
         let overlays = Overlays::from(&self.overlays);
         let mut loaded = load(&self.scene, None, &overlays, &assets::Assets)?;
@@ -151,7 +151,7 @@ impl Calibrate {
             });
             groups[group].names.push(agent.name.clone());
         }
-        let runs = self.watch(&loaded, &mut groups, &course)?;
+        let runs = self.watch(&loaded, &mut groups, &cancel)?;
         groups.retain(|group| group.healthy_s > 0.0);
         if groups.is_empty() {
             return Err(Failure::BadInput(format!(
@@ -190,7 +190,7 @@ impl Calibrate {
         &self,
         loaded: &LoadedScene,
         groups: &mut [Alike],
-        course: &Course,
+        cancel: &CancelToken,
     ) -> Result<u32, Failure> {
         let names: Vec<String> = groups.iter().flat_map(|g| g.names.clone()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -207,13 +207,13 @@ impl Calibrate {
                 })
                 .collect();
             let done = on_all_processors(&trials, |trial| {
-                let mut looks: Vec<Vec<Look>> = vec![Vec::new(); names.len()];
+                let mut looks: Vec<Vec<WitnessSample>> = vec![Vec::new(); names.len()];
                 let look = |k: usize, _: &Witness, look| looks[k].push(look);
-                let seconds = run(loaded, &names, trial, course, look)?;
+                let seconds = run(loaded, &names, trial, cancel, look)?;
                 Ok::<_, becomingone::EngineError>(seconds.map(|s| (trial.seed, s, looks)))
             })?;
             let Some(done) = done else {
-                return Err(Failure::stopped(course, &of_all));
+                return Err(Failure::stopped(cancel, &of_all));
             };
             runs += many;
             for (seed, seconds, looks) in done {
@@ -290,7 +290,7 @@ impl Alike {
 }
 
 impl Said {
-    fn push(&mut self, seed: u64, looks: &[Look]) {
+    fn push(&mut self, seed: u64, looks: &[WitnessSample]) {
         self.seeds.push(seed);
         self.readings
             .push(looks.iter().map(|l| l.readings).collect());

@@ -135,9 +135,9 @@ impl Recording {
 
 #[cfg(feature = "record")]
 mod reading {
-    use super::super::show::{Rerun, Shown, parse};
+    use super::super::show::{Rerun, Viewer, parse};
     use super::super::{Failure, Interrupt, is_same_file, write_summary};
-    use becomingone::assets::Held;
+    use becomingone::assets::MemoryFiles;
     use becomingone::components::link::Frame;
     use becomingone::components::scene::LoadedScene;
     use becomingone::record::journal::{Item, JournalError, RecordedTick};
@@ -146,7 +146,7 @@ mod reading {
     };
     use becomingone::scene;
     use becomingone::systems::hash::{StateHash, StateParts};
-    use becomingone::systems::links::{Door, Journal as Kept};
+    use becomingone::systems::links::{ExternalInput, Journal as Kept};
     use becomingone::{CoherenceEngine, Pace};
     use clap::Args;
     use serde::Serialize;
@@ -356,7 +356,7 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
 
     /// The scene, from the recording alone.
     fn attached(journal: &Journal, file: &Path) -> Result<LoadedScene, Failure> {
-        let held = Held::new(journal.attachments().clone());
+        let held = MemoryFiles::new(journal.attachments().clone());
         let path = Path::new(SCENE_ATTACHMENT);
         scene::load_held(&held, path)
             .map_err(|e| Failure::BadInput(format!("{}: its attached scene: {e}", file.display())))
@@ -400,7 +400,7 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
     }
 
     impl Replay {
-        pub(in super::super) fn go(self) -> Result<ExitCode, Failure> {
+        pub(in super::super) fn run(self) -> Result<ExitCode, Failure> {
             let interrupt = Interrupt::catch()?;
             // It is looked for between two ticks.
             interrupt.stops(|| {});
@@ -417,12 +417,12 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
             });
             // No driver is started, and no hand is read.
             let frames = Fed::default();
-            let door = Door::Journal(Box::new(frames.clone()));
+            let door = ExternalInput::Journal(Box::new(frames.clone()));
             engine.world_mut().insert_resource(door);
             let plugin = ShadowPlugin::default();
             let mut shadow = Shadow::of(&plugin);
             engine.add_plugin(plugin);
-            let shown = Shown::begin(&self.rerun, &mut engine, &name)?;
+            let shown = Viewer::begin(&self.rerun, &mut engine, &name)?;
             if !self.quiet {
                 say!(
                     "replaying {}: {}  seed {}  recorded by engine {} ({} threads)",
@@ -433,7 +433,8 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
                     said(&journal, "threads"),
                 );
             }
-            let replayed = self.run(&mut engine, &mut journal, &frames, &mut shadow, &interrupt);
+            let replayed =
+                self.simulate(&mut engine, &mut journal, &frames, &mut shadow, &interrupt);
             let summary = engine.summary();
             let written = self
                 .summary
@@ -469,7 +470,7 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
             Ok(())
         }
 
-        fn run(
+        fn simulate(
             &self,
             engine: &mut CoherenceEngine,
             journal: &mut Journal,

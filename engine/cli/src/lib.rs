@@ -17,8 +17,8 @@ use becomingone_components::scene::LoadedScene;
 use becomingone_components::vehicle::VehicleModel;
 use becomingone_components::witness::Witness;
 use becomingone_model::{Files, did_you_mean, load_robot};
-use becomingone_systems::control::teleop::{Hand, TeleopPlugin};
-use becomingone_systems::hash::Roster;
+use becomingone_systems::control::teleop::{StickInput, TeleopPlugin};
+use becomingone_systems::hash::EntityIndex;
 use becomingone_systems::profile::Profiler;
 use bevy_ecs::prelude::*;
 use clap::{Args, Parser, Subcommand};
@@ -66,20 +66,20 @@ mod show;
 mod terminal;
 
 use becomingone::scene::Overlays;
-use becomingone::trials::Course;
+use becomingone::trials::CancelToken;
 use overlays::OverlayArgs;
-use show::{Rerun, Shown};
+use show::{Rerun, Viewer};
 
 /// Runs robots and vehicles from scene files.
 #[derive(Parser)]
 #[command(name = "becomingone", version, about, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
-    command: Do,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Do {
+enum Command {
     /// Run a scene, a built-in one by its name, or drop a robot on a plane.
     #[command(after_help = EXAMPLES)]
     Run(Run),
@@ -263,8 +263,8 @@ enum Failure {
 
 impl Failure {
     /// Trials were stopped; ` of 20`, where it is known how many were to be.
-    fn stopped(course: &Course, of_all: &str) -> Self {
-        let finished = course.finished();
+    fn stopped(cancel: &CancelToken, of_all: &str) -> Self {
+        let finished = cancel.finished();
         Self::Stopped(format!(
             "stopped: {finished}{of_all} runs finished, nothing written"
         ))
@@ -285,19 +285,19 @@ impl From<EngineError> for Failure {
 pub fn main() -> ExitCode {
     log_to_terminal();
     let done = match Cli::parse().command {
-        Do::Run(run) => run.go(),
+        Command::Run(run) => run.run(),
         #[cfg(feature = "replay")]
-        Do::Analyze(analyze) => analyze.go(),
+        Command::Analyze(analyze) => analyze.run(),
         #[cfg(feature = "record")]
-        Do::Info { file, json } => journal::info(&file, json),
+        Command::Info { file, json } => journal::info(&file, json),
         #[cfg(feature = "record")]
-        Do::Replay(replay) => replay.go(),
-        Do::Check {
+        Command::Replay(replay) => replay.run(),
+        Command::Check {
             resolved,
             overlays,
             scenes,
         } => check(&scenes, &Overlays::from(&overlays), resolved),
-        Do::List {
+        Command::List {
             what: Listed::Scenes,
         } => {
             for (name, about) in assets::scenes() {
@@ -305,7 +305,7 @@ pub fn main() -> ExitCode {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Do::List {
+        Command::List {
             what: Listed::Models,
         } => {
             for (name, about) in assets::models() {
@@ -313,7 +313,7 @@ pub fn main() -> ExitCode {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Do::List {
+        Command::List {
             what: Listed::Drivers,
         } => {
             for (kind, feature, there) in becomingone::sources::driver_kinds() {
@@ -326,9 +326,9 @@ pub fn main() -> ExitCode {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Do::Inspect { file, json } => inspect(&file, json),
-        Do::Calibrate(calibrate) => calibrate.go(),
-        Do::Score(score) => score.go(),
+        Command::Inspect { file, json } => inspect(&file, json),
+        Command::Calibrate(calibrate) => calibrate.run(),
+        Command::Score(score) => score.run(),
     };
     // Who stops reading, as `head` does, has seen enough; a full disk has not.
     let lost = UNSAID
@@ -538,7 +538,7 @@ fn warn(loaded: &LoadedScene) {
 
 impl Run {
     /// What is written must not take the place of what the run reads, or of its other files. `read` are files that
-    /// the scene names, by [`Held::name`](assets::Held::name).
+    /// the scene names, by [`MemoryFiles::name`](assets::MemoryFiles::name).
     fn keep_from<'a>(
         &'a self,
         flag: &str,
@@ -554,7 +554,7 @@ impl Run {
             .chain(written);
         let real = file.canonicalize();
         let real = real.as_deref().unwrap_or(file);
-        let named = read.contains_key(&assets::Held::name(real));
+        let named = read.contains_key(&assets::MemoryFiles::name(real));
         keep_apart(
             flag,
             file,
@@ -562,7 +562,7 @@ impl Run {
         )
     }
 
-    fn go(self) -> Result<ExitCode, Failure> {
+    fn run(self) -> Result<ExitCode, Failure> {
         let by_keys = self.interactive || self.teleop.is_some();
         if by_keys && !std::io::stdin().is_terminal() {
             return Err(Failure::BadInput(
@@ -570,7 +570,7 @@ impl Run {
             ));
         }
         let interrupt = Interrupt::catch()?;
-        let remembered = assets::Remembered::new(&assets::Assets);
+        let remembered = assets::CapturingFiles::new(&assets::Assets);
         let mut loaded = load(
             &self.what,
             self.model.as_deref(),
@@ -634,15 +634,15 @@ impl Run {
         engine.set_armed(self.arm);
         engine.set_threads(usize::from(self.threads)).set_pace(pace);
         let driven = driven.map(|agent| {
-            let hand = Hand::default();
+            let stick = StickInput::default();
             engine.add_plugin(TeleopPlugin {
                 agent: agent.clone(),
-                hand: hand.clone(),
+                input: stick.clone(),
             });
-            (agent, hand)
+            (agent, stick)
         });
-        let dial = by_keys.then(|| live::Dial::of(&mut engine));
-        let shown = Shown::begin(&self.rerun, &mut engine, &name)?;
+        let clock = by_keys.then(|| live::ClockMirror::of(&mut engine));
+        let shown = Viewer::begin(&self.rerun, &mut engine, &name)?;
         let journal = journal.map(|journal| journal.begin(&mut engine));
         let run = engine.stop_handle();
         interrupt.stops(move || run.stop());
@@ -653,12 +653,12 @@ impl Run {
             warn(engine.world().resource::<LoadedScene>());
         }
 
-        let keys = match dial {
+        let keys = match clock {
             None => None,
-            Some(dial) => {
+            Some(clock) => {
                 let wanted = live::Wanted {
                     run: engine.stop_handle(),
-                    dial,
+                    clock,
                     pace,
                     driven,
                     quiet: self.quiet,
@@ -753,9 +753,9 @@ impl Interrupt {
     }
 
     /// Trials end, and say how far they came.
-    fn stops_all(&self, course: &Course) {
-        let course = course.clone();
-        self.stops(move || course.stop());
+    fn stops_all(&self, cancel: &CancelToken) {
+        let cancel = cancel.clone();
+        self.stops(move || cancel.stop());
     }
 
     fn came(&self) -> bool {
@@ -809,7 +809,7 @@ fn introduce(world: &World) {
                 describe(&Model(model.clone()), drive.as_ref(), vehicle.as_deref())
             ),
         }
-        let found = world.resource::<Roster>().entity(&agent.name);
+        let found = world.resource::<EntityIndex>().entity(&agent.name);
         if let Some(witness) = found.and_then(|agent| world.get::<Witness>(agent)) {
             say!("{}: foresees {witness}", agent.name);
         }

@@ -1,12 +1,12 @@
 //! A run under a person's hands: `--interactive` and `--teleop`.
 //!
 //! Two threads of their own: one reads keys, one makes of them what they mean and draws the status
-//! line. They reach the run through its [`StopHandle`] and the stick's [`Hand`] only.
+//! line. They reach the run through its [`StopHandle`] and the stick's [`StickInput`] only.
 
 use super::terminal;
 use becomingone::components::control::Stick;
 use becomingone::components::time::{NS_PER_S, SimTime};
-use becomingone::systems::control::teleop::Hand;
+use becomingone::systems::control::teleop::StickInput;
 use becomingone::systems::tick::{Reset, Tick, TickSystems};
 use becomingone::{Pace, StopHandle};
 use bevy_app::{App, Plugin};
@@ -31,25 +31,25 @@ const FACTORS: [f64; 2] = [1e-3, 1e6];
 const REACH: f64 = 0.5;
 const REACH_STEP: f64 = 0.1;
 
-const KEYS: &str = "keys: space pause, go on | . n one tick | > N 100 ticks | + - speed | \
+const KEYS: &str = "keys: space pause, run on | . n one tick | > N 100 ticks | + - speed | \
     f as fast as possible | 0 r reset | q Esc Ctrl-C quit | h ? help";
 const DRIVE_KEYS: &str = "drive: arrows or w a s d, hold to drive | x stop | e c faster, slower";
 
 /// The run's clock, as another thread may read it.
 #[derive(Resource, Clone, Default)]
-pub(super) struct Dial(Arc<AtomicU64>);
+pub(super) struct ClockMirror(Arc<AtomicU64>);
 
-impl Dial {
+impl ClockMirror {
     /// Of a run that has not started.
     pub(super) fn of(engine: &mut becomingone::CoherenceEngine) -> Self {
-        let dial = Self::default();
-        engine.add_plugin(DialPlugin(dial.clone()));
-        dial
+        let clock = Self::default();
+        engine.add_plugin(DialPlugin(clock.clone()));
+        clock
     }
 }
 
 /// Lets the threads see the run's clock.
-struct DialPlugin(Dial);
+struct DialPlugin(ClockMirror);
 
 impl Plugin for DialPlugin {
     fn build(&self, app: &mut App) {
@@ -59,18 +59,18 @@ impl Plugin for DialPlugin {
     }
 }
 
-fn turn_dial(time: Res<SimTime>, dial: Res<Dial>) {
-    dial.0.store(time.now_ns, Ordering::Relaxed);
+fn turn_dial(time: Res<SimTime>, clock: Res<ClockMirror>) {
+    clock.0.store(time.now_ns, Ordering::Relaxed);
 }
 
 /// What the keys may be asked for before the run.
 pub(super) struct Wanted {
     /// The run, and how it is paced at first.
     pub(super) run: StopHandle,
-    pub(super) dial: Dial,
+    pub(super) clock: ClockMirror,
     pub(super) pace: Pace,
     /// Name and hand of the agent that is driven.
-    pub(super) driven: Option<(String, Hand)>,
+    pub(super) driven: Option<(String, StickInput)>,
     /// Whether states are told.
     pub(super) quiet: bool,
 }
@@ -99,10 +99,10 @@ impl Keys {
         let (tell, heard) = mpsc::channel();
         let console = Console {
             run: wanted.run,
-            dial: wanted.dial,
+            clock: wanted.clock,
             speed: Speed::new(wanted.pace),
             paused: false,
-            driver: wanted.driven.map(|(name, hand)| Driver::new(name, hand)),
+            driver: wanted.driven.map(|(name, stick)| Driver::new(name, stick)),
             telling: match (wanted.quiet, std::io::stderr().is_terminal()) {
                 (true, _) => Telling::Nothing,
                 (false, true) => Telling::OneLine,
@@ -244,7 +244,7 @@ impl Held {
 /// Makes a stick of keys.
 struct Driver {
     name: String,
-    hand: Hand,
+    stick: StickInput,
     reach: f64,
     ahead: Held,
     turn: Held,
@@ -257,10 +257,10 @@ enum Way {
 }
 
 impl Driver {
-    fn new(name: String, hand: Hand) -> Self {
+    fn new(name: String, stick: StickInput) -> Self {
         Self {
             name,
-            hand,
+            stick,
             reach: REACH,
             ahead: Held::default(),
             turn: Held::default(),
@@ -314,7 +314,7 @@ impl Driver {
     }
 
     fn hold(&self) {
-        self.hand.hold(Stick {
+        self.stick.hold(Stick {
             forward: self.ahead.sign * self.reach,
             left: self.turn.sign * self.reach,
         });
@@ -350,7 +350,7 @@ enum Telling {
 /// What keys mean.
 struct Console {
     run: StopHandle,
-    dial: Dial,
+    clock: ClockMirror,
     speed: Speed,
     paused: bool,
     driver: Option<Driver>,
@@ -502,7 +502,7 @@ impl Console {
     }
 
     fn state(&self) -> String {
-        let now_ns = self.dial.0.load(Ordering::Relaxed);
+        let now_ns = self.clock.0.load(Ordering::Relaxed);
         let mut state = format!("{:9.3} s, {}", now_ns as f64 / NS_PER_S as f64, self.speed);
         if self.paused {
             state += ", paused";
@@ -539,60 +539,60 @@ fn way(code: KeyCode) -> Option<Way> {
 mod tests {
     use super::*;
 
-    fn at(hand: &Hand) -> (f64, f64) {
-        let stick = hand.stick();
+    fn at(stick: &StickInput) -> (f64, f64) {
+        let stick = stick.stick();
         let round = |x: f64| (x * 100.0).round() / 100.0;
         (round(stick.forward), round(stick.left))
     }
 
     #[test]
     fn a_key_that_no_more_repeats_is_let_go_of() {
-        let hand = Hand::default();
-        let mut driver = Driver::new("rover".to_owned(), hand.clone());
+        let stick = StickInput::default();
+        let mut driver = Driver::new("rover".to_owned(), stick.clone());
         let start = Instant::now();
         let ms = |k: u64| start + Duration::from_millis(k);
         driver.press(Way::Ahead(1.0), ms(0));
-        assert_eq!(at(&hand), (0.5, 0.0));
+        assert_eq!(at(&stick), (0.5, 0.0));
         driver.press(Way::Ahead(1.0), ms(400));
         driver.expire(ms(899));
-        assert_eq!(at(&hand), (0.5, 0.0));
+        assert_eq!(at(&stick), (0.5, 0.0));
         driver.expire(ms(900));
-        assert_eq!(at(&hand), (0.0, 0.0));
+        assert_eq!(at(&stick), (0.0, 0.0));
         assert_eq!(driver.next(), None);
     }
 
     #[test]
     fn who_steers_still_drives_and_who_drives_no_more_steers() {
-        let hand = Hand::default();
-        let mut driver = Driver::new("rover".to_owned(), hand.clone());
+        let stick = StickInput::default();
+        let mut driver = Driver::new("rover".to_owned(), stick.clone());
         let start = Instant::now();
         let ms = |k: u64| start + Duration::from_millis(k);
         driver.press(Way::Ahead(1.0), ms(0));
         for k in 1..20 {
             driver.press(Way::Turn(1.0), ms(k * 100));
         }
-        assert_eq!(at(&hand), (0.5, 0.5));
+        assert_eq!(at(&stick), (0.5, 0.5));
         for k in 20..26 {
             driver.press(Way::Ahead(1.0), ms(k * 100));
         }
-        assert_eq!(at(&hand), (0.5, 0.0));
+        assert_eq!(at(&stick), (0.5, 0.0));
         // A turn alone is one on the spot.
         driver.expire(ms(4000));
         driver.press(Way::Turn(-1.0), ms(4000));
-        assert_eq!(at(&hand), (0.0, -0.5));
+        assert_eq!(at(&stick), (0.0, -0.5));
     }
 
     #[test]
     fn a_release_counts_at_once_and_only_for_its_key() {
-        let hand = Hand::default();
-        let mut driver = Driver::new("rover".to_owned(), hand.clone());
+        let stick = StickInput::default();
+        let mut driver = Driver::new("rover".to_owned(), stick.clone());
         let now = Instant::now();
         driver.press(Way::Ahead(1.0), now);
         driver.press(Way::Ahead(-1.0), now);
         driver.release(Way::Ahead(1.0));
-        assert_eq!(at(&hand), (-0.5, 0.0));
+        assert_eq!(at(&stick), (-0.5, 0.0));
         driver.release(Way::Ahead(-1.0));
-        assert_eq!(at(&hand), (0.0, 0.0));
+        assert_eq!(at(&stick), (0.0, 0.0));
     }
 
     #[test]

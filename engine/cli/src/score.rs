@@ -4,12 +4,12 @@ use super::calibrate::{from_the_start, without_end};
 use super::{Failure, Interrupt, OverlayArgs, keep_apart, load};
 use becomingone::assets;
 use becomingone::scene::Overlays;
-use becomingone::trials::{Course, Look, Trial, on_all_processors, run};
+use becomingone::trials::{CancelToken, Trial, WitnessSample, on_all_processors, run};
 use becomingone_components::fault::{DRIVE, FaultKind, FaultSpec};
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, DriveSpec, LoadedScene, SensorKind};
 use becomingone_components::seed::{Rng, RunSeed};
 use becomingone_components::time::NS_PER_S;
-use becomingone_components::witness::{Finding, WARM_UP_S, warm_up_ticks};
+use becomingone_components::witness::{Detection, WARM_UP_S, warm_up_ticks};
 use becomingone_kernel::most_expected;
 use clap::Args;
 use comfy_table::{Table, presets};
@@ -175,7 +175,7 @@ struct Row {
 }
 
 #[derive(Debug, Serialize)]
-struct Table95 {
+struct ScoreTable {
     scene: String,
     agent: String,
     ways: [&'static str; WAYS.len()],
@@ -190,9 +190,9 @@ struct Table95 {
 }
 
 impl Score {
-    pub(super) fn go(self) -> Result<ExitCode, Failure> {
-        let course = Course::default();
-        Interrupt::catch()?.stops_all(&course);
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let cancel = CancelToken::default();
+        Interrupt::catch()?.stops_all(&cancel);
         if let Some(file) = &self.json {
             keep_apart("--json", file, [self.scene.as_path()])?;
         }
@@ -222,22 +222,22 @@ impl Score {
         let there = cases.iter().filter(|c| c.of.is_some()).count();
         let healthy_s = self.healthy.as_secs_f64();
         let runs = there * self.runs as usize + healthy_runs(healthy_s);
-        let stopped = || Failure::stopped(&course, &format!(" of {runs}"));
+        let stopped = || Failure::stopped(&cancel, &format!(" of {runs}"));
         let mut rows = Vec::new();
         let mut not_there = Vec::new();
         for case in &cases {
             match &case.of {
                 Some(of) => {
-                    let row = self.row(&loaded, &agent, case, of, &course)?;
+                    let row = self.row(&loaded, &agent, case, of, &cancel)?;
                     rows.push(row.ok_or_else(stopped)?);
                 }
                 None => not_there.push(case.name),
             }
             complain!("{}: done", case.name);
         }
-        let heard = healthy(&loaded, &agent, healthy_s, &course)?;
+        let heard = healthy(&loaded, &agent, healthy_s, &cancel)?;
         let (healthy_s, false_alarms) = heard.ok_or_else(stopped)?;
-        let table = Table95 {
+        let table = ScoreTable {
             scene: loaded.scene.name.clone(),
             agent: agent.name.clone(),
             ways: WAYS,
@@ -264,7 +264,7 @@ impl Score {
         agent: &AgentSpec,
         case: &Case,
         of: &str,
-        course: &Course,
+        cancel: &CancelToken,
     ) -> Result<Option<Row>, Failure> {
         let warm_up_s = warm_up_s(agent);
         let trials: Vec<(Trial, f64)> = (0..self.runs)
@@ -289,7 +289,7 @@ impl Score {
             let at_ns = (at_s * NS_PER_S as f64) as u64;
             // When each way was first in alarm, and whom it named how often.
             let mut first: [Option<(u64, BTreeMap<String, u32>)>; WAYS.len()] = Default::default();
-            let seconds = run(loaded, &[&agent.name], trial, course, |_, witness, look| {
+            let seconds = run(loaded, &[&agent.name], trial, cancel, |_, witness, look| {
                 for (first, finding) in first.iter_mut().zip(by_ways(&look)) {
                     let Some(finding) = finding.filter(|f| f.dissipated) else {
                         continue;
@@ -336,10 +336,10 @@ impl Score {
 }
 
 /// What each way found at a tick: both self-models of readings are one way, and both of innovations.
-fn by_ways(look: &Look) -> [Option<Finding>; WAYS.len()] {
-    let [readings, surroundings, motion, places, nis, all] = look.findings;
-    let key = |f: &Finding| (f.dissipated, f.surprise);
-    let either = |a: Option<Finding>, b: Option<Finding>| match (a, b) {
+fn by_ways(look: &WitnessSample) -> [Option<Detection>; WAYS.len()] {
+    let [readings, surroundings, motion, places, nis, all] = look.detections;
+    let key = |f: &Detection| (f.dissipated, f.surprise);
+    let either = |a: Option<Detection>, b: Option<Detection>| match (a, b) {
         (Some(a), Some(b)) => Some(if key(&b) > key(&a) { b } else { a }),
         (a, b) => a.or(b),
     };
@@ -367,7 +367,7 @@ fn healthy(
     loaded: &LoadedScene,
     agent: &AgentSpec,
     healthy_s: f64,
-    course: &Course,
+    cancel: &CancelToken,
 ) -> Result<Option<(f64, [usize; WAYS.len()])>, Failure> {
     // From its first tick to its last, a run is looked at for a kernel tick less.
     let runs = healthy_runs(healthy_s) as u64;
@@ -381,7 +381,7 @@ fn healthy(
         .collect();
     let said = on_all_processors(&trials, |trial| {
         let (mut alarms, mut was) = ([0usize; WAYS.len()], [false; WAYS.len()]);
-        let seconds = run(loaded, &[&agent.name], trial, course, |_, _, look| {
+        let seconds = run(loaded, &[&agent.name], trial, cancel, |_, _, look| {
             for (way, finding) in by_ways(&look).iter().enumerate() {
                 let is = finding.is_some_and(|f| f.dissipated);
                 alarms[way] += usize::from(is && !was[way]);
@@ -416,7 +416,7 @@ fn median(sorted: &[f64]) -> Option<[f64; 3]> {
     ])
 }
 
-impl std::fmt::Display for Table95 {
+impl std::fmt::Display for ScoreTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);

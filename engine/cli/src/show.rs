@@ -59,9 +59,9 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// What is shown: nothing, a viewer or a server (no file), or a file and the command that opens it.
-pub(super) struct Shown(Option<Option<(String, PathBuf)>>);
+pub(super) struct Viewer(Option<Option<(String, PathBuf)>>);
 
-impl Shown {
+impl Viewer {
     /// Starts it.
     #[cfg(feature = "rerun")]
     pub(super) fn begin(

@@ -188,8 +188,8 @@ fn systems() {
     }
     println!("µs an agent | system");
     for system in profiler.report() {
-        let so_far = before.iter().find(|b| b.name == system.name);
-        let total = system.total - so_far.map_or(Duration::ZERO, |b| b.total);
+        let totals = before.iter().find(|b| b.name == system.name);
+        let total = system.total - totals.map_or(Duration::ZERO, |b| b.total);
         let us = total.as_secs_f64() * 1e6 / (ticks * MANY) as f64;
         if us > 1e-3 {
             println!("{us:.3} | {}", system.name);

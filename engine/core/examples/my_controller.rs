@@ -14,7 +14,7 @@ impl Plugin for Wanderer {
     }
 }
 
-fn wander(lidars: Query<&Reading<Scan>>, mut drives: Query<&mut Command<Twist2>>) {
+fn wander(lidars: Query<&Reading<Scan>>, mut drives: Query<&mut ActuatorTarget<Twist2>>) {
     let Some(scan) = lidars.iter().find_map(Reading::latest) else {
         return;
     };

@@ -19,7 +19,7 @@ use becomingone_components::scene::{
 use becomingone_components::seed::RunSeed;
 use becomingone_components::time::{NS_PER_S, Paced, SimTime};
 use becomingone_scene::{self as scene, SceneError};
-use becomingone_systems::links::{Door, Drivers, OpenLinks};
+use becomingone_systems::links::{Drivers, ExternalInput, OpenLinks};
 use becomingone_systems::spawn::{SpawnError, build_scene};
 use becomingone_systems::threads::Threads;
 use becomingone_systems::tick::{self, ScheduleError};
@@ -307,7 +307,7 @@ impl CoherenceEngine {
     /// Starts what the scene's sources ask for; a run from a journal starts nothing.
     fn open_links(&mut self) -> Result<(), EngineError> {
         let world = self.app.world_mut();
-        if matches!(world.resource::<Door>(), Door::Journal(_)) {
+        if matches!(world.resource::<ExternalInput>(), ExternalInput::Journal(_)) {
             return Ok(());
         }
         let loaded = world.resource::<LoadedScene>();
@@ -318,8 +318,8 @@ impl CoherenceEngine {
         let opened = OpenLinks::open(world, ports, recordings, self.armed);
         self.links = Some(opened.map_err(|error| {
             let written = &world.resource::<LoadedScene>().written;
-            let mistake = sources::at_source(&error.name, written.get(&error.name), &error);
-            SceneError::Mistakes(vec![mistake])
+            let diagnostic = sources::at_source(&error.name, written.get(&error.name), &error);
+            SceneError::Diagnostics(vec![diagnostic])
         })?);
         Ok(())
     }

@@ -43,7 +43,7 @@
 //! # A controller of your own
 //!
 //! A controller is a system that reads [`Reading`](crate::components::sensor::Reading)s and writes a
-//! [`Command`](crate::components::actuator::Command), in the set
+//! [`Command`](crate::components::actuator::ActuatorTarget), in the set
 //! [`TickSystems::Decide`](crate::systems::tick::TickSystems). The example `my_controller` is a whole one:
 //!
 //! ```text
@@ -129,7 +129,7 @@
 //! (target - position) + damping (target speed - speed)`, up to the joint's effort, its target no faster than the
 //! joint's velocity. Stiffness and damping that are not given follow from what each joint carries. `fixed: true`
 //! bolts the root to the world. The scene `arm_wave` shows it, and
-//! [`Command<JointTargets>`](crate::components::joints::JointTargets) is what a controller of your own writes.
+//! [`ActuatorTarget<JointTargets>`](crate::components::joints::JointTargets) is what a controller of your own writes.
 //!
 //! Physics counts in 32 bits: positions are bounded to 1 km from the origin, where steps are still finer
 //! than what a slow robot moves in a tick.

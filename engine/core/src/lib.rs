@@ -54,7 +54,7 @@ pub use summary::{
 
 /// What a plugin of yours needs.
 pub mod prelude {
-    pub use crate::components::actuator::Command;
+    pub use crate::components::actuator::ActuatorTarget;
     pub use crate::components::body::TruePose;
     pub use crate::components::drive::{Drive, Odometry, Twist2};
     pub use crate::components::sensor::{

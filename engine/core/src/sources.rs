@@ -1,10 +1,10 @@
 //! From the sources of a scene to links that can be opened: which driver, which recording, and what is wrong with them.
 
 use becomingone_components::link::{Config, Queue, Source};
-use becomingone_components::scene::{LoadedScene, SensorSpec, Written};
+use becomingone_components::scene::{LoadedScene, SensorSpec, SourceSpan};
 use becomingone_model::did_you_mean;
-use becomingone_scene::{Mistake, Place, SceneError, explain};
-use becomingone_systems::links::{ConfigError, Drivers, Port, Recording, Whose};
+use becomingone_scene::{Diagnostic, Place, SceneError, explain};
+use becomingone_systems::links::{ConfigError, Drivers, Endpoint, Port, Recording};
 use bevy_app::App;
 
 /// Kinds of driver that this program could have, and the Cargo feature of each.
@@ -62,18 +62,18 @@ impl Plan {
     /// All mistakes, with their places.
     pub(crate) fn of(loaded: &LoadedScene, drivers: &Drivers) -> Result<Self, SceneError> {
         let mut plan = Self::default();
-        let mut mistakes = Vec::new();
+        let mut diagnostics = Vec::new();
         for (name, source, sensor) in sources(loaded) {
             let written = loaded.written.get(&name);
             let wrong = match source {
                 Source::Sim | Source::Off => continue,
                 Source::Driver(kind, config) => {
-                    let whose = match sensor {
-                        Some(_) => Whose::Sensor(&name),
-                        None => Whose::Actuator(&name),
+                    let endpoint = match sensor {
+                        Some(_) => Endpoint::Sensor(&name),
+                        None => Endpoint::Actuator(&name),
                     };
                     let queue = sensor.map_or_else(Queue::default, |s| s.queue);
-                    plan.driver(kind, config, whose, queue, drivers, written)
+                    plan.driver(kind, config, endpoint, queue, drivers, written)
                 }
                 Source::Replay { .. } => sensor.map_or(Ok(()), |sensor| {
                     recorded::open(source, sensor, &name)
@@ -81,12 +81,12 @@ impl Plan {
                         .map_err(|message| at_source(&name, written, message))
                 }),
             };
-            mistakes.extend(wrong.err());
+            diagnostics.extend(wrong.err());
         }
-        if mistakes.is_empty() {
+        if diagnostics.is_empty() {
             Ok(plan)
         } else {
-            Err(SceneError::Mistakes(mistakes))
+            Err(SceneError::Diagnostics(diagnostics))
         }
     }
 
@@ -94,18 +94,18 @@ impl Plan {
         &mut self,
         kind: &str,
         Config(config): &Config,
-        whose: Whose<'_>,
+        endpoint: Endpoint<'_>,
         queue: Queue,
         drivers: &Drivers,
-        written: Option<&Written>,
-    ) -> Result<(), Mistake> {
-        let (Whose::Sensor(name) | Whose::Actuator(name)) = whose;
+        written: Option<&SourceSpan>,
+    ) -> Result<(), Diagnostic> {
+        let (Endpoint::Sensor(name) | Endpoint::Actuator(name)) = endpoint;
         let Some((&known, driver)) = drivers.0.get_key_value(kind) else {
             return Err(at_source(name, written, unknown(kind, drivers)));
         };
-        let port = driver.port(config, whose).map_err(|error| match error {
+        let port = driver.port(config, endpoint).map_err(|error| match error {
             ConfigError::Meaning(text) => match written.and_then(|w| config_place(w, config, 0)) {
-                Some(place) => Mistake {
+                Some(place) => Diagnostic {
                     place: Some(place),
                     message: format!("{name}: {text}"),
                 },
@@ -115,7 +115,7 @@ impl Plan {
                 let at = offset(config, error.span.start.line, error.span.start.col);
                 let text = explain(&error.code);
                 match written.and_then(|w| config_place(w, config, at)) {
-                    Some(place) => Mistake {
+                    Some(place) => Diagnostic {
                         place: Some(place),
                         message: format!("{name}: {text}"),
                     },
@@ -141,10 +141,10 @@ impl Plan {
 /// A mistake of a source as a whole.
 pub(crate) fn at_source(
     name: &str,
-    written: Option<&Written>,
+    written: Option<&SourceSpan>,
     message: impl std::fmt::Display,
-) -> Mistake {
-    Mistake {
+) -> Diagnostic {
+    Diagnostic {
         place: written.map(|w| place(&w.source.0, w.source.1)),
         message: format!("{name}: {message}"),
     }
@@ -189,7 +189,7 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
 }
 
 /// Where a byte of a configuration was written.
-fn config_place(written: &Written, config: &str, at: usize) -> Option<Place> {
+fn config_place(written: &SourceSpan, config: &str, at: usize) -> Option<Place> {
     let piece = written.config.iter().rev().find(|(from, ..)| *from <= at);
     let (from, file, [line, column]) = piece?;
     let (mut line, mut column) = (*line, *column);

@@ -8,7 +8,7 @@ use becomingone_components::drive::Drive;
 use becomingone_components::fleet::{FLEET, Fleet, FleetOrder};
 use becomingone_components::governor::Governor;
 use becomingone_components::link::Link;
-use becomingone_components::localisation::{Estimate, Innovated};
+use becomingone_components::localisation::{Estimate, FaultIsolation};
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
@@ -17,7 +17,7 @@ use becomingone_components::time::SimTime;
 use becomingone_components::track::Laps;
 use becomingone_components::vehicle::Vehicle;
 use becomingone_components::witness::{Alarm, Witness};
-use becomingone_systems::hash::{Roster, StateHash};
+use becomingone_systems::hash::{EntityIndex, StateHash};
 use bevy_ecs::prelude::*;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use glam::Vec3;
@@ -148,7 +148,7 @@ pub struct FilterSummary {
 impl FilterSummary {
     fn of(world: &World, agent: Entity) -> Option<Self> {
         let estimate = world.get::<Estimate>(agent)?;
-        let [nis, degrees] = world.get::<Innovated>(agent)?.so_far;
+        let [nis, degrees] = world.get::<FaultIsolation>(agent)?.totals;
         let root = world.get::<TruePose>(agent)?.0;
         let actuator = world.get::<DrivenBy>(agent)?.0;
         let centre = match (world.get::<Drive>(actuator), world.get::<Vehicle>(actuator)) {
@@ -410,7 +410,7 @@ impl FleetSummary {
 
 /// The entity of this name.
 fn named(world: &World, name: &str) -> Option<Entity> {
-    world.resource::<Roster>().entity(name)
+    world.resource::<EntityIndex>().entity(name)
 }
 
 impl AgentSummary {

@@ -4,10 +4,10 @@ use crate::CoherenceEngine;
 use crate::engine::{EngineError, seconds};
 use becomingone_components::coherence::{Coherence, KernelTick};
 use becomingone_components::fault::FaultSpec;
-use becomingone_components::localisation::{Innovated, SENSED_MOTION};
+use becomingone_components::localisation::{FaultIsolation, SENSED_MOTION};
 use becomingone_components::scene::{Agent, LoadedScene};
-use becomingone_components::witness::{Finding, Witness};
-use becomingone_systems::hash::Roster;
+use becomingone_components::witness::{Detection, Witness};
+use becomingone_systems::hash::EntityIndex;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,9 +15,9 @@ use std::time::Duration;
 
 /// Trials that may be stopped from any thread, and how many of them were finished. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Course(Arc<(AtomicBool, AtomicUsize)>);
+pub struct CancelToken(Arc<(AtomicBool, AtomicUsize)>);
 
-impl Course {
+impl CancelToken {
     /// Lets no run begin any more, and ends those that go on before their next tick.
     pub fn stop(&self) {
         self.0.0.store(true, Ordering::Release);
@@ -47,7 +47,7 @@ pub struct Trial {
 
 /// What a trained witness said at one kernel tick.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct WitnessSample {
     /// When (ns).
     pub now_ns: u64,
     /// K1, K2 and K3 of the self-model of readings.
@@ -61,7 +61,7 @@ pub struct Look {
     /// Energy of the innovations over its law's limit.
     pub nis: Option<f64>,
     /// What was found: by readings, by surroundings, by innovations of motion, of places, by energy, and by all together.
-    pub findings: [Option<Finding>; 6],
+    pub detections: [Option<Detection>; 6],
 }
 
 /// Runs one trial and shows every kernel tick of these agents' trained witnesses, each with the agent's place in the
@@ -74,8 +74,8 @@ pub fn run(
     loaded: &LoadedScene,
     agents: &[&str],
     trial: &Trial,
-    course: &Course,
-    mut look: impl FnMut(usize, &Witness, Look),
+    cancel: &CancelToken,
+    mut look: impl FnMut(usize, &Witness, WitnessSample),
 ) -> Result<Option<Vec<f64>>, EngineError> {
     let mut loaded = loaded.clone();
     loaded.scene.seed = trial.seed;
@@ -89,7 +89,7 @@ pub fn run(
         engine.set_duration(duration);
     }
     engine.start()?;
-    let roster = engine.world().resource::<Roster>();
+    let roster = engine.world().resource::<EntityIndex>();
     let entity = |name: &&str| {
         let found = roster.entity(name);
         found.filter(|&e| engine.world().get::<Agent>(e).is_some())
@@ -99,7 +99,7 @@ pub fn run(
     let mut seen_ns: Vec<Option<(u64, u64)>> = vec![None; agents.len()];
     let handle = engine.stop_handle();
     engine.run_watched(|engine| {
-        if course.is_stopped() {
+        if cancel.is_stopped() {
             handle.stop();
         }
         for (k, &entity) in entities.iter().enumerate() {
@@ -111,10 +111,10 @@ pub fn run(
         }
     })?;
     let looked_s = |seen: Option<(u64, u64)>| seen.map_or(0.0, |(from, to)| seconds(to - from));
-    if course.is_stopped() {
+    if cancel.is_stopped() {
         return Ok(None);
     }
-    course.0.1.fetch_add(1, Ordering::AcqRel);
+    cancel.0.1.fetch_add(1, Ordering::AcqRel);
     Ok(Some(seen_ns.into_iter().map(looked_s).collect()))
 }
 
@@ -123,7 +123,7 @@ fn say<'w>(
     world: &'w World,
     agent: Entity,
     last_ns: &mut Option<u64>,
-) -> Option<(&'w Witness, Look)> {
+) -> Option<(&'w Witness, WitnessSample)> {
     let tick = world.get::<KernelTick>(agent)?;
     if tick.last_ns == *last_ns {
         return None;
@@ -133,20 +133,20 @@ fn say<'w>(
     let verdict = witness.verdict.as_ref()?;
     let k = |k1: Option<f64>, k2, k3| [k1.unwrap_or(0.0), k2, k3];
     let insight = witness.insight.as_ref();
-    let [readings, surroundings, motion, places, nis] = witness.findings;
+    let [readings, surroundings, motion, places, nis] = witness.detections;
     let all = world.get::<Coherence>(agent)?;
     // The self-model of places ticks when one comes; its dwell counts these.
-    let innovated = world.get::<Innovated>(agent);
+    let innovated = world.get::<FaultIsolation>(agent);
     let fixed = innovated.is_some_and(|i| i.white[SENSED_MOTION..].iter().any(Option::is_some));
     Some((
         witness,
-        Look {
+        WitnessSample {
             now_ns: tick.last_ns?,
             readings: k(verdict.k1, verdict.k2, verdict.k3),
             surroundings: witness
                 .surroundings
                 .as_ref()
-                .filter(|s| s.hears(&witness.came))
+                .filter(|s| s.has_sample(&witness.samples))
                 .and_then(|s| s.verdict.as_ref())
                 .map(|v| k(v.k1, v.k2, v.k3)),
             innovations: insight
@@ -157,13 +157,13 @@ fn say<'w>(
                 .and_then(|i| i.places.verdict.as_ref())
                 .map(|v| k(v.k1, v.k2, v.k3)),
             nis: insight.map(|i| i.nis.ratio),
-            findings: [
+            detections: [
                 readings,
                 surroundings,
                 motion,
                 places,
                 nis,
-                Some(Finding {
+                Some(Detection {
                     surprise: all.surprise?,
                     dissipated: all.dissipated?,
                     cause: all.cause,

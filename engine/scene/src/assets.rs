@@ -52,12 +52,12 @@ impl Files for Assets {
 }
 
 /// Files that are read from elsewhere, and remembered: what a scene needs, to be built again on another machine.
-pub struct Remembered<'a> {
+pub struct CapturingFiles<'a> {
     from: &'a dyn Files,
     read: RefCell<BTreeMap<String, Vec<u8>>>,
 }
 
-impl<'a> Remembered<'a> {
+impl<'a> CapturingFiles<'a> {
     /// Nothing was read yet.
     pub fn new(from: &'a dyn Files) -> Self {
         Self {
@@ -66,19 +66,19 @@ impl<'a> Remembered<'a> {
         }
     }
 
-    /// What was read, by [`Held::name`].
+    /// What was read, by [`MemoryFiles::name`].
     pub fn take(self) -> BTreeMap<String, Vec<u8>> {
         self.read.into_inner()
     }
 
     fn keep(&self, path: &Path, bytes: Vec<u8>) -> Vec<u8> {
         let mut read = self.read.borrow_mut();
-        read.insert(Held::name(path), bytes.clone());
+        read.insert(MemoryFiles::name(path), bytes.clone());
         bytes
     }
 }
 
-impl Files for Remembered<'_> {
+impl Files for CapturingFiles<'_> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         Ok(self.keep(path, self.from.read(path)?))
     }
@@ -96,11 +96,11 @@ impl Files for Remembered<'_> {
     }
 }
 
-/// Files in memory: those that a scene was built from, with all folders as they were, below [`Held::FOLDER`].
+/// Files in memory: those that a scene was built from, with all folders as they were, below [`MemoryFiles::FOLDER`].
 #[derive(Clone, Debug, Default)]
-pub struct Held(BTreeMap<String, Vec<u8>>);
+pub struct MemoryFiles(BTreeMap<String, Vec<u8>>);
 
-impl Held {
+impl MemoryFiles {
     /// The folder that stands for the top of every other machine's file system.
     pub const FOLDER: &str = "files";
 
@@ -143,7 +143,7 @@ impl Held {
     }
 }
 
-impl Files for Held {
+impl Files for MemoryFiles {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let held = self.find(path).cloned();
         held.ok_or_else(|| {
@@ -227,7 +227,10 @@ pub fn model_path(name: &str) -> Option<PathBuf> {
 pub fn assets() -> Vec<String> {
     let mut names: Vec<_> = ASSETS
         .files()
-        .map(|f| f.path().display().to_string())
+        .map(|f| f.path())
+        // The folder's own manifest and code are no assets.
+        .filter(|path| path.extension().is_none_or(|e| e != "toml" && e != "rs"))
+        .map(|path| path.display().to_string())
         .collect();
     names.sort();
     names
@@ -246,7 +249,7 @@ mod tests {
 
     #[test]
     fn files_keep_their_folders_in_a_recording() {
-        let name = |path: &str| Held::name(Path::new(path));
+        let name = |path: &str| MemoryFiles::name(Path::new(path));
         assert_eq!(name("/a/b/../c.stl"), "files/a/c.stl");
         assert_eq!(name("files/a/c.stl"), "files/a/c.stl");
         assert_eq!(name("files/a/b/../c.stl"), "files/a/c.stl");
@@ -254,10 +257,10 @@ mod tests {
             name("built-in/assets/rover.urdf"),
             "files/built-in/assets/rover.urdf"
         );
-        let remembered = Remembered::new(&Assets);
+        let remembered = CapturingFiles::new(&Assets);
         let rover = Path::new(BUILT_IN).join("assets").join("rover.urdf");
         let bytes = remembered.read(&rover).unwrap();
-        let held = Held::new(remembered.take());
+        let held = MemoryFiles::new(remembered.take());
         assert_eq!(held.read(&rover).unwrap(), bytes);
         let moved = Path::new("files/built-in/assets/../assets/rover.urdf");
         assert_eq!(held.read(moved).unwrap(), bytes);

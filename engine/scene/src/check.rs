@@ -1,6 +1,6 @@
 //! What a scene must mean: every number in its range, every name once.
 
-use super::mistake::Mistakes;
+use super::diagnostic::Diagnostics;
 use super::vehicle::is_vehicle;
 use becomingone_components::control::Localisation;
 use becomingone_components::fault::{DRIVE, FaultKind, FaultSpec};
@@ -58,9 +58,9 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Whether the scene is small enough to go on with: to read the files that it names.
-pub(super) fn check(scene: &Scene, mistakes: &mut Mistakes<'_, '_>) -> bool {
+pub(super) fn check(scene: &Scene, diagnostics: &mut Diagnostics<'_, '_>) -> bool {
     let mut check = Check {
-        mistakes,
+        diagnostics,
         bounded: true,
     };
     check.scene(scene);
@@ -68,13 +68,13 @@ pub(super) fn check(scene: &Scene, mistakes: &mut Mistakes<'_, '_>) -> bool {
 }
 
 struct Check<'a, 'n, 's> {
-    mistakes: &'a mut Mistakes<'n, 's>,
+    diagnostics: &'a mut Diagnostics<'n, 's>,
     bounded: bool,
 }
 
 impl Check<'_, '_, '_> {
     fn wrong(&mut self, path: &str, found: impl fmt::Display, expected: &str) {
-        self.mistakes.wrong(path, found, expected);
+        self.diagnostics.wrong(path, found, expected);
     }
 
     fn within(&mut self, path: &str, x: f64, low: f64, high: f64, expected: &str) {

@@ -1,8 +1,8 @@
 //! Whether a scene's faults have sensors and drives to be faults of.
 
-use super::mistake::Mistakes;
+use super::diagnostic::Diagnostics;
 use becomingone_components::fault::{
-    DRIVE, FaultKind, FaultSpec, NoTarget, Schema, Target, target,
+    DRIVE, FaultKind, FaultSpec, FaultTargetError, Schema, Target, target,
 };
 use becomingone_components::scene::{AgentSpec, Scene, SensorKind, SensorSpec};
 use becomingone_model::did_you_mean;
@@ -14,7 +14,7 @@ const PLACES: usize = 6;
 const MANY_KEPT: f64 = 1e7;
 
 /// What an agent's drive moves.
-pub(super) struct Powered {
+pub(super) struct DrivenParts {
     /// Whether each wheel is driven.
     pub wheels: Vec<bool>,
     /// How many joints have servos.
@@ -26,8 +26,8 @@ pub(super) struct Powered {
 pub(super) fn check(
     scene: &Scene,
     encoded: impl Fn(usize) -> Option<usize>,
-    powered: impl Fn(usize) -> Option<Powered>,
-    mistakes: &mut Mistakes<'_, '_>,
+    powered: impl Fn(usize) -> Option<DrivenParts>,
+    diagnostics: &mut Diagnostics<'_, '_>,
 ) {
     for (k, fault) in scene.faults.iter().enumerate() {
         let at = format!("faults[{k}]");
@@ -40,7 +40,7 @@ pub(super) fn check(
                 let mut words = fault.sensor.splitn(3, '/');
                 let mut word = || words.next().unwrap_or_default();
                 let expected = match no {
-                    NoTarget::Agent => {
+                    FaultTargetError::Agent => {
                         let names: Vec<&str> =
                             scene.agents.iter().map(|a| a.name.as_str()).collect();
                         format!(
@@ -48,7 +48,7 @@ pub(super) fn check(
                             hint(word(), &names)
                         )
                     }
-                    NoTarget::Sensor(agent) => {
+                    FaultTargetError::Sensor(agent) => {
                         word();
                         let agent = &scene.agents[agent];
                         let sensors: Vec<&str> =
@@ -68,7 +68,7 @@ pub(super) fn check(
                             )
                         }
                     }
-                    NoTarget::Part(agent, sensor) => {
+                    FaultTargetError::Part(agent, sensor) => {
                         word();
                         word();
                         let sensor = &scene.agents[agent].sensors[sensor];
@@ -88,20 +88,20 @@ pub(super) fn check(
                             )
                         }
                     }
-                    NoTarget::Wheel(agent) => format!(
+                    FaultTargetError::Wheel(agent) => format!(
                         "`{0}/{DRIVE}`, or the place of a wheel or joint that it moves, from 0: `{0}/{DRIVE}/0`",
                         scene.agents[agent].name
                     ),
-                    NoTarget::Ambiguous(names) => format!("one of {}", names.join(", ")),
+                    FaultTargetError::Ambiguous(names) => format!("one of {}", names.join(", ")),
                 };
-                mistakes.wrong(&path, found, &expected);
+                diagnostics.wrong(&path, found, &expected);
                 continue;
             }
         };
         let agent = &scene.agents[target.agent];
         let Some(sensor) = target.sensor.map(|k| &agent.sensors[k]) else {
             if let Some(powered) = powered(target.agent) {
-                drive(fault, &at, agent, &powered, &target, mistakes);
+                drive(fault, &at, agent, &powered, &target, diagnostics);
             }
             continue;
         };
@@ -114,16 +114,16 @@ pub(super) fn check(
             && target.numbers.start >= row
         {
             let expected = format!("one of its {row}, from 0 to {}", row.saturating_sub(1));
-            mistakes.wrong(&path, found, &expected);
+            diagnostics.wrong(&path, found, &expected);
         }
         if let Some((found, expected)) = nonsense(fault, agent, sensor, &target) {
-            mistakes.wrong(&format!("{at}.kind"), found, &expected);
+            diagnostics.wrong(&format!("{at}.kind"), found, &expected);
         }
         if let FaultKind::Delay(s) = fault.kind {
             let many = row.unwrap_or_else(|| Schema::of(&sensor.kind).fields.len());
             let kept = s * sensor.rate_hz * many as f64;
             if kept > MANY_KEPT {
-                mistakes.wrong(
+                diagnostics.wrong(
                     &format!("{at}.kind"),
                     format_args!("{kept} numbers to keep for so long"),
                     "a shorter delay: at most 10 million numbers",
@@ -138,9 +138,9 @@ fn drive(
     fault: &FaultSpec,
     at: &str,
     agent: &AgentSpec,
-    powered: &Powered,
+    powered: &DrivenParts,
     target: &Target,
-    mistakes: &mut Mistakes<'_, '_>,
+    diagnostics: &mut Diagnostics<'_, '_>,
 ) {
     let (path, kind) = (format!("{at}.sensor"), format!("{at}.kind"));
     let found = format!("`{}`", fault.sensor.escape_debug());
@@ -152,23 +152,23 @@ fn drive(
         FaultKind::Torque(_) => false,
         _ => {
             let expected = format!("`Slip(share)` or `Torque(share)`, or a sensor of `{name}`");
-            mistakes.wrong(&kind, "a fault of a sensor for a drive", &expected);
+            diagnostics.wrong(&kind, "a fault of a sensor for a drive", &expected);
             return;
         }
     };
     if many == 0 {
         let expected = format!("an agent that is driven, which `{name}` is not");
-        mistakes.wrong(&path, found, &expected);
+        diagnostics.wrong(&path, found, &expected);
     } else if first >= many {
         let expected = format!("one of its {many}, from 0 to {}", many - 1);
-        mistakes.wrong(&path, found, &expected);
+        diagnostics.wrong(&path, found, &expected);
     } else if slips && powered.wheels.is_empty() {
-        mistakes.wrong(&kind, "a slip of joints", "`Torque(share)`, or wheels");
+        diagnostics.wrong(&kind, "a slip of joints", "`Torque(share)`, or wheels");
     } else if target.numbers.end != usize::MAX && powered.wheels.get(first) == Some(&false) {
         let driven = powered.wheels.iter().enumerate().filter(|(_, on)| **on);
         let driven: Vec<String> = driven.map(|(k, _)| k.to_string()).collect();
         let expected = format!("a wheel that is driven: {}", driven.join(", "));
-        mistakes.wrong(&path, found, &expected);
+        diagnostics.wrong(&path, found, &expected);
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a file to a scene that can run: parse, check, and read the models and meshes that it names.
 //!
-//! - [`overlay`](Overlays): the texts and how they are laid over each other, with `yaml` and `lay`.
+//! - [`overlay`](Overlays): the texts and how they are laid over each other, with `yaml` and `merge`.
 //! - `tree`, `read`: values with their places, and how they become a [`Scene`].
 //! - `text`, `check`: what is wrong with the words, what with their meaning.
 //! - `time_scale`: all times of a scene by one number.
@@ -10,9 +10,9 @@
 
 pub mod assets;
 mod check;
+mod diagnostic;
 mod faults;
-mod lay;
-mod mistake;
+mod merge;
 mod overlay;
 mod read;
 mod resolved;
@@ -24,7 +24,7 @@ mod tree;
 mod vehicle;
 mod yaml;
 
-use crate::assets::{Assets, BUILT_IN, Held};
+use crate::assets::{Assets, BUILT_IN, MemoryFiles};
 use becomingone_components::body::{Mesh, RobotModel};
 use becomingone_components::coherence::MAX_CHANNELS;
 use becomingone_components::drive::Drive;
@@ -32,7 +32,7 @@ use becomingone_components::joints::Servos;
 use becomingone_components::link::{Queue, Silence, Source};
 use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, ControllerSpec, DriveSpec, FORMAT_VERSION, LoadedScene, ObstacleSpec,
-    Scene, SensorKind, SensorSpec, WitnessSpec, WorldSpec, Written,
+    Scene, SensorKind, SensorSpec, SourceSpan, WitnessSpec, WorldSpec,
 };
 use becomingone_components::track::Track;
 use becomingone_components::vehicle::VehicleModel;
@@ -44,8 +44,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mistake::Mistakes;
-pub use mistake::{Mistake, Place};
+use diagnostic::Diagnostics;
+pub use diagnostic::{Diagnostic, Place};
 pub use overlay::Overlays;
 pub use resolved::{held, resolved, to_ron};
 pub use text::explain;
@@ -69,8 +69,8 @@ pub enum SceneError {
     },
     /// What is wrong with the text or its meaning, or with a file, link or joint that it names: all that
     /// was found, in the order of the text.
-    #[error("{}", mistake::listed(.0))]
-    Mistakes(Vec<Mistake>),
+    #[error("{}", diagnostic::listed(.0))]
+    Diagnostics(Vec<Diagnostic>),
     /// A robot description that was given alone.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -120,7 +120,7 @@ pub fn load_from(
 /// # Errors
 ///
 /// See [`SceneError`].
-pub fn load_held(held: &Held, path: &Path) -> Result<LoadedScene, SceneError> {
+pub fn load_held(held: &MemoryFiles, path: &Path) -> Result<LoadedScene, SceneError> {
     read(held, path, None, &Overlays::default(), false)
 }
 
@@ -139,31 +139,31 @@ fn read(
             .file_stem()
             .map_or_else(|| "scene".to_owned(), |s| s.to_string_lossy().into_owned());
     }
-    let mut mistakes = Mistakes::of(&sources, &root);
-    time_scale::apply(&mut scene, &mut mistakes);
-    let sound = check::check(&scene, &mut mistakes);
+    let mut diagnostics = Diagnostics::of(&sources, &root);
+    time_scale::apply(&mut scene, &mut diagnostics);
+    let sound = check::check(&scene, &mut diagnostics);
     if model.is_some() && scene.agents.iter().all(|a| a.model.is_none()) {
-        mistakes.add(
+        diagnostics.add(
             "",
             "found no agent with a model; expected one, for the other model to stand in",
         );
     }
-    let written = written(&scene, &root, &mistakes);
+    let written = written(&scene, &root, &diagnostics);
     let loaded = if sound {
         let loader = Loader {
             files,
             recordings,
             folder: path.parent().unwrap_or(Path::new("")),
             model,
-            mistakes: &mut mistakes,
+            diagnostics: &mut diagnostics,
         };
         Some(loader.read(scene))
     } else {
         None
     };
     match loaded {
-        Some(loaded) if mistakes.is_empty() => Ok(LoadedScene { written, ..loaded }),
-        _ => Err(SceneError::Mistakes(mistakes.told())),
+        Some(loaded) if diagnostics.is_empty() => Ok(LoadedScene { written, ..loaded }),
+        _ => Err(SceneError::Diagnostics(diagnostics.told())),
     }
 }
 
@@ -171,14 +171,14 @@ fn read(
 fn written(
     scene: &Scene,
     root: &Node<'_>,
-    mistakes: &Mistakes<'_, '_>,
-) -> BTreeMap<String, Written> {
+    diagnostics: &Diagnostics<'_, '_>,
+) -> BTreeMap<String, SourceSpan> {
     let mut all = BTreeMap::new();
     let mut keep = |name: String, source: &Source, path: String| {
         if !source.has_link() {
             return;
         }
-        let spot = root.spot_of(&path);
+        let span = root.span_of(&path);
         let config = match (source, root.at(&path).map(Node::shape)) {
             (
                 Source::Driver(..),
@@ -187,20 +187,20 @@ fn written(
                     ..
                 }),
             ) => match inside.shape() {
-                Shape::List { items, .. } => items.get(1).map(|c| c.spelled().from),
+                Shape::List { items, .. } => items.get(1).map(|c| c.render().from),
                 _ => None,
             },
             _ => None,
         };
         let pieces = config.into_iter().flatten();
-        let placed = |spot| mistakes.place(spot);
+        let placed = |span| diagnostics.place(span);
         all.insert(
             name,
-            Written {
-                source: placed(spot),
+            SourceSpan {
+                source: placed(span),
                 config: pieces
-                    .map(|(at, spot)| {
-                        let (file, place) = placed(spot);
+                    .map(|(at, span)| {
+                        let (file, place) = placed(span);
                         (at, file, place)
                     })
                     .collect(),
@@ -320,14 +320,14 @@ struct Loader<'a, 'n, 's> {
     recordings: bool,
     folder: &'a Path,
     model: Option<&'a Path>,
-    mistakes: &'a mut Mistakes<'n, 's>,
+    diagnostics: &'a mut Diagnostics<'n, 's>,
 }
 
 impl Loader<'_, '_, '_> {
     fn read(mut self, mut scene: Scene) -> LoadedScene {
         // A line that makes no sense has no track.
         let track = scene.world.track.as_ref();
-        let track = track.filter(|_| self.mistakes.is_empty());
+        let track = track.filter(|_| self.diagnostics.is_empty());
         let track = track.map(Track::new).map(Arc::new);
         let mut models = Vec::new();
         let mut drives = Vec::new();
@@ -356,7 +356,7 @@ impl Loader<'_, '_, '_> {
                 (.., Some(Servos(servos))) => servos.len(),
                 _ => 0,
             };
-            senses::check(agent, index, encoded, self.mistakes);
+            senses::check(agent, index, encoded, self.diagnostics);
             models.push(model);
             drives.push(drive);
             vehicles.push(vehicle);
@@ -380,9 +380,9 @@ impl Loader<'_, '_, '_> {
                 (None, None) => Vec::new(),
             };
             let joints = servos[index].as_ref().map_or(0, |s: &Servos| s.0.len());
-            Some(faults::Powered { wheels, joints })
+            Some(faults::DrivenParts { wheels, joints })
         };
-        faults::check(&scene, encoded, powered, self.mistakes);
+        faults::check(&scene, encoded, powered, self.diagnostics);
         let mut meshes = Vec::new();
         for (index, obstacle) in scene.world.obstacles.iter_mut().enumerate() {
             meshes.push(self.mesh(obstacle, index));
@@ -462,7 +462,7 @@ impl Loader<'_, '_, '_> {
                 model.name,
                 did_you_mean(link, names)
             );
-            self.mistakes
+            self.diagnostics
                 .add(&format!("agents[{index}].sensors[{k}].link"), message);
         }
         Some(robot)
@@ -493,8 +493,10 @@ impl Loader<'_, '_, '_> {
                     // Each says where in the vehicle's own file.
                     for line in cause.to_string().lines() {
                         match self.model {
-                            Some(_) => self.mistakes.add_elsewhere(line.to_owned()),
-                            None => self.mistakes.add(&format!("agents[{index}].model"), line),
+                            Some(_) => self.diagnostics.add_elsewhere(line.to_owned()),
+                            None => self
+                                .diagnostics
+                                .add(&format!("agents[{index}].model"), line),
                         }
                     }
                     None
@@ -506,9 +508,9 @@ impl Loader<'_, '_, '_> {
             Err(cause) => {
                 match self.model {
                     // The user named it, and not the scene.
-                    Some(_) => self.mistakes.add_elsewhere(cause.to_string()),
+                    Some(_) => self.diagnostics.add_elsewhere(cause.to_string()),
                     None => self
-                        .mistakes
+                        .diagnostics
                         .add(&format!("agents[{index}].model"), cause.to_string()),
                 }
                 return None;
@@ -516,7 +518,7 @@ impl Loader<'_, '_, '_> {
         };
         model.fixed_base |= agent.fixed;
         let drive = find_drive(&mut model, &agent.drive).unwrap_or_else(|cause| {
-            self.mistakes
+            self.diagnostics
                 .add(&format!("agents[{index}].drive"), cause.to_string());
             None
         });
@@ -530,7 +532,7 @@ impl Loader<'_, '_, '_> {
     /// Tracks are for vehicles, patrols for robots; the model may be another one than the scene's.
     fn check_controller(&mut self, agent: &AgentSpec, index: usize, path: &Path, is_vehicle: bool) {
         if is_vehicle && agent.fixed {
-            self.mistakes.wrong(
+            self.diagnostics.wrong(
                 &format!("agents[{index}].fixed"),
                 "a vehicle that stands still",
                 "a robot, or nothing: vehicles roll",
@@ -548,7 +550,7 @@ impl Loader<'_, '_, '_> {
             _ => {
                 let auto = matches!(agent.drive, DriveSpec::Off | DriveSpec::Auto);
                 if is_vehicle && !auto {
-                    self.mistakes.wrong(
+                    self.diagnostics.wrong(
                         &format!("agents[{index}].drive"),
                         "a drive for a vehicle",
                         "none: its own file says which wheels are driven",
@@ -557,7 +559,7 @@ impl Loader<'_, '_, '_> {
                 return;
             }
         };
-        self.mistakes.wrong(
+        self.diagnostics.wrong(
             &format!("agents[{index}].controller"),
             format_args!("{} for it to drive", path.display()),
             expected,
@@ -573,7 +575,7 @@ impl Loader<'_, '_, '_> {
     ) -> Option<Servos> {
         let model = model?;
         let servos = find_servos(model, &agent.drive).unwrap_or_else(|cause| {
-            self.mistakes
+            self.diagnostics
                 .add(&format!("agents[{index}].drive"), cause.to_string());
             None
         })?;
@@ -610,7 +612,7 @@ impl Loader<'_, '_, '_> {
                     did_you_mean(&motion.joint, names.iter().copied())
                 );
                 let found = format_args!("`{}`", motion.joint);
-                self.mistakes
+                self.diagnostics
                     .wrong(&format!("{at}.joint"), found, &expected);
                 continue;
             };
@@ -618,7 +620,7 @@ impl Loader<'_, '_, '_> {
             let middle = motion.position.unwrap_or(start);
             let [lower, upper] = servo.range;
             if middle - motion.amplitude < lower || middle + motion.amplitude > upper {
-                self.mistakes.wrong(
+                self.diagnostics.wrong(
                     &at,
                     format_args!("{middle} ± {}", motion.amplitude),
                     &format!(
@@ -642,7 +644,7 @@ impl Loader<'_, '_, '_> {
             .any(|s| matches!(s.kind, SensorKind::Encoders { .. }));
         let wheels = if encoded { wheels } else { 0 };
         if wheels + channels.len() > MAX_CHANNELS {
-            self.mistakes.wrong(
+            self.diagnostics.wrong(
                 &format!("agents[{index}].coherence.channels"),
                 format_args!("{} channels beside {wheels} wheels", channels.len()),
                 &format!("at most {MAX_CHANNELS} in all"),
@@ -660,7 +662,7 @@ impl Loader<'_, '_, '_> {
         match load_mesh(&path, Vec3::splat(*scale as f32), self.files) {
             Ok(mesh) => Some(Arc::new(mesh)),
             Err(cause) => {
-                self.mistakes.add(&at, cause.to_string());
+                self.diagnostics.add(&at, cause.to_string());
                 None
             }
         }
@@ -668,7 +670,7 @@ impl Loader<'_, '_, '_> {
 
     /// A file that the scene names: from the scene's folder, or among the built-in assets.
     fn find(&mut self, named: &str, at: &str) -> Option<PathBuf> {
-        let beside = self.mistakes.folder(at).join(named);
+        let beside = self.diagnostics.folder(at).join(named);
         let with_scene = self.folder.join(named);
         // A path that a resolved scene spells out leads here too.
         let built_in = if Path::new(named).starts_with(BUILT_IN) {
@@ -687,7 +689,7 @@ impl Loader<'_, '_, '_> {
             beside.display(),
             did_you_mean(named, names.iter().map(String::as_str))
         );
-        self.mistakes.add(at, message);
+        self.diagnostics.add(at, message);
         None
     }
 }

@@ -1,10 +1,10 @@
 //! What is laid over a scene: profiles, then configurations, then single values, each in its order.
 
-use super::lay::{self, Refused};
-use super::mistake::{self, Mistake, Mistakes};
+use super::diagnostic::{self, Diagnostic, Diagnostics};
+use super::merge::{self, MergeError};
 use super::read::accept;
 use super::text::explain;
-use super::tree::{Node, Shape, Source, Spot};
+use super::tree::{Node, Shape, Source, Span};
 use super::{MAX_SCENE_BYTES, SceneError, yaml};
 use becomingone_model::Files;
 use std::path::{Path, PathBuf};
@@ -96,9 +96,9 @@ fn file(files: &dyn Files, path: &Path, most: u64) -> Result<Source, SceneError>
         Err(cause) => return Err(SceneError::Read { file: name, cause }),
     };
     let text = String::from_utf8(bytes).map_err(|error| {
-        let at = mistake::byte_place(error.as_bytes(), error.utf8_error().valid_up_to());
+        let at = diagnostic::byte_place(error.as_bytes(), error.utf8_error().valid_up_to());
         let message = "found a byte that is not UTF-8 text; expected a scene in RON";
-        Mistake::at(&name, at, message).alone()
+        Diagnostic::at(&name, at, message).alone()
     })?;
     // A mark that some editors put before the text.
     let text = match text.strip_prefix('\u{feff}') {
@@ -116,23 +116,23 @@ fn file(files: &dyn Files, path: &Path, most: u64) -> Result<Source, SceneError>
 /// One tree of all. The first text is RON; without others it is not looked into.
 pub(super) fn resolve(sources: &[Source]) -> Result<Node<'_>, SceneError> {
     let mut refused = Vec::new();
-    let mut root = Node::ron("", Spot::default());
+    let mut root = Node::ron("", Span::default());
     for (k, source) in sources.iter().enumerate() {
         let alone = sources.len() == 1;
-        let laid = if k == 0 {
+        let merged = if k == 0 {
             ron(source, k, alone).map(|base| root = base)
         } else if !source.is_file {
-            lay::set(&mut root, &source.text, k)
+            merge::set(&mut root, &source.text, k)
         } else {
             let over = match ending(Path::new(&source.name)) {
                 Some(Ending::Yaml) => yaml::parse(&source.text, k)
-                    .map_err(|(offset, message)| (Spot { source: k, offset }, message)),
+                    .map_err(|(offset, message)| (Span { source: k, offset }, message)),
                 _ => ron(source, k, alone),
             };
             over.and_then(|over| fields(over, "what is laid over a scene has fields"))
-                .and_then(|over| lay::lay(&mut root, over))
+                .and_then(|over| merge::merge(&mut root, over))
         };
-        if let Err(wrong) = laid {
+        if let Err(wrong) = merged {
             refused.push(wrong);
             // What would be laid over nothing makes no sense.
             if k == 0 {
@@ -143,34 +143,34 @@ pub(super) fn resolve(sources: &[Source]) -> Result<Node<'_>, SceneError> {
     if refused.is_empty() {
         return Ok(root);
     }
-    let mut mistakes = Mistakes::of(sources, &root);
-    for (spot, message) in refused {
-        mistakes.add_at(spot, message);
+    let mut diagnostics = Diagnostics::of(sources, &root);
+    for (span, message) in refused {
+        diagnostics.add_at(span, message);
     }
-    Err(SceneError::Mistakes(mistakes.told()))
+    Err(SceneError::Diagnostics(diagnostics.told()))
 }
 
 /// RON, judged by ron where it will be opened.
-fn ron(source: &Source, k: usize, alone: bool) -> Result<Node<'_>, Refused> {
-    let spot = |offset| Spot { source: k, offset };
+fn ron(source: &Source, k: usize, alone: bool) -> Result<Node<'_>, MergeError> {
+    let span = |offset| Span { source: k, offset };
     let text = source.text.as_str();
     if text.trim().is_empty() {
         let message = "found an empty file; expected a scene: (version: 1, agents: [..])";
-        return Err((spot(0), message.to_owned()));
+        return Err((span(0), message.to_owned()));
     }
     if alone {
-        return Ok(Node::ron(text, spot(0)));
+        return Ok(Node::ron(text, span(0)));
     }
-    accept(text).map_err(|(at, code)| (spot(at), explain(&code)))?;
-    fields(Node::ron(text, spot(0)), "a scene has fields")
+    accept(text).map_err(|(at, code)| (span(at), explain(&code)))?;
+    fields(Node::ron(text, span(0)), "a scene has fields")
 }
 
-fn fields<'a>(node: Node<'a>, why: &str) -> Result<Node<'a>, Refused> {
+fn fields<'a>(node: Node<'a>, why: &str) -> Result<Node<'a>, MergeError> {
     if node.fields().is_some() || matches!(node.shape(), Shape::Fields(_)) {
         return Ok(node);
     }
     Err((
-        node.spot,
+        node.span,
         format!(
             "found something else; expected (version: 1, agents: [..]), or a part of it: {why}"
         ),

@@ -1,6 +1,6 @@
 //! From a tree to a value: ron reads what was not opened, this reads what holds it.
 
-use super::tree::{Brackets, Entry, Node, Shape, Spot};
+use super::tree::{Brackets, Entry, Node, Shape, Span};
 use ron::extensions::Extensions;
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -20,28 +20,28 @@ pub(super) fn options() -> ron::Options {
 
 /// What ron says is wrong, and where.
 #[derive(Debug)]
-pub(super) struct Wrong {
+pub(super) struct ReadError {
     pub(super) code: ron::Error,
     /// None until somebody who knows it has seen it.
-    pub(super) spot: Option<Spot>,
+    pub(super) span: Option<Span>,
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.code.fmt(f)
     }
 }
 
-impl std::error::Error for Wrong {}
+impl std::error::Error for ReadError {}
 
-impl From<ron::Error> for Wrong {
+impl From<ron::Error> for ReadError {
     fn from(code: ron::Error) -> Self {
-        Self { code, spot: None }
+        Self { code, span: None }
     }
 }
 
 /// In ron's words.
-impl de::Error for Wrong {
+impl de::Error for ReadError {
     fn custom<T: fmt::Display>(text: T) -> Self {
         ron::Error::custom(text).into()
     }
@@ -68,10 +68,10 @@ impl de::Error for Wrong {
     }
 }
 
-impl Wrong {
-    fn at(self, spot: Spot) -> Self {
+impl ReadError {
+    fn at(self, span: Span) -> Self {
         Self {
-            spot: self.spot.or(Some(spot)),
+            span: self.span.or(Some(span)),
             ..self
         }
     }
@@ -117,7 +117,7 @@ impl<'a> Reader<'_, 'a> {
         self,
         text: &'a str,
         read: impl FnOnce(&mut ron::Deserializer<'a>) -> ron::Result<T>,
-    ) -> Result<T, Wrong> {
+    ) -> Result<T, ReadError> {
         let done = ron::Deserializer::from_str_with_options(text, &options()).and_then(
             |mut ron| match read(&mut ron) {
                 Ok(value) => match ron.end() {
@@ -127,16 +127,16 @@ impl<'a> Reader<'_, 'a> {
                 Err(code) => Err(ron.span_error(code)),
             },
         );
-        done.map_err(|error| Wrong {
-            spot: Some(Spot {
-                source: self.0.spot.source,
-                offset: self.0.spot.offset + offset(text, error.span.start),
+        done.map_err(|error| ReadError {
+            span: Some(Span {
+                source: self.0.span.source,
+                offset: self.0.span.offset + offset(text, error.span.start),
             }),
             code: error.code,
         })
     }
 
-    fn unfit(self, expected: impl Into<String>) -> Wrong {
+    fn unfit(self, expected: impl Into<String>) -> ReadError {
         let found = match self.0.shape() {
             Shape::Null => "nothing".to_owned(),
             Shape::Scalar => format!("`{}`", self.0.text().unwrap_or_default()),
@@ -148,7 +148,7 @@ impl<'a> Reader<'_, 'a> {
             Shape::Variant { name, .. } => format!("`{name}(..)`"),
         };
         let expected = expected.into();
-        Wrong::from(ron::Error::InvalidValueForType { expected, found }).at(self.0.spot)
+        ReadError::from(ron::Error::InvalidValueForType { expected, found }).at(self.0.span)
     }
 
     fn entries<V: Visitor<'a>>(
@@ -156,27 +156,27 @@ impl<'a> Reader<'_, 'a> {
         entries: &[Entry<'a>],
         name: &str,
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, ReadError> {
         let fields = Fields {
             rest: entries.iter(),
             value: None,
         };
         visitor
             .visit_map(fields)
-            .map_err(|wrong| wrong.within(name).at(self.0.spot))
+            .map_err(|wrong| wrong.within(name).at(self.0.span))
     }
 
-    fn items<V: Visitor<'a>>(self, items: &[Node<'a>], visitor: V) -> Result<V::Value, Wrong> {
+    fn items<V: Visitor<'a>>(self, items: &[Node<'a>], visitor: V) -> Result<V::Value, ReadError> {
         visitor
             .visit_seq(Items(items.iter()))
-            .map_err(|wrong| wrong.at(self.0.spot))
+            .map_err(|wrong| wrong.at(self.0.span))
     }
 }
 
 /// A number or truth value: ron's where it is text, else what a word says.
 macro_rules! plain {
     ($($method:ident $visit:ident $type:ty: $what:literal;)*) => { $(
-        fn $method<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        fn $method<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
             if let Some(text) = self.0.text() {
                 return self.ron(text, |ron| ron.$method(visitor));
             }
@@ -192,7 +192,7 @@ macro_rules! plain {
 }
 
 impl<'a> Deserializer<'a> for Reader<'_, 'a> {
-    type Error = Wrong;
+    type Error = ReadError;
 
     plain! {
         deserialize_bool visit_bool bool: "`true` or `false`";
@@ -209,7 +209,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         deserialize_char visit_char char: "a character";
     }
 
-    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_any(visitor));
         }
@@ -238,11 +238,11 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         }
     }
 
-    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_unit()
     }
 
-    fn deserialize_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_str(visitor));
         }
@@ -252,26 +252,26 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         }
     }
 
-    fn deserialize_string<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_string<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
         self.deserialize_str(visitor)
     }
 
-    fn deserialize_identifier<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_identifier<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
         self.deserialize_str(visitor)
     }
 
-    fn deserialize_bytes<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_bytes<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
         self.deserialize_byte_buf(visitor)
     }
 
-    fn deserialize_byte_buf<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_byte_buf<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match self.0.text() {
             Some(text) => self.ron(text, |ron| ron.deserialize_byte_buf(visitor)),
             None => Err(self.unfit("bytes")),
         }
     }
 
-    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_option(visitor));
         }
@@ -281,7 +281,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         }
     }
 
-    fn deserialize_unit<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_unit<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_unit(visitor));
         }
@@ -295,7 +295,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, ReadError> {
         match self.0.text() {
             Some(text) => self.ron(text, |ron| ron.deserialize_unit_struct(name, visitor)),
             None => self.deserialize_unit(visitor),
@@ -306,17 +306,17 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, ReadError> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_newtype_struct(name, visitor));
         }
         if name == RAW {
-            return visitor.visit_string(self.0.spelled().text);
+            return visitor.visit_string(self.0.render().text);
         }
         visitor.visit_newtype_struct(Reader(only(self.0)))
     }
 
-    fn deserialize_seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_seq(visitor));
         }
@@ -329,18 +329,22 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         }
     }
 
-    fn deserialize_tuple<V: Visitor<'a>>(self, len: usize, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_tuple<V: Visitor<'a>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_tuple(len, visitor));
         }
         match self.0.shape() {
             Shape::List { items, brackets } if *brackets != Brackets::Square => {
                 if items.len() > len {
-                    return Err(Wrong::from(ron::Error::ExpectedDifferentLength {
+                    return Err(ReadError::from(ron::Error::ExpectedDifferentLength {
                         expected: format!("{len} values"),
                         found: items.len(),
                     })
-                    .at(self.0.spot));
+                    .at(self.0.span));
                 }
                 self.items(items, visitor)
             }
@@ -354,7 +358,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         name: &'static str,
         len: usize,
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, ReadError> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_tuple_struct(name, len, visitor));
         }
@@ -367,7 +371,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         }
     }
 
-    fn deserialize_map<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_map<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_map(visitor));
         }
@@ -380,7 +384,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
             } => {
                 let entry = Entry {
                     key: name.clone(),
-                    key_spot: self.0.spot,
+                    key_span: self.0.span,
                     value: (**inside).clone(),
                 };
                 self.entries(&[entry], "", visitor)
@@ -394,7 +398,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, ReadError> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_struct(name, fields, visitor));
         }
@@ -413,7 +417,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, ReadError> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_enum(name, variants, visitor));
         }
@@ -432,7 +436,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         };
         visitor
             .visit_enum(kind)
-            .map_err(|wrong| wrong.within(name).at(self.0.spot))
+            .map_err(|wrong| wrong.within(name).at(self.0.span))
     }
 }
 
@@ -450,14 +454,14 @@ fn only<'n, 'a>(node: &'n Node<'a>) -> &'n Node<'a> {
 struct Items<'n, 'a>(std::slice::Iter<'n, Node<'a>>);
 
 impl<'a> SeqAccess<'a> for Items<'_, 'a> {
-    type Error = Wrong;
+    type Error = ReadError;
 
     fn next_element_seed<T: DeserializeSeed<'a>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Wrong> {
+    ) -> Result<Option<T::Value>, ReadError> {
         let next = self.0.next();
-        next.map(|node| seed.deserialize(Reader(node)).map_err(|w| w.at(node.spot)))
+        next.map(|node| seed.deserialize(Reader(node)).map_err(|w| w.at(node.span)))
             .transpose()
     }
 
@@ -472,24 +476,24 @@ struct Fields<'n, 'a> {
 }
 
 impl<'a> MapAccess<'a> for Fields<'_, 'a> {
-    type Error = Wrong;
+    type Error = ReadError;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Wrong> {
+    ) -> Result<Option<K::Value>, ReadError> {
         let Some(entry) = self.rest.next() else {
             return Ok(None);
         };
         self.value = Some(&entry.value);
         seed.deserialize(StrDeserializer::new(&entry.key))
             .map(Some)
-            .map_err(|wrong: Wrong| wrong.at(entry.key_spot))
+            .map_err(|wrong: ReadError| wrong.at(entry.key_span))
     }
 
-    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
         match self.value.take() {
-            Some(node) => seed.deserialize(Reader(node)).map_err(|w| w.at(node.spot)),
+            Some(node) => seed.deserialize(Reader(node)).map_err(|w| w.at(node.span)),
             None => Err(de::Error::custom("a value before its key")),
         }
     }
@@ -502,39 +506,39 @@ struct Kind<'n, 'a> {
 }
 
 impl<'a> EnumAccess<'a> for Kind<'_, 'a> {
-    type Error = Wrong;
+    type Error = ReadError;
     type Variant = Self;
 
-    fn variant_seed<V: DeserializeSeed<'a>>(self, seed: V) -> Result<(V::Value, Self), Wrong> {
-        let name = seed.deserialize(StrDeserializer::<Wrong>::new(self.name))?;
+    fn variant_seed<V: DeserializeSeed<'a>>(self, seed: V) -> Result<(V::Value, Self), ReadError> {
+        let name = seed.deserialize(StrDeserializer::<ReadError>::new(self.name))?;
         Ok((name, self))
     }
 }
 
 impl<'a> Kind<'_, 'a> {
-    fn unfit(&self, expected: String) -> Wrong {
+    fn unfit(&self, expected: String) -> ReadError {
         self.of.unfit(expected)
     }
 }
 
 impl<'a> VariantAccess<'a> for Kind<'_, 'a> {
-    type Error = Wrong;
+    type Error = ReadError;
 
-    fn unit_variant(self) -> Result<(), Wrong> {
+    fn unit_variant(self) -> Result<(), ReadError> {
         match self.inside.map(Node::shape) {
             None | Some(Shape::Null) => Ok(()),
             Some(_) => Err(self.unfit(format!("`{}` alone: it has no fields", self.name))),
         }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'a>>(self, seed: T) -> Result<T::Value, Wrong> {
+    fn newtype_variant_seed<T: DeserializeSeed<'a>>(self, seed: T) -> Result<T::Value, ReadError> {
         match self.inside {
             Some(inside) => seed.deserialize(Reader(only(inside))),
             None => Err(self.unfit(format!("`{}(..)` with a value", self.name))),
         }
     }
 
-    fn tuple_variant<V: Visitor<'a>>(self, len: usize, visitor: V) -> Result<V::Value, Wrong> {
+    fn tuple_variant<V: Visitor<'a>>(self, len: usize, visitor: V) -> Result<V::Value, ReadError> {
         match self.inside {
             Some(inside) => Reader(inside).deserialize_tuple(len, visitor),
             None => Err(self.unfit(format!("`{}(..)` with {len} values", self.name))),
@@ -545,7 +549,7 @@ impl<'a> VariantAccess<'a> for Kind<'_, 'a> {
         self,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, ReadError> {
         let done = match self.inside {
             Some(inside) => Reader(inside).deserialize_struct("", fields, visitor),
             // A word alone: all of its fields have defaults, or ron says which has none.

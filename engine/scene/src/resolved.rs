@@ -1,7 +1,7 @@
 //! A scene in full as one text: what is printed, kept in the recording, and hashed.
 
 use super::read::options;
-use crate::assets::{BUILT_IN, Held};
+use crate::assets::{BUILT_IN, MemoryFiles};
 use becomingone_components::link::Source;
 use becomingone_components::scene::{ObstacleSpec, ResolvedScene, Scene};
 use ron::ser::PrettyConfig;
@@ -26,7 +26,7 @@ fn files(scene: &mut Scene) -> impl Iterator<Item = &mut String> {
     named.chain(meshes)
 }
 
-fn spelled(scene: &Scene) -> String {
+fn render(scene: &Scene) -> String {
     let pretty = PrettyConfig::new().new_line("\n");
     // Plain data has a spelling; an empty text is none, and its hash tells.
     options()
@@ -46,16 +46,16 @@ pub fn to_ron(scene: &Scene) -> String {
             *file = path.display().to_string();
         }
     }
-    spelled(&scene)
+    render(&scene)
 }
 
-/// A loaded scene as RON whose files are named as [`Held`] has them: it is built again from these on any machine.
+/// A loaded scene as RON whose files are named as [`MemoryFiles`] has them: it is built again from these on any machine.
 pub fn held(scene: &Scene) -> String {
     let mut scene = scene.clone();
     for file in files(&mut scene) {
-        *file = Held::name(Path::new(&*file));
+        *file = MemoryFiles::name(Path::new(&*file));
     }
-    spelled(&scene)
+    render(&scene)
 }
 
 /// The text of a loaded scene and its hash.
@@ -70,6 +70,6 @@ pub fn resolved(scene: &Scene) -> ResolvedScene {
             *file = name.to_string_lossy().into_owned();
         }
     }
-    let hash = xxh3_64(spelled(&portable).as_bytes());
+    let hash = xxh3_64(render(&portable).as_bytes());
     ResolvedScene { text, hash }
 }

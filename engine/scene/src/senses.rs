@@ -1,10 +1,10 @@
 //! Whether what a self-model is to foresee is there.
 
-use super::mistake::Mistakes;
+use super::diagnostic::Diagnostics;
 use becomingone_components::coherence::MAX_CHANNELS;
 use becomingone_components::fault::Schema;
 use becomingone_components::scene::{AgentSpec, CoherenceSpec};
-use becomingone_components::witness::{NoOutput, outputs};
+use becomingone_components::witness::{ChannelError, outputs};
 use becomingone_model::did_you_mean;
 
 /// Checks what an agent's self-model is to foresee. `encoded` is the number of wheels or joints that encoders count.
@@ -12,7 +12,7 @@ pub(super) fn check(
     agent: &AgentSpec,
     index: usize,
     encoded: usize,
-    mistakes: &mut Mistakes<'_, '_>,
+    diagnostics: &mut Diagnostics<'_, '_>,
 ) {
     let CoherenceSpec::Kernel { witness, .. } = &agent.coherence else {
         return;
@@ -27,13 +27,13 @@ pub(super) fn check(
     let (name, part) = path.split_once('/').unwrap_or((path, ""));
     let sensors = || agent.sensors.iter().map(|s| s.name.as_str());
     let expected = match no {
-        NoOutput::Sensor => format!(
+        ChannelError::Sensor => format!(
             "a sensor of `{}` or a part of one: {}{}",
             agent.name,
             sensors().collect::<Vec<_>>().join(", "),
             did_you_mean(name, sensors())
         ),
-        NoOutput::Part(sensor) => {
+        ChannelError::Part(sensor) => {
             let schema = Schema::of(&agent.sensors[sensor].kind);
             if schema.is_row {
                 format!("the place of a number in the row that `{name}` says, from 0")
@@ -45,12 +45,12 @@ pub(super) fn check(
                 )
             }
         }
-        NoOutput::Number(_, 0) => format!("a part of `{name}`, which has no numbers here"),
-        NoOutput::Number(_, many) => format!("one of its {many}, from 0 to {}", many - 1),
-        NoOutput::TooMany => format!("at most {MAX_CHANNELS} numbers in all"),
-        NoOutput::Again => "each number once".to_owned(),
+        ChannelError::Number(_, 0) => format!("a part of `{name}`, which has no numbers here"),
+        ChannelError::Number(_, many) => format!("one of its {many}, from 0 to {}", many - 1),
+        ChannelError::TooMany => format!("at most {MAX_CHANNELS} numbers in all"),
+        ChannelError::Again => "each number once".to_owned(),
     };
-    mistakes.wrong(
+    diagnostics.wrong(
         &format!("agents[{index}].coherence.witness.senses[{k}]"),
         format_args!("`{}`", path.escape_debug()),
         &expected,

@@ -1,7 +1,7 @@
 //! A tree to a scene, and what is wrong with the text in words.
 
 use super::SceneError;
-use super::mistake::Mistakes;
+use super::diagnostic::Diagnostics;
 use super::read::Reader;
 use super::tree::{Node, Source};
 use becomingone_components::scene::{FORMAT_VERSION, Scene};
@@ -20,15 +20,15 @@ pub(super) fn read(root: &Node<'_>, sources: &[Source]) -> Result<Scene, SceneEr
         Ok(_) => None,
         Err(wrong) => Some(wrong),
     };
-    let mut mistakes = Mistakes::of(sources, root);
+    let mut diagnostics = Diagnostics::of(sources, root);
     // Good files are read once; only for the others it is asked whether the version explains it.
     let header = Header::deserialize(Reader(root));
     match (header.ok().and_then(|h| h.version), wrong) {
         (None, Some(wrong)) => {
-            mistakes.add_at(wrong.spot.unwrap_or_default(), explain(&wrong.code));
+            diagnostics.add_at(wrong.span.unwrap_or_default(), explain(&wrong.code));
         }
         (Some(version), Some(wrong)) if version == u64::from(FORMAT_VERSION) => {
-            mistakes.add_at(wrong.spot.unwrap_or_default(), explain(&wrong.code));
+            diagnostics.add_at(wrong.span.unwrap_or_default(), explain(&wrong.code));
         }
         (version, _) => {
             let version = version.unwrap_or_default();
@@ -39,10 +39,10 @@ pub(super) fn read(root: &Node<'_>, sources: &[Source]) -> Result<Scene, SceneEr
             };
             let message =
                 format!("found format version {version}; expected {FORMAT_VERSION}: {what}");
-            mistakes.add("version", message);
+            diagnostics.add("version", message);
         }
     }
-    Err(SceneError::Mistakes(mistakes.told()))
+    Err(SceneError::Diagnostics(diagnostics.told()))
 }
 
 /// What ron found, what it expected, and the nearest name.

@@ -1,23 +1,23 @@
 //! All times of a scene, scaled by one number.
 
-use super::mistake::Mistakes;
+use super::diagnostic::Diagnostics;
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, Scene, Signal};
 
 /// Multiplies the times of a scene by its `time_scale`, which is 1 thereafter.
 ///
 /// A tick stays a whole number of nanoseconds, and all else keeps its relation to it.
-pub(super) fn apply(scene: &mut Scene, mistakes: &mut Mistakes<'_, '_>) {
+pub(super) fn apply(scene: &mut Scene, diagnostics: &mut Diagnostics<'_, '_>) {
     let wanted = std::mem::replace(&mut scene.time_scale, 1.0);
     if wanted == 1.0 {
         return;
     }
     if !(wanted > 0.0 && wanted.is_finite()) {
-        mistakes.wrong("time_scale", wanted, "a positive number");
+        diagnostics.wrong("time_scale", wanted, "a positive number");
         return;
     }
     let timeless = |a: &AgentSpec| a.model.is_none() && a.sensors.is_empty();
     if !scene.agents.iter().all(timeless) {
-        mistakes.wrong(
+        diagnostics.wrong(
             "time_scale",
             format_args!(
                 "{wanted}, in a scene with bodies or sensors, which have times of their own"
@@ -31,7 +31,7 @@ pub(super) fn apply(scene: &mut Scene, mistakes: &mut Mistakes<'_, '_>) {
     let off = (tick_ns - before_ns * wanted).abs();
     if tick_ns < 1.0 || off > 1e-9 * tick_ns {
         let found = format_args!("{wanted}, at which a tick is {} ns", before_ns * wanted);
-        mistakes.wrong(
+        diagnostics.wrong(
             "time_scale",
             found,
             "a tick of whole nanoseconds, 1 or more",

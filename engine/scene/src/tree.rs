@@ -25,7 +25,7 @@ pub(super) struct Source {
 
 /// Where something stands: sources in the order in which they are laid over each other, then bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Spot {
+pub(super) struct Span {
     pub(super) source: usize,
     pub(super) offset: usize,
 }
@@ -33,7 +33,7 @@ pub(super) struct Spot {
 /// A value.
 #[derive(Clone, Debug)]
 pub(super) struct Node<'a> {
-    pub(super) spot: Spot,
+    pub(super) span: Span,
     /// RON, for as long as nothing in it was changed.
     text: Option<&'a str>,
     shape: OnceCell<Shape<'a>>,
@@ -77,16 +77,16 @@ pub(super) enum Brackets {
 #[derive(Clone, Debug)]
 pub(super) struct Entry<'a> {
     pub(super) key: Cow<'a, str>,
-    pub(super) key_spot: Spot,
+    pub(super) key_span: Span,
     pub(super) value: Node<'a>,
 }
 
 /// A value as RON again.
 #[derive(Debug, Default)]
-pub(super) struct Spelled {
+pub(super) struct Rendered {
     pub(super) text: String,
     /// Bytes of the text, and where what begins there was written.
-    pub(super) from: Vec<(usize, Spot)>,
+    pub(super) from: Vec<(usize, Span)>,
 }
 
 /// Most entries of a list that is opened to say where one of them stands.
@@ -94,17 +94,17 @@ const MOST: usize = 500_000;
 
 impl<'a> Node<'a> {
     /// RON that ron has accepted, or is about to judge.
-    pub(super) fn ron(text: &'a str, spot: Spot) -> Self {
+    pub(super) fn ron(text: &'a str, span: Span) -> Self {
         Self {
-            spot,
+            span,
             text: Some(text),
             shape: OnceCell::new(),
         }
     }
 
-    pub(super) fn of(shape: Shape<'a>, spot: Spot) -> Self {
+    pub(super) fn of(shape: Shape<'a>, span: Span) -> Self {
         Self {
-            spot,
+            span,
             text: None,
             shape: shape.into(),
         }
@@ -117,7 +117,7 @@ impl<'a> Node<'a> {
 
     pub(super) fn shape(&self) -> &Shape<'a> {
         self.shape.get_or_init(|| match self.text {
-            Some(text) => open(text, self.spot, usize::MAX).unwrap_or(Shape::Scalar),
+            Some(text) => open(text, self.span, usize::MAX).unwrap_or(Shape::Scalar),
             None => Shape::Null,
         })
     }
@@ -165,14 +165,14 @@ impl<'a> Node<'a> {
     }
 
     /// It as RON again, where overlays may have changed it.
-    pub(super) fn spelled(&self) -> Spelled {
-        let mut spelled = Spelled::default();
-        self.spell(&mut spelled);
-        spelled
+    pub(super) fn render(&self) -> Rendered {
+        let mut render = Rendered::default();
+        self.render_into(&mut render);
+        render
     }
 
-    fn spell(&self, to: &mut Spelled) {
-        to.from.push((to.text.len(), self.spot));
+    fn render_into(&self, to: &mut Rendered) {
+        to.from.push((to.text.len(), self.span));
         if let Some(text) = self.text {
             to.text += text.trim();
             // A comment would swallow what comes next.
@@ -199,7 +199,7 @@ impl<'a> Node<'a> {
                 };
                 to.text.push(open);
                 for item in items {
-                    item.spell(to);
+                    item.render_into(to);
                     to.text.push(',');
                 }
                 to.text.push(close);
@@ -207,9 +207,9 @@ impl<'a> Node<'a> {
             Shape::Fields(entries) => {
                 to.text.push('(');
                 for entry in entries {
-                    to.from.push((to.text.len(), entry.key_spot));
+                    to.from.push((to.text.len(), entry.key_span));
                     to.text += &format!("{}: ", entry.key);
-                    entry.value.spell(to);
+                    entry.value.render_into(to);
                     to.text.push(',');
                 }
                 to.text.push(')');
@@ -217,15 +217,15 @@ impl<'a> Node<'a> {
             Shape::Variant { name, inside } => {
                 to.text += name;
                 if let Some(inside) = inside {
-                    inside.spell(to);
+                    inside.render_into(to);
                 }
             }
         }
     }
 
     /// Where the value at a path stands, as `agents[0].sensors[1].rate_hz`, or the nearest that holds it.
-    pub(super) fn spot_of(&self, path: &str) -> Spot {
-        self.nearest(path).0.spot
+    pub(super) fn span_of(&self, path: &str) -> Span {
+        self.nearest(path).0.span
     }
 
     /// The value at a path.
@@ -239,7 +239,7 @@ impl<'a> Node<'a> {
         let mut node = self;
         for part in path.split(['.', '[']).filter(|p| !p.is_empty()) {
             if node.shape.get().is_none() {
-                let Some(shape) = node.text.and_then(|t| open(t, node.spot, MOST)) else {
+                let Some(shape) = node.text.and_then(|t| open(t, node.span, MOST)) else {
                     return (node, false);
                 };
                 node.shape.get_or_init(|| shape);
@@ -266,11 +266,11 @@ impl<'a> Node<'a> {
 }
 
 /// One level of a text; nothing where it has more than `most` entries.
-fn open(text: &str, spot: Spot, most: usize) -> Option<Shape<'_>> {
+fn open(text: &str, span: Span, most: usize) -> Option<Shape<'_>> {
     let mut scan = Scan {
         text,
         at: 0,
-        base: spot,
+        base: span,
     };
     scan.blank();
     if scan.rest().starts_with("#![") {
@@ -303,10 +303,10 @@ fn open(text: &str, spot: Spot, most: usize) -> Option<Shape<'_>> {
             let inside = (scan.peek() == Some(b'(')).then(|| scan.here());
             if name == "Some"
                 && let Some(inside) = &inside
-                && let Some(Shape::List { mut items, .. }) = open(inside.text?, inside.spot, 1)
+                && let Some(Shape::List { mut items, .. }) = open(inside.text?, inside.span, 1)
                 && let Some(one) = items.pop()
             {
-                return open(one.text?, one.spot, most);
+                return open(one.text?, one.span, most);
             }
             Some(Shape::Variant {
                 name: name.into(),
@@ -320,7 +320,7 @@ fn open(text: &str, spot: Spot, most: usize) -> Option<Shape<'_>> {
 struct Scan<'a> {
     text: &'a str,
     at: usize,
-    base: Spot,
+    base: Span,
 }
 
 impl<'a> Scan<'a> {
@@ -332,8 +332,8 @@ impl<'a> Scan<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn spot(&self, at: usize) -> Spot {
-        Spot {
+    fn span(&self, at: usize) -> Span {
+        Span {
             source: self.base.source,
             offset: self.base.offset + at,
         }
@@ -424,7 +424,7 @@ impl<'a> Scan<'a> {
         // Only a text that ron never accepted leads past its end or into a letter.
         self.at = self.text.floor_char_boundary(self.at);
         let end = self.text.floor_char_boundary(end).max(start);
-        Node::ron(&self.text[start..end], self.spot(start))
+        Node::ron(&self.text[start..end], self.span(start))
     }
 
     /// To the closing quote.
@@ -528,7 +528,7 @@ impl<'a> Scan<'a> {
             self.blank();
             entries.push(Entry {
                 key: key.into(),
-                key_spot: self.spot(before),
+                key_span: self.span(before),
                 value: self.here(),
             });
             self.comma(before);
@@ -579,7 +579,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::mistake::byte_place;
+    use crate::diagnostic::byte_place;
     use crate::read::{Reader, options};
     use becomingone_components::scene::Scene;
     use proptest::prelude::*;
@@ -588,8 +588,8 @@ mod tests {
     #[test]
     fn values_are_found_behind_comments_and_kinds() {
         let text = "// a, (comment\n(\n  version: 1, /* [ /* ( */ */\n  agents: [\n    (name: \"a, (b\", sensors: [\n      (kind: Imu(gyro: (white_sd: 2)), rate_hz: 5),\n    ]),\n  ],\n)";
-        let root = Node::ron(text, Spot::default());
-        let place = |path: &str| byte_place(text.as_bytes(), root.spot_of(path).offset);
+        let root = Node::ron(text, Span::default());
+        let place = |path: &str| byte_place(text.as_bytes(), root.span_of(path).offset);
         assert_eq!(place("version"), (3, 12));
         assert_eq!(place("agents[0].name"), (5, 12));
         assert_eq!(place("agents[0].sensors[0].rate_hz"), (6, 49));
@@ -690,7 +690,7 @@ mod tests {
             let agents = agents.join(",");
             let text = format!("{b}{head}{b}({b}version:{b}1{b},{b}agents:[{agents}{b}]{b},){b}\n");
             let direct = options().from_str::<Scene>(&text);
-            let mut root = Node::ron(&text, Spot::default());
+            let mut root = Node::ron(&text, Span::default());
             open_all(&mut root);
             let opened = Scene::deserialize(Reader(&root));
             match direct {
@@ -706,9 +706,9 @@ mod tests {
         /// Whatever a text says: it is opened without a panic.
         #[test]
         fn any_text_is_opened(text in "[a-zr#b\"'(){}\\[\\],:/*\\\\é 0-9\n]{0,40}") {
-            let mut root = Node::ron(&text, Spot::default());
+            let mut root = Node::ron(&text, Span::default());
             open_all(&mut root);
-            root.spot_of("a[0].b");
+            root.span_of("a[0].b");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! From a file to a vehicle: YAML or RON by its ending, then every number in its range.
 
-use super::mistake::{Mistake, Mistakes, byte_place};
+use super::diagnostic::{Diagnostic, Diagnostics, byte_place};
 use super::read::Reader;
-use super::tree::{Node, Source, Spot};
+use super::tree::{Node, Source, Span};
 use super::{SceneError, text, yaml};
 use becomingone_components::body::RobotModel;
 use becomingone_components::vehicle::{CHASSIS, Suspension, VehicleModel, VehicleWheel};
@@ -45,7 +45,7 @@ pub(super) fn load(files: &dyn Files, path: &Path) -> Result<Loaded, SceneError>
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = byte_place(error.as_bytes(), error.utf8_error().valid_up_to());
         let message = "found a byte that is not UTF-8 text; expected a vehicle in YAML or RON";
-        Mistake::at(&name, at, message).alone()
+        Diagnostic::at(&name, at, message).alone()
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
     let sources = [Source {
@@ -58,38 +58,38 @@ pub(super) fn load(files: &dyn Files, path: &Path) -> Result<Loaded, SceneError>
     let is_ron = path
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("ron"));
-    let empty = Node::ron("", Spot::default());
-    let alone = |spot: Spot, message: String| {
-        let mut mistakes = Mistakes::of(&sources, &empty);
-        mistakes.add_at(spot, message);
-        SceneError::Mistakes(mistakes.told())
+    let empty = Node::ron("", Span::default());
+    let alone = |span: Span, message: String| {
+        let mut diagnostics = Diagnostics::of(&sources, &empty);
+        diagnostics.add_at(span, message);
+        SceneError::Diagnostics(diagnostics.told())
     };
     let root = if is_ron {
-        Node::ron(text, Spot::default())
+        Node::ron(text, Span::default())
     } else {
         yaml::parse(text, 0)
-            .map_err(|(offset, message)| alone(Spot { source: 0, offset }, message))?
+            .map_err(|(offset, message)| alone(Span { source: 0, offset }, message))?
     };
     let vehicle = VehicleModel::deserialize(Reader(&root))
-        .map_err(|wrong| alone(wrong.spot.unwrap_or_default(), text::explain(&wrong.code)))?;
+        .map_err(|wrong| alone(wrong.span.unwrap_or_default(), text::explain(&wrong.code)))?;
     let mut check = Check {
-        mistakes: Mistakes::of(&sources, &root),
+        diagnostics: Diagnostics::of(&sources, &root),
     };
     check.vehicle(&vehicle);
-    if !check.mistakes.is_empty() {
-        return Err(SceneError::Mistakes(check.mistakes.told()));
+    if !check.diagnostics.is_empty() {
+        return Err(SceneError::Diagnostics(check.diagnostics.told()));
     }
     let robot = vehicle.as_robot(&sources[0].name);
     Ok((Arc::new(vehicle), Arc::new(robot)))
 }
 
 struct Check<'n, 's> {
-    mistakes: Mistakes<'n, 's>,
+    diagnostics: Diagnostics<'n, 's>,
 }
 
 impl Check<'_, '_> {
     fn wrong(&mut self, path: &str, found: impl Display, expected: &str) {
-        self.mistakes.wrong(path, found, expected);
+        self.diagnostics.wrong(path, found, expected);
     }
 
     /// In a range; what is no number is in none.
@@ -221,7 +221,7 @@ impl Check<'_, '_> {
             }
         }
         // What follows needs numbers that make sense.
-        if self.mistakes.is_empty() {
+        if self.diagnostics.is_empty() {
             self.stance(v);
         }
     }

@@ -3,7 +3,7 @@
 //! Plain words are what the scene wants them to be: `no` is text for a name and no truth value, `1e3` a
 //! number, `Auto` a kind. A kind with fields is a map of one entry, `{Patrol: {speed_m_s: 1}}`.
 
-use super::tree::{Brackets, Entry, Node, Shape, Spot};
+use super::tree::{Brackets, Entry, Node, Shape, Span};
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,16 +16,16 @@ const MOST: usize = 500_000;
 const DEEPEST: usize = 128;
 
 /// Where in the text, and what.
-type Refused = (usize, String);
+type MergeError = (usize, String);
 
 enum Frame<'a> {
     List(Vec<Node<'a>>),
-    Fields(Vec<Entry<'a>>, Option<(Cow<'a, str>, Spot)>),
+    Fields(Vec<Entry<'a>>, Option<(Cow<'a, str>, Span)>),
 }
 
 struct Open<'a> {
     frame: Frame<'a>,
-    spot: Spot,
+    span: Span,
     anchor: usize,
     /// Values read before it.
     before: usize,
@@ -40,7 +40,7 @@ struct Build<'a> {
     values: usize,
 }
 
-pub(super) fn parse(text: &str, source: usize) -> Result<Node<'_>, Refused> {
+pub(super) fn parse(text: &str, source: usize) -> Result<Node<'_>, MergeError> {
     let mut options = Options::default();
     options.emit_comments = false;
     options.flow_nesting_limit = DEEPEST;
@@ -103,7 +103,7 @@ fn byte(text: &str, mark: &granit_parser::Marker) -> usize {
     text.floor_char_boundary(at)
 }
 
-fn untagged(tag: Option<Cow<'_, granit_parser::Tag>>, at: usize) -> Result<(), Refused> {
+fn untagged(tag: Option<Cow<'_, granit_parser::Tag>>, at: usize) -> Result<(), MergeError> {
     match tag {
         None => Ok(()),
         Some(tag) => Err((
@@ -117,14 +117,14 @@ fn untagged(tag: Option<Cow<'_, granit_parser::Tag>>, at: usize) -> Result<(), R
 }
 
 impl<'a> Build<'a> {
-    fn spot(&self, offset: usize) -> Spot {
-        Spot {
+    fn span(&self, offset: usize) -> Span {
+        Span {
             source: self.source,
             offset,
         }
     }
 
-    fn count(&mut self, values: usize, at: usize) -> Result<(), Refused> {
+    fn count(&mut self, values: usize, at: usize) -> Result<(), MergeError> {
         self.values += values;
         if self.values > MOST {
             return Err((
@@ -137,7 +137,7 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
-    fn begin(&mut self, frame: Frame<'a>, anchor: usize, at: usize) -> Result<(), Refused> {
+    fn begin(&mut self, frame: Frame<'a>, anchor: usize, at: usize) -> Result<(), MergeError> {
         if self.open.len() == DEEPEST {
             return Err((
                 at,
@@ -148,7 +148,7 @@ impl<'a> Build<'a> {
         self.count(1, at)?;
         self.open.push(Open {
             frame,
-            spot: self.spot(at),
+            span: self.span(at),
             anchor,
             before: self.values,
         });
@@ -156,7 +156,7 @@ impl<'a> Build<'a> {
     }
 
     /// Keys are words.
-    fn is_value(&self, at: usize) -> Result<(), Refused> {
+    fn is_value(&self, at: usize) -> Result<(), MergeError> {
         match self.open.last() {
             Some(Open {
                 frame: Frame::Fields(_, None),
@@ -169,7 +169,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    fn end(&mut self) -> Result<(), Refused> {
+    fn end(&mut self) -> Result<(), MergeError> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
@@ -189,7 +189,7 @@ impl<'a> Build<'a> {
                                 name: one.key,
                                 inside,
                             },
-                            one.key_spot,
+                            one.key_span,
                         ),
                         open.anchor,
                         open.before,
@@ -198,21 +198,21 @@ impl<'a> Build<'a> {
                 _ => Shape::Fields(entries),
             },
         };
-        self.close(Node::of(shape, open.spot), open.anchor, open.before)
+        self.close(Node::of(shape, open.span), open.anchor, open.before)
     }
 
-    fn close(&mut self, node: Node<'a>, anchor: usize, before: usize) -> Result<(), Refused> {
+    fn close(&mut self, node: Node<'a>, anchor: usize, before: usize) -> Result<(), MergeError> {
         if anchor != 0 {
             // The copy that is kept counts too: anchors within anchors would make many.
             let values = self.values - before + 1;
-            self.count(values, node.spot.offset)?;
+            self.count(values, node.span.offset)?;
             self.anchored.insert(anchor, (node.clone(), values));
         }
         self.put(node);
         Ok(())
     }
 
-    fn alias(&mut self, anchor: usize, at: usize) -> Result<(), Refused> {
+    fn alias(&mut self, anchor: usize, at: usize) -> Result<(), MergeError> {
         self.is_value(at)?;
         let Some(values) = self.anchored.get(&anchor).map(|(_, values)| *values) else {
             return Err((
@@ -234,11 +234,11 @@ impl<'a> Build<'a> {
             None => self.root = Some(node),
             Some(Frame::List(items)) => items.push(node),
             Some(Frame::Fields(entries, key)) => {
-                if let Some((key, key_spot)) = key.take() {
+                if let Some((key, key_span)) = key.take() {
                     let value = node;
                     entries.push(Entry {
                         key,
-                        key_spot,
+                        key_span,
                         value,
                     });
                 }
@@ -252,8 +252,8 @@ impl<'a> Build<'a> {
         style: ScalarStyle,
         anchor: usize,
         at: usize,
-    ) -> Result<(), Refused> {
-        let spot = self.spot(at);
+    ) -> Result<(), MergeError> {
+        let span = self.span(at);
         if let Some(Open {
             frame: Frame::Fields(entries, key @ None),
             ..
@@ -271,7 +271,7 @@ impl<'a> Build<'a> {
                     format!("found `{said}` a second time; expected it once"),
                 ));
             }
-            *key = Some((said, spot));
+            *key = Some((said, span));
             return Ok(());
         }
         self.count(1, at)?;
@@ -281,7 +281,7 @@ impl<'a> Build<'a> {
             Shape::Quoted(said)
         };
         let before = self.values;
-        self.close(Node::of(shape, spot), anchor, before)
+        self.close(Node::of(shape, span), anchor, before)
     }
 }
 

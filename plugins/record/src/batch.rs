@@ -3,7 +3,7 @@
 
 use crate::stage::Stage;
 use becomingone_components::body::Pose;
-use becomingone_components::event::Happening;
+use becomingone_components::event::AgentEvent;
 use becomingone_components::link::Frame;
 
 /// One message of numbers; they follow each other in [`Batch::numbers`].
@@ -35,7 +35,7 @@ pub(crate) enum Entry {
     /// Where the links of an agent are; their poses follow each other in [`Batch::poses`].
     Body { agent: u32, links: u32 },
     /// What happened.
-    Happening(Box<Happening>),
+    AgentEvent(Box<AgentEvent>),
     /// The chained hash, and those of the parts, which follow each other in [`Batch::parts`].
     Hash { hash: u64, parts: u32 },
 }

@@ -2,7 +2,7 @@
 
 use crate::stage::{Mounted, Stage};
 use becomingone_components::body::{Geometry, Pose as BodyPose, Shape};
-use becomingone_components::event::{Happening, What};
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::time::NS_PER_S;
 use foxglove::messages::{
     Color, CubePrimitive, CylinderPrimitive, FrameTransform, FrameTransforms, LaserScan,
@@ -245,16 +245,18 @@ pub(crate) fn placed(at: BodyPose, ns: u64) -> PoseInFrame {
 }
 
 /// A line of the log.
-pub(crate) fn line(happening: &Happening, ns: u64) -> Log {
-    let level = match happening.what {
-        What::Collision(_) | What::OffTrack(_) | What::Dissipated { .. } => log::Level::Warning,
+pub(crate) fn line(event: &AgentEvent, ns: u64) -> Log {
+    let level = match event.kind {
+        EventKind::Collision(_) | EventKind::OffTrack(_) | EventKind::AlarmRaised { .. } => {
+            log::Level::Warning
+        }
         _ => log::Level::Info,
     };
     Log {
         timestamp: timestamp(ns),
         level: level.into(),
-        message: happening.what.to_string(),
-        name: happening.agent.clone(),
+        message: event.kind.to_string(),
+        name: event.agent.clone(),
         ..Log::default()
     }
 }

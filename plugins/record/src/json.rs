@@ -4,7 +4,7 @@
 
 use crate::batch::Row;
 use crate::stage::{Column, Fields, Form};
-use becomingone_components::event::{Happening, What};
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::link::Frame;
 use std::io::Write as _;
 
@@ -106,48 +106,48 @@ pub(crate) fn frame(to: &mut Vec<u8>, tick: u64, frame: &Frame) {
 }
 
 /// What happened.
-pub(crate) fn happening(to: &mut Vec<u8>, tick: u64, happening: &Happening) {
+pub(crate) fn event(to: &mut Vec<u8>, tick: u64, event: &AgentEvent) {
     put(
         to,
         format_args!(
             "{{\"tick\":{tick},\"source_ns\":{},\"agent\":",
-            happening.now_ns
+            event.now_ns
         ),
     );
-    text(to, &happening.agent);
+    text(to, &event.agent);
     to.extend_from_slice(b",\"what\":");
-    text(to, kind(&happening.what));
+    text(to, kind(&event.kind));
     to.extend_from_slice(b",\"text\":");
-    text(to, &happening.what.to_string());
+    text(to, &event.kind.to_string());
     to.push(b'}');
 }
 
 /// `GoalReached` of a goal that was reached.
-fn kind(what: &What) -> &'static str {
+fn kind(what: &EventKind) -> &'static str {
     match what {
-        What::Collision(_) => "Collision",
-        What::GoalReached(_) => "GoalReached",
-        What::AllGoalsReached => "AllGoalsReached",
-        What::LapDone(..) => "LapDone",
-        What::OffTrack(_) => "OffTrack",
-        What::BackOnTrack => "BackOnTrack",
-        What::Collapsed => "Collapsed",
-        What::Released => "Released",
-        What::Parted => "Parted",
-        What::Agreed => "Agreed",
-        What::FellSilent(_) => "FellSilent",
-        What::SpeaksAgain(_) => "SpeaksAgain",
-        What::MadeSafe(_) => "MadeSafe",
-        What::CommandedAgain => "CommandedAgain",
-        What::Dissipated { .. } => "Dissipated",
-        What::Recovered => "Recovered",
-        What::Slowed => "Slowed",
-        What::FreeAgain => "FreeAgain",
-        What::LeftOut(_) => "LeftOut",
-        What::Stopped(_) => "Stopped",
-        What::FaultBegan(_) => "FaultBegan",
-        What::FaultEnded(_) => "FaultEnded",
-        What::Recalled { .. } => "Recalled",
+        EventKind::Collision(_) => "Collision",
+        EventKind::GoalReached(_) => "GoalReached",
+        EventKind::AllGoalsReached => "AllGoalsReached",
+        EventKind::LapDone(..) => "LapDone",
+        EventKind::OffTrack(_) => "OffTrack",
+        EventKind::BackOnTrack => "BackOnTrack",
+        EventKind::PhaseLocked => "Collapsed",
+        EventKind::PhaseLockLost => "Released",
+        EventKind::CoherenceDiverged => "Parted",
+        EventKind::CoherenceAgrees => "Agreed",
+        EventKind::SensorTimedOut(_) => "FellSilent",
+        EventKind::SensorResumed(_) => "SpeaksAgain",
+        EventKind::SafeCommandActive(_) => "MadeSafe",
+        EventKind::ControllerCommandActive => "CommandedAgain",
+        EventKind::AlarmRaised { .. } => "Dissipated",
+        EventKind::AlarmCleared => "Recovered",
+        EventKind::SpeedLimited => "Slowed",
+        EventKind::SpeedLimitLifted => "FreeAgain",
+        EventKind::SensorExcluded(_) => "LeftOut",
+        EventKind::SafetyStop(_) => "Stopped",
+        EventKind::FaultBegan(_) => "FaultBegan",
+        EventKind::FaultEnded(_) => "FaultEnded",
+        EventKind::EventRecalled { .. } => "Recalled",
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) enum Patience {
 }
 
 /// Longest that a fast run waits for a disk that takes nothing.
-const PATIENCE: Duration = Duration::from_secs(10);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What there is to write.
 pub(crate) struct Work {
@@ -102,7 +102,7 @@ impl Queue {
             return;
         }
         if inner.full.len() >= QUEUE && patience == Patience::Disk && inner.flows {
-            let deadline = self.room.wait_timeout_while(inner, PATIENCE, |inner| {
+            let deadline = self.room.wait_timeout_while(inner, FLUSH_TIMEOUT, |inner| {
                 inner.full.len() >= QUEUE && !inner.dead
             });
             inner = deadline.unwrap_or_else(PoisonError::into_inner).0;

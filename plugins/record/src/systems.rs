@@ -3,15 +3,15 @@
 use crate::batch::{Batch, Entry, Row};
 use crate::queue::{Patience, Queue};
 use crate::stage::{Column, Draw, Form, Mounted, Stage, StageAgent, column, fields_of, flag};
-use becomingone_components::actuator::Command;
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::{LinkPoses, Model, Obstacle, TruePose, TrueTwist};
 use becomingone_components::coherence::{Coherence, KernelTick};
 use becomingone_components::drive::{Odometry, Twist2};
-use becomingone_components::event::Happening;
+use becomingone_components::event::AgentEvent;
 use becomingone_components::governor::Governor;
 use becomingone_components::joints::JointTargets;
 use becomingone_components::link::{Entered, Links};
-use becomingone_components::localisation::{Estimate, Innovated};
+use becomingone_components::localisation::{Estimate, FaultIsolation};
 use becomingone_components::scene::{Agent, ResolvedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{
@@ -99,7 +99,7 @@ pub(crate) struct Recorder {
     bodies: Vec<(Entity, u32)>,
     /// Told with the next tick.
     stage: Option<Box<Stage>>,
-    happenings: MessageCursor<Happening>,
+    events: MessageCursor<AgentEvent>,
     next_pose_ns: u64,
     /// Where a tick stands alone: whether one batch a tick is kept, for who compares.
     pub(crate) single: bool,
@@ -112,7 +112,7 @@ impl Recorder {
             watches: Vec::new(),
             bodies: Vec::new(),
             stage: None,
-            happenings: MessageCursor::default(),
+            events: MessageCursor::default(),
             next_pose_ns: 0,
             single: false,
         }
@@ -185,7 +185,7 @@ fn begin(world: &mut World) {
     recorder.bodies = bodies;
     recorder.next_pose_ns = 0;
     // What the last run said last was said.
-    recorder.happenings = MessageCursor::default();
+    recorder.events = MessageCursor::default();
     recorder.stage = Some(Box::new(stage));
 }
 
@@ -198,7 +198,7 @@ fn copy(world: &mut World) {
             watches,
             bodies,
             stage,
-            happenings,
+            events,
             next_pose_ns,
             single,
         } = &mut *recorder;
@@ -228,10 +228,10 @@ fn copy(world: &mut World) {
                 *next_pose_ns = (time.now_ns / PERIOD_NS + 1) * PERIOD_NS;
                 copy_bodies(world, bodies, time.now_ns, batch);
             }
-            if let Some(messages) = world.get_resource::<Messages<Happening>>() {
-                for happening in happenings.read(messages) {
-                    let told = Box::new(happening.clone());
-                    batch.entries.push(Entry::Happening(told));
+            if let Some(messages) = world.get_resource::<Messages<AgentEvent>>() {
+                for event in events.read(messages) {
+                    let told = Box::new(event.clone());
+                    batch.entries.push(Entry::AgentEvent(told));
                 }
             }
             let parts = &world.resource::<StateParts>().0;
@@ -416,7 +416,7 @@ impl Commanded for JointTargets {
 }
 
 fn watch_commands<T: Commanded>(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
-    for (name, entity) in named::<Command<T>>(world) {
+    for (name, entity) in named::<ActuatorTarget<T>>(world) {
         let form = Form::Columns {
             columns: T::COLUMNS,
             draw: Draw::Nothing,
@@ -428,7 +428,7 @@ fn watch_commands<T: Commanded>(world: &mut World, stage: &mut Stage, watches: &
 
 /// A command is recorded when it changes.
 fn copy_command<T: Commanded>(world: &World, watch: &mut Watch, batch: &mut Batch) {
-    let Some(command) = world.get::<Command<T>>(watch.entity) else {
+    let Some(command) = world.get::<ActuatorTarget<T>>(watch.entity) else {
         return;
     };
     let (mut same, mut count) = (true, 0);
@@ -585,7 +585,7 @@ fn copy_estimate(world: &World, watch: &mut Watch, batch: &mut Batch) {
     }
     watch.last_ns = Some(said.stamp_ns);
     let nis = world
-        .get::<Innovated>(watch.entity)
+        .get::<FaultIsolation>(watch.entity)
         .map_or(f64::NAN, |i| i.nis);
     batch.row(plain(watch.topic, said.stamp_ns), |to| {
         to.extend([

@@ -4,7 +4,7 @@ use crate::batch::{Batch, Entry, Row};
 use crate::file::Out;
 use crate::stage::{Draw, Form, Stage};
 use crate::{Opening, draw, json};
-use becomingone_components::event::Happening;
+use becomingone_components::event::AgentEvent;
 use foxglove::Encode;
 use foxglove::messages::FrameTransforms;
 use mcap::records::{MessageHeader, Metadata};
@@ -172,7 +172,7 @@ impl Writer {
                     self.body(agent as usize, poses)?;
                     pose = to;
                 }
-                Entry::Happening(happening) => self.tell(&happening)?,
+                Entry::AgentEvent(event) => self.tell(&event)?,
                 Entry::Hash { hash, parts } => {
                     let to = part + parts as usize;
                     self.hash = hash;
@@ -481,12 +481,12 @@ impl Writer {
         Ok(())
     }
 
-    fn tell(&mut self, happening: &Happening) -> McapResult<()> {
+    fn tell(&mut self, event: &AgentEvent) -> McapResult<()> {
         self.text.clear();
-        json::happening(&mut self.text, self.tick, happening);
+        json::event(&mut self.text, self.tick, event);
         let channel = self.own(EVENTS, "events")?;
-        self.message(channel, self.now_ns, happening.now_ns)?;
-        let ns = self.begin_ns.saturating_add(happening.now_ns);
-        self.drawn_alone("/log", &draw::line(happening, ns))
+        self.message(channel, self.now_ns, event.now_ns)?;
+        let ns = self.begin_ns.saturating_add(event.now_ns);
+        self.drawn_alone("/log", &draw::line(event, ns))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::marks::Mark;
 use becomingone_components::body::Pose;
-use becomingone_components::event::Happening;
+use becomingone_components::event::AgentEvent;
 use becomingone_components::memory::Likeness;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub(crate) struct Pursued {
 
 /// What an agent remembers; its memories follow each other in [`Batch::memories`].
 #[derive(Clone, Debug)]
-pub(crate) struct Mind {
+pub(crate) struct MemoryFrame {
     /// Index into the stage's agents.
     pub(crate) agent: u32,
     /// How many memories.
@@ -54,7 +54,7 @@ pub(crate) struct Mind {
 
 /// A memory as it is now.
 #[derive(Clone, Debug)]
-pub(crate) struct Remembered {
+pub(crate) struct MemoryEntry {
     /// When and what.
     pub(crate) label: Arc<str>,
     /// Which one: of an agent's memories, each has a number of its own.
@@ -67,7 +67,7 @@ pub(crate) struct Remembered {
 
 /// One turn of a lidar; its distances follow each other in [`Batch::ranges_m`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Turn {
+pub(crate) struct ScanFrame {
     /// Index into the stage's lidars.
     pub(crate) lidar: u32,
     /// Stamp (ns).
@@ -95,12 +95,12 @@ pub(crate) struct Batch {
     pub(crate) pursued: Vec<Pursued>,
     pub(crate) rows: Vec<Row>,
     pub(crate) numbers: Vec<f64>,
-    pub(crate) turns: Vec<Turn>,
+    pub(crate) scan_frames: Vec<ScanFrame>,
     pub(crate) ranges_m: Vec<f32>,
-    pub(crate) minds: Vec<Mind>,
-    pub(crate) memories: Vec<Remembered>,
+    pub(crate) memory_frames: Vec<MemoryFrame>,
+    pub(crate) memories: Vec<MemoryEntry>,
     pub(crate) marks: Vec<Mark>,
-    pub(crate) happenings: Vec<Happening>,
+    pub(crate) events: Vec<AgentEvent>,
 }
 
 impl Batch {
@@ -115,12 +115,12 @@ impl Batch {
             pursued,
             rows,
             numbers,
-            turns,
+            scan_frames,
             ranges_m,
-            minds,
+            memory_frames,
             memories,
             marks,
-            happenings,
+            events,
         } = self;
         (*now_ns, *tick, *dropped_before) = (0, 0, 0);
         bodies.clear();
@@ -128,12 +128,12 @@ impl Batch {
         pursued.clear();
         rows.clear();
         numbers.clear();
-        turns.clear();
+        scan_frames.clear();
         ranges_m.clear();
-        minds.clear();
+        memory_frames.clear();
         memories.clear();
         marks.clear();
-        happenings.clear();
+        events.clear();
     }
 
     /// Adds one number.

@@ -19,7 +19,7 @@
 //! A tick copies numbers into a batch and hands it to a queue of [`QUEUE`] batches; it makes no
 //! call to Rerun. Where the queue is full, a [`Sink::Viewer`] or [`Sink::Server`] never makes the tick wait: the
 //! batch is dropped, counted, and the recording says so. A [`Sink::File`] makes it wait for at most
-//! [`PATIENCE`] (a fast run outpaces any disk, and who saves a file wants all of it), and only for
+//! [`FLUSH_TIMEOUT`] (a fast run outpaces any disk, and who saves a file wants all of it), and only for
 //! as long as the disk keeps up at all. What is simulated never depends on either.
 //!
 //! # Viewers come and go
@@ -57,7 +57,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use outbox::{PATIENCE, QUEUE, Report};
+pub use outbox::{FLUSH_TIMEOUT, QUEUE, Report};
 pub use systems::show_readings;
 pub use table::{Said, TableRecording};
 

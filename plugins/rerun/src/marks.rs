@@ -6,7 +6,7 @@ use crate::outbox::{Cap, Outbox};
 use crate::recording::entity;
 use crate::shapes::colour;
 use crate::stage::StageMark;
-use crate::systems::{Cast, path};
+use crate::systems::{VisualisedAgents, path};
 use becomingone_components::body::{LinkPoses, Pose};
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::sensor::{
@@ -110,7 +110,7 @@ impl<T> Default for Marks<T> {
 pub(crate) fn gather<T: Marked>(
     mut outbox: ResMut<Outbox>,
     mut marks: ResMut<Marks<T>>,
-    cast: Res<Cast>,
+    agents_shown: Res<VisualisedAgents>,
     sensors: Query<(Entity, &Name, &Sensor), With<Reading<T>>>,
 ) {
     *marks = Marks::default();
@@ -118,7 +118,7 @@ pub(crate) fn gather<T: Marked>(
         return;
     };
     for (entity, name, sensor) in &sensors {
-        let Some(agent) = cast.index_of(sensor.agent) else {
+        let Some(agent) = agents_shown.index_of(sensor.agent) else {
             continue;
         };
         let index = stage.marks.len() as u32;

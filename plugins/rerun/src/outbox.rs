@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Batches that the queue holds: over ten simulated seconds of one agent.
 pub const QUEUE: usize = 1024;
 /// Longest time that a tick waits for room, where the sink is a file.
-pub const PATIENCE: Duration = Duration::from_millis(50);
+pub const FLUSH_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Most often that poses and trajectories are shown, in simulated time.
 const POSES_HZ: u64 = 30;
@@ -162,7 +162,7 @@ impl Outbox {
     pub(crate) fn is_due(&self, now_ns: u64) -> bool {
         !self.ended
             && (now_ns >= self.next_ns
-                || !self.batch.turns.is_empty()
+                || !self.batch.scan_frames.is_empty()
                 || !self.batch.marks.is_empty())
     }
 

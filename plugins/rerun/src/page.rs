@@ -1,6 +1,6 @@
 //! What agents remember, as a page for a reader (Markdown).
 
-use crate::batch::{Mind, Remembered};
+use crate::batch::{MemoryEntry, MemoryFrame};
 use crate::blueprint::PLOTTED;
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ impl MemoryPage {
     }
 
     /// What an agent remembers now.
-    pub(crate) fn update(&mut self, mind: &Mind, memories: &[Remembered]) {
+    pub(crate) fn update(&mut self, mind: &MemoryFrame, memories: &[MemoryEntry]) {
         let Some((name, text)) = self.agents.get_mut(mind.agent as usize) else {
             return;
         };
@@ -41,7 +41,7 @@ impl MemoryPage {
                 "## {name}\n\nThis looks like nothing that is remembered\n"
             ),
         };
-        let mut strongest: Vec<&Remembered> = memories.iter().collect();
+        let mut strongest: Vec<&MemoryEntry> = memories.iter().collect();
         strongest.sort_by(|a, b| {
             b.strength
                 .total_cmp(&a.strength)
@@ -77,7 +77,7 @@ mod tests {
     fn the_strongest_are_listed_first_and_the_rest_is_counted() {
         let mut page = MemoryPage::new(["a", "b"].map(str::to_owned).into_iter());
         let memories: Vec<_> = (0..20)
-            .map(|k| Remembered {
+            .map(|k| MemoryEntry {
                 label: format!("00:{k:02}.0 touched wall").into(),
                 serial: k,
                 position_m: None,
@@ -89,7 +89,7 @@ mod tests {
             label: memories[3].label.clone(),
             similarity: 0.937,
         });
-        let mind = Mind {
+        let mind = MemoryFrame {
             agent: 1,
             len: 20,
             likeness,

@@ -3,7 +3,7 @@
 //! Numbers and poses are gathered into columns, one a series, and go out in larger pieces: that is
 //! an order of magnitude cheaper than a row at a time, for us, for the file and for the viewer.
 
-use crate::batch::{Batch, Mind, Remembered, Turn};
+use crate::batch::{Batch, MemoryEntry, MemoryFrame, ScanFrame};
 use crate::blueprint;
 use crate::marks;
 use crate::page::MemoryPage;
@@ -11,7 +11,7 @@ use crate::shapes::{self, colour, quaternion, translation};
 use crate::sink::Output;
 use crate::stage::{Path, Stage, StageAgent, StageTrack};
 use becomingone_components::body::{Geometry, Pose, Shape};
-use becomingone_components::event::{Happening, What};
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::fleet::FLEET;
 use glam::{Vec2, Vec3};
 use re_sdk::external::re_log_types::ApplicationId;
@@ -368,7 +368,7 @@ impl Recording {
             }
         }
         let mut from = 0;
-        for turn in &batch.turns {
+        for turn in &batch.scan_frames {
             let to = from + turn.len as usize;
             if let (Some(path), Some(ranges_m)) = (
                 self.lidars.get(turn.lidar as usize),
@@ -389,16 +389,16 @@ impl Recording {
                 drawn.draw(&self.to, mark)?;
             }
         }
-        for happening in &batch.happenings {
-            self.at(happening.now_ns);
-            self.tell(happening)?;
+        for event in &batch.events {
+            self.at(event.now_ns);
+            self.tell(event)?;
         }
         Ok(())
     }
 
     fn write_minds(&mut self, batch: &Batch) -> RecordingStreamResult<()> {
         let mut from = 0;
-        for mind in &batch.minds {
+        for mind in &batch.memory_frames {
             let to = from + mind.len as usize;
             if let (Some(drawn), Some(memories)) = (
                 self.agents.get(mind.agent as usize),
@@ -409,7 +409,7 @@ impl Recording {
             }
             from = to;
         }
-        if !batch.minds.is_empty() {
+        if !batch.memory_frames.is_empty() {
             let page = TextDocument::from_markdown(self.memory.text());
             self.to.log(entity(["memory"]), &page)?;
         }
@@ -457,12 +457,12 @@ impl Recording {
         Ok(())
     }
 
-    fn tell(&self, happening: &Happening) -> RecordingStreamResult<()> {
-        let level = match happening.what {
-            What::Collision(_) | What::OffTrack(_) => TextLogLevel::WARN,
+    fn tell(&self, event: &AgentEvent) -> RecordingStreamResult<()> {
+        let level = match event.kind {
+            EventKind::Collision(_) | EventKind::OffTrack(_) => TextLogLevel::WARN,
             _ => TextLogLevel::INFO,
         };
-        let text = format!("{}: {}", happening.agent, happening.what);
+        let text = format!("{}: {}", event.agent, event.kind);
         self.to
             .log(self.events.clone(), &TextLog::new(text).with_level(level))
     }
@@ -696,11 +696,11 @@ impl Drawn {
     fn remember(
         &self,
         to: &RecordingStream,
-        mind: &Mind,
-        memories: &[Remembered],
+        mind: &MemoryFrame,
+        memories: &[MemoryEntry],
     ) -> RecordingStreamResult<()> {
         let down = Vec3::Z * (MEMORY_M - self.clearance_m);
-        let place = |m: &Remembered| m.position_m.map(|p| (Vec3::from(p) + down).to_array());
+        let place = |m: &MemoryEntry| m.position_m.map(|p| (Vec3::from(p) + down).to_array());
         let placed = || memories.iter().filter(|m| m.position_m.is_some());
         if placed().next().is_none() {
             return Ok(());
@@ -754,7 +754,7 @@ impl Drawn {
 }
 
 /// Where a lidar's rays ended; a ray that hit nothing has no point.
-fn points(turn: &Turn, ranges_m: &[f32]) -> Vec<[f32; 3]> {
+fn points(turn: &ScanFrame, ranges_m: &[f32]) -> Vec<[f32; 3]> {
     let hits = ranges_m.iter().enumerate();
     hits.filter(|(_, range_m)| **range_m < turn.range_max_m)
         .map(|(k, range_m)| {
@@ -854,7 +854,7 @@ mod tests {
 
     #[test]
     fn a_ray_that_hit_nothing_has_no_point() {
-        let turn = Turn {
+        let turn = ScanFrame {
             lidar: 0,
             ns: 0,
             pose: Pose::new(

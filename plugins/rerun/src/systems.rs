@@ -1,15 +1,15 @@
 //! What a reset gathers and a tick copies. Nothing here talks to Rerun.
 
-use crate::batch::{Body, Mind, Pursued, Remembered, Row, Turn};
+use crate::batch::{Body, MemoryEntry, MemoryFrame, Pursued, Row, ScanFrame};
 use crate::marks::{self, Marks};
 use crate::outbox::{Cap, Outbox};
 use crate::stage::{Stage, StageAgent, StageLidar, StageSensor, StageTrack};
-use becomingone_components::actuator::Command;
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::{LinkPoses, Model, Obstacle, TrueTwist};
 use becomingone_components::coherence::{Coherence, KernelTick, Transducers};
 use becomingone_components::control::{DrivenBy, Goals, Plan};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
-use becomingone_components::event::Happening;
+use becomingone_components::event::AgentEvent;
 use becomingone_components::fault::Faults;
 use becomingone_components::fleet::{FLEET, FleetOrder};
 use becomingone_components::governor::Governor;
@@ -23,7 +23,7 @@ use becomingone_components::sensor::{
 use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::vehicle::{Ackermann, Vehicle};
 use becomingone_components::witness::Witness;
-use becomingone_systems::faults::BendSystems;
+use becomingone_systems::faults::FaultInjectionSystems;
 use becomingone_systems::tick::{Reset, Tick, TickSystems};
 use becomingone_systems::vehicle::profile::SpeedProfile;
 use bevy_app::App;
@@ -80,7 +80,7 @@ struct StageSystems;
 
 /// Adds all systems but those of readings.
 pub(crate) fn add(app: &mut App) {
-    app.init_resource::<Cast>()
+    app.init_resource::<VisualisedAgents>()
         .init_resource::<Lidars>()
         .init_resource::<Marks<Gnss>>()
         .init_resource::<Marks<Range>>()
@@ -101,14 +101,14 @@ pub(crate) fn add(app: &mut App) {
         .add_systems(
             Tick,
             (
-                turns,
+                scan_frames,
                 marks::copy::<Gnss>,
                 marks::copy::<Range>,
                 marks::copy::<MagneticField>,
             )
                 .chain()
-                .in_set(TickSystems::Sense)
-                .after(BendSystems),
+                .in_set(TickSystems::Sample)
+                .after(FaultInjectionSystems),
         )
         .configure_sets(
             Tick,
@@ -128,7 +128,7 @@ pub(crate) fn add(app: &mut App) {
         )
         .add_systems(
             Tick,
-            (poses, drives, fleet, kernels, memories, happenings)
+            (poses, drives, fleet, kernels, memories, events)
                 .chain()
                 .in_set(FillSystems),
         );
@@ -138,11 +138,11 @@ pub(crate) fn add(app: &mut App) {
 pub fn show_readings<T: Measurement>(app: &mut App) {
     app.insert_resource(Watched::<T>::default())
         .add_systems(Reset, watch::<T>.in_set(StageSystems).after(gather_lidars))
-        .add_systems(Tick, readings::<T>.in_set(FillSystems).after(happenings));
+        .add_systems(Tick, readings::<T>.in_set(FillSystems).after(events));
 }
 
 /// An agent that is shown.
-struct Shown {
+struct VisualisedAgent {
     entity: Entity,
     /// Index into the stage's agents.
     index: u32,
@@ -168,12 +168,12 @@ struct Shown {
 
 /// Agents that are shown, and the first of the two series of their fleet.
 #[derive(Resource, Default)]
-pub(crate) struct Cast {
-    agents: Vec<Shown>,
+pub(crate) struct VisualisedAgents {
+    agents: Vec<VisualisedAgent>,
     fleet: Option<u32>,
 }
 
-impl Cast {
+impl VisualisedAgents {
     /// Index into the stage's agents.
     pub(crate) fn index_of(&self, agent: Entity) -> Option<usize> {
         let shown = self.agents.iter().find(|a| a.entity == agent)?;
@@ -182,7 +182,7 @@ impl Cast {
 }
 
 /// A lidar that is shown.
-struct ShownLidar {
+struct VisualisedLidar {
     entity: Entity,
     cap: Cap,
 }
@@ -190,7 +190,7 @@ struct ShownLidar {
 /// Lidars that are shown.
 #[derive(Resource, Default)]
 pub(crate) struct Lidars {
-    shown: Vec<ShownLidar>,
+    shown: Vec<VisualisedLidar>,
     /// No turn is shown before this time (ns).
     next_ns: u64,
 }
@@ -247,7 +247,7 @@ type AgentParts<'a> = (
 /// Starts a new stage: the ground, obstacles, agents.
 fn gather(
     mut outbox: ResMut<Outbox>,
-    mut cast: ResMut<Cast>,
+    mut agents_shown: ResMut<VisualisedAgents>,
     (time, seed, loaded, resolved): (
         Res<SimTime>,
         Res<RunSeed>,
@@ -263,7 +263,7 @@ fn gather(
         Query<(), With<FleetOrder>>,
     ),
 ) {
-    *cast = Cast::default();
+    *agents_shown = VisualisedAgents::default();
     if outbox.is_over() {
         return;
     }
@@ -360,7 +360,7 @@ fn gather(
             .then(|| all(&[&["command", "linear"], &["command", turn]]))
             .flatten();
         let command = actuator.zip(command);
-        cast.agents.push(Shown {
+        agents_shown.agents.push(VisualisedAgent {
             entity,
             index,
             kernel,
@@ -382,7 +382,7 @@ fn gather(
     if !fleets.is_empty() {
         stage.fleet = true;
         let [r, _] = ["r", "r_theory"].map(|leaf| stage.series(path("plots", FLEET, &[leaf])));
-        cast.fleet = Some(r);
+        agents_shown.fleet = Some(r);
     }
     outbox.start(stage);
 }
@@ -391,7 +391,7 @@ fn gather(
 fn gather_lidars(
     mut outbox: ResMut<Outbox>,
     mut all: ResMut<Lidars>,
-    cast: Res<Cast>,
+    agents_shown: Res<VisualisedAgents>,
     lidars: Query<(Entity, &Name, &Sensor, Option<&Rate>), With<Reading<Scan>>>,
 ) {
     *all = Lidars::default();
@@ -399,10 +399,10 @@ fn gather_lidars(
         return;
     };
     for (entity, name, sensor, rate) in &lidars {
-        let Some(agent) = cast.index_of(sensor.agent) else {
+        let Some(agent) = agents_shown.index_of(sensor.agent) else {
             continue;
         };
-        all.shown.push(ShownLidar {
+        all.shown.push(VisualisedLidar {
             entity,
             cap: Cap::new(TURNS_HZ),
         });
@@ -447,8 +447,8 @@ fn watch<T: Measurement>(
 }
 
 /// Whether this tick has anything to show.
-fn is_due(time: Res<SimTime>, outbox: Res<Outbox>, happenings: Res<Messages<Happening>>) -> bool {
-    outbox.is_due(time.now_ns) || !(happenings.is_empty() || outbox.is_over())
+fn is_due(time: Res<SimTime>, outbox: Res<Outbox>, events: Res<Messages<AgentEvent>>) -> bool {
+    outbox.is_due(time.now_ns) || !(events.is_empty() || outbox.is_over())
 }
 
 /// Starts the batch of this tick.
@@ -464,14 +464,14 @@ fn send(mut outbox: ResMut<Outbox>) {
 /// Where everyone is.
 fn poses(
     mut outbox: ResMut<Outbox>,
-    cast: Res<Cast>,
+    agents_shown: Res<VisualisedAgents>,
     agents: Query<(&LinkPoses, Option<&Odometry>, Option<&Estimate>)>,
 ) {
     if !outbox.poses_due {
         return;
     }
     let batch = &mut *outbox.batch;
-    for shown in &cast.agents {
+    for shown in &agents_shown.agents {
         let Ok((links, odometry, estimate)) = agents.get(shown.entity) else {
             continue;
         };
@@ -486,8 +486,12 @@ fn poses(
 }
 
 /// How far a fleet is in one phase, and how far it is to be.
-fn fleet(mut outbox: ResMut<Outbox>, cast: Res<Cast>, fleets: Query<&FleetOrder>) {
-    let Some(series) = cast.fleet.filter(|_| outbox.scalars_due) else {
+fn fleet(
+    mut outbox: ResMut<Outbox>,
+    agents_shown: Res<VisualisedAgents>,
+    fleets: Query<&FleetOrder>,
+) {
+    let Some(series) = agents_shown.fleet.filter(|_| outbox.scalars_due) else {
         return;
     };
     let batch = &mut *outbox.batch;
@@ -501,9 +505,12 @@ fn fleet(mut outbox: ResMut<Outbox>, cast: Res<Cast>, fleets: Query<&FleetOrder>
 /// Speeds, commands and plans.
 fn drives(
     mut outbox: ResMut<Outbox>,
-    cast: Res<Cast>,
+    agents_shown: Res<VisualisedAgents>,
     agents: Query<(&TrueTwist, &LinkPoses, Option<&Plan>)>,
-    (twists, vehicles): (Query<&Command<Twist2>>, Query<&Command<Ackermann>>),
+    (twists, vehicles): (
+        Query<&ActuatorTarget<Twist2>>,
+        Query<&ActuatorTarget<Ackermann>>,
+    ),
     governors: Query<&Governor>,
 ) {
     if !outbox.scalars_due {
@@ -511,7 +518,7 @@ fn drives(
     }
     let batch = &mut *outbox.batch;
     let now_ns = batch.now_ns;
-    for shown in &cast.agents {
+    for shown in &agents_shown.agents {
         let Ok((twist, links, plan)) = agents.get(shown.entity) else {
             continue;
         };
@@ -545,7 +552,7 @@ fn drives(
 /// What the kernels said since.
 fn kernels(
     mut outbox: ResMut<Outbox>,
-    mut cast: ResMut<Cast>,
+    mut agents_shown: ResMut<VisualisedAgents>,
     agents: Query<(&KernelTick, &Coherence, Option<&Witness>)>,
     faults: Query<&Faults>,
 ) {
@@ -553,7 +560,7 @@ fn kernels(
         return;
     }
     let batch = &mut *outbox.batch;
-    for shown in &mut cast.agents {
+    for shown in &mut agents_shown.agents {
         if shown.kernel.is_none() && shown.witness.is_none() {
             continue;
         }
@@ -585,7 +592,7 @@ fn kernels(
         if let (Some(series), Some(over), Some(surprise)) = (shown.witness, trained, said.surprise)
         {
             let bent = faults.iter_many(&shown.faulty).flatten();
-            let found = |way: usize| witness.and_then(|w| w.findings[way]).map(|f| f.surprise);
+            let found = |way: usize| witness.and_then(|w| w.detections[way]).map(|f| f.surprise);
             let active = bent.flat_map(|f| &f.all).filter(|f| f.active).count();
             let numbers = [
                 Some(surprise),
@@ -611,10 +618,14 @@ fn kernels(
 }
 
 /// What the agents remember, and what the present is like to them.
-fn memories(mut outbox: ResMut<Outbox>, mut cast: ResMut<Cast>, agents: Query<&Blend>) {
+fn memories(
+    mut outbox: ResMut<Outbox>,
+    mut agents_shown: ResMut<VisualisedAgents>,
+    agents: Query<&Blend>,
+) {
     let batch = &mut *outbox.batch;
     let now_ns = batch.now_ns;
-    for shown in &mut cast.agents {
+    for shown in &mut agents_shown.agents {
         let Some(series) = shown.memory else {
             continue;
         };
@@ -634,7 +645,7 @@ fn memories(mut outbox: ResMut<Outbox>, mut cast: ResMut<Cast>, agents: Query<&B
             if let Some(number) = batch.numbers.get_mut(first + held.slot) {
                 *number = held.strength;
             }
-            batch.memories.push(Remembered {
+            batch.memories.push(MemoryEntry {
                 label: held.item.label.clone(),
                 serial: held.serial,
                 position_m: held.item.position_m,
@@ -646,7 +657,7 @@ fn memories(mut outbox: ResMut<Outbox>, mut cast: ResMut<Cast>, agents: Query<&B
             ns: now_ns,
             len: MEMORIES as u32,
         });
-        batch.minds.push(Mind {
+        batch.memory_frames.push(MemoryFrame {
             agent: shown.index,
             len: (batch.memories.len() - before) as u32,
             likeness: blend.likeness.clone(),
@@ -655,9 +666,9 @@ fn memories(mut outbox: ResMut<Outbox>, mut cast: ResMut<Cast>, agents: Query<&B
 }
 
 /// What happened.
-fn happenings(mut outbox: ResMut<Outbox>, mut happenings: MessageReader<Happening>) {
-    let new = happenings.read().cloned();
-    outbox.batch.happenings.extend(new);
+fn events(mut outbox: ResMut<Outbox>, mut events: MessageReader<AgentEvent>) {
+    let new = events.read().cloned();
+    outbox.batch.events.extend(new);
 }
 
 /// The latest readings of a kind, at their stamps.
@@ -701,7 +712,7 @@ fn readings<T: Measurement>(
 }
 
 /// Copies the turns that lidars ended in this tick, with the poses that they were taken from.
-fn turns(
+fn scan_frames(
     time: Res<SimTime>,
     mut outbox: ResMut<Outbox>,
     mut all: ResMut<Lidars>,
@@ -721,7 +732,7 @@ fn turns(
             && lidar.cap.due(said.source_ns)
         {
             let batch = &mut *outbox.batch;
-            batch.turns.push(Turn {
+            batch.scan_frames.push(ScanFrame {
                 lidar: index as u32,
                 ns: said.source_ns,
                 pose: link * mount.0,

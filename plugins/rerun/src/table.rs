@@ -27,7 +27,7 @@ use std::time::Duration;
 /// Rows that are gathered before they go out.
 const ROWS: usize = 16 * 1024;
 /// Longest that a disk may take for them.
-const PATIENCE: Duration = Duration::from_secs(60);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most channels that get a plot of their own; the others share one.
 const PLOTTED: usize = 12;
 
@@ -290,7 +290,7 @@ impl TableRecording {
         }
         // No more is under way than this.
         self.to
-            .flush_with_timeout(PATIENCE)
+            .flush_with_timeout(FLUSH_TIMEOUT)
             .map_err(|e| e.to_string())?;
         match self.output.failure() {
             Some(why) => Err(why),
@@ -306,7 +306,7 @@ impl TableRecording {
     pub fn finish(mut self) -> Result<(), String> {
         self.send()?;
         self.output
-            .flush_blocking(PATIENCE)
+            .flush_blocking(FLUSH_TIMEOUT)
             .map_err(|e| e.to_string())
     }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "an I/O thread has a wall clock")]
 
 use crate::batch::Batch;
-use crate::outbox::{Ended, Entry, Mailbox, PATIENCE, QUEUE};
+use crate::outbox::{Ended, Entry, FLUSH_TIMEOUT, Mailbox, QUEUE};
 use crate::recording::{Recording, Run};
 use crate::sink::{Dial, Opened, Output};
 use crate::stage::Stage;
@@ -26,7 +26,7 @@ pub(crate) fn start(opened: Opened, scene_name: &str) -> std::io::Result<Mailbox
         ended: ended_out,
         discarded: Arc::default(),
         patience: if opened.is_file() {
-            PATIENCE
+            FLUSH_TIMEOUT
         } else {
             Duration::ZERO
         },

@@ -4,7 +4,9 @@
 
 mod common;
 
-use becomingone_rerun::{PATIENCE, QUEUE, Report, RerunError, RerunPlugin, Sink, finish, viewer};
+use becomingone_rerun::{
+    FLUSH_TIMEOUT, QUEUE, Report, RerunError, RerunPlugin, Sink, finish, viewer,
+};
 use bevy_app::App;
 use common::{app, run};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -31,10 +33,10 @@ fn finish_in_time(app: &mut App) -> Report {
     report
 }
 
-/// A tick that waited for room would wait `PATIENCE` for each batch; this is a tenth of it, all work of all ticks included.
+/// A tick that waited for room would wait `FLUSH_TIMEOUT` for each batch; this is a tenth of it, all work of all ticks included.
 fn assert_no_wait(elapsed: Duration, report: &Report) {
     assert!(
-        elapsed < PATIENCE / 10 * report.dropped as u32,
+        elapsed < FLUSH_TIMEOUT / 10 * report.dropped as u32,
         "{elapsed:?}: {report:?}"
     );
 }

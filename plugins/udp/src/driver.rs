@@ -2,8 +2,8 @@
 
 use crate::protocol::{self, MOST_BYTES};
 use becomingone_systems::links::{
-    ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, LinkEnd, SensorEnd, Whose,
-    read_config,
+    ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd,
+    SensorEnd, read_config,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
@@ -68,31 +68,31 @@ impl<'de> Deserialize<'de> for Address {
 }
 
 impl DriverKind for UdpKind {
-    fn port(&self, config: &str, whose: Whose<'_>) -> Result<String, ConfigError> {
+    fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {
         let config: Config = read_config(config)?;
         let meaning = |text: &str| Err(ConfigError::Meaning(text.to_owned()));
-        match (whose, config) {
-            (Whose::Sensor(_), Config { to: Some(_), .. }) => {
+        match (endpoint, config) {
+            (Endpoint::Sensor(_), Config { to: Some(_), .. }) => {
                 meaning("found `to` of a sensor; expected `listen: \"127.0.0.1:5005\"`")
             }
-            (Whose::Sensor(_), Config { listen: None, .. }) => meaning(
+            (Endpoint::Sensor(_), Config { listen: None, .. }) => meaning(
                 "found no `listen`; expected `listen: \"127.0.0.1:5005\"`, where readings come to",
             ),
             (
-                Whose::Sensor(_),
+                Endpoint::Sensor(_),
                 Config {
                     listen: Some(at), ..
                 },
             ) => Ok(at.0.to_string()),
             (
-                Whose::Actuator(name),
+                Endpoint::Actuator(name),
                 Config {
                     to: Some(at),
                     listen: None,
                     sensor: None,
                 },
             ) => Ok(format!("{} to {}", name, at.0)),
-            (Whose::Actuator(_), _) => meaning(
+            (Endpoint::Actuator(_), _) => meaning(
                 "found no `to`, or more than that; expected `to: \"127.0.0.1:5006\"`, where commands go to",
             ),
         }

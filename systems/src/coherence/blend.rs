@@ -1,11 +1,11 @@
 //! What mattered is remembered; everything fades; what happens again is recalled.
 
-use super::Told;
-use crate::hash::Roster;
+use super::EventCollector;
+use crate::hash::EntityIndex;
 use crate::threads::Workers;
 use becomingone_components::body::TruePose;
 use becomingone_components::coherence::{Channels, Coherence, KernelTick, Role, Transducers};
-use becomingone_components::event::{Happening, What};
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::memory::{AgentSignature, Blend, Memory, clock};
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
@@ -16,14 +16,14 @@ const LOOK_TICKS: u32 = 10;
 
 /// Notes what happened to agents that remember.
 pub fn note(
-    mut happenings: MessageReader<Happening>,
-    roster: Res<Roster>,
+    mut events: MessageReader<AgentEvent>,
+    roster: Res<EntityIndex>,
     mut agents: Query<&mut Blend>,
 ) {
-    for happening in happenings.read() {
-        let agent = roster.entity(&happening.agent);
+    for event in events.read() {
+        let agent = roster.entity(&event.agent);
         if let Some(mut blend) = agent.and_then(|agent| agents.get_mut(agent).ok()) {
-            blend.note(happening.now_ns, &happening.what);
+            blend.note(event.now_ns, &event.kind);
         }
     }
 }
@@ -41,9 +41,9 @@ pub fn blend(
         &mut Blend,
         Option<&TruePose>,
     )>,
-    mut happenings: MessageWriter<Happening>,
+    mut events: MessageWriter<AgentEvent>,
 ) {
-    let told = Told::default();
+    let collected = EventCollector::default();
     let agents = agents.iter_mut().enumerate();
     workers.each(
         agents,
@@ -69,12 +69,12 @@ pub fn blend(
                     position_m: pose.map(|p| p.0.translation_m.to_array()),
                 });
                 if let Some(like) = again {
-                    told.note(
+                    collected.note(
                         agent,
-                        Happening {
+                        AgentEvent {
                             now_ns: time.now_ns,
                             agent: name.to_string(),
-                            what: What::Recalled {
+                            kind: EventKind::EventRecalled {
                                 label: like.label,
                                 similarity: like.similarity,
                             },
@@ -87,5 +87,5 @@ pub fn blend(
             }
         },
     );
-    told.write(&mut happenings);
+    collected.write(&mut events);
 }

@@ -2,15 +2,15 @@
 //! what lasts ends in a stop.
 
 use crate::hash::{Bits, HashState, RegisterState};
-use crate::localisation::Localiser;
+use crate::localisation::EkfLocaliser;
 use crate::tick::{Tick, TickSystems};
-use becomingone_components::actuator::Command;
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::coherence::{Coherence, KernelTick, MAX_CHANNELS};
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::Twist2;
-use becomingone_components::event::{Happening, What};
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::governor::{Governed, Governor};
-use becomingone_components::localisation::{ISOLATION_TICKS, Innovated, Sensed};
+use becomingone_components::localisation::{FaultIsolation, ISOLATION_TICKS, Sensed};
 use becomingone_components::time::{NS_PER_S, SimTime};
 use becomingone_components::vehicle::Ackermann;
 use becomingone_components::witness::Witness;
@@ -51,19 +51,19 @@ pub fn govern(
         &Coherence,
         &mut Governor,
         Option<&mut Witness>,
-        Option<(&Localiser, &mut Innovated)>,
+        Option<(&EkfLocaliser, &mut FaultIsolation)>,
     )>,
-    mut happenings: MessageWriter<Happening>,
+    mut events: MessageWriter<AgentEvent>,
 ) {
     for (name, tick, coherence, mut governor, mut witness, filter) in &mut agents {
         let Some(dt_s) = tick.dt_s else {
             continue;
         };
-        let mut tell = |what| {
-            happenings.write(Happening {
+        let mut emit = |kind| {
+            events.write(AgentEvent {
                 now_ns: time.now_ns,
                 agent: name.to_string(),
-                what,
+                kind,
             });
         };
         let governor = &mut *governor;
@@ -99,7 +99,7 @@ pub fn govern(
                 }
                 let sensor = governor.sensors[sensor].clone();
                 log::warn!("{name}: {sensor} is to blame, the filter leaves it out");
-                tell(What::LeftOut(sensor));
+                emit(EventKind::SensorExcluded(sensor));
             }
         }
         // What the filter does without is no reason to stop, nor to be slow: that would be one more thing that the
@@ -116,7 +116,7 @@ pub fn govern(
             let why = coherence.cause.and_then(|c| witness.as_deref()?.name(c));
             let why = why.unwrap_or_default().to_owned();
             log::warn!("{name}: stopped for good, {why} was not as foreseen for too long");
-            tell(What::Stopped(why));
+            emit(EventKind::SafetyStop(why));
         }
         let [_, before, last] = governor.last;
         let surprise = coherence.surprise.filter(|_| !done_without && !waits);
@@ -132,9 +132,9 @@ pub fn govern(
             (was + governor.spec.recovery_1_s * dt_s).min(allowed)
         };
         if was == 1.0 && governor.limit < 1.0 && !governor.stopped {
-            tell(What::Slowed);
+            emit(EventKind::SpeedLimited);
         } else if was < 1.0 && governor.limit == 1.0 {
-            tell(What::FreeAgain);
+            emit(EventKind::SpeedLimitLifted);
         }
     }
 }
@@ -143,7 +143,7 @@ pub fn govern(
 fn sensor_of(
     cause: usize,
     witness: &Witness,
-    localiser: Option<&Localiser>,
+    localiser: Option<&EkfLocaliser>,
     governor: &Governor,
 ) -> Option<usize> {
     if let Some(sensed) = cause.checked_sub(MAX_CHANNELS) {
@@ -156,7 +156,7 @@ fn sensor_of(
 /// What is let through of a new command, or of the last one where the limit has changed. The governor's own writing is no
 /// word of the controller's, whose silence is watched.
 fn through<T: Copy + PartialEq + Send + Sync + 'static>(
-    mut command: Mut<Command<T>>,
+    mut command: Mut<ActuatorTarget<T>>,
     governed: &mut Governed<T>,
     limit: impl Fn(T) -> T,
 ) {
@@ -169,7 +169,7 @@ fn through<T: Copy + PartialEq + Send + Sync + 'static>(
 /// Limits speed and yaw rate alike, so that the arc stays.
 fn limit_twists(
     agents: Query<(&Governor, &DrivenBy)>,
-    mut drives: Query<(&mut Command<Twist2>, &mut Governed<Twist2>)>,
+    mut drives: Query<(&mut ActuatorTarget<Twist2>, &mut Governed<Twist2>)>,
 ) {
     for (governor, driven) in &agents {
         if let Ok((command, mut governed)) = drives.get_mut(driven.0) {
@@ -184,7 +184,7 @@ fn limit_twists(
 /// Limits the speed; the steering angle is the arc.
 fn limit_cars(
     agents: Query<(&Governor, &DrivenBy)>,
-    mut cars: Query<(&mut Command<Ackermann>, &mut Governed<Ackermann>)>,
+    mut cars: Query<(&mut ActuatorTarget<Ackermann>, &mut Governed<Ackermann>)>,
 ) {
     for (governor, driven) in &agents {
         if let Ok((command, mut governed)) = cars.get_mut(driven.0) {

@@ -15,8 +15,8 @@ pub mod witness;
 use crate::threads::{Workers, ask_for};
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::coherence::{Channels, Coherence, KernelTick, Synchrony, Transducers};
-use becomingone_components::control::Ears;
-use becomingone_components::event::{Happening, What};
+use becomingone_components::control::ControllerInputs;
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::scene::Signal;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{Encoders, Reading};
@@ -36,18 +36,18 @@ impl Plugin for CoherencePlugin {
         app.add_systems(
             Tick,
             (
-                count
+                mark_kernel_ticks
                     .in_set(TickSystems::Encode)
-                    .before(witness::HearSystems),
-                (encode, witness::hear_commands)
+                    .before(witness::FeatureSystems),
+                (encode, witness::collect_commands)
                     .in_set(TickSystems::Encode)
-                    .after(count)
-                    .ambiguous_with(witness::HearSystems),
-                (witness::gather, witness::foresee)
+                    .after(mark_kernel_ticks)
+                    .ambiguous_with(witness::FeatureSystems),
+                (witness::collect, witness::predict)
                     .chain()
                     .in_set(TickSystems::Witness),
                 resonate.in_set(TickSystems::Resonate),
-                (synchronize, witness::judge)
+                (synchronize, witness::update_alarm)
                     .chain()
                     .in_set(TickSystems::Synchronize),
                 (blend::note, blend::blend)
@@ -74,7 +74,7 @@ pub struct OwnSignal {
 pub struct Signals(pub Vec<OwnSignal>);
 
 /// Says which ticks are kernel ticks.
-pub fn count(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick, &mut Rate)>) {
+pub fn mark_kernel_ticks(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick, &mut Rate)>) {
     for (mut tick, mut rate) in &mut kernels {
         if !rate.due(time.now_ns) {
             if tick.dt_s.is_some() {
@@ -100,7 +100,12 @@ pub fn count(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick, &mut Rate)
 pub fn encode(
     time: Res<SimTime>,
     workers: Res<Workers>,
-    mut kernels: Query<(&KernelTick, &mut Channels, &mut Signals, Option<&Ears>)>,
+    mut kernels: Query<(
+        &KernelTick,
+        &mut Channels,
+        &mut Signals,
+        Option<&ControllerInputs>,
+    )>,
     encoders: Query<&Reading<Encoders>>,
 ) {
     let now_s = time.now_s();
@@ -108,7 +113,7 @@ pub fn encode(
         &KernelTick,
         Mut<Channels>,
         Mut<Signals>,
-        Option<&Ears>,
+        Option<&ControllerInputs>,
     )| {
         let Channels { names, angles, phi } = &mut *channels;
         let heard = angles.get_mut(..names.len()).unwrap_or_default();
@@ -183,9 +188,9 @@ pub fn synchronize(
         &mut Synchrony,
         &mut Coherence,
     )>,
-    mut happenings: MessageWriter<Happening>,
+    mut events: MessageWriter<AgentEvent>,
 ) {
-    let told = Told::default();
+    let collected = EventCollector::default();
     let kernels = kernels.iter_mut().enumerate();
     workers.each(
         kernels,
@@ -201,19 +206,24 @@ pub fn synchronize(
                 (
                     coherence.collapsed,
                     report.collapsed,
-                    What::Released,
-                    What::Collapsed,
+                    EventKind::PhaseLockLost,
+                    EventKind::PhaseLocked,
                 ),
-                (coherence.parted, parted, What::Agreed, What::Parted),
+                (
+                    coherence.parted,
+                    parted,
+                    EventKind::CoherenceAgrees,
+                    EventKind::CoherenceDiverged,
+                ),
             ];
             for (was, is, ends, begins) in turns {
                 if was != is {
-                    told.note(
+                    collected.note(
                         agent,
-                        Happening {
+                        AgentEvent {
                             now_ns: time.now_ns,
                             agent: name.to_string(),
-                            what: if is { begins } else { ends },
+                            kind: if is { begins } else { ends },
                         },
                     );
                 }
@@ -230,23 +240,23 @@ pub fn synchronize(
             };
         },
     );
-    told.write(&mut happenings);
+    collected.write(&mut events);
 }
 
 /// What happened to agents that are worked on side by side. Few ticks have any; it is told in the order of the agents,
 /// whoever found it first.
 #[derive(Default)]
-struct Told(Mutex<Vec<(usize, Happening)>>);
+struct EventCollector(Mutex<Vec<(usize, AgentEvent)>>);
 
-impl Told {
-    fn note(&self, agent: usize, happening: Happening) {
+impl EventCollector {
+    fn note(&self, agent: usize, event: AgentEvent) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push((agent, happening));
+        all.push((agent, event));
     }
 
-    fn write(self, happenings: &mut MessageWriter<Happening>) {
+    fn write(self, events: &mut MessageWriter<AgentEvent>) {
         let mut all = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         all.sort_by_key(|(agent, _)| *agent);
-        happenings.write_batch(all.into_iter().map(|(_, happening)| happening));
+        events.write_batch(all.into_iter().map(|(_, event)| event));
     }
 }

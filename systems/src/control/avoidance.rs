@@ -4,9 +4,11 @@
 //! of the dynamic window approach: Fox, Burgard, Thrun, IEEE Robotics & Automation Magazine 4(1),
 //! 1997). Speed is such that the agent can stop within what is free: `v = sqrt(2 a d)`.
 
-use becomingone_components::actuator::Command;
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::{LinkPoses, Pose};
-use becomingone_components::control::{DrivenBy, Ears, PatrolController, Plan, Reaction};
+use becomingone_components::control::{
+    ControllerInputs, DrivenBy, PatrolController, Plan, Reaction,
+};
 use becomingone_components::drive::{Drive, Twist2};
 use becomingone_components::sensor::{Mount, Reading, Scan, Sensor};
 use bevy_ecs::prelude::*;
@@ -39,13 +41,13 @@ pub fn react(
         &PatrolController,
         Ref<Plan>,
         &DrivenBy,
-        &Ears,
+        &ControllerInputs,
         &LinkPoses,
         &mut NearPoints,
         &mut Reaction,
     )>,
     lidars: Query<(&Reading<Scan>, &Sensor, &Mount)>,
-    mut drives: Query<(&Drive, &mut Command<Twist2>)>,
+    mut drives: Query<(&Drive, &mut ActuatorTarget<Twist2>)>,
 ) {
     for (patrol, plan, driven, ears, links, mut near, mut reaction) in &mut agents {
         let Ok((drive, mut command)) = drives.get_mut(driven.0) else {

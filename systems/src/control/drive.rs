@@ -4,11 +4,11 @@
 use crate::physics::build::{drive_motor, joint_axis};
 use crate::physics::touch::SlippingWheel;
 use crate::physics::{Bodies, Physics};
-use becomingone_components::actuator::Command;
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::Model;
 use becomingone_components::drive::{Drive, DriveState, Twist2};
 use becomingone_components::fault::Faults;
-use becomingone_components::link::Elsewhere;
+use becomingone_components::link::ExternalActuator;
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
 
@@ -33,11 +33,11 @@ pub fn turn_wheels(
         (
             &ChildOf,
             &Drive,
-            &Command<Twist2>,
+            &ActuatorTarget<Twist2>,
             &mut DriveRate,
             &mut DriveState,
         ),
-        Without<Elsewhere>,
+        Without<ExternalActuator>,
     >,
     robots: Query<(&Bodies, &Model)>,
 ) {

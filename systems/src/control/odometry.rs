@@ -1,14 +1,14 @@
 //! Dead reckoning from wheel encoders: the differential drive's forward kinematics, integrated along
 //! the arc (Siegwart, Nourbakhsh, Scaramuzza: Introduction to Autonomous Mobile Robots, 2nd ed., 5.2.4).
 
-use becomingone_components::control::{DrivenBy, Ears};
+use becomingone_components::control::{ControllerInputs, DrivenBy};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::sensor::{Encoders, Reading, elapsed_s};
 use bevy_ecs::prelude::*;
 
 /// Moves each agent's odometry by its fresh encoder readings.
 pub fn integrate(
-    mut agents: Query<(&mut Odometry, &DrivenBy, &Ears)>,
+    mut agents: Query<(&mut Odometry, &DrivenBy, &ControllerInputs)>,
     drives: Query<&Drive>,
     encoders: Query<&Reading<Encoders>>,
 ) {

@@ -6,7 +6,7 @@
 
 use super::{located, wrap};
 use crate::control::pursuit::PlanRate;
-use becomingone_components::actuator::Command;
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::TruePose;
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Drive, Odometry, Twist2};
@@ -88,7 +88,7 @@ pub fn circle(
         &Odometry,
         Option<&Estimate>,
     )>,
-    mut drives: Query<(&Drive, &mut Command<Twist2>)>,
+    mut drives: Query<(&Drive, &mut ActuatorTarget<Twist2>)>,
 ) {
     for (orbit, mut rate, driven, truth, odometry, estimate) in &mut robots {
         if !rate.0.due(time.now_ns) {

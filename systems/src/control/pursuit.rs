@@ -8,7 +8,7 @@ use super::{located, wrap};
 use becomingone_components::body::TruePose;
 use becomingone_components::control::{DrivenBy, Goals, PatrolController, Plan};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
-use becomingone_components::event::{Happening, What};
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::localisation::Estimate;
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
@@ -34,7 +34,7 @@ pub fn plan(
         &mut Plan,
     )>,
     drives: Query<&Drive>,
-    mut happenings: MessageWriter<Happening>,
+    mut events: MessageWriter<AgentEvent>,
 ) {
     for (name, patrol, truth, odometry, estimate, driven, mut rate, mut goals, mut plan) in
         &mut agents
@@ -52,16 +52,16 @@ pub fn plan(
             .is_some_and(|goal| libm::hypot(goal[0] - at[0], goal[1] - at[1]) <= goals.tolerance_m)
         {
             goals.reached += 1;
-            let mut tell = |what| {
-                happenings.write(Happening {
+            let mut emit = |kind| {
+                events.write(AgentEvent {
                     now_ns: time.now_ns,
                     agent: name.to_string(),
-                    what,
+                    kind,
                 });
             };
-            tell(What::GoalReached(goals.reached));
+            emit(EventKind::GoalReached(goals.reached));
             if goals.done() {
-                tell(What::AllGoalsReached);
+                emit(EventKind::AllGoalsReached);
             }
         }
         *plan = match goals.current() {

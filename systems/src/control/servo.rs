@@ -3,14 +3,14 @@
 use crate::physics::build::{effort, joint_axis};
 use crate::physics::joints::{HALF_TURN_RAD, motor_target};
 use crate::physics::{Bodies, Physics};
-use becomingone_components::actuator::Command;
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::Model;
 use becomingone_components::control::DrivenBy;
 use becomingone_components::fault::Faults;
 use becomingone_components::joints::{
     JointMotion, JointStates, JointTargets, JointsController, Servos,
 };
-use becomingone_components::link::Elsewhere;
+use becomingone_components::link::ExternalActuator;
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
 use std::f64::consts::{PI, TAU};
@@ -19,7 +19,7 @@ use std::f64::consts::{PI, TAU};
 pub fn move_joints(
     time: Res<SimTime>,
     agents: Query<(&JointsController, &DrivenBy)>,
-    mut servos: Query<&mut Command<JointTargets>>,
+    mut servos: Query<&mut ActuatorTarget<JointTargets>>,
 ) {
     for (controller, driven) in &agents {
         let Ok(mut command) = servos.get_mut(driven.0) else {
@@ -57,10 +57,10 @@ pub fn turn_joints(
             &ChildOf,
             &Servos,
             &mut Followed,
-            Ref<Command<JointTargets>>,
+            Ref<ActuatorTarget<JointTargets>>,
             Option<Ref<Faults>>,
         ),
-        Without<Elsewhere>,
+        Without<ExternalActuator>,
     >,
     robots: Query<(&Bodies, &Model, &JointStates)>,
 ) {

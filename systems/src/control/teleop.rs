@@ -1,24 +1,24 @@
-//! Driving by hand: where a person holds the stick becomes the command, in place of the controller's.
+//! Driving by input: where a person holds the stick becomes the command, in place of the controller's.
 //!
-//! Whoever reads the person's hand, on a thread of its own, keeps a [`Hand`]; it enters by the door, as a link of its
+//! Whoever reads the person's input, on a thread of its own, keeps a [`StickInput`]; it enters by the door, as a link of its
 //! own. Limits are the drive's, as for every command.
 
-use crate::links::{Came, Door, Inlet};
-use becomingone_components::actuator::Command;
+use crate::links::{ExternalInput, InputLink, InputSample};
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::control::{DrivenBy, Stick};
 use becomingone_components::drive::{Drive, Twist2};
-use becomingone_components::link::{HAND, Payload};
+use becomingone_components::link::{Payload, STICK_LINK};
 use becomingone_components::vehicle::{Ackermann, Vehicle};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A person's hand, shared with the thread that reads it: only where it is now counts.
+/// A person's input, shared with the thread that reads it: only where it is now counts.
 #[derive(Clone, Default)]
-pub struct Hand(Arc<AtomicU64>);
+pub struct StickInput(Arc<AtomicU64>);
 
-impl Hand {
+impl StickInput {
     /// Holds the stick there; what is beyond its ends is at its ends.
     pub fn hold(&self, stick: Stick) {
         let bits = |x: f64| {
@@ -44,42 +44,44 @@ impl Hand {
     }
 }
 
-/// Lets a hand drive an agent from the start of the run: it rests until the hand moves.
+/// Lets a person drive an agent from the start of the run: it rests until the stick moves.
 pub struct TeleopPlugin {
     /// Name of the agent.
     pub agent: String,
-    /// Whose hand.
-    pub hand: Hand,
+    /// The stick, shared with the thread that reads it.
+    pub input: StickInput,
 }
 
 impl Plugin for TeleopPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Door>();
-        app.world_mut().resource_mut::<Door>().add(Stuck {
-            agent: self.agent.clone(),
-            hand: self.hand.clone(),
-            said: None,
-        });
+        app.init_resource::<ExternalInput>();
+        app.world_mut()
+            .resource_mut::<ExternalInput>()
+            .add(StickLink {
+                agent: self.agent.clone(),
+                input: self.input.clone(),
+                said: None,
+            });
     }
 }
 
-/// The hand on the stick of one agent. Its first frame gives the agent its stick.
-struct Stuck {
+/// The link of the stick of one agent. Its first frame gives the agent its stick.
+struct StickLink {
     agent: String,
-    hand: Hand,
+    input: StickInput,
     said: Option<Stick>,
 }
 
-impl Inlet for Stuck {
+impl InputLink for StickLink {
     fn link(&self) -> &str {
-        HAND
+        STICK_LINK
     }
 
-    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(Came)) {
-        let stick = self.hand.stick();
+    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(InputSample)) {
+        let stick = self.input.stick();
         if self.said != Some(stick) {
             self.said = Some(stick);
-            give(Came {
+            give(InputSample {
                 source_ns: now_ns,
                 arrival_ns: now_ns,
                 payload: Payload::Stick {
@@ -99,7 +101,7 @@ impl Inlet for Stuck {
 /// The command of drives that follow a twist.
 pub(crate) fn drive_wheels(
     agents: Query<(&Stick, &DrivenBy)>,
-    mut drives: Query<(&Drive, &mut Command<Twist2>)>,
+    mut drives: Query<(&Drive, &mut ActuatorTarget<Twist2>)>,
 ) {
     for (stick, driven) in &agents {
         if let Ok((drive, mut command)) = drives.get_mut(driven.0) {
@@ -114,7 +116,7 @@ const CAR_M_S: f64 = 14.0;
 /// The command of cars.
 pub(super) fn drive_cars(
     agents: Query<(&Stick, &DrivenBy)>,
-    mut cars: Query<(&Vehicle, &mut Command<Ackermann>)>,
+    mut cars: Query<(&Vehicle, &mut ActuatorTarget<Ackermann>)>,
 ) {
     for (stick, driven) in &agents {
         if let Ok((car, mut command)) = cars.get_mut(driven.0) {
@@ -172,17 +174,17 @@ mod tests {
 
     #[test]
     fn a_hand_is_held_within_its_ends() {
-        let hand = Hand::default();
-        assert_eq!(hand.stick(), Stick::default());
-        hand.hold(Stick {
+        let input = StickInput::default();
+        assert_eq!(input.stick(), Stick::default());
+        input.hold(Stick {
             forward: 0.5,
             left: -7.0,
         });
-        assert_eq!((hand.stick().forward, hand.stick().left), (0.5, -1.0));
-        hand.hold(Stick {
+        assert_eq!((input.stick().forward, input.stick().left), (0.5, -1.0));
+        input.hold(Stick {
             forward: f64::NAN,
             left: f64::INFINITY,
         });
-        assert_eq!(hand.stick(), Stick::default());
+        assert_eq!(input.stick(), Stick::default());
     }
 }

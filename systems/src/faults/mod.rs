@@ -3,23 +3,23 @@
 
 use crate::sensing::gnss::GnssModel;
 use crate::tick::{Tick, TickSystems};
-use becomingone_components::event::{Happening, What};
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::fault::{Fault, Faults};
-use becomingone_components::link::Muted;
+use becomingone_components::link::SimulationDisabled;
 use becomingone_components::sensor::{Gnss, Measurement, Reading, SensorStats, Truth};
 use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 
-/// Simulated sensors, in [`TickSystems::Sense`]: what they write, faults bend.
+/// Simulated sensors, in [`TickSystems::Sample`]: what they write, faults bend.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SampleSystems;
+pub struct SensorSystems;
 
-/// Faults of each kind of measurement, after [`SampleSystems`]. A sensor has one kind, so that their order is none.
+/// Faults of each kind of measurement, after [`SensorSystems`]. A sensor has one kind, so that their order is none.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BendSystems;
+pub struct FaultInjectionSystems;
 
-/// Begins and ends faults. Kinds of measurement add their own [`bend`].
+/// Begins and ends faults. Kinds of measurement add their own [`inject`].
 pub struct FaultsPlugin;
 
 impl Plugin for FaultsPlugin {
@@ -27,22 +27,22 @@ impl Plugin for FaultsPlugin {
         app.configure_sets(
             Tick,
             (
-                SampleSystems.in_set(TickSystems::Sense),
-                BendSystems
-                    .in_set(TickSystems::Sense)
-                    .after(SampleSystems)
+                SensorSystems.in_set(TickSystems::Sample),
+                FaultInjectionSystems
+                    .in_set(TickSystems::Sample)
+                    .after(SensorSystems)
                     .after(begin_and_end),
             ),
         )
         .add_systems(
             Tick,
             (
-                begin_and_end.in_set(TickSystems::Sense),
+                begin_and_end.in_set(TickSystems::Sample),
                 // Beside the bending of other kinds, and after that of its own.
                 follow_metres
-                    .in_set(BendSystems)
-                    .after(bend::<Gnss>)
-                    .ambiguous_with(BendSystems),
+                    .in_set(FaultInjectionSystems)
+                    .after(inject::<Gnss>)
+                    .ambiguous_with(FaultInjectionSystems),
             ),
         );
     }
@@ -52,7 +52,9 @@ impl Plugin for FaultsPlugin {
 pub(crate) fn register<T: Measurement>(app: &mut App) {
     app.add_systems(
         Tick,
-        bend::<T>.in_set(BendSystems).ambiguous_with(BendSystems),
+        inject::<T>
+            .in_set(FaultInjectionSystems)
+            .ambiguous_with(FaultInjectionSystems),
     );
 }
 
@@ -61,7 +63,7 @@ pub fn begin_and_end(
     time: Res<SimTime>,
     mut faulty: Query<(&ChildOf, &mut Faults)>,
     agents: Query<&Name>,
-    mut happenings: MessageWriter<Happening>,
+    mut events: MessageWriter<AgentEvent>,
 ) {
     for (of, mut faults) in &mut faulty {
         let turns = |f: &Fault| f.active != (f.from_ns..f.until_ns).contains(&time.now_ns);
@@ -71,15 +73,15 @@ pub fn begin_and_end(
         for fault in faults.all.iter_mut().filter(|f| turns(f)) {
             fault.active = !fault.active;
             let what = format!("{} {}", fault.name, fault.kind);
-            happenings.write(Happening {
+            events.write(AgentEvent {
                 now_ns: time.now_ns,
                 agent: agents
                     .get(of.parent())
                     .map_or_else(|_| String::new(), ToString::to_string),
-                what: if fault.active {
-                    What::FaultBegan(what)
+                kind: if fault.active {
+                    EventKind::FaultBegan(what)
                 } else {
-                    What::FaultEnded(what)
+                    EventKind::FaultEnded(what)
                 },
             });
         }
@@ -87,10 +89,10 @@ pub fn begin_and_end(
 }
 
 /// Sensors that are simulated now: what comes from outside is as it is.
-type Simulated<T> = (With<Truth<T>>, Without<Muted>);
+type Simulated<T> = (With<Truth<T>>, Without<SimulationDisabled>);
 
 /// Bends what simulated sensors have just said, and takes out what is lost.
-pub fn bend<T: Measurement>(
+pub fn inject<T: Measurement>(
     mut sensors: Query<(&mut Faults, &mut Reading<T>, &mut SensorStats), Simulated<T>>,
 ) {
     for (mut faults, mut reading, mut stats) in &mut sensors {
@@ -109,9 +111,9 @@ pub fn bend<T: Measurement>(
             let limits = said.value.limits();
             for fault in &mut *all {
                 if T::COUNTS {
-                    fault.bend_counters(said.source_ns, numbers);
+                    fault.inject_counters(said.source_ns, numbers);
                 } else {
-                    fault.bend_state(said.source_ns, limits, numbers);
+                    fault.inject_state(said.source_ns, limits, numbers);
                 }
             }
             said.value.fill(numbers);

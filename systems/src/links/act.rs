@@ -1,8 +1,8 @@
 //! Commands on their way out: to a driver, if hardware is armed; the safe one where somebody fell silent.
 
-use super::Outlets;
-use becomingone_components::actuator::{Command, Order};
-use becomingone_components::event::{Happening, What};
+use super::OutputLinks;
+use becomingone_components::actuator::{ActuatorCommand, ActuatorTarget};
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::link::{Link, LinkState, Links, Source};
 use becomingone_components::sensor::Sensor;
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
@@ -91,21 +91,21 @@ impl ActuatorEnd {
 
 /// What an actuator of hardware is told, and why.
 #[derive(Component, Clone, Debug)]
-pub struct Outward {
+pub struct CommandSender {
     rate: Rate,
     /// When its controller wrote last (ns).
     written_ns: u64,
     /// Commands so far.
     pub sequence: u64,
     /// Why the safe command is in force; none where the controller's is.
-    pub safe: Option<Silent>,
+    pub safe: Option<SafeReason>,
     /// The safe command, as numbers.
     rest: (&'static str, Vec<f64>),
 }
 
 /// Who fell silent, so that the safe command is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Silent {
+pub enum SafeReason {
     /// Nobody wrote a command.
     Controller,
     /// The actuator's own link is not up.
@@ -114,7 +114,7 @@ pub enum Silent {
     Sensor,
 }
 
-impl std::fmt::Display for Silent {
+impl std::fmt::Display for SafeReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Controller => "its controller is silent",
@@ -124,7 +124,7 @@ impl std::fmt::Display for Silent {
     }
 }
 
-impl Outward {
+impl CommandSender {
     /// Of an actuator that nobody has told anything.
     pub fn new(tick_ns: u64) -> Self {
         let most = NS_PER_S as f64 / tick_ns.max(1) as f64;
@@ -154,14 +154,14 @@ impl Outward {
 }
 
 /// Sends the commands of one kind that are due.
-pub fn send<T: Order>(
+pub fn send<T: ActuatorCommand>(
     time: Res<SimTime>,
     links: Res<Links>,
-    outlets: Option<Res<Outlets>>,
+    outlets: Option<Res<OutputLinks>>,
     sensors: Query<(&Sensor, &Link, &Source)>,
-    mut actuators: Query<(&ChildOf, &Link, &mut Outward, Ref<Command<T>>)>,
+    mut actuators: Query<(&ChildOf, &Link, &mut CommandSender, Ref<ActuatorTarget<T>>)>,
     names: Query<&Name>,
-    mut happenings: MessageWriter<Happening>,
+    mut events: MessageWriter<AgentEvent>,
 ) {
     for (of, link, mut outward, command) in &mut actuators {
         if command.is_changed() && !command.is_added() {
@@ -175,24 +175,24 @@ pub fn send<T: Order>(
             .iter()
             .filter(|(s, _, source)| s.agent == agent && matches!(source, Source::Driver(..)));
         let safe = if time.now_ns - outward.written_ns > CONTROLLER_SILENT_NS {
-            Some(Silent::Controller)
+            Some(SafeReason::Controller)
         } else if matches!(link.state, LinkState::Down | LinkState::Faulted) {
-            Some(Silent::Link)
+            Some(SafeReason::Link)
         } else if its.any(|(_, link, _)| link.stale) {
-            Some(Silent::Sensor)
+            Some(SafeReason::Sensor)
         } else {
             None
         };
         if safe != outward.safe {
             outward.safe = safe;
-            happenings.write(Happening {
+            events.write(AgentEvent {
                 now_ns: time.now_ns,
                 agent: names
                     .get(agent)
                     .map_or_else(|_| String::new(), Name::to_string),
-                what: match safe {
-                    Some(who) => What::MadeSafe(who.to_string()),
-                    None => What::CommandedAgain,
+                kind: match safe {
+                    Some(who) => EventKind::SafeCommandActive(who.to_string()),
+                    None => EventKind::ControllerCommandActive,
                 },
             });
         }

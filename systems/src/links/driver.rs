@@ -21,7 +21,7 @@ pub trait DriverKind: Send + Sync + 'static {
     /// # Errors
     ///
     /// What is wrong with the configuration.
-    fn port(&self, config: &str, whose: Whose<'_>) -> Result<String, ConfigError>;
+    fn port(&self, config: &str, whose: Endpoint<'_>) -> Result<String, ConfigError>;
 
     /// A driver for all sources of a port, with their configurations. What it must have to begin at all, it takes
     /// here; what may come and go, in [`Driver::serve`].
@@ -34,7 +34,7 @@ pub trait DriverKind: Send + Sync + 'static {
 
 /// Who asks for a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose<'a> {
+pub enum Endpoint<'a> {
     /// A sensor, by its stable name.
     Sensor(&'a str),
     /// An actuator, by its stable name.

@@ -2,13 +2,13 @@
 
 use super::clock::ClockMap;
 use super::queue::{PortState, SensorEnd, Waiting};
-use super::{Came, Inlet};
+use super::{InputLink, InputSample};
 use becomingone_components::link::{Clock, Counts, LinkState, Payload};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 /// The tick's end of a driver's link.
-pub(super) struct QueueInlet {
+pub(super) struct QueueLink {
     end: SensorEnd,
     port: PortState,
     taken: VecDeque<Waiting>,
@@ -19,7 +19,7 @@ pub(super) struct QueueInlet {
     counts: Counts,
 }
 
-impl QueueInlet {
+impl QueueLink {
     pub(super) fn new(end: SensorEnd, port: PortState) -> Self {
         Self {
             end,
@@ -33,20 +33,20 @@ impl QueueInlet {
     }
 }
 
-fn now(now_ns: u64, payload: Payload) -> Came {
-    Came {
+fn now(now_ns: u64, payload: Payload) -> InputSample {
+    InputSample {
         source_ns: now_ns,
         arrival_ns: now_ns,
         payload,
     }
 }
 
-impl Inlet for QueueInlet {
+impl InputLink for QueueLink {
     fn link(&self) -> &str {
         self.end.name()
     }
 
-    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(Came)) {
+    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(InputSample)) {
         let (counts, faulted) = self.end.take(&mut self.taken);
         self.map.wait(now_ns);
         for waiting in self.taken.drain(..) {
@@ -56,7 +56,7 @@ impl Inlet for QueueInlet {
             // Captured since the last tick, however the threads were scheduled.
             let arrival_ns = waiting.arrival_ns.min(now_ns);
             let source_ns = self.map.map(waiting.sample.stamp_ns, arrival_ns);
-            give(Came {
+            give(InputSample {
                 source_ns,
                 arrival_ns,
                 payload: Payload::Reading(waiting.sample.numbers),
@@ -107,7 +107,7 @@ pub trait Recording: Send + 'static {
 }
 
 /// A recording as a live link: time itself drives it.
-pub(super) struct RecordedInlet {
+pub(super) struct RecordedLink {
     name: String,
     // Only ever reached through `&mut`: the lock is for files that no two threads may look at.
     recording: Mutex<Box<dyn Recording>>,
@@ -118,7 +118,7 @@ pub(super) struct RecordedInlet {
 /// Most rows that enter in one tick; more wait for the next one.
 const ROWS_A_TICK: usize = 4096;
 
-impl RecordedInlet {
+impl RecordedLink {
     pub(super) fn new(name: String, recording: Box<dyn Recording>) -> Self {
         Self {
             name,
@@ -138,12 +138,12 @@ impl RecordedInlet {
     }
 }
 
-impl Inlet for RecordedInlet {
+impl InputLink for RecordedLink {
     fn link(&self) -> &str {
         &self.name
     }
 
-    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(Came)) {
+    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(InputSample)) {
         if self.state == LinkState::Ended {
             return;
         }
@@ -157,7 +157,7 @@ impl Inlet for RecordedInlet {
                 break;
             };
             self.next = self.read();
-            give(Came {
+            give(InputSample {
                 source_ns: row.source_ns,
                 arrival_ns: now_ns,
                 payload: Payload::Reading(row.numbers),

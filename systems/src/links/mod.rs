@@ -4,7 +4,7 @@
 //! - [`queue`]: what waits for the tick, with [`sequence`]: what did not come, came late or twice.
 //! - [`clock`]: a device's clock on the run's.
 //! - [`live`]: the tick's end of a queue, and of a recording that is read as time passes.
-//! - [`Door`]: where frames come from: live [`Inlet`]s, or a [`Journal`] that was kept of them.
+//! - [`ExternalInput`]: where frames come from: live [`InputLink`]s, or a [`Journal`] that was kept of them.
 //! - [`ingest`]: takes them in the order (link, sequence), keeps them in [`Entered`], and applies them.
 //! - [`watch`]: who fell silent.
 //! - [`act`]: commands on their way out.
@@ -22,21 +22,21 @@ pub mod watch;
 
 pub use act::{ActuatorEnd, Outgoing};
 pub use driver::{
-    ConfigError, Driver, DriverError, DriverKind, Drivers, LinkEnd, RegisterDriver, Whose,
+    ConfigError, Driver, DriverError, DriverKind, Drivers, Endpoint, LinkEnd, RegisterDriver,
     read_config,
 };
 pub use live::{RecordedRow, Recording};
-pub use open::{OpenError, OpenLinks, Outlets, Port, rest};
+pub use open::{OpenError, OpenLinks, OutputLinks, Port, rest};
 pub use queue::{Sample, SensorEnd};
 pub use thread::{Context, RunClock};
 
-use crate::hash::{Bits, HashState, RegisterState, Roster};
+use crate::hash::{Bits, EntityIndex, HashState, RegisterState};
 use crate::tick::{Reset, Tick, TickSystems};
 use becomingone_components::control::Stick;
 use becomingone_components::drive::Twist2;
 use becomingone_components::joints::JointTargets;
 use becomingone_components::link::{
-    Entered, Frame, HAND, Link, LinkName, Links, Payload, ResolvedSources, Watchdog,
+    Entered, Frame, Link, LinkName, Links, Payload, ResolvedSources, STICK_LINK, Watchdog,
 };
 use becomingone_components::scene::Scene;
 use becomingone_components::sensor::{Measurement, Reading, SensorStats, Values};
@@ -48,7 +48,7 @@ use bevy_ecs::prelude::*;
 
 /// The door opens at the head of [`TickSystems::Ingest`]: systems of that set find what has entered.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct DoorSystems;
+pub struct ExternalInputSystems;
 
 /// Opens the door.
 pub struct LinksPlugin;
@@ -57,13 +57,13 @@ impl Plugin for LinksPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Entered>()
             .init_resource::<Links>()
-            .init_resource::<Door>()
+            .init_resource::<ExternalInput>()
             .init_resource::<Drivers>()
             .init_resource::<ResolvedSources>()
             .register_state::<Link>("link")
             .configure_sets(
                 Tick,
-                DoorSystems
+                ExternalInputSystems
                     .after(message_update_system)
                     .before(TickSystems::Ingest),
             )
@@ -75,7 +75,7 @@ impl Plugin for LinksPlugin {
                     watch::watch.run_if(any_with_component::<Watchdog>),
                 )
                     .chain()
-                    .in_set(DoorSystems),
+                    .in_set(ExternalInputSystems),
             )
             .add_systems(
                 Tick,
@@ -86,29 +86,29 @@ impl Plugin for LinksPlugin {
                 )
                     .chain()
                     .in_set(TickSystems::Act)
-                    .run_if(any_with_component::<act::Outward>),
+                    .run_if(any_with_component::<act::CommandSender>),
             );
     }
 }
 
 /// Where frames come from. A run that is made again from its journal starts no driver and reads no hand.
 #[derive(Resource)]
-pub enum Door {
+pub enum ExternalInput {
     /// From outside, now.
-    Live(Vec<Box<dyn Inlet>>),
+    Live(Vec<Box<dyn InputLink>>),
     /// From what was kept of [`Entered`].
     Journal(Box<dyn Journal>),
 }
 
-impl Default for Door {
+impl Default for ExternalInput {
     fn default() -> Self {
         Self::Live(Vec::new())
     }
 }
 
-impl Door {
+impl ExternalInput {
     /// One more way in; nothing for a run from a journal.
-    pub fn add(&mut self, inlet: impl Inlet) {
+    pub fn add(&mut self, inlet: impl InputLink) {
         if let Self::Live(inlets) = self {
             inlets.push(Box::new(inlet));
         }
@@ -116,18 +116,18 @@ impl Door {
 }
 
 /// One live link. It never waits: what it gives has come already.
-pub trait Inlet: Send + Sync + 'static {
+pub trait InputLink: Send + Sync + 'static {
     /// Name of the link.
     fn link(&self) -> &str;
     /// Gives what came since the last tick, oldest first.
-    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(Came));
+    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(InputSample));
     /// Forgets what came: the run starts anew.
     fn reset(&mut self);
 }
 
 /// What an inlet gives: a frame but for its link and number.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Came {
+pub struct InputSample {
     /// When it was so, on the run's clock (ns).
     pub source_ns: u64,
     /// When it reached this machine, on the run's clock (ns).
@@ -166,13 +166,16 @@ pub(crate) fn name_links(world: &mut World, scene: &Scene, roster: &[(String, En
         .filter(|(_, source)| source.has_link())
         .map(|(name, _)| name)
         .collect();
-    names.push(HAND.to_owned());
+    names.push(STICK_LINK.to_owned());
     names.sort();
     let links: Vec<LinkName> = names
         .into_iter()
         .map(|name| {
             let found = roster.binary_search_by(|(known, _)| known.cmp(&name));
-            let entity = found.ok().map(|k| roster[k].1).filter(|_| name != HAND);
+            let entity = found
+                .ok()
+                .map(|k| roster[k].1)
+                .filter(|_| name != STICK_LINK);
             LinkName { name, entity }
         })
         .collect();
@@ -194,22 +197,22 @@ struct Numbers(Vec<u64>);
 /// Every link starts anew.
 fn begin(
     links: Res<Links>,
-    mut door: ResMut<Door>,
+    mut door: ResMut<ExternalInput>,
     mut entered: ResMut<Entered>,
     mut commands: Commands,
 ) {
     entered.0.clear();
-    if let Door::Live(inlets) = &mut *door {
+    if let ExternalInput::Live(inlets) = &mut *door {
         inlets.sort_by(|a, b| a.link().cmp(b.link()));
         inlets.iter_mut().for_each(|inlet| inlet.reset());
     }
     commands.insert_resource(Numbers(vec![0; links.0.len()]));
 }
 
-fn something_may_enter(door: Res<Door>) -> bool {
+fn something_may_enter(door: Res<ExternalInput>) -> bool {
     match &*door {
-        Door::Live(inlets) => !inlets.is_empty(),
-        Door::Journal(_) => true,
+        ExternalInput::Live(inlets) => !inlets.is_empty(),
+        ExternalInput::Journal(_) => true,
     }
 }
 
@@ -219,8 +222,8 @@ pub fn ingest(world: &mut World) {
     world.resource_scope(|world, mut entered: Mut<Entered>| {
         let frames = &mut entered.0;
         frames.clear();
-        world.resource_scope(|world, mut door: Mut<Door>| match &mut *door {
-            Door::Live(inlets) => {
+        world.resource_scope(|world, mut door: Mut<ExternalInput>| match &mut *door {
+            ExternalInput::Live(inlets) => {
                 world.resource_scope(|world, mut numbers: Mut<Numbers>| {
                     let links = world.resource::<Links>();
                     for inlet in inlets {
@@ -241,7 +244,7 @@ pub fn ingest(world: &mut World) {
                     }
                 });
             }
-            Door::Journal(journal) => journal.frames(time.tick, frames),
+            ExternalInput::Journal(journal) => journal.frames(time.tick, frames),
         });
         for frame in frames.iter() {
             apply(world, frame);
@@ -257,7 +260,7 @@ fn apply(world: &mut World, frame: &Frame) {
             forward,
             left,
         } => {
-            let Some(agent) = world.resource::<Roster>().entity(agent) else {
+            let Some(agent) = world.resource::<EntityIndex>().entity(agent) else {
                 return;
             };
             let stick = Stick {

@@ -1,11 +1,12 @@
 //! The links of a scene that was built: drivers start, recordings are laid in, and at the end all comes to rest.
 
-use super::act::Outward;
-use super::live::{QueueInlet, RecordedInlet};
+use super::act::CommandSender;
+use super::live::{QueueLink, RecordedLink};
 use super::queue::PortState;
 use super::thread::Running;
 use super::{
-    ActuatorEnd, Came, Delivery, Door, DriverKind, Inlet, LinkEnd, Recording, RunClock, SensorEnd,
+    ActuatorEnd, Delivery, DriverKind, ExternalInput, InputLink, InputSample, LinkEnd, Recording,
+    RunClock, SensorEnd,
 };
 use becomingone_components::link::{LinkState, Links, Payload, Queue};
 use becomingone_components::time::SimTime;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the end of a run waits for the safe command to leave.
-const LAST_WORD: Duration = Duration::from_millis(500);
+const FINAL_COMMAND_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Sources that share a driver.
 pub struct Port {
@@ -41,7 +42,7 @@ pub struct OpenError {
 
 /// The driver's ends of all actuators, and whether hardware may move.
 #[derive(Resource, Default)]
-pub struct Outlets {
+pub struct OutputLinks {
     /// Not armed: commands are computed and not sent.
     pub armed: bool,
     pub(super) ends: BTreeMap<String, ActuatorEnd>,
@@ -74,12 +75,12 @@ impl OpenLinks {
         armed: bool,
     ) -> Result<Self, OpenError> {
         let clock = RunClock::default();
-        let mut outlets = Outlets {
+        let mut outlets = OutputLinks {
             armed,
             ends: BTreeMap::new(),
         };
         let mut running = Vec::new();
-        let mut inlets: Vec<Box<dyn Inlet>> = Vec::new();
+        let mut inlets: Vec<Box<dyn InputLink>> = Vec::new();
         for port in ports {
             let state = PortState::default();
             let mut ends = Vec::new();
@@ -99,13 +100,13 @@ impl OpenLinks {
                             queue,
                             clock.clone(),
                         );
-                        inlets.push(Box::new(QueueInlet::new(end.clone(), state.clone())));
+                        inlets.push(Box::new(QueueLink::new(end.clone(), state.clone())));
                         LinkEnd::Sensor(end)
                     }
                     None => {
                         let end = ActuatorEnd::new(&name);
                         outlets.ends.insert(name.clone(), end.clone());
-                        inlets.push(Box::new(StateInlet {
+                        inlets.push(Box::new(ActuatorStateLink {
                             name,
                             port: state.clone(),
                             said: LinkState::default(),
@@ -128,7 +129,7 @@ impl OpenLinks {
             })?);
         }
         for (name, recording) in recordings {
-            inlets.push(Box::new(RecordedInlet::new(name, recording)));
+            inlets.push(Box::new(RecordedLink::new(name, recording)));
         }
         if !outlets.ends.is_empty() {
             if !armed {
@@ -138,7 +139,7 @@ impl OpenLinks {
             }
             world.insert_resource(outlets);
         }
-        if let Door::Live(all) = &mut *world.resource_mut::<Door>() {
+        if let ExternalInput::Live(all) = &mut *world.resource_mut::<ExternalInput>() {
             all.append(&mut inlets);
             all.sort_by(|a, b| a.link().cmp(b.link()));
         }
@@ -147,22 +148,22 @@ impl OpenLinks {
 }
 
 /// The state of an actuator's link enters; nothing else does.
-struct StateInlet {
+struct ActuatorStateLink {
     name: String,
     port: PortState,
     said: LinkState,
 }
 
-impl Inlet for StateInlet {
+impl InputLink for ActuatorStateLink {
     fn link(&self) -> &str {
         &self.name
     }
 
-    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(Came)) {
+    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(InputSample)) {
         let state = self.port.get();
         if state != self.said {
             self.said = state;
-            give(Came {
+            give(InputSample {
                 source_ns: now_ns,
                 arrival_ns: now_ns,
                 payload: Payload::State(state),
@@ -177,16 +178,16 @@ impl Inlet for StateInlet {
 
 /// Sends every armed actuator its safe command, and waits for it to leave, for a while.
 pub fn rest(world: &mut World) {
-    if !world.get_resource::<Outlets>().is_some_and(|o| o.armed) {
+    if !world.get_resource::<OutputLinks>().is_some_and(|o| o.armed) {
         return;
     }
     let now_ns = world.resource::<SimTime>().now_ns;
     let mut last = Vec::new();
-    world.resource_scope(|world, outlets: Mut<Outlets>| {
+    world.resource_scope(|world, outlets: Mut<OutputLinks>| {
         let links = world.resource::<Links>().0.clone();
         for link in links {
             let end = outlets.ends.get(&link.name);
-            let outward = link.entity.and_then(|e| world.get_mut::<Outward>(e));
+            let outward = link.entity.and_then(|e| world.get_mut::<CommandSender>(e));
             let (Some(end), Some(mut outward)) = (end, outward) else {
                 continue;
             };
@@ -197,7 +198,7 @@ pub fn rest(world: &mut World) {
         }
     });
     for (end, sequence) in last {
-        if !end.flush(sequence, LAST_WORD) {
+        if !end.flush(sequence, FINAL_COMMAND_TIMEOUT) {
             log::error!(
                 "{}: the safe command at the end of the run did not leave",
                 end.name()

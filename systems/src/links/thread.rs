@@ -19,7 +19,7 @@ const LAST_BACK_OFF: Duration = Duration::from_secs(5);
 /// Who was up for so long did work.
 const WORKED: Duration = Duration::from_secs(1);
 /// How long the end of a run waits for a driver to see that it is over.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The run's clock as threads see it: where the last tick was, and how long ago that is, at most a tick.
 #[derive(Clone, Default)]
@@ -176,7 +176,7 @@ impl Drop for Running {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + SHUTDOWN_TIMEOUT;
         while !thread.is_finished() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }

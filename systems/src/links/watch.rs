@@ -3,8 +3,10 @@
 //! It goes by the run's clock and by what entered, and by nothing else: a run from a journal has the same silences.
 
 use super::Delivery;
-use becomingone_components::event::{Happening, What};
-use becomingone_components::link::{Frame, Link, Links, Muted, Payload, Watchdog, WhenSilent};
+use becomingone_components::event::{AgentEvent, EventKind};
+use becomingone_components::link::{
+    Frame, Link, Links, Payload, SimulationDisabled, Watchdog, WhenSilent,
+};
 use becomingone_components::sensor::{Sensor, SensorStats};
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use bevy_ecs::error::BevyError;
@@ -53,17 +55,17 @@ fn look(world: &mut World, entity: Entity, name: &str, now_ns: u64) -> Result<()
     let agent = agent.map_or_else(String::new, |n| n.as_str().to_owned());
     let sensor = name.strip_prefix(&agent).unwrap_or(name);
     let sensor = sensor.trim_start_matches('/').to_owned();
-    let what = if stale {
-        What::FellSilent(sensor)
+    let kind = if stale {
+        EventKind::SensorTimedOut(sensor)
     } else {
-        What::SpeaksAgain(sensor)
+        EventKind::SensorResumed(sensor)
     };
     world
-        .resource_mut::<Messages<Happening>>()
-        .write(Happening {
+        .resource_mut::<Messages<AgentEvent>>()
+        .write(AgentEvent {
             now_ns,
             agent,
-            what,
+            kind,
         });
     let mut sensor = world.entity_mut(entity);
     if let Some(mut link) = sensor.get_mut::<Link>() {
@@ -82,13 +84,13 @@ fn look(world: &mut World, entity: Entity, name: &str, now_ns: u64) -> Result<()
             });
         }
         (WhenSilent::FallBackToSim, true) => {
-            sensor.remove::<Muted>();
+            sensor.remove::<SimulationDisabled>();
             if let Some(mut rate) = sensor.get_mut::<Rate>() {
                 rate.skip_to(now_ns);
             }
         }
         (WhenSilent::FallBackToSim, false) => {
-            sensor.insert(Muted);
+            sensor.insert(SimulationDisabled);
         }
     }
     Ok(())

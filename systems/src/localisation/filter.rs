@@ -53,11 +53,11 @@ pub(crate) const TRACK_SCALE: usize = 10;
 pub(crate) const EAST_OFFSET: usize = 11;
 pub(crate) const NORTH_OFFSET: usize = 12;
 const LAST_YAW_RATE: usize = 13;
-pub(crate) const NOD: usize = 14;
-pub(crate) const LEAN: usize = 15;
+pub(crate) const PITCH_COUPLING_STATE: usize = 14;
+pub(crate) const ROLL_COUPLING_STATE: usize = 15;
 pub(crate) const SLIP: usize = 16;
 /// Of the left wheels; that of the right ones follows.
-pub(crate) const LEFT_WAY: usize = 17;
+pub(crate) const LEFT_DISTANCE: usize = 17;
 
 /// What sensors of motion are off by. Not so a receiver: one that tells of another place altogether is off by that much, and
 /// the machine is not there.
@@ -79,20 +79,20 @@ type Rows = SMatrix<f64, SENSED, STATES>;
 
 /// What is known beforehand: where sensors sit, how far they are off, how briskly the machine moves.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Known {
+pub struct FilterModel {
     /// Distance of the left from the right wheels (m).
     pub track_width_m: f64,
     /// Whether the first two numbers are how far the wheels have rolled (m), and not how fast they roll (m/s). A counter of
     /// coarse steps is never far off, and its rate always.
-    pub counts: bool,
+    pub counts_distance: bool,
     /// Wheels that steer, where those are counted too.
     pub steered: Option<Steered>,
     /// How much more the accelerometer says, forward and sideways, as a body nods and leans: a share of the acceleration.
-    pub leaning: [f64; 2],
+    pub tilt_coupling: [f64; 2],
     /// Share of the yaw rate's change over a tick that goes on in the next one: of a yaw acceleration that fades with a time
     /// constant T, e^(-dt/T); 0 where the yaw rate walks at random (Singer, Estimating Optimal Tracking Filter Performance
     /// for Manned Maneuvering Targets, IEEE Trans. AES-6(4), 1970).
-    pub turns_on: f64,
+    pub yaw_accel_kept: f64,
     /// By how much the receiver's velocities are later than the mean speed over a tick (s): half a tick, where a machine's
     /// acceleration over that time is not small beside their noise.
     pub late_s: f64,
@@ -140,7 +140,7 @@ impl Innovation {
 /// The filter's estimate and how sure it is of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
-    known: Known,
+    model: FilterModel,
     x: State,
     p: Covariance,
     /// How long it has gone on for (s).
@@ -149,30 +149,30 @@ pub struct Filter {
 
 impl Filter {
     /// At rest at a known pose.
-    pub fn new(known: Known, x_m: f64, y_m: f64, yaw_rad: f64) -> Self {
+    pub fn new(model: FilterModel, x_m: f64, y_m: f64, yaw_rad: f64) -> Self {
         let mut x = State::zeros();
         (x[X], x[Y], x[YAW]) = (x_m, y_m, yaw_rad);
-        [x[NOD], x[LEAN]] = known.leaning;
+        [x[PITCH_COUPLING_STATE], x[ROLL_COUPLING_STATE]] = model.tilt_coupling;
         Self {
-            p: Covariance::from_diagonal(&State::from(known.start)),
-            known,
+            p: Covariance::from_diagonal(&State::from(model.start)),
+            model,
             x,
             age_s: 0.0,
         }
     }
 
     /// Whether it is told how far the wheels have rolled, and not how fast they roll.
-    pub fn counts(&self) -> bool {
-        self.known.counts
+    pub fn counts_distance(&self) -> bool {
+        self.model.counts_distance
     }
 
     /// A side's wheels are counted from here on, where they have rolled this far (m).
     pub fn count_from_here(&mut self, side: usize, rolled_m: f64) {
-        let way = LEFT_WAY + side;
-        self.x[way] = rolled_m;
-        self.p.row_mut(way).fill(0.0);
-        self.p.column_mut(way).fill(0.0);
-        self.p[(way, way)] = self.known.start[way];
+        let rolled_distance = LEFT_DISTANCE + side;
+        self.x[rolled_distance] = rolled_m;
+        self.p.row_mut(rolled_distance).fill(0.0);
+        self.p.column_mut(rolled_distance).fill(0.0);
+        self.p[(rolled_distance, rolled_distance)] = self.model.start[rolled_distance];
     }
 
     /// World position (m).
@@ -220,17 +220,17 @@ impl Filter {
     }
 
     /// Mean speed along the left and the right wheels (m/s), and how it depends on the states of [`ROLLING`].
-    fn rolling(&self) -> [(f64, [f64; ROLLING.len()]); 2] {
+    fn geometry(&self) -> [(f64, [f64; ROLLING.len()]); 2] {
         let x = &self.x;
         let (v, w) = (x[SPEED], x[YAW_RATE]);
         let (s, d) = (1.0 + x[WHEEL_SCALE], 1.0 + x[TRACK_SCALE]);
         let (side, by) = self.side_speed();
         [-1.0, 1.0].map(|left| {
-            let half = left * self.known.track_width_m / 2.0;
+            let half = left * self.model.track_width_m / 2.0;
             let fixed = v + d * w * half;
-            let mut way = fixed;
+            let mut rolled_distance = fixed;
             let mut to = [1.0, d * half, w * half, 0.0];
-            if let Some(steered) = self.known.steered {
+            if let Some(steered) = self.model.steered {
                 let (half, ahead) = (left * steered.track_width_m / 2.0, steered.ahead_m);
                 let (along, across) = (v + d * w * half, w * ahead + side);
                 let speed = libm::hypot(along, across);
@@ -246,13 +246,16 @@ impl Filter {
                     a * w * half,
                     c * by[2],
                 ];
-                way += steered.share * (along.signum() * speed - fixed);
+                rolled_distance += steered.share * (along.signum() * speed - fixed);
                 for (to, steers) in to.iter_mut().zip(steers) {
                     *to += steered.share * (steers - *to);
                 }
             }
             let [speed, yaw_rate, track, slip] = to.map(|to| s * to);
-            (s * way, [speed, yaw_rate, way, track, slip])
+            (
+                s * rolled_distance,
+                [speed, yaw_rate, rolled_distance, track, slip],
+            )
         })
     }
 
@@ -260,17 +263,20 @@ impl Filter {
     pub fn predict(&mut self, dt_s: f64) {
         self.age_s += dt_s;
         let x = &mut self.x;
-        let on = self.known.turns_on;
+        let on = self.model.yaw_accel_kept;
         let turned = x[YAW_RATE] - x[LAST_YAW_RATE];
         x[LAST_YAW_RATE] = x[YAW_RATE];
         x[YAW_RATE] += on * turned;
         x[SPEED] += x[ACCELERATION] * dt_s;
         let (side, by) = self.side_speed();
         let x = &mut self.x;
-        let (way, aside) = (x[SPEED] * dt_s, side * dt_s);
+        let (rolled_distance, aside) = (x[SPEED] * dt_s, side * dt_s);
         // Along the chord of the arc.
         let (sin, cos) = libm::sincos(x[YAW] + x[YAW_RATE] * dt_s / 2.0);
-        let (dx, dy) = (way * cos - aside * sin, way * sin + aside * cos);
+        let (dx, dy) = (
+            rolled_distance * cos - aside * sin,
+            rolled_distance * sin + aside * cos,
+        );
         x[X] += dx;
         x[Y] += dy;
         x[YAW] += x[YAW_RATE] * dt_s;
@@ -287,13 +293,13 @@ impl Filter {
         }
         f[(YAW, YAW_RATE)] = dt_s;
         f[(SPEED, ACCELERATION)] = dt_s;
-        if self.known.counts {
-            for (k, (speed, to)) in self.rolling().into_iter().enumerate() {
-                self.x[LEFT_WAY + k] += speed * dt_s;
+        if self.model.counts_distance {
+            for (k, (speed, to)) in self.geometry().into_iter().enumerate() {
+                self.x[LEFT_DISTANCE + k] += speed * dt_s;
                 for (state, to) in ROLLING.into_iter().zip(to) {
-                    f[(LEFT_WAY + k, state)] = to * dt_s;
+                    f[(LEFT_DISTANCE + k, state)] = to * dt_s;
                 }
-                f[(LEFT_WAY + k, ACCELERATION)] = to[0] * dt_s * dt_s;
+                f[(LEFT_DISTANCE + k, ACCELERATION)] = to[0] * dt_s * dt_s;
             }
         }
         // All this by the yaw rate as it is now, which is made of the last two.
@@ -303,7 +309,7 @@ impl Filter {
         f[(LAST_YAW_RATE, YAW_RATE)] = 1.0;
         self.p = f * self.p * f.transpose();
         let changes = self.changes(dt_s);
-        let walk = &self.known.walk;
+        let walk = &self.model.walk;
         for (k, walk) in walk.iter().enumerate() {
             match k {
                 ACCELERATION => self.p += changes[0] * changes[0].transpose() * (walk * dt_s),
@@ -325,7 +331,7 @@ impl Filter {
     /// projected (Simon, Chia: Kalman Filtering with State Equality Constraints, IEEE Trans. AES-38(1), 2002).
     fn limit(&mut self) {
         for k in ERRORS {
-            let variance = self.known.start[k] + self.known.walk[k] * self.age_s;
+            let variance = self.model.start[k] + self.model.walk[k] * self.age_s;
             let most = PLAUSIBLE * variance.sqrt();
             let over = self.x[k] - self.x[k].clamp(-most, most);
             if over != 0.0 && self.p[(k, k)] > 0.0 {
@@ -338,24 +344,24 @@ impl Filter {
     /// the mean of both accelerations.
     fn changes(&self, dt_s: f64) -> [State; 2] {
         let x = &self.x;
-        let way = x[SPEED] * dt_s;
+        let rolled_distance = x[SPEED] * dt_s;
         let (sin, cos) = libm::sincos(x[YAW] - x[YAW_RATE] * dt_s / 2.0);
-        let (mut jolt, mut turn) = (State::zeros(), State::zeros());
-        jolt[X] = dt_s * dt_s / 2.0 * cos;
-        jolt[Y] = dt_s * dt_s / 2.0 * sin;
-        jolt[SPEED] = dt_s / 2.0;
-        jolt[ACCELERATION] = 1.0;
-        turn[X] = -way * sin * dt_s / 2.0;
-        turn[Y] = way * cos * dt_s / 2.0;
+        let (mut transient, mut turn) = (State::zeros(), State::zeros());
+        transient[X] = dt_s * dt_s / 2.0 * cos;
+        transient[Y] = dt_s * dt_s / 2.0 * sin;
+        transient[SPEED] = dt_s / 2.0;
+        transient[ACCELERATION] = 1.0;
+        turn[X] = -rolled_distance * sin * dt_s / 2.0;
+        turn[Y] = rolled_distance * cos * dt_s / 2.0;
         turn[YAW] = dt_s;
         turn[YAW_RATE] = 1.0;
-        if self.known.counts {
-            for (k, (_, to)) in self.rolling().into_iter().enumerate() {
-                jolt[LEFT_WAY + k] = to[0] * dt_s * dt_s / 2.0;
-                turn[LEFT_WAY + k] = to[1] * dt_s;
+        if self.model.counts_distance {
+            for (k, (_, to)) in self.geometry().into_iter().enumerate() {
+                transient[LEFT_DISTANCE + k] = to[0] * dt_s * dt_s / 2.0;
+                turn[LEFT_DISTANCE + k] = to[1] * dt_s;
             }
         }
-        [jolt, turn]
+        [transient, turn]
     }
 
     /// What each number should be now, this long (s) after the last tick, and how it depends on the states.
@@ -363,20 +369,20 @@ impl Filter {
         let x = &self.x;
         let (v, w) = (x[SPEED], x[YAW_RATE]);
         let (sin, cos) = libm::sincos(x[YAW]);
-        let (nod, lean) = (1.0 + x[NOD], 1.0 + x[LEAN]);
+        let (nod, lean) = (1.0 + x[PITCH_COUPLING_STATE], 1.0 + x[ROLL_COUPLING_STATE]);
         let yaw_acceleration = (w - x[LAST_YAW_RATE]) / dt_s;
         let (side, by) = self.side_speed();
-        let [rx, ry] = self.known.imu_m;
-        let [lx, ly] = self.known.antenna_m;
-        let (late_s, now) = (self.known.late_s, v + x[ACCELERATION] * self.known.late_s);
+        let [rx, ry] = self.model.imu_m;
+        let [lx, ly] = self.model.antenna_m;
+        let (late_s, now) = (self.model.late_s, v + x[ACCELERATION] * self.model.late_s);
         // The antenna from the middle of the wheels, in the world's axes.
         let (ax, ay) = (cos * lx - sin * ly, sin * lx + cos * ly);
         let mut j = Rows::zeros();
         let mut rolled = [0.0; 2];
-        for (k, (speed, to)) in self.rolling().into_iter().enumerate() {
-            if self.known.counts {
-                rolled[k] = x[LEFT_WAY + k];
-                j[(k, LEFT_WAY + k)] = 1.0;
+        for (k, (speed, to)) in self.geometry().into_iter().enumerate() {
+            if self.model.counts_distance {
+                rolled[k] = x[LEFT_DISTANCE + k];
+                j[(k, LEFT_DISTANCE + k)] = 1.0;
             } else {
                 rolled[k] = speed;
                 for (state, to) in ROLLING.into_iter().zip(to) {
@@ -398,12 +404,12 @@ impl Filter {
         j[(2, YAW_RATE)] = 1.0;
         j[(2, GYRO_BIAS)] = 1.0;
         j[(3, ACCELERATION)] = nod;
-        j[(3, NOD)] = x[ACCELERATION];
+        j[(3, PITCH_COUPLING_STATE)] = x[ACCELERATION];
         j[(3, ACCELEROMETER_BIAS)] = 1.0;
         j[(3, YAW_RATE)] = -2.0 * w * rx - ry / dt_s;
         j[(3, LAST_YAW_RATE)] = ry / dt_s;
         j[(4, SPEED)] = lean * w;
-        j[(4, LEAN)] = v * w;
+        j[(4, ROLL_COUPLING_STATE)] = v * w;
         j[(4, SIDEWAYS_BIAS)] = 1.0;
         j[(4, YAW_RATE)] = lean * v - 2.0 * w * ry + rx / dt_s;
         j[(4, LAST_YAW_RATE)] = -rx / dt_s;
@@ -431,7 +437,7 @@ impl Filter {
     pub fn update(&mut self, sensed: &[Option<f64>; SENSED], dt_s: f64) -> Option<Innovation> {
         let (h, mut j) = self.expected(dt_s);
         let mut nu = SVector::<f64, SENSED>::zeros();
-        let mut variance = self.known.variance;
+        let mut variance = self.model.variance;
         for (k, sensed) in sensed.iter().enumerate() {
             match sensed {
                 Some(z) => nu[k] = z - h[k],
@@ -476,15 +482,15 @@ mod tests {
     use becomingone_components::seed::{Rng, RunSeed};
 
     /// A robot of half a metre with every sensor, and none of them off by anything constant.
-    fn known() -> Known {
+    fn model() -> FilterModel {
         let mut walk = [0.0; STATES];
         (walk[ACCELERATION], walk[YAW_RATE]) = (0.5, 0.4);
-        Known {
+        FilterModel {
             track_width_m: 0.5,
-            counts: false,
+            counts_distance: false,
             steered: None,
-            leaning: [0.0; 2],
-            turns_on: 0.0,
+            tilt_coupling: [0.0; 2],
+            yaw_accel_kept: 0.0,
             late_s: 0.0,
             imu_m: [0.1, -0.05],
             antenna_m: [0.2, 0.1],
@@ -495,33 +501,33 @@ mod tests {
     }
 
     /// A car, at 12 m/s and as its tyres and springs give at the start.
-    fn car() -> (Known, Filter) {
-        let mut known = Known {
+    fn car() -> (FilterModel, Filter) {
+        let mut model = FilterModel {
             track_width_m: 1.4,
-            counts: true,
+            counts_distance: true,
             steered: Some(Steered {
                 share: 0.5,
                 ahead_m: 2.4,
                 track_width_m: 1.3,
             }),
-            leaning: [0.05, 0.08],
-            turns_on: 0.9,
+            tilt_coupling: [0.05, 0.08],
+            yaw_accel_kept: 0.9,
             late_s: 0.01,
             imu_m: [1.2, 0.1],
             antenna_m: [0.4, -0.2],
-            ..known()
+            ..model()
         };
-        (known.walk[ACCELERATION], known.walk[YAW_RATE]) = (0.01, 1e-4);
-        known.start[SPEED] = 25.0;
-        known.start[NOD] = 0.03 * 0.03;
-        known.start[LEAN] = 0.05 * 0.05;
-        known.start[SLIP] = 0.01 * 0.01;
-        let mut truth = Filter::new(known.clone(), 0.0, 0.0, 0.0);
+        (model.walk[ACCELERATION], model.walk[YAW_RATE]) = (0.01, 1e-4);
+        model.start[SPEED] = 25.0;
+        model.start[PITCH_COUPLING_STATE] = 0.03 * 0.03;
+        model.start[ROLL_COUPLING_STATE] = 0.05 * 0.05;
+        model.start[SLIP] = 0.01 * 0.01;
+        let mut truth = Filter::new(model.clone(), 0.0, 0.0, 0.0);
         truth.x[SPEED] = 12.0;
-        truth.x[NOD] += 0.02;
-        truth.x[LEAN] -= 0.04;
+        truth.x[PITCH_COUPLING_STATE] += 0.02;
+        truth.x[ROLL_COUPLING_STATE] -= 0.04;
         truth.x[SLIP] = 0.006;
-        (known, truth)
+        (model, truth)
     }
 
     /// Numbers of a model that is the filter's own: random walks of acceleration and yaw rate, noise of the variances.
@@ -530,14 +536,14 @@ mod tests {
         seconds: usize,
         mut each: impl FnMut([f64; 3], [Option<f64>; 9]),
     ) {
-        let known = truth.known.clone();
+        let model = truth.model.clone();
         let mut rng = Rng::for_name(RunSeed(7), "filter");
         let dt_s = 0.02;
         for k in 0..seconds * 50 {
             truth.predict(dt_s);
             let changes = truth.changes(dt_s);
             for state in 0..STATES {
-                let by = (known.walk[state] * dt_s).sqrt() * rng.normal();
+                let by = (model.walk[state] * dt_s).sqrt() * rng.normal();
                 match state {
                     ACCELERATION => truth.x += changes[0] * by,
                     YAW_RATE => truth.x += changes[1] * by,
@@ -549,7 +555,7 @@ mod tests {
             for (row, sensed) in sensed.iter_mut().enumerate() {
                 // GNSS five times a second.
                 if row < 5 || k % 10 == 0 {
-                    *sensed = Some(h[row] + known.variance[row].sqrt() * rng.normal());
+                    *sensed = Some(h[row] + model.variance[row].sqrt() * rng.normal());
                 }
             }
             each([truth.x[X], truth.x[Y], truth.x[YAW]], sensed);
@@ -559,11 +565,11 @@ mod tests {
     #[test]
     fn of_a_machine_that_is_as_the_filter_believes_the_nis_is_chi_squared_and_white() {
         let (of_car, moving) = car();
-        for (known, truth, most_m) in [
-            (known(), Filter::new(known(), 0.0, 0.0, 0.0), 0.3),
+        for (model, truth, most_m) in [
+            (model(), Filter::new(model(), 0.0, 0.0, 0.0), 0.3),
             (of_car, moving, 0.5),
         ] {
-            let mut filter = Filter::new(known, 0.0, 0.0, 0.0);
+            let mut filter = Filter::new(model, 0.0, 0.0, 0.0);
             let (mut nis, mut degrees, mut off) = (0.0, 0.0, 0.0f64);
             let (mut product, mut last) = (0.0, [0.0; 9]);
             simulate(truth, 200, |truth, sensed| {
@@ -588,27 +594,30 @@ mod tests {
 
     #[test]
     fn what_springs_and_tyres_give_is_found() {
-        let (known, truth) = car();
-        let given = [NOD, LEAN, SLIP].map(|k| truth.x[k]);
-        let mut filter = Filter::new(known, 0.0, 0.0, 0.0);
+        let (model, truth) = car();
+        let given = [PITCH_COUPLING_STATE, ROLL_COUPLING_STATE, SLIP].map(|k| truth.x[k]);
+        let mut filter = Filter::new(model, 0.0, 0.0, 0.0);
         simulate(truth, 120, |_, sensed| {
             filter.predict(0.02);
             filter.update(&sensed, 0.02).unwrap();
         });
-        for (k, given) in [NOD, LEAN, SLIP].into_iter().zip(given) {
+        for (k, given) in [PITCH_COUPLING_STATE, ROLL_COUPLING_STATE, SLIP]
+            .into_iter()
+            .zip(given)
+        {
             let (off, sd) = ((filter.x[k] - given).abs(), filter.p[(k, k)].sqrt());
-            let before = filter.known.start[k].sqrt();
+            let before = filter.model.start[k].sqrt();
             assert!(off < 4.0 * sd && sd < before / 4.0, "{k}: {off} {sd}");
         }
     }
 
     #[test]
     fn what_sensors_are_off_by_is_found() {
-        let mut known = known();
-        known.start[GYRO_BIAS] = 0.02 * 0.02;
-        known.start[WHEEL_SCALE] = 0.02 * 0.02;
-        let mut filter = Filter::new(known.clone(), 0.0, 0.0, 0.0);
-        simulate(Filter::new(known, 0.0, 0.0, 0.0), 60, |_, mut sensed| {
+        let mut model = model();
+        model.start[GYRO_BIAS] = 0.02 * 0.02;
+        model.start[WHEEL_SCALE] = 0.02 * 0.02;
+        let mut filter = Filter::new(model.clone(), 0.0, 0.0, 0.0);
+        simulate(Filter::new(model, 0.0, 0.0, 0.0), 60, |_, mut sensed| {
             for k in [0, 1] {
                 sensed[k] = sensed[k].map(|z| z * 1.03);
             }
@@ -630,13 +639,13 @@ mod tests {
 
     #[test]
     fn a_broken_sensor_is_not_explained_by_an_error_that_nobody_would_believe() {
-        let mut known = known();
-        known.start[WHEEL_SCALE] = 0.01 * 0.01;
-        known.walk[ACCELERATION] = 0.0;
-        known.start[SPEED] = 1.0;
-        let mut truth = Filter::new(known.clone(), 0.0, 0.0, 0.0);
+        let mut model = model();
+        model.start[WHEEL_SCALE] = 0.01 * 0.01;
+        model.walk[ACCELERATION] = 0.0;
+        model.start[SPEED] = 1.0;
+        let mut truth = Filter::new(model.clone(), 0.0, 0.0, 0.0);
         truth.x[SPEED] = 2.0;
-        let mut filter = Filter::new(known, 0.0, 0.0, 0.0);
+        let mut filter = Filter::new(model, 0.0, 0.0, 0.0);
         let (mut k, mut nis) = (0, 0.0);
         simulate(truth, 60, |_, mut sensed| {
             k += 1;
@@ -654,14 +663,14 @@ mod tests {
 
     #[test]
     fn derivatives_are_those_of_the_model() {
-        let (known, _) = car();
-        let known = Known {
+        let (model, _) = car();
+        let model = FilterModel {
             walk: [0.0; STATES],
             start: [1.0; STATES],
-            ..known
+            ..model
         };
         for backwards in [1.0, -1.0] {
-            let mut filter = Filter::new(known.clone(), 1.0, -2.0, 0.7);
+            let mut filter = Filter::new(model.clone(), 1.0, -2.0, 0.7);
             for (k, x) in [
                 0.8 * backwards,
                 0.3,
@@ -704,7 +713,7 @@ mod tests {
 
     #[test]
     fn without_numbers_it_only_grows_unsure() {
-        let mut filter = Filter::new(known(), 0.0, 0.0, 0.0);
+        let mut filter = Filter::new(model(), 0.0, 0.0, 0.0);
         let mut last = -1.0;
         for _ in 0..100 {
             filter.predict(0.02);

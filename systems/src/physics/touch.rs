@@ -2,7 +2,7 @@
 
 use super::Physics;
 use becomingone_components::body::Travel;
-use becomingone_components::event::{Happening, What};
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
 use glam::Vec3;
@@ -160,7 +160,7 @@ pub fn report(
     mut physics: ResMut<Physics>,
     time: Res<SimTime>,
     mut agents: Query<(&Name, &mut Travel)>,
-    mut happenings: MessageWriter<Happening>,
+    mut events: MessageWriter<AgentEvent>,
 ) {
     let pairs = physics.touches.take();
     for (a, b) in pairs {
@@ -176,10 +176,10 @@ pub fn report(
                 continue;
             };
             travel.collisions += 1;
-            happenings.write(Happening {
+            events.write(AgentEvent {
                 now_ns: time.now_ns,
                 agent: name.to_string(),
-                what: What::Collision(other.name.clone()),
+                kind: EventKind::Collision(other.name.clone()),
             });
         }
     }

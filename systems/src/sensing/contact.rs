@@ -2,7 +2,7 @@
 
 use super::write;
 use crate::physics::{Bodies, Physics};
-use becomingone_components::link::Muted;
+use becomingone_components::link::SimulationDisabled;
 use becomingone_components::sensor::{Contact, Reading, Sensor, SensorStats, Truth};
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
@@ -24,7 +24,7 @@ pub fn sample(
             &mut Truth<Contact>,
             &mut SensorStats,
         ),
-        (With<ContactModel>, Without<Muted>),
+        (With<ContactModel>, Without<SimulationDisabled>),
     >,
 ) {
     let rapier = &physics.rapier;

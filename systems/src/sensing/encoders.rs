@@ -3,7 +3,7 @@
 use super::write;
 use crate::physics::motion::WheelAngles;
 use becomingone_components::control::DrivenBy;
-use becomingone_components::link::Muted;
+use becomingone_components::link::SimulationDisabled;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{Bias, Encoders, Noise, Reading, Sensor, SensorStats, Truth};
 use becomingone_components::time::{Rate, SimTime};
@@ -42,7 +42,7 @@ pub fn sample(
             &mut Truth<Encoders>,
             &mut SensorStats,
         ),
-        Without<Muted>,
+        Without<SimulationDisabled>,
     >,
 ) {
     for (sensor, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in &mut encoders {

@@ -2,7 +2,7 @@
 
 use super::write;
 use crate::physics::{Bodies, Physics};
-use becomingone_components::link::Muted;
+use becomingone_components::link::SimulationDisabled;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
     Bias, Imu, Mount, Noise, Reading, Sensor, SensorStats, Truth, elapsed_s,
@@ -56,7 +56,7 @@ pub fn sample(
             &mut Truth<Imu>,
             &mut SensorStats,
         ),
-        Without<Muted>,
+        Without<SimulationDisabled>,
     >,
 ) {
     for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in

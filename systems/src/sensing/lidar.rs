@@ -2,7 +2,7 @@
 
 use super::{rays, write};
 use crate::physics::{Bodies, Physics};
-use becomingone_components::link::Muted;
+use becomingone_components::link::SimulationDisabled;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
     Bias, Mount, Noise, Reading, Scan, Sensor, SensorStats, Truth,
@@ -75,7 +75,7 @@ pub fn sample(
             &mut Truth<Scan>,
             &mut SensorStats,
         ),
-        Without<Muted>,
+        Without<SimulationDisabled>,
     >,
 ) {
     // Rays see what the last step left; before the first one there is nothing to see.

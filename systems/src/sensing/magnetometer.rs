@@ -2,7 +2,7 @@
 
 use super::write;
 use crate::physics::{Bodies, Physics};
-use becomingone_components::link::Muted;
+use becomingone_components::link::SimulationDisabled;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
     Bias, MagneticField, Mount, Noise, Reading, Sensor, SensorStats, Truth,
@@ -58,7 +58,7 @@ pub fn sample(
             &mut Truth<MagneticField>,
             &mut SensorStats,
         ),
-        Without<Muted>,
+        Without<SimulationDisabled>,
     >,
 ) {
     for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in

@@ -10,9 +10,9 @@ pub mod range;
 mod rays;
 
 use crate::coherence::witness;
-use crate::faults::{self, SampleSystems};
+use crate::faults::{self, SensorSystems};
 use crate::hash::RegisterState;
-use crate::links::DoorSystems;
+use crate::links::ExternalInputSystems;
 use crate::tick::Tick;
 use becomingone_components::sensor::{
     Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Measurements, Range, Reading, Scan,
@@ -48,7 +48,7 @@ impl Plugin for SensingPlugin {
                 magnetometer::sample,
             )
                 .chain()
-                .in_set(SampleSystems),
+                .in_set(SensorSystems),
         );
     }
 }
@@ -67,7 +67,7 @@ pub fn register<T: Measurement>(app: &mut App, state: &'static str) {
         Tick,
         begin_tick::<T>
             .after(message_update_system)
-            .before(DoorSystems),
+            .before(ExternalInputSystems),
     );
 }
 

@@ -2,7 +2,7 @@
 
 use super::{rays, write};
 use crate::physics::{Bodies, Physics};
-use becomingone_components::link::Muted;
+use becomingone_components::link::SimulationDisabled;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
     Bias, Mount, Noise, Range, Reading, Sensor, SensorStats, Truth,
@@ -70,7 +70,7 @@ pub fn sample(
             &mut Truth<Range>,
             &mut SensorStats,
         ),
-        Without<Muted>,
+        Without<SimulationDisabled>,
     >,
 ) {
     // Rays see what the last step left; before the first one there is nothing to see.

@@ -6,7 +6,7 @@ use crate::control::heading;
 use crate::physics::motion::WheelAngles;
 use crate::physics::{Bodies, Physics};
 use crate::spawn::vec3;
-use becomingone_components::actuator::{Actuator, Command};
+use becomingone_components::actuator::{Actuator, ActuatorTarget};
 use becomingone_components::body::{
     LinkPoses, Model, Pose, RobotModel, Travel, TruePose, TrueTwist,
 };
@@ -129,7 +129,7 @@ pub(crate) fn spawn_vehicle(
             Vehicle(vehicle.clone()),
             VehicleState::default(),
             DriveRate(Rate::new(DRIVE_RATE_HZ)),
-            Command(Ackermann::default()),
+            ActuatorTarget(Ackermann::default()),
             WheelAngles(vec![0.0; vehicle.wheels.len()]),
             rays,
         ))

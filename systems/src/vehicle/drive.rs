@@ -3,9 +3,9 @@
 use super::build::RayCastVehicle;
 use crate::control::drive::DriveRate;
 use crate::physics::{Bodies, Physics};
-use becomingone_components::actuator::Command;
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::fault::Faults;
-use becomingone_components::link::Elsewhere;
+use becomingone_components::link::ExternalActuator;
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{
     Ackermann, STANDARD_GRAVITY_M_S2, Vehicle, VehicleModel, VehicleState,
@@ -31,13 +31,13 @@ pub fn actuate(
         (
             &ChildOf,
             &Vehicle,
-            &Command<Ackermann>,
+            &ActuatorTarget<Ackermann>,
             &mut DriveRate,
             &mut VehicleState,
             &mut RayCastVehicle,
             Option<&Faults>,
         ),
-        Without<Elsewhere>,
+        Without<ExternalActuator>,
     >,
     agents: Query<&Bodies>,
 ) {

@@ -3,7 +3,7 @@
 use super::build::RayCastVehicle;
 use becomingone_components::body::TruePose;
 use becomingone_components::control::{DrivenBy, Goals};
-use becomingone_components::event::{Happening, What};
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::scene::LoadedScene;
 use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::track::{Laps, Track};
@@ -34,7 +34,7 @@ pub fn count(
         Option<&mut Goals>,
     )>,
     vehicles: Query<(&RayCastVehicle, &Vehicle)>,
-    mut happenings: MessageWriter<Happening>,
+    mut events: MessageWriter<AgentEvent>,
 ) {
     let Some(track) = loaded.as_deref().and_then(|l| l.track.as_deref()) else {
         return;
@@ -46,11 +46,11 @@ pub fn count(
         let Ok((rays, vehicle)) = vehicles.get(driven.0) else {
             continue;
         };
-        let mut tell = |what| {
-            happenings.write(Happening {
+        let mut emit = |kind| {
+            events.write(AgentEvent {
                 now_ns: time.now_ns,
                 agent: name.to_string(),
-                what,
+                kind,
             });
         };
         let at = pose.0.translation_m;
@@ -74,10 +74,10 @@ pub fn count(
         if !laps.off && widest > half {
             laps.off = true;
             laps.off_track += 1;
-            tell(What::OffTrack(widest));
+            emit(EventKind::OffTrack(widest));
         } else if laps.off && widest < half - INSIDE_M {
             laps.off = false;
-            tell(What::BackOnTrack);
+            emit(EventKind::BackOnTrack);
         }
 
         let lap_m = if track.closed {
@@ -103,13 +103,13 @@ pub fn count(
         laps.done += 1;
         laps.last_s = Some(lap_s);
         laps.best_s = Some(laps.best_s.map_or(lap_s, |best| best.min(lap_s)));
-        tell(What::LapDone(laps.done, lap_s));
+        emit(EventKind::LapDone(laps.done, lap_s));
         if let Some(goals) = &mut goals
             && !goals.done()
         {
             goals.reached += 1;
             if goals.done() {
-                tell(What::AllGoalsReached);
+                emit(EventKind::AllGoalsReached);
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::control::{self, ControlSystems};
 use crate::hash::{Bits, HashState, RegisterState};
 use crate::physics;
 use crate::tick::{Tick, TickSystems};
-use becomingone_components::actuator::Command;
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::track::Laps;
 use becomingone_components::vehicle::{Ackermann, VehicleState};
 use bevy_app::{App, Plugin};
@@ -31,7 +31,7 @@ pub struct VehiclePlugin;
 
 impl Plugin for VehiclePlugin {
     fn build(&self, app: &mut App) {
-        app.register_state::<Command<Ackermann>>("vehicle/command")
+        app.register_state::<ActuatorTarget<Ackermann>>("vehicle/command")
             .register_state::<VehicleState>("vehicle/state")
             .register_state::<Laps>("vehicle/laps")
             .add_systems(
@@ -57,7 +57,7 @@ impl Plugin for VehiclePlugin {
     }
 }
 
-impl HashState for Command<Ackermann> {
+impl HashState for ActuatorTarget<Ackermann> {
     fn bits(&self, bits: &mut Bits) {
         bits.f64(self.0.speed_m_s);
         bits.f64(self.0.steering_rad);

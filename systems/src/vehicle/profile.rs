@@ -34,8 +34,8 @@ impl SpeedProfile {
             .stations
             .iter()
             .map(|s| {
-                let bend = (limits.lateral_m_s2 / s.curvature_1_m.abs().max(1e-9)).sqrt();
-                bend.min(limits.speed_m_s)
+                let inject = (limits.lateral_m_s2 / s.curvature_1_m.abs().max(1e-9)).sqrt();
+                inject.min(limits.speed_m_s)
             })
             .collect();
         let n = speeds.len();
@@ -144,8 +144,8 @@ mod tests {
         let track = oval();
         let profile = SpeedProfile::plan(&track, &LIMITS, &strong());
         // In the middle of the bend, 10 m/s for 4 m/s² and 25 m.
-        let bend = track.locate([225.0, 25.0]).s_m;
-        assert!((profile.at(&track, bend) - 10.0).abs() < 0.05);
+        let inject = track.locate([225.0, 25.0]).s_m;
+        assert!((profile.at(&track, inject) - 10.0).abs() < 0.05);
         // In the middle of the straight: as fast as it may.
         let straight = track.locate([100.0, 0.0]).s_m;
         assert!((profile.at(&track, straight) - 20.0).abs() < 1e-9);

@@ -1,7 +1,7 @@
 //! Dead reckoning of a vehicle: its wheels that do not steer roll as those of a differential drive.
 
 use crate::control::odometry::advance;
-use becomingone_components::control::{DrivenBy, Ears};
+use becomingone_components::control::{ControllerInputs, DrivenBy};
 use becomingone_components::drive::Odometry;
 use becomingone_components::sensor::{Encoders, Reading};
 use becomingone_components::vehicle::{Vehicle, VehicleModel};
@@ -9,7 +9,7 @@ use bevy_ecs::prelude::*;
 
 /// Moves each vehicle's odometry by its fresh encoder readings.
 pub fn integrate(
-    mut agents: Query<(&mut Odometry, &DrivenBy, &Ears)>,
+    mut agents: Query<(&mut Odometry, &DrivenBy, &ControllerInputs)>,
     vehicles: Query<&Vehicle>,
     encoders: Query<&Reading<Encoders>>,
 ) {

@@ -9,7 +9,7 @@ use super::drive::SPEED_GAIN_1_S;
 use super::profile::{SpeedLimits, SpeedProfile};
 use crate::control::pursuit::PlanRate;
 use crate::control::{heading, wrap};
-use becomingone_components::actuator::Command;
+use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::TruePose;
 use becomingone_components::control::{DrivenBy, Goals, Localisation, Plan};
 use becomingone_components::drive::{Odometry, Twist2};
@@ -80,7 +80,7 @@ pub fn steer(
         &mut PlanRate,
         &mut Plan,
     )>,
-    mut vehicles: Query<(&Vehicle, &mut Command<Ackermann>)>,
+    mut vehicles: Query<(&Vehicle, &mut ActuatorTarget<Ackermann>)>,
 ) {
     let Some(track) = loaded.as_deref().and_then(|l| l.track.as_deref()) else {
         return;

@@ -1,15 +1,15 @@
 //! One tree laid over another, and single values set by their path.
 
-use super::tree::{Brackets, Entry, Node, Shape, Spot};
+use super::tree::{Brackets, Entry, Node, Shape, Span};
 use becomingone_model::did_you_mean;
 use std::collections::{HashMap, HashSet};
 
 /// What cannot be laid, and where it stands.
-pub(super) type Refused = (Spot, String);
+pub(super) type MergeError = (Span, String);
 
 /// Lays one value over another. Fields are laid one by one, entries of a list by their `name`; the
 /// fields of the same kind too, and fields alone over any kind; all else takes the other's place.
-pub(super) fn lay<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Refused> {
+pub(super) fn merge<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), MergeError> {
     match over.shape() {
         Shape::Fields(_) => match base.shape() {
             Shape::Fields(_) => lay_fields(base, over),
@@ -17,7 +17,7 @@ pub(super) fn lay<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Ref
                 Shape::Variant {
                     inside: Some(inside),
                     ..
-                } => lay(inside, over),
+                } => merge(inside, over),
                 Shape::Variant { inside, .. } => {
                     *inside = Some(Box::new(over));
                     Ok(())
@@ -38,7 +38,7 @@ pub(super) fn lay<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Ref
                     ) => {
                         let inside = taken(inside);
                         match below {
-                            Some(below) => lay(below, inside),
+                            Some(below) => merge(below, inside),
                             None => {
                                 *below = Some(Box::new(inside));
                                 Ok(())
@@ -58,7 +58,7 @@ pub(super) fn lay<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Ref
                     Shape::Variant {
                         inside: Some(inside),
                         ..
-                    } => lay(base, taken(inside)),
+                    } => merge(base, taken(inside)),
                     _ => Ok(()),
                 }
             }
@@ -80,40 +80,40 @@ pub(super) fn lay<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Ref
 
 /// A value out of its place.
 fn taken<'a>(node: &mut Node<'a>) -> Node<'a> {
-    let spot = node.spot;
-    std::mem::replace(node, Node::of(Shape::Null, spot))
+    let span = node.span;
+    std::mem::replace(node, Node::of(Shape::Null, span))
 }
 
-fn replace<'a>(base: &mut Node<'a>, over: Node<'a>) -> Result<(), Refused> {
+fn replace<'a>(base: &mut Node<'a>, over: Node<'a>) -> Result<(), MergeError> {
     *base = over;
     Ok(())
 }
 
-fn twice(what: &str, spot: Spot) -> Refused {
+fn twice(what: &str, span: Span) -> MergeError {
     (
-        spot,
+        span,
         format!("found `{what}` a second time; expected it once"),
     )
 }
 
-fn lay_fields<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Refused> {
+fn lay_fields<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), MergeError> {
     let (Shape::Fields(below), Shape::Fields(above)) = (base.shape_mut(), over.shape_mut()) else {
         return Ok(());
     };
     let mut seen = HashSet::new();
     for entry in above.drain(..) {
         if !seen.insert(entry.key.clone()) {
-            return Err(twice(&entry.key, entry.key_spot));
+            return Err(twice(&entry.key, entry.key_span));
         }
         match below.iter_mut().find(|e| e.key == entry.key) {
-            Some(found) => lay(&mut found.value, entry.value)?,
+            Some(found) => merge(&mut found.value, entry.value)?,
             None => below.push(entry),
         }
     }
     Ok(())
 }
 
-fn lay_named<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Refused> {
+fn lay_named<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), MergeError> {
     let (Shape::List { items: below, .. }, Shape::List { items: above, .. }) =
         (base.shape_mut(), over.shape_mut())
     else {
@@ -129,11 +129,11 @@ fn lay_named<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Refused>
     for item in above.drain(..) {
         let name = item.name().unwrap_or_default();
         if !seen.insert(name.clone()) {
-            let at = item.spot_of("name");
+            let at = item.span_of("name");
             return Err(twice(&name, at));
         }
         match known.get(&name) {
-            Some(&k) => lay(&mut below[k], item)?,
+            Some(&k) => merge(&mut below[k], item)?,
             None if is_slip(&item, below) => {
                 let names: Vec<String> = below.iter().filter_map(Node::name).collect();
                 let text = format!(
@@ -141,7 +141,7 @@ fn lay_named<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Refused>
                     listed(&names),
                     did_you_mean(&name, names.iter().map(String::as_str))
                 );
-                return Err((item.spot_of("name"), text));
+                return Err((item.span_of("name"), text));
             }
             None => below.push(item),
         }
@@ -187,9 +187,9 @@ pub(super) fn set<'a>(
     root: &mut Node<'a>,
     argument: &'a str,
     source: usize,
-) -> Result<(), Refused> {
-    let spot = |offset| Spot { source, offset };
-    let refuse = |offset, message: &str| Err((spot(offset), message.to_owned()));
+) -> Result<(), MergeError> {
+    let span = |offset| Span { source, offset };
+    let refuse = |offset, message: &str| Err((span(offset), message.to_owned()));
     let mut quoted = false;
     let equals = argument.bytes().position(|b| {
         quoted ^= b == b'"';
@@ -201,12 +201,12 @@ pub(super) fn set<'a>(
             "found no `=`; expected PATH=VALUE, as agents.rover.controller.speed_m_s=0.8",
         );
     };
-    let parts = path(&argument[..equals]).map_err(|(at, message)| (spot(at), message))?;
-    let value = value(&argument[equals + 1..], spot(equals + 1))?;
+    let parts = path(&argument[..equals]).map_err(|(at, message)| (span(at), message))?;
+    let value = value(&argument[equals + 1..], span(equals + 1))?;
     let mut node = root;
     let mut so_far = String::new();
     for (part, at) in parts {
-        node = step(node, &part, spot(at), &so_far)?;
+        node = step(node, &part, span(at), &so_far)?;
         match part {
             Part::Name(name) if so_far.is_empty() => so_far = name,
             Part::Name(name) => so_far = format!("{so_far}.{name}"),
@@ -221,12 +221,12 @@ pub(super) fn set<'a>(
 fn step<'n, 'a>(
     node: &'n mut Node<'a>,
     part: &Part,
-    spot: Spot,
+    span: Span,
     so_far: &str,
-) -> Result<&'n mut Node<'a>, Refused> {
-    let refuse = |message: String| Err((spot, message));
+) -> Result<&'n mut Node<'a>, MergeError> {
+    let refuse = |message: String| Err((span, message));
     if matches!(node.shape(), Shape::Null) {
-        *node = Node::of(Shape::Fields(Vec::new()), spot);
+        *node = Node::of(Shape::Fields(Vec::new()), span);
     }
     match (node.shape_mut(), part) {
         (Shape::Fields(entries), Part::Name(name)) => {
@@ -234,8 +234,8 @@ fn step<'n, 'a>(
             let k = k.unwrap_or_else(|| {
                 entries.push(Entry {
                     key: name.clone().into(),
-                    key_spot: spot,
-                    value: Node::of(Shape::Fields(Vec::new()), spot),
+                    key_span: span,
+                    value: Node::of(Shape::Fields(Vec::new()), span),
                 });
                 entries.len() - 1
             });
@@ -250,7 +250,7 @@ fn step<'n, 'a>(
         ) => match part {
             // The kind may be named on the way.
             Part::Name(said) if said == name => Ok(inside),
-            _ => step(inside, part, spot, so_far),
+            _ => step(inside, part, span, so_far),
         },
         (Shape::Variant { name, .. }, Part::Name(field)) => refuse(format!(
             "found `{field}` in `{name}`, which has no fields here; expected {so_far}=KIND(..) with the fields of another kind"
@@ -333,24 +333,24 @@ fn path(text: &str) -> Result<Vec<(Part, usize)>, (usize, String)> {
 }
 
 /// RON, or else a text that needs no quotes.
-fn value(text: &str, spot: Spot) -> Result<Node<'_>, Refused> {
+fn value(text: &str, span: Span) -> Result<Node<'_>, MergeError> {
     let blank = text.len() - text.trim_start().len();
-    let (text, spot) = (
+    let (text, span) = (
         text.trim(),
-        Spot {
-            offset: spot.offset + blank,
-            ..spot
+        Span {
+            offset: span.offset + blank,
+            ..span
         },
     );
     match super::read::accept(text) {
-        Ok(()) => Ok(loosened(Node::ron(text, spot))),
+        Ok(()) => Ok(loosened(Node::ron(text, span))),
         Err((at, code)) if text.starts_with(['(', '[', '{', '"']) => {
-            let spot = Spot {
-                offset: spot.offset + at,
-                ..spot
+            let span = Span {
+                offset: span.offset + at,
+                ..span
             };
             Err((
-                spot,
+                span,
                 format!(
                     "{}: {}",
                     "the value is not RON",
@@ -360,7 +360,7 @@ fn value(text: &str, spot: Spot) -> Result<Node<'_>, Refused> {
         }
         Err(_) => {
             let (said, ron) = (text.into(), text.into());
-            Ok(Node::of(Shape::Word { said, ron }, spot))
+            Ok(Node::of(Shape::Word { said, ron }, span))
         }
     }
 }
@@ -368,19 +368,19 @@ fn value(text: &str, spot: Spot) -> Result<Node<'_>, Refused> {
 /// As people type it: text without quotes, lists in either brackets.
 fn loosened(mut node: Node<'_>) -> Node<'_> {
     let text = node.text();
-    let spot = node.spot;
+    let span = node.span;
     match node.shape_mut() {
         Shape::Scalar => {
             // What is quoted stays so.
             let word = text.filter(|t| !t.starts_with(['"', '\'', '{', 'r', 'b']));
             if let Some(word) = word {
                 let (said, ron) = (word.into(), word.into());
-                return Node::of(Shape::Word { said, ron }, spot);
+                return Node::of(Shape::Word { said, ron }, span);
             }
         }
         Shape::Variant { name, inside: None } => {
             let (said, ron) = (name.clone(), name.clone());
-            return Node::of(Shape::Word { said, ron }, spot);
+            return Node::of(Shape::Word { said, ron }, span);
         }
         Shape::Variant {
             inside: Some(inside),

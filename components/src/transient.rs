@@ -5,13 +5,13 @@
 //! accelerometer at fault goes on contradicting. So one that contradicted for some ticks and no longer does told of a jolt
 //! that was there, and what holds the machine to the ground is to blame: its wheels.
 
-use crate::localisation::MOST_SQUARE;
+use crate::localisation::SQUARE_CAP;
 
 /// Whether an accelerometer tells of a jolt. It takes one number a kernel tick: the square of how far the accelerometer is
 /// off what was expected of it, of its numbers the one farthest off, 1 in the mean while healthy.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Jolt {
-    /// Mean of the squares over 3 ticks, none counted for more than [`MOST_SQUARE`].
+pub struct TransientDetector {
+    /// Mean of the squares over 3 ticks, none counted for more than [`SQUARE_CAP`].
     recent: f64,
     /// Mean of the squares over 50 ticks, none counted for more than [`LOUDEST`].
     mean: f64,
@@ -39,15 +39,15 @@ const MOST_TIMES: f64 = 2.5;
 /// Most ticks of a jolt: 0.2 s at 50 Hz. A slip of 8 % takes 4 to 6 (`warehouse_robot`).
 const MOST_TICKS: f64 = 10.0;
 
-impl Jolt {
+impl TransientDetector {
     /// Takes the square of a kernel tick.
     pub fn push(&mut self, square: f64) {
         let was_calm = !self.loud && self.recent < CALM;
-        self.recent += RECENT * (square.min(MOST_SQUARE) - self.recent);
+        self.recent += RECENT * (square.min(SQUARE_CAP) - self.recent);
         self.mean += MEMORY * (square.min(LOUDEST) - self.mean);
         self.ticks -= MEMORY * self.ticks;
         self.times -= MEMORY * self.times;
-        self.loud = square >= MOST_SQUARE;
+        self.loud = square >= SQUARE_CAP;
         if self.loud {
             self.ticks += 1.0;
             if was_calm {
@@ -69,10 +69,10 @@ mod tests {
 
     /// Whether a jolt is over after each of these squares.
     fn over(squares: impl IntoIterator<Item = f64>) -> Vec<bool> {
-        let mut jolt = Jolt::default();
+        let mut transient = TransientDetector::default();
         let push = |square| {
-            jolt.push(square);
-            jolt.is_over()
+            transient.push(square);
+            transient.is_over()
         };
         squares.into_iter().map(push).collect()
     }

@@ -1,7 +1,7 @@
 //! Mistakes of a scene, with their places: gathered first, so that all are told at once and in order.
 
 use super::SceneError;
-use super::tree::{Node, Source, Spot};
+use super::tree::{Node, Source, Span};
 use std::fmt;
 use std::path::Path;
 
@@ -30,14 +30,14 @@ impl fmt::Display for Place {
 
 /// Something that a scene says and that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct Diagnostic {
     /// None where the message itself says where.
     pub place: Option<Place>,
     /// What was found, what was expected, the nearest name.
     pub message: String,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {
             write!(f, "{place}: ")?;
@@ -46,7 +46,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-impl Mistake {
+impl Diagnostic {
     pub(super) fn at(
         file: &str,
         (line, column): (usize, usize),
@@ -64,32 +64,32 @@ impl Mistake {
 
     /// The only one.
     pub(super) fn alone(self) -> SceneError {
-        SceneError::Mistakes(vec![self])
+        SceneError::Diagnostics(vec![self])
     }
 }
 
 /// Mistakes a line each, the first ones.
-pub(super) fn listed(mistakes: &[Mistake]) -> String {
-    let mut lines: Vec<String> = mistakes
+pub(super) fn listed(diagnostics: &[Diagnostic]) -> String {
+    let mut lines: Vec<String> = diagnostics
         .iter()
         .take(TOLD)
         .map(ToString::to_string)
         .collect();
-    if mistakes.len() > TOLD {
-        lines.push(format!("and {} more", mistakes.len() - TOLD));
+    if diagnostics.len() > TOLD {
+        lines.push(format!("and {} more", diagnostics.len() - TOLD));
     }
     lines.join("\n")
 }
 
 /// Mistakes of a scene, found in any order.
-pub(super) struct Mistakes<'n, 's> {
+pub(super) struct Diagnostics<'n, 's> {
     sources: &'n [Source],
     root: &'n Node<'s>,
     /// Where, and the message; those without a place come first.
-    found: Vec<(Option<Spot>, String)>,
+    found: Vec<(Option<Span>, String)>,
 }
 
-impl<'n, 's> Mistakes<'n, 's> {
+impl<'n, 's> Diagnostics<'n, 's> {
     pub(super) fn of(sources: &'n [Source], root: &'n Node<'s>) -> Self {
         Self {
             sources,
@@ -105,12 +105,12 @@ impl<'n, 's> Mistakes<'n, 's> {
 
     /// A message about the value at a path.
     pub(super) fn add(&mut self, path: &str, message: impl Into<String>) {
-        self.add_at(self.root.spot_of(path), message);
+        self.add_at(self.root.span_of(path), message);
     }
 
     /// A message about a place.
-    pub(super) fn add_at(&mut self, spot: Spot, message: impl Into<String>) {
-        self.found.push((Some(spot), message.into()));
+    pub(super) fn add_at(&mut self, span: Span, message: impl Into<String>) {
+        self.found.push((Some(span), message.into()));
     }
 
     /// A message that says itself where.
@@ -120,19 +120,19 @@ impl<'n, 's> Mistakes<'n, 's> {
 
     /// The folder of the text that says the value at a path.
     pub(super) fn folder(&self, path: &str) -> &'n Path {
-        let source = self.sources.get(self.root.spot_of(path).source);
+        let source = self.sources.get(self.root.span_of(path).source);
         source.map_or(Path::new(""), |s| &s.folder)
     }
 
     /// File, line and column of a place; 0 in an argument.
-    pub(super) fn place(&self, spot: Spot) -> (String, [usize; 2]) {
-        let Some(of) = self.sources.get(spot.source) else {
+    pub(super) fn place(&self, span: Span) -> (String, [usize; 2]) {
+        let Some(of) = self.sources.get(span.source) else {
             return (String::new(), [0, 0]);
         };
         if !of.is_file {
             return (of.name.clone(), [0, 0]);
         }
-        let at = of.text.floor_char_boundary(spot.offset);
+        let at = of.text.floor_char_boundary(span.offset);
         let (line, column) = byte_place(of.text.as_bytes(), at);
         (of.name.clone(), [line, column])
     }
@@ -142,26 +142,26 @@ impl<'n, 's> Mistakes<'n, 's> {
     }
 
     /// All of them, in the order of the texts.
-    pub(super) fn told(mut self) -> Vec<Mistake> {
-        self.found.sort_by_key(|(spot, _)| *spot);
+    pub(super) fn told(mut self) -> Vec<Diagnostic> {
+        self.found.sort_by_key(|(span, _)| *span);
         // One way through each text gives all places.
         let (mut source, mut line, mut column, mut seen) = (0, 1, 1, 0);
         let mut told = Vec::with_capacity(self.found.len());
-        for (spot, message) in self.found {
-            let known = spot.and_then(|spot| Some((spot, self.sources.get(spot.source)?)));
-            let Some((spot, of)) = known else {
+        for (span, message) in self.found {
+            let known = span.and_then(|span| Some((span, self.sources.get(span.source)?)));
+            let Some((span, of)) = known else {
                 let place = None;
-                told.push(Mistake { place, message });
+                told.push(Diagnostic { place, message });
                 continue;
             };
             if !of.is_file {
-                told.push(Mistake::at(&of.name, (0, 0), message));
+                told.push(Diagnostic::at(&of.name, (0, 0), message));
                 continue;
             }
-            if spot.source != source {
-                (source, line, column, seen) = (spot.source, 1, 1, 0);
+            if span.source != source {
+                (source, line, column, seen) = (span.source, 1, 1, 0);
             }
-            let at = of.text.floor_char_boundary(spot.offset);
+            let at = of.text.floor_char_boundary(span.offset);
             for c in of.text[seen..at].chars() {
                 column += 1;
                 if c == '\n' {
@@ -169,7 +169,7 @@ impl<'n, 's> Mistakes<'n, 's> {
                 }
             }
             seen = at;
-            told.push(Mistake::at(&of.name, (line, column), message));
+            told.push(Diagnostic::at(&of.name, (line, column), message));
         }
         told
     }
