@@ -145,12 +145,7 @@ impl Plugin for HashPlugin {
             .register_state::<Blend>("blend")
             .register_state::<Travel>("travel")
             // Viewers may be slow or absent: what they do comes after, and is not hashed.
-            .add_systems(
-                Tick,
-                hash_state
-                    .after(TickSystems::Step)
-                    .before(TickSystems::Publish),
-            )
+            .add_systems(Tick, hash_state.in_set(TickSystems::Seal))
             .add_systems(Reset, begin);
     }
 }

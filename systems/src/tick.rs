@@ -8,8 +8,9 @@ use bevy_ecs::message::{MessageRegistry, Messages, message_update_system};
 use bevy_ecs::prelude::*;
 use bevy_ecs::schedule::{
     LogLevel, ScheduleBuildError, ScheduleBuildSettings, ScheduleBuildWarning, ScheduleLabel,
-    SingleThreadedExecutor,
+    Schedules, SingleThreadedExecutor,
 };
+use std::collections::HashMap;
 
 /// The schedule that runs once a tick.
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,33 +21,75 @@ pub struct Tick;
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Reset;
 
-/// The sets of [`Tick`], in the order in which they run.
+/// The sets of [`Tick`], in the order in which they run. Every system of the engine is in one of them.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TickSystems {
-    /// The outside enters: the only place where it does. At its head the door opens
-    /// ([`ExternalInputSystems`](crate::links::ExternalInputSystems)).
+    /// Message buffers and batches of readings are begun.
+    Begin,
+    /// External input enters: drivers, recordings, requests. The only place where it does.
     Ingest,
     /// Simulated sensors sample the world as the last tick left it.
     Sample,
-    /// Readings become phases.
+    /// Faults corrupt simulated readings; ground truth is untouched.
+    Inject,
+    /// Readings become features and phases.
     Encode,
-    /// The self-model foresees this sample.
+    /// Odometry and localisation filters.
+    Estimate,
+    /// The self-model predicts this sample; the residual is the innovation.
     Witness,
-    /// Emissary and Master hear the phases.
+    /// Emissary and Master take the phases.
     Resonate,
-    /// Emissary against Master.
+    /// Emissary is compared with Master.
     Synchronize,
-    /// What mattered is remembered.
+    /// Detection statistics, isolation, alarm.
+    Diagnose,
+    /// Events are stored, decay, and are reinforced when they recur.
     Blend,
     /// Controllers turn goals into commands.
     Decide,
-    /// Commands go to actuators, as far as the governor let them through after [`Decide`](Self::Decide).
+    /// The governor limits commands; stops latch.
+    Govern,
+    /// Commands go to actuators, simulated or real.
     Act,
     /// Physics and the clock advance by exactly one tick.
     Step,
+    /// The state hash.
+    Seal,
     /// Viewers and recorders read; they never write.
     Publish,
 }
+
+impl TickSystems {
+    /// All sets, in the order in which they run.
+    pub const ALL: [Self; 17] = [
+        Self::Begin,
+        Self::Ingest,
+        Self::Sample,
+        Self::Inject,
+        Self::Encode,
+        Self::Estimate,
+        Self::Witness,
+        Self::Resonate,
+        Self::Synchronize,
+        Self::Diagnose,
+        Self::Blend,
+        Self::Decide,
+        Self::Govern,
+        Self::Act,
+        Self::Step,
+        Self::Seal,
+        Self::Publish,
+    ];
+}
+
+/// Hook that runs before all systems of a set of [`Tick`].
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct First(pub TickSystems);
+
+/// Hook that runs after all systems of a set of [`Tick`].
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Last(pub TickSystems);
 
 /// Sets up [`Tick`].
 pub struct TickPlugin;
@@ -64,26 +107,16 @@ impl Plugin for TickPlugin {
                 .set_build_settings(ScheduleBuildSettings {
                     ambiguity_detection: LogLevel::Error,
                     ..Default::default()
-                })
-                .configure_sets(
-                    (
-                        Ingest,
-                        Sample,
-                        Encode,
-                        Witness,
-                        Resonate,
-                        Synchronize,
-                        Blend,
-                        Decide,
-                        Act,
-                        Step,
-                        Publish,
-                    )
-                        .chain(),
-                );
+                });
+            for set in TickSystems::ALL {
+                schedule.configure_sets((First(set), set, Last(set)).chain());
+            }
+            for pair in TickSystems::ALL.windows(2) {
+                schedule.configure_sets((Last(pair[0]), First(pair[1])).chain());
+            }
         });
         app.init_schedule(Reset);
-        app.add_systems(Tick, message_update_system.before(Ingest))
+        app.add_systems(Tick, message_update_system.in_set(Begin))
             .add_systems(
                 Tick,
                 advance_clock
@@ -102,6 +135,47 @@ pub fn advance_clock(mut time: ResMut<SimTime>) {
 
 fn forget_messages(mut events: ResMut<Messages<AgentEvent>>) {
     events.clear();
+}
+
+/// A system of the built schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduledSystem {
+    /// The set that it is in: `Sample`, `First(Sample)`; none for a system outside of all sets.
+    pub set: Option<String>,
+    /// Path of the system, without the name of the engine's crate.
+    pub name: String,
+}
+
+/// The systems of [`Tick`] in the order in which they run; none before [`build`].
+pub fn scheduled(world: &World) -> Vec<ScheduledSystem> {
+    let Some(schedule) = world.get_resource::<Schedules>().and_then(|s| s.get(Tick)) else {
+        return Vec::new();
+    };
+    let sets = TickSystems::ALL.into_iter().flat_map(|set| {
+        [
+            (format!("First({set:?})"), First(set).intern()),
+            (format!("{set:?}"), set.intern()),
+            (format!("Last({set:?})"), Last(set).intern()),
+        ]
+    });
+    let mut set_of = HashMap::new();
+    for (name, set) in sets {
+        for &key in schedule.graph().systems_in_set(set).into_iter().flatten() {
+            set_of.insert(key, name.clone());
+        }
+    }
+    let systems = schedule.systems().into_iter().flatten();
+    systems
+        .map(|(key, system)| {
+            let name = system.name().to_string();
+            ScheduledSystem {
+                set: set_of.get(&key).cloned(),
+                name: name
+                    .replace("becomingone_systems::", "")
+                    .replace("becomingone_components::", ""),
+            }
+        })
+        .collect()
 }
 
 /// A tick's schedule that cannot be built.

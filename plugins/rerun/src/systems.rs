@@ -23,8 +23,7 @@ use becomingone_components::sensor::{
 use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::vehicle::{Ackermann, Vehicle};
 use becomingone_components::witness::Witness;
-use becomingone_systems::faults::FaultInjectionSystems;
-use becomingone_systems::tick::{Reset, Tick, TickSystems};
+use becomingone_systems::tick::{Last, Reset, Tick, TickSystems};
 use becomingone_systems::vehicle::profile::SpeedProfile;
 use bevy_app::App;
 use bevy_ecs::message::Messages;
@@ -107,8 +106,7 @@ pub(crate) fn add(app: &mut App) {
                 marks::copy::<MagneticField>,
             )
                 .chain()
-                .in_set(TickSystems::Sample)
-                .after(FaultInjectionSystems),
+                .in_set(Last(TickSystems::Inject)),
         )
         .configure_sets(
             Tick,

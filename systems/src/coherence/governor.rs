@@ -26,9 +26,7 @@ impl Plugin for GovernorPlugin {
             Tick,
             (govern, (limit_twists, limit_cars))
                 .chain()
-                // Whoever decided, a controller of a user's own too.
-                .after(TickSystems::Decide)
-                .before(TickSystems::Act)
+                .in_set(TickSystems::Govern)
                 .run_if(any_with_component::<Governor>),
         );
     }

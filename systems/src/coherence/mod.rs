@@ -6,7 +6,7 @@
 //!
 //! - [`witness`]: readings, commands and the filter's innovations are foreseen, and surprise is stated.
 //! - [`blend`]: what happened is remembered.
-//! - [`governor`]: commands are limited by coherence, between [`TickSystems::Decide`] and [`TickSystems::Act`].
+//! - [`governor`]: commands are limited by coherence, in [`TickSystems::Govern`].
 
 pub mod blend;
 pub mod governor;
@@ -47,9 +47,8 @@ impl Plugin for CoherencePlugin {
                     .chain()
                     .in_set(TickSystems::Witness),
                 resonate.in_set(TickSystems::Resonate),
-                (synchronize, witness::update_alarm)
-                    .chain()
-                    .in_set(TickSystems::Synchronize),
+                synchronize.in_set(TickSystems::Synchronize),
+                witness::update_alarm.in_set(TickSystems::Diagnose),
                 (blend::note, blend::blend)
                     .chain()
                     .in_set(TickSystems::Blend),

@@ -38,8 +38,8 @@ impl Plugin for ControlPlugin {
             .add_systems(
                 Tick,
                 (
+                    odometry::integrate.in_set(TickSystems::Estimate),
                     (
-                        odometry::integrate,
                         pursuit::plan,
                         avoidance::react,
                         orbit::couple,

@@ -29,15 +29,14 @@ impl Plugin for FaultsPlugin {
             (
                 SensorSystems.in_set(TickSystems::Sample),
                 FaultInjectionSystems
-                    .in_set(TickSystems::Sample)
-                    .after(SensorSystems)
+                    .in_set(TickSystems::Inject)
                     .after(begin_and_end),
             ),
         )
         .add_systems(
             Tick,
             (
-                begin_and_end.in_set(TickSystems::Sample),
+                begin_and_end.in_set(TickSystems::Inject),
                 // Beside the bending of other kinds, and after that of its own.
                 follow_metres
                     .in_set(FaultInjectionSystems)

@@ -43,7 +43,6 @@ use becomingone_components::sensor::{Measurement, Reading, SensorStats, Values};
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::Ackermann;
 use bevy_app::{App, Plugin};
-use bevy_ecs::message::message_update_system;
 use bevy_ecs::prelude::*;
 
 /// The door opens at the head of [`TickSystems::Ingest`]: systems of that set find what has entered.
@@ -61,12 +60,7 @@ impl Plugin for LinksPlugin {
             .init_resource::<Drivers>()
             .init_resource::<ResolvedSources>()
             .register_state::<Link>("link")
-            .configure_sets(
-                Tick,
-                ExternalInputSystems
-                    .after(message_update_system)
-                    .before(TickSystems::Ingest),
-            )
+            .configure_sets(Tick, ExternalInputSystems.in_set(TickSystems::Ingest))
             .add_systems(Reset, begin)
             .add_systems(
                 Tick,

@@ -7,8 +7,6 @@
 
 pub mod filter;
 
-use crate::coherence;
-use crate::coherence::witness::FeatureSystems;
 use crate::control::heading;
 use crate::hash::{Bits, HashState, RegisterState};
 use crate::tick::{Tick, TickSystems};
@@ -35,15 +33,8 @@ pub struct LocalisationPlugin;
 
 impl Plugin for LocalisationPlugin {
     fn build(&self, app: &mut App) {
-        app.register_state::<Estimate>("estimate").add_systems(
-            Tick,
-            update_filters
-                .in_set(TickSystems::Encode)
-                .after(coherence::mark_kernel_ticks)
-                .after(FeatureSystems)
-                .ambiguous_with(coherence::encode)
-                .ambiguous_with(coherence::witness::collect_commands),
-        );
+        app.register_state::<Estimate>("estimate")
+            .add_systems(Tick, update_filters.in_set(TickSystems::Estimate));
     }
 }
 

@@ -12,8 +12,7 @@ mod rays;
 use crate::coherence::witness;
 use crate::faults::{self, SensorSystems};
 use crate::hash::RegisterState;
-use crate::links::ExternalInputSystems;
-use crate::tick::Tick;
+use crate::tick::{Tick, TickSystems};
 use becomingone_components::sensor::{
     Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Measurements, Range, Reading, Scan,
     SensorStats, Values,
@@ -66,8 +65,9 @@ pub fn register<T: Measurement>(app: &mut App, state: &'static str) {
     app.add_systems(
         Tick,
         begin_tick::<T>
+            .in_set(TickSystems::Begin)
             .after(message_update_system)
-            .before(ExternalInputSystems),
+            .ambiguous_with(TickSystems::Begin),
     );
 }
 

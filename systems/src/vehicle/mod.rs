@@ -37,8 +37,10 @@ impl Plugin for VehiclePlugin {
             .add_systems(
                 Tick,
                 (
-                    (reckoning::integrate, stanley::steer)
-                        .chain()
+                    reckoning::integrate
+                        .in_set(TickSystems::Estimate)
+                        .after(control::odometry::integrate),
+                    stanley::steer
                         .in_set(ControlSystems)
                         .after(control::servo::move_joints)
                         .before(control::teleop::drive_wheels),
