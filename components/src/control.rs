@@ -1,7 +1,165 @@
 //! Goals and what is made of them: the slow plan (Master) and the fast reaction (Emissary).
 
-use crate::drive::Twist2;
+use crate::body::RobotModel;
+use crate::check::Checks;
+use crate::drive::{Drive, Twist2};
+use crate::joints::Servos;
+use crate::kind::{AnyKind, Indent, Kind, Named};
+use crate::track::Track;
+use crate::vehicle::VehicleModel;
+use crate::world::WorldSpec;
 use bevy_ecs::prelude::*;
+use bevy_ecs::schedule::ScheduleConfigs;
+use bevy_ecs::system::ScheduleSystem;
+use std::sync::Arc;
+
+/// A kind of controller: what a scene says of it, which drives it commands, and the systems that run it.
+///
+/// `app.register_controller::<WallFollower>()` makes it known. Its systems run in `ControlSystems` of the set `Decide`;
+/// they find their agents by the components that [`spawn`](Self::spawn) gave them, read
+/// [`Reading`](crate::sensor::Reading)s and write the [`ActuatorTarget`](crate::actuator::ActuatorTarget) of the
+/// entity that [`DrivenBy`] names.
+pub trait ControllerKind: Kind {
+    /// Drives that it can command.
+    const DRIVES: &'static [DriveClass];
+
+    /// Reports values that are out of range, and what the scene lacks for such a controller.
+    fn check(&self, context: &ControllerContext<'_>, checks: &mut Checks<'_>) {
+        let _ = (context, checks);
+    }
+
+    /// Which pose it goes by, where it goes by one.
+    fn localisation(&self) -> Option<Localisation> {
+        None
+    }
+
+    /// Fits what it says to the loaded body, and reports what does not fit. `substituted` is whether the body is another
+    /// one than the scene's: names of its own links and joints are left out with a warning then.
+    fn fit(&mut self, body: &AgentBody<'_>, substituted: bool, checks: &mut Checks<'_>) {
+        let _ = (body, substituted, checks);
+    }
+
+    /// Repeats its goals without end, so that a calibration can watch a machine for hours.
+    fn repeat_without_end(&mut self) {}
+
+    /// Leaves out its goals: agents that are equal without them are the same machine.
+    fn forget_goals(&mut self) {}
+
+    /// Adds components to its agent at the start of a run. The components of an earlier run are gone.
+    fn spawn(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>);
+
+    /// The systems that run all controllers of this kind.
+    fn systems() -> ScheduleConfigs<ScheduleSystem>;
+}
+
+/// Kinds of drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriveClass {
+    /// Driven wheels on joints, which follow a [`Twist2`].
+    Wheels,
+    /// A vehicle on springs, which follows an [`Ackermann`](crate::vehicle::Ackermann).
+    Vehicle,
+    /// Position servos on joints.
+    Joints,
+}
+
+/// What surrounds a controller in its scene.
+#[derive(Clone, Copy, Debug)]
+pub struct ControllerContext<'a> {
+    /// The world.
+    pub world: &'a WorldSpec,
+    /// Whether the scene has a fleet.
+    pub fleet: bool,
+}
+
+/// The loaded body of an agent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AgentBody<'a> {
+    /// Links and joints.
+    pub model: Option<&'a Arc<RobotModel>>,
+    /// Driven wheels.
+    pub drive: Option<&'a Drive>,
+    /// Position servos.
+    pub servos: Option<&'a Servos>,
+    /// The vehicle that it is.
+    pub vehicle: Option<&'a Arc<VehicleModel>>,
+    /// The world's track.
+    pub track: Option<&'a Track>,
+}
+
+/// A kind of controller whose type is not known: what a scene holds.
+pub trait AnyController: AnyKind {
+    /// [`ControllerKind::DRIVES`].
+    fn drives(&self) -> &'static [DriveClass];
+    /// [`ControllerKind::check`].
+    fn check(&self, context: &ControllerContext<'_>, checks: &mut Checks<'_>);
+    /// [`ControllerKind::localisation`].
+    fn localisation(&self) -> Option<Localisation>;
+    /// [`ControllerKind::fit`]; returns the controller as it fits.
+    fn fitted(
+        &self,
+        body: &AgentBody<'_>,
+        substituted: bool,
+        checks: &mut Checks<'_>,
+    ) -> Arc<dyn AnyController>;
+    /// [`ControllerKind::repeat_without_end`], of a copy.
+    fn without_end(&self) -> Arc<dyn AnyController>;
+    /// [`ControllerKind::forget_goals`], of a copy.
+    fn without_goals(&self) -> Arc<dyn AnyController>;
+    /// [`ControllerKind::spawn`].
+    fn spawn(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>);
+}
+
+impl<K: ControllerKind> AnyController for K {
+    fn drives(&self) -> &'static [DriveClass] {
+        K::DRIVES
+    }
+
+    fn check(&self, context: &ControllerContext<'_>, checks: &mut Checks<'_>) {
+        ControllerKind::check(self, context, checks);
+    }
+
+    fn localisation(&self) -> Option<Localisation> {
+        ControllerKind::localisation(self)
+    }
+
+    fn fitted(
+        &self,
+        body: &AgentBody<'_>,
+        substituted: bool,
+        checks: &mut Checks<'_>,
+    ) -> Arc<dyn AnyController> {
+        let mut own = self.clone();
+        own.fit(body, substituted, checks);
+        Arc::new(own)
+    }
+
+    fn without_end(&self) -> Arc<dyn AnyController> {
+        let mut own = self.clone();
+        own.repeat_without_end();
+        Arc::new(own)
+    }
+
+    fn without_goals(&self) -> Arc<dyn AnyController> {
+        let mut own = self.clone();
+        own.forget_goals();
+        Arc::new(own)
+    }
+
+    fn spawn(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>) {
+        ControllerKind::spawn(self, agent, body);
+    }
+}
+
+impl Indent for dyn AnyController {
+    const LEVELS: usize = 3;
+}
+
+impl<K: ControllerKind> From<K> for Named<dyn AnyController> {
+    fn from(kind: K) -> Self {
+        Self::of(Arc::new(kind))
+    }
+}
 
 /// Places to visit, in order.
 #[derive(Component, Clone, Debug, PartialEq)]

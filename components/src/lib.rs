@@ -27,19 +27,23 @@
 
 pub mod actuator;
 pub mod body;
+pub mod check;
 pub mod coherence;
 pub mod control;
 pub mod drive;
 pub mod event;
 pub mod fault;
+pub mod feature;
 pub mod fleet;
 pub mod geodesy;
 pub mod governor;
 pub mod joints;
+pub mod kind;
 
 pub mod link;
 pub mod localisation;
 pub mod memory;
+pub mod nearest;
 pub mod scene;
 pub mod seed;
 pub mod sensor;
@@ -48,3 +52,4 @@ pub mod track;
 pub mod transient;
 pub mod vehicle;
 pub mod witness;
+pub mod world;

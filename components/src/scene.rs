@@ -4,22 +4,24 @@
 //! Meaning is checked where the file is read, with the place of each mistake.
 
 use crate::body::{Mesh, RobotModel};
-use crate::control::Localisation;
+use crate::control::AnyController;
 use crate::drive::Drive;
 use crate::fault::FaultSpec;
 use crate::fleet::FleetSpec;
-use crate::geodesy::Geodetic;
 use crate::governor::GovernorSpec;
 use crate::joints::Servos;
+use crate::kind::Named;
 use crate::link::{Queue, Silence, Source};
 use crate::localisation::FilterSpec;
-use crate::sensor::{Column, Noise};
-use crate::track::{Track, TrackSpec};
+use crate::sensor::AnySensor;
+use crate::track::Track;
 use crate::vehicle::VehicleModel;
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub use crate::world::{GroundSpec, MAGNETIC_FIELD_T, ObstacleSpec, WorldSpec};
 
 /// The newest format that this engine reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -27,7 +29,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// A whole scene.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scene {
+pub struct SceneSpec {
     /// Format of the file: [`FORMAT_VERSION`].
     pub version: u32,
     /// Name of the scene; the file's name where it is missing.
@@ -65,144 +67,24 @@ fn default_tick_ns() -> u64 {
     1_000_000
 }
 
-/// The fixed part of the world.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct WorldSpec {
-    /// Acceleration of free fall (m/s²).
-    pub gravity_m_s2: [f64; 3],
-    /// Where on the Earth (0, 0, 0) is; x points east, y north. A scene with a GNSS needs one: there is no
-    /// place that would be right by itself.
-    pub origin: Option<Geodetic>,
-    /// Magnetic flux density, east, north and up (T), the same everywhere; [`MAGNETIC_FIELD_T`] where neither this
-    /// nor an origin is said. A scene with an origin and a magnetometer says the field of its place.
-    pub magnetic_field_t: Option<[f64; 3]>,
-    /// The plane z = 0; none for no ground.
-    pub ground: Option<GroundSpec>,
-    /// Things that do not move.
-    pub obstacles: Vec<ObstacleSpec>,
-    /// Where vehicles are to stay.
-    pub track: Option<TrackSpec>,
-}
-
-impl Default for WorldSpec {
-    fn default() -> Self {
-        Self {
-            // Standard gravity (ISO 80000-3).
-            gravity_m_s2: [0.0, 0.0, -9.80665],
-            origin: None,
-            magnetic_field_t: None,
-            ground: Some(GroundSpec::default()),
-            obstacles: Vec::new(),
-            track: None,
-        }
-    }
-}
-
-/// The field at Greenwich (51.4779° N, 0° E, 0 m) at the start of 2025, of the World Magnetic Model 2025
-/// (NOAA's wmm-calculator 1.4.4: north 19551.3 nT, east 324.3 nT, down 44998.2 nT).
-pub const MAGNETIC_FIELD_T: [f64; 3] = [3.243e-7, 1.95513e-5, -4.49982e-5];
-
-/// The plane z = 0.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GroundSpec {
-    /// Coulomb friction coefficient.
-    pub friction: f64,
-}
-
-impl Default for GroundSpec {
-    fn default() -> Self {
-        Self { friction: 0.9 }
-    }
-}
-
-/// A thing that does not move. Its position is the middle of its base.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub enum ObstacleSpec {
-    /// A cuboid.
-    Box {
-        /// Unique among obstacles and agents.
-        name: String,
-        /// Middle of the base (m).
-        position_m: [f64; 3],
-        /// Along its own x, y, z (m).
-        size_m: [f64; 3],
-        /// About z (rad).
-        #[serde(default)]
-        yaw_rad: f64,
-        /// Whether it is driven on, so that touching it is no collision.
-        #[serde(default)]
-        drivable: bool,
-        /// Coulomb friction coefficient; none: the ground's. One that is said is the bound of every contact with it, as
-        /// of ice: contacts take the smaller one of the two surfaces', where else they take the mean.
-        #[serde(default)]
-        friction: Option<f64>,
-        /// Red, green, blue, 0 to 1.
-        #[serde(default = "default_rgb")]
-        rgb: [f32; 3],
-    },
-    /// A wedge that rises along its own x from zero to its height. It is driven on: touching it is no collision.
-    Ramp {
-        /// Unique among obstacles and agents.
-        name: String,
-        /// Middle of the base (m).
-        position_m: [f64; 3],
-        /// Length, width and height (m).
-        size_m: [f64; 3],
-        /// About z (rad).
-        #[serde(default)]
-        yaw_rad: f64,
-        /// Coulomb friction coefficient; none: the ground's. One that is said is the bound of every contact with it, as
-        /// of ice: contacts take the smaller one of the two surfaces', where else they take the mean.
-        #[serde(default)]
-        friction: Option<f64>,
-        /// Red, green, blue, 0 to 1.
-        #[serde(default = "default_rgb")]
-        rgb: [f32; 3],
-    },
-    /// A triangle mesh: STL, COLLADA or OBJ, z up.
-    Mesh {
-        /// Unique among obstacles and agents.
-        name: String,
-        /// Path, from the scene's folder or among the built-in assets.
-        file: String,
-        /// Where the mesh's origin goes (m).
-        position_m: [f64; 3],
-        /// Metres for one unit of the file.
-        #[serde(default = "one")]
-        scale: f64,
-        /// About z (rad).
-        #[serde(default)]
-        yaw_rad: f64,
-        /// Red, green, blue, 0 to 1.
-        #[serde(default = "default_rgb")]
-        rgb: [f32; 3],
-    },
-}
-
-fn default_rgb() -> [f32; 3] {
-    [0.55, 0.55, 0.58]
-}
-
 fn one() -> f64 {
     1.0
 }
 
-impl ObstacleSpec {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Box { name, .. } | Self::Ramp { name, .. } | Self::Mesh { name, .. } => name,
-        }
-    }
-
-    /// The friction coefficient that is said of it.
-    pub fn friction(&self) -> Option<f64> {
-        match self {
-            Self::Box { friction, .. } | Self::Ramp { friction, .. } => *friction,
-            Self::Mesh { .. } => None,
+/// An empty world with a ground, without agents, that runs until it is stopped.
+impl Default for SceneSpec {
+    fn default() -> Self {
+        Self {
+            version: FORMAT_VERSION,
+            name: "scene".to_owned(),
+            tick_ns: default_tick_ns(),
+            duration_s: None,
+            time_scale: 1.0,
+            seed: 0,
+            world: WorldSpec::default(),
+            agents: Vec::new(),
+            fleet: None,
+            faults: Vec::new(),
         }
     }
 }
@@ -240,7 +122,7 @@ pub struct AgentSpec {
     pub filter: Option<FilterSpec>,
     /// What it wants.
     #[serde(default)]
-    pub controller: Option<ControllerSpec>,
+    pub controller: Option<Named<dyn AnyController>>,
     /// What its kernel hears.
     #[serde(default)]
     pub coherence: CoherenceSpec,
@@ -249,13 +131,23 @@ pub struct AgentSpec {
     pub governor: Option<GovernorSpec>,
 }
 
-impl AgentSpec {
-    /// Whether the scene's fleet says how fast it goes round.
-    pub fn in_fleet(&self) -> bool {
-        matches!(
-            self.controller,
-            Some(ControllerSpec::Orbit { rate_hz: None, .. })
-        )
+/// An agent without a body, sensors and controller.
+impl Default for AgentSpec {
+    fn default() -> Self {
+        Self {
+            name: "agent".to_owned(),
+            model: None,
+            position_m: [0.0; 3],
+            yaw_rad: 0.0,
+            fixed: false,
+            drive: DriveSpec::default(),
+            drive_source: Source::default(),
+            sensors: Vec::new(),
+            filter: None,
+            controller: None,
+            coherence: CoherenceSpec::default(),
+            governor: None,
+        }
     }
 }
 
@@ -293,7 +185,7 @@ pub struct SensorSpec {
     /// Unique on its agent; `rover/imu` is its stable name on `rover`.
     pub name: String,
     /// What it measures.
-    pub kind: SensorKind,
+    pub kind: Named<dyn AnySensor>,
     /// Readings a second; at most one a tick.
     pub rate_hz: f64,
     /// The link that carries it; the root where it is missing.
@@ -316,232 +208,29 @@ pub struct SensorSpec {
     pub silence: Silence,
 }
 
-fn no_rotation() -> [f64; 4] {
-    [0.0, 0.0, 0.0, 1.0]
-}
-
-/// Kinds of sensor.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub enum SensorKind {
-    /// Three gyroscopes (rad/s) and three accelerometers (m/s²).
-    Imu {
-        /// Of each gyroscope (rad/s).
-        #[serde(default)]
-        gyro: Noise,
-        /// Of each accelerometer (m/s²).
-        #[serde(default)]
-        accelerometer: Noise,
-    },
-    /// Angles of the driven wheels (rad).
-    Encoders {
-        /// Of each angle (rad).
-        #[serde(default)]
-        noise: Noise,
-    },
-    /// Distances in a plane (m).
-    Lidar {
-        /// Rays a turn.
-        rays: u32,
-        /// Angle that the rays cover, centred on the sensor's x (rad).
-        #[serde(default = "full_turn")]
-        fov_rad: f64,
-        /// Nearest distance that is measured (m).
-        #[serde(default)]
-        range_min_m: f64,
-        /// Farthest (m).
-        range_max_m: f64,
-        /// Of each distance (m).
-        #[serde(default)]
-        noise: Noise,
-    },
-    /// Touch of anything but the ground.
-    Contact {},
-    /// Place and velocity of an antenna, by satellites. `world: (origin: ..)` says where the scene is.
-    Gnss {
-        /// Of east and north, each (m). Half of all fixes are within 1.18 deviations (the CEP of data sheets).
-        #[serde(default)]
-        horizontal: Noise,
-        /// Of up (m).
-        #[serde(default)]
-        vertical: Noise,
-        /// Of each velocity (m/s).
-        #[serde(default)]
-        velocity: Noise,
-    },
-    /// Distance to the nearest thing in a cone (m), as sonars, infrared and time-of-flight sensors measure it.
-    /// The cone is 49 rays: what fits between them is not seen.
-    Range {
-        /// Angle of the cone about the sensor's x, from edge to edge (rad); 0 for one ray.
-        #[serde(default)]
-        fov_rad: f64,
-        /// Nearest distance that is measured (m).
-        #[serde(default)]
-        range_min_m: f64,
-        /// Farthest (m).
-        range_max_m: f64,
-        /// Of the distance (m).
-        #[serde(default)]
-        noise: Noise,
-    },
-    /// Magnetic field in the sensor's axes (T); `world: (magnetic_field_t: ..)` says which.
-    Magnetometer {
-        /// Of each axis (T).
-        #[serde(default)]
-        noise: Noise,
-        /// Field of magnets that turn with the sensor, in its axes (T).
-        #[serde(default)]
-        hard_iron_t: [f64; 3],
-        /// What iron that turns with the sensor makes of the field: rows of a matrix on the sensor's axes.
-        #[serde(default = "no_iron")]
-        soft_iron: [[f64; 3]; 3],
-    },
-    /// Any numbers, of an instrument: nothing simulates them. It needs no body.
-    Values {
-        /// What they are, in their order.
-        fields: Vec<Column>,
-    },
-}
-
-impl SensorKind {
-    /// Name of what it measures, as [`Measurement`](crate::sensor::Measurement) has it.
-    pub fn name(&self) -> &'static str {
-        use crate::sensor::{
-            Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Range, Scan, Values,
-        };
-        match self {
-            Self::Imu { .. } => Imu::KIND,
-            Self::Encoders { .. } => Encoders::KIND,
-            Self::Lidar { .. } => Scan::KIND,
-            Self::Contact {} => Contact::KIND,
-            Self::Gnss { .. } => Gnss::KIND,
-            Self::Range { .. } => Range::KIND,
-            Self::Magnetometer { .. } => MagneticField::KIND,
-            Self::Values { .. } => Values::KIND,
+impl SensorSpec {
+    /// A simulated sensor in the origin of the agent's root link.
+    pub fn new(
+        name: impl Into<String>,
+        kind: impl Into<Named<dyn AnySensor>>,
+        rate_hz: f64,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            kind: kind.into(),
+            rate_hz,
+            link: None,
+            position_m: [0.0; 3],
+            rotation: no_rotation(),
+            source: Source::default(),
+            queue: Queue::default(),
+            silence: Silence::default(),
         }
     }
 }
 
-fn no_iron() -> [[f64; 3]; 3] {
-    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
-}
-
-fn full_turn() -> f64 {
-    std::f64::consts::TAU
-}
-
-/// Who decides.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub enum ControllerSpec {
-    /// Drives from waypoint to waypoint: pure pursuit plans, the lidar's last scan is given way to.
-    Patrol {
-        /// World positions (m), in order.
-        waypoints_m: Vec<[f64; 2]>,
-        /// How often the list is gone through; none: without end.
-        #[serde(default = "one_lap")]
-        laps: Option<u32>,
-        /// A waypoint counts as reached within this distance (m).
-        #[serde(default = "default_tolerance_m")]
-        tolerance_m: f64,
-        /// Cruising speed (m/s).
-        speed_m_s: f64,
-        /// Distance of the point that is steered to (m).
-        #[serde(default = "default_lookahead_m")]
-        lookahead_m: f64,
-        /// Free space kept around the footprint (m).
-        #[serde(default = "default_clearance_m")]
-        clearance_m: f64,
-        /// Whose word is taken for where it is.
-        #[serde(default)]
-        localisation: Localisation,
-    },
-    /// Drives a vehicle round the world's track, as fast as its limits allow.
-    Track {
-        /// Laps of the track from where it starts; none: without end.
-        #[serde(default = "one_lap")]
-        laps: Option<u32>,
-        /// Largest speed (m/s).
-        speed_m_s: f64,
-        /// Largest acceleration to the side in curves (m/s²).
-        #[serde(default = "default_lateral_m_s2")]
-        lateral_acceleration_m_s2: f64,
-        /// Largest acceleration forward (m/s²).
-        #[serde(default = "default_acceleration_m_s2")]
-        acceleration_m_s2: f64,
-        /// Largest deceleration (m/s²).
-        #[serde(default = "default_deceleration_m_s2")]
-        deceleration_m_s2: f64,
-        /// Whose word is taken for where it is.
-        #[serde(default)]
-        localisation: Localisation,
-    },
-    /// Drives round a circle of its own, to the left: it gives way to nobody.
-    Orbit {
-        /// Middle of the circle in the world (m).
-        centre_m: [f64; 2],
-        /// m.
-        radius_m: f64,
-        /// Rounds a second; none: as the scene's `fleet` has it.
-        #[serde(default)]
-        rate_hz: Option<f64>,
-        /// Whose word is taken for where it is.
-        #[serde(default)]
-        localisation: Localisation,
-    },
-    /// Moves joints to positions, or to and fro.
-    Joints {
-        /// Joints that are not named hold where they start.
-        motions: Vec<MotionSpec>,
-        /// Time of the way from the start into the motions (s).
-        #[serde(default = "default_ease_s")]
-        ease_s: f64,
-    },
-}
-
-/// The motion of one joint: `position + amplitude sin(2π frequency t + phase)`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct MotionSpec {
-    /// Name of the joint.
-    pub joint: String,
-    /// Middle of the motion (rad or m); where the joint starts, if it is missing.
-    #[serde(default)]
-    pub position: Option<f64>,
-    /// To each side (rad or m).
-    #[serde(default)]
-    pub amplitude: f64,
-    /// Times a second.
-    #[serde(default)]
-    pub frequency_hz: f64,
-    /// At the run's start (rad).
-    #[serde(default)]
-    pub phase_rad: f64,
-}
-
-fn default_ease_s() -> f64 {
-    1.0
-}
-fn default_lateral_m_s2() -> f64 {
-    4.0
-}
-fn default_acceleration_m_s2() -> f64 {
-    2.0
-}
-fn default_deceleration_m_s2() -> f64 {
-    3.0
-}
-fn one_lap() -> Option<u32> {
-    Some(1)
-}
-fn default_tolerance_m() -> f64 {
-    0.4
-}
-fn default_lookahead_m() -> f64 {
-    1.0
-}
-fn default_clearance_m() -> f64 {
-    0.2
+fn no_rotation() -> [f64; 4] {
+    [0.0, 0.0, 0.0, 1.0]
 }
 
 /// What a kernel hears. Its order is that of the agent's wheel angles and channels of its own; its self-model
@@ -703,21 +392,40 @@ pub enum Signal {
 #[derive(Resource, Clone, Debug)]
 pub struct LoadedScene {
     /// What the file says.
-    pub scene: Scene,
-    /// The model of each agent, none where it has no body.
-    pub models: Vec<Option<Arc<RobotModel>>>,
-    /// The drive of each agent, none where nothing drives it.
-    pub drives: Vec<Option<Drive>>,
-    /// The servos of each agent, none where its joints have none.
-    pub servos: Vec<Option<Servos>>,
-    /// The vehicle of each agent, none where it is none; its body and wheels are in `models` too.
-    pub vehicles: Vec<Option<Arc<VehicleModel>>>,
+    pub scene: SceneSpec,
+    /// What was loaded for each agent, in the order of the scene.
+    pub agents: Vec<LoadedAgent>,
     /// The mesh of each obstacle, none where it is no mesh.
     pub meshes: Vec<Option<Arc<Mesh>>>,
     /// The world's track.
     pub track: Option<Arc<Track>>,
     /// Where each source that is not simulated was written, by the stable name of its sensor or actuator.
     pub written: BTreeMap<String, SourceSpan>,
+}
+
+/// What was loaded for an agent: its body, and what moves it. An agent without a body has none of it.
+#[derive(Clone, Debug, Default)]
+pub struct LoadedAgent {
+    /// Links and joints.
+    pub model: Option<Arc<RobotModel>>,
+    /// Driven wheels.
+    pub drive: Option<Drive>,
+    /// Position servos on joints.
+    pub servos: Option<Servos>,
+    /// The vehicle that it is; its body and wheels are in `model` too.
+    pub vehicle: Option<Arc<VehicleModel>>,
+}
+
+impl LoadedAgent {
+    /// How many wheels or joints its encoders count.
+    pub fn encoded(&self) -> usize {
+        match (&self.vehicle, &self.drive, &self.servos) {
+            (Some(vehicle), ..) => vehicle.wheels.len(),
+            (_, Some(drive), _) => drive.wheels.len(),
+            (.., Some(Servos(servos))) => servos.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// Where a source was written. Overlays may have brought parts of its configuration from several files.

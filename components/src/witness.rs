@@ -27,11 +27,12 @@
 //! taken only where the scene names them.
 
 use crate::coherence::{Average, MAX_CHANNELS};
-use crate::fault::Schema;
+use crate::feature::Feature;
 use crate::localisation::{SENSED, SENSED_MOTION};
-use crate::scene::{SensorKind, SensorSpec, WitnessSpec};
-use crate::sensor::{Encoders, Measurement};
+use crate::scene::{SensorSpec, WitnessSpec};
+use crate::sensor::SensorContext;
 use crate::transient::TransientDetector;
+use crate::world::WorldSpec;
 use becomingone_kernel::{ConfigError, Real, SelfModel, SelfModelConfig, Single, Trained, Verdict};
 use bevy_ecs::prelude::*;
 use std::fmt;
@@ -252,23 +253,6 @@ impl AgentModel {
     }
 }
 
-/// How a channel is made of a reading's numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Feature {
-    /// The number at this place.
-    Value(usize),
-    /// How fast the number at this place grows (1/s).
-    Rate(usize),
-    /// The length of the vector of the two numbers from this place on.
-    Length(usize),
-    /// The part along a direction (a unit vector) of the vector of the three numbers from this place on.
-    Along(usize, [f64; 3]),
-    /// How many readings came, each so many percent of what should come in a second.
-    Heard(f64),
-    /// How many of the numbers from one place to another are below the sensor's reach (percent): rays that meet something.
-    Seen(usize, usize, f64),
-}
-
 /// A channel of a self-model that a sensor feeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
@@ -295,9 +279,6 @@ pub enum ChannelError {
     Again,
 }
 
-/// Where the speed over ground is in a GNSS's numbers: its velocities east and north.
-const GROUND_SPEED: Feature = Feature::Length(6);
-
 /// The outputs that a scene chooses, or those that are taken without a choice, of which there are at most
 /// [`MAX_CHANNELS`]. `encoded` is the number of wheels or joints that encoders count.
 ///
@@ -309,38 +290,25 @@ pub fn outputs(
     encoded: usize,
     chosen: Option<&[String]>,
 ) -> Result<Vec<Output>, (usize, ChannelError)> {
+    let world = WorldSpec::default();
+    let context = |sensor: &SensorSpec| SensorContext {
+        world: &world,
+        rate_hz: sensor.rate_hz,
+        driven: true,
+        encoded: Some(encoded),
+    };
     let mut all: Vec<Output> = Vec::new();
     let Some(chosen) = chosen else {
         for (index, sensor) in sensors.iter().enumerate() {
-            let whole = |part: &str, tap| Output {
+            let Some(kind) = sensor.kind.value() else {
+                continue;
+            };
+            let channels = kind.default_channels(&context(sensor)).into_iter();
+            all.extend(channels.map(|(part, tap)| Output {
                 name: format!("{}/{part}", sensor.name),
                 sensor: index,
                 tap,
-            };
-            if let SensorKind::Lidar {
-                rays, range_max_m, ..
-            } = sensor.kind
-            {
-                // As the readings have it.
-                let reach_m = f64::from(range_max_m as f32);
-                let (half, rays) = (rays as usize / 2, rays as usize);
-                all.push(whole("seen_0", Feature::Seen(0, half, reach_m)));
-                all.push(whole("seen_1", Feature::Seen(half, rays, reach_m)));
-            }
-            let surroundings = matches!(
-                sensor.kind,
-                SensorKind::Lidar { .. }
-                    | SensorKind::Range { .. }
-                    | SensorKind::Contact {}
-                    | SensorKind::Magnetometer { .. }
-            );
-            if !surroundings {
-                // A whole sensor has no part that could be missing.
-                all.extend(of(index, sensor, None, encoded).unwrap_or_default());
-            }
-            if let SensorKind::Imu { .. } | SensorKind::Encoders { .. } = sensor.kind {
-                all.push(whole("heard", Feature::Heard(100.0 / sensor.rate_hz)));
-            }
+            }));
         }
         // What lidars see comes last: it has a self-model of its own.
         all.sort_by_key(|output| matches!(output.tap, Feature::Seen(..)));
@@ -356,7 +324,8 @@ pub fn outputs(
             .iter()
             .position(|s| s.name == name)
             .ok_or((k, ChannelError::Sensor))?;
-        for output in of(index, &sensors[index], part, encoded).map_err(|no| (k, no))? {
+        let sensor = &sensors[index];
+        for output in of(index, sensor, part, &context(sensor)).map_err(|no| (k, no))? {
             if all.iter().any(|o| o.name == output.name) {
                 return Err((k, ChannelError::Again));
             }
@@ -374,38 +343,48 @@ fn of(
     index: usize,
     sensor: &SensorSpec,
     part: Option<&str>,
-    encoded: usize,
+    context: &SensorContext<'_>,
 ) -> Result<Vec<Output>, ChannelError> {
-    let schema = Schema::of(&sensor.kind);
-    let output = |part: &str, tap| Output {
+    let Some(kind) = sensor.kind.value() else {
+        return Err(ChannelError::Sensor);
+    };
+    let output = |(part, tap): (String, Feature)| Output {
         name: format!("{}/{part}", sensor.name),
         sensor: index,
         tap,
     };
-    let is_gnss = matches!(sensor.kind, SensorKind::Gnss { .. });
-    if is_gnss && matches!(part, None | Some("speed")) {
-        return Ok(vec![output("speed", GROUND_SPEED)]);
+    // One more than there is room for tells that there are too many.
+    let room = MAX_CHANNELS + 1;
+    let Some(part) = part else {
+        return Ok(kind
+            .channels(context)
+            .into_iter()
+            .take(room)
+            .map(output)
+            .collect());
+    };
+    if let Some(channel) = kind
+        .channels(context)
+        .into_iter()
+        .find(|(name, _)| name == part)
+    {
+        return Ok(vec![output(channel)]);
     }
-    let (counts, many) = match sensor.kind {
-        SensorKind::Encoders { .. } => (Encoders::COUNTS, encoded),
-        SensorKind::Lidar { rays, .. } => (false, rays as usize),
-        _ => (false, schema.fields.len()),
-    };
-    let numbers = match part {
-        None => 0..many,
-        Some(part) => schema.numbers(part).ok_or(ChannelError::Part(index))?,
-    };
+    let schema = kind.schema();
+    let many = kind.numbers(context).unwrap_or_default();
+    let numbers = schema.numbers(part).ok_or(ChannelError::Part(index))?;
     if numbers.end > many {
         return Err(ChannelError::Number(index, many));
     }
-    let tap = if counts {
+    let tap = if schema.counts {
         Feature::Rate
     } else {
         Feature::Value
     };
-    // One more than there is room for tells that there are too many.
-    let numbers = numbers.take(MAX_CHANNELS + 1);
-    Ok(numbers.map(|n| output(&schema.name(n), tap(n))).collect())
+    Ok(numbers
+        .take(room)
+        .map(|n| output((schema.name(n), tap(n))))
+        .collect())
 }
 
 /// Who takes what a sensor feeds.
@@ -1052,200 +1031,5 @@ impl fmt::Display for Witness {
             write!(f, " by {}", self.inputs.join(", "))?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sensor::{Column, Noise};
-
-    #[test]
-    fn who_says_the_same_again_and_again_stands_still() {
-        let mut stuck = StuckDetector::new();
-        let mut tick = |learning: bool, own: [Option<f64>; 3]| {
-            let mut samples = [None; MAX_CHANNELS];
-            samples[..3].copy_from_slice(&own);
-            stuck.push(&samples, learning);
-            stuck.stuck_channels()
-        };
-        // The second stands still in warm-up at times; the third comes every fifth tick only.
-        let at = |k: u32, x: f64| k.is_multiple_of(5).then_some(x);
-        for k in 0..60 {
-            let x = f64::from(k);
-            let rest = if k < 30 { 7.0 } else { x };
-            assert_eq!(tick(true, [Some(x), Some(rest), at(k, 3.0)]), 0, "{k}");
-        }
-        // Rounding is no movement.
-        let stuck_channels: Vec<u32> = (0..40)
-            .map(|k| {
-                let first = if k % 2 == 0 { 0.1 + 0.2 } else { 0.3 };
-                tick(false, [Some(first), Some(7.0), at(k, 3.0)])
-            })
-            .collect();
-        assert_eq!(stuck_channels[..10], [0; 10]);
-        assert_eq!(stuck_channels[20..], [1; 20]);
-        // It moves.
-        assert_eq!(tick(false, [Some(0.31), Some(7.0), None]), 0);
-    }
-
-    fn sensor(name: &str, kind: SensorKind) -> SensorSpec {
-        SensorSpec {
-            name: name.to_owned(),
-            kind,
-            rate_hz: 100.0,
-            link: None,
-            position_m: [0.0; 3],
-            rotation: [0.0, 0.0, 0.0, 1.0],
-            source: Default::default(),
-            queue: Default::default(),
-            silence: Default::default(),
-        }
-    }
-
-    fn sensors() -> Vec<SensorSpec> {
-        let none = Noise::default();
-        let column = |name: &str| Column {
-            name: name.to_owned(),
-            unit: "bar".to_owned(),
-        };
-        vec![
-            sensor(
-                "lidar",
-                SensorKind::Lidar {
-                    rays: 360,
-                    fov_rad: 6.0,
-                    range_min_m: 0.0,
-                    range_max_m: 5.0,
-                    noise: none,
-                },
-            ),
-            sensor("encoders", SensorKind::Encoders { noise: none }),
-            sensor(
-                "imu",
-                SensorKind::Imu {
-                    gyro: none,
-                    accelerometer: none,
-                },
-            ),
-            sensor(
-                "gnss",
-                SensorKind::Gnss {
-                    horizontal: none,
-                    vertical: none,
-                    velocity: none,
-                },
-            ),
-            sensor(
-                "pump",
-                SensorKind::Values {
-                    fields: vec![column("in"), column("out")],
-                },
-            ),
-        ]
-    }
-
-    fn names(chosen: Option<&[&str]>) -> Result<Vec<String>, (usize, ChannelError)> {
-        let chosen: Option<Vec<String>> = chosen.map(|c| c.iter().map(|&s| s.to_owned()).collect());
-        let all = outputs(&sensors(), 2, chosen.as_deref())?;
-        Ok(all.into_iter().map(|o| o.name).collect())
-    }
-
-    #[test]
-    fn a_self_model_says_nearly_the_same_in_either_room() {
-        let config = SelfModelConfig {
-            outputs: 7,
-            inputs: 3,
-            warm_up_samples: 200,
-            ..SelfModelConfig::default()
-        };
-        let mut small = AgentModel::new(config).unwrap();
-        let mut large = Model::<MAX_CHANNELS, MAX_INPUTS>::new(config).unwrap();
-        let mut rng = crate::seed::Rng::for_name(crate::seed::RunSeed(1), "rooms");
-        let mut said = 0;
-        for k in 0..1000 {
-            let inputs = [(); 3].map(|()| Some(rng.symmetric()));
-            let mut outputs = [(); 7].map(|()| Some(rng.symmetric()));
-            // Some are missing at times, and one is off at last.
-            outputs[2] = outputs[2].filter(|_| k % 3 != 0);
-            outputs[5] = outputs[5].map(|x| if k > 600 { x + 3.0 } else { x });
-            let [a, b] = [
-                small.push(&outputs, &inputs, 0.02),
-                large.push(&outputs, &inputs, 0.02),
-            ];
-            let (Some(a), Some(b)) = (a, b) else {
-                assert_eq!(a, b, "{k}");
-                continue;
-            };
-            let off = (a.surprise - b.surprise).abs() / (1.0 + b.surprise);
-            assert!(off < 1e-4, "{k}: {a:?} {b:?}");
-            assert_eq!((a.dissipated, a.cause), (b.dissipated, b.cause), "{k}");
-            said += u32::from(a.dissipated && a.cause == Some(5));
-        }
-        assert!(matches!(small, AgentModel::Small(_)));
-        assert!(said > 300, "{said}");
-    }
-
-    #[test]
-    fn what_is_taken_without_a_choice() {
-        let all = names(None).unwrap();
-        assert_eq!(all[..3], ["encoders/0", "encoders/1", "encoders/heard"]);
-        assert_eq!(all[8..10], ["imu/accelerometer_z", "imu/heard"]);
-        assert_eq!(all[10..13], ["gnss/speed", "pump/in", "pump/out"]);
-        assert_eq!(all[13..], ["lidar/seen_0", "lidar/seen_1"]);
-    }
-
-    #[test]
-    fn a_choice_is_taken_in_its_order_and_its_mistakes_are_told() {
-        let all = names(Some(&["imu/gyro_z", "lidar/7", "encoders", "pump"])).unwrap();
-        let expected = [
-            "imu/gyro_z",
-            "lidar/7",
-            "encoders/0",
-            "encoders/1",
-            "pump/in",
-            "pump/out",
-        ];
-        assert_eq!(all, expected);
-        assert_eq!(names(Some(&[])).unwrap(), [""; 0]);
-        for (chosen, wrong) in [
-            (&["imo"][..], (0, ChannelError::Sensor)),
-            (&["imu", "imu/gyro_w"], (1, ChannelError::Part(2))),
-            (&["encoders/2"], (0, ChannelError::Number(1, 2))),
-            (&["imu", "imu/gyro"], (1, ChannelError::Again)),
-            (&["imu", "lidar"], (1, ChannelError::TooMany)),
-        ] {
-            assert_eq!(names(Some(chosen)), Err(wrong));
-        }
-    }
-
-    #[test]
-    fn a_counter_is_heard_as_a_rate_and_a_missing_number_not_at_all() {
-        let mut feeds = FeatureExtractor::new(World::new().spawn_empty().id());
-        for (channel, tap) in [Feature::Rate(0), Feature::Value(1), Feature::Length(2)]
-            .into_iter()
-            .enumerate()
-        {
-            feeds.push(Consumer::Witness, channel, tap);
-        }
-        let mut hear = |ms: u64, numbers: &[f64]| {
-            feeds.numbers = numbers.to_vec();
-            feeds.extract(ms * 1_000_000);
-        };
-        hear(0, &[5.0, f64::NAN, 3.0, 4.0]);
-        hear(10, &[5.1, 7.0, 3.0, 4.0]);
-        hear(20, &[5.4, f64::NAN, 3.0, 4.0]);
-        feeds.end(0.03);
-        let said: Vec<_> = feeds.samples(Consumer::Witness).collect();
-        assert!((said[0].1.unwrap() - 20.0).abs() < 1e-9);
-        assert_eq!(said[1..], [(1, Some(7.0)), (2, Some(5.0))]);
-        assert!(feeds.samples(Consumer::Filter).next().is_none());
-        // Nothing came: nothing is held.
-        feeds.end(0.03);
-        assert!(
-            feeds
-                .samples(Consumer::Witness)
-                .all(|(_, mean)| mean.is_none())
-        );
     }
 }

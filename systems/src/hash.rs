@@ -18,7 +18,8 @@ use becomingone_components::sensor::{Measurement, Reading};
 use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::{iter, slice};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -35,6 +36,11 @@ impl Bits {
     /// A number, by its bits.
     pub fn f64(&mut self, x: f64) {
         self.u64(x.to_bits());
+    }
+
+    /// Bytes, as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
     }
 
     /// Numbers, by their bits.
@@ -59,6 +65,18 @@ pub struct StateHash(pub u64);
 /// compares two runs can say what differs. Computed only where the resource is there.
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateParts(pub Vec<(&'static str, u64)>);
+
+/// A name that lasts as long as the program, for names that are put together.
+pub(crate) fn intern(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(&known) = names.get(name) {
+        return known;
+    }
+    let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    names.insert(kept);
+    kept
+}
 
 /// Name of the bodies' own state among the parts.
 pub const PHYSICS: &str = "physics";
@@ -234,6 +252,7 @@ impl<T: Measurement> HashState for Reading<T> {
         for reading in self.batch() {
             bits.u64(reading.source_ns);
             reading.value.visit(&mut |x| bits.f64(x));
+            bits.bytes(reading.value.bytes());
         }
     }
 }

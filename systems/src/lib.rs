@@ -3,6 +3,7 @@
 //! - [`tick`]: the one schedule, its sets, and who is ambiguous.
 //! - [`spawn`]: a loaded scene becomes entities, again and again.
 //! - [`links`]: the one door in, and what enters by it.
+//! - [`kinds`]: registries of the kinds that scenes can name.
 //! - [`sensing`]: simulated sensors sample the world.
 //! - [`faults`]: what they say is bent where a scene wants it so.
 //! - [`localisation`]: a filter says where an agent is.
@@ -17,6 +18,7 @@ pub mod coherence;
 pub mod control;
 pub mod faults;
 pub mod hash;
+pub mod kinds;
 pub mod links;
 pub mod localisation;
 pub mod physics;

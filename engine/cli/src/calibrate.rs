@@ -11,7 +11,7 @@ use super::{Failure, Interrupt, OverlayArgs, keep_apart, load};
 use becomingone::assets;
 use becomingone::scene::Overlays;
 use becomingone::trials::{CancelToken, Trial, WitnessSample, on_all_processors, run};
-use becomingone_components::scene::{AgentSpec, CoherenceSpec, ControllerSpec, LoadedScene, Scene};
+use becomingone_components::scene::{AgentSpec, CoherenceSpec, LoadedScene, SceneSpec};
 use becomingone_components::witness::Witness;
 use becomingone_kernel::most_expected;
 use clap::Args;
@@ -73,17 +73,17 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 /// Leaves out the scene's faults but those that are there from the start: these are how the machine is.
-pub(super) fn from_the_start(scene: &mut Scene) {
+pub(super) fn from_the_start(scene: &mut SceneSpec) {
     scene.faults.retain(|fault| fault.at_s == 0.0);
 }
 
 /// Goals are gone through without end: a patrol that ends would end the watch.
-pub(super) fn without_end(scene: &mut Scene) {
+pub(super) fn without_end(scene: &mut SceneSpec) {
     for agent in &mut scene.agents {
-        if let Some(ControllerSpec::Patrol { laps, .. } | ControllerSpec::Track { laps, .. }) =
-            &mut agent.controller
+        if let Some(controller) = &mut agent.controller
+            && let Some(endless) = controller.value().map(|c| c.without_end())
         {
-            *laps = None;
+            controller.set(endless);
         }
     }
 }
@@ -254,8 +254,10 @@ fn machine(agent: &AgentSpec) -> AgentSpec {
     machine.name.clear();
     machine.position_m = [0.0; 3];
     machine.yaw_rad = 0.0;
-    if let Some(ControllerSpec::Patrol { waypoints_m, .. }) = &mut machine.controller {
-        waypoints_m.clear();
+    if let Some(controller) = &mut machine.controller
+        && let Some(without) = controller.value().map(|c| c.without_goals())
+    {
+        controller.set(without);
     }
     machine
 }

@@ -137,6 +137,7 @@ impl Recording {
 mod reading {
     use super::super::show::{Rerun, Viewer, parse};
     use super::super::{Failure, Interrupt, is_same_file, write_summary};
+    use becomingone::Plugins;
     use becomingone::assets::MemoryFiles;
     use becomingone::components::link::Frame;
     use becomingone::components::scene::LoadedScene;
@@ -144,7 +145,7 @@ mod reading {
     use becomingone::record::{
         Difference, EVENTS, Journal, SCENE_ATTACHMENT, Shadow, ShadowPlugin,
     };
-    use becomingone::scene;
+    use becomingone::scene::SceneLoader;
     use becomingone::systems::hash::{StateHash, StateParts};
     use becomingone::systems::links::{ExternalInput, Journal as Kept};
     use becomingone::{CoherenceEngine, Pace};
@@ -358,7 +359,8 @@ Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
     fn attached(journal: &Journal, file: &Path) -> Result<LoadedScene, Failure> {
         let held = MemoryFiles::new(journal.attachments().clone());
         let path = Path::new(SCENE_ATTACHMENT);
-        scene::load_held(&held, path)
+        SceneLoader::new(&Plugins::new().kinds())
+            .load_held(&held, path)
             .map_err(|e| Failure::BadInput(format!("{}: its attached scene: {e}", file.display())))
     }
 

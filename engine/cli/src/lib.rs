@@ -8,7 +8,8 @@
 )]
 
 use becomingone::inspect::Inspection;
-use becomingone::{CoherenceEngine, EngineError, Pace, Summary, assets, scene};
+use becomingone::scene::SceneLoader;
+use becomingone::{CoherenceEngine, EngineError, Pace, Plugins, Summary, assets, scene};
 use becomingone_components::body::Model;
 use becomingone_components::control::Goals;
 use becomingone_components::drive::Drive;
@@ -316,13 +317,14 @@ pub fn main() -> ExitCode {
         Command::List {
             what: Listed::Drivers,
         } => {
-            for (kind, feature, there) in becomingone::sources::driver_kinds() {
-                let there = if there {
-                    "built in".to_owned()
-                } else {
-                    format!("needs the Cargo feature `{feature}`")
-                };
-                say!("{kind:24} {there}");
+            let kinds = Plugins::new().kinds();
+            for (name, kind) in &kinds.drivers {
+                say!("{name:24} {}", kind.about());
+            }
+            for (name, feature) in becomingone::sources::DRIVER_FEATURES {
+                if !kinds.drivers.contains_key(name) {
+                    say!("{name:24} needs the Cargo feature `{feature}`");
+                }
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -381,8 +383,9 @@ fn check(files: &[PathBuf], overlays: &Overlays, resolved: bool) -> Result<ExitC
     }
     let mut wrong = 0;
     for file in files {
+        let kinds = Plugins::new().kinds();
         let read = load(file, None, overlays, &assets::Assets).and_then(|loaded| {
-            let checked = CoherenceEngine::check_sources(&loaded);
+            let checked = CoherenceEngine::check_sources(&kinds, &loaded);
             checked.map_err(|e| Failure::BadInput(e.to_string()))?;
             Ok(loaded)
         });
@@ -456,7 +459,9 @@ fn load(
                 what.display()
             )));
         }
-        return scene::dropped_from(files, what).map_err(|e| bad(e.to_string()));
+        let kinds = Plugins::new().kinds();
+        let loader = SceneLoader::new(&kinds).files(files);
+        return loader.dropped(what).map_err(|e| bad(e.to_string()));
     }
     let name = match what.to_str() {
         // The short names of the main jobs.
@@ -483,7 +488,10 @@ fn load(
             did_you_mean(name, known.iter().map(String::as_str))
         )));
     };
-    scene::load_from(files, path, model, overlays).map_err(|e| bad(e.to_string()))
+    let kinds = Plugins::new().kinds();
+    let loader = SceneLoader::new(&kinds).files(files);
+    let loaded = loader.model(model).overlays(overlays).load(path);
+    loaded.map_err(|e| bad(e.to_string()))
 }
 
 /// Whether a file's first sign is that of XML, whatever its name: scenes are no XML.
@@ -529,7 +537,7 @@ fn keep_apart<'a>(
 
 /// Says what the loader repaired or left out.
 fn warn(loaded: &LoadedScene) {
-    for model in loaded.models.iter().flatten() {
+    for model in loaded.agents.iter().filter_map(|a| a.model.as_ref()) {
         for warning in &model.warnings {
             complain!("warning: {warning}");
         }
@@ -767,7 +775,7 @@ impl Interrupt {
 fn driven(loaded: &LoadedScene, named: Option<&str>) -> Result<String, Failure> {
     let agents = loaded.scene.agents.iter().enumerate();
     let drivable: Vec<&str> = agents
-        .filter(|(k, _)| loaded.drives[*k].is_some() || loaded.vehicles[*k].is_some())
+        .filter(|(k, _)| loaded.agents[*k].drive.is_some() || loaded.agents[*k].vehicle.is_some())
         .map(|(_, agent)| agent.name.as_str())
         .collect();
     let found = match named {
@@ -791,22 +799,20 @@ fn driven(loaded: &LoadedScene, named: Option<&str>) -> Result<String, Failure> 
 fn introduce(world: &World) {
     let loaded = world.resource::<LoadedScene>();
     warn(loaded);
-    let agents = loaded
-        .scene
-        .agents
-        .iter()
-        .zip(&loaded.models)
-        .zip(&loaded.drives)
-        .zip(&loaded.vehicles);
+    let agents = loaded.scene.agents.iter().zip(&loaded.agents);
     // A crowd is introduced by its first few.
     const FEW: usize = 5;
-    for (((agent, model), drive), vehicle) in agents.take(FEW) {
-        match model {
+    for (agent, loaded) in agents.take(FEW) {
+        match &loaded.model {
             None => say!("{}: a kernel without a body", agent.name),
             Some(model) => say!(
                 "{}: {}",
                 agent.name,
-                describe(&Model(model.clone()), drive.as_ref(), vehicle.as_deref())
+                describe(
+                    &Model(model.clone()),
+                    loaded.drive.as_ref(),
+                    loaded.vehicle.as_deref()
+                )
             ),
         }
         let found = world.resource::<EntityIndex>().entity(&agent.name);

@@ -4,9 +4,13 @@ use super::calibrate::{from_the_start, without_end};
 use super::{Failure, Interrupt, OverlayArgs, keep_apart, load};
 use becomingone::assets;
 use becomingone::scene::Overlays;
+use becomingone::systems::faults::{Bias, Block, Delay, Drift, DropOut, Freeze, Slip, Torque};
+use becomingone::systems::sensing::{Encoders, Gnss, Imu, Lidar};
 use becomingone::trials::{CancelToken, Trial, WitnessSample, on_all_processors, run};
-use becomingone_components::fault::{DRIVE, FaultKind, FaultSpec};
-use becomingone_components::scene::{AgentSpec, CoherenceSpec, DriveSpec, LoadedScene, SensorKind};
+use becomingone_components::fault::{AnyFault, DRIVE, FaultSpec};
+use becomingone_components::kind::{Kind as _, Named};
+
+use becomingone_components::scene::{AgentSpec, CoherenceSpec, DriveSpec, LoadedScene};
 use becomingone_components::seed::{Rng, RunSeed};
 use becomingone_components::time::NS_PER_S;
 use becomingone_components::witness::{Detection, WARM_UP_S, warm_up_ticks};
@@ -75,81 +79,65 @@ struct Case {
     name: &'static str,
     /// Whose it is; none where the agent has no such thing.
     of: Option<String>,
-    kind: FaultKind,
+    kind: Named<dyn AnyFault>,
     /// How the names of those to blame begin.
     blame: String,
 }
 
 /// The table of faults, as an agent can have them.
 fn cases(agent: &AgentSpec) -> Vec<Case> {
-    let named = |is: fn(&SensorKind) -> bool| {
-        let found = agent.sensors.iter().find(|s| is(&s.kind));
+    let named = |kind: &str| {
+        let found = agent.sensors.iter().find(|s| s.kind.name() == kind);
         found.map(|s| s.name.as_str())
     };
-    let encoders = named(|k| matches!(k, SensorKind::Encoders { .. }));
-    let imu = named(|k| matches!(k, SensorKind::Imu { .. }));
-    let gnss = named(|k| matches!(k, SensorKind::Gnss { .. }));
-    let lidar = named(|k| matches!(k, SensorKind::Lidar { .. }));
+    let encoders = named(Encoders::NAME);
+    let imu = named(Imu::NAME);
+    let gnss = named(Gnss::NAME);
+    let lidar = named(Lidar::NAME);
     let wheels = encoders.filter(|_| !matches!(agent.drive, DriveSpec::Joints { .. }));
-    let sensor = |name, sensor: Option<&str>, part: &str, kind, seen: &str| Case {
-        name,
-        of: sensor.map(|s| format!("{}/{s}{part}", agent.name)),
-        kind,
-        blame: format!("{}{seen}", sensor.unwrap_or_default()),
-    };
+    let sensor =
+        |name, sensor: Option<&str>, part: &str, kind: Named<dyn AnyFault>, seen: &str| Case {
+            name,
+            of: sensor.map(|s| format!("{}/{s}{part}", agent.name)),
+            kind,
+            blame: format!("{}{seen}", sensor.unwrap_or_default()),
+        };
     // What is wrong with a drive is seen on the encoders.
-    let drive = |name, sensor: Option<&str>, part: &str, kind| Case {
+    let drive = |name, sensor: Option<&str>, part: &str, kind: Named<dyn AnyFault>| Case {
         name,
         of: sensor.map(|_| format!("{}/{DRIVE}{part}", agent.name)),
         kind,
         blame: format!("{}/", sensor.unwrap_or_default()),
     };
     vec![
-        drive("slip 4 %", wheels, "", FaultKind::Slip(0.04)),
-        drive("slip 8 %", wheels, "", FaultKind::Slip(0.08)),
-        sensor("gyro frozen", imu, "/gyro", FaultKind::Freeze, "/gyro"),
+        drive("slip 4 %", wheels, "", Slip(0.04).into()),
+        drive("slip 8 %", wheels, "", Slip(0.08).into()),
+        sensor("gyro frozen", imu, "/gyro", Freeze.into(), "/gyro"),
         sensor(
             "gyro delayed 60 ms",
             imu,
             "/gyro",
-            FaultKind::Delay(0.06),
+            Delay(0.06).into(),
             "/gyro",
         ),
         sensor(
             "gyro delayed 120 ms",
             imu,
             "/gyro",
-            FaultKind::Delay(0.12),
+            Delay(0.12).into(),
             "/gyro",
         ),
-        sensor(
-            "GNSS pulled 0.1 m/s",
-            gnss,
-            "/east",
-            FaultKind::Drift(0.1),
-            "/",
-        ),
-        sensor(
-            "encoders lose 50 %",
-            encoders,
-            "",
-            FaultKind::DropOut(0.5),
-            "/",
-        ),
+        sensor("GNSS pulled 0.1 m/s", gnss, "/east", Drift(0.1).into(), "/"),
+        sensor("encoders lose 50 %", encoders, "", DropOut(0.5).into(), "/"),
         sensor(
             "accelerometer off 0.5 m/s²",
             imu,
             "/accelerometer_x",
-            FaultKind::Bias(0.5),
+            Bias(0.5).into(),
             "/accelerometer",
         ),
-        sensor("lidar half blocked", lidar, "", FaultKind::Block(0.5), "/"),
-        drive(
-            "motor at half torque",
-            encoders,
-            "/0",
-            FaultKind::Torque(0.5),
-        ),
+        sensor("lidar half blocked", lidar, "", Block(0.5).into(), "/"),
+        drive("motor at half torque", encoders, "/0", Torque(0.5).into()),
     ]
 }
 
@@ -276,7 +264,7 @@ impl Score {
                     seed,
                     faults: vec![FaultSpec {
                         sensor: of.to_owned(),
-                        kind: case.kind,
+                        kind: case.kind.clone(),
                         at_s,
                         for_s: None,
                     }],

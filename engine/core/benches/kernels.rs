@@ -21,7 +21,7 @@ use becomingone::CoherenceEngine;
 use becomingone::components::coherence::Coherence;
 use becomingone::components::scene::{CoherenceSpec, LoadedScene};
 use becomingone::components::seed::{Rng, RunSeed};
-use becomingone::components::sensor::{Reading, Values};
+use becomingone::components::sensor::{Reading, ValueRow};
 use becomingone::components::time::SimTime;
 use becomingone::prelude::*;
 use becomingone::scene::load;
@@ -59,7 +59,7 @@ impl Plugin for Instruments {
 fn say(
     time: Res<SimTime>,
     workers: Res<Workers>,
-    mut instruments: Query<(&mut Reading<Values>, &mut Source)>,
+    mut instruments: Query<(&mut Reading<ValueRow>, &mut Source)>,
 ) {
     workers.each(instruments.iter_mut(), |(mut reading, mut source)| {
         let Source { rng, now } = &mut *source;
@@ -101,15 +101,12 @@ fn engine(agents: usize, kernels: bool, threads: usize) -> CoherenceEngine {
         }
         loaded.scene.agents.push(agent);
     }
-    loaded.models = vec![None; agents];
-    loaded.drives = vec![None; agents];
-    loaded.servos = vec![None; agents];
-    loaded.vehicles = vec![None; agents];
+    loaded.agents = vec![Default::default(); agents];
     let mut engine = CoherenceEngine::from_loaded(loaded);
     engine.add_plugin(Instruments).set_threads(threads);
     engine.start().unwrap();
     let world = engine.world_mut();
-    let mut sensors = world.query_filtered::<(Entity, &Name), With<Reading<Values>>>();
+    let mut sensors = world.query_filtered::<(Entity, &Name), With<Reading<ValueRow>>>();
     let named: Vec<_> = sensors
         .iter(world)
         .map(|(entity, name)| (entity, Rng::for_name(RunSeed(1), name)))

@@ -84,8 +84,8 @@ impl Bare {
         let mut roots = Vec::new();
         let mut at: Vec<_> = agents.iter(engine.world()).collect();
         at.sort_by_key(|(_, name, ..)| name.to_string());
-        for ((entity, name, model, pose), drive) in at.into_iter().zip(&loaded.drives) {
-            let drive: &Drive = drive.as_ref().unwrap();
+        for ((entity, name, model, pose), drive) in at.into_iter().zip(&loaded.agents) {
+            let drive: &Drive = drive.drive.as_ref().unwrap();
             let bodies: Bodies =
                 physics.add_robot(name, entity, &model.0, pose.0, Some(drive), None);
             for wheel in &drive.wheels {

@@ -5,21 +5,24 @@
     reason = "the summary says how long a run took"
 )]
 
+use crate::builder::EngineBuilder;
 use crate::pace::{Pace, Pacer};
+use crate::plugins::Plugins;
 use crate::sources::{self, Plan};
 use crate::summary::Summary;
 use becomingone_components::body::TrueTwist;
 use becomingone_components::control::Goals;
 use becomingone_components::governor::Governor;
-use becomingone_components::link::Source;
 use becomingone_components::scene::{
-    AgentSpec, BlendSpec, ChannelSpec, CoherenceSpec, DriveSpec, FORMAT_VERSION, LoadedScene,
-    Scene, Signal, WitnessSpec, WorldSpec,
+    AgentSpec, BlendSpec, ChannelSpec, CoherenceSpec, LoadedAgent, LoadedScene, SceneSpec, Signal,
+    WitnessSpec, WorldSpec, default_emissary_window_s, default_kernel_rate_hz,
+    default_master_window_s,
 };
 use becomingone_components::seed::RunSeed;
 use becomingone_components::time::{NS_PER_S, Paced, SimTime};
 use becomingone_scene::{self as scene, SceneError};
-use becomingone_systems::links::{Drivers, ExternalInput, OpenLinks};
+use becomingone_systems::kinds::Kinds;
+use becomingone_systems::links::{ExternalInput, OpenLinks};
 use becomingone_systems::spawn::{SpawnError, build_scene};
 use becomingone_systems::threads::Threads;
 use becomingone_systems::tick::{self, ScheduleError};
@@ -120,50 +123,33 @@ impl CoherenceEngine {
     /// The bare kernel: one agent without a body that hears one rhythm, its own clock of 1 Hz.
     /// [`run`](Self::run) paces it in real time until it is stopped.
     pub fn new() -> Self {
-        let scene = Scene {
-            version: FORMAT_VERSION,
+        let kernel = AgentSpec {
             name: "kernel".to_owned(),
-            tick_ns: 1_000_000,
-            duration_s: None,
-            time_scale: 1.0,
-            seed: 0,
+            coherence: CoherenceSpec::Kernel {
+                rate_hz: default_kernel_rate_hz(),
+                emissary_window_s: default_emissary_window_s(),
+                master_window_s: default_master_window_s(),
+                channels: vec![ChannelSpec {
+                    name: "clock".to_owned(),
+                    signal: Signal::Tone { frequency_hz: 1.0 },
+                }],
+                blend: BlendSpec::default(),
+                witness: WitnessSpec::default(),
+            },
+            ..AgentSpec::default()
+        };
+        let scene = SceneSpec {
+            name: "kernel".to_owned(),
             world: WorldSpec {
                 ground: None,
                 ..WorldSpec::default()
             },
-            agents: vec![AgentSpec {
-                name: "kernel".to_owned(),
-                model: None,
-                position_m: [0.0; 3],
-                yaw_rad: 0.0,
-                fixed: false,
-                drive: DriveSpec::Off,
-                drive_source: Source::Sim,
-                sensors: Vec::new(),
-                filter: None,
-                controller: None,
-                coherence: CoherenceSpec::Kernel {
-                    rate_hz: 50.0,
-                    emissary_window_s: 1.0,
-                    master_window_s: 60.0,
-                    channels: vec![ChannelSpec {
-                        name: "clock".to_owned(),
-                        signal: Signal::Tone { frequency_hz: 1.0 },
-                    }],
-                    blend: BlendSpec::default(),
-                    witness: WitnessSpec::default(),
-                },
-                governor: None,
-            }],
-            fleet: None,
-            faults: Vec::new(),
+            agents: vec![kernel],
+            ..SceneSpec::default()
         };
         let mut engine = Self::from_loaded(LoadedScene {
             scene,
-            models: vec![None],
-            drives: vec![None],
-            servos: vec![None],
-            vehicles: vec![None],
+            agents: vec![LoadedAgent::default()],
             meshes: Vec::new(),
             track: None,
             written: BTreeMap::new(),
@@ -172,24 +158,33 @@ impl CoherenceEngine {
         engine
     }
 
+    /// An engine with plugins, which bring kinds that the scene may name: see [`EngineBuilder`].
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
     /// The scene of a file, with the models and meshes that it names. It runs as fast as it can.
     ///
     /// # Errors
     ///
     /// [`EngineError::Scene`] names file, line and column.
     pub fn from_scene(path: impl AsRef<Path>) -> Result<Self, EngineError> {
-        Ok(Self::from_loaded(scene::load(path.as_ref(), None)?))
+        Self::builder().scene(path)
     }
 
-    /// A scene that was loaded before, see [`scene::load`].
+    /// A scene that was loaded before, see [`SceneLoader`].
     pub fn from_loaded(loaded: LoadedScene) -> Self {
+        Self::builder().loaded(loaded)
+    }
+
+    pub(crate) fn with(plugins: &Plugins, loaded: LoadedScene) -> Self {
         let mut app = App::empty();
         app.add_plugins(becomingone_systems::EnginePlugin)
             .insert_resource(FallbackErrorHandler(keep_first_error))
             .insert_resource(Threads(1))
             .insert_resource(SimTime::new(loaded.scene.tick_ns))
             .insert_resource(RunSeed(loaded.scene.seed));
-        sources::register(&mut app);
+        plugins.build(&mut app);
         let duration = loaded.scene.duration_s.map(Duration::from_secs_f64);
         let pace = if sources::has_drivers(&loaded) {
             Pace::RealTime
@@ -217,11 +212,8 @@ impl CoherenceEngine {
     /// # Errors
     ///
     /// [`EngineError::Scene`] names file, line and column.
-    pub fn check_sources(loaded: &LoadedScene) -> Result<(), EngineError> {
-        let mut app = App::empty();
-        app.init_resource::<Drivers>();
-        sources::register(&mut app);
-        Plan::of(loaded, app.world().resource::<Drivers>())?;
+    pub fn check_sources(kinds: &Kinds, loaded: &LoadedScene) -> Result<(), EngineError> {
+        Plan::of(loaded, kinds)?;
         Ok(())
     }
 
@@ -263,7 +255,7 @@ impl CoherenceEngine {
         self
     }
 
-    fn scene_mut(&mut self, change: impl FnOnce(&mut Scene)) -> &mut Self {
+    fn scene_mut(&mut self, change: impl FnOnce(&mut SceneSpec)) -> &mut Self {
         change(&mut self.app.world_mut().resource_mut::<LoadedScene>().scene);
         self
     }
@@ -311,7 +303,7 @@ impl CoherenceEngine {
             return Ok(());
         }
         let loaded = world.resource::<LoadedScene>();
-        let Plan { ports, recordings } = Plan::of(loaded, world.resource::<Drivers>())?;
+        let Plan { ports, recordings } = Plan::of(loaded, world.resource::<Kinds>())?;
         if ports.is_empty() && recordings.is_empty() {
             return Ok(());
         }

@@ -22,10 +22,12 @@
 //! - [`components`], [`systems`], [`kernel`]: the floors below, for your own plugins.
 //! - [`guide`]: how to write a scene, a controller; what a tick costs.
 
+mod builder;
 mod engine;
 pub mod guide;
 pub mod inspect;
 mod pace;
+mod plugins;
 pub mod sources;
 mod summary;
 pub mod trials;
@@ -43,10 +45,12 @@ pub use becomingone_systems as systems;
 pub use becomingone_udp as udp;
 pub use bevy_app as app;
 pub use bevy_ecs as ecs;
+pub use builder::EngineBuilder;
 pub use engine::{CoherenceEngine, EngineError, StopHandle};
 /// Vectors and rotations, as poses and measurements have them.
 pub use glam;
 pub use pace::Pace;
+pub use plugins::Plugins;
 pub use summary::{
     AgentSummary, FilterSummary, GovernorSummary, KernelSummary, LinkSummary, SensorSummary,
     Summary, TrackSummary,
@@ -56,13 +60,30 @@ pub use summary::{
 pub mod prelude {
     pub use crate::components::actuator::ActuatorTarget;
     pub use crate::components::body::TruePose;
+    pub use crate::components::check::Checks;
+    pub use crate::components::control::{
+        AgentBody, ControllerContext, ControllerKind, DriveClass, DrivenBy, Localisation,
+    };
     pub use crate::components::drive::{Drive, Odometry, Twist2};
+    pub use crate::components::fault::{FaultKind, FaultNow, FaultTarget};
+    pub use crate::components::kind::Kind;
     pub use crate::components::sensor::{
-        Contact, Encoders, Gnss, Imu, MagneticField, Range, Reading, Scan, Truth,
+        Bias, ContactForce, Distance, EncoderAngles, Field, GnssFix, ImuSample, MagneticField,
+        Measurement, Noise, Reading, Scan, Sensor, SensorAt, SensorContext, SensorKind, Truth,
+        ValueRow, field,
     };
     pub use crate::components::time::SimTime;
     pub use crate::components::vehicle::Ackermann;
     pub use crate::systems::control::ControlSystems;
+    pub use crate::systems::control::motions::{Joints, MotionSpec};
+    pub use crate::systems::control::orbit::OrbitSpec;
+    pub use crate::systems::control::patrol::Patrol;
+    pub use crate::systems::kinds::RegisterKinds;
+    pub use crate::systems::links::{Driver, DriverKind};
+    pub use crate::systems::physics::{Bodies, Physics};
+    pub use crate::systems::sensing::{
+        Contact, Encoders, Gnss, Imu, Lidar, Magnetometer, RangeFinder, Values,
+    };
     pub use crate::systems::tick::{Reset, Tick, TickSystems};
     pub use crate::{CoherenceEngine, EngineError, Pace, Summary};
     pub use bevy_app::{App, Plugin};

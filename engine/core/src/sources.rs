@@ -4,32 +4,19 @@ use becomingone_components::link::{Config, Queue, Source};
 use becomingone_components::scene::{LoadedScene, SensorSpec, SourceSpan};
 use becomingone_model::did_you_mean;
 use becomingone_scene::{Diagnostic, Place, SceneError, explain};
-use becomingone_systems::links::{ConfigError, Drivers, Endpoint, Port, Recording};
+use becomingone_systems::kinds::Kinds;
+use becomingone_systems::links::{ConfigError, Endpoint, Port, Recording};
 use bevy_app::App;
 
-/// Kinds of driver that this program could have, and the Cargo feature of each.
-const KINDS: [(&str, &str); 1] = [("udp", "udp")];
+/// Drivers of this project, and the Cargo feature that brings each.
+pub const DRIVER_FEATURES: [(&str, &str); 1] = [("udp", "udp")];
 
-/// Registers the kinds of driver that were built in.
+/// Adds the drivers that were built in.
 pub(crate) fn register(app: &mut App) {
     #[cfg(feature = "udp")]
     app.add_plugins(becomingone_udp::UdpPlugin);
     #[cfg(not(feature = "udp"))]
     let _ = app;
-}
-
-/// The kinds of driver that were built in, and those that were not with the feature that they need.
-pub fn driver_kinds() -> Vec<(&'static str, &'static str, bool)> {
-    let mut app = App::empty();
-    register(&mut app);
-    let drivers = app.world().get_resource::<Drivers>();
-    KINDS
-        .iter()
-        .map(|&(kind, feature)| {
-            let there = drivers.is_some_and(|d| d.0.contains_key(kind));
-            (kind, feature, there)
-        })
-        .collect()
 }
 
 /// Whether readings come, or commands go, at a pace that is not the run's.
@@ -60,7 +47,7 @@ impl Plan {
     /// # Errors
     ///
     /// All mistakes, with their places.
-    pub(crate) fn of(loaded: &LoadedScene, drivers: &Drivers) -> Result<Self, SceneError> {
+    pub(crate) fn of(loaded: &LoadedScene, kinds: &Kinds) -> Result<Self, SceneError> {
         let mut plan = Self::default();
         let mut diagnostics = Vec::new();
         for (name, source, sensor) in sources(loaded) {
@@ -73,7 +60,7 @@ impl Plan {
                         None => Endpoint::Actuator(&name),
                     };
                     let queue = sensor.map_or_else(Queue::default, |s| s.queue);
-                    plan.driver(kind, config, endpoint, queue, drivers, written)
+                    plan.driver(kind, config, endpoint, queue, kinds, written)
                 }
                 Source::Replay { .. } => sensor.map_or(Ok(()), |sensor| {
                     recorded::open(source, sensor, &name)
@@ -96,12 +83,12 @@ impl Plan {
         Config(config): &Config,
         endpoint: Endpoint<'_>,
         queue: Queue,
-        drivers: &Drivers,
+        kinds: &Kinds,
         written: Option<&SourceSpan>,
     ) -> Result<(), Diagnostic> {
         let (Endpoint::Sensor(name) | Endpoint::Actuator(name)) = endpoint;
-        let Some((&known, driver)) = drivers.0.get_key_value(kind) else {
-            return Err(at_source(name, written, unknown(kind, drivers)));
+        let Some((&known, driver)) = kinds.drivers.get_key_value(kind) else {
+            return Err(at_source(name, written, unknown(kind, kinds)));
         };
         let port = driver.port(config, endpoint).map_err(|error| match error {
             ConfigError::Meaning(text) => match written.and_then(|w| config_place(w, config, 0)) {
@@ -158,13 +145,13 @@ fn place(file: &str, [line, column]: [usize; 2]) -> Place {
     }
 }
 
-fn unknown(kind: &str, drivers: &Drivers) -> String {
-    if let Some((_, feature)) = KINDS.iter().find(|(k, _)| *k == kind) {
+fn unknown(kind: &str, kinds: &Kinds) -> String {
+    if let Some((_, feature)) = DRIVER_FEATURES.iter().find(|(k, _)| *k == kind) {
         return format!(
             "found driver `{kind}`, which this program was built without; expected it to be built with the Cargo feature `{feature}`"
         );
     }
-    let known: Vec<&str> = drivers.0.keys().copied().collect();
+    let known: Vec<&str> = kinds.drivers.keys().copied().collect();
     let listed: Vec<String> = known.iter().map(|k| format!("`{k}`")).collect();
     let expected = match listed.len() {
         0 => "none: this program was built without drivers".to_owned(),
@@ -206,10 +193,8 @@ fn config_place(written: &SourceSpan, config: &str, at: usize) -> Option<Place> 
 #[cfg(feature = "replay")]
 mod recorded {
     use super::{SensorSpec, Source};
-    use becomingone_components::scene::SensorKind;
-    use becomingone_components::sensor::{
-        Contact, Encoders, Field, Gnss, Imu, MagneticField, Measurement, Range, Scan, Values,
-    };
+    use becomingone_components::scene::WorldSpec;
+    use becomingone_components::sensor::{AnySensor, SensorContext};
     use becomingone_components::time::NS_PER_S;
     use becomingone_model::{Files as _, did_you_mean};
     use becomingone_replay::{Readings, Row, Table, TableError, Wanted};
@@ -231,6 +216,13 @@ mod recorded {
         else {
             return Err("found no recording".to_owned());
         };
+        let Some(kind) = sensor.kind.value() else {
+            return Err(format!(
+                "found unknown sensor kind `{}`",
+                sensor.kind.name()
+            ));
+        };
+        let schema = kind.schema();
         let path = unpacked(Path::new(file))?;
         let is_mcap = path
             .extension()
@@ -240,7 +232,7 @@ mod recorded {
                 name: name.to_owned(),
                 file: path,
                 topic: topic.clone().unwrap_or_else(|| format!("/{name}")),
-                fields: fields(&sensor.kind).iter().map(|f| f.name).collect(),
+                fields: schema.fields.clone(),
                 readings: None,
             };
             let readings = said.open().map_err(|e| e.to_string())?;
@@ -250,12 +242,13 @@ mod recorded {
             }));
         }
         let names: Vec<String> = if columns.is_empty() {
-            names(&sensor.kind).ok_or_else(|| {
-                format!(
+            if schema.is_row {
+                return Err(format!(
                     "found no `columns`; expected those of the {} in their order",
-                    sensor.kind.name()
-                )
-            })?
+                    kind.measures()
+                ));
+            }
+            schema.fields.clone()
         } else {
             columns.clone()
         };
@@ -284,40 +277,27 @@ mod recorded {
             };
             recorded.columns.push(k);
         }
-        let expected = super::numbers(&sensor.kind);
+        let expected = numbers(kind, sensor.rate_hz);
         if expected.is_some_and(|n| n != names.len()) {
             return Err(format!(
                 "found {} columns; expected {}, as many as {} has numbers",
                 names.len(),
                 expected.unwrap_or_default(),
-                sensor.kind.name()
+                kind.measures()
             ));
         }
         recorded.table = Some(table);
         Ok(Box::new(recorded))
     }
 
-    /// The numbers of a kind.
-    fn fields(kind: &SensorKind) -> &'static [Field] {
-        match kind {
-            SensorKind::Imu { .. } => Imu::FIELDS,
-            SensorKind::Encoders { .. } => Encoders::FIELDS,
-            SensorKind::Lidar { .. } => Scan::FIELDS,
-            SensorKind::Contact {} => Contact::FIELDS,
-            SensorKind::Gnss { .. } => Gnss::FIELDS,
-            SensorKind::Range { .. } => Range::FIELDS,
-            SensorKind::Magnetometer { .. } => MagneticField::FIELDS,
-            SensorKind::Values { .. } => Values::FIELDS,
-        }
-    }
-
-    /// The columns of a kind, where their names tell them apart.
-    fn names(kind: &SensorKind) -> Option<Vec<String>> {
-        match kind {
-            SensorKind::Values { fields } => Some(fields.iter().map(|f| f.name.clone()).collect()),
-            SensorKind::Encoders { .. } | SensorKind::Lidar { .. } => None,
-            kind => Some(fields(kind).iter().map(|f| f.name.to_owned()).collect()),
-        }
+    /// How many numbers a reading of a kind has, where the scene alone says it.
+    fn numbers(kind: &dyn AnySensor, rate_hz: f64) -> Option<usize> {
+        kind.numbers(&SensorContext {
+            world: &WorldSpec::default(),
+            rate_hz,
+            driven: true,
+            encoded: None,
+        })
     }
 
     /// What a sensor said in one of our own recordings: at the same ticks, bit for bit.
@@ -325,13 +305,14 @@ mod recorded {
         name: String,
         file: PathBuf,
         topic: String,
-        fields: Vec<&'static str>,
+        fields: Vec<String>,
         readings: Option<Readings>,
     }
 
     impl Said {
         fn open(&self) -> Result<Readings, TableError> {
-            Readings::open(&self.file, &self.topic, &self.fields)
+            let fields: Vec<&str> = self.fields.iter().map(String::as_str).collect();
+            Readings::open(&self.file, &self.topic, &fields)
         }
     }
 
@@ -457,21 +438,5 @@ mod recorded {
             "found a recording; expected this program to be built with the Cargo feature `replay`"
                 .to_owned(),
         )
-    }
-}
-
-/// How many numbers a reading of a kind has, where the scene alone says it.
-#[cfg(feature = "replay")]
-fn numbers(kind: &becomingone_components::scene::SensorKind) -> Option<usize> {
-    use becomingone_components::scene::SensorKind;
-    match kind {
-        SensorKind::Imu { .. } => Some(6),
-        SensorKind::Lidar { rays, .. } => Some(*rays as usize),
-        SensorKind::Contact {} => Some(2),
-        SensorKind::Gnss { .. } => Some(9),
-        SensorKind::Range { .. } => Some(1),
-        SensorKind::Magnetometer { .. } => Some(3),
-        SensorKind::Values { fields } => Some(fields.len()),
-        SensorKind::Encoders { .. } => None,
     }
 }

@@ -2,46 +2,39 @@
 
 use super::diagnostic::Diagnostics;
 use super::vehicle::is_vehicle;
-use becomingone_components::control::Localisation;
-use becomingone_components::fault::{DRIVE, FaultKind, FaultSpec};
+use becomingone_components::check::{Checks, MAX_COORDINATE_M, MAX_ENTRIES, MAX_EXTENT_M};
+use becomingone_components::control::{AnyController, ControllerContext, DriveClass, Localisation};
+use becomingone_components::fault::{DRIVE, FaultSpec};
 use becomingone_components::fleet::{FLEET, FleetSpec, Law};
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::link::{Source, WhenSilent};
 use becomingone_components::scene::{
-    AgentSpec, BlendSpec, CoherenceSpec, ControllerSpec, DriveSpec, MotionSpec, ObstacleSpec,
-    Scene, SensorKind, SensorSpec, Signal, ThresholdSpec, WitnessSpec,
+    AgentSpec, BlendSpec, CoherenceSpec, DriveSpec, ObstacleSpec, SceneSpec, SensorSpec, Signal,
+    ThresholdSpec, WitnessSpec,
 };
-use becomingone_components::sensor::Noise;
+use becomingone_components::sensor::SensorContext;
 use becomingone_components::time::NS_PER_S;
 use becomingone_kernel::MIN_WARM_UP;
+use becomingone_systems::control::orbit::is_in_fleet;
+use becomingone_systems::sensing::Encoders;
 use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
-/// Most agents, obstacles, rays of a lidar, and so on: a scene is bounded before it is built.
-const MANY: usize = 100_000;
-/// Most rays of all lidars of a scene: some 100 MB of distances.
-const MANY_RAYS: u64 = 10_000_000;
-/// Farthest coordinate (m). Physics counts in `f32`, whose steps are 0.06 mm at 1 km. A rover at 1 m/s was
-/// right at 2 km, too fast from 3 km on, and stood still from 9 km on.
-const FAR_M: f64 = 1_000.0;
-/// Largest extent and range (m).
-const LONG_M: f64 = 2_000.0;
+/// Most numbers of the readings of all sensors of a scene: some 100 MB.
+const MAX_NUMBERS: u64 = 10_000_000;
 /// Longest tick of a scene with bodies (ns): beyond it physics means nothing.
 const PHYSICS_TICK_NS: u64 = 50_000_000;
 /// Longest tick at all: a day.
 const LONGEST_TICK_NS: u64 = 86_400 * NS_PER_S;
-
-/// Longest time by which a fault may delay a sensor (s).
-const LONGEST_DELAY_S: f64 = 60.0;
 
 /// Most readings that wait for a tick.
 const MOST_WAITING: usize = 4096;
 
 /// Whether nothing could tell a sensor what to read without a body that carries it.
 fn needs_body(sensor: &SensorSpec) -> bool {
-    let simulated = sensor.source.is_sim() && !matches!(sensor.kind, SensorKind::Values { .. });
-    simulated || sensor.silence.then == WhenSilent::FallBackToSim
+    let is_simulated = sensor.kind.value().is_some_and(|kind| kind.is_simulated());
+    is_simulated && (sensor.source.is_sim() || sensor.silence.then == WhenSilent::FallBackToSim)
 }
 
 /// Names of the ground, of every agent's drive, and of the fleet.
@@ -58,13 +51,27 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Whether the scene is small enough to go on with: to read the files that it names.
-pub(super) fn check(scene: &Scene, diagnostics: &mut Diagnostics<'_, '_>) -> bool {
+pub(super) fn check(scene: &SceneSpec, diagnostics: &mut Diagnostics<'_, '_>) -> bool {
     let mut check = Check {
         diagnostics,
         bounded: true,
     };
     check.scene(scene);
     check.bounded
+}
+
+/// What a sensor's kind is checked against.
+fn sensor_context<'a>(
+    scene: &'a SceneSpec,
+    sensor: &SensorSpec,
+    driven: bool,
+) -> SensorContext<'a> {
+    SensorContext {
+        world: &scene.world,
+        rate_hz: sensor.rate_hz,
+        driven,
+        encoded: None,
+    }
 }
 
 struct Check<'a, 'n, 's> {
@@ -102,8 +109,8 @@ impl Check<'_, '_, '_> {
             self.within(
                 &format!("{path}[{k}]"),
                 x,
-                -FAR_M,
-                FAR_M,
+                -MAX_COORDINATE_M,
+                MAX_COORDINATE_M,
                 "metres within 1000",
             );
         }
@@ -125,13 +132,13 @@ impl Check<'_, '_, '_> {
     }
 
     fn count(&mut self, path: &str, n: usize) {
-        if n > MANY {
+        if n > MAX_ENTRIES {
             self.wrong(path, format!("{n} entries"), "at most 100000");
             self.bounded = false;
         }
     }
 
-    fn scene(&mut self, scene: &Scene) {
+    fn scene(&mut self, scene: &SceneSpec) {
         self.name("name", &scene.name);
         let bodies = scene.agents.iter().any(|a| a.model.is_some());
         let longest = if bodies {
@@ -160,7 +167,9 @@ impl Check<'_, '_, '_> {
             );
         }
         if let Some(field_t) = &scene.world.magnetic_field_t {
-            self.field("world.magnetic_field_t", field_t);
+            self.checks("world", |checks| {
+                checks.flux_density("magnetic_field_t", field_t)
+            });
         }
         if let Some(origin) = scene.world.origin {
             let Geodetic {
@@ -208,32 +217,34 @@ impl Check<'_, '_, '_> {
         if scene.agents.is_empty() {
             self.wrong("agents", "none", "at least one agent");
         }
-        let rays = scene
+        let numbers: u64 = scene
             .agents
             .iter()
-            .flat_map(|a| &a.sensors)
-            .map(|s| match s.kind {
-                SensorKind::Lidar { rays, .. } => u64::from(rays),
-                _ => 0,
-            });
-        let rays: u64 = rays.sum();
-        if rays > MANY_RAYS {
+            .flat_map(|agent| agent.sensors.iter())
+            .filter_map(|sensor| {
+                let context = sensor_context(scene, sensor, true);
+                sensor.kind.value()?.numbers(&context)
+            })
+            .map(|numbers| numbers as u64)
+            .sum();
+        if numbers > MAX_NUMBERS {
             self.wrong(
                 "agents",
-                format!("{rays} lidar rays in all"),
+                format!("{numbers} numbers of all sensors' readings"),
                 "at most 10000000",
             );
+            self.bounded = false;
         }
-        super::track::check(scene, FAR_M, &mut |path, found, expected| {
+        super::track::check(scene, MAX_COORDINATE_M, &mut |path, found, expected| {
             self.wrong(path, found, expected);
         });
         let mut names = HashSet::new();
-        for (k, obstacle) in scene.world.obstacles.iter().enumerate().take(MANY) {
+        for (k, obstacle) in scene.world.obstacles.iter().enumerate().take(MAX_ENTRIES) {
             let path = format!("world.obstacles[{k}]");
             self.unique(&mut names, &format!("{path}.name"), obstacle.name());
             self.obstacle(&path, obstacle);
         }
-        for (k, agent) in scene.agents.iter().enumerate().take(MANY) {
+        for (k, agent) in scene.agents.iter().enumerate().take(MAX_ENTRIES) {
             let path = format!("agents[{k}]");
             self.unique(&mut names, &format!("{path}.name"), &agent.name);
             self.agent(&path, agent, scene);
@@ -242,12 +253,12 @@ impl Check<'_, '_, '_> {
             self.fleet(fleet, scene);
         }
         self.count("faults", scene.faults.len());
-        for (k, fault) in scene.faults.iter().enumerate().take(MANY) {
+        for (k, fault) in scene.faults.iter().enumerate().take(MAX_ENTRIES) {
             self.fault(&format!("faults[{k}]"), fault);
         }
     }
 
-    fn fleet(&mut self, fleet: &FleetSpec, scene: &Scene) {
+    fn fleet(&mut self, fleet: &FleetSpec, scene: &SceneSpec) {
         let Law::Uniform {
             mean_hz,
             half_width_hz,
@@ -264,7 +275,7 @@ impl Check<'_, '_, '_> {
             "rad/s from 0 to 1000",
         );
         self.not_negative("fleet.from_s", fleet.from_s);
-        let robots = scene.agents.iter().filter(|a| a.in_fleet()).count();
+        let robots = scene.agents.iter().filter(|a| is_in_fleet(a)).count();
         if robots < 2 {
             self.wrong(
                 "fleet",
@@ -276,25 +287,8 @@ impl Check<'_, '_, '_> {
 
     /// Its numbers; whose it is, is checked when the wheels are counted.
     fn fault(&mut self, path: &str, fault: &FaultSpec) {
-        let at = format!("{path}.kind");
-        match fault.kind {
-            FaultKind::Freeze => {}
-            FaultKind::Scale(factor) => {
-                self.within(&at, factor, -1e6, 1e6, "a factor within 1e6");
-            }
-            FaultKind::Bias(x) | FaultKind::Drift(x) => {
-                self.within(&at, x, -1e6, 1e6, "a number within 1e6");
-            }
-            FaultKind::Delay(s) => {
-                self.within(&at, s, 1e-9, LONGEST_DELAY_S, "seconds from 1e-9 to 60");
-            }
-            FaultKind::DropOut(share) | FaultKind::Block(share) | FaultKind::Torque(share) => {
-                self.within(&at, share, 0.0, 1.0, "a share from 0 to 1");
-            }
-            FaultKind::Slip(share) => {
-                // All of it would be a wheel that turns for ever on the spot.
-                self.within(&at, share, 0.0, 0.99, "a share from 0 to 0.99");
-            }
+        if let Some(kind) = fault.kind.value() {
+            self.checks(format!("{path}.kind"), |checks| kind.check(checks));
         }
         self.not_negative(&format!("{path}.at_s"), fault.at_s);
         if let Some(for_s) = fault.for_s {
@@ -351,7 +345,7 @@ impl Check<'_, '_, '_> {
             } => {
                 for (k, &x) in size_m.iter().enumerate() {
                     let at = format!("{path}.size_m[{k}]");
-                    self.within(&at, x, 1e-4, LONG_M, "metres from 0.0001 to 2000");
+                    self.within(&at, x, 1e-4, MAX_EXTENT_M, "metres from 0.0001 to 2000");
                 }
                 (position_m, yaw_rad)
             }
@@ -375,7 +369,7 @@ impl Check<'_, '_, '_> {
         self.angle(&format!("{path}.yaw_rad"), *yaw);
     }
 
-    fn agent(&mut self, path: &str, agent: &AgentSpec, scene: &Scene) {
+    fn agent(&mut self, path: &str, agent: &AgentSpec, scene: &SceneSpec) {
         self.position(&format!("{path}.position_m"), &agent.position_m);
         self.angle(&format!("{path}.yaw_rad"), agent.yaw_rad);
         self.count(&format!("{path}.sensors"), agent.sensors.len());
@@ -400,7 +394,7 @@ impl Check<'_, '_, '_> {
             }
         }
         let mut names = HashSet::new();
-        for (k, sensor) in agent.sensors.iter().enumerate().take(MANY) {
+        for (k, sensor) in agent.sensors.iter().enumerate().take(MAX_ENTRIES) {
             let at = format!("{path}.sensors[{k}]");
             self.unique(&mut names, &format!("{at}.name"), &sensor.name);
             self.sensor(&at, sensor, scene, driven);
@@ -423,34 +417,9 @@ impl Check<'_, '_, '_> {
             ),
             Source::Off | Source::Driver(..) => {}
         }
-        if let Some(controller) = &agent.controller {
-            let (expected, fits) = match (controller, &agent.drive) {
-                (ControllerSpec::Patrol { .. } | ControllerSpec::Orbit { .. }, drive) => (
-                    "a `model`, and `drive: Auto` or `drive: Wheels(..)`",
-                    matches!(drive, DriveSpec::Auto | DriveSpec::Wheels { .. }),
-                ),
-                (ControllerSpec::Track { .. }, _) => {
-                    ("a vehicle description (.yaml) as its `model`", true)
-                }
-                (ControllerSpec::Joints { .. }, drive) => (
-                    "a `model`, and `drive: Joints()`",
-                    matches!(drive, DriveSpec::Joints { .. }),
-                ),
-            };
-            if agent.model.is_none() || !fits {
-                self.wrong(
-                    &format!("{path}.controller"),
-                    "a controller without its drive",
-                    expected,
-                );
-            }
-            self.controller(&format!("{path}.controller"), controller, scene);
-            let by = match controller {
-                ControllerSpec::Patrol { localisation, .. }
-                | ControllerSpec::Track { localisation, .. }
-                | ControllerSpec::Orbit { localisation, .. } => Some(*localisation),
-                ControllerSpec::Joints { .. } => None,
-            };
+        if let Some(controller) = agent.controller.as_ref().and_then(|c| c.value()) {
+            self.controller(&format!("{path}.controller"), controller, agent, scene);
+            let by = controller.localisation();
             if by == Some(Localisation::Filter) && agent.filter.is_none() {
                 self.wrong(
                     &format!("{path}.controller.localisation"),
@@ -507,9 +476,13 @@ impl Check<'_, '_, '_> {
             ] {
                 self.positive(&format!("{at}.{name}"), sd);
             }
-            let wheels = |s: &SensorSpec| matches!(s.kind, SensorKind::Encoders { .. });
+            let wheels = |s: &SensorSpec| s.kind.is::<Encoders>();
             let rolls = matches!(agent.drive, DriveSpec::Auto | DriveSpec::Wheels { .. })
-                || matches!(agent.controller, Some(ControllerSpec::Track { .. }));
+                || agent
+                    .controller
+                    .as_ref()
+                    .and_then(|c| c.value())
+                    .is_some_and(|c| c.drives() == [DriveClass::Vehicle]);
             if !rolls || !agent.sensors.iter().any(wheels) {
                 self.wrong(
                     &at,
@@ -534,46 +507,7 @@ impl Check<'_, '_, '_> {
         }
     }
 
-    fn noise(&mut self, path: &str, noise: &Noise) {
-        self.not_negative(&format!("{path}.white_sd"), noise.white_sd);
-        self.not_negative(&format!("{path}.turn_on_bias_sd"), noise.turn_on_bias_sd);
-        self.not_negative(&format!("{path}.drift_sd"), noise.drift_sd);
-        self.not_negative(&format!("{path}.correlated_sd"), noise.correlated_sd);
-        let time = format!("{path}.correlation_time_s");
-        if noise.correlated_sd > 0.0 {
-            self.within(
-                &time,
-                noise.correlation_time_s,
-                1e-9,
-                1e9,
-                "seconds from 1e-9 to 1e9: the memory of correlated_sd",
-            );
-        } else {
-            self.not_negative(&time, noise.correlation_time_s);
-        }
-        self.not_negative(&format!("{path}.resolution"), noise.resolution);
-    }
-
-    fn ranges(&mut self, kind: &str, range_min_m: f64, range_max_m: f64) {
-        self.not_negative(&format!("{kind}.range_min_m"), range_min_m);
-        if !(range_max_m > range_min_m && range_max_m <= LONG_M) {
-            self.wrong(
-                &format!("{kind}.range_max_m"),
-                range_max_m,
-                "metres above range_min_m, up to 2000",
-            );
-        }
-    }
-
-    /// Tesla: who writes micro- or nanotesla, or gauss, is told so.
-    fn field(&mut self, path: &str, field_t: &[f64]) {
-        for (k, &x) in field_t.iter().enumerate() {
-            let expected = "tesla within 0.001: the Earth's field is 25e-6 to 65e-6";
-            self.within(&format!("{path}[{k}]"), x, -1e-3, 1e-3, expected);
-        }
-    }
-
-    fn sensor(&mut self, path: &str, sensor: &SensorSpec, scene: &Scene, driven: bool) {
+    fn sensor(&mut self, path: &str, sensor: &SensorSpec, scene: &SceneSpec, driven: bool) {
         self.rate(&format!("{path}.rate_hz"), sensor.rate_hz, scene.tick_ns);
         self.position(&format!("{path}.position_m"), &sensor.position_m);
         let norm = sensor.rotation.iter().map(|c| c * c).sum::<f64>().sqrt();
@@ -581,130 +515,18 @@ impl Check<'_, '_, '_> {
             let found = format!("a quaternion of length {norm}");
             self.wrong(&format!("{path}.rotation"), found, "x, y, z, w of length 1");
         }
-        let kind = format!("{path}.kind");
-        match &sensor.kind {
-            SensorKind::Imu {
-                gyro,
-                accelerometer,
-            } => {
-                self.noise(&format!("{kind}.gyro"), gyro);
-                self.noise(&format!("{kind}.accelerometer"), accelerometer);
-            }
-            SensorKind::Encoders { noise } => {
-                if !driven {
-                    self.wrong(
-                        &kind,
-                        "encoders without a drive",
-                        "`drive: Auto`, `drive: Wheels(..)` or `drive: Joints()` on the agent",
-                    );
-                }
-                self.noise(&format!("{kind}.noise"), noise);
-            }
-            SensorKind::Lidar {
-                rays,
-                fov_rad,
-                range_min_m,
-                range_max_m,
-                noise,
-            } => {
-                self.within(
-                    &format!("{kind}.rays"),
-                    f64::from(*rays),
-                    1.0,
-                    100_000.0,
-                    "1 to 100000 rays",
-                );
-                let turn = std::f64::consts::TAU + 1e-3;
-                self.within(
-                    &format!("{kind}.fov_rad"),
-                    *fov_rad,
-                    1e-6,
-                    turn,
-                    "radians up to a full turn",
-                );
-                self.ranges(&kind, *range_min_m, *range_max_m);
-                self.noise(&format!("{kind}.noise"), noise);
-            }
-            SensorKind::Contact {} => {}
-            SensorKind::Gnss {
-                horizontal,
-                vertical,
-                velocity,
-            } => {
-                if scene.world.origin.is_none() {
-                    self.wrong(
-                        &kind,
-                        "a GNSS in a world without a place on the Earth",
-                        "`origin: (latitude_deg: 47.3769, longitude_deg: 8.5417, height_m: 408)`, say, in `world`",
-                    );
-                }
-                self.noise(&format!("{kind}.horizontal"), horizontal);
-                self.noise(&format!("{kind}.vertical"), vertical);
-                self.noise(&format!("{kind}.velocity"), velocity);
-            }
-            SensorKind::Range {
-                fov_rad,
-                range_min_m,
-                range_max_m,
-                noise,
-            } => {
-                self.within(
-                    &format!("{kind}.fov_rad"),
-                    *fov_rad,
-                    0.0,
-                    std::f64::consts::PI,
-                    "radians from 0 (one ray) to half a turn",
-                );
-                self.ranges(&kind, *range_min_m, *range_max_m);
-                self.noise(&format!("{kind}.noise"), noise);
-            }
-            SensorKind::Values { fields } => {
-                let at = format!("{kind}.fields");
-                if fields.is_empty() {
-                    self.wrong(
-                        &at,
-                        "none",
-                        "at least one: (name: \"current\", unit: \"A\")",
-                    );
-                }
-                self.count(&at, fields.len());
-                let mut names = HashSet::new();
-                for (k, field) in fields.iter().enumerate().take(MANY) {
-                    if field.name.trim().is_empty() || !names.insert(&field.name) {
-                        let found = format!("`{}`", field.name.escape_debug());
-                        let at = format!("{at}[{k}].name");
-                        self.wrong(&at, found, "a name that is not taken");
-                    }
-                }
-            }
-            SensorKind::Magnetometer {
-                noise,
-                hard_iron_t,
-                soft_iron,
-            } => {
-                if scene.world.origin.is_some() && scene.world.magnetic_field_t.is_none() {
-                    self.wrong(
-                        &kind,
-                        "a magnetometer at a place on the Earth whose magnetic field is not said",
-                        "`magnetic_field_t: (1.29e-6, 21.53e-6, -43.23e-6)`, say, in `world`: tesla east, north \
-                         and up, as the World Magnetic Model gives it",
-                    );
-                }
-                self.field(&format!("{kind}.hard_iron_t"), hard_iron_t);
-                for (k, row) in soft_iron.iter().enumerate() {
-                    for (l, &x) in row.iter().enumerate() {
-                        let at = format!("{kind}.soft_iron[{k}][{l}]");
-                        self.within(&at, x, -10.0, 10.0, "a factor within 10");
-                    }
-                }
-                self.noise(&format!("{kind}.noise"), noise);
-            }
+        if let Some(kind) = sensor.kind.value() {
+            let context = sensor_context(scene, sensor, driven);
+            self.checks(format!("{path}.kind"), |checks| {
+                kind.check(&context, checks)
+            });
         }
     }
 
     /// Where a sensor's readings come from, and what holds for them on the way.
     fn source(&mut self, path: &str, sensor: &SensorSpec) {
-        if sensor.source.is_sim() && matches!(sensor.kind, SensorKind::Values { .. }) {
+        let is_simulated = sensor.kind.value().is_none_or(|kind| kind.is_simulated());
+        if sensor.source.is_sim() && !is_simulated {
             self.wrong(
                 &format!("{path}.source"),
                 "`Sim`, and nothing simulates an instrument",
@@ -724,130 +546,53 @@ impl Check<'_, '_, '_> {
         }
     }
 
-    fn controller(&mut self, path: &str, controller: &ControllerSpec, scene: &Scene) {
-        match controller {
-            ControllerSpec::Patrol {
-                waypoints_m,
-                laps,
-                tolerance_m,
-                speed_m_s,
-                lookahead_m,
-                clearance_m,
-                localisation: _,
-            } => {
-                if waypoints_m.is_empty() {
-                    self.wrong(
-                        &format!("{path}.waypoints_m"),
-                        "none",
-                        "at least one waypoint",
-                    );
-                }
-                self.count(&format!("{path}.waypoints_m"), waypoints_m.len());
-                for (k, p) in waypoints_m.iter().enumerate().take(MANY) {
-                    self.position(&format!("{path}.waypoints_m[{k}]"), p);
-                }
-                if *laps == Some(0) {
-                    self.wrong(&format!("{path}.laps"), 0, "at least 1, or None");
-                }
-                self.positive(&format!("{path}.tolerance_m"), *tolerance_m);
-                self.within(
-                    &format!("{path}.speed_m_s"),
-                    *speed_m_s,
-                    1e-3,
-                    100.0,
-                    "m/s from 0.001 to 100",
-                );
-                self.positive(&format!("{path}.lookahead_m"), *lookahead_m);
-                self.not_negative(&format!("{path}.clearance_m"), *clearance_m);
-            }
-            ControllerSpec::Track {
-                laps,
-                speed_m_s,
-                lateral_acceleration_m_s2,
-                acceleration_m_s2,
-                deceleration_m_s2,
-                localisation: _,
-            } => {
-                match &scene.world.track {
-                    None => self.wrong(path, "no track to drive on", "`track: (..)` in the world"),
-                    Some(track) if !track.closed && *laps != Some(1) => self.wrong(
-                        &format!("{path}.laps"),
-                        "laps of a track that is not closed",
-                        "1: it is driven once, to its end",
-                    ),
-                    Some(_) => {}
-                }
-                if *laps == Some(0) {
-                    self.wrong(&format!("{path}.laps"), 0, "at least 1, or None");
-                }
-                let speed = format!("{path}.speed_m_s");
-                self.within(&speed, *speed_m_s, 0.1, 100.0, "m/s from 0.1 to 100");
-                let limits = [
-                    ("lateral_acceleration_m_s2", lateral_acceleration_m_s2),
-                    ("acceleration_m_s2", acceleration_m_s2),
-                    ("deceleration_m_s2", deceleration_m_s2),
-                ];
-                for (leaf, limit) in limits {
-                    let at = format!("{path}.{leaf}");
-                    self.within(&at, *limit, 0.01, 100.0, "m/s² from 0.01 to 100");
-                }
-            }
-            ControllerSpec::Orbit {
-                centre_m,
-                radius_m,
-                rate_hz,
-                localisation: _,
-            } => {
-                self.position(&format!("{path}.centre_m"), centre_m);
-                let radius = format!("{path}.radius_m");
-                self.within(&radius, *radius_m, 1e-2, FAR_M, "metres from 0.01 to 1000");
-                match rate_hz {
-                    Some(rate_hz) => {
-                        let at = format!("{path}.rate_hz");
-                        self.within(&at, *rate_hz, -100.0, 100.0, "rounds a second within 100");
-                    }
-                    None if scene.fleet.is_none() => self.wrong(
-                        path,
-                        "no rate to go round at",
-                        "`rate_hz` here, or a `fleet: (law: .., coupling_rad_s: ..)` of the scene",
-                    ),
-                    None => {}
-                }
-            }
-            ControllerSpec::Joints { motions, ease_s } => {
-                self.not_negative(&format!("{path}.ease_s"), *ease_s);
-                self.count(&format!("{path}.motions"), motions.len());
-                let mut joints = HashSet::new();
-                for (k, motion) in motions.iter().enumerate().take(MANY) {
-                    self.motion(&format!("{path}.motions[{k}]"), motion, &mut joints);
-                }
-            }
+    fn controller(
+        &mut self,
+        path: &str,
+        controller: &dyn AnyController,
+        agent: &AgentSpec,
+        scene: &SceneSpec,
+    ) {
+        let drives = controller.drives();
+        let fits = match agent.drive {
+            DriveSpec::Auto | DriveSpec::Wheels { .. } => drives.contains(&DriveClass::Wheels),
+            DriveSpec::Joints { .. } => drives.contains(&DriveClass::Joints),
+            DriveSpec::Off => false,
+        };
+        // Whether a model is a vehicle is known once it is loaded.
+        if agent.model.is_none() || !(fits || drives.contains(&DriveClass::Vehicle)) {
+            let expected: Vec<&str> = drives
+                .iter()
+                .map(|drive| match drive {
+                    DriveClass::Wheels => "a `model`, and `drive: Auto` or `drive: Wheels(..)`",
+                    DriveClass::Vehicle => "a vehicle description (.yaml) as its `model`",
+                    DriveClass::Joints => "a `model`, and `drive: Joints()`",
+                })
+                .collect();
+            self.wrong(
+                path,
+                "a controller without its drive",
+                &expected.join("; or "),
+            );
         }
+        let context = ControllerContext {
+            world: &scene.world,
+            fleet: scene.fleet.is_some(),
+        };
+        self.checks(path, |checks| controller.check(&context, checks));
     }
 
-    fn motion<'m>(&mut self, path: &str, motion: &'m MotionSpec, joints: &mut HashSet<&'m str>) {
-        if !joints.insert(&motion.joint) {
-            let found = format!("`{}` a second time", motion.joint);
-            self.wrong(&format!("{path}.joint"), found, "each joint once");
+    /// Runs the checks of a value.
+    fn checks(&mut self, path: impl Into<String>, run: impl FnOnce(&mut Checks<'_>)) {
+        let diagnostics = &mut *self.diagnostics;
+        let mut report = |path: &str, found: String, expected: &str| {
+            diagnostics.wrong(path, found, expected);
+        };
+        let mut checks = Checks::new(path, &mut report);
+        run(&mut checks);
+        if checks.overflow {
+            self.bounded = false;
         }
-        if let Some(position) = motion.position {
-            self.angle(&format!("{path}.position"), position);
-        }
-        self.within(
-            &format!("{path}.amplitude"),
-            motion.amplitude,
-            0.0,
-            1e3,
-            "radians or metres from 0 to 1000",
-        );
-        self.within(
-            &format!("{path}.frequency_hz"),
-            motion.frequency_hz,
-            0.0,
-            1e3,
-            "0 to 1000 Hz",
-        );
-        self.angle(&format!("{path}.phase_rad"), motion.phase_rad);
     }
 
     fn blend(&mut self, path: &str, blend: &BlendSpec) {

@@ -1,7 +1,7 @@
 //! Mistakes of a scene, with their places: gathered first, so that all are told at once and in order.
 
-use super::SceneError;
 use super::tree::{Node, Source, Span};
+use becomingone_model::ModelError;
 use std::fmt;
 use std::path::Path;
 
@@ -28,7 +28,28 @@ impl fmt::Display for Place {
     }
 }
 
-/// Something that a scene says and that cannot be.
+/// Why a scene cannot run. Its text names file, line and column, what was found and what was expected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SceneError {
+    /// The file cannot be read.
+    #[error("{file}: {cause}")]
+    Read {
+        /// As the user gave it.
+        file: String,
+        /// Why.
+        cause: String,
+    },
+    /// Errors in the text or its meaning, or in a file, link or joint that it names: all that were found, in the order
+    /// of the text.
+    #[error("{}", listed(.0))]
+    Diagnostics(Vec<Diagnostic>),
+    /// A robot description that was given alone.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// An error in a scene, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// None where the message itself says where.

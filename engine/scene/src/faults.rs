@@ -1,17 +1,11 @@
 //! Whether a scene's faults have sensors and drives to be faults of.
 
 use super::diagnostic::Diagnostics;
-use becomingone_components::fault::{
-    DRIVE, FaultKind, FaultSpec, FaultTargetError, Schema, Target, target,
-};
-use becomingone_components::scene::{AgentSpec, Scene, SensorKind, SensorSpec};
+use becomingone_components::fault::{DRIVE, FaultSpec, FaultTarget};
+use becomingone_components::scene::{AgentSpec, SceneSpec};
+use becomingone_components::sensor::{Schema, SensorContext};
 use becomingone_model::did_you_mean;
-
-/// Numbers of a GNSS's places.
-const PLACES: usize = 6;
-
-/// Most numbers that a delay keeps.
-const MANY_KEPT: f64 = 1e7;
+use becomingone_systems::faults::{FaultTargetError, Target, target};
 
 /// What an agent's drive moves.
 pub(super) struct DrivenParts {
@@ -24,7 +18,7 @@ pub(super) struct DrivenParts {
 /// Checks every fault. `encoded` says how many wheels or joints an agent's encoders count, `powered` what its drive
 /// moves; none where that is not known.
 pub(super) fn check(
-    scene: &Scene,
+    scene: &SceneSpec,
     encoded: impl Fn(usize) -> Option<usize>,
     powered: impl Fn(usize) -> Option<DrivenParts>,
     diagnostics: &mut Diagnostics<'_, '_>,
@@ -56,8 +50,8 @@ pub(super) fn check(
                         if sensors.is_empty() {
                             format!("a sensor, of which `{}` has none", agent.name)
                         } else {
-                            let schemas: Vec<Schema> =
-                                agent.sensors.iter().map(|s| Schema::of(&s.kind)).collect();
+                            let kinds = agent.sensors.iter().filter_map(|s| s.kind.value());
+                            let schemas: Vec<Schema> = kinds.map(|kind| kind.schema()).collect();
                             let mut names = sensors.clone();
                             names.extend(schemas.iter().flat_map(Schema::names));
                             format!(
@@ -72,7 +66,8 @@ pub(super) fn check(
                         word();
                         word();
                         let sensor = &scene.agents[agent].sensors[sensor];
-                        let schema = Schema::of(&sensor.kind);
+                        let kind = sensor.kind.value();
+                        let schema = kind.map(|k| k.schema()).unwrap_or_default();
                         if schema.is_row {
                             format!(
                                 "the place of a number in the row that `{}` says, from 0",
@@ -105,30 +100,42 @@ pub(super) fn check(
             }
             continue;
         };
-        let row = match sensor.kind {
-            SensorKind::Lidar { rays, .. } => Some(rays as usize),
-            SensorKind::Encoders { .. } => encoded(target.agent),
-            _ => None,
+        let (Some(kind), Some(named)) = (fault.kind.value(), sensor.kind.value()) else {
+            continue;
         };
+        let schema = named.schema();
+        let context = SensorContext {
+            world: &scene.world,
+            rate_hz: sensor.rate_hz,
+            driven: true,
+            encoded: encoded(target.agent),
+        };
+        let row = named.numbers(&context).filter(|_| schema.is_row);
         if let Some(row) = row
             && target.numbers.start >= row
         {
             let expected = format!("one of its {row}, from 0 to {}", row.saturating_sub(1));
             diagnostics.wrong(&path, found, &expected);
         }
-        if let Some((found, expected)) = nonsense(fault, agent, sensor, &target) {
+        let refused = if kind.is_of_drive() {
+            let of = &agent.name;
+            let expected =
+                format!("`{of}/{DRIVE}` or one of its wheels, `{of}/{DRIVE}/0`, as its `sensor`");
+            Some(("a fault of a drive for a sensor".to_owned(), expected))
+        } else {
+            kind.refuse(&FaultTarget {
+                agent: &agent.name,
+                sensor: Some(&sensor.name),
+                measures: named.measures(),
+                rays: schema.is_row && schema.surroundings,
+                schema: &schema,
+                row,
+                rate_hz: sensor.rate_hz,
+                numbers: target.numbers.clone(),
+            })
+        };
+        if let Some((found, expected)) = refused {
             diagnostics.wrong(&format!("{at}.kind"), found, &expected);
-        }
-        if let FaultKind::Delay(s) = fault.kind {
-            let many = row.unwrap_or_else(|| Schema::of(&sensor.kind).fields.len());
-            let kept = s * sensor.rate_hz * many as f64;
-            if kept > MANY_KEPT {
-                diagnostics.wrong(
-                    &format!("{at}.kind"),
-                    format_args!("{kept} numbers to keep for so long"),
-                    "a shorter delay: at most 10 million numbers",
-                );
-            }
         }
     }
 }
@@ -147,15 +154,15 @@ fn drive(
     let many = powered.wheels.len().max(powered.joints);
     let first = target.numbers.start;
     let name = &agent.name;
-    let slips = match fault.kind {
-        FaultKind::Slip(_) => true,
-        FaultKind::Torque(_) => false,
-        _ => {
-            let expected = format!("`Slip(share)` or `Torque(share)`, or a sensor of `{name}`");
-            diagnostics.wrong(&kind, "a fault of a sensor for a drive", &expected);
-            return;
-        }
+    let Some(fault) = fault.kind.value() else {
+        return;
     };
+    if !fault.is_of_drive() {
+        let expected = format!("`Slip(share)` or `Torque(share)`, or a sensor of `{name}`");
+        diagnostics.wrong(&kind, "a fault of a sensor for a drive", &expected);
+        return;
+    }
+    let slips = fault.start().rolled_share() != 1.0;
     if many == 0 {
         let expected = format!("an agent that is driven, which `{name}` is not");
         diagnostics.wrong(&path, found, &expected);
@@ -169,64 +176,5 @@ fn drive(
         let driven: Vec<String> = driven.map(|(k, _)| k.to_string()).collect();
         let expected = format!("a wheel that is driven: {}", driven.join(", "));
         diagnostics.wrong(&path, found, &expected);
-    }
-}
-
-/// What a fault cannot mean on its sensor, and what is expected in its place.
-fn nonsense(
-    fault: &FaultSpec,
-    agent: &AgentSpec,
-    sensor: &SensorSpec,
-    target: &Target,
-) -> Option<(&'static str, String)> {
-    let schema = Schema::of(&sensor.kind);
-    let (of, name) = (&agent.name, &sensor.name);
-    let whole = target.numbers.start == 0
-        && (target.numbers.end == usize::MAX
-            || !schema.is_row && target.numbers.end >= schema.fields.len());
-    match (fault.kind, &sensor.kind) {
-        (FaultKind::Scale(_), SensorKind::Gnss { .. }) if target.numbers.start < PLACES => Some((
-            "a scaled place on the Earth, which has no zero to scale it from",
-            format!("`Freeze`, or the part `{name}/velocity`"),
-        )),
-        (FaultKind::Slip(_) | FaultKind::Torque(_), _) => Some((
-            "a fault of a drive for a sensor",
-            format!("`{of}/{DRIVE}` or one of its wheels, `{of}/{DRIVE}/0`, as its `sensor`"),
-        )),
-        (FaultKind::Bias(_), SensorKind::Encoders { .. }) => Some((
-            "a bias of a counter, of which only what it gains says something",
-            "`Scale`, `Drift` or `Freeze`".to_owned(),
-        )),
-        (FaultKind::Bias(_) | FaultKind::Drift(_), SensorKind::Contact {})
-            if target.numbers.start == 0 =>
-        {
-            Some((
-                "a flag with something added",
-                format!("`Freeze`, or the part `{name}/force`"),
-            ))
-        }
-        (FaultKind::Bias(_) | FaultKind::Drift(_), _) if schema.unit(&target.numbers).is_none() => {
-            let one = |name: &&str| {
-                let numbers = schema.numbers(name);
-                numbers.is_some_and(|n| schema.unit(&n).is_some())
-            };
-            let parts: Vec<&str> = schema.names().filter(one).collect();
-            Some((
-                "one number for several units",
-                format!(
-                    "a part of `{of}/{name}` with one unit: {}",
-                    parts.join(", ")
-                ),
-            ))
-        }
-        (FaultKind::DropOut(_), _) if !whole => Some((
-            "a part of a reading to be lost, which is lost whole",
-            format!("the whole sensor, `{of}/{name}`"),
-        )),
-        (FaultKind::Block(_), kind) if !matches!(kind, SensorKind::Lidar { .. }) => Some((
-            "a blocked sensor without rays",
-            "a lidar as its `sensor`".to_owned(),
-        )),
-        _ => None,
     }
 }

@@ -1,13 +1,17 @@
 //! What is laid over a scene: profiles, then configurations, then single values, each in its order.
 
+use super::diagnostic::SceneError;
 use super::diagnostic::{self, Diagnostic, Diagnostics};
 use super::merge::{self, MergeError};
 use super::read::accept;
 use super::text::explain;
 use super::tree::{Node, Shape, Source, Span};
-use super::{MAX_SCENE_BYTES, SceneError, yaml};
+use super::yaml;
 use becomingone_model::Files;
 use std::path::{Path, PathBuf};
+
+/// Largest scene file that is read (bytes).
+pub const MAX_SCENE_BYTES: u64 = 64 << 20;
 
 /// What is laid over a scene, the first of each kind first.
 ///

@@ -98,7 +98,7 @@ impl ReadError {
 pub(super) struct Reader<'n, 'a>(pub(super) &'n Node<'a>);
 
 /// What of a text follows from ron's line and column.
-fn offset(text: &str, place: ron::error::Position) -> usize {
+pub(super) fn offset(text: &str, place: ron::error::Position) -> usize {
     let start = match place.line {
         0 | 1 => 0,
         line => text

@@ -1,10 +1,10 @@
 //! A tree to a scene, and what is wrong with the text in words.
 
-use super::SceneError;
 use super::diagnostic::Diagnostics;
+use super::diagnostic::SceneError;
 use super::read::Reader;
 use super::tree::{Node, Source};
-use becomingone_components::scene::{FORMAT_VERSION, Scene};
+use becomingone_components::scene::{FORMAT_VERSION, SceneSpec};
 use becomingone_model::did_you_mean;
 use serde::Deserialize;
 
@@ -14,8 +14,8 @@ struct Header {
     version: Option<u64>,
 }
 
-pub(super) fn read(root: &Node<'_>, sources: &[Source]) -> Result<Scene, SceneError> {
-    let wrong = match Scene::deserialize(Reader(root)) {
+pub(super) fn read(root: &Node<'_>, sources: &[Source]) -> Result<SceneSpec, SceneError> {
+    let wrong = match SceneSpec::deserialize(Reader(root)) {
         Ok(scene) if scene.version == FORMAT_VERSION => return Ok(scene),
         Ok(_) => None,
         Err(wrong) => Some(wrong),

@@ -1,12 +1,12 @@
 //! All times of a scene, scaled by one number.
 
 use super::diagnostic::Diagnostics;
-use becomingone_components::scene::{AgentSpec, CoherenceSpec, Scene, Signal};
+use becomingone_components::scene::{AgentSpec, CoherenceSpec, SceneSpec, Signal};
 
 /// Multiplies the times of a scene by its `time_scale`, which is 1 thereafter.
 ///
 /// A tick stays a whole number of nanoseconds, and all else keeps its relation to it.
-pub(super) fn apply(scene: &mut Scene, diagnostics: &mut Diagnostics<'_, '_>) {
+pub(super) fn apply(scene: &mut SceneSpec, diagnostics: &mut Diagnostics<'_, '_>) {
     let wanted = std::mem::replace(&mut scene.time_scale, 1.0);
     if wanted == 1.0 {
         return;

@@ -1,7 +1,8 @@
 //! What a track must be: a ribbon that neither folds nor crosses itself.
 
-use becomingone_components::scene::Scene;
+use becomingone_components::scene::SceneSpec;
 use becomingone_components::track::{Track, TrackSpec};
+use becomingone_systems::vehicle::lap::TrackDriver;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::f64::consts::{FRAC_PI_2, PI};
@@ -15,7 +16,7 @@ const NEAR_M: f64 = 0.1;
 
 /// Says what is wrong with a scene's track, and who does not start on it: the value's path, what was found,
 /// what was expected.
-pub(super) fn check(scene: &Scene, far_m: f64, wrong: &mut dyn FnMut(&str, String, &str)) {
+pub(super) fn check(scene: &SceneSpec, far_m: f64, wrong: &mut dyn FnMut(&str, String, &str)) {
     let Some(spec) = &scene.world.track else {
         return;
     };
@@ -153,10 +154,13 @@ fn ribbon(spec: &TrackSpec, track: &Track, wrong: &mut dyn FnMut(&str, String, &
 }
 
 /// Whether those who are to drive on it start there, and not against it.
-fn starts(scene: &Scene, track: &Track, wrong: &mut dyn FnMut(&str, String, &str)) {
-    use becomingone_components::scene::ControllerSpec;
+fn starts(scene: &SceneSpec, track: &Track, wrong: &mut dyn FnMut(&str, String, &str)) {
     for (k, agent) in scene.agents.iter().enumerate() {
-        if !matches!(agent.controller, Some(ControllerSpec::Track { .. })) {
+        if !agent
+            .controller
+            .as_ref()
+            .is_some_and(|c| c.is::<TrackDriver>())
+        {
             continue;
         }
         let [x, y, _] = agent.position_m;

@@ -581,7 +581,7 @@ mod tests {
     use super::*;
     use crate::diagnostic::byte_place;
     use crate::read::{Reader, options};
-    use becomingone_components::scene::Scene;
+    use becomingone_components::scene::SceneSpec;
     use proptest::prelude::*;
     use serde::Deserialize;
 
@@ -689,10 +689,10 @@ mod tests {
         ) {
             let agents = agents.join(",");
             let text = format!("{b}{head}{b}({b}version:{b}1{b},{b}agents:[{agents}{b}]{b},){b}\n");
-            let direct = options().from_str::<Scene>(&text);
+            let direct = options().from_str::<SceneSpec>(&text);
             let mut root = Node::ron(&text, Span::default());
             open_all(&mut root);
-            let opened = Scene::deserialize(Reader(&root));
+            let opened = SceneSpec::deserialize(Reader(&root));
             match direct {
                 // NaN equals nothing: compared as text.
                 Ok(scene) => {

@@ -1,9 +1,10 @@
 //! From a file to a vehicle: YAML or RON by its ending, then every number in its range.
 
+use super::diagnostic::SceneError;
 use super::diagnostic::{Diagnostic, Diagnostics, byte_place};
 use super::read::Reader;
 use super::tree::{Node, Source, Span};
-use super::{SceneError, text, yaml};
+use super::{text, yaml};
 use becomingone_components::body::RobotModel;
 use becomingone_components::vehicle::{CHASSIS, Suspension, VehicleModel, VehicleWheel};
 use becomingone_model::Files;

@@ -63,9 +63,6 @@ mod systems;
 mod thread;
 mod writer;
 
-use becomingone_components::sensor::{
-    Contact, Encoders, Gnss, Imu, MagneticField, Range, Scan, Values,
-};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use file::Out;
@@ -78,7 +75,6 @@ use std::time::{Duration, Instant};
 pub use journal::Journal;
 pub use queue::{QUEUE, Report};
 pub use shadow::{Difference, Shadow, ShadowPlugin};
-pub use systems::record_readings;
 pub use writer::{END_METADATA, EVENTS, JOURNAL_VERSION, PROFILE, RUN_METADATA, SCENE_ATTACHMENT};
 
 /// What a recording begins with.
@@ -146,14 +142,6 @@ pub fn short(hash: u64) -> String {
 
 fn add(app: &mut App, queue: Arc<Queue>) {
     systems::add(app, queue);
-    record_readings::<Imu>(app);
-    record_readings::<Encoders>(app);
-    record_readings::<Scan>(app);
-    record_readings::<Contact>(app);
-    record_readings::<Gnss>(app);
-    record_readings::<Range>(app);
-    record_readings::<MagneticField>(app);
-    record_readings::<Values>(app);
 }
 
 /// Ends the recording: waits at most `limit` for the disk to take all. None where nothing is recorded, or no more.

@@ -1,7 +1,7 @@
 //! What stands there from the start of a run: gathered at each reset, told to the writer once.
 
 use becomingone_components::body::{Geometry, Pose, RobotModel};
-use becomingone_components::sensor::Measurement;
+use becomingone_components::sensor::Schema;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -36,12 +36,10 @@ pub(crate) const fn flag(name: &'static str) -> Column {
 /// Names and units of a measurement's numbers.
 pub(crate) type Fields = Arc<[(String, String)]>;
 
-/// Those of a kind.
-pub(crate) fn fields_of<T: Measurement>() -> Fields {
-    let fields = T::FIELDS.iter();
-    fields
-        .map(|f| (f.name.to_owned(), f.unit.to_owned()))
-        .collect()
+/// Names and units of a schema.
+pub(crate) fn fields_of(schema: &Schema) -> Fields {
+    let fields = schema.fields.iter().cloned();
+    fields.zip(schema.units.iter().cloned()).collect()
 }
 
 /// What messages of a topic look like.

@@ -14,17 +14,15 @@ use becomingone_components::link::{Entered, Links};
 use becomingone_components::localisation::{Estimate, FaultIsolation};
 use becomingone_components::scene::{Agent, ResolvedScene};
 use becomingone_components::seed::RunSeed;
-use becomingone_components::sensor::{
-    Columns, Gnss, Measurement, Mount, Reading, Scan, Sensor, Truth,
-};
+use becomingone_components::sensor::{Columns, GnssFix, Mount, Scan, Sensor, Truth};
 use becomingone_components::time::{NS_PER_S, Paced, SimTime};
 use becomingone_components::vehicle::Ackermann;
 use becomingone_systems::hash::{self, StateHash, StateParts};
+use becomingone_systems::sensing::measurements::{MeasurementEntry, Measurements};
 use becomingone_systems::tick::{Last, Reset, Tick, TickSystems};
 use bevy_app::App;
 use bevy_ecs::message::{MessageCursor, Messages};
 use bevy_ecs::prelude::*;
-use std::any::Any;
 use std::sync::Arc;
 
 /// Most often that true poses are recorded, in simulated time.
@@ -39,6 +37,7 @@ pub(crate) fn add(app: &mut App, queue: Arc<Queue>) {
         // The last word of a tick: who reads beside it changes nothing that it reads.
         .add_systems(Tick, copy.in_set(Last(TickSystems::Publish)));
     for kind in [
+        watch_readings,
         watch_commands::<Twist2>,
         watch_commands::<Ackermann>,
         watch_commands::<JointTargets>,
@@ -49,13 +48,6 @@ pub(crate) fn add(app: &mut App, queue: Arc<Queue>) {
     ] {
         app.world_mut().resource_mut::<Kinds>().0.push(kind);
     }
-}
-
-/// Records the readings of a kind of measurement, and the truth beside them. The engine's own kinds are recorded already.
-pub fn record_readings<T: Measurement>(app: &mut App) {
-    app.init_resource::<Kinds>();
-    let mut kinds = app.world_mut().resource_mut::<Kinds>();
-    kinds.0.push(watch_readings::<T>);
 }
 
 type Gather = fn(&mut World, &mut Stage, &mut Vec<Watch>);
@@ -69,6 +61,8 @@ struct Watch {
     entity: Entity,
     copy: fn(&World, &mut Watch, &mut Batch),
     topic: u32,
+    /// The kind of measurement, of a sensor.
+    measurement: Option<MeasurementEntry>,
     /// Where the truth goes, if it is there.
     truth: Option<u32>,
     /// The numbers that were said last.
@@ -83,6 +77,7 @@ impl Watch {
             entity,
             copy,
             topic,
+            measurement: None,
             truth: None,
             last: Vec::new(),
             last_ns: None,
@@ -307,43 +302,48 @@ fn named<T: Component>(world: &mut World) -> Vec<(String, Entity)> {
     all
 }
 
-fn watch_readings<T: Measurement>(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
-    for (name, entity) in named::<Reading<T>>(world) {
-        // An instrument says itself what its numbers are.
+fn watch_readings(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
+    let kinds: Vec<MeasurementEntry> = world
+        .get_resource::<Measurements>()
+        .map_or_else(Vec::new, |all| all.0.values().cloned().collect());
+    for (name, entity) in named::<Sensor>(world) {
+        let Some(kind) = kinds.iter().find(|kind| (kind.is_on)(world, entity)) else {
+            continue;
+        };
+        // An instrument names its own numbers.
         let fields = match world.get::<Columns>(entity) {
-            None => fields_of::<T>(),
+            None => fields_of(&kind.schema),
             Some(Columns(own)) => {
                 let own = own.iter();
                 own.map(|c| (c.name.clone(), c.unit.clone())).collect()
             }
         };
-        let truth = world.get::<Truth<T>>(entity);
         let frame = name.clone();
-        let draw = match truth {
-            Some(Truth(truth)) => match (truth as &dyn Any).downcast_ref::<Scan>() {
-                Some(scan) => Draw::Rays {
-                    frame,
-                    angle_min_rad: scan.angle_min_rad,
-                    angle_step_rad: scan.angle_step_rad,
-                    range_max_m: scan.range_max_m,
-                },
-                None if (truth as &dyn Any).is::<Gnss>() => Draw::Fix { frame },
-                None => Draw::Nothing,
-            },
-            None => Draw::Nothing,
+        let draw = if let Some(Truth(scan)) = world.get::<Truth<Scan>>(entity) {
+            Draw::Rays {
+                frame,
+                angle_min_rad: scan.angle_min_rad,
+                angle_step_rad: scan.angle_step_rad,
+                range_max_m: scan.range_max_m,
+            }
+        } else if world.get::<Truth<GnssFix>>(entity).is_some() {
+            Draw::Fix { frame }
+        } else {
+            Draw::Nothing
         };
         let topic = stage.topic(
             format!("/{name}"),
             Form::Reading {
-                kind: T::KIND,
+                kind: kind.kind,
                 fields: fields.clone(),
                 draw,
             },
         );
-        let mut watch = Watch::new(entity, topic, copy_reading::<T>);
-        if truth.is_some() {
+        let mut watch = Watch::new(entity, topic, copy_reading);
+        watch.measurement = Some(kind.clone());
+        if (kind.truth)(world, entity, &mut |_| ()) {
             let form = Form::Truth {
-                kind: T::KIND,
+                kind: kind.kind,
                 fields,
             };
             watch.truth = Some(stage.topic(format!("/{name}/truth"), form));
@@ -352,30 +352,25 @@ fn watch_readings<T: Measurement>(world: &mut World, stage: &mut Stage, watches:
     }
 }
 
-fn copy_reading<T: Measurement>(world: &World, watch: &mut Watch, batch: &mut Batch) {
-    let Some(reading) = world.get::<Reading<T>>(watch.entity) else {
+fn copy_reading(world: &World, watch: &mut Watch, batch: &mut Batch) {
+    let Some(kind) = &watch.measurement else {
         return;
     };
-    if !reading.is_fresh() {
-        return;
-    }
-    let mut source_ns = 0;
-    for said in reading.batch() {
-        source_ns = said.source_ns;
+    let mut last_ns = None;
+    (kind.fresh)(world, watch.entity, &mut |reading| {
+        last_ns = Some(reading.source_ns);
         let row = Row {
             topic: watch.topic,
             len: 0,
-            source_ns,
-            arrival_ns: said.arrival_ns,
-            sequence: said.sequence,
+            source_ns: reading.source_ns,
+            arrival_ns: reading.arrival_ns,
+            sequence: reading.sequence,
         };
-        batch.row(row, |to| said.value.visit(&mut |x| to.push(x)));
-    }
-    if let Some(topic) = watch.truth
-        && let Some(Truth(truth)) = world.get::<Truth<T>>(watch.entity)
-    {
+        batch.row(row, |to| reading.visit(&mut |x| to.push(x)));
+    });
+    if let (Some(topic), Some(source_ns)) = (watch.truth, last_ns) {
         batch.row(plain(topic, source_ns), |to| {
-            truth.visit(&mut |x| to.push(x));
+            (kind.truth)(world, watch.entity, &mut |x| to.push(x));
         });
     }
 }

@@ -48,7 +48,6 @@ mod table;
 mod thread;
 pub mod viewer;
 
-use becomingone_components::sensor::{Contact, Encoders, Gnss, Imu, MagneticField, Range};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use outbox::{Mailbox, Outbox};
@@ -58,7 +57,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use outbox::{FLUSH_TIMEOUT, QUEUE, Report};
-pub use systems::show_readings;
 pub use table::{Said, TableRecording};
 
 /// Where a recording goes.
@@ -151,12 +149,6 @@ impl Plugin for RerunPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(Outbox::new(self.mailbox.clone()));
         systems::add(app);
-        show_readings::<Imu>(app);
-        show_readings::<Encoders>(app);
-        show_readings::<Contact>(app);
-        show_readings::<Gnss>(app);
-        show_readings::<Range>(app);
-        show_readings::<MagneticField>(app);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::systems::{VisualisedAgents, path};
 use becomingone_components::body::{LinkPoses, Pose};
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::sensor::{
-    Gnss, MagneticField, Measurement, Mount, Range, Reading, Sensor,
+    Distance, GnssFix, MagneticField, Measurement, Mount, Reading, Sensor,
 };
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
@@ -60,7 +60,7 @@ pub(crate) trait Marked: Measurement {
     fn look(&self) -> Look;
 }
 
-impl Marked for Gnss {
+impl Marked for GnssFix {
     fn look(&self) -> Look {
         Look::Fix {
             place: self.place,
@@ -69,7 +69,7 @@ impl Marked for Gnss {
     }
 }
 
-impl Marked for Range {
+impl Marked for Distance {
     fn look(&self) -> Look {
         Look::Echo {
             range_m: self.range_m,
@@ -126,7 +126,7 @@ pub(crate) fn gather<T: Marked>(
         stage.marks.push(StageMark {
             path: path("world", name, &[]),
             agent,
-            on_map: (T::KIND == Gnss::KIND).then(|| path("map", name, &[])),
+            on_map: (T::KIND == GnssFix::KIND).then(|| path("map", name, &[])),
         });
     }
 }

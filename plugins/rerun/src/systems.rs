@@ -18,18 +18,18 @@ use becomingone_components::memory::{Blend, MEMORIES};
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{
-    Gnss, MagneticField, Measurement, Mount, Range, Reading, Scan, Sensor,
+    Columns, Distance, GnssFix, MagneticField, Measurement as _, Mount, Reading, Scan, Sensor,
 };
 use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::vehicle::{Ackermann, Vehicle};
 use becomingone_components::witness::Witness;
+use becomingone_systems::sensing::measurements::{MeasurementEntry, Measurements};
 use becomingone_systems::tick::{Last, Reset, Tick, TickSystems};
 use becomingone_systems::vehicle::profile::SpeedProfile;
 use bevy_app::App;
 use bevy_ecs::message::Messages;
 use bevy_ecs::prelude::*;
 use glam::Vec3;
-use std::marker::PhantomData;
 
 /// Most often that a lidar's turns are shown, in simulated time.
 const TURNS_HZ: u64 = 10;
@@ -77,32 +77,34 @@ struct FillSystems;
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct StageSystems;
 
-/// Adds all systems but those of readings.
+/// Adds all systems.
 pub(crate) fn add(app: &mut App) {
     app.init_resource::<VisualisedAgents>()
         .init_resource::<Lidars>()
-        .init_resource::<Marks<Gnss>>()
-        .init_resource::<Marks<Range>>()
+        .init_resource::<Marks<GnssFix>>()
+        .init_resource::<Marks<Distance>>()
         .init_resource::<Marks<MagneticField>>()
         .add_systems(
             Reset,
             (
                 gather,
                 gather_lidars.in_set(StageSystems),
-                marks::gather::<Gnss>,
-                marks::gather::<Range>,
+                marks::gather::<GnssFix>,
+                marks::gather::<Distance>,
                 marks::gather::<MagneticField>,
             )
                 .chain(),
         )
+        .init_resource::<Watched>()
+        .add_systems(Reset, watch.in_set(StageSystems).after(gather_lidars))
         .configure_sets(Reset, StageSystems.after(gather))
         // A reading belongs to the poses that it was taken from, and these are gone after `Step`.
         .add_systems(
             Tick,
             (
                 scan_frames,
-                marks::copy::<Gnss>,
-                marks::copy::<Range>,
+                marks::copy::<GnssFix>,
+                marks::copy::<Distance>,
                 marks::copy::<MagneticField>,
             )
                 .chain()
@@ -126,17 +128,10 @@ pub(crate) fn add(app: &mut App) {
         )
         .add_systems(
             Tick,
-            (poses, drives, fleet, kernels, memories, events)
+            (poses, drives, fleet, kernels, memories, events, readings)
                 .chain()
                 .in_set(FillSystems),
         );
-}
-
-/// Shows the readings of a kind of measurement, at most 50 a second of each sensor. The engine's own kinds are shown already.
-pub fn show_readings<T: Measurement>(app: &mut App) {
-    app.insert_resource(Watched::<T>::default())
-        .add_systems(Reset, watch::<T>.in_set(StageSystems).after(gather_lidars))
-        .add_systems(Tick, readings::<T>.in_set(FillSystems).after(events));
 }
 
 /// An agent that is shown.
@@ -196,29 +191,19 @@ pub(crate) struct Lidars {
 /// A sensor whose readings are shown.
 struct Watch {
     entity: Entity,
+    kind: MeasurementEntry,
     /// The first series of its fields.
     series: u32,
     /// The next reading's sequence number.
     next: u64,
 }
 
-/// Sensors of a kind whose readings are shown.
-#[derive(Resource)]
-struct Watched<T> {
+/// Sensors whose readings are shown.
+#[derive(Resource, Default)]
+struct Watched {
     sensors: Vec<Watch>,
     /// The numbers of one reading.
     scratch: Vec<f64>,
-    kind: PhantomData<fn() -> T>,
-}
-
-impl<T> Default for Watched<T> {
-    fn default() -> Self {
-        Self {
-            sensors: Vec::new(),
-            scratch: Vec::new(),
-            kind: PhantomData,
-        }
-    }
 }
 
 /// The parts of a path: a stable name such as `rover/imu` counts as two.
@@ -416,32 +401,45 @@ fn gather_lidars(
     }
 }
 
-/// Adds the sensors of a kind to the stage.
-fn watch<T: Measurement>(
-    mut outbox: ResMut<Outbox>,
-    mut watched: ResMut<Watched<T>>,
-    sensors: Query<(Entity, &Name, Option<&Rate>), With<Reading<T>>>,
-) {
-    watched.sensors.clear();
-    let Some(stage) = outbox.stage.as_mut() else {
-        return;
-    };
-    for (entity, name, rate) in &sensors {
-        let series = stage.series.len() as u32;
-        for field in T::FIELDS {
-            stage.series(path("readings", name, &[field.name]));
+/// Adds the sensors to the stage whose readings are time series: rows of rays are drawn instead, and the columns of
+/// instruments are the recording's.
+fn watch(world: &mut World) {
+    let kinds: Vec<MeasurementEntry> = world
+        .get_resource::<Measurements>()
+        .map_or_else(Vec::new, |all| all.0.values().cloned().collect());
+    let sensors: Vec<(Entity, String, Option<f64>)> = world
+        .query_filtered::<(Entity, &Name, Option<&Rate>), (With<Sensor>, Without<Columns>)>()
+        .iter(world)
+        .map(|(entity, name, rate)| (entity, name.to_string(), rate.map(Rate::rate_hz)))
+        .collect();
+    let mut watches = Vec::new();
+    world.resource_scope(|world, mut outbox: Mut<Outbox>| {
+        let Some(stage) = outbox.stage.as_mut() else {
+            return;
+        };
+        for (entity, name, rate_hz) in sensors {
+            let kind = kinds.iter().find(|kind| (kind.is_on)(world, entity));
+            let Some(kind) = kind.filter(|k| !(k.schema.is_row && k.schema.surroundings)) else {
+                continue;
+            };
+            let series = stage.series.len() as u32;
+            for field in &kind.schema.fields {
+                stage.series(path("readings", &name, &[field]));
+            }
+            stage.sensors.push(StageSensor {
+                name,
+                kind: kind.kind,
+                rate_hz,
+            });
+            watches.push(Watch {
+                entity,
+                kind: kind.clone(),
+                series,
+                next: 0,
+            });
         }
-        stage.sensors.push(StageSensor {
-            name: name.to_string(),
-            kind: T::KIND,
-            rate_hz: rate.map(Rate::rate_hz),
-        });
-        watched.sensors.push(Watch {
-            entity,
-            series,
-            next: 0,
-        });
-    }
+    });
+    world.resource_mut::<Watched>().sensors = watches;
 }
 
 /// Whether this tick has anything to show.
@@ -669,44 +667,39 @@ fn events(mut outbox: ResMut<Outbox>, mut events: MessageReader<AgentEvent>) {
     outbox.batch.events.extend(new);
 }
 
-/// The latest readings of a kind, at their stamps.
-fn readings<T: Measurement>(
-    mut outbox: ResMut<Outbox>,
-    mut watched: ResMut<Watched<T>>,
-    sensors: Query<&Reading<T>>,
-) {
-    if !outbox.readings_due {
+/// The latest readings, at their stamps.
+fn readings(world: &mut World) {
+    if !world.resource::<Outbox>().readings_due {
         return;
     }
-    let batch = &mut *outbox.batch;
-    let Watched {
-        sensors: watches,
-        scratch,
-        ..
-    } = &mut *watched;
-    let fields = T::FIELDS.len();
-    for watch in watches {
-        let Some(said) = sensors.get(watch.entity).ok().and_then(Reading::latest) else {
-            continue;
-        };
-        if said.sequence < watch.next {
-            continue;
-        }
-        watch.next = said.sequence + 1;
-        scratch.clear();
-        said.value.visit(&mut |x| scratch.push(x));
-        // A measurement of any length repeats its fields.
-        for field in 0..fields {
-            let before = batch.numbers.len();
-            let numbers = scratch.iter().skip(field).step_by(fields);
-            batch.numbers.extend(numbers);
-            batch.rows.push(Row {
-                series: watch.series + field as u32,
-                ns: said.source_ns,
-                len: (batch.numbers.len() - before) as u32,
-            });
-        }
-    }
+    world.resource_scope(|world, mut watched: Mut<Watched>| {
+        world.resource_scope(|world, mut outbox: Mut<Outbox>| {
+            let batch = &mut *outbox.batch;
+            let Watched { sensors, scratch } = &mut *watched;
+            for watch in sensors {
+                let fields = watch.kind.schema.fields.len();
+                (watch.kind.latest)(world, watch.entity, &mut |reading| {
+                    if reading.sequence < watch.next {
+                        return;
+                    }
+                    watch.next = reading.sequence + 1;
+                    scratch.clear();
+                    reading.visit(&mut |x| scratch.push(x));
+                    // A row repeats its fields.
+                    for field in 0..fields {
+                        let before = batch.numbers.len();
+                        let numbers = scratch.iter().skip(field).step_by(fields);
+                        batch.numbers.extend(numbers);
+                        batch.rows.push(Row {
+                            series: watch.series + field as u32,
+                            ns: reading.source_ns,
+                            len: (batch.numbers.len() - before) as u32,
+                        });
+                    }
+                });
+            }
+        });
+    });
 }
 
 /// Copies the turns that lidars ended in this tick, with the poses that they were taken from.

@@ -68,6 +68,14 @@ impl<'de> Deserialize<'de> for Address {
 }
 
 impl DriverKind for UdpKind {
+    fn name(&self) -> &'static str {
+        "udp"
+    }
+
+    fn about(&self) -> &'static str {
+        "JSON datagrams in both directions"
+    }
+
     fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {
         let config: Config = read_config(config)?;
         let meaning = |text: &str| Err(ConfigError::Meaning(text.to_owned()));

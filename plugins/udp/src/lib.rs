@@ -53,7 +53,7 @@ pub mod protocol;
 
 pub use driver::UdpKind;
 
-use becomingone_systems::links::RegisterDriver as _;
+use becomingone_systems::kinds::RegisterKinds as _;
 use bevy_app::{App, Plugin};
 
 /// Registers the driver `udp`.
@@ -61,6 +61,6 @@ pub struct UdpPlugin;
 
 impl Plugin for UdpPlugin {
     fn build(&self, app: &mut App) {
-        app.register_driver("udp", UdpKind);
+        app.register_driver(UdpKind);
     }
 }

@@ -19,7 +19,7 @@ use becomingone_components::control::ControllerInputs;
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::scene::Signal;
 use becomingone_components::seed::Rng;
-use becomingone_components::sensor::{Encoders, Reading};
+use becomingone_components::sensor::{EncoderAngles, Reading};
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_kernel::encode_angle;
 use bevy_app::{App, Plugin};
@@ -105,7 +105,7 @@ pub fn encode(
         &mut Signals,
         Option<&ControllerInputs>,
     )>,
-    encoders: Query<&Reading<Encoders>>,
+    encoders: Query<&Reading<EncoderAngles>>,
 ) {
     let now_s = time.now_s();
     let work = |(tick, mut channels, mut signals, ears): (

@@ -3,63 +3,95 @@
 //! - [`odometry`]: where the wheels say the agent went.
 //! - [`pursuit`]: the Master. Slow; it plans along the waypoints.
 //! - [`avoidance`]: the Emissary. Fast; it gives way to what the last scan shows.
+//! - [`patrol`]: both, as a kind of controller.
 //! - [`orbit`]: circles, and the fleet whose robots pull at each other on them.
 //! - [`teleop`]: a person's hand, in place of all of them.
 //! - [`drive`]: a twist becomes wheel speeds, and torques of the joints' motors.
+//! - [`motions`]: motions of joints, as a kind of controller.
+//! - `robot`: a body, its drive and its servos.
 //! - [`servo`]: motions of joints, and the servos that make them.
 
 pub mod avoidance;
 pub mod drive;
+pub mod motions;
 pub mod odometry;
 pub mod orbit;
+pub mod patrol;
 pub mod pursuit;
+pub(crate) mod robot;
 pub mod servo;
 pub mod teleop;
 
+use crate::kinds::RegisterKinds as _;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::body::TruePose;
 use becomingone_components::control::{Localisation, Stick};
 use becomingone_components::drive::{Drive, Odometry};
+use becomingone_components::joints::Servos;
 use becomingone_components::localisation::Estimate;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
+use bevy_ecs::schedule::ScheduleConfigs;
+use bevy_ecs::system::ScheduleSystem;
 
 /// The engine's own controllers, in [`TickSystems::Decide`]. A controller of yours that writes the
 /// same commands runs `.after(ControlSystems)`.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ControlSystems;
 
-/// Runs controllers and drives.
+/// Requests from outside take precedence over controllers, in [`TickSystems::Decide`] after [`ControlSystems`].
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestSystems;
+
+/// Registers the engine's own controllers, and runs drives.
 pub struct ControlPlugin;
 
 impl Plugin for ControlPlugin {
     fn build(&self, app: &mut App) {
-        app.configure_sets(Tick, ControlSystems.in_set(TickSystems::Decide))
-            .add_systems(
-                Tick,
-                (
-                    odometry::integrate.in_set(TickSystems::Estimate),
-                    (
-                        pursuit::plan,
-                        avoidance::react,
-                        orbit::couple,
-                        orbit::circle,
-                        servo::move_joints,
-                    )
-                        .chain()
-                        .in_set(ControlSystems),
-                    // A hand on the stick takes the place of the engine's controllers, all of them.
-                    (teleop::drive_wheels, teleop::drive_cars)
-                        .chain()
-                        .in_set(ControlSystems)
-                        .after(servo::move_joints)
-                        .run_if(any_with_component::<Stick>),
-                    (drive::weaken, drive::turn_wheels, servo::turn_joints)
-                        .chain()
-                        .in_set(TickSystems::Act),
-                ),
-            );
+        app.configure_sets(
+            Tick,
+            (
+                ControlSystems.in_set(TickSystems::Decide),
+                RequestSystems
+                    .in_set(TickSystems::Decide)
+                    .after(ControlSystems),
+            ),
+        )
+        .register_controller::<patrol::Patrol>()
+        .register_controller::<orbit::OrbitSpec>()
+        .register_controller::<motions::Joints>()
+        .add_systems(
+            Tick,
+            (
+                odometry::integrate
+                    .in_set(TickSystems::Estimate)
+                    .run_if(any_with_component::<Odometry>),
+                (teleop::drive_wheels, teleop::drive_cars)
+                    .chain()
+                    .in_set(RequestSystems)
+                    .run_if(any_with_component::<Stick>),
+                (drive::weaken, drive::turn_wheels)
+                    .chain()
+                    .in_set(TickSystems::Act)
+                    .run_if(any_with_component::<Drive>),
+                servo::turn_joints
+                    .in_set(TickSystems::Act)
+                    .after(drive::turn_wheels)
+                    .run_if(any_with_component::<Servos>),
+            ),
+        );
     }
+}
+
+/// Adds the systems of a kind of controller. An agent has one controller, so that kinds have no order.
+pub(crate) fn register_systems(app: &mut App, systems: ScheduleConfigs<ScheduleSystem>) {
+    app.configure_sets(Tick, ControlSystems.in_set(TickSystems::Decide))
+        .add_systems(
+            Tick,
+            systems
+                .in_set(ControlSystems)
+                .ambiguous_with(ControlSystems),
+        );
 }
 
 /// The angle in -π to π.

@@ -3,14 +3,14 @@
 
 use becomingone_components::control::{ControllerInputs, DrivenBy};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
-use becomingone_components::sensor::{Encoders, Reading, elapsed_s};
+use becomingone_components::sensor::{EncoderAngles, Reading, elapsed_s};
 use bevy_ecs::prelude::*;
 
 /// Moves each agent's odometry by its fresh encoder readings.
 pub fn integrate(
     mut agents: Query<(&mut Odometry, &DrivenBy, &ControllerInputs)>,
     drives: Query<&Drive>,
-    encoders: Query<&Reading<Encoders>>,
+    encoders: Query<&Reading<EncoderAngles>>,
 ) {
     for (mut odometry, driven, ears) in &mut agents {
         let (Ok(drive), Some(Ok(reading))) =
@@ -26,7 +26,7 @@ pub fn integrate(
 }
 
 /// How far the wheels of each side have rolled, on the mean (m).
-fn sides_m(drive: &Drive, said: &Encoders) -> [f64; 2] {
+fn sides_m(drive: &Drive, said: &EncoderAngles) -> [f64; 2] {
     let side = |left: bool| {
         let (mut sum, mut count) = (0.0, 0u32);
         for (wheel, angle) in drive.wheels.iter().zip(&said.angles_rad) {
@@ -105,7 +105,7 @@ mod tests {
         let mut o = Odometry::default();
         for (k, share) in [0.0, 1.0].into_iter().enumerate() {
             let angles_rad = vec![share * 0.75 * PI / 0.1, share * 1.25 * PI / 0.1];
-            let now = sides_m(&drive(), &Encoders { angles_rad });
+            let now = sides_m(&drive(), &EncoderAngles { angles_rad });
             advance(&mut o, now, drive().track_width_m, k as u64);
         }
         assert!(o.x_m.abs() < 1e-12);

@@ -5,17 +5,102 @@
 //! path is none of the phase.
 
 use super::{located, wrap};
-use crate::control::pursuit::PlanRate;
+use crate::control::pursuit::{PLAN_RATE_HZ, PlanRate};
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::TruePose;
-use becomingone_components::control::DrivenBy;
+use becomingone_components::check::{Checks, MAX_COORDINATE_M};
+use becomingone_components::control::{
+    AgentBody, ControllerContext, ControllerKind, DriveClass, DrivenBy, Localisation,
+};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
-use becomingone_components::fleet::{Fleet, FleetOrder, Orbit};
+use becomingone_components::fleet::{FLEET, Fleet, FleetOrder, Orbit};
+use becomingone_components::kind::Kind;
 use becomingone_components::localisation::Estimate;
-use becomingone_components::time::SimTime;
+use becomingone_components::scene::{AgentSpec, FromScene, SceneSpec};
+use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_kernel::{Complex, mean_field};
 use bevy_ecs::prelude::*;
-use std::f64::consts::FRAC_PI_2;
+use bevy_ecs::schedule::ScheduleConfigs;
+use bevy_ecs::system::ScheduleSystem;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::{FRAC_PI_2, TAU};
+
+/// Drives round a circle of its own, to the left. It does not avoid obstacles.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename = "Orbit")]
+pub struct OrbitSpec {
+    /// Middle of the circle in the world (m).
+    pub centre_m: [f64; 2],
+    /// m.
+    pub radius_m: f64,
+    /// Rounds a second; none: as the scene's `fleet` has it.
+    #[serde(default)]
+    pub rate_hz: Option<f64>,
+    /// Which pose it goes by.
+    #[serde(default)]
+    pub localisation: Localisation,
+}
+
+impl Kind for OrbitSpec {
+    const NAME: &'static str = "Orbit";
+    const ABOUT: &'static str = "a circle at a rate of its own, or of the scene's fleet";
+}
+
+/// Whether the scene's fleet sets an agent's rate.
+pub fn is_in_fleet(agent: &AgentSpec) -> bool {
+    let orbit = agent.controller.as_ref().and_then(|c| c.get::<OrbitSpec>());
+    orbit.is_some_and(|orbit| orbit.rate_hz.is_none())
+}
+
+impl ControllerKind for OrbitSpec {
+    const DRIVES: &'static [DriveClass] = &[DriveClass::Wheels];
+
+    fn check(&self, context: &ControllerContext<'_>, checks: &mut Checks<'_>) {
+        checks.position("centre_m", &self.centre_m);
+        let radius = "metres from 0.01 to 1000";
+        checks.within("radius_m", self.radius_m, 1e-2, MAX_COORDINATE_M, radius);
+        match self.rate_hz {
+            Some(rate_hz) => {
+                checks.within(
+                    "rate_hz",
+                    rate_hz,
+                    -100.0,
+                    100.0,
+                    "rounds a second within 100",
+                );
+            }
+            None if !context.fleet => {
+                let expected =
+                    "`rate_hz` here, or a `fleet: (law: .., coupling_rad_s: ..)` of the scene";
+                checks.wrong("", "no rate to go round at", expected);
+            }
+            None => {}
+        }
+    }
+
+    fn localisation(&self) -> Option<Localisation> {
+        Some(self.localisation)
+    }
+
+    fn spawn(&self, agent: &mut EntityWorldMut<'_>, _: &AgentBody<'_>) {
+        // Without a rate of its own, the fleet sets it.
+        let omega_rad_s = TAU * self.rate_hz.unwrap_or_default();
+        agent.insert((
+            Orbit {
+                centre_m: self.centre_m,
+                radius_m: self.radius_m,
+                localisation: self.localisation,
+                omega_rad_s,
+                rate_rad_s: omega_rad_s,
+            },
+            PlanRate(Rate::new(PLAN_RATE_HZ)),
+        ));
+    }
+
+    fn systems() -> ScheduleConfigs<ScheduleSystem> {
+        (couple, circle).chain().run_if(any_with_component::<Orbit>)
+    }
+}
 
 /// Way in which an error of the path is made up for, in radii of the circle.
 const RETURN_RADII: f64 = 0.5;
@@ -130,6 +215,37 @@ fn around(orbit: &Orbit, at: [f64; 2], yaw_rad: f64, steers: bool) -> Twist2 {
         linear_m_s,
         angular_rad_s: orbit.rate_rad_s + TURN_GAIN_1_S * wrong_rad,
     }
+}
+
+/// Couples the agents on an orbit that have no rate of their own.
+pub(crate) fn spawn_fleet(world: &mut World, scene: &SceneSpec, agents: &[Entity]) {
+    let Some(spec) = scene.fleet else {
+        return;
+    };
+    let orbits = scene.agents.iter().zip(agents);
+    let robots: Vec<Entity> = orbits
+        .filter(|(agent, _)| is_in_fleet(agent))
+        .map(|(_, &entity)| entity)
+        .collect();
+    let n = robots.len();
+    for (i, &robot) in robots.iter().enumerate() {
+        if let Some(mut orbit) = world.get_mut::<Orbit>(robot) {
+            orbit.omega_rad_s = spec.law.omega_rad_s(i, n);
+            orbit.rate_rad_s = orbit.omega_rad_s;
+        }
+    }
+    world.spawn((
+        Name::new(FLEET),
+        FromScene,
+        Fleet {
+            robots,
+            spec,
+            from_ns: (spec.from_s * NS_PER_S as f64).round() as u64,
+        },
+        FleetOrder::default(),
+        Phases(vec![Complex::default(); n]),
+        PlanRate(Rate::new(PLAN_RATE_HZ)),
+    ));
 }
 
 #[cfg(test)]

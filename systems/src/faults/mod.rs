@@ -1,21 +1,49 @@
-//! Faults begin and end. Those of sensors stand between what is simulated and its reading: what a sensor says is bent,
-//! the truth is not.
+//! Faults of sensors and drives begin and end; those of sensors corrupt simulated readings. Ground truth is untouched.
+//!
+//! - `target`: what a fault's `sensor` names.
+//! - a file each for the engine's own kinds, with `counter` for incremental sensors.
 
-use crate::sensing::gnss::GnssModel;
+mod bias;
+mod block;
+mod counter;
+mod delay;
+mod drift;
+mod drop_out;
+mod freeze;
+mod scale;
+mod slip;
+mod target;
+#[cfg(test)]
+mod tests;
+mod torque;
+
+pub use bias::Bias;
+pub use block::Block;
+pub use counter::CounterOffset;
+pub use delay::Delay;
+pub use drift::Drift;
+pub use drop_out::DropOut;
+pub use freeze::Freeze;
+pub use scale::Scale;
+pub use slip::Slip;
+pub use target::{FaultTargetError, Target, target};
+pub use torque::Torque;
+
+use crate::control::drive::DRIVE_RATE_HZ;
+use crate::kinds::RegisterKinds as _;
+use crate::sensing::{Gnss, Simulated};
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::event::{AgentEvent, EventKind};
-use becomingone_components::fault::{Fault, Faults};
+use becomingone_components::fault::{DRIVE, Fault, Faults};
 use becomingone_components::link::SimulationDisabled;
-use becomingone_components::sensor::{Gnss, Measurement, Reading, SensorStats, Truth};
+use becomingone_components::scene::SceneSpec;
+use becomingone_components::seed::{Rng, RunSeed};
+use becomingone_components::sensor::{GnssFix, Measurement, Reading, SensorStats, Truth};
 use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 
-/// Simulated sensors, in [`TickSystems::Sample`]: what they write, faults bend.
-#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SensorSystems;
-
-/// Faults of each kind of measurement, after [`SensorSystems`]. A sensor has one kind, so that their order is none.
+/// Faults of each kind of measurement, in [`TickSystems::Inject`]. A sensor has one kind, so that kinds have no order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FaultInjectionSystems;
 
@@ -26,21 +54,30 @@ impl Plugin for FaultsPlugin {
     fn build(&self, app: &mut App) {
         app.configure_sets(
             Tick,
-            (
-                SensorSystems.in_set(TickSystems::Sample),
-                FaultInjectionSystems
-                    .in_set(TickSystems::Inject)
-                    .after(begin_and_end),
-            ),
+            FaultInjectionSystems
+                .in_set(TickSystems::Inject)
+                .after(begin_and_end)
+                .run_if(any_with_component::<Faults>),
         )
+        .register_fault::<Freeze>()
+        .register_fault::<Scale>()
+        .register_fault::<Bias>()
+        .register_fault::<Drift>()
+        .register_fault::<Delay>()
+        .register_fault::<DropOut>()
+        .register_fault::<Block>()
+        .register_fault::<Slip>()
+        .register_fault::<Torque>()
         .add_systems(
             Tick,
             (
-                begin_and_end.in_set(TickSystems::Inject),
+                begin_and_end
+                    .in_set(TickSystems::Inject)
+                    .run_if(any_with_component::<Faults>),
                 // Beside the bending of other kinds, and after that of its own.
                 follow_metres
                     .in_set(FaultInjectionSystems)
-                    .after(inject::<Gnss>)
+                    .after(inject::<GnssFix>)
                     .ambiguous_with(FaultInjectionSystems),
             ),
         );
@@ -71,7 +108,7 @@ pub fn begin_and_end(
         }
         for fault in faults.all.iter_mut().filter(|f| turns(f)) {
             fault.active = !fault.active;
-            let what = format!("{} {}", fault.name, fault.kind);
+            let what = format!("{} {}", fault.name, fault.description);
             events.write(AgentEvent {
                 now_ns: time.now_ns,
                 agent: agents
@@ -88,11 +125,11 @@ pub fn begin_and_end(
 }
 
 /// Sensors that are simulated now: what comes from outside is as it is.
-type Simulated<T> = (With<Truth<T>>, Without<SimulationDisabled>);
+type IsSimulated<T> = (With<Truth<T>>, Without<SimulationDisabled>);
 
 /// Bends what simulated sensors have just said, and takes out what is lost.
 pub fn inject<T: Measurement>(
-    mut sensors: Query<(&mut Faults, &mut Reading<T>, &mut SensorStats), Simulated<T>>,
+    mut sensors: Query<(&mut Faults, &mut Reading<T>, &mut SensorStats), IsSimulated<T>>,
 ) {
     for (mut faults, mut reading, mut stats) in &mut sensors {
         if !reading.is_fresh() {
@@ -109,11 +146,7 @@ pub fn inject<T: Measurement>(
             said.value.visit(&mut |x| numbers.push(x));
             let limits = said.value.limits();
             for fault in &mut *all {
-                if T::COUNTS {
-                    fault.inject_counters(said.source_ns, numbers);
-                } else {
-                    fault.inject_state(said.source_ns, limits, numbers);
-                }
+                fault.inject(said.source_ns, T::COUNTS, limits, numbers);
             }
             said.value.fill(numbers);
             true
@@ -123,17 +156,39 @@ pub fn inject<T: Measurement>(
 
 /// Where the metres of a place are bent, the place on the Earth is that of the bent metres.
 pub fn follow_metres(
-    mut receivers: Query<(&Faults, &GnssModel, &mut Reading<Gnss>), Simulated<Gnss>>,
+    mut receivers: Query<(&Faults, &Simulated<Gnss>, &mut Reading<GnssFix>), IsSimulated<GnssFix>>,
 ) {
     for (faults, model, mut reading) in &mut receivers {
-        let metres = Gnss::METRES;
+        let metres = GnssFix::METRES;
         let bends =
             |f: &Fault| f.active && f.numbers.start < metres.end && f.numbers.end > metres.start;
         if reading.is_fresh() && faults.all.iter().any(bends) {
             reading.retain(|said| {
-                said.value.place = model.place(said.value.position_m);
+                said.value.place = model.0.place(said.value.position_m);
                 true
             });
         }
+    }
+}
+
+/// Gives sensors and drives their faults; the loader has checked that they are there.
+pub(crate) fn spawn(world: &mut World, scene: &SceneSpec, named: &[(String, Entity)]) {
+    let seed = RunSeed(scene.seed);
+    for spec in &scene.faults {
+        let Ok(target) = target(&scene.agents, &spec.sensor) else {
+            continue;
+        };
+        let agent = &scene.agents[target.agent];
+        let sensor = target.sensor.map(|k| &agent.sensors[k]);
+        let (of, rate_hz) = sensor.map_or((DRIVE, DRIVE_RATE_HZ), |s| (&s.name, s.rate_hz));
+        let name = format!("{}/{of}", agent.name);
+        let Ok(index) = named.binary_search_by(|(n, _)| n.as_str().cmp(&name)) else {
+            continue;
+        };
+        let mut faulty = world.entity_mut(named[index].1);
+        let mut faults = faulty.entry::<Faults>().or_default();
+        let all = &mut faults.get_mut().all;
+        let rng = Rng::for_name(seed, &format!("{name}/faults/{}", all.len()));
+        all.extend(Fault::new(spec, target.name, target.numbers, rate_hz, rng));
     }
 }

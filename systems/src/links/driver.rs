@@ -7,14 +7,16 @@
 use super::act::ActuatorEnd;
 use super::queue::SensorEnd;
 use super::thread::Context;
-use bevy_app::App;
-use bevy_ecs::prelude::*;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// A kind of driver, under whose name scenes ask for it: `source: Driver("udp", (..))`.
 pub trait DriverKind: Send + Sync + 'static {
+    /// Name in scenes: `udp`.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a line, for `becomingone list drivers`.
+    fn about(&self) -> &'static str;
+
     /// Reads the configuration of one source, and says what it wants to hold alone: a port, a device, a broker.
     /// Sources of the same port share a driver, and its thread.
     ///
@@ -85,23 +87,4 @@ pub fn read_config<T: DeserializeOwned>(config: &str) -> Result<T, ConfigError> 
     let options =
         ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
     Ok(options.from_str(config)?)
-}
-
-/// The kinds of driver that scenes may ask for.
-#[derive(Resource, Clone, Default)]
-pub struct Drivers(pub BTreeMap<&'static str, Arc<dyn DriverKind>>);
-
-/// Registers kinds of driver.
-pub trait RegisterDriver {
-    /// Under this name.
-    fn register_driver(&mut self, name: &'static str, kind: impl DriverKind) -> &mut Self;
-}
-
-impl RegisterDriver for App {
-    fn register_driver(&mut self, name: &'static str, kind: impl DriverKind) -> &mut Self {
-        self.init_resource::<Drivers>();
-        let mut drivers = self.world_mut().resource_mut::<Drivers>();
-        drivers.0.insert(name, Arc::new(kind));
-        self
-    }
 }

@@ -8,6 +8,7 @@
 //! - [`ingest`]: takes them in the order (link, sequence), keeps them in [`Entered`], and applies them.
 //! - [`watch`]: who fell silent.
 //! - [`act`]: commands on their way out.
+//! - `sources`: what was decided for every sensor and drive.
 //! - [`open`]: all of it for the links of a scene.
 
 pub mod act;
@@ -17,14 +18,12 @@ pub mod live;
 pub mod open;
 pub mod queue;
 pub mod sequence;
+pub(crate) mod sources;
 mod thread;
 pub mod watch;
 
 pub use act::{ActuatorEnd, Outgoing};
-pub use driver::{
-    ConfigError, Driver, DriverError, DriverKind, Drivers, Endpoint, LinkEnd, RegisterDriver,
-    read_config,
-};
+pub use driver::{ConfigError, Driver, DriverError, DriverKind, Endpoint, LinkEnd, read_config};
 pub use live::{RecordedRow, Recording};
 pub use open::{OpenError, OpenLinks, OutputLinks, Port, rest};
 pub use queue::{Sample, SensorEnd};
@@ -38,9 +37,9 @@ use becomingone_components::joints::JointTargets;
 use becomingone_components::link::{
     Entered, Frame, Link, LinkName, Links, Payload, ResolvedSources, STICK_LINK, Watchdog,
 };
-use becomingone_components::scene::Scene;
-use becomingone_components::sensor::{Measurement, Reading, SensorStats, Values};
-use becomingone_components::time::SimTime;
+use becomingone_components::scene::{SceneSpec, SensorSpec};
+use becomingone_components::sensor::{Measurement, Reading, SensorStats};
+use becomingone_components::time::{NS_PER_S, SimTime};
 use becomingone_components::vehicle::Ackermann;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
@@ -57,7 +56,6 @@ impl Plugin for LinksPlugin {
         app.init_resource::<Entered>()
             .init_resource::<Links>()
             .init_resource::<ExternalInput>()
-            .init_resource::<Drivers>()
             .init_resource::<ResolvedSources>()
             .register_state::<Link>("link")
             .configure_sets(Tick, ExternalInputSystems.in_set(TickSystems::Ingest))
@@ -146,8 +144,15 @@ impl Journal for Vec<(u64, Frame)> {
     }
 }
 
+/// Without a reading for so long, a sensor is silent (ns).
+pub(crate) fn silent_after_ns(spec: &SensorSpec) -> u64 {
+    let after_s = spec.silence.after_s;
+    let after_s = after_s.unwrap_or_else(|| (5.0 / spec.rate_hz).max(0.1));
+    (after_s * NS_PER_S as f64) as u64
+}
+
 /// Names the links of a scene that was built, and gives each to whose it is.
-pub(crate) fn name_links(world: &mut World, scene: &Scene, roster: &[(String, Entity)]) {
+pub(crate) fn name_links(world: &mut World, scene: &SceneSpec, roster: &[(String, Entity)]) {
     let sensors = scene.agents.iter().flat_map(|agent| {
         let name = |sensor: &str| format!("{}/{sensor}", agent.name);
         let drive = (name("drive"), &agent.drive_source);
@@ -318,7 +323,7 @@ impl Delivery {
         Self {
             deliver: deliver::<T>,
             numbers,
-            with_gaps: T::KIND == Values::KIND,
+            with_gaps: T::GAPS,
         }
     }
 }

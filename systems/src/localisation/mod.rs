@@ -9,20 +9,22 @@ pub mod filter;
 
 use crate::control::heading;
 use crate::hash::{Bits, HashState, RegisterState};
+use crate::sensing::{Encoders, Gnss, Imu};
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::body::TruePose;
 use becomingone_components::coherence::KernelTick;
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Drive, Twist2};
+use becomingone_components::feature::Feature;
 use becomingone_components::localisation::{
     EQUAL, Estimate, FaultIsolation, FilterSpec, GNSS, GROUPS, ISOLATION_TICKS, SENSED, SQUARE_CAP,
     Sensed, WHEELS,
 };
-use becomingone_components::scene::{SensorKind, SensorSpec};
+use becomingone_components::scene::SensorSpec;
 use becomingone_components::sensor::{Mount, Noise, Sensor, elapsed_s};
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{STANDARD_GRAVITY_M_S2, Vehicle, VehicleModel, VehicleWheel};
-use becomingone_components::witness::{Consumer, Feature, FeatureExtractor};
+use becomingone_components::witness::{Consumer, FeatureExtractor};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use filter::{Filter, FilterModel, STATES, Steered};
@@ -334,8 +336,12 @@ pub(crate) fn spawn(
             model.variance[k] = variance;
             feeds.push((k, tap));
         };
-        match &spec.kind {
-            SensorKind::Encoders { noise } if no_wheels => {
+        match (
+            spec.kind.get::<Encoders>(),
+            spec.kind.get::<Imu>(),
+            spec.kind.get::<Gnss>(),
+        ) {
+            (Some(Encoders { noise }), ..) if no_wheels => {
                 let over_s = period_s.max(1.0 / spec.rate_hz);
                 for &(wheel, left, radius_m) in &geometry.wheels {
                     let sensed = if left { Sensed::Left } else { Sensed::Right };
@@ -354,10 +360,14 @@ pub(crate) fn spawn(
                     gains[sensed as usize] = radius_m;
                 }
             }
-            SensorKind::Imu {
-                gyro,
-                accelerometer,
-            } if no_imu => {
+            (
+                _,
+                Some(Imu {
+                    gyro,
+                    accelerometer,
+                }),
+                _,
+            ) if no_imu => {
                 let mean_of = (spec.rate_hz * period_s).max(1.0);
                 let forward = Quat::from_rotation_z(geometry.forward_yaw_rad as f32);
                 let axis = |axis: Vec3| {
@@ -389,11 +399,14 @@ pub(crate) fn spawn(
                 off(&mut model, filter::ACCELEROMETER_BIAS, accelerometer);
                 off(&mut model, filter::SIDEWAYS_BIAS, accelerometer);
             }
-            SensorKind::Gnss {
-                horizontal,
-                velocity,
-                ..
-            } if no_gnss => {
+            (
+                ..,
+                Some(Gnss {
+                    horizontal,
+                    velocity,
+                    ..
+                }),
+            ) if no_gnss => {
                 let place = scatter(horizontal) + square(PLACE_SD_M);
                 let speed = scatter(velocity) + square(VELOCITY_SD_M_S);
                 feed(Sensed::East, Feature::Value(3), place, &mut model);

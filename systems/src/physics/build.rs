@@ -494,6 +494,11 @@ fn joint_data(joint: &Joint) -> Option<GenericJoint> {
     Some(data)
 }
 
+/// A vector in physics' precision.
+pub(crate) fn vec3(v: [f64; 3]) -> Vec3 {
+    Vec3::new(v[0] as f32, v[1] as f32, v[2] as f32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

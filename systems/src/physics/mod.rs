@@ -3,21 +3,24 @@
 //! - [`build`]: descriptions become bodies, joints and colliders.
 //! - [`joints`]: what rapier's joints cannot do alone: mimics, speed limits, more than a turn.
 //! - [`motion`]: what the step did to each agent, by the truth.
+//! - `obstacles`: what stands around.
 //! - [`touch`]: which contacts began, which pairs may touch at all, and which wheels slip.
 
 pub mod build;
 pub mod joints;
 pub mod motion;
+pub(crate) mod obstacles;
 pub mod touch;
 
 use crate::hash::Bits;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::body::Model;
+use becomingone_components::sensor::SensorAt;
 use bevy_app::{App, Plugin};
 use bevy_ecs::error::BevyError;
 use bevy_ecs::prelude::*;
 use glam::Vec3;
-use rapier3d::prelude::{ActiveHooks, PhysicsWorld, RigidBodyHandle};
+use rapier3d::prelude::{ActiveHooks, PhysicsWorld, RigidBody, RigidBodyHandle};
 use touch::{Owner, Pairs, SlippingWheel, Touches};
 
 pub use build::Bodies;
@@ -70,6 +73,12 @@ impl Physics {
                 }
             }
         }
+    }
+
+    /// The body that carries a sensor.
+    pub fn body(&self, bodies: &Query<'_, '_, &Bodies>, at: &SensorAt) -> Option<&RigidBody> {
+        let link = bodies.get(at.agent).ok()?.links.get(at.link)?;
+        self.rapier.bodies.get(*link)
     }
 
     /// Pose and velocity of every moving body, in the order in which they were made.

@@ -1,45 +1,43 @@
-//! The contact sensor: whether its link touches anything but the ground, and how hard.
+//! Contact sensor: whether its link touches anything but the ground, and how hard.
 
-use super::write;
 use crate::physics::{Bodies, Physics};
-use becomingone_components::link::SimulationDisabled;
-use becomingone_components::sensor::{Contact, Reading, Sensor, SensorStats, Truth};
-use becomingone_components::time::{Rate, SimTime};
+use becomingone_components::kind::Kind;
+use becomingone_components::seed::Rng;
+use becomingone_components::sensor::{ContactForce, SensorAt, SensorContext, SensorKind};
 use bevy_ecs::prelude::*;
+use serde::{Deserialize, Serialize};
 
-/// Marks a contact sensor.
-#[derive(Component, Clone, Copy, Debug)]
-pub struct ContactModel;
+/// Touch of anything but the ground. It has no noise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contact {}
 
-/// Samples the contact sensors that are due. They have no noise.
-pub fn sample(
-    physics: Res<Physics>,
-    time: Res<SimTime>,
-    bodies: Query<&Bodies>,
-    mut contacts: Query<
-        (
-            &Sensor,
-            &mut Rate,
-            &mut Reading<Contact>,
-            &mut Truth<Contact>,
-            &mut SensorStats,
-        ),
-        (With<ContactModel>, Without<SimulationDisabled>),
-    >,
-) {
-    let rapier = &physics.rapier;
-    for (sensor, mut rate, mut reading, mut truth, mut stats) in &mut contacts {
-        if !rate.due(time.now_ns) {
-            continue;
-        }
-        let Some(body) = bodies
-            .get(sensor.agent)
-            .ok()
-            .and_then(|b| rapier.bodies.get(*b.links.get(sensor.link)?))
-        else {
-            continue;
+impl Kind for Contact {
+    const NAME: &'static str = "Contact";
+    const ABOUT: &'static str = "touch of anything but the ground, and its force (N)";
+}
+
+impl SensorKind for Contact {
+    type Measurement = ContactForce;
+    type Model = ();
+    type Param = (
+        Res<'static, Physics>,
+        Query<'static, 'static, &'static Bodies>,
+    );
+
+    fn model(&self, _: &SensorContext<'_>, _: &mut Rng) {}
+
+    fn truth(
+        (): &mut (),
+        at: &SensorAt,
+        (physics, bodies): &(Res<'_, Physics>, Query<'_, '_, &Bodies>),
+        truth: &mut ContactForce,
+    ) -> bool {
+        let rapier = &physics.rapier;
+        let Some(body) = physics.body(bodies, at) else {
+            return false;
         };
-        truth.0 = Contact::default();
+        *truth = ContactForce::default();
         for &collider in body.colliders() {
             for pair in rapier.narrow_phase.contact_pairs_with(collider) {
                 let other = if pair.collider1 == collider {
@@ -56,13 +54,10 @@ pub fn sample(
                 if ground || !pair.has_any_active_contact() {
                     continue;
                 }
-                truth.0.touching = true;
-                truth.0.force_n +=
-                    pair.total_impulse_magnitude() / rapier.integration_parameters.dt;
+                truth.touching = true;
+                truth.force_n += pair.total_impulse_magnitude() / rapier.integration_parameters.dt;
             }
         }
-        write(&mut reading, &mut stats, time.now_ns, |said| {
-            *said = truth.0;
-        });
+        true
     }
 }

@@ -1,18 +1,32 @@
-//! The satellite receiver: where its antenna is, and how it moves.
+//! Satellite receiver: where its antenna is, and how it moves.
 
-use super::write;
 use crate::physics::{Bodies, Physics};
+use becomingone_components::check::Checks;
+use becomingone_components::feature::Feature;
 use becomingone_components::geodesy::{Geodetic, TangentPlane};
-use becomingone_components::link::SimulationDisabled;
+use becomingone_components::kind::Kind;
 use becomingone_components::seed::Rng;
-use becomingone_components::sensor::{
-    Bias, Gnss, Mount, Noise, Reading, Sensor, SensorStats, Truth,
-};
-use becomingone_components::time::{Rate, SimTime};
+use becomingone_components::sensor::{Bias, GnssFix, Noise, SensorAt, SensorContext, SensorKind};
 use bevy_ecs::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Place and velocity of an antenna, by satellites. `world: (origin: ..)` says where the scene is.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gnss {
+    /// Noise of east and north, each (m). Half of all fixes are within 1.18 deviations (the CEP of data sheets).
+    #[serde(default)]
+    pub horizontal: Noise,
+    /// Noise of up (m).
+    #[serde(default)]
+    pub vertical: Noise,
+    /// Noise of each velocity (m/s).
+    #[serde(default)]
+    pub velocity: Noise,
+}
 
 /// A receiver's noise, and the plane that its metres are in.
-#[derive(Component, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub struct GnssModel {
     plane: TangentPlane,
     /// Of each number: east, north, up (m), and their velocities (m/s).
@@ -21,87 +35,96 @@ pub struct GnssModel {
 }
 
 impl GnssModel {
-    /// Draws the errors that the run starts with.
-    pub fn new(
-        plane: TangentPlane,
-        horizontal: Noise,
-        vertical: Noise,
-        velocity: Noise,
-        rng: &mut Rng,
-    ) -> Self {
-        let noises = [
-            horizontal, horizontal, vertical, velocity, velocity, velocity,
-        ];
-        Self {
-            plane,
-            biases: noises.map(|noise| Bias::turn_on(&noise, rng)),
-            noises,
-        }
-    }
-
     /// The place of a world position (m).
     pub(crate) fn place(&self, position_m: [f64; 3]) -> Geodetic {
         self.plane.geodetic(position_m)
     }
 }
 
-/// Samples the receivers that are due. The antenna is where the sensor sits, so a turning robot moves it.
-///
-/// The noise is one of metres; the place in WGS84 is that of the noisy metres.
-pub fn sample(
-    physics: Res<Physics>,
-    time: Res<SimTime>,
-    bodies: Query<&Bodies>,
-    mut receivers: Query<
-        (
-            &Sensor,
-            &Mount,
-            &mut Rate,
-            &mut GnssModel,
-            &mut Rng,
-            &mut Reading<Gnss>,
-            &mut Truth<Gnss>,
-            &mut SensorStats,
-        ),
-        Without<SimulationDisabled>,
-    >,
-) {
-    for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
-        &mut receivers
-    {
-        if !rate.due(time.now_ns) {
-            continue;
+impl Kind for Gnss {
+    const NAME: &'static str = "Gnss";
+    const ABOUT: &'static str = "place and velocity of an antenna, by satellites";
+}
+
+impl SensorKind for Gnss {
+    type Measurement = GnssFix;
+    type Model = GnssModel;
+    type Param = (
+        Res<'static, Physics>,
+        Query<'static, 'static, &'static Bodies>,
+    );
+
+    fn check(&self, context: &SensorContext<'_>, checks: &mut Checks<'_>) {
+        if context.world.origin.is_none() {
+            let expected = "`origin: (latitude_deg: 47.3769, longitude_deg: 8.5417, height_m: 408)`, say, in `world`";
+            checks.wrong(
+                "",
+                "a GNSS in a world without a place on the Earth",
+                expected,
+            );
         }
-        let Some(body) = bodies
-            .get(sensor.agent)
-            .ok()
-            .and_then(|b| physics.rapier.bodies.get(*b.links.get(sensor.link)?))
-        else {
-            continue;
+        self.horizontal.check("horizontal", checks);
+        self.vertical.check("vertical", checks);
+        self.velocity.check("velocity", checks);
+    }
+
+    fn model(&self, context: &SensorContext<'_>, rng: &mut Rng) -> GnssModel {
+        let (horizontal, vertical, velocity) = (self.horizontal, self.vertical, self.velocity);
+        let noises = [
+            horizontal, horizontal, vertical, velocity, velocity, velocity,
+        ];
+        GnssModel {
+            // Scenes are checked for an origin.
+            plane: TangentPlane::new(context.world.origin.unwrap_or_default()),
+            biases: noises.map(|noise| Bias::turn_on(&noise, rng)),
+            noises,
+        }
+    }
+
+    /// The antenna is where the sensor sits, so a turning robot moves it.
+    fn truth(
+        model: &mut GnssModel,
+        at: &SensorAt,
+        (physics, bodies): &(Res<'_, Physics>, Query<'_, '_, &Bodies>),
+        truth: &mut GnssFix,
+    ) -> bool {
+        let Some(body) = physics.body(bodies, at) else {
+            return false;
         };
         let link = body.position();
-        let antenna = link.rotation * mount.0.translation_m + link.translation;
+        let antenna = link.rotation * at.mount.translation_m + link.translation;
         let position_m = antenna.to_array().map(f64::from);
-        truth.0 = Gnss {
+        *truth = GnssFix {
             place: model.plane.geodetic(position_m),
             position_m,
             velocity_m_s: body.velocity_at_point(antenna),
         };
+        true
+    }
 
-        let period_s = rate.period_s();
-        let GnssModel {
+    /// The noise is one of metres; the place in WGS84 is that of the noisy metres.
+    fn measure(
+        GnssModel {
             plane,
             noises,
             biases,
-        } = &mut *model;
-        let mut number = |k: usize, x| biases[k].apply(x, period_s, &noises[k], &mut rng);
-        write(&mut reading, &mut stats, time.now_ns, |said| {
-            said.position_m = std::array::from_fn(|k| number(k, position_m[k]));
-            said.place = plane.geodetic(said.position_m);
-            for axis in 0..3 {
-                let x = f64::from(truth.0.velocity_m_s[axis]);
-                said.velocity_m_s[axis] = number(3 + axis, x) as f32;
-            }
-        });
+        }: &mut GnssModel,
+        at: &SensorAt,
+        truth: &GnssFix,
+        rng: &mut Rng,
+        reading: &mut GnssFix,
+    ) {
+        let mut number = |k: usize, x| biases[k].apply(x, at.period_s, &noises[k], rng);
+        reading.position_m = std::array::from_fn(|k| number(k, truth.position_m[k]));
+        reading.place = plane.geodetic(reading.position_m);
+        for axis in 0..3 {
+            let x = f64::from(truth.velocity_m_s[axis]);
+            reading.velocity_m_s[axis] = number(3 + axis, x) as f32;
+        }
+    }
+
+    /// Speed over ground. Where it is, and where north is, cannot be predicted from samples.
+    fn channels(&self, _: &SensorContext<'_>) -> Vec<(String, Feature)> {
+        vec![("speed".to_owned(), Feature::Length(GnssFix::VELOCITY))]
     }
 }

@@ -1,117 +1,146 @@
-//! The inertial measurement unit: angular velocity, and acceleration less gravity.
+//! Inertial measurement unit: angular velocity, and acceleration less gravity.
 
-use super::write;
 use crate::physics::{Bodies, Physics};
-use becomingone_components::link::SimulationDisabled;
+use becomingone_components::check::Checks;
+use becomingone_components::feature::Feature;
+use becomingone_components::kind::Kind;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
-    Bias, Imu, Mount, Noise, Reading, Sensor, SensorStats, Truth, elapsed_s,
+    Bias, ImuSample, Noise, SensorAt, SensorContext, SensorKind, elapsed_s,
 };
-use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
 use glam::Vec3;
+use serde::{Deserialize, Serialize};
+
+/// Three gyroscopes (rad/s) and three accelerometers (m/s²).
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Imu {
+    /// Noise of each gyroscope (rad/s).
+    #[serde(default)]
+    pub gyro: Noise,
+    /// Noise of each accelerometer (m/s²).
+    #[serde(default)]
+    pub accelerometer: Noise,
+}
 
 /// An IMU's noise and its memory.
-#[derive(Component, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub struct ImuModel {
-    /// Of each gyroscope (rad/s).
-    pub gyro: Noise,
-    /// Of each accelerometer (m/s²).
-    pub accelerometer: Noise,
+    gyro: Noise,
+    accelerometer: Noise,
     biases: [Bias; 6],
     /// Velocity of the sensor at its last reading (m/s, world axes), and when (ns).
     last: (Vec3, u64),
 }
 
-impl ImuModel {
-    /// Draws the offsets that the run starts with.
-    pub fn new(gyro: Noise, accelerometer: Noise, rng: &mut Rng) -> Self {
-        let mut bias = |k| Bias::turn_on(if k < 3 { &gyro } else { &accelerometer }, rng);
-        Self {
+impl Kind for Imu {
+    const NAME: &'static str = "Imu";
+    const ABOUT: &'static str = "three gyroscopes (rad/s) and three accelerometers (m/s²)";
+}
+
+impl SensorKind for Imu {
+    type Measurement = ImuSample;
+    type Model = ImuModel;
+    type Param = (
+        Res<'static, Physics>,
+        Query<'static, 'static, &'static Bodies>,
+    );
+
+    fn check(&self, _: &SensorContext<'_>, checks: &mut Checks<'_>) {
+        self.gyro.check("gyro", checks);
+        self.accelerometer.check("accelerometer", checks);
+    }
+
+    fn model(&self, _: &SensorContext<'_>, rng: &mut Rng) -> ImuModel {
+        let mut bias = |k| {
+            let noise = if k < 3 {
+                &self.gyro
+            } else {
+                &self.accelerometer
+            };
+            Bias::turn_on(noise, rng)
+        };
+        ImuModel {
             biases: std::array::from_fn(&mut bias),
-            gyro,
-            accelerometer,
+            gyro: self.gyro,
+            accelerometer: self.accelerometer,
             // Scenes start at rest.
             last: (Vec3::ZERO, 0),
         }
     }
-}
 
-/// Samples the IMUs that are due.
-///
-/// The acceleration is the mean over the time since the last reading, in the sensor's present axes.
-/// At the very start nothing touches anything yet: everything falls.
-pub fn sample(
-    physics: Res<Physics>,
-    time: Res<SimTime>,
-    bodies: Query<&Bodies>,
-    mut imus: Query<
-        (
-            &Sensor,
-            &Mount,
-            &mut Rate,
-            &mut ImuModel,
-            &mut Rng,
-            &mut Reading<Imu>,
-            &mut Truth<Imu>,
-            &mut SensorStats,
-        ),
-        Without<SimulationDisabled>,
-    >,
-) {
-    for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
-        &mut imus
-    {
-        if !rate.due(time.now_ns) {
-            continue;
-        }
-        let Some(body) = bodies
-            .get(sensor.agent)
-            .ok()
-            .and_then(|b| physics.rapier.bodies.get(*b.links.get(sensor.link)?))
-        else {
-            continue;
+    /// The acceleration is the mean over the time since the last reading, in the sensor's present axes.
+    /// At the very start nothing touches anything yet: everything falls.
+    fn truth(
+        model: &mut ImuModel,
+        at: &SensorAt,
+        (physics, bodies): &(Res<'_, Physics>, Query<'_, '_, &Bodies>),
+        truth: &mut ImuSample,
+    ) -> bool {
+        let Some(body) = physics.body(bodies, at) else {
+            return false;
         };
         let link = body.position();
-        let to_sensor = (link.rotation * mount.0.rotation).inverse();
-        let place = link.rotation * mount.0.translation_m + link.translation;
+        let to_sensor = (link.rotation * at.mount.rotation).inverse();
+        let place = link.rotation * at.mount.translation_m + link.translation;
         let velocity = body.velocity_at_point(place);
-        let (last, at_ns) = model.last;
-        let acceleration = if time.now_ns > at_ns {
-            (velocity - last) / elapsed_s(at_ns, time.now_ns) as f32
+        let (last, last_ns) = model.last;
+        let gravity = physics.rapier.gravity;
+        let acceleration = if at.now_ns > last_ns {
+            (velocity - last) / elapsed_s(last_ns, at.now_ns) as f32
         } else {
-            physics.rapier.gravity
+            gravity
         };
-        model.last = (velocity, time.now_ns);
-        truth.0 = Imu {
+        model.last = (velocity, at.now_ns);
+        *truth = ImuSample {
             angular_velocity_rad_s: to_sensor * body.angvel(),
-            specific_force_m_s2: to_sensor * (acceleration - physics.rapier.gravity),
+            specific_force_m_s2: to_sensor * (acceleration - gravity),
         };
+        true
+    }
 
-        let period_s = rate.period_s();
+    fn measure(
+        model: &mut ImuModel,
+        at: &SensorAt,
+        truth: &ImuSample,
+        rng: &mut Rng,
+        reading: &mut ImuSample,
+    ) {
         let ImuModel {
             gyro,
             accelerometer,
             biases,
             ..
-        } = &mut *model;
-        write(&mut reading, &mut stats, time.now_ns, |imu| {
-            for (axis, bias) in biases.iter_mut().enumerate() {
-                let (noise, from, to) = if axis < 3 {
-                    (
-                        &*gyro,
-                        truth.0.angular_velocity_rad_s[axis],
-                        &mut imu.angular_velocity_rad_s[axis],
-                    )
-                } else {
-                    (
-                        &*accelerometer,
-                        truth.0.specific_force_m_s2[axis - 3],
-                        &mut imu.specific_force_m_s2[axis - 3],
-                    )
-                };
-                *to = bias.apply(f64::from(from), period_s, noise, &mut rng) as f32;
-            }
-        });
+        } = model;
+        for (axis, bias) in biases.iter_mut().enumerate() {
+            let (noise, from, to) = if axis < 3 {
+                (
+                    &*gyro,
+                    truth.angular_velocity_rad_s[axis],
+                    &mut reading.angular_velocity_rad_s[axis],
+                )
+            } else {
+                (
+                    &*accelerometer,
+                    truth.specific_force_m_s2[axis - 3],
+                    &mut reading.specific_force_m_s2[axis - 3],
+                )
+            };
+            *to = bias.apply(f64::from(from), at.period_s, noise, rng) as f32;
+        }
     }
+
+    fn default_channels(&self, context: &SensorContext<'_>) -> Vec<(String, Feature)> {
+        with_rate_of_readings(self.channels(context), context.rate_hz)
+    }
+}
+
+/// Channels of a sensor, and how often its readings come.
+pub(super) fn with_rate_of_readings(
+    mut channels: Vec<(String, Feature)>,
+    rate_hz: f64,
+) -> Vec<(String, Feature)> {
+    channels.push(("heard".to_owned(), Feature::Heard(100.0 / rate_hz)));
+    channels
 }

@@ -1,136 +1,187 @@
-//! The planar lidar: distances to whatever is not the robot itself.
+//! Planar lidar: distances along rays in a plane.
 
-use super::{rays, write};
+use super::rays;
 use crate::physics::{Bodies, Physics};
-use becomingone_components::link::SimulationDisabled;
+use becomingone_components::check::Checks;
+use becomingone_components::feature::Feature;
+use becomingone_components::kind::Kind;
 use becomingone_components::seed::Rng;
-use becomingone_components::sensor::{
-    Bias, Mount, Noise, Reading, Scan, Sensor, SensorStats, Truth,
-};
-use becomingone_components::time::{Rate, SimTime};
+use becomingone_components::sensor::{Bias, Noise, Scan, SensorAt, SensorContext, SensorKind};
 use bevy_ecs::prelude::*;
 use glam::Vec3;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::TAU;
+
+/// Distances in a plane (m).
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lidar {
+    /// Rays a turn.
+    pub rays: u32,
+    /// Angle that the rays cover, centred on the sensor's x (rad).
+    #[serde(default = "full_turn")]
+    pub fov_rad: f64,
+    /// Nearest distance that is measured (m).
+    #[serde(default)]
+    pub range_min_m: f64,
+    /// Farthest (m).
+    pub range_max_m: f64,
+    /// Noise of each distance (m).
+    #[serde(default)]
+    pub noise: Noise,
+}
+
+fn full_turn() -> f64 {
+    TAU
+}
+
+/// 360 rays of a full turn, up to 10 m, without noise.
+impl Default for Lidar {
+    fn default() -> Self {
+        Self {
+            rays: 360,
+            fov_rad: TAU,
+            range_min_m: 0.0,
+            range_max_m: 10.0,
+            noise: Noise::default(),
+        }
+    }
+}
+
+impl Lidar {
+    /// Direction of the first ray, and from a ray to the next (rad).
+    fn angles(&self) -> (f64, f64) {
+        // A full turn has no end ray: it would be its first one.
+        let full = self.fov_rad >= TAU - 1e-9;
+        let gaps = if full {
+            self.rays
+        } else {
+            self.rays.saturating_sub(1)
+        };
+        (-self.fov_rad / 2.0, self.fov_rad / f64::from(gaps.max(1)))
+    }
+}
 
 /// A lidar's rays and noise.
-#[derive(Component, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub struct LidarModel {
     /// Unit directions in the sensor's frame.
     directions: Vec<Vec3>,
     range_min_m: f32,
-    /// Of each distance (m).
     noise: Noise,
     bias: Bias,
 }
 
-impl LidarModel {
-    /// Spreads the rays over `fov_rad`, centred on x, and draws the offset that the run starts with.
-    /// Also gives an empty scan of this lidar, for its readings to start from.
-    pub fn new(
-        rays: u32,
-        fov_rad: f64,
-        range_m: [f64; 2],
-        noise: Noise,
-        rng: &mut Rng,
-    ) -> (Self, Scan) {
-        // A full turn has no end ray: it would be its first one.
-        let full = fov_rad >= std::f64::consts::TAU - 1e-9;
-        let gaps = if full { rays } else { rays.saturating_sub(1) };
-        let step = fov_rad / f64::from(gaps.max(1));
-        let first = -fov_rad / 2.0;
-        let directions = (0..rays)
-            .map(|k| {
-                let (sin, cos) = libm::sincos(first + f64::from(k) * step);
-                Vec3::new(cos as f32, sin as f32, 0.0)
-            })
-            .collect();
-        let scan = Scan {
-            angle_min_rad: first as f32,
-            angle_step_rad: step as f32,
-            ranges_m: vec![range_m[1] as f32; rays as usize],
-            range_max_m: range_m[1] as f32,
-        };
-        let model = Self {
-            directions,
-            range_min_m: range_m[0] as f32,
-            bias: Bias::turn_on(&noise, rng),
-            noise,
-        };
-        (model, scan)
-    }
+impl Kind for Lidar {
+    const NAME: &'static str = "Lidar";
+    const ABOUT: &'static str = "distances along rays in a plane (m)";
 }
 
-/// Casts the rays of the lidars that are due.
-pub fn sample(
-    physics: Res<Physics>,
-    time: Res<SimTime>,
-    bodies: Query<&Bodies>,
-    mut lidars: Query<
-        (
-            &Sensor,
-            &Mount,
-            &mut Rate,
-            &mut LidarModel,
-            &mut Rng,
-            &mut Reading<Scan>,
-            &mut Truth<Scan>,
-            &mut SensorStats,
-        ),
-        Without<SimulationDisabled>,
-    >,
-) {
-    // Rays see what the last step left; before the first one there is nothing to see.
-    if time.tick == 0 {
-        return;
-    }
-    for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
-        &mut lidars
-    {
-        if !rate.due(time.now_ns) {
-            continue;
-        }
-        let Ok(agent) = bodies.get(sensor.agent) else {
-            continue;
-        };
-        let range_max_m = truth.0.range_max_m;
-        let mut ranges = truth.0.ranges_m.iter_mut();
-        let directions = &model.directions;
-        if !rays::cast(
-            &physics,
-            agent,
-            sensor,
-            mount,
-            directions,
-            range_max_m,
-            |m| {
-                if let Some(range) = ranges.next() {
-                    *range = m;
-                }
-            },
-        ) {
-            continue;
-        }
+impl SensorKind for Lidar {
+    type Measurement = Scan;
+    type Model = LidarModel;
+    type Param = (
+        Res<'static, Physics>,
+        Query<'static, 'static, &'static Bodies>,
+    );
 
-        let period_s = rate.period_s();
+    // Rays hit what the last step left; before the first one there is nothing to hit.
+    const FIRST_TICK: u64 = 1;
+
+    fn check(&self, _: &SensorContext<'_>, checks: &mut Checks<'_>) {
+        let rays = f64::from(self.rays);
+        checks.within("rays", rays, 1.0, 100_000.0, "1 to 100000 rays");
+        let turn = TAU + 1e-3;
+        checks.within(
+            "fov_rad",
+            self.fov_rad,
+            1e-6,
+            turn,
+            "radians up to a full turn",
+        );
+        checks.ranges(self.range_min_m, self.range_max_m);
+        self.noise.check("noise", checks);
+    }
+
+    fn numbers(&self, _: &SensorContext<'_>) -> Option<usize> {
+        Some(self.rays as usize)
+    }
+
+    fn blank(&self, _: &SensorContext<'_>) -> Scan {
+        let (first, step) = self.angles();
+        Scan {
+            angle_min_rad: first as f32,
+            angle_step_rad: step as f32,
+            ranges_m: vec![self.range_max_m as f32; self.rays as usize],
+            range_max_m: self.range_max_m as f32,
+        }
+    }
+
+    fn model(&self, _: &SensorContext<'_>, rng: &mut Rng) -> LidarModel {
+        let (first, step) = self.angles();
+        let directions = (0..self.rays).map(|k| {
+            let (sin, cos) = libm::sincos(first + f64::from(k) * step);
+            Vec3::new(cos as f32, sin as f32, 0.0)
+        });
+        LidarModel {
+            directions: directions.collect(),
+            range_min_m: self.range_min_m as f32,
+            bias: Bias::turn_on(&self.noise, rng),
+            noise: self.noise,
+        }
+    }
+
+    fn truth(
+        model: &mut LidarModel,
+        at: &SensorAt,
+        (physics, bodies): &(Res<'_, Physics>, Query<'_, '_, &Bodies>),
+        truth: &mut Scan,
+    ) -> bool {
+        let range_max_m = truth.range_max_m;
+        let mut ranges = truth.ranges_m.iter_mut();
+        rays::cast(physics, bodies, at, &model.directions, range_max_m, |m| {
+            if let Some(range) = ranges.next() {
+                *range = m;
+            }
+        })
+    }
+
+    fn measure(
+        model: &mut LidarModel,
+        at: &SensorAt,
+        truth: &Scan,
+        rng: &mut Rng,
+        reading: &mut Scan,
+    ) {
         let LidarModel {
             range_min_m,
             noise,
             bias,
             ..
-        } = &mut *model;
+        } = model;
         // The offset is the instrument's: it walks once a turn, and is the same for all rays.
-        bias.walk(period_s, noise, &mut rng);
-        write(&mut reading, &mut stats, time.now_ns, |said| {
-            said.angle_min_rad = truth.0.angle_min_rad;
-            said.angle_step_rad = truth.0.angle_step_rad;
-            said.range_max_m = range_max_m;
-            said.ranges_m.clear();
-            said.ranges_m.extend(truth.0.ranges_m.iter().map(|&range| {
-                if range >= range_max_m {
-                    return range_max_m;
-                }
-                let noisy = bias.read(f64::from(range), noise, &mut rng) as f32;
-                noisy.clamp(*range_min_m, range_max_m)
-            }));
-        });
+        bias.walk(at.period_s, noise, rng);
+        reading.angle_min_rad = truth.angle_min_rad;
+        reading.angle_step_rad = truth.angle_step_rad;
+        reading.range_max_m = truth.range_max_m;
+        reading.ranges_m.clear();
+        reading.ranges_m.extend(truth.ranges_m.iter().map(|&range| {
+            if range >= truth.range_max_m {
+                return truth.range_max_m;
+            }
+            let noisy = bias.read(f64::from(range), noise, rng) as f32;
+            noisy.clamp(*range_min_m, truth.range_max_m)
+        }));
+    }
+
+    /// How many rays of each half meet something.
+    fn default_channels(&self, _: &SensorContext<'_>) -> Vec<(String, Feature)> {
+        // As the readings have it.
+        let reach_m = f64::from(self.range_max_m as f32);
+        let (half, rays) = (self.rays as usize / 2, self.rays as usize);
+        vec![
+            ("seen_0".to_owned(), Feature::Seen(0, half, reach_m)),
+            ("seen_1".to_owned(), Feature::Seen(half, rays, reach_m)),
+        ]
     }
 }

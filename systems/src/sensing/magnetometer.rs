@@ -1,90 +1,127 @@
-//! The magnetometer: the Earth's magnetic field in the sensor's own axes.
+//! Magnetometer: the Earth's magnetic field in the sensor's own axes.
 
-use super::write;
 use crate::physics::{Bodies, Physics};
-use becomingone_components::link::SimulationDisabled;
+use becomingone_components::check::Checks;
+use becomingone_components::kind::Kind;
+use becomingone_components::scene::MAGNETIC_FIELD_T;
 use becomingone_components::seed::Rng;
 use becomingone_components::sensor::{
-    Bias, MagneticField, Mount, Noise, Reading, Sensor, SensorStats, Truth,
+    Bias, MagneticField, Noise, SensorAt, SensorContext, SensorKind,
 };
-use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Vec3};
+use serde::{Deserialize, Serialize};
+
+/// Magnetic field in the sensor's axes (T); `world: (magnetic_field_t: ..)` says which.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Magnetometer {
+    /// Noise of each axis (T).
+    #[serde(default)]
+    pub noise: Noise,
+    /// Field of magnets that turn with the sensor, in its axes (T).
+    #[serde(default)]
+    pub hard_iron_t: [f64; 3],
+    /// What iron that turns with the sensor makes of the field: rows of a matrix on the sensor's axes.
+    #[serde(default = "no_iron")]
+    pub soft_iron: [[f64; 3]; 3],
+}
+
+fn no_iron() -> [[f64; 3]; 3] {
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+}
+
+/// Without noise and iron.
+impl Default for Magnetometer {
+    fn default() -> Self {
+        Self {
+            noise: Noise::default(),
+            hard_iron_t: [0.0; 3],
+            soft_iron: no_iron(),
+        }
+    }
+}
 
 /// The field around a magnetometer, the iron beside it, and its noise.
-#[derive(Component, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub struct MagnetometerModel {
     /// The same everywhere, in the world's axes (T).
     field_t: Vec3,
     hard_iron_t: Vec3,
     soft_iron: Mat3,
-    /// Of each axis (T).
     noise: Noise,
     biases: [Bias; 3],
 }
 
-impl MagnetometerModel {
-    /// Draws the errors that the run starts with.
-    pub fn new(
-        field_t: Vec3,
-        hard_iron_t: Vec3,
-        soft_iron: Mat3,
-        noise: Noise,
-        rng: &mut Rng,
-    ) -> Self {
-        Self {
-            field_t,
-            hard_iron_t,
-            soft_iron,
-            biases: std::array::from_fn(|_| Bias::turn_on(&noise, rng)),
-            noise,
-        }
-    }
+impl Kind for Magnetometer {
+    const NAME: &'static str = "Magnetometer";
+    const ABOUT: &'static str = "magnetic field in the sensor's axes (T)";
 }
 
-/// Samples the magnetometers that are due. What iron on the robot does to the field is an error, not the truth.
-pub fn sample(
-    physics: Res<Physics>,
-    time: Res<SimTime>,
-    bodies: Query<&Bodies>,
-    mut magnetometers: Query<
-        (
-            &Sensor,
-            &Mount,
-            &mut Rate,
-            &mut MagnetometerModel,
-            &mut Rng,
-            &mut Reading<MagneticField>,
-            &mut Truth<MagneticField>,
-            &mut SensorStats,
-        ),
-        Without<SimulationDisabled>,
-    >,
-) {
-    for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
-        &mut magnetometers
-    {
-        if !rate.due(time.now_ns) {
-            continue;
-        }
-        let Some(body) = bodies
-            .get(sensor.agent)
-            .ok()
-            .and_then(|b| physics.rapier.bodies.get(*b.links.get(sensor.link)?))
-        else {
-            continue;
-        };
-        let to_sensor = (body.position().rotation * mount.0.rotation).inverse();
-        truth.0.field_t = to_sensor * model.field_t;
-        let bent_t = model.soft_iron * truth.0.field_t + model.hard_iron_t;
+impl SensorKind for Magnetometer {
+    type Measurement = MagneticField;
+    type Model = MagnetometerModel;
+    type Param = (
+        Res<'static, Physics>,
+        Query<'static, 'static, &'static Bodies>,
+    );
 
-        let period_s = rate.period_s();
-        let MagnetometerModel { noise, biases, .. } = &mut *model;
-        write(&mut reading, &mut stats, time.now_ns, |said| {
-            for (axis, bias) in biases.iter_mut().enumerate() {
-                let x = f64::from(bent_t[axis]);
-                said.field_t[axis] = bias.apply(x, period_s, noise, &mut rng) as f32;
+    fn check(&self, context: &SensorContext<'_>, checks: &mut Checks<'_>) {
+        if context.world.origin.is_some() && context.world.magnetic_field_t.is_none() {
+            let expected = "`magnetic_field_t: (1.29e-6, 21.53e-6, -43.23e-6)`, say, in `world`: tesla east, north \
+                            and up, as the World Magnetic Model gives it";
+            let found = "a magnetometer at a place on the Earth whose magnetic field is not said";
+            checks.wrong("", found, expected);
+        }
+        checks.flux_density("hard_iron_t", &self.hard_iron_t);
+        for (k, row) in self.soft_iron.iter().enumerate() {
+            for (l, &x) in row.iter().enumerate() {
+                let at = format!("soft_iron[{k}][{l}]");
+                checks.within(&at, x, -10.0, 10.0, "a factor within 10");
             }
-        });
+        }
+        self.noise.check("noise", checks);
+    }
+
+    fn model(&self, context: &SensorContext<'_>, rng: &mut Rng) -> MagnetometerModel {
+        let vec3 = |v: [f64; 3]| Vec3::from_array(v.map(|x| x as f32));
+        let rows = self.soft_iron.map(|row| row.map(|x| x as f32));
+        MagnetometerModel {
+            field_t: vec3(context.world.magnetic_field_t.unwrap_or(MAGNETIC_FIELD_T)),
+            hard_iron_t: vec3(self.hard_iron_t),
+            soft_iron: Mat3::from_cols_array_2d(&rows).transpose(),
+            biases: std::array::from_fn(|_| Bias::turn_on(&self.noise, rng)),
+            noise: self.noise,
+        }
+    }
+
+    /// What iron on the robot does to the field is an error, not the truth.
+    fn truth(
+        model: &mut MagnetometerModel,
+        at: &SensorAt,
+        (physics, bodies): &(Res<'_, Physics>, Query<'_, '_, &Bodies>),
+        truth: &mut MagneticField,
+    ) -> bool {
+        let Some(body) = physics.body(bodies, at) else {
+            return false;
+        };
+        let to_sensor = (body.position().rotation * at.mount.rotation).inverse();
+        truth.field_t = to_sensor * model.field_t;
+        true
+    }
+
+    fn measure(
+        model: &mut MagnetometerModel,
+        at: &SensorAt,
+        truth: &MagneticField,
+        rng: &mut Rng,
+        reading: &mut MagneticField,
+    ) {
+        let distorted_t = model.soft_iron * truth.field_t + model.hard_iron_t;
+        let MagnetometerModel { noise, biases, .. } = model;
+        for (axis, bias) in biases.iter_mut().enumerate() {
+            let x = f64::from(distorted_t[axis]);
+            reading.field_t[axis] = bias.apply(x, at.period_s, noise, rng) as f32;
+        }
     }
 }

@@ -1,77 +1,109 @@
-//! Simulated sensors: each samples the truth at its own rate and bends it by its own noise.
+//! Simulated sensors: each samples the world at its own rate and adds its own noise.
+//!
+//! - [`measurements`]: readings of all kinds, for recorders, viewers and APIs.
+//! - a file each for the engine's own kinds: what a scene says, the model, how it samples.
 
-pub mod contact;
-pub mod encoders;
-pub mod gnss;
-pub mod imu;
-pub mod lidar;
-pub mod magnetometer;
-pub mod range;
+mod contact;
+mod encoders;
+mod gnss;
+mod imu;
+mod lidar;
+mod magnetometer;
+pub mod measurements;
+mod range;
 mod rays;
+mod values;
+
+pub use contact::Contact;
+pub use encoders::Encoders;
+pub use gnss::Gnss;
+pub use imu::Imu;
+pub use lidar::Lidar;
+pub use magnetometer::Magnetometer;
+pub use range::RangeFinder;
+pub use values::Values;
 
 use crate::coherence::witness;
-use crate::faults::{self, SensorSystems};
-use crate::hash::RegisterState;
+use crate::faults;
+use crate::hash::{RegisterState as _, intern};
+use crate::kinds::{Kinds, RegisterKinds as _};
+use crate::links::{Delivery, silent_after_ns};
+use crate::physics::build::vec3;
 use crate::tick::{Tick, TickSystems};
+use becomingone_components::body::Pose;
+use becomingone_components::control::AgentBody;
+use becomingone_components::joints::Servos;
+use becomingone_components::link::{SimulationDisabled, Watchdog, WhenSilent};
+use becomingone_components::scene::{AgentSpec, FromScene, SceneSpec, SensorSpec};
+use becomingone_components::seed::{Rng, RunSeed};
 use becomingone_components::sensor::{
-    Contact, Encoders, Gnss, Imu, MagneticField, Measurement, Measurements, Range, Reading, Scan,
-    SensorStats, Values,
+    Measurement, Mount, Reading, Sensor, SensorAt, SensorContext, SensorKind, SensorStats, Truth,
 };
+use becomingone_components::time::{Rate, SimTime};
 use bevy_app::{App, Plugin};
 use bevy_ecs::message::message_update_system;
 use bevy_ecs::prelude::*;
+use bevy_ecs::system::StaticSystemParam;
+use glam::Quat;
+use measurements::Measurements;
 
-/// Samples every simulated sensor.
+/// Registers the engine's own kinds of sensors.
 pub struct SensingPlugin;
 
 impl Plugin for SensingPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Measurements>();
-        register::<Imu>(app, "reading/imu");
-        register::<Encoders>(app, "reading/encoders");
-        register::<Scan>(app, "reading/lidar");
-        register::<Contact>(app, "reading/contact");
-        register::<Gnss>(app, "reading/gnss");
-        register::<Range>(app, "reading/range");
-        register::<MagneticField>(app, "reading/magnetometer");
-        register::<Values>(app, "reading/values");
-        app.add_systems(
-            Tick,
-            (
-                imu::sample,
-                encoders::sample,
-                lidar::sample,
-                contact::sample,
-                gnss::sample,
-                range::sample,
-                magnetometer::sample,
-            )
-                .chain()
-                .in_set(SensorSystems),
-        );
+        app.init_resource::<Measurements>()
+            .register_sensor::<Imu>()
+            .register_sensor::<Encoders>()
+            .register_sensor::<Lidar>()
+            .register_sensor::<Contact>()
+            .register_sensor::<Gnss>()
+            .register_sensor::<RangeFinder>()
+            .register_sensor::<Magnetometer>()
+            .register_sensor::<Values>();
     }
 }
 
-/// Makes a kind of measurement known: to lists of kinds, to the state hash, to faults, to self-models, and to the start of each tick.
-pub fn register<T: Measurement>(app: &mut App, state: &'static str) {
+/// Simulated sensors, in [`TickSystems::Sample`]. A sensor has one kind, so that kinds have no order.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SensorSystems;
+
+/// The simulated sensor of a kind.
+#[derive(Component, Clone, Debug)]
+pub struct Simulated<K: SensorKind>(pub K::Model);
+
+/// Registers the systems of a kind of sensor, and those of its measurement if no other kind did.
+pub(crate) fn register<K: SensorKind>(app: &mut App) {
     app.init_resource::<Measurements>();
-    app.world_mut()
-        .resource_mut::<Measurements>()
-        .0
-        .insert(T::KIND, T::FIELDS);
-    app.register_state::<Reading<T>>(state);
-    faults::register::<T>(app);
-    witness::register::<T>(app);
-    app.add_systems(
-        Tick,
-        begin_tick::<T>
-            .in_set(TickSystems::Begin)
-            .after(message_update_system)
-            .ambiguous_with(TickSystems::Begin),
-    );
+    let mut measurements = app.world_mut().resource_mut::<Measurements>();
+    let entry = measurements::entry::<K::Measurement>();
+    if measurements.0.insert(K::Measurement::KIND, entry).is_none() {
+        let state = intern(&format!("reading/{}", K::Measurement::KIND));
+        app.register_state::<Reading<K::Measurement>>(state);
+        faults::register::<K::Measurement>(app);
+        witness::register::<K::Measurement>(app);
+        app.add_systems(
+            Tick,
+            begin_tick::<K::Measurement>
+                .in_set(TickSystems::Begin)
+                .after(message_update_system)
+                .ambiguous_with(TickSystems::Begin)
+                .run_if(any_with_component::<Reading<K::Measurement>>),
+        );
+    }
+    if K::SIMULATED {
+        app.configure_sets(Tick, SensorSystems.in_set(TickSystems::Sample))
+            .add_systems(
+                Tick,
+                sample::<K>
+                    .in_set(SensorSystems)
+                    .ambiguous_with(SensorSystems)
+                    .run_if(any_with_component::<Simulated<K>>),
+            );
+    }
 }
 
-/// What came before this tick is no longer fresh.
+/// Begins a tick: readings of earlier ticks are no longer fresh.
 fn begin_tick<T: Measurement>(mut readings: Query<&mut Reading<T>>) {
     for mut reading in &mut readings {
         if reading.is_fresh() {
@@ -80,20 +112,153 @@ fn begin_tick<T: Measurement>(mut readings: Query<&mut Reading<T>>) {
     }
 }
 
-/// Writes a reading and counts it; one that is not finite is counted and goes no further.
-fn write<T: Measurement>(
-    reading: &mut Reading<T>,
-    stats: &mut SensorStats,
-    now_ns: u64,
-    fill: impl FnOnce(&mut T),
+/// Samples the sensors of a kind that are due. A reading that is not finite is counted and goes no further.
+fn sample<K: SensorKind>(
+    time: Res<SimTime>,
+    param: StaticSystemParam<K::Param>,
+    mut sensors: Query<
+        (
+            &Sensor,
+            &Mount,
+            &mut Rate,
+            &mut Simulated<K>,
+            &mut Rng,
+            &mut Reading<K::Measurement>,
+            &mut Truth<K::Measurement>,
+            &mut SensorStats,
+        ),
+        Without<SimulationDisabled>,
+    >,
 ) {
-    let kept = reading.write(now_ns, |value| {
-        fill(value);
-        value.is_finite()
-    });
-    if kept {
-        stats.readings += 1;
-    } else {
-        stats.non_finite += 1;
+    if time.tick < K::FIRST_TICK {
+        return;
+    }
+    let param = param.into_inner();
+    for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
+        &mut sensors
+    {
+        if !rate.due(time.now_ns) {
+            continue;
+        }
+        let at = SensorAt {
+            agent: sensor.agent,
+            link: sensor.link,
+            mount: mount.0,
+            now_ns: time.now_ns,
+            period_s: rate.period_s(),
+        };
+        let model = &mut model.0;
+        if !K::truth(model, &at, &param, &mut truth.0) {
+            continue;
+        }
+        let kept = reading.write(time.now_ns, |value| {
+            K::measure(model, &at, &truth.0, &mut rng, value);
+            value.is_finite()
+        });
+        if kept {
+            stats.readings += 1;
+        } else {
+            stats.non_finite += 1;
+        }
+    }
+}
+
+/// Gives a sensor its reading, and what fills it.
+pub(crate) type Spawn = fn(&mut World, Entity, &SensorSpec, &SensorContext<'_>, &mut Rng);
+
+/// Gives a sensor its reading, and what fills it: its model where it is simulated, a link where it is not.
+pub(crate) fn spawn<K: SensorKind>(
+    world: &mut World,
+    entity: Entity,
+    spec: &SensorSpec,
+    context: &SensorContext<'_>,
+    rng: &mut Rng,
+) {
+    let Some(kind) = spec.kind.get::<K>() else {
+        return;
+    };
+    let blank = kind.blank(context);
+    let model = K::SIMULATED.then(|| Simulated::<K>(kind.model(context, rng)));
+    let mut sensor = world.entity_mut(entity);
+    kind.insert(&mut sensor);
+    if !spec.source.has_link() {
+        sensor.insert(Reading::with_capacity(1, blank.clone()));
+        if let Some(model) = model.filter(|_| spec.source.is_sim()) {
+            sensor.insert((Truth(blank), model));
+        }
+        return;
+    }
+    sensor.insert((
+        Reading::with_capacity(spec.queue.capacity(), blank.clone()),
+        Delivery::like(&blank),
+        Watchdog {
+            after_ns: silent_after_ns(spec),
+            then: spec.silence.then,
+        },
+    ));
+    if let Some(model) = model.filter(|_| spec.silence.then == WhenSilent::FallBackToSim) {
+        sensor.insert((Truth(blank), model, SimulationDisabled));
+    }
+}
+
+/// Gives an agent a sensor, as a child entity.
+pub(crate) fn spawn_sensor(
+    world: &mut World,
+    agent: Entity,
+    scene: &SceneSpec,
+    spec: &AgentSpec,
+    sensor: &SensorSpec,
+    body: AgentBody<'_>,
+) -> Entity {
+    let name = format!("{}/{}", spec.name, sensor.name);
+    let mut rng = Rng::for_name(*world.resource::<RunSeed>(), &name);
+    let [x, y, z, w] = sensor.rotation.map(|c| c as f32);
+    let on_frame = Pose::new(
+        vec3(sensor.position_m),
+        Quat::from_xyzw(x, y, z, w).normalize(),
+    );
+    let link = sensor.link.as_deref();
+    let frame = link.and_then(|link| body.model?.frame(link));
+    let (link, mount) = frame.map_or((0, on_frame), |f| (f.link, f.pose * on_frame));
+    let entity = world
+        .spawn((
+            Name::new(name),
+            FromScene,
+            ChildOf(agent),
+            Sensor { agent, link },
+            sensor.source.clone(),
+            Mount(mount),
+            Rate::new(sensor.rate_hz),
+            SensorStats::default(),
+        ))
+        .id();
+    let spawn = world
+        .get_resource::<Kinds>()
+        .and_then(|kinds| kinds.sensors.get(sensor.kind.name()))
+        .map(|entry| entry.spawn);
+    if let Some(spawn) = spawn {
+        let context = SensorContext {
+            world: &scene.world,
+            rate_hz: sensor.rate_hz,
+            driven: body.model.is_some(),
+            encoded: Some(encoded(&body).len()),
+        };
+        spawn(world, entity, sensor, &context, &mut rng);
+    }
+    world.entity_mut(entity).insert(rng);
+    entity
+}
+
+/// What an agent's encoders count, as channels of its kernel.
+pub(crate) fn encoded(body: &AgentBody<'_>) -> Vec<String> {
+    let wheels = |n: usize| (0..n).map(|k| format!("wheels/{k}")).collect();
+    match (body.vehicle, body.drive, body.servos, body.model) {
+        (Some(vehicle), ..) => wheels(vehicle.wheels.len()),
+        (_, Some(drive), ..) => wheels(drive.wheels.len()),
+        (_, _, Some(Servos(servos)), Some(model)) => servos
+            .iter()
+            .map(|s| format!("joints/{}", model.joints[s.joint].name))
+            .collect(),
+        _ => Vec::new(),
     }
 }

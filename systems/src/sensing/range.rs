@@ -1,37 +1,55 @@
-//! The range sensor: the distance to the nearest thing in a cone.
+//! Range finder: the distance to the nearest thing in a cone.
 
-use super::{rays, write};
+use super::rays;
 use crate::physics::{Bodies, Physics};
-use becomingone_components::link::SimulationDisabled;
+use becomingone_components::check::Checks;
+use becomingone_components::kind::Kind;
 use becomingone_components::seed::Rng;
-use becomingone_components::sensor::{
-    Bias, Mount, Noise, Range, Reading, Sensor, SensorStats, Truth,
-};
-use becomingone_components::time::{Rate, SimTime};
+use becomingone_components::sensor::{Bias, Distance, Noise, SensorAt, SensorContext, SensorKind};
 use bevy_ecs::prelude::*;
 use glam::Vec3;
+use serde::{Deserialize, Serialize};
 
 /// Rings about the axis of a cone; the k-th has 8 k rays.
 const RINGS: u32 = 3;
 
-/// A range sensor's rays and noise.
-#[derive(Component, Clone, Debug)]
+/// Distance to the nearest thing in a cone (m), as sonars, infrared and time-of-flight sensors measure it.
+/// The cone is 49 rays: what fits between them is not seen.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename = "Range")]
+pub struct RangeFinder {
+    /// Angle of the cone about the sensor's x, from edge to edge (rad); 0 for one ray.
+    #[serde(default)]
+    pub fov_rad: f64,
+    /// Nearest distance that is measured (m).
+    #[serde(default)]
+    pub range_min_m: f64,
+    /// Farthest (m).
+    pub range_max_m: f64,
+    /// Noise of the distance (m).
+    #[serde(default)]
+    pub noise: Noise,
+}
+
+/// One ray, up to 4 m, without noise.
+impl Default for RangeFinder {
+    fn default() -> Self {
+        Self {
+            fov_rad: 0.0,
+            range_min_m: 0.0,
+            range_max_m: 4.0,
+            noise: Noise::default(),
+        }
+    }
+}
+
+/// A range finder's rays and noise.
+#[derive(Clone, Debug)]
 pub struct RangeModel {
     /// Unit directions in the sensor's frame.
     directions: Vec<Vec3>,
     noise: Noise,
     bias: Bias,
-}
-
-impl RangeModel {
-    /// Spreads the rays over the cone, and draws the errors that the run starts with.
-    pub fn new(fov_rad: f64, noise: Noise, rng: &mut Rng) -> Self {
-        Self {
-            directions: cone(fov_rad),
-            bias: Bias::turn_on(&noise, rng),
-            noise,
-        }
-    }
 }
 
 /// The axis of a cone about x, and rings up to its edge: 49 rays; only the axis where it has no width.
@@ -54,66 +72,76 @@ fn cone(fov_rad: f64) -> Vec<Vec3> {
     directions
 }
 
-/// Casts the rays of the range sensors that are due.
-pub fn sample(
-    physics: Res<Physics>,
-    time: Res<SimTime>,
-    bodies: Query<&Bodies>,
-    mut sensors: Query<
-        (
-            &Sensor,
-            &Mount,
-            &mut Rate,
-            &mut RangeModel,
-            &mut Rng,
-            &mut Reading<Range>,
-            &mut Truth<Range>,
-            &mut SensorStats,
-        ),
-        Without<SimulationDisabled>,
-    >,
-) {
-    // Rays see what the last step left; before the first one there is nothing to see.
-    if time.tick == 0 {
-        return;
-    }
-    for (sensor, mount, mut rate, mut model, mut rng, mut reading, mut truth, mut stats) in
-        &mut sensors
-    {
-        if !rate.due(time.now_ns) {
-            continue;
-        }
-        let Ok(agent) = bodies.get(sensor.agent) else {
-            continue;
-        };
-        let range_max_m = truth.0.range_max_m;
-        let mut nearest_m = range_max_m;
-        let directions = &model.directions;
-        if !rays::cast(
-            &physics,
-            agent,
-            sensor,
-            mount,
-            directions,
-            range_max_m,
-            |m| {
-                nearest_m = nearest_m.min(m);
-            },
-        ) {
-            continue;
-        }
-        truth.0.range_m = nearest_m;
+impl Kind for RangeFinder {
+    const NAME: &'static str = "Range";
+    const ABOUT: &'static str = "distance to the nearest thing in a cone (m)";
+}
 
-        let period_s = rate.period_s();
-        let RangeModel { noise, bias, .. } = &mut *model;
-        bias.walk(period_s, noise, &mut rng);
-        write(&mut reading, &mut stats, time.now_ns, |said| {
-            *said = truth.0;
-            if nearest_m < range_max_m {
-                let noisy = bias.read(f64::from(nearest_m), noise, &mut rng) as f32;
-                said.range_m = noisy.clamp(said.range_min_m, range_max_m);
-            }
+impl SensorKind for RangeFinder {
+    type Measurement = Distance;
+    type Model = RangeModel;
+    type Param = (
+        Res<'static, Physics>,
+        Query<'static, 'static, &'static Bodies>,
+    );
+
+    // Rays hit what the last step left; before the first one there is nothing to hit.
+    const FIRST_TICK: u64 = 1;
+
+    fn check(&self, _: &SensorContext<'_>, checks: &mut Checks<'_>) {
+        let expected = "radians from 0 (one ray) to half a turn";
+        checks.within("fov_rad", self.fov_rad, 0.0, std::f64::consts::PI, expected);
+        checks.ranges(self.range_min_m, self.range_max_m);
+        self.noise.check("noise", checks);
+    }
+
+    fn blank(&self, _: &SensorContext<'_>) -> Distance {
+        Distance {
+            range_m: self.range_max_m as f32,
+            range_min_m: self.range_min_m as f32,
+            range_max_m: self.range_max_m as f32,
+            fov_rad: self.fov_rad as f32,
+        }
+    }
+
+    fn model(&self, _: &SensorContext<'_>, rng: &mut Rng) -> RangeModel {
+        RangeModel {
+            directions: cone(self.fov_rad),
+            bias: Bias::turn_on(&self.noise, rng),
+            noise: self.noise,
+        }
+    }
+
+    fn truth(
+        model: &mut RangeModel,
+        at: &SensorAt,
+        (physics, bodies): &(Res<'_, Physics>, Query<'_, '_, &Bodies>),
+        truth: &mut Distance,
+    ) -> bool {
+        let range_max_m = truth.range_max_m;
+        let mut nearest_m = range_max_m;
+        let cast = rays::cast(physics, bodies, at, &model.directions, range_max_m, |m| {
+            nearest_m = nearest_m.min(m);
         });
+        if cast {
+            truth.range_m = nearest_m;
+        }
+        cast
+    }
+
+    fn measure(
+        RangeModel { noise, bias, .. }: &mut RangeModel,
+        at: &SensorAt,
+        truth: &Distance,
+        rng: &mut Rng,
+        reading: &mut Distance,
+    ) {
+        bias.walk(at.period_s, noise, rng);
+        *reading = *truth;
+        if truth.range_m < truth.range_max_m {
+            let noisy = bias.read(f64::from(truth.range_m), noise, rng) as f32;
+            reading.range_m = noisy.clamp(truth.range_min_m, truth.range_max_m);
+        }
     }
 }
 

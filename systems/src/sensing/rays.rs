@@ -1,28 +1,24 @@
-//! Rays from a sensor: what a lidar and a range sensor see of the world.
+//! Rays from a sensor: what a lidar and a range finder hit.
 
 use crate::physics::{Bodies, Physics};
 use becomingone_components::body::Pose;
-use becomingone_components::sensor::{Mount, Sensor};
+use becomingone_components::sensor::SensorAt;
+use bevy_ecs::prelude::*;
 use glam::Vec3;
 use rapier3d::prelude::{Collider, ColliderHandle, QueryFilter, Ray};
 
 /// Casts rays in these directions of the sensor's frame, and gives each distance in order; the largest range
 /// where nothing was hit. Rays pass through the sensor's own robot.
-/// Says whether there is a body that carries the sensor; without one nothing is cast.
+/// Returns whether there is a body that carries the sensor; without one nothing is cast.
 pub(super) fn cast(
     physics: &Physics,
-    agent: &Bodies,
-    sensor: &Sensor,
-    mount: &Mount,
+    bodies: &Query<'_, '_, &Bodies>,
+    at: &SensorAt,
     directions: &[Vec3],
     range_max_m: f32,
     mut each: impl FnMut(f32),
 ) -> bool {
-    let body = agent
-        .links
-        .get(sensor.link)
-        .and_then(|&h| physics.rapier.bodies.get(h));
-    let Some(body) = body else {
+    let (Some(body), Ok(agent)) = (physics.body(bodies, at), bodies.get(at.agent)) else {
         return false;
     };
     let not_own = |_: ColliderHandle, c: &Collider| c.user_data != agent.owner;
@@ -30,7 +26,7 @@ pub(super) fn cast(
         .rapier
         .query_pipeline_with_filter(QueryFilter::default().predicate(&not_own));
     let link = body.position();
-    let from = Pose::new(link.translation, link.rotation) * mount.0;
+    let from = Pose::new(link.translation, link.rotation) * at.mount;
     for &direction in directions {
         let ray = Ray::new(from.translation_m, from.rotation * direction);
         let hit = rays.cast_ray(&ray, range_max_m, true);

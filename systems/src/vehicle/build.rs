@@ -3,9 +3,9 @@
 use super::laps::{LAPS_RATE_HZ, LapsRate};
 use crate::control::drive::{DRIVE_RATE_HZ, DriveRate};
 use crate::control::heading;
+use crate::physics::build::vec3;
 use crate::physics::motion::WheelAngles;
 use crate::physics::{Bodies, Physics};
-use crate::spawn::vec3;
 use becomingone_components::actuator::{Actuator, ActuatorTarget};
 use becomingone_components::body::{
     LinkPoses, Model, Pose, RobotModel, Travel, TruePose, TrueTwist,

@@ -3,6 +3,7 @@
 //! - [`build`]: a description becomes a body with wheels on rays.
 //! - [`reckoning`]: where the rear wheels say it went.
 //! - [`profile`]: how fast each place of the track may be passed.
+//! - [`lap`]: laps of the track, as a kind of controller.
 //! - [`stanley`]: the controller that follows the track.
 //! - [`drive`]: a command becomes steering angles and forces.
 //! - [`roll`]: springs and tyres push the body.
@@ -10,14 +11,16 @@
 
 pub mod build;
 pub mod drive;
+pub mod lap;
 pub mod laps;
 pub mod profile;
 pub mod reckoning;
 pub mod roll;
 pub mod stanley;
 
-use crate::control::{self, ControlSystems};
+use crate::control;
 use crate::hash::{Bits, HashState, RegisterState};
+use crate::kinds::RegisterKinds as _;
 use crate::physics;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::actuator::ActuatorTarget;
@@ -34,16 +37,13 @@ impl Plugin for VehiclePlugin {
         app.register_state::<ActuatorTarget<Ackermann>>("vehicle/command")
             .register_state::<VehicleState>("vehicle/state")
             .register_state::<Laps>("vehicle/laps")
+            .register_controller::<lap::TrackDriver>()
             .add_systems(
                 Tick,
                 (
                     reckoning::integrate
                         .in_set(TickSystems::Estimate)
                         .after(control::odometry::integrate),
-                    stanley::steer
-                        .in_set(ControlSystems)
-                        .after(control::servo::move_joints)
-                        .before(control::teleop::drive_wheels),
                     drive::actuate
                         .in_set(TickSystems::Act)
                         .after(control::servo::turn_joints),

@@ -3,7 +3,7 @@
 use crate::control::odometry::advance;
 use becomingone_components::control::{ControllerInputs, DrivenBy};
 use becomingone_components::drive::Odometry;
-use becomingone_components::sensor::{Encoders, Reading};
+use becomingone_components::sensor::{EncoderAngles, Reading};
 use becomingone_components::vehicle::{Vehicle, VehicleModel};
 use bevy_ecs::prelude::*;
 
@@ -11,7 +11,7 @@ use bevy_ecs::prelude::*;
 pub fn integrate(
     mut agents: Query<(&mut Odometry, &DrivenBy, &ControllerInputs)>,
     vehicles: Query<&Vehicle>,
-    encoders: Query<&Reading<Encoders>>,
+    encoders: Query<&Reading<EncoderAngles>>,
 ) {
     for (mut odometry, driven, ears) in &mut agents {
         let (Ok(vehicle), Some(Ok(reading))) = (
@@ -31,7 +31,7 @@ pub fn integrate(
 
 /// How far the left and the right fixed wheels have rolled, and the distance between them (m); none where there
 /// is none on a side.
-fn sides(model: &VehicleModel, said: &Encoders) -> Option<([f64; 2], f64)> {
+fn sides(model: &VehicleModel, said: &EncoderAngles) -> Option<([f64; 2], f64)> {
     let side = |left: bool| {
         let (mut way, mut y, mut count) = (0.0, 0.0, 0u32);
         for (wheel, angle) in model.wheels.iter().zip(&said.angles_rad) {

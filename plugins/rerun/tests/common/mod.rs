@@ -14,12 +14,14 @@ use becomingone_components::body::{
 };
 use becomingone_components::control::Localisation;
 use becomingone_components::drive::{Drive, Wheel};
+use becomingone_components::kind::Named;
 use becomingone_components::scene::{
-    AgentSpec, CoherenceSpec, ControllerSpec, DriveSpec, LoadedScene, ObstacleSpec, Scene,
-    SensorKind, SensorSpec, WorldSpec,
+    AgentSpec, DriveSpec, LoadedAgent, LoadedScene, ObstacleSpec, SceneSpec, SensorSpec, WorldSpec,
 };
-use becomingone_components::sensor::Noise;
+use becomingone_components::sensor::{AnySensor, Noise};
 use becomingone_rerun::RerunPlugin;
+use becomingone_systems::control::patrol::Patrol;
+use becomingone_systems::sensing::{Contact, Encoders, Imu, Lidar};
 use becomingone_systems::{EnginePlugin, spawn, tick};
 use bevy_app::App;
 use glam::{Mat3, Quat, Vec3};
@@ -193,17 +195,10 @@ fn drive() -> Drive {
     }
 }
 
-fn sensor(name: &str, kind: SensorKind, rate_hz: f64) -> SensorSpec {
+fn sensor(name: &str, kind: impl Into<Named<dyn AnySensor>>, rate_hz: f64) -> SensorSpec {
     SensorSpec {
-        name: name.to_owned(),
-        kind,
-        rate_hz,
-        link: None,
         position_m: [0.0, 0.0, 0.2],
-        rotation: [0.0, 0.0, 0.0, 1.0],
-        source: Default::default(),
-        queue: Default::default(),
-        silence: Default::default(),
+        ..SensorSpec::new(name, kind, rate_hz)
     }
 }
 
@@ -229,12 +224,8 @@ fn cuboid(name: &str, at: [f64; 2], size_m: [f64; 3], yaw_rad: f64, rgb: [f32; 3
 /// A room with a robot, or more of them side by side.
 pub fn room(agents: usize) -> LoadedScene {
     let walls = [0.62, 0.64, 0.67];
-    let scene = Scene {
-        version: 1,
+    let scene = SceneSpec {
         name: "room".to_owned(),
-        time_scale: 1.0,
-        tick_ns: 1_000_000,
-        duration_s: None,
         seed: 7,
         world: WorldSpec {
             obstacles: vec![
@@ -274,14 +265,11 @@ pub fn room(agents: usize) -> LoadedScene {
                 },
                 model: Some("scout.urdf".to_owned()),
                 position_m: [-3.0, -1.0 - 1.5 * k as f64, 0.0],
-                yaw_rad: 0.0,
-                fixed: false,
                 drive: DriveSpec::Auto,
-                drive_source: Default::default(),
                 sensors: vec![
                     sensor(
                         "lidar",
-                        SensorKind::Lidar {
+                        Lidar {
                             rays: 180,
                             fov_rad: std::f64::consts::TAU,
                             range_min_m: 0.1,
@@ -292,7 +280,7 @@ pub fn room(agents: usize) -> LoadedScene {
                     ),
                     sensor(
                         "imu",
-                        SensorKind::Imu {
+                        Imu {
                             gyro: white(0.002),
                             accelerometer: white(0.02),
                         },
@@ -300,36 +288,38 @@ pub fn room(agents: usize) -> LoadedScene {
                     ),
                     sensor(
                         "encoders",
-                        SensorKind::Encoders {
+                        Encoders {
                             noise: white(0.002),
                         },
                         100.0,
                     ),
-                    sensor("bumper", SensorKind::Contact {}, 50.0),
+                    sensor("bumper", Contact {}, 50.0),
                 ],
-                filter: None,
-                controller: Some(ControllerSpec::Patrol {
-                    waypoints_m: vec![[3.2, -0.6], [3.2, 2.4], [-3.0, 1.2 - 1.5 * k as f64]],
-                    laps: Some(2),
-                    tolerance_m: 0.4,
-                    speed_m_s: 0.7,
-                    lookahead_m: 0.8,
-                    clearance_m: 0.2,
-                    localisation: Localisation::Truth,
-                }),
-                governor: None,
-                coherence: CoherenceSpec::Auto,
+                controller: Some(
+                    Patrol {
+                        waypoints_m: vec![[3.2, -0.6], [3.2, 2.4], [-3.0, 1.2 - 1.5 * k as f64]],
+                        laps: Some(2),
+                        tolerance_m: 0.4,
+                        speed_m_s: 0.7,
+                        lookahead_m: 0.8,
+                        clearance_m: 0.2,
+                        localisation: Localisation::Truth,
+                    }
+                    .into(),
+                ),
+                ..AgentSpec::default()
             })
             .collect(),
-        fleet: None,
-        faults: Vec::new(),
+        ..SceneSpec::default()
     };
     let model = Arc::new(robot());
+    let body = LoadedAgent {
+        model: Some(model),
+        drive: Some(drive()),
+        ..LoadedAgent::default()
+    };
     LoadedScene {
-        models: vec![Some(model); agents],
-        drives: vec![Some(drive()); agents],
-        servos: vec![None; agents],
-        vehicles: vec![None; agents],
+        agents: vec![body; agents],
         meshes: vec![None; scene.world.obstacles.len()],
         track: None,
         written: Default::default(),

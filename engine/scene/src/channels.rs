@@ -2,7 +2,6 @@
 
 use super::diagnostic::Diagnostics;
 use becomingone_components::coherence::MAX_CHANNELS;
-use becomingone_components::fault::Schema;
 use becomingone_components::scene::{AgentSpec, CoherenceSpec};
 use becomingone_components::witness::{ChannelError, outputs};
 use becomingone_model::did_you_mean;
@@ -34,7 +33,8 @@ pub(super) fn check(
             did_you_mean(name, sensors())
         ),
         ChannelError::Part(sensor) => {
-            let schema = Schema::of(&agent.sensors[sensor].kind);
+            let kind = agent.sensors[sensor].kind.value();
+            let schema = kind.map(|k| k.schema()).unwrap_or_default();
             if schema.is_row {
                 format!("the place of a number in the row that `{name}` says, from 0")
             } else {

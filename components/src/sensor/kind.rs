@@ -1,0 +1,237 @@
+//! Kinds of sensors: the trait that a kind implements, and what a scene holds of it.
+
+use super::measurement::Measurement;
+use super::schema::Schema;
+use crate::body::Pose;
+use crate::check::Checks;
+use crate::feature::Feature;
+use crate::kind::{AnyKind, Indent, Kind, Named};
+use crate::seed::Rng;
+use crate::world::WorldSpec;
+use bevy_ecs::prelude::*;
+use bevy_ecs::system::{ReadOnlySystemParam, SystemParamItem};
+use std::sync::Arc;
+
+/// A kind of sensor: what a scene says of it, what it measures, and how it is simulated.
+///
+/// One file and one line, `app.register_sensor::<Barometer>()`, make a kind: scene reader, range checks, spawning,
+/// faults, default channels of diagnosis, recorder, viewer, links, replay and the state hash derive from this trait.
+///
+/// ```
+/// # use becomingone_components::{check::Checks, kind::Kind, seed::Rng};
+/// # use becomingone_components::sensor::{Field, Measurement, SensorAt, SensorContext, SensorKind, field};
+/// # use bevy_ecs::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// /// Uptime of the machine, without noise.
+/// #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+/// #[serde(deny_unknown_fields, default)]
+/// struct Uptime {
+///     offset_s: f64,
+/// }
+///
+/// #[derive(Clone, Default)]
+/// struct UptimeSeconds(f64);
+///
+/// impl Measurement for UptimeSeconds {
+///     const KIND: &'static str = "uptime";
+///     const FIELDS: &'static [Field] = &[field("uptime", "s")];
+///     fn visit(&self, each: &mut dyn FnMut(f64)) {
+///         each(self.0);
+///     }
+///     fn fill(&mut self, numbers: &[f64]) -> bool {
+///         if let &[s] = numbers {
+///             self.0 = s;
+///         }
+///         numbers.len() == 1
+///     }
+/// }
+///
+/// impl Kind for Uptime {
+///     const NAME: &'static str = "Uptime";
+///     const ABOUT: &'static str = "time since the run's start (s)";
+/// }
+///
+/// impl SensorKind for Uptime {
+///     type Measurement = UptimeSeconds;
+///     type Model = f64;
+///     type Param = ();
+///     fn model(&self, _: &SensorContext<'_>, _: &mut Rng) -> f64 {
+///         self.offset_s
+///     }
+///     fn truth(offset_s: &mut f64, at: &SensorAt, _: &(), truth: &mut UptimeSeconds) -> bool {
+///         truth.0 = at.now_ns as f64 * 1e-9 + *offset_s;
+///         true
+///     }
+/// }
+/// ```
+pub trait SensorKind: Kind {
+    /// What it measures.
+    type Measurement: Measurement;
+    /// State of the simulated sensor: noise, what was there before.
+    type Model: Send + Sync + 'static;
+    /// What of the world it samples: read-only system parameters, `()` for none.
+    type Param: ReadOnlySystemParam + 'static;
+
+    /// Whether it is simulated; an instrument that is not needs no body, and takes readings from a link only.
+    const SIMULATED: bool = true;
+    /// First tick with something to sample: 1 where it needs the result of a physics step.
+    const FIRST_TICK: u64 = 0;
+
+    /// Reports values that are out of range, and what the scene lacks for such a sensor.
+    fn check(&self, context: &SensorContext<'_>, checks: &mut Checks<'_>) {
+        let _ = (context, checks);
+    }
+
+    /// Names and units of its numbers.
+    fn schema(&self) -> Schema {
+        Schema::of::<Self::Measurement>()
+    }
+
+    /// How many numbers a reading has. None: it depends on a model that is not loaded.
+    fn numbers(&self, context: &SensorContext<'_>) -> Option<usize> {
+        let mut numbers = 0;
+        self.blank(context).visit(&mut |_| numbers += 1);
+        Some(numbers)
+    }
+
+    /// A measurement of the right shape, for readings to start from.
+    fn blank(&self, context: &SensorContext<'_>) -> Self::Measurement {
+        let _ = context;
+        Self::Measurement::default()
+    }
+
+    /// The simulated sensor at the start of a run; draws its errors from `rng`.
+    fn model(&self, context: &SensorContext<'_>, rng: &mut Rng) -> Self::Model;
+
+    /// Samples the world: writes the measurement without noise. Returns whether there is one.
+    fn truth(
+        model: &mut Self::Model,
+        at: &SensorAt,
+        param: &SystemParamItem<'_, '_, Self::Param>,
+        truth: &mut Self::Measurement,
+    ) -> bool;
+
+    /// Makes a reading of the truth: adds noise. `reading` holds an earlier reading, whose memory is reused.
+    fn measure(
+        model: &mut Self::Model,
+        at: &SensorAt,
+        truth: &Self::Measurement,
+        rng: &mut Rng,
+        reading: &mut Self::Measurement,
+    ) {
+        let _ = (model, at, rng);
+        reading.clone_from(truth);
+    }
+
+    /// Channels of the whole sensor, for diagnosis: each number, the rate of each counter.
+    fn channels(&self, context: &SensorContext<'_>) -> Vec<(String, Feature)> {
+        let schema = self.schema();
+        let feature = if schema.counts {
+            Feature::Rate
+        } else {
+            Feature::Value
+        };
+        let numbers = 0..self.numbers(context).unwrap_or_default();
+        numbers.map(|n| (schema.name(n), feature(n))).collect()
+    }
+
+    /// Channels that diagnosis takes where a scene names none.
+    fn default_channels(&self, context: &SensorContext<'_>) -> Vec<(String, Feature)> {
+        if Self::Measurement::SURROUNDINGS {
+            Vec::new()
+        } else {
+            self.channels(context)
+        }
+    }
+
+    /// Adds further components to the sensor's entity.
+    fn insert(&self, sensor: &mut EntityWorldMut<'_>) {
+        let _ = sensor;
+    }
+}
+
+/// What surrounds a sensor in its scene.
+#[derive(Clone, Copy, Debug)]
+pub struct SensorContext<'a> {
+    /// The world: place on the Earth, magnetic field.
+    pub world: &'a WorldSpec,
+    /// Readings a second.
+    pub rate_hz: f64,
+    /// Whether something drives the agent, as far as the scene says.
+    pub driven: bool,
+    /// How many wheels or joints its encoders count. None: no model is loaded.
+    pub encoded: Option<usize>,
+}
+
+/// Where and when a sensor samples.
+#[derive(Clone, Copy, Debug)]
+pub struct SensorAt {
+    /// The agent that carries it.
+    pub agent: Entity,
+    /// Index of the link that carries it.
+    pub link: usize,
+    /// Where it sits on that link.
+    pub mount: Pose,
+    /// Now (ns from the run's start).
+    pub now_ns: u64,
+    /// Time from one reading to the next (s).
+    pub period_s: f64,
+}
+
+/// A kind of sensor whose type is not known: what a scene holds.
+pub trait AnySensor: AnyKind {
+    /// [`Measurement::KIND`].
+    fn measures(&self) -> &'static str;
+    /// [`SensorKind::SIMULATED`].
+    fn is_simulated(&self) -> bool;
+    /// [`SensorKind::check`].
+    fn check(&self, context: &SensorContext<'_>, checks: &mut Checks<'_>);
+    /// [`SensorKind::schema`].
+    fn schema(&self) -> Schema;
+    /// [`SensorKind::numbers`].
+    fn numbers(&self, context: &SensorContext<'_>) -> Option<usize>;
+    /// [`SensorKind::channels`].
+    fn channels(&self, context: &SensorContext<'_>) -> Vec<(String, Feature)>;
+    /// [`SensorKind::default_channels`].
+    fn default_channels(&self, context: &SensorContext<'_>) -> Vec<(String, Feature)>;
+}
+
+impl<K: SensorKind> AnySensor for K {
+    fn measures(&self) -> &'static str {
+        K::Measurement::KIND
+    }
+
+    fn is_simulated(&self) -> bool {
+        K::SIMULATED
+    }
+
+    fn check(&self, context: &SensorContext<'_>, checks: &mut Checks<'_>) {
+        SensorKind::check(self, context, checks);
+    }
+
+    fn schema(&self) -> Schema {
+        SensorKind::schema(self)
+    }
+
+    fn numbers(&self, context: &SensorContext<'_>) -> Option<usize> {
+        SensorKind::numbers(self, context)
+    }
+
+    fn channels(&self, context: &SensorContext<'_>) -> Vec<(String, Feature)> {
+        SensorKind::channels(self, context)
+    }
+
+    fn default_channels(&self, context: &SensorContext<'_>) -> Vec<(String, Feature)> {
+        SensorKind::default_channels(self, context)
+    }
+}
+
+impl Indent for dyn AnySensor {
+    const LEVELS: usize = 5;
+}
+
+impl<K: SensorKind> From<K> for Named<dyn AnySensor> {
+    fn from(kind: K) -> Self {
+        Self::of(Arc::new(kind))
+    }
+}

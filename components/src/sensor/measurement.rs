@@ -1,0 +1,90 @@
+//! What a measurement is: named numbers with units.
+
+use glam::Vec3;
+
+/// A number of a measurement: name and unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Name, unique within its measurement.
+    pub name: &'static str,
+    /// SI unit, `1` for none; `deg` of places on the Earth.
+    pub unit: &'static str,
+}
+
+/// A field.
+pub const fn field(name: &'static str, unit: &'static str) -> Field {
+    Field { name, unit }
+}
+
+/// A name for several numbers of a measurement that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Name, unique among parts and fields.
+    pub name: &'static str,
+    /// Index of its first number.
+    pub first: usize,
+    /// How many.
+    pub count: usize,
+}
+
+/// A part.
+pub const fn part(name: &'static str, first: usize, count: usize) -> Part {
+    Part { name, first, count }
+}
+
+/// Numbers, and bytes beside them, that a sensor of some kind measures.
+///
+/// It states its name and fields once: recorders, viewers, links, faults, diagnosis and the state hash derive from it.
+pub trait Measurement: Clone + Default + Send + Sync + 'static {
+    /// Name of the kind: `imu`.
+    const KIND: &'static str;
+    /// Its numbers, in the order of [`Measurement::visit`]. A row repeats them.
+    const FIELDS: &'static [Field];
+
+    /// Names for some of them together.
+    const PARTS: &'static [Part] = &[];
+    /// Whether it is a row: any number of equal numbers.
+    const IS_ROW: bool = false;
+    /// Whether its numbers count on: only increments are measured, and a fault acts on these.
+    const COUNTS: bool = false;
+    /// Whether a number may have no value, which is `NaN`.
+    const GAPS: bool = false;
+    /// Whether it depends on what stands around the agent: diagnosis takes it only where a scene names it.
+    const SURROUNDINGS: bool = false;
+    /// Encoding of the bytes beside the numbers, as a media type: `image/jpeg`. None: there are no bytes.
+    const ENCODING: Option<&'static str> = None;
+
+    /// Smallest and largest value of each number, the largest where there is nothing to measure. None: unbounded.
+    fn limits(&self) -> Option<[f64; 2]> {
+        None
+    }
+
+    /// Calls `each` with every number in order.
+    fn visit(&self, each: &mut dyn FnMut(f64));
+
+    /// Takes every number in order, as [`visit`](Self::visit) gives them. Returns whether they are as many as this
+    /// measurement has.
+    fn fill(&mut self, numbers: &[f64]) -> bool;
+
+    /// Bytes beside the numbers, in [`ENCODING`](Self::ENCODING).
+    fn bytes(&self) -> &[u8] {
+        &[]
+    }
+
+    /// Takes bytes, as [`bytes`](Self::bytes) gives them. Returns whether it has room for any.
+    fn set_bytes(&mut self, bytes: &[u8]) -> bool {
+        bytes.is_empty()
+    }
+
+    /// Whether every number is finite.
+    fn is_finite(&self) -> bool {
+        let mut finite = true;
+        self.visit(&mut |x| finite &= x.is_finite());
+        finite
+    }
+}
+
+/// A vector of three numbers.
+pub(super) fn vec3(v: [f64; 3]) -> Vec3 {
+    Vec3::from_array(v.map(|x| x as f32))
+}

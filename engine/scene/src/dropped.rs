@@ -1,0 +1,55 @@
+//! A scene of a robot description alone: put down on a plane, undriven.
+
+use super::check::is_plain;
+use super::diagnostic::SceneError;
+use super::vehicle;
+use becomingone_components::scene::{AgentSpec, LoadedAgent, LoadedScene, SceneSpec, SensorSpec};
+use becomingone_model::{Files, load_robot};
+use becomingone_systems::sensing::Imu;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(super) fn dropped(files: &dyn Files, path: &Path) -> Result<LoadedScene, SceneError> {
+    let (model, vehicle) = if vehicle::is_vehicle(path) {
+        let (vehicle, robot) = vehicle::load(files, path)?;
+        (robot, Some(vehicle))
+    } else {
+        (Arc::new(load_robot(path, files)?), None)
+    };
+    // A name is also part of a file's name.
+    let plain = model
+        .name
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '_' });
+    let name = match plain.collect::<String>() {
+        name if name.trim_matches(['.', ' ']).is_empty() => "robot".to_owned(),
+        name => name,
+    };
+    let imu = SensorSpec::new("imu", Imu::default(), 100.0);
+    let agent = AgentSpec {
+        name: name.clone(),
+        model: Some(path.display().to_string()),
+        // High enough to be seen falling, low enough to land well.
+        position_m: [0.0, 0.0, if model.fixed_base { 0.0 } else { 0.1 }],
+        sensors: vec![imu],
+        ..AgentSpec::default()
+    };
+    let scene = SceneSpec {
+        name,
+        duration_s: Some(5.0),
+        agents: vec![agent],
+        ..SceneSpec::default()
+    };
+    Ok(LoadedScene {
+        scene,
+        agents: vec![LoadedAgent {
+            model: Some(model),
+            vehicle,
+            ..LoadedAgent::default()
+        }],
+        meshes: Vec::new(),
+        track: None,
+        written: BTreeMap::new(),
+    })
+}

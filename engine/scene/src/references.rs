@@ -1,0 +1,383 @@
+//! Files that a scene names: models, vehicles, meshes, recordings.
+
+use super::assets::{self, BUILT_IN};
+use super::diagnostic::Diagnostics;
+use super::{channels, faults, vehicle};
+use becomingone_components::body::{Mesh, RobotModel};
+use becomingone_components::check::Checks;
+use becomingone_components::coherence::MAX_CHANNELS;
+use becomingone_components::control::{AgentBody, DriveClass};
+use becomingone_components::drive::Drive;
+use becomingone_components::joints::Servos;
+use becomingone_components::link::Source;
+use becomingone_components::scene::{
+    AgentSpec, CoherenceSpec, DriveSpec, LoadedAgent, LoadedScene, ObstacleSpec, SceneSpec,
+    WitnessSpec,
+};
+use becomingone_components::track::Track;
+use becomingone_components::vehicle::VehicleModel;
+use becomingone_model::{Files, did_you_mean, find_drive, find_servos, load_mesh, load_robot};
+use becomingone_systems::sensing::Encoders;
+use glam::Vec3;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A description, and its drive or the vehicle that it is.
+#[derive(Clone)]
+struct Robot {
+    model: Arc<RobotModel>,
+    drive: Option<Drive>,
+    vehicle: Option<Arc<VehicleModel>>,
+}
+
+/// Reads the files that a scene names, and goes on where one is missing: all errors are reported at once.
+pub(super) struct References<'a, 'n, 's> {
+    pub(super) files: &'a dyn Files,
+    /// Whether recordings that sensors come from are there.
+    pub(super) recordings: bool,
+    pub(super) folder: &'a Path,
+    pub(super) model: Option<&'a Path>,
+    pub(super) diagnostics: &'a mut Diagnostics<'n, 's>,
+}
+
+impl References<'_, '_, '_> {
+    pub(super) fn read(mut self, mut scene: SceneSpec) -> LoadedScene {
+        // A line that makes no sense has no track.
+        let track = scene.world.track.as_ref();
+        let track = track.filter(|_| self.diagnostics.is_empty());
+        let track = track.map(Track::new).map(Arc::new);
+        let mut loaded = Vec::new();
+        // A fleet of one kind reads its description once; errors in it are reported once.
+        let mut known = HashMap::new();
+        for (index, agent) in scene.agents.iter_mut().enumerate() {
+            if self.recordings {
+                self.recordings(agent, index);
+            }
+            let mut body = LoadedAgent::default();
+            if let Some(robot) = self.robot(agent, index, &mut known) {
+                // The wheels of a vehicle are no joints.
+                if robot.vehicle.is_none() {
+                    body.servos = self.servos(agent, index, &robot.model);
+                }
+                body.model = Some(robot.model);
+                body.drive = robot.drive;
+                body.vehicle = robot.vehicle;
+                self.fit_controller(agent, index, &body, track.as_deref());
+            }
+            channels::check(agent, index, body.encoded(), self.diagnostics);
+            loaded.push(body);
+        }
+        let encoded = |index: usize| {
+            let body: &LoadedAgent = &loaded[index];
+            let is_driven = body.vehicle.is_some() || body.drive.is_some() || body.servos.is_some();
+            is_driven.then(|| body.encoded())
+        };
+        let powered = |index: usize| {
+            let body = &loaded[index];
+            // A model that could not be read was reported.
+            if body.model.is_none() && scene.agents[index].model.is_some() {
+                return None;
+            }
+            let wheels = match (&body.vehicle, &body.drive) {
+                (Some(vehicle), _) => vehicle.wheels.iter().map(|w| w.driven).collect(),
+                (None, Some(drive)) => vec![true; drive.wheels.len()],
+                (None, None) => Vec::new(),
+            };
+            let joints = body.servos.as_ref().map_or(0, |s| s.0.len());
+            Some(faults::DrivenParts { wheels, joints })
+        };
+        faults::check(&scene, encoded, powered, self.diagnostics);
+        let mut meshes = Vec::new();
+        for (index, obstacle) in scene.world.obstacles.iter_mut().enumerate() {
+            meshes.push(self.mesh(obstacle, index));
+        }
+        LoadedScene {
+            scene,
+            agents: loaded,
+            meshes,
+            track,
+            written: BTreeMap::new(),
+        }
+    }
+
+    fn robot(
+        &mut self,
+        agent: &mut AgentSpec,
+        index: usize,
+        known: &mut HashMap<String, Option<Robot>>,
+    ) -> Option<Robot> {
+        let named = agent.model.as_ref()?;
+        let path = match self.model {
+            Some(other) => other.to_path_buf(),
+            None => self.find(named, &format!("agents[{index}].model"))?,
+        };
+        agent.model = Some(path.display().to_string());
+        if self.model.is_some() && matches!(agent.drive, DriveSpec::Wheels { .. }) {
+            // Another robot's joints have other names.
+            log::warn!(
+                "{}: the wheels of the other model are found by themselves",
+                agent.name
+            );
+            agent.drive = DriveSpec::Auto;
+        }
+        if self.model.is_some() && forget_calibration(agent) {
+            log::warn!(
+                "{0}: thresholds and governor are of the scene's own model, and left out with another; with `--set agents.{0}.model=..` they stay",
+                agent.name
+            );
+        }
+        let key = format!("{:?} {} {}", agent.drive, agent.fixed, path.display());
+        let robot = match known.get(&key) {
+            Some(robot) => robot.clone(),
+            None => {
+                let robot = self.load(&path, agent, index);
+                known.insert(key, robot.clone());
+                robot
+            }
+        };
+        let robot = robot?;
+        self.check_controller(agent, index, &path, robot.vehicle.is_some());
+        let wheels = robot.drive.as_ref().map_or(0, |d| d.wheels.len());
+        let wheels = robot.vehicle.as_ref().map_or(wheels, |v| v.wheels.len());
+        self.check_channels(agent, index, wheels);
+        let model = &robot.model;
+        for (k, sensor) in agent.sensors.iter_mut().enumerate() {
+            let Some(link) = &sensor.link else { continue };
+            if model.frame(link).is_some() {
+                continue;
+            }
+            if self.model.is_some() {
+                // Another robot's links have other names: the sensor moves to the root.
+                log::warn!(
+                    "`{}` has no link `{link}`: {}/{} sits on its root",
+                    model.name,
+                    agent.name,
+                    sensor.name
+                );
+                sensor.link = None;
+                continue;
+            }
+            let names = model.frames.iter().map(|f| f.name.as_str());
+            let message = format!(
+                "found link `{link}`; expected a link of `{}`{}",
+                model.name,
+                did_you_mean(link, names)
+            );
+            self.diagnostics
+                .add(&format!("agents[{index}].sensors[{k}].link"), message);
+        }
+        Some(robot)
+    }
+
+    /// Finds the recordings that an agent's sensors come from.
+    fn recordings(&mut self, agent: &mut AgentSpec, index: usize) {
+        for (k, sensor) in agent.sensors.iter_mut().enumerate() {
+            if let Source::Replay { file, .. } = &mut sensor.source {
+                let at = format!("agents[{index}].sensors[{k}].source.file");
+                if let Some(path) = self.find(file, &at) {
+                    *file = path.display().to_string();
+                }
+            }
+        }
+    }
+
+    /// A description, and what drives it as far as that can be.
+    fn load(&mut self, path: &Path, agent: &AgentSpec, index: usize) -> Option<Robot> {
+        if vehicle::is_vehicle(path) {
+            return match vehicle::load(self.files, path) {
+                Ok((vehicle, model)) => Some(Robot {
+                    model,
+                    drive: None,
+                    vehicle: Some(vehicle),
+                }),
+                Err(cause) => {
+                    // Each says where in the vehicle's own file.
+                    for line in cause.to_string().lines() {
+                        match self.model {
+                            Some(_) => self.diagnostics.add_elsewhere(line.to_owned()),
+                            None => self
+                                .diagnostics
+                                .add(&format!("agents[{index}].model"), line),
+                        }
+                    }
+                    None
+                }
+            };
+        }
+        let mut model = match load_robot(path, self.files) {
+            Ok(model) => model,
+            Err(cause) => {
+                match self.model {
+                    // The user named it, and not the scene.
+                    Some(_) => self.diagnostics.add_elsewhere(cause.to_string()),
+                    None => self
+                        .diagnostics
+                        .add(&format!("agents[{index}].model"), cause.to_string()),
+                }
+                return None;
+            }
+        };
+        model.fixed_base |= agent.fixed;
+        let drive = find_drive(&mut model, &agent.drive).unwrap_or_else(|cause| {
+            self.diagnostics
+                .add(&format!("agents[{index}].drive"), cause.to_string());
+            None
+        });
+        Some(Robot {
+            model: Arc::new(model),
+            drive,
+            vehicle: None,
+        })
+    }
+
+    /// Tracks are for vehicles, patrols for robots; the model may be another one than the scene's.
+    fn check_controller(&mut self, agent: &AgentSpec, index: usize, path: &Path, is_vehicle: bool) {
+        if is_vehicle && agent.fixed {
+            self.diagnostics.wrong(
+                &format!("agents[{index}].fixed"),
+                "a vehicle that stands still",
+                "a robot, or nothing: vehicles roll",
+            );
+        }
+        let controller = agent.controller.as_ref().and_then(|c| c.value());
+        let of_vehicle = controller.map(|c| c.drives().contains(&DriveClass::Vehicle));
+        let expected = match (of_vehicle, is_vehicle) {
+            (Some(false), true) => "a robot description (.urdf), or `controller: Track(..)`",
+            (Some(true), false) => "a vehicle description (.yaml), or `controller: Patrol(..)`",
+            _ => {
+                let auto = matches!(agent.drive, DriveSpec::Off | DriveSpec::Auto);
+                if is_vehicle && !auto {
+                    self.diagnostics.wrong(
+                        &format!("agents[{index}].drive"),
+                        "a drive for a vehicle",
+                        "none: its own file says which wheels are driven",
+                    );
+                }
+                return;
+            }
+        };
+        self.diagnostics.wrong(
+            &format!("agents[{index}].controller"),
+            format_args!("{} for it to drive", path.display()),
+            expected,
+        );
+    }
+
+    /// Fits the controller to the loaded body.
+    fn fit_controller(
+        &mut self,
+        agent: &mut AgentSpec,
+        index: usize,
+        body: &LoadedAgent,
+        track: Option<&Track>,
+    ) {
+        let Some(named) = &mut agent.controller else {
+            return;
+        };
+        let Some(controller) = named.value() else {
+            return;
+        };
+        let body = AgentBody {
+            model: body.model.as_ref(),
+            drive: body.drive.as_ref(),
+            servos: body.servos.as_ref(),
+            vehicle: body.vehicle.as_ref(),
+            track,
+        };
+        let diagnostics = &mut *self.diagnostics;
+        let mut report = |path: &str, found: String, expected: &str| {
+            diagnostics.wrong(path, found, expected);
+        };
+        let mut checks = Checks::new(format!("agents[{index}].controller"), &mut report);
+        let fitted = controller.fitted(&body, self.model.is_some(), &mut checks);
+        named.set(fitted);
+    }
+
+    /// The servos of an agent.
+    fn servos(&mut self, agent: &AgentSpec, index: usize, model: &RobotModel) -> Option<Servos> {
+        find_servos(model, &agent.drive).unwrap_or_else(|cause| {
+            self.diagnostics
+                .add(&format!("agents[{index}].drive"), cause.to_string());
+            None
+        })
+    }
+
+    /// Wheels and channels of the scene's own must find room in one kernel.
+    fn check_channels(&mut self, agent: &AgentSpec, index: usize, wheels: usize) {
+        let CoherenceSpec::Kernel { channels, .. } = &agent.coherence else {
+            return;
+        };
+        let encoded = agent.sensors.iter().any(|s| s.kind.is::<Encoders>());
+        let wheels = if encoded { wheels } else { 0 };
+        if wheels + channels.len() > MAX_CHANNELS {
+            self.diagnostics.wrong(
+                &format!("agents[{index}].coherence.channels"),
+                format_args!("{} channels beside {wheels} wheels", channels.len()),
+                &format!("at most {MAX_CHANNELS} in all"),
+            );
+        }
+    }
+
+    fn mesh(&mut self, obstacle: &mut ObstacleSpec, index: usize) -> Option<Arc<Mesh>> {
+        let ObstacleSpec::Mesh { file, scale, .. } = obstacle else {
+            return None;
+        };
+        let at = format!("world.obstacles[{index}].file");
+        let path = self.find(file, &at)?;
+        *file = path.display().to_string();
+        match load_mesh(&path, Vec3::splat(*scale as f32), self.files) {
+            Ok(mesh) => Some(Arc::new(mesh)),
+            Err(cause) => {
+                self.diagnostics.add(&at, cause.to_string());
+                None
+            }
+        }
+    }
+
+    /// A file that the scene names: from the scene's folder, or among the built-in assets.
+    fn find(&mut self, named: &str, at: &str) -> Option<PathBuf> {
+        let beside = self.diagnostics.folder(at).join(named);
+        let with_scene = self.folder.join(named);
+        // A path that a resolved scene spells out leads here too.
+        let built_in = if Path::new(named).starts_with(BUILT_IN) {
+            PathBuf::from(named)
+        } else {
+            Path::new(BUILT_IN).join("assets").join(named)
+        };
+        for path in [&beside, &with_scene, &built_in] {
+            if self.files.is_file(path) {
+                return Some(path.clone());
+            }
+        }
+        let names = assets::assets();
+        let message = format!(
+            "found `{named}`, which is neither {} nor a built-in asset; expected a file{}",
+            beside.display(),
+            did_you_mean(named, names.iter().map(String::as_str))
+        );
+        self.diagnostics.add(at, message);
+        None
+    }
+}
+
+/// Leaves out what was calibrated on another machine, and the governor that would act on it: thresholds do not transfer
+/// between plants. Says whether there was any.
+fn forget_calibration(agent: &mut AgentSpec) -> bool {
+    let mut calibrated = agent.governor.take().is_some();
+    if let CoherenceSpec::Kernel { witness, .. } = &mut agent.coherence {
+        let WitnessSpec {
+            thresholds,
+            surroundings,
+            innovations,
+            places,
+            nis,
+            ..
+        } = witness;
+        for part in [thresholds, surroundings, innovations, places] {
+            calibrated |= part.take().is_some();
+        }
+        calibrated |= nis.take().is_some();
+    }
+    calibrated
+}

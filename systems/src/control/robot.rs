@@ -1,0 +1,119 @@
+//! A robot's body, its drive and its servos become entities.
+
+use super::drive::{DRIVE_RATE_HZ, DriveRate};
+use super::heading;
+use super::servo::Followed;
+use crate::physics::Physics;
+use crate::physics::build::vec3;
+use crate::physics::joints::wants_states;
+use crate::physics::motion::WheelAngles;
+use becomingone_components::actuator::{Actuator, ActuatorTarget};
+use becomingone_components::body::{
+    LinkPoses, Model, Pose, RobotModel, Travel, TruePose, TrueTwist,
+};
+use becomingone_components::control::{AgentBody, DrivenBy};
+use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
+use becomingone_components::joints::{JointStates, JointTargets};
+use becomingone_components::scene::{AgentSpec, FromScene};
+use becomingone_components::time::Rate;
+use bevy_ecs::prelude::*;
+use glam::{Quat, Vec3};
+use std::sync::Arc;
+
+/// Height at which a robot is put down over the ground, so that it does not start inside of it (m).
+const DROP_M: f32 = 0.002;
+
+/// Where the root link starts: the scene places the robot's lowest point and its forward direction.
+/// A root that is part of the world is not let down, only raised out of the ground.
+fn start_pose(spec: &AgentSpec, model: &RobotModel, drive: Option<&Drive>) -> Pose {
+    let forward = drive.map_or(0.0, |d| d.forward_yaw_rad);
+    let rotation = Quat::from_rotation_z((spec.yaw_rad - forward) as f32);
+    let lowest_m = model.lowest_m();
+    let up = Vec3::Z
+        * if model.fixed_base {
+            (-lowest_m).max(0.0)
+        } else {
+            DROP_M - lowest_m
+        };
+    Pose::new(vec3(spec.position_m) + up, rotation)
+}
+
+/// Gives an agent its body, and its drive as an actuator of its own.
+pub(crate) fn spawn_robot(
+    world: &mut World,
+    agent: Entity,
+    spec: &AgentSpec,
+    model: &Arc<RobotModel>,
+    AgentBody { drive, servos, .. }: AgentBody<'_>,
+) {
+    let root = start_pose(spec, model, drive);
+    let bodies = world
+        .resource_mut::<Physics>()
+        .add_robot(&spec.name, agent, model, root, drive, servos);
+    let moves = wants_states(model, &bodies) || servos.is_some();
+    let links = model.start_poses().into_iter().map(|p| root * p).collect();
+    world.entity_mut(agent).insert((
+        Model(model.clone()),
+        bodies,
+        TruePose(root),
+        TrueTwist::default(),
+        LinkPoses(links),
+        Travel::default(),
+    ));
+    if moves {
+        world.entity_mut(agent).insert(JointStates {
+            positions: model.joints.iter().map(|j| f64::from(j.start)).collect(),
+            velocities: vec![0.0; model.joints.len()],
+        });
+    }
+    if let Some(servos) = servos {
+        let joints = servos.0.iter().map(|s| &model.joints[s.joint]);
+        let start: Vec<f64> = joints.map(|j| f64::from(j.start)).collect();
+        let actuator = world
+            .spawn((
+                Name::new(format!("{}/drive", spec.name)),
+                FromScene,
+                Actuator,
+                ChildOf(agent),
+                servos.clone(),
+                ActuatorTarget(JointTargets {
+                    velocities: vec![0.0; start.len()],
+                    positions: start.clone(),
+                }),
+                Followed {
+                    positions: start.clone(),
+                    behind: false,
+                },
+                WheelAngles(start),
+            ))
+            .id();
+        world.entity_mut(agent).insert(DrivenBy(actuator));
+    }
+    let Some(drive) = drive else {
+        return;
+    };
+    let wheels = drive.wheels.len();
+    let actuator = world
+        .spawn((
+            Name::new(format!("{}/drive", spec.name)),
+            FromScene,
+            Actuator,
+            ChildOf(agent),
+            drive.clone(),
+            DriveState::default(),
+            DriveRate(Rate::new(DRIVE_RATE_HZ)),
+            ActuatorTarget(Twist2::default()),
+            WheelAngles(vec![0.0; wheels]),
+        ))
+        .id();
+    let centre = root.point(drive.centre());
+    world.entity_mut(agent).insert((
+        DrivenBy(actuator),
+        Odometry {
+            x_m: f64::from(centre.x),
+            y_m: f64::from(centre.y),
+            yaw_rad: heading(root.rotation, drive.forward_yaw_rad),
+            ..Odometry::default()
+        },
+    ));
+}

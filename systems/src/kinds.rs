@@ -1,0 +1,133 @@
+//! Registries of kinds: the sensors, controllers, faults and drivers that scenes can name.
+//!
+//! Each `register_*` call is all that a kind needs. The engine's own kinds are registered by their plugins with the
+//! same calls.
+
+use crate::control::register_systems;
+use crate::links::DriverKind;
+use crate::sensing::{self, Spawn};
+use becomingone_components::control::{AnyController, ControllerKind};
+use becomingone_components::fault::{AnyFault, FaultKind};
+use becomingone_components::kind::{Kind, options};
+use becomingone_components::sensor::{AnySensor, Measurement as _, SensorKind};
+use bevy_app::App;
+use bevy_ecs::prelude::*;
+use ron::error::SpannedError;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The kinds that scenes can name, by their names.
+#[derive(Resource, Clone, Default)]
+pub struct Kinds {
+    /// Sensors.
+    pub sensors: BTreeMap<&'static str, SensorEntry>,
+    /// Controllers.
+    pub controllers: BTreeMap<&'static str, Entry<dyn AnyController>>,
+    /// Faults of sensors and drives.
+    pub faults: BTreeMap<&'static str, Entry<dyn AnyFault>>,
+    /// Drivers of links.
+    pub drivers: BTreeMap<&'static str, Arc<dyn DriverKind>>,
+}
+
+impl Kinds {
+    /// The engine's own kinds.
+    pub fn built_in() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// The engine's own kinds, and those that plugins register.
+    pub fn with(plugins: impl FnOnce(&mut App)) -> Self {
+        let mut app = App::empty();
+        app.add_plugins(crate::EnginePlugin);
+        plugins(&mut app);
+        app.world().get_resource().cloned().unwrap_or_default()
+    }
+}
+
+/// A registered kind.
+pub struct Entry<D: ?Sized> {
+    /// What it is, in a line.
+    pub about: &'static str,
+    /// Reads its fields: RON in brackets, nothing where all have defaults.
+    pub read: fn(&str) -> Result<Arc<D>, SpannedError>,
+}
+
+impl<D: ?Sized> Clone for Entry<D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D: ?Sized> Copy for Entry<D> {}
+
+/// A registered kind of sensor.
+#[derive(Clone, Copy)]
+pub struct SensorEntry {
+    /// What it is, and how it is read.
+    pub entry: Entry<dyn AnySensor>,
+    /// Kind of its measurement.
+    pub measures: &'static str,
+    pub(crate) spawn: Spawn,
+}
+
+fn read<K: Kind>(fields: &str) -> Result<K, SpannedError> {
+    let fields = if fields.is_empty() { "()" } else { fields };
+    options().from_str(fields)
+}
+
+/// Registers kinds.
+pub trait RegisterKinds {
+    /// A kind of sensor, and its measurement.
+    fn register_sensor<K: SensorKind>(&mut self) -> &mut Self;
+    /// A kind of controller, and the systems that run it.
+    fn register_controller<K: ControllerKind>(&mut self) -> &mut Self;
+    /// A kind of fault.
+    fn register_fault<K: FaultKind>(&mut self) -> &mut Self;
+    /// A kind of driver, under its name.
+    fn register_driver(&mut self, kind: impl DriverKind) -> &mut Self;
+}
+
+fn kinds(app: &mut App) -> Mut<'_, Kinds> {
+    app.init_resource::<Kinds>();
+    app.world_mut().resource_mut::<Kinds>()
+}
+
+impl RegisterKinds for App {
+    fn register_sensor<K: SensorKind>(&mut self) -> &mut Self {
+        let entry = SensorEntry {
+            entry: Entry {
+                about: K::ABOUT,
+                read: |fields| Ok(Arc::new(read::<K>(fields)?)),
+            },
+            measures: K::Measurement::KIND,
+            spawn: sensing::spawn::<K>,
+        };
+        kinds(self).sensors.insert(K::NAME, entry);
+        sensing::register::<K>(self);
+        self
+    }
+
+    fn register_controller<K: ControllerKind>(&mut self) -> &mut Self {
+        let entry: Entry<dyn AnyController> = Entry {
+            about: K::ABOUT,
+            read: |fields| Ok(Arc::new(read::<K>(fields)?)),
+        };
+        kinds(self).controllers.insert(K::NAME, entry);
+        register_systems(self, K::systems());
+        self
+    }
+
+    fn register_fault<K: FaultKind>(&mut self) -> &mut Self {
+        let entry: Entry<dyn AnyFault> = Entry {
+            about: K::ABOUT,
+            read: |fields| Ok(Arc::new(read::<K>(fields)?)),
+        };
+        kinds(self).faults.insert(K::NAME, entry);
+        self
+    }
+
+    fn register_driver(&mut self, kind: impl DriverKind) -> &mut Self {
+        kinds(self).drivers.insert(kind.name(), Arc::new(kind));
+        self
+    }
+}

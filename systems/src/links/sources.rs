@@ -1,0 +1,66 @@
+//! Sources of sensors and drives: what was decided, and who carries out a drive's commands.
+
+use super::act::{CommandSender, SEND_RATE_HZ};
+use super::silent_after_ns;
+use crate::hash::EntityIndex;
+use becomingone_components::control::DrivenBy;
+use becomingone_components::link::{ExternalActuator, Resolved, ResolvedSources, Source};
+use becomingone_components::scene::{AgentSpec, SceneSpec};
+use becomingone_components::time::{NS_PER_S, SimTime};
+use bevy_ecs::prelude::*;
+
+/// Sets who carries out the commands of an agent's drive.
+pub(crate) fn spawn_drive_source(world: &mut World, agent: Entity, spec: &AgentSpec) {
+    let tick_ns = world.resource::<SimTime>().tick_ns;
+    let Some(&DrivenBy(actuator)) = world.get::<DrivenBy>(agent) else {
+        return;
+    };
+    let mut actuator = world.entity_mut(actuator);
+    actuator.insert(spec.drive_source.clone());
+    if !spec.drive_source.is_sim() {
+        actuator.insert(ExternalActuator);
+    }
+    if spec.drive_source.has_link() {
+        actuator.insert(CommandSender::new(tick_ns));
+    }
+}
+
+/// Lists what was decided for every sensor and drive.
+pub(crate) fn resolve(world: &mut World, scene: &SceneSpec) {
+    let mut rows = Vec::new();
+    for spec in &scene.agents {
+        for sensor in &spec.sensors {
+            let mut values = format!("{} Hz", sensor.rate_hz);
+            if let Source::Driver(..) = sensor.source {
+                values += &format!(", queue {:?}", sensor.queue);
+            }
+            if sensor.source.has_link() {
+                values += &format!(
+                    ", silent after {:.3} s: {:?}",
+                    silent_after_ns(sensor) as f64 / NS_PER_S as f64,
+                    sensor.silence.then
+                );
+            }
+            rows.push(Resolved {
+                entity: format!("{}/{}", spec.name, sensor.name),
+                kind: sensor.kind.value().map_or("", |k| k.measures()).to_owned(),
+                source: sensor.source.to_string(),
+                values,
+            });
+        }
+        let name = format!("{}/drive", spec.name);
+        if world.resource::<EntityIndex>().entity(&name).is_some() {
+            let values = match spec.drive_source {
+                Source::Driver(..) => format!("{SEND_RATE_HZ} Hz at most"),
+                _ => String::new(),
+            };
+            rows.push(Resolved {
+                entity: name,
+                kind: "drive".to_owned(),
+                source: spec.drive_source.to_string(),
+                values,
+            });
+        }
+    }
+    world.insert_resource(ResolvedSources(rows));
+}
