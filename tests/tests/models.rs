@@ -1,4 +1,5 @@
-//! Robot descriptions as a user meets them: `inspect`, bad models, and robots of other people.
+//! Robot descriptions as a user meets them: `inspect`, meshes, published robots. Those that are
+//! refused stand in `fixtures/bad_input/models` and `fixtures/bad_input/robots`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// What `inspect --json` says of a file.
+/// `inspect --json` of a file.
 fn inspect(file: &str) -> Value {
     let ran = run(Path::new("."), &["inspect", file, "--json"]);
     assert_eq!(ran.code, Some(0), "{file}: {}", ran.stderr);
@@ -44,7 +45,7 @@ const MJCF: &str = r#"<mujoco model="bot"><compiler angle="radian"/><worldbody>
 <body name="tip"/></body></body></worldbody></mujoco>"#;
 
 #[test]
-fn both_formats_say_the_same_of_one_robot() {
+fn one_robot_in_urdf_and_mjcf_has_the_same_links_joints_and_mass() {
     let here = folder(&[("bot.urdf", URDF), ("bot.xml", MJCF)]);
     for (file, moving) in [("bot.urdf", 1), ("bot.xml", 2)] {
         let said = inspect(here.path().join(file).to_str().unwrap());
@@ -79,7 +80,7 @@ fn both_formats_say_the_same_of_one_robot() {
 }
 
 #[test]
-fn both_formats_fall_and_come_to_rest() {
+fn one_robot_in_urdf_and_mjcf_falls_and_comes_to_rest() {
     // Known by their root elements, whatever their names.
     let here = folder(&[("bot.model", URDF), ("bot.xml", MJCF)]);
     for file in ["bot.model", "bot.xml"] {
@@ -95,7 +96,7 @@ fn both_formats_fall_and_come_to_rest() {
 }
 
 #[test]
-fn what_a_joint_holds_to_the_world_stays_and_free_parts_touch_it() {
+fn parts_jointed_to_the_world_stay_and_free_bodies_collide_with_them() {
     let text = r#"<mujoco><worldbody><geom type="box" size="1 1 0.1" pos="0 0 1"/>
         <body name="ball" pos="0 0 1.5"><freejoint/><geom size="0.1" mass="1"/></body>
         <body name="slider" pos="0 3 1"><joint type="slide" axis="0 0 1" range="-0.2 0.2"/><geom size="0.1" mass="1"/></body>
@@ -127,7 +128,7 @@ fn built_in_models_are_listed_and_inspected() {
 }
 
 #[test]
-fn a_missing_mesh_is_listed_and_a_run_goes_on() {
+fn a_missing_mesh_is_listed_by_inspect_and_left_out_of_a_run() {
     let was = "<box size=\"0.4 0.4 0.4\"/>";
     let text = URDF.replace(was, "<mesh filename=\"package://cart/base.stl\"/>");
     let here = folder(&[("bot.urdf", &text)]);
@@ -151,38 +152,6 @@ fn a_missing_mesh_is_listed_and_a_run_goes_on() {
         "{}",
         ran.stderr
     );
-}
-
-#[test]
-fn robots_in_wrong_units_are_said_with_the_scale_that_mends_them() {
-    let scaled = |text: &str, factor: f64| {
-        // Every length of the two files.
-        let mut text = text.to_owned();
-        for length in ["0.4", "0.15", "0.2"] {
-            let much = length.parse::<f64>().unwrap() * factor;
-            text = text.replace(length, &format!("{much}"));
-        }
-        text
-    };
-    let grams = URDF.replace("mass value=\"5\"", "mass value=\"500000\"");
-    let mm2 = URDF.replace("0.13", "130000").replace("0.01", "10000");
-    let files = [
-        ("large.urdf", scaled(URDF, 1000.0), "by 0.001"),
-        ("small.urdf", scaled(URDF, 0.001), "by 1000"),
-        ("large.xml", scaled(MJCF, 1000.0), "by 0.001"),
-        ("small.xml", scaled(MJCF, 0.001), "by 1000"),
-        (
-            "grams.urdf",
-            grams.replace("mass value=\"1\"", "mass value=\"10000000\""),
-            "masses are in grams",
-        ),
-        ("mm2.urdf", mm2, "inertia is in kg mm²"),
-    ];
-    for (name, text, words) in files {
-        let here = folder(&[(name, &text)]);
-        let said = inspect(here.path().join(name).to_str().unwrap());
-        assert!(warnings(&said).contains(words), "{name}: {said}");
-    }
 }
 
 /// Binary STL of a tetrahedron, with this header.
@@ -212,7 +181,7 @@ fn stl(header: &str) -> Vec<u8> {
 }
 
 #[test]
-fn meshes_that_are_cut_anywhere_are_refused_by_name() {
+fn meshes_cut_anywhere_are_refused_with_their_file_name() {
     let obj =
         b"v 0 0 0\nv 0.3 0 0\nv 0 0.3 0\nv 0 0 0.3\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n".to_vec();
     let dae = br##"<COLLADA><library_geometries><geometry id="g"><mesh><source id="p">
@@ -263,25 +232,7 @@ fn meshes_that_are_cut_anywhere_are_refused_by_name() {
 }
 
 #[test]
-fn includes_that_come_back_are_refused() {
-    let here = folder(&[
-        ("a.xml", "<mujoco>\n<include file=\"b.xml\"/></mujoco>"),
-        ("b.xml", "<mujoco>\n  <include file=\"a.xml\"/></mujoco>"),
-    ]);
-    for verb in ["inspect", "run", "check"] {
-        let ran = run(here.path(), &[verb, "a.xml"]);
-        assert_eq!(ran.code, Some(2), "{verb}: {}", ran.stderr);
-        assert!(
-            ran.stderr
-                .contains("b.xml:2:18: an include that leads back to itself"),
-            "{}",
-            ran.stderr
-        );
-    }
-}
-
-#[test]
-fn a_file_of_one_tag_is_refused_in_bounded_time_and_memory() {
+fn files_of_one_repeated_tag_are_refused_in_bounded_time_and_memory() {
     let here = folder(&[]);
     // A gigabyte is refused by its size; a sparse file has it without the bytes.
     for name in ["giga.urdf", "giga.xml"] {
@@ -356,7 +307,7 @@ const ROBOTS: [(&str, u64, f64); 10] = [
 ];
 
 #[test]
-fn robots_of_other_people_have_their_joints_and_masses_and_hold_together() {
+fn published_robots_have_their_joints_and_masses_and_stay_stable() {
     for (path, joints, kg) in ROBOTS {
         let Some(file) = peer_robot(path) else {
             continue;

@@ -107,7 +107,7 @@ fn seeds_1_to_20_lap_the_track_and_never_leave_it() {
 }
 
 #[test]
-fn the_scene_is_the_same_again_after_a_reset_and_on_two_threads() {
+fn the_state_hash_is_the_same_after_a_reset_and_on_two_threads() {
     let mut engine = CoherenceEngine::from_scene(root().join("scenes/vehicle_track.ron")).unwrap();
     let ten = Duration::from_secs(10);
     let fresh = engine.run_for(ten).unwrap().state_hash;
@@ -122,7 +122,7 @@ fn the_scene_is_the_same_again_after_a_reset_and_on_two_threads() {
 }
 
 #[test]
-fn its_filter_is_as_sure_as_it_may_be_and_drives_it() {
+fn the_filter_is_consistent_and_keeps_the_car_in_its_lane() {
     for seed in ["1", "2", "3"] {
         let s = summary(&["vehicle", "--seed", seed]);
         let car = &s["agents"][0];
@@ -139,7 +139,7 @@ fn its_filter_is_as_sure_as_it_may_be_and_drives_it() {
 }
 
 #[test]
-fn wheels_that_are_heard_late_are_counted_from_then_on() {
+fn wheel_odometry_starts_with_the_first_encoder_reading() {
     let fault = r#"faults=[(sensor: "car/wheels", kind: DropOut(1.0), at_s: 0, for_s: 15)]"#;
     let car = summary(&["vehicle", "--set", fault])["agents"][0].take();
     assert_eq!(car["off_track"], 0, "{car}");
@@ -148,7 +148,7 @@ fn wheels_that_are_heard_late_are_counted_from_then_on() {
 }
 
 #[test]
-fn wheels_that_stand_still_mislead_nobody() {
+fn frozen_encoders_are_isolated_and_do_not_bias_the_filter() {
     // For good. A scale of -1 would explain them.
     let fault = r#"sensor: "car/wheels", kind: Freeze, at_s: 42"#;
     let car = ungoverned("1", fault);
@@ -162,7 +162,7 @@ fn wheels_that_stand_still_mislead_nobody() {
 }
 
 #[test]
-fn a_receiver_that_stands_still_for_a_while_is_named_and_believed_again() {
+fn a_gnss_receiver_frozen_for_3_s_is_isolated_and_used_again() {
     // Four filters are surprised, and not because the car skids.
     let fault = r#"sensor: "car/gnss", kind: Freeze, at_s: 42, for_s: 3"#;
     for seed in ["1", "5"] {
@@ -193,7 +193,7 @@ fn three_laps(seed: &str, fault: &str, more: &[&str]) -> serde_json::Value {
 }
 
 #[test]
-fn wheels_that_stood_still_are_counted_on_from_where_they_are() {
+fn encoders_frozen_for_2_s_are_isolated_and_their_lost_distance_is_not_counted() {
     // 40 m of their way are lost for good.
     for seed in ["1", "2"] {
         let car = ungoverned(
@@ -211,7 +211,7 @@ fn wheels_that_stood_still_are_counted_on_from_where_they_are() {
 }
 
 #[test]
-fn who_is_stopped_for_good_knows_where_and_ends_the_run() {
+fn a_latched_stop_ends_the_run_with_the_position_known() {
     let more = [
         "--set",
         "agents.car.governor=()",
@@ -239,7 +239,7 @@ fn governed(fault: &str) -> serde_json::Value {
 }
 
 #[test]
-fn without_the_sensor_at_fault_it_laps_on() {
+fn the_car_laps_on_with_the_faulty_sensor_excluded() {
     for (fault, sensor) in [
         (r#"sensor: "car/imu/gyro", kind: Freeze"#, "imu"),
         (r#"sensor: "car/imu/accelerometer", kind: Bias(2)"#, "imu"),
@@ -257,7 +257,7 @@ fn without_the_sensor_at_fault_it_laps_on() {
 }
 
 #[test]
-fn its_own_odometry_holds_for_a_lap() {
+fn odometry_alone_holds_for_a_lap() {
     let text = fs::read_to_string(root().join("scenes/vehicle_track.ron")).unwrap();
     let text = text
         .replace("localisation: Filter", "localisation: Odometry")
@@ -269,7 +269,7 @@ fn its_own_odometry_holds_for_a_lap() {
 }
 
 #[test]
-fn a_car_at_rest_stays_where_it_is() {
+fn a_car_at_rest_does_not_move() {
     let mut engine = alone("", &car());
     tell(&mut engine, 0.0, 0.0);
     go(&mut engine, 10.0);
@@ -284,7 +284,7 @@ fn a_car_at_rest_stays_where_it_is() {
 }
 
 #[test]
-fn springs_give_load_over_stiffness() {
+fn springs_compress_by_load_over_stiffness() {
     // A tenth more weight than the file's standard gravity presses the springs by a tenth of the load at rest.
     let mut engine = alone("gravity_m_s2: (0, 0, -10.787315)", &car());
     tell(&mut engine, 0.0, 0.0);
@@ -304,7 +304,7 @@ fn springs_give_load_over_stiffness() {
 }
 
 #[test]
-fn it_accelerates_by_force_over_mass_and_power_over_speed() {
+fn acceleration_is_force_over_mass_then_power_over_speed() {
     let mut engine = alone("", &frictionless());
     tell(&mut engine, 100.0, 0.0);
     go(&mut engine, 2.0);
@@ -324,7 +324,7 @@ fn it_accelerates_by_force_over_mass_and_power_over_speed() {
 }
 
 #[test]
-fn it_brakes_within_the_square_of_its_speed() {
+fn braking_distance_grows_with_the_square_of_speed() {
     // Less than what locks a wheel.
     let text = frictionless().replace("brake_force_n: 11000", "brake_force_n: 6000");
     let mut engine = alone("", &text);
@@ -351,7 +351,7 @@ fn it_brakes_within_the_square_of_its_speed() {
 }
 
 #[test]
-fn a_slow_circle_is_that_of_the_bicycle() {
+fn a_slow_circle_is_that_of_the_bicycle_model() {
     for steering in [0.1f64, -0.3, 0.5] {
         let mut engine = alone("", &car());
         tell(&mut engine, 2.0, steering);
@@ -368,7 +368,7 @@ fn a_slow_circle_is_that_of_the_bicycle() {
 }
 
 #[test]
-fn tyres_hold_no_more_than_their_friction() {
+fn lateral_acceleration_is_bounded_by_tyre_friction() {
     let mut engine = alone("ground: (friction: 0.5)", &car());
     tell(&mut engine, 15.0, 0.0);
     go(&mut engine, 10.0);
@@ -391,7 +391,7 @@ fn tyres_hold_no_more_than_their_friction() {
 }
 
 #[test]
-fn wheels_turn_as_far_as_the_car_goes() {
+fn wheel_angles_follow_the_distance_travelled() {
     let mut engine = alone("", &car());
     tell(&mut engine, 10.0, 0.0);
     go(&mut engine, 10.0);
@@ -410,7 +410,7 @@ fn wheels_turn_as_far_as_the_car_goes() {
 }
 
 #[test]
-fn who_leaves_the_track_is_told() {
+fn leaving_the_track_is_counted_and_reported() {
     let scene = "(version: 1, duration_s: 8, world: (track: (centre_line_m: [(0, 0), (60, 0)], width_m: 6, closed: false)),
       agents: [(name: \"car\", model: \"compact_car.yaml\", position_m: (5, 0, 0))])";
     let mut engine = engine(&[("scene.ron", scene)]);
@@ -440,172 +440,13 @@ fn an_open_track_is_driven_to_its_end() {
     assert!(s.sim_s < 25.0);
 }
 
-/// A bad vehicle: what is replaced by what, where the message must point, what it must say.
-type Bad = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-);
-
-const BAD: &[Bad] = &[
-    (
-        "mass_kg: 1225.9",
-        "mass: 1225.9",
-        "mass: 1225.9",
-        &["unknown key `mass`", "did you mean `mass_kg`?"],
-    ),
-    ("mass_kg: 1225.9", "", "", &["found no `mass_kg`"]),
-    (
-        "mass_kg: 1225.9",
-        "mass_kg: -3",
-        "-3 ",
-        &["mass_kg: found -3; expected kilograms, positive"],
-    ),
-    ("mass_kg: 1225.9", "mass_kg: .nan", ".nan", &["found NaN"]),
-    ("mass_kg: 1225.9", "mass_kg: heavy", "heavy", &["heavy"]),
-    (
-        "[309.1, 1543.1, 1538.9]",
-        "[309.1, 1543.1, 99.0]",
-        "1543.1",
-        &["at most the sum of the other two"],
-    ),
-    (
-        "[2.39268, 0.694944, 0.2826]",
-        "[2.39268, 0.694944, 2.0]",
-        "2.0]",
-        &["wheels[0].position_m[2]", "reaches below the body"],
-    ),
-    (
-        "[2.39268, 0.694944, 0.2826]",
-        "[2.39268, 0.694944, 0.32]",
-        "0.32]",
-        &["one plane under all wheels"],
-    ),
-    (
-        "    driven: true\n",
-        "",
-        "  - name: front_left",
-        &["no driven wheel", "`driven: true`"],
-    ),
-    (
-        "    steered: true\n",
-        "",
-        "  - name: front_left",
-        &["no steered wheel"],
-    ),
-    (
-        "  - name: front_right",
-        "  - name: front_left",
-        "",
-        &["`front_left` a second time"],
-    ),
-    (
-        "[1.50876, 0.0, 0.557784]",
-        "[5.0, 0.0, 0.557784]",
-        "[5.0",
-        &["a centre of mass among the wheels"],
-    ),
-    (
-        "stiffness_n_m: 21898.3",
-        "stiffness_n_m: 2000",
-        "",
-        &["travel_m", "a stiffer spring"],
-    ),
-    (
-        "travel_m: 0.28",
-        "travel_m: 0.5",
-        "0.5 # [A]",
-        &["at most rest_length_m"],
-    ),
-    (
-        "brake_force_n: 11000",
-        "brake_force_n: [1]",
-        "[1]",
-        &["found a list; expected a number"],
-    ),
-];
-
 #[test]
-fn bad_vehicles_say_where() {
-    let good = car();
-    let mut wrong = Vec::new();
-    for (was, is, at, says) in BAD {
-        assert!(good.contains(was), "{was}");
-        let text = good.replace(was, is);
-        let here = folder(&[("bad.yaml", &text)]);
-        for args in [
-            ["check", "bad.yaml"].as_slice(),
-            &[
-                "run", "vehicle", "--model", "bad.yaml", "--quiet", "--rerun", "off",
-            ],
-        ] {
-            let ran = run(here.path(), args);
-            let line = text
-                .find(at)
-                .map_or(0, |at| text[..at].matches('\n').count() + 1);
-            let place = format!("bad.yaml:{line}:");
-            let fine = ran.code == Some(2)
-                && says.iter().all(|s| ran.stderr.contains(s))
-                && (at.is_empty() || ran.stderr.contains(&place));
-            if !fine {
-                wrong.push(format!(
-                    "{is:?} {args:?}: {:?} {} (at {place})",
-                    ran.code, ran.stderr
-                ));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn all_mistakes_of_a_vehicle_are_told_at_once() {
-    let text = car()
-        .replace("mass_kg: 1225.9", "mass_kg: 0")
-        .replace("tyre_friction: 1.0489", "tyre_friction: -1")
-        .replace("max_power_w: 59000", "max_power_w: .inf");
-    let here = folder(&[("bad.yaml", &text)]);
-    let ran = run(here.path(), &["check", "bad.yaml"]);
-    for path in [
-        "mass_kg: found 0",
-        "tyre_friction: found -1",
-        "engine.max_power_w: found inf",
-    ] {
-        assert!(ran.stderr.contains(path), "{}", ran.stderr);
-    }
-    assert_eq!(ran.stderr.matches("bad.yaml:").count(), 3, "{}", ran.stderr);
-}
-
-#[test]
-fn files_that_are_no_vehicles_are_refused() {
-    let here = folder(&[
-        ("empty.yaml", ""),
-        ("list.yaml", "- 1\n- 2\n"),
-        ("open.yaml", "name: [1, 2\nmass_kg: 3"),
-        ("tabs.yaml", "name: x\n\tmass_kg: 3"),
-        (
-            "bomb.yaml",
-            "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n",
-        ),
-        ("broken.ron", "(name: \"x\", mass_kg: "),
-    ]);
+fn deep_and_huge_vehicle_files_are_refused_in_time() {
+    let here = folder(&[]);
     fs::write(here.path().join("deep.yaml"), "[".repeat(100_000)).unwrap();
-    fs::write(here.path().join("bytes.yaml"), b"name: \xff\xfe").unwrap();
     let huge = fs::File::create(here.path().join("huge.yaml")).unwrap();
     huge.set_len(3 << 30).unwrap();
-    for name in [
-        "empty.yaml",
-        "list.yaml",
-        "open.yaml",
-        "tabs.yaml",
-        "bomb.yaml",
-        "broken.ron",
-        "deep.yaml",
-        "bytes.yaml",
-        "huge.yaml",
-        "missing.yaml",
-    ] {
+    for name in ["deep.yaml", "huge.yaml"] {
         let args = [
             "run", "vehicle", "--model", name, "--quiet", "--rerun", "off",
         ];
@@ -615,102 +456,4 @@ fn files_that_are_no_vehicles_are_refused() {
         assert!(!ran.stderr.contains("panicked"), "{name}: {}", ran.stderr);
         assert!(ran.wall < Duration::from_secs(5), "{name}: {:?}", ran.wall);
     }
-}
-
-#[test]
-fn robots_and_vehicles_are_not_mixed_up() {
-    let here = folder(&[]);
-    for (args, says) in [
-        (
-            ["vehicle", "--model", "built-in/assets/rover.urdf"],
-            "a vehicle description (.yaml)",
-        ),
-        (
-            ["robot", "--model", "built-in/assets/compact_car.yaml"],
-            "a robot description",
-        ),
-    ] {
-        let ran = run(
-            here.path(),
-            &[&["run"], &args[..], &["--rerun", "off"]].concat(),
-        );
-        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-        assert!(ran.stderr.contains(says), "{}", ran.stderr);
-    }
-}
-
-#[test]
-fn bad_tracks_say_where() {
-    let scene = |track: &str, start: &str| {
-        format!(
-            "(version: 1,\n world: (track: (\n  {track})),\n agents: [(name: \"car\", model: \"compact_car.yaml\",\n  {start}\n  controller: Track(speed_m_s: 9))])"
-        )
-    };
-    const ROUND: &str = "centre_line_m: [(0, 0), (60, 0), (60, 60), (0, 60)], width_m: 8";
-    for (track, start, line, says) in [
-        (
-            "centre_line_m: [(0, 0), (60, 0)], width_m: 8",
-            "",
-            3,
-            "found 2 points; expected 3 to",
-        ),
-        (
-            "centre_line_m: [(0, 0), (60, 0), (60, 0)], width_m: 8",
-            "",
-            3,
-            "centre_line_m[2]: found a point 0.000 m from",
-        ),
-        (
-            "centre_line_m: [(0, 0), (2, 0), (1, 2)], width_m: 1",
-            "",
-            3,
-            "a centre line of",
-        ),
-        (
-            "centre_line_m: [(0, 0), (5, 0), (5, 5), (0, 5)], width_m: 8",
-            "",
-            3,
-            "more than half the width",
-        ),
-        (
-            "centre_line_m: [(0, 0), (60, 60), (60, 0), (0, 60)], width_m: 4",
-            "",
-            3,
-            "from itself, near point",
-        ),
-        (
-            "centre_line_m: [(0, 0), (60, 0), (60, 60), (0, 60)], width_m: -8",
-            "",
-            3,
-            "track.width_m: found -8",
-        ),
-        (
-            "centre_line_m: [(0, 0), (60, 0), (60, NaN)], width_m: 8",
-            "",
-            3,
-            "centre_line_m[2][1]: found NaN",
-        ),
-        (
-            ROUND,
-            "position_m: (30, 30, 0),",
-            5,
-            "from the centre line; expected a start on the track",
-        ),
-        (ROUND, "yaw_rad: 2.4,", 5, "against the track's direction"),
-    ] {
-        let here = folder(&[("bad.ron", &scene(track, start))]);
-        let ran = run(here.path(), &["check", "bad.ron"]);
-        assert_eq!(ran.code, Some(2), "{track} {start}: {}", ran.stderr);
-        assert!(ran.stderr.contains(says), "{says}: {}", ran.stderr);
-        let place = format!("bad.ron:{line}:");
-        assert!(ran.stderr.contains(&place), "{place} {}", ran.stderr);
-    }
-    let none = "(version: 1, agents: [(name: \"car\", model: \"compact_car.yaml\", controller: Track(speed_m_s: 9))])";
-    let here = folder(&[("bad.ron", none)]);
-    let ran = run(here.path(), &["check", "bad.ron"]);
-    assert!(
-        ran.stderr.contains("found no track to drive on"),
-        "{}",
-        ran.stderr
-    );
 }

@@ -14,11 +14,6 @@ fn parse(text: &str) -> RobotModel {
     parse_robot(text, Path::new("a.xml"), &Disk).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn error(text: &str) -> String {
-    let parsed = parse_robot(text, Path::new("a.xml"), &Disk);
-    parsed.map(drop).unwrap_err().to_string()
-}
-
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -69,7 +64,7 @@ fn a_free_body_is_the_base_and_its_joint_counts() {
 }
 
 #[test]
-fn the_floor_is_the_scenes_and_other_things_of_the_world_stand_still() {
+fn the_floor_is_left_to_the_scene_and_other_geoms_of_the_world_are_fixed() {
     let floor = "<geom type=\"plane\" size=\"0 0 1\"/>";
     let text = arm("<joint/>", "").replace("<worldbody>", &format!("<worldbody>{floor}"));
     assert!(!parse(&text).fixed_base);
@@ -88,7 +83,7 @@ fn the_floor_is_the_scenes_and_other_things_of_the_world_stand_still() {
 }
 
 #[test]
-fn classes_nest_and_what_an_element_says_wins() {
+fn default_classes_nest_and_attributes_of_an_element_override_them() {
     let text = "<mujoco><default><geom density=\"500\" rgba=\"1 0 0 1\"/>\
         <default class=\"inner\"><geom type=\"box\" size=\"0.5 0.5 0.5\"/></default>\
         <geom contype=\"0\" conaffinity=\"0\"/></default>\
@@ -155,7 +150,7 @@ fn shapes_between_two_ends() {
 }
 
 #[test]
-fn a_written_inertia_wins_unless_told_otherwise() {
+fn a_written_inertia_overrides_the_computed_one_unless_inertiafromgeom() {
     let body = |compiler: &str| {
         parse(&format!(
             "<mujoco><compiler {compiler}/><worldbody><body name=\"a\"><freejoint/>\
@@ -178,7 +173,7 @@ fn a_written_inertia_wins_unless_told_otherwise() {
 }
 
 #[test]
-fn each_joint_of_a_body_is_a_joint_and_the_mass_stays() {
+fn several_joints_of_a_body_become_joints_in_series_with_the_same_mass() {
     let text = arm(
         "<joint name=\"x\" type=\"slide\" axis=\"1 0 0\"/><joint name=\"y\" axis=\"0 1 0\" pos=\"0 0 0.5\"/>\
          <joint name=\"z\" axis=\"0 0 1\"/>",
@@ -217,7 +212,7 @@ fn a_reference_shifts_position_and_limits() {
 }
 
 #[test]
-fn limits_are_as_the_compiler_is_told() {
+fn limits_follow_the_options_of_the_compiler() {
     for (compiler, joint, limited) in [
         ("", "<joint range=\"-1 1\"/>", true),
         ("autolimits=\"false\"", "<joint range=\"-1 1\"/>", false),
@@ -247,7 +242,7 @@ fn limits_are_as_the_compiler_is_told() {
 }
 
 #[test]
-fn actuators_bound_the_effort_and_equalities_make_joints_follow() {
+fn actuators_bound_the_effort_and_joint_equalities_become_mimics() {
     let effort = |actuator: &str| {
         let rest = format!("<actuator>{actuator}</actuator>");
         parse(&arm("<joint name=\"j\"/>", &rest)).joints[0]
@@ -300,7 +295,7 @@ fn the_home_key_is_the_start() {
 }
 
 #[test]
-fn frames_move_and_replicas_repeat_what_is_in_them() {
+fn frames_move_and_replicates_repeat_their_content() {
     let text = "<mujoco><worldbody><frame pos=\"0 0 1\" euler=\"0 0 90\"><body name=\"a\" pos=\"1 0 0\">\
         <joint axis=\"1 0 0\"/><geom size=\".1\"/></body></frame>\
         <replicate count=\"3\" offset=\"1 0 0\" sep=\"-\"><body name=\"b\"><joint name=\"j\"/><geom size=\".1\"/></body></replicate>\
@@ -316,7 +311,7 @@ fn frames_move_and_replicas_repeat_what_is_in_them() {
 }
 
 #[test]
-fn poses_of_the_world_are_read_too() {
+fn global_coordinates_are_read() {
     let text = "<mujoco><compiler coordinate=\"global\"/><worldbody><body name=\"a\"><joint type=\"slide\"/>\
         <geom type=\"capsule\" fromto=\"0 0 1 0 0 2\" size=\".1\"/><body name=\"b\"><joint name=\"j\" pos=\"0 0 1\" axis=\"0 1 0\"/>\
         <geom type=\"capsule\" fromto=\"0 0 1 0 0 0.5\" size=\".1\"/></body></body></worldbody></mujoco>";
@@ -364,7 +359,7 @@ fn a_mesh_is_moved_then_turned_then_scaled() {
 }
 
 #[test]
-fn includes_nest_and_those_that_come_back_are_refused() {
+fn includes_nest() {
     let here = folder(&[
         (
             "a.xml",
@@ -382,37 +377,13 @@ fn includes_nest_and_those_that_come_back_are_refused() {
             "c.xml",
             "<mujocoinclude><body name=\"a\"><freejoint/><geom size=\".1\"/></body></mujocoinclude>",
         ),
-        (
-            "loop.xml",
-            "<mujoco>\n <include file=\"loop2.xml\"/></mujoco>",
-        ),
-        (
-            "loop2.xml",
-            "<mujoco><include file=\"./loop.xml\"/></mujoco>",
-        ),
-        ("self.xml", "<mujoco><include file=\"self.xml\"/></mujoco>"),
-        (
-            "gone.xml",
-            "<mujoco>\n<include file=\"nothing.xml\"/></mujoco>",
-        ),
-        ("broken.xml", "<mujoco><include file=\"cut.xml\"/></mujoco>"),
-        ("cut.xml", "<mujoco><worldbody>"),
     ]);
     let load = |name: &str| load_robot(&here.path().join(name), &Disk);
     assert_eq!(load("a.xml").unwrap().mass_kg(), 3.0);
-    for (name, place, words) in [
-        ("loop.xml", "loop2.xml:1:24", "leads back to itself"),
-        ("self.xml", "self.xml:1:24", "leads back to itself"),
-        ("gone.xml", "gone.xml:2:16", "was not found"),
-        ("broken.xml", "cut.xml:1:", "cut off"),
-    ] {
-        let text = load(name).map(drop).unwrap_err().to_string();
-        assert!(text.contains(place) && text.contains(words), "{text}");
-    }
 }
 
 #[test]
-fn doubling_includes_end() {
+fn more_than_a_thousand_includes_are_refused() {
     // Each file includes the next one twice: 2^30 bodies.
     let mut files = Vec::new();
     for k in 0..30 {
@@ -436,7 +407,7 @@ fn doubling_includes_end() {
 }
 
 #[test]
-fn what_is_not_supported_is_said() {
+fn unsupported_elements_are_left_out_with_a_warning() {
     let rest = "<tendon><fixed name=\"t\"><joint joint=\"j\" coef=\"1\"/></fixed></tendon>\
         <equality><weld body1=\"base\" body2=\"arm\"/></equality><option gravity=\"0 0 0\" density=\"1000\"/>";
     let model = parse(&arm("<joint name=\"j\" dampnig=\"1\"/><composite/>", rest));
@@ -456,105 +427,9 @@ fn what_is_not_supported_is_said() {
     }
 }
 
-#[test]
-fn bad_files_are_refused_at_their_place() {
-    for (was, is, place, words) in [
-        ("mass=\"2\"", "mass=\"-2\"", "3:", "mass = -2"),
-        (
-            "size=\"0.1\"",
-            "size=\"-0.1\"",
-            "4:",
-            "a sphere of size [-0.1]",
-        ),
-        ("size=\"0.1\"", "size=\"nan\"", "4:", "\"nan\" in size"),
-        ("size=\"0.1\" ", "", "4:", "a sphere of size []"),
-        (
-            "type=\"sphere\"",
-            "type=\"shpere\"",
-            "4:",
-            "did you mean \"sphere\"?",
-        ),
-        (
-            "type=\"sphere\"",
-            "type=\"mesh\" mesh=\"m\"",
-            "4:",
-            "the mesh \"m\", which is not among",
-        ),
-        (
-            "<joint/>",
-            "<joint axis=\"0 0 0\"/>",
-            "3:",
-            "an axis of length zero",
-        ),
-        (
-            "<joint/>",
-            "<joint range=\"1 -1\"/>",
-            "3:",
-            "the range 1 to -1",
-        ),
-        (
-            "<joint/>",
-            "<joint type=\"hing\"/>",
-            "3:",
-            "did you mean \"hinge\"?",
-        ),
-        (
-            "<joint/>",
-            "<joint class=\"none\"/>",
-            "3:",
-            "the default class \"none\"",
-        ),
-        (
-            "<joint/>",
-            "<freejoint/>",
-            "3:",
-            "a free joint beside other joints",
-        ),
-        (
-            "<joint/>",
-            "<joint name=\"a\"/><joint name=\"a\"/>",
-            "3:",
-            "a second joint with the name \"a\"",
-        ),
-        (
-            "name=\"arm\"",
-            "name=\"base\"",
-            "3:",
-            "a second link with the name \"base\"",
-        ),
-        ("pos=\"1 0 0\"", "pos=\"1 0\"", "3:", "pos with 2 numbers"),
-        (
-            "angle=\"radian\"",
-            "angle=\"radians\"",
-            "1:",
-            "expected radian or degree",
-        ),
-        ("</mujoco>", "", "4:", "cut off"),
-    ] {
-        let good = arm("<joint/>", "");
-        let text = good.replace(was, is);
-        assert_ne!(good, text, "{was}");
-        let message = error(&text);
-        // The line is that of the text above; a mass stands in line 4 of it.
-        assert!(
-            message.starts_with("a.xml:") && message.contains(words),
-            "{message}"
-        );
-        let line = if words == "mass = -2" { "4:" } else { place };
-        assert!(message.starts_with(&format!("a.xml:{line}")), "{message}");
-    }
-    let twice =
-        "<mujoco><default><default class=\"a\"><default class=\"a\"/></default></default></mujoco>";
-    assert!(
-        error(twice).contains("a second default class"),
-        "{}",
-        error(twice)
-    );
-}
-
 /// Joints in the frames of their bodies do not move what is drawn.
 #[test]
-fn the_start_is_as_the_file_draws_it() {
+fn the_start_pose_is_that_of_the_file() {
     let text = "<mujoco><worldbody><body name=\"a\" pos=\"0 0 1\" euler=\"0 90 0\"><joint pos=\"0.3 0.2 0.1\" axis=\"1 1 0\"/>\
         <geom size=\".1\"/><body name=\"b\" pos=\"0 0 2\"><joint pos=\"1 1 1\"/><geom size=\".1\"/></body></body></worldbody></mujoco>";
     let model = parse(text);
