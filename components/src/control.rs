@@ -212,16 +212,6 @@ pub struct ControllerInputs {
     pub encoders: Option<Entity>,
 }
 
-/// How far a person holds the stick that drives an agent, in place of its controller. Not a command: each
-/// kind of drive makes its own of it, within its own limits.
-#[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
-pub struct Stick {
-    /// -1 to 1 of the drive's largest speed, forward positive.
-    pub forward: f64,
-    /// -1 to 1 of the drive's sharpest turn, left positive.
-    pub left: f64,
-}
-
 /// Which pose a controller goes by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum Localisation {

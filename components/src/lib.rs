@@ -44,6 +44,7 @@ pub mod link;
 pub mod localisation;
 pub mod memory;
 pub mod nearest;
+pub mod request;
 pub mod scene;
 pub mod seed;
 pub mod sensor;

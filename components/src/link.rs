@@ -3,6 +3,7 @@
 //! Everything from outside that changes state is a [`Frame`] of a link, and enters at `Ingest`. [`Entered`] holds the
 //! frames of the present tick: given back at the same ticks, they make the same run, with no driver started.
 
+use crate::request::Request;
 use bevy_ecs::prelude::*;
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -177,15 +178,8 @@ pub struct Frame {
 pub enum Payload {
     /// The numbers of one reading, in the order of its measurement; those without a value are `NaN` (`null` in JSON).
     Reading(#[serde(with = "numbers")] Vec<f64>),
-    /// Where a person holds the stick of an agent.
-    Stick {
-        /// Name of the agent.
-        agent: String,
-        /// See [`Stick`](crate::control::Stick).
-        forward: f64,
-        /// See [`Stick`](crate::control::Stick).
-        left: f64,
-    },
+    /// What is asked of an agent.
+    Request(Request),
     /// The link's state changed.
     State(LinkState),
     /// The link's clock changed.
@@ -212,11 +206,8 @@ mod numbers {
 #[derive(Resource, Clone, Debug, Default)]
 pub struct Entered(pub Vec<Frame>);
 
-/// Name of the link that a person's hand comes by.
-pub const STICK_LINK: &str = "hand";
-
 /// Every link of the run, in the order of their names: those of sensors and actuators whose source has one, named as
-/// they are (`rover/imu`), and the [`STICK_LINK`].
+/// they are (`rover/imu`), and that of [`REQUESTS`](crate::request::REQUESTS).
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links(pub Vec<LinkName>);
 
@@ -225,7 +216,7 @@ pub struct Links(pub Vec<LinkName>);
 pub struct LinkName {
     /// Unique.
     pub name: String,
-    /// The sensor or actuator; none for the hand.
+    /// The sensor or actuator; none for requests.
     pub entity: Option<Entity>,
 }
 
@@ -376,8 +367,8 @@ mod tests {
             name: name.to_owned(),
             entity: None,
         };
-        let links = Links(vec![link("a/x"), link("hand"), link("rover/imu")]);
-        assert_eq!(links.index("hand"), Some(1));
+        let links = Links(vec![link("a/x"), link("requests"), link("rover/imu")]);
+        assert_eq!(links.index("requests"), Some(1));
         assert_eq!(links.index("b"), None);
     }
 }

@@ -96,12 +96,17 @@ impl EntityIndex {
 /// Bits of many entities are taken in pieces of so many.
 const CHUNK: usize = 1024;
 
+/// Gives the entities that hold a component now, in the order of their names.
+type Now = Box<dyn FnMut(&mut World, &mut Vec<Entity>) + Send + Sync>;
+
 /// A kind of state.
 struct Kind {
-    /// Who holds it, of all that have a stable name.
+    /// The entities that hold it, of all that have a stable name.
     find: fn(&World, &[(String, Entity)]) -> Vec<Entity>,
+    /// The entities that hold it now, where components of the kind come and go.
+    now: Option<Now>,
     give: fn(&World, &[Entity], &mut Bits),
-    /// Who holds it is settled when a scene is built.
+    /// Settled when the index of entities changes, or in each tick.
     holders: Option<Vec<Entity>>,
     /// The bits of a tick, of each piece of the holders; kept for their memory.
     bits: Vec<Bits>,
@@ -116,32 +121,58 @@ pub struct HashRegistry {
 
 /// Registers state with the hash.
 pub trait RegisterState {
-    /// `T`, under this name, on every entity with a stable name that has one when the scene is built.
+    /// `T`, under this name, on every entity with a stable name that has one when entities are spawned or named.
     fn register_state<T: HashState>(&mut self, name: &'static str) -> &mut Self;
+    /// The same for components that come and go during a run; costs a query a tick.
+    fn register_transient_state<T: HashState>(&mut self, name: &'static str) -> &mut Self;
 }
 
 impl RegisterState for App {
     fn register_state<T: HashState>(&mut self, name: &'static str) -> &mut Self {
-        let kind = Kind {
-            find: |world, roster| {
-                let with = roster.iter().filter(|(_, e)| world.get::<T>(*e).is_some());
-                with.map(|(_, e)| *e).collect()
-            },
-            give: |world, holders, bits| {
-                for &entity in holders {
-                    if let Some(state) = world.get::<T>(entity) {
-                        state.bits(bits);
-                    }
-                }
-            },
-            holders: None,
-            bits: Vec::new(),
-        };
-        self.init_resource::<HashRegistry>();
-        let mut registry = self.world_mut().resource_mut::<HashRegistry>();
-        registry.kinds.insert(name, kind);
-        self
+        register::<T>(self, name, None)
     }
+
+    fn register_transient_state<T: HashState>(&mut self, name: &'static str) -> &mut Self {
+        register::<T>(self, name, Some(Box::new(named_with::<T>())))
+    }
+}
+
+fn named_with<T: Component>() -> impl FnMut(&mut World, &mut Vec<Entity>) + Send + Sync {
+    let mut query: Option<QueryState<(Entity, &Name), With<T>>> = None;
+    move |world, holders| {
+        let query = query.get_or_insert_with(|| world.query_filtered());
+        holders.clear();
+        holders.extend(query.iter(world).map(|(entity, _)| entity));
+        let name = |&entity: &Entity| world.get::<Name>(entity).map(Name::as_str);
+        holders.sort_by(|a, b| name(a).cmp(&name(b)));
+    }
+}
+
+fn register<'a, T: HashState>(
+    app: &'a mut App,
+    name: &'static str,
+    now: Option<Now>,
+) -> &'a mut App {
+    let kind = Kind {
+        find: |world, index| {
+            let with = index.iter().filter(|(_, e)| world.get::<T>(*e).is_some());
+            with.map(|(_, e)| *e).collect()
+        },
+        now,
+        give: |world, holders, bits| {
+            for &entity in holders {
+                if let Some(state) = world.get::<T>(entity) {
+                    state.bits(bits);
+                }
+            }
+        },
+        holders: None,
+        bits: Vec::new(),
+    };
+    app.init_resource::<HashRegistry>();
+    let mut registry = app.world_mut().resource_mut::<HashRegistry>();
+    registry.kinds.insert(name, kind);
+    app
 }
 
 /// Hashes the engine's own state.
@@ -193,15 +224,21 @@ pub fn hash_state(world: &mut World) {
         let HashRegistry { kinds, physics } = &mut *registry;
         physics.0.clear();
         world.resource::<Physics>().bits(physics);
-        let roster = world.resource_ref::<EntityIndex>();
+        let changed = world.resource_ref::<EntityIndex>().is_changed();
         for kind in kinds.values_mut() {
-            if roster.is_changed() || kind.holders.is_none() {
-                let holders = (kind.find)(world, &roster.0);
-                kind.bits
-                    .resize_with(holders.len().div_ceil(CHUNK), Bits::default);
-                kind.holders = Some(holders);
+            let settled = kind.now.is_none() && !changed;
+            if settled && kind.holders.is_some() {
+                continue;
             }
+            let holders = kind.holders.get_or_insert_default();
+            match &mut kind.now {
+                Some(now) => now(world, holders),
+                None => *holders = (kind.find)(world, &world.resource::<EntityIndex>().0),
+            }
+            kind.bits
+                .resize_with(holders.len().div_ceil(CHUNK), Bits::default);
         }
+        let index = world.resource::<EntityIndex>();
         let pieces = kinds.values_mut().flat_map(|kind| {
             let holders = kind.holders.as_deref().unwrap_or_default();
             let give = kind.give;
@@ -212,7 +249,7 @@ pub fn hash_state(world: &mut World) {
         });
         world
             .resource::<Workers>()
-            .pieces(roster.0.len(), pieces, |(give, holders, bits)| {
+            .pieces(index.0.len(), pieces, |(give, holders, bits)| {
                 bits.0.clear();
                 give(world, holders, bits);
             });

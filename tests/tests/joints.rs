@@ -15,7 +15,7 @@ use becomingone::CoherenceEngine;
 use becomingone::components::body::{LinkPoses, Model, Pose, Travel, TruePose};
 use becomingone::components::joints::{JointStates, Servos};
 use becomingone::glam::{Quat, Vec3};
-use becomingone::prelude::{Encoders, Name, Reading};
+use becomingone::prelude::{EncoderAngles, Name, Reading};
 use becomingone::systems::physics::{Bodies, Physics};
 use becomingone_tests::{engine, get, peer_robot, root};
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
@@ -326,7 +326,7 @@ fn damping_and_friction_brake_driven_wheels() {
         )])";
         let mut engine = engine(&[("r.ron", scene), ("r.urdf", &text)]);
         let turned = trace(&mut engine, 3.0, |e| {
-            let said = get::<Reading<Encoders>>(e, "r/e");
+            let said = get::<Reading<EncoderAngles>>(e, "r/e");
             said.latest().map_or(0.0, |s| s.value.angles_rad[0])
         });
         turned[2999] - turned[1999]
@@ -680,7 +680,7 @@ fn a_servo_turns_as_often_as_it_is_told() {
         // It overshoots by no turn.
         let most = largest(xs.iter().copied());
         below(most, target.abs() + 0.3, "on the way");
-        let said = get::<Reading<Encoders>>(&arm, "r/e");
+        let said = get::<Reading<EncoderAngles>>(&arm, "r/e");
         near(
             said.latest().unwrap().value.angles_rad[0],
             target,
@@ -1022,7 +1022,7 @@ fn an_arm_waves_its_tool_along_the_path_that_its_motions_make() {
 fn encoders_of_servos_say_what_the_joints_do() {
     let mut arm = own_scene("arm_wave.ron");
     arm.run_for(Duration::from_millis(2500)).unwrap();
-    let said = get::<Reading<Encoders>>(&arm, "r/joints");
+    let said = get::<Reading<EncoderAngles>>(&arm, "r/joints");
     let said = &said.latest().unwrap().value.angles_rad;
     let servos = get::<Servos>(&arm, "r/drive").0;
     let states = get::<JointStates>(&arm, "r");

@@ -329,8 +329,9 @@ fn two_runs(path: &Path) -> [String; 2] {
     let file = root().join("scenes/warehouse_robot.ron");
     let loaded = scene::load(&file, None).unwrap();
     let remembered = becomingone::assets::CapturingFiles::new(&becomingone::assets::Assets);
-    let overlays = scene::Overlays::default();
-    scene::load_from(&remembered, &file, None, &overlays).unwrap();
+    let kinds = becomingone::Plugins::new().kinds();
+    let loader = scene::SceneLoader::new(&kinds).files(&remembered);
+    loader.load(&file).unwrap();
     let text = scene::held(&loaded.scene).into_bytes();
     let mut attachments = vec![(SCENE_ATTACHMENT.to_owned(), text)];
     attachments.extend(remembered.take());
@@ -667,7 +668,7 @@ fn an_altered_frame_is_named_by_its_tick_and_what_it_changed() {
     terminal.exp_eof().unwrap();
     let ran = verify(here.path(), "run.mcap", "2");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert_eq!(info(here.path(), "run.mcap")["links"][0], "hand");
+    assert_eq!(info(here.path(), "run.mcap")["links"][0], "requests");
 
     let run_file = here.path().join("run.mcap");
     let (_, items) = all(&run_file).unwrap();
@@ -683,7 +684,7 @@ fn an_altered_frame_is_named_by_its_tick_and_what_it_changed() {
         &here.path().join("other.mcap"),
         "/journal/entered",
         |said| {
-            let stick = &mut said["frame"]["payload"]["Stick"];
+            let stick = &mut said["frame"]["payload"]["Request"]["what"]["Stick"];
             let pressed = stick["forward"] == 0.5;
             if pressed {
                 stick["forward"] = 0.25.into();

@@ -82,11 +82,11 @@ fn errors_of_an_hour() -> BTreeMap<&'static str, Vec<Vec<f64>>> {
         app.init_resource::<Hour>().add_systems(
             Tick,
             (
-                keep::<Imu>,
-                keep::<Gnss>,
-                keep::<Range>,
+                keep::<ImuSample>,
+                keep::<GnssFix>,
+                keep::<Distance>,
                 keep::<MagneticField>,
-                keep::<Encoders>,
+                keep::<EncoderAngles>,
             )
                 .chain()
                 .in_set(TickSystems::Publish),

@@ -8,9 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
-use becomingone::components::scene::{
-    CoherenceSpec, ControllerSpec, ObstacleSpec, Scene, SensorKind, Signal,
-};
+use becomingone::components::scene::{AgentSpec, CoherenceSpec, ObstacleSpec, SceneSpec, Signal};
+use becomingone::prelude::{Imu, Lidar, Patrol};
 use becomingone::scene::{Overlays, load, load_with, to_ron};
 use becomingone_tests::{binary, finish, folder, root, run, summary};
 use proptest::prelude::*;
@@ -23,7 +22,7 @@ use std::time::Duration;
 const SCENE: &str = include_str!("../fixtures/bad_input/overlays/scene.ron");
 
 /// The scene with these files and values laid over it.
-fn laid(files: &[(&str, &str)], profiles: &[&str], configs: &[&str], sets: &[&str]) -> Scene {
+fn laid(files: &[(&str, &str)], profiles: &[&str], configs: &[&str], sets: &[&str]) -> SceneSpec {
     let mut all = vec![("scene.ron", SCENE)];
     all.extend(files);
     let here = folder(&all);
@@ -38,15 +37,16 @@ fn laid(files: &[(&str, &str)], profiles: &[&str], configs: &[&str], sets: &[&st
         .scene
 }
 
-fn set(sets: &[&str]) -> Scene {
+fn set(sets: &[&str]) -> SceneSpec {
     laid(&[], &[], &[], sets)
 }
 
-fn speed(scene: &Scene) -> f64 {
-    let Some(ControllerSpec::Patrol { speed_m_s, .. }) = scene.agents[0].controller else {
-        panic!("no patrol");
-    };
-    speed_m_s
+fn speed(scene: &SceneSpec) -> f64 {
+    patrol(&scene.agents[0]).speed_m_s
+}
+
+fn patrol(agent: &AgentSpec) -> &Patrol {
+    agent.controller.as_ref().unwrap().get().unwrap()
 }
 
 #[test]
@@ -117,23 +117,20 @@ agents:
     assert_eq!(names, [("imu", 100.0), ("lidar", 5.0), ("bumper", 50.0)]);
     assert!(
         matches!(
-            rover.sensors[1].kind,
-            SensorKind::Lidar {
+            rover.sensors[1].kind.get(),
+            Some(Lidar {
                 rays: 16,
                 range_max_m: 5.0,
                 ..
-            }
+            })
         ),
         "{rover:?}"
     );
-    let Some(ControllerSpec::Patrol {
+    let Patrol {
         waypoints_m,
         clearance_m,
         ..
-    }) = &rover.controller
-    else {
-        panic!("{rover:?}");
-    };
+    } = patrol(rover);
     assert_eq!(
         (waypoints_m.as_slice(), *clearance_m),
         ([[3.0, 3.0]].as_slice(), 0.3)
@@ -197,9 +194,7 @@ fn set_overrides_one_value_of_any_type_by_its_path() {
         [1.0, 2.0, 0.0]
     );
     let scene = set(&["agents.rover.controller.waypoints_m[1]=(7, 8)"]);
-    let Some(ControllerSpec::Patrol { waypoints_m, .. }) = &scene.agents[0].controller else {
-        panic!("no patrol");
-    };
+    let waypoints_m = &patrol(&scene.agents[0]).waypoints_m;
     assert_eq!(waypoints_m.as_slice(), [[1.0, 0.0], [7.0, 8.0]]);
 }
 
@@ -268,13 +263,10 @@ fn yaml_scalars_take_the_type_of_their_scene_key() {
     }
     let anchors = "agents:\n- name: rover\n  sensors:\n  - name: imu\n    kind: {Imu: {gyro: &n {white_sd: 0.5}, accelerometer: *n}}\n";
     let scene = laid(&[("y.yaml", anchors)], &[], &["y.yaml"], &[]);
-    let SensorKind::Imu {
+    let Imu {
         gyro,
         accelerometer,
-    } = &scene.agents[0].sensors[0].kind
-    else {
-        panic!("no imu");
-    };
+    } = scene.agents[0].sensors[0].kind.get().unwrap();
     assert_eq!((gyro.white_sd, accelerometer.white_sd), (0.5, 0.5));
 }
 

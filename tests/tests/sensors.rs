@@ -86,7 +86,7 @@ fn mean(xs: impl IntoIterator<Item = f64>) -> f64 {
     sum / n
 }
 
-fn six(imu: &Imu) -> [f64; 6] {
+fn six(imu: &ImuSample) -> [f64; 6] {
     let mut numbers = Vec::new();
     imu.visit(&mut |x| numbers.push(x));
     numbers.try_into().unwrap()
@@ -99,10 +99,10 @@ fn an_imu_at_rest_feels_gravity_upwards_and_no_turning() {
          (name: \"side\", kind: Imu(), rate_hz: 100, rotation: (0.70710678, 0, 0, 0.70710678))",
         "",
     );
-    record::<Imu>(&mut engine);
+    record::<ImuSample>(&mut engine);
     run(&mut engine, 4.0);
     // The first two seconds are for the robot to settle.
-    let settled = |name| logged::<Imu>(&engine, name).split_off(200);
+    let settled = |name| logged::<ImuSample>(&engine, name).split_off(200);
     for (said, truth) in settled("rover/imu") {
         assert_eq!(said.value, truth);
         let [rates @ .., x, y, z] = six(&truth);
@@ -136,9 +136,9 @@ const FALLING: &str =
 #[test]
 fn a_falling_imu_feels_nothing() {
     let mut engine = engine(&[("falling.ron", FALLING), ("cube.urdf", CUBE)]);
-    record::<Imu>(&mut engine);
+    record::<ImuSample>(&mut engine);
     run(&mut engine, 0.6);
-    let log = logged::<Imu>(&engine, "cube/imu");
+    let log = logged::<ImuSample>(&engine, "cube/imu");
     assert_eq!(log.len(), 600);
     for (said, _) in &log {
         assert!(six(&said.value).iter().all(|x| x.abs() < 0.01), "{said:?}");
@@ -195,7 +195,7 @@ fn a_long_fall_keeps_its_acceleration() {
 fn odometry_agrees_with_the_true_path_straight_ahead() {
     let mut engine = rover("(name: \"encoders\", kind: Encoders(), rate_hz: 100)", "");
     drive(&mut engine, 0.5, 0.0);
-    record::<Encoders>(&mut engine);
+    record::<EncoderAngles>(&mut engine);
     run(&mut engine, 6.0);
     let truth = get::<TruePose>(&engine, "rover").0.translation_m;
     let odometry: Odometry = get(&engine, "rover");
@@ -208,7 +208,9 @@ fn odometry_agrees_with_the_true_path_straight_ahead() {
     );
     // A wheel of radius r that rolls d turns by d / r.
     let wheels = get::<Drive>(&engine, "rover/drive").wheels;
-    let (last, _) = logged::<Encoders>(&engine, "rover/encoders").pop().unwrap();
+    let (last, _) = logged::<EncoderAngles>(&engine, "rover/encoders")
+        .pop()
+        .unwrap();
     for (wheel, angle) in wheels.iter().zip(last.value.angles_rad) {
         let rolled = angle * wheel.radius_m;
         assert!(
@@ -222,7 +224,7 @@ fn odometry_agrees_with_the_true_path_straight_ahead() {
 fn an_imu_on_a_circle_feels_the_turn_and_the_pull_inwards() {
     let mut engine = rover("(name: \"imu\", kind: Imu(), rate_hz: 1000)", "");
     drive(&mut engine, 0.6, 0.6);
-    record::<Imu>(&mut engine);
+    record::<ImuSample>(&mut engine);
     run(&mut engine, 2.0);
     let yaw = |engine: &CoherenceEngine| {
         let forward = get::<TruePose>(engine, "rover").0.rotation * glam::Vec3::X;
@@ -232,7 +234,7 @@ fn an_imu_on_a_circle_feels_the_turn_and_the_pull_inwards() {
     run(&mut engine, 2.0);
     let turned = (yaw(&engine) - yaw_before).rem_euclid(std::f64::consts::TAU);
     let travelled = get::<Travel>(&engine, "rover").distance_m - path_before;
-    let log = logged::<Imu>(&engine, "rover/imu").split_off(2000);
+    let log = logged::<ImuSample>(&engine, "rover/imu").split_off(2000);
     let of = |axis: usize| mean(log.iter().map(|(said, _)| six(&said.value)[axis]));
     // The gyroscope's integral is the angle turned through.
     assert!(
@@ -294,9 +296,9 @@ fn a_bumper_feels_the_wall_that_it_is_driven_into() {
         "Box(name: \"wall\", position_m: (1.5, 0, 0), size_m: (1, 4, 1))",
     );
     drive(&mut engine, 0.5, 0.0);
-    record::<Contact>(&mut engine);
+    record::<ContactForce>(&mut engine);
     run(&mut engine, 5.0);
-    let log = logged::<Contact>(&engine, "rover/bumper");
+    let log = logged::<ContactForce>(&engine, "rover/bumper");
     let first = log
         .iter()
         .position(|(said, _)| said.value.touching)
@@ -336,9 +338,9 @@ fn white_noise_has_the_stated_deviation() {
         "(name: \"imu\", kind: Imu(gyro: (white_sd: 0.01), accelerometer: (white_sd: 0.05)), rate_hz: 1000)",
         "",
     );
-    record::<Imu>(&mut engine);
+    record::<ImuSample>(&mut engine);
     run(&mut engine, 4.0);
-    let log = logged::<Imu>(&engine, "rover/imu");
+    let log = logged::<ImuSample>(&engine, "rover/imu");
     for (axes, sd) in [(0..3, gyro_sd), (3..6, accelerometer_sd)] {
         let errors: Vec<f64> = axes
             .flat_map(|axis| {
@@ -368,14 +370,18 @@ fn an_offset_is_constant_in_a_run_and_another_with_another_seed() {
         "(name: \"imu\", kind: Imu(accelerometer: (turn_on_bias_sd: 0.1)), rate_hz: 1000)",
         "",
     );
-    record::<Imu>(&mut engine);
+    record::<ImuSample>(&mut engine);
     let offsets: Vec<f64> = (0..200)
         .flat_map(|seed| {
             engine.set_seed(seed).reset().unwrap();
-            engine.world_mut().resource_mut::<Log<Imu>>().0.clear();
+            engine
+                .world_mut()
+                .resource_mut::<Log<ImuSample>>()
+                .0
+                .clear();
             run(&mut engine, 0.005);
-            let log = logged::<Imu>(&engine, "rover/imu");
-            let of = |(said, truth): &(Stamped<Imu>, Imu)| {
+            let log = logged::<ImuSample>(&engine, "rover/imu");
+            let of = |(said, truth): &(Stamped<ImuSample>, ImuSample)| {
                 let (said, truth) = (six(&said.value), six(truth));
                 [3, 4, 5].map(|axis| said[axis] - truth[axis])
             };
@@ -412,13 +418,13 @@ fn another_sensor_or_agent_leaves_a_sensors_noise_as_it_is() {
                 (name: \"rover\", model: \"rover.urdf\", drive: Auto, sensors: [{sensors}])])"
         );
         let mut engine = engine(&[("noise.ron", &scene)]);
-        record::<Imu>(&mut engine);
+        record::<ImuSample>(&mut engine);
         run(&mut engine, 0.5);
-        let of = |(said, truth): (Stamped<Imu>, Imu)| {
+        let of = |(said, truth): (Stamped<ImuSample>, ImuSample)| {
             let (said, truth) = (six(&said.value), six(&truth));
             std::array::from_fn(|k| said[k] - truth[k])
         };
-        logged::<Imu>(&engine, "rover/imu")
+        logged::<ImuSample>(&engine, "rover/imu")
             .into_iter()
             .map(of)
             .collect()
@@ -453,12 +459,12 @@ fn a_receiver_is_where_its_antenna_is() {
     let mut engine =
         rover_on_earth("(name: \"gnss\", kind: Gnss(), rate_hz: 10, position_m: (0.3, 0.2, 0.5))");
     drive(&mut engine, 0.5, 0.8);
-    record::<Gnss>(&mut engine);
+    record::<GnssFix>(&mut engine);
     run(&mut engine, 3.0);
     // A reading of 10 Hz is taken before the step of its tick.
     let pose = get::<TruePose>(&engine, "rover").0;
     engine.step().unwrap();
-    let log = logged::<Gnss>(&engine, "rover/gnss");
+    let log = logged::<GnssFix>(&engine, "rover/gnss");
     let (last, truth) = log.last().unwrap();
     assert_eq!(last.source_ns, 3_000_000_000);
     assert_eq!(last.value, *truth, "it has no noise");
@@ -509,12 +515,12 @@ fn a_range_sensor_sees_the_nearest_thing_in_its_cone() {
         "Box(name: \"wall\", position_m: (5.5, 0, 0), size_m: (1, 8, 2)),
          Box(name: \"slant\", position_m: (0, -6, 0), size_m: (20, 1, 20), yaw_rad: 0.5)",
     );
-    record::<Range>(&mut engine);
+    record::<Distance>(&mut engine);
     run(&mut engine, 2.0);
     let at = get::<TruePose>(&engine, "rover").0.translation_m;
     let (x, y, z) = (f64::from(at.x), f64::from(at.y), f64::from(at.z));
     let last = |name: &str| {
-        let (said, _) = logged::<Range>(&engine, name).pop().unwrap();
+        let (said, _) = logged::<Distance>(&engine, name).pop().unwrap();
         f64::from(said.value.range_m)
     };
     let ahead_m = 5.0 - x - 0.3;
@@ -612,14 +618,14 @@ fn a_reset_gives_every_sensor_its_first_numbers_again() {
     let two = Duration::from_secs(2);
     let fresh = engine.run_for(two).unwrap();
     assert_eq!(fresh.agents[0].sensors[0].readings, 20);
-    let gnss = get::<Reading<Gnss>>(&engine, "rover/gnss")
+    let gnss = get::<Reading<GnssFix>>(&engine, "rover/gnss")
         .latest()
         .cloned();
     engine.reset().unwrap();
     assert_eq!(engine.run_for(two).unwrap().state_hash, fresh.state_hash);
     assert_eq!(
         gnss,
-        get::<Reading<Gnss>>(&engine, "rover/gnss")
+        get::<Reading<GnssFix>>(&engine, "rover/gnss")
             .latest()
             .cloned()
     );

@@ -107,7 +107,7 @@ struct Kept {
 
 fn keep(
     mut kept: ResMut<Kept>,
-    sensors: Query<&Reading<becomingone::components::sensor::Values>>,
+    sensors: Query<&Reading<becomingone::components::sensor::ValueRow>>,
     mut events: MessageReader<AgentEvent>,
 ) {
     for reading in &sensors {
@@ -348,7 +348,7 @@ fn armed_hardware_gets_the_safe_command_when_a_sensor_falls_silent_and_at_the_en
     };
     speak(&mut engine, 600);
     assert_eq!(
-        get::<Reading<Range>>(&engine, "rover/gauge")
+        get::<Reading<Distance>>(&engine, "rover/gauge")
             .latest()
             .unwrap()
             .value
@@ -506,7 +506,7 @@ fn recorded_samples_fed_at_their_ticks_reproduce_the_run_without_a_driver() {
 
 #[test]
 fn stick_input_is_replayed_from_its_samples() {
-    use becomingone::components::control::Stick;
+    use becomingone::systems::control::teleop::Stick;
     use becomingone::systems::control::teleop::{StickInput, TeleopPlugin};
     let text = real_rover(free_port(), free_port()).replace("drive_source", "//");
     let mut live = journaling(&text);
@@ -538,7 +538,7 @@ fn stick_input_is_replayed_from_its_samples() {
 #[derive(Resource, Default)]
 struct Heard(Vec<(u64, u64, [f32; 6])>);
 
-fn hear(mut heard: ResMut<Heard>, time: Res<SimTime>, imus: Query<&Reading<Imu>>) {
+fn hear(mut heard: ResMut<Heard>, time: Res<SimTime>, imus: Query<&Reading<ImuSample>>) {
     for imu in &imus {
         for said in imu.batch() {
             let (w, f) = (
@@ -770,7 +770,7 @@ fn a_simulated_sensor_takes_over_from_a_silent_real_one() {
         real_rover(port, free_port()).replace("after_s: 0.1", "after_s: 0.1, then: FallBackToSim");
     let mut engine = engine(&text);
     let range = |engine: &CoherenceEngine| {
-        let reading = get::<Reading<Range>>(engine, "rover/gauge");
+        let reading = get::<Reading<Distance>>(engine, "rover/gauge");
         reading.latest().map(|said| said.value.range_m)
     };
     let sender = Sender::to(port);

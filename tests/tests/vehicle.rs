@@ -395,7 +395,7 @@ fn wheel_angles_follow_the_distance_travelled() {
     let mut engine = alone("", &car());
     tell(&mut engine, 10.0, 0.0);
     go(&mut engine, 10.0);
-    let said = get::<Reading<Encoders>>(&engine, "car/wheels");
+    let said = get::<Reading<EncoderAngles>>(&engine, "car/wheels");
     let way = f64::from(get::<TruePose>(&engine, "car").0.translation_m.x);
     for angle in &said.latest().unwrap().value.angles_rad {
         // A tick later than the reading, the car is a centimetre further.

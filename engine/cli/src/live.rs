@@ -4,9 +4,8 @@
 //! line. They reach the run through its [`StopHandle`] and the stick's [`StickInput`] only.
 
 use super::terminal;
-use becomingone::components::control::Stick;
 use becomingone::components::time::{NS_PER_S, SimTime};
-use becomingone::systems::control::teleop::StickInput;
+use becomingone::systems::control::teleop::{Stick, StickInput};
 use becomingone::systems::tick::{Reset, Tick, TickSystems};
 use becomingone::{Pace, StopHandle};
 use bevy_app::{App, Plugin};

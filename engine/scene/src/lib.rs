@@ -57,6 +57,30 @@ pub fn load(path: &Path, model: Option<&Path>) -> Result<LoadedScene, SceneError
     SceneLoader::new(&Kinds::built_in()).model(model).load(path)
 }
 
+/// [`load`], with overlays.
+///
+/// # Errors
+///
+/// See [`SceneError`].
+pub fn load_with(
+    path: &Path,
+    model: Option<&Path>,
+    overlays: &Overlays,
+) -> Result<LoadedScene, SceneError> {
+    let kinds = Kinds::built_in();
+    let loader = SceneLoader::new(&kinds).model(model).overlays(overlays);
+    loader.load(path)
+}
+
+/// A robot on a plane, put down undriven: what a description alone gives.
+///
+/// # Errors
+///
+/// What is wrong with the description.
+pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
+    SceneLoader::new(&Kinds::built_in()).dropped(path)
+}
+
 /// Reads scenes, with the kinds that it was given.
 ///
 /// ```

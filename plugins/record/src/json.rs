@@ -276,7 +276,7 @@ pub(crate) fn own_schema(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::stage::{Draw, column, fields_of, flag};
-    use becomingone_components::sensor::{Encoders, Imu, Measurement};
+    use becomingone_components::sensor::{EncoderAngles, ImuSample, Measurement, Schema};
     use proptest::prelude::*;
 
     fn written(form: &Form, numbers: &[f64]) -> serde_json::Value {
@@ -295,7 +295,7 @@ mod tests {
     fn reading<T: Measurement>() -> Form {
         Form::Reading {
             kind: T::KIND,
-            fields: fields_of::<T>(),
+            fields: fields_of(&Schema::of::<T>()),
             draw: Draw::Nothing,
         }
     }
@@ -304,8 +304,8 @@ mod tests {
         #[test]
         fn numbers_are_read_back_to_the_last_bit(bits in proptest::collection::vec(any::<u64>(), 6)) {
             let numbers: Vec<f64> = bits.into_iter().map(f64::from_bits).collect();
-            let said = written(&reading::<Imu>(), &numbers);
-            for (field, x) in Imu::FIELDS.iter().zip(&numbers) {
+            let said = written(&reading::<ImuSample>(), &numbers);
+            for (field, x) in ImuSample::FIELDS.iter().zip(&numbers) {
                 let read = said["value"][field.name].as_f64();
                 prop_assert_eq!(read.map(f64::to_bits), x.is_finite().then(|| x.to_bits()));
             }
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn what_has_any_length_becomes_lists() {
-        let said = written(&reading::<Encoders>(), &[0.5, -1.0]);
+        let said = written(&reading::<EncoderAngles>(), &[0.5, -1.0]);
         assert_eq!(said["value"]["angle"], serde_json::json!([0.5, -1.0]));
         assert_eq!(
             (said["tick"].as_u64(), said["sequence"].as_u64()),
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn schemas_are_json() {
         for lists in [false, true] {
-            let (name, text) = schema(&reading::<Imu>(), lists);
+            let (name, text) = schema(&reading::<ImuSample>(), lists);
             assert_eq!(name, "becomingone.reading.imu");
             let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
             let value = &schema["properties"]["value"]["properties"];

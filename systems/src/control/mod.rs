@@ -5,7 +5,8 @@
 //! - [`avoidance`]: the Emissary. Fast; it gives way to what the last scan shows.
 //! - [`patrol`]: both, as a kind of controller.
 //! - [`orbit`]: circles, and the fleet whose robots pull at each other on them.
-//! - [`teleop`]: a person's hand, in place of all of them.
+//! - [`requests`]: commands from outside, which take precedence over all of them.
+//! - [`teleop`]: a stick that makes requests.
 //! - [`drive`]: a twist becomes wheel speeds, and torques of the joints' motors.
 //! - [`motions`]: motions of joints, as a kind of controller.
 //! - `robot`: a body, its drive and its servos.
@@ -18,17 +19,21 @@ pub mod odometry;
 pub mod orbit;
 pub mod patrol;
 pub mod pursuit;
+pub mod requests;
 pub(crate) mod robot;
 pub mod servo;
 pub mod teleop;
 
+use crate::hash::RegisterState as _;
 use crate::kinds::RegisterKinds as _;
+use crate::links::ExternalInput;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::body::TruePose;
-use becomingone_components::control::{Localisation, Stick};
+use becomingone_components::control::Localisation;
 use becomingone_components::drive::{Drive, Odometry};
 use becomingone_components::joints::Servos;
 use becomingone_components::localisation::Estimate;
+use becomingone_components::request::ActiveRequest;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use bevy_ecs::schedule::ScheduleConfigs;
@@ -48,6 +53,12 @@ pub struct ControlPlugin;
 
 impl Plugin for ControlPlugin {
     fn build(&self, app: &mut App) {
+        let queue = requests::RequestQueue::default();
+        app.init_resource::<ExternalInput>();
+        app.world_mut()
+            .resource_mut::<ExternalInput>()
+            .add(requests::RequestLink(queue.clone()));
+        app.insert_resource(queue);
         app.configure_sets(
             Tick,
             (
@@ -57,6 +68,7 @@ impl Plugin for ControlPlugin {
                     .after(ControlSystems),
             ),
         )
+        .register_transient_state::<ActiveRequest>("request")
         .register_controller::<patrol::Patrol>()
         .register_controller::<orbit::OrbitSpec>()
         .register_controller::<motions::Joints>()
@@ -66,10 +78,9 @@ impl Plugin for ControlPlugin {
                 odometry::integrate
                     .in_set(TickSystems::Estimate)
                     .run_if(any_with_component::<Odometry>),
-                (teleop::drive_wheels, teleop::drive_cars)
-                    .chain()
+                requests::follow
                     .in_set(RequestSystems)
-                    .run_if(any_with_component::<Stick>),
+                    .run_if(any_with_component::<ActiveRequest>),
                 (drive::weaken, drive::turn_wheels)
                     .chain()
                     .in_set(TickSystems::Act)

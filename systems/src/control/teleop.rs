@@ -1,25 +1,33 @@
-//! Driving by input: where a person holds the stick becomes the command, in place of the controller's.
+//! Driving by hand: the position of a stick becomes requests, which take precedence over the agent's controller.
 //!
-//! Whoever reads the person's input, on a thread of its own, keeps a [`StickInput`]; it enters by the door, as a link of its
-//! own. Limits are the drive's, as for every command.
+//! Whatever reads keys or a joystick, on a thread of its own, keeps a [`StickInput`]. Limits are the drive's, as for
+//! every command.
 
 use crate::links::{ExternalInput, InputLink, InputSample};
-use becomingone_components::actuator::ActuatorTarget;
-use becomingone_components::control::{DrivenBy, Stick};
 use becomingone_components::drive::{Drive, Twist2};
-use becomingone_components::link::{Payload, STICK_LINK};
+use becomingone_components::link::Payload;
+use becomingone_components::request::{REQUEST_LIFETIME_NS, REQUESTS, Request, RequestKind};
+use becomingone_components::time::NS_PER_S;
 use becomingone_components::vehicle::{Ackermann, Vehicle};
 use bevy_app::{App, Plugin};
-use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A person's input, shared with the thread that reads it: only where it is now counts.
+/// Position of a stick.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stick {
+    /// -1 to 1 of the drive's largest speed, forward positive.
+    pub forward: f64,
+    /// -1 to 1 of the drive's sharpest turn, left positive.
+    pub left: f64,
+}
+
+/// A stick, shared with the thread that reads it: only its present position counts.
 #[derive(Clone, Default)]
 pub struct StickInput(Arc<AtomicU64>);
 
 impl StickInput {
-    /// Holds the stick there; what is beyond its ends is at its ends.
+    /// Moves the stick; what is beyond its ends is at its ends.
     pub fn hold(&self, stick: Stick) {
         let bits = |x: f64| {
             let x = if x.is_finite() {
@@ -33,7 +41,7 @@ impl StickInput {
         self.0.store(both, Ordering::Release);
     }
 
-    /// Where it is.
+    /// Its position.
     pub fn stick(&self) -> Stick {
         let both = self.0.load(Ordering::Acquire);
         let number = |bits: u64| f64::from(f32::from_bits(bits as u32));
@@ -44,11 +52,11 @@ impl StickInput {
     }
 }
 
-/// Lets a person drive an agent from the start of the run: it rests until the stick moves.
+/// Lets a stick drive an agent from the start of the run: it rests until the stick moves.
 pub struct TeleopPlugin {
     /// Name of the agent.
     pub agent: String,
-    /// The stick, shared with the thread that reads it.
+    /// The stick.
     pub input: StickInput,
 }
 
@@ -60,80 +68,82 @@ impl Plugin for TeleopPlugin {
             .add(StickLink {
                 agent: self.agent.clone(),
                 input: self.input.clone(),
-                said: None,
+                sent: None,
             });
     }
 }
 
-/// The link of the stick of one agent. Its first frame gives the agent its stick.
+/// A stick that does not move is sent again so often (ns), well before its request expires.
+const REPEAT_NS: u64 = NS_PER_S / 5;
+
+/// The link of a stick.
 struct StickLink {
     agent: String,
     input: StickInput,
-    said: Option<Stick>,
+    /// What was sent last, and when (ns).
+    sent: Option<(Stick, u64)>,
+}
+
+impl StickLink {
+    fn is_due(&self, now_ns: u64) -> bool {
+        self.sent.is_none_or(|(stick, at_ns)| {
+            stick != self.input.stick() || now_ns >= at_ns.saturating_add(REPEAT_NS)
+        })
+    }
 }
 
 impl InputLink for StickLink {
     fn link(&self) -> &str {
-        STICK_LINK
+        REQUESTS
+    }
+
+    fn is_waiting(&self, now_ns: u64) -> bool {
+        self.is_due(now_ns)
     }
 
     fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(InputSample)) {
+        if !self.is_due(now_ns) {
+            return;
+        }
         let stick = self.input.stick();
-        if self.said != Some(stick) {
-            self.said = Some(stick);
-            give(InputSample {
-                source_ns: now_ns,
-                arrival_ns: now_ns,
-                payload: Payload::Stick {
-                    agent: self.agent.clone(),
+        self.sent = Some((stick, now_ns));
+        give(InputSample {
+            source_ns: now_ns,
+            arrival_ns: now_ns,
+            payload: Payload::Request(Request {
+                sender: "stick".to_owned(),
+                agent: self.agent.clone(),
+                what: RequestKind::Stick {
                     forward: stick.forward,
                     left: stick.left,
                 },
-            });
-        }
+                expires_ns: now_ns.saturating_add(REQUEST_LIFETIME_NS),
+            }),
+        });
     }
 
     fn reset(&mut self) {
-        self.said = None;
-    }
-}
-
-/// The command of drives that follow a twist.
-pub(crate) fn drive_wheels(
-    agents: Query<(&Stick, &DrivenBy)>,
-    mut drives: Query<(&Drive, &mut ActuatorTarget<Twist2>)>,
-) {
-    for (stick, driven) in &agents {
-        if let Ok((drive, mut command)) = drives.get_mut(driven.0) {
-            command.0 = twist(*stick, drive);
-        }
+        self.sent = None;
     }
 }
 
 /// Speed of a car whose stick is all ahead (m/s): that of a town.
 const CAR_M_S: f64 = 14.0;
 
-/// The command of cars.
-pub(super) fn drive_cars(
-    agents: Query<(&Stick, &DrivenBy)>,
-    mut cars: Query<(&Vehicle, &mut ActuatorTarget<Ackermann>)>,
-) {
-    for (stick, driven) in &agents {
-        if let Ok((car, mut command)) = cars.get_mut(driven.0) {
-            command.0 = Ackermann {
-                speed_m_s: stick.forward * CAR_M_S,
-                steering_rad: stick.left * car.0.steering.max_angle_rad,
-            };
-        }
+/// The command of a car at a position of the stick.
+pub(super) fn car_command(forward: f64, left: f64, car: &Vehicle) -> Ackermann {
+    Ackermann {
+        speed_m_s: forward * CAR_M_S,
+        steering_rad: left * car.0.steering.max_angle_rad,
     }
 }
 
-/// What the stick asks of a drive. One that steers turns its wheels, and so turns only while it rolls.
-fn twist(stick: Stick, drive: &Drive) -> Twist2 {
-    let linear_m_s = stick.forward * drive.max_speed_m_s;
+/// The twist of a drive at a position of the stick. One that steers turns its wheels, and so turns only while it rolls.
+pub(super) fn twist(forward: f64, left: f64, drive: &Drive) -> Twist2 {
+    let linear_m_s = forward * drive.max_speed_m_s;
     let angular_rad_s = match &drive.steering {
-        None => stick.left * drive.max_yaw_rate_rad_s,
-        Some(steering) => linear_m_s * stick.left * steering.max_curvature_1_m,
+        None => left * drive.max_yaw_rate_rad_s,
+        Some(steering) => linear_m_s * left * steering.max_curvature_1_m,
     };
     Twist2 {
         linear_m_s,
@@ -159,21 +169,20 @@ mod tests {
             max_acceleration_m_s2: 1.0,
             steering: None,
         };
-        let stick = |forward, left| Stick { forward, left };
         let said = |t: Twist2| (t.linear_m_s, t.angular_rad_s);
-        assert_eq!(said(twist(stick(0.0, 0.5), &drive)), (0.0, 1.5));
+        assert_eq!(said(twist(0.0, 0.5, &drive)), (0.0, 1.5));
         drive.steering = Some(Steering {
             wheels: Vec::new(),
             max_curvature_1_m: 0.5,
         });
-        assert_eq!(said(twist(stick(0.0, 0.5), &drive)), (0.0, 0.0));
+        assert_eq!(said(twist(0.0, 0.5, &drive)), (0.0, 0.0));
         // Wheels to the left: the nose goes left ahead, and right in reverse.
-        assert_eq!(said(twist(stick(0.5, 1.0), &drive)), (1.0, 0.5));
-        assert_eq!(said(twist(stick(-0.5, 1.0), &drive)), (-1.0, -0.5));
+        assert_eq!(said(twist(0.5, 1.0, &drive)), (1.0, 0.5));
+        assert_eq!(said(twist(-0.5, 1.0, &drive)), (-1.0, -0.5));
     }
 
     #[test]
-    fn a_hand_is_held_within_its_ends() {
+    fn a_stick_is_held_within_its_ends() {
         let input = StickInput::default();
         assert_eq!(input.stick(), Stick::default());
         input.hold(Stick {

@@ -37,7 +37,7 @@ fn what_is_frozen_repeats_its_first_word_and_thaws() {
 
 #[test]
 fn a_scaled_counter_gains_more_and_keeps_it() {
-    let count = |kind| {
+    let count = |kind: Named<dyn AnyFault>| {
         let mut f = fault(kind, 0..usize::MAX);
         let mut said = Vec::new();
         for k in 0..6 {
@@ -48,9 +48,9 @@ fn a_scaled_counter_gains_more_and_keeps_it() {
         }
         said
     };
-    let scaled = count(Scale(1.5));
+    let scaled = count(Scale(1.5).into());
     assert_eq!(scaled, [0.0, 100.0, 250.0, 400.0, 500.0, 600.0]);
-    let frozen = count(Freeze);
+    let frozen = count(Freeze.into());
     assert_eq!(frozen, [0.0, 100.0, 100.0, 100.0, 200.0, 300.0]);
 }
 
@@ -127,19 +127,19 @@ fn so_many_readings_are_lost_while_it_lasts() {
 
 #[test]
 fn what_saw_nothing_still_sees_nothing_and_no_distance_leaves_its_limits() {
-    let bend = |kind| {
+    let inject = |kind: Named<dyn AnyFault>| {
         let mut f = fault(kind, 0..usize::MAX);
         f.active = true;
         let mut ranges = [0.4, 3.0, 9.5, 10.0];
         f.inject(2 * NS_PER_S, false, Some([0.2, 10.0]), &mut ranges);
         ranges
     };
-    assert_eq!(bend(Bias(-1.0)), [0.2, 2.0, 8.5, 10.0]);
-    assert_eq!(bend(Drift(1.0)), [1.4, 4.0, 10.0, 10.0]);
-    assert_eq!(bend(Scale(0.5)), [0.2, 1.5, 4.75, 10.0]);
-    assert_eq!(bend(Block(0.5)), [10.0, 10.0, 9.5, 10.0]);
-    assert_eq!(bend(Block(0.0)), [0.4, 3.0, 9.5, 10.0]);
-    assert_eq!(bend(Block(1.0)), [10.0; 4]);
+    assert_eq!(inject(Bias(-1.0).into()), [0.2, 2.0, 8.5, 10.0]);
+    assert_eq!(inject(Drift(1.0).into()), [1.4, 4.0, 10.0, 10.0]);
+    assert_eq!(inject(Scale(0.5).into()), [0.2, 1.5, 4.75, 10.0]);
+    assert_eq!(inject(Block(0.5).into()), [10.0, 10.0, 9.5, 10.0]);
+    assert_eq!(inject(Block(0.0).into()), [0.4, 3.0, 9.5, 10.0]);
+    assert_eq!(inject(Block(1.0).into()), [10.0; 4]);
 }
 
 #[test]

@@ -31,12 +31,12 @@ pub use thread::{Context, RunClock};
 
 use crate::hash::{Bits, EntityIndex, HashState, RegisterState};
 use crate::tick::{Reset, Tick, TickSystems};
-use becomingone_components::control::Stick;
 use becomingone_components::drive::Twist2;
 use becomingone_components::joints::JointTargets;
 use becomingone_components::link::{
-    Entered, Frame, Link, LinkName, Links, Payload, ResolvedSources, STICK_LINK, Watchdog,
+    Entered, Frame, Link, LinkName, Links, Payload, ResolvedSources, Watchdog,
 };
+use becomingone_components::request::{ActiveRequest, REQUESTS};
 use becomingone_components::scene::{SceneSpec, SensorSpec};
 use becomingone_components::sensor::{Measurement, Reading, SensorStats};
 use becomingone_components::time::{NS_PER_S, SimTime};
@@ -111,6 +111,11 @@ impl ExternalInput {
 pub trait InputLink: Send + Sync + 'static {
     /// Name of the link.
     fn link(&self) -> &str;
+    /// Whether it may have anything to give at this time; asked each tick.
+    fn is_waiting(&self, now_ns: u64) -> bool {
+        let _ = now_ns;
+        true
+    }
     /// Gives what came since the last tick, oldest first.
     fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(InputSample));
     /// Forgets what came: the run starts anew.
@@ -165,16 +170,13 @@ pub(crate) fn name_links(world: &mut World, scene: &SceneSpec, roster: &[(String
         .filter(|(_, source)| source.has_link())
         .map(|(name, _)| name)
         .collect();
-    names.push(STICK_LINK.to_owned());
+    names.push(REQUESTS.to_owned());
     names.sort();
     let links: Vec<LinkName> = names
         .into_iter()
         .map(|name| {
             let found = roster.binary_search_by(|(known, _)| known.cmp(&name));
-            let entity = found
-                .ok()
-                .map(|k| roster[k].1)
-                .filter(|_| name != STICK_LINK);
+            let entity = found.ok().map(|k| roster[k].1).filter(|_| name != REQUESTS);
             LinkName { name, entity }
         })
         .collect();
@@ -208,9 +210,17 @@ fn begin(
     commands.insert_resource(Numbers(vec![0; links.0.len()]));
 }
 
-fn something_may_enter(door: Res<ExternalInput>) -> bool {
-    match &*door {
-        ExternalInput::Live(inlets) => !inlets.is_empty(),
+fn something_may_enter(
+    time: Res<SimTime>,
+    input: Res<ExternalInput>,
+    entered: Res<Entered>,
+) -> bool {
+    // Frames of the last tick are to be cleared.
+    if !entered.0.is_empty() {
+        return true;
+    }
+    match &*input {
+        ExternalInput::Live(links) => links.iter().any(|link| link.is_waiting(time.now_ns)),
         ExternalInput::Journal(_) => true,
     }
 }
@@ -254,19 +264,21 @@ pub fn ingest(world: &mut World) {
 /// What a frame does.
 fn apply(world: &mut World, frame: &Frame) {
     match &frame.payload {
-        Payload::Stick {
-            agent,
-            forward,
-            left,
-        } => {
-            let Some(agent) = world.resource::<EntityIndex>().entity(agent) else {
+        Payload::Request(request) => {
+            let agent = world.resource::<EntityIndex>().entity(&request.agent);
+            let Some(agent) = agent.filter(|_| request.what.is_finite()) else {
+                log::warn!(
+                    "{}: request for `{}` refused: no such agent, or a number that is not finite",
+                    request.sender,
+                    request.agent
+                );
                 return;
             };
-            let stick = Stick {
-                forward: *forward,
-                left: *left,
-            };
-            world.entity_mut(agent).insert(stick);
+            world.entity_mut(agent).insert(ActiveRequest {
+                sender: request.sender.clone(),
+                what: request.what.clone(),
+                expires_ns: request.expires_ns,
+            });
         }
         Payload::Reading(numbers) => {
             let Some(sensor) = entity(world, frame.link) else {

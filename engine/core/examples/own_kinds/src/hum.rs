@@ -1,0 +1,45 @@
+//! `Hum`: mains hum on a sensor.
+
+use becomingone::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Scene: `faults: [(sensor: "rover/barometer", kind: Hum(amplitude: 5), at_s: 10)]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hum {
+    /// In the number's own unit.
+    pub amplitude: f64,
+    /// Times a second.
+    #[serde(default = "mains")]
+    pub frequency_hz: f64,
+}
+
+fn mains() -> f64 {
+    50.0
+}
+
+impl Kind for Hum {
+    const NAME: &'static str = "Hum";
+    const ABOUT: &'static str = "a sine on top of the true value";
+}
+
+impl FaultKind for Hum {
+    type State = ();
+
+    fn check(&self, checks: &mut Checks<'_>) {
+        checks.within("amplitude", self.amplitude, 0.0, 1e6, "a number from 0 to 1e6");
+        checks.positive("frequency_hz", self.frequency_hz);
+    }
+
+    fn describe(&self) -> String {
+        format!("humming with {} at {} Hz", self.amplitude, self.frequency_hz)
+    }
+
+    fn inject(&self, (): &mut (), now: &FaultNow, numbers: &mut [f64]) {
+        if now.active {
+            let t_s = now.now_ns as f64 * 1e-9;
+            let hum = self.amplitude * (std::f64::consts::TAU * self.frequency_hz * t_s).sin();
+            now.map(numbers, |x| x + hum);
+        }
+    }
+}

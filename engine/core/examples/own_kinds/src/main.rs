@@ -1,0 +1,31 @@
+//! The engine's command line with kinds of one's own: a barometer, a wall follower, a humming fault, a line driver.
+//!
+//! ```text
+//! cd engine/core/examples/own_kinds
+//! cargo run --release -- run own_kinds.ron
+//! cargo run --release -- list sensors
+//! ```
+
+mod barometer;
+mod hum;
+mod line;
+mod wall_follower;
+
+use becomingone::prelude::*;
+use becomingone_cli::Cli;
+use std::process::ExitCode;
+
+struct OwnKinds;
+
+impl Plugin for OwnKinds {
+    fn build(&self, app: &mut App) {
+        app.register_sensor::<barometer::Barometer>()
+            .register_controller::<wall_follower::WallFollower>()
+            .register_fault::<hum::Hum>()
+            .register_driver(line::Line);
+    }
+}
+
+fn main() -> ExitCode {
+    Cli::new().add_plugin(OwnKinds).main()
+}

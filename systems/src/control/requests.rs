@@ -1,0 +1,175 @@
+//! Requests from outside: they enter with external input, and take precedence over controllers until they expire.
+
+use super::teleop::{car_command, twist};
+use crate::hash::{Bits, HashState};
+use crate::links::{InputLink, InputSample};
+use becomingone_components::actuator::{ActuatorCommand, ActuatorTarget};
+use becomingone_components::control::DrivenBy;
+use becomingone_components::drive::{Drive, Twist2};
+use becomingone_components::joints::JointTargets;
+use becomingone_components::link::Payload;
+use becomingone_components::request::{ActiveRequest, REQUESTS, Request, RequestKind};
+use becomingone_components::time::SimTime;
+use becomingone_components::vehicle::{Ackermann, Vehicle};
+use bevy_ecs::prelude::*;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Most requests that wait for a tick.
+const MAX_WAITING: usize = 1024;
+
+/// Requests that wait for the next tick. Clones share the queue, so that any thread may ask.
+#[derive(Resource, Clone, Default)]
+pub struct RequestQueue(Arc<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    queue: Mutex<VecDeque<Request>>,
+    any: AtomicBool,
+}
+
+impl RequestQueue {
+    /// Adds a request. Returns whether there was room.
+    pub fn push(&self, request: Request) -> bool {
+        let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = queue.len() < MAX_WAITING;
+        if room {
+            queue.push_back(request);
+            self.0.any.store(true, Ordering::Release);
+        }
+        room
+    }
+}
+
+/// The tick's end of a [`RequestQueue`].
+pub(super) struct RequestLink(pub(super) RequestQueue);
+
+impl InputLink for RequestLink {
+    fn link(&self) -> &str {
+        REQUESTS
+    }
+
+    fn is_waiting(&self, _: u64) -> bool {
+        self.0.0.any.load(Ordering::Acquire)
+    }
+
+    fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(InputSample)) {
+        let waiting = &self.0.0;
+        let mut queue = waiting.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.any.store(false, Ordering::Release);
+        for request in queue.drain(..) {
+            give(InputSample {
+                source_ns: now_ns,
+                arrival_ns: now_ns,
+                payload: Payload::Request(request),
+            });
+        }
+    }
+
+    fn reset(&mut self) {
+        let waiting = &self.0.0;
+        let mut queue = waiting.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.clear();
+        waiting.any.store(false, Ordering::Release);
+    }
+}
+
+/// Agents follow their requests. A request that expired leaves the safe command, unless a controller has commanded
+/// already.
+pub(super) fn follow(
+    time: Res<SimTime>,
+    agents: Query<(Entity, &ActiveRequest, &DrivenBy)>,
+    mut wheels: Query<(&Drive, &mut ActuatorTarget<Twist2>)>,
+    mut cars: Query<(&Vehicle, &mut ActuatorTarget<Ackermann>)>,
+    mut servos: Query<&mut ActuatorTarget<JointTargets>>,
+    mut commands: Commands,
+) {
+    for (agent, request, driven) in &agents {
+        let expired = time.now_ns >= request.expires_ns;
+        if expired {
+            commands.entity(agent).remove::<ActiveRequest>();
+        }
+        if let Ok((drive, target)) = wheels.get_mut(driven.0) {
+            let wanted = match request.what {
+                RequestKind::Twist {
+                    linear_m_s,
+                    angular_rad_s,
+                } => Some(Twist2 {
+                    linear_m_s,
+                    angular_rad_s,
+                }),
+                RequestKind::Stick { forward, left } => Some(twist(forward, left, drive)),
+                _ => None,
+            };
+            set(target, wanted, expired);
+        } else if let Ok((car, target)) = cars.get_mut(driven.0) {
+            let wanted = match request.what {
+                RequestKind::Ackermann {
+                    speed_m_s,
+                    steering_rad,
+                } => Some(Ackermann {
+                    speed_m_s,
+                    steering_rad,
+                }),
+                RequestKind::Stick { forward, left } => Some(car_command(forward, left, car)),
+                _ => None,
+            };
+            set(target, wanted, expired);
+        } else if let Ok(target) = servos.get_mut(driven.0) {
+            let wanted = match &request.what {
+                RequestKind::Joints {
+                    positions,
+                    velocities,
+                } if positions.len() == target.0.positions.len()
+                    && velocities.len() == target.0.velocities.len() =>
+                {
+                    Some(JointTargets {
+                        positions: positions.clone(),
+                        velocities: velocities.clone(),
+                    })
+                }
+                _ => None,
+            };
+            set(target, wanted, expired);
+        }
+    }
+}
+
+fn set<T: ActuatorCommand>(mut target: Mut<ActuatorTarget<T>>, wanted: Option<T>, expired: bool) {
+    match wanted {
+        Some(wanted) if !expired => target.0 = wanted,
+        Some(_) if !target.is_changed() => target.0 = target.0.safe(),
+        _ => {}
+    }
+}
+
+impl HashState for ActiveRequest {
+    fn bits(&self, bits: &mut Bits) {
+        bits.u64(self.expires_ns);
+        match &self.what {
+            RequestKind::Twist {
+                linear_m_s: a,
+                angular_rad_s: b,
+            }
+            | RequestKind::Ackermann {
+                speed_m_s: a,
+                steering_rad: b,
+            }
+            | RequestKind::Stick {
+                forward: a,
+                left: b,
+            } => {
+                bits.f64(*a);
+                bits.f64(*b);
+            }
+            RequestKind::Joints {
+                positions,
+                velocities,
+            } => positions
+                .iter()
+                .chain(velocities)
+                .for_each(|&x| bits.f64(x)),
+        }
+    }
+}
