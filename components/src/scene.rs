@@ -17,7 +17,7 @@ use crate::sensor::AnySensor;
 use crate::track::Track;
 use crate::vehicle::VehicleModel;
 use bevy_ecs::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -121,7 +121,7 @@ pub struct AgentSpec {
     #[serde(default)]
     pub filter: Option<FilterSpec>,
     /// What it wants.
-    #[serde(default)]
+    #[serde(default, serialize_with = "plain")]
     pub controller: Option<Named<dyn AnyController>>,
     /// What its kernel hears.
     #[serde(default)]
@@ -129,6 +129,14 @@ pub struct AgentSpec {
     /// How its coherence limits what it does. None: not at all.
     #[serde(default)]
     pub governor: Option<GovernorSpec>,
+}
+
+/// An optional kind as it is written by hand: ron would put `Some(..)` around text that stays as it is.
+fn plain<S: Serializer>(kind: &Option<Named<dyn AnyController>>, to: S) -> Result<S::Ok, S::Error> {
+    match kind {
+        None => to.serialize_none(),
+        Some(kind) => kind.serialize(to),
+    }
 }
 
 /// An agent without a body, sensors and controller.
