@@ -10,7 +10,9 @@ use bevy_ecs::schedule::{
     LogLevel, ScheduleBuildError, ScheduleBuildSettings, ScheduleBuildWarning, ScheduleLabel,
     Schedules, SingleThreadedExecutor,
 };
+use bevy_time::{Fixed, Time};
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// The schedule that runs once a tick.
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,7 +118,13 @@ impl Plugin for TickPlugin {
             }
         });
         app.init_schedule(Reset);
-        app.add_systems(Tick, message_update_system.in_set(Begin))
+        app.init_resource::<Time>()
+            .init_resource::<Time<Fixed>>()
+            .add_systems(
+                Tick,
+                (message_update_system, set_bevy_time).chain().in_set(Begin),
+            )
+            .add_systems(Reset, reset_bevy_time)
             .add_systems(
                 Tick,
                 advance_clock
@@ -131,6 +139,19 @@ impl Plugin for TickPlugin {
 /// Ends the tick on the clock: what is published belongs to the time that physics has reached.
 pub fn advance_clock(mut time: ResMut<SimTime>) {
     time.advance();
+}
+
+/// Sets bevy's clocks from the run's: a system of a user's finds the length of a tick and the time since the start.
+fn set_bevy_time(sim: Res<SimTime>, mut time: ResMut<Time>, mut fixed: ResMut<Time<Fixed>>) {
+    let now = Duration::from_nanos(sim.now_ns);
+    // The first tick begins at zero: its length has not passed yet, and neither has that of any other.
+    time.advance_to(now);
+    fixed.advance_to(now);
+}
+
+fn reset_bevy_time(sim: Res<SimTime>, mut time: ResMut<Time>, mut fixed: ResMut<Time<Fixed>>) {
+    *time = Time::default();
+    *fixed = Time::from_duration(Duration::from_nanos(sim.tick_ns.max(1)));
 }
 
 fn forget_messages(mut events: ResMut<Messages<AgentEvent>>) {

@@ -270,6 +270,12 @@ impl CoherenceEngine {
         self.app.world_mut()
     }
 
+    /// The app, to add systems, resources and messages. Kinds that its scene names are registered before: see
+    /// [`builder`](Self::builder).
+    pub fn app_mut(&mut self) -> &mut App {
+        &mut self.app
+    }
+
     /// A handle that stops, pauses, steps, paces and resets the run from another thread.
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle(self.shared.clone())

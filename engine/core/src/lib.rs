@@ -23,11 +23,13 @@
 //! - [`guide`]: how to write a scene, a controller; what a tick costs.
 
 mod builder;
+mod by_name;
 mod engine;
 pub mod guide;
 pub mod inspect;
 mod pace;
 mod plugins;
+mod scene_builder;
 pub mod sources;
 mod summary;
 pub mod trials;
@@ -46,11 +48,13 @@ pub use becomingone_udp as udp;
 pub use bevy_app as app;
 pub use bevy_ecs as ecs;
 pub use builder::EngineBuilder;
+pub use by_name::{AgentView, NameError};
 pub use engine::{CoherenceEngine, EngineError, StopHandle};
 /// Vectors and rotations, as poses and measurements have them.
 pub use glam;
 pub use pace::Pace;
 pub use plugins::Plugins;
+pub use scene_builder::{Agent, Scene, SceneBuilder};
 pub use summary::{
     AgentSummary, FilterSummary, GovernorSummary, KernelSummary, LinkSummary, SensorSummary,
     Summary, TrackSummary,
@@ -64,9 +68,11 @@ pub mod prelude {
     pub use crate::components::control::{
         AgentBody, ControllerContext, ControllerKind, DriveClass, DrivenBy, Localisation,
     };
-    pub use crate::components::drive::{Drive, Odometry, Twist2};
+    pub use crate::components::drive::{Odometry, Twist2};
     pub use crate::components::fault::{FaultKind, FaultNow, FaultTarget};
     pub use crate::components::kind::Kind;
+    pub use crate::components::scene::{CoherenceSpec as Coherence, DriveSpec as Drive};
+    pub use crate::components::seed::Rng;
     pub use crate::components::sensor::{
         Bias, ContactForce, Distance, EncoderAngles, Field, GnssFix, ImuSample, MagneticField,
         Measurement, Noise, Reading, Scan, Sensor, SensorAt, SensorContext, SensorKind, Truth,
@@ -79,15 +85,23 @@ pub mod prelude {
     pub use crate::systems::control::orbit::OrbitSpec;
     pub use crate::systems::control::patrol::Patrol;
     pub use crate::systems::kinds::RegisterKinds;
-    pub use crate::systems::links::{Driver, DriverKind};
+    pub use crate::systems::links::{
+        ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd,
+        Sample, SensorEnd, read_config,
+    };
     pub use crate::systems::physics::{Bodies, Physics};
     pub use crate::systems::sensing::{
         Contact, Encoders, Gnss, Imu, Lidar, Magnetometer, RangeFinder, Values,
     };
-    pub use crate::systems::tick::{Reset, Tick, TickSystems};
-    pub use crate::{CoherenceEngine, EngineError, Pace, Summary};
+    pub use crate::systems::tick::{First, Last, Reset, Tick, TickSystems};
+    pub use crate::{
+        Agent, CoherenceEngine, EngineError, NameError, Pace, Plugins, Scene, Summary,
+    };
     pub use bevy_app::{App, Plugin};
     // `#[derive(Component)]` looks for a crate of this name.
     pub use bevy_ecs;
     pub use bevy_ecs::prelude::*;
+    pub use bevy_ecs::schedule::ScheduleConfigs;
+    pub use bevy_ecs::system::ScheduleSystem;
+    pub use bevy_time::{Fixed, Time};
 }
