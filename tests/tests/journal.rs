@@ -796,7 +796,7 @@ fn seen(path: &Path, topic: &str) -> Vec<(u64, u64, Value)> {
 #[test]
 fn consumers_see_the_same_from_the_world_a_recording_and_a_driver() {
     use becomingone::systems::links::Sample;
-    use becomingone::udp::protocol::datagram;
+    use becomingone::udp::protocol::encode_reading;
     let here = folder(&[("s.ron", IMU)]);
     let at = |file: &str| here.path().join(file);
     let duration = ["--duration", "2s"];
@@ -844,7 +844,7 @@ fn consumers_see_the_same_from_the_world_a_recording_and_a_driver() {
                     numbers: numbers.clone(),
                 };
                 socket
-                    .send_to(&datagram("r/imu", &sample), ("127.0.0.1", port))
+                    .send_to(&encode_reading("r/imu", &sample), ("127.0.0.1", port))
                     .unwrap();
                 std::thread::sleep(Duration::from_millis(5));
             }

@@ -139,7 +139,7 @@ fn a_missing_mesh_is_listed_by_inspect_and_left_out_of_a_run() {
         serde_json::json!(["package://cart/base.stl"])
     );
     assert!(
-        warnings(&said).contains("bot.urdf:3:38: collision left out"),
+        warnings(&said).contains("bot.urdf:3:38: collision ignored"),
         "{said}"
     );
     let ran = run(

@@ -15,7 +15,7 @@ use becomingone::prelude::*;
 use becomingone::scene::{self, Overlays};
 use becomingone::systems::hash::StateHash;
 use becomingone::systems::links::{ExternalInput, Sample};
-use becomingone::udp::protocol::datagram;
+use becomingone::udp::protocol::encode_reading;
 use becomingone_tests::{folder, get, run, say, until};
 use serde_json::Value;
 use std::net::UdpSocket;
@@ -78,7 +78,7 @@ impl Sender {
     }
 
     fn send(&self, sequence: u64) {
-        self.bytes(&datagram(
+        self.bytes(&encode_reading(
             "box/meter",
             &Sample {
                 sequence: Some(sequence),
@@ -622,7 +622,7 @@ fn changing_the_source_of_a_sensor_by_one_line_changes_no_reading() {
         };
         let sender = Sender::to(port);
         for (k, (_, source_ns, numbers)) in simulated.iter().enumerate() {
-            sender.bytes(&datagram(
+            sender.bytes(&encode_reading(
                 "rover/imu",
                 &Sample {
                     sequence: Some(k as u64),

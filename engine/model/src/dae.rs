@@ -1,14 +1,13 @@
-//! COLLADA: the triangles of its scene, in metres.
+//! COLLADA meshes: the triangles of the scene, in metres.
 //!
-//! `mesh-loader` reads COLLADA too, but keeps one place of a geometry that a scene shows
-//! several times, and panics on indices beyond their array; so this is our own. Read are
-//! `<triangles>`, `<polylist>`, `<polygons>`, `<tristrips>` and `<trifans>`; not read are
-//! skins, materials, and the up-axis, which ROS tools leave out too.
+//! `mesh-loader` keeps only one instance of a geometry, and panics on indices out of range, so this is a
+//! reader of our own. Supported: `<triangles>`, `<polylist>`, `<polygons>`, `<tristrips>` and `<trifans>`.
+//! Ignored: skins, materials, and the up-axis, as ROS tools do.
 
 use crate::mesh::Triangles;
 use crate::obj::fan;
 use crate::value::quoted;
-use crate::xml::{Source, declared_first, decode, parse};
+use crate::xml::{SourceText, declared_first, decode, parse};
 use crate::{ModelError, Place};
 use glam::{DMat4, DQuat, DVec3};
 use roxmltree::{Document, Node};
@@ -17,19 +16,19 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::str::FromStr;
 
-/// Most numbers that are read, those of a geometry each time it is shown: a bound on the time
-/// and memory that a small file can ask for.
-const NUMBERS: usize = 100_000_000;
-/// Most nodes of the scene that are visited, instances counted each time.
-const VISITS: usize = 100_000;
+/// Most numbers that are read, counted for each instance of a geometry: a limit on the time and
+/// memory that a small file can cause.
+const MAX_NUMBERS: usize = 100_000_000;
+/// Most nodes of the scene, counted for each instance.
+const MAX_VISITS: usize = 100_000;
 /// Deepest nesting of nodes through `<instance_node>`.
-const DEPTH: usize = 256;
+const MAX_DEPTH: usize = 256;
 
 /// Reads COLLADA text.
 pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
     let text = decode(bytes, path)?;
     let text = declared_first(text.strip_prefix('\u{feff}').unwrap_or(text));
-    let source = Source::new(&text, path);
+    let source = SourceText::new(&text, path);
     let document = parse(&text, &source)?;
     let scene = Scene::new(&document, &source);
     let root = document.root_element();
@@ -47,16 +46,16 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
     Ok(all)
 }
 
-/// A COLLADA file whose elements can be asked for by their id.
+/// COLLADA document with an index of its elements by id.
 struct Scene<'a, 'i> {
-    source: &'a Source<'a>,
+    source: &'a SourceText<'a>,
     by_id: HashMap<&'a str, Node<'a, 'i>>,
-    /// How many numbers were read.
+    /// Numbers read so far.
     read: Cell<usize>,
 }
 
 impl<'a, 'i> Scene<'a, 'i> {
-    fn new(document: &'a Document<'i>, source: &'a Source<'a>) -> Self {
+    fn new(document: &'a Document<'i>, source: &'a SourceText<'a>) -> Self {
         let elements = document.descendants().filter(Node::is_element);
         let by_id = elements
             .filter_map(|node| Some((node.attribute("id")?, node)))
@@ -72,7 +71,7 @@ impl<'a, 'i> Scene<'a, 'i> {
         self.source.place(node.range().start)
     }
 
-    /// Metres in one unit of the file.
+    /// Length of the file's unit (m).
     fn unit(&self, root: Node<'a, 'i>) -> Result<f64, ModelError> {
         let unit = child(root, "asset").and_then(|asset| child(asset, "unit"));
         let Some(unit) = unit.filter(|unit| unit.has_attribute("meter")) else {
@@ -97,7 +96,7 @@ impl<'a, 'i> Scene<'a, 'i> {
         ModelError::at(&self.place(node), found, format!("expected {expected}"))
     }
 
-    /// The element that an attribute names by `#id`.
+    /// Element that an attribute refers to by `#id`.
     fn target(&self, node: Node, attribute: &str) -> Result<Node<'a, 'i>, ModelError> {
         let url = node.attribute(attribute).unwrap_or_default();
         url.strip_prefix('#')
@@ -109,7 +108,7 @@ impl<'a, 'i> Scene<'a, 'i> {
             })
     }
 
-    /// Places all geometries of the scene; those of the library, where there is no scene.
+    /// Adds all geometries of the scene; without a scene, those of the library.
     fn walk(&self, root: Node<'a, 'i>, unit: DMat4, all: &mut Triangles) -> Result<(), ModelError> {
         let instance = child(root, "scene").and_then(|s| child(s, "instance_visual_scene"));
         let Some(instance) = instance else {
@@ -124,9 +123,11 @@ impl<'a, 'i> Scene<'a, 'i> {
         let mut visits = 0;
         while let Some((node, above, depth)) = open.pop() {
             visits += 1;
-            if visits > VISITS || depth > DEPTH {
-                let found = "more nodes in the scene than are read";
-                return Err(self.refuse(node, found, "fewer, and none inside itself"));
+            if visits > MAX_VISITS || depth > MAX_DEPTH {
+                let found = format!(
+                    "more than {MAX_VISITS} nodes in the scene, or nested deeper than {MAX_DEPTH}"
+                );
+                return Err(self.refuse(node, found, "fewer, and no node inside itself"));
             }
             let here = above * self.transform(node)?;
             let mut below = Vec::new();
@@ -147,7 +148,7 @@ impl<'a, 'i> Scene<'a, 'i> {
         Ok(())
     }
 
-    /// The product of a node's transforms, in the order in which they are written.
+    /// Product of a node's transforms, in file order.
     fn transform(&self, node: Node<'a, 'i>) -> Result<DMat4, ModelError> {
         let mut product = DMat4::IDENTITY;
         for element in node.children().filter(Node::is_element) {
@@ -171,14 +172,18 @@ impl<'a, 'i> Scene<'a, 'i> {
                 }
                 _ => {
                     let found = format!("<{kind}> with {} numbers", numbers.len());
-                    return Err(self.refuse(element, found, "16 for matrix, 4 for rotate, or 3"));
+                    return Err(self.refuse(
+                        element,
+                        found,
+                        "16 for matrix, 4 for rotate, 3 for translate and scale",
+                    ));
                 }
             };
         }
         Ok(product)
     }
 
-    /// The numbers in an element's text.
+    /// Numbers in the text of an element.
     fn numbers<T: FromStr>(&self, node: Node<'a, 'i>) -> Result<Vec<T>, ModelError> {
         let words = node.text().unwrap_or_default().split_ascii_whitespace();
         let numbers = words
@@ -190,14 +195,14 @@ impl<'a, 'i> Scene<'a, 'i> {
             })
             .collect::<Result<Vec<_>, _>>()?;
         self.read.set(self.read.get() + numbers.len());
-        if self.read.get() > NUMBERS {
-            let found = format!("more than {NUMBERS} numbers in all that the scene shows");
+        if self.read.get() > MAX_NUMBERS {
+            let found = format!("more than {MAX_NUMBERS} numbers in all instances of the scene");
             return Err(self.refuse(node, found, "fewer"));
         }
         Ok(numbers)
     }
 
-    /// Adds a geometry's triangles.
+    /// Adds the triangles of a geometry.
     fn geometry(
         &self,
         geometry: Node<'a, 'i>,
@@ -232,7 +237,7 @@ impl<'a, 'i> Scene<'a, 'i> {
         let Some(vertex) = vertex else {
             return Err(self.refuse(element, "triangles without vertices", "an <input> VERTEX"));
         };
-        // Each corner has one index for each offset.
+        // Each corner has one index per offset.
         let stride = inputs
             .iter()
             .map(offset)
@@ -260,7 +265,7 @@ impl<'a, 'i> Scene<'a, 'i> {
                 return Err(self.refuse(
                     p,
                     found,
-                    "a whole number of corners: the file is cut off",
+                    "a whole number of corners: the file is truncated",
                 ));
             }
             let corners: Vec<_> = indices
@@ -278,10 +283,10 @@ impl<'a, 'i> Scene<'a, 'i> {
                 self.refuse(
                     p,
                     found,
-                    "as many as its polygons need: the file is cut off",
+                    "as many as its polygons need: the file is truncated",
                 )
             })?;
-            // `NUMBERS` is far below what `u32` counts.
+            // `MAX_NUMBERS` is far below the range of `u32`.
             let first = first as u32;
             all.triangles.extend(
                 triangles
@@ -292,13 +297,17 @@ impl<'a, 'i> Scene<'a, 'i> {
         Ok(())
     }
 
-    /// The positions that an `<input>` of vertices leads to.
+    /// Positions that an `<input>` of vertices refers to.
     fn positions(&self, vertex: Node<'a, 'i>) -> Result<Vec<DVec3>, ModelError> {
         let vertices = self.target(vertex, "source")?;
         let input =
             children(vertices, "input").find(|i| i.attribute("semantic") == Some("POSITION"));
         let Some(input) = input else {
-            return Err(self.refuse(vertices, "vertices without places", "an <input> POSITION"));
+            return Err(self.refuse(
+                vertices,
+                "vertices without positions",
+                "an <input> POSITION",
+            ));
         };
         let source = self.target(input, "source")?;
         let Some(array) = child(source, "float_array") else {
@@ -308,12 +317,12 @@ impl<'a, 'i> Scene<'a, 'i> {
         let count = |name: &str| accessor?.attribute(name)?.trim().parse::<usize>().ok();
         let stride = count("stride").unwrap_or(3).max(3);
         let numbers = self.numbers::<f64>(array)?;
-        let promised = array
+        let declared = array
             .attribute("count")
             .and_then(|c| c.trim().parse::<usize>().ok());
-        if let Some(promised) = promised.filter(|&p| p > numbers.len()) {
-            let found = format!("{} of {promised} numbers", numbers.len());
-            return Err(self.refuse(array, found, "all of them: the file is cut off"));
+        if let Some(declared) = declared.filter(|&p| p > numbers.len()) {
+            let found = format!("{} of {declared} numbers", numbers.len());
+            return Err(self.refuse(array, found, "all of them: the file is truncated"));
         }
         let numbers = numbers.get(count("offset").unwrap_or(0)..).unwrap_or(&[]);
         Ok(numbers
@@ -324,14 +333,14 @@ impl<'a, 'i> Scene<'a, 'i> {
     }
 }
 
-/// How corners become triangles.
+/// Kind of primitive: how corners become triangles.
 #[derive(Clone, Copy)]
 enum Primitive {
     Triangles,
     Strip,
-    /// A convex polygon is a fan too.
+    /// Fan, or a convex polygon.
     Fan,
-    /// Polygons one after another, with their counts of corners.
+    /// Sequence of polygons, with their numbers of corners.
     Polylist,
 }
 
@@ -346,7 +355,7 @@ impl Primitive {
         }
     }
 
-    /// Triangles of corners; `None` when there are too few corners.
+    /// Triangles of these corners; `None` if there are too few corners.
     fn triangles(self, corners: &[u32], counts: &[usize]) -> Option<Vec<[u32; 3]>> {
         match self {
             Self::Triangles => {
@@ -388,7 +397,7 @@ fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
 mod tests {
     use super::*;
 
-    /// A file with one geometry `g` of four vertices.
+    /// COLLADA file with one geometry `g` of four vertices.
     fn file(primitive: &str, scene: &str) -> String {
         format!(
             r##"<?xml version="1.0"?>
@@ -460,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_files_are_refused_at_their_place() {
+    fn invalid_files_are_rejected_at_their_place() {
         let good = file(TRIANGLES, "");
         assert!(read(&good).is_ok());
         for (from, to, words) in [
@@ -486,16 +495,19 @@ mod tests {
         assert!(
             read(&good[..good.len() / 2])
                 .unwrap_err()
-                .contains("cut off")
+                .contains("truncated")
         );
     }
 
     #[test]
-    fn nodes_inside_themselves_end() {
+    fn recursive_nodes_are_rejected() {
         let scene = r##"<library_visual_scenes><visual_scene id="s"><node id="n">
 <instance_node url="#n"/><instance_node url="#n"/></node></visual_scene>
 </library_visual_scenes><scene><instance_visual_scene url="#s"/></scene>"##;
         let error = read(&file(TRIANGLES, scene)).unwrap_err();
-        assert!(error.contains("more nodes in the scene"), "{error}");
+        assert!(
+            error.contains("more than 100000 nodes in the scene"),
+            "{error}"
+        );
     }
 }

@@ -1,56 +1,56 @@
-//! A robot as a front-end reads it, whatever the format of its file: names not yet resolved,
-//! fixed joints still in, masses not yet checked.
+//! Unchecked robot, common to all file formats: names are not resolved, fixed joints not fused,
+//! masses not checked.
 
 use crate::Place;
 use crate::mass::Mass;
 use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Written};
 use glam::Vec3;
 
-/// A robot, unchecked.
+/// Unchecked robot.
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) name: String,
-    /// As the user gave it.
+    /// Path as the user gave it.
     pub(crate) file: String,
-    /// Of the robot as a whole.
+    /// Place of the root element.
     pub(crate) place: Place,
-    /// In the order of the file.
+    /// In file order.
     pub(crate) links: Vec<DraftLink>,
-    /// In the order of the file.
+    /// In file order.
     pub(crate) joints: Vec<DraftJoint>,
-    /// Whether the root link is part of the world.
+    /// Whether the root link is fixed to the world.
     pub(crate) fixed_base: bool,
-    /// What the file counts, where that is not the length of `links` and `joints`.
+    /// Links and joints of the file, if they differ in number from `links` and `joints`.
     pub(crate) written: Option<Written>,
-    /// Meshes that were not found.
+    /// Names of meshes without a file.
     pub(crate) missing_meshes: Vec<String>,
     pub(crate) warnings: Warnings,
 }
 
-/// A link, unchecked.
+/// Unchecked link.
 #[derive(Debug)]
 pub(crate) struct DraftLink {
     pub(crate) name: String,
     pub(crate) place: Place,
-    /// It stands for no link of the file: it has no frame, and what is fixed to it gives it its name.
+    /// Auxiliary link that is not in the file: it has no frame, and takes the name of a link fixed to it.
     pub(crate) hidden: bool,
-    /// As written; `None` where nothing was.
+    /// Mass given in the file, if any.
     pub(crate) mass: Option<Mass>,
     pub(crate) colliders: Vec<Geometry>,
     pub(crate) visuals: Vec<Geometry>,
 }
 
-/// A joint, its links and the joint it follows by name.
+/// Unchecked joint; links and the mimicked joint are referred to by name.
 #[derive(Debug)]
 pub(crate) struct DraftJoint {
     pub(crate) name: String,
     pub(crate) place: Place,
-    /// `None` is a fixed joint.
+    /// `None` for a fixed joint.
     pub(crate) kind: Option<JointKind>,
-    pub(crate) parent: Named,
-    pub(crate) child: Named,
+    pub(crate) parent: NameRef,
+    pub(crate) child: NameRef,
     pub(crate) origin: Pose,
-    /// Of unit length.
+    /// Unit vector.
     pub(crate) axis: Vec3,
     pub(crate) limits: JointLimits,
     pub(crate) damping: f32,
@@ -58,51 +58,51 @@ pub(crate) struct DraftJoint {
     pub(crate) armature: f32,
     pub(crate) stiffness: f32,
     pub(crate) spring_rest: f32,
-    /// Before the limits count; `None` is zero, or where a mimic puts it.
+    /// Start position before clamping to the limits; `None`: zero, or derived from the mimicked joint.
     pub(crate) start: Option<f32>,
     pub(crate) mimic: Option<DraftMimic>,
 }
 
-/// A joint's wish to follow another.
+/// Mimic of another joint.
 #[derive(Debug)]
 pub(crate) struct DraftMimic {
-    pub(crate) joint: Named,
+    pub(crate) joint: NameRef,
     pub(crate) multiplier: f32,
     pub(crate) offset: f32,
 }
 
-/// A name where the file mentions it.
+/// Reference by name, with its place in the file.
 #[derive(Clone, Debug)]
-pub(crate) struct Named {
+pub(crate) struct NameRef {
     pub(crate) name: String,
     pub(crate) place: Place,
 }
 
-/// More warnings than this are counted, not kept: nobody reads them, and a file may have millions.
-const KEPT: usize = 200;
+/// Most warnings that are kept; the rest is counted, as a file may cause millions.
+const MAX_WARNINGS: usize = 200;
 
-/// What was repaired, ignored or not found.
+/// Warnings about repaired, ignored or missing parts of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
     kept: Vec<String>,
-    left_out: usize,
+    omitted: usize,
 }
 
 impl Warnings {
-    /// Adds a sentence about a place.
+    /// Adds a warning at a place.
     pub(crate) fn push(&mut self, place: &Place, text: impl std::fmt::Display) {
-        if self.kept.len() < KEPT {
+        if self.kept.len() < MAX_WARNINGS {
             self.kept.push(format!("{place}: {text}"));
         } else {
-            self.left_out += 1;
+            self.omitted += 1;
         }
     }
 
-    /// All that were kept, and how many were not.
+    /// Returns the kept warnings, and the number of the others as a last one.
     pub(crate) fn finish(mut self) -> Vec<String> {
-        if self.left_out > 0 {
+        if self.omitted > 0 {
             self.kept
-                .push(format!("{} more warnings were left out", self.left_out));
+                .push(format!("{} more warnings are not shown", self.omitted));
         }
         self.kept
     }

@@ -1,10 +1,10 @@
-//! What can be wrong with a file, and where.
+//! Errors of robot descriptions and meshes, with their place in the file.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A place in a text file.
+/// Place in a text file; displayed as `file:line:column`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The file, as the user gave it.
@@ -21,26 +21,25 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why a description or a mesh was refused.
+/// Error of a robot description or a mesh.
 ///
-/// Its text is one message: where, what was found; what was expected, and a suggestion
-/// where there is one.
+/// Displayed as `file:line:column: found; expected; suggestion`; the suggestion is optional.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// Something that a person wrote, at a place in a text file.
-    #[error("{place}: {found}; {expected}{}", Tail(.suggestion))]
-    Written {
-        /// Where it stands.
+    /// Invalid content at a place in a text file.
+    #[error("{place}: {found}; {expected}{}", Suggestion(.suggestion))]
+    Located {
+        /// Place of the invalid content.
         place: Place,
         /// What was found there.
         found: String,
         /// What was expected instead.
         expected: String,
-        /// What to do, or what was probably meant.
+        /// Nearest valid name, or what to do.
         suggestion: Option<String>,
     },
-    /// A file that could not be read, or is not what it should be as a whole.
+    /// Unreadable file, or one that is invalid as a whole.
     #[error("{file}: {found}; {expected}")]
     File {
         /// The file, as the user gave it.
@@ -52,35 +51,35 @@ pub enum ModelError {
     },
 }
 
-/// The optional end of a message.
-struct Tail<'a>(&'a Option<String>);
+/// Optional last part of a message.
+struct Suggestion<'a>(&'a Option<String>);
 
-impl fmt::Display for Tail<'_> {
+impl fmt::Display for Suggestion<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_ref().map_or(Ok(()), |s| write!(f, "; {s}"))
     }
 }
 
 impl ModelError {
-    /// Where in a text file the mistake stands; `None` when it concerns a file as a whole.
+    /// Place of the error in a text file; `None` if it concerns the file as a whole.
     pub fn place(&self) -> Option<&Place> {
         match self {
-            Self::Written { place, .. } => Some(place),
+            Self::Located { place, .. } => Some(place),
             Self::File { .. } => None,
         }
     }
 
-    /// The file that is at fault.
+    /// File that contains the error.
     pub fn file(&self) -> &str {
         match self {
-            Self::Written { place, .. } => &place.file,
+            Self::Located { place, .. } => &place.file,
             Self::File { file, .. } => file,
         }
     }
 
-    /// A mistake at a place.
+    /// Error at a place.
     pub(crate) fn at(place: &Place, found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self::Written {
+        Self::Located {
             place: place.clone(),
             found: found.into(),
             expected: expected.into(),
@@ -88,7 +87,7 @@ impl ModelError {
         }
     }
 
-    /// A file that is wrong as a whole.
+    /// Error of a file as a whole.
     pub(crate) fn of_file(
         file: &Path,
         found: impl Into<String>,
@@ -101,15 +100,15 @@ impl ModelError {
         }
     }
 
-    /// The same mistake with what to do about it.
+    /// Adds a suggestion.
     pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
-        if let Self::Written { suggestion, .. } = &mut self {
+        if let Self::Located { suggestion, .. } = &mut self {
             *suggestion = Some(text.into());
         }
         self
     }
 
-    /// The same mistake with the name that was probably meant, if one is near.
+    /// Suggests the nearest known name, if one is similar enough.
     pub(crate) fn nearest<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         match nearest(name, known) {
             Some(near) => self.hint(format!("did you mean {near:?}?")),
@@ -118,22 +117,21 @@ impl ModelError {
     }
 }
 
-/// Names that differ more than this are not taken for a slip of the pen
-/// (Jaro-Winkler similarity; 1 is equal).
-const ALIKE: f64 = 0.75;
+/// Least Jaro-Winkler similarity of a suggested name (1: equal).
+const MIN_SIMILARITY: f64 = 0.75;
 
-/// A question after a `;` that asks for the known name most like this one; empty where none is like it.
+/// Formats the nearest known name as `` ; did you mean `name`? ``; empty if none is similar enough.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
-/// The known name that is most like a name; the first of equals.
+/// Known name with the highest similarity; the first of equals.
 fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(&str, f64)> = None;
     for candidate in known {
-        let likeness = strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase());
-        if likeness >= ALIKE && best.is_none_or(|(_, most)| likeness > most) {
-            best = Some((candidate, likeness));
+        let similarity = strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase());
+        if similarity >= MIN_SIMILARITY && best.is_none_or(|(_, most)| similarity > most) {
+            best = Some((candidate, similarity));
         }
     }
     best.map(|(candidate, _)| candidate)
@@ -161,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn unlike_names_are_not_suggested() {
+    fn dissimilar_names_are_not_suggested() {
         assert_eq!(nearest("zzz", ["base_link", "wheel"]), None);
     }
 }

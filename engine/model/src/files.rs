@@ -1,26 +1,26 @@
-//! Where the bytes of descriptions and meshes come from.
+//! File access for robot descriptions and meshes.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Largest description that is read. The largest of 394 known ones has 1.6 MB.
+/// Largest description that is read (bytes); the largest of 394 known ones has 1.6 MB.
 const DESCRIPTION_BYTES: u64 = 64 << 20;
-/// Largest mesh that is read: about five million triangles of binary STL.
+/// Largest mesh that is read (bytes): about five million triangles of binary STL.
 const MESH_BYTES: u64 = 256 << 20;
 
-/// Reads files by path: from the disk, or those embedded in the binary.
+/// File source: the disk, or files embedded in the binary.
 pub trait Files {
-    /// The whole file.
+    /// Reads the whole file.
     ///
     /// # Errors
-    /// When there is no such file, when it is a folder or a device, or when it is too large.
+    /// The file does not exist, is a folder or a device, or is too large.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// The whole file, if it has at most this many bytes.
+    /// Reads the whole file, of at most `most` bytes.
     ///
     /// # Errors
-    /// As [`read`](Self::read), and when the file is larger.
+    /// As [`read`](Self::read), or the file is larger.
     fn read_at_most(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let bytes = self.read(path)?;
         if bytes.len() as u64 > most {
@@ -29,16 +29,16 @@ pub trait Files {
         Ok(bytes)
     }
 
-    /// Whether there is such a file.
+    /// Whether the file exists.
     fn is_file(&self, path: &Path) -> bool;
 
-    /// The same place with every folder above it, in which meshes are searched.
+    /// Absolute path: its parent folders are searched for meshes.
     fn absolute(&self, path: &Path) -> PathBuf {
         path.to_path_buf()
     }
 }
 
-/// The files of the disk: descriptions up to 64 MB, meshes (by their extension) up to 256 MB.
+/// Files on disk: descriptions up to 64 MB, meshes (by extension) up to 256 MB.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Disk;
 
@@ -61,46 +61,42 @@ impl Files for Disk {
     }
 }
 
-/// The error of a file that is larger than what is read of its kind.
+/// Error of a file above its size limit.
 pub fn larger(bytes: u64, most: u64) -> io::Error {
     let text = format!("found {bytes} bytes; expected at most {most}");
     io::Error::new(io::ErrorKind::FileTooLarge, text)
 }
 
-/// Whether a name ends as those of meshes do.
+/// Whether the extension is that of a mesh format.
 fn is_mesh(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| ["stl", "dae", "obj", "msh"].contains(&e.to_ascii_lowercase().as_str()))
 }
 
-/// Reads a regular file whose size is within a limit, which is asked before a byte is read.
+/// Reads a regular file of at most `limit` bytes; the size is checked before reading.
 fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let meta = fs::metadata(path)?;
     if meta.is_dir() {
         return Err(io::Error::new(
             io::ErrorKind::IsADirectory,
-            "this is a folder, not a file",
+            "found a folder, not a file",
         ));
     }
     if !meta.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "this is not a regular file",
+            "found a device or pipe, not a regular file",
         ));
     }
-    let too_large = |len: u64| {
-        let text = format!("{len} bytes are more than the {limit} that are read");
-        io::Error::new(io::ErrorKind::FileTooLarge, text)
-    };
     if meta.len() > limit {
-        return Err(too_large(meta.len()));
+        return Err(larger(meta.len(), limit));
     }
     let mut bytes = Vec::new();
-    // A file may grow after its size was asked.
+    // The file may grow after its size was checked.
     let read = File::open(path)?.take(limit + 1).read_to_end(&mut bytes)? as u64;
     if read > limit {
-        return Err(too_large(read));
+        return Err(larger(read, limit));
     }
     Ok(bytes)
 }
@@ -126,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn size_is_asked_before_reading() {
+    fn size_is_checked_before_reading() {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes, ok) in [
             ("a.urdf", DESCRIPTION_BYTES + 1, false),
@@ -134,7 +130,7 @@ mod tests {
             ("c.STL", MESH_BYTES + 1, false),
         ] {
             let path = folder.path().join(name);
-            // A sparse file: it has the size without the bytes.
+            // Sparse file: it has the size without the bytes.
             File::create(&path).unwrap().set_len(bytes).unwrap();
             assert_eq!(Disk.read(&path).is_ok(), ok, "{name}");
         }

@@ -1,58 +1,58 @@
-//! Links that fixed joints hold together become one: stiffer, faster, and as the file means it.
+//! Fuses links connected by fixed joints into one rigid link.
 
 use crate::draft::{Draft, DraftJoint, DraftLink, Warnings};
 use crate::mass::Mass;
-use crate::tree::{Tree, grow};
+use crate::tree::{Tree, build_tree};
 use crate::{ModelError, Place, repair, size};
 use becomingone_components::body::{
     Frame, Geometry, Joint, JointKind, Link, Mimic, Pose, RobotModel, Written,
 };
 
-/// Links that are becoming one.
-struct Part {
+/// Rigid link made of one or more links of the file.
+struct FusedLink {
     name: String,
     place: Place,
-    /// No link of the file has given it its name yet.
+    /// True while it has no link of the file, only auxiliary ones.
     hidden: bool,
     mass: Mass,
     colliders: Vec<Geometry>,
     visuals: Vec<Geometry>,
 }
 
-/// A draft, checked, repaired and fused.
+/// Checks, repairs and fuses a draft.
 ///
-/// Links come root first, then depth first in the order of the file's joints;
+/// Links are in depth-first order from the root, in file order of the joints;
 /// joint `i` carries link `i + 1`.
 pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
-    let tree = grow(&draft)?;
+    let tree = build_tree(&draft)?;
     let mut warnings = std::mem::take(&mut draft.warnings);
-    // Where each link ended: its part, and its pose in that part.
-    let mut homes = vec![(0, Pose::IDENTITY); draft.links.len()];
-    let mut parts = Vec::<Part>::new();
+    // For each link its fused link, and its pose in it.
+    let mut placements = vec![(0, Pose::IDENTITY); draft.links.len()];
+    let mut fused = Vec::<FusedLink>::new();
     let mut moving = Vec::new();
     for &index in &tree.order {
         let link = &mut draft.links[index];
-        homes[index] = match tree.up[index] {
+        placements[index] = match tree.up[index] {
             Some((joint, parent)) if draft.joints[joint].kind.is_none() => {
-                let (part, pose) = homes[parent];
+                let (part, pose) = placements[parent];
                 (part, pose * draft.joints[joint].origin)
             }
             up => {
                 moving.extend(up);
-                parts.push(Part::new(link));
-                (parts.len() - 1, Pose::IDENTITY)
+                fused.push(FusedLink::new(link));
+                (fused.len() - 1, Pose::IDENTITY)
             }
         };
-        let (part, pose) = homes[index];
-        parts[part].take(link, pose, &mut warnings);
+        let (part, pose) = placements[index];
+        fused[part].absorb(link, pose, &mut warnings);
     }
-    let joints = joints(&draft, &tree, &moving, &homes, &mut warnings);
-    // What weighs nothing as a whole, and says so, does not fall: PyBullet holds it.
+    let joints = joints(&draft, &tree, &moving, &placements, &mut warnings);
+    // An explicit root mass of zero means a fixed base, as in PyBullet.
     let root = &draft.links[tree.order[0]];
-    if !draft.fixed_base && parts[0].mass.kg <= 0.0 && root.mass.is_some_and(|m| m.kg == 0.0) {
+    if !draft.fixed_base && fused[0].mass.kg <= 0.0 && root.mass.is_some_and(|m| m.kg == 0.0) {
         draft.fixed_base = true;
         let text = format!(
-            "the root link {:?} has a mass of zero: it is taken for a part of the world",
+            "the root link {:?} has a mass of zero: it is fixed to the world",
             root.name
         );
         warnings.push(&root.place, text);
@@ -61,17 +61,17 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
         links: draft.links.len(),
         moving_joints: moving.len(),
     });
-    let places: Vec<_> = parts.iter().map(|part| part.place.clone()).collect();
+    let places: Vec<_> = fused.iter().map(|part| part.place.clone()).collect();
     let mut model = RobotModel {
         name: draft.name,
         file: draft.file,
-        links: parts
+        links: fused
             .into_iter()
             .enumerate()
             .map(|(index, part)| part.finish(draft.fixed_base && index == 0, &mut warnings))
             .collect(),
         joints,
-        frames: frames(&draft.links, &homes),
+        frames: frames(&draft.links, &placements),
         fixed_base: draft.fixed_base,
         written,
         missing_meshes: draft.missing_meshes,
@@ -83,7 +83,7 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
     Ok(model)
 }
 
-impl Part {
+impl FusedLink {
     fn new(link: &DraftLink) -> Self {
         Self {
             name: link.name.clone(),
@@ -95,8 +95,8 @@ impl Part {
         }
     }
 
-    /// Adds a link at its pose in this part, and empties it.
-    fn take(&mut self, link: &mut DraftLink, pose: Pose, warnings: &mut Warnings) {
+    /// Moves the mass and shapes of a link into this one, at the link's pose.
+    fn absorb(&mut self, link: &mut DraftLink, pose: Pose, warnings: &mut Warnings) {
         if self.hidden && !link.hidden {
             self.hidden = false;
             self.name.clone_from(&link.name);
@@ -112,12 +112,12 @@ impl Part {
         self.visuals.extend(link.visuals.drain(..).map(at));
     }
 
-    /// A part that is fixed to the world needs no mass.
+    /// Converts to a link of the model; one without mass gets a default mass, unless it is fixed to the world.
     fn finish(self, fixed: bool, warnings: &mut Warnings) -> Link {
         let mass = if self.mass.kg > 0.0 || fixed {
             self.mass
         } else {
-            repair::part_mass(
+            repair::default_mass(
                 &self.name,
                 &self.place,
                 &self.colliders,
@@ -134,15 +134,15 @@ impl Part {
     }
 }
 
-/// The moving joints, between parts.
+/// Converts the moving joints, whose links are now the fused ones.
 fn joints(
     draft: &Draft,
     tree: &Tree,
     moving: &[(usize, usize)],
-    homes: &[(usize, Pose)],
+    placements: &[(usize, Pose)],
     warnings: &mut Warnings,
 ) -> Vec<Joint> {
-    // Where each of the file's joints went; fixed ones nowhere.
+    // New index of each joint of the file; fixed joints have none.
     let mut places = vec![None; draft.joints.len()];
     for (at, &(joint, _)) in moving.iter().enumerate() {
         places[joint] = Some(at);
@@ -152,7 +152,7 @@ fn joints(
         .enumerate()
         .filter_map(|(at, &(index, parent))| {
             let written = &draft.joints[index];
-            let (parent, pose) = homes[parent];
+            let (parent, pose) = placements[parent];
             let leader = tree.mimics[index].and_then(|leader| places[leader]);
             Some(joint(written, written.kind?, parent, at + 1, pose, leader))
         })
@@ -166,7 +166,7 @@ fn joints(
     joints
 }
 
-/// A joint between two parts, of which the parent's link has this pose in its part.
+/// Converts a joint; `parent_pose` is the pose of its parent in the fused parent link.
 fn joint(
     written: &DraftJoint,
     kind: JointKind,
@@ -202,8 +202,8 @@ fn joint(
     }
 }
 
-/// Where joints start before their own limits count: at zero within the leader's limits, and
-/// where a mimic puts those that follow.
+/// Start positions before clamping to a joint's own limits: zero, or derived by the mimic from the
+/// leader, which starts at zero clamped to its limits.
 fn start_positions(joints: &[Joint]) -> Vec<f32> {
     joints
         .iter()
@@ -223,13 +223,13 @@ fn start_positions(joints: &[Joint]) -> Vec<f32> {
         .collect()
 }
 
-/// A start position within the limits, with a warning where it had to move.
+/// Clamps a start position to the joint's limits, with a warning if it changes.
 fn clamped(start: f32, joint: &Joint, place: &Place, warnings: &mut Warnings) -> f32 {
     let limits = joint.limits;
     let inside = start.max(limits.lower).min(limits.upper);
     if inside != start {
         let text = format!(
-            "joint {:?} starts at {inside}, as {start} is outside its limits {} to {}",
+            "joint {:?} starts at {inside}: {start} is outside its limits {} to {}",
             joint.name, limits.lower, limits.upper
         );
         warnings.push(place, text);
@@ -237,10 +237,10 @@ fn clamped(start: f32, joint: &Joint, place: &Place, warnings: &mut Warnings) ->
     inside
 }
 
-fn frames(links: &[DraftLink], homes: &[(usize, Pose)]) -> Vec<Frame> {
+fn frames(links: &[DraftLink], placements: &[(usize, Pose)]) -> Vec<Frame> {
     links
         .iter()
-        .zip(homes)
+        .zip(placements)
         .filter(|(link, _)| !link.hidden)
         .map(|(link, &(part, pose))| Frame {
             name: link.name.clone(),
@@ -250,13 +250,13 @@ fn frames(links: &[DraftLink], homes: &[(usize, Pose)]) -> Vec<Frame> {
         .collect()
 }
 
-/// Sums and products of finite numbers may overflow; nothing after this has to ask.
+/// Rejects models with values that overflowed in sums and products; later code relies on it.
 fn check_finite(model: &RobotModel, places: &[Place], robot: &Place) -> Result<(), ModelError> {
     let refuse = |place: &Place, what: String| {
         ModelError::at(
             place,
-            format!("{what} whose masses or lengths grow beyond what can be computed"),
-            "expected numbers of a robot's size",
+            format!("{what} whose mass, inertia or lengths overflow"),
+            "expected values that a robot can have",
         )
     };
     for (index, (link, place)) in model.links.iter().zip(places).enumerate() {

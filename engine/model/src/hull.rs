@@ -1,15 +1,15 @@
-//! The convex hull of a few points: meshes that are written without faces.
+//! Convex hull of points, for meshes without faces.
 
 use glam::{DVec3, Vec3};
 
-/// Most points; more would take too long here.
-const POINTS: usize = 2000;
+/// Most points: the algorithm is quadratic.
+const MAX_POINTS: usize = 2000;
 
-/// Triangles of the hull, facing outwards, added point by point (Preparata and Hong 1977); none where
-/// the points are too many, or lie in a plane.
+/// Triangles of the convex hull, facing outwards, by incremental insertion (Preparata and Hong 1977);
+/// empty if there are more than [`MAX_POINTS`] points, or all lie in a plane.
 pub(crate) fn hull(vertices: &[[f32; 3]]) -> Vec<[u32; 3]> {
     let points: Vec<_> = vertices.iter().map(|&v| Vec3::from(v).as_dvec3()).collect();
-    let Some(first) = corners(&points).filter(|_| points.len() <= POINTS) else {
+    let Some(first) = corners(&points).filter(|_| points.len() <= MAX_POINTS) else {
         return Vec::new();
     };
     let middle = first.iter().map(|&k| points[k]).sum::<DVec3>() / 4.0;
@@ -44,7 +44,7 @@ pub(crate) fn hull(vertices: &[[f32; 3]]) -> Vec<[u32; 3]> {
             .flat_map(|t| [(t[0], t[1]), (t[1], t[2]), (t[2], t[0])])
             .collect();
         for &(from, to) in &edges {
-            // The rim of what the point sees: edges whose other side it does not see.
+            // Horizon edge: only one of its two faces is visible from the point.
             if !edges.contains(&(to, from)) {
                 faces.push([from, to, k]);
             }
@@ -53,7 +53,7 @@ pub(crate) fn hull(vertices: &[[f32; 3]]) -> Vec<[u32; 3]> {
     faces.into_iter().map(|t| t.map(|k| k as u32)).collect()
 }
 
-/// Four points that are not in a plane.
+/// Four points that do not lie in a plane.
 fn corners(points: &[DVec3]) -> Option<[usize; 4]> {
     let farthest = |from: &dyn Fn(DVec3) -> f64| {
         let all = points.iter().enumerate();
@@ -74,7 +74,7 @@ fn corners(points: &[DVec3]) -> Option<[usize; 4]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mass::inside;
+    use crate::mass::solid_mesh;
 
     #[test]
     fn a_cube_with_points_inside_has_twelve_triangles_and_its_volume() {
@@ -84,7 +84,7 @@ mod tests {
         }
         let triangles = hull(&points);
         assert_eq!(triangles.len(), 12);
-        let mass = inside(&points, &triangles).unwrap();
+        let mass = solid_mesh(&points, &triangles).unwrap();
         assert!((mass.kg - 1000.0).abs() < 1e-6, "{}", mass.kg);
         // m/6 of a cube of edge 1.
         assert!((mass.inertia.x_axis.x - 1000.0 / 6.0).abs() < 1e-6);

@@ -1,24 +1,24 @@
-//! Robot description files and meshes as plain data, repaired and checked.
+//! Robot descriptions (URDF, MJCF) and meshes: read, checked, repaired, as plain data.
 //!
-//! In the order in which a file passes:
+//! Modules in the order of processing:
 //!
-//! - [`Files`] and [`Disk`]: where bytes come from.
-//! - `xml`: text to elements, with line and column, within bounds.
-//! - `value`: attributes to numbers, vectors and names.
-//! - [`load_robot`] tells the format.
-//! - `urdf` and `mjcf`: elements to a draft of the robot; `uri` finds the meshes that it names.
-//! - [`load_mesh`]: STL (`stl`), COLLADA (`dae`), OBJ (`obj`) and `MuJoCo`'s own (`msh`) to triangles; `shelf` reads each file once.
-//! - `draft`: the robot as a front-end reads it, whatever the format of its file.
-//! - `tree`: links and joints by name to a tree, parents first.
-//! - `repair`: masses and inertias that cannot be.
-//! - `fuse`: links that fixed joints hold together become one.
-//! - `size`: robots that are too large or too small, light or heavy.
-//! - [`wheel_cylinder`]: the cylinder that stands for a wheel.
-//! - [`find_drive`]: which joints are driven wheels, and what they can do; [`find_servos`]: which have servos.
+//! - [`Files`] and [`Disk`]: file access.
+//! - `xml`: XML parsing with line and column, within limits.
+//! - `value`: attribute values: numbers, vectors and names.
+//! - [`load_robot`]: detects the format.
+//! - `urdf` and `mjcf`: convert elements to a `draft`; `uri` resolves mesh names to files.
+//! - [`load_mesh`]: triangles of STL (`stl`), COLLADA (`dae`), OBJ (`obj`) and `MuJoCo`'s MSH (`msh`);
+//!   `mesh_cache` reads each file once.
+//! - `draft`: unchecked robot, common to all formats.
+//! - `tree`: kinematic tree, parents first.
+//! - `repair`: inconsistent inertias and missing masses.
+//! - `fuse`: fuses links at fixed joints.
+//! - `size`: plausibility of size, density and inertia.
+//! - [`wheel_cylinder`]: enclosing cylinder of a wheel.
+//! - [`find_drive`]: driven wheels, steering and limits; [`find_servos`]: joint servos.
 //!
-//! Everything that is wrong with a file is one [`ModelError`]: where, what was found, what was
-//! expected. What could be repaired is a sentence in
-//! [`RobotModel::warnings`](becomingone_components::body::RobotModel::warnings).
+//! An invalid file is a [`ModelError`]: place; found; expected. What was repaired or ignored is
+//! reported in [`RobotModel::warnings`](becomingone_components::body::RobotModel::warnings).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -32,12 +32,12 @@ mod hull;
 mod load;
 mod mass;
 mod mesh;
+mod mesh_cache;
 mod mjcf;
 mod msh;
 mod obj;
 mod repair;
 mod servo;
-mod shelf;
 mod size;
 mod stl;
 mod tree;

@@ -1,19 +1,18 @@
-//! A robot's file to a model, whatever its format: that is told by the root element, and not by
-//! the name of the file.
+//! Loads a robot description; the root element decides the format, not the file name.
 
 use crate::fuse::fuse;
-use crate::xml::{Source, declared_first, decode, parse};
+use crate::xml::{SourceText, declared_first, decode, parse};
 use crate::{Files, ModelError, mjcf, urdf};
 use becomingone_components::body::RobotModel;
 use std::path::Path;
 
-/// Root elements of the formats that are read.
+/// Root elements of the supported formats.
 const ROOTS: [&str; 2] = ["robot", "mujoco"];
 
-/// Loads a robot's file: read, checked, repaired, links at fixed joints fused.
+/// Loads a robot description: reads, checks and repairs it, and fuses links at fixed joints.
 ///
 /// # Errors
-/// When the file cannot be read, or as [`parse_robot`] says.
+/// The file cannot be read, or an error of [`parse_robot`].
 pub fn load_robot(path: &Path, files: &dyn Files) -> Result<RobotModel, ModelError> {
     let bytes = files
         .read(path)
@@ -21,14 +20,14 @@ pub fn load_robot(path: &Path, files: &dyn Files) -> Result<RobotModel, ModelErr
     parse_robot(decode(&bytes, path)?, path, files)
 }
 
-/// Loads text as if it stood in `file`, beside and above which meshes are searched.
+/// Parses a robot description; meshes are searched beside and above `file`.
 ///
 /// # Errors
-/// When the text is no robot description, the links are not a tree, a name, number or size cannot
-/// be, or the mesh of a collider is not found or broken. The error names the place.
+/// The text is not a robot description, the links do not form a tree, a name, number or size is
+/// invalid, or the mesh of a collider is invalid. The error has the place.
 pub fn parse_robot(text: &str, file: &Path, files: &dyn Files) -> Result<RobotModel, ModelError> {
     let text = declared_first(text.strip_prefix('\u{feff}').unwrap_or(text));
-    let source = Source::new(&text, file);
+    let source = SourceText::new(&text, file);
     let document = parse(&text, &source)?;
     let root = document.root_element();
     let name = root.tag_name().name();

@@ -1,19 +1,19 @@
-//! Mass, its centre and its inertia, in `f64` while they are added and moved.
+//! Mass, centre of mass and inertia, in `f64` for sums and transforms.
 
 use becomingone_components::body::{Geometry, Inertial, Pose, Shape};
 use glam::{DMat3, DQuat, DVec3, Mat3};
 use std::f64::consts::PI;
 
-/// Density of a shape whose mass is not given (kg/m³): that of water, as `MuJoCo` takes it
+/// Density of a shape whose mass is not given (kg/m³): that of water, as in `MuJoCo`
 /// (`geom/density` of its XML reference).
 const DENSITY: f64 = 1000.0;
-/// Half of the least extent that a mesh is given (metres): a flat mesh has no volume.
+/// Half of the least extent assumed for a mesh (m): a flat mesh has no volume.
 const HALF_THICKNESS: f64 = 5e-4;
 
-/// Less than this is no volume (m³): a cube of 10 µm.
-const LEAST_VOLUME_M3: f64 = 1e-15;
+/// Least volume of a solid mesh (m³): a cube of 10 µm.
+const MIN_VOLUME_M3: f64 = 1e-15;
 
-/// Mass and its distribution in some frame.
+/// Mass and its distribution in a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Mass {
     pub(crate) kg: f64,
@@ -24,16 +24,16 @@ pub(crate) struct Mass {
 }
 
 impl Mass {
-    /// Nothing.
+    /// No mass.
     pub(crate) const ZERO: Self = Self {
         kg: 0.0,
         com: DVec3::ZERO,
         inertia: DMat3::ZERO,
     };
 
-    /// The same body in the frame in which its own frame has this pose.
+    /// Transforms to the frame in which the body's frame has this pose.
     pub(crate) fn moved(self, pose: Pose) -> Self {
-        // Normalised again, as a unit quaternion in `f32` is not one in `f64`.
+        // Normalised again: a unit quaternion in `f32` is not one in `f64`.
         let rotation = DMat3::from_quat(pose.rotation.as_dquat().normalize());
         Self {
             kg: self.kg,
@@ -42,7 +42,7 @@ impl Mass {
         }
     }
 
-    /// Two bodies as one, by the parallel axis theorem.
+    /// Sum of two bodies, by the parallel axis theorem.
     pub(crate) fn plus(self, other: Self) -> Self {
         let kg = self.kg + other.kg;
         if kg <= 0.0 {
@@ -59,10 +59,10 @@ impl Mass {
     /// Inertia about another point, in the same axes.
     fn inertia_about(&self, point: DVec3) -> DMat3 {
         let d = self.com - point;
-        self.inertia + self.kg * (DMat3::from_diagonal(DVec3::splat(d.dot(d))) - outer(d))
+        self.inertia + self.kg * (DMat3::from_diagonal(DVec3::splat(d.dot(d))) - outer_product(d))
     }
 
-    /// The same distribution with another mass.
+    /// Same distribution, other mass.
     pub(crate) fn scaled_to(self, kg: f64) -> Self {
         Self {
             kg,
@@ -71,7 +71,7 @@ impl Mass {
         }
     }
 
-    /// Of shapes filled with water, overlaps counted twice; `None` where there is none.
+    /// Sum of shapes at the density of water; overlaps count twice. `None` without volume.
     pub(crate) fn of_shapes(shapes: &[Geometry]) -> Option<Self> {
         shapes
             .iter()
@@ -80,8 +80,7 @@ impl Mass {
             .filter(|mass| mass.kg > 0.0)
     }
 
-    /// Of a shape filled with water, about the shape's own origin; a mesh counts as its
-    /// bounding box.
+    /// Shape at the density of water, in its own frame; a mesh counts as its bounding box.
     fn of_shape(shape: &Shape) -> Option<Self> {
         match shape {
             Shape::Box { half_extents_m } => Some(cuboid(half_extents_m.as_dvec3())),
@@ -91,12 +90,12 @@ impl Mass {
             Shape::Capsule { radius_m, length_m } => {
                 Some(capsule(f64::from(*radius_m), f64::from(*length_m)))
             }
-            Shape::Sphere { radius_m } => Some(ball(f64::from(*radius_m))),
+            Shape::Sphere { radius_m } => Some(sphere(f64::from(*radius_m))),
             Shape::Mesh(mesh) => bounding_box(&mesh.vertices_m),
         }
     }
 
-    /// Its principal moments, the smallest last, and the frame of their axes: Jacobi's rotations
+    /// Principal moments in descending order, and the frame of their axes, by Jacobi rotations
     /// (Golub and Van Loan, Matrix Computations, 4th ed., 8.5).
     pub(crate) fn principal(self) -> (DVec3, DQuat) {
         let mut m = self.inertia;
@@ -128,13 +127,13 @@ impl Mass {
         (sorted, DQuat::from_mat3(&frame))
     }
 
-    /// For the physics, which computes with `f32`.
+    /// Converts to `f32`, the physics' precision.
     pub(crate) fn to_inertial(self) -> Inertial {
         let m = self.inertia.as_mat3();
         Inertial {
             mass_kg: self.kg as f32,
             com_m: self.com.as_vec3(),
-            // Exactly symmetric, whatever the rounding of rotations.
+            // Exactly symmetric, independent of rounding.
             inertia_kg_m2: Mat3::from_cols(m.x_axis, m.y_axis, m.z_axis) * 0.5
                 + m.transpose() * 0.5,
         }
@@ -142,11 +141,11 @@ impl Mass {
 }
 
 /// `v vᵀ`.
-fn outer(v: DVec3) -> DMat3 {
+fn outer_product(v: DVec3) -> DMat3 {
     DMat3::from_cols(v * v.x, v * v.y, v * v.z)
 }
 
-/// A body whose centre of mass is its origin and whose axes are principal.
+/// Body with its centre of mass at the origin and principal axes along the frame.
 fn centred(kg: f64, moments: DVec3) -> Mass {
     Mass {
         kg,
@@ -155,55 +154,59 @@ fn centred(kg: f64, moments: DVec3) -> Mass {
     }
 }
 
-/// A box of these half lengths, filled with water.
+/// Box of these half extents (m), at the density of water.
 pub(crate) fn cuboid(half: DVec3) -> Mass {
     let kg = DENSITY * 8.0 * half.x * half.y * half.z;
     let s = half * half;
     centred(kg, DVec3::new(s.y + s.z, s.x + s.z, s.x + s.y) * (kg / 3.0))
 }
 
-/// A cylinder along z, filled with water.
+/// Cylinder along z, at the density of water.
 pub(crate) fn cylinder(r: f64, length: f64) -> Mass {
     let kg = DENSITY * PI * r * r * length;
     let across = kg * (3.0 * r * r + length * length) / 12.0;
     centred(kg, DVec3::new(across, across, kg * r * r / 2.0))
 }
 
-/// A ball filled with water.
-pub(crate) fn ball(r: f64) -> Mass {
+/// Sphere at the density of water.
+pub(crate) fn sphere(r: f64) -> Mass {
     let kg = DENSITY * 4.0 / 3.0 * PI * r * r * r;
     centred(kg, DVec3::splat(0.4 * kg * r * r))
 }
 
-/// The radius of a ball of water with this mass (metres).
-pub(crate) fn ball_radius(kg: f64) -> f64 {
+/// Radius of a sphere of this mass at the density of water (m).
+pub(crate) fn sphere_radius(kg: f64) -> f64 {
     libm::cbrt(kg / (DENSITY * 4.0 / 3.0 * PI))
 }
 
-/// A cylinder between two half balls: each half ball's centre of mass lies 3/8 r beyond the
-/// cylinder's end, and its inertia about that point, across the axis, is 83/320 m r².
+/// Capsule at the density of water: a cylinder between two half spheres. The centre of mass of a
+/// half sphere lies 3/8 r beyond the cylinder's end; its inertia about that point, across the axis, is
+/// 83/320 m r².
 pub(crate) fn capsule(r: f64, length: f64) -> Mass {
     let middle = cylinder(r, length);
-    let half_ball_kg = ball(r).kg / 2.0;
+    let half_sphere_kg = sphere(r).kg / 2.0;
     let offset = length / 2.0 + 0.375 * r;
-    let across = half_ball_kg * (83.0 / 320.0 * r * r + offset * offset);
-    let along = half_ball_kg * 0.4 * r * r;
-    let ends = centred(2.0 * half_ball_kg, DVec3::new(across, across, along) * 2.0);
+    let across = half_sphere_kg * (83.0 / 320.0 * r * r + offset * offset);
+    let along = half_sphere_kg * 0.4 * r * r;
+    let ends = centred(
+        2.0 * half_sphere_kg,
+        DVec3::new(across, across, along) * 2.0,
+    );
     middle.plus(ends)
 }
 
-/// An ellipsoid with these radii, filled with water.
+/// Ellipsoid with these radii (m), at the density of water.
 pub(crate) fn ellipsoid(radii: DVec3) -> Mass {
     let kg = DENSITY * 4.0 / 3.0 * PI * radii.x * radii.y * radii.z;
     let s = radii * radii;
     centred(kg, DVec3::new(s.y + s.z, s.x + s.z, s.x + s.y) * (kg / 5.0))
 }
 
-/// What is inside a mesh, filled with water, as `MuJoCo` counts it where nothing else is said
-/// (`mesh/inertia` of its XML reference, "legacy"): each triangle makes a pyramid with the middle of
-/// all, and each pyramid counts in full. That is exact for convex meshes, too much for others, and
-/// does not mind which way a triangle faces. `None` for a mesh without volume.
-pub(crate) fn inside(vertices: &[[f32; 3]], triangles: &[[u32; 3]]) -> Option<Mass> {
+/// Solid mesh at the density of water, by `MuJoCo`'s default rule (`mesh/inertia` of its XML
+/// reference, "legacy"): the sum of the pyramids from the surface centroid to each triangle, all
+/// counted as positive. Exact for convex meshes, an overestimate for others, and independent of the
+/// orientation of the triangles. `None` for a mesh without volume.
+pub(crate) fn solid_mesh(vertices: &[[f32; 3]], triangles: &[[u32; 3]]) -> Option<Mass> {
     let corners = || {
         triangles.iter().filter_map(|t| {
             let [a, b, c] = t.map(|i| vertices.get(i as usize));
@@ -221,7 +224,7 @@ pub(crate) fn inside(vertices: &[[f32; 3]], triangles: &[[u32; 3]]) -> Option<Ma
         return None;
     }
     middle /= total;
-    // Six times the volume of a pyramid.
+    // Six times the volume of the pyramid.
     let six = |[a, b, c]: [DVec3; 3], top: DVec3| (a - top).dot((b - top).cross(c - top)).abs();
     let (mut volume, mut com) = (0.0, DVec3::ZERO);
     for t in corners() {
@@ -229,19 +232,20 @@ pub(crate) fn inside(vertices: &[[f32; 3]], triangles: &[[u32; 3]]) -> Option<Ma
         volume += v;
         com += (t[0] + t[1] + t[2] + middle) / 4.0 * v;
     }
-    if volume < LEAST_VOLUME_M3 {
+    if volume < MIN_VOLUME_M3 {
         return None;
     }
     com /= volume;
-    // Second moments of each pyramid about the middle of mass, its top there: the integral of
-    // x xT over a tetrahedron with one corner in the origin is V/20 (S sT of the sum + the sum of each).
+    // Second moments of each pyramid about the centre of mass, its apex: the integral of x xᵀ over
+    // a tetrahedron with one corner in the origin and the others a, b, c is V/20 (s sᵀ + a aᵀ + b bᵀ +
+    // c cᵀ), s = a + b + c.
     let mut moments = DMat3::ZERO;
     let mut volume = 0.0;
     for t in corners() {
         let v = six(t, com) / 6.0;
         volume += v;
         let [a, b, c] = t.map(|p| p - com);
-        let all = outer(a + b + c) + outer(a) + outer(b) + outer(c);
+        let all = outer_product(a + b + c) + outer_product(a) + outer_product(b) + outer_product(c);
         moments += all * (v / 20.0);
     }
     let trace = moments.x_axis.x + moments.y_axis.y + moments.z_axis.z;
@@ -283,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn two_boxes_are_one_bigger_box() {
+    fn sum_of_two_boxes_is_the_larger_box() {
         let half = cuboid(DVec3::new(0.5, 0.2, 0.1));
         let left = half.moved(Pose::new(Vec3::new(-0.5, 0.0, 0.0), Quat::IDENTITY));
         // Half a turn about x leaves a box the same box.
@@ -295,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_turn_swaps_moments() {
+    fn quarter_turn_swaps_moments() {
         let turned = cuboid(DVec3::new(1.0, 0.2, 0.1)).moved(Pose::new(
             Vec3::ZERO,
             Quat::from_rotation_z(std::f32::consts::FRAC_PI_2),
@@ -304,12 +308,12 @@ mod tests {
     }
 
     #[test]
-    fn a_capsule_without_length_is_a_ball() {
-        close(&capsule(0.3, 0.0), &ball(0.3));
+    fn capsule_without_length_is_a_sphere() {
+        close(&capsule(0.3, 0.0), &sphere(0.3));
     }
 
     #[test]
-    fn a_capsule_equals_its_slices() {
+    fn capsule_equals_the_sum_of_its_slices() {
         let (r, length) = (0.2_f64, 0.6_f64);
         let n = 4000;
         let step = (length + 2.0 * r) / f64::from(n);
@@ -330,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mesh_counts_as_its_bounding_box() {
+    fn mesh_counts_as_its_bounding_box() {
         let mesh = Mesh {
             name: String::new(),
             vertices_m: vec![[0.0, 0.0, 0.0], [2.0, 0.4, 0.2], [1.0, 0.1, 0.1]],
@@ -343,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn ball_radius_undoes_ball() {
-        assert!((ball_radius(ball(0.25).kg) - 0.25).abs() < 1e-12);
+    fn sphere_radius_inverts_sphere() {
+        assert!((sphere_radius(sphere(0.25).kg) - 0.25).abs() < 1e-12);
     }
 }

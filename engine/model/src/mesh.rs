@@ -1,4 +1,4 @@
-//! Triangle meshes from files, scaled and checked.
+//! Triangle meshes: reads, scales and checks a mesh file.
 
 use crate::{Files, ModelError, dae, msh, obj, stl};
 use becomingone_components::body::Mesh;
@@ -6,22 +6,22 @@ use glam::Vec3;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Triangles as a file gives them, indices not yet checked.
+/// Triangles of a mesh file; indices are not checked.
 #[derive(Debug, Default)]
 pub(crate) struct Triangles {
     pub(crate) vertices: Vec<[f32; 3]>,
     pub(crate) triangles: Vec<[u32; 3]>,
 }
 
-/// Reads a mesh, by its extension: `.stl` (text and binary), `.dae`, `.obj` or `.msh`.
+/// Reads a mesh file by its extension: `.stl` (text and binary), `.dae`, `.obj` or `.msh`.
 ///
-/// Vertices are multiplied by `scale`; where that mirrors, triangles are turned, so that
-/// they still face outwards. Equal vertices become one. Of COLLADA, the unit of length is
-/// applied and the up-axis is not, as ROS tools do; materials and textures are not read.
+/// Vertices are multiplied by `scale`; a scale that mirrors also reverses the triangles, so that they
+/// still face outwards. Equal vertices are merged. In COLLADA the unit of length is applied and the
+/// up-axis is not, as ROS tools do; materials and textures are ignored.
 ///
 /// # Errors
-/// When the file cannot be read, is cut off or broken, holds no triangle, or has a vertex
-/// that is not finite after scaling.
+/// The file cannot be read, is truncated or invalid, has no triangle, or has a vertex that is not
+/// finite after scaling.
 pub fn load_mesh(path: &Path, scale: Vec3, files: &dyn Files) -> Result<Mesh, ModelError> {
     let bytes = files
         .read(path)
@@ -35,7 +35,7 @@ pub fn load_mesh(path: &Path, scale: Vec3, files: &dyn Files) -> Result<Mesh, Mo
         _ => {
             return Err(ModelError::of_file(
                 path,
-                format!("a mesh that ends in {extension:?}"),
+                format!("a mesh with the extension {extension:?}"),
                 "expected .stl, .dae, .obj or .msh",
             ));
         }
@@ -43,9 +43,9 @@ pub fn load_mesh(path: &Path, scale: Vec3, files: &dyn Files) -> Result<Mesh, Mo
     finish(found, scale, path)
 }
 
-/// All meshes of a scene as one. (`mesh_loader::Mesh::merge` assumes that the last triangle
-/// uses the last vertex.)
-pub(crate) fn merged(scene: mesh_loader::Scene) -> Triangles {
+/// Merges all meshes of a file. (`mesh_loader::Mesh::merge` assumes that the last triangle uses the
+/// last vertex.)
+pub(crate) fn merge_scene(scene: mesh_loader::Scene) -> Triangles {
     let mut all = Triangles::default();
     for mesh in scene.meshes {
         let first = u32::try_from(all.vertices.len()).unwrap_or(u32::MAX);
@@ -56,16 +56,16 @@ pub(crate) fn merged(scene: mesh_loader::Scene) -> Triangles {
     all
 }
 
-/// What to say when `mesh-loader` refuses a file.
-pub(crate) fn broken(path: &Path, kind: &str, error: &std::io::Error) -> ModelError {
+/// Converts an error of `mesh-loader`.
+pub(crate) fn invalid_mesh(path: &Path, kind: &str, error: &std::io::Error) -> ModelError {
     ModelError::of_file(
         path,
-        format!("a broken mesh ({error})"),
-        format!("expected a whole {kind} file"),
+        format!("an invalid mesh ({error})"),
+        format!("expected a complete {kind} file"),
     )
 }
 
-/// Scales, checks and joins equal vertices.
+/// Scales and checks a mesh, and merges equal vertices.
 pub(crate) fn finish(found: Triangles, scale: Vec3, path: &Path) -> Result<Mesh, ModelError> {
     if !scale.is_finite() || scale.x * scale.y * scale.z == 0.0 {
         return Err(ModelError::of_file(
@@ -96,7 +96,7 @@ pub(crate) fn finish(found: Triangles, scale: Vec3, path: &Path) -> Result<Mesh,
             let vertex = vertex(&found.vertices, *corner, scale, path)?;
             *corner = *known.entry(vertex.map(f32::to_bits)).or_insert_with(|| {
                 mesh.vertices_m.push(vertex);
-                // There were at most as many vertices as `u32` counts.
+                // No more than the file's vertices, which `u32` indexes.
                 mesh.vertices_m.len() as u32 - 1
             });
         }
@@ -105,7 +105,7 @@ pub(crate) fn finish(found: Triangles, scale: Vec3, path: &Path) -> Result<Mesh,
     Ok(mesh)
 }
 
-/// A vertex in metres.
+/// Scaled vertex (m).
 fn vertex(
     vertices: &[[f32; 3]],
     index: u32,
@@ -119,7 +119,7 @@ fn vertex(
             format!("expected indices below {}", vertices.len()),
         ));
     };
-    // Adding zero turns -0 into 0: they are the same place.
+    // Adding zero turns -0 into 0, so that equal vertices have equal bits.
     let scaled = Vec3::from_array(vertex) * scale + Vec3::ZERO;
     if !scaled.is_finite() {
         return Err(ModelError::of_file(
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_vertices_become_one_and_scale_applies() {
+    fn equal_vertices_are_merged_and_scaled() {
         let text = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv -0 0 0\nv 7 7 7\nf 1 2 3\nf 4 3 2\n";
         let mesh = load("a.OBJ", text, FAR).unwrap();
         assert_eq!(
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_meshes_are_named() {
+    fn invalid_meshes_are_rejected() {
         let good = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n";
         for (name, text, scale, words) in [
             ("a.obj", good, Vec3::new(0.0, 1.0, 1.0), "scale of 0 1 1"),

@@ -1,4 +1,4 @@
-//! `MuJoCo`'s own mesh format: counts, then vertices, normals, texture places and faces
+//! MSH, `MuJoCo`'s binary mesh format: counts, then vertices, normals, texture coordinates and faces
 //! (`asset/mesh` of its XML reference).
 
 use crate::ModelError;
@@ -6,10 +6,10 @@ use crate::hull::hull;
 use crate::mesh::Triangles;
 use std::path::Path;
 
-/// Bytes of the four counts.
+/// Header: four counts (bytes).
 const HEADER: usize = 16;
 
-/// Reads MSH; without faces it is the hull of its vertices.
+/// Reads MSH; a mesh without faces becomes the convex hull of its vertices.
 pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
     let word = |at: usize| {
         let word = bytes.get(at..at + 4)?.try_into().ok()?;
@@ -18,11 +18,11 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
     let count = |k: usize| word(4 * k).and_then(|n| u64::try_from(n).ok());
     let counts = [count(0), count(1), count(2), count(3)];
     let [Some(vertices), Some(normals), Some(texture), Some(faces)] = counts else {
-        let found = "an MSH file without its four counts";
+        let found = "an MSH file without the four counts of its header";
         return Err(ModelError::of_file(
             path,
             found,
-            "expected a whole MSH file",
+            "expected a complete MSH file",
         ));
     };
     let needed = HEADER as u64 + 12 * (vertices + normals + faces) + 8 * texture;
@@ -39,7 +39,7 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
     let vertex = |k: usize| [0, 1, 2].map(|c| real(HEADER + 12 * k + 4 * c));
     let vertices: Vec<_> = (0..vertices).map(vertex).collect();
     let first = HEADER + 12 * (vertices.len() + normals as usize) + 8 * texture as usize;
-    // A negative index is as far out as one that is too large.
+    // A negative index becomes one that is out of range, which is rejected later.
     let face = |k: usize| [0, 1, 2].map(|c| word(first + 12 * k + 4 * c).unwrap_or(-1) as u32);
     let triangles = if faces == 0 {
         hull(&vertices)

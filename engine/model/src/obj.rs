@@ -1,17 +1,17 @@
-//! Wavefront OBJ: its vertices and faces.
+//! Wavefront OBJ meshes: vertices and faces.
 //!
-//! `mesh-loader` reads OBJ too, but refuses files of which only some faces have texture
-//! coordinates or normals, as many have. Only vertices and faces are wanted here. Faces of two
-//! corners have no area and are left out; they too are met in the field.
+//! `mesh-loader` rejects files in which only some faces have texture coordinates or normals, which are
+//! common, so this is a reader of our own. Everything but vertices and faces is ignored, and so are
+//! faces of two corners, which have no area.
 
 use crate::mesh::Triangles;
 use crate::value::quoted;
 use crate::{ModelError, Place};
 use std::path::Path;
 
-/// Reads OBJ text; polygons are taken for convex.
+/// Reads OBJ text; polygons are assumed to be convex.
 pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
-    // Names and comments may be in any encoding; numbers are not.
+    // Names and comments may have any encoding.
     let text = String::from_utf8_lossy(bytes);
     let file = path.display().to_string().into();
     let mut all = Triangles::default();
@@ -35,7 +35,7 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
                     .ok_or_else(|| {
                         let known = all.vertices.len();
                         refuse(&format!(
-                            "expected f and some of the {known} vertices before it"
+                            "expected f and indices of the {known} vertices before it"
                         ))
                     })?;
                 all.triangles.extend(fan(&corners));
@@ -46,13 +46,13 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
     Ok(all)
 }
 
-/// Three numbers; weights and colours after them are left out.
+/// Position of a vertex; weights and colours after it are ignored.
 fn vertex<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<[f32; 3]> {
     let mut number = || words.next()?.parse().ok();
     Some([number()?, number()?, number()?])
 }
 
-/// The vertex of a corner `vertex/texture/normal`: from 1, or from the last backwards.
+/// Vertex index of a corner `vertex/texture/normal`: counted from 1, or backwards from -1.
 fn corner(word: &str, known: usize) -> Option<u32> {
     let written: i64 = word.split('/').next()?.parse().ok()?;
     let known = i64::try_from(known).ok()?;
@@ -64,7 +64,7 @@ fn corner(word: &str, known: usize) -> Option<u32> {
     u32::try_from(index).ok().filter(|_| index < known)
 }
 
-/// Triangles of a convex polygon.
+/// Triangle fan of a convex polygon.
 pub(crate) fn fan(corners: &[u32]) -> Vec<[u32; 3]> {
     match corners {
         [hub, rim @ ..] => rim.windows(2).map(|w| [*hub, w[0], w[1]]).collect(),
@@ -83,7 +83,7 @@ mod tests {
     const SQUARE: &str = "v 0 0 0 1 1 1\nv 1 0 0\nv 1 1 0\nv 0 1 0\n";
 
     #[test]
-    fn polygons_become_fans_and_counts_go_both_ways() {
+    fn polygons_become_fans_and_indices_may_be_negative() {
         for face in ["f 1 2 3 4", "f -4 -3 -2 -1", "f 1/7 2//5 3/1/2 4"] {
             let mesh = read(&format!("# a\n{SQUARE}vt 0 0\ng x\n{face}\r\n")).unwrap();
             assert_eq!(mesh.vertices.len(), 4);
@@ -98,13 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn faces_without_area_are_left_out() {
+    fn faces_without_area_are_ignored() {
         let mesh = read(&format!("{SQUARE}f 1 2\nf 1 2 3\nf\n")).unwrap();
         assert_eq!(mesh.triangles.len(), 1);
     }
 
     #[test]
-    fn bad_lines_are_named() {
+    fn invalid_lines_are_rejected_at_their_place() {
         for (line, words) in [
             ("f 1 2 5", "4 vertices before it"),
             ("f 1 2 0", "vertices before it"),

@@ -1,4 +1,4 @@
-//! Which joints of a robot have servos, and how stiff these are.
+//! Joint servos and their gains.
 
 use crate::drive::DriveError;
 use becomingone_components::body::{JointKind, RobotModel};
@@ -6,18 +6,18 @@ use becomingone_components::joints::{Servo, Servos};
 use becomingone_components::scene::DriveSpec;
 use std::f64::consts::TAU;
 
-/// Bandwidth of a servo whose gains the scene leaves open (Hz): in the range of industrial arms.
+/// Default bandwidth of a servo (Hz), if the scene gives no gains: in the range of industrial arms.
 const BANDWIDTH_HZ: f64 = 5.0;
 
-/// The servos that a scene's `drive: Joints(..)` wants: on every joint that turns or slides about one
-/// axis and follows no other. None where the scene wants none.
+/// Finds the servos of `drive: Joints(..)`: one on each revolute, continuous or prismatic joint that is
+/// not a mimic. `None` for other drives.
 ///
-/// Gains that are not given come from what the joint carries: of inertia I, stretched away
-/// from its axis (its mass, where it slides), `k = I ω²` and `d = 2 √(k I)`, critically damped.
+/// Default gains depend on the inertia I that the joint carries with the arm stretched away from its
+/// axis (on the mass, for a prismatic joint): `k = I ω²` and `d = 2 √(k I)`, critically damped.
 ///
 /// # Errors
 ///
-/// [`DriveError`] where no joint can have one.
+/// [`DriveError`] if no joint can have a servo.
 pub fn find_servos(model: &RobotModel, spec: &DriveSpec) -> Result<Option<Servos>, DriveError> {
     let DriveSpec::Joints { stiffness, damping } = spec else {
         return Ok(None);
@@ -46,15 +46,15 @@ pub fn find_servos(model: &RobotModel, spec: &DriveSpec) -> Result<Option<Servos
     if servos.is_empty() {
         return Err(DriveError {
             robot: model.name.clone(),
-            reason: "it has no joint that turns or slides about one axis".to_owned(),
-            hint: "leave it undriven with `drive: Off`",
+            reason: "it has no revolute, continuous or prismatic joint".to_owned(),
+            hint: "use `drive: Off` for a robot without drive",
         });
     }
     Ok(Some(Servos(servos)))
 }
 
-/// Inertia of all that a joint carries (kg m²), as far from its axis as it is from the joint in the start
-/// pose; its mass (kg) where it slides.
+/// Inertia carried by a joint (kg m²), each mass as far from the axis as from the joint in the start
+/// pose; the mass (kg) for a prismatic joint.
 fn carried_inertia(model: &RobotModel, index: usize) -> f64 {
     let poses = model.start_poses();
     let joint = &model.joints[index];
@@ -63,7 +63,7 @@ fn carried_inertia(model: &RobotModel, index: usize) -> f64 {
     let mut carried = vec![false; model.links.len()];
     carried[joint.child] = true;
     let mut sum = joint.armature;
-    // Parents stand before their children.
+    // Parents precede their children.
     for below in &model.joints[index + 1..] {
         carried[below.child] |= carried[below.parent];
     }
@@ -80,7 +80,7 @@ fn carried_inertia(model: &RobotModel, index: usize) -> f64 {
             continue;
         }
         let own = pose.rotation.inverse() * axis;
-        // A straight arm has next to none about the joints that roll it, until it bends.
+        // The distance to the axis would be near zero for a roll joint of a straight arm.
         let arm = (pose.point(inertial.com_m) - at).length_squared();
         sum += own.dot(inertial.inertia_kg_m2 * own) + inertial.mass_kg * arm;
     }
@@ -94,7 +94,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn a_servo_is_as_stiff_as_what_it_carries_is_heavy() {
+    fn default_gains_follow_from_the_carried_inertia() {
         // Two point masses of 2 kg, 0.5 m and 1 m from the shoulder; the elbow carries the outer one.
         let link = |name: &str, kg: f64| {
             format!(

@@ -1,61 +1,60 @@
-//! STL, text and binary.
+//! STL meshes, text and binary.
 
 use crate::ModelError;
-use crate::mesh::{Triangles, broken, merged};
+use crate::mesh::{Triangles, invalid_mesh, merge_scene};
 use std::path::Path;
 
-/// Bytes of the free text that a binary file begins with.
+/// Free text at the begin of a binary file (bytes).
 const HEADER: usize = 80;
-/// Bytes before the first triangle.
+/// Offset of the first triangle (bytes).
 const START: usize = HEADER + 4;
-/// Bytes of a triangle.
+/// Size of a triangle (bytes).
 const TRIANGLE: u64 = 50;
 
-/// Reads STL. Whether it is text or binary is told by its size, as many binary files begin
-/// with `solid` too, as text files do.
+/// Reads STL. The size tells binary from text, as many binary files begin with `solid` too.
 pub(crate) fn read(mut bytes: Vec<u8>, path: &Path) -> Result<Triangles, ModelError> {
-    let promised = promised_triangles(&bytes);
-    let needed = promised.map(|n| START as u64 + TRIANGLE * n);
+    let declared = declared_triangles(&bytes);
+    let needed = declared.map(|n| START as u64 + TRIANGLE * n);
     let length = bytes.len() as u64;
     if needed != Some(length) && is_text(&bytes) {
         return text(bytes, path);
     }
-    let (Some(promised), Some(needed)) = (promised, needed) else {
+    let (Some(declared), Some(needed)) = (declared, needed) else {
         let found = format!("an STL file of {length} bytes");
         let expected = "expected `solid ...` or at least 84 bytes of binary STL";
         return Err(ModelError::of_file(path, found, expected));
     };
     if length < needed {
-        let held = (length - START as u64) / TRIANGLE;
+        let present = (length - START as u64) / TRIANGLE;
         return Err(ModelError::of_file(
             path,
-            format!("a mesh that is cut off: {held} of {promised} triangles"),
+            format!("a truncated mesh: {present} of {declared} triangles"),
             format!("expected {needed} bytes of binary STL, not {length}"),
         ));
     }
-    // Some exporters append text of their own.
+    // Some exporters append text.
     bytes.truncate(needed as usize);
-    // Without its header `mesh-loader` cannot take a binary file for text.
+    // `mesh-loader` would take some binary headers for text.
     bytes[..HEADER].fill(0);
     mesh_loader::stl::from_slice(&bytes)
-        .map(merged)
-        .map_err(|e| broken(path, "STL", &e))
+        .map(merge_scene)
+        .map_err(|e| invalid_mesh(path, "STL", &e))
 }
 
-/// The count of triangles in a binary file.
-fn promised_triangles(bytes: &[u8]) -> Option<u64> {
+/// Number of triangles that a binary file declares.
+fn declared_triangles(bytes: &[u8]) -> Option<u64> {
     let count = bytes.get(HEADER..START)?.try_into().ok()?;
     Some(u64::from(u32::from_le_bytes(count)))
 }
 
-/// Whether this is text that begins with `solid`; binary files are full of zeros.
+/// Whether the file is text that begins with `solid`; binary files contain zero bytes.
 fn is_text(bytes: &[u8]) -> bool {
     let begin = bytes.trim_ascii_start().get(..5);
     begin.is_some_and(|b| b.eq_ignore_ascii_case(b"solid")) && !bytes.contains(&0)
 }
 
 fn text(mut bytes: Vec<u8>, path: &Path) -> Result<Triangles, ModelError> {
-    // Some files shout, some have names in other letters; `mesh-loader` knows neither.
+    // `mesh-loader` supports neither upper case nor non-ASCII names.
     for byte in &mut bytes {
         *byte = if byte.is_ascii() {
             byte.to_ascii_lowercase()
@@ -66,13 +65,13 @@ fn text(mut bytes: Vec<u8>, path: &Path) -> Result<Triangles, ModelError> {
     if !bytes.windows(8).any(|word| word == b"endsolid") {
         return Err(ModelError::of_file(
             path,
-            "a mesh that is cut off: text STL without `endsolid`",
-            "expected a whole STL file",
+            "a truncated mesh: text STL without `endsolid`",
+            "expected a complete STL file",
         ));
     }
     mesh_loader::stl::from_slice(&bytes)
-        .map(merged)
-        .map_err(|e| broken(path, "STL", &e))
+        .map(merge_scene)
+        .map_err(|e| invalid_mesh(path, "STL", &e))
 }
 
 #[cfg(test)]
@@ -134,16 +133,16 @@ mod tests {
     }
 
     #[test]
-    fn bytes_after_the_triangles_are_left_out() {
+    fn bytes_after_the_triangles_are_ignored() {
         let mut bytes = binary("", 2);
         bytes.extend(b"made by hand");
         assert_eq!(read(&bytes).unwrap().triangles.len(), 2);
     }
 
     #[test]
-    fn cut_files_are_refused() {
+    fn truncated_files_are_rejected() {
         let bytes = binary("solid", 3);
-        // Also where whole triangles are missing.
+        // Also if whole triangles are missing.
         for length in [0, 5, 83, 84, 100, 134, 184, 233] {
             let error = read(&bytes[..length]).unwrap_err();
             assert!(error.starts_with("a.stl: "), "{error}");
@@ -157,18 +156,18 @@ mod tests {
             assert!(read(&TEXT.as_bytes()[..length]).is_err(), "{length}");
         }
         let error = read(&TEXT.as_bytes()[..60]).unwrap_err();
-        assert!(error.contains("cut off"), "{error}");
+        assert!(error.contains("truncated"), "{error}");
     }
 
     proptest! {
         #[test]
-        fn nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn no_bytes_cause_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = read(&bytes);
             let _ = read(&[b"solid a\n", bytes.as_slice()].concat());
         }
 
         #[test]
-        fn broken_text_does_not_panic(at in 0..TEXT.len(), with in "[ -~\n]{0,4}", n in 0_usize..9) {
+        fn no_text_causes_a_panic(at in 0..TEXT.len(), with in "[ -~\n]{0,4}", n in 0_usize..9) {
             let end = (at + n).min(TEXT.len());
             let text = [&TEXT[..at], &with, &TEXT[end..]].concat();
             let _ = read(text.as_bytes());

@@ -1,25 +1,25 @@
-//! Links and joints by name to a tree: one root, and each parent before its children.
+//! Kinematic tree: resolves names; one root, each parent before its children.
 
 use crate::ModelError;
-use crate::draft::{Draft, DraftJoint, Named};
+use crate::draft::{Draft, DraftJoint, NameRef};
 use std::collections::HashMap;
 
-/// Most links that are taken: beyond any robot, and a bound on the work that a file can ask for.
-const LINKS: usize = 10_000;
+/// Most links of a robot: a limit on the work that a file can cause.
+const MAX_LINKS: usize = 10_000;
 
-/// How links and joints hang together, as indices into a draft.
+/// Kinematic tree as indices into a draft.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    /// All links, the root first, then depth first in the order of the file's joints.
+    /// All links, root first, then depth first in file order of the joints.
     pub(crate) order: Vec<usize>,
-    /// For each link the joint to its parent, and the parent.
+    /// Joint to the parent, and the parent, of each link.
     pub(crate) up: Vec<Option<(usize, usize)>>,
-    /// For each joint the joint that it follows.
+    /// Mimicked joint of each joint.
     pub(crate) mimics: Vec<Option<usize>>,
 }
 
-/// Resolves all names and checks that the links form one tree.
-pub(crate) fn grow(draft: &Draft) -> Result<Tree, ModelError> {
+/// Resolves all names, and checks that the links form one tree.
+pub(crate) fn build_tree(draft: &Draft) -> Result<Tree, ModelError> {
     check_count(draft)?;
     let links = by_name(draft.links.iter().map(|l| (&l.name, &l.place)), "link")?;
     let joints = by_name(draft.joints.iter().map(|j| (&j.name, &j.place)), "joint")?;
@@ -63,17 +63,17 @@ fn check_count(draft: &Draft) -> Result<(), ModelError> {
             "expected at least one <link name=\"...\">",
         ));
     }
-    if draft.links.len() > LINKS {
+    if draft.links.len() > MAX_LINKS {
         return Err(ModelError::at(
-            &draft.links[LINKS].place,
+            &draft.links[MAX_LINKS].place,
             format!("{} links", draft.links.len()),
-            format!("expected at most {LINKS}"),
+            format!("expected at most {MAX_LINKS}"),
         ));
     }
     Ok(())
 }
 
-/// Indices by name; a name must be said once.
+/// Indices by name; duplicate names are errors.
 fn by_name<'a>(
     named: impl Iterator<Item = (&'a String, &'a crate::Place)>,
     what: &str,
@@ -85,11 +85,8 @@ fn by_name<'a>(
         if let Some(first) = indices.insert(name.as_str(), index) {
             return Err(ModelError::at(
                 place,
-                format!("a second {what} with the name {name:?}"),
-                format!(
-                    "expected different names (the first is at {})",
-                    places[first]
-                ),
+                format!("a second {what} named {name:?}"),
+                format!("expected unique names (the first is at {})", places[first]),
             ));
         }
     }
@@ -97,7 +94,7 @@ fn by_name<'a>(
 }
 
 fn link_of(
-    link: &Named,
+    link: &NameRef,
     joint: &DraftJoint,
     role: &str,
     links: &HashMap<&str, usize>,
@@ -106,7 +103,7 @@ fn link_of(
         ModelError::at(
             &link.place,
             format!(
-                "joint {:?} has the {role} {:?}, which is no link of this file",
+                "joint {:?} has the {role} {:?}, which is not a link of this file",
                 joint.name, link.name
             ),
             "expected the name of a link",
@@ -115,7 +112,7 @@ fn link_of(
     })
 }
 
-/// Names in an order that does not depend on the map.
+/// Sorted names, for an order independent of the map.
 fn sorted<'a>(names: &HashMap<&'a str, usize>) -> Vec<&'a str> {
     let mut sorted: Vec<_> = names.keys().copied().collect();
     sorted.sort_unstable();
@@ -154,15 +151,15 @@ fn single_root(draft: &Draft, up: &[Option<(usize, usize)>]) -> Result<usize, Mo
     Err(ModelError::at(
         &draft.links[second].place,
         format!("several links without a parent: {names}"),
-        "expected one root that all links hang on",
+        "expected one root link",
     )
     .hint(format!(
-        "join link {} to the others by a joint, or remove it",
+        "connect link {} to the others by a joint, or remove it",
         name(second)
     )))
 }
 
-/// Links from the root on; those of a loop are not reached.
+/// Links in depth-first order from the root; those of a loop are not reached.
 fn depth_first(root: usize, down: &[Vec<usize>]) -> Vec<usize> {
     let mut order = Vec::with_capacity(down.len());
     let mut open = vec![root];
@@ -173,7 +170,7 @@ fn depth_first(root: usize, down: &[Vec<usize>]) -> Vec<usize> {
     order
 }
 
-/// What to say about links whose parents lead back to themselves.
+/// Error of a loop of joints.
 fn closed_loop(draft: &Draft, up: &[Option<(usize, usize)>], reached: &[usize]) -> ModelError {
     let mut seen = vec![false; up.len()];
     for &link in reached {
@@ -199,10 +196,10 @@ fn closed_loop(draft: &Draft, up: &[Option<(usize, usize)>], reached: &[usize]) 
         ),
         "expected a tree",
     )
-    .hint("leave one joint of the loop out")
+    .hint("remove one joint of the loop")
 }
 
-/// For each joint the one that it follows.
+/// Resolves the mimicked joint of each joint; mimics must not form a cycle.
 fn mimics(draft: &Draft, joints: &HashMap<&str, usize>) -> Result<Vec<Option<usize>>, ModelError> {
     let mut mimics = Vec::with_capacity(draft.joints.len());
     for joint in &draft.joints {
@@ -213,7 +210,7 @@ fn mimics(draft: &Draft, joints: &HashMap<&str, usize>) -> Result<Vec<Option<usi
     }
     for start in 0..mimics.len() {
         let mut at = start;
-        // A chain that is longer than there are joints goes round.
+        // A chain longer than the number of joints is a cycle.
         for _ in 0..mimics.len() {
             match mimics[at] {
                 Some(next) => at = next,
@@ -223,21 +220,18 @@ fn mimics(draft: &Draft, joints: &HashMap<&str, usize>) -> Result<Vec<Option<usi
         if let (Some(_), Some(mimic)) = (mimics[at], &draft.joints[start].mimic) {
             return Err(ModelError::at(
                 &mimic.joint.place,
-                format!(
-                    "joint {:?} follows joints that follow each other",
-                    draft.joints[start].name
-                ),
-                "expected that a <mimic> leads to a joint that follows none",
+                format!("a cycle of mimics at joint {:?}", draft.joints[start].name),
+                "expected a <mimic> of a joint that is not part of the cycle",
             ));
         }
     }
     Ok(mimics)
 }
 
-/// The moving joint that a mimic names.
+/// Resolves the joint that a mimic names; it must not be fixed.
 fn leader(
     draft: &Draft,
-    named: &Named,
+    named: &NameRef,
     joints: &HashMap<&str, usize>,
 ) -> Result<usize, ModelError> {
     match joints.get(named.name.as_str()) {

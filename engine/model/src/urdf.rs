@@ -1,14 +1,13 @@
-//! URDF: the elements of a file to a draft of the robot.
+//! URDF reader: elements to a draft of the robot.
 //!
-//! Tolerant where files in the field are odd and what they mean is clear; what is tolerated
-//! and changes the robot is a warning. Elements that are not URDF's own (`<gazebo>`,
-//! `<transmission>`, ...) are left out without a word.
+//! Tolerates common deviations whose meaning is clear, with a warning if they change the robot.
+//! Elements that are not part of URDF (`<gazebo>`, `<transmission>`, ...) are ignored silently.
 
 use crate::draft::{Draft, DraftJoint, DraftLink, DraftMimic, Warnings};
 use crate::mass::Mass;
-use crate::shelf::Shelf;
-use crate::value::{Reader, quoted};
-use crate::xml::{Source, xacro};
+use crate::mesh_cache::MeshCache;
+use crate::value::{AttributeReader, quoted};
+use crate::xml::{SourceText, xacro};
 use crate::{Files, ModelError};
 use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Shape};
 use glam::{DMat3, DVec3, Vec3};
@@ -16,9 +15,9 @@ use roxmltree::Node;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// The colour of what has none.
+/// Default colour.
 const GREY: [f32; 4] = [0.7, 0.7, 0.7, 1.0];
-/// Names of joint types.
+/// Joint types.
 const KINDS: [&str; 7] = [
     "revolute",
     "continuous",
@@ -26,38 +25,38 @@ const KINDS: [&str; 7] = [
     "fixed",
     "floating",
     "planar",
-    // PyBullet's own.
+    // PyBullet's extension.
     "spherical",
 ];
-/// Names of shapes.
+/// Shapes.
 const SHAPES: [&str; 6] = [
-    "box", "cylinder", "sphere", "capsule", "mesh", // PyBullet's own.
+    "box", "cylinder", "sphere", "capsule", "mesh", // PyBullet's extension.
     "plane",
 ];
-/// Half the width of what stands for an endless plane, and half its thickness (m).
+/// Half extents of the box that replaces an infinite plane (m).
 const PLANE_HALF_M: Vec3 = Vec3::new(25.0, 25.0, 0.05);
 
-/// The draft of a file's root element `<robot>`.
+/// Reads the root element `<robot>`.
 pub(crate) fn read(
     root: Node,
-    source: &Source,
+    source: &SourceText,
     file: &Path,
     files: &dyn Files,
 ) -> Result<Draft, ModelError> {
-    refuse_xacro(root, source)?;
-    let front = Front {
-        reader: Reader {
+    reject_xacro(root, source)?;
+    let front = UrdfReader {
+        reader: AttributeReader {
             source,
             warnings: Warnings::default(),
         },
         materials: HashMap::new(),
-        shelf: Shelf::new(file, files),
+        mesh_cache: MeshCache::new(file, files),
     };
     front.robot(root, file)
 }
 
-/// Refuses what has to be expanded first.
-fn refuse_xacro(root: Node, source: &Source) -> Result<(), ModelError> {
+/// Rejects xacro, which has to be expanded first.
+fn reject_xacro(root: Node, source: &SourceText) -> Result<(), ModelError> {
     let of_xacro = |n: &Node| {
         n.tag_name()
             .namespace()
@@ -72,14 +71,14 @@ fn refuse_xacro(root: Node, source: &Source) -> Result<(), ModelError> {
     }
 }
 
-/// Whether a link named `world` carries all others: it is the world, as Gazebo and `MuJoCo` have it.
-fn hangs_on_world(links: &[DraftLink], joints: &[DraftJoint]) -> bool {
+/// Whether the root link is named `world`: it is fixed, as in Gazebo and `MuJoCo`.
+fn has_world_root(links: &[DraftLink], joints: &[DraftJoint]) -> bool {
     links.iter().any(|l| l.name == "world")
         && joints.iter().any(|j| j.parent.name == "world")
         && joints.iter().all(|j| j.child.name != "world")
 }
 
-/// Whether a shape is touched or only seen.
+/// Use of a shape: contacts, or display only.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Collision,
@@ -95,15 +94,15 @@ impl Role {
     }
 }
 
-/// What is known while a file is read.
-struct Front<'a> {
-    reader: Reader<'a>,
-    /// Colours by the names of their materials.
+/// State of the reader.
+struct UrdfReader<'a> {
+    reader: AttributeReader<'a>,
+    /// Colours by material name.
     materials: HashMap<String, [f32; 4]>,
-    shelf: Shelf<'a>,
+    mesh_cache: MeshCache<'a>,
 }
 
-impl Front<'_> {
+impl UrdfReader<'_> {
     fn robot(mut self, root: Node, file: &Path) -> Result<Draft, ModelError> {
         self.read_materials(root)?;
         let mut links = Vec::new();
@@ -123,7 +122,7 @@ impl Front<'_> {
                 .to_string_lossy()
                 .into_owned(),
         };
-        let fixed_base = hangs_on_world(&links, &joints);
+        let fixed_base = has_world_root(&links, &joints);
         Ok(Draft {
             name,
             file: file.display().to_string(),
@@ -132,12 +131,12 @@ impl Front<'_> {
             joints,
             fixed_base,
             written: None,
-            missing_meshes: self.shelf.missing,
+            missing_meshes: self.mesh_cache.missing,
             warnings: self.reader.warnings,
         })
     }
 
-    /// Colours of all named materials; those of the robot before those inside links.
+    /// Reads the colours of all named materials; those of the robot take precedence over those in links.
     fn read_materials(&mut self, root: Node) -> Result<(), ModelError> {
         let inside = elements(root)
             .filter(|n| n.tag_name().name() == "link")
@@ -155,7 +154,7 @@ impl Front<'_> {
         Ok(())
     }
 
-    /// The colour that a material has itself.
+    /// Colour given in the material itself.
     fn colour(&mut self, material: Node) -> Result<Option<[f32; 4]>, ModelError> {
         match child(material, "color") {
             Some(color) => self.reader.rgba(color, "rgba"),
@@ -174,7 +173,7 @@ impl Front<'_> {
         })
     }
 
-    /// A link's mass in its own frame, as written.
+    /// Mass given in the file, in the link's frame.
     fn mass(&mut self, link: Node) -> Result<Option<Mass>, ModelError> {
         let Some(inertial) = child(link, "inertial") else {
             return Ok(None);
@@ -206,7 +205,7 @@ impl Front<'_> {
         Ok(Some(Mass { kg, com, inertia }.moved(pose)))
     }
 
-    /// The `<origin>` of an element; none is no motion.
+    /// `<origin>` of an element; the identity if missing.
     fn origin(&mut self, node: Node) -> Result<Pose, ModelError> {
         let Some(origin) = child(node, "origin") else {
             return Ok(Pose::IDENTITY);
@@ -222,7 +221,7 @@ impl Front<'_> {
             let Some(shape) = self.shape(node, role)? else {
                 continue;
             };
-            // The box that stands for a plane lies below it.
+            // The box that replaces a plane lies below it.
             let is_plane = child(node, "geometry").is_some_and(|g| child(g, "plane").is_some());
             let down = if is_plane { -PLANE_HALF_M.z } else { 0.0 };
             let down = Pose::new(Vec3::Z * down, glam::Quat::IDENTITY);
@@ -235,7 +234,7 @@ impl Front<'_> {
         Ok(geometries)
     }
 
-    /// The colour of a visual: its own, or that of the material it names.
+    /// Colour of a visual: its own, or that of the named material.
     fn rgba(&mut self, node: Node) -> Result<[f32; 4], ModelError> {
         let Some(material) = child(node, "material") else {
             return Ok(GREY);
@@ -248,19 +247,19 @@ impl Front<'_> {
         Ok(named.copied().unwrap_or(GREY))
     }
 
-    /// The shape of a `<collision>` or `<visual>`; `None` with a warning where there is none.
+    /// Shape of a `<collision>` or `<visual>`; `None` with a warning if there is none.
     fn shape(&mut self, node: Node, role: Role) -> Result<Option<Shape>, ModelError> {
         let geometry = child(node, "geometry");
         let mut inside = geometry.into_iter().flat_map(elements);
         let known = |n: &Node| SHAPES.contains(&n.tag_name().name());
         let Some(shape) = inside.clone().find(known).or_else(|| inside.next()) else {
             let place = self.reader.place(node);
-            let text = format!("<{}> without a shape was left out", role.tag());
+            let text = format!("<{}> without a shape is ignored", role.tag());
             self.reader.warnings.push(&place, text);
             return Ok(None);
         };
-        if role == Role::Visual && self.is_nothing(shape)? {
-            let text = "a visual of size zero was left out";
+        if role == Role::Visual && self.has_zero_size(shape)? {
+            let text = "a visual of size zero is ignored";
             self.reader.warnings.push(&self.reader.place(shape), text);
             return Ok(None);
         }
@@ -285,8 +284,8 @@ impl Front<'_> {
         }
     }
 
-    /// Whether a shape has a size of exactly zero, which is how some files hide a visual.
-    fn is_nothing(&mut self, shape: Node) -> Result<bool, ModelError> {
+    /// Whether a size is exactly zero, by which some files hide a visual.
+    fn has_zero_size(&mut self, shape: Node) -> Result<bool, ModelError> {
         for name in ["radius", "length"] {
             if self.reader.number(shape, name)? == Some(0.0) {
                 return Ok(true);
@@ -303,7 +302,7 @@ impl Front<'_> {
     ) -> Result<Option<Shape>, ModelError> {
         let place = self.reader.place(node);
         if role == Role::Visual {
-            let text = format!("the unknown shape <{name}> was left out");
+            let text = format!("the unknown shape <{name}> is ignored");
             self.reader.warnings.push(&place, text);
             return Ok(None);
         }
@@ -329,7 +328,7 @@ impl Front<'_> {
         ))
     }
 
-    /// A mesh. A broken one is refused in a collider; a robot runs without its looks.
+    /// Reads a mesh. An invalid one is an error in a collider, and ignored in a visual.
     fn mesh(&mut self, node: Node, role: Role) -> Result<Option<Shape>, ModelError> {
         let named = self.reader.name(node, "filename")?;
         let scale = self
@@ -337,24 +336,20 @@ impl Front<'_> {
             .vector(node, "scale")?
             .unwrap_or(DVec3::ONE)
             .as_vec3();
-        match self.shelf.mesh(&named.name, scale) {
+        match self.mesh_cache.mesh(&named.name, scale) {
             Ok(mesh) => Ok(Some(Shape::Mesh(mesh))),
-            // What is not there is said, and listed; what is broken may be mended.
-            Err(refusal) if role == Role::Visual || refusal.missing => {
+            // A missing file is a warning, and listed in the model.
+            Err(cause) if role == Role::Visual || cause.missing => {
                 let text = format!(
-                    "{} left out: {}; {}",
+                    "{} ignored: {}; {}",
                     role.tag(),
-                    refusal.found,
-                    refusal.expected
+                    cause.found,
+                    cause.expected
                 );
                 self.reader.warnings.push(&named.place, text);
                 Ok(None)
             }
-            Err(refusal) => Err(ModelError::at(
-                &named.place,
-                refusal.found,
-                refusal.expected,
-            )),
+            Err(cause) => Err(ModelError::at(&named.place, cause.found, cause.expected)),
         }
     }
 
@@ -386,7 +381,7 @@ impl Front<'_> {
         })
     }
 
-    /// The joint's type; `None` is fixed.
+    /// Type of a joint; `None` for a fixed one.
     fn kind(&mut self, node: Node) -> Result<Option<JointKind>, ModelError> {
         let (kind, place) = self.reader.required(node, "type")?;
         match &*kind {
@@ -406,13 +401,13 @@ impl Front<'_> {
         }
     }
 
-    /// The link at one end of a joint.
+    /// Link at one end of a joint.
     fn end(
         &mut self,
         node: Node,
         joint: &str,
         role: &str,
-    ) -> Result<crate::draft::Named, ModelError> {
+    ) -> Result<crate::draft::NameRef, ModelError> {
         match child(node, role) {
             Some(end) => self.reader.name(end, "link"),
             None => Err(ModelError::at(
@@ -424,7 +419,7 @@ impl Front<'_> {
         }
     }
 
-    /// The unit axis; x where nothing is written.
+    /// Unit axis; x if missing.
     fn axis(&mut self, node: Node, kind: Option<JointKind>) -> Result<Vec3, ModelError> {
         let axis = match child(node, "axis") {
             Some(axis) => self.reader.vector(axis, "xyz")?.map(|xyz| (axis, xyz)),
@@ -461,12 +456,12 @@ impl Front<'_> {
         let Some(limit) = child(node, "limit") else {
             if bounded {
                 let place = self.reader.place(node);
-                let text = format!("joint {joint:?} has no <limit>; it moves without bounds");
+                let text = format!("joint {joint:?} has no <limit>; it is unlimited");
                 self.reader.warnings.push(&place, text);
             }
             return Ok(JointLimits::NONE);
         };
-        let (effort, velocity) = self.strength(limit, joint)?;
+        let (effort, velocity) = self.dynamic_limits(limit, joint)?;
         let (lower, upper) = if bounded {
             self.range(limit, joint)?
         } else {
@@ -480,23 +475,22 @@ impl Front<'_> {
         })
     }
 
-    /// Bounds on position. A bound that is not written is zero, as URDF has it; where neither is,
-    /// there are none, as `PyBullet` has it: a joint that cannot move would have been fixed.
+    /// Position limits. One missing limit is zero, as URDF specifies; if both are missing there is no
+    /// limit, as in `PyBullet`: a joint that cannot move would be a fixed one.
     fn range(&mut self, limit: Node, joint: &str) -> Result<(f32, f32), ModelError> {
         let lower = self.reader.number(limit, "lower")?;
         let upper = self.reader.number(limit, "upper")?;
         let place = self.reader.place(limit);
         if lower.is_none() && upper.is_none() {
-            let text =
-                format!("joint {joint:?} has neither lower nor upper; it moves without bounds");
+            let text = format!("joint {joint:?} has neither lower nor upper; it is unlimited");
             self.reader.warnings.push(&place, text);
             return Ok((f32::NEG_INFINITY, f32::INFINITY));
         }
         let (lower, upper) = (lower.unwrap_or_default(), upper.unwrap_or_default());
-        // What PyBullet's files write for a joint without bounds.
+        // PyBullet's notation of a joint without limits.
         if (lower, upper) == (1.0, -1.0) || (lower, upper) == (0.0, -1.0) {
             let text = format!(
-                "joint {joint:?} has lower = {lower} above upper = {upper}; it moves without bounds"
+                "joint {joint:?} has lower = {lower} above upper = {upper}; it is unlimited"
             );
             self.reader.warnings.push(&place, text);
             return Ok((f32::NEG_INFINITY, f32::INFINITY));
@@ -507,14 +501,14 @@ impl Front<'_> {
                 format!("joint {joint:?} with lower = {lower} above upper = {upper}"),
                 "expected lower <= upper",
             )
-            .hint("leave both out for a joint without bounds"));
+            .hint("remove both for a joint without limits"));
         }
         Ok((lower as f32, upper as f32))
     }
 
-    /// Bounds on effort and velocity. Exporters write zero or less where nothing is known,
-    /// and a joint that may have no effort could never be driven: no bound.
-    fn strength(&mut self, limit: Node, joint: &str) -> Result<(f32, f32), ModelError> {
+    /// Limits of effort and velocity. Zero or less is no limit: exporters write it for unknown values, and
+    /// a joint without effort could not be driven.
+    fn dynamic_limits(&mut self, limit: Node, joint: &str) -> Result<(f32, f32), ModelError> {
         let mut unbounded = Vec::new();
         let mut bound = |name| -> Result<f32, ModelError> {
             match self.reader.number(limit, name)? {
@@ -526,19 +520,19 @@ impl Front<'_> {
                 None => Ok(f32::INFINITY),
             }
         };
-        let strength = (bound("effort")?, bound("velocity")?);
+        let limits = (bound("effort")?, bound("velocity")?);
         if !unbounded.is_empty() {
             let place = self.reader.place(limit);
             let text = format!(
-                "joint {joint:?}: {} not above zero; taken as no bound",
+                "joint {joint:?}: {} not above zero; no limit is applied",
                 unbounded.join(" and ")
             );
             self.reader.warnings.push(&place, text);
         }
-        Ok(strength)
+        Ok(limits)
     }
 
-    /// Damping and friction, of URDF's `<dynamics>` or `PyBullet`'s `<joint_properties>`.
+    /// Damping and friction from URDF's `<dynamics>` or `PyBullet`'s `<joint_properties>`.
     fn dynamics(&mut self, node: Node) -> Result<(f32, f32), ModelError> {
         let dynamics = child(node, "dynamics").or_else(|| child(node, "joint_properties"));
         match dynamics {
@@ -562,7 +556,7 @@ impl Front<'_> {
     }
 }
 
-/// Elements inside an element that are URDF's own: of the same namespace.
+/// Child elements of the same namespace.
 fn elements<'n, 'i>(node: Node<'n, 'i>) -> impl Iterator<Item = Node<'n, 'i>> + Clone {
     let namespace = node.tag_name().namespace();
     node.children()

@@ -1,16 +1,16 @@
-//! Where the meshes are that a description names.
+//! Resolves mesh URIs to files.
 
 use crate::Files;
 use std::path::{Path, PathBuf};
 
-/// Places that a message names at most.
-const NAMED: usize = 6;
+/// Most paths listed in a message.
+const MAX_LISTED: usize = 6;
 
-/// The file that a mesh's name means, or the places where it was looked for.
+/// Resolves a mesh URI to a file; the error lists the paths that were tried.
 ///
-/// `package://` and `model://` look into each folder above the description: one that has the
-/// package's name, one that holds it, and, as packages are often unpacked under other names,
-/// the rest of the path anywhere above. Relative names look beside the description first.
+/// `package://` and `model://` are searched in each folder above the description: as a folder of
+/// the package's name, as its parent, and, since packages are often unpacked under other names,
+/// by the rest of the path. Relative names are searched beside the description first.
 pub(crate) fn resolve(
     name: &str,
     description: &Path,
@@ -26,13 +26,13 @@ pub(crate) fn resolve(
     }
 }
 
-/// Where a file may be, the likeliest first.
+/// Candidate paths, most likely first.
 fn candidates(name: &str, folders: &[&Path]) -> Vec<PathBuf> {
     let package = ["package://", "model://"]
         .iter()
         .find_map(|scheme| name.strip_prefix(scheme));
     let Some(inside) = package else {
-        // `file:///a` is absolute, `file://a` is how some write a relative path.
+        // `file:///a` is absolute; some files write a relative path as `file://a`.
         let plain = name.strip_prefix("file://").unwrap_or(name);
         if Path::new(plain).is_absolute() {
             return vec![PathBuf::from(plain)];
@@ -52,16 +52,16 @@ fn candidates(name: &str, folders: &[&Path]) -> Vec<PathBuf> {
     candidates
 }
 
-/// The first places that were tried, for a message.
+/// Formats the first of the paths that were tried.
 pub(crate) fn list(tried: &[PathBuf]) -> String {
     let mut text = tried
         .iter()
-        .take(NAMED)
+        .take(MAX_LISTED)
         .map(|path| path.display().to_string())
         .collect::<Vec<_>>()
         .join(", ");
-    if tried.len() > NAMED {
-        text.push_str(&format!(" and {} more places", tried.len() - NAMED));
+    if tried.len() > MAX_LISTED {
+        text.push_str(&format!(" and {} more", tried.len() - MAX_LISTED));
     }
     text
 }
@@ -71,30 +71,35 @@ mod tests {
     use super::*;
     use std::io;
 
-    struct Held(&'static [&'static str]);
+    struct MemoryFiles(&'static [&'static str]);
 
-    impl Files for Held {
+    impl Files for MemoryFiles {
         fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
             Err(io::ErrorKind::NotFound.into())
         }
         fn is_file(&self, path: &Path) -> bool {
-            self.0.iter().any(|held| Path::new(held) == path)
+            self.0.iter().any(|file| Path::new(file) == path)
         }
     }
 
-    fn found(name: &str, held: &'static [&'static str]) -> Option<PathBuf> {
-        resolve(name, Path::new("ws/bot_pkg/urdf/bot.urdf"), &Held(held)).ok()
+    fn found(name: &str, files: &'static [&'static str]) -> Option<PathBuf> {
+        resolve(
+            name,
+            Path::new("ws/bot_pkg/urdf/bot.urdf"),
+            &MemoryFiles(files),
+        )
+        .ok()
     }
 
     #[test]
     fn packages_are_found_above_the_description() {
         for (name, held) in [
-            // The folder of that name above.
+            // Folder of the package's name above the description.
             ("package://bot_pkg/meshes/a.stl", "ws/bot_pkg/meshes/a.stl"),
-            // A neighbour of a folder above.
+            // Sibling of a folder above the description.
             ("package://arm/meshes/a.stl", "ws/arm/meshes/a.stl"),
             ("model://arm/meshes/a.stl", "arm/meshes/a.stl"),
-            // The package was unpacked under another name.
+            // Package unpacked under another name.
             ("package://other/meshes/a.stl", "ws/bot_pkg/meshes/a.stl"),
             ("meshes/a.stl", "ws/bot_pkg/urdf/meshes/a.stl"),
             ("../meshes/a.stl", "ws/bot_pkg/urdf/../meshes/a.stl"),
@@ -118,10 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn tried_places_are_listed_briefly() {
-        let tried = resolve("package://x/y.stl", Path::new("a/b/c/d.urdf"), &Held(&[]));
+    fn list_of_tried_paths_is_limited() {
+        let tried = resolve(
+            "package://x/y.stl",
+            Path::new("a/b/c/d.urdf"),
+            &MemoryFiles(&[]),
+        );
         let text = list(&tried.unwrap_err());
         assert!(text.contains("a/b/c/x/y.stl"), "{text}");
-        assert!(text.ends_with("and 2 more places"), "{text}");
+        assert!(text.ends_with("and 2 more"), "{text}");
     }
 }

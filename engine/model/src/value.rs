@@ -1,29 +1,29 @@
-//! Attributes as people write them: numbers, vectors, launch-file substitutions.
+//! Attribute values: numbers, vectors, names and launch-file substitutions.
 
-use crate::draft::{Named, Warnings};
-use crate::xml::{Source, xacro};
+use crate::draft::{NameRef, Warnings};
+use crate::xml::{SourceText, xacro};
 use crate::{ModelError, Place};
 use glam::DVec3;
 use roxmltree::Node;
 use std::borrow::Cow;
 
-/// Reads attributes and collects what it had to put right.
+/// Attribute reader; collects warnings about values that it corrected.
 #[derive(Debug)]
-pub(crate) struct Reader<'a> {
-    pub(crate) source: &'a Source<'a>,
+pub(crate) struct AttributeReader<'a> {
+    pub(crate) source: &'a SourceText<'a>,
     pub(crate) warnings: Warnings,
 }
 
-/// An attribute's text and where it stands.
+/// Text of an attribute and its place.
 type Text<'a> = (Cow<'a, str>, Place);
 
-impl Reader<'_> {
-    /// Where an element begins.
+impl AttributeReader<'_> {
+    /// Place where an element begins.
     pub(crate) fn place(&self, node: Node) -> Place {
         self.source.place(node.range().start)
     }
 
-    /// An attribute's text, substituted.
+    /// Text of an attribute, with its substitutions applied.
     pub(crate) fn text<'n>(
         &mut self,
         node: Node<'n, '_>,
@@ -37,7 +37,7 @@ impl Reader<'_> {
         Ok(Some((text, place)))
     }
 
-    /// An attribute that must be there and say something.
+    /// Text of a required, non-empty attribute.
     pub(crate) fn required<'n>(
         &mut self,
         node: Node<'n, '_>,
@@ -45,7 +45,7 @@ impl Reader<'_> {
     ) -> Result<Text<'n>, ModelError> {
         match self.text(node, name)? {
             Some((text, _)) if !text.trim().is_empty() => {
-                // Nothing else trims a name, and " base_link" is not meant to be another link.
+                // " base_link" and "base_link" are the same link; names are trimmed only here.
                 let text = Cow::Owned(text.trim().to_owned());
                 Ok((text, self.attribute_place(node, name)))
             }
@@ -58,7 +58,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What to say about an attribute that is not there.
+    /// Error of a missing attribute.
     fn missing(&self, node: Node, name: &str) -> ModelError {
         ModelError::at(
             &self.place(node),
@@ -68,16 +68,16 @@ impl Reader<'_> {
         .nearest(name, node.attributes().map(|a| a.name()))
     }
 
-    /// A name that must be there.
-    pub(crate) fn name(&mut self, node: Node, attribute: &str) -> Result<Named, ModelError> {
+    /// Required name.
+    pub(crate) fn name(&mut self, node: Node, attribute: &str) -> Result<NameRef, ModelError> {
         let (name, place) = self.required(node, attribute)?;
-        Ok(Named {
+        Ok(NameRef {
             name: name.into_owned(),
             place,
         })
     }
 
-    /// A finite number.
+    /// Finite number.
     pub(crate) fn number(&mut self, node: Node, name: &str) -> Result<Option<f64>, ModelError> {
         let Some((text, place)) = self.text(node, name)? else {
             return Ok(None);
@@ -92,13 +92,13 @@ impl Reader<'_> {
         }
     }
 
-    /// A number that must be there.
+    /// Required number.
     pub(crate) fn required_number(&mut self, node: Node, name: &str) -> Result<f64, ModelError> {
         self.number(node, name)?
             .ok_or_else(|| self.missing(node, name))
     }
 
-    /// A length that must be there and be more than zero.
+    /// Required length above zero (m).
     pub(crate) fn length(&mut self, node: Node, name: &str) -> Result<f32, ModelError> {
         let number = self.required_number(node, name)?;
         if number as f32 > 0.0 {
@@ -111,7 +111,7 @@ impl Reader<'_> {
         ))
     }
 
-    /// A number that is zero or more; zero where nothing is written.
+    /// Number of zero or more; zero if the attribute is missing.
     pub(crate) fn not_negative(&mut self, node: Node, name: &str) -> Result<f32, ModelError> {
         let number = self.number(node, name)?.unwrap_or_default();
         if number >= 0.0 {
@@ -124,7 +124,7 @@ impl Reader<'_> {
         ))
     }
 
-    /// Three numbers; a fourth is dropped with a warning.
+    /// Three numbers; a fourth is ignored with a warning.
     pub(crate) fn vector(&mut self, node: Node, name: &str) -> Result<Option<DVec3>, ModelError> {
         let Some((text, place)) = self.text(node, name)? else {
             return Ok(None);
@@ -132,7 +132,7 @@ impl Reader<'_> {
         match *numbers(&text, &place, name)?.as_slice() {
             [x, y, z] => Ok(Some(DVec3::new(x, y, z))),
             [x, y, z, _] => {
-                let text = format!("{name} has 4 numbers; the first 3 were taken");
+                let text = format!("{name} has 4 numbers; the first 3 are used");
                 self.warnings.push(&place, text);
                 Ok(Some(DVec3::new(x, y, z)))
             }
@@ -144,7 +144,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Red, green, blue, alpha, each brought into 0 to 1; alpha is 1 where it is not written.
+    /// Red, green, blue, alpha, each clamped to 0..1; alpha is 1 if missing.
     pub(crate) fn rgba(&mut self, node: Node, name: &str) -> Result<Option<[f32; 4]>, ModelError> {
         let Some((text, place)) = self.text(node, name)? else {
             return Ok(None);
@@ -161,7 +161,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Where an attribute's value stands.
+    /// Place of an attribute's value.
     pub(crate) fn attribute_place(&self, node: Node, name: &str) -> Place {
         let start = node
             .attribute_node(name)
@@ -169,7 +169,7 @@ impl Reader<'_> {
         self.source.place(start)
     }
 
-    /// Replaces `$(optenv NAME default)` by its default, `$(env NAME)` by nothing and
+    /// Replaces `$(optenv NAME default)` by its default, `$(env NAME)` by the empty string and
     /// `$(find package)` by `package://package`.
     ///
     /// The environment is never read: a run must not depend on it.
@@ -194,7 +194,8 @@ impl Reader<'_> {
             out.push_str(&rest[..start]);
             let (value, warn) = substitution(&rest[start + 2..end], call, place)?;
             if warn {
-                let text = format!("{call} was taken as {value:?}: the environment is not read");
+                let text =
+                    format!("{call} is replaced by {value:?}: environment variables are not read");
                 self.warnings.push(place, text);
             }
             out.push_str(&value);
@@ -205,7 +206,7 @@ impl Reader<'_> {
     }
 }
 
-/// What stands for the inside of `$(...)`, and whether to warn of it.
+/// Replacement of `$(...)`, and whether to warn about it.
 fn substitution(inside: &str, call: &str, place: &Place) -> Result<(String, bool), ModelError> {
     let mut words = inside.split_whitespace();
     match words.next() {
@@ -225,7 +226,7 @@ fn substitution(inside: &str, call: &str, place: &Place) -> Result<(String, bool
     }
 }
 
-/// Finite numbers between spaces or commas.
+/// Parses finite numbers separated by spaces or commas.
 pub(crate) fn numbers(text: &str, place: &Place, name: &str) -> Result<Vec<f64>, ModelError> {
     text.split(|c: char| c.is_whitespace() || c == ',')
         .filter(|word| !word.is_empty())
@@ -233,7 +234,7 @@ pub(crate) fn numbers(text: &str, place: &Place, name: &str) -> Result<Vec<f64>,
         .collect()
 }
 
-/// A number that stays finite as `f32`, which is what the physics computes with.
+/// Parses a number that is finite as `f32`, the physics' precision.
 fn number(word: &str, place: &Place, name: &str) -> Result<f64, ModelError> {
     match word.parse::<f64>() {
         Ok(number) if (number as f32).is_finite() => Ok(number),
@@ -250,12 +251,12 @@ fn number(word: &str, place: &Place, name: &str) -> Result<f64, ModelError> {
     }
 }
 
-/// Longest part of a file that a message repeats (characters).
-const QUOTED: usize = 80;
+/// Most characters of file content quoted in a message.
+const MAX_QUOTED: usize = 80;
 
-/// Text of a file for a message: quoted, escaped, and cut where it is long.
+/// Quotes file content for a message: escaped, and truncated if long.
 pub(crate) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED) {
+    match text.char_indices().nth(MAX_QUOTED) {
         Some((end, _)) => format!("{:?}...", &text[..end]),
         None => format!("{text:?}"),
     }
@@ -267,10 +268,10 @@ mod tests {
     use std::path::Path;
 
     /// Reads the attribute `v` of one element.
-    fn read<T>(text: &str, f: impl Fn(&mut Reader, Node) -> T) -> (T, Vec<String>) {
-        let source = Source::new(text, Path::new("a.urdf"));
+    fn read<T>(text: &str, f: impl Fn(&mut AttributeReader, Node) -> T) -> (T, Vec<String>) {
+        let source = SourceText::new(text, Path::new("a.urdf"));
         let document = crate::xml::parse(text, &source).unwrap();
-        let mut reader = Reader {
+        let mut reader = AttributeReader {
             source: &source,
             warnings: Warnings::default(),
         };
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors_take_commas_and_a_fourth_number() {
+    fn vectors_accept_commas_and_a_fourth_number() {
         let vector = |text: &str| read(text, |r, n| r.vector(n, "v").unwrap().unwrap());
         assert_eq!(
             vector("<a v='1, 2,3'/>"),
@@ -291,11 +292,11 @@ mod tests {
     }
 
     #[test]
-    fn substitutions_take_the_default_and_warn() {
+    fn substitutions_use_the_default_and_warn() {
         let text = |text: &str| read(text, |r, n| r.text(n, "v").unwrap().unwrap().0.into_owned());
         let (value, warnings) = text("<a v='x $(optenv NAME 0.1 0 2) y'/>");
         assert_eq!(value, "x 0.1 0 2 y");
-        assert!(warnings[0].starts_with("a.urdf:1:7: $(optenv NAME 0.1 0 2) was taken"));
+        assert!(warnings[0].starts_with("a.urdf:1:7: $(optenv NAME 0.1 0 2) is replaced"));
         assert_eq!(text("<a v='$(optenv NAME)$(env HOME)'/>").0, "");
         let (value, warnings) = text("<a v='$(find husky)/b.stl'/>");
         assert_eq!(value, "package://husky/b.stl");
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_brought_into_range() {
+    fn colours_are_clamped_to_range() {
         let rgba = |text: &str| read(text, |r, n| r.rgba(n, "v").unwrap().unwrap()).0;
         assert_eq!(rgba("<a v='255 0.5 -1 1'/>"), [1.0, 0.5, 0.0, 1.0]);
         assert_eq!(rgba("<a v='0 0 1'/>"), [0.0, 0.0, 1.0, 1.0]);

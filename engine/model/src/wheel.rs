@@ -1,22 +1,20 @@
-//! The cylinder that stands for a wheel.
+//! Enclosing cylinder of a wheel.
 
 use becomingone_components::body::{Geometry, Link, Pose, Shape};
 use glam::{Quat, Vec3};
 use std::f32::consts::TAU;
 
-/// Points on the rim of a cylinder that is oblique to the axis: the radius is then at most
-/// 0.03 % too small.
+/// Points on the rim of a cylinder oblique to the axis: the radius is at most 0.03 % too small.
 const RIM_POINTS: usize = 128;
-/// Cosine above which a cylinder counts as parallel to the axis (0.08 degrees).
+/// Cosine above which a cylinder is parallel to the axis (0.08 degrees).
 const PARALLEL: f32 = 1.0 - 1e-6;
 
-/// The cylinder about an axis through a link's origin that stands for a wheel: its radius and
-/// width in metres, and its pose in the link's frame, with z along the axis.
+/// Enclosing cylinder of a wheel about an axis through the link's origin: radius (m), width (m), and
+/// pose in the link's frame with z along the axis.
 ///
 /// It encloses the link's colliders, or its visuals where it has none: the radius is the
 /// largest distance of any of their points from the axis, the width their extent along it.
-/// A ball on the axis gives its own radius. `None` when the link has no shape, or the axis no
-/// length.
+/// A sphere on the axis gives its own radius. `None` if the link has no shape, or the axis is zero.
 pub fn wheel_cylinder(link: &Link, axis_in_link: Vec3) -> Option<(f32, f32, Pose)> {
     let axis = axis_in_link.try_normalize()?;
     let shapes = if link.colliders.is_empty() {
@@ -24,7 +22,7 @@ pub fn wheel_cylinder(link: &Link, axis_in_link: Vec3) -> Option<(f32, f32, Pose
     } else {
         &link.colliders
     };
-    let mut hull = Hull::new(axis);
+    let mut hull = Envelope::new(axis);
     for geometry in shapes {
         hull.geometry(geometry);
     }
@@ -37,15 +35,15 @@ pub fn wheel_cylinder(link: &Link, axis_in_link: Vec3) -> Option<(f32, f32, Pose
     Some((hull.radius, width, Pose::new(middle, rotation)))
 }
 
-/// What was seen so far about an axis through the origin.
-struct Hull {
+/// Extent of shapes about an axis through the origin.
+struct Envelope {
     axis: Vec3,
     radius: f32,
     low: f32,
     high: f32,
 }
 
-impl Hull {
+impl Envelope {
     fn new(axis: Vec3) -> Self {
         Self {
             axis,
@@ -55,8 +53,8 @@ impl Hull {
         }
     }
 
-    /// Takes in a ball; a point is one without radius.
-    fn ball(&mut self, centre: Vec3, radius: f32) {
+    /// Includes a sphere; a point is one of radius zero.
+    fn sphere(&mut self, centre: Vec3, radius: f32) {
         let along = centre.dot(self.axis);
         let across = (centre - self.axis * along).length();
         self.radius = self.radius.max(across + radius);
@@ -64,7 +62,7 @@ impl Hull {
         self.high = self.high.max(along + radius);
     }
 
-    /// Takes in a disc that is square to the axis.
+    /// Includes a disc perpendicular to the axis.
     fn disc(&mut self, centre: Vec3, radius: f32) {
         let along = centre.dot(self.axis);
         let across = (centre - self.axis * along).length();
@@ -80,13 +78,13 @@ impl Hull {
                 for corner in 0..8 {
                     let sign = |bit: i32| if corner & bit == 0 { 1.0 } else { -1.0 };
                     let signs = Vec3::new(sign(1), sign(2), sign(4));
-                    self.ball(pose.point(*half_extents_m * signs), 0.0);
+                    self.sphere(pose.point(*half_extents_m * signs), 0.0);
                 }
             }
-            Shape::Sphere { radius_m } => self.ball(pose.translation_m, *radius_m),
+            Shape::Sphere { radius_m } => self.sphere(pose.translation_m, *radius_m),
             Shape::Capsule { radius_m, length_m } => {
                 for end in [-0.5, 0.5] {
-                    self.ball(pose.point(Vec3::Z * (end * length_m)), *radius_m);
+                    self.sphere(pose.point(Vec3::Z * (end * length_m)), *radius_m);
                 }
             }
             Shape::Cylinder { radius_m, length_m } => {
@@ -96,13 +94,13 @@ impl Hull {
             }
             Shape::Mesh(mesh) => {
                 for &vertex in &mesh.vertices_m {
-                    self.ball(pose.point(Vec3::from_array(vertex)), 0.0);
+                    self.sphere(pose.point(Vec3::from_array(vertex)), 0.0);
                 }
             }
         }
     }
 
-    /// Takes in one end of a cylinder.
+    /// Includes one end of a cylinder.
     fn rim(&mut self, pose: Pose, height: f32, radius: f32) {
         if (pose.rotation * Vec3::Z).dot(self.axis).abs() > PARALLEL {
             self.disc(pose.point(Vec3::Z * height), radius);
@@ -111,7 +109,7 @@ impl Hull {
         for i in 0..RIM_POINTS {
             let turn = Quat::from_rotation_z(TAU * i as f32 / RIM_POINTS as f32);
             let point = turn * (Vec3::X * radius) + Vec3::Z * height;
-            self.ball(pose.point(point), 0.0);
+            self.sphere(pose.point(point), 0.0);
         }
     }
 }
@@ -154,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cylinder_on_the_axis_is_itself() {
+    fn cylinder_on_the_axis_does_not_change() {
         let shape = Shape::Cylinder {
             radius_m: 0.1651,
             length_m: 0.1143,
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cylinder_across_the_axis_is_enclosed() {
+    fn cylinder_across_the_axis_is_enclosed() {
         let shape = Shape::Cylinder {
             radius_m: 0.3,
             length_m: 0.8,
@@ -174,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ball_keeps_its_radius() {
+    fn sphere_keeps_its_radius() {
         let shape = Shape::Sphere { radius_m: 0.2 };
         check(
             shape.clone(),
@@ -213,12 +211,12 @@ mod tests {
     #[test]
     fn no_shape_or_no_axis_gives_none() {
         assert!(wheel_cylinder(&link(vec![]), Vec3::Y).is_none());
-        let ball = link(vec![(Shape::Sphere { radius_m: 0.2 }, Pose::IDENTITY)]);
-        assert!(wheel_cylinder(&ball, Vec3::ZERO).is_none());
+        let sphere = link(vec![(Shape::Sphere { radius_m: 0.2 }, Pose::IDENTITY)]);
+        assert!(wheel_cylinder(&sphere, Vec3::ZERO).is_none());
     }
 
     #[test]
-    fn visuals_stand_in_for_colliders() {
+    fn visuals_replace_missing_colliders() {
         let mut link = link(vec![(Shape::Sphere { radius_m: 0.2 }, Pose::IDENTITY)]);
         std::mem::swap(&mut link.colliders, &mut link.visuals);
         assert!(wheel_cylinder(&link, Vec3::Y).is_some());

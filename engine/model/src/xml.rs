@@ -1,4 +1,4 @@
-//! Text to elements, with line and column, within bounds.
+//! XML parsing with line and column, within limits on size and nesting.
 
 use crate::{ModelError, Place};
 use roxmltree::{Document, Error, ParsingOptions, TextPos};
@@ -6,30 +6,30 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Deepest nesting that is read. Robots need about six levels, COLLADA scenes some tens.
+/// Deepest nesting of elements. Robots need about six levels, COLLADA scenes some tens.
 const DEPTH: u32 = 256;
-/// Most elements, texts and comments that are read: about 200 MB of memory.
+/// Most elements, texts and comments: about 200 MB of memory.
 const NODES: u32 = 2_000_000;
 
-/// Most attributes of one element: the XML parser compares each with all others.
+/// Most attributes of one element: the XML parser compares each pair.
 const ATTRIBUTES: usize = 256;
 
-/// Bytes between two counts of characters.
+/// Bytes per entry of the character-count table.
 const BLOCK: usize = 256;
 
-/// A text file's lines, to name places in it without reading it again for each.
+/// Text of a file with an index of its lines, to find the place of a byte without a rescan.
 #[derive(Debug)]
-pub(crate) struct Source<'a> {
+pub(crate) struct SourceText<'a> {
     file: Arc<str>,
     text: &'a str,
-    /// Offsets of line feeds.
+    /// Byte offsets of line feeds.
     line_feeds: Vec<usize>,
-    /// Characters before each block.
+    /// Characters before each block of [`BLOCK`] bytes.
     chars_before: Vec<usize>,
 }
 
-impl<'a> Source<'a> {
-    /// Of a file's text without byte order mark.
+impl<'a> SourceText<'a> {
+    /// Indexes the text of a file, without its byte order mark.
     pub(crate) fn new(text: &'a str, file: &Path) -> Self {
         let mut chars = 0;
         let chars_before = text
@@ -49,7 +49,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The place of a byte.
+    /// Place of the byte at an offset.
     pub(crate) fn place(&self, offset: usize) -> Place {
         let offset = offset.min(self.text.len());
         let lines_before = self.line_feeds.partition_point(|&at| at < offset);
@@ -63,7 +63,7 @@ impl<'a> Source<'a> {
         )
     }
 
-    /// The place of the end of what is written.
+    /// Place of the end of the text, without trailing white space.
     fn end(&self) -> Place {
         self.place(self.text.trim_end().len())
     }
@@ -79,7 +79,7 @@ impl<'a> Source<'a> {
     fn chars_to(&self, offset: usize) -> usize {
         let block = offset / BLOCK;
         let Some(before) = self.chars_before.get(block) else {
-            // The text's end, where a new block would begin.
+            // The end of the text, at a block boundary.
             return match self.chars_before.last() {
                 Some(last) => {
                     let start = (self.chars_before.len() - 1) * BLOCK;
@@ -92,23 +92,23 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Characters that begin in a slice of UTF-8.
+/// Number of characters that begin in a slice of UTF-8.
 fn count_chars(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count()
 }
 
-/// A file's bytes as text, or a clear word about what else they are.
+/// Decodes a file as UTF-8; the error names the encoding or the place of the first invalid byte.
 pub(crate) fn decode<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, ModelError> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         let expected = "expected text in UTF-8";
         return Err(ModelError::of_file(file, "text in UTF-16", expected));
     }
-    // Some editors leave zeros at the end.
-    let written = bytes
+    // Some editors append zero bytes.
+    let length = bytes
         .iter()
         .rposition(|&b| b != 0)
         .map_or(0, |last| last + 1);
-    let bytes = &bytes[..written];
+    let bytes = &bytes[..length];
     let (text, bad) = match str::from_utf8(bytes) {
         Ok(text) => (text, text.find('\0')),
         Err(error) => {
@@ -121,12 +121,12 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, ModelE
         return Ok(text);
     };
     let found = format!("byte 0x{:02X}, which is not text", bytes[at]);
-    let place = Source::new(text, file).place(at);
+    let place = SourceText::new(text, file).place(at);
     Err(ModelError::at(&place, found, "expected XML in UTF-8"))
 }
 
-/// Text whose XML declaration stands first, or nowhere: one after blank lines or comments is
-/// written over with blanks, so that every place stays where it is.
+/// Blanks an XML declaration that is preceded by blank lines or comments, which XML forbids; the
+/// places of everything else do not change.
 pub(crate) fn declared_first(text: &str) -> Cow<'_, str> {
     let after = |start: usize| Some(start + text[start..].find("?>")? + 2);
     let late = text.find("<?xml ").filter(|&start| start > 0);
@@ -153,10 +153,10 @@ pub(crate) fn declared_first(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Text to elements.
+/// Parses XML.
 ///
-/// The parser does not recurse, so nesting cannot overflow the stack; entities are refused.
-pub(crate) fn parse<'a>(text: &'a str, source: &Source) -> Result<Document<'a>, ModelError> {
+/// The parser does not recurse, so nesting cannot overflow the stack; entities are rejected.
+pub(crate) fn parse<'a>(text: &'a str, source: &SourceText) -> Result<Document<'a>, ModelError> {
     if text.trim().is_empty() {
         let place = source.place(0);
         return Err(ModelError::at(&place, "nothing", "expected an XML element"));
@@ -167,15 +167,16 @@ pub(crate) fn parse<'a>(text: &'a str, source: &Source) -> Result<Document<'a>, 
         nodes_limit: NODES,
         ..ParsingOptions::default()
     };
-    let document = Document::parse_with_options(text, options).map_err(|e| refusal(&e, source))?;
+    let document =
+        Document::parse_with_options(text, options).map_err(|e| parse_error(&e, source))?;
     check_depth(&document, source)?;
     Ok(document)
 }
 
-/// Refuses elements with more attributes than anyone writes, before they cost time.
+/// Rejects elements with more than [`ATTRIBUTES`] attributes before the parser compares them.
 ///
-/// Passes over the text once, and may miscount only where it is not XML at all.
-fn check_attributes(text: &str, source: &Source) -> Result<(), ModelError> {
+/// One pass over the text; it miscounts only in text that is not XML.
+fn check_attributes(text: &str, source: &SourceText) -> Result<(), ModelError> {
     let after = |start: usize, end: &str| text[start..].find(end).map(|at| start + at + end.len());
     let mut at = 0;
     while let Some(start) = after(at, "<") {
@@ -202,7 +203,7 @@ fn check_attributes(text: &str, source: &Source) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Bytes up to the end of a tag, and how many quoted values it has.
+/// Length of a tag in bytes, and its number of quoted values.
 fn tag(text: &str) -> (usize, usize) {
     let mut values = 0;
     let mut quote = None;
@@ -220,10 +221,10 @@ fn tag(text: &str) -> (usize, usize) {
     (text.len(), values)
 }
 
-/// Refuses nesting that no robot needs, as other readers of the tree may recurse.
-fn check_depth(document: &Document, source: &Source) -> Result<(), ModelError> {
+/// Rejects deep nesting, because readers of the tree may recurse.
+fn check_depth(document: &Document, source: &SourceText) -> Result<(), ModelError> {
     let mut depths = Vec::<u32>::new();
-    // Nodes come in the order of the text, so a parent's depth is known before its children's.
+    // Nodes are in document order, so a parent's depth is known before its children's.
     for node in document.descendants() {
         let above = node.parent().and_then(|p| depths.get(p.id().get_usize()));
         let depth = above.map_or(0, |d| d + 1);
@@ -237,8 +238,8 @@ fn check_depth(document: &Document, source: &Source) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// What the XML parser has against a text, in one message.
-fn refusal(error: &Error, source: &Source) -> ModelError {
+/// Converts an error of the XML parser.
+fn parse_error(error: &Error, source: &SourceText) -> ModelError {
     let TextPos { row, col } = error.pos();
     let place = source.place_at(row as usize, col as usize);
     match error {
@@ -247,13 +248,13 @@ fn refusal(error: &Error, source: &Source) -> ModelError {
             ModelError::at(
                 &place,
                 "a document type declaration (<!DOCTYPE ...>)",
-                "expected none: entities are refused, because they can grow without bound",
+                "expected none: entities are not supported, because they can expand without limit",
             )
         }
         Error::UnclosedRootNode | Error::UnexpectedEndOfStream => ModelError::at(
             &source.end(),
             "the end of the file inside an element",
-            "expected its end tag: the file seems to be cut off",
+            "expected its end tag: the file seems to be truncated",
         ),
         Error::UnexpectedCloseTag(open, close, _) => ModelError::at(
             &place,
@@ -283,11 +284,11 @@ fn refusal(error: &Error, source: &Source) -> ModelError {
     }
 }
 
-/// What to say about xacro that was not expanded.
+/// Error of xacro that was not expanded.
 pub(crate) fn xacro(place: &Place, found: &str) -> ModelError {
     ModelError::at(
         place,
-        format!("{found:?}, which belongs to xacro"),
+        format!("{found:?}, a xacro expression"),
         "expected plain URDF",
     )
     .hint("expand it first: `xacro robot.urdf.xacro > robot.urdf`")
@@ -298,8 +299,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn source(text: &str) -> Source<'_> {
-        Source::new(text, Path::new("a.xml"))
+    fn source(text: &str) -> SourceText<'_> {
+        SourceText::new(text, Path::new("a.xml"))
     }
 
     proptest! {
@@ -327,13 +328,13 @@ mod tests {
         assert!(message(&text).starts_with("a.xml:1:"), "{}", message(&text));
         assert!(message(&text).contains("nested deeper than 256"));
         let open = "<a>".repeat(200_000);
-        assert!(message(&open).contains("cut off"));
+        assert!(message(&open).contains("truncated"));
         assert!(message(&"<".repeat(200_000)).contains("broken XML"));
         assert!(message(&"[".repeat(200_000)).contains("a.xml:1:1"));
     }
 
     #[test]
-    fn a_late_declaration_is_blanked_in_place() {
+    fn a_misplaced_declaration_is_blanked_in_place() {
         let text = "\n <!-- a -->\n<?xml version='1.0'?>\n<a b='ä'/>";
         let blanked = declared_first(text);
         let document = parse(&blanked, &source(&blanked)).unwrap();

@@ -1,4 +1,4 @@
-//! Which wheels are found, which way they drive, and what keeps a robot from being driven.
+//! Drive detection: wheels, direction, limits, and errors.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ use becomingone_model::{Disk, DriveError, find_drive, parse_robot};
 use std::f64::consts::FRAC_PI_2;
 use std::path::Path;
 
-/// A wheel of radius 0.1 m at a place on `base`, with its joint's axis in the robot's frame.
+/// Wheel of radius 0.1 m at a position on `parent`, with its joint axis in the robot's frame.
 fn wheel(name: &str, at: &str, axis: &str, parent: &str) -> String {
     let roll = if axis.starts_with('0') {
         "1.5707963 0 0"
@@ -40,7 +40,7 @@ fn robot(parts: &[String]) -> String {
 fn drive(parts: &[String], spec: &DriveSpec) -> Result<Drive, DriveError> {
     let mut model = parse_robot(&robot(parts), Path::new("cart.urdf"), &Disk).unwrap();
     let found = find_drive(&mut model, spec)?;
-    // Driven wheels touch as cylinders.
+    // Driven wheels have cylinders as colliders.
     let drive = found.unwrap();
     for wheel in &drive.wheels {
         let link = &model.links[model.joints[wheel.joint].child];
@@ -68,7 +68,7 @@ fn an_axle_along_y_drives_along_x() {
 }
 
 #[test]
-fn a_reversed_axis_turns_the_other_way() {
+fn reversed_axis_has_the_opposite_sign() {
     let d = drive(&cart("0 1 0", "0 -1 0"), &DriveSpec::Auto).unwrap();
     assert_eq!((d.wheels[0].sign, d.wheels[1].sign), (1.0, -1.0));
 }
@@ -82,12 +82,12 @@ fn an_axle_along_x_drives_along_y() {
     let d = drive(&parts, &DriveSpec::Auto).unwrap();
     assert!((d.forward_yaw_rad - FRAC_PI_2).abs() < 1e-6);
     assert!(d.wheels[0].left);
-    // Forward is +y, left is -x: a joint that turns about +x rolls backward.
+    // Forward is +y, left is -x: a joint rotating about +x rolls backward.
     assert_eq!(d.wheels[0].sign, -1.0);
 }
 
 #[test]
-fn names_say_which_side_is_left() {
+fn joint_names_decide_which_side_is_left() {
     let parts = [
         wheel("right", "0 0.25 0", "0 1 0", "base"),
         wheel("left", "0 -0.25 0", "0 1 0", "base"),
@@ -98,7 +98,7 @@ fn names_say_which_side_is_left() {
 }
 
 #[test]
-fn wheels_that_are_named_are_taken() {
+fn named_wheels_are_used() {
     let spec = |l: &str, r: &str| DriveSpec::Wheels {
         left: vec![l.to_owned()],
         right: vec![r.to_owned()],
@@ -126,7 +126,7 @@ fn a_caster_is_not_driven() {
     assert_eq!(d.wheels.len(), 2);
 }
 
-/// A link that steers what it carries, at a place on `base`.
+/// Steering link at a position on `base`.
 fn hinge(name: &str, at: &str) -> String {
     format!(
         r#"<link name="{name}"><inertial><mass value="0.1"/><inertia ixx="1e-4" iyy="1e-4" izz="1e-4" ixy="0" ixz="0" iyz="0"/></inertial></link>
@@ -136,7 +136,7 @@ fn hinge(name: &str, at: &str) -> String {
 }
 
 #[test]
-fn steered_wheels_bound_the_arc() {
+fn steered_wheels_limit_the_curvature() {
     // A rear axle at x = 0, 0.5 m wide, and front wheels at x = 0.8, y = ±0.2.
     let mut car = cart("0 1 0", "0 1 0");
     for (name, at) in [("left", "0.8 0.2 0"), ("right", "0.8 -0.2 0")] {
@@ -145,7 +145,7 @@ fn steered_wheels_bound_the_arc() {
     }
     let d = drive(&car, &DriveSpec::Auto).unwrap();
     assert_eq!(d.wheels.len(), 2);
-    // The inner wheel of the sharpest arc stands at its limit: tan 0.6 = κ 0.8 / (1 - κ 0.2).
+    // On the tightest arc the inner wheel is at its limit: tan 0.6 = κ 0.8 / (1 - κ 0.2).
     let tan = libm::tan(0.6);
     let expected = tan / (0.8 + 0.2 * tan);
     let steering = d.steering.unwrap();
@@ -160,7 +160,7 @@ fn steered_wheels_bound_the_arc() {
 }
 
 #[test]
-fn what_cannot_be_driven_says_why() {
+fn robot_without_a_drive_is_an_error_with_the_reason() {
     let high = vec![
         wheel("a", "0 0.25 0.3", "0 1 0", "base"),
         wheel("b", "0 -0.25 0.3", "0 1 0", "base"),
@@ -180,7 +180,10 @@ fn what_cannot_be_driven_says_why() {
         ),
         (high, "reaches the ground"),
         (one_side, "one side"),
-        (vec![wheel("a", "0 0.25 0", "0 0 1", "base")], "level axis"),
+        (
+            vec![wheel("a", "0 0.25 0", "0 0 1", "base")],
+            "horizontal axis",
+        ),
     ] {
         let error = drive(&parts, &DriveSpec::Auto).unwrap_err().to_string();
         assert!(error.contains("`cart` cannot be driven"), "{error}");
@@ -190,7 +193,7 @@ fn what_cannot_be_driven_says_why() {
 
 #[test]
 fn acceleration_stays_below_what_lifts_a_wheel() {
-    // Two axles 0.3 m apart, the centre of mass over their middle: m a h + a Σ I/r = m g 0.15.
+    // Two axles 0.3 m apart, the centre of mass above their centre: m a h + a Σ I/r = m g 0.15.
     let parts = [
         wheel("left_front", "0.15 0.25 0", "0 1 0", "base"),
         wheel("right_front", "0.15 -0.25 0", "0 1 0", "base"),

@@ -1,5 +1,5 @@
-//! What good, odd and bad MJCF files become. Numbers are closed forms, or those of `MuJoCo` 4.0 where
-//! a test says so.
+//! Models read from valid and unusual MJCF files, and errors of invalid ones. Expected numbers are
+//! closed forms, or those of `MuJoCo` 4.0 where stated.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -28,7 +28,7 @@ fn near(a: Vec3, b: Vec3) {
     assert!((a - b).length() < 1e-5, "{a} {b}");
 }
 
-/// A free box with an arm: its joint, and what else is in the file.
+/// MJCF file of a free box with an arm, with this joint and further sections.
 fn arm(joint: &str, rest: &str) -> String {
     format!(
         "<mujoco><compiler angle=\"radian\"/><worldbody><body name=\"base\"><freejoint/>\n\
@@ -39,7 +39,7 @@ fn arm(joint: &str, rest: &str) -> String {
 }
 
 #[test]
-fn a_free_body_is_the_base_and_its_joint_counts() {
+fn free_body_is_the_base_and_its_joint_is_counted() {
     let model = parse(&arm(
         "<joint name=\"j\" axis=\"0 2 0\" range=\"-1 1\"/>",
         "",
@@ -47,7 +47,7 @@ fn a_free_body_is_the_base_and_its_joint_counts() {
     assert!(!model.fixed_base);
     assert_eq!((model.written.links, model.written.moving_joints), (2, 2));
     assert_eq!((model.links.len(), model.joints.len()), (2, 1));
-    // Half lengths: 8 * 0.1 * 0.2 * 0.3 m³ of water; m/3 (b² + c²).
+    // Half extents: 8 * 0.1 * 0.2 * 0.3 m³ of water; m/3 (b² + c²).
     let base = model.links[0].inertial;
     assert!((base.mass_kg - 48.0).abs() < 1e-4);
     let moments = Vec3::new(0.13, 0.10, 0.05) * 16.0;
@@ -57,7 +57,7 @@ fn a_free_body_is_the_base_and_its_joint_counts() {
     near(joint.axis, Vec3::Y);
     near(joint.origin.translation_m, Vec3::X);
     assert_eq!((joint.limits.lower, joint.limits.upper), (-1.0, 1.0));
-    // A ball: 2/5 m r².
+    // Solid sphere: 2/5 m r².
     let arm = model.links[1].inertial;
     assert_eq!(arm.mass_kg, 2.0);
     near(arm.inertia_kg_m2 * Vec3::ONE, Vec3::splat(0.008));
@@ -78,7 +78,7 @@ fn the_floor_is_left_to_the_scene_and_other_geoms_of_the_world_are_fixed() {
     );
     assert_eq!(model.joints[0].kind, JointKind::Floating);
     assert_eq!((model.written.links, model.written.moving_joints), (2, 2));
-    // The world weighs nothing.
+    // The world has no mass.
     assert!((model.mass_kg() - 50.0).abs() < 1e-3, "{}", model.mass_kg());
 }
 
@@ -93,22 +93,22 @@ fn default_classes_nest_and_attributes_of_an_element_override_them() {
     let model = parse(text);
     let masses: Vec<_> = model.links.iter().map(|l| l.inertial.mass_kg).collect();
     assert_eq!(masses, [1.0, 500.0, 1.0]);
-    // What is written after a nested class counts in it too, as in MuJoCo.
+    // A default after a nested class applies in that class too, as in MuJoCo.
     assert!(model.links[1].colliders.is_empty());
     assert_eq!(model.links[2].colliders.len(), 1);
     assert_eq!(model.links[1].visuals[0].rgba, [1.0, 0.0, 0.0, 1.0]);
 }
 
 #[test]
-fn orientations_may_be_given_in_every_way() {
-    // All of these turn x into y.
+fn all_orientation_notations_are_read() {
+    // All of these rotate x to y.
     for (compiler, way) in [
         ("", "quat=\"0.7071068 0 0 0.7071068\""),
         ("", "axisangle=\"0 0 1 90\""),
         ("angle=\"radian\"", "axisangle=\"0 0 2 1.5707963\""),
         ("", "euler=\"0 0 90\""),
         ("", "xyaxes=\"0 1 0 -1 0 0\""),
-        // Fixed axes x, y, z: the same as z, y, x that move with the frame.
+        // Extrinsic x, y, z equals intrinsic z, y, x.
         ("eulerseq=\"XYZ\"", "euler=\"0 0 90\""),
         ("eulerseq=\"zyx\"", "euler=\"90 0 0\""),
     ] {
@@ -131,7 +131,7 @@ fn orientations_may_be_given_in_every_way() {
 }
 
 #[test]
-fn shapes_between_two_ends() {
+fn shapes_from_two_ends() {
     let text = "<mujoco><worldbody><body name=\"a\"><freejoint/>\
         <geom type=\"capsule\" fromto=\"0 0 0 0 2 0\" size=\"0.1\"/></body></worldbody></mujoco>";
     let model = parse(text);
@@ -273,12 +273,12 @@ fn actuators_bound_the_effort_and_joint_equalities_become_mimics() {
 }
 
 #[test]
-fn the_home_key_is_the_start() {
+fn home_key_is_the_start_pose() {
     let key = "<keyframe><key name=\"other\" qpos=\"0 0 0 1 0 0 0 0.1\"/>\
         <key name=\"home\" qpos=\"0 0 1 0.7071068 0 0.7071068 0 0.7\"/></keyframe>";
     let model = parse(&arm("<joint name=\"j\"/>", key));
     assert_eq!(model.joints[0].start, 0.7);
-    // The base stands turned about y, its frame in the file's own axes.
+    // The base is rotated about y; its frame keeps the file's axes.
     let frame = model.frame("base").unwrap();
     near(frame.pose.rotation * Vec3::Z, Vec3::X);
     assert_eq!(model.links[0].name, "base");
@@ -324,7 +324,7 @@ fn global_coordinates_are_read() {
 }
 
 #[test]
-fn meshes_are_found_scaled_and_weighed() {
+fn meshes_are_found_and_scaled_and_have_mass() {
     // A tetrahedron of 1/6 m³ of water.
     let obj = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n";
     let text = "<mujoco><compiler meshdir=\"meshes\"/><asset><mesh file=\"t.obj\" scale=\"2 2 2\"/>\
@@ -347,7 +347,7 @@ fn meshes_are_found_scaled_and_weighed() {
 }
 
 #[test]
-fn a_mesh_is_moved_then_turned_then_scaled() {
+fn mesh_is_translated_then_rotated_then_scaled() {
     let text = "<mujoco><asset><mesh name=\"m\" vertex=\"0 0 0 1 0 0 0 1 0 0 0 1\" scale=\"2 1 1\" refpos=\"1 0 0\" \
         refquat=\"0.7071068 0 0 0.7071068\"/></asset><worldbody><body name=\"a\"><freejoint/>\
         <geom type=\"mesh\" mesh=\"m\"/></body></worldbody></mujoco>";
@@ -414,9 +414,9 @@ fn unsupported_elements_are_left_out_with_a_warning() {
     for words in [
         "tendons are not supported",
         "<weld> between bodies is not supported",
-        "gravity is the scene's",
-        "forces of air and water",
-        "unknown attribute \"dampnig\" of <joint> was left out; did you mean `damping`?",
+        "the scene's gravity applies",
+        "fluid forces",
+        "unknown attribute \"dampnig\" of <joint> is ignored; did you mean `damping`?",
         "<composite> is not supported",
     ] {
         assert!(

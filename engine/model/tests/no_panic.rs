@@ -1,4 +1,4 @@
-//! No bytes make the loader panic, and what it accepts is sound.
+//! Fuzz tests: no input makes the loader panic, and every accepted model is valid.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -23,7 +23,7 @@ const GOOD: &str = r#"<robot name="bot"><material name="m"><color rgba="1 0 0 1"
 <joint name="l" type="fixed"><parent link="c"/><child link="d"/><origin xyz="$(optenv A 1 2 3)"/></joint>
 </robot>"#;
 
-/// What every accepted model promises.
+/// Invariants of every accepted model.
 fn check(model: &RobotModel) {
     assert_eq!(model.joints.len() + 1, model.links.len());
     for (i, joint) in model.joints.iter().enumerate() {
@@ -35,7 +35,7 @@ fn check(model: &RobotModel) {
     }
     for (index, link) in model.links.iter().enumerate() {
         let inertial = link.inertial;
-        // What does not move needs no mass.
+        // A fixed root link needs no mass.
         if model.fixed_base && index == 0 && inertial.mass_kg == 0.0 {
             continue;
         }
@@ -55,7 +55,7 @@ fn parse(text: &str) -> Option<RobotModel> {
     model.inspect(check)
 }
 
-/// Words that stand in URDF files or harm readers of numbers.
+/// Words of URDF files, and extreme numbers.
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ -~]{0,6}",
@@ -75,7 +75,7 @@ fn word() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn the_seed_is_good() {
+fn the_seed_is_valid() {
     assert!(parse(GOOD).is_some());
 }
 
@@ -84,7 +84,7 @@ proptest! {
 
     #[test]
     fn changed_words(changes in prop::collection::vec((any::<prop::sample::Index>(), word()), 1..4)) {
-        // Cut where words begin and end, so that many changes stay XML.
+        // Split at word boundaries, so that many changes remain XML.
         let mut words: Vec<&str> = GOOD.split_inclusive(['"', ' ', '<', '>']).collect();
         for (at, with) in &changes {
             let at = at.index(words.len());

@@ -1,4 +1,4 @@
-//! What good and odd URDF files become.
+//! Models read from valid and from unusual URDF files.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,7 +13,7 @@ fn parse(text: &str) -> RobotModel {
     parse_robot(text, Path::new("a.urdf"), &Disk).unwrap()
 }
 
-/// An inertial that asks for no repair.
+/// Consistent inertial.
 const INERTIAL: &str = r#"<inertial><mass value="1"/>
 <inertia ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/></inertial>"#;
 
@@ -21,7 +21,7 @@ fn near(a: Vec3, b: Vec3) {
     assert!((a - b).length() < 1e-5, "{a} {b}");
 }
 
-/// Two halves of a box of 2 x 0.4 x 0.2 m and 16 kg, the right one turned half about z.
+/// Two halves of a box of 2 x 0.4 x 0.2 m and 16 kg, the right one rotated by pi about z.
 const HALVES: &str = r#"<robot name="halves">
 <link name="left"><inertial><origin xyz="-0.5 0 0"/><mass value="8"/>
   <inertia ixx="0.1333333333" iyy="0.6933333333" izz="0.7733333333"/></inertial></link>
@@ -33,7 +33,7 @@ const HALVES: &str = r#"<robot name="halves">
 </robot>"#;
 
 #[test]
-fn two_halves_fuse_to_the_whole_box() {
+fn two_halves_are_fused_to_the_whole_box() {
     let model = parse(HALVES);
     assert_eq!((model.links.len(), model.joints.len()), (1, 0));
     assert!(model.warnings.is_empty(), "{:?}", model.warnings);
@@ -54,7 +54,7 @@ fn two_halves_fuse_to_the_whole_box() {
 }
 
 #[test]
-fn fused_links_stay_as_frames() {
+fn fused_links_remain_as_frames() {
     let model = parse(HALVES);
     let names: Vec<_> = model
         .frames
@@ -94,7 +94,7 @@ fn inertia_is_turned_into_the_axes_of_its_link() {
     assert_eq!(inertia, inertia.transpose());
 }
 
-/// A rover whose links come in a scrambled order.
+/// Rover whose links are not in tree order.
 fn rover() -> String {
     format!(
         r#"<?xml version="1.0"?><robot name="rover">
@@ -118,7 +118,7 @@ fn rover() -> String {
 }
 
 #[test]
-fn links_and_joints_come_parents_first_in_the_order_of_the_file() {
+fn links_and_joints_are_in_tree_order_and_file_order() {
     let model = parse(&rover());
     let links: Vec<_> = model.links.iter().map(|l| l.name.as_str()).collect();
     assert_eq!(links, ["base", "mast", "wheel_l", "wheel_r"]);
@@ -197,13 +197,13 @@ fn a_joint_below_a_fused_link_hangs_on_the_whole() {
         Vec3::new(0.0, 1.0, 1.0),
     );
     near(model.joints[0].origin.rotation * Vec3::X, Vec3::Y);
-    // The massless world took the base's mass without a warning.
+    // The massless world link is fused with the base, without a warning.
     assert!(model.warnings.is_empty(), "{:?}", model.warnings);
     assert_eq!(model.links[0].inertial.mass_kg, 1.0);
     near(model.links[0].inertial.com_m, Vec3::Z);
 }
 
-/// Two links and a joint of this inside.
+/// Robot of two links and a joint with this content.
 fn jointed(joint: &str) -> String {
     format!(
         "<robot name=\"r\"><link name=\"a\">{INERTIAL}</link><link name=\"b\">{INERTIAL}</link>\n\
@@ -232,7 +232,7 @@ fn joints_start_within_their_limits() {
 }
 
 #[test]
-fn mimics_follow_by_index_and_start_where_they_are_put() {
+fn mimics_refer_to_an_index_and_start_at_the_derived_position() {
     let leaf = |name: &str| format!("<link name=\"{name}\">{INERTIAL}</link>");
     let model = parse(&format!(
         r#"<robot name="r">{}{}{}
@@ -278,7 +278,7 @@ fn zero_effort_is_no_limit() {
 }
 
 #[test]
-fn odd_files_load() {
+fn unusual_files_load() {
     let model = parse(&format!(
         "\u{feff}\n<!-- by hand -->\n<?xml version=\"1.0\"?>\n{}",
         r#"<robot name="odd" xmlns:xacro="http://ros.org/xacro" xmlns:gz="http://gz">
@@ -323,7 +323,7 @@ fn odd_files_load() {
 }
 
 #[test]
-fn pybullet_joint_properties_are_taken() {
+fn pybullet_joint_properties_are_read() {
     let model = parse(&jointed(
         "type=\"continuous\"><joint_properties damping=\"1\" friction=\"2\"/>",
     ));
@@ -334,7 +334,7 @@ fn pybullet_joint_properties_are_taken() {
 }
 
 #[test]
-fn bad_inertias_are_repaired_from_the_shape() {
+fn inconsistent_inertias_are_replaced_by_those_of_the_shape() {
     for inertia in [
         "",
         "<inertia ixx=\"0\" iyy=\"0\" izz=\"0\"/>",
@@ -354,7 +354,7 @@ fn bad_inertias_are_repaired_from_the_shape() {
 }
 
 #[test]
-fn moving_links_without_mass_get_one() {
+fn moving_links_without_mass_get_a_default_mass() {
     let ball = "<collision><geometry><sphere radius=\"0.1\"/></geometry></collision>";
     // A ball of water of 0.1 m: 4/3 π r³ 1000.
     for (inside, kg) in [
@@ -396,7 +396,7 @@ fn tetrahedron() -> Vec<u8> {
     bytes
 }
 
-/// A package as ROS lays it out, around a description with this inside.
+/// ROS package with this robot description.
 fn package(robot: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let bot = folder.path().join("bot_description");
@@ -450,34 +450,34 @@ fn meshes_are_found_scaled_and_shared() {
 }
 
 #[test]
-fn a_visual_without_its_mesh_is_left_out() {
+fn visual_without_its_mesh_is_ignored() {
     let (_folder, file) = package(&meshed("visual", "filename=\"package://bot/no.dae\""));
     let model = load_robot(&file, &Disk).unwrap();
     assert!(model.links[0].visuals.is_empty());
     let warning = &model.warnings[0];
     assert!(
-        warning.contains("bot.urdf:3:35: visual left out: mesh \"package://bot/no.dae\""),
+        warning.contains("bot.urdf:3:35: visual ignored: mesh \"package://bot/no.dae\""),
         "{warning}"
     );
-    assert!(warning.contains("looked for it at"), "{warning}");
+    assert!(warning.contains("expected one of the files"), "{warning}");
     assert!(warning.contains("bot_description/bot/no.dae"), "{warning}");
 }
 
 #[test]
-fn a_collider_without_its_mesh_is_said_and_listed() {
+fn collider_without_its_mesh_is_a_warning_and_listed() {
     for name in ["package://bot/no.dae", "../meshes"] {
         let (_folder, file) = package(&meshed("collision", &format!("filename=\"{name}\"")));
         let model = load_robot(&file, &Disk).unwrap();
         assert_eq!(model.missing_meshes, [name]);
         assert!(model.links[0].colliders.is_empty());
         let words =
-            format!("bot.urdf:3:38: collision left out: mesh {name:?} was not found; looked");
+            format!("bot.urdf:3:38: collision ignored: mesh {name:?} was not found; expected");
         assert!(model.warnings[0].contains(&words), "{}", model.warnings[0]);
     }
 }
 
 #[test]
-fn a_collider_whose_mesh_is_no_mesh_is_an_error() {
+fn collider_with_an_invalid_mesh_is_an_error() {
     let (_folder, file) = package(&meshed("collision", "filename=\"../urdf/bot.urdf\""));
     let error = load_robot(&file, &Disk).unwrap_err();
     let place = error.place().unwrap();
@@ -491,7 +491,7 @@ fn a_collider_whose_mesh_is_no_mesh_is_an_error() {
 }
 
 #[test]
-fn a_cut_mesh_is_named() {
+fn truncated_mesh_is_an_error() {
     let (folder, file) = package(&meshed("collision", "filename=\"../meshes/part.STL\""));
     let mesh = folder.path().join("bot_description/meshes/part.STL");
     std::fs::write(&mesh, &tetrahedron()[..200]).unwrap();
@@ -500,13 +500,16 @@ fn a_cut_mesh_is_named() {
         error.contains("bot.urdf:3:38: mesh \"../meshes/part.STL\""),
         "{error}"
     );
-    assert!(error.contains("cut off: 2 of 4 triangles"), "{error}");
+    assert!(
+        error.contains("truncated mesh: 2 of 4 triangles"),
+        "{error}"
+    );
 }
 
-/// Files in memory, as those that are embedded in a binary.
-struct Held;
+/// Files in memory, like those embedded in a binary.
+struct MemoryFiles;
 
-impl Files for Held {
+impl Files for MemoryFiles {
     fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
         match path.to_str() {
             Some("robots/bot/bot.urdf") => {
@@ -524,12 +527,12 @@ impl Files for Held {
 
 #[test]
 fn embedded_files_load() {
-    let model = load_robot(Path::new("robots/bot/bot.urdf"), &Held).unwrap();
+    let model = load_robot(Path::new("robots/bot/bot.urdf"), &MemoryFiles).unwrap();
     assert_eq!(model.links[0].colliders.len(), 2);
 }
 
 #[test]
-fn loading_twice_gives_the_same() {
+fn loading_twice_gives_equal_models() {
     assert_eq!(parse(&rover()), parse(&rover()));
 }
 
@@ -545,7 +548,7 @@ fn start_poses_follow_the_tree() {
 }
 
 #[test]
-fn many_links_in_a_row_load() {
+fn chain_of_many_links_loads() {
     let mut text = String::from("<robot name=\"chain\"><link name=\"l0\"/>");
     for i in 1..10_000 {
         text.push_str(&format!(
@@ -556,12 +559,12 @@ fn many_links_in_a_row_load() {
     }
     let model = parse(&(text + "</robot>"));
     assert_eq!((model.links.len(), model.frames.len()), (5001, 10_000));
-    // Each of the massless links wants a warning; few are kept.
+    // Each massless link causes a warning; few are kept.
     assert!(model.warnings.len() < 300);
 }
 
 #[test]
-fn a_root_that_says_it_weighs_nothing_does_not_fall() {
+fn root_with_an_explicit_mass_of_zero_is_fixed() {
     let text = |mass: &str| {
         format!(
             "<robot name=\"r\"><link name=\"a\">{mass}<collision><geometry><box size=\"1 1 1\"/></geometry>\
@@ -573,11 +576,11 @@ fn a_root_that_says_it_weighs_nothing_does_not_fall() {
     assert!(model.fixed_base);
     assert_eq!(model.mass_kg(), 1.0);
     assert!(
-        model.warnings[0].contains("a part of the world"),
+        model.warnings[0].contains("it is fixed to the world"),
         "{:?}",
         model.warnings
     );
-    // Nothing written is a gap, and filled.
+    // A missing mass is replaced.
     let model = parse(&text(""));
     assert!(!model.fixed_base);
     assert_eq!(model.mass_kg(), 1001.0);

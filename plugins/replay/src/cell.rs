@@ -1,25 +1,25 @@
-//! One cell of a table: a number, nothing, or text.
+//! Cell of a table: number, missing value, or text.
 
-/// What a cell holds.
+/// Content of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Cell {
-    /// Nothing, or a word for it: `NaN`, `null`.
+    /// Empty, or a word for a missing value such as `NaN` or `null`.
     Missing,
     /// A finite number.
     Number(f64),
-    /// An infinity, or a number that `f64` cannot hold.
+    /// Infinity, or a number out of the range of `f64`.
     Infinite,
     /// Anything else.
     Text,
 }
 
-/// What programs write where they have no number.
-const NOTHING: [&[u8]; 14] = [
+/// Words for a missing value.
+const MISSING_WORDS: [&[u8]; 14] = [
     b"nan", b"null", b"na", b"n/a", b"none", b"nil", b"nat", b"#n/a", b"-", b"--", b"?", b"-nan",
     b"+nan", b"missing",
 ];
 
-/// Reads a cell. With `decimal_comma`, `1,5` is one and a half.
+/// Parses a cell. With `decimal_comma`, `1,5` is one and a half.
 pub(crate) fn read(cell: &[u8], decimal_comma: bool) -> Cell {
     let cell = cell.trim_ascii();
     let Some(&first) = cell.first() else {
@@ -30,7 +30,10 @@ pub(crate) fn read(cell: &[u8], decimal_comma: bool) -> Cell {
     {
         return number;
     }
-    if NOTHING.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
+    if MISSING_WORDS
+        .iter()
+        .any(|word| cell.eq_ignore_ascii_case(word))
+    {
         Cell::Missing
     } else if cell.eq_ignore_ascii_case(b"true") {
         Cell::Number(1.0)
@@ -65,7 +68,7 @@ fn number(cell: &[u8], decimal_comma: bool) -> Option<Cell> {
     })
 }
 
-/// Whether a comma stands where others put a point: one comma, no point.
+/// Whether the cell may have a decimal comma: one comma, no point.
 pub(crate) fn has_decimal_comma(cell: &[u8]) -> bool {
     cell.iter().filter(|b| **b == b',').count() == 1 && !cell.contains(&b'.')
 }
@@ -75,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_are_numbers_nothing_or_text() {
+    fn cells_are_numbers_missing_or_text() {
         for (text, number) in [
             ("1", 1.0),
             (" -2.5e3 ", -2500.0),
@@ -110,11 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_is_a_point_where_it_may_be() {
+    fn decimal_comma_is_read_if_unambiguous() {
         assert_eq!(read(b"1,5", true), Cell::Number(1.5));
         assert_eq!(read(b"-0,25e1", true), Cell::Number(-2.5));
         assert_eq!(read(b"1.5", true), Cell::Number(1.5));
-        // A thousand and a half, or one and a bit: nobody knows.
+        // Ambiguous: the comma may separate thousands.
         assert_eq!(read(b"1.234,5", true), Cell::Text);
         assert_eq!(read(b"1,234,567", true), Cell::Text);
     }

@@ -1,28 +1,28 @@
-//! [`TableError`]: what is wrong with a recording, where, and what to do.
+//! [`TableError`]: errors of recordings, with their place.
 
 use std::path::{Path, PathBuf};
 
-/// A recording that cannot be read.
+/// Error of a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// The file cannot be opened or read.
     #[error("{}: {cause}", file.display())]
     Read {
-        /// As given.
+        /// Path as the user gave it.
         file: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         cause: std::io::Error,
     },
-    /// Not what was expected.
+    /// Invalid content, or a request that does not fit it.
     #[error("{}{}: found {found}; expected {expected}", file.display(), place(*line))]
-    Wrong {
-        /// As given.
+    Invalid {
+        /// Path as the user gave it.
         file: PathBuf,
-        /// Line of the file, from 1; none where it is the whole.
+        /// Line, from 1; `None` if the error concerns the file as a whole.
         line: Option<u64>,
-        /// What is there.
+        /// What was found.
         found: String,
-        /// What should be, and what to do.
+        /// What was expected, and what to do.
         expected: String,
     },
 }
@@ -39,12 +39,12 @@ impl TableError {
         }
     }
 
-    pub(crate) fn wrong(
+    pub(crate) fn invalid(
         file: &Path,
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
-        Self::Wrong {
+        Self::Invalid {
             file: file.to_owned(),
             line: None,
             found: found.into(),
@@ -61,12 +61,12 @@ impl TableError {
                     name,
                 )
             })
-            .filter(|(likeness, _)| *likeness >= 0.75)
+            .filter(|(similarity, _)| *similarity >= 0.75)
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .map_or(String::new(), |(_, name)| {
                 format!("; did you mean `{name}`?")
             });
-        Self::wrong(
+        Self::invalid(
             file,
             format!("no column `{wanted}`"),
             format!("one of: {}{near}", known.join(", ")),

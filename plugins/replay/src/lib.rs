@@ -1,26 +1,29 @@
-//! Recordings as sources: columns of a CSV, topics of an MCAP file.
+//! Readers of recordings: tables from CSV and MCAP files, and readings from our own recordings.
 //!
-//! In the order in which data passes:
+//! Modules in the order of processing:
 //!
-//! - `stamp`, `cell`: time and numbers as files write them.
-//! - `text`: what rows are read from: lines are counted, and spaces joined that separate.
-//! - `csv_rows`: rows of a CSV.
-//! - `messages`: messages of an MCAP file; `mcap_rows`: rows of them.
-//! - [`Table`]: named columns of numbers, row by row, whatever they come from.
-//! - [`Readings`]: what a sensor said in one of our own recordings, bit for bit.
+//! - `cell`, `time_format`: numbers and time stamps in text.
+//! - `text`: text stream of a CSV file; counts lines, and merges spaces that separate cells.
+//! - `csv_rows`: rows of a CSV file.
+//! - `messages`: messages of an MCAP file; `mcap_rows`: rows made of them.
+//! - [`Table`]: named columns of numbers, row by row, from either format; `schema`: its columns.
+//! - [`Readings`]: readings of a sensor in one of our own recordings, bit-identical.
 //!
-//! Files are read as streams: memory does not grow with their length.
+//! Files are streamed: memory use does not depend on their length.
 
 mod cell;
 mod csv_rows;
 mod error;
+mod input;
 mod mcap_rows;
 mod messages;
 mod readings;
-mod stamp;
+mod schema;
 mod table;
 mod text;
+mod time_format;
 
 pub use error::TableError;
 pub use readings::{Readings, RecordedReading};
-pub use table::{Column, Counts, Firsts, Kind, Row, Table, TimeColumn, Wanted};
+pub use schema::{Column, Counts, Firsts, Kind, Row, TimeColumn, Wanted};
+pub use table::Table;

@@ -1,37 +1,37 @@
-//! Rows of an MCAP file: what its messages say in one step of time, as one row.
+//! Rows of an MCAP file: the values of its messages in one time step.
 
 use crate::error::TableError;
-use crate::messages::{Channel, Coding, Leaf, Messages};
-use crate::table::{Column, Counts, Firsts, Kind, Row, Shape, TimeColumn, Wanted};
+use crate::messages::{Channel, Encoding, Leaf, Messages};
+use crate::schema::{Column, Counts, Firsts, Kind, Row, Schema, TimeColumn, Wanted};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// Messages that are looked at to find out what there is, at most.
-const LOOK_MESSAGES: usize = 200_000;
-/// Shortest step of rows, where none was said: the kernel's rate of 50 Hz.
-const SHORTEST_NS: u64 = 20_000_000;
-/// From this on times are since 1970.
+/// Most messages that are read to find the columns.
+const MAX_HEAD_MESSAGES: usize = 200_000;
+/// Least default step of rows (ns): the kernel's rate of 50 Hz.
+const MIN_STEP_NS: u64 = 20_000_000;
+/// Times from this on are relative to 1970 (ns).
 const EPOCH_NS: u64 = 100_000_000_000_000_000;
-/// Steps from which on equal ones are no accident.
-const COUNTED: usize = 8;
+/// Least number of equal steps of a counter.
+const MIN_COUNTER_STEPS: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct McapRows {
     messages: Messages,
     step_ns: u64,
-    /// Channel of the table of each leaf.
+    /// Channel of the table by the name of the leaf.
     index: HashMap<String, usize>,
-    /// Sum and count of each channel in the present step.
+    /// Sum and count of each channel in the current step.
     sums: Vec<(f64, u32)>,
-    /// The present step, and the time of its first message; none before the first.
+    /// Current step, and the time of its first message (ns); `None` before the first.
     step: Option<(u64, u64)>,
     first_ns: Option<u64>,
     ended: bool,
 }
 
-/// What is known of a leaf.
+/// Statistics of a leaf, to classify its column.
 #[derive(Default)]
-struct Seen {
+struct LeafStatistics {
     numbers: usize,
     texts: usize,
     first: Option<f64>,
@@ -40,7 +40,7 @@ struct Seen {
     even: bool,
 }
 
-impl Seen {
+impl LeafStatistics {
     fn look(&mut self, leaf: Leaf) {
         match leaf {
             Leaf::Missing => {}
@@ -52,7 +52,7 @@ impl Seen {
                     Some(first) => {
                         let step = x - self.last;
                         self.steps += 1;
-                        // Sums of the same step, but for rounding.
+                        // Equal steps, within rounding.
                         let mean = (x - first) / self.steps as f64;
                         let same = step != 0.0 && (step - mean).abs() <= 1e-6 * step.abs();
                         self.even = same && (self.even || self.steps == 1);
@@ -68,7 +68,7 @@ impl Seen {
             Kind::Empty
         } else if self.texts > self.numbers {
             Kind::Text
-        } else if self.even && self.steps >= COUNTED {
+        } else if self.even && self.steps >= MIN_COUNTER_STEPS {
             Kind::Counter
         } else {
             Kind::Numbers
@@ -76,27 +76,27 @@ impl Seen {
     }
 }
 
-/// Times between messages of a topic.
+/// Periods between messages of a channel.
 #[derive(Default)]
-struct Pace {
+struct MessagePeriod {
     last_ns: Option<u64>,
     steps_ns: Vec<u64>,
 }
 
 impl McapRows {
-    pub(crate) fn open(file: &Path, wanted: &Wanted) -> Result<(Shape, Self), TableError> {
+    pub(crate) fn open(file: &Path, wanted: &Wanted) -> Result<(Schema, Self), TableError> {
         let mut messages = Messages::open(file)?;
-        let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
-        let mut paces: HashMap<u16, Pace> = HashMap::new();
+        let mut seen: BTreeMap<String, LeafStatistics> = BTreeMap::new();
+        let mut paces: HashMap<u16, MessagePeriod> = HashMap::new();
         let mut first_ns = None;
-        let mut looked = 0;
+        let mut read = 0;
         let span_ns = wanted
             .step_ns
-            .unwrap_or(SHORTEST_NS)
+            .unwrap_or(MIN_STEP_NS)
             .saturating_mul(wanted.look_rows as u64);
         let mut seen_ns = 0;
-        // As long as the first rows are, and as many messages of a topic.
-        while looked < LOOK_MESSAGES
+        // Until the first rows are covered, and one topic has that many messages.
+        while read < MAX_HEAD_MESSAGES
             && (seen_ns < span_ns || paces.values().all(|p| p.steps_ns.len() < wanted.look_rows))
         {
             let more = messages.next(|id, channel, header, bytes| {
@@ -120,19 +120,19 @@ impl McapRows {
             if more.is_none() {
                 break;
             }
-            looked += 1;
+            read += 1;
         }
         let mut unread: Vec<String> = messages
             .channels()
             .filter(|c| is_topic(c))
-            .filter_map(|c| match &c.coding {
-                Coding::Other(encoding) => Some(format!("`{}` ({encoding})", c.topic)),
+            .filter_map(|c| match &c.encoding {
+                Encoding::Other(encoding) => Some(format!("`{}` ({encoding})", c.topic)),
                 _ => None,
             })
             .collect();
         unread.sort();
         if seen.is_empty() {
-            return Err(TableError::wrong(
+            return Err(TableError::invalid(
                 file,
                 if unread.is_empty() {
                     "no message".to_owned()
@@ -144,7 +144,7 @@ impl McapRows {
         }
         let names: Vec<String> = seen.keys().cloned().collect();
         if let Some(time) = &wanted.time {
-            return Err(TableError::wrong(
+            return Err(TableError::invalid(
                 file,
                 format!("the column `{time}` for the time"),
                 "none: an MCAP file has the time of each message",
@@ -166,7 +166,7 @@ impl McapRows {
         let fastest_ns = period_ns.min();
         let step_ns = wanted
             .step_ns
-            .unwrap_or(fastest_ns.unwrap_or(0).max(SHORTEST_NS))
+            .unwrap_or(fastest_ns.unwrap_or(0).max(MIN_STEP_NS))
             .max(1);
         let columns: Vec<Column> = seen
             .iter()
@@ -200,7 +200,7 @@ impl McapRows {
             first_ns: None,
             ended: false,
         };
-        let shape = Shape {
+        let schema = Schema {
             file: file.to_owned(),
             channels,
             columns,
@@ -221,7 +221,7 @@ impl McapRows {
             counts: Counts::default(),
             firsts: Firsts::default(),
         };
-        Ok((shape, rows))
+        Ok((schema, rows))
     }
 
     pub(crate) fn keep_first(&mut self, most: usize) {
@@ -229,7 +229,7 @@ impl McapRows {
         self.sums.truncate(most);
     }
 
-    pub(crate) fn read(&mut self, shape: &mut Shape, row: &mut Row) -> Result<bool, TableError> {
+    pub(crate) fn read(&mut self, schema: &mut Schema, row: &mut Row) -> Result<bool, TableError> {
         let Self {
             messages,
             step_ns,
@@ -242,7 +242,7 @@ impl McapRows {
         if *ended {
             return Ok(false);
         }
-        let counts = &mut shape.counts;
+        let counts = &mut schema.counts;
         loop {
             let mut done = None;
             let more = messages.next(|_, channel, header, bytes| {
@@ -268,7 +268,7 @@ impl McapRows {
                 let ns = header.log_time;
                 let at = (ns - (*first_ns.get_or_insert(ns)).min(ns)) / *step_ns;
                 match *step {
-                    // What comes late belongs to the present.
+                    // A late message counts in the current step.
                     Some((present, _)) if at <= present => {}
                     Some((_, since_ns)) => {
                         done = Some(since_ns);
@@ -284,10 +284,10 @@ impl McapRows {
             })?;
             if more.is_none() {
                 *ended = true;
-                if messages.cut {
-                    shape
+                if messages.truncated {
+                    schema
                         .notes
-                        .push("the file ends in mid-record: whoever wrote it was ended".to_owned());
+                        .push("the file ends within a record: the writer was killed".to_owned());
                 }
                 done = step.take().map(|(_, since_ns)| {
                     fill(row, sums);
@@ -309,7 +309,7 @@ impl McapRows {
     }
 }
 
-/// The means of a step; forgets them.
+/// Fills a row with the means of a step, and resets the sums.
 fn fill(row: &mut Row, sums: &mut [(f64, u32)]) {
     row.values.clear();
     for (sum, count) in sums {
@@ -319,17 +319,16 @@ fn fill(row: &mut Row, sums: &mut [(f64, u32)]) {
     }
 }
 
-/// Whether a topic is one of readings. In our own recordings there are others beside them: the journal's, what is true,
-/// and what the kernel says of all that.
+/// Whether a topic has readings. Our own recordings have others, too: journal, ground truth, and kernel outputs.
 fn is_topic(channel: &Channel) -> bool {
     !channel.ours || channel.metadata.contains_key("kind") && !channel.topic.ends_with("/truth")
 }
 
 fn is_wanted(channel: &Channel) -> bool {
-    is_topic(channel) && !matches!(channel.coding, Coding::Other(_))
+    is_topic(channel) && !matches!(channel.encoding, Encoding::Other(_))
 }
 
-/// The name of a channel. Our own readings stand below `value`, beside counts and stamps.
+/// Name of a channel. In our own recordings, readings are below `value`, beside counts and stamps.
 fn name(path: &str, ours: bool) -> Option<std::borrow::Cow<'_, str>> {
     if !ours {
         return Some(path.into());

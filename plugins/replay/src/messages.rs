@@ -1,4 +1,4 @@
-//! Messages of an MCAP file, one after the other, and the numbers in them.
+//! Messages of an MCAP file as a stream, and the numbers in them.
 
 use crate::error::TableError;
 use mcap::McapError;
@@ -14,35 +14,35 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// What an MCAP file begins with.
+/// First bytes of an MCAP file.
 pub(crate) const MAGIC: &[u8] = mcap::MAGIC;
-/// The profile of our own recordings.
-const OURS: &str = "becomingone";
-/// Longest record that is taken: more is no reading, or a broken length.
-const RECORD_BYTES: usize = 1 << 30;
-/// Longest list whose items are channels: more are pictures and scans.
-const LIST: usize = 32;
+/// MCAP profile of our own recordings.
+const OWN_PROFILE: &str = "becomingone";
+/// Largest record (bytes): a larger one is not a reading, or has an invalid length.
+const MAX_RECORD_BYTES: usize = 1 << 30;
+/// Longest list whose items become channels: longer ones are images or scans.
+const MAX_LIST: usize = 32;
 
-/// How messages of a channel are read.
+/// Message encoding of a channel.
 #[derive(Clone, Debug)]
-pub(crate) enum Coding {
+pub(crate) enum Encoding {
     Json,
     Protobuf(MessageDescriptor),
-    /// Not read: what it is.
+    /// Unsupported, with its name.
     Other(String),
 }
 
-/// A channel of the file.
+/// Channel of the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {
     pub(crate) topic: String,
-    pub(crate) coding: Coding,
-    /// Whether this is one of our own recordings.
+    pub(crate) encoding: Encoding,
+    /// Whether the file is one of our own recordings.
     pub(crate) ours: bool,
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
-/// A number of a message, or that there is none.
+/// Value of a message field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Leaf {
     Number(f64),
@@ -55,19 +55,19 @@ struct Schema {
     bytes: Vec<u8>,
 }
 
-/// The messages of a file, as a stream.
+/// Message stream of a file.
 pub(crate) struct Messages {
     path: PathBuf,
     from: File,
     reader: LinearReader,
     schemas: HashMap<u16, Schema>,
     channels: HashMap<u16, Channel>,
-    /// What kind of recording it is.
+    /// MCAP profile of the file.
     profile: String,
-    /// The latest time (ns).
+    /// Log time of the last message (ns).
     last_ns: u64,
-    /// Whether the file ends in mid-record, as one of a process that was killed does.
-    pub(crate) cut: bool,
+    /// Whether the file ends within a record, as after the writer was killed.
+    pub(crate) truncated: bool,
 }
 
 impl std::fmt::Debug for Messages {
@@ -80,7 +80,7 @@ impl Messages {
     pub(crate) fn open(path: &Path) -> Result<Self, TableError> {
         let options = LinearReaderOptions::default()
             .with_validate_chunk_crcs(true)
-            .with_record_length_limit(RECORD_BYTES);
+            .with_record_length_limit(MAX_RECORD_BYTES);
         Ok(Self {
             path: path.to_owned(),
             from: File::open(path).map_err(|e| TableError::read(path, e))?,
@@ -89,26 +89,26 @@ impl Messages {
             channels: HashMap::new(),
             profile: String::new(),
             last_ns: 0,
-            cut: false,
+            truncated: false,
         })
     }
 
-    /// Channels up to now.
+    /// Channels read so far.
     pub(crate) fn channels(&self) -> impl Iterator<Item = &Channel> {
         self.channels.values()
     }
 
-    /// Reads on to the next message; none at the end.
+    /// Reads the next message; `None` at the end.
     pub(crate) fn next<T>(
         &mut self,
-        look: impl FnOnce(u16, &Channel, &MessageHeader, &[u8]) -> T,
+        visit: impl FnOnce(u16, &Channel, &MessageHeader, &[u8]) -> T,
     ) -> Result<Option<T>, TableError> {
         loop {
-            let wrong = |cause: McapError, last_ns: u64, path: &Path| {
-                TableError::wrong(
+            let invalid = |cause: McapError, last_ns: u64, path: &Path| {
+                TableError::invalid(
                     path,
-                    format!("a broken record after the time {last_ns} ns ({cause})"),
-                    "an MCAP file as it was written",
+                    format!("an invalid record after the time {last_ns} ns ({cause})"),
+                    "an MCAP file that was not changed",
                 )
             };
             let record = match self.reader.next_event() {
@@ -126,12 +126,12 @@ impl Messages {
                     mcap::parse_record(opcode, data)
                 }
                 Some(Err(McapError::UnexpectedEof | McapError::UnexpectedEoc)) => {
-                    self.cut = true;
+                    self.truncated = true;
                     return Ok(None);
                 }
-                Some(Err(error)) => return Err(wrong(error, self.last_ns, &self.path)),
+                Some(Err(error)) => return Err(invalid(error, self.last_ns, &self.path)),
             };
-            match record.map_err(|e| wrong(e, self.last_ns, &self.path))? {
+            match record.map_err(|e| invalid(e, self.last_ns, &self.path))? {
                 Record::Header(header) => self.profile = header.profile,
                 Record::Schema { header, data } => {
                     let schema = Schema {
@@ -141,11 +141,11 @@ impl Messages {
                     self.schemas.insert(header.id, schema);
                 }
                 Record::Channel(channel) if !self.channels.contains_key(&channel.id) => {
-                    let coding = self.coding(&channel.message_encoding, channel.schema_id);
+                    let encoding = self.encoding(&channel.message_encoding, channel.schema_id);
                     let known = Channel {
                         topic: channel.topic,
-                        coding,
-                        ours: self.profile == OURS,
+                        encoding,
+                        ours: self.profile == OWN_PROFILE,
                         metadata: channel.metadata,
                     };
                     self.channels.insert(channel.id, known);
@@ -153,7 +153,7 @@ impl Messages {
                 Record::Message { header, data } => {
                     self.last_ns = header.log_time;
                     if let Some(channel) = self.channels.get(&header.channel_id) {
-                        return Ok(Some(look(header.channel_id, channel, &header, &data)));
+                        return Ok(Some(visit(header.channel_id, channel, &header, &data)));
                     }
                 }
                 _ => {}
@@ -161,9 +161,9 @@ impl Messages {
         }
     }
 
-    fn coding(&self, encoding: &str, schema: u16) -> Coding {
+    fn encoding(&self, encoding: &str, schema: u16) -> Encoding {
         match encoding {
-            "json" => Coding::Json,
+            "json" => Encoding::Json,
             "protobuf" => {
                 let schema = self.schemas.get(&schema);
                 let message = schema.and_then(|schema| {
@@ -171,37 +171,38 @@ impl Messages {
                     pool.get_message_by_name(&schema.name)
                 });
                 message.map_or(
-                    Coding::Other("protobuf without a schema".to_owned()),
-                    Coding::Protobuf,
+                    Encoding::Other("protobuf without a schema".to_owned()),
+                    Encoding::Protobuf,
                 )
             }
-            "" => Coding::Other("no encoding".to_owned()),
-            other => Coding::Other(other.to_owned()),
+            "" => Encoding::Other("no encoding".to_owned()),
+            other => Encoding::Other(other.to_owned()),
         }
     }
 }
 
 impl Channel {
-    /// Gives every leaf of a message with its path below the topic; false where it is not one of its encoding.
+    /// Visits every leaf of a message with its path below the topic; false if the message is not valid in its encoding.
     pub(crate) fn leaves(&self, bytes: &[u8], each: &mut dyn FnMut(&str, Leaf)) -> bool {
         let mut path = self.topic.trim_start_matches('/').to_owned();
-        match &self.coding {
-            Coding::Json => match serde_json::from_slice(bytes) {
+        match &self.encoding {
+            Encoding::Json => match serde_json::from_slice(bytes) {
                 Ok(value) => json(&value, &mut path, each),
                 Err(_) => return false,
             },
-            Coding::Protobuf(descriptor) => match DynamicMessage::decode(descriptor.clone(), bytes)
-            {
-                Ok(message) => protobuf(&message, &mut path, each),
-                Err(_) => return false,
-            },
-            Coding::Other(_) => {}
+            Encoding::Protobuf(descriptor) => {
+                match DynamicMessage::decode(descriptor.clone(), bytes) {
+                    Ok(message) => protobuf(&message, &mut path, each),
+                    Err(_) => return false,
+                }
+            }
+            Encoding::Other(_) => {}
         }
         true
     }
 }
 
-/// Adds a part to a path, and takes it away again.
+/// Calls `then` with `/part` appended to the path.
 fn below(path: &mut String, part: &dyn std::fmt::Display, then: impl FnOnce(&mut String)) {
     let length = path.len();
     // Writing to a string cannot fail.
@@ -216,7 +217,7 @@ fn json(value: &Value, path: &mut String, each: &mut dyn FnMut(&str, Leaf)) {
         Value::Bool(on) => each(path, Leaf::Number(f64::from(u8::from(*on)))),
         Value::Number(x) => each(path, number(x.as_f64().unwrap_or(f64::NAN))),
         Value::String(_) => each(path, Leaf::Text),
-        Value::Array(items) if items.len() <= LIST => {
+        Value::Array(items) if items.len() <= MAX_LIST => {
             for (k, item) in items.iter().enumerate() {
                 below(path, &k, |path| json(item, path, each));
             }
@@ -237,7 +238,7 @@ fn protobuf(message: &DynamicMessage, path: &mut String, each: &mut dyn FnMut(&s
             message_type.as_deref(),
             Some("google.protobuf.Timestamp" | "google.protobuf.Duration")
         );
-        // Stamps are no readings; what was not set and has no default says nothing.
+        // Stamps are not readings; fields that are not set and have no default have no value.
         if is_time || (field.supports_presence() && !message.has_field(&field)) {
             continue;
         }
@@ -259,7 +260,7 @@ fn protobuf_field(value: &Field, path: &mut String, each: &mut dyn FnMut(&str, L
         Field::F64(x) => *x,
         Field::EnumNumber(_) | Field::String(_) => return each(path, Leaf::Text),
         Field::Message(message) => return protobuf(message, path, each),
-        Field::List(items) if items.len() <= LIST => {
+        Field::List(items) if items.len() <= MAX_LIST => {
             for (k, item) in items.iter().enumerate() {
                 below(path, &k, |path| protobuf_field(item, path, each));
             }

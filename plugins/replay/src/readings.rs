@@ -1,22 +1,22 @@
-//! [`Readings`]: what a sensor said in one of our own recordings, bit for bit.
+//! [`Readings`]: readings of a sensor in one of our own recordings, bit-identical.
 
 use crate::error::TableError;
-use crate::messages::{Coding, Messages};
+use crate::messages::{Encoding, Messages};
 use serde_json::Value;
 use std::path::Path;
 
-/// A reading as it was recorded.
+/// Recorded reading.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecordedReading {
-    /// When it entered that run (ns).
+    /// Time of arrival in the recorded run (ns).
     pub arrival_ns: u64,
-    /// When it was measured (ns).
+    /// Time of the measurement (ns).
     pub source_ns: u64,
-    /// In the order of its measurement; `NaN` where there is no value.
+    /// Numbers in the order of the measurement; `NaN` for a missing value.
     pub numbers: Vec<f64>,
 }
 
-/// What a sensor said in one of our own recordings, one reading after the other: of its first run, where it was reset.
+/// Readings of a sensor in one of our own recordings, as a stream; only those before the first reset.
 #[derive(Debug)]
 pub struct Readings {
     messages: Messages,
@@ -26,11 +26,11 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// Finds the topic of a sensor, as `/rover/imu`, whose numbers have these names.
+    /// Opens the topic of a sensor, such as `/rover/imu`, whose numbers have these names.
     ///
     /// # Errors
     ///
-    /// A [`TableError`] where there is no such file or topic, or it has no such numbers.
+    /// A [`TableError`] if the file, the topic or one of the numbers does not exist.
     pub fn open(
         file: impl AsRef<Path>,
         topic: &str,
@@ -56,16 +56,16 @@ impl Readings {
             let mut known: Vec<String> = search
                 .messages
                 .channels()
-                .filter(|c| matches!(c.coding, Coding::Json) && c.metadata.contains_key("kind"))
+                .filter(|c| matches!(c.encoding, Encoding::Json) && c.metadata.contains_key("kind"))
                 .map(|c| c.topic.clone())
                 .collect();
             known.sort();
             known.dedup();
-            return Err(TableError::wrong(
+            return Err(TableError::invalid(
                 file,
-                format!("nothing of the topic `{topic}`"),
+                format!("no readings of the topic `{topic}`"),
                 if known.is_empty() {
-                    "one of our own recordings: in any other one name `columns`".to_owned()
+                    "a recording of this program; for any other one, give `columns`".to_owned()
                 } else {
                     format!("one of: {}", known.join(", "))
                 },
@@ -74,23 +74,26 @@ impl Readings {
         let value = value.get("value").and_then(Value::as_object);
         let missing = |f: &&String| value.is_none_or(|v| !v.contains_key(*f));
         if let Some(field) = fields.iter().find(missing) {
-            return Err(TableError::wrong(
+            return Err(TableError::invalid(
                 file,
                 format!("no `{field}` in the readings of `{topic}`"),
-                value.map_or("readings of one of our own recordings".to_owned(), |v| {
+                value.map_or("readings of a recording of this program".to_owned(), |v| {
                     let names: Vec<&str> = v.keys().map(String::as_str).collect();
-                    format!("a sensor of the same kind: it says {}", names.join(", "))
+                    format!(
+                        "a sensor of the same kind; its fields are {}",
+                        names.join(", ")
+                    )
                 }),
             ));
         }
         Ok(of(Messages::open(file)?))
     }
 
-    /// The next reading; none at the end.
+    /// Reads the next reading; `None` at the end.
     ///
     /// # Errors
     ///
-    /// A [`TableError`] where the file cannot be read on.
+    /// A [`TableError`] if the file cannot be read.
     pub fn read(&mut self) -> Result<Option<RecordedReading>, TableError> {
         while !self.ended {
             let Some((begins, value)) = self.messages.next_of(&self.topic)? else {
@@ -98,7 +101,7 @@ impl Readings {
                 break;
             };
             if begins {
-                // The first run begins too.
+                // The first run has a begin, too.
                 self.ended = value
                     .get("run")
                     .and_then(Value::as_u64)
@@ -123,7 +126,7 @@ impl Readings {
                 .collect();
             let longest = columns.iter().map(|c| c.len()).max().unwrap_or(0);
             let mut numbers = Vec::with_capacity(longest * columns.len());
-            // Fields take turns, as measurements of any length repeat them.
+            // Fields alternate, as in measurements of variable length.
             for k in 0..longest {
                 let values = columns.iter().filter_map(|c| c.get(k));
                 numbers.extend(values.map(number));
@@ -146,12 +149,12 @@ fn number(value: &Value) -> f64 {
 }
 
 impl Messages {
-    /// The next JSON message of a topic; or of the journal, where a run begins: then with true.
+    /// Reads the next JSON message of a topic, with false, or the next begin of a run in the journal, with true.
     fn next_of(&mut self, topic: &str) -> Result<Option<(bool, Value)>, TableError> {
         loop {
             let found = self.next(|_, channel, _, bytes| {
                 let begins = channel.topic == "/journal/run";
-                let ours = channel.topic == topic && matches!(channel.coding, Coding::Json);
+                let ours = channel.topic == topic && matches!(channel.encoding, Encoding::Json);
                 if !begins && !ours {
                     return None;
                 }

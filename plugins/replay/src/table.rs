@@ -1,152 +1,20 @@
-//! [`Table`]: a recording as named columns of numbers, row by row.
+//! [`Table`]: recording as named columns of numbers, row by row.
 
 use crate::csv_rows::CsvRows;
 use crate::error::TableError;
+use crate::input::Input;
 use crate::mcap_rows::McapRows;
 use crate::messages;
-use crate::text::Lines;
+use crate::schema::{Column, Counts, Firsts, Kind, Row, Schema, TimeColumn, Wanted};
+use crate::text::LineCounter;
 use std::fs::File;
-use std::io::{self, Read, Stdin};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read as _};
+use std::path::Path;
 
-/// What is looked at of a file before its rows are given, at most: the rest is streamed.
+/// Most bytes that are read to find the columns (head); the rest is streamed.
 const HEAD_BYTES: usize = 4 << 20;
 
-/// What of a recording is wanted, and what is known of it. The default finds everything by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Name of the column of stamps.
-    pub time: Option<String>,
-    /// Names of the columns of numbers, in the order in which they are wanted; all that are numbers where it is empty.
-    pub columns: Vec<String>,
-    /// Names of columns that are left out.
-    pub ignore: Vec<String>,
-    /// What stands between cells; of spaces, any number.
-    pub separator: Option<u8>,
-    /// Time from row to row of an MCAP file (ns), whose messages come at times of their own.
-    pub step_ns: Option<u64>,
-    /// Rows by which columns are judged: time, numbers, text.
-    pub look_rows: usize,
-}
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Self {
-            time: None,
-            columns: Vec::new(),
-            ignore: Vec::new(),
-            separator: None,
-            step_ns: None,
-            look_rows: 400,
-        }
-    }
-}
-
-/// What a column is, judged by the first rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Numbers: a channel.
-    Numbers,
-    /// The stamps.
-    Time,
-    /// Left out on request.
-    Ignored,
-    /// Text, in more than half of its cells.
-    Text,
-    /// No cell has anything in it.
-    Empty,
-    /// It counts rows: every step is the same.
-    Counter,
-    /// Numbers that were not asked for.
-    Unwanted,
-}
-
-/// A column.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Its name, unique in its table.
-    pub name: String,
-    /// What it is.
-    pub kind: Kind,
-    /// Of a column of text the first one, and its line.
-    pub text: Option<String>,
-}
-
-/// The column of stamps.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TimeColumn {
-    /// Its name.
-    pub name: String,
-    /// Whether nobody said that it is the time.
-    pub guessed: bool,
-    /// How it writes time.
-    pub format: String,
-    /// Whether it counts from 1970, or from anything.
-    pub epoch: bool,
-    /// The usual time between two rows (ns): the median of the first ones. None where no two differ.
-    pub period_ns: Option<u64>,
-    /// Share of the first rows whose stamp is that of the row before.
-    pub repeated: f64,
-    /// Share of the first rows whose stamp is before that of the row before.
-    pub backward: f64,
-    /// Share of the first rows that come neither one `period_ns` after the row before, nor whole ones (rows are lost),
-    /// by more than a quarter of it.
-    pub uneven: f64,
-    /// Time between readings (ns), nine of ten of the first ones, of the slowest channel that comes at least a quarter as
-    /// often as the fastest one.
-    pub pace_ns: Option<u64>,
-}
-
-/// One row.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Row {
-    /// From 0.
-    pub number: u64,
-    /// The stamp as it came.
-    pub time: String,
-    /// The same as a number (ns), since 1970 or since anything; none where there is no stamp, or none that can be read.
-    pub stamp_ns: Option<i64>,
-    /// Since the first stamp of the file (ns).
-    pub t_ns: Option<i64>,
-    /// One for each channel; none where there is no number. All are finite.
-    pub values: Vec<Option<f64>>,
-}
-
-/// What was found on the way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Rows that were given.
-    pub rows: u64,
-    /// Rows with fewer cells than there are columns: the rest is missing.
-    pub short_rows: u64,
-    /// Rows with more: the rest is left out.
-    pub long_rows: u64,
-    /// Stamps that cannot be read.
-    pub bad_stamps: u64,
-    /// Cells of channels that are text: missing.
-    pub text_cells: u64,
-    /// Cells of channels that are infinite: missing.
-    pub infinite_cells: u64,
-    /// Messages that are not what their encoding says: missing.
-    pub broken_messages: u64,
-}
-
-/// Where each of these was found first: line, and what is there. None where it was not, and of an MCAP file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Firsts {
-    /// Of [`Counts::short_rows`].
-    pub short_row: Option<String>,
-    /// Of [`Counts::long_rows`].
-    pub long_row: Option<String>,
-    /// Of [`Counts::bad_stamps`].
-    pub bad_stamp: Option<String>,
-    /// Of [`Counts::text_cells`].
-    pub text_cell: Option<String>,
-    /// Of [`Counts::infinite_cells`].
-    pub infinite_cell: Option<String>,
-}
-
-/// A recording as named columns of numbers. It is read as a stream: memory does not grow with the file.
+/// Recording as named columns of numbers. It is streamed: memory use does not depend on the file's length.
 ///
 /// ```no_run
 /// use becomingone_replay::{Row, Table, Wanted};
@@ -160,7 +28,7 @@ pub struct Firsts {
 /// ```
 #[derive(Debug)]
 pub struct Table {
-    pub(crate) shape: Shape,
+    pub(crate) schema: Schema,
     rows: Rows,
 }
 
@@ -170,157 +38,124 @@ enum Rows {
     Mcap(Box<McapRows>),
 }
 
-/// What is known of a table before its first row.
-#[derive(Debug)]
-pub(crate) struct Shape {
-    pub(crate) file: PathBuf,
-    pub(crate) columns: Vec<Column>,
-    /// Names of the channels, in the order of a row's values.
-    pub(crate) channels: Vec<String>,
-    pub(crate) time: Option<TimeColumn>,
-    /// Whether some channel has no value in half of the first rows, or more.
-    pub(crate) sparse: bool,
-    /// Channels that come less than a quarter as often as the fastest, and how long they take (ns).
-    pub(crate) slow: Vec<(String, u64)>,
-    pub(crate) notes: Vec<String>,
-    pub(crate) counts: Counts,
-    pub(crate) firsts: Firsts,
-}
-
-/// What a table is read from.
-#[derive(Debug)]
-pub(crate) enum Source {
-    File(File),
-    Stdin(Stdin),
-}
-
-impl Read for Source {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.read(to),
-            Self::Stdin(stdin) => stdin.read(to),
-        }
-    }
-}
-
 impl Table {
-    /// Opens a CSV or an MCAP file, and looks at its first rows. The file `-` is standard input, a CSV.
+    /// Opens a CSV or MCAP file, and finds its columns by the first rows. The file `-` is a CSV on standard input.
     ///
-    /// A row of an MCAP file is what its messages say in one step of time: the mean, where a topic is faster, nothing,
-    /// where it is slower. Its columns are `topic/field` of what is JSON, or protobuf with its schema in the file.
+    /// A row of an MCAP file has the values of one time step: the mean if a topic is faster, a missing value if it is
+    /// slower. Its columns are `topic/field` of topics in JSON, or in protobuf with its schema in the file.
     ///
     /// # Errors
     ///
-    /// A [`TableError`] where there is no such file, no column of that name, or nothing that can be read.
+    /// A [`TableError`] if the file or a requested column does not exist, or the format is not supported.
     pub fn open(file: impl AsRef<Path>, wanted: &Wanted) -> Result<Self, TableError> {
         let file = file.as_ref();
         let failed = |cause| TableError::read(file, cause);
         let mut from = if file.as_os_str() == "-" {
-            Source::Stdin(io::stdin())
+            Input::Stdin(io::stdin())
         } else {
             let from = File::open(file).map_err(failed)?;
             if from.metadata().map_err(failed)?.is_dir() {
-                return Err(TableError::wrong(
+                return Err(TableError::invalid(
                     file,
                     "a folder",
                     "a recording: CSV or MCAP",
                 ));
             }
-            Source::File(from)
+            Input::File(from)
         };
-        // As many lines as are looked at, and what may stand above them.
+        // Lines of the first rows, and some for a preamble.
         let lines = wanted.look_rows.saturating_add(64);
         let mut head = Vec::new();
-        let (mut seen, mut whole) = (0, false);
-        while !whole && seen < lines && head.len() < HEAD_BYTES {
+        let (mut lines_read, mut at_end) = (0, false);
+        while !at_end && lines_read < lines && head.len() < HEAD_BYTES {
             let before = head.len();
             let piece = (&mut from).take(64 * 1024).read_to_end(&mut head);
-            whole = piece.map_err(failed)? == 0;
-            seen += head[before..].iter().filter(|b| **b == b'\n').count();
+            at_end = piece.map_err(failed)? == 0;
+            lines_read += head[before..].iter().filter(|b| **b == b'\n').count();
         }
         if head.starts_with(messages::MAGIC) {
-            if matches!(from, Source::Stdin(_)) {
-                return Err(TableError::wrong(
+            if matches!(from, Input::Stdin(_)) {
+                return Err(TableError::invalid(
                     file,
                     "an MCAP on standard input",
-                    "it as a file: it is read more than once",
+                    "a file: MCAP is read twice",
                 ));
             }
-            let (shape, rows) = McapRows::open(file, wanted)?;
+            let (schema, rows) = McapRows::open(file, wanted)?;
             let rows = Rows::Mcap(Box::new(rows));
-            return Ok(Self { shape, rows });
+            return Ok(Self { schema, rows });
         }
-        if let Some((found, expected)) = known_otherwise(&head) {
-            return Err(TableError::wrong(file, found, expected));
+        if let Some((found, expected)) = known_binary_format(&head) {
+            return Err(TableError::invalid(file, found, expected));
         }
         if let Some(zero) = head.iter().position(|b| *b == 0) {
-            let mut lines = Lines::default();
+            let mut lines = LineCounter::default();
             lines.pass(&head[..zero]);
-            return Err(TableError::Wrong {
+            return Err(TableError::Invalid {
                 file: file.to_owned(),
                 line: Some(lines.line()),
-                found: "a zero byte, as binary files have them".to_owned(),
+                found: "a zero byte, as in binary files".to_owned(),
                 expected: "a CSV in UTF-8".to_owned(),
             });
         }
-        let (shape, rows) = CsvRows::open(file, from, head, whole, wanted)?;
+        let (schema, rows) = CsvRows::open(file, from, head, at_end, wanted)?;
         Ok(Self {
-            shape,
+            schema,
             rows: Rows::Csv(Box::new(rows)),
         })
     }
 
-    /// Reads the next row; false behind the last one.
+    /// Reads the next row; false at the end.
     ///
     /// # Errors
     ///
-    /// A [`TableError`] where the file cannot be read on.
+    /// A [`TableError`] if the file cannot be read.
     pub fn read(&mut self, row: &mut Row) -> Result<bool, TableError> {
         let more = match &mut self.rows {
-            Rows::Csv(rows) => rows.read(&mut self.shape, row)?,
-            Rows::Mcap(rows) => rows.read(&mut self.shape, row)?,
+            Rows::Csv(rows) => rows.read(&mut self.schema, row)?,
+            Rows::Mcap(rows) => rows.read(&mut self.schema, row)?,
         };
         if more {
-            row.number = self.shape.counts.rows;
-            self.shape.counts.rows += 1;
+            row.number = self.schema.counts.rows;
+            self.schema.counts.rows += 1;
         }
         Ok(more)
     }
 
-    /// Every column of the file.
+    /// All columns of the file.
     pub fn columns(&self) -> &[Column] {
-        &self.shape.columns
+        &self.schema.columns
     }
 
-    /// Names of the columns of numbers, in the order of a row's values.
+    /// Names of the channels, in the order of a row's values.
     pub fn channels(&self) -> &[String] {
-        &self.shape.channels
+        &self.schema.channels
     }
 
-    /// The stamps; none where there are none.
+    /// Time column, if any.
     pub fn time(&self) -> Option<&TimeColumn> {
-        self.shape.time.as_ref()
+        self.schema.time.as_ref()
     }
 
-    /// Whether some channel has no value in half of the first rows, or more: channels differ in pace.
+    /// Whether some channel has no value in at least half of the first rows, as channels of different rates do.
     pub fn is_sparse(&self) -> bool {
-        self.shape.sparse
+        self.schema.sparse
     }
 
-    /// Channels that come less than a quarter as often as the fastest one, and the time between their readings (ns), nine
-    /// of ten of the first ones; of an MCAP file none.
+    /// Channels with less than a quarter of the fastest channel's rate, and the period between their readings (ns; 90th
+    /// percentile of the first ones); empty for an MCAP file.
     pub fn slow(&self) -> &[(String, u64)] {
-        &self.shape.slow
+        &self.schema.slow
     }
 
-    /// Leaves out all channels behind the first `most`.
+    /// Removes all channels but the first `most`.
     pub fn keep_first(&mut self, most: usize) {
         for name in self
-            .shape
+            .schema
             .channels
-            .drain(most.min(self.shape.channels.len())..)
+            .drain(most.min(self.schema.channels.len())..)
         {
-            for column in self.shape.columns.iter_mut().filter(|c| c.name == name) {
+            for column in self.schema.columns.iter_mut().filter(|c| c.name == name) {
                 column.kind = Kind::Unwanted;
             }
         }
@@ -330,32 +165,36 @@ impl Table {
         }
     }
 
-    /// Whether rows are steps of time, and not the file's own: an MCAP file has messages.
+    /// Whether rows are time steps of an MCAP file, not rows of the file.
     pub fn is_stepped(&self) -> bool {
         matches!(self.rows, Rows::Mcap(_))
     }
 
-    /// What was decided that a person may want to know.
+    /// Notes about what was detected, for the user.
     pub fn notes(&self) -> &[String] {
-        &self.shape.notes
+        &self.schema.notes
     }
 
-    /// What was found up to now.
+    /// Counts so far.
     pub fn counts(&self) -> &Counts {
-        &self.shape.counts
+        &self.schema.counts
     }
 
-    /// Where that was found first.
+    /// First occurrences so far.
     pub fn firsts(&self) -> &Firsts {
-        &self.shape.firsts
+        &self.schema.firsts
     }
 }
 
-/// What a file is that is no text, and what to do.
-fn known_otherwise(head: &[u8]) -> Option<(&'static str, &'static str)> {
+/// Known binary format or encoding of a file, and what to do.
+fn known_binary_format(head: &[u8]) -> Option<(&'static str, &'static str)> {
     let begins: [(&[u8], &str, &str); 9] = [
-        (b"\x1f\x8b", "gzip", "it unpacked: gunzip it first"),
-        (b"\x28\xb5\x2f\xfd", "zstd", "it unpacked: zstd -d it first"),
+        (b"\x1f\x8b", "gzip", "an unpacked file: gunzip it first"),
+        (
+            b"\x28\xb5\x2f\xfd",
+            "zstd",
+            "an unpacked file: zstd -d it first",
+        ),
         (
             b"PK\x03\x04",
             "a ZIP or Excel file",

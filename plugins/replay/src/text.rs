@@ -1,25 +1,25 @@
-//! [`Text`]: a table on its way to who reads its rows. Lines are counted, and spaces that separate are joined.
+//! [`CsvText`]: text stream of a CSV file. It counts lines, and merges spaces that separate cells.
 
-use crate::table::Source;
+use crate::input::Input;
 use std::io::{self, Chain, Cursor, Read};
 
-/// Most bytes of one row: a quote that is never closed would take the rest of the file in.
-pub(crate) const ROW_BYTES: usize = 16 << 20;
-/// Bytes that are asked for at once.
-const PIECE: usize = 128 * 1024;
+/// Largest row (bytes): a quote that is not closed would read the rest of the file into memory.
+pub(crate) const MAX_ROW_BYTES: usize = 16 << 20;
+/// Bytes per read.
+const CHUNK_BYTES: usize = 128 * 1024;
 
-/// Ends of lines: `\n`, `\r`, or both together.
+/// Counter of line ends: `\n`, `\r` or `\r\n`.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Lines {
+pub(crate) struct LineCounter {
     ended: u64,
-    /// Whether the last one ended with `\r`, to which a `\n` may belong.
+    /// Whether the last byte was `\r`, to which a `\n` may belong.
     returned: bool,
 }
 
-impl Lines {
+impl LineCounter {
     pub(crate) fn pass(&mut self, text: &[u8]) {
         if !self.returned && !text.contains(&b'\r') {
-            // Most texts have none: several bytes are looked at in one step.
+            // Without `\r`, the count is vectorised.
             self.ended += text.iter().filter(|byte| **byte == b'\n').count() as u64;
             return;
         }
@@ -29,12 +29,12 @@ impl Lines {
         }
     }
 
-    /// The line, from 1.
+    /// Current line, from 1.
     pub(crate) fn line(self) -> u64 {
         self.ended + 1
     }
 
-    /// The line on which the first row of what follows begins: a reader passes empty lines and comments first.
+    /// Line on which the next row in `text` begins, after empty lines and comments.
     pub(crate) fn line_of_row(mut self, text: &[u8]) -> u64 {
         let mut at = 0;
         while let Some(byte) = text.get(at) {
@@ -53,44 +53,47 @@ impl Lines {
     }
 }
 
-/// Where in a line a byte is.
+/// State of the scan within a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum ScanState {
     #[default]
     Begin,
     Comment,
     Cell,
     Spaces,
     Quoted,
-    /// Behind a quote that may be the first of two, which are one within the cell.
+    /// After a quote, which may be the first of an escaped pair.
     Unquoted,
 }
 
-/// Makes one space of those between two cells, and none of those at the ends of a line: so are tables aligned.
+/// Merges the spaces between two cells into one, and removes those at the ends of a line, for tables aligned by
+/// spaces.
 #[derive(Debug, Default)]
-struct Joined(Place);
+struct SpaceMerger(ScanState);
 
-impl Joined {
+impl SpaceMerger {
     fn push(&mut self, text: &[u8], to: &mut Vec<u8>) {
         for &byte in text {
             self.0 = match (self.0, byte) {
-                (Place::Comment, b'\n') => Place::Begin,
-                (Place::Comment, _) | (Place::Begin, b'#') => Place::Comment,
-                (Place::Quoted, b'"') => Place::Unquoted,
-                (Place::Quoted, _) => Place::Quoted,
-                (Place::Begin, b' ') => continue,
+                (ScanState::Comment, b'\n') => ScanState::Begin,
+                (ScanState::Comment, _) | (ScanState::Begin, b'#') => ScanState::Comment,
+                (ScanState::Quoted, b'"') => ScanState::Unquoted,
+                (ScanState::Quoted, _) => ScanState::Quoted,
+                (ScanState::Begin, b' ') => continue,
                 (_, b' ') => {
-                    self.0 = Place::Spaces;
+                    self.0 = ScanState::Spaces;
                     continue;
                 }
-                (_, b'\n' | b'\r') => Place::Begin,
+                (_, b'\n' | b'\r') => ScanState::Begin,
                 (from, byte) => {
-                    if from == Place::Spaces {
+                    if from == ScanState::Spaces {
                         to.push(b' ');
                     }
                     match (from, byte) {
-                        (Place::Begin | Place::Spaces | Place::Unquoted, b'"') => Place::Quoted,
-                        _ => Place::Cell,
+                        (ScanState::Begin | ScanState::Spaces | ScanState::Unquoted, b'"') => {
+                            ScanState::Quoted
+                        }
+                        _ => ScanState::Cell,
                     }
                 }
             };
@@ -99,35 +102,39 @@ impl Joined {
     }
 }
 
-/// A text whose separator is a space, with one between two cells.
-pub(crate) fn joined(text: &[u8]) -> Vec<u8> {
+/// Merges the spaces of a text whose separator is a space.
+pub(crate) fn merge_spaces(text: &[u8]) -> Vec<u8> {
     let mut to = Vec::with_capacity(text.len());
-    Joined::default().push(text, &mut to);
+    SpaceMerger::default().push(text, &mut to);
     to
 }
 
-/// What rows are read from.
+/// Text stream that rows are read from.
 #[derive(Debug)]
-pub(crate) struct Text {
-    from: Chain<Cursor<Vec<u8>>, Source>,
-    joined: Option<(Joined, Vec<u8>)>,
-    /// The text from the present row on, or from before it; up to `given` the reader has it.
-    kept: Vec<u8>,
+pub(crate) struct CsvText {
+    from: Chain<Cursor<Vec<u8>>, Input>,
+    merge_spaces: Option<(SpaceMerger, Vec<u8>)>,
+    /// Text from the current row, or an earlier one, on; the reader has received the first `given` bytes.
+    buffer: Vec<u8>,
     given: usize,
-    /// Bytes and lines above `kept`.
+    /// Bytes and lines before `buffer`.
     at: u64,
-    lines: Lines,
-    /// Bytes above the present row.
+    lines: LineCounter,
+    /// Bytes before the current row.
     row: u64,
 }
 
-impl Text {
-    /// `lines` are those above; with `joins`, spaces are.
-    pub(crate) fn new(from: Chain<Cursor<Vec<u8>>, Source>, lines: Lines, joins: bool) -> Self {
+impl CsvText {
+    /// `lines` counts the lines before `from`; `merge` merges spaces.
+    pub(crate) fn new(
+        from: Chain<Cursor<Vec<u8>>, Input>,
+        lines: LineCounter,
+        merge: bool,
+    ) -> Self {
         Self {
             from,
-            joined: joins.then(|| (Joined::default(), vec![0; PIECE])),
-            kept: Vec::new(),
+            merge_spaces: merge.then(|| (SpaceMerger::default(), vec![0; CHUNK_BYTES])),
+            buffer: Vec::new(),
             given: 0,
             at: 0,
             lines,
@@ -135,46 +142,46 @@ impl Text {
         }
     }
 
-    /// The next row begins behind so many bytes, or behind what is no row there.
+    /// Sets the begin of the next row; comments and empty lines may follow there.
     pub(crate) fn begin_row(&mut self, bytes: u64) {
         self.row = bytes;
     }
 
-    /// The line of the file on which the present row begins.
+    /// Line of the file on which the current row begins.
     pub(crate) fn line(&self) -> u64 {
-        let (above, row) = self.kept.split_at(self.passed());
+        let (above, row) = self.buffer.split_at(self.passed());
         let mut lines = self.lines;
         lines.pass(above);
         lines.line_of_row(row)
     }
 
-    /// Bytes of `kept` above the present row.
+    /// Bytes of `buffer` before the current row.
     fn passed(&self) -> usize {
         usize::try_from(self.row - self.at).map_or(self.given, |passed| passed.min(self.given))
     }
 
-    /// Reads on; false at the end.
+    /// Reads more; false at the end.
     fn fill(&mut self) -> io::Result<bool> {
         let passed = self.passed();
-        self.lines.pass(&self.kept[..passed]);
-        self.kept.drain(..passed);
+        self.lines.pass(&self.buffer[..passed]);
+        self.buffer.drain(..passed);
         self.at += passed as u64;
         self.given -= passed;
-        if self.kept.len() > ROW_BYTES {
+        if self.buffer.len() > MAX_ROW_BYTES {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        while self.given == self.kept.len() {
-            let end = self.kept.len();
-            let read = match &mut self.joined {
+        while self.given == self.buffer.len() {
+            let end = self.buffer.len();
+            let read = match &mut self.merge_spaces {
                 None => {
-                    self.kept.resize(end + PIECE, 0);
-                    let read = self.from.read(&mut self.kept[end..]);
-                    self.kept.truncate(end + *read.as_ref().unwrap_or(&0));
+                    self.buffer.resize(end + CHUNK_BYTES, 0);
+                    let read = self.from.read(&mut self.buffer[end..]);
+                    self.buffer.truncate(end + *read.as_ref().unwrap_or(&0));
                     read?
                 }
-                Some((joined, piece)) => {
+                Some((merge_spaces, piece)) => {
                     let read = self.from.read(piece)?;
-                    joined.push(&piece[..read], &mut self.kept);
+                    merge_spaces.push(&piece[..read], &mut self.buffer);
                     read
                 }
             };
@@ -186,12 +193,12 @@ impl Text {
     }
 }
 
-impl Read for Text {
+impl Read for CsvText {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.kept.len() && !self.fill()? {
+        if self.given == self.buffer.len() && !self.fill()? {
             return Ok(0);
         }
-        let rest = &self.kept[self.given..];
+        let rest = &self.buffer[self.given..];
         let n = rest.len().min(to.len());
         to[..n].copy_from_slice(&rest[..n]);
         self.given += n;

@@ -1,4 +1,4 @@
-//! MCAP files as tables, and our own recordings bit for bit.
+//! MCAP files as tables, and readings of our own recordings.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,12 +19,12 @@ use tempfile::TempDir;
 
 const MS: u64 = 1_000_000;
 
-struct Written {
+struct McapFile {
     folder: TempDir,
     to: Writer<BufWriter<File>>,
 }
 
-impl Written {
+impl McapFile {
     fn new(profile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = BufWriter::new(File::create(folder.path().join("run.mcap")).unwrap());
@@ -43,7 +43,7 @@ impl Written {
         self.to.add_channel(0, topic, encoding, &metadata).unwrap()
     }
 
-    fn say(&mut self, channel_id: u16, ns: u64, bytes: &[u8]) {
+    fn write(&mut self, channel_id: u16, ns: u64, bytes: &[u8]) {
         let header = MessageHeader {
             channel_id,
             sequence: 0,
@@ -76,7 +76,7 @@ fn rows(file: &Path, wanted: &Wanted) -> (Table, Vec<Row>) {
 
 /// Two topics, at 100 and at 10 Hz, for two seconds.
 fn two_topics() -> (TempDir, PathBuf) {
-    let mut to = Written::new("");
+    let mut to = McapFile::new("");
     let imu = to.channel("/imu", "json", None);
     let pump = to.channel("/pump", "json", None);
     for k in 0..200_u64 {
@@ -87,16 +87,16 @@ fn two_topics() -> (TempDir, PathBuf) {
             k % 3,
             k % 2 == 0
         );
-        to.say(imu, ns, text.as_bytes());
+        to.write(imu, ns, text.as_bytes());
         if k % 10 == 0 {
-            to.say(pump, ns, format!("{{\"flow\":{}}}", k / 10 % 7).as_bytes());
+            to.write(pump, ns, format!("{{\"flow\":{}}}", k / 10 % 7).as_bytes());
         }
     }
     to.end()
 }
 
 #[test]
-fn a_row_is_what_topics_say_in_a_step_of_time() {
+fn row_has_the_means_of_a_time_step() {
     let (_folder, file) = two_topics();
     let (table, rows) = rows(&file, &Wanted::default());
     assert_eq!(
@@ -142,7 +142,7 @@ fn a_row_is_what_topics_say_in_a_step_of_time() {
 
 #[test]
 fn protobuf_is_read_by_the_schema_in_the_file() {
-    let mut to = Written::new("");
+    let mut to = McapFile::new("");
     let schema = foxglove::messages::PoseInFrame::get_schema().unwrap();
     let schema = to
         .to
@@ -168,8 +168,8 @@ fn protobuf_is_read_by_the_schema_in_the_file() {
         };
         let mut bytes = Vec::new();
         message.encode(&mut bytes).unwrap();
-        to.say(pose, k * 100 * MS, &bytes);
-        to.say(other, k * 100 * MS, b"\0\x01\0\0");
+        to.write(pose, k * 100 * MS, &bytes);
+        to.write(other, k * 100 * MS, b"\0\x01\0\0");
     }
     let (_folder, file) = to.end();
     let (table, rows) = rows(&file, &Wanted::default());
@@ -191,43 +191,43 @@ fn protobuf_is_read_by_the_schema_in_the_file() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
-    let mut to = Written::new("");
+fn unsupported_topics_are_named_in_the_error() {
+    let mut to = McapFile::new("");
     let imu = to.channel("/imu", "cdr", None);
-    to.say(imu, 0, b"\0\x01\0\0");
+    to.write(imu, 0, b"\0\x01\0\0");
     let (_folder, file) = to.end();
-    let said = Table::open(&file, &Wanted::default())
+    let message = Table::open(&file, &Wanted::default())
         .unwrap_err()
         .to_string();
     assert!(
-        said.contains("found no topic that can be read: `/imu` (cdr); expected topics in JSON"),
-        "{said}"
+        message.contains("found no topic that can be read: `/imu` (cdr); expected topics in JSON"),
+        "{message}"
     );
 
-    let (_folder, file) = Written::new("").end();
-    let said = Table::open(&file, &Wanted::default())
+    let (_folder, file) = McapFile::new("").end();
+    let message = Table::open(&file, &Wanted::default())
         .unwrap_err()
         .to_string();
-    assert!(said.contains("found no message"), "{said}");
+    assert!(message.contains("found no message"), "{message}");
 
     let (_folder, file) = two_topics();
     let wanted = Wanted {
         ignore: vec!["imu/a/z".to_owned()],
         ..Wanted::default()
     };
-    let said = Table::open(&file, &wanted).unwrap_err().to_string();
+    let message = Table::open(&file, &wanted).unwrap_err().to_string();
     assert!(
-        said.contains("no column `imu/a/z`") && said.contains("did you mean `imu/a/y`?"),
-        "{said}"
+        message.contains("no column `imu/a/z`") && message.contains("did you mean `imu/a/y`?"),
+        "{message}"
     );
 }
 
 #[test]
-fn a_file_that_was_cut_is_read_up_to_there_and_a_broken_one_says_where() {
+fn truncated_file_is_read_to_its_end_and_a_corrupt_one_is_an_error() {
     let (_folder, file) = two_topics();
     let bytes = std::fs::read(&file).unwrap();
     let whole = rows(&file, &Wanted::default()).1.len();
-    // In the last third; what comes behind the data is an index.
+    // The last cut is within the index that follows the data.
     let mut seen = 0;
     for cut in [bytes.len() / 3, bytes.len() / 2, bytes.len() - 1] {
         std::fs::write(&file, &bytes[..cut]).unwrap();
@@ -241,7 +241,7 @@ fn a_file_that_was_cut_is_read_up_to_there_and_a_broken_one_says_where() {
         }
         assert!(count <= whole);
         assert!(
-            table.notes().iter().any(|n| n.contains("mid-record")),
+            table.notes().iter().any(|n| n.contains("within a record")),
             "cut at {cut}"
         );
         seen += 1;
@@ -264,16 +264,16 @@ fn a_file_that_was_cut_is_read_up_to_there_and_a_broken_one_says_where() {
             }
         }
     };
-    let said = failed.to_string();
+    let message = failed.to_string();
     assert!(
-        said.contains("found a broken record after the time"),
-        "{said}"
+        message.contains("found an invalid record after the time"),
+        "{message}"
     );
 }
 
-/// As `plugins/record` documents its file.
+/// Recording in the format of `plugins/record`.
 fn journal(numbers: &[[f64; 2]]) -> (TempDir, PathBuf) {
-    let mut to = Written::new("becomingone");
+    let mut to = McapFile::new("becomingone");
     let run = to.channel("/journal/run", "json", None);
     let imu = to.channel("/rover/imu", "json", Some("imu"));
     let truth = to.channel("/rover/imu/truth", "json", Some("imu"));
@@ -281,19 +281,19 @@ fn journal(numbers: &[[f64; 2]]) -> (TempDir, PathBuf) {
     let kernel = to.channel("/rover/kernel", "json", None);
     let mut ns = 0;
     for n in 1..=2 {
-        to.say(run, ns, format!("{{\"run\":{n}}}").as_bytes());
+        to.write(run, ns, format!("{{\"run\":{n}}}").as_bytes());
         for (k, [a, b]) in numbers.iter().enumerate() {
             let own = k as u64 * MS;
             let [a, b] = [a, b].map(|x| serde_json::to_string(x).unwrap());
             let stamps = format!("\"tick\":{k},\"source_ns\":{own},\"arrival_ns\":{own}");
             let text = format!("{{{stamps},\"sequence\":{k},\"value\":{{\"x\":{a},\"y\":{b}}}}}");
-            to.say(imu, ns, text.as_bytes());
+            to.write(imu, ns, text.as_bytes());
             let text = format!("{{{stamps},\"value\":{{\"x\":0.0,\"y\":0.0}}}}");
-            to.say(truth, ns, text.as_bytes());
+            to.write(truth, ns, text.as_bytes());
             let text =
                 format!("{{{stamps},\"sequence\":{k},\"value\":{{\"angle\":[{a},null,{b}]}}}}");
-            to.say(wheels, ns, text.as_bytes());
-            to.say(kernel, ns, format!("{{{stamps},\"order\":0.5}}").as_bytes());
+            to.write(wheels, ns, text.as_bytes());
+            to.write(kernel, ns, format!("{{{stamps},\"order\":0.5}}").as_bytes());
             ns += MS;
         }
     }
@@ -301,7 +301,7 @@ fn journal(numbers: &[[f64; 2]]) -> (TempDir, PathBuf) {
 }
 
 #[test]
-fn our_own_readings_come_back_to_the_last_bit() {
+fn own_recordings_are_read_bit_identically() {
     let numbers = [
         [0.1, -1e-300],
         [f64::MIN_POSITIVE, 1.0 / 3.0],
@@ -310,42 +310,42 @@ fn our_own_readings_come_back_to_the_last_bit() {
     let (_folder, file) = journal(&numbers);
     let mut readings = Readings::open(&file, "/rover/imu", &["x", "y"]).unwrap();
     for (k, expected) in numbers.iter().enumerate() {
-        let said = readings.read().unwrap().unwrap();
+        let reading = readings.read().unwrap().unwrap();
         assert_eq!(
-            (said.source_ns, said.arrival_ns),
+            (reading.source_ns, reading.arrival_ns),
             (k as u64 * MS, k as u64 * MS)
         );
         let bits = |x: &[f64]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(&said.numbers), bits(expected), "reading {k}");
+        assert_eq!(bits(&reading.numbers), bits(expected), "reading {k}");
     }
-    // What came after a reset is another run.
+    // Readings after a reset belong to another run.
     assert_eq!(readings.read().unwrap(), None);
     assert_eq!(readings.read().unwrap(), None);
 
     let mut wheels = Readings::open(&file, "/rover/encoders", &["angle"]).unwrap();
-    let said = wheels.read().unwrap().unwrap();
-    assert_eq!(said.numbers.len(), 3);
-    assert!(said.numbers[1].is_nan());
+    let reading = wheels.read().unwrap().unwrap();
+    assert_eq!(reading.numbers.len(), 3);
+    assert!(reading.numbers[1].is_nan());
 
-    let said = Readings::open(&file, "/rover/gyro", &["x"])
+    let message = Readings::open(&file, "/rover/gyro", &["x"])
         .unwrap_err()
         .to_string();
     assert!(
-        said.contains("nothing of the topic `/rover/gyro`"),
-        "{said}"
+        message.contains("no readings of the topic `/rover/gyro`"),
+        "{message}"
     );
-    assert!(said.contains("/rover/encoders, /rover/imu"), "{said}");
-    let said = Readings::open(&file, "/rover/imu", &["z"])
+    assert!(message.contains("/rover/encoders, /rover/imu"), "{message}");
+    let message = Readings::open(&file, "/rover/imu", &["z"])
         .unwrap_err()
         .to_string();
     assert!(
-        said.contains("no `z`") && said.contains("it says x, y"),
-        "{said}"
+        message.contains("no `z`") && message.contains("its fields are x, y"),
+        "{message}"
     );
 }
 
 #[test]
-fn of_our_own_recordings_readings_are_channels_and_the_truth_is_not() {
+fn readings_of_own_recordings_are_channels_and_ground_truth_is_not() {
     let numbers: Vec<[f64; 2]> = (0..600)
         .map(|k| [f64::from(k * 7 % 11), f64::from(k % 3)])
         .collect();
@@ -365,7 +365,7 @@ fn of_our_own_recordings_readings_are_channels_and_the_truth_is_not() {
 
 proptest::proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600), keep in 0usize..4000) {
+    fn no_bytes_cause_a_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600), keep in 0usize..4000) {
         let (_folder, file) = two_topics();
         let mut whole = std::fs::read(&file).unwrap();
         let at = keep % whole.len();

@@ -1,4 +1,4 @@
-//! What programs write into tables, and what is made of it.
+//! Tables in the CSV dialects of other programs.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ fn file(bytes: impl AsRef<[u8]>) -> NamedTempFile {
     file
 }
 
-/// Channels, rows, and the table behind its end.
+/// Channels, all rows, and the table at its end.
 fn all(bytes: impl AsRef<[u8]>, wanted: &Wanted) -> (Vec<String>, Vec<Row>, Table) {
     let file = file(bytes);
     let mut table = Table::open(file.path(), wanted).unwrap_or_else(|e| panic!("{e}"));
@@ -49,7 +49,7 @@ fn time(name: &str) -> Wanted {
 const S: i64 = 1_000_000_000;
 
 #[test]
-fn every_separator_gives_the_same_rows() {
+fn all_separators_give_equal_rows() {
     for separator in [",", ";", "\t", "|"] {
         let text = "datetime,a,b\n2020-03-09 10:14:33,1.5,2\n2020-03-09 10:14:35,-1e3,4\n";
         let (channels, rows, table) = found(text.replace(',', separator));
@@ -63,7 +63,7 @@ fn every_separator_gives_the_same_rows() {
         assert!(time.guessed && time.name == "datetime");
         assert_eq!(time.period_ns, Some(2_000_000_000));
     }
-    // Any other one is said.
+    // Other separators have to be given.
     let wanted = Wanted {
         separator: Some(b'^'),
         ..Wanted::default()
@@ -75,22 +75,22 @@ fn every_separator_gives_the_same_rows() {
 }
 
 #[test]
-fn quotes_marks_and_line_ends_are_no_part_of_cells() {
+fn quotes_byte_order_marks_and_line_ends_are_not_part_of_cells() {
     let text = "\u{feff}\"time\",\"speed, \"\"true\"\"\"\r\n\"0.0\",\"1\"\r\n\"0.5\",\" 2 \"\r\n\r\n1.0,3\r\n";
     let (channels, rows, _) = found(text);
     assert_eq!(channels, ["speed, \"true\""]);
     let values: Vec<_> = rows.iter().map(|r| r.values[0]).collect();
     assert_eq!(values, [Some(1.0), Some(2.0), Some(3.0)]);
     assert_eq!(rows[2].t_ns, Some(S));
-    // The empty line is no row.
+    // An empty line is not a row.
     assert_eq!(rows[2].number, 2);
-    // Old Macs end lines otherwise; the last line may have no end.
+    // `\r` line ends, as on classic Mac OS; the last line may have no end.
     assert_eq!(found("a,b\r1,2\r3,4").1.len(), 2);
 }
 
 #[test]
-fn a_table_aligned_by_spaces_has_no_empty_cells() {
-    // As `df`, `ps` and Fortran align: numbers to the right, names wherever, blanks at the ends of lines.
+fn table_aligned_by_spaces_has_no_empty_cells() {
+    // Aligned like `df`, `ps` and Fortran: numbers to the right, spaces at the ends of lines.
     let text = "  time    flow  \"power drawn\"\n\
                  \u{20} 0.0   1.25          300   \n\
                  # 5\" pipe   fitted\n\
@@ -118,18 +118,18 @@ fn a_table_aligned_by_spaces_has_no_empty_cells() {
             assert_eq!((counts.short_rows, counts.long_rows), (0, 0));
         }
     }
-    // A header that is a comment, and no header at all.
+    // Header in a comment, and no header.
     assert_eq!(found("#  time   alpha\n   0  1\n   1  2\n").0, ["alpha"]);
     assert_eq!(found("   1   2\n  10  20\n").1[1].values.len(), 2);
-    // Other signs stand where they stood.
+    // With other separators, spaces do not separate.
     let (channels, rows, _) = found("a,   b,   c\n1,   2,   3\n4,    ,   6\n");
     assert_eq!(channels, ["a", "b", "c"]);
     assert_eq!(rows[1].values, [Some(4.0), None, Some(6.0)]);
 }
 
 #[test]
-fn a_long_table_aligned_by_spaces_is_read_as_a_short_one() {
-    // Pieces end anywhere, within spaces too.
+fn long_table_aligned_by_spaces_is_read_across_chunks() {
+    // Chunks end anywhere, also within spaces.
     let mut text = String::from("time x\n");
     let rows = 60_000;
     for k in 0..rows {
@@ -148,7 +148,7 @@ fn a_long_table_aligned_by_spaces_is_read_as_a_short_one() {
 }
 
 #[test]
-fn oddities_have_the_line_on_which_an_editor_shows_them() {
+fn irregularities_have_the_line_number_of_an_editor() {
     let lines = |count: usize| "1,2\n".repeat(count);
     let table = |above: &str, good: usize, odd: &str| format!("{above}a,b\n{}{odd}\n", lines(good));
     for (text, line) in [
@@ -157,19 +157,19 @@ fn oddities_have_the_line_on_which_an_editor_shows_them() {
         // Empty lines and comments between rows are lines.
         (table("", 2, "\n# battery changed\n\n3,x"), 7),
         (table("", 2, "\"two\nlines\",5\n3,x"), 4),
-        // Behind what is kept of a stream.
+        // Beyond the buffer of the stream.
         (table("", 300_000, "# one more\n3,x"), 300_003),
     ] {
         for end in ["\n", "\r\n", "\r"] {
-            // In what old Macs wrote, a comment would end with the file.
+            // With `\r` line ends, a comment extends to the end of the file.
             if end == "\r" && text.contains('#') {
                 continue;
             }
             let (_, _, table) = found(text.replace('\n', end));
-            let said = table.firsts().text_cell.clone().unwrap_or_default();
+            let message = table.firsts().text_cell.clone().unwrap_or_default();
             assert!(
-                said.starts_with(&format!("line {line}: ")),
-                "{end:?}: {said}"
+                message.starts_with(&format!("line {line}: ")),
+                "{end:?}: {message}"
             );
         }
     }
@@ -180,18 +180,21 @@ fn oddities_have_the_line_on_which_an_editor_shows_them() {
         assert!(note.starts_with("line 3: "), "{end:?}: {note}");
         let short = table.firsts().short_row.clone().unwrap();
         assert!(short.starts_with("line 4: "), "{end:?}: {short}");
-        let said = error(format!("a,b{end}1,2{end}1,\0"), &Wanted::default());
-        assert!(said.contains(":3: found a zero byte"), "{end:?}: {said}");
-        let said = error(
+        let message = error(format!("a,b{end}1,2{end}1,\0"), &Wanted::default());
+        assert!(
+            message.contains(":3: found a zero byte"),
+            "{end:?}: {message}"
+        );
+        let message = error(
             format!("sep=,{end}a,b{end}1,5,2,5{end}"),
             &Wanted::default(),
         );
-        assert!(said.contains(":3: found 4 cells"), "{end:?}: {said}");
+        assert!(message.contains(":3: found 4 cells"), "{end:?}: {message}");
     }
 }
 
 #[test]
-fn commas_may_be_points() {
+fn decimal_commas_are_detected() {
     let text =
         "Zeit;Druck;Temperatur\n09.03.2020 10:14:33,250;0,5;-79,25\n09.03.2020 10:14:33,500;1;80\n";
     let (channels, rows, table) = found(text);
@@ -203,23 +206,23 @@ fn commas_may_be_points() {
     let (_, rows, _) = found(text);
     assert_eq!(rows[2].t_ns, Some(S));
     assert_eq!(rows[2].values, [Some(4.0)]);
-    // With points about, a comma is none.
+    // With decimal points in the table, a comma is not one.
     assert_eq!(
         found("a;b\n1.5;2\n2.5;1,000\n2.5;3\n").1[1].values,
         [Some(2.5), None]
     );
-    // Where commas are both, nobody knows.
-    let said = error("# made by x\na,b\n1,5,2,5\n1,5,3,5\n", &Wanted::default());
+    // Commas as separators and decimal points are ambiguous.
+    let message = error("# made by x\na,b\n1,5,2,5\n1,5,3,5\n", &Wanted::default());
     assert!(
-        said.contains(
+        message.contains(
             ":3: found 4 cells under a header of 2, in every row: commas as decimal points"
         ),
-        "{said}"
+        "{message}"
     );
 }
 
 #[test]
-fn what_is_missing_is_missing() {
+fn missing_values_are_none() {
     let text = "t,a,b\n0,1,NaN\n1,,2\n2,null,N/A\n3,inf,x\n4,5\n5,6,7,8,9\n";
     let (_, rows, table) = found(text);
     let values: Vec<_> = rows.iter().map(|r| r.values.clone()).collect();
@@ -243,7 +246,7 @@ fn what_is_missing_is_missing() {
 }
 
 #[test]
-fn columns_are_what_their_first_rows_say() {
+fn columns_are_classified_by_their_first_rows() {
     let mut text = "index,when,state,empty,a,on\n".to_owned();
     for k in 0..20 {
         text += &format!("{k},{},run,,{},{}\n", 1_583_748_873 + k, k % 3, k % 2 == 0);
@@ -279,12 +282,12 @@ fn columns_are_what_their_first_rows_say() {
 }
 
 #[test]
-fn names_are_made_where_there_are_none() {
+fn missing_and_duplicate_names_are_replaced() {
     let (channels, rows, table) = found("1,2.5\n2,3.5\n");
     assert_eq!(channels, ["column_1", "column_2"]);
     assert_eq!(rows.len(), 2);
     assert!(table.notes()[0].contains("no header"));
-    // Stamps and numbers are no header either.
+    // A row of stamps and numbers is not a header.
     assert_eq!(
         found("2020-03-09 10:14:33;1\n2020-03-09 10:14:34;2\n")
             .1
@@ -294,17 +297,17 @@ fn names_are_made_where_there_are_none() {
     let (channels, _, table) = found("a,a,,a_2\n1,2,3,4\n");
     assert_eq!(channels, ["a", "a_3", "column_3", "a_2"]);
     assert!(table.notes()[0].contains("a_3"));
-    // Latin-1, as old programs write it.
+    // Latin-1.
     assert_eq!(found(b"T [\xb0C],p\n1,2\n").0[0], "T [°C]");
 }
 
 #[test]
-fn comments_are_no_rows() {
+fn comments_are_not_rows() {
     let text = "# logger 3\n#\nsep,b\n1,2\n# battery changed\n3,4\n";
     let (channels, rows, _) = found(text);
     assert_eq!(channels, ["sep", "b"]);
     assert_eq!(rows.len(), 2);
-    // A header in a comment.
+    // Header in a comment.
     let (channels, rows, _) = found("% made by x\n% time,alpha\n0,1\n1,2\n");
     assert_eq!(channels, ["alpha"]);
     assert_eq!(rows[1].t_ns, Some(S));
@@ -312,7 +315,7 @@ fn comments_are_no_rows() {
 }
 
 #[test]
-fn stamps_may_repeat_go_back_or_be_missing() {
+fn stamps_may_repeat_decrease_or_be_missing() {
     let text = "time,x\n0,1\n0,2\n5,3\n4,4\n,5\nlater,6\n6,7\n1,8\n2,9\n3,1\n4,1\n5,1\n";
     let (_, rows, table) = all(text, &time("time"));
     let stamps: Vec<_> = rows.iter().take(7).map(|r| r.t_ns).collect();
@@ -324,7 +327,7 @@ fn stamps_may_repeat_go_back_or_be_missing() {
 }
 
 #[test]
-fn stamps_have_their_nanoseconds() {
+fn stamps_are_exact_to_the_nanosecond() {
     let text =
         "timestamp,x\n2020-03-09T10:14:33.000000001+02:00,1\n2020-03-09T08:14:33.100000002Z,2\n";
     assert_eq!(found(text).1[1].t_ns, Some(100_000_001));
@@ -337,7 +340,7 @@ fn stamps_have_their_nanoseconds() {
 }
 
 #[test]
-fn tables_without_rows_are_tables() {
+fn tables_without_rows_are_valid() {
     let (channels, rows, _) = all("time,a,b\n", &time("time"));
     assert_eq!((channels.len(), rows.len()), (0, 0));
     assert!(error("", &Wanted::default()).contains("an empty file"));
@@ -345,23 +348,23 @@ fn tables_without_rows_are_tables() {
 }
 
 #[test]
-fn mistakes_are_named_with_what_to_do() {
+fn errors_say_what_to_do() {
     let text = "datetime;Pressure\n2020-03-09 10:14:33;1\n";
-    let said = error(text, &time("datetim"));
-    assert!(said.contains("no column `datetim`"), "{said}");
+    let message = error(text, &time("datetim"));
+    assert!(message.contains("no column `datetim`"), "{message}");
     assert!(
-        said.ends_with("one of: datetime, Pressure; did you mean `datetime`?"),
-        "{said}"
+        message.ends_with("one of: datetime, Pressure; did you mean `datetime`?"),
+        "{message}"
     );
     let wanted = Wanted {
         ignore: vec!["pressure".to_owned()],
         ..Wanted::default()
     };
     assert!(error(text, &wanted).contains("did you mean `Pressure`?"));
-    let said = error("a,b\nx,1\ny,2\n", &time("a"));
+    let message = error("a,b\nx,1\ny,2\n", &time("a"));
     assert!(
-        said.contains("found `x` in the column `a`; expected time: ISO 8601"),
-        "{said}"
+        message.contains("found `x` in the column `a`; expected time: ISO 8601"),
+        "{message}"
     );
 
     assert!(error(b"\x1f\x8b\x08\x00", &Wanted::default()).contains("gunzip"));
@@ -369,14 +372,17 @@ fn mistakes_are_named_with_what_to_do() {
     assert!(error(b"\xff\xfea\x00,\x00", &Wanted::default()).contains("iconv"));
     assert!(error(b"a,b\n1,\x00\n", &Wanted::default()).contains("zero byte"));
     let folder = tempfile::tempdir().unwrap();
-    let said = Table::open(folder.path(), &Wanted::default()).unwrap_err();
-    assert!(said.to_string().contains("found a folder"), "{said}");
-    let said = Table::open(folder.path().join("log.csv"), &Wanted::default()).unwrap_err();
-    assert!(said.to_string().contains("log.csv: No such file"), "{said}");
+    let message = Table::open(folder.path(), &Wanted::default()).unwrap_err();
+    assert!(message.to_string().contains("found a folder"), "{message}");
+    let message = Table::open(folder.path().join("log.csv"), &Wanted::default()).unwrap_err();
+    assert!(
+        message.to_string().contains("log.csv: No such file"),
+        "{message}"
+    );
 }
 
 #[test]
-fn a_quote_that_is_never_closed_does_not_eat_the_file() {
+fn unclosed_quote_does_not_read_the_file_into_memory() {
     let mut text = "a,b\n1,2\n3,\"4\n".to_owned();
     while text.len() < 40 << 20 {
         text += "1,2\n3,4\n5,6\n7,8\n9,0\n1,2\n3,4\n5,6\n7,8\n9,0\n";
@@ -385,23 +391,23 @@ fn a_quote_that_is_never_closed_does_not_eat_the_file() {
     let mut table = Table::open(file.path(), &Wanted::default()).unwrap();
     let mut row = Row::default();
     assert!(table.read(&mut row).unwrap());
-    let said = table.read(&mut row).unwrap_err().to_string();
+    let message = table.read(&mut row).unwrap_err().to_string();
     assert!(
-        said.contains(":3: found a row of more than 16 MB"),
-        "{said}"
+        message.contains(":3: found a row of more than 16 MB"),
+        "{message}"
     );
 }
 
 #[test]
-fn cells_in_quotes_may_hold_lines() {
+fn quoted_cells_may_contain_line_ends() {
     let (_, rows, _) = found("a,note,b\n1,\"two\nlines\",2\n3,\"\",4\n");
     assert_eq!(rows[0].values, [Some(1.0), Some(2.0)]);
     assert_eq!(rows.len(), 2);
 }
 
 #[test]
-fn a_row_cut_by_the_end_of_the_head_is_still_whole() {
-    // More than is looked at, so that the streamed part joins the part that was looked at.
+fn row_across_the_end_of_the_head_is_read() {
+    // Longer than the head, so that rows cross from the head to the streamed part.
     let mut text = "t,x\n".to_owned();
     let rows = 600_000;
     for k in 0..rows {
@@ -423,7 +429,7 @@ fn a_row_cut_by_the_end_of_the_head_is_still_whole() {
 
 proptest::proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
+    fn no_bytes_cause_a_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
         let file = file(&bytes);
         if let Ok(mut table) = Table::open(file.path(), &Wanted::default()) {
             let mut row = Row::default();
@@ -434,7 +440,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic(text in "[-+0-9a-zT:;,.|#%\"\\r\\n\\t ]{0,400}") {
+    fn no_text_causes_a_panic(text in "[-+0-9a-zT:;,.|#%\"\\r\\n\\t ]{0,400}") {
         let file = file(&text);
         if let Ok(mut table) = Table::open(file.path(), &Wanted::default()) {
             let mut row = Row::default();
@@ -443,7 +449,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn numbers_come_back_to_the_last_bit(x in proptest::num::f64::NORMAL) {
+    fn numbers_are_read_bit_identically(x in proptest::num::f64::NORMAL) {
         let wanted = Wanted { columns: vec!["a".to_owned()], ..Wanted::default() };
         let (_, rows, _) = all(format!("a,b\n{x},0\n{x:e},1\n"), &wanted);
         for row in rows {

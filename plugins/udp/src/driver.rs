@@ -1,6 +1,6 @@
-//! The sockets, and the threads that wait at them.
+//! UDP driver: sockets, and the threads that serve them.
 
-use crate::protocol::{self, MOST_BYTES};
+use crate::protocol::{self, MAX_DATAGRAM_BYTES};
 use becomingone_systems::links::{
     ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd,
     SensorEnd, read_config,
@@ -13,10 +13,10 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-/// Between two looks whether the run is over.
-const LOOK: Duration = Duration::from_millis(50);
+/// Longest wait for a datagram or command before the driver checks whether it is cancelled.
+const POLL_PERIOD: Duration = Duration::from_millis(50);
 
-/// JSON datagrams; see the crate's page.
+/// Driver kind `udp`: JSON datagrams, see the crate's documentation.
 pub struct UdpKind;
 
 #[derive(Deserialize)]
@@ -30,23 +30,25 @@ struct Config {
     to: Option<Address>,
 }
 
-/// A port of this machine, or an address and a port.
+/// Port on the loopback interface, or an address and a port.
 #[derive(Clone, Copy)]
 struct Address(SocketAddr);
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Written;
-        impl Visitor<'_> for Written {
+        struct AddressVisitor;
+        impl Visitor<'_> for AddressVisitor {
             type Value = Address;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a port as 5005, or an address and a port as \"127.0.0.1:5005\"")
+                f.write_str(
+                    "a port such as 5005, or an address and a port such as \"127.0.0.1:5005\"",
+                )
             }
             fn visit_u64<E: serde::de::Error>(self, port: u64) -> Result<Address, E> {
                 let port = u16::try_from(port).ok().filter(|port| *port > 0);
                 let port = port.ok_or_else(|| {
                     E::invalid_value(
-                        serde::de::Unexpected::Other("a port beyond 1 to 65535"),
+                        serde::de::Unexpected::Other("a port outside 1 to 65535"),
                         &self,
                     )
                 })?;
@@ -62,7 +64,7 @@ impl<'de> Deserialize<'de> for Address {
             }
         }
         deserializer
-            .deserialize_any(Written)
+            .deserialize_any(AddressVisitor)
             .map_err(D::Error::custom)
     }
 }
@@ -78,13 +80,13 @@ impl DriverKind for UdpKind {
 
     fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {
         let config: Config = read_config(config)?;
-        let meaning = |text: &str| Err(ConfigError::Meaning(text.to_owned()));
+        let invalid = |text: &str| Err(ConfigError::Meaning(text.to_owned()));
         match (endpoint, config) {
             (Endpoint::Sensor(_), Config { to: Some(_), .. }) => {
-                meaning("found `to` of a sensor; expected `listen: \"127.0.0.1:5005\"`")
+                invalid("found `to` in a sensor; expected `listen: \"127.0.0.1:5005\"`")
             }
-            (Endpoint::Sensor(_), Config { listen: None, .. }) => meaning(
-                "found no `listen`; expected `listen: \"127.0.0.1:5005\"`, where readings come to",
+            (Endpoint::Sensor(_), Config { listen: None, .. }) => invalid(
+                "found no `listen`; expected `listen: \"127.0.0.1:5005\"`, the address that readings are sent to",
             ),
             (
                 Endpoint::Sensor(_),
@@ -100,8 +102,8 @@ impl DriverKind for UdpKind {
                     sensor: None,
                 },
             ) => Ok(format!("{} to {}", name, at.0)),
-            (Endpoint::Actuator(_), _) => meaning(
-                "found no `to`, or more than that; expected `to: \"127.0.0.1:5006\"`, where commands go to",
+            (Endpoint::Actuator(_), _) => invalid(
+                "found no `to`, or further keys; expected only `to: \"127.0.0.1:5006\"`, the address that commands are sent to",
             ),
         }
     }
@@ -121,7 +123,7 @@ impl DriverKind for UdpKind {
                     let name = config.sensor.unwrap_or_else(|| end.name().to_owned());
                     if let Some(other) = sensors.get(&name) {
                         return Err(format!(
-                            "found datagrams of `{name}` for {} and for {}; expected another `sensor` for one of them",
+                            "found the datagram name `{name}` for {} and {}; expected different values of `sensor`",
                             other.name(),
                             end.name()
                         ));
@@ -132,21 +134,21 @@ impl DriverKind for UdpKind {
         }
         let listen = listen.ok_or("found no `listen`")?.0;
         let socket = UdpSocket::bind(listen)
-            .and_then(|socket| socket.set_read_timeout(Some(LOOK)).map(|()| socket));
+            .and_then(|socket| socket.set_read_timeout(Some(POLL_PERIOD)).map(|()| socket));
         let socket = socket.map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => format!(
-                "found port {port} taken by another program, or another run; expected a free one"
+                "found {port} in use by another program or run; expected a free port"
             ),
             ErrorKind::AddrNotAvailable => {
-                format!("found {port}, which is no address of this machine; expected one that is")
+                format!("found {port}, which is not an address of this machine; expected one that is")
             }
-            _ => format!("found {port}, where nobody can listen: {error}; expected an address of this machine and a free port"),
+            _ => format!("cannot listen on {port}: {error}; expected an address of this machine and a free port"),
         })?;
         Ok(Box::new(Receiver { socket, sensors }))
     }
 }
 
-/// Hears the readings of all sensors of a port.
+/// Receives the readings of all sensors of an address.
 struct Receiver {
     socket: UdpSocket,
     sensors: HashMap<String, SensorEnd>,
@@ -155,7 +157,7 @@ struct Receiver {
 impl Driver for Receiver {
     fn serve(&mut self, context: &Context) -> Result<(), DriverError> {
         context.up();
-        let mut buffer = vec![0; MOST_BYTES];
+        let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
         let Some(clock) = self.sensors.values().next().cloned() else {
             return Ok(());
         };
@@ -169,13 +171,13 @@ impl Driver for Receiver {
                     _ => return Err(DriverError(error.to_string())),
                 },
             };
-            // Before it is read: reading takes time.
+            // Arrival time: before parsing, which takes time.
             let now_ns = clock.now_ns();
-            let read = protocol::reading(&buffer[..length]);
+            let read = protocol::decode_reading(&buffer[..length]);
             let known = read.and_then(|(name, sample)| Some((self.sensors.get(&*name)?, sample)));
             match known {
                 Some((end, sample)) => end.push(now_ns, sample),
-                // Nobody knows whose it was to be: it shows with every sensor of the port.
+                // The sensor is unknown, so it is counted for all sensors of the address.
                 None => self.sensors.values().for_each(SensorEnd::garbage),
             }
         }
@@ -197,21 +199,21 @@ impl Driver for Sender {
             SocketAddr::V6(_) => SocketAddr::from(([0u16; 8], 0)),
         };
         let socket = UdpSocket::bind(here).map_err(failed)?;
-        // Connected: a machine where nobody listens says so.
+        // A connected socket reports if no program listens at the address.
         socket.connect(self.to).map_err(failed)?;
         context.up();
         while !context.cancelled() {
-            if let Some(command) = self.end.next(LOOK) {
+            if let Some(command) = self.end.next(POLL_PERIOD) {
                 socket
-                    .send(&protocol::command(self.end.name(), &command))
+                    .send(&protocol::encode_command(self.end.name(), &command))
                     .map_err(failed)?;
                 self.end.sent(command.sequence);
             }
         }
-        // The run's last word may have been put meanwhile.
+        // The final command may have been queued meanwhile.
         if let Some(command) = self.end.next(Duration::ZERO) {
             socket
-                .send(&protocol::command(self.end.name(), &command))
+                .send(&protocol::encode_command(self.end.name(), &command))
                 .map_err(failed)?;
             self.end.sent(command.sequence);
         }

@@ -1,4 +1,4 @@
-//! JSON datagrams in both directions: a driver that needs no hardware.
+//! UDP driver: readings and commands as JSON datagrams, without hardware.
 //!
 //! # In a scene
 //!
@@ -11,16 +11,16 @@
 //!
 //! | field | of | meaning |
 //! |---|---|---|
-//! | `listen` | a sensor | address and port that datagrams come to. Sensors of the same address share the port. |
-//! | `sensor` | a sensor | name that its datagrams bear; its stable name, `rover/imu`, where it is missing |
-//! | `to` | a drive | address and port that commands go to |
+//! | `listen` | a sensor | address and port of the receiver; sensors with equal addresses share it |
+//! | `sensor` | a sensor | sensor name in the datagrams; default: its stable name, such as `rover/imu` |
+//! | `to` | a drive | address and port that commands are sent to |
 //!
-//! A port alone, `5005`, is one of this machine, and nobody else's datagrams come there. Whoever says
-//! `"0.0.0.0:5005"` hears the whole network, and believes it: datagrams are neither signed nor encrypted.
+//! A port without address, such as `5005`, is on the loopback interface, which other machines cannot reach.
+//! `"0.0.0.0:5005"` accepts datagrams from the whole network; they are neither signed nor encrypted.
 //!
-//! # On the wire
+//! # Wire format
 //!
-//! A datagram is one JSON object, of at most 65 507 bytes. Readings come as
+//! A datagram is one JSON object of at most 65 507 bytes. A reading is
 //!
 //! ```json
 //! {"sensor": "rover/imu", "sequence": 17, "stamp_ns": 1700000000123456789, "values": [0, 0, 0.1, 0, 0, 9.81]}
@@ -28,25 +28,25 @@
 //!
 //! | key | meaning |
 //! |---|---|
-//! | `sensor` | whose reading it is |
-//! | `sequence` | counts the readings of this sensor, from 0; by it, losses, doubles and late ones are told |
-//! | `stamp_ns` | when it was so, on the sender's clock, whatever its zero (ns); may be missing |
-//! | `session` | a number that differs from run to run of the sender; may be missing |
-//! | `values` | the numbers, in the order of the measurement; `null` in a column of `Values` that has no value |
+//! | `sensor` | name of the sensor |
+//! | `sequence` | number of the reading of this sensor, from 0; detects lost, duplicate and late readings |
+//! | `stamp_ns` | time of the measurement on the sender's clock, with any epoch (ns); optional |
+//! | `session` | number that differs between runs of the sender; optional |
+//! | `values` | numbers in the order of the measurement; `null` for a missing value in a column of `Values` |
 //!
-//! Other keys are ignored. What is no such object, and what bears a name that no sensor has, is counted as garbage.
-//! A sender that begins anew is known by its `session`, by numbers that go back while stamps go on, or by numbers
-//! that go back by more than 128.
+//! Other keys are ignored. Any other datagram, and one with an unknown sensor name, is counted as garbage. A
+//! restart of the sender is detected by a new `session`, by a `sequence` that decreases while `stamp_ns`
+//! increases, or by a `sequence` that decreases by more than 128.
 //!
-//! Commands go as
+//! A command is
 //!
 //! ```json
 //! {"actuator": "rover/drive", "sequence": 1, "now_ns": 20000000, "kind": "twist", "safe": false, "values": [0.5, 0.1]}
 //! ```
 //!
-//! at most a hundred times a second and only where hardware is armed. `safe` says that somebody fell silent, or that
-//! the run is over, and that `values` are those that stand still. A receiver that hears nothing for a while should
-//! stop by itself.
+//! sent at most a hundred times a second, and only if hardware is armed. `safe` is true after a link timeout and
+//! at the end of the run; `values` are then those of standstill. A receiver should stop the machine by itself if
+//! commands cease.
 
 mod driver;
 pub mod protocol;
@@ -56,7 +56,7 @@ pub use driver::UdpKind;
 use becomingone_systems::kinds::RegisterKinds as _;
 use bevy_app::{App, Plugin};
 
-/// Registers the driver `udp`.
+/// Registers the driver kind `udp`.
 pub struct UdpPlugin;
 
 impl Plugin for UdpPlugin {

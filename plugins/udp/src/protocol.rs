@@ -1,11 +1,11 @@
-//! Bytes to readings, commands to bytes.
+//! Wire format: decodes and encodes datagrams.
 
 use becomingone_systems::links::{Outgoing, Sample};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Most bytes of a datagram (RFC 768 over IPv4: 65 535 less the headers).
-pub const MOST_BYTES: usize = 65_507;
+/// Largest datagram (bytes): 65 535 less the headers (RFC 768 over IPv4).
+pub const MAX_DATAGRAM_BYTES: usize = 65_507;
 
 #[derive(Deserialize)]
 struct Reading<'a> {
@@ -17,8 +17,8 @@ struct Reading<'a> {
     values: Vec<Option<f64>>,
 }
 
-/// The reading in a datagram, and whose it is; none where it is no reading.
-pub fn reading(bytes: &[u8]) -> Option<(Cow<'_, str>, Sample)> {
+/// Decodes a reading: name of the sensor, and sample; `None` if the datagram is not a reading.
+pub fn decode_reading(bytes: &[u8]) -> Option<(Cow<'_, str>, Sample)> {
     let reading: Reading<'_> = serde_json::from_slice(bytes).ok()?;
     let sample = Sample {
         sequence: reading.sequence,
@@ -33,8 +33,8 @@ pub fn reading(bytes: &[u8]) -> Option<(Cow<'_, str>, Sample)> {
     Some((reading.sensor, sample))
 }
 
-/// A reading as a datagram: what a sender writes.
-pub fn datagram(sensor: &str, sample: &Sample) -> Vec<u8> {
+/// Encodes a reading, as a sender does.
+pub fn encode_reading(sensor: &str, sample: &Sample) -> Vec<u8> {
     #[derive(Serialize)]
     struct Reading<'a> {
         sensor: &'a str,
@@ -47,7 +47,7 @@ pub fn datagram(sensor: &str, sample: &Sample) -> Vec<u8> {
         values: Vec<Option<f64>>,
     }
     let numbers = sample.numbers.iter();
-    // Plain data has a spelling.
+    // Serialising plain data cannot fail.
     serde_json::to_vec(&Reading {
         sensor,
         sequence: sample.sequence,
@@ -58,8 +58,8 @@ pub fn datagram(sensor: &str, sample: &Sample) -> Vec<u8> {
     .unwrap_or_default()
 }
 
-/// A command as a datagram.
-pub fn command(actuator: &str, command: &Outgoing) -> Vec<u8> {
+/// Encodes a command.
+pub fn encode_command(actuator: &str, command: &Outgoing) -> Vec<u8> {
     #[derive(Serialize)]
     struct Command<'a> {
         actuator: &'a str,
@@ -69,7 +69,7 @@ pub fn command(actuator: &str, command: &Outgoing) -> Vec<u8> {
         safe: bool,
         values: &'a [f64],
     }
-    // Plain data has a spelling.
+    // Serialising plain data cannot fail.
     serde_json::to_vec(&Command {
         actuator,
         sequence: command.sequence,
@@ -87,9 +87,9 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_reading_is_read() {
+    fn reading_is_decoded() {
         let text = br#" {"sequence": 3, "sensor": "a\/b", "values": [1, -2.5e3, null], "more": {"x": [1]}} "#;
-        let (sensor, sample) = reading(text).unwrap();
+        let (sensor, sample) = decode_reading(text).unwrap();
         assert_eq!(sensor, "a/b");
         assert_eq!((sample.sequence, sample.stamp_ns), (Some(3), None));
         assert_eq!(sample.numbers[..2], [1.0, -2500.0]);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reading_is_none() {
+    fn invalid_datagrams_are_none() {
         for text in [
             "",
             "{}",
@@ -113,20 +113,20 @@ mod tests {
             "{\"sensor\": \"\u{0}",
             &"[".repeat(60_000),
         ] {
-            assert!(reading(text.as_bytes()).is_none(), "{text}");
+            assert!(decode_reading(text.as_bytes()).is_none(), "{text}");
         }
-        assert!(reading(b"\xff\xfe{}").is_none());
+        assert!(decode_reading(b"\xff\xfe{}").is_none());
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            let _ = reading(&bytes);
+        fn any_bytes_are_decoded_or_rejected(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = decode_reading(&bytes);
         }
 
         #[test]
-        fn a_reading_with_any_byte_changed_is_read_or_refused(at in 0..90usize, to in any::<u8>()) {
-            let mut bytes = datagram("rover/imu", &Sample {
+        fn reading_with_a_changed_byte_is_decoded_or_rejected(at in 0..90usize, to in any::<u8>()) {
+            let mut bytes = encode_reading("rover/imu", &Sample {
                 sequence: Some(1),
                 stamp_ns: Some(2),
                 numbers: vec![0.1, -3e-7],
@@ -134,12 +134,12 @@ mod tests {
             });
             let at = at % bytes.len();
             bytes[at] = to;
-            let _ = reading(&bytes);
+            let _ = decode_reading(&bytes);
         }
 
-        /// Numbers survive the wire to the last bit.
+        /// Numbers are bit-identical after encoding and decoding.
         #[test]
-        fn what_is_written_is_read(
+        fn decoding_inverts_encoding(
             sensor in ".{0,20}",
             sequence in any::<u64>(),
             stamp_ns in any::<Option<u64>>(),
@@ -147,8 +147,8 @@ mod tests {
             numbers in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO | prop::num::f64::SUBNORMAL, 0..20),
         ) {
             let sample = Sample { sequence: Some(sequence), session, stamp_ns, numbers };
-            let bytes = datagram(&sensor, &sample);
-            let (read, again) = reading(&bytes).unwrap();
+            let bytes = encode_reading(&sensor, &sample);
+            let (read, again) = decode_reading(&bytes).unwrap();
             prop_assert_eq!(read, sensor.as_str());
             let bits = |s: &Sample| s.numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&again), bits(&sample));

@@ -191,7 +191,7 @@ fn judge(binary: &Path, file: &Path, peer: &Value) -> Result<(), String> {
     }
     if let Some(colliders) = peer["colliders"].as_u64()
         && ours["colliders"].as_u64() != Some(colliders)
-        && !says("left out")
+        && !says("ignored")
     {
         return Err(format!(
             "{} colliders of {colliders}, unsaid",

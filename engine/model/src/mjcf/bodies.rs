@@ -1,28 +1,33 @@
-//! `<worldbody>`: bodies, joints and shapes become links and joints of a draft.
+//! `<worldbody>`: bodies, joints and shapes to links and joints of a draft.
 //!
-//! A body with several joints becomes as many links: those between take a share of its mass, as a
-//! link without mass cannot be simulated.
+//! A body with several joints becomes as many links: the intermediate ones get a share of its mass, as
+//! a link without mass cannot be simulated.
 
+mod joints;
+
+pub(super) use joints::plain_joint;
+
+use super::assets::Assets;
 use super::defaults::{ClassId, Classes};
 use super::element::{Element, Values};
-use super::geom::{self, Assets, Geom};
-use super::settings::{FromShapes, Settings};
-use crate::draft::{DraftJoint, DraftLink, Named, Warnings};
+use super::geom::{self, Geom};
+use super::settings::{Settings, ShapeMass};
+use crate::draft::{DraftJoint, DraftLink, Warnings};
 use crate::mass::Mass;
-use crate::value::quoted;
 use crate::{ModelError, Place};
-use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose};
+use becomingone_components::body::{Geometry, JointKind, Pose};
 use glam::{DMat3, DVec3, Quat, Vec3};
+use joints::JointElement;
 use std::collections::HashSet;
 
-/// Part of a body's mass that each link between two of its joints takes.
-const SHARE: f64 = 0.1;
-/// A plane whose normal is nearer to the vertical than this is a floor (cosine), and at this height
-/// (m) it is the scene's ground.
-const LEVEL: f32 = 0.9999;
-const GROUND_M: f32 = 1e-3;
-/// Known and without effect here.
-const SILENT: [&str; 6] = ["camera", "light", "site", "inertial", "joint", "freejoint"];
+/// Share of a body's mass for each intermediate link between two of its joints.
+const LINK_MASS_SHARE: f64 = 0.1;
+/// Least cosine between the normal of a floor and the vertical, and its largest distance (m) from the
+/// scene's ground, which replaces it.
+const HORIZONTAL: f32 = 0.9999;
+const GROUND_TOLERANCE_M: f32 = 1e-3;
+/// Elements without effect here.
+const NO_EFFECT: [&str; 6] = ["camera", "light", "site", "inertial", "joint", "freejoint"];
 const BODY: &[&str] = &[
     "name",
     "childclass",
@@ -38,49 +43,21 @@ const BODY: &[&str] = &[
     "fuse",
     "sleep",
 ];
-const JOINT: &[&str] = &[
-    "name",
-    "class",
-    "type",
-    "group",
-    "pos",
-    "axis",
-    "springdamper",
-    "limited",
-    "actuatorfrclimited",
-    "solreflimit",
-    "solimplimit",
-    "solreffriction",
-    "solimpfriction",
-    "stiffness",
-    "range",
-    "actuatorfrcrange",
-    "actuatorgravcomp",
-    "margin",
-    "ref",
-    "springref",
-    "armature",
-    "damping",
-    "frictionloss",
-    "user",
-    "align",
-];
-const KINDS: [&str; 4] = ["free", "ball", "slide", "hinge"];
 
-/// A place in a keyframe's `qpos`: what stands there.
+/// Entry of a keyframe's `qpos`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Slot {
-    /// Seven numbers: of the robot's own base.
+    /// Seven numbers: pose of the robot's base.
     Base,
-    /// Seven numbers: of a floating joint.
+    /// Seven numbers: pose of a floating joint.
     Floating(usize),
-    /// Four numbers.
+    /// Four numbers: rotation of a ball joint.
     Ball,
-    /// One number, from this reference on.
+    /// One number: position of a joint, relative to this reference.
     Scalar(usize, f64),
 }
 
-/// An element in a body, with the frames around it.
+/// Element in a body, with the pose and class of the enclosing frames.
 #[derive(Clone, Copy)]
 struct Item<'e> {
     element: &'e Element,
@@ -88,31 +65,14 @@ struct Item<'e> {
     class: ClassId,
 }
 
-/// What the bodies of a file hang on.
+/// Parent of a body.
 struct Parent<'p> {
     link: &'p str,
-    /// In the world, as the file's old way of global poses needs it.
+    /// Pose in the world, for files with global poses.
     world: Pose,
 }
 
-/// A joint as it is written.
-struct Written {
-    name: String,
-    place: Place,
-    kind: JointKind,
-    /// In the body's frame.
-    anchor: Vec3,
-    axis: Vec3,
-    limits: JointLimits,
-    reference: f64,
-    damping: f64,
-    friction: f64,
-    armature: f64,
-    stiffness: f64,
-    spring_rest: f64,
-}
-
-/// Everything below `<worldbody>`, as far as it was read.
+/// Reader of `<worldbody>`, with what it has read so far.
 pub(crate) struct Bodies<'a> {
     settings: &'a Settings,
     classes: &'a Classes,
@@ -121,12 +81,12 @@ pub(crate) struct Bodies<'a> {
     pub(crate) links: Vec<DraftLink>,
     pub(crate) joints: Vec<DraftJoint>,
     pub(crate) slots: Vec<Slot>,
-    taken: HashSet<String>,
-    /// `<body>` elements and joints that are not fixed.
-    pub(crate) counted: (usize, usize),
-    /// Whether the root is the world.
+    used_names: HashSet<String>,
+    /// Number of `<body>` elements, and of joints that are not fixed.
+    pub(crate) counts: (usize, usize),
+    /// Whether the root link is the world.
     pub(crate) fixed_base: bool,
-    /// How the base stands in the file, where it moves freely.
+    /// Rotation of a free base in the file.
     pub(crate) upright: Quat,
 }
 
@@ -138,10 +98,10 @@ impl<'a> Bodies<'a> {
         assets: &'a Assets,
         warnings: Warnings,
     ) -> Self {
-        let mut taken = HashSet::from(["world".to_owned()]);
+        let mut used_names = HashSet::from(["world".to_owned()]);
         root.each(&mut |e| {
             if matches!(&*e.name, "body" | "joint" | "freejoint") {
-                taken.extend(e.values().text("name").map(str::to_owned));
+                used_names.extend(e.values().text("name").map(str::to_owned));
             }
         });
         Self {
@@ -152,8 +112,8 @@ impl<'a> Bodies<'a> {
             links: Vec::new(),
             joints: Vec::new(),
             slots: Vec::new(),
-            taken,
-            counted: (0, 0),
+            used_names,
+            counts: (0, 0),
             fixed_base: false,
             upright: Quat::IDENTITY,
         }
@@ -183,17 +143,15 @@ impl<'a> Bodies<'a> {
             }
         }
         let still: Vec<_> = (0..bodies.len()).filter(|k| !free.contains(k)).collect();
-        let mut only_seen = shapes.iter().all(|g| !g.touches);
+        let mut is_visual_only = shapes.iter().all(|g| !g.has_contacts);
         for &k in &still {
-            only_seen &= self.only_seen(&bodies[k])?;
+            is_visual_only &= self.is_visual_only(&bodies[k])?;
         }
-        if let ([base], true) = (free.as_slice(), only_seen) {
+        if let ([base], true) = (free.as_slice(), is_visual_only) {
             for &k in &still {
                 let place = &bodies[k].element.place;
-                self.warnings.push(
-                    place,
-                    "a body of the world that nothing touches was left out",
-                );
+                self.warnings
+                    .push(place, "a body of the world without contacts is ignored");
             }
             let parent = Parent {
                 link: "",
@@ -224,16 +182,16 @@ impl<'a> Bodies<'a> {
         Ok(())
     }
 
-    /// A shape of the world; none where the scene has it already.
+    /// Shape of the world; `None` for a floor, which the scene's ground replaces.
     fn world_geom(&mut self, item: &Item) -> Result<Option<Geom>, ModelError> {
         let mut geom = self.geom(item, Pose::IDENTITY)?;
         let top = geom.pose.point(Vec3::Z * 0.05).z;
-        let level = (geom.pose.rotation * Vec3::Z).z > LEVEL;
+        let level = (geom.pose.rotation * Vec3::Z).z > HORIZONTAL;
         geom.mass = None;
-        Ok((!(geom.plane && level && top.abs() < GROUND_M)).then_some(geom))
+        Ok((!(geom.plane && level && top.abs() < GROUND_TOLERANCE_M)).then_some(geom))
     }
 
-    /// The elements in a body or frame, those in frames with them.
+    /// Elements in a body or frame, including those in nested frames.
     fn contents<'e>(
         &self,
         element: &'e Element,
@@ -261,7 +219,7 @@ impl<'a> Bodies<'a> {
         Ok(())
     }
 
-    /// What is in a body.
+    /// Elements of a body.
     fn inside<'e>(&self, item: &Item<'e>) -> Result<Vec<Item<'e>>, ModelError> {
         let class = self.classes.named(&item.element.values(), "childclass")?;
         let class = class.unwrap_or(item.class);
@@ -282,13 +240,13 @@ impl<'a> Bodies<'a> {
         Ok(false)
     }
 
-    /// Whether a body and all in it neither move nor touch.
-    fn only_seen(&mut self, item: &Item) -> Result<bool, ModelError> {
+    /// Whether a body and its children have neither joints nor contacts.
+    fn is_visual_only(&mut self, item: &Item) -> Result<bool, ModelError> {
         for inner in self.inside(item)? {
             let fine = match &*inner.element.name {
                 "joint" | "freejoint" => false,
-                "geom" => !self.geom(&inner, Pose::IDENTITY)?.touches,
-                "body" => self.only_seen(&inner)?,
+                "geom" => !self.geom(&inner, Pose::IDENTITY)?.has_contacts,
+                "body" => self.is_visual_only(&inner)?,
                 _ => true,
             };
             if !fine {
@@ -298,15 +256,15 @@ impl<'a> Bodies<'a> {
         Ok(true)
     }
 
-    /// Says what is left out.
+    /// Warns about an unsupported element.
     fn skip(&mut self, element: &Element) {
-        if !SILENT.contains(&&*element.name) {
-            let text = format!("<{}> is not supported and was left out", element.name);
+        if !NO_EFFECT.contains(&&*element.name) {
+            let text = format!("<{}> is not supported and is ignored", element.name);
             self.warnings.push(&element.place, text);
         }
     }
 
-    /// A pose that is written in an element, in the frame of its body.
+    /// Converts the pose of an element to the frame of its body.
     fn local(&self, written: Pose, item: &Item, body_in_world: Pose) -> Pose {
         if self.settings.global {
             body_in_world.inverse() * written
@@ -325,26 +283,26 @@ impl<'a> Bodies<'a> {
         Ok(geom)
     }
 
-    /// A body and all in it.
+    /// Reads a body and its children.
     fn body(&mut self, item: &Item, parent: &Parent) -> Result<(), ModelError> {
         let element = item.element;
         let v = element.values();
         v.warn_unknown(BODY, &mut self.warnings);
-        self.counted.0 += 1;
+        self.counts.0 += 1;
         let name = match v.text("name") {
             Some("world") => {
                 return Err(v.refuse("name", "a body named \"world\"", "expected another name"));
             }
             Some(name) => name.to_owned(),
-            None => self.fresh("body"),
+            None => self.unique_name("body"),
         };
         if v.number("gravcomp")?.unwrap_or_default() != 0.0 {
             self.warnings.push(
                 &v.place("gravcomp"),
-                "gravcomp is not supported: the body falls",
+                "gravcomp is not supported: gravity acts on the body",
             );
         }
-        // Written poses are in the world where the file says so, and a body may then have none.
+        // With global coordinates poses are in the world, and a body may have none.
         let world = match self.settings.global {
             true if v.has("pos") => self.settings.pose(&v)?,
             true => parent.world,
@@ -395,9 +353,9 @@ impl<'a> Bodies<'a> {
             }
         }
         let mass = match self.settings.from_shapes {
-            FromShapes::Always => of_shapes.or(written),
-            FromShapes::WhereNeeded => written.or(of_shapes),
-            FromShapes::Never => written,
+            ShapeMass::Always => of_shapes.or(written),
+            ShapeMass::IfMissing => written.or(of_shapes),
+            ShapeMass::Never => written,
         };
         link.mass = self.bounded(mass);
         let below = Parent { link: &name, world };
@@ -408,7 +366,7 @@ impl<'a> Bodies<'a> {
                     let expected = "expected it alone, in a body of <worldbody>";
                     return Err(ModelError::at(&place, found, expected));
                 }
-                self.counted.1 += 1;
+                self.counts.1 += 1;
                 if parent.link.is_empty() {
                     self.upright = pose.rotation;
                     self.slots.push(Slot::Base);
@@ -428,22 +386,22 @@ impl<'a> Bodies<'a> {
         Ok(())
     }
 
-    /// A body with its joints: one link after another, the last of them the body itself.
-    fn chain(&mut self, mut link: DraftLink, joints: Vec<Written>, parent: &str, pose: Pose) {
+    /// Adds a body with its joints as a chain of links, the last of which is the body.
+    fn chain(&mut self, mut link: DraftLink, joints: Vec<JointElement>, parent: &str, pose: Pose) {
         let place = link.place.clone();
         let count = joints.len();
-        self.counted.1 += count;
+        self.counts.1 += count;
         if count > 1 {
             let text = format!(
-                "body {:?} has {count} joints: {} links between them take {:.0} % of its mass each",
+                "body {:?} has {count} joints: {} intermediate links get {:.0} % of its mass each",
                 link.name,
                 count - 1,
-                SHARE * 100.0
+                LINK_MASS_SHARE * 100.0
             );
             self.warnings.push(&place, text);
         }
-        let part = (SHARE * (count.max(1) - 1) as f64).min(0.5);
-        let share = link
+        let part = (LINK_MASS_SHARE * (count.max(1) - 1) as f64).min(0.5);
+        let link_share = link
             .mass
             .filter(|m| m.kg > 0.0)
             .map(|m| m.scaled_to(m.kg * part / (count.max(2) - 1) as f64));
@@ -453,21 +411,21 @@ impl<'a> Bodies<'a> {
                 .filter(|m| m.kg > 0.0)
                 .map(|m| m.scaled_to(m.kg * (1.0 - part)));
         }
-        // Where the next joint is written: the body's frame as the joints so far leave it.
+        // Pose of the body's frame in the last link so far.
         let mut from = pose;
-        let mut above = parent.to_owned();
+        let mut parent_name = parent.to_owned();
         for (k, joint) in joints.into_iter().enumerate() {
             let back = Pose::new(-joint.anchor, Quat::IDENTITY);
             let last = k + 1 == count;
             let child = if last && joint.anchor == Vec3::ZERO {
                 link.name.clone()
             } else {
-                let name = self.fresh(&format!("{}/{}", link.name, joint.name));
+                let name = self.unique_name(&format!("{}/{}", link.name, joint.name));
                 self.links.push(DraftLink {
                     name: name.clone(),
                     place: place.clone(),
                     hidden: true,
-                    mass: share.filter(|_| !last).map(|m| m.moved(back)),
+                    mass: link_share.filter(|_| !last).map(|m| m.moved(back)),
                     colliders: Vec::new(),
                     visuals: Vec::new(),
                 });
@@ -493,26 +451,32 @@ impl<'a> Bodies<'a> {
                     joint.name,
                     joint.place,
                     Some(joint.kind),
-                    &above,
+                    &parent_name,
                     &child,
                     origin,
                 )
             });
-            above = child;
+            parent_name = child;
         }
-        if above != link.name {
-            let name = self.fresh(&format!("{}/fixed", link.name));
-            self.joints
-                .push(plain_joint(name, place, None, &above, &link.name, from));
+        if parent_name != link.name {
+            let name = self.unique_name(&format!("{}/fixed", link.name));
+            self.joints.push(plain_joint(
+                name,
+                place,
+                None,
+                &parent_name,
+                &link.name,
+                from,
+            ));
         }
         self.links.push(link);
     }
 
-    /// A name that nothing has yet.
-    fn fresh(&mut self, base: &str) -> String {
+    /// Name that is not in use.
+    fn unique_name(&mut self, base: &str) -> String {
         let mut name = base.to_owned();
         let mut k = 1;
-        while !self.taken.insert(name.clone()) {
+        while !self.used_names.insert(name.clone()) {
             k += 1;
             name = format!("{base} {k}");
         }
@@ -522,118 +486,12 @@ impl<'a> Bodies<'a> {
     fn joint_name(&mut self, v: &Values, body: &str) -> (String, Place) {
         let name = match v.element.values().text("name") {
             Some(name) => name.to_owned(),
-            None => self.fresh(&format!("{body}/joint")),
+            None => self.unique_name(&format!("{body}/joint")),
         };
         (name, v.element.place.clone())
     }
 
-    /// A joint that is not free; none where it is written as fixed.
-    fn joint(
-        &mut self,
-        item: &Item,
-        v: &Values,
-        body: &str,
-        body_in_world: Pose,
-    ) -> Result<Option<Written>, ModelError> {
-        v.warn_unknown(JOINT, &mut self.warnings);
-        let (name, place) = self.joint_name(v, body);
-        let kind = match v.text("type") {
-            Some("slide") => JointKind::Prismatic,
-            Some("hinge") | None => JointKind::Revolute,
-            Some("ball") => JointKind::Spherical,
-            Some("fixed") => {
-                let text = "a joint of type \"fixed\" is Bullet's, not MuJoCo's; the body is held";
-                self.warnings.push(&place, text);
-                return Ok(None);
-            }
-            Some(other) => {
-                let found = format!("the joint type {}", quoted(other));
-                let expected = format!("expected one of {}", KINDS.join(", "));
-                return Err(v.refuse("type", found, expected).nearest(other, KINDS));
-            }
-        };
-        let turns = kind != JointKind::Prismatic;
-        let unit = |x: f64| if turns { self.settings.angle(x) } else { x };
-        let written = Pose::new(
-            v.vector("pos")?.unwrap_or_default().as_vec3(),
-            Quat::IDENTITY,
-        );
-        let here = self.local(written, item, body_in_world);
-        let axis = v.vector("axis")?.unwrap_or(DVec3::Z).try_normalize();
-        let Some(axis) = axis else {
-            let found = "an axis of length zero";
-            return Err(v.refuse("axis", found, "expected a direction"));
-        };
-        let reference = unit(v.number("ref")?.unwrap_or_default());
-        let mut limits = JointLimits::NONE;
-        if let Some((lower, upper)) = self.range(v, kind, &name)? {
-            limits.lower = (unit(lower) - reference) as f32;
-            limits.upper = (unit(upper) - reference) as f32;
-        }
-        let clamped = v.switch("actuatorfrclimited")?;
-        if let Some([low, high]) = v.exactly::<2>("actuatorfrcrange")?
-            && clamped.unwrap_or(self.settings.autolimits)
-        {
-            limits.effort = low.abs().max(high.abs()) as f32;
-        }
-        if v.has("springdamper") {
-            let text = "springdamper is not supported; stiffness and damping count";
-            self.warnings.push(&v.place("springdamper"), text);
-        }
-        Ok(Some(Written {
-            name,
-            place,
-            kind: match kind {
-                JointKind::Revolute if limits.upper == f32::INFINITY => JointKind::Continuous,
-                kind => kind,
-            },
-            anchor: here.translation_m,
-            axis: (here.rotation * axis.as_vec3()).normalize(),
-            limits,
-            reference,
-            damping: v.not_negative("damping")?,
-            friction: v.not_negative("frictionloss")?,
-            armature: v.not_negative("armature")?,
-            stiffness: v.not_negative("stiffness")?,
-            spring_rest: unit(v.number("springref")?.unwrap_or_default()) - reference,
-        }))
-    }
-
-    /// A joint's bounds, in the file's units; none where it has none.
-    fn range(
-        &mut self,
-        v: &Values,
-        kind: JointKind,
-        name: &str,
-    ) -> Result<Option<(f64, f64)>, ModelError> {
-        let range = v.exactly::<2>("range")?;
-        let limited = match v.switch("limited")? {
-            Some(limited) => limited,
-            None => self.settings.autolimits && range.is_some(),
-        };
-        if !limited {
-            return Ok(None);
-        }
-        match range {
-            Some([lower, upper]) if kind == JointKind::Spherical => {
-                Ok(Some((lower.max(0.0), upper)))
-            }
-            Some([lower, upper]) if lower > upper => Err(v.refuse(
-                "range",
-                format!("joint {name:?} with the range {lower} to {upper}"),
-                "expected the smaller number first",
-            )),
-            Some([lower, upper]) if lower != 0.0 || upper != 0.0 => Ok(Some((lower, upper))),
-            _ => {
-                let text =
-                    format!("joint {name:?} is limited, but has no range; it moves without bounds");
-                self.warnings.push(&v.element.place, text);
-                Ok(None)
-            }
-        }
-    }
-
-    /// A body's mass as its `<inertial>` has it.
+    /// Mass of a body from its `<inertial>`.
     fn inertial(&mut self, item: &Item, body_in_world: Pose) -> Result<Mass, ModelError> {
         let v = item.element.values();
         v.required("mass")?;
@@ -656,17 +514,17 @@ impl<'a> Bodies<'a> {
         Ok(Mass { kg, com, inertia }.moved(pose))
     }
 
-    /// A mass within the bounds that the compiler is told.
+    /// Applies `boundmass`, `boundinertia` and `balanceinertia`.
     fn bounded(&self, mass: Option<Mass>) -> Option<Mass> {
         let s = self.settings;
-        if s.least_mass <= 0.0 && s.least_inertia <= 0.0 && !s.balance_inertia {
+        if s.min_mass <= 0.0 && s.min_inertia <= 0.0 && !s.balance_inertia {
             return mass;
         }
         let mut mass = mass.unwrap_or(Mass::ZERO);
-        mass.kg = mass.kg.max(s.least_mass);
+        mass.kg = mass.kg.max(s.min_mass);
         let (mut moments, axes) = mass.principal();
-        moments = moments.max(DVec3::splat(s.least_inertia));
-        // The largest stands first.
+        moments = moments.max(DVec3::splat(s.min_inertia));
+        // Moments are in descending order.
         if s.balance_inertia && moments.y + moments.z < moments.x {
             moments = DVec3::splat((moments.x + moments.y + moments.z) / 3.0);
         }
@@ -676,7 +534,7 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// A shape on a link, as it touches and as it is seen.
+/// Adds a shape to the colliders and visuals of a link.
 fn add_shape(link: &mut DraftLink, geom: Geom, at: Pose) {
     let Some(shape) = geom.shape else { return };
     let geometry = Geometry {
@@ -684,42 +542,10 @@ fn add_shape(link: &mut DraftLink, geom: Geom, at: Pose) {
         shape,
         rgba: geom.rgba,
     };
-    if geom.touches {
+    if geom.has_contacts {
         link.colliders.push(geometry.clone());
     }
-    if geom.seen {
+    if geom.visible {
         link.visuals.push(geometry);
-    }
-}
-
-/// A joint that says nothing but where it is.
-pub(crate) fn plain_joint(
-    name: String,
-    place: Place,
-    kind: Option<JointKind>,
-    parent: &str,
-    child: &str,
-    origin: Pose,
-) -> DraftJoint {
-    let named = |name: &str| Named {
-        name: name.to_owned(),
-        place: place.clone(),
-    };
-    DraftJoint {
-        name,
-        kind,
-        parent: named(parent),
-        child: named(child),
-        place,
-        origin,
-        axis: Vec3::X,
-        limits: JointLimits::NONE,
-        damping: 0.0,
-        friction: 0.0,
-        armature: 0.0,
-        stiffness: 0.0,
-        spring_rest: 0.0,
-        start: None,
-        mimic: None,
     }
 }

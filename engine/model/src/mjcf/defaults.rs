@@ -1,10 +1,10 @@
-//! `<default>` classes: what attributes are where an element does not say.
+//! `<default>` classes: values of missing attributes.
 
 use super::element::{Attributes, Element, Values};
 use crate::ModelError;
 use std::collections::HashMap;
 
-/// Elements that are one kind to defaults: all shortcuts of an actuator.
+/// Actuator shortcuts, which share the defaults of `general`.
 const ACTUATORS: [&str; 12] = [
     "general",
     "motor",
@@ -20,7 +20,7 @@ const ACTUATORS: [&str; 12] = [
     "plugin",
 ];
 
-/// The kind of an element, as defaults count them.
+/// Element name under which its defaults are stored.
 pub(crate) fn kind(name: &str) -> &str {
     if ACTUATORS.contains(&name) {
         "general"
@@ -29,11 +29,11 @@ pub(crate) fn kind(name: &str) -> &str {
     }
 }
 
-/// A class, by its place in the list.
+/// Index of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClassId(usize);
 
-/// All classes; the first is the one that counts where none is named.
+/// All classes; the first applies to elements that name none.
 #[derive(Debug)]
 pub(crate) struct Classes {
     classes: Vec<HashMap<String, Attributes>>,
@@ -41,10 +41,10 @@ pub(crate) struct Classes {
 }
 
 impl Classes {
-    /// The class of what names none.
+    /// Class of elements that name none.
     pub(crate) const MAIN: ClassId = ClassId(0);
 
-    /// Those of a model's root element.
+    /// Reads the classes of the root element.
     pub(crate) fn of(root: &Element) -> Result<Self, ModelError> {
         let mut classes = Self {
             classes: vec![HashMap::new()],
@@ -59,7 +59,7 @@ impl Classes {
         Ok(classes)
     }
 
-    /// Adds a section's values to a class, then its nested classes, which begin as copies of it.
+    /// Adds a section's values to a class, then its nested classes, which start as copies of it.
     fn fill(&mut self, section: &Element, class: usize) -> Result<(), ModelError> {
         for element in section.children.iter().filter(|e| e.name != "default") {
             let kind = kind(&element.name).to_owned();
@@ -74,8 +74,8 @@ impl Classes {
             if self.names.insert(name.clone(), next).is_some() {
                 return Err(nested.values().refuse(
                     "class",
-                    format!("a second default class with the name {name:?}"),
-                    "expected different names",
+                    format!("a second default class named {name:?}"),
+                    "expected unique names",
                 ));
             }
             self.classes.push(copy);
@@ -84,7 +84,7 @@ impl Classes {
         Ok(())
     }
 
-    /// The class that an attribute names.
+    /// Class that an attribute names.
     pub(crate) fn named(
         &self,
         values: &Values,
@@ -106,7 +106,7 @@ impl Classes {
         }
     }
 
-    /// An element's values: its own, then those of its class, or of the class around it.
+    /// Attributes of an element, with the defaults of its class or of the enclosing one.
     pub(crate) fn values<'e>(
         &'e self,
         element: &'e Element,

@@ -1,4 +1,4 @@
-//! Elements of one or more files as one tree, with the place of each, and their attributes as values.
+//! Element tree of one or more files, with the place of each element, and typed attributes.
 
 use crate::draft::Warnings;
 use crate::value::{numbers, quoted};
@@ -8,21 +8,21 @@ use glam::DVec3;
 use roxmltree::Node;
 use std::collections::HashMap;
 
-/// An element and what is in it. Of an included file it keeps that file's places.
+/// Element with its children; places refer to the file that contains it.
 #[derive(Clone, Debug)]
 pub(crate) struct Element {
     pub(crate) name: String,
     pub(crate) place: Place,
     pub(crate) attributes: Attributes,
     pub(crate) children: Vec<Element>,
-    /// Of a frame that was made here and is not in the file.
+    /// Pose of a frame created by `<replicate>`.
     pub(crate) pose: Option<Pose>,
 }
 
 /// Attributes by name.
 pub(crate) type Attributes = HashMap<String, Attribute>;
 
-/// What an attribute says, and where.
+/// Text of an attribute and its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Attribute {
     pub(crate) text: String,
@@ -30,8 +30,8 @@ pub(crate) struct Attribute {
 }
 
 impl Element {
-    /// One element of a document, without what is in it.
-    pub(crate) fn of(node: Node, source: &crate::xml::Source) -> Self {
+    /// Converts one element, without its children.
+    pub(crate) fn of(node: Node, source: &crate::xml::SourceText) -> Self {
         let attributes = node.attributes().map(|a| {
             let attribute = Attribute {
                 text: a.value().to_owned(),
@@ -48,12 +48,12 @@ impl Element {
         }
     }
 
-    /// The children with this name.
+    /// Children with this name.
     pub(crate) fn all<'e>(&'e self, name: &'e str) -> impl Iterator<Item = &'e Element> {
         self.children.iter().filter(move |c| c.name == name)
     }
 
-    /// This and all elements in it, in the order of the file.
+    /// Visits this element and all its descendants in file order.
     pub(crate) fn each(&self, f: &mut impl FnMut(&Element)) {
         f(self);
         for child in &self.children {
@@ -61,7 +61,7 @@ impl Element {
         }
     }
 
-    /// Its attributes, and no others.
+    /// Its own attributes, without those of a default class.
     pub(crate) fn values(&self) -> Values<'_> {
         Values {
             element: self,
@@ -70,7 +70,7 @@ impl Element {
     }
 }
 
-/// An element's attributes, and behind them those of its default class.
+/// Attributes of an element; missing ones are those of its default class.
 #[derive(Clone, Copy)]
 pub(crate) struct Values<'e> {
     pub(crate) element: &'e Element,
@@ -78,30 +78,30 @@ pub(crate) struct Values<'e> {
 }
 
 impl<'e> Values<'e> {
-    /// As written, or as the class has it.
+    /// Own attribute, or that of the default class.
     pub(crate) fn get(&self, name: &str) -> Option<&'e Attribute> {
         let own = self.element.attributes.get(name);
         own.or_else(|| self.defaults.and_then(|d| d.get(name)))
     }
 
-    /// Whether the attribute is there.
+    /// Whether the attribute is present.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// Its text, trimmed; an empty one counts as not there.
+    /// Trimmed text; an empty one counts as missing.
     pub(crate) fn text(&self, name: &str) -> Option<&'e str> {
         let text = self.get(name)?.text.trim();
         (!text.is_empty()).then_some(text)
     }
 
-    /// Where an attribute stands, else its element.
+    /// Place of an attribute, or of the element if it is missing.
     pub(crate) fn place(&self, name: &str) -> Place {
         self.get(name)
             .map_or_else(|| self.element.place.clone(), |a| a.place.clone())
     }
 
-    /// What to say about an attribute.
+    /// Error of an attribute.
     pub(crate) fn refuse(
         &self,
         name: &str,
@@ -111,7 +111,7 @@ impl<'e> Values<'e> {
         ModelError::at(&self.place(name), found, expected)
     }
 
-    /// The text of an attribute that must be there.
+    /// Text of a required attribute.
     pub(crate) fn required(&self, name: &str) -> Result<&'e str, ModelError> {
         self.text(name).ok_or_else(|| {
             let known = self.element.attributes.keys();
@@ -134,7 +134,7 @@ impl<'e> Values<'e> {
         }
     }
 
-    /// Exactly this many numbers.
+    /// Exactly `N` numbers.
     pub(crate) fn exactly<const N: usize>(
         &self,
         name: &str,
@@ -147,12 +147,12 @@ impl<'e> Values<'e> {
             Err(_) => Err(self.refuse(
                 name,
                 format!("{name} with {} numbers", found.len()),
-                format!("expected {N}"),
+                format!("expected {N} numbers"),
             )),
         }
     }
 
-    /// A number; the first of several.
+    /// Number; the first of several.
     pub(crate) fn number(&self, name: &str) -> Result<Option<f64>, ModelError> {
         let Some(found) = self.numbers(name)? else {
             return Ok(None);
@@ -164,7 +164,7 @@ impl<'e> Values<'e> {
             .ok_or_else(|| self.refuse(name, format!("an empty {name}"), "expected a number"))
     }
 
-    /// A number that is zero or more; zero where nothing is written.
+    /// Number of zero or more; zero if missing.
     pub(crate) fn not_negative(&self, name: &str) -> Result<f64, ModelError> {
         let number = self.number(name)?.unwrap_or_default();
         if number >= 0.0 {
@@ -178,7 +178,7 @@ impl<'e> Values<'e> {
         Ok(self.exactly::<3>(name)?.map(DVec3::from_array))
     }
 
-    /// `true` or `false`; none for `auto` and for nothing.
+    /// `true` or `false`; `None` for `auto` or if missing.
     pub(crate) fn switch(&self, name: &str) -> Result<Option<bool>, ModelError> {
         match self.text(name) {
             Some("true") => Ok(Some(true)),
@@ -192,13 +192,13 @@ impl<'e> Values<'e> {
         }
     }
 
-    /// Red, green, blue, alpha, each brought into 0 to 1.
+    /// Red, green, blue, alpha, each clamped to 0..1.
     pub(crate) fn rgba(&self, name: &str) -> Result<Option<[f32; 4]>, ModelError> {
         let rgba = self.exactly::<4>(name)?;
         Ok(rgba.map(|rgba| rgba.map(|x| x.clamp(0.0, 1.0) as f32)))
     }
 
-    /// Warns of attributes that nobody knows: a slip of the pen would change the robot without a word.
+    /// Warns about unknown attributes: a misspelt one would change the robot silently.
     pub(crate) fn warn_unknown(&self, known: &[&str], warnings: &mut Warnings) {
         let mut names: Vec<_> = self.element.attributes.iter().collect();
         names.sort_by_key(|(_, a)| (a.place.line, a.place.column));
@@ -207,7 +207,7 @@ impl<'e> Values<'e> {
                 let near = crate::did_you_mean(name, known.iter().copied());
                 let element = &self.element.name;
                 let text =
-                    format!("the unknown attribute {name:?} of <{element}> was left out{near}");
+                    format!("the unknown attribute {name:?} of <{element}> is ignored{near}");
                 warnings.push(&attribute.place, text);
             }
         }

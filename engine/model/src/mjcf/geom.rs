@@ -1,17 +1,17 @@
-//! `<geom>`: a shape, what it weighs, and whether it is touched or only seen.
+//! `<geom>`: shape, mass, contacts and visibility.
 
+use super::assets::{Asset, Assets};
 use super::element::Values;
 use super::settings::Settings;
 use crate::ModelError;
-use crate::mass::{Mass, ball, capsule, cuboid, cylinder, ellipsoid, inside};
+use crate::mass::{Mass, capsule, cuboid, cylinder, ellipsoid, solid_mesh, sphere};
 use crate::value::quoted;
 use becomingone_components::body::{Mesh, Pose, Shape};
 use glam::{DQuat, DVec3, Quat, Vec3};
-use std::collections::HashMap;
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-/// Attributes of `<geom>` that are read or that change nothing here.
+/// Attributes of `<geom>` that are read, or known to have no effect here.
 pub(crate) const KNOWN: &[&str] = &[
     "name",
     "class",
@@ -58,47 +58,28 @@ const TYPES: [&str; 9] = [
     "mesh",
     "sdf",
 ];
-/// Half the width of what stands for an endless plane (m), and half its thickness.
-const PLANE_M: f32 = 25.0;
+/// Half width and half thickness of the box that replaces an infinite plane (m).
+const PLANE_HALF_WIDTH_M: f32 = 25.0;
 const PLANE_HALF_THICKNESS_M: f32 = 0.05;
-/// Density of a shape that says nothing (kg/m³).
-const DENSITY: f64 = 1000.0;
+/// Default density of a shape (kg/m³), that of water.
+const DEFAULT_DENSITY: f64 = 1000.0;
 
-/// What a `<geom>` is, in the frame it is written in.
+/// A `<geom>` in the frame of its element.
 pub(crate) struct Geom {
     pub(crate) pose: Pose,
-    /// None where it is left out.
+    /// `None` if the geom is ignored.
     pub(crate) shape: Option<Shape>,
-    /// In its own body's frame; none where its group gives none.
+    /// Mass in the same frame; `None` if its group contributes none.
     pub(crate) mass: Option<Mass>,
-    /// It touches.
-    pub(crate) touches: bool,
-    /// It is seen, as `MuJoCo`'s viewer shows it: groups 0 to 2.
-    pub(crate) seen: bool,
-    /// An endless plane.
+    /// It takes part in contacts.
+    pub(crate) has_contacts: bool,
+    /// It is visible by the defaults of `MuJoCo`'s viewer: groups 0 to 2.
+    pub(crate) visible: bool,
+    /// It is an infinite plane.
     pub(crate) plane: bool,
     pub(crate) rgba: [f32; 4],
-    /// What to say about it.
+    /// Warning to report.
     pub(crate) warning: Option<String>,
-}
-
-/// A mesh that the file names, or why there is none.
-pub(crate) enum Asset {
-    Mesh {
-        mesh: Arc<Mesh>,
-        /// Its triangles count as a thin shell.
-        shell: bool,
-    },
-    /// Already said.
-    Left,
-    /// Broken: it matters where something touches it.
-    Broken(ModelError),
-}
-
-/// What geoms name.
-pub(crate) struct Assets {
-    pub(crate) meshes: HashMap<String, Asset>,
-    pub(crate) materials: HashMap<String, [f32; 4]>,
 }
 
 /// Reads a `<geom>`.
@@ -112,29 +93,29 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
     let whole =
         |name: &str, default: f64| Ok::<_, ModelError>(v.number(name)?.unwrap_or(default) as i64);
     let group = whole("group", 0.0)?;
-    let touches = whole("contype", 1.0)? != 0 || whole("conaffinity", 1.0)? != 0;
+    let has_contacts = whole("contype", 1.0)? != 0 || whole("conaffinity", 1.0)? != 0;
     let mut geom = Geom {
         pose: settings.pose(v)?,
         shape: None,
         mass: None,
-        touches,
-        seen: (0..=2).contains(&group),
+        has_contacts,
+        visible: (0..=2).contains(&group),
         plane: kind == "plane",
         rgba: rgba(v, assets)?,
         warning: None,
     };
-    let mut water = None;
+    let mut water_mass = None;
     match (kind, v.text("mesh")) {
         ("plane", _) => geom.shape = Some(plane(v, &mut geom.pose)?),
         ("hfield", _) => {
-            geom.warning = Some("a height field was left out: it is not supported".to_owned());
+            geom.warning = Some("height fields are not supported and are ignored".to_owned());
         }
         ("mesh" | "sdf", None) => {
             v.required("mesh")?;
         }
         (_, Some(name)) => match mesh(v, name, assets)? {
             Asset::Mesh { mesh, shell } => {
-                let mass = inside(&mesh.vertices_m, &mesh.triangles);
+                let mass = solid_mesh(&mesh.vertices_m, &mesh.triangles);
                 if kind == "mesh" || kind == "sdf" {
                     let shell = *shell || v.switch("shellinertia")? == Some(true);
                     if shell || mass.is_none() {
@@ -143,45 +124,45 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
                         } else {
                             "without volume"
                         };
-                        geom.warning =
-                            Some(format!("mesh {name:?}, {why}, weighs as its bounding box"));
+                        geom.warning = Some(format!(
+                            "mesh {name:?}, {why}, has the mass of its bounding box"
+                        ));
                     }
                     let shape = Shape::Mesh(Arc::clone(mesh));
-                    water = mass
+                    water_mass = mass
                         .filter(|_| !shell)
-                        .or_else(|| Mass::of_shapes(&[at_rest(shape.clone())]));
+                        .or_else(|| Mass::of_shapes(&[with_identity_pose(shape.clone())]));
                     geom.shape = Some(shape);
                 } else {
                     let (shape, pose) = fitted(kind, mesh, mass, settings.fit_box);
-                    water = mass_of(&shape);
+                    water_mass = mass_of(&shape);
                     geom.pose = geom.pose * pose;
                     geom.shape = Some(shape);
                 }
             }
-            Asset::Left => {}
-            Asset::Broken(error) if touches => {
-                return Err(v.refuse("mesh", error.to_string(), "expected a whole mesh"));
+            Asset::Ignored => {}
+            Asset::Invalid(error) if has_contacts => {
+                return Err(v.refuse("mesh", error.to_string(), "expected a valid mesh"));
             }
-            Asset::Broken(error) => geom.warning = Some(format!("left out: {error}")),
+            Asset::Invalid(error) => geom.warning = Some(format!("mesh ignored: {error}")),
         },
         (kind, None) => {
             if v.switch("shellinertia")? == Some(true) {
-                geom.warning = Some(
-                    "its shell was taken as solid: shells are weighed of meshes only".to_owned(),
-                );
+                geom.warning =
+                    Some("shellinertia is ignored: it is supported for meshes only".to_owned());
             }
             let (shape, mass) = primitive(kind, v, &mut geom.pose)?;
-            water = Some(mass);
+            water_mass = Some(mass);
             geom.shape = Some(shape);
         }
     }
-    geom.mass = weight(v, water)?
+    geom.mass = geom_mass(v, water_mass)?
         .filter(|_| (settings.groups.0..=settings.groups.1).contains(&group))
         .map(|mass| mass.moved(geom.pose));
     Ok(geom)
 }
 
-fn at_rest(shape: Shape) -> becomingone_components::body::Geometry {
+fn with_identity_pose(shape: Shape) -> becomingone_components::body::Geometry {
     becomingone_components::body::Geometry {
         pose: Pose::IDENTITY,
         shape,
@@ -189,29 +170,29 @@ fn at_rest(shape: Shape) -> becomingone_components::body::Geometry {
     }
 }
 
-/// The mass that a shape has by its own attributes, from that of water in it.
-fn weight(v: &Values, water: Option<Mass>) -> Result<Option<Mass>, ModelError> {
+/// Mass of a shape by its attributes, from its mass at the density of water.
+fn geom_mass(v: &Values, water_mass: Option<Mass>) -> Result<Option<Mass>, ModelError> {
     let given = match v.has("mass") {
         true => Some(v.not_negative("mass")?),
         false => None,
     };
     let density = match v.has("density") {
         true => v.not_negative("density")?,
-        false => DENSITY,
+        false => DEFAULT_DENSITY,
     };
-    Ok(water.filter(|w| w.kg > 0.0).and_then(|water| {
-        let kg = given.unwrap_or(water.kg * (density / DENSITY));
-        (kg > 0.0).then(|| water.scaled_to(kg))
+    Ok(water_mass.filter(|w| w.kg > 0.0).and_then(|water_mass| {
+        let kg = given.unwrap_or(water_mass.kg * (density / DEFAULT_DENSITY));
+        (kg > 0.0).then(|| water_mass.scaled_to(kg))
     }))
 }
 
 fn rgba(v: &Values, assets: &Assets) -> Result<[f32; 4], ModelError> {
-    const UNSAID: [f32; 4] = [0.5, 0.5, 0.5, 1.0];
-    let own = v.rgba("rgba")?.filter(|&rgba| rgba != UNSAID);
+    const DEFAULT: [f32; 4] = [0.5, 0.5, 0.5, 1.0];
+    let own = v.rgba("rgba")?.filter(|&rgba| rgba != DEFAULT);
     let material = v
         .text("material")
         .and_then(|name| assets.materials.get(name));
-    Ok(own.or(material.copied()).unwrap_or(UNSAID))
+    Ok(own.or(material.copied()).unwrap_or(DEFAULT))
 }
 
 fn mesh<'a>(v: &Values, name: &str, assets: &'a Assets) -> Result<&'a Asset, ModelError> {
@@ -224,7 +205,7 @@ fn mesh<'a>(v: &Values, name: &str, assets: &'a Assets) -> Result<&'a Asset, Mod
     })
 }
 
-/// Lengths above zero: the first of `size`.
+/// First `N` lengths of `size`, all above zero.
 fn sizes<const N: usize>(v: &Values) -> Result<[f64; N], ModelError> {
     let found = v.numbers("size")?.unwrap_or_default();
     let kind = v.text("type").unwrap_or("sphere");
@@ -238,17 +219,17 @@ fn sizes<const N: usize>(v: &Values) -> Result<[f64; N], ModelError> {
     }
 }
 
-/// A shape from its own sizes, and water in it.
+/// Primitive shape from its sizes, and its mass at the density of water.
 fn primitive(kind: &str, v: &Values, pose: &mut Pose) -> Result<(Shape, Mass), ModelError> {
     let along = v.exactly::<6>("fromto")?;
     let along = along.filter(|_| ["capsule", "cylinder", "box", "ellipsoid"].contains(&kind));
-    // Half the length along z, where both ends are given.
+    // Half the length along z, if `fromto` gives both ends.
     let half = match along {
         Some([a, b, c, d, e, f]) => {
             let (from, to) = (DVec3::new(a, b, c), DVec3::new(d, e, f));
             let axis = from - to;
             let Some(z) = axis.try_normalize() else {
-                return Err(v.refuse("fromto", "two ends at the same place", "expected a length"));
+                return Err(v.refuse("fromto", "two equal ends", "expected a length"));
             };
             let rotation = DQuat::from_rotation_arc(DVec3::Z, z);
             *pose = Pose::new(
@@ -294,17 +275,20 @@ fn primitive(kind: &str, v: &Values, pose: &mut Pose) -> Result<(Shape, Mass), M
         }
         "ellipsoid" => {
             let radii = three(v)?;
-            (Shape::Mesh(Arc::new(round_mesh(radii))), ellipsoid(radii))
+            (
+                Shape::Mesh(Arc::new(ellipsoid_mesh(radii))),
+                ellipsoid(radii),
+            )
         }
         _ => {
             let [r] = sizes::<1>(v)?;
-            (Shape::Sphere { radius_m: r as f32 }, ball(r))
+            (Shape::Sphere { radius_m: r as f32 }, sphere(r))
         }
     })
 }
 
-/// An ellipsoid as triangles; its corners lie on it.
-fn round_mesh(radii: DVec3) -> Mesh {
+/// Ellipsoid as triangles; the vertices lie on its surface.
+fn ellipsoid_mesh(radii: DVec3) -> Mesh {
     const RINGS: u32 = 11;
     const AROUND: u32 = 16;
     let mut vertices_m = vec![[0.0, 0.0, radii.z as f32]];
@@ -337,12 +321,12 @@ fn round_mesh(radii: DVec3) -> Mesh {
     }
 }
 
-/// A plane as a thin, wide box below it.
+/// Plane as a thin, wide box below it.
 fn plane(v: &Values, pose: &mut Pose) -> Result<Shape, ModelError> {
     let sizes = v.numbers("size")?.unwrap_or_default();
     let half = |k: usize| {
         let size = sizes.get(k).copied().unwrap_or_default() as f32;
-        if size > 0.0 { size } else { PLANE_M }
+        if size > 0.0 { size } else { PLANE_HALF_WIDTH_M }
     };
     *pose = *pose * Pose::new(Vec3::NEG_Z * PLANE_HALF_THICKNESS_M, Quat::IDENTITY);
     Ok(Shape::Box {
@@ -350,15 +334,14 @@ fn plane(v: &Values, pose: &mut Pose) -> Result<Shape, ModelError> {
     })
 }
 
-/// The simple shape that stands for a mesh: fitted to its bounding box, or to the box that has its
-/// inertia.
+/// Primitive fitted to a mesh: to its bounding box, or to the box of equal inertia.
 fn fitted(kind: &str, mesh: &Mesh, mass: Option<Mass>, to_bounds: bool) -> (Shape, Pose) {
     let (low, high) = bounds(mesh);
     let middle = Pose::new((low + high) / 2.0, Quat::IDENTITY);
     let (half, pose) = match mass.filter(|_| !to_bounds) {
         Some(mass) => {
             let (moments, axes) = mass.principal();
-            // A box of mass m has the moments m/3 (b² + c²) of its half lengths.
+            // A box of mass m and half extents a, b, c has the moments m/3 (b² + c²), and so on.
             let sum = (moments.x + moments.y + moments.z) / 2.0;
             let square = |moment: f64| ((sum - moment) * 3.0 / mass.kg).max(0.0);
             let half = DVec3::new(square(moments.x), square(moments.y), square(moments.z));
@@ -402,13 +385,13 @@ fn fitted(kind: &str, mesh: &Mesh, mass: Option<Mass>, to_bounds: bool) -> (Shap
                 length_m: 2.0 * (half.z - end).max(1e-4),
             }
         }
-        _ => Shape::Mesh(Arc::new(round_mesh(half.as_dvec3()))),
+        _ => Shape::Mesh(Arc::new(ellipsoid_mesh(half.as_dvec3()))),
     };
     (shape, pose)
 }
 
 fn mass_of(shape: &Shape) -> Option<Mass> {
-    Mass::of_shapes(&[at_rest(shape.clone())])
+    Mass::of_shapes(&[with_identity_pose(shape.clone())])
 }
 
 fn bounds(mesh: &Mesh) -> (Vec3, Vec3) {

@@ -1,81 +1,84 @@
-//! `<include>`: several files become one tree, within bounds.
+//! `<include>`: merges included files into one tree, within limits.
 
 use super::element::Element;
-use crate::xml::{Source, declared_first, decode, parse};
+use crate::xml::{SourceText, declared_first, decode, parse};
 use crate::{Files, ModelError};
 use roxmltree::Node;
 use std::path::{Path, PathBuf};
 
-/// Most elements of a model with all that it includes: a bound on memory. Known ones have some thousands.
-const ELEMENTS: usize = 500_000;
-/// Most files that a model includes.
-const FILES: usize = 1000;
+/// Most elements of a model with its includes: a limit on memory. Known models have some thousands.
+const MAX_ELEMENTS: usize = 500_000;
+/// Most included files of a model.
+const MAX_FILES: usize = 1000;
 /// Deepest nesting of includes.
-const INCLUDES: usize = 32;
-/// Deepest nesting of elements, through includes too.
-const DEPTH: usize = 256;
+const MAX_INCLUDE_DEPTH: usize = 32;
+/// Deepest nesting of elements, across includes.
+const MAX_DEPTH: usize = 256;
 
-/// What is counted while files are read.
-pub(crate) struct Reading<'a> {
-    /// The folder of the main file: includes are named from there.
+/// Reads files and counts what is limited.
+pub(crate) struct Includer<'a> {
+    /// Folder of the main file: includes are relative to it.
     folder: &'a Path,
     files: &'a dyn Files,
-    /// Files that are open, the main one first.
+    /// Chain of includes, the main file first.
     open: Vec<PathBuf>,
     elements: usize,
     included: usize,
 }
 
-/// The tree of a file's root element, with all that it includes.
+/// Reads the tree of a file's root element with its includes.
 pub(crate) fn read(
     root: Node,
-    source: &Source,
+    source: &SourceText,
     file: &Path,
     files: &dyn Files,
 ) -> Result<Element, ModelError> {
-    let mut reading = Reading {
+    let mut includer = Includer {
         folder: file.parent().unwrap_or(Path::new("")),
         files,
-        open: vec![plain(file)],
+        open: vec![normalised(file)],
         elements: 0,
         included: 0,
     };
-    reading.element(root, source, 0)
+    includer.element(root, source, 0)
 }
 
-/// A path without `.` and, where that is sure, `..`: two names of one file are then equal.
-fn plain(path: &Path) -> PathBuf {
+/// Path without `.` and, where possible, `..`, so that two names of one file compare equal.
+fn normalised(path: &Path) -> PathBuf {
     use std::path::Component;
-    let mut plain = PathBuf::new();
+    let mut normalised = PathBuf::new();
     for part in path.components() {
         match part {
             Component::CurDir => {}
             Component::ParentDir
-                if matches!(plain.components().next_back(), Some(Component::Normal(_))) =>
+                if matches!(
+                    normalised.components().next_back(),
+                    Some(Component::Normal(_))
+                ) =>
             {
-                plain.pop();
+                normalised.pop();
             }
-            other => plain.push(other),
+            other => normalised.push(other),
         }
     }
-    plain
+    normalised
 }
 
-impl Reading<'_> {
+impl Includer<'_> {
     fn element(
         &mut self,
         node: Node,
-        source: &Source,
+        source: &SourceText,
         depth: usize,
     ) -> Result<Element, ModelError> {
         let mut element = Element::of(node, source);
         self.elements += 1;
-        if self.elements > ELEMENTS {
-            let found = format!("more than {ELEMENTS} elements");
+        if self.elements > MAX_ELEMENTS {
+            let found = format!("more than {MAX_ELEMENTS} elements");
             return Err(ModelError::at(&element.place, found, "expected fewer"));
         }
-        if depth > DEPTH {
-            let found = format!("elements nested deeper than {DEPTH} levels");
+        if depth > MAX_DEPTH {
+            let found = format!("elements nested deeper than {MAX_DEPTH} levels");
             return Err(ModelError::at(
                 &element.place,
                 found,
@@ -94,11 +97,11 @@ impl Reading<'_> {
         Ok(element)
     }
 
-    /// What stands in the root element of another file.
+    /// Children of the root element of an included file.
     fn include(
         &mut self,
         node: Node,
-        source: &Source,
+        source: &SourceText,
         depth: usize,
     ) -> Result<Vec<Element>, ModelError> {
         let element = Element::of(node, source);
@@ -112,29 +115,29 @@ impl Reading<'_> {
             return Err(values.refuse(
                 "file",
                 format!("an include of {named:?}, which was not found"),
-                format!("looked for it at {}", candidates[0].display()),
+                format!("expected the file {}", candidates[0].display()),
             ));
         };
-        let path = plain(path);
+        let path = normalised(path);
         if self.open.contains(&path) {
             let chain = self.open.iter().map(|p| p.display().to_string());
             let chain = chain.chain([path.display().to_string()]);
             return Err(values.refuse(
                 "file",
                 format!(
-                    "an include that leads back to itself: {}",
+                    "a recursive include: {}",
                     chain.collect::<Vec<_>>().join(" -> ")
                 ),
                 "expected files that do not include each other",
             ));
         }
-        if self.open.len() > INCLUDES {
-            let found = format!("includes nested deeper than {INCLUDES} files");
+        if self.open.len() > MAX_INCLUDE_DEPTH {
+            let found = format!("includes nested deeper than {MAX_INCLUDE_DEPTH} files");
             return Err(values.refuse("file", found, "expected fewer"));
         }
         self.included += 1;
-        if self.included > FILES {
-            let found = format!("more than {FILES} included files");
+        if self.included > MAX_FILES {
+            let found = format!("more than {MAX_FILES} included files");
             return Err(values.refuse("file", found, "expected fewer"));
         }
         let bytes = self.files.read(&path).map_err(|e| {
@@ -146,7 +149,7 @@ impl Reading<'_> {
         })?;
         let text = decode(&bytes, &path)?;
         let text = declared_first(text.strip_prefix('\u{feff}').unwrap_or(text));
-        let inner = Source::new(&text, &path);
+        let inner = SourceText::new(&text, &path);
         let document = parse(&text, &inner)?;
         self.open.push(path);
         let root = self.element(document.root_element(), &inner, depth)?;

@@ -1,27 +1,27 @@
-//! `<replicate>`: what is written once and meant several times.
+//! `<replicate>`: copies of elements.
 
 use super::element::Element;
 use super::settings::Settings;
 use crate::ModelError;
 use becomingone_components::body::Pose;
 
-/// Most elements after all is written out.
-const ELEMENTS: usize = 500_000;
+/// Most elements after expansion.
+const MAX_ELEMENTS: usize = 500_000;
 
-/// Writes out every `<replicate>`, the innermost first, each copy as a frame of its own.
+/// Expands every `<replicate>`, innermost first; each copy becomes a frame.
 pub(crate) fn expand(root: &mut Element, settings: &Settings) -> Result<(), ModelError> {
     let mut elements = 0;
-    inner(root, settings, &mut elements)
+    expand_children(root, settings, &mut elements)
 }
 
-fn inner(
+fn expand_children(
     element: &mut Element,
     settings: &Settings,
     elements: &mut usize,
 ) -> Result<(), ModelError> {
     let mut children = Vec::with_capacity(element.children.len());
     for mut child in std::mem::take(&mut element.children) {
-        inner(&mut child, settings, elements)?;
+        expand_children(&mut child, settings, elements)?;
         if child.name == "replicate" {
             children.extend(copies(&child, settings, elements)?);
         } else {
@@ -43,9 +43,9 @@ fn copies(
     let mut size = 0;
     element.each(&mut |_| size += 1);
     let all = count * size as f64 + *elements as f64;
-    if !(count >= 1.0 && all <= ELEMENTS as f64) {
+    if !(count >= 1.0 && all <= MAX_ELEMENTS as f64) {
         let found = format!("{count} copies of {size} elements");
-        let expected = format!("expected one or more, and at most {ELEMENTS} elements in all");
+        let expected = format!("expected one or more, and at most {MAX_ELEMENTS} elements in all");
         return Err(v.refuse("count", found, expected));
     }
     let count = count as usize;

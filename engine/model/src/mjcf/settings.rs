@@ -1,4 +1,4 @@
-//! `<compiler>`: how the numbers of a file are meant.
+//! `<compiler>`: units and conventions of a file.
 
 use super::element::{Element, Values};
 use crate::ModelError;
@@ -6,38 +6,38 @@ use crate::value::quoted;
 use becomingone_components::body::Pose;
 use glam::{DMat3, DQuat, DVec3};
 
-/// When shapes give a body its mass.
+/// When the mass of a body is computed from its shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FromShapes {
+pub(crate) enum ShapeMass {
     Never,
-    /// Where the body has no `<inertial>`.
-    WhereNeeded,
+    /// If the body has no `<inertial>`.
+    IfMissing,
     Always,
 }
 
-/// What all `<compiler>` elements of a model say.
+/// Merged `<compiler>` elements of a model.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) radians: bool,
     pub(crate) autolimits: bool,
-    /// Axes of Euler angles, 0 to 2, and whether each stays fixed in the parent's frame.
+    /// Axes of Euler angles, 0 to 2, and whether each is fixed in the parent's frame.
     euler: [(usize, bool); 3],
     pub(crate) mesh_folder: String,
     pub(crate) strip_path: bool,
-    pub(crate) from_shapes: FromShapes,
-    /// Groups of shapes that give mass.
+    pub(crate) from_shapes: ShapeMass,
+    /// Range of geom groups that contribute mass.
     pub(crate) groups: (i64, i64),
     pub(crate) balance_inertia: bool,
-    pub(crate) least_mass: f64,
-    pub(crate) least_inertia: f64,
+    pub(crate) min_mass: f64,
+    pub(crate) min_inertia: f64,
     pub(crate) total_mass: Option<f64>,
-    /// Poses are those in the world: an old way that `MuJoCo` has given up.
+    /// Poses are in the world frame: a convention that `MuJoCo` has removed.
     pub(crate) global: bool,
     pub(crate) fit_box: bool,
 }
 
 impl Settings {
-    /// Those of a model's root element; later ones win.
+    /// Settings of the root element; later `<compiler>` elements take precedence.
     pub(crate) fn of(root: &Element) -> Result<Self, ModelError> {
         let mut settings = Self {
             radians: false,
@@ -45,11 +45,11 @@ impl Settings {
             euler: [(0, false), (1, false), (2, false)],
             mesh_folder: String::new(),
             strip_path: false,
-            from_shapes: FromShapes::WhereNeeded,
+            from_shapes: ShapeMass::IfMissing,
             groups: (0, 5),
             balance_inertia: false,
-            least_mass: 0.0,
-            least_inertia: 0.0,
+            min_mass: 0.0,
+            min_inertia: 0.0,
             total_mass: None,
             global: false,
             fit_box: false,
@@ -84,9 +84,9 @@ impl Settings {
             Some(_) => return one_of("coordinate", "local or global"),
         }
         match v.text("inertiafromgeom") {
-            Some("true") => self.from_shapes = FromShapes::Always,
-            Some("false") => self.from_shapes = FromShapes::Never,
-            Some("auto") => self.from_shapes = FromShapes::WhereNeeded,
+            Some("true") => self.from_shapes = ShapeMass::Always,
+            Some("false") => self.from_shapes = ShapeMass::Never,
+            Some("auto") => self.from_shapes = ShapeMass::IfMissing,
             None => {}
             Some(_) => return one_of("inertiafromgeom", "true, false or auto"),
         }
@@ -114,15 +114,15 @@ impl Settings {
         if let Some([low, high]) = v.exactly::<2>("inertiagrouprange")? {
             self.groups = (low as i64, high as i64);
         }
-        self.least_mass = self.least_mass.max(v.not_negative("boundmass")?);
-        self.least_inertia = self.least_inertia.max(v.not_negative("boundinertia")?);
+        self.min_mass = self.min_mass.max(v.not_negative("boundmass")?);
+        self.min_inertia = self.min_inertia.max(v.not_negative("boundinertia")?);
         if let Some(total) = v.number("settotalmass")? {
             self.total_mass = (total > 0.0).then_some(total);
         }
         Ok(())
     }
 
-    /// An angle of the file in radians.
+    /// Converts an angle of the file to radians.
     pub(crate) fn angle(&self, angle: f64) -> f64 {
         if self.radians {
             angle
@@ -131,7 +131,7 @@ impl Settings {
         }
     }
 
-    /// A rotation from Euler angles, as the file means them.
+    /// Rotation from Euler angles, in the axis sequence of the file.
     pub(crate) fn euler(&self, angles: DVec3) -> DQuat {
         let axes = [DVec3::X, DVec3::Y, DVec3::Z];
         let mut rotation = DQuat::IDENTITY;
@@ -146,17 +146,13 @@ impl Settings {
         rotation
     }
 
-    /// The orientation that an element gives, in any of the ways there are.
+    /// Orientation of an element, in any of the MJCF notations.
     pub(crate) fn rotation(&self, v: &Values) -> Result<Option<DQuat>, ModelError> {
         let zero = |name: &str, text: &str| {
             let found = format!("{name} = {}", quoted(v.get(name).map_or("", |a| &a.text)));
-            v.refuse(
-                name,
-                found,
-                format!("expected {text} of a length above zero"),
-            )
+            v.refuse(name, found, format!("expected {text} of non-zero length"))
         };
-        // The other ways win over `quat`, as in MuJoCo: a class may have given that.
+        // The other notations take precedence over `quat`, as in MuJoCo: it may come from a class.
         if let Some([x, y, z, angle]) = v.exactly::<4>("axisangle")? {
             let axis = DVec3::new(x, y, z)
                 .try_normalize()
@@ -189,7 +185,7 @@ impl Settings {
         Ok(None)
     }
 
-    /// An element's position and orientation; no motion where nothing is written.
+    /// Position and orientation of an element; the identity if missing.
     pub(crate) fn pose(&self, v: &Values) -> Result<Pose, ModelError> {
         let position = v.vector("pos")?.unwrap_or_default();
         let rotation = self.rotation(v)?.unwrap_or_default();

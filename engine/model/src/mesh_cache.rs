@@ -1,4 +1,4 @@
-//! The meshes of one description, each read once.
+//! Mesh cache: each mesh of a robot description is read once.
 
 use crate::{Files, ModelError, load_mesh, uri};
 use becomingone_components::body::Mesh;
@@ -7,27 +7,27 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why a mesh is not there, for a message at the place where it is named.
+/// Error of one mesh, to be reported at the place that names the mesh.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct MeshError {
     pub(crate) found: String,
     pub(crate) expected: String,
-    /// There is no such file, rather than a bad one.
+    /// True if the file does not exist, false if it is invalid.
     pub(crate) missing: bool,
 }
 
-/// Meshes that were read, by file and scale.
-pub(crate) struct Shelf<'a> {
+/// Meshes read so far, by file and scale.
+pub(crate) struct MeshCache<'a> {
     description: &'a Path,
     files: &'a dyn Files,
     paths: HashMap<String, PathBuf>,
-    /// Names that no file was found for, each once.
+    /// Mesh names without a file, each once.
     pub(crate) missing: Vec<String>,
     meshes: HashMap<(PathBuf, [u32; 3]), Arc<Mesh>>,
 }
 
-impl<'a> Shelf<'a> {
-    /// An empty shelf beside a description.
+impl<'a> MeshCache<'a> {
+    /// Empty cache; relative names are resolved against the path of the description.
     pub(crate) fn new(description: &'a Path, files: &'a dyn Files) -> Self {
         Self {
             description,
@@ -38,21 +38,21 @@ impl<'a> Shelf<'a> {
         }
     }
 
-    /// The mesh that a description names.
-    pub(crate) fn mesh(&mut self, name: &str, scale: Vec3) -> Result<Arc<Mesh>, Refusal> {
+    /// Returns the mesh of this name and scale; reads its file at first use.
+    pub(crate) fn mesh(&mut self, name: &str, scale: Vec3) -> Result<Arc<Mesh>, MeshError> {
         let path = self.path(name)?;
         let key = (path, scale.to_array().map(f32::to_bits));
         if let Some(mesh) = self.meshes.get(&key) {
             return Ok(Arc::clone(mesh));
         }
-        let mut mesh = load_mesh(&key.0, scale, self.files).map_err(|e| refusal(name, &e))?;
+        let mut mesh = load_mesh(&key.0, scale, self.files).map_err(|e| mesh_error(name, &e))?;
         name.clone_into(&mut mesh.name);
         let mesh = Arc::new(mesh);
         self.meshes.insert(key, Arc::clone(&mesh));
         Ok(mesh)
     }
 
-    fn path(&mut self, name: &str) -> Result<PathBuf, Refusal> {
+    fn path(&mut self, name: &str) -> Result<PathBuf, MeshError> {
         if let Some(path) = self.paths.get(name) {
             return Ok(path.clone());
         }
@@ -65,9 +65,9 @@ impl<'a> Shelf<'a> {
                 if !self.missing.iter().any(|m| m == name) {
                     self.missing.push(name.to_owned());
                 }
-                Err(Refusal {
+                Err(MeshError {
                     found: format!("mesh {name:?} was not found"),
-                    expected: format!("looked for it at {}", uri::list(&tried)),
+                    expected: format!("expected one of the files {}", uri::list(&tried)),
                     missing: true,
                 })
             }
@@ -75,10 +75,10 @@ impl<'a> Shelf<'a> {
     }
 }
 
-/// What is wrong with a mesh's file.
-fn refusal(name: &str, error: &ModelError) -> Refusal {
-    let (where_, found, expected) = match error {
-        ModelError::Written {
+/// Converts an error in a mesh file.
+fn mesh_error(name: &str, error: &ModelError) -> MeshError {
+    let (location, found, expected) = match error {
+        ModelError::Located {
             place,
             found,
             expected,
@@ -90,8 +90,8 @@ fn refusal(name: &str, error: &ModelError) -> Refusal {
             expected,
         } => (file.clone(), found, expected),
     };
-    Refusal {
-        found: format!("mesh {name:?} ({where_}): {found}"),
+    MeshError {
+        found: format!("mesh {name:?} ({location}): {found}"),
         expected: expected.clone(),
         missing: false,
     }

@@ -1,4 +1,4 @@
-//! Time as files write it.
+//! Formats of time stamps in text.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{Timestamp, tz};
@@ -6,7 +6,7 @@ use jiff::{Timestamp, tz};
 const NS_PER_S: i64 = 1_000_000_000;
 const NS_PER_DAY: i64 = 86_400 * NS_PER_S;
 
-/// Units of a time that is a number: words for it, nanoseconds, and its name.
+/// Units of numeric time: words in a column's name, nanoseconds, and name.
 const UNITS: [(&[&str], i64, &str); 4] = [
     (&["ns", "nsec", "nanos", "nanoseconds"], 1, "nanoseconds"),
     (
@@ -22,8 +22,8 @@ const UNITS: [(&[&str], i64, &str); 4] = [
     (&["s", "sec", "secs", "seconds"], NS_PER_S, "seconds"),
 ];
 
-/// Days written in other ways than ISO 8601 does, with a time or without.
-const WRITTEN: [(&str, &str); 13] = [
+/// Date formats other than ISO 8601, and their names.
+const DATE_FORMATS: [(&str, &str); 13] = [
     ("%Y/%m/%d %H:%M:%S%.f", "year/month/day"),
     ("%Y/%m/%d %H:%M", "year/month/day"),
     ("%d.%m.%Y %H:%M:%S%.f", "day.month.year"),
@@ -39,16 +39,16 @@ const WRITTEN: [(&str, &str); 13] = [
     ("%Y%m%d%H%M%S%.f", "yearmonthday"),
 ];
 
-/// How a column writes its time.
+/// Time format of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stamps {
-    /// ISO 8601, with a zone or without, with a fraction or without.
+pub(crate) enum TimeFormat {
+    /// ISO 8601, with or without zone and fraction.
     Iso,
-    /// One of [`WRITTEN`].
-    Written(&'static str, &'static str),
-    /// Hours, minutes and seconds of a day.
-    OfDay,
-    /// A number of units of this many nanoseconds; since 1970, or since anything.
+    /// One of [`DATE_FORMATS`].
+    Date(&'static str, &'static str),
+    /// Hours, minutes and seconds without a date.
+    TimeOfDay,
+    /// Number of units of `unit_ns`, since 1970 if `epoch`, else with an unknown origin.
     Count {
         unit_ns: i64,
         unit: &'static str,
@@ -56,8 +56,8 @@ pub(crate) enum Stamps {
     },
 }
 
-impl Stamps {
-    /// How these cells write time, as far as it is time at all: nine of ten are, of those that are not empty.
+impl TimeFormat {
+    /// Detects the format of a column: it must fit nine of ten cells that are not empty.
     pub(crate) fn of(name: &str, cells: &[&str]) -> Option<Self> {
         let cells: Vec<&str> = cells
             .iter()
@@ -67,70 +67,70 @@ impl Stamps {
         if cells.is_empty() {
             return None;
         }
-        let fits = |stamps: &Self| {
-            let fit = cells.iter().filter(|c| stamps.read(c).is_some()).count();
+        let fits = |format: &Self| {
+            let fit = cells.iter().filter(|c| format.read(c).is_some()).count();
             fit * 10 >= cells.len() * 9
         };
         let count = Self::count(name, &cells);
-        let written = WRITTEN
+        let written = DATE_FORMATS
             .iter()
-            .map(|(format, name)| Self::Written(format, name));
+            .map(|(format, name)| Self::Date(format, name));
         let ways = count
             .into_iter()
             .chain([Self::Iso])
             .chain(written)
-            .chain([Self::OfDay]);
+            .chain([Self::TimeOfDay]);
         let fitting: Vec<Self> = ways.filter(fits).collect();
-        // The third of April, or the fourth of March: time goes on.
-        let goes_on = |stamps: &&Self| {
-            let read: Vec<i64> = cells.iter().filter_map(|c| stamps.read(c)).collect();
+        // Day or month first is ambiguous: prefer the format in which time increases.
+        let increases = |format: &&Self| {
+            let read: Vec<i64> = cells.iter().filter_map(|c| format.read(c)).collect();
             read.is_sorted()
         };
-        fitting.iter().find(goes_on).or(fitting.first()).copied()
+        fitting.iter().find(increases).or(fitting.first()).copied()
     }
 
-    /// Whether stamps are numbers, and of what: the name may say it, the size of one since 1970 does.
+    /// Format of numeric time: the unit follows from the magnitude of a time since 1970, else from the column's name.
     fn count(name: &str, cells: &[&str]) -> Option<Self> {
         let first = cells
             .iter()
-            .find_map(|c| plain(c).parse::<f64>().ok())?
+            .find_map(|c| with_decimal_point(c).parse::<f64>().ok())?
             .abs();
-        let size = [1e17, 1e14, 1e11, 1e8]
+        let magnitude = [1e17, 1e14, 1e11, 1e8]
             .iter()
             .position(|&least| first >= least);
         let lower = name.to_lowercase();
-        let said = lower
+        let by_name = lower
             .split(|c: char| !c.is_alphabetic())
             .skip(usize::from(!lower.contains(|c: char| !c.is_alphabetic())))
             .find_map(|word| UNITS.iter().position(|(words, ..)| words.contains(&word)));
-        let (_, unit_ns, unit) = UNITS[size.or(said).unwrap_or(UNITS.len() - 1)];
+        let (_, unit_ns, unit) = UNITS[magnitude.or(by_name).unwrap_or(UNITS.len() - 1)];
         Some(Self::Count {
             unit_ns,
             unit,
-            epoch: size.is_some(),
+            epoch: magnitude.is_some(),
         })
     }
 
-    /// The time in a cell (ns): since 1970, since midnight, or since anything.
+    /// Parses a cell (ns): since 1970, since midnight, or with an unknown origin.
     pub(crate) fn read(&self, cell: &str) -> Option<i64> {
         let cell = cell.trim();
         match self {
             Self::Iso => iso(cell),
-            Self::Written(format, _) => DateTime::strptime(format, cell).ok().and_then(utc),
-            Self::OfDay => {
-                // A date would be read as one that is dropped.
+            Self::Date(format, _) => DateTime::strptime(format, cell).ok().and_then(utc),
+            Self::TimeOfDay => {
+                // `Time` would parse a date with time, and drop the date.
                 let time: Time = (!cell.contains(['-', '/', ' '])).then(|| cell.parse().ok())??;
                 utc(Date::constant(1970, 1, 1).to_datetime(time))
             }
-            Self::Count { unit_ns, .. } => count_ns(&plain(cell), *unit_ns),
+            Self::Count { unit_ns, .. } => count_ns(&with_decimal_point(cell), *unit_ns),
         }
     }
 
-    /// The time in a cell after another one (ns): where stamps have no day, midnight may lie between.
+    /// Parses the cell after one at `last_ns` (ns): a time of day may have passed midnight.
     pub(crate) fn read_after(&self, cell: &str, last_ns: Option<i64>) -> Option<i64> {
         let ns = self.read(cell)?;
         match (self, last_ns) {
-            (Self::OfDay, Some(last_ns)) => {
+            (Self::TimeOfDay, Some(last_ns)) => {
                 let days = (last_ns - ns + NS_PER_DAY / 2).div_euclid(NS_PER_DAY);
                 Some(ns + days.max(0) * NS_PER_DAY)
             }
@@ -138,12 +138,12 @@ impl Stamps {
         }
     }
 
-    /// For messages.
+    /// Name for messages.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Iso => "ISO 8601".to_owned(),
-            Self::Written(_, name) => (*name).to_owned(),
-            Self::OfDay => "time of day".to_owned(),
+            Self::Date(_, name) => (*name).to_owned(),
+            Self::TimeOfDay => "time of day".to_owned(),
             Self::Count {
                 unit, epoch: true, ..
             } => format!("{unit} since 1970"),
@@ -151,23 +151,23 @@ impl Stamps {
         }
     }
 
-    /// Whether time is counted from 1970.
+    /// Whether time is relative to 1970.
     pub(crate) fn is_epoch(&self) -> bool {
         match self {
-            Self::Iso | Self::Written(..) => true,
-            Self::OfDay => false,
+            Self::Iso | Self::Date(..) => true,
+            Self::TimeOfDay => false,
             Self::Count { epoch, .. } => *epoch,
         }
     }
 
-    /// Whether these are numbers that could as well be anything else.
+    /// Whether the format is a number without epoch, which may be no time.
     pub(crate) fn is_plain_number(&self) -> bool {
         matches!(self, Self::Count { epoch: false, .. })
     }
 }
 
-/// With a point for a decimal comma.
-fn plain(cell: &str) -> std::borrow::Cow<'_, str> {
+/// Replaces a decimal comma by a point.
+fn with_decimal_point(cell: &str) -> std::borrow::Cow<'_, str> {
     if crate::cell::has_decimal_comma(cell.as_bytes()) {
         cell.replace(',', ".").into()
     } else {
@@ -175,7 +175,7 @@ fn plain(cell: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// A civil time taken as one of Greenwich: only differences count.
+/// Converts a civil time as UTC: only differences matter.
 fn utc(time: DateTime) -> Option<i64> {
     let stamp = tz::Offset::UTC.to_timestamp(time).ok()?;
     i64::try_from(stamp.as_nanosecond()).ok()
@@ -183,7 +183,7 @@ fn utc(time: DateTime) -> Option<i64> {
 
 fn iso(cell: &str) -> Option<i64> {
     let bytes = cell.as_bytes();
-    // Not every number of eight digits is a day.
+    // A number of eight digits is not a date.
     if bytes.len() < 10 || !bytes[..4].iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -191,7 +191,7 @@ fn iso(cell: &str) -> Option<i64> {
         .strip_suffix(" UTC")
         .or_else(|| cell.strip_suffix(" GMT"))
         .unwrap_or(cell);
-    // A zone is a sign or a letter behind the time of day.
+    // A zone is a sign or a letter after the time of day.
     let zoned = bytes.len() > 11
         && bytes[11..]
             .iter()
@@ -211,7 +211,7 @@ fn iso(cell: &str) -> Option<i64> {
     utc(cell.parse().ok()?)
 }
 
-/// A decimal number of units, exact to the nanosecond: 1583748873.123456789 s is more than an `f64` holds.
+/// Parses a decimal number of units, exact to the nanosecond: `f64` cannot represent 1583748873.123456789 s.
 fn count_ns(text: &str, unit_ns: i64) -> Option<i64> {
     if text.contains(['e', 'E']) {
         let ns = text.parse::<f64>().ok()? * unit_ns as f64;
@@ -249,7 +249,7 @@ mod tests {
     const NINTH_OF_MARCH: i64 = 1_583_748_873;
 
     #[test]
-    fn one_moment_in_many_ways() {
+    fn equal_times_in_all_formats() {
         for (name, text, expected) in [
             ("datetime", "2020-03-09 10:14:33", "ISO 8601"),
             ("datetime", "2020-03-09T10:14:33Z", "ISO 8601"),
@@ -271,19 +271,19 @@ mod tests {
             ("t", "1583748873000000000", "nanoseconds since 1970"),
             ("t", "1583748873,0", "seconds since 1970"),
         ] {
-            let stamps = Stamps::of(name, &[text]).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!(stamps.name(), expected, "{text}");
+            let format = TimeFormat::of(name, &[text]).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(format.name(), expected, "{text}");
             let s = if text.starts_with("29/02") {
                 NINTH_OF_MARCH - 9 * 86_400
             } else {
                 NINTH_OF_MARCH
             };
-            assert_eq!(stamps.read(text), Some(s * NS_PER_S), "{text}");
+            assert_eq!(format.read(text), Some(s * NS_PER_S), "{text}");
         }
     }
 
     #[test]
-    fn units_are_said_by_the_name() {
+    fn unit_follows_from_the_column_name() {
         for (name, text, ns) in [
             ("time", "1.5", 1_500_000_000),
             ("time_ms", "20", 20_000_000),
@@ -292,52 +292,61 @@ mod tests {
             ("s", "1e-3", 1_000_000),
             ("elapsed_seconds", "0.000000001", 1),
         ] {
-            let stamps = Stamps::of(name, &[text]).unwrap();
-            assert_eq!(stamps.read(text), Some(ns), "{name}");
+            let format = TimeFormat::of(name, &[text]).unwrap();
+            assert_eq!(format.read(text), Some(ns), "{name}");
         }
     }
 
     #[test]
-    fn a_float_of_seconds_keeps_its_nanoseconds() {
-        let stamps = Stamps::of("t", &["1583748873.123456789"]).unwrap();
+    fn decimal_seconds_are_exact_to_the_nanosecond() {
+        let format = TimeFormat::of("t", &["1583748873.123456789"]).unwrap();
         assert_eq!(
-            stamps.read("1583748873.123456789"),
+            format.read("1583748873.123456789"),
             Some(1_583_748_873_123_456_789)
         );
-        assert_eq!(stamps.read("99999999999999999999"), None);
-        assert_eq!(stamps.read("."), None);
-        assert_eq!(stamps.read("1.2.3"), None);
+        assert_eq!(format.read("99999999999999999999"), None);
+        assert_eq!(format.read("."), None);
+        assert_eq!(format.read("1.2.3"), None);
     }
 
     #[test]
-    fn days_and_months_are_told_apart_by_their_order() {
+    fn day_and_month_are_distinguished_by_order_in_time() {
         let cells = ["03/04/2020 23:59", "04/04/2020 00:01"];
-        assert_eq!(Stamps::of("t", &cells).unwrap().name(), "month/day/year");
+        assert_eq!(
+            TimeFormat::of("t", &cells).unwrap().name(),
+            "month/day/year"
+        );
         let cells = ["30/04/2020 23:59", "01/05/2020 00:01"];
-        assert_eq!(Stamps::of("t", &cells).unwrap().name(), "day/month/year");
-        // Month first, this would go back.
+        assert_eq!(
+            TimeFormat::of("t", &cells).unwrap().name(),
+            "day/month/year"
+        );
+        // With the month first, time would decrease.
         let cells = ["11/04/2020 23:59", "12/04/2020 23:59", "01/05/2020 00:01"];
-        assert_eq!(Stamps::of("t", &cells).unwrap().name(), "day/month/year");
+        assert_eq!(
+            TimeFormat::of("t", &cells).unwrap().name(),
+            "day/month/year"
+        );
     }
 
     #[test]
-    fn midnight_lies_between_times_of_day() {
-        let stamps = Stamps::of("time", &["23:59:58.5", "23:59:59"]).unwrap();
-        assert_eq!(stamps.name(), "time of day");
-        let last = stamps.read("23:59:59");
-        let next = stamps.read_after("00:00:01", last);
+    fn time_of_day_may_pass_midnight() {
+        let format = TimeFormat::of("time", &["23:59:58.5", "23:59:59"]).unwrap();
+        assert_eq!(format.name(), "time of day");
+        let last = format.read("23:59:59");
+        let next = format.read_after("00:00:01", last);
         assert_eq!(next, last.map(|ns| ns + 2 * NS_PER_S));
-        // A step back is none.
+        // A small step back is not a new day.
         assert_eq!(
-            stamps.read_after("23:59:58", last),
+            format.read_after("23:59:58", last),
             last.map(|ns| ns - NS_PER_S)
         );
     }
 
     #[test]
-    fn text_is_no_time() {
+    fn text_is_not_time() {
         for cells in [&["pump on", "pump off"][..], &[""], &[], &["12 V"]] {
-            assert_eq!(Stamps::of("time", cells), None, "{cells:?}");
+            assert_eq!(TimeFormat::of("time", cells), None, "{cells:?}");
         }
     }
 }
