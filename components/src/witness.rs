@@ -33,7 +33,8 @@ use crate::scene::{SensorSpec, WitnessSpec};
 use crate::sensor::SensorContext;
 use crate::transient::TransientDetector;
 use crate::world::WorldSpec;
-use becomingone_kernel::{ConfigError, Real, SelfModel, SelfModelConfig, Single, Trained, Verdict};
+use becomingone_kernel::SelfModel;
+use becomingone_kernel::{ConfigError, Real, SelfModelConfig, Trainer, Verdict};
 use bevy_ecs::prelude::*;
 use std::fmt;
 
@@ -51,24 +52,24 @@ pub const MAX_ALARMS: usize = 64;
 /// Channels that may be to blame: the self-model's, then the filter's numbers.
 pub const MAX_CAUSES: usize = MAX_CHANNELS + SENSED;
 
-/// What a self-model says of a kernel tick; see [`Verdict`].
+/// Detection statistics of one kernel tick; see [`Verdict`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Said {
-    /// The coherent part of what was not foreseen, 0 to 1.
+pub struct Statistics {
+    /// Residual autocorrelation, 0 to 1; none until its windows have samples enough.
     pub k1: Option<f64>,
-    /// Its shift, about 1 while healthy.
+    /// Mean shift of the residual, about 1 while healthy.
     pub k2: f64,
-    /// Its energy, about 1 while healthy.
+    /// Energy of the residual, about 1 while healthy.
     pub k3: f64,
-    /// Above 1: not as foreseen.
+    /// Second largest of the three over their thresholds.
     pub surprise: f64,
-    /// The same, with dwell and hysteresis.
+    /// The alarm: surprise above 1, with dwell and hysteresis.
     pub dissipated: bool,
     /// The output with the largest share of the surprise.
     pub cause: Option<usize>,
 }
 
-impl<R: Real, const N: usize> From<&Verdict<R, N>> for Said {
+impl<R: Real, const N: usize> From<&Verdict<R, N>> for Statistics {
     fn from(verdict: &Verdict<R, N>) -> Self {
         Self {
             k1: verdict.k1.map(Into::into),
@@ -81,8 +82,8 @@ impl<R: Real, const N: usize> From<&Verdict<R, N>> for Said {
     }
 }
 
-/// Of these outputs, by their bits, the one with the largest share of the surprise; of equals the first. None where none of
-/// them has a share.
+/// The output with the largest share of the surprise among those whose bits are set; of equals the first. None if none
+/// of them has a share.
 fn most_blamed<R: Real, const N: usize>(verdict: &Verdict<R, N>, among: u32) -> Option<usize> {
     let blame = &verdict.blame;
     let most = |best: usize, k: usize| if blame[k] > blame[best] { k } else { best };
@@ -90,166 +91,156 @@ fn most_blamed<R: Real, const N: usize>(verdict: &Verdict<R, N>, among: u32) -> 
     (0..N).filter(own).reduce(most)
 }
 
-/// A self-model of at most `N` outputs and `U` inputs: with the sums of its warm-up until it is trained, then without
-/// them, which is a seventh.
+/// A self-model of at most `N` outputs and `U` inputs. It is trained in `f64`, then drops the sums of its warm-up and
+/// computes in `R`.
 #[derive(Clone, Debug)]
-pub enum Model<const N: usize, const U: usize> {
-    /// It warms up.
-    Learning(Box<SelfModel<f64, N, U>>),
-    /// It is trained.
-    Trained(Box<Trained<f64, N, U>>),
+pub enum Model<R, const N: usize, const U: usize> {
+    /// In its warm-up.
+    WarmUp(Box<Trainer<f64, N, U>>),
+    /// Trained: a seventh of the size in `f64`, half of that in `f32`.
+    Trained(SelfModel<R, N, U, f64>),
 }
 
-impl<const N: usize, const U: usize> Model<N, U> {
-    /// A self-model that has seen nothing.
+impl<R: Real, const N: usize, const U: usize> Model<R, N, U> {
+    /// A self-model before its first sample.
     ///
     /// # Errors
     ///
-    /// As [`SelfModel::new`].
+    /// As [`Trainer::new`].
     pub fn new(config: SelfModelConfig<f64>) -> Result<Self, ConfigError> {
-        Ok(Self::Learning(Box::new(SelfModel::new(config)?)))
+        Ok(Self::WarmUp(Box::new(Trainer::new(config)?)))
     }
 
-    /// Takes one tick: see [`SelfModel::push`].
+    /// Processes one tick: see [`Trainer::push`].
     pub fn push(
         &mut self,
         outputs: &[Option<f64>],
         inputs: &[Option<f64>],
         dt_s: f64,
-    ) -> Option<Said> {
+    ) -> Option<Statistics> {
         match self {
-            Self::Trained(model) => model.push(outputs, inputs, dt_s).as_ref().map(Said::from),
-            Self::Learning(model) => {
-                let said = model.push(outputs, inputs, dt_s).as_ref().map(Said::from);
-                if let Some(trained) = model.trained() {
-                    *self = Self::Trained(Box::new(trained));
+            Self::Trained(model) => {
+                let verdict = model.push(outputs, inputs, dt_s);
+                verdict.as_ref().map(Statistics::from)
+            }
+            Self::WarmUp(trainer) => {
+                let verdict = trainer.push(outputs, inputs, dt_s);
+                if let Some(trained) = trainer.trained() {
+                    *self = Self::Trained(trained);
                 }
-                said
+                verdict.as_ref().map(Statistics::from)
             }
         }
     }
 
-    fn trained(&self) -> Option<&Trained<f64, N, U>> {
+    fn trained(&self) -> Option<&SelfModel<R, N, U, f64>> {
         match self {
             Self::Trained(model) => Some(model),
-            Self::Learning(_) => None,
+            Self::WarmUp(_) => None,
         }
     }
 
     /// The thresholds in use; none before it is trained.
     pub fn thresholds(&self) -> Option<Thresholds<f64>> {
-        self.trained()?.thresholds()
+        let Thresholds { k1, k2, k3 } = self.trained()?.thresholds()?;
+        Some(Thresholds {
+            k1: k1.into(),
+            k2: k2.into(),
+            k3: k3.into(),
+        })
     }
 
+    /// Clears the alarm and the statistics: see [`SelfModel::forget`].
     fn forget(&mut self) {
         if let Self::Trained(model) = self {
             model.forget();
         }
     }
 
-    fn energy(&self, output: usize) -> f64 {
-        self.trained().map_or(0.0, |t| t.energy(output))
+    /// An output's part of the energy: see [`SelfModel::energy`].
+    pub fn energy(&self, output: usize) -> f64 {
+        self.trained().map_or(0.0, |t| t.energy(output).into())
     }
 
-    fn most_blamed(&self, among: u32) -> Option<usize> {
+    /// The output with the largest share of the surprise among those whose bits are set; none before it is trained.
+    pub fn most_blamed(&self, among: u32) -> Option<usize> {
         most_blamed(self.trained()?.verdict()?, among)
     }
 
-    fn is_constant(&self, output: usize) -> bool {
+    /// Whether an output was constant during warm-up; not before it is trained.
+    pub fn is_constant(&self, output: usize) -> bool {
         self.trained()
             .is_some_and(|t| t.constant_channels().any(|n| n == output))
     }
 }
 
-/// An agent's self-model, in the room that its channels need: what ten thousand of them cost is memory that is touched,
-/// see `cargo bench --bench kernels`. So small ones go on in `f32` once they are trained, and lie side by side, in the
-/// order in which they are worked on.
+/// An agent's self-model, of the size that its channels need. Memory traffic dominates the cost of ten thousand agents
+/// (`cargo bench --bench kernels`): small models compute in `f32` once trained, and lie side by side in the component,
+/// in the order in which they are updated.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "the large one is the one that many agents have"
 )]
 pub enum AgentModel {
-    /// Up to 8 outputs and 4 inputs, in its warm-up.
-    Learning(Box<SelfModel<f64, 8, 4>>),
-    /// The same, trained.
-    Small(Single<8, 4>),
-    /// Up to as many as any agent has.
-    Large(Model<MAX_CHANNELS, MAX_INPUTS>),
+    /// Up to 8 outputs and 4 inputs.
+    Small(Model<f32, 8, 4>),
+    /// Up to the limits of any agent.
+    Large(Box<Model<f64, MAX_CHANNELS, MAX_INPUTS>>),
+}
+
+/// Evaluates an expression with the model of either size.
+macro_rules! of_either {
+    ($self:expr, $model:ident => $what:expr) => {
+        match $self {
+            Self::Small($model) => $what,
+            Self::Large($model) => $what,
+        }
+    };
 }
 
 impl AgentModel {
-    /// A self-model that has seen nothing.
+    /// A self-model before its first sample.
     ///
     /// # Errors
     ///
-    /// As [`SelfModel::new`].
+    /// As [`Trainer::new`].
     pub fn new(config: SelfModelConfig<f64>) -> Result<Self, ConfigError> {
         if config.outputs <= 8 && config.inputs <= 4 {
-            SelfModel::new(config).map(|model| Self::Learning(Box::new(model)))
+            Model::new(config).map(Self::Small)
         } else {
-            Model::new(config).map(Self::Large)
+            Model::new(config).map(|model| Self::Large(Box::new(model)))
         }
     }
 
-    /// Takes one tick: see [`SelfModel::push`].
+    /// See [`Model::push`].
     pub fn push(
         &mut self,
         outputs: &[Option<f64>],
         inputs: &[Option<f64>],
         dt_s: f64,
-    ) -> Option<Said> {
-        match self {
-            Self::Small(model) => model.push(outputs, inputs, dt_s).as_ref().map(Said::from),
-            Self::Large(model) => model.push(outputs, inputs, dt_s),
-            Self::Learning(model) => {
-                let said = model.push(outputs, inputs, dt_s).as_ref().map(Said::from);
-                if let Some(trained) = model.trained() {
-                    *self = Self::Small(Single::from(&trained));
-                }
-                said
-            }
-        }
+    ) -> Option<Statistics> {
+        of_either!(self, model => model.push(outputs, inputs, dt_s))
     }
 
-    /// The thresholds in use; none before it is trained.
+    /// See [`Model::thresholds`].
     pub fn thresholds(&self) -> Option<Thresholds<f64>> {
-        match self {
-            Self::Learning(_) => None,
-            Self::Small(model) => model.model().thresholds().map(|t| Thresholds {
-                k1: t.k1.into(),
-                k2: t.k2.into(),
-                k3: t.k3.into(),
-            }),
-            Self::Large(model) => model.thresholds(),
-        }
+        of_either!(self, model => model.thresholds())
     }
 
-    /// An output's part of the energy: see [`Trained::energy`].
+    /// See [`Model::energy`].
     pub fn energy(&self, output: usize) -> f64 {
-        match self {
-            Self::Learning(_) => 0.0,
-            Self::Small(model) => model.model().energy(output).into(),
-            Self::Large(model) => model.energy(output),
-        }
+        of_either!(self, model => model.energy(output))
     }
 
-    /// Of these outputs, by their bits, the one with the largest share of the surprise; none before it is trained.
+    /// See [`Model::most_blamed`].
     pub fn most_blamed(&self, among: u32) -> Option<usize> {
-        match self {
-            Self::Learning(_) => None,
-            Self::Small(model) => most_blamed(model.model().verdict()?, among),
-            Self::Large(model) => model.most_blamed(among),
-        }
+        of_either!(self, model => model.most_blamed(among))
     }
 
-    /// Whether an output did not move during warm-up; not before it is trained.
+    /// See [`Model::is_constant`].
     pub fn is_constant(&self, output: usize) -> bool {
-        match self {
-            Self::Learning(_) => false,
-            Self::Small(model) => model.model().constant_channels().any(|n| n == output),
-            Self::Large(model) => model.is_constant(output),
-        }
+        of_either!(self, model => model.is_constant(output))
     }
 }
 
@@ -586,9 +577,9 @@ pub struct SubsetMonitor<const N: usize> {
     /// Time since something came (s).
     since_s: f64,
     /// The self-model.
-    pub model: Model<N, 0>,
+    pub model: Box<Model<f64, N, 0>>,
     /// Its verdict; none before it is trained.
-    pub verdict: Option<Said>,
+    pub verdict: Option<Statistics>,
 }
 
 impl<const N: usize> SubsetMonitor<N> {
@@ -609,7 +600,7 @@ impl<const N: usize> SubsetMonitor<N> {
             count,
             cause_from,
             since_s: 0.0,
-            model: Model::new(config)?,
+            model: Box::new(Model::new(config)?),
             verdict: None,
         })
     }
@@ -875,7 +866,7 @@ pub struct Witness {
     /// The self-model, of all outputs but those of `surroundings`.
     pub model: AgentModel,
     /// Its verdict on the last kernel tick; none before it is trained.
-    pub verdict: Option<Said>,
+    pub verdict: Option<Statistics>,
     /// That of what lidars see: the last outputs.
     pub surroundings: Option<SubsetMonitor<MAX_CHANNELS>>,
     /// What watches the filter's innovations, where the agent has a filter.

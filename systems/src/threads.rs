@@ -37,11 +37,11 @@ pub struct Workers(Option<Arc<ThreadPool>>);
 impl Workers {
     /// Works on each item. Whatever an item's work reads and writes must be its own: the order is none.
     pub fn each<T: Send>(&self, items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
-        self.each_asked_for(items, |_| {}, work);
+        self.for_each_prefetched(items, |_| {}, work);
     }
 
-    /// The same of items whose memory is [asked for](ask_for) one item ahead, where there are many.
-    pub fn each_asked_for<T: Send>(
+    /// The same, and [prefetches](prefetch) one item ahead where there are many.
+    pub fn for_each_prefetched<T: Send>(
         &self,
         mut items: impl Iterator<Item = T>,
         ask: impl Fn(&T) + Sync,
@@ -99,10 +99,10 @@ impl Workers {
     }
 }
 
-/// Asks for the memory of values, so that it is there once they are worked with: for states that no cache holds, as
-/// those of thousands of agents. It changes nothing, and asks for nothing on machines that are not x86-64.
+/// Prefetches values into the cache: for states that no cache holds, as those of thousands of agents. A hint without
+/// effect on results; does nothing on machines other than x86-64.
 #[inline]
-pub fn ask_for<T>(values: &[T]) {
+pub fn prefetch<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

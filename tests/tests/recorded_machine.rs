@@ -18,7 +18,7 @@
     reason = "a test fails by panicking"
 )]
 
-use becomingone_kernel::{SelfModel, SelfModelConfig};
+use becomingone_kernel::{SelfModelConfig, Trainer};
 use becomingone_tests::say;
 use std::env;
 use std::fs;
@@ -87,7 +87,7 @@ struct Said {
 }
 
 fn judge(rows: &[Row]) -> Said {
-    let mut model = SelfModel::<f64, CHANNELS, 0>::new(SelfModelConfig {
+    let mut model = Trainer::<f64, CHANNELS, 0>::new(SelfModelConfig {
         outputs: CHANNELS,
         warm_up_samples: BASELINE as u32,
         ..SelfModelConfig::default()

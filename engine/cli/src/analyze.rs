@@ -7,7 +7,7 @@ use self::baseline::Learned;
 use self::evenly::Evenly;
 use super::show::Rerun;
 use super::{Failure, is_same_file, terminal};
-use becomingone_kernel::{MIN_WARM_UP, SelfModel, SelfModelConfig, Verdict};
+use becomingone_kernel::{MIN_WARM_UP, SelfModel, SelfModelConfig, Trainer, Verdict};
 use becomingone_replay::{Kind, Row, Table, Wanted};
 #[cfg(feature = "rerun")]
 use becomingone_rerun::{Said, TableRecording};
@@ -418,7 +418,7 @@ impl Analyze {
             warm_up_samples: warm_up,
             ..SelfModelConfig::default()
         };
-        let mut model = SelfModel::<f64, N, 0>::new(config)
+        let mut trainer = Trainer::<f64, N, 0>::new(config)
             .map(Box::new)
             .map_err(bad)?;
         let mut scores = Scores::create(&self.out, self.to_stdout())?;
@@ -441,7 +441,7 @@ impl Analyze {
                     Err(error) => break Some(bad(error)),
                 }
             }
-            let began = model.is_trained();
+            let began = trainer.is_trained();
             let verdict = match &mut ticks {
                 Ticks::Rows(last_ns) => {
                     let before = std::mem::replace(last_ns, row.t_ns);
@@ -452,33 +452,33 @@ impl Analyze {
                         _ => step_s,
                     };
                     back += u64::from(dt_s <= 0.0);
-                    let verdict = model.push(&row.values, &[], dt_s);
-                    watched.judge(&model, &row.values, row.number);
+                    let verdict = trainer.push(&row.values, &[], dt_s);
+                    watched.judge(trainer.model(), &row.values, row.number);
                     verdict
                 }
                 Ticks::Even(evenly) => {
                     evenly.push(&row, stamped, |values, dt_s| {
-                        model.push(values, &[], dt_s);
-                        watched.judge(&model, values, row.number);
+                        trainer.push(values, &[], dt_s);
+                        watched.judge(trainer.model(), values, row.number);
                     });
-                    model.verdict().copied()
+                    trainer.model().verdict().copied()
                 }
             };
-            if model.is_trained() && !began {
-                self.say_learned(&model, &table, &watched);
+            if trainer.is_trained() && !began {
+                self.say_learned(trainer.model(), &table, &watched);
             } else if !began
                 && row.number + 1 == u64::from(self.baseline)
-                && let Some(error) = model.warm_up_error()
+                && let Some(error) = trainer.warm_up_error()
             {
                 self.warn(&format!(
                     "the first {} rows cannot be learned from ({error}); it is tried again with the next ones",
                     self.baseline
                 ));
             }
-            watched.look(&row, model.is_trained());
+            watched.look(&row, trainer.is_trained());
             scores.write(&row, verdict.as_ref(), table.channels())?;
             if let Some(recorded) = &mut recorded {
-                recorded.push(&row, verdict.as_ref(), &model)?;
+                recorded.push(&row, verdict.as_ref(), trainer.model())?;
             }
             if let Some(verdict) = &verdict
                 && let Some(done) = intervals.look(&row, verdict, stamped)
@@ -505,7 +505,7 @@ impl Analyze {
                 evenly.too_large(),
             ],
         };
-        let counters = model.counters();
+        let counters = trainer.model().counters();
         let said = [
             back,
             late,
@@ -518,8 +518,8 @@ impl Analyze {
         if let Some(broken) = broken {
             return Err(broken);
         }
-        if !model.is_trained() {
-            return Err(Failure::BadInput(self.untrained(&table, &model)));
+        if !trainer.is_trained() {
+            return Err(Failure::BadInput(self.untrained(&table, &trainer)));
         }
         self.conclude(&table, &intervals, recording);
         Ok(ExitCode::SUCCESS)
@@ -751,10 +751,10 @@ impl Analyze {
         }
     }
 
-    fn untrained<const N: usize>(&self, table: &Table, model: &SelfModel<f64, N, 0>) -> String {
+    fn untrained<const N: usize>(&self, table: &Table, trainer: &Trainer<f64, N, 0>) -> String {
         let rows = table.counts().rows;
         let file = self.file.display();
-        if let Some(error) = model.warm_up_error() {
+        if let Some(error) = trainer.warm_up_error() {
             return format!(
                 "{file}: {error}; expected channels that move in {} rows one after another",
                 self.baseline

@@ -91,9 +91,9 @@
 //! Ten thousand of them hold 100 Hz: six runs said 0.85 to 0.99. What makes the difference to few agents is memory. Self-model
 //! and transducers alone are 5.7 kB, and those of ten thousand do not stay in the cache, so much of the time goes by with
 //! waiting for them. Against that, self-models have the room that their channels need and go on in `f32` once they are trained
-//! ([`Single`](crate::kernel::Single): 3.3 kB of 7.1); they lie side by side in the order in which agents are worked on; several
+//! ([`SelfModel`](crate::kernel::SelfModel): 3.3 kB of 7.1); they lie side by side in the order in which agents are worked on; several
 //! threads take 256 agents at a time; and each system asks for the next agent's memory before it works on this one's
-//! ([`ask_for`](crate::systems::threads::ask_for)), which took a quarter off the tick. Fields of many agents side by side (structures
+//! ([`prefetch`](crate::systems::threads::prefetch)), which took a quarter off the tick. Fields of many agents side by side (structures
 //! of arrays) would make arithmetic faster, which is less than half of the time, and touch as much memory: so each agent stays
 //! in one piece.
 //!

@@ -15,7 +15,7 @@
 
 use becomingone_kernel::{
     Complex, DEFAULT_LAGS, Pair, PhaseVelocity, Real, SelfModel, SelfModelConfig, Synchrony,
-    SynchronyConfig, SynchronyReport, Trained, Verdict,
+    SynchronyConfig, SynchronyReport, Trainer, Verdict,
 };
 use divan::{Bencher, black_box};
 
@@ -28,12 +28,12 @@ struct Agent<R, const N: usize, const U: usize> {
     velocity: PhaseVelocity<R, N>,
     pair: Pair<R, N, 3, 5>,
     synchrony: Synchrony<R>,
-    model: Trained<R, N, U>,
+    model: SelfModel<R, N, U>,
 }
 
 impl<R: Real, const N: usize, const U: usize> Agent<R, N, U> {
     fn new(outputs: usize, inputs: usize) -> Self {
-        let mut model = SelfModel::new(SelfModelConfig {
+        let mut model = Trainer::new(SelfModelConfig {
             outputs,
             inputs,
             ..SelfModelConfig::default()

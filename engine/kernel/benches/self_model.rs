@@ -8,7 +8,7 @@
     reason = "a benchmark may stop at the first surprise"
 )]
 
-use becomingone_kernel::{Real, SelfModel, SelfModelConfig};
+use becomingone_kernel::{Real, SelfModelConfig, Trainer};
 use divan::{Bencher, black_box};
 
 fn main() {
@@ -25,8 +25,8 @@ fn samples<R: Real, const N: usize>() -> Vec<[Option<R>; N]> {
     (0..1024).map(|_| [(); N].map(|()| next())).collect()
 }
 
-fn learning<R: Real, const N: usize>(warm_up_samples: u32) -> SelfModel<R, N, 0> {
-    SelfModel::new(SelfModelConfig {
+fn learning<R: Real, const N: usize>(warm_up_samples: u32) -> Trainer<R, N, 0> {
+    Trainer::new(SelfModelConfig {
         outputs: N,
         warm_up_samples,
         ..SelfModelConfig::default()
@@ -36,7 +36,7 @@ fn learning<R: Real, const N: usize>(warm_up_samples: u32) -> SelfModel<R, N, 0>
 
 fn push<R: Real, const N: usize, const U: usize, const C: usize>(
     bencher: Bencher<'_, '_>,
-    mut model: SelfModel<R, N, U>,
+    mut model: Trainer<R, N, U>,
     samples: &[[Option<R>; C]],
 ) {
     let mut k = 0;
@@ -46,12 +46,12 @@ fn push<R: Real, const N: usize, const U: usize, const C: usize>(
     });
 }
 
-fn trained<R: Real, const N: usize>() -> SelfModel<R, N, 0> {
+fn trained<R: Real, const N: usize>() -> Trainer<R, N, 0> {
     let mut model = learning(512);
     for sample in &samples::<R, N>()[..512] {
         model.push(sample, &[], R::of(0.02));
     }
-    assert!(model.is_trained());
+    assert!(model.model().is_trained());
     model
 }
 
@@ -73,7 +73,7 @@ fn tick_with_missing<R: Real, const N: usize>(bencher: Bencher<'_, '_>) {
 /// 8 outputs in the type that scenes use.
 #[divan::bench(types = [f32, f64])]
 fn tick_of_warm_up_8_of_16_and_12<R: Real>(bencher: Bencher<'_, '_>) {
-    let model = SelfModel::<R, 16, 12>::new(SelfModelConfig {
+    let model = Trainer::<R, 16, 12>::new(SelfModelConfig {
         outputs: 8,
         warm_up_samples: u32::MAX,
         ..SelfModelConfig::default()

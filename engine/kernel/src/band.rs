@@ -1,4 +1,4 @@
-//! [`Band`]: a transducer from `tau_base` to `tau_max`, octave by octave, that hears a [`Pyramid`].
+//! [`Band`]: a transducer from `tau_base` to `tau_max`, octave by octave, fed by a [`Pyramid`].
 //!
 //! ```text
 //! taus     tau_base, 2 tau_base, 4 tau_base, ..   up to tau_max
@@ -11,8 +11,8 @@
 //! ```
 //!
 //! One pyramid serves both: its windows are as long as its lags, so the band of short lags is the
-//! fast and shallow one. A [`Transducer`](crate::Transducer) hears the same lags with two windows;
-//! two bands hear different lags. At different lags even a perfect tone stands at different phases,
+//! fast and shallow one. A [`Transducer`](crate::Transducer) takes the same lags with two windows;
+//! two bands have different lags. At different lags even a perfect tone stands at different phases,
 //! and a mean of the two complex T may be anything. So the reading of a band has sqrt(order) as its
 //! T, in phase 0: `T_sync` is then the mean of the two moduli, and collapse is lock at both scales
 //! of time. A rhythm that turns back is not seen in phase, as it is by two transducers at one lag,
@@ -35,7 +35,7 @@ pub const MASTER_BAND_S: [f64; 2] = [60.0, 3600.0];
 ///     Band, Pyramid, PyramidConfig, Role, Synchrony, SynchronyConfig, encode_angle,
 /// };
 ///
-/// // A day's rhythm, seen each minute; what is fast and slow here is said in minutes and hours.
+/// // A day's rhythm, seen each minute; its bands are minutes and hours.
 /// let mut pyramid = Pyramid::<f64, 1, 8, 10>::new(PyramidConfig::new(1, 60.0))?;
 /// let emissary = Band::new(Role::Emissary, 300.0, 3600.0)?;
 /// let master = Band::new(Role::Master, 2.0 * 3600.0, 12.0 * 3600.0)?;

@@ -1,7 +1,7 @@
-//! [`Bins`]: readings that come when they come, as means over equal bins of time.
+//! [`Bins`]: resamples irregular readings to means over equal bins of time.
 //!
 //! A reading holds from its stamp to the next one of its channel, for `hold` at most (a zero-order
-//! hold). A bin has the mean over the time in which something was held, and that part of it:
+//! hold). A bin has the mean over the time in which a value was held, and that share of time:
 //!
 //! ```text
 //! w   = (1/D_0) int_bin [held(t)] dt                     coverage, 0 to 1
@@ -28,9 +28,9 @@
 //! coverage w adds at most (1 - w) pi f `D_0` / sinc to its own e: the middle of what is covered is
 //! not the middle of the bin.
 //!
-//! A self-model needs no bins where all channels come together, however unevenly: on the recordings of a water circuit (SKAB,
+//! A self-model needs no bins if all channels are sampled together, however unevenly: on the recordings of a water circuit (SKAB,
 //! valve1, a row in 1 s or 2 s) the mean AUC of its surprise is .945 row by row, .934 in bins of 1 s, .932 where a
-//! reading holds for two of these, and longer bins are worse. Bins are for channels of different pace, and for
+//! reading holds for two of these, and longer bins are worse. Bins are for channels of different rates, and for
 //! lags that are to be times.
 //!
 //! Stamps are whole nanoseconds: nothing is rounded, however long the run, and the same readings at
@@ -40,23 +40,23 @@ use num_complex::Complex;
 
 use crate::{ConfigError, Covered, Real};
 
-/// What [`Bins`] give.
+/// Output of [`Bins`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Binned<'a, R> {
     /// A bin: the mean and the coverage of each channel. At least one has some.
     Bin(&'a [Covered<R>]),
-    /// So many bins of nothing in a row.
+    /// Consecutive empty bins.
     Gap {
         /// Their number, at least 1.
         bins: u64,
     },
 }
 
-/// What is held of a channel, and what it came to in the open bin.
+/// The held value of a channel, and its sums in the open bin.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Channel<R> {
     value: Complex<R>,
-    /// The time from which the value does not hold any more.
+    /// The time until which the value holds.
     until_ns: u64,
     /// Values times their shares of the bin, and these shares.
     sum: Complex<R>,
@@ -108,7 +108,7 @@ impl<R: Real, const N: usize> Bins<R, N> {
     /// Bins of `bin_ns`, in which a reading holds for `hold_ns` at most.
     ///
     /// Where repeated values must not pass for new ones, as under a null law, `hold_ns` is one
-    /// interval of the slowest sensor: bins in which nothing came are then missing.
+    /// interval of the slowest sensor: bins without a reading are then missing.
     ///
     /// # Errors
     ///
@@ -147,11 +147,11 @@ impl<R: Real, const N: usize> Bins<R, N> {
         })
     }
 
-    /// Takes the readings of one stamp, and gives every bin that ended up to it, in order.
+    /// Processes the readings of one stamp, and passes every bin that ended up to it to `each`, in order.
     ///
-    /// One entry a channel: `None`, or beyond the end, is no reading, and an empty slice only lets
+    /// One entry per channel: `None`, or beyond the end, is no reading, and an empty slice only lets
     /// time pass. NaN, infinity, and a square above [`Real::MAX_POWER`] are counted and are no
-    /// reading. A stamp before the last one is not taken, and counted.
+    /// reading. A stamp before the last one is dropped and counted.
     pub fn push(
         &mut self,
         t_ns: u64,

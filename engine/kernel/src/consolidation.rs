@@ -1,4 +1,4 @@
-//! [`AgeOctaves`]: an unbounded history in bounded memory, by merging what is old and weak.
+//! [`AgeOctaves`]: an unbounded history in bounded memory, by merging old and weak items.
 //!
 //! ```text
 //! age      0        2 D     4 D     8 D     16 D              ..             age_max
@@ -10,7 +10,7 @@
 //! ```
 //!
 //! With b items an octave there are `b (floor(log2(age_max/D)) + 1)` of them at most, right after
-//! [`Blend::consolidate`]. (Kin: exponential histograms, Datar et al. 2002; the octaves of a
+//! [`Blend::consolidate`]. (Related: exponential histograms, Datar et al. 2002; the octaves of a
 //! [`Pyramid`](crate::Pyramid).) If strengths are probabilities that something is remembered, then
 //! that of a merged item is the one that either was, so that the product of all 1 - s stays what it
 //! was; it has the form of a recall, in which the weaker regenerates the stronger.
@@ -18,7 +18,7 @@
 use crate::blend::Kept;
 use crate::{Blend, ConfigError, Real};
 
-/// Octaves of age, and how many items each may have.
+/// Octaves of age, with a maximum number of items in each.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AgeOctaves {
     shortest_s: f64,
@@ -65,10 +65,10 @@ impl AgeOctaves {
 
 impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
     /// Merges the two weakest of each octave of age until none has more than its number of items,
-    /// and says how many merges it took. Due before something new is remembered, not at every tick.
+    /// and returns the number of merges. Call it before a new item is remembered, not at every tick.
     ///
-    /// `merge` gets the stronger item first, of equals the older, and gives what is kept in its
-    /// place and under its serial number; the other's place is free.
+    /// `merge` gets the stronger item first, of equals the older, and returns the item that is kept in its
+    /// place and under its serial number; the other's place is freed.
     ///
     /// ```
     /// use becomingone_kernel::{AgeOctaves, Blend, BlendConfig};

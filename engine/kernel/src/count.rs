@@ -1,4 +1,4 @@
-//! What a count of rare events says about their rate.
+//! Confidence bound of the rate of rare events from their count.
 //!
 //! ```text
 //! n events seen, mean of the Poisson law that they came from:  with 95 % below  chi^2(0.95; 2n + 2)/2

@@ -1,4 +1,4 @@
-//! [`ConfigError`]: what a constructor refuses.
+//! [`ConfigError`]: why a configuration is refused.
 //!
 //! ```text
 //! config --> new() --> Ok: every number is in its range, and pushes need no errors any more
@@ -169,7 +169,7 @@ pub enum ConfigError {
         threshold: f64,
     },
     /// Another number of a self-model is out of its range.
-    #[error("{name} of {value}: out of its range")]
+    #[error("{name} of {value}: out of range")]
     SelfModel {
         /// What it is.
         name: &'static str,

@@ -10,7 +10,7 @@
 //! ```text
 //! residual |G[W] - W|
 //!  |*
-//!  |  *               each step brings W nearer by q at least, so the residual says how far it still is:
+//!  |  *               each step brings W nearer by q at least, so the residual bounds the distance:
 //!  |     *            a step's length, and q of it, and q^2 of it, ..: r (1 + q + q^2 + ..) = r/(1 - q)
 //!  |         *
 //!  |               *
@@ -23,7 +23,7 @@
 //! `kappa = (e_max + g)/(e_min + g)`.
 //!
 //! [`SelfModel`](crate::SelfModel) takes neither: it solves for W* once and keeps it, because a witness
-//! that goes on learning absorbs the fault that it should find. These are for what shall follow: a plant
+//! that keeps adapting absorbs the fault that it should detect. These are for other uses: a plant
 //! that is known to drift, a check of how far any W is from its fixed point without solving for it.
 
 use crate::{ConfigError, Real};

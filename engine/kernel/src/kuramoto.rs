@@ -1,4 +1,4 @@
-//! [`Kuramoto`]: oscillators that pull at each other's phases, and lock once they pull enough.
+//! [`Kuramoto`]: coupled oscillators that phase-lock above a critical coupling.
 //!
 //! ```text
 //! theta_i' = omega_i + (K/N) sum_j sin(theta_j - theta_i) = omega_i + K r sin(psi - theta_i)
@@ -15,8 +15,8 @@
 //! Frequencies of a bounded law lock all at once: uniform within g, r jumps from 0 to pi/4 at `K_c` = 4g/pi
 //! ([`uniform_order`]).
 //!
-//! The mean field is all that an oscillator feels of the others: one pass of N for it, not N^2
-//! pairs; and a node of a mesh needs no more than the field that it hears ([`turned`]).
+//! Oscillators are coupled by the mean field alone: one pass of N for it, not N^2
+//! pairs; and a node of a mesh needs no more than the field that it receives ([`turned`]).
 //!
 //! # The step
 //!
@@ -81,7 +81,7 @@ fn unit<R: Real>(z: Complex<R>) -> Option<Complex<R>> {
 
 /// Where a phase e^{i theta} is after `dt_s` of pulling by a field that stands still: exact.
 ///
-/// `pull` is K times the mean field that is heard, in rad/s. None for a phase that is zero or not
+/// `pull` is K times the received mean field, in rad/s. None for a phase that is zero or not
 /// finite, and where a number is not finite.
 ///
 /// ```
@@ -149,7 +149,7 @@ pub struct Kuramoto<R> {
 
 impl<R: Real> Kuramoto<R> {
     /// How fast an oscillator at `phase` is to turn now, rad/s: `omega + K r sin(psi - theta)`, for what moves by
-    /// itself and is only told so, as a robot. The phase has length 1.
+    /// itself, such as a robot. The phase has length 1.
     pub fn rate_rad_s(&self, phase: Complex<R>, omega_rad_s: R, field: Complex<R>) -> R {
         omega_rad_s + self.coupling_rad_s * (field * phase.conj()).im
     }

@@ -52,7 +52,7 @@ pub(crate) fn add_lower_product<R: Real, const N: usize>(
     }
 }
 
-/// The product over the first fours of columns, each over as many rows as `rows_of` says.
+/// The product over the first fours of columns, each over `rows_of` rows.
 #[inline(always)]
 fn add<R: Real, const N: usize, const K: usize>(
     rows: &[[R; N]; K],

@@ -8,7 +8,7 @@
 //! ```text
 //! | a          |   | l          | | l  l  l |     row by row: what is left of the diagonal is what
 //! | a  a       | = | l  l       | |    l  l |     the rows above have not explained; where nothing is,
-//! | a  a  a    |   | l  l  l    | |       l |     the row says nothing new, and is the error
+//! | a  a  a    |   | l  l  l    | |       l |     the row is dependent, and is the error
 //! ```
 //!
 //! L^-1 whitens: for r of covariance A, w = L^-1 r has unit covariance, and with Omega = A^-1
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_positive_definite_is_named_by_its_row() {
+    fn a_matrix_that_is_not_positive_definite_is_reported_by_row() {
         assert_eq!(factor(2, &mut [[1.0, 0.0], [1.0, 1.0]]), Err(1));
         assert_eq!(factor(2, &mut [[1.0, 0.0], [f64::NAN, 1.0]]), Err(1));
         assert_eq!(factor(1, &mut [[f64::INFINITY]]), Err(0));

@@ -1,41 +1,40 @@
-//! Modes of witnessing beyond one's own channels: [`Reflection`], [`Mutual`].
+//! Self-models of other things than an agent's own channels: [`Reflection`], [`Mutual`].
 //!
 //! ```text
 //! observe        x --> witness --> K1 K2 K3                    SelfModel
 //! integrate      the same, its offset learning on              SelfModelConfig::offset_rate
 //! reflect        K1 K2 K3 --> witness --> K1 K2 K3 --> ..      Reflection, to a depth
-//! witness other  x of one, foreseen from x of another          either side of Mutual
+//! witness other  x of one, predicted from x of another         either side of Mutual
 //! mutual         both ways at once                             Mutual
 //! ```
 //!
-//! A reflection at depth d sees y of the one below as its channels, and foresees them:
+//! A reflection at depth d sees y of the one below as its channels, and predicts them:
 //!
 //! ```text
 //! y_d = ( (T_E + T_M)/2, ln K2, ln K3 ) of depth d - 1          W = G[ G[ .. G[x] ] ], d times
 //! C   = min( C(second from first), C(first from second) )       coherence of a pair
 //! ```
 //!
-//! A reflection knows how its surprise comes and goes while all is well. It notices a surprise that
-//! is not what it used to be, though it stands below every threshold: the first alarm asks *is the
-//! world as foreseen*, the second *am I as wrong as I always was*.
+//! A reflection models the healthy variation of the statistics. It detects a change in them
+//! that stays below every threshold: the first alarm monitors the plant, the second the quality
+//! of the prediction.
 //!
-//! Each of two agents may be as it always was, and yet no longer follow the other. Only who
-//! foresees one from the other sees that. (Kin: Granger 1969.)
+//! Two agents can each behave as before and yet no longer follow each other. Only a prediction of
+//! one from the other detects that. (Related: Granger 1969.)
 
-use crate::{ConfigError, Real, SelfModel, SelfModelConfig, Thresholds, Verdict};
+use crate::{ConfigError, Real, SelfModel, SelfModelConfig, Thresholds, Trainer, Verdict};
 
 /// Ticks after its first value in which a surprise is still filling its windows: two of the
 /// longest.
 const SETTLING: u32 = 60;
 
-/// K1, K2, K3 of a witness as channels of a second, whose K are channels of a third, and so on to
-/// `DEPTH`.
+/// A chain of self-models to `DEPTH`: K1, K2, K3 of each are the channels of the next.
 ///
 /// ```
-/// use becomingone_kernel::{Reflection, SelfModel, SelfModelConfig};
+/// use becomingone_kernel::{Reflection, SelfModelConfig, Trainer};
 ///
 /// let config = SelfModelConfig::default();
-/// let mut model = SelfModel::<f64, 1, 0>::new(config)?;
+/// let mut model = Trainer::<f64, 1, 0>::new(config)?;
 /// let mut reflection = Reflection::<f64, 1>::new(config)?;
 /// # let mut noise = 1_u32;
 /// # let mut scatter = || {
@@ -56,8 +55,8 @@ const SETTLING: u32 = 60;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reflection<R, const DEPTH: usize> {
-    witnesses: [SelfModel<R, 3, 0>; DEPTH],
-    /// Verdicts that each has been shown.
+    witnesses: [Trainer<R, 3, 0>; DEPTH],
+    /// Number of verdicts that each has received.
     shown: [u32; DEPTH],
 }
 
@@ -68,7 +67,7 @@ impl<R: Real, const DEPTH: usize> Reflection<R, DEPTH> {
     ///
     /// # Errors
     ///
-    /// As [`SelfModel::new`].
+    /// As [`Trainer::new`].
     pub fn new(config: SelfModelConfig<R>) -> Result<Self, ConfigError> {
         let config = SelfModelConfig {
             outputs: 3,
@@ -76,7 +75,7 @@ impl<R: Real, const DEPTH: usize> Reflection<R, DEPTH> {
             thresholds: config.thresholds.or(Some(Thresholds::null(3))),
             ..config
         };
-        let witness = SelfModel::new(config)?;
+        let witness = Trainer::new(config)?;
         Ok(Self {
             witnesses: core::array::from_fn(|_| witness.clone()),
             shown: [0; DEPTH],
@@ -114,9 +113,9 @@ impl<R: Real, const DEPTH: usize> Reflection<R, DEPTH> {
         said
     }
 
-    /// The witness at a depth, 0 being the one that sees the first's surprise.
+    /// The self-model at a depth; that at 0 takes the verdicts that are pushed.
     pub fn witness(&self, depth: usize) -> Option<&SelfModel<R, 3, 0>> {
-        self.witnesses.get(depth)
+        self.witnesses.get(depth).map(Trainer::model)
     }
 }
 
@@ -136,19 +135,19 @@ fn channels<R: Real, const N: usize>(verdict: &Verdict<R, N>) -> [Option<R>; 3] 
     ]
 }
 
-/// What both said of each other.
+/// Verdicts of both agents on each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MutualVerdict<R, const A: usize, const B: usize> {
-    /// What the second does, by the witness of the first.
+    /// On the second agent, by the self-model of the first.
     pub of_second: Option<Verdict<R, B>>,
-    /// What the first does, by the witness of the second.
+    /// On the first agent, by the self-model of the second.
     pub of_first: Option<Verdict<R, A>>,
-    /// The lesser coherence of both, 0 to 1: a pair is as coherent as the one that is foreseen
-    /// less.
+    /// The lesser coherence of both, 0 to 1: a pair is as coherent as its less predictable
+    /// agent.
     pub coherence: Option<R>,
 }
 
-/// Two agents, of up to `A` and `B` channels, each of which foresees the other from the other's
+/// Two agents, of up to `A` and `B` channels, each of which predicts the other from the other's
 /// past and its own present.
 ///
 /// ```
@@ -159,25 +158,25 @@ pub struct MutualVerdict<R, const A: usize, const B: usize> {
 /// #     noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
 /// #     f64::from(noise >> 8) / f64::from(1 << 24) - 0.5
 /// # };
-/// let mut parted = false;
+/// let mut diverged = false;
 /// let mut pair = Mutual::<f64, 1, 1>::new(SelfModelConfig::default())?;
 /// for k in 0..900 {
-///     // The second follows the first, until it goes its own way, which looks the same.
+///     // The second follows the first until sample 800; its own statistics stay the same.
 ///     let first = scatter();
 ///     let second = if k < 800 { first } else { scatter() } + 0.1 * scatter();
-///     let said = pair.push(&[Some(first)], &[Some(second)], 0.1);
-///     if let Some(coherence) = said.coherence {
+///     let verdicts = pair.push(&[Some(first)], &[Some(second)], 0.1);
+///     if let Some(coherence) = verdicts.coherence {
 ///         assert!(coherence > 0.5 || k >= 800);
 ///     }
-///     parted |= said.of_second.is_some_and(|verdict| verdict.dissipated);
+///     diverged |= verdicts.of_second.is_some_and(|verdict| verdict.dissipated);
 /// }
-/// assert!(parted);
+/// assert!(diverged);
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mutual<R, const A: usize, const B: usize> {
-    of_second: SelfModel<R, B, A>,
-    of_first: SelfModel<R, A, B>,
+    of_second: Trainer<R, B, A>,
+    of_first: Trainer<R, A, B>,
 }
 
 impl<R: Real, const A: usize, const B: usize> Mutual<R, A, B> {
@@ -186,7 +185,7 @@ impl<R: Real, const A: usize, const B: usize> Mutual<R, A, B> {
     ///
     /// # Errors
     ///
-    /// As [`SelfModel::new`].
+    /// As [`Trainer::new`].
     pub fn new(config: SelfModelConfig<R>) -> Result<Self, ConfigError> {
         let of = |outputs, inputs| SelfModelConfig {
             outputs,
@@ -194,12 +193,12 @@ impl<R: Real, const A: usize, const B: usize> Mutual<R, A, B> {
             ..config
         };
         Ok(Self {
-            of_second: SelfModel::new(of(B, A))?,
-            of_first: SelfModel::new(of(A, B))?,
+            of_second: Trainer::new(of(B, A))?,
+            of_first: Trainer::new(of(A, B))?,
         })
     }
 
-    /// Takes one tick of both: see [`SelfModel::push`].
+    /// Processes one tick of both: see [`Trainer::push`].
     pub fn push(
         &mut self,
         first: &[Option<R>],
@@ -216,13 +215,13 @@ impl<R: Real, const A: usize, const B: usize> Mutual<R, A, B> {
         }
     }
 
-    /// The witness of the first on the second: by itself, the mode *witness other*.
+    /// The self-model of the second agent, with the first as input: by itself, the mode *witness other*.
     pub fn of_second(&self) -> &SelfModel<R, B, A> {
-        &self.of_second
+        self.of_second.model()
     }
 
-    /// The witness of the second on the first.
+    /// The self-model of the first agent, with the second as input.
     pub fn of_first(&self) -> &SelfModel<R, A, B> {
-        &self.of_first
+        self.of_first.model()
     }
 }

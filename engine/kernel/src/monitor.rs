@@ -1,20 +1,20 @@
-//! [`Monitor`]: a self-model for people who only want to know whether their sensors are well.
+//! [`Monitor`]: fault detection and isolation for stamped sensor values, with default settings.
 //!
 //! ```text
-//! (t, values) --> dt, what is missing --> SelfModel --> Verdict: dissipated? surprise, cause
+//! (t, values) --> dt, missing samples --> SelfModel --> Verdict: dissipated? surprise, cause
 //!
 //! dt_k = t_k - t_{k-1};   NaN is missing;   coherence = 1/(1 + surprise), dissipated from surprise > 1 on
 //!
 //! sample    0 .. 399      400 ..
-//!           learn         verdicts: is this as it was?
+//!           warm-up       verdicts
 //! ```
 
-use crate::{ConfigError, SelfModel, SelfModelConfig, Verdict};
+use crate::{ConfigError, SelfModel, SelfModelConfig, Trainer, Verdict, WarmUpError};
 
-/// Real-valued channels with stamps in, a [`Verdict`] out; `N` channels at most.
+/// Detects faults in real-valued channels: stamped values in, a [`Verdict`] out; `N` channels at most.
 ///
-/// The first 400 samples are taken as healthy and learned from. For inputs, other sizes of warm-up,
-/// `f32` or thresholds from a calibration there is [`SelfModel`]; for channels of different pace,
+/// The first 400 samples are taken as healthy and learned from. For inputs, another length of warm-up,
+/// `f32` or thresholds from a calibration use [`Trainer`]; for channels of different rates,
 /// [`Bins`](crate::Bins) before it.
 ///
 /// ```
@@ -43,7 +43,7 @@ use crate::{ConfigError, SelfModel, SelfModelConfig, Verdict};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Monitor<const N: usize> {
-    model: SelfModel<f64, N, 0>,
+    trainer: Trainer<f64, N, 0>,
     /// The stamp of the last sample (s).
     last_s: Option<f64>,
     /// The first sample, whose time step is that of the second: it has none of its own.
@@ -62,18 +62,18 @@ impl<const N: usize> Monitor<N> {
             ..SelfModelConfig::default()
         };
         Ok(Self {
-            model: SelfModel::new(config)?,
+            trainer: Trainer::new(config)?,
             last_s: None,
             first: None,
         })
     }
 
-    /// Takes the values at the time `t_s`, in seconds of any clock, and says what they mean;
-    /// nothing during warm-up.
+    /// Processes the values at the time `t_s`, in seconds of any clock, and returns the verdict;
+    /// none during warm-up.
     ///
-    /// One value a channel, in its own unit; NaN is missing, and so is what is beyond the end. A
+    /// One value per channel, in its own unit; NaN is a missing sample, and so are channels beyond the end. A
     /// stamp that is not after the last one, or not finite, is dropped and counted, and the last verdict
-    /// given again. So a clock that was set back is not heard until it has caught up, or until
+    /// is returned again. So samples of a clock that was set back are dropped until it has caught up, or until
     /// [`rebaseline`](Self::rebaseline).
     pub fn push(&mut self, t_s: f64, values: &[f64]) -> Option<Verdict<f64, N>> {
         let mut outputs = [None; N];
@@ -86,26 +86,31 @@ impl<const N: usize> Monitor<N> {
                 return None;
             }
             // Dropped and counted there.
-            return self.model.push(&outputs, &[], t_s);
+            return self.trainer.push(&outputs, &[], t_s);
         };
         let dt_s = t_s - last_s;
         if dt_s > 0.0 && dt_s.is_finite() {
             self.last_s = Some(t_s);
             if let Some(first) = self.first.take() {
-                self.model.push(&first, &[], dt_s);
+                self.trainer.push(&first, &[], dt_s);
             }
         }
-        self.model.push(&outputs, &[], dt_s)
+        self.trainer.push(&outputs, &[], dt_s)
     }
 
-    /// The self-model inside: thresholds, counters, constant channels.
+    /// The self-model: thresholds, counters, constant channels.
     pub fn model(&self) -> &SelfModel<f64, N, 0> {
-        &self.model
+        self.trainer.model()
     }
 
-    /// Takes what comes from here on as healthy, and learns it anew; from any stamp on, whatever the last one was.
+    /// Why the last warm-up failed: see [`Trainer::warm_up_error`].
+    pub fn warm_up_error(&self) -> Option<WarmUpError> {
+        self.trainer.warm_up_error()
+    }
+
+    /// Discards the model and learns a new one from the next samples, whose stamps may start anywhere.
     pub fn rebaseline(&mut self) {
-        self.model.rebaseline();
+        self.trainer.rebaseline();
         (self.last_s, self.first) = (None, None);
     }
 }

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Both hear the same input at the same lags, so the pairs are the same: products are made and samples
-//! kept once, and each window takes them into its own sums. A pair says what two
-//! [`Transducer`](crate::Transducer)s say that were made with the same configuration but for the window,
+//! kept once, and each window takes them into its own sums. A pair gives the readings of two
+//! [`Transducer`](crate::Transducer)s with the same configuration but for the window,
 //! to the last bit, at little more than the cost of one.
 
 use num_complex::Complex;
@@ -79,7 +79,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Pair<R, N, L, R
         })
     }
 
-    /// Takes one sample of every channel: see [`Resonance::push`](crate::Resonance::push).
+    /// Processes one sample of every channel: see [`Resonance::push`](crate::Resonance::push).
     pub fn push(&mut self, d: &[Option<Complex<R>>], dt_s: R) -> PushOutcome {
         let (outcome, pairs) = self.lagged.push(d, dt_s);
         if let Some(pairs) = pairs {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_says_what_two_transducers_say() -> Result<(), ConfigError> {
+    fn a_pair_agrees_with_two_transducers() -> Result<(), ConfigError> {
         for nu_rad_s in [0.0, 3.0] {
             let config = |window_s| ResonanceConfig {
                 nu_rad_s,

@@ -18,7 +18,7 @@
 //! | angle theta | e^{i theta} | [`encode_angle`] |
 //! | real scalar x | (x - mean)/sd, so its phase is 0 or pi | [`Standard::encode`] |
 //!
-//! Encoders do not judge: a broken reading stays broken (NaN or infinite) until the first gate,
+//! Encoders do not check: a broken reading stays broken (NaN or infinite) until the first gate,
 //! [`PhaseVelocity::push`] or [`Resonance::push`](crate::Resonance::push), which counts it and
 //! takes it as missing. So each broken reading is counted once.
 
@@ -65,7 +65,7 @@ impl<R: Real> Standard<R> {
     /// A scale from `mean` and `sd`, both in the channel's unit.
     ///
     /// A channel whose `sd` is no more than the rounding of its mean never moved. It gets an sd
-    /// of 1 and [`is_constant`](Self::is_constant) tells so.
+    /// of 1 and [`is_constant`](Self::is_constant) is true.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl<R: Real> Standard<R> {
         self.sd
     }
 
-    /// Whether the channel did not move while its scale was taken.
+    /// Whether the channel was constant while its scale was measured.
     pub fn is_constant(&self) -> bool {
         self.constant
     }
@@ -135,7 +135,7 @@ pub struct PhaseVelocity<R, const N: usize> {
 }
 
 impl<R: Real, const N: usize> PhaseVelocity<R, N> {
-    /// A feeder of `channels` channels that has seen nothing.
+    /// A feeder of `channels` channels before its first sample.
     ///
     /// # Errors
     ///
@@ -156,17 +156,17 @@ impl<R: Real, const N: usize> PhaseVelocity<R, N> {
         })
     }
 
-    /// Takes one sample of every channel and gives the difference to the one before it, in 1/s.
+    /// Processes one sample of every channel and returns the difference to the one before it, in 1/s.
     ///
-    /// `phi` holds one entry a channel: `None` is missing. Channels beyond its end are missing;
+    /// `phi` holds one entry per channel: `None` is missing. Channels beyond its end are missing;
     /// entries beyond [`channels`](Self::channels) are not read. `dt_s` is the time since the
-    /// last push that was taken, in seconds; on the first push it is not used, but must be valid.
+    /// last accepted push, in seconds; on the first push it is not used, but must be valid.
     ///
     /// A step so short that the square of a difference is above [`Real::MAX_POWER`] leaves that difference
     /// missing, and counts it as broken.
     ///
     /// With `dt_s` zero, negative, infinite or NaN the push is dropped and counted: all
-    /// differences are missing, and the next one reaches back to the last push that was taken.
+    /// differences are missing, and the next one reaches back to the last accepted push.
     pub fn push(&mut self, phi: &[Option<Complex<R>>], dt_s: R) -> &[Option<Complex<R>>] {
         let usable = dt_s > R::zero() && dt_s.is_finite();
         if !usable {

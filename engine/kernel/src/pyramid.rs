@@ -54,9 +54,9 @@
 //!
 //! A single tone has the same T at every level, as it has one weight only: exact at lags on the
 //! grid. But its power there is `|H_j|^2`. Where f `D_j` is large, slower content and noise stand
-//! above it; where it is whole, nothing is left of it but rounding. Long lags tell of slow change.
+//! above it; where it is whole, nothing is left of it but rounding. Long lags measure slow change.
 //!
-//! # What is missing
+//! # Missing samples
 //!
 //! Every block has a coverage, 0 to 1: the mean of those that it was put together from, whose
 //! values it takes in by their coverage. A pair of blocks weighs as the product of its two
@@ -99,7 +99,7 @@ impl<R: Real> From<Option<Complex<R>>> for Covered<R> {
     }
 }
 
-/// What the levels of a [`Pyramid`] see of the input.
+/// Input of the levels of a [`Pyramid`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feeder {
     /// Block means: for an input that is a velocity already, or an innovation.
@@ -108,14 +108,14 @@ pub enum Feeder {
     Haar,
 }
 
-/// What a [`Pyramid`] is made from.
+/// Configuration of a [`Pyramid`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct PyramidConfig<R, const N: usize> {
     /// Active channels, 1 to `N`.
     pub channels: usize,
     /// `D_0`, the time from one push to the next, in seconds.
     pub base_s: R,
-    /// What each level sees.
+    /// Input of each level.
     pub feeder: Feeder,
     /// c: each level's window is this many of its longest lags, at least. `N_eff` is then about
     /// 4 m c, and must reach [`MIN_N_EFF`](crate::MIN_N_EFF).
@@ -212,13 +212,13 @@ pub struct Pyramid<R, const N: usize, const M: usize, const LEVELS: usize> {
 }
 
 impl<R: Real, const N: usize, const M: usize, const LEVELS: usize> Pyramid<R, N, M, LEVELS> {
-    /// A pyramid that has seen nothing. The weights of the active channels are scaled to sum 1.
+    /// A pyramid before its first sample. The weights of the active channels are scaled to sum 1.
     ///
     /// `M` must be at least 1 and `LEVELS` 1 to [`MAX_LEVELS`]: others do not compile.
     ///
     /// # Errors
     ///
-    /// A [`ConfigError`] that names the first field out of its range; see [`PyramidConfig`].
+    /// A [`ConfigError`] naming the first field out of range; see [`PyramidConfig`].
     pub fn new(config: PyramidConfig<R, N>) -> Result<Self, ConfigError> {
         const {
             assert!(M >= 1 && LEVELS >= 1 && LEVELS <= MAX_LEVELS);
@@ -252,10 +252,10 @@ impl<R: Real, const N: usize, const M: usize, const LEVELS: usize> Pyramid<R, N,
         }
     }
 
-    /// Takes one sample of every channel, `base_s` after the one before, and says which level
+    /// Processes one sample of every channel, `base_s` after the one before, and returns which level
     /// above the base has a new block.
     ///
-    /// `phi` holds one entry a channel: `None` is missing. Channels beyond its end are missing;
+    /// `phi` holds one entry per channel: `None` is missing. Channels beyond its end are missing;
     /// entries beyond [`channels`](Self::channels) are not read. NaN, infinity, and values whose
     /// square, or that of their difference, is above [`Real::MAX_POWER`] are counted and taken as
     /// missing.

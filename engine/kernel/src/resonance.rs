@@ -47,7 +47,7 @@ use crate::{ConfigError, Real};
 /// (its mean `|T|^2` is `1/N_eff` for one channel).
 pub const MIN_N_EFF: f64 = 8.0;
 
-/// What a [`Resonance`] is made from.
+/// Configuration of a [`Resonance`].
 ///
 /// `N` is the capacity in channels, `L` the number of lags.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,14 +152,14 @@ pub(crate) fn normalise<R: Real>(weights: &mut [R]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// What became of one [`Resonance::push`].
+/// Outcome of one [`Resonance::push`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushOutcome {
-    /// Taken.
+    /// Accepted.
     Taken,
-    /// Taken as the first sample after a gap: the ring was cleared before, the sums were kept.
+    /// Accepted as the first sample after a gap: the ring was cleared before, the sums were kept.
     AfterGap,
-    /// Not taken, because the time step was unusable. Nothing changed but the counter.
+    /// Dropped, because the time step was invalid. Nothing changed but the counter.
     Dropped,
 }
 
@@ -580,11 +580,11 @@ pub struct Resonance<R, const N: usize, const L: usize, const RING: usize> {
 }
 
 impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N, L, RING> {
-    /// A resonance that has seen nothing. The weights of the active channels are scaled to sum 1.
+    /// A resonance before its first sample. The weights of the active channels are scaled to sum 1.
     ///
     /// # Errors
     ///
-    /// A [`ConfigError`] that names the first field out of its range; see [`ResonanceConfig`].
+    /// A [`ConfigError`] naming the first field out of range; see [`ResonanceConfig`].
     pub fn new(config: ResonanceConfig<R, N, L>) -> Result<Self, ConfigError> {
         let lagged = Lagged::new(config)?;
         Ok(Self {
@@ -593,9 +593,9 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
         })
     }
 
-    /// Takes one sample of every channel.
+    /// Processes one sample of every channel.
     ///
-    /// `d` holds one entry a channel: `None` is missing. Channels beyond its end are missing;
+    /// `d` holds one entry per channel: `None` is missing. Channels beyond its end are missing;
     /// entries beyond [`channels`](Self::channels) are not read. NaN, infinity, and |d|^2 above
     /// [`Real::MAX_POWER`] are counted and taken as missing. `dt_s` is the time since the last
     /// push that was taken, in seconds.

@@ -1,18 +1,18 @@
-//! [`Signature`]: what is happening, as numbers without units, and the distance of two of them.
+//! [`Signature`]: dimensionless features of an event, and the distance of two of them.
 //!
 //! Three parts, each a squared distance from 0 to 1, with T at the L lags of both transducers
 //! and the unit phases z of the n channels that both signatures have:
 //!
 //! ```text
 //! now      mean over lags of |E_a - E_b|^2 / 4        the Emissary's T: the rhythm of this moment
-//! past     mean over lags of |M_a - M_b|^2 / 4        the Master's T: what it is heard against
-//! pattern  1 - |sum conj(z_a) z_b|^2 / n^2            who stands where in the common rhythm
+//! past     mean over lags of |M_a - M_b|^2 / 4        the Master's T: the background
+//! pattern  1 - |sum conj(z_a) z_b|^2 / n^2            phase offsets within the common rhythm
 //!
 //! D^2 = (2 now + past + w pattern) / (2 + 1 + w),     w = the lesser of the Emissaries' orders
 //! ```
 //!
 //! ```text
-//! a   phases  /  |  \     T_E  -> -> ->     T_M  -> -> ->       D = 0: the same, at whatever moment of the period
+//! a   phases  /  |  \     T_E  -> -> ->     T_M  -> -> ->       D = 0: the same, at any moment of the period
 //! b   phases  \  -  |     T_E  -> -> ->     T_M  -> -> ->       only the pattern differs: another gait
 //! c   phases  /  |  \     T_E  <- <- <-     T_M  -> -> ->       now differs: it has just turned back
 //! ```
@@ -21,8 +21,8 @@
 //! directions. Two tones that are f apart, with both windows full of them, have
 //! `D^2 = mean over lags of sin^2(pi f tau)`, weighed 3 to w with the pattern, which is 0 of a
 //! single channel. The pattern is blind to a turn that all channels share (Fubini-Study), as the
-//! moment within a period says nothing; and phases are a pattern only while a rhythm holds, hence
-//! w. Lags count samples and T has no unit: the same happening at another time scale has the same
+//! moment within a period carries no information; and phases are a pattern only while a rhythm holds, hence
+//! w. Lags count samples and T has no unit: the same event at another time scale has the same
 //! signature.
 
 use num_complex::Complex;
@@ -30,9 +30,9 @@ use num_complex::Complex;
 use crate::stored::{Eye, Pen};
 use crate::{Pair, Real, Role, Stored, Transducer};
 
-/// What is happening: phases of up to `N` channels, and T at `L` lags, fast and slow.
+/// Features of an event: phases of up to `N` channels, and T at `L` lags, fast and slow.
 ///
-/// What a witness did not foresee would be a further part; there is none yet.
+/// The innovations of a self-model would be a further part; there is none yet.
 ///
 /// ```
 /// use becomingone_kernel::{DEFAULT_LAGS, Role, Signature, Transducer, encode_angle};

@@ -1,4 +1,4 @@
-//! [`Stored`]: what a memory holds as plain bytes, and back.
+//! [`Stored`]: serialises the items of a memory to plain bytes, and back.
 //!
 //! ```text
 //! "BLND"  version u16  float u8  0    remembered u64  dropped u64   elapsed, Lambda, excess f64   count u32
@@ -6,9 +6,9 @@
 //! FNV-1a of all that, u64                                    numbers are little-endian
 //! ```
 //!
-//! A memory that comes back is the same to the last bit. FNV-1a takes each byte by a map that can
-//! be undone, so any one byte that changed is found, always; more of them but for one in 2^64. What
-//! the bytes say is checked as well: no bytes, changed or made up, give a memory with a strength
+//! A restored memory is identical to the last bit. FNV-1a maps each byte by a bijection,
+//! so a change of any single byte is always detected, and of more but for one in 2^64. Values
+//! are checked as well: no input, corrupted or forged, gives a memory with a strength
 //! outside (0, 1] or a NaN.
 
 use num_complex::Complex;
@@ -22,7 +22,7 @@ const HEAD: usize = 4 + 4 + 5 * 8 + 4;
 const ITEM_HEAD: usize = 4 + 8 + 3 * 8 + 4;
 const CHECK: usize = 8;
 
-/// Something that has a form in bytes.
+/// Serialisation of an item to bytes.
 ///
 /// ```
 /// use becomingone_kernel::Stored;
@@ -55,59 +55,59 @@ const CHECK: usize = 8;
 /// assert_eq!(Place::read(&bytes[..5]), None);
 /// ```
 pub trait Stored: Sized {
-    /// How many bytes [`write`](Self::write) needs.
+    /// Number of bytes that [`write`](Self::write) needs.
     fn size(&self) -> usize;
 
-    /// Writes itself: `into` is as long as [`size`](Self::size) says.
+    /// Serialises itself into `into`, which has the length [`size`](Self::size).
     fn write(&self, into: &mut [u8]);
 
-    /// Reads itself; none where these bytes are nothing of the kind.
+    /// Deserialises an item; none if the bytes are invalid.
     fn read(from: &[u8]) -> Option<Self>;
 }
 
-/// Why bytes are no memory, or a memory has no place in them.
+/// Why a memory cannot be read from bytes, or written to them.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// No room to write into.
-    #[error("{found} bytes to write into: {needed} are needed")]
+    #[error("buffer of {found} bytes: must be at least {needed}")]
     Room {
         /// Bytes needed.
         needed: usize,
         /// Bytes there are.
         found: usize,
     },
-    /// Bytes that end before the memory does, or go on after it.
-    #[error("{found} bytes are not as many as they say")]
+    /// The length is not that of the header.
+    #[error("length mismatch: found {found} bytes, which is not what the header says")]
     Length {
         /// Bytes there are.
         found: usize,
     },
-    /// Bytes of something else.
-    #[error("these are not the bytes of a memory: they begin with {found:?}")]
+    /// The file type is another one.
+    #[error("not a memory: starts with {found:?}, expected \"BLND\"")]
     Kind {
         /// The first four.
         found: [u8; 4],
     },
-    /// Bytes of another version.
-    #[error("version {found}: only version 1 is known")]
+    /// Unknown version.
+    #[error("version {found}: expected version 1")]
     Version {
         /// Which.
         found: u16,
     },
-    /// Bytes of another float type.
-    #[error("floats of {found} bytes: this memory has floats of {needed}")]
+    /// Another float type.
+    #[error("floats of {found} bytes: expected floats of {needed}")]
     Float {
         /// Bytes a float, there.
         found: u8,
         /// Bytes a float, here.
         needed: u8,
     },
-    /// Bytes that changed.
-    #[error("the checksum does not fit: bytes were changed or lost")]
+    /// The checksum differs.
+    #[error("checksum mismatch: bytes were changed or lost")]
     Checksum,
     /// A number out of its range.
-    #[error("item {index}: {name} is out of its range")]
+    #[error("item {index}: {name} is out of range")]
     Value {
         /// Which item; the number of items where it is not one's own.
         index: usize,
@@ -115,7 +115,7 @@ pub enum StoreError {
         name: &'static str,
     },
     /// A place that this memory does not have.
-    #[error("an item in place {slot}: this memory has {capacity}")]
+    #[error("item in place {slot}: must be below {capacity}")]
     Slot {
         /// The place.
         slot: usize,
@@ -206,8 +206,8 @@ impl<R: Real, T: Stored, const CAP: usize> Blend<R, T, CAP> {
         HEAD + CHECK + items.sum::<usize>()
     }
 
-    /// Writes the whole memory as bytes, and gives those that were written. The configuration is
-    /// not among them.
+    /// Serialises the whole memory and returns the written bytes. The configuration is
+    /// not included.
     ///
     /// # Errors
     ///
@@ -263,11 +263,11 @@ impl<R: Real, T: Stored, const CAP: usize> Blend<R, T, CAP> {
         Ok(whole)
     }
 
-    /// The memory that was saved as these bytes, under this configuration.
+    /// Restores the memory from these bytes, with this configuration.
     ///
     /// # Errors
     ///
-    /// A [`StoreError`] that says what these bytes are not.
+    /// A [`StoreError`] naming the first mismatch.
     pub fn load(config: BlendConfig<R>, bytes: &[u8]) -> Result<Self, StoreError> {
         let mut blend = Self::new(config)?;
         let found = bytes.len();
@@ -358,7 +358,7 @@ impl<R: Real, T: Stored, const CAP: usize> Blend<R, T, CAP> {
     }
 }
 
-/// No bytes: that something was is all there is to say of it.
+/// No bytes: the item has no content.
 impl Stored for () {
     fn size(&self) -> usize {
         0

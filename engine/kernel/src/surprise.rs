@@ -1,4 +1,4 @@
-//! Surprise: three statistics of what the witness did not foresee, and the vote of two in three.
+//! Surprise: three detection statistics of the innovations, and the vote of two in three.
 //!
 //! With r the innovation, R its covariance while healthy, Omega = R^-1, and N channels of which `N_k`
 //! are present at sample k:
@@ -33,7 +33,7 @@
 //! `<u, v>_Omega` = `w_v . w_u`: the products of a [`Resonance`](crate::Resonance) with equal weights. G^-1 is
 //! worked out once, when health is learned, and so are the factors of both windows: a sample is a step.
 //!
-//! # What is missing
+//! # Missing samples
 //!
 //! K1 and K3 take a missing part as expected from what is present, `r_m = R_mo R_oo^-1 r_o`, which is
 //! `-Omega_mm^-1 Omega_mo r_o`. Then r^T Omega r = `r_o^T R_oo^-1 r_o`, exactly (Schur), with `N_k`
@@ -454,7 +454,7 @@ impl<R: Real> Fade<R> {
 #[repr(C)]
 struct Windows<R> {
     step: [Fade<R>; 2],
-    /// Over a gap, which is told as two steps.
+    /// Over a gap, which counts as two steps.
     gap: [Fade<R>; 2],
     s: [[R; PLACES]; 2],
     p0: [[R; PLACES]; 2],
@@ -775,8 +775,8 @@ impl<R: Real, const N: usize> Surprise<R, N> {
 ///
 /// // Two ticks to begin, two ticks below 0.8 to end.
 /// let mut alarm = Alarm::<f64>::new(0.8, 2, 2);
-/// let said = [1.5, 0.9, 1.5, 1.5, 0.9, 0.7, 0.9, 0.7, 0.7].map(|surprise| alarm.update(surprise));
-/// assert_eq!(said, [false, false, false, true, true, true, true, true, false]);
+/// let alarms = [1.5, 0.9, 1.5, 1.5, 0.9, 0.7, 0.9, 0.7, 0.7].map(|surprise| alarm.update(surprise));
+/// assert_eq!(alarms, [false, false, false, true, true, true, true, true, false]);
 /// ```
 ///
 /// Hysteresis and dwell of an alarm: it begins after `dwell_ticks` running over 1, and ends after `release_ticks` running
@@ -812,7 +812,7 @@ impl<R: Real> Alarm<R> {
         }
     }
 
-    /// Takes one tick's surprise and says whether there is alarm.
+    /// Processes one tick's surprise and returns whether the alarm is on.
     pub fn update(&mut self, surprise: R) -> bool {
         let (beyond, ticks) = if self.on {
             (surprise < self.release, self.release_ticks)
@@ -895,7 +895,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_imputed_as_schur_has_it() -> Result<(), usize> {
+    fn missing_innovations_are_imputed_by_the_schur_complement() -> Result<(), usize> {
         let health = health()?;
         let omega = inverse(health.covariance(), 4);
         // The first two are present, the others missing.
@@ -943,7 +943,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_covariance_is_made_one() {
+    fn an_invalid_covariance_is_replaced_by_one() {
         let all = [true; 3];
         // Three channels, each the opposite of both others: impossible.
         let r = [[1.0, -0.9, -0.9], [-0.9, 1.0, -0.9], [-0.9, -0.9, 1.0]];

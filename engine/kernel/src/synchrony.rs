@@ -12,7 +12,7 @@
 //! release   once |T_sync|^2 <  h I_c     on `dwell_ticks` updates running
 //! ```
 //!
-//! It is a consistency test of two filters that hear the same input. Equal magnitudes in
+//! It is a consistency test of two filters with the same input. Equal magnitudes in
 //! opposite phase have delta = 0, yet `T_sync` = 0: `aligned` alone is never agreement.
 
 use num_complex::Complex;
@@ -45,7 +45,7 @@ impl<R: Real> Default for SynchronyConfig<R> {
     }
 }
 
-/// What one update found.
+/// Result of one update.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SynchronyReport<R> {
     /// `| |T_M| - |T_E| |`, 0 to 1; `None` unless both have a value.
@@ -89,7 +89,7 @@ impl<R: Real> Synchrony<R> {
     ///
     /// # Errors
     ///
-    /// A [`ConfigError`] that names the first field out of its range; see [`SynchronyConfig`].
+    /// A [`ConfigError`] naming the first field out of range; see [`SynchronyConfig`].
     pub fn new(config: SynchronyConfig<R>) -> Result<Self, ConfigError> {
         let (zero, one) = (R::zero(), R::one());
         let SynchronyConfig {

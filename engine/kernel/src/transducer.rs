@@ -4,12 +4,12 @@
 //! T_E = T_tau over T_w = 1 s          T_M = T_tau over T_w = 60 s          order = mean over lags of |T|^2
 //!
 //! input      AAAAAAAAAAAAAAAAAAAAABBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB
-//! Emissary   aaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb    knows what is
-//! Master     aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbb    knows what was
+//! Emissary   aaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb    the present
+//! Master     aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbb    the past
 //!                                  |<--- they disagree ---->|
 //! ```
 //!
-//! Emissary and Master hear the same input. The Emissary is fast and shallow; the Master is slow
+//! Emissary and Master have the same input. The Emissary is fast and shallow; the Master is slow
 //! and deep. They are the same estimator with a short and a long memory (multi-scale
 //! exponential averages).
 
@@ -28,7 +28,7 @@ pub const MASTER_WINDOW_S: f64 = 60.0;
 /// Default lags in samples: two octaves from the shortest there is.
 pub const DEFAULT_LAGS: [usize; 3] = [1, 2, 4];
 
-/// Which of the two a transducer is.
+/// Role of a transducer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Fast and shallow.
@@ -47,7 +47,7 @@ impl Role {
     }
 }
 
-/// What a transducer tells [`Synchrony`](crate::Synchrony).
+/// Output of a transducer, input of [`Synchrony`](crate::Synchrony).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reading<R> {
     /// Mean of `|T_tau|^2` over the lags, 0 to 1.
@@ -56,7 +56,7 @@ pub struct Reading<R> {
     pub t: Complex<R>,
 }
 
-/// A [`Resonance`] in a role.
+/// A [`Resonance`] as Emissary or Master.
 ///
 /// ```
 /// use becomingone_kernel::{Complex, DEFAULT_LAGS, Role, Transducer};
@@ -106,7 +106,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Transducer<R, N
         })
     }
 
-    /// Takes one sample of every channel: see [`Resonance::push`].
+    /// Processes one sample of every channel: see [`Resonance::push`].
     pub fn push(&mut self, d: &[Option<Complex<R>>], dt_s: R) -> PushOutcome {
         self.resonance.push(d, dt_s)
     }
@@ -125,7 +125,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Transducer<R, N
         self.role
     }
 
-    /// The resonance inside: T at every lag, `N_eff`, counters.
+    /// The resonance: T at every lag, `N_eff`, counters.
     pub fn resonance(&self) -> &Resonance<R, N, L, RING> {
         &self.resonance
     }

@@ -1,10 +1,10 @@
-//! [`Witness`]: W = G\[W\], a self-model that foresees the next sample of every channel from the
-//! samples before it, and [`Moments`], from which it is learned in one pass.
+//! [`Witness`]: W = G\[W\], a linear one-step predictor (VARX) of every channel from the
+//! samples before, and [`Moments`], the sums from which it is fitted in one pass.
 //!
 //! ```text
 //! z_k  = [ x_{k-1} ; x_{k-1} - mean of x_{k-5} .. x_{k-1} ; u_k ; u_k - mean of u_{k-4} .. u_k ]
-//! x^_k = x_{k-1} + b + B z_k               what is foreseen
-//! r_k  = (x_k - x^_k) / sd                 the innovation: what was not foreseen
+//! x^_k = x_{k-1} + b + B z_k               the prediction
+//! r_k  = (x_k - x^_k) / sd                 the innovation
 //! ```
 //!
 //! ```text
@@ -13,10 +13,10 @@
 //! u_{k-4} ..    |  u_k  inputs, the present one too     --+           |             |
 //!               +-- the last one, carried on ----------------(+)------+----> (-) ---+
 //!                                                                             |
-//!                                                                             r_k: what was not foreseen
+//!                                                                             r_k
 //! ```
 //!
-//! x are the outputs; u the inputs, such as commands, which help to foresee and are never foreseen.
+//! x are the outputs; u the inputs, such as commands, which improve the prediction and are never predicted.
 //! Over K samples, in units of the standard deviations of each output and each regressor, with the means
 //! taken out and with y = `x_k - x_{k-1}`:
 //!
@@ -26,32 +26,32 @@
 //! R    = Cov(r) = Cov(y, y) - B Cov(z, y) - Cov(y, z) B^T + B Cov(z, z) B^T
 //! ```
 //!
-//! B0 is -1 on an output's own level: what the samples do not tell is taken to return to the mean. So two sensors
-//! that were copies of each other are to stay copies. The level and what it gained on its mean are told apart
-//! because of a slow channel they are nearly the same number, and the ridge would blur them.
+//! B0 is -1 on an output's own level: without evidence a channel returns to its mean. So two sensors
+//! that were copies of each other are expected to stay copies. Level and gain (level less short mean) are separate
+//! regressors because for a slow channel they are nearly the same number, and the ridge would blur them.
 //!
-//! An output that only ever rose, or only ever fell, is at values that will not come again: nothing is foreseen
-//! from its level, and it goes on from where it is. So a counter may count, however far.
+//! An output that only ever rose, or only ever fell, as a counter does, never returns to earlier values: its level is
+//! not used as a regressor, and the prediction continues from its last value.
 //!
 //! All of it follows from sums of products, so no sample is kept. The sums are taken about each
 //! channel's first value, which lies within sqrt(K) standard deviations of the mean: what
 //! cancels in them is at most a factor K of rounding.
 //!
-//! # What was not learned
+//! # Outside the warm-up range
 //!
-//! What one channel's level says of another was learned in the range of the warm-up. Where no inputs tell why a level
-//! leaves it (a machine that warms up, a battery that runs down), it says no more than the edge of its reach:
-//! 5 standard deviations from the mean, or the farthest value where that is more. Of its own channel it says all.
+//! The influence of one channel's level on another was fitted in the range of the warm-up. Where no inputs explain why a
+//! level leaves it (a machine that warms up, a battery that discharges), its influence on other channels is clamped at
+//! 5 standard deviations from the mean, or at the farthest value where that is more. Its own prediction is not clamped.
 //! On the recordings of a water circuit (SKAB, valve1, even-numbered files) this raised the mean AUC of K1, K2, K3 from
-//! .914, .920, .904 to .940, .953, .918. A robot's turn that is faster than any before it is foreseen by the same laws as
-//! those before: with inputs there is no such edge.
+//! .914, .920, .904 to .940, .953, .918. A robot's turn that is faster than any before it follows the same laws of motion:
+//! with inputs there is no clamp.
 //!
-//! # What is missing
+//! # Missing samples
 //!
-//! A regressor that is missing keeps its last value, and a mean is of what came. A target that
-//! is missing has no part in its own sums, so that a slow channel is learned from its own samples; its Cov(z, z) is
-//! that of the rows in which some channel came back, as the age of what is kept matters. Where rates differ
-//! by more than that, or samples are missing at random, Cov(r) is not that of the rows: the self-model measures it.
+//! A missing regressor holds its last value, and a mean is of present samples. A missing target
+//! is left out of its own sums, so that a slow channel is fitted to its own samples; its Cov(z, z) is
+//! that of the rows in which some channel returned, as the age of held values matters. Where rates differ
+//! by more than that, or samples are missing at random, Cov(r) is not that of the rows: the trainer measures it.
 
 #![allow(
     clippy::needless_range_loop,
@@ -174,13 +174,37 @@ impl<R: Real, const N: usize, const U: usize> Stacked<R, N, U> {
     }
 }
 
+/// First values of channels, in the number type of the values, and 1 where there was one.
+#[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
+pub(crate) struct Origins<R, const N: usize, V> {
+    pub(crate) value: [V; N],
+    pub(crate) present: [R; N],
+}
+
+impl<R: Real, const N: usize, V: Real> Origins<R, N, V> {
+    fn none() -> Self {
+        Self {
+            value: [V::zero(); N],
+            present: [R::zero(); N],
+        }
+    }
+
+    /// In another number type, of the same values.
+    fn cast<S: Real>(&self) -> Origins<S, N, V> {
+        Origins {
+            value: self.value,
+            present: self.present.map(to),
+        }
+    }
+}
+
 /// The last samples, about each channel's first value, as regressors.
 #[derive(Clone, Debug, PartialEq)]
 #[repr(C)]
-pub(crate) struct History<R, const N: usize, const U: usize> {
-    /// First values, and 1 where there was one.
-    origin: Sparse<R, N>,
-    input_origin: Sparse<R, U>,
+pub(crate) struct History<R, const N: usize, const U: usize, V = R> {
+    origins: Origins<R, N, V>,
+    input_origins: Origins<R, U, V>,
     last: [R; N],
     kept: [bool; N],
     rose: [bool; N],
@@ -203,11 +227,11 @@ pub(crate) struct History<R, const N: usize, const U: usize> {
     inputs: usize,
 }
 
-impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
+impl<R: Real, const N: usize, const U: usize, V: Real> History<R, N, U, V> {
     pub(crate) fn new(outputs: usize, inputs: usize) -> Self {
         Self {
-            origin: Sparse::none(),
-            input_origin: Sparse::none(),
+            origins: Origins::none(),
+            input_origins: Origins::none(),
             last: [R::zero(); N],
             kept: [false; N],
             rose: [false; N],
@@ -229,7 +253,6 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
     #[inline]
     pub(crate) fn regressors(&mut self, inputs: &Sparse<R, U>) -> Stacked<R, N, U> {
         let zero = R::zero();
-        let inputs = about(&mut self.input_origin, inputs);
         let before = self.input_ring[back(self.head, 1)];
         let now = &mut self.input_ring[self.head];
         for j in 0..U {
@@ -266,12 +289,6 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
             z.input_gain[j] = z.input[j] - sum[j] / count;
         }
         z
-    }
-
-    /// Values about their origins; the first value of a channel is its origin.
-    #[inline]
-    pub(crate) fn about_origin(&mut self, values: &Sparse<R, N>) -> Sparse<R, N> {
-        about(&mut self.origin, values)
     }
 
     /// Keeps the outputs of this tick, about their origins, for the next; of those that are missing, what was
@@ -342,32 +359,31 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
     }
 
     /// The input's first value.
-    pub(crate) fn input_origin(&self, input: usize) -> R {
-        self.input_origin.value[input]
+    pub(crate) fn input_origin(&self, input: usize) -> V {
+        self.input_origins.value[input]
     }
 
     /// The channel's first value.
-    pub(crate) fn origin(&self, channel: usize) -> R {
-        self.origin.value[channel]
+    pub(crate) fn origin(&self, channel: usize) -> V {
+        self.origins.value[channel]
     }
 
-    /// First values of outputs and of inputs; 0 where there was none.
+    /// First values of outputs and of inputs, to add those that are still missing.
     #[inline]
-    pub(crate) fn origins(&self) -> (&[R; N], &[R; U]) {
-        (&self.origin.value, &self.input_origin.value)
+    pub(crate) fn origins_mut(&mut self) -> (&mut Origins<R, N, V>, &mut Origins<R, U, V>) {
+        (&mut self.origins, &mut self.input_origins)
     }
 
-    /// Whether there are ticks enough to foresee from.
+    /// Whether there are enough ticks to predict from.
     pub(crate) fn is_full(&self) -> bool {
         self.filled == MEAN_OF
     }
 
-    /// In another float, about the origins: those of the new one are 0.
-    pub(crate) fn cast<S: Real>(&self) -> History<S, N, U> {
-        let mut new = History::new(self.outputs, self.inputs);
-        new.origin.present = self.origin.present.map(to);
-        new.input_origin.present = self.input_origin.present.map(to);
+    /// The same samples in another number type.
+    pub(crate) fn cast<S: Real>(&self) -> History<S, N, U, V> {
         History {
+            origins: self.origins.cast(),
+            input_origins: self.input_origins.cast(),
             last: self.last.map(to),
             kept: self.kept,
             rose: self.rose,
@@ -380,7 +396,8 @@ impl<R: Real, const N: usize, const U: usize> History<R, N, U> {
             input_ring: self.input_ring.map(|row| row.map(to)),
             head: self.head,
             filled: self.filled,
-            ..new
+            outputs: self.outputs,
+            inputs: self.inputs,
         }
     }
 
@@ -401,30 +418,6 @@ fn back(head: usize, ago: usize) -> usize {
     } else {
         place - MEAN_OF
     }
-}
-
-/// Values about their origins; the first value of a channel is its origin.
-#[inline]
-fn about<R: Real, const N: usize>(
-    origin: &mut Sparse<R, N>,
-    values: &Sparse<R, N>,
-) -> Sparse<R, N> {
-    let mut about = *values;
-    let mut first = false;
-    for n in 0..N {
-        first |= values.present[n] > origin.present[n];
-    }
-    if first {
-        for n in 0..N {
-            if values.has(n) && !origin.has(n) {
-                origin.set(n, values.value[n]);
-            }
-        }
-    }
-    for n in 0..N {
-        about.value[n] = (values.value[n] - origin.value[n]) * values.present[n];
-    }
-    about
 }
 
 /// The units in which moments are compared.
@@ -677,14 +670,14 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
 #[derive(Clone, Debug, PartialEq)]
 #[repr(C)]
 pub(crate) struct Witness<R, const N: usize, const U: usize> {
-    /// B and b in the channels' own units, about their origins. B by regressors: each has a row of what it says
+    /// B and b in the channels' own units, about their origins. B by regressors: each has a row of its weights
     /// of every output.
     weights: Stacked<[R; N], N, U>,
     offset: [R; N],
 }
 
 impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
-    /// A witness that foresees every channel's origin.
+    /// A predictor that gives every channel's origin.
     pub(crate) fn blank() -> Self {
         Self {
             weights: Stacked::of([R::zero(); N]),
@@ -693,7 +686,7 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
     }
 
     /// Ridge regression of the first `channels` targets, with weight `ridge` against sums over rows. A target
-    /// that is not `moving` is foreseen at its origin; `returns` are the rows in which a channel came back.
+    /// that is not `moving` is predicted at its origin; `returns` are the rows in which a channel came back.
     /// `Err` holds the regressor at which the solution failed.
     pub(crate) fn fit(
         channels: usize,
@@ -761,26 +754,26 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
         b
     }
 
-    /// What is foreseen of the first `outputs` channels, about their origins, from the levels `within` what was
+    /// Prediction of the first `outputs` channels, about their origins, from the levels `within` what was
     /// learned, what levels gained, the first `inputs` inputs and what these gained; and from its own level as it is.
-    pub(crate) fn foresee(
+    pub(crate) fn predict(
         &self,
         outputs: usize,
         inputs: usize,
         within: &[R; N],
         z: &Stacked<R, N, U>,
     ) -> [R; N] {
-        let mut foreseen = self.offset;
+        let mut predicted = self.offset;
         let weights = &self.weights;
-        add_product(&weights.last, within, outputs, outputs, &mut foreseen);
-        add_product(&weights.gain, &z.gain, outputs, outputs, &mut foreseen);
-        add_product(&weights.input, &z.input, inputs, outputs, &mut foreseen);
+        add_product(&weights.last, within, outputs, outputs, &mut predicted);
+        add_product(&weights.gain, &z.gain, outputs, outputs, &mut predicted);
+        add_product(&weights.input, &z.input, inputs, outputs, &mut predicted);
         add_product(
             &weights.input_gain,
             &z.input_gain,
             inputs,
             outputs,
-            &mut foreseen,
+            &mut predicted,
         );
         let mut beyond = false;
         for n in 0..N {
@@ -788,10 +781,10 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
         }
         if beyond {
             for n in 0..outputs {
-                foreseen[n] += weights.last[n][n] * (z.last[n] - within[n]);
+                predicted[n] += weights.last[n][n] * (z.last[n] - within[n]);
             }
         }
-        foreseen
+        predicted
     }
 
     /// In another float.
@@ -802,7 +795,7 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
         }
     }
 
-    /// Moves what is foreseen of a channel, for good.
+    /// Shifts the prediction of a channel permanently.
     pub(crate) fn shift(&mut self, channel: usize, by: R) {
         self.offset[channel] += by;
     }
@@ -916,9 +909,10 @@ mod tests {
         let samples = samples();
         let mut history = History::<f64, 2, 1>::new(2, 1);
         let mut moments = Moments::<f64, 2, 1>::new();
+        let (first_y, first_u) = samples[0];
         for (outputs, input) in &samples {
-            let y = history.about_origin(&all(*outputs));
-            let z = history.regressors(&all([*input]));
+            let y = all([0, 1].map(|n| outputs[n] - first_y[n]));
+            let z = history.regressors(&all([input - first_u]));
             if history.is_full() {
                 moments.add(
                     &[0, 1].map(|n| y.get(n).map(|y| y - z.last[n])),
@@ -978,12 +972,12 @@ mod tests {
     #[test]
     fn a_missing_input_keeps_its_last_value() {
         let mut history = History::<f64, 1, 1>::new(1, 1);
-        for input in [all([3.0]), all([5.0]), Sparse::none(), Sparse::none()] {
+        for input in [all([0.0]), all([2.0]), Sparse::none(), Sparse::none()] {
             history.regressors(&input);
             history.keep(&all([0.0]), &Sparse::none());
         }
         let z = history.regressors(&Sparse::none());
-        // About the first, 3: 0, 2, 2, 2, 2.
+        // The last five: 0, 2, 2, 2, 2.
         assert_eq!(z.input, [2.0]);
         assert!((z.input_gain[0] - (2.0 - 8.0 / 5.0)).abs() < 1e-15);
     }

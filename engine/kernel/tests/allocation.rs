@@ -13,8 +13,8 @@ use std::cell::Cell;
 
 use becomingone_kernel::{
     Band, Binned, Bins, Blend, BlendConfig, Complex, DEFAULT_LAGS, Kuramoto, Monitor,
-    PhaseVelocity, Pyramid, PyramidConfig, Role, SelfModel, SelfModelConfig, Synchrony,
-    SynchronyConfig, Transducer, encode_angle,
+    PhaseVelocity, Pyramid, PyramidConfig, Role, SelfModelConfig, Synchrony, SynchronyConfig,
+    Trainer, Transducer, encode_angle,
 };
 
 struct Counting;
@@ -62,7 +62,7 @@ fn a_million_pushes_allocate_nothing() {
     };
     let mut phases = [0.0, 1.0, 2.0, 3.0].map(encode_angle::<f64>);
     let mut monitor = Monitor::<4>::new(4).unwrap();
-    let mut model = SelfModel::<f64, 8, 2>::new(SelfModelConfig {
+    let mut trainer = Trainer::<f64, 8, 2>::new(SelfModelConfig {
         outputs: 4,
         inputs: 2,
         ..SelfModelConfig::default()
@@ -98,7 +98,7 @@ fn a_million_pushes_allocate_nothing() {
         if k % 7 == 0 {
             outputs[1] = None;
         }
-        let verdict = model.push(&outputs, &[Some(x[0]), None], 0.02);
+        let verdict = trainer.push(&outputs, &[Some(x[0]), None], 0.02);
         blend.advance(0.02, verdict.map(|verdict| verdict.coherence));
         if k % 10 == 0 {
             blend.remember(k, 0.5);
@@ -107,7 +107,7 @@ fn a_million_pushes_allocate_nothing() {
         monitor.push(0.02 * f64::from(k), &x);
     }
     assert_eq!(CALLS.get() - before, 0);
-    assert!(model.is_trained() && monitor.model().is_trained());
+    assert!(trainer.is_trained() && monitor.model().is_trained());
     assert!(
         phases
             .iter()

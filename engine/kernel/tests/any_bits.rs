@@ -9,7 +9,7 @@
 
 use becomingone_kernel::{
     Binned, Bins, Complex, DEFAULT_LAGS, PhaseVelocity, Pyramid, PyramidConfig, Real, Role,
-    SelfModel, SelfModelConfig, Synchrony, SynchronyConfig, Transducer, Verdict,
+    SelfModelConfig, Synchrony, SynchronyConfig, Trainer, Transducer, Verdict,
 };
 
 const TICKS: u32 = 5_000_000;
@@ -128,7 +128,7 @@ fn outlives_storms<R: AnyBits>(seed: u64) {
     let mut binned = Pyramid::<R, 4, 4, 8>::new(PyramidConfig::new(4, dt)).unwrap();
     let mut bins = Bins::<R, 4>::new(4, 20_000_000, 40_000_000).unwrap();
     let mut t_ns = 0_u64;
-    let mut model = SelfModel::<R, 3, 1>::new(SelfModelConfig {
+    let mut model = Trainer::<R, 3, 1>::new(SelfModelConfig {
         outputs: 3,
         inputs: 1,
         warm_up_samples: 400,

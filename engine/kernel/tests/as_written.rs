@@ -12,7 +12,7 @@
 
 use std::error::Error;
 
-use becomingone_kernel::{SelfModel, SelfModelConfig, Thresholds, Verdict};
+use becomingone_kernel::{SelfModelConfig, Thresholds, Trainer, Verdict};
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::SeedableRng;
@@ -193,9 +193,9 @@ impl Learned {
     fn innovation(&self, samples: &[Sample], k: usize) -> [f64; N] {
         let z = regressors(samples, k);
         [0, 1, 2].map(|n| {
-            let foreseen: f64 = (0..D).map(|i| self.weights[n][i] * z[i]).sum();
+            let predicted: f64 = (0..D).map(|i| self.weights[n][i] * z[i]).sum();
             let added = samples[k].x[n] - samples[k - 1].x[n];
-            (added - self.offset[n] - foreseen) / self.sd[n]
+            (added - self.offset[n] - predicted) / self.sd[n]
         })
     }
 
@@ -237,7 +237,7 @@ impl Learned {
     }
 }
 
-/// What the definition says at the end of a series of innovations.
+/// The statistics by definition, at the end of a series of innovations.
 struct Said {
     t: [Option<f64>; 2],
     k: [Option<f64>; 3],
@@ -284,8 +284,8 @@ fn statistics(learned: &Learned, r: &[Innovation]) -> Said {
 
 /// Innovations from the end of warm-up on, with what is missing made good as the self-model does.
 ///
-/// A missing sample goes on as what was foreseen of it, within five deviations of the mean. A channel that was away, which
-/// none was in warm-up, is judged again once five samples of it are there to foresee from.
+/// A missing sample is replaced by its prediction, within five deviations of the mean. A channel that was away, which
+/// none was in warm-up, is judged again once five samples of it are there to predict from.
 fn innovations(
     learned: &Learned,
     samples: &[Sample],
@@ -300,9 +300,9 @@ fn innovations(
         let mut judged = r.map(Some);
         for n in 0..N {
             if missing(k, n) {
-                let foreseen = filled[k].x[n] - r[n] * learned.sd[n];
+                let predicted = filled[k].x[n] - r[n] * learned.sd[n];
                 let (low, high) = (-5.0 * learned.sd[n], 5.0 * learned.sd[n]);
-                filled[k].x[n] = learned.mean[n] + (foreseen - learned.mean[n]).clamp(low, high);
+                filled[k].x[n] = learned.mean[n] + (predicted - learned.mean[n]).clamp(low, high);
                 (judged[n], unsettled[n]) = (None, 5);
             } else if unsettled[n] > 0 {
                 unsettled[n] -= 1;
@@ -343,12 +343,12 @@ fn near(found: f64, law: f64) -> bool {
 }
 
 #[test]
-fn a_self_model_is_what_its_definition_says() -> Checked {
+fn a_self_model_agrees_with_its_definition() -> Checked {
     follows(|_, _| false)
 }
 
 #[test]
-fn a_self_model_with_channels_that_go_and_come_is_what_its_definition_says() -> Checked {
+fn a_self_model_with_drop_outs_agrees_with_its_definition() -> Checked {
     // The second in turns, the third for a long while, and all of them for a moment.
     follows(|k, n| {
         let after = k.saturating_sub(WARM_UP);
@@ -373,13 +373,13 @@ fn follows(missing: impl Fn(usize, usize) -> bool) -> Checked {
             warm_up_samples: WARM_UP as u32,
             ..SelfModelConfig::default()
         };
-        let mut model = SelfModel::<f64, N, U>::new(config)?;
+        let mut trainer = Trainer::<f64, N, U>::new(config)?;
         let verdicts: Vec<Option<Verdict<f64, N>>> = samples
             .iter()
             .enumerate()
             .map(|(k, s)| {
                 let x = [0, 1, 2].map(|n| (!missing(k, n)).then_some(s.x[n]));
-                model.push(&x, &[Some(s.u)], 0.02)
+                trainer.push(&x, &[Some(s.u)], 0.02)
             })
             .collect();
         assert!(verdicts[..WARM_UP].iter().all(Option::is_none));
@@ -405,7 +405,7 @@ fn follows(missing: impl Fn(usize, usize) -> bool) -> Checked {
                 .max([7.0, 7.0, 1.6][i] * null[i])
                 .min(most);
         }
-        let found = model.thresholds().ok_or("not trained")?;
+        let found = trainer.model().thresholds().ok_or("not trained")?;
         for (found, law) in [found.k1, found.k2, found.k3].into_iter().zip(thresholds) {
             assert!(near(found, law), "seed {seed}, threshold {found} {law}");
         }

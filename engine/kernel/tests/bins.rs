@@ -204,7 +204,7 @@ fn a_tone_in_irregular_readings_is_off_by_no_more_than_half_an_interval() -> Che
 }
 
 #[test]
-fn a_tone_with_holes_is_off_by_no_more_than_what_is_missing() -> Checked {
+fn a_tone_with_gaps_is_off_by_no_more_than_the_missing_share() -> Checked {
     for f in [0.7, 7.0, 40.0] {
         // One pause in nine readings, of half a bin to many bins; a reading holds an eighth of a
         // bin.
@@ -247,7 +247,7 @@ fn hours_of_nothing_are_one_gap() -> Checked {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn an_invalid_configuration_is_refused() {
     assert!(matches!(
         Bins::<f64, 2>::new(3, 1, 1),
         Err(ConfigError::Channels { .. })

@@ -52,7 +52,7 @@ fn without_recall_strength_is_the_exponential_of_the_integral() -> Checked {
     for dt_s in [0.02, 0.5] {
         let mut blend = Blend::<f64, (), 2>::new(config(l0, 0.0))?;
         let slot = blend.remember((), s0).ok_or("not remembered")?;
-        // c = (1 + sin w t)/2, heard in the middle of each step.
+        // c = (1 + sin w t)/2, sampled in the middle of each step.
         let w = 0.7;
         let steps = (600.0 / dt_s) as u32;
         for k in 0..steps {
@@ -74,7 +74,7 @@ fn without_recall_strength_is_the_exponential_of_the_integral() -> Checked {
 }
 
 #[test]
-fn items_that_came_at_different_times_fade_by_what_they_lived_through() -> Checked {
+fn items_fade_by_the_coherence_of_their_own_lifetime() -> Checked {
     // Coherence 1 for 100 s, then none for 10 s, four times; one item at each change.
     let (l0, beta) = (0.01, 0.9);
     let mut blend = Blend::<f64, (), 16>::new(config(l0, 0.0))?;
@@ -173,7 +173,7 @@ fn recall_at_a_steady_pace_reaches_the_fixed_point() -> Checked {
 }
 
 #[test]
-fn recall_comes_too_late_for_what_is_forgotten() -> Checked {
+fn recall_cannot_restore_a_forgotten_item() -> Checked {
     // The fixed point holds only where q s* >= s_min: here q s* = 0.16 and s_min = 0.2.
     let (l0, a_r, s_min, period_s) = (0.01, 0.3, 0.2, 80.0);
     let q = f64::exp(-l0 * period_s);
@@ -324,7 +324,7 @@ fn a_signature_has_no_scale() -> Checked {
 }
 
 #[test]
-fn what_only_one_knows_is_far() -> Checked {
+fn a_part_known_on_one_side_only_counts_as_far() -> Checked {
     let silent = || -> Result<Sign, Box<dyn Error>> {
         let e = Transducer::<f64, 2, 3, 5>::new(Role::Emissary, 1, DEFAULT_LAGS)?;
         let m = Transducer::<f64, 2, 3, 5>::new(Role::Master, 1, DEFAULT_LAGS)?;

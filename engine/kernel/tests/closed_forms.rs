@@ -10,8 +10,8 @@ use std::error::Error;
 
 use becomingone_kernel::{
     Complex, DEFAULT_LAGS, EMISSARY_BAND_S, EMISSARY_WINDOW_S, MASTER_BAND_S, MASTER_WINDOW_S,
-    MAX_PHI, MIN_N_EFF, PhaseVelocity, Real, Resonance, ResonanceConfig, SelfModel,
-    SelfModelConfig, SynchronyConfig, Verdict, encode_angle,
+    MAX_PHI, MIN_N_EFF, PhaseVelocity, Real, Resonance, ResonanceConfig, SelfModelConfig,
+    SynchronyConfig, Trainer, Verdict, encode_angle,
 };
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use rand_pcg::Pcg64;
@@ -101,7 +101,7 @@ fn t_has_no_unit_and_no_common_phase() -> Checked {
 }
 
 #[test]
-fn foreseeing_the_last_sample_again_is_the_plain_velocity_times_dt() -> Checked {
+fn predicting_the_last_sample_again_is_the_plain_velocity_times_dt() -> Checked {
     // r_k = phi_k - G phi_{k-1}, with G = 1. The step is a power of two, so that dividing by it rounds nothing.
     let dt_s = 1.0 / 64.0;
     let config = ResonanceConfig::<f64, 2, 3>::new(2, 0.5, DEFAULT_LAGS);
@@ -119,7 +119,7 @@ fn foreseeing_the_last_sample_again_is_the_plain_velocity_times_dt() -> Checked 
         for n in 0..2 {
             r[n] = phi[n]
                 .zip(before[n])
-                .map(|(now, foreseen): (Complex<f64>, Complex<f64>)| now - foreseen);
+                .map(|(now, predicted): (Complex<f64>, Complex<f64>)| now - predicted);
             assert_eq!(d[n].map(|d| d * dt_s), r[n], "{k}");
         }
         plain.push(d, dt_s);
@@ -138,7 +138,7 @@ fn verdicts_in<R: Real>(
     units: [f64; 3],
     zeros: [f64; 3],
 ) -> Result<Vec<Verdict<R, 3>>, Box<dyn Error>> {
-    let mut model = SelfModel::<R, 3, 1>::new(SelfModelConfig {
+    let mut model = Trainer::<R, 3, 1>::new(SelfModelConfig {
         outputs: 3,
         inputs: 1,
         ..SelfModelConfig::default()

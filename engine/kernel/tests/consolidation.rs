@@ -148,7 +148,7 @@ fn the_two_weakest_merge_into_the_stronger_of_them() -> Checked {
 }
 
 #[test]
-fn merging_keeps_the_product_of_what_is_missing() -> Checked {
+fn merging_keeps_the_product_of_missing_strengths() -> Checked {
     let mut random = Pcg64::seed_from_u64(5);
     let mut blend = Blend::<f64, (), 64>::new(config(1e-4, 0.0))?;
     for _ in 0..60 {

@@ -1,5 +1,5 @@
-//! Witnesses of witnesses and of each other, on noise whose law is known; and the monitor, which
-//! must say what its self-model says.
+//! Self-models of statistics and of another agent, on noise whose law is known; and the monitor, which
+//! must give the verdicts of its self-model.
 
 #![allow(
     clippy::disallowed_methods,
@@ -9,7 +9,7 @@
 use std::error::Error;
 
 use becomingone_kernel::{
-    Monitor, Mutual, Reflection, SelfModel, SelfModelConfig, Thresholds, Verdict,
+    Monitor, Mutual, Reflection, SelfModel, SelfModelConfig, Thresholds, Trainer, Verdict,
 };
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
@@ -32,13 +32,13 @@ impl Noise {
 }
 
 #[test]
-fn only_who_foresees_one_from_the_other_sees_that_they_part() -> Checked {
+fn only_mutual_prediction_detects_that_two_agents_diverge() -> Checked {
     // Both are AR(1) of the same law before and after; what ends at 2000 is that the second follows
     // the first.
     for seed in 0..5 {
         let mut noise = Noise::new(seed);
         let mut mutual = Mutual::<f64, 2, 1>::new(SelfModelConfig::default())?;
-        let mut alone = SelfModel::<f64, 1, 0>::new(SelfModelConfig::default())?;
+        let mut alone = Trainer::<f64, 1, 0>::new(SelfModelConfig::default())?;
         let (mut x, mut own) = ([0.0; 2], 0.0);
         let (mut found, mut after, mut by_itself) = (None, 0, 0);
         for k in 0..2400 {
@@ -76,7 +76,7 @@ fn only_who_foresees_one_from_the_other_sees_that_they_part() -> Checked {
 }
 
 #[test]
-fn a_reflection_hears_what_is_below_every_threshold() -> Checked {
+fn a_reflection_detects_a_change_below_every_threshold() -> Checked {
     // Thresholds that nothing here reaches: noise that grows by a half makes K2 and K3 2.25 times
     // what they were.
     let deaf = SelfModelConfig {
@@ -89,7 +89,7 @@ fn a_reflection_hears_what_is_below_every_threshold() -> Checked {
     };
     for seed in 10..14 {
         let mut noise = Noise::new(seed);
-        let mut model = SelfModel::<f64, 4, 0>::new(SelfModelConfig { outputs: 4, ..deaf })?;
+        let mut model = Trainer::<f64, 4, 0>::new(SelfModelConfig { outputs: 4, ..deaf })?;
         let config = SelfModelConfig {
             warm_up_samples: 1500,
             ..SelfModelConfig::default()
@@ -125,7 +125,7 @@ fn observing_leaves_the_witness_as_it_was_and_integrating_does_not() -> Checked 
     for (offset_rate, stays) in [(0.0, true), (0.02, false)] {
         let mut noise = Noise::new(30);
         let mut state = 0.0;
-        let mut model = SelfModel::<f64, 3, 0>::new(SelfModelConfig {
+        let mut model = Trainer::<f64, 3, 0>::new(SelfModelConfig {
             outputs: 3,
             offset_rate,
             ..SelfModelConfig::default()
@@ -160,14 +160,14 @@ fn observing_leaves_the_witness_as_it_was_and_integrating_does_not() -> Checked 
 }
 
 #[test]
-fn integrating_takes_in_a_slow_change_as_the_rate_says() -> Checked {
-    // Of white noise the level says nothing of the next sample, so a shift by m leaves innovations of m, and the offset
+fn integrating_follows_a_slow_change_at_the_offset_rate() -> Checked {
+    // The level of white noise does not predict the next sample, so a shift by m leaves innovations of m, and the offset
     // follows these: m (1 - rate)^k is left. K2 has mean 1 + (2 - a)/a m_k^2 then, m_k the window's mean of that.
     let (rate, m, runs) = (0.004, 0.5, 300);
     let mut found = [0.0; 2];
     for seed in 0..runs {
         let mut noise = Noise::new(1000 + seed);
-        let mut model = SelfModel::<f64, 1, 0>::new(SelfModelConfig {
+        let mut model = Trainer::<f64, 1, 0>::new(SelfModelConfig {
             warm_up_samples: 4000,
             // Far off, so that there is never any surprise to speak of.
             thresholds: Some(Thresholds {
@@ -206,7 +206,7 @@ fn integrating_takes_in_a_slow_change_as_the_rate_says() -> Checked {
 }
 
 #[test]
-fn a_reflection_is_a_self_model_of_what_the_one_below_said() -> Checked {
+fn a_reflection_is_a_self_model_of_the_verdicts_below() -> Checked {
     const DEPTH: usize = 3;
     let config = SelfModelConfig {
         warm_up_samples: 100,
@@ -214,7 +214,7 @@ fn a_reflection_is_a_self_model_of_what_the_one_below_said() -> Checked {
     };
     let mut noise = Noise::new(31);
     let mut state = 0.0;
-    let mut model = SelfModel::<f64, 3, 0>::new(SelfModelConfig {
+    let mut model = Trainer::<f64, 3, 0>::new(SelfModelConfig {
         outputs: 3,
         ..config
     })?;
@@ -224,7 +224,7 @@ fn a_reflection_is_a_self_model_of_what_the_one_below_said() -> Checked {
         thresholds: Some(Thresholds::null(3)),
         ..config
     };
-    let mut chain = [(); DEPTH].map(|()| SelfModel::<f64, 3, 0>::new(by_hand));
+    let mut chain = [(); DEPTH].map(|()| Trainer::<f64, 3, 0>::new(by_hand));
     let mut shown = [0; DEPTH];
     for k in 0..1200 {
         let verdict = model.push(&three(&mut noise, &mut state).map(Some), &[], DT_S);
@@ -273,7 +273,7 @@ fn mutual_is_two_witnesses_of_each_other_and_has_no_sides() -> Checked {
     let mut mutual = Mutual::<f64, 1, 2>::new(config)?;
     let mut swapped = Mutual::<f64, 2, 1>::new(config)?;
     // One witness by itself on the other's channels.
-    let mut other = SelfModel::<f64, 2, 1>::new(SelfModelConfig {
+    let mut other = Trainer::<f64, 2, 1>::new(SelfModelConfig {
         outputs: 2,
         inputs: 1,
         ..config
@@ -305,7 +305,7 @@ fn mutual_is_two_witnesses_of_each_other_and_has_no_sides() -> Checked {
             }
         }
     }
-    assert_eq!(mutual.of_second(), &other);
+    assert_eq!(mutual.of_second(), other.model());
     // Who watches the other names which of its channels it is.
     assert!(
         after > 30 && causes[1] * 10 > after * 9,
@@ -315,15 +315,15 @@ fn mutual_is_two_witnesses_of_each_other_and_has_no_sides() -> Checked {
 }
 
 #[test]
-fn who_watches_another_from_what_it_does_itself_foresees_more() -> Checked {
+fn own_channels_as_inputs_improve_the_prediction_of_another_agent() -> Checked {
     // The second repeats what the first did, one tick late: by itself it is white noise of variance 1.04, from the first
     // all but 0.04 of that is known. A tenth of a deviation off is then half of what cannot be known.
     let mut noise = Noise::new(33);
-    let mut watches = SelfModel::<f64, 1, 1>::new(SelfModelConfig {
+    let mut watches = Trainer::<f64, 1, 1>::new(SelfModelConfig {
         inputs: 1,
         ..SelfModelConfig::default()
     })?;
-    let mut alone = SelfModel::<f64, 1, 0>::new(SelfModelConfig::default())?;
+    let mut alone = Trainer::<f64, 1, 0>::new(SelfModelConfig::default())?;
     let (mut before, mut k2, mut count) = (0.0, [0.0; 2], 0.0);
     for k in 0..2400 {
         let now = noise.scalar();
@@ -341,7 +341,7 @@ fn who_watches_another_from_what_it_does_itself_foresees_more() -> Checked {
         }
         before = now;
     }
-    // 1 + (2 - a)/a m^2, m = 0.4 over the deviation of what is not foreseen: 0.2 and 1.02.
+    // 1 + (2 - a)/a m^2, m = 0.4 over the deviation of what is not predicted: 0.2 and 1.02.
     let a = -(-1.0_f64 / 20.0).exp_m1();
     for (k2, deviation) in k2.into_iter().zip([0.2_f64, 1.04_f64.sqrt()]) {
         let law = 1.0 + (2.0 - a) / a * (0.4 / deviation).powi(2);
@@ -355,14 +355,14 @@ fn who_watches_another_from_what_it_does_itself_foresees_more() -> Checked {
 }
 
 #[test]
-fn a_monitor_says_what_its_self_model_says() -> Checked {
+fn a_monitor_gives_the_verdicts_of_its_self_model() -> Checked {
     let mut noise = Noise::new(20);
     let mut monitor = Monitor::<3>::new(2)?;
     let config = SelfModelConfig {
         outputs: 2,
         ..SelfModelConfig::default()
     };
-    let mut model = SelfModel::<f64, 3, 0>::new(config)?;
+    let mut model = Trainer::<f64, 3, 0>::new(config)?;
     // Stamps of a clock that did not begin at zero, all of them exact.
     let mut t_s = 1e6;
     assert!(monitor.push(f64::NAN, &[1.0, 1.0]).is_none());

@@ -1,5 +1,5 @@
-//! [`Monitor`] from outside, as somebody uses it who knows nothing of the rest: irregular stamps, values that are
-//! missing or broken, and whatever else a log holds. It never panics, and says what it cannot use.
+//! [`Monitor`] as a user of it alone calls it: irregular stamps, missing or broken values, and anything else that a
+//! log may hold. It never panics, and counts what it cannot use.
 
 #![allow(
     clippy::disallowed_methods,
@@ -54,7 +54,7 @@ impl Log {
 }
 
 #[test]
-fn five_lines_find_who_is_to_blame_in_an_irregular_log_with_holes() -> Checked {
+fn five_lines_isolate_the_faulty_channel_in_an_irregular_log_with_gaps() -> Checked {
     let mut right = 0;
     for seed in 0..10 {
         let mut log = Log::new(seed);
@@ -79,7 +79,7 @@ fn five_lines_find_who_is_to_blame_in_an_irregular_log_with_holes() -> Checked {
         }
         assert_eq!(early, 0, "{seed}");
         // Some ten samples on, and rightly blamed; it stays so, as long as the fault does, but for one log in ten, in
-        // which the others are blamed for what was foreseen of them from the third.
+        // which the others are blamed for what was predicted of them from the third.
         let (k, cause) = first.ok_or("not found")?;
         assert!(k < 2015 && cause == Some(2), "{seed}: {k} {cause:?}");
         assert!(late > 980, "{seed}: {late}");
@@ -91,7 +91,7 @@ fn five_lines_find_who_is_to_blame_in_an_irregular_log_with_holes() -> Checked {
 }
 
 #[test]
-fn what_no_monitor_can_be_made_of_is_refused_in_words() {
+fn an_invalid_number_of_channels_is_refused_with_a_message() {
     let said = |refused: Option<ConfigError>| refused.map(|error| error.to_string());
     assert_eq!(
         said(Monitor::<4>::new(0).err()).as_deref(),
@@ -204,7 +204,7 @@ fn constant_channels_are_named_and_speak_up_once_they_move() -> Checked {
 }
 
 #[test]
-fn a_log_that_ends_in_warm_up_has_no_verdict_and_an_empty_one_says_why() -> Checked {
+fn a_log_that_ends_in_warm_up_has_no_verdict_and_an_empty_one_reports_the_error() -> Checked {
     let mut monitor = Monitor::<3>::new(3)?;
     let mut log = Log::new(24);
     for _ in 0..400 {
@@ -222,7 +222,7 @@ fn a_log_that_ends_in_warm_up_has_no_verdict_and_an_empty_one_says_why() -> Chec
     for k in 0..500 {
         assert_eq!(monitor.push(f64::from(k), &[f64::NAN; 3]), None);
     }
-    assert_eq!(monitor.model().warm_up_error(), Some(WarmUpError::Nothing));
+    assert_eq!(monitor.warm_up_error(), Some(WarmUpError::Nothing));
     Ok(())
 }
 

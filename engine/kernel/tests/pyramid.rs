@@ -459,7 +459,7 @@ fn interpolation_of_a_tone_is_a_chord() -> Checked {
 }
 
 #[test]
-fn what_is_no_lag_has_no_value() -> Checked {
+fn an_invalid_lag_has_no_value() -> Checked {
     let mut pyramid = Pyramid::<f64, 1, 4, 5>::new(PyramidConfig::new(1, 0.1))?;
     for k in 0..20_000_u32 {
         pyramid.push(&[Some(encode_angle(0.001 * f64::from(k)))]);
@@ -590,7 +590,7 @@ fn thirty_levels_reach_from_a_microsecond_to_two_hours() -> Checked {
 }
 
 #[test]
-fn state_is_what_the_parts_are() {
+fn the_state_size_is_the_sum_of_its_parts() {
     // 2m + 1 blocks of value and coverage, m + 1 lags of six sums, and step, lam and gain a level.
     let level = 17 * 8 * 3 + 9 * 6 + 3;
     let parts = (30 * level + 8 * 6 + 8 * 3) * size_of::<f32>();
@@ -644,8 +644,8 @@ fn a_slow_tone_is_locked_from_milliseconds_to_an_hour() -> Checked {
 }
 
 #[test]
-fn what_holds_for_a_second_and_not_for_a_minute_sets_the_bands_apart() -> Checked {
-    // Complex AR(1) with a coherence time of 100 samples, heard from 1 to 8 and from 128 to 1024.
+fn a_rhythm_that_lasts_seconds_but_not_minutes_makes_the_bands_diverge() -> Checked {
+    // Complex AR(1) with a coherence time of 100 samples, at lags from 1 to 8 and from 128 to 1024.
     let a = (-1.0_f64 / 100.0).exp();
     let mut config = PyramidConfig::<f64, 8>::new(8, 1.0);
     (config.feeder, config.window_lags) = (Feeder::Levels, 8.0);

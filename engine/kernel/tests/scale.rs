@@ -14,11 +14,12 @@ use std::error::Error;
 
 use becomingone_kernel::{
     AgeOctaves, Band, Binned, Bins, Blend, BlendConfig, Complex, DEFAULT_LAGS, Feeder, Kuramoto,
-    Monitor, Mutual, PhaseVelocity, Pyramid, PyramidConfig, Real, Reflection, ResonanceConfig,
-    Role, SelfModel, SelfModelConfig, Signature, StateWitness, Synchrony, SynchronyConfig,
-    SynchronyReport, Transducer, Verdict, encode_angle, lorentzian_quantile, uniform_critical,
-    uniform_order,
+    Monitor, PhaseVelocity, Pyramid, PyramidConfig, Real, ResonanceConfig, Role, SelfModelConfig,
+    Signature, Synchrony, SynchronyConfig, SynchronyReport, Trainer, Transducer, Verdict,
+    encode_angle, lorentzian_quantile, uniform_critical, uniform_order,
 };
+#[cfg(feature = "extras")]
+use becomingone_kernel::{Mutual, Reflection, StateWitness};
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::SeedableRng;
@@ -317,18 +318,18 @@ fn verdicts<R: Real>(unit_s: f64) -> Numbers {
         inputs: 1,
         ..SelfModelConfig::<R>::default()
     };
-    let mut model = SelfModel::<R, 3, 1>::new(config)?;
+    let mut trainer = Trainer::<R, 3, 1>::new(config)?;
     let (mut noise, mut state) = (Noise::new(5), [0.0; 2]);
     let (mut all, mut alarms) = (Vec::new(), 0);
     for k in 0..1000 {
         let (outputs, command, steps) = plant(&mut noise, &mut state, k);
         let outputs = outputs.map(|x| x.map(R::of));
-        let verdict = model.push(&outputs, &[Some(R::of(command))], R::of(steps * unit_s));
+        let verdict = trainer.push(&outputs, &[Some(R::of(command))], R::of(steps * unit_s));
         alarms += u32::from(verdict.is_some_and(|v| v.dissipated));
         all.extend(verdict_numbers(verdict.as_ref()));
     }
-    assert!(alarms > 30 && model.counters().gaps == 4);
-    let thresholds = model.thresholds().ok_or("not trained")?;
+    assert!(alarms > 30 && trainer.model().counters().gaps == 4);
+    let thresholds = trainer.model().thresholds().ok_or("not trained")?;
     all.extend([thresholds.k1, thresholds.k2, thresholds.k3].map(Into::<f64>::into));
     Ok(all)
 }
@@ -358,6 +359,7 @@ fn a_monitor_has_no_scale() -> Checked {
     has_no_scale(subject, 0.0)
 }
 
+#[cfg(feature = "extras")]
 #[test]
 fn modes_of_witnessing_have_no_scale() -> Checked {
     let subject = |unit_s: f64| {
@@ -384,6 +386,7 @@ fn modes_of_witnessing_have_no_scale() -> Checked {
     has_no_scale(subject, 0.0)
 }
 
+#[cfg(feature = "extras")]
 #[test]
 fn a_state_that_follows_has_no_scale() -> Checked {
     let subject = |unit_s: f64| {

@@ -12,7 +12,7 @@ pub mod blend;
 pub mod governor;
 pub mod witness;
 
-use crate::threads::{Workers, ask_for};
+use crate::threads::{Workers, prefetch};
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::coherence::{Channels, Coherence, KernelTick, Synchrony, Transducers};
 use becomingone_components::control::ControllerInputs;
@@ -149,10 +149,10 @@ pub fn encode(
         }
     };
     let ask = |(_, channels, signals, _): &(_, Mut<Channels>, Mut<Signals>, _)| {
-        ask_for(slice::from_ref(&**channels));
-        ask_for(&signals.0);
+        prefetch(slice::from_ref(&**channels));
+        prefetch(&signals.0);
     };
-    workers.each_asked_for(kernels.iter_mut(), ask, work);
+    workers.for_each_prefetched(kernels.iter_mut(), ask, work);
 }
 
 /// Emissary and Master hear the same phase velocities.
@@ -162,10 +162,10 @@ pub fn resonate(
 ) {
     let ask = |(tick, _, transducers): &(&KernelTick, _, Mut<Transducers>)| {
         if tick.dt_s.is_some() {
-            ask_for(slice::from_ref(&**transducers));
+            prefetch(slice::from_ref(&**transducers));
         }
     };
-    workers.each_asked_for(
+    workers.for_each_prefetched(
         kernels.iter_mut(),
         ask,
         |(tick, channels, mut transducers)| {

@@ -1,7 +1,7 @@
 //! The witness: readings and commands are heard, the self-model foresees them, its surprise is stated.
 
 use super::EventCollector;
-use crate::threads::{Workers, ask_for};
+use crate::threads::{Workers, prefetch};
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::coherence::{Coherence, KernelTick, MAX_CHANNELS};
@@ -42,10 +42,10 @@ pub fn extract_features<T: Measurement>(
     mut sensors: Query<(&Reading<T>, &mut FeatureExtractor)>,
 ) {
     let ask = |(_, feeds): &(_, Mut<FeatureExtractor>)| {
-        ask_for(&feeds.all);
-        ask_for(&feeds.samples);
+        prefetch(&feeds.all);
+        prefetch(&feeds.samples);
     };
-    workers.each_asked_for(sensors.iter_mut(), ask, |(reading, mut feeds)| {
+    workers.for_each_prefetched(sensors.iter_mut(), ask, |(reading, mut feeds)| {
         let feeds = &mut *feeds;
         for said in reading.batch() {
             feeds.numbers.clear();
@@ -119,10 +119,10 @@ pub fn predict(
 ) {
     let ask = |(tick, witness, _): &(&KernelTick, Mut<Witness>, _)| {
         if tick.dt_s.is_some() {
-            ask_for(slice::from_ref(&**witness));
+            prefetch(slice::from_ref(&**witness));
         }
     };
-    workers.each_asked_for(
+    workers.for_each_prefetched(
         witnesses.iter_mut(),
         ask,
         |(tick, mut witness, innovated)| {

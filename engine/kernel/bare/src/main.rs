@@ -13,11 +13,7 @@ mod memory;
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
-use becomingone_kernel::{
-    AgeOctaves, Binned, Bins, Blend, BlendConfig, ConfigError, DEFAULT_LAGS, Kuramoto,
-    PhaseVelocity, Pyramid, PyramidConfig, Role, SelfModel, SelfModelConfig, Synchrony,
-    SynchronyConfig, Transducer, encode_angle, lorentzian_quantile,
-};
+use becomingone_kernel::{AgeOctaves, Binned, Bins, Blend, BlendConfig, ConfigError, DEFAULT_LAGS, encode_angle, Kuramoto, lorentzian_quantile, PhaseVelocity, Pyramid, PyramidConfig, Role, SelfModelConfig, Synchrony, SynchronyConfig, Trainer, Transducer};
 
 /// A tone, in 50 Hz samples, through the micro-controller's profile: both transducers lock.
 fn tone_locks() -> Result<bool, ConfigError> {
@@ -59,7 +55,7 @@ fn frozen_sensor_is_to_blame() -> Result<bool, ConfigError> {
         outputs: 2,
         ..SelfModelConfig::default()
     };
-    let mut model = SelfModel::<f32, 2, 0>::new(config)?;
+    let mut model = Trainer::<f32, 2, 0>::new(config)?;
     let mut noise = 1_u32;
     let mut scatter = || {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
