@@ -2,6 +2,7 @@
 //!
 //! Two runs with the same hash at tick k had the same registered state at every tick up to k.
 
+use crate::index::EntityIndex;
 use crate::physics::Physics;
 use crate::threads::Workers;
 use crate::tick::{Reset, Tick, TickSystems};
@@ -80,18 +81,6 @@ pub(crate) fn intern(name: &str) -> &'static str {
 
 /// Name of the bodies' own state among the parts.
 pub const PHYSICS: &str = "physics";
-
-/// Entities that have stable names, in the order of these names.
-#[derive(Resource, Clone, Debug, Default)]
-pub struct EntityIndex(pub Vec<(String, Entity)>);
-
-impl EntityIndex {
-    /// The entity of this name.
-    pub fn entity(&self, name: &str) -> Option<Entity> {
-        let place = self.0.binary_search_by(|(n, _)| n.as_str().cmp(name));
-        place.ok().map(|k| self.0[k].1)
-    }
-}
 
 /// Bits of many entities are taken in pieces of so many.
 const CHUNK: usize = 1024;
@@ -181,7 +170,6 @@ pub struct HashPlugin;
 impl Plugin for HashPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<StateHash>()
-            .init_resource::<EntityIndex>()
             .register_state::<ActuatorTarget<Twist2>>("command")
             .register_state::<DriveState>("drive")
             .register_state::<FleetOrder>("fleet")

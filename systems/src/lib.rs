@@ -2,6 +2,7 @@
 //!
 //! - [`tick`]: the one schedule, its sets, and who is ambiguous.
 //! - [`spawn`]: a loaded scene becomes entities, again and again.
+//! - [`index`]: entities by their names.
 //! - [`links`]: the one door in, and what enters by it.
 //! - [`kinds`]: registries of the kinds that scenes can name.
 //! - [`sensing`]: simulated sensors sample the world.
@@ -18,6 +19,7 @@ pub mod coherence;
 pub mod control;
 pub mod faults;
 pub mod hash;
+pub mod index;
 pub mod kinds;
 pub mod links;
 pub mod localisation;
@@ -38,6 +40,7 @@ impl Plugin for EnginePlugin {
     fn build(&self, app: &mut App) {
         app.add_plugins((
             tick::TickPlugin,
+            index::IndexPlugin,
             links::LinksPlugin,
             physics::PhysicsPlugin,
             faults::FaultsPlugin,

@@ -4,7 +4,7 @@ use crate::coherence::{OwnSignal, Signals};
 use crate::control::orbit::spawn_fleet;
 use crate::control::robot::spawn_robot;
 use crate::faults;
-use crate::hash::EntityIndex;
+use crate::index::EntityIndex;
 use crate::links::{name_links, sources};
 use crate::localisation::{self, EkfLocaliser};
 use crate::physics::build::vec3;

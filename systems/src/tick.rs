@@ -23,6 +23,17 @@ pub struct Tick;
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Reset;
 
+/// The sets of [`Reset`], in the order in which they run.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ResetSystems {
+    /// Plugins spawn entities of their own.
+    Spawn,
+    /// Entities are indexed by their names.
+    Index,
+    /// Recorders and viewers gather what there is.
+    Gather,
+}
+
 /// The sets of [`Tick`], in the order in which they run. Every system of the engine is in one of them.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TickSystems {
@@ -117,7 +128,15 @@ impl Plugin for TickPlugin {
                 schedule.configure_sets((Last(pair[0]), First(pair[1])).chain());
             }
         });
-        app.init_schedule(Reset);
+        app.init_schedule(Reset).configure_sets(
+            Reset,
+            (
+                ResetSystems::Spawn,
+                ResetSystems::Index,
+                ResetSystems::Gather,
+            )
+                .chain(),
+        );
         app.init_resource::<Time>()
             .init_resource::<Time<Fixed>>()
             .add_systems(

@@ -19,7 +19,7 @@ use becomingone_components::vehicle::VehicleModel;
 use becomingone_components::witness::Witness;
 use becomingone_model::{Files, did_you_mean, load_robot};
 use becomingone_systems::control::teleop::{StickInput, TeleopPlugin};
-use becomingone_systems::hash::EntityIndex;
+use becomingone_systems::index::EntityIndex;
 use becomingone_systems::profile::Profiler;
 use bevy_ecs::prelude::*;
 use clap::{Args, Parser, Subcommand};

@@ -14,7 +14,7 @@ use becomingone_components::scene::Agent;
 use becomingone_components::sensor::{Measurement, Reading, Sensor, SensorKind, Truth};
 use becomingone_components::vehicle::Ackermann;
 use becomingone_systems::control::requests::RequestQueue;
-use becomingone_systems::hash::EntityIndex;
+use becomingone_systems::index::EntityIndex;
 use becomingone_systems::sensing::measurements::Measurements;
 use bevy_ecs::prelude::*;
 

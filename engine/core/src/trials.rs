@@ -7,7 +7,7 @@ use becomingone_components::fault::FaultSpec;
 use becomingone_components::localisation::{FaultIsolation, SENSED_MOTION};
 use becomingone_components::scene::{Agent, LoadedScene};
 use becomingone_components::witness::{Detection, Witness};
-use becomingone_systems::hash::EntityIndex;
+use becomingone_systems::index::EntityIndex;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -19,7 +19,7 @@ use becomingone_components::time::{NS_PER_S, Paced, SimTime};
 use becomingone_components::vehicle::Ackermann;
 use becomingone_systems::hash::{self, StateHash, StateParts};
 use becomingone_systems::sensing::measurements::{MeasurementEntry, Measurements};
-use becomingone_systems::tick::{Last, Reset, Tick, TickSystems};
+use becomingone_systems::tick::{Last, Reset, ResetSystems, Tick, TickSystems};
 use bevy_app::App;
 use bevy_ecs::message::{MessageCursor, Messages};
 use bevy_ecs::prelude::*;
@@ -33,7 +33,7 @@ pub(crate) fn add(app: &mut App, queue: Arc<Queue>) {
     app.init_resource::<Kinds>()
         .init_resource::<StateParts>()
         .insert_resource(Recorder::new(queue))
-        .add_systems(Reset, begin.after(hash::begin))
+        .add_systems(Reset, begin.in_set(ResetSystems::Gather).after(hash::begin))
         // The last word of a tick: who reads beside it changes nothing that it reads.
         .add_systems(Tick, copy.in_set(Last(TickSystems::Publish)));
     for kind in [

@@ -24,7 +24,7 @@ use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::vehicle::{Ackermann, Vehicle};
 use becomingone_components::witness::Witness;
 use becomingone_systems::sensing::measurements::{MeasurementEntry, Measurements};
-use becomingone_systems::tick::{Last, Reset, Tick, TickSystems};
+use becomingone_systems::tick::{Last, Reset, ResetSystems, Tick, TickSystems};
 use becomingone_systems::vehicle::profile::SpeedProfile;
 use bevy_app::App;
 use bevy_ecs::message::Messages;
@@ -93,11 +93,15 @@ pub(crate) fn add(app: &mut App) {
                 marks::gather::<Distance>,
                 marks::gather::<MagneticField>,
             )
-                .chain(),
+                .chain()
+                .in_set(ResetSystems::Gather),
         )
         .init_resource::<Watched>()
         .add_systems(Reset, watch.in_set(StageSystems).after(gather_lidars))
-        .configure_sets(Reset, StageSystems.after(gather))
+        .configure_sets(
+            Reset,
+            StageSystems.in_set(ResetSystems::Gather).after(gather),
+        )
         // A reading belongs to the poses that it was taken from, and these are gone after `Step`.
         .add_systems(
             Tick,

@@ -1,7 +1,7 @@
 //! What mattered is remembered; everything fades; what happens again is recalled.
 
 use super::EventCollector;
-use crate::hash::EntityIndex;
+use crate::index::EntityIndex;
 use crate::threads::Workers;
 use becomingone_components::body::TruePose;
 use becomingone_components::coherence::{Channels, Coherence, KernelTick, Role, Transducers};

@@ -29,7 +29,8 @@ pub use open::{OpenError, OpenLinks, OutputLinks, Port, rest};
 pub use queue::{Sample, SensorEnd};
 pub use thread::{Context, RunClock};
 
-use crate::hash::{Bits, EntityIndex, HashState, RegisterState};
+use crate::hash::{Bits, HashState, RegisterState};
+use crate::index::EntityIndex;
 use crate::tick::{Reset, Tick, TickSystems};
 use becomingone_components::drive::Twist2;
 use becomingone_components::joints::JointTargets;

@@ -2,7 +2,7 @@
 
 use super::act::{CommandSender, SEND_RATE_HZ};
 use super::silent_after_ns;
-use crate::hash::EntityIndex;
+use crate::index::EntityIndex;
 use becomingone_components::control::DrivenBy;
 use becomingone_components::link::{ExternalActuator, Resolved, ResolvedSources, Source};
 use becomingone_components::scene::{AgentSpec, SceneSpec};
