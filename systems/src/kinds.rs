@@ -13,6 +13,7 @@ use becomingone_components::sensor::{AnySensor, Measurement as _, SensorKind};
 use bevy_app::App;
 use bevy_ecs::prelude::*;
 use ron::error::SpannedError;
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,12 +28,24 @@ pub struct Kinds {
     pub faults: BTreeMap<&'static str, Entry<dyn AnyFault>>,
     /// Drivers of links.
     pub drivers: BTreeMap<&'static str, Arc<dyn DriverKind>>,
+    /// Names that two types were registered under: a run does not start with them.
+    pub conflicts: Vec<String>,
+    /// The type behind each name.
+    types: BTreeMap<(&'static str, &'static str), TypeId>,
 }
 
 impl Kinds {
     /// The engine's own kinds.
     pub fn built_in() -> Self {
         Self::with(|_| ())
+    }
+
+    /// Notes which type is behind a name; a second one is a conflict.
+    pub(crate) fn claim(&mut self, what: &'static str, name: &'static str, of: TypeId) {
+        let first = *self.types.entry((what, name)).or_insert(of);
+        if first != of {
+            self.conflicts.push(format!("{what} `{name}`"));
+        }
     }
 
     /// The engine's own kinds, and those that plugins register.
@@ -84,7 +97,7 @@ pub trait RegisterKinds {
     /// A kind of fault.
     fn register_fault<K: FaultKind>(&mut self) -> &mut Self;
     /// A kind of driver, under its name.
-    fn register_driver(&mut self, kind: impl DriverKind) -> &mut Self;
+    fn register_driver<K: DriverKind>(&mut self, kind: K) -> &mut Self;
 }
 
 fn kinds(app: &mut App) -> Mut<'_, Kinds> {
@@ -102,8 +115,16 @@ impl RegisterKinds for App {
             measures: K::Measurement::KIND,
             spawn: sensing::spawn::<K>,
         };
-        kinds(self).sensors.insert(K::NAME, entry);
-        sensing::register::<K>(self);
+        let mut kinds = kinds(self);
+        kinds.claim("sensor", K::NAME, TypeId::of::<K>());
+        kinds.claim(
+            "measurement",
+            K::Measurement::KIND,
+            TypeId::of::<K::Measurement>(),
+        );
+        if kinds.sensors.insert(K::NAME, entry).is_none() {
+            sensing::register::<K>(self);
+        }
         self
     }
 
@@ -112,8 +133,12 @@ impl RegisterKinds for App {
             about: K::ABOUT,
             read: |fields| Ok(Arc::new(read::<K>(fields)?)),
         };
-        kinds(self).controllers.insert(K::NAME, entry);
-        register_systems(self, K::systems());
+        let mut kinds = kinds(self);
+        kinds.claim("controller", K::NAME, TypeId::of::<K>());
+        let first = kinds.controllers.insert(K::NAME, entry).is_none();
+        if first {
+            register_systems(self, K::systems());
+        }
         self
     }
 
@@ -122,12 +147,16 @@ impl RegisterKinds for App {
             about: K::ABOUT,
             read: |fields| Ok(Arc::new(read::<K>(fields)?)),
         };
-        kinds(self).faults.insert(K::NAME, entry);
+        let mut kinds = kinds(self);
+        kinds.claim("fault", K::NAME, TypeId::of::<K>());
+        kinds.faults.insert(K::NAME, entry);
         self
     }
 
-    fn register_driver(&mut self, kind: impl DriverKind) -> &mut Self {
-        kinds(self).drivers.insert(kind.name(), Arc::new(kind));
+    fn register_driver<K: DriverKind>(&mut self, kind: K) -> &mut Self {
+        let mut kinds = kinds(self);
+        kinds.claim("driver", kind.name(), TypeId::of::<K>());
+        kinds.drivers.insert(kind.name(), Arc::new(kind));
         self
     }
 }

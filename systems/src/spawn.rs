@@ -5,6 +5,7 @@ use crate::control::orbit::spawn_fleet;
 use crate::control::robot::spawn_robot;
 use crate::faults;
 use crate::index::EntityIndex;
+use crate::kinds::Kinds;
 use crate::links::{name_links, sources};
 use crate::localisation::{self, EkfLocaliser};
 use crate::physics::build::vec3;
@@ -44,6 +45,20 @@ pub enum SpawnError {
     /// No threads for physics.
     #[error(transparent)]
     Threads(#[from] ThreadsError),
+    /// Two types were registered under one name.
+    #[error("found two types registered as {}; expected one type for each name", .0.join(", "))]
+    Conflict(Vec<String>),
+    /// A sensor of a kind that no plugin of this engine registers.
+    #[error(
+        "`{sensor}`: found the sensor kind `{kind}`, which is not registered with this engine; expected \
+         its plugin to be added: CoherenceEngine::builder().add_plugin(..)"
+    )]
+    Kind {
+        /// The sensor.
+        sensor: String,
+        /// Its kind.
+        kind: String,
+    },
     /// A kernel of no or too many channels, or a window that is no time.
     #[error("agent `{agent}`: {cause}")]
     Kernel {
@@ -72,6 +87,19 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
         return Ok(());
     };
     let scene = &loaded.scene;
+    let kinds = world.resource::<Kinds>();
+    if !kinds.conflicts.is_empty() {
+        return Err(SpawnError::Conflict(kinds.conflicts.clone()));
+    }
+    for agent in &scene.agents {
+        let unknown = |s: &&SensorSpec| !kinds.sensors.contains_key(s.kind.name());
+        if let Some(sensor) = agent.sensors.iter().find(unknown) {
+            return Err(SpawnError::Kind {
+                sensor: format!("{}/{}", agent.name, sensor.name),
+                kind: sensor.kind.name().to_owned(),
+            });
+        }
+    }
     world.insert_resource(SimTime::new(scene.tick_ns));
     world.insert_resource(RunSeed(scene.seed));
     build_physics(world, scene)?;
