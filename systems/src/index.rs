@@ -2,6 +2,7 @@
 
 use crate::tick::{Reset, ResetSystems, Tick, TickSystems};
 use bevy_app::{App, Plugin};
+use bevy_ecs::message::message_update_system;
 use bevy_ecs::prelude::*;
 
 /// Entities that have names, in the order of these names.
@@ -33,6 +34,7 @@ impl Plugin for IndexPlugin {
                 Tick,
                 rebuild
                     .in_set(TickSystems::Begin)
+                    .before(message_update_system)
                     .run_if(|stale: Res<IsStale>| stale.0),
             );
     }

@@ -7,7 +7,7 @@
 //!                                              +--> blame               alarm, coherence
 //! ```
 //!
-//! A [`Trainer`](crate::Trainer) fits it during warm-up. It can compute in another number type than its values have:
+//! A [`Trainer`] fits it during warm-up. It can compute in another number type than its values have:
 //!
 //! ```text
 //! y' = (y - origin) rounded to f32,   |y' - (y - origin)| <= 2^-24 |y - origin|

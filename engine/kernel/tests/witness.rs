@@ -758,7 +758,10 @@ fn nothing_to_learn_from_is_an_error_and_the_next_warm_up_begins() -> Checked {
         assert!(trainer.push(&[None, Some(f64::NAN)], &[], 1.0).is_none());
     }
     let error = trainer.warm_up_error().ok_or("no error")?;
-    assert_eq!(error.to_string(), "no channel came during warm-up");
+    assert_eq!(
+        error.to_string(),
+        "no channel had two samples during warm-up"
+    );
     let mut noise = Noise::new(90);
     for _ in 0..400 {
         trainer.push(&[Some(noise.normal()); 2], &[], 1.0);

@@ -13,7 +13,11 @@ mod memory;
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
-use becomingone_kernel::{AgeOctaves, Binned, Bins, Blend, BlendConfig, ConfigError, DEFAULT_LAGS, encode_angle, Kuramoto, lorentzian_quantile, PhaseVelocity, Pyramid, PyramidConfig, Role, SelfModelConfig, Synchrony, SynchronyConfig, Trainer, Transducer};
+use becomingone_kernel::{
+    AgeOctaves, Binned, Bins, Blend, BlendConfig, ConfigError, DEFAULT_LAGS, Kuramoto,
+    PhaseVelocity, Pyramid, PyramidConfig, Role, SelfModelConfig, Synchrony, SynchronyConfig,
+    Trainer, Transducer, encode_angle, lorentzian_quantile,
+};
 
 /// A tone, in 50 Hz samples, through the micro-controller's profile: both transducers lock.
 fn tone_locks() -> Result<bool, ConfigError> {
