@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that CI runs, and what it needs.
+//! `cargo xtask test`: everything that CI runs, and the programs and models that it needs.
 
 #![allow(
     clippy::print_stdout,
@@ -6,28 +6,49 @@
     reason = "a command prints"
 )]
 
+mod floors;
+mod modules;
+mod peers;
 mod soak;
+mod source;
 mod surprise;
+mod words;
 
+use peers::{Install, peers};
 use std::env;
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 const HELP: &str = "\
-cargo xtask test     what CI runs: format, lints, docs, build, all tests
-cargo xtask peers    only fetch what the tests compare against, below target/peers
-cargo xtask soak     every robot description of some wheels against MuJoCo, and 5 s of each; then surprise
-cargo xtask surprise how often the witness is wrong, over thousands of simulated seconds";
+cargo xtask test      what CI runs: words, floors, format, lints, docs, build, all tests
+cargo xtask words     spelling, and words that this project does not use
+cargo xtask floors    imports that go up, and all circles of imports
+cargo xtask peers     install what the tests compare against, most of it in target/peers
+cargo xtask soak      each feature alone, packages, every robot description of five wheels against MuJoCo and
+                      for 5 s; then surprise
+cargo xtask surprise  false alarms and missed faults, over thousands of simulated seconds
+
+--no-install          install nothing: name what is missing, and run what is possible without";
 
 fn main() -> ExitCode {
-    let done = match env::args().nth(1).as_deref() {
-        Some("test") => test(),
-        Some("peers") => peers().map(drop),
-        Some("soak") => soak::soak().and_then(|()| surprise::surprise()),
-        Some("surprise") => surprise::surprise(),
-        Some("help" | "--help" | "-h") => {
+    let mut args: Vec<String> = env::args().skip(1).collect();
+    let all = args.len();
+    args.retain(|a| a != "--no-install");
+    let install = if args.len() < all {
+        Install::No
+    } else {
+        Install::Yes
+    };
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args[..] {
+        ["test"] => test(install),
+        ["words"] => peers::typos(install).and_then(|typos| words::check(typos.as_deref())),
+        ["floors"] => floors::show(),
+        ["peers"] => peers(install).map(drop),
+        ["soak"] => soak::soak(install).and_then(|()| surprise::surprise()),
+        ["surprise"] => surprise::surprise(),
+        ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
         }
@@ -63,8 +84,10 @@ fn cargo(args: &[&str]) -> Command {
     command
 }
 
-fn test() -> Result<(), String> {
-    let peers = peers()?;
+fn test(install: Install) -> Result<(), String> {
+    let peers = peers(install)?;
+    words::check(peers.typos.as_deref())?;
+    floors::check()?;
     // One profile and one set of features throughout: dependencies are compiled once.
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     run(&mut cargo(&[
@@ -76,6 +99,15 @@ fn test() -> Result<(), String> {
         "-D",
         "warnings",
     ]))?;
+    for member in floors::members()?.iter().filter(|m| m.has_default_features) {
+        run(&mut cargo(&[
+            "check",
+            "--release",
+            "--no-default-features",
+            "--package",
+            &member.name,
+        ]))?;
+    }
     run(
         cargo(&["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")
     )?;
@@ -85,26 +117,76 @@ fn test() -> Result<(), String> {
         "--workspace",
         "--all-targets",
     ]))?;
-    // Rerun's figures of use are sent nowhere from here.
-    run(Command::new(&peers.rerun).args(["analytics", "disable"]))?;
-    // The viewer is looked for where a user has it: on the path.
-    let beside = peers.rerun.parent().into_iter().map(Path::to_path_buf);
-    let path = env::var_os("PATH").unwrap_or_default();
-    let path = env::join_paths(beside.chain(env::split_paths(&path))).map_err(|e| e.to_string())?;
     let mut tests = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
-    tests
-        .env("BECOMINGONE_ROBOTS", &peers.robots)
-        .env("BECOMINGONE_PYTHON", &peers.python)
-        .env("PATH", path);
+    if let Some(rerun) = &peers.rerun {
+        // Rerun's usage statistics are not sent from here.
+        run(Command::new(rerun).args(["analytics", "disable"]))?;
+        // The viewer is looked for where a user has it: on the path.
+        let beside = rerun.parent().into_iter().map(Path::to_path_buf);
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = beside.chain(env::split_paths(&path));
+        tests.env("PATH", env::join_paths(path).map_err(|e| e.to_string())?);
+    }
+    if let Some(robots) = &peers.robots {
+        tests.env("BECOMINGONE_ROBOTS", robots);
+    }
+    if let Some(python) = &peers.python {
+        tests.env("BECOMINGONE_PYTHON", python);
+    }
     if env::var_os("XDG_RUNTIME_DIR").is_none() {
         tests.env("XDG_RUNTIME_DIR", runtime_folder()?);
     }
-    count(&mut tests)
+    let mut counted = Counted::default();
+    count(&mut checked(), &mut counted)?;
+    count(&mut tests, &mut counted)?;
+    println!(
+        "{} passed, {} failed, {} skipped",
+        counted.passed, counted.failed, counted.skipped
+    );
+    if counted.broken.is_empty() {
+        Ok(())
+    } else {
+        Err(counted.broken.join("\n"))
+    }
 }
 
-/// Runs cargo's tests, repeats what they print, and closes with their sum: a workspace has many
-/// runners, and the last of them may have nothing to run.
-fn count(tests: &mut Command) -> Result<(), String> {
+/// Unit tests of the floors below the plugins, with debug assertions and overflow checks.
+///
+/// The settings are of these crates alone and of no profile: their dependencies are those of the other tests, and the
+/// shipped program has none of it. `becomingone-tests` is there for its features, which are the whole workspace's:
+/// without it cargo would compile bevy and rapier again with fewer features.
+fn checked() -> Command {
+    let mut tests = cargo(&["test", "--release", "--lib", "--no-fail-fast"]);
+    for name in CHECKED {
+        tests.args(["--package", name]);
+        for check in ["debug-assertions", "overflow-checks"] {
+            let setting = format!("profile.release.package.{name}.{check}=true");
+            tests.args(["--config", &setting]);
+        }
+    }
+    tests.args(["--package", "becomingone-tests"]);
+    tests
+}
+
+const CHECKED: [&str; 3] = [
+    "becomingone-kernel",
+    "becomingone-components",
+    "becomingone-systems",
+];
+
+/// Sum of what test runners report.
+#[derive(Default)]
+struct Counted {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+    /// The commands that failed.
+    broken: Vec<String>,
+}
+
+/// Runs tests and repeats what they print. A workspace has many runners, and the last of them may have nothing to
+/// run: a reader of the last line alone needs a sum.
+fn count(tests: &mut Command, counted: &mut Counted) -> Result<(), String> {
     let text = format!("{tests:?}").replace('"', "");
     println!("$ {text}");
     let failed = |e: std::io::Error| format!("cannot run {text}: {e}");
@@ -113,7 +195,6 @@ fn count(tests: &mut Command) -> Result<(), String> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    let (mut passed, mut broken, mut ignored) = (0u64, 0u64, 0u64);
     for line in child
         .stdout
         .take()
@@ -132,20 +213,18 @@ fn count(tests: &mut Command) -> Result<(), String> {
                 .and_then(|n| n.parse::<u64>().ok())
                 .unwrap_or(0);
             match words.next() {
-                Some("passed") => passed += number,
-                Some("failed") => broken += number,
-                Some("ignored") => ignored += number,
+                Some("passed") => counted.passed += number,
+                Some("failed") => counted.failed += number,
+                Some("ignored") => counted.skipped += number,
                 _ => {}
             }
         }
     }
     let status = child.wait().map_err(failed)?;
-    println!("{passed} passed, {broken} failed, {ignored} skipped");
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("failed ({status}): {text}"))
+    if !status.success() {
+        counted.broken.push(format!("failed ({status}): {text}"));
     }
+    Ok(())
 }
 
 /// A folder that only we can read, as the viewer wants one.
@@ -160,144 +239,4 @@ fn runtime_folder() -> Result<PathBuf, String> {
             .map_err(|e| format!("{}: {e}", folder.display()))?;
     }
     Ok(folder)
-}
-
-/// What the tests compare against.
-struct Peers {
-    /// Folder that holds `pybullet_data/` and others: other people's robots.
-    robots: PathBuf,
-    /// A Python with `mujoco` and `mcap`.
-    python: PathBuf,
-    /// The Rerun viewer itself, not its launcher.
-    rerun: PathBuf,
-}
-
-/// Fetches peers into `target/peers`, once.
-fn peers() -> Result<Peers, String> {
-    let home = root().join("target").join("peers");
-    let python = home.join("venv").join("bin").join("python");
-    if !python.is_file() {
-        run(Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(home.join("venv")))
-        .map_err(|e| {
-            format!(
-                "{e}\nThe tests need Python 3 with venv; on Debian: apt-get install python3-venv"
-            )
-        })?;
-    }
-    let pip = |args: &[&OsStr]| {
-        let mut command = Command::new(&python);
-        run(command
-            .args(["-m", "pip", "--disable-pip-version-check", "--quiet"])
-            .args(args))
-    };
-    let rerun = rerun_program(&home);
-    if rerun.is_none() {
-        pip(&["install".as_ref(), "rerun-sdk==0.36.*".as_ref()])?;
-    }
-    let rerun = rerun
-        .or_else(|| rerun_program(&home))
-        .ok_or("rerun-sdk was installed, but its viewer is not where it should be")?;
-    let robots = home.join("robots");
-    let held = WHEELS.iter().all(|(_, held)| robots.join(held).is_file());
-    if !held {
-        let wheels = home.join("wheels");
-        let mut download: Vec<&OsStr> = ["download", "--no-deps", "--only-binary=:all:", "--dest"]
-            .map(OsStr::new)
-            .into();
-        download.push(wheels.as_os_str());
-        download.extend(WHEELS.iter().map(|(wheel, _)| OsStr::new(*wheel)));
-        pip(&download)?;
-        // Only the robots' own files: the physics engine beside them is not needed.
-        run(Command::new(&python)
-            .args(["-c", UNPACK])
-            .arg(&wheels)
-            .arg(&robots))?;
-    }
-    // MuJoCo's own models go to the others.
-    if !robots.join("mujoco/testdata/model.xml").is_file() {
-        pip(&["install".as_ref(), "mujoco==4.0.*".as_ref()])?;
-        run(Command::new(&python).args(["-c", COPY]).arg(&robots))?;
-    }
-    // Another library that reads recordings.
-    let imports = Command::new(&python)
-        .args(["-c", "import mcap"])
-        .stderr(Stdio::null())
-        .status();
-    if !imports.is_ok_and(|status| status.success()) {
-        pip(&["install".as_ref(), "mcap==1.*".as_ref()])?;
-    }
-    vulkan();
-    Ok(Peers {
-        robots,
-        python,
-        rerun,
-    })
-}
-
-/// Wheels with robots, and a file of each.
-const WHEELS: [(&str, &str); 4] = [
-    ("pybullet==3.2.7", "pybullet_data/r2d2.urdf"),
-    (
-        "example-robot-data==6.0.0",
-        "cmeel.prefix/share/example-robot-data/robots/panda_description/urdf/panda.urdf",
-    ),
-    (
-        "gymnasium==1.4.0",
-        "gymnasium/envs/mujoco/assets/humanoid.xml",
-    ),
-    (
-        "robosuite-models==1.0.0",
-        "robosuite_models/assets/robots/h1/robot.xml",
-    ),
-];
-
-const UNPACK: &str = "\
-import glob, sys, zipfile
-folders = ('pybullet_data/', 'cmeel.prefix/share/example-robot-data/robots/', 'gymnasium/envs/mujoco/assets/', 'robosuite_models/assets/')
-for wheel in glob.glob(sys.argv[1] + '/*.whl'):
-    z = zipfile.ZipFile(wheel)
-    z.extractall(sys.argv[2], [n for n in z.namelist() if n.startswith(folders) and '..' not in n])
-";
-
-const COPY: &str = "\
-import mujoco, os, shutil, sys
-home = os.path.dirname(mujoco.__file__)
-for folder in ('testdata', 'model'):
-    if os.path.isdir(os.path.join(home, folder)):
-        shutil.copytree(os.path.join(home, folder), os.path.join(sys.argv[1], 'mujoco', folder), dirs_exist_ok=True)
-";
-
-fn rerun_program(home: &Path) -> Option<PathBuf> {
-    let lib = home.join("venv").join("lib");
-    let mut versions = std::fs::read_dir(lib).ok()?.flatten();
-    versions.find_map(|python| {
-        let program = python
-            .path()
-            .join("site-packages/rerun_sdk/rerun_cli/rerun");
-        program.is_file().then_some(program)
-    })
-}
-
-/// A software Vulkan driver, for pictures without a screen: installed where that is allowed, else asked for.
-fn vulkan() {
-    let icd = Path::new("/usr/share/vulkan/icd.d");
-    if !cfg!(target_os = "linux") || icd.read_dir().is_ok_and(|mut d| d.next().is_some()) {
-        return;
-    }
-    let packages = ["mesa-vulkan-drivers", "libvulkan1", "fonts-dejavu-core"];
-    let apt = |args: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        run(command.args(["-qq", "-y"]).args(args))
-    };
-    let installed = apt(&["update"])
-        .and_then(|()| apt(&[&["install", "--no-install-recommends"], &packages[..]].concat()));
-    if installed.is_err() {
-        println!(
-            "no Vulkan driver: the test that takes a picture is skipped; to run it: sudo apt-get install {}",
-            packages.join(" ")
-        );
-    }
 }

@@ -1,20 +1,21 @@
-//! `cargo xtask soak`: every robot description of some wheels, against what its peers say of it.
+//! `cargo xtask soak`: each feature alone, packages, and every robot description of some wheels against its peers.
 //!
 //! A file is a model when its root element is `<robot>` and holds a `<link>`, or when it is `<mujoco>`,
 //! holds a `<worldbody>` or includes other files, and no other file includes it. Of numbered sets with
 //! hundreds of alike models (`random_urdfs`) every tenth is taken.
 //!
 //! A model is right when `inspect` has the moving joints of its peer and its mass within 2 %, every
-//! collider of the file is there or said to be missing, and 5 s at 1 kHz end with all speeds finite and
+//! collider of the file is there or reported as left out, and 5 s at 1 kHz end with all speeds finite and
 //! below 50 m/s. The peer of MJCF is `MuJoCo`; that of URDF is the file's own sum, as `MuJoCo` drops the
-//! mass of a fixed base. What the peer refuses is judged by its run alone.
+//! mass of a fixed base. A model that its peer refuses is judged by its run alone.
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "what runs too long is ended by the wall clock"
+    reason = "a run that takes too long is stopped by the wall clock"
 )]
 
-use crate::{cargo, peers, root, run};
+use crate::peers::{Install, Peers, peers};
+use crate::{cargo, floors, root, run};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -26,18 +27,26 @@ use std::time::{Duration, Instant};
 /// Longest that reading a model, and running it for 5 s, may take.
 const READ: Duration = Duration::from_secs(60);
 const RUN: Duration = Duration::from_secs(120);
-/// Speed at which a dropped robot is no longer held together (m/s).
+/// Speed above which a dropped robot has come apart (m/s).
 const FAST_M_S: f64 = 50.0;
-/// Largest part by which a mass may be off.
+/// Largest relative error of a mass.
 const MASS: f64 = 0.02;
 
-/// Runs the sweep and prints the table of what is not right.
-pub(crate) fn soak() -> Result<(), String> {
-    let peers = peers()?;
+/// Runs everything and prints a table of the models that are wrong.
+pub(crate) fn soak(install: Install) -> Result<(), String> {
+    let Peers {
+        robots: Some(robots),
+        python: Some(python),
+        ..
+    } = peers(install)?
+    else {
+        return Err("the sweep needs robot descriptions and a Python with mujoco".to_owned());
+    };
+    builds()?;
     run(&mut cargo(&["build", "--release", "--workspace"]))?;
     let binary = root().join("target/release/becomingone");
-    let files = models(&peers.robots);
-    let said = ask(&peers.python, &files)?;
+    let files = models(&robots);
+    let counts = ask(&python, &files)?;
     let next = Mutex::new(files.iter());
     let wrong = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -47,7 +56,7 @@ pub(crate) fn soak() -> Result<(), String> {
                 loop {
                     let file = next.lock().ok().and_then(|mut files| files.next());
                     let Some(file) = file else { return };
-                    let peer = said.get(file).cloned().unwrap_or_default();
+                    let peer = counts.get(file).cloned().unwrap_or_default();
                     if let Err(reason) = judge(&binary, file, &peer)
                         && let Ok(mut wrong) = wrong.lock()
                     {
@@ -60,11 +69,38 @@ pub(crate) fn soak() -> Result<(), String> {
     let mut wrong = wrong.into_inner().unwrap_or_default();
     wrong.sort();
     for (file, reason) in &wrong {
-        let name = file.strip_prefix(&peers.robots).unwrap_or(file);
+        let name = file.strip_prefix(&robots).unwrap_or(file);
         println!("{:60} {reason}", name.display());
     }
     println!("{} of {} right", files.len() - wrong.len(), files.len());
     Ok(())
+}
+
+/// Each feature alone, the kernel's tests with all features, and packages as they would be published.
+fn builds() -> Result<(), String> {
+    let members = floors::members()?;
+    for member in members.iter().filter(|m| m.has_default_features) {
+        for feature in &member.features {
+            let check = ["check", "--release", "--no-default-features"];
+            let only = ["--package", &member.name, "--features", feature];
+            run(&mut cargo(&[&check[..], &only].concat()))?;
+        }
+    }
+    let kernel = [
+        "test",
+        "--release",
+        "--package",
+        "becomingone-kernel",
+        "--all-features",
+    ];
+    run(&mut cargo(&kernel))?;
+    // Each is built again from its package. Uncommitted changes are packed too.
+    let mut package = cargo(&["package", "--workspace", "--allow-dirty"]);
+    for member in members.iter().filter(|m| !m.is_published) {
+        package.args(["--exclude", &member.name]);
+    }
+    // No debug information: half the time and a third of the disk.
+    run(package.env("CARGO_PROFILE_DEV_DEBUG", "0"))
 }
 
 /// All models below a folder, sorted.
@@ -132,7 +168,7 @@ fn included(text: &str) -> Vec<String> {
     after.filter_map(file).collect()
 }
 
-/// What the peers say of each file.
+/// Joints, masses and colliders of each file, by its peer.
 fn ask(python: &Path, files: &[PathBuf]) -> Result<BTreeMap<PathBuf, Value>, String> {
     let script = root().join("tests/peers/mujoco_counts.py");
     let fail = |e: std::io::Error| format!("{}: {e}", script.display());
@@ -151,14 +187,14 @@ fn ask(python: &Path, files: &[PathBuf]) -> Result<BTreeMap<PathBuf, Value>, Str
     }
     let output = child.wait_with_output().map_err(fail)?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let said = text.lines().filter_map(|line| {
-        let said: Value = serde_json::from_str(line).ok()?;
-        Some((PathBuf::from(said["file"].as_str()?), said))
+    let counts = text.lines().filter_map(|line| {
+        let counts: Value = serde_json::from_str(line).ok()?;
+        Some((PathBuf::from(counts["file"].as_str()?), counts))
     });
-    Ok(said.collect())
+    Ok(counts.collect())
 }
 
-/// What is wrong with a model, if anything.
+/// Checks one model; the error is the reason.
 fn judge(binary: &Path, file: &Path, peer: &Value) -> Result<(), String> {
     let (code, stdout, stderr) = finish(
         Command::new(binary).arg("inspect").arg(file).arg("--json"),
@@ -177,24 +213,24 @@ fn judge(binary: &Path, file: &Path, peer: &Value) -> Result<(), String> {
         return Err(format!("{joints} joints, its peer has {}", peer["joints"]));
     }
     let warnings = ours["warnings"].as_array().map_or(&[][..], Vec::as_slice);
-    let says = |words: &str| {
+    let warns = |words: &str| {
         warnings
             .iter()
             .any(|w| w.as_str().is_some_and(|w| w.contains(words)))
     };
     if let Some(kg) = peer["mass_kg"].as_f64()
         && (mass.is_nan() || (mass - kg).abs() > MASS * kg)
-        // A mass that had to be made up is said.
-        && !(mass > kg && says("has no mass"))
+        // A mass that had to be assumed is a warning.
+        && !(mass > kg && warns("has no mass"))
     {
         return Err(format!("{mass:.4} kg, its peer has {kg:.4}"));
     }
     if let Some(colliders) = peer["colliders"].as_u64()
         && ours["colliders"].as_u64() != Some(colliders)
-        && !says("ignored")
+        && !warns("ignored")
     {
         return Err(format!(
-            "{} colliders of {colliders}, unsaid",
+            "{} colliders of {colliders}, without a warning",
             ours["colliders"]
         ));
     }
@@ -229,8 +265,8 @@ fn fall(binary: &Path, file: &Path) -> Result<(), String> {
     }
     let text = std::fs::read_to_string(&summary).map_err(|e| e.to_string())?;
     drop(std::fs::remove_file(&summary));
-    let said: Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-    match said["agents"][0]["max_speed_m_s"].as_f64() {
+    let summary: Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+    match summary["agents"][0]["max_speed_m_s"].as_f64() {
         Some(speed) if speed < FAST_M_S => Ok(()),
         Some(speed) => Err(format!("{speed:.0} m/s")),
         None => Err("a speed that is not finite".to_owned()),

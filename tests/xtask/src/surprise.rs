@@ -1,8 +1,9 @@
-//! `cargo xtask surprise`, also the second part of `cargo xtask soak`: how often the witness is wrong, on seeds that nobody looked at before.
+//! `cargo xtask surprise`, also the second part of `cargo xtask soak`: detection performance on seeds that no threshold
+//! was chosen on.
 //!
-//! Healthy runs of the patrol and of the car, for thousands of simulated seconds: every alarm is a false one. With n
-//! of them in T seconds, the rate is below the upper 95 % bound of a Poisson count, chi²(0.95; 2n + 2)/(2T). Then
-//! twenty runs of each fault: how many are flagged with the right cause and no alarm before, and after how long.
+//! False alarms: healthy runs of the patrol and of the car, for thousands of simulated seconds. With n alarms in T
+//! seconds, the rate is below the upper 95 % bound of a Poisson count, chi²(0.95; 2n + 2)/(2T). Detection and
+//! isolation: twenty runs of each fault; how many are flagged with the right cause and no alarm before, and the delay.
 
 use crate::{cargo, root, run as command};
 use becomingone_kernel::most_expected;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// When faults begin (s).
 const AT_S: f64 = 20.0;
 
-/// Faults of the patrol: what is said, and how the cause begins.
+/// Faults of the patrol, and the start of the name of the isolated channel.
 const FAULTS: [(&str, &str); 7] = [
     (
         r#"sensor: "rover/encoders/0", kind: Scale(1.08)"#,
@@ -37,7 +38,7 @@ const FAULTS: [(&str, &str); 7] = [
     (r#"sensor: "rover/encoders", kind: Freeze"#, "encoders/"),
 ];
 
-/// Runs both and prints what came out.
+/// Runs both and prints the results.
 pub(crate) fn surprise() -> Result<(), String> {
     command(&mut cargo(&["build", "--release", "--workspace"]))?;
     let binary = root().join("target/release/becomingone");
@@ -46,13 +47,13 @@ pub(crate) fn surprise() -> Result<(), String> {
         ("vehicle", 20_000..20_030, 38.0),
     ] {
         let (mut alarms, mut healthy_s) = (0, 0.0);
-        for said in each(seeds, |seed| run(&binary, scene, seed, &[]))? {
-            let found = said.alarms.len();
+        for outcome in each(seeds, |seed| run(&binary, scene, seed, &[]))? {
+            let found = outcome.alarms.len();
             if found > 0 {
-                println!("{scene}, seed {}: {:?}", said.seed, said.alarms);
+                println!("{scene}, seed {}: {:?}", outcome.seed, outcome.alarms);
             }
             alarms += found;
-            healthy_s += said.sim_s - warm_up_s;
+            healthy_s += outcome.sim_s - warm_up_s;
         }
         println!(
             "{scene}: {alarms} false alarms in {healthy_s:.0} s; with 95 % below {:.2} in 1000 s",
@@ -65,8 +66,8 @@ pub(crate) fn surprise() -> Result<(), String> {
         let mut delays_s: Vec<f64> =
             each(30_000..30_020, |seed| run(&binary, "robot", seed, &args))?
                 .iter()
-                .filter_map(|said| {
-                    let (from_s, named) = said.alarms.first()?;
+                .filter_map(|outcome| {
+                    let (from_s, named) = outcome.alarms.first()?;
                     (*from_s >= AT_S && named.starts_with(cause)).then_some(from_s - AT_S)
                 })
                 .collect();
@@ -81,15 +82,15 @@ pub(crate) fn surprise() -> Result<(), String> {
     Ok(())
 }
 
-/// What a run came to.
-struct Said {
+/// Result of a run.
+struct Outcome {
     seed: u64,
     sim_s: f64,
-    /// When, and the cause.
+    /// Time of onset (s), and the isolated channel.
     alarms: Vec<(f64, String)>,
 }
 
-fn run(binary: &Path, scene: &str, seed: u64, more: &[&str]) -> Result<Said, String> {
+fn run(binary: &Path, scene: &str, seed: u64, more: &[&str]) -> Result<Outcome, String> {
     let summary = root().join(format!("target/soak-{seed}.json"));
     let ended = Command::new(binary)
         .args([
@@ -110,14 +111,14 @@ fn run(binary: &Path, scene: &str, seed: u64, more: &[&str]) -> Result<Said, Str
         return Err(format!("{scene}, seed {seed}: {ended}"));
     }
     let text = std::fs::read(&summary).map_err(|e| e.to_string())?;
-    let said: Value = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
+    let outcome: Value = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
     std::fs::remove_file(&summary).map_err(|e| e.to_string())?;
-    let kernel = &said["agents"][0]["kernel"];
+    let kernel = &outcome["agents"][0]["kernel"];
     let alarms = kernel["witness"]["alarms"].as_array();
     let alarm = |a: &Value| Some((a["from_s"].as_f64()?, a["cause"].as_str()?.to_owned()));
-    Ok(Said {
+    Ok(Outcome {
         seed,
-        sim_s: said["sim_s"].as_f64().unwrap_or(0.0),
+        sim_s: outcome["sim_s"].as_f64().unwrap_or(0.0),
         alarms: alarms.into_iter().flatten().filter_map(alarm).collect(),
     })
 }
@@ -125,8 +126,8 @@ fn run(binary: &Path, scene: &str, seed: u64, more: &[&str]) -> Result<Said, Str
 /// One run for each seed, on all processors.
 fn each(
     seeds: std::ops::Range<u64>,
-    run: impl Fn(u64) -> Result<Said, String> + Sync,
-) -> Result<Vec<Said>, String> {
+    run: impl Fn(u64) -> Result<Outcome, String> + Sync,
+) -> Result<Vec<Outcome>, String> {
     let next = AtomicU64::new(seeds.start);
     let work = || {
         let mut all = Vec::new();
@@ -139,7 +140,7 @@ fn each(
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let found: Vec<Result<Vec<Said>, String>> = std::thread::scope(|scope| {
+    let found: Vec<Result<Vec<Outcome>, String>> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let ended = workers.into_iter().map(|w| {
             w.join()

