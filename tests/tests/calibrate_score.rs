@@ -73,7 +73,7 @@ fn thresholds_of_healthy_runs_are_a_profile_of_their_scene() {
 }
 
 #[test]
-fn ways_to_notice_have_one_bound_together_and_robots_alike_one_calibration() {
+fn detectors_have_one_bound_together_and_identical_robots_one_calibration() {
     let second =
         "    (name: \"other\", model: \"rover.urdf\", position_m: (20, 0, 0), drive: Auto,";
     let (head, rover) = YARD.split_once("agents: [(").unwrap();
@@ -104,8 +104,11 @@ fn ways_to_notice_have_one_bound_together_and_robots_alike_one_calibration() {
     ];
     done(here.path(), &[&args[..], &filter].concat());
     let text = std::fs::read_to_string(here.path().join("th.ron")).unwrap();
-    assert!(text.contains("rover and 1 alike: 1 healthy runs"), "{text}");
-    assert!(text.contains("3 ways to notice, together"), "{text}");
+    assert!(
+        text.contains("rover and 1 identical: 1 healthy runs"),
+        "{text}"
+    );
+    assert!(text.contains("3 detectors, together"), "{text}");
     // Readings, innovations and their energy: three thresholds, chi²(0.95; 6)/2 = 6.296, in 10 s of two robots each.
     let expected = 6.296 / (20.0 / 3600.0);
     assert!((bound(&text) / expected - 1.0).abs() < 0.01, "{text}");
@@ -160,7 +163,10 @@ fn faults_of_what_an_agent_does_not_have_are_named() {
     let here = folder(&[("yard.ron", YARD)]);
     let args = ["score", "yard.ron", "--faults", "gnss", "--runs", "1"];
     let said = done(here.path(), &[&args[..], &["--healthy", "1s"]].concat());
-    assert!(said.contains("not on rover: GNSS pulled 0.1 m/s"), "{said}");
+    assert!(
+        said.contains("not applicable to rover: GNSS pulled 0.1 m/s"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -194,14 +200,14 @@ fn what_cannot_be_calibrated_or_scored_is_told() {
         (
             &["score", "bare.ron"],
             2,
-            &["found no agent with sensors and a witness"],
+            &["found no agent with sensors and a self-model"],
         ),
         (&["score", "none.ron"], 2, &["none.ron"]),
         (&["score", "yard.ron", "--runs", "0"], 2, &["--runs"]),
         (
             &["calibrate", "bare.ron", "--runs", "1", "--out", "th.ron"],
             2,
-            &["found no agent whose witness was trained"],
+            &["found no agent whose self-model was trained"],
         ),
         (
             &["calibrate", "yard.ron", "--false-alarms-per-hour", "0"],

@@ -521,7 +521,7 @@ fn a_full_disk_fails_the_run_with_a_message() {
         let all = [&args[..], &["--record", "/dev/full"], more].concat();
         let ran = run(here.path(), &all);
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-        let said = "error: the recording /dev/full is not whole: No space left";
+        let said = "error: the recording /dev/full is incomplete: No space left";
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
         assert_eq!(ran.stdout.contains("100 ticks"), more.is_empty());
     }

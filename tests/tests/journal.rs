@@ -542,7 +542,7 @@ fn a_sigkill_at_any_moment_costs_the_last_second_at_most() {
     let ran = verify(here.path(), &format!("{longest}.mcap"), "1");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("was cut: replayed up to its end"),
+        ran.stderr.contains("is truncated: replayed up to its end"),
         "{}",
         ran.stderr
     );

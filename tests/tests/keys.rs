@@ -256,9 +256,9 @@ fn who_has_no_keys_or_nothing_to_drive_is_told_before_the_run() {
         assert_eq!(ran.stdout, "");
     }
     let mut person = Person::runs("kernel.ron --teleop --rerun off");
-    person.sees("no agent that is driven");
+    person.sees("no agent with a drive");
     assert_eq!(person.ends().0, 2);
     let mut person = Person::runs("robot --teleop=rovr --rerun off");
-    person.sees("found `rovr`; expected an agent that is driven: rover; did you mean");
+    person.sees("found `rovr`; expected an agent with a drive: rover; did you mean");
     assert_eq!(person.ends().0, 2);
 }

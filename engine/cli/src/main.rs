@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    becomingone_cli::main()
+    becomingone_cli::Cli::new().main()
 }

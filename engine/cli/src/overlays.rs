@@ -1,36 +1,36 @@
-//! What the command line lays over a scene.
+//! Overlays: profiles, configurations and single values over a scene.
 
 use becomingone::scene::Overlays;
 use clap::Args;
 use std::path::PathBuf;
 
-const LAID: &str = "Overlays, laid over the scene in this order";
+const HEADING: &str = "Overlays, applied to the scene in this order";
 
-/// Laid over the scene in this order: profiles, configurations, single values. What comes later wins.
+/// Overlays in the order in which they apply: profiles, configurations, single values. Later ones win.
 #[derive(Args, Debug)]
 #[expect(
     clippy::doc_markdown,
     reason = "the text of --help, where backticks would be read as they stand"
 )]
 pub(super) struct OverlayArgs {
-    /// Where the scene runs (.ron, .yaml): shaped as a scene, everything optional. May be repeated.
+    /// Where the scene runs (.ron, .yaml): a partial scene, every key optional. May be repeated.
     ///
-    /// Agents, sensors, obstacles and channels are found by their name, and added where there is none;
-    /// other lists are replaced; None (null in YAML) clears what is optional. A kind with fields is
-    /// written Patrol(speed_m_s: 1) in RON and {Patrol: {speed_m_s: 1}} in YAML: the same kind takes the
-    /// fields over, another kind replaces the whole; fields alone go into the kind that is there.
-    #[arg(long, value_name = "FILE", help_heading = LAID)]
+    /// Agents, sensors, obstacles and channels are matched by name, and added where there is no match;
+    /// other lists are replaced; None (null in YAML) clears an optional key. A kind with fields is
+    /// written Patrol(speed_m_s: 1) in RON and {Patrol: {speed_m_s: 1}} in YAML: fields are merged into the
+    /// same kind, another kind replaces the whole; fields without a kind are merged into the present one.
+    #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub(super) profile: Vec<PathBuf>,
-    /// What runs (.ron, .yaml): as --profile, laid over it. May be repeated.
-    #[arg(long, value_name = "FILE", help_heading = LAID)]
+    /// What runs (.ron, .yaml): as --profile, applied after it. May be repeated.
+    #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub(super) config: Vec<PathBuf>,
     /// One value, as agents.rover.controller.speed_m_s=0.8. May be repeated; the last one wins.
     ///
-    /// The path goes by fields, by names in lists of things with names, and by index, as
-    /// waypoints_m[0]; a name with a dot in it stands in double quotes. It goes straight into the fields
-    /// of a kind. The value is RON and replaces what is there: 0.8, Auto, None, [1, 2, 0],
+    /// The path consists of keys, of names in lists of named items, and of indices, as
+    /// waypoints_m[0]; a name that contains a dot is put in double quotes. The fields of a kind follow directly.
+    /// The value is RON and replaces the present one: 0.8, Auto, None, [1, 2, 0],
     /// Tone(frequency_hz: 2). Text needs no quotes.
-    #[arg(long, value_name = "PATH=VALUE", help_heading = LAID)]
+    #[arg(long, value_name = "PATH=VALUE", help_heading = HEADING)]
     pub(super) set: Vec<String>,
 }
 

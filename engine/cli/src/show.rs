@@ -1,32 +1,32 @@
-//! What Rerun gets: `--rerun`.
+//! Output to Rerun: `--rerun`.
 
-use super::Failure;
+use crate::failure::Failure;
 use becomingone::CoherenceEngine;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where viewers look for a server, where nothing else was said: Rerun's own default.
+/// Rerun's default port.
 const PORT: u16 = 9876;
 
-/// What `--rerun` asks for.
+/// Value of `--rerun`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rerun {
-    /// A viewer if there is one, else a file.
+    /// A viewer if one is installed, else a file.
     Auto,
     /// A viewer, started now.
     Spawn,
-    /// A viewer that runs, or will.
+    /// A viewer at this URL, running or started later.
     Connect(String),
-    /// Viewers that come; none is on the default port, or on a free one.
+    /// A server for viewers; `None`: on the default port, or a free one.
     Serve(Option<SocketAddr>),
     /// A file.
     Save(PathBuf),
-    /// Nothing.
+    /// No output.
     Off,
 }
 
-/// `--rerun` as it is written.
+/// Parses `--rerun`.
 pub(super) fn parse(text: &str) -> Result<Rerun, String> {
     Ok(match text.split_once('=') {
         None if text == "auto" => Rerun::Auto,
@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str) -> Result<Rerun, String> {
     })
 }
 
-/// A port of this machine only, or an address and a port.
+/// A port on the loopback interface, or an address and a port.
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse::<SocketAddr>()
         .or_else(|_| {
@@ -58,11 +58,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         })
 }
 
-/// What is shown: nothing, a viewer or a server (no file), or a file and the command that opens it.
+/// The open output: none, a viewer or a server (no file), or a file and the command that opens it.
 pub(super) struct Viewer(Option<Option<(String, PathBuf)>>);
 
 impl Viewer {
-    /// Starts it.
+    /// Opens the output.
     #[cfg(feature = "rerun")]
     pub(super) fn begin(
         wanted: &Rerun,
@@ -102,9 +102,9 @@ impl Viewer {
         };
         let plugin = match RerunPlugin::new(sink, scene) {
             Ok(plugin) => plugin,
-            // Nobody asked for this file.
+            // The file is a fallback: not an error.
             Err(error) if *wanted == Rerun::Auto => {
-                complain!("warning: {error}; running without a recording");
+                print_err!("warning: {error}; running without a recording");
                 return Ok(Self(None));
             }
             Err(error) => return Err(Failure::BadInput(error.to_string())),
@@ -112,8 +112,8 @@ impl Viewer {
         if matches!(wanted, Rerun::Serve(_))
             && let Some(url) = plugin.url()
         {
-            say!(
-                "serving viewers until the run ends; to look at it:\n    {}\n",
+            print_out!(
+                "serving viewers until the run ends; to view it:\n    {}\n",
                 viewer::attach_command(url)
             );
         }
@@ -121,7 +121,7 @@ impl Viewer {
         Ok(Self(Some(file.map(|f| (viewer::open_command(&f), f)))))
     }
 
-    /// Starts nothing: there is no Rerun in this binary.
+    /// Opens nothing: this binary has no Rerun.
     #[cfg(not(feature = "rerun"))]
     pub(super) fn begin(
         wanted: &Rerun,
@@ -131,22 +131,22 @@ impl Viewer {
         match wanted {
             Rerun::Auto | Rerun::Off => Ok(Self(None)),
             _ => Err(Failure::BadInput(
-                "this binary was built without Rerun, so that only --rerun off is there; build it with --features rerun".to_owned(),
+                "this binary was built without Rerun; expected --rerun off, or a build with --features rerun".to_owned(),
             )),
         }
     }
 
-    /// Closes it.
+    /// Closes the output.
     #[cfg(feature = "rerun")]
     pub(super) fn end(self, engine: &mut CoherenceEngine, quiet: bool) {
         let Some(to) = self.0 else { return };
-        // Half of the two seconds in which a stopped run is gone.
+        // A stopped run ends within two seconds; the recording takes the other one.
         let limit = Duration::from_secs(1);
         if let Some(report) = becomingone_rerun::finish(engine.world_mut(), limit)
             && (report.dropped > 0 || report.lost.is_some())
         {
-            complain!(
-                "warning: Rerun missed {} of {} batches{}",
+            print_err!(
+                "warning: Rerun lost {} of {} batches{}",
                 report.dropped,
                 report.dropped + report.sent,
                 report.lost.map_or(String::new(), |why| format!("; {why}"))
@@ -155,10 +155,7 @@ impl Viewer {
         if let Some((command, file)) = to
             && !quiet
         {
-            say!(
-                "recorded {}; to look at it:\n    {command}\n",
-                file.display()
-            );
+            print_out!("recorded {}; to view it:\n    {command}\n", file.display());
         }
     }
 
@@ -166,7 +163,7 @@ impl Viewer {
     pub(super) fn end(self, _engine: &mut CoherenceEngine, _quiet: bool) {}
 }
 
-/// The viewer's address, if there is someone to look, something to look at, and a viewer.
+/// Starts a viewer if there is a display and a viewer installed; returns its address.
 #[cfg(feature = "rerun")]
 fn open_viewer() -> Option<String> {
     use becomingone_rerun::viewer;
@@ -174,7 +171,7 @@ fn open_viewer() -> Option<String> {
     match viewer::spawn(&program) {
         Ok(viewer) => Some(viewer.url),
         Err(error) => {
-            complain!("warning: {error}; saving to a file instead");
+            print_err!("warning: {error}; saving to a file instead");
             None
         }
     }
@@ -185,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ways_to_show_are_read() {
+    fn values_of_rerun_are_parsed() {
         assert_eq!(parse("spawn"), Ok(Rerun::Spawn));
         assert_eq!(parse("serve"), Ok(Rerun::Serve(None)));
         let at = |text: &str| Ok(Rerun::Serve(Some(text.parse().unwrap())));

@@ -1,4 +1,4 @@
-//! The terminal: keys one by one, a line that is written over, and all as it was at the end.
+//! The terminal: raw keys, a line that is overwritten, and its restoration.
 
 use crossterm::event::{
     KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
@@ -10,15 +10,15 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the last line on the terminal is one to be written over.
+/// Whether the last line on the terminal is to be overwritten.
 static OPEN_LINE: Mutex<bool> = Mutex::new(false);
-/// Whether the terminal was asked to tell releases of keys.
-static TELLS_RELEASES: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal was asked to report key releases.
+static REPORTS_RELEASES: AtomicBool = AtomicBool::new(false);
 
-/// Standard error, where lines of the log go. An open line is closed first, so that neither is garbled.
-pub(super) struct Lines;
+/// Standard error for log lines. An open line is cleared first.
+pub(super) struct LogWriter;
 
-impl Write for Lines {
+impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let mut open = OPEN_LINE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stderr = std::io::stderr().lock();
@@ -33,9 +33,9 @@ impl Write for Lines {
     }
 }
 
-/// Writes over the open line, or opens one.
-pub(super) fn show(line: &str) {
-    // A terminal that does not say its width is as wide as ever.
+/// Overwrites the open line, or opens one.
+pub(super) fn overwrite_line(line: &str) {
+    // Where the width is unknown.
     let width = match crossterm::terminal::size() {
         Ok((columns @ 1.., _)) => usize::from(columns),
         _ => 80,
@@ -43,7 +43,7 @@ pub(super) fn show(line: &str) {
     let fits: String = line.chars().take(width.saturating_sub(1)).collect();
     let mut open = OPEN_LINE.lock().unwrap_or_else(PoisonError::into_inner);
     *open = true;
-    // Where stderr is gone, there is nobody to tell.
+    // A closed stderr is no reason to fail.
     let _ = write!(std::io::stderr(), "\r{fits}\x1b[K");
 }
 
@@ -52,7 +52,7 @@ pub(super) fn is_open() -> bool {
     *OPEN_LINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes the open line away.
+/// Clears the open line.
 pub(super) fn clear() {
     let mut open = OPEN_LINE.lock().unwrap_or_else(PoisonError::into_inner);
     if std::mem::take(&mut *open) {
@@ -60,20 +60,21 @@ pub(super) fn clear() {
     }
 }
 
-/// The terminal gives keys one by one, while this lives.
-pub(super) struct KeyByKey;
+/// Raw key input while this lives.
+pub(super) struct RawMode;
 
-impl KeyByKey {
-    /// Asks for it; with releases of keys, where the terminal can tell them.
+impl RawMode {
+    /// Enters raw mode; requests key releases where the terminal supports them.
     pub(super) fn enter(with_releases: bool) -> std::io::Result<Self> {
         enable_raw_mode()?;
         let here = Self;
-        keep_lines()?;
-        // Terminals that do not know the request leave it alone; these two may not.
-        let knows = std::env::var_os("TERM").is_some_and(|t| t != "dumb" && t != "linux");
-        if with_releases && knows && std::io::stderr().is_terminal() {
-            TELLS_RELEASES.store(true, Ordering::Release);
-            // Who cannot tell releases is told by time.
+        keep_line_ends()?;
+        // Terminals ignore unknown requests; these two may print them.
+        let supports_releases =
+            std::env::var_os("TERM").is_some_and(|t| t != "dumb" && t != "linux");
+        if with_releases && supports_releases && std::io::stderr().is_terminal() {
+            REPORTS_RELEASES.store(true, Ordering::Release);
+            // Without releases, keys time out.
             let _ = execute!(
                 std::io::stderr(),
                 PushKeyboardEnhancementFlags(
@@ -86,25 +87,25 @@ impl KeyByKey {
     }
 }
 
-impl Drop for KeyByKey {
+impl Drop for RawMode {
     fn drop(&mut self) {
         restore();
     }
 }
 
-/// Leaves the terminal as it was found; may be called at any time, from any thread.
+/// Restores the terminal; may be called at any time, from any thread.
 pub(super) fn restore() {
     clear();
-    if TELLS_RELEASES.swap(false, Ordering::AcqRel) {
+    if REPORTS_RELEASES.swap(false, Ordering::AcqRel) {
         let _ = execute!(std::io::stderr(), PopKeyboardEnhancementFlags);
     }
-    // A terminal that is gone needs nothing.
+    // A closed terminal needs no restoring.
     let _ = disable_raw_mode();
 }
 
-/// Raw mode is about keys here: what other code prints still ends its lines.
+/// Keeps output processing in raw mode, so that other code's lines still end with a carriage return.
 #[cfg(unix)]
-fn keep_lines() -> std::io::Result<()> {
+fn keep_line_ends() -> std::io::Result<()> {
     use rustix::termios::{OptionalActions, OutputModes, tcgetattr, tcsetattr};
     let stdin = std::io::stdin();
     let mut modes = tcgetattr(&stdin)?;
@@ -113,6 +114,6 @@ fn keep_lines() -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn keep_lines() -> std::io::Result<()> {
+fn keep_line_ends() -> std::io::Result<()> {
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Engines with plugins.
 
 use crate::engine::{CoherenceEngine, EngineError};
+use crate::pace::Pace;
 use crate::plugins::Plugins;
 use becomingone_components::scene::{LoadedScene, SceneSpec};
 use becomingone_scene::SceneLoader;
@@ -66,6 +67,13 @@ impl EngineBuilder {
     pub fn spec(self, scene: SceneSpec) -> Result<CoherenceEngine, EngineError> {
         let loaded = SceneLoader::new(&self.kinds()).build(scene)?;
         Ok(self.loaded(loaded))
+    }
+
+    /// The bare kernel, see [`CoherenceEngine::new`].
+    pub fn kernel(self) -> CoherenceEngine {
+        let mut engine = self.loaded(CoherenceEngine::bare());
+        engine.set_pace(Pace::RealTime);
+        engine
     }
 
     /// A scene that was loaded before.

@@ -123,6 +123,11 @@ impl CoherenceEngine {
     /// The bare kernel: one agent without a body that hears one rhythm, its own clock of 1 Hz.
     /// [`run`](Self::run) paces it in real time until it is stopped.
     pub fn new() -> Self {
+        Self::builder().kernel()
+    }
+
+    /// The scene of the bare kernel.
+    pub(crate) fn bare() -> LoadedScene {
         let kernel = AgentSpec {
             name: "kernel".to_owned(),
             coherence: CoherenceSpec::Kernel {
@@ -147,15 +152,13 @@ impl CoherenceEngine {
             agents: vec![kernel],
             ..SceneSpec::default()
         };
-        let mut engine = Self::from_loaded(LoadedScene {
+        LoadedScene {
             scene,
             agents: vec![LoadedAgent::default()],
             meshes: Vec::new(),
             track: None,
             written: BTreeMap::new(),
-        });
-        engine.set_pace(Pace::RealTime);
-        engine
+        }
     }
 
     /// An engine with plugins, which bring kinds that the scene may name: see [`EngineBuilder`].
@@ -478,7 +481,10 @@ impl CoherenceEngine {
             {
                 self.set_pace(pace);
             }
-            if !self.pacer.wait(self.time().now_ns, &shared) {
+            if !self
+                .pacer
+                .wait(self.time().now_ns, |time| shared.sleep(time))
+            {
                 continue;
             }
             let ticked = self.tick();
@@ -511,7 +517,7 @@ fn as_ns(duration: Duration) -> u64 {
 }
 
 #[derive(Default)]
-pub(crate) struct Shared {
+struct Shared {
     stop: AtomicBool,
     reset: AtomicBool,
     paused: AtomicBool,
@@ -572,7 +578,7 @@ impl Shared {
     }
 
     /// Sleeps, or until something changes.
-    pub(crate) fn sleep(&self, time: Duration) {
+    fn sleep(&self, time: Duration) {
         let door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
         if self.stop.load(Ordering::Acquire) {
             return;
@@ -624,9 +630,4 @@ impl StopHandle {
     pub fn reset(&self) {
         self.0.change(|s| s.reset.store(true, Ordering::Release));
     }
-}
-
-/// Seconds of simulated time.
-pub(crate) fn seconds(ns: u64) -> f64 {
-    ns as f64 / NS_PER_S as f64
 }

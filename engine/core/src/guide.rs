@@ -1,11 +1,16 @@
-//! Guides: a scene line by line, a controller of your own, what a tick is and costs, what is loaded.
+//! Guides. Each opens with the question that it answers.
 //!
-//! - [`your_data`]: attach your own data in five minutes.
-//! - [`numbers`]: what the numbers mean.
-//! - [`faults`]: which faults are found, how soon, and who is blamed.
-//! - [`time_scales`]: any time scale, from a microsecond to an hour a tick.
+//! - [`your_data`]: how do I get my own data in? (five minutes)
+//! - [`numbers`]: what do the numbers in the summary and in the scores mean?
+//! - [`faults`]: which sensor faults are detected, how fast, and how often is the right sensor isolated?
+//! - [`time_scales`]: does it work at microseconds and at hours a tick?
 //!
-//! # A scene
+//! Below: [a scene line by line](#how-do-i-write-a-scene), [a controller](#how-do-i-add-a-controller),
+//! [the tick](#what-happens-in-a-tick), [its cost](#what-does-a-tick-cost),
+//! [robot descriptions](#which-robot-descriptions-can-be-loaded), [joints](#how-do-i-move-joints),
+//! [drives](#how-are-driven-wheels-found).
+//!
+//! # How do I write a scene?
 //!
 //! A scene is one file in [RON](https://docs.rs/ron). Lengths are metres, angles radians, times
 //! seconds; x points forward, y left, z up (REP 103). Unknown keys are refused, with the nearest
@@ -25,7 +30,7 @@
 //!     agents: [(
 //!         name: "rover",
 //!         model: "rover.urdf",        // beside the scene, or built in
-//!         drive: Auto,                // wheels are found in the model
+//!         drive: Auto,                // driven wheels are found in the model
 //!         sensors: [
 //!             (name: "encoders", kind: Encoders(noise: (resolution: 8.2e-5)), rate_hz: 100),
 //!             (name: "lidar", kind: Lidar(rays: 360, range_max_m: 12), rate_hz: 10, position_m: (0.06, 0, 0.26)),
@@ -40,32 +45,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # A controller of your own
+//! # How do I add a controller?
 //!
-//! A controller is a system that reads [`Reading`](crate::components::sensor::Reading)s and writes a
-//! [`Command`](crate::components::actuator::ActuatorTarget), in the set
-//! [`TickSystems::Decide`](crate::systems::tick::TickSystems). The example `my_controller` is a whole one:
+//! A controller is a system that reads [`Reading`](crate::components::sensor::Reading)s and writes an
+//! [`ActuatorTarget`](crate::components::actuator::ActuatorTarget), in the set
+//! [`TickSystems::Decide`](crate::systems::tick::TickSystems). The example `my_controller` is complete:
 //!
 //! ```text
 //! cargo run --release --example my_controller
 //! ```
 //!
-//! Two systems that touch the same thing in no stated order are an error at the start of a run that
-//! names both; nothing is left to chance.
+//! Two systems that access the same data without a stated order are an error at the start of a run; the message names
+//! both and the constraint to add. The order of systems never varies from run to run.
 //!
-//! # The tick
+//! # What happens in a tick?
 //!
-//! Everything happens in one schedule, [`Tick`](crate::systems::tick::Tick), once for each
-//! `tick_ns` of simulated time, in the order of
-//! [`TickSystems`](crate::systems::tick::TickSystems). Time is whole nanoseconds. At the end of each
-//! tick all registered state goes into a chained hash; two runs of the same scene and seed have the
-//! same `state_hash`, on one thread or several, watched or not, fresh or after a reset.
+//! ```text
+//! becomingone list systems             # every system, with its set, in the order in which they run
+//! becomingone run SCENE --profile-ticks    # where the time of the ticks went
+//! ```
 //!
-//! `becomingone run SCENE --profile-ticks` prints where the time of the ticks goes.
+//! One schedule, [`Tick`](crate::systems::tick::Tick), runs once for each `tick_ns` of simulated time, in the order of
+//! [`TickSystems`](crate::systems::tick::TickSystems). Time is whole nanoseconds. At the end of each tick all registered
+//! state enters a chained hash. Two runs of the same scene and seed have the same `state_hash`: on one thread or
+//! several, with or without a viewer, fresh or after a reset.
 //!
-//! What the engine adds to physics, measured on two shared cores (median of the rounds' ratios; the
-//! first column is a bare rapier step with the same robots and the same 360 rays at 10 Hz, the second
-//! a whole tick with IMU at 1 kHz, encoders, controllers, kernel, witness and state hash, no viewer):
+//! # What does a tick cost?
+//!
+//! The engine's overhead over physics, measured on two shared cores (median of the rounds' ratios). The first column is
+//! a bare rapier step with the same robots and the same 360 rays at 10 Hz; the second a whole tick with an IMU at 1 kHz,
+//! encoders, controllers, kernel, self-model and state hash, without a viewer:
 //!
 //! ```text
 //! $ cargo bench -p becomingone --bench tick
@@ -75,11 +84,11 @@
 //!    512 |  5911.5 |        6824.9 | 1.173
 //! ```
 //!
-//! The same command measures memory, 0.3 to 0.5 MB for each robot with its sensors, kernel, witness and memories, and
-//! two threads against one: 512 robots took 0.74 of the time, 64 robots 0.86, one robot 1.17; all with the
-//! same state. `--threads` pays from some ten robots up.
+//! The same command measures memory, 0.3 to 0.5 MB for each robot with its sensors, kernel, self-model and event memory,
+//! and two threads against one: 512 robots took 0.74 of the time, 64 robots 0.86, one robot 1.17; all with the
+//! same state. `--threads` pays off from about ten robots on.
 //!
-//! Kernels alone, each of eight channels with order, self-model and blame, in ticks that are all kernel ticks:
+//! Kernels alone, each with eight channels, order, self-model and isolation, in ticks that are all kernel ticks:
 //!
 //! ```text
 //! $ cargo bench -p becomingone --bench kernels
@@ -88,14 +97,14 @@
 //!  10000 |        1.56 |         0.87 |            0.04 | 0.87
 //! ```
 //!
-//! Ten thousand of them hold 100 Hz: six runs said 0.85 to 0.99. What makes the difference to few agents is memory. Self-model
-//! and transducers alone are 5.7 kB, and those of ten thousand do not stay in the cache, so much of the time goes by with
-//! waiting for them. Against that, self-models have the room that their channels need and go on in `f32` once they are trained
-//! ([`SelfModel`](crate::kernel::SelfModel): 3.3 kB of 7.1); they lie side by side in the order in which agents are worked on; several
-//! threads take 256 agents at a time; and each system asks for the next agent's memory before it works on this one's
-//! ([`prefetch`](crate::systems::threads::prefetch)), which took a quarter off the tick. Fields of many agents side by side (structures
-//! of arrays) would make arithmetic faster, which is less than half of the time, and touch as much memory: so each agent stays
-//! in one piece.
+//! Ten thousand kernels hold 100 Hz: six runs measured 0.85 to 0.99 of real time. They cost more each than 64 do because
+//! of memory: self-model and transducers alone are 5.7 kB, ten thousand of them do not stay in the cache, and much of the
+//! time is spent waiting for it. Four measures reduce that: self-models reserve only the room that their channels need;
+//! once trained they continue in `f32` ([`SelfModel`](crate::kernel::SelfModel): 3.3 kB of 7.1); they lie side by side in
+//! the order in which agents are processed, and threads take 256 agents at a time; and each system prefetches the next
+//! agent's memory before it works on the current one ([`prefetch`](crate::systems::threads::prefetch)), which took a
+//! quarter off the tick. A structure of arrays over many agents would speed up arithmetic, which is less than half of the
+//! time, and touch as much memory, so each agent stays in one piece.
 //!
 //! A recording (`--record`) costs the tick 4 to 7 %, as long as there is a core for the thread that writes it:
 //!
@@ -107,37 +116,47 @@
 //! warehouse_fleet        232.73     240.59   1.037                     2137236
 //! ```
 //!
-//! # Robot descriptions
+//! # Which robot descriptions can be loaded?
 //!
-//! | of URDF | here |
+//! ```text
+//! becomingone inspect FILE        # links, joints, masses, limits, and what was repaired or left out
+//! ```
+//!
+//! | URDF | here |
 //! |---|---|
-//! | links, inertias, fixed joints | fixed joints fuse their links; missing, zero or impossible inertia is repaired from the shape, with a warning |
-//! | box, cylinder, sphere, meshes (STL, COLLADA, OBJ) | as they are; meshes touch by their convex hull; a driven wheel touches as a cylinder |
+//! | links, inertias, fixed joints | fixed joints fuse their links; missing, zero or impossible inertia is computed from the shape, with a warning |
+//! | box, cylinder, sphere, meshes (STL, COLLADA, OBJ) | as they are; meshes collide by their convex hull, a driven wheel as a cylinder |
 //! | `package://`, `file://`, relative and absolute paths | resolved from the description's folder upwards; a mesh that is not found is a warning, and listed by `inspect` |
 //! | revolute, continuous, prismatic | position limits, effort, velocity, damping and Coulomb friction are applied; start positions are moved into the limits, with a warning |
 //! | planar, floating | free, without limits or damping |
-//! | mimic | the follower is pulled along by a stiff servo; it does not push back on what it follows |
-//! | parts of one robot | pass through each other |
+//! | mimic | a stiff servo pulls the follower along; it exerts no force on its leader |
+//! | links of one robot | do not collide with each other |
 //!
 //! MJCF is read into the same model: includes, defaults, several joints on a body (with links of a share of its
-//! mass between them), ball and free joints, armature, springs, `equality` between joints as mimics. What is not
-//! taken over is said in a warning; `becomingone inspect FILE` lists all of them.
+//! mass between them), ball and free joints, armature, springs, `equality` between joints as mimics. Elements that are
+//! not supported produce a warning; `becomingone inspect FILE` lists all of them.
 //!
-//! # Joints that move
+//! # How do I move joints?
+//!
+//! ```text
+//! becomingone run arm_wave
+//! ```
 //!
 //! `drive: Joints()` puts a position servo on every joint that turns or slides about one axis: `effort = stiffness
-//! (target - position) + damping (target speed - speed)`, up to the joint's effort, its target no faster than the
-//! joint's velocity. Stiffness and damping that are not given follow from what each joint carries. `fixed: true`
-//! bolts the root to the world. The scene `arm_wave` shows it, and
-//! [`ActuatorTarget<JointTargets>`](crate::components::joints::JointTargets) is what a controller of your own writes.
+//! (target - position) + damping (target speed - speed)`, limited to the joint's effort, with a target that moves no
+//! faster than the joint's velocity limit. Stiffness and damping default to values derived from the load of each joint.
+//! `fixed: true` bolts the root to the world. Your controller writes
+//! [`ActuatorTarget<JointTargets>`](crate::components::joints::JointTargets).
 //!
-//! Physics counts in 32 bits: positions are bounded to 1 km from the origin, where steps are still finer
-//! than what a slow robot moves in a tick.
+//! Physics computes in 32 bits: positions are limited to 1 km from the origin, where the resolution is still finer
+//! than the motion of a slow robot in one tick.
 //!
-//! A drive is found where continuous joints on the root have level, parallel axes and their wheels
-//! reach the ground; left and right go by the wheels' names, else by REP 103. Wheels that touch the ground and
-//! turn within limits about a standing axis are steered: their axes meet in the centre of the arc (Ackermann), the
-//! patrol plans arcs that they can follow, and backs up where it finds none.
+//! # How are driven wheels found?
+//!
+//! `drive: Auto` takes continuous joints on the root that have level, parallel axes and wheels that
+//! reach the ground; left and right follow from the wheels' names, else from REP 103. Wheels that touch the ground and
+//! turn within limits about a vertical axis are steered: their axes meet in the centre of the arc (Ackermann), the
+//! patrol plans arcs that they can follow, and reverses where there is none.
 
 pub mod faults;
 pub mod numbers;

@@ -1,10 +1,10 @@
-//! What a robot's file holds, for `becomingone inspect`.
+//! Contents of a robot description, for `becomingone inspect`.
 
 use becomingone_components::body::{Joint, JointKind, RobotModel};
 use serde::Serialize;
 use std::fmt;
 
-/// What a robot's file holds: its own counts, and what became of it.
+/// Contents of a robot description: counts of the file, and the model made of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
     /// The robot's own name.
@@ -13,60 +13,60 @@ pub struct Inspection {
     pub file: String,
     /// Links or bodies of the file.
     pub links: usize,
-    /// Joints of the file that are not fixed: also those that follow others, and free joints.
+    /// Joints of the file that are not fixed, including mimic and free joints.
     pub moving_joints: usize,
     /// Sum over all links (kg).
     pub mass_kg: f64,
-    /// Shapes that touch.
+    /// Collision shapes.
     pub colliders: usize,
-    /// Joints with bounds on their position.
+    /// Joints with position limits.
     pub limits: usize,
     /// Meshes that were not found, as the file names them.
     pub missing_meshes: Vec<String>,
-    /// What was repaired, ignored or not found.
+    /// Repairs, unsupported elements, missing files.
     pub warnings: Vec<String>,
-    /// Whether the root is part of the world and does not move.
+    /// Whether the root is fixed to the world.
     pub fixed_base: bool,
-    /// Rigid parts, parents first: links that fixed joints hold together are one.
+    /// Rigid bodies, parents first: links connected by fixed joints are one.
     pub tree: Vec<Part>,
 }
 
-/// A rigid part, and the joint that it hangs on.
+/// A rigid body, and the joint to its parent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Part {
     /// Its topmost link.
     pub link: String,
-    /// The other links that are held to it.
+    /// The other links fixed to it.
     pub holds: Vec<String>,
     /// Kilograms.
     pub mass_kg: f64,
-    /// Shapes that touch.
+    /// Collision shapes.
     pub colliders: usize,
-    /// Index of the part that it hangs on; none for the root.
+    /// Index of the parent; `None` for the root.
     pub parent: Option<usize>,
-    /// Its joint; none for the root.
+    /// Joint to the parent; `None` for the root.
     pub joint: Option<PartJoint>,
 }
 
-/// A joint of a part.
+/// Joint of a body to its parent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PartJoint {
     /// Its name in the file.
     pub name: String,
-    /// What it allows.
+    /// Its type.
     pub kind: &'static str,
-    /// Smallest and largest position (rad or m); null where there is none.
+    /// Position limits (rad or m); null where there is none.
     pub range: [Option<f64>; 2],
-    /// Largest torque or force (N m or N); null where there is none.
+    /// Effort limit (N m or N); null where there is none.
     pub effort: Option<f64>,
-    /// Largest speed (rad/s or m/s); null where there is none.
+    /// Velocity limit (rad/s or m/s); null where there is none.
     pub velocity: Option<f64>,
-    /// The joint that it follows.
+    /// The joint that it mimics.
     pub follows: Option<String>,
 }
 
 impl Inspection {
-    /// Of a loaded robot.
+    /// Inspects a loaded robot.
     pub fn of(model: &RobotModel) -> Self {
         let part = |index: usize| {
             let link = &model.links[index];
@@ -152,7 +152,7 @@ impl fmt::Display for Part {
         }
         match self.holds.as_slice() {
             [] => Ok(()),
-            // The first few; a gripper's base may hold dozens.
+            // The first few: a gripper's base may hold dozens.
             [names @ .., last] if names.len() < 4 => {
                 let names: String = names.iter().map(|n| format!("{n}, ")).collect();
                 write!(f, "; holds {names}{last}")
@@ -167,7 +167,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// Deepest level that is drawn with lines of its own.
+/// Deepest level that is drawn as a tree.
 const DRAWN: usize = 40;
 
 impl fmt::Display for Inspection {
@@ -179,7 +179,7 @@ impl fmt::Display for Inspection {
                 below[parent].push(index);
             }
         }
-        // A part, the lines left of it, and whether it is the last below its parent.
+        // Index, and for each level above whether more siblings follow.
         let mut open = vec![(0, Vec::<bool>::new())];
         while let Some((index, lines)) = open.pop() {
             let Some(part) = self.tree.get(index) else {

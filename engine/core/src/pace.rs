@@ -1,28 +1,28 @@
-//! How simulated time follows wall time. Nothing else in a run reads the wall clock.
+//! Pacing of simulated time by wall time. Nothing else in a run reads the wall clock.
 
 #![expect(clippy::disallowed_methods, reason = "this is the pace")]
 
-use crate::engine::Shared;
+use becomingone_components::time::NS_PER_S;
 use std::time::{Duration, Instant};
 
-/// How simulated time follows wall time.
+/// Pace of simulated time relative to wall time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
-    /// As fast as the machine can.
+    /// As fast as possible.
     Fast,
-    /// One simulated second a second.
+    /// Real time.
     RealTime,
-    /// This many simulated seconds a second, from 0.001 to 1 000 000; what is outside is moved inside.
+    /// This multiple of real time, clamped to 0.001 to 1 000 000.
     Rate(f64),
 }
 
-/// Simulated time may lag by this much before the lost time is given up (it is never made up in a burst).
+/// Maximum lag; lost time beyond it is dropped and never made up in a burst.
 const LAG: Duration = Duration::from_millis(200);
 
-/// Waits so that simulated time follows wall time.
+/// Delays ticks to keep the pace.
 pub(crate) struct Pacer {
     pace: Pace,
-    /// Wall time and simulated time (ns) at which both agree.
+    /// Reference: wall time and simulated time (ns).
     agreed: Option<(Instant, u64)>,
 }
 
@@ -31,14 +31,14 @@ impl Pacer {
         Self { pace, agreed: None }
     }
 
-    /// From here on, time passed before counts no more.
+    /// Forgets the reference: time passed before does not count.
     pub(crate) fn restart(&mut self) {
         self.agreed = None;
     }
 
-    /// Waits for the tick that begins at this simulated time. `false` where something changed and
-    /// the wait is not over.
-    pub(crate) fn wait(&mut self, now_ns: u64, shared: &Shared) -> bool {
+    /// Waits for the tick that begins at this simulated time. `false` where `sleep` ended early, as
+    /// something changed, and the wait is not over.
+    pub(crate) fn wait(&mut self, now_ns: u64, sleep: impl FnOnce(Duration)) -> bool {
         let rate = match self.pace {
             Pace::Fast => return true,
             Pace::RealTime => 1.0,
@@ -47,14 +47,19 @@ impl Pacer {
         };
         let now = Instant::now();
         let &mut (wall, sim_ns) = self.agreed.get_or_insert((now, now_ns));
-        let due = wall + Duration::from_secs_f64(crate::engine::seconds(now_ns - sim_ns) / rate);
+        let due = wall + Duration::from_secs_f64(seconds(now_ns - sim_ns) / rate);
         if now >= due {
             if now - due > LAG {
                 self.agreed = Some((now, now_ns));
             }
             return true;
         }
-        shared.sleep(due - now);
+        sleep(due - now);
         Instant::now() >= due
     }
+}
+
+/// Seconds of simulated time.
+pub(crate) fn seconds(ns: u64) -> f64 {
+    ns as f64 / NS_PER_S as f64
 }

@@ -1,7 +1,8 @@
-//! Many runs of one scene, on all processors: what its witnesses say tick by tick, healthy or with a fault.
+//! Many runs of one scene on all processors: detection statistics tick by tick, healthy or with faults.
 
-use crate::CoherenceEngine;
-use crate::engine::{EngineError, seconds};
+use crate::engine::EngineError;
+use crate::pace::seconds;
+use crate::{EngineBuilder, Plugins};
 use becomingone_components::coherence::{Coherence, KernelTick};
 use becomingone_components::fault::FaultSpec;
 use becomingone_components::localisation::{FaultIsolation, SENSED_MOTION};
@@ -13,22 +14,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Trials that may be stopped from any thread, and how many of them were finished. Clones are the same.
+/// Cancels trials from any thread, and counts those that finished. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<(AtomicBool, AtomicUsize)>);
 
 impl CancelToken {
-    /// Lets no run begin any more, and ends those that go on before their next tick.
+    /// Starts no further run, and ends running ones before their next tick.
     pub fn stop(&self) {
         self.0.0.store(true, Ordering::Release);
     }
 
-    /// Whether they are to stop.
+    /// Whether the trials are cancelled.
     pub fn is_stopped(&self) -> bool {
         self.0.0.load(Ordering::Acquire)
     }
 
-    /// Runs that went to their end.
+    /// Number of finished runs.
     pub fn finished(&self) -> usize {
         self.0.1.load(Ordering::Acquire)
     }
@@ -39,87 +40,91 @@ impl CancelToken {
 pub struct Trial {
     /// Seed of every random number.
     pub seed: u64,
-    /// Faults beside those of the scene.
+    /// Faults in addition to those of the scene.
     pub faults: Vec<FaultSpec>,
-    /// Simulated time; none: to the scene's end.
+    /// Simulated time; `None`: to the scene's end.
     pub duration: Option<Duration>,
 }
 
-/// What a trained witness said at one kernel tick.
+/// Detection statistics of a trained self-model at one kernel tick.
 #[derive(Clone, Copy, Debug)]
 pub struct WitnessSample {
-    /// When (ns).
+    /// Simulated time (ns).
     pub now_ns: u64,
     /// K1, K2 and K3 of the self-model of readings.
     pub readings: [f64; 3],
-    /// The same of what lidars see, at a tick where a scan came.
+    /// Those of the lidars' self-model, at a tick with a scan.
     pub surroundings: Option<[f64; 3]>,
-    /// The same of the filter's innovations of wheels and IMU; none without a filter.
+    /// Those of the filter's innovations of wheels and IMU; `None` without a filter.
     pub innovations: Option<[f64; 3]>,
-    /// The same of those of GNSS, at a tick where one came.
+    /// Those of its innovations of GNSS, at a tick with a fix.
     pub places: Option<[f64; 3]>,
-    /// Energy of the innovations over its law's limit.
+    /// NIS of the innovations over its threshold.
     pub nis: Option<f64>,
-    /// What was found: by readings, by surroundings, by innovations of motion, of places, by energy, and by all together.
+    /// Detections: by readings, lidars, innovations of motion, innovations of GNSS, NIS, and all together.
     pub detections: [Option<Detection>; 6],
 }
 
-/// Runs one trial and shows every kernel tick of these agents' trained witnesses, each with the agent's place in the
-/// list. Gives the time that each was looked at (s); none where the run was stopped.
+/// Runs one trial and passes every kernel tick of these agents' trained self-models to `observe`, with the agent's
+/// index in the list. Engines are made with these plugins. Returns the observed time of each
+/// agent (s); `None` where the trial was cancelled.
 ///
 /// # Errors
 ///
 /// As [`CoherenceEngine::run`].
 pub fn run(
     loaded: &LoadedScene,
+    plugins: &Plugins,
     agents: &[&str],
     trial: &Trial,
     cancel: &CancelToken,
-    mut look: impl FnMut(usize, &Witness, WitnessSample),
+    mut observe: impl FnMut(usize, &Witness, WitnessSample),
 ) -> Result<Option<Vec<f64>>, EngineError> {
     let mut loaded = loaded.clone();
     loaded.scene.seed = trial.seed;
     loaded.scene.faults.extend(trial.faults.iter().cloned());
-    // What a witness says is to be known, and not what a governor would have made of it.
+    // The detectors are measured: a governor would react to them.
     for agent in &mut loaded.scene.agents {
         agent.governor = None;
     }
-    let mut engine = CoherenceEngine::from_loaded(loaded);
+    let mut engine = EngineBuilder::with(plugins.clone()).loaded(loaded);
     if let Some(duration) = trial.duration {
         engine.set_duration(duration);
     }
     engine.start()?;
-    let roster = engine.world().resource::<EntityIndex>();
+    let index = engine.world().resource::<EntityIndex>();
     let entity = |name: &&str| {
-        let found = roster.entity(name);
+        let found = index.entity(name);
         found.filter(|&e| engine.world().get::<Agent>(e).is_some())
     };
     let entities: Vec<Option<Entity>> = agents.iter().map(entity).collect();
     let mut last_ns = vec![None; agents.len()];
-    let mut seen_ns: Vec<Option<(u64, u64)>> = vec![None; agents.len()];
+    let mut observed_ns: Vec<Option<(u64, u64)>> = vec![None; agents.len()];
     let handle = engine.stop_handle();
     engine.run_watched(|engine| {
         if cancel.is_stopped() {
             handle.stop();
         }
         for (k, &entity) in entities.iter().enumerate() {
-            let said = entity.and_then(|e| say(engine.world(), e, &mut last_ns[k]));
-            if let Some((witness, said)) = said {
-                seen_ns[k].get_or_insert((said.now_ns, said.now_ns)).1 = said.now_ns;
-                look(k, witness, said);
+            let sampled = entity.and_then(|e| sample(engine.world(), e, &mut last_ns[k]));
+            if let Some((witness, sample)) = sampled {
+                observed_ns[k]
+                    .get_or_insert((sample.now_ns, sample.now_ns))
+                    .1 = sample.now_ns;
+                observe(k, witness, sample);
             }
         }
     })?;
-    let looked_s = |seen: Option<(u64, u64)>| seen.map_or(0.0, |(from, to)| seconds(to - from));
+    let observed_s = |seen: Option<(u64, u64)>| seen.map_or(0.0, |(from, to)| seconds(to - from));
     if cancel.is_stopped() {
         return Ok(None);
     }
     cancel.0.1.fetch_add(1, Ordering::AcqRel);
-    Ok(Some(seen_ns.into_iter().map(looked_s).collect()))
+    Ok(Some(observed_ns.into_iter().map(observed_s).collect()))
 }
 
-/// What an agent's witness said, if this was a kernel tick.
-fn say<'w>(
+/// Statistics of an agent's self-model, if this was a kernel tick.
+fn sample<'w>(
     world: &'w World,
     agent: Entity,
     last_ns: &mut Option<u64>,
@@ -132,12 +137,12 @@ fn say<'w>(
     let witness = world.get::<Witness>(agent)?;
     let verdict = witness.verdict.as_ref()?;
     let k = |k1: Option<f64>, k2, k3| [k1.unwrap_or(0.0), k2, k3];
-    let insight = witness.insight.as_ref();
+    let monitor = witness.insight.as_ref();
     let [readings, surroundings, motion, places, nis] = witness.detections;
     let all = world.get::<Coherence>(agent)?;
-    // The self-model of places ticks when one comes; its dwell counts these.
-    let innovated = world.get::<FaultIsolation>(agent);
-    let fixed = innovated.is_some_and(|i| i.white[SENSED_MOTION..].iter().any(Option::is_some));
+    // The self-model of GNSS innovations ticks at fixes; its dwell counts these.
+    let isolation = world.get::<FaultIsolation>(agent);
+    let has_fix = isolation.is_some_and(|i| i.white[SENSED_MOTION..].iter().any(Option::is_some));
     Some((
         witness,
         WitnessSample {
@@ -149,14 +154,14 @@ fn say<'w>(
                 .filter(|s| s.has_sample(&witness.samples))
                 .and_then(|s| s.verdict.as_ref())
                 .map(|v| k(v.k1, v.k2, v.k3)),
-            innovations: insight
+            innovations: monitor
                 .and_then(|i| i.motion.verdict.as_ref())
                 .map(|v| k(v.k1, v.k2, v.k3)),
-            places: insight
-                .filter(|_| fixed)
+            places: monitor
+                .filter(|_| has_fix)
                 .and_then(|i| i.places.verdict.as_ref())
                 .map(|v| k(v.k1, v.k2, v.k3)),
-            nis: insight.map(|i| i.nis.ratio),
+            nis: monitor.map(|i| i.nis.ratio),
             detections: [
                 readings,
                 surroundings,
@@ -173,12 +178,12 @@ fn say<'w>(
     ))
 }
 
-/// Does all pieces of work on all processors, in any order; gives what came of them in their own order. Where one of
-/// them gave none, as it was stopped, the next ones are not begun, and none is what comes of all.
+/// Maps `each` over `work` on all processors, in any order; returns the results in the order of `work`. Where one
+/// returns `None`, as it was cancelled, no further one is started, and the result is `None`.
 ///
 /// # Errors
 ///
-/// The first that failed.
+/// The first error in the order of `work`.
 pub fn on_all_processors<T: Sync, R: Send, E: Send>(
     work: &[T],
     each: impl Fn(&T) -> Result<Option<R>, E> + Sync,
@@ -218,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_comes_back_in_its_order_and_errors_are_told() {
+    fn results_keep_their_order_and_errors_are_returned() {
         let numbers: Vec<u32> = (0..50).collect();
         let squares = on_all_processors(&numbers, |n| Ok::<_, String>(Some(n * n)));
         assert_eq!(squares.unwrap().unwrap()[7], 49);
@@ -227,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stopped_gives_nothing_and_begins_no_more() {
+    fn a_cancelled_trial_returns_none_and_starts_no_more() {
         let begun = AtomicUsize::new(0);
         let numbers: Vec<u32> = (0..100_000).collect();
         let stopped = on_all_processors(&numbers, |n| {
@@ -235,7 +240,7 @@ mod tests {
             Ok::<_, String>((*n < 9).then_some(*n))
         });
         assert_eq!(stopped, Ok(None));
-        // Whoever had begun meanwhile is done, too.
+        // Those started meanwhile finish, too.
         assert!(begun.into_inner() < numbers.len());
     }
 }

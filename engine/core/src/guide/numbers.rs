@@ -1,51 +1,57 @@
-//! What the numbers mean: order against surprise.
+//! What do the numbers in the summary and in the scores mean?
 //!
-//! The kernel asks one question of two different things. The question: *is this coherent with what was a moment
-//! ago?* The answer is `T`, a number of magnitude 0 to 1.
+//! ```text
+//! becomingone run robot      # order, coherence, surprise: the table `kernel`
+//! becomingone analyze 1.csv --time datetime --baseline 400 --ignore anomaly,changepoint     # the same, row by row
+//! ```
 //!
-//! | asked of | the answer is | high means | is that good? |
+//! The kernel computes one quantity of two inputs: `T`, the **temporal coherence** (normalised lagged autocorrelation), a
+//! number of magnitude 0 to 1.
+//!
+//! | T of | gives | high means | is that good? |
 //! |---|---|---|---|
-//! | the channels themselves | **order** | a rhythm holds: a gait, a rotor, wheels that roll | neither good nor bad |
-//! | what the self-model did not foresee | **surprise** | the world contradicts the self-model, again and again | no: a fault, or something new |
+//! | the channels | **order** | a periodic motion persists: a gait, a rotor, wheels that roll | neither good nor bad |
+//! | the residual of the self-model | **surprise** | the sensors contradict the prediction persistently | no: a fault, or a new situation |
 //!
-//! # Order
+//! # What is `order`?
 //!
-//! `order` is the mean of |T|² over a few lags, as the Emissary (1 s) hears it; `order_master` as the Master (60 s)
-//! does. They are `aligned` while they agree, and `collapsed` once the rhythm is locked. A robot that stops, turns
-//! and goes on again has an order that rises and falls with what it does. Nothing is wrong with it.
+//! `order` is the mean of |T|² over a few lags in the window of the Emissary (short, 1 s); `order_master` in that of the
+//! Master (long, 60 s). They are `aligned` while the two agree, and `collapsed` once the rhythm is phase-locked. The
+//! order of a robot that stops, turns and drives on rises and falls with the motion. That is no fault.
 //!
-//! So order finds no faults, and is not asked to: on a real machine's eight sensors it told faulty from healthy rows
+//! Order does not detect faults: on a real machine's eight sensors it separated faulty from healthy rows
 //! as well as a coin (area under the curve 0.46 to 0.63 over 32 settings), while surprise reaches 0.95.
 //!
-//! # Surprise
+//! # What is `surprise`?
 //!
-//! The witness watches a machine while all is well and learns what follows from what: each sensor's next value from
-//! the last ones, from their short mean, and from the commands. Then it is frozen. What a sample says beyond what was
-//! foreseen is the **innovation**. Of a healthy machine it is white noise: as often up as down, and not the same
-//! twice. Three statistics look at it, each blind to what the others see:
+//! The Witness (the self-model) is a linear predictor that is learned while all is well: each sensor's next value from
+//! the last ones, from their short mean, and from the commands. Then it is frozen. The residual of the prediction is the
+//! **innovation**. On a healthy machine it is white noise. Three statistics test it, each blind to what the others detect:
 //!
-//! | | what | sees | is blind to |
+//! | | statistic | detects | is blind to |
 //! |---|---|---|---|
-//! | `k1` | coherence of the innovation with itself a moment ago, 0 to 1 | a small contradiction that lasts | size |
-//! | `k2` | shift of its mean over 20 samples, about 1 when healthy | a bias, a scale, a drift | what has no sign |
-//! | `k3` | its energy over 10 samples, about 1 when healthy | anything large: a jump, a broken wire | what is small |
+//! | `k1` | autocorrelation of the innovation, 0 to 1 | a small contradiction that persists | size |
+//! | `k2` | mean shift over 20 samples (MEWMA), about 1 when healthy | a bias, a scale, a drift | what has no sign |
+//! | `k3` | energy over 10 samples (windowed NIS), about 1 when healthy | anything large: a jump, a broken wire | what is small |
 //!
-//! Each is put in relation to its threshold. `surprise` is the *second largest* of the three relations: above 1, two
-//! of three agree, and no single one can raise an alarm. `coherence` is 1/(1 + surprise): 1 when senses, past and
-//! intent agree, 0.5 at the alarm, and no value (null) before the witness is trained. `dissipated` is the alarm
-//! itself, with a little patience at both ends; `cause` is the channel with the largest share in it.
+//! Each is divided by its threshold. `surprise` is the *second largest* of the three ratios: above 1, two
+//! of three agree, and no single one can raise an alarm. `coherence` is 1/(1 + surprise): 1 when sensors, past and
+//! commands agree, 0.5 at the alarm, and no value (null) before the self-model is trained. `dissipated` is the alarm
+//! itself, delayed by a few samples at both ends; `cause` is the isolated channel, the one with the largest share.
 //!
 #![doc = include_str!("../../doc/surprise.svg")]
 //!
-//! *A pump and its valve (SKAB valve1, file 1; a row a second): grey, the 400 rows that the witness learned from;
+//! *A pump and its valve (SKAB valve1, file 1; a row a second): grey, the 400 rows of training data;
 //! orange, the rows in which somebody turned the valve, as the recording's own label says (572 to 974). The flow drops
 //! by one litre a minute, which single readings do at any time. Flagged: rows 643 to 938, cause `Volume Flow RateRMS`.
 //! Made with `becomingone analyze 1.csv --time datetime --baseline 400 --ignore anomaly,changepoint`.*
 //!
-//! The alarm comes 71 rows late and goes 36 rows early: a contradiction has to last before it counts, and the edges
+//! The alarm starts 71 rows late and ends 36 rows early: a contradiction has to persist before it counts, and the edges
 //! of a slow fault are not sharp. That is the price of few false alarms.
 //!
-//! All sixteen files of valve1, judged row by row behind the first 400, as the benchmark does it:
+//! # How well does it detect faults of a real machine?
+//!
+//! All sixteen files of SKAB valve1, judged row by row after the first 400, as the benchmark does it:
 //!
 //! | | F1 | false alarms | misses | balanced accuracy |
 //! |---|---|---|---|---|
@@ -53,23 +59,24 @@
 //! | each file, by a factor on all thresholds that was best on the other half | .856 | 7.9 % | 20.1 % | 86.0 % |
 //! | all files, by the defaults | .871 | 7.2 % | 18.0 % | 87.4 % |
 //!
-//! In fourteen files the flow is to blame in most of what was found: it is what a valve changes. In the other two it is a
-//! thermocouple, which drifts: in file 0, where the flow falls by half a litre a minute only, 92 % of the fault is missed, and
-//! in file 2 the alarm comes before the fault (67 % false alarms). Most other misses lie at the edges of the label, while the
-//! valve turns: in its first half minute the flow falls by 0.5 of 32 litres a minute, by 3 in the next.
+//! In fourteen files the flow is the isolated channel for most of the detected rows: it is what a valve changes. In the
+//! other two it is a thermocouple, which drifts: in file 0, where the flow falls by half a litre a minute only, 92 % of the
+//! fault is missed, and in file 2 the alarm comes before the fault (67 % false alarms). Most other misses lie at the edges
+//! of the label, while the valve turns: in its first half minute the flow falls by 0.5 of 32 litres a minute, by 3 in the
+//! next.
 //!
-//! Other factors, alarms that hold longer, more or less reach, an offset that follows drift, and a discount for what was foreseen
-//! far from what was learned were tried: none, chosen on one half, did better on the other.
+//! Other factors, alarms that hold longer, longer and shorter memory, an offset that follows drift, and a discount for
+//! predictions far from the training data were tried: none, chosen on one half, did better on the other.
 //!
-//! # What to do about the numbers
+//! # What do I do when...
 //!
-//! - **No value.** The witness has not seen 400 samples yet (8 s at the kernel's 50 Hz, a row each in `analyze`). What
-//!   a machine does in that time is what it takes for healthy. Let it do everything that it will do later.
-//! - **Alarms in good times.** The machine does what it did not do while it was learned: say a longer warm-up, or
-//!   give the thresholds that nominal runs ask for. Thresholds hold for one plant, not for the next.
-//! - **No alarm at a fault.** Look at `k1`, `k2`, `k3` in the recording: one alone does not vote. A fault that is there
-//!   from the first sample on is learned as health.
-//! - **The wrong cause.** A scale or a bias contradicts all that was foreseen from it; the largest share is named, and
-//!   the recording holds all shares.
-//! - **It never ends.** The change is for good: a new part, a new load. The witness does not get used to it by itself,
-//!   so that no slow fault can teach it. Start it anew.
+//! - **there is no value?** The self-model has not seen 400 samples yet (8 s at the kernel's 50 Hz, a row each in
+//!   `analyze`). Whatever the machine does in that time is learned as healthy. Let it do everything that it will do later.
+//! - **there are alarms in good times?** The machine does something that was not in the training data: set a longer
+//!   warm-up, or calibrate the thresholds on nominal runs. Thresholds hold for one plant, not for the next.
+//! - **a fault raises no alarm?** Look at `k1`, `k2`, `k3` in the recording: one alone raises no alarm. A fault that is
+//!   present from the first sample on is learned as healthy.
+//! - **the wrong channel is named?** A scale error or bias contradicts all predictions made from that channel; the largest
+//!   share is named, and the recording holds all shares.
+//! - **the alarm never ends?** The change is permanent: a new part, a new load. The self-model does not adapt by itself,
+//!   so that no slow fault can teach it. Train it again.

@@ -1,10 +1,7 @@
-//! Any time scale.
+//! Does it work at microseconds and at hours a tick?
 //!
-//! The kernel does not know how long a second is: lags are counted in samples, and windows, periods and half lives
-//! enter by how many ticks they last. So a rhythm of microseconds and one of hours say the same.
-//!
-//! The scene `time_scales` shows it. Its `time_scale` multiplies every time in it, the tick, the windows, the periods
-//! of the signals and the run:
+//! Yes: the results are the same at every time scale. The scene `time_scales` shows it; its `time_scale` multiplies every
+//! time in it: the tick, the windows, the periods of the signals, the run.
 //!
 //! ```text
 //! becomingone run time_scales --set time_scale=1e-6 --record microsecond.mcap
@@ -20,14 +17,21 @@
 //! every tenth drawn. Below each: the largest difference from the run at 1 s, over all agents, all ticks, both orders and
 //! both T.*
 //!
-//! A tone holds on both windows. A chirp, whose frequency grows, is steady as the Emissary hears it and less and less
-//! so over the Master's longer window, until the two have parted. Noise has the order of chance. The kernel says so at
-//! the same tick of each run: the chirp's order is not what it was at tick 1542, after 1.5 milliseconds or 64 days.
+//! A tone is coherent over both windows. A chirp, whose frequency grows, is steady over the Emissary's short window and
+//! less and less so over the Master's long one, until the two diverge. Noise has the order of chance. The kernel reports
+//! it at the same tick of each run: the chirp's order diverges at tick 1542, after 1.5 milliseconds or 64 days.
 //!
-//! Scaled by a power of two, not one bit of T changes. By other numbers, a period or a rate in seconds is rounded in
-//! its last digit, and that is all of the difference. A tick stays a whole number of nanoseconds, and at most a day.
+//! # Why?
 //!
-//! Only scenes without bodies and sensors can be scaled so: a robot has times of its own, and gravity with it.
+//! The kernel has no unit of time: lags are counted in samples, and windows, periods and half-lives
+//! enter as numbers of ticks.
 //!
-//! Rerun gets at most 20 points of a curve in a simulated second, so none is drawn of a run of 2 ms: for fast runs,
-//! look at the recording.
+//! Scaled by a power of two, not one bit of T changes. With other factors, a period or a rate in seconds is rounded in
+//! its last digit, and that is the whole difference. A tick stays a whole number of nanoseconds, and at most a day.
+//!
+//! # What are the limits?
+//!
+//! Only scenes without bodies and sensors can be scaled so: a robot has time constants of its own, and gravity with it.
+//!
+//! Rerun receives at most 20 points of a curve in a simulated second, so nothing is drawn of a run of 2 ms: for fast runs,
+//! use the recording.

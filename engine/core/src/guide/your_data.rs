@@ -1,100 +1,99 @@
-//! Attach your own data in five minutes.
+//! How do I get my own data in? (five minutes)
 //!
-//! # A table that you have
-//!
-//! A CSV with a column of stamps and some columns of numbers is enough, whatever its separator; so is an MCAP file.
+//! # I have a table
 //!
 //! ```text
 //! becomingone analyze log.csv --time datetime --baseline 400 --out scores.csv --ignore label
 //! ```
 //!
-//! The first 400 rows are taken as healthy, and learned from. Each row after them is scored:
+//! The input is a CSV file with a column of time stamps and some columns of numbers, with any separator, or an MCAP file.
+//! The first 400 rows are assumed healthy and train the self-model. Each row after them is scored:
 //!
 //! | column of `scores.csv` | |
 //! |---|---|
-//! | `row`, `time` | from 0; as it came |
-//! | `t_emissary`, `t_master`, `delta` | how coherent the surprise is, over 10 and 30 rows, and how far the two differ |
-//! | `k1`, `k2`, `k3` | three statistics of what was not foreseen |
-//! | `coherence` | 1 as foreseen, 0.5 at the thresholds; empty while there is no value yet |
-//! | `flag`, `cause` | 1 while two of three are over their thresholds, and the channel to blame |
-//! | `surprise` | the second largest of the three over their thresholds: 1 is a vote of two |
+//! | `row`, `time` | from 0; as in the input |
+//! | `t_emissary`, `t_master`, `delta` | coherence of the surprise over 10 and 30 rows, and the difference of the two |
+//! | `k1`, `k2`, `k3` | three statistics of the residual |
+//! | `coherence` | 1 as predicted, 0.5 at the thresholds; empty while there is no value yet |
+//! | `flag`, `cause` | 1 while two of three statistics exceed their thresholds, and the isolated channel |
+//! | `surprise` | the second largest ratio of a statistic to its threshold: 1 means that two exceed theirs |
 //!
-//! Nothing looks ahead: the scores of a row follow from the rows up to it, and a file that is cut there has the same.
+//! The scores are causal: those of a row follow from the rows up to it, and a truncated file has the same ones.
 //! Files of any length are read as a stream, in 8 MB of memory; `-` is standard input.
 //!
-//! What is printed says which columns are heard and which are not (text, constant, a label that should be passed to
-//! `--ignore`), and lists the flagged intervals. Beside it stands a recording of everything for the viewer. The
-//! numbers are explained in [What the numbers mean](super::numbers).
+//! The program prints which columns are channels and which are not (text, constant, a label that should be passed to
+//! `--ignore`), and the flagged intervals. It also writes a recording for the viewer. [What do the numbers
+//! mean?](super::numbers) explains them.
 //!
-//! ## Uneven stamps, missing values, sensors of different pace
+//! # My stamps are uneven, values are missing, sensors have different rates
 //!
-//! | in the table | what becomes of it |
+//! | in the table | how it is handled |
 //! |---|---|
 //! | an empty cell, `NaN`, `null`, `-` | that channel is missing in that row: the others are judged |
-//! | text or infinity in a column of numbers | the same, and said, with line and cell of the first |
-//! | whole rows that come unevenly | each is a tick, as it comes |
+//! | text or infinity in a column of numbers | the same, with a warning that names line and cell of the first |
+//! | whole rows at uneven times | each row is a tick |
 //! | no row for more than ten usual steps | a gap: nothing is judged across it |
-//! | a stamp that is that of the row before, or before it | the row is not taken, its scores are repeated, and it is said |
-//! | one stamp for several whole rows, in more than a fifth of the first ones | rows are counted at an even rate; `--rate` says a better one |
-//! | a value in the baseline that makes its channel's deviation ten times as large as the others do | said, with its row: the channel is nearly blind until a cleaner baseline is chosen |
-//! | fewer than 64 values of a channel in the baseline | said: it is hardly learned |
+//! | a stamp equal to that of the row before, or earlier | the row is skipped, its scores are repeated, with a warning |
+//! | one stamp for several whole rows, in more than a fifth of the first ones | rows are counted at an even rate; `--rate` states a better one |
+//! | an outlier in the baseline that makes its channel's deviation ten times as large as the others do | a warning with its row: the channel is nearly blind until a cleaner baseline is chosen |
+//! | fewer than 64 values of a channel in the baseline | a warning: the channel is hardly trained |
 //! | the newest row first | an error: sort it |
 //!
-//! Where sensors come in rows of their own, as where two loggers write into one file, a row tells of some of them only.
-//! Then time is cut into bins, and a tick is the mean of each channel over one: a reading counts from its stamp to the
-//! next one of its channel, for one bin at most, and a channel has a value where that covers half of the bin. So each reading of a
-//! slow channel is in one bin, and none is heard twice. A bin is as long as the slowest channel needs that comes at
-//! least a quarter as often as the fastest (nine of ten of its first readings come no later than that); `--bins 5` makes it a
+//! Where sensors come in rows of their own, as when two loggers write into one file, a row holds only some of them.
+//! Then time is cut into bins, and a tick is the mean of each channel over one bin: a sample is valid from its stamp to the
+//! next one of its channel, for one bin at most, and a channel has a value where samples cover half of the bin. So each
+//! sample of a slow channel is in exactly one bin. A bin is as long as the slowest channel needs that comes at
+//! least a quarter as often as the fastest (nine of ten of its first samples come no later than that); `--bins 5` sets a
 //! fifth of a second, for any table, and `--bins off` takes each row as a tick. Each row still has its line in the
-//! scores: what the last bin said that had ended by its stamp. What is learned from are the bins of the first 400 rows.
-//! Late rows count from where they stand; a clock that is set back goes on from there.
+//! scores: those of the last bin that had ended by its stamp. The bins of the first 400 rows are the training data.
+//! Late rows count from where they stand; time continues after a clock is set back.
 //!
-//! Why not always: measured on simulated sensors of one level with known faults, whole rows at times that scatter (evenly from
-//! 0.2 to 1.8 of a step, as Poisson's, in bursts) are judged at least as well as they come: of a steady bias 99 % of the time was
-//! flagged in all three, in bins 99, 38 and 96 %. Where two loggers took turns it was the other way round: 68 % as they
-//! came, 98 % in bins; of a frozen sensor 40 and 77 %.
+//! Why not always bins: measured on simulated sensors of one level with known faults, whole rows at scattered times (evenly
+//! from 0.2 to 1.8 of a step, Poisson, in bursts) are judged at least as well row by row: a steady bias was flagged 99 %
+//! of the time in all three, in bins 99, 38 and 96 %. Where two loggers took turns it was the other way round: 68 % row by
+//! row, 98 % in bins; for a stuck sensor 40 and 77 %.
 //!
-//! A channel that is much slower than the others is heard badly beside them, either way, and that is said. `--bins` at its own
-//! pace hears it, with a baseline that is long enough for that (64 bins at least).
+//! A channel that is much slower than the others is hardly judged beside them, either way, and a warning says so. `--bins`
+//! at its own rate judges it, with a baseline that is long enough for that (64 bins at least).
 //!
-//! # A table as a machine
-//!
-//! In a scene, a table's columns are the sensors of an agent without a body. The built-in `recorded_machine` plays
-//! one of ours; a line makes it yours:
+//! # I want the table as a machine in a scene
 //!
 //! ```text
 //! becomingone run recorded_machine
 //! becomingone run recorded_machine --set agents.pump.sensors.log.source.file=my.csv
 //! ```
 //!
-//! # A sensor that you have
+//! A table's columns become the sensors of an agent without a body. The built-in `recorded_machine` replays
+//! one of ours; the second line replaces it by yours.
 //!
-//! A sensor's `source` says where its readings come from. That is one line of the scene, or of a profile laid over it,
-//! and nobody who listens to the sensor can tell:
-//!
-//! ```ron
-//! source: Sim                                                     // the simulated world
-//! source: Off                                                     // silence
-//! source: Replay(file: "log.csv", time: "stamp", columns: ["gx", "gy", "gz", "ax", "ay", "az"])
-//! source: Replay(file: "run.mcap")                                // a recording of `run --record`
-//! source: Driver("udp", (listen: "127.0.0.1:5005"))               // datagrams
-//! ```
+//! # I have a sensor
 //!
 //! ```text
 //! becomingone run robot --profile bench.ron --real-time
 //! ```
 //!
-//! Any program can be the sensor: ten lines of Python that send JSON datagrams are enough; the page of the crate
-//! `becomingone-udp` has the format. What a robot is *told* goes out the same way, but only where the run was armed with
-//! `--arm`; without it, commands are computed and not sent.
+//! A sensor's `source` states where its readings come from. It is one line of the scene, or of a profile laid over it;
+//! consumers of the sensor see no difference:
 //!
-//! # Keep it, and play it again
+//! ```ron
+//! source: Sim                                                     // the simulated world
+//! source: Off                                                     // no readings
+//! source: Replay(file: "log.csv", time: "stamp", columns: ["gx", "gy", "gz", "ax", "ay", "az"])
+//! source: Replay(file: "run.mcap")                                // a recording of `run --record`
+//! source: Driver("udp", (listen: "127.0.0.1:5005"))               // datagrams
+//! ```
+//!
+//! Any program can be the sensor: ten lines of Python that send JSON datagrams are enough; the page of the crate
+//! `becomingone-udp` has the format. Actuator commands leave the same way, but only where the run was armed with
+//! `--arm`; without it, they are computed and not sent.
+//!
+//! # I want to keep a run and replay it
 //!
 //! ```text
-//! becomingone run robot --record run.mcap             # everything that entered, and what came of it
-//! becomingone info run.mcap                           # what is in it
-//! becomingone replay run.mcap --verify                # again from the same input: the same bits, tick by tick
-//! becomingone replay run.mcap --rerun save=run.rrd    # and a picture of it
+//! becomingone run robot --record run.mcap             # every input, and the results
+//! becomingone info run.mcap                           # its contents
+//! becomingone replay run.mcap --verify                # simulate from the same input: the same bits, tick by tick
+//! becomingone replay run.mcap --rerun save=run.rrd    # and show it
 //! ```
 //!
 //! The file is MCAP: Foxglove, `PlotJuggler`, the Rerun viewer and Python's `mcap` open it.

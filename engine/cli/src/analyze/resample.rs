@@ -1,30 +1,30 @@
-//! [`Evenly`]: rows that come when they come, as even ticks of time.
+//! Resampling: unevenly spaced rows become equally long ticks.
 //!
-//! A tick is a bin of the kernel's [`Bins`]. A reading holds for one bin, and a bin in which it holds for half of the
-//! time or more has a value: so every reading of a slow channel is in one bin, and none is heard twice. What was known
-//! when a row came is what the last bin said that had ended by then: nothing looks ahead.
+//! A tick is a bin of the kernel's [`Bins`]. A sample is held for one bin, and a bin has a value where samples cover half
+//! of it or more: so every sample of a slow channel is in exactly one bin. The result at a row is that of the last
+//! bin that had ended by then: resampling is causal.
 
 use becomingone_kernel::{Binned, Bins, Complex, ConfigError};
 use becomingone_replay::Row;
 
-/// Empty bins up to which each is a tick in which nothing came; more are one long step. A self-model takes steps from
-/// ten on for a gap.
-const FEW: u64 = 10;
-/// A step that is longer than a month (ns), and than so many bins, is counted as the longer one of these: a gap is a gap,
-/// and a mistaken stamp must not take all the time that 64 bits count.
+/// Fewer consecutive empty bins are ticks without values; more are one long step. Self-models treat steps from ten
+/// on as a gap.
+const MAX_EMPTY_TICKS: u64 = 10;
+/// Steps are limited to a month (ns) or this many bins, whichever is longer: a longer gap has the same effect,
+/// and a wrong stamp must not use up the range of 64 bits.
 const MONTH_NS: u64 = 30 * 86_400 * 1_000_000_000;
-const LONGEST: u64 = 1000;
-/// Bins by which a stamp may be late, as where two loggers write into one file. What is later is a clock that was set.
-const LATE: u64 = 10;
-/// Part of a bin for which a reading must hold.
-const COVERED: f64 = 0.5;
+const MAX_BINS: u64 = 1000;
+/// Bins by which a stamp may be late, as where two loggers write into one file. Later ones mean that the clock was set back.
+const MAX_LATE_BINS: u64 = 10;
+/// Share of a bin that samples have to cover.
+const MIN_COVERED: f64 = 0.5;
 
-pub(super) struct Evenly<const N: usize> {
+pub(super) struct Resampler<const N: usize> {
     bins: Bins<f64, N>,
     bin_ns: u64,
-    /// From row to row, where stamps do not say it.
+    /// From row to row, where stamps are not used.
     step_ns: u64,
-    /// The farthest stamp, and when it was on the clock of the bins.
+    /// The latest stamp, and its time on the clock of the bins.
     last: Option<(i64, u64)>,
     /// The last stamp that was far before it.
     far_back_ns: Option<i64>,
@@ -33,16 +33,15 @@ pub(super) struct Evenly<const N: usize> {
     empty: u64,
     /// Rows whose stamp is before that of a row above.
     pub(super) late: u64,
-    /// How often the clock was set back.
+    /// Number of times the clock was set back.
     pub(super) set_back: u64,
-    /// Rows at which the clock of the bins stood at its end.
+    /// Rows beyond the range of the clock of the bins.
     pub(super) beyond: u64,
 }
 
-impl<const N: usize> Evenly<N> {
+impl<const N: usize> Resampler<N> {
     pub(super) fn new(channels: usize, bin_ns: u64, step_ns: u64) -> Result<Self, ConfigError> {
-        // Of an odd number of nanoseconds, either the first bin has the greater half or the second: where a bin has an
-        // even one, a reading holds for one less.
+        // An odd hold time is never split into equal halves over two bins: for an even bin length it is one less.
         let hold_ns = bin_ns.saturating_sub(1) | 1;
         Ok(Self {
             bins: Bins::new(channels, bin_ns, hold_ns)?,
@@ -58,7 +57,7 @@ impl<const N: usize> Evenly<N> {
         })
     }
 
-    /// Takes a row, and gives every tick that ended by then: values, and the time since the last tick (s).
+    /// Takes a row, and passes on every tick that ended by then: values, and the time since the last tick (s).
     pub(super) fn push(
         &mut self,
         row: &Row,
@@ -83,14 +82,14 @@ impl<const N: usize> Evenly<N> {
                 Binned::Bin(cells) => {
                     let mut values = [None; N];
                     for (value, cell) in values.iter_mut().zip(cells) {
-                        *value = (cell.weight >= COVERED).then_some(cell.value.re);
+                        *value = (cell.weight >= MIN_COVERED).then_some(cell.value.re);
                     }
                     if values.iter().all(Option::is_none) {
                         *empty += 1;
                         return;
                     }
                     let mut steps = 1.0;
-                    if *empty < FEW {
+                    if *empty < MAX_EMPTY_TICKS {
                         for _ in 0..*empty {
                             each(&[None; N][..channels], bin_s);
                         }
@@ -103,22 +102,22 @@ impl<const N: usize> Evenly<N> {
             });
     }
 
-    /// Values that were too large for a mean.
+    /// Number of values that were too large for a mean.
     pub(super) fn too_large(&self) -> u64 {
         self.bins.non_finite()
     }
 
-    /// When a row was, on the clock of the bins; none where that cannot count so far.
+    /// Time of a row on the clock of the bins; `None` beyond its range.
     fn time(&mut self, stamp_ns: Option<i64>) -> Option<u64> {
         let Some(ns) = stamp_ns else {
             return self.now_ns.checked_add(self.step_ns);
         };
         let (mut last_ns, mut last_now_ns) = *self.last.get_or_insert((ns, self.now_ns));
         let late_ns = last_ns.saturating_sub(ns);
-        let far = late_ns > 0 && late_ns.unsigned_abs() / self.bin_ns > LATE;
+        let far = late_ns > 0 && late_ns.unsigned_abs() / self.bin_ns > MAX_LATE_BINS;
         self.late += u64::from(late_ns > 0);
         match self.far_back_ns {
-            // One row may be mistaken; two that go on from there are not.
+            // One early stamp may be wrong; two consecutive ones mean that the clock was set back.
             Some(back_ns) if far && ns >= back_ns => {
                 (last_ns, self.far_back_ns) = (back_ns, None);
                 self.set_back += 1;
@@ -126,7 +125,7 @@ impl<const N: usize> Evenly<N> {
             _ => self.far_back_ns = Some(ns).filter(|_| far),
         }
         if ns >= last_ns {
-            let most_ns = self.bin_ns.saturating_mul(LONGEST).max(MONTH_NS);
+            let most_ns = self.bin_ns.saturating_mul(MAX_BINS).max(MONTH_NS);
             let step_ns = ns.abs_diff(last_ns).min(most_ns);
             last_now_ns = last_now_ns.checked_add(step_ns)?;
             last_ns = ns;
@@ -145,8 +144,8 @@ mod tests {
     type Tick = (Vec<Option<f64>>, f64);
 
     /// Ticks of rows at these times (s), of bins of one second.
-    fn ticks(rows: &[(f64, &[Option<f64>])]) -> (Vec<Tick>, Option<Evenly<2>>) {
-        let Ok(mut evenly) = Evenly::<2>::new(2, 1_000_000_000, 1_000_000_000) else {
+    fn ticks(rows: &[(f64, &[Option<f64>])]) -> (Vec<Tick>, Option<Resampler<2>>) {
+        let Ok(mut resampler) = Resampler::<2>::new(2, 1_000_000_000, 1_000_000_000) else {
             return (Vec::new(), None);
         };
         let mut found = Vec::new();
@@ -156,9 +155,9 @@ mod tests {
                 values: values.to_vec(),
                 ..Row::default()
             };
-            evenly.push(&row, true, |values, dt| found.push((values.to_vec(), dt)));
+            resampler.push(&row, true, |values, dt| found.push((values.to_vec(), dt)));
         }
-        (found, Some(evenly))
+        (found, Some(resampler))
     }
 
     #[test]
@@ -209,14 +208,14 @@ mod tests {
                 [(t, one), (t - 2.0, other)]
             })
             .collect();
-        let (found, evenly) = ticks(&rows);
+        let (found, resampler) = ticks(&rows);
         let near = |x: Option<f64>, y: f64| x.is_some_and(|x| (x - y).abs() < 1e-12);
         assert!(
             found
                 .iter()
                 .all(|(v, _)| near(v[0], 1.0) && near(v[1], 2.0))
         );
-        assert!(evenly.is_some_and(|e| e.late == 20 && e.set_back == 0));
+        assert!(resampler.is_some_and(|e| e.late == 20 && e.set_back == 0));
         // An hour back, for good; and one stamp that is mistaken.
         let rows: Vec<_> = (0..40_u16)
             .map(|k| {
@@ -233,16 +232,16 @@ mod tests {
                 )
             })
             .collect();
-        let (found, evenly) = ticks(&rows);
-        assert!(evenly.is_some_and(|e| e.late == 3 && e.set_back == 1));
+        let (found, resampler) = ticks(&rows);
+        assert!(resampler.is_some_and(|e| e.late == 3 && e.set_back == 1));
         assert!(found.len() >= 36, "{}", found.len());
         assert!(found.iter().all(|(_, dt)| *dt == 1.0));
     }
 
     #[test]
     fn no_stamp_stops_the_clock() {
-        // One row in three has the last stamp that can be, as a clock that is not set says; two go on from there.
-        let mut evenly = Evenly::<2>::new(1, S, S).unwrap();
+        // One row in three has the last stamp that can be, as an unset clock sends it; the other two continue.
+        let mut resampler = Resampler::<2>::new(1, S, S).unwrap();
         let mut steps = Vec::new();
         for k in 0..300_i64 {
             let row = Row {
@@ -254,23 +253,23 @@ mod tests {
                 values: vec![Some(1.0)],
                 ..Row::default()
             };
-            evenly.push(&row, true, |_, dt| steps.push(dt));
+            resampler.push(&row, true, |_, dt| steps.push(dt));
         }
-        assert_eq!((evenly.beyond, evenly.set_back), (0, 100));
+        assert_eq!((resampler.beyond, resampler.set_back), (0, 100));
         let gaps = steps.iter().filter(|dt| **dt > 100.0).count();
         assert!(gaps >= 99, "{gaps}");
         assert!(steps.len() >= 199, "{}", steps.len());
         // Bins of a lifetime use up what 64 bits count: 18 446 744 073 s are 18 of these.
-        let mut evenly = Evenly::<2>::new(1, 1_000_000_000 * S, 1_000_000_000 * S).unwrap();
+        let mut resampler = Resampler::<2>::new(1, 1_000_000_000 * S, 1_000_000_000 * S).unwrap();
         let row = Row {
             values: vec![Some(1.0)],
             ..Row::default()
         };
         let mut ticks = 0;
         for _ in 0..30 {
-            evenly.push(&row, false, |_, _| ticks += 1);
+            resampler.push(&row, false, |_, _| ticks += 1);
         }
-        assert_eq!((evenly.beyond, ticks), (12, 17));
+        assert_eq!((resampler.beyond, ticks), (12, 17));
     }
 
     #[test]
@@ -278,7 +277,7 @@ mod tests {
         for bin_ns in [1, 2, 3, 7, 10] {
             // A reading a bin, and one of a slower channel that falls anywhere.
             for at in 0..10 * bin_ns {
-                let mut evenly = Evenly::<2>::new(2, bin_ns, 1).unwrap();
+                let mut resampler = Resampler::<2>::new(2, bin_ns, 1).unwrap();
                 let (mut ticks, mut slow) = (0, 0);
                 for ns in 0..=20 * bin_ns {
                     let row = Row {
@@ -289,7 +288,7 @@ mod tests {
                         ],
                         ..Row::default()
                     };
-                    evenly.push(&row, true, |values, dt| {
+                    resampler.push(&row, true, |values, dt| {
                         assert_eq!(dt, bin_ns as f64 / 1e9);
                         ticks += 1;
                         slow += u32::from(values[1].is_some());

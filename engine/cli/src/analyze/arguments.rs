@@ -1,0 +1,172 @@
+//! Arguments of `analyze`, and the files that they name.
+
+use crate::failure::Failure;
+use crate::files::is_same_file;
+use crate::show::{self, Rerun};
+use becomingone_kernel::MIN_WARM_UP;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  becomingone analyze log.csv
+  becomingone analyze log.csv --time datetime --baseline 400 --out scores.csv
+  becomingone analyze log.csv --ignore anomaly,changepoint --rerun save=log.rrd
+
+Exit status: 0 done, 1 a file could not be written, 2 bad input.";
+
+/// Larger tables are recorded on request only: a recording is six times as large (bytes).
+const MAX_RECORDED_BYTES: u64 = 100_000_000;
+
+#[derive(Args)]
+pub(crate) struct Analyze {
+    /// A table: CSV with any separator, or MCAP with topics in JSON or protobuf; - reads CSV from standard input.
+    pub(super) file: PathBuf,
+    /// Column of time stamps: ISO 8601, or seconds, ms, us or ns as numbers [default: guessed].
+    #[arg(long, value_name = "COLUMN")]
+    pub(super) time: Option<String>,
+    /// Rows per second, for a table without stamps, or in place of them; for an MCAP file, the rate at which messages
+    /// become rows (else 50, or that of the messages).
+    #[arg(long, value_name = "HZ", conflicts_with = "time", value_parser = rate)]
+    pub(super) rate: Option<f64>,
+    /// Ticks of the self-model: off, each row; HZ, means over time bins at this rate; by default bins where channels
+    /// come in rows of their own, as long as their slower ones need, and each row elsewhere.
+    #[arg(long, value_name = "HOW", default_value = "auto", hide_default_value = true, value_parser = bins)]
+    pub(super) bins: BinMode,
+    /// Number of first rows that are assumed healthy: training data of the self-model.
+    #[arg(long, value_name = "ROWS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(i64::from(MIN_WARM_UP)..))]
+    pub(super) baseline: u32,
+    /// File for the scores, a CSV with a line for each row; - is standard output.
+    #[arg(long, value_name = "FILE", default_value = "scores.csv")]
+    pub(super) out: PathBuf,
+    /// Columns to leave out, such as labels: names separated by commas. May be repeated.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(super) ignore: Vec<String>,
+    /// Separator of cells [default: detected: comma, semicolon, tab, | or spaces]. Several spaces count as one.
+    #[arg(long, value_name = "SIGN", value_parser = separator)]
+    pub(super) separator: Option<u8>,
+    /// Output to Rerun: off, or save=FILE [default: a file named after the table, unless the table exceeds 100 MB].
+    #[arg(long, value_parser = show::parse, value_name = "HOW", default_value = "auto", hide_default_value = true)]
+    pub(super) rerun: Rerun,
+    /// Print warnings and errors only.
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (1e-9..=1e9).contains(&rate) => Ok(rate),
+        _ => Err("expected rows a second, from 1e-9 to 1e9".to_owned()),
+    }
+}
+
+/// Ticks from rows or from time bins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum BinMode {
+    Auto,
+    Off,
+    Rate(f64),
+}
+
+fn bins(text: &str) -> Result<BinMode, String> {
+    match text {
+        "auto" => Ok(BinMode::Auto),
+        "off" => Ok(BinMode::Off),
+        text => match rate(text) {
+            Ok(rate) => Ok(BinMode::Rate(rate)),
+            Err(_) => Err("expected auto, off, or bins a second, from 1e-9 to 1e9".to_owned()),
+        },
+    }
+}
+
+fn separator(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"\\t" | b"tab" => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'"' => Ok(*byte),
+        _ => Err("expected one character, as ; or tab".to_owned()),
+    }
+}
+
+impl Analyze {
+    /// Path of the recording for Rerun, if there is one.
+    pub(super) fn recording(&self) -> Result<Option<PathBuf>, Failure> {
+        let file = match &self.rerun {
+            Rerun::Off => None,
+            Rerun::Save(file) => Some(file.clone()),
+            Rerun::Auto if cfg!(not(feature = "rerun")) || self.is_piped() => None,
+            Rerun::Auto => {
+                let bytes = std::fs::metadata(&self.file).map_or(0, |m| m.len());
+                if bytes > MAX_RECORDED_BYTES {
+                    self.warn(&format!(
+                        "{}: {} MB are not recorded unless --rerun save=FILE asks for it; it takes about six times as much",
+                        self.file.display(),
+                        bytes / 1_000_000
+                    ));
+                    return Ok(None);
+                }
+                let stem = self.file.file_stem().unwrap_or("analyze".as_ref());
+                let mut name = stem.to_owned();
+                name.push(".rrd");
+                Some(PathBuf::from(name))
+            }
+            _ => {
+                return Err(Failure::BadInput(
+                    "--rerun: a table is recorded into a file; expected off or save=FILE"
+                        .to_owned(),
+                ));
+            }
+        };
+        if file.is_some() && cfg!(not(feature = "rerun")) {
+            return Err(Failure::BadInput(
+                "this binary was built without Rerun; expected --rerun off, or a build with --features rerun".to_owned(),
+            ));
+        }
+        Ok(file)
+    }
+
+    fn is_piped(&self) -> bool {
+        self.file.as_os_str() == "-"
+    }
+
+    pub(super) fn to_stdout(&self) -> bool {
+        self.out.as_os_str() == "-"
+    }
+
+    /// Refuses outputs that would overwrite the table or each other.
+    pub(super) fn keep_apart(&self, recording: Option<&Path>) -> Result<(), Failure> {
+        let out = Some(self.out.as_path()).filter(|_| !self.to_stdout());
+        let file = Some(self.file.as_path()).filter(|_| !self.is_piped());
+        let is_table = |written: &&Path| file.is_some_and(|file| is_same_file(written, file));
+        let clash = if let Some(out) = out.filter(is_table) {
+            Some(("--out", out, "the table itself"))
+        } else if let Some(rrd) = recording.filter(is_table) {
+            Some(("--rerun", rrd, "the table itself"))
+        } else if let (Some(out), Some(rrd)) = (out, recording)
+            && is_same_file(out, rrd)
+        {
+            Some(("--out", out, "the file of --rerun"))
+        } else {
+            None
+        };
+        match clash {
+            None => Ok(()),
+            Some((option, file, what)) => Err(Failure::BadInput(format!(
+                "{option} {}: found {what}; expected a file of its own",
+                file.display()
+            ))),
+        }
+    }
+
+    /// Prints a line: on stderr where the scores go to stdout.
+    pub(super) fn print(&self, text: &str) {
+        if self.quiet {
+        } else if self.to_stdout() {
+            print_err!("{text}");
+        } else {
+            print_out!("{text}");
+        }
+    }
+
+    pub(super) fn warn(&self, text: &str) {
+        print_err!("warning: {text}");
+    }
+}

@@ -1,0 +1,91 @@
+//! State of each channel: last value, stuck-at, unjudged values.
+
+use super::baseline::TrainingValues;
+use becomingone_kernel::SelfModel;
+use becomingone_replay::Row;
+
+/// State of all channels.
+pub(super) struct ChannelStates {
+    pub(super) channels: Vec<ChannelState>,
+    pub(super) trained: bool,
+    /// Ticks of the self-model, and those of the current baseline.
+    ticks: u64,
+    learned: u32,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct ChannelState {
+    /// Its values in the baseline.
+    pub(super) learned: TrainingValues,
+    /// The last value, and its row.
+    pub(super) last_value: Option<(f64, u64)>,
+    /// The row since which it has this value.
+    pub(super) since: u64,
+    /// Whether it ever changed.
+    pub(super) moved: bool,
+    /// Values after the baseline, and how many of them are not judged.
+    pub(super) values: u64,
+    pub(super) unjudged: u64,
+}
+
+impl ChannelStates {
+    pub(super) fn new(channels: usize) -> Self {
+        Self {
+            channels: vec![ChannelState::default(); channels],
+            trained: false,
+            ticks: 0,
+            learned: 0,
+        }
+    }
+
+    /// Records a tick that was pushed to the self-model and ended with this row.
+    pub(super) fn record_tick<const N: usize>(
+        &mut self,
+        model: &SelfModel<f64, N, 0>,
+        values: &[Option<f64>],
+        row: u64,
+    ) {
+        let ticks = std::mem::replace(&mut self.ticks, model.counters().ticks);
+        if ticks == self.ticks {
+            // The self-model skipped it.
+            return;
+        }
+        if model.verdict().is_none() {
+            self.learned += 1;
+            for (channel, value) in self.channels.iter_mut().zip(values) {
+                if let Some(x) = value {
+                    channel.learned.take(*x, row);
+                }
+            }
+            if self.learned >= model.config().warm_up_samples && !model.is_trained() {
+                // Training failed: the next ticks are the baseline.
+                self.learned = 0;
+                for channel in &mut self.channels {
+                    channel.learned = TrainingValues::default();
+                }
+            }
+            return;
+        }
+        for (n, channel) in self.channels.iter_mut().enumerate() {
+            if values.get(n).is_some_and(Option::is_some) {
+                channel.values += 1;
+                channel.unjudged += u64::from(!model.judges(n));
+            }
+        }
+    }
+
+    pub(super) fn record_row(&mut self, row: &Row, trained: bool) {
+        self.trained = trained;
+        for (channel, x) in self.channels.iter_mut().zip(&row.values) {
+            let Some(x) = *x else { continue };
+            match &mut channel.last_value {
+                Some((last, seen)) if *last == x => *seen = row.number,
+                last => {
+                    channel.moved = last.is_some();
+                    *last = Some((x, row.number));
+                    channel.since = row.number;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Intervals of flagged rows.
+
+use becomingone_kernel::Verdict;
+use becomingone_replay::Row;
+
+/// An interval of flagged rows.
+pub(super) struct Interval<const N: usize> {
+    /// Its number, from 1.
+    pub(super) count: u64,
+    /// Row, its time as written, and as a number.
+    pub(super) first: (u64, String, Option<i64>),
+    pub(super) last: (u64, String, Option<i64>),
+    pub(super) lasted_s: Option<f64>,
+    pub(super) peak: f64,
+    /// Sum of the surprise of each channel.
+    blame: [f64; N],
+}
+
+impl<const N: usize> Interval<N> {
+    /// The isolated channel: the one with the largest share over the whole interval.
+    pub(super) fn cause(&self) -> Option<usize> {
+        let most = self
+            .blame
+            .iter()
+            .enumerate()
+            .max_by(|a, b| a.1.total_cmp(b.1));
+        most.filter(|(_, share)| **share > 0.0).map(|(n, _)| n)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Intervals<const N: usize> {
+    open: Option<Interval<N>>,
+    pub(super) count: u64,
+    pub(super) rows: u64,
+}
+
+impl<const N: usize> Intervals<N> {
+    /// Takes a row; returns the interval that ended with the row before.
+    pub(super) fn push(
+        &mut self,
+        row: &Row,
+        verdict: &Verdict<f64, N>,
+        stamped: bool,
+    ) -> Option<Interval<N>> {
+        if !verdict.dissipated {
+            return self.open.take();
+        }
+        self.rows += 1;
+        let here = |of: Option<(u64, String, Option<i64>)>| {
+            let (_, mut text, _) = of.unwrap_or_default();
+            text.clear();
+            text.push_str(row.time.trim());
+            (row.number, text, row.stamp_ns)
+        };
+        if self.open.is_none() {
+            self.count += 1;
+        }
+        let count = self.count;
+        let open = self.open.get_or_insert_with(|| Interval {
+            count,
+            first: here(None),
+            last: here(None),
+            lasted_s: None,
+            peak: 0.0,
+            blame: [0.0; N],
+        });
+        open.last = here(Some(std::mem::take(&mut open.last)));
+        open.peak = open.peak.max(verdict.surprise);
+        for (sum, share) in open.blame.iter_mut().zip(verdict.blame) {
+            *sum += share * verdict.surprise;
+        }
+        let ends = open.first.2.zip(open.last.2).filter(|_| stamped);
+        open.lasted_s = ends.map(|(from, to)| to.saturating_sub(from) as f64 / 1e9);
+        None
+    }
+
+    pub(super) fn end(&mut self) -> Option<Interval<N>> {
+        self.open.take()
+    }
+}

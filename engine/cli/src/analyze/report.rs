@@ -1,0 +1,266 @@
+//! Messages of an analysis: training, intervals, counts, result.
+
+use super::arguments::Analyze;
+use super::channels::ChannelStates;
+use super::duration::format_duration;
+use super::intervals::{Interval, Intervals};
+use super::progress::Progress;
+use super::rerun::RerunFile;
+use crate::failure::Failure;
+use becomingone_kernel::{MIN_WARM_UP, SelfModel, Trainer};
+use becomingone_replay::Table;
+use std::path::Path;
+
+/// Maximum number of printed intervals; the scores hold all.
+const MAX_PRINTED: u64 = 1000;
+
+impl Analyze {
+    /// Reports the training: constant and absent channels, outliers, thresholds.
+    pub(super) fn report_training<const N: usize>(
+        &self,
+        model: &SelfModel<f64, N, 0>,
+        table: &Table,
+        states: &ChannelStates,
+    ) {
+        let named = |indices: &mut dyn Iterator<Item = usize>| -> Vec<String> {
+            indices
+                .map(|n| format!("`{}`", table.channels()[n]))
+                .collect()
+        };
+        let constant = named(&mut model.constant_channels());
+        if !constant.is_empty() {
+            self.warn(&format!(
+                "constant in the first {} rows: {}; the first change of such a channel raises the surprise. If it is a label and no sensor, pass it to --ignore",
+                self.baseline,
+                constant.join(", ")
+            ));
+        }
+        let absent = named(&mut model.absent_channels());
+        if !absent.is_empty() {
+            self.warn(&format!(
+                "no value in the first {} rows: {}; left out",
+                self.baseline,
+                absent.join(", ")
+            ));
+        }
+        let ticks = model.config().warm_up_samples;
+        for (channel, name) in states.channels.iter().zip(table.channels()) {
+            let count = channel.learned.count();
+            // Channels without any value are reported above; few ticks have few values.
+            if count > 1 && count < MIN_WARM_UP && count < ticks / 2 {
+                self.warn(&format!(
+                    "`{name}` has {count} values in the {ticks} ticks of the baseline: too few to learn from, at least {MIN_WARM_UP} are needed"
+                ));
+            }
+            if let Some(outlier) = channel.learned.outlier() {
+                self.warn(&format!("`{name}` {outlier}"));
+            }
+        }
+        if let Some(t) = model.thresholds() {
+            let bins = if self.bin_ns(table).is_some() {
+                format!(" in {} bins", model.config().warm_up_samples)
+            } else {
+                String::new()
+            };
+            self.print(&format!(
+                "learned from {} rows{bins}; thresholds K1 {:.3}, K2 {:.2}, K3 {:.2}",
+                self.baseline, t.k1, t.k2, t.k3
+            ));
+        }
+    }
+
+    pub(super) fn report_interval<const N: usize>(
+        &self,
+        done: &Interval<N>,
+        table: &Table,
+        recorded: Option<&mut RerunFile>,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        let channels = table.channels();
+        let cause = done.cause().map_or("?", |n| channels[n].as_str());
+        let rows = done.last.0 - done.first.0 + 1;
+        let lasted = match done.lasted_s {
+            Some(s) => format_duration(s),
+            None => format!("{rows} rows"),
+        };
+        if done.count <= MAX_PRINTED {
+            progress.end();
+            if done.count == 1 {
+                self.print("flagged:");
+            }
+            let from_to = if done.first.1.is_empty() {
+                String::new()
+            } else {
+                format!("{} to {}, ", done.first.1, done.last.1)
+            };
+            self.print(&format!(
+                "  {from_to}rows {} to {} ({lasted}): {cause}, peak surprise {:.2}",
+                done.first.0, done.last.0, done.peak
+            ));
+        } else if done.count == MAX_PRINTED + 1 {
+            self.print("  and more, listed in the scores");
+        }
+        if let Some(recorded) = recorded {
+            let text = format!("{cause}: {lasted}, peak surprise {:.2}", done.peak);
+            recorded.log(done.first.0, done.first.2, &text)?;
+        }
+        Ok(())
+    }
+
+    /// Warns of irregular rows, stamps and values.
+    pub(super) fn report_counts(
+        &self,
+        table: &Table,
+        states: &ChannelStates,
+        counts_seen: [u64; 6],
+    ) {
+        let counts = table.counts();
+        let firsts = table.firsts();
+        let [back, late, set_back, beyond, broken, gaps] = counts_seen;
+        for (count, what, first) in [
+            (
+                counts.short_rows,
+                "rows with too few cells: the rest of them is missing",
+                &firsts.short_row,
+            ),
+            (
+                counts.long_rows,
+                "rows with too many cells: the surplus is ignored",
+                &firsts.long_row,
+            ),
+            (
+                counts.bad_stamps,
+                "stamps that cannot be read: these rows are assumed to follow at the usual time",
+                &firsts.bad_stamp,
+            ),
+            (
+                counts.text_cells,
+                "cells of channels that contain text: missing",
+                &firsts.text_cell,
+            ),
+            (
+                counts.infinite_cells,
+                "cells of channels that are infinite: missing",
+                &firsts.infinite_cell,
+            ),
+            (
+                back,
+                "rows whose stamp is not after that of the row before: skipped, their scores are repeated",
+                &None,
+            ),
+            (
+                late,
+                "rows whose stamp is before that of a row above: used in the order of the file",
+                &None,
+            ),
+            (
+                set_back,
+                "times the clock was set back: time continues from there",
+                &None,
+            ),
+            (
+                beyond,
+                "rows beyond the range of 64 bits of nanoseconds: not judged, their scores are repeated",
+                &None,
+            ),
+            (
+                broken,
+                "values that are a million deviations off, or too large to be squared: treated as missing",
+                &None,
+            ),
+            (
+                gaps,
+                "gaps of more than ten steps of the baseline: nothing is judged until five more steps have come",
+                &None,
+            ),
+        ] {
+            if count > 0 {
+                let first = first
+                    .as_ref()
+                    .map_or(String::new(), |f| format!(" (first in {f})"));
+                self.warn(&format!("{count} {what}{first}"));
+            }
+        }
+        let last = counts.rows.saturating_sub(1);
+        // A channel that does not change for the length of the baseline is stuck.
+        let long = u64::from(self.baseline);
+        for (channel, name) in states.channels.iter().zip(table.channels()) {
+            if channel.unjudged * 4 > channel.values {
+                self.warn(&format!(
+                    "`{name}` is missing for longer at a time than in the baseline: {} of its {} values are not judged",
+                    channel.unjudged, channel.values
+                ));
+            }
+            match (channel.last_value, channel.since) {
+                (None, _) if states.trained => {}
+                (Some((_, seen)), _) if last >= seen + long => {
+                    self.warn(&format!("`{name}` has no value after row {seen}"));
+                }
+                (Some(_), since) if channel.moved && last >= since + long => {
+                    self.warn(&format!("`{name}` does not change after row {since}"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn untrained_message<const N: usize>(
+        &self,
+        table: &Table,
+        trainer: &Trainer<f64, N, 0>,
+    ) -> String {
+        let rows = table.counts().rows;
+        let file = self.file.display();
+        if let Some(error) = trainer.warm_up_error() {
+            return format!(
+                "{file}: {error}; expected channels that change in {} consecutive rows",
+                self.baseline
+            );
+        }
+        let smaller = if rows > u64::from(MIN_WARM_UP) {
+            format!(", or a smaller one (at least {MIN_WARM_UP})")
+        } else {
+            String::new()
+        };
+        format!(
+            "{file}: found {rows} rows; expected more than the {} training rows of --baseline{smaller}",
+            self.baseline
+        )
+    }
+
+    pub(super) fn report_result<const N: usize>(
+        &self,
+        table: &Table,
+        intervals: &Intervals<N>,
+        recording: Option<&Path>,
+    ) {
+        let judged = table.counts().rows - u64::from(self.baseline).min(table.counts().rows);
+        if intervals.count == 0 {
+            self.print(&format!("nothing flagged in {judged} rows"));
+        } else {
+            self.print(&format!(
+                "{} of {judged} rows flagged, in {} {}",
+                intervals.rows,
+                intervals.count,
+                if intervals.count == 1 {
+                    "interval"
+                } else {
+                    "intervals"
+                }
+            ));
+        }
+        if !self.to_stdout() {
+            self.print(&format!("scores: {}", self.out.display()));
+        }
+        #[cfg(feature = "rerun")]
+        if let Some(file) = recording {
+            self.print(&format!(
+                "recorded {}; to view it:\n    {}",
+                file.display(),
+                becomingone_rerun::viewer::open_command(file)
+            ));
+        }
+        #[cfg(not(feature = "rerun"))]
+        let _ = recording;
+    }
+}

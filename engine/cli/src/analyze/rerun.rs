@@ -1,0 +1,114 @@
+//! Recording of an analysis for Rerun.
+
+use super::arguments::Analyze;
+use crate::failure::Failure;
+use becomingone_kernel::{SelfModel, Verdict};
+use becomingone_replay::{Row, Table};
+use std::path::Path;
+#[cfg(feature = "rerun")]
+use {
+    becomingone_rerun::{Said, TableRecording},
+    std::fmt::Write as _,
+    std::path::PathBuf,
+};
+
+#[cfg(feature = "rerun")]
+pub(super) struct RerunFile(TableRecording, PathBuf);
+
+#[cfg(feature = "rerun")]
+impl RerunFile {
+    fn error(&self, why: String) -> Failure {
+        Failure::Run(format!("the recording {}: {why}", self.1.display()))
+    }
+
+    pub(super) fn push<const N: usize>(
+        &mut self,
+        row: &Row,
+        verdict: Option<&Verdict<f64, N>>,
+        model: &SelfModel<f64, N, 0>,
+    ) -> Result<(), Failure> {
+        let statistics = verdict.zip(model.thresholds()).map(|(v, t)| Said {
+            t_emissary: v.t_emissary,
+            t_master: v.t_master,
+            delta: v.delta,
+            coherence: v.coherence,
+            k: [v.k1, Some(v.k2), Some(v.k3)],
+            thresholds: [t.k1, t.k2, t.k3],
+            surprise: v.surprise,
+            flagged: v.cause.filter(|_| v.dissipated),
+        });
+        let pushed = self
+            .0
+            .push(row.number, row.stamp_ns, &row.values, statistics.as_ref());
+        pushed.map_err(|why| self.error(why))
+    }
+
+    pub(super) fn log(&mut self, row: u64, ns: Option<i64>, text: &str) -> Result<(), Failure> {
+        self.0.tell(row, ns, text).map_err(|why| self.error(why))
+    }
+
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        let Self(recording, file) = self;
+        let failed = |why| Failure::Run(format!("the recording {}: {why}", file.display()));
+        recording.finish().map_err(failed)
+    }
+}
+
+#[cfg(not(feature = "rerun"))]
+pub(super) enum RerunFile {}
+
+#[cfg(not(feature = "rerun"))]
+impl RerunFile {
+    pub(super) fn push<const N: usize>(
+        &mut self,
+        _: &Row,
+        _: Option<&Verdict<f64, N>>,
+        _: &SelfModel<f64, N, 0>,
+    ) -> Result<(), Failure> {
+        match *self {}
+    }
+
+    pub(super) fn log(&mut self, _: u64, _: Option<i64>, _: &str) -> Result<(), Failure> {
+        match *self {}
+    }
+
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        match self {}
+    }
+}
+
+impl Analyze {
+    #[cfg(feature = "rerun")]
+    pub(super) fn record(
+        &self,
+        table: &Table,
+        file: Option<&Path>,
+        stamped: bool,
+    ) -> Result<Option<RerunFile>, Failure> {
+        let Some(file) = file else { return Ok(None) };
+        let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
+        let mut about = format!(
+            "# {}\n\nThe first {} rows are the training data.\n\n| column | |\n|---|---|\n",
+            self.file.display(),
+            self.baseline
+        );
+        for column in table.columns() {
+            let kind = format!("{:?}", column.kind).to_lowercase();
+            let _ = writeln!(about, "| {} | {kind} |", column.name.replace('|', "\\|"));
+        }
+        let epoch = table.time().map(|t| t.epoch).filter(|_| stamped);
+        let recording = TableRecording::create(file, &stem, &about, table.channels(), epoch)
+            .map_err(Failure::bad_input)?;
+        Ok(Some(RerunFile(recording, file.to_owned())))
+    }
+
+    #[cfg(not(feature = "rerun"))]
+    pub(super) fn record(
+        &self,
+        _: &Table,
+        _: Option<&Path>,
+        _: bool,
+    ) -> Result<Option<RerunFile>, Failure> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,51 @@
+//! Files that a run reads and writes.
+
+use crate::failure::Failure;
+use serde::Serialize;
+use std::path::Path;
+
+/// Whether two paths lead to one file, also through links. Neither is opened: opening a pipe has side effects.
+pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    if let (Ok(a), Ok(b)) = (a.metadata(), b.metadata()) {
+        use std::os::unix::fs::MetadataExt as _;
+        return (a.dev(), a.ino()) == (b.dev(), b.ino());
+    }
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+/// Refuses an output that would overwrite a file in use.
+pub(crate) fn keep_apart<'a>(
+    flag: &str,
+    file: &Path,
+    used: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), Failure> {
+    match used.into_iter().find(|other| is_same_file(file, other)) {
+        None => Ok(()),
+        Some(other) => Err(Failure::BadInput(format!(
+            "{flag} {}: found {}, which the run uses itself; expected a file of its own",
+            file.display(),
+            other.display()
+        ))),
+    }
+}
+
+/// Fails before the run if the summary could not be written after it.
+pub(crate) fn writable(file: &Path) -> Result<(), Failure> {
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .map(drop)
+        .map_err(|e| Failure::BadInput(format!("--summary {}: {e}", file.display())))
+}
+
+pub(crate) fn write_json(value: &impl Serialize, file: &Path) -> Result<(), Failure> {
+    serde_json::to_string_pretty(value)
+        .map_err(std::io::Error::other)
+        .and_then(|json| std::fs::write(file, json + "\n"))
+        .map_err(|e| Failure::Run(format!("{}: {e}", file.display())))
+}

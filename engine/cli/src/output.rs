@@ -1,0 +1,52 @@
+//! Output: lines on stdout and stderr, the log.
+
+use crate::terminal;
+use std::io::IsTerminal as _;
+use std::sync::OnceLock;
+
+/// First error of stdout.
+pub(crate) static STDOUT_ERROR: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Prints a line on stdout. A closed pipe or a full disk must not end the run: its files would be lost.
+macro_rules! print_out {
+    ($($text:tt)*) => {
+        if let Err(error) = std::io::Write::write_fmt(
+            &mut std::io::stdout(),
+            format_args!("{}\n", format_args!($($text)*)),
+        ) {
+            crate::output::STDOUT_ERROR.get_or_init(|| error);
+        }
+    };
+}
+
+/// Prints a line on stderr; errors of stderr are ignored.
+macro_rules! print_err {
+    ($($text:tt)*) => {
+        drop(std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("{}\n", format_args!($($text)*)),
+        ))
+    };
+}
+
+/// Starts the log: warnings, and connections of viewers, which Rerun's own client would log a second time.
+pub(crate) fn log_to_terminal() {
+    const LOG_FILTER: &str = "warn,becomingone_rerun=info,re_grpc_client=off";
+    let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOG_FILTER))
+        .format_timestamp(None)
+        .write_style(if coloured {
+            env_logger::WriteStyle::Always
+        } else {
+            env_logger::WriteStyle::Never
+        })
+        .target(env_logger::Target::Pipe(Box::new(terminal::LogWriter)))
+        .init();
+}
+
+/// Error of stdout, except a closed pipe: a reader that stops, as `head` does, is no error.
+pub(crate) fn stdout_error() -> Option<&'static std::io::Error> {
+    STDOUT_ERROR
+        .get()
+        .filter(|e| e.kind() != std::io::ErrorKind::BrokenPipe)
+}
