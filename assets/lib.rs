@@ -1,4 +1,4 @@
-//! The built-in robots, vehicles, meshes and logs, as files inside the binary.
+//! Built-in robots, vehicles, meshes and logs, embedded in the binary.
 
 use include_dir::{Dir, include_dir};
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes pump_log.csv: a centrifugal pump on a closed loop, of our own making, sampled at 10 Hz for 180 s.
+"""Writes pump_log.csv: a simulated centrifugal pump on a closed loop, sampled at 10 Hz for 180 s.
 
-The pump's speed is asked for in slow waves. Flow follows the speed with a lag (affinity laws: flow as n, head as n^2,
-power as n^3), a flow meter and a pressure gauge add noise, bearings shake with the speed, the motor warms up. From
-130 s to 155 s the outlet valve is half closed: less flow at the same speed, more pressure, less current, and more
-vibration as the pump leaves its best point.
+The speed set point varies in slow waves. Flow follows the speed with a lag (affinity laws: flow as n, head as n^2, power
+as n^3), flow meter and pressure gauge add noise, bearing vibration grows with the speed, the motor warms up. From 130 s
+to 155 s the outlet valve is half closed: less flow at the same speed, more pressure, less current, and more vibration as
+the pump leaves its best efficiency point.
 """
 
 import math

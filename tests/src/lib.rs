@@ -1,4 +1,4 @@
-//! What the whole-program tests share: the built binary and its runs, scenes of their own, bounded waits.
+//! Shared code of the whole-program tests: the built binary and its runs, test scenes, bounded waits.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,18 +20,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Longest that a run of the binary may take, where a test sets no bound of its own.
+/// Default time limit of a run of the binary.
 pub const LONG: Duration = Duration::from_secs(120);
 
-/// The top folder of the workspace.
+/// Root folder of the workspace.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The program under test: `BECOMINGONE_BIN`, else the one beside this test's executable, else built here.
+/// Program under test: `BECOMINGONE_BIN`, or the one beside this test's executable, or else built now.
 ///
-/// `cargo xtask test` builds the whole workspace before it tests, so the one beside is fresh there;
-/// asking cargo each time would cost every test process of nextest a third of a second.
+/// `cargo xtask test` builds the whole workspace before the tests, so the one beside is up to date; calling cargo would
+/// cost each test process of nextest a third of a second.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -65,14 +65,14 @@ pub fn binary() -> &'static Path {
     })
 }
 
-/// How a run of the binary ended.
+/// Result of a run of the binary.
 #[derive(Debug)]
 pub struct Ran {
-    /// Exit code; none where a signal ended it.
+    /// Exit code; `None` if ended by a signal.
     pub code: Option<i32>,
-    /// What it printed.
+    /// Standard output.
     pub stdout: String,
-    /// What it said was wrong.
+    /// Standard error.
     pub stderr: String,
     /// Wall time.
     pub wall: Duration,
@@ -83,7 +83,7 @@ pub fn run(folder: &Path, args: &[&str]) -> Ran {
     finish(Command::new(binary()).current_dir(folder).args(args), LONG)
 }
 
-/// Runs a command to its end, and kills it where that takes longer than a limit.
+/// Runs a command to its end; kills it after a time limit.
 pub fn finish(command: &mut Command, limit: Duration) -> Ran {
     let begun = Instant::now();
     let child = command
@@ -93,9 +93,9 @@ pub fn finish(command: &mut Command, limit: Duration) -> Ran {
         .spawn()
         .unwrap();
     let pid = child.id();
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || tell.send(child.wait_with_output()));
-    let Ok(output) = told.recv_timeout(limit) else {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    let Ok(output) = receiver.recv_timeout(limit) else {
         signal("KILL", pid);
         panic!("{command:?} took longer than {limit:?}");
     };
@@ -108,7 +108,7 @@ pub fn finish(command: &mut Command, limit: Duration) -> Ran {
     }
 }
 
-/// Sends a signal to a process of ours.
+/// Sends a signal to a child process.
 pub fn signal(name: &str, pid: u32) {
     let sent = Command::new("kill")
         .args([format!("-{name}"), pid.to_string()])
@@ -116,7 +116,7 @@ pub fn signal(name: &str, pid: u32) {
     assert!(sent.unwrap().success(), "cannot send {name} to {pid}");
 }
 
-/// `run` with these arguments, quietly and without Rerun; its summary.
+/// Summary of `run` with these arguments, quiet and without Rerun.
 pub fn summary(args: &[&str]) -> serde_json::Value {
     let folder = tempfile::tempdir().unwrap();
     let mut all = vec!["run"];
@@ -131,7 +131,7 @@ pub fn summary(args: &[&str]) -> serde_json::Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A folder with these files in it.
+/// Temporary folder with these files.
 pub fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -140,13 +140,13 @@ pub fn folder(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-/// The engine of a scene of these files; the first one is the scene.
+/// Engine of a scene from these files; the first is the scene.
 pub fn engine(files: &[(&str, &str)]) -> CoherenceEngine {
     let folder = folder(files);
     CoherenceEngine::from_scene(folder.path().join(files[0].0)).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// A component of the entity with this name.
+/// Component of the entity with this name.
 pub fn get<T: Component + Clone>(engine: &CoherenceEngine, name: &str) -> T {
     let world = engine.world();
     let mut named = world.try_query::<(&Name, &T)>().unwrap();
@@ -166,14 +166,14 @@ pub fn until(limit: Duration, what: &str, mut reached: impl FnMut() -> bool) {
     }
 }
 
-/// Prints a line past the test harness, which keeps back what passing tests print.
+/// Prints a line past the test harness, which captures the output of passing tests.
 pub fn say(line: &str) {
     let mut stderr = std::io::stderr().lock();
     writeln!(stderr, "{line}").unwrap();
 }
 
-/// A robot of other people's, below the folder `BECOMINGONE_ROBOTS`. None, and a line that says so,
-/// where there is no such file: `cargo xtask test` downloads them; they are not ours to copy.
+/// Third-party robot file below the folder `BECOMINGONE_ROBOTS`; `None` with a notice if it is missing.
+/// `cargo xtask test` downloads these files; they are not part of this repository.
 pub fn peer_robot(path: &str) -> Option<String> {
     let Some(folder) = env::var_os("BECOMINGONE_ROBOTS") else {
         say(&format!(

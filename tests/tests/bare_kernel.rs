@@ -1,4 +1,4 @@
-//! Kernels without a body against closed forms: a tone, a chirp and noise, at any time scale.
+//! Kernels without a body, compared with closed forms: a tone, a chirp and noise, at any time scale.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ use becomingone::components::coherence::Coherence;
 use becomingone_tests::{engine, get, root, summary};
 use std::f64::consts::{PI, TAU};
 
-/// Of the scene: one kernel tick, and how long it runs.
+/// Kernel tick and duration of the scene.
 const DT_S: f64 = 0.02;
 const SAMPLES: u32 = 6000;
 const WINDOWS_S: [f64; 2] = [1.0, 60.0];
@@ -25,10 +25,10 @@ fn bare_kernel() -> CoherenceEngine {
     engine
 }
 
-/// T of a chirp behind the phase's difference, whose power at f is (2 sin(pi f dt))^2: the mean of
-/// e^{i 2 pi f tau} over the window, weighed by the amplitudes of both factors.
+/// T of the phase differences of a chirp, whose power at f is (2 sin(pi f dt))^2: the mean of e^{i 2 pi f tau} over the
+/// window, weighted by the amplitudes of both factors.
 fn chirp(start_hz: f64, rate_hz_s: f64, lag: u32, window_s: f64) -> [f64; 2] {
-    // A difference belongs to the middle between its two samples.
+    // A difference is attributed to the midpoint of its two samples.
     let hz = |k: u32| start_hz + rate_hz_s * (f64::from(k) - 0.5) * DT_S;
     let amplitude = |k: u32| (PI * hz(k) * DT_S).sin();
     let (mut t, mut powers) = ([0.0; 2], [0.0; 2]);
@@ -52,62 +52,65 @@ fn assert_near(found: [f64; 2], law: [f64; 2], within: f64) {
 }
 
 #[test]
-fn a_tone_has_order_1_and_turns_by_its_frequency() {
-    let said: Coherence = get(&bare_kernel(), "tone");
+fn tone_has_order_1_and_the_phase_of_its_frequency() {
+    let coherence: Coherence = get(&bare_kernel(), "tone");
     let turn = TAU * 5.0 * DT_S;
-    for t in [said.t_emissary, said.t_master] {
+    for t in [coherence.t_emissary, coherence.t_master] {
         assert_near(t, [turn.cos(), turn.sin()], 1e-9);
     }
-    assert!((said.order - 1.0).abs() < 1e-9 && (said.order_master - 1.0).abs() < 1e-9);
-    assert!(said.aligned && said.collapsed);
+    assert!((coherence.order - 1.0).abs() < 1e-9 && (coherence.order_master - 1.0).abs() < 1e-9);
+    assert!(coherence.aligned && coherence.collapsed);
 }
 
 #[test]
-fn a_chirp_holds_for_a_second_and_not_for_a_minute() {
-    let said: Coherence = get(&bare_kernel(), "chirp");
+fn chirp_is_coherent_in_the_short_window_only() {
+    let coherence: Coherence = get(&bare_kernel(), "chirp");
     let laws = WINDOWS_S.map(|w| LAGS.map(|lag| chirp(8.0, 0.1, lag, w)));
     let orders = laws.map(|ts| ts.iter().map(|[re, im]| re * re + im * im).sum::<f64>() / 3.0);
-    assert_near(said.t_emissary, laws[0][0], 1e-6);
-    assert_near(said.t_master, laws[1][0], 1e-6);
-    assert!((said.order - orders[0]).abs() < 1e-6, "{said:?} {orders:?}");
+    assert_near(coherence.t_emissary, laws[0][0], 1e-6);
+    assert_near(coherence.t_master, laws[1][0], 1e-6);
     assert!(
-        (said.order_master - orders[1]).abs() < 1e-6,
-        "{said:?} {orders:?}"
+        (coherence.order - orders[0]).abs() < 1e-6,
+        "{coherence:?} {orders:?}"
     );
-    // |T| = 1/sqrt(1 + (2 pi kappa tau T_w)^2), where the second is short against all of it.
+    assert!(
+        (coherence.order_master - orders[1]).abs() < 1e-6,
+        "{coherence:?} {orders:?}"
+    );
+    // |T| = 1/sqrt(1 + (2 pi kappa tau T_w)^2), for a window much shorter than the chirp.
     let spread = LAGS.map(|lag| (TAU * 0.1 * f64::from(lag) * DT_S * WINDOWS_S[0]).powi(2));
     let law = spread.iter().map(|s| 1.0 / (1.0 + s)).sum::<f64>() / 3.0;
-    assert!((said.order - law).abs() < 1e-4, "{said:?} {law}");
-    assert!(!said.aligned && said.collapsed);
+    assert!((coherence.order - law).abs() < 1e-4, "{coherence:?} {law}");
+    assert!(!coherence.aligned && coherence.collapsed);
 }
 
 #[test]
-fn noise_has_the_order_of_chance() {
-    let said: Coherence = get(&bare_kernel(), "noise");
-    // Two differences in a row share a phase with opposite signs: -1/2 at the first lag, then 0.
+fn noise_has_the_order_of_independent_phases() {
+    let coherence: Coherence = get(&bare_kernel(), "noise");
+    // Consecutive differences share a phase with opposite signs: -1/2 at the first lag, then 0.
     // Bartlett: variances (1 - 3 r^2 + 4 r^4)/n = 0.5/n there, and 1.5/n at lags of two or more.
     let lam = WINDOWS_S.map(|w| (-DT_S / w).exp());
     let n = lam.map(|l| {
         let k = (SAMPLES - 2) as i32;
         (1.0 + l) / (1.0 - l) * (1.0 - l.powi(k)).powi(2) / (1.0 - l.powi(2 * k))
     });
-    for (t, n) in [(said.t_emissary, n[0]), (said.t_master, n[1])] {
+    for (t, n) in [(coherence.t_emissary, n[0]), (coherence.t_master, n[1])] {
         assert_near(t, [-0.5, 0.0], 5.0 * (0.5 / n).sqrt());
     }
-    for (order, n) in [(said.order, n[0]), (said.order_master, n[1])] {
+    for (order, n) in [(coherence.order, n[0]), (coherence.order_master, n[1])] {
         let law = (0.25 + (0.5 + 1.5 + 1.5) / n) / 3.0;
-        // |T_1|^2 scatters by 2 |T_1| sd, the others by their means.
+        // Standard deviation of |T_1|^2: 2 |T_1| sd; of the others: their means.
         let scatter = (0.5 / n + 2.0 * (1.5 / n).powi(2)).sqrt() / 3.0;
         assert!(
             (order - law).abs() < 5.0 * scatter,
             "{order} {law} {scatter}"
         );
     }
-    assert!(!said.collapsed);
+    assert!(!coherence.collapsed);
 }
 
 #[test]
-fn the_summary_says_the_same() {
+fn summary_has_the_same_values() {
     let s = summary(&["bare_kernel"]);
     let orders: Vec<f64> = s["agents"]
         .as_array()
@@ -120,7 +123,7 @@ fn the_summary_says_the_same() {
     assert_eq!(s["sim_s"], 120.0);
 }
 
-/// The scene with every time in it scaled.
+/// Scene with all times scaled.
 fn scaled(tick_ns: u64) -> CoherenceEngine {
     let dt_s = tick_ns as f64 * 1e-9;
     let scale = dt_s / DT_S;
@@ -153,7 +156,7 @@ fn scaled(tick_ns: u64) -> CoherenceEngine {
 }
 
 #[test]
-fn a_microsecond_and_a_day_say_the_same() {
+fn kernel_output_is_the_same_at_a_microsecond_and_a_day() {
     let own = bare_kernel();
     for tick_ns in [1_000, 1_000_000, 86_400_000_000_000] {
         let other = scaled(tick_ns);

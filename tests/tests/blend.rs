@@ -1,4 +1,4 @@
-//! What an agent remembers, in whole runs: the same wall hit twice, a reset, the summary.
+//! Event memory (BLEND) in whole runs: repeated collision, reset, summary.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ agents: [(
     coherence: Kernel(master_window_s: 2, blend: (half_life_s: 20), witness: (senses: [])),
 )])";
 
-/// Against the wall, back, and against it again, in the same way: 12 s each.
+/// Drives into the wall, back, and into it again: 12 s each.
 fn twice(time: Res<SimTime>, mut commands: Query<&mut ActuatorTarget<Twist2>>) {
     let within_s = time.now_s() % 12.0;
     for mut command in &mut commands {
@@ -34,20 +34,20 @@ fn twice(time: Res<SimTime>, mut commands: Query<&mut ActuatorTarget<Twist2>>) {
 }
 
 #[derive(Resource, Default)]
-struct Heard(Vec<AgentEvent>);
+struct Log(Vec<AgentEvent>);
 
-fn hear(mut heard: ResMut<Heard>, mut events: MessageReader<AgentEvent>) {
-    heard.0.extend(events.read().cloned());
+fn collect(mut log: ResMut<Log>, mut events: MessageReader<AgentEvent>) {
+    log.0.extend(events.read().cloned());
 }
 
 fn against_the_wall() -> CoherenceEngine {
     let mut engine = engine(&[("wall.ron", WALL)]);
     engine.add_plugin(|app: &mut App| {
-        app.init_resource::<Heard>().add_systems(
+        app.init_resource::<Log>().add_systems(
             Tick,
             (
                 twice.in_set(TickSystems::Decide).after(ControlSystems),
-                hear.in_set(TickSystems::Publish),
+                collect.in_set(TickSystems::Publish),
             ),
         );
     });
@@ -55,36 +55,36 @@ fn against_the_wall() -> CoherenceEngine {
 }
 
 #[test]
-fn the_same_wall_again_is_recalled_by_its_name() {
+fn second_collision_recalls_the_first() {
     let mut engine = against_the_wall();
     let summary = engine.run_for(Duration::from_secs(24)).unwrap();
-    let heard = &engine.world().resource::<Heard>().0;
-    let touches: Vec<_> = heard
+    let log = &engine.world().resource::<Log>().0;
+    let touches: Vec<_> = log
         .iter()
         .filter(|h| h.kind == EventKind::Collision("wall".to_owned()))
         .collect();
-    assert!(touches.len() >= 2, "{heard:?}");
-    // Of the second approach, whose touches begin after 12 s.
-    let recalled = heard.iter().find_map(|h| match &h.kind {
+    assert!(touches.len() >= 2, "{log:?}");
+    // From the second approach, which touches the wall after 12 s.
+    let recalled = log.iter().find_map(|h| match &h.kind {
         EventKind::EventRecalled { label, similarity } if h.now_ns > 12_000_000_000 => label
             .contains("touched wall")
             .then_some((h.now_ns, *similarity)),
         _ => None,
     });
-    let (at_ns, similarity) = recalled.unwrap_or_else(|| panic!("no recall in {heard:?}"));
+    let (at_ns, similarity) = recalled.unwrap_or_else(|| panic!("no recall in {log:?}"));
     assert!((0.9..=1.0).contains(&similarity), "{similarity}");
     // Said at the kernel tick after the touch.
     let touched = touches.iter().rfind(|h| h.now_ns <= at_ns).unwrap();
     assert!(at_ns - touched.now_ns <= 21_000_000, "{touched:?} {at_ns}");
 
-    // Each memory that was never recalled has the strength of its age: half in 20 s, coherence having no value.
+    // The strength of a memory without recall depends on its age only: half-life 20 s, as coherence has no value.
     let blend: Blend = get(&engine, "rover");
     let now_s = engine.time().now_s();
     let recalled_serial = blend.recalled.unwrap().0;
     for held in blend.memories() {
         let age_s = now_s - held.item.at_ns as f64 * 1e-9;
         let alone = 0.5_f64.powf(age_s / 20.0);
-        // An event waits up to a kernel tick, and the last tick has not yet faded.
+        // An event waits up to a kernel tick, and the last tick has not decayed yet.
         if held.strength < alone * 1.003 {
             assert!((held.strength / alone - 1.0).abs() < 0.003, "{held:?}");
         }
@@ -100,7 +100,7 @@ fn the_same_wall_again_is_recalled_by_its_name() {
 }
 
 #[test]
-fn a_reset_forgets_all_and_remembers_the_same_again() {
+fn reset_clears_the_memory_and_repeats_it() {
     let mut engine = against_the_wall();
     let first = engine.run_for(Duration::from_secs(14)).unwrap();
     engine.reset().unwrap();
@@ -112,7 +112,7 @@ fn a_reset_forgets_all_and_remembers_the_same_again() {
 }
 
 #[test]
-fn the_summary_names_the_strongest_memory() {
+fn summary_contains_the_strongest_memory() {
     let s = summary(&["bare_kernel"]);
     let blend = |agent: usize| &s["agents"][agent]["kernel"]["blend"];
     assert_eq!(blend(0)["count"], 1);
@@ -122,7 +122,7 @@ fn the_summary_names_the_strongest_memory() {
             .unwrap()
             .ends_with(" order locked")
     );
-    // Half in ten of the Master's windows of 60 s: from the lock at 0.3 s to the end at 120 s.
+    // Half-life of ten Master windows of 60 s: from the phase lock at 0.3 s to the end at 120 s.
     let law = 0.5_f64.powf((120.0 - 0.3) / 600.0);
     let strength = blend(0)["strength"].as_f64().unwrap();
     assert!((strength - law).abs() < 1e-3, "{strength} {law}");

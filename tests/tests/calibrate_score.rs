@@ -1,5 +1,4 @@
-//! `calibrate` and `score` on the built binary: thresholds that fit back onto their scene, faults that are found and
-//! named, and what cannot be done told.
+//! `calibrate` and `score` of the built binary: threshold profiles, detection and isolation of faults, error messages.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +21,7 @@ use {
     std::time::{Duration, Instant},
 };
 
-/// A rover that patrols a yard without end, and learns for 30 s.
+/// Rover on an endless patrol of a yard, with a warm-up of 30 s.
 const YARD: &str = "(version: 1, name: \"yard\", seed: 1, agents: [(
     name: \"rover\", model: \"rover.urdf\", drive: Auto,
     sensors: [
@@ -45,7 +44,7 @@ fn done(here: &Path, args: &[&str]) -> String {
     ran.stdout
 }
 
-/// The bound on false alarms an hour that a calibration states.
+/// Upper bound on the false-alarm rate per hour, as printed by a calibration.
 fn bound(text: &str) -> f64 {
     let (_, after) = text.split_once("fewer than ").unwrap();
     let (number, _) = after.split_once(" false alarms an hour").unwrap();
@@ -53,20 +52,20 @@ fn bound(text: &str) -> f64 {
 }
 
 #[test]
-fn thresholds_of_healthy_runs_are_a_profile_of_their_scene() {
+fn calibrated_thresholds_are_a_profile_of_their_scene() {
     let here = folder(&[("yard.ron", YARD)]);
     let args = ["calibrate", "yard.ron", "--runs", "2", "--duration", "40s"];
-    let said = done(here.path(), &[&args[..], &["--out", "th.ron"]].concat());
-    assert!(said.contains("written to th.ron"), "{said}");
+    let output = done(here.path(), &[&args[..], &["--out", "th.ron"]].concat());
+    assert!(output.contains("written to th.ron"), "{output}");
     let text = std::fs::read_to_string(here.path().join("th.ron")).unwrap();
     assert!(text.contains("rover: 2 healthy runs"), "{text}");
     assert!(text.contains("thresholds: (k1: "), "{text}");
-    // Two runs of 40 s, of which 30 s are warm-up: the rule of three, 2.996 to be exact.
+    // Two runs of 40 s with a warm-up of 30 s: rule of three (2.996 exactly).
     let expected = 2.996 / (20.0 / 3600.0);
     assert!((bound(&text) / expected - 1.0).abs() < 0.01, "{text}");
     assert!(text.contains("too few runs"), "{text}");
     done(here.path(), &["check", "yard.ron", "--profile", "th.ron"]);
-    // The same runs say the same.
+    // A repeated calibration gives the same result.
     done(here.path(), &[&args[..], &["--out", "again.ron"]].concat());
     let again = std::fs::read_to_string(here.path().join("again.ron")).unwrap();
     assert_eq!(text, again);
@@ -127,7 +126,7 @@ fn detectors_have_one_bound_together_and_identical_robots_one_calibration() {
 }
 
 #[test]
-fn a_frozen_gyroscope_is_scored_as_found_and_blamed() {
+fn frozen_gyroscope_is_scored_as_detected_and_isolated() {
     let here = folder(&[("yard.ron", YARD)]);
     let args = [
         "score",
@@ -138,8 +137,8 @@ fn a_frozen_gyroscope_is_scored_as_found_and_blamed() {
         "2",
     ];
     let more = ["--healthy", "60s", "--json", "s.json"];
-    let said = done(here.path(), &[&args[..], &more].concat());
-    assert!(said.contains("gyro frozen"), "{said}");
+    let output = done(here.path(), &[&args[..], &more].concat());
+    assert!(output.contains("gyro frozen"), "{output}");
     let text = std::fs::read_to_string(here.path().join("s.json")).unwrap();
     let score: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(score["agent"], "rover");
@@ -159,7 +158,7 @@ fn a_frozen_gyroscope_is_scored_as_found_and_blamed() {
 }
 
 #[test]
-fn faults_of_what_an_agent_does_not_have_are_named() {
+fn faults_of_missing_sensors_are_listed() {
     let here = folder(&[("yard.ron", YARD)]);
     let args = ["score", "yard.ron", "--faults", "gnss", "--runs", "1"];
     let said = done(here.path(), &[&args[..], &["--healthy", "1s"]].concat());
@@ -170,7 +169,7 @@ fn faults_of_what_an_agent_does_not_have_are_named() {
 }
 
 #[test]
-fn another_model_goes_without_the_calibration_of_the_scenes_own() {
+fn another_model_ignores_the_calibration_of_the_scenes_model() {
     let file = root().join("scenes/gnss_spoof.ron");
     let calibrated = |model: Option<&Path>| {
         let loaded = scene::load(&file, model).unwrap();
@@ -186,12 +185,12 @@ fn another_model_goes_without_the_calibration_of_the_scenes_own() {
 }
 
 #[test]
-fn what_cannot_be_calibrated_or_scored_is_told() {
+fn scenes_that_cannot_be_calibrated_or_scored_are_errors() {
     let bare = "(version: 1, duration_s: 5, agents: [(name: \"rover\", model: \"rover.urdf\", drive: Auto)])";
     let here = folder(&[("yard.ron", YARD), ("bare.ron", bare)]);
     let hard = here.path().join("hard.ron");
     std::fs::hard_link(here.path().join("yard.ron"), hard).unwrap();
-    for (args, code, says) in [
+    for (args, code, fragments) in [
         (
             &["score", "yard.ron", "--faults", "gremlin"][..],
             2,
@@ -241,7 +240,7 @@ fn what_cannot_be_calibrated_or_scored_is_told() {
     ] {
         let ran = run(here.path(), args);
         assert_eq!(ran.code, Some(code), "{args:?}: {}", ran.stderr);
-        for fragment in says {
+        for fragment in fragments {
             assert!(ran.stderr.contains(fragment), "{args:?}: {}", ran.stderr);
         }
     }
@@ -250,7 +249,7 @@ fn what_cannot_be_calibrated_or_scored_is_told() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_fails_with_its_file_and_loses_no_result() {
+fn full_disk_names_its_file_and_still_prints_the_result() {
     let here = folder(&[("yard.ron", YARD)]);
     let calibrate = ["calibrate", "yard.ron", "--runs", "1", "--duration", "40s"];
     let score = [
@@ -271,17 +270,17 @@ fn a_full_disk_fails_with_its_file_and_loses_no_result() {
     ] {
         let ran = run(here.path(), &[&args[..], more].concat());
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-        let said = "error: /dev/full: No space left";
-        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        let expected = "error: /dev/full: No space left";
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
         assert!(ran.stdout.contains(shows), "{}", ran.stdout);
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_ends_it_soon_and_says_how_far_it_came() {
+fn ctrl_c_ends_soon_and_reports_the_progress() {
     let here = folder(&[("yard.ron", YARD)]);
-    // Hours: 3 over the rate, and as many as are asked for.
+    // Requested hours: 3 divided by the rate.
     let calibrate = ["calibrate", "yard.ron", "--duration", "35s"];
     let score = ["score", "yard.ron", "--faults", "gyro", "--runs", "4"];
     for (args, begins, least, all) in [
@@ -289,7 +288,7 @@ fn ctrl_c_ends_it_soon_and_says_how_far_it_came() {
             [&calibrate[..], &["--false-alarms-per-hour", "0.001"]].concat(),
             "rover: 8 runs",
             8,
-            // 2.996 over the rate, in runs of 5 s after warm-up, to a kernel tick.
+            // 2.996 divided by the rate, in runs of 5 s after warm-up, rounded to a kernel tick.
             2_150_000..2_165_000,
         ),
         (
@@ -302,7 +301,7 @@ fn ctrl_c_ends_it_soon_and_says_how_far_it_came() {
             [&score[..], &["--healthy", "1000000s", "--json", "s.json"]].concat(),
             "gyro frozen: done",
             4,
-            // Three faults of a gyroscope, and healthy runs of 180 s.
+            // Three gyroscope faults, and healthy runs of 180 s.
             5568..5569,
         ),
     ] {
@@ -334,6 +333,6 @@ fn ctrl_c_ends_it_soon_and_says_how_far_it_came() {
         assert!(all.contains(&of), "{last}");
         assert!((least..of).contains(&finished), "{last}");
     }
-    // Nothing but the scene is there.
+    // No file but the scene exists.
     assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 1);
 }

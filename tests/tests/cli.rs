@@ -1,4 +1,4 @@
-//! What the command line promises: files, streams, exit codes, pace, Ctrl-C.
+//! Contract of the command line: files, streams, exit codes, pace, Ctrl-C.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A kernel without a body: hundreds of times faster than real time, also on a busy machine.
+/// Kernel without a body: hundreds of times faster than real time, even on a busy machine.
 const KERNEL: &str = "(version: 1, agents: [(name: \"k\", coherence: Kernel(channels: [
     (name: \"clock\", signal: Tone(frequency_hz: 1.0)),
 ]))])";
@@ -28,7 +28,7 @@ fn rover() -> String {
         .to_owned()
 }
 
-/// Files in `scenes/`, with their names without the ending.
+/// Files in `scenes/`, with their names without the extension.
 fn scenes() -> Vec<(String, String)> {
     let files = std::fs::read_dir(root().join("scenes")).unwrap();
     let mut scenes: Vec<_> = files
@@ -135,7 +135,7 @@ fn summary_has_exactly_the_promised_keys() {
             "blend",
         ],
     );
-    // Half a second is no time to learn in.
+    // Half a second is too short for the warm-up.
     for not_yet in ["surprise", "k1", "k2", "k3", "dissipated", "cause"] {
         assert!(kernel[not_yet].is_null(), "{not_yet}");
     }
@@ -195,7 +195,7 @@ fn quiet_prints_nothing() {
 }
 
 #[test]
-fn a_run_prints_what_the_summary_file_says() {
+fn printed_summary_matches_the_summary_file() {
     let here = folder(&[]);
     let ran = run(
         here.path(),
@@ -238,7 +238,7 @@ fn every_scene_runs_and_passes_check_by_name_and_by_path() {
 }
 
 #[test]
-fn the_readmes_scene_runs_and_its_mistake_is_told_as_written_there() {
+fn scene_and_error_message_of_the_readme_are_valid() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let block = |after: &str| {
         let rest = readme.split_once(after).unwrap().1;
@@ -268,12 +268,12 @@ fn the_readmes_scene_runs_and_its_mistake_is_told_as_written_there() {
     let here = folder(&[("patrol.ron", &mistaken)]);
     let ran = run(here.path(), &["check", "patrol.ron"]);
     assert_eq!(ran.code, Some(2));
-    let told = block("nearest word:\n\n```\n").trim().replace('\n', " ");
-    assert_eq!(ran.stderr.trim(), told);
+    let expected = block("nearest word:\n\n```\n").trim().replace('\n', " ");
+    assert_eq!(ran.stderr.trim(), expected);
 }
 
 #[test]
-fn built_in_scenes_are_listed_with_what_they_show() {
+fn built_in_scenes_are_listed_with_their_descriptions() {
     let here = folder(&[]);
     let ran = run(here.path(), &["list", "scenes"]);
     assert_eq!(ran.code, Some(0));
@@ -288,7 +288,7 @@ fn built_in_scenes_are_listed_with_what_they_show() {
 }
 
 #[test]
-fn check_judges_each_file_and_fails_where_one_is_bad() {
+fn check_reports_each_file_and_fails_if_one_is_invalid() {
     let here = folder(&[
         ("good.ron", KERNEL),
         ("bad.ron", "(version: 1, agents: [])"),
@@ -314,7 +314,7 @@ fn check_judges_each_file_and_fails_where_one_is_bad() {
 }
 
 #[test]
-fn a_robot_description_alone_is_dropped_on_a_plane() {
+fn robot_description_alone_runs_on_a_plane() {
     let s = summary(&[&rover()]);
     assert_eq!((&s["scene"], &s["sim_s"]), (&"rover".into(), &5.0.into()));
     let agent = &s["agents"][0];
@@ -327,7 +327,7 @@ fn a_robot_description_alone_is_dropped_on_a_plane() {
 }
 
 #[test]
-fn a_mistyped_scene_gets_the_nearest_name() {
+fn mistyped_scene_gets_the_nearest_name() {
     let here = folder(&[]);
     let ran = run(here.path(), &["run", "warehouse_robt", "--rerun", "off"]);
     assert_eq!(ran.code, Some(2));
@@ -340,7 +340,7 @@ fn a_mistyped_scene_gets_the_nearest_name() {
 }
 
 #[test]
-fn a_mistyped_robot_gets_the_short_name() {
+fn mistyped_robot_gets_the_short_name() {
     let here = folder(&[]);
     let ran = run(here.path(), &["run", "robto", "--rerun", "off"]);
     assert_eq!(ran.code, Some(2));
@@ -389,7 +389,7 @@ fn bad_arguments_are_bad_input() {
 }
 
 #[test]
-fn seed_is_taken_and_reported() {
+fn seed_option_is_used_and_reported() {
     assert_eq!(
         summary(&["robot", "--duration", "1s", "--seed", "7"])["seed"],
         7
@@ -405,7 +405,7 @@ fn seed_is_taken_and_reported() {
 fn rate_paces_a_run() {
     let here = folder(&[("k.ron", KERNEL)]);
     let scene = here.path().join("k.ron");
-    // 10 s at 20 times real time are half a second.
+    // 10 s at 20 times real time take 0.5 s.
     let s = summary(&[scene.to_str().unwrap(), "--duration", "10s", "--rate", "20"]);
     let wall_s = s["wall_s"].as_f64().unwrap();
     assert!((0.49..5.0).contains(&wall_s), "{wall_s}");
@@ -445,7 +445,7 @@ fn ctrl_c_ends_the_run_and_keeps_its_summary() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // The robot is introduced when Ctrl-C is already caught.
+    // The robot is printed after the Ctrl-C handler is installed.
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.next().unwrap().unwrap().starts_with("rover: "));
     let asked = Instant::now();
@@ -469,14 +469,14 @@ fn ctrl_c_ends_the_run_and_keeps_its_summary() {
 
 #[cfg(unix)]
 #[test]
-fn a_reader_that_leaves_early_is_no_panic() {
+fn closed_stdout_causes_no_panic() {
     let here = folder(&[]);
     for args in [
         ["list", "scenes"].as_slice(),
         &["check", "robot"],
         &["run", "robot", "--duration", "100ms", "--rerun", "off"],
     ] {
-        // The reading end is closed before the program begins.
+        // Close the reading end before the program starts.
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = Command::new(binary());
@@ -515,7 +515,7 @@ fn a_full_disk_fails_the_run_with_a_message() {
         "{}",
         ran.stderr
     );
-    // The run goes on without its recording, and is not what was asked for.
+    // The run completes without its recording, and fails.
     let args = ["run", "robot", "--duration", "100ms", "--rerun", "off"];
     for more in [&[][..], &["--quiet"]] {
         let all = [&args[..], &["--record", "/dev/full"], more].concat();
@@ -558,7 +558,7 @@ fn profile_names_the_systems_of_a_tick() {
 }
 
 #[test]
-fn a_scenes_name_is_no_path() {
+fn scene_name_is_not_used_as_a_path() {
     let here = folder(&[]);
     let inner = here.path().join("inner");
     std::fs::create_dir(&inner).unwrap();
@@ -584,7 +584,7 @@ fn a_scenes_name_is_no_path() {
 }
 
 #[test]
-fn a_summary_takes_no_place_of_what_the_run_uses() {
+fn summary_does_not_overwrite_files_of_the_run() {
     let scene = std::fs::read_to_string(root().join("scenes/bare_kernel.ron")).unwrap();
     let here = folder(&[("a.ron", &scene)]);
     for args in [

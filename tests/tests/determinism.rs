@@ -1,4 +1,4 @@
-//! The same scene and seed give the same bits, whatever is around the run.
+//! Determinism: the same scene and seed give the same bits, independent of threads, recording and front end.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ fn scene(name: &str) -> PathBuf {
     root().join("scenes").join(name).with_extension("ron")
 }
 
-/// Two robots that meet: more than one island for the threads to share.
+/// Two robots that meet: several physics islands for the threads.
 const TWO: &str = "(version: 1, agents: [
     (name: \"a\", model: \"rover.urdf\", position_m: (0, 0, 0), drive: Auto,
      sensors: [(name: \"lidar\", kind: Lidar(rays: 90, range_max_m: 8, noise: (white_sd: 0.01)), rate_hz: 10)],
@@ -51,7 +51,7 @@ fn threads_do_not_change_the_hash() {
 }
 
 #[test]
-fn a_recording_does_not_change_the_hash() {
+fn recording_does_not_change_the_hash() {
     let here = folder(&[]);
     let args = [
         "run",
@@ -66,7 +66,7 @@ fn a_recording_does_not_change_the_hash() {
     ];
     let ran = run(here.path(), &args);
     if ran.stderr.contains("built without Rerun") {
-        say("skipped: a_recording_does_not_change_the_hash, as the binary was built without Rerun");
+        say("skipped: recording_does_not_change_the_hash, as the binary was built without Rerun");
         return;
     }
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -77,14 +77,14 @@ fn a_recording_does_not_change_the_hash() {
 }
 
 #[test]
-fn another_seed_has_another_hash() {
+fn another_seed_changes_the_hash() {
     let with = |seed| hash(&["robot", "--duration", "1s", "--seed", seed]);
     assert_eq!(with("1"), with("1"));
     assert_ne!(with("1"), with("2"));
 }
 
 #[test]
-fn a_reset_run_is_a_fresh_run() {
+fn reset_run_repeats_a_fresh_run() {
     for name in ["warehouse_robot", "ramp_climb"] {
         let mut engine = CoherenceEngine::from_scene(scene(name)).unwrap();
         let fresh = engine.run_for(Duration::from_secs(5)).unwrap();
@@ -100,7 +100,7 @@ fn a_reset_run_is_a_fresh_run() {
 }
 
 #[test]
-fn a_seed_set_before_a_reset_counts_from_there() {
+fn new_seed_applies_after_a_reset() {
     let seconds = Duration::from_secs(1);
     let mut engine = CoherenceEngine::from_scene(scene("warehouse_robot")).unwrap();
     let first = engine.run_for(seconds).unwrap().state_hash;
@@ -114,7 +114,7 @@ fn a_seed_set_before_a_reset_counts_from_there() {
 }
 
 #[test]
-fn stepping_is_running() {
+fn stepping_and_running_have_the_same_hash() {
     let mut stepped = CoherenceEngine::from_scene(scene("warehouse_robot")).unwrap();
     for _ in 0..3000 {
         stepped.step().unwrap();

@@ -1,4 +1,4 @@
-//! Twenty robots in one world: all reach their goals, and none touches another.
+//! Twenty robots in one world: all reach their goals without a collision.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! A rover that goes by its filter, and a governor that acts on what its witness says.
+//! Localisation filter and governor (safety supervisor) of a rover under faults.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use becomingone_tests::{folder, root, run, summary};
 use serde_json::Value;
 use std::time::Duration;
 
-/// The yard with this fault from 50 s on, and more on the command line.
+/// Runs the yard with this fault from 50 s on, and these arguments.
 fn yard(fault: &str, more: &[&str]) -> Value {
     let set = match fault {
         "" => "faults=[]".to_owned(),
@@ -38,20 +38,20 @@ fn a_healthy_patrol_by_filter_is_accurate_and_never_governed() {
         let rover = yard("", &["--seed", seed]);
         let filter = &rover["filter"];
         let error_m = filter["error_m"].as_f64().unwrap();
-        // The receiver's own offset is drawn with 0.3 m; the start is known.
+        // GNSS offset: standard deviation 0.3 m; the start is known.
         assert!(error_m < 0.4, "{filter}");
         assert_eq!(rover["collisions"], 0);
         assert!(rover["goals_reached"].as_u64().unwrap() >= 24, "{rover}");
         assert_eq!(rover["governor"]["stopped"], false);
         assert_eq!(rover["governor"]["left_out"], serde_json::json!([]));
-        // Its gyroscope's offset is drawn with 0.0087 rad/s, and found.
+        // Gyroscope bias: standard deviation 0.0087 rad/s, estimated by the filter.
         let bias = filter["gyro_bias_rad_s"].as_f64().unwrap();
         assert!(bias.abs() < 0.04 && bias != 0.0, "{bias}");
     }
 }
 
 /// Mean squares of whitened innovations of wheels, gyroscope, accelerometer and GNSS in a healthy run of this scene, and
-/// how many they are of.
+/// their counts.
 fn squares(scene: &str, set: &str, seed: u64) -> [(f64, f64); GROUPS.len()] {
     let overlays = Overlays {
         sets: vec![set.to_owned(), "agents.rover.governor=None".to_owned()],
@@ -73,7 +73,7 @@ fn squares(scene: &str, set: &str, seed: u64) -> [(f64, f64); GROUPS.len()] {
     engine
         .run_watched(|engine| {
             let tick = engine.world().get::<KernelTick>(rover).unwrap();
-            // Where it starts is known better than it says.
+            // The start is known better than its covariance.
             if tick.dt_s.is_none() || tick.count < 100 {
                 return;
             }
@@ -103,12 +103,12 @@ fn innovations_of_the_filter_are_consistent_with_their_covariance() {
         }
         let mean = |(sum, count): (f64, f64)| sum / count;
         let [wheels, gyro, accelerometer, gnss] = sums.map(mean);
-        // Errors of GNSS are those of the scene: chi² over its degrees of freedom, to 4 deviations of it.
+        // GNSS errors match the scene: chi² per degree of freedom, within 4 standard deviations.
         let chi = 4.0 * (2.0 / sums[3].1).sqrt();
         assert!((gnss - 1.0).abs() < chi, "{scene}: {gnss}, {chi}");
-        // The others are judged against how the machine moves too: walks at random stand for bends, where a patrol goes
-        // straight most of the time, and what no data sheet tells is a bound. So their squares are down to two fifths of
-        // what they say, and hardly more.
+        // The other innovations also depend on the motion model: random walks model curves, but a patrol is mostly
+        // straight, and parameters without a data sheet are upper bounds. So the mean squares may fall to 0.4, and
+        // hardly exceed 1.
         for (name, mean) in [
             ("wheels", wheels),
             ("gyroscope", gyro),
@@ -131,7 +131,7 @@ fn a_spoofed_gnss_receiver_is_isolated_and_excluded() {
     assert_eq!(rover["governor"]["left_out"], serde_json::json!(["gnss"]));
     assert_eq!(rover["governor"]["stopped"], false);
     let error_m = rover["filter"]["error_m"].as_f64().unwrap();
-    // 4 m of pull by then.
+    // Drift of 4 m by then.
     assert!(error_m < 0.6, "{error_m}");
 }
 
@@ -168,7 +168,7 @@ fn a_frozen_gyroscope_is_excluded_and_the_rover_goes_on() {
     assert!(cause.starts_with("imu/gyro"), "{cause}");
     assert_eq!(rover["governor"]["left_out"], serde_json::json!(["imu"]));
     assert!(rover["filter"]["error_m"].as_f64().unwrap() < 0.6);
-    // Without the governor, the filter goes on from the state of the one that never heard the gyroscope.
+    // Without the governor, the filter continues from the state of the sub-filter without the gyroscope.
     let alone = yard(
         r#"sensor: "rover/gyro", kind: Freeze"#,
         &[
@@ -207,7 +207,7 @@ fn a_lasting_fault_that_cannot_be_excluded_ends_in_a_latched_stop() {
         "--set",
         "agents.rover.governor=(fall_back_after_s: None)",
     ];
-    // It has not moved since.
+    // No motion since the stop.
     let before = summary(&short)["agents"][0]["position"].clone();
     let at = |p: &Value, k: usize| p[k].as_f64().unwrap();
     let moved: f64 = (0..2)

@@ -1,5 +1,4 @@
-//! Recordings on the built binary: what is recorded is simulated again to the last bit, from the file alone, whatever
-//! became of the run and of the disk.
+//! Recordings of the built binary: replay from the file alone is bit-identical, also after a SIGKILL or a full disk.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A kernel without a body: its ticks cost next to nothing.
+/// Kernel without a body: ticks of negligible cost.
 const KERNEL: &str =
     "(version: 1, duration_s: Some(30), agents: [(name: \"k\", coherence: Kernel(channels: [
     (name: \"clock\", signal: Tone(frequency_hz: 1.0)),
@@ -46,8 +45,8 @@ fn info(here: &Path, file: &str) -> Value {
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
-/// A minute of the main jobs, recorded and simulated again.
-fn a_minute(what: &str) {
+/// Records a minute of a main job and verifies it by replay.
+fn verify_a_minute(what: &str) {
     let here = folder(&[]);
     let ran = record(
         here.path(),
@@ -55,16 +54,16 @@ fn a_minute(what: &str) {
         "run.mcap",
     );
     assert!(ran.stdout.contains("recorded run.mcap"), "{}", ran.stdout);
-    let said = info(here.path(), "run.mcap");
+    let value = info(here.path(), "run.mcap");
     let summary = std::fs::read_to_string(here.path().join("s.json")).unwrap();
     let summary: Value = serde_json::from_str(&summary).unwrap();
     for key in ["scene", "scene_hash", "seed", "ticks", "state_hash"] {
-        assert_eq!(said[key], summary[key], "{key}");
+        assert_eq!(value[key], summary[key], "{key}");
     }
-    assert_eq!(said["closed"], true);
-    assert_eq!(said["dropped"], 0);
-    assert_eq!(said["duration_s"], 60.0);
-    let topics = said["topics"].as_array().unwrap();
+    assert_eq!(value["closed"], true);
+    assert_eq!(value["dropped"], 0);
+    assert_eq!(value["duration_s"], 60.0);
+    let topics = value["topics"].as_array().unwrap();
     let count = |name: &str| {
         let topic = topics.iter().find(|t| t["topic"] == name);
         topic.map_or(0, |t| t["count"].as_u64().unwrap())
@@ -96,17 +95,17 @@ fn a_minute(what: &str) {
 }
 
 #[test]
-fn a_minute_of_the_robot_is_simulated_again() {
-    a_minute("robot");
+fn robot_recording_of_a_minute_verifies() {
+    verify_a_minute("robot");
 }
 
 #[test]
-fn a_minute_of_the_vehicle_is_simulated_again() {
-    a_minute("vehicle");
+fn vehicle_recording_of_a_minute_verifies() {
+    verify_a_minute("vehicle");
 }
 
 #[test]
-fn a_recording_needs_no_other_file() {
+fn recording_is_self_contained() {
     let here = folder(&[]);
     let assets = root().join("assets");
     for name in ["rover.urdf", "bollard.obj"] {
@@ -124,7 +123,7 @@ fn a_recording_needs_no_other_file() {
     drop(here);
     let ran = verify(there.path(), "run.mcap", "1");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    // A robot alone is a scene too.
+    // A robot file without a scene.
     std::fs::copy(assets.join("arm.urdf"), there.path().join("arm.urdf")).unwrap();
     record(there.path(), &["arm.urdf", "--duration", "1s"], "arm.mcap");
     std::fs::remove_file(there.path().join("arm.urdf")).unwrap();
@@ -132,7 +131,7 @@ fn a_recording_needs_no_other_file() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }
 
-/// Begin and length of the compressed bytes of each chunk, and the times that it covers (ns).
+/// Offset and length of the compressed bytes of each chunk, and its time range (ns).
 fn chunks(bytes: &[u8]) -> Vec<(usize, usize, u64, u64)> {
     let mut chunks = Vec::new();
     let mut at = mcap::MAGIC.len();
@@ -162,7 +161,7 @@ fn chunks(bytes: &[u8]) -> Vec<(usize, usize, u64, u64)> {
 }
 
 #[test]
-fn a_flipped_byte_is_told_with_the_times_of_its_chunk() {
+fn corrupt_byte_is_reported_with_the_times_of_its_chunk() {
     let here = folder(&[]);
     record(here.path(), &["robot", "--duration", "5s"], "run.mcap");
     let bytes = std::fs::read(here.path().join("run.mcap")).unwrap();
@@ -182,7 +181,7 @@ fn a_flipped_byte_is_told_with_the_times_of_its_chunk() {
             assert!(ran.stderr.contains(&range), "{range}: {}", ran.stderr);
         }
     }
-    // Anywhere: what was recorded is never mistaken for something else.
+    // A corrupt byte at any place never changes the content silently.
     for _ in 0..40 {
         let mut wrong = bytes.clone();
         let at = dice.below(bytes.len());
@@ -194,20 +193,20 @@ fn a_flipped_byte_is_told_with_the_times_of_its_chunk() {
 }
 
 #[test]
-fn a_recording_that_was_cut_before_its_first_tick_verifies_nothing() {
+fn recording_truncated_before_its_first_tick_does_not_verify() {
     let here = folder(&[("s.ron", KERNEL)]);
     record(here.path(), &["s.ron", "--duration", "1s"], "run.mcap");
     let bytes = std::fs::read(here.path().join("run.mcap")).unwrap();
     let (first, ..) = chunks(&bytes)[0];
-    // The record's own head stands before what `chunks` gives: within it, and before it.
+    // The chunk record's header precedes the offset of `chunks`: cut within it, and before it.
     for end in [first, first - 100] {
         std::fs::write(here.path().join("cut.mcap"), &bytes[..end]).unwrap();
         for more in [&["--verify"][..], &["--verify", "--quiet"]] {
             let ran = run(here.path(), &[&["replay", "cut.mcap"][..], more].concat());
             assert_eq!(ran.code, Some(2), "{}", ran.stderr);
             assert!(!ran.stdout.contains("verified"), "{}", ran.stdout);
-            let said = "error: cut.mcap: found no tick; expected one at least";
-            assert!(ran.stderr.contains(said), "{}", ran.stderr);
+            let expected = "error: cut.mcap: found no tick; expected one at least";
+            assert!(ran.stderr.contains(expected), "{}", ran.stderr);
         }
         let ran = run(here.path(), &["replay", "cut.mcap"]);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -215,7 +214,7 @@ fn a_recording_that_was_cut_before_its_first_tick_verifies_nothing() {
     }
 }
 
-/// Xorshift (Marsaglia 2003): the same places and moments each time.
+/// Xorshift (Marsaglia 2003), for reproducible places and times.
 struct Dice(u64);
 
 impl Dice {
@@ -227,7 +226,7 @@ impl Dice {
     }
 }
 
-/// Every item of a recording, or what is wrong with it.
+/// All items of a recording, or its error.
 fn all(path: &Path) -> Result<(Journal, Vec<Item>), JournalError> {
     let mut journal = Journal::open(path)?;
     let mut items = Vec::new();
@@ -238,7 +237,7 @@ fn all(path: &Path) -> Result<(Journal, Vec<Item>), JournalError> {
 }
 
 #[test]
-fn what_is_no_recording_is_refused_by_name() {
+fn files_that_are_no_recordings_are_refused_by_name() {
     let here = folder(&[
         ("text.mcap", "no MCAP at all"),
         ("empty.mcap", ""),
@@ -259,12 +258,12 @@ fn what_is_no_recording_is_refused_by_name() {
     writer.finish().unwrap();
     drop(writer);
     std::fs::create_dir(here.path().join("folder.mcap")).unwrap();
-    for (file, said) in [
+    for (file, expected) in [
         (
             "foreign.mcap",
-            "found another program's MCAP file; expected one with the metadata `becomingone.run`",
+            "found another program's MCAP file; expected a recording from `becomingone run --record`: metadata `becomingone.run`",
         ),
-        ("text.mcap", "found something that is no MCAP file"),
+        ("text.mcap", "found a file that is not MCAP"),
         ("empty.mcap", "found an empty file"),
         ("folder.mcap", "found a folder"),
         ("missing.mcap", "No such file"),
@@ -273,7 +272,7 @@ fn what_is_no_recording_is_refused_by_name() {
             let ran = run(here.path(), &[verb, file]);
             assert_eq!(ran.code, Some(2), "{file}: {}", ran.stderr);
             assert!(
-                ran.stderr.contains(said) && ran.stderr.contains(file),
+                ran.stderr.contains(expected) && ran.stderr.contains(file),
                 "{}",
                 ran.stderr
             );
@@ -282,7 +281,7 @@ fn what_is_no_recording_is_refused_by_name() {
 }
 
 #[test]
-fn a_recording_takes_no_other_file_s_place() {
+fn recording_does_not_overwrite_files_of_the_run() {
     let here = folder(&[("s.ron", KERNEL), ("p.ron", "(seed: 4)")]);
     let rover = here.path().join("rover.urdf");
     std::fs::copy(root().join("assets/rover.urdf"), &rover).unwrap();
@@ -354,19 +353,19 @@ fn two_runs(path: &Path) -> [String; 2] {
 }
 
 #[test]
-fn a_reset_in_mid_run_is_replayed_as_one() {
+fn reset_during_a_run_is_replayed() {
     let here = folder(&[]);
     let hashes = two_runs(&here.path().join("run.mcap"));
-    let said = info(here.path(), "run.mcap");
+    let value = info(here.path(), "run.mcap");
     assert_eq!(
-        (said["runs"].as_u64(), said["ticks"].as_u64()),
+        (value["runs"].as_u64(), value["ticks"].as_u64()),
         (Some(2), Some(1500))
     );
-    assert_eq!(said["state_hash"], hashes[1].as_str());
+    assert_eq!(value["state_hash"], hashes[1].as_str());
     let ran = verify(here.path(), "run.mcap", "1");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.contains("verified: 1500 ticks") && ran.stdout.contains(&hashes[1]));
-    // The file's time never goes back.
+    // Times in the file are monotonic.
     let (_, items) = all(&here.path().join("run.mcap")).unwrap();
     let mut last = 0;
     for item in items {
@@ -377,7 +376,7 @@ fn a_reset_in_mid_run_is_replayed_as_one() {
     }
 }
 
-/// The python that has `mcap`; none, and a line that says so, where there is none.
+/// Python with the package `mcap`; `None` with a notice if there is none.
 fn python() -> Option<PathBuf> {
     let python = std::env::var_os("BECOMINGONE_PYTHON").map(PathBuf::from);
     if python.is_none() {
@@ -413,7 +412,7 @@ with open(path, 'rb') as f:
 print(json.dumps(dict(counts=counts, end=end, last=last, files=files, about=about)))
 ";
 
-fn read_by_peer(python: &Path, file: &Path, how: &str) -> Value {
+fn read_with_python(python: &Path, file: &Path, how: &str) -> Value {
     let mut command = Command::new(python);
     command.args(["-c", READ]).arg(file).arg(how);
     let ran = becomingone_tests::finish(&mut command, Duration::from_secs(60));
@@ -422,13 +421,13 @@ fn read_by_peer(python: &Path, file: &Path, how: &str) -> Value {
 }
 
 #[test]
-fn another_library_reads_what_we_write() {
+fn recordings_are_readable_by_the_python_mcap_library() {
     let Some(python) = python() else { return };
     let here = folder(&[]);
     record(here.path(), &["robot", "--duration", "5s"], "run.mcap");
     let ours = info(here.path(), "run.mcap");
     for how in ["whole", "sequential"] {
-        let theirs = read_by_peer(&python, &here.path().join("run.mcap"), how);
+        let theirs = read_with_python(&python, &here.path().join("run.mcap"), how);
         assert_eq!(theirs["end"], "closed");
         for topic in ours["topics"].as_array().unwrap() {
             let name = topic["topic"].as_str().unwrap();
@@ -446,7 +445,7 @@ fn another_library_reads_what_we_write() {
     }
 }
 
-/// A run that is killed, so long after it began to record.
+/// Runs and kills the program this long after the start of its recording.
 fn killed(here: &Path, args: &[&str], file: &str, after: Duration) -> Duration {
     let path = here.join(file);
     let mut all = vec!["run"];
@@ -471,10 +470,10 @@ fn killed(here: &Path, args: &[&str], file: &str, after: Duration) -> Duration {
 }
 
 #[test]
-fn a_sigkill_at_any_moment_costs_the_last_second_at_most() {
+fn sigkill_at_any_moment_loses_at_most_the_last_second() {
     let here = folder(&[("s.ron", KERNEL)]);
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
-    // Half of them keep real time, so that what was simulated is known from the wall; half run as fast as they can.
+    // Half of the runs keep real time, so that the wall clock gives the simulated time; half run at full speed.
     let moments: Vec<(usize, Duration)> = (0..50)
         .map(|k| (k, Duration::from_millis(dice.below(2200) as u64)))
         .collect();
@@ -528,15 +527,15 @@ fn a_sigkill_at_any_moment_costs_the_last_second_at_most() {
     let python = python();
     for k in [0, 1, 3] {
         let file = format!("{k}.mcap");
-        let said = info(here.path(), &file);
-        assert_eq!(said["closed"], false);
+        let value = info(here.path(), &file);
+        assert_eq!(value["closed"], false);
         if let Some(python) = &python {
-            let theirs = read_by_peer(python, &here.path().join(&file), "sequential");
+            let theirs = read_with_python(python, &here.path().join(&file), "sequential");
             let ticks = theirs["counts"]["/journal/hash"].as_u64().unwrap_or(0);
-            assert_eq!(said["ticks"].as_u64(), Some(ticks), "{file}");
+            assert_eq!(value["ticks"].as_u64(), Some(ticks), "{file}");
         }
     }
-    // Of those in real time, so that it is not long.
+    // The runs in real time only, to limit the duration.
     let paced = lines.iter().filter(|(k, _)| k % 2 == 0);
     let (longest, _) = paced.max_by_key(|(_, lived)| *lived).unwrap();
     let ran = verify(here.path(), &format!("{longest}.mcap"), "1");
@@ -548,7 +547,7 @@ fn a_sigkill_at_any_moment_costs_the_last_second_at_most() {
     );
 }
 
-/// A disk of this size, gone with it; none, and a line that says so, where nobody may mount one.
+/// Disk of this size, unmounted on drop; `None` with a notice without the permission to mount.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -574,7 +573,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_full_disk_ends_the_recording_and_not_the_run() {
+fn full_disk_ends_the_recording_but_not_the_run() {
     let Some(disk) = SmallDisk::new("16m") else {
         return;
     };
@@ -583,22 +582,22 @@ fn a_full_disk_ends_the_recording_and_not_the_run() {
     let ran = run(here, &[&args[..], &["--record", "run.mcap"]].concat());
     assert!(ran.stdout.contains("90000 ticks"), "{}", ran.stdout);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    let told = ran.stderr.matches("the run goes on").count();
-    assert_eq!(told, 1, "{}", ran.stderr);
+    let logged = ran.stderr.matches("the run continues").count();
+    assert_eq!(logged, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("No space left"), "{}", ran.stderr);
-    let said = info(here, "run.mcap");
-    assert_eq!(said["closed"], false);
-    let ticks = said["ticks"].as_u64().unwrap();
+    let value = info(here, "run.mcap");
+    assert_eq!(value["closed"], false);
+    let ticks = value["ticks"].as_u64().unwrap();
     assert!((1..90_000).contains(&ticks), "{ticks}");
     let ran = verify(here, "run.mcap", "1");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     if let Some(python) = python() {
-        let theirs = read_by_peer(&python, &here.join("run.mcap"), "sequential");
+        let theirs = read_with_python(&python, &here.join("run.mcap"), "sequential");
         assert_eq!(theirs["counts"]["/journal/hash"].as_u64(), Some(ticks));
     }
 }
 
-/// Writes a recording anew, with one message of a topic changed.
+/// Copies a recording with one message of a topic changed.
 fn rewritten(from: &Path, to: &Path, topic: &str, change: impl Fn(&mut Value) -> bool) {
     let bytes = std::fs::read(from).unwrap();
     let mut writer = mcap::WriteOptions::new()
@@ -618,7 +617,7 @@ fn rewritten(from: &Path, to: &Path, topic: &str, change: impl Fn(&mut Value) ->
                     data,
                 })
                 .unwrap(),
-            // Of what a tick needs, all is in messages.
+            // Messages hold all data of a tick.
             Record::DataEnd(_) => break,
             _ => {}
         }
@@ -626,10 +625,10 @@ fn rewritten(from: &Path, to: &Path, topic: &str, change: impl Fn(&mut Value) ->
     for message in mcap::MessageStream::new(&bytes).unwrap() {
         let mut message = message.unwrap();
         if message.channel.topic == topic && !changed {
-            let mut said: Value = serde_json::from_slice(&message.data).unwrap();
-            changed = change(&mut said);
+            let mut value: Value = serde_json::from_slice(&message.data).unwrap();
+            changed = change(&mut value);
             if changed {
-                message.data = serde_json::to_vec(&said).unwrap().into();
+                message.data = serde_json::to_vec(&value).unwrap().into();
             }
         }
         writer.write(&message).unwrap();
@@ -640,7 +639,7 @@ fn rewritten(from: &Path, to: &Path, topic: &str, change: impl Fn(&mut Value) ->
 
 #[cfg(unix)]
 #[test]
-fn an_altered_frame_is_named_by_its_tick_and_what_it_changed() {
+fn altered_input_frame_is_reported_with_its_tick_and_state_part() {
     use rexpect::reader::Options;
     let here = folder(&[]);
     let mut command = Command::new(binary());
@@ -702,37 +701,37 @@ fn an_altered_frame_is_named_by_its_tick_and_what_it_changed() {
         "{}",
         ran.stderr
     );
-    // Without --verify it is said, and no failure.
+    // Without --verify it is a warning, not a failure.
     let ran = run(here.path(), &["replay", "other.mcap", "--quiet"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stderr.contains("first, in `command`"), "{}", ran.stderr);
 }
 
 #[test]
-fn an_altered_reading_is_the_recording_s_and_not_the_run_s() {
-    // Readings are simulated again: what the file says of them decides nothing.
+fn altered_simulated_reading_does_not_affect_the_replay() {
+    // Readings are simulated again: those in the file have no effect.
     let here = folder(&[]);
     record(here.path(), &["robot", "--duration", "1s"], "run.mcap");
     rewritten(
         &here.path().join("run.mcap"),
         &here.path().join("other.mcap"),
         "/rover/imu",
-        |said| {
-            said["value"]["specific_force_z"] = 1.into();
+        |value| {
+            value["value"]["specific_force_z"] = 1.into();
             true
         },
     );
     let ran = verify(here.path(), "other.mcap", "1");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    // Its hash does.
+    // The hash has.
     rewritten(
         &here.path().join("run.mcap"),
         &here.path().join("other.mcap"),
         "/journal/hash",
-        |said| {
-            let third = said["tick"] == 3;
+        |value| {
+            let third = value["tick"] == 3;
             if third {
-                said["hash"] = "0123456789abcdef".into();
+                value["hash"] = "0123456789abcdef".into();
             }
             third
         },
@@ -747,7 +746,7 @@ fn an_altered_reading_is_the_recording_s_and_not_the_run_s() {
 }
 
 #[test]
-fn a_replay_is_shown_as_a_run_is() {
+fn replay_has_the_output_of_a_run() {
     let here = folder(&[]);
     record(here.path(), &["robot", "--duration", "1s"], "run.mcap");
     let args = [
@@ -769,14 +768,14 @@ fn a_replay_is_shown_as_a_run_is() {
     );
 }
 
-/// A robot that patrols, an IMU on it, and its kernel.
+/// Patrolling robot with an IMU and a kernel.
 const IMU: &str = "(version: 1, agents: [(name: \"r\", model: \"rover.urdf\", drive: Auto, sensors: [
     (name: \"imu\", kind: Imu(gyro: (white_sd: 0.01), accelerometer: (white_sd: 0.05)), rate_hz: 100.0),
     (name: \"encoders\", kind: Encoders(), rate_hz: 100.0),
 ], controller: Patrol(waypoints_m: [(9, 1)], speed_m_s: 0.6))])";
 
-/// What consumers of a sensor saw: tick, stamp and numbers of each reading.
-fn seen(path: &Path, topic: &str) -> Vec<(u64, u64, Value)> {
+/// Recorded readings of a sensor: tick, stamp and numbers.
+fn readings_of(path: &Path, topic: &str) -> Vec<(u64, u64, Value)> {
     let (_, items) = all(path).unwrap();
     let ticks = items.into_iter().filter_map(|item| match item {
         Item::Tick(tick) => Some(tick),
@@ -786,15 +785,15 @@ fn seen(path: &Path, topic: &str) -> Vec<(u64, u64, Value)> {
     messages
         .filter(|m| &*m.topic == topic)
         .map(|m| {
-            let said: Value = serde_json::from_slice(&m.bytes).unwrap();
-            let number = |key: &str| said[key].as_u64().unwrap();
-            (number("tick"), number("source_ns"), said["value"].clone())
+            let value: Value = serde_json::from_slice(&m.bytes).unwrap();
+            let number = |key: &str| value[key].as_u64().unwrap();
+            (number("tick"), number("source_ns"), value["value"].clone())
         })
         .collect()
 }
 
 #[test]
-fn consumers_see_the_same_from_the_world_a_recording_and_a_driver() {
+fn consumers_get_identical_readings_from_simulation_replay_and_driver() {
     use becomingone::systems::links::Sample;
     use becomingone::udp::protocol::encode_reading;
     let here = folder(&[("s.ron", IMU)]);
@@ -805,14 +804,14 @@ fn consumers_see_the_same_from_the_world_a_recording_and_a_driver() {
         &[&["s.ron"][..], &duration].concat(),
         "sim.mcap",
     );
-    let sim = seen(&at("sim.mcap"), "/r/imu");
+    let sim = readings_of(&at("sim.mcap"), "/r/imu");
     assert_eq!(sim.len(), 200);
 
     let from = "agents.r.sensors.imu.source=Replay(file: \"sim.mcap\")";
     let args = [&["s.ron", "--set", from][..], &duration].concat();
     record(here.path(), &args, "replay.mcap");
-    // At the same ticks, with the same stamps, bit for bit.
-    assert_eq!(seen(&at("replay.mcap"), "/r/imu"), sim);
+    // Same ticks, same stamps, same bits.
+    assert_eq!(readings_of(&at("replay.mcap"), "/r/imu"), sim);
 
     let port = {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -853,20 +852,20 @@ fn consumers_see_the_same_from_the_world_a_recording_and_a_driver() {
         record(here.path(), &args, "udp.mcap");
     });
     let values = |all: Vec<(u64, u64, Value)>| all.into_iter().map(|s| s.2).collect::<Vec<_>>();
-    assert_eq!(values(seen(&file, "/r/imu")), values(sim));
+    assert_eq!(values(readings_of(&file, "/r/imu")), values(sim));
 
-    // Both are simulated again with no driver and no other file.
+    // Both recordings replay without a driver and without other files.
     std::fs::remove_file(at("sim.mcap")).unwrap();
     for file in ["replay.mcap", "udp.mcap"] {
         let ran = verify(here.path(), file, "1");
         assert_eq!(ran.code, Some(0), "{file}: {}", ran.stderr);
     }
 
-    // One number of one datagram altered.
-    rewritten(&file, &at("other.mcap"), "/journal/entered", |said| {
-        // Before it, states and counts of the link entered.
-        let is_late = said["tick"].as_u64() > Some(500);
-        match said.pointer_mut("/frame/payload/Reading/5") {
+    // Alter one number of one datagram.
+    rewritten(&file, &at("other.mcap"), "/journal/entered", |value| {
+        // Skip the first frames, which hold states and counts of the link.
+        let is_late = value["tick"].as_u64() > Some(500);
+        match value.pointer_mut("/frame/payload/Reading/5") {
             Some(number) if is_late => *number = 9.5.into(),
             _ => return false,
         }
@@ -883,7 +882,7 @@ fn consumers_see_the_same_from_the_world_a_recording_and_a_driver() {
 }
 
 #[test]
-fn faults_are_told_of_a_recording() {
+fn info_lists_the_faults_of_a_recording() {
     let here = folder(&[("s.ron", IMU)]);
     let fault = "faults=[(sensor: \"r/imu/gyro\", kind: Freeze, at_s: 0.5, for_s: 0.25)]";
     record(
@@ -891,8 +890,8 @@ fn faults_are_told_of_a_recording() {
         &["s.ron", "--set", fault, "--duration", "1s"],
         "run.mcap",
     );
-    let said = info(here.path(), "run.mcap");
-    let faults = said["faults"].as_array().unwrap();
+    let value = info(here.path(), "run.mcap");
+    let faults = value["faults"].as_array().unwrap();
     assert_eq!(faults.len(), 2, "{faults:?}");
     assert!(faults[0].as_str().unwrap().starts_with("0.5"), "{faults:?}");
     let ran = verify(here.path(), "run.mcap", "1");
@@ -900,7 +899,7 @@ fn faults_are_told_of_a_recording() {
 }
 
 #[test]
-fn what_filter_and_governor_did_is_in_a_recording() {
+fn recording_contains_filter_estimates_and_governor_limits() {
     let here = folder(&[]);
     let slips = r#"faults=[(sensor: "rover/drive", kind: Slip(0.3), at_s: 40, for_s: 5)]"#;
     let kept = "agents.rover.governor=(fall_back_after_s: None)";
@@ -916,7 +915,7 @@ fn what_filter_and_governor_did_is_in_a_recording() {
     record(here.path(), &args, "run.mcap");
     let path = here.path().join("run.mcap");
     let (_, items) = all(&path).unwrap();
-    let said = |topic: &str| -> Vec<Value> {
+    let messages = |topic: &str| -> Vec<Value> {
         let ticks = items.iter().filter_map(|item| match item {
             Item::Tick(tick) => Some(&tick.messages),
             _ => None,
@@ -926,19 +925,19 @@ fn what_filter_and_governor_did_is_in_a_recording() {
             .map(|m| serde_json::from_slice(&m.bytes).unwrap())
             .collect()
     };
-    // At each kernel tick, with its deviation and NIS.
-    let estimates = said("/rover/estimate");
+    // Each kernel tick has an estimate with standard deviations and NIS.
+    let estimates = messages("/rover/estimate");
     assert_eq!(estimates.len(), 50 * 50);
     let last = &estimates[estimates.len() - 1];
     assert!(last["position_sd_m"].as_f64().unwrap() > 0.0, "{last}");
     assert!(last["nis"].as_f64().unwrap() >= 0.0, "{last}");
-    // Once at the start, then where it changes.
-    let limits: Vec<(u64, f64)> = said("/rover/governor")
+    // Limit: at the start and on change.
+    let limits: Vec<(u64, f64)> = messages("/rover/governor")
         .iter()
-        .map(|said| {
+        .map(|value| {
             (
-                said["source_ns"].as_u64().unwrap(),
-                said["limit"].as_f64().unwrap(),
+                value["source_ns"].as_u64().unwrap(),
+                value["limit"].as_f64().unwrap(),
             )
         })
         .collect();

@@ -1,4 +1,4 @@
-//! Fifty robots on circles against Kuramoto's model: they lock above its critical coupling, and not below.
+//! Fifty circling robots, compared with Kuramoto's model: synchronised above its critical coupling, incoherent below.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,24 +15,24 @@ use becomingone_tests::{engine, folder, get, root, run, summary};
 use std::f64::consts::{PI, TAU};
 use std::time::Duration;
 
-/// Of the scene: the law's mean and half width (rad/s), and how many draw from it.
+/// Frequency distribution of the scene: mean and half width (rad/s), and number of robots.
 const MEAN_RAD_S: f64 = TAU * 0.08;
 const HALF_RAD_S: f64 = TAU * 0.02;
 const ROBOTS: u32 = 50;
 
-/// Frequency i of the law, the quantile at (i + 1/2)/n.
+/// Frequency i: quantile at (i + 1/2)/n of the distribution.
 fn omega_rad_s(i: u32) -> f64 {
     let from_middle = (f64::from(i) + 0.5) / f64::from(ROBOTS) - 0.5;
     MEAN_RAD_S + 2.0 * HALF_RAD_S * from_middle
 }
 
-/// Solves r = f(r) above `K_c`, by iteration from 1: f grows, so the largest solution is met first.
+/// Solves r = f(r) above `K_c` by iteration from 1: f is increasing, so this finds the largest solution.
 fn fixed_point(f: impl Fn(f64) -> f64) -> f64 {
     (0..1000).fold(1.0, |r, _| f(r))
 }
 
 #[test]
-fn coupled_enough_they_lock_at_the_order_of_their_law() {
+fn above_critical_coupling_the_fleet_locks_at_the_theoretical_order() {
     let s = summary(&[
         "kuramoto_fleet",
         "--set",
@@ -46,14 +46,14 @@ fn coupled_enough_they_lock_at_the_order_of_their_law() {
     assert_eq!(fleet["coupling_rad_s"], 0.24);
     let critical = 4.0 * HALF_RAD_S / PI;
     assert!((number("critical_rad_s") - critical).abs() < 1e-12);
-    // Each is locked at sin(theta - psi) = omega/(K r), so r is the mean of the cosines over the law.
+    // Each robot locks at sin(theta - psi) = omega/(K r), so r is the mean cosine over the distribution.
     let law = fixed_point(|r| {
         let a = HALF_RAD_S / (0.24 * r);
         f64::midpoint((1.0 - a * a).sqrt(), a.asin() / a)
     });
     assert!((number("r_theory") - law).abs() < 1e-9, "{fleet} {law}");
     assert!((number("r") - law).abs() < 1e-3, "{fleet} {law}");
-    // The same over fifty frequencies is no other number to three digits.
+    // The sum over fifty frequencies agrees to three digits.
     let fifty = fixed_point(|r| {
         let cosine = |i| {
             let sine = (omega_rad_s(i) - MEAN_RAD_S) / (0.24 * r);
@@ -65,7 +65,7 @@ fn coupled_enough_they_lock_at_the_order_of_their_law() {
     assert!((number("r") - fifty).abs() < 1e-3, "{fleet} {fifty}");
 }
 
-/// The scene, coupled by this much from this time on.
+/// Scene with this coupling from this time on.
 fn coupled(coupling_rad_s: f64, from_s: f64) -> CoherenceEngine {
     let scene = std::fs::read_to_string(root().join("scenes/kuramoto_fleet.ron")).unwrap();
     let was = "coupling_rad_s: 0.24, from_s: 40";
@@ -74,7 +74,7 @@ fn coupled(coupling_rad_s: f64, from_s: f64) -> CoherenceEngine {
     engine(&[("fleet.ron", &scene.replace(was, &is))])
 }
 
-/// Where each robot is on its circle (rad).
+/// Phase of each robot on its circle (rad).
 fn phases(engine: &CoherenceEngine) -> Vec<f64> {
     let phase = |i| {
         let name = format!("robot_{i:02}");
@@ -92,8 +92,8 @@ fn order(phases: &[f64]) -> f64 {
     f64::hypot(re, im) / phases.len() as f64
 }
 
-/// `theta_i' = omega_i + (K/N) sum_j sin(theta_j - theta_i)`, pair by pair as Kuramoto wrote it, by Runge and Kutta's
-/// fourth order.
+/// Kuramoto's pairwise equation `theta_i' = omega_i + (K/N) sum_j sin(theta_j - theta_i)`, integrated by fourth-order
+/// Runge-Kutta.
 fn ideal(phases: &mut [f64], coupling_rad_s: f64, dt_s: f64) {
     let rates = |at: &[f64]| -> Vec<f64> {
         let pull = |a: &f64| at.iter().map(|b| (b - a).sin()).sum::<f64>() / at.len() as f64;
@@ -115,10 +115,10 @@ fn ideal(phases: &mut [f64], coupling_rad_s: f64, dt_s: f64) {
 }
 
 #[test]
-fn coupled_too_little_they_drift_as_ideal_oscillators_do() {
+fn below_critical_coupling_the_fleet_drifts_like_ideal_oscillators() {
     const COUPLING_RAD_S: f64 = 0.08;
     let mut engine = coupled(COUPLING_RAD_S, 0.0);
-    // Until all are under way.
+    // Wait until all robots move.
     engine.run_for(Duration::from_secs(3)).unwrap();
     let mut model = phases(&engine);
     let (mut largest, mut worst): (f64, f64) = (0.0, 0.0);
@@ -132,17 +132,16 @@ fn coupled_too_little_they_drift_as_ideal_oscillators_do() {
         largest = largest.max(found.r);
         worst = worst.max((found.r - order(&model)).abs());
     }
-    // Fifty robots are too few for the 0 of the limit of many: of random phases E r^2 = 1/(N (1 - K/K_c)) = 0.04, so r
-    // wanders about 0.2, and a glance finds it above 0.5 once in 500 times (Rayleigh: e^(-0.25/0.04)). Locked, the
-    // least that a uniform law has is pi/4.
+    // Finite size: for random phases E r^2 = 1/(N (1 - K/K_c)) = 0.04, so r fluctuates around 0.2 and exceeds 0.5 with a
+    // probability of 1/500 (Rayleigh: e^(-0.25/0.04)). When locked, a uniform distribution has at least pi/4.
     assert!(largest < 0.5, "{largest}");
     assert!(worst < 0.01, "r is off by {worst}");
 }
 
 #[test]
-fn a_recorded_run_is_the_same_again() {
+fn recorded_run_is_replayed() {
     let here = folder(&[]);
-    // Drifts for a second, is coupled for two.
+    // Uncoupled for a second, coupled for two.
     let args = [
         "run",
         "kuramoto_fleet",
@@ -166,7 +165,7 @@ fn a_recorded_run_is_the_same_again() {
 }
 
 #[test]
-fn a_reset_fleet_is_a_fresh_one() {
+fn reset_fleet_repeats_a_fresh_run() {
     let mut engine = coupled(0.24, 1.0);
     let mut runs = [(); 2].map(|()| {
         let ran = engine.run_for(Duration::from_secs(3)).unwrap();

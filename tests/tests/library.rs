@@ -1,4 +1,4 @@
-//! The library from outside: plugins that are wrong, controllers that are right, and handles of a run.
+//! Library API: plugin errors, custom controllers, run handles.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ const ROVER: &str = "(version: 1, agents: [(
     sensors: [(name: \"encoders\", kind: Encoders(), rate_hz: 100)],
 )])";
 
-/// A kernel whose tick is no round number.
+/// Kernel with a tick that is not a round number.
 const ODD: &str =
     "(version: 1, tick_ns: 3333333, agents: [(name: \"k\", coherence: Kernel(channels: [
     (name: \"clock\", signal: Tone(frequency_hz: 1.0)),
@@ -48,7 +48,7 @@ fn hard_left(mut commands: Query<&mut ActuatorTarget<Twist2>>) {
 }
 
 #[test]
-fn two_systems_without_an_order_are_an_error_that_names_both() {
+fn ambiguous_systems_are_an_error_that_names_both() {
     let mut engine = rover();
     engine.add_plugin(|app: &mut App| {
         let mine = (full_ahead, hard_left)
@@ -67,7 +67,7 @@ fn two_systems_without_an_order_are_an_error_that_names_both() {
 }
 
 #[test]
-fn a_system_without_an_order_to_the_engines_own_is_an_error_that_names_both() {
+fn system_ambiguous_with_one_of_the_engine_is_an_error_that_names_both() {
     let mut engine = rover();
     engine.add_plugin(|app: &mut App| {
         app.add_systems(Tick, full_ahead.in_set(TickSystems::Decide));
@@ -84,7 +84,7 @@ fn a_system_without_an_order_to_the_engines_own_is_an_error_that_names_both() {
 }
 
 #[test]
-fn systems_in_a_circle_are_an_error() {
+fn cyclic_system_order_is_an_error() {
     let mut engine = rover();
     engine.add_plugin(|app: &mut App| {
         app.add_systems(
@@ -116,7 +116,7 @@ fn cable_was_cut(time: Res<SimTime>) -> Result {
 #[derive(Resource)]
 struct Absent;
 
-fn asks_for_what_is_absent(_absent: Res<Absent>) {}
+fn needs_absent_resource(_absent: Res<Absent>) {}
 
 fn fails(plugin: impl Plugin, tick: u64, words: &[&str]) {
     let mut engine = rover();
@@ -125,13 +125,13 @@ fn fails(plugin: impl Plugin, tick: u64, words: &[&str]) {
     let EngineError::System { tick: at, cause } = &error else {
         panic!("{error}");
     };
-    // The clock has moved on where the tick went on after the failure.
+    // The clock advances if the tick continues after the failure.
     assert!((tick..=tick + 1).contains(at), "{error}");
     for word in words {
         assert!(cause.contains(word), "no {word} in {cause}");
     }
     assert!(!error.is_bad_input());
-    // The failure was this engine's alone.
+    // Other engines are unaffected.
     rover().step().unwrap();
 }
 
@@ -152,15 +152,15 @@ fn a_system_that_returns_an_error_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_system_that_asks_for_a_missing_resource_is_an_error_that_names_both() {
+fn missing_resource_of_a_system_is_an_error_that_names_both() {
     let plugin = |app: &mut App| {
-        app.add_systems(Tick, asks_for_what_is_absent.in_set(TickSystems::Decide));
+        app.add_systems(Tick, needs_absent_resource.in_set(TickSystems::Decide));
     };
-    fails(plugin, 0, &["asks_for_what_is_absent", "Absent"]);
+    fails(plugin, 0, &["needs_absent_resource", "Absent"]);
 }
 
 #[test]
-fn a_controller_of_ones_own_drives_the_rover() {
+fn custom_controller_drives_the_rover() {
     let mut engine = rover();
     engine.add_plugin(|app: &mut App| {
         app.add_systems(
@@ -170,7 +170,7 @@ fn a_controller_of_ones_own_drives_the_rover() {
     });
     let summary = engine.run_for(4 * SECOND).unwrap();
     let drive: becomingone::components::drive::Drive = get(&engine, "rover/drive");
-    // Up to speed at the drive's acceleration, and on at 0.5 m/s.
+    // Acceleration of the drive, then 0.5 m/s.
     let expected = 0.5 * 4.0 - 0.5 * 0.5 / drive.max_acceleration_m_s2 / 2.0;
     let [x, y, _] = summary.agents[0].position;
     assert!(
@@ -213,7 +213,7 @@ fn the_bare_kernel_locks_to_its_clock() {
         kernel.order > 0.99 && kernel.collapsed && kernel.aligned,
         "{kernel:?}"
     );
-    // 1 Hz heard at 50 Hz: the first lag, one kernel tick, turns by 7.2 degrees (either way, by convention).
+    // 1 Hz sampled at 50 Hz: the first lag, one kernel tick, is a phase of 7.2 degrees (sign by convention).
     let [re, im] = kernel.t_emissary;
     let turn = (std::f64::consts::TAU / 50.0).to_degrees();
     assert!(
@@ -278,7 +278,7 @@ fn a_handle_pauses_steps_resets_resumes_and_stops_from_another_thread() {
             wait_for(5, 5);
             handle.step(3);
             wait_for(8, 8);
-            // The scene begins anew and stays paused.
+            // The scene restarts and stays paused.
             handle.reset();
             handle.step(1);
             wait_for(1, 9);
@@ -287,7 +287,7 @@ fn a_handle_pauses_steps_resets_resumes_and_stops_from_another_thread() {
                 tick.load(Ordering::Acquire) > 200
             });
             handle.pause();
-            // It stands still once a step that was asked for is all that is done.
+            // Paused again after exactly the requested step.
             let stands = || {
                 let before = count.load(Ordering::Acquire);
                 handle.step(1);

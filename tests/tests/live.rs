@@ -1,4 +1,4 @@
-//! Viewers of a whole run: they come late, leave, are killed and stopped; the run goes on and ends in time.
+//! Viewers of a whole run: connected late, disconnected, killed, stopped; the run continues and ends in time.
 
 #![cfg(unix)]
 #![allow(
@@ -25,7 +25,7 @@ const WAIT: Duration = Duration::from_secs(20);
 
 fn program() -> Option<PathBuf> {
     viewer::installed()
-        .inspect_err(|why| say(&format!("skipped, it needs a viewer: {why}")))
+        .inspect_err(|why| say(&format!("skipped: needs a viewer: {why}")))
         .ok()
 }
 
@@ -34,7 +34,7 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// A process of a group of its own, which ends with this: the viewer's launcher starts the viewer proper.
+/// Process in its own group, killed on drop: the launcher starts the viewer as a child.
 struct Peer(Child);
 
 impl Peer {
@@ -55,8 +55,8 @@ impl Peer {
         Self::start(program, &[&fixed[..], &["--port", &port]].concat())
     }
 
-    /// A viewer that comes to a server, and keeps what it hears.
-    fn guest(program: &Path, url: &str, file: &str) -> Self {
+    /// Viewer that connects to a server and saves what it receives.
+    fn client(program: &Path, url: &str, file: &str) -> Self {
         let port = free_port().to_string();
         let fixed = [url, "--bind", "127.0.0.1", "--port", &port];
         Self::start(program, &[&fixed[..], &["--save", file]].concat())
@@ -76,10 +76,10 @@ impl Drop for Peer {
     }
 }
 
-/// A run in real time, and what it says.
+/// Run in real time, with its output lines.
 struct Run {
     child: Child,
-    said: Receiver<String>,
+    lines: Receiver<String>,
     here: TempDir,
 }
 
@@ -103,60 +103,59 @@ impl Run {
             .stderr(Stdio::piped());
         set(&mut command);
         let mut child = command.spawn().unwrap();
-        let (tell, said) = mpsc::channel();
+        let (sender, lines) = mpsc::channel();
         let both: [Box<dyn Read + Send>; 2] = [
             Box::new(child.stdout.take().unwrap()),
             Box::new(child.stderr.take().unwrap()),
         ];
         for stream in both {
-            let tell = tell.clone();
+            let sender = sender.clone();
             std::thread::spawn(move || {
                 for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    let _ = tell.send(line);
+                    let _ = sender.send(line);
                 }
             });
         }
-        Self { child, said, here }
+        Self { child, lines, here }
     }
 
-    fn says(&self, text: &str) -> String {
+    fn wait_for(&self, text: &str) -> String {
         let deadline = Instant::now() + WAIT;
-        let mut heard = Vec::new();
+        let mut seen = Vec::new();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.said.recv_timeout(left) {
+            match self.lines.recv_timeout(left) {
                 Ok(line) if line.contains(text) => return line,
-                Ok(line) => heard.push(line),
-                Err(_) => panic!("no `{text}` in {heard:#?}"),
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("no `{text}` in {seen:#?}"),
             }
         }
     }
 
-    /// Ctrl-C; how many simulated seconds a second there were.
+    /// Sends Ctrl-C; returns the real-time factor.
     fn ends_in_time(mut self) -> f64 {
         let begun = Instant::now();
         signal("INT", self.child.id());
         until(Duration::from_secs(2), "the run's end", || {
             self.child.try_wait().unwrap().is_some()
         });
-        say(&format!("gone after {:?}", begun.elapsed()));
+        say(&format!("ended after {:?}", begun.elapsed()));
         assert_eq!(self.child.wait().unwrap().code(), Some(130));
         let text = std::fs::read_to_string(self.here.path().join("s.json")).unwrap();
         let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
-        // The last tick is not waited for.
+        // The last tick may be missing.
         let ticks = summary["ticks"].as_f64().unwrap();
         summary["rtf"].as_f64().unwrap() * (1.0 - 1.0 / ticks)
     }
 }
 
-/// Time that a run loses is not made up for: it would be far behind after ticks that waited. A machine
-/// that is busy with other things loses some as well.
+/// Checks that no tick waited: a run does not catch up on lost time. The margin is for a busy machine.
 fn assert_real_time(rtf: f64) {
     assert!((0.9..1.01).contains(&rtf), "{rtf}");
 }
 
 #[test]
-fn a_viewer_that_comes_goes_comes_again_and_is_stopped() {
+fn viewer_may_connect_disconnect_reconnect_and_stop() {
     let Some(program) = program() else {
         return;
     };
@@ -165,25 +164,25 @@ fn a_viewer_that_comes_goes_comes_again_and_is_stopped() {
         &format!("connect=rerun+http://127.0.0.1:{port}/proxy"),
         |_| {},
     );
-    run.says("nothing answers at");
+    run.wait_for("no viewer at");
     let first = Peer::viewer(&program, port);
-    run.says("is there now");
+    run.wait_for("connected to the viewer");
     drop(first);
-    run.says("the run goes on");
+    run.wait_for("the run continues");
     let second = Peer::viewer(&program, port);
-    run.says("is there now");
+    run.wait_for("connected to the viewer");
     second.signal("-STOP");
     assert_real_time(run.ends_in_time());
 }
 
 #[test]
-fn viewers_of_a_served_run_see_what_stands_there_and_what_goes_on() {
+fn viewers_of_a_server_get_static_content_and_live_data() {
     let Some(program) = program() else {
         return;
     };
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 9876));
     let run = Run::start("serve", |_| {});
-    let line = run.says("rerun rerun+http://127.0.0.1:");
+    let line = run.wait_for("rerun rerun+http://127.0.0.1:");
     let url = line.split_whitespace().last().unwrap().to_owned();
     let port: u16 = url
         .trim_end_matches("/proxy")
@@ -193,7 +192,7 @@ fn viewers_of_a_served_run_see_what_stands_there_and_what_goes_on() {
         .parse()
         .unwrap();
     assert_ne!(port, 9876, "{taken:?}");
-    // Nobody but this machine: 127.0.0.1 as the kernel writes it.
+    // Loopback only: 127.0.0.1 in the format of the kernel.
     if let Ok(table) = std::fs::read_to_string("/proc/net/tcp") {
         let listens = |at: &str| table.contains(&format!(" {at}:{port:04X} 00000000:0000 0A"));
         assert!(listens("0100007F") && !listens("00000000"));
@@ -201,16 +200,16 @@ fn viewers_of_a_served_run_see_what_stands_there_and_what_goes_on() {
 
     let file = |name: &str| run.here.path().join(name).to_str().unwrap().to_owned();
     let (early, late) = (file("early.rrd"), file("late.rrd"));
-    let one = Peer::guest(&program, &url, &early);
+    let one = Peer::client(&program, &url, &early);
     until(WAIT, "something of the run", || size(&early) > 100_000);
-    // One is stopped, which holds up none but itself for as long as there is room.
+    // A stopped viewer delays only itself as long as there is buffer space.
     one.signal("-STOP");
-    let two = Peer::guest(&program, &url, &late);
+    let two = Peer::client(&program, &url, &late);
     until(WAIT, "something of the run", || size(&late) > 100_000);
     let begun = size(&late);
     until(WAIT, "more of the run", || size(&late) > begun + 20_000);
     one.signal("-KILL");
-    // What a guest keeps is complete only so far: parts come in no order.
+    // A saved file is complete up to a point only: chunks arrive out of order.
     until(WAIT, "all parts of the stage", || {
         let print = ["rrd", "print", &late];
         let printed = Command::new(&program).args(print).output().unwrap();
@@ -232,7 +231,7 @@ fn size(file: &str) -> u64 {
     std::fs::metadata(file).map_or(0, |m| m.len())
 }
 
-/// `rerun` on the path, as a script that does this.
+/// Folder with a script named `rerun`.
 fn rerun_that(script: &str) -> TempDir {
     let here = folder(&[("rerun", &format!("#!/bin/sh\n{script}\n"))]);
     let file = here.path().join("rerun");
@@ -241,11 +240,11 @@ fn rerun_that(script: &str) -> TempDir {
 }
 
 #[test]
-fn a_viewer_is_spawned_and_outlives_the_run() {
+fn spawned_viewer_outlives_the_run() {
     let Some(program) = program() else {
         return;
     };
-    // A display would be another peer: the viewer is real, but for its window.
+    // Real viewer without a window: a display is not needed.
     let script = format!(
         "case $1 in --version) exec {0} --version;; esac\necho $$ > \"$PIDS\"; exec {0} \"$@\" --headless",
         program.display()
@@ -258,7 +257,7 @@ fn a_viewer_is_spawned_and_outlives_the_run() {
             .env("DISPLAY", ":0")
             .env("PIDS", &pids);
     });
-    run.says("rover:");
+    run.wait_for("rover:");
     let pid: u32 = std::fs::read_to_string(&pids)
         .unwrap()
         .trim()
@@ -271,21 +270,21 @@ fn a_viewer_is_spawned_and_outlives_the_run() {
 }
 
 #[test]
-fn what_cannot_be_shown_is_told_before_the_run() {
+fn invalid_viewer_options_are_errors_before_the_run() {
     let here = folder(&[]);
-    let told = |rerun: &str, text: &str| {
+    let refused = |rerun: &str, text: &str| {
         let ran = run(here.path(), &["run", "robot", "--rerun", rerun]);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
         assert!(ran.stderr.contains(text), "{}", ran.stderr);
         assert!(!ran.stdout.contains("rover"), "{}", ran.stdout);
     };
-    told("connect=127.0.0.1", "is no address of a viewer");
-    told("connect=", "connect=URL");
-    told("serve=70000", "expected serve=PORT");
-    told("serving", "expected auto, spawn, serve");
+    refused("connect=127.0.0.1", "invalid viewer address");
+    refused("connect=", "connect=URL");
+    refused("serve=70000", "expected serve=PORT");
+    refused("serving", "expected auto, spawn, serve");
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let at = taken.local_addr().unwrap();
-    told(
+    refused(
         &format!("serve={}", at.port()),
         &format!("cannot serve viewers at {at}"),
     );

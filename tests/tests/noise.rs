@@ -1,7 +1,7 @@
-//! Noise over an hour at rest: mean, deviation, and the Allan deviation against closed forms.
+//! Sensor noise over an hour at rest: mean, standard deviation and Allan deviation, compared with closed forms.
 //!
 //! The closed forms are those of IEEE Std 952-1997, annex C, and of El-Sheimy, Hou and Niu, IEEE Trans. Instrum.
-//! Meas. 57(1), 2008; those of a sampled walk and of rounding are exact sums.
+//! Meas. 57(1), 2008; those of a sampled random walk and of rounding are exact sums.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,11 +18,11 @@ use becomingone_tests::engine;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Readings a second, one a tick.
+/// Sample rate, one reading per tick.
 const RATE_HZ: f64 = 50.0;
 const HOUR_S: f64 = 3600.0;
 
-/// A rover that stands before a wall for an hour. Each sensor has parts of noise whose slopes are told apart.
+/// Rover at rest in front of a wall for an hour. Noise components of each sensor have distinguishable slopes.
 const SCENE: &str = "(
   version: 1, seed: 11, tick_ns: 20000000,
   world: (
@@ -50,19 +50,19 @@ const SCENE: &str = "(
   )],
 )";
 
-/// The numbers of a sensor, one list a field, and their truth at the end.
+/// Numbers of a sensor, one list for each field, and the final truth.
 type Columns = (Vec<Vec<f64>>, Vec<f64>);
 
-/// All numbers of all sensors.
+/// Numbers of all sensors.
 #[derive(Resource, Default)]
 struct Hour(BTreeMap<&'static str, Columns>);
 
 fn keep<T: Measurement>(mut hour: ResMut<Hour>, sensors: Query<(&Reading<T>, &Truth<T>)>) {
     let (columns, truths) = hour.0.entry(T::KIND).or_default();
     for (reading, truth) in &sensors {
-        for said in reading.batch() {
+        for sample in reading.batch() {
             let mut k = 0;
-            said.value.visit(&mut |x| {
+            sample.value.visit(&mut |x| {
                 if columns.len() <= k {
                     columns.push(Vec::with_capacity((HOUR_S * RATE_HZ) as usize));
                 }
@@ -75,7 +75,7 @@ fn keep<T: Measurement>(mut hour: ResMut<Hour>, sensors: Query<(&Reading<T>, &Tr
     }
 }
 
-/// What each sensor said in an hour, less the truth.
+/// Errors of each sensor over an hour: readings minus truth.
 fn errors_of_an_hour() -> BTreeMap<&'static str, Vec<Vec<f64>>> {
     let mut engine = engine(&[("rest.ron", SCENE)]);
     engine.add_plugin(|app: &mut App| {
@@ -92,7 +92,7 @@ fn errors_of_an_hour() -> BTreeMap<&'static str, Vec<Vec<f64>>> {
                 .in_set(TickSystems::Publish),
         );
     });
-    // A second in which the rover comes to rest.
+    // Skip a second of settling.
     engine.run_for(Duration::from_secs(1)).unwrap();
     engine.world_mut().resource_mut::<Hour>().0.clear();
     engine.run_for(Duration::from_secs_f64(HOUR_S)).unwrap();
@@ -106,7 +106,7 @@ fn errors_of_an_hour() -> BTreeMap<&'static str, Vec<Vec<f64>>> {
     hour.into_iter().map(|(k, c)| (k, less_truth(c))).collect()
 }
 
-/// Overlapping Allan deviation of samples of a rate, over `m` samples: from the second differences of their sum.
+/// Overlapping Allan deviation of rate samples over `m` samples, from the second differences of their sum.
 fn allan(xs: &[f64], m: usize) -> f64 {
     let mut sum = vec![0.0];
     sum.extend(xs.iter().scan(0.0, |s, x| {
@@ -116,7 +116,7 @@ fn allan(xs: &[f64], m: usize) -> f64 {
     allan_of_sum(&sum, m) / m as f64
 }
 
-/// The same of samples of an angle, times the samples' period.
+/// Overlapping Allan deviation of angle samples, times the sample period.
 fn allan_of_sum(sum: &[f64], m: usize) -> f64 {
     let (first, second, third) = (sum, &sum[m..], &sum[2 * m..]);
     let squares = first.iter().zip(second).zip(third).map(|((a, b), c)| {
@@ -126,7 +126,7 @@ fn allan_of_sum(sum: &[f64], m: usize) -> f64 {
     (squares.sum::<f64>() / (2.0 * third.len() as f64)).sqrt()
 }
 
-/// Mean and deviation.
+/// Mean and standard deviation.
 fn moments(xs: &[f64]) -> (f64, f64) {
     let n = xs.len() as f64;
     let mean = xs.iter().sum::<f64>() / n;
@@ -134,11 +134,11 @@ fn moments(xs: &[f64]) -> (f64, f64) {
     (mean, variance.sqrt())
 }
 
-/// Clusters of so many samples.
+/// Cluster sizes (samples).
 const CLUSTERS: [usize; 13] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
 
-/// The Allan deviation is the expected one at each length, within five standard errors of as many
-/// independent clusters: `sd(σ) = σ / sqrt(2 n)` (IEEE Std 952-1997, equation C.17, on the safe side).
+/// Checks the Allan deviation at each cluster size, within five standard errors of the count of
+/// independent clusters: `sd(σ) = σ / sqrt(2 n)` (IEEE Std 952-1997, equation C.17, conservative).
 fn check_allan(what: &str, xs: &[&[f64]], expected: impl Fn(usize) -> f64) {
     for m in CLUSTERS {
         let variances = xs.iter().map(|x| allan(x, m).powi(2));
@@ -154,7 +154,7 @@ fn check_allan(what: &str, xs: &[&[f64]], expected: impl Fn(usize) -> f64) {
     }
 }
 
-/// Slope of the Allan deviation in a log-log plot between two lengths.
+/// Log-log slope of the Allan deviation between two cluster sizes.
 fn slope(xs: &[f64], from: usize, to: usize) -> f64 {
     (allan(xs, to) / allan(xs, from)).ln() / (to as f64 / from as f64).ln()
 }
@@ -163,7 +163,7 @@ fn white(sd: f64) -> impl Fn(usize) -> f64 {
     move |m| sd / (m as f64).sqrt()
 }
 
-/// A random walk that gains `sd` in a second, sampled: `K sqrt(τ/3)` for long τ.
+/// Sampled random walk with `sd` per square root of a second: `K sqrt(τ/3)` for long τ.
 fn walk(sd: f64) -> impl Fn(usize) -> f64 {
     move |m| {
         let m = m as f64;
@@ -171,7 +171,7 @@ fn walk(sd: f64) -> impl Fn(usize) -> f64 {
     }
 }
 
-/// A first-order Gauss-Markov process, sampled: variance of the sum of `m` samples, less its covariance with the next sum.
+/// Sampled first-order Gauss-Markov process: variance of the sum of `m` samples minus its covariance with the next sum.
 fn markov(sd: f64, memory_s: f64) -> impl Fn(usize) -> f64 {
     move |m| {
         let m = m as f64;
@@ -183,14 +183,14 @@ fn markov(sd: f64, memory_s: f64) -> impl Fn(usize) -> f64 {
     }
 }
 
-/// The same, not sampled (IEEE Std 952-1997, C.1.6, with `q_c² T_c = 2 sd²`).
+/// Continuous first-order Gauss-Markov process (IEEE Std 952-1997, C.1.6, with `q_c² T_c = 2 sd²`).
 fn markov_of_ieee(sd: f64, memory_s: f64, m: usize) -> f64 {
     let r = memory_s * RATE_HZ / m as f64;
     let inner = 3.0 - 4.0 * (-1.0 / r).exp() + (-2.0 / r).exp();
     sd * (2.0 * r * (1.0 - r / 2.0 * inner)).sqrt()
 }
 
-/// The mean is that of the truth within five standard errors, given the deviation of the mean.
+/// Checks mean and standard deviation, the mean within five of its standard errors.
 fn check_moments(what: &str, xs: &[f64], sd: f64, mean_sd: f64, sd_bound: f64) {
     assert_eq!(xs.len(), (HOUR_S * RATE_HZ) as usize, "{what}");
     let (mean, found) = moments(xs);
@@ -202,10 +202,10 @@ fn check_moments(what: &str, xs: &[f64], sd: f64, mean_sd: f64, sd_bound: f64) {
 }
 
 #[test]
-fn an_hour_at_rest_has_the_noise_that_the_scene_says() {
+fn noise_of_an_hour_at_rest_matches_the_scene() {
     let errors = errors_of_an_hour();
     let n = HOUR_S * RATE_HZ;
-    // Five standard errors of a deviation of independent numbers.
+    // Five standard errors of the standard deviation of independent numbers.
     let independent = 5.0 / (2.0 * n).sqrt();
     let of = |kind: &str, k: usize| errors[kind][k].as_slice();
 
@@ -220,7 +220,7 @@ fn an_hour_at_rest_has_the_noise_that_the_scene_says() {
         check_allan("accelerometer", &[accelerometer], |m| {
             white(m).hypot(walk(m))
         });
-        // White noise and walk meet after 2.4 s.
+        // White noise and random walk cross at 2.4 s.
         assert!((slope(accelerometer, 1, 10) + 0.5).abs() < 0.05);
         assert!((slope(accelerometer, 500, 5000) - 0.5).abs() < 0.25);
 
@@ -243,14 +243,14 @@ fn an_hour_at_rest_has_the_noise_that_the_scene_says() {
         let ratio = hump(m) / markov_of_ieee(1.5, 10.0, m);
         assert!((ratio - 1.0).abs() < 0.001, "{m}: {ratio}");
     }
-    // The hump is highest at 1.89 of the correlation time, by 0.62 of the deviation.
+    // Maximum at 1.89 correlation times, of 0.62 standard deviations.
     let at =
         |s: f64| (allan(east, (s * RATE_HZ) as usize) + allan(north, (s * RATE_HZ) as usize)) / 2.0;
     let top = at(18.9);
     assert!((top / (0.618 * 1.5) - 1.0).abs() < 0.2, "{top}");
     assert!(at(2.0) < 0.75 * top && at(200.0) < 0.75 * top);
     check_allan("up", &[up], walk(0.05));
-    // Places are those of the metres: along a meridian, a degree is 111.2 km at this latitude.
+    // Geographic positions match the metric ones: a degree of latitude is 111.2 km here.
     let (latitude, height) = (of("gnss", 0), of("gnss", 2));
     for k in (0..latitude.len()).step_by(1000) {
         assert!(
@@ -261,9 +261,9 @@ fn an_hour_at_rest_has_the_noise_that_the_scene_says() {
     }
 
     let range = of("range", 0);
-    // Rounding adds a step's square over 12.
+    // Rounding adds a variance of step²/12.
     let sd = 0.01f64.hypot(0.001 / 12f64.sqrt());
-    // A truth that is no multiple of the step is rounded too, with the noise: no offset is left.
+    // The sum of truth and noise is rounded: no offset remains if the truth is not a multiple of the step.
     check_moments("range", range, sd, sd / n.sqrt(), independent);
     check_allan("range", &[range], white(sd));
 
@@ -275,7 +275,7 @@ fn an_hour_at_rest_has_the_noise_that_the_scene_says() {
         check_moments("magnetometer", compass, 2e-7f64.hypot(1e-7), mean_sd, 0.08);
     }
 
-    // Of an angle, white noise and rounding are noise of phase: sqrt(3) sd / τ, slope -1.
+    // For angles, white noise and rounding are phase noise: sqrt(3) sd / τ, slope -1.
     for angle in &errors["encoders"] {
         let sd = 0.004f64.hypot(0.006 / 12f64.sqrt());
         check_moments("encoders", angle, sd, sd / n.sqrt(), 2.0 * independent);
@@ -291,7 +291,7 @@ fn an_hour_at_rest_has_the_noise_that_the_scene_says() {
 }
 
 #[test]
-fn the_allan_deviation_is_that_of_nist() {
+fn allan_deviation_matches_nist() {
     // NIST Special Publication 1065 (2008), table 31: nine values of frequency and their overlapping deviations.
     let xs = [
         892.0, 809.0, 823.0, 798.0, 671.0, 644.0, 883.0, 903.0, 677.0,

@@ -1,4 +1,4 @@
-//! The main job: `run robot` reaches all of its goals, touching nothing; with other people's robots too.
+//! Main job: `run robot` reaches all goals without a collision, also with third-party robots.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +11,7 @@ use becomingone_tests::{peer_robot, summary};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// Runs the patrol with seeds 1 to 20, two at a time. A robot that is stuck runs into the bound of [`summary`].
+/// Runs the patrol with seeds 1 to 20, two at a time. The time limit of [`summary`] covers a stuck robot.
 fn patrol(more: &[&str]) {
     let next = AtomicU64::new(1);
     let work = || {
@@ -68,7 +68,7 @@ fn a_car_with_steered_wheels_reaches_the_goals_without_a_collision() {
 }
 
 #[test]
-fn the_rover_climbs_the_ramp_by_odometry() {
+fn rover_climbs_the_ramp_by_odometry() {
     let s = summary(&["ramp_climb"]);
     let agent = &s["agents"][0];
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Sensors against physics: what an instrument at this place would say.
+//! Sensor models, compared with physics.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,14 +21,18 @@ use std::time::Duration;
 /// Standard gravity (ISO 80000-3), m/s².
 const G: f64 = 9.80665;
 
-/// Every reading of a kind, beside its truth, by the sensor's name.
+/// Readings of a kind with their truth, by sensor name.
 #[derive(Resource)]
 struct Log<T: Measurement>(BTreeMap<String, Vec<(Stamped<T>, T)>>);
 
 fn log<T: Measurement>(mut log: ResMut<Log<T>>, sensors: Query<(&Name, &Reading<T>, &Truth<T>)>) {
     for (name, reading, truth) in &sensors {
         let entries = log.0.entry(name.to_string()).or_default();
-        entries.extend(reading.batch().map(|said| (said.clone(), truth.0.clone())));
+        entries.extend(
+            reading
+                .batch()
+                .map(|sample| (sample.clone(), truth.0.clone())),
+        );
     }
 }
 
@@ -43,7 +47,7 @@ fn logged<T: Measurement>(engine: &CoherenceEngine, name: &str) -> Vec<(Stamped<
     engine.world().resource::<Log<T>>().0[name].clone()
 }
 
-/// A rover at the origin, with these sensors and obstacles.
+/// Rover at the origin with these sensors and obstacles.
 fn rover(sensors: &str, obstacles: &str) -> CoherenceEngine {
     let scene = format!(
         "(version: 1, world: (obstacles: [{obstacles}]), agents: [
@@ -93,7 +97,7 @@ fn six(imu: &ImuSample) -> [f64; 6] {
 }
 
 #[test]
-fn an_imu_at_rest_feels_gravity_upwards_and_no_turning() {
+fn imu_at_rest_measures_gravity_and_no_rotation() {
     let mut engine = rover(
         "(name: \"imu\", kind: Imu(), rate_hz: 100, link: \"imu_link\"),
          (name: \"side\", kind: Imu(), rate_hz: 100, rotation: (0.70710678, 0, 0, 0.70710678))",
@@ -112,7 +116,7 @@ fn an_imu_at_rest_feels_gravity_upwards_and_no_turning() {
         );
         assert!(rates.iter().all(|r| r.abs() < 0.002), "{truth:?}");
     }
-    // Turned by 90 degrees about x, so that its y axis points up.
+    // Rotated by 90 degrees about x: y points up.
     for (_, truth) in settled("rover/side") {
         let [.., x, y, z] = six(&truth);
         assert!(
@@ -122,7 +126,7 @@ fn an_imu_at_rest_feels_gravity_upwards_and_no_turning() {
     }
 }
 
-/// A cube of 1 kg and 0.2 m.
+/// Cube of 1 kg and 0.2 m.
 const CUBE: &str = "<robot name=\"cube\"><link name=\"cube\">
     <inertial><mass value=\"1\"/>
     <inertia ixx=\"0.00667\" ixy=\"0\" ixz=\"0\" iyy=\"0.00667\" iyz=\"0\" izz=\"0.00667\"/></inertial>
@@ -134,21 +138,24 @@ const FALLING: &str =
     sensors: [(name: \"imu\", kind: Imu(), rate_hz: 1000)])])";
 
 #[test]
-fn a_falling_imu_feels_nothing() {
+fn imu_in_free_fall_measures_zero() {
     let mut engine = engine(&[("falling.ron", FALLING), ("cube.urdf", CUBE)]);
     record::<ImuSample>(&mut engine);
     run(&mut engine, 0.6);
     let log = logged::<ImuSample>(&engine, "cube/imu");
     assert_eq!(log.len(), 600);
-    for (said, _) in &log {
-        assert!(six(&said.value).iter().all(|x| x.abs() < 0.01), "{said:?}");
+    for (sample, _) in &log {
+        assert!(
+            six(&sample.value).iter().all(|x| x.abs() < 0.01),
+            "{sample:?}"
+        );
     }
 }
 
 #[test]
-fn a_dropped_cube_lands_after_the_time_of_free_fall() {
+fn dropped_cube_lands_after_the_free_fall_time() {
     let mut engine = engine(&[("falling.ron", FALLING), ("cube.urdf", CUBE)]);
-    // Robots are put down 2 mm over the ground.
+    // Robots start 2 mm above the ground.
     let height_m: f64 = 2.0 + 0.002;
     let expected_s = (2.0 * height_m / G).sqrt();
     let mut speed = 0.0;
@@ -172,8 +179,8 @@ fn a_dropped_cube_lands_after_the_time_of_free_fall() {
 }
 
 #[test]
-fn a_long_fall_keeps_its_acceleration() {
-    // A tick of 1/512 s and 8 m/s²: what a substep adds is a power of two, which f32 adds without rounding.
+fn long_fall_keeps_its_acceleration() {
+    // With ticks of 1/512 s and 8 m/s² the increment of a substep is a power of two, exact in f32.
     let bottomless = FALLING
         .replacen(
             "version: 1",
@@ -184,7 +191,7 @@ fn a_long_fall_keeps_its_acceleration() {
     let mut engine = engine(&[("falling.ron", &bottomless), ("cube.urdf", CUBE)]);
     run(&mut engine, 60.0);
     let speed = -f64::from(get::<TrueTwist>(&engine, "cube").linear_m_s.z);
-    // There is no air: g t.
+    // No drag: g t.
     assert!(
         (speed / (8.0 * 60.0) - 1.0).abs() < 0.001,
         "{speed} m/s after a minute"
@@ -221,7 +228,7 @@ fn odometry_agrees_with_the_true_path_straight_ahead() {
 }
 
 #[test]
-fn an_imu_on_a_circle_feels_the_turn_and_the_pull_inwards() {
+fn imu_on_a_circle_measures_yaw_rate_and_centripetal_acceleration() {
     let mut engine = rover("(name: \"imu\", kind: Imu(), rate_hz: 1000)", "");
     drive(&mut engine, 0.6, 0.6);
     record::<ImuSample>(&mut engine);
@@ -242,7 +249,7 @@ fn an_imu_on_a_circle_feels_the_turn_and_the_pull_inwards() {
         "{} against {turned}",
         of(2) * 2.0
     );
-    // Towards the middle, to the left: v ω.
+    // Centripetal, to the left: v ω.
     let inwards = travelled / 2.0 * turned / 2.0;
     assert!(
         (of(4) - inwards).abs() < 0.03 * inwards,
@@ -252,7 +259,7 @@ fn an_imu_on_a_circle_feels_the_turn_and_the_pull_inwards() {
 }
 
 #[test]
-fn a_lidar_measures_the_distance_to_a_wall() {
+fn lidar_measures_the_distance_to_a_wall() {
     // The wall's face is the plane x = 5.
     let mut engine = rover(
         "(name: \"lidar\", kind: Lidar(rays: 360, range_max_m: 12), rate_hz: 10, link: \"lidar_link\"),
@@ -266,7 +273,7 @@ fn a_lidar_measures_the_distance_to_a_wall() {
     let (last, _) = logged::<Scan>(&engine, "rover/lidar").pop().unwrap();
     let scan = last.value;
     assert_eq!(scan.ranges_m.len(), 360);
-    // The description puts the lidar 0.06 m before the axle.
+    // The lidar is mounted 0.06 m in front of the axle.
     let ahead_m = 5.0 - x_m - 0.06;
     for (k, &range) in scan.ranges_m.iter().enumerate() {
         let angle = f64::from(scan.angle_min_rad) + k as f64 * f64::from(scan.angle_step_rad);
@@ -290,7 +297,7 @@ fn a_lidar_measures_the_distance_to_a_wall() {
 }
 
 #[test]
-fn a_bumper_feels_the_wall_that_it_is_driven_into() {
+fn bumper_measures_contact_with_a_wall() {
     let mut engine = rover(
         "(name: \"bumper\", kind: Contact(), rate_hz: 100)",
         "Box(name: \"wall\", position_m: (1.5, 0, 0), size_m: (1, 4, 1))",
@@ -301,9 +308,9 @@ fn a_bumper_feels_the_wall_that_it_is_driven_into() {
     let log = logged::<ContactForce>(&engine, "rover/bumper");
     let first = log
         .iter()
-        .position(|(said, _)| said.value.touching)
+        .position(|(sample, _)| sample.value.touching)
         .expect("a touch");
-    // The front of the rover is 0.17 m before its axle: 0.83 m to go, at 0.5 m/s after 1/3 s of ramp.
+    // The front is 0.17 m ahead of the axle: 0.83 m to go, at 0.5 m/s after an acceleration of 1/3 s.
     let expected_s = 0.83 / 0.5 + 0.5 / 1.5 / 2.0;
     let touched_s = log[first].0.source_ns as f64 * 1e-9;
     assert!(
@@ -313,14 +320,14 @@ fn a_bumper_feels_the_wall_that_it_is_driven_into() {
     assert!(
         log[..first]
             .iter()
-            .all(|(said, _)| said.value.force_n == 0.0)
+            .all(|(sample, _)| sample.value.force_n == 0.0)
     );
     let held = mean(
         log[log.len() - 100..]
             .iter()
-            .map(|(said, _)| f64::from(said.value.force_n)),
+            .map(|(sample, _)| f64::from(sample.value.force_n)),
     );
-    // It pushes, and never harder than two motors of 4 N m on wheels of 0.09765 m.
+    // Positive force, at most that of two motors of 4 N m on wheels of 0.09765 m.
     assert!(held > 1.0 && held < 1.1 * 2.0 * 4.0 / 0.09765, "{held} N");
     let summary = engine.summary();
     assert!(summary.agents[0].collisions >= 1);
@@ -345,7 +352,7 @@ fn white_noise_has_the_stated_deviation() {
         let errors: Vec<f64> = axes
             .flat_map(|axis| {
                 log.iter()
-                    .map(move |(said, truth)| six(&said.value)[axis] - six(truth)[axis])
+                    .map(move |(sample, truth)| six(&sample.value)[axis] - six(truth)[axis])
             })
             .collect();
         let n = errors.len() as f64;
@@ -357,14 +364,14 @@ fn white_noise_has_the_stated_deviation() {
             "{} against {sd}",
             variance.sqrt()
         );
-        // White: neighbours are independent.
+        // White noise: consecutive samples are independent.
         let product = mean(errors.windows(2).map(|w| w[0] * w[1]));
         assert!((product / (sd * sd)).abs() < 5.0 / n.sqrt());
     }
 }
 
 #[test]
-fn an_offset_is_constant_in_a_run_and_another_with_another_seed() {
+fn turn_on_bias_is_constant_in_a_run_and_depends_on_the_seed() {
     let offset_sd = 0.1;
     let mut engine = rover(
         "(name: \"imu\", kind: Imu(accelerometer: (turn_on_bias_sd: 0.1)), rate_hz: 1000)",
@@ -410,7 +417,7 @@ fn an_offset_is_constant_in_a_run_and_another_with_another_seed() {
 }
 
 #[test]
-fn another_sensor_or_agent_leaves_a_sensors_noise_as_it_is() {
+fn noise_of_a_sensor_does_not_depend_on_other_sensors_or_agents() {
     const IMU: &str = "(name: \"imu\", kind: Imu(gyro: (white_sd: 0.01), accelerometer: (white_sd: 0.05)), rate_hz: 100)";
     let noise = |sensors: &str, agents: &str| -> Vec<[f64; 6]> {
         let scene = format!(
@@ -437,13 +444,13 @@ fn another_sensor_or_agent_leaves_a_sensors_noise_as_it_is() {
     );
     for (a, b) in alone.iter().zip(noise(IMU, &neighbour)) {
         for (a, b) in a.iter().zip(b) {
-            // The same numbers, up to the rounding of their sum with a truth that may differ in its last bits.
+            // Same noise, up to the rounding of its sum with a truth that may differ in its last bits.
             assert!((a - b).abs() < 4e-6, "{a} against {b}");
         }
     }
 }
 
-/// A rover in Zürich, with these sensors.
+/// Rover in Zürich with these sensors.
 fn rover_on_earth(sensors: &str) -> CoherenceEngine {
     let scene = format!(
         "(version: 1, world: (origin: (latitude_deg: 47.3769, longitude_deg: 8.5417, height_m: 408)), agents: [
@@ -454,14 +461,14 @@ fn rover_on_earth(sensors: &str) -> CoherenceEngine {
 }
 
 #[test]
-fn a_receiver_is_where_its_antenna_is() {
+fn gnss_measures_the_position_of_its_antenna() {
     let lever_m = glam::Vec3::new(0.3, 0.2, 0.5);
     let mut engine =
         rover_on_earth("(name: \"gnss\", kind: Gnss(), rate_hz: 10, position_m: (0.3, 0.2, 0.5))");
     drive(&mut engine, 0.5, 0.8);
     record::<GnssFix>(&mut engine);
     run(&mut engine, 3.0);
-    // A reading of 10 Hz is taken before the step of its tick.
+    // Readings are taken before the step of their tick.
     let pose = get::<TruePose>(&engine, "rover").0;
     engine.step().unwrap();
     let log = logged::<GnssFix>(&engine, "rover/gnss");
@@ -469,9 +476,9 @@ fn a_receiver_is_where_its_antenna_is() {
     assert_eq!(last.source_ns, 3_000_000_000);
     assert_eq!(last.value, *truth, "it has no noise");
     let antenna = pose.point(lever_m);
-    let said = last.value.position_m.map(|x| x as f32);
-    assert_eq!(said, antenna.to_array());
-    // The antenna is 0.36 m off the axis about which the rover turns.
+    let position_m = last.value.position_m.map(|x| x as f32);
+    assert_eq!(position_m, antenna.to_array());
+    // The antenna is 0.36 m from the axis of rotation.
     for pair in log[15..].windows(2) {
         let [(a, _), (b, _)] = pair else {
             unreachable!()
@@ -492,7 +499,7 @@ fn a_receiver_is_where_its_antenna_is() {
     let place = last.value.place;
     let north_m = (place.latitude_deg - 47.3769).to_radians() * meridian;
     let east_m = (place.longitude_deg - 8.5417).to_radians() * normal * cos;
-    // Meridians meet: at 30 m it makes 0.1 mm.
+    // Convergence of meridians: 0.1 mm at 30 m.
     assert!((north_m - north).abs() < 2e-4, "{north_m} {north}");
     assert!((east_m - east).abs() < 2e-4, "{east_m} {east}");
     let below = (east * east + north * north) / (2.0 * a);
@@ -503,7 +510,7 @@ fn a_receiver_is_where_its_antenna_is() {
 }
 
 #[test]
-fn a_range_sensor_sees_the_nearest_thing_in_its_cone() {
+fn range_sensor_measures_the_nearest_object_in_its_cone() {
     // The wall's face is the plane x = 5; the other wall is turned by half a radian about (0, -6).
     let mut engine = rover(
         "(name: \"ray\", kind: Range(range_max_m: 8), rate_hz: 10, position_m: (0.3, 0, 0.3)),
@@ -525,7 +532,7 @@ fn a_range_sensor_sees_the_nearest_thing_in_its_cone() {
     };
     let ahead_m = 5.0 - x - 0.3;
     assert!((last("rover/ray") - ahead_m).abs() < 0.01);
-    // The ground meets the cone's lower edge first.
+    // The lower edge of the cone hits the ground first.
     let below_m = (z + 0.3) / 0.25_f64.sin();
     assert!(
         (last("rover/cone") / below_m - 1.0).abs() < 0.02,
@@ -544,7 +551,7 @@ fn a_range_sensor_sees_the_nearest_thing_in_its_cone() {
 }
 
 #[test]
-fn a_magnetometer_is_a_compass() {
+fn magnetometer_measures_heading() {
     let scene = "(version: 1, world: (magnetic_field_t: (0, 2e-5, -4e-5)), agents: [
         (name: \"rover\", model: \"rover.urdf\", yaw_rad: 0.7, drive: Auto, sensors: [
             (name: \"plain\", kind: Magnetometer(), rate_hz: 10),
@@ -556,8 +563,8 @@ fn a_magnetometer_is_a_compass() {
     record::<MagneticField>(&mut engine);
     run(&mut engine, 2.0);
     let last = |name: &str| {
-        let (said, truth) = logged::<MagneticField>(&engine, name).pop().unwrap();
-        (said.value.field_t.to_array(), truth.field_t.to_array())
+        let (sample, truth) = logged::<MagneticField>(&engine, name).pop().unwrap();
+        (sample.value.field_t.to_array(), truth.field_t.to_array())
     };
     let close = |a: [f32; 3], b: [f64; 3]| {
         let near = a
@@ -570,33 +577,33 @@ fn a_magnetometer_is_a_compass() {
     let (sin, cos) = 0.7_f64.sin_cos();
     let [x, y, z] = [2e-5 * sin, 2e-5 * cos, -4e-5];
     close(last("rover/plain").0, [x, y, z]);
-    // Turned by 90 degrees about x: its y is up, its z is -y.
+    // Rotated by 90 degrees about x: y points up, z points along -y.
     close(last("rover/side").0, [x, z, -y]);
-    let (said, truth) = last("rover/iron");
+    let (sample, truth) = last("rover/iron");
     close(truth, [x, y, z]);
     close(
-        said,
+        sample,
         [x + 0.1 * y + 1e-6, 0.2 * x + y + 2e-6, 0.9 * z + 3e-6],
     );
 }
 
 #[test]
-fn where_no_field_is_said_it_is_that_of_greenwich() {
+fn default_magnetic_field_is_that_of_greenwich() {
     let mut engine = rover("(name: \"compass\", kind: Magnetometer(), rate_hz: 10)", "");
     record::<MagneticField>(&mut engine);
     run(&mut engine, 1.0);
-    let (said, _) = logged::<MagneticField>(&engine, "rover/compass")
+    let (sample, _) = logged::<MagneticField>(&engine, "rover/compass")
         .pop()
         .unwrap();
     // World Magnetic Model 2025: 49063 nT, inclined by 66.513 degrees, declined by 0.950.
-    let field_t = said.value.field_t;
+    let field_t = sample.value.field_t;
     assert!(
         (f64::from(field_t.length()) / 49_063e-9 - 1.0).abs() < 1e-4,
         "{field_t}"
     );
     let down = f64::from(-field_t.z / field_t.length()).asin().to_degrees();
     assert!((down - 66.513).abs() < 0.2, "{down}");
-    // The rover looks east: north is to its left.
+    // The rover faces east: north is to its left.
     let declined = f64::from(field_t.x)
         .atan2(f64::from(field_t.y))
         .to_degrees();
@@ -604,7 +611,7 @@ fn where_no_field_is_said_it_is_that_of_greenwich() {
 }
 
 #[test]
-fn a_reset_gives_every_sensor_its_first_numbers_again() {
+fn reset_repeats_the_noise_of_every_sensor() {
     const NOISE: &str = "(white_sd: 0.1, turn_on_bias_sd: 0.2, drift_sd: 0.3, correlated_sd: 0.4, correlation_time_s: 5, resolution: 1e-9)";
     let scene = format!(
         "(version: 1, world: (origin: (latitude_deg: -33.9, longitude_deg: 151.2), magnetic_field_t: (5e-6, 24e-6, 51e-6)),

@@ -1,4 +1,4 @@
-//! The scene of a rover that slips on ice: its witness notices there, not before, and not without ice.
+//! Scene `slip_on_ice`: an alarm on the ice, none before it, and none without ice.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,10 +12,10 @@ use becomingone_tests::{folder, root, summary};
 use serde_json::Value;
 use std::path::Path;
 
-/// What the sheet covers: least and most of x and of y (m), as the scene has it.
+/// Ice sheet of the scene: ranges of x and y (m).
 const ICE_M: [[f64; 2]; 2] = [[4.0, 11.0], [9.0, 15.0]];
 
-/// What it came to: the alarms, and how far off its estimate was at the end (m).
+/// Runs the scene; returns the alarms and the final error of the estimate (m).
 fn run(seed: u64, more: &[&str]) -> (Value, f64) {
     let scene = root().join("scenes/slip_on_ice.ron");
     let seed = seed.to_string();
@@ -26,7 +26,7 @@ fn run(seed: u64, more: &[&str]) -> (Value, f64) {
     (rover["kernel"]["witness"]["alarms"].clone(), error_m)
 }
 
-/// From when until when (s) the antenna was truly over the ice: its first time there.
+/// First interval (s) in which the antenna was truly over the ice.
 fn on_ice(recording: &Path) -> [f64; 2] {
     let mut journal = Journal::open(recording).unwrap();
     let mut on: Option<[f64; 2]> = None;
@@ -36,9 +36,9 @@ fn on_ice(recording: &Path) -> [f64; 2] {
             if &*message.topic != "/rover/gnss/truth" {
                 continue;
             }
-            let said: Value = serde_json::from_slice(&message.bytes).unwrap();
+            let message: Value = serde_json::from_slice(&message.bytes).unwrap();
             let now_s = tick.now_ns as f64 / 1e9;
-            let at_m = |k: usize| said["value"][["east", "north"][k]].as_f64().unwrap();
+            let at_m = |k: usize| message["value"][["east", "north"][k]].as_f64().unwrap();
             let over = (0..2).all(|k| (ICE_M[k][0]..ICE_M[k][1]).contains(&at_m(k)));
             match (&mut on, over) {
                 (None, true) => on = Some([now_s, f64::INFINITY]),
@@ -54,7 +54,7 @@ fn on_ice(recording: &Path) -> [f64; 2] {
 }
 
 #[test]
-fn it_is_alarmed_on_the_ice_and_not_before_and_knows_soon_where_it_is_again() {
+fn alarm_is_raised_on_the_ice_only_and_the_estimate_recovers() {
     for seed in 1..4 {
         let here = folder(&[]);
         let recording = here.path().join("run.mcap");
@@ -68,13 +68,13 @@ fn it_is_alarmed_on_the_ice_and_not_before_and_knows_soon_where_it_is_again() {
         assert_eq!(alarms.as_array().map(Vec::len), Some(1), "{alarms}");
         let ended_s = alarms[0]["until_s"].as_f64().unwrap();
         assert!(ended_s < until_s + 12.0, "seed {seed}: {ended_s} {until_s}");
-        // Its receiver is off by 0.3 m as a rule, which it learns only as far as wheels lead it.
+        // The GNSS offset has a standard deviation of 0.3 m and is observable only relative to the wheels.
         assert!(error_m < 0.6, "seed {seed}: {error_m}");
     }
 }
 
 #[test]
-fn without_ice_there_is_no_alarm() {
+fn no_alarm_without_ice() {
     for seed in 1..4 {
         let (alarms, _) = run(seed, &["--set", "world.obstacles.ice.friction=0.9"]);
         assert_eq!(alarms, Value::Array(Vec::new()), "seed {seed}");

@@ -1,6 +1,6 @@
-//! A steady tick of `warehouse_robot` allocates nothing in systems of ours: counted by the allocator, on the thread that
-//! runs the tick, but for the time in which rapier steps. What happens (a goal that is reached) is told and remembered in
-//! words: the ticks until that is done are not steady ones.
+//! A steady-state tick of `warehouse_robot` allocates nothing in systems of this workspace: counted by the allocator on
+//! the thread that runs the tick, except during rapier's step. Events (a reached goal) allocate their text: ticks until
+//! an event is stored in memory are excluded.
 
 #![allow(
     unsafe_code,
@@ -18,13 +18,13 @@ use std::cell::Cell;
 struct Counting;
 
 thread_local! {
-    /// Whether this thread's allocations are counted: never those of rapier or of threads for input and output.
+    /// Whether allocations of this thread are counted: not during rapier's step, nor on I/O threads.
     static COUNTED: Cell<bool> = const { Cell::new(false) };
     static CALLS: Cell<u64> = const { Cell::new(0) };
 }
 
-fn note() {
-    // A thread that ends has none of them any more.
+fn count_allocation() {
+    // Fails on a thread that is ending.
     let _ = COUNTED.try_with(|counted| {
         if counted.get() {
             let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
@@ -32,22 +32,22 @@ fn note() {
     });
 }
 
-// SAFETY: every call goes on to the system's allocator as it came.
+// SAFETY: all calls are forwarded unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note();
-        // SAFETY: as the caller promised.
+        count_allocation();
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note();
-        // SAFETY: as the caller promised; `alloc` took it from there.
+        count_allocation();
+        // SAFETY: guaranteed by the caller; `alloc` used the same allocator.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised; `alloc` took it from there.
+        // SAFETY: guaranteed by the caller; `alloc` used the same allocator.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -55,11 +55,11 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Ticks in which something happened.
+/// Ticks with events.
 #[derive(Resource, Default)]
 struct Happened(u64);
 
-/// Rapier's step is not counted, and what happens is noted.
+/// Excludes rapier's step from the count and records ticks with events.
 struct OwnSystems;
 
 impl Plugin for OwnSystems {
@@ -74,25 +74,25 @@ impl Plugin for OwnSystems {
                     on.after(physics::step).before(physics::motion::track),
                 )
                     .in_set(TickSystems::Step),
-                note_what_happens.in_set(TickSystems::Publish),
+                note_events.in_set(TickSystems::Publish),
             ),
         );
     }
 }
 
-fn note_what_happens(mut events: MessageReader<AgentEvent>, mut happened: ResMut<Happened>) {
+fn note_events(mut events: MessageReader<AgentEvent>, mut happened: ResMut<Happened>) {
     happened.0 += u64::from(events.read().count() > 0);
 }
 
-/// Ticks after something happened until it is remembered: a kernel tick, and one more.
+/// Ticks from an event until it is stored in memory: a kernel tick plus one.
 const REMEMBERED: u64 = 40;
 
 #[test]
-fn a_steady_tick_allocates_nothing() {
+fn steady_state_tick_allocates_nothing() {
     let scene = root().join("scenes/warehouse_robot.ron");
     let mut engine = CoherenceEngine::from_scene(scene).unwrap();
     engine.add_plugin(OwnSystems);
-    // The first readings of every sensor, the warm-up of the self-model, the largest scan.
+    // Skip the first readings of all sensors, the warm-up of the self-model, and the largest scan.
     for _ in 0..20_000 {
         engine.step().unwrap();
     }

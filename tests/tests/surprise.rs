@@ -1,4 +1,4 @@
-//! The witness in whole scenes: faults are flagged and named, healthy runs are not.
+//! Witness in whole scenes: faults are detected and isolated, healthy runs have no alarm.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// What a run of each of these seeds came to, two at a time.
+/// Results of a run of each seed, two runs at a time.
 fn each<T: Send>(seeds: std::ops::Range<u64>, run: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let next = AtomicU64::new(seeds.start);
     let work = || {
@@ -33,8 +33,8 @@ fn each<T: Send>(seeds: std::ops::Range<u64>, run: impl Fn(u64) -> T + Sync) -> 
     })
 }
 
-/// The patrol with a fault from 20 s on, for 8 s: the delay (s) of each seed that was flagged with a cause that begins
-/// so, and with no alarm before.
+/// Runs the patrol with a fault from 20 s to 28 s; returns the detection delay (s) of each seed with this isolated cause
+/// and without an earlier alarm.
 fn flagged(fault: &str, cause: &str) -> Vec<f64> {
     let set = format!("faults=[({fault}, at_s: 20)]");
     let delays = each(1..21, |seed| {
@@ -76,7 +76,7 @@ fn a_frozen_gyroscope_is_detected_and_isolated() {
     assert!(slowest(&delays_s) < 2.0, "{delays_s:?}");
 }
 
-/// It contradicts wheels and commands in six numbers; that it says the same again and again tells them apart.
+/// It deviates from wheels and commands in six channels; its repeated value isolates it.
 #[test]
 fn a_stuck_sensor_is_isolated() {
     let whole = flagged(r#"sensor: "rover/imu", kind: Freeze"#, "imu/");
@@ -96,7 +96,7 @@ fn slip_is_isolated_to_the_wheels_not_to_the_accelerometer_that_measures_its_tra
     assert!(biased.len() >= 19, "{biased:?}");
 }
 
-/// A robot that stands, and that nobody told anything of: what is missing is the noise.
+/// Robot at rest without commands: a frozen gyroscope shows by its missing noise.
 #[test]
 fn a_frozen_gyroscope_is_detected_at_rest() {
     let dir = folder(&[(
@@ -120,7 +120,7 @@ fn a_frozen_gyroscope_is_detected_at_rest() {
     assert!(delays_s.len() >= 9, "{delays_s:?}");
 }
 
-/// `cargo xtask soak` runs thousands of seconds of them.
+/// `cargo xtask soak` covers thousands of seconds.
 #[test]
 fn healthy_runs_raise_no_alarm() {
     let alarms = each(1..9, |seed| {
@@ -153,6 +153,6 @@ fn the_alarm_clears_after_a_fault_ends() {
     assert_eq!(alarms.len(), 1, "{alarms:?}");
     assert_eq!(alarms[0]["cause"], "encoders/1");
     let until_s = alarms[0]["until_s"].as_f64().unwrap();
-    // The longest memory is the Master's 30 samples of 20 ms.
+    // The longest window is the Master's: 30 samples of 20 ms.
     assert!((22.0..26.0).contains(&until_s), "{until_s}");
 }

@@ -1,4 +1,4 @@
-//! One scene at any time scale, by the built binary: the kernel says the same, to the last bit at powers of two.
+//! One scene at any time scale, by the built binary: the same kernel output, bit-identical at powers of two.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,8 +18,8 @@ fn at(scale: &str) -> Value {
     summary(&["time_scales", "--set", &format!("time_scale={scale}")])
 }
 
-/// What an agent's kernel says of its signals: its order, and both parts of both T.
-fn said(summary: &Value, agent: &str) -> [f64; 5] {
+/// Kernel output of an agent: order parameter, and real and imaginary parts of both T.
+fn kernel_values(summary: &Value, agent: &str) -> [f64; 5] {
     let agents = summary["agents"].as_array().unwrap();
     let kernel = &agents.iter().find(|a| a["name"] == agent).unwrap()["kernel"];
     let number = |v: &Value| v.as_f64().unwrap();
@@ -33,8 +33,8 @@ fn said(summary: &Value, agent: &str) -> [f64; 5] {
     ]
 }
 
-/// Whether it holds, and on both windows.
-fn held(summary: &Value, agent: &str) -> [bool; 2] {
+/// Flags of an agent: `aligned` and `collapsed`.
+fn kernel_flags(summary: &Value, agent: &str) -> [bool; 2] {
     let agents = summary["agents"].as_array().unwrap();
     let kernel = &agents.iter().find(|a| a["name"] == agent).unwrap()["kernel"];
     ["aligned", "collapsed"].map(|key| kernel[key].as_bool().unwrap())
@@ -55,16 +55,20 @@ fn statistics_are_the_same_at_time_scales_from_1e_6_to_3600() {
         let ran_s = scaled["sim_s"].as_f64().unwrap();
         assert!((ran_s / sim_s - 1.0).abs() < 1e-12, "{scale}: {ran_s} s");
         for agent in AGENTS {
-            let (a, b) = (said(&second, agent), said(&scaled, agent));
+            let (a, b) = (kernel_values(&second, agent), kernel_values(&scaled, agent));
             for (a, b) in a.iter().zip(b) {
                 assert!((a - b).abs() < 1e-12, "{agent} at {scale}: {b}, not {a}");
             }
-            assert_eq!(held(&second, agent), held(&scaled, agent), "{agent}");
+            assert_eq!(
+                kernel_flags(&second, agent),
+                kernel_flags(&scaled, agent),
+                "{agent}"
+            );
         }
-        // A tenth of a turn each tick, whatever a tick is.
+        // A tenth of a turn per tick, at any tick length.
         let turn = TAU * 0.1;
         let law = [1.0, turn.cos(), turn.sin(), turn.cos(), turn.sin()];
-        for (x, law) in said(&scaled, "tone").iter().zip(law) {
+        for (x, law) in kernel_values(&scaled, "tone").iter().zip(law) {
             assert!((x - law).abs() < 1e-12, "{scale}: {x}, not {law}");
         }
     }
@@ -78,8 +82,8 @@ fn statistics_are_bit_identical_at_time_scales_that_are_powers_of_two() {
         assert_eq!(scaled["sim_s"], 2000.0 * scale);
         for agent in AGENTS {
             assert_eq!(
-                said(&second, agent).map(f64::to_bits),
-                said(&scaled, agent).map(f64::to_bits),
+                kernel_values(&second, agent).map(f64::to_bits),
+                kernel_values(&scaled, agent).map(f64::to_bits),
                 "{agent} at {scale}"
             );
         }

@@ -1,51 +1,50 @@
-//! What ticks say, as plain data, in the order in which it is written. Batches are used again, so that a steady
-//! tick allocates nothing.
+//! Data of ticks, as plain values in writing order. Batches are reused, so that a steady-state tick allocates nothing.
 
 use crate::stage::Stage;
 use becomingone_components::body::Pose;
 use becomingone_components::event::AgentEvent;
 use becomingone_components::link::Frame;
 
-/// One message of numbers; they follow each other in [`Batch::numbers`].
+/// Numeric message; the numbers of messages follow each other in [`Batch::numbers`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     /// Index into the stage's topics.
     pub(crate) topic: u32,
-    /// How many numbers.
+    /// Count of numbers.
     pub(crate) len: u32,
-    /// When it was so (ns).
+    /// Time of measurement (ns).
     pub(crate) source_ns: u64,
-    /// When it entered the run (ns).
+    /// Time of arrival in the run (ns).
     pub(crate) arrival_ns: u64,
-    /// Of a reading: which.
+    /// Sequence number of a reading.
     pub(crate) sequence: u64,
 }
 
-/// What is written.
+/// Item to write.
 #[derive(Debug)]
 pub(crate) enum Entry {
-    /// A run starts.
+    /// Start of a run.
     Stage(Box<Stage>),
-    /// What follows belongs to this tick, which ended at this time (ns).
+    /// Start of the items of this tick, which ended at this time (ns).
     Tick { tick: u64, now_ns: u64 },
-    /// What entered.
+    /// External input frame.
     Frame(Box<Frame>),
-    /// Numbers.
+    /// Numeric message.
     Row(Row),
-    /// Where the links of an agent are; their poses follow each other in [`Batch::poses`].
+    /// Link poses of an agent; they follow each other in [`Batch::poses`].
     Body { agent: u32, links: u32 },
-    /// What happened.
+    /// Event.
     AgentEvent(Box<AgentEvent>),
-    /// The chained hash, and those of the parts, which follow each other in [`Batch::parts`].
+    /// End of a tick: the chained hash, and those of the parts, which follow each other in [`Batch::parts`].
     Hash { hash: u64, parts: u32 },
 }
 
-/// What some ticks say.
+/// Data of some ticks.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Ticks in it.
+    /// Count of ticks.
     pub(crate) ticks: u64,
-    /// Ticks that were dropped just before it.
+    /// Ticks dropped since the previous batch.
     pub(crate) dropped_before: u64,
     pub(crate) entries: Vec<Entry>,
     pub(crate) numbers: Vec<f64>,
@@ -54,7 +53,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Forgets everything but the memory.
+    /// Empties the batch and keeps its allocations.
     pub(crate) fn clear(&mut self) {
         let Self {
             ticks,
@@ -71,7 +70,7 @@ impl Batch {
         parts.clear();
     }
 
-    /// Whether it is large enough to be written.
+    /// Whether it is large enough to write.
     pub(crate) fn is_full(&self) -> bool {
         /// 64 ticks or about 64 kB.
         const TICKS: u64 = 64;
@@ -80,7 +79,7 @@ impl Batch {
             || self.numbers.len() + 8 * self.poses.len() + 6 * self.entries.len() >= WORDS
     }
 
-    /// Adds a message of the numbers that `fill` gives.
+    /// Adds a message with the numbers that `fill` pushes.
     pub(crate) fn row(&mut self, row: Row, fill: impl FnOnce(&mut Vec<f64>)) {
         let before = self.numbers.len();
         fill(&mut self.numbers);
@@ -90,7 +89,7 @@ impl Batch {
 }
 
 impl Batch {
-    /// Whether a run starts in it: without its stage, what follows means nothing.
+    /// Whether it holds the start of a run, without which later batches cannot be read.
     pub(crate) fn starts_a_run(&self) -> bool {
         self.entries.iter().any(|e| matches!(e, Entry::Stage(_)))
     }

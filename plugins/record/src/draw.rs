@@ -1,4 +1,4 @@
-//! What viewers draw, in Foxglove's protobuf messages: frames, shapes, scans, places, lines of a log.
+//! Foxglove protobuf messages for viewers: frame transforms, shapes, scans, GNSS fixes, log lines.
 
 use crate::stage::{Mounted, Stage};
 use becomingone_components::body::{Geometry, Pose as BodyPose, Shape};
@@ -11,10 +11,10 @@ use foxglove::messages::{
     packed_element_field,
 };
 
-/// The frame that all others stand in.
+/// Root frame.
 pub(crate) const WORLD: &str = "world";
 
-/// A time from the run's start; what does not fit is at the end of time (136 years).
+/// Time since the start of the run; saturates at 136 years.
 pub(crate) fn timestamp(ns: u64) -> Option<Timestamp> {
     let sec = u32::try_from(ns / NS_PER_S).unwrap_or(u32::MAX);
     Timestamp::new_checked(sec, (ns % NS_PER_S) as u32)
@@ -42,12 +42,12 @@ fn color([r, g, b, a]: [f32; 4]) -> Option<Color> {
     Some(Color { r, g, b, a })
 }
 
-/// A link's frame: `rover/base`.
+/// Frame of a link: `rover/base`.
 pub(crate) fn frame(agent: &str, link: &str) -> String {
     format!("{agent}/{link}")
 }
 
-/// A frame in another.
+/// Pose of a frame in its parent frame.
 pub(crate) fn transform(parent: &str, child: String, at: BodyPose, ns: u64) -> FrameTransform {
     FrameTransform {
         timestamp: timestamp(ns),
@@ -58,7 +58,7 @@ pub(crate) fn transform(parent: &str, child: String, at: BodyPose, ns: u64) -> F
     }
 }
 
-/// The frames of sensors on their links.
+/// Frames of sensors on their links.
 pub(crate) fn mounts(stage: &Stage, ns: u64) -> FrameTransforms {
     let place = |mounted: &Mounted| {
         let agent = stage.agents.get(mounted.agent)?;
@@ -71,7 +71,7 @@ pub(crate) fn mounts(stage: &Stage, ns: u64) -> FrameTransforms {
     }
 }
 
-/// The shapes of all that stands around and of all robots.
+/// Shapes of all obstacles and robots.
 pub(crate) fn scene(stage: &Stage, ns: u64) -> SceneUpdate {
     let obstacles = stage.obstacles.iter().map(|(name, geometry)| {
         let mut entity = entity(name.clone(), WORLD.to_owned(), ns);
@@ -82,12 +82,12 @@ pub(crate) fn scene(stage: &Stage, ns: u64) -> SceneUpdate {
         agent.model.links.iter().map(|link| {
             let id = frame(&agent.name, &link.name);
             let mut entity = entity(id.clone(), id, ns);
-            let seen = if link.visuals.is_empty() {
+            let geometries = if link.visuals.is_empty() {
                 &link.colliders
             } else {
                 &link.visuals
             };
-            for geometry in seen {
+            for geometry in geometries {
                 add(&mut entity, geometry);
             }
             entity
@@ -104,7 +104,7 @@ fn entity(id: String, frame_id: String, ns: u64) -> SceneEntity {
         timestamp: timestamp(ns),
         frame_id,
         id,
-        // It goes with its frame, and stays.
+        // Moves with its frame.
         frame_locked: true,
         ..SceneEntity::default()
     }
@@ -114,14 +114,14 @@ fn add(to: &mut SceneEntity, geometry: &Geometry) {
     let at = pose(geometry.pose);
     let color = color(geometry.rgba);
     let size = |x: f32, y: f32, z: f32| vector(glam::Vec3::new(x, y, z));
-    let tube = |radius_m: f32, length_m: f32| CylinderPrimitive {
+    let cylinder = |radius_m: f32, length_m: f32| CylinderPrimitive {
         pose: at,
         size: size(2.0 * radius_m, 2.0 * radius_m, length_m),
         bottom_scale: 1.0,
         top_scale: 1.0,
         color,
     };
-    let ball = |centre_m: f32, radius_m: f32| SpherePrimitive {
+    let sphere = |centre_m: f32, radius_m: f32| SpherePrimitive {
         pose: pose(geometry.pose * BodyPose::new(glam::Vec3::Z * centre_m, glam::Quat::IDENTITY)),
         size: size(2.0 * radius_m, 2.0 * radius_m, 2.0 * radius_m),
         color,
@@ -132,12 +132,12 @@ fn add(to: &mut SceneEntity, geometry: &Geometry) {
             size: vector(*half_extents_m * 2.0),
             color,
         }),
-        Shape::Cylinder { radius_m, length_m } => to.cylinders.push(tube(*radius_m, *length_m)),
-        Shape::Sphere { radius_m } => to.spheres.push(ball(0.0, *radius_m)),
+        Shape::Cylinder { radius_m, length_m } => to.cylinders.push(cylinder(*radius_m, *length_m)),
+        Shape::Sphere { radius_m } => to.spheres.push(sphere(0.0, *radius_m)),
         Shape::Capsule { radius_m, length_m } => {
-            to.cylinders.push(tube(*radius_m, *length_m));
+            to.cylinders.push(cylinder(*radius_m, *length_m));
             for end in [-0.5, 0.5] {
-                to.spheres.push(ball(end * length_m, *radius_m));
+                to.spheres.push(sphere(end * length_m, *radius_m));
             }
         }
         Shape::Mesh(mesh) => to.triangles.push(TriangleListPrimitive {
@@ -157,7 +157,7 @@ fn add(to: &mut SceneEntity, geometry: &Geometry) {
     }
 }
 
-/// The turn of a lidar, as it was measured.
+/// Scan of a lidar, as measured.
 pub(crate) fn scan(
     frame: &str,
     ranges_m: &[f64],
@@ -177,7 +177,7 @@ pub(crate) fn scan(
     }
 }
 
-/// Where its rays ended, for viewers that know points only; a ray that hit nothing has none.
+/// End points of the rays, for viewers that support only point clouds; a ray without a hit has none.
 pub(crate) fn points(
     frame: &str,
     ranges_m: &[f64],
@@ -211,7 +211,7 @@ pub(crate) fn points(
     }
 }
 
-/// A place on the Earth, of a reading of a satellite receiver.
+/// Geographic position of a GNSS reading.
 pub(crate) fn fix(frame: &str, numbers: &[f64], ns: u64) -> Option<LocationFix> {
     let &[latitude, longitude, altitude, ..] = numbers else {
         return None;
@@ -226,7 +226,7 @@ pub(crate) fn fix(frame: &str, numbers: &[f64], ns: u64) -> Option<LocationFix> 
     })
 }
 
-/// A place and a heading in the plane.
+/// Planar pose in the world.
 pub(crate) fn planar(x_m: f64, y_m: f64, yaw_rad: f64, ns: u64) -> PoseInFrame {
     let at = glam::Vec3::new(x_m as f32, y_m as f32, 0.0);
     placed(
@@ -235,7 +235,7 @@ pub(crate) fn planar(x_m: f64, y_m: f64, yaw_rad: f64, ns: u64) -> PoseInFrame {
     )
 }
 
-/// A pose in the world.
+/// Pose in the world.
 pub(crate) fn placed(at: BodyPose, ns: u64) -> PoseInFrame {
     PoseInFrame {
         timestamp: timestamp(ns),
@@ -244,7 +244,7 @@ pub(crate) fn placed(at: BodyPose, ns: u64) -> PoseInFrame {
     }
 }
 
-/// A line of the log.
+/// Log line of an event.
 pub(crate) fn line(event: &AgentEvent, ns: u64) -> Log {
     let level = match event.kind {
         EventKind::Collision(_) | EventKind::OffTrack(_) | EventKind::AlarmRaised { .. } => {

@@ -1,38 +1,38 @@
-//! The file on the disk: what is in it up to the last flush can be read, whatever comes after.
+//! Output file: readable up to the last flush, whatever happens later.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Bytes that are gathered before the disk is asked.
-const GATHERED: usize = 1 << 16;
+/// Size of the write buffer (bytes).
+const BUFFER_BYTES: usize = 1 << 16;
 
-/// A file that is only added to.
+/// Append-only file.
 pub(crate) struct Out {
     to: BufWriter<File>,
-    /// Bytes that were given to it.
+    /// Bytes written, buffered ones included.
     written: u64,
-    /// Bytes at the last flush: whole records.
-    whole: u64,
+    /// Bytes at the last flush: complete records.
+    flushed: u64,
 }
 
 impl Out {
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         Ok(Self {
-            to: BufWriter::with_capacity(GATHERED, File::create(path)?),
+            to: BufWriter::with_capacity(BUFFER_BYTES, File::create(path)?),
             written: 0,
-            whole: 0,
+            flushed: 0,
         })
     }
 
-    /// Cuts off what was not written whole, and closes what there is as a file without a summary. The room that the
-    /// cut part had is enough for that, or the file ends with its last whole record.
+    /// Truncates the file to its last flush and closes it as a file without a summary. If even the freed space is too
+    /// small for that, the file ends with its last complete record.
     pub(crate) fn salvage(self) -> io::Result<u64> {
-        let whole = self.whole;
-        // What waits in memory did not find room.
+        let flushed = self.flushed;
+        // Discard the buffer: the disk has no room for it.
         let (mut file, _) = self.to.into_parts();
-        file.set_len(whole)?;
-        file.seek(SeekFrom::Start(whole))?;
+        file.set_len(flushed)?;
+        file.seek(SeekFrom::Start(flushed))?;
         let mut end = Vec::with_capacity(64);
         // Data end: no CRC. Footer: no summary.
         end.extend_from_slice(&[
@@ -53,10 +53,10 @@ impl Out {
         end.extend_from_slice(&[mcap::records::op::FOOTER, 20, 0, 0, 0, 0, 0, 0, 0]);
         end.extend_from_slice(&[0; 20]);
         end.extend_from_slice(mcap::MAGIC);
-        if whole > 0 && file.write_all(&end).is_err() {
-            file.set_len(whole)?;
+        if flushed > 0 && file.write_all(&end).is_err() {
+            file.set_len(flushed)?;
         }
-        Ok(whole)
+        Ok(flushed)
     }
 }
 
@@ -69,13 +69,13 @@ impl Write for Out {
 
     fn flush(&mut self) -> io::Result<()> {
         self.to.flush()?;
-        self.whole = self.written;
+        self.flushed = self.written;
         Ok(())
     }
 }
 
 impl Seek for Out {
-    /// Says where it is; it goes nowhere else.
+    /// Reports the position; any other seek is unsupported.
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match to {
             SeekFrom::Current(0) => Ok(self.written),

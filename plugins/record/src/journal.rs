@@ -1,6 +1,6 @@
-//! Reads a recording: what it begins with, and one tick after the other, as far as it goes.
+//! Reader of recordings: header, then tick by tick.
 //!
-//! The file is read from its begin to its end and needs no index: one that was cut is read up to its last whole chunk.
+//! The file is read sequentially and needs no index: a truncated file is read up to its last complete chunk.
 
 use crate::writer::{
     DROPPED, END_METADATA, ENTERED, HASH, JOURNAL_VERSION, PROFILE, RUN, RUN_METADATA,
@@ -16,11 +16,11 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Most bytes that a chunk may hold: 256 times what is written into one. A length that is wrong asks for no
-/// more memory than this.
+/// Largest accepted chunk (bytes): 256 times the size of those written. Limits the memory that a corrupt length can
+/// request.
 const CHUNK_BYTES: usize = 256 << 20;
 
-/// The records of a chunk, after its checksum was found right.
+/// Records of a chunk, after a check of its checksum.
 fn unpack(chunk: &[u8]) -> Result<Vec<Record<'static>>, McapError> {
     let options = LinearReaderOptions::default()
         .with_skip_start_magic(true)
@@ -50,38 +50,38 @@ fn unpack(chunk: &[u8]) -> Result<Vec<Record<'static>>, McapError> {
     Ok(records)
 }
 
-/// A recording that cannot be read.
+/// Error while reading a recording.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
     /// The file cannot be opened or read.
     #[error("{file}: {cause}")]
     Read {
-        /// As given.
+        /// Path as given.
         file: String,
-        /// What the operating system said.
+        /// Error of the operating system.
         cause: std::io::Error,
     },
-    /// Not a recording of ours, or not of a version that this engine knows.
+    /// Not a recording of BecomingONE, or of an unsupported version.
     #[error("{file}: found {found}; expected {expected}")]
     Foreign {
-        /// As given.
+        /// Path as given.
         file: String,
-        /// What it is.
+        /// Content found.
         found: String,
-        /// What it should be.
+        /// Content expected.
         expected: String,
     },
-    /// Bytes are not what was written.
+    /// The file is corrupt.
     #[error("{file}: found damage {} ({cause}); expected the bytes that were recorded", range(.from_ns, .to_ns))]
     Damaged {
-        /// As given.
+        /// Path as given.
         file: String,
-        /// Begin of the chunk, or what was read whole before it (ns of the file's time).
+        /// Start of the chunk, or end of the valid data before it (ns of the file's time).
         from_ns: u64,
-        /// End of the chunk (ns); none where it is not known.
+        /// End of the chunk (ns); `None` if unknown.
         to_ns: Option<u64>,
-        /// What does not fit.
+        /// Decoder error.
         cause: String,
     },
 }
@@ -98,88 +98,88 @@ fn range(from_ns: &u64, to_ns: &Option<u64>) -> String {
     }
 }
 
-/// A message.
+/// Message of a recording.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// `/rover/imu`.
+    /// Topic: `/rover/imu`.
     pub topic: Arc<str>,
     /// Whether it is JSON.
     pub is_json: bool,
-    /// When it entered, in the file's time (ns).
+    /// Time of arrival, in the file's time (ns).
     pub log_ns: u64,
-    /// Its bytes.
+    /// Payload.
     pub bytes: Vec<u8>,
 }
 
-/// A run that begins.
+/// Start of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct RunBegin {
-    /// 1, and one more at each reset.
+    /// Number of the run: 1, plus 1 for each reset.
     pub run: u64,
     /// Length of a tick (ns).
     pub tick_ns: u64,
-    /// Seed of every random number.
+    /// Seed of all random numbers.
     pub seed: u64,
-    /// Of the resolved scene, 16 hexadecimal digits.
+    /// Hash of the resolved scene, 16 hexadecimal digits.
     pub scene_hash: String,
-    /// The state hash before the first tick, 16 hexadecimal digits.
+    /// State hash before the first tick, 16 hexadecimal digits.
     pub state_hash: String,
     /// Names of the links that frames come by, by their index.
     pub links: Vec<String>,
 }
 
-/// A tick, with all that was recorded of it.
+/// Recorded data of a tick.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedTick {
-    /// Ticks done by its end.
+    /// Ticks completed at its end.
     pub tick: u64,
     /// Simulated time at its end (ns).
     pub now_ns: u64,
-    /// The chained state hash, 16 hexadecimal digits.
+    /// Chained state hash, 16 hexadecimal digits.
     pub hash: String,
-    /// Of each part of the state, 8 hexadecimal digits.
+    /// Hash of each part of the state, 8 hexadecimal digits.
     pub parts: Arc<BTreeMap<String, String>>,
-    /// What entered, in the order in which it was applied.
+    /// External input frames, in the order of application.
     pub frames: Vec<Frame>,
-    /// What it said, its hash and what entered left out.
+    /// All other messages, except the hash.
     pub messages: Vec<Message>,
 }
 
-/// What is read next.
+/// Item of a recording.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
-    /// A run begins.
+    /// Start of a run.
     Run(RunBegin),
-    /// Ticks are missing here: so many.
+    /// Gap of this many ticks.
     Dropped(u64),
-    /// A tick.
+    /// Data of a tick.
     Tick(RecordedTick),
 }
 
-/// How a recording ends.
+/// End of a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ending {
-    /// What the recorder said when it closed it; none where it was cut.
+    /// Metadata written on closing; `None` if the recording was truncated.
     pub closed: Option<BTreeMap<String, String>>,
-    /// Whether anything after the last whole tick is lost or unknown.
+    /// Whether data after the last complete tick is lost or unknown.
     pub cut: bool,
 }
 
-/// A topic, counted as it is read.
+/// Topic with its message count so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicCount {
-    /// `/rover/imu`.
+    /// Topic: `/rover/imu`.
     pub topic: String,
-    /// `json` or `protobuf`.
+    /// Encoding: `json` or `protobuf`.
     pub encoding: String,
-    /// Name of its schema.
+    /// Schema name.
     pub schema: String,
-    /// Messages so far.
+    /// Messages read so far.
     pub count: u64,
 }
 
 #[derive(Deserialize)]
-struct HashSaid {
+struct HashMessage {
     tick: u64,
     now_ns: u64,
     hash: String,
@@ -187,12 +187,12 @@ struct HashSaid {
 }
 
 #[derive(Deserialize)]
-struct EnteredSaid {
+struct EnteredMessage {
     frame: Frame,
 }
 
 #[derive(Deserialize)]
-struct DroppedSaid {
+struct DroppedMessage {
     ticks: u64,
 }
 
@@ -202,34 +202,34 @@ struct Channel {
     count: TopicCount,
 }
 
-/// A recording that is read.
+/// Open recording.
 pub struct Journal {
     name: String,
     from: File,
     reader: LinearReader,
-    /// Whether the file ends as a whole one does.
-    is_whole: bool,
+    /// Whether the file has the closing magic bytes.
+    is_closed: bool,
     metadata: BTreeMap<String, String>,
     attachments: BTreeMap<String, Vec<u8>>,
     schemas: HashMap<u16, String>,
     channels: HashMap<u16, Channel>,
     messages: VecDeque<Message>,
-    /// Of the tick that is being read.
+    /// Messages of the tick being read.
     tick: Vec<Message>,
     frames: Vec<Frame>,
     parts: Arc<BTreeMap<String, String>>,
-    /// Time up to which all was read whole (ns).
+    /// Time up to which all chunks were valid (ns).
     read_ns: u64,
     ending: Ending,
     done: bool,
 }
 
 impl Journal {
-    /// Opens a recording, and reads what it begins with.
+    /// Opens a recording and reads its header.
     ///
     /// # Errors
     ///
-    /// [`JournalError`]: no such file, no recording of ours, damage.
+    /// [`JournalError`]: no such file, not a recording of BecomingONE, corrupt data.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let name = path.display().to_string();
         let read = |cause| JournalError::Read {
@@ -239,7 +239,7 @@ impl Journal {
         let foreign = |found: &str| JournalError::Foreign {
             file: name.clone(),
             found: found.to_owned(),
-            expected: "a recording (MCAP) that `becomingone run --record` made".to_owned(),
+            expected: "a recording (MCAP) from `becomingone run --record`".to_owned(),
         };
         if path.is_dir() {
             return Err(foreign("a folder"));
@@ -256,11 +256,11 @@ impl Journal {
         }
         from.read_exact(&mut magic).map_err(read)?;
         if magic != mcap::MAGIC {
-            return Err(foreign("something that is no MCAP file"));
+            return Err(foreign("a file that is not MCAP"));
         }
         from.seek(SeekFrom::End(-8)).map_err(read)?;
         from.read_exact(&mut magic).map_err(read)?;
-        let is_whole = length > 16 && magic == mcap::MAGIC;
+        let is_closed = length > 16 && magic == mcap::MAGIC;
         from.seek(SeekFrom::Start(0)).map_err(read)?;
         let options = LinearReaderOptions::default()
             .with_emit_chunks(true)
@@ -270,7 +270,7 @@ impl Journal {
             name,
             from,
             reader: LinearReader::new_with_options(options),
-            is_whole,
+            is_closed,
             metadata: BTreeMap::new(),
             attachments: BTreeMap::new(),
             schemas: HashMap::new(),
@@ -287,24 +287,24 @@ impl Journal {
         Ok(journal)
     }
 
-    /// What was run, and by what.
+    /// Metadata of the run: program, scene, seed.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
 
-    /// The resolved scene, and the files that it names.
+    /// Resolved scene, and the files that it references.
     pub fn attachments(&self) -> &BTreeMap<String, Vec<u8>> {
         &self.attachments
     }
 
-    /// Topics with what was read of them, by name.
+    /// Topics with their message counts so far, sorted by name.
     pub fn topics(&self) -> Vec<TopicCount> {
         let mut topics: Vec<_> = self.channels.values().map(|c| c.count.clone()).collect();
         topics.sort_by(|a, b| a.topic.cmp(&b.topic));
         topics
     }
 
-    /// How it ends, once it was read.
+    /// End of the recording; valid after the last item was read.
     pub fn ending(&self) -> &Ending {
         &self.ending
     }
@@ -333,10 +333,10 @@ impl Journal {
         }
         if self.metadata.is_empty() {
             let expected = format!(
-                "one with the metadata `{RUN_METADATA}`, a resolved scene and a state hash each tick, as `becomingone run --record` makes it"
+                "a recording from `becomingone run --record`: metadata `{RUN_METADATA}`, a resolved scene, and a state hash for each tick"
             );
             let found = if self.ending.cut && self.channels.is_empty() {
-                "a recording that was cut before its begin was written".to_owned()
+                "a recording that was truncated before its header was written".to_owned()
             } else {
                 "another program's MCAP file".to_owned()
             };
@@ -355,16 +355,16 @@ impl Journal {
         Ok(())
     }
 
-    /// The next tick, or what stands between two.
+    /// Reads the next item; `None` at the end.
     ///
     /// # Errors
     ///
-    /// [`JournalError::Damaged`] names the time range; what was given before is good.
+    /// [`JournalError::Damaged`] with the time range; items returned before are valid.
     pub fn read(&mut self) -> Result<Option<Item>, JournalError> {
         loop {
             let Some(message) = self.messages.pop_front() else {
                 if self.done {
-                    // A tick without its hash was cut.
+                    // A tick without its hash is incomplete.
                     self.ending.cut |= !std::mem::take(&mut self.tick).is_empty();
                     return Ok(None);
                 }
@@ -374,26 +374,26 @@ impl Journal {
             match &*message.topic {
                 RUN => {
                     self.parts = Arc::default();
-                    return self.said(&message).map(|run| Some(Item::Run(run)));
+                    return self.parse(&message).map(|run| Some(Item::Run(run)));
                 }
                 DROPPED => {
                     self.parts = Arc::default();
-                    let said: DroppedSaid = self.said(&message)?;
-                    return Ok(Some(Item::Dropped(said.ticks)));
+                    let dropped: DroppedMessage = self.parse(&message)?;
+                    return Ok(Some(Item::Dropped(dropped.ticks)));
                 }
                 ENTERED => {
-                    let said: EnteredSaid = self.said(&message)?;
-                    self.frames.push(said.frame);
+                    let entered: EnteredMessage = self.parse(&message)?;
+                    self.frames.push(entered.frame);
                 }
                 HASH => {
-                    let said: HashSaid = self.said(&message)?;
-                    if !said.parts.is_empty() {
-                        Arc::make_mut(&mut self.parts).extend(said.parts);
+                    let end: HashMessage = self.parse(&message)?;
+                    if !end.parts.is_empty() {
+                        Arc::make_mut(&mut self.parts).extend(end.parts);
                     }
                     return Ok(Some(Item::Tick(RecordedTick {
-                        tick: said.tick,
-                        now_ns: said.now_ns,
-                        hash: said.hash,
+                        tick: end.tick,
+                        now_ns: end.now_ns,
+                        hash: end.hash,
                         parts: self.parts.clone(),
                         frames: std::mem::take(&mut self.frames),
                         messages: std::mem::take(&mut self.tick),
@@ -404,13 +404,10 @@ impl Journal {
         }
     }
 
-    fn said<T: for<'de> Deserialize<'de>>(&self, message: &Message) -> Result<T, JournalError> {
+    fn parse<T: for<'de> Deserialize<'de>>(&self, message: &Message) -> Result<T, JournalError> {
         serde_json::from_slice(&message.bytes).map_err(|error| {
-            let found = format!(
-                "a message of {} that says otherwise ({error})",
-                message.topic
-            );
-            self.foreign(found, "what this version of the engine writes")
+            let found = format!("an invalid message on {} ({error})", message.topic);
+            self.foreign(found, "the format of this engine version")
         })
     }
 
@@ -432,14 +429,14 @@ impl Journal {
                     continue;
                 }
                 Ok(LinearReadEvent::Record { opcode, data }) => (opcode, data),
-                Err(cause) if self.is_whole => return Err(self.damaged(&cause)),
-                // The rest of the last record was never written.
+                Err(cause) if self.is_closed => return Err(self.damaged(&cause)),
+                // Truncated within the last record.
                 Err(_) => {
                     (self.done, self.ending.cut) = (true, true);
                     return Ok(());
                 }
             };
-            // What stands behind is there to find what was read already.
+            // Only the summary (indexes) follows.
             if opcode == op::DATA_END {
                 self.done = true;
                 self.ending.cut |= self.ending.closed.is_none();
@@ -457,7 +454,7 @@ impl Journal {
         }
     }
 
-    /// All of a chunk is good, or nothing of it is taken.
+    /// Takes the records of a chunk if all of them are valid; otherwise none.
     fn keep_chunk(
         &mut self,
         header: &ChunkHeader,
@@ -483,14 +480,14 @@ impl Journal {
             Record::Header(header) if header.profile != PROFILE => {
                 let found = "another program's MCAP file".to_owned();
                 let expected = format!(
-                    "one with the metadata `{RUN_METADATA}`, a resolved scene and a state hash each tick, as `becomingone run --record` makes it"
+                    "a recording from `becomingone run --record`: metadata `{RUN_METADATA}`, a resolved scene, and a state hash for each tick"
                 );
                 Err(self.foreign(found, &expected))
             }
-            Record::Metadata(said) => {
-                match said.name.as_str() {
-                    RUN_METADATA => self.metadata = said.metadata,
-                    END_METADATA => self.ending.closed = Some(said.metadata),
+            Record::Metadata(record) => {
+                match record.name.as_str() {
+                    RUN_METADATA => self.metadata = record.metadata,
+                    END_METADATA => self.ending.closed = Some(record.metadata),
                     _ => {}
                 }
                 Ok(())

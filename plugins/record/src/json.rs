@@ -1,6 +1,6 @@
-//! What the journal itself reads: one JSON object a message, and a JSON schema for each shape.
+//! JSON messages of the journal: one object for each message, and a JSON schema for each format.
 //!
-//! Numbers are written in the fewest digits that are read back to the last bit.
+//! Numbers are written with the fewest digits that parse to the same bits.
 
 use crate::batch::Row;
 use crate::stage::{Column, Fields, Form};
@@ -8,7 +8,7 @@ use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::link::Frame;
 use std::io::Write as _;
 
-/// Writing to memory cannot fail.
+/// Appends formatted text; writing to memory cannot fail.
 fn put(to: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = to.write_fmt(text);
 }
@@ -25,7 +25,7 @@ fn text(to: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(to, text);
 }
 
-/// Numbers under names: one each, or, where there are more or fewer, lists in which they take turns.
+/// Writes named numbers: one for each name or, if the counts differ, interleaved lists.
 fn named<'a>(
     to: &mut Vec<u8>,
     names: impl ExactSizeIterator<Item = (&'a str, bool)>,
@@ -61,7 +61,7 @@ fn fields(fields: &Fields) -> impl ExactSizeIterator<Item = (&str, bool)> {
     fields.iter().map(|f| (f.0.as_str(), false))
 }
 
-/// A message of numbers.
+/// Writes a numeric message.
 pub(crate) fn row(to: &mut Vec<u8>, form: &Form, tick: u64, row: &Row, numbers: &[f64]) {
     match form {
         Form::Reading { fields: all, .. } => {
@@ -97,15 +97,15 @@ pub(crate) fn row(to: &mut Vec<u8>, form: &Form, tick: u64, row: &Row, numbers: 
     }
 }
 
-/// What entered.
+/// Writes an external input frame.
 pub(crate) fn frame(to: &mut Vec<u8>, tick: u64, frame: &Frame) {
     put(to, format_args!("{{\"tick\":{tick},\"frame\":"));
-    // Plain data has a spelling.
+    // Plain data: serialisation cannot fail.
     let _ = serde_json::to_writer(&mut *to, frame);
     to.push(b'}');
 }
 
-/// What happened.
+/// Writes an event.
 pub(crate) fn event(to: &mut Vec<u8>, tick: u64, event: &AgentEvent) {
     put(
         to,
@@ -122,9 +122,9 @@ pub(crate) fn event(to: &mut Vec<u8>, tick: u64, event: &AgentEvent) {
     to.push(b'}');
 }
 
-/// `GoalReached` of a goal that was reached.
-fn kind(what: &EventKind) -> &'static str {
-    match what {
+/// Name of an event in recordings; part of the file format.
+fn kind(event: &EventKind) -> &'static str {
+    match event {
         EventKind::Collision(_) => "Collision",
         EventKind::GoalReached(_) => "GoalReached",
         EventKind::AllGoalsReached => "AllGoalsReached",
@@ -151,7 +151,7 @@ fn kind(what: &EventKind) -> &'static str {
     }
 }
 
-/// The hash of a tick, and of the parts that are not what they were in the tick before.
+/// Writes the hash of a tick, and those of the parts that changed since the previous tick.
 pub(crate) fn hash(
     to: &mut Vec<u8>,
     tick: u64,
@@ -175,7 +175,7 @@ pub(crate) fn hash(
         }
         first = false;
         text(to, part.0);
-        // Enough to tell two apart; the whole hash decides.
+        // Enough to find the part that differs; the chained hash decides.
         put(to, format_args!(":\"{:08x}\"", short(part.1)));
     }
     to.extend_from_slice(b"}}");
@@ -183,14 +183,14 @@ pub(crate) fn hash(
     before.extend_from_slice(parts);
 }
 
-/// A part's hash as it is written.
+/// Shortened hash of a part, as written.
 pub(crate) fn short(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
 const INTEGER: &str = r#"{"type":"integer","minimum":0}"#;
 
-/// The schema of a form, where its numbers are one each, or lists.
+/// Schema name and text of a form with single numbers or with lists.
 pub(crate) fn schema(form: &Form, lists: bool) -> (String, String) {
     let kind = |unit: &str, flag: bool| {
         let one = if flag {
@@ -250,7 +250,7 @@ fn object(properties: &str) -> String {
     format!(r#"{{"type":"object","properties":{{{properties}}}}}"#)
 }
 
-/// Schemas of the journal's own topics.
+/// Schemas of the `/journal` topics.
 pub(crate) fn own_schema(name: &str) -> String {
     let hex = r#"{"type":"string","description":"hexadecimal digits"}"#;
     let text = r#"{"type":"string"}"#;
@@ -302,22 +302,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_are_read_back_to_the_last_bit(bits in proptest::collection::vec(any::<u64>(), 6)) {
+        fn numbers_parse_to_the_same_bits(bits in proptest::collection::vec(any::<u64>(), 6)) {
             let numbers: Vec<f64> = bits.into_iter().map(f64::from_bits).collect();
-            let said = written(&reading::<ImuSample>(), &numbers);
+            let message = written(&reading::<ImuSample>(), &numbers);
             for (field, x) in ImuSample::FIELDS.iter().zip(&numbers) {
-                let read = said["value"][field.name].as_f64();
+                let read = message["value"][field.name].as_f64();
                 prop_assert_eq!(read.map(f64::to_bits), x.is_finite().then(|| x.to_bits()));
             }
         }
     }
 
     #[test]
-    fn what_has_any_length_becomes_lists() {
-        let said = written(&reading::<EncoderAngles>(), &[0.5, -1.0]);
-        assert_eq!(said["value"]["angle"], serde_json::json!([0.5, -1.0]));
+    fn measurements_of_variable_length_become_lists() {
+        let message = written(&reading::<EncoderAngles>(), &[0.5, -1.0]);
+        assert_eq!(message["value"]["angle"], serde_json::json!([0.5, -1.0]));
         assert_eq!(
-            (said["tick"].as_u64(), said["sequence"].as_u64()),
+            (message["tick"].as_u64(), message["sequence"].as_u64()),
             (Some(4), Some(3))
         );
         static COLUMNS: [Column; 2] = [column("a", "m"), flag("b")];
@@ -325,31 +325,31 @@ mod tests {
             columns: &COLUMNS,
             draw: Draw::Nothing,
         };
-        let said = written(&form, &[f64::NAN, 1.0]);
+        let message = written(&form, &[f64::NAN, 1.0]);
         assert_eq!(
-            (&said["a"], &said["b"]),
+            (&message["a"], &message["b"]),
             (&serde_json::Value::Null, &true.into())
         );
-        let said = written(&form, &[1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(said["a"], serde_json::json!([1.0, 3.0]));
+        let message = written(&form, &[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(message["a"], serde_json::json!([1.0, 3.0]));
     }
 
     #[test]
-    fn parts_are_told_when_they_change() {
+    fn part_hashes_are_written_on_change() {
         let mut before = Vec::new();
-        let mut told = |parts: &[(&'static str, u64)]| {
+        let mut count = |parts: &[(&'static str, u64)]| {
             let mut to = Vec::new();
             hash(&mut to, 1, 2, 3, parts, &mut before);
-            let said: serde_json::Value = serde_json::from_slice(&to).unwrap();
-            said["parts"].as_object().unwrap().len()
+            let message: serde_json::Value = serde_json::from_slice(&to).unwrap();
+            message["parts"].as_object().unwrap().len()
         };
-        assert_eq!(told(&[("a", 1 << 40), ("b", 2 << 40)]), 2);
-        assert_eq!(told(&[("a", 1 << 40), ("b", 3 << 40)]), 1);
-        assert_eq!(told(&[("a", 1 << 40), ("b", 3 << 40)]), 0);
+        assert_eq!(count(&[("a", 1 << 40), ("b", 2 << 40)]), 2);
+        assert_eq!(count(&[("a", 1 << 40), ("b", 3 << 40)]), 1);
+        assert_eq!(count(&[("a", 1 << 40), ("b", 3 << 40)]), 0);
     }
 
     #[test]
-    fn schemas_are_json() {
+    fn schemas_are_valid_json() {
         for lists in [false, true] {
             let (name, text) = schema(&reading::<ImuSample>(), lists);
             assert_eq!(name, "becomingone.reading.imu");

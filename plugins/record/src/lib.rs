@@ -1,55 +1,55 @@
-//! A run's journal: an MCAP file that replay reads and that viewers open.
+//! Run journal: an MCAP file for replay and for viewers.
 //!
 //! In the order in which data passes:
 //!
-//! - `stage`: what stands there from the start, gathered at each reset.
-//! - `batch`: what ticks say, as plain data.
-//! - `systems`: copy it.
-//! - `queue`: between the tick and the thread that writes.
-//! - `thread`: takes batches, flushes more than once a second, and survives a full disk.
-//! - `writer`: batches become records; `json` is what the journal reads, `draw` what viewers draw.
+//! - `stage`: static content of a run (topics, agents, obstacles), collected at each reset.
+//! - `batch`: data of ticks, as plain values.
+//! - `systems`: copy that data.
+//! - `queue`: bounded queue between the tick and the writer thread.
+//! - `thread`: takes batches, flushes more than once a second, and handles a full disk.
+//! - `writer`: converts batches to MCAP records; `json` for the journal, `draw` for viewers.
 //! - `file`: the file on the disk.
-//! - [`journal`]: reads it again, one tick after the other.
-//! - `shadow`: what would be recorded, for who compares.
+//! - [`journal`]: reads a recording, tick by tick.
+//! - `shadow`: computes the messages of a run without writing them, for `replay --verify`.
 //!
-//! # What is in the file
+//! # Content of the file
 //!
 //! | record | content |
 //! |---|---|
 //! | metadata `becomingone.run` | engine, journal and scene versions, scene, its hash, seed, `tick_ns`, threads, overlays |
-//! | attachment `scene.ron` | the resolved scene; files that it names are the other attachments |
-//! | metadata `becomingone.end` | of a recording that was closed: ticks, hash at the end, ticks dropped |
+//! | attachment `scene.ron` | the resolved scene; the files that it references are further attachments |
+//! | metadata `becomingone.end` | only if the recording was closed: ticks, final hash, dropped ticks |
 //!
 //! | topic | encoding | content |
 //! |---|---|---|
-//! | `/journal/run` | JSON | a run begins: the first, and one more at each reset |
-//! | `/journal/entered` | JSON | every frame that came from outside, with the tick in which it was applied |
-//! | `/journal/hash` | JSON | the chained state hash of every tick; of each part of the state that changed, its own |
-//! | `/journal/events`, `/log` | JSON, `foxglove.Log` | what happened |
-//! | `/journal/dropped` | JSON | how many ticks are missing here |
-//! | `/rover/imu` (each sensor) | JSON | `tick`, `source_ns`, `arrival_ns`, `sequence`, and in `value` the numbers by name |
-//! | `/rover/imu/truth` | JSON | the same measurement without noise and fault |
-//! | `/rover/drive/command` (each actuator) | JSON | the command, when it changes |
-//! | `/rover/kernel`, `/rover/odometry`, `/rover/truth` | JSON | what the kernel says, where it believes to be, where it is |
-//! | `/rover/estimate`, `/rover/governor` | JSON | where its filter takes it to be, with its deviations and NIS; the share of the commanded speed that is let through, when it changes |
+//! | `/journal/run` | JSON | start of a run: the first, and one at each reset |
+//! | `/journal/entered` | JSON | every external input frame, with the tick in which it was applied |
+//! | `/journal/hash` | JSON | the chained state hash of every tick, and the hash of each part of the state that changed |
+//! | `/journal/events`, `/log` | JSON, `foxglove.Log` | events |
+//! | `/journal/dropped` | JSON | count of ticks missing at this place |
+//! | `/rover/imu` (each sensor) | JSON | `tick`, `source_ns`, `arrival_ns`, `sequence`, and the numbers by name in `value` |
+//! | `/rover/imu/truth` | JSON | the same measurement without noise and faults |
+//! | `/rover/drive/command` (each actuator) | JSON | the command, on change |
+//! | `/rover/kernel`, `/rover/odometry`, `/rover/truth` | JSON | kernel output, odometry pose, true pose and twist |
+//! | `/rover/estimate`, `/rover/governor` | JSON | filter estimate with standard deviations and NIS; speed limit of the governor as a share of the commanded speed, on change |
 //! | `/tf`, `/scene`, `/rover/pose`, `/rover/lidar/scan` ... | protobuf | Foxglove's `FrameTransforms`, `SceneUpdate`, `PoseInFrame`, `LaserScan`, `PointCloud`, `LocationFix` |
 //!
-//! Where a measurement has any length, as wheel encoders have, each name has a list; an instrument's numbers have the
-//! names of its columns. A tick's messages stand together
-//! and end with its hash. Times are nanoseconds of simulated time from the run's start; after a reset the file's time
-//! goes on, and `source_ns` starts at zero again.
+//! For measurements of variable length, such as wheel encoders, each name has a list; the numbers of an instrument have
+//! the names of its columns. The messages of a tick are contiguous and end with its hash. Times are nanoseconds of
+//! simulated time since the start of the run; after a reset the file's time continues, and `source_ns` restarts at zero.
 //!
-//! # Who waits for whom
+//! # Back-pressure
 //!
-//! A tick copies numbers into a batch; text, compression and the disk are the thread's. In a run that follows wall
-//! time no tick ever waits: where the queue of [`QUEUE`] batches is full, its oldest ticks go unrecorded, are counted,
-//! and the recording says where; replay ends there. A fast run waits for room, as long as the disk moves within ten
-//! seconds: it has time, and a journal with a hole cannot be replayed. What is simulated never depends on either.
+//! A tick copies numbers into a batch; formatting, compression and disk access are done by the writer thread. In a run
+//! paced to wall time no tick ever waits: if the queue of [`QUEUE`] batches is full, the batch is dropped, its ticks are
+//! counted, and the recording marks the gap; replay ends there. A run that is not paced waits for room as long as the
+//! disk makes progress within ten seconds, because a journal with a gap cannot be replayed. The simulation result
+//! depends on neither.
 //!
-//! # What a SIGKILL costs
+//! # Loss on SIGKILL
 //!
-//! Chunks are written whole, at the latest 0.4 s after what they hold. A reader that goes from record to
-//! record opens what is there, and stops at a record that is not whole.
+//! Chunks are written completely, at most 0.4 s after their data. A sequential reader reads a truncated file up to its
+//! last complete record.
 
 mod batch;
 mod draw;
@@ -77,40 +77,40 @@ pub use queue::{QUEUE, Report};
 pub use shadow::{Difference, Shadow, ShadowPlugin};
 pub use writer::{END_METADATA, EVENTS, JOURNAL_VERSION, PROFILE, RUN_METADATA, SCENE_ATTACHMENT};
 
-/// What a recording begins with.
+/// Header content of a recording.
 #[derive(Clone, Debug, Default)]
 pub struct Opening {
-    /// Of the file, for messages.
+    /// Name of the file, for messages.
     pub name: String,
-    /// What was run, and by what: beside what the world knows (seed, `tick_ns`, hash of the scene).
+    /// Program and scene of the run, in addition to what the world provides (seed, `tick_ns`, scene hash).
     pub metadata: BTreeMap<String, String>,
-    /// [`SCENE_ATTACHMENT`] and the files that it names.
+    /// [`SCENE_ATTACHMENT`] and the files that the scene references.
     pub attachments: Vec<(String, Vec<u8>)>,
 }
 
-/// A recording that cannot be started.
+/// Error while starting a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The file cannot be created.
     #[error("cannot write the recording {}: {cause}", path.display())]
     File {
-        /// As given.
+        /// Path as given.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         cause: std::io::Error,
     },
-    /// No thread for the recording.
-    #[error("cannot start the thread that records: {0}")]
+    /// The writer thread cannot be started.
+    #[error("cannot start the recording thread: {0}")]
     Thread(std::io::Error),
 }
 
-/// Records the run. Add it after the engine's own plugins and before the scene is built.
+/// Plugin that records the run. Add it after the engine's plugins and before the scene is built.
 pub struct RecordPlugin {
     queue: Arc<Queue>,
 }
 
 impl RecordPlugin {
-    /// Creates the file and starts the thread that fills it.
+    /// Creates the file and starts the writer thread.
     ///
     /// # Errors
     ///
@@ -135,7 +135,7 @@ impl Plugin for RecordPlugin {
     }
 }
 
-/// The hash of a part of the state as [`journal::RecordedTick::parts`] has it.
+/// Hash of a part of the state, in the format of [`journal::RecordedTick::parts`].
 pub fn short(hash: u64) -> String {
     format!("{:08x}", json::short(hash))
 }
@@ -144,10 +144,11 @@ fn add(app: &mut App, queue: Arc<Queue>) {
     systems::add(app, queue);
 }
 
-/// Ends the recording: waits at most `limit` for the disk to take all. None where nothing is recorded, or no more.
+/// Ends the recording: waits at most `limit` until all data is on the disk. `None` if nothing is recorded, or if the
+/// recording has ended already.
 #[allow(
     clippy::disallowed_methods,
-    reason = "the run is over; an I/O thread is waited for"
+    reason = "after the run: waits for an I/O thread"
 )]
 pub fn finish(world: &mut World, limit: Duration) -> Option<Report> {
     let recorder = world.get_resource::<systems::Recorder>()?;

@@ -1,72 +1,72 @@
-//! The bounded queue between the tick and the thread that writes.
+//! Bounded queue between the tick and the writer thread.
 //!
-//! The tick fills an open batch under a lock that it shares with nobody but the writer, which takes what is open
-//! only when it is time to flush: so the last second of a run that is paused, or slow, is on the disk as well.
+//! The tick fills an open batch under a lock that only the writer shares. The writer takes the open batch when a flush is
+//! due, so that the last second of a paused or slow run reaches the disk, too.
 
 use crate::batch::Batch;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Full batches that may wait: sixteen seconds of a run with ticks of a millisecond.
+/// Capacity of the queue (full batches): 16 s of a run with ticks of 1 ms.
 pub const QUEUE: usize = 256;
 
-/// What became of a recording.
+/// Result of a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Ticks that were handed to the writer.
+    /// Ticks passed to the writer.
     pub ticks: u64,
-    /// Ticks that were dropped, because the disk could not keep up.
+    /// Ticks dropped because the disk was too slow.
     pub dropped: u64,
-    /// Why the recording is not whole beside that.
+    /// Any other reason for an incomplete recording.
     pub lost: Option<String>,
 }
 
 #[derive(Default)]
 struct Inner {
     full: VecDeque<Batch>,
-    /// What the tick fills; none while the writer has it.
+    /// Batch that the tick fills; `None` after the writer took it.
     open: Option<Batch>,
-    /// Batches that were written.
+    /// Written batches, for reuse.
     spare: Vec<Batch>,
-    /// The run is over: what is not written by then is lost.
+    /// Deadline after the end of the run: data not written by then is lost.
     end: Option<Instant>,
-    /// Nothing more is written.
-    dead: bool,
-    /// The writer's last word.
+    /// Whether writing has stopped after an error.
+    stopped: bool,
+    /// Whether the writer thread has finished.
     ended: bool,
     report: Report,
-    /// Ticks dropped since the last that was sent.
+    /// Ticks dropped since the last batch that was queued.
     dropped: u64,
-    /// Whether there was room the last time that it was waited for.
-    flows: bool,
+    /// Whether the last wait for room succeeded.
+    has_room: bool,
 }
 
-/// The queue.
+/// Bounded queue of batches.
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
-    /// Something is there to write.
+    /// Signals new batches, or the end.
     work: Condvar,
-    /// There is room again, or the end.
+    /// Signals room in the queue, or the end of writing.
     room: Condvar,
 }
 
-/// What a tick may do where the queue is full.
+/// Behaviour of a tick if the queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// Simulated time follows wall time: nothing waits.
+    /// Paced run: drops the batch.
     None,
-    /// Wait for the disk as long as it moves at all.
+    /// Run that is not paced: waits as long as the disk makes progress.
     Disk,
 }
 
-/// Longest that a fast run waits for a disk that takes nothing.
+/// Longest wait of a run that is not paced for a disk without progress.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What there is to write.
+/// Batches to write.
 pub(crate) struct Work {
     pub(crate) batches: Vec<Batch>,
-    /// Set where the run is over and there is no more.
+    /// Deadline, if the run is over and these are the last batches.
     pub(crate) end: Option<Instant>,
 }
 
@@ -74,7 +74,7 @@ impl Queue {
     pub(crate) fn new() -> Self {
         Self {
             inner: Mutex::new(Inner {
-                flows: true,
+                has_room: true,
                 ..Inner::default()
             }),
             work: Condvar::new(),
@@ -86,10 +86,10 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets `fill` add to the open batch.
+    /// Calls `fill` with the open batch, and queues the batch when it is full.
     pub(crate) fn fill(&self, fill: impl FnOnce(&mut Batch), patience: Patience) {
         let mut inner = self.lock();
-        if inner.dead || inner.end.is_some() {
+        if inner.stopped || inner.end.is_some() {
             return;
         }
         let mut batch = match inner.open.take() {
@@ -101,18 +101,18 @@ impl Queue {
             inner.open = Some(batch);
             return;
         }
-        if inner.full.len() >= QUEUE && patience == Patience::Disk && inner.flows {
+        if inner.full.len() >= QUEUE && patience == Patience::Disk && inner.has_room {
             let deadline = self.room.wait_timeout_while(inner, FLUSH_TIMEOUT, |inner| {
-                inner.full.len() >= QUEUE && !inner.dead
+                inner.full.len() >= QUEUE && !inner.stopped
             });
             inner = deadline.unwrap_or_else(PoisonError::into_inner).0;
-            // Who did not find room in all that time does not wait for it again.
-            inner.flows = inner.full.len() < QUEUE;
+            // After a time-out, do not wait again until there is room.
+            inner.has_room = inner.full.len() < QUEUE;
         }
         let starts = batch.starts_a_run();
         if inner.full.len() >= QUEUE && !starts {
             if inner.report.dropped == 0 {
-                log::error!("the disk does not keep up: parts of the recording are dropped");
+                log::error!("the disk is too slow: dropping parts of the recording");
             }
             inner.dropped += batch.ticks;
             inner.report.dropped += batch.ticks;
@@ -121,7 +121,7 @@ impl Queue {
             return;
         }
         if inner.full.len() < QUEUE {
-            inner.flows = true;
+            inner.has_room = true;
         }
         inner.report.ticks += batch.ticks;
         batch.dropped_before = std::mem::take(&mut inner.dropped);
@@ -130,7 +130,7 @@ impl Queue {
         self.work.notify_one();
     }
 
-    /// Waits for work until `by`; at `by`, also for what is open.
+    /// Waits for full batches until `by`; from then on also takes the open batch.
     pub(crate) fn wait(&self, by: Instant, now: impl Fn() -> Instant) -> Work {
         let mut inner = self.lock();
         while inner.full.is_empty() && inner.end.is_none() && now() < by {
@@ -155,7 +155,7 @@ impl Queue {
         Work { batches, end }
     }
 
-    /// Gives a batch back that was written.
+    /// Returns a written batch for reuse.
     pub(crate) fn give_back(&self, mut batch: Batch) {
         batch.clear();
         let mut inner = self.lock();
@@ -164,17 +164,17 @@ impl Queue {
         }
     }
 
-    /// Takes all that there is now, where nobody writes.
+    /// Takes all batches; for use without a writer thread.
     pub(crate) fn take(&self) -> Vec<Batch> {
         let mut inner = self.lock();
         let open = inner.open.take();
         inner.full.drain(..).chain(open).collect()
     }
 
-    /// Nothing more is written, and why.
-    pub(crate) fn die(&self, why: String) {
+    /// Stops writing, with the reason.
+    pub(crate) fn stop(&self, why: String) {
         let mut inner = self.lock();
-        inner.dead = true;
+        inner.stopped = true;
         inner.report.lost.get_or_insert(why);
         inner.full.clear();
         inner.open = None;
@@ -182,7 +182,7 @@ impl Queue {
         self.room.notify_all();
     }
 
-    /// The writer's last word: whether all was written.
+    /// Marks the writer thread as finished; `lost` is the reason for an incomplete recording.
     pub(crate) fn end(&self, lost: Option<String>) {
         let mut inner = self.lock();
         inner.ended = true;
@@ -207,7 +207,7 @@ impl Queue {
         inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         let mut report = inner.report.clone();
         if !inner.ended {
-            let why = format!("the disk did not take the end of the recording within {limit:?}");
+            let why = format!("the end of the recording was not on the disk within {limit:?}");
             report.lost.get_or_insert(why);
         }
         Some(report)
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paced_run_drops_what_finds_no_room_and_says_so_later() {
+    fn paced_run_drops_batches_on_a_full_queue_and_counts_them() {
         let queue = Queue::new();
         let most = (QUEUE as u64 + 2) * 64;
         for k in 0..most {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fast_run_waits_for_the_writer_and_loses_nothing() {
+    fn unpaced_run_waits_for_the_writer_and_loses_nothing() {
         let queue = std::sync::Arc::new(Queue::new());
         let writer = queue.clone();
         let most = (QUEUE as u64 * 4) * 64;
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_is_taken_when_it_is_time() {
+    fn open_batch_is_taken_when_a_flush_is_due() {
         let queue = Queue::new();
         tick(&queue, 1, Patience::None);
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! What a recorder would write of a run, for who compares it with what was written.
+//! Messages that a recorder would write, to compare a replay with its recording.
 
 use crate::batch::{Batch, Entry};
 use crate::journal::Message;
@@ -8,7 +8,7 @@ use crate::{json, systems};
 use bevy_app::{App, Plugin};
 use std::sync::Arc;
 
-/// Gathers what each tick says, and writes none of it.
+/// Plugin that collects the messages of each tick without writing them.
 #[derive(Clone)]
 pub struct ShadowPlugin(Arc<Queue>);
 
@@ -27,26 +27,26 @@ impl Plugin for ShadowPlugin {
     }
 }
 
-/// The other end of [`ShadowPlugin`].
+/// Receiver of the messages of a [`ShadowPlugin`].
 pub struct Shadow {
     queue: Arc<Queue>,
     stage: Stage,
     tick: Vec<Batch>,
 }
 
-/// A message that differs.
+/// Message that differs between recording and replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `/rover/imu`.
+    /// Topic: `/rover/imu`.
     pub topic: String,
-    /// What was recorded; none where nothing was.
+    /// Recorded message; `None` if there is none.
     pub recorded: Option<String>,
-    /// What the run says now.
+    /// Replayed message; `None` if there is none.
     pub replayed: Option<String>,
 }
 
 impl Shadow {
-    /// Of this plugin.
+    /// Creates the receiver of this plugin.
     pub fn of(plugin: &ShadowPlugin) -> Self {
         Self {
             queue: plugin.0.clone(),
@@ -55,7 +55,7 @@ impl Shadow {
         }
     }
 
-    /// Takes what the last tick said.
+    /// Takes the messages of the last tick.
     pub fn take(&mut self) {
         for batch in self.tick.drain(..) {
             self.queue.give_back(batch);
@@ -70,7 +70,7 @@ impl Shadow {
         }
     }
 
-    /// Messages of the tick that was taken last, as they would be written.
+    /// Messages of the tick taken last, as they would be written.
     fn messages(&self) -> Vec<(String, String)> {
         let mut all = Vec::new();
         for batch in &self.tick {
@@ -98,7 +98,7 @@ impl Shadow {
             .collect()
     }
 
-    /// The first message of the tick that differs from what was recorded of it.
+    /// First message of the tick that differs from its recording.
     pub fn difference(&self, recorded: &[Message]) -> Option<Difference> {
         let known: Vec<&str> = self.stage.topics.iter().map(|t| t.name.as_str()).collect();
         let recorded = recorded.iter().filter(|m| known.contains(&&*m.topic));

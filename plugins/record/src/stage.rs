@@ -1,21 +1,21 @@
-//! What stands there from the start of a run: gathered at each reset, told to the writer once.
+//! Static content of a run: collected at each reset, sent to the writer once.
 
 use becomingone_components::body::{Geometry, Pose, RobotModel};
 use becomingone_components::sensor::Schema;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// A number of a message that is no measurement.
+/// Column of a numeric message that is not a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Column {
     pub(crate) name: &'static str,
-    /// SI unit, `1` for none.
+    /// SI unit; `1` if dimensionless.
     pub(crate) unit: &'static str,
-    /// Whether it is yes or no.
+    /// Whether it is boolean.
     pub(crate) flag: bool,
 }
 
-/// A number.
+/// Numeric column.
 pub(crate) const fn column(name: &'static str, unit: &'static str) -> Column {
     Column {
         name,
@@ -24,7 +24,7 @@ pub(crate) const fn column(name: &'static str, unit: &'static str) -> Column {
     }
 }
 
-/// Yes or no.
+/// Boolean column.
 pub(crate) const fn flag(name: &'static str) -> Column {
     Column {
         name,
@@ -33,7 +33,7 @@ pub(crate) const fn flag(name: &'static str) -> Column {
     }
 }
 
-/// Names and units of a measurement's numbers.
+/// Names and units of the numbers of a measurement.
 pub(crate) type Fields = Arc<[(String, String)]>;
 
 /// Names and units of a schema.
@@ -42,47 +42,47 @@ pub(crate) fn fields_of(schema: &Schema) -> Fields {
     fields.zip(schema.units.iter().cloned()).collect()
 }
 
-/// What messages of a topic look like.
+/// Format of the messages of a topic.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Form {
-    /// Stamps, and a measurement.
+    /// Time stamps and a measurement.
     Reading {
         kind: &'static str,
         fields: Fields,
         draw: Draw,
     },
-    /// A measurement without noise and fault.
+    /// Measurement without noise and faults.
     Truth { kind: &'static str, fields: Fields },
-    /// Named numbers; those that are not finite have no value. Where there are more, the names repeat.
+    /// Named numbers; non-finite ones are null. Further numbers repeat the names.
     Columns {
         columns: &'static [Column],
         draw: Draw,
     },
 }
 
-/// How numbers are drawn, beside themselves.
+/// Additional message that shows the numbers in viewers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Draw {
-    /// Not at all.
+    /// None.
     Nothing,
-    /// The rays of a lidar.
+    /// Scan of a lidar.
     Rays {
-        /// Of the sensor.
+        /// Frame of the sensor.
         frame: String,
         angle_min_rad: f32,
         angle_step_rad: f32,
         range_max_m: f32,
     },
-    /// x, y and yaw in the world.
+    /// Pose from x, y and yaw in the world.
     Pose2,
-    /// A place on the Earth.
+    /// Geographic position.
     Fix {
-        /// Of the sensor.
+        /// Frame of the sensor.
         frame: String,
     },
 }
 
-/// A topic.
+/// Topic of a recording.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Topic {
     /// `/rover/imu`.
@@ -90,44 +90,44 @@ pub(crate) struct Topic {
     pub(crate) form: Form,
 }
 
-/// A sensor's place on its agent.
+/// Mounting pose of a sensor.
 #[derive(Clone, Debug)]
 pub(crate) struct Mounted {
     /// `rover/lidar`.
     pub(crate) frame: String,
     /// Index into the agents.
     pub(crate) agent: usize,
-    /// Index of the link that carries it.
+    /// Index of the link that it is mounted on.
     pub(crate) link: usize,
     pub(crate) pose: Pose,
 }
 
-/// An agent with a body.
+/// Agent with a body.
 #[derive(Clone, Debug)]
 pub(crate) struct StageAgent {
     pub(crate) name: String,
     pub(crate) model: Arc<RobotModel>,
 }
 
-/// What stands there from the start of a run.
+/// Static content of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stage {
     pub(crate) tick_ns: u64,
     pub(crate) seed: u64,
     pub(crate) scene_hash: u64,
-    /// The hash before the first tick.
+    /// State hash before the first tick.
     pub(crate) state_hash: u64,
     pub(crate) topics: Vec<Arc<Topic>>,
     pub(crate) taken: HashSet<String>,
     pub(crate) agents: Vec<StageAgent>,
     pub(crate) mounted: Vec<Mounted>,
     pub(crate) obstacles: Vec<(String, Geometry)>,
-    /// Names of the links that frames come by, by their index.
+    /// Names of the input links, by index.
     pub(crate) links: Vec<String>,
 }
 
 impl Stage {
-    /// Adds a topic, and says its index. A name that is taken, as a sensor may be called `truth`, is marked.
+    /// Adds a topic and returns its index. A taken name (a sensor may be called `truth`) gets a `_` appended.
     pub(crate) fn topic(&mut self, mut name: String, form: Form) -> u32 {
         while !self.taken.insert(name.clone()) {
             name.push('_');

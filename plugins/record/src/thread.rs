@@ -1,4 +1,4 @@
-//! The thread that writes.
+//! Writer thread: takes batches from the queue and writes them to the file.
 
 #![allow(clippy::disallowed_methods, reason = "an I/O thread has a wall clock")]
 
@@ -11,11 +11,10 @@ use mcap::McapError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long what was recorded may wait for the disk: with what it takes to compress and to write it, less than the
-/// second that a SIGKILL may cost.
+/// Flush interval: together with compression and writing, a SIGKILL loses less than a second.
 const FLUSH: Duration = Duration::from_millis(400);
 
-/// Starts the thread.
+/// Starts the writer thread.
 pub(crate) fn start(out: Out, opening: Opening, queue: Arc<Queue>) -> std::io::Result<()> {
     std::thread::Builder::new()
         .name("journal".to_owned())
@@ -28,9 +27,9 @@ fn run(out: Out, opening: Opening, queue: &Queue) {
     let mut writer = match Writer::new(out, opening) {
         Ok(writer) => writer,
         Err(error) => {
-            let why = format!("{name}: {}", told(&error));
-            log::error!("{why}; the run goes on without its recording");
-            queue.die(why.clone());
+            let why = format!("{name}: {}", cause_of(&error));
+            log::error!("{why}; the run continues without a recording");
+            queue.stop(why.clone());
             queue.end(Some(why));
             return;
         }
@@ -71,23 +70,23 @@ fn write(writer: &mut Writer, batch: &mut Batch, end: Option<Instant>) -> Result
     writer.write(batch)
 }
 
-/// Nothing more can be written: what there is is made a whole file, and it is said once.
+/// Ends the recording after a write error: closes the file at its last flush and logs the error once.
 fn fail(writer: Writer, name: &str, error: &McapError, queue: &Queue) {
     let now_s = writer.now_ns() as f64 / 1e9;
     let mut why = format!(
-        "{name}: {}; the recording ends about {now_s:.1} s",
-        told(error)
+        "{name}: {}; the recording ends at about {now_s:.1} s",
+        cause_of(error)
     );
     if let Err(error) = writer.into_file().salvage() {
-        why += &format!(", and its last part may be damaged ({error})");
+        why += &format!(", and the file may be damaged at its end ({error})");
     }
-    log::error!("{why}; the run goes on");
-    queue.die(why);
+    log::error!("{why}; the run continues");
+    queue.stop(why);
     queue.end(None);
 }
 
-/// What went wrong, and not that something did.
-fn told(error: &McapError) -> String {
+/// Cause of an error, without the wrapper of the MCAP library.
+fn cause_of(error: &McapError) -> String {
     match error {
         McapError::Io(cause) => cause.to_string(),
         other => other.to_string(),

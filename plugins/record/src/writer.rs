@@ -1,4 +1,4 @@
-//! Batches become records of an MCAP file.
+//! Conversion of batches to records of an MCAP file.
 
 use crate::batch::{Batch, Entry, Row};
 use crate::file::Out;
@@ -12,51 +12,51 @@ use mcap::{Attachment, McapError, McapResult, WriteOptions};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// The profile in the header of our files.
+/// MCAP profile in the header of a recording.
 pub const PROFILE: &str = "becomingone";
-/// The metadata record that says what was run.
+/// Metadata record of the run: program, scene, seed.
 pub const RUN_METADATA: &str = "becomingone.run";
-/// The metadata record of a recording that was closed.
+/// Metadata record at the end of a closed recording.
 pub const END_METADATA: &str = "becomingone.end";
-/// What the journal itself reads and replay goes by; a newer one may not be understood.
+/// Version of the journal format; others are refused.
 pub const JOURNAL_VERSION: u32 = 1;
-/// The attachment that holds the resolved scene.
+/// Attachment with the resolved scene.
 pub const SCENE_ATTACHMENT: &str = "scene.ron";
 
-/// Topics of the journal itself.
+/// Topics of the journal format.
 pub(crate) const RUN: &str = "/journal/run";
 pub(crate) const HASH: &str = "/journal/hash";
 pub(crate) const ENTERED: &str = "/journal/entered";
-/// The topic of what happened.
+/// Topic of events.
 pub const EVENTS: &str = "/journal/events";
 pub(crate) const DROPPED: &str = "/journal/dropped";
 
-/// Most bytes of a chunk, before it is compressed.
+/// Chunk size before compression (bytes).
 const CHUNK: u64 = 1 << 20;
 
-/// The channels of a row's topic, once it has a message.
+/// MCAP channels of a topic, created with its first message.
 #[derive(Clone, Copy, Default)]
 struct Channels {
     numbers: Option<u16>,
     drawn: Option<u16>,
-    also_drawn: Option<u16>,
+    drawn_points: Option<u16>,
 }
 
-/// Writes a recording.
+/// Writer of a recording.
 pub(crate) struct Writer {
     to: mcap::Writer<Out>,
     opening: Opening,
     stage: Stage,
     channels: Vec<Channels>,
-    /// Channels by their names.
+    /// Channels by topic.
     others: BTreeMap<&'static str, u16>,
     /// Channels of true poses, by agent.
     poses: Vec<Option<u16>>,
-    /// Runs that began.
+    /// Runs started.
     runs: u64,
-    /// Where the present run begins in the file's time (ns): each goes on where the last one ended.
+    /// Start of the present run in the file's time (ns): each run continues where the last one ended.
     begin_ns: u64,
-    /// The last time of the file (ns).
+    /// Latest time in the file (ns).
     end_ns: u64,
     tick: u64,
     now_ns: u64,
@@ -73,12 +73,12 @@ impl Writer {
         let to = WriteOptions::new()
             .profile(PROFILE)
             .library(concat!("becomingone ", env!("CARGO_PKG_VERSION")))
-            // Chunks are whole or not there: a reader of a file that was cut finds its last whole one.
+            // Without seeking, chunks are complete or absent: a truncated file is readable up to its last chunk.
             .disable_seeking(true)
             .chunk_size(Some(CHUNK))
             .compression(Some(mcap::Compression::Zstd))
             .compression_level(1)
-            // One thread is what a recording may take.
+            // Compress in this thread only.
             .compression_threads(0)
             .create(out)?;
         Ok(Self {
@@ -101,12 +101,12 @@ impl Writer {
         })
     }
 
-    /// The simulated time that was written last (ns).
+    /// Simulated time of the last tick written (ns).
     pub(crate) fn now_ns(&self) -> u64 {
         self.now_ns
     }
 
-    /// Gives all to the operating system: what was written before can be read after.
+    /// Flushes to the operating system: all data written so far becomes readable.
     pub(crate) fn flush(&mut self) -> McapResult<()> {
         self.to.flush()
     }
@@ -131,21 +131,21 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives the file back, as it is.
+    /// Returns the file without closing it.
     pub(crate) fn into_file(self) -> Out {
         self.to.into_inner()
     }
 
-    /// Writes what some ticks said.
+    /// Writes a batch.
     pub(crate) fn write(&mut self, batch: &mut Batch) -> McapResult<()> {
         if batch.dropped_before > 0 {
             self.dropped += batch.dropped_before;
             self.text.clear();
-            let said = format!("{{\"ticks\":{}}}", batch.dropped_before);
-            self.text.extend_from_slice(said.as_bytes());
+            let text = format!("{{\"ticks\":{}}}", batch.dropped_before);
+            self.text.extend_from_slice(text.as_bytes());
             let channel = self.own(DROPPED, "dropped")?;
             self.message(channel, self.now_ns, self.now_ns)?;
-            // What changed in between is not known.
+            // Changes of parts in between are unknown: write all parts again.
             self.parts.clear();
         }
         let (mut number, mut pose, mut part) = (0, 0, 0);
@@ -172,7 +172,7 @@ impl Writer {
                     self.body(agent as usize, poses)?;
                     pose = to;
                 }
-                Entry::AgentEvent(event) => self.tell(&event)?,
+                Entry::AgentEvent(event) => self.write_event(&event)?,
                 Entry::Hash { hash, parts } => {
                     let to = part + parts as usize;
                     self.hash = hash;
@@ -196,7 +196,7 @@ impl Writer {
         Ok(())
     }
 
-    /// A run starts.
+    /// Starts a run.
     fn begin(&mut self, stage: Stage) -> McapResult<()> {
         self.runs += 1;
         if self.runs == 1 {
@@ -216,7 +216,7 @@ impl Writer {
         self.poses.resize(stage.agents.len(), None);
         self.stage = stage;
         self.text.clear();
-        let said = format!(
+        let text = format!(
             "{{\"run\":{},\"tick_ns\":{},\"seed\":{},\"scene_hash\":\"{:016x}\",\"state_hash\":\"{:016x}\",\"links\":{}}}",
             self.runs,
             self.stage.tick_ns,
@@ -225,7 +225,7 @@ impl Writer {
             self.stage.state_hash,
             serde_json::to_string(&self.stage.links).unwrap_or_default()
         );
-        self.text.extend_from_slice(said.as_bytes());
+        self.text.extend_from_slice(text.as_bytes());
         let channel = self.own(RUN, "run")?;
         self.message(channel, 0, 0)?;
         let at_ns = self.begin_ns;
@@ -238,7 +238,7 @@ impl Writer {
         Ok(())
     }
 
-    /// What a reader needs before anything else.
+    /// Writes the metadata and attachments at the start of the file.
     fn open(&mut self, stage: &Stage) -> McapResult<()> {
         let mut metadata = std::mem::take(&mut self.opening.metadata);
         metadata.extend([
@@ -271,13 +271,13 @@ impl Writer {
         self.flush()
     }
 
-    /// A message of what was put together in `text`.
+    /// Writes the message in `text`.
     fn message(&mut self, channel: u16, log_ns: u64, publish_ns: u64) -> McapResult<()> {
         let log_time = self.begin_ns.saturating_add(log_ns);
         self.end_ns = self.end_ns.max(log_time);
         let header = MessageHeader {
             channel_id: channel,
-            // Ticks are counted in 64 bits: this is for readers that want a number.
+            // Truncated: informative only, ticks are 64 bits wide.
             sequence: self.tick as u32,
             log_time,
             publish_time: self.begin_ns.saturating_add(publish_ns),
@@ -285,7 +285,7 @@ impl Writer {
         self.to.write_to_known_channel(&header, &self.text)
     }
 
-    /// A channel of the journal itself.
+    /// Channel of a `/journal` topic.
     fn own(&mut self, topic: &'static str, schema: &'static str) -> McapResult<u16> {
         if let Some(&channel) = self.others.get(topic) {
             return Ok(channel);
@@ -300,7 +300,7 @@ impl Writer {
         Ok(channel)
     }
 
-    /// A channel of what viewers draw.
+    /// New channel of messages for viewers.
     fn drawn<T: Encode>(&mut self, topic: &str) -> McapResult<u16> {
         let schema = match T::get_schema() {
             Some(schema) => self
@@ -333,7 +333,7 @@ impl Writer {
         self.message(channel, self.now_ns, self.now_ns)
     }
 
-    /// Numbers, and how they are drawn.
+    /// Writes a numeric message, and its message for viewers.
     fn row(&mut self, row: &Row, numbers: &[f64]) -> McapResult<()> {
         let index = row.topic as usize;
         let (Some(topic), Some(&known)) = (self.stage.topics.get(index), self.channels.get(index))
@@ -376,13 +376,13 @@ impl Writer {
                 self.encode(&scan)?;
                 self.message(channel, row.arrival_ns, row.source_ns)?;
                 let points = draw::points(frame, numbers, angles, *range_max_m, ns);
-                let channel = match known.also_drawn {
+                let channel = match known.drawn_points {
                     Some(channel) => channel,
                     None => {
                         self.drawn::<foxglove::messages::PointCloud>(&format!("{name}/points"))?
                     }
                 };
-                self.channels[index].also_drawn = Some(channel);
+                self.channels[index].drawn_points = Some(channel);
                 self.encode(&points)?;
                 self.message(channel, row.arrival_ns, row.source_ns)
             }
@@ -437,7 +437,7 @@ impl Writer {
         self.to.add_channel(schema, name, "json", &metadata)
     }
 
-    /// The frames of an agent's links, kept until the tick's end, and its root's pose.
+    /// Collects the frames of an agent's links until the end of the tick, and writes the pose of its root.
     fn body(
         &mut self,
         agent: usize,
@@ -481,7 +481,7 @@ impl Writer {
         Ok(())
     }
 
-    fn tell(&mut self, event: &AgentEvent) -> McapResult<()> {
+    fn write_event(&mut self, event: &AgentEvent) -> McapResult<()> {
         self.text.clear();
         json::event(&mut self.text, self.tick, event);
         let channel = self.own(EVENTS, "events")?;

@@ -1,4 +1,4 @@
-//! What recording costs a tick.
+//! Cost of recording, per tick.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -12,14 +12,14 @@ fn main() {
     divan::main();
 }
 
-/// A whole simulated second, with and without a file.
+/// One simulated second without recording.
 #[divan::bench(args = [1, 8], sample_count = 20)]
 fn second_without(bencher: divan::Bencher, agents: usize) {
     let mut app = app(agents, None);
     bencher.bench_local(|| run(&mut app, 1000));
 }
 
-/// The same, recorded.
+/// One simulated second, recorded to a file.
 #[divan::bench(args = [1, 8], sample_count = 20)]
 fn second_to_file(bencher: divan::Bencher, agents: usize) {
     let Ok(folder) = tempfile::tempdir() else {
@@ -32,8 +32,8 @@ fn second_to_file(bencher: divan::Bencher, agents: usize) {
     bencher.bench_local(|| run(&mut app, 1000));
 }
 
-/// Nothing but the clock in the tick, and a tick of this length: at 1 ns nothing is ever due, at
-/// 0.1 s poses, plans, speeds and commands are each time.
+/// App whose tick has only the clock, with this tick length: at 1 ns no rate cap is ever due, at 0.1 s poses, plans,
+/// speeds and commands are due in every tick.
 fn bare(agents: usize, tick_ns: u64, rerun: Option<RerunPlugin>) -> Option<App> {
     let mut app = App::empty();
     app.add_plugins(TickPlugin);
@@ -44,12 +44,12 @@ fn bare(agents: usize, tick_ns: u64, rerun: Option<RerunPlugin>) -> Option<App> 
     room.scene.tick_ns = tick_ns;
     app.insert_resource(room);
     spawn::build_scene(app.world_mut()).ok()?;
-    // Whatever is due at the start.
+    // Skip what is due at the start.
     run(&mut app, 10);
     Some(app)
 }
 
-/// A tick with the clock alone.
+/// Tick with the clock only.
 #[divan::bench(args = [1, 64])]
 fn idle_without(bencher: divan::Bencher, agents: usize) {
     if let Some(mut app) = bare(agents, 1, None) {
@@ -57,7 +57,7 @@ fn idle_without(bencher: divan::Bencher, agents: usize) {
     }
 }
 
-/// The same, recorded.
+/// Tick with the clock only, recorded.
 #[divan::bench(args = [1, 64])]
 fn idle_to_file(bencher: divan::Bencher, agents: usize) {
     let Ok(folder) = tempfile::tempdir() else {
@@ -69,7 +69,7 @@ fn idle_to_file(bencher: divan::Bencher, agents: usize) {
     }
 }
 
-/// A tick that shows poses, plans, speeds and commands.
+/// Tick that publishes poses, plans, speeds and commands.
 #[divan::bench(args = [1, 64], sample_count = 10, sample_size = 50)]
 fn publish_to_file(bencher: divan::Bencher, agents: usize) {
     let Ok(folder) = tempfile::tempdir() else {

@@ -1,4 +1,4 @@
-//! What one tick says, as plain data. Batches are reused, so that a steady tick allocates nothing.
+//! Data of one tick, as plain values. Batches are reused, so that a steady-state tick allocates nothing.
 
 use crate::marks::Mark;
 use becomingone_components::body::Pose;
@@ -13,82 +13,82 @@ pub(crate) struct Row {
     pub(crate) series: u32,
     /// Stamp (ns).
     pub(crate) ns: u64,
-    /// How many numbers.
+    /// Count of numbers.
     pub(crate) len: u32,
 }
 
-/// Where an agent is; the poses of its links follow each other in [`Batch::poses`].
+/// Pose of an agent; the poses of its links follow each other in [`Batch::poses`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body {
     /// Index into the stage's agents.
     pub(crate) agent: u32,
-    /// How many links.
+    /// Count of links.
     pub(crate) links: u32,
-    /// World position by its own odometry (m).
+    /// World position by odometry (m).
     pub(crate) odometry_m: Option<[f64; 2]>,
-    /// By its filter (m).
+    /// World position by the localisation filter (m).
     pub(crate) estimate_m: Option<[f64; 2]>,
 }
 
-/// The point that an agent pursues, in its own axes (m).
+/// Look-ahead point of the path follower (pure pursuit), in body axes (m).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pursued {
     /// Index into the stage's agents.
     pub(crate) agent: u32,
     /// Pose of the root link.
     pub(crate) root: Pose,
-    /// None when there is no goal left.
+    /// `None` if no goal is left.
     pub(crate) target_m: Option<[f64; 2]>,
 }
 
-/// What an agent remembers; its memories follow each other in [`Batch::memories`].
+/// Event memory (BLEND) of an agent; its entries follow each other in [`Batch::memories`].
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryFrame {
     /// Index into the stage's agents.
     pub(crate) agent: u32,
-    /// How many memories.
+    /// Count of entries.
     pub(crate) len: u32,
-    /// What the present is like.
+    /// Stored event most similar to the present.
     pub(crate) likeness: Option<Likeness>,
 }
 
-/// A memory as it is now.
+/// An entry of the event memory, at its present strength.
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryEntry {
-    /// When and what.
+    /// Time and description of the event.
     pub(crate) label: Arc<str>,
-    /// Which one: of an agent's memories, each has a number of its own.
+    /// Serial number, unique within the agent.
     pub(crate) serial: u64,
-    /// Where the agent's root link was (m).
+    /// Position of the agent's root link at the event (m).
     pub(crate) position_m: Option<[f32; 3]>,
-    /// 0 to 1.
+    /// Strength after decay, 0 to 1.
     pub(crate) strength: f64,
 }
 
-/// One turn of a lidar; its distances follow each other in [`Batch::ranges_m`].
+/// One scan of a lidar; its ranges follow each other in [`Batch::ranges_m`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScanFrame {
     /// Index into the stage's lidars.
     pub(crate) lidar: u32,
     /// Stamp (ns).
     pub(crate) ns: u64,
-    /// The sensor in the world, when it measured.
+    /// World pose of the sensor at the time of measurement.
     pub(crate) pose: Pose,
     pub(crate) angle_min_rad: f32,
     pub(crate) angle_step_rad: f32,
     pub(crate) range_max_m: f32,
-    /// How many distances.
+    /// Count of ranges.
     pub(crate) len: u32,
 }
 
-/// What one tick says.
+/// Data of one tick.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// The time that physics has reached (ns).
+    /// Simulated time (ns).
     pub(crate) now_ns: u64,
-    /// Ticks done.
+    /// Ticks completed.
     pub(crate) tick: u64,
-    /// Batches that were dropped just before this one.
+    /// Batches dropped since the previous one that was sent.
     pub(crate) dropped_before: u64,
     pub(crate) bodies: Vec<Body>,
     pub(crate) poses: Vec<Pose>,
@@ -104,7 +104,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Forgets everything but the memory.
+    /// Empties the batch and keeps its allocations.
     pub(crate) fn clear(&mut self) {
         let Self {
             now_ns,

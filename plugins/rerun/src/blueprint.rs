@@ -1,6 +1,6 @@
-//! The layout that a viewer opens with.
+//! View layout (blueprint) that a viewer opens with.
 //!
-//! Written as blueprint entities: `re_sdk::blueprint` 0.36 has no word for eyes, grids, axes and columns.
+//! Written as blueprint entities: `re_sdk::blueprint` 0.36 has no API for eye controls, grids, axes and text columns.
 
 use crate::recording::{SIM_TIME, entity};
 use crate::stage::Stage;
@@ -24,19 +24,19 @@ use re_sdk_types::blueprint::datatypes::{TextLogColumn, TextLogColumnKind, Timel
 use re_sdk_types::components::{Color, Plane3D};
 use re_sdk_types::datatypes::{Range1D, TimeRange, TimeRangeBoundary, Uuid, VisibleTimeRange};
 
-/// Most agents that share a plot; more lines are not told apart.
+/// Number of agents in a plot; more lines cannot be distinguished.
 pub(crate) const PLOTTED: usize = 6;
 
-/// What is seen around the place where something happens (m).
-const AROUND_M: f32 = 0.8;
-/// Where the eye first is, from there, in units of what it is to see.
-const FROM: Vec3 = Vec3::new(-0.9, -1.3, 1.25);
-/// What a map shows at least, from side to side (pixels).
+/// Margin around the focus of the 3D view and the map (m).
+const MARGIN_M: f32 = 0.8;
+/// Initial eye position relative to the focus, in units of its radius.
+const EYE: Vec3 = Vec3::new(-0.9, -1.3, 1.25);
+/// Smallest width of the focus on the map (pixels).
 const MAP_PIXELS: f32 = 250.0;
-/// Height of the grid over the ground, so that the floor does not hide it (m).
+/// Height of the grid above the ground, so that the floor does not hide it (m).
 const GRID_M: f32 = 0.004;
 
-/// Views and containers, each with the id that it has in the blueprint.
+/// Views and containers, with their ids in the blueprint.
 #[derive(Clone, Copy)]
 enum Part {
     Root = 1,
@@ -49,7 +49,7 @@ enum Part {
     Events,
     About,
     Texts,
-    Strengths,
+    MemoryStrength,
     Memory,
     Map,
     Surprise,
@@ -77,7 +77,7 @@ impl Part {
     }
 }
 
-/// The blueprint while it is written.
+/// Blueprint under construction.
 struct Layout {
     to: RecordingStream,
 }
@@ -131,7 +131,7 @@ impl Layout {
     }
 }
 
-/// Lays out the views of this stage, and makes them the present ones.
+/// Sends the view layout for this static content and activates it.
 pub(crate) fn send(to: &RecordingStream, stage: &Stage) -> RecordingStreamResult<()> {
     let Some(info) = to.store_info() else {
         return Ok(());
@@ -147,11 +147,11 @@ pub(crate) fn send(to: &RecordingStream, stage: &Stage) -> RecordingStreamResult
     let bodies = stage.bounds_m().is_some();
     texts(&layout, bodies)?;
     use Part::*;
-    // Kernels alone have nothing to show in three dimensions: their order gets the room.
+    // Without bodies there is no 3D content: the order parameter takes its place.
     let (left, right) = if bodies {
         (Scene, vec![Kernel, Plots, Texts])
     } else {
-        (Kernel, vec![Strengths, Memory, Texts])
+        (Kernel, vec![MemoryStrength, Memory, Texts])
     };
     let (mut right, mut shares) = (right, vec![1.0, 1.0, 0.8]);
     if stage.agents.iter().any(|a| a.witness) {
@@ -161,7 +161,7 @@ pub(crate) fn send(to: &RecordingStream, stage: &Stage) -> RecordingStreamResult
     if stage.fleet {
         right.insert(0, Fleet);
         shares.insert(0, 1.5);
-        // Without kernels there is no order of theirs.
+        // Without kernels there is no order parameter of agents.
         if !stage.agents.iter().any(|a| a.kernel) {
             right.remove(1);
             shares.remove(1);
@@ -191,15 +191,15 @@ pub(crate) fn send(to: &RecordingStream, stage: &Stage) -> RecordingStreamResult
     Ok(())
 }
 
-/// The world in three dimensions.
+/// Lays out the 3D view.
 fn scene(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     layout.view(Part::Scene, "3D", "Scene", &["/world/**".to_owned()])?;
     let [low, high] = stage.focus_m().unwrap_or_default();
     let middle = (low + high) / 2.0;
-    let reach = (high - low).length() / 2.0 + AROUND_M;
+    let reach = (high - low).length() / 2.0 + MARGIN_M;
     let eye = EyeControls3D::new()
         .with_kind(Eye3DKind::Orbital)
-        .with_position((middle + FROM * reach).to_array())
+        .with_position((middle + EYE * reach).to_array())
         .with_look_target(middle.to_array())
         .with_eye_up([0.0, 0.0, 1.0]);
     layout.property(Part::Scene, "EyeControls3D", &eye)?;
@@ -211,7 +211,7 @@ fn scene(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
         .with_plane(Plane3D::new([0.0, 0.0, 1.0], GRID_M))
         .with_color(Color::from_unmultiplied_rgba(60, 66, 76, 110));
     layout.property(Part::Scene, "LineGrid3D", &grid)?;
-    // A trail is all of its pieces up to the cursor.
+    // A trail is the sequence of its pieces up to the cursor.
     let past = VisibleTimeRanges::new([VisibleTimeRange {
         timeline: SIM_TIME.into(),
         range: TimeRange {
@@ -232,7 +232,7 @@ fn scene(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
             keeps(Part::Scene, trail)?;
         }
     }
-    // So is what receivers said.
+    // Keep all GNSS fixes up to the cursor, too.
     for mark in &stage.marks {
         if let Some(on_map) = &mark.on_map {
             keeps(Part::Scene, entity(&mark.path))?;
@@ -242,7 +242,7 @@ fn scene(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     Ok(())
 }
 
-/// Numbers over time.
+/// Lays out the plots and the map.
 fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     let of = |which: &dyn Fn(&crate::stage::StageAgent) -> bool, leaves: &[&[&str]]| {
         let agents = stage.agents.iter().filter(|a| which(a)).take(PLOTTED);
@@ -259,14 +259,19 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
         &|a| a.kernel,
         &[&["kernel", "order"], &["kernel", "order_master"]],
     );
-    layout.view(Part::Kernel, "TimeSeries", "Kernel: order", &kernel)?;
-    // Order is 0 to 1; a little more shows a line that lies on the edge.
+    layout.view(
+        Part::Kernel,
+        "TimeSeries",
+        "Kernel: order parameter",
+        &kernel,
+    )?;
+    // The order parameter is 0 to 1; the margin keeps lines at the limits visible.
     let unit = ScalarAxis::new().with_range(Range1D([-0.05, 1.05]));
     layout.property(Part::Kernel, "ScalarAxis", &unit)?;
     let fleet = ["r", "r_theory"].map(|leaf| entity(["plots", FLEET, leaf]).to_string());
-    layout.view(Part::Fleet, "TimeSeries", "Fleet: one phase", &fleet)?;
+    layout.view(Part::Fleet, "TimeSeries", "Fleet: order parameter", &fleet)?;
     layout.property(Part::Fleet, "ScalarAxis", &unit)?;
-    // One agent's surprise comes with what it is made of, that of many alone.
+    // One agent: all statistics. Several agents: surprise and its limit only.
     let surprise = of(
         &|a| a.witness,
         if stage.agents.len() == 1 {
@@ -290,10 +295,10 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     layout.view(
         Part::Surprise,
         "TimeSeries",
-        "Surprise: dissipated above 1",
+        "Surprise: alarm above 1",
         &surprise,
     )?;
-    // A fault may lift it to thousands; what matters happens about 1.
+    // A fault may raise surprise to thousands; the range shows the threshold, 1.
     let about_one = ScalarAxis::new().with_range(Range1D([-0.1, 4.0]));
     layout.property(Part::Surprise, "ScalarAxis", &about_one)?;
     let motion = of(
@@ -310,7 +315,7 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
         },
     );
     layout.view(Part::Motion, "TimeSeries", "Speed and command", &motion)?;
-    // Degrees would leave nothing to see of the other numbers; a map shows them.
+    // Exclude geographic coordinates, which would dominate the scale; the map shows them.
     let mut readings = vec!["+ /readings/**".to_owned()];
     for on_map in stage.marks.iter().filter_map(|m| m.on_map.as_deref()) {
         for degrees in ["latitude", "longitude", "height"] {
@@ -321,37 +326,42 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     }
     layout.view(Part::Readings, "TimeSeries", "Readings", &readings)?;
     let memory = of(&|a| a.kernel, &[&["kernel", "memory"]]);
-    layout.view(Part::Strengths, "TimeSeries", "Memory: strength", &memory)?;
-    layout.property(Part::Strengths, "ScalarAxis", &unit)?;
+    layout.view(
+        Part::MemoryStrength,
+        "TimeSeries",
+        "Event memory: strength",
+        &memory,
+    )?;
+    layout.property(Part::MemoryStrength, "ScalarAxis", &unit)?;
     for part in [
         Part::Kernel,
         Part::Fleet,
         Part::Surprise,
         Part::Motion,
         Part::Readings,
-        Part::Strengths,
+        Part::MemoryStrength,
     ] {
-        // The legend of many would cover the lines; their colours are those of the trails.
+        // The legend of many agents would cover the lines; their colours are those of the trails.
         let legend = PlotLegend::new()
             .with_corner(Corner2D::LeftTop)
-            // All of an agent's memories have one name.
+            // All memories of an agent have the same name.
             .with_visible(match part {
                 Part::Fleet => true,
-                Part::Strengths => false,
+                Part::MemoryStrength => false,
                 _ => stage.agents.len() <= 3,
             });
         layout.property(part, "PlotLegend", &legend)?;
-        // The whole run, not the minute about the cursor.
+        // Show the whole run instead of a minute around the cursor.
         let whole = TimeAxis::new().with_view_range(TimeRange::EVERYTHING);
         layout.property(part, "TimeAxis", &whole)?;
     }
-    // Speed says little of what does not drive, and there is none without a body.
+    // Speed comes first for agents that drive, and is omitted without bodies.
     let plots: &[Part] = if stage.bounds_m().is_none() {
         &[]
     } else if stage.agents.iter().any(|a| a.driven) {
-        &[Part::Motion, Part::Readings, Part::Strengths]
+        &[Part::Motion, Part::Readings, Part::MemoryStrength]
     } else {
-        &[Part::Readings, Part::Motion, Part::Strengths]
+        &[Part::Readings, Part::Motion, Part::MemoryStrength]
     };
     let mut tabs = plots.to_vec();
     if stage.marks.iter().any(|m| m.on_map.is_some()) {
@@ -362,17 +372,17 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
     layout.container(Part::Plots, ContainerKind::Tabs, &tabs, &[])
 }
 
-/// The level at which a map shows where something happens. Each level halves the metres of a pixel, from the
-/// equator's 40 075 km on 256 pixels; 19 is the last of OpenStreetMap.
+/// Zoom level at which the map shows the focus. Each level halves the metres per pixel, starting from the equator's
+/// 40 075 km on 256 pixels; 19 is the last level of OpenStreetMap.
 fn zoom(stage: &Stage) -> f64 {
     let [low, high] = stage.focus_m().unwrap_or_default();
-    let extent_m = (high - low).truncate().length() + AROUND_M;
+    let extent_m = (high - low).truncate().length() + MARGIN_M;
     let shrunk = Vec2::from_angle(stage.latitude_deg.to_radians() as f32).x;
     let level = (40_075_017.0 / 256.0 * MAP_PIXELS * shrunk / extent_m).log2();
     f64::from(level.clamp(0.0, 19.0))
 }
 
-/// What happened, and what this is.
+/// Lays out the events, the event memory and the overview.
 fn texts(layout: &Layout, bodies: bool) -> RecordingStreamResult<()> {
     layout.view(Part::Events, "TextLog", "Events", &["/events".to_owned()])?;
     let column = |kind, visible: bool| TextLogColumn {
@@ -393,7 +403,7 @@ fn texts(layout: &Layout, bodies: bool) -> RecordingStreamResult<()> {
     layout.view(
         Part::Memory,
         "TextDocument",
-        "Memory",
+        "Event memory",
         &["/memory".to_owned()],
     )?;
     layout.view(Part::About, "TextDocument", "About", &["/about".to_owned()])?;

@@ -1,37 +1,36 @@
-//! Shows a run of BecomingONE in the [Rerun](https://rerun.io) viewer, live or from a file.
+//! [Rerun](https://rerun.io) output of a run: to a live viewer, to a server for viewers, or to a file.
 //!
 //! In the order in which data passes:
 //!
 //! - [`viewer`]: finds and starts the viewer program.
-//! - `stage`: what stands there from the start, gathered at each reset.
-//! - `batch`: what one tick says, as plain data.
-//! - `systems`: copy it, at capped rates of simulated time.
-//! - `marks`: what single readings of sensors look like in the world.
-//! - `outbox`: the bounded queue's end in the world.
-//! - `thread`: the queue's other end; the only place that talks to Rerun.
-//! - `recording`, `shapes`, `page`, `blueprint`: batches, geometry, what is remembered and the layout in Rerun's
-//!   words.
+//! - `stage`: static content of a run (ground, obstacles, agents, sensors), collected at each reset.
+//! - `batch`: data of one tick, as plain values.
+//! - `systems`: copy that data, at capped rates of simulated time.
+//! - `marks`: drawing of single readings (GNSS fix, range echo, magnetic field) in the world.
+//! - `outbox`: sending end of the bounded queue, in the world.
+//! - `thread`: receiving end of the queue; the only module that calls Rerun.
+//! - `recording`, `shapes`, `page`, `blueprint`: batches, geometry, event memory and view layout as Rerun data.
 //! - `table`: a recorded table and its scores, as a file.
 //! - `sink`, `server`: the file, the connection to a viewer, or the server that viewers connect to.
 //!
-//! # Who waits for whom
+//! # Back-pressure
 //!
-//! A tick copies numbers into a batch and hands it to a queue of [`QUEUE`] batches; it makes no
-//! call to Rerun. Where the queue is full, a [`Sink::Viewer`] or [`Sink::Server`] never makes the tick wait: the
-//! batch is dropped, counted, and the recording says so. A [`Sink::File`] makes it wait for at most
-//! [`FLUSH_TIMEOUT`] (a fast run outpaces any disk, and who saves a file wants all of it), and only for
-//! as long as the disk keeps up at all. What is simulated never depends on either.
+//! A tick copies numbers into a batch and pushes it to a queue of [`QUEUE`] batches; it makes no call to Rerun.
+//! If the queue is full, a [`Sink::Viewer`] or [`Sink::Server`] never blocks the tick: the batch is dropped and
+//! counted, and the recording logs the number of dropped ticks. A [`Sink::File`] blocks the tick for at most
+//! [`FLUSH_TIMEOUT`] (a fast run outpaces any disk, and a saved file should be complete); after a time-out, no tick
+//! blocks again until the queue has room. The simulation result depends on neither.
 //!
-//! # Viewers come and go
+//! # Late and lost viewers
 //!
-//! A [`Sink::Viewer`] is looked for until the run ends, also after it was there and went: whoever comes
-//! late sees what stands there, and the run from then on. A [`Sink::Server`] keeps what was said, up to
-//! 256 MB, for as many viewers as come; it ends with the run.
+//! The connection to a [`Sink::Viewer`] is retried until the run ends, also after a connection was lost. A viewer
+//! that connects late gets the static content, and the run from then on. A [`Sink::Server`] keeps up to 256 MB of
+//! history for any number of viewers; it ends with the run.
 //!
 //! # Time
 //!
-//! Two timelines: `sim_time` (a duration from the run's start) and `tick`. A reset starts a new
-//! recording in the same file or viewer, because its time starts at zero again.
+//! Two timelines: `sim_time` (duration since the start of the run) and `tick`. A reset starts a new
+//! recording in the same file or viewer, because simulated time starts at zero again.
 
 mod batch;
 mod blueprint;
@@ -57,77 +56,77 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use outbox::{FLUSH_TIMEOUT, QUEUE, Report};
-pub use table::{Said, TableRecording};
+pub use table::{RowScores, TableRecording};
 
-/// Where a recording goes.
+/// Destination of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sink {
-    /// A new file; Rerun's own ending is `.rrd`.
+    /// A new file; Rerun's extension is `.rrd`.
     File(PathBuf),
-    /// A viewer that listens already, or will some time.
+    /// A viewer at a known address, which may start later than the run.
     Viewer {
-        /// `rerun+http://127.0.0.1:PORT/proxy`.
+        /// Address: `rerun+http://127.0.0.1:PORT/proxy`.
         url: String,
     },
-    /// A server of our own, for any number of viewers.
+    /// A server in this process, for any number of viewers.
     Server {
-        /// Where it listens. Who reaches it sees all, so that it should be an address of this machine only.
+        /// Listening address. There is no authentication: use a loopback address unless the network is trusted.
         address: SocketAddr,
-        /// Whether another port will do where this one is taken.
+        /// Whether to use any free port if this one is taken.
         any_port: bool,
     },
 }
 
-/// A recording that cannot be started.
+/// Error while starting a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum RerunError {
     /// The file cannot be created.
     #[error("cannot write the recording {}: {cause}", path.display())]
     File {
-        /// As given.
+        /// Path as given.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         cause: std::io::Error,
     },
-    /// The file was created, but its writer did not start.
+    /// The file was created, but its writer thread did not start.
     #[error("cannot write the recording {}: {cause}", path.display())]
     Writer {
-        /// As given.
+        /// Path as given.
         path: PathBuf,
-        /// What Rerun said.
+        /// Error of Rerun.
         cause: String,
     },
-    /// Not a viewer's address.
+    /// Invalid viewer address.
     #[error(
-        "`{url}` is no address of a viewer ({cause}); one looks like rerun+http://127.0.0.1:9876/proxy"
+        "invalid viewer address `{url}` ({cause}); expected the form rerun+http://127.0.0.1:9876/proxy"
     )]
     Url {
-        /// As given.
+        /// Address as given.
         url: String,
-        /// What is wrong with it.
+        /// Parser error.
         cause: String,
     },
-    /// The server cannot listen.
+    /// The server cannot listen on its address.
     #[error("cannot serve viewers at {address}: {cause}")]
     Server {
-        /// As given.
+        /// Address as given.
         address: SocketAddr,
-        /// What the operating system said.
+        /// Error of the operating system.
         cause: std::io::Error,
     },
-    /// No thread for the recording.
-    #[error("cannot start the thread that records: {0}")]
+    /// The recording thread cannot be started.
+    #[error("cannot start the recording thread: {0}")]
     Thread(std::io::Error),
 }
 
-/// Records the run. Add it after the engine's own plugins and before the scene is built.
+/// Plugin that records the run. Add it after the engine's plugins and before the scene is built.
 pub struct RerunPlugin {
     mailbox: Mailbox,
     url: Option<String>,
 }
 
 impl RerunPlugin {
-    /// Opens the sink and starts the thread that feeds it. A viewer that does not answer yet is no error.
+    /// Opens the sink and starts the recording thread. An unreachable viewer is no error: the connection is retried.
     ///
     /// # Errors
     ///
@@ -139,7 +138,7 @@ impl RerunPlugin {
         Ok(Self { mailbox, url })
     }
 
-    /// Where the viewer is, or where viewers find the server; none of a file.
+    /// Address of the viewer or of the server; `None` for a file.
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref()
     }
@@ -152,10 +151,10 @@ impl Plugin for RerunPlugin {
     }
 }
 
-/// Ends the recording: waits at most `limit` for the queue to drain and the sink to take all.
-/// None where nothing is recorded, or no more.
+/// Ends the recording: waits at most `limit` for the queue to drain and for the sink to flush.
+/// `None` if nothing is recorded, or if the recording has ended already.
 ///
-/// What did not arrive by then is lost, and the report says so; what it takes to write it is left behind.
+/// Data that is not flushed in time is lost, and [`Report::lost`] says so; the recording thread is then abandoned.
 pub fn finish(world: &mut World, limit: Duration) -> Option<Report> {
     world.get_resource_mut::<Outbox>()?.finish(limit)
 }

@@ -1,6 +1,6 @@
-//! What single readings look like in the world: a fix is a point, an echo a cone, a field a needle.
+//! Drawing of single readings in the world: a GNSS fix as a point, a range echo as a cone, a magnetic field as an arrow.
 //!
-//! Copied in the tick, drawn by the thread.
+//! Copied in the tick, drawn by the recording thread.
 
 use crate::outbox::{Cap, Outbox};
 use crate::recording::entity;
@@ -20,16 +20,16 @@ use re_sdk_types::archetypes::{Arrows3D, GeoPoints, LineStrips3D, Points3D};
 use re_sdk_types::components::{LatLon, Radius};
 use std::marker::PhantomData;
 
-/// Most often that a sensor's marks are shown, in simulated time.
+/// Rate cap of the marks of a sensor, in simulated time.
 const MARKS_HZ: u64 = 10;
-/// Length of a needle: the Earth's field of 50 µT makes half a metre.
-const NEEDLE_M_PER_T: f32 = 1e4;
-/// Corners of a cone's rim.
+/// Scale of field arrows: the Earth's field of 50 µT is half a metre long.
+const ARROW_M_PER_T: f32 = 1e4;
+/// Vertices of the rim of a cone.
 const RIM: u16 = 24;
 
-/// What is drawn of a reading.
+/// Shape that a reading is drawn as.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Look {
+pub(crate) enum MarkShape {
     Fix {
         place: Geodetic,
         position_m: [f64; 3],
@@ -38,31 +38,31 @@ pub(crate) enum Look {
         range_m: f32,
         fov_rad: f32,
     },
-    Needle {
+    Field {
         field_t: Vec3,
     },
 }
 
-/// A reading that is drawn.
+/// Reading to draw.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
     /// Index into the stage's marks.
     sensor: u32,
     /// Stamp (ns).
     ns: u64,
-    /// The sensor in the world, when it measured.
+    /// World pose of the sensor at the time of measurement.
     pose: Pose,
-    look: Look,
+    shape: MarkShape,
 }
 
-/// A measurement of which single readings are drawn.
+/// Measurement whose single readings are drawn.
 pub(crate) trait Marked: Measurement {
-    fn look(&self) -> Look;
+    fn mark_shape(&self) -> MarkShape;
 }
 
 impl Marked for GnssFix {
-    fn look(&self) -> Look {
-        Look::Fix {
+    fn mark_shape(&self) -> MarkShape {
+        MarkShape::Fix {
             place: self.place,
             position_m: self.position_m,
         }
@@ -70,8 +70,8 @@ impl Marked for GnssFix {
 }
 
 impl Marked for Distance {
-    fn look(&self) -> Look {
-        Look::Echo {
+    fn mark_shape(&self) -> MarkShape {
+        MarkShape::Echo {
             range_m: self.range_m,
             fov_rad: self.fov_rad,
         }
@@ -79,19 +79,19 @@ impl Marked for Distance {
 }
 
 impl Marked for MagneticField {
-    fn look(&self) -> Look {
-        Look::Needle {
+    fn mark_shape(&self) -> MarkShape {
+        MarkShape::Field {
             field_t: self.field_t,
         }
     }
 }
 
-/// Sensors of a kind whose marks are shown.
+/// Sensors of a kind whose marks are drawn.
 #[derive(Resource)]
 pub(crate) struct Marks<T> {
-    /// Entity, index into the stage's marks, and when it is due.
+    /// Entity, index into the stage's marks, and rate cap.
     shown: Vec<(Entity, u32, Cap)>,
-    /// No mark is shown before this time (ns).
+    /// Earliest time at which a mark is due (ns).
     next_ns: u64,
     kind: PhantomData<fn() -> T>,
 }
@@ -106,7 +106,7 @@ impl<T> Default for Marks<T> {
     }
 }
 
-/// Adds the sensors of a kind to the stage.
+/// Adds the sensors of a kind to the static content.
 pub(crate) fn gather<T: Marked>(
     mut outbox: ResMut<Outbox>,
     mut marks: ResMut<Marks<T>>,
@@ -131,7 +131,7 @@ pub(crate) fn gather<T: Marked>(
     }
 }
 
-/// Copies the readings of this tick, with the poses that they were taken from.
+/// Copies the readings of this tick, with the sensor poses of their measurement.
 pub(crate) fn copy<T: Marked>(
     time: Res<SimTime>,
     mut outbox: ResMut<Outbox>,
@@ -146,16 +146,16 @@ pub(crate) fn copy<T: Marked>(
     for (entity, index, cap) in &mut marks.shown {
         if let Ok((reading, sensor, mount)) = sensors.get(*entity)
             && reading.is_fresh()
-            && let Some(said) = reading.latest()
+            && let Some(sample) = reading.latest()
             && let Ok(poses) = agents.get(sensor.agent)
             && let Some(&link) = poses.0.get(sensor.link)
-            && cap.due(said.source_ns)
+            && cap.due(sample.source_ns)
         {
             outbox.batch.marks.push(Mark {
                 sensor: *index,
-                ns: said.source_ns,
+                ns: sample.source_ns,
                 pose: link * mount.0,
-                look: said.value.look(),
+                shape: sample.value.mark_shape(),
             });
         }
         next_ns = next_ns.min(cap.next_ns());
@@ -163,14 +163,14 @@ pub(crate) fn copy<T: Marked>(
     marks.next_ns = next_ns;
 }
 
-/// Where the marks of a sensor are drawn.
+/// Entities in which the marks of a sensor are drawn.
 pub(crate) struct Drawn {
     world: EntityPath,
     map: Option<EntityPath>,
 }
 
 impl Drawn {
-    /// Says the colour of all that is drawn of a sensor.
+    /// Logs the colours and sizes of the marks of a sensor.
     pub(crate) fn new(
         to: &RecordingStream,
         mark: &StageMark,
@@ -192,7 +192,7 @@ impl Drawn {
                 .with_radii(dots);
             to.log_static(map.clone(), &points)?;
         } else {
-            // Which of the two it is shows with the first mark.
+            // Cones or arrows: known with the first mark only.
             let lines = LineStrips3D::update_fields()
                 .with_colors(colours)
                 .with_radii(radii);
@@ -205,11 +205,11 @@ impl Drawn {
         Ok(drawn)
     }
 
-    /// Draws a mark; the recording's time is that of the mark.
+    /// Draws a mark at the recording's current time.
     pub(crate) fn draw(&self, to: &RecordingStream, mark: &Mark) -> RecordingStreamResult<()> {
         let from = mark.pose.translation_m;
-        match mark.look {
-            Look::Fix { place, position_m } => {
+        match mark.shape {
+            MarkShape::Fix { place, position_m } => {
                 let at = position_m.map(|x| x as f32);
                 to.log(self.world.clone(), &Points3D::new([at]))?;
                 let at = LatLon::new(place.latitude_deg, place.longitude_deg);
@@ -218,17 +218,18 @@ impl Drawn {
                     None => Ok(()),
                 }
             }
-            Look::Echo { range_m, fov_rad } => {
+            MarkShape::Echo { range_m, fov_rad } => {
                 let strips = cone(mark.pose, range_m, fov_rad);
                 to.log(self.world.clone(), &LineStrips3D::new(strips))
             }
-            Look::Needle { field_t } => {
-                let along = mark.pose.rotation * field_t * NEEDLE_M_PER_T;
-                // In the north the field points down: the needle ends at the sensor, so that no robot hides it.
+            MarkShape::Field { field_t } => {
+                let along = mark.pose.rotation * field_t * ARROW_M_PER_T;
+                // On the northern hemisphere the field points down: end the arrow at the sensor, so that the robot does
+                // not hide it.
                 let from = if along.z < 0.0 { from - along } else { from };
-                let needle =
+                let arrow =
                     Arrows3D::from_vectors([along.to_array()]).with_origins([from.to_array()]);
-                to.log(self.world.clone(), &needle)
+                to.log(self.world.clone(), &arrow)
             }
         }
     }
@@ -241,7 +242,7 @@ impl Mark {
     }
 }
 
-/// The axis of a cone and, where it has a width, four edges and its rim, at the distance that was measured.
+/// Outline of an echo at its range: the axis and, for a non-zero field of view, four edges and the rim.
 fn cone(pose: Pose, range_m: f32, fov_rad: f32) -> Vec<Vec<[f32; 3]>> {
     let apex = pose.translation_m.to_array();
     let mut strips = vec![vec![apex, pose.point(Vec3::X * range_m).to_array()]];
@@ -272,7 +273,7 @@ mod tests {
     use glam::Quat;
 
     #[test]
-    fn a_cone_ends_where_the_echo_came_from() {
+    fn cone_ends_at_the_measured_range() {
         let pose = Pose::new(
             Vec3::new(1.0, 0.0, 0.5),
             Quat::from_rotation_z(std::f32::consts::FRAC_PI_2),
@@ -280,7 +281,7 @@ mod tests {
         assert_eq!(cone(pose, 2.0, 0.0).len(), 1);
         let strips = cone(pose, 2.0, 0.6);
         assert_eq!(strips.len(), 6);
-        // Turned left by a quarter, the axis goes along y.
+        // Yaw of 90 degrees: the axis points along y.
         let end = Vec3::from(strips[0][1]);
         assert!((end - Vec3::new(1.0, 2.0, 0.5)).length() < 1e-5, "{end}");
         for &at in &strips[5] {

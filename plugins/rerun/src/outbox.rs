@@ -1,4 +1,4 @@
-//! The bounded queue's end in the world: what is due, what is dropped, and the end of it all.
+//! Sending end of the bounded queue, in the world: rate caps, drop count, end of the recording.
 
 use crate::batch::Batch;
 use crate::stage::Stage;
@@ -9,68 +9,68 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Batches that the queue holds: over ten simulated seconds of one agent.
+/// Capacity of the queue (batches): over ten simulated seconds of one agent.
 pub const QUEUE: usize = 1024;
-/// Longest time that a tick waits for room, where the sink is a file.
+/// Longest time that a tick waits for room in the queue if the sink is a file.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Most often that poses and trajectories are shown, in simulated time.
+/// Rate cap of poses and trajectories, in simulated time.
 const POSES_HZ: u64 = 30;
-/// Most often that speeds, commands and plans are.
+/// Rate cap of speeds, commands and plans.
 const SCALARS_HZ: u64 = 20;
-/// Most often that readings and kernels are; a lidar's turns have a cap of their own.
+/// Rate cap of readings and kernel output; lidar scans have their own.
 const READINGS_HZ: u64 = 50;
 
-/// What became of a recording.
+/// Result of a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Batches, one a tick that had something to show, that were handed on to Rerun.
+    /// Batches sent to Rerun: one for each tick with data.
     pub sent: u64,
-    /// Batches that were dropped because the file or the viewer could not keep up, or was gone.
+    /// Batches dropped because the file or the viewer was too slow or disconnected.
     pub dropped: u64,
-    /// Why the recording is not whole beside that; none where all that was sent arrived. Rerun does not say
-    /// whether a viewer that dies within the last instants still heard them.
+    /// Any other reason for an incomplete recording; `None` if all sent batches arrived. Rerun does not report
+    /// whether a viewer that dies at the very end received the last batches.
     pub lost: Option<String>,
 }
 
-/// What goes through the queue.
+/// Item of the queue.
 pub(crate) enum Entry {
-    /// A run starts.
+    /// Start of a run.
     Stage(Box<Stage>),
-    /// A tick.
+    /// Data of a tick.
     Batch(Box<Batch>),
-    /// There is no more.
+    /// End of the recording.
     End {
-        /// Batches that were dropped last.
+        /// Batches dropped since the last one that was sent.
         dropped: u64,
-        /// What is not written by then is lost.
+        /// Data not written by then is lost.
         deadline: Instant,
     },
 }
 
-/// The thread's last word.
+/// Final report of the recording thread.
 #[derive(Debug, Default)]
-pub(crate) struct Ended {
-    /// Why it is not whole.
+pub(crate) struct Outcome {
+    /// Reason for an incomplete recording.
     pub(crate) lost: Option<String>,
 }
 
-/// The ends of the queues between the world and the thread.
+/// Queue ends of the world, towards the recording thread.
 #[derive(Clone)]
 pub(crate) struct Mailbox {
     pub(crate) entries: Sender<Entry>,
-    /// Batches that were used.
+    /// Used batches, for reuse.
     pub(crate) used: Receiver<Box<Batch>>,
-    pub(crate) ended: Receiver<Ended>,
-    /// Batches that entered the queue and were thrown away so far: known also where the last word comes too late.
+    pub(crate) ended: Receiver<Outcome>,
+    /// Batches that the thread discarded so far; readable even if its final report comes too late.
     pub(crate) discarded: Arc<AtomicU64>,
-    /// How long a tick waits for room.
-    pub(crate) patience: Duration,
-    /// Of the sink, for messages.
+    /// Longest time that a tick waits for room in the queue.
+    pub(crate) room_timeout: Duration,
+    /// Name of the sink, for messages.
     pub(crate) sink_name: String,
 }
 
-/// At most so often, in simulated time.
+/// Rate limiter in simulated time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cap {
     period_ns: u64,
@@ -78,7 +78,7 @@ pub(crate) struct Cap {
 }
 
 impl Cap {
-    /// First due at once.
+    /// Creates a limiter that is due at once.
     pub(crate) const fn new(rate_hz: u64) -> Self {
         Self {
             period_ns: NS_PER_S / rate_hz,
@@ -86,12 +86,12 @@ impl Cap {
         }
     }
 
-    /// When it is due next (ns).
+    /// Time at which it is due next (ns).
     pub(crate) fn next_ns(&self) -> u64 {
         self.next_ns
     }
 
-    /// Whether it is due; if so, it is due next in the next period from the run's start.
+    /// Whether it is due; if so, the next due time is the next multiple of the period since the start of the run.
     pub(crate) fn due(&mut self, now_ns: u64) -> bool {
         let due = now_ns >= self.next_ns;
         if due {
@@ -101,28 +101,28 @@ impl Cap {
     }
 }
 
-/// What the tick fills and sends.
+/// Batch under construction, its rate caps, and the queue that it is sent to.
 #[derive(Resource)]
 pub(crate) struct Outbox {
     mailbox: Mailbox,
-    /// The present tick's.
+    /// Batch of the present tick.
     pub(crate) batch: Box<Batch>,
-    /// Not yet told to the thread.
+    /// Static content not yet sent to the thread.
     pub(crate) stage: Option<Box<Stage>>,
     poses: Cap,
     scalars: Cap,
     readings: Cap,
-    /// The next time at which something is due (ns).
+    /// Earliest time at which a cap is due (ns).
     next_ns: u64,
-    /// Whether this tick shows poses.
+    /// Whether poses are due in this tick.
     pub(crate) poses_due: bool,
-    /// Whether this tick shows speeds, commands and plans.
+    /// Whether speeds, commands and plans are due in this tick.
     pub(crate) scalars_due: bool,
-    /// Whether this tick shows readings and kernels.
+    /// Whether readings and kernel output are due in this tick.
     pub(crate) readings_due: bool,
-    /// Whether there is room, as far as is known.
-    flows: bool,
-    /// Dropped since the last that was sent.
+    /// Whether the last push found room.
+    has_room: bool,
+    /// Batches dropped since the last one that was sent.
     dropped: u64,
     report: Report,
     ended: bool,
@@ -141,14 +141,14 @@ impl Outbox {
             poses_due: false,
             scalars_due: false,
             readings_due: false,
-            flows: true,
+            has_room: true,
             dropped: 0,
             report: Report::default(),
             ended: false,
         }
     }
 
-    /// A run starts at time zero.
+    /// Starts a run at time zero.
     pub(crate) fn start(&mut self, stage: Stage) {
         self.stage = Some(Box::new(stage));
         self.batch.clear();
@@ -158,7 +158,7 @@ impl Outbox {
         self.next_ns = 0;
     }
 
-    /// Whether anything is due now, or waits already.
+    /// Whether a cap is due now or the batch holds data already.
     pub(crate) fn is_due(&self, now_ns: u64) -> bool {
         !self.ended
             && (now_ns >= self.next_ns
@@ -171,7 +171,7 @@ impl Outbox {
         self.ended
     }
 
-    /// Starts the batch of a tick.
+    /// Opens the batch of a tick.
     pub(crate) fn open(&mut self, now_ns: u64, tick: u64) {
         self.batch.now_ns = now_ns;
         self.batch.tick = tick;
@@ -183,7 +183,7 @@ impl Outbox {
             .min(self.readings.next_ns);
     }
 
-    /// Sends the batch, or drops it.
+    /// Sends the batch; drops it if the queue is full.
     pub(crate) fn send(&mut self) {
         if self.stage.is_some() && !self.send_stage() {
             self.batch.clear();
@@ -208,7 +208,7 @@ impl Outbox {
         }
     }
 
-    /// Whether the stage has gone.
+    /// Sends the static content if it is pending; returns whether it was sent.
     fn send_stage(&mut self) -> bool {
         let Some(stage) = self.stage.take() else {
             return true;
@@ -225,23 +225,23 @@ impl Outbox {
     }
 
     fn push(&mut self, entry: Entry) -> Result<(), Entry> {
-        // Who did not find room last time does not wait for it again.
-        let patience = self.mailbox.patience;
-        let pushed = if self.flows && !patience.is_zero() {
-            let sent = self.mailbox.entries.send_timeout(entry, patience);
+        // After a time-out, do not wait again until a push has found room.
+        let timeout = self.mailbox.room_timeout;
+        let pushed = if self.has_room && !timeout.is_zero() {
+            let sent = self.mailbox.entries.send_timeout(entry, timeout);
             sent.map_err(SendTimeoutError::into_inner)
         } else {
             let sent = self.mailbox.entries.try_send(entry);
             sent.map_err(TrySendError::into_inner)
         };
-        self.flows = pushed.is_ok();
+        self.has_room = pushed.is_ok();
         pushed
     }
 
     fn count_dropped(&mut self) {
         if self.report.dropped == 0 {
             log::error!(
-                "{} does not keep up: parts of the recording are dropped",
+                "{} is too slow: dropping parts of the recording",
                 self.mailbox.sink_name
             );
         }
@@ -252,7 +252,7 @@ impl Outbox {
     /// See [`crate::finish`].
     #[allow(
         clippy::disallowed_methods,
-        reason = "the run is over; an I/O thread is waited for"
+        reason = "after the run: waits for an I/O thread"
     )]
     pub(crate) fn finish(&mut self, limit: Duration) -> Option<Report> {
         if std::mem::replace(&mut self.ended, true) {
@@ -260,7 +260,7 @@ impl Outbox {
         }
         let now = Instant::now();
         let by = |limit: Duration| now.checked_add(limit).unwrap_or(now);
-        // The thread gets a little less, so that its own word on what was lost still arrives.
+        // The thread gets a shorter limit, so that its report of lost data still arrives in time.
         let (deadline, earlier) = (by(limit), by(limit.mul_f64(0.9)));
         let Mailbox {
             entries,
@@ -271,21 +271,21 @@ impl Outbox {
         } = &self.mailbox;
         let mut report = std::mem::take(&mut self.report);
         if let Some(stage) = self.stage.take() {
-            // Not a tick was shown; the stage alone says little, so it may fail without a word.
+            // No tick was recorded: a failure to send the static content alone needs no report.
             let _ = entries.send_deadline(Entry::Stage(stage), deadline);
         }
         let end = Entry::End {
             dropped: self.dropped,
             deadline: earlier,
         };
-        // A thread that has gone left its last word.
+        // If the thread has ended, its report is in the channel already.
         let _ = entries.send_deadline(end, deadline);
         match ended.recv_deadline(deadline) {
-            Ok(ended) => report.lost = ended.lost,
+            Ok(outcome) => report.lost = outcome.lost,
             Err(_) => {
                 let waiting = entries.len();
                 report.lost = Some(format!(
-                    "{sink_name} did not take the end of the recording within {limit:?} ({waiting} batches waited)"
+                    "{sink_name} did not flush the end of the recording within {limit:?} ({waiting} batches pending)"
                 ));
             }
         }
@@ -301,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cap_holds_over_a_long_run() {
+    fn rate_cap_holds_over_a_long_run() {
         for (rate_hz, tick_ns, most) in [
             (30, 1_000_000, 3000),
             (50, 1_000_000, 5000),
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_counted_and_told_when_there_is_room_again() {
+    fn dropped_batches_are_counted_and_reported_with_the_next_sent_batch() {
         let (entries, thread) = crossbeam_channel::bounded(2);
         let (_used_in, used) = crossbeam_channel::bounded(1);
         let (_ended_in, ended) = crossbeam_channel::bounded(1);
@@ -327,7 +327,7 @@ mod tests {
             used,
             ended,
             discarded: Arc::default(),
-            patience: Duration::ZERO,
+            room_timeout: Duration::ZERO,
             sink_name: "a test".to_owned(),
         });
         outbox.start(Stage::default());
@@ -338,14 +338,14 @@ mod tests {
         for k in 1..=4 {
             tick(&mut outbox, k);
         }
-        let told: Vec<_> = thread.try_iter().collect();
-        assert!(matches!(&told[0], Entry::Stage(_)));
-        assert!(matches!(&told[1], Entry::Batch(b) if b.tick == 1));
+        let sent: Vec<_> = thread.try_iter().collect();
+        assert!(matches!(&sent[0], Entry::Stage(_)));
+        assert!(matches!(&sent[1], Entry::Batch(b) if b.tick == 1));
         tick(&mut outbox, 5);
         tick(&mut outbox, 6);
-        let told: Vec<_> = thread.try_iter().collect();
-        assert!(matches!(&told[0], Entry::Batch(b) if b.tick == 5 && b.dropped_before == 3));
-        assert!(matches!(&told[1], Entry::Batch(b) if b.tick == 6 && b.dropped_before == 0));
+        let sent: Vec<_> = thread.try_iter().collect();
+        assert!(matches!(&sent[0], Entry::Batch(b) if b.tick == 5 && b.dropped_before == 3));
+        assert!(matches!(&sent[1], Entry::Batch(b) if b.tick == 6 && b.dropped_before == 0));
         assert_eq!((outbox.report.sent, outbox.report.dropped), (3, 3));
     }
 }

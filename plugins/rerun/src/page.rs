@@ -1,15 +1,15 @@
-//! What agents remember, as a page for a reader (Markdown).
+//! Event memory of all agents, as a Markdown page.
 
 use crate::batch::{MemoryEntry, MemoryFrame};
 use crate::blueprint::PLOTTED;
 use std::fmt::Write as _;
 
-/// Most memories of one agent that are listed, the strongest.
+/// Number of memories listed for one agent, strongest first.
 const LISTED: usize = 12;
-/// Length of the bar that full strength is shown as, in characters.
+/// Length of the bar at full strength (characters).
 const BAR: usize = 10;
 
-/// The page, as it was written last.
+/// Event memory page, in its latest state.
 pub(crate) struct MemoryPage {
     /// Name and text of each agent.
     agents: Vec<(String, String)>,
@@ -22,24 +22,21 @@ impl MemoryPage {
         }
     }
 
-    /// What an agent remembers now.
-    pub(crate) fn update(&mut self, mind: &MemoryFrame, memories: &[MemoryEntry]) {
-        let Some((name, text)) = self.agents.get_mut(mind.agent as usize) else {
+    /// Replaces the section of an agent.
+    pub(crate) fn update(&mut self, frame: &MemoryFrame, memories: &[MemoryEntry]) {
+        let Some((name, text)) = self.agents.get_mut(frame.agent as usize) else {
             return;
         };
         text.clear();
         // Writing to a string cannot fail.
-        let _ = match &mind.likeness {
+        let _ = match &frame.likeness {
             Some(like) => writeln!(
                 text,
-                "## {name}\n\nThis looks like **{}** ({:.0} %)\n",
+                "## {name}\n\nMost similar event: **{}** ({:.0} %)\n",
                 like.label,
                 like.similarity * 100.0
             ),
-            None => writeln!(
-                text,
-                "## {name}\n\nThis looks like nothing that is remembered\n"
-            ),
+            None => writeln!(text, "## {name}\n\nNo similar event in memory\n"),
         };
         let mut strongest: Vec<&MemoryEntry> = memories.iter().collect();
         strongest.sort_by(|a, b| {
@@ -47,7 +44,7 @@ impl MemoryPage {
                 .total_cmp(&a.strength)
                 .then(b.serial.cmp(&a.serial))
         });
-        *text += "| strength | | what |\n|---|---|---|\n";
+        *text += "| strength | | event |\n|---|---|---|\n";
         for memory in strongest.iter().take(LISTED) {
             let bar = "=".repeat((memory.strength * BAR as f64).round() as usize);
             let _ = writeln!(
@@ -57,14 +54,14 @@ impl MemoryPage {
             );
         }
         if memories.len() > LISTED {
-            let _ = writeln!(text, "\nand {} weaker ones", memories.len() - LISTED);
+            let _ = writeln!(text, "\nand {} weaker events", memories.len() - LISTED);
         }
     }
 
     pub(crate) fn text(&self) -> String {
         let texts = self.agents.iter().map(|(_, text)| text.as_str());
-        let told: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
-        told[..told.len().min(PLOTTED)].join("\n")
+        let sections: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+        sections[..sections.len().min(PLOTTED)].join("\n")
     }
 }
 
@@ -74,7 +71,7 @@ mod tests {
     use becomingone_components::memory::Likeness;
 
     #[test]
-    fn the_strongest_are_listed_first_and_the_rest_is_counted() {
+    fn strongest_memories_are_listed_first_and_the_rest_is_counted() {
         let mut page = MemoryPage::new(["a", "b"].map(str::to_owned).into_iter());
         let memories: Vec<_> = (0..20)
             .map(|k| MemoryEntry {
@@ -89,17 +86,20 @@ mod tests {
             label: memories[3].label.clone(),
             similarity: 0.937,
         });
-        let mind = MemoryFrame {
+        let frame = MemoryFrame {
             agent: 1,
             len: 20,
             likeness,
         };
-        page.update(&mind, &memories);
+        page.update(&frame, &memories);
         let text = page.text();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "## b");
-        assert_eq!(lines[2], "This looks like **00:03.0 touched wall** (94 %)");
+        assert_eq!(
+            lines[2],
+            "Most similar event: **00:03.0 touched wall** (94 %)"
+        );
         assert_eq!(lines[6], "| 0.95 | ========== | 00:19.0 touched wall |");
-        assert_eq!(lines.last(), Some(&"and 8 weaker ones"));
+        assert_eq!(lines.last(), Some(&"and 8 weaker events"));
     }
 }

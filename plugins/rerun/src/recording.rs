@@ -1,7 +1,7 @@
-//! One run as one recording: the stage once, then batches.
+//! One run as one recording: static content once, then batches.
 //!
-//! Numbers and poses are gathered into columns, one a series, and go out in larger pieces: that is
-//! an order of magnitude cheaper than a row at a time, for us, for the file and for the viewer.
+//! Scalars and poses are collected into columns, one for each series, and sent in larger chunks: an order of magnitude
+//! cheaper than single rows, for this program, for the file and for the viewer.
 
 use crate::batch::{Batch, MemoryEntry, MemoryFrame, ScanFrame};
 use crate::blueprint;
@@ -29,34 +29,34 @@ use re_sdk_types::archetypes::{
 use re_sdk_types::components::{Color, Radius, RotationQuat, TextLogLevel, Translation3D};
 use std::time::Duration;
 
-/// Simulated time from the run's start.
+/// Timeline: simulated time since the start of the run.
 pub(crate) const SIM_TIME: &str = "sim_time";
-/// Ticks from the run's start.
+/// Timeline: ticks since the start of the run.
 pub(crate) const TICK: &str = "tick";
 
-/// Rows of a column that are kept before they go out.
+/// Rows of a column that are sent at once.
 const ROWS: usize = 1024;
-/// What rests is said again after this simulated time: a server forgets the oldest.
-const AGAIN_NS: u64 = 10_000_000_000;
-/// A trail's piece ends after this simulated time.
+/// Simulated time after which the pose of a resting link is sent again: a server drops its oldest data.
+const REFRESH_NS: u64 = 10_000_000_000;
+/// Simulated duration of a piece of a trail.
 const PIECE_NS: u64 = 200_000_000;
-/// Less than this is no step of a trail (m).
+/// Shortest step of a trail (m).
 const STEP_M: f32 = 0.01;
-/// Height of trails over the ground, the true one over the others (m).
+/// Heights of trails above the ground: true, odometry, estimate (m). The true one is on top.
 const TRAILS_M: [f32; 3] = [0.012, 0.008, 0.010];
-/// Smallest floor (m).
+/// Smallest side of the floor (m).
 const FLOOR_M: f32 = 20.0;
-/// Floor around the outermost thing (m).
+/// Margin of the floor around all content (m).
 const MARGIN_M: f32 = 2.0;
 
-/// Height of a track's road and of its lines over the ground (m).
+/// Heights of a track's surface and of its edge lines above the ground (m).
 const ROAD_M: f32 = 0.005;
 const LINES_M: f32 = 0.02;
 
 const ROAD: [f32; 4] = [0.27, 0.28, 0.30, 1.0];
 const FLOOR: [f32; 4] = [0.80, 0.81, 0.83, 1.0];
 
-/// Colours of agents, in turn. Wong, Nature Methods 8, 441 (2011): told apart by the colour-blind too.
+/// Colours of agents, in turn: colour-blind safe palette (Wong, Nature Methods 8, 441, 2011).
 const AGENTS: [[f32; 3]; 6] = [
     [0.0, 0.45, 0.70],
     [0.84, 0.37, 0.0],
@@ -65,27 +65,27 @@ const AGENTS: [[f32; 3]; 6] = [
     [0.34, 0.71, 0.91],
     [0.90, 0.62, 0.0],
 ];
-/// What an agent's own word is drawn in, beside the truth.
-const SAID: [f32; 4] = [0.90, 0.62, 0.0, 1.0];
-/// What a filter takes to be.
+/// Colour of measured values beside the truth.
+const MEASURED: [f32; 4] = [0.90, 0.62, 0.0, 1.0];
+/// Colour of filter estimates.
 const ESTIMATED: [f32; 4] = [0.80, 0.47, 0.65, 1.0];
 
-/// What is remembered is drawn in.
+/// Colour of remembered events.
 const MEMORY: [f32; 3] = [0.94, 0.89, 0.26];
-/// Height over the ground at which it is (m), and its radius at full strength (m).
+/// Height of remembered events above the ground (m), and their radius at full strength (m).
 const MEMORY_M: f32 = 0.02;
 const MEMORY_RADIUS_M: f32 = 0.18;
 
-/// What the points of the only agent are drawn in.
-const SEEN: [f32; 4] = [0.84, 0.12, 0.12, 1.0];
+/// Colour of lidar points if there is only one agent.
+const LIDAR_POINTS: [f32; 4] = [0.84, 0.12, 0.12, 1.0];
 
-/// The colour of the agent with this index.
+/// Colour of the agent with this index.
 pub(crate) fn agent_colour(index: usize) -> [f32; 4] {
     let [r, g, b] = AGENTS[index % AGENTS.len()];
     [r, g, b, 1.0]
 }
 
-/// An entity path in Rerun's words.
+/// Entity path from unescaped parts.
 pub(crate) fn entity(path: impl IntoIterator<Item = impl AsRef<str>>) -> EntityPath {
     EntityPath::new(
         path.into_iter()
@@ -94,7 +94,7 @@ pub(crate) fn entity(path: impl IntoIterator<Item = impl AsRef<str>>) -> EntityP
     )
 }
 
-/// A recording that broke off.
+/// Error that ends a recording.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordingError {
     #[error(transparent)]
@@ -103,7 +103,7 @@ pub(crate) enum RecordingError {
     Flush(#[from] SinkFlushError),
 }
 
-/// Stamps of rows.
+/// Time stamps of rows.
 #[derive(Default)]
 struct Stamps {
     ns: Vec<i64>,
@@ -124,7 +124,7 @@ impl Stamps {
     }
 }
 
-/// Numbers over time.
+/// Scalar time series.
 struct Series {
     path: EntityPath,
     stamps: Stamps,
@@ -143,13 +143,13 @@ impl Series {
     }
 }
 
-/// Where a link is, over time.
+/// Pose of a link over time.
 struct Track {
     path: EntityPath,
     stamps: Stamps,
     translations: Vec<Translation3D>,
     rotations: Vec<RotationQuat>,
-    /// What was said last, and when (ns).
+    /// Last pose sent, and its time (ns).
     last: Option<(Pose, u64)>,
 }
 
@@ -166,12 +166,12 @@ impl Track {
     }
 }
 
-/// Where an agent went. Each piece is a row of its own, and the view shows all up to its cursor:
-/// so the data grows with the time and not with its square, however long the run.
+/// Trajectory of an agent. Each piece is a row of its own, and the view shows all rows up to its cursor: so the data
+/// grows linearly with the length of the run, not with its square.
 struct Trail {
     path: EntityPath,
     points_m: Vec<[f32; 3]>,
-    /// When the present piece began (ns).
+    /// Start of the present piece (ns).
     since_ns: u64,
 }
 
@@ -184,8 +184,8 @@ impl Trail {
         if step.is_none_or(|step| step >= STEP_M) {
             self.points_m.push(at_m.to_array());
         }
-        let whole = self.points_m.len() >= 2 && now_ns >= self.since_ns + PIECE_NS;
-        if !whole {
+        let complete = self.points_m.len() >= 2 && now_ns >= self.since_ns + PIECE_NS;
+        if !complete {
             return Ok(());
         }
         self.since_ns = now_ns;
@@ -196,40 +196,40 @@ impl Trail {
     }
 }
 
-/// What is drawn of an agent.
-struct Drawn {
+/// Temporal entities of an agent.
+struct DrawnAgent {
     tracks: Vec<Track>,
-    /// True, by odometry, by its filter.
+    /// Trails: true, odometry, filter estimate.
     trails: [Trail; 3],
     plan: EntityPath,
     forward_yaw_rad: f64,
-    /// The place in the root frame that odometry and plans go by (m).
+    /// Reference point of odometry and path following, in the root frame (m).
     centre_m: Vec3,
-    /// Height of the root's origin over the lowest point.
+    /// Height of the root's origin above the lowest point (m).
     clearance_m: f32,
-    /// Height of the ground where it started.
+    /// Height of the ground at the start (m).
     ground_m: f32,
-    /// The point that was drawn last.
+    /// Look-ahead point drawn last (m).
     pursued_m: Option<[f32; 3]>,
-    /// Where something happened that is remembered, and what the present is like.
+    /// Remembered events, and the one most similar to the present.
     memories: [EntityPath; 2],
 }
 
-/// One run as one recording.
+/// Recording of one run.
 pub(crate) struct Recording {
     to: RecordingStream,
     tick_ns: u64,
     series: Vec<Series>,
-    agents: Vec<Drawn>,
+    agents: Vec<DrawnAgent>,
     lidars: Vec<EntityPath>,
     marks: Vec<marks::Drawn>,
     events: EntityPath,
     memory: MemoryPage,
-    /// Batches of this run that came before this recording of it, not yet told.
+    /// Batches of this run before this recording started, not logged yet.
     missed: u64,
 }
 
-/// One run: what a recording of it starts with, and starts with again for a viewer that comes late.
+/// Data that a recording of a run starts with; kept for viewers that connect late.
 pub(crate) struct Run {
     store: StoreId,
     about: RecordingInfo,
@@ -239,7 +239,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(scene_name: &str, name: String, stage: Stage) -> Self {
-        // The application decides whose layout applies: each scene has its own.
+        // Blueprints belong to an application id: one for each scene.
         let application = ApplicationId::new_or_unknown(format!("becomingone_{scene_name}"));
         let (_, store, ..) = RecordingStreamBuilder::new(application).into_args();
         Self {
@@ -254,8 +254,7 @@ impl Run {
 }
 
 impl Recording {
-    /// Tells all that stands there from the start. Where the run has begun before, the recording says
-    /// how many batches it misses.
+    /// Logs the static content. `missed` is the count of batches of this run before the recording started.
     pub(crate) fn start(output: &Output, run: &Run, missed: u64) -> Result<Self, RecordingError> {
         let Run {
             store,
@@ -294,27 +293,27 @@ impl Recording {
         }
         for lidar in &stage.lidars {
             let rgba = if alone {
-                SEEN
+                LIDAR_POINTS
             } else {
                 agent_colour(lidar.agent)
             };
-            let look = Points3D::update_fields()
+            let style = Points3D::update_fields()
                 .with_colors([colour(rgba)])
                 .with_radii([Radius::new_ui_points(2.0)]);
-            to.log_static(entity(&lidar.path), &look)?;
+            to.log_static(entity(&lidar.path), &style)?;
         }
-        let mut drawn = Vec::new();
+        let mut marks = Vec::new();
         for mark in &stage.marks {
             let rgba = if alone {
-                SAID
+                MEASURED
             } else {
                 agent_colour(mark.agent)
             };
-            drawn.push(marks::Drawn::new(&to, mark, rgba)?);
+            marks.push(marks::Drawn::new(&to, mark, rgba)?);
         }
         for path in &stage.series {
-            if let Some(look) = look(path, stage, alone) {
-                to.log_static(entity(path), &look)?;
+            if let Some(style) = series_style(path, stage, alone) {
+                to.log_static(entity(path), &style)?;
             }
         }
         let mut recording = Self {
@@ -331,13 +330,13 @@ impl Recording {
                 .collect(),
             agents,
             lidars: stage.lidars.iter().map(|l| entity(&l.path)).collect(),
-            marks: drawn,
+            marks,
             events: entity(["events"]),
             memory: MemoryPage::new(stage.agents.iter().map(|a| a.name.clone())),
             missed: 0,
             to,
         };
-        recording.at(0);
+        recording.set_time(0);
         for (drawn, agent) in recording.agents.iter_mut().zip(&stage.agents) {
             drawn.place(&recording.to, &agent.poses, 0, stage.tick_ns)?;
         }
@@ -345,67 +344,67 @@ impl Recording {
         Ok(recording)
     }
 
-    /// What is logged next belongs to this time (ns).
-    fn at(&self, ns: u64) {
+    /// Sets the time of the following log calls (ns).
+    fn set_time(&self, ns: u64) {
         self.to
             .set_time(SIM_TIME, TimeCell::from_duration_nanos(ns as i64));
         let tick = ns / self.tick_ns.max(1);
         self.to.set_time(TICK, TimeCell::from_sequence(tick as i64));
     }
 
-    /// Records what one tick said.
+    /// Records the data of one tick.
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), RecordingError> {
-        self.at(batch.now_ns);
-        let before = batch.dropped_before + std::mem::take(&mut self.missed);
-        if before > 0 {
-            self.tell_dropped(before)?;
+        self.set_time(batch.now_ns);
+        let dropped = batch.dropped_before + std::mem::take(&mut self.missed);
+        if dropped > 0 {
+            self.log_dropped(dropped)?;
         }
         self.write_rows(batch)?;
         self.write_bodies(batch)?;
         for pursued in &batch.pursued {
             if let Some(drawn) = self.agents.get_mut(pursued.agent as usize) {
-                drawn.pursue(&self.to, pursued.root, pursued.target_m)?;
+                drawn.draw_look_ahead(&self.to, pursued.root, pursued.target_m)?;
             }
         }
         let mut from = 0;
-        for turn in &batch.scan_frames {
-            let to = from + turn.len as usize;
+        for scan in &batch.scan_frames {
+            let to = from + scan.len as usize;
             if let (Some(path), Some(ranges_m)) = (
-                self.lidars.get(turn.lidar as usize),
+                self.lidars.get(scan.lidar as usize),
                 batch.ranges_m.get(from..to),
             ) {
-                self.at(turn.ns);
-                let points = Points3D::new(points(turn, ranges_m));
+                self.set_time(scan.ns);
+                let points = Points3D::new(points(scan, ranges_m));
                 self.to.log(path.clone(), &points)?;
             }
             from = to;
         }
-        self.at(batch.now_ns);
-        self.write_minds(batch)?;
+        self.set_time(batch.now_ns);
+        self.write_memories(batch)?;
         for mark in &batch.marks {
             let (sensor, ns) = mark.of();
             if let Some(drawn) = self.marks.get(sensor) {
-                self.at(ns);
+                self.set_time(ns);
                 drawn.draw(&self.to, mark)?;
             }
         }
         for event in &batch.events {
-            self.at(event.now_ns);
-            self.tell(event)?;
+            self.set_time(event.now_ns);
+            self.log_event(event)?;
         }
         Ok(())
     }
 
-    fn write_minds(&mut self, batch: &Batch) -> RecordingStreamResult<()> {
+    fn write_memories(&mut self, batch: &Batch) -> RecordingStreamResult<()> {
         let mut from = 0;
-        for mind in &batch.memory_frames {
-            let to = from + mind.len as usize;
+        for frame in &batch.memory_frames {
+            let to = from + frame.len as usize;
             if let (Some(drawn), Some(memories)) = (
-                self.agents.get(mind.agent as usize),
+                self.agents.get(frame.agent as usize),
                 batch.memories.get(from..to),
             ) {
-                drawn.remember(&self.to, mind, memories)?;
-                self.memory.update(mind, memories);
+                drawn.draw_memories(&self.to, frame, memories)?;
+                self.memory.update(frame, memories);
             }
             from = to;
         }
@@ -445,7 +444,7 @@ impl Recording {
                 batch.poses.get(from..to),
             ) {
                 drawn.place(&self.to, poses, batch.now_ns, self.tick_ns)?;
-                drawn.follow(
+                drawn.extend_trails(
                     &self.to,
                     poses,
                     [body.odometry_m, body.estimate_m],
@@ -457,7 +456,7 @@ impl Recording {
         Ok(())
     }
 
-    fn tell(&self, event: &AgentEvent) -> RecordingStreamResult<()> {
+    fn log_event(&self, event: &AgentEvent) -> RecordingStreamResult<()> {
         let level = match event.kind {
             EventKind::Collision(_) | EventKind::OffTrack(_) => TextLogLevel::WARN,
             _ => TextLogLevel::INFO,
@@ -467,13 +466,13 @@ impl Recording {
             .log(self.events.clone(), &TextLog::new(text).with_level(level))
     }
 
-    fn tell_dropped(&self, count: u64) -> RecordingStreamResult<()> {
+    fn log_dropped(&self, count: u64) -> RecordingStreamResult<()> {
         let text = format!("recording: {count} ticks before this one were dropped");
         let line = TextLog::new(text).with_level(TextLogLevel::ERROR);
         self.to.log(self.events.clone(), &line)
     }
 
-    /// Sends what was gathered.
+    /// Sends all collected rows.
     pub(crate) fn flush(&mut self) -> Result<(), RecordingError> {
         for series in &mut self.series {
             series.send(&self.to)?;
@@ -486,17 +485,17 @@ impl Recording {
         Ok(())
     }
 
-    /// Sends all, and waits at most so long for the sink to take it.
+    /// Sends all rows and waits at most `limit` for the sink to flush.
     pub(crate) fn finish(&mut self, dropped: u64, limit: Duration) -> Result<(), RecordingError> {
         if dropped > 0 {
-            self.tell_dropped(dropped)?;
+            self.log_dropped(dropped)?;
         }
         self.flush()?;
         Ok(self.to.flush_with_timeout(limit)?)
     }
 }
 
-/// The road, and its edges as lines.
+/// Draws the surface of a track, and its edges as lines.
 fn draw_track(to: &RecordingStream, track: &StageTrack) -> RecordingStreamResult<()> {
     let raised = |z: f32| move |&[x, y, _]: &[f32; 3]| [x, y, z];
     let [left, right] = &track.edges_m;
@@ -525,8 +524,8 @@ fn draw_track(to: &RecordingStream, track: &StageTrack) -> RecordingStreamResult
     to.log_static(entity(["world", "track", "edges"]), &lines)
 }
 
-/// The speeds that are planned, as points from slow (dark) to fast (bright).
-fn draw_plan(to: &RecordingStream, agent: &StageAgent) -> RecordingStreamResult<()> {
+/// Draws the planned speed profile as points, from slow (dark) to fast (bright).
+fn draw_speed_profile(to: &RecordingStream, agent: &StageAgent) -> RecordingStreamResult<()> {
     if agent.planned.is_empty() {
         return Ok(());
     }
@@ -547,7 +546,7 @@ fn draw_plan(to: &RecordingStream, agent: &StageAgent) -> RecordingStreamResult<
     to.log_static(entity(["world", &agent.name, "planned"]), &points)
 }
 
-/// The colour map viridis (van der Walt and Smith, 2015), by five of its colours.
+/// Colour map viridis (van der Walt and Smith, 2015), interpolated between five of its colours.
 fn viridis(share: f32) -> [f32; 4] {
     const COLOURS: [[f32; 3]; 5] = [
         [0.267, 0.005, 0.329],
@@ -563,23 +562,23 @@ fn viridis(share: f32) -> [f32; 4] {
     [r, g, b, 1.0]
 }
 
-/// Everything about an agent that does not change.
+/// Logs the static content of an agent.
 fn draw_agent(
     to: &RecordingStream,
     index: usize,
     agent: &StageAgent,
-) -> RecordingStreamResult<Drawn> {
+) -> RecordingStreamResult<DrawnAgent> {
     let own = |leaf: &[&str]| entity(["world", &agent.name].iter().chain(leaf));
     let links = agent.model.iter().flat_map(|m| &m.links);
     let mut tracks = Vec::new();
     for link in links {
-        let seen = if link.visuals.is_empty() {
+        let geometries = if link.visuals.is_empty() {
             &link.colliders
         } else {
             &link.visuals
         };
         let path = own(&["links", &link.name]);
-        for (k, geometry) in seen.iter().enumerate() {
+        for (k, geometry) in geometries.iter().enumerate() {
             let shape = path.join(&entity([format!("shape {k}")]));
             shapes::show(to, shape, geometry)?;
         }
@@ -593,10 +592,10 @@ fn draw_agent(
     }
     let trail = |leaf: &str, rgba: [f32; 4]| {
         let path = own(&["trajectory", leaf]);
-        let look = LineStrips3D::update_fields()
+        let style = LineStrips3D::update_fields()
             .with_colors([colour(rgba)])
             .with_radii([Radius::new_ui_points(1.5)]);
-        to.log_static(path.clone(), &look)?;
+        to.log_static(path.clone(), &style)?;
         Ok::<_, RecordingStreamError>(Trail {
             path,
             points_m: Vec::new(),
@@ -605,7 +604,7 @@ fn draw_agent(
     };
     let trails = [
         trail("true", agent_colour(index))?,
-        trail("odometry", SAID)?,
+        trail("odometry", MEASURED)?,
         trail("estimate", ESTIMATED)?,
     ];
     let clearance_m = agent.model.as_ref().map_or(0.0, |m| -m.lowest_m());
@@ -614,12 +613,12 @@ fn draw_agent(
         .first()
         .map_or(0.0, |root| root.translation_m.z - clearance_m);
     let plan = own(&["plan"]);
-    let look = Points3D::update_fields()
+    let style = Points3D::update_fields()
         .with_colors([colour(agent_colour(index))])
         .with_radii([Radius::new_ui_points(4.0)]);
-    to.log_static(plan.clone(), &look)?;
+    to.log_static(plan.clone(), &style)?;
     let memories = [own(&["memories"]), own(&["memories", "like now"])];
-    draw_plan(to, agent)?;
+    draw_speed_profile(to, agent)?;
     if !agent.goals_m.is_empty() {
         let goals = agent.goals_m.iter();
         let at = goals.map(|[x, y]| [*x as f32, *y as f32, ground_m + 0.02]);
@@ -630,7 +629,7 @@ fn draw_agent(
             .with_radii([Radius::new_scene_units(0.08)]);
         to.log_static(own(&["goals"]), &goals)?;
     }
-    Ok(Drawn {
+    Ok(DrawnAgent {
         tracks,
         trails,
         plan,
@@ -643,8 +642,8 @@ fn draw_agent(
     })
 }
 
-impl Drawn {
-    /// Puts the links where they are.
+impl DrawnAgent {
+    /// Adds the poses of the links that moved.
     fn place(
         &mut self,
         to: &RecordingStream,
@@ -655,7 +654,7 @@ impl Drawn {
         for (track, &pose) in self.tracks.iter_mut().zip(poses) {
             if let Some((last, at_ns)) = track.last
                 && last == pose
-                && now_ns < at_ns + AGAIN_NS
+                && now_ns < at_ns + REFRESH_NS
             {
                 continue;
             }
@@ -670,20 +669,20 @@ impl Drawn {
         Ok(())
     }
 
-    /// Draws on the trails.
-    fn follow(
+    /// Extends the trails.
+    fn extend_trails(
         &mut self,
         to: &RecordingStream,
         poses: &[Pose],
-        believed_m: [Option<[f64; 2]>; 2],
+        estimated_m: [Option<[f64; 2]>; 2],
         now_ns: u64,
     ) -> RecordingStreamResult<()> {
-        let [truth, believed @ ..] = &mut self.trails;
+        let [truth, estimates @ ..] = &mut self.trails;
         if let Some(root) = poses.first() {
             let down = Vec3::Z * (TRAILS_M[0] - self.clearance_m);
             truth.push(to, root.point(self.centre_m) + down, now_ns)?;
         }
-        for ((trail, at_m), up_m) in believed.iter_mut().zip(believed_m).zip(&TRAILS_M[1..]) {
+        for ((trail, at_m), up_m) in estimates.iter_mut().zip(estimated_m).zip(&TRAILS_M[1..]) {
             if let Some([x, y]) = at_m {
                 let at = Vec3::new(x as f32, y as f32, self.ground_m + up_m);
                 trail.push(to, at, now_ns)?;
@@ -692,11 +691,11 @@ impl Drawn {
         Ok(())
     }
 
-    /// Shows where something happened that is remembered: the weaker, the fainter and smaller.
-    fn remember(
+    /// Draws the remembered events; weaker ones are fainter and smaller.
+    fn draw_memories(
         &self,
         to: &RecordingStream,
-        mind: &MemoryFrame,
+        frame: &MemoryFrame,
         memories: &[MemoryEntry],
     ) -> RecordingStreamResult<()> {
         let down = Vec3::Z * (MEMORY_M - self.clearance_m);
@@ -716,9 +715,9 @@ impl Drawn {
             .with_show_labels(false);
         let [all, like] = &self.memories;
         to.log(all.clone(), &points)?;
-        let likeness = mind.likeness.as_ref().and_then(|like| {
+        let likeness = frame.likeness.as_ref().and_then(|like| {
             let memory = memories.iter().find(|m| m.serial == like.serial)?;
-            Some((place(memory)?, format!("looks like {}", like.label)))
+            Some((place(memory)?, format!("similar to {}", like.label)))
         });
         let (at, label) = likeness.map_or((None, None), |(at, l)| (Some(at), Some(l)));
         let ring = Points3D::new(at)
@@ -729,8 +728,8 @@ impl Drawn {
         to.log(like.clone(), &ring)
     }
 
-    /// Shows the point that is pursued.
-    fn pursue(
+    /// Draws the look-ahead point.
+    fn draw_look_ahead(
         &mut self,
         to: &RecordingStream,
         root: Pose,
@@ -753,19 +752,19 @@ impl Drawn {
     }
 }
 
-/// Where a lidar's rays ended; a ray that hit nothing has no point.
-fn points(turn: &ScanFrame, ranges_m: &[f32]) -> Vec<[f32; 3]> {
+/// End points of lidar rays; a ray without a hit has none.
+fn points(scan: &ScanFrame, ranges_m: &[f32]) -> Vec<[f32; 3]> {
     let hits = ranges_m.iter().enumerate();
-    hits.filter(|(_, range_m)| **range_m < turn.range_max_m)
+    hits.filter(|(_, range_m)| **range_m < scan.range_max_m)
         .map(|(k, range_m)| {
-            let angle = turn.angle_min_rad + k as f32 * turn.angle_step_rad;
+            let angle = scan.angle_min_rad + k as f32 * scan.angle_step_rad;
             let at = Vec2::from_angle(angle).extend(0.0) * *range_m;
-            turn.pose.point(at).to_array()
+            scan.pose.point(at).to_array()
         })
         .collect()
 }
 
-/// A plate under everything; its top is the ground.
+/// Floor plate under all content; its top is the ground plane.
 fn floor(stage: &Stage) -> Geometry {
     let [low, high] = stage.bounds_m().unwrap_or_default();
     let half = ((high - low) / 2.0 + MARGIN_M).max(Vec3::splat(FLOOR_M / 2.0));
@@ -783,7 +782,7 @@ fn floor(stage: &Stage) -> Geometry {
 }
 
 /// Name and colour of a series in plots.
-fn look(path: &Path, stage: &Stage, alone: bool) -> Option<SeriesLines> {
+fn series_style(path: &Path, stage: &Stage, alone: bool) -> Option<SeriesLines> {
     let [root, agent, leaf @ ..] = path.as_slice() else {
         return None;
     };
@@ -793,7 +792,7 @@ fn look(path: &Path, stage: &Stage, alone: bool) -> Option<SeriesLines> {
     if agent == FLEET {
         let (name, rgba, width) = match leaf {
             [leaf] if leaf == "r" => ("r", agent_colour(0), 2.0),
-            [leaf] if leaf == "r_theory" => ("r by theory", SAID, 1.0),
+            [leaf] if leaf == "r_theory" => ("r (theory)", MEASURED, 1.0),
             _ => return None,
         };
         return Some(
@@ -814,23 +813,23 @@ fn look(path: &Path, stage: &Stage, alone: bool) -> Option<SeriesLines> {
     let leaf: Vec<&str> = leaf.iter().map(String::as_str).collect();
     let (name, rgba) = match leaf.as_slice() {
         ["kernel", "order"] => ("Emissary", own),
-        ["kernel", "order_master"] => ("Master", if alone { SAID } else { pale }),
-        ["kernel", "memory"] => ("memory", own),
+        ["kernel", "order_master"] => ("Master", if alone { MEASURED } else { pale }),
+        ["kernel", "memory"] => ("event memory", own),
         ["kernel", "surprise"] => ("surprise", own),
         ["kernel", "limit"] => ("limit", [0.75, 0.75, 0.75, 1.0]),
-        ["kernel", "k1"] => ("K1 coherent", [0.34, 0.71, 0.91, 1.0]),
-        ["kernel", "k2"] => ("K2 shift", [0.80, 0.47, 0.65, 1.0]),
+        ["kernel", "k1"] => ("K1 autocorrelation", [0.34, 0.71, 0.91, 1.0]),
+        ["kernel", "k2"] => ("K2 mean shift", [0.80, 0.47, 0.65, 1.0]),
         ["kernel", "k3"] => ("K3 energy", [0.0, 0.62, 0.45, 1.0]),
-        ["kernel", "innovations"] => ("innovations", [0.94, 0.89, 0.26, 1.0]),
-        ["kernel", "surroundings"] => ("surroundings", [0.60, 0.60, 0.90, 1.0]),
-        ["kernel", "places"] => ("places", [0.0, 0.45, 0.70, 1.0]),
+        ["kernel", "innovations"] => ("motion innovations", [0.94, 0.89, 0.26, 1.0]),
+        ["kernel", "surroundings"] => ("lidar", [0.60, 0.60, 0.90, 1.0]),
+        ["kernel", "places"] => ("GNSS innovations", [0.0, 0.45, 0.70, 1.0]),
         ["kernel", "nis"] => ("NIS", [0.58, 0.44, 0.35, 1.0]),
-        ["governor", "limit"] => ("let through", [0.80, 0.36, 0.36, 1.0]),
-        ["kernel", "coherence"] => ("coherence", if alone { SAID } else { pale }),
-        ["kernel", "faults"] => ("faults (truth)", [0.84, 0.37, 0.0, 1.0]),
+        ["governor", "limit"] => ("speed limit", [0.80, 0.36, 0.36, 1.0]),
+        ["kernel", "coherence"] => ("coherence", if alone { MEASURED } else { pale }),
+        ["kernel", "faults"] => ("active faults (truth)", [0.84, 0.37, 0.0, 1.0]),
         ["speed"] => ("speed m/s", own),
-        ["command", "linear"] => ("command m/s", if alone { SAID } else { pale }),
-        ["command", "angular"] => ("turn rad/s", [0.80, 0.47, 0.65, 1.0]),
+        ["command", "linear"] => ("command m/s", if alone { MEASURED } else { pale }),
+        ["command", "angular"] => ("yaw rate rad/s", [0.80, 0.47, 0.65, 1.0]),
         ["command", "steering"] => ("steering rad", [0.80, 0.47, 0.65, 1.0]),
         _ => return None,
     };
@@ -853,8 +852,8 @@ mod tests {
     use glam::Quat;
 
     #[test]
-    fn a_ray_that_hit_nothing_has_no_point() {
-        let turn = ScanFrame {
+    fn ray_without_a_hit_has_no_point() {
+        let scan = ScanFrame {
             lidar: 0,
             ns: 0,
             pose: Pose::new(
@@ -866,8 +865,8 @@ mod tests {
             range_max_m: 10.0,
             len: 3,
         };
-        let found = points(&turn, &[2.0, 10.0, 3.0]);
-        // Turned left by a quarter, the first ray goes along y, the third along -y.
+        let found = points(&scan, &[2.0, 10.0, 3.0]);
+        // Yaw of 90 degrees: the first ray points along y, the third along -y.
         let expected = [Vec3::new(1.0, 2.0, 0.5), Vec3::new(1.0, -3.0, 0.5)];
         assert_eq!(found.len(), 2);
         for (p, e) in found.iter().zip(expected) {

@@ -1,4 +1,4 @@
-//! A server of our own, that viewers come to and leave as they like.
+//! In-process gRPC server; viewers connect and disconnect at any time.
 
 #![allow(clippy::disallowed_methods, reason = "an I/O thread has a wall clock")]
 
@@ -13,19 +13,19 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-/// What is kept for viewers that come late; of what was said over time the oldest goes first.
+/// History kept for viewers that connect late; the oldest temporal data is dropped first.
 const HISTORY_BYTES: u64 = 256 * 1024 * 1024;
-/// Longest time that the server may take until it listens.
+/// Longest time until the server must listen.
 const LISTEN_LIMIT: Duration = Duration::from_secs(2);
-/// Between two looks at whether something is done.
-const LOOK: Duration = Duration::from_millis(10);
-/// Looks in a row that find nothing on its way: what they see may be older than what was sent last.
-const LOOKS: u32 = 3;
+/// Polling interval.
+const POLL: Duration = Duration::from_millis(10);
+/// Consecutive polls that must find no data in flight: the statistics may be older than the last send.
+const IDLE_POLLS: u32 = 3;
 
-/// A gRPC server that hands on all it is sent, to whoever is there and to whoever comes.
+/// gRPC server that forwards all messages to connected viewers and replays its history to new ones.
 ///
-/// A viewer that does not read holds up the others, until what the server may keep for it is full;
-/// then the queue before it drops. The server gives such a viewer up after 30 s.
+/// A viewer that does not read delays the others until the server's buffer for it is full; then our queue drops
+/// batches. The server disconnects such a viewer after 30 s.
 pub(crate) struct Server {
     url: String,
     sender: LogSender,
@@ -35,7 +35,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts to listen. Where the port is taken and another will do, on a free one.
+    /// Starts to listen; if the port is taken and `any_port` is set, on a free port.
     pub(crate) fn open(address: SocketAddr, any_port: bool) -> std::io::Result<Self> {
         let address = free(address).or_else(|error| {
             if any_port {
@@ -52,7 +52,7 @@ impl Server {
         let (signal, until) = shutdown::shutdown();
         let (sender, receiver) = log_channel(LogSource::Sdk);
         let options = ServerOptions {
-            // Who comes late sees what stands there, then what was, then what is.
+            // A late viewer gets static data, then history, then live data.
             playback_behavior: PlaybackBehavior::OldestFirst,
             memory_limit: MemoryLimit::from_bytes(HISTORY_BYTES),
             ..ServerOptions::default()
@@ -60,16 +60,16 @@ impl Server {
         let entered = runtime.enter();
         let proxy = spawn_from_rx_set(address, options, until, LogReceiverSet::new(vec![receiver]));
         drop(entered);
-        let here = reachable(address);
+        let local = reachable(address);
         let deadline = Instant::now() + LISTEN_LIMIT;
-        while let Err(error) = TcpStream::connect_timeout(&here, LISTEN_LIMIT) {
+        while let Err(error) = TcpStream::connect_timeout(&local, LISTEN_LIMIT) {
             if Instant::now() > deadline {
                 return Err(error);
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL);
         }
         Ok(Self {
-            url: format!("rerun+http://{here}/proxy"),
+            url: format!("rerun+http://{local}/proxy"),
             sender,
             proxy,
             shutdown: signal,
@@ -77,43 +77,43 @@ impl Server {
         })
     }
 
-    /// Where viewers of this machine find it.
+    /// Address for viewers on this machine.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     pub(crate) fn send(&self, msg: LogMsg) {
-        // It ends with this, so it takes all.
+        // Cannot fail: the receiver lives as long as this value.
         let _ = self.sender.send(msg.into());
     }
 
-    /// Waits until the server has all, but not until viewers have.
+    /// Waits until the server has received all messages; viewers may lag behind.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), SinkFlushError> {
         self.sender
             .flush_blocking(timeout)
             .map_err(|error| match error {
                 FlushError::Timeout => SinkFlushError::Timeout,
-                FlushError::Closed => SinkFlushError::failed("the server has ended"),
+                FlushError::Closed => SinkFlushError::failed("the server has stopped"),
             })
     }
 
-    /// Waits until viewers have all that the server has; whether they do.
+    /// Waits until viewers have received all messages of the server; returns whether they did.
     pub(crate) fn drain(&self, deadline: Instant) -> bool {
-        let mut looks = 0;
-        while looks < LOOKS {
-            // The first look orders, the next ones see.
-            let waits = self.proxy.capture_memory().is_none_or(|tree| match tree {
+        let mut idle = 0;
+        while idle < IDLE_POLLS {
+            // The first poll requests the statistics, later ones read them.
+            let pending = self.proxy.capture_memory().is_none_or(|tree| match tree {
                 MemUsageTree::Node(node) => node
                     .children()
                     .iter()
                     .any(|child| child.name == "broadcast" && child.value.size_bytes() > 0),
                 MemUsageTree::Bytes(_) => true,
             });
-            looks = if waits { 0 } else { looks + 1 };
+            idle = if pending { 0 } else { idle + 1 };
             if Instant::now() > deadline {
                 return false;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL);
         }
         true
     }
@@ -123,18 +123,18 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shutdown.stop();
         if let Some(runtime) = self.runtime.take() {
-            // A viewer that does not read is not waited for.
+            // Do not wait for viewers that do not read.
             runtime.shutdown_background();
         }
     }
 }
 
-/// The same address, with a port that was free just now.
+/// Resolves port 0 and checks that the port is free.
 fn free(address: SocketAddr) -> std::io::Result<SocketAddr> {
     TcpListener::bind(address)?.local_addr()
 }
 
-/// Where this machine finds an address that it listens on.
+/// Local address at which a listening address is reachable.
 fn reachable(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         ip if ip.is_unspecified() => {

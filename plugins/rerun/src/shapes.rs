@@ -1,4 +1,4 @@
-//! Geometry in Rerun's words. Everything here is static: it is told once.
+//! Geometry as Rerun archetypes. All of it is static: logged once.
 
 use becomingone_components::body::{Geometry, Mesh, Pose, Shape};
 use glam::Vec3;
@@ -10,26 +10,26 @@ use re_sdk_types::components::{Color, FillMode, RotationQuat, Translation3D};
 use re_sdk_types::datatypes::Quaternion;
 use std::collections::HashMap;
 
-/// Faces that meet at less than this share a smooth edge: its cosine, of 40 degrees.
+/// Cosine of the largest angle between faces that are shaded smoothly (40 degrees).
 const SMOOTH_COS: f32 = 0.766;
 
-/// Red, green, blue, alpha, each 0 to 1.
+/// Converts a colour: red, green, blue, alpha, each 0 to 1.
 pub(crate) fn colour(rgba: [f32; 4]) -> Color {
     let [r, g, b, a] = rgba.map(|c| (c.clamp(0.0, 1.0) * 255.0).round() as u8);
     Color::from_unmultiplied_rgba(r, g, b, a)
 }
 
-/// A rotation in Rerun's words.
+/// Converts the rotation of a pose.
 pub(crate) fn quaternion(pose: Pose) -> RotationQuat {
     RotationQuat(Quaternion::from_xyzw(pose.rotation.to_array()))
 }
 
-/// A translation in Rerun's words.
+/// Converts a translation (m).
 pub(crate) fn translation(at_m: Vec3) -> Translation3D {
     Translation3D::from(at_m.to_array())
 }
 
-/// Shows a geometry, once and for all times.
+/// Logs a geometry as static data.
 pub(crate) fn show(
     to: &RecordingStream,
     path: EntityPath,
@@ -59,7 +59,7 @@ pub(crate) fn show(
                 .with_fill_mode(FillMode::Solid),
         ),
         Shape::Capsule { radius_m, length_m } => {
-            // Rerun's begins at its origin, ours is about it.
+            // Rerun's capsule starts at its origin, ours is centred on it.
             let end = pose.point(Vec3::NEG_Z * *length_m / 2.0);
             to.log_static(
                 path,
@@ -101,28 +101,28 @@ pub(crate) fn show(
     }
 }
 
-/// A mesh with normals, so that it is shaded.
+/// Mesh with vertex normals.
 struct Shaded {
     vertices_m: Vec<[f32; 3]>,
     normals: Vec<[f32; 3]>,
     triangles: Vec<[u32; 3]>,
 }
 
-/// Gives each corner the mean normal of the faces that smoothly meet in it, and each distinct corner one vertex.
+/// Gives each corner the mean normal of the faces that meet smoothly in it, and merges equal corners into a vertex.
 fn shade(mesh: &Mesh) -> Shaded {
-    // Files repeat a vertex for each triangle: what is at the same place is the same point.
+    // Mesh files repeat vertices for each triangle: merge those at equal positions.
     let mut places: HashMap<[u32; 3], u32> = HashMap::new();
     let place_of: Vec<u32> = mesh
         .vertices_m
         .iter()
         .map(|v| {
             let new = places.len() as u32;
-            // Adding zero makes -0 and 0 the same place.
+            // Adding zero makes -0 and 0 equal bits.
             *places.entry(v.map(|x| (x + 0.0).to_bits())).or_insert(new)
         })
         .collect();
     let corner = |index: u32| mesh.vertices_m.get(index as usize).copied().map(Vec3::from);
-    // Twice the area, along the normal.
+    // Length: twice the area.
     let faces: Vec<([u32; 3], Vec3)> = mesh
         .triangles
         .iter()
@@ -172,13 +172,13 @@ fn shade(mesh: &Mesh) -> Shaded {
 mod tests {
     use super::*;
 
-    /// A grid of points that is bent to a surface.
-    fn bent(n: u32, z: impl Fn(f32, f32) -> f32) -> Mesh {
+    /// Grid of squares on the surface `z(x, y)`.
+    fn surface(n: u32, z: impl Fn(f32, f32) -> f32) -> Mesh {
         let mut vertices_m = Vec::new();
         let mut triangles = Vec::new();
         for i in 0..n {
             for j in 0..n {
-                // Each square has vertices of its own, as in STL.
+                // Squares share no vertices, as in STL.
                 let corner = |i: u32, j: u32| {
                     let (x, y) = (i as f32 / n as f32, j as f32 / n as f32);
                     [x, y, z(x, y)]
@@ -201,22 +201,25 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_sheet_shares_its_vertices_and_points_up() {
-        let shaded = shade(&bent(4, |_, _| 0.0));
+    fn flat_grid_merges_its_vertices_and_has_vertical_normals() {
+        let shaded = shade(&surface(4, |_, _| 0.0));
         assert_eq!(shaded.vertices_m.len(), 25);
         assert!(shaded.normals.iter().all(|&n| n == [0.0, 0.0, 1.0]));
         assert_eq!(shaded.triangles.len(), 32);
     }
 
     #[test]
-    fn a_bowl_is_smooth_and_a_roof_keeps_its_ridge() {
-        let bowl = shade(&bent(32, |x, y| 0.3 * (x * x + y * y)));
+    fn curved_surface_is_smooth_and_a_ridge_stays_sharp() {
+        let bowl = shade(&surface(32, |x, y| 0.3 * (x * x + y * y)));
         for (v, n) in bowl.vertices_m.iter().zip(&bowl.normals) {
             let expected = Vec3::new(-0.6 * v[0], -0.6 * v[1], 1.0).normalize();
-            // Half a square's width from a neighbour's centre: at the rim the mean is one-sided.
+            // Tolerance: at the rim the mean normal is one-sided, off by half a square.
             assert!(expected.dot(Vec3::from(*n)) > 0.999, "{v:?} {n:?}");
         }
-        let roof = shade(&bent(2, |x, _| if x < 0.6 && x > 0.4 { 0.5 } else { 0.0 }));
+        let roof = shade(&surface(
+            2,
+            |x, _| if x < 0.6 && x > 0.4 { 0.5 } else { 0.0 },
+        ));
         assert!(
             roof.normals.iter().all(|n| n[0].abs() > 0.5),
             "{:?}",

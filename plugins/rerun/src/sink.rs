@@ -1,4 +1,4 @@
-//! The file, the connection or the server, shared by the recordings of one run and its resets.
+//! Output of a recording: file, viewer connection or server; shared by the recordings of one run and its resets.
 
 #![allow(clippy::disallowed_methods, reason = "an I/O thread has a wall clock")]
 
@@ -14,21 +14,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long what was logged may wait for more, on its way to a viewer.
+/// Batching delay on the way to a viewer.
 const VIEWER_FLUSH: Duration = Duration::from_millis(50);
-/// The same for a file: larger pieces make smaller files. This much is lost to a SIGKILL.
+/// Batching delay on the way to a file: larger chunks make smaller files. A SIGKILL loses this much.
 const FILE_FLUSH: Duration = Duration::from_secs(1);
-/// What Rerun may keep in memory while a viewer does not listen, before our own queue fills and drops.
+/// Data that Rerun may buffer for an unresponsive viewer before our queue fills and drops.
 const VIEWER_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Longest time that a viewer's machine may take to answer.
+/// Time-out of a TCP connection attempt.
 const ANSWER_LIMIT: Duration = Duration::from_millis(250);
-/// Shortest and longest pause before a viewer is looked for again.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
-/// A connection that lasted this long was one.
-const LASTED: Duration = Duration::from_secs(5);
+/// Shortest and longest back-off between connection attempts.
+const BACK_OFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
+/// Lifetime of a connection after which the back-off starts over.
+const STABLE_CONNECTION: Duration = Duration::from_secs(5);
 
-/// An open sink. Rerun closes a sink with its recording; a clone of this outlives it.
+/// Open sink. Rerun closes a sink with its recording; a clone of this stays open.
 #[derive(Clone)]
 pub(crate) enum Output {
     File(Arc<FileSink>, PathBuf),
@@ -36,14 +36,14 @@ pub(crate) enum Output {
     Server(Arc<Server>),
 }
 
-/// A sink, or the way to one.
+/// Open sink, or a viewer that is not connected yet.
 pub(crate) enum Opened {
     Output(Output),
-    Dial(Dial),
+    Reconnect(Reconnect),
 }
 
 impl Opened {
-    /// Creates the file, starts the server, or reads the viewer's address.
+    /// Creates the file, starts the server, or parses the viewer's address.
     pub(crate) fn open(sink: Sink) -> Result<Self, RerunError> {
         match sink {
             Sink::File(path) => match FileSink::new(&path) {
@@ -58,7 +58,7 @@ impl Opened {
                 }),
             },
             Sink::Viewer { url } => match url.parse::<ProxyUri>() {
-                Ok(uri) => Ok(Self::Dial(Dial::new(uri, url))),
+                Ok(uri) => Ok(Self::Reconnect(Reconnect::new(uri, url))),
                 Err(cause) => Err(RerunError::Url {
                     url,
                     cause: cause.to_string(),
@@ -71,113 +71,118 @@ impl Opened {
         }
     }
 
-    /// For messages.
+    /// Name for messages.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Output(output) => output.name(),
-            Self::Dial(dial) => format!("the viewer at {}", dial.url),
+            Self::Reconnect(viewer) => format!("the viewer at {}", viewer.url),
         }
     }
 
-    /// Where viewers find it; none of a file.
+    /// Address of the viewer or of the server; `None` for a file.
     pub(crate) fn url(&self) -> Option<&str> {
         match self {
             Self::Output(Output::File(..)) => None,
             Self::Output(Output::Viewer(_, url)) => Some(url),
             Self::Output(Output::Server(server)) => Some(server.url()),
-            Self::Dial(dial) => Some(&dial.url),
+            Self::Reconnect(viewer) => Some(&viewer.url),
         }
     }
 
-    /// Whether a tick may wait for it.
+    /// Whether a full queue may block the tick.
     pub(crate) fn is_file(&self) -> bool {
         matches!(self, Self::Output(Output::File(..)))
     }
 
-    /// How long what was logged may wait for more.
+    /// Batching delay.
     pub(crate) fn flush_period(&self) -> Duration {
         match self {
             Self::Output(output) => output.flush_period(),
-            Self::Dial(_) => VIEWER_FLUSH,
+            Self::Reconnect(_) => VIEWER_FLUSH,
         }
     }
 }
 
-/// The way to a viewer that may not be there yet, or no more.
-pub(crate) struct Dial {
+/// Connection attempts to a viewer, with back-off.
+pub(crate) struct Reconnect {
     uri: ProxyUri,
     url: String,
-    pause: Duration,
-    /// When it is looked for next.
+    back_off: Duration,
+    /// Time of the next attempt.
     next: Instant,
-    /// When it was found.
+    /// Start of the present connection.
     since: Option<Instant>,
-    /// Whether its absence was told.
-    told: bool,
+    /// Whether the missing viewer was logged.
+    logged: bool,
 }
 
-impl Dial {
+impl Reconnect {
     fn new(uri: ProxyUri, url: String) -> Self {
         Self {
             uri,
             url,
-            pause: PAUSES[0],
+            back_off: BACK_OFF[0],
             next: Instant::now(),
             since: None,
-            told: false,
+            logged: false,
         }
     }
 
-    /// Looks for the viewer, if it is time to. What its absence means is said once.
+    /// Tries to connect if the back-off has elapsed. A missing viewer is logged once.
     pub(crate) fn try_now(&mut self) -> Option<Output> {
         if Instant::now() < self.next {
             return None;
         }
-        match self.knock() {
+        match self.probe() {
             Ok(()) => {
-                if std::mem::take(&mut self.told) {
-                    log::info!("the viewer at {} is there now", self.url);
+                if std::mem::take(&mut self.logged) {
+                    log::info!("connected to the viewer at {}", self.url);
                 }
                 self.since = Some(Instant::now());
                 let sink = GrpcSink::new(self.uri.clone());
                 Some(Output::Viewer(Arc::new(sink), self.url.clone()))
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.told, true) {
+                if !std::mem::replace(&mut self.logged, true) {
                     log::warn!(
-                        "nothing answers at {} yet ({error}); it is looked for until the run ends",
+                        "no viewer at {} yet ({error}); retrying until the run ends",
                         self.url
                     );
                 }
-                self.wait();
+                self.postpone();
                 None
             }
         }
     }
 
-    /// Why nothing has arrived, where the viewer never was there.
-    pub(crate) fn never(&self) -> String {
+    /// Reason for a missing recording if the viewer never answered.
+    pub(crate) fn no_answer(&self) -> String {
         format!("the viewer at {} did not answer", self.url)
     }
 
-    /// The viewer is gone.
+    /// Notes that the connection was lost.
     pub(crate) fn lost(&mut self, why: &str) {
-        if self.since.take().is_some_and(|at| at.elapsed() > LASTED) {
-            self.pause = PAUSES[0];
+        if self
+            .since
+            .take()
+            .is_some_and(|at| at.elapsed() > STABLE_CONNECTION)
+        {
+            self.back_off = BACK_OFF[0];
         }
-        if !std::mem::replace(&mut self.told, true) {
-            log::warn!("{why}; the run goes on, and it is looked for until the run ends");
+        if !std::mem::replace(&mut self.logged, true) {
+            log::warn!("{why}; the run continues, reconnecting until it ends");
         }
-        self.wait();
+        self.postpone();
     }
 
-    fn wait(&mut self) {
-        self.next = Instant::now() + self.pause;
-        self.pause = (self.pause * 2).min(PAUSES[1]);
+    fn postpone(&mut self) {
+        self.next = Instant::now() + self.back_off;
+        self.back_off = (self.back_off * 2).min(BACK_OFF[1]);
     }
 
-    /// Rerun's own client goes on for ever and keeps what it is sent: better none than an old one.
-    fn knock(&self) -> std::io::Result<()> {
+    /// Checks that the viewer accepts TCP connections. Rerun's client would retry for ever and buffer old data
+    /// meanwhile, so it is created only when this succeeds.
+    fn probe(&self) -> std::io::Result<()> {
         let origin = &self.uri.origin;
         let mut last = None;
         for address in (origin.format_host(), origin.port).to_socket_addrs()? {
@@ -191,7 +196,7 @@ impl Dial {
 }
 
 impl Output {
-    /// For messages.
+    /// Name for messages.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::File(_, path) => format!("the file {}", path.display()),
@@ -207,14 +212,14 @@ impl Output {
         }
     }
 
-    /// Why nothing more arrives there; none while something may.
+    /// Reason why the sink takes no more data; `None` while it works.
     pub(crate) fn failure(&self) -> Option<String> {
         match self {
             Self::File(file, path) => match LogSink::flush_blocking(&**file, FILE_FLUSH) {
-                // A slow disk is no dead disk.
+                // A slow disk is no failure.
                 Ok(()) | Err(SinkFlushError::Timeout) => None,
                 Err(SinkFlushError::Failed { message }) => Some(format!(
-                    "writing the file {} failed, the disk may be full ({message})",
+                    "writing the file {} failed; the disk may be full ({message})",
                     path.display()
                 )),
             },
@@ -225,15 +230,15 @@ impl Output {
                 GrpcSinkConnectionState::Disconnected(Ok(())) => {
                     Some(format!("the viewer at {url} closed the connection"))
                 }
-                GrpcSinkConnectionState::Disconnected(Err(cause)) => {
-                    Some(format!("the viewer at {url} is gone ({cause})"))
-                }
+                GrpcSinkConnectionState::Disconnected(Err(cause)) => Some(format!(
+                    "lost the connection to the viewer at {url} ({cause})"
+                )),
             },
             Self::Server(_) => None,
         }
     }
 
-    /// Why nothing has arrived so far, where a viewer never answered.
+    /// Reason for a missing recording if the viewer never answered.
     pub(crate) fn unanswered(&self) -> Option<String> {
         match self {
             Self::Viewer(viewer, url)
@@ -245,12 +250,13 @@ impl Output {
         }
     }
 
-    /// Waits until what was flushed is where it shall go; why it is not.
+    /// Waits until flushed data has reached the viewers; otherwise returns the reason.
     pub(crate) fn drain(&self, deadline: Instant) -> Option<String> {
         match self {
-            Self::Server(server) if !server.drain(deadline) => {
-                Some(format!("{} did not take the end of the run", self.name()))
-            }
+            Self::Server(server) if !server.drain(deadline) => Some(format!(
+                "{} did not receive the end of the run",
+                self.name()
+            )),
             _ => None,
         }
     }

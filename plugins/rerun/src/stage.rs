@@ -1,56 +1,56 @@
-//! What a run shows from the start: gathered at each reset, told to the viewer once.
+//! Static content of a run: collected at each reset, sent once.
 
 use becomingone_components::body::{Geometry, Pose, RobotModel, Shape};
 use glam::{Mat3, Vec2, Vec3};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// An entity path, as parts that are not escaped.
+/// Entity path, as unescaped parts.
 pub(crate) type Path = Vec<String>;
 
-/// An agent.
+/// Static content of an agent.
 #[derive(Debug)]
 pub(crate) struct StageAgent {
     pub(crate) name: String,
-    /// None where it has no body.
+    /// `None` if it has no body.
     pub(crate) model: Option<Arc<RobotModel>>,
-    /// Where its links start.
+    /// Initial poses of its links.
     pub(crate) poses: Vec<Pose>,
-    /// Where it wants to go (m).
+    /// Goal positions (m).
     pub(crate) goals_m: Vec<[f64; 2]>,
     /// Yaw of its forward direction in its root frame (rad).
     pub(crate) forward_yaw_rad: f64,
-    /// The place in its root frame that odometry and plans go by (m).
+    /// Reference point of odometry and path following, in its root frame (m).
     pub(crate) centre_m: Vec3,
-    /// Places of the track and the speeds planned there (m, m/s).
+    /// Planned speed profile: stations of the track and their speeds (m, m/s).
     pub(crate) planned: Vec<([f32; 3], f32)>,
-    /// Whether a kernel hears it.
+    /// Whether it has a coherence kernel.
     pub(crate) kernel: bool,
-    /// Whether a self-model foresees its readings.
+    /// Whether it has a self-model (witness).
     pub(crate) witness: bool,
-    /// Whether it is driven.
+    /// Whether it has a drive.
     pub(crate) driven: bool,
 }
 
-/// A line of the table of sensors.
+/// Row of the sensor table.
 #[derive(Debug)]
 pub(crate) struct StageSensor {
     /// Stable name: `rover/imu`.
     pub(crate) name: String,
     pub(crate) kind: &'static str,
-    /// Readings a second.
+    /// Sample rate (Hz).
     pub(crate) rate_hz: Option<f64>,
 }
 
-/// A track, and how fast it is to be driven.
+/// Edges of a track.
 #[derive(Debug)]
 pub(crate) struct StageTrack {
-    /// Left and right (m).
+    /// Left and right edge (m).
     pub(crate) edges_m: [Vec<[f32; 3]>; 2],
     pub(crate) closed: bool,
 }
 
-/// A lidar, whose points are drawn.
+/// Lidar whose points are drawn.
 #[derive(Debug)]
 pub(crate) struct StageLidar {
     pub(crate) path: Path,
@@ -58,23 +58,23 @@ pub(crate) struct StageLidar {
     pub(crate) agent: usize,
 }
 
-/// A sensor whose single readings are drawn.
+/// Sensor whose single readings are drawn.
 #[derive(Debug)]
 pub(crate) struct StageMark {
     pub(crate) path: Path,
     /// Index into the agents.
     pub(crate) agent: usize,
-    /// Where its places are shown on a map, none where it has none.
+    /// Entity path on the map; `None` for sensors without geographic positions.
     pub(crate) on_map: Option<Path>,
 }
 
-/// What a run shows from the start.
+/// Static content of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
     /// Length of a tick (ns).
     pub(crate) tick_ns: u64,
     pub(crate) seed: u64,
-    /// Of the scene's origin.
+    /// Latitude of the scene's origin.
     pub(crate) latitude_deg: f64,
     /// The resolved scene (RON).
     pub(crate) scene: String,
@@ -86,35 +86,38 @@ pub(crate) struct Stage {
     pub(crate) lidars: Vec<StageLidar>,
     pub(crate) marks: Vec<StageMark>,
     pub(crate) sensors: Vec<StageSensor>,
-    /// Whether a fleet is coupled.
+    /// Whether a fleet is phase-coupled.
     pub(crate) fleet: bool,
-    /// Numbers over time.
+    /// Entity paths of scalar time series.
     pub(crate) series: Vec<Path>,
 }
 
 impl Stage {
-    /// Adds a series, and says its index.
+    /// Adds a series and returns its index.
     pub(crate) fn series(&mut self, path: Path) -> u32 {
         self.series.push(path);
         (self.series.len() - 1) as u32
     }
 
-    /// The box that holds all obstacles, starts and goals; none where there is nothing.
+    /// Bounding box of obstacles, agents, goals and the track; `None` if there are none.
     pub(crate) fn bounds_m(&self) -> Option<[Vec3; 2]> {
-        let obstacles = self.obstacles.iter().map(|(_, g)| span(g, Pose::IDENTITY));
-        around(obstacles.chain(self.acted_m()))
+        let obstacles = self
+            .obstacles
+            .iter()
+            .map(|(_, g)| bounds(g, Pose::IDENTITY));
+        union(obstacles.chain(self.active_m()))
     }
 
-    /// The box in which something happens: starts, goals and the track; all there is where nobody acts.
+    /// Bounding box of agents, goals and the track; of all content if there are none.
     pub(crate) fn focus_m(&self) -> Option<[Vec3; 2]> {
-        around(self.acted_m()).or_else(|| self.bounds_m())
+        union(self.active_m()).or_else(|| self.bounds_m())
     }
 
-    /// Where agents start and want to go, and the track.
-    fn acted_m(&self) -> impl Iterator<Item = [Vec3; 2]> {
+    /// Bounding boxes of agents at their start, of goals and of the track.
+    fn active_m(&self) -> impl Iterator<Item = [Vec3; 2]> {
         let bodies = self.agents.iter().flat_map(|agent| {
             let links = agent.model.iter().flat_map(|m| &m.links).zip(&agent.poses);
-            links.flat_map(|(link, pose)| link.colliders.iter().map(|g| span(g, *pose)))
+            links.flat_map(|(link, pose)| link.colliders.iter().map(|g| bounds(g, *pose)))
         });
         let goals = self.agents.iter().flat_map(|agent| {
             let at = agent.goals_m.iter();
@@ -125,7 +128,7 @@ impl Stage {
         bodies.chain(goals).chain(track)
     }
 
-    /// What this is, for a reader (Markdown).
+    /// Overview of the run, as Markdown.
     pub(crate) fn about(&self, scene_name: &str) -> String {
         let mut text = format!("# {scene_name}\n\n");
         // Writing to a string cannot fail.
@@ -169,17 +172,17 @@ impl Stage {
     }
 }
 
-/// The box around boxes.
-fn around(boxes: impl Iterator<Item = [Vec3; 2]>) -> Option<[Vec3; 2]> {
+/// Union of bounding boxes.
+fn union(boxes: impl Iterator<Item = [Vec3; 2]>) -> Option<[Vec3; 2]> {
     boxes
         .filter(|[low, high]| low.is_finite() && high.is_finite())
         .reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])])
 }
 
-/// The box about a geometry that stands here.
-fn span(geometry: &Geometry, on: Pose) -> [Vec3; 2] {
+/// Bounding box of a geometry on this pose.
+fn bounds(geometry: &Geometry, on: Pose) -> [Vec3; 2] {
     let pose = on * geometry.pose;
-    let ball = |r: f32| Vec3::splat(r);
+    let sphere = |r: f32| Vec3::splat(r);
     let half = match &geometry.shape {
         Shape::Box { half_extents_m } => {
             let turn = Mat3::from_quat(pose.rotation);
@@ -188,10 +191,10 @@ fn span(geometry: &Geometry, on: Pose) -> [Vec3; 2] {
                 + turn.z_axis.abs() * half_extents_m.z
         }
         Shape::Cylinder { radius_m, length_m } => {
-            ball(Vec2::new(*radius_m, length_m / 2.0).length())
+            sphere(Vec2::new(*radius_m, length_m / 2.0).length())
         }
-        Shape::Capsule { radius_m, length_m } => ball(radius_m + length_m / 2.0),
-        Shape::Sphere { radius_m } => ball(*radius_m),
+        Shape::Capsule { radius_m, length_m } => sphere(radius_m + length_m / 2.0),
+        Shape::Sphere { radius_m } => sphere(*radius_m),
         Shape::Mesh(mesh) => {
             let points = mesh.vertices_m.iter().map(|&v| pose.point(Vec3::from(v)));
             return points.fold([Vec3::INFINITY, Vec3::NEG_INFINITY], |[low, high], p| {
@@ -208,7 +211,7 @@ mod tests {
     use glam::Quat;
 
     #[test]
-    fn a_turned_box_spans_its_corners() {
+    fn bounds_of_a_rotated_box_contain_its_corners() {
         let geometry = Geometry {
             pose: Pose::new(
                 Vec3::new(1.0, 0.0, 0.0),
@@ -219,7 +222,7 @@ mod tests {
             },
             rgba: [1.0; 4],
         };
-        let [low, high] = span(&geometry, Pose::IDENTITY);
+        let [low, high] = bounds(&geometry, Pose::IDENTITY);
         assert!((low - Vec3::new(0.0, -2.0, -0.5)).length() < 1e-5, "{low}");
         assert!((high - Vec3::new(2.0, 2.0, 0.5)).length() < 1e-5, "{high}");
     }

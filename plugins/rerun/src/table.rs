@@ -1,6 +1,6 @@
-//! A recorded table and what the kernel said of it, as one recording: readings, surprise, and marks where it was flagged.
+//! Recording of a table and its scores: readings, surprise, and marks on flagged rows.
 //!
-//! There is no tick to keep waiting here: rows are written as fast as the disk takes them, and no faster.
+//! There is no tick to delay: rows are written at the speed of the disk.
 
 use crate::recording::entity;
 use crate::{RerunError, Sink, sink::Opened};
@@ -24,14 +24,14 @@ use re_sdk_types::datatypes::{TimeRange, Uuid};
 use std::path::Path;
 use std::time::Duration;
 
-/// Rows that are gathered before they go out.
+/// Rows that are sent at once.
 const ROWS: usize = 16 * 1024;
-/// Longest that a disk may take for them.
+/// Time-out of a flush to the disk.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
-/// Most channels that get a plot of their own; the others share one.
+/// Number of channels with a plot of their own; the others share one.
 const PLOTTED: usize = 12;
 
-/// Timelines: the table's own time, and its rows.
+/// Timelines: time of the table, and row number.
 const TIME: &str = "time";
 const ROW: &str = "row";
 
@@ -50,28 +50,28 @@ const NUMBERS: [&str; 11] = [
     "surprise/surprise",
 ];
 
-/// What the kernel said of a row.
+/// Kernel output for a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Said {
-    /// T of the surprise, short window.
+pub struct RowScores {
+    /// Temporal coherence T of the surprise, short window (Emissary).
     pub t_emissary: Option<f64>,
-    /// T of the surprise, long window.
+    /// Temporal coherence T of the surprise, long window (Master).
     pub t_master: Option<f64>,
-    /// How far the two differ.
+    /// Distance between the two.
     pub delta: Option<f64>,
-    /// 1/(1 + surprise).
+    /// Coherence, 1/(1 + surprise).
     pub coherence: f64,
-    /// K1, K2 and K3.
+    /// Detection statistics K1, K2 and K3.
     pub k: [Option<f64>; 3],
-    /// Their thresholds.
+    /// Thresholds of K1, K2 and K3.
     pub thresholds: [f64; 3],
-    /// The second largest of K over threshold.
+    /// Second largest ratio of a statistic to its threshold.
     pub surprise: f64,
-    /// The channel to blame, where the row is flagged.
+    /// Isolated channel, if the row is flagged.
     pub flagged: Option<usize>,
 }
 
-/// Numbers over time, as many as there are rows; none where there is none.
+/// Scalar time series with one optional number for each row.
 struct Series {
     path: EntityPath,
     numbers: Vec<f64>,
@@ -93,26 +93,26 @@ impl Series {
     }
 }
 
-/// A table and its scores, on their way into a file.
+/// Recording of a table and its scores, while it is written.
 pub struct TableRecording {
     to: RecordingStream,
     output: crate::sink::Output,
-    /// Whether there is a time, and whether it counts from 1970.
+    /// Whether rows have a time, and whether it counts from 1970.
     time: Option<bool>,
     rows: Vec<i64>,
     ns: Vec<i64>,
     readings: Vec<Series>,
     blamed: Vec<Series>,
-    said: Vec<Series>,
+    scores: Vec<Series>,
     flagged: Series,
 }
 
 impl TableRecording {
-    /// Starts a file. `epoch` says whether the time of rows counts from 1970; none where they have no time.
+    /// Creates the file. `epoch`: whether the time of rows counts from 1970; `None` if rows have no time.
     ///
     /// # Errors
     ///
-    /// A [`RerunError`] where the file cannot be written.
+    /// [`RerunError`] if the file cannot be written.
     pub fn create(
         file: &Path,
         name: &str,
@@ -142,7 +142,7 @@ impl TableRecording {
         let recording = Self {
             readings: series("readings"),
             blamed: series("blamed"),
-            said: NUMBERS
+            scores: NUMBERS
                 .iter()
                 .map(|path| Series::new(entity(path.split('/'))))
                 .collect(),
@@ -179,11 +179,11 @@ impl TableRecording {
             ("surprise", "surprise", Color::from_rgb(240, 240, 240), 2.0),
         ];
         for (leaf, name, colour, width) in lines {
-            let look = SeriesLines::new()
+            let style = SeriesLines::new()
                 .with_names([name])
                 .with_colors([colour])
                 .with_widths([width]);
-            self.to.log_static(entity(["surprise", leaf]), &look)?;
+            self.to.log_static(entity(["surprise", leaf]), &style)?;
         }
         Ok(())
     }
@@ -192,25 +192,25 @@ impl TableRecording {
     ///
     /// # Errors
     ///
-    /// What the disk says.
+    /// Message of the disk's error.
     pub fn push(
         &mut self,
         row: u64,
         ns: Option<i64>,
         readings: &[Option<f64>],
-        said: Option<&Said>,
+        scores: Option<&RowScores>,
     ) -> Result<(), String> {
         self.rows.push(row as i64);
-        // A row without a stamp stands where the last one is.
+        // A row without a time stamp takes that of the previous row.
         self.ns.push(ns.or(self.ns.last().copied()).unwrap_or(0));
         for (series, x) in self.readings.iter_mut().zip(readings) {
             series.push(*x);
         }
-        let flagged = said.and_then(|s| s.flagged);
+        let flagged = scores.and_then(|s| s.flagged);
         for (index, (series, x)) in self.blamed.iter_mut().zip(readings).enumerate() {
             series.push(x.filter(|_| flagged == Some(index)));
         }
-        let numbers = said.map_or([None; 11], |s| {
+        let numbers = scores.map_or([None; 11], |s| {
             let over = |k: usize| s.k[k].map(|x| x / s.thresholds[k]);
             [
                 s.t_emissary,
@@ -226,23 +226,23 @@ impl TableRecording {
                 Some(s.surprise),
             ]
         });
-        for (series, x) in self.said.iter_mut().zip(numbers) {
+        for (series, x) in self.scores.iter_mut().zip(numbers) {
             series.push(x);
         }
         self.flagged
-            .push(said.filter(|s| s.flagged.is_some()).map(|s| s.surprise));
+            .push(scores.filter(|s| s.flagged.is_some()).map(|s| s.surprise));
         if self.rows.len() >= ROWS {
             self.send()?;
         }
         Ok(())
     }
 
-    /// Says what happened at a row.
+    /// Logs an event at a row.
     ///
     /// # Errors
     ///
-    /// What Rerun says.
-    pub fn tell(&self, row: u64, ns: Option<i64>, text: &str) -> Result<(), String> {
+    /// Message of Rerun's error.
+    pub fn log_event(&self, row: u64, ns: Option<i64>, text: &str) -> Result<(), String> {
         self.to.set_time(ROW, TimeCell::from_sequence(row as i64));
         match (self.time, ns) {
             (Some(true), Some(ns)) => self
@@ -258,25 +258,26 @@ impl TableRecording {
     fn send(&mut self) -> Result<(), String> {
         let rows = std::mem::take(&mut self.rows);
         let ns = std::mem::take(&mut self.ns);
-        let said = self.said.iter_mut().chain([&mut self.flagged]);
-        let all = self.readings.iter_mut().chain(&mut self.blamed).chain(said);
+        let scores = self.scores.iter_mut().chain([&mut self.flagged]);
+        let readings = self.readings.iter_mut().chain(&mut self.blamed);
+        let all = readings.chain(scores);
         for series in all {
             let numbers = std::mem::take(&mut series.numbers);
             let lengths = std::mem::take(&mut series.lengths);
             if numbers.is_empty() {
                 continue;
             }
-            // Rows without a number are left out: most have no mark.
-            let there = |of: &[i64]| -> Vec<i64> {
-                let kept = of.iter().zip(&lengths).filter(|(_, n)| **n > 0);
-                kept.map(|(x, _)| *x).collect()
+            // Omit rows without a number: most rows have no mark.
+            let kept = |of: &[i64]| -> Vec<i64> {
+                let rows = of.iter().zip(&lengths).filter(|(_, n)| **n > 0);
+                rows.map(|(x, _)| *x).collect()
             };
-            let mut times = vec![TimeColumn::new_sequence(ROW, there(&rows))];
+            let mut times = vec![TimeColumn::new_sequence(ROW, kept(&rows))];
             times.extend(self.time.map(|epoch| {
                 if epoch {
-                    TimeColumn::new_timestamp_nanos_since_epoch(TIME, there(&ns))
+                    TimeColumn::new_timestamp_nanos_since_epoch(TIME, kept(&ns))
                 } else {
-                    TimeColumn::new_duration_nanos(TIME, there(&ns))
+                    TimeColumn::new_duration_nanos(TIME, kept(&ns))
                 }
             }));
             let columns = Scalars::new(numbers).columns_of_unit_batches();
@@ -288,7 +289,7 @@ impl TableRecording {
             });
             sent?;
         }
-        // No more is under way than this.
+        // Bounds the data in flight.
         self.to
             .flush_with_timeout(FLUSH_TIMEOUT)
             .map_err(|e| e.to_string())?;
@@ -298,11 +299,11 @@ impl TableRecording {
         }
     }
 
-    /// Writes the end of the file.
+    /// Sends the last rows and closes the file.
     ///
     /// # Errors
     ///
-    /// What the disk says.
+    /// Message of the disk's error.
     pub fn finish(mut self) -> Result<(), String> {
         self.send()?;
         self.output
@@ -310,7 +311,7 @@ impl TableRecording {
             .map_err(|e| e.to_string())
     }
 
-    /// A plot for each channel, with marks where it is to blame; beside them what the kernel says.
+    /// Sends the view layout: a plot for each channel with marks on flagged rows, beside the scores.
     fn layout(&self, channels: &[String]) -> RecordingStreamResult<()> {
         let Some(info) = self.to.store_info() else {
             return Ok(());
@@ -342,7 +343,7 @@ impl TableRecording {
         let events = layout.view("TextLog", "Flagged", &["/events".to_owned()])?;
         let about = layout.view("TextDocument", "About", &["/about".to_owned()])?;
         let texts = layout.container(ContainerKind::Tabs, &[events, about], &[])?;
-        let said = layout.container(
+        let scores = layout.container(
             ContainerKind::Vertical,
             &[surprise, kernel, texts],
             &[2.0, 1.0, 1.0],
@@ -358,10 +359,14 @@ impl TableRecording {
                 .iter()
                 .map(|name| entity(["readings", name.as_str()]).to_string())
                 .collect();
-            plots.push(layout.plot("More channels", &paths, false)?);
+            plots.push(layout.plot("Other channels", &paths, false)?);
         }
         let readings = layout.container(ContainerKind::Grid, &plots, &[])?;
-        let root = layout.container(ContainerKind::Horizontal, &[readings, said], &[0.55, 0.45])?;
+        let root = layout.container(
+            ContainerKind::Horizontal,
+            &[readings, scores],
+            &[0.55, 0.45],
+        )?;
         let viewport = ViewportBlueprint::new()
             .with_root_container(RootContainer(root.1))
             .with_auto_layout(false)
@@ -388,7 +393,7 @@ impl TableRecording {
     }
 }
 
-/// A view or a container: where it stands in the blueprint, and its id.
+/// View or container: its path in the blueprint, and its id.
 #[derive(Clone)]
 struct Part(EntityPath, Uuid);
 

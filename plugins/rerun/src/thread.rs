@@ -1,21 +1,21 @@
-//! The thread that talks to Rerun.
+//! Recording thread: takes batches from the queue and sends them to Rerun.
 
 #![allow(clippy::disallowed_methods, reason = "an I/O thread has a wall clock")]
 
 use crate::batch::Batch;
-use crate::outbox::{Ended, Entry, FLUSH_TIMEOUT, Mailbox, QUEUE};
+use crate::outbox::{Entry, FLUSH_TIMEOUT, Mailbox, Outcome, QUEUE};
 use crate::recording::{Recording, Run};
-use crate::sink::{Dial, Opened, Output};
+use crate::sink::{Opened, Output, Reconnect};
 use crate::stage::Stage;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often the sink is asked whether it still lives.
+/// Interval between checks of the sink for failure.
 const CHECK: Duration = Duration::from_secs(1);
 
-/// Starts the thread.
+/// Starts the recording thread.
 pub(crate) fn start(opened: Opened, scene_name: &str) -> std::io::Result<Mailbox> {
     let (entries_in, entries) = bounded(QUEUE);
     let (used, used_out) = bounded(QUEUE);
@@ -25,7 +25,7 @@ pub(crate) fn start(opened: Opened, scene_name: &str) -> std::io::Result<Mailbox
         used: used_out,
         ended: ended_out,
         discarded: Arc::default(),
-        patience: if opened.is_file() {
+        room_timeout: if opened.is_file() {
             FLUSH_TIMEOUT
         } else {
             Duration::ZERO
@@ -33,20 +33,20 @@ pub(crate) fn start(opened: Opened, scene_name: &str) -> std::io::Result<Mailbox
         sink_name: opened.name(),
     };
     let period = opened.flush_period();
-    let (output, dial) = match opened {
+    let (output, reconnect) = match opened {
         Opened::Output(output) => (Some(output), None),
-        Opened::Dial(dial) => (None, Some(dial)),
+        Opened::Reconnect(reconnect) => (None, Some(reconnect)),
     };
     let writer = Writer {
         output,
-        dial,
+        reconnect,
         scene_name: scene_name.to_owned(),
         runs: 0,
         run: None,
         recording: None,
         missed: 0,
         discarded: mailbox.discarded.clone(),
-        said: Ended::default(),
+        outcome: Outcome::default(),
     };
     std::thread::Builder::new()
         .name("rerun".to_owned())
@@ -55,20 +55,20 @@ pub(crate) fn start(opened: Opened, scene_name: &str) -> std::io::Result<Mailbox
 }
 
 struct Writer {
-    /// None while there is no viewer, or no more.
+    /// `None` while no viewer is connected, or after a failure.
     output: Option<Output>,
-    /// The way back to a viewer; none where the sink is no viewer of another program's.
-    dial: Option<Dial>,
+    /// Connection retries; `None` for files and servers.
+    reconnect: Option<Reconnect>,
     scene_name: String,
-    /// Runs that were started: one, and one more a reset.
+    /// Runs started: 1, plus 1 for each reset.
     runs: u32,
-    /// The present run, for whoever comes late.
+    /// Present run, kept to start a recording for a viewer that connects late.
     run: Option<Run>,
     recording: Option<Recording>,
-    /// Batches of this run that came while there was no recording.
+    /// Batches of this run that arrived while no recording was open.
     missed: u64,
     discarded: Arc<AtomicU64>,
-    said: Ended,
+    outcome: Outcome,
 }
 
 impl Writer {
@@ -77,24 +77,24 @@ impl Writer {
         period: Duration,
         entries: &Receiver<Entry>,
         used: &Sender<Box<Batch>>,
-        ended: &Sender<Ended>,
+        ended: &Sender<Outcome>,
     ) {
         let (mut flushed, mut checked) = (Instant::now(), Instant::now());
         loop {
-            self.dial();
+            self.reconnect();
             match entries.recv_timeout(period) {
                 Ok(Entry::Stage(stage)) => self.begin(*stage),
                 Ok(Entry::Batch(mut batch)) => {
                     match self.recording.as_mut().map(|r| r.write(&batch)) {
                         Some(Ok(())) => {}
-                        Some(Err(error)) => self.fail(format!("the recording broke off: {error}")),
+                        Some(Err(error)) => self.fail(format!("recording interrupted: {error}")),
                         None => {
                             self.missed += 1;
                             self.discarded.fetch_add(1, Ordering::Release);
                         }
                     }
                     batch.clear();
-                    // Where nobody wants it back, it goes.
+                    // A full return queue frees the batch.
                     let _ = used.try_send(batch);
                 }
                 Ok(Entry::End { dropped, deadline }) => {
@@ -103,7 +103,7 @@ impl Writer {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    // The world went without a word: what is here is still written.
+                    // The world was dropped without `finish`: data taken so far is still written.
                     self.end(0, Instant::now() + CHECK, ended);
                     return;
                 }
@@ -111,11 +111,11 @@ impl Writer {
             if flushed.elapsed() >= period {
                 flushed = Instant::now();
                 if let Some(Err(error)) = self.recording.as_mut().map(Recording::flush) {
-                    self.fail(format!("the recording broke off: {error}"));
+                    self.fail(format!("recording interrupted: {error}"));
                 }
             }
-            // A viewer is asked often: to ask costs nothing there, and an end of a file waits for its disk.
-            if self.dial.is_some() || checked.elapsed() >= CHECK {
+            // A viewer's state is free to read; that of a file waits for the disk.
+            if self.reconnect.is_some() || checked.elapsed() >= CHECK {
                 checked = Instant::now();
                 if let Some(failure) = self.output.as_ref().and_then(Output::failure) {
                     self.fail(failure);
@@ -124,11 +124,11 @@ impl Writer {
         }
     }
 
-    /// A run starts, in a recording of its own.
+    /// Starts a run, in a new recording.
     fn begin(&mut self, stage: Stage) {
         self.runs += 1;
         self.missed = 0;
-        // The last run's recording is closed first.
+        // Close the previous recording before the next one opens.
         self.recording = None;
         let name = match self.runs {
             1 => self.scene_name.clone(),
@@ -138,71 +138,75 @@ impl Writer {
         self.record();
     }
 
-    /// Looks for the viewer, where there is none.
-    fn dial(&mut self) {
+    /// Tries to connect if there is no viewer.
+    fn reconnect(&mut self) {
         if self.output.is_none()
-            && let Some(dial) = &mut self.dial
+            && let Some(reconnect) = &mut self.reconnect
         {
-            self.output = dial.try_now();
+            self.output = reconnect.try_now();
             self.record();
         }
     }
 
-    /// Starts to record the present run, from here on.
+    /// Starts a recording of the present run, from now on.
     fn record(&mut self) {
         let (Some(output), Some(run)) = (&self.output, &self.run) else {
             return;
         };
         match Recording::start(output, run, std::mem::take(&mut self.missed)) {
             Ok(recording) => {
-                self.said.lost = None;
+                self.outcome.lost = None;
                 self.recording = Some(recording);
             }
-            Err(error) => self.fail(format!("the recording did not start: {error}")),
+            Err(error) => self.fail(format!("cannot start the recording: {error}")),
         }
     }
 
-    /// Nothing more is recorded, until there is a viewer again.
+    /// Stops recording, until a viewer connects again.
     fn fail(&mut self, why: String) {
         self.recording = None;
         self.output = None;
-        match &mut self.dial {
-            Some(dial) => dial.lost(&why),
+        match &mut self.reconnect {
+            Some(reconnect) => reconnect.lost(&why),
             None => log::error!("{why}"),
         }
-        self.said.lost = Some(why);
+        self.outcome.lost = Some(why);
     }
 
-    fn end(mut self, dropped: u64, deadline: Instant, ended: &Sender<Ended>) {
+    fn end(mut self, dropped: u64, deadline: Instant, ended: &Sender<Outcome>) {
         if let (Some(recording), Some(output)) = (self.recording.as_mut(), &self.output) {
             let limit = deadline.saturating_duration_since(Instant::now());
             let finished = recording.finish(dropped, limit);
-            // A viewer that is gone may have left buffers that took all.
+            // A flush into the buffers of a closed connection succeeds.
             let why = output.failure();
-            self.said.lost = match finished {
+            self.outcome.lost = match finished {
                 Ok(()) => why.or_else(|| output.drain(deadline)),
-                Err(error) => why
-                    .or_else(|| output.unanswered())
-                    .or_else(|| Some(format!("{} did not take the end: {error}", output.name()))),
+                Err(error) => why.or_else(|| output.unanswered()).or_else(|| {
+                    Some(format!(
+                        "{}: the end was not flushed: {error}",
+                        output.name()
+                    ))
+                }),
             };
-        } else if let (None, Some(dial)) = (&self.output, &self.dial) {
-            self.said.lost.get_or_insert_with(|| dial.never());
+        } else if let (None, Some(reconnect)) = (&self.output, &self.reconnect) {
+            let lost = &mut self.outcome.lost;
+            lost.get_or_insert_with(|| reconnect.no_answer());
         }
         let Self {
             output,
             recording,
-            said,
+            outcome,
             ..
         } = self;
-        if said.lost.is_some() {
-            // Closing may wait for ever for a sink that does not listen: the last word comes first.
-            let _ = ended.send(said);
+        if outcome.lost.is_some() {
+            // Closing an unresponsive sink may block for ever: report first.
+            let _ = ended.send(outcome);
             drop((recording, output));
         } else {
-            // Closing is what writes the end of a file, and waits for a viewer to have heard all.
+            // Closing writes the end of a file and waits until a viewer has received everything: report after it.
             drop(recording);
             drop(output);
-            let _ = ended.send(said);
+            let _ = ended.send(outcome);
         }
     }
 }

@@ -1,9 +1,6 @@
-//! The viewer program: is there one that fits, and how to start it.
+//! Viewer program: detection of a compatible version, and start.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "other programs live by the wall clock"
-)]
+#![allow(clippy::disallowed_methods, reason = "time-outs of another program")]
 
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Read};
@@ -12,97 +9,97 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// Longest time that a program may take to say its version.
+/// Time-out of `rerun --version`.
 const VERSION_LIMIT: Duration = Duration::from_secs(2);
-/// Longest time that a viewer may take until it listens.
+/// Time-out until a started viewer listens.
 const LISTEN_LIMIT: Duration = Duration::from_secs(10);
-/// Answers in a row that make a viewer.
-const ANSWERS: u32 = 3;
-/// Between two looks at whether something is done.
-const LOOK: Duration = Duration::from_millis(10);
+/// Consecutive successful connections after which a viewer counts as listening.
+const CONNECTIONS: u32 = 3;
+/// Polling interval.
+const POLL: Duration = Duration::from_millis(10);
 
-/// Why no viewer can be opened here.
+/// Reason why no viewer can be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoViewer {
-    /// Nobody sits there.
-    #[error("standard error is no terminal")]
+    /// Not an interactive session.
+    #[error("standard error is not a terminal")]
     NoTerminal,
-    /// Windows cannot be shown.
+    /// No display for windows.
     #[error("there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)")]
     NoDisplay,
-    /// There is no program `rerun`.
-    #[error("there is no `rerun` on the PATH; {} installs it", install_command())]
+    /// No program `rerun` on the PATH.
+    #[error("no `rerun` on the PATH; {} installs it", install_command())]
     NotInstalled,
-    /// There is one, of another version: Rerun promises nothing between versions.
+    /// A `rerun` of another minor version: Rerun guarantees no compatibility between them.
     #[error(
-        "`{}` is version {found}, this needs {}; {} installs it",
+        "`{}` is version {found}; expected {}; {} installs it",
         program.display(),
         minor_version(),
         install_command()
     )]
     WrongVersion {
-        /// The program.
+        /// Path of the program.
         program: PathBuf,
-        /// What it says.
+        /// Version that it reports.
         found: String,
     },
-    /// There is one that does not say its version.
-    #[error("`{} --version` did not answer within 2 s: {cause}", program.display())]
+    /// A `rerun` that does not report its version.
+    #[error("`{} --version` did not report a version within 2 s: {cause}", program.display())]
     NoAnswer {
-        /// The program.
+        /// Path of the program.
         program: PathBuf,
-        /// What happened instead.
+        /// Cause.
         cause: String,
     },
 }
 
-/// A viewer that did not start.
+/// Error while starting a viewer.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// The program cannot be run.
+    /// The program cannot be executed.
     #[error("cannot start `{}`: {cause}", program.display())]
     Start {
-        /// The program.
+        /// Path of the program.
         program: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         cause: std::io::Error,
     },
     /// No port on 127.0.0.1 is free.
     #[error("no free port for a viewer: {0}")]
     Port(std::io::Error),
-    /// It ended at once.
-    #[error("`{}` ended at once ({status}); start it by hand to see why", program.display())]
+    /// The program ended at once.
+    #[error("`{}` ended at once ({status}); run it by hand to see its error", program.display())]
     Ended {
-        /// The program.
+        /// Path of the program.
         program: PathBuf,
-        /// How it ended.
+        /// Exit status.
         status: ExitStatus,
     },
-    /// It runs and does not listen.
+    /// The program runs but does not listen.
     #[error("`{}` did not listen on port {port} within 10 s", program.display())]
     Silent {
-        /// The program.
+        /// Path of the program.
         program: PathBuf,
-        /// The port it was told.
+        /// Port that it was given.
         port: u16,
     },
 }
 
-/// A viewer that listens.
+/// Running viewer.
 #[derive(Debug)]
 pub struct Viewer {
-    /// For [`crate::Sink::Viewer`].
+    /// Address for [`crate::Sink::Viewer`].
     pub url: String,
-    /// The program that was started. It goes on when this is dropped, and when this process ends.
+    /// Started program. It keeps running after this is dropped and after this process ends.
     pub child: Child,
 }
 
-/// Looks for a viewer that can be opened for whoever sits there: a terminal, a display, and a `rerun` on
-/// the PATH of the same minor version as ours. Takes at most 2 s.
+/// Finds a viewer for an interactive session: checks for a terminal, a display, and a `rerun` on the PATH with the
+/// minor version of our SDK. Takes at most 2 s.
 ///
 /// # Errors
 ///
-/// [`NoViewer`] says what is missing.
+/// [`NoViewer`]: the first condition that is not met.
 pub fn find() -> Result<PathBuf, NoViewer> {
     if !std::io::stderr().is_terminal() {
         return Err(NoViewer::NoTerminal);
@@ -110,12 +107,12 @@ pub fn find() -> Result<PathBuf, NoViewer> {
     showable()
 }
 
-/// Looks for a viewer that can show a window here: a display, and a `rerun` on the PATH of the same minor
-/// version as ours. Takes at most 2 s.
+/// Finds a viewer that can open a window: checks for a display, and a `rerun` on the PATH with the minor version of our
+/// SDK. Takes at most 2 s.
 ///
 /// # Errors
 ///
-/// [`NoViewer`] says what is missing.
+/// [`NoViewer`]: the first condition that is not met.
 pub fn showable() -> Result<PathBuf, NoViewer> {
     if !has_display() {
         return Err(NoViewer::NoDisplay);
@@ -123,11 +120,11 @@ pub fn showable() -> Result<PathBuf, NoViewer> {
     installed()
 }
 
-/// Looks for a `rerun` on the PATH of the same minor version as ours. Takes at most 2 s.
+/// Finds a `rerun` on the PATH with the minor version of our SDK. Takes at most 2 s.
 ///
 /// # Errors
 ///
-/// [`NoViewer`] says what is wrong with the first one that was found.
+/// [`NoViewer`]: what is wrong with the first `rerun` found.
 pub fn installed() -> Result<PathBuf, NoViewer> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     installed_on(&path)
@@ -154,8 +151,8 @@ fn installed_on(path: &OsStr) -> Result<PathBuf, NoViewer> {
     Err(wrong.unwrap_or(NoViewer::NotInstalled))
 }
 
-/// Starts a viewer that listens on a free port of 127.0.0.1 only, and waits until it does (at most 10 s).
-/// It outlives this process, and an interrupt typed at the terminal does not reach it.
+/// Starts a viewer on a free port of 127.0.0.1 and waits until it listens (at most 10 s). The viewer outlives this
+/// process and does not receive Ctrl-C from its terminal.
 ///
 /// # Errors
 ///
@@ -164,7 +161,7 @@ pub fn spawn(program: &Path) -> Result<Viewer, SpawnError> {
     spawn_with(program, &[])
 }
 
-/// [`spawn`] with more arguments: `--headless`.
+/// [`spawn`] with further arguments, such as `--headless`.
 ///
 /// # Errors
 ///
@@ -186,9 +183,9 @@ pub fn spawn_with(program: &Path, arguments: &[&str]) -> Result<Viewer, SpawnErr
         cause,
     })?;
     let deadline = Instant::now() + LISTEN_LIMIT;
-    let mut answers = 0;
+    let mut connections = 0;
     while Instant::now() < deadline {
-        // A launcher may end well and leave the viewer behind.
+        // A launcher may end with success and leave the viewer running.
         if let Ok(Some(status)) = child.try_wait()
             && !status.success()
         {
@@ -197,19 +194,19 @@ pub fn spawn_with(program: &Path, arguments: &[&str]) -> Result<Viewer, SpawnErr
                 status,
             });
         }
-        // One answer may come from our own search for a free port: whatever another thread started
-        // in that instant holds a copy of its socket until it is a program of its own.
-        answers = match TcpStream::connect_timeout(&address, LOOK) {
-            Ok(_) => answers + 1,
+        // A single connection may reach our own search for a free port: a process forked by another thread at that
+        // instant holds a copy of the listening socket until its exec.
+        connections = match TcpStream::connect_timeout(&address, POLL) {
+            Ok(_) => connections + 1,
             Err(_) => 0,
         };
-        if answers == ANSWERS {
+        if connections == CONNECTIONS {
             let url = format!("rerun+http://127.0.0.1:{port}/proxy");
             return Ok(Viewer { url, child });
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL);
     }
-    // Nobody would ever use it; if it cannot be ended, it has ended.
+    // The viewer is of no use. An error means that it has ended.
     let _ = child.kill();
     let _ = child.wait();
     Err(SpawnError::Silent {
@@ -218,30 +215,30 @@ pub fn spawn_with(program: &Path, arguments: &[&str]) -> Result<Viewer, SpawnErr
     })
 }
 
-/// The one command that opens a recording here, for a person to type.
+/// Shell command that opens a recording, preceded by the installation of the viewer if it is missing.
 pub fn open_command(file: &Path) -> String {
-    typed(format!("rerun {}", quoted(&file.display().to_string())))
+    with_install(format!("rerun {}", quoted(&file.display().to_string())))
 }
 
-/// The one command that attaches a viewer to a server, for a person to type.
+/// Shell command that attaches a viewer to a server, preceded by the installation of the viewer if it is missing.
 pub fn attach_command(url: &str) -> String {
-    typed(format!("rerun {}", quoted(url)))
+    with_install(format!("rerun {}", quoted(url)))
 }
 
-fn typed(open: String) -> String {
+fn with_install(open: String) -> String {
     match installed() {
         Ok(_) => open,
         Err(_) => format!("{} && {open}", install_command()),
     }
 }
 
-/// The version of viewer that this needs: `0.36`.
+/// Required version of the viewer: `0.36`.
 pub fn minor_version() -> String {
     let version = re_sdk::build_info().version;
     format!("{}.{}", version.major, version.minor)
 }
 
-/// The command that installs a viewer that fits.
+/// Shell command that installs a compatible viewer.
 pub fn install_command() -> String {
     format!("pip install \"rerun-sdk=={}.*\"", minor_version())
 }
@@ -251,7 +248,7 @@ fn has_display() -> bool {
     cfg!(any(windows, target_os = "macos")) || set("DISPLAY") || set("WAYLAND_DISPLAY")
 }
 
-/// `0.36.3`, as the program says it.
+/// Version that the program reports: `0.36.3`.
 fn version(program: &Path, deadline: Instant) -> Result<String, String> {
     let mut child = Command::new(program)
         .arg("--version")
@@ -263,29 +260,30 @@ fn version(program: &Path, deadline: Instant) -> Result<String, String> {
     loop {
         match child.try_wait() {
             Ok(Some(_)) => break,
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(LOOK),
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(POLL),
             waited => {
-                // If it cannot be ended, it has ended.
+                // An error means that it has ended.
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(match waited {
                     Err(e) => e.to_string(),
-                    Ok(_) => "it was stopped".to_owned(),
+                    Ok(_) => "time-out".to_owned(),
                 });
             }
         }
     }
-    let mut said = String::new();
+    let mut output = String::new();
     if let Some(mut out) = child.stdout.take() {
-        out.read_to_string(&mut said).map_err(|e| e.to_string())?;
+        out.read_to_string(&mut output).map_err(|e| e.to_string())?;
     }
-    said.split_whitespace()
+    output
+        .split_whitespace()
         .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
         .map(str::to_owned)
-        .ok_or_else(|| "it named no version".to_owned())
+        .ok_or_else(|| "no version in its output".to_owned())
 }
 
-/// `0.36` of `0.36.3`.
+/// Minor version: `0.36` of `0.36.3`.
 fn minor(version: &str) -> Option<String> {
     let mut parts = version.split('.');
     Some(format!("{}.{}", parts.next()?, parts.next()?))
@@ -311,7 +309,7 @@ fn detach(command: &mut Command) {
 #[cfg(not(any(unix, windows)))]
 fn detach(_command: &mut Command) {}
 
-/// As a shell takes it.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+:=@".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -326,13 +324,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_quoted_as_a_shell_needs() {
+    fn file_names_are_quoted_for_a_shell() {
         assert_eq!(quoted("runs/a-1.rrd"), "runs/a-1.rrd");
         assert_eq!(quoted("my run.rrd"), "'my run.rrd'");
         assert_eq!(quoted("it's.rrd"), r"'it'\''s.rrd'");
     }
 
-    /// Programs that are named `rerun` and do as they are told.
+    /// Scripts named `rerun` in place of the viewer.
     #[cfg(unix)]
     #[allow(clippy::unwrap_used)]
     mod programs {
@@ -353,7 +351,7 @@ mod tests {
         }
 
         #[test]
-        fn the_right_version_is_found_behind_a_wrong_one() {
+        fn compatible_version_is_found_behind_an_incompatible_one() {
             let old = folder("echo 'rerun-cli 0.30.1 [rustc 1.90.0]'");
             let right = folder(&format!(
                 "echo 'rerun-cli {}.9 [rustc 1.95.0]'",
@@ -367,11 +365,11 @@ mod tests {
         }
 
         #[test]
-        fn none_and_a_silent_one_are_told_apart() {
+        fn missing_program_and_unresponsive_program_are_different_errors() {
             let empty = tempfile::tempdir().unwrap();
             assert_eq!(on(&[&empty]), Err(NoViewer::NotInstalled));
-            let dumb = folder("exit 0");
-            assert!(matches!(on(&[&dumb]), Err(NoViewer::NoAnswer { .. })));
+            let silent = folder("exit 0");
+            assert!(matches!(on(&[&silent]), Err(NoViewer::NoAnswer { .. })));
             let slow = folder("exec sleep 60");
             let start = Instant::now();
             assert!(matches!(on(&[&slow]), Err(NoViewer::NoAnswer { .. })));
@@ -379,7 +377,7 @@ mod tests {
         }
 
         #[test]
-        fn a_viewer_that_ends_at_once_is_an_error() {
+        fn viewer_that_ends_at_once_is_an_error() {
             let folder = folder("exit 3");
             let error = spawn(&folder.path().join("rerun")).unwrap_err();
             assert!(matches!(error, SpawnError::Ended { .. }), "{error}");

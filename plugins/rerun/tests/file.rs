@@ -1,4 +1,4 @@
-//! Recordings in files.
+//! Recordings to files.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,24 +16,28 @@ fn to_file(path: &std::path::Path) -> RerunPlugin {
 }
 
 #[test]
-fn a_file_holds_the_whole_run() {
-    // Stays behind, for a look: target/tmp/room.rrd.
+fn file_contains_the_whole_run() {
+    // Kept for inspection: target/tmp/room.rrd.
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("room.rrd");
     let mut app = app(1, Some(to_file(&path)));
     run(&mut app, 60_000);
     let report = finish(app.world_mut(), LIMIT).unwrap();
     assert_eq!((report.dropped, report.lost), (0, None));
-    // 30, 20 and 50 a second meet in some ticks; turns of the lidar and events have ticks of their own.
+    // Caps of 30, 20 and 50 Hz share some ticks; lidar scans and events add ticks.
     assert!(
         (60 * 50..60 * 110).contains(&report.sent),
         "{}",
         report.sent
     );
-    assert_eq!(finish(app.world_mut(), LIMIT), None, "it ends once");
+    assert_eq!(
+        finish(app.world_mut(), LIMIT),
+        None,
+        "a second finish returns None"
+    );
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(&bytes[..4], b"RRF2", "{:?}", &bytes[..16]);
     assert!(bytes.len() > 100_000, "{}", bytes.len());
-    // After its end, the run goes on without it.
+    // The run continues after the end of its recording.
     run(&mut app, 100);
     spawn::build_scene(app.world_mut()).unwrap();
     run(&mut app, 100);
@@ -41,7 +45,7 @@ fn a_file_holds_the_whole_run() {
 }
 
 #[test]
-fn recording_changes_nothing() {
+fn recording_does_not_change_the_state_hash() {
     let folder = tempfile::tempdir().unwrap();
     let mut with = app(2, Some(to_file(&folder.path().join("run.rrd"))));
     let mut without = app(2, None);
@@ -52,7 +56,7 @@ fn recording_changes_nothing() {
 }
 
 #[test]
-fn a_reset_starts_a_second_recording_in_the_same_file() {
+fn reset_starts_a_second_recording_in_the_same_file() {
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("reset.rrd");
     let mut app = app(3, Some(to_file(&path)));
     run(&mut app, 4000);
@@ -63,23 +67,23 @@ fn a_reset_starts_a_second_recording_in_the_same_file() {
 }
 
 #[test]
-fn a_file_that_cannot_be_created_is_an_early_error() {
+fn file_that_cannot_be_created_is_an_error_before_the_run() {
     let path = std::path::Path::new("/nowhere/at/all/run.rrd");
     let error = RerunPlugin::new(Sink::File(path.to_owned()), "room")
         .err()
         .unwrap();
     assert!(matches!(&error, RerunError::File { path: p, .. } if p == path));
-    let said = error.to_string();
+    let message = error.to_string();
     assert!(
-        said.contains("/nowhere/at/all/run.rrd") && said.contains("No such file"),
-        "{said}"
+        message.contains("/nowhere/at/all/run.rrd") && message.contains("No such file"),
+        "{message}"
     );
 }
 
-/// Linux has a disk that is always full.
+/// `/dev/full` of Linux is a disk that is always full.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_an_early_error() {
+fn full_disk_is_an_error_before_the_run() {
     let sink = Sink::File("/dev/full".into());
     let error = RerunPlugin::new(sink, "room").err().unwrap().to_string();
     assert!(

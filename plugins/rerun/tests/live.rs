@@ -1,5 +1,5 @@
-//! What viewers may do to a run in mid-run: come late, leave, be killed, be stopped. Each tick is timed, and
-//! beside it one of a run that nobody watches: viewers share the machine's cores with both.
+//! Tick times while viewers connect late, disconnect, are killed, or are stopped. Each tick is timed beside one of a run
+//! without recording, because viewers share the machine's cores with both.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
 
@@ -14,16 +14,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Ticks of a phase, one a millisecond.
+/// Ticks of a phase, one per millisecond.
 const TICKS: usize = 2500;
 
 fn program() -> Option<PathBuf> {
     viewer::installed()
-        .inspect_err(|why| eprintln!("skipped, it needs a viewer: {why}"))
+        .inspect_err(|why| eprintln!("skipped: needs a viewer: {why}"))
         .ok()
 }
 
-/// A process of Rerun's, of a group of its own: the launcher that pip installs starts the viewer proper.
+/// Rerun process in its own process group: the launcher that pip installs starts the viewer as a child.
 struct Peer(Child);
 
 impl Peer {
@@ -39,15 +39,15 @@ impl Peer {
         Self(child.unwrap())
     }
 
-    /// A viewer without a window that listens there.
+    /// Viewer without a window, listening on this port.
     fn viewer(program: &Path, port: u16) -> Self {
         let port = port.to_string();
         let fixed = ["--headless", "--bind", "127.0.0.1", "--hide-welcome-screen"];
         Self::start(program, &[&fixed[..], &["--port", &port]].concat())
     }
 
-    /// A viewer that comes to a server, and keeps what it hears.
-    fn guest(program: &Path, url: &str, file: &str) -> Self {
+    /// Viewer that connects to a server and saves what it receives.
+    fn client(program: &Path, url: &str, file: &str) -> Self {
         let port = free_port().to_string();
         let fixed = [url, "--bind", "127.0.0.1", "--port", &port];
         Self::start(program, &[&fixed[..], &["--save", file]].concat())
@@ -72,7 +72,7 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// Quantiles of times of ticks in one phase (µs).
+/// Quantiles of the tick times of one phase (µs).
 struct Times {
     median: f64,
     p99: f64,
@@ -101,32 +101,32 @@ impl std::fmt::Display for Times {
     }
 }
 
-/// Two runs of one scene, tick by tick in turns.
+/// Two runs of one scene with alternating ticks: one recorded, one not.
 struct Pair {
-    watched: App,
-    alone: App,
+    recorded: App,
+    reference: App,
 }
 
 impl Pair {
-    /// Memory and caches are warm after this.
+    /// Starts both runs and warms up memory and caches.
     fn warm(plugin: RerunPlugin) -> Self {
         let mut pair = Self {
-            watched: app(4, Some(plugin)),
-            alone: app(4, None),
+            recorded: app(4, Some(plugin)),
+            reference: app(4, None),
         };
         pair.paced();
         pair
     }
 
-    /// Runs in real time, a millisecond a tick, and times the ticks of both: watched, and alone.
+    /// Runs in real time, one tick per millisecond, and returns the tick times: recorded, reference.
     fn paced(&mut self) -> [Times; 2] {
         let begun = Instant::now();
         let mut us = [const { Vec::new() }; 2];
         for k in 0..TICKS {
             let due = begun + Duration::from_millis(k as u64);
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let mut both = [(0, &mut self.watched), (1, &mut self.alone)];
-            // Who comes second finds warmer caches.
+            let mut both = [(0, &mut self.recorded), (1, &mut self.reference)];
+            // The second of the two finds warmer caches: alternate.
             both.rotate_left(k % 2);
             for (which, app) in both {
                 let start = Instant::now();
@@ -137,25 +137,25 @@ impl Pair {
         us.map(Times::of)
     }
 
-    /// A watched tick takes as long as one that is not, give or take what publishing costs and the machine's
-    /// noise. One that waited for a viewer would wait for milliseconds.
+    /// Checks that recorded ticks are as fast as the reference, except for the cost of publishing and timing noise. A
+    /// tick that waited for a viewer would take milliseconds.
     fn assert_same(&mut self, phase: &str) {
-        let [watched, alone] = self.paced();
-        eprintln!("{phase}: {watched}; alone: {alone}");
-        let (is, was) = (watched.median, alone.median);
+        let [recorded, reference] = self.paced();
+        eprintln!("{phase}: {recorded}; reference: {reference}");
+        let (is, was) = (recorded.median, reference.median);
         assert!(
             is < 1.5 * was + 20.0,
-            "{phase}: median {was} µs alone, {is} µs watched"
+            "{phase}: median {was} µs reference, {is} µs recorded"
         );
-        let (is, was) = (watched.p99, alone.p99);
+        let (is, was) = (recorded.p99, reference.p99);
         assert!(
             is < 3.0 * was + 500.0,
-            "{phase}: p99 {was} µs alone, {is} µs watched"
+            "{phase}: p99 {was} µs reference, {is} µs recorded"
         );
     }
 }
 
-/// Each test times its ticks with the machine to itself.
+/// Serialises the tests: each times its ticks without the others.
 static MACHINE: Mutex<()> = Mutex::new(());
 
 fn end(mut app: App) -> becomingone_rerun::Report {
@@ -167,7 +167,7 @@ fn end(mut app: App) -> becomingone_rerun::Report {
 }
 
 #[test]
-fn ticks_take_as_long_whatever_becomes_of_a_viewer() {
+fn tick_times_do_not_depend_on_the_state_of_a_viewer() {
     let Some(program) = program() else {
         return;
     };
@@ -177,25 +177,28 @@ fn ticks_take_as_long_whatever_becomes_of_a_viewer() {
     let mut pair = Pair::warm(RerunPlugin::new(Sink::Viewer { url }, "room").unwrap());
     pair.assert_same("no viewer");
     let first = Peer::viewer(&program, port);
-    pair.assert_same("a viewer comes");
-    pair.assert_same("it is there");
+    pair.assert_same("viewer connects");
+    pair.assert_same("viewer connected");
     first.signal("-STOP");
-    pair.assert_same("it is stopped");
+    pair.assert_same("viewer stopped");
     first.signal("-CONT");
-    pair.assert_same("it goes on");
+    pair.assert_same("viewer continued");
     drop(first);
-    pair.assert_same("it is killed");
+    pair.assert_same("viewer killed");
     let second = Peer::viewer(&program, port);
-    pair.assert_same("another one comes");
+    pair.assert_same("second viewer connects");
     second.signal("-STOP");
-    pair.assert_same("and is stopped");
-    let report = end(pair.watched);
-    assert!(report.lost.is_some(), "nobody heard the end: {report:?}");
-    assert!(report.dropped > 0, "of the time without one: {report:?}");
+    pair.assert_same("second viewer stopped");
+    let report = end(pair.recorded);
+    assert!(
+        report.lost.is_some(),
+        "no viewer received the end: {report:?}"
+    );
+    assert!(report.dropped > 0, "ticks without a viewer: {report:?}");
 }
 
 #[test]
-fn ticks_take_as_long_whatever_becomes_of_viewers_of_our_server() {
+fn tick_times_do_not_depend_on_the_state_of_the_servers_viewers() {
     let Some(program) = program() else {
         return;
     };
@@ -210,21 +213,21 @@ fn ticks_take_as_long_whatever_becomes_of_viewers_of_our_server() {
     pair.assert_same("no viewer");
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let one = Peer::guest(&program, &url, &file("one.rrd"));
-    pair.assert_same("a viewer comes");
-    let two = Peer::guest(&program, &url, &file("two.rrd"));
-    pair.assert_same("another one comes");
+    let one = Peer::client(&program, &url, &file("one.rrd"));
+    pair.assert_same("viewer connects");
+    let two = Peer::client(&program, &url, &file("two.rrd"));
+    pair.assert_same("second viewer connects");
     drop(one);
-    pair.assert_same("one is killed");
+    pair.assert_same("first viewer killed");
     two.signal("-STOP");
-    pair.assert_same("the other is stopped");
+    pair.assert_same("second viewer stopped");
     let begun = Instant::now();
-    drop(end(pair.watched));
+    drop(end(pair.recorded));
     assert!(begun.elapsed() < Duration::from_secs(2));
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_or_avoided() {
+fn taken_port_is_an_error_or_replaced_by_a_free_one() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = taken.local_addr().unwrap();
     let open = |any_port| RerunPlugin::new(Sink::Server { address, any_port }, "room");

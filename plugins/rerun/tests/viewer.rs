@@ -1,4 +1,4 @@
-//! Recordings that go to a viewer, or to none.
+//! Recordings to a viewer: present, missing, unresponsive, killed.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
 
@@ -23,7 +23,7 @@ fn timed(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-/// Ends within its limit; the rest is for a machine that is busy with other things.
+/// Finishes the recording and checks its time limit, with a margin for a busy machine.
 fn finish_in_time(app: &mut App) -> Report {
     let limit = Duration::from_millis(500);
     let start = Instant::now();
@@ -33,7 +33,8 @@ fn finish_in_time(app: &mut App) -> Report {
     report
 }
 
-/// A tick that waited for room would wait `FLUSH_TIMEOUT` for each batch; this is a tenth of it, all work of all ticks included.
+/// Checks that no tick waited: a blocked tick takes `FLUSH_TIMEOUT` for each batch; all ticks together must take less
+/// than a tenth of that.
 fn assert_no_wait(elapsed: Duration, report: &Report) {
     assert!(
         elapsed < FLUSH_TIMEOUT / 10 * report.dropped as u32,
@@ -42,7 +43,7 @@ fn assert_no_wait(elapsed: Duration, report: &Report) {
 }
 
 #[test]
-fn no_address_is_an_early_error() {
+fn invalid_address_is_an_error_before_the_run() {
     let url = "a viewer".to_owned();
     let error = RerunPlugin::new(Sink::Viewer { url }, "room")
         .err()
@@ -51,7 +52,7 @@ fn no_address_is_an_early_error() {
 }
 
 #[test]
-fn a_viewer_that_is_not_there_costs_only_the_limit() {
+fn missing_viewer_delays_the_end_by_the_limit_at_most() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
         .local_addr()
@@ -64,13 +65,13 @@ fn a_viewer_that_is_not_there_costs_only_the_limit() {
     assert!(lost.contains(&format!("127.0.0.1:{port}")), "{lost}");
 }
 
-/// A server that accepts and never reads: what a stopped viewer is like.
+/// A listener that never reads behaves like a stopped viewer.
 #[test]
-fn a_viewer_that_does_not_read_makes_no_tick_wait() {
-    let deaf = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = deaf.local_addr().unwrap().port();
+fn unresponsive_viewer_blocks_no_tick() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
     let mut app = app(4, Some(to_viewer(port)));
-    // Until well after the queue is full.
+    // Long enough to fill the queue several times.
     let elapsed = timed(|| run(&mut app, 60_000));
     let report = finish_in_time(&mut app);
     assert!(report.lost.is_some());
@@ -81,7 +82,7 @@ fn a_viewer_that_does_not_read_makes_no_tick_wait() {
     assert_no_wait(elapsed, &report);
 }
 
-/// A viewer without a window, if one is installed here; it ends with this.
+/// Viewer without a window; killed on drop.
 struct Headless {
     viewer: viewer::Viewer,
 }
@@ -93,13 +94,13 @@ impl Headless {
 
     fn start_with(arguments: &[&str]) -> Option<Self> {
         let program = viewer::installed()
-            .inspect_err(|why| eprintln!("skipped, it needs a viewer: {why}"))
+            .inspect_err(|why| eprintln!("skipped: needs a viewer: {why}"))
             .ok()?;
         let viewer = viewer::spawn_with(&program, arguments).unwrap();
         Some(Self { viewer })
     }
 
-    /// The launcher that pip installs starts the viewer proper: both are of one group.
+    /// Signals the process group: the launcher that pip installs starts the viewer as a child.
     fn signal(&self, signal: &str) {
         let group = format!("-{}", self.viewer.child.id());
         let kill = std::process::Command::new("kill")
@@ -117,7 +118,7 @@ impl Drop for Headless {
 }
 
 #[test]
-fn a_real_viewer_hears_all() {
+fn viewer_receives_all_batches() {
     let Some(headless) = Headless::start() else {
         return;
     };
@@ -132,7 +133,7 @@ fn a_real_viewer_hears_all() {
 }
 
 #[test]
-fn a_real_viewer_that_is_stopped_or_killed_makes_no_tick_wait() {
+fn stopped_or_killed_viewer_blocks_no_tick() {
     let Some(headless) = Headless::start() else {
         return;
     };
@@ -151,7 +152,7 @@ fn a_real_viewer_that_is_stopped_or_killed_makes_no_tick_wait() {
 
     let url = headless.viewer.url.clone();
     drop(headless);
-    // Its sockets are closed some time after it was killed.
+    // The kernel closes its sockets some time after the kill.
     let address = url
         .trim_start_matches("rerun+http://")
         .trim_end_matches("/proxy");
@@ -165,7 +166,7 @@ fn a_real_viewer_that_is_stopped_or_killed_makes_no_tick_wait() {
 }
 
 #[test]
-fn a_real_viewer_that_was_stopped_is_told_what_it_missed() {
+fn viewer_that_was_stopped_receives_the_count_of_dropped_ticks() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("missed.rrd");
     let Some(headless) = Headless::start_with(&["--save", file.to_str().unwrap()]) else {
@@ -179,7 +180,7 @@ fn a_real_viewer_that_was_stopped_is_told_what_it_missed() {
     headless.signal("-STOP");
     run(&mut app, 60_000);
     headless.signal("-CONT");
-    // Until there is room again.
+    // Run until the queue has room again.
     let deadline = Instant::now() + Duration::from_secs(5);
     while Instant::now() < deadline {
         run(&mut app, 100);

@@ -7,7 +7,7 @@ use becomingone_replay::{Row, Table};
 use std::path::Path;
 #[cfg(feature = "rerun")]
 use {
-    becomingone_rerun::{Said, TableRecording},
+    becomingone_rerun::{RowScores, TableRecording},
     std::fmt::Write as _,
     std::path::PathBuf,
 };
@@ -27,7 +27,7 @@ impl RerunFile {
         verdict: Option<&Verdict<f64, N>>,
         model: &SelfModel<f64, N, 0>,
     ) -> Result<(), Failure> {
-        let statistics = verdict.zip(model.thresholds()).map(|(v, t)| Said {
+        let statistics = verdict.zip(model.thresholds()).map(|(v, t)| RowScores {
             t_emissary: v.t_emissary,
             t_master: v.t_master,
             delta: v.delta,
@@ -44,7 +44,7 @@ impl RerunFile {
     }
 
     pub(super) fn log(&mut self, row: u64, ns: Option<i64>, text: &str) -> Result<(), Failure> {
-        self.0.tell(row, ns, text).map_err(|why| self.error(why))
+        self.0.log_event(row, ns, text).map_err(|why| self.error(why))
     }
 
     pub(super) fn finish(self) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! A small scene, made by hand: a robot on two wheels that patrols among obstacles.
+//! Small scene built in code: two-wheeled robots on patrol among obstacles.
 
 #![allow(
     dead_code,
@@ -40,7 +40,7 @@ fn inertial(mass_kg: f32, size_m: Vec3) -> Inertial {
     }
 }
 
-/// Half a ball, as a file would hold it: every triangle with vertices of its own.
+/// Hemisphere, as in an STL file: squares share no vertices.
 fn dome(radius_m: f32) -> Mesh {
     let (around, up) = (24, 6);
     let mut mesh = Mesh {
@@ -99,7 +99,7 @@ pub fn robot() -> RobotModel {
     let base = Link {
         name: "base".to_owned(),
         inertial: Inertial {
-            // Behind the axle, so that it rests on its caster.
+            // Behind the axle, so that the caster carries load.
             com_m: Vec3::new(-0.08, 0.0, 0.0),
             ..inertial(6.0, Vec3::new(0.44, 0.3, 0.12))
         },
@@ -221,7 +221,7 @@ fn cuboid(name: &str, at: [f64; 2], size_m: [f64; 3], yaw_rad: f64, rgb: [f32; 3
     }
 }
 
-/// A room with a robot, or more of them side by side.
+/// Room with one robot, or several side by side.
 pub fn room(agents: usize) -> LoadedScene {
     let walls = [0.62, 0.64, 0.67];
     let scene = SceneSpec {
@@ -327,7 +327,7 @@ pub fn room(agents: usize) -> LoadedScene {
     }
 }
 
-/// The engine in a room, and who records it.
+/// Engine with the room scene and an optional recording.
 pub fn app(agents: usize, rerun: Option<RerunPlugin>) -> App {
     let mut app = App::empty();
     app.add_plugins(EnginePlugin);
@@ -340,7 +340,7 @@ pub fn app(agents: usize, rerun: Option<RerunPlugin>) -> App {
     app
 }
 
-/// Runs so many ticks.
+/// Runs this many ticks.
 pub fn run(app: &mut App, ticks: u64) {
     for _ in 0..ticks {
         app.update();
