@@ -117,6 +117,7 @@ fn test(install: Install) -> Result<(), String> {
         "--workspace",
         "--all-targets",
     ]))?;
+    own_kinds()?;
     let mut tests = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
     if let Some(rerun) = &peers.rerun {
         // Rerun's usage statistics are not sent from here.
@@ -148,6 +149,20 @@ fn test(install: Install) -> Result<(), String> {
     } else {
         Err(counted.broken.join("\n"))
     }
+}
+
+/// Builds the example with kinds of its own: a workspace of its own, with the target folder, profile and lock of this one.
+fn own_kinds() -> Result<(), String> {
+    let folder = root().join("engine/core/examples/own_kinds");
+    let lock = folder.join("Cargo.lock");
+    std::fs::copy(root().join("Cargo.lock"), &lock)
+        .map_err(|e| format!("{}: {e}", lock.display()))?;
+    let manifest = folder.join("Cargo.toml");
+    let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| root().join("target").into());
+    run(cargo(&["build", "--release", "--manifest-path"])
+        .arg(manifest)
+        .arg("--target-dir")
+        .arg(target))
 }
 
 /// Unit tests of the floors below the plugins, with debug assertions and overflow checks.

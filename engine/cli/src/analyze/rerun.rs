@@ -44,7 +44,9 @@ impl RerunFile {
     }
 
     pub(super) fn log(&mut self, row: u64, ns: Option<i64>, text: &str) -> Result<(), Failure> {
-        self.0.log_event(row, ns, text).map_err(|why| self.error(why))
+        self.0
+            .log_event(row, ns, text)
+            .map_err(|why| self.error(why))
     }
 
     pub(super) fn finish(self) -> Result<(), Failure> {

@@ -40,7 +40,10 @@ impl Kind for Barometer {
 impl SensorKind for Barometer {
     type Measurement = Pressure;
     type Model = (Noise, Bias);
-    type Param = (Res<'static, Physics>, Query<'static, 'static, &'static Bodies>);
+    type Param = (
+        Res<'static, Physics>,
+        Query<'static, 'static, &'static Bodies>,
+    );
 
     fn check(&self, _: &SensorContext<'_>, checks: &mut Checks<'_>) {
         self.noise.check("noise", checks);

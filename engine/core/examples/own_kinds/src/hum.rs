@@ -27,12 +27,21 @@ impl FaultKind for Hum {
     type State = ();
 
     fn check(&self, checks: &mut Checks<'_>) {
-        checks.within("amplitude", self.amplitude, 0.0, 1e6, "a number from 0 to 1e6");
+        checks.within(
+            "amplitude",
+            self.amplitude,
+            0.0,
+            1e6,
+            "a number from 0 to 1e6",
+        );
         checks.positive("frequency_hz", self.frequency_hz);
     }
 
     fn describe(&self) -> String {
-        format!("humming with {} at {} Hz", self.amplitude, self.frequency_hz)
+        format!(
+            "humming with {} at {} Hz",
+            self.amplitude, self.frequency_hz
+        )
     }
 
     fn inject(&self, (): &mut (), now: &FaultNow, numbers: &mut [f64]) {

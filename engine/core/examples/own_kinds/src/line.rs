@@ -70,7 +70,9 @@ impl Driver for Client {
                 Ok(0) => return Err(DriverError("the server closed the connection".to_owned())),
                 Ok(_) => {}
                 // Half a line may have come: it stays, and the rest is appended.
-                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    continue;
+                }
                 Err(error) => return Err(failed(error)),
             }
             // Stamped where it is captured, before it is decoded.

@@ -65,7 +65,11 @@ fn follow(
             within.fold(scan.range_max_m, |nearest, (_, &m)| nearest.min(m))
         };
         let (right, ahead) = (nearest(-1.9, -1.2), nearest(-0.4, 0.4));
-        let away = if ahead < 2.0 * follower.gap_m { 1.0 } else { 0.0 };
+        let away = if ahead < 2.0 * follower.gap_m {
+            1.0
+        } else {
+            0.0
+        };
         command.0 = Twist2 {
             linear_m_s: follower.speed_m_s * (1.0 - 0.7 * away),
             angular_rad_s: away + f64::from((follower.gap_m - right).clamp(-0.5, 0.5)),

@@ -1,0 +1,209 @@
+//! The example `own_kinds`: a crate outside the workspace, with kinds of its own and the whole command line.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use becomingone_tests::{Ran, binary, finish, root};
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+fn folder() -> PathBuf {
+    root().join("engine/core/examples/own_kinds")
+}
+
+/// The example's program: built by `cargo xtask test`, else here.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let name = format!("own_kinds{}", std::env::consts::EXE_SUFFIX);
+        let program = binary().with_file_name(name);
+        if !program.is_file() {
+            fs::copy(root().join("Cargo.lock"), folder().join("Cargo.lock")).unwrap();
+            let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+            let target = program.parent().and_then(Path::parent).unwrap();
+            build
+                .args(["build", "--release", "--target-dir"])
+                .arg(target)
+                .current_dir(folder());
+            assert!(build.status().unwrap().success());
+        }
+        program
+    })
+}
+
+fn run(here: &Path, args: &[&str]) -> Ran {
+    let mut command = Command::new(program());
+    finish(
+        command.current_dir(here).args(args),
+        Duration::from_secs(120),
+    )
+}
+
+fn scene() -> String {
+    folder().join("own_kinds.ron").to_str().unwrap().to_owned()
+}
+
+#[test]
+fn own_kinds_are_listed_checked_and_resolved_as_built_in_ones() {
+    let here = tempfile::tempdir().unwrap();
+    for (what, name) in [
+        ("sensors", "Barometer"),
+        ("controllers", "WallFollower"),
+        ("faults", "Hum"),
+        ("drivers", "line"),
+        ("systems", "own_kinds::wall_follower::follow"),
+    ] {
+        let ran = run(here.path(), &["list", what]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(ran.stdout.contains(name), "{what}: {}", ran.stdout);
+    }
+    let resolved = run(here.path(), &["check", "--resolved", &scene()]);
+    assert_eq!(resolved.code, Some(0), "{}", resolved.stderr);
+    for text in [
+        "kind: Barometer(\n                        noise: (\n",
+        "controller: WallFollower(\n                gap_m: 0.8,\n                speed_m_s: 0.5,\n            ),\n",
+        "kind: Hum(\n                amplitude: 8.0,\n                frequency_hz: 7.0,\n            ),\n",
+    ] {
+        assert!(resolved.stdout.contains(text), "{}", resolved.stdout);
+    }
+    fs::write(here.path().join("again.ron"), &resolved.stdout).unwrap();
+    let again = run(here.path(), &["check", "--resolved", "again.ron"]);
+    assert_eq!(again.stdout, resolved.stdout, "{}", again.stderr);
+    // The shipped program does not know them, and lists those that it knows.
+    let mut shipped = Command::new(binary());
+    let shipped = finish(shipped.args(["check", &scene()]), Duration::from_secs(60));
+    assert_eq!(shipped.code, Some(2));
+    for kind in [
+        "sensor kind `Barometer`",
+        "controller kind `WallFollower`",
+        "fault kind `Hum`",
+    ] {
+        assert!(
+            shipped.stderr.contains(&format!("found unknown {kind}")),
+            "{}",
+            shipped.stderr
+        );
+    }
+    let wrong = run(
+        here.path(),
+        &[
+            "check",
+            &scene(),
+            "--set",
+            "agents.rover.controller.gap_m=0",
+        ],
+    );
+    assert!(
+        wrong
+            .stderr
+            .contains("controller.gap_m: found 0; expected metres from 0.1 to 10"),
+        "{}",
+        wrong.stderr
+    );
+}
+
+#[test]
+fn own_kinds_run_are_faulted_alarmed_recorded_replayed_and_drawn() {
+    let here = tempfile::tempdir().unwrap();
+    let args = [
+        "run",
+        &scene(),
+        "--quiet",
+        "--record",
+        "run.mcap",
+        "--rerun",
+        "save=run.rrd",
+        "--summary",
+        "run.json",
+    ];
+    let ran = run(here.path(), &args);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let summary: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(here.path().join("run.json")).unwrap()).unwrap();
+    let rover = &summary["agents"][0];
+    assert!(rover["distance_m"].as_f64().unwrap() > 10.0, "{rover}");
+    assert_eq!(rover["collisions"], 0, "{rover}");
+    // The alarm follows the fault at 25 s, and names the barometer.
+    let alarms = rover["kernel"]["alarms"].as_array().unwrap();
+    let first = alarms.first().expect("an alarm");
+    let from_s = first["from_s"].as_f64().unwrap();
+    assert!((25.0..30.0).contains(&from_s), "{alarms:?}");
+    assert!(
+        first["cause"].as_str().unwrap().starts_with("barometer/"),
+        "{alarms:?}"
+    );
+    let replayed = run(here.path(), &["replay", "run.mcap", "--verify"]);
+    assert_eq!(
+        replayed.code,
+        Some(0),
+        "{}{}",
+        replayed.stdout,
+        replayed.stderr
+    );
+    assert!(replayed.stdout.contains("verified"), "{}", replayed.stdout);
+    let info = run(here.path(), &["info", "run.mcap"]);
+    assert!(info.stdout.contains("/rover/barometer"), "{}", info.stdout);
+    // The viewer's file has its series.
+    let drawn = fs::read(here.path().join("run.rrd")).unwrap();
+    let series = b"barometer";
+    assert!(drawn.windows(series.len()).any(|w| w == series));
+}
+
+#[test]
+fn the_own_driver_feeds_the_sensor_from_a_server() {
+    let here = tempfile::tempdir().unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut client, _) = server.accept().unwrap();
+        let mut k = 0;
+        while writeln!(client, "{}", 101_000 + k).is_ok() {
+            k += 1;
+            thread::sleep(Duration::from_millis(10));
+        }
+    });
+    let source = format!(
+        "agents.rover.sensors.barometer.source=Driver(\"line\", (connect: \"127.0.0.1:{port}\"))"
+    );
+    let args = [
+        "run",
+        &scene(),
+        "--set",
+        &source,
+        "--duration",
+        "3s",
+        "--quiet",
+        "--rerun",
+        "off",
+        "--summary",
+        "run.json",
+    ];
+    let ran = run(here.path(), &args);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let summary: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(here.path().join("run.json")).unwrap()).unwrap();
+    let sensors = summary["agents"][0]["sensors"].to_string();
+    assert!(sensors.contains("barometer"), "{sensors}");
+    let wrong = source.replace("connect", "conect");
+    let ran = run(here.path(), &["check", &scene(), "--set", &wrong]);
+    assert!(
+        ran.stderr.contains("found unknown key `conect`"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains("did you mean `connect`?"),
+        "{}",
+        ran.stderr
+    );
+}
