@@ -12,12 +12,11 @@
 //! - [`actuator`] and [`drive`]: commands, wheels, odometry.
 //! - [`vehicle`] and [`track`]: cars on springs, and where they drive.
 //! - [`control`]: goals, the slow plan and the fast reaction.
-//! - [`localisation`]: where a filter takes an agent to be.
+//! - [`localisation`]: what a localisation filter measures and estimates.
 //! - [`fleet`]: robots that pull at each other's phases.
 //! - [`coherence`]: channels, Emissary, Master and their synchrony.
-//! - [`witness`]: what is foreseen of the readings, and what was not.
-//! - [`transient`]: what an accelerometer says for a moment, and whose fault that is.
-//! - [`governor`]: how fast an agent may be, as far as its senses can be trusted.
+//! - [`witness`]: the channels that a self-model predicts, and from which commands.
+//! - [`governor`]: the safety supervisor: speed limit, latched stop.
 //! - [`joints`]: joints, their servos and their motions.
 //! - [`link`]: the door to the outside: sources, frames, the state of links.
 //! - [`event`]: what happened.
@@ -50,7 +49,6 @@ pub mod seed;
 pub mod sensor;
 pub mod time;
 pub mod track;
-pub mod transient;
 pub mod vehicle;
 pub mod witness;
 pub mod world;

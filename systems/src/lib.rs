@@ -7,22 +7,26 @@
 //! - [`kinds`]: registries of the kinds that scenes can name.
 //! - [`sensing`]: simulated sensors sample the world.
 //! - [`faults`]: what they say is bent where a scene wants it so.
-//! - [`localisation`]: a filter says where an agent is.
-//! - [`coherence`]: readings become phases; Emissary, Master, synchrony; what is remembered.
-//! - [`control`]: odometry, the slow plan, the fast reaction, the drive, servos, a hand on the stick.
+//! - [`estimation`]: odometry and localisation filters.
+//! - [`coherence`]: readings become phases; Emissary, Master, synchrony; event memory.
+//! - [`diagnosis`]: fault detection and isolation.
+//! - [`control`]: the slow plan, the fast reaction, the drive, servos, teleoperation, the safety supervisor.
 //! - [`vehicle`]: cars on springs, and the tracks that they lap.
 //! - [`physics`]: rapier's world and its step.
 //! - [`hash`]: one number that tells two runs apart.
 //! - [`profile`]: where the time of a tick goes.
 
+mod angles;
 pub mod coherence;
 pub mod control;
+pub mod diagnosis;
+pub mod estimation;
+mod events;
 pub mod faults;
 pub mod hash;
 pub mod index;
 pub mod kinds;
 pub mod links;
-pub mod localisation;
 pub mod physics;
 pub mod profile;
 pub mod sensing;
@@ -45,9 +49,10 @@ impl Plugin for EnginePlugin {
             physics::PhysicsPlugin,
             faults::FaultsPlugin,
             sensing::SensingPlugin,
-            localisation::LocalisationPlugin,
+            estimation::EstimationPlugin,
             coherence::CoherencePlugin,
-            coherence::governor::GovernorPlugin,
+            diagnosis::DiagnosisPlugin,
+            control::governor::GovernorPlugin,
             control::ControlPlugin,
             vehicle::VehiclePlugin,
             hash::HashPlugin,

@@ -1,28 +1,25 @@
 //! A loaded scene becomes entities, at the start and at every reset.
 
 use crate::coherence::{OwnSignal, Signals};
+use crate::control::governor;
 use crate::control::orbit::spawn_fleet;
 use crate::control::robot::spawn_robot;
+use crate::diagnosis;
+use crate::estimation::{self, localiser::EkfLocaliser};
 use crate::faults;
 use crate::index::EntityIndex;
 use crate::kinds::Kinds;
 use crate::links::{name_links, sources};
-use crate::localisation::{self, EkfLocaliser};
 use crate::physics::build::vec3;
 use crate::physics::{Physics, obstacles};
-use crate::sensing::{Encoders, Gnss, Imu, encoded, spawn_sensor};
+use crate::sensing::{Encoders, encoded, spawn_sensor};
 use crate::threads::{Threads, ThreadsError, use_threads};
 use crate::tick::Reset;
 use crate::vehicle::build::spawn_vehicle;
-use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::coherence::{
     Channels, Coherence, KernelTick, MAX_CHANNELS, Synchrony, Transducers,
 };
-use becomingone_components::control::{AgentBody, ControllerInputs, DrivenBy};
-use becomingone_components::drive::{DriveState, Twist2};
-use becomingone_components::feature::Feature;
-use becomingone_components::governor::{Governed, Governor, GovernorSpec};
-use becomingone_components::joints::JointTargets;
+use becomingone_components::control::{AgentBody, ControllerInputs};
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::{
     Agent, AgentSpec, BlendSpec, CoherenceSpec, FromScene, LoadedScene, SceneSpec, SensorSpec,
@@ -31,13 +28,8 @@ use becomingone_components::scene::{
 use becomingone_components::seed::{Rng, RunSeed};
 use becomingone_components::sensor::{EncoderAngles, Measurement, Reading, Scan};
 use becomingone_components::time::{Rate, SimTime};
-use becomingone_components::vehicle::{Ackermann, VehicleState};
-use becomingone_components::witness::{
-    Consumer, FeatureExtractor, InnovationMonitor, MAX_INPUTS, Output, Witness, outputs,
-};
-use becomingone_kernel::ConfigError;
+use becomingone_components::witness::outputs;
 use bevy_ecs::prelude::*;
-use glam::{Quat, Vec3};
 
 /// A scene whose entities cannot be made; the loader checks for all but the threads.
 #[derive(Debug, thiserror::Error)]
@@ -177,8 +169,8 @@ fn spawn_agent(
         controller.spawn(&mut world.entity_mut(agent), &body);
     }
     spawn_kernel(world, agent, spec, body, &sensors)?;
-    if let Some(governor) = spec.governor {
-        spawn_governor(world, agent, spec, governor);
+    if let Some(limits) = spec.governor {
+        governor::spawn(world, agent, &spec.sensors, limits);
     }
     Ok(agent)
 }
@@ -187,29 +179,6 @@ fn spawn_agent(
 fn first<T: Measurement>(world: &World, sensors: &[Entity]) -> Option<Entity> {
     let mut measuring = sensors.iter().copied();
     measuring.find(|&sensor| world.get::<Reading<T>>(sensor).is_some())
-}
-
-/// What limits an agent's commands, and what it needs to leave a sensor out.
-fn spawn_governor(world: &mut World, agent: Entity, spec: &AgentSpec, governor: GovernorSpec) {
-    let placed = |s: &SensorSpec| s.kind.is::<Gnss>();
-    let has_gnss = spec.sensors.iter().any(placed);
-    let spare = spec
-        .sensors
-        .iter()
-        .map(|s| has_gnss || !s.kind.is::<Encoders>());
-    let names = spec.sensors.iter().map(|s| s.name.clone());
-    let governor = Governor::new(governor, names.collect(), spare.collect());
-    world.entity_mut(agent).insert(governor);
-    let Some(&DrivenBy(actuator)) = world.get::<DrivenBy>(agent) else {
-        return;
-    };
-    let mut actuator = world.entity_mut(actuator);
-    if let Some(&ActuatorTarget::<Twist2>(rest)) = actuator.get() {
-        actuator.insert(Governed(rest));
-    }
-    if let Some(&ActuatorTarget::<Ackermann>(rest)) = actuator.get() {
-        actuator.insert(Governed(rest));
-    }
 }
 
 /// The kernel's own rate, or that of the fastest sensor where all are slower: at ticks in between, there would be
@@ -236,7 +205,7 @@ fn spawn_kernel(
         CoherenceSpec::Off => {
             if let Some(filter) = &spec.filter {
                 let rate_hz = default_kernel_rate_hz();
-                localisation::spawn(world, agent, filter, &spec.sensors, sensors, rate_hz);
+                estimation::spawn::spawn(world, agent, filter, &spec.sensors, sensors, rate_hz);
                 let tick = (Rate::new(rate_hz), KernelTick::default());
                 world.entity_mut(agent).insert(tick);
             }
@@ -271,28 +240,19 @@ fn spawn_kernel(
         cause,
     };
     if let Some(filter) = &spec.filter {
-        localisation::spawn(world, agent, filter, &spec.sensors, sensors, rate_hz);
+        estimation::spawn::spawn(world, agent, filter, &spec.sensors, sensors, rate_hz);
     }
     // Scenes are checked for what they choose.
     let chosen = witness.senses.as_deref();
     let outputs = outputs(&spec.sensors, many, chosen).unwrap_or_default();
     let witnesses = !outputs.is_empty();
     if witnesses {
-        let sensors = (spec.sensors.as_slice(), sensors);
-        spawn_witness(world, agent, &outputs, witness, rate_hz, sensors).map_err(wrong)?;
         let names = world
             .get::<EkfLocaliser>(agent)
             .map(|l| l.names(&spec.sensors));
-        let gnss = |s: &&SensorSpec| s.kind.is::<Gnss>();
-        let places_hz = spec
-            .sensors
-            .iter()
-            .find(gnss)
-            .map_or(rate_hz, |s| s.rate_hz);
-        let insight = names.map(|n| InnovationMonitor::new(n, witness, rate_hz, places_hz));
-        if let (Some(insight), Some(mut of)) = (insight, world.get_mut::<Witness>(agent)) {
-            of.insight = Some(Box::new(insight.map_err(wrong)?));
-        }
+        let sensors = (spec.sensors.as_slice(), sensors);
+        diagnosis::spawn::spawn(world, agent, &outputs, witness, rate_hz, sensors, names)
+            .map_err(wrong)?;
     }
     // Scenes are checked for their own channels; of a robot with many encoders the first are heard.
     encoded.truncate(MAX_CHANNELS.saturating_sub(own.len()));
@@ -323,94 +283,5 @@ fn spawn_kernel(
         Synchrony::new().map_err(wrong)?,
         Blend::new(&blend, master_s).map_err(wrong)?,
     ));
-    Ok(())
-}
-
-/// Whether a gyroscope's axis lies rather across the vertical of a body that stands than along it.
-fn measures_pitch(spec: &SensorSpec, axis: usize) -> bool {
-    let rotation = Quat::from_array(spec.rotation.map(|x| x as f32)).normalize();
-    (rotation * Vec3::AXES[axis]).z.abs() < std::f32::consts::FRAC_1_SQRT_2
-}
-
-/// The self-model of an agent: what it foresees, and by what.
-fn spawn_witness(
-    world: &mut World,
-    agent: Entity,
-    outputs: &[Output],
-    spec: &WitnessSpec,
-    rate_hz: f64,
-    (specs, sensors): (&[SensorSpec], &[Entity]),
-) -> Result<(), ConfigError> {
-    let driven_by = world.get::<DrivenBy>(agent).map(|d| d.0);
-    let has = |which: fn(&World, Entity) -> bool| driven_by.is_some_and(|d| which(world, d));
-    let mut inputs: Vec<String> = Vec::new();
-    let mut commands = 0;
-    let vehicle = has(|w, d| w.get::<VehicleState>(d).is_some());
-    let turn = if has(|w, d| w.get::<DriveState>(d).is_some()) {
-        Some("angular")
-    } else if vehicle {
-        Some("steering")
-    } else {
-        None
-    };
-    if let Some(turn) = turn {
-        inputs = vec!["drive/linear".to_owned(), format!("drive/{turn}")];
-        if vehicle {
-            inputs.push("drive/force".to_owned());
-        }
-        commands = inputs.len();
-        // What pulls to the side in a curve, and for a car how fast it turns, is a product; the self-model is linear.
-        inputs.push(format!("drive/linear * drive/{turn}"));
-    } else if let Some(targets) =
-        driven_by.and_then(|d| world.get::<ActuatorTarget<JointTargets>>(d))
-    {
-        commands = targets.0.positions.len().min(MAX_INPUTS);
-        inputs.extend((0..commands).map(|k| format!("drive/{k}")));
-    }
-    let names = outputs.iter().map(|o| o.name.clone()).collect();
-    let seen: Vec<&Output> = outputs
-        .iter()
-        .filter(|o| matches!(o.tap, Feature::Seen(..)))
-        .collect();
-    // Of several lidars, the fastest: the self-model ticks when one of them comes.
-    let seen_hz = seen
-        .iter()
-        .filter_map(|o| specs.get(o.sensor))
-        .fold(0.0, |most: f64, s| most.max(s.rate_hz));
-    let seen = (seen.len(), seen_hz);
-    let mut witness = Witness::new(names, inputs, commands, seen, spec, rate_hz)?;
-    for (channel, output) in outputs.iter().enumerate() {
-        let Some(&sensor) = sensors.get(output.sensor) else {
-            continue;
-        };
-        // What sensors of wheels and body say of a slip: see `transient`.
-        if let Some(spec) = specs.get(output.sensor) {
-            let imu = spec.kind.is::<Imu>();
-            let wheels = spec.kind.is::<Encoders>() && turn.is_some();
-            match output.tap {
-                Feature::Value(axis @ 0..3) if imu && measures_pitch(spec, axis) => {
-                    witness.transient_channels |= 1 << channel;
-                }
-                Feature::Value(3..6) if imu => {
-                    witness.transient_channels |= 1 << channel;
-                    witness.accelerations |= 1 << channel;
-                }
-                Feature::Rate(_) if wheels => {
-                    witness.wheels |= 1 << channel;
-                }
-                _ => {}
-            }
-        }
-        if !witness.sensors.contains(&sensor) {
-            witness.sensors.push(sensor);
-        }
-        let mut sensor = world.entity_mut(sensor);
-        sensor
-            .entry::<FeatureExtractor>()
-            .or_insert_with(|| FeatureExtractor::new(agent))
-            .get_mut()
-            .push(Consumer::Witness, channel, output.tap);
-    }
-    world.entity_mut(agent).insert(witness);
     Ok(())
 }

@@ -9,8 +9,9 @@
 
 use becomingone::CoherenceEngine;
 use becomingone::components::coherence::KernelTick;
-use becomingone::components::localisation::{FaultIsolation, GROUPS};
+use becomingone::components::localisation::GROUPS;
 use becomingone::scene::{Overlays, load_with};
+use becomingone::systems::diagnosis::isolation::FaultIsolation;
 use becomingone_tests::{folder, root, run, summary};
 use serde_json::Value;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use becomingone_components::drive::Drive;
 use becomingone_components::link::{Resolved, ResolvedSources, Source};
 use becomingone_components::scene::LoadedScene;
 use becomingone_components::vehicle::VehicleModel;
-use becomingone_components::witness::Witness;
+use becomingone_systems::diagnosis::witness::Witness;
 use becomingone_systems::index::EntityIndex;
 use bevy_ecs::prelude::*;
 

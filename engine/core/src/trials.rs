@@ -5,9 +5,11 @@ use crate::pace::seconds;
 use crate::{EngineBuilder, Plugins};
 use becomingone_components::coherence::{Coherence, KernelTick};
 use becomingone_components::fault::FaultSpec;
-use becomingone_components::localisation::{FaultIsolation, SENSED_MOTION};
+use becomingone_components::localisation::SENSED_MOTION;
 use becomingone_components::scene::{Agent, LoadedScene};
-use becomingone_components::witness::{Detection, Witness};
+use becomingone_systems::diagnosis::isolation::FaultIsolation;
+use becomingone_systems::diagnosis::statistics::Detection;
+use becomingone_systems::diagnosis::witness::Witness;
 use becomingone_systems::index::EntityIndex;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
@@ -137,7 +139,7 @@ fn sample<'w>(
     let witness = world.get::<Witness>(agent)?;
     let verdict = witness.verdict.as_ref()?;
     let k = |k1: Option<f64>, k2, k3| [k1.unwrap_or(0.0), k2, k3];
-    let monitor = witness.insight.as_ref();
+    let monitor = witness.innovations.as_ref();
     let [readings, surroundings, motion, places, nis] = witness.detections;
     let all = world.get::<Coherence>(agent)?;
     // The self-model of GNSS innovations ticks at fixes; its dwell counts these.

@@ -22,7 +22,7 @@ use becomingone_components::sensor::{
 };
 use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::vehicle::{Ackermann, Vehicle};
-use becomingone_components::witness::Witness;
+use becomingone_systems::diagnosis::witness::Witness;
 use becomingone_systems::sensing::measurements::{MeasurementEntry, Measurements};
 use becomingone_systems::tick::{Last, Reset, ResetSystems, Tick, TickSystems};
 use becomingone_systems::vehicle::profile::SpeedProfile;

@@ -1,6 +1,6 @@
 //! What mattered is remembered; everything fades; what happens again is recalled.
 
-use super::EventCollector;
+use crate::events::EventCollector;
 use crate::index::EntityIndex;
 use crate::threads::Workers;
 use becomingone_components::body::TruePose;

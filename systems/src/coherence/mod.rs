@@ -1,17 +1,14 @@
-//! The kernel in the tick: readings become phases, the witness foresees them, Emissary and Master hear them, are
-//! compared, and what happened is remembered.
+//! The kernel in the tick: readings become phases, Emissary (short window) and Master (long window) take them and are
+//! compared, and events are remembered.
 //!
-//! The kernel ticks at its own rate. A channel with no reading since the last kernel tick is
+//! The kernel ticks at its own rate. A channel without a reading since the last kernel tick is
 //! missing; faster ones are averaged, never held.
 //!
-//! - [`witness`]: readings, commands and the filter's innovations are foreseen, and surprise is stated.
-//! - [`blend`]: what happened is remembered.
-//! - [`governor`]: commands are limited by coherence, in [`TickSystems::Govern`].
+//! - [`blend`]: events are stored, decay, and are recalled.
 
 pub mod blend;
-pub mod governor;
-pub mod witness;
 
+use crate::events::EventCollector;
 use crate::threads::{Workers, prefetch};
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::coherence::{Channels, Coherence, KernelTick, Synchrony, Transducers};
@@ -26,7 +23,6 @@ use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use std::f64::consts::{PI, TAU};
 use std::slice;
-use std::sync::{Mutex, PoisonError};
 
 /// Runs every agent's kernel.
 pub struct CoherencePlugin;
@@ -36,19 +32,11 @@ impl Plugin for CoherencePlugin {
         app.add_systems(
             Tick,
             (
-                mark_kernel_ticks
-                    .in_set(TickSystems::Encode)
-                    .before(witness::FeatureSystems),
-                (encode, witness::collect_commands)
-                    .in_set(TickSystems::Encode)
-                    .after(mark_kernel_ticks)
-                    .ambiguous_with(witness::FeatureSystems),
-                (witness::collect, witness::predict)
+                (mark_kernel_ticks, encode)
                     .chain()
-                    .in_set(TickSystems::Witness),
+                    .in_set(TickSystems::Encode),
                 resonate.in_set(TickSystems::Resonate),
                 synchronize.in_set(TickSystems::Synchronize),
-                witness::update_alarm.in_set(TickSystems::Diagnose),
                 (blend::note, blend::blend)
                     .chain()
                     .in_set(TickSystems::Blend),
@@ -62,7 +50,7 @@ impl Plugin for CoherencePlugin {
 pub struct OwnSignal {
     /// The channel that carries it.
     pub channel: usize,
-    /// What it is.
+    /// Its kind.
     pub signal: Signal,
     /// Its own generator.
     pub rng: Rng,
@@ -72,7 +60,7 @@ pub struct OwnSignal {
 #[derive(Component, Clone, Debug, Default)]
 pub struct Signals(pub Vec<OwnSignal>);
 
-/// Says which ticks are kernel ticks.
+/// Marks kernel ticks.
 pub fn mark_kernel_ticks(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick, &mut Rate)>) {
     for (mut tick, mut rate) in &mut kernels {
         if !rate.due(time.now_ns) {
@@ -94,8 +82,8 @@ pub fn mark_kernel_ticks(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick
     }
 }
 
-/// Gathers what the channels hear: wheel angles first, then the agent's own signals. At each kernel tick, averaged angles
-/// become phases.
+/// Collects the angles of the channels: wheel angles first, then the agent's own signals. At each kernel tick, averaged
+/// angles become phases.
 pub fn encode(
     time: Res<SimTime>,
     workers: Res<Workers>,
@@ -108,27 +96,27 @@ pub fn encode(
     encoders: Query<&Reading<EncoderAngles>>,
 ) {
     let now_s = time.now_s();
-    let work = |(tick, mut channels, mut signals, ears): (
+    let work = |(tick, mut channels, mut signals, inputs): (
         &KernelTick,
         Mut<Channels>,
         Mut<Signals>,
         Option<&ControllerInputs>,
     )| {
         let Channels { names, angles, phi } = &mut *channels;
-        let heard = angles.get_mut(..names.len()).unwrap_or_default();
-        if let Some(reading) = ears
+        let named = angles.get_mut(..names.len()).unwrap_or_default();
+        if let Some(reading) = inputs
             .and_then(|e| e.encoders)
             .and_then(|e| encoders.get(e).ok())
         {
-            for said in reading.batch() {
-                let wheels = heard.len() - signals.0.len();
-                for (average, &angle) in heard[..wheels].iter_mut().zip(&said.value.angles_rad) {
+            for sample in reading.batch() {
+                let wheels = named.len() - signals.0.len();
+                for (average, &angle) in named[..wheels].iter_mut().zip(&sample.value.angles_rad) {
                     average.add(angle);
                 }
             }
         }
         for own in &mut signals.0 {
-            let Some(average) = heard.get_mut(own.channel) else {
+            let Some(average) = named.get_mut(own.channel) else {
                 continue;
             };
             match own.signal {
@@ -143,7 +131,7 @@ pub fn encode(
             }
         }
         if tick.dt_s.is_some() {
-            for (phase, average) in phi.iter_mut().zip(heard) {
+            for (phase, average) in phi.iter_mut().zip(named) {
                 *phase = average.take().map(encode_angle);
             }
         }
@@ -155,7 +143,7 @@ pub fn encode(
     workers.for_each_prefetched(kernels.iter_mut(), ask, work);
 }
 
-/// Emissary and Master hear the same phase velocities.
+/// Emissary and Master take the same phase velocities.
 pub fn resonate(
     workers: Res<Workers>,
     mut kernels: Query<(&KernelTick, &Channels, &mut Transducers)>,
@@ -240,22 +228,4 @@ pub fn synchronize(
         },
     );
     collected.write(&mut events);
-}
-
-/// What happened to agents that are worked on side by side. Few ticks have any; it is told in the order of the agents,
-/// whoever found it first.
-#[derive(Default)]
-struct EventCollector(Mutex<Vec<(usize, AgentEvent)>>);
-
-impl EventCollector {
-    fn note(&self, agent: usize, event: AgentEvent) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push((agent, event));
-    }
-
-    fn write(self, events: &mut MessageWriter<AgentEvent>) {
-        let mut all = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        all.sort_by_key(|(agent, _)| *agent);
-        events.write_batch(all.into_iter().map(|(_, event)| event));
-    }
 }

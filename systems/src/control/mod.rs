@@ -1,6 +1,5 @@
 //! From goals to wheels.
 //!
-//! - [`odometry`]: where the wheels say the agent went.
 //! - [`pursuit`]: the Master. Slow; it plans along the waypoints.
 //! - [`avoidance`]: the Emissary. Fast; it gives way to what the last scan shows.
 //! - [`patrol`]: both, as a kind of controller.
@@ -11,11 +10,12 @@
 //! - [`motions`]: motions of joints, as a kind of controller.
 //! - `robot`: a body, its drive and its servos.
 //! - [`servo`]: motions of joints, and the servos that make them.
+//! - [`governor`]: the safety supervisor, in [`TickSystems::Govern`].
 
 pub mod avoidance;
 pub mod drive;
+pub mod governor;
 pub mod motions;
-pub mod odometry;
 pub mod orbit;
 pub mod patrol;
 pub mod pursuit;
@@ -24,6 +24,7 @@ pub(crate) mod robot;
 pub mod servo;
 pub mod teleop;
 
+use crate::angles::heading;
 use crate::hash::RegisterState as _;
 use crate::kinds::RegisterKinds as _;
 use crate::links::ExternalInput;
@@ -75,9 +76,6 @@ impl Plugin for ControlPlugin {
         .add_systems(
             Tick,
             (
-                odometry::integrate
-                    .in_set(TickSystems::Estimate)
-                    .run_if(any_with_component::<Odometry>),
                 requests::follow
                     .in_set(RequestSystems)
                     .run_if(any_with_component::<ActiveRequest>),
@@ -105,12 +103,6 @@ pub(crate) fn register_systems(app: &mut App, systems: ScheduleConfigs<ScheduleS
         );
 }
 
-/// The angle in -π to π.
-pub(crate) fn wrap(angle_rad: f64) -> f64 {
-    let turns = (angle_rad / std::f64::consts::TAU).round();
-    angle_rad - turns * std::f64::consts::TAU
-}
-
 /// Where a controller takes its agent to be: the middle of its wheels in the world (m), and its heading (rad).
 pub(crate) fn located(
     by: Localisation,
@@ -133,38 +125,5 @@ pub(crate) fn located(
                 heading(truth.0.rotation, drive.forward_yaw_rad),
             )
         }
-    }
-}
-
-/// Heading of a body's forward direction in the world (rad).
-pub(crate) fn heading(rotation: glam::Quat, forward_yaw_rad: f64) -> f64 {
-    let forward = glam::Vec3::new(
-        libm::cosf(forward_yaw_rad as f32),
-        libm::sinf(forward_yaw_rad as f32),
-        0.0,
-    );
-    let f = rotation * forward;
-    libm::atan2(f64::from(f.y), f64::from(f.x))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::f64::consts::{PI, TAU};
-
-    #[test]
-    fn wrapping_keeps_the_direction() {
-        for k in -20..20 {
-            let a = 0.3 + f64::from(k) * TAU;
-            assert!((wrap(a) - 0.3).abs() < 1e-12);
-            assert!(wrap(f64::from(k)).abs() <= PI);
-        }
-    }
-
-    #[test]
-    fn heading_is_that_of_the_forward_direction() {
-        let left = glam::Quat::from_rotation_z(0.4);
-        assert!((heading(left, 0.0) - 0.4).abs() < 1e-6);
-        assert!((heading(left, 1.0) - 1.4).abs() < 1e-6);
     }
 }

@@ -4,7 +4,8 @@
 //! the circle by the heading: along the tangent, and inward by as much as the robot is outside. So that an error of the
 //! path is none of the phase.
 
-use super::{located, wrap};
+use super::located;
+use crate::angles::wrap;
 use crate::control::pursuit::{PLAN_RATE_HZ, PlanRate};
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::TruePose;

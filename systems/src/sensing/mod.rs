@@ -23,7 +23,7 @@ pub use magnetometer::Magnetometer;
 pub use range::RangeFinder;
 pub use values::Values;
 
-use crate::coherence::witness;
+use crate::diagnosis::features;
 use crate::faults;
 use crate::hash::{RegisterState as _, intern};
 use crate::kinds::{Kinds, RegisterKinds as _};
@@ -81,7 +81,7 @@ pub(crate) fn register<K: SensorKind>(app: &mut App) {
         let state = intern(&format!("reading/{}", K::Measurement::KIND));
         app.register_state::<Reading<K::Measurement>>(state);
         faults::register::<K::Measurement>(app);
-        witness::register::<K::Measurement>(app);
+        features::register::<K::Measurement>(app);
         app.add_systems(
             Tick,
             begin_tick::<K::Measurement>

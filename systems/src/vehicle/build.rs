@@ -1,8 +1,8 @@
 //! A description becomes a body of rapier with wheels on rays.
 
 use super::laps::{LAPS_RATE_HZ, LapsRate};
+use crate::angles::heading;
 use crate::control::drive::{DRIVE_RATE_HZ, DriveRate};
-use crate::control::heading;
 use crate::physics::build::vec3;
 use crate::physics::motion::WheelAngles;
 use crate::physics::{Bodies, Physics};

@@ -1,7 +1,6 @@
 //! Road vehicles, in the order of a tick.
 //!
 //! - [`build`]: a description becomes a body with wheels on rays.
-//! - [`reckoning`]: where the rear wheels say it went.
 //! - [`profile`]: how fast each place of the track may be passed.
 //! - [`lap`]: laps of the track, as a kind of controller.
 //! - [`stanley`]: the controller that follows the track.
@@ -14,7 +13,6 @@ pub mod drive;
 pub mod lap;
 pub mod laps;
 pub mod profile;
-pub mod reckoning;
 pub mod roll;
 pub mod stanley;
 
@@ -41,9 +39,6 @@ impl Plugin for VehiclePlugin {
             .add_systems(
                 Tick,
                 (
-                    reckoning::integrate
-                        .in_set(TickSystems::Estimate)
-                        .after(control::odometry::integrate),
                     drive::actuate
                         .in_set(TickSystems::Act)
                         .after(control::servo::turn_joints),

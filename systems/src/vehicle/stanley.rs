@@ -7,8 +7,8 @@
 
 use super::drive::SPEED_GAIN_1_S;
 use super::profile::{SpeedLimits, SpeedProfile};
+use crate::angles::{heading, wrap};
 use crate::control::pursuit::PlanRate;
-use crate::control::{heading, wrap};
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::TruePose;
 use becomingone_components::control::{DrivenBy, Goals, Localisation, Plan};

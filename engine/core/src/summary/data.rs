@@ -8,7 +8,7 @@ use becomingone_components::drive::Drive;
 use becomingone_components::fleet::{FLEET, Fleet, FleetOrder};
 use becomingone_components::governor::Governor;
 use becomingone_components::link::Link;
-use becomingone_components::localisation::{Estimate, FaultIsolation};
+use becomingone_components::localisation::Estimate;
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
@@ -16,7 +16,9 @@ use becomingone_components::sensor::{Sensor, SensorStats};
 use becomingone_components::time::SimTime;
 use becomingone_components::track::Laps;
 use becomingone_components::vehicle::Vehicle;
-use becomingone_components::witness::{Alarm, Witness};
+use becomingone_systems::diagnosis::alarm::Alarm;
+use becomingone_systems::diagnosis::isolation::FaultIsolation;
+use becomingone_systems::diagnosis::witness::Witness;
 use becomingone_systems::hash::StateHash;
 use becomingone_systems::index::EntityIndex;
 use bevy_ecs::prelude::*;
@@ -284,18 +286,18 @@ impl WitnessSummary {
                 .and_then(|s| s.model.thresholds())
                 .map(|t| [t.k1, t.k2, t.k3]),
             innovation_thresholds: witness
-                .insight
+                .innovations
                 .as_ref()
                 .and_then(|i| i.motion.model.thresholds())
                 .map(|t| [t.k1, t.k2, t.k3]),
             place_thresholds: witness
-                .insight
+                .innovations
                 .as_ref()
                 .and_then(|i| i.places.model.thresholds())
                 .map(|t| [t.k1, t.k2, t.k3]),
-            nis_threshold: witness.insight.as_ref().and_then(|i| i.nis.threshold),
-            alarmed: witness.alarmed,
-            alarms: witness.alarms.iter().map(alarm).collect(),
+            nis_threshold: witness.innovations.as_ref().and_then(|i| i.nis.threshold),
+            alarmed: witness.alarms.count,
+            alarms: witness.alarms.first.iter().map(alarm).collect(),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The filter: an extended Kalman filter of a wheeled machine on a plane, with the errors of its sensors among its states.
+//! Extended Kalman filter of a wheeled machine on a plane, with the systematic errors of its sensors among its states.
 //!
 //! ```text
 //! x = [ X Y psi | v a omega | b_g b_a b_s | s d | o_e o_n | omega_- | c_a c_s k | S_l S_r ]
-//!       pose      motion      IMU           wheels GNSS       before    gives       rolled
+//!       pose      motion      IMU           wheels GNSS       before    compliance  rolled
 //!
 //! (X' Y') = R(psi) (v u)    psi' = omega    v' = a    u = -k v² omega      the others walk at random
 //!
@@ -14,20 +14,20 @@
 //! velocity   R(psi) (v + a t, u) + omega (R(psi) l turned by 90°)
 //! ```
 //!
-//! Wheels and IMU tell means over a tick, so v, a and omega are means over the last one. Their change within a tick moves
+//! Wheels and IMU measure means over a tick, so v, a and omega are means over the last one. Their change within a tick moves
 //! the pose of the same tick, and with it they are correlated. omega_- is the mean over the tick before, which makes
-//! omega' = (omega - omega_-) / dt. A guess of omega' from the last estimate instead would feed back: what the
-//! accelerometer turns omega by at this tick would be what it should say at the next, `r_x / (v dt)` times over.
+//! omega' = (omega - omega_-) / dt. A guess of omega' from the last estimate instead would feed back: the correction of
+//! omega by the accelerometer at this tick would be expected of it at the next, `r_x / (v dt)` times as large.
 //!
-//! The receiver tells its velocity at the end of a tick, t after the mean over it; t is 0 for robots, which are slow to
-//! change theirs. o are what the receiver's places are off by. The others are of vehicles, and 0 elsewhere: a body on springs nods by
-//! `c_a / g` for each m/s² of acceleration and leans by `c_s / g` for each sideways, and gravity adds to what the accelerometer
-//! says; tyres give sideways, so that the fixed axle moves at an angle to its wheels, in proportion to its share of the
-//! side force: k is the mass on it over its cornering stiffness (Rajamani, Vehicle Dynamics and Control, 2nd ed., 2.3).
-//! A steered wheel points to where it moves, and rolls along that, further out than the fixed ones.
+//! The receiver measures its velocity at the end of a tick, t after the mean over it; t is 0 for robots, whose velocity
+//! changes slowly. o are the offsets of the receiver's positions. The others are of vehicles, and 0 elsewhere: a body on
+//! springs pitches by `c_a / g` for each m/s² of acceleration and rolls by `c_s / g` for each sideways, and gravity adds to the
+//! measured acceleration; tyres are compliant sideways, so that the fixed axle moves at a side-slip angle in proportion to
+//! its share of the side force: k is the mass on it over its cornering stiffness (Rajamani, Vehicle Dynamics and Control,
+//! 2nd ed., 2.3). A steered wheel points to where it moves, and rolls along that, further out than the fixed ones.
 //!
 //! Thrun, Burgard, Fox: Probabilistic Robotics, 2005, 3.3; Bar-Shalom, Li, Kirubarajan: Estimation with Applications to
-//! Tracking and Navigation, 2001, 5.4 (innovations, NIS) and 11.7 (states for what sensors are off by).
+//! Tracking and Navigation, 2001, 5.4 (innovations, NIS) and 11.7 (states for systematic errors of sensors).
 //!
 //! With S the covariance of the innovations nu, S = L L^T: w = L^-1 nu is white with deviation 1 while filter and
 //! machine agree, and NIS = nu^T S^-1 nu = w^T w.
@@ -59,91 +59,91 @@ pub(crate) const SLIP: usize = 16;
 /// Of the left wheels; that of the right ones follows.
 pub(crate) const LEFT_DISTANCE: usize = 17;
 
-/// What sensors of motion are off by. Not so a receiver: one that tells of another place altogether is off by that much, and
-/// the machine is not there.
+/// Systematic errors of motion sensors. Not of a receiver: its offset may be of any size, since a spoofed one is off by that
+/// much.
 const ERRORS: RangeInclusive<usize> = GYRO_BIAS..=TRACK_SCALE;
-/// Deviations that one of these may come to.
+/// Most deviations that one of these may come to.
 const PLAUSIBLE: f64 = 5.0;
 
-/// What the wheels' speeds depend on.
+/// States that the wheels' speeds depend on.
 const ROLLING: [usize; 5] = [SPEED, YAW_RATE, WHEEL_SCALE, TRACK_SCALE, SLIP];
 
-/// Variance that the place gains in a second of skidding (m²/s): 0.3 m/s to any side, for a second each.
+/// Variance of the position for each second of skidding (m²/s): 0.3 m/s to any side, for a second each.
 const SKID_M2_S: f64 = 0.09;
-/// The same of the heading (rad²/s): little, or it is taken to point where the skid goes.
+/// The same of the heading (rad²/s): small, or the heading would be turned into the direction of the skid.
 const SKID_RAD2_S: f64 = 1e-4;
 
 type State = SVector<f64, STATES>;
 type Covariance = SMatrix<f64, STATES, STATES>;
 type Rows = SMatrix<f64, SENSED, STATES>;
 
-/// What is known beforehand: where sensors sit, how far they are off, how briskly the machine moves.
+/// Model of the machine and its sensors: mounting, errors, agility.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FilterModel {
     /// Distance of the left from the right wheels (m).
     pub track_width_m: f64,
-    /// Whether the first two numbers are how far the wheels have rolled (m), and not how fast they roll (m/s). A counter of
-    /// coarse steps is never far off, and its rate always.
+    /// Whether the first two numbers are rolled distances (m), and not speeds (m/s). The distance of an encoder of coarse
+    /// steps is exact to a step, its rate is not.
     pub counts_distance: bool,
-    /// Wheels that steer, where those are counted too.
+    /// Steered wheels, where they have encoders too.
     pub steered: Option<Steered>,
-    /// How much more the accelerometer says, forward and sideways, as a body nods and leans: a share of the acceleration.
+    /// Share of the acceleration, forward and sideways, that gravity adds as a body pitches and rolls.
     pub tilt_coupling: [f64; 2],
-    /// Share of the yaw rate's change over a tick that goes on in the next one: of a yaw acceleration that fades with a time
-    /// constant T, e^(-dt/T); 0 where the yaw rate walks at random (Singer, Estimating Optimal Tracking Filter Performance
+    /// Share of the yaw rate's change over a tick that goes on in the next one: of a yaw acceleration of correlation time T,
+    /// e^(-dt/T); 0 where the yaw rate walks at random (Singer, Estimating Optimal Tracking Filter Performance
     /// for Manned Maneuvering Targets, IEEE Trans. AES-6(4), 1970).
     pub yaw_accel_kept: f64,
-    /// By how much the receiver's velocities are later than the mean speed over a tick (s): half a tick, where a machine's
+    /// Time of the receiver's velocities after that of the mean speed over a tick (s): half a tick, where a machine's
     /// acceleration over that time is not small beside their noise.
     pub late_s: f64,
-    /// Where the IMU sits: forward and left of the middle of the driven wheels (m).
+    /// Position of the IMU: forward and left of the middle of the driven wheels (m).
     pub imu_m: [f64; 2],
-    /// Where the antenna sits (m).
+    /// Position of the antenna (m).
     pub antenna_m: [f64; 2],
-    /// Variance of each number that comes in, in the order of [`Sensed`](becomingone_components::localisation::Sensed).
+    /// Variance of each measured number, in the order of [`Sensed`](becomingone_components::localisation::Sensed).
     pub variance: [f64; SENSED],
-    /// Variance that each state gains in a second.
+    /// Process noise: variance that each state gains in a second.
     pub walk: [f64; STATES],
     /// Variance of each state at the start.
     pub start: [f64; STATES],
 }
 
-/// Wheels that steer, of those that are counted.
+/// Steered wheels, of those with encoders.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Steered {
-    /// How many of the counted wheels of a side they are.
+    /// Their share of the wheels of a side with encoders.
     pub share: f64,
-    /// How far they are before the fixed ones (m).
+    /// Distance to the fixed ones (m).
     pub ahead_m: f64,
     /// Distance of the left from the right one (m).
     pub track_width_m: f64,
 }
 
-/// What one tick's numbers came to.
+/// Innovations of a tick.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Innovation {
-    /// Whitened, in order; none where nothing came.
+    /// Whitened, in order; none without a sample.
     pub white: [Option<f64>; SENSED],
     /// The sum of their squares.
     pub nis: f64,
 }
 
 impl Innovation {
-    /// The sum of squares less how many there are, none of them counted for more than `most`: 0 on average while filter and
-    /// machine agree. A bump of one tick says little of whose fault lasts.
+    /// The sum of squares less their number, none of them counted for more than `most`: 0 on average while filter and
+    /// machine agree. One large sample is little evidence of a fault that lasts.
     pub fn excess(&self, most: f64) -> f64 {
         let squares = self.white.iter().flatten().map(|w| (w * w).min(most) - 1.0);
         squares.sum()
     }
 }
 
-/// The filter's estimate and how sure it is of it.
+/// The filter: state and covariance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
     model: FilterModel,
     x: State,
     p: Covariance,
-    /// How long it has gone on for (s).
+    /// Time since the start (s).
     age_s: f64,
 }
 
@@ -161,12 +161,12 @@ impl Filter {
         }
     }
 
-    /// Whether it is told how far the wheels have rolled, and not how fast they roll.
+    /// Whether wheels measure rolled distances, and not speeds.
     pub fn counts_distance(&self) -> bool {
         self.model.counts_distance
     }
 
-    /// A side's wheels are counted from here on, where they have rolled this far (m).
+    /// Counts a side's wheels from here on, where their rolled distance is this (m).
     pub fn count_from_here(&mut self, side: usize, rolled_m: f64) {
         let rolled_distance = LEFT_DISTANCE + side;
         self.x[rolled_distance] = rolled_m;
@@ -190,17 +190,17 @@ impl Filter {
         (self.x[SPEED], self.x[YAW_RATE])
     }
 
-    /// What the gyroscope says at rest (rad/s).
+    /// Gyroscope bias (rad/s).
     pub fn gyro_bias_rad_s(&self) -> f64 {
         self.x[GYRO_BIAS]
     }
 
-    /// By which share the wheels say more than is covered.
+    /// Wheel scale-factor error: encoder distance / true distance - 1.
     pub fn wheel_scale(&self) -> f64 {
         self.x[WHEEL_SCALE]
     }
 
-    /// Deviation of the position along the larger half axis of its ellipse (m).
+    /// Standard deviation of the position along the larger half axis of its ellipse (m).
     pub fn position_sd_m(&self) -> f64 {
         let (a, b, c) = (self.p[(X, X)], self.p[(X, Y)], self.p[(Y, Y)]);
         let half = (a - c) / 2.0;
@@ -208,18 +208,18 @@ impl Filter {
         largest.max(0.0).sqrt()
     }
 
-    /// Deviation of the heading (rad).
+    /// Standard deviation of the heading (rad).
     pub fn yaw_sd_rad(&self) -> f64 {
         self.p[(YAW, YAW)].max(0.0).sqrt()
     }
 
-    /// Speed of the fixed axle to the left, which its tyres give (m/s), and how it depends on speed, yaw rate and [`SLIP`].
+    /// Side-slip speed of the fixed axle to the left (m/s), and its derivatives by speed, yaw rate and [`SLIP`].
     fn side_speed(&self) -> (f64, [f64; 3]) {
         let (v, w, k) = (self.x[SPEED], self.x[YAW_RATE], self.x[SLIP]);
         (-k * v * v * w, [-2.0 * k * v * w, -k * v * v, -v * v * w])
     }
 
-    /// Mean speed along the left and the right wheels (m/s), and how it depends on the states of [`ROLLING`].
+    /// Mean speed along the left and the right wheels (m/s), and its derivatives by the states of [`ROLLING`].
     fn geometry(&self) -> [(f64, [f64; ROLLING.len()]); 2] {
         let x = &self.x;
         let (v, w) = (x[SPEED], x[YAW_RATE]);
@@ -228,7 +228,7 @@ impl Filter {
         [-1.0, 1.0].map(|left| {
             let half = left * self.model.track_width_m / 2.0;
             let fixed = v + d * w * half;
-            let mut rolled_distance = fixed;
+            let mut mean = fixed;
             let mut to = [1.0, d * half, w * half, 0.0];
             if let Some(steered) = self.model.steered {
                 let (half, ahead) = (left * steered.track_width_m / 2.0, steered.ahead_m);
@@ -246,20 +246,17 @@ impl Filter {
                     a * w * half,
                     c * by[2],
                 ];
-                rolled_distance += steered.share * (along.signum() * speed - fixed);
+                mean += steered.share * (along.signum() * speed - fixed);
                 for (to, steers) in to.iter_mut().zip(steers) {
                     *to += steered.share * (steers - *to);
                 }
             }
             let [speed, yaw_rate, track, slip] = to.map(|to| s * to);
-            (
-                s * rolled_distance,
-                [speed, yaw_rate, rolled_distance, track, slip],
-            )
+            (s * mean, [speed, yaw_rate, mean, track, slip])
         })
     }
 
-    /// Lets this long pass (s).
+    /// Predicts the state after this time (s).
     pub fn predict(&mut self, dt_s: f64) {
         self.age_s += dt_s;
         let x = &mut self.x;
@@ -270,18 +267,15 @@ impl Filter {
         x[SPEED] += x[ACCELERATION] * dt_s;
         let (side, by) = self.side_speed();
         let x = &mut self.x;
-        let (rolled_distance, aside) = (x[SPEED] * dt_s, side * dt_s);
+        let (along, aside) = (x[SPEED] * dt_s, side * dt_s);
         // Along the chord of the arc.
         let (sin, cos) = libm::sincos(x[YAW] + x[YAW_RATE] * dt_s / 2.0);
-        let (dx, dy) = (
-            rolled_distance * cos - aside * sin,
-            rolled_distance * sin + aside * cos,
-        );
+        let (dx, dy) = (along * cos - aside * sin, along * sin + aside * cos);
         x[X] += dx;
         x[Y] += dy;
         x[YAW] += x[YAW_RATE] * dt_s;
         let mut f = Covariance::identity();
-        // How the way depends on what it is made of.
+        // Derivatives of the distance.
         let [to_speed, to_yaw_rate, to_slip] = by.map(|d| [-d * dt_s * sin, d * dt_s * cos]);
         for (k, turned, along) in [(X, -dy, cos), (Y, dx, sin)] {
             let speed = dt_s * along + to_speed[k - X];
@@ -302,7 +296,7 @@ impl Filter {
                 f[(LEFT_DISTANCE + k, ACCELERATION)] = to[0] * dt_s * dt_s;
             }
         }
-        // All this by the yaw rate as it is now, which is made of the last two.
+        // All derivatives are by the present yaw rate, which is made of the last two.
         let by_yaw_rate = f.column(YAW_RATE).into_owned();
         f.set_column(YAW_RATE, &(by_yaw_rate * (1.0 + on)));
         f.set_column(LAST_YAW_RATE, &(by_yaw_rate * -on));
@@ -319,15 +313,15 @@ impl Filter {
         }
     }
 
-    /// For this long (s), it moved otherwise than machines on wheels do: nobody knows where to, but for who says places.
+    /// Inflates the pose covariance for `dt_s` while the rolling constraint does not hold; only position fixes then correct it.
     pub fn skid(&mut self, dt_s: f64) {
         self.p[(X, X)] += SKID_M2_S * dt_s;
         self.p[(Y, Y)] += SKID_M2_S * dt_s;
         self.p[(YAW, YAW)] += SKID_RAD2_S * dt_s;
     }
 
-    /// Sensors of motion are off by no more than [`PLAUSIBLE`] deviations of what is known of them: wheels that stand still
-    /// while the machine moves would be explained by a scale of -1, and nobody would be surprised. Estimates beyond are
+    /// Limits systematic errors of motion sensors to [`PLAUSIBLE`] deviations of their model: wheels that stand still while
+    /// the machine moves would otherwise be explained by a scale of -1, without innovations. Estimates beyond are
     /// projected (Simon, Chia: Kalman Filtering with State Equality Constraints, IEEE Trans. AES-38(1), 2002).
     fn limit(&mut self) {
         for k in ERRORS {
@@ -340,36 +334,36 @@ impl Filter {
         }
     }
 
-    /// How the state after this long (s) depends on what acceleration and yaw rate changed by meanwhile: the speed grows by
+    /// Derivatives of the state after this time (s) by the changes of acceleration and yaw rate meanwhile: the speed grows by
     /// the mean of both accelerations.
     fn changes(&self, dt_s: f64) -> [State; 2] {
         let x = &self.x;
-        let rolled_distance = x[SPEED] * dt_s;
+        let distance = x[SPEED] * dt_s;
         let (sin, cos) = libm::sincos(x[YAW] - x[YAW_RATE] * dt_s / 2.0);
-        let (mut transient, mut turn) = (State::zeros(), State::zeros());
-        transient[X] = dt_s * dt_s / 2.0 * cos;
-        transient[Y] = dt_s * dt_s / 2.0 * sin;
-        transient[SPEED] = dt_s / 2.0;
-        transient[ACCELERATION] = 1.0;
-        turn[X] = -rolled_distance * sin * dt_s / 2.0;
-        turn[Y] = rolled_distance * cos * dt_s / 2.0;
-        turn[YAW] = dt_s;
-        turn[YAW_RATE] = 1.0;
+        let (mut accelerated, mut turned) = (State::zeros(), State::zeros());
+        accelerated[X] = dt_s * dt_s / 2.0 * cos;
+        accelerated[Y] = dt_s * dt_s / 2.0 * sin;
+        accelerated[SPEED] = dt_s / 2.0;
+        accelerated[ACCELERATION] = 1.0;
+        turned[X] = -distance * sin * dt_s / 2.0;
+        turned[Y] = distance * cos * dt_s / 2.0;
+        turned[YAW] = dt_s;
+        turned[YAW_RATE] = 1.0;
         if self.model.counts_distance {
             for (k, (_, to)) in self.geometry().into_iter().enumerate() {
-                transient[LEFT_DISTANCE + k] = to[0] * dt_s * dt_s / 2.0;
-                turn[LEFT_DISTANCE + k] = to[1] * dt_s;
+                accelerated[LEFT_DISTANCE + k] = to[0] * dt_s * dt_s / 2.0;
+                turned[LEFT_DISTANCE + k] = to[1] * dt_s;
             }
         }
-        [transient, turn]
+        [accelerated, turned]
     }
 
-    /// What each number should be now, this long (s) after the last tick, and how it depends on the states.
+    /// Expected value of each number now, this time (s) after the last tick, and its derivatives by the states.
     fn expected(&self, dt_s: f64) -> (SVector<f64, SENSED>, Rows) {
         let x = &self.x;
         let (v, w) = (x[SPEED], x[YAW_RATE]);
         let (sin, cos) = libm::sincos(x[YAW]);
-        let (nod, lean) = (1.0 + x[PITCH_COUPLING_STATE], 1.0 + x[ROLL_COUPLING_STATE]);
+        let (pitch, roll) = (1.0 + x[PITCH_COUPLING_STATE], 1.0 + x[ROLL_COUPLING_STATE]);
         let yaw_acceleration = (w - x[LAST_YAW_RATE]) / dt_s;
         let (side, by) = self.side_speed();
         let [rx, ry] = self.model.imu_m;
@@ -394,8 +388,8 @@ impl Filter {
             rolled[0],
             rolled[1],
             w + x[GYRO_BIAS],
-            nod * x[ACCELERATION] + x[ACCELEROMETER_BIAS] - w * w * rx - yaw_acceleration * ry,
-            lean * v * w + x[SIDEWAYS_BIAS] - w * w * ry + yaw_acceleration * rx,
+            pitch * x[ACCELERATION] + x[ACCELEROMETER_BIAS] - w * w * rx - yaw_acceleration * ry,
+            roll * v * w + x[SIDEWAYS_BIAS] - w * w * ry + yaw_acceleration * rx,
             x[X] + ax + x[EAST_OFFSET],
             x[Y] + ay + x[NORTH_OFFSET],
             now * cos - side * sin - w * ay,
@@ -403,15 +397,15 @@ impl Filter {
         ]);
         j[(2, YAW_RATE)] = 1.0;
         j[(2, GYRO_BIAS)] = 1.0;
-        j[(3, ACCELERATION)] = nod;
+        j[(3, ACCELERATION)] = pitch;
         j[(3, PITCH_COUPLING_STATE)] = x[ACCELERATION];
         j[(3, ACCELEROMETER_BIAS)] = 1.0;
         j[(3, YAW_RATE)] = -2.0 * w * rx - ry / dt_s;
         j[(3, LAST_YAW_RATE)] = ry / dt_s;
-        j[(4, SPEED)] = lean * w;
+        j[(4, SPEED)] = roll * w;
         j[(4, ROLL_COUPLING_STATE)] = v * w;
         j[(4, SIDEWAYS_BIAS)] = 1.0;
-        j[(4, YAW_RATE)] = lean * v - 2.0 * w * ry + rx / dt_s;
+        j[(4, YAW_RATE)] = roll * v - 2.0 * w * ry + rx / dt_s;
         j[(4, LAST_YAW_RATE)] = -rx / dt_s;
         j[(5, X)] = 1.0;
         j[(5, YAW)] = -ay;
@@ -432,8 +426,8 @@ impl Filter {
         (h, j)
     }
 
-    /// Takes what came at this instant, none where nothing did. None where the covariance is no longer one, which
-    /// leaves the estimate as it is.
+    /// Takes the samples of this instant. None where the covariance is no longer positive definite, which leaves the
+    /// estimate as it is.
     pub fn update(&mut self, sensed: &[Option<f64>; SENSED], dt_s: f64) -> Option<Innovation> {
         let (h, mut j) = self.expected(dt_s);
         let mut nu = SVector::<f64, SENSED>::zeros();
@@ -441,7 +435,7 @@ impl Filter {
         for (k, sensed) in sensed.iter().enumerate() {
             match sensed {
                 Some(z) => nu[k] = z - h[k],
-                // What did not come says nothing: a row of zeros and any variance.
+                // Without a sample: a row of zeros and any variance.
                 None => {
                     j.row_mut(k).fill(0.0);
                     variance[k] = 1.0;
@@ -462,7 +456,7 @@ impl Filter {
             return None;
         }
         self.x = x;
-        // Rounding must not pull the halves apart.
+        // Rounding must not make it asymmetric.
         self.p = (p + p.transpose()) / 2.0;
         self.limit();
         let mut white = [None; SENSED];
@@ -481,7 +475,7 @@ mod tests {
     use super::*;
     use becomingone_components::seed::{Rng, RunSeed};
 
-    /// A robot of half a metre with every sensor, and none of them off by anything constant.
+    /// A robot of half a metre with every sensor, none of which has a systematic error.
     fn model() -> FilterModel {
         let mut walk = [0.0; STATES];
         (walk[ACCELERATION], walk[YAW_RATE]) = (0.5, 0.4);
@@ -500,7 +494,7 @@ mod tests {
         }
     }
 
-    /// A car, at 12 m/s and as its tyres and springs give at the start.
+    /// A car, at 12 m/s.
     fn car() -> (FilterModel, Filter) {
         let mut model = FilterModel {
             track_width_m: 1.4,
@@ -530,7 +524,7 @@ mod tests {
         (model, truth)
     }
 
-    /// Numbers of a model that is the filter's own: random walks of acceleration and yaw rate, noise of the variances.
+    /// Samples of a model that is the filter's own: random walks of acceleration and yaw rate, noise of the variances.
     fn simulate(
         mut truth: Filter,
         seconds: usize,
@@ -563,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_machine_that_is_as_the_filter_believes_the_nis_is_chi_squared_and_white() {
+    fn nis_of_a_machine_that_is_as_modelled_is_chi_squared_and_white() {
         let (of_car, moving) = car();
         for (model, truth, most_m) in [
             (model(), Filter::new(model(), 0.0, 0.0, 0.0), 0.3),
@@ -574,10 +568,10 @@ mod tests {
             let (mut product, mut last) = (0.0, [0.0; 9]);
             simulate(truth, 200, |truth, sensed| {
                 filter.predict(0.02);
-                let said = filter.update(&sensed, 0.02).unwrap();
-                nis += said.nis;
-                degrees += said.white.iter().flatten().count() as f64;
-                for (k, w) in said.white.iter().enumerate().take(5) {
+                let innovation = filter.update(&sensed, 0.02).unwrap();
+                nis += innovation.nis;
+                degrees += innovation.white.iter().flatten().count() as f64;
+                for (k, w) in innovation.white.iter().enumerate().take(5) {
                     product += w.unwrap() * last[k];
                     last[k] = w.unwrap();
                 }
@@ -593,7 +587,7 @@ mod tests {
     }
 
     #[test]
-    fn what_springs_and_tyres_give_is_found() {
+    fn compliance_of_springs_and_tyres_is_estimated() {
         let (model, truth) = car();
         let given = [PITCH_COUPLING_STATE, ROLL_COUPLING_STATE, SLIP].map(|k| truth.x[k]);
         let mut filter = Filter::new(model, 0.0, 0.0, 0.0);
@@ -612,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sensors_are_off_by_is_found() {
+    fn systematic_errors_of_sensors_are_estimated() {
         let mut model = model();
         model.start[GYRO_BIAS] = 0.02 * 0.02;
         model.start[WHEEL_SCALE] = 0.02 * 0.02;
@@ -638,7 +632,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_sensor_is_not_explained_by_an_error_that_nobody_would_believe() {
+    fn a_faulty_sensor_is_not_explained_by_an_implausible_error() {
         let mut model = model();
         model.start[WHEEL_SCALE] = 0.01 * 0.01;
         model.walk[ACCELERATION] = 0.0;
@@ -657,7 +651,7 @@ mod tests {
             nis = filter.update(&sensed, 0.02).unwrap().nis;
             assert!(filter.wheel_scale().abs() < 0.0501, "{k}");
         });
-        // It is still surprised.
+        // The innovations are still large.
         assert!(nis > 1000.0, "{nis}");
     }
 
@@ -712,13 +706,13 @@ mod tests {
     }
 
     #[test]
-    fn without_numbers_it_only_grows_unsure() {
+    fn without_samples_only_the_covariance_grows() {
         let mut filter = Filter::new(model(), 0.0, 0.0, 0.0);
         let mut last = -1.0;
         for _ in 0..100 {
             filter.predict(0.02);
-            let said = filter.update(&[None; SENSED], 0.02).unwrap();
-            assert_eq!((said.nis, said.white), (0.0, [None; SENSED]));
+            let innovation = filter.update(&[None; SENSED], 0.02).unwrap();
+            assert_eq!((innovation.nis, innovation.white), (0.0, [None; SENSED]));
             assert!(filter.position_sd_m() > last);
             last = filter.position_sd_m();
         }

@@ -1,6 +1,6 @@
-//! Dead reckoning of a vehicle: its wheels that do not steer roll as those of a differential drive.
+//! Dead reckoning of a vehicle: its fixed wheels roll as those of a differential drive.
 
-use crate::control::odometry::advance;
+use super::odometry::advance;
 use becomingone_components::control::{ControllerInputs, DrivenBy};
 use becomingone_components::drive::Odometry;
 use becomingone_components::sensor::{EncoderAngles, Reading};
@@ -13,35 +13,35 @@ pub fn integrate(
     vehicles: Query<&Vehicle>,
     encoders: Query<&Reading<EncoderAngles>>,
 ) {
-    for (mut odometry, driven, ears) in &mut agents {
+    for (mut odometry, driven, inputs) in &mut agents {
         let (Ok(vehicle), Some(Ok(reading))) = (
             vehicles.get(driven.0),
-            ears.encoders.map(|e| encoders.get(e)),
+            inputs.encoders.map(|e| encoders.get(e)),
         ) else {
             continue;
         };
-        for said in reading.batch() {
-            let Some((now, width_m)) = sides(&vehicle.0, &said.value) else {
+        for sample in reading.batch() {
+            let Some((now, width_m)) = sides(&vehicle.0, &sample.value) else {
                 continue;
             };
-            advance(&mut odometry, now, width_m, said.source_ns);
+            advance(&mut odometry, now, width_m, sample.source_ns);
         }
     }
 }
 
-/// How far the left and the right fixed wheels have rolled, and the distance between them (m); none where there
-/// is none on a side.
-fn sides(model: &VehicleModel, said: &EncoderAngles) -> Option<([f64; 2], f64)> {
+/// Mean rolled distance of the left and the right fixed wheels, and the distance between them (m); none where a side has no
+/// such wheel.
+fn sides(model: &VehicleModel, encoders: &EncoderAngles) -> Option<([f64; 2], f64)> {
     let side = |left: bool| {
-        let (mut way, mut y, mut count) = (0.0, 0.0, 0u32);
-        for (wheel, angle) in model.wheels.iter().zip(&said.angles_rad) {
+        let (mut rolled, mut y, mut count) = (0.0, 0.0, 0u32);
+        for (wheel, angle) in model.wheels.iter().zip(&encoders.angles_rad) {
             if !wheel.steered && (wheel.position_m[1] > 0.0) == left {
-                way += angle * wheel.radius_m;
+                rolled += angle * wheel.radius_m;
                 y += wheel.position_m[1];
                 count += 1;
             }
         }
-        (count > 0).then(|| (way / f64::from(count), y / f64::from(count)))
+        (count > 0).then(|| (rolled / f64::from(count), y / f64::from(count)))
     };
     let (left, right) = (side(true)?, side(false)?);
     Some(([left.0, right.0], left.1 - right.1))

@@ -12,24 +12,25 @@ pub fn integrate(
     drives: Query<&Drive>,
     encoders: Query<&Reading<EncoderAngles>>,
 ) {
-    for (mut odometry, driven, ears) in &mut agents {
-        let (Ok(drive), Some(Ok(reading))) =
-            (drives.get(driven.0), ears.encoders.map(|e| encoders.get(e)))
-        else {
+    for (mut odometry, driven, inputs) in &mut agents {
+        let (Ok(drive), Some(Ok(reading))) = (
+            drives.get(driven.0),
+            inputs.encoders.map(|e| encoders.get(e)),
+        ) else {
             continue;
         };
-        for said in reading.batch() {
-            let now = sides_m(drive, &said.value);
-            advance(&mut odometry, now, drive.track_width_m, said.source_ns);
+        for sample in reading.batch() {
+            let now = sides_m(drive, &sample.value);
+            advance(&mut odometry, now, drive.track_width_m, sample.source_ns);
         }
     }
 }
 
-/// How far the wheels of each side have rolled, on the mean (m).
-fn sides_m(drive: &Drive, said: &EncoderAngles) -> [f64; 2] {
+/// Mean rolled distance of the wheels of each side (m).
+fn sides_m(drive: &Drive, encoders: &EncoderAngles) -> [f64; 2] {
     let side = |left: bool| {
         let (mut sum, mut count) = (0.0, 0u32);
-        for (wheel, angle) in drive.wheels.iter().zip(&said.angles_rad) {
+        for (wheel, angle) in drive.wheels.iter().zip(&encoders.angles_rad) {
             if wheel.left == left {
                 sum += angle * wheel.radius_m;
                 count += 1;
@@ -40,7 +41,7 @@ fn sides_m(drive: &Drive, said: &EncoderAngles) -> [f64; 2] {
     [side(true), side(false)]
 }
 
-/// One reading: how far the left and the right side have rolled by now makes an arc since the last one.
+/// Takes one reading: the rolled distances of the left and the right side make an arc since the last one.
 pub(crate) fn advance(odometry: &mut Odometry, now: [f64; 2], track_width_m: f64, stamp_ns: u64) {
     if let Some(last) = odometry.last_m {
         let (left, right) = (now[0] - last[0], now[1] - last[1]);

@@ -1,0 +1,52 @@
+//! Fault detection and isolation, in the order in which data passes.
+//!
+//! - [`config`]: all constants, in seconds.
+//! - [`features`]: readings become channels.
+//! - [`witness`]: the self-model of an agent and its detectors, at each kernel tick.
+//! - [`predictor`]: the self-model, in the room that its channels need.
+//! - [`stuck`]: values that repeat exactly.
+//! - [`transient`]: short accelerations at the onset of wheel slip.
+//! - [`innovations`] and [`nis`]: what the localisation filter did not expect.
+//! - [`statistics`]: what a detector finds.
+//! - [`isolation`]: which sensor, or the drive, is named as faulty: one decision table.
+//! - [`alarm`]: alarms are raised and cleared.
+//! - [`spawn`]: an agent gets its witness.
+
+pub mod alarm;
+pub mod config;
+pub mod features;
+pub mod innovations;
+pub mod isolation;
+pub mod nis;
+pub mod predictor;
+pub mod spawn;
+pub mod statistics;
+pub mod stuck;
+pub mod transient;
+pub mod witness;
+
+use crate::coherence::mark_kernel_ticks;
+use crate::tick::{Tick, TickSystems};
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+
+/// Runs fault detection and isolation.
+pub struct DiagnosisPlugin;
+
+impl Plugin for DiagnosisPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<config::DiagnosisConfig>().add_systems(
+            Tick,
+            (
+                witness::collect_commands
+                    .in_set(TickSystems::Encode)
+                    .after(mark_kernel_ticks)
+                    .ambiguous_with(features::FeatureSystems),
+                (witness::collect, witness::predict)
+                    .chain()
+                    .in_set(TickSystems::Witness),
+                alarm::update_alarm.in_set(TickSystems::Diagnose),
+            ),
+        );
+    }
+}
