@@ -178,4 +178,3 @@ fn of(
         .map(|n| output((schema.name(n), feature(n))))
         .collect())
 }
-

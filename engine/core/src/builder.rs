@@ -33,11 +33,55 @@ pub struct EngineBuilder {
 
 impl EngineBuilder {
     /// With these plugins.
+    ///
+    /// ```
+    /// use becomingone::{EngineBuilder, Plugins};
+    ///
+    /// let plugins = Plugins::new(); // what several engines share
+    /// let first = EngineBuilder::with(plugins.clone()).scene("built-in/scenes/arm_wave.ron")?;
+    /// let second = EngineBuilder::with(plugins).scene("built-in/scenes/ramp_climb.ron")?;
+    /// assert_eq!((first.time().tick, second.time().tick), (0, 0));
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn with(plugins: Plugins) -> Self {
         Self { plugins }
     }
 
     /// Adds a plugin, which may register kinds.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// /// A fault of one's own: readings jump up and down.
+    /// #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+    /// struct Jitter(f64);
+    ///
+    /// impl Kind for Jitter {
+    ///     const NAME: &'static str = "Jitter";
+    ///     const ABOUT: &'static str = "every other reading is this much too large";
+    /// }
+    ///
+    /// impl FaultKind for Jitter {
+    ///     type State = bool;
+    ///
+    ///     fn describe(&self) -> String {
+    ///         format!("jumping by {}", self.0)
+    ///     }
+    ///
+    ///     fn inject(&self, up: &mut bool, now: &FaultNow, numbers: &mut [f64]) {
+    ///         *up = now.active && !*up;
+    ///         if *up {
+    ///             now.map(numbers, |x| x + self.0);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let builder = CoherenceEngine::builder().add_plugin(|app: &mut App| {
+    ///     app.register_fault::<Jitter>();
+    /// });
+    /// assert!(builder.kinds().faults.contains_key("Jitter"));
+    /// ```
     #[must_use]
     pub fn add_plugin(mut self, plugin: impl Plugin) -> Self {
         self.plugins.add(plugin);
@@ -45,11 +89,24 @@ impl EngineBuilder {
     }
 
     /// The kinds that scenes may name.
+    ///
+    /// ```
+    /// let kinds = becomingone::CoherenceEngine::builder().kinds();
+    /// assert!(kinds.sensors.contains_key("Imu"));
+    /// ```
     pub fn kinds(&self) -> Kinds {
         self.plugins.kinds()
     }
 
     /// Reads the scene of a file.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let mut engine = CoherenceEngine::builder().scene("built-in/scenes/vehicle_track.ron")?;
+    /// engine.step()?;
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -61,6 +118,15 @@ impl EngineBuilder {
 
     /// Checks and loads a scene that was built in code.
     ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// let spec = Scene::builder().agent(Agent::bare("kernel")).spec();
+    /// let mut engine = CoherenceEngine::builder().spec(spec)?;
+    /// engine.step()?;
+    /// # Ok::<(), EngineError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`EngineError::Scene`] names the path of each wrong value.
@@ -70,6 +136,13 @@ impl EngineBuilder {
     }
 
     /// The bare kernel, see [`CoherenceEngine::new`].
+    ///
+    /// ```
+    /// let mut engine = becomingone::CoherenceEngine::builder().kernel();
+    /// engine.step()?;
+    /// assert_eq!(engine.summary().agents[0].name, "kernel");
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn kernel(self) -> CoherenceEngine {
         let mut engine = self.loaded(CoherenceEngine::bare());
         engine.set_pace(Pace::RealTime);
@@ -77,6 +150,15 @@ impl EngineBuilder {
     }
 
     /// A scene that was loaded before.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// let scene = Scene::builder().agent(Agent::robot("rover.urdf")).build()?;
+    /// let mut engine = CoherenceEngine::builder().loaded(scene.into_loaded());
+    /// engine.step()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn loaded(self, loaded: LoadedScene) -> CoherenceEngine {
         CoherenceEngine::with(&self.plugins, loaded)
     }

@@ -151,6 +151,7 @@ impl CoherenceEngine {
     ///
     /// let scene = Scene::builder().agent(Agent::robot("rover.urdf").name("rover").drive(Drive::Auto));
     /// let mut engine = CoherenceEngine::from(scene.build()?);
+    /// engine.start()?;
     /// for _ in 0..10 {
     ///     engine.command("rover", Twist2 { linear_m_s: 0.5, angular_rad_s: 0.0 })?;
     ///     engine.run_for(Duration::from_millis(100))?;

@@ -64,6 +64,13 @@ pub enum EngineError {
 
 impl EngineError {
     /// Whether the mistake is in what was given, and not in the run.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let missing = CoherenceEngine::from_scene("missing.ron").err();
+    /// assert!(missing.is_some_and(|error| error.is_bad_input()));
+    /// ```
     pub fn is_bad_input(&self) -> bool {
         matches!(self, Self::Scene(_))
     }
@@ -122,6 +129,17 @@ impl Default for CoherenceEngine {
 impl CoherenceEngine {
     /// The bare kernel: one agent without a body that hears one rhythm, its own clock of 1 Hz.
     /// [`run`](Self::run) paces it in real time until it is stopped.
+    ///
+    /// ```
+    /// use becomingone::{CoherenceEngine, Pace};
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// engine.set_pace(Pace::Fast);
+    /// let summary = engine.run_for(Duration::from_secs(5))?;
+    /// assert!(summary.agents[0].kernel.collapsed); // phase-locked to its clock
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn new() -> Self {
         Self::builder().kernel()
     }
@@ -162,11 +180,28 @@ impl CoherenceEngine {
     }
 
     /// An engine with plugins, which bring kinds that the scene may name: see [`EngineBuilder`].
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let engine = CoherenceEngine::builder().scene("built-in/scenes/arm_wave.ron")?;
+    /// assert_eq!(engine.time().tick, 0);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
     }
 
     /// The scene of a file, with the models and meshes that it names. It runs as fast as it can.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
+    /// engine.step()?;
+    /// assert_eq!(engine.summary().scene, "warehouse_robot");
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -176,6 +211,19 @@ impl CoherenceEngine {
     }
 
     /// A scene that was loaded before, see [`SceneLoader`].
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    /// use becomingone::scene::SceneLoader;
+    /// use becomingone::systems::kinds::Kinds;
+    /// use std::path::Path;
+    ///
+    /// let kinds = Kinds::built_in();
+    /// let loaded = SceneLoader::new(&kinds).load(Path::new("built-in/scenes/arm_wave.ron"))?;
+    /// let mut engine = CoherenceEngine::from_loaded(loaded);
+    /// engine.step()?;
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn from_loaded(loaded: LoadedScene) -> Self {
         Self::builder().loaded(loaded)
     }
@@ -212,6 +260,20 @@ impl CoherenceEngine {
     /// Whether the sources of a scene can be had: its drivers are known and understand their configurations, and its
     /// recordings have the columns. No port is taken.
     ///
+    /// ```
+    /// use becomingone::prelude::*;
+    /// use becomingone::components::link::{Config, Source};
+    /// use becomingone::components::scene::SensorSpec;
+    ///
+    /// let source = Source::Driver("udq".to_owned(), Config("()".to_owned()));
+    /// let imu = SensorSpec { source, ..SensorSpec::new("imu", Imu::default(), 100.0) };
+    /// let scene = Scene::builder().agent(Agent::robot("rover.urdf").mounted(imu)).build()?;
+    /// let kinds = Plugins::new().kinds();
+    /// let checked = CoherenceEngine::check_sources(&kinds, &scene.into_loaded());
+    /// assert!(checked.is_err_and(|error| error.to_string().contains("udq")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`EngineError::Scene`] names file, line and column.
@@ -221,30 +283,89 @@ impl CoherenceEngine {
     }
 
     /// Adds systems of yours. Those of the tick belong into a set of [`TickSystems`](tick::TickSystems).
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// #[derive(Resource, Default)]
+    /// struct Ticks(u64);
+    ///
+    /// fn count(mut ticks: ResMut<Ticks>) {
+    ///     ticks.0 += 1;
+    /// }
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// engine.add_plugin(|app: &mut App| {
+    ///     app.init_resource::<Ticks>()
+    ///         .add_systems(Tick, count.in_set(TickSystems::Publish));
+    /// });
+    /// engine.step()?;
+    /// assert_eq!(engine.world().resource::<Ticks>().0, 1);
+    /// # Ok::<(), EngineError>(())
+    /// ```
     pub fn add_plugin(&mut self, plugin: impl Plugin) -> &mut Self {
         self.app.add_plugins(plugin);
         self
     }
 
     /// Seed of every random number, instead of the scene's. Takes effect at the start or the next reset.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// engine.set_seed(7).start()?;
+    /// assert_eq!(engine.summary().seed, 7);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn set_seed(&mut self, seed: u64) -> &mut Self {
         self.scene_mut(|scene| scene.seed = seed)
     }
 
     /// Simulated time after which [`run`](Self::run) ends, instead of the scene's; at most 580 years,
     /// which is as far as nanoseconds are counted.
+    ///
+    /// ```
+    /// use becomingone::{CoherenceEngine, Pace};
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// engine.set_pace(Pace::Fast).set_duration(Duration::from_millis(20));
+    /// assert_eq!(engine.run()?.sim_s, 0.02);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn set_duration(&mut self, duration: Duration) -> &mut Self {
         self.duration = Some(duration);
         self
     }
 
     /// Threads that physics and, of many agents, kernels may use; the results are the same. Takes effect at the start.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let hash = |threads| {
+    ///     let mut engine = CoherenceEngine::from_scene("built-in/scenes/arm_wave.ron")?;
+    ///     engine.set_threads(threads).step()?;
+    ///     Ok::<_, becomingone::EngineError>(engine.summary().state_hash)
+    /// };
+    /// assert_eq!(hash(1)?, hash(2)?);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn set_threads(&mut self, threads: usize) -> &mut Self {
         self.app.insert_resource(Threads(threads.max(1)));
         self
     }
 
     /// Whether commands are sent to hardware. Not armed, they are computed and no more. Takes effect at the start.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// engine.set_armed(true).start()?; // nothing to command here
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn set_armed(&mut self, armed: bool) -> &mut Self {
         self.armed = armed;
         self
@@ -252,6 +373,16 @@ impl CoherenceEngine {
 
     /// How simulated time follows wall time; as fast as it can, if nothing was said, and in real time where the
     /// scene has drivers: these bring their readings in real time, and a faster run is over before they come.
+    ///
+    /// ```
+    /// use becomingone::{CoherenceEngine, Pace};
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// let summary = engine.set_pace(Pace::Rate(100.0)).run_for(Duration::from_secs(1))?;
+    /// assert!(summary.wall_s > 0.009);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn set_pace(&mut self, pace: Pace) -> &mut Self {
         self.pacer = Pacer::new(pace);
         self.app.insert_resource(Paced(pace != Pace::Fast));
@@ -264,28 +395,87 @@ impl CoherenceEngine {
     }
 
     /// All entities and resources. The scene's entities are there after [`start`](Self::start).
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
+    /// engine.start()?;
+    /// let named = engine.world().try_query::<&Name>();
+    /// let mut named = named.expect("names exist once a scene is built");
+    /// assert!(named.iter(engine.world()).any(|name| name.as_str() == "rover/imu"));
+    /// # Ok::<(), EngineError>(())
+    /// ```
     pub fn world(&self) -> &World {
         self.app.world()
     }
 
     /// The same, to change.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// #[derive(Resource)]
+    /// struct Operator(&'static str);
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// engine.world_mut().insert_resource(Operator("Ada"));
+    /// assert_eq!(engine.world().resource::<Operator>().0, "Ada");
+    /// ```
     pub fn world_mut(&mut self) -> &mut World {
         self.app.world_mut()
     }
 
     /// The app, to add systems, resources and messages. Kinds that its scene names are registered before: see
     /// [`builder`](Self::builder).
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// fn watch(time: Res<SimTime>) -> Result {
+    ///     (time.tick < 1000).then_some(()).ok_or("too long".into())
+    /// }
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// engine.app_mut().add_systems(Tick, watch.in_set(First(TickSystems::Begin)));
+    /// engine.step()?;
+    /// # Ok::<(), EngineError>(())
+    /// ```
     pub fn app_mut(&mut self) -> &mut App {
         &mut self.app
     }
 
     /// A handle that stops, pauses, steps, paces and resets the run from another thread.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    /// use std::{thread, time::Duration};
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// let handle = engine.stop_handle();
+    /// thread::spawn(move || {
+    ///     thread::sleep(Duration::from_millis(20));
+    ///     handle.stop();
+    /// });
+    /// engine.run()?; // in real time, until it is stopped
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle(self.shared.clone())
     }
 
     /// Builds the tick and the scene; [`run`](Self::run), [`run_for`](Self::run_for) and
     /// [`step`](Self::step) do it themselves.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
+    /// assert!(engine.agent("rover").is_err());
+    /// engine.start()?;
+    /// assert!(engine.agent("rover").is_ok());
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -327,6 +517,18 @@ impl CoherenceEngine {
 
     /// Back to the start of the scene: a run from here is bit for bit a fresh run.
     ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/arm_wave.ron")?;
+    /// engine.step()?;
+    /// let first = engine.summary().state_hash;
+    /// engine.reset()?;
+    /// engine.step()?;
+    /// assert_eq!(engine.summary().state_hash, first);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`start`](Self::start).
@@ -349,6 +551,15 @@ impl CoherenceEngine {
     }
 
     /// Exactly one tick, as fast as it goes.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// engine.step()?;
+    /// assert_eq!(engine.time().now_ns, 1_000_000); // a tick is 1 ms, where the scene does not say
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -379,11 +590,32 @@ impl CoherenceEngine {
     }
 
     /// The run's clock.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// for _ in 0..10 {
+    ///     engine.step()?;
+    /// }
+    /// assert_eq!((engine.time().tick, engine.time().now_s()), (10, 0.01));
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn time(&self) -> SimTime {
         *self.app.world().resource::<SimTime>()
     }
 
     /// Runs for this much simulated time, or until stopped, at the engine's pace.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
+    /// assert_eq!(engine.run_for(Duration::from_millis(100))?.ticks, 100);
+    /// assert_eq!(engine.run_for(Duration::from_millis(50))?.ticks, 150); // it goes on
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -401,6 +633,19 @@ impl CoherenceEngine {
     /// Runs to the scene's end: its duration, else when all goals are reached or given up, else until stopped. An agent
     /// that its governor stopped for good has given up, once it stands.
     ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// let rover = Agent::robot("rover.urdf")
+    ///     .name("rover")
+    ///     .drive(Drive::Auto)
+    ///     .sensor("encoders", Encoders::default(), 100.0) // the patrol goes by odometry
+    ///     .controller(Patrol::new([[1.0, 0.0]], 0.5));
+    /// let summary = CoherenceEngine::from(Scene::builder().agent(rover).build()?).run()?;
+    /// assert_eq!(summary.agents[0].goals_reached, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`step`](Self::step).
@@ -409,6 +654,18 @@ impl CoherenceEngine {
     }
 
     /// [`run`](Self::run), with a look at the engine after each tick.
+    ///
+    /// ```
+    /// use becomingone::{CoherenceEngine, Pace};
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// engine.set_pace(Pace::Fast).set_duration(Duration::from_millis(5));
+    /// let mut ticks = Vec::new();
+    /// engine.run_watched(|engine| ticks.push(engine.time().tick))?;
+    /// assert_eq!(ticks, [1, 2, 3, 4, 5]);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -496,6 +753,16 @@ impl CoherenceEngine {
     }
 
     /// What the run has come to so far.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
+    /// engine.step()?;
+    /// println!("{}", engine.summary());
+    /// assert_eq!(engine.summary().agents[0].name, "rover");
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn summary(&self) -> Summary {
         Summary::of(self.app.world(), self.wall)
     }
@@ -594,16 +861,50 @@ pub struct StopHandle(Arc<Shared>);
 
 impl StopHandle {
     /// Ends the run, also one that is paused or has not begun.
+    ///
+    /// ```
+    /// let mut engine = becomingone::CoherenceEngine::new();
+    /// engine.stop_handle().stop();
+    /// assert_eq!(engine.run()?.ticks, 0);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn stop(&self) {
         self.0.change(|s| s.stop.store(true, Ordering::Release));
     }
 
     /// Holds simulated time.
+    ///
+    /// ```
+    /// let mut engine = becomingone::CoherenceEngine::new();
+    /// let handle = engine.stop_handle();
+    /// handle.pause();
+    /// handle.step(3);
+    /// let mut seen = 0;
+    /// engine.run_watched(|engine| {
+    ///     seen = engine.time().tick;
+    ///     if seen == 3 {
+    ///         handle.stop();
+    ///     }
+    /// })?;
+    /// assert_eq!(seen, 3);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn pause(&self) {
         self.0.change(|s| s.paused.store(true, Ordering::Release));
     }
 
     /// Lets simulated time go on.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = becomingone::CoherenceEngine::new();
+    /// let handle = engine.stop_handle();
+    /// handle.pause();
+    /// handle.resume();
+    /// assert_eq!(engine.run_for(Duration::from_millis(2))?.ticks, 2);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn resume(&self) {
         self.0.change(|s| {
             s.steps.store(0, Ordering::Release);
@@ -612,6 +913,17 @@ impl StopHandle {
     }
 
     /// Lets a paused run do this many ticks more.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = becomingone::CoherenceEngine::new();
+    /// let handle = engine.stop_handle();
+    /// handle.pause();
+    /// handle.step(2);
+    /// assert_eq!(engine.run_for(Duration::from_millis(2))?.ticks, 2);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn step(&self, ticks: u64) {
         self.0.change(|s| {
             s.steps.fetch_add(ticks, Ordering::AcqRel);
@@ -619,6 +931,16 @@ impl StopHandle {
     }
 
     /// Changes how simulated time follows wall time.
+    ///
+    /// ```
+    /// use becomingone::{CoherenceEngine, Pace};
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = CoherenceEngine::new(); // in real time
+    /// engine.stop_handle().set_pace(Pace::Fast);
+    /// assert_eq!(engine.run_for(Duration::from_secs(60))?.ticks, 60_000);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn set_pace(&self, pace: Pace) {
         let mut door = self.0.door.lock().unwrap_or_else(PoisonError::into_inner);
         *door = Some(pace);
@@ -627,6 +949,22 @@ impl StopHandle {
     }
 
     /// Takes the run back to the start of its scene.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = becomingone::CoherenceEngine::new();
+    /// let handle = engine.stop_handle();
+    /// let mut ticks = Vec::new();
+    /// engine.set_duration(Duration::from_millis(3)).run_watched(|engine| {
+    ///     ticks.push(engine.time().tick);
+    ///     if ticks.len() == 2 {
+    ///         handle.reset();
+    ///     }
+    /// })?;
+    /// assert_eq!(ticks, [1, 2, 1, 2, 3]);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
     pub fn reset(&self) {
         self.0.change(|s| s.reset.store(true, Ordering::Release));
     }

@@ -1,5 +1,9 @@
 //! Guides. Each opens with the question that it answers.
 //!
+//! - [`add_a_sensor`]: how do I add a sensor, a controller, a fault or a driver of my own? (one file each)
+//! - [`library`]: how do I build, run and read scenes from a program?
+//! - [`architecture`]: where does a piece of code belong, and when does it run?
+//! - [`glossary`]: what are Emissary, Master, Witness, BLEND called elsewhere?
 //! - [`your_data`]: how do I get my own data in? (five minutes)
 //! - [`numbers`]: what do the numbers in the summary and in the scores mean?
 //! - [`faults`]: which sensor faults are detected, how fast, and how often is the right sensor isolated?
@@ -158,7 +162,11 @@
 //! turn within limits about a vertical axis are steered: their axes meet in the centre of the arc (Ackermann), the
 //! patrol plans arcs that they can follow, and reverses where there is none.
 
+pub mod add_a_sensor;
+pub mod architecture;
 pub mod faults;
+pub mod glossary;
+pub mod library;
 pub mod numbers;
 pub mod time_scales;
 pub mod your_data;

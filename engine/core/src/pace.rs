@@ -6,6 +6,16 @@ use becomingone_components::time::NS_PER_S;
 use std::time::{Duration, Instant};
 
 /// Pace of simulated time relative to wall time.
+///
+/// ```
+/// use becomingone::{CoherenceEngine, Pace};
+/// use std::time::Duration;
+///
+/// let mut engine = CoherenceEngine::new(); // in real time, where nothing else is set
+/// engine.set_pace(Pace::Fast);
+/// assert_eq!(engine.run_for(Duration::from_secs(10))?.sim_s, 10.0);
+/// # Ok::<(), becomingone::EngineError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
     /// As fast as possible.

@@ -11,17 +11,40 @@ pub struct Plugins(Vec<Arc<dyn Plugin>>);
 
 impl Plugins {
     /// No plugins.
+    ///
+    /// ```
+    /// let kinds = becomingone::Plugins::new().kinds();
+    /// assert!(kinds.controllers.contains_key("Patrol"));
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds one.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// let mut plugins = Plugins::new();
+    /// plugins.add(|app: &mut App| {
+    ///     app.add_systems(Tick, (|| ()).in_set(TickSystems::Publish));
+    /// });
+    /// let mut engine = becomingone::EngineBuilder::with(plugins).scene("built-in/scenes/arm_wave.ron")?;
+    /// engine.step()?;
+    /// # Ok::<(), EngineError>(())
+    /// ```
     pub fn add(&mut self, plugin: impl Plugin) -> &mut Self {
         self.0.push(Arc::new(plugin));
         self
     }
 
     /// The engine's own kinds, those of the drivers that were built in, and those of these plugins.
+    ///
+    /// ```
+    /// for (name, kind) in &becomingone::Plugins::new().kinds().sensors {
+    ///     println!("{name}: {}", kind.entry.about);
+    /// }
+    /// ```
     pub fn kinds(&self) -> Kinds {
         Kinds::with(|app| self.build(app))
     }

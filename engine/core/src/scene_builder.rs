@@ -44,11 +44,26 @@ pub struct Scene(LoadedScene);
 
 impl Scene {
     /// An empty world with a ground, without agents.
+    ///
+    /// ```
+    /// use becomingone::Scene;
+    ///
+    /// let scene = Scene::builder().spec();
+    /// assert!(scene.agents.is_empty() && scene.world.ground.is_some());
+    /// ```
     pub fn builder() -> SceneBuilder {
         SceneBuilder::default()
     }
 
     /// What was loaded.
+    ///
+    /// ```
+    /// use becomingone::{Agent, Scene};
+    ///
+    /// let loaded = Scene::builder().agent(Agent::robot("rover.urdf")).build()?.into_loaded();
+    /// assert_eq!(loaded.agents.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_loaded(self) -> LoadedScene {
         self.0
     }
@@ -72,6 +87,10 @@ pub struct SceneBuilder(SceneSpec);
 
 impl SceneBuilder {
     /// Name of the scene.
+    ///
+    /// ```
+    /// assert_eq!(becomingone::Scene::builder().name("yard").spec().name, "yard");
+    /// ```
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.0.name = name.into();
@@ -79,6 +98,10 @@ impl SceneBuilder {
     }
 
     /// Seed of every random number.
+    ///
+    /// ```
+    /// assert_eq!(becomingone::Scene::builder().seed(7).spec().seed, 7);
+    /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.0.seed = seed;
@@ -86,6 +109,17 @@ impl SceneBuilder {
     }
 
     /// Length of a tick (ns); 1 ms if it is not set.
+    ///
+    /// ```
+    /// use becomingone::{Agent, CoherenceEngine, Scene};
+    ///
+    /// let scene = Scene::builder().tick_ns(2_000_000).agent(Agent::robot("rover.urdf"));
+    /// let scene = scene.build()?;
+    /// let mut engine = CoherenceEngine::from(scene);
+    /// engine.step()?;
+    /// assert_eq!(engine.time().now_s(), 0.002);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn tick_ns(mut self, tick_ns: u64) -> Self {
         self.0.tick_ns = tick_ns;
@@ -93,6 +127,15 @@ impl SceneBuilder {
     }
 
     /// Simulated time after which a run ends (s).
+    ///
+    /// ```
+    /// use becomingone::{Agent, CoherenceEngine, Scene};
+    ///
+    /// let scene = Scene::builder().duration_s(0.25).agent(Agent::robot("rover.urdf"));
+    /// let mut engine = CoherenceEngine::from(scene.build()?);
+    /// assert_eq!(engine.run()?.ticks, 250);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn duration_s(mut self, duration_s: f64) -> Self {
         self.0.duration_s = Some(duration_s);
@@ -100,6 +143,11 @@ impl SceneBuilder {
     }
 
     /// The plane z = 0, with this Coulomb friction coefficient.
+    ///
+    /// ```
+    /// let ice = becomingone::Scene::builder().ground(0.1).spec().world.ground;
+    /// assert!(ice.is_some_and(|ground| ground.friction == 0.1));
+    /// ```
     #[must_use]
     pub fn ground(mut self, friction: f64) -> Self {
         self.0.world.ground = Some(GroundSpec { friction });
@@ -107,6 +155,17 @@ impl SceneBuilder {
     }
 
     /// No ground.
+    ///
+    /// ```
+    /// use becomingone::{Agent, CoherenceEngine, Scene};
+    /// use std::time::Duration;
+    ///
+    /// let scene = Scene::builder().no_ground().agent(Agent::robot("rover.urdf").name("rover"));
+    /// let mut engine = CoherenceEngine::from(scene.build()?);
+    /// engine.run_for(Duration::from_secs(1))?;
+    /// assert!(engine.agent("rover")?.pose.is_some_and(|pose| pose.translation_m.z < -4.0)); // it falls
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn no_ground(mut self) -> Self {
         self.0.world.ground = None;
@@ -114,6 +173,14 @@ impl SceneBuilder {
     }
 
     /// Place on the Earth of (0, 0, 0).
+    ///
+    /// ```
+    /// use becomingone::Scene;
+    /// use becomingone::components::geodesy::Geodetic;
+    ///
+    /// let berlin = Geodetic { latitude_deg: 52.52, longitude_deg: 13.40, height_m: 73.0 };
+    /// assert_eq!(Scene::builder().origin(berlin).spec().world.origin, Some(berlin));
+    /// ```
     #[must_use]
     pub fn origin(mut self, origin: Geodetic) -> Self {
         self.0.world.origin = Some(origin);
@@ -121,6 +188,18 @@ impl SceneBuilder {
     }
 
     /// Track for vehicles.
+    ///
+    /// ```
+    /// use becomingone::Scene;
+    /// use becomingone::components::track::TrackSpec;
+    ///
+    /// let lane = TrackSpec {
+    ///     centre_line_m: vec![[0.0, 0.0], [20.0, 0.0], [40.0, 5.0]],
+    ///     width_m: 6.0,
+    ///     closed: false,
+    /// };
+    /// assert!(Scene::builder().track(lane).spec().world.track.is_some());
+    /// ```
     #[must_use]
     pub fn track(mut self, track: TrackSpec) -> Self {
         self.0.world.track = Some(track);
@@ -128,6 +207,21 @@ impl SceneBuilder {
     }
 
     /// An obstacle.
+    ///
+    /// ```
+    /// use becomingone::Scene;
+    /// use becomingone::components::world::ObstacleSpec;
+    ///
+    /// let ramp = ObstacleSpec::Ramp {
+    ///     name: "ramp".to_owned(),
+    ///     position_m: [3.0, 0.0, 0.0],
+    ///     size_m: [2.0, 1.0, 0.2],
+    ///     yaw_rad: 0.0,
+    ///     friction: None,
+    ///     rgb: [0.5; 3],
+    /// };
+    /// assert_eq!(Scene::builder().obstacle(ramp).spec().world.obstacles.len(), 1);
+    /// ```
     #[must_use]
     pub fn obstacle(mut self, obstacle: ObstacleSpec) -> Self {
         self.0.world.obstacles.push(obstacle);
@@ -135,6 +229,13 @@ impl SceneBuilder {
     }
 
     /// A box on the ground: the middle of its base (m), its size along x, y, z (m).
+    ///
+    /// ```
+    /// use becomingone::Scene;
+    ///
+    /// let wall = Scene::builder().cuboid("wall", [3.0, 0.0, 0.0], [0.2, 4.0, 1.0]);
+    /// assert_eq!(wall.spec().world.obstacles.len(), 1);
+    /// ```
     #[must_use]
     pub fn cuboid(self, name: impl Into<String>, position_m: [f64; 3], size_m: [f64; 3]) -> Self {
         self.obstacle(ObstacleSpec::Box {
@@ -149,6 +250,17 @@ impl SceneBuilder {
     }
 
     /// The whole world.
+    ///
+    /// ```
+    /// use becomingone::{Agent, CoherenceEngine, Scene};
+    /// use becomingone::components::world::WorldSpec;
+    ///
+    /// let moon = WorldSpec { gravity_m_s2: [0.0, 0.0, -1.62], ..WorldSpec::default() };
+    /// let scene = Scene::builder().world(moon).agent(Agent::robot("rover.urdf"));
+    /// let mut engine = CoherenceEngine::from(scene.build()?);
+    /// engine.step()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn world(mut self, world: WorldSpec) -> Self {
         self.0.world = world;
@@ -156,6 +268,17 @@ impl SceneBuilder {
     }
 
     /// An agent.
+    ///
+    /// ```
+    /// use becomingone::{Agent, Scene};
+    ///
+    /// let scene = Scene::builder()
+    ///     .agent(Agent::robot("rover.urdf").name("left").position_m([0.0, 1.0, 0.0]))
+    ///     .agent(Agent::robot("rover.urdf").name("right").position_m([0.0, -1.0, 0.0]))
+    ///     .build()?;
+    /// assert_eq!(scene.into_loaded().agents.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn agent(mut self, agent: impl Into<AgentSpec>) -> Self {
         self.0.agents.push(agent.into());
@@ -163,6 +286,17 @@ impl SceneBuilder {
     }
 
     /// A fault of a sensor, a part of one, or a drive (`rover/imu/gyro_z`), from a time on (s).
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    /// use becomingone::systems::faults::Freeze;
+    ///
+    /// let rover = Agent::robot("rover.urdf").name("rover").sensor("imu", Imu::default(), 100.0);
+    /// Scene::builder().agent(rover.clone()).fault("rover/imu", Freeze, 20.0).build()?;
+    /// let wrong = Scene::builder().agent(rover).fault("rover/imo", Freeze, 20.0).build();
+    /// assert!(wrong.is_err_and(|error| error.to_string().contains("rover/imo")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn fault(
         mut self,
@@ -180,11 +314,26 @@ impl SceneBuilder {
     }
 
     /// The plain data.
+    ///
+    /// ```
+    /// use becomingone::{Agent, Scene};
+    ///
+    /// let spec = Scene::builder().agent(Agent::bare("kernel")).spec();
+    /// println!("{}", becomingone::scene::to_ron(&spec)); // as a scene file
+    /// ```
     pub fn spec(self) -> SceneSpec {
         self.0
     }
 
     /// Checks the scene, and loads the models and meshes that it names, from the working folder or the built-in assets.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// let rover = Agent::robot("rover.urdf").sensor("imu", Imu::default(), -5.0);
+    /// let error = Scene::builder().agent(rover).build().map(drop).unwrap_err().to_string();
+    /// assert!(error.contains("agents[0].sensors[0].rate_hz"));
+    /// ```
     ///
     /// # Errors
     ///
@@ -203,7 +352,7 @@ impl SceneBuilder {
 /// let rover = Agent::robot("rover.urdf")
 ///     .name("rover")
 ///     .drive(Drive::Auto)
-///     .sensor("lidar", Lidar::default(), 10.0)
+///     .sensor("encoders", Encoders::default(), 100.0)
 ///     .controller(Patrol::new([[2.0, 0.0]], 0.5));
 /// let summary = CoherenceEngine::from(Scene::builder().agent(rover).build()?).run()?;
 /// assert_eq!(summary.agents[0].goals_reached, 1);
@@ -214,6 +363,13 @@ pub struct Agent(AgentSpec);
 
 impl Agent {
     /// A robot of a description (URDF or MJCF), or a vehicle (YAML or RON): a path, or a built-in asset.
+    ///
+    /// ```
+    /// use becomingone::{Agent, Scene};
+    ///
+    /// Scene::builder().agent(Agent::robot("rover.urdf")).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn robot(model: impl Into<String>) -> Self {
         Self(AgentSpec {
             name: "robot".to_owned(),
@@ -223,16 +379,36 @@ impl Agent {
     }
 
     /// A vehicle of a description (YAML or RON): a path, or a built-in asset.
+    ///
+    /// ```
+    /// use becomingone::{Agent, Scene};
+    ///
+    /// Scene::builder().agent(Agent::vehicle("compact_car.yaml")).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn vehicle(model: impl Into<String>) -> Self {
         Self::robot(model).name("vehicle")
     }
 
     /// An agent without a body: a kernel alone, or an instrument.
+    ///
+    /// ```
+    /// use becomingone::{Agent, Scene};
+    ///
+    /// Scene::builder().agent(Agent::bare("instrument")).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn bare(name: impl Into<String>) -> Self {
         Self::default().name(name)
     }
 
     /// Name, unique in the scene.
+    ///
+    /// ```
+    /// use becomingone::{Agent, components::scene::AgentSpec};
+    ///
+    /// assert_eq!(AgentSpec::from(Agent::robot("rover.urdf").name("rover")).name, "rover");
+    /// ```
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.0.name = name.into();
@@ -240,6 +416,16 @@ impl Agent {
     }
 
     /// Where it starts (m): z is the height of its lowest point.
+    ///
+    /// ```
+    /// use becomingone::{Agent, CoherenceEngine, Scene};
+    ///
+    /// let rover = Agent::robot("rover.urdf").name("rover").position_m([2.0, 1.0, 0.0]);
+    /// let mut engine = CoherenceEngine::from(Scene::builder().agent(rover).build()?);
+    /// engine.step()?;
+    /// assert!(engine.agent("rover")?.pose.is_some_and(|pose| pose.translation_m.x > 1.99));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn position_m(mut self, position_m: [f64; 3]) -> Self {
         self.0.position_m = position_m;
@@ -247,6 +433,13 @@ impl Agent {
     }
 
     /// Its heading at the start (rad).
+    ///
+    /// ```
+    /// use becomingone::{Agent, components::scene::AgentSpec};
+    ///
+    /// let west = Agent::robot("rover.urdf").yaw_rad(std::f64::consts::PI);
+    /// assert!(AgentSpec::from(west).yaw_rad > 3.14);
+    /// ```
     #[must_use]
     pub fn yaw_rad(mut self, yaw_rad: f64) -> Self {
         self.0.yaw_rad = yaw_rad;
@@ -254,6 +447,17 @@ impl Agent {
     }
 
     /// Bolts its root link to the world.
+    ///
+    /// ```
+    /// use becomingone::{Agent, CoherenceEngine, Scene};
+    /// use std::time::Duration;
+    ///
+    /// let hung = Agent::robot("rover.urdf").name("rover").position_m([0.0, 0.0, 1.0]).fixed();
+    /// let mut engine = CoherenceEngine::from(Scene::builder().agent(hung).build()?);
+    /// engine.run_for(Duration::from_millis(500))?;
+    /// assert!(engine.agent("rover")?.pose.is_some_and(|pose| pose.translation_m.z > 0.9));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn fixed(mut self) -> Self {
         self.0.fixed = true;
@@ -261,6 +465,16 @@ impl Agent {
     }
 
     /// What moves it.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// let rover = Agent::robot("rover.urdf").name("rover").drive(Drive::Auto);
+    /// let mut engine = CoherenceEngine::from(Scene::builder().agent(rover).build()?);
+    /// engine.step()?;
+    /// engine.command("rover", Twist2 { linear_m_s: 0.5, angular_rad_s: 0.0 })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn drive(mut self, drive: DriveSpec) -> Self {
         self.0.drive = drive;
@@ -268,6 +482,16 @@ impl Agent {
     }
 
     /// A simulated sensor in the origin of its root link, with its readings a second.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// let rover = Agent::robot("rover.urdf").name("rover").sensor("imu", Imu::default(), 1000.0);
+    /// let mut engine = CoherenceEngine::from(Scene::builder().agent(rover).build()?);
+    /// engine.step()?;
+    /// assert!(engine.reading::<Imu>("rover/imu")?.latest().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn sensor(
         self,
@@ -279,6 +503,18 @@ impl Agent {
     }
 
     /// A sensor, with all that a scene says of one.
+    ///
+    /// ```
+    /// use becomingone::components::scene::SensorSpec;
+    /// use becomingone::prelude::*;
+    ///
+    /// let lidar = SensorSpec {
+    ///     position_m: [0.06, 0.0, 0.26],
+    ///     ..SensorSpec::new("lidar", Lidar::default(), 10.0)
+    /// };
+    /// Scene::builder().agent(Agent::robot("rover.urdf").mounted(lidar)).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn mounted(mut self, sensor: SensorSpec) -> Self {
         self.0.sensors.push(sensor);
@@ -286,6 +522,16 @@ impl Agent {
     }
 
     /// Its controller.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// let rover = Agent::robot("rover.urdf")
+    ///     .drive(Drive::Auto)
+    ///     .controller(Patrol::new([[2.0, 0.0]], 0.5));
+    /// Scene::builder().agent(rover).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn controller(mut self, controller: impl Into<Named<dyn AnyController>>) -> Self {
         self.0.controller = Some(controller.into());
@@ -293,6 +539,22 @@ impl Agent {
     }
 
     /// A localisation filter over wheels, IMU and GNSS.
+    ///
+    /// ```
+    /// use becomingone::components::localisation::FilterSpec;
+    /// use becomingone::prelude::*;
+    ///
+    /// let rover = Agent::robot("rover.urdf")
+    ///     .name("rover")
+    ///     .drive(Drive::Auto)
+    ///     .sensor("imu", Imu::default(), 100.0)
+    ///     .sensor("encoders", Encoders::default(), 100.0)
+    ///     .filter(FilterSpec::default());
+    /// let mut engine = CoherenceEngine::from(Scene::builder().agent(rover).build()?);
+    /// engine.step()?;
+    /// assert!(engine.agent("rover")?.estimate.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn filter(mut self, filter: FilterSpec) -> Self {
         self.0.filter = Some(filter);
@@ -300,6 +562,16 @@ impl Agent {
     }
 
     /// Its coherence kernel.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// let rover = Agent::robot("rover.urdf").name("rover").coherence(Coherence::Off);
+    /// let mut engine = CoherenceEngine::from(Scene::builder().agent(rover).build()?);
+    /// engine.step()?;
+    /// assert!(engine.agent("rover")?.coherence.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn coherence(mut self, coherence: CoherenceSpec) -> Self {
         self.0.coherence = coherence;
@@ -307,6 +579,18 @@ impl Agent {
     }
 
     /// The safety supervisor of its commands.
+    ///
+    /// ```
+    /// use becomingone::components::governor::GovernorSpec;
+    /// use becomingone::prelude::*;
+    ///
+    /// let rover = Agent::robot("rover.urdf")
+    ///     .drive(Drive::Auto)
+    ///     .sensor("encoders", Encoders::default(), 100.0)
+    ///     .governor(GovernorSpec::default());
+    /// Scene::builder().agent(rover).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn governor(mut self, governor: GovernorSpec) -> Self {
         self.0.governor = Some(governor);

@@ -28,7 +28,7 @@ use crate::angles::heading;
 use crate::hash::RegisterState as _;
 use crate::kinds::RegisterKinds as _;
 use crate::links::ExternalInput;
-use crate::tick::{Tick, TickSystems};
+use crate::tick::{Last, Tick, TickSystems};
 use becomingone_components::body::TruePose;
 use becomingone_components::control::Localisation;
 use becomingone_components::drive::{Drive, Odometry};
@@ -45,7 +45,8 @@ use bevy_ecs::system::ScheduleSystem;
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ControlSystems;
 
-/// Requests from outside take precedence over controllers, in [`TickSystems::Decide`] after [`ControlSystems`].
+/// Requests from outside take precedence over controllers: they are applied after all of [`TickSystems::Decide`], so that
+/// a controller of yours in that set needs no order to them.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestSystems;
 
@@ -64,9 +65,7 @@ impl Plugin for ControlPlugin {
             Tick,
             (
                 ControlSystems.in_set(TickSystems::Decide),
-                RequestSystems
-                    .in_set(TickSystems::Decide)
-                    .after(ControlSystems),
+                RequestSystems.in_set(Last(TickSystems::Decide)),
             ),
         )
         .register_transient_state::<ActiveRequest>("request")

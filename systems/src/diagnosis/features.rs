@@ -6,8 +6,8 @@ use crate::coherence::mark_kernel_ticks;
 use crate::threads::{Workers, prefetch};
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::coherence::{Average, KernelTick};
-use becomingone_components::sensor::{Measurement, Reading, elapsed_s};
 use becomingone_components::feature::Feature;
+use becomingone_components::sensor::{Measurement, Reading, elapsed_s};
 use bevy_app::App;
 use bevy_ecs::prelude::*;
 

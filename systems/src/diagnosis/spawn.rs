@@ -8,10 +8,10 @@ use crate::sensing::{Encoders, Gnss, Imu};
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::DriveState;
+use becomingone_components::feature::Feature;
 use becomingone_components::joints::JointTargets;
 use becomingone_components::scene::{SensorSpec, WitnessSpec};
 use becomingone_components::vehicle::VehicleState;
-use becomingone_components::feature::Feature;
 use becomingone_components::witness::{MAX_INPUTS, Output};
 use becomingone_kernel::ConfigError;
 use bevy_ecs::prelude::*;
@@ -50,9 +50,7 @@ fn measures_pitch(spec: &SensorSpec, axis: usize) -> bool {
 /// Rate of the agent's GNSS (Hz), if it has one.
 fn gnss_rate_hz(specs: &[SensorSpec]) -> Option<f64> {
     let mut sensors = specs.iter();
-    sensors
-        .find(|s| s.kind.is::<Gnss>())
-        .map(|s| s.rate_hz)
+    sensors.find(|s| s.kind.is::<Gnss>()).map(|s| s.rate_hz)
 }
 
 /// Inputs of the self-model.

@@ -11,11 +11,11 @@ use crate::sensing::{Encoders, Gnss, Imu};
 use becomingone_components::body::{Pose, TruePose};
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::Drive;
+use becomingone_components::feature::Feature;
 use becomingone_components::localisation::{Estimate, FilterSpec, SENSED, Sensed};
 use becomingone_components::scene::SensorSpec;
 use becomingone_components::sensor::{Mount, Noise, Sensor};
 use becomingone_components::vehicle::Vehicle;
-use becomingone_components::feature::Feature;
 use bevy_ecs::prelude::*;
 use glam::{Quat, Vec3};
 

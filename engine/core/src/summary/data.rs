@@ -27,6 +27,17 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// Summary of a run.
+///
+/// ```
+/// use becomingone::CoherenceEngine;
+/// use std::time::Duration;
+///
+/// let mut engine = CoherenceEngine::from_scene("built-in/scenes/arm_wave.ron")?;
+/// let summary = engine.run_for(Duration::from_millis(10))?;
+/// println!("{summary}"); // as a table; serde writes the same as JSON
+/// assert_eq!((summary.ticks, summary.sim_s), (10, 0.01));
+/// # Ok::<(), becomingone::EngineError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// Name of the scene.

@@ -1,0 +1,517 @@
+//! Add a sensor in one file.
+//!
+//! *How do I give the engine a sensor that it does not have, without changing the engine?* You write one file with the
+//! sensor, and one line that registers it. The program that you build has the whole command line of `becomingone`, and
+//! your sensor is in it like any other. This page adds a barometer, which takes about five minutes of typing; then, shorter,
+//! [a controller](#a-controller), [a fault](#a-fault) and [a driver](#a-driver).
+//!
+//! # The crate
+//!
+//! A crate of your own, anywhere outside of the engine's folder:
+//!
+//! ```text
+//! cargo new my_robot
+//! cd my_robot
+//! ```
+//!
+//! `Cargo.toml`; write the path of your clone of the engine in place of `../becomingone`:
+//!
+//! ```toml
+//! [package]
+//! name = "my_robot"
+//! version = "0.1.0"
+//! edition = "2024"
+//!
+//! [dependencies]
+//! becomingone = { path = "../becomingone/engine/core" }      # the library
+//! becomingone-cli = { path = "../becomingone/engine/cli" }   # its command line
+//! serde = { version = "1", features = ["derive"] }           # scenes are read with it
+//! ```
+//!
+//! # The sensor
+//!
+//! `src/barometer.rs` is all there is to the sensor:
+//!
+//! ```
+//! # mod barometer {
+//! //! `Barometer`: air pressure at the sensor's height.
+//!
+//! use becomingone::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! /// Scene: `kind: Barometer(noise: (white_sd: 0.5))`.
+//! #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+//! #[serde(deny_unknown_fields, default)]
+//! pub struct Barometer {
+//!     /// Noise of the pressure (Pa).
+//!     pub noise: Noise,
+//! }
+//!
+//! /// Air pressure (Pa).
+//! #[derive(Clone, Copy, Debug, Default, PartialEq)]
+//! pub struct Pressure(pub f64);
+//!
+//! impl Measurement for Pressure {
+//!     const KIND: &'static str = "barometer";
+//!     const FIELDS: &'static [Field] = &[field("pressure", "Pa")];
+//!
+//!     fn visit(&self, each: &mut dyn FnMut(f64)) {
+//!         each(self.0);
+//!     }
+//!
+//!     fn fill(&mut self, numbers: &[f64]) -> bool {
+//!         let &[pressure] = numbers else {
+//!             return false;
+//!         };
+//!         self.0 = pressure;
+//!         true
+//!     }
+//! }
+//!
+//! impl Kind for Barometer {
+//!     const NAME: &'static str = "Barometer";
+//!     const ABOUT: &'static str = "air pressure (Pa)";
+//! }
+//!
+//! impl SensorKind for Barometer {
+//!     type Measurement = Pressure;
+//!     type Model = (Noise, Bias);
+//!     type Param = (Res<'static, Physics>, Query<'static, 'static, &'static Bodies>);
+//!
+//!     fn check(&self, _: &SensorContext<'_>, checks: &mut Checks<'_>) {
+//!         self.noise.check("noise", checks);
+//!     }
+//!
+//!     fn model(&self, _: &SensorContext<'_>, rng: &mut Rng) -> (Noise, Bias) {
+//!         (self.noise, Bias::turn_on(&self.noise, rng))
+//!     }
+//!
+//!     /// The barometric formula of ISO 2533 near the ground: 101325 Pa and 12.01 Pa less for each metre.
+//!     fn truth(
+//!         _: &mut (Noise, Bias),
+//!         at: &SensorAt,
+//!         (physics, bodies): &(Res<'_, Physics>, Query<'_, '_, &Bodies>),
+//!         truth: &mut Pressure,
+//!     ) -> bool {
+//!         let Some(body) = physics.body(bodies, at) else {
+//!             return false;
+//!         };
+//!         let link = body.position();
+//!         let place = link.rotation * at.mount.translation_m + link.translation;
+//!         truth.0 = 101_325.0 - 12.01 * f64::from(place.z);
+//!         true
+//!     }
+//!
+//!     fn measure(
+//!         (noise, bias): &mut (Noise, Bias),
+//!         at: &SensorAt,
+//!         truth: &Pressure,
+//!         rng: &mut Rng,
+//!         reading: &mut Pressure,
+//!     ) {
+//!         reading.0 = bias.apply(truth.0, at.period_s, noise, rng);
+//!     }
+//! }
+//! # }
+//! # use becomingone::prelude::*;
+//! # use barometer::Barometer;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = std::env::temp_dir().join(format!("becomingone-sensor-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! # let file = folder.join("rover.ron");
+//! # std::fs::write(&file, r#"
+//! # (
+//! #     version: 1,
+//! #     duration_s: 40,
+//! #     agents: [(
+//! #         name: "rover",
+//! #         model: "rover.urdf",
+//! #         drive: Auto,
+//! #         sensors: [
+//! #             (name: "encoders", kind: Encoders(), rate_hz: 100),
+//! #             (name: "barometer", kind: Barometer(noise: (white_sd: 0.5)), rate_hz: 100),
+//! #         ],
+//! #         controller: Patrol(waypoints_m: [(3, 0), (3, 3), (0, 3), (0, 0)], laps: None, speed_m_s: 0.5),
+//! #     )],
+//! #     faults: [(sensor: "rover/barometer", kind: Bias(5), at_s: 25)],
+//! # )
+//! # "#)?;
+//! # let register = |app: &mut App| {
+//! #     app.register_sensor::<Barometer>();
+//! # };
+//! # let mut engine = CoherenceEngine::builder().add_plugin(register).scene(&file)?;
+//! # let summary = engine.run()?;
+//! # std::fs::remove_dir_all(&folder)?;
+//! # let kernel = &summary.agents[0].kernel;
+//! # assert_eq!(kernel.cause.as_deref(), Some("barometer/pressure"));
+//! # let alarms = &kernel.witness.as_ref().unwrap().alarms;
+//! # assert!(alarms.len() == 1 && (25.0..25.5).contains(&alarms[0].from_s), "{alarms:?}");
+//! # let read = engine.reading::<Barometer>("rover/barometer")?.latest().unwrap().value.0;
+//! # let true_pa = engine.truth::<Barometer>("rover/barometer")?.0;
+//! # assert!((read - true_pa - 5.0).abs() < 2.5);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The program
+//!
+//! `src/main.rs`, where the one line registers it:
+//!
+//! ```ignore
+//! mod barometer;
+//!
+//! use becomingone::prelude::*;
+//! use becomingone_cli::Cli;
+//! use std::process::ExitCode;
+//!
+//! struct MySensors;
+//!
+//! impl Plugin for MySensors {
+//!     fn build(&self, app: &mut App) {
+//!         app.register_sensor::<barometer::Barometer>();
+//!     }
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     Cli::new().add_plugin(MySensors).main()
+//! }
+//! ```
+//!
+//! `build` is called once for each engine that the program makes, also to check a scene: it registers, and opens no
+//! files and no devices. Without the command line,
+//! [`CoherenceEngine::builder().add_plugin(MySensors).scene("rover.ron")`](crate::CoherenceEngine::builder) makes an
+//! engine that knows the sensor.
+//!
+//! # A scene with it
+//!
+//! `rover.ron`, beside `Cargo.toml`. The barometer reads 5 Pa too much from 25 s on, which is 40 cm of height:
+//!
+//! ```text
+//! (
+//!     version: 1,
+//!     duration_s: 40,
+//!     agents: [(
+//!         name: "rover",
+//!         model: "rover.urdf",        // built in; or a path from the scene's folder
+//!         drive: Auto,
+//!         sensors: [
+//!             (name: "encoders", kind: Encoders(), rate_hz: 100),
+//!             (name: "barometer", kind: Barometer(noise: (white_sd: 0.5)), rate_hz: 100),
+//!         ],
+//!         controller: Patrol(waypoints_m: [(3, 0), (3, 3), (0, 3), (0, 0)], laps: None, speed_m_s: 0.5),
+//!     )],
+//!     faults: [(sensor: "rover/barometer", kind: Bias(5), at_s: 25)],
+//! )
+//! ```
+//!
+//! # Run it
+//!
+//! The first build takes minutes, because the engine is built with it; later ones take seconds.
+//!
+//! ```text
+//! cargo run --release -- list sensors              # the barometer is in the list
+//! cargo run --release -- check --resolved rover.ron   # the scene with every default filled in
+//! cargo run --release -- run rover.ron
+//! ```
+//!
+//! The last one prints the [summary](crate::Summary):
+//!
+//! ```text
+//! @SUMMARY@
+//! ```
+//!
+//! The fault was found: one alarm, and its cause is `barometer/pressure`. The sensor file has no line about
+//! faults or detection. A mistake in the scene is found before the run. With `Barometer(noise: (white_sd: -1))`:
+//!
+//! ```text
+//! @ERROR@
+//! ```
+//!
+//! # What follows from the registration
+//!
+//! | part of the engine | what it takes from the file |
+//! |---|---|
+//! | scene reader | `Barometer(..)` in `kind:`, by serde; wrong names and values with line, column and nearest name |
+//! | range checks | [`SensorKind::check`](crate::prelude::SensorKind::check), with the path of the value in the scene |
+//! | simulation | `truth`, then `measure`, at the scene's `rate_hz`; a generator of random numbers of its own |
+//! | faults | every kind of fault, on the whole reading or on one number: `rover/barometer/pressure` |
+//! | diagnosis | its numbers are channels of the [Witness](crate::guide::glossary), if the scene does not choose |
+//! | journal | `--record run.mcap`: a topic for the sensor, with names and units of its numbers |
+//! | viewer | `--rerun`: a curve for each number, and its ground truth |
+//! | links | `source: Driver("udp", (listen: "127.0.0.1:5005"))` instead of the simulation, with any driver |
+//! | replay | `source: Replay(file: "log.csv")`, and `replay run.mcap --verify` |
+//! | state hash | the bits of each reading are part of `state_hash` |
+//! | lists | `list sensors`, `check --resolved`, the counts in the summary |
+//! | library | [`engine.reading::<Barometer>("rover/barometer")`](crate::CoherenceEngine::reading) and [`truth`](crate::CoherenceEngine::truth) |
+//!
+//! # What each item is for
+//!
+//! [`Kind`](crate::prelude::Kind) is common to sensors, controllers and faults. The struct itself holds what a scene says.
+//!
+//! | item | |
+//! |---|---|
+//! | `#[serde(deny_unknown_fields)]` | a misspelt key in a scene is an error, not ignored |
+//! | `#[serde(default)]` | a scene may leave out any field; leave this out where a value must be given |
+//! | `NAME` | name in scenes. It must be the name of the struct in serde; else `#[serde(rename = "..")]` on the struct |
+//! | `ABOUT` | the line of `becomingone list` |
+//!
+//! [`Measurement`](crate::prelude::Measurement) is the type that readings have. Two kinds of sensor may share one.
+//!
+//! | item | | if left out |
+//! |---|---|---|
+//! | `KIND` | name of the measurement in recordings; unique | |
+//! | `FIELDS` | name and SI unit of each number | |
+//! | `visit`, `fill` | numbers out of the type and into it, in the order of `FIELDS`; `fill` refuses another count | |
+//! | `PARTS` | names for several numbers together: `gyro` for three of them | each number by its field |
+//! | `IS_ROW` | any number of equal numbers, such as the ranges of a scan | as many as `FIELDS` |
+//! | `COUNTS` | counters, of which increments are measured | values |
+//! | `GAPS` | `NaN` means that there is no value | `NaN` is refused and counted |
+//! | `SURROUNDINGS` | depends on what stands around; diagnosis takes it only where a scene names it | a channel by itself |
+//! | `limits` | smallest and largest value | unbounded |
+//! | `ENCODING`, `bytes`, `set_bytes` | bytes beside the numbers, such as a picture | none |
+//!
+//! [`SensorKind`](crate::prelude::SensorKind) is the sensor.
+//!
+//! | item | | if left out |
+//! |---|---|---|
+//! | `Measurement` | what it measures | |
+//! | `Model` | state of one simulated sensor: noise, delay, temperature; `()` for none | |
+//! | `Param` | what it reads of the world, as parameters of a read-only bevy system, with `'static`; `()` for nothing | |
+//! | `check` | range checks of the struct's fields | everything is accepted |
+//! | `model` | makes `Model` at the start and at each reset; draws constant errors | |
+//! | `truth` | the value without errors; `false` where there is none now | |
+//! | `measure` | the reading: truth and errors | the truth is read |
+//! | `blank` | an empty measurement of the right size, for rows | `Default` |
+//! | `SIMULATED` | `false` for an instrument that exists only as hardware | simulated |
+//! | `FIRST_TICK` | 1 where there is nothing to sample before the first step of physics | 0 |
+//! | `channels`, `default_channels` | which numbers diagnosis takes, and how | every number |
+//!
+//! What runs in `truth` and `measure` must give the same bits in each run: draw random numbers from `rng`,
+//! take the time from [`at.now_ns`](crate::prelude::SensorAt), never from the machine's clock. Physics is in
+//! [`Physics::rapier`](crate::prelude::Physics): the pose and the velocity of every body, and rays. A sensor that needs neither
+//! takes `type Param = ();`, and `truth` gets `_: &()`.
+//!
+//! # A controller
+//!
+//! *How do I drive a robot with code of my own, from a scene?* The struct is the scene's text and the agent's component at once;
+//! its system looks for agents that have it. `app.register_controller::<Cruise>()` registers both. The scene says
+//! `controller: Cruise(speed_m_s: 0.4)`.
+//!
+//! ```
+//! use becomingone::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! /// Scene: `controller: Cruise(speed_m_s: 0.4)`.
+//! #[derive(Component, Clone, Debug, PartialEq, Deserialize, Serialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Cruise {
+//!     speed_m_s: f64,
+//! }
+//!
+//! impl Kind for Cruise {
+//!     const NAME: &'static str = "Cruise";
+//!     const ABOUT: &'static str = "straight ahead at a constant speed";
+//! }
+//!
+//! impl ControllerKind for Cruise {
+//!     const DRIVES: &'static [DriveClass] = &[DriveClass::Wheels];
+//!
+//!     fn check(&self, _: &ControllerContext<'_>, checks: &mut Checks<'_>) {
+//!         checks.positive("speed_m_s", self.speed_m_s);
+//!     }
+//!
+//!     fn spawn(&self, agent: &mut EntityWorldMut<'_>, _: &AgentBody<'_>) {
+//!         agent.insert(self.clone());
+//!     }
+//!
+//!     fn systems() -> ScheduleConfigs<ScheduleSystem> {
+//!         cruise.run_if(any_with_component::<Cruise>)
+//!     }
+//! }
+//!
+//! fn cruise(agents: Query<(&Cruise, &DrivenBy)>, mut drives: Query<&mut ActuatorTarget<Twist2>>) {
+//!     for (cruise, driven) in &agents {
+//!         if let Ok(mut target) = drives.get_mut(driven.0) {
+//!             target.0 = Twist2 { linear_m_s: cruise.speed_m_s, angular_rad_s: 0.0 };
+//!         }
+//!     }
+//! }
+//! #
+//! # let register = |app: &mut App| {
+//! #     app.register_controller::<Cruise>();
+//! # };
+//! # let rover = Agent::robot("rover.urdf").name("rover").drive(Drive::Auto);
+//! # let spec = Scene::builder().agent(rover.controller(Cruise { speed_m_s: 0.4 })).spec();
+//! # let mut engine = CoherenceEngine::builder().add_plugin(register).spec(spec)?;
+//! # engine.run_for(std::time::Duration::from_secs(5))?;
+//! # let x = engine.agent("rover")?.pose.map_or(0.0, |pose| pose.translation_m.x);
+//! # assert!((1.8..2.0).contains(&x), "{x}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | item of [`ControllerKind`](crate::prelude::ControllerKind) | | if left out |
+//! |---|---|---|
+//! | `DRIVES` | wheels (`Twist2`), a vehicle (`Ackermann`), joints (`JointTargets`): a scene with another drive is refused | |
+//! | `spawn` | gives the agent its components, at the start and at each reset | |
+//! | `systems` | run in [`ControlSystems`](crate::prelude::ControlSystems) of the set `Decide`; several in an order: `(a, b).chain()` | |
+//! | `check`, `fit` | range checks; what has to fit the loaded model | nothing is refused |
+//! | `localisation` | which pose it goes by, if it goes by one | none |
+//! | `repeat_without_end`, `forget_goals` | used by calibration | no effect |
+//!
+//! A [request](super::architecture#one-way-in) takes precedence over the controller, and the governor limits both: a controller
+//! has no line about either. Sensors are found as `Query<(&Sensor, &Reading<Scan>)>`, where
+//! [`sensor.agent`](crate::prelude::Sensor) is the agent. `WallFollower` in `engine/core/examples/own_kinds` is a whole one.
+//!
+//! # A fault
+//!
+//! *How do I make a sensor fail in a way that the engine does not have?* `app.register_fault::<Hum>()`, and in the scene
+//! `faults: [(sensor: "rover/barometer", kind: Hum(amplitude: 8), at_s: 25)]`.
+//!
+//! ```
+//! use becomingone::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! /// Scene: `kind: Hum(amplitude: 8)`.
+//! #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Hum {
+//!     amplitude: f64,
+//! }
+//!
+//! impl Kind for Hum {
+//!     const NAME: &'static str = "Hum";
+//!     const ABOUT: &'static str = "a sine of 50 Hz on top of the reading";
+//! }
+//!
+//! impl FaultKind for Hum {
+//!     type State = ();
+//!
+//!     fn check(&self, checks: &mut Checks<'_>) {
+//!         checks.positive("amplitude", self.amplitude);
+//!     }
+//!
+//!     fn describe(&self) -> String {
+//!         format!("humming with {}", self.amplitude)
+//!     }
+//!
+//!     fn inject(&self, (): &mut (), now: &FaultNow, numbers: &mut [f64]) {
+//!         if now.active {
+//!             let turns = now.now_ns as f64 * 1e-9 * 50.0;
+//!             let hum = self.amplitude * (std::f64::consts::TAU * turns).sin();
+//!             now.map(numbers, |x| x + hum);
+//!         }
+//!     }
+//! }
+//! #
+//! # let register = |app: &mut App| {
+//! #     app.register_fault::<Hum>();
+//! # };
+//! # let rover = Agent::robot("rover.urdf").name("rover").sensor("imu", Imu::default(), 1000.0);
+//! # let scene = Scene::builder().agent(rover).fault("rover/imu/accelerometer_z", Hum { amplitude: 3.0 }, 0.01);
+//! # let mut engine = CoherenceEngine::builder().add_plugin(register).spec(scene.spec())?;
+//! # let mut worst = 0.0_f32;
+//! # for _ in 0..100 {
+//! #     engine.step()?;
+//! #     let read = engine.reading::<Imu>("rover/imu")?.latest().unwrap().value.specific_force_m_s2.z;
+//! #     worst = worst.max((read - engine.truth::<Imu>("rover/imu")?.specific_force_m_s2.z).abs());
+//! # }
+//! # assert!((2.9..3.1).contains(&worst), "{worst}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | item of [`FaultKind`](crate::prelude::FaultKind) | | if left out |
+//! |---|---|---|
+//! | `State` | what it keeps from reading to reading, with a `Default`; `()` for nothing | |
+//! | `describe` | what it does, in the event that is logged when it begins | |
+//! | `inject` | changes the numbers that it acts on; called for each reading, also while `now.active` is false | no change |
+//! | `loses` | whether a reading is lost | none is |
+//! | `OF_DRIVE`, `torque_share`, `rolled_share` | a fault of motors or wheels instead of a sensor | of a sensor |
+//! | `check`, `refuse` | range checks; targets on which it means nothing | nothing is refused |
+//!
+//! The fault changes readings only. The [truth](crate::CoherenceEngine::truth) beside them stays, so that a run can be judged.
+//!
+//! # A driver
+//!
+//! *How do I connect real hardware?* A driver fills the readings of any sensor, yours or the engine's, from a thread of its own. A
+//! scene asks for it by its name: `source: Driver("ramp", (period_ms: 20))`. Nothing else in the scene changes.
+//!
+//! ```
+//! use becomingone::prelude::*;
+//! use serde::Deserialize;
+//! use std::{thread, time::Duration};
+//!
+//! /// Registered as `app.register_driver(Ramp)`.
+//! struct Ramp;
+//!
+//! #[derive(Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Config {
+//!     period_ms: u64,
+//! }
+//!
+//! impl DriverKind for Ramp {
+//!     fn name(&self) -> &'static str {
+//!         "ramp"
+//!     }
+//!
+//!     fn about(&self) -> &'static str {
+//!         "0, 1, 2, .. for each number of a sensor"
+//!     }
+//!
+//!     /// Checks the configuration, and names what the source needs for itself: sensors with one name share a thread.
+//!     fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {
+//!         let _: Config = read_config(config)?;
+//!         match endpoint {
+//!             Endpoint::Sensor(name) => Ok(name.to_owned()),
+//!             Endpoint::Actuator(_) => Err(ConfigError::Meaning("found a drive; expected a sensor".to_owned())),
+//!         }
+//!     }
+//!
+//!     /// Opens what must be there for a run to start, and takes the ends of the links.
+//!     fn open(&self, _: &str, ends: Vec<(String, LinkEnd)>) -> Result<Box<dyn Driver>, String> {
+//!         let Some((config, LinkEnd::Sensor(end))) = ends.into_iter().next() else {
+//!             return Err("found no sensor".to_owned());
+//!         };
+//!         let config: Config = read_config(&config).map_err(|error| error.to_string())?;
+//!         Ok(Box::new(Ramping { end, period: Duration::from_millis(config.period_ms) }))
+//!     }
+//! }
+//!
+//! struct Ramping {
+//!     end: SensorEnd,
+//!     period: Duration,
+//! }
+//!
+//! impl Driver for Ramping {
+//!     /// Connects, and serves until it is cancelled. After an error it is called again, with back-off.
+//!     fn serve(&mut self, context: &Context) -> Result<(), DriverError> {
+//!         context.up();
+//!         let mut x = 0.0;
+//!         while !context.cancelled() {
+//!             let now_ns = self.end.now_ns(); // the stamp: when it was captured, not when it was decoded
+//!             let numbers = vec![x; self.end.numbers()];
+//!             self.end.push(now_ns, Sample { numbers, ..Sample::default() });
+//!             x += 1.0;
+//!             thread::sleep(self.period);
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//! #
+//! # use becomingone::components::{link, scene::SensorSpec};
+//! # let register = |app: &mut App| {
+//! #     app.register_driver(Ramp);
+//! # };
+//! # let source = link::Source::Driver("ramp".to_owned(), link::Config("(period_ms: 5)".to_owned()));
+//! # let range = SensorSpec { source, ..SensorSpec::new("range", RangeFinder::default(), 100.0) };
+//! # let spec = Scene::builder().agent(Agent::robot("rover.urdf").name("rover").mounted(range)).spec();
+//! # let mut engine = CoherenceEngine::builder().add_plugin(register).spec(spec)?;
+//! # engine.run_for(Duration::from_millis(300))?;
+//! # assert!(engine.reading::<RangeFinder>("rover/range")?.latest().is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `serve` asks for [`cancelled`](crate::prelude::Context::cancelled) ten times a second or more often; its reads have time-outs.
+//! A sequence number, a device's stamp and a restart of the sender go into the [`Sample`](crate::prelude::Sample), if the protocol has
+//! them; gaps, duplicates and late readings are counted from these. `line.rs` in `engine/core/examples/own_kinds` reads a TCP server
+//! with time-outs and errors; the plugin `becomingone-udp` parts the protocol from the thread, and sends commands too.

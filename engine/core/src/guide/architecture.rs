@@ -1,0 +1,116 @@
+//! How the engine is built.
+//!
+//! *Where does a piece of code belong, when does it run, and what may it use?* Read this page before you change the engine, or
+//! before you write a plugin that does more than register a kind. For a new sensor, [one file](super::add_a_sensor)
+//! is enough.
+//!
+//! # The floors
+//!
+//! The engine is a stack of crates. A crate uses crates below it only.
+//!
+//! | floor | crate, folder | what it holds | what it never holds |
+//! |---|---|---|---|
+//! | 6 | `becomingone-cli`, `engine/cli/` | the program: verbs, progress, tables | anything that a library user needs |
+//! | 5 | [`becomingone`](crate), `engine/core/` | the facade, builders, access by name, this guide | a terminal |
+//! | 4 | [`becomingone-scene`](crate::scene), `engine/scene/` | RON and YAML to a checked, loaded scene | anything that runs in a tick |
+//! | 4 | `becomingone-rerun`, `-record`, `-replay`, `-udp`, `plugins/` | viewer, journal, recordings, drivers: one crate each | what another plugin needs |
+//! | 3 | [`becomingone-systems`](crate::systems), `systems/` | what happens in a tick | sockets, files, device threads |
+//! | 3 | `becomingone-model`, `engine/model/` | URDF, MJCF, vehicles, meshes to plain data | entities |
+//! | 2 | [`becomingone-components`](crate::components), `components/` | what things are: components, messages, the specs of scenes, the traits of kinds | systems, I/O |
+//! | 1 | [`becomingone-kernel`](crate::kernel), `engine/kernel/` | the equations, without std, allocation, clock and ECS | entities, threads, files |
+//!
+//! Two plugins never use each other: what both need is a component. `scenes/` and `assets/` are data, and `tests/` runs the
+//! built program against files and peers.
+//!
+//! # One tick
+//!
+//! A tick is one run of the schedule [`Tick`](crate::prelude::Tick), and one length `tick_ns` of simulated time. Its sets run
+//! one after the other, in the order of [`TickSystems::ALL`](crate::prelude::TickSystems::ALL). Every system of the engine is in one of them.
+//!
+//! | set | what happens |
+//! |---|---|
+//! | `Begin` | message buffers and batches of readings are begun; bevy's clocks are set |
+//! | `Ingest` | what came from outside since the last tick enters: readings of drivers and recordings, requests |
+//! | `Sample` | simulated sensors that are due sample the world as the last tick left it |
+//! | `Inject` | faults change the simulated readings, not the truth |
+//! | `Encode` | features of the readings, and phases of the channels |
+//! | `Estimate` | odometry; the localisation filter, which takes the features of `Encode` |
+//! | `Witness` | the self-model predicts the sample; the residual is the innovation |
+//! | `Resonate` | Emissary and Master take the phases: temporal coherence over a short and a long window |
+//! | `Synchronize` | the two windows are compared: agreeing, diverged, phase-locked |
+//! | `Diagnose` | detection statistics against thresholds, isolation of the faulty channel, alarm |
+//! | `Blend` | events are stored, decay, and are reinforced when they recur |
+//! | `Decide` | controllers write commands; requests from outside take precedence |
+//! | `Govern` | the safety supervisor limits commands; a stop latches |
+//! | `Act` | commands go to simulated actuators or to hardware |
+//! | `Step` | physics and the clock advance by exactly one tick |
+//! | `Seal` | all registered state goes into the state hash |
+//! | `Publish` | viewers and recorders read; they write nothing |
+//!
+//! [`First`](crate::prelude::First) and [`Last`](crate::prelude::Last) of each set are hooks: a system in `First(TickSystems::Decide)` runs
+//! before all of `Decide`, and nobody has to be named for it. Systems run on one thread, in one order. Two that touch the
+//! same data without an order between them are an error at the start that names both.
+//!
+//! `becomingone list systems SCENE` prints the schedule that was built, and
+//! [`scheduled`](crate::systems::tick::scheduled) gives it to a program:
+//!
+//! ```
+//! use becomingone::CoherenceEngine;
+//! use becomingone::systems::tick::scheduled;
+//!
+//! let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
+//! engine.start()?;
+//! let systems = scheduled(engine.world());
+//! let position = |name: &str| systems.iter().position(|system| system.name.ends_with(name));
+//! assert!(position("encode") < position("update_filters")); // the filter takes features
+//! assert!(position("govern") < position("physics::step"));
+//! assert!(systems.iter().all(|system| system.set.is_some()));
+//! # Ok::<(), becomingone::EngineError>(())
+//! ```
+//!
+//! # Entities
+//!
+//! - An **agent** is a root entity with a name: a robot, a vehicle, an instrument, or a kernel alone without any body.
+//!   Its kernel's components stand on it: [`Coherence`](crate::components::coherence::Coherence),
+//!   [`Witness`](crate::components::witness::Witness), [`Blend`](crate::components::memory::Blend).
+//! - Its **sensors** are child entities, with names such as `rover/imu`. A sensor holds
+//!   [`Reading<T>`](crate::prelude::Reading): the latest measurement, those of this tick, and their stamps. A simulated one
+//!   holds the [`Truth<T>`](crate::prelude::Truth) beside it, so that noise, slip and faults can be judged.
+//! - Its **drive** is a child too, `rover/drive`, with an [`ActuatorTarget<T>`](crate::prelude::ActuatorTarget): a twist, speed and
+//!   steering angle, or targets of joints.
+//! - Where readings come from is one component, [`Source`](crate::components::link::Source): `Sim`, `Off`, `Replay(..)` or
+//!   `Driver(..)`. Swapping the simulated sensor for a real one is one line of the scene. What reads the sensor does not
+//!   look at it.
+//!
+//! An entity that a plugin spawns with a [`Name`](crate::ecs::name::Name) is hashed, recorded and found by its name as the scene's are.
+//!
+//! # One way in
+//!
+//! The set `Ingest` is the only place where anything enters a run. Each reading of a driver, each row of a recording and each
+//! command from outside becomes a [`Frame`](crate::components::link::Frame); frames enter in the order of link and sequence number.
+//! A command from outside is a [`Request`](crate::components::request::Request): who asks, which agent, what, and until
+//! when. [`engine.command`](crate::CoherenceEngine::command) and the stick of `--interactive` make one, and anything that
+//! will come over a network does. It takes precedence over the agent's controller until it expires, half a
+//! second by default.
+//!
+//! A driver has a thread of its own and knows no entity. It stamps what it captures, and pushes it into a queue that is
+//! bounded; the tick never waits for it. What does not fit is dropped and counted.
+//!
+//! # One record
+//!
+//! A journal (`--record run.mcap`) holds the scene, what entered, and the state hash of the ticks. `becomingone replay run.mcap --verify`
+//! runs the scene again with the journal in place of drivers and requests, and compares the hashes: the same scene, seed and input
+//! give the same bits. A reset is a fresh run, bit for bit. The file is MCAP with published schemas, which viewers open.
+//!
+//! # Rules
+//!
+//! - Time is whole nanoseconds from the run's start. No system reads the machine's clock.
+//! - Random numbers come from a generator of the entity that needs them, seeded by its name: another sensor changes nobody's noise.
+//! - Functions such as `sin` come from [`libm`](https://docs.rs/libm) where their result is state: those of std differ between machines.
+//! - I/O is on threads of its own, behind bounded queues, and connects again by itself.
+//! - `NaN` and infinity stop where readings enter. They are counted and go no further.
+//! - An error names place, what was found, what was expected, and the nearest name.
+//! - A stop of the governor latches; only a reset clears it.
+//! - Physics is `f32`; time, places on the Earth, odometry and the kernel's sums are `f64`.
+//! - SI units; x forward, y left, z up (REP 103); rotations as quaternions. Names carry the unit: `rate_hz`, `bias_rad_s`.
+//! - The engine's own kinds are registered with the calls that a plugin uses. There is no other list of kinds.

@@ -1,0 +1,148 @@
+//! The library's examples, as a user runs them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use becomingone_tests::{LONG, Ran, finish, root};
+use std::collections::BTreeSet;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The folder of built examples, beside this test's executable; they are built here where one is missing.
+///
+/// `cargo xtask test` builds the whole workspace before it tests, so that they are fresh there.
+fn folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let test = env::current_exe().unwrap();
+        let folder = test.ancestors().nth(2).unwrap().join("examples");
+        let is_there = |name: &String| executable(&folder, name).is_file();
+        if !sources().iter().all(is_there) {
+            let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            build.args(["build", "--release", "-p", "becomingone", "--examples"]);
+            assert!(build.current_dir(root()).status().unwrap().success());
+        }
+        folder
+    })
+}
+
+fn executable(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}{}", env::consts::EXE_SUFFIX))
+}
+
+/// Names of the examples that are one file.
+fn sources() -> BTreeSet<String> {
+    let files = std::fs::read_dir(root().join("engine/core/examples")).unwrap();
+    let paths = files.map(|file| file.unwrap().path());
+    let rust = paths.filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    rust.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Runs an example to its end, in an empty folder: it needs no file.
+fn example(name: &str) -> Ran {
+    let empty = tempfile::tempdir().unwrap();
+    let ran = finish(
+        Command::new(executable(folder(), name)).current_dir(empty.path()),
+        LONG,
+    );
+    assert_eq!(ran.code, Some(0), "{name}: {}", ran.stderr);
+    ran
+}
+
+/// The cells of the row that begins with a word, in the table whose head begins with another.
+fn row(text: &str, head: &str, name: &str) -> Vec<String> {
+    let begins = |line: &&str, word: &str| line.split_whitespace().next() == Some(word);
+    let mut lines = text.lines();
+    lines.find(|line| begins(line, head)).unwrap();
+    let line = lines.find(|line| begins(line, name)).unwrap();
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn every_example_is_run_here() {
+    let tested = ["built_scene", "hello", "monitor", "my_controller"];
+    assert_eq!(sources(), tested.map(str::to_owned).into());
+}
+
+#[test]
+fn my_controller_drives_for_a_minute_without_a_collision() {
+    let text = example("my_controller").stdout;
+    assert!(text.contains("60000 ticks  60.000 s simulated"), "{text}");
+    let rover = row(&text, "agent", "rover");
+    let distance_m: f64 = rover[1].parse().unwrap();
+    assert!(distance_m > 10.0, "{text}");
+    assert_eq!(rover.last().unwrap(), "0", "{text}");
+}
+
+#[test]
+fn built_scene_isolates_the_gyroscope_and_knows_the_truth() {
+    let text = example("built_scene").stdout;
+    let kernel = row(&text, "kernel", "rover");
+    assert!(kernel.iter().any(|cell| cell == "imu/gyro_z"), "{text}");
+    let line = text.lines().find(|line| line.starts_with("yaw rate:"));
+    let numbers: Vec<f64> = line
+        .unwrap()
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    // The fault's offset, and no noise.
+    assert!((numbers[0] - numbers[1] - 0.3).abs() < 0.011, "{text}");
+}
+
+#[test]
+fn monitor_isolates_the_thermometer_that_is_off() {
+    let text = example("monitor").stdout;
+    let first = text.lines().next().unwrap();
+    let (at_s, rest) = first.split_once(" s: ").unwrap();
+    let at_s: u32 = at_s.parse().unwrap();
+    assert!((1000..1030).contains(&at_s), "{text}");
+    assert_eq!(rest, "alarm on, channel 1", "{text}");
+}
+
+/// It has no end of its own.
+#[cfg(unix)]
+#[test]
+fn hello_runs_until_it_is_interrupted() {
+    use becomingone_tests::{signal, until};
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::time::{Duration, Instant};
+
+    let mut child = Command::new(executable(folder(), "hello")).spawn().unwrap();
+    let begun = Instant::now();
+    until(LONG, "a second", || {
+        begun.elapsed() >= Duration::from_secs(1)
+    });
+    assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
+    signal("INT", child.id());
+    let mut status = None;
+    until(LONG, "its end", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    assert_eq!(status.unwrap().signal(), Some(2));
+}
+
+/// The guide shows the barometer of `own_kinds`, as it stands there.
+#[test]
+fn the_guides_sensor_is_the_examples_sensor() {
+    // Layout and trailing commas are rustfmt's.
+    let bare = |text: &str| -> String {
+        let kept = text.chars().filter(|c| !c.is_whitespace() && *c != ',');
+        kept.collect()
+    };
+    let read = |path: &str| std::fs::read_to_string(root().join("engine/core").join(path)).unwrap();
+    let page = read("src/guide/add_a_sensor.rs");
+    let page: String = page
+        .lines()
+        .map(|line| line.strip_prefix("//! ").unwrap_or(""))
+        .collect();
+    let example = read("examples/own_kinds/src/barometer.rs");
+    assert!(bare(&page).contains(&bare(&example)));
+}
