@@ -210,7 +210,7 @@ impl CoherenceEngine {
         Self::builder().scene(path)
     }
 
-    /// A scene that was loaded before, see [`SceneLoader`].
+    /// A scene that was loaded before, see [`SceneLoader`](crate::scene::SceneLoader).
     ///
     /// ```
     /// use becomingone::CoherenceEngine;

@@ -56,7 +56,7 @@
 //! [`TickSystems::Decide`](crate::systems::tick::TickSystems). The example `my_controller` is complete:
 //!
 //! ```text
-//! cargo run --release --example my_controller
+//! cargo run --release -p becomingone --example my_controller
 //! ```
 //!
 //! Two systems that access the same data without a stated order are an error at the start of a run; the message names

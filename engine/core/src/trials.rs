@@ -73,7 +73,7 @@ pub struct WitnessSample {
 ///
 /// # Errors
 ///
-/// As [`CoherenceEngine::run`].
+/// As [`CoherenceEngine::run`](crate::CoherenceEngine::run).
 pub fn run(
     loaded: &LoadedScene,
     plugins: &Plugins,

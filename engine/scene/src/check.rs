@@ -168,7 +168,7 @@ impl Check<'_, '_, '_> {
         }
         if let Some(field_t) = &scene.world.magnetic_field_t {
             self.checks("world", |checks| {
-                checks.flux_density("magnetic_field_t", field_t)
+                checks.flux_density("magnetic_field_t", field_t);
             });
         }
         if let Some(origin) = scene.world.origin {
@@ -518,7 +518,7 @@ impl Check<'_, '_, '_> {
         if let Some(kind) = sensor.kind.value() {
             let context = sensor_context(scene, sensor, driven);
             self.checks(format!("{path}.kind"), |checks| {
-                kind.check(&context, checks)
+                kind.check(&context, checks);
             });
         }
     }

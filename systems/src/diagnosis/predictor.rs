@@ -131,7 +131,7 @@ impl<R: Real, const N: usize, const U: usize> Model<R, N, U> {
 }
 
 /// An agent's self-model, of the size that its channels need. Memory traffic dominates the cost of ten thousand agents
-/// (`cargo bench --bench kernels`): small models compute in `f32` once trained, and lie side by side in the component,
+/// (`cargo bench -p becomingone --bench kernels`): small models compute in `f32` once trained, and lie side by side in the component,
 /// in the order in which they are updated.
 #[derive(Clone, Debug)]
 #[expect(
@@ -223,7 +223,7 @@ impl<const N: usize> SubsetMonitor<N> {
     ///
     /// # Errors
     ///
-    /// As [`SelfModel::new`].
+    /// As [`Trainer::new`].
     pub fn new(
         (first, count): (usize, usize),
         cause_from: usize,

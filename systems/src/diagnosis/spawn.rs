@@ -174,3 +174,72 @@ pub(crate) fn spawn(
     world.entity_mut(agent).insert(witness);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sensing::{Encoders, Gnss, Imu, Lidar, Values};
+    use becomingone_components::scene::SensorSpec;
+    use becomingone_components::sensor::Column;
+    use becomingone_components::witness::{ChannelError, outputs};
+
+    fn sensors() -> Vec<SensorSpec> {
+        let column = |name: &str| Column {
+            name: name.to_owned(),
+            unit: "bar".to_owned(),
+        };
+        let lidar = Lidar {
+            rays: 360,
+            range_max_m: 5.0,
+            ..Lidar::default()
+        };
+        let pump = Values {
+            fields: vec![column("in"), column("out")],
+        };
+        vec![
+            SensorSpec::new("lidar", lidar, 100.0),
+            SensorSpec::new("encoders", Encoders::default(), 100.0),
+            SensorSpec::new("imu", Imu::default(), 100.0),
+            SensorSpec::new("gnss", Gnss::default(), 100.0),
+            SensorSpec::new("pump", pump, 100.0),
+        ]
+    }
+
+    fn names(chosen: Option<&[&str]>) -> Result<Vec<String>, (usize, ChannelError)> {
+        let chosen: Option<Vec<String>> = chosen.map(|c| c.iter().map(|&s| s.to_owned()).collect());
+        let all = outputs(&sensors(), 2, chosen.as_deref())?;
+        Ok(all.into_iter().map(|o| o.name).collect())
+    }
+
+    #[test]
+    fn default_channels_are_those_that_do_not_depend_on_the_surroundings() {
+        let all = names(None).unwrap();
+        assert_eq!(all[..3], ["encoders/0", "encoders/1", "encoders/heard"]);
+        assert_eq!(all[8..10], ["imu/accelerometer_z", "imu/heard"]);
+        assert_eq!(all[10..13], ["gnss/speed", "pump/in", "pump/out"]);
+        assert_eq!(all[13..], ["lidar/seen_0", "lidar/seen_1"]);
+    }
+
+    #[test]
+    fn a_choice_keeps_its_order_and_its_mistakes_are_reported() {
+        let all = names(Some(&["imu/gyro_z", "lidar/7", "encoders", "pump"])).unwrap();
+        let expected = [
+            "imu/gyro_z",
+            "lidar/7",
+            "encoders/0",
+            "encoders/1",
+            "pump/in",
+            "pump/out",
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(names(Some(&[])).unwrap(), [""; 0]);
+        for (chosen, wrong) in [
+            (&["imo"][..], (0, ChannelError::Sensor)),
+            (&["imu", "imu/gyro_w"], (1, ChannelError::Part(2))),
+            (&["encoders/2"], (0, ChannelError::Number(1, 2))),
+            (&["imu", "imu/gyro"], (1, ChannelError::Again)),
+            (&["imu", "lidar"], (1, ChannelError::TooMany)),
+        ] {
+            assert_eq!(names(Some(chosen)), Err(wrong));
+        }
+    }
+}

@@ -43,9 +43,7 @@ const FOLDER_CIRCLES: &[&str] = &["becomingone-systems"];
 /// Crates that the library does without: those of the program, and those behind features.
 const NOT_IN_LIBRARY: &[&str] = &[
     "clap",
-    "comfy-table",
     "crossterm",
-    "ctrlc",
     "env_logger",
     "mcap",
     "re_sdk",

@@ -72,7 +72,7 @@
 //!
 //! - An **agent** is a root entity with a name: a robot, a vehicle, an instrument, or a kernel alone without any body.
 //!   Its kernel's components stand on it: [`Coherence`](crate::components::coherence::Coherence),
-//!   [`Witness`](crate::components::witness::Witness), [`Blend`](crate::components::memory::Blend).
+//!   [`Witness`](crate::systems::diagnosis::witness::Witness), [`Blend`](crate::components::memory::Blend).
 //! - Its **sensors** are child entities, with names such as `rover/imu`. A sensor holds
 //!   [`Reading<T>`](crate::prelude::Reading): the latest measurement, those of this tick, and their stamps. A simulated one
 //!   holds the [`Truth<T>`](crate::prelude::Truth) beside it, so that noise, slip and faults can be judged.

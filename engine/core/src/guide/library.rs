@@ -1,7 +1,7 @@
 //! Use the engine as a library.
 //!
 //! *How do I run scenes from a program of mine, look into them, and steer them?* Everything that a program usually needs is in
-//! [`becomingone::prelude`](crate::prelude). The examples of this page run as they stand; `cargo run --release --example
+//! [`becomingone::prelude`](crate::prelude). The examples of this page run as they stand; `cargo run --release -p becomingone --example
 //! built_scene` is a larger one.
 //!
 //! ```toml
@@ -130,7 +130,7 @@
 //!
 //! Fault detection needs neither scene nor engine. [`Monitor`](crate::kernel::Monitor) takes stamped numbers, learns from the first 400 samples,
 //! and then says whether they still agree with what it learned, and which channel is to blame. It needs no allocation, and the crate
-//! `becomingone-kernel` no std. `cargo run --release --example monitor` is the same with three thermometers.
+//! `becomingone-kernel` no std. `cargo run --release -p becomingone --example monitor` is the same with three thermometers.
 //!
 //! ```
 //! use becomingone::kernel::Monitor;
