@@ -1,4 +1,4 @@
-//! `becomingone analyze`: a table in, scores out; what is odd is said, what is wrong is named.
+//! `becomingone analyze`: scores of a table, warnings about unusual data, error messages.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,12 +18,12 @@ use tempfile::TempDir;
 
 const HEADER: &str = "row,time,t_emissary,t_master,coherence,delta,k1,k2,k3,flag,cause";
 
-/// Numbers that scatter between -0.5 and 0.5, the same each time.
+/// Reproducible pseudo-random numbers between -0.5 and 0.5.
 struct Scatter(u64);
 
 impl Scatter {
     fn next(&mut self) -> f64 {
-        // Knuth's MMIX; the upper bits are the good ones.
+        // Knuth's MMIX generator; the upper bits are the most random.
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -32,7 +32,7 @@ impl Scatter {
     }
 }
 
-/// A pump: three sensors of one level, 10 rows a second. From row `broken` on, `flow` jitters.
+/// Pump: three sensors of one level, 10 rows per second. From row `broken` on, `flow` jitters.
 fn pump(rows: usize, broken: usize) -> String {
     let mut scatter = Scatter(7);
     let mut text = "time;flow;power;speed\n".to_owned();
@@ -65,7 +65,7 @@ fn scores(folder: &TempDir) -> Vec<HashMap<String, String>> {
     table(&text)
 }
 
-/// Cells of a row; where one is in quotes, it may have a comma in it.
+/// Cells of a row; quoted cells may contain commas.
 fn cells(line: &str) -> Vec<String> {
     let mut cells = vec![String::new()];
     let mut quoted = false;
@@ -79,7 +79,7 @@ fn cells(line: &str) -> Vec<String> {
     cells
 }
 
-/// Rows by the names of their columns.
+/// Rows, by column name.
 fn table(text: &str) -> Vec<HashMap<String, String>> {
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
@@ -94,7 +94,7 @@ fn table(text: &str) -> Vec<HashMap<String, String>> {
 }
 
 #[test]
-fn a_broken_sensor_is_flagged_named_and_timed() {
+fn faulty_sensor_is_detected_isolated_and_timed() {
     let folder = folder(&[("log.csv", &pump(1500, 1000))]);
     let ran = ok(folder.path(), &["--baseline", "500", "--out", "scores.csv"]);
     let rows = scores(&folder);
@@ -118,7 +118,7 @@ fn a_broken_sensor_is_flagged_named_and_timed() {
         if k > 550 {
             let (e, m) = (number("t_emissary"), number("t_master"));
             assert!((number("delta") - (m.abs() - e.abs()).abs()).abs() < 1e-12);
-            // K1 = max(Re T_sync, 0)^2, T_sync the mean of the two.
+            // K1 = max(Re T_sync, 0)^2; T_sync is the mean of the two.
             let k1 = (0.5 * (e + m)).max(0.0).powi(2);
             assert!((number("k1") - k1).abs() < 1e-12, "row {k}");
         }
@@ -155,7 +155,7 @@ fn a_broken_sensor_is_flagged_named_and_timed() {
 }
 
 #[test]
-fn a_sensor_that_rests_is_said() {
+fn constant_sensor_is_reported() {
     let lines = pump(900, usize::MAX);
     let lines = lines.lines().enumerate().map(|(k, line)| {
         let mut cells: Vec<&str> = line.split(';').collect();
@@ -176,7 +176,7 @@ fn a_sensor_that_rests_is_said() {
 }
 
 #[test]
-fn what_is_healthy_is_not_flagged() {
+fn healthy_rows_are_not_flagged() {
     let folder = folder(&[("log.csv", &pump(5000, usize::MAX))]);
     let ran = ok(folder.path(), &["--baseline", "1000"]);
     assert!(
@@ -188,7 +188,7 @@ fn what_is_healthy_is_not_flagged() {
 }
 
 #[test]
-fn the_same_table_gives_the_same_scores_however_it_is_written() {
+fn scores_do_not_depend_on_the_table_format() {
     let plain = pump(900, 700);
     let commas = plain.replace('.', ",");
     let tabs = plain.replace(';', "\t").replace('\n', "\r\n");
@@ -214,7 +214,7 @@ fn the_same_table_gives_the_same_scores_however_it_is_written() {
 }
 
 #[test]
-fn labels_text_counters_and_empty_columns_are_said() {
+fn labels_text_counters_and_empty_columns_are_reported() {
     let mut text = String::new();
     for (k, line) in pump(900, usize::MAX).lines().enumerate() {
         let more = match k {
@@ -225,14 +225,14 @@ fn labels_text_counters_and_empty_columns_are_said() {
     }
     let folder = folder(&[("log.csv", &text)]);
     let ran = ok(folder.path(), &[]);
-    for said in [
+    for expected in [
         "`state`: text, not a channel",
         "`spare`: empty in the first rows, not a channel",
         "`n`: a row counter, not a channel",
         "constant in the first 400 rows: `label`",
         "pass it to --ignore",
     ] {
-        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
     }
     assert!(
         ran.stdout.contains("4 channels: flow, power, speed, label"),
@@ -253,26 +253,26 @@ fn labels_text_counters_and_empty_columns_are_said() {
 }
 
 #[test]
-fn gaps_missing_cells_and_odd_stamps_are_taken() {
+fn gaps_missing_cells_and_invalid_stamps_are_handled() {
     let mut text = String::new();
     for (k, line) in pump(1200, usize::MAX).lines().enumerate() {
         let mut cells: Vec<&str> = line.split(';').collect();
         match k {
             // A gap of 50 s.
             700..750 => continue,
-            // A stamp again, one that goes back, none, and one that is text.
+            // A repeated stamp, one that goes back, a missing one, and text.
             800 => cells[0] = "79.8",
             810 => cells[0] = "3.0",
             820 => cells[0] = "",
             830 => cells[0] = "noon",
-            // A sensor that pauses, and one that is broken.
+            // A sensor that pauses, and a faulty one.
             840..860 => cells[1] = "",
             870 => cells[2] = "NaN",
             871 => cells[2] = "inf",
             872 => cells[2] = "fail",
             880 => cells.truncate(2),
             881 => cells.push("9"),
-            // One that is gone for good.
+            // A sensor that is lost for good.
             900.. => cells[3] = "",
             _ => {}
         }
@@ -281,14 +281,14 @@ fn gaps_missing_cells_and_odd_stamps_are_taken() {
     let folder = folder(&[("log.csv", &text)]);
     let ran = ok(folder.path(), &["--baseline", "300"]);
     let rows = scores(&folder);
-    // One line for each row: but for those that were left out above.
+    // One line for each row that was not skipped above.
     assert_eq!(rows.len(), 1150);
     assert!(
         rows[300..]
             .iter()
             .all(|r| r["k3"].parse::<f64>().unwrap().is_finite())
     );
-    for said in [
+    for expected in [
         "2 rows whose stamp is not after that of the row before",
         "2 stamps that cannot be read",
         "stamps that cannot be read: these rows are assumed to follow at the usual time (first in line 771: `` in the column `time`)",
@@ -298,12 +298,12 @@ fn gaps_missing_cells_and_odd_stamps_are_taken() {
         "1 cells of channels with text in them: missing (first in line 823: `fail` in the column `power`)",
         "`speed` has no value after row 848",
     ] {
-        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
     }
 }
 
 #[test]
-fn what_is_not_judged_is_said() {
+fn rows_that_are_not_scored_are_reported() {
     let changed = |change: &dyn Fn(usize, &mut Vec<String>)| {
         let mut text = String::new();
         for (k, line) in pump(1200, usize::MAX).lines().enumerate() {
@@ -318,19 +318,21 @@ fn what_is_not_judged_is_said() {
     };
     let healthy = changed(&|_, _| {});
     assert!(!healthy.contains("warning"), "{healthy}");
-    // One mad value in what is learned from; the level's deviation is about 1.3.
+    // One outlier in the baseline; the standard deviation of the level is about 1.3.
     let spike = changed(&|k, cells| {
         if k == 51 {
             cells[2] = "2000000".to_owned();
         }
     });
-    let said = "`power` is 2000000 in row 50 of the baseline, far from its other values there: its deviation becomes ";
-    let (_, factor) = spike.split_once(said).unwrap_or_else(|| panic!("{spike}"));
+    let expected = "`power` is 2000000 in row 50 of the baseline, far from its other values there: its deviation becomes ";
+    let (_, factor) = spike
+        .split_once(expected)
+        .unwrap_or_else(|| panic!("{spike}"));
     let (factor, _) = factor.split_once(" times").unwrap();
     let factor: f64 = factor.parse().unwrap();
-    // 2e6/sqrt(300), over it.
+    // 2e6/sqrt(300), relative to it.
     assert!((7e4..1.5e5).contains(&factor), "{factor}");
-    // What cannot even be squared is missing, in bins too.
+    // Values whose square overflows are missing, also in bins.
     for bins in [
         &["--baseline", "300"][..],
         &["--baseline", "300", "--bins", "5"],
@@ -340,46 +342,46 @@ fn what_is_not_judged_is_said() {
         let (_, rest) = rest.split_once('\n').unwrap();
         let folder = folder(&[("log.csv", &format!("{head}\n5.0;1e300;1;5\n{rest}"))]);
         let ran = ok(folder.path(), bins);
-        let said = "1 values that are a million deviations off, or too large to be squared: treated as missing";
-        assert!(ran.stderr.contains(said), "{bins:?}: {}", ran.stderr);
+        let expected = "1 values that are a million deviations off, or too large to be squared: treated as missing";
+        assert!(ran.stderr.contains(expected), "{bins:?}: {}", ran.stderr);
     }
-    // A logger that was begun late.
+    // A logger that starts late.
     let few = changed(&|k, cells| {
         if (22..=300).contains(&k) {
             cells[2].clear();
         }
     });
-    let said = "`power` has 21 values in the 300 ticks of the baseline: too few to learn from, at least 64 are needed";
-    assert!(few.contains(said), "{few}");
-    // It comes every fifth time after a baseline without gaps.
+    let expected = "`power` has 21 values in the 300 ticks of the baseline: too few to learn from, at least 64 are needed";
+    assert!(few.contains(expected), "{few}");
+    // Every fifth value only, after a baseline without gaps.
     let seldom = changed(&|k, cells| {
         if k > 400 && k % 5 != 0 {
             cells[2].clear();
         }
     });
-    let said = "`power` is missing for longer at a time than in the baseline: 160 of its 260 values are not judged";
-    assert!(seldom.contains(said), "{seldom}");
-    // An instrument's code for an error.
+    let expected = "`power` is missing for longer at a time than in the baseline: 160 of its 260 values are not judged";
+    assert!(seldom.contains(expected), "{seldom}");
+    // Error code of an instrument.
     let code = changed(&|k, cells| {
         if k > 1000 {
             cells[2] = "4294967295".to_owned();
         }
     });
-    let said = "200 values that are a million deviations off, or too large to be squared: treated as missing";
-    assert!(code.contains(said), "{code}");
-    // From here on a reading every 2 s, in place of ten a second.
+    let expected = "200 values that are a million deviations off, or too large to be squared: treated as missing";
+    assert!(code.contains(expected), "{code}");
+    // From here on one reading every 2 s instead of ten per second.
     let slower = changed(&|k, cells| {
         if k > 1000 {
             cells[0] = format!("{}", 100.0 + 2.0 * (k - 1000) as f64);
         }
     });
-    let said =
+    let expected =
         "200 gaps of more than ten steps of the baseline: nothing is judged until five more steps";
-    assert!(slower.contains(said), "{slower}");
+    assert!(slower.contains(expected), "{slower}");
 }
 
 #[test]
-fn rows_without_a_clock_go_by_their_rate() {
+fn rows_without_time_stamps_use_the_given_rate() {
     let text = pump(600, usize::MAX)
         .lines()
         .fold(String::new(), |text, line| {
@@ -449,7 +451,7 @@ fn more_channels_than_the_kernel_holds() {
 }
 
 #[test]
-fn mistakes_are_named_and_nothing_is_lost() {
+fn errors_are_named_and_files_are_kept() {
     let text = pump(300, usize::MAX);
     let mut newest: Vec<&str> = text.lines().collect();
     newest[1..].reverse();
@@ -471,7 +473,7 @@ fn mistakes_are_named_and_nothing_is_lost() {
     ]);
     let path = folder.path();
     std::fs::hard_link(path.join("log.csv"), path.join("hard.csv")).unwrap();
-    for (args, said) in [
+    for (args, expected) in [
         (
             &["log.csv"][..],
             "log.csv: found 300 rows; expected more than the 400 of --baseline, which are learned from, or a smaller one (at least 64)",
@@ -565,16 +567,16 @@ fn mistakes_are_named_and_nothing_is_lost() {
         }
         let ran = run(path, &all);
         assert_eq!(ran.code, Some(2), "{args:?}: {}{}", ran.stdout, ran.stderr);
-        assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{args:?}: {}", ran.stderr);
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     }
     assert_eq!(std::fs::read_to_string(path.join("log.csv")).unwrap(), text);
-    // What there is of a short table is scored all the same: a line for each row.
+    // A short table is scored, too: one line for each row.
     assert_eq!(scores(&folder).len(), 300);
 }
 
 #[test]
-fn scores_go_to_stdout_alone() {
+fn stdout_carries_only_the_scores() {
     let folder = folder(&[("log.csv", &pump(900, 600))]);
     let ran = ok(folder.path(), &["--out", "-"]);
     assert_eq!(table(&ran.stdout).len(), 900);
@@ -589,7 +591,7 @@ fn scores_go_to_stdout_alone() {
 }
 
 #[test]
-fn a_recording_is_saved_beside_and_named_as_the_table() {
+fn recording_is_saved_beside_the_table_under_its_name() {
     let folder = folder(&[("pump.csv", &pump(900, 600))]);
     let ran = run(folder.path(), &["analyze", "pump.csv"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -602,7 +604,7 @@ fn a_recording_is_saved_beside_and_named_as_the_table() {
     );
 }
 
-/// Writes a table of so many bytes: sensors that are read together, at even times; or one by one, at times of their own.
+/// Writes a table of this size: all sensors in each row at even times, or one sensor per row at its own times.
 fn write_long(to: impl std::io::Write, bytes: u64, one_by_one: bool) -> std::io::Result<u64> {
     let mut to = BufWriter::with_capacity(1 << 16, to);
     let mut scatter = Scatter(11);
@@ -633,10 +635,10 @@ fn write_long(to: impl std::io::Write, bytes: u64, one_by_one: bool) -> std::io:
     Ok(rows)
 }
 
-/// Memory does not grow with the table, which is made while it is read and stands nowhere.
+/// The table is generated while it is read, and never stored.
 #[cfg(target_os = "linux")]
 #[test]
-fn memory_is_the_same_for_any_length() {
+fn memory_use_does_not_depend_on_length() {
     let peak_kb = |bytes: u64, one_by_one: bool| {
         let mut child = Command::new(binary())
             .args(["analyze", "-", "--out", "/dev/null", "--quiet"])
@@ -646,7 +648,7 @@ fn memory_is_the_same_for_any_length() {
             .unwrap();
         let to = child.stdin.take().unwrap();
         let writer = std::thread::spawn(move || write_long(to, bytes, one_by_one));
-        // The peak as the kernel counts it, for as long as the program is there.
+        // Peak memory from the operating system, while the process exists.
         let status = format!("/proc/{}/status", child.id());
         let mut most = 0_u64;
         let code = loop {
@@ -676,8 +678,8 @@ fn memory_is_the_same_for_any_length() {
     }
 }
 
-/// One level of which two loggers tell: `flow` ten times a second, the others ten times a second in rows of their own, at
-/// times that scatter by half of a step. From `broken_s` on, `flow` is off by as much as the level scatters.
+/// One level recorded by two loggers: `flow` at 10 Hz, the others at 10 Hz in separate rows, with times that scatter by half
+/// a step. From `broken_s` on, `flow` has an error as large as the variation of the level.
 fn two_loggers(seconds: usize, broken_s: f64) -> String {
     let mut scatter = Scatter(5);
     let mut rows: Vec<(f64, bool)> = Vec::new();
@@ -693,7 +695,7 @@ fn two_loggers(seconds: usize, broken_s: f64) -> String {
     let mut level = Vec::new();
     let mut x = 0.0;
     for _ in 0..=seconds * 100 {
-        // Forgets in a second; deviation 1.
+        // Correlation time of a second; standard deviation 1.
         x = 0.99 * x + 0.488 * scatter.next();
         level.push(x);
     }
@@ -713,7 +715,7 @@ fn two_loggers(seconds: usize, broken_s: f64) -> String {
 }
 
 #[test]
-fn sensors_in_rows_of_their_own_are_heard_together() {
+fn sensors_in_separate_rows_are_combined() {
     let text = two_loggers(400, 300.0);
     let folder = folder(&[("log.csv", &text)]);
     let found = |bins: &str| {
@@ -722,12 +724,12 @@ fn sensors_in_rows_of_their_own_are_heard_together() {
             &["--baseline", "1500", "--bins", bins, "--out", "scores.csv"],
         );
         let rows = scores(&folder);
-        // Each row has its line, in its place, with its own stamp.
+        // One line for each row, in order, with its own stamp.
         assert_eq!(rows.len(), text.lines().count() - 1);
         for (k, (row, line)) in rows.iter().zip(text.lines().skip(1)).enumerate() {
             assert_eq!(row["row"], k.to_string());
             assert_eq!(Some(row["time"].as_str()), line.split(',').next());
-            // The first bin behind the baseline ends within a few rows.
+            // The first bin after the baseline ends within a few rows.
             if !(1500..1510).contains(&k) {
                 assert_eq!(row["k3"].is_empty(), k < 1500, "row {k}");
             }
@@ -761,8 +763,8 @@ fn sensors_in_rows_of_their_own_are_heard_together() {
 }
 
 #[test]
-fn a_channel_that_is_much_slower_is_said() {
-    // Ten rows a second; `flow` once a second.
+fn much_slower_channel_is_reported() {
+    // Ten rows per second; `flow` once per second.
     let lines = pump(1500, usize::MAX);
     let lines = lines.lines().enumerate().map(|(k, line)| {
         let mut cells: Vec<&str> = line.split(';').collect();
@@ -774,11 +776,11 @@ fn a_channel_that_is_much_slower_is_said() {
     });
     let folder = folder(&[("log.csv", &lines.collect::<String>())]);
     let ran = ok(folder.path(), &["--baseline", "1000"]);
-    // Its stamps are even, and each row is a tick all the same.
+    // Stamps are even, and each row is a tick.
     assert!(!ran.stdout.contains("ticks:"), "{}", ran.stdout);
-    let said =
+    let expected =
         "`flow`: much slower than others, and hardly judged beside them; --bins 1.000 judges them";
-    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
     let ran = ok(folder.path(), &["--baseline", "1000", "--bins", "1.000"]);
     assert!(
         ran.stdout.contains("learned from 1000 rows in 99 bins"),
@@ -789,7 +791,7 @@ fn a_channel_that_is_much_slower_is_said() {
 }
 
 #[test]
-fn nothing_looks_ahead() {
+fn scores_are_causal() {
     for (text, cut) in [(pump(1500, 1000), 1300), (two_loggers(150, 110.0), 2600)] {
         let begin: String = text.lines().take(cut + 1).flat_map(|l| [l, "\n"]).collect();
         let of = |text: &str| {
@@ -805,7 +807,7 @@ fn nothing_looks_ahead() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_and_late_rows_cost_nothing() {
+fn clock_set_back_and_late_rows_do_not_change_scores() {
     let text = two_loggers(200, 150.0);
     let set: String = text
         .lines()
@@ -813,7 +815,7 @@ fn a_clock_that_is_set_back_and_late_rows_cost_nothing() {
         .map(|(k, line)| match line.split_once(',') {
             Some((t, rest)) if k > 0 => {
                 let t: f64 = t.parse().unwrap();
-                // An hour, at 100 s; and one stamp that is wrong.
+                // Set back by an hour at 100 s; and one wrong stamp.
                 let t = if k == 1500 {
                     7.0
                 } else if t < 100.0 {
@@ -828,11 +830,11 @@ fn a_clock_that_is_set_back_and_late_rows_cost_nothing() {
         .collect();
     let folder = folder(&[("log.csv", &set)]);
     let ran = ok(folder.path(), &["--baseline", "1200"]);
-    for said in [
+    for expected in [
         "3 rows whose stamp is before that of a row above",
         "1 times the clock was set back",
     ] {
-        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
     }
     let rows = scores(&folder);
     let flagged: Vec<f64> = rows
@@ -845,31 +847,31 @@ fn a_clock_that_is_set_back_and_late_rows_cost_nothing() {
 }
 
 #[test]
-fn a_stamp_at_the_end_of_time_stops_no_clock() {
-    // i64::MAX ns, as a clock that was not set says.
+fn stamp_at_the_numeric_limit_does_not_stop_the_clock() {
+    // i64::MAX ns, from a clock that was not set.
     let text = pump(1200, 800).replace("\n60.0;", "\n9223372036.854775;");
     let folder = folder(&[("log.csv", &text)]);
     let ran = ok(folder.path(), &["--bins", "10"]);
-    for said in [
+    for expected in [
         "1 times the clock was set back: time continues from there",
         "1 gaps of more than ten steps of the baseline",
     ] {
-        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
     }
     let rows = scores(&folder);
     let flagged = rows[800..].iter().filter(|r| r["flag"] == "1");
     assert!(flagged.count() > 200, "{}", ran.stdout);
-    // And a rate at which 64 bits of nanoseconds are used up.
+    // A rate that overflows 64 bits of nanoseconds.
     let ran = ok(folder.path(), &["--rate", "1e-7", "--bins", "1e-7"]);
     assert!(!ran.stderr.contains("64 bits"), "{}", ran.stderr);
     let ran = ok(folder.path(), &["--rate", "2e-8", "--bins", "2e-8"]);
-    // 2^64/5e16 are 368 steps, and learned from are the first 400 rows.
+    // 2^64/5e16 are 368 steps; the baseline is the first 400 rows.
     assert!(ran.stderr.contains("64 bits"), "{}", ran.stderr);
 }
 
 #[test]
-fn bins_are_as_long_as_is_said() {
-    // A row a nanosecond.
+fn bin_length_matches_the_report() {
+    // One row per nanosecond.
     let mut text = String::new();
     for (k, line) in pump(600, usize::MAX).lines().enumerate() {
         match line.split_once(';') {
@@ -880,11 +882,11 @@ fn bins_are_as_long_as_is_said() {
     let folder = folder(&[("log.csv", &text)]);
     for (rate, bin, count) in [("1e9", "1 ns", 399), ("333333333", "3 ns", 133)] {
         let ran = ok(folder.path(), &["--bins", rate]);
-        for said in [
+        for expected in [
             format!("ticks: means over bins of {bin}\n"),
             format!("learned from 400 rows in {count} bins;"),
         ] {
-            assert!(ran.stdout.contains(&said), "{said}: {}", ran.stdout);
+            assert!(ran.stdout.contains(&expected), "{expected}: {}", ran.stdout);
         }
     }
 }
@@ -948,7 +950,7 @@ fn stamps_of_any_kind_give_the_same_scores() {
 }
 
 #[test]
-fn a_full_disk_is_said() {
+fn full_disk_is_reported() {
     let folder = folder(&[("log.csv", &pump(3000, usize::MAX))]);
     if !Path::new("/dev/full").exists() {
         return;
@@ -962,7 +964,7 @@ fn a_full_disk_is_said() {
     );
 }
 
-/// Where the recordings of a real machine are. None, and a line that says so, where they are not.
+/// Folder with the recordings of a real machine; `None` with a notice if it is missing.
 fn recordings() -> Option<PathBuf> {
     let folder =
         std::env::var_os("BECOMINGONE_TEST_DATA").map(|f| Path::new(&f).join("skab/valve1"));
@@ -975,7 +977,7 @@ fn recordings() -> Option<PathBuf> {
     folder
 }
 
-/// How often a faulty row stands above a healthy one (Mann and Whitney), ties as half.
+/// AUC: probability that a faulty row scores above a healthy one (Mann and Whitney), ties as half.
 fn auc(scored: &[(f64, bool)]) -> f64 {
     let (mut above, mut pairs) = (0.0, 0.0);
     for (x, _) in scored.iter().filter(|(_, fault)| *fault) {
@@ -993,7 +995,7 @@ fn auc(scored: &[(f64, bool)]) -> f64 {
     above / pairs
 }
 
-/// How flags and labels meet, row by row, as the benchmark has it.
+/// Confusion matrix of flags and labels by row, as in the benchmark.
 #[derive(Clone, Copy, Default)]
 struct Met {
     hits: f64,
@@ -1044,14 +1046,14 @@ impl std::fmt::Display for Met {
     }
 }
 
-/// A row of a recording as the program judged it, with its label.
+/// Scores of a row, with its label.
 struct Judged {
     surprise: f64,
     flag: bool,
     fault: bool,
 }
 
-/// Flags with all thresholds times a factor, by the kernel's own alarm.
+/// Flags of the kernel's alarm with all thresholds scaled by a factor.
 fn scaled(files: &[&Vec<Judged>], factor: f64) -> Met {
     let mut met = Met::default();
     for rows in files {
@@ -1063,11 +1065,11 @@ fn scaled(files: &[&Vec<Judged>], factor: f64) -> Met {
     met
 }
 
-/// The whole program on a real machine's faults (SKAB, valve1): the first 400 rows of each file to learn, labels
-/// only in what it is judged by. The defaults were chosen on the even-numbered files. Then a factor on all thresholds is
-/// chosen on one half of the files, and judged on the other.
+/// The whole program on faults of a real machine (SKAB, valve1): the first 400 rows of each file are the baseline, labels are
+/// used for evaluation only. The defaults were chosen on the even-numbered files. Then a factor on all thresholds is
+/// chosen on one half of the files and evaluated on the other.
 #[test]
-fn faults_of_a_real_machine_are_found_by_the_program() {
+fn faults_of_a_real_machine_are_detected() {
     let Some(data) = recordings() else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut files: Vec<Vec<Judged>> = Vec::new();
@@ -1164,7 +1166,7 @@ fn faults_of_a_real_machine_are_found_by_the_program() {
         "odd files, with defaults from the even ones: {}",
         flagged(1)
     ));
-    // The alarm of the test is that of the program.
+    // The alarm in this test equals that of the program.
     for rows in &files {
         assert_eq!(scaled(&[rows], 1.0).hits, as_flagged(rows).hits);
     }

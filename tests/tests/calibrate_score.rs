@@ -108,7 +108,7 @@ fn detectors_have_one_bound_together_and_identical_robots_one_calibration() {
         "{text}"
     );
     assert!(text.contains("3 detectors, together"), "{text}");
-    // Readings, innovations and their energy: three thresholds, chi²(0.95; 6)/2 = 6.296, in 10 s of two robots each.
+    // Three detectors (readings, innovations, innovation energy): chi²(0.95; 6)/2 = 6.296, in 10 s of two robots each.
     let expected = 6.296 / (20.0 / 3600.0);
     assert!((bound(&text) / expected - 1.0).abs() < 0.01, "{text}");
     let of = |name: &str| {

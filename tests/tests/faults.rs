@@ -1,4 +1,4 @@
-//! Faults of sensors: readings are bent as the scene says, the truth beside them is not, and mistakes have places.
+//! Fault injection: readings change as configured, the truth does not, and invalid faults are errors with their place.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use becomingone::prelude::*;
 use becomingone_tests::{engine, folder, get};
 use std::time::Duration;
 
-/// Everything that a sensor of a kind said, beside its truth.
+/// Readings of a sensor kind with their truth.
 #[derive(Resource)]
 struct Log<T: Measurement>(Vec<(Stamped<T>, T)>);
 
@@ -27,8 +27,11 @@ struct Events(Vec<(u64, String)>);
 
 fn log<T: Measurement>(mut log: ResMut<Log<T>>, sensors: Query<(&Reading<T>, &Truth<T>)>) {
     for (reading, truth) in &sensors {
-        log.0
-            .extend(reading.batch().map(|said| (said.clone(), truth.0.clone())));
+        log.0.extend(
+            reading
+                .batch()
+                .map(|sample| (sample.clone(), truth.0.clone())),
+        );
     }
 }
 
@@ -61,7 +64,7 @@ fn run<T: Measurement>(
 }
 
 #[test]
-fn a_frozen_gyroscope_repeats_itself_and_the_accelerometer_beside_it_does_not() {
+fn frozen_gyroscope_repeats_its_value_but_the_accelerometer_does_not() {
     let (log, events, mut engine) =
         run::<ImuSample>(r#"(sensor: "rover/gyro", kind: Freeze, at_s: 1, for_s: 0.5)"#);
     let frozen = |s: &Stamped<ImuSample>| (1_000_000_000..1_500_000_000).contains(&s.source_ns);
@@ -76,18 +79,18 @@ fn a_frozen_gyroscope_repeats_itself_and_the_accelerometer_beside_it_does_not() 
         if frozen(b) {
             assert_eq!(b.value.angular_velocity_rad_s, first.angular_velocity_rad_s);
             other += u32::from(a.value.specific_force_m_s2 != b.value.specific_force_m_s2);
-            // The truth goes on.
+            // The truth continues to change.
             assert_ne!(truth.angular_velocity_rad_s, first.angular_velocity_rad_s);
         }
     }
     assert!(other > 40, "{other}");
-    let said: Vec<&str> = events
+    let texts: Vec<&str> = events
         .iter()
         .map(|(_, what)| what.as_str())
         .filter(|what| what.starts_with("fault"))
         .collect();
     assert_eq!(
-        said,
+        texts,
         [
             "fault begins: imu/gyro frozen",
             "fault ends: imu/gyro frozen"
@@ -97,7 +100,7 @@ fn a_frozen_gyroscope_repeats_itself_and_the_accelerometer_beside_it_does_not() 
     let mut faults = world.try_query::<&Faults>().unwrap();
     let active: Vec<bool> = faults.iter(world).map(|f| f.all[0].active).collect();
     assert_eq!(active, [false]);
-    // What a fault has come to is forgotten by a reset.
+    // A reset clears the state of a fault.
     let before = engine.summary().state_hash;
     engine.reset().unwrap();
     let again = engine.run_for(Duration::from_secs(3)).unwrap();
@@ -123,16 +126,20 @@ fn a_scaled_encoder_scales_increments_from_the_start_of_the_fault() {
             } else {
                 1.0
             };
-            let said = b.value.angles_rad[wheel] - a.value.angles_rad[wheel];
+            let measured = b.value.angles_rad[wheel] - a.value.angles_rad[wheel];
             let turned = is.angles_rad[wheel] - was.angles_rad[wheel];
-            assert!((said - factor * turned).abs() < 1e-9, "{} ns", b.source_ns);
+            assert!(
+                (measured - factor * turned).abs() < 1e-9,
+                "{} ns",
+                b.source_ns
+            );
         }
     }
-    // It had turned by then, or there would have been nothing to see.
+    // The wheel has turned by then, so that the test is meaningful.
     assert!(log.last().unwrap().1.angles_rad[0] > 5.0);
 }
 
-/// What a sensor of this kind said beside its truth, one reading after the other, where nothing has noise.
+/// Readings of a noise-free sensor of this kind with their truth.
 fn clean<T: Measurement>(fault: &str) -> (Vec<(Stamped<T>, T)>, CoherenceEngine) {
     let scene = format!(
         "(version: 1, duration_s: 3, faults: [{fault}],
@@ -157,7 +164,7 @@ fn clean<T: Measurement>(fault: &str) -> (Vec<(Stamped<T>, T)>, CoherenceEngine)
     (log, engine)
 }
 
-/// Whether a stamp is within the second from 1 s on.
+/// Whether a stamp is within the fault interval, 1 s to 2 s.
 fn on(ns: u64) -> bool {
     (1_000_000_000..2_000_000_000).contains(&ns)
 }
@@ -167,12 +174,12 @@ fn a_biased_accelerometer_reads_its_bias_more() {
     let (log, _) = clean::<ImuSample>(
         r#"(sensor: "rover/accelerometer_x", kind: Bias(0.5), at_s: 1, for_s: 1)"#,
     );
-    for (said, truth) in log {
-        let off = said.value.specific_force_m_s2 - truth.specific_force_m_s2;
-        let expected = if on(said.source_ns) { 0.5 } else { 0.0 };
+    for (sample, truth) in log {
+        let off = sample.value.specific_force_m_s2 - truth.specific_force_m_s2;
+        let expected = if on(sample.source_ns) { 0.5 } else { 0.0 };
         assert!((off.x - expected).abs() < 1e-5 && off.y == 0.0 && off.z == 0.0);
         assert_eq!(
-            said.value.angular_velocity_rad_s,
+            sample.value.angular_velocity_rad_s,
             truth.angular_velocity_rad_s
         );
     }
@@ -187,33 +194,33 @@ fn drift_of_a_gnss_position_moves_its_latitude_and_longitude_but_not_conversely(
     });
     let (log, _) =
         clean::<GnssFix>(r#"(sensor: "rover/gnss/east", kind: Drift(0.1), at_s: 1, for_s: 1)"#);
-    for (said, truth) in log {
-        let since_s = said.source_ns as f64 / 1e9 - 1.0;
-        let pulled_m = if on(said.source_ns) {
+    for (sample, truth) in log {
+        let since_s = sample.source_ns as f64 / 1e9 - 1.0;
+        let pulled_m = if on(sample.source_ns) {
             0.1 * since_s
         } else {
             0.0
         };
-        let [east, north, up] = said.value.position_m;
+        let [east, north, up] = sample.value.position_m;
         assert!((east - truth.position_m[0] - pulled_m).abs() < 1e-9);
         assert_eq!([north, up], [truth.position_m[1], truth.position_m[2]]);
-        let place = plane.position_m(said.value.place);
+        let place = plane.position_m(sample.value.place);
         assert!(
             place
                 .iter()
                 .zip([east, north, up])
                 .all(|(a, b)| (a - b).abs() < 1e-6)
         );
-        assert_eq!(said.value.velocity_m_s, truth.velocity_m_s);
+        assert_eq!(sample.value.velocity_m_s, truth.velocity_m_s);
     }
     let (log, _) = clean::<GnssFix>(
         r#"(sensor: "rover/gnss/latitude", kind: Bias(0.001), at_s: 1, for_s: 1)"#,
     );
-    for (said, truth) in log {
-        let off = said.value.place.latitude_deg - truth.place.latitude_deg;
-        let expected = if on(said.source_ns) { 0.001 } else { 0.0 };
+    for (sample, truth) in log {
+        let off = sample.value.place.latitude_deg - truth.place.latitude_deg;
+        let expected = if on(sample.source_ns) { 0.001 } else { 0.0 };
         assert!((off - expected).abs() < 1e-12);
-        assert_eq!(said.value.position_m, truth.position_m);
+        assert_eq!(sample.value.position_m, truth.position_m);
     }
 }
 
@@ -221,17 +228,17 @@ fn drift_of_a_gnss_position_moves_its_latitude_and_longitude_but_not_conversely(
 fn a_delayed_gyroscope_reads_the_truth_of_before() {
     let (log, _) =
         clean::<ImuSample>(r#"(sensor: "rover/gyro", kind: Delay(0.06), at_s: 1, for_s: 1)"#);
-    for (k, (said, now)) in log.iter().enumerate() {
-        let then = if on(said.source_ns) {
+    for (k, (sample, now)) in log.iter().enumerate() {
+        let then = if on(sample.source_ns) {
             log[k - 6].1
         } else {
             *now
         };
         assert_eq!(
-            said.value.angular_velocity_rad_s,
+            sample.value.angular_velocity_rad_s,
             then.angular_velocity_rad_s
         );
-        assert_eq!(said.value.specific_force_m_s2, now.specific_force_m_s2);
+        assert_eq!(sample.value.specific_force_m_s2, now.specific_force_m_s2);
     }
 }
 
@@ -239,12 +246,12 @@ fn a_delayed_gyroscope_reads_the_truth_of_before() {
 fn encoders_keep_counting_through_a_drop_out() {
     let fault = r#"(sensor: "rover/encoders", kind: DropOut(0.5), at_s: 1, for_s: 1)"#;
     let (log, engine) = clean::<EncoderAngles>(fault);
-    for (k, (said, truth)) in log.iter().enumerate() {
-        assert_eq!(said.value, *truth);
-        assert_eq!(said.sequence, k as u64);
+    for (k, (sample, truth)) in log.iter().enumerate() {
+        assert_eq!(sample.value, *truth);
+        assert_eq!(sample.sequence, k as u64);
     }
     let during = log.iter().filter(|(s, _)| on(s.source_ns)).count();
-    // Of a hundred; four standard errors.
+    // Of a hundred readings; within four standard errors.
     assert!((30..=70).contains(&during), "{during}");
     let stats: SensorStats = get(&engine, "rover/encoders");
     assert_eq!(stats.readings, log.len() as u64);
@@ -256,16 +263,16 @@ fn encoders_keep_counting_through_a_drop_out() {
 #[test]
 fn the_blocked_share_of_lidar_rays_returns_nothing() {
     let (log, _) = clean::<Scan>(r#"(sensor: "rover/lidar", kind: Block(0.5), at_s: 1, for_s: 1)"#);
-    for (said, truth) in log {
-        let blind = if on(said.source_ns) { 45 } else { 0 };
-        assert!(said.value.ranges_m[..blind].iter().all(|&m| m == 12.0));
-        assert_eq!(said.value.ranges_m[blind..], truth.ranges_m[blind..]);
-        // There was something to see on either side.
+    for (sample, truth) in log {
+        let blind = if on(sample.source_ns) { 45 } else { 0 };
+        assert!(sample.value.ranges_m[..blind].iter().all(|&m| m == 12.0));
+        assert_eq!(sample.value.ranges_m[blind..], truth.ranges_m[blind..]);
+        // Both halves had hits.
         assert!(truth.ranges_m[..45].iter().any(|&m| m < 12.0));
     }
 }
 
-/// A robot or car that goes straight on: how far it went, and its true wheel angles, at two times (s).
+/// Robot or car driving straight: its distance and true wheel angles at two times (s).
 fn straight(fault: &str, agent: &str, times_s: [f64; 2]) -> [(f64, Vec<f64>); 2] {
     let scene = format!(
         "(version: 1, seed: 4, faults: [{fault}], agents: [(name: \"rover\", {agent}, sensors: [
@@ -276,14 +283,14 @@ fn straight(fault: &str, agent: &str, times_s: [f64; 2]) -> [(f64, Vec<f64>); 2]
     let mut at_s = 0.0;
     times_s.map(|time_s| {
         let world = engine.world_mut();
-        for mut told in world.query::<&mut ActuatorTarget<Twist2>>().iter_mut(world) {
-            told.0.linear_m_s = 0.8;
+        for mut target in world.query::<&mut ActuatorTarget<Twist2>>().iter_mut(world) {
+            target.0.linear_m_s = 0.8;
         }
-        for mut told in world
+        for mut target in world
             .query::<&mut ActuatorTarget<Ackermann>>()
             .iter_mut(world)
         {
-            told.0.speed_m_s = 5.0;
+            target.0.speed_m_s = 5.0;
         }
         engine
             .run_for(Duration::from_secs_f64(time_s - at_s))
@@ -298,7 +305,7 @@ fn straight(fault: &str, agent: &str, times_s: [f64; 2]) -> [(f64, Vec<f64>); 2]
 
 const ROVER: &str = "model: \"rover.urdf\", drive: Auto";
 
-/// Radius of its wheels (m), and of the car's.
+/// Wheel radii of the rover and of the car (m).
 const WHEEL_M: f64 = 0.09765;
 
 #[test]
@@ -322,7 +329,7 @@ fn slipping_wheels_cover_less_distance_by_the_slip_ratio() {
 
 #[test]
 fn a_slip_fault_ends_after_its_duration() {
-    // Over before it is measured.
+    // Ends before the measurement.
     let fault = r#"(sensor: "rover/drive", kind: Slip(0.5), for_s: 1)"#;
     let [(from_m, from), (to_m, to)] = straight(fault, ROVER, [2.0, 6.0]);
     let ratio = (to_m - from_m) / ((to[0] - from[0]) * WHEEL_M);
@@ -347,14 +354,14 @@ fn slip_of_a_car_affects_its_driven_wheels_only() {
 
 #[test]
 fn weak_motors_accelerate_by_their_remaining_torque() {
-    // 4 N m each, on 9 kg with what turns in the wheels: 2 I / r² of 0.00381 kg m², cylinders about their axes.
+    // 4 N m each, on 9 kg plus the wheel inertia: 2 I / r² with 0.00381 kg m², cylinders about their axes.
     let mass_kg = 9.0 + 2.0 * 0.00381 / (WHEEL_M * WHEEL_M);
     for share in [0.05, 0.025] {
         let fault = format!("(sensor: \"rover/drive\", kind: Torque({share}))");
         let expected = 2.0 * 4.0 * share / WHEEL_M / mass_kg;
-        // While they are far from the speed that they are told, they give all they have.
+        // Far from the target speed the motors are saturated.
         let [(a, _), (b, _)] = straight(&fault, ROVER, [0.5, 1.0]);
-        // From rest: x(1 s) - x(0.5 s) = a (1 - 0.25) / 2, less what the caster takes.
+        // From rest: x(1 s) - x(0.5 s) = a (1 - 0.25) / 2, minus the drag of the caster.
         let is = (b - a) / 0.375;
         assert!(
             is > 0.85 * expected && is < 1.01 * expected,
@@ -368,7 +375,7 @@ fn weak_motors_accelerate_by_their_remaining_torque() {
 
 #[test]
 fn a_weak_engine_accelerates_a_car_by_its_remaining_force() {
-    // 4500 N on 1225.9 kg, less the rolling resistance of 0.013 (compact_car.yaml); air takes less than 5 N.
+    // 4500 N on 1225.9 kg, minus the rolling resistance of 0.013 (compact_car.yaml); air drag is less than 5 N.
     let car = "model: \"compact_car.yaml\"";
     for share in [0.5, 0.25] {
         let fault = format!("(sensor: \"rover/drive\", kind: Torque({share}))");
@@ -380,13 +387,13 @@ fn a_weak_engine_accelerates_a_car_by_its_remaining_force() {
     }
 }
 
-/// A box of 0.4 m x 0.4 m x 0.1 m.
+/// Box of 0.4 m x 0.4 m x 0.1 m.
 const SLED: &str = "<robot name=\"sled\"><link name=\"base\">
     <collision><geometry><box size=\"0.4 0.4 0.1\"/></geometry></collision>
     <inertial><mass value=\"2\"/><inertia ixx=\"0.028\" ixy=\"0\" ixz=\"0\" iyy=\"0.028\" iyz=\"0\" izz=\"0.053\"/></inertial>
 </link></robot>";
 
-/// How fast a sled is at 0.5 s and at 1.5 s, on a slope of 5 m in 20 m that it is put on.
+/// Speeds of a sled at 0.5 s and 1.5 s after its start on a slope of 5 m in 20 m.
 fn slid(friction: &str) -> [f64; 2] {
     let scene = format!(
         "(version: 1, world: (obstacles: [
@@ -410,7 +417,7 @@ fn a_sled_slides_down_a_slope_by_its_friction_coefficient() {
         let is = to - from;
         assert!((is / expected - 1.0).abs() < 0.03, "{is} of {expected}");
     }
-    // More than the slope's 0.25, and the ground's 0.9 where nothing is said: it stays.
+    // Friction above the slope of 0.25, and by default the ground's 0.9: it does not slide.
     for friction in [", friction: 0.4", ""] {
         let [_, to] = slid(friction);
         assert!(to < 0.01, "{to}");
@@ -447,7 +454,7 @@ fn a_run_with_each_kind_of_fault_has_the_same_hash_again() {
             ran.stdout
         };
         binary(&["run", "s.ron", "--rerun", "off", "--record", "a.mcap"]);
-        let said = binary(&["replay", "a.mcap", "--verify"]);
-        assert!(said.contains("verified: 2000 ticks"), "{fault}: {said}");
+        let output = binary(&["replay", "a.mcap", "--verify"]);
+        assert!(output.contains("verified: 2000 ticks"), "{fault}: {output}");
     }
 }

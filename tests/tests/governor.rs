@@ -138,7 +138,7 @@ fn a_spoofed_gnss_receiver_is_isolated_and_excluded() {
 
 #[test]
 fn a_weak_motor_is_isolated_while_all_sensors_agree() {
-    // The filter is off by a little, which makes GNSS look as if it contradicted.
+    // The filter error makes the GNSS appear to deviate.
     let set = r#"faults=[(sensor: "rover/encoders", kind: Scale(1.01)), (sensor: "rover/imu/gyro_z", kind: Bias(0.01)),
         (sensor: "rover/drive/0", kind: Torque(0.5), at_s: 32)]"#;
     let named = |seed: u64| {
@@ -185,7 +185,7 @@ fn a_frozen_gyroscope_is_excluded_and_the_rover_goes_on() {
 
 #[test]
 fn a_lasting_fault_that_cannot_be_excluded_ends_in_a_latched_stop() {
-    // Nothing may be left out; the fault is over after 10 s, the stop is not.
+    // Exclusion is disabled; the fault ends after 10 s, the stop stays latched.
     let set = r#"faults=[(sensor: "rover/drive", kind: Slip(0.3), at_s: 50, for_s: 10)]"#;
     let scene = [
         "gnss_spoof",

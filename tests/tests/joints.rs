@@ -1,7 +1,7 @@
-//! Joints against closed forms, and against the peer `MuJoCo` where there is none.
+//! Joints, compared with closed forms, and with `MuJoCo` where there is none.
 //!
-//! What is known of the solver, and bounds what can be asked: it integrates in `f32` by semi-implicit
-//! Euler steps of a quarter of a millisecond; springs, dampers, servos and friction act implicitly.
+//! Tolerances follow from the solver: it integrates in `f32` by semi-implicit Euler steps of 0.25 ms; springs, dampers,
+//! servos and friction act implicitly.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,26 +24,26 @@ use std::time::Duration;
 /// Standard gravity (ISO 80000-3), m/s².
 const G: f64 = 9.80665;
 
-/// Of the pendulum: a rod whose centre of mass hangs this far below its joint (m), its mass (kg), its own
-/// inertia across the rod and that about the joint (kg m²), and its weight's moment (N m).
+/// Pendulum: distance of the rod's centre of mass below its joint (m), mass (kg), inertia across the rod about its centre
+/// and about the joint (kg m²), and moment of its weight (N m).
 const ARM_M: f64 = 0.5;
 const MASS_KG: f64 = 1.0;
 const OWN_KG_M2: f64 = 0.01;
 const INERTIA_KG_M2: f64 = OWN_KG_M2 + MASS_KG * ARM_M * ARM_M;
 const MOMENT_N_M: f64 = MASS_KG * G * ARM_M;
 
-/// Time of a tick, and of each of the solver's four steps in it (s).
+/// Duration of a tick, and of each of its four solver steps (s).
 const TICK_S: f64 = 1e-3;
 const STEP_S: f64 = TICK_S / 4.0;
 
-/// Speed at which a joint with a brake gives way to a moment (rad/s). Rapier's motors count a link's own
-/// inertia only, and leave to the joint's other rows what it has about the joint; these run twice a step
-/// and start from nothing, so that this much of the moment's impulse is left.
+/// Creep of a braked joint under a moment (rad/s). Rapier's motors use a link's inertia about its centre only and leave the
+/// rest to the joint's other constraint rows; these run twice per step without a warm start, so this part of the
+/// moment's impulse remains.
 fn creep_rad_s(moment_n_m: f64) -> f64 {
     moment_n_m * STEP_S / (2.0 * OWN_KG_M2)
 }
 
-/// A link that hangs below its joint.
+/// Link that hangs below its joint.
 fn rod(name: &str) -> String {
     format!(
         r#"<link name="{name}"><inertial><origin xyz="0 0 -{ARM_M}"/><mass value="{MASS_KG}"/>
@@ -51,12 +51,12 @@ fn rod(name: &str) -> String {
     )
 }
 
-/// A joint about or along y, tilted about y, with what else its description says.
-fn joint(name: &str, kind: &str, links: [&str; 2], xyz: &str, tilt_rad: f64, says: &str) -> String {
+/// Joint about or along y, tilted about y, with further XML elements.
+fn joint(name: &str, kind: &str, links: [&str; 2], xyz: &str, tilt_rad: f64, xml: &str) -> String {
     let [parent, child] = links;
     format!(
         r#"<joint name="{name}" type="{kind}"><parent link="{parent}"/><child link="{child}"/>
-        <origin xyz="{xyz}" rpy="0 {tilt_rad} 0"/><axis xyz="0 1 0"/>{says}</joint>"#
+        <origin xyz="{xyz}" rpy="0 {tilt_rad} 0"/><axis xyz="0 1 0"/>{xml}</joint>"#
     )
 }
 
@@ -67,13 +67,13 @@ fn robot(parts: &[String]) -> String {
     )
 }
 
-/// One rod on a base, its joint's zero tilted away from plumb.
-fn pendulum(kind: &str, tilt_rad: f64, says: &str) -> String {
-    let swing = joint("a", kind, ["base", "rod"], "0 0 0", tilt_rad, says);
+/// One rod on a base, its joint's zero tilted away from vertical.
+fn pendulum(kind: &str, tilt_rad: f64, xml: &str) -> String {
+    let swing = joint("a", kind, ["base", "rod"], "0 0 0", tilt_rad, xml);
     robot(&[rod("rod"), swing])
 }
 
-/// A robot that is bolted down where there is no ground.
+/// Robot with a fixed base and without ground.
 fn bolted(file: &str, text: &str, gravity_m_s2: f64, agent: &str) -> CoherenceEngine {
     let scene = format!(
         "(version: 1, world: (gravity_m_s2: (0, 0, -{gravity_m_s2}), ground: None), agents: [
@@ -87,7 +87,7 @@ fn urdf(text: &str, gravity_m_s2: f64, agent: &str) -> CoherenceEngine {
     bolted("r.urdf", text, gravity_m_s2, agent)
 }
 
-/// What a robot does tick by tick.
+/// Samples a value at each tick.
 fn trace<T>(
     engine: &mut CoherenceEngine,
     seconds: f64,
@@ -102,7 +102,7 @@ fn trace<T>(
         .collect()
 }
 
-/// Angle of a link about y, away from plumb (rad).
+/// Angle of a link about y from the vertical (rad).
 fn angle(engine: &CoherenceEngine, link: usize) -> f64 {
     let down = get::<LinkPoses>(engine, "r").0[link].rotation * Vec3::NEG_Z;
     f64::atan2(f64::from(-down.x), f64::from(-down.z))
@@ -120,7 +120,7 @@ fn velocity(engine: &CoherenceEngine, joint: usize) -> f64 {
     get::<JointStates>(engine, "r").velocities[joint]
 }
 
-/// Gives a link a spin about y (rad/s).
+/// Sets the angular velocity of a link about y (rad/s).
 fn spin(engine: &mut CoherenceEngine, link: usize, rad_s: f32) {
     engine.start().unwrap();
     let world = engine.world_mut();
@@ -128,14 +128,14 @@ fn spin(engine: &mut CoherenceEngine, link: usize, rad_s: f32) {
     let handle = named.iter(world).next().unwrap().1.links[link];
     let mut physics = world.resource_mut::<Physics>();
     let body = physics.rapier.bodies.get_mut(handle).unwrap();
-    // The joint's place stays where it is.
+    // The joint's position does not move.
     let arm = body.rotation() * Vec3::NEG_Z * ARM_M as f32;
     let spin = Vec3::Y * rad_s;
     body.set_angvel(spin, true);
     body.set_linvel(spin.cross(arm), true);
 }
 
-/// Times at which a motion passes a value upwards (s), between the ticks by a straight line.
+/// Times at which a motion crosses a value upwards (s), linearly interpolated between ticks.
 fn crossings(xs: &[f64], level: f64) -> Vec<f64> {
     let pairs = xs.windows(2).enumerate();
     pairs
@@ -144,17 +144,17 @@ fn crossings(xs: &[f64], level: f64) -> Vec<f64> {
         .collect()
 }
 
-/// Mean period over all whole swings (s).
+/// Mean period over all complete swings (s).
 fn period(xs: &[f64], level: f64) -> f64 {
     let at = crossings(xs, level);
     (at[at.len() - 1] - at[0]) / (at.len() - 1) as f64
 }
 
-/// Sizes of the turning points of a motion that starts at one, without that: the furthest of each swing.
+/// Amplitudes of the swings of a motion that starts at a turning point, without the start.
 fn peaks(xs: &[f64]) -> Vec<f64> {
     let swings = xs.chunk_by(|a, b| (*a < 0.0) == (*b < 0.0));
     let mut peaks: Vec<f64> = swings.map(|s| largest(s.iter().copied())).collect();
-    // The last swing may not have come to its end.
+    // The last swing may be incomplete.
     peaks.pop();
     peaks.remove(0);
     peaks
@@ -164,7 +164,7 @@ fn largest(xs: impl IntoIterator<Item = f64>) -> f64 {
     xs.into_iter().map(f64::abs).fold(0.0, f64::max)
 }
 
-/// Fails unless two numbers are this near, relative to the wanted one.
+/// Checks the relative error of a number.
 #[track_caller]
 fn near(is: f64, wanted: f64, within: f64, what: &str) {
     let off = (is - wanted).abs() / wanted.abs();
@@ -179,17 +179,17 @@ fn below(is: f64, most: f64, what: &str) {
     assert!(is <= most, "{what}: {is}, at most {most}");
 }
 
-// --- What swings by itself ---------------------------------------------------------------------
+// --- Passive joints --------------------------------------------------------------------------
 
 #[test]
-fn a_pendulum_swings_in_its_period_and_keeps_its_energy() {
+fn pendulum_has_the_theoretical_period_and_conserves_energy() {
     let start = 0.1;
     let mut free = urdf(&pendulum("continuous", start, ""), G, "");
     let xs = trace(&mut free, 20.0, |e| angle(e, 1));
     let slow = 1.0 + start * start / 16.0;
     let wanted = TAU * (INERTIA_KG_M2 / MOMENT_N_M).sqrt() * slow;
     near(period(&xs, 0.0), wanted, 0.002, "period");
-    // Energy goes with the square of the amplitude.
+    // Energy is proportional to the square of the amplitude.
     let last = *peaks(&xs).last().unwrap();
     below(
         ((last / start).powi(2) - 1.0).abs(),
@@ -199,7 +199,7 @@ fn a_pendulum_swings_in_its_period_and_keeps_its_energy() {
 }
 
 #[test]
-fn viscous_damping_takes_amplitude_away_exponentially() {
+fn viscous_damping_decays_exponentially() {
     let (start, c) = (0.1, 0.05);
     let damped = pendulum("continuous", start, &format!("<dynamics damping=\"{c}\"/>"));
     let xs = trace(&mut urdf(&damped, G, ""), 12.0, |e| angle(e, 1));
@@ -211,7 +211,7 @@ fn viscous_damping_takes_amplitude_away_exponentially() {
 }
 
 #[test]
-fn coulomb_friction_takes_the_same_from_each_half_swing_and_stops_it() {
+fn coulomb_friction_reduces_each_half_swing_equally_until_rest() {
     let (start, f) = (0.2, 0.05);
     let rubbed = pendulum(
         "continuous",
@@ -227,21 +227,21 @@ fn coulomb_friction_takes_the_same_from_each_half_swing_and_stops_it() {
     }
     let rest = xs[xs.len() - 1];
     below(rest.abs(), band, "rest");
-    // 9 half swings are over after 6.5 s.
+    // 9 half swings take 6.5 s.
     below((rest - xs[9_000]).abs(), 1e-4, "creep in 5 s at rest");
 }
 
 #[test]
-fn friction_holds_what_weighs_less_and_lets_go_what_weighs_more() {
-    // Level: the whole moment of its weight is on the joint.
+fn friction_holds_loads_below_its_limit_only() {
+    // Horizontal: the joint carries the full moment of the weight.
     let held = |f: f64| {
-        let says = format!("<dynamics friction=\"{f}\"/>");
-        let mut arm = urdf(&pendulum("continuous", -FRAC_PI_2, &says), G, "");
+        let xml = format!("<dynamics friction=\"{f}\"/>");
+        let mut arm = urdf(&pendulum("continuous", -FRAC_PI_2, &xml), G, "");
         trace(&mut arm, 1.0, |e| angle(e, 1) + FRAC_PI_2)
     };
     let sunk = held(MOMENT_N_M * 1.05);
     below(largest(sunk), 1.1 * creep_rad_s(MOMENT_N_M), "sinks in 1 s");
-    // It starts with the rest of the moment: alpha = (m g l - f) / I.
+    // Initial acceleration from the remaining moment: alpha = (m g l - f) / I.
     let f = MOMENT_N_M * 0.5;
     let falls = held(f);
     let t = 0.15;
@@ -250,12 +250,12 @@ fn friction_holds_what_weighs_less_and_lets_go_what_weighs_more() {
 }
 
 #[test]
-fn damping_and_friction_act_beside_each_other() {
+fn damping_and_friction_act_together() {
     let (start, c, f) = (0.2, 0.1, 0.03);
-    let says = format!("<dynamics damping=\"{c}\" friction=\"{f}\"/>");
-    let both = pendulum("continuous", start, &says);
+    let xml = format!("<dynamics damping=\"{c}\" friction=\"{f}\"/>");
+    let both = pendulum("continuous", start, &xml);
     let xs = trace(&mut urdf(&both, G, ""), 4.0, |e| angle(e, 1));
-    // Each half swing is that of a damped one about a point that friction has moved.
+    // Each half swing is damped about a point shifted by friction.
     let band = f / MOMENT_N_M;
     let zeta = c / (2.0 * (INERTIA_KG_M2 * MOMENT_N_M).sqrt());
     let kept = (-PI * zeta / (1.0 - zeta * zeta).sqrt()).exp();
@@ -268,12 +268,12 @@ fn damping_and_friction_act_beside_each_other() {
 
 #[test]
 fn damping_and_friction_act_on_a_servo_too() {
-    // A servo whose target turns with a constant speed w lags by (c w + f) / k.
+    // A servo with a target of constant speed w lags by (c w + f) / k.
     let (k, c, f, speed) = (20.0, 4.0, 4.0, 2.0);
-    let lag = |says: &str| {
-        // The target runs ahead at the joint's velocity limit.
+    let lag = |xml: &str| {
+        // The target moves at the joint's velocity limit.
         let limit = limit(-20.0, 20.0, 100.0, speed);
-        let text = pendulum("revolute", 0.0, &format!("{limit}{says}"));
+        let text = pendulum("revolute", 0.0, &format!("{limit}{xml}"));
         let agent = format!(
             "drive: Joints(stiffness: {k}, damping: 2.0),
              controller: Joints(ease_s: 0, motions: [(joint: \"a\", position: 6)])"
@@ -285,7 +285,7 @@ fn damping_and_friction_act_on_a_servo_too() {
     near(lag(&damped), c * speed / k, 0.02, "damped");
     let both = format!("<dynamics damping=\"{c}\" friction=\"{f}\"/>");
     near(lag(&both), (c * speed + f) / k, 0.02, "both");
-    // At rest, friction alone keeps it from its target: by f / k.
+    // At rest, only friction keeps it from its target: by f / k.
     let rubbed = format!(
         "{}<dynamics friction=\"{f}\"/>",
         limit(-20.0, 20.0, 100.0, speed)
@@ -296,7 +296,7 @@ fn damping_and_friction_act_on_a_servo_too() {
     );
     let mut stuck = urdf(&pendulum("revolute", 0.0, &rubbed), 0.0, &agent);
     let xs = trace(&mut stuck, 5.0, |e| position(e, 0));
-    // Held at the brink, it gives way as all brakes do.
+    // At the friction limit it creeps, as all brakes do.
     let short = 1.0 - xs[xs.len() - 1];
     below(short, f / k, "rubbed");
     below(f / k - 3.0 * creep_rad_s(f), short, "rubbed");
@@ -326,8 +326,8 @@ fn damping_and_friction_brake_driven_wheels() {
         )])";
         let mut engine = engine(&[("r.ron", scene), ("r.urdf", &text)]);
         let turned = trace(&mut engine, 3.0, |e| {
-            let said = get::<Reading<EncoderAngles>>(e, "r/e");
-            said.latest().map_or(0.0, |s| s.value.angles_rad[0])
+            let reading = get::<Reading<EncoderAngles>>(e, "r/e");
+            reading.latest().map_or(0.0, |s| s.value.angles_rad[0])
         });
         turned[2999] - turned[1999]
     };
@@ -355,7 +355,7 @@ fn damping_and_friction_brake_driven_wheels() {
 }
 
 #[test]
-fn a_spring_has_its_frequency_and_its_place_of_rest() {
+fn spring_has_its_frequency_and_rest_position() {
     let (k, rest) = (2.0, 0.4_f64);
     let mjcf = |damping: f64| {
         let degrees = rest.to_degrees();
@@ -424,7 +424,7 @@ fn a_rotor_adds_its_inertia() {
 
 #[test]
 fn a_sliding_rotor_adds_its_inertia() {
-    // A servo of 10 N moves 2 kg and 3 kg of a rotor's: 2 m/s².
+    // A servo of 10 N moves 2 kg plus a rotor of 3 kg: 2 m/s².
     let text = r#"<mujoco><worldbody><body><joint name="a" type="slide" axis="0 1 0" armature="3"
         actuatorfrcrange="-10 10"/>
         <inertial pos="0 0 0" mass="2" diaginertia="0.01 0.01 0.01"/></body></worldbody></mujoco>"#;
@@ -434,7 +434,7 @@ fn a_sliding_rotor_adds_its_inertia() {
 }
 
 #[test]
-fn two_rods_fall_as_in_mujoco() {
+fn double_pendulum_matches_mujoco() {
     // MuJoCo 4.0.0, integrator RK4, step 20 us: hinges about y, rods of 1 kg with their centres of mass at
     // 0.25 m and diaginertia 0.02 0.02 0.005, the second 0.5 m below the first; from 1.5 and -0.5 rad at rest.
     for (damping, wanted) in [
@@ -479,7 +479,7 @@ fn two_rods_fall_as_in_mujoco() {
 
 // --- Servos -------------------------------------------------------------------------------------
 
-/// A servo so stiff that it pushes with all it has, towards 2 rad or 2 m at once.
+/// Servo so stiff that it saturates; target 2 rad or 2 m, set at once.
 const PUSHED: &str = "drive: Joints(stiffness: 1e5, damping: 1e-3),
     controller: Joints(ease_s: 0, motions: [(joint: \"a\", position: 2)])";
 
@@ -490,7 +490,7 @@ fn limit(lower: f64, upper: f64, effort: f64, velocity: f64) -> String {
 }
 
 #[test]
-fn a_servo_sags_by_moment_over_stiffness() {
+fn servo_sag_is_moment_over_stiffness() {
     let k = 60.0;
     for d in [0.5, 2.0, 8.0] {
         let text = pendulum("revolute", -FRAC_PI_2, &limit(-1.0, 1.0, 100.0, 10.0));
@@ -498,8 +498,8 @@ fn a_servo_sags_by_moment_over_stiffness() {
         let q = *trace(&mut urdf(&text, G, &agent), 8.0, |e| position(e, 0))
             .last()
             .unwrap();
-        // As of brakes: what a servo's damping takes in a step is counted against the link's own inertia,
-        // of which this rod has a 26th of that about its joint.
+        // As for brakes: servo damping acts on the link's inertia about its centre, for this rod a 26th of that about
+        // its joint.
         near(q * k, MOMENT_N_M * q.cos(), 0.002 + 0.004 * d, "sag");
     }
     let text = pendulum("prismatic", 0.0, &limit(-1.0, 1.0, 100.0, 10.0))
@@ -510,20 +510,20 @@ fn a_servo_sags_by_moment_over_stiffness() {
 }
 
 #[test]
-fn a_servo_pushes_with_its_limit_and_no_more() {
+fn servo_effort_is_limited() {
     let effort = 3.0;
     for (kind, inertia) in [("revolute", INERTIA_KG_M2), ("prismatic", MASS_KG)] {
         let text = pendulum(kind, 0.0, &limit(-3.0, 3.0, effort, 100.0));
         let xs = trace(&mut urdf(&text, 0.0, PUSHED), 0.3, |e| position(e, 0));
         near(xs[299], effort / inertia * 0.3 * 0.3 / 2.0, 0.01, kind);
     }
-    // Level, pushing upwards with less than the moment of its weight: it falls with what is left.
+    // Horizontal, with an effort below the moment of the weight: it falls by the difference.
     let text = pendulum("revolute", -FRAC_PI_2, &limit(-3.0, 3.0, effort, 100.0));
     let up = PUSHED.replace("position: 2", "position: -2");
     let xs = trace(&mut urdf(&text, G, &up), 0.15, |e| position(e, 0));
     let fell = (MOMENT_N_M - effort) / INERTIA_KG_M2 * 0.15 * 0.15 / 2.0;
     near(xs[149], fell, 0.02, "falls");
-    // With more than it, it lifts.
+    // With an effort above it, it lifts.
     let text = pendulum(
         "revolute",
         -FRAC_PI_2,
@@ -538,7 +538,7 @@ fn a_servo_pushes_with_its_limit_and_no_more() {
 }
 
 #[test]
-fn a_servo_approaches_a_far_target_at_its_velocity_limit() {
+fn servo_approaches_a_far_target_at_its_velocity_limit() {
     for (kind, target, most) in [("revolute", 2.8, 1.2), ("prismatic", 1.0, 0.4)] {
         let text = pendulum(kind, 0.0, &limit(-3.0, 3.0, 200.0, most));
         let agent = format!(
@@ -547,7 +547,7 @@ fn a_servo_approaches_a_far_target_at_its_velocity_limit() {
         let xs = trace(&mut urdf(&text, G, &agent), target / most + 1.0, |e| {
             (position(e, 0), velocity(e, 0))
         });
-        // The limit is seen after a tick, in which the servo has speeded up by at most 2 w = 6 %.
+        // The limit acts after a tick, in which the servo accelerates by at most 2 w = 6 %.
         let mut over = 0.06 * most;
         if kind == "revolute" {
             over += creep_rad_s(MOMENT_N_M);
@@ -555,13 +555,13 @@ fn a_servo_approaches_a_far_target_at_its_velocity_limit() {
         below(largest(xs.iter().map(|x| x.1)), most + over, kind);
         let arrived = xs.iter().position(|x| x.0 > 0.98 * target).unwrap() as f64 * TICK_S;
         near(arrived, target / most, 0.1, "time of the way");
-        // Its weight is on it.
+        // Under its weight.
         below((xs[xs.len() - 1].0 - target).abs(), 0.02, "misses");
     }
 }
 
 #[test]
-fn an_arm_that_falls_keeps_to_its_velocity_limit() {
+fn falling_arm_keeps_its_velocity_limit() {
     let most = 1.5;
     for (kind, axis) in [
         ("revolute", "0 1 0"),
@@ -587,7 +587,7 @@ fn an_arm_that_falls_keeps_to_its_velocity_limit() {
 }
 
 #[test]
-fn a_servo_tracks_a_sinusoid_as_a_second_order_system_does() {
+fn servo_tracks_a_sinusoid_like_a_second_order_system() {
     // I q'' = k (r - q) + d (r' - q'): the error's amplitude over that of r is I w² / |k - I w² + i d w|.
     let (k, d, amplitude, hz) = (12.0, 0.8, 0.5, 0.6);
     for (kind, inertia) in [("revolute", INERTIA_KG_M2), ("prismatic", MASS_KG)] {
@@ -610,7 +610,7 @@ fn a_servo_tracks_a_sinusoid_as_a_second_order_system_does() {
 }
 
 #[test]
-fn the_gains_of_a_servo_are_those_of_the_scene() {
+fn servo_gains_are_those_of_the_scene() {
     let text = pendulum("revolute", 0.0, &limit(-2.0, 1.0, 7.0, 3.0));
     let mut arm = urdf(&text, G, "drive: Joints(stiffness: 11)");
     arm.start().unwrap();
@@ -634,13 +634,13 @@ fn the_gains_of_a_servo_are_those_of_the_scene() {
 }
 
 #[test]
-fn motions_ease_in_from_the_start_without_a_jump() {
+fn motions_start_without_a_jump() {
     let text = pendulum("revolute", 0.0, &limit(-3.0, 3.0, 1e3, 1e3));
     let mut arm = urdf(&text, 0.0, "drive: Joints(stiffness: 4000, damping: 60),
         controller: Joints(ease_s: 2, motions: [(joint: \"a\", position: 1, amplitude: 0.5, frequency_hz: 0.5, phase_rad: 1)])");
     let xs = trace(&mut arm, 5.0, |e| (position(e, 0), velocity(e, 0)));
     below(xs[20].0.abs(), 1e-3, "moved in the first 20 ms");
-    // No faster than half a cosine to the far end of the motion, and the motion itself, together.
+    // At most the sum of the speeds of a half cosine to the far end of the motion and of the motion.
     let most = 1.5 * PI / (2.0 * 2.0) + 0.5 * PI;
     below(largest(xs.iter().map(|x| x.1)), most, "speed");
     for t in [2500, 3000, 4000] {
@@ -651,18 +651,18 @@ fn motions_ease_in_from_the_start_without_a_jump() {
 
 // --- Turns ----------------------------------------------------------------------------------------
 
-/// A servo on a rod in free fall, told to go somewhere and stay.
-fn sent(kind: &str, says: &str, gains: &str, target: f64, ease_s: f64) -> CoherenceEngine {
+/// Servo on a rod without gravity, with a constant target.
+fn commanded_rod(kind: &str, xml: &str, gains: &str, target: f64, ease_s: f64) -> CoherenceEngine {
     let agent = format!(
         "drive: Joints({gains}), sensors: [(name: \"e\", kind: Encoders(), rate_hz: 100)],
          controller: Joints(ease_s: {ease_s}, motions: [(joint: \"a\", position: {target})])"
     );
-    urdf(&pendulum(kind, 0.0, says), 0.0, &agent)
+    urdf(&pendulum(kind, 0.0, xml), 0.0, &agent)
 }
 
 #[test]
-fn a_servo_turns_as_often_as_it_is_told() {
-    for (kind, says, target) in [
+fn servo_follows_targets_of_several_turns() {
+    for (kind, xml, target) in [
         ("revolute", limit(-TAU, TAU, 50.0, 4.0), 5.0),
         ("revolute", limit(-TAU, TAU, 50.0, 4.0), -6.0),
         ("revolute", limit(-30.0, 30.0, 50.0, 20.0), -29.0),
@@ -671,18 +671,18 @@ fn a_servo_turns_as_often_as_it_is_told() {
         ("continuous", String::new(), 100.0),
         ("continuous", limit(0.0, 0.0, 50.0, 20.0), 20.0),
     ] {
-        let mut arm = sent(kind, &says, "", target, 2.0);
+        let mut arm = commanded_rod(kind, &xml, "", target, 2.0);
         let last_s = 3.0 + target.abs() / 20.0;
         let xs = trace(&mut arm, last_s + 1.0, |e| position(e, 0));
         for t in [(last_s / TICK_S) as usize, xs.len() - 1] {
             below((xs[t] - target).abs(), 0.01, &format!("{kind} to {target}"));
         }
-        // It overshoots by no turn.
+        // No overshoot by a turn.
         let most = largest(xs.iter().copied());
         below(most, target.abs() + 0.3, "on the way");
-        let said = get::<Reading<EncoderAngles>>(&arm, "r/e");
+        let reading = get::<Reading<EncoderAngles>>(&arm, "r/e");
         near(
-            said.latest().unwrap().value.angles_rad[0],
+            reading.latest().unwrap().value.angles_rad[0],
             target,
             0.01,
             "encoder",
@@ -691,17 +691,17 @@ fn a_servo_turns_as_often_as_it_is_told() {
 }
 
 #[test]
-fn a_servo_more_than_half_a_turn_behind_goes_the_whole_way() {
-    // Weak, or told at once: its target is further away than half a turn.
-    for (says, from_to) in [
+fn servo_more_than_half_a_turn_behind_takes_the_full_path() {
+    // Weak servo, or a step of the target: the error exceeds half a turn.
+    for (xml, from_to) in [
         (limit(-4.0, 2.0, 2.0, 1e3), [0.0, -3.9]),
         (limit(-20.0, 20.0, 2.0, 1e3), [0.0, 12.0]),
         (limit(-20.0, 20.0, 2.0, 1e3), [0.0, 4.5]),
         (limit(-20.0, 20.0, 2.0, 1e3), [0.0, -7.0]),
     ] {
-        let mut arm = sent(
+        let mut arm = commanded_rod(
             "revolute",
-            &says,
+            &xml,
             "stiffness: 5, damping: 3",
             from_to[1],
             0.0,
@@ -718,7 +718,7 @@ fn a_servo_more_than_half_a_turn_behind_goes_the_whole_way() {
 }
 
 #[test]
-fn a_servo_turned_away_by_force_comes_back_by_the_turns_it_made() {
+fn servo_turned_by_force_returns_by_the_same_turns() {
     let mut arm = urdf(
         &pendulum("revolute", 0.0, &limit(-30.0, 30.0, 3.0, 1e3)),
         0.0,
@@ -734,7 +734,7 @@ fn a_servo_turned_away_by_force_comes_back_by_the_turns_it_made() {
 }
 
 #[test]
-fn a_joint_of_two_turns_ends_where_its_range_does() {
+fn joint_of_two_turns_stops_at_its_limits() {
     for speed in [3.0, -15.0, 40.0] {
         let mut arm = urdf(
             &pendulum("revolute", 0.0, &limit(-TAU, TAU, 1e3, 1e3)),
@@ -744,7 +744,7 @@ fn a_joint_of_two_turns_ends_where_its_range_does() {
         spin(&mut arm, 1, speed);
         let xs = trace(&mut arm, 6.0, |e| position(e, 0));
         let past = largest(xs.iter().copied()) - TAU;
-        // It is seen after a tick, and stopped in the next few.
+        // Detected after a tick, stopped within the next few.
         below(
             past,
             f64::from(speed.abs()) * 5.0 * TICK_S + 0.01,
@@ -755,18 +755,18 @@ fn a_joint_of_two_turns_ends_where_its_range_does() {
 }
 
 #[test]
-fn a_range_that_passes_half_a_turn_is_kept() {
-    // Rapier's own angle jumps at half a turn; the range does not end there.
+fn range_beyond_half_a_turn_is_respected() {
+    // Rapier's angle wraps at half a turn; the range extends beyond.
     for (lower, upper, speed, end) in [
         (-4.0, 1.0, -6.0, -4.0),
         (-4.0, 1.0, 6.0, 1.0),
         (-0.02, 3.75, 4.0, 3.75),
     ] {
-        let says = format!(
+        let xml = format!(
             "{}<dynamics damping=\"0.01\"/>",
             limit(lower, upper, 1e3, 1e3)
         );
-        let mut arm = urdf(&pendulum("revolute", 0.0, &says), 0.0, "");
+        let mut arm = urdf(&pendulum("revolute", 0.0, &xml), 0.0, "");
         spin(&mut arm, 1, speed);
         let xs = trace(&mut arm, 4.0, |e| position(e, 0));
         let reached = if end < 0.0 {
@@ -781,18 +781,18 @@ fn a_range_that_passes_half_a_turn_is_kept() {
 // --- Limits ---------------------------------------------------------------------------------------
 
 #[test]
-fn limits_hold_against_weight_and_a_push() {
-    // It falls onto its limit at 0.3 rad and stays.
+fn limits_hold_against_weight_and_effort() {
+    // Falls onto its limit at 0.3 rad and stays.
     let text = pendulum("revolute", -FRAC_PI_2, &limit(-0.3, 0.3, 10.0, 100.0));
     let xs = trace(&mut urdf(&text, G, ""), 3.0, |e| position(e, 0));
     below(largest(xs.iter().copied()), 0.3 + 0.01, "weight");
     near(xs[xs.len() - 1], 0.3, 0.01, "rest on the limit");
-    // A slide falls onto its end.
+    // A prismatic joint falls onto its limit.
     let text = pendulum("prismatic", 0.0, &limit(-0.1, 0.2, 10.0, 100.0))
         .replace("<axis xyz=\"0 1 0\"/>", "<axis xyz=\"0 0 1\"/>");
     let xs = trace(&mut urdf(&text, G, ""), 3.0, |e| position(e, 0));
     below(largest(xs.iter().copied()), 0.1 + 0.005, "a slide's weight");
-    // The second rod may move by 0.2 rad; the servo of the first shakes it hard.
+    // The second rod has a range of 0.2 rad; the servo of the first shakes it strongly.
     let text = robot(&[
         rod("upper"),
         rod("lower"),
@@ -826,7 +826,7 @@ fn limits_hold_against_weight_and_a_push() {
 }
 
 #[test]
-fn a_start_outside_the_limits_is_moved_inside_and_said() {
+fn start_outside_the_limits_is_clamped_with_a_warning() {
     let text = pendulum("revolute", 0.0, &limit(0.4, 1.0, 100.0, 10.0));
     let mut arm = urdf(&text, G, "drive: Joints()");
     arm.start().unwrap();
@@ -843,9 +843,9 @@ fn a_start_outside_the_limits_is_moved_inside_and_said() {
 // --- Mimics ---------------------------------------------------------------------------------------
 
 #[test]
-fn mimics_follow_with_factor_and_offset_also_in_chains() {
-    // The first follower is written before its leader, the third follows a follower, the fourth slides,
-    // the fifth may not go as far as it should.
+fn mimic_joints_follow_with_factor_and_offset_also_in_chains() {
+    // The first follower precedes its leader in the file, the third follows a follower, the fourth is prismatic, the
+    // fifth has a limit below its target.
     let mimic = |of: &str, factor: f64, offset: f64| {
         format!("<mimic joint=\"{of}\" multiplier=\"{factor}\" offset=\"{offset}\"/>")
     };
@@ -910,17 +910,17 @@ fn mimics_follow_with_factor_and_offset_also_in_chains() {
     };
     let swing = largest(xs.iter().map(|x| x[a]));
     assert!(swing > 0.6, "{swing}");
-    // A tick's lag at 8 rad/s is 8 mrad; most of it is foreseen from the leader's speed.
+    // A lag of one tick at 8 rad/s is 8 mrad; the leader's speed predicts most of it.
     below(worst(&|x| 0.3 - 2.0 * x[a], b), 0.005, "factor and offset");
     below(worst(&|x| 0.5 * x[b] - 0.1, c), 0.003, "chain");
     below(worst(&|x| 0.25 * x[a] + 0.1, d), 0.001, "slide");
-    // It is stopped from 4 rad/s, and set off again, within 5 ms.
+    // Stopped from 4 rad/s and restarted within 5 ms.
     below(worst(&|x| x[a].clamp(-0.2, 0.2), e), 0.02, "limits");
     below(largest(xs.iter().map(|x| x[e])), 0.2 + 0.01, "no further");
 }
 
 #[test]
-fn a_mimic_follows_turn_after_turn() {
+fn mimic_joint_follows_several_turns() {
     let text = robot(&[
         rod("l1"),
         rod("l2"),
@@ -948,9 +948,9 @@ fn a_mimic_follows_turn_after_turn() {
     near(xs[xs.len() - 1][1], 36.5, 1e-3, "arrives");
 }
 
-// --- The bodies' own places -------------------------------------------------------------------------
+// --- Link poses -------------------------------------------------------------------------------------
 
-/// Where the joints' positions say that the links are.
+/// Link poses by forward kinematics from the joint positions.
 fn forward(engine: &CoherenceEngine) -> Vec<Pose> {
     let model = get::<Model>(engine, "r").0;
     let states = positions(engine);
@@ -961,7 +961,7 @@ fn forward(engine: &CoherenceEngine) -> Vec<Pose> {
     poses
 }
 
-/// A scene of ours, its only agent named `r`.
+/// Built-in scene with its only agent renamed to `r`.
 fn own_scene(name: &str) -> CoherenceEngine {
     let text = std::fs::read_to_string(root().join("scenes").join(name)).unwrap();
     let agent = name.split('_').next().unwrap();
@@ -971,12 +971,12 @@ fn own_scene(name: &str) -> CoherenceEngine {
 }
 
 #[test]
-fn an_arm_waves_its_tool_along_the_path_that_its_motions_make() {
+fn arm_tool_follows_the_path_of_its_motions() {
     let mut arm = own_scene("arm_wave.ron");
     arm.start().unwrap();
     let model = get::<Model>(&arm, "r").0;
     let tool = model.frame("tool").unwrap();
-    // What arm_wave.ron says of each joint: middle, amplitude, frequency, phase.
+    // Motion of each joint in arm_wave.ron: centre, amplitude, frequency, phase.
     let motions = [
         ("shoulder_pan", [0.0, 0.6, 0.1, 0.0]),
         ("shoulder_lift", [-0.3, 0.1, 0.2, 0.0]),
@@ -992,46 +992,48 @@ fn an_arm_waves_its_tool_along_the_path_that_its_motions_make() {
         arm.step().unwrap();
         t += TICK_S;
         let links = get::<LinkPoses>(&arm, "r").0;
-        // Joint states and links agree: what is left is what the solver lets joints come apart.
-        for (link, told) in links.iter().zip(forward(&arm)) {
-            apart = apart.max(f64::from(link.translation_m.distance(told.translation_m)));
+        // Joint states and link poses agree within the constraint error of the solver.
+        for (link, expected) in links.iter().zip(forward(&arm)) {
+            apart = apart.max(f64::from(
+                link.translation_m.distance(expected.translation_m),
+            ));
         }
         if t < 1.5 {
             continue;
         }
-        let mut told = vec![links[0]; links.len()];
+        let mut expected = vec![links[0]; links.len()];
         for (index, joint) in model.joints.iter().enumerate() {
             let [middle, amplitude, hz, phase] =
                 motions.iter().find(|m| m.0 == joint.name).unwrap().1;
             let q = middle + amplitude * (TAU * hz * t + phase).sin();
-            told[joint.child] = told[joint.parent] * joint.origin * joint.motion(q as f32);
+            expected[joint.child] = expected[joint.parent] * joint.origin * joint.motion(q as f32);
             let error = (positions(&arm)[index] - q).abs();
             worst = worst.max(error);
         }
         let place = |poses: &[Pose]| (poses[tool.link] * tool.pose).translation_m;
-        off = off.max(f64::from(place(&links).distance(place(&told))));
+        off = off.max(f64::from(place(&links).distance(place(&expected))));
     }
     below(apart, 1e-3, "joints come apart (m)");
-    // A servo of 5 Hz sags by at most g / (l w²), where what it carries is l away: 0.17 rad at 6 cm.
+    // A servo of 5 Hz sags by at most g / (l w²) for a load at distance l: 0.17 rad at 6 cm.
     below(worst, 0.2, "a joint's error (rad)");
     below(off, 0.05, "the tool's way from its path (m)");
     assert_eq!(get::<Travel>(&arm, "r").collisions, 0);
 }
 
 #[test]
-fn encoders_of_servos_say_what_the_joints_do() {
+fn servo_encoders_measure_joint_positions() {
     let mut arm = own_scene("arm_wave.ron");
     arm.run_for(Duration::from_millis(2500)).unwrap();
-    let said = get::<Reading<EncoderAngles>>(&arm, "r/joints");
-    let said = &said.latest().unwrap().value.angles_rad;
+    let reading = get::<Reading<EncoderAngles>>(&arm, "r/joints");
+    let reading = &reading.latest().unwrap().value.angles_rad;
     let servos = get::<Servos>(&arm, "r/drive").0;
     let states = get::<JointStates>(&arm, "r");
-    assert_eq!(said.len(), 7);
-    for (said, servo) in said.iter().zip(&servos) {
-        // Six deviations of noise, and the way of the 5 ms since the last reading.
+    assert_eq!(reading.len(), 7);
+    for (reading, servo) in reading.iter().zip(&servos) {
+        // Six standard deviations of noise, plus the motion in the 5 ms since the last reading.
         let moved = states.velocities[servo.joint].abs() * 5e-3;
         below(
-            (said - states.positions[servo.joint]).abs(),
+            (reading - states.positions[servo.joint]).abs(),
             6e-4 + 1.1 * moved,
             "encoder",
         );
@@ -1039,7 +1041,7 @@ fn encoders_of_servos_say_what_the_joints_do() {
 }
 
 #[test]
-fn a_quadruped_bends_its_knees_over_feet_that_stay() {
+fn quadruped_bends_its_knees_with_fixed_feet() {
     let mut robot = own_scene("quadruped_stand.ron");
     robot.start().unwrap();
     let model = get::<Model>(&robot, "r").0;
@@ -1086,7 +1088,7 @@ fn a_quadruped_bends_its_knees_over_feet_that_stay() {
                 .iter()
                 .map(|s| f64::from(s.2[foot].truncate().distance(first.truncate()))),
         );
-        // A round foot of 0.02 m rolls by its radius times the shank's swing of 0.3 rad, and back.
+        // A round foot of 0.02 m rolls by its radius times the shank's rotation of 0.3 rad, and back.
         below(slipped, 0.006, "a foot rolls in a cycle (m)");
         let drift = seen[5_000 + cycle].2[foot] - first;
         below(
@@ -1096,7 +1098,7 @@ fn a_quadruped_bends_its_knees_over_feet_that_stay() {
         );
         let zs = || seen[2_500..].iter().map(|s| f64::from(s.2[foot].z) - 0.02);
         below(zs().fold(0.0, f64::max), 5e-4, "a foot lifts (m)");
-        // Contacts give: 2.25 kg on a shank of 0.15 kg.
+        // Contact compliance: 2.25 kg on a shank of 0.15 kg.
         below(
             zs().map(|z| -z).fold(0.0, f64::max),
             0.003,
@@ -1122,14 +1124,14 @@ fn runs_with_joints_repeat_bit_for_bit() {
         assert_eq!(one, run(name, 2, 1).0, "{name} on two threads");
         let (other, same) = run(name, 1, 2);
         assert_ne!(one, other, "{name}: noise of another seed");
-        // The seed is of the noise, which these servos do not hear.
+        // The seed affects sensor noise only, which these servos do not use.
         assert_eq!(states, same, "{name}");
     }
 }
 
 #[test]
 fn a_reset_brings_joints_and_servos_back_to_their_start() {
-    let mut arm = sent("revolute", &limit(-TAU, TAU, 50.0, 4.0), "", 5.0, 0.0);
+    let mut arm = commanded_rod("revolute", &limit(-TAU, TAU, 50.0, 4.0), "", 5.0, 0.0);
     trace(&mut arm, 2.0, |_| ());
     assert!(position(&arm, 0) > 4.9);
     arm.reset().unwrap();
@@ -1145,10 +1147,10 @@ fn a_reset_brings_joints_and_servos_back_to_their_start() {
     below(largest(xs), 0.4 * 1.02, "after a reset");
 }
 
-// --- Other people's robots --------------------------------------------------------------------------
+// --- Third-party robots -----------------------------------------------------------------------------
 
 #[test]
-fn a_panda_holds_its_start_and_its_fingers_go_together() {
+fn panda_holds_its_start_and_its_fingers_move_together() {
     let Some(path) = peer_robot("pybullet_data/franka_panda/panda.urdf") else {
         return;
     };
@@ -1187,8 +1189,8 @@ fn a_panda_holds_its_start_and_its_fingers_go_together() {
 }
 
 #[test]
-fn rotations_of_a_chain_are_those_of_its_joints() {
-    // Axes across each other, offsets, a servo each: positions from link poses by quaternions of our own.
+fn link_rotations_match_the_joint_positions() {
+    // Perpendicular axes, offsets, a servo on each joint: positions from link poses by independent quaternion code.
     let text = robot(&[
         rod("l1"),
         rod("l2"),
@@ -1229,9 +1231,14 @@ fn rotations_of_a_chain_are_those_of_its_joints() {
         let tilts = [0.3, 0.0, -0.2].map(Quat::from_rotation_y);
         let q = positions(e);
         largest((0..3).map(|k| {
-            let told = links[k].rotation * tilts[k] * Quat::from_axis_angle(axes[k], q[k] as f32);
-            f64::from(told.angle_between(links[k + 1].rotation))
+            let expected =
+                links[k].rotation * tilts[k] * Quat::from_axis_angle(axes[k], q[k] as f32);
+            f64::from(expected.angle_between(links[k + 1].rotation))
         }))
     });
-    below(largest(off), 2e-3, "between told and true rotation (rad)");
+    below(
+        largest(off),
+        2e-3,
+        "between expected and true rotation (rad)",
+    );
 }

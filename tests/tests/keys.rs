@@ -1,4 +1,4 @@
-//! A run under a person's hands, in a terminal of its own: keys, the status line, the terminal left as it was.
+//! Interactive runs in a pseudo-terminal: keys, status line, restored terminal.
 
 #![cfg(unix)]
 #![allow(
@@ -18,12 +18,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A kernel without a body: it keeps real time on any machine.
+/// Kernel without a body: keeps real time on any machine.
 const KERNEL: &str = "(version: 1, agents: [(name: \"k\", coherence: Kernel(channels: [
     (name: \"clock\", signal: Tone(frequency_hz: 1.0)),
 ]))])";
 
-/// A person at a terminal. The shell around the run keeps what the terminal was before and after.
+/// Interactive session in a pseudo-terminal. The shell around the run saves the terminal settings before and after.
 struct Person {
     terminal: PtySession,
     here: TempDir,
@@ -57,31 +57,31 @@ impl Person {
         self.terminal.flush().unwrap();
     }
 
-    fn sees(&mut self, text: &str) -> String {
+    fn wait_for(&mut self, text: &str) -> String {
         self.terminal
             .exp_string(text)
             .unwrap_or_else(|e| panic!("no `{text}`: {e}"))
     }
 
-    /// The next time that the status line tells in this state (s).
+    /// Next time on the status line in this state (s).
     fn time(&mut self, state: &str) -> f64 {
         let line = format!("[0-9]+\\.[0-9]{{3}} s, {state}");
         let (_, found) = self.terminal.exp_regex(&line).unwrap();
         found.split(' ').next().unwrap().parse().unwrap()
     }
 
-    /// The time on a status line that was drawn after this.
+    /// Time on a status line drawn after this call (s).
     fn time_now(&mut self, state: &str) -> f64 {
         self.press("h");
-        self.sees("h ? help");
+        self.wait_for("h ? help");
         self.time(state)
     }
 
-    /// The exit code, once the shell is done.
+    /// Exit code, after the shell has ended.
     fn ends(mut self) -> (i32, TempDir) {
-        self.sees("code ");
+        self.wait_for("code ");
         let code = self.terminal.exp_char('.').unwrap().parse().unwrap();
-        self.sees("end.");
+        self.wait_for("end.");
         let mode = |name| std::fs::read_to_string(self.here.path().join(name)).unwrap();
         assert_eq!(mode("before"), mode("after"), "the terminal was left");
         (code, self.here)
@@ -96,33 +96,33 @@ fn summary(here: &Path) -> Value {
 #[test]
 fn keys_pause_step_pace_reset_and_quit() {
     let mut person = Person::runs("kernel.ron --interactive --rerun off --summary s.json");
-    person.sees("h ? help");
+    person.wait_for("h ? help");
     person.time("1 x real time");
     person.press(" ");
     person.time("1 x real time, paused");
     let held = person.time_now("1 x real time, paused");
     assert!(held > 0.0);
-    // What is still for this long stands still.
+    // No change for this long: paused.
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(person.time_now("1 x real time, paused"), held);
 
     let after = |ticks: f64| format!("{:.3} s, ", held + ticks * 1e-3);
     for (keys, ticks) in [(".", 1.0), ("n", 2.0), ("\x1b[C", 3.0), ("N", 103.0)] {
         person.press(keys);
-        person.sees(&after(ticks));
+        person.wait_for(&after(ticks));
     }
     person.press("++");
-    person.sees("4 x real time, paused");
+    person.wait_for("4 x real time, paused");
     person.press("-");
-    person.sees("2 x real time, paused");
+    person.wait_for("2 x real time, paused");
     person.press("f");
-    person.sees("as fast as possible, paused");
+    person.wait_for("as fast as possible, paused");
     person.press("f");
-    person.sees("2 x real time, paused");
+    person.wait_for("2 x real time, paused");
     person.press("r");
-    person.sees("0.000 s, 2 x real time, paused");
+    person.wait_for("0.000 s, 2 x real time, paused");
     person.press(".");
-    person.sees("0.001 s, 2 x real time, paused");
+    person.wait_for("0.001 s, 2 x real time, paused");
     person.press("q");
     let (code, here) = person.ends();
     assert_eq!(code, 0);
@@ -134,9 +134,9 @@ fn keys_pause_step_pace_reset_and_quit() {
 }
 
 #[test]
-fn a_run_goes_as_fast_as_it_says() {
+fn pace_matches_the_status_line() {
     let mut person = Person::runs("kernel.ron --interactive --rerun off");
-    person.sees("h ? help");
+    person.wait_for("h ? help");
     for (keys, factor) in [("", 1.0), ("++", 4.0)] {
         person.press(keys);
         let state = format!("{factor} x real time");
@@ -151,22 +151,22 @@ fn a_run_goes_as_fast_as_it_says() {
 }
 
 #[test]
-fn a_hand_drives_and_the_robot_stops_when_it_lets_go() {
+fn teleop_drives_and_the_robot_stops_on_release() {
     let drive = "robot --model ROVER --teleop --rerun off --summary s.json";
     let rover = root().join("assets/rover.urdf");
     let mut person = Person::runs(&drive.replace("ROVER", rover.to_str().unwrap()));
-    person.sees("drive: arrows");
+    person.wait_for("drive: arrows");
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(1) {
         person.press("w");
         std::thread::sleep(Duration::from_millis(50));
     }
-    person.sees("rover ahead 50 %");
+    person.wait_for("rover ahead 50 %");
     let held = begun.elapsed();
-    person.sees("rover stop 50 %");
+    person.wait_for("rover stop 50 %");
     let let_go = begun.elapsed() - held;
     assert!(let_go < Duration::from_secs(1), "{let_go:?}");
-    // Were it still to drive, it would go four times as far as it did.
+    // If it still drove, it would move four times as far.
     let until = person.time_now("1 x real time") + 4.0;
     while person.time_now("1 x real time") < until {}
     person.press("q");
@@ -175,21 +175,21 @@ fn a_hand_drives_and_the_robot_stops_when_it_lets_go() {
     let moved = summary(here.path())["agents"][0]["distance_m"]
         .as_f64()
         .unwrap();
-    // Half of 1.2 m/s (the P3-DX's manual) for the second that it was held, and at most the half of one
-    // after it; less what it takes to get up to speed and down.
+    // Half of 1.2 m/s (P3-DX manual) for the second of the key press, and at most half a second after it; minus
+    // acceleration and braking.
     assert!((0.3..1.2).contains(&moved), "{moved} m, held {held:?}");
 }
 
 #[test]
-fn a_hand_drives_a_car() {
+fn teleop_drives_a_car() {
     let mut person = Person::runs("vehicle --teleop --rerun off --summary s.json");
-    person.sees("drive: arrows");
+    person.wait_for("drive: arrows");
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(1) {
         person.press("w");
         std::thread::sleep(Duration::from_millis(50));
     }
-    person.sees("car stop 50 %");
+    person.wait_for("car stop 50 %");
     let until = person.time_now("1 x real time") + 3.0;
     while person.time_now("1 x real time") < until {}
     person.press("q");
@@ -198,16 +198,15 @@ fn a_hand_drives_a_car() {
     let moved = summary(here.path())["agents"][0]["distance_m"]
         .as_f64()
         .unwrap();
-    // From rest to at most half of 14 m/s, held for a second and half of one, and then braked: its own
-    // controller would have gone on for 40 m.
+    // From rest to at most half of 14 m/s, held for 1.5 s, then braked: its own controller would have driven 40 m.
     assert!((0.5..15.0).contains(&moved), "{moved} m");
 }
 
 #[test]
-fn a_robot_under_a_hand_that_rests_stays_where_it_is() {
-    // Its own controller would have driven off.
+fn teleop_without_input_keeps_the_robot_at_rest() {
+    // Its own controller would have moved it.
     let mut person = Person::runs("robot --teleop=rover --rerun off --summary s.json");
-    person.sees("rover stop 50 %");
+    person.wait_for("rover stop 50 %");
     while person.time_now("1 x real time") < 2.0 {}
     person.press("\x1b");
     let (code, here) = person.ends();
@@ -219,16 +218,16 @@ fn a_robot_under_a_hand_that_rests_stays_where_it_is() {
 }
 
 #[test]
-fn the_terminal_is_left_as_it_was_after_a_signal_and_after_an_error() {
+fn terminal_is_restored_after_a_signal_and_after_an_error() {
     for name in ["TERM", "HUP"] {
         let mut person = Person::runs("kernel.ron --interactive --rerun off");
         person.time("1 x real time");
         signal(name, person.pid);
         assert_eq!(person.ends().0, 130, "{name}");
     }
-    // The run goes well, and its summary cannot be written.
+    // The run succeeds, but its summary cannot be written.
     let mut person = Person::runs("kernel.ron --interactive --rerun off --summary gone/s.json");
-    person.sees("gone/s.json");
+    person.wait_for("gone/s.json");
     assert_eq!(person.ends().0, 2);
     let mut person = Person::runs("kernel.ron --interactive --rerun off --summary s.json");
     person.time("1 x real time");
@@ -236,12 +235,12 @@ fn the_terminal_is_left_as_it_was_after_a_signal_and_after_an_error() {
     std::fs::remove_file(&s).unwrap();
     std::fs::create_dir(&s).unwrap();
     person.press("q");
-    person.sees("error: s.json");
+    person.wait_for("error: s.json");
     assert_eq!(person.ends().0, 1);
 }
 
 #[test]
-fn who_has_no_keys_or_nothing_to_drive_is_told_before_the_run() {
+fn missing_terminal_or_drive_is_an_error_before_the_run() {
     let here = folder(&[("kernel.ron", KERNEL)]);
     for args in [["--interactive"], ["--teleop"]] {
         let mut all = vec!["run", "kernel.ron", "--rerun", "off"];
@@ -256,9 +255,9 @@ fn who_has_no_keys_or_nothing_to_drive_is_told_before_the_run() {
         assert_eq!(ran.stdout, "");
     }
     let mut person = Person::runs("kernel.ron --teleop --rerun off");
-    person.sees("no agent with a drive");
+    person.wait_for("no agent with a drive");
     assert_eq!(person.ends().0, 2);
     let mut person = Person::runs("robot --teleop=rovr --rerun off");
-    person.sees("found `rovr`; expected an agent with a drive: rover; did you mean");
+    person.wait_for("found `rovr`; expected an agent with a drive: rover; did you mean");
     assert_eq!(person.ends().0, 2);
 }

@@ -1,14 +1,14 @@
 //! The self-model on a real machine's recordings: the water circuit of SKAB, valve1 (see the README beside them),
 //! below the folder `BECOMINGONE_TEST_DATA`.
 //!
-//! The protocol: every file by itself, at its own one row a second; the first 400 rows to learn, the rest to judge; labels are
-//! compared with and never seen. Defaults were chosen on the even-numbered files, and the odd-numbered ones
-//! looked at once afterwards.
+//! Protocol: each file separately, at one row per second; the first 400 rows are the baseline, the rest is scored; labels
+//! are used for evaluation only. Defaults were chosen on the even-numbered files; the odd-numbered ones were evaluated
+//! once afterwards.
 //!
 //! ```text
 //! F1 = 2 TP/(2 TP + FP + FN);   false alarms = FP/(FP + TN);   misses = FN/(FN + TP)
 //! balanced accuracy = (TP/(TP + FN) + TN/(TN + FP))/2
-//! AUC = how often a faulty row stands above a healthy one (Mann and Whitney), ties as half
+//! AUC = probability that a faulty row scores above a healthy one (Mann and Whitney), ties as half
 //! ```
 
 #![allow(
@@ -27,14 +27,14 @@ use std::path::{Path, PathBuf};
 const CHANNELS: usize = 8;
 const BASELINE: usize = 400;
 
-/// One row: when, in seconds; what the sensors said; whether the machine was at fault.
+/// Row of a recording: time (s), sensor values, fault label.
 struct Row {
     at_s: f64,
     values: [f64; CHANNELS],
     fault: bool,
 }
 
-/// Where the recordings are. None, and a line that says so, where they are not.
+/// Folder with the recordings; `None` with a notice if it is missing.
 fn recordings() -> Option<PathBuf> {
     let Some(folder) = env::var_os("BECOMINGONE_TEST_DATA") else {
         say("skipped: recordings of a machine, as BECOMINGONE_TEST_DATA is not set");
@@ -48,7 +48,7 @@ fn recordings() -> Option<PathBuf> {
     Some(folder)
 }
 
-/// Seconds since midnight, one day on where the clock went back.
+/// Seconds since midnight, plus a day if the clock went back.
 fn seconds(stamp: &str, before: f64) -> f64 {
     let clock = stamp.split_once(' ').unwrap().1;
     let parts: Vec<f64> = clock.split(':').map(|p| p.parse().unwrap()).collect();
@@ -79,21 +79,21 @@ fn read(path: &Path) -> Vec<Row> {
         .collect()
 }
 
-/// What was said of each row after the baseline.
-struct Said {
+/// Scores of the rows after the baseline.
+struct Scores {
     faults: Vec<bool>,
     flags: Vec<bool>,
     statistics: [Vec<f64>; 3],
 }
 
-fn judge(rows: &[Row]) -> Said {
+fn judge(rows: &[Row]) -> Scores {
     let mut model = Trainer::<f64, CHANNELS, 0>::new(SelfModelConfig {
         outputs: CHANNELS,
         warm_up_samples: BASELINE as u32,
         ..SelfModelConfig::default()
     })
     .unwrap();
-    let mut said = Said {
+    let mut scores = Scores {
         faults: Vec::new(),
         flags: Vec::new(),
         statistics: [const { Vec::new() }; 3],
@@ -104,15 +104,19 @@ fn judge(rows: &[Row]) -> Said {
         before = row.at_s;
         assert_eq!(verdict.is_some(), k >= BASELINE);
         if let Some(verdict) = verdict {
-            said.faults.push(row.fault);
-            said.flags.push(verdict.dissipated);
+            scores.faults.push(row.fault);
+            scores.flags.push(verdict.dissipated);
             let k1 = verdict.k1.unwrap_or_default();
-            for (all, k) in said.statistics.iter_mut().zip([k1, verdict.k2, verdict.k3]) {
+            for (all, k) in scores
+                .statistics
+                .iter_mut()
+                .zip([k1, verdict.k2, verdict.k3])
+            {
                 all.push(k);
             }
         }
     }
-    said
+    scores
 }
 
 /// TP, FP, FN, TN.
@@ -120,9 +124,9 @@ fn judge(rows: &[Row]) -> Said {
 struct Count([f64; 4]);
 
 impl Count {
-    fn of(said: &Said) -> Self {
+    fn of(scores: &Scores) -> Self {
         let mut count = Self::default();
-        for (&flag, &fault) in said.flags.iter().zip(&said.faults) {
+        for (&flag, &fault) in scores.flags.iter().zip(&scores.faults) {
             let place = match (flag, fault) {
                 (true, true) => 0,
                 (true, false) => 1,
@@ -177,13 +181,13 @@ fn auc(values: &[f64], faults: &[bool]) -> f64 {
     above / pairs
 }
 
-/// Pooled counts and mean AUC of the files with these numbers; a line for each.
+/// Pooled counts and mean AUC of the files with these numbers; prints a line for each.
 fn evaluate(folder: &Path, numbers: impl Iterator<Item = u32>) -> (Count, [f64; 3]) {
     let (mut pooled, mut mean, mut files) = (Count::default(), [0.0; 3], 0.0);
     for number in numbers {
-        let said = judge(&read(&folder.join(format!("{number}.csv"))));
-        let count = Count::of(&said);
-        let areas = said.statistics.each_ref().map(|k| auc(k, &said.faults));
+        let scores = judge(&read(&folder.join(format!("{number}.csv"))));
+        let count = Count::of(&scores);
+        let areas = scores.statistics.each_ref().map(|k| auc(k, &scores.faults));
         say(&line(&format!("valve1/{number}"), count, areas));
         pooled.add(count);
         for (sum, area) in mean.iter_mut().zip(areas) {
@@ -205,7 +209,7 @@ fn line(name: &str, count: Count, [k1, k2, k3]: [f64; 3]) -> String {
 }
 
 #[test]
-fn faults_of_a_recorded_machine_are_found() {
+fn faults_of_a_recorded_machine_are_detected() {
     let Some(folder) = recordings() else { return };
     let (even, even_areas) = evaluate(&folder, (0..16).step_by(2));
     let (odd, odd_areas) = evaluate(&folder, (1..16).step_by(2));

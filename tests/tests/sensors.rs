@@ -105,7 +105,7 @@ fn imu_at_rest_measures_gravity_and_no_rotation() {
     );
     record::<ImuSample>(&mut engine);
     run(&mut engine, 4.0);
-    // The first two seconds are for the robot to settle.
+    // Skip two seconds of settling.
     let settled = |name| logged::<ImuSample>(&engine, name).split_off(200);
     for (said, truth) in settled("rover/imu") {
         assert_eq!(said.value, truth);
@@ -243,7 +243,7 @@ fn imu_on_a_circle_measures_yaw_rate_and_centripetal_acceleration() {
     let travelled = get::<Travel>(&engine, "rover").distance_m - path_before;
     let log = logged::<ImuSample>(&engine, "rover/imu").split_off(2000);
     let of = |axis: usize| mean(log.iter().map(|(said, _)| six(&said.value)[axis]));
-    // The gyroscope's integral is the angle turned through.
+    // The integral of the gyroscope is the yaw angle.
     assert!(
         (of(2) * 2.0 - turned).abs() < 0.01 * turned,
         "{} against {turned}",

@@ -88,7 +88,7 @@ fn a_stuck_sensor_is_isolated() {
 
 #[test]
 fn slip_is_isolated_to_the_wheels_not_to_the_accelerometer_that_measures_its_transient() {
-    // Most of these 20 go straight on, where nothing but the jolt tells.
+    // In most of these 20 runs the robot goes straight, where only the transient shows the slip.
     let slips = flagged(r#"sensor: "rover/drive", kind: Slip(0.04)"#, "encoders/");
     assert!(slips.len() >= 19, "{slips:?}");
     let off = r#"sensor: "rover/imu/accelerometer_x", kind: Bias(0.5)"#;

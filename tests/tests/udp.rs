@@ -1,4 +1,4 @@
-//! Sources, the door and the driver that needs no hardware: made to fail in every way, over real sockets.
+//! Sensor sources, external input and the UDP driver, with failures injected over real sockets.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A socket of this machine, and its port.
+/// Local socket and its port.
 fn socket() -> (UdpSocket, u16) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(LIMIT)).unwrap();
@@ -31,12 +31,12 @@ fn socket() -> (UdpSocket, u16) {
     (socket, port)
 }
 
-/// A port that nobody holds.
+/// Free port.
 fn free_port() -> u16 {
     socket().1
 }
 
-/// An instrument of one number, `box/meter`, that hears a port.
+/// Instrument `box/meter` with one number, listening on a port.
 fn meter(port: u16, more: &str) -> String {
     format!(
         "(version: 1, duration_s: 10.0, world: (ground: None), agents: [(name: \"box\", coherence: off, sensors: [(
@@ -57,7 +57,7 @@ fn link(engine: &CoherenceEngine, name: &str) -> Link {
     get::<Link>(engine, name)
 }
 
-/// A sender of `box/meter`.
+/// Sender of `box/meter` datagrams.
 struct Sender {
     socket: UdpSocket,
     to: u16,
@@ -90,7 +90,7 @@ impl Sender {
     }
 }
 
-/// Ticks until a link is as it should be.
+/// Steps the engine until the link reaches a state.
 fn ticks_until(engine: &mut CoherenceEngine, what: &str, reached: impl Fn(&Link) -> bool) {
     until(LIMIT, what, || {
         engine.step().unwrap();
@@ -100,31 +100,33 @@ fn ticks_until(engine: &mut CoherenceEngine, what: &str, reached: impl Fn(&Link)
 }
 
 #[derive(Resource, Default)]
-struct Kept {
+struct Collected {
     values: Vec<f64>,
-    happened: Vec<String>,
+    events: Vec<String>,
 }
 
-fn keep(
-    mut kept: ResMut<Kept>,
+fn collect(
+    mut collected: ResMut<Collected>,
     sensors: Query<&Reading<becomingone::components::sensor::ValueRow>>,
     mut events: MessageReader<AgentEvent>,
 ) {
     for reading in &sensors {
-        kept.values
+        collected
+            .values
             .extend(reading.batch().map(|s| s.value.numbers[0]));
     }
-    kept.happened
+    collected
+        .events
         .extend(events.read().map(|h| format!("{}: {}", h.agent, h.kind)));
 }
 
-fn keeping(text: &str) -> CoherenceEngine {
+fn collecting_engine(text: &str) -> CoherenceEngine {
     let folder = folder(&[("s.ron", text)]);
     let mut engine =
         CoherenceEngine::from_scene(folder.path().join("s.ron")).unwrap_or_else(|e| panic!("{e}"));
-    engine.world_mut().init_resource::<Kept>();
+    engine.world_mut().init_resource::<Collected>();
     engine.add_plugin(|app: &mut App| {
-        app.add_systems(Tick, keep.in_set(TickSystems::Publish));
+        app.add_systems(Tick, collect.in_set(TickSystems::Publish));
     });
     engine.start().unwrap_or_else(|e| panic!("{e}"));
     engine
@@ -133,11 +135,11 @@ fn keeping(text: &str) -> CoherenceEngine {
 #[test]
 fn lost_duplicate_late_and_malformed_datagrams_and_restarts_are_counted_exactly() {
     let port = free_port();
-    let mut engine = keeping(&meter(port, "silence: (after_s: 1000.0)"));
+    let mut engine = collecting_engine(&meter(port, "silence: (after_s: 1000.0)"));
     let mut sender = Sender::to(port);
     ticks_until(&mut engine, "up", |l| l.state == LinkState::Up);
 
-    // 0 1 2, 3 is lost, 4 twice, 6 before 5, 7 to 20.
+    // 0 1 2, 3 lost, 4 twice, 6 before 5, 7 to 20.
     for sequence in [0, 1, 2, 4, 4, 6, 5].into_iter().chain(7..=20) {
         sender.send(sequence);
     }
@@ -149,7 +151,7 @@ fn lost_duplicate_late_and_malformed_datagrams_and_restarts_are_counted_exactly(
     ] {
         sender.bytes(garbage);
     }
-    // One that does not fit takes a number, and is dropped.
+    // An invalid datagram uses a sequence number and is dropped.
     sender.bytes(
         br#"{"sensor": "box/meter", "sequence": 21, "stamp_ns": 5021000000, "values": [1, 2]}"#,
     );
@@ -170,10 +172,10 @@ fn lost_duplicate_late_and_malformed_datagrams_and_restarts_are_counted_exactly(
         ),
         (1, 1, 1, 4, 2, 20)
     );
-    // Sent, each once: 0 to 22.
+    // Sent once each: 0 to 22.
     assert_eq!(seen.received + counts.dropped + counts.gaps, 23);
 
-    // The sender begins anew: at 0, in a session of its own.
+    // The sender restarts at 0, in a new session.
     sender.session = Some(7);
     (0..5).for_each(|k| sender.send(k));
     ticks_until(&mut engine, "begun anew", |l| l.received >= 25);
@@ -184,7 +186,7 @@ fn lost_duplicate_late_and_malformed_datagrams_and_restarts_are_counted_exactly(
     );
     assert_eq!(seen.clock.state, ClockState::Acquiring);
 
-    let values = &engine.world().resource::<Kept>().values;
+    let values = &engine.world().resource::<Collected>().values;
     let expected = [0, 1, 2, 4, 6]
         .into_iter()
         .chain(7..=20)
@@ -207,7 +209,7 @@ fn a_flood_of_datagrams_is_dropped_and_counted_without_delaying_ticks() {
     sender.send(0);
     ticks_until(&mut flooded, "the first", |l| l.received == 1);
 
-    // Of 100 Hz, ten times as many: a hundred in every tick of what is ten of its periods.
+    // Ten times the rate of 100 Hz: a hundred datagrams in a tick of ten periods.
     const TICKS: u64 = 300;
     const A_TICK: u64 = 100;
     let mut times = [Vec::new(), Vec::new()];
@@ -223,7 +225,7 @@ fn a_flood_of_datagrams_is_dropped_and_counted_without_delaying_ticks() {
             times.push(begun.elapsed());
         }
     }
-    // The last one must come: who loses that cannot know of it. Once more is a double.
+    // The last one must arrive, as its loss cannot be detected; a repetition counts as a duplicate.
     until(LIMIT, "all accounted for", || {
         sender.send(sent - 1);
         std::thread::sleep(Duration::from_millis(1));
@@ -241,7 +243,7 @@ fn a_flood_of_datagrams_is_dropped_and_counted_without_delaying_ticks() {
     say(&format!(
         "median tick: {flood:?} flooded, {quiet:?} quiet, {seen:?}"
     ));
-    // At most 16 readings of a microsecond or two each, on whatever the tick costs here and now.
+    // At most 16 readings of 1 to 2 µs each, on top of the cost of a tick.
     assert!(
         flood < quiet * 3 + Duration::from_micros(300),
         "{flood:?} against {quiet:?}"
@@ -251,7 +253,7 @@ fn a_flood_of_datagrams_is_dropped_and_counted_without_delaying_ticks() {
 #[test]
 fn a_silent_link_is_stale_until_data_arrive_again() {
     let port = free_port();
-    let mut engine = keeping(&meter(port, "silence: (after_s: 0.05, then: Zero)"));
+    let mut engine = collecting_engine(&meter(port, "silence: (after_s: 0.05, then: Zero)"));
     let sender = Sender::to(port);
     ticks_until(&mut engine, "up", |l| l.state == LinkState::Up);
     sender.send(3);
@@ -262,9 +264,9 @@ fn a_silent_link_is_stale_until_data_arrive_again() {
     assert!(link(&engine, "box/meter").stale);
     sender.send(4);
     ticks_until(&mut engine, "speaks again", |l| !l.stale);
-    let kept = engine.world().resource::<Kept>();
-    assert!(kept.values.contains(&0.0), "{:?}", kept.values);
-    let last = &kept.happened[kept.happened.len() - 2..];
+    let collected = engine.world().resource::<Collected>();
+    assert!(collected.values.contains(&0.0), "{:?}", collected.values);
+    let last = &collected.events[collected.events.len() - 2..];
     assert_eq!(last, ["box: meter fell silent", "box: meter speaks again"]);
     assert!(engine.summary().agents[0].sensors[0].stale >= 1);
 }
@@ -283,7 +285,7 @@ fn silence_of_a_required_sensor_ends_the_run() {
 }
 
 #[test]
-fn an_overflow_of_a_lossless_queue_is_a_fault_until_the_reset() {
+fn overflow_of_a_lossless_queue_is_a_fault_until_the_reset() {
     let port = free_port();
     let mut engine = engine(&meter(port, "queue: Lossless(4)"));
     let sender = Sender::to(port);
@@ -301,7 +303,7 @@ fn an_overflow_of_a_lossless_queue_is_a_fault_until_the_reset() {
     assert_eq!(link(&engine, "box/meter").counts.dropped, 0);
 }
 
-/// A rover whose drive is real, and whose gauge comes by a port.
+/// Rover with a hardware drive, and a range sensor that arrives by UDP.
 fn real_rover(readings: u16, commands: u16) -> String {
     let rover = becomingone_tests::root().join("assets/rover.urdf");
     format!(
@@ -357,25 +359,25 @@ fn armed_hardware_gets_the_safe_command_when_a_sensor_falls_silent_and_at_the_en
     );
     until(LIMIT, "it drives", || {
         speak(&mut engine, 10);
-        let said = command(&socket);
+        let message = command(&socket);
         assert_eq!(
-            (&said["actuator"], &said["kind"]),
+            (&message["actuator"], &message["kind"]),
             (&"rover/drive".into(), &"twist".into())
         );
-        said["safe"] == false && said["values"][0].as_f64().unwrap() > 0.4
+        message["safe"] == false && message["values"][0].as_f64().unwrap() > 0.4
     });
-    // Silence: 0.1 s of the run, and the next command stands still.
-    until(LIMIT, "made safe", || {
+    // Time-out: after 0.1 s of simulated time the next command is the safe one.
+    until(LIMIT, "safe command", || {
         (0..10).for_each(|_| engine.step().unwrap());
-        let said = command(&socket);
-        said["safe"] == true && said["values"] == serde_json::json!([0.0, 0.0])
+        let message = command(&socket);
+        message["safe"] == true && message["values"] == serde_json::json!([0.0, 0.0])
     });
-    // It speaks again, and is commanded again.
-    until(LIMIT, "commanded again", || {
+    // The sensor resumes, and so do controller commands.
+    until(LIMIT, "controller command", || {
         speak(&mut engine, 10);
         command(&socket)["safe"] == false
     });
-    // However the run ends, the last word stands still.
+    // The final command is the safe one, however the run ends.
     drop(engine);
     socket
         .set_read_timeout(Some(Duration::from_millis(300)))
@@ -420,7 +422,7 @@ fn write_journal(
     entered: Res<Entered>,
     hash: Res<StateHash>,
 ) {
-    // The clock has moved on since they entered.
+    // The clock has advanced since they entered.
     let tick = time.tick - 1;
     journal
         .frames
@@ -446,7 +448,7 @@ fn recorded_samples_fed_at_their_ticks_reproduce_the_run_without_a_driver() {
     live.start().unwrap();
     let sender = Sender::to(port);
     for k in 0..400u64 {
-        // Some, then silence, then some more, and garbage.
+        // Datagrams, a pause, more datagrams, and invalid ones.
         if k % 7 == 0 && !(100..300).contains(&k) {
             let x = 1.0 + k as f64 * 1e-3;
             let text = format!(
@@ -474,7 +476,7 @@ fn recorded_samples_fed_at_their_ticks_reproduce_the_run_without_a_driver() {
             .world_mut()
             .insert_resource(ExternalInput::Journal(Box::new(frames)));
         engine.start().unwrap();
-        // Nobody listens: the port is free.
+        // No listener: the port is free.
         drop(UdpSocket::bind(("127.0.0.1", port)).unwrap());
         (0..400).for_each(|_| engine.step().unwrap());
         engine
@@ -486,7 +488,7 @@ fn recorded_samples_fed_at_their_ticks_reproduce_the_run_without_a_driver() {
     assert_eq!(journal.hashes, hashes);
     assert_eq!(journal.frames, frames);
 
-    // One decoded number altered in its last bit: the hash differs from that tick on, and not before.
+    // Flip the last bit of a decoded number: the hash differs from that tick on, not earlier.
     let mut altered = frames;
     let (tick, frame) = altered
         .iter_mut()
@@ -536,18 +538,22 @@ fn stick_input_is_replayed_from_its_samples() {
 }
 
 #[derive(Resource, Default)]
-struct Heard(Vec<(u64, u64, [f32; 6])>);
+struct Samples(Vec<(u64, u64, [f32; 6])>);
 
-fn hear(mut heard: ResMut<Heard>, time: Res<SimTime>, imus: Query<&Reading<ImuSample>>) {
+fn collect_samples(
+    mut samples: ResMut<Samples>,
+    time: Res<SimTime>,
+    imus: Query<&Reading<ImuSample>>,
+) {
     for imu in &imus {
-        for said in imu.batch() {
+        for sample in imu.batch() {
             let (w, f) = (
-                said.value.angular_velocity_rad_s,
-                said.value.specific_force_m_s2,
+                sample.value.angular_velocity_rad_s,
+                sample.value.specific_force_m_s2,
             );
-            heard
+            samples
                 .0
-                .push((time.tick, said.source_ns, [w.x, w.y, w.z, f.x, f.y, f.z]));
+                .push((time.tick, sample.source_ns, [w.x, w.y, w.z, f.x, f.y, f.z]));
         }
     }
 }
@@ -575,11 +581,12 @@ fn changing_the_source_of_a_sensor_by_one_line_changes_no_reading() {
         };
         let loaded = scene::load_with(&folder.path().join("s.ron"), None, &overlays);
         let mut engine = CoherenceEngine::from_loaded(loaded.unwrap_or_else(|e| panic!("{e}")));
-        engine.world_mut().init_resource::<Heard>();
+        engine.world_mut().init_resource::<Samples>();
         engine.add_plugin(|app: &mut App| {
             app.add_systems(
                 Tick,
-                hear.in_set(TickSystems::Decide)
+                collect_samples
+                    .in_set(TickSystems::Decide)
                     .after(becomingone::prelude::ControlSystems),
             );
         });
@@ -588,7 +595,7 @@ fn changing_the_source_of_a_sensor_by_one_line_changes_no_reading() {
     };
     let mut sim = begin(None, &[]);
     (0..1000).for_each(|_| sim.step().unwrap());
-    let simulated = sim.world_mut().remove_resource::<Heard>().unwrap().0;
+    let simulated = sim.world_mut().remove_resource::<Samples>().unwrap().0;
     assert_eq!(simulated.len(), 50);
 
     let mut csv = "t,angular_velocity_x,angular_velocity_y,angular_velocity_z,specific_force_x,specific_force_y,specific_force_z\n".to_owned();
@@ -600,8 +607,8 @@ fn changing_the_source_of_a_sensor_by_one_line_changes_no_reading() {
         csv += &format!("{:?},{}\n", *source_ns as f64 / 1e9, numbers.join(","));
     }
     std::fs::write(folder.path().join("imu.csv"), csv).unwrap();
-    let bits = |heard: &[(u64, u64, [f32; 6])]| -> Vec<(u64, u64, [u32; 6])> {
-        heard
+    let bits = |samples: &[(u64, u64, [f32; 6])]| -> Vec<(u64, u64, [u32; 6])> {
+        samples
             .iter()
             .map(|(t, s, x)| (*t, *s, x.map(f32::to_bits)))
             .collect()
@@ -609,11 +616,11 @@ fn changing_the_source_of_a_sensor_by_one_line_changes_no_reading() {
     let mut replayed = begin(Some("replay.ron"), &[]);
     (0..1000).for_each(|_| replayed.step().unwrap());
     assert_eq!(
-        bits(&replayed.world().resource::<Heard>().0),
+        bits(&replayed.world().resource::<Samples>().0),
         bits(&simulated)
     );
 
-    // By a driver, each in the tick in which it comes: the same numbers in the same order.
+    // From a driver, in the tick of arrival: the same numbers in the same order.
     for by_profile in [true, false] {
         let set = format!("agents.rover.sensors.imu.source=Driver(\"udp\", (listen: {port}))");
         let mut engine = match by_profile {
@@ -633,14 +640,14 @@ fn changing_the_source_of_a_sensor_by_one_line_changes_no_reading() {
             ));
             until(LIMIT, "heard", || {
                 engine.step().unwrap();
-                engine.world().resource::<Heard>().0.len() > k
+                engine.world().resource::<Samples>().0.len() > k
             });
         }
-        let numbers = |heard: &[(u64, u64, [f32; 6])]| -> Vec<[u32; 6]> {
-            bits(heard).into_iter().map(|h| h.2).collect()
+        let numbers = |samples: &[(u64, u64, [f32; 6])]| -> Vec<[u32; 6]> {
+            bits(samples).into_iter().map(|h| h.2).collect()
         };
         assert_eq!(
-            numbers(&engine.world().resource::<Heard>().0),
+            numbers(&engine.world().resource::<Samples>().0),
             numbers(&simulated)
         );
         drop(engine);
@@ -771,7 +778,7 @@ fn a_simulated_sensor_takes_over_from_a_silent_real_one() {
     let mut engine = engine(&text);
     let range = |engine: &CoherenceEngine| {
         let reading = get::<Reading<Distance>>(engine, "rover/gauge");
-        reading.latest().map(|said| said.value.range_m)
+        reading.latest().map(|sample| sample.value.range_m)
     };
     let sender = Sender::to(port);
     let mut next = 0u64;
@@ -783,21 +790,21 @@ fn a_simulated_sensor_takes_over_from_a_silent_real_one() {
         engine.step().unwrap();
         range(&engine) == Some(2.5)
     });
-    // What was sent meanwhile comes too, and then the real one is silent.
+    // Queued datagrams arrive first; then the real sensor times out.
     until(LIMIT, "all of them", || {
         engine.step().unwrap();
         let link = link(&engine, "rover/gauge");
         link.received + link.counts.dropped == next
     });
     let by_itself = |engine: &CoherenceEngine| {
-        let said = engine.summary().agents[0].sensors[1].readings;
-        said - link(engine, "rover/gauge").received
+        let readings = engine.summary().agents[0].sensors[1].readings;
+        readings - link(engine, "rover/gauge").received
     };
     until(LIMIT, "the simulated one", || {
         engine.step().unwrap();
         range(&engine) == Some(4.0)
     });
-    // Nothing stands before it: the farthest; at 50 Hz.
+    // No obstacle: maximum range; at 50 Hz.
     let before = by_itself(&engine);
     (0..200).for_each(|_| engine.step().unwrap());
     assert_eq!(range(&engine), Some(4.0));

@@ -1,4 +1,4 @@
-//! Cars: `run vehicle` laps its track and never leaves it, a car moves as closed forms say, and bad files are told.
+//! Cars: `run vehicle` stays on its track, car dynamics match closed forms, invalid files are errors.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 const G: f64 = 9.80665;
-/// Of the car's file: mass, wheelbase, stiffness of each spring, tyre.
+/// Parameters of the car's file: mass, wheelbase, spring stiffness, tyre.
 const MASS_KG: f64 = 1225.9;
 const WHEELBASE_M: f64 = 2.39268;
 const STIFFNESS_N_M: f64 = 21898.3;
@@ -31,7 +31,7 @@ fn car() -> String {
     fs::read_to_string(root().join("assets/compact_car.yaml")).unwrap()
 }
 
-/// The car with nothing that resists, so that forces are those of engine and brakes.
+/// Car without resistance: only engine and brake forces act.
 fn frictionless() -> String {
     let text = car();
     let mut lines = Vec::new();
@@ -45,7 +45,7 @@ fn frictionless() -> String {
     lines.join("\n")
 }
 
-/// A car alone on the plane; it is told what to do through its actuator.
+/// Car alone on the plane, commanded through its actuator.
 fn alone(world: &str, yaml: &str) -> CoherenceEngine {
     let scene = format!(
         "(version: 1, world: ({world}), agents: [(name: \"car\", model: \"car.yaml\",
@@ -54,19 +54,19 @@ fn alone(world: &str, yaml: &str) -> CoherenceEngine {
     engine(&[("scene.ron", &scene), ("car.yaml", yaml)])
 }
 
-fn tell(engine: &mut CoherenceEngine, speed_m_s: f64, steering_rad: f64) {
+fn command(engine: &mut CoherenceEngine, speed_m_s: f64, steering_rad: f64) {
     engine.start().unwrap();
     let world = engine.world_mut();
     let mut commands = world.query::<&mut ActuatorTarget<Ackermann>>();
-    let told = Ackermann {
+    let target = Ackermann {
         speed_m_s,
         steering_rad,
     };
     assert_eq!(commands.iter(world).count(), 1);
-    commands.iter_mut(world).for_each(|mut c| c.0 = told);
+    commands.iter_mut(world).for_each(|mut c| c.0 = target);
 }
 
-fn go(engine: &mut CoherenceEngine, seconds: f64) {
+fn run_for(engine: &mut CoherenceEngine, seconds: f64) {
     engine.run_for(Duration::from_secs_f64(seconds)).unwrap();
 }
 
@@ -90,7 +90,7 @@ fn seeds_1_to_20_lap_the_track_and_never_leave_it() {
                 && agent["goals_reached"] == 2
                 && agent["off_track"] == 0
                 && agent["collisions"] == 0;
-            // A lap of 504 m at no more than 20 m/s takes 25 s, and no minute.
+            // A lap of 504 m takes at least 25 s at up to 20 m/s, and less than a minute.
             let best = agent["best_lap_s"].as_f64().unwrap_or_default();
             if !(fine && best > 25.0 && best < 60.0) {
                 failed.push(format!("seed {seed}: {agent}"));
@@ -127,10 +127,10 @@ fn the_filter_is_consistent_and_keeps_the_car_in_its_lane() {
         let s = summary(&["vehicle", "--seed", seed]);
         let car = &s["agents"][0];
         let of = |name: &str| car["filter"][name].as_f64().unwrap();
-        // Of some 21 000 degrees of freedom; walks at random stand for bends, so it expects more than there is.
+        // About 21 000 degrees of freedom; random walks model curves, so the filter is conservative.
         let nis = of("mean_nis");
         assert!((0.7..1.1).contains(&nis), "seed {seed}: {nis}");
-        // The start is known, and the lane is 4 m wide to either side. The estimate is up to a tick old: 0.4 m at 20 m/s.
+        // The start is known; the lane extends 4 m to either side. The estimate is up to a tick old: 0.4 m at 20 m/s.
         assert!(of("error_m") < 0.8, "seed {seed}: {}", of("error_m"));
         let widest_m = car["widest_m"].as_f64().unwrap();
         assert!(widest_m < 1.3, "seed {seed}: {widest_m}");
@@ -149,7 +149,7 @@ fn wheel_odometry_starts_with_the_first_encoder_reading() {
 
 #[test]
 fn frozen_encoders_are_isolated_and_do_not_bias_the_filter() {
-    // For good. A scale of -1 would explain them.
+    // Permanently stuck: a wheel scale of -1 would explain it.
     let fault = r#"sensor: "car/wheels", kind: Freeze, at_s: 42"#;
     let car = ungoverned("1", fault);
     assert!(car["filter"]["error_m"].as_f64().unwrap() < 0.8, "{car}");
@@ -163,7 +163,7 @@ fn frozen_encoders_are_isolated_and_do_not_bias_the_filter() {
 
 #[test]
 fn a_gnss_receiver_frozen_for_3_s_is_isolated_and_used_again() {
-    // Four filters are surprised, and not because the car skids.
+    // Four sub-filters have large innovations, although the car does not skid.
     let fault = r#"sensor: "car/gnss", kind: Freeze, at_s: 42, for_s: 3"#;
     for seed in ["1", "5"] {
         let car = ungoverned(seed, fault);
@@ -173,12 +173,12 @@ fn a_gnss_receiver_frozen_for_3_s_is_isolated_and_used_again() {
     }
 }
 
-/// Three laps with this fault, where nothing is left out.
+/// Three laps with this fault and without exclusion.
 fn ungoverned(seed: &str, fault: &str) -> serde_json::Value {
     three_laps(seed, fault, &[])
 }
 
-/// Three laps with this fault and what else is said, none of them off the track.
+/// Three laps with this fault and these arguments; checks that the car stays on the track.
 fn three_laps(seed: &str, fault: &str, more: &[&str]) -> serde_json::Value {
     let fault = format!("faults=[({fault})]");
     let laps = "agents.car.controller.laps=3";
@@ -194,7 +194,7 @@ fn three_laps(seed: &str, fault: &str, more: &[&str]) -> serde_json::Value {
 
 #[test]
 fn encoders_frozen_for_2_s_are_isolated_and_their_lost_distance_is_not_counted() {
-    // 40 m of their way are lost for good.
+    // 40 m of wheel distance are lost.
     for seed in ["1", "2"] {
         let car = ungoverned(
             seed,
@@ -218,21 +218,24 @@ fn a_latched_stop_ends_the_run_with_the_position_known() {
         "--set",
         r#"faults=[(sensor: "car/wheels", kind: Freeze, at_s: 42)]"#,
     ];
-    // No duration, and the second lap is never done.
-    let said = summary(&[&["vehicle"], more.as_slice()].concat());
-    let car = &said["agents"][0];
+    // No duration; the second lap is never completed.
+    let summary = summary(&[&["vehicle"], more.as_slice()].concat());
+    let car = &summary["agents"][0];
     assert_eq!(car["governor"]["stopped"], true, "{car}");
     assert_eq!(
         (&car["laps"], &car["off_track"]),
         (&1.into(), &0.into()),
         "{car}"
     );
-    assert!(said["sim_s"].as_f64().is_some_and(|s| s < 70.0), "{said}");
+    assert!(
+        summary["sim_s"].as_f64().is_some_and(|s| s < 70.0),
+        "{summary}"
+    );
     let error_m = car["filter"]["error_m"].as_f64().unwrap();
     assert!(error_m < 0.8, "{error_m}");
 }
 
-/// Three laps of seed 2 with this fault from 42 s on, where the governor may leave a sensor out.
+/// Three laps of seed 2 with this fault from 42 s on, with a governor that may exclude a sensor.
 fn governed(fault: &str) -> serde_json::Value {
     let governor = ["--set", "agents.car.governor=()"];
     three_laps("2", &format!("{fault}, at_s: 42"), &governor)
@@ -250,7 +253,7 @@ fn the_car_laps_on_with_the_faulty_sensor_excluded() {
         assert_eq!(left_out, &serde_json::json!([sensor]), "{car}");
         let from_s = car["kernel"]["witness"]["alarms"][0]["from_s"].as_f64();
         assert!(from_s.is_some_and(|s| s > 42.0), "{car}");
-        // The pull is 7 m by the end.
+        // The drift is 7 m at the end.
         let error_m = car["filter"]["error_m"].as_f64().unwrap();
         assert!(error_m < 1.0, "{error_m}");
     }
@@ -271,12 +274,12 @@ fn odometry_alone_holds_for_a_lap() {
 #[test]
 fn a_car_at_rest_does_not_move() {
     let mut engine = alone("", &car());
-    tell(&mut engine, 0.0, 0.0);
-    go(&mut engine, 10.0);
+    command(&mut engine, 0.0, 0.0);
+    run_for(&mut engine, 10.0);
     let early = get::<TruePose>(&engine, "car").0;
-    go(&mut engine, 50.0);
+    run_for(&mut engine, 50.0);
     let pose = get::<TruePose>(&engine, "car").0;
-    // Its file places the wheels where they are at rest.
+    // Its file gives the static wheel positions.
     assert!(pose.translation_m.length() < 1e-3, "{}", pose.translation_m);
     assert!(pose.rotation.to_axis_angle().1.abs() < 1e-3);
     let crept = pose.translation_m.distance(early.translation_m);
@@ -285,18 +288,18 @@ fn a_car_at_rest_does_not_move() {
 
 #[test]
 fn springs_compress_by_load_over_stiffness() {
-    // A tenth more weight than the file's standard gravity presses the springs by a tenth of the load at rest.
+    // 10 % more gravity compresses the springs by 10 % of the static load.
     let mut engine = alone("gravity_m_s2: (0, 0, -10.787315)", &car());
-    tell(&mut engine, 0.0, 0.0);
-    go(&mut engine, 20.0);
+    command(&mut engine, 0.0, 0.0);
+    run_for(&mut engine, 20.0);
     let pose = get::<TruePose>(&engine, "car").0;
     let ahead = 1.50876 / WHEELBASE_M;
     for (x, share) in [(WHEELBASE_M, ahead), (0.0, 1.0 - ahead)] {
         let load = 0.1 * MASS_KG * G * share / 2.0;
         let sunk = -f64::from(pose.point(Vec3::X * x as f32).z);
         let expected = load / STIFFNESS_N_M;
-        // Rapier pushes before a step what gravity pulls within it: its dampers see one tick's fall,
-        // c g dt, and carry as much.
+        // Rapier applies suspension forces before the gravity of a step: its dampers see one tick of fall and carry
+        // c g dt.
         let seen = 1459.4 * 1.1 * G * 1e-3 / STIFFNESS_N_M;
         let off = (sunk - expected).abs();
         assert!(off < 0.01 * expected + seen, "{sunk} {expected}");
@@ -306,8 +309,8 @@ fn springs_compress_by_load_over_stiffness() {
 #[test]
 fn acceleration_is_force_over_mass_then_power_over_speed() {
     let mut engine = alone("", &frictionless());
-    tell(&mut engine, 100.0, 0.0);
-    go(&mut engine, 2.0);
+    command(&mut engine, 100.0, 0.0);
+    run_for(&mut engine, 2.0);
     let expected = 4500.0 / MASS_KG * 2.0;
     assert!(
         (speed(&engine) / expected - 1.0).abs() < 0.01,
@@ -315,33 +318,33 @@ fn acceleration_is_force_over_mass_then_power_over_speed() {
         speed(&engine)
     );
     // Beyond P/F all power becomes kinetic energy.
-    go(&mut engine, 5.0);
+    run_for(&mut engine, 5.0);
     let before = speed(&engine);
     assert!(before > 59e3 / 4500.0);
-    go(&mut engine, 5.0);
+    run_for(&mut engine, 5.0);
     let energy = MASS_KG / 2.0 * (speed(&engine).powi(2) - before * before);
     assert!((energy / (59e3 * 5.0) - 1.0).abs() < 0.01, "{energy}");
 }
 
 #[test]
 fn braking_distance_grows_with_the_square_of_speed() {
-    // Less than what locks a wheel.
+    // Below wheel lock.
     let text = frictionless().replace("brake_force_n: 11000", "brake_force_n: 6000");
     let mut engine = alone("", &text);
-    tell(&mut engine, 20.0, 0.0);
-    go(&mut engine, 15.0);
+    command(&mut engine, 20.0, 0.0);
+    run_for(&mut engine, 15.0);
     assert!((speed(&engine) - 20.0).abs() < 0.05, "{}", speed(&engine));
     let from = get::<TruePose>(&engine, "car").0.translation_m;
-    tell(&mut engine, 0.0, 0.0);
-    go(&mut engine, 10.0);
+    command(&mut engine, 0.0, 0.0);
+    run_for(&mut engine, 10.0);
     let way = f64::from(
         get::<TruePose>(&engine, "car")
             .0
             .translation_m
             .distance(from),
     );
-    // Full brakes down to a / k, where the speed control begins to let go and the rest dies out: v² / 2a, and
-    // (a / k)² / 2a more.
+    // Full braking down to a / k, where the speed controller leaves saturation and the rest decays: v² / 2a, plus
+    // (a / k)² / 2a.
     let a = 6000.0 / MASS_KG;
     let expected = 400.0 / (2.0 * a) + a / 50.0;
     assert!((way / expected - 1.0).abs() < 0.03, "{way} {expected}");
@@ -354,9 +357,9 @@ fn braking_distance_grows_with_the_square_of_speed() {
 fn a_slow_circle_is_that_of_the_bicycle_model() {
     for steering in [0.1f64, -0.3, 0.5] {
         let mut engine = alone("", &car());
-        tell(&mut engine, 2.0, steering);
-        go(&mut engine, 6.0);
-        // The root is the middle of the rear axle.
+        command(&mut engine, 2.0, steering);
+        run_for(&mut engine, 6.0);
+        // The root is the centre of the rear axle.
         let twist = get::<TrueTwist>(&engine, "car");
         let radius = speed(&engine) / f64::from(twist.angular_rad_s.z);
         let expected = WHEELBASE_M / steering.tan();
@@ -370,17 +373,17 @@ fn a_slow_circle_is_that_of_the_bicycle_model() {
 #[test]
 fn lateral_acceleration_is_bounded_by_tyre_friction() {
     let mut engine = alone("ground: (friction: 0.5)", &car());
-    tell(&mut engine, 15.0, 0.0);
-    go(&mut engine, 10.0);
-    // The bicycle would need 19 m/s² for this; road and tyre, on the mean, hold 0.77 g.
-    tell(&mut engine, 15.0, 0.2);
-    go(&mut engine, 1.5);
+    command(&mut engine, 15.0, 0.0);
+    run_for(&mut engine, 10.0);
+    // The bicycle model would need 19 m/s²; road and tyre provide 0.77 g on average.
+    command(&mut engine, 15.0, 0.2);
+    run_for(&mut engine, 1.5);
     let limit = (TYRE + 0.5) / 2.0 * G;
     let mut most = 0.0f64;
     let mut mean = 0.0;
     for _ in 0..100 {
         let before = get::<TrueTwist>(&engine, "car").linear_m_s;
-        go(&mut engine, 0.01);
+        run_for(&mut engine, 0.01);
         let after = get::<TrueTwist>(&engine, "car").linear_m_s;
         let a = f64::from((after - before).truncate().length()) / 0.01;
         most = most.max(a);
@@ -393,15 +396,15 @@ fn lateral_acceleration_is_bounded_by_tyre_friction() {
 #[test]
 fn wheel_angles_follow_the_distance_travelled() {
     let mut engine = alone("", &car());
-    tell(&mut engine, 10.0, 0.0);
-    go(&mut engine, 10.0);
-    let said = get::<Reading<EncoderAngles>>(&engine, "car/wheels");
+    command(&mut engine, 10.0, 0.0);
+    run_for(&mut engine, 10.0);
+    let reading = get::<Reading<EncoderAngles>>(&engine, "car/wheels");
     let way = f64::from(get::<TruePose>(&engine, "car").0.translation_m.x);
-    for angle in &said.latest().unwrap().value.angles_rad {
-        // A tick later than the reading, the car is a centimetre further.
+    for angle in &reading.latest().unwrap().value.angles_rad {
+        // The pose is one tick newer than the reading: 1 cm.
         assert!((angle * 0.2826 / way - 1.0).abs() < 2e-3, "{angle} {way}");
     }
-    // Wheels stand on the road where it is seen that they do.
+    // The visual wheels touch the road.
     let links = get::<LinkPoses>(&engine, "car").0;
     assert_eq!(links.len(), 5);
     for link in &links[1..] {
@@ -414,8 +417,8 @@ fn leaving_the_track_is_counted_and_reported() {
     let scene = "(version: 1, duration_s: 8, world: (track: (centre_line_m: [(0, 0), (60, 0)], width_m: 6, closed: false)),
       agents: [(name: \"car\", model: \"compact_car.yaml\", position_m: (5, 0, 0))])";
     let mut engine = engine(&[("scene.ron", scene)]);
-    tell(&mut engine, 5.0, 0.3);
-    go(&mut engine, 4.0);
+    command(&mut engine, 5.0, 0.3);
+    run_for(&mut engine, 4.0);
     let laps = get::<Laps>(&engine, "car");
     assert!(
         laps.off && laps.off_track == 1 && laps.widest_m > 3.0,

@@ -5,20 +5,42 @@ use std::time::Duration;
 
 #[expect(clippy::print_stdout, reason = "an example prints")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Around the box, so that the first seconds, which the self-model learns from, are like all others.
+    let circle = [
+        [1.4, 0.6],
+        [2.0, 2.0],
+        [1.4, 3.4],
+        [0.0, 4.0],
+        [-1.4, 3.4],
+        [-2.0, 2.0],
+        [-1.4, 0.6],
+        [0.0, 0.0],
+    ];
     let patrol = Patrol {
         laps: None,
-        ..Patrol::new([[4.0, 0.0], [4.0, 3.0], [0.0, 3.0], [0.0, 0.0]], 0.5)
+        ..Patrol::new(circle, 0.5)
+    };
+    let white = |white_sd| Noise {
+        white_sd,
+        ..Noise::default()
+    };
+    let imu = Imu {
+        gyro: white(0.0077),
+        accelerometer: white(0.054),
+    };
+    let encoders = Encoders {
+        noise: white(1.0e-4),
     };
     let rover = Agent::robot("rover.urdf")
         .name("rover")
         .drive(Drive::Auto)
-        .sensor("imu", Imu::default(), 1000.0)
-        .sensor("encoders", Encoders::default(), 100.0)
+        .sensor("imu", imu, 1000.0)
+        .sensor("encoders", encoders, 100.0)
         .controller(patrol);
     let scene = Scene::builder()
         .name("built_scene")
         .ground(0.9)
-        .cuboid("box", [2.0, 1.5, 0.0], [1.0, 1.0, 1.0])
+        .cuboid("box", [0.0, 2.0, 0.0], [1.0, 1.0, 1.0])
         .agent(rover)
         .fault("rover/imu/gyro_z", faults::Bias(0.3), 40.0)
         .build()?;

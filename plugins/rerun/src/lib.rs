@@ -154,7 +154,7 @@ impl Plugin for RerunPlugin {
 /// Ends the recording: waits at most `limit` for the queue to drain and for the sink to flush.
 /// `None` if nothing is recorded, or if the recording has ended already.
 ///
-/// Data that is not flushed in time is lost, and [`Report::lost`] says so; the recording thread is then abandoned.
+/// Data that is not flushed in time is lost and reported in [`Report::lost`]; the recording thread is then abandoned.
 pub fn finish(world: &mut World, limit: Duration) -> Option<Report> {
     world.get_resource_mut::<Outbox>()?.finish(limit)
 }

@@ -141,6 +141,11 @@
 //! # };
 //! # let mut engine = CoherenceEngine::builder().add_plugin(register).scene(&file)?;
 //! # let summary = engine.run()?;
+//! # let wrong = std::fs::read_to_string(&file)?.replace("white_sd: 0.5", "white_sd: -1");
+//! # std::fs::write(&file, wrong)?;
+//! # let error = CoherenceEngine::builder().add_plugin(register).scene(&file).err().unwrap().to_string();
+//! # let expected = "agents[0].sensors[1].kind.noise.white_sd: found -1; expected a number from 0 to 1e9";
+//! # assert!(error.contains(expected), "{error}");
 //! # std::fs::remove_dir_all(&folder)?;
 //! # let kernel = &summary.agents[0].kernel;
 //! # assert_eq!(kernel.cause.as_deref(), Some("barometer/pressure"));
@@ -214,17 +219,12 @@
 //! cargo run --release -- run rover.ron
 //! ```
 //!
-//! The last one prints the [summary](crate::Summary):
+//! The last one prints the [summary](crate::Summary). The row of the kernel says that the fault was found: one alarm, whose cause
+//! is `barometer/pressure`, and the row `rover/barometer` counts its readings. The sensor file has no line about faults or
+//! detection. A mistake in the scene is found before the run. With `Barometer(noise: (white_sd: -1))`:
 //!
 //! ```text
-//! @SUMMARY@
-//! ```
-//!
-//! The fault was found: one alarm, and its cause is `barometer/pressure`. The sensor file has no line about
-//! faults or detection. A mistake in the scene is found before the run. With `Barometer(noise: (white_sd: -1))`:
-//!
-//! ```text
-//! @ERROR@
+//! error: rover.ron:10:67: agents[0].sensors[1].kind.noise.white_sd: found -1; expected a number from 0 to 1e9
 //! ```
 //!
 //! # What follows from the registration
@@ -251,7 +251,7 @@
 //! | item | |
 //! |---|---|
 //! | `#[serde(deny_unknown_fields)]` | a misspelt key in a scene is an error, not ignored |
-//! | `#[serde(default)]` | a scene may leave out any field; leave this out where a value must be given |
+//! | `#[serde(default)]` | a scene may leave out any field, which then is that of `Default`; derived, a number is 0. Leave it out where a value must be given |
 //! | `NAME` | name in scenes. It must be the name of the struct in serde; else `#[serde(rename = "..")]` on the struct |
 //! | `ABOUT` | the line of `becomingone list` |
 //!
@@ -260,7 +260,7 @@
 //! | item | | if left out |
 //! |---|---|---|
 //! | `KIND` | name of the measurement in recordings; unique | |
-//! | `FIELDS` | name and SI unit of each number | |
+//! | `FIELDS` | name and unit of each number; SI units, `"1"` for none | |
 //! | `visit`, `fill` | numbers out of the type and into it, in the order of `FIELDS`; `fill` refuses another count | |
 //! | `PARTS` | names for several numbers together: `gyro` for three of them | each number by its field |
 //! | `IS_ROW` | any number of equal numbers, such as the ranges of a scan | as many as `FIELDS` |
@@ -275,9 +275,9 @@
 //! | item | | if left out |
 //! |---|---|---|
 //! | `Measurement` | what it measures | |
-//! | `Model` | state of one simulated sensor: noise, delay, temperature; `()` for none | |
+//! | `Model` | state of one simulated sensor: its noise, what it lags behind by; as `pub` as the sensor; `()` for none | |
 //! | `Param` | what it reads of the world, as parameters of a read-only bevy system, with `'static`; `()` for nothing | |
-//! | `check` | range checks of the struct's fields | everything is accepted |
+//! | `check` | range checks of the struct's fields, with the functions of [`Checks`](crate::prelude::Checks): `positive`, `not_negative`, `within`, `angle`, `wrong` | everything is accepted |
 //! | `model` | makes `Model` at the start and at each reset; draws constant errors | |
 //! | `truth` | the value without errors; `false` where there is none now | |
 //! | `measure` | the reading: truth and errors | the truth is read |
@@ -286,10 +286,15 @@
 //! | `FIRST_TICK` | 1 where there is nothing to sample before the first step of physics | 0 |
 //! | `channels`, `default_channels` | which numbers diagnosis takes, and how | every number |
 //!
-//! What runs in `truth` and `measure` must give the same bits in each run: draw random numbers from `rng`,
-//! take the time from [`at.now_ns`](crate::prelude::SensorAt), never from the machine's clock. Physics is in
-//! [`Physics::rapier`](crate::prelude::Physics): the pose and the velocity of every body, and rays. A sensor that needs neither
-//! takes `type Param = ();`, and `truth` gets `_: &()`.
+//! `truth` and `measure` are called once for each reading, [`at.period_s`](crate::prelude::SensorAt) apart: a filter or a lag
+//! in `Model` advances by that. They must give the same bits in each run: draw random numbers from `rng`, take the time from
+//! `at.now_ns`, never from the machine's clock. (`sin`, `exp` and the like of std may differ in the last bit between machines; those of
+//! the crate `libm` do not.)
+//!
+//! [`physics.body`](crate::prelude::Physics::body) is the body that carries the sensor, a `RigidBody` of
+//! [rapier](https://docs.rs/rapier3d): `position()` is its pose in the world, `linvel()` and `angvel()` are its velocities, as
+//! vectors of [`glam`]. [`Physics::rapier`](crate::prelude::Physics) is the whole of physics, with rays. A sensor that needs
+//! nothing of the world has `type Param = ();`, and its `truth` gets `_: &()`.
 //!
 //! # A controller
 //!

@@ -64,7 +64,9 @@
 //! let position = |name: &str| systems.iter().position(|system| system.name.ends_with(name));
 //! assert!(position("encode") < position("update_filters")); // the filter takes features
 //! assert!(position("govern") < position("physics::step"));
-//! assert!(systems.iter().all(|system| system.set.is_some()));
+//! // Between sets, bevy applies deferred commands.
+//! let mut outside = systems.iter().filter(|system| system.set.is_none());
+//! assert!(outside.all(|system| system.name.ends_with("apply_deferred")));
 //! # Ok::<(), becomingone::EngineError>(())
 //! ```
 //!
