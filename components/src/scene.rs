@@ -28,7 +28,7 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// A whole scene.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename = "Scene")]
 pub struct SceneSpec {
     /// Format of the file: [`FORMAT_VERSION`].
     pub version: u32,

@@ -88,7 +88,7 @@ impl Subscriber for Profiler {
         span.record(&mut name);
         let mut systems = self.lock();
         systems.push(SystemTime {
-            name: name.0,
+            name: crate::tick::short(&name.0),
             ..SystemTime::default()
         });
         Id::from_u64(systems.len() as u64)

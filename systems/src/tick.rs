@@ -210,12 +210,16 @@ pub fn scheduled(world: &World) -> Vec<ScheduledSystem> {
             let name = system.name().to_string();
             ScheduledSystem {
                 set: set_of.get(&key).cloned(),
-                name: name
-                    .replace("becomingone_systems::", "")
-                    .replace("becomingone_components::", ""),
+                name: short(&name),
             }
         })
         .collect()
+}
+
+/// Path of a system or type, without the names of the engine's crates.
+pub(crate) fn short(path: &str) -> String {
+    path.replace("becomingone_systems::", "")
+        .replace("becomingone_components::", "")
 }
 
 /// A tick's schedule that cannot be built.

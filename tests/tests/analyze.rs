@@ -144,7 +144,7 @@ fn faulty_sensor_is_detected_isolated_and_timed() {
         "{out}"
     );
     assert!(
-        out.contains("time: `time` (seconds, guessed: --time says another), a row every 100 ms"),
+        out.contains("time: `time` (seconds, guessed: --time selects another), a row every 100 ms"),
         "{out}"
     );
     assert!(
@@ -292,10 +292,10 @@ fn gaps_missing_cells_and_invalid_stamps_are_handled() {
         "2 rows whose stamp is not after that of the row before",
         "2 stamps that cannot be read",
         "stamps that cannot be read: these rows are assumed to follow at the usual time (first in line 771: `` in the column `time`)",
-        "1 rows with too few cells: the rest of them is missing (first in line 831: 2 cells, where there are 4 columns)",
+        "1 rows with too few cells: the rest of them is missing (first in line 831: 2 cells for 4 columns)",
         "1 rows with too many cells: the surplus is ignored (first in line 832: 5 cells",
         "1 cells of channels that are infinite: missing (first in line 822: `inf` in the column `power`)",
-        "1 cells of channels with text in them: missing (first in line 823: `fail` in the column `power`)",
+        "1 cells of channels that contain text: missing (first in line 823: `fail` in the column `power`)",
         "`speed` has no value after row 848",
     ] {
         assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
@@ -476,7 +476,7 @@ fn errors_are_named_and_files_are_kept() {
     for (args, expected) in [
         (
             &["log.csv"][..],
-            "log.csv: found 300 rows; expected more than the 400 of --baseline, which are learned from, or a smaller one (at least 64)",
+            "log.csv: found 300 rows; expected more than the 400 training rows of --baseline, or a smaller one (at least 64)",
         ),
         (&["log.csv", "--baseline", "10"], "10 is not in 64.."),
         (

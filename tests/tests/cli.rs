@@ -552,7 +552,11 @@ fn profile_names_the_systems_of_a_tick() {
         LONG,
     );
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    for system in ["physics::step", "imu::sample", "pursuit::plan"] {
+    for system in [
+        "physics::step",
+        "sample<sensing::imu::Imu>",
+        "pursuit::plan",
+    ] {
         assert!(ran.stdout.contains(system), "no {system} in {}", ran.stdout);
     }
 }

@@ -205,7 +205,7 @@ fn recording_truncated_before_its_first_tick_does_not_verify() {
             let ran = run(here.path(), &[&["replay", "cut.mcap"][..], more].concat());
             assert_eq!(ran.code, Some(2), "{}", ran.stderr);
             assert!(!ran.stdout.contains("verified"), "{}", ran.stdout);
-            let expected = "error: cut.mcap: found no tick; expected one at least";
+            let expected = "error: cut.mcap: found no tick; expected at least one to compare";
             assert!(ran.stderr.contains(expected), "{}", ran.stderr);
         }
         let ran = run(here.path(), &["replay", "cut.mcap"]);

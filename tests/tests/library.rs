@@ -61,7 +61,13 @@ fn ambiguous_systems_are_an_error_that_names_both() {
         panic!("{error}");
     };
     let text = error.to_string();
-    for word in ["full_ahead", "hard_left", ".before(", ".after(", "Command"] {
+    for word in [
+        "full_ahead",
+        "hard_left",
+        ".before(",
+        ".after(",
+        "ActuatorTarget",
+    ] {
         assert!(text.contains(word), "no {word} in {text}");
     }
 }
@@ -146,7 +152,7 @@ fn a_system_that_panics_is_an_error_that_names_it() {
 #[test]
 fn a_system_that_returns_an_error_is_an_error_that_names_it() {
     let plugin = |app: &mut App| {
-        app.add_systems(Tick, cable_was_cut.in_set(TickSystems::Ingest));
+        app.add_systems(Tick, cable_was_cut.in_set(Last(TickSystems::Ingest)));
     };
     fails(plugin, 10, &["cable_was_cut", "no answer on port 7"]);
 }

@@ -134,7 +134,7 @@ fn own_kinds_run_are_faulted_alarmed_recorded_replayed_and_drawn() {
     assert!(rover["distance_m"].as_f64().unwrap() > 10.0, "{rover}");
     assert_eq!(rover["collisions"], 0, "{rover}");
     // The alarm follows the fault at 25 s, and names the barometer.
-    let alarms = rover["kernel"]["alarms"].as_array().unwrap();
+    let alarms = rover["kernel"]["witness"]["alarms"].as_array().unwrap();
     let first = alarms.first().expect("an alarm");
     let from_s = first["from_s"].as_f64().unwrap();
     assert!((25.0..30.0).contains(&from_s), "{alarms:?}");

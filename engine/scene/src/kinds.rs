@@ -8,6 +8,9 @@ use becomingone_components::kind::{AnyKind, Named};
 use becomingone_components::nearest::did_you_mean;
 use becomingone_components::scene::SceneSpec;
 use becomingone_systems::kinds::{Entry, Kinds};
+use ron::error::SpannedError;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Reads every kind that a scene names, and reports those that are unknown or have wrong fields.
 pub(super) fn read(
@@ -82,10 +85,12 @@ fn one<D: ?Sized + AnyKind>(
         diagnostics.add(at, message);
         return;
     };
-    match (entry.read)(named.fields()) {
+    // What overlays wrote has lists in square brackets for lists and for pairs and vectors.
+    let is_laid = root.at(at).is_some_and(|node| node.text().is_none());
+    match read_fields(entry, named.fields(), is_laid) {
         Ok(value) => named.set(value),
         Err(error) => {
-            let within = offset(named.fields(), error.span.start);
+            let within = place(named.fields(), &error);
             let span = root
                 .at(at)
                 .and_then(|node| span(node, named.fields(), within));
@@ -93,6 +98,75 @@ fn one<D: ?Sized + AnyKind>(
             diagnostics.add_at(span, explain(&error.code));
         }
     }
+}
+
+/// Reads the fields; `is_laid` is whether a list in square brackets may be a tuple, which only the kind knows.
+fn read_fields<D: ?Sized>(
+    entry: &Entry<D>,
+    fields: &str,
+    is_laid: bool,
+) -> Result<Arc<D>, SpannedError> {
+    let mut text = Cow::Borrowed(fields);
+    loop {
+        let error = match (entry.read)(&text) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let at = place(&text, &error);
+        if !is_laid || !text[at..].starts_with('[') {
+            return Err(error);
+        }
+        text = Cow::Owned(rounded(&text, at));
+    }
+}
+
+/// Where in a text an error is: ron may say the blank before what it did not expect.
+fn place(text: &str, error: &SpannedError) -> usize {
+    let at = offset(text, error.span.start);
+    let rest = &text[at..];
+    at + (rest.len() - rest.trim_start().len())
+}
+
+/// A text with round brackets for the square ones that begin here, and for those of the lists that follow in the same list.
+fn rounded(text: &str, mut at: usize) -> String {
+    let mut to = text.to_owned();
+    loop {
+        to.replace_range(at..=at, "(");
+        let Some(end) = closing(text, at) else {
+            return to;
+        };
+        to.replace_range(end..=end, ")");
+        let rest = text[end + 1..].trim_start();
+        let Some(next) = rest.strip_prefix(',').map(str::trim_start) else {
+            return to;
+        };
+        if !next.starts_with('[') {
+            return to;
+        }
+        at = text.len() - next.len();
+    }
+}
+
+/// The bracket that closes the one at this place.
+fn closing(text: &str, at: usize) -> Option<usize> {
+    let (mut depth, mut in_text, mut escaped) = (0u32, false, false);
+    for (k, byte) in text.bytes().enumerate().skip(at) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'[' | b'(' | b'{' => depth += 1,
+            b']' | b')' | b'}' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Some(k);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Where a byte of a kind's fields was written.

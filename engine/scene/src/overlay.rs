@@ -11,7 +11,7 @@ use becomingone_model::Files;
 use std::path::{Path, PathBuf};
 
 /// Largest scene file that is read (bytes).
-pub const MAX_SCENE_BYTES: u64 = 64 << 20;
+pub const MAX_SCENE_BYTES: u64 = 32 << 20;
 
 /// What is laid over a scene, the first of each kind first.
 ///

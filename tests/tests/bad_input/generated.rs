@@ -95,14 +95,14 @@ fn a_hundred_thousand_waypoints_are_read_and_one_more_is_refused() {
 }
 
 #[test]
-fn a_scene_just_below_64_mib_is_refused_in_bounded_time_and_memory() {
+fn a_scene_just_below_32_mib_is_refused_in_bounded_time_and_memory() {
     // Far more entries than a scene may have.
-    let waypoints = "(1,2),".repeat(10_000_000);
+    let waypoints = "(1,2),".repeat(5_000_000);
     let here = folder(&[("large.ron", &SCENE.replace("(1, 0)", &waypoints))]);
     let ran = bounded(here.path(), &["check", "large.ron"], 4_000_000);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("waypoints_m: found 10000000 entries"),
+        ran.stderr.contains("waypoints_m: found 5000000 entries"),
         "{}",
         ran.stderr
     );
