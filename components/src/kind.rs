@@ -208,11 +208,33 @@ fn blank(mut text: &str) -> &str {
         text = if let Some(line) = text.strip_prefix("//") {
             line.find('\n').map_or("", |end| &line[end..])
         } else if let Some(block) = text.strip_prefix("/*") {
-            block.find("*/").map_or("", |end| &block[end + 2..])
+            after_block(block)
         } else {
             return text;
         };
     }
+}
+
+/// The text behind a block comment that is open; comments nest.
+fn after_block(mut text: &str) -> &str {
+    let mut depth = 1u32;
+    while depth > 0 {
+        let Some(at) = text.find(['/', '*']) else {
+            return "";
+        };
+        let rest = &text[at..];
+        let skip = if rest.starts_with("/*") {
+            depth += 1;
+            2
+        } else if rest.starts_with("*/") {
+            depth -= 1;
+            2
+        } else {
+            1
+        };
+        text = &rest[skip..];
+    }
+    text
 }
 
 #[cfg(test)]
@@ -226,6 +248,7 @@ mod tests {
             split(" /* a */ Imu // b\n (x: 1) "),
             Some(("Imu", "(x: 1)"))
         );
+        assert_eq!(split("/* /* ( */ / */ Imu()"), Some(("Imu", "()")));
         assert_eq!(split("Scale(1.5)"), Some(("Scale", "(1.5)")));
         assert_eq!(split("12"), None);
         assert_eq!(split("(x: 1)"), None);

@@ -666,7 +666,11 @@ fn a_port_in_use_is_refused_with_the_place_of_its_source() {
         &["run", "s.ron", "--rerun", "off", "--quiet"],
     );
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-    for word in ["s.ron:3:11", "taken", &taken.to_string()] {
+    for word in [
+        "s.ron:3:11",
+        "in use by another program",
+        &taken.to_string(),
+    ] {
         assert!(ran.stderr.contains(word), "no {word} in {}", ran.stderr);
     }
 }
