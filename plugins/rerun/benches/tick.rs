@@ -4,6 +4,7 @@
 mod common;
 
 use becomingone_rerun::{RerunPlugin, Sink};
+use becomingone_systems::kinds::Kinds;
 use becomingone_systems::{spawn, tick::TickPlugin};
 use bevy_app::App;
 use common::{app, room, run};
@@ -43,6 +44,7 @@ fn bare(agents: usize, tick_ns: u64, rerun: Option<RerunPlugin>) -> Option<App> 
     let mut room = room(agents);
     room.scene.tick_ns = tick_ns;
     app.insert_resource(room);
+    app.insert_resource(Kinds::built_in());
     spawn::build_scene(app.world_mut()).ok()?;
     // Skip what is due at the start.
     run(&mut app, 10);
