@@ -9,7 +9,7 @@ use bevy_ecs::prelude::*;
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct ActuatorTarget<T: Send + Sync + 'static>(pub T);
 
-/// Marks an actuator; it is a child of the agent whose it is.
+/// Marks an actuator, which is a child entity of its agent.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Actuator;
 

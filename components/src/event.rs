@@ -45,12 +45,12 @@ pub enum EventKind {
     SafeCommandActive(String),
     /// The controller's command is in force again.
     ControllerCommandActive,
-    /// Readings contradict the self-model, and are dissipated: they are not to be trusted.
+    /// An alarm is raised: readings deviate from the prediction of the self-model.
     AlarmRaised {
-        /// The channel to blame: `encoders/0`.
+        /// The isolated channel: `encoders/0`.
         cause: String,
     },
-    /// They are as foreseen again.
+    /// The alarm is cleared.
     AlarmCleared,
     /// The governor slows the agent down, as its senses contradict each other.
     SpeedLimited,
@@ -95,14 +95,14 @@ impl std::fmt::Display for EventKind {
             Self::SensorResumed(sensor) => write!(f, "{sensor} speaks again"),
             Self::SafeCommandActive(why) => write!(f, "made safe: {why}"),
             Self::ControllerCommandActive => f.write_str("commanded again"),
-            Self::AlarmRaised { cause } => write!(f, "dissipated: {cause} is not as foreseen"),
-            Self::AlarmCleared => f.write_str("as foreseen again"),
+            Self::AlarmRaised { cause } => write!(f, "alarm: {cause} deviates from its prediction"),
+            Self::AlarmCleared => f.write_str("alarm cleared"),
             Self::SpeedLimited => f.write_str("slowed down"),
             Self::SpeedLimitLifted => f.write_str("as fast as told again"),
             Self::SensorExcluded(sensor) => write!(f, "{sensor} is left out"),
             Self::SafetyStop(cause) => write!(
                 f,
-                "stopped for good: {cause} was not as foreseen for too long"
+                "stopped for good: {cause} deviated from its prediction for too long"
             ),
             Self::FaultBegan(fault) => write!(f, "fault begins: {fault}"),
             Self::FaultEnded(fault) => write!(f, "fault ends: {fault}"),

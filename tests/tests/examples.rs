@@ -118,7 +118,7 @@ fn hello_runs_until_it_is_terminated() {
     let mut child = Command::new(executable(folder(), "hello")).spawn().unwrap();
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
-    // A job in the background may not hear of an interrupt.
+    // SIGINT is ignored by background jobs of a shell.
     signal("TERM", child.id());
     let mut status = None;
     until(LONG, "its end", || {

@@ -167,7 +167,7 @@ fn a_scene_in_code_with_an_unregistered_kind_does_not_start() {
             .contains("`rover/height`: found the sensor kind `Altimeter`"),
         "{error}"
     );
-    // Wrong values of a scene in code are told by their paths.
+    // Errors of a scene built in code name the path of the value.
     let wrong = Scene::builder()
         .agent(rover().sensor("imu", Imu::default(), 1e6))
         .build();

@@ -4,8 +4,8 @@ use super::measurement::{Field, Measurement, field};
 
 /// The distance to the nearest thing in a cone about the sensor's x.
 ///
-/// REP 117 writes infinities where a sensor hears nothing or is too near. Here nothing infinite passes: a reading of
-/// `range_max_m` means that there was nothing, one of `range_min_m` that it is this near or nearer.
+/// Readings are finite, where REP 117 has infinities: `range_max_m` stands for no target in range, and `range_min_m` for a
+/// target at that distance or nearer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Distance {
     /// Distance (m).

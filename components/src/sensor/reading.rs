@@ -122,7 +122,7 @@ impl<T: Measurement> Reading<T> {
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub struct Truth<T: Measurement>(pub T);
 
-/// Marks a sensor; it is a child of the agent whose it is.
+/// Marks a sensor, which is a child entity of its agent.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sensor {
     /// The agent.

@@ -54,7 +54,7 @@ fn a_scaled_counter_gains_more_and_keeps_it() {
     assert_eq!(frozen, [0.0, 100.0, 100.0, 100.0, 200.0, 300.0]);
 }
 
-/// What is said of a number that is its time in tenths of a second, bent from 1 s until 3 s.
+/// Readings of a signal that grows by 1 in each 0.1 s, with the fault active from 1 s to 3 s.
 fn said(kind: impl Into<Named<dyn AnyFault>>, counts: bool) -> Vec<f64> {
     let mut f = fault(kind, 0..usize::MAX);
     let readings = (0..41u64).map(|k| {
