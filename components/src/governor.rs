@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GovernorSpec {
-    /// Surprise from which the speed is limited where that lasts three kernel ticks, from 0 on; 1 is the threshold of the
-    /// alarm. While a sensor is about to be excluded, the speed is not limited: another speed is one more thing that the
-    /// self-model has not learned, and would hide which sensor is faulty.
+    /// Surprise from which the speed is limited where that lasts 0.06 s and three kernel ticks, from 0 on; 1 is the threshold
+    /// of the alarm. While a sensor is about to be excluded, the speed is not limited: another speed is one more thing that
+    /// the self-model has not learned, and would hide which sensor is faulty.
     pub slow_over: f64,
     /// Surprise at which the limit is lowest, above `slow_over`.
     pub slowest_at: f64,
@@ -52,8 +52,8 @@ pub struct Governor {
     pub spare: Vec<bool>,
     /// Present limit, as a share of the commanded speed, 0 to 1.
     pub limit: f64,
-    /// Surprise of the last three kernel ticks.
-    pub last: [f64; 3],
+    /// Surprise of the last kernel ticks, the newest last.
+    pub last: Vec<f64>,
     /// The safety stop, which only a reset clears.
     pub stopped: bool,
     /// The excluded sensor, by its index, as a bit; only a reset clears it.
@@ -65,14 +65,14 @@ pub struct Governor {
 }
 
 impl Governor {
-    /// One without a limit yet.
-    pub fn new(spec: GovernorSpec, sensors: Vec<String>, spare: Vec<bool>) -> Self {
+    /// One without a limit yet. A surprise limits the speed if it lasts for so many kernel ticks.
+    pub fn new(spec: GovernorSpec, sensors: Vec<String>, spare: Vec<bool>, lasting: usize) -> Self {
         Self {
             spec,
             sensors,
             spare,
             limit: 1.0,
-            last: [0.0; 3],
+            last: vec![0.0; lasting],
             stopped: false,
             left_out: 0,
             since: None,

@@ -1,6 +1,7 @@
 //! Governor (safety supervisor): limits the speed while readings deviate from what was expected, excludes a faulty sensor
 //! from the filter, and stops for good where the alarm lasts. It limits teleoperation too.
 
+use crate::diagnosis::config::samples;
 use crate::diagnosis::isolation::FaultIsolation;
 use crate::diagnosis::witness::Witness;
 use crate::estimation::localiser::EkfLocaliser;
@@ -15,7 +16,7 @@ use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::governor::{Governed, Governor, GovernorSpec};
 use becomingone_components::localisation::Sensed;
 use becomingone_components::scene::SensorSpec;
-use becomingone_components::time::{NS_PER_S, SimTime};
+use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_components::vehicle::Ackermann;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
@@ -43,10 +44,17 @@ impl HashState for Governor {
     }
 }
 
+/// Time for which a surprise has to last to limit the speed (s), as for an alarm: fewer samples may be outliers.
+const LASTING_S: f64 = 0.06;
+/// Fewest samples of it.
+const LASTING_SAMPLES: u32 = 3;
+
 /// Gives an agent its governor; the actuator that it drives keeps the command before it.
 pub(crate) fn spawn(world: &mut World, agent: Entity, sensors: &[SensorSpec], spec: GovernorSpec) {
     let names = sensors.iter().map(|s| s.name.clone());
-    let governor = Governor::new(spec, names.collect(), excludable(sensors));
+    let rate_hz = world.get::<Rate>(agent).map_or(0.0, Rate::rate_hz);
+    let lasting = samples(LASTING_S, rate_hz, LASTING_SAMPLES) as usize;
+    let governor = Governor::new(spec, names.collect(), excludable(sensors), lasting);
     world.entity_mut(agent).insert(governor);
     let Some(&DrivenBy(actuator)) = world.get::<DrivenBy>(agent) else {
         return;
@@ -139,10 +147,12 @@ fn step(governor: &mut Governor, seen: &Observation) -> Decision {
         governor.stopped = true;
         decision.stop = true;
     }
-    let [_, before, last] = governor.last;
     let surprise = seen.surprise.filter(|_| !done_without && !waits);
-    governor.last = [before, last, surprise.unwrap_or(0.0)];
-    let lasting = governor.last.into_iter().fold(f64::INFINITY, f64::min);
+    governor.last.rotate_left(1);
+    if let Some(last) = governor.last.last_mut() {
+        *last = surprise.unwrap_or(0.0);
+    }
+    let lasting = governor.last.iter().copied().fold(f64::INFINITY, f64::min);
     let allowed = allowed(&spec, lasting);
     let was = governor.limit;
     governor.limit = if governor.stopped {
@@ -295,7 +305,7 @@ mod tests {
 
     fn governor(spec: GovernorSpec) -> Governor {
         let names = ["gnss", "encoders"].map(str::to_owned);
-        Governor::new(spec, names.to_vec(), vec![true, true])
+        Governor::new(spec, names.to_vec(), vec![true, true], 3)
     }
 
     /// This observation for so long, from a time on (s); the decisions with their times.

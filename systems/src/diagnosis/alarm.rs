@@ -1,14 +1,8 @@
-//! Alarms: when the readings of an agent deviate from what was expected, and which channel is named meanwhile.
+//! Alarms: when the readings of an agent deviated from what was expected, and which channel was named meanwhile.
 
 use super::statistics::Detection;
-use super::witness::Witness;
-use crate::events::EventCollector;
-use crate::threads::Workers;
-use becomingone_components::coherence::{Coherence, KernelTick, MAX_CHANNELS};
-use becomingone_components::event::{AgentEvent, EventKind};
+use becomingone_components::coherence::MAX_CHANNELS;
 use becomingone_components::localisation::SENSED;
-use becomingone_components::time::SimTime;
-use bevy_ecs::prelude::*;
 
 /// Most alarms that are kept for the summary; all are counted.
 pub const MAX_ALARMS: usize = 64;
@@ -52,7 +46,7 @@ pub struct Alarms {
 
 impl Alarms {
     /// Takes the detection of a kernel tick. `was` is whether there was an alarm at the tick before.
-    fn update(&mut self, detection: &Detection, was: bool, now_ns: u64) {
+    pub fn update(&mut self, detection: &Detection, was: bool, now_ns: u64) {
         if detection.dissipated && !was {
             self.count += 1;
             if self.first.len() < MAX_ALARMS {
@@ -75,56 +69,6 @@ impl Alarms {
             }
         }
     }
-}
-
-/// Writes the result of a kernel tick to the agent's [`Coherence`], and raises and clears its alarm.
-pub fn update_alarm(
-    time: Res<SimTime>,
-    workers: Res<Workers>,
-    mut witnesses: Query<(&Name, &KernelTick, &mut Witness, &mut Coherence)>,
-    mut events: MessageWriter<AgentEvent>,
-) {
-    let collected = EventCollector::default();
-    let witnesses = witnesses.iter_mut().enumerate();
-    workers.each(
-        witnesses,
-        |(agent, (name, tick, mut witness, mut coherence))| {
-            if tick.dt_s.is_none() {
-                return;
-            }
-            let witness = &mut *witness;
-            let (Some(verdict), Some(found)) = (&witness.verdict, witness.detection()) else {
-                return;
-            };
-            let was = coherence.dissipated == Some(true);
-            coherence.surprise = Some(found.surprise);
-            coherence.coherence = Some(1.0 / (1.0 + found.surprise));
-            coherence.k1 = verdict.k1;
-            coherence.k2 = Some(verdict.k2);
-            coherence.k3 = Some(verdict.k3);
-            coherence.dissipated = Some(found.dissipated);
-            coherence.cause = found.cause.filter(|_| found.dissipated);
-            witness.alarms.update(&found, was, time.now_ns);
-            if found.dissipated != was {
-                let cause = found.cause.and_then(|c| witness.name(c));
-                collected.note(
-                    agent,
-                    AgentEvent {
-                        now_ns: time.now_ns,
-                        agent: name.to_string(),
-                        kind: if found.dissipated {
-                            EventKind::AlarmRaised {
-                                cause: cause.unwrap_or_default().to_owned(),
-                            }
-                        } else {
-                            EventKind::AlarmCleared
-                        },
-                    },
-                );
-            }
-        },
-    );
-    collected.write(&mut events);
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 //!
 //! - [`config`]: all constants, in seconds.
 //! - [`features`]: readings become channels.
-//! - [`witness`]: the self-model of an agent and its detectors, at each kernel tick.
+//! - [`witness`]: the self-model of an agent and its detectors, at each kernel tick; its alarm is raised and cleared.
 //! - [`predictor`]: the self-model, in the room that its channels need.
 //! - [`stuck`]: values that repeat exactly.
 //! - [`transient`]: short accelerations at the onset of wheel slip.
 //! - [`innovations`] and [`nis`]: what the localisation filter did not expect.
 //! - [`statistics`]: what a detector finds.
 //! - [`isolation`]: which sensor, or the drive, is named as faulty: one decision table.
-//! - [`alarm`]: alarms are raised and cleared.
+//! - [`alarm`]: alarms since the start.
 //! - [`spawn`]: an agent gets its witness.
 
 pub mod alarm;
@@ -45,7 +45,7 @@ impl Plugin for DiagnosisPlugin {
                 (witness::collect, witness::predict)
                     .chain()
                     .in_set(TickSystems::Witness),
-                alarm::update_alarm.in_set(TickSystems::Diagnose),
+                witness::update_alarm.in_set(TickSystems::Diagnose),
             ),
         );
     }

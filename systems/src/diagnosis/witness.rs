@@ -9,13 +9,16 @@ use super::predictor::{AgentModel, Statistics, SubsetMonitor, samples_at_own_rat
 use super::statistics::{Detection, INNOVATIONS, READINGS, SURROUNDINGS, strongest};
 use super::stuck::StuckDetector;
 use super::transient::TransientDetector;
+use crate::events::EventCollector;
 use crate::threads::{Workers, prefetch};
 use becomingone_components::actuator::ActuatorTarget;
-use becomingone_components::coherence::{Average, KernelTick, MAX_CHANNELS};
+use becomingone_components::coherence::{Average, Coherence, KernelTick, MAX_CHANNELS};
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::DriveState;
+use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::joints::JointTargets;
 use becomingone_components::scene::WitnessSpec;
+use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{Ackermann, VehicleState};
 use becomingone_components::witness::{MAX_INPUTS, warm_up_ticks};
 use becomingone_kernel::{ConfigError, SelfModelConfig};
@@ -346,6 +349,56 @@ fn isolate(witness: &mut Witness, isolation: &FaultIsolation) {
         rule.apply(channel, &mut detections, uses);
     }
     witness.detections = detections;
+}
+
+/// Writes the result of a kernel tick to the agent's [`Coherence`], and raises and clears its alarm.
+pub fn update_alarm(
+    time: Res<SimTime>,
+    workers: Res<Workers>,
+    mut witnesses: Query<(&Name, &KernelTick, &mut Witness, &mut Coherence)>,
+    mut events: MessageWriter<AgentEvent>,
+) {
+    let collected = EventCollector::default();
+    let witnesses = witnesses.iter_mut().enumerate();
+    workers.each(
+        witnesses,
+        |(agent, (name, tick, mut witness, mut coherence))| {
+            if tick.dt_s.is_none() {
+                return;
+            }
+            let witness = &mut *witness;
+            let (Some(verdict), Some(found)) = (&witness.verdict, witness.detection()) else {
+                return;
+            };
+            let was = coherence.dissipated == Some(true);
+            coherence.surprise = Some(found.surprise);
+            coherence.coherence = Some(1.0 / (1.0 + found.surprise));
+            coherence.k1 = verdict.k1;
+            coherence.k2 = Some(verdict.k2);
+            coherence.k3 = Some(verdict.k3);
+            coherence.dissipated = Some(found.dissipated);
+            coherence.cause = found.cause.filter(|_| found.dissipated);
+            witness.alarms.update(&found, was, time.now_ns);
+            if found.dissipated != was {
+                let cause = found.cause.and_then(|c| witness.name(c));
+                collected.note(
+                    agent,
+                    AgentEvent {
+                        now_ns: time.now_ns,
+                        agent: name.to_string(),
+                        kind: if found.dissipated {
+                            EventKind::AlarmRaised {
+                                cause: cause.unwrap_or_default().to_owned(),
+                            }
+                        } else {
+                            EventKind::AlarmCleared
+                        },
+                    },
+                );
+            }
+        },
+    );
+    collected.write(&mut events);
 }
 
 /// Whether two channels are of one sensor, as `encoders/0` and `encoders/left` are; but not the rate of its readings.
