@@ -1,6 +1,11 @@
 //! The kernel on an agent: its channels, Emissary, Master, and how far the two agree.
 
-use becomingone_kernel::{Complex, ConfigError, Pair, PhaseVelocity, Reading, SynchronyConfig};
+use crate::scene::MasterSpec;
+use crate::time::NS_PER_S;
+use becomingone_kernel::{
+    Band, Binned, Bins, Complex, ConfigError, Pair, PhaseVelocity, Pyramid, PyramidConfig, Reading,
+    SynchronyConfig,
+};
 use bevy_ecs::prelude::*;
 
 pub use becomingone_kernel::{DEFAULT_LAGS, MAX_PHI, ResonanceConfig, Role};
@@ -11,6 +16,12 @@ pub const MAX_CHANNELS: usize = 16;
 pub const LAGS: usize = DEFAULT_LAGS.len();
 /// Samples that the largest lag needs.
 pub const RING: usize = 5;
+/// Lags of a level of a Master's pyramid are these to twice these, in blocks of the level.
+const PYRAMID_M: usize = 8;
+/// Levels of a Master's pyramid, each of twice the lags of the one below.
+const PYRAMID_LEVELS: usize = 24;
+/// Longest lag of a Master's pyramid, in kernel ticks.
+pub const PYRAMID_LAGS: f64 = (2 * PYRAMID_M) as f64 * (1_u64 << (PYRAMID_LEVELS - 1)) as f64;
 
 /// Emissary, the fast, shallow transducer, and Master, the slow, deep one, of up to `N` channels; and what both hear.
 #[derive(Clone, Debug)]
@@ -35,6 +46,79 @@ impl<const N: usize> Heard<N> {
     }
 }
 
+/// An Emissary of a few kernel ticks, and a Master whose lags are minutes to hours.
+#[derive(Clone, Debug)]
+pub struct Slow {
+    heard: Heard<MAX_CHANNELS>,
+    /// Kernel ticks need not be equally long; blocks of the pyramid are.
+    bins: Bins<f64, MAX_CHANNELS>,
+    pyramid: Pyramid<f64, MAX_CHANNELS, PYRAMID_M, PYRAMID_LEVELS>,
+    band: Band<f64>,
+    now_ns: u64,
+}
+
+impl Slow {
+    fn new(
+        channels: usize,
+        windows_s: [f64; 2],
+        band_s: [f64; 2],
+        rate_hz: f64,
+    ) -> Result<Self, ConfigError> {
+        let bin_ns = (NS_PER_S as f64 / rate_hz).round() as u64;
+        let config = PyramidConfig {
+            window_s: windows_s[1],
+            ..PyramidConfig::new(channels, bin_ns as f64 / NS_PER_S as f64)
+        };
+        Ok(Self {
+            heard: Heard::new(channels, windows_s)?,
+            bins: Bins::new(channels, bin_ns, bin_ns)?,
+            pyramid: Pyramid::new(config)?,
+            band: Band::new(Role::Master, band_s[0], band_s[1])?,
+            now_ns: 0,
+        })
+    }
+
+    fn push(&mut self, phi: &[Option<Complex<f64>>], dt_s: f64) {
+        self.heard.push(phi, dt_s);
+        let dt_ns = (dt_s * NS_PER_S as f64).round() as u64;
+        self.now_ns = self.now_ns.saturating_add(dt_ns);
+        let pyramid = &mut self.pyramid;
+        self.bins.push(self.now_ns, phi, |bin| match bin {
+            Binned::Bin(cells) => {
+                pyramid.push_covered(cells);
+            }
+            Binned::Gap { bins } => pyramid.pass(bins),
+        });
+    }
+
+    fn readings(&self) -> [Option<Reading<f64>>; 2] {
+        let [emissary, _] = self.heard.pair.readings();
+        let master = self.band.reading(&self.pyramid).and_then(|reading| {
+            let t = self.pyramid.t(self.band.tau_base_s())?;
+            Some(Reading { t, ..reading })
+        });
+        [emissary, master]
+    }
+
+    /// T at the shortest, the middle and the longest lag of the band: the background that memories are compared by.
+    fn master_t(&self) -> Option<[Complex<f64>; LAGS]> {
+        let last = self.band.taus_s().count().saturating_sub(1);
+        let mut all = [Complex::default(); LAGS];
+        for (k, t) in all.iter_mut().enumerate() {
+            let at = last * k / (LAGS - 1);
+            let found = self.pyramid.t(self.band.taus_s().nth(at)?)?;
+            // Between two lags, rounding may put it above 1, which no stored signature is.
+            let power = found.norm_sqr();
+            *t = if power > 1.0 {
+                found.scale((1.0 - 4.0 * f64::EPSILON) / power.sqrt())
+            } else {
+                found
+            };
+        }
+        Some(all)
+    }
+}
+
 /// Emissary and Master of an agent, in the room that its channels need: of ten thousand agents, memory that is touched
 /// is most of the cost. In either room they say the same, to the last bit.
 #[derive(Component, Clone, Debug)]
@@ -47,6 +131,8 @@ pub enum Transducers {
     Small(Heard<8>),
     /// Of up to [`MAX_CHANNELS`].
     Large(Box<Heard<MAX_CHANNELS>>),
+    /// Of up to [`MAX_CHANNELS`], the Master a pyramid.
+    Slow(Box<Slow>),
 }
 
 impl Transducers {
@@ -63,11 +149,32 @@ impl Transducers {
         }
     }
 
+    /// The same with the Master that a scene asks for, at `rate_hz` kernel ticks a second.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and for lags that no pyramid has; scenes are checked for these.
+    pub fn with_master(
+        channels: usize,
+        windows_s: [f64; 2],
+        master: MasterSpec,
+        rate_hz: f64,
+    ) -> Result<Self, ConfigError> {
+        match master {
+            MasterSpec::Window => Self::new(channels, windows_s),
+            MasterSpec::Pyramid { from_s, to_s } => {
+                let slow = Slow::new(channels, windows_s, [from_s, to_s], rate_hz)?;
+                Ok(Self::Slow(Box::new(slow)))
+            }
+        }
+    }
+
     /// Both hear the phase velocities of these phases, after a step of `dt_s` (s).
     pub fn push(&mut self, phi: &[Option<Complex<f64>>; MAX_CHANNELS], dt_s: f64) {
         match self {
             Self::Small(heard) => heard.push(&phi[..8], dt_s),
             Self::Large(heard) => heard.push(phi, dt_s),
+            Self::Slow(slow) => slow.push(phi, dt_s),
         }
     }
 
@@ -76,7 +183,21 @@ impl Transducers {
         match self {
             Self::Small(heard) => heard.pair.readings(),
             Self::Large(heard) => heard.pair.readings(),
+            Self::Slow(slow) => slow.readings(),
         }
+    }
+
+    /// The readings as Synchronization compares them. At different lags even a perfect tone stands at different phases:
+    /// beside a Master of minutes to hours, only the orders are compared, in phase 0.
+    pub fn compared(&self, readings: [Option<Reading<f64>>; 2]) -> [Option<Reading<f64>>; 2] {
+        if !matches!(self, Self::Slow(_)) {
+            return readings;
+        }
+        readings.map(|reading| {
+            let order = reading?.order;
+            let t = Complex::new(order.sqrt(), 0.0);
+            Some(Reading { order, t })
+        })
     }
 
     /// T of one at every lag; none unless all have a value.
@@ -84,6 +205,8 @@ impl Transducers {
         match self {
             Self::Small(heard) => heard.pair.all_t(role),
             Self::Large(heard) => heard.pair.all_t(role),
+            Self::Slow(slow) if role == Role::Master => slow.master_t(),
+            Self::Slow(slow) => slow.heard.pair.all_t(role),
         }
     }
 
@@ -92,6 +215,7 @@ impl Transducers {
         match self {
             Self::Small(heard) => heard.pair.window_s(Role::Emissary),
             Self::Large(heard) => heard.pair.window_s(Role::Emissary),
+            Self::Slow(slow) => slow.heard.pair.window_s(Role::Emissary),
         }
     }
 }
@@ -204,7 +328,7 @@ pub struct Coherence {
     pub cause: Option<usize>,
     /// T at the first lag: real and imaginary part.
     pub t_emissary: [f64; 2],
-    /// T at the first lag: real and imaginary part.
+    /// T at the first lag, of a Master of minutes to hours at its shortest: real and imaginary part.
     pub t_master: [f64; 2],
     /// Emissary and Master agree in magnitude.
     pub aligned: bool,

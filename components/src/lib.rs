@@ -21,6 +21,7 @@
 //! - [`link`]: the door to the outside: sources, frames, the state of links.
 //! - [`event`]: what happened.
 //! - [`memory`]: what is remembered of it.
+//! - [`stored`]: memory that survives runs.
 //!
 //! Nothing here runs: systems are in `becomingone-systems`.
 
@@ -47,6 +48,7 @@ pub mod request;
 pub mod scene;
 pub mod seed;
 pub mod sensor;
+pub mod stored;
 pub mod time;
 pub mod track;
 pub mod vehicle;

@@ -3,8 +3,9 @@
 use crate::coherence::{LAGS, MAX_CHANNELS};
 use crate::event::EventKind;
 use crate::scene::BlendSpec;
+use crate::stored::Kept;
 use crate::time::NS_PER_S;
-use becomingone_kernel::{BlendConfig, ConfigError, Held, Near, Signature};
+use becomingone_kernel::{AgeOctaves, BlendConfig, ConfigError, Held, Near, Signature, StoreError};
 use bevy_ecs::prelude::*;
 use std::f64::consts::LN_2;
 use std::mem::{Discriminant, discriminant};
@@ -19,6 +20,10 @@ const HALF_LIFE_MASTER_WINDOWS: f64 = 10.0;
 /// What is younger than this many of the Emissary's windows is present, and not what the present is like:
 /// after three of them, e^-3 = 5 % of what the Emissary says is still from then.
 const PRESENT_WINDOWS: f64 = 3.0;
+/// Most memories of one octave of age that are kept for the next run; the first octave reaches to two of the Master's
+/// windows. All places are taken at an age of 2^16 windows, which is 45 days of running at 60 s; a run's own events
+/// have room beside those of the runs before.
+const KEPT_IN_AN_OCTAVE: usize = 4;
 
 /// What is happening, as agents remember it.
 pub type AgentSignature = Signature<f64, MAX_CHANNELS, LAGS>;
@@ -26,7 +31,11 @@ pub type AgentSignature = Signature<f64, MAX_CHANNELS, LAGS>;
 /// An event that is remembered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
-    /// When it happened (ns from the run's start).
+    /// In which run it happened: 0 is the first, and the only one where no memory is restored.
+    pub run: u64,
+    /// How many events it stands for: more than 1 where those of earlier runs were merged.
+    pub events: u64,
+    /// When it happened (ns from its run's start).
     pub at_ns: u64,
     /// What happened.
     pub what: EventKind,
@@ -34,7 +43,7 @@ pub struct Memory {
     pub signature: AgentSignature,
     /// Where the agent's root link truly was (m), for viewers; none without a body.
     pub position_m: Option<[f32; 3]>,
-    /// When and what, for a reader: `00:12.3 touched crate_a`.
+    /// When and what, for a reader: `00:12.3 touched crate_a`, of an earlier run `run 1, 00:12.3 touched crate_a`.
     pub label: Arc<str>,
 }
 
@@ -52,7 +61,13 @@ pub struct Likeness {
 /// The memory of an agent with a kernel.
 #[derive(Component, Clone, Debug)]
 pub struct Blend {
-    memories: Box<becomingone_kernel::Blend<f64, Memory, MEMORIES>>,
+    memories: Box<Kept>,
+    /// How memories are merged for the next run.
+    octaves: AgeOctaves,
+    /// Which run this is: 0 where no memory was restored.
+    run: u64,
+    /// How many memories were restored.
+    restored: usize,
     /// Least similarity of what is named and recalled.
     similarity: f64,
     /// The weightiest event since the last kernel tick, with its stamp (ns).
@@ -82,13 +97,59 @@ impl Blend {
             forget_below: spec.forget_below,
         };
         Ok(Self {
-            memories: Box::new(becomingone_kernel::Blend::new(config)?),
+            memories: Box::new(Kept::new(config)?),
+            octaves: AgeOctaves::new(master_window_s, KEPT_IN_AN_OCTAVE)?,
+            run: 0,
+            restored: 0,
             similarity: spec.similarity,
             pending: None,
             likeness: None,
             recalled: None,
             unlooked: 0,
         })
+    }
+
+    /// Takes over the memories of earlier runs, as [`stored`](Self::stored) gave them, in run number `run`, which is at
+    /// least 1. Those of this run so far are gone.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no memories. Those of a [`StoredMemory`](crate::stored::StoredMemory) were checked.
+    pub fn restore(&mut self, run: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        *self.memories = Kept::load(*self.memories.config(), bytes)?;
+        self.memories.consolidate(&self.octaves, merge);
+        self.run = run;
+        self.restored = self.memories.count();
+        Ok(())
+    }
+
+    /// The memories for the next run, as bytes, and how many there are: merged by age, so that their number is
+    /// bounded however many runs there were.
+    ///
+    /// # Errors
+    ///
+    /// A text beyond 4 GB.
+    pub fn stored(&self) -> Result<(Vec<u8>, usize), StoreError> {
+        let mut memories = self.memories.clone();
+        memories.consolidate(&self.octaves, merge);
+        let mut bytes = vec![0; memories.stored_size()];
+        memories.save(&mut bytes)?;
+        Ok((bytes, memories.count()))
+    }
+
+    /// Starts run number `run` without memories of earlier runs.
+    pub fn begin_run(&mut self, run: u64) {
+        self.run = run;
+    }
+
+    /// Which run this is: 0 for the first.
+    pub fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// How many memories of earlier runs there were at the start.
+    pub fn restored(&self) -> usize {
+        self.restored
     }
 
     /// Notes an event. At most one is remembered at a kernel tick: the weightiest, of equals the latest.
@@ -142,7 +203,8 @@ impl Blend {
         let mut room = [Near::default()];
         let distance = |memory: &Memory| {
             let meant = kind.is_none_or(|kind| discriminant(&memory.what) == kind);
-            if meant && memory.at_ns < before_ns {
+            let before = memory.run < self.run || memory.at_ns < before_ns;
+            if meant && before {
                 memory.signature.distance(signature)
             } else {
                 f64::NAN
@@ -179,6 +241,14 @@ impl Blend {
     /// How far everything has faded since the strengths were last brought up to date.
     pub fn faded(&self) -> f64 {
         self.memories.faded()
+    }
+}
+
+/// Of two memories, the stronger is kept, and stands for the events of both.
+fn merge(strong: &Memory, weak: &Memory) -> Memory {
+    Memory {
+        events: strong.events.saturating_add(weak.events),
+        ..strong.clone()
     }
 }
 
@@ -229,6 +299,8 @@ mod tests {
     fn memory(at_s: u64, what: EventKind, signature: AgentSignature) -> Memory {
         let at_ns = at_s * NS_PER_S;
         Memory {
+            run: 0,
+            events: 1,
             at_ns,
             label: format!("{} {what}", clock(at_ns)).into(),
             what,
@@ -282,6 +354,44 @@ mod tests {
         // And what is unlike is not named.
         blend.look(14 * NS_PER_S, &wheel(-0.4), 1.0);
         assert_eq!(blend.likeness, None);
+    }
+
+    #[test]
+    fn memories_of_hundreds_of_runs_are_bounded_and_stand_for_all_events() {
+        let spec = BlendSpec {
+            half_life_s: Some(1e9),
+            ..BlendSpec::default()
+        };
+        let new = || Blend::new(&spec, 60.0).unwrap();
+        let mut bytes = new().stored().unwrap().0;
+        let mut most = 0;
+        for run in 1..=400 {
+            let mut blend = new();
+            blend.restore(run, &bytes).unwrap();
+            for k in 0..5 {
+                blend.advance(30.0, None);
+                let what = EventKind::GoalReached(k);
+                blend.take_in(Memory {
+                    run,
+                    ..memory(30 * k, what, wheel(0.2 + 0.1 * k as f64))
+                });
+            }
+            let count;
+            (bytes, count) = blend.stored().unwrap();
+            let age_s = 150.0 * run as f64;
+            assert!(count <= blend.octaves.bound(age_s), "{run}: {count}");
+            most = most.max(bytes.len());
+        }
+        let mut last = new();
+        last.restore(401, &bytes).unwrap();
+        let events = last.memories().map(|held| held.item.events);
+        assert_eq!(events.sum::<u64>(), 2000);
+        // An item is some 500 bytes with its signature, and there are 4 in each of 10 octaves.
+        assert!(most < 40 * 520, "{most}");
+        // All are of earlier runs: the present is like them from the first moment on.
+        last.look(0, &wheel(0.4), 1.0);
+        let like = last.likeness.unwrap();
+        assert!(like.label.starts_with("run "), "{like:?}");
     }
 
     #[test]

@@ -269,6 +269,9 @@ pub enum CoherenceSpec {
         /// Memory of the Master (s).
         #[serde(default = "default_master_window_s")]
         master_window_s: f64,
+        /// What the Master compares.
+        #[serde(default, skip_serializing_if = "MasterSpec::is_window")]
+        master: MasterSpec,
         /// Channels beside the agent's wheel angles.
         #[serde(default)]
         channels: Vec<ChannelSpec>,
@@ -279,6 +282,43 @@ pub enum CoherenceSpec {
         #[serde(default)]
         witness: WitnessSpec,
     },
+}
+
+/// Which lags the Master compares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub enum MasterSpec {
+    /// Those of the Emissary, 1, 2 and 4 kernel ticks, over `master_window_s`: whether the rhythm of now is that of the
+    /// last minutes.
+    #[default]
+    Window,
+    /// Lags of minutes to hours, `from_s`, 2 `from_s`, 4 `from_s` up to `to_s`, by a pyramid of octaves (the kernel's
+    /// [`Pyramid`](becomingone_kernel::Pyramid) and [`Band`](becomingone_kernel::Band)): whether what is slow recurs. The
+    /// window of each lag is two to four lags long, `master_window_s` at least. Takes 26 products a channel and kernel
+    /// tick instead of 3, and 0.2 MB.
+    Pyramid {
+        /// Shortest lag (s): a kernel tick or more.
+        #[serde(default = "default_master_from_s")]
+        from_s: f64,
+        /// Longest lag (s): up to 2^27 kernel ticks.
+        #[serde(default = "default_master_to_s")]
+        to_s: f64,
+    },
+}
+
+impl MasterSpec {
+    /// Whether it is the default.
+    pub fn is_window(&self) -> bool {
+        *self == Self::Window
+    }
+}
+
+fn default_master_from_s() -> f64 {
+    becomingone_kernel::MASTER_BAND_S[0]
+}
+
+fn default_master_to_s() -> f64 {
+    becomingone_kernel::MASTER_BAND_S[1]
 }
 
 /// What a self-model foresees, how it learns, and what it calls surprise.

@@ -16,6 +16,7 @@ use becomingone_components::memory::Blend;
 use becomingone_components::scene::ResolvedScene;
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Measurement, Reading};
+use becomingone_components::stored::StoredMemory;
 use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
@@ -187,17 +188,23 @@ impl Plugin for HashPlugin {
     }
 }
 
-/// The hash before the first tick: of the resolved scene that the run starts from.
+/// The hash before the first tick: of the resolved scene and the memory that the run starts from.
 pub fn begin(
     mut hash: ResMut<StateHash>,
     seed: Res<RunSeed>,
     time: Res<SimTime>,
     scene: Option<Res<ResolvedScene>>,
+    memory: Option<Res<StoredMemory>>,
 ) {
     let mut bits = Bits::default();
     bits.u64(scene.map_or(0, |s| s.hash));
     bits.u64(seed.0);
     bits.u64(time.tick_ns);
+    // A run without memory has the hash that it had before there was any.
+    match memory.map_or(0, |m| m.hash()) {
+        0 => {}
+        memory => bits.u64(memory),
+    }
     hash.0 = xxh3_64(&bits.0);
 }
 

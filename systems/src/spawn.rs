@@ -22,8 +22,9 @@ use becomingone_components::coherence::{
 use becomingone_components::control::{AgentBody, ControllerInputs};
 use becomingone_components::memory::Blend;
 use becomingone_components::scene::{
-    Agent, AgentSpec, BlendSpec, CoherenceSpec, FromScene, LoadedScene, SceneSpec, SensorSpec,
-    WitnessSpec, default_emissary_window_s, default_kernel_rate_hz, default_master_window_s,
+    Agent, AgentSpec, BlendSpec, CoherenceSpec, FromScene, LoadedScene, MasterSpec, SceneSpec,
+    SensorSpec, WitnessSpec, default_emissary_window_s, default_kernel_rate_hz,
+    default_master_window_s,
 };
 use becomingone_components::seed::{Rng, RunSeed};
 use becomingone_components::sensor::{EncoderAngles, Measurement, Reading, Scan};
@@ -201,7 +202,7 @@ fn spawn_kernel(
     let heard = spec.sensors.iter().any(|s| s.kind.is::<Encoders>());
     let mut encoded = if heard { encoded(&body) } else { Vec::new() };
     let many = encoded.len();
-    let (rate_hz, emissary_s, master_s, own, blend, witness) = match &spec.coherence {
+    let (rate_hz, emissary_s, master_s, master, own, blend, witness) = match &spec.coherence {
         CoherenceSpec::Off => {
             if let Some(filter) = &spec.filter {
                 let rate_hz = default_kernel_rate_hz();
@@ -215,6 +216,7 @@ fn spawn_kernel(
             auto_rate_hz(&spec.sensors),
             default_emissary_window_s(),
             default_master_window_s(),
+            MasterSpec::Window,
             [].as_slice(),
             BlendSpec::default(),
             &WitnessSpec::default(),
@@ -223,6 +225,7 @@ fn spawn_kernel(
             rate_hz,
             emissary_window_s,
             master_window_s,
+            master,
             channels,
             blend,
             witness,
@@ -230,6 +233,7 @@ fn spawn_kernel(
             *rate_hz,
             *emissary_window_s,
             *master_window_s,
+            *master,
             channels.as_slice(),
             *blend,
             witness,
@@ -269,7 +273,9 @@ fn spawn_kernel(
     if names.is_empty() {
         return Ok(());
     }
-    let transducers = Transducers::new(names.len(), [emissary_s, master_s]).map_err(wrong)?;
+    let transducers =
+        Transducers::with_master(names.len(), [emissary_s, master_s], master, rate_hz);
+    let transducers = transducers.map_err(wrong)?;
     let seed = *world.resource::<RunSeed>();
     let signals = own.iter().enumerate().map(|(k, c)| OwnSignal {
         channel: wheels + k,

@@ -27,6 +27,7 @@ mod introduce;
 mod list;
 mod live;
 mod load;
+mod memory;
 mod overlays;
 mod parse;
 mod profile;

@@ -1,9 +1,10 @@
-//! Metadata and scene of a recording.
+//! Metadata, scene and memory of a recording.
 
 use crate::failure::Failure;
 use becomingone::Plugins;
 use becomingone::assets::MemoryFiles;
 use becomingone::components::scene::LoadedScene;
+use becomingone::components::stored::{MEMORY_ATTACHMENT, StoredMemory};
 use becomingone::record::journal::JournalError;
 use becomingone::record::{Journal, SCENE_ATTACHMENT};
 use becomingone::scene::SceneLoader;
@@ -30,4 +31,16 @@ pub(crate) fn attached_scene(
     SceneLoader::new(&plugins.kinds())
         .load_held(&held, path)
         .map_err(|e| Failure::BadInput(format!("{}: its attached scene: {e}", file.display())))
+}
+
+/// The memory of earlier runs attached to the recording; none where the run had no `--memory`.
+pub(crate) fn attached_memory(
+    journal: &Journal,
+    file: &Path,
+) -> Result<Option<StoredMemory>, Failure> {
+    let bytes = journal.attachments().get(MEMORY_ATTACHMENT);
+    bytes
+        .map(|bytes| StoredMemory::from_bytes(bytes))
+        .transpose()
+        .map_err(|e| Failure::BadInput(format!("{}: its attached memory: {e}", file.display())))
 }

@@ -6,7 +6,7 @@ use self::mismatch::{Mismatch, compare, hash};
 use crate::failure::Failure;
 use crate::files::{is_same_file, write_json};
 use crate::interrupt::Interrupt;
-use crate::recording::{attached_scene, metadata};
+use crate::recording::{attached_memory, attached_scene, metadata};
 use crate::show::{Rerun, Viewer, parse};
 use becomingone::EngineBuilder;
 use becomingone::Plugins;
@@ -62,6 +62,9 @@ impl Replay {
         let loaded = attached_scene(&journal, &self.file, plugins)?;
         let name = loaded.scene.name.clone();
         let mut engine = EngineBuilder::with(plugins.clone()).loaded(loaded);
+        if let Some(memory) = attached_memory(&journal, &self.file)? {
+            engine.set_memory(memory);
+        }
         engine.set_threads(usize::from(self.threads));
         engine.set_pace(if self.real_time {
             Pace::RealTime

@@ -6,6 +6,7 @@ use crate::interrupt::Interrupt;
 use crate::introduce::{introduce, print_warnings};
 use crate::live;
 use crate::load::load;
+use crate::memory::Memory;
 use crate::overlays::OverlayArgs;
 use crate::parse::duration;
 use crate::profile::print_profile;
@@ -75,6 +76,9 @@ pub(crate) struct Run {
     /// Record the run (MCAP) for `replay`, `info` and viewers (Foxglove, Rerun).
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Restore the event memories of earlier runs from this file, if it exists, and replace it at the end.
+    #[arg(long, value_name = "FILE")]
+    memory: Option<PathBuf>,
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -160,7 +164,7 @@ impl Run {
             &files,
             plugins,
         )?;
-        let read = files.take();
+        let mut read = files.take();
         let saved = match &self.rerun {
             Rerun::Save(file) => Some(file),
             _ => None,
@@ -177,6 +181,11 @@ impl Run {
             )?;
             writable(file)?;
         }
+        if let Some(file) = &self.memory {
+            let written = saved.into_iter().chain(&self.record).chain(&self.summary);
+            self.keep_from("--memory", file, written, &read)?;
+        }
+        let memory = Memory::open(self.memory.as_deref(), &mut read)?;
         if let Some(seed) = self.seed {
             loaded.scene.seed = seed;
         }
@@ -223,6 +232,7 @@ impl Run {
                 "warning: --fast: drivers deliver readings in real time and the run does not wait for them; their sensors become stale. Leave out --fast"
             );
         }
+        memory.begin(&mut engine);
         engine.set_armed(self.arm);
         engine.set_threads(usize::from(self.threads)).set_pace(pace);
         let teleop_agent = teleop_agent.map(|agent| {
@@ -287,6 +297,7 @@ impl Run {
         }
         ran?;
         written.transpose()?;
+        memory.end(&engine)?;
         Ok(if interrupt.is_set() {
             ExitCode::from(130)
         } else {

@@ -14,13 +14,15 @@ use becomingone_components::body::TrueTwist;
 use becomingone_components::control::Goals;
 use becomingone_components::governor::Governor;
 use becomingone_components::scene::{
-    AgentSpec, BlendSpec, ChannelSpec, CoherenceSpec, LoadedAgent, LoadedScene, SceneSpec, Signal,
-    WitnessSpec, WorldSpec, default_emissary_window_s, default_kernel_rate_hz,
+    AgentSpec, BlendSpec, ChannelSpec, CoherenceSpec, LoadedAgent, LoadedScene, MasterSpec,
+    SceneSpec, Signal, WitnessSpec, WorldSpec, default_emissary_window_s, default_kernel_rate_hz,
     default_master_window_s,
 };
 use becomingone_components::seed::RunSeed;
+use becomingone_components::stored::StoredMemory;
 use becomingone_components::time::{NS_PER_S, Paced, SimTime};
 use becomingone_scene::{self as scene, SceneError};
+use becomingone_systems::coherence::stored;
 use becomingone_systems::kinds::Kinds;
 use becomingone_systems::links::{ExternalInput, OpenLinks};
 use becomingone_systems::spawn::{SpawnError, build_scene};
@@ -152,6 +154,7 @@ impl CoherenceEngine {
                 rate_hz: default_kernel_rate_hz(),
                 emissary_window_s: default_emissary_window_s(),
                 master_window_s: default_master_window_s(),
+                master: MasterSpec::Window,
                 channels: vec![ChannelSpec {
                     name: "clock".to_owned(),
                     signal: Signal::Tone { frequency_hz: 1.0 },
@@ -387,6 +390,36 @@ impl CoherenceEngine {
         self.pacer = Pacer::new(pace);
         self.app.insert_resource(Paced(pace != Pace::Fast));
         self
+    }
+
+    /// Memories of earlier runs, with which agents of the same names start. Takes effect at the start or the next reset.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    /// use std::time::Duration;
+    ///
+    /// let scene = "built-in/scenes/bare_kernel.ron";
+    /// let mut first = CoherenceEngine::from_scene(scene)?;
+    /// first.run_for(Duration::from_secs(20))?;
+    ///
+    /// let mut second = CoherenceEngine::from_scene(scene)?;
+    /// second.set_memory(first.memory());
+    /// let summary = second.run_for(Duration::from_secs(20))?;
+    /// let memory = summary.memory.unwrap_or_default();
+    /// assert_eq!(memory.runs, 1);
+    /// // The tone locked in both runs.
+    /// assert!(memory.restored >= 1 && memory.kept > memory.restored);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
+    pub fn set_memory(&mut self, memory: StoredMemory) -> &mut Self {
+        self.app.insert_resource(memory);
+        self
+    }
+
+    /// What agents remember now, and what those remember that this scene does not have, for
+    /// [`set_memory`](Self::set_memory) of another run: few and merged by age, however many runs there were.
+    pub fn memory(&self) -> StoredMemory {
+        stored::memory(self.app.world()).memory
     }
 
     fn scene_mut(&mut self, change: impl FnOnce(&mut SceneSpec)) -> &mut Self {

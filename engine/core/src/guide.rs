@@ -7,6 +7,7 @@
 //! - [`your_data`]: how do I get my own data in? (five minutes)
 //! - [`numbers`]: what do the numbers in the summary and in the scores mean?
 //! - [`faults`]: which sensor faults are detected, how fast, and how often is the right sensor isolated?
+//! - [`memory`]: how do agents keep memories across runs, and compare rhythms of minutes to hours?
 //! - [`time_scales`]: does it work at microseconds and at hours a tick?
 //!
 //! Below: [a scene line by line](#how-do-i-write-a-scene), [a controller](#how-do-i-add-a-controller),
@@ -167,6 +168,7 @@ pub mod architecture;
 pub mod faults;
 pub mod glossary;
 pub mod library;
+pub mod memory;
 pub mod numbers;
 pub mod time_scales;
 pub mod your_data;

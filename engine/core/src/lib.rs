@@ -27,6 +27,7 @@ mod by_name;
 mod engine;
 pub mod guide;
 pub mod inspect;
+mod memory;
 mod pace;
 mod plugins;
 mod scene_builder;
@@ -52,12 +53,14 @@ pub use by_name::{AgentView, NameError};
 pub use engine::{CoherenceEngine, EngineError, StopHandle};
 /// Vectors and rotations, as poses and measurements have them.
 pub use glam;
+pub use memory::{MemoryFile, MemoryFileError};
 pub use pace::Pace;
 pub use plugins::Plugins;
 pub use scene_builder::{Agent, Scene, SceneBuilder};
 pub use summary::{
-    AgentSummary, FilterSummary, GovernorSummary, KernelSummary, LinkSummary, SensorSummary,
-    Summary, TrackSummary,
+    AgentSummary, AlarmSummary, BlendSummary, FilterSummary, FleetSummary, GovernorSummary,
+    KernelSummary, LinkSummary, MemorySummary, SensorSummary, Summary, TrackSummary,
+    WitnessSummary,
 };
 
 /// What a plugin of yours needs.

@@ -4,6 +4,7 @@ mod data;
 mod table;
 
 pub use data::{
-    AgentSummary, FilterSummary, GovernorSummary, KernelSummary, LinkSummary, SensorSummary,
-    Summary, TrackSummary,
+    AgentSummary, AlarmSummary, BlendSummary, FilterSummary, FleetSummary, GovernorSummary,
+    KernelSummary, LinkSummary, MemorySummary, SensorSummary, Summary, TrackSummary,
+    WitnessSummary,
 };

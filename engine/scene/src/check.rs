@@ -3,14 +3,15 @@
 use super::diagnostic::Diagnostics;
 use super::vehicle::is_vehicle;
 use becomingone_components::check::{Checks, MAX_COORDINATE_M, MAX_ENTRIES, MAX_EXTENT_M};
+use becomingone_components::coherence::PYRAMID_LAGS;
 use becomingone_components::control::{AnyController, ControllerContext, DriveClass, Localisation};
 use becomingone_components::fault::{DRIVE, FaultSpec};
 use becomingone_components::fleet::{FLEET, FleetSpec, Law};
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::link::{Source, WhenSilent};
 use becomingone_components::scene::{
-    AgentSpec, BlendSpec, CoherenceSpec, DriveSpec, ObstacleSpec, SceneSpec, SensorSpec, Signal,
-    ThresholdSpec, WitnessSpec,
+    AgentSpec, BlendSpec, CoherenceSpec, DriveSpec, MasterSpec, ObstacleSpec, SceneSpec,
+    SensorSpec, Signal, ThresholdSpec, WitnessSpec,
 };
 use becomingone_components::sensor::SensorContext;
 use becomingone_components::time::NS_PER_S;
@@ -665,11 +666,24 @@ impl Check<'_, '_, '_> {
         }
     }
 
+    fn master(&mut self, path: &str, master: MasterSpec, rate_hz: f64) {
+        let MasterSpec::Pyramid { from_s, to_s } = master else {
+            return;
+        };
+        let tick_s = 1.0 / rate_hz;
+        let longest_s = PYRAMID_LAGS * tick_s;
+        let from = format!("a kernel tick, {tick_s} s, to {longest_s} s");
+        self.within(&format!("{path}.from_s"), from_s, tick_s, longest_s, &from);
+        let to = format!("from_s, {from_s} s, to {longest_s} s");
+        self.within(&format!("{path}.to_s"), to_s, from_s, longest_s, &to);
+    }
+
     fn coherence(&mut self, path: &str, coherence: &CoherenceSpec, tick_ns: u64) {
         let CoherenceSpec::Kernel {
             rate_hz,
             emissary_window_s,
             master_window_s,
+            master,
             channels,
             blend,
             witness,
@@ -682,6 +696,7 @@ impl Check<'_, '_, '_> {
         self.rate(&format!("{path}.rate_hz"), *rate_hz, tick_ns);
         self.positive(&format!("{path}.emissary_window_s"), *emissary_window_s);
         self.positive(&format!("{path}.master_window_s"), *master_window_s);
+        self.master(&format!("{path}.master"), *master, *rate_hz);
         let mut names = HashSet::new();
         for (k, channel) in channels.iter().enumerate() {
             let at = format!("{path}.channels[{k}]");

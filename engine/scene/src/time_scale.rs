@@ -1,7 +1,7 @@
 //! All times of a scene, scaled by one number.
 
 use super::diagnostic::Diagnostics;
-use becomingone_components::scene::{AgentSpec, CoherenceSpec, SceneSpec, Signal};
+use becomingone_components::scene::{AgentSpec, CoherenceSpec, MasterSpec, SceneSpec, Signal};
 
 /// Multiplies the times of a scene by its `time_scale`, which is 1 thereafter.
 ///
@@ -49,6 +49,7 @@ pub(super) fn apply(scene: &mut SceneSpec, diagnostics: &mut Diagnostics<'_, '_>
             rate_hz,
             emissary_window_s,
             master_window_s,
+            master,
             channels,
             blend,
             witness,
@@ -64,6 +65,10 @@ pub(super) fn apply(scene: &mut SceneSpec, diagnostics: &mut Diagnostics<'_, '_>
             .chain(others)
         {
             *time_s *= scale;
+        }
+        if let MasterSpec::Pyramid { from_s, to_s } = master {
+            *from_s *= scale;
+            *to_s *= scale;
         }
         for channel in channels {
             match &mut channel.signal {

@@ -61,7 +61,10 @@ pub fn blend(
             let [emissary, master] = [Role::Emissary, Role::Master].map(|r| transducers.all_t(r));
             let signature = AgentSignature::of_t(&channels.phi, emissary, master);
             if let Some((at_ns, what)) = event {
+                let run = blend.run();
                 let again = blend.take_in(Memory {
+                    run,
+                    events: 1,
                     at_ns,
                     label: format!("{} {what}", clock(at_ns)).into(),
                     what,

@@ -5,12 +5,14 @@
 //! missing; faster ones are averaged, never held.
 //!
 //! - [`blend`]: events are stored, decay, and are recalled.
+//! - [`stored`]: memories of earlier runs are restored, and kept for the next one.
 
 pub mod blend;
+pub mod stored;
 
 use crate::events::EventCollector;
 use crate::threads::{Workers, prefetch};
-use crate::tick::{Tick, TickSystems};
+use crate::tick::{Reset, Tick, TickSystems};
 use becomingone_components::coherence::{Channels, Coherence, KernelTick, Synchrony, Transducers};
 use becomingone_components::control::ControllerInputs;
 use becomingone_components::event::{AgentEvent, EventKind};
@@ -41,7 +43,8 @@ impl Plugin for CoherencePlugin {
                     .chain()
                     .in_set(TickSystems::Blend),
             ),
-        );
+        )
+        .add_systems(Reset, stored::restore);
     }
 }
 
@@ -187,7 +190,8 @@ pub fn synchronize(
             }
             let (mut synchrony, mut coherence) = (synchrony, coherence);
             let [e, m] = transducers.readings();
-            let report = synchrony.0.update(e, m);
+            let [by_emissary, by_master] = transducers.compared([e, m]);
+            let report = synchrony.0.update(by_emissary, by_master);
             let parted = report.apart || (coherence.parted && !report.aligned);
             let turns = [
                 (

@@ -13,9 +13,11 @@ use becomingone_components::memory::Blend;
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Sensor, SensorStats};
+use becomingone_components::stored::StoredMemory;
 use becomingone_components::time::SimTime;
 use becomingone_components::track::Laps;
 use becomingone_components::vehicle::Vehicle;
+use becomingone_systems::coherence::stored;
 use becomingone_systems::diagnosis::alarm::Alarm;
 use becomingone_systems::diagnosis::isolation::FaultIsolation;
 use becomingone_systems::diagnosis::witness::Witness;
@@ -59,8 +61,34 @@ pub struct Summary {
     /// Synchronisation of the scene's fleet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fleet: Option<FleetSummary>,
+    /// Memories of earlier runs; absent for a run that was given none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemorySummary>,
     /// In the order of the scene.
     pub agents: Vec<AgentSummary>,
+}
+
+/// Event memories across runs, at the end of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct MemorySummary {
+    /// Runs before this one.
+    pub runs: u64,
+    /// Memories of these runs at the start, of all agents.
+    pub restored: usize,
+    /// Memories that are kept for the next run, of all agents.
+    pub kept: usize,
+}
+
+impl MemorySummary {
+    fn of(world: &World) -> Option<Self> {
+        let before = world.get_resource::<StoredMemory>()?;
+        let run = stored::memory(world);
+        Some(Self {
+            runs: before.runs(),
+            restored: run.restored,
+            kept: run.kept,
+        })
+    }
 }
 
 /// A fleet at the end of a run.
@@ -397,6 +425,7 @@ impl Summary {
             },
             state_hash: format!("{:016x}", world.resource::<StateHash>().0),
             fleet: FleetSummary::of(world),
+            memory: MemorySummary::of(world),
             agents: scene
                 .agents
                 .iter()

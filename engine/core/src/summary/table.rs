@@ -41,6 +41,13 @@ impl fmt::Display for Summary {
                 fleet.robots, fleet.r, fleet.r_theory, fleet.coupling_rad_s, fleet.critical_rad_s
             )?;
         }
+        if let Some(memory) = &self.memory {
+            writeln!(
+                f,
+                "memory: {} restored of {} earlier runs, {} kept",
+                memory.restored, memory.runs, memory.kept
+            )?;
+        }
         let mut agents = table(&[
             "agent",
             "distance m",
