@@ -177,7 +177,14 @@ pub struct Frame {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub enum Payload {
     /// The numbers of one reading, in the order of its measurement; those without a value are `NaN` (`null` in JSON).
-    Reading(#[serde(with = "numbers")] Vec<f64>),
+    Reading {
+        /// The numbers.
+        #[serde(with = "numbers")]
+        numbers: Vec<f64>,
+        /// Bytes beside the numbers, in the measurement's encoding; Base64 in JSON.
+        #[serde(default, with = "base64_bytes", skip_serializing_if = "Vec::is_empty")]
+        bytes: Vec<u8>,
+    },
     /// What is asked of an agent.
     Request(Request),
     /// The link's state changed.
@@ -199,6 +206,21 @@ mod numbers {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
         let numbers = Vec::<Option<f64>>::deserialize(from)?;
         Ok(numbers.iter().map(|x| x.unwrap_or(f64::NAN)).collect())
+    }
+}
+
+/// Bytes in JSON: standard Base64.
+mod base64_bytes {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&BASE64_STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(from)?;
+        BASE64_STANDARD.decode(text).map_err(D::Error::custom)
     }
 }
 

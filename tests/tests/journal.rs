@@ -258,6 +258,14 @@ fn files_that_are_no_recordings_are_refused_by_name() {
     writer.finish().unwrap();
     drop(writer);
     std::fs::create_dir(here.path().join("folder.mcap")).unwrap();
+    // A recording of an earlier version.
+    record(here.path(), &["s.ron"], "older.mcap");
+    let older = here.path().join("older.mcap");
+    let mut bytes = std::fs::read(&older).unwrap();
+    let entry = b"\x07\0\0\0journal\x01\0\0\0";
+    let at = bytes.windows(entry.len()).position(|w| w == entry).unwrap();
+    bytes[at + entry.len()] = b'1';
+    std::fs::write(&older, bytes).unwrap();
     for (file, expected) in [
         (
             "foreign.mcap",
@@ -267,6 +275,10 @@ fn files_that_are_no_recordings_are_refused_by_name() {
         ("empty.mcap", "found an empty file"),
         ("folder.mcap", "found a folder"),
         ("missing.mcap", "No such file"),
+        (
+            "older.mcap",
+            "found a journal of version 1, from another version of the engine; expected version 2",
+        ),
     ] {
         for verb in ["info", "replay"] {
             let ran = run(here.path(), &[verb, file]);
@@ -841,6 +853,7 @@ fn consumers_get_identical_readings_from_simulation_replay_and_driver() {
                     session: None,
                     stamp_ns: Some(k as u64 * 10_000_000),
                     numbers: numbers.clone(),
+                    ..Sample::default()
                 };
                 socket
                     .send_to(&encode_reading("r/imu", &sample), ("127.0.0.1", port))
@@ -865,7 +878,7 @@ fn consumers_get_identical_readings_from_simulation_replay_and_driver() {
     rewritten(&file, &at("other.mcap"), "/journal/entered", |value| {
         // Skip the first frames, which hold states and counts of the link.
         let is_late = value["tick"].as_u64() > Some(500);
-        match value.pointer_mut("/frame/payload/Reading/5") {
+        match value.pointer_mut("/frame/payload/Reading/numbers/5") {
             Some(number) if is_late => *number = 9.5.into(),
             _ => return false,
         }

@@ -9,6 +9,7 @@
 
 use becomingone::components::request::{ActiveRequest, RequestKind};
 use becomingone::prelude::*;
+use becomingone::record::journal::{Item, Journal, Message};
 use becomingone::record::{Opening, RecordPlugin, SCENE_ATTACHMENT, finish};
 use becomingone::systems::hash::{Bits, HashState, RegisterState};
 use becomingone::{EngineError, scene};
@@ -276,6 +277,42 @@ fn an_entity_that_a_plugin_spawns_in_mid_run_is_found_and_hashed() {
     assert_eq!(hash(1, 2), hash(2, 2));
     assert_ne!(hash(1, 4), hash(2, 4));
     assert_eq!(hash(2, 4), hash(2, 4));
+}
+
+#[test]
+fn an_actuator_that_a_plugin_spawns_in_mid_run_is_recorded_from_the_next_tick_on() {
+    let here = tempfile::tempdir().unwrap();
+    let file = here.path().join("run.mcap");
+    let scene = Scene::builder().agent(Agent::bare("kernel")).build();
+    let mut engine = CoherenceEngine::from(scene.unwrap());
+    engine.add_plugin(|app: &mut App| {
+        let spawn = |time: Res<SimTime>, mut commands: Commands| {
+            if time.tick == 1 {
+                let target = ActuatorTarget(Twist2 {
+                    linear_m_s: 0.5,
+                    angular_rad_s: 0.0,
+                });
+                commands.spawn((Name::new("late"), target));
+            }
+        };
+        app.add_systems(Tick, spawn.in_set(TickSystems::Act));
+    });
+    engine.add_plugin(RecordPlugin::new(&file, Opening::default()).unwrap());
+    for _ in 0..9 {
+        engine.step().unwrap();
+    }
+    let report = finish(engine.world_mut(), Duration::from_secs(20)).unwrap();
+    assert_eq!((report.ticks, report.lost), (9, None));
+    let mut journal = Journal::open(&file).unwrap();
+    let mut recorded = Vec::new();
+    while let Some(item) = journal.read().unwrap() {
+        if let Item::Tick(tick) = item {
+            let command = |m: &Message| &*m.topic == "/late/command";
+            recorded.push(tick.messages.iter().filter(|m| command(m)).count());
+        }
+    }
+    // A command is recorded when it changes.
+    assert_eq!(recorded, [0, 0, 1, 0, 0, 0, 0, 0, 0]);
 }
 
 fn speed(engine: &CoherenceEngine) -> f64 {

@@ -7,10 +7,10 @@
     reason = "a test fails by panicking"
 )]
 
-use becomingone_tests::{Ran, binary, finish, root};
+use becomingone_tests::{Ran, binary, finish, root, say};
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -205,5 +205,100 @@ fn the_own_driver_feeds_the_sensor_from_a_server() {
         ran.stderr.contains("did you mean `connect`?"),
         "{}",
         ran.stderr
+    );
+}
+
+/// Sends images of 64 x 48 pixels, one grey each.
+const CAMERA: &str = "
+import base64, io, json, socket, sys, time
+from PIL import Image
+to = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for k in range(10_000):
+    png = io.BytesIO()
+    Image.new('L', (64, 48), k % 256).save(png, 'PNG')
+    reading = dict(sensor='rover/camera', sequence=k, values=[0.01], bytes=base64.b64encode(png.getvalue()).decode())
+    to.sendto(json.dumps(reading).encode(), ('127.0.0.1', int(sys.argv[1])))
+    time.sleep(0.05)
+";
+
+/// Prints the sizes and greys of the recorded images: of the journal, then of the viewer's file.
+const IMAGES: &str = "
+import io, sys
+from mcap.reader import make_reader
+from PIL import Image
+import rerun.experimental as rr
+def show(what, pngs):
+    images = [Image.open(io.BytesIO(png)) for png in pngs]
+    greys = [image.getpixel((9, 9)) for image in images]
+    assert greys and all(image.size == (64, 48) and image.mode == 'L' for image in images)
+    assert greys == sorted(greys), greys
+    print(what, len(greys))
+with open('run.mcap', 'rb') as f:
+    found = list(make_reader(f).iter_messages(topics=['/rover/camera/image']))
+assert all(schema.name == 'foxglove.CompressedImage' for schema, _, _ in found)
+show('mcap', [m.data[m.data.index(b'\\x89PNG'):] for _, _, m in found])
+chunks = [c.to_record_batch() for c in rr.RrdReader('run.rrd').stream().to_chunks() if c.entity_path == '/images/rover/camera']
+blobs = [b for c in chunks for b in c.column('EncodedImage:blob').to_pylist() if b]
+show('rrd', [bytes(b[0]) for b in blobs])
+";
+
+#[test]
+fn images_of_a_camera_are_recorded_replayed_and_drawn() {
+    let Some(python) = std::env::var_os("BECOMINGONE_PYTHON") else {
+        say("skipped: a camera, as BECOMINGONE_PYTHON is not set");
+        return;
+    };
+    let here = tempfile::tempdir().unwrap();
+    let port = UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let port = port.port().to_string();
+    let scene = format!(
+        "(version: 1, agents: [(name: \"rover\", model: \"rover.urdf\", drive: Auto, sensors: [(
+            name: \"camera\", kind: Camera(), rate_hz: 20,
+            source: Driver(\"udp\", (listen: \"127.0.0.1:{port}\")),
+        )])])"
+    );
+    fs::write(here.path().join("camera.ron"), scene).unwrap();
+    let mut camera = Command::new(&python)
+        .args(["-c", CAMERA, &port])
+        .spawn()
+        .unwrap();
+    let ran = run(
+        here.path(),
+        &[
+            "run",
+            "camera.ron",
+            "--duration",
+            "3s",
+            "--record",
+            "run.mcap",
+            "--rerun",
+            "save=run.rrd",
+        ],
+    );
+    camera.kill().unwrap();
+    camera.wait().unwrap();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let replayed = run(here.path(), &["replay", "run.mcap", "--verify"]);
+    assert_eq!(replayed.code, Some(0), "{}", replayed.stderr);
+    let mut images = Command::new(&python);
+    images.current_dir(here.path()).args(["-c", IMAGES]);
+    let images = finish(&mut images, Duration::from_secs(60));
+    assert_eq!(images.code, Some(0), "{}", images.stderr);
+    // At 20 Hz, from when the camera has started.
+    for line in images.stdout.lines() {
+        let count: u32 = line.split(' ').nth(1).unwrap().parse().unwrap();
+        assert!(count > 5, "{}", images.stdout);
+    }
+    // Rows of numbers cannot replace it.
+    let source = "agents.rover.sensors.camera.source=Replay(file: \"run.mcap\")";
+    let refused = run(here.path(), &["run", "camera.ron", "--set", source]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("bytes (image/png)"),
+        "{}",
+        refused.stderr
     );
 }

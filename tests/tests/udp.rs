@@ -85,6 +85,7 @@ impl Sender {
                 session: self.session,
                 stamp_ns: Some(5_000_000_000 + sequence * 1_000_000),
                 numbers: vec![sequence as f64],
+                ..Sample::default()
             },
         ));
     }
@@ -492,10 +493,10 @@ fn recorded_samples_fed_at_their_ticks_reproduce_the_run_without_a_driver() {
     let mut altered = frames;
     let (tick, frame) = altered
         .iter_mut()
-        .filter(|(_, f)| matches!(f.payload, Payload::Reading(_)))
+        .filter(|(_, f)| matches!(f.payload, Payload::Reading { .. }))
         .nth(5)
         .unwrap();
-    let Payload::Reading(numbers) = &mut frame.payload else {
+    let Payload::Reading { numbers, .. } = &mut frame.payload else {
         unreachable!()
     };
     numbers[0] = f64::from(f32::from_bits((numbers[0] as f32).to_bits() + 1));
@@ -636,6 +637,7 @@ fn changing_the_source_of_a_sensor_by_one_line_changes_no_reading() {
                     session: None,
                     stamp_ns: Some(*source_ns),
                     numbers: numbers.iter().map(|x| f64::from(*x)).collect(),
+                    ..Sample::default()
                 },
             ));
             until(LIMIT, "heard", || {

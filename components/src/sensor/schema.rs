@@ -18,6 +18,8 @@ pub struct Schema {
     pub counts: bool,
     /// Whether it depends on what stands around the agent.
     pub surroundings: bool,
+    /// Media type of the bytes beside its numbers.
+    pub encoding: Option<&'static str>,
 }
 
 impl Schema {
@@ -30,6 +32,7 @@ impl Schema {
             is_row: T::IS_ROW,
             counts: T::COUNTS,
             surroundings: T::SURROUNDINGS,
+            encoding: T::ENCODING,
         }
     }
 

@@ -223,6 +223,12 @@ mod recorded {
             ));
         };
         let schema = kind.schema();
+        if let Some(encoding) = schema.encoding {
+            return Err(format!(
+                "found a replay of {}, whose readings have bytes ({encoding}); expected a kind of numbers: recordings are read for numbers only",
+                kind.measures()
+            ));
+        }
         let path = unpacked(Path::new(file))?;
         let is_mcap = path
             .extension()

@@ -1,9 +1,10 @@
 //! Data of ticks, as plain values in writing order. Batches are reused, so that a steady-state tick allocates nothing.
 
-use crate::stage::Stage;
+use crate::stage::{Stage, Topic};
 use becomingone_components::body::Pose;
 use becomingone_components::event::AgentEvent;
 use becomingone_components::link::Frame;
+use std::sync::Arc;
 
 /// Numeric message; the numbers of messages follow each other in [`Batch::numbers`].
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +13,8 @@ pub(crate) struct Row {
     pub(crate) topic: u32,
     /// Count of numbers.
     pub(crate) len: u32,
+    /// Count of bytes beside the numbers; the bytes of messages follow each other in [`Batch::bytes`].
+    pub(crate) bytes: u32,
     /// Time of measurement (ns).
     pub(crate) source_ns: u64,
     /// Time of arrival in the run (ns).
@@ -25,6 +28,8 @@ pub(crate) struct Row {
 pub(crate) enum Entry {
     /// Start of a run.
     Stage(Box<Stage>),
+    /// Topics of entities that were spawned during the run.
+    Topics(Vec<Arc<Topic>>),
     /// Start of the items of this tick, which ended at this time (ns).
     Tick { tick: u64, now_ns: u64 },
     /// External input frame.
@@ -48,6 +53,7 @@ pub(crate) struct Batch {
     pub(crate) dropped_before: u64,
     pub(crate) entries: Vec<Entry>,
     pub(crate) numbers: Vec<f64>,
+    pub(crate) bytes: Vec<u8>,
     pub(crate) poses: Vec<Pose>,
     pub(crate) parts: Vec<(&'static str, u64)>,
 }
@@ -60,12 +66,14 @@ impl Batch {
             dropped_before,
             entries,
             numbers,
+            bytes,
             poses,
             parts,
         } = self;
         (*ticks, *dropped_before) = (0, 0);
         entries.clear();
         numbers.clear();
+        bytes.clear();
         poses.clear();
         parts.clear();
     }
@@ -76,7 +84,11 @@ impl Batch {
         const TICKS: u64 = 64;
         const WORDS: usize = 8192;
         self.ticks >= TICKS
-            || self.numbers.len() + 8 * self.poses.len() + 6 * self.entries.len() >= WORDS
+            || self.bytes.len() / 8
+                + self.numbers.len()
+                + 8 * self.poses.len()
+                + 6 * self.entries.len()
+                >= WORDS
     }
 
     /// Adds a message with the numbers that `fill` pushes.
@@ -89,8 +101,9 @@ impl Batch {
 }
 
 impl Batch {
-    /// Whether it holds the start of a run, without which later batches cannot be read.
-    pub(crate) fn starts_a_run(&self) -> bool {
-        self.entries.iter().any(|e| matches!(e, Entry::Stage(_)))
+    /// Whether it holds topics, without which later batches cannot be read.
+    pub(crate) fn has_topics(&self) -> bool {
+        let has = |e: &Entry| matches!(e, Entry::Stage(_) | Entry::Topics(_));
+        self.entries.iter().any(has)
     }
 }

@@ -5,10 +5,10 @@ use becomingone_components::body::{Geometry, Pose as BodyPose, Shape};
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::time::NS_PER_S;
 use foxglove::messages::{
-    Color, CubePrimitive, CylinderPrimitive, FrameTransform, FrameTransforms, LaserScan,
-    LocationFix, Log, PackedElementField, Point3, PointCloud, Pose, PoseInFrame, Quaternion,
-    SceneEntity, SceneUpdate, SpherePrimitive, Timestamp, TriangleListPrimitive, Vector3, log,
-    packed_element_field,
+    Color, CompressedImage, CubePrimitive, CylinderPrimitive, FrameTransform, FrameTransforms,
+    LaserScan, LocationFix, Log, PackedElementField, Point3, PointCloud, Pose, PoseInFrame,
+    Quaternion, SceneEntity, SceneUpdate, SpherePrimitive, Timestamp, TriangleListPrimitive,
+    Vector3, log, packed_element_field,
 };
 
 /// Root frame.
@@ -224,6 +224,16 @@ pub(crate) fn fix(frame: &str, numbers: &[f64], ns: u64) -> Option<LocationFix> 
         altitude,
         ..LocationFix::default()
     })
+}
+
+/// Image of a camera.
+pub(crate) fn image(frame: &str, format: &str, bytes: &[u8], ns: u64) -> CompressedImage {
+    CompressedImage {
+        timestamp: timestamp(ns),
+        frame_id: frame.to_owned(),
+        data: bytes.to_vec().into(),
+        format: format.to_owned(),
+    }
 }
 
 /// Planar pose in the world.

@@ -345,10 +345,9 @@ impl Journal {
         let version = self.metadata.get("journal").cloned().unwrap_or_default();
         if version != JOURNAL_VERSION.to_string() {
             return Err(self.foreign(
-                format!("a journal of version {version}"),
+                format!("a journal of version {version}, from another version of the engine"),
                 &format!(
-                    "version {JOURNAL_VERSION}; this is engine {}",
-                    env!("CARGO_PKG_VERSION")
+                    "version {JOURNAL_VERSION}: record the run again, or replay it with its engine"
                 ),
             ));
         }

@@ -3,7 +3,8 @@
 //! Numbers are written with the fewest digits that parse to the same bits.
 
 use crate::batch::Row;
-use crate::stage::{Column, Fields, Form};
+use crate::stage::{Column, Draw, Fields, Form};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::link::Frame;
 use std::io::Write as _;
@@ -62,9 +63,21 @@ fn fields(fields: &Fields) -> impl ExactSizeIterator<Item = (&str, bool)> {
 }
 
 /// Writes a numeric message.
-pub(crate) fn row(to: &mut Vec<u8>, form: &Form, tick: u64, row: &Row, numbers: &[f64]) {
+pub(crate) fn row(
+    to: &mut Vec<u8>,
+    form: &Form,
+    tick: u64,
+    row: &Row,
+    numbers: &[f64],
+    bytes: &[u8],
+) {
     match form {
-        Form::Reading { fields: all, .. } => {
+        Form::Reading {
+            fields: all,
+            encoding,
+            draw,
+            ..
+        } => {
             put(
                 to,
                 format_args!(
@@ -73,7 +86,15 @@ pub(crate) fn row(to: &mut Vec<u8>, form: &Form, tick: u64, row: &Row, numbers: 
                 ),
             );
             named(to, fields(all), numbers);
-            to.extend_from_slice(b"}}");
+            to.push(b'}');
+            if let (Some(encoding), false) = (encoding, matches!(draw, Draw::Image { .. })) {
+                let bytes = BASE64_STANDARD.encode(bytes);
+                put(
+                    to,
+                    format_args!(",\"encoding\":\"{encoding}\",\"bytes\":\"{bytes}\""),
+                );
+            }
+            to.push(b'}');
         }
         Form::Truth { fields: all, .. } => {
             put(
@@ -211,14 +232,26 @@ pub(crate) fn schema(form: &Form, lists: bool) -> (String, String) {
     };
     match form {
         Form::Reading {
-            kind: name, fields, ..
-        } => (
-            format!("becomingone.reading.{name}"),
-            object(&format!(
-                r#""tick":{INTEGER},"source_ns":{INTEGER},"arrival_ns":{INTEGER},"sequence":{INTEGER},"value":{}"#,
-                measured(fields)
-            )),
-        ),
+            kind: name,
+            fields,
+            encoding,
+            draw,
+        } => {
+            let bytes = match (encoding, draw) {
+                (None, _) | (_, Draw::Image { .. }) => String::new(),
+                (Some(encoding), _) => format!(
+                    r#","encoding":{{"type":"string"}},"bytes":{{"type":"string","contentEncoding":"base64","contentMediaType":{}}}"#,
+                    quoted(encoding)
+                ),
+            };
+            (
+                format!("becomingone.reading.{name}"),
+                object(&format!(
+                    r#""tick":{INTEGER},"source_ns":{INTEGER},"arrival_ns":{INTEGER},"sequence":{INTEGER},"value":{}{bytes}"#,
+                    measured(fields)
+                )),
+            )
+        }
         Form::Truth { kind: name, fields } => (
             format!("becomingone.truth.{name}"),
             object(&format!(
@@ -275,7 +308,7 @@ pub(crate) fn own_schema(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::{Draw, column, fields_of, flag};
+    use crate::stage::{column, fields_of, flag};
     use becomingone_components::sensor::{EncoderAngles, ImuSample, Measurement, Schema};
     use proptest::prelude::*;
 
@@ -283,12 +316,13 @@ mod tests {
         let stamps = Row {
             topic: 0,
             len: numbers.len() as u32,
+            bytes: 0,
             source_ns: 1,
             arrival_ns: 2,
             sequence: 3,
         };
         let mut to = Vec::new();
-        row(&mut to, form, 4, &stamps, numbers);
+        row(&mut to, form, 4, &stamps, numbers, &[]);
         serde_json::from_slice(&to).unwrap()
     }
 
@@ -296,6 +330,7 @@ mod tests {
         Form::Reading {
             kind: T::KIND,
             fields: fields_of(&Schema::of::<T>()),
+            encoding: None,
             draw: Draw::Nothing,
         }
     }

@@ -109,8 +109,8 @@ impl Queue {
             // After a time-out, do not wait again until there is room.
             inner.has_room = inner.full.len() < QUEUE;
         }
-        let starts = batch.starts_a_run();
-        if inner.full.len() >= QUEUE && !starts {
+        let needed = batch.has_topics();
+        if inner.full.len() >= QUEUE && !needed {
             if inner.report.dropped == 0 {
                 log::error!("the disk is too slow: dropping parts of the recording");
             }

@@ -63,8 +63,10 @@ impl Shadow {
         self.tick = self.queue.take();
         for batch in &mut self.tick {
             for entry in &mut batch.entries {
-                if let Entry::Stage(stage) = entry {
-                    self.stage = std::mem::take(stage);
+                match entry {
+                    Entry::Stage(stage) => self.stage = std::mem::take(stage),
+                    Entry::Topics(added) => self.stage.topics.append(added),
+                    _ => {}
                 }
             }
         }
@@ -74,7 +76,7 @@ impl Shadow {
     fn messages(&self) -> Vec<(String, String)> {
         let mut all = Vec::new();
         for batch in &self.tick {
-            let (mut number, mut now) = (0, 0);
+            let (mut number, mut byte, mut now) = (0, 0, 0);
             for entry in &batch.entries {
                 match entry {
                     Entry::Tick { tick, .. } => now = *tick,
@@ -82,9 +84,12 @@ impl Shadow {
                         let to = number + row.len as usize;
                         let numbers = batch.numbers.get(number..to).unwrap_or_default();
                         number = to;
+                        let to = byte + row.bytes as usize;
+                        let bytes = batch.bytes.get(byte..to).unwrap_or_default();
+                        byte = to;
                         if let Some(topic) = self.stage.topics.get(row.topic as usize) {
                             let mut text = Vec::new();
-                            json::row(&mut text, &topic.form, now, row, numbers);
+                            json::row(&mut text, &topic.form, now, row, numbers, bytes);
                             all.push((topic.name.clone(), text));
                         }
                     }

@@ -49,6 +49,8 @@ pub(crate) enum Form {
     Reading {
         kind: &'static str,
         fields: Fields,
+        /// Media type of the bytes beside the numbers.
+        encoding: Option<&'static str>,
         draw: Draw,
     },
     /// Measurement without noise and faults.
@@ -79,6 +81,13 @@ pub(crate) enum Draw {
     Fix {
         /// Frame of the sensor.
         frame: String,
+    },
+    /// Image in the bytes of the reading, which has them in this message only.
+    Image {
+        /// Frame of the sensor.
+        frame: String,
+        /// Format: `jpeg`, `png`, ..
+        format: &'static str,
     },
 }
 

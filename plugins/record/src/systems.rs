@@ -2,7 +2,9 @@
 
 use crate::batch::{Batch, Entry, Row};
 use crate::queue::{Patience, Queue};
-use crate::stage::{Column, Draw, Form, Mounted, Stage, StageAgent, column, fields_of, flag};
+use crate::stage::{
+    Column, Draw, Form, Mounted, Stage, StageAgent, Topic, column, fields_of, flag,
+};
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::{LinkPoses, Model, Obstacle, TruePose, TrueTwist};
 use becomingone_components::coherence::{Coherence, KernelTick};
@@ -19,11 +21,14 @@ use becomingone_components::time::{NS_PER_S, Paced, SimTime};
 use becomingone_components::vehicle::Ackermann;
 use becomingone_systems::diagnosis::isolation::FaultIsolation;
 use becomingone_systems::hash::{self, StateHash, StateParts};
+use becomingone_systems::index::EntityIndex;
 use becomingone_systems::sensing::measurements::{MeasurementEntry, Measurements};
 use becomingone_systems::tick::{Last, Reset, ResetSystems, Tick, TickSystems};
 use bevy_app::App;
 use bevy_ecs::message::{MessageCursor, Messages};
 use bevy_ecs::prelude::*;
+use std::any::TypeId;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Most often that true poses are recorded, in simulated time.
@@ -32,11 +37,17 @@ const POSES_HZ: u64 = 50;
 /// Adds the systems, for a queue.
 pub(crate) fn add(app: &mut App, queue: Arc<Queue>) {
     app.init_resource::<Kinds>()
+        .init_resource::<Watched>()
         .init_resource::<StateParts>()
         .insert_resource(Recorder::new(queue))
         .add_systems(Reset, begin.in_set(ResetSystems::Gather).after(hash::begin))
         // The last word of a tick: who reads beside it changes nothing that it reads.
-        .add_systems(Tick, copy.in_set(Last(TickSystems::Publish)));
+        .add_systems(
+            Tick,
+            (watch_new.run_if(resource_changed::<EntityIndex>), copy)
+                .chain()
+                .in_set(Last(TickSystems::Publish)),
+        );
     for kind in [
         watch_readings,
         watch_commands::<Twist2>,
@@ -53,7 +64,7 @@ pub(crate) fn add(app: &mut App, queue: Arc<Queue>) {
 
 type Gather = fn(&mut World, &mut Stage, &mut Vec<Watch>);
 
-/// How to find everything that is recorded.
+/// Functions that gather the entities to record.
 #[derive(Resource, Default)]
 struct Kinds(Vec<Gather>);
 
@@ -93,8 +104,14 @@ pub(crate) struct Recorder {
     watches: Vec<Watch>,
     /// Agents with a body, and the topic of their true motion.
     bodies: Vec<(Entity, u32)>,
-    /// Told with the next tick.
+    /// Sent with the next tick.
     stage: Option<Box<Stage>>,
+    /// All topics of the run.
+    topics: Vec<Arc<Topic>>,
+    /// Their names.
+    taken: HashSet<String>,
+    /// Topics of entities that were spawned during the run, sent with this tick.
+    added: Vec<Arc<Topic>>,
     events: MessageCursor<AgentEvent>,
     next_pose_ns: u64,
     /// Where a tick stands alone: whether one batch a tick is kept, for who compares.
@@ -108,6 +125,9 @@ impl Recorder {
             watches: Vec::new(),
             bodies: Vec::new(),
             stage: None,
+            topics: Vec::new(),
+            taken: HashSet::new(),
+            added: Vec::new(),
             events: MessageCursor::default(),
             next_pose_ns: 0,
             single: false,
@@ -170,19 +190,47 @@ fn begin(world: &mut World) {
             });
         }
     }
-    let mut watches = Vec::new();
-    let kinds = std::mem::take(&mut world.resource_mut::<Kinds>().0);
-    for gather in &kinds {
-        gather(world, &mut stage, &mut watches);
-    }
-    world.resource_mut::<Kinds>().0 = kinds;
+    world.resource_mut::<Watched>().0.clear();
+    let watches = gather(world, &mut stage);
     let mut recorder = world.resource_mut::<Recorder>();
     recorder.watches = watches;
     recorder.bodies = bodies;
     recorder.next_pose_ns = 0;
     // What the last run said last was said.
     recorder.events = MessageCursor::default();
+    recorder.topics.clone_from(&stage.topics);
+    recorder.taken.clone_from(&stage.taken);
+    recorder.added.clear();
     recorder.stage = Some(Box::new(stage));
+}
+
+/// Gathers the entities that are not watched yet.
+fn gather(world: &mut World, stage: &mut Stage) -> Vec<Watch> {
+    let mut watches = Vec::new();
+    let kinds = std::mem::take(&mut world.resource_mut::<Kinds>().0);
+    for gather in &kinds {
+        gather(world, stage, &mut watches);
+    }
+    world.resource_mut::<Kinds>().0 = kinds;
+    watches
+}
+
+/// Watches entities that were spawned during the run.
+fn watch_new(world: &mut World) {
+    world.resource_scope(|world, mut recorder: Mut<Recorder>| {
+        let recorder = &mut *recorder;
+        let mut stage = Stage {
+            topics: std::mem::take(&mut recorder.topics),
+            taken: std::mem::take(&mut recorder.taken),
+            ..Stage::default()
+        };
+        let known = stage.topics.len();
+        recorder.watches.extend(gather(world, &mut stage));
+        let added = stage.topics.iter().skip(known).cloned();
+        recorder.added.extend(added);
+        recorder.topics = stage.topics;
+        recorder.taken = stage.taken;
+    });
 }
 
 /// Copies what a tick says.
@@ -197,6 +245,8 @@ fn copy(world: &mut World) {
             events,
             next_pose_ns,
             single,
+            added,
+            ..
         } = &mut *recorder;
         let time = *world.resource::<SimTime>();
         let paced = world.get_resource::<Paced>().is_some_and(|p| p.0);
@@ -208,6 +258,9 @@ fn copy(world: &mut World) {
         let fill = |batch: &mut Batch| {
             batch.ticks += 1;
             batch.entries.extend(stage.take().map(Entry::Stage));
+            if !added.is_empty() {
+                batch.entries.push(Entry::Topics(std::mem::take(added)));
+            }
             batch.entries.push(Entry::Tick {
                 tick: time.tick,
                 now_ns: time.now_ns,
@@ -286,19 +339,26 @@ fn plain(topic: u32, now_ns: u64) -> Row {
     Row {
         topic,
         len: 0,
+        bytes: 0,
         source_ns: now_ns,
         arrival_ns: now_ns,
         sequence: 0,
     }
 }
 
-/// Entities with a component, by their names.
+/// Components of entities that are watched.
+#[derive(Resource, Default)]
+struct Watched(HashSet<(TypeId, Entity)>);
+
+/// Entities with a component that are not watched yet, by their names.
 fn named<T: Component>(world: &mut World) -> Vec<(String, Entity)> {
     let mut all: Vec<_> = world
         .query_filtered::<(&Name, Entity), With<T>>()
         .iter(world)
         .map(|(name, entity)| (name.to_string(), entity))
         .collect();
+    let mut watched = world.resource_mut::<Watched>();
+    all.retain(|(_, entity)| watched.0.insert((TypeId::of::<T>(), *entity)));
     all.sort();
     all
 }
@@ -329,6 +389,8 @@ fn watch_readings(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>
             }
         } else if world.get::<Truth<GnssFix>>(entity).is_some() {
             Draw::Fix { frame }
+        } else if let Some(format) = kind.schema.encoding.and_then(|e| e.strip_prefix("image/")) {
+            Draw::Image { frame, format }
         } else {
             Draw::Nothing
         };
@@ -337,6 +399,7 @@ fn watch_readings(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>
             Form::Reading {
                 kind: kind.kind,
                 fields: fields.clone(),
+                encoding: kind.schema.encoding,
                 draw,
             },
         );
@@ -363,10 +426,12 @@ fn copy_reading(world: &World, watch: &mut Watch, batch: &mut Batch) {
         let row = Row {
             topic: watch.topic,
             len: 0,
+            bytes: reading.bytes.len() as u32,
             source_ns: reading.source_ns,
             arrival_ns: reading.arrival_ns,
             sequence: reading.sequence,
         };
+        batch.bytes.extend_from_slice(reading.bytes);
         batch.row(row, |to| reading.visit(&mut |x| to.push(x)));
     });
     if let (Some(topic), Some(source_ns)) = (watch.truth, last_ns) {

@@ -19,7 +19,7 @@ pub const RUN_METADATA: &str = "becomingone.run";
 /// Metadata record at the end of a closed recording.
 pub const END_METADATA: &str = "becomingone.end";
 /// Version of the journal format; others are refused.
-pub const JOURNAL_VERSION: u32 = 1;
+pub const JOURNAL_VERSION: u32 = 2;
 /// Attachment with the resolved scene.
 pub const SCENE_ATTACHMENT: &str = "scene.ron";
 
@@ -148,11 +148,16 @@ impl Writer {
             // Changes of parts in between are unknown: write all parts again.
             self.parts.clear();
         }
-        let (mut number, mut pose, mut part) = (0, 0, 0);
+        let (mut number, mut byte, mut pose, mut part) = (0, 0, 0, 0);
         let mut entries = std::mem::take(&mut batch.entries);
         for entry in entries.drain(..) {
             match entry {
                 Entry::Stage(stage) => self.begin(*stage)?,
+                Entry::Topics(added) => {
+                    self.stage.topics.extend(added);
+                    let topics = self.stage.topics.len();
+                    self.channels.resize(topics, Channels::default());
+                }
                 Entry::Tick { tick, now_ns } => (self.tick, self.now_ns) = (tick, now_ns),
                 Entry::Frame(frame) => {
                     self.text.clear();
@@ -163,8 +168,11 @@ impl Writer {
                 Entry::Row(row) => {
                     let to = number + row.len as usize;
                     let numbers = batch.numbers.get(number..to).unwrap_or_default();
-                    self.row(&row, numbers)?;
                     number = to;
+                    let to = byte + row.bytes as usize;
+                    let bytes = batch.bytes.get(byte..to).unwrap_or_default();
+                    byte = to;
+                    self.row(&row, numbers, bytes)?;
                 }
                 Entry::Body { agent, links } => {
                     let to = pose + links as usize;
@@ -334,7 +342,7 @@ impl Writer {
     }
 
     /// Writes a numeric message, and its message for viewers.
-    fn row(&mut self, row: &Row, numbers: &[f64]) -> McapResult<()> {
+    fn row(&mut self, row: &Row, numbers: &[f64], bytes: &[u8]) -> McapResult<()> {
         let index = row.topic as usize;
         let (Some(topic), Some(&known)) = (self.stage.topics.get(index), self.channels.get(index))
         else {
@@ -351,7 +359,7 @@ impl Writer {
             }
         };
         self.text.clear();
-        json::row(&mut self.text, form, self.tick, row, numbers);
+        json::row(&mut self.text, form, self.tick, row, numbers, bytes);
         self.message(channel, row.arrival_ns, row.source_ns)?;
         let draw = match form {
             Form::Reading { draw, .. } | Form::Columns { draw, .. } => draw,
@@ -398,6 +406,17 @@ impl Writer {
                 };
                 self.channels[index].drawn = Some(channel);
                 self.encode(&draw::planar(x_m, y_m, yaw_rad, ns))?;
+                self.message(channel, row.arrival_ns, row.source_ns)
+            }
+            Draw::Image { frame, format } => {
+                let channel = match known.drawn {
+                    Some(channel) => channel,
+                    None => {
+                        self.drawn::<foxglove::messages::CompressedImage>(&format!("{name}/image"))?
+                    }
+                };
+                self.channels[index].drawn = Some(channel);
+                self.encode(&draw::image(frame, format, bytes, ns))?;
                 self.message(channel, row.arrival_ns, row.source_ns)
             }
             Draw::Fix { frame } => {

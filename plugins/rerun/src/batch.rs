@@ -81,6 +81,17 @@ pub(crate) struct ScanFrame {
     pub(crate) len: u32,
 }
 
+/// Image of a camera; its bytes follow each other in [`Batch::bytes`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ImageFrame {
+    /// Index into the stage's images.
+    pub(crate) image: u32,
+    /// Stamp (ns).
+    pub(crate) ns: u64,
+    /// Count of bytes.
+    pub(crate) len: u32,
+}
+
 /// Data of one tick.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -97,6 +108,8 @@ pub(crate) struct Batch {
     pub(crate) numbers: Vec<f64>,
     pub(crate) scan_frames: Vec<ScanFrame>,
     pub(crate) ranges_m: Vec<f32>,
+    pub(crate) images: Vec<ImageFrame>,
+    pub(crate) bytes: Vec<u8>,
     pub(crate) memory_frames: Vec<MemoryFrame>,
     pub(crate) memories: Vec<MemoryEntry>,
     pub(crate) marks: Vec<Mark>,
@@ -117,6 +130,8 @@ impl Batch {
             numbers,
             scan_frames,
             ranges_m,
+            images,
+            bytes,
             memory_frames,
             memories,
             marks,
@@ -130,6 +145,8 @@ impl Batch {
         numbers.clear();
         scan_frames.clear();
         ranges_m.clear();
+        images.clear();
+        bytes.clear();
         memory_frames.clear();
         memories.clear();
         marks.clear();

@@ -54,6 +54,7 @@ enum Part {
     Map,
     Surprise,
     Fleet,
+    Images,
 }
 
 impl Part {
@@ -94,6 +95,7 @@ impl Layout {
             .with_display_name(name)
             .with_space_origin(match part {
                 Part::Scene => "/world",
+                Part::Images => "/images",
                 _ => "/",
             });
         self.to.log(part.path(), &view)?;
@@ -166,6 +168,10 @@ pub(crate) fn send(to: &RecordingStream, stage: &Stage) -> RecordingStreamResult
             right.remove(1);
             shares.remove(1);
         }
+    }
+    if !stage.images.is_empty() {
+        right.insert(0, Images);
+        shares.insert(0, 1.5);
     }
     layout.container(Right, ContainerKind::Vertical, &right, &shares)?;
     layout.container(
@@ -325,6 +331,9 @@ fn plots(layout: &Layout, stage: &Stage) -> RecordingStreamResult<()> {
         }
     }
     layout.view(Part::Readings, "TimeSeries", "Readings", &readings)?;
+    // Several images in one view would cover each other.
+    let image = stage.images.first().map(|i| entity(&i.path).to_string());
+    layout.view(Part::Images, "2D", "Image", image.as_slice())?;
     let memory = of(&|a| a.kernel, &[&["kernel", "memory"]]);
     layout.view(
         Part::MemoryStrength,

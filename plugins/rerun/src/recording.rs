@@ -23,8 +23,8 @@ use re_sdk::{
     RecordingStreamResult, StoreId, TimeCell,
 };
 use re_sdk_types::archetypes::{
-    LineStrips3D, Mesh3D, Points3D, Scalars, SeriesLines, TextDocument, TextLog, Transform3D,
-    ViewCoordinates,
+    EncodedImage, LineStrips3D, Mesh3D, Points3D, Scalars, SeriesLines, TextDocument, TextLog,
+    Transform3D, ViewCoordinates,
 };
 use re_sdk_types::components::{Color, Radius, RotationQuat, TextLogLevel, Translation3D};
 use std::time::Duration;
@@ -222,6 +222,8 @@ pub(crate) struct Recording {
     series: Vec<Series>,
     agents: Vec<DrawnAgent>,
     lidars: Vec<EntityPath>,
+    /// Of each image, its path and media type.
+    images: Vec<(EntityPath, &'static str)>,
     marks: Vec<marks::Drawn>,
     events: EntityPath,
     memory: MemoryPage,
@@ -330,6 +332,9 @@ impl Recording {
                 .collect(),
             agents,
             lidars: stage.lidars.iter().map(|l| entity(&l.path)).collect(),
+            images: (stage.images.iter())
+                .map(|i| (entity(&i.path), i.encoding))
+                .collect(),
             marks,
             events: entity(["events"]),
             memory: MemoryPage::new(stage.agents.iter().map(|a| a.name.clone())),
@@ -376,6 +381,20 @@ impl Recording {
                 self.set_time(scan.ns);
                 let points = Points3D::new(points(scan, ranges_m));
                 self.to.log(path.clone(), &points)?;
+            }
+            from = to;
+        }
+        let mut from = 0;
+        for image in &batch.images {
+            let to = from + image.len as usize;
+            if let (Some((path, encoding)), Some(bytes)) = (
+                self.images.get(image.image as usize),
+                batch.bytes.get(from..to),
+            ) {
+                self.set_time(image.ns);
+                let picture = EncodedImage::from_file_contents(bytes.to_vec());
+                self.to
+                    .log(path.clone(), &picture.with_media_type(*encoding))?;
             }
             from = to;
         }

@@ -68,6 +68,14 @@ pub(crate) struct StageMark {
     pub(crate) on_map: Option<Path>,
 }
 
+/// Sensor whose readings are encoded images.
+#[derive(Debug)]
+pub(crate) struct StageImage {
+    pub(crate) path: Path,
+    /// Media type: `image/jpeg`.
+    pub(crate) encoding: &'static str,
+}
+
 /// Static content of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
@@ -85,6 +93,7 @@ pub(crate) struct Stage {
     pub(crate) agents: Vec<StageAgent>,
     pub(crate) lidars: Vec<StageLidar>,
     pub(crate) marks: Vec<StageMark>,
+    pub(crate) images: Vec<StageImage>,
     pub(crate) sensors: Vec<StageSensor>,
     /// Whether a fleet is phase-coupled.
     pub(crate) fleet: bool,

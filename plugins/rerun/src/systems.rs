@@ -1,9 +1,9 @@
 //! What a reset gathers and a tick copies. Nothing here talks to Rerun.
 
-use crate::batch::{Body, MemoryEntry, MemoryFrame, Pursued, Row, ScanFrame};
+use crate::batch::{Body, ImageFrame, MemoryEntry, MemoryFrame, Pursued, Row, ScanFrame};
 use crate::marks::{self, Marks};
 use crate::outbox::{Cap, Outbox};
-use crate::stage::{Stage, StageAgent, StageLidar, StageSensor, StageTrack};
+use crate::stage::{Stage, StageAgent, StageImage, StageLidar, StageSensor, StageTrack};
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::{LinkPoses, Model, Obstacle, TrueTwist};
 use becomingone_components::coherence::{Coherence, KernelTick, Transducers};
@@ -198,6 +198,8 @@ struct Watch {
     kind: MeasurementEntry,
     /// The first series of its fields.
     series: u32,
+    /// Its index in the stage's images, for encoded images.
+    image: Option<u32>,
     /// The next reading's sequence number.
     next: u64,
 }
@@ -430,6 +432,12 @@ fn watch(world: &mut World) {
             for field in &kind.schema.fields {
                 stage.series(path("readings", &name, &[field]));
             }
+            let is_image = |e: &&str| e.starts_with("image/");
+            let image = kind.schema.encoding.filter(is_image).map(|encoding| {
+                let path = path("images", &name, &[]);
+                stage.images.push(StageImage { path, encoding });
+                (stage.images.len() - 1) as u32
+            });
             stage.sensors.push(StageSensor {
                 name,
                 kind: kind.kind,
@@ -439,6 +447,7 @@ fn watch(world: &mut World) {
                 entity,
                 kind: kind.clone(),
                 series,
+                image,
                 next: 0,
             });
         }
@@ -687,6 +696,14 @@ fn readings(world: &mut World) {
                         return;
                     }
                     watch.next = reading.sequence + 1;
+                    if let Some(image) = watch.image {
+                        batch.bytes.extend_from_slice(reading.bytes);
+                        batch.images.push(ImageFrame {
+                            image,
+                            ns: reading.source_ns,
+                            len: reading.bytes.len() as u32,
+                        });
+                    }
                     scratch.clear();
                     reading.visit(&mut |x| scratch.push(x));
                     // A row repeats its fields.

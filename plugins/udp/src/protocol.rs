@@ -1,5 +1,6 @@
 //! Wire format: decodes and encodes datagrams.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use becomingone_systems::links::{Outgoing, Sample};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ struct Reading<'a> {
     stamp_ns: Option<u64>,
     session: Option<u64>,
     values: Vec<Option<f64>>,
+    bytes: Option<Cow<'a, str>>,
 }
 
 /// Decodes a reading: name of the sensor, and sample; `None` if the datagram is not a reading.
@@ -29,6 +31,10 @@ pub fn decode_reading(bytes: &[u8]) -> Option<(Cow<'_, str>, Sample)> {
             .iter()
             .map(|x| x.unwrap_or(f64::NAN))
             .collect(),
+        bytes: match reading.bytes {
+            Some(text) => BASE64_STANDARD.decode(&*text).ok()?,
+            None => Vec::new(),
+        },
     };
     Some((reading.sensor, sample))
 }
@@ -45,6 +51,8 @@ pub fn encode_reading(sensor: &str, sample: &Sample) -> Vec<u8> {
         #[serde(skip_serializing_if = "Option::is_none")]
         session: Option<u64>,
         values: Vec<Option<f64>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bytes: Option<String>,
     }
     let numbers = sample.numbers.iter();
     // Serialising plain data cannot fail.
@@ -54,6 +62,7 @@ pub fn encode_reading(sensor: &str, sample: &Sample) -> Vec<u8> {
         stamp_ns: sample.stamp_ns,
         session: sample.session,
         values: numbers.map(|x| x.is_finite().then_some(*x)).collect(),
+        bytes: (!sample.bytes.is_empty()).then(|| BASE64_STANDARD.encode(&sample.bytes)),
     })
     .unwrap_or_default()
 }
@@ -146,7 +155,7 @@ mod tests {
             session in any::<Option<u64>>(),
             numbers in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO | prop::num::f64::SUBNORMAL, 0..20),
         ) {
-            let sample = Sample { sequence: Some(sequence), session, stamp_ns, numbers };
+            let sample = Sample { sequence: Some(sequence), session, stamp_ns, numbers, ..Sample::default() };
             let bytes = encode_reading(&sensor, &sample);
             let (read, again) = decode_reading(&bytes).unwrap();
             prop_assert_eq!(read, sensor.as_str());

@@ -59,7 +59,10 @@ impl InputLink for QueueLink {
             give(InputSample {
                 source_ns,
                 arrival_ns,
-                payload: Payload::Reading(waiting.sample.numbers),
+                payload: Payload::Reading {
+                    numbers: waiting.sample.numbers,
+                    bytes: waiting.sample.bytes,
+                },
             });
         }
         let state = if faulted {
@@ -160,7 +163,10 @@ impl InputLink for RecordedLink {
             give(InputSample {
                 source_ns: row.source_ns,
                 arrival_ns: now_ns,
-                payload: Payload::Reading(row.numbers),
+                payload: Payload::Reading {
+                    numbers: row.numbers,
+                    bytes: Vec::new(),
+                },
             });
         }
         if self.next.is_none() {

@@ -281,7 +281,7 @@ fn apply(world: &mut World, frame: &Frame) {
                 expires_ns: request.expires_ns,
             });
         }
-        Payload::Reading(numbers) => {
+        Payload::Reading { numbers, bytes } => {
             let Some(sensor) = entity(world, frame.link) else {
                 return;
             };
@@ -289,7 +289,7 @@ fn apply(world: &mut World, frame: &Frame) {
                 return;
             };
             let mut sensor = world.entity_mut(sensor);
-            (delivery.deliver)(&mut sensor, frame, numbers);
+            (delivery.deliver)(&mut sensor, frame, numbers, bytes);
             if let Some(mut link) = sensor.get_mut::<Link>() {
                 link.last_ns = Some(frame.arrival_ns);
                 link.received += 1;
@@ -321,11 +321,13 @@ fn change(world: &mut World, link: u32, change: impl FnOnce(&mut Link)) {
 /// How a frame's numbers become the reading of a sensor, whose kind is known where it is spawned.
 #[derive(Component, Clone, Copy)]
 pub(crate) struct Delivery {
-    deliver: fn(&mut EntityWorldMut<'_>, &Frame, &[f64]),
+    deliver: fn(&mut EntityWorldMut<'_>, &Frame, &[f64], &[u8]),
     /// How many numbers a reading has.
     numbers: usize,
     /// Whether some of them may have no value.
     with_gaps: bool,
+    /// Whether a reading has bytes beside its numbers.
+    with_bytes: bool,
 }
 
 impl Delivery {
@@ -337,6 +339,7 @@ impl Delivery {
             deliver: deliver::<T>,
             numbers,
             with_gaps: T::GAPS,
+            with_bytes: T::ENCODING.is_some(),
         }
     }
 }
@@ -348,13 +351,18 @@ impl HashState for Link {
     }
 }
 
-fn deliver<T: Measurement>(sensor: &mut EntityWorldMut<'_>, frame: &Frame, numbers: &[f64]) {
+fn deliver<T: Measurement>(
+    sensor: &mut EntityWorldMut<'_>,
+    frame: &Frame,
+    numbers: &[f64],
+    bytes: &[u8],
+) {
     let Some(mut reading) = sensor.get_mut::<Reading<T>>() else {
         return;
     };
     let mut fits = true;
     let kept = reading.enter(frame.source_ns, frame.arrival_ns, |value| {
-        fits = value.fill(numbers);
+        fits = value.fill(numbers) && value.set_bytes(bytes);
         fits && value.is_finite()
     });
     let Some(mut stats) = sensor.get_mut::<SensorStats>() else {
@@ -378,7 +386,10 @@ mod tests {
             sequence,
             source_ns: 0,
             arrival_ns: 0,
-            payload: Payload::Reading(vec![1.0]),
+            payload: Payload::Reading {
+                numbers: vec![1.0],
+                bytes: Vec::new(),
+            },
         };
         let mut journal = vec![(0, frame(0)), (2, frame(1)), (2, frame(2)), (5, frame(3))];
         let mut of = |tick| {

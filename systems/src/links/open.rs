@@ -97,6 +97,7 @@ impl OpenLinks {
                             &name,
                             sensor.numbers,
                             sensor.with_gaps,
+                            sensor.with_bytes,
                             queue,
                             clock.clone(),
                         );

@@ -18,6 +18,8 @@ pub struct Sample {
     pub stamp_ns: Option<u64>,
     /// In the order of the measurement; `NaN` where a column has no value.
     pub numbers: Vec<f64>,
+    /// Bytes beside the numbers, in the measurement's encoding; empty for measurements without one.
+    pub bytes: Vec<u8>,
 }
 
 /// A sample with the time at which it came, on the run's clock.
@@ -70,6 +72,7 @@ pub struct SensorEnd {
     name: Arc<str>,
     numbers: usize,
     gaps_in_rows: bool,
+    with_bytes: bool,
     held: Arc<Mutex<Held>>,
     clock: RunClock,
 }
@@ -79,6 +82,7 @@ impl SensorEnd {
         name: &str,
         numbers: usize,
         gaps_in_rows: bool,
+        with_bytes: bool,
         policy: Queue,
         clock: RunClock,
     ) -> Self {
@@ -86,6 +90,7 @@ impl SensorEnd {
             name: name.into(),
             numbers,
             gaps_in_rows,
+            with_bytes,
             held: Arc::new(Mutex::new(Held {
                 policy,
                 waiting: VecDeque::with_capacity(policy.capacity()),
@@ -117,6 +122,7 @@ impl SensorEnd {
         let mut held = self.lock();
         let held = &mut *held;
         let fits = sample.numbers.len() == self.numbers
+            && (self.with_bytes || sample.bytes.is_empty())
             && sample
                 .numbers
                 .iter()
@@ -206,7 +212,7 @@ mod tests {
     }
 
     fn end(policy: Queue) -> SensorEnd {
-        SensorEnd::new("a/b", 1, false, policy, RunClock::default())
+        SensorEnd::new("a/b", 1, false, false, policy, RunClock::default())
     }
 
     fn taken(end: &SensorEnd) -> (Vec<u64>, Counts, bool) {

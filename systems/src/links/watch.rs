@@ -108,5 +108,5 @@ fn say_zero(sensor: &mut EntityWorldMut<'_>, now_ns: u64) {
         arrival_ns: now_ns,
         payload: Payload::Counts(Default::default()),
     };
-    (delivery.deliver)(sensor, &frame, &zeros);
+    (delivery.deliver)(sensor, &frame, &zeros, &[]);
 }

@@ -15,8 +15,6 @@ pub struct MeasurementEntry {
     pub kind: &'static str,
     /// Names, units and parts; of instruments, [`Columns`](becomingone_components::sensor::Columns) has the names.
     pub schema: Schema,
-    /// Encoding of the bytes beside the numbers.
-    pub encoding: Option<&'static str>,
     /// Whether an entity has readings of this kind.
     pub is_on: fn(&World, Entity) -> bool,
     /// Calls a function with each reading of this tick, oldest first.
@@ -51,7 +49,6 @@ pub(super) fn entry<T: Measurement>() -> MeasurementEntry {
     MeasurementEntry {
         kind: T::KIND,
         schema: Schema::of::<T>(),
-        encoding: T::ENCODING,
         is_on: |world, entity| world.get::<Reading<T>>(entity).is_some(),
         fresh: |world, entity, each| {
             if let Some(reading) = world.get::<Reading<T>>(entity) {

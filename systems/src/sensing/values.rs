@@ -49,6 +49,7 @@ impl SensorKind for Values {
 
     fn schema(&self) -> Schema {
         Schema {
+            encoding: None,
             fields: self.fields.iter().map(|f| f.name.clone()).collect(),
             units: self.fields.iter().map(|f| f.unit.clone()).collect(),
             ..Schema::of::<ValueRow>()

@@ -268,7 +268,7 @@
 //! | `GAPS` | `NaN` means that there is no value | `NaN` is refused and counted |
 //! | `SURROUNDINGS` | depends on what stands around; diagnosis takes it only where a scene names it | a channel by itself |
 //! | `limits` | smallest and largest value | unbounded |
-//! | `ENCODING`, `bytes`, `set_bytes` | bytes beside the numbers, such as a picture | none |
+//! | `ENCODING`, `bytes`, `set_bytes` | bytes beside the numbers, such as an image: recorded and, for `image/..`, shown; `camera.rs` in `own_kinds` | none |
 //!
 //! [`SensorKind`](crate::prelude::SensorKind) is the sensor.
 //!

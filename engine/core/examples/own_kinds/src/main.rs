@@ -1,4 +1,4 @@
-//! The engine's command line with kinds of one's own: a barometer, a wall follower, a humming fault, a line driver.
+//! The engine's command line with kinds of one's own: a barometer, a camera, a wall follower, a humming fault, a line driver.
 //!
 //! ```text
 //! cd engine/core/examples/own_kinds
@@ -7,6 +7,7 @@
 //! ```
 
 mod barometer;
+mod camera;
 mod hum;
 mod line;
 mod wall_follower;
@@ -20,6 +21,7 @@ struct OwnKinds;
 impl Plugin for OwnKinds {
     fn build(&self, app: &mut App) {
         app.register_sensor::<barometer::Barometer>()
+            .register_sensor::<camera::Camera>()
             .register_controller::<wall_follower::WallFollower>()
             .register_fault::<hum::Hum>()
             .register_driver(line::Line);
