@@ -1,4 +1,4 @@
-//! What a reset gathers and a tick copies. Nothing here knows a file.
+//! Systems that collect the static content of a run at a reset, and copy the data of each tick. They do no file I/O.
 
 use crate::batch::{Batch, Entry, Row};
 use crate::queue::{Patience, Queue};
@@ -31,7 +31,7 @@ use std::any::TypeId;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Most often that true poses are recorded, in simulated time.
+/// Rate cap of true poses, in simulated time.
 const POSES_HZ: u64 = 50;
 
 /// Adds the systems, for a queue.
@@ -41,7 +41,7 @@ pub(crate) fn add(app: &mut App, queue: Arc<Queue>) {
         .init_resource::<StateParts>()
         .insert_resource(Recorder::new(queue))
         .add_systems(Reset, begin.in_set(ResetSystems::Gather).after(hash::begin))
-        // The last word of a tick: who reads beside it changes nothing that it reads.
+        // Runs last: other systems of this set change nothing that it reads.
         .add_systems(
             Tick,
             (watch_new.run_if(resource_changed::<EntityIndex>), copy)
@@ -64,22 +64,22 @@ pub(crate) fn add(app: &mut App, queue: Arc<Queue>) {
 
 type Gather = fn(&mut World, &mut Stage, &mut Vec<Watch>);
 
-/// Functions that gather the entities to record.
+/// Functions that find the entities to record, one for each kind of data.
 #[derive(Resource, Default)]
 struct Kinds(Vec<Gather>);
 
-/// An entity of which something is recorded.
+/// Entity with recorded data.
 struct Watch {
     entity: Entity,
     copy: fn(&World, &mut Watch, &mut Batch),
     topic: u32,
-    /// The kind of measurement, of a sensor.
+    /// Kind of measurement, for a sensor.
     measurement: Option<MeasurementEntry>,
-    /// Where the truth goes, if it is there.
+    /// Topic of the ground truth, if there is one.
     truth: Option<u32>,
-    /// The numbers that were said last.
+    /// Numbers recorded last.
     last: Vec<f64>,
-    /// Their stamp (ns).
+    /// Stamp of these numbers (ns).
     last_ns: Option<u64>,
 }
 
@@ -97,14 +97,14 @@ impl Watch {
     }
 }
 
-/// The tick's end of the recording.
+/// World side of the recording.
 #[derive(Resource)]
 pub(crate) struct Recorder {
     pub(crate) queue: Arc<Queue>,
     watches: Vec<Watch>,
-    /// Agents with a body, and the topic of their true motion.
+    /// Agents with a body, and the topics of their true motion.
     bodies: Vec<(Entity, u32)>,
-    /// Sent with the next tick.
+    /// Static content, sent with the next tick.
     stage: Option<Box<Stage>>,
     /// All topics of the run.
     topics: Vec<Arc<Topic>>,
@@ -114,7 +114,7 @@ pub(crate) struct Recorder {
     added: Vec<Arc<Topic>>,
     events: MessageCursor<AgentEvent>,
     next_pose_ns: u64,
-    /// Where a tick stands alone: whether one batch a tick is kept, for who compares.
+    /// Whether each tick is a batch of its own, to be compared tick by tick.
     pub(crate) single: bool,
 }
 
@@ -135,7 +135,7 @@ impl Recorder {
     }
 }
 
-/// A run starts.
+/// Starts a run.
 fn begin(world: &mut World) {
     let mut stage = Stage {
         tick_ns: world.resource::<SimTime>().tick_ns,
@@ -196,7 +196,7 @@ fn begin(world: &mut World) {
     recorder.watches = watches;
     recorder.bodies = bodies;
     recorder.next_pose_ns = 0;
-    // What the last run said last was said.
+    // Events of the previous run are already recorded.
     recorder.events = MessageCursor::default();
     recorder.topics.clone_from(&stage.topics);
     recorder.taken.clone_from(&stage.taken);
@@ -233,7 +233,7 @@ fn watch_new(world: &mut World) {
     });
 }
 
-/// Copies what a tick says.
+/// Copies the data of a tick.
 fn copy(world: &mut World) {
     world.resource_scope(|world, mut recorder: Mut<Recorder>| {
         let world = &*world;
@@ -279,8 +279,8 @@ fn copy(world: &mut World) {
             }
             if let Some(messages) = world.get_resource::<Messages<AgentEvent>>() {
                 for event in events.read(messages) {
-                    let told = Box::new(event.clone());
-                    batch.entries.push(Entry::AgentEvent(told));
+                    let event = Box::new(event.clone());
+                    batch.entries.push(Entry::AgentEvent(event));
                 }
             }
             let parts = &world.resource::<StateParts>().0;
@@ -310,7 +310,7 @@ const TRUE_MOTION: [Column; 13] = [
     column("angular_z_rad_s", "rad/s"),
 ];
 
-/// Where everyone is, and how they move.
+/// Copies poses and twists of all bodies.
 fn copy_bodies(world: &World, bodies: &[(Entity, u32)], now_ns: u64, batch: &mut Batch) {
     for (index, &(entity, topic)) in bodies.iter().enumerate() {
         if let (Some(pose), Some(twist)) = (
@@ -334,7 +334,7 @@ fn copy_bodies(world: &World, bodies: &[(Entity, u32)], now_ns: u64, batch: &mut
     }
 }
 
-/// A row of something that is no reading.
+/// Row of numbers that are not a reading.
 fn plain(topic: u32, now_ns: u64) -> Row {
     Row {
         topic,
@@ -371,7 +371,7 @@ fn watch_readings(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>
         let Some(kind) = kinds.iter().find(|kind| (kind.is_on)(world, entity)) else {
             continue;
         };
-        // An instrument names its own numbers.
+        // The columns of an instrument are defined by the scene.
         let fields = match world.get::<Columns>(entity) {
             None => fields_of(&kind.schema),
             Some(Columns(own)) => {
@@ -441,7 +441,7 @@ fn copy_reading(world: &World, watch: &mut Watch, batch: &mut Batch) {
     }
 }
 
-/// A command that is recorded.
+/// Command with the columns that are recorded.
 trait Commanded: Send + Sync + 'static {
     const COLUMNS: &'static [Column];
     fn numbers(&self, each: &mut dyn FnMut(f64));
@@ -487,7 +487,7 @@ fn watch_commands<T: Commanded>(world: &mut World, stage: &mut Stage, watches: &
     }
 }
 
-/// A command is recorded when it changes.
+/// Copies a command if it changed.
 fn copy_command<T: Commanded>(world: &World, watch: &mut Watch, batch: &mut Batch) {
     let Some(command) = world.get::<ActuatorTarget<T>>(watch.entity) else {
         return;
@@ -511,7 +511,7 @@ fn copy_command<T: Commanded>(world: &World, watch: &mut Watch, batch: &mut Batc
     });
 }
 
-/// Watches each entity that has a `T`: what it says, as these columns, under its name and this leaf.
+/// Adds a topic for each entity with a `T`, named by the entity and `leaf`, with these columns.
 fn watch_columns<T: Component>(
     (world, stage, watches): (&mut World, &mut Stage, &mut Vec<Watch>),
     leaf: &str,
@@ -542,7 +542,7 @@ const KERNEL: [Column; 15] = [
     column("k2", "1"),
     column("k3", "1"),
     flag("dissipated"),
-    // The place among the self-model's channels; events have its name.
+    // Index of the channel in the self-model; events have its name.
     column("cause", "1"),
 ];
 
@@ -561,28 +561,28 @@ fn copy_kernel(world: &World, watch: &mut Watch, batch: &mut Batch) {
     if watch.last_ns == Some(last_ns) {
         return;
     }
-    let Some(said) = world.get::<Coherence>(watch.entity) else {
+    let Some(sample) = world.get::<Coherence>(watch.entity) else {
         return;
     };
     watch.last_ns = Some(last_ns);
     let truth = |x: bool| f64::from(u8::from(x));
     batch.row(plain(watch.topic, last_ns), |to| {
         to.extend([
-            said.order,
-            said.order_master,
-            said.coherence.unwrap_or(f64::NAN),
-            said.t_emissary[0],
-            said.t_emissary[1],
-            said.t_master[0],
-            said.t_master[1],
-            truth(said.aligned),
-            truth(said.collapsed),
-            said.surprise.unwrap_or(f64::NAN),
-            said.k1.unwrap_or(f64::NAN),
-            said.k2.unwrap_or(f64::NAN),
-            said.k3.unwrap_or(f64::NAN),
-            truth(said.dissipated == Some(true)),
-            said.cause.map_or(f64::NAN, |c| c as f64),
+            sample.order,
+            sample.order_master,
+            sample.coherence.unwrap_or(f64::NAN),
+            sample.t_emissary[0],
+            sample.t_emissary[1],
+            sample.t_master[0],
+            sample.t_master[1],
+            truth(sample.aligned),
+            truth(sample.collapsed),
+            sample.surprise.unwrap_or(f64::NAN),
+            sample.k1.unwrap_or(f64::NAN),
+            sample.k2.unwrap_or(f64::NAN),
+            sample.k3.unwrap_or(f64::NAN),
+            truth(sample.dissipated == Some(true)),
+            sample.cause.map_or(f64::NAN, |c| c as f64),
         ]);
     });
 }
@@ -601,20 +601,20 @@ fn watch_odometry(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>
 }
 
 fn copy_odometry(world: &World, watch: &mut Watch, batch: &mut Batch) {
-    let Some(said) = world.get::<Odometry>(watch.entity) else {
+    let Some(sample) = world.get::<Odometry>(watch.entity) else {
         return;
     };
-    if watch.last_ns == Some(said.stamp_ns) {
+    if watch.last_ns == Some(sample.stamp_ns) {
         return;
     }
-    watch.last_ns = Some(said.stamp_ns);
-    batch.row(plain(watch.topic, said.stamp_ns), |to| {
+    watch.last_ns = Some(sample.stamp_ns);
+    batch.row(plain(watch.topic, sample.stamp_ns), |to| {
         to.extend([
-            said.x_m,
-            said.y_m,
-            said.yaw_rad,
-            said.twist.linear_m_s,
-            said.twist.angular_rad_s,
+            sample.x_m,
+            sample.y_m,
+            sample.yaw_rad,
+            sample.twist.linear_m_s,
+            sample.twist.angular_rad_s,
         ]);
     });
 }
@@ -638,27 +638,27 @@ fn watch_estimates(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch
 }
 
 fn copy_estimate(world: &World, watch: &mut Watch, batch: &mut Batch) {
-    let Some(said) = world.get::<Estimate>(watch.entity) else {
+    let Some(sample) = world.get::<Estimate>(watch.entity) else {
         return;
     };
-    if watch.last_ns == Some(said.stamp_ns) {
+    if watch.last_ns == Some(sample.stamp_ns) {
         return;
     }
-    watch.last_ns = Some(said.stamp_ns);
+    watch.last_ns = Some(sample.stamp_ns);
     let nis = world
         .get::<FaultIsolation>(watch.entity)
         .map_or(f64::NAN, |i| i.nis);
-    batch.row(plain(watch.topic, said.stamp_ns), |to| {
+    batch.row(plain(watch.topic, sample.stamp_ns), |to| {
         to.extend([
-            said.x_m,
-            said.y_m,
-            said.yaw_rad,
-            said.twist.linear_m_s,
-            said.twist.angular_rad_s,
-            said.position_sd_m,
-            said.yaw_sd_rad,
-            said.gyro_bias_rad_s,
-            said.wheel_scale,
+            sample.x_m,
+            sample.y_m,
+            sample.yaw_rad,
+            sample.twist.linear_m_s,
+            sample.twist.angular_rad_s,
+            sample.position_sd_m,
+            sample.yaw_sd_rad,
+            sample.gyro_bias_rad_s,
+            sample.wheel_scale,
             nis,
         ]);
     });
@@ -671,7 +671,7 @@ fn watch_governors(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch
     watch_columns::<Governor>(to, "governor", &GOVERNOR, Draw::Nothing, copy_governor);
 }
 
-/// Only where it changed.
+/// Copies the governor's state if it changed.
 fn copy_governor(world: &World, watch: &mut Watch, batch: &mut Batch) {
     let Some(governor) = world.get::<Governor>(watch.entity) else {
         return;

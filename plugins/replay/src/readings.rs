@@ -101,7 +101,7 @@ impl Readings {
                 break;
             };
             if begins {
-                // The first run has a begin, too.
+                // The first run has a start message, too.
                 self.ended = value
                     .get("run")
                     .and_then(Value::as_u64)
@@ -149,7 +149,7 @@ fn number(value: &Value) -> f64 {
 }
 
 impl Messages {
-    /// Reads the next JSON message of a topic, with false, or the next begin of a run in the journal, with true.
+    /// Reads the next JSON message of a topic, with false, or the next start of a run in the journal, with true.
     fn next_of(&mut self, topic: &str) -> Result<Option<(bool, Value)>, TableError> {
         loop {
             let found = self.next(|_, channel, _, bytes| {

@@ -142,7 +142,7 @@ impl CsvText {
         }
     }
 
-    /// Sets the begin of the next row; comments and empty lines may follow there.
+    /// Sets the start of the next row; comments and empty lines may follow there.
     pub(crate) fn begin_row(&mut self, bytes: u64) {
         self.row = bytes;
     }

@@ -166,7 +166,7 @@ impl TimeFormat {
     }
 }
 
-/// Replaces a decimal comma by a point.
+/// Replaces a decimal comma with a point.
 fn with_decimal_point(cell: &str) -> std::borrow::Cow<'_, str> {
     if crate::cell::has_decimal_comma(cell.as_bytes()) {
         cell.replace(',', ".").into()

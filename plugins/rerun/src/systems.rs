@@ -1,4 +1,5 @@
-//! What a reset gathers and a tick copies. Nothing here talks to Rerun.
+//! Systems that collect the static content of a run at a reset, and copy the data of each tick. They make no call to
+//! Rerun.
 
 use crate::batch::{Body, ImageFrame, MemoryEntry, MemoryFrame, Pursued, Row, ScanFrame};
 use crate::marks::{self, Marks};
@@ -31,13 +32,13 @@ use bevy_ecs::message::Messages;
 use bevy_ecs::prelude::*;
 use glam::Vec3;
 
-/// Most often that a lidar's turns are shown, in simulated time.
+/// Rate cap of lidar scans, in simulated time.
 const TURNS_HZ: u64 = 10;
 
-/// Most often that memories are shown, in simulated time: they fade over minutes. New ones are shown at once.
+/// Rate cap of event memories, in simulated time: they fade over minutes. New ones are shown at once.
 const MEMORIES_HZ: u64 = 1;
 
-/// What the kernel says, in the order of [`kernels`].
+/// Series of a kernel, in the order of [`kernels`].
 const KERNEL: [&str; 8] = [
     "order",
     "order_master",
@@ -49,7 +50,8 @@ const KERNEL: [&str; 8] = [
     "collapsed",
 ];
 
-/// What the witness says, in the order of [`kernels`]: K1, K2 and K3 over their thresholds, so that 1 is the limit of all.
+/// Series of a self-model, in the order of [`kernels`]: K1, K2 and K3 are divided by their thresholds, so that the
+/// limit of all is 1.
 const WITNESS: [&str; 12] = [
     "surprise",
     "limit",
@@ -65,15 +67,15 @@ const WITNESS: [&str; 12] = [
     "nis",
 ];
 
-/// What runs only in ticks that have something to show, in [`TickSystems::Publish`].
+/// Systems that run only in ticks with data to show, in [`TickSystems::Publish`].
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct ShowSystems;
 
-/// Fills a batch, in [`ShowSystems`].
+/// Systems that fill the batch, in [`ShowSystems`].
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct FillSystems;
 
-/// Gathers the stage, in [`Reset`].
+/// Systems that collect the static content, in [`Reset`].
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct StageSystems;
 
@@ -102,7 +104,7 @@ pub(crate) fn add(app: &mut App) {
             Reset,
             StageSystems.in_set(ResetSystems::Gather).after(gather),
         )
-        // A reading belongs to the poses that it was taken from, and these are gone after `Step`.
+        // A reading is drawn at the poses of its measurement, which `Step` overwrites.
         .add_systems(
             Tick,
             (
@@ -117,9 +119,9 @@ pub(crate) fn add(app: &mut App) {
         .configure_sets(
             Tick,
             (
-                // Asked once a tick, before the first of them.
+                // Evaluated once per tick, before the first of these systems.
                 ShowSystems.in_set(TickSystems::Publish).run_if(is_due),
-                // Who fills a batch first makes no difference.
+                // The order of the systems that fill a batch does not matter.
                 FillSystems
                     .in_set(ShowSystems)
                     .after(open)
@@ -138,32 +140,32 @@ pub(crate) fn add(app: &mut App) {
         );
 }
 
-/// An agent that is shown.
+/// Visualised agent.
 struct VisualisedAgent {
     entity: Entity,
     /// Index into the stage's agents.
     index: u32,
-    /// The first series of its kernel, in the order of [`KERNEL`].
+    /// First series of its kernel, in the order of [`KERNEL`].
     kernel: Option<u32>,
-    /// The first series of its witness, in the order of [`WITNESS`].
+    /// First series of its witness, in the order of [`WITNESS`].
     witness: Option<u32>,
-    /// Its sensors that have faults, and its drive where it has.
+    /// Sensors with faults, and the drive if it has faults.
     faulty: Vec<Entity>,
     /// Stamp of the kernel tick that was shown last (ns).
     kernel_ns: Option<u64>,
-    /// What its governor lets through.
+    /// Series of the governor's speed limit.
     governor: Option<u32>,
-    /// The strengths of its memories.
+    /// Series of the strengths of its memories.
     memory: Option<u32>,
     memory_cap: Cap,
-    /// How many memories it had taken in when they were shown last.
+    /// Number of stored events when its memories were shown last.
     taken_in: u64,
     speed: Option<u32>,
-    /// Its drive, and the first of two series.
+    /// Its drive, and the first of its two series.
     command: Option<(Entity, u32)>,
 }
 
-/// Agents that are shown, and the first of the two series of their fleet.
+/// Visualised agents, and the first of the two series of their fleet.
 #[derive(Resource, Default)]
 pub(crate) struct VisualisedAgents {
     agents: Vec<VisualisedAgent>,
@@ -178,41 +180,41 @@ impl VisualisedAgents {
     }
 }
 
-/// A lidar that is shown.
+/// Visualised lidar.
 struct VisualisedLidar {
     entity: Entity,
     cap: Cap,
 }
 
-/// Lidars that are shown.
+/// Visualised lidars.
 #[derive(Resource, Default)]
 pub(crate) struct Lidars {
     shown: Vec<VisualisedLidar>,
-    /// No turn is shown before this time (ns).
+    /// Time before which no scan is due (ns).
     next_ns: u64,
 }
 
-/// A sensor whose readings are shown.
+/// Sensor with plotted readings.
 struct Watch {
     entity: Entity,
     kind: MeasurementEntry,
-    /// The first series of its fields.
+    /// First series of its fields.
     series: u32,
     /// Its index in the stage's images, for encoded images.
     image: Option<u32>,
-    /// The next reading's sequence number.
+    /// Sequence number of the next reading.
     next: u64,
 }
 
-/// Sensors whose readings are shown.
+/// Sensors with plotted readings.
 #[derive(Resource, Default)]
 struct Watched {
     sensors: Vec<Watch>,
-    /// The numbers of one reading.
+    /// Numbers of one reading.
     scratch: Vec<f64>,
 }
 
-/// The parts of a path: a stable name such as `rover/imu` counts as two.
+/// Parts of a path; a stable name such as `rover/imu` is two parts.
 pub(crate) fn path(root: &str, name: &str, leaf: &[&str]) -> Vec<String> {
     let parts = std::iter::once(root).chain(name.split('/'));
     parts
@@ -233,7 +235,7 @@ type AgentParts<'a> = (
     Option<&'a SpeedProfile>,
 );
 
-/// Starts a new stage: the ground, obstacles, agents.
+/// Starts the static content: ground, obstacles, agents.
 fn gather(
     mut outbox: ResMut<Outbox>,
     mut agents_shown: ResMut<VisualisedAgents>,
@@ -279,7 +281,7 @@ fn gather(
         ..Stage::default()
     };
     let mut agents: Vec<_> = agents.iter().collect();
-    // Colours go by the order of names, however the world keeps its agents.
+    // Colours follow the order of names, independent of the order of entities.
     agents.sort_by(|a, b| a.1.as_str().cmp(b.1.as_str()));
     for (
         entity,
@@ -376,7 +378,7 @@ fn gather(
     outbox.start(stage);
 }
 
-/// Adds the lidars to the stage.
+/// Adds the lidars to the static content.
 fn gather_lidars(
     mut outbox: ResMut<Outbox>,
     mut all: ResMut<Lidars>,
@@ -407,8 +409,8 @@ fn gather_lidars(
     }
 }
 
-/// Adds the sensors to the stage whose readings are time series: rows of rays are drawn instead, and the columns of
-/// instruments are the recording's.
+/// Adds the sensors whose readings are time series. Scans are drawn instead, and the columns of instruments are only in
+/// the journal.
 fn watch(world: &mut World) {
     let kinds: Vec<MeasurementEntry> = world
         .get_resource::<Measurements>()
@@ -455,22 +457,22 @@ fn watch(world: &mut World) {
     world.resource_mut::<Watched>().sensors = watches;
 }
 
-/// Whether this tick has anything to show.
+/// Whether this tick has data to show.
 fn is_due(time: Res<SimTime>, outbox: Res<Outbox>, events: Res<Messages<AgentEvent>>) -> bool {
     outbox.is_due(time.now_ns) || !(events.is_empty() || outbox.is_over())
 }
 
-/// Starts the batch of this tick.
+/// Opens the batch of this tick.
 fn open(time: Res<SimTime>, mut outbox: ResMut<Outbox>) {
     outbox.open(time.now_ns, time.tick);
 }
 
-/// Sends it.
+/// Sends the batch of this tick.
 fn send(mut outbox: ResMut<Outbox>) {
     outbox.send();
 }
 
-/// Where everyone is.
+/// Copies the poses of all agents.
 fn poses(
     mut outbox: ResMut<Outbox>,
     agents_shown: Res<VisualisedAgents>,
@@ -494,7 +496,7 @@ fn poses(
     }
 }
 
-/// How far a fleet is in one phase, and how far it is to be.
+/// Copies the order parameter of the fleet, and its theoretical value.
 fn fleet(
     mut outbox: ResMut<Outbox>,
     agents_shown: Res<VisualisedAgents>,
@@ -511,7 +513,7 @@ fn fleet(
     }
 }
 
-/// Speeds, commands and plans.
+/// Copies speeds, commands and plans.
 fn drives(
     mut outbox: ResMut<Outbox>,
     agents_shown: Res<VisualisedAgents>,
@@ -558,7 +560,7 @@ fn drives(
     }
 }
 
-/// What the kernels said since.
+/// Copies the kernel output of a new kernel tick.
 fn kernels(
     mut outbox: ResMut<Outbox>,
     mut agents_shown: ResMut<VisualisedAgents>,
@@ -573,7 +575,7 @@ fn kernels(
         if shown.kernel.is_none() && shown.witness.is_none() {
             continue;
         }
-        let Ok((tick, said, witness)) = agents.get(shown.entity) else {
+        let Ok((tick, coherence, witness)) = agents.get(shown.entity) else {
             continue;
         };
         let Some(ns) = tick.last_ns.filter(|&ns| shown.kernel_ns != Some(ns)) else {
@@ -583,34 +585,35 @@ fn kernels(
         let flag = |x: bool| f64::from(u8::from(x));
         if let Some(series) = shown.kernel {
             let numbers = [
-                said.order,
-                said.order_master,
-                said.t_emissary[0],
-                said.t_emissary[1],
-                said.t_master[0],
-                said.t_master[1],
-                flag(said.aligned),
-                flag(said.collapsed),
+                coherence.order,
+                coherence.order_master,
+                coherence.t_emissary[0],
+                coherence.t_emissary[1],
+                coherence.t_master[0],
+                coherence.t_master[1],
+                flag(coherence.aligned),
+                flag(coherence.collapsed),
             ];
             for (series, number) in (series..).zip(numbers) {
                 batch.scalar(series, ns, number);
             }
         }
-        // Nothing before it is trained: a line that is not there says so.
+        // No values before training.
         let trained = witness.and_then(|w| w.model.thresholds());
-        if let (Some(series), Some(over), Some(surprise)) = (shown.witness, trained, said.surprise)
+        if let (Some(series), Some(over), Some(surprise)) =
+            (shown.witness, trained, coherence.surprise)
         {
-            let bent = faults.iter_many(&shown.faulty).flatten();
+            let faulty = faults.iter_many(&shown.faulty).flatten();
             let found = |way: usize| witness.and_then(|w| w.detections[way]).map(|f| f.surprise);
-            let active = bent.flat_map(|f| &f.all).filter(|f| f.active).count();
+            let active = faulty.flat_map(|f| &f.all).filter(|f| f.active).count();
             let numbers = [
                 Some(surprise),
                 Some(1.0),
-                said.k1.map(|k| k / over.k1),
-                said.k2.map(|k| k / over.k2),
-                said.k3.map(|k| k / over.k3),
-                said.coherence,
-                said.dissipated.map(flag),
+                coherence.k1.map(|k| k / over.k1),
+                coherence.k2.map(|k| k / over.k2),
+                coherence.k3.map(|k| k / over.k3),
+                coherence.coherence,
+                coherence.dissipated.map(flag),
                 (!shown.faulty.is_empty()).then_some(active as f64),
                 found(1),
                 found(2),
@@ -626,7 +629,7 @@ fn kernels(
     }
 }
 
-/// What the agents remember, and what the present is like to them.
+/// Copies the event memories, and the event most similar to the present.
 fn memories(
     mut outbox: ResMut<Outbox>,
     mut agents_shown: ResMut<VisualisedAgents>,
@@ -647,7 +650,7 @@ fn memories(
         }
         shown.taken_in = blend.taken_in();
         let first = batch.numbers.len();
-        // A line a place; one that is free has no number.
+        // One number per slot; NaN for a free one.
         batch.numbers.resize(first + MEMORIES, f64::NAN);
         let before = batch.memories.len();
         for held in blend.memories() {
@@ -674,13 +677,13 @@ fn memories(
     }
 }
 
-/// What happened.
+/// Copies the events of this tick.
 fn events(mut outbox: ResMut<Outbox>, mut events: MessageReader<AgentEvent>) {
     let new = events.read().cloned();
     outbox.batch.events.extend(new);
 }
 
-/// The latest readings, at their stamps.
+/// Copies the latest readings, at their stamps.
 fn readings(world: &mut World) {
     if !world.resource::<Outbox>().readings_due {
         return;
@@ -706,7 +709,7 @@ fn readings(world: &mut World) {
                     }
                     scratch.clear();
                     reading.visit(&mut |x| scratch.push(x));
-                    // A row repeats its fields.
+                    // Numbers of a row alternate between its fields.
                     for field in 0..fields {
                         let before = batch.numbers.len();
                         let numbers = scratch.iter().skip(field).step_by(fields);
@@ -723,7 +726,7 @@ fn readings(world: &mut World) {
     });
 }
 
-/// Copies the turns that lidars ended in this tick, with the poses that they were taken from.
+/// Copies the lidar scans that ended in this tick, with the poses of their measurement.
 fn scan_frames(
     time: Res<SimTime>,
     mut outbox: ResMut<Outbox>,
@@ -738,22 +741,22 @@ fn scan_frames(
     for (index, lidar) in all.shown.iter_mut().enumerate() {
         if let Ok((reading, sensor, mount)) = lidars.get(lidar.entity)
             && reading.is_fresh()
-            && let Some(said) = reading.latest()
+            && let Some(latest) = reading.latest()
             && let Ok(poses) = agents.get(sensor.agent)
             && let Some(&link) = poses.0.get(sensor.link)
-            && lidar.cap.due(said.source_ns)
+            && lidar.cap.due(latest.source_ns)
         {
             let batch = &mut *outbox.batch;
             batch.scan_frames.push(ScanFrame {
                 lidar: index as u32,
-                ns: said.source_ns,
+                ns: latest.source_ns,
                 pose: link * mount.0,
-                angle_min_rad: said.value.angle_min_rad,
-                angle_step_rad: said.value.angle_step_rad,
-                range_max_m: said.value.range_max_m,
-                len: said.value.ranges_m.len() as u32,
+                angle_min_rad: latest.value.angle_min_rad,
+                angle_step_rad: latest.value.angle_step_rad,
+                range_max_m: latest.value.range_max_m,
+                len: latest.value.ranges_m.len() as u32,
             });
-            batch.ranges_m.extend_from_slice(&said.value.ranges_m);
+            batch.ranges_m.extend_from_slice(&latest.value.ranges_m);
         }
         next_ns = next_ns.min(lidar.cap.next_ns());
     }

@@ -13,10 +13,7 @@ const CLEAN: &[&str] = &[
     ".github",
     "CHANGELOG.md",
     "assets",
-    "plugins/record/README.md",
-    "plugins/replay/README.md",
-    "plugins/rerun/README.md",
-    "plugins/udp/README.md",
+    "plugins",
     "tests/xtask",
 ];
 

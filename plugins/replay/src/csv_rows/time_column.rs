@@ -80,7 +80,7 @@ pub(super) fn find_time(
         let time = found(index, true)?;
         let named = has_time_name(&names[index]);
         let moves = time.found.period_ns.is_some();
-        // Numbers are time if the name says so, or if they are relative to 1970 and increase.
+        // Numbers are time if the column's name is that of a time, or if they are relative to 1970 and increase.
         let counts = matches!(time.format, TimeFormat::Count { .. });
         let read = cells(index);
         let read: Vec<i64> = read.iter().filter_map(|c| time.format.read(c)).collect();
@@ -157,7 +157,7 @@ fn steps<'a>(format: TimeFormat, cells: impl Iterator<Item = &'a str>) -> Vec<i6
     steps.collect()
 }
 
-/// Whether the name of a column says time.
+/// Whether the name of a column is that of a time.
 pub(super) fn has_time_name(name: &str) -> bool {
     let lower = name.to_lowercase();
     let mut words = lower.split(|c: char| !c.is_alphabetic());
