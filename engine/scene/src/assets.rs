@@ -1,4 +1,4 @@
-//! Scenes and assets that travel inside the binary, so that it works from any folder.
+//! Built-in scenes and assets, embedded in the binary so that it works from any folder.
 
 use becomingone_assets::ASSETS;
 use becomingone_model::{Disk, Files, larger};
@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// Paths below this name files inside the binary: `built-in/assets/rover.urdf`.
+/// Prefix of paths of embedded files: `built-in/assets/rover.urdf`.
 pub const BUILT_IN: &str = "built-in";
 
-/// The disk, and what is inside the binary.
+/// Files on the disk, and those embedded in the binary.
 #[derive(Clone, Copy, Debug)]
 pub struct Assets;
 
@@ -24,7 +24,7 @@ impl Files for Assets {
     }
 
     fn read_at_most(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
-        // Its size is asked before a byte is read.
+        // The size is checked before reading.
         if let Ok(meta) = std::fs::metadata(path)
             && meta.is_file()
             && meta.len() > most
@@ -51,14 +51,14 @@ impl Files for Assets {
     }
 }
 
-/// Files that are read from elsewhere, and remembered: what a scene needs, to be built again on another machine.
+/// Captures the files that a scene reads, so that it can be loaded again on another machine.
 pub struct CapturingFiles<'a> {
     from: &'a dyn Files,
     read: RefCell<BTreeMap<String, Vec<u8>>>,
 }
 
 impl<'a> CapturingFiles<'a> {
-    /// Nothing was read yet.
+    /// Creates a capture without files.
     pub fn new(from: &'a dyn Files) -> Self {
         Self {
             from,
@@ -66,7 +66,7 @@ impl<'a> CapturingFiles<'a> {
         }
     }
 
-    /// What was read, by [`MemoryFiles::name`].
+    /// Returns the files read so far, by [`MemoryFiles::name`].
     pub fn take(self) -> BTreeMap<String, Vec<u8>> {
         self.read.into_inner()
     }
@@ -96,20 +96,20 @@ impl Files for CapturingFiles<'_> {
     }
 }
 
-/// Files in memory: those that a scene was built from, with all folders as they were, below [`MemoryFiles::FOLDER`].
+/// Files in memory: those that a scene was loaded from, with their folders, below [`MemoryFiles::FOLDER`].
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFiles(BTreeMap<String, Vec<u8>>);
 
 impl MemoryFiles {
-    /// The folder that stands for the top of every other machine's file system.
+    /// Folder that replaces the file system root of the other machine.
     pub const FOLDER: &str = "files";
 
-    /// These, by their [`name`](Self::name).
+    /// Creates the files by their [`name`](Self::name).
     pub fn new(files: BTreeMap<String, Vec<u8>>) -> Self {
         Self(files)
     }
 
-    /// What a file is called here: `/home/me/rover.urdf` is `files/home/me/rover.urdf`.
+    /// Name of a file: `/home/me/rover.urdf` is `files/home/me/rover.urdf`.
     pub fn name(path: &Path) -> String {
         let known = path.starts_with(Self::FOLDER) || path.starts_with(BUILT_IN);
         let absolute = if known {
@@ -122,7 +122,7 @@ impl MemoryFiles {
             match part {
                 Component::ParentDir => drop(parts.pop()),
                 Component::CurDir | Component::RootDir => {}
-                // A drive is one more folder.
+                // A drive letter becomes a folder.
                 Component::Prefix(drive) => {
                     let drive = drive.as_os_str().to_string_lossy();
                     parts.push(drive.replace([':', '\\', '?', '.'], ""));
@@ -137,7 +137,7 @@ impl MemoryFiles {
     }
 
     fn find(&self, path: &Path) -> Option<&Vec<u8>> {
-        // What the recording itself is made of has no folder.
+        // The files of a recording have no common folder.
         let plain = path.to_str().and_then(|name| self.0.get(name));
         plain.or_else(|| self.0.get(&Self::name(path)))
     }
@@ -157,10 +157,10 @@ impl Files for MemoryFiles {
     }
 }
 
-/// The bytes behind a path below [`BUILT_IN`].
+/// Content of the embedded file with a path below [`BUILT_IN`].
 fn embedded(path: &Path) -> Option<&'static [u8]> {
     let inside = path.strip_prefix(BUILT_IN).ok()?;
-    // `a/../b` is `b`: meshes are named from their description's folder.
+    // Resolves `a/../b` to `b`: mesh names are relative to the folder of their description.
     let mut plain = PathBuf::new();
     for part in inside.components() {
         match part {
@@ -178,7 +178,7 @@ fn embedded(path: &Path) -> Option<&'static [u8]> {
     Some(dir.get_file(rest)?.contents())
 }
 
-/// Names of the built-in scenes, sorted, with what the first comment line of each says.
+/// Names of the built-in scenes, sorted, each with its first comment line.
 pub fn scenes() -> Vec<(String, String)> {
     let mut scenes: Vec<_> = SCENES
         .files()
@@ -193,7 +193,7 @@ pub fn scenes() -> Vec<(String, String)> {
     scenes
 }
 
-/// Names of the built-in robot descriptions, sorted, with what the first comment of each says.
+/// Names of the built-in robot descriptions, sorted, each with the first line of its first comment.
 pub fn models() -> Vec<(String, String)> {
     let mut models: Vec<_> = ASSETS
         .files()
@@ -213,7 +213,7 @@ pub fn models() -> Vec<(String, String)> {
     models
 }
 
-/// The path of a built-in robot description, by its name without the end.
+/// Path of a built-in robot description, by its name without extension.
 pub fn model_path(name: &str) -> Option<PathBuf> {
     ["urdf", "xml"].iter().find_map(|end| {
         let path = Path::new(BUILT_IN)
@@ -228,7 +228,7 @@ pub fn assets() -> Vec<String> {
     let mut names: Vec<_> = ASSETS
         .files()
         .map(|f| f.path())
-        // The folder's own manifest and code are no assets.
+        // The folder's own manifest and code are not assets.
         .filter(|path| path.extension().is_none_or(|e| e != "toml" && e != "rs"))
         .map(|path| path.display().to_string())
         .collect();
@@ -236,7 +236,7 @@ pub fn assets() -> Vec<String> {
     names
 }
 
-/// The path of a built-in scene.
+/// Path of a built-in scene.
 pub fn scene_path(name: &str) -> PathBuf {
     Path::new(BUILT_IN)
         .join("scenes")

@@ -1,4 +1,4 @@
-//! Whether what a self-model is to foresee is there.
+//! Checks that the channels of a self-model exist.
 
 use super::diagnostic::Diagnostics;
 use becomingone_components::coherence::MAX_CHANNELS;
@@ -6,7 +6,7 @@ use becomingone_components::scene::{AgentSpec, CoherenceSpec};
 use becomingone_components::witness::{ChannelError, outputs};
 use becomingone_model::did_you_mean;
 
-/// Checks what an agent's self-model is to foresee. `encoded` is the number of wheels or joints that encoders count.
+/// Checks the channels of an agent's self-model. `encoded` is the number of wheels or joints with encoders.
 pub(super) fn check(
     agent: &AgentSpec,
     index: usize,
@@ -36,7 +36,7 @@ pub(super) fn check(
             let kind = agent.sensors[sensor].kind.value();
             let schema = kind.map(|k| k.schema()).unwrap_or_default();
             if schema.is_row {
-                format!("the place of a number in the row that `{name}` says, from 0")
+                format!("the index of a number in `{name}`, from 0")
             } else {
                 format!(
                     "a part of `{name}`: {}{}",

@@ -1,4 +1,4 @@
-//! What a scene must mean: every number in its range, every name once.
+//! Semantic checks of a scene: ranges of numbers, unique names.
 
 use super::diagnostic::Diagnostics;
 use super::vehicle::is_vehicle;
@@ -22,17 +22,17 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
-/// Most numbers of the readings of all sensors of a scene: some 100 MB.
+/// Most numbers in the readings of all sensors of a scene: some 100 MB.
 const MAX_NUMBERS: u64 = 10_000_000;
-/// Longest tick of a scene with bodies (ns): beyond it physics means nothing.
+/// Longest tick of a scene with bodies (ns): longer ones make the physics invalid.
 const PHYSICS_TICK_NS: u64 = 50_000_000;
-/// Longest tick at all: a day.
+/// Longest tick of any scene: a day.
 const LONGEST_TICK_NS: u64 = 86_400 * NS_PER_S;
 
-/// Most readings that wait for a tick.
+/// Most readings queued for a tick.
 const MOST_WAITING: usize = 4096;
 
-/// Whether nothing could tell a sensor what to read without a body that carries it.
+/// Whether a sensor needs a body that carries it.
 fn needs_body(sensor: &SensorSpec) -> bool {
     let is_simulated = sensor.kind.value().is_some_and(|kind| kind.is_simulated());
     is_simulated && (sensor.source.is_sim() || sensor.silence.then == WhenSilent::FallBackToSim)
@@ -41,7 +41,7 @@ fn needs_body(sensor: &SensorSpec) -> bool {
 /// Names of the ground, of every agent's drive, and of the fleet.
 const RESERVED: [&str; 3] = ["ground", DRIVE, FLEET];
 
-/// Whether a character may stand in a name, which is also part of a path.
+/// Whether a character is valid in a name, which is also part of a path.
 pub(super) fn is_plain(c: char) -> bool {
     c.is_alphanumeric() || "_-. ".contains(c)
 }
@@ -51,7 +51,7 @@ fn is_name(name: &str) -> bool {
     !inside.is_empty() && name.trim() == name && name.chars().all(is_plain)
 }
 
-/// Whether the scene is small enough to go on with: to read the files that it names.
+/// Checks all values; returns whether the scene is small enough to read the files that it names.
 pub(super) fn check(scene: &SceneSpec, diagnostics: &mut Diagnostics<'_, '_>) -> bool {
     let mut check = Check {
         diagnostics,
@@ -61,7 +61,7 @@ pub(super) fn check(scene: &SceneSpec, diagnostics: &mut Diagnostics<'_, '_>) ->
     check.bounded
 }
 
-/// What a sensor's kind is checked against.
+/// Context of the checks of a sensor's kind.
 fn sensor_context<'a>(
     scene: &'a SceneSpec,
     sensor: &SensorSpec,
@@ -286,7 +286,7 @@ impl Check<'_, '_, '_> {
         }
     }
 
-    /// Its numbers; whose it is, is checked when the wheels are counted.
+    /// Checks the numbers of a fault; its target is checked once the wheels are counted.
     fn fault(&mut self, path: &str, fault: &FaultSpec) {
         if let Some(kind) = fault.kind.value() {
             self.checks(format!("{path}.kind"), |checks| kind.check(checks));
@@ -381,7 +381,7 @@ impl Check<'_, '_, '_> {
                 "a `model` to carry them, or a `source` other than `Sim`",
             );
         }
-        // A vehicle has its drive in its own file; another model may stand in for a robot's.
+        // The description of a vehicle includes its drive; `--model` may replace the model of a robot.
         let vehicle = agent
             .model
             .as_ref()
@@ -501,7 +501,7 @@ impl Check<'_, '_, '_> {
 
     fn rate(&mut self, path: &str, rate_hz: f64, tick_ns: u64) {
         let most = NS_PER_S as f64 / tick_ns.max(1) as f64;
-        // A rate of one a tick may be rounded up.
+        // A rate of one reading per tick may be rounded up.
         if !(rate_hz >= 1e-6 && rate_hz <= most * (1.0 + 1e-9)) {
             let expected = format!("0.000001 to {most} Hz: at most one a tick of {tick_ns} ns");
             self.wrong(path, rate_hz, &expected);
@@ -524,13 +524,13 @@ impl Check<'_, '_, '_> {
         }
     }
 
-    /// Where a sensor's readings come from, and what holds for them on the way.
+    /// Checks the source of a sensor, and its link options.
     fn source(&mut self, path: &str, sensor: &SensorSpec) {
         let is_simulated = sensor.kind.value().is_none_or(|kind| kind.is_simulated());
         if sensor.source.is_sim() && !is_simulated {
             self.wrong(
                 &format!("{path}.source"),
-                "`Sim`, and nothing simulates an instrument",
+                "`Sim`, but an instrument cannot be simulated",
                 "`source: Replay(..)`, `Driver(..)` or `Off`",
             );
         }
@@ -560,7 +560,7 @@ impl Check<'_, '_, '_> {
             DriveSpec::Joints { .. } => drives.contains(&DriveClass::Joints),
             DriveSpec::Off => false,
         };
-        // Whether a model is a vehicle is known once it is loaded.
+        // Whether a model is a vehicle is determined after loading.
         if agent.model.is_none() || !(fits || drives.contains(&DriveClass::Vehicle)) {
             let expected: Vec<&str> = drives
                 .iter()
@@ -583,7 +583,7 @@ impl Check<'_, '_, '_> {
         self.checks(path, |checks| controller.check(&context, checks));
     }
 
-    /// Runs the checks of a value.
+    /// Runs the checks of a kind.
     fn checks(&mut self, path: impl Into<String>, run: impl FnOnce(&mut Checks<'_>)) {
         let diagnostics = &mut *self.diagnostics;
         let mut report = |path: &str, found: String, expected: &str| {
@@ -628,7 +628,7 @@ impl Check<'_, '_, '_> {
         }
     }
 
-    /// Its numbers; what it senses is checked when the wheels are counted.
+    /// Checks the numbers of a self-model; its channels are checked once the wheels are counted.
     fn witness(&mut self, path: &str, witness: &WitnessSpec, rate_hz: f64) {
         if let Some(warm_up_s) = witness.warm_up_s {
             let at = format!("{path}.warm_up_s");

@@ -1,21 +1,21 @@
-//! Mistakes of a scene, with their places: gathered first, so that all are told at once and in order.
+//! Diagnostics of a scene with their places: collected first, then reported together in the order of the text.
 
 use super::tree::{Node, Source, Span};
 use becomingone_model::ModelError;
 use std::fmt;
 use std::path::Path;
 
-/// Mistakes that are told; a file with more has one cause.
-const TOLD: usize = 20;
+/// Most diagnostics in a message: more of them usually have one cause.
+const MAX_LISTED: usize = 20;
 
-/// Where something was written.
+/// Place in a file or argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// As the user gave it.
+    /// Path as the user gave it.
     pub file: String,
-    /// From 1; 0 in an argument, which `file` repeats.
+    /// Line, from 1; 0 for an argument, which `file` contains.
     pub line: usize,
-    /// From 1, in characters; 0 in an argument.
+    /// Column, from 1, in characters; 0 for an argument.
     pub column: usize,
 }
 
@@ -28,31 +28,31 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why a scene cannot run. Its text names file, line and column, what was found and what was expected.
+/// Error of a scene. Its text names file, line and column, what was found and what was expected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SceneError {
     /// The file cannot be read.
     #[error("{file}: {cause}")]
     Read {
-        /// As the user gave it.
+        /// Path as the user gave it.
         file: String,
-        /// Why.
+        /// Cause.
         cause: String,
     },
     /// Errors in the text or its meaning, or in a file, link or joint that it names: all that were found, in the order
     /// of the text.
     #[error("{}", listed(.0))]
     Diagnostics(Vec<Diagnostic>),
-    /// A robot description that was given alone.
+    /// Error of a robot description that was loaded without a scene.
     #[error(transparent)]
     Model(#[from] ModelError),
 }
 
-/// An error in a scene, with its place.
+/// Error in a scene, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// None where the message itself says where.
+    /// `None` if the message contains the place.
     pub place: Option<Place>,
     /// What was found, what was expected, the nearest name.
     pub message: String,
@@ -83,30 +83,30 @@ impl Diagnostic {
         }
     }
 
-    /// The only one.
+    /// Error with this diagnostic only.
     pub(super) fn alone(self) -> SceneError {
         SceneError::Diagnostics(vec![self])
     }
 }
 
-/// Mistakes a line each, the first ones.
+/// The first diagnostics, one per line.
 pub(super) fn listed(diagnostics: &[Diagnostic]) -> String {
     let mut lines: Vec<String> = diagnostics
         .iter()
-        .take(TOLD)
+        .take(MAX_LISTED)
         .map(ToString::to_string)
         .collect();
-    if diagnostics.len() > TOLD {
-        lines.push(format!("and {} more", diagnostics.len() - TOLD));
+    if diagnostics.len() > MAX_LISTED {
+        lines.push(format!("and {} more", diagnostics.len() - MAX_LISTED));
     }
     lines.join("\n")
 }
 
-/// Mistakes of a scene, found in any order.
+/// Collected diagnostics of a scene, in any order.
 pub(super) struct Diagnostics<'n, 's> {
     sources: &'n [Source],
     root: &'n Node<'s>,
-    /// Where, and the message; those without a place come first.
+    /// Place and message; those without a place come first.
     found: Vec<(Option<Span>, String)>,
 }
 
@@ -119,33 +119,33 @@ impl<'n, 's> Diagnostics<'n, 's> {
         }
     }
 
-    /// What is wrong with the value at a path.
+    /// Reports a wrong value at a path.
     pub(super) fn wrong(&mut self, path: &str, found: impl fmt::Display, expected: &str) {
         self.add(path, format!("{path}: found {found}; expected {expected}"));
     }
 
-    /// A message about the value at a path.
+    /// Reports a message about the value at a path.
     pub(super) fn add(&mut self, path: &str, message: impl Into<String>) {
         self.add_at(self.root.span_of(path), message);
     }
 
-    /// A message about a place.
+    /// Reports a message at a place.
     pub(super) fn add_at(&mut self, span: Span, message: impl Into<String>) {
         self.found.push((Some(span), message.into()));
     }
 
-    /// A message that says itself where.
+    /// Reports a message that contains its place.
     pub(super) fn add_elsewhere(&mut self, message: String) {
         self.found.push((None, message));
     }
 
-    /// The folder of the text that says the value at a path.
+    /// Folder of the source that defines the value at a path.
     pub(super) fn folder(&self, path: &str) -> &'n Path {
         let source = self.sources.get(self.root.span_of(path).source);
         source.map_or(Path::new(""), |s| &s.folder)
     }
 
-    /// File, line and column of a place; 0 in an argument.
+    /// File, line and column of a place; zeros for an argument.
     pub(super) fn place(&self, span: Span) -> (String, [usize; 2]) {
         let Some(of) = self.sources.get(span.source) else {
             return (String::new(), [0, 0]);
@@ -162,21 +162,21 @@ impl<'n, 's> Diagnostics<'n, 's> {
         self.found.is_empty()
     }
 
-    /// All of them, in the order of the texts.
-    pub(super) fn told(mut self) -> Vec<Diagnostic> {
+    /// Returns all diagnostics in the order of the sources.
+    pub(super) fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|(span, _)| *span);
-        // One way through each text gives all places.
+        // One pass over each text resolves all places.
         let (mut source, mut line, mut column, mut seen) = (0, 1, 1, 0);
-        let mut told = Vec::with_capacity(self.found.len());
+        let mut sorted = Vec::with_capacity(self.found.len());
         for (span, message) in self.found {
             let known = span.and_then(|span| Some((span, self.sources.get(span.source)?)));
             let Some((span, of)) = known else {
                 let place = None;
-                told.push(Diagnostic { place, message });
+                sorted.push(Diagnostic { place, message });
                 continue;
             };
             if !of.is_file {
-                told.push(Diagnostic::at(&of.name, (0, 0), message));
+                sorted.push(Diagnostic::at(&of.name, (0, 0), message));
                 continue;
             }
             if span.source != source {
@@ -190,13 +190,13 @@ impl<'n, 's> Diagnostics<'n, 's> {
                 }
             }
             seen = at;
-            told.push(Diagnostic::at(&of.name, (line, column), message));
+            sorted.push(Diagnostic::at(&of.name, (line, column), message));
         }
-        told
+        sorted
     }
 }
 
-/// Line and column of a byte, both from 1, the column in characters as far as it is text.
+/// Line and column of a byte, both from 1, the column in characters as far as the text is UTF-8.
 pub(super) fn byte_place(bytes: &[u8], at: usize) -> (usize, usize) {
     let before = String::from_utf8_lossy(&bytes[..at]);
     let line = before.matches('\n').count() + 1;

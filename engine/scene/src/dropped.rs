@@ -1,4 +1,4 @@
-//! A scene of a robot description alone: put down on a plane, undriven.
+//! Default scene of a robot description without a scene: dropped on a plane, without a drive.
 
 use super::check::is_plain;
 use super::diagnostic::SceneError;
@@ -17,7 +17,7 @@ pub(super) fn dropped(files: &dyn Files, path: &Path) -> Result<LoadedScene, Sce
     } else {
         (Arc::new(load_robot(path, files)?), None)
     };
-    // A name is also part of a file's name.
+    // The name is also part of a file name.
     let plain = model
         .name
         .chars()
@@ -30,7 +30,7 @@ pub(super) fn dropped(files: &dyn Files, path: &Path) -> Result<LoadedScene, Sce
     let agent = AgentSpec {
         name: name.clone(),
         model: Some(path.display().to_string()),
-        // High enough to be seen falling, low enough to land well.
+        // High enough to see the fall, low enough for a soft landing.
         position_m: [0.0, 0.0, if model.fixed_base { 0.0 } else { 0.1 }],
         sensors: vec![imu],
         ..AgentSpec::default()

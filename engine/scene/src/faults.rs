@@ -1,4 +1,4 @@
-//! Whether a scene's faults have sensors and drives to be faults of.
+//! Checks that the targets of a scene's faults exist.
 
 use super::diagnostic::Diagnostics;
 use becomingone_components::fault::{DRIVE, FaultSpec, FaultTarget};
@@ -7,16 +7,16 @@ use becomingone_components::sensor::{Schema, SensorContext};
 use becomingone_model::did_you_mean;
 use becomingone_systems::faults::{FaultTargetError, Target, target};
 
-/// What an agent's drive moves.
+/// Parts that an agent's drive moves.
 pub(super) struct DrivenParts {
     /// Whether each wheel is driven.
     pub wheels: Vec<bool>,
-    /// How many joints have servos.
+    /// Number of joints with servos.
     pub joints: usize,
 }
 
-/// Checks every fault. `encoded` says how many wheels or joints an agent's encoders count, `powered` what its drive
-/// moves; none where that is not known.
+/// Checks all faults. `encoded` returns the number of wheels or joints with encoders, `powered` the parts that the
+/// drive moves; `None` if unknown.
 pub(super) fn check(
     scene: &SceneSpec,
     encoded: impl Fn(usize) -> Option<usize>,
@@ -48,7 +48,7 @@ pub(super) fn check(
                         let sensors: Vec<&str> =
                             agent.sensors.iter().map(|s| s.name.as_str()).collect();
                         if sensors.is_empty() {
-                            format!("a sensor, of which `{}` has none", agent.name)
+                            format!("a sensor, but `{}` has none", agent.name)
                         } else {
                             let kinds = agent.sensors.iter().filter_map(|s| s.kind.value());
                             let schemas: Vec<Schema> = kinds.map(|kind| kind.schema()).collect();
@@ -69,10 +69,7 @@ pub(super) fn check(
                         let kind = sensor.kind.value();
                         let schema = kind.map(|k| k.schema()).unwrap_or_default();
                         if schema.is_row {
-                            format!(
-                                "the place of a number in the row that `{}` says, from 0",
-                                sensor.name
-                            )
+                            format!("the index of a number in `{}`, from 0", sensor.name)
                         } else {
                             let names: Vec<&str> = schema.names().collect();
                             format!(
@@ -84,7 +81,7 @@ pub(super) fn check(
                         }
                     }
                     FaultTargetError::Wheel(agent) => format!(
-                        "`{0}/{DRIVE}`, or the place of a wheel or joint that it moves, from 0: `{0}/{DRIVE}/0`",
+                        "`{0}/{DRIVE}`, or the index of a wheel or joint that it moves, from 0: `{0}/{DRIVE}/0`",
                         scene.agents[agent].name
                     ),
                     FaultTargetError::Ambiguous(names) => format!("one of {}", names.join(", ")),

@@ -1,4 +1,4 @@
-//! Kinds of sensors, controllers and faults: their texts become values of the registered types.
+//! Kinds of sensors, controllers and faults: deserialises their texts to the registered types.
 
 use crate::diagnostic::Diagnostics;
 use crate::read::offset;
@@ -12,7 +12,7 @@ use ron::error::SpannedError;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Reads every kind that a scene names, and reports those that are unknown or have wrong fields.
+/// Reads every kind that a scene names, and reports unknown kinds and wrong fields.
 pub(super) fn read(
     scene: &mut SceneSpec,
     root: &Node<'_>,
@@ -70,7 +70,7 @@ fn one<D: ?Sized + AnyKind>(
     at: &str,
     diagnostics: &mut Diagnostics<'_, '_>,
 ) {
-    // Scenes that are built in code hold values already.
+    // Scenes built in code already hold values.
     if named.value().is_some() {
         return;
     }
@@ -85,9 +85,9 @@ fn one<D: ?Sized + AnyKind>(
         diagnostics.add(at, message);
         return;
     };
-    // What overlays wrote has lists in square brackets for lists and for pairs and vectors.
-    let is_laid = root.at(at).is_some_and(|node| node.text().is_none());
-    match read_fields(entry, named.fields(), is_laid) {
+    // Overlays use square brackets for lists, pairs and vectors alike.
+    let is_overlaid = root.at(at).is_some_and(|node| node.text().is_none());
+    match read_fields(entry, named.fields(), is_overlaid) {
         Ok(value) => named.set(value),
         Err(error) => {
             let within = place(named.fields(), &error);
@@ -100,11 +100,12 @@ fn one<D: ?Sized + AnyKind>(
     }
 }
 
-/// Reads the fields; `is_laid` is whether a list in square brackets may be a tuple, which only the kind knows.
+/// Deserialises the fields; `is_overlaid`: whether a list in square brackets may be a tuple, which only the kind can
+/// determine.
 fn read_fields<D: ?Sized>(
     entry: &Entry<D>,
     fields: &str,
-    is_laid: bool,
+    is_overlaid: bool,
 ) -> Result<Arc<D>, SpannedError> {
     let mut text = Cow::Borrowed(fields);
     loop {
@@ -113,21 +114,21 @@ fn read_fields<D: ?Sized>(
             Err(error) => error,
         };
         let at = place(&text, &error);
-        if !is_laid || !text[at..].starts_with('[') {
+        if !is_overlaid || !text[at..].starts_with('[') {
             return Err(error);
         }
         text = Cow::Owned(rounded(&text, at));
     }
 }
 
-/// Where in a text an error is: ron may say the blank before what it did not expect.
+/// Offset of an error in a text: ron may report the blank before the unexpected value.
 fn place(text: &str, error: &SpannedError) -> usize {
     let at = offset(text, error.span.start);
     let rest = &text[at..];
     at + (rest.len() - rest.trim_start().len())
 }
 
-/// A text with round brackets for the square ones that begin here, and for those of the lists that follow in the same list.
+/// Replaces the square brackets at `at`, and those of the lists that follow in the same list, with round ones.
 fn rounded(text: &str, mut at: usize) -> String {
     let mut to = text.to_owned();
     loop {
@@ -147,7 +148,7 @@ fn rounded(text: &str, mut at: usize) -> String {
     }
 }
 
-/// The bracket that closes the one at this place.
+/// Offset of the bracket that closes the one at `at`.
 fn closing(text: &str, at: usize) -> Option<usize> {
     let (mut depth, mut in_text, mut escaped) = (0u32, false, false);
     for (k, byte) in text.bytes().enumerate().skip(at) {
@@ -169,7 +170,7 @@ fn closing(text: &str, at: usize) -> Option<usize> {
     None
 }
 
-/// Where a byte of a kind's fields was written.
+/// Place in the source of a byte of a kind's fields.
 fn span(node: &Node<'_>, fields: &str, within: usize) -> Option<Span> {
     let rendered = node.render();
     let at = rendered.text.rfind(fields)? + within;

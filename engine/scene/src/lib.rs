@@ -1,15 +1,15 @@
-//! From a file to a scene that can run: parse, check, and read the models and meshes that it names.
+//! Scene loader: parses and checks a scene, and reads the models and meshes that it names.
 //!
-//! - [`SceneLoader`]: all of it.
+//! - [`SceneLoader`]: all steps.
 //! - [`assets`]: built-in scenes and assets; files in memory.
-//! - `overlay`, `yaml`, `merge`: the texts, and how overlays are merged.
-//! - `tree`, `read`, `kinds`: values with their places, and how they become a [`SceneSpec`].
-//! - `text`, `check`: errors in the text, errors in its meaning.
-//! - `time_scale`: all times of a scene by one number.
+//! - `overlay`, `yaml`, `merge`: reads the texts and merges overlays.
+//! - `tree`, `read`, `kinds`: values with their places, and their conversion to a [`SceneSpec`].
+//! - `text`, `check`: syntax errors, semantic checks.
+//! - `time_scale`: scales all times of a scene.
 //! - `references`, `vehicle`, `track`: files that a scene names.
-//! - `faults`, `channels`: whether faults and self-models have sensors.
-//! - `dropped`: a scene of a robot description alone.
-//! - `resolved`: the whole as one text again.
+//! - `faults`, `channels`: check that the sensors of faults and self-models exist.
+//! - `dropped`: default scene of a robot description.
+//! - `resolved`: the resolved scene as text.
 //! - `diagnostic`: errors with their places.
 
 pub mod assets;
@@ -47,8 +47,8 @@ pub use resolved::{held, resolved, to_ron};
 pub use text::explain;
 pub use vehicle::MAX_VEHICLE_BYTES;
 
-/// Reads a scene file of the engine's own kinds, and everything that it names. `model` stands in for the model of every
-/// agent that has one.
+/// Loads a scene of the engine's own kinds, and all files that it names. `model` replaces the model of every agent that
+/// has one.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub fn load(path: &Path, model: Option<&Path>) -> Result<LoadedScene, SceneError
     SceneLoader::new(&Kinds::built_in()).model(model).load(path)
 }
 
-/// [`load`], with overlays.
+/// Loads a scene with overlays, as [`load`] does.
 ///
 /// # Errors
 ///
@@ -72,16 +72,16 @@ pub fn load_with(
     loader.load(path)
 }
 
-/// A robot on a plane, put down undriven: what a description alone gives.
+/// Loads a robot description without a scene: dropped on a plane, without a drive.
 ///
 /// # Errors
 ///
-/// What is wrong with the description.
+/// Error of the description, with its place.
 pub fn dropped(path: &Path) -> Result<LoadedScene, SceneError> {
     SceneLoader::new(&Kinds::built_in()).dropped(path)
 }
 
-/// Reads scenes, with the kinds that it was given.
+/// Loads scenes with a given set of kinds.
 ///
 /// ```
 /// use becomingone_scene::SceneLoader;
@@ -112,20 +112,20 @@ impl<'a> SceneLoader<'a> {
         }
     }
 
-    /// Reads all files from elsewhere.
+    /// Reads all files from this source instead of the disk.
     #[must_use]
     pub fn files(self, files: &'a dyn Files) -> Self {
         Self { files, ..self }
     }
 
-    /// Another model in place of the model of every agent that has one.
+    /// Replaces the model of every agent that has one.
     #[must_use]
     pub fn model(self, model: Option<&'a Path>) -> Self {
         Self { model, ..self }
     }
 
-    /// Overlays, which are merged into the scene. A file that one of them names is looked for beside it (in the
-    /// working folder for a single value), then beside the scene, then among the built-in assets.
+    /// Merges overlays into the scene. A file that one of them names is searched beside it (for a single value, in the
+    /// working folder), then beside the scene, then among the built-in assets.
     #[must_use]
     pub fn overlays(self, overlays: &'a Overlays) -> Self {
         Self {
@@ -134,7 +134,7 @@ impl<'a> SceneLoader<'a> {
         }
     }
 
-    /// Reads a scene file and everything that it names.
+    /// Loads a scene file and all files that it names.
     ///
     /// # Errors
     ///
@@ -143,8 +143,8 @@ impl<'a> SceneLoader<'a> {
         self.read(path, true)
     }
 
-    /// Reads a scene from a journal, which holds every file that it is made of, but none that its sensors were fed
-    /// from: their readings are in the journal itself.
+    /// Loads a scene from a journal, which holds all files of the scene except those of its sensors' sources: their
+    /// readings are in the journal itself.
     ///
     /// # Errors
     ///
@@ -153,24 +153,23 @@ impl<'a> SceneLoader<'a> {
         self.files(held).read(path, false)
     }
 
-    /// Checks a scene that was built in code, and reads everything that it names, from the working folder or the
-    /// built-in assets.
+    /// Checks a scene built in code, and reads the files that it names, from the working folder or the built-in assets.
     ///
     /// # Errors
     ///
-    /// See [`SceneError`]; the places are paths within the scene, `agents[0].sensors[1].rate_hz`.
+    /// See [`SceneError`]; places are paths within the scene, `agents[0].sensors[1].rate_hz`.
     pub fn build(self, scene: SceneSpec) -> Result<LoadedScene, SceneError> {
         let root = Node::ron("()", Span::default());
         let mut diagnostics = Diagnostics::of(&[], &root);
         self.finish(scene, Path::new(""), true, &root, &mut diagnostics)
-            .ok_or_else(|| SceneError::Diagnostics(diagnostics.told()))
+            .ok_or_else(|| SceneError::Diagnostics(diagnostics.into_sorted()))
     }
 
-    /// A robot on a plane, put down undriven: what a description alone gives.
+    /// Loads a robot description without a scene: dropped on a plane, without a drive.
     ///
     /// # Errors
     ///
-    /// What is wrong with the description.
+    /// Error of the description, with its place.
     pub fn dropped(self, path: &Path) -> Result<LoadedScene, SceneError> {
         dropped::dropped(self.files, path)
     }
@@ -188,10 +187,10 @@ impl<'a> SceneLoader<'a> {
         let mut diagnostics = Diagnostics::of(&sources, &root);
         let folder = path.parent().unwrap_or(Path::new(""));
         self.finish(scene, folder, recordings, &root, &mut diagnostics)
-            .ok_or_else(|| SceneError::Diagnostics(diagnostics.told()))
+            .ok_or_else(|| SceneError::Diagnostics(diagnostics.into_sorted()))
     }
 
-    /// Reads kinds, checks, and reads files; none where anything was reported.
+    /// Reads kinds, checks, and reads files; `None` if anything was reported.
     fn finish(
         self,
         mut scene: SceneSpec,
@@ -205,7 +204,7 @@ impl<'a> SceneLoader<'a> {
         let bounded = check::check(&scene, diagnostics);
         if self.model.is_some() && scene.agents.iter().all(|a| a.model.is_none()) {
             let message =
-                "found no agent with a model; expected one, for the other model to stand in";
+                "found no agent with a model; expected at least one, whose model is replaced";
             diagnostics.add("", message);
         }
         let written = written::written(&scene, root, diagnostics);

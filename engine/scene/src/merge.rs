@@ -1,18 +1,18 @@
-//! One tree laid over another, and single values set by their path.
+//! Merges overlays: a tree over another, and single values by their path.
 
 use super::tree::{Brackets, Entry, Node, Shape, Span};
 use becomingone_model::did_you_mean;
 use std::collections::{HashMap, HashSet};
 
-/// What cannot be laid, and where it stands.
+/// Error of a merge, with its place.
 pub(super) type MergeError = (Span, String);
 
-/// Lays one value over another. Fields are laid one by one, entries of a list by their `name`; the
-/// fields of the same kind too, and fields alone over any kind; all else takes the other's place.
+/// Merges `over` into `base`: fields one by one, list entries by their `name`. A kind over the same kind, or fields
+/// without a kind, merge fields; anything else replaces the value.
 pub(super) fn merge<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), MergeError> {
     match over.shape() {
         Shape::Fields(_) => match base.shape() {
-            Shape::Fields(_) => lay_fields(base, over),
+            Shape::Fields(_) => merge_fields(base, over),
             Shape::Variant { .. } => match base.shape_mut() {
                 Shape::Variant {
                     inside: Some(inside),
@@ -48,7 +48,7 @@ pub(super) fn merge<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), M
                     _ => Ok(()),
                 }
             }
-            // A struct may be written with its name; what it is laid over shows that it is none of several kinds.
+            // A struct may be written with its name; the value below shows that it is not one of several kinds.
             Shape::Fields(_)
                 if inside
                     .as_ref()
@@ -64,13 +64,13 @@ pub(super) fn merge<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), M
             }
             _ => replace(base, over),
         },
-        Shape::Word { said, .. } | Shape::Quoted(said) => match base.shape() {
-            Shape::Variant { name, .. } if name == said => Ok(()),
+        Shape::Word { literal, .. } | Shape::Quoted(literal) => match base.shape() {
+            Shape::Variant { name, .. } if name == literal => Ok(()),
             _ => replace(base, over),
         },
         Shape::List { items, .. } => match base.shape() {
             Shape::List { .. } if !items.is_empty() && items.iter().all(|i| i.name().is_some()) => {
-                lay_named(base, over)
+                merge_named(base, over)
             }
             _ => replace(base, over),
         },
@@ -78,7 +78,7 @@ pub(super) fn merge<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), M
     }
 }
 
-/// A value out of its place.
+/// Moves a value out.
 fn taken<'a>(node: &mut Node<'a>) -> Node<'a> {
     let span = node.span;
     std::mem::replace(node, Node::of(Shape::Null, span))
@@ -96,7 +96,7 @@ fn twice(what: &str, span: Span) -> MergeError {
     )
 }
 
-fn lay_fields<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), MergeError> {
+fn merge_fields<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), MergeError> {
     let (Shape::Fields(below), Shape::Fields(above)) = (base.shape_mut(), over.shape_mut()) else {
         return Ok(());
     };
@@ -113,7 +113,7 @@ fn lay_fields<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), MergeEr
     Ok(())
 }
 
-fn lay_named<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), MergeError> {
+fn merge_named<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), MergeError> {
     let (Shape::List { items: below, .. }, Shape::List { items: above, .. }) =
         (base.shape_mut(), over.shape_mut())
     else {
@@ -137,7 +137,7 @@ fn lay_named<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), MergeErr
             None if is_slip(&item, below) => {
                 let names: Vec<String> = below.iter().filter_map(Node::name).collect();
                 let text = format!(
-                    "found `{name}`, which is not there to be changed, and says too little to be added; expected {}{}",
+                    "found `{name}`, which does not exist and has too few fields to be added; expected {}{}",
                     listed(&names),
                     did_you_mean(&name, names.iter().map(String::as_str))
                 );
@@ -149,8 +149,8 @@ fn lay_named<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), MergeErr
     Ok(())
 }
 
-/// Whether an entry with a new name is more likely one of the old ones, misspelt: a sensor without a
-/// kind, an agent with neither a model nor a kernel of its own.
+/// Whether an entry with a new name is more likely a misspelt existing one: a sensor without a kind, an agent with
+/// neither a model nor a kernel.
 fn is_slip(item: &Node<'_>, others: &[Node<'_>]) -> bool {
     let says = |node: &Node<'_>, key: &str| {
         let mut fields = node.fields().unwrap_or_default().iter();
@@ -161,13 +161,13 @@ fn is_slip(item: &Node<'_>, others: &[Node<'_>]) -> bool {
     })
 }
 
-/// A step of a path.
+/// Step of a path.
 enum Part {
     Name(String),
     Index(usize),
 }
 
-/// Names that a message lists.
+/// Most names in a message.
 const LISTED: usize = 12;
 
 fn listed(names: &[String]) -> String {
@@ -182,7 +182,7 @@ fn listed(names: &[String]) -> String {
     all.join(", ")
 }
 
-/// Does what `agents.rover.controller.speed_m_s=0.8` asks for. Offsets count from the argument's begin.
+/// Applies an argument such as `agents.rover.controller.speed_m_s=0.8`. Offsets count from the start of the argument.
 pub(super) fn set<'a>(
     root: &mut Node<'a>,
     argument: &'a str,
@@ -217,7 +217,7 @@ pub(super) fn set<'a>(
     Ok(())
 }
 
-/// The value one part further, which is made where it is missing and can be.
+/// Value one step further, created if it is missing and can be.
 fn step<'n, 'a>(
     node: &'n mut Node<'a>,
     part: &Part,
@@ -248,8 +248,8 @@ fn step<'n, 'a>(
             },
             part,
         ) => match part {
-            // The kind may be named on the way.
-            Part::Name(said) if said == name => Ok(inside),
+            // The path may name the kind.
+            Part::Name(literal) if literal == name => Ok(inside),
             _ => step(inside, part, span, so_far),
         },
         (Shape::Variant { name, .. }, Part::Name(field)) => refuse(format!(
@@ -288,7 +288,7 @@ fn step<'n, 'a>(
     }
 }
 
-/// Parts and their offsets.
+/// Steps with their offsets.
 fn path(text: &str) -> Result<Vec<(Part, usize)>, (usize, String)> {
     let mut parts = Vec::new();
     let mut at = 0;
@@ -332,7 +332,7 @@ fn path(text: &str) -> Result<Vec<(Part, usize)>, (usize, String)> {
     }
 }
 
-/// RON, or else a text that needs no quotes.
+/// Parses RON, or else text without quotes.
 fn value(text: &str, span: Span) -> Result<Node<'_>, MergeError> {
     let blank = text.len() - text.trim_start().len();
     let (text, span) = (
@@ -359,34 +359,34 @@ fn value(text: &str, span: Span) -> Result<Node<'_>, MergeError> {
             ))
         }
         Err(_) => {
-            let (said, ron) = (text.into(), text.into());
-            Ok(Node::of(Shape::Word { said, ron }, span))
+            let (literal, ron) = (text.into(), text.into());
+            Ok(Node::of(Shape::Word { literal, ron }, span))
         }
     }
 }
 
-/// As people type it: text without quotes, lists in either brackets.
+/// Relaxes the syntax for command lines: text without quotes, lists in either brackets.
 fn loosened(mut node: Node<'_>) -> Node<'_> {
     let text = node.text();
     let span = node.span;
     match node.shape_mut() {
         Shape::Scalar => {
-            // What is quoted stays so.
+            // Quoted text is not changed.
             let word = text.filter(|t| !t.starts_with(['"', '\'', '{', 'r', 'b']));
             if let Some(word) = word {
-                let (said, ron) = (word.into(), word.into());
-                return Node::of(Shape::Word { said, ron }, span);
+                let (literal, ron) = (word.into(), word.into());
+                return Node::of(Shape::Word { literal, ron }, span);
             }
         }
         Shape::Variant { name, inside: None } => {
-            let (said, ron) = (name.clone(), name.clone());
-            return Node::of(Shape::Word { said, ron }, span);
+            let (literal, ron) = (name.clone(), name.clone());
+            return Node::of(Shape::Word { literal, ron }, span);
         }
         Shape::Variant {
             inside: Some(inside),
             ..
         } => {
-            // A kind's own brackets say whether it holds fields or values.
+            // The brackets of a kind decide between fields and values.
             **inside = loosened_inside(taken(inside));
         }
         Shape::List { brackets, items } => {

@@ -1,4 +1,4 @@
-//! What is laid over a scene: profiles, then configurations, then single values, each in its order.
+//! Overlays of a scene: profiles, then configurations, then single values, each in the order given.
 
 use super::diagnostic::SceneError;
 use super::diagnostic::{self, Diagnostic, Diagnostics};
@@ -13,33 +13,33 @@ use std::path::{Path, PathBuf};
 /// Largest scene file that is read (bytes).
 pub const MAX_SCENE_BYTES: u64 = 32 << 20;
 
-/// What is laid over a scene, the first of each kind first.
+/// Overlays of a scene, in the order of application.
 ///
-/// A file has the shape of a scene, and everything in it is optional. Fields are laid one by one;
-/// agents, sensors, obstacles and channels by their `name`, new ones are added; other lists are
-/// replaced; `None` (`null` in YAML) clears what is optional. A kind laid over the same kind gives
-/// its fields, another kind replaces it whole; fields without a kind go into the kind that is there.
+/// A file has the format of a scene, and every key is optional. Fields are merged one by one; agents, sensors,
+/// obstacles and channels by their `name`, new ones are added; other lists are replaced; `None` (`null` in YAML) clears
+/// an optional value. A kind over the same kind merges its fields, another kind replaces it; fields without a kind are
+/// merged into the present kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overlays {
-    /// Files (RON or YAML) that say where the scene runs: laid first.
+    /// Files (RON or YAML) that define where the scene runs: applied first.
     pub profiles: Vec<PathBuf>,
-    /// Files (RON or YAML) that say what runs: laid next.
+    /// Files (RON or YAML) that define what runs: applied next.
     pub configs: Vec<PathBuf>,
-    /// Single values, as `agents.rover.controller.speed_m_s=0.8`: laid last, they replace what is there.
+    /// Single values, as `agents.rover.controller.speed_m_s=0.8`: applied last, they replace the present value.
     pub sets: Vec<String>,
 }
 
 impl Overlays {
-    /// Whether nothing is laid.
+    /// Whether there are no overlays.
     pub fn is_empty(&self) -> bool {
         self.profiles.is_empty() && self.configs.is_empty() && self.sets.is_empty()
     }
 }
 
-/// Letters of a `--set` that a message repeats.
+/// Most characters of a `--set` argument in a message.
 const REPEATED: usize = 120;
 
-/// The texts of a scene and its overlays.
+/// Reads the texts of a scene and its overlays.
 pub(super) fn read(
     files: &dyn Files,
     scene: &Path,
@@ -61,12 +61,12 @@ pub(super) fn read(
         sources.push(file(files, path, most)?);
     }
     for (k, set) in overlays.sets.iter().enumerate() {
-        let mut said: String = set.chars().take(REPEATED).collect();
-        if said.len() < set.len() {
-            said.push('…');
+        let mut excerpt: String = set.chars().take(REPEATED).collect();
+        if excerpt.len() < set.len() {
+            excerpt.push('…');
         }
         sources.push(Source {
-            name: format!("--set {} `{said}`", k + 1),
+            name: format!("--set {} `{excerpt}`", k + 1),
             text: set.clone(),
             folder: PathBuf::new(),
             is_file: false,
@@ -104,7 +104,7 @@ fn file(files: &dyn Files, path: &Path, most: u64) -> Result<Source, SceneError>
         let message = "found a byte that is not UTF-8 text; expected a scene in RON";
         Diagnostic::at(&name, at, message).alone()
     })?;
-    // A mark that some editors put before the text.
+    // Byte order mark.
     let text = match text.strip_prefix('\u{feff}') {
         Some(rest) => rest.to_owned(),
         None => text,
@@ -117,7 +117,7 @@ fn file(files: &dyn Files, path: &Path, most: u64) -> Result<Source, SceneError>
     })
 }
 
-/// One tree of all. The first text is RON; without others it is not looked into.
+/// Merges all texts into one tree. The first one is RON; without overlays it is not opened.
 pub(super) fn resolve(sources: &[Source]) -> Result<Node<'_>, SceneError> {
     let mut refused = Vec::new();
     let mut root = Node::ron("", Span::default());
@@ -133,12 +133,12 @@ pub(super) fn resolve(sources: &[Source]) -> Result<Node<'_>, SceneError> {
                     .map_err(|(offset, message)| (Span { source: k, offset }, message)),
                 _ => ron(source, k, alone),
             };
-            over.and_then(|over| fields(over, "what is laid over a scene has fields"))
+            over.and_then(|over| fields(over, "an overlay has fields"))
                 .and_then(|over| merge::merge(&mut root, over))
         };
         if let Err(wrong) = merged {
             refused.push(wrong);
-            // What would be laid over nothing makes no sense.
+            // Overlays on nothing would be errors.
             if k == 0 {
                 break;
             }
@@ -151,10 +151,10 @@ pub(super) fn resolve(sources: &[Source]) -> Result<Node<'_>, SceneError> {
     for (span, message) in refused {
         diagnostics.add_at(span, message);
     }
-    Err(SceneError::Diagnostics(diagnostics.told()))
+    Err(SceneError::Diagnostics(diagnostics.into_sorted()))
 }
 
-/// RON, judged by ron where it will be opened.
+/// Checks RON with ron before it is opened.
 fn ron(source: &Source, k: usize, alone: bool) -> Result<Node<'_>, MergeError> {
     let span = |offset| Span { source: k, offset };
     let text = source.text.as_str();

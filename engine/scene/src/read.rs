@@ -1,4 +1,4 @@
-//! From a tree to a value: ron reads what was not opened, this reads what holds it.
+//! Deserialises a tree: ron reads unopened texts, this module the opened values around them.
 
 use super::tree::{Brackets, Entry, Node, Shape, Span};
 use ron::extensions::Extensions;
@@ -10,19 +10,19 @@ use serde::de::{
 use std::borrow::Cow;
 use std::fmt;
 
-/// What ron calls a value that stays text (`ron::value::RawValue`).
+/// Name of `ron::value::RawValue`, a value that stays text.
 const RAW: &str = "$ron::private::RawValue";
 
-/// Ron as scenes are written: optional values stand plainly, `duration_s: 60.0`.
+/// RON options of scenes: optional values without `Some`, `duration_s: 60.0`.
 pub(super) fn options() -> ron::Options {
     ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME)
 }
 
-/// What ron says is wrong, and where.
+/// Error of ron, with its place.
 #[derive(Debug)]
 pub(super) struct ReadError {
     pub(super) code: ron::Error,
-    /// None until somebody who knows it has seen it.
+    /// `None` until a caller with the place adds it.
     pub(super) span: Option<Span>,
 }
 
@@ -40,7 +40,7 @@ impl From<ron::Error> for ReadError {
     }
 }
 
-/// In ron's words.
+/// Errors with the texts of ron.
 impl de::Error for ReadError {
     fn custom<T: fmt::Display>(text: T) -> Self {
         ron::Error::custom(text).into()
@@ -76,7 +76,7 @@ impl ReadError {
         }
     }
 
-    /// The struct or kind in which it happened, if nobody has said yet.
+    /// Adds the enclosing struct or kind, if it is not set.
     fn within(mut self, name: &str) -> Self {
         use ron::Error::{
             DuplicateStructField, MissingStructField, NoSuchEnumVariant, NoSuchStructField,
@@ -97,7 +97,7 @@ impl ReadError {
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'n, 'a>(pub(super) &'n Node<'a>);
 
-/// What of a text follows from ron's line and column.
+/// Byte offset of ron's line and column.
 pub(super) fn offset(text: &str, place: ron::error::Position) -> usize {
     let start = match place.line {
         0 | 1 => 0,
@@ -112,7 +112,7 @@ pub(super) fn offset(text: &str, place: ron::error::Position) -> usize {
 }
 
 impl<'a> Reader<'_, 'a> {
-    /// By ron, from the text.
+    /// Deserialises the text with ron.
     fn ron<T>(
         self,
         text: &'a str,
@@ -140,8 +140,8 @@ impl<'a> Reader<'_, 'a> {
         let found = match self.0.shape() {
             Shape::Null => "nothing".to_owned(),
             Shape::Scalar => format!("`{}`", self.0.text().unwrap_or_default()),
-            Shape::Word { said, .. } => format!("`{said}`"),
-            Shape::Quoted(said) => format!("the text {said:?}"),
+            Shape::Word { literal, .. } => format!("`{literal}`"),
+            Shape::Quoted(literal) => format!("the text {literal:?}"),
             Shape::List { .. } => "a list".to_owned(),
             Shape::Fields(_) => "fields".to_owned(),
             Shape::Variant { name, inside: None } => format!("`{name}`"),
@@ -173,7 +173,7 @@ impl<'a> Reader<'_, 'a> {
     }
 }
 
-/// A number or truth value: ron's where it is text, else what a word says.
+/// Number or truth value: deserialised by ron from text, else from a word.
 macro_rules! plain {
     ($($method:ident $visit:ident $type:ty: $what:literal;)*) => { $(
         fn $method<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ReadError> {
@@ -215,8 +215,8 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         }
         match self.0.shape() {
             Shape::Null | Shape::Scalar => visitor.visit_none(),
-            Shape::Quoted(said) => visitor.visit_str(said),
-            Shape::Word { said, ron } => {
+            Shape::Quoted(literal) => visitor.visit_str(literal),
+            Shape::Word { literal, ron } => {
                 if let Ok(value) = ron::from_str::<bool>(ron) {
                     visitor.visit_bool(value)
                 } else if let Ok(value) = ron::from_str::<u64>(ron) {
@@ -226,7 +226,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
                 } else if let Ok(value) = ron::from_str::<f64>(ron) {
                     visitor.visit_f64(value)
                 } else {
-                    visitor.visit_str(said)
+                    visitor.visit_str(literal)
                 }
             }
             Shape::List { items, .. } => self.items(items, visitor),
@@ -247,7 +247,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
             return self.ron(text, |ron| ron.deserialize_str(visitor));
         }
         match self.0.shape() {
-            Shape::Word { said, .. } | Shape::Quoted(said) => visitor.visit_str(said),
+            Shape::Word { literal, .. } | Shape::Quoted(literal) => visitor.visit_str(literal),
             _ => Err(self.unfit("a text")),
         }
     }
@@ -364,9 +364,9 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         }
         match self.0.shape() {
             Shape::Variant {
-                name: said,
+                name: literal,
                 inside: Some(inside),
-            } if said == name => Reader(inside).deserialize_tuple(len, visitor),
+            } if literal == name => Reader(inside).deserialize_tuple(len, visitor),
             _ => self.deserialize_tuple(len, visitor),
         }
     }
@@ -377,7 +377,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         }
         match self.0.shape() {
             Shape::Fields(entries) => self.entries(entries, "", visitor),
-            // A map of one entry whose key looks like a kind.
+            // Map of one entry, with a key that looks like a kind.
             Shape::Variant {
                 name,
                 inside: Some(inside),
@@ -405,9 +405,9 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         match self.0.shape() {
             Shape::Fields(entries) => self.entries(entries, name, visitor),
             Shape::Variant {
-                name: said,
+                name: literal,
                 inside: Some(inside),
-            } if said == name => Reader(inside).deserialize_struct(name, fields, visitor),
+            } if literal == name => Reader(inside).deserialize_struct(name, fields, visitor),
             _ => Err(self.unfit(format!("the fields of `{name}`"))),
         }
     }
@@ -421,8 +421,8 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         if let Some(text) = self.0.text() {
             return self.ron(text, |ron| ron.deserialize_enum(name, variants, visitor));
         }
-        let (said, inside) = match self.0.shape() {
-            Shape::Word { said, .. } | Shape::Quoted(said) => (said, None),
+        let (literal, inside) = match self.0.shape() {
+            Shape::Word { literal, .. } | Shape::Quoted(literal) => (literal, None),
             Shape::Variant { name, inside } => (name, inside.as_deref()),
             _ => {
                 let kinds: Vec<_> = variants.iter().map(|v| format!("`{v}`")).collect();
@@ -431,7 +431,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
         };
         let kind = Kind {
             of: self,
-            name: said,
+            name: literal,
             inside,
         };
         visitor
@@ -440,7 +440,7 @@ impl<'a> Deserializer<'a> for Reader<'_, 'a> {
     }
 }
 
-/// The value that round brackets hold alone, else the value itself.
+/// The single value in round brackets, else the value itself.
 fn only<'n, 'a>(node: &'n Node<'a>) -> &'n Node<'a> {
     match node.shape() {
         Shape::List {
@@ -552,14 +552,14 @@ impl<'a> VariantAccess<'a> for Kind<'_, 'a> {
     ) -> Result<V::Value, ReadError> {
         let done = match self.inside {
             Some(inside) => Reader(inside).deserialize_struct("", fields, visitor),
-            // A word alone: all of its fields have defaults, or ron says which has none.
+            // A word alone: all fields have defaults, or ron names one that has none.
             None => self.of.entries(&[], self.name, visitor),
         };
         done.map_err(|wrong| wrong.within(self.name))
     }
 }
 
-/// Whether a text is RON at all.
+/// Whether ron accepts a text.
 pub(super) fn accept(text: &str) -> Result<(), (usize, ron::Error)> {
     options()
         .from_str::<IgnoredAny>(text)

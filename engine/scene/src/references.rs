@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A description, and its drive or the vehicle that it is.
+/// Robot description, with its drive or vehicle.
 #[derive(Clone)]
 struct Robot {
     model: Arc<RobotModel>,
@@ -31,10 +31,10 @@ struct Robot {
     vehicle: Option<Arc<VehicleModel>>,
 }
 
-/// Reads the files that a scene names, and goes on where one is missing: all errors are reported at once.
+/// Reads the files that a scene names, and continues after a missing one: all errors are reported together.
 pub(super) struct References<'a, 'n, 's> {
     pub(super) files: &'a dyn Files,
-    /// Whether recordings that sensors come from are there.
+    /// Whether recordings of sensor sources have to exist.
     pub(super) recordings: bool,
     pub(super) folder: &'a Path,
     pub(super) model: Option<&'a Path>,
@@ -43,12 +43,12 @@ pub(super) struct References<'a, 'n, 's> {
 
 impl References<'_, '_, '_> {
     pub(super) fn read(mut self, mut scene: SceneSpec) -> LoadedScene {
-        // A line that makes no sense has no track.
+        // An invalid centre line has no track.
         let track = scene.world.track.as_ref();
         let track = track.filter(|_| self.diagnostics.is_empty());
         let track = track.map(Track::new).map(Arc::new);
         let mut loaded = Vec::new();
-        // A fleet of one kind reads its description once; errors in it are reported once.
+        // Identical agents share one description; its errors are reported once.
         let mut known = HashMap::new();
         for (index, agent) in scene.agents.iter_mut().enumerate() {
             if self.recordings {
@@ -56,7 +56,7 @@ impl References<'_, '_, '_> {
             }
             let mut body = LoadedAgent::default();
             if let Some(robot) = self.robot(agent, index, &mut known) {
-                // The wheels of a vehicle are no joints.
+                // The wheels of a vehicle are not joints.
                 if robot.vehicle.is_none() {
                     body.servos = self.servos(agent, index, &robot.model);
                 }
@@ -75,7 +75,7 @@ impl References<'_, '_, '_> {
         };
         let powered = |index: usize| {
             let body = &loaded[index];
-            // A model that could not be read was reported.
+            // An unreadable model has already been reported.
             if body.model.is_none() && scene.agents[index].model.is_some() {
                 return None;
             }
@@ -114,16 +114,16 @@ impl References<'_, '_, '_> {
         };
         agent.model = Some(path.display().to_string());
         if self.model.is_some() && matches!(agent.drive, DriveSpec::Wheels { .. }) {
-            // Another robot's joints have other names.
+            // The joints of another robot have other names.
             log::warn!(
-                "{}: the wheels of the other model are found by themselves",
+                "{}: the wheels of the replacement model are detected automatically",
                 agent.name
             );
             agent.drive = DriveSpec::Auto;
         }
         if self.model.is_some() && forget_calibration(agent) {
             log::warn!(
-                "{0}: thresholds and governor are of the scene's own model, and left out with another; with `--set agents.{0}.model=..` they stay",
+                "{0}: thresholds and governor are omitted: they are calibrated for the scene's own model; `--set agents.{0}.model=..` keeps them",
                 agent.name
             );
         }
@@ -148,9 +148,9 @@ impl References<'_, '_, '_> {
                 continue;
             }
             if self.model.is_some() {
-                // Another robot's links have other names: the sensor moves to the root.
+                // The links of another robot have other names: mount the sensor on the root.
                 log::warn!(
-                    "`{}` has no link `{link}`: {}/{} sits on its root",
+                    "`{}` has no link `{link}`: {}/{} is mounted on its root",
                     model.name,
                     agent.name,
                     sensor.name
@@ -170,7 +170,7 @@ impl References<'_, '_, '_> {
         Some(robot)
     }
 
-    /// Finds the recordings that an agent's sensors come from.
+    /// Finds the recordings of an agent's sensor sources.
     fn recordings(&mut self, agent: &mut AgentSpec, index: usize) {
         for (k, sensor) in agent.sensors.iter_mut().enumerate() {
             if let Source::Replay { file, .. } = &mut sensor.source {
@@ -182,7 +182,7 @@ impl References<'_, '_, '_> {
         }
     }
 
-    /// A description, and what drives it as far as that can be.
+    /// Loads a description and, as far as possible, its drive.
     fn load(&mut self, path: &Path, agent: &AgentSpec, index: usize) -> Option<Robot> {
         if vehicle::is_vehicle(path) {
             return match vehicle::load(self.files, path) {
@@ -192,7 +192,7 @@ impl References<'_, '_, '_> {
                     vehicle: Some(vehicle),
                 }),
                 Err(cause) => {
-                    // Each says where in the vehicle's own file.
+                    // Each line has a place in the vehicle's own file.
                     for line in cause.to_string().lines() {
                         match self.model {
                             Some(_) => self.diagnostics.add_elsewhere(line.to_owned()),
@@ -209,7 +209,7 @@ impl References<'_, '_, '_> {
             Ok(model) => model,
             Err(cause) => {
                 match self.model {
-                    // The user named it, and not the scene.
+                    // The user gave the path, not the scene.
                     Some(_) => self.diagnostics.add_elsewhere(cause.to_string()),
                     None => self
                         .diagnostics
@@ -231,13 +231,13 @@ impl References<'_, '_, '_> {
         })
     }
 
-    /// Tracks are for vehicles, patrols for robots; the model may be another one than the scene's.
+    /// Checks that vehicles have tracks and robots patrols; the model may have been replaced.
     fn check_controller(&mut self, agent: &AgentSpec, index: usize, path: &Path, is_vehicle: bool) {
         if is_vehicle && agent.fixed {
             self.diagnostics.wrong(
                 &format!("agents[{index}].fixed"),
-                "a vehicle that stands still",
-                "a robot, or nothing: vehicles roll",
+                "a fixed vehicle",
+                "no `fixed`, or a robot: vehicles cannot be fixed",
             );
         }
         let controller = agent.controller.as_ref().and_then(|c| c.value());
@@ -294,7 +294,7 @@ impl References<'_, '_, '_> {
         named.set(fitted);
     }
 
-    /// The servos of an agent.
+    /// Servos of an agent.
     fn servos(&mut self, agent: &AgentSpec, index: usize, model: &RobotModel) -> Option<Servos> {
         find_servos(model, &agent.drive).unwrap_or_else(|cause| {
             self.diagnostics
@@ -303,7 +303,7 @@ impl References<'_, '_, '_> {
         })
     }
 
-    /// Wheels and channels of the scene's own must find room in one kernel.
+    /// Wheels and the scene's own channels share one kernel.
     fn check_channels(&mut self, agent: &AgentSpec, index: usize, wheels: usize) {
         let CoherenceSpec::Kernel { channels, .. } = &agent.coherence else {
             return;
@@ -335,11 +335,11 @@ impl References<'_, '_, '_> {
         }
     }
 
-    /// A file that the scene names: from the scene's folder, or among the built-in assets.
+    /// Finds a file that the scene names: in the scene's folder, or among the built-in assets.
     fn find(&mut self, named: &str, at: &str) -> Option<PathBuf> {
         let beside = self.diagnostics.folder(at).join(named);
         let with_scene = self.folder.join(named);
-        // A path that a resolved scene spells out leads here too.
+        // Also resolves the paths of a resolved scene.
         let built_in = if Path::new(named).starts_with(BUILT_IN) {
             PathBuf::from(named)
         } else {
@@ -361,8 +361,8 @@ impl References<'_, '_, '_> {
     }
 }
 
-/// Leaves out what was calibrated on another machine, and the governor that would act on it: thresholds do not transfer
-/// between plants. Says whether there was any.
+/// Removes the calibration for another machine, and the governor that depends on it: thresholds do not transfer between
+/// plants. Returns whether there was any.
 fn forget_calibration(agent: &mut AgentSpec) -> bool {
     let mut calibrated = agent.governor.take().is_some();
     if let CoherenceSpec::Kernel { witness, .. } = &mut agent.coherence {

@@ -1,4 +1,4 @@
-//! A scene in full as one text: what is printed, kept in the recording, and hashed.
+//! Resolved scene as one text: printed, stored in the recording, and hashed.
 
 use super::read::options;
 use crate::assets::{BUILT_IN, MemoryFiles};
@@ -8,7 +8,7 @@ use ron::ser::PrettyConfig;
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Every text of a scene that names a file.
+/// Every value of a scene that names a file.
 fn files(scene: &mut SceneSpec) -> impl Iterator<Item = &mut String> {
     let named = scene.agents.iter_mut().flat_map(|agent| {
         let sensors = agent.sensors.iter_mut();
@@ -28,14 +28,14 @@ fn files(scene: &mut SceneSpec) -> impl Iterator<Item = &mut String> {
 
 fn render(scene: &SceneSpec) -> String {
     let pretty = PrettyConfig::new().new_line("\n");
-    // Plain data has a spelling; an empty text is none, and its hash tells.
+    // Serialising plain data cannot fail.
     options()
         .to_string_pretty(scene, pretty)
         .map_or_else(|error| format!("// {error}\n"), |text| text + "\n")
 }
 
-/// A loaded scene as RON with nothing left to defaults. Files are named by paths that hold in any
-/// folder of this machine: read again, from wherever it was saved, it gives an equal scene.
+/// Loaded scene as RON, with all defaults filled in. File paths are absolute: read from any folder of this machine, it
+/// gives an equal scene.
 pub fn to_ron(scene: &SceneSpec) -> String {
     let mut scene = scene.clone();
     for file in files(&mut scene) {
@@ -49,7 +49,7 @@ pub fn to_ron(scene: &SceneSpec) -> String {
     render(&scene)
 }
 
-/// A loaded scene as RON whose files are named as [`MemoryFiles`] has them: it is built again from these on any machine.
+/// Loaded scene as RON with the file names of [`MemoryFiles`], from which it can be loaded on any machine.
 pub fn held(scene: &SceneSpec) -> String {
     let mut scene = scene.clone();
     for file in files(&mut scene) {
@@ -58,10 +58,10 @@ pub fn held(scene: &SceneSpec) -> String {
     render(&scene)
 }
 
-/// The text of a loaded scene and its hash.
+/// Text of a loaded scene, and its hash.
 ///
-/// The hash is XXH3 (64 bits) of the same text with each file's name alone, without its folder: so
-/// it is the same on every machine. What is in these files is no part of it.
+/// The hash is XXH3 (64 bits) of the same text with file names without folders: it is equal on every machine. The
+/// content of these files is not included.
 pub fn resolved(scene: &SceneSpec) -> ResolvedScene {
     let text = to_ron(scene);
     let mut portable = scene.clone();

@@ -1,4 +1,4 @@
-//! A tree to a scene, and what is wrong with the text in words.
+//! Converts a tree to a scene, and explains syntax errors.
 
 use super::diagnostic::Diagnostics;
 use super::diagnostic::SceneError;
@@ -8,7 +8,7 @@ use becomingone_components::scene::{FORMAT_VERSION, SceneSpec};
 use becomingone_model::did_you_mean;
 use serde::Deserialize;
 
-/// Only the version: what is wrong with a file of a newer format is that it is newer.
+/// The version alone: a newer format explains any error.
 #[derive(Deserialize)]
 struct Header {
     version: Option<u64>,
@@ -21,7 +21,7 @@ pub(super) fn read(root: &Node<'_>, sources: &[Source]) -> Result<SceneSpec, Sce
         Err(wrong) => Some(wrong),
     };
     let mut diagnostics = Diagnostics::of(sources, root);
-    // Good files are read once; only for the others it is asked whether the version explains it.
+    // Valid files are read once; for others, the version may explain the error.
     let header = Header::deserialize(Reader(root));
     match (header.ok().and_then(|h| h.version), wrong) {
         (None, Some(wrong)) => {
@@ -42,10 +42,10 @@ pub(super) fn read(root: &Node<'_>, sources: &[Source]) -> Result<SceneSpec, Sce
             diagnostics.add("version", message);
         }
     }
-    Err(SceneError::Diagnostics(diagnostics.told()))
+    Err(SceneError::Diagnostics(diagnostics.into_sorted()))
 }
 
-/// What ron found, what it expected, and the nearest name.
+/// Explains a ron error: what was found, what was expected, the nearest name.
 pub fn explain(error: &ron::Error) -> String {
     use ron::Error;
     match error {
@@ -86,10 +86,10 @@ pub fn explain(error: &ron::Error) -> String {
             "found the end of the file; expected more: is a bracket not closed?".to_owned()
         }
         Error::ExceededRecursionLimit => {
-            "found brackets within brackets more than 128 deep; expected a scene".to_owned()
+            "found brackets nested more than 128 deep; expected a scene".to_owned()
         }
         other => {
-            // Ron says what it expected; the place says where.
+            // Ron's text has the expectation, the place the position.
             let text = other.to_string();
             let mut letters = text.chars();
             let first = letters.next().map(|c| c.to_ascii_lowercase());

@@ -1,11 +1,11 @@
-//! All times of a scene, scaled by one number.
+//! Time scale: multiplies all times of a scene by one number.
 
 use super::diagnostic::Diagnostics;
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, MasterSpec, SceneSpec, Signal};
 
-/// Multiplies the times of a scene by its `time_scale`, which is 1 thereafter.
+/// Applies `time_scale` to the times of a scene, and sets it to 1.
 ///
-/// A tick stays a whole number of nanoseconds, and all else keeps its relation to it.
+/// A tick remains a whole number of nanoseconds, and all ratios to it are kept.
 pub(super) fn apply(scene: &mut SceneSpec, diagnostics: &mut Diagnostics<'_, '_>) {
     let wanted = std::mem::replace(&mut scene.time_scale, 1.0);
     if wanted == 1.0 {
@@ -19,10 +19,8 @@ pub(super) fn apply(scene: &mut SceneSpec, diagnostics: &mut Diagnostics<'_, '_>
     if !scene.agents.iter().all(timeless) {
         diagnostics.wrong(
             "time_scale",
-            format_args!(
-                "{wanted}, in a scene with bodies or sensors, which have times of their own"
-            ),
-            "1, or agents that hear signals alone",
+            format_args!("{wanted}, in a scene with bodies or sensors, which cannot be scaled"),
+            "1, or agents with signals only",
         );
         return;
     }
@@ -39,7 +37,7 @@ pub(super) fn apply(scene: &mut SceneSpec, diagnostics: &mut Diagnostics<'_, '_>
         return;
     }
     let scale = tick_ns / before_ns;
-    // What is too long for a number is too long for a scene: it is told so.
+    // Values out of range are reported by the checks of the scene.
     scene.tick_ns = tick_ns as u64;
     if let Some(duration_s) = &mut scene.duration_s {
         *duration_s *= scale;

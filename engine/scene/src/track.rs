@@ -1,4 +1,4 @@
-//! What a track must be: a ribbon that neither folds nor crosses itself.
+//! Checks of a track: it must neither fold nor cross itself.
 
 use becomingone_components::scene::SceneSpec;
 use becomingone_components::track::{Track, TrackSpec};
@@ -11,11 +11,11 @@ use std::f64::consts::{FRAC_PI_2, PI};
 const MANY: usize = 10_000;
 /// Shortest and longest centre line (m).
 const LENGTH_M: [f64; 2] = [10.0, 20_000.0];
-/// Nearest neighbours (m).
+/// Least distance between points (m).
 const NEAR_M: f64 = 0.1;
 
-/// Says what is wrong with a scene's track, and who does not start on it: the value's path, what was found,
-/// what was expected.
+/// Reports errors of a scene's track, and agents that do not start on it: the value's path, what was found, what was
+/// expected.
 pub(super) fn check(scene: &SceneSpec, far_m: f64, wrong: &mut dyn FnMut(&str, String, &str)) {
     let Some(spec) = &scene.world.track else {
         return;
@@ -83,7 +83,7 @@ pub(super) fn check(scene: &SceneSpec, far_m: f64, wrong: &mut dyn FnMut(&str, S
     }
 }
 
-/// Whether the edges stay on their sides.
+/// Checks that the edges neither fold nor cross.
 fn ribbon(spec: &TrackSpec, track: &Track, wrong: &mut dyn FnMut(&str, String, &str)) {
     let point_at = |k: usize| {
         let at = track.stations[k].at_m;
@@ -111,8 +111,8 @@ fn ribbon(spec: &TrackSpec, track: &Track, wrong: &mut dyn FnMut(&str, String, &
         );
         return;
     }
-    // A line that bends no tighter than half the width is a width away from itself after half a turn's length, and
-    // stays so until something crosses (Schur's comparison of chords).
+    // A line with no bend tighter than half the width is at least a width away from itself after half a turn's length,
+    // unless it crosses itself (Schur's comparison of chords).
     let apart = FRAC_PI_2 * track.width_m + track.step_m;
     let n = track.stations.len();
     let cell = |p: [f64; 2]| p.map(|x| libm::floor(x / track.width_m) as i64);
@@ -153,7 +153,7 @@ fn ribbon(spec: &TrackSpec, track: &Track, wrong: &mut dyn FnMut(&str, String, &
     }
 }
 
-/// Whether those who are to drive on it start there, and not against it.
+/// Checks that agents with a track start on it, in its direction.
 fn starts(scene: &SceneSpec, track: &Track, wrong: &mut dyn FnMut(&str, String, &str)) {
     for (k, agent) in scene.agents.iter().enumerate() {
         if !agent

@@ -1,71 +1,70 @@
-//! A scene's text as a tree that is opened only where somebody looks.
+//! Tree of a scene's text, opened on demand.
 //!
-//! Ron reads a value and forgets where it stood, and its own tree forgets the names of kinds. Here a
-//! value stays the text that it is until an overlay reaches into it, or until somebody asks where a
-//! part of it stands. What nobody opened is read by ron itself: a scene without overlays costs
-//! nothing, and with overlays all that they leave alone is read in the same way.
+//! Ron reads a value without its place, and its own tree drops the names of kinds. Here a value stays text until an
+//! overlay changes it, or until the place of a part is needed. Ron reads all unopened text: a scene without overlays
+//! costs nothing extra, and unchanged parts are read in the same way.
 //!
-//! Ron has accepted a text before it is opened, so that opening need not judge it.
+//! Only texts that ron accepts are opened, so that opening need not validate.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::path::PathBuf;
 
-/// A text that a scene is made from.
+/// Text of a scene or an overlay.
 pub(super) struct Source {
-    /// As the user gave it.
+    /// Path or argument as the user gave it.
     pub(super) name: String,
-    /// Without the mark that some editors put first.
+    /// Text without its byte order mark.
     pub(super) text: String,
-    /// Where the files that it names are looked for.
+    /// Folder for relative file names.
     pub(super) folder: PathBuf,
-    /// A file has lines; an argument has not.
+    /// A file has lines, an argument does not.
     pub(super) is_file: bool,
 }
 
-/// Where something stands: sources in the order in which they are laid over each other, then bytes.
+/// Place: source, in the order of application, and byte offset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Span {
     pub(super) source: usize,
     pub(super) offset: usize,
 }
 
-/// A value.
+/// Value.
 #[derive(Clone, Debug)]
 pub(super) struct Node<'a> {
     pub(super) span: Span,
-    /// RON, for as long as nothing in it was changed.
+    /// RON text; `None` once something in it has changed.
     text: Option<&'a str>,
     shape: OnceCell<Shape<'a>>,
 }
 
-/// What a value is made of.
+/// Structure of a value.
 #[derive(Clone, Debug)]
 pub(super) enum Shape<'a> {
     /// `None` of RON, `null` of YAML.
     Null,
-    /// What RON spells in one piece: a number, a quoted text, a map.
+    /// Number, quoted text or map of RON.
     Scalar,
-    /// A word without quotes: text where text is wanted, else what `ron` says.
+    /// Word without quotes: `literal` where text is expected, else `ron`.
     Word {
-        said: Cow<'a, str>,
+        literal: Cow<'a, str>,
         ron: Cow<'a, str>,
     },
-    /// A text in quotes that are not RON's.
+    /// Quoted text of another syntax than RON.
     Quoted(Cow<'a, str>),
     List {
         brackets: Brackets,
         items: Vec<Node<'a>>,
     },
     Fields(Vec<Entry<'a>>),
-    /// A kind, or the name of a struct, and what its brackets hold.
+    /// Kind or struct name, and the content of its brackets.
     Variant {
         name: Cow<'a, str>,
         inside: Option<Box<Node<'a>>>,
     },
 }
 
-/// What holds a list: ron tells tuples from lists, YAML and `--set` do not.
+/// Brackets of a list: RON distinguishes tuples from lists, YAML and `--set` do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Brackets {
     Round,
@@ -73,7 +72,7 @@ pub(super) enum Brackets {
     Either,
 }
 
-/// A field.
+/// Field.
 #[derive(Clone, Debug)]
 pub(super) struct Entry<'a> {
     pub(super) key: Cow<'a, str>,
@@ -81,19 +80,19 @@ pub(super) struct Entry<'a> {
     pub(super) value: Node<'a>,
 }
 
-/// A value as RON again.
+/// Value rendered as RON.
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
     pub(super) text: String,
-    /// Bytes of the text, and where what begins there was written.
+    /// Offsets in the text, and the places of their origin.
     pub(super) from: Vec<(usize, Span)>,
 }
 
-/// Most entries of a list that is opened to say where one of them stands.
+/// Most entries of a list that is opened to find the place of one.
 const MOST: usize = 500_000;
 
 impl<'a> Node<'a> {
-    /// RON that ron has accepted, or is about to judge.
+    /// RON that ron has accepted, or will check.
     pub(super) fn ron(text: &'a str, span: Span) -> Self {
         Self {
             span,
@@ -110,7 +109,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The text, where nothing in it was changed.
+    /// Text, if nothing in it has changed.
     pub(super) fn text(&self) -> Option<&'a str> {
         self.text
     }
@@ -122,7 +121,7 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// To change: from here on the text no longer counts, except that of a scalar.
+    /// Structure, to be changed: the text becomes invalid, except that of a scalar.
     pub(super) fn shape_mut(&mut self) -> &mut Shape<'a> {
         let shape = match self.shape.take() {
             Some(shape) => shape,
@@ -139,7 +138,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The fields, its own or its kind's.
+    /// Fields of the value or its kind.
     pub(super) fn fields(&self) -> Option<&[Entry<'a>]> {
         match self.shape() {
             Shape::Fields(entries) => Some(entries),
@@ -154,17 +153,19 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// What its field `name` says.
+    /// Value of the field `name`.
     pub(super) fn name(&self) -> Option<String> {
         let entry = self.fields()?.iter().find(|e| e.key == "name")?;
         match entry.value.shape() {
             Shape::Scalar => ron::from_str(entry.value.text?).ok(),
-            Shape::Word { said, .. } | Shape::Quoted(said) => Some(said.clone().into_owned()),
+            Shape::Word { literal, .. } | Shape::Quoted(literal) => {
+                Some(literal.clone().into_owned())
+            }
             _ => None,
         }
     }
 
-    /// It as RON again, where overlays may have changed it.
+    /// Renders the value as RON.
     pub(super) fn render(&self) -> Rendered {
         let mut render = Rendered::default();
         self.render_into(&mut render);
@@ -175,23 +176,23 @@ impl<'a> Node<'a> {
         to.from.push((to.text.len(), self.span));
         if let Some(text) = self.text {
             to.text += text.trim();
-            // A comment would swallow what comes next.
+            // End a comment, if there is one.
             to.text.push('\n');
             return;
         }
         match self.shape() {
             Shape::Null | Shape::Scalar => to.text += "None",
-            Shape::Word { said, ron } => {
-                // Kinds begin with capital letters; what else is no number and no truth value was meant as text.
+            Shape::Word { literal, ron } => {
+                // Kinds begin with capital letters; other words that are neither numbers nor truth values are text.
                 let word = ron.starts_with(|c: char| c.is_lowercase() || c == '_');
                 let plain = matches!(&**ron, "true" | "false" | "inf") || !word;
                 if plain && super::read::accept(ron).is_ok() {
                     to.text += ron;
                 } else {
-                    to.text += &format!("{said:?}");
+                    to.text += &format!("{literal:?}");
                 }
             }
-            Shape::Quoted(said) => to.text += &format!("{said:?}"),
+            Shape::Quoted(literal) => to.text += &format!("{literal:?}"),
             Shape::List { brackets, items } => {
                 let (open, close) = match brackets {
                     Brackets::Round => ('(', ')'),
@@ -223,18 +224,18 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Where the value at a path stands, as `agents[0].sensors[1].rate_hz`, or the nearest that holds it.
+    /// Place of the value at a path such as `agents[0].sensors[1].rate_hz`, or of the nearest enclosing value.
     pub(super) fn span_of(&self, path: &str) -> Span {
         self.nearest(path).0.span
     }
 
-    /// The value at a path.
+    /// Value at a path.
     pub(super) fn at(&self, path: &str) -> Option<&Self> {
         let (node, whole) = self.nearest(path);
         whole.then_some(node)
     }
 
-    /// The value at a path or the nearest that holds it, and whether it is the value itself.
+    /// Value at a path or the nearest enclosing one, and whether it is the value itself.
     fn nearest(&self, path: &str) -> (&Self, bool) {
         let mut node = self;
         for part in path.split(['.', '[']).filter(|p| !p.is_empty()) {
@@ -265,7 +266,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// One level of a text; nothing where it has more than `most` entries.
+/// Opens one level of a text; `None` if it has more than `most` entries.
 fn open(text: &str, span: Span, most: usize) -> Option<Shape<'_>> {
     let mut scan = Scan {
         text,
@@ -274,7 +275,7 @@ fn open(text: &str, span: Span, most: usize) -> Option<Shape<'_>> {
     };
     scan.blank();
     if scan.rest().starts_with("#![") {
-        // The extensions that a text asks for: the root only.
+        // Extensions that a text enables, at the root only.
         scan.at += scan.rest().find(']').map_or(0, |end| end + 1);
         scan.blank();
     }
@@ -316,7 +317,7 @@ fn open(text: &str, span: Span, most: usize) -> Option<Shape<'_>> {
     }
 }
 
-/// Goes through accepted RON.
+/// Scanner of accepted RON.
 struct Scan<'a> {
     text: &'a str,
     at: usize,
@@ -339,7 +340,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Space and comments.
+    /// Skips white space and comments.
     fn blank(&mut self) {
         loop {
             let rest = self.rest();
@@ -355,7 +356,7 @@ impl<'a> Scan<'a> {
             } else if first.is_ascii() {
                 0
             } else {
-                // What Unicode takes for space (Pattern_White_Space).
+                // White space of Unicode (Pattern_White_Space).
                 let blank = |c: &char| c.is_whitespace() || "\u{200e}\u{200f}\u{feff}".contains(*c);
                 rest.chars().next().filter(blank).map_or(0, char::len_utf8)
             };
@@ -366,7 +367,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A name that begins here, if one does.
+    /// Name at the present position, if there is one.
     fn name(&mut self) -> Option<&'a str> {
         let rest = self.rest();
         let raw = rest
@@ -376,7 +377,7 @@ impl<'a> Scan<'a> {
         let inside =
             |c: char| c.is_alphanumeric() || c == '_' || (raw.is_some() && "-+.".contains(c));
         let end = name.find(|c| !inside(c)).unwrap_or(name.len());
-        // `r"..."`, `b"..."` and `b'.'` are no names.
+        // `r"..."`, `b"..."` and `b'.'` are not names.
         if end == 0
             || name.as_bytes()[0].is_ascii_digit()
             || (end <= 2 && name[end..].starts_with(['"', '\'']))
@@ -388,7 +389,7 @@ impl<'a> Scan<'a> {
         Some(&name[..end])
     }
 
-    /// The value that begins here, as its text; goes to its end.
+    /// Value at the present position, as text; moves to its end.
     fn here(&mut self) -> Node<'a> {
         let start = self.at;
         let mut end = start;
@@ -416,18 +417,18 @@ impl<'a> Scan<'a> {
             if !byte.is_ascii_whitespace() {
                 end = self.at;
             }
-            // The end of this value: what follows is no part of it.
+            // End of this value; the following text is not part of it.
             if depth == 0 && matches!(byte, b')' | b']' | b'}') {
                 break;
             }
         }
-        // Only a text that ron never accepted leads past its end or into a letter.
+        // Only a text that ron has not accepted leads past its end or into a character.
         self.at = self.text.floor_char_boundary(self.at);
         let end = self.text.floor_char_boundary(end).max(start);
         Node::ron(&self.text[start..end], self.span(start))
     }
 
-    /// To the closing quote.
+    /// Moves to the closing quote.
     fn quoted(&mut self) {
         let bytes = self.text.as_bytes();
         self.at += 1;
@@ -441,7 +442,7 @@ impl<'a> Scan<'a> {
         self.at = bytes.len() - 1;
     }
 
-    /// To the closing quote of a character.
+    /// Moves to the closing quote of a character.
     fn character(&mut self) {
         let rest = &self.text[self.at + 1..];
         let escaped = rest.starts_with('\\');
@@ -456,7 +457,7 @@ impl<'a> Scan<'a> {
             .map_or(0, |n| skip + n);
     }
 
-    /// To the end of a raw text, if one begins here.
+    /// Moves to the end of a raw text, if one begins here.
     fn raw(&mut self) {
         let rest = &self.text[self.at + 1..];
         let hashes = rest.bytes().take_while(|b| *b == b'#').count();
@@ -468,11 +469,11 @@ impl<'a> Scan<'a> {
         let end = inside
             .find(&close)
             .map_or(inside.len(), |n| n + close.len());
-        // The last of it is left to be counted as any other letter.
+        // The last byte is counted like any other character.
         self.at += hashes + 1 + end;
     }
 
-    /// Values to a closing bracket.
+    /// Reads values to a closing bracket.
     fn items(&mut self, close: u8, most: usize) -> Option<Vec<Node<'a>>> {
         self.at += 1;
         let mut items = Vec::new();
@@ -499,7 +500,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Fields, or a tuple.
+    /// Reads fields, or a tuple.
     fn round(&mut self, most: usize) -> Option<Shape<'a>> {
         let start = self.at;
         self.at += 1;
@@ -535,7 +536,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A field's name and its colon.
+    /// Reads a field's name and its colon.
     fn key(&mut self) -> Option<&'a str> {
         let key = self.name()?;
         self.blank();
@@ -547,7 +548,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Whether the letter before is part of a name.
+/// Whether the preceding character is part of a name.
 fn is_in_name(bytes: &[u8], at: usize) -> bool {
     // `br"..."` is a raw text too.
     let before = at.checked_sub(1).map(|k| bytes[k]);
@@ -598,7 +599,7 @@ mod tests {
         assert_eq!(place("agents[0].sensors[0].kind.gyro.bias"), (6, 24));
     }
 
-    /// Opens all of it, so that nothing is left to ron but scalars.
+    /// Opens all levels, so that ron reads only scalars.
     fn open_all(node: &mut Node<'_>) {
         match node.shape_mut() {
             Shape::List { items, .. } => items.iter_mut().for_each(open_all),
@@ -611,7 +612,7 @@ mod tests {
         }
     }
 
-    /// Kinds are text until they are read, with other blanks in a tree.
+    /// Kinds are text until they are read; their blanks differ in a tree.
     fn read_kinds(scene: &mut SceneSpec) {
         let kinds = Kinds::built_in();
         for agent in &mut scene.agents {
@@ -628,7 +629,7 @@ mod tests {
         }
     }
 
-    /// What stands between two words.
+    /// Text between two tokens.
     fn blank() -> impl Strategy<Value = &'static str> {
         prop::sample::select(vec![
             "",
@@ -640,7 +641,7 @@ mod tests {
         ])
     }
 
-    /// A text in one of ron's spellings.
+    /// A text in one of ron's notations.
     fn text() -> impl Strategy<Value = String> {
         let plain = "[a-z\"'\\\\(){}\\[\\],:/#é \n]{0,8}";
         prop_oneof![
@@ -725,7 +726,7 @@ mod tests {
             }
         }
 
-        /// Whatever a text says: it is opened without a panic.
+        /// No text makes opening panic.
         #[test]
         fn any_text_is_opened(text in "[a-zr#b\"'(){}\\[\\],:/*\\\\é 0-9\n]{0,40}") {
             let mut root = Node::ron(&text, Span::default());

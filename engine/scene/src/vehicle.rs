@@ -1,4 +1,4 @@
-//! From a file to a vehicle: YAML or RON by its ending, then every number in its range.
+//! Loads a vehicle: YAML or RON by extension, with a check of each number's range.
 
 use super::diagnostic::SceneError;
 use super::diagnostic::{Diagnostic, Diagnostics, byte_place};
@@ -16,15 +16,15 @@ use std::sync::Arc;
 
 /// Largest description that is read (bytes).
 pub const MAX_VEHICLE_BYTES: u64 = 1 << 20;
-/// Most boxes and most wheels.
+/// Most boxes and most wheels of a vehicle.
 const MANY: usize = 1000;
-/// Wheels of a vehicle that stands level touch one plane, within this (m).
+/// Largest height difference of the wheels of a level vehicle (m).
 const LEVEL_M: f64 = 0.005;
 
-/// A vehicle, and its body and wheels as links.
+/// Vehicle, with its body and wheels as links.
 pub(super) type Loaded = (Arc<VehicleModel>, Arc<RobotModel>);
 
-/// Whether a file's name is that of a vehicle description, and not of a robot's.
+/// Whether a file name is that of a vehicle description, not of a robot's.
 pub(super) fn is_vehicle(path: &Path) -> bool {
     let ending = path.extension().and_then(|e| e.to_str());
     ending.is_some_and(|e| {
@@ -63,7 +63,7 @@ pub(super) fn load(files: &dyn Files, path: &Path) -> Result<Loaded, SceneError>
     let alone = |span: Span, message: String| {
         let mut diagnostics = Diagnostics::of(&sources, &empty);
         diagnostics.add_at(span, message);
-        SceneError::Diagnostics(diagnostics.told())
+        SceneError::Diagnostics(diagnostics.into_sorted())
     };
     let root = if is_ron {
         Node::ron(text, Span::default())
@@ -78,7 +78,7 @@ pub(super) fn load(files: &dyn Files, path: &Path) -> Result<Loaded, SceneError>
     };
     check.vehicle(&vehicle);
     if !check.diagnostics.is_empty() {
-        return Err(SceneError::Diagnostics(check.diagnostics.told()));
+        return Err(SceneError::Diagnostics(check.diagnostics.into_sorted()));
     }
     let robot = vehicle.as_robot(&sources[0].name);
     Ok((Arc::new(vehicle), Arc::new(robot)))
@@ -93,7 +93,7 @@ impl Check<'_, '_> {
         self.diagnostics.wrong(path, found, expected);
     }
 
-    /// In a range; what is no number is in none.
+    /// Checks a range; NaN is in none.
     fn within(&mut self, path: &str, x: f64, low: f64, high: f64, expected: &str) {
         if !(x >= low && x <= high) {
             self.wrong(path, x, expected);
@@ -127,11 +127,11 @@ impl Check<'_, '_> {
         for (k, &i) in v.inertia_kg_m2.iter().enumerate() {
             self.positive(&format!("inertia_kg_m2[{k}]"), i, "kg m²");
         }
-        // Equality is that of a flat plate.
+        // Equality holds for a flat plate.
         let [x, y, z] = v.inertia_kg_m2;
         for (k, (one, others)) in [(x, y + z), (y, x + z), (z, x + y)].into_iter().enumerate() {
             if one > others * (1.0 + 1e-9) {
-                let expected = "at most the sum of the other two, which no body exceeds";
+                let expected = "at most the sum of the other two (triangle inequality)";
                 self.wrong(&format!("inertia_kg_m2[{k}]"), one, expected);
             }
         }
@@ -160,7 +160,7 @@ impl Check<'_, '_> {
         self.positive("engine.max_force_n", v.engine.max_force_n, "newtons");
         self.positive("engine.max_power_w", v.engine.max_power_w, "watts");
         self.positive("brake_force_n", v.brake_force_n, "newtons");
-        // At a right angle the axle would stand still in the middle of its circle.
+        // At a right angle the turning circle would be centred on the axle.
         let most = v.steering.max_angle_rad;
         self.within(
             "steering.max_angle_rad",
@@ -191,7 +191,7 @@ impl Check<'_, '_> {
             self.wrong(
                 "wheels",
                 v.wheels.len(),
-                "3 to 1000 wheels: fewer cannot stand",
+                "3 to 1000 wheels (fewer are unstable)",
             );
             return;
         }
@@ -221,7 +221,7 @@ impl Check<'_, '_> {
                 );
             }
         }
-        // What follows needs numbers that make sense.
+        // The following checks need valid numbers.
         if self.diagnostics.is_empty() {
             self.stance(v);
         }
@@ -257,7 +257,7 @@ impl Check<'_, '_> {
         self.positive(&spring("max_force_n"), max_force_n, "newtons");
     }
 
-    /// Whether it stands on its wheels.
+    /// Checks that the vehicle stands on its wheels.
     fn stance(&mut self, v: &VehicleModel) {
         let ground = |w: &VehicleWheel| w.position_m[2] - w.radius_m;
         let lowest = v.wheels.iter().map(ground).fold(f64::INFINITY, f64::min);

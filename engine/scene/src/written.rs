@@ -1,4 +1,4 @@
-//! Where the sources of sensors and drives were written, for errors of their drivers.
+//! Places of the sources of sensors and drives, for errors of their drivers.
 
 use super::diagnostic::Diagnostics;
 use super::tree::{Node, Shape};
@@ -6,7 +6,7 @@ use becomingone_components::link::Source;
 use becomingone_components::scene::{SceneSpec, SourceSpan};
 use std::collections::BTreeMap;
 
-/// Where every source that has a link was written, by the stable name of its sensor or drive.
+/// Place of every source with a link, by the stable name of its sensor or drive.
 pub(super) fn written(
     scene: &SceneSpec,
     root: &Node<'_>,

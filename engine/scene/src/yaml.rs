@@ -1,7 +1,7 @@
-//! YAML 1.2 to a tree, bounded: a short file can ask for a very large one.
+//! YAML 1.2 reader with limits: aliases let a short file expand without bound.
 //!
-//! Plain words are what the scene wants them to be: `no` is text for a name and no truth value, `1e3` a
-//! number, `Auto` a kind. A kind with fields is a map of one entry, `{Patrol: {speed_m_s: 1}}`.
+//! The scene decides the type of plain words: `no` is text for a name and not a truth value, `1e3` a number, `Auto` a
+//! kind. A kind with fields is a map of one entry, `{Patrol: {speed_m_s: 1}}`.
 
 use super::tree::{Brackets, Entry, Node, Shape, Span};
 use granit_parser::{Event, Options, Parser, ScalarStyle};
@@ -10,12 +10,12 @@ use std::collections::HashMap;
 
 /// Largest file that is read (bytes).
 pub(super) const MAX_YAML_BYTES: u64 = 4 << 20;
-/// Most values, those that aliases repeat among them.
+/// Most values, including those repeated by aliases.
 const MOST: usize = 500_000;
 /// Deepest nesting, as ron's.
 const DEEPEST: usize = 128;
 
-/// Where in the text, and what.
+/// Byte offset and message.
 type MergeError = (usize, String);
 
 enum Frame<'a> {
@@ -27,7 +27,7 @@ struct Open<'a> {
     frame: Frame<'a>,
     span: Span,
     anchor: usize,
-    /// Values read before it.
+    /// Values read so far.
     before: usize,
 }
 
@@ -35,7 +35,7 @@ struct Build<'a> {
     source: usize,
     open: Vec<Open<'a>>,
     root: Option<Node<'a>>,
-    /// Values with an anchor, and how many each holds.
+    /// Anchored values, and the number of values in each.
     anchored: HashMap<usize, (Node<'a>, usize)>,
     values: usize,
 }
@@ -69,9 +69,9 @@ pub(super) fn parse(text: &str, source: usize) -> Result<Node<'_>, MergeError> {
                     return Err((at, "found a second document; expected one".to_owned()));
                 }
             }
-            Event::Scalar(said, style, anchor, tag) => {
+            Event::Scalar(literal, style, anchor, tag) => {
                 untagged(tag, at)?;
-                build.scalar(said, style, anchor, at)?;
+                build.scalar(literal, style, anchor, at)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
                 untagged(tag, at)?;
@@ -89,12 +89,12 @@ pub(super) fn parse(text: &str, source: usize) -> Result<Node<'_>, MergeError> {
     build.root.ok_or_else(|| {
         (
             0,
-            "found nothing; expected what is laid over the scene, as agents: [..]".to_owned(),
+            "found nothing; expected fields, as agents: [..]".to_owned(),
         )
     })
 }
 
-/// The byte of a mark.
+/// Byte offset of a mark.
 fn byte(text: &str, mark: &granit_parser::Marker) -> usize {
     let at = mark.byte_offset().unwrap_or_else(|| {
         let at = text.char_indices().nth(mark.index());
@@ -203,7 +203,7 @@ impl<'a> Build<'a> {
 
     fn close(&mut self, node: Node<'a>, anchor: usize, before: usize) -> Result<(), MergeError> {
         if anchor != 0 {
-            // The copy that is kept counts too: anchors within anchors would make many.
+            // The kept copy counts too: nested anchors would multiply it.
             let values = self.values - before + 1;
             self.count(values, node.span.offset)?;
             self.anchored.insert(anchor, (node.clone(), values));
@@ -217,10 +217,11 @@ impl<'a> Build<'a> {
         let Some(values) = self.anchored.get(&anchor).map(|(_, values)| *values) else {
             return Err((
                 at,
-                "found an alias inside of what it stands for; expected it after".to_owned(),
+                "found an alias inside its own anchor; expected it after the anchored value"
+                    .to_owned(),
             ));
         };
-        // Counted before it is copied.
+        // Counted before copying.
         self.count(values, at)?;
         if let Some((node, _)) = self.anchored.get(&anchor) {
             let node = node.clone();
@@ -248,7 +249,7 @@ impl<'a> Build<'a> {
 
     fn scalar(
         &mut self,
-        said: Cow<'a, str>,
+        literal: Cow<'a, str>,
         style: ScalarStyle,
         anchor: usize,
         at: usize,
@@ -259,42 +260,42 @@ impl<'a> Build<'a> {
             ..
         }) = self.open.last_mut()
         {
-            if said == "<<" {
+            if literal == "<<" {
                 return Err((
                     at,
                     "found the merge key `<<`, which YAML 1.2 does not have; expected the fields themselves".to_owned(),
                 ));
             }
-            if entries.iter().any(|e| e.key == said) {
+            if entries.iter().any(|e| e.key == literal) {
                 return Err((
                     at,
-                    format!("found `{said}` a second time; expected it once"),
+                    format!("found `{literal}` a second time; expected it once"),
                 ));
             }
-            *key = Some((said, span));
+            *key = Some((literal, span));
             return Ok(());
         }
         self.count(1, at)?;
         let shape = if style == ScalarStyle::Plain {
-            plain(said)
+            plain(literal)
         } else {
-            Shape::Quoted(said)
+            Shape::Quoted(literal)
         };
         let before = self.values;
         self.close(Node::of(shape, span), anchor, before)
     }
 }
 
-/// The core schema of YAML 1.2 (10.3.2): what a plain word may stand for beside itself.
-fn plain(said: Cow<'_, str>) -> Shape<'_> {
-    let ron: Cow<'_, str> = match &*said {
+/// Core schema of YAML 1.2 (10.3.2): other meanings of a plain word.
+fn plain(literal: Cow<'_, str>) -> Shape<'_> {
+    let ron: Cow<'_, str> = match &*literal {
         "" | "~" | "null" | "Null" | "NULL" => return Shape::Null,
         "true" | "True" | "TRUE" => "true".into(),
         "false" | "False" | "FALSE" => "false".into(),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => "inf".into(),
         "-.inf" | "-.Inf" | "-.INF" => "-inf".into(),
         ".nan" | ".NaN" | ".NAN" => "NaN".into(),
-        _ => said.clone(),
+        _ => literal.clone(),
     };
-    Shape::Word { said, ron }
+    Shape::Word { literal, ron }
 }

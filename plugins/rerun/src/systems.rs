@@ -1,5 +1,4 @@
-//! Systems that collect the static content of a run at a reset, and copy the data of each tick. They make no call to
-//! Rerun.
+//! Systems that collect the content of a run at a reset, and copy the data of each tick. They make no call to Rerun.
 
 use crate::batch::{Body, ImageFrame, MemoryEntry, MemoryFrame, Pursued, Row, ScanFrame};
 use crate::marks::{self, Marks};

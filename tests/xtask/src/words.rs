@@ -13,6 +13,7 @@ const CLEAN: &[&str] = &[
     ".github",
     "CHANGELOG.md",
     "assets",
+    "engine/scene",
     "plugins",
     "tests/xtask",
 ];
