@@ -1,13 +1,13 @@
-//! Many kernels, each of eight channels, with the engine's whole tick around them, against real time.
+//! Many kernels of eight channels each, with whole engine ticks, compared with real time.
 //!
-//! Run it: `cargo bench -p becomingone --bench kernels`. Every agent has no body, hears eight rhythms (order) and foresees
-//! the eight numbers of an instrument (surprise and blame); each tick is a kernel tick. What instruments say is written
-//! by a system of this program's, as a driver would, with the run's threads: its time is in the figures. One thread, two threads, and agents
-//! without kernels are measured in turns.
+//! Run it: `cargo bench -p becomingone --bench kernels`. Every agent is a kernel without a body: eight tones (order),
+//! and a self-model of the eight numbers of an instrument (surprise and isolation); each tick is a kernel tick. A
+//! system of this program writes the readings of the instruments, as a driver would, on the run's threads: its time is
+//! included. One thread, two threads, and agents without kernels are measured in turns.
 //!
-//! A few agents stay in the cache, ten thousand do not: what they cost more is memory.
+//! A few agents fit in the cache, ten thousand do not: the difference in time per agent is memory access.
 //!
-//! With `-- --systems`: what each system takes of a tick of ten thousand.
+//! With `-- --systems`: time of each system in a tick of ten thousand agents.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,18 +30,18 @@ use becomingone::systems::profile::Profiler;
 use becomingone::systems::threads::Workers;
 use std::time::{Duration, Instant};
 
-/// Agents that stay in the cache, and the many.
+/// Numbers of agents: some that fit in the cache, and many.
 const FEW: usize = 64;
 const MANY: usize = 10_000;
-/// Time of a tick; at any other it does the same work.
+/// Length of a tick; any other one causes the same work.
 const TICK_NS: u64 = 10_000_000;
-/// Kernel ticks that a self-model learns from.
+/// Kernel ticks of warm-up.
 const LEARNED: u64 = 200;
 /// Agents times ticks of a round.
 const ROUND: usize = 500_000;
 const ROUNDS: usize = 9;
 
-/// The instruments: each number a share of what it was, and noise.
+/// The instruments: each number is a share of its previous value, and noise.
 #[derive(Component)]
 struct Source {
     rng: Rng,
@@ -73,7 +73,7 @@ fn say(
     });
 }
 
-/// So many agents, with trained self-models where they have kernels.
+/// Engine with this number of agents; with kernels, their self-models are trained.
 fn engine(agents: usize, kernels: bool, threads: usize) -> CoherenceEngine {
     let tones: String = (0..8)
         .map(|k| format!("(name: \"c{k}\", signal: Tone(frequency_hz: {k}.5)),"))
@@ -152,8 +152,8 @@ fn main() {
         }
         let [one, two, none] = times.map(median);
         let world = engines[0].world_mut();
-        let mut said = world.query::<&Coherence>();
-        let judged = said.iter(world).filter(|c| c.surprise.is_some()).count();
+        let mut kernels = world.query::<&Coherence>();
+        let judged = kernels.iter(world).filter(|c| c.surprise.is_some()).count();
         assert_eq!(judged, agents, "every agent has a verdict");
         let [first, second] = [0, 1].map(|k| *engines[k].world().resource::<StateHash>());
         let each = |tick_s: f64| tick_s * 1e6 / agents as f64;
@@ -170,7 +170,7 @@ fn main() {
     }
 }
 
-/// What each system takes of a tick, of a thousandth of a µs an agent on.
+/// Time of each system in a tick, from a thousandth of a µs per agent on.
 fn systems() {
     let profiler = Profiler::install().unwrap();
     let mut engine = engine(

@@ -1,8 +1,8 @@
-//! What recording a run costs it: the same scene with and without a journal, in turns in one process, so that the
-//! ratio holds on a noisy machine.
+//! Cost of recording: the same scene with and without a journal, in turns in one process, so that the ratio is valid on
+//! a noisy machine.
 //!
-//! Run it: `cargo bench -p becomingone --bench record`. As fast as possible, which is where it costs most: a run that
-//! keeps real time has time to spare. What is written goes to a thread of its own, which needs a core to itself.
+//! Run it: `cargo bench -p becomingone --bench record`. The run is as fast as possible, where recording costs most: a
+//! paced run has idle time. A thread writes the journal, and needs a core of its own.
 
 #![allow(
     clippy::unwrap_used,
@@ -56,7 +56,7 @@ fn main() {
         };
         let (mut ratios, mut alone, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
         for k in 0..ROUNDS {
-            // Who goes first takes turns.
+            // The first of the two takes turns.
             let (a, b) = if k % 2 == 0 {
                 let a = round(&mut without);
                 (a, round(&mut with))
@@ -68,7 +68,7 @@ fn main() {
             alone.push(a);
             recorded.push(b);
         }
-        // They are the same run.
+        // Both runs are the same simulation.
         assert_eq!(with.summary().state_hash, without.summary().state_hash);
         let report = finish(with.world_mut(), Duration::from_secs(60)).unwrap();
         assert_eq!((report.dropped, report.lost), (0, None));

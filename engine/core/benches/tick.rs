@@ -1,11 +1,11 @@
-//! A whole tick (no viewer) against a bare rapier step with the same robots and the same rays.
+//! Whole tick without a viewer, compared with a bare rapier step with the same robots and the same rays.
 //!
-//! Run it: `cargo bench -p becomingone --bench tick`. Both are measured in turns in one process, so
-//! that the ratio holds on a noisy machine: the median of the rounds' ratios is what counts.
+//! Run it: `cargo bench -p becomingone --bench tick`. Both are measured in turns in one process, so that the ratio is
+//! valid on a noisy machine; the result is the median of the rounds' ratios.
 //!
-//! Then the memory that robots take, and the same robots on two threads of physics against one.
+//! Then the memory per robot, and the same robots on two threads of physics against one.
 //!
-//! The robots patrol squares of their own, IMU 1 kHz, lidar 360 rays at 10 Hz, encoders 100 Hz.
+//! Robots patrol squares of their own, with an IMU at 1 kHz, a lidar of 360 rays at 10 Hz, encoders at 100 Hz.
 
 #![allow(
     clippy::unwrap_used,
@@ -63,7 +63,7 @@ fn scene(robots: usize) -> LoadedScene {
     load(&path, None).unwrap()
 }
 
-/// The same bodies, joints, contacts and rays, with nothing around them.
+/// The same bodies, joints, contacts and rays, without the engine.
 struct Bare {
     rapier: PhysicsWorld,
     roots: Vec<(RigidBodyHandle, u128)>,
@@ -72,7 +72,7 @@ struct Bare {
 }
 
 impl Bare {
-    /// Bodies of the engine's own builder in a world of their own, their wheels driven at the speed of the patrol.
+    /// Bodies from the engine's builder in a world of their own, with wheels driven at the speed of the patrol.
     fn new(loaded: &LoadedScene) -> Self {
         let mut physics = Physics::new(1e-3, Vec3::Z * -9.80665);
         physics.add_ground(0.9);
@@ -93,7 +93,7 @@ impl Bare {
                 let joint = physics.rapier.impulse_joints.get_mut(joint, true).unwrap();
                 let motor = *joint.data.motor(JointAxis::AngX).unwrap();
                 let speed = (wheel.sign * 0.5 / wheel.radius_m) as f32;
-                // A gentle turn, so that they stay where the engine's stay.
+                // A gentle turn, so that they stay near the engine's robots.
                 let speed = if wheel.left { speed * 0.8 } else { speed };
                 joint
                     .data
@@ -141,13 +141,13 @@ fn median(mut xs: Vec<f64>) -> f64 {
 }
 
 fn main() {
-    // First, before others leave memory behind that it would take again.
+    // First, before other measurements free memory that it would reuse.
     memory();
     versus_bare();
     threads();
 }
 
-/// Memory that each robot adds, with its sensors, controller, kernel and memories.
+/// Memory per robot, with its sensors, controller, kernel and memories.
 fn memory() {
     println!("robots | resident, kB more for each");
     let mut kept = Vec::new();
@@ -167,7 +167,7 @@ fn memory() {
     }
 }
 
-/// Resident memory of this process (kB), where the system tells.
+/// Resident memory of this process (kB), if the system reports it.
 fn resident_kb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
@@ -199,7 +199,7 @@ fn threads() {
         let [one, two] = engines
             .each_ref()
             .map(|e| *e.world().resource::<StateHash>());
-        // The first round is that of the start, at rest.
+        // The first round is the start at rest.
         println!(
             "{robots} | {:.2} | {}",
             median(ratios.split_off(1)),
@@ -219,7 +219,7 @@ fn versus_bare() {
         engine.start().unwrap();
         let round = if robots == 512 { ROUND / 5 } else { ROUND };
         let rounds = if robots == 1 { 21 } else { 9 };
-        // Both are driven for a while first: at rest they would cost nothing.
+        // Drive both for a while first: at rest they would cost nothing.
         for tick in 0..round {
             bare.tick(tick);
             engine.step().unwrap();

@@ -1,11 +1,11 @@
-//! A scene built in code: a rover goes round a box, and its gyroscope fails on the way.
+//! A scene built in code: a rover drives around a box, and its gyroscope fails on the way.
 use becomingone::prelude::*;
 use becomingone::systems::faults;
 use std::time::Duration;
 
 #[expect(clippy::print_stdout, reason = "an example prints")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Around the box, so that the first seconds, which the self-model learns from, are like all others.
+    // Laps around the box, so that the warm-up contains the motion of all later laps.
     let circle = [
         [1.4, 0.6],
         [2.0, 2.0],

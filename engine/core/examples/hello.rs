@@ -1,4 +1,4 @@
-//! The bare kernel, in five lines: it hears its own clock in real time, until Ctrl-C.
+//! The bare kernel, in five lines: it locks to its own clock of 1 Hz in real time, until Ctrl-C.
 use becomingone::{CoherenceEngine, EngineError};
 fn main() -> Result<(), EngineError> {
     let mut engine = CoherenceEngine::new(); // that's the kernel

@@ -28,7 +28,7 @@ fn main() -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Air whose temperature wanders about 20 °C, and noise that needs no crate.
+/// Air temperature that varies about 20 °C, and noise without another crate.
 struct Room {
     seed: u32,
     celsius: f64,

@@ -1,4 +1,4 @@
-//! A controller of your own: full ahead, and a turn to the freer side before anything nearer than 1 m.
+//! A custom controller: full speed ahead, and a turn to the freer side before obstacles nearer than 1 m.
 use becomingone::prelude::*;
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ struct Wanderer;
 
 impl Plugin for Wanderer {
     fn build(&self, app: &mut App) {
-        // In the set of controllers, after the engine's own: they write the same command.
+        // In the set of controllers, after the engine's own, which write the same command.
         app.add_systems(
             Tick,
             wander.in_set(TickSystems::Decide).after(ControlSystems),
@@ -18,7 +18,7 @@ fn wander(lidars: Query<&Reading<Scan>>, mut drives: Query<&mut ActuatorTarget<T
     let Some(scan) = lidars.iter().find_map(Reading::latest) else {
         return;
     };
-    // Ray 0 points backwards, the middle one forward; right comes first.
+    // Ray 0 points backwards, the middle one forward; the first half is on the right.
     let ranges = &scan.value.ranges_m;
     let (right, left) = (&ranges[100..180], &ranges[180..260]);
     let nearest = |side: &[f32]| side.iter().copied().fold(f32::INFINITY, f32::min);

@@ -9,7 +9,7 @@ use becomingone_systems::kinds::Kinds;
 use bevy_app::Plugin;
 use std::path::Path;
 
-/// Makes engines whose scenes may name the kinds of plugins.
+/// Builder of engines; plugins add kinds that scenes can name.
 ///
 /// ```
 /// use becomingone::prelude::*;
@@ -32,7 +32,7 @@ pub struct EngineBuilder {
 }
 
 impl EngineBuilder {
-    /// With these plugins.
+    /// Creates a builder with these plugins.
     ///
     /// ```
     /// use becomingone::{EngineBuilder, Plugins};
@@ -53,7 +53,7 @@ impl EngineBuilder {
     /// use becomingone::prelude::*;
     /// use serde::{Deserialize, Serialize};
     ///
-    /// /// A fault of one's own: readings jump up and down.
+    /// /// A custom fault: every other reading is too large.
     /// #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
     /// struct Jitter(f64);
     ///
@@ -88,7 +88,7 @@ impl EngineBuilder {
         self
     }
 
-    /// The kinds that scenes may name.
+    /// Kinds that scenes can name.
     ///
     /// ```
     /// let kinds = becomingone::CoherenceEngine::builder().kinds();
@@ -98,7 +98,7 @@ impl EngineBuilder {
         self.plugins.kinds()
     }
 
-    /// Reads the scene of a file.
+    /// Loads a scene file, and creates its engine.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -116,7 +116,7 @@ impl EngineBuilder {
         Ok(self.loaded(loaded))
     }
 
-    /// Checks and loads a scene that was built in code.
+    /// Checks and loads a scene built in code, and creates its engine.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -135,7 +135,7 @@ impl EngineBuilder {
         Ok(self.loaded(loaded))
     }
 
-    /// The bare kernel, see [`CoherenceEngine::new`].
+    /// Creates the bare kernel, see [`CoherenceEngine::new`].
     ///
     /// ```
     /// let mut engine = becomingone::CoherenceEngine::builder().kernel();
@@ -149,7 +149,7 @@ impl EngineBuilder {
         engine
     }
 
-    /// A scene that was loaded before.
+    /// Creates the engine of a loaded scene.
     ///
     /// ```
     /// use becomingone::prelude::*;

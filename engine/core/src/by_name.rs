@@ -1,4 +1,4 @@
-//! Access to a running engine by names.
+//! Access to sensors and agents of a running engine by name.
 
 use crate::engine::CoherenceEngine;
 use becomingone_components::actuator::ActuatorTarget;
@@ -18,44 +18,46 @@ use becomingone_systems::index::EntityIndex;
 use becomingone_systems::sensing::measurements::Measurements;
 use bevy_ecs::prelude::*;
 
-/// A name that an engine does not know, or that is something else.
+/// Error of an access by name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// Entities are there after `start`, which `step` and `run` call.
+    /// Entities exist after `start`, which `step` and `run` call.
     #[error("found `{name}` before the run was started; expected `start` or `step` first")]
     NotStarted {
         /// The name.
         name: String,
     },
-    /// There is nothing of this name.
+    /// Nothing has this name.
     #[error("found no {what} `{name}`; expected one of {}{}", listed(.known), did_you_mean(.name, .known.iter().map(String::as_str)))]
     Unknown {
         /// `sensor` or `agent`.
         what: &'static str,
         /// The name.
         name: String,
-        /// All names that there are.
+        /// All valid names.
         known: Vec<String>,
     },
-    /// It measures something else, or is driven otherwise.
+    /// The sensor or drive is of another kind.
     #[error("`{name}`: found {found}; expected {expected}")]
     Other {
         /// The name.
         name: String,
-        /// What it is.
+        /// Its kind.
         found: String,
-        /// What was asked for.
+        /// The requested kind.
         expected: String,
     },
-    /// It is not simulated, so that its truth is not known.
+    /// The sensor is not simulated, so that there is no ground truth.
     #[error("`{name}` is not simulated: found no ground truth")]
     NoTruth {
         /// The name.
         name: String,
     },
-    /// More requests wait for a tick than there is room for.
-    #[error("found no room for a request to `{name}`; expected a tick between 1024 requests")]
+    /// The queue of requests is full.
+    #[error(
+        "found a full queue at a request to `{name}`; expected at most 1024 requests between two ticks"
+    )]
     Full {
         /// The name.
         name: String,
@@ -70,14 +72,14 @@ fn listed(names: &[String]) -> String {
     names.join(", ")
 }
 
-/// What is known of an agent.
+/// State of an agent.
 #[derive(Clone, Copy, Debug)]
 pub struct AgentView<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its entity.
     pub entity: Entity,
-    /// True pose of its root link; none without a body.
+    /// True pose of its root link; `None` without a body.
     pub pose: Option<Pose>,
     /// True motion.
     pub twist: Option<&'a TrueTwist>,
@@ -85,12 +87,12 @@ pub struct AgentView<'a> {
     pub odometry: Option<&'a Odometry>,
     /// Estimate of its localisation filter.
     pub estimate: Option<&'a Estimate>,
-    /// What its kernel says.
+    /// Output of its kernel.
     pub coherence: Option<&'a Coherence>,
 }
 
 impl CoherenceEngine {
-    /// Readings of a sensor by its name, `rover/imu`; `K` is its kind.
+    /// Readings of the sensor with this name, such as `rover/imu`; `K` is its kind.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -106,7 +108,7 @@ impl CoherenceEngine {
     ///
     /// # Errors
     ///
-    /// [`NameError`] lists the sensors that there are.
+    /// [`NameError`] lists the valid names.
     pub fn reading<K: SensorKind>(
         &self,
         name: &str,
@@ -116,7 +118,7 @@ impl CoherenceEngine {
         reading.ok_or_else(|| self.measures_other(name, sensor, K::Measurement::KIND))
     }
 
-    /// Ground truth beside the latest reading of a simulated sensor; `K` is its kind.
+    /// Ground truth of a simulated sensor at its latest reading; `K` is its kind.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -130,7 +132,7 @@ impl CoherenceEngine {
     ///
     /// # Errors
     ///
-    /// As [`reading`](Self::reading), and [`NameError::NoTruth`] where the sensor is not simulated.
+    /// As [`reading`](Self::reading), and [`NameError::NoTruth`] if the sensor is not simulated.
     pub fn truth<K: SensorKind>(&self, name: &str) -> Result<&K::Measurement, NameError> {
         self.reading::<K>(name)?;
         let sensor = self.sensor(name)?;
@@ -142,8 +144,8 @@ impl CoherenceEngine {
             })
     }
 
-    /// Asks an agent to follow a command for half a second of simulated time, from the next tick on. It takes precedence
-    /// over the agent's controller, and the governor limits it. Ask again before it expires to go on.
+    /// Requests a command for half a second of simulated time, from the next tick on. It takes precedence over the
+    /// agent's controller, and the governor limits it. Repeat the request before it expires to continue.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -162,7 +164,7 @@ impl CoherenceEngine {
     ///
     /// # Errors
     ///
-    /// [`NameError`] lists the agents that there are, or says how this one is driven.
+    /// [`NameError`] lists the valid names, or names the kind of the agent's drive.
     pub fn command(&mut self, agent: &str, what: impl Into<RequestKind>) -> Result<(), NameError> {
         let what = what.into();
         let view = self.agent(agent)?;
@@ -218,7 +220,7 @@ impl CoherenceEngine {
         }
     }
 
-    /// What is known of an agent.
+    /// State of the agent with this name.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -231,7 +233,7 @@ impl CoherenceEngine {
     ///
     /// # Errors
     ///
-    /// [`NameError`] lists the agents that there are.
+    /// [`NameError`] lists the valid names.
     pub fn agent(&self, name: &str) -> Result<AgentView<'_>, NameError> {
         let world = self.world();
         let entity = self.named::<Agent>("agent", name)?;
@@ -246,7 +248,7 @@ impl CoherenceEngine {
         })
     }
 
-    /// The entity of a sensor.
+    /// Entity of the sensor with this name.
     fn sensor(&self, name: &str) -> Result<Entity, NameError> {
         self.named::<Sensor>("sensor", name)
     }

@@ -1,4 +1,4 @@
-//! The facade: a scene in, a run out.
+//! Facade of the engine: loads a scene, runs it, returns a summary.
 
 #![expect(
     clippy::disallowed_methods,
@@ -38,34 +38,34 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Slower than this, whoever was stopped stands (m/s).
-const STANDS_M_S: f32 = 0.05;
+/// Speed below which a stopped agent is at rest (m/s).
+const STANDSTILL_M_S: f32 = 0.05;
 
-/// Why a run cannot start or go on.
+/// Error of starting or running a scene.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The scene, or a file that it names.
+    /// Invalid scene, or invalid file that it names.
     #[error(transparent)]
     Scene(#[from] SceneError),
-    /// The tick's systems cannot be ordered.
+    /// The order of the tick's systems is ambiguous.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
-    /// The scene's entities cannot be made.
+    /// The scene's entities cannot be created.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
     /// A system returned an error or panicked.
     #[error("tick {tick}: {cause}")]
     System {
-        /// The tick in which it happened.
+        /// Tick of the error.
         tick: u64,
-        /// The system, and its error; of a panic only that it was one: its text went to stderr.
+        /// The system and its error; for a panic, whose text is on stderr, only that it occurred.
         cause: String,
     },
 }
 
 impl EngineError {
-    /// Whether the mistake is in what was given, and not in the run.
+    /// Whether the error is one of the input, not of the run.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -79,7 +79,7 @@ impl EngineError {
 }
 
 thread_local! {
-    /// What the last system to fail said; bevy hands errors to a plain function.
+    /// First error of a system; bevy passes errors to a plain function.
     static FAILED: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -91,7 +91,7 @@ fn keep_first_error(error: BevyError, context: ErrorContext) {
     });
 }
 
-/// A scene that runs: the coherence kernel, and whatever the scene puts around it.
+/// A running scene: the coherence kernel, and the world that the scene defines.
 ///
 /// ```
 /// use becomingone::CoherenceEngine;
@@ -99,7 +99,7 @@ fn keep_first_error(error: BevyError, context: ErrorContext) {
 ///
 /// let mut engine = CoherenceEngine::new();
 /// engine.run_for(Duration::from_millis(500))?;
-/// // The bare kernel hears its own clock, and locks to it.
+/// // The bare kernel locks to its own clock.
 /// assert!(engine.summary().agents[0].kernel.order > 0.99);
 /// # Ok::<(), becomingone::EngineError>(())
 /// ```
@@ -116,7 +116,7 @@ pub struct CoherenceEngine {
             &'static TrueTwist,
         )>,
     >,
-    /// Drivers at work; none before the start, and none where nothing comes from outside.
+    /// Running drivers; `None` before the start, and without external inputs.
     links: Option<OpenLinks>,
     armed: bool,
     ready: bool,
@@ -129,7 +129,7 @@ impl Default for CoherenceEngine {
 }
 
 impl CoherenceEngine {
-    /// The bare kernel: one agent without a body that hears one rhythm, its own clock of 1 Hz.
+    /// Creates the bare kernel: one agent without a body, with its own clock of 1 Hz as the only channel.
     /// [`run`](Self::run) paces it in real time until it is stopped.
     ///
     /// ```
@@ -146,7 +146,7 @@ impl CoherenceEngine {
         Self::builder().kernel()
     }
 
-    /// The scene of the bare kernel.
+    /// Scene of the bare kernel.
     pub(crate) fn bare() -> LoadedScene {
         let kernel = AgentSpec {
             name: "kernel".to_owned(),
@@ -182,7 +182,7 @@ impl CoherenceEngine {
         }
     }
 
-    /// An engine with plugins, which bring kinds that the scene may name: see [`EngineBuilder`].
+    /// Builder of an engine with plugins, which add kinds that the scene can name: see [`EngineBuilder`].
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -195,7 +195,7 @@ impl CoherenceEngine {
         EngineBuilder::default()
     }
 
-    /// The scene of a file, with the models and meshes that it names. It runs as fast as it can.
+    /// Loads a scene file, and the models and meshes that it names. The engine runs as fast as possible.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -213,7 +213,7 @@ impl CoherenceEngine {
         Self::builder().scene(path)
     }
 
-    /// A scene that was loaded before, see [`SceneLoader`](crate::scene::SceneLoader).
+    /// Creates the engine of a loaded scene, see [`SceneLoader`](crate::scene::SceneLoader).
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -260,8 +260,8 @@ impl CoherenceEngine {
         }
     }
 
-    /// Whether the sources of a scene can be had: its drivers are known and understand their configurations, and its
-    /// recordings have the columns. No port is taken.
+    /// Checks the sources of a scene: its drivers are registered and accept their configurations, and its recordings
+    /// have the columns. No port is opened.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -285,7 +285,7 @@ impl CoherenceEngine {
         Ok(())
     }
 
-    /// Adds systems of yours. Those of the tick belong into a set of [`TickSystems`](tick::TickSystems).
+    /// Adds a plugin with custom systems. Systems of the tick belong into a set of [`TickSystems`](tick::TickSystems).
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -311,7 +311,7 @@ impl CoherenceEngine {
         self
     }
 
-    /// Seed of every random number, instead of the scene's. Takes effect at the start or the next reset.
+    /// Overrides the scene's seed of all random numbers. Takes effect at the start or the next reset.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -325,8 +325,8 @@ impl CoherenceEngine {
         self.scene_mut(|scene| scene.seed = seed)
     }
 
-    /// Simulated time after which [`run`](Self::run) ends, instead of the scene's; at most 580 years,
-    /// which is as far as nanoseconds are counted.
+    /// Overrides the scene's duration: simulated time after which [`run`](Self::run) ends, at most 580 years, the range
+    /// of 64 bits of nanoseconds.
     ///
     /// ```
     /// use becomingone::{CoherenceEngine, Pace};
@@ -342,7 +342,8 @@ impl CoherenceEngine {
         self
     }
 
-    /// Threads that physics and, of many agents, kernels may use; the results are the same. Takes effect at the start.
+    /// Sets the threads for physics and for kernels of many agents; results do not depend on it. Takes effect at the
+    /// start.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -360,7 +361,7 @@ impl CoherenceEngine {
         self
     }
 
-    /// Whether commands are sent to hardware. Not armed, they are computed and no more. Takes effect at the start.
+    /// Arms hardware actuators: without this, commands are computed and not sent. Takes effect at the start.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -374,8 +375,8 @@ impl CoherenceEngine {
         self
     }
 
-    /// How simulated time follows wall time; as fast as it can, if nothing was said, and in real time where the
-    /// scene has drivers: these bring their readings in real time, and a faster run is over before they come.
+    /// Sets the pace of simulated time relative to wall time. Default: as fast as possible, or real time if the scene
+    /// has drivers, which deliver their readings in real time.
     ///
     /// ```
     /// use becomingone::{CoherenceEngine, Pace};
@@ -392,7 +393,7 @@ impl CoherenceEngine {
         self
     }
 
-    /// Memories of earlier runs, with which agents of the same names start. Takes effect at the start or the next reset.
+    /// Restores memories of earlier runs, by the names of agents. Takes effect at the start or the next reset.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -416,8 +417,8 @@ impl CoherenceEngine {
         self
     }
 
-    /// What agents remember now, and what those remember that this scene does not have, for
-    /// [`set_memory`](Self::set_memory) of another run: few and merged by age, however many runs there were.
+    /// Memories of all agents for [`set_memory`](Self::set_memory) of another run, including restored ones of agents
+    /// that are not in this scene. They are merged by age, so that their number is bounded for any number of runs.
     pub fn memory(&self) -> StoredMemory {
         stored::memory(self.app.world()).memory
     }
@@ -427,7 +428,7 @@ impl CoherenceEngine {
         self
     }
 
-    /// All entities and resources. The scene's entities are there after [`start`](Self::start).
+    /// The world: entities and resources. The scene's entities exist after [`start`](Self::start).
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -443,7 +444,7 @@ impl CoherenceEngine {
         self.app.world()
     }
 
-    /// The same, to change.
+    /// The world, mutable.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -459,7 +460,7 @@ impl CoherenceEngine {
         self.app.world_mut()
     }
 
-    /// The app, to add systems, resources and messages. Kinds that its scene names are registered before: see
+    /// The app, to add systems, resources and messages. Kinds that the scene names have to be registered earlier: see
     /// [`builder`](Self::builder).
     ///
     /// ```
@@ -478,7 +479,7 @@ impl CoherenceEngine {
         &mut self.app
     }
 
-    /// A handle that stops, pauses, steps, paces and resets the run from another thread.
+    /// Handle to stop, pause, step, pace and reset the run from another thread.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -497,8 +498,8 @@ impl CoherenceEngine {
         StopHandle(self.shared.clone())
     }
 
-    /// Builds the tick and the scene; [`run`](Self::run), [`run_for`](Self::run_for) and
-    /// [`step`](Self::step) do it themselves.
+    /// Builds the schedule and the scene; [`run`](Self::run), [`run_for`](Self::run_for) and [`step`](Self::step) call
+    /// it.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -512,8 +513,8 @@ impl CoherenceEngine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Schedule`] where two systems touch the same thing in no order,
-    /// [`EngineError::Spawn`] where the scene's entities cannot be made.
+    /// [`EngineError::Schedule`] if two systems access the same data without an order, [`EngineError::Spawn`] if the
+    /// scene's entities cannot be created.
     pub fn start(&mut self) -> Result<(), EngineError> {
         if self.ready {
             return Ok(());
@@ -528,7 +529,7 @@ impl CoherenceEngine {
         Ok(())
     }
 
-    /// Starts what the scene's sources ask for; a run from a journal starts nothing.
+    /// Starts the drivers and recordings of the scene's sources; a run from a journal starts none.
     fn open_links(&mut self) -> Result<(), EngineError> {
         let world = self.app.world_mut();
         if matches!(world.resource::<ExternalInput>(), ExternalInput::Journal(_)) {
@@ -548,7 +549,7 @@ impl CoherenceEngine {
         Ok(())
     }
 
-    /// Back to the start of the scene: a run from here is bit for bit a fresh run.
+    /// Resets to the start of the scene: the run from here is bit-identical to a fresh run.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -576,27 +577,27 @@ impl CoherenceEngine {
         Ok(())
     }
 
-    /// Spells out the scene that is about to run, for its hash and its recording.
+    /// Renders the resolved scene, for its hash and its recording.
     fn resolve(&mut self) {
         let world = self.app.world_mut();
         let resolved = scene::resolved(&world.resource::<LoadedScene>().scene);
         world.insert_resource(resolved);
     }
 
-    /// Exactly one tick, as fast as it goes.
+    /// Runs exactly one tick, without pacing.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
     ///
     /// let mut engine = CoherenceEngine::new();
     /// engine.step()?;
-    /// assert_eq!(engine.time().now_ns, 1_000_000); // a tick is 1 ms, where the scene does not say
+    /// assert_eq!(engine.time().now_ns, 1_000_000); // a tick is 1 ms by default
     /// # Ok::<(), becomingone::EngineError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start), and [`EngineError::System`] where a system failed.
+    /// As [`start`](Self::start), and [`EngineError::System`] if a system failed.
     pub fn step(&mut self) -> Result<(), EngineError> {
         self.start()?;
         let begun = Instant::now();
@@ -622,7 +623,7 @@ impl CoherenceEngine {
         }
     }
 
-    /// The run's clock.
+    /// Clock of the run.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -664,7 +665,7 @@ impl CoherenceEngine {
     }
 
     /// Runs to the scene's end: its duration, else when all goals are reached or given up, else until stopped. An agent
-    /// that its governor stopped for good has given up, once it stands.
+    /// stopped by its governor has given up its goals as soon as it stands.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -672,7 +673,7 @@ impl CoherenceEngine {
     /// let rover = Agent::robot("rover.urdf")
     ///     .name("rover")
     ///     .drive(Drive::Auto)
-    ///     .sensor("encoders", Encoders::default(), 100.0) // the patrol goes by odometry
+    ///     .sensor("encoders", Encoders::default(), 100.0) // odometry steers the patrol
     ///     .controller(Patrol::new([[1.0, 0.0]], 0.5));
     /// let summary = CoherenceEngine::from(Scene::builder().agent(rover).build()?).run()?;
     /// assert_eq!(summary.agents[0].goals_reached, 1);
@@ -686,7 +687,7 @@ impl CoherenceEngine {
         self.run_watched(|_| {})
     }
 
-    /// [`run`](Self::run), with a look at the engine after each tick.
+    /// [`run`](Self::run), with a callback after each tick.
     ///
     /// ```
     /// use becomingone::{CoherenceEngine, Pace};
@@ -708,7 +709,7 @@ impl CoherenceEngine {
         self.run_until(Self::is_done, watch)
     }
 
-    /// Whether the scene has come to its end.
+    /// Whether the scene has ended.
     fn is_done(&mut self) -> bool {
         match self.duration {
             Some(duration) => self.time().now_ns >= as_ns(duration),
@@ -723,7 +724,7 @@ impl CoherenceEngine {
         let all = goals.iter(world).all(|(goals, governor, twist)| {
             any = true;
             let stopped = governor.is_some_and(|g| g.stopped);
-            goals.done() || (stopped && twist.linear_m_s.length() < STANDS_M_S)
+            goals.done() || (stopped && twist.linear_m_s.length() < STANDSTILL_M_S)
         });
         any && all
     }
@@ -734,7 +735,7 @@ impl CoherenceEngine {
         watch: impl FnMut(&Self),
     ) -> Result<Summary, EngineError> {
         let ran = self.run_ticks(done, watch);
-        // However it ended: hardware stands still.
+        // Hardware is stopped in any case.
         becomingone_systems::links::rest(self.app.world_mut());
         ran
     }
@@ -745,13 +746,13 @@ impl CoherenceEngine {
         mut watch: impl FnMut(&Self),
     ) -> Result<Summary, EngineError> {
         let shared = self.shared.clone();
-        // Wall time is counted from here, but for pauses and what came before a reset.
+        // Start of wall time, without pauses and time before a reset.
         let (mut begun, mut before) = (Instant::now(), self.wall);
         self.pacer.restart();
         while !done(self) {
             match shared.next() {
                 Next::Stop => {
-                    // It ended this run, and not those that may follow.
+                    // It stops this run, not later ones.
                     shared.stop.store(false, Ordering::Release);
                     break;
                 }
@@ -785,7 +786,7 @@ impl CoherenceEngine {
         Ok(self.summary())
     }
 
-    /// What the run has come to so far.
+    /// Summary of the run so far.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;
@@ -809,7 +810,7 @@ impl Drop for CoherenceEngine {
     }
 }
 
-/// The last instant that a run may reach: a tick of a day still fits behind it.
+/// Latest time of a run: a tick of one day is still in range after it.
 const LAST_NS: u64 = u64::MAX - 2 * 86_400 * NS_PER_S;
 
 fn as_ns(duration: Duration) -> u64 {
@@ -822,10 +823,10 @@ struct Shared {
     reset: AtomicBool,
     paused: AtomicBool,
     paced: AtomicBool,
-    /// Ticks that a paused run may still do.
+    /// Ticks that a paused run still has to do.
     steps: AtomicU64,
-    /// A pace that was asked for and not yet taken; also what waiting goes by.
-    door: Mutex<Option<Pace>>,
+    /// Requested pace; its lock also guards `changed`.
+    pending: Mutex<Option<Pace>>,
     changed: Condvar,
 }
 
@@ -839,18 +840,18 @@ enum Next {
 
 impl Shared {
     fn take_pace(&self) -> Option<Pace> {
-        let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         self.paced.store(false, Ordering::Release);
-        door.take()
+        pending.take()
     }
 
     fn change(&self, change: impl FnOnce(&Self)) {
-        let _door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        let _pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         change(self);
         self.changed.notify_all();
     }
 
-    /// What the run does next; waits while it is paused.
+    /// Next step of the run; waits while it is paused.
     fn next(&self) -> Next {
         let mut held = false;
         loop {
@@ -870,20 +871,22 @@ impl Shared {
                 return Next::Held;
             }
             held = true;
-            let door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
-            // The timeout only bounds a change that came between the look and the wait.
-            let waited = self.changed.wait_timeout(door, Duration::from_millis(50));
+            let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            // The timeout bounds the delay of a change between the check and the wait.
+            let waited = self
+                .changed
+                .wait_timeout(pending, Duration::from_millis(50));
             drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
     }
 
-    /// Sleeps, or until something changes.
+    /// Sleeps for this time, or until something changes.
     fn sleep(&self, time: Duration) {
-        let door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if self.stop.load(Ordering::Acquire) {
             return;
         }
-        let waited = self.changed.wait_timeout(door, time);
+        let waited = self.changed.wait_timeout(pending, time);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -893,7 +896,7 @@ impl Shared {
 pub struct StopHandle(Arc<Shared>);
 
 impl StopHandle {
-    /// Ends the run, also one that is paused or has not begun.
+    /// Ends the run, even if it is paused or has not started.
     ///
     /// ```
     /// let mut engine = becomingone::CoherenceEngine::new();
@@ -905,7 +908,7 @@ impl StopHandle {
         self.0.change(|s| s.stop.store(true, Ordering::Release));
     }
 
-    /// Holds simulated time.
+    /// Pauses simulated time.
     ///
     /// ```
     /// let mut engine = becomingone::CoherenceEngine::new();
@@ -926,7 +929,7 @@ impl StopHandle {
         self.0.change(|s| s.paused.store(true, Ordering::Release));
     }
 
-    /// Lets simulated time go on.
+    /// Resumes simulated time.
     ///
     /// ```
     /// use std::time::Duration;
@@ -945,7 +948,7 @@ impl StopHandle {
         });
     }
 
-    /// Lets a paused run do this many ticks more.
+    /// Runs this many more ticks of a paused run.
     ///
     /// ```
     /// use std::time::Duration;
@@ -963,7 +966,7 @@ impl StopHandle {
         });
     }
 
-    /// Changes how simulated time follows wall time.
+    /// Sets the pace of simulated time relative to wall time.
     ///
     /// ```
     /// use becomingone::{CoherenceEngine, Pace};
@@ -975,13 +978,17 @@ impl StopHandle {
     /// # Ok::<(), becomingone::EngineError>(())
     /// ```
     pub fn set_pace(&self, pace: Pace) {
-        let mut door = self.0.door.lock().unwrap_or_else(PoisonError::into_inner);
-        *door = Some(pace);
+        let mut pending = self
+            .0
+            .pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *pending = Some(pace);
         self.0.paced.store(true, Ordering::Release);
         self.0.changed.notify_all();
     }
 
-    /// Takes the run back to the start of its scene.
+    /// Resets the run to the start of its scene.
     ///
     /// ```
     /// use std::time::Duration;

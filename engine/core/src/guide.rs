@@ -17,9 +17,9 @@
 //!
 //! # How do I write a scene?
 //!
-//! A scene is one file in [RON](https://docs.rs/ron). Lengths are metres, angles radians, times
-//! seconds; x points forward, y left, z up (REP 103). Unknown keys are refused, with the nearest
-//! known one named; [`components::scene`](crate::components::scene) documents every key.
+//! A scene is one file in [RON](https://docs.rs/ron). Lengths are metres, angles radians, times seconds; x points
+//! forward, y left, z up (REP 103). An unknown key is an error that names the nearest known one;
+//! [`components::scene`](crate::components::scene) documents every key.
 //!
 //! ```
 //! # let folder = std::env::temp_dir().join(format!("becomingone-guide-{}", std::process::id()));
@@ -34,7 +34,7 @@
 //!     ]),
 //!     agents: [(
 //!         name: "rover",
-//!         model: "rover.urdf",        // beside the scene, or built in
+//!         model: "rover.urdf",        // beside the scene, or built-in
 //!         drive: Auto,                // driven wheels are found in the model
 //!         sensors: [
 //!             (name: "encoders", kind: Encoders(noise: (resolution: 8.2e-5)), rate_hz: 100),

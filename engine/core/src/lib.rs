@@ -1,4 +1,4 @@
-//! BecomingONE: a simulation and robotics engine with a coherence kernel in its middle.
+//! BecomingONE: a simulation and robotics engine with a coherence kernel.
 //!
 //! ```no_run
 //! use becomingone::CoherenceEngine;
@@ -8,7 +8,7 @@
 //! # Ok::<(), becomingone::EngineError>(())
 //! ```
 //!
-//! A scene file puts a world around it:
+//! A scene file adds a world:
 //!
 //! ```no_run
 //! # use becomingone::CoherenceEngine;
@@ -17,10 +17,10 @@
 //! # Ok::<(), becomingone::EngineError>(())
 //! ```
 //!
-//! - [`CoherenceEngine`]: the facade; [`Summary`]: what a run came to.
-//! - [`scene`]: files become scenes, mistakes become messages.
-//! - [`components`], [`systems`], [`kernel`]: the floors below, for your own plugins.
-//! - [`guide`]: how to write a scene, a controller; what a tick costs.
+//! - [`CoherenceEngine`]: the facade; [`Summary`]: the result of a run.
+//! - [`scene`]: loads and checks scenes.
+//! - [`components`], [`systems`], [`kernel`]: the layers below, for custom plugins.
+//! - [`guide`]: scenes, controllers, sensors, data, diagnosis.
 
 mod builder;
 mod by_name;
@@ -51,7 +51,7 @@ pub use bevy_ecs as ecs;
 pub use builder::EngineBuilder;
 pub use by_name::{AgentView, NameError};
 pub use engine::{CoherenceEngine, EngineError, StopHandle};
-/// Vectors and rotations, as poses and measurements have them.
+/// Vectors and rotations of poses and measurements.
 pub use glam;
 pub use memory::{MemoryFile, MemoryFileError};
 pub use pace::Pace;
@@ -63,7 +63,7 @@ pub use summary::{
     WitnessSummary,
 };
 
-/// What a plugin of yours needs.
+/// Items that a plugin needs.
 pub mod prelude {
     pub use crate::components::actuator::ActuatorTarget;
     pub use crate::components::body::TruePose;
@@ -101,7 +101,7 @@ pub mod prelude {
         Agent, CoherenceEngine, EngineError, NameError, Pace, Plugins, Scene, Summary,
     };
     pub use bevy_app::{App, Plugin};
-    // `#[derive(Component)]` looks for a crate of this name.
+    // `#[derive(Component)]` needs a crate of this name.
     pub use bevy_ecs;
     pub use bevy_ecs::prelude::*;
     pub use bevy_ecs::schedule::ScheduleConfigs;

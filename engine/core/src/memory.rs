@@ -1,4 +1,4 @@
-//! The file of a memory that survives runs.
+//! Memory file: event memories across runs.
 
 use becomingone_components::stored::{MemoryError, StoredMemory};
 use std::fs::{self, File, OpenOptions};
@@ -6,32 +6,32 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 
-/// Most bytes that a file is read for: a million agents with all their memories have less.
+/// Largest accepted file (bytes): the memories of a million agents take less.
 const MAX_BYTES: u64 = 1 << 36;
 
-/// A memory file that cannot be read or written. The file that was there is as it was.
+/// Error of a memory file. An existing file is left unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MemoryFileError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error("{}: {cause}", .file.display())]
     File {
         /// The file.
         file: PathBuf,
-        /// Why not.
+        /// Error of the operating system.
         cause: io::Error,
     },
-    /// It holds no memory, or one of another version, or was cut or changed.
+    /// The content is not a memory, of another version, truncated or corrupt.
     #[error("{}: {cause}; give another name for a new memory", .file.display())]
     Content {
         /// The file.
         file: PathBuf,
-        /// Where, and what is wrong.
+        /// Offset, and cause.
         cause: MemoryError,
     },
 }
 
-/// A file with the memory of earlier runs, which the next one replaces.
+/// Memory file of earlier runs, replaced by the next run.
 ///
 /// ```
 /// use becomingone::{CoherenceEngine, MemoryFile};
@@ -54,24 +54,24 @@ pub enum MemoryFileError {
 pub struct MemoryFile {
     path: PathBuf,
     memory: StoredMemory,
-    /// What was read; none where there was no file.
+    /// Content of the file; `None` if it did not exist.
     bytes: Option<Vec<u8>>,
 }
 
 impl MemoryFile {
-    /// Reads a file; where there is none, the memory is that of a first run. Whether a file can be written there is
-    /// tried, so that a run does not end without its memory.
+    /// Reads a memory file; if it does not exist, the memory is empty. Checks that a file can be written there, so that
+    /// no memory is lost at the end of the run.
     ///
     /// # Errors
     ///
-    /// [`MemoryFileError`] with the place of what is wrong.
+    /// [`MemoryFileError`] with the place of the error.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, MemoryFileError> {
         let mut path = path.into();
         let failed = |path: &Path, cause| MemoryFileError::File {
             file: path.to_owned(),
             cause,
         };
-        // A link stays: what it leads to is replaced.
+        // Keep a symbolic link: its target is replaced.
         if let Ok(real) = path.canonicalize() {
             path = real;
         }
@@ -93,14 +93,14 @@ impl MemoryFile {
         })
     }
 
-    /// What was read.
+    /// The memory in the file.
     pub fn memory(&self) -> &StoredMemory {
         &self.memory
     }
 
-    /// Replaces the file as a whole: who reads it meanwhile, and a program that ends halfway, find the old one or the
-    /// new one. Of several runs at once, the last to end stays. Gives whether the file was another one than that which
-    /// was read: another run has replaced it meanwhile, whose memories are then lost.
+    /// Replaces the file as a whole: other readers, and an interrupted write, leave the old file or the new one. Of
+    /// several runs at once, the last to end remains. Returns whether another run had replaced the file since it was
+    /// read; the memories of that run are then lost.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl MemoryFile {
                 .and_then(|()| file.sync_all())
                 .and_then(|()| fs::rename(&beside, &self.path));
             if written.is_err() {
-                // The first error is the one that is told.
+                // Report the first error only.
                 drop(fs::remove_file(&beside));
             }
             written
@@ -126,14 +126,14 @@ impl MemoryFile {
     }
 }
 
-/// The bytes of a file; none where there is none.
+/// Content of a file; `None` if it does not exist.
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
         Ok(found) if !found.is_file() => {
             return Err(io::Error::other(
-                "found no file; expected a memory file, or nothing",
+                "found a folder or device; expected a memory file, or the name of a new one",
             ));
         }
         Ok(found) if found.len() > MAX_BYTES => {
@@ -147,7 +147,7 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     fs::read(path).map(Some)
 }
 
-/// A new file in the same folder, of a name that no other run has.
+/// Creates a new file in the same folder, with a unique name.
 fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut tried = 0;
@@ -158,7 +158,7 @@ fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
             .create_new(true)
             .open(&beside)
         {
-            // Left by a program of the same number that was killed.
+            // Left by a killed program with the same process id.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tried < 1000 => {
                 tried += 1
             }

@@ -1,4 +1,4 @@
-//! Pacing of simulated time by wall time. Nothing else in a run reads the wall clock.
+//! Pacing of simulated time by wall time. No other part of a run reads the wall clock.
 
 #![expect(clippy::disallowed_methods, reason = "this is the pace")]
 

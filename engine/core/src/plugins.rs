@@ -1,16 +1,16 @@
-//! Plugins that are known before a scene is read: they bring the kinds that it may name.
+//! Plugins that are registered before a scene is read: they add the kinds that it can name.
 
 use crate::sources;
 use becomingone_systems::kinds::Kinds;
 use bevy_app::{App, Plugin};
 use std::sync::Arc;
 
-/// Plugins that are added to every engine. `build` runs once for each `App` that is made, so it does no I/O.
+/// Plugins of every engine. `build` runs once for each `App`, so it must not do I/O.
 #[derive(Clone, Default)]
 pub struct Plugins(Vec<Arc<dyn Plugin>>);
 
 impl Plugins {
-    /// No plugins.
+    /// Creates an empty list.
     ///
     /// ```
     /// let kinds = becomingone::Plugins::new().kinds();
@@ -20,7 +20,7 @@ impl Plugins {
         Self::default()
     }
 
-    /// Adds one.
+    /// Adds a plugin.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -38,7 +38,7 @@ impl Plugins {
         self
     }
 
-    /// The engine's own kinds, those of the drivers that were built in, and those of these plugins.
+    /// Kinds of the engine, of the built-in drivers, and of these plugins.
     ///
     /// ```
     /// for (name, kind) in &becomingone::Plugins::new().kinds().sensors {
@@ -49,7 +49,7 @@ impl Plugins {
         Kinds::with(|app| self.build(app))
     }
 
-    /// Adds the drivers that were built in, and these plugins, to an app.
+    /// Adds the built-in drivers and these plugins to an app.
     pub(crate) fn build(&self, app: &mut App) {
         sources::register(app);
         for plugin in &self.0 {
@@ -58,7 +58,7 @@ impl Plugins {
     }
 }
 
-/// A plugin that several apps share.
+/// Plugin that several apps share.
 struct Shared(Arc<dyn Plugin>);
 
 impl Plugin for Shared {

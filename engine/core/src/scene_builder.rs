@@ -1,4 +1,4 @@
-//! Scenes built in code.
+//! Builders of scenes and agents in code.
 
 use crate::builder::EngineBuilder;
 use crate::engine::CoherenceEngine;
@@ -17,7 +17,7 @@ use becomingone_components::track::TrackSpec;
 use becomingone_scene::{SceneError, SceneLoader};
 use becomingone_systems::kinds::Kinds;
 
-/// A scene that was checked and loaded, and can run. Its plain data is [`SceneSpec`].
+/// Checked and loaded scene, ready to run. Its plain data is [`SceneSpec`].
 ///
 /// ```
 /// use becomingone::prelude::*;
@@ -43,7 +43,7 @@ use becomingone_systems::kinds::Kinds;
 pub struct Scene(LoadedScene);
 
 impl Scene {
-    /// An empty world with a ground, without agents.
+    /// Builder of an empty world with a ground.
     ///
     /// ```
     /// use becomingone::Scene;
@@ -55,7 +55,7 @@ impl Scene {
         SceneBuilder::default()
     }
 
-    /// What was loaded.
+    /// The loaded scene.
     ///
     /// ```
     /// use becomingone::{Agent, Scene};
@@ -81,12 +81,12 @@ impl From<Scene> for CoherenceEngine {
     }
 }
 
-/// Builds a scene. Values are checked by [`build`](Self::build), as those of a file are.
+/// Builder of a scene. [`build`](Self::build) checks all values, as for a scene file.
 #[derive(Clone, Debug, Default)]
 pub struct SceneBuilder(SceneSpec);
 
 impl SceneBuilder {
-    /// Name of the scene.
+    /// Sets the name of the scene.
     ///
     /// ```
     /// assert_eq!(becomingone::Scene::builder().name("yard").spec().name, "yard");
@@ -97,7 +97,7 @@ impl SceneBuilder {
         self
     }
 
-    /// Seed of every random number.
+    /// Sets the seed of all random numbers.
     ///
     /// ```
     /// assert_eq!(becomingone::Scene::builder().seed(7).spec().seed, 7);
@@ -108,7 +108,7 @@ impl SceneBuilder {
         self
     }
 
-    /// Length of a tick (ns); 1 ms if it is not set.
+    /// Sets the length of a tick (ns); default 1 ms.
     ///
     /// ```
     /// use becomingone::{Agent, CoherenceEngine, Scene};
@@ -126,7 +126,7 @@ impl SceneBuilder {
         self
     }
 
-    /// Simulated time after which a run ends (s).
+    /// Sets the simulated time after which a run ends (s).
     ///
     /// ```
     /// use becomingone::{Agent, CoherenceEngine, Scene};
@@ -142,7 +142,7 @@ impl SceneBuilder {
         self
     }
 
-    /// The plane z = 0, with this Coulomb friction coefficient.
+    /// Sets the Coulomb friction coefficient of the ground plane z = 0.
     ///
     /// ```
     /// let ice = becomingone::Scene::builder().ground(0.1).spec().world.ground;
@@ -154,7 +154,7 @@ impl SceneBuilder {
         self
     }
 
-    /// No ground.
+    /// Removes the ground.
     ///
     /// ```
     /// use becomingone::{Agent, CoherenceEngine, Scene};
@@ -172,7 +172,7 @@ impl SceneBuilder {
         self
     }
 
-    /// Place on the Earth of (0, 0, 0).
+    /// Sets the geographic position of (0, 0, 0).
     ///
     /// ```
     /// use becomingone::Scene;
@@ -187,7 +187,7 @@ impl SceneBuilder {
         self
     }
 
-    /// Track for vehicles.
+    /// Sets the track for vehicles.
     ///
     /// ```
     /// use becomingone::Scene;
@@ -206,7 +206,7 @@ impl SceneBuilder {
         self
     }
 
-    /// An obstacle.
+    /// Adds an obstacle.
     ///
     /// ```
     /// use becomingone::Scene;
@@ -228,7 +228,7 @@ impl SceneBuilder {
         self
     }
 
-    /// A box on the ground: the middle of its base (m), its size along x, y, z (m).
+    /// Adds a box on the ground: centre of its base (m), size along x, y, z (m).
     ///
     /// ```
     /// use becomingone::Scene;
@@ -249,7 +249,7 @@ impl SceneBuilder {
         })
     }
 
-    /// The whole world.
+    /// Sets the whole world.
     ///
     /// ```
     /// use becomingone::{Agent, CoherenceEngine, Scene};
@@ -267,7 +267,7 @@ impl SceneBuilder {
         self
     }
 
-    /// An agent.
+    /// Adds an agent.
     ///
     /// ```
     /// use becomingone::{Agent, Scene};
@@ -285,7 +285,7 @@ impl SceneBuilder {
         self
     }
 
-    /// A fault of a sensor, a part of one, or a drive (`rover/imu/gyro_z`), from a time on (s).
+    /// Adds a fault of a sensor, a part of one, or a drive (`rover/imu/gyro_z`), from this time on (s).
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -313,7 +313,7 @@ impl SceneBuilder {
         self
     }
 
-    /// The plain data.
+    /// Returns the plain data.
     ///
     /// ```
     /// use becomingone::{Agent, Scene};
@@ -344,7 +344,7 @@ impl SceneBuilder {
     }
 }
 
-/// Builds an agent.
+/// Builder of an agent.
 ///
 /// ```
 /// use becomingone::prelude::*;
@@ -362,7 +362,7 @@ impl SceneBuilder {
 pub struct Agent(AgentSpec);
 
 impl Agent {
-    /// A robot of a description (URDF or MJCF), or a vehicle (YAML or RON): a path, or a built-in asset.
+    /// Builder of a robot (URDF or MJCF) or vehicle (YAML or RON) from a description: a path, or a built-in asset.
     ///
     /// ```
     /// use becomingone::{Agent, Scene};
@@ -378,7 +378,7 @@ impl Agent {
         })
     }
 
-    /// A vehicle of a description (YAML or RON): a path, or a built-in asset.
+    /// Builder of a vehicle from a description (YAML or RON): a path, or a built-in asset.
     ///
     /// ```
     /// use becomingone::{Agent, Scene};
@@ -390,7 +390,7 @@ impl Agent {
         Self::robot(model).name("vehicle")
     }
 
-    /// An agent without a body: a kernel alone, or an instrument.
+    /// Builder of an agent without a body: a kernel alone, or an instrument.
     ///
     /// ```
     /// use becomingone::{Agent, Scene};
@@ -402,7 +402,7 @@ impl Agent {
         Self::default().name(name)
     }
 
-    /// Name, unique in the scene.
+    /// Sets the name, unique in the scene.
     ///
     /// ```
     /// use becomingone::{Agent, components::scene::AgentSpec};
@@ -415,7 +415,7 @@ impl Agent {
         self
     }
 
-    /// Where it starts (m): z is the height of its lowest point.
+    /// Sets the start position (m); z is the height of the lowest point.
     ///
     /// ```
     /// use becomingone::{Agent, CoherenceEngine, Scene};
@@ -432,7 +432,7 @@ impl Agent {
         self
     }
 
-    /// Its heading at the start (rad).
+    /// Sets the start heading (rad).
     ///
     /// ```
     /// use becomingone::{Agent, components::scene::AgentSpec};
@@ -446,7 +446,7 @@ impl Agent {
         self
     }
 
-    /// Bolts its root link to the world.
+    /// Fixes the root link to the world.
     ///
     /// ```
     /// use becomingone::{Agent, CoherenceEngine, Scene};
@@ -464,7 +464,7 @@ impl Agent {
         self
     }
 
-    /// What moves it.
+    /// Sets the drive.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -481,7 +481,7 @@ impl Agent {
         self
     }
 
-    /// A simulated sensor in the origin of its root link, with its readings a second.
+    /// Adds a simulated sensor at the origin of the root link, with its rate (Hz).
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -502,7 +502,7 @@ impl Agent {
         self.mounted(SensorSpec::new(name, kind, rate_hz))
     }
 
-    /// A sensor, with all that a scene says of one.
+    /// Adds a sensor with all fields of the scene.
     ///
     /// ```
     /// use becomingone::components::scene::SensorSpec;
@@ -521,7 +521,7 @@ impl Agent {
         self
     }
 
-    /// Its controller.
+    /// Sets the controller.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -538,7 +538,7 @@ impl Agent {
         self
     }
 
-    /// A localisation filter over wheels, IMU and GNSS.
+    /// Adds a localisation filter over wheels, IMU and GNSS.
     ///
     /// ```
     /// use becomingone::components::localisation::FilterSpec;
@@ -561,7 +561,7 @@ impl Agent {
         self
     }
 
-    /// Its coherence kernel.
+    /// Sets the coherence kernel.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -578,7 +578,7 @@ impl Agent {
         self
     }
 
-    /// The safety supervisor of its commands.
+    /// Adds a governor (safety supervisor).
     ///
     /// ```
     /// use becomingone::components::governor::GovernorSpec;

@@ -1,4 +1,4 @@
-//! From the sources of a scene to links that can be opened: which driver, which recording, and what is wrong with them.
+//! Resolves the sources of a scene to drivers and recordings that can be opened, and reports their errors.
 
 use becomingone_components::link::{Config, Queue, Source};
 use becomingone_components::scene::{LoadedScene, SensorSpec, SourceSpan};
@@ -8,10 +8,10 @@ use becomingone_systems::kinds::Kinds;
 use becomingone_systems::links::{ConfigError, Endpoint, Port, Recording};
 use bevy_app::App;
 
-/// Drivers of this project, and the Cargo feature that brings each.
+/// Drivers of this project, each with its Cargo feature.
 pub const DRIVER_FEATURES: [(&str, &str); 1] = [("udp", "udp")];
 
-/// Adds the drivers that were built in.
+/// Registers the built-in drivers.
 pub(crate) fn register(app: &mut App) {
     #[cfg(feature = "udp")]
     app.add_plugins(becomingone_udp::UdpPlugin);
@@ -19,12 +19,12 @@ pub(crate) fn register(app: &mut App) {
     let _ = app;
 }
 
-/// Whether readings come, or commands go, at a pace that is not the run's.
+/// Whether the scene has drivers, which run in real time.
 pub fn has_drivers(loaded: &LoadedScene) -> bool {
     sources(loaded).any(|(_, source, _)| matches!(source, Source::Driver(..)))
 }
 
-/// Stable name, source, and the sensor; none for a drive.
+/// Stable name, source, and the sensor; `None` for a drive.
 fn sources(loaded: &LoadedScene) -> impl Iterator<Item = (String, &Source, Option<&SensorSpec>)> {
     loaded.scene.agents.iter().flat_map(|agent| {
         let sensors = agent.sensors.iter();
@@ -34,7 +34,7 @@ fn sources(loaded: &LoadedScene) -> impl Iterator<Item = (String, &Source, Optio
     })
 }
 
-/// What the sources of a scene ask for.
+/// Drivers and recordings of a scene's sources.
 #[derive(Default)]
 pub(crate) struct Plan {
     pub(crate) ports: Vec<Port>,
@@ -42,11 +42,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Finds the drivers and opens the recordings; no port is taken yet.
+    /// Finds the drivers and opens the recordings; no port is opened yet.
     ///
     /// # Errors
     ///
-    /// All mistakes, with their places.
+    /// All errors, with their places.
     pub(crate) fn of(loaded: &LoadedScene, kinds: &Kinds) -> Result<Self, SceneError> {
         let mut plan = Self::default();
         let mut diagnostics = Vec::new();
@@ -125,7 +125,7 @@ impl Plan {
     }
 }
 
-/// A mistake of a source as a whole.
+/// Error of a source as a whole.
 pub(crate) fn at_source(
     name: &str,
     written: Option<&SourceSpan>,
@@ -148,7 +148,7 @@ fn place(file: &str, [line, column]: [usize; 2]) -> Place {
 fn unknown(kind: &str, kinds: &Kinds) -> String {
     if let Some((_, feature)) = DRIVER_FEATURES.iter().find(|(k, _)| *k == kind) {
         return format!(
-            "found driver `{kind}`, which this program was built without; expected it to be built with the Cargo feature `{feature}`"
+            "found driver `{kind}`, which is not built in; expected a build with the Cargo feature `{feature}`"
         );
     }
     let known: Vec<&str> = kinds.drivers.keys().copied().collect();
@@ -163,7 +163,7 @@ fn unknown(kind: &str, kinds: &Kinds) -> String {
     )
 }
 
-/// The byte of a line and column, both from 1.
+/// Byte offset of a line and column, both from 1.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let start = text
         .split_inclusive('\n')
@@ -175,7 +175,7 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
     start + within.map_or(rest.len(), |(k, _)| k)
 }
 
-/// Where a byte of a configuration was written.
+/// Place in the source of a byte of a configuration.
 fn config_place(written: &SourceSpan, config: &str, at: usize) -> Option<Place> {
     let piece = written.config.iter().rev().find(|(from, ..)| *from <= at);
     let (from, file, [line, column]) = piece?;
@@ -189,7 +189,7 @@ fn config_place(written: &SourceSpan, config: &str, at: usize) -> Option<Place> 
     Some(place(file, [line, column]))
 }
 
-/// Recordings that are read as time passes.
+/// Recordings, read as a stream.
 #[cfg(feature = "replay")]
 mod recorded {
     use super::{SensorSpec, Source};
@@ -234,17 +234,17 @@ mod recorded {
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("mcap"));
         if is_mcap && columns.is_empty() && time.is_none() {
-            let said = Said {
+            let replay = JournalReadings {
                 name: name.to_owned(),
                 file: path,
                 topic: topic.clone().unwrap_or_else(|| format!("/{name}")),
                 fields: schema.fields.clone(),
                 readings: None,
             };
-            let readings = said.open().map_err(|e| e.to_string())?;
-            return Ok(Box::new(Said {
+            let readings = replay.open().map_err(|e| e.to_string())?;
+            return Ok(Box::new(JournalReadings {
                 readings: Some(readings),
-                ..said
+                ..replay
             }));
         }
         let names: Vec<String> = if columns.is_empty() {
@@ -296,7 +296,7 @@ mod recorded {
         Ok(Box::new(recorded))
     }
 
-    /// How many numbers a reading of a kind has, where the scene alone says it.
+    /// Number of values in a reading of a kind, if the scene alone determines it.
     fn numbers(kind: &dyn AnySensor, rate_hz: f64) -> Option<usize> {
         kind.numbers(&SensorContext {
             world: &WorldSpec::default(),
@@ -306,8 +306,8 @@ mod recorded {
         })
     }
 
-    /// What a sensor said in one of our own recordings: at the same ticks, bit for bit.
-    struct Said {
+    /// Readings of a sensor in one of our own recordings: at the same ticks, bit-identical.
+    struct JournalReadings {
         name: String,
         file: PathBuf,
         topic: String,
@@ -315,14 +315,14 @@ mod recorded {
         readings: Option<Readings>,
     }
 
-    impl Said {
+    impl JournalReadings {
         fn open(&self) -> Result<Readings, TableError> {
             let fields: Vec<&str> = self.fields.iter().map(String::as_str).collect();
             Readings::open(&self.file, &self.topic, &fields)
         }
     }
 
-    impl Recording for Said {
+    impl Recording for JournalReadings {
         fn next(&mut self) -> Option<RecordedRow> {
             match self.readings.as_mut()?.read() {
                 Ok(row) => row.map(|row| RecordedRow {
@@ -345,7 +345,7 @@ mod recorded {
         }
     }
 
-    /// A file on the disk: what is built in is written to one.
+    /// Path of a file on the disk; a built-in file is written to a temporary one.
     fn unpacked(file: &Path) -> Result<PathBuf, String> {
         if !file.starts_with(BUILT_IN) {
             return Ok(file.to_path_buf());
@@ -359,7 +359,7 @@ mod recorded {
         if std::fs::metadata(&path).is_ok_and(|m| m.len() == bytes.len() as u64) {
             return Ok(path);
         }
-        // Two runs may do this at once: each writes its own, and puts it there whole.
+        // Two runs may do this at once: each writes its own file, then renames it.
         let own = path.with_extension(format!("{}", std::process::id()));
         std::fs::write(&own, &bytes)
             .and_then(|()| std::fs::rename(&own, &path))
@@ -371,9 +371,9 @@ mod recorded {
         name: String,
         file: PathBuf,
         wanted: Wanted,
-        /// Of each number, its place in a row.
+        /// Column of each number.
         columns: Vec<usize>,
-        /// Between two rows, where they bear no stamps (ns).
+        /// Period of rows without stamps (ns).
         period_ns: f64,
         table: Option<Table>,
         row: Row,
@@ -399,7 +399,7 @@ mod recorded {
                     }
                 }
                 let at_ns = if table.time().is_some() {
-                    // A row without a stamp has no place in time.
+                    // Skip a row without a stamp.
                     let Some(t_ns) = self.row.t_ns else {
                         continue;
                     };
@@ -440,9 +440,6 @@ mod recorded {
     use becomingone_systems::links::Recording;
 
     pub(super) fn open(_: &Source, _: &SensorSpec, _: &str) -> Result<Box<dyn Recording>, String> {
-        Err(
-            "found a recording; expected this program to be built with the Cargo feature `replay`"
-                .to_owned(),
-        )
+        Err("found a recording; expected a build with the Cargo feature `replay`".to_owned())
     }
 }

@@ -11,7 +11,7 @@ const START: usize = HEADER + 4;
 /// Size of a triangle (bytes).
 const TRIANGLE: u64 = 50;
 
-/// Reads STL. The size tells binary from text, as many binary files begin with `solid` too.
+/// Reads STL. The size distinguishes binary from text, as many binary files begin with `solid` too.
 pub(crate) fn read(mut bytes: Vec<u8>, path: &Path) -> Result<Triangles, ModelError> {
     let declared = declared_triangles(&bytes);
     let needed = declared.map(|n| START as u64 + TRIANGLE * n);

@@ -1,4 +1,4 @@
-//! Bad robot files are refused with the expected message, which says where, and never by a panic.
+//! Tests that bad robot files are rejected with the expected message and place, without a panic.
 //!
 //! `fixtures/urdf` and `fixtures/mjcf` hold bad files, each with its message beside it: `x.urdf` and
 //! `x.expected`. Files that they include stand in `parts`. After a message was reworded, write all

@@ -13,6 +13,7 @@ const CLEAN: &[&str] = &[
     ".github",
     "CHANGELOG.md",
     "assets",
+    "engine/core",
     "engine/scene",
     "plugins",
     "tests/xtask",

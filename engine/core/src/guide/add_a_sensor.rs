@@ -1,9 +1,9 @@
 //! Add a sensor in one file.
 //!
-//! *How do I give the engine a sensor that it does not have, without changing the engine?* You write one file with the
-//! sensor, and one line that registers it. The program that you build has the whole command line of `becomingone`, and
-//! your sensor is in it like any other. This page adds a barometer, which takes about five minutes of typing; then, shorter,
-//! [a controller](#a-controller), [a fault](#a-fault) and [a driver](#a-driver).
+//! *How do I add a sensor to the engine without changing the engine?* You write one file with the sensor, and one line
+//! that registers it. The program that you build has the whole command line of `becomingone`, with your sensor like any
+//! other. This page adds a barometer, which takes about five minutes; then, shorter, [a controller](#a-controller), [a
+//! fault](#a-fault) and [a driver](#a-driver).
 //!
 //! # The crate
 //!
@@ -30,7 +30,7 @@
 //!
 //! # The sensor
 //!
-//! `src/barometer.rs` is all there is to the sensor:
+//! `src/barometer.rs` is the complete sensor:
 //!
 //! ```
 //! # mod barometer {
@@ -160,7 +160,7 @@
 //!
 //! # The program
 //!
-//! `src/main.rs`, where the one line registers it:
+//! `src/main.rs`, with the line that registers it:
 //!
 //! ```ignore
 //! mod barometer;
@@ -185,7 +185,7 @@
 //! `build` is called once for each engine that the program makes, also to check a scene: it registers, and opens no
 //! files and no devices. Without the command line,
 //! [`CoherenceEngine::builder().add_plugin(MySensors).scene("rover.ron")`](crate::CoherenceEngine::builder) makes an
-//! engine that knows the sensor.
+//! engine with the sensor.
 //!
 //! # A scene with it
 //!
@@ -211,7 +211,7 @@
 //!
 //! # Run it
 //!
-//! The first build takes minutes, because the engine is built with it; later ones take seconds.
+//! The first build takes minutes, because it includes the engine; later ones take seconds.
 //!
 //! ```text
 //! cargo run --release -- list sensors              # the barometer is in the list
@@ -219,9 +219,10 @@
 //! cargo run --release -- run rover.ron
 //! ```
 //!
-//! The last one prints the [summary](crate::Summary). The row of the kernel says that the fault was found: one alarm, whose cause
-//! is `barometer/pressure`, and the row `rover/barometer` counts its readings. The sensor file has no line about faults or
-//! detection. A mistake in the scene is found before the run. With `Barometer(noise: (white_sd: -1))`:
+//! The last command prints the [summary](crate::Summary). The kernel's row shows the detection: one alarm, with
+//! `barometer/pressure` as its isolated channel (`cause`). The row `rover/barometer` has the number of readings. The
+//! sensor's file contains no code for faults or detection. Errors in the scene are reported before the run. With
+//! `Barometer(noise: (white_sd: -1))`:
 //!
 //! ```text
 //! error: rover.ron:10:67: agents[0].sensors[1].kind.noise.white_sd: found -1; expected a number from 0 to 1e9
@@ -246,7 +247,7 @@
 //!
 //! # What each item is for
 //!
-//! [`Kind`](crate::prelude::Kind) is common to sensors, controllers and faults. The struct itself holds what a scene says.
+//! [`Kind`](crate::prelude::Kind) is common to sensors, controllers and faults. The struct has the fields of the scene.
 //!
 //! | item | |
 //! |---|---|
@@ -266,7 +267,7 @@
 //! | `IS_ROW` | any number of equal numbers, such as the ranges of a scan | as many as `FIELDS` |
 //! | `COUNTS` | counters, of which increments are measured | values |
 //! | `GAPS` | `NaN` means that there is no value | `NaN` is refused and counted |
-//! | `SURROUNDINGS` | depends on what stands around; diagnosis takes it only where a scene names it | a channel by itself |
+//! | `SURROUNDINGS` | depends on the surroundings; a channel of diagnosis only if the scene names it | a channel by itself |
 //! | `limits` | smallest and largest value | unbounded |
 //! | `ENCODING`, `bytes`, `set_bytes` | bytes beside the numbers, such as an image: recorded and, for `image/..`, shown; `camera.rs` in `own_kinds` | none |
 //!
@@ -275,7 +276,7 @@
 //! | item | | if left out |
 //! |---|---|---|
 //! | `Measurement` | what it measures | |
-//! | `Model` | state of one simulated sensor: its noise, what it lags behind by; as `pub` as the sensor; `()` for none | |
+//! | `Model` | state of one simulated sensor: such as noise and lag; as `pub` as the sensor; `()` for none | |
 //! | `Param` | what it reads of the world, as parameters of a read-only bevy system, with `'static`; `()` for nothing | |
 //! | `check` | range checks of the struct's fields, with the functions of [`Checks`](crate::prelude::Checks): `positive`, `not_negative`, `within`, `angle`, `wrong` | everything is accepted |
 //! | `model` | makes `Model` at the start and at each reset; draws constant errors | |
@@ -286,10 +287,10 @@
 //! | `FIRST_TICK` | 1 where there is nothing to sample before the first step of physics | 0 |
 //! | `channels`, `default_channels` | which numbers diagnosis takes, and how | every number |
 //!
-//! `truth` and `measure` are called once for each reading, [`at.period_s`](crate::prelude::SensorAt) apart: a filter or a lag
-//! in `Model` advances by that. They must give the same bits in each run: draw random numbers from `rng`, take the time from
-//! `at.now_ns`, never from the machine's clock. (`sin`, `exp` and the like of std may differ in the last bit between machines; those of
-//! the crate `libm` do not.)
+//! `truth` and `measure` are called once for each reading, [`at.period_s`](crate::prelude::SensorAt) apart: a filter or
+//! a lag in `Model` advances by that time. They must give the same bits in each run: draw random numbers from `rng`,
+//! take the time from `at.now_ns`, never from the machine's clock. (`sin`, `exp` and similar functions of std may
+//! differ in the last bit between machines; those of the crate `libm` do not.)
 //!
 //! [`physics.body`](crate::prelude::Physics::body) is the body that carries the sensor, a `RigidBody` of
 //! [rapier](https://docs.rs/rapier3d): `position()` is its pose in the world, `linvel()` and `angvel()` are its velocities, as
@@ -298,9 +299,9 @@
 //!
 //! # A controller
 //!
-//! *How do I drive a robot with code of my own, from a scene?* The struct is the scene's text and the agent's component at once;
-//! its system looks for agents that have it. `app.register_controller::<Cruise>()` registers both. The scene says
-//! `controller: Cruise(speed_m_s: 0.4)`.
+//! *How do I drive a robot with my own code, from a scene?* The struct is both the format in the scene and the
+//! component of the agent; its system queries agents with that component. `app.register_controller::<Cruise>()`
+//! registers both. In the scene: `controller: Cruise(speed_m_s: 0.4)`.
 //!
 //! ```
 //! use becomingone::prelude::*;
@@ -360,17 +361,19 @@
 //! | `spawn` | gives the agent its components, at the start and at each reset | |
 //! | `systems` | run in [`ControlSystems`](crate::prelude::ControlSystems) of the set `Decide`; several in an order: `(a, b).chain()` | |
 //! | `check`, `fit` | range checks; what has to fit the loaded model | nothing is refused |
-//! | `localisation` | which pose it goes by, if it goes by one | none |
+//! | `localisation` | pose that it uses, if any | none |
 //! | `repeat_without_end`, `forget_goals` | used by calibration | no effect |
 //!
-//! A [request](super::architecture#one-way-in) takes precedence over the controller, and the governor limits both: a controller
-//! has no line about either. Sensors are found as `Query<(&Sensor, &Reading<Scan>)>`, where
-//! [`sensor.agent`](crate::prelude::Sensor) is the agent. `WallFollower` in `engine/core/examples/own_kinds` is a whole one.
+//! A [request](super::architecture#one-way-in) takes precedence over the controller, and the governor limits both: a
+//! controller handles neither. Sensors are found as `Query<(&Sensor, &Reading<Scan>)>`, where
+//! [`sensor.agent`](crate::prelude::Sensor) is the agent. `WallFollower` in `engine/core/examples/own_kinds` is a
+//! complete one.
 //!
 //! # A fault
 //!
-//! *How do I make a sensor fail in a way that the engine does not have?* `app.register_fault::<Hum>()`, and in the scene
-//! `faults: [(sensor: "rover/barometer", kind: Hum(amplitude: 8), at_s: 25)]`.
+//! *How do I make a sensor fail in a way that the engine does not have?* Register the fault with
+//! `app.register_fault::<Hum>()`, and inject it in the scene: `faults: [(sensor: "rover/barometer", kind:
+//! Hum(amplitude: 8), at_s: 25)]`.
 //!
 //! ```
 //! use becomingone::prelude::*;
@@ -426,19 +429,20 @@
 //!
 //! | item of [`FaultKind`](crate::prelude::FaultKind) | | if left out |
 //! |---|---|---|
-//! | `State` | what it keeps from reading to reading, with a `Default`; `()` for nothing | |
+//! | `State` | state between readings, with a `Default`; `()` for nothing | |
 //! | `describe` | what it does, in the event that is logged when it begins | |
 //! | `inject` | changes the numbers that it acts on; called for each reading, also while `now.active` is false | no change |
 //! | `loses` | whether a reading is lost | none is |
 //! | `OF_DRIVE`, `torque_share`, `rolled_share` | a fault of motors or wheels instead of a sensor | of a sensor |
-//! | `check`, `refuse` | range checks; targets on which it means nothing | nothing is refused |
+//! | `check`, `refuse` | range checks; targets without effect | nothing is refused |
 //!
-//! The fault changes readings only. The [truth](crate::CoherenceEngine::truth) beside them stays, so that a run can be judged.
+//! The fault changes readings only. Their [ground truth](crate::CoherenceEngine::truth) is untouched, so that detection
+//! can be measured.
 //!
 //! # A driver
 //!
-//! *How do I connect real hardware?* A driver fills the readings of any sensor, yours or the engine's, from a thread of its own. A
-//! scene asks for it by its name: `source: Driver("ramp", (period_ms: 20))`. Nothing else in the scene changes.
+//! *How do I connect real hardware?* A driver fills the readings of any sensor, yours or the engine's, from a thread of
+//! its own. A scene selects it by name: `source: Driver("ramp", (period_ms: 20))`. Nothing else in the scene changes.
 //!
 //! ```
 //! use becomingone::prelude::*;
@@ -516,7 +520,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `serve` asks for [`cancelled`](crate::prelude::Context::cancelled) ten times a second or more often; its reads have time-outs.
-//! A sequence number, a device's stamp and a restart of the sender go into the [`Sample`](crate::prelude::Sample), if the protocol has
-//! them; gaps, duplicates and late readings are counted from these. `line.rs` in `engine/core/examples/own_kinds` reads a TCP server
-//! with time-outs and errors; the plugin `becomingone-udp` parts the protocol from the thread, and sends commands too.
+//! `serve` has to check [`cancelled`](crate::prelude::Context::cancelled) at least ten times a second; its reads have
+//! time-outs. Sequence number, device stamp and restarts of the sender go into the [`Sample`](crate::prelude::Sample),
+//! if the protocol has them; gaps, duplicates and late readings are counted from these. `line.rs` in
+//! `engine/core/examples/own_kinds` reads a TCP server with time-outs and errors; the plugin `becomingone-udp`
+//! separates the protocol from the thread, and also sends commands.

@@ -4,11 +4,11 @@
 //! before you write a plugin that does more than register a kind. For a new sensor, [one file](super::add_a_sensor)
 //! is enough.
 //!
-//! # The floors
+//! # The layers
 //!
 //! The engine is a stack of crates. A crate uses crates below it only.
 //!
-//! | floor | crate, folder | what it holds | what it never holds |
+//! | layer | crate, folder | contents | never contains |
 //! |---|---|---|---|
 //! | 6 | `becomingone-cli`, `engine/cli/` | the program: verbs, progress, tables | anything that a library user needs |
 //! | 5 | [`becomingone`](crate), `engine/core/` | the facade, builders, access by name, this guide | a terminal |
@@ -16,11 +16,11 @@
 //! | 4 | `becomingone-rerun`, `-record`, `-replay`, `-udp`, `plugins/` | viewer, journal, recordings, drivers: one crate each | what another plugin needs |
 //! | 3 | [`becomingone-systems`](crate::systems), `systems/` | what happens in a tick | sockets, files, device threads |
 //! | 3 | `becomingone-model`, `engine/model/` | URDF, MJCF, vehicles, meshes to plain data | entities |
-//! | 2 | [`becomingone-components`](crate::components), `components/` | what things are: components, messages, the specs of scenes, the traits of kinds | systems, I/O |
+//! | 2 | [`becomingone-components`](crate::components), `components/` | data: components, messages, the specs of scenes, the traits of kinds | systems, I/O |
 //! | 1 | [`becomingone-kernel`](crate::kernel), `engine/kernel/` | the equations, without std, allocation, clock and ECS | entities, threads, files |
 //!
-//! Two plugins never use each other: what both need is a component. `scenes/` and `assets/` are data, and `tests/` runs the
-//! built program against files and peers.
+//! Two plugins never depend on each other: shared data is a component. `scenes/` and `assets/` are data, and `tests/`
+//! runs the built program against files and peers.
 //!
 //! # One tick
 //!
@@ -30,7 +30,7 @@
 //! | set | what happens |
 //! |---|---|
 //! | `Begin` | message buffers and batches of readings are begun; bevy's clocks are set |
-//! | `Ingest` | what came from outside since the last tick enters: readings of drivers and recordings, requests |
+//! | `Ingest` | external input since the last tick enters: readings of drivers and recordings, requests |
 //! | `Sample` | simulated sensors that are due sample the world as the last tick left it |
 //! | `Inject` | faults change the simulated readings, not the truth |
 //! | `Encode` | features of the readings, and phases of the channels |
@@ -47,9 +47,9 @@
 //! | `Seal` | all registered state goes into the state hash |
 //! | `Publish` | viewers and recorders read; they write nothing |
 //!
-//! [`First`](crate::prelude::First) and [`Last`](crate::prelude::Last) of each set are hooks: a system in `First(TickSystems::Decide)` runs
-//! before all of `Decide`, and nobody has to be named for it. Systems run on one thread, in one order. Two that touch the
-//! same data without an order between them are an error at the start that names both.
+//! [`First`](crate::prelude::First) and [`Last`](crate::prelude::Last) of each set are hooks: a system in
+//! `First(TickSystems::Decide)` runs before all of `Decide`, without naming another system. Systems run on one thread,
+//! in one order. Two that access the same data without an order between them are an error at the start that names both.
 //!
 //! `becomingone list systems SCENE` prints the schedule that was built, and
 //! [`scheduled`](crate::systems::tick::scheduled) gives it to a program:
@@ -72,45 +72,47 @@
 //!
 //! # Entities
 //!
-//! - An **agent** is a root entity with a name: a robot, a vehicle, an instrument, or a kernel alone without any body.
-//!   Its kernel's components stand on it: [`Coherence`](crate::components::coherence::Coherence),
+//! - An **agent** is a root entity with a name: a robot, a vehicle, an instrument, or a kernel without a body. It has
+//!   the components of its kernel: [`Coherence`](crate::components::coherence::Coherence),
 //!   [`Witness`](crate::systems::diagnosis::witness::Witness), [`Blend`](crate::components::memory::Blend).
-//! - Its **sensors** are child entities, with names such as `rover/imu`. A sensor holds
-//!   [`Reading<T>`](crate::prelude::Reading): the latest measurement, those of this tick, and their stamps. A simulated one
-//!   holds the [`Truth<T>`](crate::prelude::Truth) beside it, so that noise, slip and faults can be judged.
+//! - Its **sensors** are child entities, with names such as `rover/imu`. A sensor has
+//!   [`Reading<T>`](crate::prelude::Reading): the latest measurement, those of this tick, and their stamps. A simulated
+//!   one also has the [`Truth<T>`](crate::prelude::Truth), against which noise, slip and faults are measured.
 //! - Its **drive** is a child too, `rover/drive`, with an [`ActuatorTarget<T>`](crate::prelude::ActuatorTarget): a twist, speed and
 //!   steering angle, or targets of joints.
-//! - Where readings come from is one component, [`Source`](crate::components::link::Source): `Sim`, `Off`, `Replay(..)` or
-//!   `Driver(..)`. Swapping the simulated sensor for a real one is one line of the scene. What reads the sensor does not
-//!   look at it.
+//! - The source of readings is one component, [`Source`](crate::components::link::Source): `Sim`, `Off`, `Replay(..)`
+//!   or `Driver(..)`. Replacing the simulated sensor by a real one is one line of the scene; consumers of the sensor do
+//!   not depend on it.
 //!
 //! An entity that a plugin spawns with a [`Name`](crate::ecs::name::Name) is hashed, recorded and found by its name as the scene's are.
 //!
 //! # One way in
 //!
-//! The set `Ingest` is the only place where anything enters a run. Each reading of a driver, each row of a recording and each
-//! command from outside becomes a [`Frame`](crate::components::link::Frame); frames enter in the order of link and sequence number.
-//! A command from outside is a [`Request`](crate::components::request::Request): who asks, which agent, what, and until
-//! when. [`engine.command`](crate::CoherenceEngine::command) and the stick of `--interactive` make one, and anything that
-//! will come over a network does. It takes precedence over the agent's controller until it expires, half a
-//! second by default.
+//! The set `Ingest` is the only entry of external data. Each reading of a driver, each row of a recording and each
+//! external command becomes a [`Frame`](crate::components::link::Frame); frames enter in the order of link and sequence
+//! number. An external command is a [`Request`](crate::components::request::Request): sender, agent, command and
+//! expiry. [`engine.command`](crate::CoherenceEngine::command) and the stick of `--interactive` create one, and so will
+//! network interfaces. It takes precedence over the agent's controller until it expires, half a second by default.
 //!
-//! A driver has a thread of its own and knows no entity. It stamps what it captures, and pushes it into a queue that is
-//! bounded; the tick never waits for it. What does not fit is dropped and counted.
+//! A driver runs on a thread of its own without access to entities. It stamps each sample at capture and pushes it to a
+//! bounded queue; the tick never waits for it. Samples beyond the bound are dropped and counted.
 //!
 //! # One record
 //!
-//! A journal (`--record run.mcap`) holds the scene, what entered, and the state hash of the ticks. `becomingone replay run.mcap --verify`
-//! runs the scene again with the journal in place of drivers and requests, and compares the hashes: the same scene, seed and input
-//! give the same bits. A reset is a fresh run, bit for bit. The file is MCAP with published schemas, which viewers open.
+//! A journal (`--record run.mcap`) holds the scene, the external input, and the state hash of the ticks. `becomingone
+//! replay run.mcap --verify` runs the scene again with the journal in place of drivers and requests, and compares the
+//! hashes: the same scene, seed and input give the same bits. A reset is a fresh run, bit for bit. The file is MCAP
+//! with published schemas, which viewers open.
 //!
 //! # Rules
 //!
 //! - Time is whole nanoseconds from the run's start. No system reads the machine's clock.
-//! - Random numbers come from a generator of the entity that needs them, seeded by its name: another sensor changes nobody's noise.
-//! - Functions such as `sin` come from [`libm`](https://docs.rs/libm) where their result is state: those of std differ between machines.
-//! - I/O is on threads of its own, behind bounded queues, and connects again by itself.
-//! - `NaN` and infinity stop where readings enter. They are counted and go no further.
+//! - Random numbers come from a generator per entity, seeded by its name: adding a sensor does not change the noise of
+//!   others.
+//! - Functions such as `sin` come from [`libm`](https://docs.rs/libm) if their result is state: those of std differ
+//!   between machines.
+//! - I/O runs on threads of its own, behind bounded queues, and reconnects automatically.
+//! - `NaN` and infinity are rejected and counted where readings enter.
 //! - An error names place, what was found, what was expected, and the nearest name.
 //! - A stop of the governor latches; only a reset clears it.
 //! - Physics is `f32`; time, places on the Earth, odometry and the kernel's sums are `f64`.

@@ -11,7 +11,7 @@
 //! The pages below give the figures of each scene, what is weak, and how the detectors work.
 //!
 //! Words: a fault is **detected** when the alarm is raised; it is **isolated** when the named channel belongs to the
-//! faulty component. The scene's keys and the JSON say *blame* and *cause* for the isolated channel.
+//! faulty component. The scene's keys and the JSON call the isolated channel *blame* and *cause*.
 //!
 //! # How do I inject a fault?
 //!
@@ -42,8 +42,8 @@
 //!   carry noise.
 //! - **Skid.** Where wheels contradict the other sensors and those contradict each other, no sensor is faulty: the rolling
 //!   constraint does not hold, as on ice. The pose covariance is inflated, and position fixes correct it.
-//! - **Slip transient.** Wheels that begin to slip jolt the machine: for 0.04 to 0.2 s the accelerometer deviates and the
-//!   body pitches. Such a transient is a true measurement. A faulty accelerometer keeps deviating; where it stops, the
+//! - **Slip transient.** The onset of wheel slip is a short transient: for 0.04 to 0.2 s the accelerometer deviates and
+//!   the body pitches. That is a true measurement. A faulty accelerometer keeps deviating; if the deviation ends, the
 //!   wheels are named, with a filter and without one.
 //!
 //! Biases and scales are limited to five standard deviations of what the scene states: without that limit a scale of -1
@@ -165,7 +165,7 @@
 //! Delays are detected where the car turns in: a gyroscope that is late by 60 ms deviates by more than 0.02 rad/s in 7 % of
 //! the second lap, with an RMS of 0.01 rad/s. Encoders with 33 times finer resolution and the same thresholds help a
 //! little: 1.33 s [0.06, 6.04] for 2.35 s [0.06, 6.91] in 10 runs, on readings alone 5.6 s for 9.2 s. A pulled receiver
-//! is detected when the pull reaches 1 m: its fixes scatter by 0.3 m and wander. The car asks for more than half its
+//! is detected when the pull reaches 1 m: its fixes scatter by 0.3 m and wander. The car needs more than half its
 //! torque in a quarter of the time.
 //!
 //! # How does the robot react to a fault?

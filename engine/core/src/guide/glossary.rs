@@ -1,7 +1,7 @@
 //! Glossary: the concept's names, the field's terms, and where each is in the code.
 //!
-//! *What is an Emissary, and what would I call it?* The concept behind the engine has names of its own. Each of them is
-//! a known method; the table says which, and links to the type that holds it.
+//! *What is an Emissary, and what is it called elsewhere?* The engine's concept has names of its own. Each is a known
+//! method; the table has the field's term, and links to the type.
 //!
 //! | concept | the field's term | in the code |
 //! |---|---|---|
@@ -29,7 +29,7 @@
 //! | signature | feature vector of an event | [`kernel::Signature`] |
 //! | fleet | coupled phase oscillators (Kuramoto, mean field) | [`kernel::Kuramoto`], [`Fleet`] |
 //!
-//! And what the engine calls parts of a run:
+//! Parts of a run:
 //!
 //! | here | the field's term | in the code |
 //! |---|---|---|

@@ -1,19 +1,20 @@
 //! Use the engine as a library.
 //!
-//! *How do I run scenes from a program of mine, look into them, and steer them?* Everything that a program usually needs is in
-//! [`becomingone::prelude`](crate::prelude). The examples of this page run as they stand; `cargo run --release -p becomingone --example
-//! built_scene` is a larger one.
+//! *How do I run scenes from my own program, read their state, and control them?* Most programs need only
+//! [`becomingone::prelude`](crate::prelude). The examples of this page are complete; `cargo run --release -p
+//! becomingone --example built_scene` is a larger one.
 //!
 //! ```toml
 //! [dependencies]
 //! becomingone = { path = "../becomingone/engine/core" }
 //! ```
 //!
-//! With `default-features = false`, neither Rerun nor MCAP is built; `record`, `replay`, `rerun` and `udp` turn them on one by one.
+//! With `default-features = false`, neither Rerun nor MCAP is built; the features `record`, `replay`, `rerun` and `udp`
+//! enable them.
 //!
 //! # Build a scene in code
 //!
-//! [`Scene::builder`](crate::Scene::builder) makes what a scene file makes, and checks it in the same way.
+//! [`Scene::builder`](crate::Scene::builder) builds the equivalent of a scene file, with the same checks.
 //!
 //! ```
 //! use becomingone::prelude::*;
@@ -22,7 +23,7 @@
 //!     .name("rover")
 //!     .drive(Drive::Auto)
 //!     .sensor("imu", Imu::default(), 1000.0)
-//!     .sensor("encoders", Encoders::default(), 100.0) // the patrol goes by odometry
+//!     .sensor("encoders", Encoders::default(), 100.0) // odometry steers the patrol
 //!     .sensor("lidar", Lidar::default(), 10.0)
 //!     .controller(Patrol::new([[2.0, 0.0], [2.0, 1.0]], 0.5))
 //!     .coherence(Coherence::Auto);
@@ -36,8 +37,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A value out of range is an error with its path: `agents[0].sensors[0].rate_hz`. A scene that names kinds of a plugin is
-//! built by [`CoherenceEngine::builder().add_plugin(..).spec(..)`](crate::EngineBuilder::spec), which knows them.
+//! A value out of range is an error with its path: `agents[0].sensors[0].rate_hz`. A scene with kinds of a plugin is
+//! built by [`CoherenceEngine::builder().add_plugin(..).spec(..)`](crate::EngineBuilder::spec).
 //!
 //! # Read and command by name
 //!
@@ -50,13 +51,13 @@
 //! let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
 //! engine.step()?; // the scene's entities are there after `start` or `step`
 //!
-//! // What the sensor measured, with its stamps, and what it should have measured.
+//! // The measurement with its stamps, and the ground truth.
 //! let latest = engine.reading::<Imu>("rover/imu")?.latest();
 //! let measured = latest.expect("it reads from the first tick on").value.angular_velocity_rad_s;
 //! let truth = engine.truth::<Imu>("rover/imu")?.angular_velocity_rad_s;
 //! assert!((measured - truth).length() < 0.2);
 //!
-//! // A request: it holds for half a second, then the controller goes on.
+//! // A request: valid for half a second, then the controller takes over again.
 //! for _ in 0..10 {
 //!     engine.command("rover", Twist2 { linear_m_s: 0.0, angular_rad_s: 0.5 })?;
 //!     engine.run_for(Duration::from_millis(200))?;
@@ -66,17 +67,18 @@
 //! let rover = engine.agent("rover")?;
 //! assert!(rover.odometry.is_some_and(|odometry| odometry.yaw_rad > 0.5));
 //!
-//! // A name that is not known is an error that lists those that are.
+//! // An unknown name is an error that lists the valid ones.
 //! let error = engine.reading::<Lidar>("rover/lidra").unwrap_err().to_string();
 //! assert!(error.contains("did you mean `rover/lidar`?"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Systems of your own
+//! # Custom systems
 //!
 //! [`app_mut`](crate::CoherenceEngine::app_mut) is bevy's `App`. Systems go into the schedule
-//! [`Tick`](crate::prelude::Tick), into one of its [sets](super::architecture#one-tick), or into the hooks `First` and `Last` of one.
-//! `Res<Time>` is the tick's length and the time since the start, as in any bevy app; it follows simulated time.
+//! [`Tick`](crate::prelude::Tick), into one of its [sets](super::architecture#one-tick), or into the hooks `First` and
+//! `Last` of one. `Res<Time>` has the tick's length and the time since the start, as in any bevy app, in simulated
+//! time.
 //!
 //! ```
 //! use becomingone::prelude::*;
@@ -104,12 +106,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What must be there before a scene is read, kinds above all, is a [plugin of the builder](crate::CoherenceEngine::builder). State that
-//! a reset must clear is cleared by a system in the schedule [`Reset`](crate::prelude::Reset).
+//! Kinds, and anything else that has to be registered before a scene is read, come from a [plugin of the
+//! builder](crate::CoherenceEngine::builder). State that a reset must clear is cleared by a system in the schedule
+//! [`Reset`](crate::prelude::Reset).
 //!
 //! # Stop, pause, step
 //!
-//! [`run`](crate::CoherenceEngine::run) returns at the scene's end. A [`StopHandle`](crate::StopHandle) works from any thread meanwhile.
+//! [`run`](crate::CoherenceEngine::run) returns at the scene's end. A [`StopHandle`](crate::StopHandle) controls it
+//! from any thread.
 //!
 //! ```
 //! use becomingone::prelude::*;
@@ -128,9 +132,10 @@
 //!
 //! # The detector alone
 //!
-//! Fault detection needs neither scene nor engine. [`Monitor`](crate::kernel::Monitor) takes stamped numbers, learns from the first 400 samples,
-//! and then says whether they still agree with what it learned, and which channel is to blame. It needs no allocation, and the crate
-//! `becomingone-kernel` no std. `cargo run --release -p becomingone --example monitor` is the same with three thermometers.
+//! Fault detection needs neither scene nor engine. [`Monitor`](crate::kernel::Monitor) takes stamped numbers, learns
+//! from the first 400 samples, and then raises an alarm when samples deviate from the prediction, and isolates the
+//! faulty channel. It does not allocate, and the crate `becomingone-kernel` needs no std. `cargo run --release -p
+//! becomingone --example monitor` is the same with three thermometers.
 //!
 //! ```
 //! use becomingone::kernel::Monitor;

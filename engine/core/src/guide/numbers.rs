@@ -5,8 +5,8 @@
 //! becomingone analyze 1.csv --time datetime --baseline 400 --ignore anomaly,changepoint     # the same, row by row
 //! ```
 //!
-//! The kernel computes one quantity of two inputs: `T`, the **temporal coherence** (normalised lagged autocorrelation), a
-//! number of magnitude 0 to 1.
+//! The kernel computes one quantity of two inputs: `T`, the **temporal coherence** (normalised lagged autocorrelation),
+//! with a magnitude of 0 to 1.
 //!
 //! | T of | gives | high means | is that good? |
 //! |---|---|---|---|
@@ -42,12 +42,12 @@
 #![doc = include_str!("../../doc/surprise.svg")]
 //!
 //! *A pump and its valve (SKAB valve1, file 1; a row a second): grey, the 400 rows of training data;
-//! orange, the rows in which somebody turned the valve, as the recording's own label says (572 to 974). The flow drops
+//! orange, the rows during which the valve was turned, by the recording's own label (572 to 974). The flow drops
 //! by one litre a minute, which single readings do at any time. Flagged: rows 643 to 938, cause `Volume Flow RateRMS`.
 //! Made with `becomingone analyze 1.csv --time datetime --baseline 400 --ignore anomaly,changepoint`.*
 //!
-//! The alarm starts 71 rows late and ends 36 rows early: a contradiction has to persist before it counts, and the edges
-//! of a slow fault are not sharp. That is the price of few false alarms.
+//! The alarm starts 71 rows late and ends 36 rows early: a deviation has to persist before it counts, and a slow fault
+//! has no sharp edges. In return, false alarms are rare.
 //!
 //! # How well does it detect faults of a real machine?
 //!
@@ -78,5 +78,5 @@
 //!   present from the first sample on is learned as healthy.
 //! - **the wrong channel is named?** A scale error or bias contradicts all predictions made from that channel; the largest
 //!   share is named, and the recording holds all shares.
-//! - **the alarm never ends?** The change is permanent: a new part, a new load. The self-model does not adapt by itself,
-//!   so that no slow fault can teach it. Train it again.
+//! - **the alarm never ends?** The change is permanent: a new part, a new load. The self-model does not adapt, as it
+//!   would otherwise learn slow faults. Train it again.

@@ -46,14 +46,14 @@
 //! least a quarter as often as the fastest (nine of ten of its first samples come no later than that); `--bins 5` sets a
 //! fifth of a second, for any table, and `--bins off` takes each row as a tick. Each row still has its line in the
 //! scores: those of the last bin that had ended by its stamp. The bins of the first 400 rows are the training data.
-//! Late rows count from where they stand; time continues after a clock is set back.
+//! Late rows are used in the order of the file; time continues after a clock is set back.
 //!
 //! Why not always bins: measured on simulated sensors of one level with known faults, whole rows at scattered times (evenly
 //! from 0.2 to 1.8 of a step, Poisson, in bursts) are judged at least as well row by row: a steady bias was flagged 99 %
 //! of the time in all three, in bins 99, 38 and 96 %. Where two loggers took turns it was the other way round: 68 % row by
 //! row, 98 % in bins; for a stuck sensor 40 and 77 %.
 //!
-//! A channel that is much slower than the others is hardly judged beside them, either way, and a warning says so. `--bins`
+//! A channel that is much slower than the others is hardly judged beside them, either way; a warning names it. `--bins`
 //! at its own rate judges it, with a baseline that is long enough for that (64 bins at least).
 //!
 //! # I want the table as a machine in a scene
@@ -72,8 +72,8 @@
 //! becomingone run robot --profile bench.ron --real-time
 //! ```
 //!
-//! A sensor's `source` states where its readings come from. It is one line of the scene, or of a profile laid over it;
-//! consumers of the sensor see no difference:
+//! A sensor's `source` selects the origin of its readings. It is one line of the scene, or of a profile; consumers of
+//! the sensor see no difference:
 //!
 //! ```ron
 //! source: Sim                                                     // the simulated world
@@ -84,8 +84,8 @@
 //! ```
 //!
 //! Any program can be the sensor: ten lines of Python that send JSON datagrams are enough; the page of the crate
-//! `becomingone-udp` has the format. Actuator commands leave the same way, but only where the run was armed with
-//! `--arm`; without it, they are computed and not sent.
+//! `becomingone-udp` has the format. Actuator commands are sent in the same way, but only with `--arm`; without it,
+//! they are computed and not sent.
 //!
 //! # I want to keep a run and replay it
 //!

@@ -1,4 +1,4 @@
-//! The summary as data: its field names are the keys of the JSON.
+//! Summary as data: field names are the keys of the JSON.
 
 use crate::pace::seconds;
 use becomingone_components::body::{Pose, Travel, TruePose};
@@ -44,7 +44,7 @@ use std::time::Duration;
 pub struct Summary {
     /// Name of the scene.
     pub scene: String,
-    /// Hash of the resolved scene, 16 hexadecimal digits: the same for equal scenes, wherever their files lie.
+    /// Hash of the resolved scene, 16 hexadecimal digits: equal for equal scenes in any folder.
     pub scene_hash: String,
     /// Seed of the run.
     pub seed: u64,
@@ -54,28 +54,28 @@ pub struct Summary {
     pub sim_s: f64,
     /// Wall time (s).
     pub wall_s: f64,
-    /// Simulated over wall time.
+    /// Simulated time over wall time.
     pub rtf: f64,
     /// The chained state hash, 16 hexadecimal digits.
     pub state_hash: String,
     /// Synchronisation of the scene's fleet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fleet: Option<FleetSummary>,
-    /// Memories of earlier runs; absent for a run that was given none.
+    /// Event memories across runs; `None` without a memory file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemorySummary>,
     /// In the order of the scene.
     pub agents: Vec<AgentSummary>,
 }
 
-/// Event memories across runs, at the end of one.
+/// Event memories across runs, at the end of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct MemorySummary {
-    /// Runs before this one.
+    /// Number of earlier runs.
     pub runs: u64,
-    /// Memories of these runs at the start, of all agents.
+    /// Memories restored at the start, of all agents.
     pub restored: usize,
-    /// Memories that are kept for the next run, of all agents.
+    /// Memories kept for the next run, of all agents.
     pub kept: usize,
 }
 

@@ -1,4 +1,4 @@
-//! `line`: a driver that reads numbers from a TCP server, a reading a line.
+//! `line`: a driver that reads numbers from a TCP server, one reading per line.
 //!
 //! Scene: `source: Driver("line", (connect: "127.0.0.1:7000"))`.
 
@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// The kind, under whose name scenes ask for it.
+/// The driver kind, registered under its name for scenes.
 pub struct Line;
 
 #[derive(Deserialize)]
@@ -23,16 +23,16 @@ impl DriverKind for Line {
     }
 
     fn about(&self) -> &'static str {
-        "numbers from a TCP server, a reading a line"
+        "numbers from a TCP server, one reading per line"
     }
 
     fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {
         let config: Config = read_config(config)?;
         match endpoint {
-            // A connection is one sensor's.
+            // Each sensor has a connection of its own.
             Endpoint::Sensor(name) => Ok(format!("{name} from {}", config.connect)),
             Endpoint::Actuator(_) => Err(ConfigError::Meaning(
-                "found a drive; expected a sensor: lines only come in".to_owned(),
+                "found a drive; expected a sensor: this driver sends no commands".to_owned(),
             )),
         }
     }
@@ -69,13 +69,13 @@ impl Driver for Client {
             match lines.read_line(&mut line) {
                 Ok(0) => return Err(DriverError("the server closed the connection".to_owned())),
                 Ok(_) => {}
-                // Half a line may have come: it stays, and the rest is appended.
+                // A partial line is kept, and the rest is appended.
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     continue;
                 }
                 Err(error) => return Err(failed(error)),
             }
-            // Stamped where it is captured, before it is decoded.
+            // Stamped at capture, before decoding.
             let now_ns = self.end.now_ns();
             let numbers: Result<Vec<f64>, _> = line.split_whitespace().map(str::parse).collect();
             match numbers {

@@ -1,4 +1,4 @@
-//! The engine's command line with kinds of one's own: a barometer, a camera, a wall follower, a humming fault, a line driver.
+//! The engine's command line with additional kinds: a barometer, a camera, a wall follower, a hum fault, a line driver.
 //!
 //! ```text
 //! cd engine/core/examples/own_kinds

@@ -41,7 +41,7 @@ impl ControllerKind for WallFollower {
     }
 }
 
-/// Turns towards the gap in proportion to its error, away from anything ahead; commands when a scan comes.
+/// Turns towards the gap in proportion to its error, and away from obstacles ahead; runs at each scan.
 fn follow(
     agents: Query<(Entity, &WallFollower, &DrivenBy)>,
     lidars: Query<(&Sensor, &Reading<Scan>)>,
