@@ -168,7 +168,7 @@ impl Calibrate {
         let mut runs = 0u32;
         let mut of_all = self.runs.map_or(String::new(), |all| format!(" of {all}"));
         loop {
-            // Eight at a time: their length tells how many more are needed.
+            // Eight at a time: their length determines how many more are needed.
             let many = self.runs.map_or(8, |all| (all - runs).min(8));
             let trials: Vec<Trial> = (0..many)
                 .map(|k| Trial {

@@ -9,7 +9,7 @@ use becomingone_systems::diagnosis::witness::Witness;
 use becomingone_systems::index::EntityIndex;
 use bevy_ecs::prelude::*;
 
-/// Prints what the loader repaired or left out.
+/// Prints repaired and omitted parts of the models.
 pub(crate) fn print_warnings(loaded: &LoadedScene) {
     for model in loaded.agents.iter().filter_map(|a| a.model.as_ref()) {
         for warning in &model.warnings {

@@ -1,11 +1,11 @@
-//! The program `becomingone`, one file a verb: `run`, `info`, `replay`, `check`, `inspect`, `analyze`, `calibrate`,
+//! The program `becomingone`, one file per verb: `run`, `info`, `replay`, `check`, `inspect`, `analyze`, `calibrate`,
 //! `score`, `list`.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
-    reason = "a command line program prints, and its progress goes by the wall clock"
+    reason = "a command line program prints, and its progress uses the wall clock"
 )]
 
 #[macro_use]
@@ -48,7 +48,7 @@ use bevy_app::Plugin;
 use clap::Parser as _;
 use std::process::ExitCode;
 
-/// The program, with plugins of yours.
+/// The program, with custom plugins.
 ///
 /// ```no_run
 /// use becomingone::prelude::*;
@@ -73,7 +73,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The program as it is shipped.
+    /// The program without custom plugins.
     pub fn new() -> Self {
         Self::default()
     }

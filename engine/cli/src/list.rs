@@ -19,7 +19,7 @@ pub(crate) struct List {
     what: Listed,
 }
 
-/// What can be listed: a variant here, and its function below.
+/// Subject of a list: a variant here, and its function below.
 #[derive(Subcommand)]
 enum Listed {
     /// Built-in scenes.

@@ -1,4 +1,4 @@
-//! Memory that survives runs: `--memory`.
+//! Event memories across runs: `--memory`.
 
 use crate::failure::Failure;
 use becomingone::components::stored::MEMORY_ATTACHMENT;
@@ -10,7 +10,7 @@ use std::path::Path;
 pub(crate) struct Memory(Option<MemoryFile>);
 
 impl Memory {
-    /// Reads the file, and attaches what it holds to the recording.
+    /// Reads the file, and attaches its memory to the recording.
     pub(crate) fn open(
         file: Option<&Path>,
         attachments: &mut BTreeMap<String, Vec<u8>>,
@@ -24,14 +24,14 @@ impl Memory {
         Ok(Self(Some(file)))
     }
 
-    /// Gives an engine the memory.
+    /// Restores the memory in an engine.
     pub(crate) fn begin(&self, engine: &mut CoherenceEngine) {
         if let Some(file) = &self.0 {
             engine.set_memory(file.memory().clone());
         }
     }
 
-    /// Writes what the run has come to.
+    /// Writes the memory at the end of the run.
     pub(crate) fn end(self, engine: &CoherenceEngine) -> Result<(), Failure> {
         let Some(file) = self.0 else {
             return Ok(());

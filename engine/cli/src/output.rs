@@ -4,7 +4,7 @@ use crate::terminal;
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
-/// First error of stdout.
+/// First write error of stdout.
 pub(crate) static STDOUT_ERROR: OnceLock<std::io::Error> = OnceLock::new();
 
 /// Prints a line on stdout. A closed pipe or a full disk must not end the run: its files would be lost.

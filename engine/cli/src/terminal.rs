@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the last line on the terminal is to be overwritten.
 static OPEN_LINE: Mutex<bool> = Mutex::new(false);
-/// Whether the terminal was asked to report key releases.
+/// Whether key releases were requested from the terminal.
 static REPORTS_RELEASES: AtomicBool = AtomicBool::new(false);
 
 /// Standard error for log lines. An open line is cleared first.
@@ -43,7 +43,7 @@ pub(super) fn overwrite_line(line: &str) {
     let fits: String = line.chars().take(width.saturating_sub(1)).collect();
     let mut open = OPEN_LINE.lock().unwrap_or_else(PoisonError::into_inner);
     *open = true;
-    // A closed stderr is no reason to fail.
+    // A closed stderr does not end the run.
     let _ = write!(std::io::stderr(), "\r{fits}\x1b[K");
 }
 
@@ -99,7 +99,7 @@ pub(super) fn restore() {
     if REPORTS_RELEASES.swap(false, Ordering::AcqRel) {
         let _ = execute!(std::io::stderr(), PopKeyboardEnhancementFlags);
     }
-    // A closed terminal needs no restoring.
+    // Errors of a closed terminal are ignored.
     let _ = disable_raw_mode();
 }
 

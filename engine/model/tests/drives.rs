@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test stops at the first surprise"
+    reason = "a test stops at the first failure"
 )]
 
 use becomingone_components::body::Shape;

@@ -97,7 +97,7 @@ proptest! {
 
     #[test]
     fn changed_values(changes in prop::collection::vec((any::<prop::sample::Index>(), word()), 1..5)) {
-        // Every odd part stands between quotes.
+        // Every odd part is between quotes.
         let mut parts: Vec<String> = GOOD.split('"').map(String::from).collect();
         for (at, with) in &changes {
             let at = at.index(parts.len() / 2) * 2 + 1;

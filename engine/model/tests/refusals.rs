@@ -1,8 +1,8 @@
 //! Tests that bad robot files are rejected with the expected message and place, without a panic.
 //!
-//! `fixtures/urdf` and `fixtures/mjcf` hold bad files, each with its message beside it: `x.urdf` and
-//! `x.expected`. Files that they include stand in `parts`. After a message was reworded, write all
-//! `expected` files anew, and read the diff of git:
+//! `fixtures/urdf` and `fixtures/mjcf` hold bad files, each with its message beside it: `x.urdf` and `x.expected`.
+//! Files that they include are in `parts`. After a change of messages, rewrite all `expected` files, and review the
+//! diff of git:
 //!
 //! ```sh
 //! BECOMINGONE_BLESS=1 cargo test --release -p becomingone-model --test refusals
@@ -15,7 +15,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
-/// A good file, parts of which are replaced.
+/// Valid file, parts of which are replaced.
 const GOOD: &str = include_str!("fixtures/good.urdf");
 
 fn error(text: &str) -> String {
@@ -31,7 +31,7 @@ fn error(text: &str) -> String {
     error.to_string()
 }
 
-/// Loads all bad files of a folder, and lists every one whose message is not the expected one.
+/// Loads all bad files of a folder, and lists each with an unexpected message.
 fn compare(folder: &str, extension: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")

@@ -12,10 +12,14 @@ use std::process::Command;
 const CLEAN: &[&str] = &[
     ".github",
     "CHANGELOG.md",
+    "README.md",
     "assets",
+    "engine/cli",
     "engine/core",
+    "engine/model",
     "engine/scene",
     "plugins",
+    "scenes",
     "tests/xtask",
 ];
 

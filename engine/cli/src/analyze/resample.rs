@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bin_is_as_long_as_was_said() {
+    fn a_bin_has_the_requested_length() {
         for bin_ns in [1, 2, 3, 7, 10] {
             // A reading a bin, and one of a slower channel that falls anywhere.
             for at in 0..10 * bin_ns {

@@ -86,7 +86,7 @@ impl HealthySamples {
         thresholds
     }
 
-    /// Which runs determine a threshold, and how firmly.
+    /// The run that determines a threshold, and how firmly.
     pub(super) fn evidence(&self, threshold: &Threshold) -> String {
         let mut order: Vec<(f64, u64)> = threshold
             .most
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_of_pareto_grows_as_its_exponent_says() {
+    fn the_tail_of_pareto_grows_by_its_exponent() {
         // Quantiles of P(X > x) = x^-a: the largest of twice as many is 2^(1/a) as large.
         let sorted = |a: f64| -> Vec<f64> {
             let tail = |k: i32| (400.0 / (f64::from(k) + 0.5)).powf(1.0 / a);

@@ -170,7 +170,7 @@ impl Console {
     /// Prints a line above the status line.
     fn print(&self, line: &str) {
         if !matches!(self.status, StatusLine::Off) {
-            // A closed stderr is no reason to fail.
+            // A closed stderr does not end the run.
             let _ = writeln!(terminal::LogWriter, "{line}");
         }
     }

@@ -29,7 +29,7 @@ pub(super) struct DetectorScore {
 pub(super) struct Row {
     pub(super) fault: &'static str,
     pub(super) runs: u32,
-    /// In the order of the table's `ways`.
+    /// Detectors in the order of the key `ways`.
     pub(super) ways: [DetectorScore; DETECTORS.len()],
 }
 
