@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hum {
-    /// In the number's own unit.
+    /// Amplitude in the unit of the value.
     pub amplitude: f64,
-    /// Times a second.
+    /// Frequency (Hz).
     #[serde(default = "mains")]
     pub frequency_hz: f64,
 }
