@@ -10,13 +10,12 @@
 //! Master                                              [=========]
 //! ```
 //!
-//! One pyramid serves both: its windows are as long as its lags, so the band of short lags is the
-//! fast and shallow one. A [`Transducer`](crate::Transducer) takes the same lags with two windows;
-//! two bands have different lags. At different lags even a perfect tone stands at different phases,
-//! and a mean of the two complex T may be anything. So the reading of a band has sqrt(order) as its
-//! T, in phase 0: `T_sync` is then the mean of the two moduli, and collapse is lock at both scales
-//! of time. A rhythm that turns back is not seen in phase, as it is by two transducers at one lag,
-//! but while it turns, in the order of the Emissary.
+//! One pyramid serves both: its windows are as long as its lags, so the band of short lags is the fast one. A
+//! pair of [`Transducer`](crate::Transducer)s has the same lags and two windows; two bands have different lags.
+//! At different lags even a perfect tone has different phases, and a mean of the two complex T carries no
+//! information. So the reading of a band has sqrt(order) as its T, in phase 0: `T_sync` is then the mean of the
+//! two moduli, and collapse is lock at both time scales. A rhythm that reverses is detected not in phase, as by
+//! two transducers at one lag, but in the order of the Emissary during the reversal.
 
 use num_complex::Complex;
 
@@ -28,14 +27,14 @@ pub const EMISSARY_BAND_S: [f64; 2] = [0.01, 1.0];
 /// Shortest and longest lag of the Master in seconds.
 pub const MASTER_BAND_S: [f64; 2] = [60.0, 3600.0];
 
-/// A range of lags in a role.
+/// Emissary or Master over a band of lags.
 ///
 /// ```
 /// use becomingone_kernel::{
 ///     Band, Pyramid, PyramidConfig, Role, Synchrony, SynchronyConfig, encode_angle,
 /// };
 ///
-/// // A day's rhythm, seen each minute; its bands are minutes and hours.
+/// // A day's rhythm, sampled each minute; its bands are minutes and hours.
 /// let mut pyramid = Pyramid::<f64, 1, 8, 10>::new(PyramidConfig::new(1, 60.0))?;
 /// let emissary = Band::new(Role::Emissary, 300.0, 3600.0)?;
 /// let master = Band::new(Role::Master, 2.0 * 3600.0, 12.0 * 3600.0)?;
@@ -126,7 +125,7 @@ impl<R: Real> Band<R> {
         self.tau_base_s
     }
 
-    /// The longest lag in seconds that may be in it.
+    /// Upper bound of the lags in seconds.
     pub fn tau_max_s(&self) -> R {
         self.tau_max_s
     }

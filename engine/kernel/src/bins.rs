@@ -22,19 +22,17 @@
 //! |T - e^{i 2 pi f tau}| <= 4 e/(2 - e)
 //! ```
 //!
-//! since a hold is late by 0 to h. The common part of that, h/2 in c, takes nothing from T. At
-//! equal intervals that do not divide the bin, only the cut intervals at its two ends differ from
-//! bin to bin: e = 2 pi f h^2/(4 `D_0`) / sinc. At intervals that divide it, T is exact. A bin of
-//! coverage w adds at most (1 - w) pi f `D_0` / sinc to its own e: the middle of what is covered is
-//! not the middle of the bin.
+//! since a hold is late by 0 to h. The common part of that, h/2 in c, does not change T. At equal intervals
+//! that do not divide the bin, only the cut intervals at its two ends differ from bin to bin: e = 2 pi f h^2/(4 `D_0`) / sinc. At
+//! intervals that divide it, T is exact. A bin of coverage w adds at most (1 - w) pi f `D_0` / sinc to its own e: the middle of the covered part is not the middle of the bin.
 //!
-//! A self-model needs no bins if all channels are sampled together, however unevenly: on the recordings of a water circuit (SKAB,
-//! valve1, a row in 1 s or 2 s) the mean AUC of its surprise is .945 row by row, .934 in bins of 1 s, .932 where a
-//! reading holds for two of these, and longer bins are worse. Bins are for channels of different rates, and for
-//! lags that are to be times.
+//! A self-model needs no bins if all channels are sampled together, however unevenly: on the recordings of a
+//! water circuit (SKAB, valve1, a row in 1 s or 2 s) the mean AUC of its surprise is .945 row by row, .934 in
+//! bins of 1 s, .932 where a reading holds for two of these, and longer bins are worse. Use bins for channels
+//! of different rates, and for lags in seconds.
 //!
-//! Stamps are whole nanoseconds: nothing is rounded, however long the run, and the same readings at
-//! another scale of time have the same means to the last bit.
+//! Stamps are whole nanoseconds: nothing is rounded, however long the run, and the same readings at another
+//! time scale have the same means to the last bit.
 
 use num_complex::Complex;
 
@@ -47,7 +45,7 @@ pub enum Binned<'a, R> {
     Bin(&'a [Covered<R>]),
     /// Consecutive empty bins.
     Gap {
-        /// Their number, at least 1.
+        /// Number of bins, at least 1.
         bins: u64,
     },
 }
@@ -107,7 +105,7 @@ pub struct Bins<R, const N: usize> {
 impl<R: Real, const N: usize> Bins<R, N> {
     /// Bins of `bin_ns`, in which a reading holds for `hold_ns` at most.
     ///
-    /// Where repeated values must not pass for new ones, as under a null law, `hold_ns` is one
+    /// For a test against a null law, where repeated values must not count as new ones, set `hold_ns` to one
     /// interval of the slowest sensor: bins without a reading are then missing.
     ///
     /// # Errors
@@ -149,9 +147,9 @@ impl<R: Real, const N: usize> Bins<R, N> {
 
     /// Processes the readings of one stamp, and passes every bin that ended up to it to `each`, in order.
     ///
-    /// One entry per channel: `None`, or beyond the end, is no reading, and an empty slice only lets
-    /// time pass. NaN, infinity, and a square above [`Real::MAX_POWER`] are counted and are no
-    /// reading. A stamp before the last one is dropped and counted.
+    /// One entry per channel: `None`, or beyond the end, is no reading, and an empty slice only advances time.
+    /// NaN, infinity, and a square above [`Real::MAX_POWER`] are counted and are no reading. A stamp before the
+    /// last one is dropped and counted.
     pub fn push(
         &mut self,
         t_ns: u64,
@@ -197,13 +195,13 @@ impl<R: Real, const N: usize> Bins<R, N> {
         }
     }
 
-    /// Whether nothing is held any more, and nothing is in the open bin.
+    /// Whether no value is held and the open bin is empty.
     fn is_silent(&self) -> bool {
         let mut channels = self.state.iter().take(self.channels);
         channels.all(|channel| channel.covered_ns == 0 && channel.until_ns <= self.now_ns)
     }
 
-    /// Lets what is held count up to this time, within the open bin.
+    /// Adds the held values to the open bin, up to this time.
     fn hold_to(&mut self, t_ns: u64) {
         for channel in self.state.iter_mut().take(self.channels) {
             let held_ns = t_ns.min(channel.until_ns).saturating_sub(self.now_ns);
@@ -217,7 +215,7 @@ impl<R: Real, const N: usize> Bins<R, N> {
         self.now_ns = t_ns;
     }
 
-    /// Ends the open bin.
+    /// Closes the open bin.
     fn close(&mut self) {
         let zero = R::zero();
         let cells = self.done.iter_mut().zip(&mut self.state);

@@ -8,18 +8,17 @@
 //!
 //! ```text
 //! 1 |*.                     .*        a recall restores the share a_r of the rest,
-//!   |   * .               .'  * .     and each item fades as steeply as the moment is incoherent
+//!   |   * .               .'  * .     and the lower the coherence, the faster an item decays
 //! s |        *  .  .  . recall     * .
 //!   |   c = 1: flat |  c = 0: steep    * .
 //!   |- - - - - - - - - - - - - - - - - - - *- - s_min: forgotten
 //!   +------------------------------------------> time
 //! ```
 //!
-//! Nothing is touched while time passes. One integral per memory,
-//! `Lambda(t) = int l0 (1 - beta c) dt`, is how much everything has faded; each item keeps its
-//! strength and Lambda at its last stamp, so that its strength now is
-//! `s0 e^{-(Lambda - Lambda_item)}`, exactly, however c went in between. Related: the forgetting
-//! curve and spaced repetition (Ebbinghaus 1885).
+//! Advancing time touches no item. One integral per memory, `Lambda(t) = int l0 (1 - beta c) dt`, is the decay
+//! so far; each item stores its strength and Lambda at its last stamp, so that its strength now is
+//! `s0 e^{-(Lambda - Lambda_item)}`, exactly, for any c in between. Related: the forgetting curve and spaced
+//! repetition (Ebbinghaus 1885).
 //!
 //! Where items come at a rate a and are not recalled, the mean number held is
 //! `a ln(s0/s_min)/(l0 (1 - beta c))` (Little's law), as long as there is room for it.
@@ -35,12 +34,12 @@ pub struct BlendConfig<R> {
     pub protection: R,
     /// `a_r`, the share of (1 - strength) that a recall restores, in [0, 1].
     pub recall: R,
-    /// `s_min`, the strength below which an item is forgotten, in [0, 1). At 0 an item goes only
-    /// where a stronger one needs its place, or its strength underflows.
+    /// `s_min`, the strength below which an item is forgotten, in [0, 1). At 0 an item is removed only if a
+    /// stronger one needs its place, or its strength underflows.
     pub forget_below: R,
 }
 
-/// An item as it is held now.
+/// An item with its current strength.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Held<'a, R, T> {
     /// Its place: constant until it is forgotten.
@@ -99,7 +98,7 @@ pub(crate) struct Kept<R, T> {
 /// assert!((after_calm - (-1.1_f64).exp()).abs() < 1e-12);
 /// // A recall restores half of the rest.
 /// assert_eq!(blend.recall(place), Some(after_calm + 0.5 * (1.0 - after_calm)));
-/// // What fades below 0.05 is gone.
+/// // An item below 0.05 is forgotten.
 /// blend.advance(60.0, None);
 /// assert_eq!(blend.count(), 0);
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
@@ -108,11 +107,11 @@ pub(crate) struct Kept<R, T> {
 pub struct Blend<R, T, const CAP: usize> {
     pub(crate) config: BlendConfig<R>,
     pub(crate) kept: [Option<Kept<R, T>>; CAP],
-    /// Lambda since the last time that it was set back, below 1.
+    /// Lambda since its last reset, below 1.
     pub(crate) faded: R,
     /// Kahan's compensation of `faded`.
     pub(crate) excess: R,
-    /// Seconds since it was new. Ages are differences of it, and only their octaves count.
+    /// Seconds since `new`. Only differences are used, as ages in octaves.
     pub(crate) elapsed_s: f64,
     /// Items remembered so far.
     pub(crate) remembered: u64,
@@ -186,7 +185,7 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
         let c = coherence.map_or(R::zero(), |c| c.max(R::zero()).min(R::one()));
         let step = self.config.fading_per_s * (R::one() - self.config.protection * c) * dt_s;
         let compensated = step - self.excess;
-        // After Lambda was set back, a step may be less than what is to be taken off it.
+        // After a reset of Lambda, a step may be less than the compensation to subtract.
         let sum = (self.faded + compensated).max(R::zero());
         self.excess = (sum - self.faded) - compensated;
         self.faded = sum;
@@ -195,8 +194,8 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
         }
     }
 
-    /// Puts the fading so far into the strengths, so that Lambda stays below 1 and keeps its
-    /// digits over years. Due once every 1/l0 at most: between two of these no item is touched.
+    /// Applies Lambda to the strengths and resets it, so that it stays below 1 and keeps its precision over
+    /// years. Needed once every 1/l0 at most.
     fn set_back(&mut self) {
         let faded = self.faded;
         for slot in 0..CAP {
@@ -213,8 +212,8 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
             }
         }
         self.faded = R::zero();
-        // After a step of more than 1 the compensation is no more than that step's own rounding,
-        // and may be anything where the step overflowed.
+        // After a step of more than 1 the compensation is no more than that step's own rounding, and undefined
+        // where the step overflowed.
         if faded >= R::of(2.0) {
             self.excess = R::zero();
         }
@@ -297,9 +296,8 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
         })
     }
 
-    /// The items nearest by this distance, nearest first, of equals the oldest: as many as there
-    /// are and `into` has room for. An item whose distance is NaN is left out. Looking
-    /// regenerates nothing.
+    /// The items nearest by this distance, nearest first, of equals the oldest: as many as there are and `into`
+    /// has room for. An item whose distance is NaN is left out. No strength changes.
     pub fn nearest<'b>(
         &self,
         mut distance: impl FnMut(&T) -> R,
@@ -363,14 +361,14 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
         Some(self.elapsed_s - kept.born_s)
     }
 
-    /// Strength of an item now.
+    /// Current strength of an item.
     fn strength_of(&self, kept: &Kept<R, T>) -> R {
-        // The compensation may take back a last digit of Lambda.
+        // The compensation may change the last digit of Lambda.
         let faded = (self.faded - kept.faded).max(R::zero());
         kept.strength * R::remaining(faded)
     }
 
-    /// Whether an item of this strength is held at all.
+    /// Whether an item of this strength is held.
     fn holds(&self, strength: R) -> bool {
         strength > R::zero() && strength >= self.config.forget_below
     }
@@ -430,12 +428,12 @@ mod tests {
     }
 
     #[test]
-    fn the_weakest_goes_when_all_places_are_taken() -> Result<(), ConfigError> {
+    fn a_full_memory_replaces_its_weakest_item() -> Result<(), ConfigError> {
         let mut blend = Small::new(CONFIG)?;
         assert_eq!(blend.remember(10, 0.5), Some(0));
         assert_eq!(blend.remember(11, 0.3), Some(1));
         assert_eq!(blend.remember(12, 0.9), Some(2));
-        // All that is held is stronger.
+        // All items are stronger.
         assert_eq!(blend.remember(13, 0.2), None);
         assert_eq!(blend.remembered(), 3);
         // Of equals the oldest: 0.3 makes room for 0.3.
@@ -454,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_without_room_is_refused() -> Result<(), ConfigError> {
+    fn a_full_memory_refuses_an_item_weaker_than_all() -> Result<(), ConfigError> {
         let mut blend = Small::new(CONFIG)?;
         let new = blend.clone();
         for strength in [0.0, -1.0, 0.049, f64::NAN, f64::NEG_INFINITY] {
@@ -469,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_is_no_time_is_counted() -> Result<(), ConfigError> {
+    fn an_invalid_time_step_is_dropped_and_counted() -> Result<(), ConfigError> {
         let mut blend = Small::new(CONFIG)?;
         blend.remember(1, 1.0);
         let mut before = blend.clone();
@@ -485,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn coherence_without_a_value_protects_nothing() -> Result<(), ConfigError> {
+    fn missing_coherence_counts_as_zero() -> Result<(), ConfigError> {
         for (said, counted) in [(None, 0.0), (Some(f64::NAN), 0.0), (Some(7.0), 1.0)] {
             let mut blends = [Small::new(CONFIG)?, Small::new(CONFIG)?];
             blends[0].advance(1.0, said);
@@ -496,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_beyond_all_numbers_forgets_all() -> Result<(), ConfigError> {
+    fn an_overflowing_step_forgets_all_items() -> Result<(), ConfigError> {
         let config = BlendConfig {
             fading_per_s: f64::MAX,
             forget_below: 0.0,

@@ -9,11 +9,11 @@
 //!          s = 1 - (1 - s_1)(1 - s_2),     age = that of the older, name = that of the stronger
 //! ```
 //!
-//! With b items an octave there are `b (floor(log2(age_max/D)) + 1)` of them at most, right after
+//! With b items an octave there are at most `b (floor(log2(age_max/D)) + 1)` of them, right after
 //! [`Blend::consolidate`]. (Related: exponential histograms, Datar et al. 2002; the octaves of a
-//! [`Pyramid`](crate::Pyramid).) If strengths are probabilities that something is remembered, then
-//! that of a merged item is the one that either was, so that the product of all 1 - s stays what it
-//! was; it has the form of a recall, in which the weaker regenerates the stronger.
+//! [`Pyramid`](crate::Pyramid).) If a strength is the probability that an event is remembered, that of a merged
+//! item is the probability that either was, and the product of all 1 - s does not change; it has the form of a
+//! recall, in which the weaker regenerates the stronger.
 
 use crate::blend::Kept;
 use crate::{Blend, ConfigError, Real};
@@ -79,7 +79,7 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
     ///     recall: 0.3,
     ///     forget_below: 0.0,
     /// };
-    /// // How often something happened: a count for each item, over eleven days.
+    /// // Counts of an event: one count for each item, over eleven days.
     /// let mut blend = Blend::<f64, u32, 64>::new(config)?;
     /// let octaves = AgeOctaves::new(60.0, 3)?;
     /// for _ in 0..10_000 {
@@ -99,7 +99,7 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
     ) -> usize {
         let mut merges = 0;
         let mut from = 0;
-        // Merging makes nothing younger, so an octave that was done stays done.
+        // Merging makes no item younger, so a finished octave stays finished.
         while let Some(octave) = self.next_octave(octaves, from) {
             while let Some((strong, weak)) = self.two_weakest(octaves, octave) {
                 self.merge(strong, weak, &mut merge);
@@ -110,7 +110,7 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
         merges
     }
 
-    /// The octave of what is held in a place.
+    /// The octave of the item in a place.
     fn octave(&self, octaves: &AgeOctaves, slot: usize) -> Option<u32> {
         Some(octaves.octave_of(self.age_s(slot)?))
     }
@@ -151,7 +151,7 @@ impl<R: Real, T, const CAP: usize> Blend<R, T, CAP> {
         let one = R::one();
         let strength = one - (one - a.strength) * (one - b.strength);
         let item = merge(a.item, b.item);
-        // Rounding must not make the merged one weaker than it was.
+        // Rounding must not make the merged item weaker than before.
         let (serial, strength) = (a.serial, strength.max(a.strength).min(one));
         let born_s = [strong, weak]
             .into_iter()

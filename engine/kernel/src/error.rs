@@ -1,12 +1,12 @@
-//! [`ConfigError`]: why a configuration is refused.
+//! [`ConfigError`]: the first invalid field of a configuration.
 //!
 //! ```text
-//! config --> new() --> Ok: every number is in its range, and pushes need no errors any more
+//! config --> new() --> Ok: every number is in its range, and pushes cannot fail
 //!               |
 //!               +----> Err: the first field that is not, its value, and what it must be
 //! ```
 
-/// Why a configuration was refused. Values are shown as `f64`, whichever float the kernel runs on.
+/// Error of an invalid configuration. Values are shown as `f64`, whichever float the kernel runs on.
 ///
 /// ```
 /// use becomingone_kernel::Monitor;
@@ -20,7 +20,7 @@ pub enum ConfigError {
     /// No channel, or more than the capacity `N`.
     #[error("{channels} channels: must be 1 to {capacity}")]
     Channels {
-        /// Channels asked for.
+        /// Requested channels.
         channels: usize,
         /// The capacity `N`.
         capacity: usize,
@@ -74,7 +74,7 @@ pub enum ConfigError {
         /// The length `D_0` in seconds.
         base_s: f64,
     },
-    /// A reading that holds for no time at all.
+    /// A hold time of 0.
     #[error("readings that hold for 0 ns: must be at least 1")]
     Hold,
     /// The ratio c of windows to lags is zero, negative, infinite or NaN.
@@ -117,7 +117,7 @@ pub enum ConfigError {
         /// The ratio h of the release threshold to `I_c`.
         release: f64,
     },
-    /// A dwell of no tick.
+    /// A dwell of 0 ticks.
     #[error("dwell of 0 ticks: must be at least 1")]
     Dwell,
     /// `l0` is negative, infinite or NaN.
@@ -135,7 +135,7 @@ pub enum ConfigError {
     /// `a_r` lies outside [0, 1].
     #[error("recall of {recall}: must be 0 to 1")]
     Recall {
-        /// The share `a_r` of what is missing that a recall gives back.
+        /// The share `a_r` of (1 - strength) that a recall restores.
         recall: f64,
     },
     /// `s_min` lies outside [0, 1): at 1, everything would be forgotten at once.
@@ -147,17 +147,17 @@ pub enum ConfigError {
     /// More inputs than the capacity `U`.
     #[error("{inputs} inputs: must be at most {capacity}")]
     Inputs {
-        /// Inputs asked for.
+        /// Requested inputs.
         inputs: usize,
         /// The capacity `U`.
         capacity: usize,
     },
-    /// Too few samples to learn from.
+    /// Too few samples to fit a model.
     #[error("warm-up of {samples} samples: must be at least {least}")]
     WarmUp {
-        /// Samples asked for.
+        /// Requested samples.
         samples: u32,
-        /// The fewest.
+        /// The minimum.
         least: u32,
     },
     /// A threshold is zero, negative, infinite or NaN.
@@ -171,12 +171,12 @@ pub enum ConfigError {
     /// Another number of a self-model is out of its range.
     #[error("{name} of {value}: out of range")]
     SelfModel {
-        /// What it is.
+        /// Its name.
         name: &'static str,
         /// Its value.
         value: f64,
     },
-    /// Octaves of age that are none, or hold nothing.
+    /// Octaves of age without a length or without items.
     #[error("{items} items an octave from {shortest_s} s: both must be positive, and finite")]
     AgeOctaves {
         /// Half of the first octave in seconds.
@@ -184,7 +184,7 @@ pub enum ConfigError {
         /// Items an octave.
         items: usize,
     },
-    /// A memory without a place.
+    /// A memory without capacity.
     #[error("a memory of 0 items: at least one is needed")]
     NoCapacity,
 }

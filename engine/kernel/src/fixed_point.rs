@@ -28,7 +28,7 @@
 
 use crate::{ConfigError, Real};
 
-/// A state that is drawn to what it sees.
+/// State estimate that relaxes towards its input.
 ///
 /// ```
 /// use becomingone_kernel::StateWitness;
@@ -47,7 +47,7 @@ pub struct StateWitness<R, const N: usize> {
 }
 
 impl<R: Real, const N: usize> StateWitness<R, N> {
-    /// A state of zero that forgets by a factor e in `time_s` seconds.
+    /// A zero state with the time constant `time_s` in seconds.
     ///
     /// # Errors
     ///
@@ -65,8 +65,8 @@ impl<R: Real, const N: usize> StateWitness<R, N> {
         })
     }
 
-    /// One step of `dt_s` seconds towards x. What is not finite is left out; a step that is not positive
-    /// and finite does nothing.
+    /// One step of `dt_s` seconds towards x. Values that are not finite are skipped; a step that is not
+    /// positive and finite has no effect.
     pub fn push(&mut self, x: &[R; N], dt_s: R) {
         let usable = dt_s > R::zero() && dt_s.is_finite();
         if !usable {
@@ -81,13 +81,13 @@ impl<R: Real, const N: usize> StateWitness<R, N> {
         }
     }
 
-    /// s, in the unit of what was pushed.
+    /// s, in the unit of the input.
     pub fn state(&self) -> &[R; N] {
         &self.state
     }
 }
 
-/// Parameters that are drawn to the ridge regression of the moments that they are shown.
+/// Parameters that converge to the ridge regression of given moments.
 ///
 /// ```
 /// use becomingone_kernel::ParameterWitness;
@@ -150,7 +150,7 @@ impl<R: Real, const D: usize> ParameterWitness<R, D> {
         })
     }
 
-    /// W <- G\[W\]. Gives the residual |G\[W\] - W|, from before the step.
+    /// Steps W <- G\[W\]. Returns the residual |G\[W\] - W| before the step.
     pub fn push(&mut self, rxx: &[[R; D]; D], rxy: &[R; D]) -> R {
         let mut next = self.weights;
         let mut square = R::zero();
@@ -174,12 +174,12 @@ impl<R: Real, const D: usize> ParameterWitness<R, D> {
         &self.weights
     }
 
-    /// q: by how much a step brings any two W nearer to each other, at least.
+    /// Contraction factor q of a step.
     pub fn factor(&self) -> R {
         self.factor
     }
 
-    /// How far W can be from W* at most, after a step with this residual: q residual/(1 - q).
+    /// Upper bound of |W - W*| after a step with this residual: q residual/(1 - q).
     pub fn distance(&self, residual: R) -> R {
         self.factor * residual / (R::one() - self.factor)
     }

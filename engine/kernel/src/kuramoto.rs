@@ -15,30 +15,29 @@
 //! Frequencies of a bounded law lock all at once: uniform within g, r jumps from 0 to pi/4 at `K_c` = 4g/pi
 //! ([`uniform_order`]).
 //!
-//! Oscillators are coupled by the mean field alone: one pass of N for it, not N^2
-//! pairs; and a node of a mesh needs no more than the field that it receives ([`turned`]).
+//! Oscillators are coupled by the mean field alone: its cost is one pass over N, not N^2 pairs, and a node of a
+//! mesh needs only the field that it receives ([`turned`]).
 //!
 //! # The step
 //!
-//! In a field that stands still, one oscillator obeys Adler's equation, which has a closed
-//! solution: with z = e^{i (theta - psi)} and A = K r it is `z' = i omega z + (A/2)(1 - z^2)`, so
-//! z moves by a Moebius map of the unit circle,
+//! In a constant field, one oscillator obeys Adler's equation, which has a closed solution: with
+//! z = e^{i (theta - psi)} and A = K r it is `z' = i omega z + (A/2)(1 - z^2)`, so z moves by a Moebius map of the unit
+//! circle,
 //!
 //! ```text
 //! z(t) = (p z + q)/(conj(q) z + conj(p)),    p = C + i (omega/2) S,  q = (A/2) S
 //! C = cosh(l t), S = sinh(l t)/l, l^2 = (A^2 - omega^2)/4          cos, sin where l^2 < 0
 //! ```
 //!
-//! A step takes the field half a step ahead by this map, and then the whole step in that field (an
-//! exponential midpoint): second order in dt where the field changes, and exact, at any dt, where
-//! it stands. That is the state that is looked for, so in the limit of many oscillators the locked
-//! r has no error from the step. A Runge-Kutta step does not offer that: a Lorentzian has a few
-//! oscillators that turn by many radians a step, which a polynomial step takes for slow ones. (Kin:
-//! Watanabe and Strogatz 1994; Ott and Antonsen 2008.)
+//! A step advances the field half a step by this map, and then makes the whole step in that field (an
+//! exponential midpoint): second order in dt where the field changes, and exact, at any dt, where it is
+//! constant. It is constant in the locked state, so in the limit of many oscillators the locked r has no error
+//! from the step. A Runge-Kutta step does not offer that: a Lorentzian has a few oscillators that turn by many
+//! radians a step, which a polynomial step treats as slow. (Related: Watanabe and Strogatz 1994; Ott
+//! and Antonsen 2008.)
 //!
-//! A field that turns at a steady Omega stands still in a frame that turns with it, so a step is
-//! taken in such a frame where the caller names one. A wrong Omega costs accuracy of order
-//! (difference times dt)^2, no more.
+//! A field that turns at a steady Omega is constant in a frame that turns with it, so a step is made in such a
+//! frame where the caller gives one. A wrong Omega costs accuracy of order (difference times dt)^2, no more.
 
 use num_complex::Complex;
 
@@ -74,12 +73,12 @@ fn mean<R: Real>(phases: impl Iterator<Item = Complex<R>>) -> Option<Complex<R>>
 /// z/|z|.
 fn unit<R: Real>(z: Complex<R>) -> Option<Complex<R>> {
     let length = z.norm_sqr().sqrt();
-    // Where the square is lost, so are the digits of a quotient. False for NaN.
+    // Where the square underflows, a quotient has no precision. False for NaN.
     let usable = length > R::min_positive_value().sqrt() && length.is_finite();
     usable.then(|| z.unscale(length))
 }
 
-/// Where a phase e^{i theta} is after `dt_s` of pulling by a field that stands still: exact.
+/// Advances a phase e^{i theta} by `dt_s` in a constant field: exact.
 ///
 /// `pull` is K times the received mean field, in rad/s. None for a phase that is zero or not
 /// finite, and where a number is not finite.
@@ -99,7 +98,7 @@ pub fn turned<R: Real>(
 ) -> Option<Complex<R>> {
     let (zero, one, two) = (R::zero(), R::one(), R::one() + R::one());
     let phase = unit(phase)?;
-    // Scaled by dt, so that the same turns at any time scale have the same bits.
+    // Scaled by dt, so that the result has the same bits at any time scale.
     let (w, a) = (omega_rad_s * dt_s / two, pull.scale(dt_s / two));
     let strength = a.norm_sqr();
     let square = strength - w * w;
@@ -124,7 +123,7 @@ pub fn turned<R: Real>(
     unit((p * phase + q) / (q.conj() * phase + p.conj()))
 }
 
-/// Coupling of all to all by their mean field, over phases and frequencies that the caller keeps.
+/// Mean-field coupling of all oscillators; the caller keeps phases and frequencies.
 ///
 /// ```
 /// use becomingone_kernel::{Kuramoto, encode_angle};
@@ -142,19 +141,18 @@ pub fn turned<R: Real>(
 pub struct Kuramoto<R> {
     /// K in rad/s.
     pub coupling_rad_s: R,
-    /// At what rate the mean field is expected to turn, rad/s: the mean frequency of what locks, or
-    /// 0 where it is not known.
+    /// Expected rate of the mean field, rad/s: the mean frequency of the locked oscillators, or 0 if unknown.
     pub frame_rad_s: R,
 }
 
 impl<R: Real> Kuramoto<R> {
-    /// How fast an oscillator at `phase` is to turn now, rad/s: `omega + K r sin(psi - theta)`, for what moves by
-    /// itself, such as a robot. The phase has length 1.
+    /// Rate of an oscillator at `phase` in this field, rad/s: `omega + K r sin(psi - theta)`, as a command for
+    /// a body that integrates it, such as a robot. The phase has length 1.
     pub fn rate_rad_s(&self, phase: Complex<R>, omega_rad_s: R, field: Complex<R>) -> R {
         omega_rad_s + self.coupling_rad_s * (field * phase.conj()).im
     }
 
-    /// All oscillators, `dt_s` later; gives the mean field in the middle of the step.
+    /// Advances all oscillators by `dt_s`; returns the mean field in the middle of the step.
     ///
     /// Oscillators without a frequency stay where they are and do not count. So do phases that are
     /// zero or not finite, and frequencies that are not finite. None, and nothing moves, where no
@@ -204,7 +202,7 @@ pub fn uniform_quantile<R: Real>(i: usize, n: usize, half_width_rad_s: R) -> R {
     half_width_rad_s * R::of(from_middle / n.max(1) as f64)
 }
 
-/// K from which on frequencies of the uniform law from -g to g lock: `2/(pi p(0)) = 4 g/pi`, rad/s.
+/// Critical coupling of the uniform law from -g to g: `2/(pi p(0)) = 4 g/pi`, rad/s.
 pub fn uniform_critical<R: Real>(half_width_rad_s: R) -> R {
     half_width_rad_s.abs() * R::of(4.0) / R::PI()
 }

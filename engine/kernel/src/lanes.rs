@@ -1,4 +1,4 @@
-//! Sums of products over the first entries of arrays, four side by side.
+//! Sums of products over the first entries of arrays, in four parallel lanes.
 //!
 //! ```text
 //! out_n += sum_i x_i m_{i,n}          a b = ((a_0 b_0 + a_4 b_4 + ..) + (a_1 b_1 + ..)) + (.. + ..)
@@ -10,9 +10,9 @@
 //! ```
 //!
 //! The order of a sum is fixed by the code and the same on every machine, so four partial sums are as
-//! deterministic as one, and a compiler may keep them in one register. Arrays are sized by capacity;
-//! what is beyond the active entries is zero, so work is done on whole fours of the active ones. Where that
-//! is all of them, the length of every loop is known when it is compiled, and nothing is left of the loop.
+//! deterministic as one, and a compiler may keep them in one register. Arrays are sized by capacity; entries
+//! beyond the active ones are zero, so work is done on whole fours of the active ones. Where all entries are
+//! active, the length of every loop is known at compile time and the loops are unrolled.
 
 use crate::Real;
 use crate::real::to;
@@ -36,7 +36,7 @@ pub(crate) fn add_product<R: Real, const N: usize, const K: usize>(
     }
 }
 
-/// The same of the columns of a lower triangular matrix, where there is nothing above the diagonal.
+/// The same for a lower triangular matrix, without the entries above the diagonal.
 #[inline]
 pub(crate) fn add_lower_product<R: Real, const N: usize>(
     columns: &[[R; N]; N],
@@ -163,8 +163,8 @@ pub(crate) fn largest<R: Real, const N: usize>(a: &[R; N]) -> R {
     rest.iter().fold(most, |most, &a| larger(a, most))
 }
 
-/// The larger of two numbers; `b` where `a` is NaN. One instruction, where [`Float::max`](num_traits::Float::max)
-/// looks for NaN on both sides.
+/// The larger of two numbers; `b` where `a` is NaN. One instruction, where
+/// [`Float::max`](num_traits::Float::max) checks both sides for NaN.
 #[inline]
 pub(crate) fn larger<R: Real>(a: R, b: R) -> R {
     if a > b { a } else { b }
@@ -176,8 +176,8 @@ pub(crate) fn smaller<R: Real>(a: R, b: R) -> R {
     if a < b { a } else { b }
 }
 
-/// Numbers of which some are missing: 0, with `present` 0 where it is 1 of the others. So one is selected, or counted,
-/// without a branch.
+/// Numbers of which some are missing: 0 with `present` 0, where the others have `present` 1. Selecting and
+/// counting need no branch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sparse<R, const N: usize> {
     pub(crate) value: [R; N],
@@ -206,7 +206,7 @@ impl<R: Real, const N: usize> Sparse<R, N> {
         self.has(n).then(|| self.value[n])
     }
 
-    /// How many are present.
+    /// Number of present entries.
     #[inline]
     pub(crate) fn count(&self) -> R {
         sum(&self.present)

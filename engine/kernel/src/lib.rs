@@ -31,7 +31,7 @@
 //!
 //! # Modules, in the order in which data passes
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
 //! | `monitor` | [`Monitor`]: fault detection and isolation with default settings |
 //! | `real` | [`Real`]: `f32` or `f64` |
@@ -61,7 +61,7 @@
 //!
 //! Off by default, because no agent of the engine uses it:
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
 //! | `fixed_point` | W = G\[W\] as an iteration: `StateWitness`, `ParameterWitness` |
 //! | `modes` | self-models of a self-model's statistics, and of another agent: `Reflection`, `Mutual` |

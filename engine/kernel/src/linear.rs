@@ -6,9 +6,9 @@
 //! ```
 //!
 //! ```text
-//! | a          |   | l          | | l  l  l |     row by row: what is left of the diagonal is what
-//! | a  a       | = | l  l       | |    l  l |     the rows above have not explained; where nothing is,
-//! | a  a  a    |   | l  l  l    | |       l |     the row is dependent, and is the error
+//! | a          |   | l          | | l  l  l |     row by row: a pivot is the part of the diagonal that
+//! | a  a       | = | l  l       | |    l  l |     the rows above do not explain; where it is 0, the row
+//! | a  a  a    |   | l  l  l    | |       l |     is dependent and is the error
 //! ```
 //!
 //! L^-1 whitens: for r of covariance A, w = L^-1 r has unit covariance, and with Omega = A^-1
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_solution_solves_and_whitening_measures() {
+    fn solving_inverts_and_whitening_gives_the_quadratic_form() {
         let mut l = A;
         assert_eq!(factor(3, &mut l), Ok(()));
         let (x, mut b) = ([1.0, -2.0, 3.0], [0.0; 3]);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_rows_are_read() {
+    fn rows_beyond_the_size_are_not_read() {
         let mut l = A;
         l[2] = [f64::NAN; 3];
         assert_eq!(factor(2, &mut l), Ok(()));

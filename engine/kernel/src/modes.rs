@@ -1,14 +1,14 @@
-//! Self-models of other things than an agent's own channels: [`Reflection`], [`Mutual`].
+//! Self-models of a self-model's statistics and of another agent: [`Reflection`], [`Mutual`].
 //!
 //! ```text
 //! observe        x --> witness --> K1 K2 K3                    SelfModel
-//! integrate      the same, its offset learning on              SelfModelConfig::offset_rate
+//! integrate      the same with an adaptive offset              SelfModelConfig::offset_rate
 //! reflect        K1 K2 K3 --> witness --> K1 K2 K3 --> ..      Reflection, to a depth
 //! witness other  x of one, predicted from x of another         either side of Mutual
 //! mutual         both ways at once                             Mutual
 //! ```
 //!
-//! A reflection at depth d sees y of the one below as its channels, and predicts them:
+//! A reflection at depth d predicts y of the one below:
 //!
 //! ```text
 //! y_d = ( (T_E + T_M)/2, ln K2, ln K3 ) of depth d - 1          W = G[ G[ .. G[x] ] ], d times
@@ -24,8 +24,7 @@
 
 use crate::{ConfigError, Real, SelfModel, SelfModelConfig, Thresholds, Trainer, Verdict};
 
-/// Ticks after its first value in which a surprise is still filling its windows: two of the
-/// longest.
+/// Ticks after its first value until the windows of a surprise are full: two of the longest.
 const SETTLING: u32 = 60;
 
 /// A chain of self-models to `DEPTH`: K1, K2, K3 of each are the channels of the next.
@@ -48,7 +47,7 @@ const SETTLING: u32 = 60;
 /// for k in 0..1000 {
 ///     let verdict = model.push(&[Some(scatter())], &[], 0.02);
 ///     let [second] = reflection.push(verdict.as_ref(), 0.02);
-///     // It begins to learn when the first has learned, and its surprise has settled.
+///     // Its warm-up begins when the first is trained and its surprise has settled.
 ///     assert_eq!(second.is_some(), k >= 400 + 60 + 400);
 /// }
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
@@ -56,14 +55,14 @@ const SETTLING: u32 = 60;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reflection<R, const DEPTH: usize> {
     witnesses: [Trainer<R, 3, 0>; DEPTH],
-    /// Number of verdicts that each has received.
+    /// Number of verdicts received at each depth.
     shown: [u32; DEPTH],
 }
 
 impl<R: Real, const DEPTH: usize> Reflection<R, DEPTH> {
-    /// Witnesses that have seen nothing. Outputs and inputs of the configuration are not read: K1,
-    /// K2 and K3 are the outputs. Where it has no thresholds, they are the null law's: a surprise
-    /// has a law, no plant.
+    /// A chain before its first verdict. Outputs and inputs of the configuration are not read: K1, K2 and K3
+    /// are the outputs. Without thresholds, those of the null law are used, since the law of a surprise is
+    /// known.
     ///
     /// # Errors
     ///
@@ -82,10 +81,10 @@ impl<R: Real, const DEPTH: usize> Reflection<R, DEPTH> {
         })
     }
 
-    /// Takes the verdict of the tick, and gives those of each depth, the first first: of K1, K2, K3
-    /// as channels 0, 1, 2.
+    /// Processes the verdict of a tick and returns those of each depth, the lowest first; K1, K2, K3 are
+    /// channels 0, 1, 2.
     ///
-    /// K1 is taken as (`T_E` + `T_M`)/2, K2 and K3 as logarithms: these scatter alike at all sizes.
+    /// K1 enters as (`T_E` + `T_M`)/2, K2 and K3 as logarithms, whose scatter does not depend on size.
     pub fn push<const N: usize>(
         &mut self,
         verdict: Option<&Verdict<R, N>>,
@@ -113,13 +112,13 @@ impl<R: Real, const DEPTH: usize> Reflection<R, DEPTH> {
         said
     }
 
-    /// The self-model at a depth; that at 0 takes the verdicts that are pushed.
+    /// The self-model at a depth; that at 0 processes the pushed verdicts.
     pub fn witness(&self, depth: usize) -> Option<&SelfModel<R, 3, 0>> {
         self.witnesses.get(depth).map(Trainer::model)
     }
 }
 
-/// What a verdict is as channels.
+/// A verdict as channels.
 fn channels<R: Real, const N: usize>(verdict: &Verdict<R, N>) -> [Option<R>; 3] {
     let two = R::one() + R::one();
     let t = verdict.t_emissary.zip(verdict.t_master);
@@ -142,8 +141,7 @@ pub struct MutualVerdict<R, const A: usize, const B: usize> {
     pub of_second: Option<Verdict<R, B>>,
     /// On the first agent, by the self-model of the second.
     pub of_first: Option<Verdict<R, A>>,
-    /// The lesser coherence of both, 0 to 1: a pair is as coherent as its less predictable
-    /// agent.
+    /// The lesser coherence of both, 0 to 1: the coherence of a pair is that of its less predictable agent.
     pub coherence: Option<R>,
 }
 
@@ -180,8 +178,8 @@ pub struct Mutual<R, const A: usize, const B: usize> {
 }
 
 impl<R: Real, const A: usize, const B: usize> Mutual<R, A, B> {
-    /// Two witnesses that have seen nothing. Outputs and inputs of the configuration are not read:
-    /// all `A` and `B` channels are active.
+    /// A pair before its first sample. Outputs and inputs of the configuration are not read: all `A` and `B`
+    /// channels are active.
     ///
     /// # Errors
     ///

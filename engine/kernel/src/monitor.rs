@@ -35,7 +35,7 @@ use crate::{ConfigError, SelfModel, SelfModelConfig, Trainer, Verdict, WarmUpErr
 /// for (t_s, values) in log {
 ///     if let Some(verdict) = monitor.push(t_s, &values).filter(|verdict| verdict.dissipated) {
 /// #       found.get_or_insert((t_s, verdict.cause));
-///         // Channel `verdict.cause` is to blame.
+///         // Channel `verdict.cause` is isolated as faulty.
 ///     }
 /// }
 /// # assert!(found.is_some_and(|(t_s, cause)| (16.0..17.0).contains(&t_s) && cause.is_some()));
@@ -46,7 +46,7 @@ pub struct Monitor<const N: usize> {
     trainer: Trainer<f64, N, 0>,
     /// The stamp of the last sample (s).
     last_s: Option<f64>,
-    /// The first sample, whose time step is that of the second: it has none of its own.
+    /// The first sample: its time step is not known, and taken to be that of the second.
     first: Option<[Option<f64>; N]>,
 }
 

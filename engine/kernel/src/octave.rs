@@ -9,9 +9,9 @@
 //!    +-- times each, into the sums of lag ..      and with itself, at lag 0 of the lowest level
 //! ```
 //!
-//! Blocks are kept newest first, in runs of m for each channel, and sums in runs of m lags: block l
-//! of a run goes to lag l of the sums, so the innermost loop runs over lags, without a branch and
-//! without a sum across them. That is what vector units do best.
+//! Blocks are kept newest first, in runs of m for each channel, and sums in runs of m lags: block l of a run
+//! goes to lag l of the sums, so the innermost loop runs over lags, without a branch and without a sum across
+//! them. Compilers vectorise such loops.
 
 use num_complex::Complex;
 
@@ -77,7 +77,7 @@ impl<R: Real, const M: usize> Run<R, M> {
         }
     }
 
-    /// Takes a block in at the front, and gives the one that leaves at the end.
+    /// Inserts a block at the front and returns the one that leaves at the end.
     fn shift(&mut self, (re, im, weight): (R, R, R)) -> (R, R, R) {
         // As a whole new array: what is stored by vectors can be loaded by vectors at once.
         let through = |run: &mut [R; M], new: R| {
@@ -128,7 +128,7 @@ impl<R: Real, const M: usize> Lags<R, M> {
         })
     }
 
-    /// As much time as leaves `lam` of the past.
+    /// Fades the sums by `lam`.
     fn fade(&mut self, lam: R) {
         let runs = [&mut self.re, &mut self.im, &mut self.p0, &mut self.p1];
         for run in runs.into_iter().chain([&mut self.weight]) {
@@ -169,7 +169,7 @@ impl<R: Real, const M: usize> Lags<R, M> {
     }
 }
 
-/// The newest block with its channels' weights on it: what the pairs of all lags have in common.
+/// The newest block with its channels' weights applied: the common factor of the pairs of all lags.
 struct Newest<R, const N: usize> {
     re: [R; N],
     im: [R; N],
@@ -235,7 +235,7 @@ impl<R: Real, const N: usize, const M: usize> Octave<R, N, M> {
         }
     }
 
-    /// Takes a new block: adds its pairs at the lags m to 2m, and at 0 to m - 1 to `short`, if any.
+    /// Processes a new block: adds its pairs at the lags m to 2m, and at 0 to m - 1 to `short`, if any.
     pub(crate) fn push(
         &mut self,
         block: &Block<R, N>,
@@ -263,7 +263,7 @@ impl<R: Real, const N: usize, const M: usize> Octave<R, N, M> {
         }
     }
 
-    /// Time without values: `blocks` missing ones.
+    /// Passes time without values: `blocks` missing ones.
     pub(crate) fn pass(&mut self, blocks: u64, short: Option<&mut Lags<R, M>>) {
         if blocks > 2 * M as u64 {
             self.near = [Run::missing(); N];

@@ -7,10 +7,10 @@
 //!                 d_{k-4}
 //! ```
 //!
-//! Both hear the same input at the same lags, so the pairs are the same: products are made and samples
-//! kept once, and each window takes them into its own sums. A pair gives the readings of two
-//! [`Transducer`](crate::Transducer)s with the same configuration but for the window,
-//! to the last bit, at little more than the cost of one.
+//! Both have the same input at the same lags, so the pairs are the same: samples are kept and products computed
+//! once, and each window adds them to its own sums. A pair gives the readings of two
+//! [`Transducer`](crate::Transducer)s with the same configuration but for the window, to the last bit, at
+//! little more than the cost of one.
 
 use num_complex::Complex;
 
@@ -142,7 +142,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Pair<R, N, L, R
         self.lagged.non_finite()
     }
 
-    /// Pushes that were not taken, because of their time step.
+    /// Pushes dropped because of their time step.
     pub fn dropped(&self) -> u64 {
         self.lagged.dropped()
     }
@@ -152,14 +152,14 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Pair<R, N, L, R
         self.lagged.gaps()
     }
 
-    /// Back to the state of a new one.
+    /// Resets to the state of a new one.
     pub fn reset(&mut self) {
         self.lagged.reset();
         self.windows.reset();
     }
 }
 
-/// Where a role's window is.
+/// Index of a role's window.
 fn place(role: Role) -> usize {
     match role {
         Role::Emissary => 0,

@@ -4,10 +4,10 @@
 //! phi'_k = d_k = (phi_k - phi_{k-1})/dt
 //!
 //!        Im
-//!         |    * phi_k           a rotor turns by the same angle each step: d is as long each time,
-//!         |   / ^                and turns with it, so d now and d then keep their angle: |T| = 1
+//!         |    * phi_k           a rotor turns by the same angle each step: d has constant length
+//!         |   / ^                and turns with it, so the angle of d now to d then is constant: |T| = 1
 //!         |  /   \ d dt
-//!         | /     \              noise has a d that goes anywhere: T is near 0
+//!         | /     \              for noise the angle of d is random: T is near 0
 //!         |/ - - - * phi_{k-1}
 //!         +------------ Re
 //! ```
@@ -18,9 +18,9 @@
 //! | angle theta | e^{i theta} | [`encode_angle`] |
 //! | real scalar x | (x - mean)/sd, so its phase is 0 or pi | [`Standard::encode`] |
 //!
-//! Encoders do not check: a broken reading stays broken (NaN or infinite) until the first gate,
-//! [`PhaseVelocity::push`] or [`Resonance::push`](crate::Resonance::push), which counts it and
-//! takes it as missing. So each broken reading is counted once.
+//! Encoders do not validate: a broken reading stays broken (NaN or infinite) until the first check,
+//! [`PhaseVelocity::push`] or [`Resonance::push`](crate::Resonance::push), which counts it and treats it as
+//! missing. So each broken reading is counted once.
 
 use num_complex::Complex;
 
@@ -50,7 +50,7 @@ pub fn encode_angle<R: Real>(theta_rad: R) -> Complex<R> {
 /// // A thermometer at 20 C, give or take half a degree: 21 C is two deviations off.
 /// let scale = Standard::new(20.0, 0.5)?;
 /// assert_eq!(scale.encode(21.0).re, 2.0);
-/// // One that never moved has a deviation of 1 in its own unit.
+/// // A constant channel has a deviation of 1 in its own unit.
 /// assert!(Standard::new(20.0, 0.0)?.is_constant());
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
 /// ```
@@ -64,8 +64,8 @@ pub struct Standard<R> {
 impl<R: Real> Standard<R> {
     /// A scale from `mean` and `sd`, both in the channel's unit.
     ///
-    /// A channel whose `sd` is no more than the rounding of its mean never moved. It gets an sd
-    /// of 1 and [`is_constant`](Self::is_constant) is true.
+    /// A channel whose `sd` is no more than the rounding of its mean is constant. It gets an sd of 1 and
+    /// [`is_constant`](Self::is_constant) is true.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl<R: Real> Standard<R> {
                 sd: sd.into(),
             });
         }
-        // Eight roundings: what a mean and a squared deviation of equal readings can be off by.
+        // Eight roundings: the largest error of a mean and a squared deviation of equal readings.
         let constant = sd <= R::of(8.0) * R::epsilon() * mean.abs();
         Ok(Self {
             mean,
@@ -108,10 +108,10 @@ impl<R: Real> Standard<R> {
     }
 }
 
-/// The plain feeder: `d_k = (phi_k - phi_{k-1}) / dt`, per channel, in 1/s.
+/// First differences: `d_k = (phi_k - phi_{k-1}) / dt`, per channel, in 1/s.
 ///
-/// A missing sample leaves two differences missing, its own and the next. So does a broken one:
-/// NaN, infinite, or above [`MAX_PHI`].
+/// A missing sample leaves two differences missing, its own and the next. So does a broken one: NaN, infinite,
+/// or above [`MAX_PHI`].
 ///
 /// `N` is the capacity in channels; work is done for the active ones only.
 ///
@@ -214,7 +214,7 @@ impl<R: Real, const N: usize> PhaseVelocity<R, N> {
         self.dropped
     }
 
-    /// Back to the state after [`new`](Self::new), counters included.
+    /// Resets to the state after [`new`](Self::new), counters included.
     pub fn reset(&mut self) {
         self.previous = [None; N];
         self.velocity = [None; N];
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_interval_is_dropped_without_a_trace() -> Result<(), ConfigError> {
+    fn an_invalid_time_step_changes_only_the_counter() -> Result<(), ConfigError> {
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let mut feeder = PhaseVelocity::<f64, 1>::new(1)?;
             feeder.push(&[real(1.0)], 1.0);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn short_and_long_slices_are_safe() -> Result<(), ConfigError> {
+    fn slices_shorter_and_longer_than_the_channels_are_accepted() -> Result<(), ConfigError> {
         let mut feeder = PhaseVelocity::<f64, 4>::new(2)?;
         feeder.push(&[real(0.0), real(0.0), real(0.0)], 1.0);
         assert_eq!(feeder.push(&[real(1.0)], 1.0), [real(1.0), None]);
@@ -324,7 +324,7 @@ mod tests {
         // 1e5 over 1e-40 s is infinite in f32.
         assert_eq!(feeder.push(&[Some(Complex::new(1e5, 0.0))], 1e-40), [None]);
         assert_eq!(feeder.non_finite(), 1);
-        // The sample itself was whole: the next difference is from it.
+        // The sample itself is valid: the next difference starts from it.
         let one = Complex::new(1.0, 0.0);
         assert_eq!(feeder.push(&[Some(one.scale(1e5 + 1.0))], 1.0), [Some(one)]);
         Ok(())

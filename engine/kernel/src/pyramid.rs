@@ -1,7 +1,7 @@
 //! [`Pyramid`]: `T_tau` at any lag from microseconds to hours, in bounded memory.
 //!
-//! Level j has blocks of `D_j = 2^j D_0`. It sees the means of the input over these blocks, or the
-//! differences of successive means (the octave wavelet of Haar), and keeps the last 2m + 1 of them:
+//! Level j has blocks of `D_j = 2^j D_0`. Its input is the means of the signal over these blocks, or the
+//! differences of successive means (the octave wavelet of Haar), of which it keeps the last 2m + 1:
 //!
 //! ```text
 //! X_b      = mean of phi over block b of D_j
@@ -21,7 +21,7 @@
 //!
 //! # The schedule
 //!
-//! Level j is worked on at ticks `k = 2^{j-1} mod 2^j`, as the marks of a ruler are long:
+//! Level j is processed at ticks `k = 2^{j-1} mod 2^j`, like the marks of a ruler:
 //!
 //! ```text
 //! tick     3 4 5 6 7 8 9 . 1 . 3 . 5 . 7 .      every tick: level 0
@@ -30,14 +30,14 @@
 //! level 3    #               #
 //! ```
 //!
-//! There its newest block is put together from the newest blocks of the level below, with the
-//! weights 1 1 for means and 1 2 1 for differences, since `X_{2b+1} + X_{2b} - X_{2b-1} - X_{2b-2}`
-//! is `d_{2b+1} + 2 d_{2b} + d_{2b-1}`. Counted from k = 2 at the first sample, these are the right
-//! ones: all levels have a block border before the first sample. A block of level j is taken up
-//! `2^{j-1} - 1` ticks after its end, so T is late by less than half a block. The work is 2m + 1
-//! lags each tick and m + 1 more, for each channel, at the worst tick as in the mean.
+//! Its newest block is then computed from the newest blocks of the level below, with the weights 1 1 for means
+//! and 1 2 1 for differences, since `X_{2b+1} + X_{2b} - X_{2b-1} - X_{2b-2}` is
+//! `d_{2b+1} + 2 d_{2b} + d_{2b-1}`. Counted from k = 2 at the first sample, these are the right ones: all levels have a block border
+//! before the first sample. A block of level j is processed `2^{j-1} - 1` ticks after its end, so T is late by
+//! less than half a block. The work is 2m + 1 lags each tick and m + 1 more, for each channel, at the worst
+//! tick as in the mean.
 //!
-//! # What the blocks change
+//! # Effect of the blocks
 //!
 //! With S(f) the power spectrum of the input, `H_j = sin(pi f D_j)/(2^j sin(pi f D_0))`, and
 //! `B^2` the mean of `f^2` over S:
@@ -52,15 +52,15 @@
 //! and with q/Q the weights over their mean, `E|q/Q - 1| = 2 E(1 - q/Q)^+ <= 2 E(1 - q) <= 2 E u`,
 //! as Q <= 1.
 //!
-//! A single tone has the same T at every level, as it has one weight only: exact at lags on the
-//! grid. But its power there is `|H_j|^2`. Where f `D_j` is large, slower content and noise stand
-//! above it; where it is whole, nothing is left of it but rounding. Long lags measure slow change.
+//! A single tone has the same T at every level, as it has one weight only: exact at lags on the grid. But its
+//! power there is `|H_j|^2`. Where f `D_j` is large, slower content and noise dominate it; where it is a whole
+//! number, only rounding remains. Long lags measure slow change.
 //!
 //! # Missing samples
 //!
-//! Every block has a coverage, 0 to 1: the mean of those that it was put together from, whose
-//! values it takes in by their coverage. A pair of blocks weighs as the product of its two
-//! coverages in S, P0 and P1 alike, so that `|T| <= 1` holds (Cauchy-Schwarz).
+//! Every block has a coverage, 0 to 1: the mean of those of its parts, whose values it weights by their
+//! coverage. A pair of blocks is weighted by the product of its two coverages in S, P0 and P1 alike, so that
+//! `|T| <= 1` holds (Cauchy-Schwarz).
 
 use num_complex::Complex;
 
@@ -68,16 +68,16 @@ use crate::octave::{Block, Lags, Octave};
 use crate::resonance::{Sums, normalise};
 use crate::{ConfigError, Real};
 
-/// Most levels: from 1 us, the longest lag is then months.
+/// Maximum number of levels: from 1 us, the longest lag is then months.
 pub const MAX_LEVELS: usize = 40;
 
 /// Coverage below which a value counts as missing. Products of coverages must stay normal numbers.
 const MIN_COVER: f64 = 1.0 / (1 << 20) as f64;
 
-/// A value and which part of its bin it covers.
+/// A value and its coverage of the bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Covered<R> {
-    /// The mean over what is covered.
+    /// The mean over the covered part.
     pub value: Complex<R>,
     /// The covered part, 0 (missing) to 1.
     pub weight: R,
@@ -224,7 +224,7 @@ impl<R: Real, const N: usize, const M: usize, const LEVELS: usize> Pyramid<R, N,
             assert!(M >= 1 && LEVELS >= 1 && LEVELS <= MAX_LEVELS);
         }
         let config = config.validated()?;
-        // Of a window that is nothing to a block, not even 0 times that block's time is a number.
+        // If the window is negligible against a block, the ratio overflows, and 0 times it is NaN.
         let shortest = config.block_of(0) / config.window_of(0, M);
         if !shortest.is_finite() {
             return Err(ConfigError::WindowLags {
@@ -287,7 +287,7 @@ impl<R: Real, const N: usize, const M: usize, const LEVELS: usize> Pyramid<R, N,
         if self.config.feeder == Feeder::Haar {
             block = self.difference(block);
         }
-        // After 2^64 ticks, marks begin anew.
+        // After 2^64 ticks, the schedule starts again.
         self.tick = self.tick.wrapping_add(1);
         self.levels[0].push(&block, &self.config.weights, Some(&mut self.near));
         let above = 1 + self.tick.trailing_zeros() as usize;
@@ -317,7 +317,7 @@ impl<R: Real, const N: usize, const M: usize, const LEVELS: usize> Pyramid<R, N,
         d
     }
 
-    /// Puts together the newest block of a level from those below.
+    /// Computes the newest block of a level from those below.
     fn raise(&mut self, level: usize) {
         let (below, above) = self.levels.split_at_mut(level);
         if let (Some(below), Some(above)) = (below.last(), above.first_mut()) {
@@ -334,10 +334,10 @@ impl<R: Real, const N: usize, const M: usize, const LEVELS: usize> Pyramid<R, N,
         }
     }
 
-    /// Time without any sample: `bins` of `base_s`, at a cost that does not grow with them.
+    /// Passes time without samples: `bins` of `base_s`, at a constant cost.
     ///
-    /// It is as if so many missing samples had been pushed, but for the blocks that had begun
-    /// before a gap of more than 2m bins: these are missing whole. No sample is misplaced in time.
+    /// Equal to pushing as many missing samples, except for the blocks that had begun before a gap of more than
+    /// 2m bins: these are missing whole. Times stay exact.
     pub fn pass(&mut self, bins: u64) {
         if bins <= 2 * M as u64 {
             for _ in 0..bins {
@@ -439,7 +439,7 @@ impl<R: Real, const N: usize, const M: usize, const LEVELS: usize> Pyramid<R, N,
         self.non_finite
     }
 
-    /// Back to the state after [`new`](Self::new).
+    /// Resets to the state after [`new`](Self::new).
     pub fn reset(&mut self) {
         *self = Self::empty(self.config.clone());
     }
@@ -458,7 +458,7 @@ impl<R: Real, const N: usize> PyramidConfig<R, N> {
     }
 }
 
-/// How many ticks up to k are `2^{j-1}` mod 2^j.
+/// Number of ticks up to k that are `2^{j-1}` mod 2^j.
 fn marks(k: u64, level: usize) -> u64 {
     let half = 1 << (level - 1);
     k.saturating_add(half) >> level

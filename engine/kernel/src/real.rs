@@ -1,5 +1,4 @@
-//! [`Real`]: the two float types that the kernel runs on, and the few numbers that differ
-//! between them.
+//! [`Real`]: the two float types of the kernel, with their constants.
 //!
 //! ```text
 //! sum <- lam sum + (1 - lam) x,   lam = e^{-dt/T_w}
@@ -64,12 +63,12 @@ pub trait Real:
     /// The nearest value to `x`.
     fn of(x: f64) -> Self;
 
-    /// (e^-x, 1 - e^-x) for x >= 0: how much of the past remains, and the share of the new.
+    /// (e^-x, 1 - e^-x) for x >= 0: the weight of the past, and that of the new sample.
     ///
-    /// The second is not one minus the first: for small x that difference has no digits.
+    /// The second is not computed as one minus the first, which has no precision for small x.
     fn decay(x: Self) -> (Self, Self);
 
-    /// e^-x for x >= 0: how much of the past remains.
+    /// e^-x for x >= 0: the weight of the past.
     fn remaining(x: Self) -> Self;
 
     /// e^{i angle}, `angle` in radians. NaN for an infinite angle.
@@ -84,8 +83,8 @@ pub(crate) fn to<R: Real, S: Real>(x: R) -> S {
     S::of(x.into())
 }
 
-// `Float`'s own functions come from std wherever another crate switches that on, and std's bits
-// depend on the machine. These are libm's, always.
+// `Float`'s own functions come from std wherever another crate enables that, and std's bits depend on the
+// machine. These are always libm's.
 
 impl Real for f32 {
     const MIN_POWER: Self = 1.0e-30;
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn decay_of_everything_leaves_only_the_new() {
+    fn full_decay_leaves_only_the_new_sample() {
         assert_eq!(<f64 as Real>::decay(f64::INFINITY), (0.0, 1.0));
         assert_eq!(<f32 as Real>::decay(0.0), (1.0, 0.0));
     }

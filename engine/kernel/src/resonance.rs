@@ -31,7 +31,7 @@
 //! ```
 //!
 //! As the three sums run over identical pairs with identical non-negative weights,
-//! `|T_tau| <= 1` by Cauchy-Schwarz, whatever comes in and whatever is missing.
+//! `|T_tau| <= 1` by Cauchy-Schwarz, for any input and any missing samples.
 
 #![allow(
     clippy::needless_range_loop,
@@ -56,8 +56,8 @@ pub struct ResonanceConfig<R, const N: usize, const L: usize> {
     pub channels: usize,
     /// The window `T_w` in seconds: a sample's weight fades by a factor e in this time.
     ///
-    /// Longer means less scatter (`N_eff` is about `2 T_w/dt`) and a later answer. Below about
-    /// 4 samples, `N_eff` never reaches [`MIN_N_EFF`] and T never has a value.
+    /// Longer means less scatter (`N_eff` is about `2 T_w/dt`) and a slower response. Below about 4 samples,
+    /// `N_eff` never reaches [`MIN_N_EFF`] and T never has a value.
     pub window_s: R,
     /// Lags in samples, each less than the ring. Lag 0 is allowed: without a carrier its T is 1,
     /// with one it shows a power that cycles.
@@ -70,8 +70,8 @@ pub struct ResonanceConfig<R, const N: usize, const L: usize> {
     /// The weights `w_n` of the channels, finite and not negative; only their ratios matter.
     /// Those beyond the active channels are not read.
     pub weights: [R; N],
-    /// The longest time in seconds from one sample to the next over which a lag still means
-    /// something; after a longer one the ring is cleared. Infinity allows any.
+    /// The longest step in seconds that a lag may span; after a longer one the ring is cleared. Infinity allows
+    /// any.
     pub max_gap_s: R,
 }
 
@@ -159,7 +159,7 @@ pub enum PushOutcome {
     Taken,
     /// Accepted as the first sample after a gap: the ring was cleared before, the sums were kept.
     AfterGap,
-    /// Dropped, because the time step was invalid. Nothing changed but the counter.
+    /// Dropped, because the time step was invalid. Only the counter changed.
     Dropped,
 }
 
@@ -204,7 +204,7 @@ pub(crate) struct Sums<R> {
 }
 
 impl<R: Real> Sums<R> {
-    /// (sum w)^2 / sum w^2; 0 before the first pair and when all of them have faded.
+    /// (sum w)^2 / sum w^2; 0 before the first pair and when all of them have decayed.
     pub(crate) fn n_eff(&self) -> R {
         if self.weight_sq < R::min_positive_value() {
             return R::zero();
@@ -228,7 +228,7 @@ impl<R: Real> Sums<R> {
     }
 }
 
-/// Takes off what rounding put above 1, so that both |t| and |t|^2 are at most 1 as computed.
+/// Removes rounding above 1, so that both |t| and |t|^2 are at most 1 as computed.
 #[inline]
 fn clamped<R: Real>(t: Complex<R>) -> Complex<R> {
     let one = R::one();
@@ -240,18 +240,18 @@ fn clamped<R: Real>(t: Complex<R>) -> Complex<R> {
     t.scale((one - R::of(4.0) * R::epsilon()) / power.sqrt())
 }
 
-/// What one sample adds at every lag: Re S and Im S, P0 and P1, and 1 where any channel has a pair.
+/// Contribution of one sample at every lag: Re S and Im S, P0 and P1, and 1 where any channel has a pair.
 pub(crate) struct Pairs<R, const L: usize> {
     s: [[R; 2]; L],
     p: [[R; 2]; L],
     paired: [R; L],
 }
 
-/// The last samples, and their pairs: what windows over the same input share.
+/// The last samples and their pairs, shared by windows over the same input.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Lagged<R, const N: usize, const L: usize, const RING: usize> {
     config: ResonanceConfig<R, N, L>,
-    /// The last time step, and by how much it turned the carrier: most steps are equal.
+    /// The last time step and its rotation of the carrier, cached because most steps are equal.
     dt_s: R,
     turn: Complex<R>,
     rho: Complex<R>,
@@ -271,7 +271,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Lagged<R, N, L,
         let (zero, one) = (R::zero(), R::one());
         Self {
             config,
-            // A step of 0 s equals no step that is ever taken.
+            // No valid step equals 0 s.
             dt_s: zero,
             turn: Complex::new(one, zero),
             rho: Complex::new(one, zero),
@@ -283,7 +283,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Lagged<R, N, L,
         }
     }
 
-    /// Takes a sample: see [`Resonance::push`]. No pairs where it was dropped.
+    /// Processes a sample: see [`Resonance::push`]. No pairs where it was dropped.
     #[inline]
     pub(crate) fn push(
         &mut self,
@@ -305,7 +305,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Lagged<R, N, L,
         (outcome, Some(self.pairs()))
     }
 
-    /// Turns the carrier. False if `dt_s` is unusable.
+    /// Rotates the carrier. False if `dt_s` is unusable.
     #[inline]
     fn take_step(&mut self, dt_s: R) -> bool {
         let nu = self.config.nu_rad_s;
@@ -317,7 +317,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Lagged<R, N, L,
             if dt_s != self.dt_s {
                 (self.dt_s, self.turn) = (dt_s, R::turn(nu * dt_s));
             }
-            // From step to step, never e^{i nu t}: absolute time loses its digits in the long run.
+            // From step to step, never e^{i nu t}: absolute time loses precision over a long run.
             let rho = self.rho * self.turn;
             self.rho = rho.unscale(rho.norm_sqr().sqrt());
         }
@@ -426,8 +426,8 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Lagged<R, N, L,
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Windows<R, const L: usize, const W: usize> {
     window_s: [R; W],
-    /// The last time step, what it leaves of the past and what share it gives to the new, and the squares of both:
-    /// kept until the step changes.
+    /// The last time step, the weights of the past and of the new sample, and the squares of both: cached until
+    /// the step changes.
     dt_s: R,
     lam: [R; W],
     gain: [R; W],
@@ -446,7 +446,7 @@ impl<R: Real, const L: usize, const W: usize> Windows<R, L, W> {
         let (zero, one) = (R::zero(), R::one());
         Self {
             window_s,
-            // A step of 0 s equals no step that is ever taken.
+            // No valid step equals 0 s.
             dt_s: zero,
             lam: [one; W],
             gain: [zero; W],
@@ -459,7 +459,7 @@ impl<R: Real, const L: usize, const W: usize> Windows<R, L, W> {
         }
     }
 
-    /// Fades by `dt_s` and takes the pairs of one sample.
+    /// Decays by `dt_s` and adds the pairs of one sample.
     #[inline]
     pub(crate) fn add(&mut self, pairs: &Pairs<R, L>, dt_s: R) {
         if dt_s != self.dt_s {
@@ -550,13 +550,12 @@ fn mean<R: Real, const L: usize>(t: &[Complex<R>; L], of: impl Fn(&Complex<R>) -
 /// proportional to (active channels) x `L`, without allocation.
 ///
 /// The input may be any linear image of the channels: the phase velocity from
-/// [`PhaseVelocity`](crate::PhaseVelocity) (its order is a rhythm that holds), or the raw
-/// levels. The sign convention: a tone of f Hz has `T_tau = e^{i 2 pi f tau}`.
+/// [`PhaseVelocity`](crate::PhaseVelocity) (its order measures a steady rhythm), or the raw levels. The sign
+/// convention: a tone of f Hz has `T_tau = e^{i 2 pi f tau}`.
 ///
-/// While channels stand still, or nothing comes in, S, P0 and P1 fade alike and T keeps its last
-/// value, until they are too small to divide: after some 40 windows of nothing in `f32` and 350 in `f64`, where the
-/// squares of the weights are no normal numbers any more; of channels that stand still, when the powers are under
-/// [`Real::MIN_POWER`].
+/// While channels are constant or missing, S, P0 and P1 decay alike and T keeps its last value until they are
+/// too small to divide: without samples after some 40 windows in `f32` and 350 in `f64`, where the squared
+/// weights become subnormal; with constant channels once the powers are under [`Real::MIN_POWER`].
 ///
 /// ```
 /// use becomingone_kernel::{Complex, Resonance, ResonanceConfig};
@@ -595,14 +594,13 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
 
     /// Processes one sample of every channel.
     ///
-    /// `d` holds one entry per channel: `None` is missing. Channels beyond its end are missing;
-    /// entries beyond [`channels`](Self::channels) are not read. NaN, infinity, and |d|^2 above
-    /// [`Real::MAX_POWER`] are counted and taken as missing. `dt_s` is the time since the last
-    /// push that was taken, in seconds.
+    /// `d` holds one entry per channel: `None` is missing. Channels beyond its end are missing; entries beyond
+    /// [`channels`](Self::channels) are not read. NaN, infinity, and |d|^2 above [`Real::MAX_POWER`] are
+    /// counted and treated as missing. `dt_s` is the time since the last accepted push, in seconds.
     ///
-    /// A `dt_s` that is zero, negative, infinite or NaN, or that turns the carrier by an infinite
-    /// angle, drops the push. A `dt_s` above `max_gap_s` clears the ring first: no pair spans
-    /// the gap. The sums are kept, and fade by its length as by any other.
+    /// A `dt_s` that is zero, negative, infinite or NaN, or that rotates the carrier by an infinite angle,
+    /// drops the push. A `dt_s` above `max_gap_s` clears the ring first: no pair spans the gap. The sums are
+    /// kept, and decay by its length as by any other.
     pub fn push(&mut self, d: &[Option<Complex<R>>], dt_s: R) -> PushOutcome {
         let (outcome, pairs) = self.lagged.push(d, dt_s);
         if let Some(pairs) = pairs {
@@ -662,7 +660,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
         self.lagged.non_finite()
     }
 
-    /// Pushes that were not taken, because of their time step.
+    /// Pushes dropped because of their time step.
     pub fn dropped(&self) -> u64 {
         self.lagged.dropped()
     }
@@ -672,7 +670,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Resonance<R, N,
         self.lagged.gaps()
     }
 
-    /// Back to the state after [`new`](Self::new): sums, ring, carrier and counters.
+    /// Resets to the state after [`new`](Self::new): sums, ring, carrier and counters.
     pub fn reset(&mut self) {
         self.lagged.reset();
         self.windows.reset();
@@ -815,8 +813,8 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_without_pairs_has_no_part() -> Result<(), ConfigError> {
-        // Channel 1 is present at every second sample only, so lag 1 never finds a pair of it.
+    fn a_channel_without_pairs_does_not_contribute() -> Result<(), ConfigError> {
+        // Channel 1 is present at every second sample only, so it has no pair at lag 1.
         let mut resonance = Resonance::<f64, 2, 1, 2>::new(ResonanceConfig::new(2, 1.0, [1]))?;
         for k in 0..40 {
             let noise = Some(Complex::new(f64::from(k * k % 7) * 100.0, 3.0));
@@ -827,7 +825,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_of_weight_zero_has_no_part() -> Result<(), ConfigError> {
+    fn a_channel_of_weight_zero_does_not_contribute() -> Result<(), ConfigError> {
         let mut config = ResonanceConfig::new(2, 1.0, [1]);
         config.weights = [2.0, 0.0];
         let mut resonance = Resonance::<f64, 2, 1, 2>::new(config)?;
@@ -843,7 +841,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_weigh_powers() -> Result<(), ConfigError> {
+    fn t_weights_channels_by_weight_times_power() -> Result<(), ConfigError> {
         // T = sum w_n |d_n|^2 e^{i a_n} / sum w_n |d_n|^2 with w = (1/4, 3/4) and |d| = (2, 1).
         let mut config = ResonanceConfig::new(2, 1.0, [1]);
         config.weights = [1.0, 3.0];
@@ -899,7 +897,7 @@ mod tests {
             for k in 0..20 {
                 assert_eq!(resonance.push(&[tone(0.3, k)], 0.1), PushOutcome::Taken);
             }
-            // After the gap the tone goes on in another phase: a pair across it would show.
+            // After the gap the tone has another phase: a pair across it would show.
             let outcome = resonance.push(&[tone(0.3, 25)], 0.5);
             assert_eq!(
                 outcome,
@@ -934,7 +932,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_has_no_value() -> Result<(), ConfigError> {
+    fn t_has_no_value_without_power() -> Result<(), ConfigError> {
         let mut resonance = one(1)?;
         for _ in 0..100 {
             resonance.push(&[Some(Complex::new(0.0, 0.0))], 0.02);
@@ -947,8 +945,8 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_side_of_the_pairs_has_no_value() -> Result<(), ConfigError> {
-        // With every third sample missing, one side of all pairs is silent and the other is not.
+    fn t_has_no_value_if_one_side_of_all_pairs_has_no_power() -> Result<(), ConfigError> {
+        // With every third sample missing, one side of all pairs is zero and the other is not.
         for pair in [[1.0, 0.0], [0.0, 1.0], [1.0, 1e-101], [1e-101, 1.0]] {
             let mut resonance = one(1)?;
             for _ in 0..50 {
@@ -964,7 +962,7 @@ mod tests {
     }
 
     #[test]
-    fn the_carrier_keeps_its_length() -> Result<(), ConfigError> {
+    fn the_carrier_keeps_unit_modulus() -> Result<(), ConfigError> {
         let mut config = ResonanceConfig::new(1, 1.0, [1]);
         config.nu_rad_s = 37.0;
         let mut resonance = Resonance::<f32, 1, 1, 2>::new(config)?;
@@ -976,7 +974,7 @@ mod tests {
     }
 
     #[test]
-    fn reset_is_new() -> Result<(), ConfigError> {
+    fn reset_restores_the_initial_state() -> Result<(), ConfigError> {
         let mut resonance = one(1)?;
         let new = resonance.clone();
         for k in 0..20 {

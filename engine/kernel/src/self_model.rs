@@ -4,7 +4,7 @@
 //! ```text
 //! outputs --> standardise --> predict --> r = innovation --> K1, K2, K3 --> vote of two of three
 //! inputs  ---------------------^               |                                |
-//!                                              +--> blame               alarm, coherence
+//!                                              +--> isolation           alarm, coherence
 //! ```
 //!
 //! A [`Trainer`] fits it during warm-up. It can compute in another number type than its values have:
@@ -36,7 +36,7 @@ use crate::surprise::{Alarm, Statistics, Surprise};
 use crate::witness::{History, MEAN_OF, Origins, Stacked, Witness};
 use crate::{ConfigError, MAX_PHI, Real, Thresholds};
 
-/// Default reach of a self-model without inputs, in deviations.
+/// Default clamp of levels without inputs, in deviations.
 const REACH: f64 = 5.0;
 
 /// Configuration of a [`Trainer`] and its [`SelfModel`].
@@ -222,8 +222,8 @@ impl<R: Real, const N: usize> Verdict<R, N> {
     }
 }
 
-/// A trained self-model of one agent or instrument: predicts each sample, and judges the difference. `N` outputs and
-/// `U` inputs at most.
+/// A trained self-model of one agent or instrument: predicts each sample, and evaluates the residual. `N`
+/// outputs and `U` inputs at most.
 ///
 /// It computes in `R` and takes values in `V`: [`Trainer::trained`] gives it in either. In `f32` for values in `f64` its
 /// statistics agree with those in `f64` to about 1e-4, so that an alarm may start or end a sample earlier or later.
@@ -264,8 +264,8 @@ impl<R: Real, const N: usize> Verdict<R, N> {
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-// Here and in its parts, fields lie in the order in which a push reads them: for thousands of self-models, which no
-// cache holds, this saves a quarter of the time.
+// Here and in its parts, fields are in the order in which a push reads them: for thousands of self-models, more
+// than a cache holds, this saves a quarter of the time.
 #[repr(C)]
 pub struct SelfModel<R, const N: usize, const U: usize, V = R> {
     config: SelfModelConfig<R>,
@@ -278,7 +278,7 @@ pub struct SelfModel<R, const N: usize, const U: usize, V = R> {
     verdict: Option<Verdict<R, N>>,
     /// Longest wait for a sample of each channel in warm-up, in ticks.
     longest_age: [u32; N],
-    /// Ticks for which each channel is not judged, after it was missing for longer than that.
+    /// Ticks for which each channel is excluded, after it was missing for longer than that.
     settling: [u32; N],
     history: History<R, N, U, V>,
     /// The provisional one in the last quarter of warm-up, then the final one.
@@ -289,7 +289,7 @@ pub struct SelfModel<R, const N: usize, const U: usize, V = R> {
 struct Tick<R, const N: usize, const U: usize> {
     /// Present values, about the origins.
     y: Sparse<R, N>,
-    /// Those that are judged, or learned from.
+    /// Values that are evaluated, or learned from.
     targets: Sparse<R, N>,
     z: Stacked<R, N, U>,
     gap: bool,
@@ -312,7 +312,7 @@ pub struct Counters {
     pub rebaselines: u64,
 }
 
-/// Mean, about the origin, and deviation of channels, and how far from the mean is broken.
+/// Mean, about the origin, deviation, and the largest valid distance from the mean, by channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 struct Scale<R, const N: usize> {
@@ -322,7 +322,7 @@ struct Scale<R, const N: usize> {
 }
 
 impl<R: Real, const N: usize> Scale<R, N> {
-    /// Anything goes.
+    /// No scale yet: any value is valid.
     fn unknown() -> Self {
         Self {
             mean: [R::zero(); N],
@@ -540,15 +540,15 @@ impl<R: Real, const N: usize, const U: usize, V: Real> SelfModel<R, N, U, V> {
         self.history.keep(&tick.y, &expected);
     }
 
-    /// Whether any channel was missing at the last tick, or is not yet judged again.
+    /// Whether any channel was missing at the last tick, or is still excluded.
     #[inline]
     fn is_settling(&self) -> bool {
         let waits = self.settling.iter().fold(0, |all, &wait| all | wait);
         waits != 0 || !self.history.is_current()
     }
 
-    /// Whether a channel can be judged at this tick: after a longer absence than any in warm-up, its
-    /// first samples only refill the predictor.
+    /// Whether a channel can be evaluated at this tick: after a longer absence than any in warm-up, its first
+    /// samples only refill the predictor.
     fn is_settled(&mut self, channel: usize, present: bool) -> bool {
         let settling = &mut self.settling[channel];
         *settling = settling.saturating_sub(1);
@@ -700,7 +700,7 @@ impl<R: Real, const N: usize, const U: usize, V: Real> SelfModel<R, N, U, V> {
         predicted
     }
 
-    /// Whether warm-up is complete; always so for what [`Trainer::trained`] gives.
+    /// Whether warm-up is complete; always true for a model from [`Trainer::trained`].
     pub fn is_trained(&self) -> bool {
         self.trained
     }
@@ -724,8 +724,8 @@ impl<R: Real, const N: usize, const U: usize, V: Real> SelfModel<R, N, U, V> {
         (0..self.config.outputs).filter(move |&n| watch.is_some_and(|watch| of(watch, n)))
     }
 
-    /// Whether a present sample of an output is judged. After a longer absence than any in warm-up its first samples
-    /// only refill the predictor; a channel that drops out again and again may never be judged.
+    /// Whether a present sample of an output is evaluated. After a longer absence than any in warm-up its first
+    /// samples only refill the predictor; a channel with frequent drop-outs may never be evaluated.
     pub fn judges(&self, output: usize) -> bool {
         self.trained && self.settling.get(output) == Some(&0)
     }
@@ -774,8 +774,8 @@ impl<R: Real, const N: usize, const U: usize, V: Real> SelfModel<R, N, U, V> {
     /// Clears the alarm and the statistics, and keeps the fitted model: surprise starts as after warm-up, and
     /// there is no verdict before the next tick.
     ///
-    /// Use it when past samples are known to be faulty and the fault is removed: a large innovation stays long in the
-    /// statistics, the square of `a` deviations for `20 ln a` ticks.
+    /// Use it when past samples are known to be faulty and the fault is removed: a large innovation persists in
+    /// the statistics, the square of `a` deviations for `20 ln a` ticks.
     pub fn forget(&mut self) {
         if let Some(watch) = &mut self.watch {
             watch.surprise.forget();

@@ -14,16 +14,15 @@
 //! ```text
 //! a   phases  /  |  \     T_E  -> -> ->     T_M  -> -> ->       D = 0: the same, at any moment of the period
 //! b   phases  \  -  |     T_E  -> -> ->     T_M  -> -> ->       only the pattern differs: another gait
-//! c   phases  /  |  \     T_E  <- <- <-     T_M  -> -> ->       now differs: it has just turned back
+//! c   phases  /  |  \     T_E  <- <- <-     T_M  -> -> ->       now differs: the rhythm reversed
 //! ```
 //!
-//! T carries the angle by which the rhythm turns in a lag, so that two speeds differ, and two
-//! directions. Two tones that are f apart, with both windows full of them, have
-//! `D^2 = mean over lags of sin^2(pi f tau)`, weighed 3 to w with the pattern, which is 0 of a
-//! single channel. The pattern is blind to a turn that all channels share (Fubini-Study), as the
-//! moment within a period carries no information; and phases are a pattern only while a rhythm holds, hence
-//! w. Lags count samples and T has no unit: the same event at another time scale has the same
-//! signature.
+//! T carries the angle by which the rhythm turns in a lag, so that two speeds differ, and two directions. Two
+//! tones that are f apart, with both windows full of them, have `D^2 = mean over lags of sin^2(pi f tau)`,
+//! weighted 3 to w with the pattern, which is 0 for a single channel. The pattern is invariant under a rotation
+//! common to all channels (Fubini-Study), as the moment within a period carries no information; and phases are
+//! a pattern only while a rhythm persists, hence w. Lags count samples and T has no unit: the same event at
+//! another time scale has the same signature.
 
 use num_complex::Complex;
 
@@ -31,8 +30,6 @@ use crate::stored::{Eye, Pen};
 use crate::{Pair, Real, Role, Stored, Transducer};
 
 /// Features of an event: phases of up to `N` channels, and T at `L` lags, fast and slow.
-///
-/// The innovations of a self-model would be a further part; there is none yet.
 ///
 /// ```
 /// use becomingone_kernel::{DEFAULT_LAGS, Role, Signature, Transducer, encode_angle};
@@ -64,7 +61,7 @@ pub struct Signature<R, const N: usize, const L: usize> {
 }
 
 impl<R: Real, const N: usize, const L: usize> Signature<R, N, L> {
-    /// The signature of this moment. A phase that is zero or not finite is missing.
+    /// The current signature. A phase that is zero or not finite is missing.
     pub fn of<const RING: usize>(
         phi: &[Option<Complex<R>>],
         emissary: &Transducer<R, N, L, RING>,
@@ -82,7 +79,7 @@ impl<R: Real, const N: usize, const L: usize> Signature<R, N, L> {
         Self::of_t(phi, pair.all_t(Role::Emissary), pair.all_t(Role::Master))
     }
 
-    /// The same from T of both at every lag, as they were kept.
+    /// The same from stored T of both at every lag.
     pub fn of_t(
         phi: &[Option<Complex<R>>],
         emissary: Option<[Complex<R>; L]>,
@@ -111,10 +108,10 @@ impl<R: Real, const N: usize, const L: usize> Signature<R, N, L> {
         Some((m - e).abs())
     }
 
-    /// How far two signatures are from each other: 0 for the same, at most 1, the same both ways.
+    /// Distance of two signatures: 0 for equal ones, at most 1, symmetric.
     ///
-    /// A part that only one of them has counts as 1, one that neither has is left out; where
-    /// nothing is left to compare, the distance is 1. It is no metric: w is another for each pair.
+    /// A part that only one of them has counts as 1, one that neither has is left out; without any part the
+    /// distance is 1. It is not a metric: w depends on the pair.
     pub fn distance(&self, other: &Self) -> R {
         let (one, two) = (R::one(), R::one() + R::one());
         let mut sum = R::zero();
@@ -145,8 +142,7 @@ impl<R: Real, const N: usize, const L: usize> Signature<R, N, L> {
         }
     }
 
-    /// `1 - |<z_a, z_b>|^2` over the channels that both have; none of fewer than two, which have no
-    /// phase to each other.
+    /// `1 - |<z_a, z_b>|^2` over the channels that both have; none for fewer than two.
     fn pattern(&self, other: &Self) -> Option<R> {
         let mut overlap = Complex::new(R::zero(), R::zero());
         let mut channels = R::zero();
@@ -163,7 +159,7 @@ impl<R: Real, const N: usize, const L: usize> Signature<R, N, L> {
     }
 }
 
-/// A mark and a number of two parts for each phase; a mark and L numbers for each transducer.
+/// A flag and a complex number for each phase; a flag and L complex numbers for each transducer.
 impl<R: Real, const N: usize, const L: usize> Stored for Signature<R, N, L> {
     fn size(&self) -> usize {
         N * (1 + 16) + 2 * (1 + L * 16)
@@ -191,7 +187,7 @@ impl<R: Real, const N: usize, const L: usize> Stored for Signature<R, N, L> {
         for phase in &mut phases {
             let there = mark(&mut eye)?;
             let z: Complex<R> = eye.complex()?;
-            // As `unit` leaves them.
+            // As `unit` returns them.
             let usable = (z.norm_sqr() - R::one()).abs() < R::of(0.01);
             *phase = match (there, usable) {
                 (true, true) => Some(z),
@@ -231,7 +227,7 @@ fn mark(eye: &mut Eye<'_>) -> Option<bool> {
 fn unit<R: Real>(z: Complex<R>) -> Option<Complex<R>> {
     let length = R::modulus(z);
     let usable = length > R::zero() && length.is_finite();
-    // Of a subnormal z the quotient loses its digits, and may overflow.
+    // For a subnormal z the quotient loses precision, and may overflow.
     let unit = Complex::new(z.re / length, z.im / length);
     (usable && (unit.norm_sqr() - R::one()).abs() < R::of(0.01)).then_some(unit)
 }

@@ -6,10 +6,9 @@
 //! FNV-1a of all that, u64                                    numbers are little-endian
 //! ```
 //!
-//! A restored memory is identical to the last bit. FNV-1a maps each byte by a bijection,
-//! so a change of any single byte is always detected, and of more but for one in 2^64. Values
-//! are checked as well: no input, corrupted or forged, gives a memory with a strength
-//! outside (0, 1] or a NaN.
+//! A restored memory is identical to the last bit. FNV-1a maps each byte by a bijection, so a change of any
+//! single byte is always detected, and of several except for one in 2^64. Values are checked as well: no input,
+//! corrupted or forged, gives a memory with a strength outside (0, 1] or a NaN.
 
 use num_complex::Complex;
 
@@ -27,7 +26,7 @@ const CHECK: usize = 8;
 /// ```
 /// use becomingone_kernel::Stored;
 ///
-/// /// Where something happened, in metres.
+/// /// Place of an event, in metres.
 /// #[derive(Debug, PartialEq)]
 /// struct Place(f32, f32);
 ///
@@ -65,42 +64,42 @@ pub trait Stored: Sized {
     fn read(from: &[u8]) -> Option<Self>;
 }
 
-/// Why a memory cannot be read from bytes, or written to them.
+/// Error of reading a memory from bytes, or of writing it.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// No room to write into.
+    /// The buffer is too small.
     #[error("buffer of {found} bytes: must be at least {needed}")]
     Room {
         /// Bytes needed.
         needed: usize,
-        /// Bytes there are.
+        /// Bytes found.
         found: usize,
     },
-    /// The length is not that of the header.
-    #[error("length mismatch: found {found} bytes, which is not what the header says")]
+    /// The length differs from that of the header.
+    #[error("length mismatch: found {found} bytes, expected the length in the header")]
     Length {
-        /// Bytes there are.
+        /// Bytes found.
         found: usize,
     },
     /// The file type is another one.
     #[error("not a memory: starts with {found:?}, expected \"BLND\"")]
     Kind {
-        /// The first four.
+        /// The first four bytes.
         found: [u8; 4],
     },
     /// Unknown version.
     #[error("version {found}: expected version 1")]
     Version {
-        /// Which.
+        /// The version found.
         found: u16,
     },
     /// Another float type.
     #[error("floats of {found} bytes: expected floats of {needed}")]
     Float {
-        /// Bytes a float, there.
+        /// Bytes per float in the data.
         found: u8,
-        /// Bytes a float, here.
+        /// Bytes per float of this memory.
         needed: u8,
     },
     /// The checksum differs.
@@ -109,9 +108,9 @@ pub enum StoreError {
     /// A number out of its range.
     #[error("item {index}: {name} is out of range")]
     Value {
-        /// Which item; the number of items where it is not one's own.
+        /// The item's index; the number of items for a number of the memory itself.
         index: usize,
-        /// What it is.
+        /// Its name.
         name: &'static str,
     },
     /// A place that this memory does not have.
@@ -119,16 +118,16 @@ pub enum StoreError {
     Slot {
         /// The place.
         slot: usize,
-        /// How many there are.
+        /// The capacity.
         capacity: usize,
     },
     /// An item that cannot be read.
     #[error("item {index} cannot be read")]
     Item {
-        /// Which.
+        /// Its index.
         index: usize,
     },
-    /// A configuration that is refused.
+    /// An invalid configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
@@ -186,7 +185,7 @@ impl<'a> Eye<'a> {
         self.get().map(f64::from_le_bytes)
     }
 
-    /// None for what is not a number of this float.
+    /// None for a number that this float cannot hold.
     pub(crate) fn real<R: Real>(&mut self) -> Option<R> {
         let wide = self.wide()?;
         let x = R::of(wide);
@@ -199,7 +198,7 @@ impl<'a> Eye<'a> {
 }
 
 impl<R: Real, T: Stored, const CAP: usize> Blend<R, T, CAP> {
-    /// How many bytes [`save`](Self::save) needs now.
+    /// Bytes that [`save`](Self::save) needs now.
     pub fn stored_size(&self) -> usize {
         let items = self.kept.iter().flatten();
         let items = items.map(|kept| ITEM_HEAD + kept.item.size());
@@ -301,7 +300,7 @@ impl<R: Real, T: Stored, const CAP: usize> Blend<R, T, CAP> {
         blend.remembered = u64::from_le_bytes(eye.get().ok_or(length)?);
         blend.dropped = u64::from_le_bytes(eye.get().ok_or(length)?);
         if blend.remembered.max(blend.dropped) > u64::MAX / 2 {
-            // No life is as long; and counters must have room to go on.
+            // No run is as long, and counters must not overflow later.
             let name = "counter";
             return Err(StoreError::Value { index: 0, name });
         }

@@ -16,29 +16,28 @@
 //! ```text
 //! of one sensor in four           r looks like        K1      K2      K3     null law: .066, 7.1, 1.8
 //! healthy                         . : ' . , : .      .002     1.1    1.0
-//! half a deviation off            ' ' : ' ' : '      .12     22      1.5     steady: K2 sees it first
+//! half a deviation off            ' ' : ' ' : '      .12     22      1.5     steady: K2 detects it first
 //! four samples late               , . ' ' . , ,      .05      3.0    2.4     slow waves
 //! noise as large as the signal    | . '|: , |'       .002     2.5    2.4     white and loud: K3 alone
-//! frozen                          ' ' ' , , , ,      .40     77      4.1     all of it that should have come
+//! frozen                          ' ' ' , , , ,      .40     77      4.1     the whole expected signal
 //! ```
 //!
 //! These are means over `each_fault_has_its_statistics` in `tests/witness.rs`: four sensors of an AR(1) of 0.9 and
 //! variance 1, each with noise of 0.3 of its own, the noisy one with 0.8 on top.
 //!
-//! Healthy innovations are white: T is near 0 and K2, K3 are near 1, with the laws of
-//! [`Thresholds::null`]. K1 is bounded and blind to size; K2 sees small steady shifts; K3 sees
-//! anything that is large. None of them alone is trusted.
+//! Healthy innovations are white: T is near 0 and K2, K3 are near 1, with the laws of [`Thresholds::null`]. K1
+//! is bounded and independent of size; K2 detects small steady shifts; K3 detects anything large. No single one
+//! raises an alarm.
 //!
-//! The inner product is taken by whitening: with R = G G^T and w = G^-1 r,
-//! `<u, v>_Omega` = `w_v . w_u`: the products of a [`Resonance`](crate::Resonance) with equal weights. G^-1 is
-//! worked out once, when health is learned, and so are the factors of both windows: a sample is a step.
+//! The inner product is computed by whitening: with R = G G^T and w = G^-1 r, `<u, v>_Omega` = `w_v . w_u`: the
+//! products of a [`Resonance`](crate::Resonance) with equal weights. G^-1 is computed once, at the end of
+//! warm-up, and so are the factors of both windows: a sample is a step.
 //!
 //! # Missing samples
 //!
-//! K1 and K3 take a missing part as expected from what is present, `r_m = R_mo R_oo^-1 r_o`, which is
-//! `-Omega_mm^-1 Omega_mo r_o`. Then r^T Omega r = `r_o^T R_oo^-1 r_o`, exactly (Schur), with `N_k`
-//! degrees of freedom. K2 leaves a missing channel's mean as it is, so a slow channel is averaged
-//! over 20 samples of its own.
+//! K1 and K3 impute a missing part from the present one, `r_m = R_mo R_oo^-1 r_o`, which is
+//! `-Omega_mm^-1 Omega_mo r_o`. Then r^T Omega r = `r_o^T R_oo^-1 r_o`, exactly (Schur), with `N_k` degrees of freedom. K2
+//! leaves a missing channel's mean unchanged, so a slow channel is averaged over 20 samples of its own.
 
 #![allow(
     clippy::needless_range_loop,
@@ -63,12 +62,12 @@ const Z_P: f64 = 4.264_890_793_922_825;
 /// Share of C that is measured; the rest is the law of white innovations.
 const MEASURED: f64 = 0.3;
 
-/// What K1, K2 and K3 have to stand over to be a vote.
+/// Thresholds of K1, K2 and K3, above which each votes for an alarm.
 ///
 /// ```
 /// use becomingone_kernel::Thresholds;
 ///
-/// // The more channels there are, the closer are the means of health to 1, and T to 0.
+/// // With more channels, healthy means are closer to 1, and T to 0.
 /// let (few, many) = (Thresholds::<f64>::null(2), Thresholds::<f64>::null(16));
 /// assert!(many.k1 < few.k1 && many.k2 < few.k2 && many.k3 < few.k3);
 /// // chi^2 of 16 degrees of freedom exceeds 52.2 once in 1e5.
@@ -76,16 +75,17 @@ const MEASURED: f64 = 0.3;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds<R> {
-    /// Of the coherent part, 0 to 1.
+    /// Threshold of K1, 0 to 1.
     pub k1: R,
-    /// Of the shift, in units of its healthy mean.
+    /// Threshold of K2, in units of its healthy mean.
     pub k2: R,
-    /// Of the energy, in units of its healthy mean.
+    /// Threshold of K3, in units of its healthy mean.
     pub k3: R,
 }
 
 impl<R: Real> Thresholds<R> {
-    /// What white Gaussian innovations of `channels` channels exceed once in 1e5 samples: the floor.
+    /// Thresholds that white Gaussian innovations of `channels` channels exceed once in 1e5 samples: the lower
+    /// bound.
     ///
     /// ```text
     /// K1   1.5 z_p^2 Var T,   Var T = (v_E + v_M + 2 c)/(4 * 3 lags * N), v = (1 - lam)/(1 + lam),
@@ -94,8 +94,8 @@ impl<R: Real> Thresholds<R> {
     /// K3   chi^2_nu / nu, nu = N (2 - a)/a, a = 1 - e^{-1/10}
     /// ```
     ///
-    /// Quantiles of chi^2 by Wilson and Hilferty, 1931. These hold where the self-model is exact; that of
-    /// a plant is not, and its thresholds are measured.
+    /// Quantiles of chi^2 by Wilson and Hilferty, 1931. They hold for an exact self-model; that of a plant is
+    /// not, and its thresholds are measured.
     pub fn null(channels: usize) -> Self {
         let n = R::of(channels.max(1) as f64);
         let [lam_e, lam_m] = [EMISSARY, MASTER].map(|w| R::remaining(R::of(1.0 / w)));
@@ -140,7 +140,7 @@ impl<R: Real> Thresholds<R> {
         }
     }
 
-    /// Nothing at all.
+    /// All 0.
     pub(crate) fn zero() -> Self {
         Self {
             k1: R::zero(),
@@ -159,18 +159,18 @@ impl<R: Real> Thresholds<R> {
     }
 }
 
-/// What healthy innovations look like.
+/// Law of healthy innovations.
 #[derive(Clone, Debug, PartialEq)]
 #[repr(C)]
 pub(crate) struct Health<R, const N: usize> {
     channels: usize,
-    /// 1 for channels that take part.
+    /// 1 for active channels.
     live: [R; N],
-    /// How many these are.
+    /// Number of active channels.
     lives: R,
-    /// 1 for those of them that moved while healthy.
+    /// 1 for active channels that moved while healthy.
     moving: [R; N],
-    /// How many these are, at least 1: degrees of freedom.
+    /// Their number, at least 1: degrees of freedom.
     freedom: usize,
     /// G^-1 by columns, of R = G G^T in standard deviations of the channels.
     whitening: [[R; N]; N],
@@ -179,13 +179,13 @@ pub(crate) struct Health<R, const N: usize> {
 }
 
 impl<R: Real, const N: usize> Health<R, N> {
-    /// R from what was measured of it (lower triangle), with its floor, and C from R and the measured
-    /// Cov(e). A channel that is not in `moving` has variance 1 and no part in others.
+    /// R from its measured lower triangle, with a floor, and C from R and the measured Cov(e). A channel that
+    /// is not in `moving` has variance 1 and no covariance with others.
     ///
-    /// Sums over rows with missing samples may give no covariance of anything. What channels share, those first
-    /// that were not always there (not `whole`), is then halved until it is one.
+    /// Sums over rows with missing samples may not give a covariance. Off-diagonal entries are then halved
+    /// until they do, first those of channels with missing samples (not `whole`).
     ///
-    /// `Err` holds the channel at which even that failed.
+    /// `Err` holds the channel at which that failed.
     pub(crate) fn new(
         channels: usize,
         live: [bool; N],
@@ -194,7 +194,7 @@ impl<R: Real, const N: usize> Health<R, N> {
         mut measured: [[R; N]; N],
         shifts: &[[R; N]; N],
     ) -> Result<Self, usize> {
-        // 1e-3 standard deviations; what rounding leaves of a variance, where that is more.
+        // 1e-3 standard deviations, or the rounding of a variance where that is more.
         let floor = R::of(1e-6).max(R::of(256.0) * R::epsilon());
         for n in 0..channels {
             for m in 0..n {
@@ -217,7 +217,7 @@ impl<R: Real, const N: usize> Health<R, N> {
         let mut factor = measured;
         let mut tries = 0;
         while let Err(pivot) = linear::factor(channels, &mut factor) {
-            // First what rests on some rows only. What shares a millionth of its variance is independent.
+            // First the entries of channels with missing samples; after 20 halvings they are a millionth.
             let all = tries >= 20;
             if tries == 40 {
                 return Err(pivot);
@@ -237,7 +237,7 @@ impl<R: Real, const N: usize> Health<R, N> {
                 measured[m][n] = measured[n][m];
             }
         }
-        // C from what was measured; where rounding makes that no covariance, from the law of white noise.
+        // C from the measured Cov(e); where rounding makes that no covariance, from the law of white noise.
         let mut shift_factor = shift_covariance(&measured, |n, m| {
             (moving[n] && moving[m]).then_some(shifts[n][m])
         });
@@ -275,7 +275,7 @@ impl<R: Real, const N: usize> Health<R, N> {
         }
     }
 
-    /// R, back from its inverse.
+    /// R, from its inverse.
     #[cfg(test)]
     fn covariance(&self) -> [[R; N]; N] {
         let mut factor = inverse(self.channels, &self.whitening);
@@ -289,12 +289,12 @@ impl<R: Real, const N: usize> Health<R, N> {
         covariance
     }
 
-    /// Fills what is missing of r with what is expected of it.
+    /// Imputes the missing part of r.
     fn impute(&self, r: &mut [R; N], present: &[R; N]) {
         let mut gone = [0; N];
         let mut count = 0;
         for n in 0..self.channels {
-            // A channel that takes no part is as expected, which is 0.
+            // An inactive channel is imputed as expected, by 0.
             if self.live[n] > present[n] {
                 (gone[count], r[n]) = (n, R::zero());
                 count += 1;
@@ -310,7 +310,8 @@ impl<R: Real, const N: usize> Health<R, N> {
                 factor[i][j] = dot(column, &self.whitening[gone[j]], self.channels);
             }
         }
-        // A principal part of a positive definite matrix is one. What rounding made none is taken as expected: 0.
+        // A principal submatrix of a positive definite matrix is positive definite. Where rounding breaks that,
+        // 0 is imputed.
         if linear::factor(count, &mut factor).is_ok() {
             linear::solve(count, &factor, &mut x);
             for i in 0..count {
@@ -353,8 +354,8 @@ fn whitened<R: Real, const N: usize>(size: usize, columns: &[[R; N]; N], x: &[R;
 
 /// `x_n (A^-1 x)_n`: the parts of x^T A^-1 x, from the columns of L^-1 and `white` = L^-1 x.
 ///
-/// A^-1 itself is not kept: it is as large, and where channels are nearly copies of each other its entries are the
-/// squares of these, and so is what rounding makes of the sum.
+/// A^-1 itself is not kept: it is as large, and where channels are nearly copies of each other its entries are
+/// the squares of these, and so is the rounding of the sum.
 #[inline]
 fn parts<R: Real, const N: usize>(
     size: usize,
@@ -399,7 +400,7 @@ pub(crate) struct Statistics<R, const N: usize> {
 }
 
 impl<R: Real, const N: usize> Statistics<R, N> {
-    /// Nothing seen.
+    /// Before the first sample.
     pub(crate) fn none() -> Self {
         Self {
             k1: None,
@@ -418,7 +419,7 @@ const PLACES: usize = 4;
 /// The last samples that K1's lags reach, the present one included.
 const RING: usize = 5;
 
-/// What one step does to an exponential window: what remains, what is new, and the squares of both.
+/// Weights of one step of an exponential window: of the past, of the new sample, and the squares of both.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 struct Fade<R> {
@@ -528,7 +529,7 @@ impl<R: Real> Windows<R> {
             let (weight, weight_sq) = (&self.weight[w], &self.weight_sq[w]);
             let (mut t, mut enough) = ([zero; PLACES], [zero; PLACES]);
             for i in 0..PLACES {
-                // Two roots, not the root of the product: that would overflow. What rounding put above 1 is taken off.
+                // Two roots, not the root of the product: that would overflow. Rounding above 1 is removed.
                 let quotient = self.s[w][i] / (p0[i].sqrt() * p1[i].sqrt());
                 t[i] = smaller(larger(quotient, -one), one);
                 let usable = (weight_sq[i] >= R::min_positive_value())
@@ -583,7 +584,7 @@ impl<R: Real, const N: usize> Coherent<R, N> {
         }
     }
 
-    /// Takes a sample of `channels` white channels, or that nothing came.
+    /// Processes a sample of `channels` white channels, or a missing one.
     fn push(&mut self, sample: Option<&[R; N]>, channels: usize, after_gap: bool) {
         if after_gap {
             self.present = [false; RING];
@@ -645,7 +646,7 @@ fn gain<R: Real>(window: f64) -> R {
 }
 
 impl<R: Real, const N: usize> Surprise<R, N> {
-    /// Filters that have seen nothing: K2 starts at 0, K3 at 1, K1 without a value.
+    /// Filters before the first sample: K2 starts at 0, K3 at 1, K1 without a value.
     pub(crate) fn new(health: Health<R, N>) -> Self {
         Self {
             coherent: Coherent::new(),
@@ -658,7 +659,7 @@ impl<R: Real, const N: usize> Surprise<R, N> {
         }
     }
 
-    /// Begins as it began: what was seen is forgotten, not what healthy innovations look like.
+    /// Resets the filters and keeps the law of healthy innovations.
     pub(crate) fn forget(&mut self) {
         self.coherent = Coherent::new();
         self.shift = [R::zero(); N];
@@ -690,7 +691,7 @@ impl<R: Real, const N: usize> Surprise<R, N> {
         self.health.covariance()[channel][channel]
     }
 
-    /// Takes one innovation. `after_gap`: no lag spans what came before.
+    /// Processes one innovation. `after_gap`: no lag spans the gap before it.
     #[inline]
     pub(crate) fn push(&mut self, r: &Sparse<R, N>, after_gap: bool) -> Statistics<R, N> {
         let (zero, channels) = (R::zero(), self.health.channels);
@@ -745,8 +746,8 @@ impl<R: Real, const N: usize> Surprise<R, N> {
         }
     }
 
-    /// Each channel's share of K2 and K3, both in units of their thresholds: 0 to 1, with sum 1, or all
-    /// 0 where nothing stands out. A channel that lowers a sum has no share.
+    /// Each channel's share of K2 and K3, both in units of their thresholds: 0 to 1, with sum 1, or all 0 where
+    /// no channel stands out. A channel that lowers a sum has no share.
     #[inline]
     pub(crate) fn blame(&self, said: &Statistics<R, N>, thresholds: &Thresholds<R>) -> [R; N] {
         let (zero, one) = (R::zero(), R::one());
@@ -791,7 +792,7 @@ pub struct Alarm<R> {
 }
 
 impl<R: Real> Alarm<R> {
-    /// One that is off. `release` in (0, 1], ticks at least 1.
+    /// An inactive alarm. `release` in (0, 1], ticks at least 1.
     pub fn new(release: R, dwell_ticks: u32, release_ticks: u32) -> Self {
         Self {
             release,
@@ -922,7 +923,7 @@ mod tests {
     }
 
     #[test]
-    fn with_channels_missing_the_energy_is_theirs_that_came() -> Result<(), usize> {
+    fn with_channels_missing_the_energy_is_of_the_present_ones() -> Result<(), usize> {
         let health = health()?;
         let oo = inverse(health.covariance(), 2);
         let mut surprise = Surprise::new(health);
@@ -945,10 +946,10 @@ mod tests {
     #[test]
     fn an_invalid_covariance_is_replaced_by_one() {
         let all = [true; 3];
-        // Three channels, each the opposite of both others: impossible.
+        // Three channels with impossible correlations: each opposite to both others.
         let r = [[1.0, -0.9, -0.9], [-0.9, 1.0, -0.9], [-0.9, -0.9, 1.0]];
         assert!(Health::<f64, 3>::new(3, all, all, all, r, &r).is_ok());
-        // Copies of each other, and nothing at all.
+        // Copies of each other, and zeros.
         assert!(Health::<f64, 3>::new(3, all, all, all, [[1.0; 3]; 3], &[[1.0; 3]; 3]).is_ok());
         assert!(Health::<f32, 3>::new(3, all, all, all, [[1.0; 3]; 3], &[[1.0; 3]; 3]).is_ok());
         assert!(Health::<f64, 3>::new(3, all, all, all, [[0.0; 3]; 3], &[[0.0; 3]; 3]).is_ok());
@@ -958,7 +959,7 @@ mod tests {
     }
 
     #[test]
-    fn the_alarm_waits_and_holds() {
+    fn the_alarm_has_dwell_and_hysteresis() {
         let mut alarm = Alarm::new(0.8, 3, 2);
         let said = [1.1, 1.1, 0.9, 1.1, 1.1, 1.1, 0.9, 0.7, 0.9, 0.7, 0.7, 0.9];
         let said = said.map(|s| alarm.update(s));

@@ -1,4 +1,4 @@
-//! [`Synchrony`]: how far Emissary and Master agree, and whether their common rhythm is locked.
+//! [`Synchrony`]: agreement of Emissary and Master, and phase lock of their common rhythm.
 //!
 //! With `|T|^2` the mean over the lags of `|T_tau|^2`, and the complex T that of the first lag:
 //!
@@ -12,8 +12,8 @@
 //! release   once |T_sync|^2 <  h I_c     on `dwell_ticks` updates running
 //! ```
 //!
-//! It is a consistency test of two filters with the same input. Equal magnitudes in
-//! opposite phase have delta = 0, yet `T_sync` = 0: `aligned` alone is never agreement.
+//! It is a consistency test of two filters with the same input. Equal magnitudes in opposite phase have
+//! delta = 0, yet `T_sync` = 0: `aligned` alone does not mean agreement.
 
 use num_complex::Complex;
 
@@ -60,7 +60,7 @@ pub struct SynchronyReport<R> {
     pub collapsed: bool,
 }
 
-/// Agreement of two transducers, with the memory that hysteresis and dwell need.
+/// Agreement of two transducers, with the state of hysteresis and dwell.
 ///
 /// ```
 /// use becomingone_kernel::{Complex, Reading, Synchrony, SynchronyConfig};
@@ -71,7 +71,7 @@ pub struct SynchronyReport<R> {
 /// // Locked at the third update.
 /// let locked = [(); 3].map(|()| synchrony.update(forward, forward).collapsed);
 /// assert_eq!(locked, [false, false, true]);
-/// // In opposite phase they are aligned, yet nothing is left of the lock.
+/// // In opposite phase they are aligned, but no longer locked.
 /// let report = synchrony.update(forward, back);
 /// assert!(report.aligned && report.t_sync == Some(Complex::new(0.0, 0.0)));
 /// # Ok::<(), becomingone_kernel::ConfigError>(())
@@ -128,9 +128,9 @@ impl<R: Real> Synchrony<R> {
 
     /// Compares the two readings of one tick.
     ///
-    /// If either has no value (or one that is not finite), there is neither agreement nor
-    /// disagreement: not aligned, not apart. `collapsed` is held, since silence is not evidence
-    /// that a rhythm ended, and the dwell starts again.
+    /// If either has no value (or one that is not finite), there is neither agreement nor disagreement: not
+    /// aligned, not apart. `collapsed` is held, since missing values are no evidence that a rhythm ended, and
+    /// the dwell starts again.
     pub fn update(
         &mut self,
         emissary: Option<Reading<R>>,
@@ -159,7 +159,7 @@ impl<R: Real> Synchrony<R> {
         }
     }
 
-    /// Counts updates running beyond the edge, and changes state when they suffice.
+    /// Counts updates running beyond the edge, and changes state at the dwell.
     fn dwell(&mut self, power: R) {
         let beyond = if self.collapsed {
             power < self.config.release * self.config.collapse
@@ -183,7 +183,7 @@ impl<R: Real> Synchrony<R> {
         &self.config
     }
 
-    /// Not collapsed, no dwell.
+    /// Resets to not collapsed, without dwell.
     pub fn reset(&mut self) {
         self.collapsed = false;
         self.run = 0;
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn aligned_neither_apart() -> Result<(), ConfigError> {
+    fn delta_is_classified_as_aligned_neither_or_apart() -> Result<(), ConfigError> {
         // A power of two, so that the edges are exact.
         let config = SynchronyConfig {
             theta: 0.125,
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn between_the_edges_nothing_changes() -> Result<(), ConfigError> {
+    fn collapsed_is_held_between_the_thresholds() -> Result<(), ConfigError> {
         assert_eq!(collapse([0.75; 9])?, [false; 9]);
         let mut powers = [0.75; 9];
         powers[..3].fill(0.9);

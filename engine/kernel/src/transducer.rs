@@ -1,4 +1,4 @@
-//! [`Transducer`]: one resonance in one of two roles, and the [`Reading`] that both give.
+//! [`Transducer`]: one resonance as Emissary or Master, and its output, [`Reading`].
 //!
 //! ```text
 //! T_E = T_tau over T_w = 1 s          T_M = T_tau over T_w = 60 s          order = mean over lags of |T|^2
@@ -25,15 +25,15 @@ pub const EMISSARY_WINDOW_S: f64 = 1.0;
 /// about a minute after a change.
 pub const MASTER_WINDOW_S: f64 = 60.0;
 
-/// Default lags in samples: two octaves from the shortest there is.
+/// Default lags in samples: two octaves from the shortest.
 pub const DEFAULT_LAGS: [usize; 3] = [1, 2, 4];
 
 /// Role of a transducer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Fast and shallow.
+    /// Short window.
     Emissary,
-    /// Slow and deep.
+    /// Long window.
     Master,
 }
 
@@ -130,7 +130,7 @@ impl<R: Real, const N: usize, const L: usize, const RING: usize> Transducer<R, N
         &self.resonance
     }
 
-    /// Back to the state of a new one: see [`Resonance::reset`].
+    /// Resets to the state of a new one: see [`Resonance::reset`].
     pub fn reset(&mut self) {
         self.resonance.reset();
     }

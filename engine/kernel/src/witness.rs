@@ -68,14 +68,14 @@ use crate::real::to;
 /// Samples in the short mean.
 pub(crate) const MEAN_OF: usize = 5;
 
-/// How many outputs and inputs there are, of those that there is room for.
+/// Numbers of active outputs and inputs, within the capacities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Active {
     pub(crate) outputs: usize,
     pub(crate) inputs: usize,
 }
 
-/// One value for each regressor: of the last sample and what it gained on the short mean; of the inputs, likewise.
+/// One value for each regressor: level and gain on the short mean of the outputs, then of the inputs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 pub(crate) struct Stacked<T, const N: usize, const U: usize> {
@@ -86,7 +86,7 @@ pub(crate) struct Stacked<T, const N: usize, const U: usize> {
 }
 
 impl<T: Copy, const N: usize, const U: usize> Stacked<T, N, U> {
-    /// How many there are.
+    /// Number of regressors.
     pub(crate) const SIZE: usize = 2 * (N + U);
 
     pub(crate) const fn of(value: T) -> Self {
@@ -291,8 +291,7 @@ impl<R: Real, const N: usize, const U: usize, V: Real> History<R, N, U, V> {
         z
     }
 
-    /// Keeps the outputs of this tick, about their origins, for the next; of those that are missing, what was
-    /// expected, if anything.
+    /// Stores the outputs of this tick, about their origins; for missing ones their prediction, if any.
     #[inline]
     pub(crate) fn keep(&mut self, outputs: &Sparse<R, N>, expected: &Sparse<R, N>) {
         let zero = R::zero();
@@ -301,7 +300,7 @@ impl<R: Real, const N: usize, const U: usize, V: Real> History<R, N, U, V> {
             let (x, here) = (outputs.value[n], outputs.has(n));
             self.rose[n] |= here & (x > self.last[n]);
             self.fell[n] |= here & (x < self.last[n]);
-            // What is missing is 0, as the origin is: within the range.
+            // A missing value is 0, the origin, and so within the range.
             self.low[n] = smaller(x, self.low[n]);
             self.high[n] = larger(x, self.high[n]);
         }
@@ -409,7 +408,7 @@ impl<R: Real, const N: usize, const U: usize, V: Real> History<R, N, U, V> {
     }
 }
 
-/// The place that was the head so many ticks ago.
+/// Index of the head of `ago` ticks before.
 #[inline]
 fn back(head: usize, ago: usize) -> usize {
     let place = head + MEAN_OF - ago;
@@ -425,14 +424,14 @@ fn back(head: usize, ago: usize) -> usize {
 pub(crate) struct Units<R, const N: usize, const U: usize> {
     /// Each output's deviation.
     pub(crate) sd: [R; N],
-    /// One over each regressor's deviation; 0 for one that is not to be used.
+    /// One over each regressor's deviation; 0 for an unused one.
     pub(crate) inverse: Stacked<R, N, U>,
 }
 
 /// Sums of regressors z and of their products, over rows.
 ///
-/// Where rows are windows that fill up, the part c that is full of each stands for its 1, and means are what such a
-/// row has at c = 1: c z over c c.
+/// Where rows are windows that are still filling, the filled share c of each replaces its 1, and means are
+/// those of a row at c = 1: c z over c c.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sums<R, const N: usize, const U: usize> {
     count: R,
@@ -523,8 +522,8 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
         }
     }
 
-    /// Adds a row. `returned` are the targets that were missing in the row before; `full` is 1, or which part of it
-    /// is, where the row is a window that fills up.
+    /// Adds a row. `returned` are the targets that were missing in the row before; `full` is 1, or the filled
+    /// share of a row that is a window.
     pub(crate) fn add(
         &mut self,
         y: &[Option<R>; N],
@@ -666,7 +665,7 @@ impl<R: Real, const N: usize, const U: usize> Moments<R, N, U> {
     }
 }
 
-/// The self-model: what follows from what was.
+/// Linear one-step predictor (VARX).
 #[derive(Clone, Debug, PartialEq)]
 #[repr(C)]
 pub(crate) struct Witness<R, const N: usize, const U: usize> {
@@ -686,7 +685,7 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
     }
 
     /// Ridge regression of the first `channels` targets, with weight `ridge` against sums over rows. A target
-    /// that is not `moving` is predicted at its origin; `returns` are the rows in which a channel came back.
+    /// that is not `moving` is predicted at its origin; `returns` are the rows in which a channel returned.
     /// `Err` holds the regressor at which the solution failed.
     pub(crate) fn fit(
         channels: usize,
@@ -718,7 +717,7 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
             }
             let mut b = moments.cross(n, units);
             if units.inverse.last[n] > R::zero() {
-                // Drawn to -1 on its own level.
+                // Prior: -1 on its own level.
                 let unit = R::one() / (units.inverse.last[n] * units.sd[n]);
                 b.last[n] -= ridge / target.count * unit;
             }
@@ -737,7 +736,7 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
         Ok(witness)
     }
 
-    /// One target's weights on what it adds to the last sample.
+    /// One target's weights of the change since the last sample.
     fn standard(&self, channel: usize, units: &Units<R, N, U>) -> Stacked<R, N, U> {
         let mut b = Stacked::of(R::zero());
         for i in 0..Stacked::<R, N, U>::SIZE {
@@ -754,8 +753,8 @@ impl<R: Real, const N: usize, const U: usize> Witness<R, N, U> {
         b
     }
 
-    /// Prediction of the first `outputs` channels, about their origins, from the levels `within` what was
-    /// learned, what levels gained, the first `inputs` inputs and what these gained; and from its own level as it is.
+    /// Prediction of the first `outputs` channels, about their origins, from the clamped levels `within`, their
+    /// gains, the first `inputs` inputs and their gains; and from each channel's own unclamped level.
     pub(crate) fn predict(
         &self,
         outputs: usize,

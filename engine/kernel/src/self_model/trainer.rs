@@ -43,14 +43,15 @@ pub const MIN_WARM_UP: u32 = 64;
 /// Least thresholds from warm-up, as multiples of the null law of K1, K2, K3: see the module.
 const PLANT: [f64; 3] = [7.0, 7.0, 1.6];
 
-/// Upper bound of thresholds from warm-up: a predictor fitted to three quarters in which nothing moved fails in the
-/// last, and would give thresholds that no fault reaches. Half of the power coherent is enough for any plant.
+/// Upper bound of thresholds from warm-up: a predictor fitted to three quarters in which nothing moved fails in
+/// the last, and would give thresholds that no fault reaches. Half of the power coherent is enough for any
+/// plant.
 const MOST_K1: f64 = 0.5;
 
 /// The same for K2 and K3, as a multiple of the null law.
 const MOST: f64 = 30.0;
 
-/// Why a warm-up failed. The next one has begun.
+/// Error of a failed warm-up. The next one has begun.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WarmUpError {
@@ -142,11 +143,11 @@ impl<R: Real, const N: usize, const U: usize> Trainer<R, N, U> {
 
     /// Processes one tick. Returns none during warm-up, then the model's verdict.
     ///
-    /// One entry per channel, in the channel's own unit. `None` is a missing sample, and so are channels beyond the
-    /// end of the slice. NaN, infinity and values a million deviations off are counted as broken and treated as
-    /// missing. A missing input holds its last value. `dt_s` is the time since the last accepted tick
-    /// in seconds; a tick whose `dt_s` is zero, negative, infinite or NaN is dropped, and the
-    /// last verdict is returned again.
+    /// One entry per channel, in the channel's own unit. `None` is a missing sample, and so are channels beyond
+    /// the end of the slice. NaN, infinity and values a million deviations off are counted as broken and
+    /// treated as missing. A missing input holds its last value. `dt_s` is the time since the last accepted
+    /// tick in seconds; a tick whose `dt_s` is zero, negative, infinite or NaN is dropped, and the last verdict
+    /// is returned again.
     pub fn push(
         &mut self,
         outputs: &[Option<R>],
@@ -163,13 +164,13 @@ impl<R: Real, const N: usize, const U: usize> Trainer<R, N, U> {
         self.model.verdict
     }
 
-    /// The model as it is now: after warm-up the one that [`push`](Self::push) runs, before it one without thresholds
-    /// and verdict, whose counters and configuration hold already.
+    /// The current model: after warm-up the one that [`push`](Self::push) runs, before it one without
+    /// thresholds and verdict, but with its counters and configuration.
     pub fn model(&self) -> &SelfModel<R, N, U> {
         &self.model
     }
 
-    /// The trained model, to change its thresholds or to clear its alarm; none before the end of warm-up.
+    /// The trained model, to change its thresholds or clear its alarm; none before the end of warm-up.
     pub fn model_mut(&mut self) -> Option<&mut SelfModel<R, N, U>> {
         self.model.trained.then_some(&mut self.model)
     }
@@ -191,13 +192,13 @@ impl<R: Real, const N: usize, const U: usize> Trainer<R, N, U> {
         self.error
     }
 
-    /// Discards the model and learns a new one from the next samples: for an operator or a
-    /// supervisor who knows that a change is permanent. There is no verdict meanwhile.
+    /// Discards the model and learns a new one from the next samples: for an operator or a supervisor who
+    /// accepts a permanent change. There is no verdict meanwhile.
     pub fn rebaseline(&mut self) {
         *self = self.model.rebaselined();
     }
 
-    /// Back to the state after [`new`](Self::new), counters included.
+    /// Resets to the state after [`new`](Self::new), counters included.
     pub fn reset(&mut self) {
         *self = Self::empty(self.model.config, Counters::default());
     }
@@ -330,8 +331,8 @@ impl<R: Real, const N: usize, const U: usize> WarmUp<R, N, U> {
             self.returns.add(z, R::one(), active);
         }
         self.smooth_z.follow(z, gain, active);
-        // Both began at 0, which is the first sample and need not be the mean: what b adds to a sample it adds to the
-        // window as this fills, 1 - e^{-k/20} after k rows.
+        // Both began at 0, which is the first sample and need not be the mean: the share of b in a window grows
+        // as it fills, as 1 - e^{-k/20} after k rows.
         let full = R::decay(self.moments.count() / R::of(SHIFT)).1;
         let smooth = self.smooth.map(Some);
         self.smooth_moments
