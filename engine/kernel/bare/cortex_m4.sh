@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds this program for a Cortex-M4 and runs it under QEMU. Needs a rustc with its sources, cargo, a
 # linker for ARM and QEMU; Debian has them all: rustc-web rust-web-src cargo-web gcc-arm-none-eabi
-# qemu-system-arm. ARM_ROOT says where they are, if not in /usr. Skipped, aloud, where one is missing.
+# qemu-system-arm. ARM_ROOT is their root folder, if not /usr. Skipped with a message where one is missing.
 set -eu
 root=${ARM_ROOT:-}/usr
 for tool in rustc cargo arm-none-eabi-gcc qemu-system-arm; do

@@ -1,11 +1,11 @@
-//! What a memory of 64 items costs: time passing, a look for the nearest, a new item.
+//! Cost of a memory of 64 items: advancing time, a query of the nearest, a new item.
 //!
 //! Run it: `cargo bench -p becomingone-kernel --bench blend`.
 
 #![allow(
     clippy::unwrap_used,
     missing_docs,
-    reason = "a benchmark may stop at the first surprise"
+    reason = "a benchmark fails by panicking"
 )]
 
 use becomingone_kernel::{
@@ -13,7 +13,7 @@ use becomingone_kernel::{
 };
 use divan::{Bencher, black_box};
 
-/// As agents carry it.
+/// Capacity and types as agents use them.
 type Sign = Signature<f64, 16, 3>;
 
 const CAPACITY: usize = 64;

@@ -1,8 +1,8 @@
-//! What a full push of one agent costs, against the time that touching its state takes, and against the concept's
-//! own way.
+//! Cost of a full push of one agent, against copying its state from memory, and against the concept's literal
+//! formula.
 //!
-//! A full push: phase velocity, Emissary and Master of order, synchrony, and the trained self-model with K1, K2, K3
-//! and blame. All channels are present.
+//! A full push: phase velocity, Emissary and Master of order, synchrony, and the trained self-model with K1,
+//! K2, K3 and fault isolation. All channels are present.
 //!
 //! Run it: `cargo bench -p becomingone-kernel --bench push`. State bytes are printed first.
 
@@ -10,7 +10,7 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     missing_docs,
-    reason = "a benchmark may stop at the first surprise, and tells what it saw"
+    reason = "a benchmark fails by panicking, and prints"
 )]
 
 use becomingone_kernel::{
@@ -71,10 +71,10 @@ impl<R: Real, const N: usize, const U: usize> Agent<R, N, U> {
     }
 }
 
-/// The most channels that an agent here has, inputs with outputs.
+/// Maximum number of channels of an agent here, inputs with outputs.
 const CHANNELS: usize = 28;
 
-/// White noise, as good as any input: the work does not depend on it.
+/// White noise: the work does not depend on the input.
 fn samples<R: Real>(number: usize) -> Vec<[Option<R>; CHANNELS]> {
     let mut state = 1_u32;
     let mut next = || {
@@ -126,7 +126,7 @@ fn order<R: Real, const N: usize>(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// 8 outputs and 3 inputs, in a type made for them.
+/// 8 outputs and 3 inputs, in a type of exactly this capacity.
 #[divan::bench(types = [f32, f64], sample_size = 2048)]
 fn full_8_and_3_of_8_and_3<R: Real>(bencher: Bencher<'_, '_>) {
     pushes::<R, 8, 3>(bencher, 8, 3);
@@ -138,7 +138,7 @@ fn full_8_and_3_of_16_and_12<R: Real>(bencher: Bencher<'_, '_>) {
     pushes::<R, 16, 12>(bencher, 8, 3);
 }
 
-/// The state's bytes copied once, out of 64 MiB that no cache holds, as states of a fleet are.
+/// A copy of the state from 64 MiB, more than a cache holds, as for the states of a fleet.
 #[divan::bench(types = [f32, f64], sample_size = 2048)]
 fn copy_of_the_state_from_memory<R: Real>(bencher: Bencher<'_, '_>) {
     copies(bencher, size_of::<Agent<R, 8, 0>>(), 64 << 20);
@@ -165,7 +165,8 @@ fn copies(bencher: Bencher<'_, '_>, bytes: usize, of: usize) {
     });
 }
 
-/// T of 8 channels at three lags, worked out over the whole history at each sample, as the concept has it.
+/// T of 8 channels at three lags, computed over the whole history at each sample, the concept's literal
+/// formula.
 #[divan::bench(args = [100, 1_000, 10_000])]
 fn concept_over_history(bencher: Bencher<'_, '_>, history: usize) {
     let history: Vec<[Complex<f64>; 8]> = samples::<f64>(history)

@@ -1,5 +1,5 @@
-//! What a tick of the pyramid costs: the mean over many, each tick by itself, and the worst of the
-//! schedule; 8 channels, 30 levels.
+//! Cost of a tick of the pyramid: the mean over many, each tick by itself, and the worst of the schedule; 8
+//! channels, 30 levels.
 //!
 //! Run it: `cargo bench -p becomingone-kernel --bench pyramid`. State bytes and the ratio of the
 //! slowest kind of tick to the mean are printed first.
@@ -9,7 +9,7 @@
     clippy::print_stdout,
     clippy::disallowed_methods,
     missing_docs,
-    reason = "a benchmark may stop at the first surprise, tells what it saw, and reads the clock"
+    reason = "a benchmark fails by panicking, prints, and reads the clock"
 )]
 
 use std::time::Instant;
@@ -45,8 +45,8 @@ fn sample<R: Real>(k: u32) -> [Option<Complex<R>>; 8] {
         .map(|n| Some(encode_angle(R::of(0.01 * f64::from(k % 4096) + n))))
 }
 
-/// The median time of a tick whose second level is `level`, over all levels, against the mean tick:
-/// medians, because other programs run on the machine too, and a single tick is near the clock's step.
+/// The median time of a tick with `level` as its second level, over all levels, against the mean tick: medians,
+/// because other programs run on the machine too, and a single tick is near the clock's step.
 fn worst_over_mean() {
     const TICKS: usize = 1 << 18;
     let mut pyramid = pyramid::<f32>();
@@ -61,7 +61,7 @@ fn worst_over_mean() {
     let mut medians: Vec<(usize, u32, usize)> = Vec::new();
     for (level, times) in times.iter_mut().enumerate() {
         times.sort_unstable();
-        // Levels that came up less than 32 times have no median worth the name.
+        // Levels with fewer than 32 ticks have no meaningful median.
         if times.len() >= 32 {
             medians.push((level, times[times.len() / 2], times.len()));
         }

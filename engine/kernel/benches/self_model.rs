@@ -1,11 +1,11 @@
-//! What a tick of a trained self-model costs, of 4, 8 and 16 channels, and one of the warm-up.
+//! Cost of a tick of a trained self-model, of 4, 8 and 16 channels, and of one in warm-up.
 //!
 //! Run it: `cargo bench -p becomingone-kernel --bench self_model`.
 
 #![allow(
     clippy::unwrap_used,
     missing_docs,
-    reason = "a benchmark may stop at the first surprise"
+    reason = "a benchmark fails by panicking"
 )]
 
 use becomingone_kernel::{Real, SelfModelConfig, Trainer};
@@ -15,7 +15,7 @@ fn main() {
     divan::main();
 }
 
-/// White noise, as good as any input: the work does not depend on it.
+/// White noise: the work does not depend on the input.
 fn samples<R: Real, const N: usize>() -> Vec<[Option<R>; N]> {
     let mut state = 1_u32;
     let mut next = || {

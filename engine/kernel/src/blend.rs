@@ -484,9 +484,9 @@ mod tests {
 
     #[test]
     fn missing_coherence_counts_as_zero() -> Result<(), ConfigError> {
-        for (said, counted) in [(None, 0.0), (Some(f64::NAN), 0.0), (Some(7.0), 1.0)] {
+        for (given, counted) in [(None, 0.0), (Some(f64::NAN), 0.0), (Some(7.0), 1.0)] {
             let mut blends = [Small::new(CONFIG)?, Small::new(CONFIG)?];
-            blends[0].advance(1.0, said);
+            blends[0].advance(1.0, given);
             blends[1].advance(1.0, Some(counted));
             assert_eq!(blends[0], blends[1]);
         }

@@ -90,13 +90,13 @@ impl<R: Real, const DEPTH: usize> Reflection<R, DEPTH> {
         verdict: Option<&Verdict<R, N>>,
         dt_s: R,
     ) -> [Option<Verdict<R, 3>>; DEPTH] {
-        let mut said = [None; DEPTH];
+        let mut all_verdicts = [None; DEPTH];
         let mut below = verdict.map(channels);
-        for ((witness, shown), said) in self
+        for ((witness, shown), of_depth) in self
             .witnesses
             .iter_mut()
             .zip(&mut self.shown)
-            .zip(&mut said)
+            .zip(&mut all_verdicts)
         {
             let Some(outputs) = below else {
                 *shown = 0;
@@ -106,10 +106,10 @@ impl<R: Real, const DEPTH: usize> Reflection<R, DEPTH> {
                 *shown += 1;
                 break;
             }
-            *said = witness.push(&outputs, &[], dt_s);
-            below = said.as_ref().map(channels);
+            *of_depth = witness.push(&outputs, &[], dt_s);
+            below = of_depth.as_ref().map(channels);
         }
-        said
+        all_verdicts
     }
 
     /// The self-model at a depth; that at 0 processes the pushed verdicts.

@@ -749,13 +749,13 @@ impl<R: Real, const N: usize> Surprise<R, N> {
     /// Each channel's share of K2 and K3, both in units of their thresholds: 0 to 1, with sum 1, or all 0 where
     /// no channel stands out. A channel that lowers a sum has no share.
     #[inline]
-    pub(crate) fn blame(&self, said: &Statistics<R, N>, thresholds: &Thresholds<R>) -> [R; N] {
+    pub(crate) fn blame(&self, now: &Statistics<R, N>, thresholds: &Thresholds<R>) -> [R; N] {
         let (zero, one) = (R::zero(), R::one());
         let per_shift = one / (R::of(self.health.freedom() as f64) * thresholds.k2);
         let per_energy = one / (self.freedom * thresholds.k3);
         let mut blame = [zero; N];
         for n in 0..N {
-            let shift = larger(said.shift[n], zero) * per_shift;
+            let shift = larger(now.shift[n], zero) * per_shift;
             let energy = larger(self.energy[n], zero) * per_energy;
             blame[n] = shift + energy;
         }
@@ -931,13 +931,13 @@ mod tests {
             value: [0.8, -1.5, 0.0, 0.0],
             present: [1.0, 1.0, 0.0, 0.0],
         };
-        let mut said = surprise.push(&r, false);
+        let mut found = surprise.push(&r, false);
         for _ in 0..400 {
-            said = surprise.push(&r, false);
+            found = surprise.push(&r, false);
         }
         let expected = form(&[0.8, -1.5], &oo, &[0.8, -1.5]) / 2.0;
-        assert!((said.k3 - expected).abs() < 1e-9, "{said:?} {expected}");
-        let blame = surprise.blame(&said, &Thresholds::null(4));
+        assert!((found.k3 - expected).abs() < 1e-9, "{found:?} {expected}");
+        let blame = surprise.blame(&found, &Thresholds::null(4));
         assert!((blame.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert!(blame[1] > blame[0] && blame[2] < 1e-9 && blame[3] < 1e-9);
         Ok(())
@@ -961,11 +961,11 @@ mod tests {
     #[test]
     fn the_alarm_has_dwell_and_hysteresis() {
         let mut alarm = Alarm::new(0.8, 3, 2);
-        let said = [1.1, 1.1, 0.9, 1.1, 1.1, 1.1, 0.9, 0.7, 0.9, 0.7, 0.7, 0.9];
-        let said = said.map(|s| alarm.update(s));
+        let surprises = [1.1, 1.1, 0.9, 1.1, 1.1, 1.1, 0.9, 0.7, 0.9, 0.7, 0.7, 0.9];
+        let active = surprises.map(|s| alarm.update(s));
         let expected = [
             false, false, false, false, false, true, true, true, true, true, false, false,
         ];
-        assert_eq!(said, expected);
+        assert_eq!(active, expected);
     }
 }

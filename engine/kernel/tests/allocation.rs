@@ -1,6 +1,6 @@
-//! Nothing is allocated: a million pushes of everything that is pushed, under an allocator that counts.
+//! Counts allocations of a million pushes of every type: none.
 //!
-//! Each thread counts its own calls: those of the test harness, which goes on meanwhile, are no concern of the kernel.
+//! Each thread counts its own calls, so that the test harness's own are excluded.
 
 #![allow(
     unsafe_code,
@@ -23,16 +23,16 @@ thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes on to the system's allocator as it came.
+// SAFETY: every call is forwarded unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.set(CALLS.get() + 1);
-        // SAFETY: as the caller promised.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised; `alloc` took it from there.
+        // SAFETY: guaranteed by the caller; `alloc` used the same allocator.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -74,7 +74,7 @@ fn a_million_pushes_allocate_nothing() {
         f64::from(noise >> 8) / f64::from(1 << 24) - 0.5
     };
     let before = CALLS.get();
-    // It does count.
+    // The counter counts.
     std::hint::black_box(Box::new(before));
     assert_eq!(CALLS.get(), before + 1);
     let before = CALLS.get();

@@ -1,9 +1,9 @@
-//! Ten million samples of arbitrary bits: whatever comes in, what comes out is finite or nothing, and within its
-//! bounds, and no NaN stays.
+//! Ten million samples of arbitrary bits: every output is finite or none, and within its bounds, and no NaN
+//! stays in a state.
 //!
 //! A sample is one tick of four channels, whose values, time step and lag may each be any bit pattern: NaN of
-//! either sign, infinity, the smallest numbers there are. Half of the ticks are `f32`, half `f64`. Storms take
-//! turns with health, in which everything has to be well again.
+//! either sign, infinity, the smallest numbers. Half of the ticks are `f32`, half `f64`. Spells of arbitrary
+//! bits alternate with healthy ones, in which all outputs must recover.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
@@ -14,7 +14,7 @@ use becomingone_kernel::{
 
 const TICKS: u32 = 5_000_000;
 
-/// Ticks of one weather.
+/// Ticks of one spell.
 const SPELL: u32 = 2048;
 
 const DT_S: f64 = 0.02;
@@ -35,7 +35,7 @@ impl AnyBits for f64 {
     }
 }
 
-/// xorshift64*, which passes what is needed here and is four lines.
+/// xorshift64*.
 struct Bits(u64);
 
 impl Bits {
@@ -46,7 +46,7 @@ impl Bits {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// Uniform in 0..n, near enough.
+    /// Uniform in 0..n, approximately.
     fn below(&mut self, n: u64) -> u64 {
         (self.next() >> 32) % n
     }
@@ -57,10 +57,10 @@ impl Bits {
     }
 }
 
-/// How the ticks of one spell are.
+/// Input of one spell.
 #[derive(Clone, Copy, PartialEq)]
 enum Weather {
-    /// Uniform noise at a steady pace.
+    /// Uniform noise at a constant time step.
     Calm,
     /// One value in sixteen is arbitrary.
     Gusts,
@@ -76,7 +76,7 @@ fn inside<R: Real>(t: Complex<R>) -> bool {
     unit(R::modulus(t))
 }
 
-/// A verdict is finite in every part, and each part within its range.
+/// Whether a verdict is finite in every part, and each part within its range.
 fn sound<R: Real, const N: usize>(verdict: &Verdict<R, N>) -> bool {
     let positive = |x: R| x >= R::zero() && x.is_finite();
     let mean = |t: R| unit(t.abs());
@@ -94,24 +94,24 @@ fn sound<R: Real, const N: usize>(verdict: &Verdict<R, N>) -> bool {
         && verdict.cause.is_none_or(|cause| cause < N)
 }
 
-/// Nothing in it is NaN: NaN is the one number that does not equal itself.
+/// Whether no part is NaN: NaN does not equal itself.
 fn whole<T: PartialEq>(state: &T) -> bool {
     let itself = state;
     state == itself
 }
 
 #[test]
-fn nan_would_be_seen() {
+fn whole_detects_nan() {
     assert!(whole(&[1.0, f64::INFINITY]) && !whole(&[1.0, f64::NAN]));
 }
 
 #[test]
-fn any_bits_of_f32_do_no_harm() {
+fn any_bits_of_f32_leave_outputs_in_bounds() {
     outlives_storms::<f32>(0x9e37_79b9_7f4a_7c15);
 }
 
 #[test]
-fn any_bits_of_f64_do_no_harm() {
+fn any_bits_of_f64_leave_outputs_in_bounds() {
     outlives_storms::<f64>(0xd1b5_4a32_d192_ed03);
 }
 
@@ -121,7 +121,7 @@ fn outlives_storms<R: AnyBits>(seed: u64) {
     let mut velocity = PhaseVelocity::<R, 4>::new(4).unwrap();
     let transducer = |role| Transducer::<R, 4, 3, 5>::new(role, 4, DEFAULT_LAGS).unwrap();
     let (mut emissary, mut master) = (transducer(Role::Emissary), transducer(Role::Master));
-    // Without the feeder's gate before it.
+    // Without the phase velocity's check before it.
     let mut bare = transducer(Role::Emissary);
     let mut synchrony = Synchrony::new(SynchronyConfig::default()).unwrap();
     let mut pyramid = Pyramid::<R, 4, 4, 8>::new(PyramidConfig::new(4, dt)).unwrap();
@@ -139,7 +139,7 @@ fn outlives_storms<R: AnyBits>(seed: u64) {
     let mut weather = Weather::Calm;
     for k in 0..TICKS {
         if k % SPELL == 0 {
-            // Every second spell is calm: there all has to be well again.
+            // Every second spell is calm: there all outputs must recover.
             weather = if (k / SPELL).is_multiple_of(2) {
                 Weather::Calm
             } else if bits.below(2) == 0 {
@@ -201,7 +201,7 @@ fn outlives_storms<R: AnyBits>(seed: u64) {
             R::of(DT_S * 1.3 * (bits.below(800) as f64))
         };
         assert!(pyramid.t(tau_s).is_none_or(inside), "{k}");
-        // Stamps go on by about a bin, backwards at times, and once in a while by up to a day.
+        // Stamps advance by about a bin, at times backwards, and rarely by up to a day.
         t_ns += bits.below(60_000_000);
         let stamp = match (weather, bits.below(64)) {
             (Weather::Storm, 0) => bits.next() >> bits.below(64),
@@ -211,7 +211,7 @@ fn outlives_storms<R: AnyBits>(seed: u64) {
             }
             _ => t_ns,
         };
-        // A stamp out of the far future would leave all others in the past.
+        // A stamp in the far future would put all later ones in the past.
         let stamp = stamp.min(t_ns);
         bins.push(stamp, &phi, |bin| match bin {
             Binned::Bin(cells) => {
@@ -248,7 +248,7 @@ fn outlives_storms<R: AnyBits>(seed: u64) {
                 "{k}"
             );
             assert!(binned.t(R::of(2.0 * DT_S)).is_some(), "{k}");
-            // Who learned in health is at peace again; who learned in a storm may be puzzled for good.
+            // A model trained on healthy samples has cleared its alarm; one trained in a storm may keep it.
             if learned_in == Weather::Calm {
                 let verdict = verdict.unwrap();
                 assert!(!verdict.dissipated, "{k}: {verdict:?}");

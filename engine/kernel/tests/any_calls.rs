@@ -1,9 +1,10 @@
-//! Every public type of the kernel under calls in any order with numbers of any size: nothing panics, what comes out
-//! is within its bounds, and no NaN stays.
+//! Every public type of the kernel under calls in any order with numbers of any size: no panic, every output
+//! within its bounds, and no NaN stays in a state.
 //!
-//! `any_bits.rs` pushes arbitrary bits at a few long-lived instances, and the other files at one type each. Here
-//! configurations are arbitrary too, numbers are the ones that break programs (zeros, the smallest, the largest, what is
-//! just not one), missing values come in turns, and what was built is reset, saved, and asked for what it does not have.
+//! `any_bits.rs` pushes arbitrary bits at a few long-lived instances, and the other files at one type each.
+//! Here configurations are arbitrary too, numbers include edge cases (zeros, the smallest, the largest, just
+//! below one), missing values come in runs, and instances are reset, saved, and queried for entries that they
+//! do not have.
 
 #![allow(
     clippy::disallowed_methods,
@@ -31,7 +32,7 @@ fn kept() -> ProptestConfig {
     }
 }
 
-/// Numbers that break programs, and healthy ones.
+/// Edge-case numbers, and healthy ones.
 fn number() -> impl Strategy<Value = f64> {
     prop_oneof![
         6 => -2.0..2.0_f64,
@@ -43,7 +44,7 @@ fn number() -> impl Strategy<Value = f64> {
     ]
 }
 
-/// Time steps: mostly one.
+/// Time steps: mostly one value.
 fn step() -> impl Strategy<Value = f64> {
     prop_oneof![5 => Just(0.02), 1 => number()]
 }
@@ -56,7 +57,7 @@ fn z<R: Real>([re, im]: [f64; 2]) -> Complex<R> {
     Complex::new(R::of(re), R::of(im))
 }
 
-/// NaN is the one number that does not equal itself.
+/// NaN does not equal itself.
 fn whole<T: PartialEq>(state: &T) -> bool {
     let itself = state;
     state == itself
@@ -81,7 +82,7 @@ fn sound<R: Real, const N: usize>(verdict: Option<&Verdict<R, N>>) -> bool {
     })
 }
 
-/// A configuration of a self-model; what is out of range is to be refused, so most of it is.
+/// A configuration of a self-model, mostly within range, as others are refused.
 fn self_model_config() -> impl Strategy<Value = SelfModelConfig<f64>> {
     let plain = |good: f64| prop_oneof![3 => Just(good), 1 => number()];
     (
@@ -144,11 +145,11 @@ fn narrowed(c: &SelfModelConfig<f64>) -> SelfModelConfig<f32> {
 
 #[test]
 fn regressions_found_by_random_calls() -> Result<(), ConfigError> {
-    // Weights that are not read were kept as they were, NaN and all, and a resonance did not equal itself.
+    // Weights beyond the active channels were kept, NaN included, and a resonance did not equal itself.
     let mut config = ResonanceConfig::<f64, 3, 1>::new(2, 1.0, [1]);
     config.weights[2] = f64::NAN;
     assert!(whole(&Resonance::<f64, 3, 1, 2>::new(config)?));
-    // A window of no time at all, in which a gap of no block left NaN.
+    // A window of zero length, in which a gap of no block left NaN.
     for (window_lags, usable) in [(5e-324, false), (1e-300, true)] {
         let mut config = PyramidConfig::<f64, 1>::new(1, 0.01);
         config.window_lags = window_lags;
@@ -349,13 +350,13 @@ proptest! {
         let (Ok(mut mutual), Ok(mut reflection)) = (mutual, reflection) else { return Ok(()) };
         let mut none = Reflection::<f64, 0>::new(config)?;
         for (first, second, dt_s) in calls {
-            let said = mutual.push(&first, &second, dt_s);
-            prop_assert!(sound(said.of_first.as_ref()) && sound(said.of_second.as_ref()));
-            prop_assert!(said.coherence.is_none_or(unit));
-            for deeper in reflection.push(said.of_first.as_ref(), dt_s) {
+            let of_both = mutual.push(&first, &second, dt_s);
+            prop_assert!(sound(of_both.of_first.as_ref()) && sound(of_both.of_second.as_ref()));
+            prop_assert!(of_both.coherence.is_none_or(unit));
+            for deeper in reflection.push(of_both.of_first.as_ref(), dt_s) {
                 prop_assert!(sound(deeper.as_ref()));
             }
-            prop_assert_eq!(none.push(said.of_first.as_ref(), dt_s), []);
+            prop_assert_eq!(none.push(of_both.of_first.as_ref(), dt_s), []);
         }
         prop_assert!(whole(&mutual) && whole(&reflection));
     }
@@ -422,7 +423,7 @@ proptest! {
     }
 
     #[test]
-    fn memories_of_any_life(
+    fn memories_of_any_history(
         config in [prop_oneof![2 => Just(0.1), 1 => number()], prop_oneof![2 => Just(0.5), 1 => number()], prop_oneof![2 => Just(0.5), 1 => number()], prop_oneof![2 => Just(0.01), 1 => number()]],
         shortest in prop_oneof![Just(1.0), number()], items in 0..4_usize,
         calls in prop::collection::vec((0..8_u8, number(), number(), any::<usize>()), 0..200),
@@ -496,7 +497,7 @@ proptest! {
     fn scales_of_anything(mean in number(), sd in number(), x in number()) {
         if let Ok(scale) = Standard::new(mean, sd) {
             prop_assert!(scale.sd() > 0.0 && scale.mean().is_finite());
-            // Encoders do not judge; the gate behind them does.
+            // Encoders do not validate; the next stage does.
             let mut velocity = PhaseVelocity::<f64, 1>::new(1)?;
             let phi = [Some(scale.encode(x))];
             velocity.push(&phi, 0.02);

@@ -1,8 +1,9 @@
-//! A whole self-model against its definition, written a second time as plainly as it is stated: all samples kept,
-//! every sum over all of them, every inverse by elimination, every exponential window a sum over the whole past.
+//! A whole self-model against its definition, implemented a second time in the plainest way: all samples kept,
+//! every sum over all of them, every inverse by elimination, every exponential window a sum over the whole
+//! past.
 //!
-//! It shares no code with the kernel, and takes none of its shortcuts: no running moments, no Cholesky factors, no
-//! whitening, no rings.
+//! It shares no code with the kernel, and none of its optimisations: no running moments, no Cholesky factors,
+//! no whitening, no rings.
 
 #![allow(
     clippy::disallowed_methods,
@@ -19,7 +20,7 @@ use rand_pcg::rand_core::SeedableRng;
 
 type Checked = Result<(), Box<dyn Error>>;
 type Matrix = Vec<Vec<f64>>;
-/// r, and nothing of a channel that is missing or not judged.
+/// r, and none for a channel that is missing or not evaluated.
 type Innovation = [Option<f64>; N];
 
 const N: usize = 3;
@@ -78,8 +79,8 @@ fn window(x: &[f64], k: usize, window: f64) -> f64 {
     terms.sum()
 }
 
-/// Covariance of two windows of 20 samples that were empty at first: after k samples a mean of 1 has come to
-/// `c_k = 1 - e^{-k/20}`, so the mean is what fits `c_k` best, and rows count by `c_k^2`.
+/// Covariance of two windows of 20 samples that start empty: after k samples a mean of 1 has reached
+/// `c_k = 1 - e^{-k/20}`, so the mean is the best fit to `c_k`, and rows are weighted by `c_k^2`.
 fn filling(a: &[f64], b: &[f64]) -> f64 {
     let c: Vec<f64> = (1..=a.len())
         .map(|k| 1.0 - (-(k as f64) / 20.0).exp())
@@ -107,7 +108,7 @@ fn regressors(samples: &[Sample], k: usize) -> [f64; D] {
     z
 }
 
-/// B, b, sd, Omega and C^-1 as the module of the witness and that of surprise write them.
+/// B, b, sd, Omega and C^-1 as defined by the modules `witness` and `surprise`.
 struct Learned {
     weights: [[f64; D]; N],
     offset: [f64; N],
@@ -199,7 +200,7 @@ impl Learned {
         })
     }
 
-    /// What is missing of r, as what is present has it: `R_mo R_oo^-1 r_o`. None where nothing is present.
+    /// Missing part of r, imputed from the present one: `R_mo R_oo^-1 r_o`. None where no channel is present.
     fn imputed(&self, r: &Innovation) -> Option<[f64; N]> {
         let there: Vec<usize> = (0..N).filter(|&n| r[n].is_some()).collect();
         let seen: Vec<f64> = r.iter().flatten().copied().collect();
@@ -238,7 +239,7 @@ impl Learned {
 }
 
 /// The statistics by definition, at the end of a series of innovations.
-struct Said {
+struct Statistics {
     t: [Option<f64>; 2],
     k: [Option<f64>; 3],
     /// `e_n (C^-1 e)_n`, and `EW_10 r_n (Omega r)_n`.
@@ -247,13 +248,13 @@ struct Said {
     freedom: f64,
 }
 
-fn statistics(learned: &Learned, r: &[Innovation]) -> Said {
+fn statistics(learned: &Learned, r: &[Innovation]) -> Statistics {
     let whole: Vec<Option<[f64; N]>> = r.iter().map(|r| learned.imputed(r)).collect();
     let t = [10.0, 30.0].map(|window| learned.t(&whole, window));
     let k1 = t[0]
         .zip(t[1])
         .map(|(e, m)| ((e + m) / 2.0).max(0.0).powi(2));
-    // Of a series, over what came of it; before, it was `start`.
+    // Window of a series from its values so far; before them, it was `start`.
     let follow = |x: Vec<f64>, over: f64, start: f64| match x.len() {
         0 => start,
         count => start * (-(count as f64) / over).exp() + window(&x, count - 1, over),
@@ -274,7 +275,7 @@ fn statistics(learned: &Learned, r: &[Innovation]) -> Said {
         N as f64,
     );
     let of = |i: usize| parts.iter().map(|part| part[i]).sum::<f64>();
-    Said {
+    Statistics {
         t,
         k: [k1, Some(of(0) / N as f64), Some(of(1) / freedom)],
         parts,
@@ -282,10 +283,10 @@ fn statistics(learned: &Learned, r: &[Innovation]) -> Said {
     }
 }
 
-/// Innovations from the end of warm-up on, with what is missing made good as the self-model does.
+/// Innovations from the end of warm-up on, with missing ones imputed as by the self-model.
 ///
-/// A missing sample is replaced by its prediction, within five deviations of the mean. A channel that was away, which
-/// none was in warm-up, is judged again once five samples of it are there to predict from.
+/// A missing sample is replaced by its prediction, within five deviations of the mean. A channel that was away,
+/// which none was in warm-up, is evaluated again once five samples of it are present to predict from.
 fn innovations(
     learned: &Learned,
     samples: &[Sample],
@@ -328,7 +329,7 @@ fn sample(rng: &mut Pcg64, state: &mut [f64; 2], k: usize) -> Sample {
         20.0 + 4.0 * state[1] + 0.5 * normal(),
         0.01 * state[0] - 0.02 * state[1] + 0.002 * normal(),
     ];
-    // A sensor that sticks, then one that is off.
+    // A stuck sensor, then a biased one.
     if (WARM_UP + 60..WARM_UP + 110).contains(&k) {
         x[1] = 21.0;
     }
@@ -349,7 +350,7 @@ fn a_self_model_agrees_with_its_definition() -> Checked {
 
 #[test]
 fn a_self_model_with_drop_outs_agrees_with_its_definition() -> Checked {
-    // The second in turns, the third for a long while, and all of them for a moment.
+    // The second periodically, the third for a long time, and all of them for a moment.
     follows(|k, n| {
         let after = k.saturating_sub(WARM_UP);
         match n {
@@ -384,7 +385,7 @@ fn follows(missing: impl Fn(usize, usize) -> bool) -> Checked {
             .collect();
         assert!(verdicts[..WARM_UP].iter().all(Option::is_none));
 
-        // The thresholds: a provisional witness of three quarters watches the last.
+        // The thresholds: a provisional witness of three quarters runs on the last.
         let three = WARM_UP - WARM_UP / 4;
         let provisional = learn(&samples[..three]);
         let r: Vec<_> = (three..WARM_UP)
@@ -416,23 +417,23 @@ fn follows(missing: impl Fn(usize, usize) -> bool) -> Checked {
         let (mut over, mut below, mut alarm, mut alarms) = (0, 0, false, 0);
         for k in 0..r.len() {
             let verdict = verdicts[WARM_UP + k].ok_or("no verdict")?;
-            let said = statistics(&learned, &r[..=k]);
+            let defined = statistics(&learned, &r[..=k]);
             let measured = [verdict.k1, Some(verdict.k2), Some(verdict.k3)];
             let transducers = [verdict.t_emissary, verdict.t_master];
             for (found, law) in measured
                 .into_iter()
                 .chain(transducers)
-                .zip(said.k.into_iter().chain(said.t))
+                .zip(defined.k.into_iter().chain(defined.t))
             {
                 assert_eq!(found.is_some(), law.is_some(), "seed {seed}, {k}");
                 let (found, law) = (found.unwrap_or(0.0), law.unwrap_or(0.0));
                 assert!(near(found, law), "seed {seed}, {k}: {found} {law}");
             }
-            let mut ratios = [0, 1, 2].map(|i| said.k[i].unwrap_or(0.0) / thresholds[i]);
+            let mut ratios = [0, 1, 2].map(|i| defined.k[i].unwrap_or(0.0) / thresholds[i]);
             ratios.sort_by(f64::total_cmp);
             assert!(near(verdict.surprise, ratios[1]), "seed {seed}, {k}");
             assert!(near(verdict.coherence, 1.0 / (1.0 + ratios[1])));
-            // Three running over 1, five running below 0.8.
+            // Three consecutive ticks over 1, five consecutive ticks below 0.8.
             over = if ratios[1] > 1.0 { over + 1 } else { 0 };
             below = if ratios[1] < 0.8 { below + 1 } else { 0 };
             if !alarm && over >= 3 {
@@ -442,9 +443,9 @@ fn follows(missing: impl Fn(usize, usize) -> bool) -> Checked {
             }
             assert_eq!(verdict.dissipated, alarm, "seed {seed}, {k}");
             alarms += u32::from(alarm);
-            let shares = said.parts.map(|[shift, energy]| {
+            let shares = defined.parts.map(|[shift, energy]| {
                 shift.max(0.0) / (N as f64 * thresholds[1])
-                    + energy.max(0.0) / (said.freedom * thresholds[2])
+                    + energy.max(0.0) / (defined.freedom * thresholds[2])
             });
             let whole: f64 = shares.iter().sum();
             for n in 0..N {

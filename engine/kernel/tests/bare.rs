@@ -31,7 +31,7 @@ fn a_program_without_std_links_and_its_checks_hold() {
         "{}",
         String::from_utf8_lossy(&built.stderr)
     );
-    // It ends with the number of the first check that fails.
+    // Its exit code is the number of the first check that fails.
     let ran = Command::new(target.join("release/bare")).status();
     assert_eq!(ran.ok().and_then(|status| status.code()), Some(0));
 }

@@ -1,5 +1,4 @@
-//! Irregular readings in bins, against the integral as it is written, and T of what comes out of
-//! them.
+//! Bins of irregular readings against the integral of their definition, and T of their output.
 
 #![allow(
     clippy::disallowed_methods,
@@ -89,7 +88,7 @@ proptest! {
         pushes in prop::collection::vec((any::<[u64; 2]>(), any::<u64>(), any::<bool>()), 0..60),
         bin_ns in 1..u64::MAX, hold_ns in 1..u64::MAX,
     ) {
-        // A hold that would cover more than a thousand bins would be given one by one.
+        // A hold over more than a thousand bins would return them one by one.
         let hold_ns = hold_ns.min(bin_ns.saturating_mul(1000));
         let mut bins = Bins::<f32, 1>::new(1, bin_ns, hold_ns)?;
         let mut t_ns = 0_u64;
@@ -131,7 +130,7 @@ const BIN_NS: u64 = 1_000_000;
 const M: usize = 4;
 const LEVELS: usize = 5;
 
-/// How far T of a tone is off at the worst lag, of readings at these steps.
+/// Largest error of T of a tone over all lags, of readings at these steps.
 fn worst(f: f64, hold_ns: u64, steps: impl Iterator<Item = u64>) -> Result<f64, Box<dyn Error>> {
     let mut bins = Bins::<f64, 1>::new(1, BIN_NS, hold_ns)?;
     let mut config = PyramidConfig::new(1, 1e-3);
@@ -149,7 +148,7 @@ fn worst(f: f64, hold_ns: u64, steps: impl Iterator<Item = u64>) -> Result<f64, 
         });
     }
     let mut worst = 0.0_f64;
-    // Level 0 is what the bins make; above, blocks of a tone in jitter have its T as well.
+    // Level 0 is the output of the bins; above, blocks of a tone in jitter have its T as well.
     for lag in 1..=2 * M {
         let law = Complex::cis(TAU * f * 1e-3 * lag as f64);
         worst = worst.max((pyramid.t_at(0, lag).ok_or("no value")? - law).norm());
@@ -175,7 +174,7 @@ fn a_tone_in_aligned_readings_is_exact() -> Checked {
 }
 
 #[test]
-fn a_tone_in_readings_of_another_pace_is_off_by_the_cut_ends() -> Checked {
+fn a_tone_in_readings_at_another_rate_has_the_error_of_cut_intervals() -> Checked {
     for f in [0.7, 7.0, 40.0] {
         let step_ns = 317_811;
         let h = step_ns as f64 * 1e-9;
@@ -187,7 +186,7 @@ fn a_tone_in_readings_of_another_pace_is_off_by_the_cut_ends() -> Checked {
 }
 
 #[test]
-fn a_tone_in_irregular_readings_is_off_by_no_more_than_half_an_interval() -> Checked {
+fn a_tone_in_irregular_readings_has_at_most_the_error_of_half_an_interval() -> Checked {
     for f in [0.7, 7.0, 40.0] {
         let mut state = 1_u64;
         let steps = (0..400_000).map(|_| {
@@ -204,7 +203,7 @@ fn a_tone_in_irregular_readings_is_off_by_no_more_than_half_an_interval() -> Che
 }
 
 #[test]
-fn a_tone_with_gaps_is_off_by_no_more_than_the_missing_share() -> Checked {
+fn a_tone_with_gaps_has_at_most_the_error_of_the_missing_share() -> Checked {
     for f in [0.7, 7.0, 40.0] {
         // One pause in nine readings, of half a bin to many bins; a reading holds an eighth of a
         // bin.
@@ -221,7 +220,7 @@ fn a_tone_with_gaps_is_off_by_no_more_than_the_missing_share() -> Checked {
 }
 
 #[test]
-fn hours_of_nothing_are_one_gap() -> Checked {
+fn hours_without_readings_are_one_gap() -> Checked {
     let mut bins = Bins::<f64, 1>::new(1, 1000, 1500)?;
     let mut seen = Vec::new();
     let one = [Some(Complex::new(1.0, 0.0))];
@@ -234,7 +233,7 @@ fn hours_of_nothing_are_one_gap() -> Checked {
     bins.push(5_000, &one, &mut note);
     bins.push(3_600_000_005_250, &one, &mut note);
     bins.push(3_600_000_006_000, &[], &mut note);
-    // Not taken: before the last stamp.
+    // Dropped: before the last stamp.
     bins.push(3_600_000_005_999, &one, &mut note);
     bins.push(3_600_000_007_000, &[], &mut note);
     assert_eq!(bins.dropped(), 1);

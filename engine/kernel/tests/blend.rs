@@ -1,5 +1,5 @@
-//! BLEND against closed forms: fading under a coherence that changes, recall at a steady pace,
-//! the steady count of what is held; and the signature's distances of tones.
+//! BLEND against closed forms: decay under a varying coherence, recall at a constant rate, the steady-state
+//! number of items; and the signature's distances of tones.
 //!
 //! Tolerances are rounding, the error of the midpoint rule, or five standard errors.
 
@@ -44,7 +44,7 @@ fn strength<const CAP: usize>(blend: &Blend<f64, (), CAP>, slot: usize) -> Optio
     blend.get(slot).map(|held| held.strength)
 }
 
-// ------------------------------------------------------------------- fading without recall
+// ------------------------------------------------------------------- decay without recall
 
 #[test]
 fn without_recall_strength_is_the_exponential_of_the_integral() -> Checked {
@@ -74,8 +74,8 @@ fn without_recall_strength_is_the_exponential_of_the_integral() -> Checked {
 }
 
 #[test]
-fn items_fade_by_the_coherence_of_their_own_lifetime() -> Checked {
-    // Coherence 1 for 100 s, then none for 10 s, four times; one item at each change.
+fn items_decay_by_the_coherence_of_their_own_lifetime() -> Checked {
+    // Coherence 1 for 100 s, then 0 for 10 s, four times; one item at each change.
     let (l0, beta) = (0.01, 0.9);
     let mut blend = Blend::<f64, (), 16>::new(config(l0, 0.0))?;
     let spans = [(100.0, 1.0), (10.0, 0.0)].repeat(4);
@@ -96,8 +96,8 @@ fn items_fade_by_the_coherence_of_their_own_lifetime() -> Checked {
 }
 
 #[test]
-fn strength_keeps_its_digits_over_years_and_over_microseconds() -> Checked {
-    // Ten years of days, half gone in a year; and a minute of microseconds, half gone in 20 s.
+fn strength_keeps_its_precision_over_years_and_over_microseconds() -> Checked {
+    // Ten years in days, half decayed in a year; and a minute in microseconds, half decayed in 20 s.
     let year_s = 365.25 * 86_400.0;
     for (l0, dt_s, ticks) in [
         (2.0_f64.ln() / year_s, 86_400.0, 3652_u32),
@@ -125,7 +125,7 @@ fn strength_keeps_its_digits_over_years_and_over_microseconds() -> Checked {
 }
 
 #[test]
-fn the_same_life_at_any_time_scale_has_the_same_strength() -> Checked {
+fn strength_does_not_depend_on_the_time_scale() -> Checked {
     // Scaled by powers of two, to the last bit.
     let life = |dt_s: f64| -> Result<u64, Box<dyn Error>> {
         let mut blend = Blend::<f64, (), 1>::new(config(0.003 / dt_s, 0.0))?;
@@ -145,10 +145,10 @@ fn the_same_life_at_any_time_scale_has_the_same_strength() -> Checked {
     Ok(())
 }
 
-// ------------------------------------------------------------------- recall at a steady pace
+// ------------------------------------------------------------------- recall at a constant rate
 
 #[test]
-fn recall_at_a_steady_pace_reaches_the_fixed_point() -> Checked {
+fn recall_at_a_constant_rate_reaches_the_fixed_point() -> Checked {
     let (l0, beta, a_r) = (0.01, 0.9, 0.3);
     for (period_s, c) in [(10.0, 0.0), (60.0, 0.4), (300.0, 1.0), (500.0, 0.2)] {
         let mut blend = Blend::<f64, (), 1>::new(config(l0, 0.0))?;
@@ -191,7 +191,7 @@ fn recall_cannot_restore_a_forgotten_item() -> Checked {
     Ok(())
 }
 
-// ------------------------------------------------------------------- the steady count
+// ------------------------------------------------------------------- the steady-state number
 
 #[test]
 fn regular_arrivals_are_held_for_their_lifetime() -> Checked {
@@ -203,7 +203,7 @@ fn regular_arrivals_are_held_for_their_lifetime() -> Checked {
             blend.remember((), s0).ok_or("not remembered")?;
             blend.advance(1.0 / rate_hz, Some(c));
         }
-        // Between two arrivals the count is one of the two whole numbers about the mean.
+        // Between two arrivals the number is one of the two integers next to the mean.
         let count = blend.count() as f64;
         assert!(
             count >= held.floor() && count <= held.ceil(),
@@ -214,7 +214,7 @@ fn regular_arrivals_are_held_for_their_lifetime() -> Checked {
 }
 
 #[test]
-fn random_arrivals_are_held_in_the_mean_of_little() -> Checked {
+fn random_arrivals_are_held_in_the_number_of_littles_law() -> Checked {
     let (l0, beta, s_min, c, rate_hz) = (0.01, 0.9, 0.05, 0.5, 0.05);
     let lifetime_s = f64::ln(1.0 / s_min) / (l0 * (1.0 - beta * c));
     let law = rate_hz * lifetime_s;
@@ -225,7 +225,7 @@ fn random_arrivals_are_held_in_the_mean_of_little() -> Checked {
     while counts.len() < 2000 {
         let wait_s: f64 = Distribution::<f64>::sample(&Exp1, &mut random) / rate_hz;
         let next_s = now_s + wait_s;
-        // Read once a lifetime: nothing lives through two readings, so they are independent.
+        // Read once a lifetime: no item lives through two readings, so they are independent.
         while read_s <= next_s {
             blend.advance(read_s - now_s, Some(c));
             now_s = read_s;
@@ -236,7 +236,7 @@ fn random_arrivals_are_held_in_the_mean_of_little() -> Checked {
         now_s = next_s;
         blend.remember((), 1.0).ok_or("not remembered")?;
     }
-    // Poisson: mean and variance are the law.
+    // Poisson: mean and variance are both the law.
     let n = counts.len() as f64;
     let mean = counts.iter().sum::<f64>() / n;
     assert!((mean - law).abs() < 5.0 * (law / n).sqrt(), "{mean} {law}");
@@ -247,8 +247,8 @@ fn random_arrivals_are_held_in_the_mean_of_little() -> Checked {
 }
 
 #[test]
-fn without_room_the_latest_are_held() -> Checked {
-    // There is room for a quarter of what would be held.
+fn at_capacity_the_latest_items_are_held() -> Checked {
+    // Capacity for a quarter of the items that would be held.
     let mut blend = Blend::<f64, u32, 16>::new(config(0.01, 0.05))?;
     for k in 0..500 {
         blend.remember(k, 1.0).ok_or("not remembered")?;
@@ -286,7 +286,7 @@ fn tones(hz: f64, phases: &[f64], dt_s: f64) -> Result<Sign, Box<dyn Error>> {
 }
 
 #[test]
-fn tones_are_as_far_as_their_frequencies() -> Checked {
+fn distance_of_tones_is_the_law_of_their_frequencies() -> Checked {
     for (a, b) in [(1.0, 1.0), (1.0, 1.5), (3.0, 2.0), (2.0, -2.0), (0.5, 12.5)] {
         let squares = DEFAULT_LAGS.map(|l| (PI * (a - b) * DT_S * l as f64).sin().powi(2));
         let law = (squares.iter().sum::<f64>() / 3.0).sqrt();
@@ -301,7 +301,7 @@ fn tones_are_as_far_as_their_frequencies() -> Checked {
 }
 
 #[test]
-fn gaits_are_as_far_as_their_phases_and_blind_to_the_moment() -> Checked {
+fn distance_of_gaits_depends_on_phase_offsets_only() -> Checked {
     for (a, b) in [(0.0, 0.0), (0.0, PI), (0.4, 2.0)] {
         // Two legs: <z_a, z_b> = (1 + e^{i (b - a)})/2, and the rhythm is the same.
         let law = ((b - a) / 2.0_f64).sin().abs() / 2.0;
@@ -314,7 +314,7 @@ fn gaits_are_as_far_as_their_phases_and_blind_to_the_moment() -> Checked {
 }
 
 #[test]
-fn a_signature_has_no_scale() -> Checked {
+fn a_signature_does_not_depend_on_the_time_scale() -> Checked {
     let second = tones(3.0, &[0.1, 2.0], 1.0)?;
     for octave in [-20, -6, 12] {
         // The same turns a sample, at another time between samples.
@@ -324,7 +324,7 @@ fn a_signature_has_no_scale() -> Checked {
 }
 
 #[test]
-fn a_part_known_on_one_side_only_counts_as_far() -> Checked {
+fn a_part_that_only_one_signature_has_counts_as_distance_1() -> Checked {
     let silent = || -> Result<Sign, Box<dyn Error>> {
         let e = Transducer::<f64, 2, 3, 5>::new(Role::Emissary, 1, DEFAULT_LAGS)?;
         let m = Transducer::<f64, 2, 3, 5>::new(Role::Master, 1, DEFAULT_LAGS)?;
@@ -332,14 +332,14 @@ fn a_part_known_on_one_side_only_counts_as_far() -> Checked {
     };
     let (nothing, tone) = (silent()?, tones(2.0, &[0.0], DT_S)?);
     assert_eq!(nothing.distance(&tone), 1.0);
-    // Nothing known of both is no likeness.
+    // Without a common part there is no similarity.
     assert_eq!(nothing.distance(&silent()?), 1.0);
     assert_eq!((nothing.order(), nothing.delta()), (None, None));
     Ok(())
 }
 
 #[test]
-fn noise_looks_like_noise() -> Checked {
+fn signatures_of_noise_are_at_the_distance_of_their_scatter() -> Checked {
     // T of white noise scatters by |T|^2 = 1/N_eff, so two of them are some sqrt(1/(2 N_eff)) apart.
     let mut random = Pcg64::seed_from_u64(5);
     let mut noise = || {
@@ -367,7 +367,7 @@ fn noise_looks_like_noise() -> Checked {
         .collect();
     let mean = squares.iter().sum::<f64>() / squares.len() as f64;
     let n_eff = resonances[0].resonance().n_eff(0).ok_or("no value")?;
-    // D^2 = (2 now + past)/3, now = |E_a - E_b|^2/4 = 2/(4 N_eff); the Master hardly moves.
+    // D^2 = (2 now + past)/3, now = |E_a - E_b|^2/4 = 2/(4 N_eff); the Master hardly changes.
     let law = 2.0 / 3.0 / (2.0 * n_eff);
     assert!((mean / law - 1.0).abs() < 0.25, "{mean} {law}");
     Ok(())
@@ -385,7 +385,7 @@ proptest! {
     ) {
         let mut settings = config(0.1, 0.05);
         let [l0, beta, a_r, s_min] = fields.map(|bits| f64::from_bits(bits).abs());
-        // What is out of range is refused, by a test beside the code; here the rest is tried.
+        // Invalid configurations are refused, by a test beside the code; here the others are tried.
         for (field, value, top) in [
             (&mut settings.fading_per_s, l0, f64::MAX),
             (&mut settings.protection, beta, 0.999),
@@ -404,7 +404,7 @@ proptest! {
                     blend.advance(f64::from_bits(a), Some(f64::from_bits(b)));
                     for (slot, serial, strength) in before {
                         let held = blend.get(slot).filter(|h| h.serial == serial);
-                        // Time strengthens nothing, but for the last digit of a set-back.
+                        // Strength never increases with time, except for the last digit at a reset of Lambda.
                         prop_assert!(held.is_none_or(|h| h.strength <= strength * (1.0 + 4.0 * f64::EPSILON)));
                     }
                 }
@@ -427,7 +427,7 @@ proptest! {
     }
 
     #[test]
-    fn nearest_is_what_sorting_all_gives(
+    fn nearest_equals_sorting_all_items(
         items in prop::collection::vec(-100..100_i32, 0..40),
         at in -100..100_i32,
         room in 0..20_usize,

@@ -1,5 +1,5 @@
-//! Closed forms and invariances beside those of `oracles.rs`: what T and verdicts do not depend on, how windows
-//! forget to the last digit, how far off a cycle frequency may be, and the defaults as the definition has them.
+//! Closed forms and invariances beside those of `oracles.rs`: independence of T and verdicts from units, the
+//! decay of windows to the last digit, the tolerance of a cycle frequency, and the defaults of the definition.
 
 #![allow(
     clippy::disallowed_methods,
@@ -53,9 +53,9 @@ fn defaults_are_those_of_the_definition() {
     assert_eq!(model.thresholds, None);
 }
 
-// ------------------------------------------------------------------- what T does not depend on
+// ------------------------------------------------------------------- invariances of T
 
-/// T at every lag, fed with `gain` d.
+/// T at every lag for the input `gain` d.
 fn t_of<R: Real>(gain: Complex<f64>) -> Result<[Complex<R>; 3], Box<dyn Error>> {
     let mut resonance =
         Resonance::<R, 2, 3, 5>::new(ResonanceConfig::new(2, R::of(20.0), DEFAULT_LAGS))?;
@@ -80,7 +80,7 @@ fn t_of<R: Real>(gain: Complex<f64>) -> Result<[Complex<R>; 3], Box<dyn Error>> 
 }
 
 #[test]
-fn t_has_no_unit_and_no_common_phase() -> Checked {
+fn t_does_not_depend_on_unit_or_common_phase() -> Checked {
     let one = Complex::new(1.0, 0.0);
     let (wide, narrow) = (t_of::<f64>(one)?, t_of::<f32>(one)?);
     for octave in [-40, -3, 5, 40] {
@@ -133,7 +133,7 @@ fn predicting_the_last_sample_again_is_the_plain_velocity_times_dt() -> Checked 
     Ok(())
 }
 
-/// Verdicts of three sensors, each in a unit and from a zero of its own; one freezes.
+/// Verdicts of three sensors, each with its own unit and zero; one freezes.
 fn verdicts_in<R: Real>(
     units: [f64; 3],
     zeros: [f64; 3],
@@ -164,7 +164,7 @@ fn verdicts_in<R: Real>(
 }
 
 #[test]
-fn verdicts_have_no_units_and_no_zero() -> Checked {
+fn verdicts_do_not_depend_on_units_or_zeros() -> Checked {
     let units = [1024.0, 1.0, 2.0_f64.powi(-30)];
     let (wide, narrow) = (
         verdicts_in::<f64>([1.0; 3], [0.0; 3])?,
@@ -190,10 +190,10 @@ fn verdicts_have_no_units_and_no_zero() -> Checked {
     Ok(())
 }
 
-// ------------------------------------------------------------------- i. forgetting
+// ------------------------------------------------------------------- i. decay
 
 #[test]
-fn a_window_forgets_as_the_exponential_to_the_last_digit() -> Checked {
+fn a_window_decays_exponentially_to_the_last_digit() -> Checked {
     // d of modulus 1 turns by a for K samples, then by b. With all pairs of modulus 1 the powers are equal, and
     // T = (e^{-t/T_w} (1 - e^{-t_0/T_w}) e^{ia} + (1 - e^{-t/T_w}) e^{ib})/(1 - e^{-(t_0 + t)/T_w}).
     let (a, b, window_s, dt_s) = (0.4, -1.1, 1.5, 0.02);
@@ -218,7 +218,7 @@ fn a_window_forgets_as_the_exponential_to_the_last_digit() -> Checked {
     Ok(())
 }
 
-/// Windows of silence after which T has no value any more.
+/// Windows without samples after which T has no value any more.
 fn silence<R: Real>() -> Result<f64, Box<dyn Error>> {
     let mut resonance = Resonance::<R, 1, 1, 2>::new(ResonanceConfig::new(1, R::one(), [1]))?;
     for k in 0..2000_u32 {
@@ -236,8 +236,8 @@ fn silence<R: Real>() -> Result<f64, Box<dyn Error>> {
 }
 
 #[test]
-fn t_outlives_silence_for_as_long_as_its_floats_have_digits() -> Checked {
-    // The squares of the weights, (1 - lam)/(1 + lam) lam^{2n}, are under the smallest normal number first.
+fn t_keeps_its_value_without_samples_until_its_weights_underflow() -> Checked {
+    // The squares of the weights, (1 - lam)/(1 + lam) lam^{2n}, are the first to underflow.
     let law = |least: f64| ((0.005_f64.tanh() / least).ln()) / 2.0;
     let (wide, narrow) = (silence::<f64>()?, silence::<f32>()?);
     assert!((wide - law(f64::MIN_POSITIVE)).abs() < 0.05, "{wide}");
@@ -249,12 +249,12 @@ fn t_outlives_silence_for_as_long_as_its_floats_have_digits() -> Checked {
     Ok(())
 }
 
-// ------------------------------------------------------------------- g. a cycle frequency that is off
+// ------------------------------------------------------------------- g. error of the cycle frequency
 
 #[test]
-fn a_cycle_frequency_that_is_off_by_one_window_shows_seven_tenths() -> Checked {
-    // x = (1 + m cos(a t)) n at lag 0 and nu = a + off: m/(1 + m^2/2) of g, times what the window passes of a term
-    // that turns by `off`: 1/sqrt(1 + off^2 T_w^2). So a shaft whose rate is known to within 1/T_w is seen.
+fn a_cycle_frequency_error_of_one_over_the_window_leaves_seven_tenths_of_t() -> Checked {
+    // x = (1 + m cos(a t)) n at lag 0 and nu = a + off: m/(1 + m^2/2) of g, times the gain of the window for a
+    // term that turns by `off`: 1/sqrt(1 + off^2 T_w^2). So a shaft rate known to within 1/T_w suffices.
     const N: usize = 8;
     let (dt_s, window_s, a, m) = (0.02, 10.0, 11.0, 0.8);
     for off in [0.0, 0.5, 1.0, -2.0, 5.0] {

@@ -1,4 +1,4 @@
-//! BLEND over a long life: the bound on what is held, what merging preserves, and bytes and back.
+//! BLEND over a long run: the bound on the number of items, the invariants of merging, and serialisation.
 
 #![allow(
     clippy::disallowed_methods,
@@ -40,8 +40,8 @@ fn config<R: Real>(fading_per_s: f64, forget_below: f64) -> BlendConfig<R> {
 
 // ------------------------------------------------------------------- the bound
 
-/// A life of random arrivals, consolidated before each. Items count arrivals, so one that
-/// was turned out would be missing in the sum.
+/// A run of random arrivals, consolidated before each. Items count arrivals, so a lost one would be missing in
+/// the sum.
 fn life<R: Real>(items: usize, arrivals: u64, seed: u64) -> Checked {
     const CAP: usize = 100;
     let (shortest_s, rate_hz) = (1.0, 0.5);
@@ -72,16 +72,16 @@ fn life<R: Real>(items: usize, arrivals: u64, seed: u64) -> Checked {
         let wait_s = R::of(wait_s);
         blend.advance(wait_s, None);
         age_max_s += Into::<f64>::into(wait_s);
-        // Nothing fell out: each arrival is in some item.
+        // No arrival is lost: each is in some item.
         assert_eq!(blend.iter().map(|held| held.item).sum::<u64>(), k + 1);
     }
-    // The bound is not far from what there is: a history of this length has that many octaves.
+    // The bound is tight: a history of this length has that many octaves.
     assert!(most * 2 > octaves.bound(age_max_s), "{most}");
     Ok(())
 }
 
 #[test]
-fn a_long_life_has_a_bounded_number_of_items() -> Checked {
+fn a_long_run_has_a_bounded_number_of_items() -> Checked {
     life::<f64>(1, 10_000, 1)?;
     life::<f64>(4, 30_000, 2)?;
     life::<f32>(3, 10_000, 3)
@@ -119,7 +119,7 @@ fn octaves_are_whole_logarithms() -> Checked {
     Ok(())
 }
 
-// ------------------------------------------------------------------- what merging preserves
+// ------------------------------------------------------------------- invariants of merging
 
 #[test]
 fn the_two_weakest_merge_into_the_stronger_of_them() -> Checked {
@@ -130,7 +130,7 @@ fn the_two_weakest_merge_into_the_stronger_of_them() -> Checked {
     }
     let faded = (-0.1_f64 * 0.01).exp();
     let octaves = AgeOctaves::new(1.0, 3)?;
-    // 0.3, which is the older, and 0.4, the stronger: it keeps place and name, at the older's age.
+    // 0.3, the older, and 0.4, the stronger: it keeps place and serial number, at the older's age.
     let [two, four] = [0.3 * faded.powi(3), 0.4 * faded];
     assert_eq!(
         blend.consolidate(&octaves, |strong, weak| strong * 100 + weak),
@@ -169,7 +169,7 @@ fn merging_keeps_the_product_of_missing_strengths() -> Checked {
     Ok(())
 }
 
-// ------------------------------------------------------------------- bytes and back
+// ------------------------------------------------------------------- serialisation
 
 type Sign = Signature<f64, 2, 3>;
 
@@ -186,7 +186,7 @@ fn signature(angle: f64, ticks: u32) -> Result<Sign, ConfigError> {
 }
 
 #[test]
-fn a_memory_comes_back_to_the_last_bit_and_lives_on() -> Checked {
+fn a_restored_memory_is_identical_and_continues_identically() -> Checked {
     let config = config::<f64>(0.02, 0.05);
     let mut blend = Blend::<f64, Sign, 6>::new(config)?;
     for k in 0..40_u32 {
@@ -223,9 +223,9 @@ fn a_memory_comes_back_to_the_last_bit_and_lives_on() -> Checked {
 }
 
 #[test]
-fn a_memory_comes_back_from_any_tick_however_short() -> Checked {
-    // Once Lambda has reached 1 it is set back to 0, and what rounding had put into it too much is taken off the next
-    // steps. In f32 that is up to 6e-8, more than these steps are: Lambda must not go below 0, where no memory is.
+fn a_memory_is_restored_after_any_tick() -> Checked {
+    // Once Lambda has reached 1 it is reset to 0, and its rounding error is subtracted from the next steps. In
+    // f32 that is up to 6e-8, more than these steps: Lambda must not fall below 0, where a memory is invalid.
     let config = BlendConfig {
         forget_below: 0.0,
         ..config::<f32>(0.07, 0.0)
@@ -246,7 +246,7 @@ fn a_memory_comes_back_from_any_tick_however_short() -> Checked {
 }
 
 #[test]
-fn bytes_of_something_else_are_named() -> Checked {
+fn bytes_that_are_no_memory_are_refused_by_cause() -> Checked {
     let config = config::<f64>(0.02, 0.05);
     type Numbers<const CAP: usize> = Blend<f64, u64, CAP>;
     let mut blend = Numbers::<4>::new(config)?;
@@ -302,7 +302,7 @@ fn bytes_of_something_else_are_named() -> Checked {
     Ok(())
 }
 
-/// The checksum as its authors write it, put right after bytes were changed.
+/// The checksum as its authors define it, recomputed after bytes were changed.
 fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let body = bytes.len().saturating_sub(8);
     let mut sum = 14_695_981_039_346_656_037_u64;
@@ -330,7 +330,7 @@ proptest! {
     #![proptest_config(kept())]
 
     #[test]
-    fn one_changed_byte_is_always_found(seed: u64, at: prop::sample::Index, by in 1..=255_u8) {
+    fn one_changed_byte_is_always_detected(seed: u64, at: prop::sample::Index, by in 1..=255_u8) {
         let (_, mut bytes) = some_memory(seed).map_err(|e| TestCaseError::fail(e.to_string()))?;
         let at = at.index(bytes.len());
         bytes[at] ^= by;
@@ -338,7 +338,7 @@ proptest! {
     }
 
     #[test]
-    fn made_up_bytes_give_an_error_or_a_memory_in_bounds(
+    fn forged_bytes_give_an_error_or_a_memory_in_bounds(
         seed: u64,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
         cut in prop::option::of(any::<prop::sample::Index>()),
@@ -346,7 +346,7 @@ proptest! {
         let (_, mut bytes) = some_memory(seed).map_err(|e| TestCaseError::fail(e.to_string()))?;
         for (at, byte) in changes {
             let at = at.index(bytes.len());
-            // Behind the head, or nothing but the head's errors is seen.
+            // Behind the header, whose errors would hide all others.
             bytes[at.max(8)] = byte;
         }
         if let Some(cut) = cut {

@@ -42,7 +42,7 @@ fn a_constant_input_is_the_fixed_point_of_the_state() -> Checked {
     Ok(())
 }
 
-/// Rxx with eigenvalues 5, 2 and 0.5, turned; Rxy.
+/// Rxx with eigenvalues 5, 2 and 0.5, rotated; Rxy.
 fn moments(turn: f64) -> ([[f64; 3]; 3], [f64; 3]) {
     let (c, s) = (turn.cos(), turn.sin());
     let axes = [[c, s, 0.0], [-s * c, c * c, s], [s * s, -s * c, c]];
@@ -128,7 +128,7 @@ fn a_drifting_fixed_point_is_followed_within_its_bound() -> Checked {
     assert!(worst <= q * drift / (1.0 - q), "{worst} {drift}");
     assert!(
         worst > 0.01 * q * drift / (1.0 - q),
-        "the bound says nothing: {worst}"
+        "the bound is not tight: {worst}"
     );
     Ok(())
 }

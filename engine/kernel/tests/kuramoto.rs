@@ -41,7 +41,7 @@ fn lorentzian(n: usize) -> Vec<f64> {
     (0..n).map(|i| lorentzian_quantile(i, n, WIDTH)).collect()
 }
 
-/// Mean r over 40 s, after 60 s from all in one phase.
+/// Mean r over 40 s, after 60 s from equal phases.
 fn locked(coupling_rad_s: f64, n: usize, dt_s: f64) -> Result<f64, Box<dyn Error>> {
     let fleet = Kuramoto {
         coupling_rad_s,
@@ -73,9 +73,9 @@ fn above_the_threshold_r_is_the_closed_form() -> Checked {
 }
 
 #[test]
-fn the_step_has_no_part_in_the_locked_state() -> Checked {
+fn the_locked_state_does_not_depend_on_the_step() -> Checked {
     let law = 0.5_f64.sqrt();
-    // But for what a finite number lets the field move: drifting ones turn by any angle in a step.
+    // Except for the finite-size motion of the field: drifting oscillators turn by any angle in a step.
     for dt_s in [0.05, 0.2] {
         let r = locked(2.0, 4000, dt_s)?;
         assert!((r - law).abs() < 2e-4, "{dt_s} s: {r} {law}");
@@ -84,10 +84,9 @@ fn the_step_has_no_part_in_the_locked_state() -> Checked {
 }
 
 #[test]
-fn below_the_threshold_r_is_the_noise_of_a_finite_number() -> Checked {
-    // F = f0 + (K/2) int e^{-(g - K/2)(t-s)} f0(s) ds, with f0 of random phases: E|F|^2 = 1/(N (1 -
-    // K/K_c)). Read while all frequencies are told apart by their phases: 2 pi over their spacing,
-    // some N/g.
+fn below_the_threshold_r_is_finite_size_noise() -> Checked {
+    // F = f0 + (K/2) int e^{-(g - K/2)(t-s)} f0(s) ds, with f0 of random phases: E|F|^2 = 1/(N (1 - K/K_c)).
+    // Read while the phases still separate all frequencies: 2 pi over their spacing, some N/g.
     for (n, k) in [(500, 0.5), (2000, 0.5), (500, 0.8)] {
         let (omegas, fleet) = (
             lorentzian(n),
@@ -115,7 +114,7 @@ fn below_the_threshold_r_is_the_noise_of_a_finite_number() -> Checked {
 }
 
 #[test]
-fn quantiles_are_the_lorentzian() {
+fn quantiles_are_those_of_the_lorentzian() {
     for n in [1, 2, 5, 4000] {
         for i in 0..n {
             let omega = lorentzian_quantile(i, n, WIDTH);
@@ -129,7 +128,7 @@ fn quantiles_are_the_lorentzian() {
 // ------------------------------------------------------------------- the uniform law
 
 #[test]
-fn the_uniform_order_is_the_mean_cosine_of_all_that_are_locked() {
+fn the_uniform_order_is_the_mean_cosine_of_the_locked_phases() {
     // r = int sqrt(1 - (w/(K r))^2) p(w) dw. With w = K r sin(phi) the integrand is smooth to its ends:
     // Simpson's rule is exact to rounding.
     let g = 0.3;
@@ -152,7 +151,7 @@ fn the_uniform_order_is_the_mean_cosine_of_all_that_are_locked() {
             })
             .sum();
         let integral = k * r / (2.0 * g) * sum * h / 3.0;
-        // At K_c the slope of r is infinite, and so is what rounding does to it.
+        // At K_c the slope of r is infinite, and rounding is amplified.
         let within = if over < 1.001 { 1e-6 } else { 1e-12 };
         assert!((r - integral).abs() < within, "{over}: {r} {integral}");
         assert!(r >= std::f64::consts::FRAC_PI_4 - 1e-6, "{over}: {r}");
@@ -172,7 +171,7 @@ fn the_uniform_order_is_the_mean_cosine_of_all_that_are_locked() {
 }
 
 #[test]
-fn uniform_frequencies_lock_all_at_once() -> Checked {
+fn uniform_frequencies_lock_together() -> Checked {
     let (n, g) = (1000, 0.5);
     let omegas: Vec<f64> = (0..n).map(|i| uniform_quantile(i, n, g)).collect();
     assert_eq!(omegas[0], -omegas[n - 1]);
@@ -190,12 +189,12 @@ fn uniform_frequencies_lock_all_at_once() -> Checked {
         }
         let law = uniform_order(coupling_rad_s, g);
         assert!((field.norm() - law).abs() < 1e-5, "{over}: {field} {law}");
-        // What is held stands still.
+        // Locked oscillators do not move.
         for (&z, &omega) in phases.iter().zip(&omegas) {
             assert!(fleet.rate_rad_s(z, omega, field).abs() < 1e-6, "{over}");
         }
     }
-    // Below, what begins in one phase comes apart.
+    // Below, equal initial phases diverge.
     let fleet = Kuramoto {
         coupling_rad_s: 0.8 * uniform_critical(g),
         frame_rad_s: 0.0,
@@ -215,7 +214,7 @@ fn uniform_frequencies_lock_all_at_once() -> Checked {
 
 // ------------------------------------------------------------------- one oscillator, two oscillators
 
-/// Adler's equation by steps of Runge and Kutta so small that they are exact to 1e-11.
+/// Adler's equation by Runge-Kutta steps so small that they are exact to 1e-11.
 fn adler(theta: f64, omega: f64, pull: Complex<f64>, dt_s: f64) -> f64 {
     let steps = 20_000;
     let h = dt_s / f64::from(steps);
@@ -256,7 +255,7 @@ fn one_oscillator_follows_adler() -> Checked {
 }
 
 #[test]
-fn steps_of_a_standing_field_add_up() -> Checked {
+fn steps_in_a_constant_field_compose() -> Checked {
     for (omega, strength) in [(1.0, 3.0), (3.0, 1.0), (2.0, 2.0), (0.1, 40.0)] {
         let pull = Complex::cis(-2.0) * strength;
         let whole = turned(encode_angle(1.0), omega, pull, 1.0).ok_or("none")?;
@@ -274,7 +273,7 @@ fn two_rotors_lock_at_the_angle_of_their_difference() -> Checked {
     // phi' = dw - K sin(phi).
     for (difference, k) in [(0.2, 0.4), (0.39, 0.4), (-1.0, 3.0)] {
         let law = f64::asin(difference / k);
-        // In the frame of the field a step is exact; in another it is of second order.
+        // In the frame of the field a step is exact; in another one it is of second order.
         let turns = 2.0 + difference / 2.0;
         for (frame_rad_s, bound) in [(turns, 1e-9), (0.0, (turns * 0.02_f64).powi(2))] {
             let mut phases = [encode_angle(0.3), encode_angle(1.0)];
@@ -292,7 +291,7 @@ fn two_rotors_lock_at_the_angle_of_their_difference() -> Checked {
             );
         }
     }
-    // Too far apart, they slip at sqrt(dw^2 - K^2).
+    // Too far apart, they drift at sqrt(dw^2 - K^2).
     let mut phases = [encode_angle(0.0), encode_angle(0.0)];
     let fleet = Kuramoto {
         coupling_rad_s: 0.6,
@@ -311,8 +310,8 @@ fn two_rotors_lock_at_the_angle_of_their_difference() -> Checked {
 }
 
 #[test]
-fn the_step_is_of_second_order_where_the_field_moves() -> Checked {
-    // From a spread that collapses: halving the step divides the difference by four.
+fn the_step_is_of_second_order_in_a_changing_field() -> Checked {
+    // From a spread that collapses: half the step has a quarter of the error.
     let n = 50;
     let run = |steps: u32| -> Vec<Complex<f64>> {
         let omegas: Vec<f64> = (0..n).map(|i| (i as f64 / n as f64 - 0.5) * 2.0).collect();
@@ -342,7 +341,7 @@ fn the_step_is_of_second_order_where_the_field_moves() -> Checked {
 }
 
 #[test]
-fn the_same_turns_at_any_time_scale_have_the_same_bits() -> Checked {
+fn phases_have_the_same_bits_at_any_time_scale() -> Checked {
     let run = |unit_s: f64| -> Result<Complex<f64>, Box<dyn Error>> {
         let omegas: Vec<f64> = lorentzian(40).iter().map(|w| w / unit_s).collect();
         let mut phases = random_phases(3, 40);

@@ -1,5 +1,5 @@
-//! Self-models of statistics and of another agent, on noise whose law is known; and the monitor, which
-//! must give the verdicts of its self-model.
+//! Self-models of statistics and of another agent, on noise of a known law; and the monitor, with the verdicts
+//! of its self-model.
 
 #![allow(
     clippy::disallowed_methods,
@@ -33,8 +33,7 @@ impl Noise {
 
 #[test]
 fn only_mutual_prediction_detects_that_two_agents_diverge() -> Checked {
-    // Both are AR(1) of the same law before and after; what ends at 2000 is that the second follows
-    // the first.
+    // Both are AR(1) of the same law throughout; from 2000 on, the second no longer follows the first.
     for seed in 0..5 {
         let mut noise = Noise::new(seed);
         let mut mutual = Mutual::<f64, 2, 1>::new(SelfModelConfig::default())?;
@@ -44,28 +43,28 @@ fn only_mutual_prediction_detects_that_two_agents_diverge() -> Checked {
         for k in 0..2400 {
             x = x.map(|x| 0.7 * x + noise.scalar());
             own = 0.7 * own + noise.scalar();
-            // 0.8^2 + 0.6^2 = 1: a mean of two AR(1) of the law of each.
+            // 0.8^2 + 0.6^2 = 1: the weighted sum of two AR(1) has the law of each.
             let led = if k < 2000 {
                 0.8 * x[0] + 0.6 * x[1]
             } else {
                 own
             };
             let second = led + 0.2 * noise.scalar();
-            let said = mutual.push(&x.map(Some), &[Some(second)], DT_S);
+            let output = mutual.push(&x.map(Some), &[Some(second)], DT_S);
             let lone = alone.push(&[Some(second)], &[], DT_S);
-            let dissipated = said.of_second.is_some_and(|v| v.dissipated);
+            let dissipated = output.of_second.is_some_and(|v| v.dissipated);
             if dissipated {
                 found.get_or_insert(k);
             }
             after += u32::from(dissipated && k >= 2000);
             by_itself += u32::from(lone.is_some_and(|v| v.dissipated));
-            assert_eq!(said.coherence.is_some(), k >= 400);
-            let both = said.of_second.zip(said.of_first);
+            assert_eq!(output.coherence.is_some(), k >= 400);
+            let both = output.of_second.zip(output.of_first);
             let least = both.map(|(b, a)| b.coherence.min(a.coherence));
-            assert_eq!(said.coherence, least);
+            assert_eq!(output.coherence, least);
         }
         assert_eq!(by_itself, 0, "{seed}");
-        // Never before, soon after, and for a good part of the time from there on.
+        // No alarm before, one soon after, and for a good part of the time from there on.
         assert!(
             found.is_some_and(|k| (2000..2050).contains(&k)),
             "{seed}: {found:?}"
@@ -77,8 +76,7 @@ fn only_mutual_prediction_detects_that_two_agents_diverge() -> Checked {
 
 #[test]
 fn a_reflection_detects_a_change_below_every_threshold() -> Checked {
-    // Thresholds that nothing here reaches: noise that grows by a half makes K2 and K3 2.25 times
-    // what they were.
+    // Thresholds that nothing here reaches: noise that grows by a half makes K2 and K3 2.25 times as large.
     let deaf = SelfModelConfig {
         thresholds: Some(Thresholds {
             k1: 0.99,
@@ -104,9 +102,9 @@ fn a_reflection_detects_a_change_below_every_threshold() -> Checked {
             assert_eq!(second.is_some(), k >= 400 + 60 + 1500, "{k}");
             assert_eq!(third.is_some(), k >= 400 + 2 * (60 + 1500), "{k}");
             first += u32::from(verdict.is_some_and(|v| v.dissipated));
-            let heard = second.is_some_and(|v| v.dissipated);
-            early += u32::from(heard && k < 5000);
-            late += u32::from(heard && k >= 5000);
+            let detected = second.is_some_and(|v| v.dissipated);
+            early += u32::from(detected && k < 5000);
+            late += u32::from(detected && k >= 5000);
         }
         assert_eq!((first, early), (0, 0), "{seed}");
         assert!(late > 500, "{seed}: {late}");
@@ -114,14 +112,14 @@ fn a_reflection_detects_a_change_below_every_threshold() -> Checked {
     Ok(())
 }
 
-/// A healthy sample of three channels that share something.
+/// A healthy sample of three channels with a common part.
 fn three(noise: &mut Noise, state: &mut f64) -> [f64; 3] {
     *state = 0.8 * *state + 0.6 * noise.scalar();
     [*state, -2.0 * *state, 0.5 * *state].map(|x| x + 0.3 * noise.scalar())
 }
 
 #[test]
-fn observing_leaves_the_witness_as_it_was_and_integrating_does_not() -> Checked {
+fn only_integrating_adapts_the_witness() -> Checked {
     for (offset_rate, stays) in [(0.0, true), (0.02, false)] {
         let mut noise = Noise::new(30);
         let mut state = 0.0;
@@ -133,14 +131,14 @@ fn observing_leaves_the_witness_as_it_was_and_integrating_does_not() -> Checked 
         for _ in 0..1000 {
             model.push(&three(&mut noise, &mut state).map(Some), &[], DT_S);
         }
-        // A shift that is below every threshold, seen by one of two.
+        // A shift below every threshold, on one of two.
         let mut other = model.clone();
         for _ in 0..300 {
             let x = three(&mut noise, &mut state);
             model.push(&x.map(|x| Some(x + 0.15)), &[], DT_S);
             other.push(&x.map(Some), &[], DT_S);
         }
-        // All windows have forgotten it: 600 samples are 30 of the longest but Master's, which has 20.
+        // The shift has left all windows: 600 samples are 30 of the longest but Master's, which has 20.
         let mut apart = 0.0_f64;
         for k in 0..900 {
             let x = three(&mut noise, &mut state).map(Some);
@@ -161,15 +159,16 @@ fn observing_leaves_the_witness_as_it_was_and_integrating_does_not() -> Checked 
 
 #[test]
 fn integrating_follows_a_slow_change_at_the_offset_rate() -> Checked {
-    // The level of white noise does not predict the next sample, so a shift by m leaves innovations of m, and the offset
-    // follows these: m (1 - rate)^k is left. K2 has mean 1 + (2 - a)/a m_k^2 then, m_k the window's mean of that.
+    // The level of white noise does not predict the next sample, so a shift by m leaves innovations of m, and
+    // the offset adapts to these: m (1 - rate)^k is left. K2 has mean 1 + (2 - a)/a m_k^2 then, with m_k the
+    // window's mean of that.
     let (rate, m, runs) = (0.004, 0.5, 300);
     let mut found = [0.0; 2];
     for seed in 0..runs {
         let mut noise = Noise::new(1000 + seed);
         let mut model = Trainer::<f64, 1, 0>::new(SelfModelConfig {
             warm_up_samples: 4000,
-            // Far off, so that there is never any surprise to speak of.
+            // Thresholds so high that surprise stays low.
             thresholds: Some(Thresholds {
                 k1: 0.99,
                 k2: 1e3,
@@ -228,10 +227,10 @@ fn a_reflection_is_a_self_model_of_the_verdicts_below() -> Checked {
     let mut shown = [0; DEPTH];
     for k in 0..1200 {
         let verdict = model.push(&three(&mut noise, &mut state).map(Some), &[], DT_S);
-        let said = reflection.push(verdict.as_ref(), DT_S);
+        let output = reflection.push(verdict.as_ref(), DT_S);
         let mut below = verdict;
         for depth in 0..DEPTH {
-            // Sixty verdicts of each are let go by, while its windows fill.
+            // The first sixty verdicts at each depth are skipped, while its windows fill.
             shown[depth] += usize::from(below.is_some());
             let seen = below.filter(|_| shown[depth] > 60);
             let channels = seen.map(|v: Verdict<f64, 3>| {
@@ -244,7 +243,7 @@ fn a_reflection_is_a_self_model_of_the_verdicts_below() -> Checked {
             });
             let witness = chain[depth].as_mut().map_err(|error| error.to_string())?;
             below = channels.and_then(|x| witness.push(&x, &[], DT_S));
-            let near = match (below, said[depth]) {
+            let near = match (below, output[depth]) {
                 (Some(a), Some(b)) => {
                     let off =
                         (a.k2 - b.k2).abs() + (a.k3 - b.k3).abs() + (a.surprise - b.surprise).abs();
@@ -253,7 +252,7 @@ fn a_reflection_is_a_self_model_of_the_verdicts_below() -> Checked {
                 (None, None) => true,
                 _ => false,
             };
-            assert!(near, "{k}, depth {depth}: {below:?} {:?}", said[depth]);
+            assert!(near, "{k}, depth {depth}: {below:?} {:?}", output[depth]);
         }
     }
     assert!(
@@ -266,7 +265,7 @@ fn a_reflection_is_a_self_model_of_the_verdicts_below() -> Checked {
 }
 
 #[test]
-fn mutual_is_two_witnesses_of_each_other_and_has_no_sides() -> Checked {
+fn mutual_is_symmetric_and_equals_two_single_witnesses() -> Checked {
     let mut noise = Noise::new(32);
     let mut state = 0.0;
     let config = SelfModelConfig::default();
@@ -285,20 +284,20 @@ fn mutual_is_two_witnesses_of_each_other_and_has_no_sides() -> Checked {
             // One channel of the second freezes.
             c = 0.4;
         }
-        let said = mutual.push(&[Some(a)], &[Some(b), Some(c)], DT_S);
+        let output = mutual.push(&[Some(a)], &[Some(b), Some(c)], DT_S);
         let mirror = swapped.push(&[Some(b), Some(c)], &[Some(a)], DT_S);
         assert_eq!(
-            (said.of_second, said.of_first),
+            (output.of_second, output.of_first),
             (mirror.of_first, mirror.of_second),
             "{k}"
         );
-        assert_eq!(said.coherence, mirror.coherence);
+        assert_eq!(output.coherence, mirror.coherence);
         assert_eq!(
             other.push(&[Some(b), Some(c)], &[Some(a)], DT_S),
-            said.of_second,
+            output.of_second,
             "{k}"
         );
-        if let Some(verdict) = said.of_second.filter(|v| v.dissipated) {
+        if let Some(verdict) = output.of_second.filter(|v| v.dissipated) {
             after += 1;
             if let Some(n) = verdict.cause {
                 causes[n] += 1;
@@ -306,7 +305,7 @@ fn mutual_is_two_witnesses_of_each_other_and_has_no_sides() -> Checked {
         }
     }
     assert_eq!(mutual.of_second(), other.model());
-    // Who watches the other names which of its channels it is.
+    // Each witness isolates the faulty channel of the other agent.
     assert!(
         after > 30 && causes[1] * 10 > after * 9,
         "{after} {causes:?}"
@@ -316,8 +315,9 @@ fn mutual_is_two_witnesses_of_each_other_and_has_no_sides() -> Checked {
 
 #[test]
 fn own_channels_as_inputs_improve_the_prediction_of_another_agent() -> Checked {
-    // The second repeats what the first did, one tick late: by itself it is white noise of variance 1.04, from the first
-    // all but 0.04 of that is known. A tenth of a deviation off is then half of what cannot be known.
+    // The second repeats the first with a delay of one tick: by itself it is white noise of variance 1.04; from
+    // the first, all but 0.04 of that is predictable. A tenth of a deviation off is then half of the
+    // unpredictable part.
     let mut noise = Noise::new(33);
     let mut watches = Trainer::<f64, 1, 1>::new(SelfModelConfig {
         inputs: 1,
@@ -329,19 +329,19 @@ fn own_channels_as_inputs_improve_the_prediction_of_another_agent() -> Checked {
         let now = noise.scalar();
         let shift = if k >= 1400 { 0.4 } else { 0.0 };
         let second = before + 0.2 * noise.scalar() + shift;
-        let said = [
+        let output = [
             watches.push(&[Some(second)], &[Some(before)], DT_S),
             alone.push(&[Some(second)], &[], DT_S),
         ];
         if k >= 1500 {
             count += 1.0;
-            for (k2, said) in k2.iter_mut().zip(said) {
-                *k2 += said.ok_or("no verdict")?.k2;
+            for (k2, output) in k2.iter_mut().zip(output) {
+                *k2 += output.ok_or("no verdict")?.k2;
             }
         }
         before = now;
     }
-    // 1 + (2 - a)/a m^2, m = 0.4 over the deviation of what is not predicted: 0.2 and 1.02.
+    // 1 + (2 - a)/a m^2, m = 0.4 over the deviation of the unpredicted part: 0.2 and 1.02.
     let a = -(-1.0_f64 / 20.0).exp_m1();
     for (k2, deviation) in k2.into_iter().zip([0.2_f64, 1.04_f64.sqrt()]) {
         let law = 1.0 + (2.0 - a) / a * (0.4 / deviation).powi(2);
@@ -363,7 +363,7 @@ fn a_monitor_gives_the_verdicts_of_its_self_model() -> Checked {
         ..SelfModelConfig::default()
     };
     let mut model = Trainer::<f64, 3, 0>::new(config)?;
-    // Stamps of a clock that did not begin at zero, all of them exact.
+    // Stamps of a clock that did not start at zero, all of them exact.
     let mut t_s = 1e6;
     assert!(monitor.push(f64::NAN, &[1.0, 1.0]).is_none());
     for k in 0..600 {
@@ -371,18 +371,18 @@ fn a_monitor_gives_the_verdicts_of_its_self_model() -> Checked {
             noise.scalar(),
             if k % 5 == 0 { f64::NAN } else { noise.scalar() },
         ];
-        let said = monitor.push(t_s, &x);
+        let output = monitor.push(t_s, &x);
         let law = model.push(
             &[Some(x[0]), Some(x[1]).filter(|x| !x.is_nan())],
             &[],
             0.03125,
         );
-        assert_eq!(said, law, "{k}");
-        assert_eq!(said.is_some(), k >= 400);
-        // Before its time, or of no time: dropped, and the last verdict given again.
+        assert_eq!(output, law, "{k}");
+        assert_eq!(output.is_some(), k >= 400);
+        // Before its time, or NaN: dropped, and the last verdict returned again.
         for bad in [t_s, t_s - 1.0, f64::NAN, f64::INFINITY] {
             let again = monitor.push(bad, &[50.0, 50.0]);
-            assert_eq!(again, if k == 0 { None } else { said });
+            assert_eq!(again, if k == 0 { None } else { output });
         }
         t_s += 0.03125;
     }

@@ -1,5 +1,5 @@
-//! [`Monitor`] as a user of it alone calls it: irregular stamps, missing or broken values, and anything else that a
-//! log may hold. It never panics, and counts what it cannot use.
+//! [`Monitor`] used on its own: irregular stamps, missing or broken values, and any other content of a log. It
+//! never panics, and counts unusable samples.
 
 #![allow(
     clippy::disallowed_methods,
@@ -38,7 +38,7 @@ impl Log {
         StandardUniform.sample(&mut self.rng)
     }
 
-    /// Three sensors of one thing, at a stamp that is not when it should be, one value in ten missing.
+    /// Three sensors of one quantity at a jittered stamp, one value in ten missing.
     fn next(&mut self) -> (f64, [f64; 3]) {
         self.t_s += 0.02 * (0.5 + self.uniform());
         self.speed = 0.9 * self.speed + 0.3 * self.normal();
@@ -64,7 +64,7 @@ fn five_lines_isolate_the_faulty_channel_in_an_irregular_log_with_gaps() -> Chec
         for k in 0..3000 {
             let (t_s, mut values) = log.next();
             if k >= 2000 {
-                // The third sensor drifts off, its holes stay.
+                // The third sensor drifts; its missing samples remain.
                 values[2] += 2.0;
             }
             if let Some(verdict) = monitor
@@ -78,8 +78,8 @@ fn five_lines_isolate_the_faulty_channel_in_an_irregular_log_with_gaps() -> Chec
             }
         }
         assert_eq!(early, 0, "{seed}");
-        // Some ten samples on, and rightly blamed; it stays so, as long as the fault does, but for one log in ten, in
-        // which the others are blamed for what was predicted of them from the third.
+        // Detected after some ten samples and isolated correctly; it stays so during the fault, except in one
+        // log in ten, in which the others are isolated for their prediction from the third.
         let (k, cause) = first.ok_or("not found")?;
         assert!(k < 2015 && cause == Some(2), "{seed}: {k} {cause:?}");
         assert!(late > 980, "{seed}: {late}");
@@ -92,23 +92,23 @@ fn five_lines_isolate_the_faulty_channel_in_an_irregular_log_with_gaps() -> Chec
 
 #[test]
 fn an_invalid_number_of_channels_is_refused_with_a_message() {
-    let said = |refused: Option<ConfigError>| refused.map(|error| error.to_string());
+    let message = |refused: Option<ConfigError>| refused.map(|error| error.to_string());
     assert_eq!(
-        said(Monitor::<4>::new(0).err()).as_deref(),
+        message(Monitor::<4>::new(0).err()).as_deref(),
         Some("0 channels: must be 1 to 4")
     );
     assert_eq!(
-        said(Monitor::<4>::new(5).err()).as_deref(),
+        message(Monitor::<4>::new(5).err()).as_deref(),
         Some("5 channels: must be 1 to 4")
     );
     assert_eq!(
-        said(Monitor::<0>::new(0).err()).as_deref(),
+        message(Monitor::<0>::new(0).err()).as_deref(),
         Some("0 channels: must be 1 to 0")
     );
 }
 
 #[test]
-fn stamps_that_are_none_are_counted_from_the_first_on() -> Checked {
+fn invalid_stamps_are_counted_from_the_first_on() -> Checked {
     let mut monitor = Monitor::<3>::new(3)?;
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         assert_eq!(monitor.push(bad, &[1.0; 3]), None);
@@ -120,7 +120,7 @@ fn stamps_that_are_none_are_counted_from_the_first_on() -> Checked {
         let (t_s, values) = log.next();
         last = monitor.push(t_s, &values);
         assert_eq!(last.is_some(), k >= 400, "{k}");
-        // Again, before, and never: dropped, and the last verdict stands.
+        // Repeated, earlier, and NaN: dropped, and the last verdict stands.
         for bad in [t_s, t_s - 1e-3, f64::NAN, f64::INFINITY, -1e300] {
             assert_eq!(monitor.push(bad, &[1e6; 3]), last, "{k} {bad}");
         }
@@ -131,7 +131,7 @@ fn stamps_that_are_none_are_counted_from_the_first_on() -> Checked {
 }
 
 #[test]
-fn slices_of_any_length_and_values_of_any_size_are_taken() -> Checked {
+fn slices_of_any_length_and_values_of_any_size_are_accepted() -> Checked {
     let mut monitor = Monitor::<3>::new(3)?;
     let mut log = Log::new(21);
     for k in 0..900 {
@@ -172,7 +172,7 @@ fn a_pause_is_a_gap_and_no_surprise() -> Checked {
 }
 
 #[test]
-fn constant_channels_are_named_and_speak_up_once_they_move() -> Checked {
+fn constant_channels_are_reported_and_raise_an_alarm_once_they_move() -> Checked {
     let mut monitor = Monitor::<4>::new(4)?;
     let mut log = Log::new(23);
     for k in 0..1000 {
@@ -190,7 +190,7 @@ fn constant_channels_are_named_and_speak_up_once_they_move() -> Checked {
     }
     assert_eq!(monitor.model().constant_channels().collect::<Vec<_>>(), [2]);
     assert_eq!(monitor.model().absent_channels().collect::<Vec<_>>(), [3]);
-    // Nothing but constants is something to learn from, too.
+    // Constants alone are valid training data, too.
     let mut monitor = Monitor::<2>::new(2)?;
     for k in 0..500 {
         let verdict = monitor.push(f64::from(k), &[0.0, -3.0]);
@@ -227,10 +227,10 @@ fn a_log_that_ends_in_warm_up_has_no_verdict_and_an_empty_one_reports_the_error(
 }
 
 #[test]
-fn a_clock_that_was_set_back_is_taken_up_by_a_new_baseline() -> Checked {
+fn a_new_baseline_accepts_a_clock_that_was_set_back() -> Checked {
     let mut monitor = Monitor::<3>::new(3)?;
     let mut log = Log::new(25);
-    // One stamp of the far future, after which all others are in the past.
+    // One stamp in the far future, after which all others are in the past.
     monitor.push(1e18, &[0.0; 3]);
     for _ in 0..500 {
         let (t_s, values) = log.next();

@@ -1,9 +1,8 @@
-//! The kernel against closed forms: tones, chirps, noise with a known spectrum, and the bounds
-//! that hold for any input.
+//! The kernel against closed forms: tones, chirps, noise with a known spectrum, and bounds for any input.
 //!
-//! Every tolerance is rounding, a leak that is computed from the window, or five standard errors
-//! of the law under test. Seeds are fixed. A "leak" is what an exponential window lets through of
-//! a term that turns by some angle each sample: (1-lam)/|1 - lam e^{i angle}|.
+//! Every tolerance is rounding, a leak computed from the window, or five standard errors of the law under test.
+//! Seeds are fixed. A "leak" is the gain of an exponential window for a term that turns by some angle each
+//! sample: (1-lam)/|1 - lam e^{i angle}|.
 
 #![allow(
     clippy::disallowed_methods,
@@ -42,7 +41,7 @@ fn share(dt_s: f64, window_s: f64) -> f64 {
     -(-dt_s / window_s).exp_m1()
 }
 
-/// What the window passes of a term that turns by `angle` a sample.
+/// Gain of the window for a term that turns by `angle` a sample.
 fn leak(dt_s: f64, window_s: f64, angle: f64) -> f64 {
     let gain = share(dt_s, window_s);
     gain / (Complex::new(1.0, 0.0) - Complex::cis(angle) * (1.0 - gain)).norm()
@@ -122,7 +121,7 @@ fn a_tone_has_its_own_phase_at_every_lag() -> Checked {
 }
 
 #[test]
-fn a_tone_seen_at_another_cycle_frequency_fades_as_a_lorentzian() -> Checked {
+fn t_of_a_tone_at_another_cycle_frequency_is_a_lorentzian() -> Checked {
     let window_s = 2.0;
     for nu_rad_s in [0.1, -0.5, 1.0, 4.0] {
         let mut config = ResonanceConfig::<f64, 1, 1>::new(1, window_s, [3]);
@@ -150,7 +149,7 @@ fn a_tone_seen_at_another_cycle_frequency_fades_as_a_lorentzian() -> Checked {
 // ------------------------------------------------------------------- b. two tones
 
 #[test]
-fn two_tones_are_weighed_by_their_powers_behind_the_feeder() -> Checked {
+fn two_tones_are_weighted_by_their_powers_after_the_difference() -> Checked {
     let (window_s, lags) = (200.0, [1, 2, 4]);
     let (hz, amplitude) = ([2.0, 7.3], [1.0, 0.6]);
     let mut config = ResonanceConfig::<f64, 1, 3>::new(1, window_s, lags);
@@ -203,7 +202,7 @@ fn noise_readings<const N: usize, const LAG: usize>(
     config.max_gap_s = f64::INFINITY;
     let mut resonance = Resonance::<f64, N, 1, 8>::new(config)?;
     let every = (3.0 * window_s) as usize;
-    // Twenty windows until the sums have forgotten that they began at zero.
+    // Twenty windows until the initial zero has left the sums.
     for _ in 0..20 * every / 3 {
         resonance.push(&sample(), 1.0);
     }
@@ -300,7 +299,7 @@ fn chirp_levels(kappa: f64, lag: usize, window_s: f64, nu: f64) -> Result<f64, B
 }
 
 #[test]
-fn a_chirp_fades_with_rate_lag_and_window_and_is_refocused_by_nu() -> Checked {
+fn t_of_a_chirp_falls_with_rate_lag_and_window_and_is_refocused_by_nu() -> Checked {
     let window_s = 2.0;
     for (kappa, lag) in [(0.2, 4), (1.0, 4), (-1.0, 4), (3.0, 7), (0.5, 1)] {
         let nu = TAU * kappa * lag as f64 * DT_S;
@@ -323,9 +322,9 @@ fn a_chirp_fades_with_rate_lag_and_window_and_is_refocused_by_nu() -> Checked {
 }
 
 #[test]
-fn a_chirp_behind_the_difference_obeys_the_law_while_its_band_is_narrow() -> Checked {
-    // The difference passes f by 2 sin(pi f dt), so later samples weigh more: over one window the
-    // power changes by `slope` = 2 kappa T_w pi dt cot(pi f dt), and |T| by less than that.
+fn a_chirp_after_the_difference_obeys_the_law_while_its_band_is_narrow() -> Checked {
+    // The difference has gain 2 sin(pi f dt) at f, so later samples weigh more: over one window the power
+    // changes by `slope` = 2 kappa T_w pi dt cot(pi f dt), and |T| by less than that.
     let (dt_s, window_s, kappa, lag, base_hz) = (0.001, 2.0, 1.0, 80, 100.0);
     let mut config = ResonanceConfig::<f64, 1, 1>::new(1, window_s, [lag]);
     let nu = TAU * kappa * lag as f64 * dt_s;
@@ -422,7 +421,7 @@ fn ar1_levels_fall_as_powers_and_increments_are_negative() -> Checked {
 // ------------------------------------------------------------------- g. cyclic noise
 
 #[test]
-fn modulated_noise_shows_its_cycle_and_twice_its_cycle_and_no_other() -> Checked {
+fn modulated_noise_has_t_at_its_cycle_and_twice_its_cycle_only() -> Checked {
     let (window, m, cycle) = (20_000.0, 0.7_f64, 0.31);
     let power = 1.0 + m * m / 2.0;
     // Var S <= E n^4 E(1 + m cos)^4/N_eff, and the power scatters by as much at most.
@@ -522,13 +521,13 @@ proptest! {
     }
 }
 
-// ------------------------------------------------------------------- the definition itself
+// ------------------------------------------------------------------- the definition
 
 proptest! {
     #![proptest_config(kept())]
 
     #[test]
-    fn irregular_and_missing_samples_follow_the_sum_as_it_is_written(
+    fn irregular_and_missing_samples_follow_the_defining_sum(
         seed: u64, window_s in 1.0..50.0_f64, nu_rad_s in -1.0..1.0_f64,
         weights in prop::array::uniform2(0.01..10.0_f64),
     ) {
@@ -539,7 +538,7 @@ proptest! {
         let mut noise = Noise::new(seed);
         let (mut now_s, mut samples) = (0.0, Vec::new());
         for k in 0..60 {
-            // Now a run of equal steps, now a jittered one.
+            // Alternately equal steps and jittered ones.
             let dt_s = if k % 20 < 10 { 0.5 } else { 0.1 + noise.uniform() };
             now_s += dt_s;
             let d = [(); 2].map(|()| noise.complex().filter(|z| z.re < 0.4));
@@ -577,7 +576,7 @@ proptest! {
     }
 }
 
-// ------------------------------------------------------------------- scale of time
+// ------------------------------------------------------------------- time scale
 
 /// T at both lags after 400 jittered, gappy samples, with time in units of `unit_s`.
 fn at_scale<R: Real>(unit_s: f64) -> Result<[Complex<R>; 2], Box<dyn Error>> {
@@ -640,7 +639,7 @@ fn time_from_a_microsecond_to_an_hour_gives_the_same_t() -> Checked {
 
 // ------------------------------------------------------------------- j. bounds
 
-/// Whatever the resonance says is finite and within its range.
+/// Every output of the resonance is finite and within its range.
 fn bounded<R: Real, const N: usize, const L: usize, const RING: usize>(
     resonance: &Resonance<R, N, L, RING>,
 ) -> bool {
@@ -687,7 +686,7 @@ proptest! {
             prop_assert!(bounded(&wide) && bounded(&narrow));
             seen += usize::from(wide.order().is_some());
         }
-        // Cauchy samples stay far below the largest power: nothing was thrown away.
+        // Cauchy samples stay far below the largest power: no sample was dropped.
         prop_assert_eq!(wide.non_finite(), 0);
         prop_assert!(window < 10.0 || seen > 200);
     }
@@ -757,7 +756,7 @@ proptest! {
         let mut master = Transducer::<f64, 1, 3, 5>::new(Role::Master, 1, DEFAULT_LAGS)?;
         let mut synchrony = Synchrony::new(SynchronyConfig::default())?;
         for k in 0..400_u32 {
-            // A tone in noise that turns back half way.
+            // A tone in noise that reverses half way.
             let angle = turn * f64::from(if k < 200 { k } else { 400 - k });
             let d = [noise.complex().map(|n| n * loudness + encode_angle(angle))];
             emissary.push(&d, DT_S);
@@ -774,7 +773,7 @@ proptest! {
 // ------------------------------------------------------------------- synchrony of a signal
 
 #[test]
-fn a_rhythm_that_turns_back_is_found_as_disagreement_in_phase() -> Checked {
+fn a_reversed_rhythm_is_detected_as_disagreement_in_phase() -> Checked {
     let mut emissary = Transducer::<f64, 1, 3, 5>::new(Role::Emissary, 1, DEFAULT_LAGS)?;
     let mut master = Transducer::<f64, 1, 3, 5>::new(Role::Master, 1, DEFAULT_LAGS)?;
     let mut synchrony = Synchrony::new(SynchronyConfig::default())?;
@@ -785,7 +784,7 @@ fn a_rhythm_that_turns_back_is_found_as_disagreement_in_phase() -> Checked {
         master.push(&[Some(d)], DT_S);
         synchrony.update(emissary.reading(), master.reading())
     };
-    // 12.5 Hz turns by a quarter a sample, so at the first lag T = i, and -i when it turns back.
+    // 12.5 Hz turns by a quarter a sample, so at the first lag T = i, and -i after the reversal.
     let mut report = tick(12.5);
     for _ in 0..15_000 {
         report = tick(12.5);

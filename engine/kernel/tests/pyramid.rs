@@ -1,7 +1,7 @@
-//! The octave pyramid against its definition, closed forms, and the bounds that hold for any input.
+//! The octave pyramid against its definition, closed forms, and bounds for any input.
 //!
-//! Tones are one to a channel: channels add up without cross terms, so a sum over channels is a
-//! spectrum whose T is known without any leak of the window.
+//! Each tone has a channel of its own: channels add up without cross terms, so a sum over channels is a
+//! spectrum of known T without any leak of the window.
 
 #![allow(
     clippy::disallowed_methods,
@@ -66,7 +66,7 @@ fn grid<const M: usize, const LEVELS: usize>() -> impl Iterator<Item = (usize, u
 // ------------------------------------------------------------------- the schedule
 
 #[test]
-fn no_tick_works_on_more_than_two_levels() -> Checked {
+fn no_tick_processes_more_than_two_levels() -> Checked {
     const M: usize = 8;
     const LEVELS: usize = 15;
     let mut pyramid = Pyramid::<f32, 1, M, LEVELS>::new(PyramidConfig::new(1, 1.0))?;
@@ -74,7 +74,7 @@ fn no_tick_works_on_more_than_two_levels() -> Checked {
     let mut times = [0_u64; LEVELS];
     let (mut products, mut worst) = (0, 0);
     for n in 0..ticks {
-        // The type allows one level above the base, and this is how many lags are worked on.
+        // The type allows one level above the base; this is the number of lags processed.
         let level = pyramid.push(&[None]);
         let work = 2 * M + 1 + if level.is_some() { M + 1 } else { 0 };
         products += work;
@@ -87,7 +87,7 @@ fn no_tick_works_on_more_than_two_levels() -> Checked {
         }
     }
     for (level, times) in times.into_iter().enumerate() {
-        // Each level at its own pace, within the one block that its marks are shifted by.
+        // Each level at its own rate, within the one block by which its schedule is shifted.
         assert!(times.abs_diff(ticks >> level) <= 1, "{level}: {times}");
     }
     // 17 + 9 (1 - 2^-14): 26 lags a channel and sample, amortised and at worst.
@@ -104,7 +104,8 @@ fn no_tick_of_thirty_levels_makes_three_times_the_mean_of_lag_products() -> Chec
     const LEVELS: usize = 30;
     let mut pyramid = Pyramid::<f64, 1, M, LEVELS>::new(PyramidConfig::new(1, 1.0))?;
     let mut noise = Noise::new(1);
-    // Noise at every tick changes T at each lag that is worked on, or its weights where it has no T yet, and at no other.
+    // Noise at every tick changes T at each processed lag, or its weights where it has no T yet, and at no
+    // other.
     let seen = |pyramid: &Pyramid<f64, 1, M, LEVELS>, (level, lag)| {
         let t = pyramid.t_at(level, lag);
         let bits = t.map(|t| (t.re.to_bits(), t.im.to_bits()));
@@ -118,7 +119,7 @@ fn no_tick_of_thirty_levels_makes_three_times_the_mean_of_lag_products() -> Chec
     let (mut all, mut worst) = (0, 0);
     for _ in 0..ticks {
         pyramid.push(&[Some(noise.complex())]);
-        // At lag 0, T is 1 whatever comes: it is counted unseen.
+        // At lag 0, T is always 1: it is counted without a check.
         let mut work = 1;
         for (before, at) in before.iter_mut().zip(grid::<M, LEVELS>().skip(1)) {
             let now = seen(&pyramid, at);
@@ -128,14 +129,14 @@ fn no_tick_of_thirty_levels_makes_three_times_the_mean_of_lag_products() -> Chec
         (all, worst) = (all + work, worst.max(work));
     }
     let mean = f64::from(all) / f64::from(ticks);
-    // 17 lags of the base and 9 of one level more; levels that have no two blocks yet do less.
+    // 17 lags of the base and 9 of one level more; levels without two blocks do less.
     assert_eq!(worst, 26);
     assert!(mean > 25.5 && mean <= 26.0, "{mean}");
     assert!(f64::from(worst) < 3.0 * mean);
     Ok(())
 }
 
-// ------------------------------------------------------------------- the definition itself
+// ------------------------------------------------------------------- the definition
 
 /// Value and coverage of each block of a level, from the samples as the definition has them.
 fn blocks(
@@ -185,7 +186,7 @@ fn blocks(
         .collect()
 }
 
-/// T at a lag by the sums as they are written, and `N_eff`.
+/// T at a lag by the defining sums, and `N_eff`.
 fn written(blocks: &[[(Complex<f64>, f64); 2]], lag: usize, step: f64) -> (Complex<f64>, f64) {
     let mut s = Complex::new(0.0, 0.0);
     let (mut p0, mut p1, mut sum, mut squares) = (0.0, 0.0, 0.0, 0.0);
@@ -317,7 +318,7 @@ fn a_tone_is_exact_at_every_level_and_lag() -> Checked {
             let mut config = PyramidConfig::<f32, 1>::new(1, 0.001);
             (config.feeder, config.window_lags) = (feeder, 0.5);
             let mut narrow = Pyramid::<f32, 1, M, LEVELS>::new(config)?;
-            // The first Haar block is half a one: it is forgotten after 40 windows of 8 blocks.
+            // The first Haar block is half filled: its effect is gone after 40 windows of 8 blocks.
             for k in 0..around {
                 let z = encode_angle(TAU * ((turns * k) % around) as f64 / around as f64);
                 wide.push(&[Some(z)]);
@@ -326,7 +327,7 @@ fn a_tone_is_exact_at_every_level_and_lag() -> Checked {
             for (level, lag) in grid::<M, LEVELS>() {
                 let phase = (turns * (lag << level) as i64) % around;
                 let law = Complex::cis(TAU * phase as f64 / around as f64);
-                // Rounding of the samples stands against what the level passes of the tone.
+                // Rounding of the samples against the level's gain for the tone.
                 let passed = match feeder {
                     Feeder::Levels => h(f, level).abs(),
                     Feeder::Haar => 2.0 * h(f, level).powi(2) * (PI * f).sin().abs(),
@@ -385,7 +386,7 @@ fn band_squared(spectrum: &Spectrum, weight: impl Fn(f64) -> f64) -> f64 {
 }
 
 #[test]
-fn blocks_and_interpolation_are_off_by_no_more_than_their_bounds() -> Checked {
+fn errors_of_blocks_and_interpolation_are_within_their_bounds() -> Checked {
     const M: usize = 4;
     const LEVELS: usize = 9;
     for spectrum in SPECTRA {
@@ -399,7 +400,7 @@ fn blocks_and_interpolation_are_off_by_no_more_than_their_bounds() -> Checked {
             for k in 0..100_000_u32 {
                 pyramid.push(&spectrum.map(|(f, _)| Some(encode_angle(TAU * f * f64::from(k)))));
             }
-            // What the base sees, the differences' spectrum for Haar, is what the bounds are about.
+            // The bounds are about the spectrum at the base, that of the differences for Haar.
             let base = |f: f64| match feeder {
                 Feeder::Levels => 1.0,
                 Feeder::Haar => (PI * f).sin().powi(2),
@@ -439,7 +440,7 @@ fn blocks_and_interpolation_are_off_by_no_more_than_their_bounds() -> Checked {
 }
 
 #[test]
-fn interpolation_of_a_tone_is_a_chord() -> Checked {
+fn interpolation_of_a_tone_lies_on_a_chord() -> Checked {
     // Half way between two lags, T of a tone is e^{i 2 pi f tau} cos(pi f D_j).
     let f = 0.0123;
     let mut pyramid = Pyramid::<f64, 1, 4, 5>::new(PyramidConfig::new(1, 1.0))?;
@@ -511,13 +512,12 @@ fn blocks_of_ar1_have_the_covariance_of_its_sums() -> Checked {
     Ok(())
 }
 
-// ------------------------------------------------------------------- scale of time
+// ------------------------------------------------------------------- time scale
 
 const SCALE_M: usize = 4;
 const SCALE_LEVELS: usize = 8;
 
-/// T at every lag of the grid and between, of a tone in noise with holes, with base bins of
-/// `base_s`.
+/// T at every lag of the grid and between, of a tone in noise with missing samples, with base bins of `base_s`.
 fn at_scale<R: Real>(base_s: f64, feeder: Feeder) -> Result<Vec<Option<Complex<R>>>, ConfigError> {
     let mut config = PyramidConfig::<R, 2>::new(2, R::of(base_s));
     (config.feeder, config.window_s) = (feeder, R::of(50.0 * base_s));
@@ -608,7 +608,7 @@ fn the_state_size_is_the_sum_of_its_parts() {
 
 #[test]
 fn a_slow_tone_is_locked_from_milliseconds_to_an_hour() -> Checked {
-    // 1 s a sample would not do: the Emissary's 10 ms are the base, and an hour is 16 levels up.
+    // 1 s a sample is too slow: the Emissary's 10 ms are the base, and an hour is 16 levels up.
     const LEVELS: usize = 17;
     let mut pyramid = Pyramid::<f64, 1, 4, LEVELS>::new(PyramidConfig::new(1, 0.01))?;
     let (emissary, master) = (Band::of(Role::Emissary), Band::of(Role::Master));
@@ -618,7 +618,7 @@ fn a_slow_tone_is_locked_from_milliseconds_to_an_hour() -> Checked {
         master.taus_s().collect::<Vec<f64>>(),
         [60.0, 120.0, 240.0, 480.0, 960.0, 1920.0]
     );
-    // A turn in a day, which no block of the pyramid averages away: five hours of it.
+    // A turn in a day, which no block of the pyramid averages out: five hours of it.
     let f = 1.0 / 86_400.0;
     let mut report = None;
     for k in 0..1_800_000_u32 {
@@ -718,8 +718,8 @@ fn a_band_is_checked_and_needs_its_pyramid() -> Checked {
 // ------------------------------------------------------------------- time without samples
 
 #[test]
-fn time_that_passed_is_the_same_as_missing_samples() -> Checked {
-    // But for the blocks that had begun: T is of the tone, in the right place in time, at once.
+fn passed_time_equals_missing_samples() -> Checked {
+    // Except for the blocks that had begun: T is that of the tone, at the right time, at once.
     let tone = |k: u64| Some(encode_angle(0.0071 * k as f64));
     for gap in [1, 7, 100, 4099, 60_000] {
         let mut passed = Pyramid::<f64, 1, 4, 8>::new(PyramidConfig::new(1, 1.0))?;
@@ -743,7 +743,7 @@ fn time_that_passed_is_the_same_as_missing_samples() -> Checked {
             for (level, lag) in grid::<4, 8>() {
                 let [a, b] = [&passed, &pushed].map(|p| p.t_at(level, lag));
                 let law = Complex::cis(0.0071 * (lag << level) as f64);
-                // Blocks with a part missing are off, by the little that they weigh.
+                // Blocks with a missing part have an error, by their small weight.
                 if let Some(a) = a {
                     assert!((a - law).norm() < 0.25, "{gap} {level} {lag}: {a} {law}");
                 }
@@ -846,7 +846,7 @@ proptest! {
             }
             prop_assert!(bounded(&wide) && bounded(&narrow));
         }
-        // What came before does not keep it from hearing.
+        // Earlier samples do not prevent later ones from being used.
         for k in 0..1000 {
             wide.push(&[Some(encode_angle(0.3 * f64::from(k)))]);
         }

@@ -1,9 +1,9 @@
-//! Time has no scale: the same dimensionless input, with time in units of a microsecond, a millisecond, a second,
-//! a minute and an hour, gives the same answers; to the last bit where the unit is a power of two.
+//! Time-scale invariance: the same dimensionless input, with time in units of a microsecond, a millisecond, a
+//! second, a minute and an hour, gives the same outputs; to the last bit where the unit is a power of two.
 //!
-//! Each subject below turns a unit of time into numbers without a unit. What it has in seconds it multiplies by the
-//! unit, what it has per second it divides by it. `oracles.rs`, `pyramid.rs`, `blend.rs` and `kuramoto.rs` say the
-//! same of the resonance, the pyramid, one memory and a fleet each in its own way.
+//! Each subject below maps a unit of time to dimensionless numbers. Its times are multiplied by the unit, its
+//! rates divided by it. `oracles.rs`, `pyramid.rs`, `blend.rs` and `kuramoto.rs` test the same of the
+//! resonance, the pyramid, one memory and a fleet, each in its own way.
 
 #![allow(
     clippy::disallowed_methods,
@@ -45,7 +45,7 @@ impl Noise {
     }
 }
 
-/// What has no value is a number of its own.
+/// A missing value is a number of its own.
 fn or_none<R: Real>(x: Option<R>) -> f64 {
     x.map_or(-77.0, Into::into)
 }
@@ -58,7 +58,7 @@ fn bits(numbers: &[f64]) -> Vec<u64> {
     numbers.iter().map(|x| x.to_bits()).collect()
 }
 
-/// The subject at all scales: `off` is how far it may be where the unit is no power of two.
+/// The subject at all scales: `off` is the tolerance where the unit is no power of two.
 fn has_no_scale(subject: impl Fn(f64) -> Numbers, off: f64) -> Checked {
     let second = subject(1.0)?;
     assert!(second.len() > 3 && second.iter().any(|&x| x != -77.0 && x != 0.0));
@@ -76,7 +76,7 @@ fn has_no_scale(subject: impl Fn(f64) -> Numbers, off: f64) -> Checked {
     Ok(())
 }
 
-/// A rhythm in noise that turns back, with holes, jitter and pauses: phi of two channels, and the step.
+/// A rhythm in noise that reverses, with missing samples, jitter and pauses: phi of two channels, and the step.
 fn rhythm(noise: &mut Noise, k: u32) -> ([Option<Complex<f64>>; 2], f64) {
     let angle = 0.4 * f64::from(if k < 900 { k } else { 1800 - k.min(1800) });
     let phi = [0.0, 1.9].map(|phase| {
@@ -129,7 +129,7 @@ fn verdict_numbers<R: Real, const N: usize>(verdict: Option<&Verdict<R, N>>) -> 
 // ------------------------------------------------------------------- order
 
 #[test]
-fn a_phase_velocity_is_a_number_a_unit_of_time() -> Checked {
+fn a_phase_velocity_scales_with_the_inverse_of_time() -> Checked {
     let subject = |unit_s: f64| {
         let mut velocity = PhaseVelocity::<f64, 2>::new(2)?;
         let mut noise = Noise::new(1);
@@ -184,7 +184,7 @@ fn order<R: Real>(unit_s: f64) -> Numbers {
             signatures.push(Signature::of(&phi, &emissary, &master));
         }
     }
-    // The rhythm is seen: it locks, and is lost.
+    // The rhythm is detected: it locks, and is lost.
     assert!(collapses > 100 && partings > 0, "{collapses} {partings}");
     for (i, a) in signatures.iter().enumerate() {
         for b in &signatures[..i] {
@@ -195,12 +195,12 @@ fn order<R: Real>(unit_s: f64) -> Numbers {
 }
 
 #[test]
-fn transducers_synchrony_and_signatures_have_no_scale() -> Checked {
+fn transducers_synchrony_and_signatures_do_not_depend_on_the_time_scale() -> Checked {
     has_no_scale(order::<f64>, 1e-11)?;
     has_no_scale(order::<f32>, 2e-3)
 }
 
-/// Readings that come when they come, through bins and a pyramid, to two bands and their synchrony.
+/// Irregular readings through bins and a pyramid, to two bands and their synchrony.
 ///
 /// Stamps are whole nanoseconds, so the units are as well.
 fn bands(unit_ns: u64, unit_s: f64) -> Numbers {
@@ -239,7 +239,7 @@ fn bands(unit_ns: u64, unit_s: f64) -> Numbers {
 }
 
 #[test]
-fn bins_and_bands_have_no_scale() -> Checked {
+fn bins_and_bands_do_not_depend_on_the_time_scale() -> Checked {
     let nanoseconds = 1e9;
     // Powers of two of nanoseconds, about 1 us, 1 ms, 1 s, a minute and an hour.
     let base = |power: u32| bands(1 << power, 2.0_f64.powi(power as i32 - 30));
@@ -257,7 +257,7 @@ fn bins_and_bands_have_no_scale() -> Checked {
 }
 
 #[test]
-fn a_fleet_has_no_scale() -> Checked {
+fn a_fleet_does_not_depend_on_the_time_scale() -> Checked {
     let subject = |unit_s: f64| {
         let omegas: Vec<f64> = (0..60)
             .map(|i| lorentzian_quantile(i, 60, 0.5 / unit_s) + 0.3 / unit_s)
@@ -335,14 +335,14 @@ fn verdicts<R: Real>(unit_s: f64) -> Numbers {
 }
 
 #[test]
-fn verdicts_have_no_scale() -> Checked {
+fn verdicts_do_not_depend_on_the_time_scale() -> Checked {
     // A self-model counts ticks: its verdicts are the same to the last bit at any scale.
     has_no_scale(verdicts::<f64>, 0.0)?;
     has_no_scale(verdicts::<f32>, 0.0)
 }
 
 #[test]
-fn a_monitor_has_no_scale() -> Checked {
+fn a_monitor_does_not_depend_on_the_time_scale() -> Checked {
     let subject = |unit_s: f64| {
         let mut monitor = Monitor::<3>::new(3)?;
         let (mut noise, mut state, mut t) = (Noise::new(6), [0.0; 2], 1000.0);
@@ -361,7 +361,7 @@ fn a_monitor_has_no_scale() -> Checked {
 
 #[cfg(feature = "extras")]
 #[test]
-fn modes_of_witnessing_have_no_scale() -> Checked {
+fn modes_of_witnessing_do_not_depend_on_the_time_scale() -> Checked {
     let subject = |unit_s: f64| {
         let config = SelfModelConfig {
             warm_up_samples: 200,
@@ -374,10 +374,10 @@ fn modes_of_witnessing_have_no_scale() -> Checked {
         for k in 0..1100 {
             let ([a, b, c], _, steps) = plant(&mut noise, &mut state, k);
             let dt_s = steps * unit_s;
-            let said = mutual.push(&[a], &[b, c], dt_s);
-            all.push(or_none(said.coherence));
-            all.extend(verdict_numbers(said.of_second.as_ref()));
-            for deeper in reflection.push(said.of_first.as_ref(), dt_s) {
+            let of_both = mutual.push(&[a], &[b, c], dt_s);
+            all.push(or_none(of_both.coherence));
+            all.extend(verdict_numbers(of_both.of_second.as_ref()));
+            for deeper in reflection.push(of_both.of_first.as_ref(), dt_s) {
                 all.extend(verdict_numbers(deeper.as_ref()));
             }
         }
@@ -388,7 +388,7 @@ fn modes_of_witnessing_have_no_scale() -> Checked {
 
 #[cfg(feature = "extras")]
 #[test]
-fn a_state_that_follows_has_no_scale() -> Checked {
+fn a_state_witness_does_not_depend_on_the_time_scale() -> Checked {
     let subject = |unit_s: f64| {
         let mut witness = StateWitness::<f64, 2>::new(7.0 * unit_s)?;
         let mut noise = Noise::new(8);
@@ -406,7 +406,7 @@ fn a_state_that_follows_has_no_scale() -> Checked {
 // ------------------------------------------------------------------- memory
 
 #[test]
-fn a_long_memory_has_no_scale() -> Checked {
+fn a_long_memory_does_not_depend_on_the_time_scale() -> Checked {
     let subject = |unit_s: f64| {
         let config = BlendConfig {
             fading_per_s: 0.003 / unit_s,

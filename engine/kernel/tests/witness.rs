@@ -1,4 +1,4 @@
-//! The witness and its surprise against closed forms and against plants whose law is known.
+//! The witness and its surprise against closed forms and against plants of a known law.
 //!
 //! Tolerances are rounding, or five standard errors of the law under test. Seeds are fixed.
 
@@ -96,7 +96,7 @@ fn t_sync_variance(channels: f64) -> f64 {
 }
 
 #[test]
-fn white_noise_scatters_t_sync_by_its_law() -> Checked {
+fn t_sync_of_white_noise_scatters_by_its_law() -> Checked {
     let variance = |t: &[f64]| t.iter().map(|t| t * t).sum::<f64>() / t.len() as f64;
     for (found, channels) in [
         (variance(&t_sync::<4>(1, 20_000, 40)?), 4.0),
@@ -148,7 +148,7 @@ fn the_null_law_of_shift_and_energy_are_quantiles_of_chi_square() {
     }
 }
 
-/// A self-model of white noise, learned from many samples, so that it is nearly exact.
+/// A self-model of white noise, trained on so many samples that it is nearly exact.
 fn of_white_noise<const N: usize>(noise: &mut Noise) -> Result<Trainer<f64, N, 0>, Box<dyn Error>> {
     let mut trainer = Trainer::<f64, N, 0>::new(SelfModelConfig {
         warm_up_samples: 40_000,
@@ -207,9 +207,10 @@ fn white_innovations_obey_the_laws_of_all_three() -> Checked {
 }
 
 #[test]
-fn how_large_a_shift_is_does_not_hang_on_the_first_sample() -> Checked {
-    // Sums are taken about the first sample, so a window that is empty at first begins there. Where that was far from
-    // the mean, its way to the mean passed for what healthy shifts are like, and K2 was a hundredth of what it is.
+fn k2_does_not_depend_on_the_first_sample() -> Checked {
+    // Regression (the first sample far from the mean): sums are taken about the first sample, where a window
+    // that is empty at first begins. Its transient to the mean counted as a healthy shift, and K2 was a
+    // hundredth of its value.
     let mean_k2 = |first: f64| -> Result<[f64; 2], Box<dyn Error>> {
         let mut means = [0.0; 2];
         for seed in 0..20 {
@@ -228,8 +229,8 @@ fn how_large_a_shift_is_does_not_hang_on_the_first_sample() -> Checked {
         Ok(means)
     };
     let [healthy, shifted] = mean_k2(0.0)?;
-    // Of white noise K2 has mean 1, and a little more as 400 samples teach the mean to within 1/20 only; of a shift
-    // by m it has mean 1 + m^2 (2 - a)/a, and part of a shift is predicted.
+    // For white noise K2 has mean 1, and a little more as 400 samples determine the mean to within 1/20 only;
+    // for a shift by m it has mean 1 + m^2 (2 - a)/a, and part of a shift is predicted.
     assert!(
         healthy > 0.9 && healthy < 1.3 && shifted > 300.0,
         "{healthy} {shifted}"
@@ -244,8 +245,8 @@ fn how_large_a_shift_is_does_not_hang_on_the_first_sample() -> Checked {
 
 // ------------------------------------------------------------------- a plant
 
-/// Four sensors of one machine: two that say the same speed, its integral to a level that leaks, and
-/// a temperature; driven by a command.
+/// Four sensors of one machine: two of the same speed, one of its leaky integral, and a temperature; driven by
+/// a command.
 struct Plant {
     noise: Noise,
     command: f64,
@@ -293,7 +294,7 @@ fn of_plant(warm_up_samples: u32) -> Result<OfPlant, Box<dyn Error>> {
     Ok(Trainer::new(config)?)
 }
 
-/// Verdicts over these many samples of the plant, bent by a fault.
+/// Verdicts over these many samples of the plant, corrupted by a fault.
 fn verdicts(
     model: &mut OfPlant,
     plant: &mut Plant,
@@ -328,16 +329,16 @@ fn a_healthy_plant_is_coherent_for_hours() -> Checked {
             .iter()
             .all(Option::is_none)
     );
-    let said = verdicts(&mut trainer, &mut plant, 200_000, healthy);
-    assert_eq!(share_flagged(&said), 0.0);
-    let mean = said.iter().flatten().map(|v| v.coherence).sum::<f64>() / 2e5;
+    let results = verdicts(&mut trainer, &mut plant, 200_000, healthy);
+    assert_eq!(share_flagged(&results), 0.0);
+    let mean = results.iter().flatten().map(|v| v.coherence).sum::<f64>() / 2e5;
     assert!(mean > 0.8, "{mean}");
     Ok(())
 }
 
 #[test]
-fn each_fault_is_flagged_named_and_released() -> Checked {
-    /// A name, the channel, and what becomes of its value.
+fn each_fault_is_detected_isolated_and_released() -> Checked {
+    /// A name, the channel, and the fault of its value.
     type Fault = (&'static str, usize, fn(f64, f64) -> Option<f64>);
     let faults: [Fault; 5] = [
         ("offset", 0, |x, _| Some(x + 0.2)),
@@ -346,7 +347,7 @@ fn each_fault_is_flagged_named_and_released() -> Checked {
         ("freeze", 2, |_, held| Some(held)),
         ("drift", 3, |x, _| Some(x + 1.0)),
     ];
-    for (name, channel, bend) in faults {
+    for (name, channel, corrupt) in faults {
         let mut right = 0;
         for seed in 0..20 {
             let (mut trainer, mut plant) = (of_plant(2000)?, Plant::new(100 + seed));
@@ -354,12 +355,12 @@ fn each_fault_is_flagged_named_and_released() -> Checked {
             let mut held = None;
             let during = verdicts(&mut trainer, &mut plant, 1000, |_, outputs| {
                 if let Some(x) = outputs[channel] {
-                    outputs[channel] = bend(x, *held.get_or_insert(x));
+                    outputs[channel] = corrupt(x, *held.get_or_insert(x));
                 }
             });
             let after = verdicts(&mut trainer, &mut plant, 500, healthy);
             let first = during.iter().position(|v| v.is_some_and(|v| v.dissipated));
-            // Blamed is who is to blame for most of the alarm.
+            // The isolated channel is that of most of the alarm.
             let named = during.iter().flatten().filter(|v| v.dissipated);
             let rightly = named.clone().filter(|v| v.cause == Some(channel)).count();
             if first.is_some() && 2 * rightly > named.count() {
@@ -367,7 +368,7 @@ fn each_fault_is_flagged_named_and_released() -> Checked {
             }
             assert!(
                 share_flagged(&after[250..]) < 0.05,
-                "{name} of {channel} goes on, seed {seed}"
+                "{name} of {channel}: the alarm does not end, seed {seed}"
             );
         }
         assert!(right >= 19, "{name} of {channel}: {right} of 20");
@@ -386,7 +387,7 @@ fn each_fault_has_its_statistics() -> Checked {
         ("noisy", |y, k, noise| y[k] + 0.8 * noise, [0.002, 2.5, 2.4]),
         ("frozen", |y, _, _| y[4200], [0.40, 77.0, 4.1]),
     ];
-    for (name, fault, said) in table {
+    for (name, fault, expected) in table {
         let (mut sums, mut named, mut count) = ([0.0; 3], 0, 0);
         for seed in 0..20 {
             let mut noise = Noise::new(300 + seed);
@@ -413,12 +414,12 @@ fn each_fault_has_its_statistics() -> Checked {
                 }
             }
         }
-        for (sum, said) in sums.into_iter().zip(said) {
+        for (sum, expected) in sums.into_iter().zip(expected) {
             let mean = sum / count as f64;
-            let near = (mean - said).abs() < 0.25 * said + 0.002;
-            assert!(near, "{name}: {mean}, and the table says {said}");
+            let near = (mean - expected).abs() < 0.25 * expected + 0.002;
+            assert!(near, "{name}: {mean}, expected {expected} of the table");
         }
-        // Healthy, anyone is the largest; else it is the one that is to blame.
+        // Without a fault any channel has the largest share, with a fault the faulty one.
         let share = named as f64 / count as f64;
         assert!(
             if name == "healthy" {
@@ -430,35 +431,35 @@ fn each_fault_has_its_statistics() -> Checked {
         );
     }
     let null = Thresholds::<f64>::null(4);
-    for (found, said) in [(null.k1, 0.066), (null.k2, 7.1), (null.k3, 1.8)] {
-        assert!((found / said - 1.0).abs() < 0.05, "{found} {said}");
+    for (found, expected) in [(null.k1, 0.066), (null.k2, 7.1), (null.k3, 1.8)] {
+        assert!((found / expected - 1.0).abs() < 0.05, "{found} {expected}");
     }
     Ok(())
 }
 
 #[test]
-fn a_frozen_witness_keeps_its_alarm_and_one_that_learns_again_loses_it() -> Checked {
+fn only_a_new_baseline_ends_the_alarm_of_a_persistent_fault() -> Checked {
     let (mut trainer, mut plant) = (of_plant(2000)?, Plant::new(20));
     verdicts(&mut trainer, &mut plant, 2500, healthy);
     let mut learner = trainer.clone();
     let offset =
         |_: usize, outputs: &mut [Option<f64>; 4]| outputs[0] = outputs[0].map(|x| x + 0.3);
-    let said = verdicts(&mut trainer, &mut plant, 20_000, offset);
+    let results = verdicts(&mut trainer, &mut plant, 20_000, offset);
     assert!(
-        share_flagged(&said[100..]) > 0.99,
+        share_flagged(&results[100..]) > 0.99,
         "{}",
-        share_flagged(&said)
+        share_flagged(&results)
     );
     learner.rebaseline();
     assert!(!learner.is_trained() && learner.model().counters().rebaselines == 1);
     verdicts(&mut learner, &mut plant, 2000, offset);
-    let said = verdicts(&mut learner, &mut plant, 10_000, offset);
-    assert_eq!(share_flagged(&said), 0.0);
+    let results = verdicts(&mut learner, &mut plant, 10_000, offset);
+    assert_eq!(share_flagged(&results), 0.0);
     Ok(())
 }
 
 #[test]
-fn an_offset_that_learns_follows_a_drift_and_not_a_step() -> Checked {
+fn an_adaptive_offset_follows_a_drift_but_not_a_step() -> Checked {
     let run = |offset_rate: f64, per_sample: f64, step: f64| -> Result<f64, Box<dyn Error>> {
         let mut plant = Plant::new(30);
         let config = SelfModelConfig {
@@ -469,10 +470,10 @@ fn an_offset_that_learns_follows_a_drift_and_not_a_step() -> Checked {
         };
         let mut trainer = OfPlant::new(config)?;
         verdicts(&mut trainer, &mut plant, 2500, healthy);
-        let said = verdicts(&mut trainer, &mut plant, 20_000, |k, outputs| {
+        let results = verdicts(&mut trainer, &mut plant, 20_000, |k, outputs| {
             outputs[0] = outputs[0].map(|x| x + step + per_sample * k as f64);
         });
-        Ok(share_flagged(&said))
+        Ok(share_flagged(&results))
     };
     assert!(run(0.0, 2e-5, 0.0)? > 0.3);
     assert!(run(0.01, 2e-5, 0.0)? < 0.01);
@@ -480,37 +481,38 @@ fn an_offset_that_learns_follows_a_drift_and_not_a_step() -> Checked {
     Ok(())
 }
 
-// ------------------------------------------------------------------- what is missing, and what is odd
+// ------------------------------------------------------------------- missing and unusual channels
 
 #[test]
-fn inputs_improve_prediction_and_are_never_blamed() -> Checked {
+fn inputs_improve_prediction_and_are_never_isolated() -> Checked {
     let mut noise = Noise::new(40);
     let with = SelfModelConfig {
         inputs: 1,
         ..config(1)
     };
-    let mut knows = Trainer::<f64, 1, 1>::new(with)?;
-    let mut blind = Trainer::<f64, 1, 1>::new(config(1))?;
+    let mut informed = Trainer::<f64, 1, 1>::new(with)?;
+    let mut uninformed = Trainer::<f64, 1, 1>::new(config(1))?;
     let (mut x, mut sums) = (0.0, [0.0; 2]);
     for k in 0..4000 {
         let u = noise.normal();
         x = 0.5 * x + u + 0.1 * noise.normal();
         // The same fault for both: half of the command does not arrive.
         let x = if k >= 3000 { x - 0.5 * u } else { x };
-        let said = [&mut knows, &mut blind].map(|model| model.push(&[Some(x)], &[Some(u)], 0.02));
+        let results =
+            [&mut informed, &mut uninformed].map(|model| model.push(&[Some(x)], &[Some(u)], 0.02));
         if k >= 3500 {
-            for (sum, said) in sums.iter_mut().zip(said) {
-                *sum += said.ok_or("no verdict")?.k3;
+            for (sum, results) in sums.iter_mut().zip(results) {
+                *sum += results.ok_or("no verdict")?.k3;
             }
         }
     }
-    // (0.1^2 + 0.5^2)/0.1^2 = 26 against (0.01 + 0.25)/(1.01), with the state's share besides.
+    // (0.1^2 + 0.5^2)/0.1^2 = 26 against (0.01 + 0.25)/(1.01), plus the share of the state.
     assert!(sums[0] / 500.0 > 15.0 && sums[1] / 500.0 < 2.0, "{sums:?}");
     Ok(())
 }
 
 #[test]
-fn a_level_beyond_the_warm_up_range_is_followed_only_with_inputs() -> Checked {
+fn beyond_the_warm_up_range_a_level_is_extrapolated_only_with_inputs() -> Checked {
     let flagged = |reach: Option<f64>| -> Result<f64, Box<dyn Error>> {
         let mut noise = Noise::new(45);
         let mut trainer = Trainer::<f64, 2, 1>::new(SelfModelConfig {
@@ -538,7 +540,7 @@ fn a_level_beyond_the_warm_up_range_is_followed_only_with_inputs() -> Checked {
 }
 
 #[test]
-fn copies_constants_counters_steps_and_absentees_do_not_break_it() -> Checked {
+fn copies_constants_counters_steps_and_absent_channels_are_handled() -> Checked {
     let mut noise = Noise::new(50);
     let mut trainer = Trainer::<f64, 8, 2>::new(SelfModelConfig {
         inputs: 2,
@@ -571,7 +573,7 @@ fn copies_constants_counters_steps_and_absentees_do_not_break_it() -> Checked {
     assert_eq!(trainer.model().absent_channels().collect::<Vec<_>>(), [5]);
     assert_eq!(trainer.warm_up_error(), None);
     assert!(alarms < 20, "{alarms} of 19 000");
-    // The copies part, the constant moves.
+    // The copies diverge, the constant moves.
     let mut flagged = [0; 2];
     for (fault, flagged) in flagged.iter_mut().enumerate() {
         let mut trainer = trainer.clone();
@@ -620,7 +622,7 @@ fn copies_constants_counters_steps_and_absentees_do_not_break_it() -> Checked {
 }
 
 #[test]
-fn a_slow_channel_is_judged_by_its_own_samples() -> Checked {
+fn a_slow_channel_is_evaluated_at_its_own_samples() -> Checked {
     for bias in [0.0, 8.0] {
         let mut noise = Noise::new(60);
         let mut trainer = Trainer::<f64, 2, 0>::new(SelfModelConfig {
@@ -655,7 +657,7 @@ fn a_slow_channel_is_judged_by_its_own_samples() -> Checked {
 }
 
 #[test]
-fn gaps_keep_the_self_model_and_are_no_surprise() -> Checked {
+fn gaps_keep_the_self_model_and_raise_no_surprise() -> Checked {
     let (mut trainer, mut plant) = (of_plant(2000)?, Plant::new(70));
     verdicts(&mut trainer, &mut plant, 2500, healthy);
     for _ in 0..20 {
@@ -667,7 +669,7 @@ fn gaps_keep_the_self_model_and_are_no_surprise() -> Checked {
         let after = trainer
             .push(&outputs.map(Some), &[Some(command)], 10.0)
             .ok_or("no verdict")?;
-        // The first sample after a gap is one to predict from.
+        // The first sample after a gap is only predicted from.
         assert_eq!((after.k2, after.k3), (before.k2, before.k3));
         assert_eq!(
             share_flagged(&verdicts(&mut trainer, &mut plant, 500, healthy)),
@@ -675,7 +677,7 @@ fn gaps_keep_the_self_model_and_are_no_surprise() -> Checked {
         );
     }
     assert_eq!(trainer.model().counters().gaps, 20);
-    // A sensor that was away comes back without an alarm, too.
+    // A sensor that was absent returns without an alarm, too.
     for _ in 0..5 {
         let away = verdicts(&mut trainer, &mut plant, 400, |_, outputs| {
             outputs[0] = None;
@@ -745,14 +747,14 @@ fn each_field_is_checked() {
         (|c| c.ridge = 0.0, "ridge"),
         (|c| c.offset_rate = -0.1, "offset rate"),
     ];
-    for (change, says) in cases {
-        let said = refused(change).unwrap_or_default();
-        assert!(said.contains(says), "{said:?}");
+    for (change, expected) in cases {
+        let message = refused(change).unwrap_or_default();
+        assert!(message.contains(expected), "{message:?}");
     }
 }
 
 #[test]
-fn nothing_to_learn_from_is_an_error_and_the_next_warm_up_begins() -> Checked {
+fn a_warm_up_without_samples_is_an_error_and_restarts() -> Checked {
     let mut trainer = Trainer::<f64, 2, 0>::new(config(2))?;
     for _ in 0..400 {
         assert!(trainer.push(&[None, Some(f64::NAN)], &[], 1.0).is_none());
@@ -803,7 +805,7 @@ proptest! {
     #![proptest_config(kept())]
 
     #[test]
-    fn heavy_tails_and_missing_samples_leave_verdicts_sane(seed: u64, missing in 0.0..0.9_f64) {
+    fn heavy_tails_and_missing_samples_leave_verdicts_in_bounds(seed: u64, missing in 0.0..0.9_f64) {
         let mut noise = Noise::new(seed);
         let mut trainer = Trainer::<f64, 4, 1>::new(SelfModelConfig { inputs: 1, warm_up_samples: 100, ..config(4) })?;
         let mut narrow = Trainer::<f32, 4, 1>::new(SelfModelConfig {

@@ -1,8 +1,8 @@
 //! The kernel on a bare machine: no std, no allocator, no main.
 //!
-//! On Linux it is one static program that ends with 0 where all checks hold, and with the number of
-//! the first that does not: `cargo run --release` here. On a Cortex-M4 it says the same by
-//! semihosting: `cortex_m4.sh` builds it and runs it under QEMU.
+//! On Linux it is one static program that exits with 0 if all checks hold, and with the number of the first
+//! failed one otherwise: `cargo run --release` here. On a Cortex-M4 it reports the same by semihosting:
+//! `cortex_m4.sh` builds it and runs it under QEMU.
 
 #![no_std]
 #![no_main]
@@ -36,7 +36,7 @@ fn tone_locks() -> Result<bool, ConfigError> {
 }
 
 /// The same tone from stamped readings, at a lag of 25 samples.
-fn octaves_tell_the_phase() -> Result<bool, ConfigError> {
+fn pyramid_measures_the_phase() -> Result<bool, ConfigError> {
     let mut bins = Bins::<f32, 1>::new(1, 20_000_000, 40_000_000)?;
     let mut pyramid = Pyramid::<f32, 1, 4, 6>::new(PyramidConfig::new(1, 0.02))?;
     for k in 0..4000_u64 {
@@ -53,8 +53,8 @@ fn octaves_tell_the_phase() -> Result<bool, ConfigError> {
     Ok((t - encode_angle(0.05_f32 * 24.0)).norm_sqr() < 1e-6)
 }
 
-/// A sensor that freezes is found and named.
-fn frozen_sensor_is_to_blame() -> Result<bool, ConfigError> {
+/// A frozen sensor is detected.
+fn frozen_sensor_is_detected() -> Result<bool, ConfigError> {
     let config = SelfModelConfig {
         outputs: 2,
         ..SelfModelConfig::default()
@@ -84,8 +84,8 @@ fn frozen_sensor_is_to_blame() -> Result<bool, ConfigError> {
     Ok(late && !early)
 }
 
-/// Oscillators above the threshold lock; a memory comes back from bytes.
-fn fleet_locks_and_memory_returns() -> Result<bool, ConfigError> {
+/// Oscillators above the threshold lock; a memory is restored from bytes.
+fn fleet_locks_and_memory_is_restored() -> Result<bool, ConfigError> {
     let mut omegas = [0.0_f32; 64];
     for (i, omega) in omegas.iter_mut().enumerate() {
         *omega = lorentzian_quantile(i, 64, 0.5);
@@ -121,13 +121,13 @@ fn fleet_locks_and_memory_returns() -> Result<bool, ConfigError> {
     Ok((r - 0.75).abs() < 0.05 && back == Ok(Ok(blend)))
 }
 
-/// 0 where all holds, else the number of the first check that does not.
+/// 0 if all checks hold, else the number of the first failed one.
 fn failed() -> i32 {
     let checks = [
         tone_locks,
-        octaves_tell_the_phase,
-        frozen_sensor_is_to_blame,
-        fleet_locks_and_memory_returns,
+        pyramid_measures_the_phase,
+        frozen_sensor_is_detected,
+        fleet_locks_and_memory_is_restored,
     ];
     for (number, check) in (1..).zip(checks) {
         if check() != Ok(true) {
@@ -167,7 +167,7 @@ fn end(code: i32) -> ! {
     }
 }
 
-// The host's core is built with unwind tables, which name these.
+// The host's core is built with unwind tables, which refer to these.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(no_mangle)]
 pub extern "C" fn rust_eh_personality() {}
@@ -178,7 +178,7 @@ pub extern "C" fn _Unwind_Resume() -> ! {
     end(98)
 }
 
-// The FPU is switched on before any Rust code runs.
+// The FPU is enabled before any Rust code runs.
 #[cfg(target_arch = "arm")]
 core::arch::global_asm!(
     ".thumb_func",
@@ -195,8 +195,8 @@ core::arch::global_asm!(
 
 #[cfg(target_arch = "arm")]
 fn semihost(operation: u32, argument: u32) {
-    // SAFETY: a breakpoint that the debugger, or QEMU, takes as a call; it reads what the argument
-    // points to.
+    // SAFETY: a breakpoint that the debugger, or QEMU, handles as a call; it reads the memory behind the
+    // argument.
     unsafe {
         core::arch::asm!("bkpt 0xAB", inlateout("r0") operation => _, in("r1") argument, options(nostack));
     }
@@ -204,7 +204,7 @@ fn semihost(operation: u32, argument: u32) {
 
 #[cfg(target_arch = "arm")]
 fn end(code: i32) -> ! {
-    let said: &[u8] = match code {
+    let message: &[u8] = match code {
         0 => b"kernel OK\n\0",
         1 => b"check 1 failed\n\0",
         2 => b"check 2 failed\n\0",
@@ -212,7 +212,7 @@ fn end(code: i32) -> ! {
         4 => b"check 4 failed\n\0",
         _ => b"panicked\n\0",
     };
-    semihost(0x04, said.as_ptr() as u32);
+    semihost(0x04, message.as_ptr() as u32);
     semihost(0x18, if code == 0 { 0x20026 } else { 0x20023 });
     loop {}
 }

@@ -1,5 +1,5 @@
-//! What the compiler calls for copies, and a C library would have: on x86-64, whose string
-//! instructions are never turned back into such a call. Cortex-M has them from `compiler_builtins`.
+//! Memory functions that the compiler calls for copies, and that a C library would provide: on x86-64, where
+//! string instructions are never compiled into such a call. Cortex-M has them from `compiler_builtins`.
 
 use core::arch::asm;
 
@@ -21,7 +21,7 @@ pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, n: usize) -> *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, n: usize) -> *mut u8 {
     if (to as usize).wrapping_sub(from as usize) >= n {
-        // SAFETY: forwards, `to` never stands on what is still to be read.
+        // SAFETY: forwards, `to` never overwrites bytes that are still to be read.
         return unsafe { memcpy(to, from, n) };
     }
     // SAFETY: by the caller, backwards from the last byte of `n` >= 1.
