@@ -1,7 +1,7 @@
-"""What MuJoCo and the files themselves say of robot descriptions: the peer of `cargo xtask soak`.
+"""Counts joints, mass and colliders of robot descriptions by MuJoCo or from the file: the peer of `cargo xtask soak`.
 
 Reads paths from stdin, one a line; prints a line of JSON for each:
-{"file", "joints", "mass_kg", "colliders", "by"}; what nobody could say is null.
+{"file", "joints", "mass_kg", "colliders", "by"}; unknown values are null.
 """
 
 import json
@@ -13,7 +13,7 @@ import mujoco
 
 
 def of_urdf(file):
-    """The file's own sums: MuJoCo drops the mass of a fixed base."""
+    """Sums of the file: MuJoCo drops the mass of a fixed base."""
     text = open(file, encoding="utf-8", errors="replace").read()
     text = re.sub(r"<!--.*?-->|<\?xml.*?\?>", "", text, flags=re.S).strip("\ufeff \n\t\0")
     root = tree.fromstring(text)
@@ -38,7 +38,7 @@ def of_mjcf(file):
 
 for file in sys.stdin.read().splitlines():
     try:
-        said = of_urdf(file) if file.endswith(".urdf") else of_mjcf(file)
-    except Exception as error:  # what a peer refuses is its answer
-        said = {"joints": None, "mass_kg": None, "colliders": None, "by": str(error).replace("\n", " ")[:90]}
-    print(json.dumps({"file": file, **said}), flush=True)
+        counts = of_urdf(file) if file.endswith(".urdf") else of_mjcf(file)
+    except Exception as error:  # a refusal is a result
+        counts = {"joints": None, "mass_kg": None, "colliders": None, "by": str(error).replace("\n", " ")[:90]}
+    print(json.dumps({"file": file, **counts}), flush=True)

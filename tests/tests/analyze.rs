@@ -260,7 +260,7 @@ fn gaps_missing_cells_and_invalid_stamps_are_handled() {
         match k {
             // A gap of 50 s.
             700..750 => continue,
-            // A repeated stamp, one that goes back, a missing one, and text.
+            // A repeated stamp, one before its predecessor, a missing one, and text.
             800 => cells[0] = "79.8",
             810 => cells[0] = "3.0",
             820 => cells[0] = "",
@@ -1135,7 +1135,7 @@ fn faults_of_a_real_machine_are_detected() {
         let most = causes.iter().max_by_key(|(_, rows)| **rows);
         let (cause, named) = most.map_or(("none", 0), |(cause, rows)| (*cause, *rows));
         say(&format!(
-            "valve1/{number}: {met}; `{cause}` is to blame in {named} of {} hits",
+            "valve1/{number}: {met}; `{cause}` is isolated in {named} of {} hits",
             met.hits
         ));
         for (sum, scored) in areas.iter_mut().zip(&scored) {

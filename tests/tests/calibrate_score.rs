@@ -72,7 +72,7 @@ fn calibrated_thresholds_are_a_profile_of_their_scene() {
 }
 
 #[test]
-fn detectors_have_one_bound_together_and_identical_robots_one_calibration() {
+fn detectors_share_one_bound_and_identical_robots_one_calibration() {
     let second =
         "    (name: \"other\", model: \"rover.urdf\", position_m: (20, 0, 0), drive: Auto,";
     let (head, rover) = YARD.split_once("agents: [(").unwrap();
@@ -161,10 +161,10 @@ fn frozen_gyroscope_is_scored_as_detected_and_isolated() {
 fn faults_of_missing_sensors_are_listed() {
     let here = folder(&[("yard.ron", YARD)]);
     let args = ["score", "yard.ron", "--faults", "gnss", "--runs", "1"];
-    let said = done(here.path(), &[&args[..], &["--healthy", "1s"]].concat());
+    let listing = done(here.path(), &[&args[..], &["--healthy", "1s"]].concat());
     assert!(
-        said.contains("not applicable to rover: GNSS pulled 0.1 m/s"),
-        "{said}"
+        listing.contains("not applicable to rover: GNSS pulled 0.1 m/s"),
+        "{listing}"
     );
 }
 

@@ -521,8 +521,8 @@ fn a_full_disk_fails_the_run_with_a_message() {
         let all = [&args[..], &["--record", "/dev/full"], more].concat();
         let ran = run(here.path(), &all);
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-        let said = "error: the recording /dev/full is incomplete: No space left";
-        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        let message = "error: the recording /dev/full is incomplete: No space left";
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
         assert_eq!(ran.stdout.contains("100 ticks"), more.is_empty());
     }
     let full = std::fs::File::create("/dev/full").unwrap();

@@ -1,4 +1,4 @@
-//! The library's examples, as a user runs them.
+//! The library's examples, run as by a user.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The folder of built examples, beside this test's executable; they are built here where one is missing.
+/// Folder of the built examples, beside this test's executable; a missing one is built here.
 ///
-/// `cargo xtask test` builds the whole workspace before it tests, so that they are fresh there.
+/// `cargo xtask test` builds the whole workspace before the tests, so that they are up to date.
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -56,7 +56,7 @@ fn example(name: &str) -> Ran {
     ran
 }
 
-/// The cells of the row that begins with a word, in the table whose head begins with another.
+/// Cells of the row with this first word, in the table with this first header.
 fn row(text: &str, head: &str, name: &str) -> Vec<String> {
     let begins = |line: &&str, word: &str| line.split_whitespace().next() == Some(word);
     let mut lines = text.lines();
@@ -66,7 +66,7 @@ fn row(text: &str, head: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_example_is_run_here() {
+fn every_example_has_a_test() {
     let tested = ["built_scene", "hello", "monitor", "my_controller"];
     assert_eq!(sources(), tested.map(str::to_owned).into());
 }
@@ -82,7 +82,7 @@ fn my_controller_drives_for_a_minute_without_a_collision() {
 }
 
 #[test]
-fn built_scene_isolates_the_gyroscope_and_knows_the_truth() {
+fn built_scene_isolates_the_gyroscope_and_prints_the_truth() {
     let text = example("built_scene").stdout;
     let kernel = row(&text, "kernel", "rover");
     // One alarm and its cause.
@@ -98,7 +98,7 @@ fn built_scene_isolates_the_gyroscope_and_knows_the_truth() {
 }
 
 #[test]
-fn monitor_isolates_the_thermometer_that_is_off() {
+fn monitor_isolates_the_biased_thermometer() {
     let text = example("monitor").stdout;
     let first = text.lines().next().unwrap();
     let (at_s, rest) = first.split_once(" s: ").unwrap();
@@ -107,7 +107,7 @@ fn monitor_isolates_the_thermometer_that_is_off() {
     assert_eq!(rest, "alarm on, channel 1", "{text}");
 }
 
-/// It has no end of its own.
+/// It runs without an end.
 #[cfg(unix)]
 #[test]
 fn hello_runs_until_it_is_terminated() {
@@ -128,10 +128,10 @@ fn hello_runs_until_it_is_terminated() {
     assert_eq!(status.unwrap().signal(), Some(15));
 }
 
-/// The guide shows the barometer of `own_kinds`, as it stands there.
+/// The barometer of `own_kinds` in the guide equals its source.
 #[test]
 fn the_guides_sensor_is_the_examples_sensor() {
-    // Layout and trailing commas are rustfmt's.
+    // Layout and trailing commas depend on rustfmt.
     let bare = |text: &str| -> String {
         let kept = text.chars().filter(|c| !c.is_whitespace() && *c != ',');
         kept.collect()

@@ -170,7 +170,7 @@ fn on(ns: u64) -> bool {
 }
 
 #[test]
-fn a_biased_accelerometer_reads_its_bias_more() {
+fn a_biased_accelerometer_adds_its_bias() {
     let (log, _) = clean::<ImuSample>(
         r#"(sensor: "rover/accelerometer_x", kind: Bias(0.5), at_s: 1, for_s: 1)"#,
     );
@@ -186,7 +186,7 @@ fn a_biased_accelerometer_reads_its_bias_more() {
 }
 
 #[test]
-fn drift_of_a_gnss_position_moves_its_latitude_and_longitude_but_not_conversely() {
+fn gnss_position_drift_changes_latitude_and_longitude_but_not_conversely() {
     let plane = TangentPlane::new(Geodetic {
         latitude_deg: 47.0,
         longitude_deg: 8.0,
@@ -225,7 +225,7 @@ fn drift_of_a_gnss_position_moves_its_latitude_and_longitude_but_not_conversely(
 }
 
 #[test]
-fn a_delayed_gyroscope_reads_the_truth_of_before() {
+fn a_delayed_gyroscope_reads_earlier_truth() {
     let (log, _) =
         clean::<ImuSample>(r#"(sensor: "rover/gyro", kind: Delay(0.06), at_s: 1, for_s: 1)"#);
     for (k, (sample, now)) in log.iter().enumerate() {
@@ -261,12 +261,12 @@ fn encoders_keep_counting_through_a_drop_out() {
 }
 
 #[test]
-fn the_blocked_share_of_lidar_rays_returns_nothing() {
+fn the_blocked_share_of_lidar_rays_reads_the_maximum_range() {
     let (log, _) = clean::<Scan>(r#"(sensor: "rover/lidar", kind: Block(0.5), at_s: 1, for_s: 1)"#);
     for (sample, truth) in log {
-        let blind = if on(sample.source_ns) { 45 } else { 0 };
-        assert!(sample.value.ranges_m[..blind].iter().all(|&m| m == 12.0));
-        assert_eq!(sample.value.ranges_m[blind..], truth.ranges_m[blind..]);
+        let blocked = if on(sample.source_ns) { 45 } else { 0 };
+        assert!(sample.value.ranges_m[..blocked].iter().all(|&m| m == 12.0));
+        assert_eq!(sample.value.ranges_m[blocked..], truth.ranges_m[blocked..]);
         // Both halves had hits.
         assert!(truth.ranges_m[..45].iter().any(|&m| m < 12.0));
     }
@@ -316,8 +316,8 @@ fn slipping_wheels_cover_less_distance_by_the_slip_ratio() {
         ("Slip(0.08)", 0.08),
         ("Slip(0.5)", 0.5),
     ] {
-        let whose = if share == 0.0 { "encoders" } else { "drive" };
-        let fault = format!("(sensor: \"rover/{whose}\", kind: {kind})");
+        let part = if share == 0.0 { "encoders" } else { "drive" };
+        let fault = format!("(sensor: \"rover/{part}\", kind: {kind})");
         let [(from_m, from), (to_m, to)] = straight(&fault, ROVER, [2.0, 8.0]);
         for (from_rad, to_rad) in from.iter().zip(&to) {
             let rolled_m = (to_rad - from_rad) * WHEEL_M;
@@ -425,7 +425,7 @@ fn a_sled_slides_down_a_slope_by_its_friction_coefficient() {
 }
 
 #[test]
-fn a_run_with_each_kind_of_fault_has_the_same_hash_again() {
+fn a_run_with_each_kind_of_fault_is_reproducible() {
     for fault in [
         r#"sensor: "rover/accelerometer_x", kind: Bias(0.5)"#,
         r#"sensor: "rover/gnss/east", kind: Drift(0.1)"#,

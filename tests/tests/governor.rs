@@ -34,7 +34,7 @@ fn first_alarm(agent: &Value) -> (f64, String) {
 }
 
 #[test]
-fn a_healthy_patrol_by_filter_is_accurate_and_never_governed() {
+fn a_healthy_patrol_by_filter_is_accurate_and_never_limited() {
     for seed in ["1", "2", "3"] {
         let rover = yard("", &["--seed", seed]);
         let filter = &rover["filter"];
@@ -162,7 +162,7 @@ fn a_weak_motor_is_isolated_while_all_sensors_agree() {
 }
 
 #[test]
-fn a_frozen_gyroscope_is_excluded_and_the_rover_goes_on() {
+fn a_frozen_gyroscope_is_excluded_and_the_rover_continues() {
     let rover = yard(r#"sensor: "rover/gyro", kind: Freeze"#, &[]);
     let (from_s, cause) = first_alarm(&rover);
     assert!((50.0..53.0).contains(&from_s), "{from_s}");

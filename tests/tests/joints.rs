@@ -916,7 +916,11 @@ fn mimic_joints_follow_with_factor_and_offset_also_in_chains() {
     below(worst(&|x| 0.25 * x[a] + 0.1, d), 0.001, "slide");
     // Stopped from 4 rad/s and restarted within 5 ms.
     below(worst(&|x| x[a].clamp(-0.2, 0.2), e), 0.02, "limits");
-    below(largest(xs.iter().map(|x| x[e])), 0.2 + 0.01, "no further");
+    below(
+        largest(xs.iter().map(|x| x[e])),
+        0.2 + 0.01,
+        "limit of the fifth",
+    );
 }
 
 #[test]

@@ -409,10 +409,10 @@ with open(path, 'rb') as f:
         for schema, channel, message in reader.iter_messages(log_time_order=False):
             counts[channel.topic] = counts.get(channel.topic, 0) + 1
             if channel.message_encoding == 'json':
-                said = json.loads(message.data)
+                fields = json.loads(message.data)
                 assert schema.encoding == 'jsonschema', channel.topic
                 known = json.loads(schema.data)['properties']
-                assert set(said) <= set(known), (channel.topic, said, known)
+                assert set(fields) <= set(known), (channel.topic, fields, known)
             else:
                 assert schema.encoding == 'protobuf' and schema.name.startswith('foxglove.'), schema.name
             if channel.topic == '/journal/hash':
@@ -689,13 +689,13 @@ fn altered_input_frame_is_reported_with_its_tick_and_state_part() {
             .then_some(tick.tick),
         _ => None,
     });
-    let entered = entered.expect("a frame of the hand");
+    let entered = entered.expect("a frame of stick input");
     rewritten(
         &run_file,
         &here.path().join("other.mcap"),
         "/journal/entered",
-        |said| {
-            let stick = &mut said["frame"]["payload"]["Request"]["what"]["Stick"];
+        |content| {
+            let stick = &mut content["frame"]["payload"]["Request"]["what"]["Stick"];
             let pressed = stick["forward"] == 0.5;
             if pressed {
                 stick["forward"] = 0.25.into();

@@ -83,7 +83,7 @@ impl Person {
         let code = self.terminal.exp_char('.').unwrap().parse().unwrap();
         self.wait_for("end.");
         let mode = |name| std::fs::read_to_string(self.here.path().join(name)).unwrap();
-        assert_eq!(mode("before"), mode("after"), "the terminal was left");
+        assert_eq!(mode("before"), mode("after"), "terminal settings");
         (code, self.here)
     }
 }
@@ -166,7 +166,7 @@ fn teleop_drives_and_the_robot_stops_on_release() {
     person.wait_for("rover stop 50 %");
     let let_go = begun.elapsed() - held;
     assert!(let_go < Duration::from_secs(1), "{let_go:?}");
-    // If it still drove, it would move four times as far.
+    // A robot that still drove would move four times as far.
     let until = person.time_now("1 x real time") + 4.0;
     while person.time_now("1 x real time") < until {}
     person.press("q");

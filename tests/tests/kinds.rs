@@ -1,4 +1,4 @@
-//! Kinds and commands from outside the engine, through the library.
+//! Sensor, fault and controller kinds and requests from outside the engine, through the library.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use becomingone_tests::{folder, run};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Height of the link that carries it, without noise.
+/// Height of the sensor's link, without noise.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 struct Altimeter {
@@ -181,7 +181,7 @@ fn a_scene_in_code_with_an_unregistered_kind_does_not_start() {
 
 #[test]
 fn two_types_under_one_name_do_not_start() {
-    /// Another `Imu`.
+    /// A second `Imu`.
     #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
     #[serde(rename = "Imu")]
     struct Other {}
@@ -220,7 +220,7 @@ fn two_types_under_one_name_do_not_start() {
     );
 }
 
-/// State of a plugin's own entity.
+/// State of a plugin's entity.
 #[derive(Component)]
 struct Counter(u64);
 
@@ -230,7 +230,7 @@ impl HashState for Counter {
     }
 }
 
-/// Spawns a counter in the second tick, which counts by so much.
+/// Spawns a counter in the second tick, with this increment.
 struct Counts(u64);
 
 impl Plugin for Counts {
@@ -257,7 +257,7 @@ impl Plugin for Counts {
 }
 
 #[test]
-fn an_entity_that_a_plugin_spawns_in_mid_run_is_found_and_hashed() {
+fn an_entity_spawned_by_a_plugin_during_a_run_is_indexed_and_hashed() {
     let hash = |by: u64, ticks: u64| {
         let scene = Scene::builder()
             .agent(Agent::bare("kernel"))
@@ -326,7 +326,7 @@ fn speed(engine: &CoherenceEngine) -> f64 {
 }
 
 #[test]
-fn a_request_takes_precedence_until_it_expires_and_then_the_controller_goes_on() {
+fn a_request_overrides_the_controller_until_it_expires() {
     let back = Twist2 {
         linear_m_s: -0.25,
         angular_rad_s: 0.0,
@@ -347,13 +347,13 @@ fn a_request_takes_precedence_until_it_expires_and_then_the_controller_goes_on()
     assert!(before > 0.3, "{before}");
     assert_eq!(during, -0.25);
     assert!(after > 0.3, "{after}");
-    // Without a controller, the safe command is left: it stands.
+    // Without a controller, the safe command remains: the robot stands.
     let (before, during, after) = run(rover());
     assert_eq!((before, during, after), (0.0, -0.25, 0.0));
 }
 
 #[test]
-fn requests_that_fit_no_agent_or_drive_are_refused_by_name() {
+fn requests_for_unknown_agents_or_wrong_drives_are_refused_by_name() {
     let mut engine = CoherenceEngine::from(Scene::builder().agent(rover()).build().unwrap());
     let twist = |linear_m_s| Twist2 {
         linear_m_s,

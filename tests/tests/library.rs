@@ -257,7 +257,7 @@ fn the_bare_kernel_runs_in_real_time_until_it_is_stopped() {
 }
 
 #[test]
-fn a_run_that_was_stopped_before_it_began_does_nothing() {
+fn a_run_stopped_before_its_start_executes_no_tick() {
     let mut engine = rover();
     engine.stop_handle().stop();
     assert_eq!(engine.run().unwrap().ticks, 0);
@@ -275,7 +275,7 @@ fn a_handle_pauses_steps_resets_resumes_and_stops_from_another_thread() {
         handle.pause();
         let other = thread::spawn(move || {
             let wait_for = |ticks: u64, total: u64| {
-                until(20 * SECOND, "the ticks asked for", || {
+                until(20 * SECOND, "the requested ticks", || {
                     assert!(count.load(Ordering::Acquire) <= total, "a tick too many");
                     count.load(Ordering::Acquire) == total && tick.load(Ordering::Acquire) == ticks
                 });
@@ -289,7 +289,7 @@ fn a_handle_pauses_steps_resets_resumes_and_stops_from_another_thread() {
             handle.step(1);
             wait_for(1, 9);
             handle.resume();
-            until(20 * SECOND, "that it goes on", || {
+            until(20 * SECOND, "further ticks", || {
                 tick.load(Ordering::Acquire) > 200
             });
             handle.pause();
@@ -303,7 +303,7 @@ fn a_handle_pauses_steps_resets_resumes_and_stops_from_another_thread() {
                 }
                 count.load(Ordering::Acquire) == before + 1
             };
-            until(20 * SECOND, "that it stands still", stands);
+            until(20 * SECOND, "a paused run", stands);
             // Stops a paused run.
             handle.stop();
         });

@@ -201,13 +201,15 @@ fn viewers_of_a_server_get_static_content_and_live_data() {
     let file = |name: &str| run.here.path().join(name).to_str().unwrap().to_owned();
     let (early, late) = (file("early.rrd"), file("late.rrd"));
     let one = Peer::client(&program, &url, &early);
-    until(WAIT, "something of the run", || size(&early) > 100_000);
+    until(WAIT, "data of the run", || size(&early) > 100_000);
     // A stopped viewer delays only itself as long as there is buffer space.
     one.signal("-STOP");
     let two = Peer::client(&program, &url, &late);
-    until(WAIT, "something of the run", || size(&late) > 100_000);
+    until(WAIT, "data of the run", || size(&late) > 100_000);
     let begun = size(&late);
-    until(WAIT, "more of the run", || size(&late) > begun + 20_000);
+    until(WAIT, "more data of the run", || {
+        size(&late) > begun + 20_000
+    });
     one.signal("-KILL");
     // A saved file is complete up to a point only: chunks arrive out of order.
     until(WAIT, "all parts of the stage", || {
@@ -265,7 +267,7 @@ fn spawned_viewer_outlives_the_run() {
         .unwrap();
     run.ends_in_time();
     let lives = Command::new("kill").args(["-0", &pid.to_string()]).status();
-    assert!(lives.unwrap().success(), "the viewer stays, for a look");
+    assert!(lives.unwrap().success(), "the viewer stays open");
     signal("KILL", pid);
 }
 

@@ -31,17 +31,17 @@ agents: [(
     coherence: Kernel(master_window_s: 2, blend: (half_life_s: 20), witness: (senses: [])),
 )])";
 
-/// Kernels that lock to a tone each.
+/// Kernels, each locked to a tone.
 const KERNELS: &str = "(version: 1, duration_s: Some(20), agents: [
     (name: \"tone\", coherence: Kernel(channels: [(name: \"a\", signal: Tone(frequency_hz: 5))])),
     (name: \"other\", coherence: Kernel(channels: [(name: \"b\", signal: Tone(frequency_hz: 2))])),
 ])";
 
 #[derive(Resource, Default)]
-struct Heard(Vec<AgentEvent>);
+struct Collected(Vec<AgentEvent>);
 
-fn hear(mut heard: ResMut<Heard>, mut events: MessageReader<AgentEvent>) {
-    heard.0.extend(events.read().cloned());
+fn collect_events(mut collected: ResMut<Collected>, mut events: MessageReader<AgentEvent>) {
+    collected.0.extend(events.read().cloned());
 }
 
 fn forwards(mut commands: Query<&mut ActuatorTarget<Twist2>>) {
@@ -50,15 +50,15 @@ fn forwards(mut commands: Query<&mut ActuatorTarget<Twist2>>) {
     }
 }
 
-/// A run against the wall: its events, its summary, its memory.
+/// Runs a drive against the wall: its events, summary and memory.
 fn against_the_wall(memory: Option<&StoredMemory>) -> (Vec<AgentEvent>, Summary, StoredMemory) {
     let mut engine = engine(&[("wall.ron", WALL)]);
     engine.add_plugin(|app: &mut App| {
-        app.init_resource::<Heard>().add_systems(
+        app.init_resource::<Collected>().add_systems(
             Tick,
             (
                 forwards.in_set(TickSystems::Decide).after(ControlSystems),
-                hear.in_set(TickSystems::Publish),
+                collect_events.in_set(TickSystems::Publish),
             ),
         );
     });
@@ -66,11 +66,11 @@ fn against_the_wall(memory: Option<&StoredMemory>) -> (Vec<AgentEvent>, Summary,
         engine.set_memory(memory.clone());
     }
     let summary = engine.run_for(Duration::from_secs(8)).unwrap();
-    let heard = std::mem::take(&mut engine.world_mut().resource_mut::<Heard>().0);
-    (heard, summary, engine.memory())
+    let collected = std::mem::take(&mut engine.world_mut().resource_mut::<Collected>().0);
+    (collected, summary, engine.memory())
 }
 
-/// What is recalled of the first run.
+/// Events recalled from the first run.
 fn recalled(events: &[AgentEvent]) -> Vec<&str> {
     let labels = events.iter().filter_map(|event| match &event.kind {
         EventKind::EventRecalled { label, .. } => Some(&**label),
@@ -93,16 +93,19 @@ fn the_wall_of_the_last_run_is_recalled() {
         labels.iter().any(|l| l.contains("touched wall")),
         "{second:?}"
     );
-    let said = summary.memory.unwrap();
-    assert_eq!(said.runs, 1);
-    assert!(said.restored >= 1 && said.kept >= said.restored, "{said:?}");
-    // The same memory, the same run.
+    let stats = summary.memory.unwrap();
+    assert_eq!(stats.runs, 1);
+    assert!(
+        stats.restored >= 1 && stats.kept >= stats.restored,
+        "{stats:?}"
+    );
+    // The same memory gives the same run.
     let (_, again, _) = against_the_wall(Some(&memory));
     assert_eq!(again.state_hash, summary.state_hash);
 }
 
 #[test]
-fn a_first_run_is_one_without_memory_and_a_reset_restores_the_same_again() {
+fn a_first_run_starts_without_memory_and_a_reset_restores_the_initial_one() {
     let run = |memory: Option<StoredMemory>| {
         let mut engine = engine(&[("k.ron", KERNELS)]);
         if let Some(memory) = memory {
@@ -123,7 +126,7 @@ fn a_first_run_is_one_without_memory_and_a_reset_restores_the_same_again() {
 }
 
 #[test]
-fn agents_that_a_scene_does_not_have_keep_their_memories() {
+fn memories_of_agents_absent_from_a_scene_are_kept() {
     let mut both = engine(&[("k.ron", KERNELS)]);
     both.run().unwrap();
     let before = both.memory();
@@ -148,7 +151,7 @@ fn kernels(here: &Path, args: &[&str]) -> Value {
 }
 
 #[test]
-fn a_run_with_memory_is_replayed_from_its_recording_whatever_became_of_the_file() {
+fn a_run_with_memory_is_replayed_without_its_memory_file() {
     let here = folder(&[("k.ron", KERNELS)]);
     let here = here.path();
     let alone = kernels(here, &[]);
@@ -186,7 +189,7 @@ fn a_run_with_memory_is_replayed_from_its_recording_whatever_became_of_the_file(
 }
 
 #[test]
-fn a_damaged_file_is_refused_with_its_place_and_stays() {
+fn a_damaged_file_is_refused_with_its_place_and_kept() {
     let here = folder(&[("k.ron", KERNELS)]);
     let here = here.path();
     kernels(here, &["--memory", "k.memory"]);
@@ -247,7 +250,7 @@ fn a_damaged_file_is_refused_with_its_place_and_stays() {
 }
 
 #[test]
-fn runs_at_once_leave_a_whole_file_and_nothing_beside_it() {
+fn concurrent_runs_leave_one_complete_file() {
     let here = folder(&[("k.ron", KERNELS)]);
     let spawn = |_| {
         Command::new(binary())
@@ -292,7 +295,7 @@ fn ctrl_c_keeps_the_memory() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // What was loaded is said once the run has begun.
+    // The restored memory is printed at the start of the run.
     let mut first = String::new();
     let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
     std::io::BufRead::read_line(&mut stdout, &mut first).unwrap();

@@ -1,5 +1,5 @@
-//! Robot descriptions as a user meets them: `inspect`, meshes, published robots. Those that are
-//! refused stand in `fixtures/bad_input/models` and `fixtures/bad_input/robots`.
+//! Robot descriptions: `inspect`, meshes, published robots. Refused ones are in `fixtures/bad_input/models` and
+//! `fixtures/bad_input/robots`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -16,8 +16,8 @@ fn inspect(file: &str) -> Value {
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
-fn warnings(said: &Value) -> String {
-    said["warnings"]
+fn warnings(report: &Value) -> String {
+    report["warnings"]
         .as_array()
         .unwrap()
         .iter()
@@ -48,24 +48,24 @@ const MJCF: &str = r#"<mujoco model="bot"><compiler angle="radian"/><worldbody>
 fn one_robot_in_urdf_and_mjcf_has_the_same_links_joints_and_mass() {
     let here = folder(&[("bot.urdf", URDF), ("bot.xml", MJCF)]);
     for (file, moving) in [("bot.urdf", 1), ("bot.xml", 2)] {
-        let said = inspect(here.path().join(file).to_str().unwrap());
-        assert_eq!(said["links"], 3, "{file}");
-        // The free joint of a file counts.
-        assert_eq!(said["moving_joints"], moving, "{file}");
-        assert_eq!(said["colliders"], 2, "{file}");
-        assert_eq!(said["limits"], 1, "{file}");
+        let report = inspect(here.path().join(file).to_str().unwrap());
+        assert_eq!(report["links"], 3, "{file}");
+        // The free joint of a file is counted.
+        assert_eq!(report["moving_joints"], moving, "{file}");
+        assert_eq!(report["colliders"], 2, "{file}");
+        assert_eq!(report["limits"], 1, "{file}");
         assert_eq!(
-            said["missing_meshes"].as_array().unwrap().len(),
+            report["missing_meshes"].as_array().unwrap().len(),
             0,
             "{file}"
         );
         assert_eq!(
-            said["warnings"].as_array().unwrap().len(),
+            report["warnings"].as_array().unwrap().len(),
             0,
-            "{file}: {said}"
+            "{file}: {report}"
         );
         assert!(
-            (said["mass_kg"].as_f64().unwrap() - 6.0).abs() < 1e-5,
+            (report["mass_kg"].as_f64().unwrap() - 6.0).abs() < 1e-5,
             "{file}"
         );
     }
@@ -81,7 +81,7 @@ fn one_robot_in_urdf_and_mjcf_has_the_same_links_joints_and_mass() {
 
 #[test]
 fn one_robot_in_urdf_and_mjcf_falls_and_comes_to_rest() {
-    // Known by their root elements, whatever their names.
+    // Recognised by their root elements, independent of file names.
     let here = folder(&[("bot.model", URDF), ("bot.xml", MJCF)]);
     for file in ["bot.model", "bot.xml"] {
         let path = here.path().join(file);
@@ -108,7 +108,7 @@ fn parts_jointed_to_the_world_stay_and_free_bodies_collide_with_them() {
     engine.run_for(Duration::from_secs(2)).unwrap();
     let poses: becomingone::components::body::LinkPoses = becomingone_tests::get(&engine, "table");
     let z: Vec<_> = poses.0.iter().map(|p| p.translation_m.z).collect();
-    // The table stands, the ball lies on it, the slider hangs at its lower end.
+    // The table is fixed, the ball lies on it, the slider hangs at its lower end.
     assert_eq!(z[0], 0.0);
     assert!((z[1] - 1.2).abs() < 0.01, "{z:?}");
     assert!((z[2] - 0.8).abs() < 0.02, "{z:?}");
@@ -133,14 +133,14 @@ fn a_missing_mesh_is_listed_by_inspect_and_left_out_of_a_run() {
     let text = URDF.replace(was, "<mesh filename=\"package://cart/base.stl\"/>");
     let here = folder(&[("bot.urdf", &text)]);
     let path = here.path().join("bot.urdf");
-    let said = inspect(path.to_str().unwrap());
+    let report = inspect(path.to_str().unwrap());
     assert_eq!(
-        said["missing_meshes"],
+        report["missing_meshes"],
         serde_json::json!(["package://cart/base.stl"])
     );
     assert!(
-        warnings(&said).contains("bot.urdf:3:38: collision ignored"),
-        "{said}"
+        warnings(&report).contains("bot.urdf:3:38: collision ignored"),
+        "{report}"
     );
     let ran = run(
         here.path(),
@@ -194,7 +194,7 @@ fn meshes_cut_anywhere_are_refused_with_their_file_name() {
         ("m.stl", stl(""), vec![0, 40, 83, 100, 200]),
         ("m.stl", stl("solid thing\n"), vec![12, 83, 100, 200]),
         ("m.dae", dae, vec![0, 40, 200, 400]),
-        // Half a line; an OBJ has no end, a whole line less is a smaller mesh.
+        // Half a line; OBJ has no end mark, so a whole line less is a smaller mesh.
         ("m.obj", obj, vec![0, 12, 36]),
     ] {
         let urdf = URDF.replace(
@@ -234,7 +234,7 @@ fn meshes_cut_anywhere_are_refused_with_their_file_name() {
 #[test]
 fn files_of_one_repeated_tag_are_refused_in_bounded_time_and_memory() {
     let here = folder(&[]);
-    // A gigabyte is refused by its size; a sparse file has it without the bytes.
+    // A gigabyte is refused by its size; the file is sparse.
     for name in ["giga.urdf", "giga.xml"] {
         let path = here.path().join(name);
         std::fs::write(&path, "<robot>").unwrap();
@@ -245,7 +245,7 @@ fn files_of_one_repeated_tag_are_refused_in_bounded_time_and_memory() {
             .set_len(1 << 30)
             .unwrap();
     }
-    // Just below the size that is read.
+    // Just below the size limit.
     let tags = |open: &str, tag: &str, close: &str| {
         format!("{open}{}{close}", tag.repeat((60 << 20) / tag.len()))
     };
@@ -283,8 +283,8 @@ fn files_of_one_repeated_tag_are_refused_in_bounded_time_and_memory() {
     }
 }
 
-/// PARTS.md's robots for tests, with the moving joints and the mass that `MuJoCo` 4.0 says, or for URDF
-/// (whose fixed base it drops) the sum of the file.
+/// Robots of PARTS.md, with the moving joints and the mass by `MuJoCo` 4.0, or for URDF (of which it drops the
+/// fixed base) the sum of the file.
 const ROBOTS: [(&str, u64, f64); 10] = [
     ("pybullet_data/husky/husky.urdf", 4, 44.00300),
     ("pybullet_data/racecar/racecar.urdf", 6, 5.89223),
@@ -312,14 +312,14 @@ fn published_robots_have_their_joints_and_masses_and_stay_stable() {
         let Some(file) = peer_robot(path) else {
             continue;
         };
-        let said = inspect(&file);
-        assert_eq!(said["moving_joints"], joints, "{path}");
-        let mass = said["mass_kg"].as_f64().unwrap();
+        let report = inspect(&file);
+        assert_eq!(report["moving_joints"], joints, "{path}");
+        let mass = report["mass_kg"].as_f64().unwrap();
         assert!((mass - kg).abs() < 0.02 * kg, "{path}: {mass} kg, not {kg}");
         assert_eq!(
-            said["missing_meshes"].as_array().unwrap().len(),
+            report["missing_meshes"].as_array().unwrap().len(),
             0,
-            "{path}: {said}"
+            "{path}: {report}"
         );
         let sum = summary(&[&file, "--duration", "5s"]);
         let fastest = sum["agents"][0]["max_speed_m_s"].as_f64().unwrap();

@@ -1,4 +1,4 @@
-//! Overlays: profiles, configs and `--set` values override a scene. Those that are refused stand in
+//! Overlays: profiles, configs and `--set` values override a scene. Refused ones are in
 //! `fixtures/bad_input/overlays`.
 
 #![allow(
@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Two agents, two obstacles: each place that overlays change has a line of its own.
+/// Two agents, two obstacles: each overridden place has a line of its own.
 const SCENE: &str = include_str!("../fixtures/bad_input/overlays/scene.ron");
 
-/// The scene with these files and values laid over it.
+/// The scene, overridden by these files and values.
 fn laid(files: &[(&str, &str)], profiles: &[&str], configs: &[&str], sets: &[&str]) -> SceneSpec {
     let mut all = vec![("scene.ron", SCENE)];
     all.extend(files);
@@ -92,7 +92,7 @@ agents:
     let scene = laid(&files, &[], &["my.ron"], &[]);
     assert_eq!(scene, laid(&files, &[], &["my.yaml"], &[]));
 
-    // What was laid, and what was left as it is.
+    // Overridden values, and values left unchanged.
     assert_eq!(scene.world.ground, None);
     let [
         ObstacleSpec::Box { size_m: wall, .. },
@@ -163,7 +163,7 @@ fn profiles_are_applied_before_configs_before_set_values_and_the_last_wins() {
     };
     assert_eq!(of(&["a.ron"], &[], &[]), (10, 0.1));
     assert_eq!(of(&["a.ron"], &["b.yaml"], &[]), (20, 0.2));
-    // A profile comes first, whichever way round the command line says it.
+    // Profiles come first, independent of the order on the command line.
     assert_eq!(of(&["b.yaml"], &["a.ron"], &[]), (10, 0.1));
     assert_eq!(of(&["a.ron", "c.yml"], &[], &[]), (30, 0.1));
     assert_eq!(of(&["c.yml", "a.ron"], &[], &[]), (10, 0.1));
@@ -236,7 +236,7 @@ fn set_takes_text_without_quotes_and_adds_or_removes_optional_values() {
     assert_eq!(channels[0].signal, Signal::Tone { frequency_hz: 2.0 });
     let off = set(&["agents.rover.coherence=Off"]);
     assert_eq!(off.agents[0].coherence, CoherenceSpec::Off);
-    // Another kind takes the place of the whole.
+    // Another kind replaces the whole value.
     let ramp =
         "(world: (obstacles: [Ramp(name: \"wall\", position_m: (1, 1, 0), size_m: (1, 1, 1))]))";
     let scene = laid(&[("ramp.ron", ramp)], &[], &["ramp.ron"], &[]);
@@ -252,7 +252,7 @@ fn set_takes_text_without_quotes_and_adds_or_removes_optional_values() {
 
 #[test]
 fn yaml_scalars_take_the_type_of_their_scene_key() {
-    // Names that other readers of YAML take for a truth value, a number or nothing.
+    // Words that other YAML readers take for a boolean, a number or null.
     for name in ["no", "yes", "on", "1e3", "0x10", "1_000", "12", "NaN"] {
         let yaml = format!(
             "agents: [{{name: rover, sensors: [{{name: {name}, kind: Contact, rate_hz: 1e2}}]}}]"
@@ -377,13 +377,13 @@ fn check_resolved_prints_defaults_and_overrides_and_absolute_paths() {
     let elsewhere = folder(&[("again.ron", &ran.stdout)]);
     let again = run(elsewhere.path(), &["check", "again.ron"]);
     assert_eq!(again.code, Some(0), "{}", again.stderr);
-    // One scene is printed.
+    // Exactly one scene is printed.
     let two = run(
         here.path(),
         &["check", "--resolved", "scene.ron", "scene.ron"],
     );
     assert_eq!((two.code, two.stdout.as_str()), (Some(2), ""));
-    // A robot alone gives a scene to start from.
+    // A robot alone gives an editable scene.
     let urdf = root().join("assets/rover.urdf");
     let urdf = urdf.to_str().unwrap();
     let ran = run(elsewhere.path(), &["check", "--resolved", urdf]);
@@ -413,7 +413,7 @@ fn the_scene_hash_depends_on_the_merged_scene_only() {
         assert_eq!(of(&same), laid, "{same:?}");
     }
     assert_eq!(of(&["--set", "seed=3"]), plain);
-    // What nobody simulates is part of the scene too.
+    // A colour has no effect on the simulation, but is part of the hash.
     assert_ne!(
         of(&["--set", "world.obstacles.wall.rgb=(1, 0, 0)"]).0,
         plain.0
@@ -424,13 +424,13 @@ fn the_scene_hash_depends_on_the_merged_scene_only() {
 fn a_large_scene_with_an_overlay_is_read_in_bounded_time_and_memory() {
     let waypoints = "(1,2),".repeat(2_000_000);
     let text = SCENE.replace("(1, 0), (2, 0)", &waypoints);
-    let told = refused(
+    let message = refused(
         &[("scene.ron", &text)],
         &["--set", "agents.rover.yaw_rad=1"],
     );
     assert!(
-        told.contains("waypoints_m: found 2000000 entries"),
-        "{told}"
+        message.contains("waypoints_m: found 2000000 entries"),
+        "{message}"
     );
 }
 
@@ -449,7 +449,7 @@ fn read_yaml(path: &Path, text: &[u8]) -> Result<(), String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever a YAML file says, it is read or refused by its name.
+    /// Any YAML file is either read or refused by its name.
     #[test]
     fn random_yaml_is_read_or_refused_with_its_file_name(
         text in "((agents|name|rover|seed|drive|sensors|~|1e3|é|[&*]a|[-?:,{}\\[\\]|>!#'\"%\t]| |\n){0,24})",
@@ -460,7 +460,7 @@ proptest! {
         }
     }
 
-    /// Whatever is set, it is done or refused with the argument.
+    /// Any `--set` argument is either applied or refused by its text.
     #[test]
     fn random_set_arguments_are_applied_or_refused_by_name(
         text in "((agents|rover|seed|sensors|imu|kind|Imu|gyro|0|\\.|\\[|\\]|=|\"|\\(|\\)|:|,|é| ){0,16})",

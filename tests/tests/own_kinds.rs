@@ -1,4 +1,4 @@
-//! The example `own_kinds`: a crate outside the workspace, with kinds of its own and the whole command line.
+//! The example `own_kinds`: a crate outside the workspace, with its own kinds and the whole command line.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ fn folder() -> PathBuf {
     root().join("engine/core/examples/own_kinds")
 }
 
-/// The example's program: built by `cargo xtask test`, else here.
+/// Program of the example: built by `cargo xtask test`, else here.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -79,7 +79,7 @@ fn own_kinds_are_listed_checked_and_resolved_as_built_in_ones() {
     fs::write(here.path().join("again.ron"), &resolved.stdout).unwrap();
     let again = run(here.path(), &["check", "--resolved", "again.ron"]);
     assert_eq!(again.stdout, resolved.stdout, "{}", again.stderr);
-    // The shipped program does not know them, and lists those that it knows.
+    // The shipped program refuses them, and lists its own kinds.
     let mut shipped = Command::new(binary());
     let shipped = finish(shipped.args(["check", &scene()]), Duration::from_secs(60));
     assert_eq!(shipped.code, Some(2));
@@ -113,7 +113,7 @@ fn own_kinds_are_listed_checked_and_resolved_as_built_in_ones() {
 }
 
 #[test]
-fn own_kinds_run_are_faulted_alarmed_recorded_replayed_and_drawn() {
+fn own_kinds_support_runs_faults_alarms_recording_replay_and_viewer() {
     let here = tempfile::tempdir().unwrap();
     let args = [
         "run",
@@ -133,7 +133,7 @@ fn own_kinds_run_are_faulted_alarmed_recorded_replayed_and_drawn() {
     let rover = &summary["agents"][0];
     assert!(rover["distance_m"].as_f64().unwrap() > 10.0, "{rover}");
     assert_eq!(rover["collisions"], 0, "{rover}");
-    // The alarm follows the fault at 25 s, and names the barometer.
+    // The alarm follows the fault at 25 s, and isolates the barometer.
     let alarms = rover["kernel"]["witness"]["alarms"].as_array().unwrap();
     let first = alarms.first().expect("an alarm");
     let from_s = first["from_s"].as_f64().unwrap();
@@ -153,7 +153,7 @@ fn own_kinds_run_are_faulted_alarmed_recorded_replayed_and_drawn() {
     assert!(replayed.stdout.contains("verified"), "{}", replayed.stdout);
     let info = run(here.path(), &["info", "run.mcap"]);
     assert!(info.stdout.contains("/rover/barometer"), "{}", info.stdout);
-    // The viewer's file has its series.
+    // The viewer's file has its time series.
     let drawn = fs::read(here.path().join("run.rrd")).unwrap();
     let series = b"barometer";
     assert!(drawn.windows(series.len()).any(|w| w == series));

@@ -1,4 +1,4 @@
-//! The schedule of a tick, as the engine builds it: every system in a named set, in a known order.
+//! The schedule of a tick, as built by the engine: every system in a named set, in a known order.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,13 +16,13 @@ fn systems() -> Vec<ScheduledSystem> {
     let mut engine = CoherenceEngine::new();
     engine.start().unwrap();
     let mut systems = scheduled(engine.world());
-    // Where bevy applies commands, it is of no set.
+    // Bevy's command application belongs to no set.
     systems.retain(|s| s.name != "bevy_ecs::apply_deferred");
     systems
 }
 
 #[test]
-fn the_schedule_is_the_one_on_record() {
+fn the_schedule_equals_the_recorded_one() {
     let systems = systems();
     let lines: Vec<String> = systems
         .iter()
@@ -49,7 +49,7 @@ fn the_schedule_is_the_one_on_record() {
 }
 
 #[test]
-fn sets_run_in_their_order_and_twice_the_same() {
+fn sets_run_in_order_and_the_schedule_is_reproducible() {
     let systems = systems();
     let place = |s: &ScheduledSystem| {
         let set = s.set.as_deref().unwrap_or_default();

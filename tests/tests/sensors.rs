@@ -107,8 +107,8 @@ fn imu_at_rest_measures_gravity_and_no_rotation() {
     run(&mut engine, 4.0);
     // Skip two seconds of settling.
     let settled = |name| logged::<ImuSample>(&engine, name).split_off(200);
-    for (said, truth) in settled("rover/imu") {
-        assert_eq!(said.value, truth);
+    for (measured, truth) in settled("rover/imu") {
+        assert_eq!(measured.value, truth);
         let [rates @ .., x, y, z] = six(&truth);
         assert!(
             x.abs() < 0.02 && y.abs() < 0.02 && (z - G).abs() < 0.02,
@@ -166,7 +166,7 @@ fn dropped_cube_lands_after_the_free_fall_time() {
             break engine.time().now_s();
         }
         speed = down;
-        assert!(engine.time().now_s() < 1.0, "it falls on");
+        assert!(engine.time().now_s() < 1.0, "it has not landed");
     };
     assert!(
         (landed_s - expected_s).abs() < 0.002,
@@ -242,7 +242,7 @@ fn imu_on_a_circle_measures_yaw_rate_and_centripetal_acceleration() {
     let turned = (yaw(&engine) - yaw_before).rem_euclid(std::f64::consts::TAU);
     let travelled = get::<Travel>(&engine, "rover").distance_m - path_before;
     let log = logged::<ImuSample>(&engine, "rover/imu").split_off(2000);
-    let of = |axis: usize| mean(log.iter().map(|(said, _)| six(&said.value)[axis]));
+    let of = |axis: usize| mean(log.iter().map(|(measured, _)| six(&measured.value)[axis]));
     // The integral of the gyroscope is the yaw angle.
     assert!(
         (of(2) * 2.0 - turned).abs() < 0.01 * turned,
@@ -284,7 +284,7 @@ fn lidar_measures_the_distance_to_a_wall() {
                 "{angle} rad: {range} against {expected}"
             );
         } else if angle.abs() > 2.0 {
-            assert_eq!(range, 12.0, "nothing stands behind");
+            assert_eq!(range, 12.0, "no obstacle behind");
         }
     }
     let (moved, _) = logged::<Scan>(&engine, "rover/moved").pop().unwrap();
@@ -388,9 +388,9 @@ fn turn_on_bias_is_constant_in_a_run_and_depends_on_the_seed() {
                 .clear();
             run(&mut engine, 0.005);
             let log = logged::<ImuSample>(&engine, "rover/imu");
-            let of = |(said, truth): &(Stamped<ImuSample>, ImuSample)| {
-                let (said, truth) = (six(&said.value), six(truth));
-                [3, 4, 5].map(|axis| said[axis] - truth[axis])
+            let of = |(measured, truth): &(Stamped<ImuSample>, ImuSample)| {
+                let (measured, truth) = (six(&measured.value), six(truth));
+                [3, 4, 5].map(|axis| measured[axis] - truth[axis])
             };
             let first = of(&log[0]);
             for later in &log {
@@ -427,9 +427,9 @@ fn noise_of_a_sensor_does_not_depend_on_other_sensors_or_agents() {
         let mut engine = engine(&[("noise.ron", &scene)]);
         record::<ImuSample>(&mut engine);
         run(&mut engine, 0.5);
-        let of = |(said, truth): (Stamped<ImuSample>, ImuSample)| {
-            let (said, truth) = (six(&said.value), six(&truth));
-            std::array::from_fn(|k| said[k] - truth[k])
+        let of = |(measured, truth): (Stamped<ImuSample>, ImuSample)| {
+            let (measured, truth) = (six(&measured.value), six(&truth));
+            std::array::from_fn(|k| measured[k] - truth[k])
         };
         logged::<ImuSample>(&engine, "rover/imu")
             .into_iter()
@@ -527,8 +527,8 @@ fn range_sensor_measures_the_nearest_object_in_its_cone() {
     let at = get::<TruePose>(&engine, "rover").0.translation_m;
     let (x, y, z) = (f64::from(at.x), f64::from(at.y), f64::from(at.z));
     let last = |name: &str| {
-        let (said, _) = logged::<Distance>(&engine, name).pop().unwrap();
-        f64::from(said.value.range_m)
+        let (measured, _) = logged::<Distance>(&engine, name).pop().unwrap();
+        f64::from(measured.value.range_m)
     };
     let ahead_m = 5.0 - x - 0.3;
     assert!((last("rover/ray") - ahead_m).abs() < 0.01);
@@ -538,8 +538,8 @@ fn range_sensor_measures_the_nearest_object_in_its_cone() {
         (last("rover/cone") / below_m - 1.0).abs() < 0.02,
         "{below_m}"
     );
-    assert_eq!(last("rover/short"), 3.0, "nothing in reach");
-    assert_eq!(last("rover/near"), 6.0, "nearer than it can tell");
+    assert_eq!(last("rover/short"), 3.0, "no obstacle in range");
+    assert_eq!(last("rover/near"), 6.0, "below its minimum range");
     // To the right: a plane at an angle of 0.5 to the axis is nearest at the edge of the cone, at 0.25.
     let (sin, cos) = 0.5_f64.sin_cos();
     let perpendicular_m = cos * (y + 6.0) - sin * x - 0.5;

@@ -50,7 +50,7 @@ fn on_ice(recording: &Path) -> [f64; 2] {
             }
         }
     }
-    panic!("it was never on the ice, or never left it: {on:?}");
+    panic!("found no interval on the ice: {on:?}");
 }
 
 #[test]

@@ -23,11 +23,11 @@ fn t(kernel: &Value, key: &str) -> [f64; 2] {
 }
 
 #[test]
-fn a_cycle_of_twenty_minutes_locks_and_one_that_quickens_parts() {
+fn a_cycle_of_twenty_minutes_locks_and_an_accelerating_one_diverges() {
     let summary = summary(&["slow_machine"]);
     let steady = kernel(&summary, "steady");
-    // All lags are on the pyramid's grid, where a tone has T = e^(i 2 pi f tau): of 1 s to the Emissary, of 240 s to
-    // the Master.
+    // All lags are on the pyramid's grid, where a tone has T = e^(i 2 pi f tau): 1 s for the Emissary, 240 s
+    // for the Master.
     for (key, lag_s) in [("t_emissary", 1.0), ("t_master", 240.0)] {
         let [re, im] = t(steady, key);
         let angle = TAU * lag_s / 1200.0;
@@ -42,14 +42,14 @@ fn a_cycle_of_twenty_minutes_locks_and_one_that_quickens_parts() {
     assert!(quickens["order"].as_f64().unwrap() > 0.99);
     assert_eq!(quickens["aligned"], false);
 
-    // Of noise, T is chance: 1/sqrt(N_eff) of the 15th lag of blocks whose window is 600 s.
+    // For noise, T is random: 1/sqrt(N_eff) of the 15th lag of blocks, at a window of 600 s.
     let noise = kernel(&summary, "noise");
     let [re, im] = t(noise, "t_master");
     assert!(re.hypot(im) < 0.3, "{re} {im}");
     assert_eq!(noise["collapsed"], false);
 }
 
-/// A tone in a kernel whose lags are on the grid, or between its points.
+/// A tone in a kernel with lags on the grid, or between its points.
 fn tone(
     master: &str,
     time_scale: f64,
@@ -78,11 +78,11 @@ fn the_master_has_a_value_once_its_longest_lag_has_one() {
 }
 
 #[test]
-fn a_tone_between_the_grids_lags_is_off_by_the_bound_of_interpolation() {
+fn t_of_a_tone_between_grid_lags_is_within_the_interpolation_bound() {
     // 100 s is 12.5 blocks of 8 s.
-    let said = tone("Pyramid(from_s: 100, to_s: 100)", 1.0, 3.0);
+    let output = tone("Pyramid(from_s: 100, to_s: 100)", 1.0, 3.0);
     let angle = TAU * 0.1;
-    let [re, im] = said.t_master;
+    let [re, im] = output.t_master;
     let off = (re - angle.cos()).hypot(im - angle.sin());
     let bound = (TAU * 8.0 * 0.001).powi(2) / 8.0;
     assert!(off <= bound * 1.001 && off > 0.0, "{off} {bound}");
@@ -97,7 +97,7 @@ fn lags_scale_with_the_scene() {
 }
 
 #[test]
-fn lags_that_no_pyramid_has_are_refused_with_their_place() {
+fn lags_beyond_any_pyramid_are_refused_with_their_place() {
     for (master, message) in [
         ("Pyramid(from_s: 0.5)", "master.from_s"),
         ("Pyramid(from_s: 60, to_s: 30)", "master.to_s"),

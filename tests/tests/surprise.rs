@@ -96,7 +96,7 @@ fn slip_is_isolated_to_the_wheels_not_to_the_accelerometer_that_measures_its_tra
     assert!(biased.len() >= 19, "{biased:?}");
 }
 
-/// Robot at rest without commands: a frozen gyroscope shows by its missing noise.
+/// Robot at rest without commands: a frozen gyroscope is detected by its missing noise.
 #[test]
 fn a_frozen_gyroscope_is_detected_at_rest() {
     let dir = folder(&[(

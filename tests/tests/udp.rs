@@ -179,7 +179,7 @@ fn lost_duplicate_late_and_malformed_datagrams_and_restarts_are_counted_exactly(
     // The sender restarts at 0, in a new session.
     sender.session = Some(7);
     (0..5).for_each(|k| sender.send(k));
-    ticks_until(&mut engine, "begun anew", |l| l.received >= 25);
+    ticks_until(&mut engine, "a new session", |l| l.received >= 25);
     let seen = link(&engine, "box/meter");
     assert_eq!(
         (seen.counts.restarts, seen.counts.gaps, seen.received),
@@ -227,7 +227,7 @@ fn a_flood_of_datagrams_is_dropped_and_counted_without_delaying_ticks() {
         }
     }
     // The last one must arrive, as its loss cannot be detected; a repetition counts as a duplicate.
-    until(LIMIT, "all accounted for", || {
+    until(LIMIT, "all counted", || {
         sender.send(sent - 1);
         std::thread::sleep(Duration::from_millis(1));
         flooded.step().unwrap();
@@ -264,7 +264,7 @@ fn a_silent_link_is_stale_until_data_arrive_again() {
     }
     assert!(link(&engine, "box/meter").stale);
     sender.send(4);
-    ticks_until(&mut engine, "speaks again", |l| !l.stale);
+    ticks_until(&mut engine, "a fresh reading", |l| !l.stale);
     let collected = engine.world().resource::<Collected>();
     assert!(collected.values.contains(&0.0), "{:?}", collected.values);
     let last = &collected.events[collected.events.len() - 2..];
@@ -337,7 +337,7 @@ fn armed_hardware_gets_the_safe_command_when_a_sensor_falls_silent_and_at_the_en
     engine.start().unwrap();
     let sender = Sender::to(readings);
     let mut next = 0;
-    let mut speak = |engine: &mut CoherenceEngine, ticks: u32| {
+    let mut stream = |engine: &mut CoherenceEngine, ticks: u32| {
         for k in 0..ticks {
             if k % 10 == 0 {
                 let text =
@@ -349,7 +349,7 @@ fn armed_hardware_gets_the_safe_command_when_a_sensor_falls_silent_and_at_the_en
             engine.step().unwrap();
         }
     };
-    speak(&mut engine, 600);
+    stream(&mut engine, 600);
     assert_eq!(
         get::<Reading<Distance>>(&engine, "rover/gauge")
             .latest()
@@ -359,7 +359,7 @@ fn armed_hardware_gets_the_safe_command_when_a_sensor_falls_silent_and_at_the_en
         2.5
     );
     until(LIMIT, "it drives", || {
-        speak(&mut engine, 10);
+        stream(&mut engine, 10);
         let message = command(&socket);
         assert_eq!(
             (&message["actuator"], &message["kind"]),
@@ -375,7 +375,7 @@ fn armed_hardware_gets_the_safe_command_when_a_sensor_falls_silent_and_at_the_en
     });
     // The sensor resumes, and so do controller commands.
     until(LIMIT, "controller command", || {
-        speak(&mut engine, 10);
+        stream(&mut engine, 10);
         command(&socket)["safe"] == false
     });
     // The final command is the safe one, however the run ends.
@@ -501,8 +501,8 @@ fn recorded_samples_fed_at_their_ticks_reproduce_the_run_without_a_driver() {
     };
     numbers[0] = f64::from(f32::from_bits((numbers[0] as f32).to_bits() + 1));
     let tick = *tick as usize;
-    let mut bent = again(altered);
-    let journal: Journal = bent.world_mut().remove_resource().unwrap();
+    let mut changed = again(altered);
+    let journal: Journal = changed.world_mut().remove_resource().unwrap();
     assert_eq!(journal.hashes[..tick], hashes[..tick]);
     assert_ne!(journal.hashes[tick], hashes[tick]);
 }
@@ -640,7 +640,7 @@ fn changing_the_source_of_a_sensor_by_one_line_changes_no_reading() {
                     ..Sample::default()
                 },
             ));
-            until(LIMIT, "heard", || {
+            until(LIMIT, "received", || {
                 engine.step().unwrap();
                 engine.world().resource::<Samples>().0.len() > k
             });

@@ -2,13 +2,13 @@
 //!
 //! A case is a folder, `tests/fixtures/bad_input/<subject>/<case>/`:
 //!
-//! - the input files, as a person would write them. Files that several cases of a subject share
-//!   stand in the subject's folder;
-//! - `args`: the arguments of one run a line, separated by spaces; `#` begins a comment line.
-//!   Without this file, the input is checked and run as [`input_runs`] says;
+//! - the input files, as a person would write them. Files that several cases of a subject share are in the
+//!   subject's folder;
+//! - `args`: the arguments of one run a line, separated by spaces; `#` begins a comment line. Without this
+//!   file, the input is checked and run as by [`input_runs`];
 //! - `expected`: the exit code, and stderr. Where the runs of a case differ, each has its own.
 //!
-//! After a message was reworded, write all `expected` files anew, and read the diff of git:
+//! To accept reworded messages, write all `expected` files anew, and review the diff of git:
 //!
 //! ```sh
 //! BECOMINGONE_BLESS=1 cargo test --release -p becomingone-tests --test bad_input fixtures
@@ -20,13 +20,13 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The input of a case without `args`: the first of these that it has.
+/// The input of a case without `args`: the first of these that exists.
 const INPUTS: [&str; 3] = ["scene.ron", "robot.urdf", "vehicle.yaml"];
 
 /// Address space of a run (KiB).
 const MEMORY_KIB: u32 = 1_000_000;
 
-/// A test for each subject, and one that fails where a subject has none.
+/// One test per subject, and one that fails for a subject without a test.
 macro_rules! subjects {
     ($($test:ident: $subject:literal,)*) => {
         $(
@@ -71,7 +71,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Runs all cases of a subject, and lists every one whose outcome is not the expected one.
+/// Runs all cases of a subject, and lists each one with an unexpected outcome.
 fn compare(subject: &str) {
     let bless = env::var_os("BECOMINGONE_BLESS").is_some();
     let cases = folders(&bad_input().join(subject));
@@ -101,7 +101,7 @@ fn compare(subject: &str) {
     );
 }
 
-/// The text that `expected` should hold.
+/// The new content of `expected`.
 ///
 /// # Errors
 ///
@@ -129,8 +129,8 @@ fn outcome(case: &Path) -> Result<String, String> {
     if outcomes.iter().all(|outcome| outcome == first) {
         return Ok(first.clone());
     }
-    let told = runs.iter().zip(&outcomes);
-    Ok(told
+    let labelled = runs.iter().zip(&outcomes);
+    Ok(labelled
         .map(|(r, o)| format!("$ becomingone {r}\n{o}"))
         .collect())
 }

@@ -1,4 +1,4 @@
-//! Bad input that no person wrote: huge, nested without end, cut, or changed at random.
+//! Generated bad input: huge, nested without end, truncated, or changed at random.
 
 use crate::{bounded, misbehaviour};
 use becomingone::{CoherenceEngine, scene};
@@ -14,7 +14,7 @@ const SCENE: &str = include_str!("../../fixtures/bad_input/scenes/no_mistake/sce
 const URDF: &str = include_str!("../../fixtures/bad_input/robots/no_mistake/robot.urdf");
 
 /// `check` and `run` refuse a file in a folder with a message that contains this.
-fn refuse(folder: &Path, file: &str, says: &str) {
+fn refuse(folder: &Path, file: &str, expected: &str) {
     for args in [
         ["check", file].as_slice(),
         &[
@@ -31,8 +31,8 @@ fn refuse(folder: &Path, file: &str, says: &str) {
         assert_eq!(misbehaviour(&ran), None, "{args:?}");
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
         assert!(
-            ran.stderr.contains(says),
-            "{args:?}: no {says:?} in {}",
+            ran.stderr.contains(expected),
+            "{args:?}: no {expected:?} in {}",
             ran.stderr
         );
     }
@@ -69,7 +69,7 @@ fn files_above_64_mib_are_refused_by_their_size() {
 }
 
 #[test]
-fn of_a_hundred_thousand_mistakes_the_first_are_listed_and_the_rest_counted() {
+fn of_a_hundred_thousand_errors_the_first_are_listed_and_the_rest_counted() {
     let waypoints = "(1e9, 2.0), ".repeat(100_000);
     let here = folder(&[("far.ron", &SCENE.replace("(1, 0)", &waypoints))]);
     let ran = bounded(here.path(), &["check", "far.ron"], 1_000_000);
@@ -124,7 +124,7 @@ fn a_scene_or_robot_cut_anywhere_is_refused_with_its_file_name() {
     ] {
         let whole = fs::read(root().join(source)).unwrap();
         let path = here.path().join(file);
-        // Every byte would take long: the step has no common factor with the files' habits.
+        // Every byte would take long: the step shares no factor with common line lengths.
         for cut in (0..whole.trim_ascii_end().len()).step_by(7) {
             fs::write(&path, &whole[..cut]).unwrap();
             let read = match file {
@@ -137,7 +137,7 @@ fn a_scene_or_robot_cut_anywhere_is_refused_with_its_file_name() {
     }
 }
 
-/// Places in the scene where a number stands.
+/// Places of numbers in the scene.
 fn numbers() -> Vec<(usize, usize)> {
     let bytes = SCENE.as_bytes();
     let digit = |k: usize| {
@@ -165,7 +165,7 @@ fn numbers() -> Vec<(usize, usize)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever the numbers say: a scene is refused, or it runs.
+    /// With any numbers, a scene is refused, or it runs.
     #[test]
     fn a_scene_with_any_two_numbers_changed_is_refused_or_runs(
         first in any::<prop::sample::Index>(),
@@ -182,7 +182,7 @@ proptest! {
         let mut at = [*first.get(&places), *second.get(&places)];
         at.sort_unstable();
         let mut text = SCENE.to_owned();
-        // From the end, so that the first place stays where it is.
+        // From the end, so that earlier places do not move.
         text.replace_range(at[1].0..at[1].1, &values[1]);
         if at[0] != at[1] {
             text.replace_range(at[0].0..at[0].1, &values[0]);
@@ -204,7 +204,7 @@ proptest! {
         }
     }
 
-    /// Whatever bytes stand in a description: it is refused with its name, or it is read.
+    /// With any bytes, a description is refused with its name, or it is read.
     #[test]
     fn a_description_with_any_bytes_changed_is_refused_or_read(
         at in any::<prop::sample::Index>(),

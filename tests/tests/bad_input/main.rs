@@ -8,7 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
-// Its expected messages contain those of Unix for missing files.
+// The expected messages contain those of Unix for missing files.
 #[cfg(unix)]
 mod fixtures;
 mod generated;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// Longest that a refusal may take.
+/// Time limit of a refusal.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs the binary with at most this much address space (KiB): beyond it, allocations fail, and the
@@ -40,7 +40,7 @@ fn bounded(folder: &Path, args: &[&str], kib: u32) -> Ran {
     finish(&mut command, LIMIT)
 }
 
-/// A fault of any run, whatever its message: ended by a signal, a panic, too long a message.
+/// Misbehaviour of any run: ended by a signal, a panic, too long a message.
 fn misbehaviour(ran: &Ran) -> Option<String> {
     if ran.code.is_none() {
         return Some(format!("ended by a signal: {}", ran.stderr));

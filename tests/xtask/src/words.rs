@@ -14,13 +14,10 @@ const CLEAN: &[&str] = &[
     "CHANGELOG.md",
     "README.md",
     "assets",
-    "engine/cli",
-    "engine/core",
-    "engine/model",
-    "engine/scene",
+    "engine",
     "plugins",
     "scenes",
-    "tests/xtask",
+    "tests",
 ];
 
 const BANNED: &str = include_str!("../banned_words.txt");
