@@ -298,7 +298,7 @@ fn springs_compress_by_load_over_stiffness() {
         let load = 0.1 * MASS_KG * G * share / 2.0;
         let sunk = -f64::from(pose.point(Vec3::X * x as f32).z);
         let expected = load / STIFFNESS_N_M;
-        // Rapier applies suspension forces before the gravity of a step: its dampers see one tick of fall and carry
+        // Rapier applies suspension forces before the gravity of a step: its dampers act on one tick of fall and carry
         // c g dt.
         let seen = 1459.4 * 1.1 * G * 1e-3 / STIFFNESS_N_M;
         let off = (sunk - expected).abs();

@@ -14,7 +14,7 @@
 //! coverage    0.8       1         0.6       0.6
 //! ```
 //!
-//! What is constant between its stamps has its exact mean. Of a tone of frequency f, sampled at
+//! A signal that is constant between its stamps has its exact mean. For a tone of frequency f, sampled at
 //! intervals up to h, a bin that is covered whole is off by
 //!
 //! ```text
@@ -23,8 +23,9 @@
 //! ```
 //!
 //! since a hold is late by 0 to h. The common part of that, h/2 in c, does not change T. At equal intervals
-//! that do not divide the bin, only the cut intervals at its two ends differ from bin to bin: e = 2 pi f h^2/(4 `D_0`) / sinc. At
-//! intervals that divide it, T is exact. A bin of coverage w adds at most (1 - w) pi f `D_0` / sinc to its own e: the middle of the covered part is not the middle of the bin.
+//! that do not divide the bin, only the cut intervals at its two ends differ from bin to bin: e = 2 pi f h^2/(4
+//! `D_0`) / sinc. At intervals that divide it, T is exact. A bin of coverage w adds at most (1 - w) pi f
+//! `D_0` / sinc to its own e: the middle of the covered part is not the middle of the bin.
 //!
 //! A self-model needs no bins if all channels are sampled together, however unevenly: on the recordings of a
 //! water circuit (SKAB, valve1, a row in 1 s or 2 s) the mean AUC of its surprise is .945 row by row, .934 in

@@ -1,7 +1,7 @@
 //! Confidence bound of the rate of rare events from their count.
 //!
 //! ```text
-//! n events seen, mean of the Poisson law that they came from:  with 95 % below  chi^2(0.95; 2n + 2)/2
+//! n events counted, mean of their Poisson law:  with 95 % below  chi^2(0.95; 2n + 2)/2
 //!
 //! n      0     1     2     3     5     20
 //! mean   3.0   4.7   6.3   7.8   10.5  29.1
@@ -10,7 +10,7 @@
 //! No false alarm in 3 hours is fewer than 1 an hour, and no less (Garwood, Fiducial Limits for the Poisson Distribution,
 //! Biometrika 28, 1936).
 
-/// The upper 95 % bound of the mean of a Poisson law of which `count` events were seen: `chi²(0.95; 2n + 2)/2`, within
+/// The upper 95 % bound of the mean of a Poisson law of which `count` events were counted: `chi²(0.95; 2n + 2)/2`, within
 /// 1 %, by Wilson and Hilferty, 1931.
 ///
 /// ```

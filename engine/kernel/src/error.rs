@@ -3,7 +3,7 @@
 //! ```text
 //! config --> new() --> Ok: every number is in its range, and pushes cannot fail
 //!               |
-//!               +----> Err: the first field that is not, its value, and what it must be
+//!               +----> Err: the first invalid field, its value, and its bounds
 //! ```
 
 /// Error of an invalid configuration. Values are shown as `f64`, whichever float the kernel runs on.

@@ -79,7 +79,7 @@ impl<R: Real, const M: usize> Run<R, M> {
 
     /// Inserts a block at the front and returns the one that leaves at the end.
     fn shift(&mut self, (re, im, weight): (R, R, R)) -> (R, R, R) {
-        // As a whole new array: what is stored by vectors can be loaded by vectors at once.
+        // As a whole new array: values stored by vectors can then be loaded by vectors at once.
         let through = |run: &mut [R; M], new: R| {
             let before = *run;
             *run = core::array::from_fn(|l| if l == 0 { new } else { before[l - 1] });

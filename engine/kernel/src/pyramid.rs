@@ -184,7 +184,7 @@ impl<R: Real, const N: usize> PyramidConfig<R, N> {
 /// ```
 /// use becomingone_kernel::{Complex, Pyramid, PyramidConfig, encode_angle};
 ///
-/// // A wheel that turns once in 0.8 s, seen each millisecond.
+/// // A wheel that turns once in 0.8 s, sampled each millisecond.
 /// let config = PyramidConfig::<f64, 1>::new(1, 0.001);
 /// let mut pyramid = Pyramid::<f64, 1, 8, 12>::new(config)?;
 /// for k in 0..60_000 {

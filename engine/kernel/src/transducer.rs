@@ -52,7 +52,7 @@ impl Role {
 pub struct Reading<R> {
     /// Mean of `|T_tau|^2` over the lags, 0 to 1.
     pub order: R,
-    /// T at the first lag: complex, because equal magnitudes may stand in opposite phase.
+    /// T at the first lag: complex, because equal magnitudes may have opposite phase.
     pub t: Complex<R>,
 }
 

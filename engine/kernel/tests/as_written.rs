@@ -25,7 +25,7 @@ type Innovation = [Option<f64>; N];
 
 const N: usize = 3;
 const U: usize = 1;
-/// Regressors: levels, what they gained on their mean of five, inputs, and what these gained.
+/// Regressors: levels, their gains on their mean of five, inputs, and their gains.
 const D: usize = 2 * (N + U);
 const WARM_UP: usize = 240;
 

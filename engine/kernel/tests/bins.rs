@@ -157,7 +157,7 @@ fn worst(f: f64, hold_ns: u64, steps: impl Iterator<Item = u64>) -> Result<f64, 
     Ok(worst)
 }
 
-/// The bound on T from the bound on each bin, relative to what the bin passes.
+/// The bound on T from the bound on each bin, relative to the bin's gain.
 fn bound(late: f64, f: f64) -> f64 {
     let x = PI * f * 1e-3;
     let e = TAU * f * late / (x.sin() / x);

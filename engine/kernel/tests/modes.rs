@@ -77,7 +77,7 @@ fn only_mutual_prediction_detects_that_two_agents_diverge() -> Checked {
 #[test]
 fn a_reflection_detects_a_change_below_every_threshold() -> Checked {
     // Thresholds that nothing here reaches: noise that grows by a half makes K2 and K3 2.25 times as large.
-    let deaf = SelfModelConfig {
+    let high_thresholds = SelfModelConfig {
         thresholds: Some(Thresholds {
             k1: 0.99,
             k2: 40.0,
@@ -87,7 +87,10 @@ fn a_reflection_detects_a_change_below_every_threshold() -> Checked {
     };
     for seed in 10..14 {
         let mut noise = Noise::new(seed);
-        let mut model = Trainer::<f64, 4, 0>::new(SelfModelConfig { outputs: 4, ..deaf })?;
+        let mut model = Trainer::<f64, 4, 0>::new(SelfModelConfig {
+            outputs: 4,
+            ..high_thresholds
+        })?;
         let config = SelfModelConfig {
             warm_up_samples: 1500,
             ..SelfModelConfig::default()

@@ -283,7 +283,7 @@ struct WarmUp<R, const N: usize, const U: usize> {
     moments: Moments<R, N, U>,
     /// The rows in which a channel returned.
     returns: Sums<R, N, U>,
-    /// EW of what outputs add and of regressors, and their sums of products.
+    /// EW of the changes of outputs and of regressors, and their sums of products.
     smooth: [R; N],
     smooth_z: Stacked<R, N, U>,
     smooth_moments: Moments<R, N, U>,
