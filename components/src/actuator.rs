@@ -1,11 +1,11 @@
-//! What an actuator is told to do.
+//! Actuator commands.
 
 use crate::drive::Twist2;
 use crate::joints::JointTargets;
 use crate::vehicle::Ackermann;
 use bevy_ecs::prelude::*;
 
-/// The latest command of an actuator. It does not know who wrote it or what carries it out.
+/// Latest command of an actuator, independent of its writer and of the executor.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct ActuatorTarget<T: Send + Sync + 'static>(pub T);
 
@@ -13,15 +13,15 @@ pub struct ActuatorTarget<T: Send + Sync + 'static>(pub T);
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Actuator;
 
-/// What a command tells, as numbers: what leaves for hardware.
+/// A command as numbers, for drivers of hardware.
 pub trait ActuatorCommand: Send + Sync + 'static {
     /// Name of the kind.
     const KIND: &'static str;
 
-    /// Gives every number in order.
+    /// Calls `each` with every number in order.
     fn visit(&self, each: &mut dyn FnMut(f64));
 
-    /// What is told in its place where somebody fell silent, and at the end of a run: to stand still.
+    /// Safe command, at a time-out and at the end of a run: standstill.
     #[must_use]
     fn safe(&self) -> Self;
 }
@@ -40,7 +40,7 @@ impl ActuatorCommand for Twist2 {
     }
 }
 
-/// Speed (m/s), steering angle (rad). The safe one does not turn the wheels.
+/// Speed (m/s), steering angle (rad). The safe command keeps the steering angle.
 impl ActuatorCommand for Ackermann {
     const KIND: &'static str = "ackermann";
 
@@ -57,7 +57,7 @@ impl ActuatorCommand for Ackermann {
     }
 }
 
-/// Every position (rad or m), then every speed (rad/s or m/s). The safe one holds where the last one was.
+/// Every position (rad or m), then every speed (rad/s or m/s). The safe command holds the last positions.
 impl ActuatorCommand for JointTargets {
     const KIND: &'static str = "joints";
 

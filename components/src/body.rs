@@ -20,7 +20,7 @@ impl Pose {
         rotation: Quat::IDENTITY,
     };
 
-    /// From metres and a unit quaternion.
+    /// Creates a transform from metres and a unit quaternion.
     pub const fn new(translation_m: Vec3, rotation: Quat) -> Self {
         Self {
             translation_m,
@@ -28,8 +28,8 @@ impl Pose {
         }
     }
 
-    /// From metres and roll, pitch, yaw in radians, as URDF means them:
-    /// turns about the fixed axes x, then y, then z.
+    /// Creates a transform from metres and roll, pitch, yaw (rad) in URDF's convention: rotations about the fixed
+    /// axes x, then y, then z.
     pub fn from_xyz_rpy(xyz_m: Vec3, rpy_rad: Vec3) -> Self {
         let rotation = Quat::from_rotation_z(rpy_rad.z)
             * Quat::from_rotation_y(rpy_rad.y)
@@ -37,13 +37,13 @@ impl Pose {
         Self::new(xyz_m, rotation)
     }
 
-    /// The transform that undoes this one.
+    /// Inverse transform.
     pub fn inverse(self) -> Self {
         let rotation = self.rotation.inverse();
         Self::new(rotation * -self.translation_m, rotation)
     }
 
-    /// Height of the lowest point of a shape that stands here (m).
+    /// Height of the lowest point of a shape at this pose (m).
     pub fn lowest_m(self, shape: &Shape) -> f32 {
         // Support in the direction of -z, in the shape's own axes.
         let down = self.rotation.inverse() * Vec3::NEG_Z;
@@ -64,7 +64,7 @@ impl Pose {
         self.translation_m.z - reach
     }
 
-    /// A point of the child frame, in the parent frame (metres).
+    /// Transforms a point of the child frame to the parent frame (metres).
     pub fn point(self, p_m: Vec3) -> Vec3 {
         self.rotation * p_m + self.translation_m
     }
@@ -81,14 +81,14 @@ impl std::ops::Mul for Pose {
     }
 }
 
-/// A triangle mesh in metres, in the frame of the thing it belongs to.
+/// A triangle mesh in metres, in the frame of its owner.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mesh {
-    /// The file it came from, as the description names it.
+    /// Source file, as the description names it.
     pub name: String,
     /// Metres.
     pub vertices_m: Vec<[f32; 3]>,
-    /// Indices into the vertices, three a triangle.
+    /// Indices into the vertices, three per triangle.
     pub triangles: Vec<[u32; 3]>,
 }
 
@@ -123,12 +123,12 @@ pub enum Shape {
     Mesh(Arc<Mesh>),
 }
 
-/// A shape at a place on a link, and its colour where it is seen.
+/// A shape at a pose on a link, and its display colour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Geometry {
-    /// Of the shape in the link's frame.
+    /// Pose in the link's frame.
     pub pose: Pose,
-    /// What it looks like.
+    /// Shape.
     pub shape: Shape,
     /// Red, green, blue, alpha, each 0 to 1.
     pub rgba: [f32; 4],
@@ -145,38 +145,38 @@ pub struct Inertial {
     pub inertia_kg_m2: Mat3,
 }
 
-/// A rigid part of a robot: one or more links of its file, fused where fixed joints hold them together.
+/// A rigid body of a robot: one or more links of its file, fused where fixed joints connect them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
-    /// The name of the topmost link that was fused into this one.
+    /// Name of the topmost fused link.
     pub name: String,
     /// Mass properties.
     pub inertial: Inertial,
-    /// Shapes that touch.
+    /// Collision shapes.
     pub colliders: Vec<Geometry>,
-    /// Shapes that are seen.
+    /// Display shapes.
     pub visuals: Vec<Geometry>,
 }
 
-/// How one link moves against another.
+/// Joint type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JointKind {
-    /// Turns about its axis within limits.
+    /// Rotation about its axis within limits.
     Revolute,
-    /// Turns about its axis without end.
+    /// Rotation about its axis without limits.
     Continuous,
-    /// Slides along its axis within limits.
+    /// Translation along its axis within limits.
     Prismatic,
-    /// Turns about any axis through its origin.
+    /// Rotation about any axis through its origin.
     Spherical,
-    /// Slides in the plane across its axis.
+    /// Motion in the plane across its axis.
     Planar,
-    /// Moves freely.
+    /// Free motion.
     Floating,
 }
 
-/// What a joint may not exceed. Radians or metres, by its kind. A spherical joint's position is its
-/// angle away from rest, whatever the axis: `lower` is then zero.
+/// Limits of a joint, in radians or metres by its type. The position of a spherical joint is its angle from rest
+/// about any axis; its `lower` is zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JointLimits {
     /// Smallest position (rad or m); minus infinity where there is none.
@@ -190,7 +190,7 @@ pub struct JointLimits {
 }
 
 impl JointLimits {
-    /// Nothing is limited.
+    /// No limits.
     pub const NONE: Self = Self {
         lower: f32::NEG_INFINITY,
         upper: f32::INFINITY,
@@ -199,23 +199,23 @@ impl JointLimits {
     };
 }
 
-/// A joint that moves another way than by its own position: `multiplier * other + offset`.
+/// A mimic joint, at position `multiplier * other + offset`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mimic {
-    /// Index of the joint that it follows.
+    /// Index of the followed joint.
     pub joint: usize,
-    /// Factor on the other's position.
+    /// Factor on the position of that joint.
     pub multiplier: f32,
-    /// Added (rad or m).
+    /// Offset (rad or m).
     pub offset: f32,
 }
 
 /// A moving connection between two links.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Joint {
-    /// Its name in the file.
+    /// Name in the file.
     pub name: String,
-    /// What it allows.
+    /// Type.
     pub kind: JointKind,
     /// Index of the parent link.
     pub parent: usize,
@@ -231,20 +231,19 @@ pub struct Joint {
     pub damping: f32,
     /// Coulomb friction (N m or N).
     pub friction: f32,
-    /// Inertia of what turns or slides with the joint and is no part of a link, as a motor's rotor
-    /// seen through its gears (kg m² or kg).
+    /// Rotor inertia, reflected through the gears and not part of a link (kg m² or kg).
     pub armature: f32,
-    /// Of a spring that pulls towards `spring_rest` (N m/rad or N/m); zero where there is none.
+    /// Stiffness of a spring towards `spring_rest` (N m/rad or N/m); zero without a spring.
     pub stiffness: f32,
-    /// Where the spring is at rest (rad or m).
+    /// Rest position of the spring (rad or m).
     pub spring_rest: f32,
-    /// The joint that it follows, if any.
+    /// Followed joint, if it is a mimic joint.
     pub mimic: Option<Mimic>,
-    /// Where it starts: zero or what the file says, moved into the limits (rad or m). A spherical joint starts at rest.
+    /// Start position: zero or that of the file, clamped to the limits (rad or m). A spherical joint starts at rest.
     pub start: f32,
 }
 
-/// A named place on a robot: each link of its file, also those that were fused away.
+/// A named frame on a robot: every link of its file, fused ones included.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
     /// The link's name in the file.
@@ -255,17 +254,16 @@ pub struct Frame {
     pub pose: Pose,
 }
 
-/// What a file itself counts, before links that fixed joints hold together became one.
+/// Counts in the file, before links are fused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Links (URDF) or bodies (MJCF, without its world).
     pub links: usize,
-    /// Joints that are not fixed: also those that follow others, and free joints.
+    /// Joints that are not fixed, mimic and free joints included.
     pub moving_joints: usize,
 }
 
-/// A robot as its file describes it, repaired and checked: a tree whose first link is the root,
-/// and in which each parent stands before its children.
+/// Robot description, repaired and checked: a tree with the root as its first link. Parents precede children.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RobotModel {
     /// The robot's own name.
@@ -276,15 +274,15 @@ pub struct RobotModel {
     pub links: Vec<Link>,
     /// Moving connections; one for each link but the root, parents first.
     pub joints: Vec<Joint>,
-    /// Every named place.
+    /// All named frames.
     pub frames: Vec<Frame>,
-    /// Whether the root link is part of the world and does not move.
+    /// Whether the root link is fixed to the world.
     pub fixed_base: bool,
-    /// What the file itself counts.
+    /// Counts in the file.
     pub written: Written,
-    /// Meshes that the file names and that were not found, as it names them; each once.
+    /// Mesh files that the description names and that were not found; each once.
     pub missing_meshes: Vec<String>,
-    /// What was repaired, ignored or not found: one sentence each.
+    /// Repairs, ignored elements and missing files: one sentence each.
     pub warnings: Vec<String>,
 }
 
@@ -330,7 +328,7 @@ impl RobotModel {
 }
 
 impl Joint {
-    /// The transform that the joint makes at a position (rad or m).
+    /// Transform of the joint at a position (rad or m).
     pub fn motion(&self, position: f32) -> Pose {
         match self.kind {
             JointKind::Revolute | JointKind::Continuous => {
@@ -363,7 +361,7 @@ pub struct TrueTwist {
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub struct LinkPoses(pub Vec<Pose>);
 
-/// What an agent has done so far, by the truth of the simulation.
+/// Travel, speed and collisions of an agent, from ground truth.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Travel {
     /// Length of the root link's path (m).
@@ -374,13 +372,13 @@ pub struct Travel {
     pub collisions: u64,
 }
 
-/// A fixed thing in the world that is seen and touched.
+/// A static object of the world, displayed and with collision.
 #[derive(Component, Clone, Debug, PartialEq)]
 pub struct Obstacle {
     /// Its shape.
     pub geometry: Geometry,
     /// Coulomb friction coefficient of its surface.
     pub friction: f32,
-    /// Whether contacts take the smaller coefficient of the two surfaces, in place of the mean.
+    /// Whether contacts use the smaller coefficient of the two surfaces instead of the mean.
     pub slippery: bool,
 }

@@ -1,28 +1,28 @@
-//! Range checks of what a scene says: each names the value, what was found and what was expected.
+//! Range checks of scene values: each report names the value, the found and the expected value.
 
 use std::fmt;
 
-/// Most entries of a list in a scene.
+/// Maximum entries of a list in a scene.
 pub const MAX_ENTRIES: usize = 100_000;
-/// Farthest coordinate (m). Physics counts in `f32`, whose steps are 0.06 mm at 1 km. A rover at 1 m/s was
-/// right at 2 km, too fast from 3 km on, and stood still from 9 km on.
+/// Largest coordinate (m). Physics computes in `f32`, whose resolution is 0.06 mm at 1 km. A rover commanded to 1 m/s
+/// was correct at 2 km, too fast from 3 km on, and stood still from 9 km on.
 pub const MAX_COORDINATE_M: f64 = 1_000.0;
 /// Largest extent and range (m).
 pub const MAX_EXTENT_M: f64 = 2_000.0;
 
-/// Takes what is wrong: the path of the value, what was found, what was expected.
+/// Receives an error: the path of the value, the found value, the expected value.
 pub type Report<'a> = dyn FnMut(&str, String, &str) + 'a;
 
 /// Checks of the fields of one value. Paths are relative to it: `gyro.white_sd`; the empty path is the value itself.
 pub struct Checks<'a> {
     path: String,
     report: &'a mut Report<'a>,
-    /// Whether a list was too long to go on with.
+    /// Whether a list was too long to continue.
     pub overflow: bool,
 }
 
 impl<'a> Checks<'a> {
-    /// Of the value at a path of the scene: `agents[0].sensors[1].kind`.
+    /// Checks of the value at a path of the scene: `agents[0].sensors[1].kind`.
     pub fn new(path: impl Into<String>, report: &'a mut Report<'a>) -> Self {
         Self {
             path: path.into(),
@@ -41,7 +41,7 @@ impl<'a> Checks<'a> {
         (self.report)(&path, found.to_string(), expected);
     }
 
-    /// Reports a number outside of a range, or none.
+    /// Reports a number outside of a range, and NaN.
     pub fn within(&mut self, path: &str, x: f64, low: f64, high: f64, expected: &str) {
         if !(x >= low && x <= high) {
             self.wrong(path, x, expected);

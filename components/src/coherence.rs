@@ -1,4 +1,4 @@
-//! The kernel on an agent: its channels, Emissary, Master, and how far the two agree.
+//! Coherence kernel of an agent: channels, Emissary, Master, and their agreement.
 
 use crate::scene::MasterSpec;
 use crate::time::NS_PER_S;
@@ -10,11 +10,11 @@ use bevy_ecs::prelude::*;
 
 pub use becomingone_kernel::{DEFAULT_LAGS, MAX_PHI, ResonanceConfig, Role};
 
-/// Most channels that one agent's kernel hears.
+/// Maximum channels of one agent's kernel.
 pub const MAX_CHANNELS: usize = 16;
-/// Lags of order.
+/// Lags of the order.
 pub const LAGS: usize = DEFAULT_LAGS.len();
-/// Samples that the largest lag needs.
+/// Samples for the largest lag.
 pub const RING: usize = 5;
 /// Lags of a level of a Master's pyramid are these to twice these, in blocks of the level.
 const PYRAMID_M: usize = 8;
@@ -23,7 +23,8 @@ const PYRAMID_LEVELS: usize = 24;
 /// Longest lag of a Master's pyramid, in kernel ticks.
 pub const PYRAMID_LAGS: f64 = (2 * PYRAMID_M) as f64 * (1_u64 << (PYRAMID_LEVELS - 1)) as f64;
 
-/// Emissary, the fast, shallow transducer, and Master, the slow, deep one, of up to `N` channels; and what both hear.
+/// Emissary (short-window estimator) and Master (long-window estimator) of up to `N` channels, and their phase
+/// velocities.
 #[derive(Clone, Debug)]
 pub struct Heard<const N: usize> {
     velocity: PhaseVelocity<f64, N>,
@@ -46,11 +47,11 @@ impl<const N: usize> Heard<N> {
     }
 }
 
-/// An Emissary of a few kernel ticks, and a Master whose lags are minutes to hours.
+/// Emissary of a few kernel ticks, and Master with lags of minutes to hours.
 #[derive(Clone, Debug)]
 pub struct Slow {
     heard: Heard<MAX_CHANNELS>,
-    /// Kernel ticks need not be equally long; blocks of the pyramid are.
+    /// Kernel ticks may vary in length; blocks of the pyramid are equally long.
     bins: Bins<f64, MAX_CHANNELS>,
     pyramid: Pyramid<f64, MAX_CHANNELS, PYRAMID_M, PYRAMID_LEVELS>,
     band: Band<f64>,
@@ -100,14 +101,14 @@ impl Slow {
         [emissary, master]
     }
 
-    /// T at the shortest, the middle and the longest lag of the band: the background that memories are compared by.
+    /// T at the shortest, the middle and the longest lag of the band: the background of stored signatures.
     fn master_t(&self) -> Option<[Complex<f64>; LAGS]> {
         let last = self.band.taus_s().count().saturating_sub(1);
         let mut all = [Complex::default(); LAGS];
         for (k, t) in all.iter_mut().enumerate() {
             let at = last * k / (LAGS - 1);
             let found = self.pyramid.t(self.band.taus_s().nth(at)?)?;
-            // Between two lags, rounding may put it above 1, which no stored signature is.
+            // Between two lags, rounding may exceed 1, which stored signatures do not allow.
             let power = found.norm_sqr();
             *t = if power > 1.0 {
                 found.scale((1.0 - 4.0 * f64::EPSILON) / power.sqrt())
@@ -119,24 +120,24 @@ impl Slow {
     }
 }
 
-/// Emissary and Master of an agent, in the room that its channels need: of ten thousand agents, memory that is touched
-/// is most of the cost. In either room they say the same, to the last bit.
+/// Emissary and Master of an agent, sized by its channels, as memory traffic dominates the cost of ten thousand
+/// agents. Results are bit-identical in either size.
 #[derive(Component, Clone, Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "the large one is the one that many agents have"
 )]
 pub enum Transducers {
-    /// Of up to 8 channels.
+    /// Up to 8 channels.
     Small(Heard<8>),
-    /// Of up to [`MAX_CHANNELS`].
+    /// Up to [`MAX_CHANNELS`].
     Large(Box<Heard<MAX_CHANNELS>>),
-    /// Of up to [`MAX_CHANNELS`], the Master a pyramid.
+    /// Up to [`MAX_CHANNELS`], with a pyramid as Master.
     Slow(Box<Slow>),
 }
 
 impl Transducers {
-    /// Both, with the windows of Emissary and Master (s).
+    /// Emissary and Master with these windows (s).
     ///
     /// # Errors
     ///
@@ -149,11 +150,11 @@ impl Transducers {
         }
     }
 
-    /// The same with the Master that a scene asks for, at `rate_hz` kernel ticks a second.
+    /// The same with the scene's Master, at `rate_hz` kernel ticks per second.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and for lags that no pyramid has; scenes are checked for these.
+    /// As [`new`](Self::new), and lags outside of the pyramid; scenes are checked for these.
     pub fn with_master(
         channels: usize,
         windows_s: [f64; 2],
@@ -169,7 +170,7 @@ impl Transducers {
         }
     }
 
-    /// Both hear the phase velocities of these phases, after a step of `dt_s` (s).
+    /// Processes the phase velocities of these phases, after a step of `dt_s` (s).
     pub fn push(&mut self, phi: &[Option<Complex<f64>>; MAX_CHANNELS], dt_s: f64) {
         match self {
             Self::Small(heard) => heard.push(&phi[..8], dt_s),
@@ -178,7 +179,7 @@ impl Transducers {
         }
     }
 
-    /// What the Emissary says, and the Master; none for one without a value at every lag.
+    /// Readings of Emissary and Master; none without a value at every lag.
     pub fn readings(&self) -> [Option<Reading<f64>>; 2] {
         match self {
             Self::Small(heard) => heard.pair.readings(),
@@ -187,8 +188,8 @@ impl Transducers {
         }
     }
 
-    /// The readings as Synchronization compares them. At different lags even a perfect tone stands at different phases:
-    /// beside a Master of minutes to hours, only the orders are compared, in phase 0.
+    /// The readings as Synchronization compares them. At different lags even a pure tone has different phases: beside
+    /// a Master of minutes to hours, only the orders are compared, in phase 0.
     pub fn compared(&self, readings: [Option<Reading<f64>>; 2]) -> [Option<Reading<f64>>; 2] {
         if !matches!(self, Self::Slow(_)) {
             return readings;
@@ -200,7 +201,7 @@ impl Transducers {
         })
     }
 
-    /// T of one at every lag; none unless all have a value.
+    /// T at every lag of one of the two; none unless all have a value.
     pub fn all_t(&self, role: Role) -> Option<[Complex<f64>; LAGS]> {
         match self {
             Self::Small(heard) => heard.pair.all_t(role),
@@ -220,7 +221,7 @@ impl Transducers {
     }
 }
 
-/// How far Emissary and Master agree, with its memory.
+/// Synchronization: agreement of Emissary and Master, with hysteresis.
 #[derive(Component, Clone, Debug)]
 pub struct Synchrony(pub becomingone_kernel::Synchrony<f64>);
 
@@ -229,13 +230,13 @@ impl Synchrony {
     ///
     /// # Errors
     ///
-    /// As the kernel's; the defaults are in their ranges.
+    /// As the kernel's; the defaults are in range.
     pub fn new() -> Result<Self, ConfigError> {
         becomingone_kernel::Synchrony::new(SynchronyConfig::default()).map(Self)
     }
 }
 
-/// A real signal that is averaged over a kernel tick.
+/// Mean of a real signal over a kernel tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Average {
     sum: f64,
@@ -250,19 +251,19 @@ impl Average {
         self.count += 1;
     }
 
-    /// Whether nothing came since the last call of [`take`](Self::take).
+    /// Whether no value was added since the last call of [`take`](Self::take).
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// How many came since the last call of this or of [`take`](Self::take).
+    /// Number of values since the last call of this or of [`take`](Self::take).
     #[inline]
     pub fn take_count(&mut self) -> u32 {
         std::mem::take(self).count
     }
 
-    /// The mean since the last call, none where nothing came: a missing sample, never a held one.
+    /// The mean since the last call; none without a value: a missing sample, never a held one.
     #[inline]
     pub fn take(&mut self) -> Option<f64> {
         let mean = (self.count > 0).then(|| self.sum / f64::from(self.count));
@@ -271,30 +272,30 @@ impl Average {
     }
 }
 
-/// The channels of an agent: an angle each, averaged between kernel ticks, then a phase.
+/// Channels of an agent: an angle each, averaged between kernel ticks, then converted to a phase.
 #[derive(Component, Clone, Debug)]
 pub struct Channels {
     /// Names, in the order of the channels: `wheels/0`, `clock`.
     pub names: Vec<String>,
-    /// Angles heard since the last kernel tick (rad), of the named channels.
+    /// Angles since the last kernel tick (rad), of the named channels.
     pub angles: [Average; MAX_CHANNELS],
-    /// The present phases.
+    /// Current phases.
     pub phi: [Option<Complex<f64>>; MAX_CHANNELS],
 }
 
-/// When an agent's kernel ticks: beside its [`Rate`](crate::time::Rate).
+/// Kernel ticks of an agent, beside its [`Rate`](crate::time::Rate).
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct KernelTick {
     /// Stamp of the last kernel tick (ns); none before the first.
     pub last_ns: Option<u64>,
-    /// Time since the one before (s); none where this tick is no kernel tick.
+    /// Time since the previous kernel tick (s); none unless this tick is a kernel tick.
     pub dt_s: Option<f64>,
-    /// Kernel ticks so far, this one among them.
+    /// Kernel ticks so far, this one included.
     pub count: u64,
 }
 
 impl Channels {
-    /// Channels of these names that have heard nothing; at most [`MAX_CHANNELS`] are.
+    /// Channels of these names without samples; at most [`MAX_CHANNELS`] are used.
     pub fn new(names: Vec<String>) -> Self {
         Self {
             angles: [Average::default(); MAX_CHANNELS],
@@ -304,37 +305,37 @@ impl Channels {
     }
 }
 
-/// What the kernel says of an agent now; the words are those of every summary, log and viewer.
+/// Result of an agent's kernel, under the names of every summary, log and viewer.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Coherence {
-    /// Mean over the lags of |T|², as the Emissary hears it, 0 to 1; 0 before it has a value.
+    /// Mean of |T|² over the lags of the Emissary, 0 to 1; 0 before it has a value.
     pub order: f64,
-    /// The same, as the Master hears it.
+    /// The same for the Master.
     pub order_master: f64,
-    /// 1 where senses, past and intent agree; no value before a witness is trained.
+    /// 1 while sensors, past and commands agree; none before a witness is trained.
     pub coherence: Option<f64>,
-    /// How far the readings contradict the self-model: the second largest of K1, K2, K3, each over its threshold. Above
-    /// 1 they are dissipated. No value before a witness is trained.
+    /// Deviation of the readings from the self-model: the second largest of K1, K2, K3, each over its threshold;
+    /// above 1 the agent is dissipated. None before a witness is trained.
     pub surprise: Option<f64>,
-    /// The coherent part of what was not foreseen, 0 to 1.
+    /// Residual autocorrelation, 0 to 1.
     pub k1: Option<f64>,
-    /// Its shift, about 1 while healthy.
+    /// Mean shift of the residual, about 1 while healthy.
     pub k2: Option<f64>,
-    /// Its energy, about 1 while healthy.
+    /// Energy of the residual, about 1 while healthy.
     pub k3: Option<f64>,
-    /// The readings are not to be trusted; no value before a witness is trained.
+    /// Alarm; none before a witness is trained.
     pub dissipated: Option<bool>,
-    /// Which of the witness' outputs is to blame; none while nothing is dissipated.
+    /// Isolated output of the witness; none without an alarm.
     pub cause: Option<usize>,
     /// T at the first lag: real and imaginary part.
     pub t_emissary: [f64; 2],
-    /// T at the first lag, of a Master of minutes to hours at its shortest: real and imaginary part.
+    /// T at the first lag of the Master, its shortest for a pyramid: real and imaginary part.
     pub t_master: [f64; 2],
     /// Emissary and Master agree in magnitude.
     pub aligned: bool,
-    /// They are apart since they last agreed: between the two they are neither.
+    /// Emissary and Master have diverged since they last agreed; in between, neither holds.
     pub parted: bool,
-    /// The rhythm is locked.
+    /// The rhythm is phase-locked.
     pub collapsed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Goals and what is made of them: the slow plan (Master) and the fast reaction (Emissary).
+//! Goals, the slow plan (Master) and the fast reaction (Emissary).
 
 use crate::body::RobotModel;
 use crate::check::Checks;
@@ -13,12 +13,11 @@ use bevy_ecs::schedule::ScheduleConfigs;
 use bevy_ecs::system::ScheduleSystem;
 use std::sync::Arc;
 
-/// A kind of controller: what a scene says of it, which drives it commands, and the systems that run it.
+/// A kind of controller: its scene fields, the drives that it commands, and its systems.
 ///
-/// `app.register_controller::<WallFollower>()` makes it known. Its systems run in `ControlSystems` of the set `Decide`;
-/// they find their agents by the components that [`spawn`](Self::spawn) gave them, read
-/// [`Reading`](crate::sensor::Reading)s and write the [`ActuatorTarget`](crate::actuator::ActuatorTarget) of the
-/// entity that [`DrivenBy`] names.
+/// `app.register_controller::<WallFollower>()` registers it. Its systems run in `ControlSystems` of the set `Decide`;
+/// they find their agents by the components from [`spawn`](Self::spawn), read [`Reading`](crate::sensor::Reading)s
+/// and write the [`ActuatorTarget`](crate::actuator::ActuatorTarget) of the entity in [`DrivenBy`].
 pub trait ControllerKind: Kind {
     /// Drives that it can command.
     const DRIVES: &'static [DriveClass];
@@ -28,21 +27,21 @@ pub trait ControllerKind: Kind {
         let _ = (context, checks);
     }
 
-    /// Which pose it goes by, where it goes by one.
+    /// Pose source, if it uses a pose.
     fn localisation(&self) -> Option<Localisation> {
         None
     }
 
-    /// Fits what it says to the loaded body, and reports what does not fit. `substituted` is whether the body is another
-    /// one than the scene's: names of its own links and joints are left out with a warning then.
+    /// Adapts its names to the loaded body, and reports those that do not fit. `substituted`: the body is not the
+    /// scene's; names of its own links and joints are then skipped with a warning.
     fn fit(&mut self, body: &AgentBody<'_>, substituted: bool, checks: &mut Checks<'_>) {
         let _ = (body, substituted, checks);
     }
 
-    /// Repeats its goals without end, so that a calibration can watch a machine for hours.
+    /// Repeats its goals without end, for calibrations over hours.
     fn repeat_without_end(&mut self) {}
 
-    /// Leaves out its goals: agents that are equal without them are the same machine.
+    /// Removes its goals: agents that are equal without them are the same machine.
     fn forget_goals(&mut self) {}
 
     /// Adds components to its agent at the start of a run. The components of an earlier run are gone.
@@ -63,7 +62,7 @@ pub enum DriveClass {
     Joints,
 }
 
-/// What surrounds a controller in its scene.
+/// Scene context of a controller.
 #[derive(Clone, Copy, Debug)]
 pub struct ControllerContext<'a> {
     /// The world.
@@ -81,13 +80,13 @@ pub struct AgentBody<'a> {
     pub drive: Option<&'a Drive>,
     /// Position servos.
     pub servos: Option<&'a Servos>,
-    /// The vehicle that it is.
+    /// Vehicle description.
     pub vehicle: Option<&'a Arc<VehicleModel>>,
     /// The world's track.
     pub track: Option<&'a Track>,
 }
 
-/// A kind of controller whose type is not known: what a scene holds.
+/// A kind of controller with its type erased, as scenes hold it.
 pub trait AnyController: AnyKind {
     /// [`ControllerKind::DRIVES`].
     fn drives(&self) -> &'static [DriveClass];
@@ -95,7 +94,7 @@ pub trait AnyController: AnyKind {
     fn check(&self, context: &ControllerContext<'_>, checks: &mut Checks<'_>);
     /// [`ControllerKind::localisation`].
     fn localisation(&self) -> Option<Localisation>;
-    /// [`ControllerKind::fit`]; returns the controller as it fits.
+    /// [`ControllerKind::fit`]; returns the fitted controller.
     fn fitted(
         &self,
         body: &AgentBody<'_>,
@@ -161,12 +160,12 @@ impl<K: ControllerKind> From<K> for Named<dyn AnyController> {
     }
 }
 
-/// Places to visit, in order.
+/// Waypoints, in order.
 #[derive(Component, Clone, Debug, PartialEq)]
 pub struct Goals {
     /// World positions (m).
     pub waypoints_m: Vec<[f64; 2]>,
-    /// How often the list is gone through; none is without end.
+    /// Laps of the list; none: without end.
     pub laps: Option<u32>,
     /// A waypoint counts as reached within this distance (m).
     pub tolerance_m: f64,
@@ -175,7 +174,7 @@ pub struct Goals {
 }
 
 impl Goals {
-    /// The waypoint to go to now, none when all are reached.
+    /// The current waypoint; none when all are reached.
     pub fn current(&self) -> Option<[f64; 2]> {
         if self.done() {
             return None;
@@ -184,7 +183,7 @@ impl Goals {
         Some(self.waypoints_m[index])
     }
 
-    /// The waypoint that was reached last, none before the first.
+    /// The last reached waypoint; none before the first.
     pub fn previous(&self) -> Option<[f64; 2]> {
         let last = self.reached.checked_sub(1)? as usize;
         Some(self.waypoints_m[last % self.waypoints_m.len()])
@@ -203,7 +202,7 @@ impl Goals {
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrivenBy(pub Entity);
 
-/// Sensors that controllers listen to, none where the agent lacks them.
+/// Sensors used by controllers; none where the agent lacks them.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ControllerInputs {
     /// The first lidar.
@@ -212,46 +211,46 @@ pub struct ControllerInputs {
     pub encoders: Option<Entity>,
 }
 
-/// Which pose a controller goes by.
+/// Pose source of a controller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum Localisation {
-    /// The agent's own odometry.
+    /// The agent's wheel odometry.
     #[default]
     Odometry,
-    /// The agent's filter, which the scene gives it: `filter: ()`.
+    /// The agent's localisation filter, which the scene sets up: `filter: ()`.
     Filter,
-    /// The true pose, which no robot has.
+    /// Ground truth, which no robot has.
     Truth,
 }
 
-/// How a patrol is driven.
+/// Setup of a patrol.
 #[derive(Component, Clone, Copy, Debug, PartialEq)]
 pub struct PatrolController {
     /// Cruising speed (m/s).
     pub speed_m_s: f64,
-    /// Distance of the point that is steered to (m).
+    /// Look-ahead distance (m).
     pub lookahead_m: f64,
-    /// Free space that is kept around the footprint (m).
+    /// Free space kept around the footprint (m).
     pub clearance_m: f64,
-    /// Whose word is taken for where the agent is.
+    /// Pose source.
     pub localisation: Localisation,
 }
 
-/// What the slow controller wants (Master): the twist of pure pursuit, and the point that it pursues.
+/// Plan of the slow controller (Master): the twist of pure pursuit, and its target point.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// Wanted twist.
+    /// Planned twist.
     pub twist: Twist2,
-    /// The pursued point in the agent's own axes, x forward (m); none when there is no goal left.
+    /// Target point in the agent's own axes, x forward (m); none without a goal left.
     pub target_m: Option<[f64; 2]>,
 }
 
-/// What the fast controller makes of the plan (Emissary): a twist that the last scan leaves free.
+/// Reaction of the fast controller (Emissary): a twist within the free space of the last scan.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reaction {
     /// Allowed twist.
     pub twist: Twist2,
-    /// Free length of the arc that was taken (m).
+    /// Free length of the chosen arc (m).
     pub free_m: f64,
     /// Whether it differs from the plan.
     pub avoiding: bool,

@@ -1,4 +1,4 @@
-//! Wheeled drives: which joints turn, the twist they are told, and where they say they went.
+//! Wheeled drives: joints, commanded twist, odometry.
 
 use bevy_ecs::prelude::*;
 use glam::Vec3;
@@ -27,14 +27,14 @@ pub struct Wheel {
     pub max_torque_n_m: f64,
 }
 
-/// A wheel that is turned about a standing axis to steer.
+/// A wheel with a steering axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SteeredWheel {
     /// Index of the joint that turns it.
     pub joint: usize,
     /// +1 where a positive joint position steers to the left, else -1.
     pub sign: f64,
-    /// Of the standing axis over the drive's centre, in the agent's axes: forward, left (m).
+    /// Position of the steering axis from the drive's centre, in the agent's axes: forward, left (m).
     pub position_m: [f64; 2],
     /// Smallest and largest joint position (rad).
     pub range_rad: [f64; 2],
@@ -42,7 +42,7 @@ pub struct SteeredWheel {
     pub max_torque_n_m: f64,
 }
 
-/// Ackermann steering: the axes of all wheels meet in one point, on the line of the driven axle.
+/// Ackermann steering: the axes of all wheels intersect in one point, on the line of the driven axle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Steering {
     /// Steered wheels, in the order of the model's joints.
@@ -53,10 +53,9 @@ pub struct Steering {
 
 /// A differential drive (two wheels), a skid-steered one (more), or a car with steered wheels.
 ///
-/// Wheels are told, and odometry believes, the kinematics of a differential drive. Skid-steered
-/// robots turn less than that, by what their wheels slip sideways: plans that look at where the
-/// robot is make up for it, odometry does not. A car's driven wheels roll as those of a
-/// differential drive do, along arcs that its steering can follow.
+/// Wheel commands and odometry use the kinematics of a differential drive. Skid-steered robots turn less than that,
+/// as their wheels slip sideways: plans that use the robot's pose correct this, odometry does not. The driven wheels
+/// of a car roll as those of a differential drive, along arcs within the steering range.
 #[derive(Component, Clone, Debug, PartialEq)]
 pub struct Drive {
     /// Driven wheels, in the order of the model's joints.
@@ -65,10 +64,10 @@ pub struct Drive {
     pub track_width_m: f64,
     /// Yaw of the robot's forward direction in its root frame (rad): 0 is +x.
     pub forward_yaw_rad: f64,
-    /// Middle of the driven wheels in the root frame (m): what turns on the spot stays here, and of
-    /// a car the point that its arcs are those of. Odometry, goals and avoidance go by it.
+    /// Middle of the driven wheels in the root frame (m): the fixed point of turns on the spot, and the reference
+    /// point of a car's arcs. Odometry, goals and avoidance refer to it.
     pub centre_m: [f64; 2],
-    /// Radius about that middle that holds the whole robot, seen from above (m).
+    /// Radius about that middle that encloses the robot, seen from above (m).
     pub footprint_radius_m: f64,
     /// Largest forward speed that the wheels allow (m/s).
     pub max_speed_m_s: f64,
@@ -76,7 +75,7 @@ pub struct Drive {
     pub max_yaw_rate_rad_s: f64,
     /// Largest forward acceleration before a wheel lifts, with half in reserve (m/s²).
     pub max_acceleration_m_s2: f64,
-    /// How it steers; none where it turns by its driven wheels alone, also on the spot.
+    /// Steering; none where the drive turns by its driven wheels alone, also on the spot.
     pub steering: Option<Steering>,
 }
 
@@ -86,7 +85,7 @@ impl Drive {
         Vec3::new(self.centre_m[0] as f32, self.centre_m[1] as f32, 0.0)
     }
 
-    /// Sharpest arc that it can follow (1/m); infinity where it turns on the spot.
+    /// Largest curvature (1/m); infinity where it turns on the spot.
     pub fn max_curvature_1_m(&self) -> f64 {
         self.steering
             .as_ref()
@@ -105,16 +104,16 @@ impl SteeredWheel {
     }
 }
 
-/// The twist that the drive follows now: the command, after the drive's own limits.
+/// State of a drive: the command after the drive's own limits.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct DriveState {
-    /// What the wheels are told.
+    /// Setpoint of the wheels.
     pub setpoint: Twist2,
-    /// Arc that the steered wheels are turned for (1/m); 0 where there are none.
+    /// Curvature that the steered wheels are set to (1/m); 0 without steering.
     pub curvature_1_m: f64,
 }
 
-/// Where an agent is by its own wheel encoders: it starts at its true start and then drifts.
+/// Wheel odometry of an agent: it starts at the true start pose and drifts.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Odometry {
     /// World position (m).
@@ -125,7 +124,7 @@ pub struct Odometry {
     pub yaw_rad: f64,
     /// Forward speed and yaw rate.
     pub twist: Twist2,
-    /// Distances run by the left and right wheels at the last reading (m); none before the first.
+    /// Rolled distances of the left and right wheels at the last reading (m); none before the first.
     pub last_m: Option<[f64; 2]>,
     /// Stamp of the last reading (ns).
     pub stamp_ns: u64,

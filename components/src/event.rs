@@ -1,49 +1,49 @@
-//! What happened: messages of one tick, read by recorders and viewers.
+//! Events of one tick, read by recorders and viewers.
 
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 
-/// Something worth a line in a log.
+/// An event of an agent: one line in a log.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub struct AgentEvent {
-    /// When (ns from the run's start).
+    /// Time (ns from the run's start).
     pub now_ns: u64,
-    /// Stable name of the agent that it concerns.
+    /// Stable name of the agent.
     pub agent: String,
-    /// What.
+    /// Kind.
     pub kind: EventKind,
 }
 
-/// Kinds of happening.
+/// Kinds of events.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventKind {
-    /// A contact with anything but the ground and itself began; the other thing's name.
+    /// A contact with anything but the ground and itself began; name of the other object.
     Collision(String),
-    /// A waypoint was reached; how many by now.
+    /// A waypoint was reached; number so far.
     GoalReached(u64),
     /// Every goal was reached.
     AllGoalsReached,
-    /// A lap was done: which, and its time (s).
+    /// A lap was done; its number and time (s).
     LapDone(u64, f64),
-    /// A wheel left the track; how far from the centre line (m).
+    /// A wheel left the track; distance from the centre line (m).
     OffTrack(f64),
     /// All wheels are on the track again.
     BackOnTrack,
-    /// Order locked.
+    /// The rhythm is phase-locked.
     PhaseLocked,
     /// The lock was lost.
     PhaseLockLost,
-    /// Emissary and Master no longer agree: the rhythm is not what it was.
+    /// Emissary and Master have diverged.
     CoherenceDiverged,
     /// They agree again.
     CoherenceAgrees,
-    /// A sensor of this name has brought nothing for too long.
+    /// A sensor of this name had no reading within its time-out.
     SensorTimedOut(String),
-    /// It brings readings again.
+    /// A sensor of this name delivers readings again.
     SensorResumed(String),
-    /// The safe command is in force, and why.
+    /// The safe command is active; reason.
     SafeCommandActive(String),
-    /// The controller's command is in force again.
+    /// The controller's command is active again.
     ControllerCommandActive,
     /// An alarm is raised: readings deviate from the prediction of the self-model.
     AlarmRaised {
@@ -52,23 +52,23 @@ pub enum EventKind {
     },
     /// The alarm is cleared.
     AlarmCleared,
-    /// The governor slows the agent down, as its senses contradict each other.
+    /// The governor limits the speed, as readings deviate from the prediction.
     SpeedLimited,
-    /// It may be as fast as it is told again.
+    /// The speed limit ended.
     SpeedLimitLifted,
-    /// The filter no longer listens to a sensor of this name.
+    /// The filter excludes a sensor of this name.
     SensorExcluded(String),
-    /// The agent stands for good; the channel to blame.
+    /// Latched safety stop; the isolated channel.
     SafetyStop(String),
-    /// A fault of a sensor or a drive began: what is wrong with which.
+    /// A fault of a sensor or a drive began; its target and description.
     FaultBegan(String),
-    /// It is over.
+    /// A fault ended.
     FaultEnded(String),
-    /// An event is like one that is remembered, which is recalled by it.
+    /// A similar event was recalled from memory.
     EventRecalled {
-        /// When that was, and what: `00:12.3 touched crate_a`.
+        /// Time and event of the memory: `00:12.3 touched crate_a`.
         label: Arc<str>,
-        /// How alike, 0 to 1.
+        /// Similarity, 0 to 1.
         similarity: f64,
     },
 }
@@ -87,27 +87,27 @@ impl std::fmt::Display for EventKind {
                 )
             }
             Self::BackOnTrack => f.write_str("back on the track"),
-            Self::PhaseLocked => f.write_str("order locked"),
-            Self::PhaseLockLost => f.write_str("order released"),
-            Self::CoherenceDiverged => f.write_str("order is not what it was"),
-            Self::CoherenceAgrees => f.write_str("order is as before"),
-            Self::SensorTimedOut(sensor) => write!(f, "{sensor} fell silent"),
-            Self::SensorResumed(sensor) => write!(f, "{sensor} speaks again"),
-            Self::SafeCommandActive(why) => write!(f, "made safe: {why}"),
-            Self::ControllerCommandActive => f.write_str("commanded again"),
+            Self::PhaseLocked => f.write_str("phase locked"),
+            Self::PhaseLockLost => f.write_str("phase lock lost"),
+            Self::CoherenceDiverged => f.write_str("coherence diverged"),
+            Self::CoherenceAgrees => f.write_str("coherence agrees again"),
+            Self::SensorTimedOut(sensor) => write!(f, "{sensor} became stale"),
+            Self::SensorResumed(sensor) => write!(f, "{sensor} delivers readings again"),
+            Self::SafeCommandActive(why) => write!(f, "safe command active: {why}"),
+            Self::ControllerCommandActive => f.write_str("controller command active"),
             Self::AlarmRaised { cause } => write!(f, "alarm: {cause} deviates from its prediction"),
             Self::AlarmCleared => f.write_str("alarm cleared"),
-            Self::SpeedLimited => f.write_str("slowed down"),
-            Self::SpeedLimitLifted => f.write_str("as fast as told again"),
-            Self::SensorExcluded(sensor) => write!(f, "{sensor} is left out"),
+            Self::SpeedLimited => f.write_str("speed limited"),
+            Self::SpeedLimitLifted => f.write_str("speed limit lifted"),
+            Self::SensorExcluded(sensor) => write!(f, "{sensor} is excluded"),
             Self::SafetyStop(cause) => write!(
                 f,
-                "stopped for good: {cause} deviated from its prediction for too long"
+                "safety stop: {cause} deviated from its prediction for too long"
             ),
             Self::FaultBegan(fault) => write!(f, "fault begins: {fault}"),
             Self::FaultEnded(fault) => write!(f, "fault ends: {fault}"),
             Self::EventRecalled { label, similarity } => {
-                write!(f, "this looks like {label} ({:.0} %)", similarity * 100.0)
+                write!(f, "similar to {label} ({:.0} %)", similarity * 100.0)
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Faults of sensors and drives: what is made to be wrong, with which numbers, and when.
+//! Faults of sensors and drives: kind, parameters, time.
 //!
-//! A sensor's fault stands between what is simulated and its reading: the truth beside the reading stays what it is.
-//! A drive's fault is the truth.
+//! A sensor fault corrupts the simulated reading; ground truth is untouched. A drive fault changes the simulated
+//! motion itself.
 
 use crate::check::Checks;
 use crate::kind::{AnyKind, Indent, Kind, Named};
@@ -14,33 +14,33 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A fault, as a scene says it.
+/// A fault, as a scene states it.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultSpec {
-    /// Whose: `agent/sensor`, `agent/sensor/part`, or `agent/part` where only one sensor of the agent has such a part.
-    /// Parts are names of its numbers (`rover/imu/gyro_z`), of several together (`rover/imu/gyro`), or places in a
-    /// row of equal ones (`rover/encoders/0`). `agent/drive` is what drives the agent, `agent/drive/0` its first wheel
-    /// or joint.
+    /// Target: `agent/sensor`, `agent/sensor/part`, or `agent/part` where only one sensor of the agent has such a
+    /// part. Parts are names of its numbers (`rover/imu/gyro_z`), of several together (`rover/imu/gyro`), or indices
+    /// in a row of equal ones (`rover/encoders/0`). `agent/drive` is the agent's drive, `agent/drive/0` its first
+    /// wheel or joint.
     pub sensor: String,
-    /// What is wrong.
+    /// Kind.
     pub kind: Named<dyn AnyFault>,
-    /// From when on (s).
+    /// Begin (s).
     #[serde(default)]
     pub at_s: f64,
-    /// For how long (s); none: to the end of the run.
+    /// Duration (s); none: to the end of the run.
     #[serde(default)]
     pub for_s: Option<f64>,
 }
 
-/// A kind of fault: what a scene says of it, what it can act on, and how it corrupts readings.
+/// A kind of fault: its scene fields, its targets, and its effect on readings.
 ///
-/// `app.register_fault::<Hum>()` makes it known: `faults: [(sensor: "rover/imu", kind: Hum(..), at_s: 20)]`.
-/// A fault of a sensor implements [`inject`](Self::inject) or [`loses`](Self::loses), a fault of a drive
-/// [`torque_share`](Self::torque_share) or [`rolled_share`](Self::rolled_share). Ground truth stays untouched by the
-/// faults of sensors; a fault of a drive is the truth.
+/// `app.register_fault::<Hum>()` registers it: `faults: [(sensor: "rover/imu", kind: Hum(..), at_s: 20)]`. A fault of
+/// a sensor implements [`inject`](Self::inject) or [`loses`](Self::loses), a fault of a drive
+/// [`torque_share`](Self::torque_share) or [`rolled_share`](Self::rolled_share). Faults of sensors leave ground truth
+/// untouched; faults of drives change it.
 pub trait FaultKind: Kind {
-    /// What it keeps from reading to reading.
+    /// State from reading to reading.
     type State: Clone + Default + PartialEq + fmt::Debug + Send + Sync;
 
     /// Whether it is a fault of a drive; of a sensor otherwise.
@@ -51,16 +51,16 @@ pub trait FaultKind: Kind {
         let _ = checks;
     }
 
-    /// Why it means nothing on its target: what was found, and what is expected instead.
+    /// Reason why it does not apply to its target: found, expected.
     fn refuse(&self, target: &FaultTarget<'_>) -> Option<(String, String)> {
         let _ = target;
         None
     }
 
-    /// What it does, in an event: `scaled by 1.5`.
+    /// Effect, as in an event: `scaled by 1.5`.
     fn describe(&self) -> String;
 
-    /// Corrupts one reading of simulated numbers. It is called for every reading, also while it is not active.
+    /// Corrupts one reading of simulated numbers. Called for every reading, also while it is inactive.
     fn inject(&self, state: &mut Self::State, now: &FaultNow, numbers: &mut [f64]) {
         let _ = (state, now, numbers);
     }
@@ -71,18 +71,18 @@ pub trait FaultKind: Kind {
         false
     }
 
-    /// Share of its torque that a drive's motor has, while it is active.
+    /// Remaining share of a drive motor's torque, while it is active.
     fn torque_share(&self) -> f64 {
         1.0
     }
 
-    /// Share of a wheel's turn by which it rolls over the ground, while it is active.
+    /// Share of a wheel's rotation that becomes motion over the ground, while it is active.
     fn rolled_share(&self) -> f64 {
         1.0
     }
 }
 
-/// One reading that a fault corrupts.
+/// Context of one reading that a fault corrupts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FaultNow {
     /// Stamp of the reading (ns).
@@ -95,14 +95,14 @@ pub struct FaultNow {
     pub until_ns: u64,
     /// Readings a second.
     pub rate_hz: f64,
-    /// Whether the numbers count on: only increments are measured.
+    /// Whether the numbers are counters: only increments are measured.
     pub counts: bool,
-    /// Smallest and largest value of each number, the largest where there is nothing to measure.
+    /// Smallest and largest value of each number; the largest stands for no target.
     pub limits: Option<[f64; 2]>,
 }
 
 impl FaultNow {
-    /// Maps each number, within its limits; a number that says that there is nothing to measure stays.
+    /// Maps each number within its limits; a number that stands for no target is unchanged.
     pub fn map(&self, numbers: &mut [f64], corrupted: impl Fn(f64) -> f64) {
         for x in numbers {
             *x = match self.limits {
@@ -114,7 +114,7 @@ impl FaultNow {
     }
 }
 
-/// What a fault acts on.
+/// Target of a fault.
 #[derive(Clone, Debug)]
 pub struct FaultTarget<'a> {
     /// Name of the agent.
@@ -125,13 +125,13 @@ pub struct FaultTarget<'a> {
     pub measures: &'static str,
     /// Names and units of its numbers.
     pub schema: &'a Schema,
-    /// How many numbers a reading has, where that is known.
+    /// Length of a reading, if known.
     pub row: Option<usize>,
     /// Readings a second.
     pub rate_hz: f64,
-    /// Whether its numbers have limits, beyond which there is nothing to measure.
+    /// Whether its numbers are distances along rays, with limits.
     pub rays: bool,
-    /// Which of its numbers.
+    /// Selected numbers.
     pub numbers: Range<usize>,
 }
 
@@ -143,7 +143,7 @@ impl FaultTarget<'_> {
     }
 }
 
-/// A kind of fault whose type is not known: what a scene holds.
+/// A kind of fault with its type erased, as scenes hold it.
 pub trait AnyFault: AnyKind {
     /// [`FaultKind::OF_DRIVE`].
     fn is_of_drive(&self) -> bool;
@@ -153,11 +153,11 @@ pub trait AnyFault: AnyKind {
     fn refuse(&self, target: &FaultTarget<'_>) -> Option<(String, String)>;
     /// [`FaultKind::describe`].
     fn describe(&self) -> String;
-    /// The fault at work, with its state.
+    /// Creates an injector, with its state.
     fn start(&self) -> Box<dyn Injector>;
 }
 
-/// A fault at work: its kind and its state.
+/// An instance of a fault: its kind and its state.
 pub trait Injector: fmt::Debug + Send + Sync {
     /// [`FaultKind::inject`].
     fn inject(&mut self, now: &FaultNow, numbers: &mut [f64]);
@@ -231,13 +231,13 @@ impl<K: FaultKind> From<K> for Named<dyn AnyFault> {
 /// A fault of a sensor or a drive, and its state.
 #[derive(Debug)]
 pub struct Fault {
-    /// The fault at work.
+    /// Instance.
     pub injector: Box<dyn Injector>,
-    /// What it does, in an event.
+    /// Effect, as in an event.
     pub description: String,
     /// The sensor on its agent and the part, as `imu/gyro_z`.
     pub name: String,
-    /// Which of the reading's numbers; those that a reading does not have are left out.
+    /// Selected numbers of a reading; those beyond its length are ignored.
     pub numbers: Range<usize>,
     /// Readings a second.
     pub rate_hz: f64,
@@ -247,17 +247,17 @@ pub struct Fault {
     pub until_ns: u64,
     /// Whether it is active now.
     pub active: bool,
-    /// Decides which readings are lost.
+    /// Random numbers for lost readings.
     pub rng: Rng,
 }
 
-/// Nanoseconds of seconds that a scene says.
+/// Converts a scene's seconds to nanoseconds.
 fn ns(s: f64) -> u64 {
     (s * NS_PER_S as f64).round() as u64
 }
 
 impl Fault {
-    /// A fault that has not begun, of these numbers of a sensor with this rate, with a generator of its own. None
+    /// Creates a fault that has not begun, of these numbers of a sensor with this rate, with its own generator. None
     /// where its kind was not read.
     pub fn new(
         spec: &FaultSpec,
@@ -315,22 +315,22 @@ impl Fault {
     }
 }
 
-/// All faults of a sensor or a drive, in the order of the scene: the truth about what it is worth.
+/// All faults of a sensor or a drive, in the order of the scene.
 #[derive(Component, Debug, Default)]
 pub struct Faults {
-    /// Each.
+    /// Faults.
     pub all: Vec<Fault>,
-    /// The numbers of the reading that is being corrupted.
+    /// Numbers of the current reading.
     pub numbers: Vec<f64>,
 }
 
 impl Faults {
-    /// Share of its torque that a drive's motor has now.
+    /// Remaining share of a drive motor's torque now.
     pub fn torque(&self, motor: usize) -> f64 {
         self.share(motor, |fault| fault.torque_share())
     }
 
-    /// Share of a drive's wheel's turn by which it rolls over the ground now.
+    /// Share of a wheel's rotation that becomes motion over the ground now.
     pub fn rolled(&self, wheel: usize) -> f64 {
         self.share(wheel, |fault| fault.rolled_share())
     }

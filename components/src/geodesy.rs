@@ -1,6 +1,6 @@
-//! Places on the Earth, and the plane that a scene lies in: WGS84 and metres east, north and up.
+//! Geodesy: WGS84 positions, and the local tangent plane of a scene in metres east, north and up.
 //!
-//! Own code on libm: the crates for this use std's sine and cosine, whose bits differ between machines.
+//! Implemented on libm: the crates for this use std's sine and cosine, whose bits differ between machines.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ const FLATTENING: f64 = 1.0 / 298.257_223_563;
 /// Square of the first eccentricity.
 const E2: f64 = FLATTENING * (2.0 - FLATTENING);
 
-/// A place on or over the Earth, in WGS84.
+/// A position on or above the Earth, in WGS84.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Geodetic {
@@ -19,13 +19,13 @@ pub struct Geodetic {
     pub latitude_deg: f64,
     /// East positive, -180 to 180.
     pub longitude_deg: f64,
-    /// Over the ellipsoid, not over the sea: the geoid is up to 105 m off it.
+    /// Height above the ellipsoid, not above sea level: the geoid differs from it by up to 105 m.
     #[serde(default)]
     pub height_m: f64,
 }
 
 impl Geodetic {
-    /// Metres from the Earth's centre: x to the prime meridian on the equator, z to the north pole.
+    /// Earth-centred position (m): x to the prime meridian on the equator, z to the north pole.
     fn centred_m(self) -> [f64; 3] {
         let (sin, cos) = libm::sincos(self.latitude_deg.to_radians());
         let (sin_lon, cos_lon) = libm::sincos(self.longitude_deg.to_radians());
@@ -65,8 +65,8 @@ impl Geodetic {
     }
 }
 
-/// The world of a scene: the plane through an origin and level there, x east, y north, z up (REP 103, REP 105).
-/// It is flat: 1 km from the origin the Earth is 8 cm below it.
+/// The world of a scene: the tangent plane at an origin, x east, y north, z up (REP 103, REP 105). It is flat: 1 km
+/// from the origin the Earth is 8 cm below it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TangentPlane {
     origin: Geodetic,
@@ -76,7 +76,7 @@ pub struct TangentPlane {
 }
 
 impl TangentPlane {
-    /// The plane through this place.
+    /// The tangent plane at this position.
     pub fn new(origin: Geodetic) -> Self {
         let (sin, cos) = libm::sincos(origin.latitude_deg.to_radians());
         let (sin_lon, cos_lon) = libm::sincos(origin.longitude_deg.to_radians());
@@ -91,12 +91,12 @@ impl TangentPlane {
         }
     }
 
-    /// Where (0, 0, 0) is.
+    /// Position of (0, 0, 0).
     pub fn origin(&self) -> Geodetic {
         self.origin
     }
 
-    /// The place of a world position (m).
+    /// WGS84 position of a world position (m).
     pub fn geodetic(&self, position_m: [f64; 3]) -> Geodetic {
         let mut at_m = self.origin_m;
         for (axis, along_m) in self.axes.iter().zip(position_m) {
@@ -107,7 +107,7 @@ impl TangentPlane {
         Geodetic::of_centred_m(at_m)
     }
 
-    /// The world position of a place (m).
+    /// World position of a WGS84 position (m).
     pub fn position_m(&self, place: Geodetic) -> [f64; 3] {
         let at_m = place.centred_m();
         self.axes.map(|axis| {
@@ -121,7 +121,8 @@ impl TangentPlane {
 mod tests {
     use super::*;
 
-    /// Origin, position, and the place that PROJ 9 gives (pyproj 3.7.2: `+inv +proj=topocentric`, `+inv +proj=cart`).
+    /// Origin, world position, and the WGS84 position by PROJ 9 (pyproj 3.7.2: `+inv +proj=topocentric`, `+inv
+    /// +proj=cart`).
     /// At 9 km it is 0.8 µm off pymap3d 3.2.0 (`enu2geodetic`); elsewhere they agree within some nanometres.
     const PROJ: [[[f64; 3]; 3]; 9] = [
         [

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GovernorSpec {
-    /// Surprise from which the speed is limited where that lasts 0.06 s and three kernel ticks, from 0 on; 1 is the threshold
-    /// of the alarm. While a sensor is about to be excluded, the speed is not limited: another speed is one more thing that
-    /// the self-model has not learned, and would hide which sensor is faulty.
+    /// Surprise from which the speed is limited where that lasts 0.06 s and three kernel ticks, from 0 on; 1 is the
+    /// threshold of the alarm. While a sensor is about to be excluded, the speed is not limited: an untrained speed
+    /// would mask the faulty sensor.
     pub slow_over: f64,
     /// Surprise at which the limit is lowest, above `slow_over`.
     pub slowest_at: f64,
@@ -19,8 +19,8 @@ pub struct GovernorSpec {
     pub slowing_1_s: f64,
     /// Rate at which the limit recovers (1/s).
     pub recovery_1_s: f64,
-    /// Time for which an alarm names one sensor, after which the filter excludes it (s), if there is a filter that can do
-    /// without: any but the wheels, and these with a GNSS. One sensor, and for the rest of the run. None: never.
+    /// Time for which an alarm names one sensor, after which the filter excludes it for the rest of the run (s), if
+    /// the filter works without it: any but the wheels, and these with a GNSS. At most one sensor. None: never.
     pub fall_back_after_s: Option<f64>,
     /// Time of an alarm after which the agent stops for good (s), unless the filter excludes the sensor that it names.
     /// None: never.
@@ -48,7 +48,7 @@ pub struct Governor {
     pub spec: GovernorSpec,
     /// Names of the agent's sensors, in their order.
     pub sensors: Vec<String>,
-    /// Whether the filter can do without each.
+    /// Whether the filter works without each.
     pub spare: Vec<bool>,
     /// Present limit, as a share of the commanded speed, 0 to 1.
     pub limit: f64,
@@ -58,14 +58,14 @@ pub struct Governor {
     pub stopped: bool,
     /// The excluded sensor, by its index, as a bit; only a reset clears it.
     pub left_out: u32,
-    /// Since when an alarm names this sensor (ns).
+    /// Time from which an alarm names this sensor (ns), and the sensor.
     pub since: Option<(u64, usize)>,
-    /// Since when there is an alarm that names no excluded sensor (ns).
+    /// Time from which there is an alarm that names no excluded sensor (ns).
     pub dissipated_since_ns: Option<u64>,
 }
 
 impl Governor {
-    /// One without a limit yet. A surprise limits the speed if it lasts for so many kernel ticks.
+    /// A governor without a limit yet. A surprise limits the speed if it lasts for `lasting` kernel ticks.
     pub fn new(spec: GovernorSpec, sensors: Vec<String>, spare: Vec<bool>, lasting: usize) -> Self {
         Self {
             spec,

@@ -1,4 +1,4 @@
-//! Joints: what they do by the truth, the servos that move them, and the positions these are told.
+//! Joints: true states, servos, servo targets.
 
 use bevy_ecs::prelude::*;
 
@@ -33,7 +33,7 @@ pub struct Servo {
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub struct Servos(pub Vec<Servo>);
 
-/// Where servos are told to be: one entry a servo.
+/// Targets of servos: one entry per servo.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JointTargets {
     /// rad or m.
@@ -47,7 +47,7 @@ pub struct JointTargets {
 pub struct JointMotion {
     /// Index of the servo.
     pub servo: usize,
-    /// Where it is when the run starts (rad or m).
+    /// Start position (rad or m).
     pub start: f64,
     /// Middle of the motion (rad or m).
     pub position: f64,
@@ -59,11 +59,11 @@ pub struct JointMotion {
     pub phase_rad: f64,
 }
 
-/// Moves servos along motions, into which it eases from where they start.
+/// Moves servos along motions, with an eased transition from their start.
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub struct JointsController {
     /// In the order of the scene.
     pub motions: Vec<JointMotion>,
-    /// Time of the way from the start into the motions (s).
+    /// Duration of the transition from the start to the motions (s).
     pub ease_s: f64,
 }

@@ -20,11 +20,11 @@ pub trait Kind:
 {
     /// Name in scenes.
     const NAME: &'static str;
-    /// What it is, in a line, for `becomingone list`.
+    /// Description in one line, for `becomingone list`.
     const ABOUT: &'static str;
 }
 
-/// A value of a kind whose type is not known: what a scene holds.
+/// A value of a kind with its type erased, as scenes hold it.
 pub trait AnyKind: fmt::Debug + Send + Sync + 'static {
     /// [`Kind::NAME`].
     fn kind_name(&self) -> &'static str;
@@ -43,7 +43,7 @@ impl<K: Kind> AnyKind for K {
 
     fn to_ron(&self) -> String {
         let pretty = PrettyConfig::new().new_line("\n");
-        // Plain data has a spelling; an empty text is no value, and reading it says so.
+        // Plain data has a text form; an empty text is no value, and reading it is an error.
         options().to_string_pretty(self, pretty).unwrap_or_default()
     }
 
@@ -56,7 +56,7 @@ impl<K: Kind> AnyKind for K {
     }
 }
 
-/// RON as scenes are written: optional values stand plainly.
+/// RON options of scenes: optional values are written without `Some`.
 pub fn options() -> ron::Options {
     ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME)
 }
@@ -79,7 +79,7 @@ impl<D: ?Sized> Clone for Named<D> {
     }
 }
 
-/// Where a kind stands in a scene: how deep its fields are indented.
+/// Indentation of a kind in a scene.
 pub trait Indent {
     /// Levels of indentation of the kind's name.
     const LEVELS: usize;
@@ -144,7 +144,7 @@ impl<D: ?Sized + AnyKind> PartialEq for Named<D> {
     }
 }
 
-/// What ron calls a value that stays text (`ron::value::RawValue`).
+/// Name by which ron marks a value that stays text (`ron::value::RawValue`).
 const RAW: &str = "$ron::private::RawValue";
 
 /// Longest text of a kind (bytes): waypoints of a long patrol fit.
@@ -190,7 +190,7 @@ impl<D: ?Sized + AnyKind + Indent> Serialize for Named<D> {
     }
 }
 
-/// Name of a kind and its fields, of a text that holds both; comments may stand before and between.
+/// Name of a kind and its fields, from a text of both; comments may precede each.
 fn split(text: &str) -> Option<(&str, &str)> {
     let text = blank(text);
     let name = text.strip_prefix("r#").unwrap_or(text);
@@ -201,7 +201,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
     (named && (fields.is_empty() || fields.starts_with('('))).then_some((name, fields))
 }
 
-/// The text behind spaces and comments.
+/// The text after spaces and comments.
 fn blank(mut text: &str) -> &str {
     loop {
         text = text.trim_start();
@@ -215,7 +215,7 @@ fn blank(mut text: &str) -> &str {
     }
 }
 
-/// The text behind a block comment that is open; comments nest.
+/// The text after an open block comment; comments nest.
 fn after_block(mut text: &str) -> &str {
     let mut depth = 1u32;
     while depth > 0 {

@@ -1,29 +1,29 @@
-//! What things are in BecomingONE: components, resources and messages, as plain data.
+//! Data types of BecomingONE: components, resources and messages.
 //!
-//! In the order in which a run meets them:
+//! In the order of their use in a run:
 //!
 //! - [`scene`]: the scene file, as types.
 //! - [`body`]: robot descriptions, poses and true motion.
-//! - [`geodesy`]: places on the Earth, and the plane that a scene lies in.
-//! - [`time`]: simulated time, rates, and who is due.
-//! - [`seed`]: one generator an entity.
+//! - [`geodesy`]: WGS84 positions, and the tangent plane of a scene.
+//! - [`time`]: simulated time, rates, due times.
+//! - [`seed`]: one random generator per entity.
 //! - [`sensor`]: measurements, readings, truth, noise.
-//! - [`fault`]: what is made to be wrong with a sensor.
+//! - [`fault`]: faults of sensors and drives.
 //! - [`actuator`] and [`drive`]: commands, wheels, odometry.
-//! - [`vehicle`] and [`track`]: cars on springs, and where they drive.
+//! - [`vehicle`] and [`track`]: cars on springs, and their tracks.
 //! - [`control`]: goals, the slow plan and the fast reaction.
-//! - [`localisation`]: what a localisation filter measures and estimates.
-//! - [`fleet`]: robots that pull at each other's phases.
-//! - [`coherence`]: channels, Emissary, Master and their synchrony.
-//! - [`witness`]: the channels that a self-model predicts, and from which commands.
+//! - [`localisation`]: measured numbers, setup and estimate of a localisation filter.
+//! - [`fleet`]: robots coupled through their phases.
+//! - [`coherence`]: channels, Emissary, Master and their Synchronization.
+//! - [`witness`]: outputs and inputs of a self-model.
 //! - [`governor`]: the safety supervisor: speed limit, latched stop.
 //! - [`joints`]: joints, their servos and their motions.
-//! - [`link`]: the door to the outside: sources, frames, the state of links.
-//! - [`event`]: what happened.
-//! - [`memory`]: what is remembered of it.
-//! - [`stored`]: memory that survives runs.
+//! - [`link`]: external input: sources, frames, the state of links.
+//! - [`event`]: events.
+//! - [`memory`]: event memory.
+//! - [`stored`]: memory kept across runs.
 //!
-//! Nothing here runs: systems are in `becomingone-systems`.
+//! Systems are in `becomingone-systems`.
 
 pub mod actuator;
 pub mod body;

@@ -1,7 +1,7 @@
-//! The door: what comes from outside, where it comes from, and the state of what it comes by.
+//! Links: external input, its sources, and the state of each link.
 //!
-//! Everything from outside that changes state is a [`Frame`] of a link, and enters at `Ingest`. [`Entered`] holds the
-//! frames of the present tick: given back at the same ticks, they make the same run, with no driver started.
+//! All external input that changes state is a [`Frame`] of a link, and enters at `Ingest`. [`Entered`] holds the
+//! frames of the current tick: applied again at the same ticks, they reproduce the run without any driver.
 
 use crate::request::Request;
 use bevy_ecs::prelude::*;
@@ -9,31 +9,31 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// Where a sensor's readings come from, or who carries out an actuator's commands. No consumer of a reading and no
-/// writer of a command looks at it.
+/// Source of a sensor's readings, or executor of an actuator's commands. Consumers of readings and writers of
+/// commands do not depend on it.
 #[derive(Component, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Source {
     /// The simulated world.
     #[default]
     Sim,
-    /// Nothing: the sensor is silent, commands go nowhere.
+    /// None: the sensor has no readings, commands are discarded.
     Off,
     /// A recording, from its begin at the run's start, in run time.
     Replay {
-        /// A table (CSV) or an MCAP file, one of our own recordings among them.
+        /// A table (CSV) or an MCAP file, recordings of this engine included.
         file: String,
-        /// The topic of an MCAP file; of our own recordings the sensor's own, where it is missing.
+        /// Topic of an MCAP file. None: that of the sensor, in recordings of this engine.
         #[serde(default)]
         topic: Option<String>,
-        /// The column of the stamps; the one that looks like it, where it is missing.
+        /// Column of the stamps. None: found by its name and values.
         #[serde(default)]
         time: Option<String>,
-        /// The columns of the measurement's numbers, in their order; those of the same names, where it is missing.
+        /// Columns of the measurement's numbers, in their order. None: those of the same names.
         #[serde(default)]
         columns: Vec<String>,
     },
-    /// A driver by its kind, and its configuration, which only that kind can read.
+    /// A driver by its kind, and its configuration.
     Driver(String, Config),
 }
 
@@ -49,7 +49,7 @@ impl Source {
     }
 }
 
-/// Named in one piece: `sim`, `off`, `replay pump.csv`, `udp (listen: 5005)`.
+/// One line: `sim`, `off`, `replay pump.csv`, `udp (listen: 5005)`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -67,11 +67,11 @@ impl fmt::Display for Source {
     }
 }
 
-/// RON that is read by whom it concerns, as it was written.
+/// Unparsed RON, as written, for the driver that reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config(pub String);
 
-/// What ron calls a value that stays text (`ron::value::RawValue`).
+/// Name by which ron marks a value that stays text (`ron::value::RawValue`).
 const RAW: &str = "$ron::private::RawValue";
 
 impl<'de> Deserialize<'de> for Config {
@@ -106,15 +106,15 @@ impl Config {
     const LONGEST: usize = 1 << 16;
 }
 
-/// How much a link holds between two ticks, and what gives way where more comes. Every loss is counted.
+/// Queue of a link between two ticks, and its overflow policy. Every loss is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Queue {
-    /// Only the newest: poses, commands.
+    /// Keeps only the newest: poses, commands.
     Latest,
-    /// At most so many, the oldest go: inertial units, sound.
+    /// Keeps at most this many and drops the oldest: inertial units, sound.
     DropOldest(u32),
-    /// At most so many; one more is a fault, and the link is down until the next reset: events.
+    /// Keeps at most this many; an overflow faults the link until the next reset: events.
     Lossless(u32),
 }
 
@@ -125,7 +125,7 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// How many it holds.
+    /// Capacity.
     pub fn capacity(self) -> usize {
         match self {
             Self::Latest => 1,
@@ -134,46 +134,46 @@ impl Queue {
     }
 }
 
-/// When a sensor counts as silent, and what then.
+/// Time-out of a sensor, and the reaction to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Silence {
-    /// Without a reading for so long (s); none: five of the sensor's periods, at least 0.1 s.
+    /// Time without a reading (s); none: five of the sensor's periods, at least 0.1 s.
     pub after_s: Option<f64>,
-    /// What its reading is then.
+    /// Reaction.
     pub then: WhenSilent,
 }
 
-/// What becomes of a sensor that fell silent.
+/// Reaction to a stale sensor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum WhenSilent {
-    /// Its latest reading stays; it is seen to be stale.
+    /// Keeps the latest reading, marked as stale.
     #[default]
     Hold,
-    /// It says zero, once.
+    /// Gives one reading of zeros.
     Zero,
-    /// The run ends with an error.
+    /// Ends the run with an error.
     Fail,
-    /// The simulated sensor speaks until the real one does again.
+    /// Simulates the sensor until readings arrive again.
     FallBackToSim,
 }
 
-/// One thing that came from outside, as it was applied.
+/// One external input, as it was applied.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Frame {
     /// Index into the run's [`Links`].
     pub link: u32,
-    /// Counts the link's frames from 0, since the run's start.
+    /// Index of the frame on its link, from 0 at the run's start.
     pub sequence: u64,
-    /// When it was so, on the run's clock (ns).
+    /// Source time, on the run's clock (ns).
     pub source_ns: u64,
-    /// When it reached this machine, on the run's clock (ns).
+    /// Arrival at this machine, on the run's clock (ns).
     pub arrival_ns: u64,
-    /// What it says.
+    /// Content.
     pub payload: Payload,
 }
 
-/// What a frame says.
+/// Content of a frame.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub enum Payload {
     /// The numbers of one reading, in the order of its measurement; those without a value are `NaN` (`null` in JSON).
@@ -185,7 +185,7 @@ pub enum Payload {
         #[serde(default, with = "base64_bytes", skip_serializing_if = "Vec::is_empty")]
         bytes: Vec<u8>,
     },
-    /// What is asked of an agent.
+    /// A request to an agent.
     Request(Request),
     /// The link's state changed.
     State(LinkState),
@@ -195,7 +195,7 @@ pub enum Payload {
     Counts(Counts),
 }
 
-/// Numbers in JSON, which knows no `NaN`.
+/// Numbers in JSON, which has no `NaN`.
 mod numbers {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -228,12 +228,12 @@ mod base64_bytes {
 #[derive(Resource, Clone, Debug, Default)]
 pub struct Entered(pub Vec<Frame>);
 
-/// Every link of the run, in the order of their names: those of sensors and actuators whose source has one, named as
+/// Links of the run, in the order of their names: those of sensors and actuators with an external source, named as
 /// they are (`rover/imu`), and that of [`REQUESTS`](crate::request::REQUESTS).
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links(pub Vec<LinkName>);
 
-/// A link, and whose it is.
+/// A link and its entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkName {
     /// Unique.
@@ -250,21 +250,21 @@ impl Links {
     }
 }
 
-/// How a link is.
+/// State of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum LinkState {
-    /// The scene names it; nothing was tried yet.
+    /// Named in the scene, not tried yet.
     #[default]
     Declared,
-    /// Its driver tries to reach the other side.
+    /// Its driver is connecting.
     Connecting,
-    /// The other side is reached.
+    /// Connected.
     Up,
-    /// It is not; the driver tries again by itself.
+    /// Not connected; the driver retries.
     Down,
-    /// More came than a lossless queue holds: it stays so until the next reset.
+    /// Overflow of a lossless queue, until the next reset.
     Faulted,
-    /// The recording is at its end.
+    /// End of the recording.
     Ended,
 }
 
@@ -281,101 +281,101 @@ impl fmt::Display for LinkState {
     }
 }
 
-/// How a device's clock is mapped to the run's.
+/// Map from a device's clock to the run's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Clock {
-    /// How far it can be trusted.
+    /// Quality of the map.
     pub state: ClockState,
-    /// The run's clock less the device's (ns), as far as it is known.
+    /// Run's clock minus device's clock (ns), as estimated.
     pub offset_ns: i64,
 }
 
-/// How far the map of a device's clock can be trusted.
+/// Quality of the map of a device's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum ClockState {
-    /// The device stamps nothing, or nothing came yet: readings are stamped where they arrive.
+    /// No stamps yet, or a device without stamps: readings are stamped on arrival.
     #[default]
     None,
-    /// Too few stamps came to know the shortest way.
+    /// Too few stamps to estimate the minimum delay.
     Acquiring,
-    /// The map follows the device.
+    /// The map tracks the device.
     Locked,
-    /// Nothing came for a while; the map is that of before.
+    /// Hold-over: no stamps for a while; the last map is used.
     Holdover,
-    /// Nothing came for so long that the map means nothing any more.
+    /// No stamps for too long; the map is invalid.
     Expired,
 }
 
-/// What became of readings that a link did not bring, since the run's start.
+/// Counts of lost and invalid readings of a link, since the run's start.
 ///
-/// Of a sender that counts its readings, `sent = received + dropped + gaps`, where [`Link::received`] reached the
-/// tick; what it sent twice counts once.
+/// For a sender that numbers its readings, `sent = received + dropped + gaps`, [`Link::received`] being those that
+/// reached the tick; duplicates are not counted in `sent`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Counts {
-    /// Readings that came and did not: the queue was full, they came out of order, or their numbers did not fit.
+    /// Readings that arrived and were not used: full queue, wrong order, or numbers that do not fit.
     pub dropped: u64,
-    /// Readings that never came.
+    /// Readings that did not arrive.
     pub gaps: u64,
-    /// Of the dropped ones, those that came after a later one.
+    /// Dropped readings that arrived after a later one.
     pub reordered: u64,
-    /// Readings that came once more.
+    /// Duplicate readings.
     pub duplicates: u64,
-    /// What came and was no reading.
+    /// Arrivals that were no reading.
     pub garbage: u64,
-    /// Times that the sender began anew.
+    /// Restarts of the sender.
     pub restarts: u64,
 }
 
-/// The link of a sensor or actuator, as it is now.
+/// Link of a sensor or actuator, and its state.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Link {
     /// Index into [`Links`].
     pub index: u32,
-    /// How it is.
+    /// State.
     pub state: LinkState,
-    /// How the device's clock is mapped.
+    /// Map of the device's clock.
     pub clock: Clock,
     /// Readings that reached the tick.
     pub received: u64,
-    /// What became of the others.
+    /// Counts of the others.
     pub counts: Counts,
-    /// When its latest reading arrived (ns); none before the first.
+    /// Arrival of its latest reading (ns); none before the first.
     pub last_ns: Option<u64>,
-    /// Whether it has been silent for too long.
+    /// Whether its time-out has passed.
     pub stale: bool,
 }
 
-/// When a sensor with a link is stale.
+/// Time-out of a sensor with a link.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watchdog {
-    /// Without a reading for so long (ns).
+    /// Time without a reading (ns).
     pub after_ns: u64,
-    /// What its reading is then.
+    /// Reaction.
     pub then: WhenSilent,
 }
 
-/// On a sensor that could be simulated and is not, because the real one speaks.
+/// Disables the simulation of a sensor while real readings arrive.
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub struct SimulationDisabled;
 
-/// On an actuator whose commands the simulation does not carry out.
+/// Marks an actuator whose commands are executed outside of the simulation.
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub struct ExternalActuator;
 
-/// What was decided for one sensor or actuator.
+/// Resolved source of one sensor or actuator.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Resolved {
-    /// Its stable name: `rover/imu`.
+    /// Stable name: `rover/imu`.
     pub entity: String,
-    /// What it measures or does: `imu`, `drive`.
+    /// Kind of measurement or actuator: `imu`, `drive`.
     pub kind: String,
-    /// Where its readings come from, or where its commands go.
+    /// Source of its readings, or destination of its commands.
     pub source: String,
-    /// Values that apply: rate, queue, silence.
+    /// Values in force: rate, queue, time-out.
     pub values: String,
 }
 
-/// What was decided for every sensor and actuator, in the order of the scene.
+/// Resolved sources of all sensors and actuators, in the order of the scene.
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub struct ResolvedSources(pub Vec<Resolved>);
 

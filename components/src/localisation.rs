@@ -1,19 +1,19 @@
-//! Localisation filter: what it measures, how it is set up, and its estimate.
+//! Localisation filter: measured numbers, setup, estimate.
 
 use crate::drive::Twist2;
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Numbers that a filter measures, at most: see [`Sensed`].
+/// Maximum measured numbers of a filter: see [`Sensed`].
 pub const SENSED: usize = 9;
 
-/// Of these, those of wheels and IMU, which come first; the others are of GNSS.
+/// Measured numbers of wheels and IMU, which precede those of GNSS.
 pub const SENSED_MOTION: usize = 5;
 
 /// Numbers of a filter that come from one sensor: wheels, gyroscope, accelerometer, GNSS. First and last.
 pub const GROUPS: [(usize, usize); 4] = [(0, 1), (2, 2), (3, 4), (5, 8)];
 
-/// Place in [`GROUPS`] of the wheels.
+/// Index of the wheels in [`GROUPS`].
 pub const WHEELS: usize = 0;
 /// Of the gyroscope.
 pub const GYRO: usize = 1;
@@ -22,10 +22,11 @@ pub const ACCELEROMETER: usize = 2;
 /// Of GNSS.
 pub const GNSS: usize = 3;
 
-/// A number that a filter measures, by its place.
+/// A measured number of a filter, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensed {
-    /// Speed of the left wheels along the ground (m/s); of a vehicle, whose encoders are coarse, their rolled distance (m).
+    /// Speed of the left wheels along the ground (m/s); for a vehicle, with coarse encoders, their rolled distance
+    /// (m).
     Left,
     /// The same of the right wheels.
     Right,
@@ -45,8 +46,8 @@ pub enum Sensed {
     VelocityNorth,
 }
 
-/// Setup of a filter. Noises of sensors are those of the scene; these are the deviations of the robot from its description,
-/// and disturbances that are in no data sheet: floors uneven by millimetres, compliant tyres, pitching bodies. The
+/// Setup of a filter. Sensor noise comes from the scene; these are the deviations of the robot from its description,
+/// and disturbances without a data sheet: floors uneven by millimetres, compliant tyres, pitching bodies. The
 /// summary's `filter.nis` is near 1 where they are right, and below where they are too large.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -98,6 +99,6 @@ pub struct Estimate {
     pub gyro_bias_rad_s: f64,
     /// Wheel scale-factor error: encoder distance / true distance - 1.
     pub wheel_scale: f64,
-    /// When it was made (ns).
+    /// Time of the estimate (ns).
     pub stamp_ns: u64,
 }

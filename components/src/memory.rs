@@ -1,4 +1,4 @@
-//! What an agent remembers: events that mattered, each with the signature of what was happening then.
+//! Event memory of an agent (BLEND): events, each with the coherence signature of its time.
 
 use crate::coherence::{LAGS, MAX_CHANNELS};
 use crate::event::EventKind;
@@ -11,46 +11,46 @@ use std::f64::consts::LN_2;
 use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 
-/// Most events that an agent remembers.
+/// Maximum events in an agent's memory.
 pub const MEMORIES: usize = 64;
 
-/// Where the scene does not say, a memory loses half of its strength in this many of the Master's windows:
-/// what happened is kept an order of magnitude longer than what it is heard against.
+/// Default half-life of a memory, in windows of the Master: events are kept an order of magnitude longer than their
+/// background.
 const HALF_LIFE_MASTER_WINDOWS: f64 = 10.0;
-/// What is younger than this many of the Emissary's windows is present, and not what the present is like:
-/// after three of them, e^-3 = 5 % of what the Emissary says is still from then.
+/// Memories younger than this many windows of the Emissary belong to the present and are not compared with it: after
+/// three windows, e^-3 = 5 % of the Emissary's value is still from then.
 const PRESENT_WINDOWS: f64 = 3.0;
-/// Most memories of one octave of age that are kept for the next run; the first octave reaches to two of the Master's
-/// windows. All places are taken at an age of 2^16 windows, which is 45 days of running at 60 s; a run's own events
-/// have room beside those of the runs before.
+/// Maximum memories per octave of age that are kept for the next run; the first octave reaches to two of the Master's
+/// windows. All places are taken at an age of 2^16 windows, which is 45 days of running at 60 s; the rest of the
+/// capacity is for the events of a run.
 const KEPT_IN_AN_OCTAVE: usize = 4;
 
-/// What is happening, as agents remember it.
+/// Coherence signature of an agent.
 pub type AgentSignature = Signature<f64, MAX_CHANNELS, LAGS>;
 
-/// An event that is remembered.
+/// A stored event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
-    /// In which run it happened: 0 is the first, and the only one where no memory is restored.
+    /// Run of the event: 0 is the first, and the only one without restored memory.
     pub run: u64,
-    /// How many events it stands for: more than 1 where those of earlier runs were merged.
+    /// Number of events that it stands for: more than 1 where those of earlier runs were merged.
     pub events: u64,
-    /// When it happened (ns from its run's start).
+    /// Time of the event (ns from its run's start).
     pub at_ns: u64,
-    /// What happened.
+    /// Event.
     pub what: EventKind,
-    /// What the kernel heard.
+    /// Coherence signature.
     pub signature: AgentSignature,
-    /// Where the agent's root link truly was (m), for viewers; none without a body.
+    /// True position of the agent's root link (m), for viewers; none without a body.
     pub position_m: Option<[f32; 3]>,
-    /// When and what, for a reader: `00:12.3 touched crate_a`, of an earlier run `run 1, 00:12.3 touched crate_a`.
+    /// Time and event for display: `00:12.3 touched crate_a`, of an earlier run `run 1, 00:12.3 touched crate_a`.
     pub label: Arc<str>,
 }
 
-/// What the present is like.
+/// The memory most similar to the present.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Likeness {
-    /// Which memory: the serial number of [`Held`].
+    /// Serial number of the memory, as in [`Held`].
     pub serial: u64,
     /// Its label.
     pub label: Arc<str>,
@@ -62,30 +62,30 @@ pub struct Likeness {
 #[derive(Component, Clone, Debug)]
 pub struct Blend {
     memories: Box<Kept>,
-    /// How memories are merged for the next run.
+    /// Merging of memories for the next run.
     octaves: AgeOctaves,
-    /// Which run this is: 0 where no memory was restored.
+    /// Number of this run: 0 without restored memory.
     run: u64,
-    /// How many memories were restored.
+    /// Number of restored memories.
     restored: usize,
-    /// Least similarity of what is named and recalled.
+    /// Least similarity of a recall.
     similarity: f64,
-    /// The weightiest event since the last kernel tick, with its stamp (ns).
+    /// The event of largest weight since the last kernel tick, with its stamp (ns).
     pub pending: Option<(u64, EventKind)>,
-    /// What the present is like, as of the last look.
+    /// The memory most similar to the present, at the last comparison.
     pub likeness: Option<Likeness>,
-    /// The serial number of the memory that was recalled last, and its strength then.
+    /// Serial number of the memory that was recalled last, and its strength then.
     pub recalled: Option<(u64, f64)>,
-    /// Kernel ticks since the last look.
+    /// Kernel ticks since the last comparison.
     pub unlooked: u32,
 }
 
 impl Blend {
-    /// An empty memory, as a scene says, beside a Master with this window (s).
+    /// An empty memory with a scene's setup, beside a Master with this window (s).
     ///
     /// # Errors
     ///
-    /// A number out of its range; scenes are checked for that.
+    /// A number out of range; scenes are checked for that.
     pub fn new(spec: &BlendSpec, master_window_s: f64) -> Result<Self, ConfigError> {
         let half_life_s = spec
             .half_life_s
@@ -109,12 +109,12 @@ impl Blend {
         })
     }
 
-    /// Takes over the memories of earlier runs, as [`stored`](Self::stored) gave them, in run number `run`, which is at
-    /// least 1. Those of this run so far are gone.
+    /// Restores the memories of earlier runs, from [`stored`](Self::stored), in run number `run`, which is at least
+    /// 1. Memories of this run are discarded.
     ///
     /// # Errors
     ///
-    /// Bytes that are no memories. Those of a [`StoredMemory`](crate::stored::StoredMemory) were checked.
+    /// Invalid bytes. Those of a [`StoredMemory`](crate::stored::StoredMemory) were checked.
     pub fn restore(&mut self, run: u64, bytes: &[u8]) -> Result<(), StoreError> {
         *self.memories = Kept::load(*self.memories.config(), bytes)?;
         self.memories.consolidate(&self.octaves, merge);
@@ -123,8 +123,8 @@ impl Blend {
         Ok(())
     }
 
-    /// The memories for the next run, as bytes, and how many there are: merged by age, so that their number is
-    /// bounded however many runs there were.
+    /// The memories for the next run, as bytes, and their number: merged by age, so that the number is bounded over
+    /// any number of runs.
     ///
     /// # Errors
     ///
@@ -142,17 +142,17 @@ impl Blend {
         self.run = run;
     }
 
-    /// Which run this is: 0 for the first.
+    /// Number of this run: 0 for the first.
     pub fn run(&self) -> u64 {
         self.run
     }
 
-    /// How many memories of earlier runs there were at the start.
+    /// Number of memories of earlier runs at the start.
     pub fn restored(&self) -> usize {
         self.restored
     }
 
-    /// Notes an event. At most one is remembered at a kernel tick: the weightiest, of equals the latest.
+    /// Notes an event. At most one per kernel tick is stored: that of the largest weight, of equals the latest.
     pub fn note(&mut self, at_ns: u64, what: &EventKind) {
         let Some(weight) = weight(what) else {
             return;
@@ -167,13 +167,13 @@ impl Blend {
         }
     }
 
-    /// Time passes at this coherence, none where there is no value.
+    /// Lets memories decay for `dt_s` at this coherence, none where there is no value.
     pub fn advance(&mut self, dt_s: f64, coherence: Option<f64>) {
         self.memories.advance(dt_s, coherence);
     }
 
-    /// Takes in an event, at full strength. What is like it, and of its kind, is recalled first and
-    /// said: that the same happens again is what keeps a memory, not that somebody looks.
+    /// Stores an event at full strength. The most similar memory of the same kind is recalled first and returned:
+    /// recurrence reinforces a memory, comparison does not.
     pub fn take_in(&mut self, memory: Memory) -> Option<Likeness> {
         let kind = discriminant(&memory.what);
         let like = self.nearest(&memory.signature, Some(kind), u64::MAX);
@@ -184,8 +184,8 @@ impl Blend {
         like.map(|(_, like)| like)
     }
 
-    /// Looks for what the present is like. Looking strengthens nothing.
-    /// `emissary_window_s` is how long the present is.
+    /// Finds the memory most similar to the present, without reinforcing it. `emissary_window_s` is the length of the
+    /// present.
     pub fn look(&mut self, now_ns: u64, signature: &AgentSignature, emissary_window_s: f64) {
         let present_ns = (PRESENT_WINDOWS * emissary_window_s * NS_PER_S as f64) as u64;
         let like = self.nearest(signature, None, now_ns.saturating_sub(present_ns));
@@ -193,7 +193,7 @@ impl Blend {
         self.unlooked = 0;
     }
 
-    /// The memory nearest to a signature, where it is near enough: of this kind, and before this time.
+    /// The memory nearest to a signature within the least similarity: of this kind, and before this time.
     fn nearest(
         &self,
         signature: &AgentSignature,
@@ -223,7 +223,7 @@ impl Blend {
         })
     }
 
-    /// All that is remembered.
+    /// All memories.
     pub fn memories(&self) -> impl Iterator<Item = Held<'_, f64, Memory>> {
         self.memories.iter()
     }
@@ -233,18 +233,18 @@ impl Blend {
         self.memories.strongest()
     }
 
-    /// How many events were taken in so far, those forgotten since included.
+    /// Number of events stored so far, those forgotten since included.
     pub fn taken_in(&self) -> u64 {
         self.memories.remembered()
     }
 
-    /// How far everything has faded since the strengths were last brought up to date.
+    /// Decay since the last update of the strengths.
     pub fn faded(&self) -> f64 {
         self.memories.faded()
     }
 }
 
-/// Of two memories, the stronger is kept, and stands for the events of both.
+/// The stronger of two memories, standing for the events of both.
 fn merge(strong: &Memory, weak: &Memory) -> Memory {
     Memory {
         events: strong.events.saturating_add(weak.events),
@@ -252,10 +252,10 @@ fn merge(strong: &Memory, weak: &Memory) -> Memory {
     }
 }
 
-/// How much an event matters beside others of the same kernel tick; none where it is not remembered.
+/// Weight of an event beside others of the same kernel tick; none where it is not stored.
 fn weight(what: &EventKind) -> Option<u8> {
     match what {
-        // What is true and what the agent knows are two things: faults are for the judge.
+        // Injected faults are ground truth, for evaluation only.
         EventKind::EventRecalled { .. } | EventKind::FaultBegan(_) | EventKind::FaultEnded(_) => {
             None
         }
@@ -268,7 +268,7 @@ fn weight(what: &EventKind) -> Option<u8> {
     }
 }
 
-/// `01:02.5` of a time, with hours where there are any.
+/// Formats a time as `01:02.5`, with hours where there are any.
 pub fn clock(ns: u64) -> String {
     let tenths = ns / (NS_PER_S / 10);
     let (minutes, tenths) = (tenths / 600, tenths % 600);
@@ -284,7 +284,7 @@ mod tests {
     use super::*;
     use becomingone_kernel::{Pair, encode_angle};
 
-    /// What a wheel that turns by this angle a kernel tick sounds like.
+    /// Signature of a wheel that turns by this angle per kernel tick.
     fn wheel(angle: f64) -> AgentSignature {
         let mut pair =
             Pair::<f64, MAX_CHANNELS, LAGS, 5>::new(1, crate::coherence::DEFAULT_LAGS).unwrap();
@@ -322,13 +322,13 @@ mod tests {
         blend.advance(600.0, None);
         let strengths = |b: &Blend| b.memories().map(|h| h.strength).collect::<Vec<_>>();
         assert!(strengths(&blend).iter().all(|s| (s - 0.5).abs() < 1e-12));
-        // A look names it, and leaves it.
+        // A comparison names the memory without reinforcing it.
         blend.look(601 * NS_PER_S, &fast, 1.0);
         let like = blend.likeness.clone().unwrap();
         assert_eq!(&*like.label, "00:01.0 touched crate_a");
         assert!(like.similarity > 0.999);
         assert!(strengths(&blend).iter().all(|s| (s - 0.5).abs() < 1e-12));
-        // Another kind of event is no recall of it, however alike; the same kind is, whatever was touched.
+        // A similar event of another kind is no recall; one of the same kind is, whatever was touched.
         assert_eq!(
             blend.take_in(memory(601, EventKind::GoalReached(2), fast)),
             None
@@ -337,7 +337,7 @@ mod tests {
         let like = blend.take_in(memory(602, other, fast)).unwrap();
         assert_eq!(&*like.label, "00:01.0 touched crate_a");
         assert_eq!(strengths(&blend), [0.75, 0.5, 1.0, 1.0]);
-        // At full coherence it fades ten times slower: the default of 0.9.
+        // At full coherence it decays ten times slower: the default of 0.9.
         blend.advance(600.0, Some(1.0));
         assert!((strengths(&blend)[2] - libm::pow(0.5, 0.1)).abs() < 1e-12);
     }
@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(blend.likeness, None);
         blend.look(14 * NS_PER_S, &now, 1.0);
         assert!(blend.likeness.is_some());
-        // And what is unlike is not named.
+        // A dissimilar one is not named.
         blend.look(14 * NS_PER_S, &wheel(-0.4), 1.0);
         assert_eq!(blend.likeness, None);
     }
@@ -388,7 +388,7 @@ mod tests {
         assert_eq!(events.sum::<u64>(), 2000);
         // An item is some 500 bytes with its signature, and there are 4 in each of 10 octaves.
         assert!(most < 40 * 520, "{most}");
-        // All are of earlier runs: the present is like them from the first moment on.
+        // All are of earlier runs: they are compared with the present from the start.
         last.look(0, &wheel(0.4), 1.0);
         let like = last.likeness.unwrap();
         assert!(like.label.starts_with("run "), "{like:?}");

@@ -3,7 +3,7 @@
 /// Names of at least this similarity are suggested (Jaro-Winkler similarity; 1 is equal).
 const MIN_SIMILARITY: f64 = 0.75;
 
-/// A question after a `;` that suggests the known name nearest to this one; empty where none is near.
+/// Suggestion of the known name nearest to this one, after a `;`; empty where none is near.
 ///
 /// ```
 /// # use becomingone_components::nearest::did_you_mean;

@@ -1,8 +1,8 @@
-//! Requests: what is asked of an agent from outside, by whom, and until when.
+//! Requests: external commands of an agent, with sender and expiry.
 //!
-//! Everything that commands an agent from outside is a [`Request`]: a person at a stick, a program that uses the library,
-//! an API. It enters with a tick's external input, is journaled, hashed and replayed, and takes precedence over the
-//! agent's controller until it expires; then the controller goes on. The governor limits it as any other command.
+//! Every external command of an agent is a [`Request`]: of a person at a stick, of a program that uses the library,
+//! of an API. It enters with a tick's external input, is journaled, hashed and replayed, and takes precedence over
+//! the agent's controller until it expires; then the controller resumes. The governor limits it as any other command.
 
 use crate::drive::Twist2;
 use crate::joints::JointTargets;
@@ -11,21 +11,21 @@ use crate::vehicle::Ackermann;
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Name of the link that requests come by.
+/// Name of the link of requests.
 pub const REQUESTS: &str = "requests";
-/// Lifetime of a request, where its sender does not say (ns).
+/// Default lifetime of a request (ns).
 pub const REQUEST_LIFETIME_NS: u64 = NS_PER_S / 2;
 
-/// What is asked of an agent.
+/// A request to an agent.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Request {
-    /// Who asks: `stick`, `library`, the name of an API's client.
+    /// Sender: `stick`, `library`, the name of an API's client.
     pub sender: String,
     /// Name of the agent.
     pub agent: String,
-    /// What is asked.
+    /// Requested command.
     pub what: RequestKind,
-    /// Until when it holds (ns from the run's start).
+    /// Expiry (ns from the run's start).
     pub expires_ns: u64,
 }
 
@@ -113,13 +113,13 @@ impl From<JointTargets> for RequestKind {
     }
 }
 
-/// The request that an agent follows now.
+/// The request in force on an agent.
 #[derive(Component, Clone, Debug, PartialEq)]
 pub struct ActiveRequest {
-    /// Who asked.
+    /// Sender.
     pub sender: String,
-    /// What is asked.
+    /// Requested command.
     pub what: RequestKind,
-    /// Until when (ns).
+    /// Expiry (ns).
     pub expires_ns: u64,
 }

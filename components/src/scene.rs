@@ -1,7 +1,7 @@
-//! The scene file, as types: what a world holds, who acts in it, what they sense and want.
+//! Scene file, as types: world, agents, sensors, goals.
 //!
-//! Lengths are metres, angles radians, times seconds, axes x forward, y left, z up. Unknown keys are refused.
-//! Meaning is checked where the file is read, with the place of each mistake.
+//! Lengths are metres, angles radians, times seconds, axes x forward, y left, z up. Unknown keys are errors. Values
+//! are checked where the file is read, with the place of each error.
 
 use crate::body::{Mesh, RobotModel};
 use crate::control::AnyController;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use crate::world::{GroundSpec, MAGNETIC_FIELD_T, ObstacleSpec, WorldSpec};
 
-/// The newest format that this engine reads.
+/// Newest format that this engine reads.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// A whole scene.
@@ -38,27 +38,26 @@ pub struct SceneSpec {
     /// Length of a tick (ns).
     #[serde(default = "default_tick_ns")]
     pub tick_ns: u64,
-    /// Simulated time after which the run ends (s); none: when all goals are reached, or given up by agents that
-    /// their governor stopped for good.
+    /// Simulated time after which the run ends (s); none: when all goals are reached, or given up after a safety
+    /// stop.
     #[serde(default)]
     pub duration_s: Option<f64>,
-    /// How many times as long all times of this scene are: ticks, windows, periods of signals, the run itself. 1 where
-    /// it is not said. Only where nothing has a time of its own: for kernels that hear signals, without bodies and
-    /// sensors.
+    /// Factor on all times of this scene: ticks, windows, periods of signals, the run itself; 1 by default. Only
+    /// where nothing has a time of its own: for kernels of signals, without bodies and sensors.
     #[serde(default = "one")]
     pub time_scale: f64,
     /// Seed of every random number.
     #[serde(default)]
     pub seed: u64,
-    /// What stands around.
+    /// World.
     #[serde(default)]
     pub world: WorldSpec,
-    /// Who acts.
+    /// Agents.
     pub agents: Vec<AgentSpec>,
-    /// How agents on an `Orbit` pull at each other.
+    /// Coupling of the agents on an `Orbit`.
     #[serde(default)]
     pub fleet: Option<FleetSpec>,
-    /// What is made to be wrong, and when.
+    /// Faults.
     #[serde(default)]
     pub faults: Vec<FaultSpec>,
 }
@@ -89,7 +88,7 @@ impl Default for SceneSpec {
     }
 }
 
-/// Someone who acts: a robot, or a bare kernel where there is no model.
+/// An agent: a robot, or a kernel alone where there is no model.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentSpec {
@@ -99,39 +98,39 @@ pub struct AgentSpec {
     /// built-in asset. None: no body.
     #[serde(default)]
     pub model: Option<String>,
-    /// Where it starts (m): z is the height of its lowest point.
+    /// Start position (m): z is the height of its lowest point.
     #[serde(default)]
     pub position_m: [f64; 3],
-    /// Where its forward direction points at the start (rad).
+    /// Start heading of its forward direction (rad).
     #[serde(default)]
     pub yaw_rad: f64,
-    /// Whether its root link stands still, as if bolted to the world.
+    /// Whether its root link is fixed to the world.
     #[serde(default)]
     pub fixed: bool,
-    /// What moves it.
+    /// Drive.
     #[serde(default)]
     pub drive: DriveSpec,
-    /// Who carries out what its drive is told: the simulation, or a driver, where it is real.
+    /// Executor of the drive's commands: the simulation, or a driver of hardware.
     #[serde(default)]
     pub drive_source: Source,
-    /// What it senses.
+    /// Sensors.
     #[serde(default)]
     pub sensors: Vec<SensorSpec>,
-    /// How it finds out where it is: a filter over its wheels, IMU and GNSS. None: by its wheels alone.
+    /// Localisation filter over wheels, IMU and GNSS. None: wheel odometry alone.
     #[serde(default)]
     pub filter: Option<FilterSpec>,
-    /// What it wants.
+    /// Controller.
     #[serde(default, serialize_with = "plain")]
     pub controller: Option<Named<dyn AnyController>>,
-    /// What its kernel hears.
+    /// Kernel.
     #[serde(default)]
     pub coherence: CoherenceSpec,
-    /// How its coherence limits what it does. None: not at all.
+    /// Governor, which limits commands by coherence. None: no limit.
     #[serde(default)]
     pub governor: Option<GovernorSpec>,
 }
 
-/// An optional kind as it is written by hand: ron would put `Some(..)` around text that stays as it is.
+/// Writes an optional kind as by hand: ron would put `Some(..)` around raw text.
 fn plain<S: Serializer>(kind: &Option<Named<dyn AnyController>>, to: S) -> Result<S::Ok, S::Error> {
     match kind {
         None => to.serialize_none(),
@@ -159,11 +158,11 @@ impl Default for AgentSpec {
     }
 }
 
-/// What moves a robot.
+/// Drive of a robot.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum DriveSpec {
-    /// Nothing: it falls where it is put.
+    /// None: the robot is passive.
     #[default]
     Off,
     /// Wheels found in the model: continuous joints with a lateral axis, whose wheels touch the ground.
@@ -175,12 +174,12 @@ pub enum DriveSpec {
         /// Joints on the right.
         right: Vec<String>,
     },
-    /// A position servo on every joint, that holds where it starts.
+    /// A position servo on every joint, which holds its start position.
     Joints {
-        /// Of every servo (N m/rad or N/m); none: of each as much as what it carries asks for.
+        /// Stiffness of every servo (N m/rad or N/m); none: scaled to the load of each joint.
         #[serde(default)]
         stiffness: Option<f64>,
-        /// Of every servo (N m s/rad or N s/m); none: critical.
+        /// Damping of every servo (N m s/rad or N s/m); none: critical.
         #[serde(default)]
         damping: Option<f64>,
     },
@@ -192,32 +191,32 @@ pub enum DriveSpec {
 pub struct SensorSpec {
     /// Unique on its agent; `rover/imu` is its stable name on `rover`.
     pub name: String,
-    /// What it measures.
+    /// Kind.
     pub kind: Named<dyn AnySensor>,
     /// Readings a second; at most one a tick.
     pub rate_hz: f64,
-    /// The link that carries it; the root where it is missing.
+    /// The link that carries it. None: the root.
     #[serde(default)]
     pub link: Option<String>,
-    /// Where it sits, in the link's frame (m).
+    /// Position in the link's frame (m).
     #[serde(default)]
     pub position_m: [f64; 3],
-    /// How it is turned in the link's frame: quaternion x, y, z, w.
+    /// Orientation in the link's frame: quaternion x, y, z, w.
     #[serde(default = "no_rotation")]
     pub rotation: [f64; 4],
-    /// Where its readings come from.
+    /// Source of its readings.
     #[serde(default)]
     pub source: Source,
-    /// How many readings wait for a tick, where they come from outside.
+    /// Queue of external readings between two ticks.
     #[serde(default)]
     pub queue: Queue,
-    /// When it counts as silent, where its readings come from outside.
+    /// Time-out of external readings.
     #[serde(default)]
     pub silence: Silence,
 }
 
 impl SensorSpec {
-    /// A simulated sensor in the origin of the agent's root link.
+    /// A simulated sensor at the origin of the agent's root link.
     pub fn new(
         name: impl Into<String>,
         kind: impl Into<Named<dyn AnySensor>>,
@@ -241,8 +240,8 @@ fn no_rotation() -> [f64; 4] {
     [0.0, 0.0, 0.0, 1.0]
 }
 
-/// What a kernel hears. Its order is that of the agent's wheel angles and channels of its own; its self-model
-/// foresees the readings of its sensors by the commands of its drive, as [`witness`](crate::witness) says.
+/// Setup of a kernel. Its order is that of the agent's wheel angles and additional channels; its self-model predicts
+/// the readings of its sensors from the commands of its drive, see [`witness`](crate::witness).
 #[allow(
     clippy::large_enum_variant,
     reason = "there is one for each agent of a scene"
@@ -255,47 +254,47 @@ pub enum CoherenceSpec {
     #[default]
     #[serde(alias = "auto")]
     Auto,
-    /// Nothing.
+    /// No kernel.
     #[serde(alias = "off")]
     Off,
-    /// As said.
+    /// Explicit setup.
     Kernel {
         /// Kernel ticks a second.
         #[serde(default = "default_kernel_rate_hz")]
         rate_hz: f64,
-        /// Memory of the Emissary (s).
+        /// Window of the Emissary (s).
         #[serde(default = "default_emissary_window_s")]
         emissary_window_s: f64,
-        /// Memory of the Master (s).
+        /// Window of the Master (s).
         #[serde(default = "default_master_window_s")]
         master_window_s: f64,
-        /// What the Master compares.
+        /// Lags of the Master.
         #[serde(default, skip_serializing_if = "MasterSpec::is_window")]
         master: MasterSpec,
         /// Channels beside the agent's wheel angles.
         #[serde(default)]
         channels: Vec<ChannelSpec>,
-        /// How it remembers.
+        /// Event memory.
         #[serde(default)]
         blend: BlendSpec,
-        /// What its self-model foresees, and when it is surprised.
+        /// Self-model and its thresholds.
         #[serde(default)]
         witness: WitnessSpec,
     },
 }
 
-/// Which lags the Master compares.
+/// Lags of the Master.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum MasterSpec {
-    /// Those of the Emissary, 1, 2 and 4 kernel ticks, over `master_window_s`: whether the rhythm of now is that of the
+    /// Those of the Emissary, 1, 2 and 4 kernel ticks, over `master_window_s`: compares the present rhythm with the
     /// last minutes.
     #[default]
     Window,
     /// Lags of minutes to hours, `from_s`, 2 `from_s`, 4 `from_s` up to `to_s`, by a pyramid of octaves (the kernel's
-    /// [`Pyramid`](becomingone_kernel::Pyramid) and [`Band`](becomingone_kernel::Band)): whether what is slow recurs. The
-    /// window of each lag is two to four lags long, `master_window_s` at least. Takes 26 products a channel and kernel
-    /// tick instead of 3, and 0.2 MB.
+    /// [`Pyramid`](becomingone_kernel::Pyramid) and [`Band`](becomingone_kernel::Band)): detects slow recurrence. The
+    /// window of each lag is two to four lags long, `master_window_s` at least. Takes 26 products a channel and
+    /// kernel tick instead of 3, and 0.2 MB.
     Pyramid {
         /// Shortest lag (s): a kernel tick or more.
         #[serde(default = "default_master_from_s")]
@@ -321,62 +320,61 @@ fn default_master_to_s() -> f64 {
     becomingone_kernel::MASTER_BAND_S[1]
 }
 
-/// What a self-model foresees, how it learns, and what it calls surprise.
+/// Outputs, warm-up and thresholds of a self-model.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WitnessSpec {
-    /// Sensors or parts of them, as `imu` or `imu/gyro_z`; an empty list for no self-model. None: what is taken of
-    /// each kind of sensor, see [`witness`](crate::witness).
+    /// Predicted sensors or parts of them, as `imu` or `imu/gyro_z`; an empty list for no self-model. None: the
+    /// default channels of each kind of sensor, see [`witness`](crate::witness).
     pub senses: Option<Vec<String>>,
-    /// Time that it learns from (s): all that the agent does as a rule should happen in it, and no fault. None: 400
-    /// kernel ticks or 8 s, whichever is longer.
+    /// Warm-up (s): it should cover all normal behaviour of the agent, and no fault. None: 400 kernel ticks or 8 s,
+    /// whichever is longer.
     pub warm_up_s: Option<f64>,
-    /// What K1, K2 and K3 have to stand over. None: they are taken from the second half of what it learns from,
-    /// which is a starting point.
+    /// Thresholds of K1, K2 and K3. None: estimated from the second half of the warm-up, as a starting point.
     pub thresholds: Option<ThresholdSpec>,
-    /// The same for the self-model of what lidars see, which comes at their own rate.
+    /// Thresholds of the self-model of lidar visibility, at the rate of the lidars.
     pub surroundings: Option<ThresholdSpec>,
-    /// The same for the self-model of the filter's innovations of wheels and IMU, where the agent has a filter.
+    /// Thresholds of the self-model of the filter's innovations of wheels and IMU, where the agent has a filter.
     pub innovations: Option<ThresholdSpec>,
-    /// The same for those of GNSS, which come at its own rate.
+    /// Thresholds of the self-model of the innovations of GNSS, at the rate of GNSS.
     pub places: Option<ThresholdSpec>,
-    /// What the innovations' energy (NIS) has to stand over, in units of the chi² limit at p = 1e-5. None: from warm-up,
-    /// at least 1.
+    /// Threshold of the innovations' energy (NIS), in units of the chi² limit at p = 1e-5. None: from warm-up, at
+    /// least 1.
     pub nis: Option<f64>,
 }
 
-/// Thresholds of surprise. Those of one plant are not those of another: they come from its own nominal runs.
+/// Thresholds of surprise. They depend on the plant and come from its nominal runs.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ThresholdSpec {
-    /// Of the coherent part, 0 to 1.
+    /// Residual autocorrelation, 0 to 1.
     pub k1: f64,
-    /// Of the shift, in units of its healthy mean.
+    /// Mean shift, in units of its healthy mean.
     pub k2: f64,
-    /// Of the energy, in units of its healthy mean.
+    /// Energy, in units of its healthy mean.
     pub k3: f64,
 }
 
-/// How a kernel remembers what happened to its agent.
+/// Event memory of a kernel.
 ///
-/// A memory's strength starts at 1 and falls by `ds/dt = -l0 (1 - beta c) s`, c being the coherence, 0 before it
-/// has a value; the same happening again lifts it by `a_r (1 - s)`.
+/// The strength of a memory starts at 1 and decays by `ds/dt = -l0 (1 - beta c) s`, c being the coherence, 0 before
+/// it has a value; a recall raises it by `a_r (1 - s)`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BlendSpec {
-    /// ln 2/`l0`: time in which strength halves without coherence (s). None: ten of the Master's windows, an order
-    /// of magnitude more than what the present is heard against, at any time scale.
+    /// ln 2/`l0`: time in which strength halves without coherence (s). None: ten of the Master's windows, an order of
+    /// magnitude more than the background, at any time scale.
     pub half_life_s: Option<f64>,
-    /// beta, 0 to below 1: the share of fading that full coherence prevents. 0.9: what was coherent stays ten
-    /// times as long.
+    /// beta, 0 to below 1: the share of the decay that full coherence prevents. 0.9: coherent memories last ten times
+    /// as long.
     pub protection: f64,
-    /// `a_r`, 0 to 1: the share of what is missing that a recall gives back.
+    /// `a_r`, 0 to 1: the share of the missing strength that a recall restores.
     pub recall: f64,
     /// `s_min`, 0 to below 1: weaker memories are forgotten. 0.05: after 4.3 half-lives.
     pub forget_below: f64,
-    /// What is as similar as this, 0 to 1, is named and recalled. 0.9: the distance of 0.1 that is left is the
-    /// scatter of T in pure noise, 1/sqrt(100) with the Emissary's hundred effective samples, and the distance of
-    /// two rhythms whose frequencies are 0.6 Hz apart at 50 Hz.
+    /// Least similarity of a recall, 0 to 1. 0.9: the distance of 0.1 that is left is the scatter of T in pure noise,
+    /// 1/sqrt(100) with the Emissary's hundred effective samples, and the distance of two rhythms whose frequencies
+    /// are 0.6 Hz apart at 50 Hz.
     pub similarity: f64,
 }
 
@@ -392,66 +390,66 @@ impl Default for BlendSpec {
     }
 }
 
-/// Kernel ticks a second, where the scene does not say.
+/// Default kernel ticks a second.
 pub fn default_kernel_rate_hz() -> f64 {
     50.0
 }
-/// Memory of the Emissary (s), where the scene does not say.
+/// Default window of the Emissary (s).
 pub fn default_emissary_window_s() -> f64 {
     1.0
 }
-/// Memory of the Master (s), where the scene does not say.
+/// Default window of the Master (s).
 pub fn default_master_window_s() -> f64 {
     60.0
 }
 
-/// A channel with a signal of its own.
+/// A channel with a generated signal.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelSpec {
     /// Unique on its agent.
     pub name: String,
-    /// What it carries.
+    /// Signal.
     pub signal: Signal,
 }
 
-/// Signals that need no sensor.
+/// Generated signals.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Signal {
-    /// A pure rhythm.
+    /// A constant frequency.
     Tone {
         /// Turns a second.
         frequency_hz: f64,
     },
-    /// A rhythm that quickens (or slows) steadily.
+    /// A linear frequency sweep.
     Chirp {
         /// Turns a second at the run's start.
         start_hz: f64,
-        /// By how many turns a second it quickens in a second.
+        /// Change of the frequency per second (turns/s²).
         rate_hz_s: f64,
     },
-    /// No rhythm at all: at each kernel tick a phase of its own, all as likely (complex white noise of unit
-    /// modulus), from the channel's own seed.
+    /// Complex white noise of unit modulus: at each kernel tick a uniformly distributed phase, from the channel's own
+    /// seed.
     Noise {},
 }
 
-/// A scene with everything that its files hold: all that is needed to build the world, again and again.
+/// A scene with the contents of its files: all data to build the world repeatedly.
 #[derive(Resource, Clone, Debug)]
 pub struct LoadedScene {
-    /// What the file says.
+    /// The scene file.
     pub scene: SceneSpec,
-    /// What was loaded for each agent, in the order of the scene.
+    /// Loaded data of each agent, in the order of the scene.
     pub agents: Vec<LoadedAgent>,
-    /// The mesh of each obstacle, none where it is no mesh.
+    /// Mesh of each obstacle; none for other shapes.
     pub meshes: Vec<Option<Arc<Mesh>>>,
     /// The world's track.
     pub track: Option<Arc<Track>>,
-    /// Where each source that is not simulated was written, by the stable name of its sensor or actuator.
+    /// Place in the file of each source that is not simulated, by the stable name of its sensor or actuator.
     pub written: BTreeMap<String, SourceSpan>,
 }
 
-/// What was loaded for an agent: its body, and what moves it. An agent without a body has none of it.
+/// Loaded data of an agent: its body and drive; empty for an agent without a body.
 #[derive(Clone, Debug, Default)]
 pub struct LoadedAgent {
     /// Links and joints.
@@ -460,12 +458,12 @@ pub struct LoadedAgent {
     pub drive: Option<Drive>,
     /// Position servos on joints.
     pub servos: Option<Servos>,
-    /// The vehicle that it is; its body and wheels are in `model` too.
+    /// Vehicle description; its body and wheels are in `model` too.
     pub vehicle: Option<Arc<VehicleModel>>,
 }
 
 impl LoadedAgent {
-    /// How many wheels or joints its encoders count.
+    /// Number of wheels or joints with encoders.
     pub fn encoded(&self) -> usize {
         match (&self.vehicle, &self.drive, &self.servos) {
             (Some(vehicle), ..) => vehicle.wheels.len(),
@@ -476,25 +474,25 @@ impl LoadedAgent {
     }
 }
 
-/// Where a source was written. Overlays may have brought parts of its configuration from several files.
+/// Place of a source in its files. Overlays may have brought parts of its configuration from several files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceSpan {
     /// File, line and column of the source.
     pub source: (String, [usize; 2]),
-    /// Bytes of a driver's configuration; the file, line and column of what begins there.
+    /// Byte offsets in a driver's configuration, each with the file, line and column of the text from there on.
     pub config: Vec<(usize, String, [usize; 2])>,
 }
 
-/// The scene that runs as one text: overlays laid, defaults filled in.
+/// The resolved scene as one text: overlays merged, defaults filled in.
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResolvedScene {
     /// RON that can be saved and run.
     pub text: String,
-    /// The same for equal scenes, wherever their files lie.
+    /// Hash: the same for equal scenes, in any folder.
     pub hash: u64,
 }
 
-/// Marks what a scene brought into the world and a reset takes out again.
+/// Marks an entity of the scene, which a reset despawns.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FromScene;
 

@@ -1,5 +1,5 @@
-//! Random numbers: one generator an entity, seeded by the run's seed and the entity's stable name,
-//! so that adding an entity changes no other entity's numbers.
+//! Random numbers: one generator per entity, seeded by the run's seed and the entity's stable name, so that adding an
+//! entity changes no other entity's numbers.
 
 use bevy_ecs::prelude::*;
 use rand_core::{Rng as _, SeedableRng};
@@ -14,12 +14,12 @@ pub struct RunSeed(pub u64);
 #[derive(Component, Clone, Debug, PartialEq)]
 pub struct Rng {
     source: Pcg64Mcg,
-    /// The second of a pair of normal numbers.
+    /// The second normal number of a pair.
     spare: Option<f64>,
 }
 
 impl Rng {
-    /// For the entity with this stable name, say `rover/imu`.
+    /// Creates the generator of the entity with this stable name, as `rover/imu`.
     pub fn for_name(seed: RunSeed, name: &str) -> Self {
         let hash = xxh3_128_with_seed(name.as_bytes(), seed.0);
         Self {
@@ -30,8 +30,8 @@ impl Rng {
 
     /// A number from the normal distribution with mean 0 and deviation 1.
     ///
-    /// Marsaglia's polar method (SIAM Review 6(3), 1964) on libm's logarithm: the same bits on every
-    /// machine, which the usual crates do not promise.
+    /// Marsaglia's polar method (SIAM Review 6(3), 1964) on libm's logarithm: the same bits on every machine, which
+    /// the usual crates do not guarantee.
     pub fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare.take() {
             return spare;
@@ -47,12 +47,12 @@ impl Rng {
         }
     }
 
-    /// From -1 to 1, all as likely, with 53 bits.
+    /// A uniform number from -1 to 1, with 53 bits.
     pub fn symmetric(&mut self) -> f64 {
         2.0 * self.share() - 1.0
     }
 
-    /// From 0 to 1 without 1, all as likely, with 53 bits.
+    /// A uniform number from 0 to below 1, with 53 bits.
     pub fn share(&mut self) -> f64 {
         (self.source.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }

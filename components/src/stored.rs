@@ -1,4 +1,4 @@
-//! Memory that survives runs, as bytes: the event memories of each agent, by its name.
+//! Event memory kept across runs, as bytes: the memories of each agent, by its name.
 //!
 //! ```text
 //! "B1MEMORY"   version u32   length u64   runs u64   agents u32                  numbers are little-endian
@@ -6,8 +6,7 @@
 //! XXH3 (64 bits) of all that, u64
 //! ```
 //!
-//! Only memories are kept: times are counted in runs and in simulated seconds of their runs, never by a
-//! calendar.
+//! Only memories are kept: times are counted in runs and in simulated seconds of their runs, not in calendar time.
 
 use crate::event::EventKind;
 use crate::memory::{AgentSignature, MEMORIES, Memory, clock};
@@ -23,7 +22,7 @@ const MAGIC: &[u8; 8] = b"B1MEMORY";
 const VERSION: u32 = 1;
 const HEAD: usize = 8 + 4 + 8 + 8 + 4;
 const CHECK: usize = 8;
-/// Most agents whose memories are kept: a limit for forged files.
+/// Maximum agents in a file: a limit for forged files.
 const MAX_AGENTS: usize = 1 << 20;
 
 /// The event memories of agents, from the runs so far.
@@ -43,14 +42,14 @@ pub struct StoredMemory {
     agents: BTreeMap<String, Vec<u8>>,
 }
 
-/// Bytes that are no memory.
+/// Invalid bytes of a memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryError {
-    /// Where, from the first byte on.
+    /// Offset from the first byte.
     pub offset: usize,
-    /// What is there.
+    /// Found.
     pub found: String,
-    /// What should be there.
+    /// Expected.
     pub expected: String,
 }
 
@@ -75,7 +74,7 @@ fn wrong(offset: usize, found: impl Into<String>, expected: impl Into<String>) -
     }
 }
 
-/// Bytes that are read from the front, with their place in the file.
+/// Reader of bytes, with its place in the file.
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -104,8 +103,8 @@ impl<'a> Cursor<'a> {
 }
 
 impl StoredMemory {
-    /// The memory after a run, of agents by their names: each as [`Blend::stored`](crate::memory::Blend::stored)
-    /// gives it. Agents that the run did not have keep their memories.
+    /// The memory after a run, from the memories of agents by their names: each as by
+    /// [`Blend::stored`](crate::memory::Blend::stored). Agents that the run did not have keep their memories.
     #[must_use]
     pub fn after_run(&self, agents: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
         let mut next = self.clone();
@@ -118,7 +117,7 @@ impl StoredMemory {
     ///
     /// # Errors
     ///
-    /// The first place where the bytes are not those that [`to_bytes`](Self::to_bytes) gives. A memory that is read
+    /// The first place where the bytes differ from the format of [`to_bytes`](Self::to_bytes). A memory that is read
     /// can be restored.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, MemoryError> {
         let mut cursor = Cursor { bytes, at: 0 };
@@ -137,13 +136,17 @@ impl StoredMemory {
         let length = cursor.u64("the length")?;
         let there = bytes.len() as u64;
         if there < length {
-            let expected = format!("{length} bytes, as the header says: the file was cut");
+            let expected = format!("{length} bytes by the header: the file is truncated");
             return Err(wrong(bytes.len(), "the end of the file", expected));
         }
         let least = (HEAD + CHECK) as u64;
         if there > length || length < least {
             let found = format!("a length of {length} bytes");
-            return Err(wrong(at, found, format!("that of the file, {there} bytes")));
+            return Err(wrong(
+                at,
+                found,
+                format!("the length of the file, {there} bytes"),
+            ));
         }
         let end = bytes.len() - CHECK;
         let (body, check) = bytes.split_at(end);
@@ -151,7 +154,7 @@ impl StoredMemory {
         let check = check.try_into().map_or(0, u64::from_le_bytes);
         if here != check {
             let expected =
-                format!("{here:016x}, the checksum of the bytes before: some were changed");
+                format!("{here:016x}, the checksum of the bytes before: the file is corrupted");
             return Err(wrong(end, format!("{check:016x}"), expected));
         }
         let mut cursor = Cursor {
@@ -175,7 +178,11 @@ impl StoredMemory {
             let at = cursor.at;
             let name = cursor.take(size, "a name")?;
             let Ok(name) = std::str::from_utf8(name) else {
-                return Err(wrong(at, "a name that is no UTF-8", "the name of an agent"));
+                return Err(wrong(
+                    at,
+                    "a name that is not UTF-8",
+                    "the name of an agent",
+                ));
             };
             if agents.contains_key(name) {
                 let found = format!("the name `{name}` again");
@@ -201,7 +208,7 @@ impl StoredMemory {
         Ok(Self { runs, agents })
     }
 
-    /// All of it as bytes.
+    /// The whole memory as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let agents = self.agents.iter();
         let sizes = agents.map(|(name, memories)| 8 + name.len() + memories.len());
@@ -223,17 +230,17 @@ impl StoredMemory {
         bytes
     }
 
-    /// Runs that are remembered, also those of which no memory is left.
+    /// Number of runs so far, those without memories left included.
     pub fn runs(&self) -> u64 {
         self.runs
     }
 
-    /// The memories of an agent, as [`Blend::restore`](crate::memory::Blend::restore) takes them.
+    /// Memories of an agent, for [`Blend::restore`](crate::memory::Blend::restore).
     pub fn agent(&self, name: &str) -> Option<&[u8]> {
         self.agents.get(name).map(Vec::as_slice)
     }
 
-    /// Hash of the bytes; 0 for a memory of no run, so that a first run is the same as one without memory.
+    /// Hash of the bytes; 0 before the first run, so that a first run has the same hash as one without memory.
     pub fn hash(&self) -> u64 {
         match self.runs {
             0 => 0,
@@ -245,7 +252,7 @@ impl StoredMemory {
 /// An agent's memories in the kernel.
 pub(crate) type Kept = becomingone_kernel::Blend<f64, Memory, MEMORIES>;
 
-/// A configuration to check bytes with.
+/// A configuration for checks of bytes.
 const ANY: BlendConfig<f64> = BlendConfig {
     fading_per_s: 0.0,
     protection: 0.0,
@@ -266,7 +273,7 @@ impl Stored for Memory {
         for x in [self.run, self.events, self.at_ns] {
             bytes.extend(x.to_le_bytes());
         }
-        // A place that is no number is none: what is written can be read.
+        // A position that is not finite is stored as none, so that the bytes can be read.
         let position_m = self.position_m.filter(|p| p.iter().all(|x| x.is_finite()));
         bytes.push(u8::from(position_m.is_some()));
         for x in position_m.unwrap_or_default() {
@@ -324,7 +331,7 @@ impl Stored for Memory {
     }
 }
 
-/// An event as a number of its kind, two numbers and a text. Files hold these: they stay as they are.
+/// An event as a number of its kind, two numbers and a text. Files hold these numbers: do not change them.
 fn parts(what: &EventKind) -> (u8, [u64; 2], &str) {
     fn text(kind: u8, text: &str) -> (u8, [u64; 2], &str) {
         (kind, [0; 2], text)
@@ -357,7 +364,7 @@ fn parts(what: &EventKind) -> (u8, [u64; 2], &str) {
     }
 }
 
-/// The event of these parts; none for another kind.
+/// The event of these parts; none for an unknown kind.
 fn event(kind: u8, [a, b]: [u64; 2], text: &str) -> Option<EventKind> {
     let text = || text.to_owned();
     Some(match kind {

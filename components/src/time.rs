@@ -5,7 +5,7 @@ use bevy_ecs::prelude::*;
 /// Nanoseconds in a second.
 pub const NS_PER_S: u64 = 1_000_000_000;
 
-/// The clock of the run. It moves by exactly [`SimTime::tick_ns`] a tick, paused or not is the runner's affair.
+/// Clock of the run. It advances by exactly [`SimTime::tick_ns`] per tick; pauses are up to the runner.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimTime {
     /// Ticks done.
@@ -17,7 +17,7 @@ pub struct SimTime {
 }
 
 impl SimTime {
-    /// At the start of a run with ticks of this length (ns).
+    /// Time at the start of a run with ticks of this length (ns).
     pub const fn new(tick_ns: u64) -> Self {
         Self {
             tick: 0,
@@ -47,7 +47,7 @@ impl SimTime {
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Paced(pub bool);
 
-/// How often something happens. Due times are exact: the k-th is the first tick at or after `k / rate`.
+/// Rate of a periodic task. Due times are exact: the k-th is the first tick at or after `k / rate`.
 #[derive(Component, Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     rate_hz: f64,
@@ -70,12 +70,12 @@ impl Rate {
         self.rate_hz
     }
 
-    /// Time from one to the next (s).
+    /// Period (s).
     pub fn period_s(&self) -> f64 {
         1.0 / self.rate_hz
     }
 
-    /// Counts as done what was due before now, and nothing was done.
+    /// Skips due times before now.
     pub fn skip_to(&mut self, now_ns: u64) {
         if self.next_ns < now_ns {
             let period_ns = NS_PER_S as f64 / self.rate_hz;
@@ -90,7 +90,7 @@ impl Rate {
             return false;
         }
         self.count += 1;
-        // Each due time is computed from the start, so that rounding never adds up.
+        // Each due time is computed from the start, so that rounding does not accumulate.
         self.next_ns = (self.count as f64 * (NS_PER_S as f64 / self.rate_hz)).round() as u64;
         true
     }

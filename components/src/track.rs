@@ -1,17 +1,17 @@
-//! A track: a smooth centre line with a width. It is where vehicles are to stay, not something that is touched.
+//! Track: a smooth centre line with a width, for vehicles; it has no collision.
 
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// A track, as a scene says it.
+/// A track, as a scene states it.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrackSpec {
     /// Points of the centre line (m), in the direction of travel; a cubic spline goes through them.
     pub centre_line_m: Vec<[f64; 2]>,
-    /// From edge to edge (m).
+    /// Width from edge to edge (m).
     pub width_m: f64,
-    /// Whether the last point leads back to the first.
+    /// Whether the last point connects to the first.
     #[serde(default = "yes")]
     pub closed: bool,
 }
@@ -27,11 +27,11 @@ pub struct Station {
     pub at_m: [f64; 2],
     /// Unit vector in the direction of travel.
     pub tangent: [f64; 2],
-    /// Left positive (1/m).
+    /// Curvature, left positive (1/m).
     pub curvature_1_m: f64,
 }
 
-/// Where a point lies beside a centre line.
+/// Projection of a point on a centre line.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Foot {
     /// Index of the station before the nearest place.
@@ -44,20 +44,20 @@ pub struct Foot {
     pub place: Station,
 }
 
-/// A track whose centre line is laid out in even steps.
+/// A track with an evenly sampled centre line.
 #[derive(Resource, Clone, Debug, PartialEq)]
 pub struct Track {
-    /// From edge to edge (m).
+    /// Width from edge to edge (m).
     pub width_m: f64,
-    /// Whether it leads back to its start.
+    /// Whether it is closed.
     pub closed: bool,
-    /// From one station to the next (m).
+    /// Length from one station to the next (m).
     pub step_m: f64,
     /// Even steps; a closed track's last one is a step before its first.
     pub stations: Vec<Station>,
 }
 
-/// Wanted distance of stations (m): a chord of it is 3 mm off an arc of 10 m.
+/// Wanted distance of stations (m): its chord deviates by 3 mm from an arc of 10 m.
 const STEP_M: f64 = 0.5;
 /// Samples of each stretch between two points for its length.
 const SAMPLES: usize = 64;
@@ -109,7 +109,7 @@ impl Track {
         self.step_m * (self.stations.len() - usize::from(!self.closed)) as f64
     }
 
-    /// The station this many further, round a closed track, to the end of an open one.
+    /// The station this many further; wraps on a closed track, stops at the end of an open one.
     pub fn index(&self, from: usize, steps: isize) -> usize {
         let n = self.stations.len() as isize;
         let to = from as isize + steps;
@@ -132,7 +132,7 @@ impl Track {
         self.foot(p_m, nearest.map_or(0, |(k, _)| k))
     }
 
-    /// The nearest place downhill of a station; all of the line is searched where that is off the track.
+    /// The nearest place by descent from a station; all of the line is searched where the result is off the track.
     pub fn locate_near(&self, p_m: [f64; 2], station: usize) -> Foot {
         let distance = |k: usize| {
             let at = self.stations[k].at_m;
@@ -142,7 +142,7 @@ impl Track {
         for way in [1, -1] {
             loop {
                 let next = self.index(best, way);
-                // What is no number is not nearer either, and ends the search.
+                // NaN is not nearer either, and ends the search.
                 if distance(next) < distance(best) {
                     best = next;
                 } else {
@@ -280,12 +280,12 @@ impl<'a> Spline<'a> {
     }
 }
 
-/// What a vehicle has done on its track, by the truth.
+/// Laps and excursions of a vehicle, from ground truth.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Laps {
     /// Laps done.
     pub done: u64,
-    /// Way along the centre line since the start, laps and all (m).
+    /// Distance along the centre line since the start, laps included (m).
     pub progress_m: f64,
     /// The latest lap (s), none before the first is done.
     pub last_s: Option<f64>,
@@ -295,11 +295,11 @@ pub struct Laps {
     pub since_s: f64,
     /// Times that a wheel left the track.
     pub off_track: u64,
-    /// Whether one is off the track now.
+    /// Whether a wheel is off the track now.
     pub off: bool,
     /// Largest distance of a wheel's contact from the centre line (m).
     pub widest_m: f64,
-    /// Where it is.
+    /// Current projection on the centre line.
     pub foot: Foot,
 }
 

@@ -1,7 +1,7 @@
-//! Road vehicles: a chassis on sprung wheels, what drives, brakes and steers it, and the command that it follows.
+//! Road vehicles: chassis, suspension, engine, brakes, steering, and their commands.
 //!
-//! The frame of a vehicle is x forward, y left, z up; its origin is where its file puts it. All places are
-//! those of the vehicle at rest on level ground. What a wheel does on the road (its tyre) is not here.
+//! The frame of a vehicle is x forward, y left, z up, with the origin of its file. All places are those of the
+//! vehicle at rest on level ground. Tyres are modelled elsewhere.
 
 use crate::body::{
     Frame, Geometry, Inertial, Joint, JointKind, JointLimits, Link, Pose, RobotModel, Shape,
@@ -22,29 +22,29 @@ pub const STANDARD_GRAVITY_M_S2: f64 = 9.80665;
 pub struct VehicleModel {
     /// Its name.
     pub name: String,
-    /// All of it, as it drives (kg).
+    /// Total mass, ready to drive (kg).
     pub mass_kg: f64,
     /// Centre of mass (m).
     pub centre_of_mass_m: [f64; 3],
     /// Moments of inertia about the centre of mass, along x, y and z (kg m²).
     pub inertia_kg_m2: [f64; 3],
-    /// What it looks like and what of it touches.
+    /// Boxes for display and collision.
     pub bodies: Vec<BodyBox>,
     /// Its wheels, in the order in which encoders name them.
     pub wheels: Vec<VehicleWheel>,
-    /// Coulomb friction coefficient of the tyres; the road has its own, and the mean of the two counts.
+    /// Coulomb friction coefficient of the tyres; contacts take the mean with that of the road.
     pub tyre_friction: f64,
-    /// Force against rolling, for each newton of weight.
+    /// Rolling resistance, as a share of the weight.
     #[serde(default)]
     pub rolling_resistance: f64,
     /// Drag coefficient times frontal area (m²).
     #[serde(default)]
     pub drag_area_m2: f64,
-    /// What drives it.
+    /// Engine.
     pub engine: Engine,
     /// Largest force of all brakes together, at the road (N).
     pub brake_force_n: f64,
-    /// What steers it.
+    /// Steering.
     pub steering: Steering,
 }
 
@@ -59,7 +59,7 @@ pub struct BodyBox {
     /// Red, green, blue, 0 to 1.
     #[serde(default = "default_rgb")]
     pub rgb: [f32; 3],
-    /// Whether it touches things, or is only seen.
+    /// Whether it has collision, or is display only.
     #[serde(default = "yes")]
     pub touches: bool,
 }
@@ -70,11 +70,11 @@ pub struct BodyBox {
 pub struct VehicleWheel {
     /// Unique on its vehicle.
     pub name: String,
-    /// Its middle, where the vehicle stands on level ground (m).
+    /// Its middle, with the vehicle on level ground (m).
     pub position_m: [f64; 3],
-    /// Under load (m).
+    /// Radius under load (m).
     pub radius_m: f64,
-    /// Of the tyre (m).
+    /// Width of the tyre (m).
     pub width_m: f64,
     /// Whether it steers.
     #[serde(default)]
@@ -85,29 +85,29 @@ pub struct VehicleWheel {
     /// Whether it has a brake.
     #[serde(default = "yes")]
     pub braked: bool,
-    /// What holds it.
+    /// Suspension.
     pub suspension: Suspension,
 }
 
-/// A spring and a damper, as felt at the wheel.
+/// A spring and a damper, reduced to the wheel.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Suspension {
-    /// From the upper mount to the wheel's middle where nothing loads it (m).
+    /// From the upper mount to the wheel's middle, unloaded (m).
     pub rest_length_m: f64,
-    /// How far it gives from there (m).
+    /// Travel from there (m).
     pub travel_m: f64,
     /// Wheel rate (N/m).
     pub stiffness_n_m: f64,
-    /// Damping while it is pressed together (N s/m).
+    /// Damping in compression (N s/m).
     pub compression_damping_n_s_m: f64,
-    /// Damping while it comes out again (N s/m).
+    /// Damping in rebound (N s/m).
     pub rebound_damping_n_s_m: f64,
-    /// It gives no more than this (N).
+    /// Largest force (N).
     pub max_force_n: f64,
 }
 
-/// An engine and its gears, as felt at the road.
+/// An engine and its gears, reduced to the road.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Engine {
@@ -124,7 +124,7 @@ pub struct Engine {
 pub struct Steering {
     /// Largest angle to either side (rad).
     pub max_angle_rad: f64,
-    /// How fast it turns (rad/s).
+    /// Largest rate (rad/s).
     pub max_rate_rad_s: f64,
 }
 
@@ -142,7 +142,7 @@ fn mean(xs: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 impl VehicleModel {
-    /// Where the axle is that does not steer: the middle of the fixed wheels, or of all where all steer (m).
+    /// Position of the axle that does not steer: the middle of the fixed wheels, or of all where all steer (m).
     pub fn fixed_axle_x_m(&self) -> f64 {
         let fixed = self.wheels.iter().filter(|w| !w.steered);
         mean(fixed.map(|w| w.position_m[0]))
@@ -150,7 +150,7 @@ impl VehicleModel {
             .unwrap_or_default()
     }
 
-    /// Where the steered axle is: the middle of the wheels that steer, or the foremost where all do (m).
+    /// Position of the steered axle: the middle of the wheels that steer, or the foremost where all do (m).
     pub fn steered_axle_x_m(&self) -> f64 {
         let steered = self.wheels.iter().filter(|w| w.steered);
         let x = mean(steered.map(|w| w.position_m[0])).unwrap_or_default();
@@ -183,8 +183,8 @@ impl VehicleModel {
         libm::atan2(curvature * ahead, 1.0 - curvature * y)
     }
 
-    /// What each wheel carries on level ground (N): the forces of springs under a stiff body that balance its
-    /// weight. None where the wheels span no area.
+    /// Load of each wheel on level ground (N): the forces of springs under a stiff body that balance its weight. None
+    /// where the wheels span no area.
     pub fn static_loads_n(&self) -> Option<Vec<f64>> {
         // Deflection of wheel i is a + b x + c y about the centre of mass; forces and moments add up to the weight.
         let [cx, cy, _] = self.centre_of_mass_m;
@@ -210,8 +210,8 @@ impl VehicleModel {
         Some(rows.iter().map(load).collect())
     }
 
-    /// The body and its wheels as links of a robot, so that whatever shows or counts links does so here too.
-    /// The body carries all mass; the wheels' joints are never simulated.
+    /// Body and wheels as links of a robot, for all code that shows or counts links. The body carries all mass; the
+    /// wheels' joints are never simulated.
     pub fn as_robot(&self, file: &str) -> RobotModel {
         let v3 = |v: [f64; 3]| Vec3::new(v[0] as f32, v[1] as f32, v[2] as f32);
         let look = |body: &BodyBox| Geometry {
@@ -255,7 +255,7 @@ impl VehicleModel {
                     start: 0.0,
                 })
                 .collect(),
-            // Sensors sit on the body.
+            // Sensors are mounted on the body.
             frames: vec![Frame {
                 name: CHASSIS.to_owned(),
                 link: 0,
@@ -276,7 +276,7 @@ impl VehicleModel {
 pub const CHASSIS: &str = "chassis";
 
 impl VehicleWheel {
-    /// A tyre with a hub whose spokes show that it turns.
+    /// A tyre with a hub; its spokes make rotation visible.
     fn as_link(&self) -> Link {
         let (radius_m, length_m) = (self.radius_m as f32, self.width_m as f32);
         let along_y = Pose::new(Vec3::ZERO, Quat::from_rotation_x(FRAC_PI_2));
@@ -335,24 +335,24 @@ fn solve(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> Option<[f64; 3]> {
 #[derive(Component, Clone, Debug)]
 pub struct Vehicle(pub Arc<VehicleModel>);
 
-/// What a vehicle is told: speed, and the steering angle of the bicycle model (as `AckermannDrive` of
-/// ROS's `ackermann_msgs`). Commands are held until the next one.
+/// Command of a vehicle: speed, and the steering angle of the bicycle model (as `AckermannDrive` of ROS's
+/// `ackermann_msgs`). Commands are held until the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Ackermann {
-    /// Of the fixed axle's middle, forward positive (m/s).
+    /// Speed of the fixed axle's middle, forward positive (m/s).
     pub speed_m_s: f64,
-    /// Left positive (rad).
+    /// Steering angle, left positive (rad).
     pub steering_rad: f64,
 }
 
-/// What a vehicle's actuators do now: the command, after their own limits.
+/// State of a vehicle's actuators: the command, after their own limits.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct VehicleState {
     /// Steering angle of the bicycle model (rad).
     pub steering_rad: f64,
     /// Force of all driven wheels at the road (N).
     pub drive_n: f64,
-    /// Force that the brakes may take (N).
+    /// Largest force of the brakes now (N).
     pub brake_n: f64,
     /// Integral of the speed's error, as an acceleration (m/s²).
     pub integral_m_s2: f64,

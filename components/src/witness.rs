@@ -16,12 +16,12 @@
 //! | drive, vehicle | speed, yaw rate or steering angle, and their product, which both give in a curve; of a vehicle also the force of engine less brakes |
 //! | servos | the target of each |
 //!
-//! What lidars see depends on where the agent is, which is no evidence of a fault of its other sensors: it is predicted from
-//! what they saw, at their own rate, apart from all others. So a blocked lidar is named itself, and not a sensor that it
-//! misled.
+//! Lidar visibility depends on the agent's position, which is no evidence of a fault of its other sensors: it is
+//! predicted from earlier scans, at the lidars' own rate, apart from all others. A blocked lidar is isolated itself,
+//! and not a sensor that it misled.
 //!
-//! Each distance of a lidar, those of range sensors, fields of magnetometers and contacts depend on the surroundings: they
-//! are taken only where the scene names them.
+//! Each distance of a lidar, those of range sensors, fields of magnetometers and contacts depend on the surroundings:
+//! they are used only where the scene names them.
 
 use crate::coherence::MAX_CHANNELS;
 use crate::feature::Feature;
@@ -29,14 +29,14 @@ use crate::scene::{SensorSpec, WitnessSpec};
 use crate::sensor::SensorContext;
 use crate::world::WorldSpec;
 
-/// Most commands that one agent's self-model takes.
+/// Maximum commands of one agent's self-model.
 pub const MAX_INPUTS: usize = 12;
-/// Fewest kernel ticks of the warm-up, unless the scene says: the regression needs that many samples at any rate.
+/// Minimum kernel ticks of the warm-up, unless the scene sets it: the regression needs that many samples at any rate.
 pub const WARM_UP_TICKS: u32 = 400;
-/// Shortest warm-up (s), unless the scene says.
+/// Shortest warm-up (s), unless the scene sets it.
 pub const WARM_UP_S: f64 = 8.0;
 
-/// Kernel ticks of the warm-up that a self-model learns from.
+/// Kernel ticks of a self-model's warm-up.
 pub fn warm_up_ticks(spec: &WitnessSpec, rate_hz: f64) -> u32 {
     let ticks = |s: f64| (s * rate_hz).ceil().min(f64::from(u32::MAX)) as u32;
     match spec.warm_up_s {
@@ -56,18 +56,18 @@ pub struct Output {
     pub feature: Feature,
 }
 
-/// A choice of channels that is not possible.
+/// An invalid choice of channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChannelError {
     /// No such sensor.
     Sensor,
     /// The sensor of this index has no such part.
     Part(usize),
-    /// The sensor of this index has no such number; how many there are.
+    /// The sensor of this index has no such number; its count.
     Number(usize, usize),
     /// More than [`MAX_CHANNELS`] with this one.
     TooMany,
-    /// It is there already.
+    /// Duplicate.
     Again,
 }
 
@@ -76,7 +76,7 @@ pub enum ChannelError {
 ///
 /// # Errors
 ///
-/// The index of the choice that is not possible, and why.
+/// The index of the invalid choice, and the reason.
 pub fn outputs(
     sensors: &[SensorSpec],
     encoded: usize,
@@ -145,7 +145,7 @@ fn of(
         sensor: index,
         feature,
     };
-    // One more than there is room for tells that there are too many.
+    // One more than the maximum, to detect too many.
     let room = MAX_CHANNELS + 1;
     let Some(part) = part else {
         return Ok(kind

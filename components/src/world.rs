@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 pub struct WorldSpec {
     /// Acceleration of free fall (m/s²).
     pub gravity_m_s2: [f64; 3],
-    /// Where on the Earth (0, 0, 0) is; x points east, y north. A scene with a GNSS needs one: there is no
-    /// place that would be right by itself.
+    /// Position of (0, 0, 0) on the Earth; x points east, y north. A scene with a GNSS needs one: there is no default
+    /// place.
     pub origin: Option<Geodetic>,
     /// Magnetic flux density, east, north and up (T), the same everywhere; [`MAGNETIC_FIELD_T`] where neither this
-    /// nor an origin is said. A scene with an origin and a magnetometer says the field of its place.
+    /// nor an origin is set. A scene with an origin and a magnetometer must set the field of its place.
     pub magnetic_field_t: Option<[f64; 3]>,
     /// The plane z = 0; none for no ground.
     pub ground: Option<GroundSpec>,
-    /// Things that do not move.
+    /// Static objects.
     pub obstacles: Vec<ObstacleSpec>,
-    /// Where vehicles are to stay.
+    /// Track of vehicles.
     pub track: Option<TrackSpec>,
 }
 
@@ -56,7 +56,7 @@ impl Default for GroundSpec {
     }
 }
 
-/// A thing that does not move. Its position is the middle of its base.
+/// A static object. Its position is the middle of its base.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum ObstacleSpec {
@@ -71,18 +71,18 @@ pub enum ObstacleSpec {
         /// About z (rad).
         #[serde(default)]
         yaw_rad: f64,
-        /// Whether it is driven on, so that touching it is no collision.
+        /// Whether it is drivable: contact with it is no collision.
         #[serde(default)]
         drivable: bool,
-        /// Coulomb friction coefficient; none: the ground's. One that is said is the bound of every contact with it, as
-        /// of ice: contacts take the smaller one of the two surfaces', where else they take the mean.
+        /// Coulomb friction coefficient; none: the ground's. If set, it limits every contact with it, as of ice:
+        /// contacts take the smaller coefficient of the two surfaces, instead of the mean.
         #[serde(default)]
         friction: Option<f64>,
         /// Red, green, blue, 0 to 1.
         #[serde(default = "default_rgb")]
         rgb: [f32; 3],
     },
-    /// A wedge that rises along its own x from zero to its height. It is driven on: touching it is no collision.
+    /// A wedge that rises along its own x from zero to its height. It is drivable: contact with it is no collision.
     Ramp {
         /// Unique among obstacles and agents.
         name: String,
@@ -93,8 +93,8 @@ pub enum ObstacleSpec {
         /// About z (rad).
         #[serde(default)]
         yaw_rad: f64,
-        /// Coulomb friction coefficient; none: the ground's. One that is said is the bound of every contact with it, as
-        /// of ice: contacts take the smaller one of the two surfaces', where else they take the mean.
+        /// Coulomb friction coefficient; none: the ground's. If set, it limits every contact with it, as of ice:
+        /// contacts take the smaller coefficient of the two surfaces, instead of the mean.
         #[serde(default)]
         friction: Option<f64>,
         /// Red, green, blue, 0 to 1.
@@ -107,9 +107,9 @@ pub enum ObstacleSpec {
         name: String,
         /// Path, from the scene's folder or among the built-in assets.
         file: String,
-        /// Where the mesh's origin goes (m).
+        /// Position of the mesh's origin (m).
         position_m: [f64; 3],
-        /// Metres for one unit of the file.
+        /// Scale: metres per unit of the file.
         #[serde(default = "one")]
         scale: f64,
         /// About z (rad).
@@ -137,7 +137,7 @@ impl ObstacleSpec {
         }
     }
 
-    /// The friction coefficient that is said of it.
+    /// Friction coefficient, if set.
     pub fn friction(&self) -> Option<f64> {
         match self {
             Self::Box { friction, .. } | Self::Ramp { friction, .. } => *friction,

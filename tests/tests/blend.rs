@@ -120,7 +120,7 @@ fn summary_contains_the_strongest_memory() {
         blend(0)["strongest"]
             .as_str()
             .unwrap()
-            .ends_with(" order locked")
+            .ends_with(" phase locked")
     );
     // Half-life of ten Master windows of 60 s: from the phase lock at 0.3 s to the end at 120 s.
     let law = 0.5_f64.powf((120.0 - 0.3) / 600.0);

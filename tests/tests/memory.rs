@@ -224,7 +224,7 @@ fn a_damaged_file_is_refused_with_its_place_and_kept() {
         (
             [&whole[..], b"more"].concat(),
             format!(
-                "byte 12: found a length of {size} bytes; expected that of the file, {}",
+                "byte 12: found a length of {size} bytes; expected the length of the file, {}",
                 size + 4
             ),
         ),

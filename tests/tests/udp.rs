@@ -268,7 +268,11 @@ fn a_silent_link_is_stale_until_data_arrive_again() {
     let collected = engine.world().resource::<Collected>();
     assert!(collected.values.contains(&0.0), "{:?}", collected.values);
     let last = &collected.events[collected.events.len() - 2..];
-    assert_eq!(last, ["box: meter fell silent", "box: meter speaks again"]);
+    let expected = [
+        "box: meter became stale",
+        "box: meter delivers readings again",
+    ];
+    assert_eq!(last, expected);
     assert!(engine.summary().agents[0].sensors[0].stale >= 1);
 }
 
@@ -278,10 +282,7 @@ fn silence_of_a_required_sensor_ends_the_run() {
     let mut engine = engine(&text);
     let error = (0..1000).find_map(|_| engine.step().err()).unwrap();
     let text = error.to_string();
-    assert!(
-        text.contains("box/meter brought nothing for 0.02"),
-        "{text}"
-    );
+    assert!(text.contains("box/meter: no reading for 0.02"), "{text}");
     assert!(!error.is_bad_input());
 }
 
@@ -723,8 +724,8 @@ fn a_reset_in_the_middle_of_a_recording_starts_it_from_the_beginning() {
 #[test]
 fn link_events_have_descriptions() {
     assert_eq!(
-        EventKind::SafeCommandActive("a sensor is silent".to_owned()).to_string(),
-        "made safe: a sensor is silent"
+        EventKind::SafeCommandActive("a sensor is stale".to_owned()).to_string(),
+        "safe command active: a sensor is stale"
     );
 }
 

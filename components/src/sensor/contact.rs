@@ -2,7 +2,7 @@
 
 use super::measurement::{Field, Measurement, field};
 
-/// Whether anything but the ground is touched.
+/// Contact with anything but the ground.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ContactForce {
     /// Touched now.

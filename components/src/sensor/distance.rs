@@ -2,7 +2,7 @@
 
 use super::measurement::{Field, Measurement, field};
 
-/// The distance to the nearest thing in a cone about the sensor's x.
+/// Distance to the nearest object in a cone about the sensor's x.
 ///
 /// Readings are finite, where REP 117 has infinities: `range_max_m` stands for no target in range, and `range_min_m` for a
 /// target at that distance or nearer.

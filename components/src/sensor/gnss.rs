@@ -4,21 +4,21 @@ use super::measurement::{Field, Measurement, Part, field, part, vec3};
 use crate::geodesy::Geodetic;
 use glam::Vec3;
 
-/// One fix of a satellite receiver: the place of its antenna, twice, and how it moves.
+/// A GNSS fix: position of the antenna, in two frames, and its velocity.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GnssFix {
-    /// The place, in WGS84: for recorders and maps.
+    /// Position in WGS84, for recorders and maps.
     pub place: Geodetic,
-    /// The same place in the world's axes, east, north, up of the scene's origin (m): for controllers.
+    /// The same position in the world's axes, east, north, up of the scene's origin (m), for controllers.
     pub position_m: [f64; 3],
     /// Velocity of the antenna, east, north, up (m/s).
     pub velocity_m_s: Vec3,
 }
 
 impl GnssFix {
-    /// Which of its numbers are the place in the world's axes.
+    /// Indices of the position in the world's axes.
     pub const METRES: std::ops::Range<usize> = 3..6;
-    /// Where its velocities east and north begin among its numbers.
+    /// Index of the first of its velocities, east and north.
     pub const VELOCITY: usize = 6;
 }
 

@@ -8,7 +8,7 @@ use glam::Vec3;
 pub struct ImuSample {
     /// rad/s.
     pub angular_velocity_rad_s: Vec3,
-    /// Acceleration less gravity: at rest it points up with 9.81 m/s².
+    /// Specific force (acceleration less gravity): at rest it points up with 9.81 m/s².
     pub specific_force_m_s2: Vec3,
 }
 

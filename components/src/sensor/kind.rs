@@ -1,4 +1,4 @@
-//! Kinds of sensors: the trait that a kind implements, and what a scene holds of it.
+//! Kinds of sensors: the trait of a kind, and its type-erased form in scenes.
 
 use super::measurement::Measurement;
 use super::schema::Schema;
@@ -12,7 +12,7 @@ use bevy_ecs::prelude::*;
 use bevy_ecs::system::{ReadOnlySystemParam, SystemParamItem};
 use std::sync::Arc;
 
-/// A kind of sensor: what a scene says of it, what it measures, and how it is simulated.
+/// A kind of sensor: its scene fields, its measurement, and its simulation.
 ///
 /// One file and one line, `app.register_sensor::<Barometer>()`, make a kind: scene reader, range checks, spawning,
 /// faults, default channels of diagnosis, recorder, viewer, links, replay and the state hash derive from this trait.
@@ -65,16 +65,16 @@ use std::sync::Arc;
 /// }
 /// ```
 pub trait SensorKind: Kind {
-    /// What it measures.
+    /// Type of the measurement.
     type Measurement: Measurement;
-    /// State of the simulated sensor: noise, what was there before.
+    /// State of the simulated sensor: noise, earlier values.
     type Model: Send + Sync + 'static;
-    /// What of the world it samples: read-only system parameters, `()` for none.
+    /// World data that it samples: read-only system parameters, `()` for none.
     type Param: ReadOnlySystemParam + 'static;
 
     /// Whether it is simulated; an instrument that is not needs no body, and takes readings from a link only.
     const SIMULATED: bool = true;
-    /// First tick with something to sample: 1 where it needs the result of a physics step.
+    /// First tick with a sample: 1 where it needs the result of a physics step.
     const FIRST_TICK: u64 = 0;
 
     /// Reports values that are out of range, and what the scene lacks for such a sensor.
@@ -87,14 +87,14 @@ pub trait SensorKind: Kind {
         Schema::of::<Self::Measurement>()
     }
 
-    /// How many numbers a reading has. None: it depends on a model that is not loaded.
+    /// Length of a reading. None: it depends on a model that is not loaded.
     fn numbers(&self, context: &SensorContext<'_>) -> Option<usize> {
         let mut numbers = 0;
         self.blank(context).visit(&mut |_| numbers += 1);
         Some(numbers)
     }
 
-    /// A measurement of the right shape, for readings to start from.
+    /// An empty measurement of the right shape.
     fn blank(&self, context: &SensorContext<'_>) -> Self::Measurement {
         let _ = context;
         Self::Measurement::default()
@@ -111,7 +111,7 @@ pub trait SensorKind: Kind {
         truth: &mut Self::Measurement,
     ) -> bool;
 
-    /// Makes a reading of the truth: adds noise. `reading` holds an earlier reading, whose memory is reused.
+    /// Derives a reading from the truth: adds noise. `reading` holds an earlier reading, whose memory is reused.
     fn measure(
         model: &mut Self::Model,
         at: &SensorAt,
@@ -135,7 +135,7 @@ pub trait SensorKind: Kind {
         numbers.map(|n| (schema.name(n), feature(n))).collect()
     }
 
-    /// Channels that diagnosis takes where a scene names none.
+    /// Channels of diagnosis where a scene names none.
     fn default_channels(&self, context: &SensorContext<'_>) -> Vec<(String, Feature)> {
         if Self::Measurement::SURROUNDINGS {
             Vec::new()
@@ -150,27 +150,27 @@ pub trait SensorKind: Kind {
     }
 }
 
-/// What surrounds a sensor in its scene.
+/// Scene context of a sensor.
 #[derive(Clone, Copy, Debug)]
 pub struct SensorContext<'a> {
     /// The world: place on the Earth, magnetic field.
     pub world: &'a WorldSpec,
     /// Readings a second.
     pub rate_hz: f64,
-    /// Whether something drives the agent, as far as the scene says.
+    /// Whether the agent has a drive in the scene.
     pub driven: bool,
-    /// How many wheels or joints its encoders count. None: no model is loaded.
+    /// Number of wheels or joints with encoders. None: no model is loaded.
     pub encoded: Option<usize>,
 }
 
-/// Where and when a sensor samples.
+/// Place and time of a sample.
 #[derive(Clone, Copy, Debug)]
 pub struct SensorAt {
     /// The agent that carries it.
     pub agent: Entity,
     /// Index of the link that carries it.
     pub link: usize,
-    /// Where it sits on that link.
+    /// Mount pose on that link.
     pub mount: Pose,
     /// Now (ns from the run's start).
     pub now_ns: u64,
@@ -178,7 +178,7 @@ pub struct SensorAt {
     pub period_s: f64,
 }
 
-/// A kind of sensor whose type is not known: what a scene holds.
+/// A kind of sensor with its type erased, as scenes hold it.
 pub trait AnySensor: AnyKind {
     /// [`Measurement::KIND`].
     fn measures(&self) -> &'static str;

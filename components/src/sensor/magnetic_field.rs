@@ -3,7 +3,7 @@
 use super::measurement::{Field, Measurement, Part, field, part, vec3};
 use glam::Vec3;
 
-/// What a magnetometer says, in the sensor's own axes.
+/// Magnetic flux density, in the sensor's own axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MagneticField {
     /// Flux density (T): the Earth's is 25 to 65 µT, and points down in the north.

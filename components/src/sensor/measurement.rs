@@ -1,4 +1,4 @@
-//! What a measurement is: named numbers with units.
+//! Measurements: named numbers with units.
 
 use glam::Vec3;
 
@@ -11,12 +11,12 @@ pub struct Field {
     pub unit: &'static str,
 }
 
-/// A field.
+/// Creates a field.
 pub const fn field(name: &'static str, unit: &'static str) -> Field {
     Field { name, unit }
 }
 
-/// A name for several numbers of a measurement that follow each other.
+/// A name for several consecutive numbers of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     /// Name, unique among parts and fields.
@@ -27,34 +27,35 @@ pub struct Part {
     pub count: usize,
 }
 
-/// A part.
+/// Creates a part.
 pub const fn part(name: &'static str, first: usize, count: usize) -> Part {
     Part { name, first, count }
 }
 
-/// Numbers, and bytes beside them, that a sensor of some kind measures.
+/// Numbers, and bytes beside them, of a kind of measurement.
 ///
-/// It states its name and fields once: recorders, viewers, links, faults, diagnosis and the state hash derive from it.
+/// It declares its name and fields once: recorders, viewers, links, faults, diagnosis and the state hash derive from
+/// it.
 pub trait Measurement: Clone + Default + Send + Sync + 'static {
     /// Name of the kind: `imu`.
     const KIND: &'static str;
     /// Its numbers, in the order of [`Measurement::visit`]. A row repeats them.
     const FIELDS: &'static [Field];
 
-    /// Names for some of them together.
+    /// Names of groups of numbers.
     const PARTS: &'static [Part] = &[];
     /// Whether it is a row: any number of equal numbers.
     const IS_ROW: bool = false;
-    /// Whether its numbers count on: only increments are measured, and a fault acts on these.
+    /// Whether its numbers are counters: only increments are measured, and a fault acts on these.
     const COUNTS: bool = false;
     /// Whether a number may have no value, which is `NaN`.
     const GAPS: bool = false;
-    /// Whether it depends on what stands around the agent: diagnosis takes it only where a scene names it.
+    /// Whether it depends on the agent's surroundings: diagnosis uses it only where a scene names it.
     const SURROUNDINGS: bool = false;
     /// Encoding of the bytes beside the numbers, as a media type: `image/jpeg`. None: there are no bytes.
     const ENCODING: Option<&'static str> = None;
 
-    /// Smallest and largest value of each number, the largest where there is nothing to measure. None: unbounded.
+    /// Smallest and largest value of each number; the largest stands for no target. None: unbounded.
     fn limits(&self) -> Option<[f64; 2]> {
         None
     }
@@ -62,8 +63,8 @@ pub trait Measurement: Clone + Default + Send + Sync + 'static {
     /// Calls `each` with every number in order.
     fn visit(&self, each: &mut dyn FnMut(f64));
 
-    /// Takes every number in order, as [`visit`](Self::visit) gives them. Returns whether they are as many as this
-    /// measurement has.
+    /// Sets every number in order, as from [`visit`](Self::visit). Returns whether their count is that of this
+    /// measurement.
     fn fill(&mut self, numbers: &[f64]) -> bool;
 
     /// Bytes beside the numbers, in [`ENCODING`](Self::ENCODING).
@@ -71,7 +72,7 @@ pub trait Measurement: Clone + Default + Send + Sync + 'static {
         &[]
     }
 
-    /// Takes bytes, as [`bytes`](Self::bytes) gives them. Returns whether it has room for any.
+    /// Sets the bytes, as from [`bytes`](Self::bytes). Returns whether it stores any.
     fn set_bytes(&mut self, bytes: &[u8]) -> bool {
         bytes.is_empty()
     }

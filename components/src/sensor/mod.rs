@@ -1,9 +1,9 @@
 //! Sensors: kinds, measurements, readings, ground truth, noise.
 //!
-//! - `measurement`, `schema`: named numbers with units; what is known of a kind's numbers.
+//! - `measurement`, `schema`: named numbers with units; the schema of a kind's numbers.
 //! - `kind`: the trait of a kind of sensor.
-//! - `reading`: measurements with stamps, and the sensors that they come from.
-//! - `noise`: how a reading differs from the truth.
+//! - `reading`: measurements with stamps, and their sensors.
+//! - `noise`: deviation of a reading from the truth.
 //! - the measurements of the engine's own kinds, a file each.
 
 mod contact;

@@ -4,7 +4,7 @@ use crate::check::Checks;
 use crate::seed::Rng;
 use serde::{Deserialize, Serialize};
 
-/// How a sensor differs from the truth, for each of its numbers alike, in the unit of the number.
+/// Deviation of a sensor from the truth, for each of its numbers alike, in the unit of the number.
 ///
 /// At rest, the Allan deviation over τ seconds (IEEE Std 952-1997, annex C) is the root of the sum of these squares:
 ///
@@ -19,14 +19,14 @@ use serde::{Deserialize, Serialize};
 pub struct Noise {
     /// Deviation of the white noise of one reading. A data sheet's density D gives `D * sqrt(rate_hz)`.
     pub white_sd: f64,
-    /// Deviation of the constant offset that each run starts with.
+    /// Deviation of the constant offset of a run.
     pub turn_on_bias_sd: f64,
     /// Deviation that the offset's random walk gains in one second.
     pub drift_sd: f64,
-    /// Deviation of an error that comes and goes: a first-order Gauss-Markov process. A gyroscope's bias
-    /// instability B is about `0.62 correlated_sd`; of a satellite receiver it is the larger part of its error.
+    /// Deviation of a correlated error: a first-order Gauss-Markov process. A gyroscope's bias instability B is about
+    /// `0.62 correlated_sd`; for a satellite receiver it is the larger part of its error.
     pub correlated_sd: f64,
-    /// Time in which that error forgets itself down to 1/e (s).
+    /// Time in which the correlation of that error decays to 1/e (s).
     pub correlation_time_s: f64,
     /// Smallest step of the output; 0 for none.
     pub resolution: f64,
@@ -53,27 +53,27 @@ impl Noise {
 /// The state of one number's [`Noise`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bias {
-    /// The offset of the run, and what it has drifted since.
+    /// Offset: turn-on bias and random walk.
     offset: f64,
-    /// The error that comes and goes.
+    /// Correlated error.
     correlated: f64,
 }
 
 impl Bias {
-    /// Draws what a run starts with.
+    /// Draws the errors at the start of a run.
     pub fn turn_on(noise: &Noise, rng: &mut Rng) -> Self {
         Self {
             offset: draw(noise.turn_on_bias_sd, rng),
-            // It has been coming and going since long before.
+            // The process is stationary from the start.
             correlated: draw(noise.correlated_sd, rng),
         }
     }
 
-    /// Lets this long pass (s).
+    /// Advances the errors by this time (s).
     pub fn walk(&mut self, period_s: f64, noise: &Noise, rng: &mut Rng) {
         self.offset += draw(noise.drift_sd * period_s.sqrt(), rng);
         if noise.correlated_sd > 0.0 {
-            // Exact for any period: what is kept, and as much new as keeps the deviation.
+            // Exact for any period: the decayed error, and new noise that keeps the deviation.
             let periods = period_s / noise.correlation_time_s;
             let new = (-libm::expm1(-2.0 * periods)).sqrt();
             self.correlated =
@@ -81,7 +81,7 @@ impl Bias {
         }
     }
 
-    /// What the sensor says where the truth is `x`.
+    /// Reading of the sensor at the true value `x`.
     pub fn read(&self, x: f64, noise: &Noise, rng: &mut Rng) -> f64 {
         let y = x + self.offset + self.correlated + draw(noise.white_sd, rng);
         if noise.resolution > 0.0 {
@@ -91,7 +91,7 @@ impl Bias {
         }
     }
 
-    /// What the sensor says where the truth is `x`, `period_s` after its last word.
+    /// Reading of the sensor at the true value `x`, `period_s` after its last one.
     pub fn apply(&mut self, x: f64, period_s: f64, noise: &Noise, rng: &mut Rng) -> f64 {
         self.walk(period_s, noise, rng);
         self.read(x, noise, rng)
@@ -161,7 +161,7 @@ mod tests {
             correlation_time_s: 5.0,
             ..Noise::default()
         };
-        // A step of a data sheet's rate, and one longer than the memory: the law is the same.
+        // A step of a data sheet's rate, and one longer than the correlation time: the same distribution.
         for (period_s, steps) in [(0.1, 50), (5.0, 1), (60.0, 1)] {
             let runs = 4000;
             let (mut before, mut after, mut both) = (0.0, 0.0, 0.0);

@@ -1,4 +1,4 @@
-//! Readings: measurements with stamps, and the sensors that they come from.
+//! Readings: measurements with stamps, and their sensors.
 
 use super::measurement::Measurement;
 use crate::body::Pose;
@@ -7,18 +7,18 @@ use bevy_ecs::prelude::*;
 /// A measurement with its stamps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stamped<T> {
-    /// When it was measured (ns from the run's start).
+    /// Time of the measurement (ns from the run's start).
     pub source_ns: u64,
-    /// When it entered the run (ns).
+    /// Entry into the run (ns).
     pub arrival_ns: u64,
-    /// Counts the sensor's readings from 0.
+    /// Index of the reading on its sensor, from 0.
     pub sequence: u64,
-    /// What was measured.
+    /// Measurement.
     pub value: T,
 }
 
-/// What a sensor says: its latest reading, and all that came since the last tick.
-/// It does not know where they come from. The values are reused, so that a steady tick allocates nothing.
+/// Readings of a sensor: the latest, and all since the last tick, whatever their source. The values are reused, so
+/// that a steady tick allocates nothing.
 #[derive(Component, Clone, Debug)]
 pub struct Reading<T: Measurement> {
     ring: Vec<Stamped<T>>,
@@ -29,8 +29,8 @@ pub struct Reading<T: Measurement> {
 }
 
 impl<T: Measurement> Reading<T> {
-    /// Holds at most this many readings a tick; more push out the oldest. `blank` is a measurement of the right
-    /// shape: what is written over it has as many numbers.
+    /// Holds at most this many readings per tick; more push out the oldest. `blank` is a measurement of the right
+    /// shape: it sets the number of values.
     pub fn with_capacity(batch: usize, blank: T) -> Self {
         let blank = Stamped {
             value: blank,
@@ -55,8 +55,8 @@ impl<T: Measurement> Reading<T> {
         (0..self.fresh).map(move |k| &self.ring[(self.last + len + 1 + k - self.fresh) % len])
     }
 
-    /// Gives the same to change, and takes those out again that are not to be kept; without any, the latest is the one
-    /// of before. Faults bend what simulated sensors say.
+    /// Modifies the readings since the last tick, and removes those for which `keep` is false; without any left, the
+    /// latest is the previous one. Used to inject faults.
     pub fn retain(&mut self, mut keep: impl FnMut(&mut Stamped<T>) -> bool) {
         let len = self.ring.len();
         let at = |k: usize, fresh: usize| (self.last + len + 1 + k - fresh) % len;
@@ -73,14 +73,14 @@ impl<T: Measurement> Reading<T> {
         self.last = (self.last + len - lost) % len;
         self.sequence -= lost as u64;
         self.fresh = kept;
-        // They are counted without gaps.
+        // Their sequence numbers have no gaps.
         for k in 0..kept {
             let slot = (self.last + len + 1 + k - kept) % len;
             self.ring[slot].sequence = self.sequence - (kept - k) as u64;
         }
     }
 
-    /// Whether anything came since the last tick.
+    /// Whether there is a reading since the last tick.
     pub fn is_fresh(&self) -> bool {
         self.fresh > 0
     }
@@ -90,13 +90,12 @@ impl<T: Measurement> Reading<T> {
         self.fresh = 0;
     }
 
-    /// Adds a reading of now. `fill` gets a value that was used before and writes the new one; it says whether to
-    /// keep it.
+    /// Adds a reading of now. `fill` overwrites a used value and returns whether to keep it.
     pub fn write(&mut self, now_ns: u64, fill: impl FnOnce(&mut T) -> bool) -> bool {
         self.enter(now_ns, now_ns, fill)
     }
 
-    /// Adds a reading that was measured at one time (ns) and came at another (ns).
+    /// Adds a reading with its measurement time (ns) and arrival time (ns).
     pub fn enter(
         &mut self,
         source_ns: u64,
@@ -131,7 +130,7 @@ pub struct Sensor {
     pub link: usize,
 }
 
-/// Where a sensor sits on its link.
+/// Mount pose of a sensor on its link.
 #[derive(Component, Clone, Copy, Debug, PartialEq)]
 pub struct Mount(pub Pose);
 
@@ -142,7 +141,7 @@ pub struct SensorStats {
     pub readings: u64,
     /// Readings lost on the way in.
     pub dropped: u64,
-    /// Times that it fell silent for too long.
+    /// Times that it became stale.
     pub stale: u64,
     /// Readings refused because a number was not finite.
     pub non_finite: u64,

@@ -2,12 +2,13 @@
 
 use super::measurement::{Field, Measurement, field};
 
-/// One turn of a planar lidar. Ray k points at `angle_min_rad + k * angle_step_rad` about the sensor's z, 0 along its x.
+/// One turn of a planar lidar. Ray k points at `angle_min_rad + k * angle_step_rad` about the sensor's z, 0 along its
+/// x.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scan {
     /// Direction of the first ray (rad).
     pub angle_min_rad: f32,
-    /// From a ray to the next (rad).
+    /// Angle from a ray to the next (rad).
     pub angle_step_rad: f32,
     /// Distances (m); the largest range where nothing was hit.
     pub ranges_m: Vec<f32>,

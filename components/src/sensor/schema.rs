@@ -14,9 +14,9 @@ pub struct Schema {
     pub parts: &'static [Part],
     /// Whether it has any number of equal numbers.
     pub is_row: bool,
-    /// Whether its numbers count on.
+    /// Whether its numbers are counters.
     pub counts: bool,
-    /// Whether it depends on what stands around the agent.
+    /// Whether it depends on the agent's surroundings.
     pub surroundings: bool,
     /// Media type of the bytes beside its numbers.
     pub encoding: Option<&'static str>,
@@ -52,7 +52,7 @@ impl Schema {
         }
     }
 
-    /// The one unit of these numbers. Degrees of a place do not count beside its metres, which they follow.
+    /// Common unit of these numbers. Degrees of a position are ignored beside its metres, which follow them.
     pub fn unit(&self, numbers: &Range<usize>) -> Option<&str> {
         let units = self.units.iter().map(String::as_str).enumerate();
         let mut units: Vec<&str> = units
@@ -69,7 +69,7 @@ impl Schema {
         }
     }
 
-    /// Which numbers a part is.
+    /// Numbers of a part.
     pub fn numbers(&self, part: &str) -> Option<Range<usize>> {
         if let Some(named) = self.parts.iter().find(|p| p.name == part) {
             return Some(named.first..named.first + named.count);
@@ -81,7 +81,7 @@ impl Schema {
         Some(index..index + 1)
     }
 
-    /// All names of parts that are words.
+    /// All names of parts, indices excluded.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let fields = self.fields.iter().filter(|_| !self.is_row);
         let parts = self.parts.iter().map(|p| p.name);
@@ -89,7 +89,7 @@ impl Schema {
     }
 }
 
-/// Place in a row, from 0. One spelling each: no sign, no leading zero.
+/// Index in a row, from 0, in one spelling: no sign, no leading zero.
 pub fn place(part: &str) -> Option<Range<usize>> {
     let index: usize = part.parse().ok()?;
     (index.to_string() == part && index < usize::MAX).then(|| index..index + 1)

@@ -5,7 +5,7 @@ use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Numbers of an instrument, whatever they are; [`Columns`] on the sensor says what each is called.
+/// Numbers of an instrument; [`Columns`] on the sensor names them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ValueRow {
     /// In the order of the columns; `NaN` where a column had no value.
@@ -25,20 +25,20 @@ impl Measurement for ValueRow {
         let fits = numbers.len() == self.numbers.len();
         if fits {
             for (to, &x) in self.numbers.iter_mut().zip(numbers) {
-                // One pattern of bits for all that is no value.
+                // One pattern of bits for every NaN.
                 *to = if x.is_nan() { f64::NAN } else { x };
             }
         }
         fits
     }
 
-    /// A column without a value is no mistake, an infinite one is; and so is a row without any value.
+    /// Missing values are valid; infinite values, and rows without any value, are not.
     fn is_finite(&self) -> bool {
         self.numbers.iter().all(|x| !x.is_infinite()) && self.numbers.iter().any(|x| x.is_finite())
     }
 }
 
-/// What the numbers of a sensor of [`ValueRow`] are.
+/// Columns of a sensor of [`ValueRow`].
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub struct Columns(pub Arc<[Column]>);
 

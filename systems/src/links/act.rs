@@ -117,9 +117,9 @@ pub enum SafeReason {
 impl std::fmt::Display for SafeReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Controller => "its controller is silent",
+            Self::Controller => "its controller timed out",
             Self::Link => "its link is down",
-            Self::Sensor => "a sensor is silent",
+            Self::Sensor => "a sensor is stale",
         })
     }
 }

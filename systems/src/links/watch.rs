@@ -15,7 +15,7 @@ use bevy_ecs::prelude::*;
 
 /// A sensor fell silent that must not: the run ends.
 #[derive(Debug, thiserror::Error)]
-#[error("{name} brought nothing for {silent_s:.3} s, and `silence: (then: Fail)` ends the run")]
+#[error("{name}: no reading for {silent_s:.3} s; `silence: (then: Fail)` ends the run")]
 pub struct SilentError {
     /// The sensor.
     pub name: String,

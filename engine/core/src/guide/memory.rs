@@ -13,7 +13,7 @@
 //!
 //! The first run creates the file, the second one restores the memories of each agent from it. If an event of the
 //! second run is similar to one of the first, it is recalled (`EventRecalled`) with the run and time of the earlier
-//! one: `this looks like run 1, 00:31.2 goal 3 reached (97 %)`. The summary has the numbers of memories restored and
+//! one: `similar to run 1, 00:31.2 goal 3 reached (97 %)`. The summary has the numbers of memories restored and
 //! kept.
 //!
 //! The file contains the events of BLEND, the event memory with decay and recall, by the name of the agent:
@@ -31,8 +31,8 @@
 //! the offset of the error, and is not replaced:
 //!
 //! ```text
-//! error: --memory robot.memory: byte 1000: found the end of the file; expected 2312 bytes, as the header says: the
-//! file was cut; give another name for a new memory
+//! error: --memory robot.memory: byte 1000: found the end of the file; expected 2312 bytes by the header: the file
+//! is truncated; give another name for a new memory
 //! ```
 //!
 //! A recording (`--record`) contains the memory from which its run started, so `replay --verify` needs no memory file;
