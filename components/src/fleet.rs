@@ -12,8 +12,8 @@ pub const FLEET: &str = "fleet";
 
 /// A scene's fleet: all agents on an `Orbit` without a rate of their own.
 ///
-/// Each has the natural frequency of its place in the distribution and is coupled to the mean field: `theta_i' =
-/// omega_i + K r sin(psi - theta_i)`, theta being its angle on its circle.
+/// Each has the natural frequency of its place in the distribution and is coupled to the mean field:
+/// `theta_i' = omega_i + K r sin(psi - theta_i)`, theta being its angle on its circle.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FleetSpec {

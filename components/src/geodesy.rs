@@ -121,8 +121,8 @@ impl TangentPlane {
 mod tests {
     use super::*;
 
-    /// Origin, world position, and the WGS84 position by PROJ 9 (pyproj 3.7.2: `+inv +proj=topocentric`, `+inv
-    /// +proj=cart`).
+    /// Origin, world position, and the WGS84 position by PROJ 9 (pyproj 3.7.2: `+inv +proj=topocentric`,
+    /// `+inv +proj=cart`).
     /// At 9 km it is 0.8 µm off pymap3d 3.2.0 (`enu2geodetic`); elsewhere they agree within some nanometres.
     const PROJ: [[[f64; 3]; 3]; 9] = [
         [

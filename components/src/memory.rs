@@ -109,8 +109,8 @@ impl Blend {
         })
     }
 
-    /// Restores the memories of earlier runs, from [`stored`](Self::stored), in run number `run`, which is at least
-    /// 1. Memories of this run are discarded.
+    /// Restores the memories of earlier runs, from [`stored`](Self::stored), in run number `run`, at least 1.
+    /// Memories of this run are discarded.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use glam::{Quat, Vec3};
 
-/// The angle in -π to π.
+/// Wraps an angle to -π to π.
 pub(crate) fn wrap(angle_rad: f64) -> f64 {
     let turns = (angle_rad / std::f64::consts::TAU).round();
     angle_rad - turns * std::f64::consts::TAU

@@ -4,12 +4,12 @@ use becomingone_components::event::AgentEvent;
 use bevy_ecs::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
-/// Collects events from parallel work, and writes them in the order of the agents, whichever was first. Few ticks have any.
+/// Collects events from parallel work, and writes them in the order of the agents. Few ticks have any.
 #[derive(Default)]
 pub(crate) struct EventCollector(Mutex<Vec<(usize, AgentEvent)>>);
 
 impl EventCollector {
-    /// Takes an event of an agent, by its place.
+    /// Adds an event of an agent, by its place.
     pub(crate) fn note(&self, agent: usize, event: AgentEvent) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.push((agent, event));

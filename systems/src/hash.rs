@@ -25,27 +25,27 @@ use std::sync::{Mutex, PoisonError};
 use std::{iter, slice};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// Takes the bits of state.
+/// Collector of the bits of state.
 #[derive(Default)]
 pub struct Bits(Vec<u8>);
 
 impl Bits {
-    /// A whole number.
+    /// Adds a whole number.
     pub fn u64(&mut self, x: u64) {
         self.0.extend_from_slice(&x.to_le_bytes());
     }
 
-    /// A number, by its bits.
+    /// Adds a number, by its bits.
     pub fn f64(&mut self, x: f64) {
         self.u64(x.to_bits());
     }
 
-    /// Bytes, as they are.
+    /// Adds bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Numbers, by their bits.
+    /// Adds numbers, by their bits.
     pub fn f32s<const N: usize>(&mut self, xs: [f32; N]) {
         for x in xs {
             self.0.extend_from_slice(&x.to_bits().to_le_bytes());
@@ -55,7 +55,7 @@ impl Bits {
 
 /// State whose bits decide whether two runs are the same.
 pub trait HashState: Component {
-    /// Gives all bits; nothing, where nothing changed in this tick.
+    /// Adds all bits; nothing, where nothing changed in this tick.
     fn bits(&self, bits: &mut Bits);
 }
 
@@ -63,12 +63,12 @@ pub trait HashState: Component {
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateHash(pub u64);
 
-/// The hash of each part of the state in this tick alone, in the order in which the chain takes them: so that who
-/// compares two runs can say what differs. Computed only where the resource is there.
+/// Hash of each part of the state in this tick alone, in the order of the chain, to find the difference of two runs.
+/// Computed only where the resource exists.
 #[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateParts(pub Vec<(&'static str, u64)>);
 
-/// A name that lasts as long as the program, for names that are put together.
+/// Interns a composed name for the lifetime of the program.
 pub(crate) fn intern(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,29 +80,29 @@ pub(crate) fn intern(name: &str) -> &'static str {
     kept
 }
 
-/// Name of the bodies' own state among the parts.
+/// Name of the bodies' state among the parts.
 pub const PHYSICS: &str = "physics";
 
-/// Bits of many entities are taken in pieces of so many.
+/// Entities per chunk, where the bits of many are collected.
 const CHUNK: usize = 1024;
 
-/// Gives the entities that hold a component now, in the order of their names.
+/// Lists the entities that hold a component now, in the order of their names.
 type Now = Box<dyn FnMut(&mut World, &mut Vec<Entity>) + Send + Sync>;
 
 /// A kind of state.
 struct Kind {
-    /// The entities that hold it, of all that have a stable name.
+    /// Finds the entities that hold it, among those with a stable name.
     find: fn(&World, &[(String, Entity)]) -> Vec<Entity>,
-    /// The entities that hold it now, where components of the kind come and go.
+    /// Lists the entities that hold it now, where components of the kind come and go.
     now: Option<Now>,
     give: fn(&World, &[Entity], &mut Bits),
-    /// Settled when the index of entities changes, or in each tick.
+    /// Found when the index of entities changes, or in each tick.
     holders: Option<Vec<Entity>>,
-    /// The bits of a tick, of each piece of the holders; kept for their memory.
+    /// Bits of a tick, of each chunk of the holders; kept to reuse memory.
     bits: Vec<Bits>,
 }
 
-/// What is registered, in name order.
+/// Registered state, in name order.
 #[derive(Resource, Default)]
 pub struct HashRegistry {
     kinds: BTreeMap<&'static str, Kind>,
@@ -111,7 +111,8 @@ pub struct HashRegistry {
 
 /// Registers state with the hash.
 pub trait RegisterState {
-    /// `T`, under this name, on every entity with a stable name that has one when entities are spawned or named.
+    /// Registers `T`, under this name, on every entity with a stable name that has one when entities are spawned or
+    /// named.
     fn register_state<T: HashState>(&mut self, name: &'static str) -> &mut Self;
     /// The same for components that come and go during a run; costs a query a tick.
     fn register_transient_state<T: HashState>(&mut self, name: &'static str) -> &mut Self;
@@ -182,7 +183,7 @@ impl Plugin for HashPlugin {
             .register_state::<Coherence>("coherence")
             .register_state::<Blend>("blend")
             .register_state::<Travel>("travel")
-            // Viewers may be slow or absent: what they do comes after, and is not hashed.
+            // Viewers may be slow or absent: their work comes after, and is not hashed.
             .add_systems(Tick, hash_state.in_set(TickSystems::Seal))
             .add_systems(Reset, begin);
     }
@@ -200,7 +201,7 @@ pub fn begin(
     bits.u64(scene.map_or(0, |s| s.hash));
     bits.u64(seed.0);
     bits.u64(time.tick_ns);
-    // A run without memory has the hash that it had before there was any.
+    // A run without memory keeps the hash of versions without memories.
     match memory.map_or(0, |m| m.hash()) {
         0 => {}
         memory => bits.u64(memory),

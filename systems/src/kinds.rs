@@ -40,7 +40,7 @@ impl Kinds {
         Self::with(|_| ())
     }
 
-    /// Notes which type is behind a name; a second one is a conflict.
+    /// Records the type of a name; a second one is a conflict.
     pub(crate) fn claim(&mut self, what: &'static str, name: &'static str, of: TypeId) {
         let first = *self.types.entry((what, name)).or_insert(of);
         if first != of {
@@ -59,9 +59,9 @@ impl Kinds {
 
 /// A registered kind.
 pub struct Entry<D: ?Sized> {
-    /// What it is, in a line.
+    /// Description in one line.
     pub about: &'static str,
-    /// Reads its fields: RON in brackets, nothing where all have defaults.
+    /// Reads its fields: RON in brackets, empty where all have defaults.
     pub read: fn(&str) -> Result<Arc<D>, SpannedError>,
 }
 
@@ -76,7 +76,7 @@ impl<D: ?Sized> Copy for Entry<D> {}
 /// A registered kind of sensor.
 #[derive(Clone, Copy)]
 pub struct SensorEntry {
-    /// What it is, and how it is read.
+    /// Description and reader.
     pub entry: Entry<dyn AnySensor>,
     /// Kind of its measurement.
     pub measures: &'static str,
@@ -90,13 +90,13 @@ fn read<K: Kind>(fields: &str) -> Result<K, SpannedError> {
 
 /// Registers kinds.
 pub trait RegisterKinds {
-    /// A kind of sensor, and its measurement.
+    /// Registers a kind of sensor, and its measurement.
     fn register_sensor<K: SensorKind>(&mut self) -> &mut Self;
-    /// A kind of controller, and the systems that run it.
+    /// Registers a kind of controller, and the systems that run it.
     fn register_controller<K: ControllerKind>(&mut self) -> &mut Self;
-    /// A kind of fault.
+    /// Registers a kind of fault.
     fn register_fault<K: FaultKind>(&mut self) -> &mut Self;
-    /// A kind of driver, under its name.
+    /// Registers a kind of driver, under its name.
     fn register_driver<K: DriverKind>(&mut self, kind: K) -> &mut Self;
 }
 

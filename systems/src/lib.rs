@@ -1,20 +1,20 @@
-//! What happens in a tick of BecomingONE, in order.
+//! Systems of a tick of BecomingONE, in order.
 //!
-//! - [`tick`]: the one schedule, its sets, and who is ambiguous.
-//! - [`spawn`]: a loaded scene becomes entities, again and again.
+//! - [`tick`]: the schedule and its sets.
+//! - [`spawn`]: spawns the entities of a loaded scene, at each reset.
 //! - [`index`]: entities by their names.
-//! - [`links`]: the one door in, and what enters by it.
+//! - [`links`]: external input, and commands to hardware.
 //! - [`kinds`]: registries of the kinds that scenes can name.
 //! - [`sensing`]: simulated sensors sample the world.
-//! - [`faults`]: what they say is bent where a scene wants it so.
+//! - [`faults`]: fault injection.
 //! - [`estimation`]: odometry and localisation filters.
 //! - [`coherence`]: readings become phases; Emissary, Master, synchrony; event memory.
 //! - [`diagnosis`]: fault detection and isolation.
 //! - [`control`]: the slow plan, the fast reaction, the drive, servos, teleoperation, the safety supervisor.
 //! - [`vehicle`]: cars on springs, and the tracks that they lap.
 //! - [`physics`]: rapier's world and its step.
-//! - [`hash`]: one number that tells two runs apart.
-//! - [`profile`]: where the time of a tick goes.
+//! - [`hash`]: state hash, to compare runs.
+//! - [`profile`]: time per system.
 
 mod angles;
 pub mod coherence;

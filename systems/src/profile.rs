@@ -1,4 +1,4 @@
-//! Where the time of a tick goes: each system's share, by the spans that bevy opens around them.
+//! Time per system of a tick, by the spans that bevy opens around systems.
 
 #![expect(
     clippy::disallowed_methods,
@@ -35,7 +35,7 @@ impl Profiler {
     ///
     /// # Errors
     ///
-    /// A process has one such observer; another one may have been there before.
+    /// A process has one such observer, which may be installed already.
     pub fn install() -> Result<Self, tracing::subscriber::SetGlobalDefaultError> {
         let profiler = Self::default();
         tracing::subscriber::set_global_default(profiler.clone())?;

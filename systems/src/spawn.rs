@@ -1,4 +1,4 @@
-//! A loaded scene becomes entities, at the start and at every reset.
+//! Spawns the entities of a loaded scene, at the start and at every reset.
 
 use crate::coherence::{OwnSignal, Signals};
 use crate::control::governor;
@@ -32,7 +32,7 @@ use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::witness::outputs;
 use bevy_ecs::prelude::*;
 
-/// A scene whose entities cannot be made; the loader checks for all but the threads.
+/// A scene that cannot be spawned; the loader checks for all causes but the threads.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
     /// No threads for physics.
@@ -52,17 +52,17 @@ pub enum SpawnError {
         /// Its kind.
         kind: String,
     },
-    /// A kernel of no or too many channels, or a window that is no time.
+    /// A kernel without channels or with too many, or an invalid window.
     #[error("agent `{agent}`: {cause}")]
     Kernel {
         /// The agent.
         agent: String,
-        /// What the kernel said.
+        /// Error of the kernel.
         cause: becomingone_kernel::ConfigError,
     },
 }
 
-/// Takes out what the last scene brought in, builds the present one, and runs [`Reset`].
+/// Despawns the last scene, spawns the present one, and runs [`Reset`].
 ///
 /// # Errors
 ///
@@ -176,14 +176,13 @@ fn spawn_agent(
     Ok(agent)
 }
 
-/// The first of an agent's sensors that measures this.
+/// The first of an agent's sensors with this measurement.
 fn first<T: Measurement>(world: &World, sensors: &[Entity]) -> Option<Entity> {
     let mut measuring = sensors.iter().copied();
     measuring.find(|&sensor| world.get::<Reading<T>>(sensor).is_some())
 }
 
-/// The kernel's own rate, or that of the fastest sensor where all are slower: at ticks in between, there would be
-/// nothing to hear.
+/// The kernel's own rate, or that of the fastest sensor where all are slower: ticks in between would have no samples.
 fn auto_rate_hz(sensors: &[SensorSpec]) -> f64 {
     let rates = sensors.iter().map(|sensor| sensor.rate_hz);
     match rates.fold(0.0, f64::max) {
@@ -199,8 +198,12 @@ fn spawn_kernel(
     body: AgentBody<'_>,
     sensors: &[Entity],
 ) -> Result<(), SpawnError> {
-    let heard = spec.sensors.iter().any(|s| s.kind.is::<Encoders>());
-    let mut encoded = if heard { encoded(&body) } else { Vec::new() };
+    let has_encoders = spec.sensors.iter().any(|s| s.kind.is::<Encoders>());
+    let mut encoded = if has_encoders {
+        encoded(&body)
+    } else {
+        Vec::new()
+    };
     let many = encoded.len();
     let (rate_hz, emissary_s, master_s, master, own, blend, witness) = match &spec.coherence {
         CoherenceSpec::Off => {
@@ -246,7 +249,7 @@ fn spawn_kernel(
     if let Some(filter) = &spec.filter {
         estimation::spawn::spawn(world, agent, filter, &spec.sensors, sensors, rate_hz);
     }
-    // Scenes are checked for what they choose.
+    // Scenes are checked for their choice.
     let chosen = witness.senses.as_deref();
     let outputs = outputs(&spec.sensors, many, chosen).unwrap_or_default();
     let witnesses = !outputs.is_empty();
@@ -258,7 +261,7 @@ fn spawn_kernel(
         diagnosis::spawn::spawn(world, agent, &outputs, witness, rate_hz, sensors, names)
             .map_err(wrong)?;
     }
-    // Scenes are checked for their own channels; of a robot with many encoders the first are heard.
+    // Scenes are checked for their own channels; of a robot with many encoders the first are used.
     encoded.truncate(MAX_CHANNELS.saturating_sub(own.len()));
     let wheels = encoded.len();
     let mut names = encoded;

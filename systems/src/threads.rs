@@ -1,4 +1,4 @@
-//! The threads that a run works on: rapier's steps, and what many agents do each for themselves.
+//! Threads of a run: rapier's steps, and parallel work on agents.
 
 use bevy_ecs::prelude::*;
 use rapier3d::prelude::PhysicsWorld;
@@ -24,18 +24,18 @@ pub struct ThreadsError {
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threads(pub usize);
 
-/// Fewer agents than this are worked on by one thread: what one costs a system is some 100 ns, what it costs to wake
-/// another thread is tens of microseconds.
+/// Fewer agents than this are processed by one thread: an agent costs a system some 100 ns, waking another thread
+/// costs tens of microseconds.
 const FEW: usize = 64;
-/// Of more, so many are one piece of work.
+/// Agents per chunk, where there are more.
 const CHUNK: usize = 256;
 
-/// Who works on many agents at once; nobody but the caller where a run has one thread.
+/// Thread pool for work on many agents; only the caller where a run has one thread.
 #[derive(Resource, Clone, Debug, Default)]
 pub struct Workers(Option<Arc<ThreadPool>>);
 
 impl Workers {
-    /// Works on each item. Whatever an item's work reads and writes must be its own: the order is none.
+    /// Works on each item, in no order. All data that an item's work reads and writes must be its own.
     pub fn each<T: Send>(&self, items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
         self.for_each_prefetched(items, |_| {}, work);
     }
@@ -79,7 +79,7 @@ impl Workers {
         });
     }
 
-    /// Works on pieces that are each of many agents, of so many in all.
+    /// Works on chunks of agents; `agents` is the number of all.
     pub fn pieces<T: Send>(
         &self,
         agents: usize,
@@ -99,18 +99,18 @@ impl Workers {
     }
 }
 
-/// Prefetches values into the cache: for states that no cache holds, as those of thousands of agents. A hint without
-/// effect on results; does nothing on machines other than x86-64.
+/// Prefetches values into the cache: for states that exceed all caches, as those of thousands of agents. A hint
+/// without effect on results; does nothing on machines other than x86-64.
 #[inline]
 pub fn prefetch<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        /// Bytes that memory is fetched by.
+        /// Size of a cache line (bytes).
         const LINE: usize = 64;
         let from: *const i8 = values.as_ptr().cast();
         for at in (0..size_of_val(values)).step_by(LINE) {
-            // SAFETY: a prefetch is a hint. It reads nothing that the program could see, and may be given any address.
+            // SAFETY: a prefetch is a hint. It reads nothing that is visible to the program, and accepts any address.
             #[expect(unsafe_code, reason = "std has no safe prefetch")]
             unsafe {
                 _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(at));
@@ -121,14 +121,14 @@ pub fn prefetch<T>(values: &[T]) {
     let _ = values;
 }
 
-/// Runs rapier on this many threads, and gives those that agents can be worked on by.
+/// Runs rapier on this many threads, and returns those for work on agents.
 ///
 /// # Errors
 ///
 /// The operating system may refuse the threads.
 pub fn use_threads(rapier: &mut PhysicsWorld, threads: usize) -> Result<Workers, ThreadsError> {
     let fail = |cause| ThreadsError { threads, cause };
-    // A thread of somebody else's pool cannot be ours as well.
+    // A thread of another pool cannot be ours as well.
     let taken = HERE.with(|pool| pool.get().is_none()) && rayon::current_thread_index().is_some();
     if threads > 1 || taken {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build();

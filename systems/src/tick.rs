@@ -18,8 +18,8 @@ use std::time::Duration;
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tick;
 
-/// Runs after a scene was built, at the start and at every reset: whoever keeps state outside the
-/// scene's entities forgets it here.
+/// Runs after a scene was built, at the start and at every reset: systems that keep state outside the scene's
+/// entities clear it here.
 #[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Reset;
 
@@ -30,16 +30,16 @@ pub enum ResetSystems {
     Spawn,
     /// Entities are indexed by their names.
     Index,
-    /// Recorders and viewers gather what there is.
+    /// Recorders and viewers collect the scene's entities.
     Gather,
 }
 
 /// The sets of [`Tick`], in the order in which they run. Every system of the engine is in one of them.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TickSystems {
-    /// Message buffers and batches of readings are begun.
+    /// Message buffers and batches of readings are cleared.
     Begin,
-    /// External input enters: drivers, recordings, requests. The only place where it does.
+    /// External input enters: drivers, recordings, requests. It enters nowhere else.
     Ingest,
     /// Simulated sensors sample the world as the last tick left it.
     Sample,
@@ -115,7 +115,7 @@ impl Plugin for TickPlugin {
         MessageRegistry::register_message::<AgentEvent>(app.world_mut());
         app.edit_schedule(Tick, |schedule| {
             schedule
-                // Within a tick, systems run one after the other; what is parallel is inside of them.
+                // Within a tick, systems run in sequence; parallel work is inside of them.
                 .set_executor(SingleThreadedExecutor::new())
                 .set_build_settings(ScheduleBuildSettings {
                     ambiguity_detection: LogLevel::Error,
@@ -155,12 +155,12 @@ impl Plugin for TickPlugin {
     }
 }
 
-/// Ends the tick on the clock: what is published belongs to the time that physics has reached.
+/// Advances the clock at the end of a tick: published data belongs to the time that physics has reached.
 pub fn advance_clock(mut time: ResMut<SimTime>) {
     time.advance();
 }
 
-/// Sets bevy's clocks from the run's: a system of a user's finds the length of a tick and the time since the start.
+/// Sets bevy's clocks from the run's, for users' systems: length of a tick and time since the start.
 fn set_bevy_time(sim: Res<SimTime>, mut time: ResMut<Time>, mut fixed: ResMut<Time<Fixed>>) {
     let now = Duration::from_nanos(sim.now_ns);
     // The first tick begins at zero: its length has not passed yet, and neither has that of any other.
@@ -225,23 +225,23 @@ pub(crate) fn short(path: &str) -> String {
 /// A tick's schedule that cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
-    /// Two systems touch the same thing and nothing says which goes first.
+    /// Two systems access the same data without an order.
     #[error(
-        "systems `{first}` and `{second}` both use {what}, and nothing says which runs first: \
+        "systems `{first}` and `{second}` both access {what}, in no defined order: \
          add `.before({second_short})` or `.after({second_short})` to `{first}`, or put them into different \
          `TickSystems`; where one is the engine's own controller, `.after(ControlSystems)` is meant{}",
         more_pairs(*.more)
     )]
     Ambiguous {
-        /// One.
+        /// First system.
         first: String,
-        /// The other.
+        /// Second system.
         second: String,
         /// Its last path segment.
         second_short: String,
-        /// What both use.
+        /// Data that both access.
         what: String,
-        /// How many more such pairs there are.
+        /// Number of further pairs.
         more: usize,
     },
     /// Cycles, systems in contradictory sets.
@@ -262,8 +262,8 @@ fn more_pairs(more: usize) -> String {
 ///
 /// [`ScheduleError`] names the systems and what to add.
 pub fn build(world: &mut World) -> Result<(), ScheduleError> {
-    // Each system runs in a span of `tracing`. As long as no subscriber was ever set, spans are told to `log`, and their
-    // names are formatted whether anybody listens or not: a tenth of a microsecond for each system at each tick.
+    // Each system runs in a span of `tracing`. Until a subscriber is set, spans go to `log`, and their names are
+    // formatted without any logger too: a tenth of a microsecond for each system at each tick.
     tracing::dispatcher::with_default(&tracing::Dispatch::none(), || ());
     world.schedule_scope(Tick, |world, schedule| {
         let Err(error) = schedule.initialize(world) else {
@@ -276,7 +276,7 @@ pub fn build(world: &mut World) -> Result<(), ScheduleError> {
                 .collect();
             pairs.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
             let more = pairs.len().saturating_sub(1);
-            // `path::to::system (in set Step)`: only the path is a name that a person can write.
+            // `path::to::system (in set Step)`: only the path is a name in code.
             let plain = |name: &str| name.split(" (in set").next().unwrap_or(name).to_owned();
             if let Some((first, second, shared)) = pairs.into_iter().next() {
                 let (first, second) = (plain(&first), plain(&second));

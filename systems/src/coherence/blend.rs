@@ -1,4 +1,4 @@
-//! What mattered is remembered; everything fades; what happens again is recalled.
+//! Event memory (BLEND): storage, decay, recall.
 
 use crate::events::EventCollector;
 use crate::index::EntityIndex;
@@ -10,11 +10,11 @@ use becomingone_components::memory::{AgentSignature, Blend, Memory, clock};
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
 
-/// Kernel ticks from one look at what the present is like to the next: a look goes through all memories,
-/// and no signature changes much within a few ticks of the Emissary.
+/// Kernel ticks between comparisons of the present with the memories: a comparison visits all memories, and no
+/// signature changes much within a few ticks of the Emissary.
 const LOOK_TICKS: u32 = 10;
 
-/// Notes what happened to agents that remember.
+/// Notes events of agents with a memory.
 pub fn note(
     mut events: MessageReader<AgentEvent>,
     roster: Res<EntityIndex>,
@@ -28,7 +28,7 @@ pub fn note(
     }
 }
 
-/// At each kernel tick, memories fade, and an event is remembered; now and then, the present is compared.
+/// At each kernel tick, memories decay and an event is stored; every few of them, the present is compared.
 pub fn blend(
     time: Res<SimTime>,
     workers: Res<Workers>,

@@ -5,7 +5,7 @@
 //! missing; faster ones are averaged, never held.
 //!
 //! - [`blend`]: events are stored, decay, and are recalled.
-//! - [`stored`]: memories of earlier runs are restored, and kept for the next one.
+//! - [`stored`]: memories of earlier runs are restored, and collected for the next one.
 
 pub mod blend;
 pub mod stored;
@@ -48,18 +48,18 @@ impl Plugin for CoherencePlugin {
     }
 }
 
-/// A signal of an agent's own.
+/// A generated signal of an agent.
 #[derive(Clone, Debug)]
 pub struct OwnSignal {
-    /// The channel that carries it.
+    /// Its channel.
     pub channel: usize,
     /// Its kind.
     pub signal: Signal,
-    /// Its own generator.
+    /// Its random generator.
     pub rng: Rng,
 }
 
-/// Signals of an agent's own.
+/// Generated signals of an agent.
 #[derive(Component, Clone, Debug, Default)]
 pub struct Signals(pub Vec<OwnSignal>);
 
@@ -72,7 +72,7 @@ pub fn mark_kernel_ticks(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick
             }
             continue;
         }
-        // The first tick has no predecessor: any step will do, as no difference is made.
+        // The first tick has no predecessor: any step works, as no difference is computed.
         let step_s = tick.last_ns.map_or_else(
             || rate.period_s(),
             |last| (time.now_ns - last) as f64 / NS_PER_S as f64,
@@ -85,7 +85,7 @@ pub fn mark_kernel_ticks(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick
     }
 }
 
-/// Collects the angles of the channels: wheel angles first, then the agent's own signals. At each kernel tick, averaged
+/// Collects the angles of the channels: wheel angles first, then generated signals. At each kernel tick, averaged
 /// angles become phases.
 pub fn encode(
     time: Res<SimTime>,
@@ -128,7 +128,7 @@ pub fn encode(
                     start_hz,
                     rate_hz_s,
                 } => average.add(TAU * (start_hz + rate_hz_s / 2.0 * now_s) * now_s),
-                // Once a kernel tick: the mean of many such angles would prefer the middle.
+                // Once per kernel tick: the mean of many such angles would not be uniform.
                 Signal::Noise {} if average.is_empty() => average.add(PI * own.rng.symmetric()),
                 Signal::Noise {} => {}
             }
@@ -146,7 +146,7 @@ pub fn encode(
     workers.for_each_prefetched(kernels.iter_mut(), ask, work);
 }
 
-/// Emissary and Master take the same phase velocities.
+/// Passes the same phase velocities to Emissary and Master.
 pub fn resonate(
     workers: Res<Workers>,
     mut kernels: Query<(&KernelTick, &Channels, &mut Transducers)>,
@@ -167,7 +167,7 @@ pub fn resonate(
     );
 }
 
-/// Compares Emissary and Master, and states the result.
+/// Compares Emissary and Master, and publishes the result.
 pub fn synchronize(
     time: Res<SimTime>,
     workers: Res<Workers>,

@@ -1,11 +1,11 @@
-//! Memory that survives runs: restored after a scene was built, and taken for the next run at the end.
+//! Memory kept across runs: restored after a scene is built, and collected for the next run at the end.
 
 use crate::index::EntityIndex;
 use becomingone_components::memory::Blend;
 use becomingone_components::stored::StoredMemory;
 use bevy_ecs::prelude::*;
 
-/// Gives agents the memories of earlier runs, where the run has some.
+/// Restores the memories of earlier runs, if the run has any.
 pub fn restore(
     memory: Option<Res<StoredMemory>>,
     mut agents: Query<(&Name, &mut Blend)>,
@@ -22,18 +22,18 @@ pub fn restore(
     Ok(())
 }
 
-/// What a run restored, and what it keeps for the next one.
+/// Memories that a run restored, and those for the next one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunMemory {
     /// The memory for the next run.
     pub memory: StoredMemory,
     /// Memories of earlier runs at the start, of all agents of the scene.
     pub restored: usize,
-    /// Memories that are kept, of the same agents.
+    /// Memories kept for the next run, of the same agents.
     pub kept: usize,
 }
 
-/// The memory that the run has come to; that of a first run where none was set.
+/// Memory after the run; that after a first run where none was set.
 pub fn memory(world: &World) -> RunMemory {
     let mut run = RunMemory::default();
     let mut agents = Vec::new();
@@ -43,7 +43,7 @@ pub fn memory(world: &World) -> RunMemory {
                 continue;
             };
             run.restored += blend.restored();
-            // Only a text beyond 4 GB cannot be stored: the agent then keeps what it had.
+            // Only a text beyond 4 GB cannot be stored: the agent then keeps its earlier memories.
             if let Ok((bytes, count)) = blend.stored() {
                 run.kept += count;
                 agents.push((name.clone(), bytes));

@@ -1,8 +1,8 @@
 //! Obstacle avoidance on the last scan: the fast controller, the Emissary of the pair.
 //!
-//! The plan's arc is taken if it is free; else the free arc nearest to it (the admissible velocities
-//! of the dynamic window approach: Fox, Burgard, Thrun, IEEE Robotics & Automation Magazine 4(1),
-//! 1997). Speed is such that the agent can stop within what is free: `v = sqrt(2 a d)`.
+//! The plan's arc is taken if it is free; else the free arc nearest to it (the admissible velocities of the dynamic
+//! window approach: Fox, Burgard, Thrun, IEEE Robotics & Automation Magazine 4(1), 1997). Speed is limited so that
+//! the agent can stop within the free length: `v = sqrt(2 a d)`.
 
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::{LinkPoses, Pose};
@@ -15,27 +15,27 @@ use bevy_ecs::prelude::*;
 use glam::Vec3;
 use std::f64::consts::{PI, TAU};
 
-/// How far ahead an arc is looked along (m).
+/// Length along which arcs are checked (m).
 const HORIZON_M: f64 = 3.0;
 /// Arcs on each side of straight ahead.
 const ARCS: i32 = 12;
 /// Sharpest arc (1/m).
 const CURVATURE_MAX: f64 = 1.6;
-/// Headings on each side that a way out is looked for along, and how far it must be free (m).
+/// Headings on each side that are searched for a way out, and the length that must be free along them (m).
 const HEADINGS: i32 = 12;
 const WAY_OUT_M: f64 = 1.0;
-/// What a lidar's noise may move a point by (m).
+/// Displacement of a point by lidar noise (m).
 const NOISE_M: f64 = 0.05;
-/// Share of the drive's acceleration that is counted on for stopping.
+/// Share of the drive's acceleration that is available for stopping.
 const RESERVE: f64 = 0.6;
-/// Free length below which an arc leads nowhere (m).
+/// Free length below which an arc is useless (m).
 const TOO_SHORT_M: f64 = 0.25;
 
-/// The points of the last scan that could be touched, in the agent's axes, x forward (m).
+/// Points of the last scan that could be hit, in the agent's axes, x forward (m).
 #[derive(Component, Clone, Debug, Default)]
 pub struct NearPoints(Vec<[f64; 2]>);
 
-/// Makes commands of plans.
+/// Turns plans into commands.
 pub fn react(
     mut agents: Query<(
         &PatrolController,
@@ -64,7 +64,7 @@ pub fn react(
             near.gather(&scan.value, on_root, drive, HORIZON_M + keep_m);
             news = true;
         }
-        // Nothing new was planned or seen: the reaction stands.
+        // Without a new plan or scan, the reaction stays.
         if !news {
             continue;
         }
@@ -77,7 +77,7 @@ pub fn react(
         if *reaction != next {
             *reaction = next;
         }
-        // Also where it is the same: who writes is not silent.
+        // Written also when it is unchanged: the controller has not timed out.
         command.0 = next.twist;
     }
 }
@@ -98,12 +98,12 @@ impl NearPoints {
     }
 }
 
-/// What is around, and how much room the agent wants and needs.
+/// Obstacle points, and the wanted and the least distance from them.
 struct Room<'a> {
     near: &'a [[f64; 2]],
-    /// Radius that holds the agent (m).
+    /// Radius that encloses the agent (m).
     footprint_m: f64,
-    /// The same with the clearance that is wanted (m).
+    /// The same with the wanted clearance (m).
     keep_m: f64,
 }
 
@@ -112,7 +112,7 @@ struct Room<'a> {
 fn allowed(plan: &Plan, room: &Room, drive: &Drive, last: &Reaction) -> Reaction {
     let wanted = plan.twist;
     if wanted.linear_m_s <= 0.0 {
-        // Turning on the spot sweeps nothing new.
+        // A turn on the spot sweeps no new area.
         return Reaction {
             twist: wanted,
             free_m: 0.0,
@@ -121,7 +121,7 @@ fn allowed(plan: &Plan, room: &Room, drive: &Drive, last: &Reaction) -> Reaction
     }
     let planned = wanted.angular_rad_s / wanted.linear_m_s;
     let planned_free = room.free_length(planned);
-    // No farther than where the plan leads.
+    // Not beyond the target of the plan.
     let needed = plan
         .target_m
         .map_or(HORIZON_M, |[x, y]| libm::hypot(x, y))
@@ -130,7 +130,7 @@ fn allowed(plan: &Plan, room: &Room, drive: &Drive, last: &Reaction) -> Reaction
         return along(planned, planned_free, wanted.linear_m_s, drive, false);
     }
     let most = CURVATURE_MAX.min(drive.max_curvature_1_m());
-    // A turn on the spot goes on until there is a good way out, or noise would make it a shiver.
+    // A turn on the spot continues until there is a good way out; noise would otherwise make it oscillate.
     let turning = last.avoiding && last.twist.linear_m_s <= 0.0;
     let enough = if turning { WAY_OUT_M } else { TOO_SHORT_M };
     let mut best: Option<(f64, f64, f64)> = None;
@@ -159,13 +159,13 @@ fn allowed(plan: &Plan, room: &Room, drive: &Drive, last: &Reaction) -> Reaction
     }
 }
 
-/// Backwards along the freest arc, the rear away from where the plan leads.
+/// Reverses along the freest arc, with the rear away from the target of the plan.
 fn back_up(plan: &Plan, room: &Room, drive: &Drive, most: f64) -> Reaction {
     let aside = plan.target_m.map_or(0.0, |[_, y]| y);
     let mut best = (f64::MIN, 0.0, 0.0);
     for curvature in [0.0, most, -most] {
         let free = room.free_length_to(Way::Back, curvature);
-        // Backwards, an arc to the right turns the agent to the left.
+        // In reverse, an arc to the right turns the agent to the left.
         let helps = curvature * aside < 0.0;
         let score = free.min(2.0 * WAY_OUT_M) + if helps { 0.5 } else { 0.0 };
         if score > best.0 {
@@ -189,7 +189,7 @@ fn back_up(plan: &Plan, room: &Room, drive: &Drive, most: f64) -> Reaction {
 }
 
 fn along(curvature: f64, free_m: f64, speed_m_s: f64, drive: &Drive, avoiding: bool) -> Reaction {
-    // Some of what is free is used up before the wheels answer.
+    // Part of the free length is used up before the wheels respond.
     let stoppable = (2.0 * drive.max_acceleration_m_s2 * RESERVE * free_m).sqrt();
     let turnable = drive.max_yaw_rate_rad_s / curvature.abs().max(1e-9);
     let linear_m_s = speed_m_s.min(stoppable).min(turnable);
@@ -203,7 +203,7 @@ fn along(curvature: f64, free_m: f64, speed_m_s: f64, drive: &Drive, avoiding: b
     }
 }
 
-/// The direction in which an arc is rolled along.
+/// Direction of travel along an arc.
 #[derive(Clone, Copy)]
 enum Way {
     Ahead,
@@ -211,7 +211,7 @@ enum Way {
 }
 
 impl Room<'_> {
-    /// How far the agent can roll ahead along an arc before a point comes too near (m), up to the horizon.
+    /// Length that the agent can roll ahead along an arc before a point is too near (m), up to the horizon.
     fn free_length(&self, curvature: f64) -> f64 {
         self.free_length_to(Way::Ahead, curvature)
     }
@@ -219,7 +219,7 @@ impl Room<'_> {
     fn free_length_to(&self, way: Way, curvature: f64) -> f64 {
         let mut free = HORIZON_M;
         for &[x, y] in self.near {
-            // Backwards is ahead in a mirror across the wheels' axle.
+            // Reverse is forward, mirrored across the wheels' axle.
             let x = match way {
                 Way::Ahead => x,
                 Way::Back => -x,
@@ -228,7 +228,7 @@ impl Room<'_> {
             let hit = if curvature.abs() < 1e-3 {
                 straight_hit(x, y, keep)
             } else {
-                // Mirror right turns into left ones: the centre is at (0, r).
+                // Mirroring turns right turns into left ones: the centre is at (0, r).
                 arc_hit(x, y * curvature.signum(), 1.0 / curvature.abs(), keep)
             };
             free = free.min(hit);
@@ -236,8 +236,8 @@ impl Room<'_> {
         free
     }
 
-    /// How near this point may come (m). A point that is inside the clearance already does not
-    /// block every way: it may come as near as the footprint, or as it is.
+    /// Least distance of this point (m). A point inside the clearance does not block every arc: its limit is the
+    /// footprint, or its present distance.
     fn keep_from(&self, x: f64, y: f64) -> f64 {
         let now = libm::hypot(x, y);
         if now > self.keep_m + NOISE_M {
@@ -247,8 +247,8 @@ impl Room<'_> {
         }
     }
 
-    /// Side to turn to where nothing is free ahead: to the nearest heading that is free for a good
-    /// metre, measured from where the plan leads; a turn once begun goes on.
+    /// Side to turn to where nothing is free ahead: towards the nearest heading that is free for a good metre,
+    /// measured from the target of the plan; a turn in progress continues.
     fn way_out(&self, plan: &Plan, last: &Reaction) -> f64 {
         if last.avoiding && last.twist.linear_m_s == 0.0 {
             return last.twist.angular_rad_s;
@@ -286,7 +286,7 @@ fn arc_hit(x: f64, y: f64, r: f64, keep_m: f64) -> f64 {
     if cos >= 1.0 {
         return f64::INFINITY;
     }
-    // Angle of the point about the centre, from where the disc is now, in the direction of travel.
+    // Angle of the point about the centre, from the present position of the disc, in the direction of travel.
     let mut at = libm::atan2(dx, -dy);
     let touch = libm::acos(cos.max(-1.0));
     if at < 0.0 {

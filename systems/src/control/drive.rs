@@ -1,5 +1,5 @@
-//! The drive: a twist becomes wheel speeds and steering angles, ramped within what keeps the robot
-//! on its wheels, and the joints' motors make torques of them.
+//! Drive: converts a twist to wheel speeds and steering angles, ramped within limits that keep the robot on its
+//! wheels, and sets the joints' motors.
 
 use crate::physics::build::{drive_motor, joint_axis};
 use crate::physics::touch::SlippingWheel;
@@ -18,14 +18,14 @@ pub const DRIVE_RATE_HZ: f64 = 100.0;
 /// Time in which a car's steering goes from one end to the other (s).
 const LOCK_TO_LOCK_S: f64 = 0.6;
 
-/// Below this speed the arc that a twist means is not defined (m/s): the wheels stay as they are.
+/// Speed below which the arc of a twist is undefined (m/s): the steering angle stays.
 const CRAWL_M_S: f64 = 1e-3;
 
-/// How often a drive listens to its command.
+/// Update rate of a drive.
 #[derive(Component, Clone, Copy, Debug)]
 pub struct DriveRate(pub Rate);
 
-/// Ramps each drive's setpoint towards its command and tells the motors.
+/// Ramps each drive's setpoint towards its command and sets the motors.
 pub fn turn_wheels(
     mut physics: ResMut<Physics>,
     time: Res<SimTime>,
@@ -93,7 +93,7 @@ pub fn turn_wheels(
     }
 }
 
-/// What faults have done to motors and wheels, when one has begun or ended.
+/// Applies faults to motors and wheels, when one has begun or ended.
 pub fn weaken(
     mut physics: ResMut<Physics>,
     drives: Query<(&ChildOf, &Drive, Ref<Faults>)>,
@@ -131,7 +131,7 @@ fn wheel_speed(twist: Twist2, drive: &Drive, left: bool) -> f64 {
     twist.linear_m_s + twist.angular_rad_s * side
 }
 
-/// The setpoint one period later: limited in speed, and in how fast any wheel changes speed.
+/// Computes the setpoint one period later: limited in speed, and in the acceleration of each wheel.
 fn ramp(now: Twist2, wanted: Twist2, drive: &Drive, period_s: f64) -> Twist2 {
     if !(wanted.linear_m_s.is_finite() && wanted.angular_rad_s.is_finite()) {
         return now;
@@ -151,8 +151,8 @@ fn ramp(now: Twist2, wanted: Twist2, drive: &Drive, period_s: f64) -> Twist2 {
     }
 }
 
-/// A car's setpoint one period later: the wheels are turned towards the arc of the command, and it
-/// rolls along the arc that they are turned for.
+/// Computes a car's setpoint one period later: the wheels turn towards the arc of the command, and the car rolls
+/// along the arc of their present angle.
 fn steer(now: &DriveState, wanted: Twist2, drive: &Drive, period_s: f64) -> DriveState {
     let most = drive.max_curvature_1_m();
     let arc = if wanted.linear_m_s.abs() > CRAWL_M_S {

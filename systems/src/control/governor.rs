@@ -68,7 +68,7 @@ pub(crate) fn spawn(world: &mut World, agent: Entity, sensors: &[SensorSpec], sp
     }
 }
 
-/// Whether a filter can do without each of these sensors: without wheels only where there is a GNSS.
+/// Whether a filter works without each of these sensors: without wheels only where there is a GNSS.
 fn excludable(sensors: &[SensorSpec]) -> Vec<bool> {
     let is_gnss = |s: &SensorSpec| s.kind.is::<Gnss>();
     let is_encoders = |s: &SensorSpec| s.kind.is::<Encoders>();
@@ -91,11 +91,11 @@ struct Observation {
     alarm: bool,
     /// The sensor that the alarm names, by its index on the agent.
     faulty: Option<usize>,
-    /// Whether the filter uses that sensor, and does without it as things stand.
+    /// Whether the filter uses that sensor, and works without it at present.
     can_exclude: bool,
 }
 
-/// What a governor has decided at a kernel tick, beside its limit.
+/// Decision of a governor at a kernel tick, beside its limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Decision {
     /// This sensor is excluded from the filter, from now on.
@@ -106,7 +106,7 @@ struct Decision {
     limited: Option<bool>,
 }
 
-/// Share of the commanded speed that a surprise leaves.
+/// Allowed share of the commanded speed at a surprise.
 fn allowed(spec: &GovernorSpec, surprise: f64) -> f64 {
     let range = spec.slowest_at - spec.slow_over;
     let over = ((surprise - spec.slow_over) / range).clamp(0.0, 1.0);
@@ -118,7 +118,7 @@ fn step(governor: &mut Governor, seen: &Observation) -> Decision {
     let spec = governor.spec;
     let lasted_s = |since_ns: u64| (seen.now_ns - since_ns) as f64 / NS_PER_S as f64;
     let mut decision = Decision::default();
-    // One sensor that is named for long enough is excluded; without a second one there is nothing left to compare.
+    // A sensor that is named for long enough is excluded; without a second one there is nothing left to compare.
     if governor.since.map(|(_, sensor)| sensor) != seen.faulty {
         governor.since = seen.faulty.map(|sensor| (seen.now_ns, sensor));
     }
@@ -134,8 +134,8 @@ fn step(governor: &mut Governor, seen: &Observation) -> Decision {
             decision.exclude = Some(sensor);
         }
     }
-    // An excluded sensor is no reason to stop, nor to be slow: another speed is one more thing that the self-model has not
-    // learned.
+    // An excluded sensor causes neither a stop nor a speed limit: another speed is one more thing that the self-model
+    // has not learned.
     let is_excluded = |sensor: usize| governor.left_out >> sensor & 1 == 1;
     let done_without = seen.faulty.is_some_and(is_excluded);
     if !seen.alarm || done_without {
@@ -254,8 +254,8 @@ fn sensor_of(
     governor.sensors.iter().position(|name| name == sensor)
 }
 
-/// Limits a new command, or the last one where the limit has changed. The write of the governor is not counted as one of the
-/// controller, whose time-out is watched.
+/// Limits a new command, or the last one where the limit has changed. The write of the governor does not count as one
+/// of the controller, which has a time-out.
 fn limit_target<T: Copy + PartialEq + Send + Sync + 'static>(
     mut command: Mut<ActuatorTarget<T>>,
     governed: &mut Governed<T>,
@@ -308,7 +308,7 @@ mod tests {
         Governor::new(spec, names.to_vec(), vec![true, true], 3)
     }
 
-    /// This observation for so long, from a time on (s); the decisions with their times.
+    /// Applies this observation for so long, from a time on (s); returns the decisions with their times.
     fn during(
         governor: &mut Governor,
         from_s: f64,

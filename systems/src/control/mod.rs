@@ -1,15 +1,15 @@
-//! From goals to wheels.
+//! Controllers and drives: from goals to wheel motion.
 //!
-//! - [`pursuit`]: the Master. Slow; it plans along the waypoints.
-//! - [`avoidance`]: the Emissary. Fast; it gives way to what the last scan shows.
+//! - [`pursuit`]: planning along the waypoints (Master, slow).
+//! - [`avoidance`]: reaction to obstacles of the last scan (Emissary, fast).
 //! - [`patrol`]: both, as a kind of controller.
-//! - [`orbit`]: circles, and the fleet whose robots pull at each other on them.
+//! - [`orbit`]: circles, and the fleet coupled on them.
 //! - [`requests`]: commands from outside, which take precedence over all of them.
-//! - [`teleop`]: a stick that makes requests.
+//! - [`teleop`]: a stick that sends requests.
 //! - [`drive`]: a twist becomes wheel speeds, and torques of the joints' motors.
 //! - [`motions`]: motions of joints, as a kind of controller.
 //! - `robot`: a body, its drive and its servos.
-//! - [`servo`]: motions of joints, and the servos that make them.
+//! - [`servo`]: motions of joints, and their servos.
 //! - [`governor`]: the safety supervisor, in [`TickSystems::Govern`].
 
 pub mod avoidance;
@@ -102,7 +102,8 @@ pub(crate) fn register_systems(app: &mut App, systems: ScheduleConfigs<ScheduleS
         );
 }
 
-/// Where a controller takes its agent to be: the middle of its wheels in the world (m), and its heading (rad).
+/// Pose of an agent by its controller's pose source: the middle of its wheels in the world (m), and its heading
+/// (rad).
 pub(crate) fn located(
     by: Localisation,
     truth: &TruePose,
@@ -113,7 +114,7 @@ pub(crate) fn located(
     match by {
         Localisation::Odometry => ([odometry.x_m, odometry.y_m], odometry.yaw_rad),
         Localisation::Filter => {
-            // Scenes are checked for one.
+            // Scenes are checked for a filter.
             let e = estimate.copied().unwrap_or_default();
             ([e.x_m, e.y_m], e.yaw_rad)
         }

@@ -1,4 +1,4 @@
-//! `Joints`: joints hold positions, or move to and fro.
+//! `Joints`: joints hold positions, or oscillate.
 
 use super::servo;
 use becomingone_components::check::{Checks, MAX_ENTRIES};
@@ -12,13 +12,13 @@ use bevy_ecs::system::ScheduleSystem;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// Moves joints to positions, or to and fro.
+/// Moves joints to positions, or along oscillations.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Joints {
-    /// Joints that are not named hold where they start.
+    /// Joints without a motion hold their start position.
     pub motions: Vec<MotionSpec>,
-    /// Time of the way from the start into the motions (s).
+    /// Duration of the transition from the start to the motions (s).
     #[serde(default = "default_ease_s")]
     pub ease_s: f64,
 }
@@ -33,16 +33,16 @@ fn default_ease_s() -> f64 {
 pub struct MotionSpec {
     /// Name of the joint.
     pub joint: String,
-    /// Middle of the motion (rad or m); where the joint starts, if it is missing.
+    /// Middle of the motion (rad or m). None: the joint's start position.
     #[serde(default)]
     pub position: Option<f64>,
-    /// To each side (rad or m).
+    /// Amplitude (rad or m).
     #[serde(default)]
     pub amplitude: f64,
-    /// Times a second.
+    /// Frequency (Hz).
     #[serde(default)]
     pub frequency_hz: f64,
-    /// At the run's start (rad).
+    /// Phase at the run's start (rad).
     #[serde(default)]
     pub phase_rad: f64,
 }
@@ -94,7 +94,7 @@ impl ControllerKind for Joints {
             self.motions.retain(|m| {
                 let known = servo_of(&m.joint).is_some();
                 if !known {
-                    // Another robot's joints have other names.
+                    // The joints of another robot have other names.
                     log::warn!(
                         "`{}` has no servo on a joint `{}`: it is not moved",
                         model.name,
@@ -125,7 +125,7 @@ impl ControllerKind for Joints {
             if middle - motion.amplitude < lower || middle + motion.amplitude > upper {
                 let found = format!("{middle} ± {}", motion.amplitude);
                 let expected = format!(
-                    "what stays within the limits of `{}`, {lower} to {upper}",
+                    "a motion within the limits of `{}`, {lower} to {upper}",
                     motion.joint
                 );
                 checks.wrong(&at, found, &expected);
@@ -146,7 +146,7 @@ impl ControllerKind for Joints {
     }
 }
 
-/// A scene's motion, with the servo that makes it; the loader has checked that there is one.
+/// Converts a scene's motion to one of its servo; the loader has checked that there is one.
 fn motion(spec: &MotionSpec, body: &AgentBody<'_>) -> Option<JointMotion> {
     let model = body.model?;
     let joint = model.joint(&spec.joint)?;

@@ -1,8 +1,8 @@
-//! Robots on circles: each goes round at its own rate, or at that to which its fleet pulls it.
+//! Circular motion of robots, each at its own rate or at that of its fleet.
 //!
-//! The rate is kept by the speed along the circle (`rate` times the distance from the middle, wherever the robot is),
-//! the circle by the heading: along the tangent, and inward by as much as the robot is outside. So that an error of the
-//! path is none of the phase.
+//! The speed along the circle keeps the rate (`rate` times the distance from the middle, wherever the robot is), the
+//! heading keeps the circle: along the tangent, and inward in proportion to the offset. A path error is thus no phase
+//! error.
 
 use super::located;
 use crate::angles::wrap;
@@ -26,18 +26,18 @@ use bevy_ecs::system::ScheduleSystem;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{FRAC_PI_2, TAU};
 
-/// Drives round a circle of its own, to the left. It does not avoid obstacles.
+/// Drives round a circle, to the left. It does not avoid obstacles.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename = "Orbit")]
 pub struct OrbitSpec {
     /// Middle of the circle in the world (m).
     pub centre_m: [f64; 2],
-    /// m.
+    /// Radius (m).
     pub radius_m: f64,
-    /// Rounds a second; none: as the scene's `fleet` has it.
+    /// Turns per second; none: the rate of the scene's `fleet`.
     #[serde(default)]
     pub rate_hz: Option<f64>,
-    /// Which pose it goes by.
+    /// Pose source.
     #[serde(default)]
     pub localisation: Localisation,
 }
@@ -73,7 +73,7 @@ impl ControllerKind for OrbitSpec {
             None if !context.fleet => {
                 let expected =
                     "`rate_hz` here, or a `fleet: (law: .., coupling_rad_s: ..)` of the scene";
-                checks.wrong("", "no rate to go round at", expected);
+                checks.wrong("", "an orbit without a rate", expected);
             }
             None => {}
         }
@@ -103,21 +103,21 @@ impl ControllerKind for OrbitSpec {
     }
 }
 
-/// Way in which an error of the path is made up for, in radii of the circle.
+/// Distance over which a path error is corrected, in radii of the circle.
 const RETURN_RADII: f64 = 0.5;
-/// How fast a heading is made right (1/s). Skid-steered wheels slip in a turn, so what is told is not what is done.
+/// Gain of the heading (1/s). Skid-steered wheels slip in a turn, so the yaw rate is below the command.
 const TURN_GAIN_1_S: f64 = 3.0;
 /// Cosine of the heading's error below which the robot turns on the spot first.
 const ALONG: f64 = 0.5;
 
-/// The phase of a robot at this place on its circle; none in its very middle.
+/// Phase of a robot at this place on its circle; none in the exact middle.
 fn phase(orbit: &Orbit, at: [f64; 2]) -> Option<Complex<f64>> {
     let from = Complex::new(at[0] - orbit.centre_m[0], at[1] - orbit.centre_m[1]);
     let distance_m = libm::hypot(from.re, from.im);
     (distance_m > 1e-6).then(|| from.unscale(distance_m))
 }
 
-/// Takes the mean field of each fleet, and says how fast its robots are to go round.
+/// Computes the mean field of each fleet, and the rates of its robots.
 pub fn couple(
     time: Res<SimTime>,
     mut fleets: Query<(&Fleet, &mut PlanRate, &mut Phases, &mut FleetOrder)>,
@@ -134,7 +134,7 @@ pub fn couple(
         if !rate.0.due(time.now_ns) {
             continue;
         }
-        // A robot that has no phase counts as none: the mean field leaves zeros out.
+        // A robot without a phase is not counted: the mean field excludes zeros.
         phases.0.fill(Complex::default());
         for (&robot, z) in fleet.robots.iter().zip(&mut phases.0) {
             let Ok((orbit, driven, truth, odometry, estimate)) = robots.get(robot) else {
@@ -188,22 +188,22 @@ pub fn circle(
     }
 }
 
-/// The phases of a fleet's robots, kept for their memory.
+/// Phases of a fleet's robots, kept to reuse memory.
 #[derive(Component, Clone, Debug, Default)]
 pub struct Phases(pub Vec<Complex<f64>>);
 
-/// The twist that keeps rate and circle.
+/// Twist that keeps rate and circle.
 fn around(orbit: &Orbit, at: [f64; 2], yaw_rad: f64, steers: bool) -> Twist2 {
     let [x, y] = [at[0] - orbit.centre_m[0], at[1] - orbit.centre_m[1]];
     let distance_m = libm::hypot(x, y);
     let outside = (distance_m - orbit.radius_m) / (RETURN_RADII * orbit.radius_m);
-    // Who goes round backwards comes in with its nose out.
+    // In reverse, the robot moves inward with its front turned outward.
     let inward_rad = libm::atan(outside).copysign(outside * orbit.rate_rad_s);
     let tangent_rad = libm::atan2(y, x) + FRAC_PI_2;
     let wrong_rad = wrap(tangent_rad + inward_rad - yaw_rad);
     let along = libm::cos(wrap(tangent_rad - yaw_rad));
     let speed_m_s = orbit.rate_rad_s * distance_m;
-    // Near the middle the circle is far, and its rate no speed.
+    // Near the middle, the rate times the distance is too slow to reach the circle.
     let slow_m_s = orbit.rate_rad_s * orbit.radius_m * ALONG;
     let linear_m_s = if libm::cos(wrong_rad) < ALONG && !steers {
         0.0
@@ -218,7 +218,7 @@ fn around(orbit: &Orbit, at: [f64; 2], yaw_rad: f64, steers: bool) -> Twist2 {
     }
 }
 
-/// Couples the agents on an orbit that have no rate of their own.
+/// Couples the agents on an orbit without a rate of their own.
 pub(crate) fn spawn_fleet(world: &mut World, scene: &SceneSpec, agents: &[Entity]) {
     let Some(spec) = scene.fleet else {
         return;
@@ -254,8 +254,8 @@ mod tests {
     use super::*;
     use becomingone_components::control::Localisation;
 
-    /// A robot that does as it is told, from here on, for so long; where it is on its circle, unwrapped, and how far
-    /// from its middle.
+    /// Simulates a robot that follows its commands exactly, from here on, for so long; returns its angle on its
+    /// circle, unwrapped, and its distance from the middle.
     fn driven(rate_rad_s: f64, mut at: [f64; 2], mut yaw: f64, seconds: f64) -> (f64, f64) {
         let orbit = Orbit {
             centre_m: [2.0, -1.0],

@@ -14,13 +14,13 @@ use bevy_ecs::schedule::ScheduleConfigs;
 use bevy_ecs::system::ScheduleSystem;
 use serde::{Deserialize, Serialize};
 
-/// Drives from waypoint to waypoint: pure pursuit plans, avoidance yields to the lidar's last scan.
+/// Drives from waypoint to waypoint: pure pursuit plans, avoidance reacts to the lidar's last scan.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patrol {
     /// World positions (m), in order.
     pub waypoints_m: Vec<[f64; 2]>,
-    /// How often the list is gone through; none: without end.
+    /// Laps of the list; none: without end.
     #[serde(default = "one_lap")]
     pub laps: Option<u32>,
     /// A waypoint counts as reached within this distance (m).
@@ -28,13 +28,13 @@ pub struct Patrol {
     pub tolerance_m: f64,
     /// Cruising speed (m/s).
     pub speed_m_s: f64,
-    /// Distance of the point that is steered to (m).
+    /// Look-ahead distance (m).
     #[serde(default = "default_lookahead_m")]
     pub lookahead_m: f64,
     /// Free space kept around the footprint (m).
     #[serde(default = "default_clearance_m")]
     pub clearance_m: f64,
-    /// Which pose it goes by.
+    /// Pose source.
     #[serde(default)]
     pub localisation: Localisation,
 }

@@ -17,7 +17,7 @@ use bevy_ecs::prelude::*;
 /// Plans a second.
 pub const PLAN_RATE_HZ: f64 = 20.0;
 
-/// Farther off its heading than this (rad), the agent turns on the spot first.
+/// Heading error from which the agent turns on the spot first (rad).
 const TURN_ON_THE_SPOT_RAD: f64 = 0.9;
 
 /// Plans for the agents that are due.
@@ -47,7 +47,7 @@ pub fn plan(
             continue;
         };
         let (at, yaw) = located(patrol.localisation, truth, odometry, estimate, drive);
-        // At most one a plan: a lap whose waypoints lie together is no endless loop.
+        // At most one per plan: a lap of coincident waypoints is no endless loop.
         if goals
             .current()
             .is_some_and(|goal| libm::hypot(goal[0] - at[0], goal[1] - at[1]) <= goals.tolerance_m)
@@ -76,11 +76,11 @@ pub fn plan(
     }
 }
 
-/// How often an agent plans.
+/// Planning rate of an agent.
 #[derive(Component, Clone, Copy, Debug)]
 pub struct PlanRate(pub Rate);
 
-/// The point on the segment that lies a lookahead further than the agent's foot point.
+/// The point on the segment that is a lookahead beyond the agent's foot point.
 fn pursued(at: [f64; 2], from: [f64; 2], to: [f64; 2], lookahead_m: f64) -> [f64; 2] {
     let along = [to[0] - from[0], to[1] - from[1]];
     let length = libm::hypot(along[0], along[1]);

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Most requests that wait for a tick.
 const MAX_WAITING: usize = 1024;
 
-/// Requests that wait for the next tick. Clones share the queue, so that any thread may ask.
+/// Requests that wait for the next tick. Clones share the queue, so that any thread may send.
 #[derive(Resource, Clone, Default)]
 pub struct RequestQueue(Arc<Waiting>);
 
@@ -42,7 +42,7 @@ impl RequestQueue {
     }
 }
 
-/// The tick's end of a [`RequestQueue`].
+/// Tick side of a [`RequestQueue`].
 pub(super) struct RequestLink(pub(super) RequestQueue);
 
 impl InputLink for RequestLink {
@@ -75,7 +75,7 @@ impl InputLink for RequestLink {
     }
 }
 
-/// Agents follow their requests. A request that expired leaves the safe command, unless a controller has commanded
+/// Applies the requests of agents. A request that expired leaves the safe command, unless a controller has commanded
 /// already.
 pub(super) fn follow(
     time: Res<SimTime>,

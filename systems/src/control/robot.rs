@@ -1,4 +1,4 @@
-//! A robot's body, its drive and its servos become entities.
+//! Spawns a robot's body, its drive and its servos.
 
 use super::drive::{DRIVE_RATE_HZ, DriveRate};
 use super::heading;
@@ -20,11 +20,11 @@ use bevy_ecs::prelude::*;
 use glam::{Quat, Vec3};
 use std::sync::Arc;
 
-/// Height at which a robot is put down over the ground, so that it does not start inside of it (m).
+/// Height above the ground at which a robot starts, so that it does not penetrate it (m).
 const DROP_M: f32 = 0.002;
 
-/// Where the root link starts: the scene places the robot's lowest point and its forward direction.
-/// A root that is part of the world is not let down, only raised out of the ground.
+/// Start pose of the root link: the scene places the robot's lowest point and its forward direction. A root that is
+/// fixed to the world is not lowered, only raised out of the ground.
 fn start_pose(spec: &AgentSpec, model: &RobotModel, drive: Option<&Drive>) -> Pose {
     let forward = drive.map_or(0.0, |d| d.forward_yaw_rad);
     let rotation = Quat::from_rotation_z((spec.yaw_rad - forward) as f32);
@@ -38,7 +38,7 @@ fn start_pose(spec: &AgentSpec, model: &RobotModel, drive: Option<&Drive>) -> Po
     Pose::new(vec3(spec.position_m) + up, rotation)
 }
 
-/// Gives an agent its body, and its drive as an actuator of its own.
+/// Adds a body to an agent, and its drive as an actuator of its own.
 pub(crate) fn spawn_robot(
     world: &mut World,
     agent: Entity,

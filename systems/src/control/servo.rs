@@ -1,4 +1,4 @@
-//! Servos: motions become targets, and the joints' motors are told of them.
+//! Servos: motions become targets of the joints' motors.
 
 use crate::physics::build::{effort, joint_axis};
 use crate::physics::joints::{HALF_TURN_RAD, motor_target};
@@ -48,7 +48,7 @@ fn at(motion: &JointMotion, ease_s: f64, t_s: f64) -> (f64, f64) {
     (motion.start + ease * away, easing * away + ease * speed)
 }
 
-/// Tells the motors of servos whose targets are new: no faster than the joint may move, and within its limits.
+/// Sets the motors of servos with new targets, within the joint's limits of speed and position.
 pub fn turn_joints(
     mut physics: ResMut<Physics>,
     time: Res<SimTime>,
@@ -116,11 +116,11 @@ pub fn turn_joints(
     }
 }
 
-/// How far the servos of an actuator have followed their targets.
+/// State of an actuator's servos.
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub struct Followed {
-    /// rad or m.
+    /// Positions (rad or m).
     pub positions: Vec<f64>,
-    /// Whether a target is still ahead.
+    /// Whether a target is not reached yet.
     pub behind: bool,
 }

@@ -1,7 +1,6 @@
-//! Driving by hand: the position of a stick becomes requests, which take precedence over the agent's controller.
+//! Teleoperation: the position of a stick becomes requests, which take precedence over the agent's controller.
 //!
-//! Whatever reads keys or a joystick, on a thread of its own, keeps a [`StickInput`]. Limits are the drive's, as for
-//! every command.
+//! A thread that reads keys or a joystick updates a [`StickInput`]. Limits are the drive's, as for every command.
 
 use crate::links::{ExternalInput, InputLink, InputSample};
 use becomingone_components::drive::{Drive, Twist2};
@@ -27,7 +26,7 @@ pub struct Stick {
 pub struct StickInput(Arc<AtomicU64>);
 
 impl StickInput {
-    /// Moves the stick; what is beyond its ends is at its ends.
+    /// Moves the stick, clamped to its ends.
     pub fn hold(&self, stick: Stick) {
         let bits = |x: f64| {
             let x = if x.is_finite() {
@@ -41,7 +40,7 @@ impl StickInput {
         self.0.store(both, Ordering::Release);
     }
 
-    /// Its position.
+    /// Position of the stick.
     pub fn stick(&self) -> Stick {
         let both = self.0.load(Ordering::Acquire);
         let number = |bits: u64| f64::from(f32::from_bits(bits as u32));
@@ -52,7 +51,7 @@ impl StickInput {
     }
 }
 
-/// Lets a stick drive an agent from the start of the run: it rests until the stick moves.
+/// Lets a stick drive an agent from the start of the run: nothing is sent until the stick moves.
 pub struct TeleopPlugin {
     /// Name of the agent.
     pub agent: String,
@@ -73,14 +72,14 @@ impl Plugin for TeleopPlugin {
     }
 }
 
-/// A stick that does not move is sent again so often (ns), well before its request expires.
+/// Period at which an unmoved stick is sent again (ns), well below the lifetime of a request.
 const REPEAT_NS: u64 = NS_PER_S / 5;
 
-/// The link of a stick.
+/// Link of a stick.
 struct StickLink {
     agent: String,
     input: StickInput,
-    /// What was sent last, and when (ns).
+    /// Last position sent, and its time (ns).
     sent: Option<(Stick, u64)>,
 }
 
@@ -127,10 +126,10 @@ impl InputLink for StickLink {
     }
 }
 
-/// Speed of a car whose stick is all ahead (m/s): that of a town.
+/// Speed of a car at full stick (m/s): that of urban traffic.
 const CAR_M_S: f64 = 14.0;
 
-/// The command of a car at a position of the stick.
+/// Command of a car at a position of the stick.
 pub(super) fn car_command(forward: f64, left: f64, car: &Vehicle) -> Ackermann {
     Ackermann {
         speed_m_s: forward * CAR_M_S,
@@ -138,7 +137,7 @@ pub(super) fn car_command(forward: f64, left: f64, car: &Vehicle) -> Ackermann {
     }
 }
 
-/// The twist of a drive at a position of the stick. One that steers turns its wheels, and so turns only while it rolls.
+/// Twist of a drive at a position of the stick. A steered drive turns its wheels, and so turns only while it rolls.
 pub(super) fn twist(forward: f64, left: f64, drive: &Drive) -> Twist2 {
     let linear_m_s = forward * drive.max_speed_m_s;
     let angular_rad_s = match &drive.steering {
@@ -169,16 +168,16 @@ mod tests {
             max_acceleration_m_s2: 1.0,
             steering: None,
         };
-        let said = |t: Twist2| (t.linear_m_s, t.angular_rad_s);
-        assert_eq!(said(twist(0.0, 0.5, &drive)), (0.0, 1.5));
+        let speeds = |t: Twist2| (t.linear_m_s, t.angular_rad_s);
+        assert_eq!(speeds(twist(0.0, 0.5, &drive)), (0.0, 1.5));
         drive.steering = Some(Steering {
             wheels: Vec::new(),
             max_curvature_1_m: 0.5,
         });
-        assert_eq!(said(twist(0.0, 0.5, &drive)), (0.0, 0.0));
-        // Wheels to the left: the nose goes left ahead, and right in reverse.
-        assert_eq!(said(twist(0.5, 1.0, &drive)), (1.0, 0.5));
-        assert_eq!(said(twist(-0.5, 1.0, &drive)), (-1.0, -0.5));
+        assert_eq!(speeds(twist(0.0, 0.5, &drive)), (0.0, 0.0));
+        // Wheels to the left: the front moves left ahead, and right in reverse.
+        assert_eq!(speeds(twist(0.5, 1.0, &drive)), (1.0, 0.5));
+        assert_eq!(speeds(twist(-0.5, 1.0, &drive)), (-1.0, -0.5));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Alarms: when the readings of an agent deviated from what was expected, and which channel was named meanwhile.
+//! Alarms: periods in which the readings of an agent deviated from their prediction, each with its isolated channel.
 
 use super::statistics::Detection;
 use becomingone_components::coherence::MAX_CHANNELS;
 use becomingone_components::localisation::SENSED;
 
-/// Most alarms that are kept for the summary; all are counted.
+/// Maximum alarms kept for the summary; all are counted.
 pub const MAX_ALARMS: usize = 64;
 
 /// Channels that may be named: the self-model's, then the filter's numbers.
@@ -40,12 +40,12 @@ impl Alarm {
 pub struct Alarms {
     /// The first [`MAX_ALARMS`].
     pub first: Vec<Alarm>,
-    /// How many there were.
+    /// Number of alarms.
     pub count: u64,
 }
 
 impl Alarms {
-    /// Takes the detection of a kernel tick. `was` is whether there was an alarm at the tick before.
+    /// Processes the detection of a kernel tick. `was`: whether there was an alarm at the tick before.
     pub fn update(&mut self, detection: &Detection, was: bool, now_ns: u64) {
         if detection.dissipated && !was {
             self.count += 1;

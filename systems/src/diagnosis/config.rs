@@ -1,8 +1,8 @@
 //! Constants of detection and isolation.
 //!
-//! Times are in seconds and are converted by the kernel rate of each agent, so that the same fault is judged alike at
-//! any rate. All were tuned at 50 Hz. Evidence that counts samples, as a dwell or a value that repeats, also needs a least
-//! number of samples: below 50 Hz these last longer.
+//! Times are in seconds and are converted by the kernel rate of each agent, so that detection is the same at any
+//! rate. All were tuned at 50 Hz. Evidence that counts samples, as a dwell or a value that repeats, also needs a
+//! least number of samples: below 50 Hz these last longer.
 
 use bevy_ecs::prelude::*;
 
@@ -48,7 +48,7 @@ impl Default for StuckConfig {
 pub struct TransientConfig {
     /// Time over which the present deviation is averaged (s): three samples at 50 Hz.
     pub recent_s: f64,
-    /// Time over which a transient is remembered (s): about as long as the statistics remember it that raise the alarm.
+    /// Time constant of the memory of a transient (s): about that of the statistics that raise the alarm.
     pub memory_s: f64,
     /// Longest transient (s). The onset of a slip of 8 % takes 0.08 to 0.12 s (`warehouse_robot`).
     pub longest_s: f64,
@@ -60,8 +60,8 @@ pub struct TransientConfig {
     /// Largest share of the remembered mean that the present deviation may have once the transient is over. A small
     /// constant offset never falls below it.
     pub share: f64,
-    /// Most that one sample counts for in the remembered mean: thirty deviations. However large it was, a transient is
-    /// forgotten after 4 s.
+    /// Cap of one sample in the remembered mean: thirty deviations. However large it was, a transient is forgotten
+    /// after 4 s.
     pub loudest: f64,
     /// Most onsets that are remembered at once. A slip is two transients, its begin and its end; more than one each
     /// 0.32 s for long are a fault.
@@ -116,15 +116,14 @@ impl Default for NisConfig {
     }
 }
 
-/// Which sensor's fault explains what a filter did not expect. Excess is NIS less what is usual, per kernel tick.
+/// Isolation by a bank of filters. Excess is NIS less its baseline, per kernel tick.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IsolationConfig {
     /// Window over which the excess is averaged (s).
     pub window_s: f64,
-    /// Time over which the usual excess is learned (s). It is not learned further while a fault could be the cause.
+    /// Time over which the baseline is learned (s). Learning pauses while a fault could be the cause.
     pub baseline_s: f64,
-    /// Most that one squared, whitened innovation counts for: five deviations. One wild sample says little about a fault
-    /// that lasts.
+    /// Cap of one squared, whitened innovation: five deviations. An outlier is little evidence of a lasting fault.
     pub square_cap: f64,
     /// Excess from which a fault has to be explained: the worst of the filters without one sensor did worse than the best
     /// by this much at every tick, or by 75 units of NIS over the window at 50 Hz. Healthy, 4 ticks in 100 come to this
@@ -139,8 +138,8 @@ pub struct IsolationConfig {
     /// Distance of the filters from which the estimate is taken over from the one without the faulty sensor. In 900 healthy
     /// seconds of `gnss_spoof`, the most was 2.6.
     pub takeover: f64,
-    /// Least surprise of the readings' predictor that tells sensors apart where the filters cannot: half of what raises an
-    /// alarm.
+    /// Least surprise of the readings' predictor that isolates a sensor where the filters cannot: half of what raises
+    /// an alarm.
     pub min_surprise: f64,
 }
 

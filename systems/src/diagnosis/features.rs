@@ -31,7 +31,7 @@ pub(crate) fn register<T: Measurement>(app: &mut App) {
     );
 }
 
-/// Who takes the channels of a sensor.
+/// Consumer of the channels of a sensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consumer {
     /// The agent's self-model.
@@ -43,7 +43,7 @@ pub enum Consumer {
 /// A channel of a sensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeatureChannel {
-    /// How it is made of a reading's numbers.
+    /// Computation from a reading's numbers.
     pub feature: Feature,
     /// Samples since the last kernel tick.
     pub average: Average,
@@ -54,9 +54,9 @@ pub struct FeatureChannel {
 /// Sample of a channel between the last two kernel ticks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FeatureSample {
-    /// Whose channel.
+    /// Consumer.
     pub consumer: Consumer,
-    /// The channel.
+    /// Channel.
     pub channel: usize,
     /// The mean; none without a sample.
     pub mean: Option<f64>,
@@ -65,9 +65,9 @@ pub struct FeatureSample {
 /// The channels of a sensor; on the sensor.
 #[derive(Component, Clone, Debug, PartialEq)]
 pub struct FeatureExtractor {
-    /// The agent whose channels they are.
+    /// Agent.
     pub agent: Entity,
-    /// Each.
+    /// Channels.
     pub channels: Vec<FeatureChannel>,
     /// The sample of each.
     pub samples: Vec<FeatureSample>,
@@ -76,7 +76,7 @@ pub struct FeatureExtractor {
 }
 
 impl FeatureExtractor {
-    /// Of a sensor of this agent, without channels.
+    /// An extractor without channels, for a sensor of this agent.
     pub fn new(agent: Entity) -> Self {
         Self {
             agent,
@@ -86,7 +86,7 @@ impl FeatureExtractor {
         }
     }
 
-    /// Adds a channel of this consumer.
+    /// Adds a channel for this consumer.
     pub fn push(&mut self, consumer: Consumer, channel: usize, feature: Feature) {
         self.channels.push(FeatureChannel {
             feature,
@@ -118,7 +118,7 @@ impl FeatureExtractor {
         own.map(|sample| (sample.channel, sample.mean))
     }
 
-    /// Takes the reading whose numbers are in [`numbers`](Self::numbers).
+    /// Processes the reading in [`numbers`](Self::numbers).
     pub fn extract(&mut self, source_ns: u64) {
         for channel in &mut self.channels {
             let number = |place: usize| self.numbers.get(place).copied();
@@ -165,7 +165,7 @@ impl FeatureExtractor {
     }
 }
 
-/// Takes fresh readings. At each kernel tick, their features become samples.
+/// Processes fresh readings. At each kernel tick, their features become samples.
 pub fn extract_features<T: Measurement>(
     workers: Res<Workers>,
     ticks: Query<&KernelTick>,

@@ -1,4 +1,4 @@
-//! Monitor of a filter's innovations: self-models of them, and their energy against its law.
+//! Monitor of a filter's innovations: self-models of them, and their energy against chi².
 
 use super::config::DiagnosisConfig;
 use super::nis::Nis;
@@ -12,25 +12,25 @@ use becomingone_kernel::ConfigError;
 
 /// Monitor of the innovations of an agent's filter.
 ///
-/// Innovations of GNSS have a self-model of their own, that ticks at their rate.
+/// Innovations of GNSS have a self-model of their own, which ticks at their rate.
 #[derive(Clone, Debug)]
 pub struct InnovationMonitor {
     /// Names of the filter's numbers, after the sensors that they come from.
     pub names: Vec<String>,
-    /// Of wheels and IMU.
+    /// Innovations of wheels and IMU.
     pub motion: SubsetMonitor<SENSED>,
-    /// Of GNSS.
+    /// Innovations of GNSS.
     pub places: SubsetMonitor<SENSED>,
-    /// The energy of all.
+    /// Energy of all.
     pub nis: Nis,
 }
 
 impl InnovationMonitor {
-    /// One that has seen nothing. `gnss_hz` is the rate of GNSS.
+    /// A monitor before the first innovation. `gnss_hz` is the rate of GNSS.
     ///
     /// # Errors
     ///
-    /// A number of the scene's out of its range; scenes are checked for that.
+    /// A number of the scene out of range; scenes are checked for that.
     pub fn new(
         names: Vec<String>,
         config: &DiagnosisConfig,
@@ -50,16 +50,15 @@ impl InnovationMonitor {
         })
     }
 
-    /// Forgets the innovations, but not what it has learned: the filter is another one from now on, without a faulty
-    /// sensor.
+    /// Clears the innovations, and keeps the trained models: from now on the filter excludes a faulty sensor.
     pub fn forget(&mut self) {
         self.motion.forget();
         self.places.forget();
         self.nis.forget();
     }
 
-    /// Takes a tick's innovations; gives the detections of both self-models and of the energy. `learning` is how far the
-    /// warm-up is, 0 to below 1, none after it.
+    /// Processes a tick's innovations; returns the detections of both self-models and of the energy. `learning`:
+    /// progress of the warm-up, 0 to below 1, none after it.
     pub fn push(
         &mut self,
         white: &[Option<f64>; SENSED],

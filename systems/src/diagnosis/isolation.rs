@@ -20,14 +20,15 @@
 //! | gyroscope only | gyroscope |
 //! | accelerometer only | accelerometer; after a transient the wheels |
 //! | GNSS only | GNSS |
-//! | any other set, or none is much better than the worst | nobody |
+//! | any other set, or none is much better than the worst | none |
 //!
-//! Of wheels and accelerometer, the wheels: where they slip or grip, the machine accelerates for a moment, and afterwards
-//! either explains it. An accelerometer with a lasting fault goes on contradicting the rest; wheels that slip by a constant
-//! share do not, until GNSS has measured the speed.
+//! Of wheels and accelerometer, the wheels: where they slip or grip, the machine accelerates for a moment, and
+//! afterwards either explains it. An accelerometer with a lasting fault keeps deviating from the rest; wheels that
+//! slip by a constant share do not, until GNSS has measured the speed.
 //!
-//! Where one sensor is at fault, the estimate is taken over from the filter without it ([`FaultIsolation::takeover`]); where
-//! wheels contradict the others and those each other, the machine skids ([`FaultIsolation::is_skid`]).
+//! Where one sensor is faulty, the estimate is taken over from the filter without it ([`FaultIsolation::takeover`]);
+//! where the wheels deviate from the other sensors and those from each other, the machine skids
+//! ([`FaultIsolation::is_skid`]).
 //!
 //! **Decision** ([`RULES`]) for agents with a filter, the first that applies:
 //!
@@ -35,7 +36,7 @@
 //! |---|---|---|---|
 //! | stuck-at | a stuck channel of a sensor that the filter uses | that channel | the innovations' detectors |
 //! | filter bank | the filter bank names one sensor | its number that is farthest off | all detectors that suspect a sensor that the filter uses |
-//! | prediction | the filter bank names nobody, an innovation detector is in alarm, the readings' predictor suspects a sensor that the filter uses | the predictor's suspect | the innovations' detectors that suspect wheels or IMU |
+//! | prediction | the filter bank names none, an innovation detector is in alarm, the readings' predictor suspects a sensor that the filter uses | the predictor's suspect | the innovations' detectors that suspect wheels or IMU |
 //! | drive | no innovation detector is in alarm, all sensors agree, the readings' predictor is in alarm and suspects an acceleration | the wheel with the largest share | the readings' predictor |
 //! | own | otherwise | | each detector keeps its own suspect |
 
@@ -62,7 +63,7 @@ pub fn suspect(
     })
 }
 
-/// What is known at a kernel tick of an agent with a filter.
+/// Evidence at a kernel tick of an agent with a filter.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evidence {
     /// The stuck channel, if it is of a sensor that the filter uses.
@@ -77,7 +78,7 @@ pub struct Evidence {
     pub is_acceleration: bool,
     /// Whether a detector of innovations is in alarm.
     pub innovations_alarm: bool,
-    /// Whether all sensors agree, as far as the filter bank can tell.
+    /// Whether all sensors agree, as far as the filter bank shows.
     pub sensors_agree: bool,
     /// The wheel with the largest share of the readings' surprise.
     pub wheel: Option<usize>,
@@ -86,14 +87,14 @@ pub struct Evidence {
 /// A rule of the decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// A stuck sensor goes before all others: it deviates, and so do those that it misleads.
+    /// A stuck sensor precedes all others: it deviates, and so do those that it misleads.
     StuckAt,
-    /// Among the sensors that the filter uses, it knows best whose fault explains all.
+    /// Among the sensors that the filter uses, the filter bank isolates best.
     FilterBank,
-    /// Two faults explain the innovations equally: the readings' predictor tells them apart by what each sensor should have
-    /// measured. It predicts no positions.
+    /// Two faults explain the innovations equally: the readings' predictor separates them by the expected value of
+    /// each sensor. It predicts no positions.
     Prediction,
-    /// The machine does not accelerate as commanded, and its sensors agree that it does not.
+    /// The machine does not accelerate as commanded, and its sensors agree.
     Drive,
 }
 
@@ -121,8 +122,9 @@ pub fn decide(evidence: &Evidence) -> Option<(Rule, usize)> {
 }
 
 impl Rule {
-    /// Whether a detector, by its place in [`Witness::detections`](super::witness::Witness::detections), names the rule's channel instead
-    /// of its own suspect. `uses` tells whether the filter uses the sensor of a channel of the readings.
+    /// Whether a detector, by its place in [`Witness::detections`](super::witness::Witness::detections), names the
+    /// rule's channel instead of its own suspect. `uses`: whether the filter uses the sensor of a channel of the
+    /// readings.
     pub fn overrules(
         self,
         detector: usize,
@@ -140,7 +142,7 @@ impl Rule {
         }
     }
 
-    /// Lets the detectors name this channel, as far as the rule overrules them.
+    /// Sets this channel as the cause of the detectors that the rule overrules.
     pub fn apply(
         self,
         channel: usize,
@@ -157,7 +159,7 @@ impl Rule {
     }
 }
 
-/// Innovations of an agent's filter at this kernel tick, and what its filter bank makes of them.
+/// Innovations of an agent's filter at this kernel tick, and the result of its filter bank.
 #[derive(Component, Clone, Debug, PartialEq)]
 pub struct FaultIsolation {
     /// Whitened innovations, each given those before it: while filter and robot agree, independent numbers of
@@ -167,8 +169,8 @@ pub struct FaultIsolation {
     /// are numbers.
     pub nis: f64,
     /// Excess of the filters without wheels, gyroscope, accelerometer, GNSS: NIS, no number counted for more than
-    /// [`IsolationConfig::square_cap`], less what is usual, averaged over [`IsolationConfig::window_s`]. The least is that
-    /// without the sensor whose fault explains all.
+    /// [`IsolationConfig::square_cap`], less its baseline, averaged over [`IsolationConfig::window_s`]. The least is
+    /// that without the faulty sensor.
     pub excess_without: [f64; GROUPS.len()],
     /// Excess of the filter that uses all sensors.
     pub excess_with_all: f64,
@@ -194,7 +196,7 @@ pub struct FaultIsolation {
 }
 
 impl FaultIsolation {
-    /// One that has seen nothing, for this kernel rate.
+    /// Isolation before the first innovation, for this kernel rate.
     pub fn new(config: &DiagnosisConfig, rate_hz: f64) -> Self {
         let window_s = config.isolation.window_s;
         Self {
@@ -214,7 +216,7 @@ impl FaultIsolation {
         }
     }
 
-    /// Begins anew without these numbers of the filter.
+    /// Restarts without these numbers of the filter.
     pub fn restart(&mut self, masked: u32) {
         self.white = [None; SENSED];
         self.nis = 0.0;
@@ -226,7 +228,7 @@ impl FaultIsolation {
         self.unplaced_ticks = 0;
     }
 
-    /// Takes the innovations of a tick.
+    /// Processes the innovations of a tick.
     pub fn update(&mut self) {
         for (square, w) in self.squares.iter_mut().zip(self.white) {
             if let Some(w) = w {
@@ -236,11 +238,11 @@ impl FaultIsolation {
         let (first, last) = GROUPS[ACCELEROMETER];
         let accelerations = self.white[first..=last].iter().flatten();
         let square = accelerations.map(|w| w * w).reduce(f64::max);
-        // Without a sample: as expected.
+        // A missing sample counts as expected.
         self.transient.push(square.unwrap_or(1.0));
     }
 
-    /// Whether GNSS gave a position lately.
+    /// Whether GNSS gave a recent position.
     pub fn is_placed(&self) -> bool {
         f64::from(self.unplaced_ticks) < self.window_ticks
     }
@@ -250,14 +252,14 @@ impl FaultIsolation {
         all.fold(f64::INFINITY, f64::min)
     }
 
-    /// How far apart the filters are that each leave out a sensor, in the unit of
-    /// [`excess_without`](Self::excess_without): the evidence of whose fault it is.
+    /// Spread of the filters without one sensor each, in the unit of [`excess_without`](Self::excess_without): the
+    /// evidence for isolation.
     pub fn spread(&self) -> f64 {
         let all = self.excess_without.into_iter();
         all.fold(f64::NEG_INFINITY, f64::max) - self.least_excess()
     }
 
-    /// The sensor at fault, as a place in [`GROUPS`]: see the [table](self).
+    /// The faulty sensor, as a place in [`GROUPS`]: see the [table](self).
     pub fn at_fault(&self) -> Option<usize> {
         if self.spread() < self.config.clear {
             return None;
@@ -275,8 +277,8 @@ impl FaultIsolation {
         }
     }
 
-    /// The number of the filter that is named, if one sensor's fault explains the innovations: of that sensor's numbers,
-    /// the one farthest off.
+    /// The number of the filter that is named, if one sensor's fault explains the innovations: of that sensor's
+    /// numbers, the one with the largest deviation.
     ///
     /// None where all sensors agree about as well as they do without that one: a surprise of the readings' predictor then
     /// comes from the commands, not from a sensor.
@@ -286,22 +288,23 @@ impl FaultIsolation {
         explained.then(|| self.farthest_off(first, last))
     }
 
-    /// The sensor without which the estimate goes on, as a place in [`GROUPS`].
+    /// The sensor without which the estimate continues, as a place in [`GROUPS`].
     ///
-    /// Not GNSS: without it, the position is not known for long. Nor while a sensor is excluded: a filter without two has none
-    /// left to contradict it.
+    /// Not GNSS: without it, the position is lost after a while. Nor while a sensor is excluded: a filter without two
+    /// has no redundancy left.
     pub fn takeover(&self) -> Option<usize> {
         let certain = self.excluded == 0 && self.spread() > self.config.takeover;
         self.at_fault().filter(|&group| certain && group != GNSS)
     }
 
-    /// Whether all sensors agree, as far as can be told.
+    /// Whether all sensors agree, as far as the filters show.
     pub fn is_calm(&self) -> bool {
         self.excess_with_all < self.config.clear
     }
 
-    /// Whether the machine skids: the wheels contradict the others, and those each other, so that the rolling constraint does
-    /// not hold and no sensor is at fault. `already` is whether it did at the tick before; it ends when the others agree.
+    /// Whether the machine skids: the wheels deviate from the other sensors and those from each other, so that the
+    /// rolling constraint does not hold and no sensor is faulty. `already`: whether it did at the tick before; it
+    /// ends when the others agree.
     pub fn is_skid(&self, already: bool) -> bool {
         let least = if already {
             self.config.equal
@@ -313,7 +316,7 @@ impl FaultIsolation {
         wheels >= least && others.into_iter().all(|excess| excess > equal)
     }
 
-    /// Of the numbers from one to another, the one that was farthest off lately.
+    /// Of the numbers from one to another, the one with the largest recent deviation.
     fn farthest_off(&self, first: usize, last: usize) -> usize {
         let farther = |a: usize, b: usize| {
             if self.squares[b] > self.squares[a] {
@@ -375,7 +378,7 @@ mod tests {
         })
     }
 
-    /// What each detector names where this rule names channel 2. The filter uses the sensors of channels below 6.
+    /// Cause of each detector where this rule names channel 2. The filter uses the sensors of channels below 6.
     fn named(rule: Rule, own: [usize; 5]) -> [usize; 5] {
         let mut all = detections(own);
         rule.apply(2, &mut all, |k| k < 6);
@@ -428,13 +431,13 @@ mod tests {
         };
         let expected = (Rule::FilterBank, MAX_CHANNELS + 1);
         assert_eq!(decide(&evidence), Some(expected));
-        // What a lidar sees, the filter does not know.
+        // The filter does not use lidars.
         let own = [0, 9, LEFT, GPS, GPS];
         assert_eq!(named(Rule::FilterBank, own), [2, 9, 2, 2, 2]);
     }
 
     #[test]
-    fn rule_prediction_tells_sensors_of_motion_apart_where_the_filter_bank_cannot() {
+    fn rule_prediction_separates_motion_sensors_where_the_filter_bank_cannot() {
         let mut evidence = Evidence {
             predicted: Some(5),
             innovations_alarm: true,
@@ -489,14 +492,14 @@ mod tests {
             ([4.0, 3.0, 2.5, 0.0], Some(6)),
             // Wheels or accelerometer: wheels.
             ([0.3, 3.0, 0.0, 3.0], Some(1)),
-            // Wheels or gyroscope; no telling.
+            // Wheels or gyroscope: ambiguous.
             ([0.0, 0.3, 3.0, 3.0], None),
-            // All filters alike are surprised: a fault of something that all of them use.
+            // All filters deviate alike: a fault of something that all of them use.
             ([8.0, 8.2, 8.4, 8.1], None),
         ] {
             let mut bank = bank(excess_without);
             assert_eq!(bank.isolated(), isolated, "{excess_without:?}");
-            // All together agree as well as they do without one of them.
+            // All sensors together agree as well as without one of them.
             bank.excess_with_all = bank.least_excess() + 1.0;
             assert_eq!(bank.isolated(), None, "{excess_without:?}");
         }
@@ -518,7 +521,7 @@ mod tests {
     fn an_estimate_is_taken_over_from_the_filter_without_the_faulty_sensor() {
         assert_eq!(bank([0.0, 6.0, 6.0, 6.0]).takeover(), Some(WHEELS));
         assert_eq!(bank([6.0, 0.0, 6.0, 6.0]).takeover(), Some(GYRO));
-        // Certain enough to be named, but not for that.
+        // Enough to isolate, but not to take over.
         assert_eq!(bank([4.0, 0.0, 4.0, 4.0]).at_fault(), Some(GYRO));
         assert_eq!(bank([4.0, 0.0, 4.0, 4.0]).takeover(), None);
         // Without GNSS, the position is lost.
@@ -559,7 +562,7 @@ mod tests {
             assert_eq!(take(12.0), (Some(3), 3));
         }
         let after: Vec<_> = (0..10).map(|_| take(1.0)).collect();
-        // Forward is as expected again: the wheel that is farther off.
+        // Forward is as expected again: the wheel with the larger deviation.
         assert_eq!(after[9], (Some(1), 1));
         // Half a second of it is no transient.
         assert_eq!((0..25).map(|_| take(12.0)).last(), Some((Some(3), 3)));

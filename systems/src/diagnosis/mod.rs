@@ -3,14 +3,14 @@
 //! - [`config`]: all constants, in seconds.
 //! - [`features`]: readings become channels.
 //! - [`witness`]: the self-model of an agent and its detectors, at each kernel tick; its alarm is raised and cleared.
-//! - [`predictor`]: the self-model, in the room that its channels need.
+//! - [`predictor`]: the self-model, sized by its channels.
 //! - [`stuck`]: values that repeat exactly.
 //! - [`transient`]: short accelerations at the onset of wheel slip.
-//! - [`innovations`] and [`nis`]: what the localisation filter did not expect.
-//! - [`statistics`]: what a detector finds.
+//! - [`innovations`] and [`nis`]: monitors of the localisation filter's innovations.
+//! - [`statistics`]: result of a detector.
 //! - [`isolation`]: which sensor, or the drive, is named as faulty: one decision table.
 //! - [`alarm`]: alarms since the start.
-//! - [`spawn`]: an agent gets its witness.
+//! - [`spawn`]: adds the witness of an agent.
 
 pub mod alarm;
 pub mod config;

@@ -6,9 +6,9 @@ use becomingone_components::coherence::MAX_CHANNELS;
 use becomingone_components::localisation::SENSED;
 use becomingone_kernel::Alarm;
 
-/// The NIS of a filter, averaged over four windows, each against what chi² of as many degrees of freedom exceeds once in 1e5
-/// samples (Bar-Shalom, Li, Kirubarajan: Estimation with Applications to Tracking and Navigation, 2001, 5.4.2; quantiles by
-/// Wilson and Hilferty, 1931).
+/// The NIS of a filter, averaged over four windows, each against the quantile of chi² of as many degrees of freedom
+/// that is exceeded once in 1e5 samples (Bar-Shalom, Li, Kirubarajan: Estimation with Applications to Tracking and
+/// Navigation, 2001, 5.4.2; quantiles by Wilson and Hilferty, 1931).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Nis {
     config: NisConfig,
@@ -21,14 +21,14 @@ pub struct Nis {
     squares: [f64; SENSED],
     /// The largest ratio of a window now; 1 is its limit.
     pub ratio: f64,
-    /// Threshold of the ratio; none before it is known.
+    /// Threshold of the ratio; none before it is estimated.
     pub threshold: Option<f64>,
     largest: f64,
     alarm: Alarm<f64>,
 }
 
 impl Nis {
-    /// One that has seen nothing, for this kernel rate. Without a threshold, it learns one in warm-up.
+    /// A test before the first innovation, for this kernel rate. Without a threshold, it estimates one in warm-up.
     pub fn new(config: &NisConfig, rate_hz: f64, threshold: Option<f64>) -> Self {
         let ticks = |k: usize| samples(config.dwell_s[k], rate_hz, config.dwell_samples[k]);
         let dwell = [ticks(0), ticks(1)];
@@ -46,7 +46,7 @@ impl Nis {
         }
     }
 
-    /// Forgets the innovations, but not the threshold.
+    /// Clears the innovations, and keeps the threshold.
     pub fn forget(&mut self) {
         self.windows = [[1.0, 1.0]; 4];
         self.squares = [0.0; SENSED];
@@ -54,7 +54,7 @@ impl Nis {
         self.alarm = Alarm::new(self.config.release, self.dwell[0], self.dwell[1]);
     }
 
-    /// Takes a tick's innovations. `learning` is how far the warm-up is, 0 to below 1, none after it.
+    /// Processes a tick's innovations. `learning`: progress of the warm-up, 0 to below 1, none after it.
     pub fn push(
         &mut self,
         white: &[Option<f64>; SENSED],

@@ -1,4 +1,4 @@
-//! The self-model (one-step linear predictor) of an agent, in the room that its channels need.
+//! The self-model (one-step linear predictor) of an agent, sized by its channels.
 
 use super::statistics::Detection;
 use becomingone_components::coherence::MAX_CHANNELS;
@@ -113,7 +113,7 @@ impl<R: Real, const N: usize, const U: usize> Model<R, N, U> {
         }
     }
 
-    /// An output's part of the energy: see [`SelfModel::energy`].
+    /// Part of an output in the energy: see [`SelfModel::energy`].
     pub fn energy(&self, output: usize) -> f64 {
         self.trained().map_or(0.0, |t| t.energy(output).into())
     }
@@ -200,14 +200,14 @@ impl AgentModel {
     }
 }
 
-/// A predictor of consecutive channels of a row, that ticks when one of them has a sample.
+/// A predictor of consecutive channels of a row, which ticks when one of them has a sample.
 ///
-/// Among faster channels, samples at lags of 1, 2 and 4 ticks would be missing, and K1 without a value.
+/// Among faster channels, samples at lags of 1, 2 and 4 ticks would be missing, and K1 would have no value.
 #[derive(Clone, Debug)]
 pub struct SubsetMonitor<const N: usize> {
     first: usize,
     count: usize,
-    /// The cause that the row's first channel is.
+    /// Cause of the row's first channel.
     cause_from: usize,
     /// Time since the last sample (s).
     since_s: f64,
@@ -218,8 +218,8 @@ pub struct SubsetMonitor<const N: usize> {
 }
 
 impl<const N: usize> SubsetMonitor<N> {
-    /// One of so many channels from this one on, that has seen nothing. `cause_from` is the cause that the row's first
-    /// channel is.
+    /// A predictor of so many channels from this one on, before the first sample. `cause_from`: cause of the row's
+    /// first channel.
     ///
     /// # Errors
     ///
@@ -246,12 +246,12 @@ impl<const N: usize> SubsetMonitor<N> {
         })
     }
 
-    /// How many channels it has.
+    /// Number of channels.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Forgets the samples, but not what it has learned.
+    /// Clears the samples, and keeps the trained model.
     pub fn forget(&mut self) {
         self.model.forget();
         self.verdict = None;
@@ -263,7 +263,7 @@ impl<const N: usize> SubsetMonitor<N> {
         own.iter().any(Option::is_some)
     }
 
-    /// Takes a kernel tick's row, if one of its own channels has a sample.
+    /// Processes a kernel tick's row, if one of its own channels has a sample.
     pub fn push(&mut self, row: &[Option<f64>; N], dt_s: f64) -> Option<Detection> {
         self.since_s += dt_s;
         if self.has_sample(row) {
@@ -312,11 +312,11 @@ mod tests {
             becomingone_components::seed::RunSeed(1),
             "rooms",
         );
-        let mut said = 0;
+        let mut alarms = 0;
         for k in 0..1000 {
             let inputs = [(); 3].map(|()| Some(rng.symmetric()));
             let mut outputs = [(); 7].map(|()| Some(rng.symmetric()));
-            // Some are missing at times, and one is off at last.
+            // Some are missing at times, and one deviates at the end.
             outputs[2] = outputs[2].filter(|_| k % 3 != 0);
             outputs[5] = outputs[5].map(|x| if k > 600 { x + 3.0 } else { x });
             let [a, b] = [
@@ -330,9 +330,9 @@ mod tests {
             let off = (a.surprise - b.surprise).abs() / (1.0 + b.surprise);
             assert!(off < 1e-4, "{k}: {a:?} {b:?}");
             assert_eq!((a.dissipated, a.cause), (b.dissipated, b.cause), "{k}");
-            said += u32::from(a.dissipated && a.cause == Some(5));
+            alarms += u32::from(a.dissipated && a.cause == Some(5));
         }
         assert!(matches!(small, AgentModel::Small(Model::Trained(_))));
-        assert!(said > 300, "{said}");
+        assert!(alarms > 300, "{alarms}");
     }
 }

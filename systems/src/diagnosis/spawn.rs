@@ -1,4 +1,4 @@
-//! Gives an agent its witness: which channels it predicts, from which commands.
+//! Adds the witness of an agent: predicted channels and commands.
 
 use super::config::DiagnosisConfig;
 use super::features::{Consumer, FeatureExtractor};
@@ -30,7 +30,7 @@ enum Role {
     Other,
 }
 
-/// The role of a feature of this sensor; `rolls` is whether the machine goes on wheels.
+/// Role of a feature of this sensor. `rolls`: whether the machine has wheels.
 fn role(spec: &SensorSpec, feature: Feature, rolls: bool) -> Role {
     let imu = spec.kind.is::<Imu>();
     match feature {
@@ -41,7 +41,7 @@ fn role(spec: &SensorSpec, feature: Feature, rolls: bool) -> Role {
     }
 }
 
-/// Whether a gyroscope's axis lies rather across the vertical of a body that stands than along it.
+/// Whether a gyroscope's axis is closer to the horizontal than to the vertical of an upright body.
 fn measures_pitch(spec: &SensorSpec, axis: usize) -> bool {
     let rotation = Quat::from_array(spec.rotation.map(|x| x as f32)).normalize();
     (rotation * Vec3::AXES[axis]).z.abs() < std::f32::consts::FRAC_1_SQRT_2
@@ -59,12 +59,12 @@ struct Inputs {
     names: Vec<String>,
     /// How many of them are commands; the others are products of these.
     commands: usize,
-    /// Whether the machine goes on wheels.
+    /// Whether the machine has wheels.
     rolls: bool,
 }
 
 impl Inputs {
-    /// Those of the agent's drive.
+    /// Inputs of the agent's drive.
     fn of(world: &World, agent: Entity) -> Self {
         let Some(&DrivenBy(drive)) = world.get(agent) else {
             return Self::default();
@@ -101,11 +101,12 @@ impl Inputs {
     }
 }
 
-/// Gives an agent a witness of these outputs. `filter` has the names of the filter's numbers, where the agent has one.
+/// Adds a witness of these outputs to an agent. `filter`: names of the filter's numbers, where the agent has a
+/// filter.
 ///
 /// # Errors
 ///
-/// A number of the scene's out of its range; scenes are checked for that.
+/// A number of the scene out of range; scenes are checked for that.
 pub(crate) fn spawn(
     world: &mut World,
     agent: Entity,

@@ -1,4 +1,4 @@
-//! What detectors find at a kernel tick, and how their findings are combined.
+//! Results of detectors at a kernel tick, and their combination.
 
 /// Result of one detector at a kernel tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -11,11 +11,11 @@ pub struct Detection {
     pub cause: Option<usize>,
 }
 
-/// Detector of [`Witness::detections`](super::witness::Witness::detections): predictor of readings.
+/// Place in [`Witness::detections`](super::witness::Witness::detections) of the predictor of readings.
 pub const READINGS: usize = 0;
-/// Predictor of what lidars see.
+/// Place of the predictor of lidar visibility.
 pub const SURROUNDINGS: usize = 1;
-/// The first of those of the filter's innovations: the others follow.
+/// Place of the first detector of the filter's innovations: the others follow.
 pub const INNOVATIONS: usize = 2;
 
 /// The detection with the largest surprise, of those in alarm if there are any; of equals the first.

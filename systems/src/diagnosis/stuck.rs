@@ -3,7 +3,7 @@
 use super::config::{StuckConfig, samples};
 use becomingone_components::coherence::MAX_CHANNELS;
 
-/// Detects channels that repeat exactly, as they never did in warm-up.
+/// Detects channels that repeat exactly, unlike in warm-up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StuckDetector {
     /// The sample at the tick before; NaN where there was none.
@@ -16,12 +16,12 @@ pub struct StuckDetector {
     window: u32,
     /// See [`StuckConfig::tolerance`].
     tolerance: f64,
-    /// Channels that stood still in warm-up, as those of machines at rest and counters do, as bits.
+    /// Channels that were constant in warm-up, as those of machines at rest and counters are, as bits.
     at_rest: u32,
 }
 
 impl StuckDetector {
-    /// One that has seen nothing, for this kernel rate.
+    /// A detector before the first sample, for this kernel rate.
     pub fn new(config: &StuckConfig, rate_hz: f64) -> Self {
         Self {
             last: [f64::NAN; MAX_CHANNELS],
@@ -33,7 +33,7 @@ impl StuckDetector {
         }
     }
 
-    /// Takes the samples of a kernel tick.
+    /// Processes the samples of a kernel tick.
     pub fn push(&mut self, samples: &[Option<f64>; MAX_CHANNELS], learning: bool) {
         for (k, (last, sample)) in self.last.iter_mut().zip(samples).enumerate() {
             let now = sample.unwrap_or(f64::NAN);
@@ -45,7 +45,7 @@ impl StuckDetector {
             *last = now;
         }
         self.ticks += 1;
-        // Half the time that a fault is judged by, since a rest may begin at any tick.
+        // Half the detection time of a fault, since a rest may begin at any tick.
         if learning && self.ticks == self.window / 2 {
             self.at_rest |= self.unchanged[0];
         }
@@ -75,14 +75,14 @@ mod tests {
                 stuck.push(&samples, learning);
                 stuck.channels()
             };
-            // The second stands still in warm-up at times; the third comes every fifth tick only.
+            // The second is constant at times in warm-up; the third comes every fifth tick only.
             let at = |k: u32, x: f64| k.is_multiple_of(5).then_some(x);
             for k in 0..6 * window {
                 let x = f64::from(k);
                 let rest = if k < 3 * window { 7.0 } else { x };
                 assert_eq!(tick(true, [Some(x), Some(rest), at(k, 3.0)]), 0, "{k}");
             }
-            // Rounding is no movement.
+            // Rounding is no change.
             let found: Vec<u32> = (0..4 * window)
                 .map(|k| {
                     let first = if k % 2 == 0 { 0.1 + 0.2 } else { 0.3 };
@@ -92,7 +92,7 @@ mod tests {
             let window = window as usize;
             assert!(found[..window].iter().all(|&f| f == 0), "{rate_hz}");
             assert!(found[2 * window..].iter().all(|&f| f == 1), "{rate_hz}");
-            // It moves.
+            // It changes.
             assert_eq!(tick(false, [Some(0.31), Some(7.0), None]), 0);
         }
     }

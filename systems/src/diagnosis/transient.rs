@@ -1,14 +1,14 @@
 //! Short acceleration transients: the onset of wheel slip, separated from a persistent accelerometer fault.
 //!
-//! Wheels that begin to slip or to grip change the speed at once: 4 % of 1 m/s within 40 ms. The accelerometer measures
-//! this, a gyroscope across the vertical measures that the body pitches, and a moment later wheels and accelerometer agree
-//! again. A faulty accelerometer goes on contradicting the others. So a contradiction that is short and over points to the
-//! contact between machine and ground: its wheels.
+//! Wheels that begin to slip or to grip change the speed at once: 4 % of 1 m/s within 40 ms. The accelerometer
+//! measures this, a gyroscope across the vertical measures the pitch of the body, and a moment later wheels and
+//! accelerometer agree again. A faulty accelerometer keeps deviating. A deviation that is short and over therefore
+//! indicates the contact between machine and ground: the wheels.
 
 use super::config::{TransientConfig, gain};
 
-/// Detects short acceleration transients. Takes one number a kernel tick: the square of the accelerometer's deviation from
-/// what was expected, of its axes the largest, 1 in the mean while healthy.
+/// Detects short acceleration transients. Takes one number per kernel tick: the square of the accelerometer's
+/// deviation from its prediction, of its axes the largest, 1 in the mean while healthy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransientDetector {
     config: TransientConfig,
@@ -22,14 +22,14 @@ pub struct TransientDetector {
     mean: f64,
     /// Whether the last sample was part of a transient.
     loud: bool,
-    /// Samples that were, with that memory.
+    /// Number of such samples, with decay over that memory.
     ticks: f64,
-    /// Onsets, with that memory.
+    /// Number of onsets, with decay over that memory.
     onsets: f64,
 }
 
 impl TransientDetector {
-    /// One that has seen nothing, for this kernel rate.
+    /// A detector before the first sample, for this kernel rate.
     pub fn new(config: &TransientConfig, rate_hz: f64) -> Self {
         Self {
             config: *config,
@@ -44,13 +44,13 @@ impl TransientDetector {
         }
     }
 
-    /// Forgets what it has seen.
+    /// Clears the state.
     pub fn forget(&mut self) {
         (self.recent, self.mean, self.loud) = (0.0, 0.0, false);
         (self.ticks, self.onsets) = (0.0, 0.0);
     }
 
-    /// Takes the square of a kernel tick.
+    /// Processes the square of a kernel tick.
     pub fn push(&mut self, square: f64) {
         let c = &self.config;
         let was_calm = !self.loud && self.recent < c.calm;
@@ -67,7 +67,7 @@ impl TransientDetector {
         }
     }
 
-    /// Whether there was a transient lately that is over.
+    /// Whether there was a recent transient that is over.
     pub fn is_over(&self) -> bool {
         let c = &self.config;
         let calm = !self.loud && self.recent < c.calm && self.recent < c.share * self.mean;
@@ -98,13 +98,14 @@ mod tests {
         assert_eq!(two[..3], [false; 3]);
         assert_eq!(two[10..100], [true; 90]);
         assert_eq!(two[200..], [false; 102]);
-        // It goes on, large or small.
+        // Lasting deviations, large or small.
         assert!(!over([900.0; 300]).contains(&true));
         assert!(!over([4.0; 300]).contains(&true));
         // Half a second of it is more than a transient.
         let long = over([900.0; 25].into_iter().chain(calm));
         assert!(!long[..50].contains(&true));
-        // A large sample is not over while it lasts, however large the one before was; nor is that remembered for longer.
+        // A large sample is not over while it lasts, however large the one before was; nor is that one remembered for
+        // longer.
         let again = over(
             [1e8, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1e8]
                 .into_iter()

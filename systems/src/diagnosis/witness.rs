@@ -34,15 +34,15 @@ pub struct Witness {
     pub inputs: Vec<String>,
     /// Sensors that the outputs come from.
     pub sensors: Vec<Entity>,
-    /// Commands since the last kernel tick, each; products of them are made at the kernel tick.
+    /// Means of the commands since the last kernel tick; their products are computed at the kernel tick.
     pub commands: Vec<Average>,
     /// Sample of each output at this kernel tick.
     pub samples: [Option<f64>; MAX_CHANNELS],
     /// Outputs that are accelerations of the machine, as bits.
     pub accelerations: u32,
-    /// Outputs that an acceleration transient moves: these, and pitch rates, as bits.
+    /// Outputs that an acceleration transient affects: these, and pitch rates, as bits.
     pub transient_channels: u32,
-    /// Outputs that are speeds of its wheels, as bits; none where it does not go on wheels.
+    /// Outputs that are wheel speeds, as bits; none without wheels.
     pub wheels: u32,
     /// Transients of the accelerometers.
     pub transient: TransientDetector,
@@ -50,13 +50,13 @@ pub struct Witness {
     pub stuck: StuckDetector,
     /// The energy of each acceleration at the tick before, see [`AgentModel::energy`].
     energies: [f64; MAX_CHANNELS],
-    /// Kernel ticks that it learns from.
+    /// Kernel ticks of the warm-up.
     pub warm_up_ticks: u32,
     /// The self-model, of all outputs but those of `surroundings`.
     pub model: AgentModel,
     /// Its verdict on the last kernel tick; none before it is trained.
     pub verdict: Option<Statistics>,
-    /// The self-model of what lidars see: the last outputs.
+    /// The self-model of lidar visibility: the last outputs.
     pub surroundings: Option<SubsetMonitor<MAX_CHANNELS>>,
     /// Monitor of the filter's innovations, where the agent has a filter.
     pub innovations: Option<Box<InnovationMonitor>>,
@@ -67,22 +67,22 @@ pub struct Witness {
     pub alarms: Alarms,
 }
 
-/// Outputs at the end of a [`Witness`] that are what lidars see.
+/// Outputs of lidar visibility, at the end of a [`Witness`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LidarOutputs {
-    /// How many.
+    /// Count.
     pub count: usize,
     /// Rate of the fastest lidar (Hz): the self-model ticks when one of them has a scan.
     pub rate_hz: f64,
 }
 
 impl Witness {
-    /// A witness of these outputs and inputs that has seen nothing. The first `commands` inputs are commands, the
+    /// A witness of these outputs and inputs, before the first sample. The first `commands` inputs are commands, the
     /// others are products of them.
     ///
     /// # Errors
     ///
-    /// A number of the scene's out of its range; scenes are checked for that.
+    /// A number of the scene out of range; scenes are checked for that.
     pub fn new(
         outputs: Vec<String>,
         inputs: Vec<String>,
@@ -92,7 +92,7 @@ impl Witness {
         spec: &WitnessSpec,
         rate_hz: f64,
     ) -> Result<Self, ConfigError> {
-        // Where there is nothing else, that is what readings are.
+        // Without other outputs, these count as readings.
         let seen = if lidars.count < outputs.len() {
             lidars.count
         } else {
@@ -133,12 +133,12 @@ impl Witness {
         })
     }
 
-    /// How many of the outputs the self-model of readings predicts: all but those of surroundings.
+    /// Number of outputs of the self-model of readings: all but those of surroundings.
     pub fn of_readings(&self) -> usize {
         self.outputs.len() - self.surroundings.as_ref().map_or(0, SubsetMonitor::count)
     }
 
-    /// Takes the self-model's energies of a kernel tick, for transients.
+    /// Passes the self-model's energies of a kernel tick to the transient detector.
     fn update_transient(&mut self) {
         if self.accelerations == 0 {
             return;
@@ -147,7 +147,7 @@ impl Witness {
         for k in (0..MAX_CHANNELS).filter(|k| self.accelerations >> k & 1 == 1) {
             let (was, is) = (self.energies[k], self.model.energy(k));
             self.energies[k] = is;
-            // What this tick added to an exponential mean, but for the rounding of an `f32`.
+            // Contribution of this tick to an exponential mean, up to the rounding of an `f32`.
             let added = was + (is - was) / ENERGY_GAIN - ROUNDED * was;
             most = Some(most.map_or(added, |most| most.max(added)));
         }
@@ -178,7 +178,7 @@ impl Witness {
         name.map(String::as_str)
     }
 
-    /// Name of the channel that is named now; none without an alarm.
+    /// Name of the isolated channel; none without an alarm.
     pub fn cause(&self) -> Option<&str> {
         self.name(self.detection().filter(|d| d.dissipated)?.cause?)
     }
@@ -190,7 +190,7 @@ const ENERGY_GAIN: f64 = 0.095_162_581_964_040_43;
 /// Rounding of an energy in `f32`, as a share of it: half a step at both ticks, over [`ENERGY_GAIN`].
 const ROUNDED: f64 = f32::EPSILON as f64 / ENERGY_GAIN;
 
-/// Outputs and inputs, in a line.
+/// Outputs and inputs in one line.
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.outputs.join(", "))?;
@@ -230,7 +230,7 @@ pub fn collect_commands(
 
 /// At each kernel tick, collects the samples of the sensors.
 ///
-/// Apart from [`predict`], so that many agents' sensors, which lie anywhere in memory, are waited for at the same time.
+/// Apart from [`predict`], to overlap the memory accesses of many agents' sensors.
 pub fn collect(
     workers: Res<Workers>,
     mut witnesses: Query<(&KernelTick, &mut Witness)>,
@@ -279,7 +279,7 @@ pub fn predict(
             {
                 inputs[commands] = Some(speed * turn);
             }
-            // A counter has no rate yet; a channel that is missing once is learned as one that may be missing.
+            // A counter has no rate yet; a channel that is missing once counts as one that may be missing.
             if tick.count == 1 {
                 return;
             }
@@ -318,7 +318,7 @@ pub fn predict(
     );
 }
 
-/// Decides which channel the detectors name, where an agent has a filter.
+/// Sets the causes of the detectors, where an agent has a filter.
 fn isolate(witness: &mut Witness, isolation: &FaultIsolation) {
     let Some(monitor) = &witness.innovations else {
         return;
@@ -351,7 +351,7 @@ fn isolate(witness: &mut Witness, isolation: &FaultIsolation) {
     witness.detections = detections;
 }
 
-/// Writes the result of a kernel tick to the agent's [`Coherence`], and raises and clears its alarm.
+/// Publishes the result of a kernel tick in the agent's [`Coherence`], and raises and clears its alarm.
 pub fn update_alarm(
     time: Res<SimTime>,
     workers: Res<Workers>,
@@ -401,7 +401,7 @@ pub fn update_alarm(
     collected.write(&mut events);
 }
 
-/// Whether two channels are of one sensor, as `encoders/0` and `encoders/left` are; but not the rate of its readings.
+/// Whether two channels are of one sensor, as `encoders/0` and `encoders/left` are; the rate of readings is excluded.
 fn same_sensor(a: &str, b: &str) -> bool {
     match (a.split_once('/'), b.split_once('/')) {
         (Some((a, _)), Some((b, part))) => a == b && part != "heard",

@@ -14,10 +14,11 @@
 //! velocity   R(psi) (v + a t, u) + omega (R(psi) l turned by 90°)
 //! ```
 //!
-//! Wheels and IMU measure means over a tick, so v, a and omega are means over the last one. Their change within a tick moves
-//! the pose of the same tick, and with it they are correlated. omega_- is the mean over the tick before, which makes
-//! omega' = (omega - omega_-) / dt. A guess of omega' from the last estimate instead would feed back: the correction of
-//! omega by the accelerometer at this tick would be expected of it at the next, `r_x / (v dt)` times as large.
+//! Wheels and IMU measure means over a tick, so v, a and omega are means over the last one. Their change within a
+//! tick moves the pose of the same tick, and with it they are correlated. omega_- is the mean over the tick before,
+//! which makes omega' = (omega - omega_-) / dt. An estimate of omega' from the last tick would feed back: the
+//! correction of omega by the accelerometer at this tick would be expected of it at the next, `r_x / (v dt)` times as
+//! large.
 //!
 //! The receiver measures its velocity at the end of a tick, t after the mean over it; t is 0 for robots, whose velocity
 //! changes slowly. o are the offsets of the receiver's positions. The others are of vehicles, and 0 elsewhere: a body on
@@ -59,10 +60,9 @@ pub(crate) const SLIP: usize = 16;
 /// Of the left wheels; that of the right ones follows.
 pub(crate) const LEFT_DISTANCE: usize = 17;
 
-/// Systematic errors of motion sensors. Not of a receiver: its offset may be of any size, since a spoofed one is off by that
-/// much.
+/// Systematic errors of motion sensors. Offsets of a receiver are excluded: those of a spoofed one have no limit.
 const ERRORS: RangeInclusive<usize> = GYRO_BIAS..=TRACK_SCALE;
-/// Most deviations that one of these may come to.
+/// Limit of these, in deviations.
 const PLAUSIBLE: f64 = 5.0;
 
 /// States that the wheels' speeds depend on.
@@ -89,9 +89,9 @@ pub struct FilterModel {
     pub steered: Option<Steered>,
     /// Share of the acceleration, forward and sideways, that gravity adds as a body pitches and rolls.
     pub tilt_coupling: [f64; 2],
-    /// Share of the yaw rate's change over a tick that goes on in the next one: of a yaw acceleration of correlation time T,
-    /// e^(-dt/T); 0 where the yaw rate walks at random (Singer, Estimating Optimal Tracking Filter Performance
-    /// for Manned Maneuvering Targets, IEEE Trans. AES-6(4), 1970).
+    /// Share of the yaw rate's change over a tick that continues in the next one: of a yaw acceleration of
+    /// correlation time T, e^(-dt/T); 0 where the yaw rate walks at random (Singer, Estimating Optimal Tracking
+    /// Filter Performance for Manned Maneuvering Targets, IEEE Trans. AES-6(4), 1970).
     pub yaw_accel_kept: f64,
     /// Time of the receiver's velocities after that of the mean speed over a tick (s): half a tick, where a machine's
     /// acceleration over that time is not small beside their noise.
@@ -129,8 +129,8 @@ pub struct Innovation {
 }
 
 impl Innovation {
-    /// The sum of squares less their number, none of them counted for more than `most`: 0 on average while filter and
-    /// machine agree. One large sample is little evidence of a fault that lasts.
+    /// Sum of squares less their number, none of them counted for more than `most`: 0 on average while filter and
+    /// machine agree. An outlier is little evidence of a lasting fault.
     pub fn excess(&self, most: f64) -> f64 {
         let squares = self.white.iter().flatten().map(|w| (w * w).min(most) - 1.0);
         squares.sum()
@@ -148,7 +148,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// At rest at a known pose.
+    /// Creates a filter at rest at a known pose.
     pub fn new(model: FilterModel, x_m: f64, y_m: f64, yaw_rad: f64) -> Self {
         let mut x = State::zeros();
         (x[X], x[Y], x[YAW]) = (x_m, y_m, yaw_rad);
@@ -166,7 +166,7 @@ impl Filter {
         self.model.counts_distance
     }
 
-    /// Counts a side's wheels from here on, where their rolled distance is this (m).
+    /// Restarts the distance count of a side's wheels, at this rolled distance (m).
     pub fn count_from_here(&mut self, side: usize, rolled_m: f64) {
         let rolled_distance = LEFT_DISTANCE + side;
         self.x[rolled_distance] = rolled_m;
@@ -426,8 +426,8 @@ impl Filter {
         (h, j)
     }
 
-    /// Takes the samples of this instant. None where the covariance is no longer positive definite, which leaves the
-    /// estimate as it is.
+    /// Processes the samples of this instant. None where the covariance is no longer positive definite, which leaves
+    /// the estimate as it is.
     pub fn update(&mut self, sensed: &[Option<f64>; SENSED], dt_s: f64) -> Option<Innovation> {
         let (h, mut j) = self.expected(dt_s);
         let mut nu = SVector::<f64, SENSED>::zeros();

@@ -1,4 +1,4 @@
-//! How a machine rolls, as far as a localisation filter depends on it.
+//! Rolling geometry of a machine, for its localisation filter.
 
 use super::filter::Steered;
 use becomingone_components::drive::Drive;
@@ -39,7 +39,7 @@ impl Compliance {
         let turn = steered().count() as f64;
         let all = vehicle.wheels.len() as f64;
         let apart: f64 = steered().map(|w| w.position_m[1].abs()).sum();
-        // Steered wheels are counted only where both sides have as many.
+        // Steered wheels are used only where both sides have as many.
         let on = |steered: bool, left: bool| {
             let is = |w: &&VehicleWheel| w.steered == steered && on_left(w) == left;
             vehicle.wheels.iter().filter(is).count()

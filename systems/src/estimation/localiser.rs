@@ -1,7 +1,7 @@
 //! The localisation filter of an agent: an extended Kalman filter over wheels, IMU and GNSS, at each kernel tick.
 //!
-//! It takes the machine to move on a plane: on a ramp, gravity is an acceleration to it. Of each kind of sensor it
-//! uses the agent's first, if that sits on the root link.
+//! The motion is modelled on a plane: on a ramp, gravity is taken for an acceleration. Of each kind of sensor, the
+//! agent's first is used, if it is mounted on the root link.
 
 use super::filter::Filter;
 use crate::diagnosis::config::{IsolationConfig, samples};
@@ -19,18 +19,18 @@ use bevy_ecs::prelude::*;
 #[derive(Component, Clone, Debug)]
 pub struct EkfLocaliser {
     filter: Filter,
-    /// The same without wheels, gyroscope, accelerometer, GNSS, each: see [`isolation`](crate::diagnosis::isolation).
+    /// Filters without wheels, gyroscope, accelerometer, GNSS, each: see [`isolation`](crate::diagnosis::isolation).
     without: Box<[Filter; GROUPS.len()]>,
-    /// Usual excess of each of these: where the scene's noises are not quite the true ones.
+    /// Baseline excess of each of these, where the scene's noise differs from the true noise.
     baseline: [f64; GROUPS.len()],
     /// The same of the filter that uses all sensors.
     baseline_of_all: f64,
-    /// Kernel ticks so far, as far as they count for that.
+    /// Kernel ticks of the baseline so far.
     ticks: u32,
-    /// Kernel ticks over which that is learned.
+    /// Kernel ticks over which the baseline is learned.
     baseline_ticks: u32,
-    /// The sensor without which the estimate goes on, if any, and how far it contradicts the others since, as
-    /// [`FaultIsolation::excess_without`] has it.
+    /// The sensor without which the estimate continues, if any, and its deviation from the others since, in the unit
+    /// of [`FaultIsolation::excess_without`].
     takeover: (Option<usize>, f64),
     sensors: Vec<Entity>,
     /// Index on the agent of the sensor that each number comes from; none where there is no such sensor.
@@ -41,12 +41,12 @@ pub struct EkfLocaliser {
     skids: bool,
     /// Excluded sensors, as [`FaultIsolation::excluded`] has it.
     excluded: u32,
-    /// Whether the distances of the left and right wheels are counted: since the first count.
+    /// Whether the distances of the left and right wheels are counted.
     counted: [bool; 2],
 }
 
 impl EkfLocaliser {
-    /// One of this filter. `from` and `gains` are of each of its numbers.
+    /// A localiser with this filter. `from` and `gains` are of each of its numbers.
     pub(super) fn new(
         filter: Filter,
         sensors: Vec<Entity>,
@@ -102,8 +102,8 @@ impl EkfLocaliser {
         self.from.iter().zip(parts).map(named).collect()
     }
 
-    /// Excludes sensors from now on: all filters go on from the one that explains it best without them, since the others
-    /// were misled, if they were. Not so with GNSS: without it, the position is not known for long.
+    /// Excludes sensors from now on: all filters continue from the most consistent one without them, as the others
+    /// may be off. Not so with GNSS: without it, the position is lost after a while.
     fn exclude(&mut self, isolation: &mut FaultIsolation) {
         let from = &self.from;
         let masked = |&k: &usize| from[k].is_some_and(|s| isolation.excluded >> s & 1 == 1);
@@ -131,7 +131,7 @@ impl EkfLocaliser {
                 if let Some(mean) = sample.mean {
                     let (sum, count) = &mut sums[sample.channel];
                     *sum += match channel.last {
-                        // Where the wheel is by now.
+                        // Extrapolated to the present.
                         Some((angle, at_ns)) if self.filter.counts_distance() => {
                             angle + mean * elapsed_s(at_ns, now_ns)
                         }
@@ -147,7 +147,7 @@ impl EkfLocaliser {
         })
     }
 
-    /// Begins to count the distance of a side's wheels at its first sample, which may come long after the start.
+    /// Starts the distance count of a side's wheels at its first sample, which may come long after the start.
     fn begin_count(&mut self, rolled_m: [Option<f64>; 2]) {
         for (side, rolled_m) in rolled_m.into_iter().enumerate() {
             if let Some(rolled_m) = rolled_m.filter(|_| !self.counted[side]) {
@@ -160,7 +160,7 @@ impl EkfLocaliser {
         }
     }
 
-    /// Takes the samples of a kernel tick, `dt_s` after the last (s).
+    /// Processes the samples of a kernel tick, `dt_s` after the last (s).
     fn update(
         &mut self,
         samples: [Option<f64>; SENSED],
@@ -183,13 +183,13 @@ impl EkfLocaliser {
         };
         let (gain, cap) = (isolation.gain, isolation.config.square_cap);
         self.ticks = self.ticks.saturating_add(1);
-        // While a fault could be the cause, the usual excess is not learned further.
+        // While a fault could be the cause, the baseline is not learned.
         let settling = match isolation.at_fault() {
             Some(_) if self.ticks > self.baseline_ticks => 0.0,
             _ => 1.0 / f64::from(self.ticks.min(self.baseline_ticks)),
         };
-        // The estimate goes on from the filter that never used the faulty sensor, and that sensor is compared with it
-        // from there on.
+        // The estimate continues from the filter that never used the faulty sensor, and from there on that sensor is
+        // compared with it.
         let takeover = isolation.takeover();
         if self.takeover.0 != takeover {
             self.takeover = (takeover, isolation.config.takeover);
@@ -247,7 +247,7 @@ impl EkfLocaliser {
         isolation.totals[1] += isolation.white.iter().flatten().count() as f64;
     }
 
-    /// The estimate now.
+    /// Current estimate.
     fn estimate(&self, stamp_ns: u64) -> Estimate {
         let filter = &self.filter;
         let [x_m, y_m] = filter.position_m();

@@ -5,8 +5,8 @@
 //! - [`localiser`]: the localisation filter of an agent and its bank of filters without one sensor each, at each kernel
 //!   tick.
 //! - [`filter`]: the equations of the filter.
-//! - [`geometry`]: how a machine rolls, as far as the filter depends on it.
-//! - [`spawn`]: an agent gets its filter.
+//! - [`geometry`]: rolling geometry of a machine.
+//! - [`spawn`]: adds the filter of an agent.
 
 pub mod filter;
 pub mod geometry;

@@ -6,7 +6,7 @@ use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::sensor::{EncoderAngles, Reading, elapsed_s};
 use bevy_ecs::prelude::*;
 
-/// Moves each agent's odometry by its fresh encoder readings.
+/// Advances each agent's odometry by its fresh encoder readings.
 pub fn integrate(
     mut agents: Query<(&mut Odometry, &DrivenBy, &ControllerInputs)>,
     drives: Query<&Drive>,
@@ -41,7 +41,7 @@ fn sides_m(drive: &Drive, encoders: &EncoderAngles) -> [f64; 2] {
     [side(true), side(false)]
 }
 
-/// Takes one reading: the rolled distances of the left and the right side make an arc since the last one.
+/// Processes one reading: the rolled distances of the left and the right side make an arc since the last one.
 pub(crate) fn advance(odometry: &mut Odometry, now: [f64; 2], track_width_m: f64, stamp_ns: u64) {
     if let Some(last) = odometry.last_m {
         let (left, right) = (now[0] - last[0], now[1] - last[1]);

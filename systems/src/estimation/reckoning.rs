@@ -7,7 +7,7 @@ use becomingone_components::sensor::{EncoderAngles, Reading};
 use becomingone_components::vehicle::{Vehicle, VehicleModel};
 use bevy_ecs::prelude::*;
 
-/// Moves each vehicle's odometry by its fresh encoder readings.
+/// Advances each vehicle's odometry by its fresh encoder readings.
 pub fn integrate(
     mut agents: Query<(&mut Odometry, &DrivenBy, &ControllerInputs)>,
     vehicles: Query<&Vehicle>,

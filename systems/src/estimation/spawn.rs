@@ -1,4 +1,4 @@
-//! Gives an agent its localisation filter: which numbers of its sensors it takes, and how sure of them it is.
+//! Adds the localisation filter of an agent: its measured numbers and their noise.
 
 use super::filter::{self, FilterModel, STATES};
 use super::geometry::WheelGeometry;
@@ -40,7 +40,7 @@ const ROLL_COUPLING: [f64; 2] = [0.5, 0.3];
 /// of parameters; see `compact_car.yaml`). Simulated tyres have none.
 const SLIP_SD_RAD_S2_M: f64 = 0.01;
 
-/// Gives an agent its filter, where it is driven: the loader refuses one elsewhere.
+/// Adds a filter to an agent, where it is driven: the loader refuses one elsewhere.
 pub(crate) fn spawn(
     world: &mut World,
     agent: Entity,
@@ -114,7 +114,7 @@ pub(crate) fn spawn(
         .insert((localiser, estimate, isolation));
 }
 
-/// What a filter is made of.
+/// Parts of a filter.
 struct Setup<'a> {
     filter: &'a FilterSpec,
     geometry: &'a WheelGeometry,
@@ -136,7 +136,7 @@ impl Setup<'_> {
         self.features.push((k, feature));
     }
 
-    /// Adds a sensor, if it is the first of its kind; gives whether it was.
+    /// Adds a sensor, if it is the first of its kind; returns whether it was.
     fn add(&mut self, index: usize, spec: &SensorSpec, mount: Pose) -> bool {
         let is_free = |sensed: Sensed| self.from[sensed as usize].is_none();
         if let Some(encoders) = spec.kind.get::<Encoders>() {

@@ -6,7 +6,7 @@ use becomingone_components::kind::Kind;
 use becomingone_components::sensor::{ContactForce, Measurement as _};
 use serde::{Deserialize, Serialize};
 
-/// It measures so much more than the true value, in the number's own unit. Not of counters.
+/// Adds a constant to the true value, in the number's own unit. Not for counters.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Bias(pub f64);
 
@@ -25,8 +25,7 @@ impl FaultKind for Bias {
     fn refuse(&self, target: &FaultTarget<'_>) -> Option<(String, String)> {
         if target.schema.counts {
             return Some((
-                "`Bias` of an incremental counter, of which only increments are measured"
-                    .to_owned(),
+                "`Bias` of an incremental counter: only its increments are measured".to_owned(),
                 "`Scale`, `Drift` or `Freeze`".to_owned(),
             ));
         }
@@ -44,12 +43,12 @@ impl FaultKind for Bias {
     }
 }
 
-/// Why an offset means nothing on its target.
+/// Reason why an offset does not apply to its target.
 pub(super) fn refuse_offset(target: &FaultTarget<'_>) -> Option<(String, String)> {
     let name = target.sensor.unwrap_or_default();
     if target.measures == ContactForce::KIND && target.numbers.start == 0 {
         return Some((
-            "a flag with something added".to_owned(),
+            "an offset of a flag".to_owned(),
             format!("`Freeze`, or the part `{name}/force`"),
         ));
     }
@@ -62,7 +61,7 @@ pub(super) fn refuse_offset(target: &FaultTarget<'_>) -> Option<(String, String)
     };
     let parts: Vec<&str> = target.schema.names().filter(one_unit).collect();
     Some((
-        "one number for several units".to_owned(),
+        "one offset for several units".to_owned(),
         format!(
             "a part of `{}/{name}` with one unit: {}",
             target.agent,

@@ -1,17 +1,17 @@
-//! `Block`: rays that meet nothing.
+//! `Block`: rays without a target.
 
 use becomingone_components::check::Checks;
 use becomingone_components::fault::{FaultKind, FaultNow, FaultTarget};
 use becomingone_components::kind::Kind;
 use serde::{Deserialize, Serialize};
 
-/// This share of a lidar's rays, from the first one on, meets nothing.
+/// A share of a lidar's rays, from the first one on, has no target.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Block(pub f64);
 
 impl Kind for Block {
     const NAME: &'static str = "Block";
-    const ABOUT: &'static str = "share of a lidar's rays that meets nothing: Block(0.25)";
+    const ABOUT: &'static str = "share of a lidar's rays without a target: Block(0.25)";
 }
 
 impl FaultKind for Block {

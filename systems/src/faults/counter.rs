@@ -1,6 +1,6 @@
 //! Offset of a counter under faults: increments are corrupted, and stay so when the fault is over.
 
-/// What a counter said last before any fault, and by how much it is off.
+/// Last value of a counter before any fault, and its offset.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CounterOffset {
     last: Vec<f64>,

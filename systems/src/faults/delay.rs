@@ -1,4 +1,4 @@
-//! `Delay`: readings of some time ago.
+//! `Delay`: delayed readings.
 
 use becomingone_components::check::Checks;
 use becomingone_components::fault::{FaultKind, FaultNow, FaultTarget};
@@ -9,25 +9,25 @@ use std::collections::VecDeque;
 
 /// Longest delay (s).
 const MAX_DELAY_S: f64 = 60.0;
-/// Most numbers that a delay keeps.
+/// Maximum numbers that a delay keeps.
 const MAX_KEPT: f64 = 1e7;
 
-/// It measures the value of so long ago (s); while it has not been on for so long, its first value.
+/// Gives the value of this time ago (s); the first value, where the readings do not reach back that far.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Delay(pub f64);
 
-/// Readings of late, oldest first: as many as the delay reaches back.
+/// Recent readings, oldest first: as many as the delay needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
     stamps_ns: VecDeque<u64>,
-    /// Of each reading as many.
+    /// Numbers of all readings, as many of each.
     numbers: VecDeque<f64>,
 }
 
 impl Past {
-    /// Takes a reading; the oldest is then the latest one that is so old, or the first of all.
+    /// Adds a reading; the oldest is then the latest one that is old enough, or the first of all.
     fn push(&mut self, now: &FaultNow, delay_s: f64, numbers: &[f64]) {
-        // The reading that is repeated, those since, and one for a period that ticks have rounded.
+        // The delayed reading, those since, and one for a period rounded by ticks.
         let most = (delay_s * now.rate_hz).ceil() as usize + 2;
         let delay_ns = (delay_s * NS_PER_S as f64).round() as u64;
         if self.stamps_ns.is_empty() {
@@ -47,7 +47,7 @@ impl Past {
 
 impl Kind for Delay {
     const NAME: &'static str = "Delay";
-    const ABOUT: &'static str = "readings of so long ago (s): Delay(0.1)";
+    const ABOUT: &'static str = "delay of readings (s): Delay(0.1)";
 }
 
 impl FaultKind for Delay {
@@ -62,7 +62,7 @@ impl FaultKind for Delay {
         let kept = self.0 * target.rate_hz * numbers as f64;
         (kept > MAX_KEPT).then(|| {
             (
-                format!("{kept} numbers to keep for so long"),
+                format!("a delay of {kept} numbers"),
                 "a shorter delay: at most 10 million numbers".to_owned(),
             )
         })
@@ -72,7 +72,7 @@ impl FaultKind for Delay {
         format!("delayed by {} s", self.0)
     }
 
-    /// Readings are kept before the fault too, so that there is a past.
+    /// Readings are kept before the fault too, so that there are earlier ones when it begins.
     fn inject(&self, past: &mut Past, now: &FaultNow, numbers: &mut [f64]) {
         past.push(now, self.0, numbers);
         if now.active {

@@ -8,14 +8,14 @@ use becomingone_components::kind::Kind;
 use becomingone_components::sensor::elapsed_s;
 use serde::{Deserialize, Serialize};
 
-/// Its offset grows by so much a second since the fault began, in the number's own unit. A counter keeps what it has
-/// gained by it.
+/// Adds an offset that grows at this rate per second since the fault began, in the number's own unit. A counter keeps
+/// the offset.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Drift(pub f64);
 
 impl Kind for Drift {
     const NAME: &'static str = "Drift";
-    const ABOUT: &'static str = "offset that grows by so much a second: Drift(0.01)";
+    const ABOUT: &'static str = "offset with this growth per second: Drift(0.01)";
 }
 
 impl FaultKind for Drift {
@@ -31,7 +31,7 @@ impl FaultKind for Drift {
     }
 
     fn describe(&self) -> String {
-        format!("drifting by {} a second", self.0)
+        format!("drifting by {} per second", self.0)
     }
 
     fn inject(&self, (last_ns, offset): &mut Self::State, now: &FaultNow, numbers: &mut [f64]) {

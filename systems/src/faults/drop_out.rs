@@ -6,7 +6,7 @@ use becomingone_components::kind::Kind;
 use becomingone_components::seed::Rng;
 use serde::{Deserialize, Serialize};
 
-/// Each reading is lost with this probability, whole.
+/// Loses each reading, as a whole, with this probability.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct DropOut(pub f64);
 
@@ -26,7 +26,7 @@ impl FaultKind for DropOut {
         (!target.is_whole()).then(|| {
             let (agent, name) = (target.agent, target.sensor.unwrap_or_default());
             (
-                "a part of a reading to be lost, which is lost whole".to_owned(),
+                "a drop-out of a part: readings are lost as a whole".to_owned(),
                 format!("the whole sensor, `{agent}/{name}`"),
             )
         })

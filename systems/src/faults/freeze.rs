@@ -5,8 +5,7 @@ use becomingone_components::fault::{FaultKind, FaultNow};
 use becomingone_components::kind::Kind;
 use serde::{Deserialize, Serialize};
 
-/// It repeats the value of the fault's first reading. A counter (an encoder) counts on from where it stood when the
-/// fault ends.
+/// Repeats the value of the fault's first reading. A counter (an encoder) continues from there when the fault ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Freeze;
 

@@ -1,6 +1,6 @@
 //! Faults of sensors and drives begin and end; those of sensors corrupt simulated readings. Ground truth is untouched.
 //!
-//! - `target`: what a fault's `sensor` names.
+//! - `target`: targets of faults.
 //! - a file each for the engine's own kinds, with `counter` for incremental sensors.
 
 mod bias;
@@ -74,7 +74,7 @@ impl Plugin for FaultsPlugin {
                 begin_and_end
                     .in_set(TickSystems::Inject)
                     .run_if(any_with_component::<Faults>),
-                // Beside the bending of other kinds, and after that of its own.
+                // In no order with other kinds, and after the injection into its own.
                 follow_metres
                     .in_set(FaultInjectionSystems)
                     .after(inject::<GnssFix>)
@@ -84,7 +84,7 @@ impl Plugin for FaultsPlugin {
     }
 }
 
-/// Lets faults bend this kind of measurement.
+/// Adds fault injection for this kind of measurement.
 pub(crate) fn register<T: Measurement>(app: &mut App) {
     app.add_systems(
         Tick,
@@ -94,7 +94,7 @@ pub(crate) fn register<T: Measurement>(app: &mut App) {
     );
 }
 
-/// Faults begin and end with the tick that has reached their time.
+/// Begins and ends faults, at the tick that has reached their time.
 pub fn begin_and_end(
     time: Res<SimTime>,
     mut faulty: Query<(&ChildOf, &mut Faults)>,
@@ -124,10 +124,10 @@ pub fn begin_and_end(
     }
 }
 
-/// Sensors that are simulated now: what comes from outside is as it is.
+/// Sensors that are simulated now: faults do not act on external readings.
 type IsSimulated<T> = (With<Truth<T>>, Without<SimulationDisabled>);
 
-/// Bends what simulated sensors have just said, and takes out what is lost.
+/// Corrupts the fresh readings of simulated sensors, and removes lost ones.
 pub fn inject<T: Measurement>(
     mut sensors: Query<(&mut Faults, &mut Reading<T>, &mut SensorStats), IsSimulated<T>>,
 ) {
@@ -136,42 +136,42 @@ pub fn inject<T: Measurement>(
             continue;
         }
         let Faults { all, numbers } = &mut *faults;
-        reading.retain(|said| {
+        reading.retain(|stamped| {
             if all.iter_mut().any(Fault::loses) {
                 stats.readings -= 1;
                 stats.dropped += 1;
                 return false;
             }
             numbers.clear();
-            said.value.visit(&mut |x| numbers.push(x));
-            let limits = said.value.limits();
+            stamped.value.visit(&mut |x| numbers.push(x));
+            let limits = stamped.value.limits();
             for fault in &mut *all {
-                fault.inject(said.source_ns, T::COUNTS, limits, numbers);
+                fault.inject(stamped.source_ns, T::COUNTS, limits, numbers);
             }
-            said.value.fill(numbers);
+            stamped.value.fill(numbers);
             true
         });
     }
 }
 
-/// Where the metres of a place are bent, the place on the Earth is that of the bent metres.
+/// Recomputes the WGS84 position of a fix from its corrupted metres.
 pub fn follow_metres(
     mut receivers: Query<(&Faults, &Simulated<Gnss>, &mut Reading<GnssFix>), IsSimulated<GnssFix>>,
 ) {
     for (faults, model, mut reading) in &mut receivers {
         let metres = GnssFix::METRES;
-        let bends =
+        let is_corrupted =
             |f: &Fault| f.active && f.numbers.start < metres.end && f.numbers.end > metres.start;
-        if reading.is_fresh() && faults.all.iter().any(bends) {
-            reading.retain(|said| {
-                said.value.place = model.0.place(said.value.position_m);
+        if reading.is_fresh() && faults.all.iter().any(is_corrupted) {
+            reading.retain(|stamped| {
+                stamped.value.place = model.0.place(stamped.value.position_m);
                 true
             });
         }
     }
 }
 
-/// Gives sensors and drives their faults; the loader has checked that they are there.
+/// Adds the faults of sensors and drives; the loader has checked the targets.
 pub(crate) fn spawn(world: &mut World, scene: &SceneSpec, named: &[(String, Entity)]) {
     let seed = RunSeed(scene.seed);
     for spec in &scene.faults {

@@ -7,7 +7,7 @@ use becomingone_components::kind::Kind;
 use becomingone_components::sensor::{GnssFix, Measurement as _};
 use serde::{Deserialize, Serialize};
 
-/// It measures this many times the true value; a counter counts so many times its increments.
+/// Multiplies the true value by this factor; of a counter, its increments.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Scale(pub f64);
 
@@ -29,7 +29,7 @@ impl FaultKind for Scale {
         position.then(|| {
             let name = target.sensor.unwrap_or_default();
             (
-                "a scaled place on the Earth, which has no zero to scale it from".to_owned(),
+                "a scaled position on the Earth, which has no zero".to_owned(),
                 format!("`Freeze`, or the part `{name}/velocity`"),
             )
         })

@@ -5,7 +5,7 @@ use becomingone_components::fault::FaultKind;
 use becomingone_components::kind::Kind;
 use serde::{Deserialize, Serialize};
 
-/// Of a drive: its wheels roll over the ground by so much less than they turn, as a share of their turn.
+/// Of a drive: its wheels roll over the ground by less than they turn, by this share of their turn.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Slip(pub f64);
 
@@ -20,7 +20,7 @@ impl FaultKind for Slip {
     const OF_DRIVE: bool = true;
 
     fn check(&self, checks: &mut Checks<'_>) {
-        // All of it would be a wheel that turns for ever on the spot.
+        // A share of 1 would be a wheel that turns for ever on the spot.
         checks.within("", self.0, 0.0, 0.99, "a share from 0 to 0.99");
     }
 

@@ -1,4 +1,4 @@
-//! Targets of faults: what `rover/imu/gyro_z` names.
+//! Targets of faults, as `rover/imu/gyro_z`.
 
 use becomingone_components::fault::DRIVE;
 use becomingone_components::scene::{AgentSpec, SensorSpec};
@@ -27,7 +27,7 @@ pub struct Target {
     pub name: String,
 }
 
-/// Why a fault's `sensor` means nothing, or too much.
+/// An invalid or ambiguous `sensor` of a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultTargetError {
     /// No such agent.
@@ -42,7 +42,7 @@ pub enum FaultTargetError {
     Ambiguous(Vec<String>),
 }
 
-/// Finds what `agent/sensor`, `agent/sensor/part`, `agent/part`, `agent/drive` or `agent/drive/place` means.
+/// Resolves `agent/sensor`, `agent/sensor/part`, `agent/part`, `agent/drive` or `agent/drive/place`.
 ///
 /// # Errors
 ///

@@ -21,32 +21,32 @@ fn fault(kind: impl Into<Named<dyn AnyFault>>, numbers: Range<usize>) -> Fault {
 }
 
 #[test]
-fn what_is_frozen_repeats_its_first_word_and_thaws() {
+fn a_frozen_number_repeats_its_first_value_until_the_fault_ends() {
     let mut f = fault(Freeze, 1..2);
     assert_eq!((f.from_ns, f.until_ns), (1_000_000_000, 3_000_000_000));
-    let mut said = Vec::new();
+    let mut found = Vec::new();
     for k in 0..6 {
         f.active = (2..4).contains(&k);
         let mut numbers = [f64::from(k), 10.0 * f64::from(k)];
         f.inject(0, false, None, &mut numbers);
         assert_eq!(numbers[0], f64::from(k));
-        said.push(numbers[1]);
+        found.push(numbers[1]);
     }
-    assert_eq!(said, [0.0, 10.0, 20.0, 20.0, 40.0, 50.0]);
+    assert_eq!(found, [0.0, 10.0, 20.0, 20.0, 40.0, 50.0]);
 }
 
 #[test]
 fn a_scaled_counter_gains_more_and_keeps_it() {
     let count = |kind: Named<dyn AnyFault>| {
         let mut f = fault(kind, 0..usize::MAX);
-        let mut said = Vec::new();
+        let mut found = Vec::new();
         for k in 0..6 {
             f.active = (2..4).contains(&k);
             let mut numbers = [f64::from(k) * 100.0];
             f.inject(0, true, None, &mut numbers);
-            said.push(numbers[0]);
+            found.push(numbers[0]);
         }
-        said
+        found
     };
     let scaled = count(Scale(1.5).into());
     assert_eq!(scaled, [0.0, 100.0, 250.0, 400.0, 500.0, 600.0]);
@@ -55,9 +55,9 @@ fn a_scaled_counter_gains_more_and_keeps_it() {
 }
 
 /// Readings of a signal that grows by 1 in each 0.1 s, with the fault active from 1 s to 3 s.
-fn said(kind: impl Into<Named<dyn AnyFault>>, counts: bool) -> Vec<f64> {
+fn readings(kind: impl Into<Named<dyn AnyFault>>, counts: bool) -> Vec<f64> {
     let mut f = fault(kind, 0..usize::MAX);
-    let readings = (0..41u64).map(|k| {
+    let numbers = (0..41u64).map(|k| {
         let now_ns = k * NS_PER_S / 10;
         f.active = (f.from_ns..f.until_ns).contains(&now_ns);
         let mut numbers = [k as f64];
@@ -68,14 +68,14 @@ fn said(kind: impl Into<Named<dyn AnyFault>>, counts: bool) -> Vec<f64> {
         }
         numbers[0]
     });
-    readings.collect()
+    numbers.collect()
 }
 
 #[test]
 fn a_bias_is_there_and_gone_and_a_drift_grows_from_its_beginning() {
-    let bias = said(Bias(0.5), false);
-    let drift = said(Drift(2.0), false);
-    let counter = said(Drift(2.0), true);
+    let bias = readings(Bias(0.5), false);
+    let drift = readings(Drift(2.0), false);
+    let counter = readings(Drift(2.0), true);
     for k in 0..41 {
         let (x, on) = (k as f64, (10..30).contains(&k));
         let since_s = (x - 10.0) / 10.0;
@@ -89,24 +89,24 @@ fn a_bias_is_there_and_gone_and_a_drift_grows_from_its_beginning() {
 }
 
 #[test]
-fn a_delay_says_what_was_said_then_and_the_first_word_before_there_is_a_then() {
+fn a_delay_repeats_earlier_readings_or_the_first_one() {
     for counts in [false, true] {
-        for (delay_s, readings) in [(0.3, 3), (0.25, 3), (0.01, 1)] {
-            let late = said(Delay(delay_s), counts);
+        for (delay_s, late_by) in [(0.3, 3), (0.25, 3), (0.01, 1)] {
+            let late = readings(Delay(delay_s), counts);
             for (k, &x) in late.iter().enumerate() {
                 let on = (10..30).contains(&k);
-                assert_eq!(x, (k - if on { readings } else { 0 }) as f64);
+                assert_eq!(x, (k - if on { late_by } else { 0 }) as f64);
             }
         }
-        // Longer than the run has been going: the first.
-        let late = said(Delay(1.5), counts);
+        // Longer than the time since the start: the first value.
+        let late = readings(Delay(1.5), counts);
         assert_eq!(late[10..15], [0.0; 5]);
         assert_eq!(late[14..18], [0.0, 0.0, 1.0, 2.0]);
     }
 }
 
 #[test]
-fn so_many_readings_are_lost_while_it_lasts() {
+fn a_drop_out_loses_its_share_of_readings_while_it_lasts() {
     let mut f = fault(DropOut(0.3), 0..usize::MAX);
     assert!((0..100).all(|_| !f.loses()));
     f.active = true;
@@ -126,7 +126,7 @@ fn so_many_readings_are_lost_while_it_lasts() {
 }
 
 #[test]
-fn what_saw_nothing_still_sees_nothing_and_no_distance_leaves_its_limits() {
+fn rays_without_a_target_keep_that_and_distances_stay_within_limits() {
     let inject = |kind: Named<dyn AnyFault>| {
         let mut f = fault(kind, 0..usize::MAX);
         f.active = true;
@@ -143,7 +143,7 @@ fn what_saw_nothing_still_sees_nothing_and_no_distance_leaves_its_limits() {
 }
 
 #[test]
-fn numbers_that_are_not_there_are_left_out() {
+fn numbers_beyond_the_reading_are_ignored() {
     let mut f = fault(Scale(2.0), 3..usize::MAX);
     f.active = true;
     f.inject(0, false, None, &mut [1.0, 2.0]);

@@ -1,4 +1,4 @@
-//! Commands on their way out: to a driver, if hardware is armed; the safe one where somebody fell silent.
+//! Commands to hardware: sent to a driver, if hardware is armed; the safe command after a time-out.
 
 use super::OutputLinks;
 use becomingone_components::actuator::{ActuatorCommand, ActuatorTarget};
@@ -12,32 +12,32 @@ use std::time::Duration;
 
 /// Commands a second, at most.
 pub const SEND_RATE_HZ: f64 = 100.0;
-/// A controller that wrote nothing for so long is silent (ns).
+/// Time without a write after which a controller has timed out (ns).
 pub const CONTROLLER_SILENT_NS: u64 = NS_PER_S / 2;
 
-/// A command as it leaves.
+/// A command for a driver.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outgoing {
     /// Counts the commands of this actuator from 1.
     pub sequence: u64,
-    /// When it was decided, on the run's clock (ns).
+    /// Time of the decision, on the run's clock (ns).
     pub now_ns: u64,
-    /// What it is: `twist`, `ackermann`, `joints`.
+    /// Kind: `twist`, `ackermann`, `joints`.
     pub kind: &'static str,
-    /// Whether it is the safe one, in place of the controller's.
+    /// Whether it is the safe command, in place of the controller's.
     pub safe: bool,
-    /// In the order of the kind.
+    /// Numbers, in the order of the kind.
     pub numbers: Vec<f64>,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     next: Option<Outgoing>,
-    /// The latest that the driver has sent.
+    /// The latest command that the driver has sent.
     sent: u64,
 }
 
-/// The driver's end of an actuator's link: only the newest command waits.
+/// Driver side of an actuator's link: only the newest command waits.
 #[derive(Clone)]
 pub struct ActuatorEnd {
     name: Arc<str>,
@@ -65,7 +65,7 @@ impl ActuatorEnd {
         slot.next.take()
     }
 
-    /// The command of this number is on its way.
+    /// Marks the command of this number as sent.
     pub fn sent(&self, sequence: u64) {
         self.lock().sent = sequence;
         self.slot.1.notify_all();
@@ -76,7 +76,7 @@ impl ActuatorEnd {
         self.slot.1.notify_all();
     }
 
-    /// Waits until the command of this number is on its way; says whether it is.
+    /// Waits until the command of this number is sent; returns whether it is.
     pub(super) fn flush(&self, sequence: u64, within: Duration) -> bool {
         let (_, changed) = &*self.slot;
         let waited = changed.wait_timeout_while(self.lock(), within, |slot| slot.sent < sequence);
@@ -89,24 +89,24 @@ impl ActuatorEnd {
     }
 }
 
-/// What an actuator of hardware is told, and why.
+/// Commands of a hardware actuator, and the reason of a safe one.
 #[derive(Component, Clone, Debug)]
 pub struct CommandSender {
     rate: Rate,
-    /// When its controller wrote last (ns).
+    /// Last write of its controller (ns).
     written_ns: u64,
     /// Commands so far.
     pub sequence: u64,
-    /// Why the safe command is in force; none where the controller's is.
+    /// Reason of the safe command; none while the controller's is active.
     pub safe: Option<SafeReason>,
     /// The safe command, as numbers.
     rest: (&'static str, Vec<f64>),
 }
 
-/// Who fell silent, so that the safe command is in force.
+/// Time-out that activates the safe command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SafeReason {
-    /// Nobody wrote a command.
+    /// No controller wrote a command.
     Controller,
     /// The actuator's own link is not up.
     Link,
@@ -125,7 +125,7 @@ impl std::fmt::Display for SafeReason {
 }
 
 impl CommandSender {
-    /// Of an actuator that nobody has told anything.
+    /// State before the first command.
     pub fn new(tick_ns: u64) -> Self {
         let most = NS_PER_S as f64 / tick_ns.max(1) as f64;
         Self {
@@ -137,7 +137,7 @@ impl CommandSender {
         }
     }
 
-    /// The safe command, for the end of a run; none before there was a first one.
+    /// The safe command, for the end of a run; none before the first command.
     pub(super) fn at_rest(&mut self, now_ns: u64) -> Option<Outgoing> {
         if self.sequence == 0 {
             return None;

@@ -1,25 +1,25 @@
-//! A device's clock on the run's: what it stamps is moved by the shortest way that was ever seen of late.
+//! Map of a device's clock to the run's, by the minimum delay of recent stamps.
 //!
-//! What comes is late by the way that it took, never early. So the run's time of its arrival less the device's stamp
-//! is the offset of the clocks plus a way; its least value over a while is the offset with the shortest way. Two
-//! windows that take turns let it follow a clock that drifts.
+//! Delays are never negative, so the run's time of an arrival minus the device's stamp is the offset of the clocks
+//! plus a delay; its minimum over a window is the offset plus the minimum delay. Two alternating windows let it
+//! follow a clock that drifts.
 
 use becomingone_components::link::{Clock, ClockState};
 use becomingone_components::time::NS_PER_S;
 
-/// Stamps before the map is trusted.
+/// Stamps before the map is locked.
 const ACQUIRED: u32 = 8;
-/// Length of a window (ns). Two crystals that differ by 100 ppm part by half a millisecond in it.
+/// Length of a window (ns). Two crystals that differ by 100 ppm diverge by half a millisecond in it.
 const WINDOW_NS: u64 = 5 * NS_PER_S;
-/// Silence after which the map is only held (ns).
+/// Silence after which the map is in hold-over (ns).
 const HOLD_NS: u64 = NS_PER_S;
-/// Silence after which it means nothing (ns): crystals may have parted by more than a tick.
+/// Silence after which it expires (ns): crystals may have diverged by more than a tick.
 const EXPIRE_NS: u64 = 60 * NS_PER_S;
 
-/// The map of one link.
+/// Map of one link.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClockMap {
-    said: Clock,
+    current: Clock,
     stamps: u32,
     /// Least offsets (ns) of the last window and of this one.
     least: [Option<i64>; 2],
@@ -31,11 +31,11 @@ pub struct ClockMap {
 impl ClockMap {
     /// The state and offset now.
     pub fn clock(&self) -> Clock {
-        self.said
+        self.current
     }
 
-    /// When a reading was so, on the run's clock (ns): its stamp, moved; never after its arrival, never before the
-    /// reading before it. Where it was not stamped, its arrival.
+    /// Source time of a reading on the run's clock (ns): its stamp, mapped; never after its arrival, never before the
+    /// previous reading. Its arrival, without a stamp.
     pub fn map(&mut self, stamp_ns: Option<u64>, arrival_ns: u64) -> u64 {
         let mapped = match stamp_ns {
             None => arrival_ns,
@@ -47,7 +47,7 @@ impl ClockMap {
     }
 
     fn moved(&mut self, stamp_ns: u64, arrival_ns: u64) -> u64 {
-        if self.said.state == ClockState::Expired {
+        if self.current.state == ClockState::Expired {
             self.anew();
         }
         let offset = arrival_ns.wrapping_sub(stamp_ns) as i64;
@@ -58,7 +58,7 @@ impl ClockMap {
         let least = self.least[1].map_or(offset, |least| least.min(offset));
         self.least[1] = Some(least);
         self.stamps = self.stamps.saturating_add(1);
-        self.said = Clock {
+        self.current = Clock {
             state: if self.stamps < ACQUIRED {
                 ClockState::Acquiring
             } else {
@@ -66,13 +66,13 @@ impl ClockMap {
             },
             offset_ns: self.least[0].map_or(least, |before| before.min(least)),
         };
-        stamp_ns.wrapping_add(self.said.offset_ns as u64)
+        stamp_ns.wrapping_add(self.current.offset_ns as u64)
     }
 
-    /// Lets time pass in which nothing came (ns of the run).
+    /// Lets time pass without a reading (ns of the run).
     pub fn wait(&mut self, now_ns: u64) {
         let silent_ns = now_ns.saturating_sub(self.last_arrival_ns);
-        self.said.state = match self.said.state {
+        self.current.state = match self.current.state {
             ClockState::Locked | ClockState::Acquiring if silent_ns > HOLD_NS => {
                 ClockState::Holdover
             }
@@ -81,7 +81,7 @@ impl ClockMap {
         };
     }
 
-    /// Forgets the device's clock, and not that time has passed: its sender began anew.
+    /// Resets the map of a device's clock, and not the passed time: its sender restarted.
     pub fn anew(&mut self) {
         *self = Self {
             last_arrival_ns: self.last_arrival_ns,
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn it_follows_a_clock_that_drifts_and_waits_for_the_shortest_way() {
-        // 80 ppm fast, a way of 2 ms and up to 10 ms more.
+        // 80 ppm fast, a delay of 2 ms and up to 10 ms more.
         let mut map = ClockMap::default();
         let mut worst = 0i64;
         for k in 0..60_000u64 {

@@ -1,40 +1,40 @@
-//! What a driver is, and which kinds there are.
+//! Drivers and their kinds.
 //!
 //! A driver is two files: `protocol.rs`, which reads and writes bytes and nothing else, and `driver.rs`, which waits
-//! for them on a thread of its own. It knows no entity and no tick: it gets the ends of its links, and fills or
-//! empties them.
+//! for them on a thread of its own. It has no access to entities and ticks: it fills or empties the driver sides of
+//! its links.
 
 use super::act::ActuatorEnd;
 use super::queue::SensorEnd;
 use super::thread::Context;
 use serde::de::DeserializeOwned;
 
-/// A kind of driver, under whose name scenes ask for it: `source: Driver("udp", (..))`.
+/// A kind of driver, selected in scenes by its name: `source: Driver("udp", (..))`.
 pub trait DriverKind: Send + Sync + 'static {
     /// Name in scenes: `udp`.
     fn name(&self) -> &'static str;
 
-    /// What it is, in a line, for `becomingone list drivers`.
+    /// Description in one line, for `becomingone list drivers`.
     fn about(&self) -> &'static str;
 
-    /// Reads the configuration of one source, and says what it wants to hold alone: a port, a device, a broker.
-    /// Sources of the same port share a driver, and its thread.
+    /// Reads the configuration of one source, and returns the resource that it needs exclusively: a port, a device, a
+    /// broker. Sources of the same port share a driver, and its thread.
     ///
     /// # Errors
     ///
-    /// What is wrong with the configuration.
+    /// Error of the configuration.
     fn port(&self, config: &str, whose: Endpoint<'_>) -> Result<String, ConfigError>;
 
-    /// A driver for all sources of a port, with their configurations. What it must have to begin at all, it takes
-    /// here; what may come and go, in [`Driver::serve`].
+    /// Creates a driver for all sources of a port, with their configurations. Resources without which it cannot start
+    /// are acquired here; those that may come and go, in [`Driver::serve`].
     ///
     /// # Errors
     ///
-    /// What is not to be had: `127.0.0.1:5005: address already in use`.
+    /// The resource that is not available: `127.0.0.1:5005: address already in use`.
     fn open(&self, port: &str, ends: Vec<(String, LinkEnd)>) -> Result<Box<dyn Driver>, String>;
 }
 
-/// Who asks for a driver.
+/// User of a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint<'a> {
     /// A sensor, by its stable name.
@@ -43,42 +43,42 @@ pub enum Endpoint<'a> {
     Actuator(&'a str),
 }
 
-/// The driver's end of a link.
+/// Driver side of a link.
 pub enum LinkEnd {
-    /// Readings come in.
+    /// Incoming readings.
     Sensor(SensorEnd),
-    /// Commands go out.
+    /// Outgoing commands.
     Actuator(ActuatorEnd),
 }
 
-/// A driver at work.
+/// A running driver.
 pub trait Driver: Send + 'static {
-    /// Reaches the other side, says [`Context::up`], and serves until [`Context::cancelled`], which it asks for ten
-    /// times a second or more often. After an error it is called again, when the back-off has passed.
+    /// Connects, calls [`Context::up`], and serves until [`Context::cancelled`], which it checks ten times a second
+    /// or more often. After an error it is called again, when the back-off has passed.
     ///
     /// # Errors
     ///
-    /// Why it cannot go on.
+    /// Reason of the failure.
     fn serve(&mut self, context: &Context) -> Result<(), DriverError>;
 }
 
-/// Why a driver stops; it is started again after a pause.
+/// Failure of a driver; it is started again after a pause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DriverError(pub String);
 
-/// What is wrong with a configuration.
+/// An invalid configuration.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Its text, or the type of a value in it.
+    /// Invalid text, or an invalid type of a value in it.
     #[error("{0}")]
     Text(#[from] ron::error::SpannedError),
-    /// What it means: what was found, what was expected.
+    /// Invalid value: found, expected.
     #[error("{0}")]
     Meaning(String),
 }
 
-/// Reads a configuration as scenes are read: optional values stand plainly.
+/// Reads a configuration as scenes are read: optional values are written without `Some`.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Live links: the tick's end of a queue, and of a recording that is read as time passes.
+//! Live links: tick side of a queue, and of a recording that is read as time passes.
 
 use super::clock::ClockMap;
 use super::queue::{PortState, SensorEnd, Waiting};
@@ -7,13 +7,13 @@ use becomingone_components::link::{Clock, Counts, LinkState, Payload};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// The tick's end of a driver's link.
+/// Tick side of a driver's link.
 pub(super) struct QueueLink {
     end: SensorEnd,
     port: PortState,
     taken: VecDeque<Waiting>,
     map: ClockMap,
-    /// What was said last.
+    /// Last reported state.
     state: LinkState,
     clock: Clock,
     counts: Counts,
@@ -93,32 +93,32 @@ impl InputLink for QueueLink {
 /// One row of a recording.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecordedRow {
-    /// When it came (ns from the run's start): it enters in the first tick at or after that.
+    /// Arrival (ns from the run's start): it enters in the first tick at or after that.
     pub at_ns: u64,
-    /// When it was so (ns from the run's start).
+    /// Source time (ns from the run's start).
     pub source_ns: u64,
-    /// In the order of the measurement; `NaN` where there is no value.
+    /// Numbers, in the order of the measurement; `NaN` where there is no value.
     pub numbers: Vec<f64>,
 }
 
 /// A recording that is read row by row, in the order of time.
 pub trait Recording: Send + 'static {
-    /// The next row; none at the end, and where the rest cannot be read, which it tells itself.
+    /// The next row; none at the end, and where the rest cannot be read, which the recording logs.
     fn next(&mut self) -> Option<RecordedRow>;
-    /// Back to the first row.
+    /// Returns to the first row.
     fn rewind(&mut self);
 }
 
-/// A recording as a live link: time itself drives it.
+/// A recording as a live link, advanced by time.
 pub(super) struct RecordedLink {
     name: String,
-    // Only ever reached through `&mut`: the lock is for files that no two threads may look at.
+    // Only accessed through `&mut`: the lock is for files that are not `Sync`.
     recording: Mutex<Box<dyn Recording>>,
     next: Option<RecordedRow>,
     state: LinkState,
 }
 
-/// Most rows that enter in one tick; more wait for the next one.
+/// Maximum rows that enter in one tick; more wait for the next one.
 const ROWS_A_TICK: usize = 4096;
 
 impl RecordedLink {

@@ -1,15 +1,15 @@
-//! The seam to the outside: one door in.
+//! Links: the only entry of external input.
 //!
-//! - [`driver`]: what a driver is, and which kinds there are; `thread`: what it runs on.
-//! - [`queue`]: what waits for the tick, with [`sequence`]: what did not come, came late or twice.
-//! - [`clock`]: a device's clock on the run's.
-//! - [`live`]: the tick's end of a queue, and of a recording that is read as time passes.
-//! - [`ExternalInput`]: where frames come from: live [`InputLink`]s, or a [`Journal`] that was kept of them.
-//! - [`ingest`]: takes them in the order (link, sequence), keeps them in [`Entered`], and applies them.
-//! - [`watch`]: who fell silent.
-//! - [`act`]: commands on their way out.
-//! - `sources`: what was decided for every sensor and drive.
-//! - [`open`]: all of it for the links of a scene.
+//! - [`driver`]: drivers and their kinds; `thread`: their threads.
+//! - [`queue`]: readings that wait for the tick, with [`sequence`]: missing, late and duplicate ones.
+//! - [`clock`]: map of a device's clock to the run's.
+//! - [`live`]: tick side of a queue, and of a recording that is read as time passes.
+//! - [`ExternalInput`]: source of frames: live [`InputLink`]s, or a [`Journal`] of them.
+//! - [`ingest`]: collects them in the order (link, sequence), keeps them in [`Entered`], and applies them.
+//! - [`watch`]: time-outs of sensors.
+//! - [`act`]: commands to hardware.
+//! - `sources`: resolved sources of every sensor and drive.
+//! - [`open`]: opens the links of a scene.
 
 pub mod act;
 pub mod clock;
@@ -45,11 +45,11 @@ use becomingone_components::vehicle::Ackermann;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 
-/// The door opens at the head of [`TickSystems::Ingest`]: systems of that set find what has entered.
+/// Ingestion, at the head of [`TickSystems::Ingest`]: systems of that set find the frames of the tick.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExternalInputSystems;
 
-/// Opens the door.
+/// Runs links.
 pub struct LinksPlugin;
 
 impl Plugin for LinksPlugin {
@@ -84,12 +84,12 @@ impl Plugin for LinksPlugin {
     }
 }
 
-/// Where frames come from. A run that is made again from its journal starts no driver and reads no hand.
+/// Source of frames. A run that is repeated from its journal starts no driver and reads no stick.
 #[derive(Resource)]
 pub enum ExternalInput {
-    /// From outside, now.
+    /// Live links.
     Live(Vec<Box<dyn InputLink>>),
-    /// From what was kept of [`Entered`].
+    /// Recorded frames of [`Entered`].
     Journal(Box<dyn Journal>),
 }
 
@@ -100,7 +100,7 @@ impl Default for ExternalInput {
 }
 
 impl ExternalInput {
-    /// One more way in; nothing for a run from a journal.
+    /// Adds a link; no effect in a run from a journal.
     pub fn add(&mut self, inlet: impl InputLink) {
         if let Self::Live(inlets) = self {
             inlets.push(Box::new(inlet));
@@ -108,35 +108,35 @@ impl ExternalInput {
     }
 }
 
-/// One live link. It never waits: what it gives has come already.
+/// A live link. It never blocks: its frames have arrived already.
 pub trait InputLink: Send + Sync + 'static {
     /// Name of the link.
     fn link(&self) -> &str;
-    /// Whether it may have anything to give at this time; asked each tick.
+    /// Whether it may have frames at this time; queried each tick.
     fn is_waiting(&self, now_ns: u64) -> bool {
         let _ = now_ns;
         true
     }
-    /// Gives what came since the last tick, oldest first.
+    /// Passes all samples since the last tick to `give`, oldest first.
     fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(InputSample));
-    /// Forgets what came: the run starts anew.
+    /// Clears the link: the run restarts.
     fn reset(&mut self);
 }
 
-/// What an inlet gives: a frame but for its link and number.
+/// A frame of a live link, without link and number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputSample {
-    /// When it was so, on the run's clock (ns).
+    /// Source time, on the run's clock (ns).
     pub source_ns: u64,
-    /// When it reached this machine, on the run's clock (ns).
+    /// Arrival at this machine, on the run's clock (ns).
     pub arrival_ns: u64,
-    /// What it says.
+    /// Content.
     pub payload: Payload,
 }
 
-/// Frames of a run that was.
+/// Frames of a recorded run.
 pub trait Journal: Send + Sync + 'static {
-    /// Adds the frames of this tick, in the order in which they were applied. Ticks are asked for in order, from 0;
+    /// Adds the frames of this tick, in the order in which they were applied. Ticks are requested in order, from 0;
     /// after a reset from 0 again.
     fn frames(&mut self, tick: u64, into: &mut Vec<Frame>);
 }
@@ -150,14 +150,14 @@ impl Journal for Vec<(u64, Frame)> {
     }
 }
 
-/// Without a reading for so long, a sensor is silent (ns).
+/// Time-out of a sensor (ns).
 pub(crate) fn silent_after_ns(spec: &SensorSpec) -> u64 {
     let after_s = spec.silence.after_s;
     let after_s = after_s.unwrap_or_else(|| (5.0 / spec.rate_hz).max(0.1));
     (after_s * NS_PER_S as f64) as u64
 }
 
-/// Names the links of a scene that was built, and gives each to whose it is.
+/// Names the links of a scene, and adds each to its entity.
 pub(crate) fn name_links(world: &mut World, scene: &SceneSpec, roster: &[(String, Entity)]) {
     let sensors = scene.agents.iter().flat_map(|agent| {
         let name = |sensor: &str| format!("{}/{sensor}", agent.name);
@@ -192,11 +192,11 @@ pub(crate) fn name_links(world: &mut World, scene: &SceneSpec, roster: &[(String
     world.insert_resource(Links(links));
 }
 
-/// How many frames each link has given.
+/// Number of frames of each link.
 #[derive(Resource, Default)]
 struct Numbers(Vec<u64>);
 
-/// Every link starts anew.
+/// Restarts every link.
 fn begin(
     links: Res<Links>,
     mut door: ResMut<ExternalInput>,
@@ -216,7 +216,7 @@ fn something_may_enter(
     input: Res<ExternalInput>,
     entered: Res<Entered>,
 ) -> bool {
-    // Frames of the last tick are to be cleared.
+    // Frames of the last tick must be cleared.
     if !entered.0.is_empty() {
         return true;
     }
@@ -226,7 +226,7 @@ fn something_may_enter(
     }
 }
 
-/// The outside enters.
+/// Ingests external input.
 pub fn ingest(world: &mut World) {
     let time = *world.resource::<SimTime>();
     world.resource_scope(|world, mut entered: Mut<Entered>| {
@@ -262,7 +262,7 @@ pub fn ingest(world: &mut World) {
     });
 }
 
-/// What a frame does.
+/// Applies a frame.
 fn apply(world: &mut World, frame: &Frame) {
     match &frame.payload {
         Payload::Request(request) => {
@@ -318,20 +318,20 @@ fn change(world: &mut World, link: u32, change: impl FnOnce(&mut Link)) {
     }
 }
 
-/// How a frame's numbers become the reading of a sensor, whose kind is known where it is spawned.
+/// Conversion of a frame's numbers to a reading of a sensor's kind.
 #[derive(Component, Clone, Copy)]
 pub(crate) struct Delivery {
     deliver: fn(&mut EntityWorldMut<'_>, &Frame, &[f64], &[u8]),
-    /// How many numbers a reading has.
+    /// Length of a reading.
     numbers: usize,
-    /// Whether some of them may have no value.
+    /// Whether numbers may be missing.
     with_gaps: bool,
     /// Whether a reading has bytes beside its numbers.
     with_bytes: bool,
 }
 
 impl Delivery {
-    /// To readings like this one.
+    /// Conversion to readings like this one.
     pub(crate) fn like<T: Measurement>(blank: &T) -> Self {
         let mut numbers = 0;
         blank.visit(&mut |_| numbers += 1);

@@ -1,4 +1,5 @@
-//! The links of a scene that was built: drivers start, recordings are laid in, and at the end all comes to rest.
+//! Opens the links of a scene: drivers start, recordings are loaded; at the end of a run, actuators get the safe
+//! command.
 
 use super::act::CommandSender;
 use super::live::{QueueLink, RecordedLink};
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the end of a run waits for the safe command to leave.
+/// Longest wait for the last safe command to be sent.
 const FINAL_COMMAND_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Sources that share a driver.
@@ -24,23 +25,23 @@ pub struct Port {
     pub name: &'static str,
     /// The kind.
     pub kind: Arc<dyn DriverKind>,
-    /// What they share.
+    /// Shared resource.
     pub port: String,
     /// Stable name, queue and configuration of each.
     pub sources: Vec<(String, Queue, String)>,
 }
 
-/// Why a link cannot be opened.
+/// A link that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct OpenError {
-    /// Stable name of the first sensor or actuator that it concerns.
+    /// Stable name of its first sensor or actuator.
     pub name: String,
-    /// What was found, and what was expected.
+    /// Found and expected.
     pub message: String,
 }
 
-/// The driver's ends of all actuators, and whether hardware may move.
+/// Driver sides of all actuators, and whether hardware is armed.
 #[derive(Resource, Default)]
 pub struct OutputLinks {
     /// Not armed: commands are computed and not sent.
@@ -48,22 +49,22 @@ pub struct OutputLinks {
     pub(super) ends: BTreeMap<String, ActuatorEnd>,
 }
 
-/// Drivers at work; they leave when this is gone.
+/// Running drivers; dropping it stops them.
 pub struct OpenLinks {
-    /// The run's clock, as their threads see it.
+    /// The run's clock, for their threads.
     pub clock: RunClock,
     running: Vec<Running>,
 }
 
 impl Drop for OpenLinks {
     fn drop(&mut self) {
-        // All at once; then each is waited for.
+        // Cancels all at once, then waits for each.
         self.running.iter().for_each(Running::cancel);
     }
 }
 
 impl OpenLinks {
-    /// Starts what the sources of a scene ask for; its entities are there.
+    /// Starts the drivers and recordings of a scene's sources; its entities exist.
     ///
     /// # Errors
     ///
@@ -110,7 +111,7 @@ impl OpenLinks {
                         inlets.push(Box::new(ActuatorStateLink {
                             name,
                             port: state.clone(),
-                            said: LinkState::default(),
+                            reported: LinkState::default(),
                         }));
                         LinkEnd::Actuator(end)
                     }
@@ -126,7 +127,7 @@ impl OpenLinks {
             let started = Running::start(thread, driver, state);
             running.push(started.map_err(|cause| OpenError {
                 name: first,
-                message: format!("no thread for its driver: {cause}"),
+                message: format!("cannot start a thread for its driver: {cause}"),
             })?);
         }
         for (name, recording) in recordings {
@@ -148,11 +149,11 @@ impl OpenLinks {
     }
 }
 
-/// The state of an actuator's link enters; nothing else does.
+/// Link of an actuator, for its state alone.
 struct ActuatorStateLink {
     name: String,
     port: PortState,
-    said: LinkState,
+    reported: LinkState,
 }
 
 impl InputLink for ActuatorStateLink {
@@ -162,8 +163,8 @@ impl InputLink for ActuatorStateLink {
 
     fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(InputSample)) {
         let state = self.port.get();
-        if state != self.said {
-            self.said = state;
+        if state != self.reported {
+            self.reported = state;
             give(InputSample {
                 source_ns: now_ns,
                 arrival_ns: now_ns,
@@ -173,11 +174,11 @@ impl InputLink for ActuatorStateLink {
     }
 
     fn reset(&mut self) {
-        self.said = LinkState::default();
+        self.reported = LinkState::default();
     }
 }
 
-/// Sends every armed actuator its safe command, and waits for it to leave, for a while.
+/// Sends every armed actuator its safe command, and waits a while until it is sent.
 pub fn rest(world: &mut World) {
     if !world.get_resource::<OutputLinks>().is_some_and(|o| o.armed) {
         return;
@@ -201,7 +202,7 @@ pub fn rest(world: &mut World) {
     for (end, sequence) in last {
         if !end.flush(sequence, FINAL_COMMAND_TIMEOUT) {
             log::error!(
-                "{}: the safe command at the end of the run did not leave",
+                "{}: the safe command at the end of the run was not sent",
                 end.name()
             );
         }

@@ -1,4 +1,4 @@
-//! What waits for the tick: one bounded queue a link, and the count of all that did not get through.
+//! Bounded queue of a link between driver and tick, with counts of all losses.
 
 use super::sequence::{Heard, Tracker};
 use super::thread::RunClock;
@@ -7,14 +7,14 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// One reading as a driver heard it.
+/// One reading, as captured by a driver.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
-    /// The sender's number of it; none where it does not count.
+    /// The sender's sequence number; none where it does not count.
     pub sequence: Option<u64>,
-    /// Tells the runs of a sender apart; none where it does not say.
+    /// The sender's session, which changes with a restart; none without sessions.
     pub session: Option<u64>,
-    /// When it was so, on the sender's clock (ns); none where it has none.
+    /// Source time, on the sender's clock (ns); none without a clock.
     pub stamp_ns: Option<u64>,
     /// In the order of the measurement; `NaN` where a column has no value.
     pub numbers: Vec<f64>,
@@ -22,12 +22,12 @@ pub struct Sample {
     pub bytes: Vec<u8>,
 }
 
-/// A sample with the time at which it came, on the run's clock.
+/// A sample with its arrival, on the run's clock.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) arrival_ns: u64,
     pub(super) sample: Sample,
-    /// The sender began anew with it: what was known of its clock is void.
+    /// The sender restarted: the map of its clock is void.
     pub(super) anew: bool,
 }
 
@@ -37,11 +37,11 @@ pub(super) struct Held {
     waiting: VecDeque<Waiting>,
     tracker: Tracker,
     counts: Counts,
-    /// More came than a lossless queue holds.
+    /// Overflow of a lossless queue.
     faulted: bool,
 }
 
-/// The state that a driver is in, shared by the links of its port.
+/// State of a driver, shared by the links of its port.
 #[derive(Clone, Default)]
 pub(super) struct PortState(Arc<AtomicU8>);
 
@@ -66,7 +66,7 @@ impl PortState {
     }
 }
 
-/// The driver's end of a sensor's link.
+/// Driver side of a sensor's link.
 #[derive(Clone)]
 pub struct SensorEnd {
     name: Arc<str>,
@@ -107,7 +107,7 @@ impl SensorEnd {
         &self.name
     }
 
-    /// How many numbers a reading has.
+    /// Length of a reading.
     pub fn numbers(&self) -> usize {
         self.numbers
     }
@@ -117,7 +117,7 @@ impl SensorEnd {
         self.clock.now_ns()
     }
 
-    /// Gives a reading that was captured at this time of the run's clock. It waits for the tick, or is counted.
+    /// Queues a reading that was captured at this time of the run's clock, or counts it as lost.
     pub fn push(&self, arrival_ns: u64, sample: Sample) {
         let mut held = self.lock();
         let held = &mut *held;
@@ -129,19 +129,22 @@ impl SensorEnd {
                 .all(|x| x.is_finite() || (self.gaps_in_rows && x.is_nan()));
         let mut anew = false;
         if let Some(sequence) = sample.sequence {
-            // Of a reading that is none, the number is believed only where it was the next to come.
+            // The number of an invalid reading is used only where it is the next one.
             if !fits && !held.tracker.is_next(sequence, sample.session) {
                 held.counts.garbage += 1;
                 return;
             }
-            match held.tracker.hear(sequence, sample.session, sample.stamp_ns) {
+            match held
+                .tracker
+                .receive(sequence, sample.session, sample.stamp_ns)
+            {
                 Heard::Next { missing } => held.counts.gaps += missing,
                 Heard::Anew => {
                     held.counts.restarts += 1;
                     anew = true;
                 }
                 Heard::Late => {
-                    // It was counted as missing, and came after all: too late to be a reading.
+                    // It was counted as missing, and arrived after all: too late to be a reading.
                     held.counts.gaps = held.counts.gaps.saturating_sub(1);
                     held.counts.reordered += 1;
                     held.counts.dropped += 1;
@@ -172,12 +175,12 @@ impl SensorEnd {
         });
     }
 
-    /// Counts something that came and was no reading.
+    /// Counts an arrival that was no reading.
     pub fn garbage(&self) {
         self.lock().counts.garbage += 1;
     }
 
-    /// Takes all that waits; also the counts, and whether the queue overflowed and must not have.
+    /// Takes all queued readings; returns the counts, and whether a lossless queue overflowed.
     pub(super) fn take(&self, into: &mut VecDeque<Waiting>) -> (Counts, bool) {
         let mut held = self.lock();
         into.append(&mut held.waiting);
@@ -278,7 +281,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is lost, doubled or swapped on the way: sent = consumed + dropped + gaps.
+        /// For any loss, duplication or swap on the way: sent = consumed + dropped + gaps.
         #[test]
         fn every_reading_is_accounted_for(
             fates in prop::collection::vec((0..10u8, 0..6usize), 1..400),
@@ -297,7 +300,7 @@ mod tests {
                 }
             }
             wire.sort_by_key(|(at, _)| *at);
-            // What is lost at the very end, nobody can know of; what is lost at the begin neither.
+            // Losses before the first and after the last arrival are not detectable.
             wire.insert(0, (0, 0));
             wire.push((usize::MAX, sent - 1));
             let (mut consumed, mut counts) = (0, Counts::default());

@@ -1,4 +1,4 @@
-//! Sources of sensors and drives: what was decided, and who carries out a drive's commands.
+//! Sources of sensors and drives: resolved values, and executors of a drive's commands.
 
 use super::act::{CommandSender, SEND_RATE_HZ};
 use super::silent_after_ns;
@@ -9,7 +9,7 @@ use becomingone_components::scene::{AgentSpec, SceneSpec};
 use becomingone_components::time::{NS_PER_S, SimTime};
 use bevy_ecs::prelude::*;
 
-/// Sets who carries out the commands of an agent's drive.
+/// Sets the executor of the commands of an agent's drive.
 pub(crate) fn spawn_drive_source(world: &mut World, agent: Entity, spec: &AgentSpec) {
     let tick_ns = world.resource::<SimTime>().tick_ns;
     let Some(&DrivenBy(actuator)) = world.get::<DrivenBy>(agent) else {
@@ -25,7 +25,7 @@ pub(crate) fn spawn_drive_source(world: &mut World, agent: Entity, spec: &AgentS
     }
 }
 
-/// Lists what was decided for every sensor and drive.
+/// Lists the resolved source of every sensor and drive.
 pub(crate) fn resolve(world: &mut World, scene: &SceneSpec) {
     let mut rows = Vec::new();
     for spec in &scene.agents {
@@ -36,7 +36,7 @@ pub(crate) fn resolve(world: &mut World, scene: &SceneSpec) {
             }
             if sensor.source.has_link() {
                 values += &format!(
-                    ", silent after {:.3} s: {:?}",
+                    ", stale after {:.3} s: {:?}",
                     silent_after_ns(sensor) as f64 / NS_PER_S as f64,
                     sensor.silence.then
                 );

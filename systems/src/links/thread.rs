@@ -1,8 +1,8 @@
-//! The threads that drivers run on: start, back off, start again, until the run is over.
+//! Threads of drivers: start, back-off, restart, until the run is over.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "I/O threads stamp what they capture by the wall clock"
+    reason = "I/O threads stamp captures by the wall clock"
 )]
 
 use super::queue::PortState;
@@ -12,16 +12,16 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// From a failure to the next try, at first; it doubles.
+/// First back-off after a failure; it doubles.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
-/// The longest.
+/// Longest back-off.
 const LAST_BACK_OFF: Duration = Duration::from_secs(5);
-/// Who was up for so long did work.
+/// Least time of a connection that counts as success.
 const WORKED: Duration = Duration::from_secs(1);
-/// How long the end of a run waits for a driver to see that it is over.
+/// Longest wait for a driver at the end of a run.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The run's clock as threads see it: where the last tick was, and how long ago that is, at most a tick.
+/// The run's clock, for threads: the last tick, and the time since then, at most a tick.
 #[derive(Clone, Default)]
 pub struct RunClock(Arc<Mutex<Option<Anchor>>>);
 
@@ -33,7 +33,7 @@ struct Anchor {
 }
 
 impl RunClock {
-    /// A tick begins. The runner says so, which is the one that reads the wall clock.
+    /// Begins a tick. Called by the runner, which reads the wall clock.
     pub fn tick(&self, now_ns: u64, tick_ns: u64, at: Instant) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Anchor {
             now_ns,
@@ -61,7 +61,7 @@ struct End {
     changed: Condvar,
 }
 
-/// What a driver knows of the run it works for.
+/// Run context of a driver.
 #[derive(Clone)]
 pub struct Context {
     end: Arc<End>,
@@ -69,7 +69,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Whether the run is over: leave.
+    /// Whether the run is over: the driver returns.
     pub fn cancelled(&self) -> bool {
         *self
             .end
@@ -78,12 +78,12 @@ impl Context {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The other side is reached.
+    /// Reports that the other side is connected.
     pub fn up(&self) {
         self.state.set(LinkState::Up);
     }
 
-    /// Waits so long, or until the run is over; says whether it is.
+    /// Waits for this time, or until the run is over; returns whether it is.
     fn wait(&self, time: Duration) -> bool {
         let cancelled = self
             .end
@@ -98,7 +98,7 @@ impl Context {
     }
 }
 
-/// A driver that runs. It is told to leave when this is gone, and waited for.
+/// A running driver. Dropping it cancels the driver and waits for it.
 pub(super) struct Running {
     port: String,
     context: Context,
@@ -130,15 +130,15 @@ impl Running {
     }
 }
 
-/// Serves until the run is over. A failure is told once, until it works again.
+/// Serves until the run is over. A repeated failure is logged once, until it works again.
 fn serve(port: &str, mut driver: Box<dyn Driver>, context: &Context) {
     let mut back_off = FIRST_BACK_OFF;
-    let mut told: Option<DriverError> = None;
+    let mut logged: Option<DriverError> = None;
     while !context.cancelled() {
         context.state.set(LinkState::Connecting);
         let begun = Instant::now();
         let done = driver.serve(context);
-        // What was up for a moment only did not work: a datagram may leave for where nobody listens.
+        // A brief connection is no success: a datagram can be sent without a receiver.
         let was_up = context.state.get() == LinkState::Up && begun.elapsed() >= WORKED;
         let Err(error) = done else {
             if context.cancelled() {
@@ -150,9 +150,9 @@ fn serve(port: &str, mut driver: Box<dyn Driver>, context: &Context) {
         if was_up {
             back_off = FIRST_BACK_OFF;
         }
-        if was_up || told.as_ref().is_none_or(|t| t.0 != error.0) {
+        if was_up || logged.as_ref().is_none_or(|t| t.0 != error.0) {
             log::warn!("{port}: {error}; trying again");
-            told = Some(error);
+            logged = Some(error);
         }
         if context.wait(back_off) {
             return;
@@ -162,7 +162,7 @@ fn serve(port: &str, mut driver: Box<dyn Driver>, context: &Context) {
 }
 
 impl Running {
-    /// Tells it to leave.
+    /// Cancels the driver.
     pub(super) fn cancel(&self) {
         let End { cancelled, changed } = &*self.context.end;
         *cancelled.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -181,11 +181,11 @@ impl Drop for Running {
             std::thread::sleep(Duration::from_millis(1));
         }
         if thread.is_finished() {
-            // A panic of it was told where it happened.
+            // A panic was reported by the panic hook.
             let _ = thread.join();
         } else {
             log::warn!(
-                "{}: the driver does not leave; going on without it",
+                "{}: the driver did not stop in time; its thread is abandoned",
                 self.port
             );
         }

@@ -1,6 +1,6 @@
-//! The watchdog: a sensor that brings nothing for too long is stale, and everybody can see it.
+//! Watchdog: marks sensors without readings as stale.
 //!
-//! It goes by the run's clock and by what entered, and by nothing else: a run from a journal has the same silences.
+//! It uses the run's clock and the received frames only: a run from a journal has the same time-outs.
 
 use super::Delivery;
 use becomingone_components::event::{AgentEvent, EventKind};
@@ -13,21 +13,21 @@ use bevy_ecs::error::BevyError;
 use bevy_ecs::message::Messages;
 use bevy_ecs::prelude::*;
 
-/// A sensor fell silent that must not: the run ends.
+/// Time-out of a required sensor: the run ends.
 #[derive(Debug, thiserror::Error)]
 #[error("{name}: no reading for {silent_s:.3} s; `silence: (then: Fail)` ends the run")]
 pub struct SilentError {
     /// The sensor.
     pub name: String,
-    /// For how long (s).
+    /// Time without a reading (s).
     pub silent_s: f64,
 }
 
-/// Looks which links fell silent, and which speak again.
+/// Updates which links are stale.
 ///
 /// # Errors
 ///
-/// [`SilentError`] where one fell silent that must not.
+/// [`SilentError`] at a time-out of a required sensor.
 pub fn watch(world: &mut World) -> Result<(), BevyError> {
     let now_ns = world.resource::<SimTime>().now_ns;
     world.resource_scope(|world, links: Mut<Links>| {
@@ -76,7 +76,7 @@ fn look(world: &mut World, entity: Entity, name: &str, now_ns: u64) -> Result<()
     }
     match (dog.then, stale) {
         (WhenSilent::Hold, _) | (WhenSilent::Zero | WhenSilent::Fail, false) => {}
-        (WhenSilent::Zero, true) => say_zero(&mut sensor, now_ns),
+        (WhenSilent::Zero, true) => deliver_zeros(&mut sensor, now_ns),
         (WhenSilent::Fail, true) => {
             return Err(SilentError {
                 name: name.to_owned(),
@@ -96,7 +96,7 @@ fn look(world: &mut World, entity: Entity, name: &str, now_ns: u64) -> Result<()
     Ok(())
 }
 
-fn say_zero(sensor: &mut EntityWorldMut<'_>, now_ns: u64) {
+fn deliver_zeros(sensor: &mut EntityWorldMut<'_>, now_ns: u64) {
     let Some(&delivery) = sensor.get::<Delivery>() else {
         return;
     };

@@ -1,4 +1,4 @@
-//! Descriptions become bodies, joints and colliders of rapier.
+//! Builds rapier's bodies, joints and colliders from descriptions.
 
 use super::Physics;
 use super::touch::Owner;
@@ -18,13 +18,13 @@ pub struct Bodies {
     pub links: Vec<RigidBodyHandle>,
     /// One a joint; none where the joint leaves everything free.
     pub joints: Vec<Option<ImpulseJointHandle>>,
-    /// Joints that hold others to their limits, switched on while these are exceeded.
+    /// Motors that hold joints to their limits, switched on while these are exceeded.
     pub governors: Vec<Governor>,
     /// Index among the owners of colliders: the user data of every collider of this agent.
     pub owner: u128,
 }
 
-/// What holds a joint to limits that rapier does not know: of speed, and of more than a turn.
+/// A motor for joint limits that rapier does not support: of speed, and of more than a turn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Governor {
     /// Index of the joint in the model.
@@ -43,17 +43,17 @@ const SERVO_SATURATION_RAD_S: f32 = 0.5;
 /// Stiffness and damping of joints that a driven robot holds in place (1/s², 1/s): a servo of 3 Hz, critically damped.
 const HOLD: (f32, f32) = (400.0, 40.0);
 
-/// Stiffness and damping of a joint that follows another (1/s², 1/s): 160 Hz, critically damped. Rapier
-/// counts them against the link's own inertia, of which a long link has much less than about its joint.
+/// Stiffness and damping of a mimic joint (1/s², 1/s): 160 Hz, critically damped. Rapier refers them to the link's
+/// own inertia, of which a long link has much less than about its joint.
 const FOLLOW: (f32, f32) = (1e6, 2e3);
 
-/// Speed below which a body that keeps to it for two seconds is at rest (m/s, rad/s).
+/// Speed below which a body comes to rest after two seconds (m/s, rad/s).
 const REST: f32 = 1e-3;
 
-/// How fast a brake takes speed away (1/s): as fast as the solver can, for what it has not taken is creep.
+/// Deceleration rate of a brake (1/s): as high as the solver allows, since the remainder is creep.
 const BRAKE: f32 = 1e5;
 
-/// Error at which a steering servo gives its whole torque (rad), and the time in which it takes an error back (s).
+/// Error at which a steering servo gives its whole torque (rad), and the time in which it corrects an error (s).
 const STEER_SATURATION_RAD: f32 = 0.1;
 const STEER_SETTLING_S: f32 = 0.03;
 
@@ -62,7 +62,7 @@ fn rapier_pose(pose: Pose) -> rapier3d::math::Pose {
 }
 
 impl Physics {
-    /// Lays the ground: the plane z = 0.
+    /// Adds the ground: the plane z = 0.
     pub fn add_ground(&mut self, friction: f32) {
         // The first owner is the ground; its colliders keep user data 0.
         self.rapier.insert_collider(
@@ -71,11 +71,11 @@ impl Physics {
         );
     }
 
-    /// Puts up a thing that does not move.
+    /// Adds a static object.
     pub fn add_obstacle(&mut self, name: &str, obstacle: &Obstacle, drivable: bool) {
         let user_data = self.add_owner(name, None, drivable);
         let shape = match &obstacle.geometry.shape {
-            // What does not move may be hollow.
+            // Static objects may be hollow.
             Shape::Mesh(mesh) if !drivable => hollow(mesh),
             shape => convex(shape),
         };
@@ -160,7 +160,7 @@ impl Physics {
             } else {
                 powered = false;
             }
-            // What a file says of a joint itself acts beside its motor: rapier's joints have one each.
+            // The joint's own properties in the file act beside its motor: rapier's joints have one each.
             let mut own = (!powered).then_some(&mut data);
             let mut beside = Vec::new();
             for (acts, set) in [
@@ -200,8 +200,8 @@ impl Physics {
             }
         }
         if drive.is_none() {
-            // Rapier's own bounds, half a radian a second, would stop what swings slowly. They suit robots
-            // that stand on braked wheels, which would else creep by what the solver leaves over.
+            // Rapier's own bounds, half a radian a second, would stop slow swings. They suit robots that stand on
+            // braked wheels, which would otherwise creep by the solver's remainder.
             for &link in &links {
                 if let Some(body) = self.rapier.bodies.get_mut(link) {
                     let activation = body.activation_mut();
@@ -247,14 +247,14 @@ impl Physics {
                 mass_kg,
                 inertia_kg_m2,
             ))
-            // A rotor is slow to move, and does not weigh on its joint.
+            // A rotor has inertia about its joint, and no weight.
             .gravity_scale(inertial.mass_kg / mass_kg),
         );
         for collider in &link.colliders {
             self.rapier.insert_collider(
                 ColliderBuilder::new(convex(&collider.shape))
                     .position(rapier_pose(upright(collider)))
-                    // The description's own mass counts, not the shape's.
+                    // The description's own mass is used, not the shape's.
                     .density(0.0)
                     .friction(FRICTION)
                     .user_data(user_data)
@@ -267,8 +267,8 @@ impl Physics {
     }
 }
 
-/// For each link the part of its model that moves by itself: 0 is the root and what hangs on it, and
-/// each floating joint begins another. These parts touch each other as strangers do.
+/// The independently moving part of the model for each link: 0 is the root and its tree, and each floating joint
+/// begins another. These parts collide with each other.
 fn trees(model: &RobotModel) -> Vec<u128> {
     let mut trees = vec![0; model.links.len()];
     let mut last = 0;
@@ -288,7 +288,7 @@ pub(crate) fn effort(joint: &Joint) -> f32 {
     joint.limits.effort.min(f32::MAX)
 }
 
-/// Gives the motor of a wheel this share of its torque and of its gain; what it is told stays.
+/// Sets the share of torque and gain of a wheel's motor; its target stays.
 pub(crate) fn drive_motor(data: &mut GenericJoint, axis: JointAxis, wheel: &Wheel, share: f64) {
     let torque = (wheel.max_torque_n_m * share) as f32;
     let speed = data.motor(axis).map_or(0.0, |motor| motor.target_vel);
@@ -307,7 +307,7 @@ fn has_servo(joint: &Joint) -> bool {
     matches!(joint.kind, JointKind::Revolute | JointKind::Prismatic) && joint.mimic.is_none()
 }
 
-/// Thinnest extent of what stands in for a flat mesh (m).
+/// Least thickness of the substitute of a flat mesh (m).
 const THIN_M: f32 = 1e-3;
 
 /// The shape as rapier has it; meshes as their convex hull.
@@ -328,7 +328,7 @@ fn convex(shape: &Shape) -> SharedShape {
     }
 }
 
-/// Every triangle as it is; the bounding box where there is none that rapier takes.
+/// Keeps every triangle; the bounding box where there is none that rapier takes.
 fn hollow(mesh: &Mesh) -> SharedShape {
     let points = points(mesh);
     SharedShape::trimesh(points.clone(), mesh.triangles.clone())
@@ -374,7 +374,7 @@ fn bounding_box(points: &[Vec3]) -> SharedShape {
     SharedShape::compound(vec![(place, SharedShape::cuboid(half.x, half.y, half.z))])
 }
 
-/// The pose of a shape, turned where rapier's cylinder stands along y and ours along z.
+/// Pose of a shape, rotated for rapier's cylinder, which is along y and ours along z.
 fn upright(geometry: &Geometry) -> Pose {
     match geometry.shape {
         Shape::Cylinder { .. } => {
@@ -402,7 +402,7 @@ fn rotor(joint: &Joint) -> Mat3 {
             (about + Mat3::IDENTITY * ROTOR_ACROSS) * joint.armature
         }
         JointKind::Spherical => Mat3::IDENTITY * joint.armature,
-        // Of what slides, it counts as mass.
+        // Of a slider, it counts as mass.
         JointKind::Prismatic | JointKind::Planar | JointKind::Floating => Mat3::ZERO,
     }
 }
@@ -417,7 +417,7 @@ fn motor_only(joint: &Joint) -> GenericJoint {
     data
 }
 
-/// A joint's spring and viscous damping.
+/// Sets a joint's spring and viscous damping.
 fn yields(data: &mut GenericJoint, joint: &Joint) {
     for &axis in motor_axes(joint.kind) {
         data.set_motor_model(axis, MotorModel::ForceBased);
@@ -425,7 +425,7 @@ fn yields(data: &mut GenericJoint, joint: &Joint) {
     }
 }
 
-/// A joint's Coulomb friction: a brake that is stiff against any speed, up to its torque.
+/// Sets a joint's Coulomb friction: a brake that is stiff against any speed, up to its torque.
 fn rubs(data: &mut GenericJoint, joint: &Joint) {
     for &axis in motor_axes(joint.kind) {
         data.set_motor_model(axis, MotorModel::AccelerationBased);
@@ -434,7 +434,7 @@ fn rubs(data: &mut GenericJoint, joint: &Joint) {
     }
 }
 
-/// Whether a joint has limits that rapier does not know.
+/// Whether a joint has limits that rapier does not support.
 fn is_governed(joint: &Joint) -> bool {
     let one_axis = matches!(
         joint.kind,
@@ -443,7 +443,7 @@ fn is_governed(joint: &Joint) -> bool {
     one_axis && (joint.limits.velocity.is_finite() || turns_more_than_once(joint))
 }
 
-/// Whether a joint's range is a turn or more: rapier knows angles only within one.
+/// Whether a joint's range is a turn or more: rapier represents angles only within one.
 pub(crate) fn turns_more_than_once(joint: &Joint) -> bool {
     let range = joint.limits.upper - joint.limits.lower;
     joint.kind == JointKind::Revolute && (std::f32::consts::TAU..f32::INFINITY).contains(&range)

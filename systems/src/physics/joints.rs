@@ -1,4 +1,4 @@
-//! What rapier's joints cannot do alone: follow another joint, keep to a speed, count turns.
+//! Joint functions that rapier lacks: mimic joints, speed limits, counted turns.
 
 use super::build::{joint_axis, turns_more_than_once};
 use super::motion::WheelAngles;
@@ -9,19 +9,19 @@ use becomingone_components::joints::{JointStates, Servos};
 use bevy_ecs::prelude::*;
 use std::f64::consts::{PI, TAU};
 
-/// Speed at which a joint is moved back that passed the end of its range by a radian (1/s).
+/// Return speed of a joint that passed the end of its range, per radian (1/s).
 const RETURN_1_S: f64 = 20.0;
 
-/// Nearest that a motor's target may come to half a turn from where the joint is (rad): beyond it,
-/// rapier would take the other way round.
+/// Least distance of a motor's target from half a turn away from the joint (rad): beyond it, rapier would take the
+/// other way round.
 pub(crate) const HALF_TURN_RAD: f64 = PI - 0.2;
 
-/// Whether the physics of a robot needs to know what its joints do.
+/// Whether the physics of a robot needs its joint states.
 pub fn wants_states(model: &RobotModel, bodies: &Bodies) -> bool {
     !bodies.governors.is_empty() || model.joints.iter().any(|j| j.mimic.is_some())
 }
 
-/// Tells joints that follow others where to be, and holds joints to limits that rapier does not know.
+/// Sets the targets of mimic joints, and holds joints to limits that rapier does not support.
 pub fn govern(mut physics: ResMut<Physics>, robots: Query<(&Bodies, &Model, &JointStates)>) {
     for (bodies, model, states) in &robots {
         for (index, joint) in model.0.joints.iter().enumerate() {
@@ -74,8 +74,8 @@ pub fn govern(mut physics: ResMut<Physics>, robots: Query<(&Bodies, &Model, &Joi
     }
 }
 
-/// What a motor is told so that its joint goes from where it is now to a position: rapier knows angles
-/// only within half a turn, and would take the shorter way round.
+/// Target of a motor that moves its joint from the present to another position: rapier represents angles only within
+/// half a turn, and would take the shorter way round.
 pub(crate) fn motor_target(joint: &Joint, position: f64, now: f64) -> f64 {
     if joint.kind == JointKind::Prismatic {
         return position;
@@ -83,7 +83,7 @@ pub(crate) fn motor_target(joint: &Joint, position: f64, now: f64) -> f64 {
     position.clamp(now - HALF_TURN_RAD, now + HALF_TURN_RAD) - TAU * (now / TAU).round()
 }
 
-/// The speed that a joint is held to; none while it keeps its limits.
+/// Speed to which a joint is held; none while it keeps its limits.
 fn allowed_speed(joint: &Joint, position: f64, velocity: f64) -> Option<f64> {
     let limits = &joint.limits;
     if turns_more_than_once(joint) {
@@ -127,7 +127,7 @@ pub fn track(
             };
             let at = child.translation_m;
             let velocity = if joint.kind == JointKind::Prismatic {
-                // Against the place of the parent that is there now.
+                // Relative to the velocity of the parent at this place.
                 b.velocity_at_point(at) - a.velocity_at_point(at)
             } else {
                 b.angvel() - a.angvel()
@@ -143,7 +143,7 @@ pub fn track(
     }
 }
 
-/// Position of a joint with one axis: of the turns that mean the same, the nearest to where it was.
+/// Position of a joint with one axis: of the equivalent turns, the nearest to the previous position.
 fn position(joint: &Joint, parent: Pose, child: Pose, before: f64) -> Option<f64> {
     let frame = parent * joint.origin;
     match joint.kind {

@@ -1,10 +1,10 @@
 //! Rapier's world as a resource, and the step that advances it by exactly one tick.
 //!
-//! - [`build`]: descriptions become bodies, joints and colliders.
-//! - [`joints`]: what rapier's joints cannot do alone: mimics, speed limits, more than a turn.
-//! - [`motion`]: what the step did to each agent, by the truth.
-//! - `obstacles`: what stands around.
-//! - [`touch`]: which contacts began, which pairs may touch at all, and which wheels slip.
+//! - [`build`]: builds bodies, joints and colliders from descriptions.
+//! - [`joints`]: joint functions that rapier lacks: mimics, speed limits, more than a turn.
+//! - [`motion`]: motion of each agent after the step, as ground truth.
+//! - `obstacles`: static objects.
+//! - [`touch`]: begun contacts, allowed pairs, slipping wheels.
 
 pub mod build;
 pub mod joints;
@@ -25,7 +25,7 @@ use touch::{Owner, Pairs, SlippingWheel, Touches};
 
 pub use build::Bodies;
 
-/// Rapier's world and who owns what in it.
+/// Rapier's world and the owners of its colliders.
 #[derive(Resource)]
 pub struct Physics {
     /// Bodies, colliders, joints.
@@ -34,7 +34,7 @@ pub struct Physics {
     pub(crate) owners: Vec<Owner>,
     /// Contacts that began in the last step.
     touches: Touches,
-    /// Wheels that slip; empty where no fault makes one.
+    /// Slipping wheels; empty without a slip fault.
     slipping: Vec<SlippingWheel>,
 }
 
@@ -44,7 +44,7 @@ impl Physics {
         let mut rapier = PhysicsWorld::new();
         rapier.gravity = gravity_m_s2;
         rapier.integration_parameters.dt = tick_s as f32;
-        // Rapier would cap speeds at 400 m/s without a word.
+        // Rapier would silently cap speeds at 400 m/s.
         rapier.integration_parameters.normalized_max_linear_velocity = f32::MAX;
         Self {
             rapier,
@@ -133,7 +133,7 @@ pub fn step(
         ..
     } = &mut *physics;
     rapier.step_with_events(&Pairs { slipping }, touches);
-    // Rapier disables such bodies without a word.
+    // Rapier disables such bodies silently.
     let Some(&lost) = rapier.quarantine().bodies().first() else {
         return Ok(());
     };
@@ -149,11 +149,11 @@ pub fn step(
 
 /// The state of a body stopped being finite; nothing after it can be trusted.
 #[derive(Debug, thiserror::Error)]
-#[error("`{agent}`: the link `{link}` left the simulation, its position or speed was not finite")]
+#[error("`{agent}`: the link `{link}` left the simulation: its position or speed was not finite")]
 pub struct NotFinite {
-    /// Whose link.
+    /// Agent of the link.
     pub agent: String,
-    /// Which.
+    /// Link.
     pub link: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a step did to each agent, by the truth of the simulation.
+//! Motion of each agent after a step, as ground truth.
 
 use super::{Bodies, Physics, speed_m_s};
 use becomingone_components::body::{LinkPoses, Model, Pose, Travel, TruePose, TrueTwist};

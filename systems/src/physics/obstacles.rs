@@ -1,4 +1,4 @@
-//! Obstacles of a scene become colliders and entities.
+//! Adds obstacles of a scene as colliders and entities.
 
 use super::Physics;
 use super::build::vec3;
@@ -89,7 +89,7 @@ fn wedge(name: &str, size_m: Vec3) -> Mesh {
     }
 }
 
-/// Puts an obstacle into the world.
+/// Adds an obstacle to the world.
 pub(crate) fn spawn(
     world: &mut World,
     of: &WorldSpec,

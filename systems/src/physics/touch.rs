@@ -1,4 +1,4 @@
-//! Contacts: which began, which pairs may touch at all, and which wheels slip.
+//! Contacts: begun contacts, allowed pairs, slipping wheels.
 
 use super::Physics;
 use becomingone_components::body::Travel;
@@ -9,14 +9,14 @@ use glam::Vec3;
 use rapier3d::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
-/// Whose a collider is.
+/// Owner of a collider.
 #[derive(Clone, Debug)]
 pub struct Owner {
     /// Stable name.
     pub name: String,
-    /// The agent, none for what stands around.
+    /// The agent; none for static objects.
     pub agent: Option<Entity>,
-    /// Whether touching it is no collision: the ground and the ramps that are driven on.
+    /// Whether contact is no collision: the ground, and drivable ramps.
     pub drivable: bool,
 }
 
@@ -34,23 +34,23 @@ impl Owner {
 /// A wheel that rolls over the ground by less than it turns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SlippingWheel {
-    /// Its body.
+    /// Body of the wheel.
     pub wheel: RigidBodyHandle,
-    /// The body that it turns on.
+    /// Body that carries it.
     pub carrier: RigidBodyHandle,
-    /// What it turns about, in its own axes, through its origin.
+    /// Axis of its rotation, in its own axes, through its origin.
     pub axis: Vec3,
-    /// How much less, as a share of its turn.
+    /// Slip, as a share of its rotation.
     pub share: f32,
 }
 
-/// What rapier asks about pairs of colliders.
+/// Hooks of rapier for pairs of colliders.
 ///
 /// Parts of one agent that joints hold together pass through each other: descriptions overlap at their joints.
 ///
-/// Under a slipping wheel, the ground is a conveyor: contacts hold the wheel to a surface that moves against its turn
-/// by a share of its rim's speed. So what is driven over is less than what is turned by just that share, whatever the
-/// load, and the friction's limit stays what it is.
+/// Under a slipping wheel, the ground is a conveyor: contacts hold the wheel to a surface that moves against its
+/// rotation by a share of its rim's speed. The distance over the ground is smaller than the rolled distance by that
+/// share, whatever the load, and the friction limit is unchanged.
 pub struct Pairs<'a> {
     /// Every wheel that slips.
     pub slipping: &'a [SlippingWheel],
@@ -109,7 +109,7 @@ impl PhysicsHooks for Pairs<'_> {
 pub struct Touches(Mutex<Vec<(usize, usize)>>);
 
 impl Touches {
-    /// Takes what was collected, in an order that does not depend on threads.
+    /// Takes the collected pairs, in an order that does not depend on threads.
     fn take(&mut self) -> Vec<(usize, usize)> {
         let pairs = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         let mut pairs = std::mem::take(pairs);
@@ -167,7 +167,7 @@ pub fn report(
         let (Some(a), Some(b)) = (physics.owners.get(a), physics.owners.get(b)) else {
             continue;
         };
-        // Parts of one agent that move by themselves may touch each other.
+        // Independently moving parts of one agent may touch each other.
         if a.drivable || b.drivable || a.agent == b.agent {
             continue;
         }

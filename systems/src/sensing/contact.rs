@@ -1,4 +1,4 @@
-//! Contact sensor: whether its link touches anything but the ground, and how hard.
+//! Contact sensor: contact of its link with anything but the ground, and its force.
 
 use crate::physics::{Bodies, Physics};
 use becomingone_components::kind::Kind;
@@ -7,7 +7,7 @@ use becomingone_components::sensor::{ContactForce, SensorAt, SensorContext, Sens
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Touch of anything but the ground. It has no noise.
+/// Contact with anything but the ground. It has no noise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contact {}

@@ -1,4 +1,4 @@
-//! Wheel encoders: how far each driven wheel or servoed joint has turned.
+//! Wheel encoders: rotation of each driven wheel or servoed joint.
 
 use super::imu::with_rate_of_readings;
 use crate::physics::motion::WheelAngles;
@@ -22,7 +22,7 @@ pub struct Encoders {
     pub noise: Noise,
 }
 
-/// The encoders' noise, an offset a wheel.
+/// Noise of the encoders, with an offset per wheel.
 #[derive(Clone, Debug)]
 pub struct EncodersModel {
     noise: Noise,

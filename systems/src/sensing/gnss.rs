@@ -1,4 +1,4 @@
-//! Satellite receiver: where its antenna is, and how it moves.
+//! GNSS receiver: position and velocity of its antenna.
 
 use crate::physics::{Bodies, Physics};
 use becomingone_components::check::Checks;
@@ -10,7 +10,7 @@ use becomingone_components::sensor::{Bias, GnssFix, Noise, SensorAt, SensorConte
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Place and velocity of an antenna, by satellites. `world: (origin: ..)` says where the scene is.
+/// Position and velocity of an antenna, by satellites. `world: (origin: ..)` sets the place of the scene.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gnss {
@@ -25,17 +25,17 @@ pub struct Gnss {
     pub velocity: Noise,
 }
 
-/// A receiver's noise, and the plane that its metres are in.
+/// Noise of a receiver, and the plane of its metres.
 #[derive(Clone, Debug)]
 pub struct GnssModel {
     plane: TangentPlane,
-    /// Of each number: east, north, up (m), and their velocities (m/s).
+    /// Noise of each number: east, north, up (m), and their velocities (m/s).
     noises: [Noise; 6],
     biases: [Bias; 6],
 }
 
 impl GnssModel {
-    /// The place of a world position (m).
+    /// WGS84 position of a world position (m).
     pub(crate) fn place(&self, position_m: [f64; 3]) -> Geodetic {
         self.plane.geodetic(position_m)
     }
@@ -81,7 +81,7 @@ impl SensorKind for Gnss {
         }
     }
 
-    /// The antenna is where the sensor sits, so a turning robot moves it.
+    /// The antenna is at the sensor's mount, so that a turning robot moves it.
     fn truth(
         model: &mut GnssModel,
         at: &SensorAt,
@@ -102,7 +102,7 @@ impl SensorKind for Gnss {
         true
     }
 
-    /// The noise is one of metres; the place in WGS84 is that of the noisy metres.
+    /// The noise is in metres; the WGS84 position is that of the noisy metres.
     fn measure(
         GnssModel {
             plane,
@@ -123,7 +123,7 @@ impl SensorKind for Gnss {
         }
     }
 
-    /// Speed over ground. Where it is, and where north is, cannot be predicted from samples.
+    /// Speed over ground. Position and north cannot be predicted from samples.
     fn channels(&self, _: &SensorContext<'_>) -> Vec<(String, Feature)> {
         vec![("speed".to_owned(), Feature::Length(GnssFix::VELOCITY))]
     }

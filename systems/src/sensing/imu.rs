@@ -24,13 +24,13 @@ pub struct Imu {
     pub accelerometer: Noise,
 }
 
-/// An IMU's noise and its memory.
+/// Noise of an IMU, and its last velocity.
 #[derive(Clone, Debug)]
 pub struct ImuModel {
     gyro: Noise,
     accelerometer: Noise,
     biases: [Bias; 6],
-    /// Velocity of the sensor at its last reading (m/s, world axes), and when (ns).
+    /// Velocity of the sensor at its last reading (m/s, world axes), and its time (ns).
     last: (Vec3, u64),
 }
 
@@ -71,7 +71,7 @@ impl SensorKind for Imu {
     }
 
     /// The acceleration is the mean over the time since the last reading, in the sensor's present axes.
-    /// At the very start nothing touches anything yet: everything falls.
+    /// At the very start there is no contact yet: everything falls.
     fn truth(
         model: &mut ImuModel,
         at: &SensorAt,
@@ -136,7 +136,7 @@ impl SensorKind for Imu {
     }
 }
 
-/// Channels of a sensor, and how often its readings come.
+/// Channels of a sensor, and the rate of its readings.
 pub(super) fn with_rate_of_readings(
     mut channels: Vec<(String, Feature)>,
     rate_hz: f64,

@@ -16,7 +16,7 @@ use std::f64::consts::TAU;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lidar {
-    /// Rays a turn.
+    /// Rays per turn.
     pub rays: u32,
     /// Angle that the rays cover, centred on the sensor's x (rad).
     #[serde(default = "full_turn")]
@@ -49,9 +49,9 @@ impl Default for Lidar {
 }
 
 impl Lidar {
-    /// Direction of the first ray, and from a ray to the next (rad).
+    /// Direction of the first ray, and angle from a ray to the next (rad).
     fn angles(&self) -> (f64, f64) {
-        // A full turn has no end ray: it would be its first one.
+        // A full turn has no end ray, which would be its first one.
         let full = self.fov_rad >= TAU - 1e-9;
         let gaps = if full {
             self.rays
@@ -62,7 +62,7 @@ impl Lidar {
     }
 }
 
-/// A lidar's rays and noise.
+/// Rays and noise of a lidar.
 #[derive(Clone, Debug)]
 pub struct LidarModel {
     /// Unit directions in the sensor's frame.
@@ -85,7 +85,7 @@ impl SensorKind for Lidar {
         Query<'static, 'static, &'static Bodies>,
     );
 
-    // Rays hit what the last step left; before the first one there is nothing to hit.
+    // Rays need the result of a physics step; there is none before the first.
     const FIRST_TICK: u64 = 1;
 
     fn check(&self, _: &SensorContext<'_>, checks: &mut Checks<'_>) {
@@ -159,7 +159,7 @@ impl SensorKind for Lidar {
             bias,
             ..
         } = model;
-        // The offset is the instrument's: it walks once a turn, and is the same for all rays.
+        // The offset is common to all rays: it walks once per turn.
         bias.walk(at.period_s, noise, rng);
         reading.angle_min_rad = truth.angle_min_rad;
         reading.angle_step_rad = truth.angle_step_rad;
@@ -174,9 +174,9 @@ impl SensorKind for Lidar {
         }));
     }
 
-    /// How many rays of each half meet something.
+    /// Rays of each half with a target.
     fn default_channels(&self, _: &SensorContext<'_>) -> Vec<(String, Feature)> {
-        // As the readings have it.
+        // In the precision of the readings.
         let reach_m = f64::from(self.range_max_m as f32);
         let (half, rays) = (self.rays as usize / 2, self.rays as usize);
         vec![

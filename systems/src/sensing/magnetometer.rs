@@ -12,17 +12,17 @@ use bevy_ecs::prelude::*;
 use glam::{Mat3, Vec3};
 use serde::{Deserialize, Serialize};
 
-/// Magnetic field in the sensor's axes (T); `world: (magnetic_field_t: ..)` says which.
+/// Magnetic field in the sensor's axes (T), set by `world: (magnetic_field_t: ..)`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Magnetometer {
     /// Noise of each axis (T).
     #[serde(default)]
     pub noise: Noise,
-    /// Field of magnets that turn with the sensor, in its axes (T).
+    /// Hard iron: field of magnets that turn with the sensor, in its axes (T).
     #[serde(default)]
     pub hard_iron_t: [f64; 3],
-    /// What iron that turns with the sensor makes of the field: rows of a matrix on the sensor's axes.
+    /// Soft iron: effect of iron that turns with the sensor, as rows of a matrix on the sensor's axes.
     #[serde(default = "no_iron")]
     pub soft_iron: [[f64; 3]; 3],
 }
@@ -42,10 +42,10 @@ impl Default for Magnetometer {
     }
 }
 
-/// The field around a magnetometer, the iron beside it, and its noise.
+/// Field, iron and noise of a magnetometer.
 #[derive(Clone, Debug)]
 pub struct MagnetometerModel {
-    /// The same everywhere, in the world's axes (T).
+    /// Uniform field, in the world's axes (T).
     field_t: Vec3,
     hard_iron_t: Vec3,
     soft_iron: Mat3,
@@ -70,7 +70,7 @@ impl SensorKind for Magnetometer {
         if context.world.origin.is_some() && context.world.magnetic_field_t.is_none() {
             let expected = "`magnetic_field_t: (1.29e-6, 21.53e-6, -43.23e-6)`, say, in `world`: tesla east, north \
                             and up, as the World Magnetic Model gives it";
-            let found = "a magnetometer at a place on the Earth whose magnetic field is not said";
+            let found = "a magnetometer in a world with an origin and without a magnetic field";
             checks.wrong("", found, expected);
         }
         checks.flux_density("hard_iron_t", &self.hard_iron_t);
@@ -95,7 +95,7 @@ impl SensorKind for Magnetometer {
         }
     }
 
-    /// What iron on the robot does to the field is an error, not the truth.
+    /// The effect of iron on the robot is an error, not the truth.
     fn truth(
         model: &mut MagnetometerModel,
         at: &SensorAt,

@@ -1,4 +1,4 @@
-//! Readings of all kinds of measurements, without their types: for recorders, viewers and APIs.
+//! Readings of all kinds of measurements, type-erased: for recorders, viewers and APIs.
 
 use becomingone_components::sensor::{Measurement, Reading, Schema, Truth};
 use bevy_ecs::prelude::*;
@@ -25,13 +25,13 @@ pub struct MeasurementEntry {
     pub truth: fn(&World, Entity, &mut dyn FnMut(f64)) -> bool,
 }
 
-/// A reading without its type.
+/// A type-erased reading.
 pub struct AnyReading<'a> {
     /// When it was measured (ns from the run's start).
     pub source_ns: u64,
     /// When it entered the run (ns).
     pub arrival_ns: u64,
-    /// Counts the sensor's readings from 0.
+    /// Index of the reading on its sensor, from 0.
     pub sequence: u64,
     /// Bytes beside the numbers.
     pub bytes: &'a [u8],

@@ -1,7 +1,7 @@
 //! Simulated sensors: each samples the world at its own rate and adds its own noise.
 //!
 //! - [`measurements`]: readings of all kinds, for recorders, viewers and APIs.
-//! - a file each for the engine's own kinds: what a scene says, the model, how it samples.
+//! - a file each for the engine's own kinds: scene fields, model, sampling.
 
 mod contact;
 mod encoders;
@@ -112,7 +112,7 @@ fn begin_tick<T: Measurement>(mut readings: Query<&mut Reading<T>>) {
     }
 }
 
-/// Samples the sensors of a kind that are due. A reading that is not finite is counted and goes no further.
+/// Samples the sensors of a kind that are due. A reading that is not finite is counted and discarded.
 fn sample<K: SensorKind>(
     time: Res<SimTime>,
     param: StaticSystemParam<K::Param>,
@@ -163,10 +163,10 @@ fn sample<K: SensorKind>(
     }
 }
 
-/// Gives a sensor its reading, and what fills it.
+/// Adds a sensor's reading, and its source.
 pub(crate) type Spawn = fn(&mut World, Entity, &SensorSpec, &SensorContext<'_>, &mut Rng);
 
-/// Gives a sensor its reading, and what fills it: its model where it is simulated, a link where it is not.
+/// Adds a sensor's reading, and its source: its model where it is simulated, a link otherwise.
 pub(crate) fn spawn<K: SensorKind>(
     world: &mut World,
     entity: Entity,
@@ -201,7 +201,7 @@ pub(crate) fn spawn<K: SensorKind>(
     }
 }
 
-/// Gives an agent a sensor, as a child entity.
+/// Adds a sensor to an agent, as a child entity.
 pub(crate) fn spawn_sensor(
     world: &mut World,
     agent: Entity,
@@ -249,7 +249,7 @@ pub(crate) fn spawn_sensor(
     entity
 }
 
-/// What an agent's encoders count, as channels of its kernel.
+/// Wheels or joints with encoders, as channels of the agent's kernel.
 pub(crate) fn encoded(body: &AgentBody<'_>) -> Vec<String> {
     let wheels = |n: usize| (0..n).map(|k| format!("wheels/{k}")).collect();
     match (body.vehicle, body.drive, body.servos, body.model) {

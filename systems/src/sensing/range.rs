@@ -1,4 +1,4 @@
-//! Range finder: the distance to the nearest thing in a cone.
+//! Range finder: the distance to the nearest object in a cone.
 
 use super::rays;
 use crate::physics::{Bodies, Physics};
@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 /// Rings about the axis of a cone; the k-th has 8 k rays.
 const RINGS: u32 = 3;
 
-/// Distance to the nearest thing in a cone (m), as sonars, infrared and time-of-flight sensors measure it.
-/// The cone is 49 rays: what fits between them is not seen.
+/// Distance to the nearest object in a cone (m), as sonars, infrared and time-of-flight sensors measure it.
+/// The cone is 49 rays: objects between them are missed.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename = "Range")]
 pub struct RangeFinder {
@@ -43,7 +43,7 @@ impl Default for RangeFinder {
     }
 }
 
-/// A range finder's rays and noise.
+/// Rays and noise of a range finder.
 #[derive(Clone, Debug)]
 pub struct RangeModel {
     /// Unit directions in the sensor's frame.
@@ -74,7 +74,7 @@ fn cone(fov_rad: f64) -> Vec<Vec3> {
 
 impl Kind for RangeFinder {
     const NAME: &'static str = "Range";
-    const ABOUT: &'static str = "distance to the nearest thing in a cone (m)";
+    const ABOUT: &'static str = "distance to the nearest object in a cone (m)";
 }
 
 impl SensorKind for RangeFinder {
@@ -85,7 +85,7 @@ impl SensorKind for RangeFinder {
         Query<'static, 'static, &'static Bodies>,
     );
 
-    // Rays hit what the last step left; before the first one there is nothing to hit.
+    // Rays need the result of a physics step; there is none before the first.
     const FIRST_TICK: u64 = 1;
 
     fn check(&self, _: &SensorContext<'_>, checks: &mut Checks<'_>) {

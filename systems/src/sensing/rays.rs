@@ -1,4 +1,4 @@
-//! Rays from a sensor: what a lidar and a range finder hit.
+//! Ray casts of lidars and range finders.
 
 use crate::physics::{Bodies, Physics};
 use becomingone_components::body::Pose;

@@ -1,4 +1,4 @@
-//! Instruments: rows of any numbers, which come by a link.
+//! Instruments: rows of any numbers, received by a link.
 
 use becomingone_components::check::Checks;
 use becomingone_components::check::MAX_ENTRIES;
@@ -11,7 +11,7 @@ use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// Any numbers, of an instrument: nothing simulates them. It needs no body.
+/// Any numbers of an instrument, without simulation. It needs no body.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Values {

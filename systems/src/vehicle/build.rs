@@ -1,4 +1,4 @@
-//! A description becomes a body of rapier with wheels on rays.
+//! Builds rapier's bodies with ray-cast wheels from vehicle descriptions.
 
 use super::laps::{LAPS_RATE_HZ, LapsRate};
 use crate::angles::heading;
@@ -22,11 +22,11 @@ use rapier3d::control::{DynamicRayCastVehicleController, WheelTuning};
 use rapier3d::prelude::RigidBodyActivation;
 use std::sync::Arc;
 
-/// Rapier's vehicle: springs, tyres and what turns them. On the actuator.
+/// Rapier's vehicle: springs, tyres and drive. On the actuator.
 #[derive(Component, Clone, Debug)]
 pub struct RayCastVehicle(pub DynamicRayCastVehicleController);
 
-/// Rapier takes this share of a wheel's speed to the side in each step, as if the wheel carried the whole mass.
+/// Share of a wheel's side speed that rapier removes in each step, as if the wheel carried the whole mass.
 const SIDE_SHARE: f64 = 0.2;
 
 impl Physics {
@@ -34,7 +34,7 @@ impl Physics {
     ///
     /// Rapier's tyre holds its wheel to its direction up to friction times load; there is no slip angle. Along the
     /// wheel its limit is twice that, as in Bullet. A tenth of the side force's lever about the centre of mass
-    /// counts, so bodies lean little.
+    /// counts, so bodies roll little.
     pub fn add_vehicle(
         &mut self,
         name: &str,
@@ -50,7 +50,7 @@ impl Physics {
         let bodies = self.add_robot(name, agent, &body, root, None, None);
         let chassis = bodies.links[0];
         if let Some(body) = self.rapier.bodies.get_mut(chassis) {
-            // Wheels push it in every step: asleep it would gather these pushes.
+            // Wheels push it in every step: asleep it would accumulate these pushes.
             *body.activation_mut() = RigidBodyActivation::cannot_sleep();
         }
         let mut rays = DynamicRayCastVehicleController::new(chassis);
@@ -60,8 +60,8 @@ impl Physics {
         let mass = vehicle.mass_kg;
         for (k, wheel) in vehicle.wheels.iter().enumerate() {
             let spring = &wheel.suspension;
-            // Where its file puts it, the wheel carries its share of the weight: the mount is as much higher
-            // as the spring is long then.
+            // In the position of its file, the wheel carries its share of the weight: the mount is higher by the
+            // length of the spring under that load.
             let load = loads.get(k).copied().unwrap_or_default();
             let loaded_m = spring.rest_length_m - load / spring.stiffness_n_m;
             let [x, y, z] = wheel.position_m;
@@ -69,12 +69,12 @@ impl Physics {
             rays.add_wheel(
                 mount,
                 Vec3::NEG_Z,
-                // Rapier rolls along normal x axle.
+                // Rapier's rolling direction is normal x axle.
                 Vec3::NEG_Y,
                 spring.rest_length_m as f32,
                 wheel.radius_m as f32,
                 &WheelTuning {
-                    // Rapier's are those of a kilogram.
+                    // Rapier's values are per kilogram.
                     suspension_stiffness: (spring.stiffness_n_m / mass) as f32,
                     suspension_compression: (spring.compression_damping_n_s_m / mass) as f32,
                     suspension_damping: (spring.rebound_damping_n_s_m / mass) as f32,
@@ -89,8 +89,8 @@ impl Physics {
     }
 }
 
-/// Factor on rapier's side impulses such that all wheels of a vehicle together take no more than the whole of
-/// its speed to the side, and of its yaw rate, in one step: more would make it shake.
+/// Factor on rapier's side impulses such that all wheels of a vehicle together remove no more than the whole of its
+/// side speed, and of its yaw rate, in one step: more would make it oscillate.
 fn side_share(vehicle: &VehicleModel) -> f64 {
     let [cx, cy, _] = vehicle.centre_of_mass_m;
     let wheels = vehicle.wheels.iter();
@@ -105,7 +105,7 @@ fn side_share(vehicle: &VehicleModel) -> f64 {
     (1.0 / linear.max(angular)).min(1.0)
 }
 
-/// Makes a vehicle of an agent: its body, and its drive as an actuator of its own. It stands on its wheels.
+/// Adds a vehicle's body to an agent, and its drive as an actuator of its own. It stands on its wheels.
 pub(crate) fn spawn_vehicle(
     world: &mut World,
     agent: Entity,

@@ -1,4 +1,4 @@
-//! A command becomes steering angles and forces, each within what the vehicle can do.
+//! Vehicle drive: a command becomes steering angles and forces, within the vehicle's limits.
 
 use super::build::RayCastVehicle;
 use crate::control::drive::DriveRate;
@@ -13,17 +13,17 @@ use becomingone_components::vehicle::{
 use bevy_ecs::prelude::*;
 use glam::Vec3;
 
-/// Acceleration that is asked for, for each m/s that the speed is off (1/s).
+/// Gain from the speed error to the requested acceleration (1/s).
 pub const SPEED_GAIN_1_S: f64 = 5.0;
-/// How fast that grows while the speed stays off (1/s²): it finds what drag and slopes take.
+/// Integral gain (1/s²): it compensates drag and slopes.
 const INTEGRAL_GAIN_1_S2: f64 = 1.0;
-/// Slower than this, a vehicle that is told to stand is held by its brakes (m/s).
+/// Speed below which a vehicle with a zero command is held by its brakes (m/s).
 const STANDING_M_S: f64 = 0.05;
 /// Density of air at 15 °C and sea level (ISO 2533, kg/m³).
 pub const AIR_KG_M3: f64 = 1.225;
 
-/// Steers, and turns the error of the speed into forces of engine and brakes: proportional and integral, where
-/// the integral holds still while a limit is reached.
+/// Steers, and controls the speed by the forces of engine and brakes: proportional-integral, with the integral held
+/// while a limit is reached.
 pub fn actuate(
     physics: Res<Physics>,
     time: Res<SimTime>,
@@ -70,14 +70,14 @@ pub fn actuate(
             }
             ray.brake = 0.0;
             if wheel.braked {
-                // Rapier takes a step's impulse.
+                // Rapier takes an impulse per step.
                 ray.brake = (next.brake_n / braked as f64 * dt_s) as f32;
             }
         }
     }
 }
 
-/// What the actuators do one period later.
+/// State of the actuators one period later.
 fn follow(
     model: &VehicleModel,
     command: &Ackermann,
@@ -102,7 +102,7 @@ fn follow(
     let error = command.speed_m_s - speed_m_s;
     let integral = state.integral_m_s2 + INTEGRAL_GAIN_1_S2 * error * period_s;
     let force = model.mass_kg * (SPEED_GAIN_1_S * error + integral);
-    // The engine pushes to where it is told to go; whatever is against that is for the brakes.
+    // The engine pushes in the commanded direction; the brakes act against it.
     let way = if command.speed_m_s == 0.0 {
         speed_m_s.signum()
     } else {
@@ -159,9 +159,9 @@ mod tests {
         }
     }
 
-    fn at(speed_m_s: f64, told_m_s: f64) -> VehicleState {
+    fn at(speed_m_s: f64, command_m_s: f64) -> VehicleState {
         let command = Ackermann {
-            speed_m_s: told_m_s,
+            speed_m_s: command_m_s,
             steering_rad: 1.0,
         };
         follow(&model(), &command, VehicleState::default(), speed_m_s, 0.01)

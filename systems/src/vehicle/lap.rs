@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename = "Track")]
 pub struct TrackDriver {
-    /// Laps of the track from where it starts; none: without end.
+    /// Number of laps from the start; none: without end.
     #[serde(default = "one_lap")]
     pub laps: Option<u32>,
     /// Largest speed (m/s).
@@ -31,7 +31,7 @@ pub struct TrackDriver {
     /// Largest deceleration (m/s²).
     #[serde(default = "default_deceleration_m_s2")]
     pub deceleration_m_s2: f64,
-    /// Which pose it goes by.
+    /// Pose source.
     #[serde(default)]
     pub localisation: Localisation,
 }
@@ -98,7 +98,7 @@ impl ControllerKind for TrackDriver {
             acceleration_m_s2: self.acceleration_m_s2,
             deceleration_m_s2: self.deceleration_m_s2,
         };
-        // The loader gives both wherever a track is to be driven.
+        // The loader provides both wherever a track is driven.
         if let (Some(track), Some(vehicle)) = (body.track, body.vehicle) {
             agent.insert(stanley::driver(
                 track,

@@ -1,4 +1,4 @@
-//! What a vehicle does on its track, by the truth: how far it is, and whether a wheel is off it.
+//! Laps and excursions of a vehicle, from ground truth.
 
 use super::build::RayCastVehicle;
 use becomingone_components::body::TruePose;
@@ -10,14 +10,14 @@ use becomingone_components::track::{Laps, Track};
 use becomingone_components::vehicle::Vehicle;
 use bevy_ecs::prelude::*;
 
-/// Looks at each vehicle a second.
+/// Checks of each vehicle per second.
 pub const LAPS_RATE_HZ: f64 = 100.0;
-/// A wheel is back when it is this far inside again (m): on the edge itself it would come and go.
+/// Hysteresis at the edge (m): a wheel is back on the track this far inside.
 const INSIDE_M: f64 = 0.1;
-/// An open track is done this far before its end (m), where its speed comes to nothing.
+/// An open track is done this far before its end (m), where the speed approaches zero.
 const END_M: f64 = 1.0;
 
-/// How often a vehicle is looked at.
+/// Check rate of a vehicle.
 #[derive(Component, Clone, Copy, Debug)]
 pub struct LapsRate(pub Rate);
 
@@ -83,7 +83,7 @@ pub fn count(
         let lap_m = if track.closed {
             track.length_m()
         } else {
-            // What is left from where it started; the steered axle is what arrives at the end.
+            // The rest of the way from its start; the steered axle arrives first at the end.
             let front_m = vehicle.0.steered_axle_x_m().max(0.0);
             track.length_m() - (foot.s_m - laps.progress_m) - front_m - END_M
         };
@@ -91,7 +91,7 @@ pub fn count(
         if laps.progress_m < line_m || (!track.closed && laps.done > 0) {
             continue;
         }
-        // The line lies between this look and the last one.
+        // The line lies between this check and the last one.
         let over = if step_m > 0.0 {
             ((laps.progress_m - line_m) / step_m).clamp(0.0, 1.0)
         } else {

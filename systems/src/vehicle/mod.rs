@@ -1,12 +1,12 @@
 //! Road vehicles, in the order of a tick.
 //!
-//! - [`build`]: a description becomes a body with wheels on rays.
-//! - [`profile`]: how fast each place of the track may be passed.
+//! - [`build`]: builds a body with wheels on rays from a description.
+//! - [`profile`]: planned speed along the track.
 //! - [`lap`]: laps of the track, as a kind of controller.
 //! - [`stanley`]: the controller that follows the track.
 //! - [`drive`]: a command becomes steering angles and forces.
-//! - [`roll`]: springs and tyres push the body.
-//! - [`laps`]: what came of it, by the truth.
+//! - [`roll`]: forces of springs and tyres on the body.
+//! - [`laps`]: laps and excursions, from ground truth.
 
 pub mod build;
 pub mod drive;

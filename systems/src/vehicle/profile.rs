@@ -1,9 +1,9 @@
-//! How fast each place of a track may be passed: a point mass with bounded acceleration.
+//! Planned speed along a track: a point mass with bounded acceleration.
 //!
-//! First what the curvature allows, `v² κ = a_lat`; then a pass forward with what is left to accelerate, and
-//! one backward with what is left to brake, both on the ellipse of the two accelerations (Heilmeier et al.,
-//! Minimum curvature trajectory planning and control for an autonomous race car, Vehicle System Dynamics
-//! 58(10), 2020, section 4).
+//! First the limit of the curvature, `v² κ = a_lat`; then a pass forward with the acceleration that is left, and one
+//! backward with the deceleration that is left, both on the ellipse of the two accelerations (Heilmeier et al.,
+//! Minimum curvature trajectory planning and control for an autonomous race car, Vehicle System Dynamics 58(10),
+//! 2020, section 4).
 
 use super::drive::{air_n, rolling_n};
 use becomingone_components::track::Track;
@@ -14,21 +14,21 @@ use bevy_ecs::prelude::*;
 #[derive(Component, Clone, Debug, PartialEq)]
 pub struct SpeedProfile(pub Vec<f64>);
 
-/// What a plan keeps to.
+/// Limits of a plan.
 #[derive(Component, Clone, Copy, Debug, PartialEq)]
 pub struct SpeedLimits {
-    /// Largest speed (m/s).
+    /// Speed (m/s).
     pub speed_m_s: f64,
-    /// To the side (m/s²).
+    /// Lateral acceleration (m/s²).
     pub lateral_m_s2: f64,
-    /// Forward (m/s²).
+    /// Acceleration forward (m/s²).
     pub acceleration_m_s2: f64,
-    /// Backward (m/s²).
+    /// Deceleration (m/s²).
     pub deceleration_m_s2: f64,
 }
 
 impl SpeedProfile {
-    /// The fastest speeds within limits that the vehicle can follow. An open track ends at rest.
+    /// Plans the fastest speeds within limits that the vehicle can follow. An open track ends at rest.
     pub fn plan(track: &Track, limits: &SpeedLimits, vehicle: &VehicleModel) -> Self {
         let mut speeds: Vec<f64> = track
             .stations
@@ -39,7 +39,7 @@ impl SpeedProfile {
             })
             .collect();
         let n = speeds.len();
-        // What is left beside the curve.
+        // Acceleration left beside the curve.
         let left = |k: usize, v: f64| {
             let used = v * v * track.stations[k].curvature_1_m / limits.lateral_m_s2;
             (1.0 - used * used).max(0.0).sqrt()
@@ -47,7 +47,7 @@ impl SpeedProfile {
         if !track.closed {
             speeds[n - 1] = 0.0;
         }
-        // A closed track is gone round twice: what one end asks for reaches past the other.
+        // A closed track is passed twice: limits at its end act on its begin.
         let steps = if track.closed { 2 * n } else { n - 1 };
         for i in 0..steps {
             let (k, next) = (i % n, (i + 1) % n);
@@ -146,7 +146,7 @@ mod tests {
         // In the middle of the bend, 10 m/s for 4 m/s² and 25 m.
         let inject = track.locate([225.0, 25.0]).s_m;
         assert!((profile.at(&track, inject) - 10.0).abs() < 0.05);
-        // In the middle of the straight: as fast as it may.
+        // In the middle of the straight: the maximum.
         let straight = track.locate([100.0, 0.0]).s_m;
         assert!((profile.at(&track, straight) - 20.0).abs() < 1e-9);
         // Nothing is above its limits, from any station to the next.

@@ -1,4 +1,4 @@
-//! Springs and tyres push the body before each step; after it, the wheels are where they are.
+//! Forces of springs and tyres on the body before each step, and poses of the wheels after it.
 
 use super::build::RayCastVehicle;
 use super::drive::{air_n, rolling_n};
@@ -11,7 +11,7 @@ use bevy_ecs::prelude::*;
 use glam::{Quat, Vec3};
 use rapier3d::prelude::{CoefficientCombineRule, QueryFilter};
 
-/// Casts the wheels' rays and applies what springs, tyres, brakes, engine and air do in this step.
+/// Casts the wheels' rays and applies the forces of springs, tyres, brakes, engine and air in this step.
 pub fn push(
     mut physics: ResMut<Physics>,
     mut vehicles: Query<(
@@ -25,7 +25,7 @@ pub fn push(
         let rapier = &mut physics.rapier;
         let dt_s = rapier.integration_parameters.dt;
         for wheel in rays.0.wheels_mut() {
-            // The mean of tyre and road or the smaller one, as contacts take it.
+            // The mean of tyre and road or the smaller one, as for contacts.
             let road = wheel.raycast_info().ground_object;
             let road = road.and_then(|c| rapier.colliders.get(c));
             let tyre = vehicle.0.tyre_friction as f32;
@@ -66,7 +66,7 @@ pub fn push(
         if rolls {
             resistance += rolling_n(&vehicle.0);
         }
-        // Against the motion, and never past its end.
+        // Against the motion, at most to standstill.
         let most = speed * body.mass();
         let impulse = (resistance as f32 * dt_s).min(most);
         if speed > 0.0 {
@@ -75,7 +75,7 @@ pub fn push(
     }
 }
 
-/// Puts the wheels where springs, steering and turning have them.
+/// Sets the poses of the wheels from springs, steering and rotation.
 pub fn track(
     vehicles: Query<(&ChildOf, &RayCastVehicle, &WheelAngles)>,
     mut agents: Query<(&Bodies, &mut LinkPoses)>,
@@ -90,7 +90,7 @@ pub fn track(
         for ((link, wheel), &angle) in wheels.iter_mut().zip(rays.0.wheels()).zip(&angles.0) {
             let down = wheel.raycast_info().suspension_length;
             let at = wheel.chassis_connection_point_cs + wheel.direction_cs * down;
-            // A wheel looks the same each turn, and `f32` has its finest steps near zero.
+            // A wheel is the same after each turn, and `f32` has its finest steps near zero.
             let turned = angle % std::f64::consts::TAU;
             *link = root
                 * Pose::new(
@@ -101,7 +101,7 @@ pub fn track(
     }
 }
 
-/// A turn about an axis, with the same bits everywhere.
+/// Rotation about an axis, bit-identical on every machine.
 fn turn(axis: Vec3, angle_rad: f64) -> Quat {
     let (sin, cos) = libm::sincos(angle_rad / 2.0);
     let v = axis * sin as f32;

@@ -1,9 +1,9 @@
-//! The Stanley controller: the front axle's middle is steered onto the centre line.
+//! The Stanley controller: steers the front axle's middle onto the centre line.
 //!
 //! `δ = θ - atan(k e / (k_s + v))` for a heading error θ and an offset e of the steered axle (Hoffmann, Tomlin,
-//! Montemerlo, Thrun: Autonomous Automobile Trajectory Tracking for Off-Road Driving, ACC 2007). A wheel that does
-//! not slip moves where it points, so the offset dies out in curves as on straights, whatever the speed. Pure
-//! pursuit, which patrols use, cuts curves by its lookahead, which a fast car needs long and a bend short.
+//! Montemerlo, Thrun: Autonomous Automobile Trajectory Tracking for Off-Road Driving, ACC 2007). A wheel without slip
+//! moves in its direction, so the offset decays in curves as on straights, at any speed. Pure pursuit, which patrols
+//! use, cuts curves by its lookahead, which has to be long for a fast car and short in a bend.
 
 use super::drive::SPEED_GAIN_1_S;
 use super::profile::{SpeedLimits, SpeedProfile};
@@ -22,23 +22,23 @@ use bevy_ecs::prelude::*;
 
 /// Commands a second.
 pub const STANLEY_RATE_HZ: f64 = 50.0;
-/// How fast an offset dies out (1/s).
+/// Decay rate of an offset (1/s).
 const OFFSET_GAIN_1_S: f64 = 1.5;
 /// Added to the speed, so that a slow car does not steer wildly (m/s).
 const SOFT_M_S: f64 = 1.0;
-/// Speed of a car that is not on its track (m/s).
+/// Speed of a car off its track (m/s).
 const LOST_M_S: f64 = 3.0;
 
-/// How a track is driven.
+/// Setup and state of a track controller.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct TrackController {
-    /// Whose word is taken for where the vehicle is.
+    /// Pose source.
     pub localisation: Localisation,
-    /// Station that the steered axle was at, none before the first look.
+    /// Last station of the steered axle; none before the first.
     pub station: Option<usize>,
 }
 
-/// Everything that makes an agent lap a track.
+/// Components of an agent that laps a track.
 pub(crate) fn driver(
     track: &Track,
     vehicle: &VehicleModel,
@@ -49,7 +49,7 @@ pub(crate) fn driver(
     let line = track.stations.first().map_or([0.0; 2], |s| s.at_m);
     (
         SpeedProfile::plan(track, &limits, vehicle),
-        // A lap is a goal; it is reached where the lap's counter says so.
+        // A lap is a goal; the lap counter marks it as reached.
         Goals {
             waypoints_m: vec![line],
             laps,
@@ -65,7 +65,7 @@ pub(crate) fn driver(
     )
 }
 
-/// Steers the vehicles that are due, and says how fast they are to go.
+/// Sets the steering and speed of the vehicles that are due.
 pub fn steer(
     time: Res<SimTime>,
     loaded: Option<Res<LoadedScene>>,
@@ -98,7 +98,7 @@ pub fn steer(
         let (fixed, yaw) = match controller.localisation {
             Localisation::Odometry => ([odometry.x_m, odometry.y_m], odometry.yaw_rad),
             Localisation::Filter => {
-                // Scenes are checked for one.
+                // Scenes are checked for a filter.
                 let e = estimate.copied().unwrap_or_default();
                 ([e.x_m, e.y_m], e.yaw_rad)
             }
@@ -118,7 +118,7 @@ pub fn steer(
         controller.station = Some(foot.station);
         let [tx, ty] = foot.place.tangent;
         let heading_error = wrap(libm::atan2(ty, tx) - yaw);
-        // What the plan asks for when the speed control will have followed it.
+        // Planned speed at the time when the speed control has followed it.
         let planned = profile.at(track, foot.s_m);
         let soon = profile.at(track, foot.s_m + planned / SPEED_GAIN_1_S);
         let lost = foot.offset_m.abs() > track.width_m / 2.0;

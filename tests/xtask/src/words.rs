@@ -8,18 +8,6 @@ use crate::{root, run};
 use std::path::Path;
 use std::process::Command;
 
-/// Folders and files without banned words: the lint keeps them so. `""` is everything.
-const CLEAN: &[&str] = &[
-    ".github",
-    "CHANGELOG.md",
-    "README.md",
-    "assets",
-    "engine",
-    "plugins",
-    "scenes",
-    "tests",
-];
-
 const BANNED: &str = include_str!("../banned_words.txt");
 
 /// Checks spelling, where `typos` is at hand, and words.
@@ -33,12 +21,6 @@ pub(crate) fn check(typos: Option<&Path>) -> Result<(), String> {
     let banned = banned(BANNED)?;
     let mut found = Vec::new();
     for file in files()? {
-        if !CLEAN
-            .iter()
-            .any(|clean| Path::new(&file).starts_with(clean))
-        {
-            continue;
-        }
         let Ok(text) = std::fs::read_to_string(root().join(&file)) else {
             continue;
         };
