@@ -3,6 +3,9 @@
 use bevy_ecs::prelude::*;
 use glam::Vec3;
 
+/// Updates of the wheels' setpoints a second.
+pub const DRIVE_RATE_HZ: f64 = 100.0;
+
 /// A planar twist in the agent's own axes: forward speed and yaw rate.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Twist2 {

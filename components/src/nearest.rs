@@ -11,6 +11,11 @@ const MIN_SIMILARITY: f64 = 0.75;
 /// assert_eq!(did_you_mean("xyz", ["speed"]), "");
 /// ```
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+/// Known name with the highest similarity, the first of equals; none where none is near.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(&str, f64)> = None;
     for candidate in known {
         let similarity = strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase());
@@ -18,5 +23,5 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
             best = Some((candidate, similarity));
         }
     }
-    best.map_or_else(String::new, |(near, _)| format!("; did you mean `{near}`?"))
+    best.map(|(candidate, _)| candidate)
 }

@@ -1,86 +1,48 @@
-//! Registries of kinds: the sensors, controllers, faults and drivers that scenes can name.
+//! Registration of kinds: the sensors, controllers, faults and drivers that scenes can name.
 //!
-//! Each `register_*` call is all that a kind needs. The engine's own kinds are registered by their plugins with the
-//! same calls.
+//! Each `register_*` call is all that a kind needs. [`KindsPlugin`] registers the engine's own kinds with the same calls.
 
-use crate::control::register_systems;
 use crate::links::DriverKind;
-use crate::sensing::{self, Spawn};
+use crate::{control, diagnosis, faults, sensing, vehicle};
 use becomingone_components::control::{AnyController, ControllerKind};
 use becomingone_components::fault::{AnyFault, FaultKind};
 use becomingone_components::kind::{Kind, options};
-use becomingone_components::sensor::{AnySensor, Measurement as _, SensorKind};
-use bevy_app::App;
+use becomingone_components::sensor::{Measurement as _, SensorKind};
+use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use ron::error::SpannedError;
 use std::any::TypeId;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The kinds that scenes can name, by their names.
-#[derive(Resource, Clone, Default)]
-pub struct Kinds {
-    /// Sensors.
-    pub sensors: BTreeMap<&'static str, SensorEntry>,
-    /// Controllers.
-    pub controllers: BTreeMap<&'static str, Entry<dyn AnyController>>,
-    /// Faults of sensors and drives.
-    pub faults: BTreeMap<&'static str, Entry<dyn AnyFault>>,
-    /// Drivers of links.
-    pub drivers: BTreeMap<&'static str, Arc<dyn DriverKind>>,
-    /// Names that two types were registered under: a run does not start with them.
-    pub conflicts: Vec<String>,
-    /// The type behind each name.
-    types: BTreeMap<(&'static str, &'static str), TypeId>,
-}
+pub use crate::registry::{Entry, Kinds, SensorEntry};
 
-impl Kinds {
-    /// The engine's own kinds.
-    pub fn built_in() -> Self {
-        Self::with(|_| ())
+/// Registers the engine's own kinds.
+pub struct KindsPlugin;
+
+impl Plugin for KindsPlugin {
+    fn build(&self, app: &mut App) {
+        app.register_sensor::<sensing::Imu>()
+            .register_sensor::<sensing::Encoders>()
+            .register_sensor::<sensing::Lidar>()
+            .register_sensor::<sensing::Contact>()
+            .register_sensor::<sensing::Gnss>()
+            .register_sensor::<sensing::RangeFinder>()
+            .register_sensor::<sensing::Magnetometer>()
+            .register_sensor::<sensing::Values>()
+            .register_controller::<control::patrol::Patrol>()
+            .register_controller::<control::orbit::OrbitSpec>()
+            .register_controller::<control::motions::Joints>()
+            .register_controller::<vehicle::lap::TrackDriver>()
+            .register_fault::<faults::Freeze>()
+            .register_fault::<faults::Scale>()
+            .register_fault::<faults::Bias>()
+            .register_fault::<faults::Drift>()
+            .register_fault::<faults::Delay>()
+            .register_fault::<faults::DropOut>()
+            .register_fault::<faults::Block>()
+            .register_fault::<faults::Slip>()
+            .register_fault::<faults::Torque>();
     }
-
-    /// Records the type of a name; a second one is a conflict.
-    pub(crate) fn claim(&mut self, what: &'static str, name: &'static str, of: TypeId) {
-        let first = *self.types.entry((what, name)).or_insert(of);
-        if first != of {
-            self.conflicts.push(format!("{what} `{name}`"));
-        }
-    }
-
-    /// The engine's own kinds, and those that plugins register.
-    pub fn with(plugins: impl FnOnce(&mut App)) -> Self {
-        let mut app = App::empty();
-        app.add_plugins(crate::EnginePlugin);
-        plugins(&mut app);
-        app.world().get_resource().cloned().unwrap_or_default()
-    }
-}
-
-/// A registered kind.
-pub struct Entry<D: ?Sized> {
-    /// Description in one line.
-    pub about: &'static str,
-    /// Reads its fields: RON in brackets, empty where all have defaults.
-    pub read: fn(&str) -> Result<Arc<D>, SpannedError>,
-}
-
-impl<D: ?Sized> Clone for Entry<D> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<D: ?Sized> Copy for Entry<D> {}
-
-/// A registered kind of sensor.
-#[derive(Clone, Copy)]
-pub struct SensorEntry {
-    /// Description and reader.
-    pub entry: Entry<dyn AnySensor>,
-    /// Kind of its measurement.
-    pub measures: &'static str,
-    pub(crate) spawn: Spawn,
 }
 
 fn read<K: Kind>(fields: &str) -> Result<K, SpannedError> {
@@ -123,7 +85,10 @@ impl RegisterKinds for App {
             TypeId::of::<K::Measurement>(),
         );
         if kinds.sensors.insert(K::NAME, entry).is_none() {
-            sensing::register::<K>(self);
+            if sensing::register::<K>(self) {
+                faults::register::<K::Measurement>(self);
+                diagnosis::features::register::<K::Measurement>(self);
+            }
         }
         self
     }
@@ -137,7 +102,7 @@ impl RegisterKinds for App {
         kinds.claim("controller", K::NAME, TypeId::of::<K>());
         let first = kinds.controllers.insert(K::NAME, entry).is_none();
         if first {
-            register_systems(self, K::systems());
+            control::register_systems(self, K::systems());
         }
         self
     }

@@ -4,7 +4,7 @@
 //! - [`spawn`]: spawns the entities of a loaded scene, at each reset.
 //! - [`index`]: entities by their names.
 //! - [`links`]: external input, and commands to hardware.
-//! - [`kinds`]: registries of the kinds that scenes can name.
+//! - [`kinds`]: registration of the kinds that scenes can name.
 //! - [`sensing`]: simulated sensors sample the world.
 //! - [`faults`]: fault injection.
 //! - [`estimation`]: odometry and localisation filters.
@@ -17,9 +17,11 @@
 //! - [`profile`]: time per system.
 
 mod angles;
+mod bits;
 pub mod coherence;
 pub mod control;
 pub mod diagnosis;
+mod engine;
 pub mod estimation;
 mod events;
 pub mod faults;
@@ -29,33 +31,11 @@ pub mod kinds;
 pub mod links;
 pub mod physics;
 pub mod profile;
+mod registry;
 pub mod sensing;
 pub mod spawn;
 pub mod threads;
 pub mod tick;
 pub mod vehicle;
 
-use bevy_app::{App, Plugin};
-
-/// All of the above.
-pub struct EnginePlugin;
-
-impl Plugin for EnginePlugin {
-    fn build(&self, app: &mut App) {
-        app.add_plugins((
-            tick::TickPlugin,
-            index::IndexPlugin,
-            links::LinksPlugin,
-            physics::PhysicsPlugin,
-            faults::FaultsPlugin,
-            sensing::SensingPlugin,
-            estimation::EstimationPlugin,
-            coherence::CoherencePlugin,
-            diagnosis::DiagnosisPlugin,
-            control::governor::GovernorPlugin,
-            control::ControlPlugin,
-            vehicle::VehiclePlugin,
-            hash::HashPlugin,
-        ));
-    }
-}
+pub use engine::EnginePlugin;

@@ -1,6 +1,5 @@
 //! The order of a tick: one schedule, and sets that run one after the other.
 
-use crate::physics;
 use becomingone_components::event::AgentEvent;
 use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
@@ -144,13 +143,7 @@ impl Plugin for TickPlugin {
                 (message_update_system, set_bevy_time).chain().in_set(Begin),
             )
             .add_systems(Reset, reset_bevy_time)
-            .add_systems(
-                Tick,
-                advance_clock
-                    .in_set(Step)
-                    .after(physics::step)
-                    .before(physics::motion::track),
-            );
+            .add_systems(Tick, advance_clock.in_set(Step));
         app.add_systems(Reset, forget_messages);
     }
 }

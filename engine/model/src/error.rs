@@ -1,5 +1,6 @@
 //! Errors of robot descriptions and meshes, with their place in the file.
 
+use becomingone_components::nearest::nearest;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -115,26 +116,6 @@ impl ModelError {
             None => self,
         }
     }
-}
-
-/// Least Jaro-Winkler similarity of a suggested name (1: equal).
-const MIN_SIMILARITY: f64 = 0.75;
-
-/// Formats the nearest known name as `` ; did you mean `name`? ``; empty if none is similar enough.
-pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(name, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
-}
-
-/// Known name with the highest similarity; the first of equals.
-fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let mut best: Option<(&str, f64)> = None;
-    for candidate in known {
-        let similarity = strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase());
-        if similarity >= MIN_SIMILARITY && best.is_none_or(|(_, most)| similarity > most) {
-            best = Some((candidate, similarity));
-        }
-    }
-    best.map(|(candidate, _)| candidate)
 }
 
 #[cfg(test)]

@@ -47,8 +47,9 @@ mod value;
 mod wheel;
 mod xml;
 
+pub use becomingone_components::nearest::did_you_mean;
 pub use drive::{DriveError, find_drive};
-pub use error::{ModelError, Place, did_you_mean};
+pub use error::{ModelError, Place};
 pub use files::{Disk, Files, larger};
 pub use load::{load_robot, parse_robot};
 pub use mesh::load_mesh;

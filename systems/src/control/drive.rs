@@ -2,7 +2,7 @@
 //! wheels, and sets the joints' motors.
 
 use crate::physics::build::{drive_motor, joint_axis};
-use crate::physics::touch::SlippingWheel;
+use crate::physics::contacts::SlippingWheel;
 use crate::physics::{Bodies, Physics};
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::Model;
@@ -11,9 +11,6 @@ use becomingone_components::fault::Faults;
 use becomingone_components::link::ExternalActuator;
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
-
-/// Updates of the wheels' setpoints a second.
-pub const DRIVE_RATE_HZ: f64 = 100.0;
 
 /// Time in which a car's steering goes from one end to the other (s).
 const LOCK_TO_LOCK_S: f64 = 0.6;

@@ -10,11 +10,13 @@
 //! - [`motions`]: motions of joints, as a kind of controller.
 //! - `robot`: a body, its drive and its servos.
 //! - [`servo`]: motions of joints, and their servos.
+//! - `located`: pose of an agent by its controller's pose source.
 //! - [`governor`]: the safety supervisor, in [`TickSystems::Govern`].
 
 pub mod avoidance;
 pub mod drive;
 pub mod governor;
+pub(crate) mod located;
 pub mod motions;
 pub mod orbit;
 pub mod patrol;
@@ -24,16 +26,11 @@ pub(crate) mod robot;
 pub mod servo;
 pub mod teleop;
 
-use crate::angles::heading;
 use crate::hash::RegisterState as _;
-use crate::kinds::RegisterKinds as _;
 use crate::links::ExternalInput;
 use crate::tick::{Last, Tick, TickSystems};
-use becomingone_components::body::TruePose;
-use becomingone_components::control::Localisation;
-use becomingone_components::drive::{Drive, Odometry};
+use becomingone_components::drive::Drive;
 use becomingone_components::joints::Servos;
-use becomingone_components::localisation::Estimate;
 use becomingone_components::request::ActiveRequest;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
@@ -50,7 +47,7 @@ pub struct ControlSystems;
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestSystems;
 
-/// Registers the engine's own controllers, and runs drives.
+/// Runs drives, servos and requests.
 pub struct ControlPlugin;
 
 impl Plugin for ControlPlugin {
@@ -69,9 +66,6 @@ impl Plugin for ControlPlugin {
             ),
         )
         .register_transient_state::<ActiveRequest>("request")
-        .register_controller::<patrol::Patrol>()
-        .register_controller::<orbit::OrbitSpec>()
-        .register_controller::<motions::Joints>()
         .add_systems(
             Tick,
             (
@@ -100,30 +94,4 @@ pub(crate) fn register_systems(app: &mut App, systems: ScheduleConfigs<ScheduleS
                 .in_set(ControlSystems)
                 .ambiguous_with(ControlSystems),
         );
-}
-
-/// Pose of an agent by its controller's pose source: the middle of its wheels in the world (m), and its heading
-/// (rad).
-pub(crate) fn located(
-    by: Localisation,
-    truth: &TruePose,
-    odometry: &Odometry,
-    estimate: Option<&Estimate>,
-    drive: &Drive,
-) -> ([f64; 2], f64) {
-    match by {
-        Localisation::Odometry => ([odometry.x_m, odometry.y_m], odometry.yaw_rad),
-        Localisation::Filter => {
-            // Scenes are checked for a filter.
-            let e = estimate.copied().unwrap_or_default();
-            ([e.x_m, e.y_m], e.yaw_rad)
-        }
-        Localisation::Truth => {
-            let p = truth.0.point(drive.centre());
-            (
-                [f64::from(p.x), f64::from(p.y)],
-                heading(truth.0.rotation, drive.forward_yaw_rad),
-            )
-        }
-    }
 }

@@ -4,7 +4,7 @@
 //! heading keeps the circle: along the tangent, and inward in proportion to the offset. A path error is thus no phase
 //! error.
 
-use super::located;
+use super::located::located;
 use crate::angles::wrap;
 use crate::control::pursuit::{PLAN_RATE_HZ, PlanRate};
 use becomingone_components::actuator::ActuatorTarget;

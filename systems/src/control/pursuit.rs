@@ -4,7 +4,7 @@
 //! offset y and distance L (Coulter, Implementation of the Pure Pursuit Path Tracking Algorithm,
 //! CMU-RI-TR-92-01, 1992).
 
-use super::located;
+use super::located::located;
 use crate::angles::wrap;
 use becomingone_components::body::TruePose;
 use becomingone_components::control::{DrivenBy, Goals, PatrolController, Plan};

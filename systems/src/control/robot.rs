@@ -1,18 +1,16 @@
 //! Spawns a robot's body, its drive and its servos.
 
-use super::drive::{DRIVE_RATE_HZ, DriveRate};
-use super::heading;
+use super::drive::DriveRate;
 use super::servo::Followed;
+use crate::angles::heading;
 use crate::physics::Physics;
-use crate::physics::build::vec3;
+use crate::physics::build::{self, vec3};
 use crate::physics::joints::wants_states;
 use crate::physics::motion::WheelAngles;
 use becomingone_components::actuator::{Actuator, ActuatorTarget};
-use becomingone_components::body::{
-    LinkPoses, Model, Pose, RobotModel, Travel, TruePose, TrueTwist,
-};
+use becomingone_components::body::{Pose, RobotModel};
 use becomingone_components::control::{AgentBody, DrivenBy};
-use becomingone_components::drive::{Drive, DriveState, Odometry, Twist2};
+use becomingone_components::drive::{DRIVE_RATE_HZ, Drive, DriveState, Odometry, Twist2};
 use becomingone_components::joints::{JointStates, JointTargets};
 use becomingone_components::scene::{AgentSpec, FromScene};
 use becomingone_components::time::Rate;
@@ -51,15 +49,9 @@ pub(crate) fn spawn_robot(
         .resource_mut::<Physics>()
         .add_robot(&spec.name, agent, model, root, drive, servos);
     let moves = wants_states(model, &bodies) || servos.is_some();
-    let links = model.start_poses().into_iter().map(|p| root * p).collect();
-    world.entity_mut(agent).insert((
-        Model(model.clone()),
-        bodies,
-        TruePose(root),
-        TrueTwist::default(),
-        LinkPoses(links),
-        Travel::default(),
-    ));
+    world
+        .entity_mut(agent)
+        .insert(build::body(model, bodies, root));
     if moves {
         world.entity_mut(agent).insert(JointStates {
             positions: model.joints.iter().map(|j| f64::from(j.start)).collect(),

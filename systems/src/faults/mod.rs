@@ -29,10 +29,9 @@ pub use slip::Slip;
 pub use target::{FaultTargetError, Target, target};
 pub use torque::Torque;
 
-use crate::control::drive::DRIVE_RATE_HZ;
-use crate::kinds::RegisterKinds as _;
 use crate::sensing::{Gnss, Simulated};
 use crate::tick::{Tick, TickSystems};
+use becomingone_components::drive::DRIVE_RATE_HZ;
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::fault::{DRIVE, Fault, Faults};
 use becomingone_components::link::SimulationDisabled;
@@ -59,15 +58,6 @@ impl Plugin for FaultsPlugin {
                 .after(begin_and_end)
                 .run_if(any_with_component::<Faults>),
         )
-        .register_fault::<Freeze>()
-        .register_fault::<Scale>()
-        .register_fault::<Bias>()
-        .register_fault::<Drift>()
-        .register_fault::<Delay>()
-        .register_fault::<DropOut>()
-        .register_fault::<Block>()
-        .register_fault::<Slip>()
-        .register_fault::<Torque>()
         .add_systems(
             Tick,
             (

@@ -1,12 +1,12 @@
 //! Commands to hardware: sent to a driver, if hardware is armed; the safe command after a time-out.
 
-use super::OutputLinks;
 use becomingone_components::actuator::{ActuatorCommand, ActuatorTarget};
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::link::{Link, LinkState, Links, Source};
 use becomingone_components::sensor::Sensor;
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use bevy_ecs::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,14 @@ use std::time::Duration;
 pub const SEND_RATE_HZ: f64 = 100.0;
 /// Time without a write after which a controller has timed out (ns).
 pub const CONTROLLER_SILENT_NS: u64 = NS_PER_S / 2;
+
+/// Driver sides of all actuators, and whether hardware is armed.
+#[derive(Resource, Default)]
+pub struct OutputLinks {
+    /// Not armed: commands are computed and not sent.
+    pub armed: bool,
+    pub(super) ends: BTreeMap<String, ActuatorEnd>,
+}
 
 /// A command for a driver.
 #[derive(Clone, Debug, Default, PartialEq)]

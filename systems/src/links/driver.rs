@@ -5,8 +5,8 @@
 //! its links.
 
 use super::act::ActuatorEnd;
+use super::context::Context;
 use super::queue::SensorEnd;
-use super::thread::Context;
 use serde::de::DeserializeOwned;
 
 /// A kind of driver, selected in scenes by its name: `source: Driver("udp", (..))`.

@@ -1,8 +1,8 @@
 //! Live links: tick side of a queue, and of a recording that is read as time passes.
 
 use super::clock::ClockMap;
+use super::input::{InputLink, InputSample};
 use super::queue::{PortState, SensorEnd, Waiting};
-use super::{InputLink, InputSample};
 use becomingone_components::link::{Clock, Counts, LinkState, Payload};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

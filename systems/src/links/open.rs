@@ -1,14 +1,14 @@
 //! Opens the links of a scene: drivers start, recordings are loaded; at the end of a run, actuators get the safe
 //! command.
 
-use super::act::CommandSender;
-use super::live::{QueueLink, RecordedLink};
-use super::queue::PortState;
+use super::act::{ActuatorEnd, CommandSender, OutputLinks};
+use super::delivery::Delivery;
+use super::driver::{DriverKind, LinkEnd};
+use super::input::{ExternalInput, InputLink, InputSample};
+use super::live::{QueueLink, RecordedLink, Recording};
+use super::queue::{PortState, SensorEnd};
+use super::run_clock::RunClock;
 use super::thread::Running;
-use super::{
-    ActuatorEnd, Delivery, DriverKind, ExternalInput, InputLink, InputSample, LinkEnd, Recording,
-    RunClock, SensorEnd,
-};
 use becomingone_components::link::{LinkState, Links, Payload, Queue};
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
@@ -39,14 +39,6 @@ pub struct OpenError {
     pub name: String,
     /// Found and expected.
     pub message: String,
-}
-
-/// Driver sides of all actuators, and whether hardware is armed.
-#[derive(Resource, Default)]
-pub struct OutputLinks {
-    /// Not armed: commands are computed and not sent.
-    pub armed: bool,
-    pub(super) ends: BTreeMap<String, ActuatorEnd>,
 }
 
 /// Running drivers; dropping it stops them.

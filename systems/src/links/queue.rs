@@ -1,7 +1,7 @@
 //! Bounded queue of a link between driver and tick, with counts of all losses.
 
+use super::run_clock::RunClock;
 use super::sequence::{Heard, Tracker};
-use super::thread::RunClock;
 use becomingone_components::link::{Counts, LinkState, Queue};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -1,7 +1,7 @@
 //! Sources of sensors and drives: resolved values, and executors of a drive's commands.
 
 use super::act::{CommandSender, SEND_RATE_HZ};
-use super::silent_after_ns;
+use super::names::silent_after_ns;
 use crate::index::EntityIndex;
 use becomingone_components::control::DrivenBy;
 use becomingone_components::link::{ExternalActuator, Resolved, ResolvedSources, Source};

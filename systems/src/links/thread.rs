@@ -5,10 +5,10 @@
     reason = "I/O threads stamp captures by the wall clock"
 )]
 
+use super::context::Context;
+use super::driver::{Driver, DriverError};
 use super::queue::PortState;
-use super::{Driver, DriverError};
 use becomingone_components::link::LinkState;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,83 +20,6 @@ const LAST_BACK_OFF: Duration = Duration::from_secs(5);
 const WORKED: Duration = Duration::from_secs(1);
 /// Longest wait for a driver at the end of a run.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The run's clock, for threads: the last tick, and the time since then, at most a tick.
-#[derive(Clone, Default)]
-pub struct RunClock(Arc<Mutex<Option<Anchor>>>);
-
-#[derive(Clone, Copy)]
-struct Anchor {
-    now_ns: u64,
-    tick_ns: u64,
-    at: Instant,
-}
-
-impl RunClock {
-    /// Begins a tick. Called by the runner, which reads the wall clock.
-    pub fn tick(&self, now_ns: u64, tick_ns: u64, at: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Anchor {
-            now_ns,
-            tick_ns,
-            at,
-        });
-    }
-
-    /// Now (ns from the run's start).
-    pub fn now_ns(&self) -> u64 {
-        let anchor = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        anchor.map_or(0, |anchor| {
-            let since_ns = Instant::now()
-                .saturating_duration_since(anchor.at)
-                .as_nanos();
-            let since_ns = u64::try_from(since_ns).unwrap_or(u64::MAX);
-            anchor.now_ns + since_ns.min(anchor.tick_ns)
-        })
-    }
-}
-
-#[derive(Default)]
-struct End {
-    cancelled: Mutex<bool>,
-    changed: Condvar,
-}
-
-/// Run context of a driver.
-#[derive(Clone)]
-pub struct Context {
-    end: Arc<End>,
-    state: PortState,
-}
-
-impl Context {
-    /// Whether the run is over: the driver returns.
-    pub fn cancelled(&self) -> bool {
-        *self
-            .end
-            .cancelled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reports that the other side is connected.
-    pub fn up(&self) {
-        self.state.set(LinkState::Up);
-    }
-
-    /// Waits for this time, or until the run is over; returns whether it is.
-    fn wait(&self, time: Duration) -> bool {
-        let cancelled = self
-            .end
-            .cancelled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .end
-            .changed
-            .wait_timeout_while(cancelled, time, |cancelled| !*cancelled);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-}
 
 /// A running driver. Dropping it cancels the driver and waits for it.
 pub(super) struct Running {
@@ -111,10 +34,7 @@ impl Running {
         driver: Box<dyn Driver>,
         state: PortState,
     ) -> std::io::Result<Self> {
-        let context = Context {
-            end: Arc::default(),
-            state,
-        };
+        let context = Context::new(state);
         let its = context.clone();
         let thread = std::thread::Builder::new()
             .name(port.chars().take(15).collect())
@@ -164,9 +84,7 @@ fn serve(port: &str, mut driver: Box<dyn Driver>, context: &Context) {
 impl Running {
     /// Cancels the driver.
     pub(super) fn cancel(&self) {
-        let End { cancelled, changed } = &*self.context.end;
-        *cancelled.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        changed.notify_all();
+        self.context.cancel();
     }
 }
 

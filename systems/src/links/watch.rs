@@ -2,7 +2,7 @@
 //!
 //! It uses the run's clock and the received frames only: a run from a journal has the same time-outs.
 
-use super::Delivery;
+use super::delivery::Delivery;
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::link::{
     Frame, Link, Links, Payload, SimulationDisabled, Watchdog, WhenSilent,

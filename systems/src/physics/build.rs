@@ -1,37 +1,17 @@
 //! Builds rapier's bodies, joints and colliders from descriptions.
 
-use super::Physics;
-use super::touch::Owner;
+use super::contacts::Owner;
+use super::world::{Bodies, Governor, Physics};
 use becomingone_components::body::{
-    Geometry, Joint, JointKind, Link, Mesh, Obstacle, Pose, RobotModel, Shape,
+    Geometry, Joint, JointKind, Link, LinkPoses, Mesh, Model, Obstacle, Pose, RobotModel, Shape,
+    Travel, TruePose, TrueTwist,
 };
 use becomingone_components::drive::{Drive, SteeredWheel, Wheel};
 use becomingone_components::joints::Servos;
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
 use rapier3d::prelude::*;
-
-/// Rapier's handles of an agent's links and joints, in the order of its model.
-#[derive(Component, Clone, Debug)]
-pub struct Bodies {
-    /// One a link.
-    pub links: Vec<RigidBodyHandle>,
-    /// One a joint; none where the joint leaves everything free.
-    pub joints: Vec<Option<ImpulseJointHandle>>,
-    /// Motors that hold joints to their limits, switched on while these are exceeded.
-    pub governors: Vec<Governor>,
-    /// Index among the owners of colliders: the user data of every collider of this agent.
-    pub owner: u128,
-}
-
-/// A motor for joint limits that rapier does not support: of speed, and of more than a turn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Governor {
-    /// Index of the joint in the model.
-    pub joint: usize,
-    /// A motor without a joint, off until it is needed.
-    pub motor: ImpulseJointHandle,
-}
+use std::sync::Arc;
 
 /// Friction of robots' surfaces: dry rubber on concrete is 0.6 to 0.85 (Wong, Theory of Ground
 /// Vehicles, 3rd ed., table 1.4); contacts take the mean with the ground's.
@@ -56,6 +36,19 @@ const BRAKE: f32 = 1e5;
 /// Error at which a steering servo gives its whole torque (rad), and the time in which it corrects an error (s).
 const STEER_SATURATION_RAD: f32 = 0.1;
 const STEER_SETTLING_S: f32 = 0.03;
+
+/// Components of a body at its start, with its root link at `root`.
+pub(crate) fn body(model: &Arc<RobotModel>, bodies: Bodies, root: Pose) -> impl Bundle {
+    let links = model.start_poses().into_iter().map(|p| root * p).collect();
+    (
+        Model(model.clone()),
+        bodies,
+        TruePose(root),
+        TrueTwist::default(),
+        LinkPoses(links),
+        Travel::default(),
+    )
+}
 
 fn rapier_pose(pose: Pose) -> rapier3d::math::Pose {
     rapier3d::math::Pose::from_parts(pose.translation_m, pose.rotation)

@@ -2,7 +2,7 @@
 
 use super::build::{joint_axis, turns_more_than_once};
 use super::motion::WheelAngles;
-use super::{Bodies, Physics};
+use super::world::{Bodies, Physics};
 use becomingone_components::body::{Joint, JointKind, LinkPoses, Model, Pose, RobotModel};
 use becomingone_components::control::DrivenBy;
 use becomingone_components::joints::{JointStates, Servos};

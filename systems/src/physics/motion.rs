@@ -1,6 +1,6 @@
 //! Motion of each agent after a step, as ground truth.
 
-use super::{Bodies, Physics, speed_m_s};
+use super::world::{Bodies, Physics, speed_m_s};
 use becomingone_components::body::{LinkPoses, Model, Pose, Travel, TruePose, TrueTwist};
 use becomingone_components::drive::Drive;
 use bevy_ecs::prelude::*;

@@ -1,7 +1,7 @@
 //! Adds obstacles of a scene as colliders and entities.
 
-use super::Physics;
 use super::build::vec3;
+use super::world::Physics;
 use becomingone_components::body::{Geometry, Mesh, Obstacle, Pose, Shape};
 use becomingone_components::scene::{FromScene, ObstacleSpec, WorldSpec};
 use bevy_ecs::prelude::*;

@@ -80,10 +80,7 @@ impl Kind for Lidar {
 impl SensorKind for Lidar {
     type Measurement = Scan;
     type Model = LidarModel;
-    type Param = (
-        Res<'static, Physics>,
-        Query<'static, 'static, &'static Bodies>,
-    );
+    type Param = rays::World;
 
     // Rays need the result of a physics step; there is none before the first.
     const FIRST_TICK: u64 = 1;

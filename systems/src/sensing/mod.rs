@@ -23,12 +23,10 @@ pub use magnetometer::Magnetometer;
 pub use range::RangeFinder;
 pub use values::Values;
 
-use crate::diagnosis::features;
-use crate::faults;
 use crate::hash::{RegisterState as _, intern};
-use crate::kinds::{Kinds, RegisterKinds as _};
 use crate::links::{Delivery, silent_after_ns};
 use crate::physics::build::vec3;
+use crate::registry::Kinds;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::body::Pose;
 use becomingone_components::control::AgentBody;
@@ -40,29 +38,12 @@ use becomingone_components::sensor::{
     Measurement, Mount, Reading, Sensor, SensorAt, SensorContext, SensorKind, SensorStats, Truth,
 };
 use becomingone_components::time::{Rate, SimTime};
-use bevy_app::{App, Plugin};
+use bevy_app::App;
 use bevy_ecs::message::message_update_system;
 use bevy_ecs::prelude::*;
 use bevy_ecs::system::StaticSystemParam;
 use glam::Quat;
 use measurements::Measurements;
-
-/// Registers the engine's own kinds of sensors.
-pub struct SensingPlugin;
-
-impl Plugin for SensingPlugin {
-    fn build(&self, app: &mut App) {
-        app.init_resource::<Measurements>()
-            .register_sensor::<Imu>()
-            .register_sensor::<Encoders>()
-            .register_sensor::<Lidar>()
-            .register_sensor::<Contact>()
-            .register_sensor::<Gnss>()
-            .register_sensor::<RangeFinder>()
-            .register_sensor::<Magnetometer>()
-            .register_sensor::<Values>();
-    }
-}
 
 /// Simulated sensors, in [`TickSystems::Sample`]. A sensor has one kind, so that kinds have no order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,16 +53,15 @@ pub struct SensorSystems;
 #[derive(Component, Clone, Debug)]
 pub struct Simulated<K: SensorKind>(pub K::Model);
 
-/// Registers the systems of a kind of sensor, and those of its measurement if no other kind did.
-pub(crate) fn register<K: SensorKind>(app: &mut App) {
+/// Registers the systems of a kind of sensor, and those of its measurement if no other kind did: returns whether so.
+pub(crate) fn register<K: SensorKind>(app: &mut App) -> bool {
     app.init_resource::<Measurements>();
     let mut measurements = app.world_mut().resource_mut::<Measurements>();
     let entry = measurements::entry::<K::Measurement>();
-    if measurements.0.insert(K::Measurement::KIND, entry).is_none() {
+    let is_new = measurements.0.insert(K::Measurement::KIND, entry).is_none();
+    if is_new {
         let state = intern(&format!("reading/{}", K::Measurement::KIND));
         app.register_state::<Reading<K::Measurement>>(state);
-        faults::register::<K::Measurement>(app);
-        features::register::<K::Measurement>(app);
         app.add_systems(
             Tick,
             begin_tick::<K::Measurement>
@@ -101,6 +81,7 @@ pub(crate) fn register<K: SensorKind>(app: &mut App) {
                     .run_if(any_with_component::<Simulated<K>>),
             );
     }
+    is_new
 }
 
 /// Begins a tick: readings of earlier ticks are no longer fresh.
@@ -162,9 +143,6 @@ fn sample<K: SensorKind>(
         }
     }
 }
-
-/// Adds a sensor's reading, and its source.
-pub(crate) type Spawn = fn(&mut World, Entity, &SensorSpec, &SensorContext<'_>, &mut Rng);
 
 /// Adds a sensor's reading, and its source: its model where it is simulated, a link otherwise.
 pub(crate) fn spawn<K: SensorKind>(

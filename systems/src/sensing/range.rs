@@ -80,10 +80,7 @@ impl Kind for RangeFinder {
 impl SensorKind for RangeFinder {
     type Measurement = Distance;
     type Model = RangeModel;
-    type Param = (
-        Res<'static, Physics>,
-        Query<'static, 'static, &'static Bodies>,
-    );
+    type Param = rays::World;
 
     // Rays need the result of a physics step; there is none before the first.
     const FIRST_TICK: u64 = 1;

@@ -7,6 +7,12 @@ use bevy_ecs::prelude::*;
 use glam::Vec3;
 use rapier3d::prelude::{Collider, ColliderHandle, QueryFilter, Ray};
 
+/// The world that rays are cast in.
+pub(super) type World = (
+    Res<'static, Physics>,
+    Query<'static, 'static, &'static Bodies>,
+);
+
 /// Casts rays in these directions of the sensor's frame, and gives each distance in order; the largest range
 /// where nothing was hit. Rays pass through the sensor's own robot.
 /// Returns whether there is a body that carries the sensor; without one nothing is cast.

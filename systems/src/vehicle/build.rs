@@ -1,16 +1,16 @@
 //! Builds rapier's bodies with ray-cast wheels from vehicle descriptions.
 
 use super::laps::{LAPS_RATE_HZ, LapsRate};
+use super::ray_cast::RayCastVehicle;
 use crate::angles::heading;
-use crate::control::drive::{DRIVE_RATE_HZ, DriveRate};
-use crate::physics::build::vec3;
+use crate::control::drive::DriveRate;
+use crate::physics::build::{self, vec3};
 use crate::physics::motion::WheelAngles;
 use crate::physics::{Bodies, Physics};
 use becomingone_components::actuator::{Actuator, ActuatorTarget};
-use becomingone_components::body::{
-    LinkPoses, Model, Pose, RobotModel, Travel, TruePose, TrueTwist,
-};
+use becomingone_components::body::{Pose, RobotModel};
 use becomingone_components::control::DrivenBy;
+use becomingone_components::drive::DRIVE_RATE_HZ;
 use becomingone_components::drive::Odometry;
 use becomingone_components::scene::{AgentSpec, FromScene};
 use becomingone_components::time::Rate;
@@ -21,10 +21,6 @@ use glam::{Quat, Vec3};
 use rapier3d::control::{DynamicRayCastVehicleController, WheelTuning};
 use rapier3d::prelude::RigidBodyActivation;
 use std::sync::Arc;
-
-/// Rapier's vehicle: springs, tyres and drive. On the actuator.
-#[derive(Component, Clone, Debug)]
-pub struct RayCastVehicle(pub DynamicRayCastVehicleController);
 
 /// Share of a wheel's side speed that rapier removes in each step, as if the wheel carried the whole mass.
 const SIDE_SHARE: f64 = 0.2;
@@ -119,7 +115,6 @@ pub(crate) fn spawn_vehicle(
     let (bodies, rays) = world
         .resource_mut::<Physics>()
         .add_vehicle(&spec.name, agent, vehicle, robot, root);
-    let links = robot.start_poses().into_iter().map(|p| root * p).collect();
     let actuator = world
         .spawn((
             Name::new(format!("{}/drive", spec.name)),
@@ -136,12 +131,7 @@ pub(crate) fn spawn_vehicle(
         .id();
     let axle = root.point(Vec3::X * vehicle.fixed_axle_x_m() as f32);
     world.entity_mut(agent).insert((
-        Model(robot.clone()),
-        bodies,
-        TruePose(root),
-        TrueTwist::default(),
-        LinkPoses(links),
-        Travel::default(),
+        build::body(robot, bodies, root),
         DrivenBy(actuator),
         Odometry {
             x_m: f64::from(axle.x),

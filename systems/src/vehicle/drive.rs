@@ -1,6 +1,6 @@
 //! Vehicle drive: a command becomes steering angles and forces, within the vehicle's limits.
 
-use super::build::RayCastVehicle;
+use super::ray_cast::RayCastVehicle;
 use crate::control::drive::DriveRate;
 use crate::physics::{Bodies, Physics};
 use becomingone_components::actuator::ActuatorTarget;

@@ -1,6 +1,6 @@
 //! Laps and excursions of a vehicle, from ground truth.
 
-use super::build::RayCastVehicle;
+use super::ray_cast::RayCastVehicle;
 use becomingone_components::body::TruePose;
 use becomingone_components::control::{DrivenBy, Goals};
 use becomingone_components::event::{AgentEvent, EventKind};

@@ -1,6 +1,7 @@
 //! Road vehicles, in the order of a tick.
 //!
 //! - [`build`]: builds a body with wheels on rays from a description.
+//! - [`ray_cast`]: rapier's vehicle.
 //! - [`profile`]: planned speed along the track.
 //! - [`lap`]: laps of the track, as a kind of controller.
 //! - [`stanley`]: the controller that follows the track.
@@ -13,12 +14,12 @@ pub mod drive;
 pub mod lap;
 pub mod laps;
 pub mod profile;
+pub mod ray_cast;
 pub mod roll;
 pub mod stanley;
 
 use crate::control;
 use crate::hash::{Bits, HashState, RegisterState};
-use crate::kinds::RegisterKinds as _;
 use crate::physics;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::actuator::ActuatorTarget;
@@ -35,7 +36,6 @@ impl Plugin for VehiclePlugin {
         app.register_state::<ActuatorTarget<Ackermann>>("vehicle/command")
             .register_state::<VehicleState>("vehicle/state")
             .register_state::<Laps>("vehicle/laps")
-            .register_controller::<lap::TrackDriver>()
             .add_systems(
                 Tick,
                 (

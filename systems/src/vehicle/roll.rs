@@ -1,7 +1,7 @@
 //! Forces of springs and tyres on the body before each step, and poses of the wheels after it.
 
-use super::build::RayCastVehicle;
 use super::drive::{air_n, rolling_n};
+use super::ray_cast::RayCastVehicle;
 use crate::physics::motion::WheelAngles;
 use crate::physics::{Bodies, Physics};
 use becomingone_components::body::{LinkPoses, Pose};
