@@ -250,7 +250,7 @@ fn spawn_kernel(
         estimation::spawn::spawn(world, agent, filter, &spec.sensors, sensors, rate_hz);
     }
     // Scenes are checked for their choice.
-    let chosen = witness.senses.as_deref();
+    let chosen = witness.channels.as_deref();
     let outputs = outputs(&spec.sensors, many, chosen).unwrap_or_default();
     let witnesses = !outputs.is_empty();
     if witnesses {

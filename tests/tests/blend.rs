@@ -22,7 +22,7 @@ world: (obstacles: [Box(name: \"wall\", position_m: (2, 0, 0), size_m: (0.2, 4, 
 agents: [(
     name: \"rover\", model: \"rover.urdf\", drive: Auto,
     sensors: [(name: \"encoders\", kind: Encoders(), rate_hz: 100)],
-    coherence: Kernel(master_window_s: 2, blend: (half_life_s: 20), witness: (senses: [])),
+    coherence: Kernel(master_window_s: 2, blend: (half_life_s: 20), witness: (channels: [])),
 )])";
 
 /// Drives into the wall, back, and into it again: 12 s each.

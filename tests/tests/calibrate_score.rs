@@ -116,7 +116,7 @@ fn detectors_share_one_bound_and_identical_robots_one_calibration() {
         line.split_once("coherence").unwrap().1.to_owned()
     };
     assert_eq!(of("name: \"rover\""), of("name: \"other\""));
-    for key in ["thresholds: (k1", "innovations: (k1", "nis: "] {
+    for key in ["thresholds: (k1", "innovations_motion: (k1", "nis: "] {
         assert!(of("name: \"rover\"").contains(key), "{text}");
     }
     done(

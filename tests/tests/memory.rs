@@ -28,7 +28,7 @@ world: (obstacles: [Box(name: \"wall\", position_m: (2, 0, 0), size_m: (0.2, 4, 
 agents: [(
     name: \"rover\", model: \"rover.urdf\", drive: Auto,
     sensors: [(name: \"encoders\", kind: Encoders(), rate_hz: 100)],
-    coherence: Kernel(master_window_s: 2, blend: (half_life_s: 20), witness: (senses: [])),
+    coherence: Kernel(master_window_s: 2, blend: (half_life_s: 20), witness: (channels: [])),
 )])";
 
 /// Kernels, each locked to a tone.

@@ -161,7 +161,7 @@ fn sample<'w>(
                 .map(|v| k(v.k1, v.k2, v.k3)),
             places: monitor
                 .filter(|_| has_fix)
-                .and_then(|i| i.places.verdict.as_ref())
+                .and_then(|i| i.gnss.verdict.as_ref())
                 .map(|v| k(v.k1, v.k2, v.k3)),
             nis: monitor.map(|i| i.nis.ratio),
             detections: [

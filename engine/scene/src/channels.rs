@@ -16,13 +16,13 @@ pub(super) fn check(
     let CoherenceSpec::Kernel { witness, .. } = &agent.coherence else {
         return;
     };
-    let Some(senses) = &witness.senses else {
+    let Some(channels) = &witness.channels else {
         return;
     };
-    let Err((k, no)) = outputs(&agent.sensors, encoded, Some(senses)) else {
+    let Err((k, no)) = outputs(&agent.sensors, encoded, Some(channels)) else {
         return;
     };
-    let path = &senses[k];
+    let path = &channels[k];
     let (name, part) = path.split_once('/').unwrap_or((path, ""));
     let sensors = || agent.sensors.iter().map(|s| s.name.as_str());
     let expected = match no {
@@ -51,7 +51,7 @@ pub(super) fn check(
         ChannelError::Again => "each number once".to_owned(),
     };
     diagnostics.wrong(
-        &format!("agents[{index}].coherence.witness.senses[{k}]"),
+        &format!("agents[{index}].coherence.witness.channels[{k}]"),
         format_args!("`{}`", path.escape_debug()),
         &expected,
     );

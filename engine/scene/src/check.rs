@@ -647,9 +647,9 @@ impl Check<'_, '_, '_> {
             }
         }
         for (part, spec) in [
-            ("surroundings", witness.surroundings),
-            ("innovations", witness.innovations),
-            ("places", witness.places),
+            ("lidar", witness.lidar),
+            ("innovations_motion", witness.innovations_motion),
+            ("innovations_gnss", witness.innovations_gnss),
         ] {
             let numbers = spec.map(|t| [("k1", t.k1), ("k2", t.k2), ("k3", t.k3)]);
             for (name, x) in numbers.into_iter().flatten() {

@@ -6,6 +6,7 @@
 //! - `tree`, `read`, `kinds`: values with their places, and their conversion to a [`SceneSpec`].
 //! - `text`, `check`: syntax errors, semantic checks.
 //! - `time_scale`: scales all times of a scene.
+//! - `renamed`: warnings of old keys.
 //! - `references`, `vehicle`, `track`: files that a scene names.
 //! - `faults`, `channels`: check that the sensors of faults and self-models exist.
 //! - `dropped`: default scene of a robot description.
@@ -23,6 +24,7 @@ mod merge;
 mod overlay;
 mod read;
 mod references;
+mod renamed;
 mod resolved;
 mod text;
 mod time_scale;
@@ -199,6 +201,7 @@ impl<'a> SceneLoader<'a> {
         root: &Node<'_>,
         diagnostics: &mut Diagnostics<'_, '_>,
     ) -> Option<LoadedScene> {
+        renamed::warn(&scene, root, diagnostics);
         kinds::read(&mut scene, root, self.kinds, diagnostics);
         time_scale::apply(&mut scene, diagnostics);
         let bounded = check::check(&scene, diagnostics);

@@ -1,6 +1,6 @@
 //! Merges overlays: a tree over another, and single values by their path.
 
-use super::tree::{Brackets, Entry, Node, Shape, Span};
+use super::tree::{Brackets, Entry, Node, Shape, Span, is_same_key};
 use becomingone_model::did_you_mean;
 use std::collections::{HashMap, HashSet};
 
@@ -105,7 +105,7 @@ fn merge_fields<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Merge
         if !seen.insert(entry.key.clone()) {
             return Err(twice(&entry.key, entry.key_span));
         }
-        match below.iter_mut().find(|e| e.key == entry.key) {
+        match below.iter_mut().find(|e| is_same_key(&e.key, &entry.key)) {
             Some(found) => merge(&mut found.value, entry.value)?,
             None => below.push(entry),
         }
@@ -230,7 +230,7 @@ fn step<'n, 'a>(
     }
     match (node.shape_mut(), part) {
         (Shape::Fields(entries), Part::Name(name)) => {
-            let k = entries.iter().position(|e| e.key == *name);
+            let k = entries.iter().position(|e| is_same_key(&e.key, name));
             let k = k.unwrap_or_else(|| {
                 entries.push(Entry {
                     key: name.clone().into(),

@@ -368,13 +368,13 @@ fn forget_calibration(agent: &mut AgentSpec) -> bool {
     if let CoherenceSpec::Kernel { witness, .. } = &mut agent.coherence {
         let WitnessSpec {
             thresholds,
-            surroundings,
-            innovations,
-            places,
+            lidar,
+            innovations_motion,
+            innovations_gnss,
             nis,
             ..
         } = witness;
-        for part in [thresholds, surroundings, innovations, places] {
+        for part in [thresholds, lidar, innovations_motion, innovations_gnss] {
             calibrated |= part.take().is_some();
         }
         calibrated |= nis.take().is_some();

@@ -60,9 +60,9 @@ const WITNESS: [&str; 12] = [
     "coherence",
     "dissipated",
     "faults",
-    "surroundings",
-    "innovations",
-    "places",
+    "lidar",
+    "innovations_motion",
+    "innovations_gnss",
     "nis",
 ];
 

@@ -20,7 +20,7 @@ pub struct InnovationMonitor {
     /// Innovations of wheels and IMU.
     pub motion: SubsetMonitor<SENSED>,
     /// Innovations of GNSS.
-    pub places: SubsetMonitor<SENSED>,
+    pub gnss: SubsetMonitor<SENSED>,
     /// Energy of all.
     pub nis: Nis,
 }
@@ -41,11 +41,11 @@ impl InnovationMonitor {
         let ticks = warm_up_ticks(spec, rate_hz);
         let fixes = samples_at_own_rate(ticks, gnss_hz / rate_hz);
         let motion = (0, SENSED_MOTION);
-        let places = (SENSED_MOTION, SENSED - SENSED_MOTION);
+        let gnss = (SENSED_MOTION, SENSED - SENSED_MOTION);
         Ok(Self {
             names,
-            motion: SubsetMonitor::new(motion, MAX_CHANNELS, spec.innovations, ticks)?,
-            places: SubsetMonitor::new(places, MAX_CHANNELS, spec.places, fixes)?,
+            motion: SubsetMonitor::new(motion, MAX_CHANNELS, spec.innovations_motion, ticks)?,
+            gnss: SubsetMonitor::new(gnss, MAX_CHANNELS, spec.innovations_gnss, fixes)?,
             nis: Nis::new(&config.nis, rate_hz, spec.nis),
         })
     }
@@ -53,7 +53,7 @@ impl InnovationMonitor {
     /// Clears the innovations, and keeps the trained models: from now on the filter excludes a faulty sensor.
     pub fn forget(&mut self) {
         self.motion.forget();
-        self.places.forget();
+        self.gnss.forget();
         self.nis.forget();
     }
 
@@ -67,7 +67,7 @@ impl InnovationMonitor {
     ) -> [Option<Detection>; 3] {
         [
             self.motion.push(white, dt_s),
-            self.places.push(white, dt_s),
+            self.gnss.push(white, dt_s),
             self.nis.push(white, learning),
         ]
     }

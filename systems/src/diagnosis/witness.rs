@@ -102,7 +102,7 @@ impl Witness {
         let ticks = warm_up_ticks(spec, rate_hz);
         let surroundings = (seen > 0).then(|| {
             let scans = samples_at_own_rate(ticks, lidars.rate_hz / rate_hz);
-            SubsetMonitor::new((of_readings, seen), 0, spec.surroundings, scans)
+            SubsetMonitor::new((of_readings, seen), 0, spec.lidar, scans)
         });
         let model = SelfModelConfig {
             outputs: of_readings,

@@ -16,9 +16,9 @@ const MAX_TAIL: usize = 10;
 pub(super) struct HealthySamples {
     seeds: Vec<u64>,
     readings: Vec<Vec<[f64; 3]>>,
-    surroundings: Vec<Vec<[f64; 3]>>,
-    innovations: Vec<Vec<[f64; 3]>>,
-    places: Vec<Vec<[f64; 3]>>,
+    lidar: Vec<Vec<[f64; 3]>>,
+    motion: Vec<Vec<[f64; 3]>>,
+    gnss: Vec<Vec<[f64; 3]>>,
     nis: Vec<Vec<f64>>,
 }
 
@@ -34,11 +34,11 @@ impl HealthySamples {
         self.seeds.push(seed);
         self.readings
             .push(samples.iter().map(|l| l.readings).collect());
-        self.surroundings
+        self.lidar
             .push(samples.iter().filter_map(|l| l.surroundings).collect());
-        self.innovations
+        self.motion
             .push(samples.iter().filter_map(|l| l.innovations).collect());
-        self.places
+        self.gnss
             .push(samples.iter().filter_map(|l| l.places).collect());
         self.nis
             .push(samples.iter().filter_map(|l| l.nis).collect());
@@ -46,12 +46,7 @@ impl HealthySamples {
 
     /// Number of detectors, at least one.
     pub(super) fn threshold_count(&self) -> usize {
-        let votes = [
-            &self.readings,
-            &self.surroundings,
-            &self.innovations,
-            &self.places,
-        ];
+        let votes = [&self.readings, &self.lidar, &self.motion, &self.gnss];
         let has_samples = |runs: &[Vec<[f64; 3]>]| runs.iter().any(|run| !run.is_empty());
         let votes = votes.into_iter().filter(|runs| has_samples(runs)).count();
         (votes + usize::from(self.nis.iter().any(|run| !run.is_empty()))).max(1)
@@ -62,9 +57,9 @@ impl HealthySamples {
         let mut thresholds = Vec::new();
         for (key, runs) in [
             ("thresholds", &self.readings),
-            ("surroundings", &self.surroundings),
-            ("innovations", &self.innovations),
-            ("places", &self.places),
+            ("lidar", &self.lidar),
+            ("innovations_motion", &self.motion),
+            ("innovations_gnss", &self.gnss),
         ] {
             if runs.iter().any(|run| !run.is_empty()) {
                 let (text, most) = vote_thresholds(runs);

@@ -332,7 +332,7 @@ impl WitnessSummary {
             place_thresholds: witness
                 .innovations
                 .as_ref()
-                .and_then(|i| i.places.model.thresholds())
+                .and_then(|i| i.gnss.model.thresholds())
                 .map(|t| [t.k1, t.k2, t.k3]),
             nis_threshold: witness.innovations.as_ref().and_then(|i| i.nis.threshold),
             alarmed: witness.alarms.count,
