@@ -3,7 +3,6 @@
 use crate::coherence::{LAGS, MAX_CHANNELS};
 use crate::event::EventKind;
 use crate::scene::BlendSpec;
-use crate::stored::Kept;
 use crate::time::NS_PER_S;
 use becomingone_kernel::{AgeOctaves, BlendConfig, ConfigError, Held, Near, Signature, StoreError};
 use bevy_ecs::prelude::*;
@@ -46,6 +45,9 @@ pub struct Memory {
     /// Time and event for display: `00:12.3 touched crate_a`, of an earlier run `run 1, 00:12.3 touched crate_a`.
     pub label: Arc<str>,
 }
+
+/// An agent's memories in the kernel.
+pub(crate) type Kept = becomingone_kernel::Blend<f64, Memory, MEMORIES>;
 
 /// The memory most similar to the present.
 #[derive(Clone, Debug, PartialEq)]

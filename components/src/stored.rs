@@ -9,7 +9,7 @@
 //! Only memories are kept: times are counted in runs and in simulated seconds of their runs, not in calendar time.
 
 use crate::event::EventKind;
-use crate::memory::{AgentSignature, MEMORIES, Memory, clock};
+use crate::memory::{AgentSignature, Kept, Memory, clock};
 use becomingone_kernel::{BlendConfig, Stored};
 use bevy_ecs::prelude::*;
 use std::collections::BTreeMap;
@@ -248,9 +248,6 @@ impl StoredMemory {
         }
     }
 }
-
-/// An agent's memories in the kernel.
-pub(crate) type Kept = becomingone_kernel::Blend<f64, Memory, MEMORIES>;
 
 /// A configuration for checks of bytes.
 const ANY: BlendConfig<f64> = BlendConfig {
