@@ -1,12 +1,17 @@
-//! Engines with plugins.
+//! Engines, from a scene or bare, with and without plugins.
 
 use crate::engine::{CoherenceEngine, EngineError};
 use crate::pace::Pace;
 use crate::plugins::Plugins;
-use becomingone_components::scene::{LoadedScene, SceneSpec};
+use becomingone_components::scene::{
+    AgentSpec, BlendSpec, ChannelSpec, CoherenceSpec, LoadedAgent, LoadedScene, MasterSpec,
+    SceneSpec, Signal, WitnessSpec, WorldSpec, default_emissary_window_s, default_kernel_rate_hz,
+    default_master_window_s,
+};
 use becomingone_scene::SceneLoader;
 use becomingone_systems::kinds::Kinds;
 use bevy_app::Plugin;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Builder of engines; plugins add kinds that scenes can name.
@@ -144,7 +149,7 @@ impl EngineBuilder {
     /// # Ok::<(), becomingone::EngineError>(())
     /// ```
     pub fn kernel(self) -> CoherenceEngine {
-        let mut engine = self.loaded(CoherenceEngine::bare());
+        let mut engine = self.loaded(bare_kernel());
         engine.set_pace(Pace::RealTime);
         engine
     }
@@ -161,5 +166,115 @@ impl EngineBuilder {
     /// ```
     pub fn loaded(self, loaded: LoadedScene) -> CoherenceEngine {
         CoherenceEngine::with(&self.plugins, loaded)
+    }
+}
+
+impl Default for CoherenceEngine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CoherenceEngine {
+    /// Creates the bare kernel: one agent without a body, with its own clock of 1 Hz as the only channel.
+    /// [`run`](Self::run) paces it in real time until it is stopped.
+    ///
+    /// ```
+    /// use becomingone::{CoherenceEngine, Pace};
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// engine.set_pace(Pace::Fast);
+    /// let summary = engine.run_for(Duration::from_secs(5))?;
+    /// assert!(summary.agents[0].kernel.collapsed); // phase-locked to its clock
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
+    pub fn new() -> Self {
+        Self::builder().kernel()
+    }
+
+    /// Builder of an engine with plugins, which add kinds that the scene can name: see [`EngineBuilder`].
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let engine = CoherenceEngine::builder().scene("built-in/scenes/arm_wave.ron")?;
+    /// assert_eq!(engine.time().tick, 0);
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Loads a scene file, and the models and meshes that it names. The engine runs as fast as possible.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
+    /// engine.step()?;
+    /// assert_eq!(engine.summary().scene, "warehouse_robot");
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Scene`] names file, line and column.
+    pub fn from_scene(path: impl AsRef<Path>) -> Result<Self, EngineError> {
+        Self::builder().scene(path)
+    }
+
+    /// Creates the engine of a loaded scene, see [`SceneLoader`](crate::scene::SceneLoader).
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    /// use becomingone::scene::SceneLoader;
+    /// use becomingone::systems::kinds::Kinds;
+    /// use std::path::Path;
+    ///
+    /// let kinds = Kinds::built_in();
+    /// let loaded = SceneLoader::new(&kinds).load(Path::new("built-in/scenes/arm_wave.ron"))?;
+    /// let mut engine = CoherenceEngine::from_loaded(loaded);
+    /// engine.step()?;
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
+    pub fn from_loaded(loaded: LoadedScene) -> Self {
+        Self::builder().loaded(loaded)
+    }
+}
+
+/// Scene of the bare kernel.
+fn bare_kernel() -> LoadedScene {
+    let kernel = AgentSpec {
+        name: "kernel".to_owned(),
+        coherence: CoherenceSpec::Kernel {
+            rate_hz: default_kernel_rate_hz(),
+            emissary_window_s: default_emissary_window_s(),
+            master_window_s: default_master_window_s(),
+            master: MasterSpec::Window,
+            channels: vec![ChannelSpec {
+                name: "clock".to_owned(),
+                signal: Signal::Tone { frequency_hz: 1.0 },
+            }],
+            blend: BlendSpec::default(),
+            witness: WitnessSpec::default(),
+        },
+        ..AgentSpec::default()
+    };
+    let scene = SceneSpec {
+        name: "kernel".to_owned(),
+        world: WorldSpec {
+            ground: None,
+            ..WorldSpec::default()
+        },
+        agents: vec![kernel],
+        ..SceneSpec::default()
+    };
+    LoadedScene {
+        scene,
+        agents: vec![LoadedAgent::default()],
+        meshes: Vec::new(),
+        track: None,
+        written: BTreeMap::new(),
     }
 }
