@@ -4,8 +4,7 @@
 //! reader of our own. Supported: `<triangles>`, `<polylist>`, `<polygons>`, `<tristrips>` and `<trifans>`.
 //! Ignored: skins, materials, and the up-axis, as ROS tools do.
 
-use crate::mesh::Triangles;
-use crate::obj::fan;
+use crate::triangles::{Triangles, fan};
 use crate::value::quoted;
 use crate::xml::{SourceText, declared_first, decode, parse};
 use crate::{ModelError, Place};

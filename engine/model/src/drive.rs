@@ -7,6 +7,7 @@ mod wheels;
 use becomingone_components::body::{RobotModel, Shape};
 use becomingone_components::drive::{Drive, Wheel};
 use becomingone_components::scene::DriveSpec;
+use becomingone_components::vehicle::STANDARD_GRAVITY_M_S2;
 use glam::{Vec2, Vec3};
 use stability::Stability;
 use steering::{infer_wheels, steered, steering};
@@ -19,8 +20,6 @@ const MAX_SPEED_M_S: f64 = 2.0;
 const MAX_YAW_RATE_RAD_S: f64 = 1.2;
 /// Upper bound on acceleration, independent of the robot's stability (m/s²).
 const MAX_ACCELERATION_M_S2: f64 = 1.5;
-/// Standard gravity (ISO 80000-3) (m/s²).
-const G_M_S2: f64 = 9.80665;
 
 /// Error: the robot has no drive that can be controlled.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,7 +102,8 @@ pub fn find_drive(model: &mut RobotModel, spec: &DriveSpec) -> Result<Option<Dri
     let forward = Vec2::new(left.y, -left.x);
     let limits = Stability::of(model, &wheels, forward);
 
-    let shared_effort = 2.0 * f64::from(model.mass_kg()) * G_M_S2 / wheels.len() as f64;
+    let shared_effort =
+        2.0 * f64::from(model.mass_kg()) * STANDARD_GRAVITY_M_S2 / wheels.len() as f64;
     // Default torque: twice the torque at which the wheels slip.
     let torque = |joint: usize, radius_m: f32| {
         let effort = f64::from(model.joints[joint].limits.effort);

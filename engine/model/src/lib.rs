@@ -8,7 +8,7 @@
 //! - [`load_robot`]: detects the format.
 //! - `urdf` and `mjcf`: convert elements to a `draft`; `uri` resolves mesh names to files.
 //! - [`load_mesh`]: triangles of STL (`stl`), COLLADA (`dae`), OBJ (`obj`) and `MuJoCo`'s MSH (`msh`);
-//!   `mesh_cache` reads each file once.
+//!   `triangles` is what they have in common; `mesh_cache` reads each file once.
 //! - `draft`: unchecked robot, common to all formats.
 //! - `tree`: kinematic tree, parents first.
 //! - `repair`: inconsistent inertias and missing masses.
@@ -41,6 +41,7 @@ mod servo;
 mod size;
 mod stl;
 mod tree;
+mod triangles;
 mod urdf;
 mod uri;
 mod value;

@@ -1,17 +1,11 @@
 //! Triangle meshes: reads, scales and checks a mesh file.
 
+use crate::triangles::Triangles;
 use crate::{Files, ModelError, dae, msh, obj, stl};
 use becomingone_components::body::Mesh;
 use glam::Vec3;
 use std::collections::HashMap;
 use std::path::Path;
-
-/// Triangles of a mesh file; indices are not checked.
-#[derive(Debug, Default)]
-pub(crate) struct Triangles {
-    pub(crate) vertices: Vec<[f32; 3]>,
-    pub(crate) triangles: Vec<[u32; 3]>,
-}
 
 /// Reads a mesh file by its extension: `.stl` (text and binary), `.dae`, `.obj` or `.msh`.
 ///
@@ -41,28 +35,6 @@ pub fn load_mesh(path: &Path, scale: Vec3, files: &dyn Files) -> Result<Mesh, Mo
         }
     };
     finish(found, scale, path)
-}
-
-/// Merges all meshes of a file. (`mesh_loader::Mesh::merge` assumes that the last triangle uses the
-/// last vertex.)
-pub(crate) fn merge_scene(scene: mesh_loader::Scene) -> Triangles {
-    let mut all = Triangles::default();
-    for mesh in scene.meshes {
-        let first = u32::try_from(all.vertices.len()).unwrap_or(u32::MAX);
-        all.vertices.extend(mesh.vertices);
-        let moved = |triangle: [u32; 3]| triangle.map(|i| i.saturating_add(first));
-        all.triangles.extend(mesh.faces.into_iter().map(moved));
-    }
-    all
-}
-
-/// Converts an error of `mesh-loader`.
-pub(crate) fn invalid_mesh(path: &Path, kind: &str, error: &std::io::Error) -> ModelError {
-    ModelError::of_file(
-        path,
-        format!("an invalid mesh ({error})"),
-        format!("expected a complete {kind} file"),
-    )
 }
 
 /// Scales and checks a mesh, and merges equal vertices.

@@ -3,7 +3,7 @@
 
 use crate::ModelError;
 use crate::hull::hull;
-use crate::mesh::Triangles;
+use crate::triangles::Triangles;
 use std::path::Path;
 
 /// Header: four counts (bytes).

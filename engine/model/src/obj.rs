@@ -4,7 +4,7 @@
 //! common, so this is a reader of our own. Everything but vertices and faces is ignored, and so are
 //! faces of two corners, which have no area.
 
-use crate::mesh::Triangles;
+use crate::triangles::{Triangles, fan};
 use crate::value::quoted;
 use crate::{ModelError, Place};
 use std::path::Path;
@@ -62,14 +62,6 @@ fn corner(word: &str, known: usize) -> Option<u32> {
         written - 1
     };
     u32::try_from(index).ok().filter(|_| index < known)
-}
-
-/// Triangle fan of a convex polygon.
-pub(crate) fn fan(corners: &[u32]) -> Vec<[u32; 3]> {
-    match corners {
-        [hub, rim @ ..] => rim.windows(2).map(|w| [*hub, w[0], w[1]]).collect(),
-        [] => Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! STL meshes, text and binary.
 
 use crate::ModelError;
-use crate::mesh::{Triangles, invalid_mesh, merge_scene};
+use crate::triangles::Triangles;
 use std::path::Path;
 
 /// Free text at the begin of a binary file (bytes).
@@ -72,6 +72,28 @@ fn text(mut bytes: Vec<u8>, path: &Path) -> Result<Triangles, ModelError> {
     mesh_loader::stl::from_slice(&bytes)
         .map(merge_scene)
         .map_err(|e| invalid_mesh(path, "STL", &e))
+}
+
+/// Merges all meshes of a file. (`mesh_loader::Mesh::merge` assumes that the last triangle uses the
+/// last vertex.)
+fn merge_scene(scene: mesh_loader::Scene) -> Triangles {
+    let mut all = Triangles::default();
+    for mesh in scene.meshes {
+        let first = u32::try_from(all.vertices.len()).unwrap_or(u32::MAX);
+        all.vertices.extend(mesh.vertices);
+        let moved = |triangle: [u32; 3]| triangle.map(|i| i.saturating_add(first));
+        all.triangles.extend(mesh.faces.into_iter().map(moved));
+    }
+    all
+}
+
+/// Converts an error of `mesh-loader`.
+fn invalid_mesh(path: &Path, kind: &str, error: &std::io::Error) -> ModelError {
+    ModelError::of_file(
+        path,
+        format!("an invalid mesh ({error})"),
+        format!("expected a complete {kind} file"),
+    )
 }
 
 #[cfg(test)]

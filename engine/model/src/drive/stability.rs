@@ -1,8 +1,8 @@
 //! Acceleration limit from longitudinal stability.
 
-use super::G_M_S2;
 use super::wheels::{CONTACT_TOLERANCE_M, WheelCandidate};
 use becomingone_components::body::RobotModel;
+use becomingone_components::vehicle::STANDARD_GRAVITY_M_S2;
 use glam::{Vec2, Vec3};
 
 /// Longitudinal stability: the acceleration at which a wheel lifts.
@@ -55,7 +55,7 @@ impl Stability {
 
     /// Half of the acceleration at which a wheel lifts: `a (m h + Σ I/r) = m g b`.
     pub(super) fn acceleration_m_s2(&self) -> f64 {
-        let lifts = self.mass_kg * G_M_S2 * self.base_m
+        let lifts = self.mass_kg * STANDARD_GRAVITY_M_S2 * self.base_m
             / (self.mass_kg * self.height_m + self.spin_kg_m).max(1e-9);
         // A robot that balances on one axle would have zero.
         (lifts / 2.0).max(0.1)

@@ -264,12 +264,12 @@ impl<'a> Bodies<'a> {
         }
     }
 
-    /// Converts the pose of an element to the frame of its body.
-    fn local(&self, written: Pose, item: &Item, body_in_world: Pose) -> Pose {
+    /// Frame of an element's written pose, in the frame of its body.
+    fn frame(&self, item: &Item, body_in_world: Pose) -> Pose {
         if self.settings.global {
-            body_in_world.inverse() * written
+            body_in_world.inverse()
         } else {
-            item.at * written
+            item.at
         }
     }
 
@@ -277,7 +277,7 @@ impl<'a> Bodies<'a> {
         let v = self.classes.values(item.element, item.class)?;
         let mut geom = geom::read(&v, self.settings, self.assets)?;
         let own = geom.pose;
-        geom.pose = self.local(own, item, body_in_world);
+        geom.pose = self.frame(item, body_in_world) * own;
         let moved = geom.pose * own.inverse();
         geom.mass = geom.mass.map(|mass| mass.moved(moved));
         Ok(geom)
@@ -347,7 +347,12 @@ impl<'a> Bodies<'a> {
                 "joint" if v.text("type") == Some("free") => {
                     free = Some(self.joint_name(&v, &name));
                 }
-                "joint" => joints.extend(self.joint(inner, &v, &name, world)?),
+                "joint" => {
+                    let named = self.joint_name(&v, &name);
+                    let frame = self.frame(inner, world);
+                    let warnings = &mut self.warnings;
+                    joints.extend(joints::read(&v, named, frame, self.settings, warnings)?);
+                }
                 "body" => bodies.push(inner),
                 _ => self.skip(inner.element),
             }
@@ -510,7 +515,7 @@ impl<'a> Bodies<'a> {
             (None, None) => DMat3::ZERO,
         };
         let com = DVec3::ZERO;
-        let pose = self.local(self.settings.pose(&v)?, item, body_in_world);
+        let pose = self.frame(item, body_in_world) * self.settings.pose(&v)?;
         Ok(Mass { kg, com, inertia }.moved(pose))
     }
 
