@@ -1,7 +1,7 @@
 //! Kinds of sensors, controllers and faults: deserialises their texts to the registered types.
 
 use crate::diagnostic::Diagnostics;
-use crate::read::offset;
+use crate::syntax::offset;
 use crate::text::explain;
 use crate::tree::{Node, Span};
 use becomingone_components::kind::{AnyKind, Named};

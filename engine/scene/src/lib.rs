@@ -4,6 +4,7 @@
 //! - [`assets`]: built-in scenes and assets; files in memory.
 //! - `overlay`, `yaml`, `merge`: reads the texts and merges overlays.
 //! - `tree`, `read`, `kinds`: values with their places, and their conversion to a [`SceneSpec`].
+//! - `syntax`: what ron accepts, and where it does not.
 //! - `text`, `check`: syntax errors, semantic checks.
 //! - `time_scale`: scales all times of a scene.
 //! - `renamed`: warnings of old keys.
@@ -26,6 +27,7 @@ mod read;
 mod references;
 mod renamed;
 mod resolved;
+mod syntax;
 mod text;
 mod time_scale;
 mod track;

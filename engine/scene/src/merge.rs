@@ -1,5 +1,6 @@
 //! Merges overlays: a tree over another, and single values by their path.
 
+use super::syntax::accept;
 use super::tree::{Brackets, Entry, Node, Shape, Span, is_same_key};
 use becomingone_model::did_you_mean;
 use std::collections::{HashMap, HashSet};
@@ -342,7 +343,7 @@ fn value(text: &str, span: Span) -> Result<Node<'_>, MergeError> {
             ..span
         },
     );
-    match super::read::accept(text) {
+    match accept(text) {
         Ok(()) => Ok(loosened(Node::ron(text, span))),
         Err((at, code)) if text.starts_with(['(', '[', '{', '"']) => {
             let span = Span {

@@ -3,7 +3,7 @@
 use super::diagnostic::SceneError;
 use super::diagnostic::{self, Diagnostic, Diagnostics};
 use super::merge::{self, MergeError};
-use super::read::accept;
+use super::syntax::accept;
 use super::text::explain;
 use super::tree::{Node, Shape, Source, Span};
 use super::yaml;

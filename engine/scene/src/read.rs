@@ -1,22 +1,17 @@
 //! Deserialises a tree: ron reads unopened texts, this module the opened values around them.
 
+use super::syntax::{offset, options};
 use super::tree::{Brackets, Entry, Node, Shape, Span};
-use ron::extensions::Extensions;
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, Expected, IgnoredAny, MapAccess, SeqAccess,
-    Unexpected, VariantAccess, Visitor,
+    self, DeserializeSeed, Deserializer, EnumAccess, Expected, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
 };
 use std::borrow::Cow;
 use std::fmt;
 
 /// Name of `ron::value::RawValue`, a value that stays text.
 const RAW: &str = "$ron::private::RawValue";
-
-/// RON options of scenes: optional values without `Some`, `duration_s: 60.0`.
-pub(super) fn options() -> ron::Options {
-    ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME)
-}
 
 /// Error of ron, with its place.
 #[derive(Debug)]
@@ -96,20 +91,6 @@ impl ReadError {
 /// Reads a node.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'n, 'a>(pub(super) &'n Node<'a>);
-
-/// Byte offset of ron's line and column.
-pub(super) fn offset(text: &str, place: ron::error::Position) -> usize {
-    let start = match place.line {
-        0 | 1 => 0,
-        line => text
-            .match_indices('\n')
-            .nth(line - 2)
-            .map_or(text.len(), |(k, _)| k + 1),
-    };
-    let column = place.col.saturating_sub(1);
-    let within = text[start..].char_indices().nth(column);
-    start + within.map_or(text.len() - start, |(k, _)| k)
-}
 
 impl<'a> Reader<'_, 'a> {
     /// Deserialises the text with ron.
@@ -557,12 +538,4 @@ impl<'a> VariantAccess<'a> for Kind<'_, 'a> {
         };
         done.map_err(|wrong| wrong.within(self.name))
     }
-}
-
-/// Whether ron accepts a text.
-pub(super) fn accept(text: &str) -> Result<(), (usize, ron::Error)> {
-    options()
-        .from_str::<IgnoredAny>(text)
-        .map(drop)
-        .map_err(|error| (offset(text, error.span.start), error.code))
 }

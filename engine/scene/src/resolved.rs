@@ -1,6 +1,6 @@
 //! Resolved scene as one text: printed, stored in the recording, and hashed.
 
-use super::read::options;
+use super::syntax::options;
 use crate::assets::{BUILT_IN, MemoryFiles};
 use becomingone_components::link::Source;
 use becomingone_components::scene::{ObstacleSpec, ResolvedScene, SceneSpec};

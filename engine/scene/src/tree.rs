@@ -6,6 +6,7 @@
 //!
 //! Only texts that ron accepts are opened, so that opening need not validate.
 
+use super::syntax::accept;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -205,7 +206,7 @@ impl<'a> Node<'a> {
                 // Kinds begin with capital letters; other words that are neither numbers nor truth values are text.
                 let word = ron.starts_with(|c: char| c.is_lowercase() || c == '_');
                 let plain = matches!(&**ron, "true" | "false" | "inf") || !word;
-                if plain && super::read::accept(ron).is_ok() {
+                if plain && accept(ron).is_ok() {
                     to.text += ron;
                 } else {
                     to.text += &format!("{literal:?}");
@@ -600,7 +601,8 @@ mod tests {
 
     use super::*;
     use crate::diagnostic::byte_place;
-    use crate::read::{Reader, options};
+    use crate::read::Reader;
+    use crate::syntax::options;
     use becomingone_components::scene::SceneSpec;
     use becomingone_systems::kinds::Kinds;
     use proptest::prelude::*;
