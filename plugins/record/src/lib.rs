@@ -2,6 +2,7 @@
 //!
 //! In the order in which data passes:
 //!
+//! - `opening`: what the file begins with, by the caller.
 //! - `stage`: static content of a run (topics, agents, obstacles), collected at each reset.
 //! - `batch`: data of ticks, as plain values.
 //! - `systems`: copy that data.
@@ -56,6 +57,7 @@ mod draw;
 mod file;
 pub mod journal;
 mod json;
+mod opening;
 mod queue;
 mod shadow;
 mod stage;
@@ -67,26 +69,15 @@ use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use file::Out;
 use queue::Queue;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use journal::Journal;
+pub use opening::Opening;
 pub use queue::{QUEUE, Report};
 pub use shadow::{Difference, Shadow, ShadowPlugin};
 pub use writer::{END_METADATA, EVENTS, JOURNAL_VERSION, PROFILE, RUN_METADATA, SCENE_ATTACHMENT};
-
-/// Header content of a recording.
-#[derive(Clone, Debug, Default)]
-pub struct Opening {
-    /// Name of the file, for messages.
-    pub name: String,
-    /// Program and scene of the run, in addition to what the world provides (seed, `tick_ns`, scene hash).
-    pub metadata: BTreeMap<String, String>,
-    /// [`SCENE_ATTACHMENT`] and the files that the scene references.
-    pub attachments: Vec<(String, Vec<u8>)>,
-}
 
 /// Error while starting a recording.
 #[derive(Debug, thiserror::Error)]

@@ -2,9 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "an I/O thread has a wall clock")]
 
-use crate::Opening;
 use crate::batch::Batch;
 use crate::file::Out;
+use crate::opening::Opening;
 use crate::queue::Queue;
 use crate::writer::Writer;
 use mcap::McapError;

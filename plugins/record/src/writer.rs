@@ -2,8 +2,9 @@
 
 use crate::batch::{Batch, Entry, Row};
 use crate::file::Out;
+use crate::opening::Opening;
 use crate::stage::{Draw, Form, Stage};
-use crate::{Opening, draw, json};
+use crate::{draw, json};
 use becomingone_components::event::AgentEvent;
 use foxglove::Encode;
 use foxglove::messages::FrameTransforms;
