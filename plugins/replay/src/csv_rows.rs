@@ -20,9 +20,6 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 use time_column::{find_time, has_time_name};
 
-/// Least number of steps for statistics, and of equal steps of a counter.
-const MIN_STEPS: usize = 8;
-
 /// Channels whose periods differ by more than this factor do not share time steps.
 const MAX_PERIOD_RATIO: u64 = 4;
 

@@ -1,6 +1,6 @@
 //! Classification of columns.
 
-use super::MIN_STEPS;
+use super::time_column::MIN_STEPS;
 use crate::cell::{self, Cell};
 use crate::schema::{Kind, Wanted};
 use csv::ByteRecord;

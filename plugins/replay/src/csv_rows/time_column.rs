@@ -1,12 +1,13 @@
 //! Detection of the time column.
 
-use super::MIN_STEPS;
 use crate::error::TableError;
 use crate::schema::{TimeColumn, Wanted};
 use crate::time_format::TimeFormat;
 use csv::ByteRecord;
 use std::path::Path;
 
+/// Least number of steps for statistics, and of equal steps of a counter.
+pub(super) const MIN_STEPS: usize = 8;
 /// A step is uneven if it deviates from a whole number of periods by more than this share of one.
 const UNEVEN_SHARE: f64 = 0.25;
 /// Words in names of time columns.
