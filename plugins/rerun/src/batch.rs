@@ -1,9 +1,10 @@
 //! Data of one tick, as plain values. Batches are reused, so that a steady-state tick allocates nothing.
 
-use crate::marks::Mark;
 use becomingone_components::body::Pose;
 use becomingone_components::event::AgentEvent;
+use becomingone_components::geodesy::Geodetic;
 use becomingone_components::memory::Likeness;
+use glam::Vec3;
 use std::sync::Arc;
 
 /// Numbers of one series at one time; their values follow each other in [`Batch::numbers`].
@@ -90,6 +91,41 @@ pub(crate) struct ImageFrame {
     pub(crate) ns: u64,
     /// Count of bytes.
     pub(crate) len: u32,
+}
+
+/// Shape that a reading is drawn as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum MarkShape {
+    Fix {
+        place: Geodetic,
+        position_m: [f64; 3],
+    },
+    Echo {
+        range_m: f32,
+        fov_rad: f32,
+    },
+    Field {
+        field_t: Vec3,
+    },
+}
+
+/// Reading to draw.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    /// Index into the stage's marks.
+    pub(crate) sensor: u32,
+    /// Stamp (ns).
+    pub(crate) ns: u64,
+    /// World pose of the sensor at the time of measurement.
+    pub(crate) pose: Pose,
+    pub(crate) shape: MarkShape,
+}
+
+impl Mark {
+    /// Index into the stage's marks, and stamp (ns).
+    pub(crate) fn of(&self) -> (usize, u64) {
+        (self.sensor as usize, self.ns)
+    }
 }
 
 /// Data of one tick.

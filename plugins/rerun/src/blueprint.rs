@@ -2,8 +2,9 @@
 //!
 //! Written as blueprint entities: `re_sdk::blueprint` 0.36 has no API for eye controls, grids, axes and text columns.
 
-use crate::recording::{SIM_TIME, entity};
+use crate::entity::entity;
 use crate::stage::Stage;
+use crate::timelines::SIM_TIME;
 use becomingone_components::fleet::FLEET;
 use glam::{Vec2, Vec3};
 use re_sdk::external::re_log_types::BlueprintActivationCommand;

@@ -5,11 +5,12 @@
 //! - [`viewer`]: finds and starts the viewer program.
 //! - `stage`: static content of a run (ground, obstacles, agents, sensors), collected at each reset.
 //! - `batch`: data of one tick, as plain values.
-//! - `systems`: copy that data, at capped rates of simulated time.
+//! - `systems`: copy that data, at capped rates of simulated time; `visualised_agents`: what they show of each agent.
 //! - `marks`: drawing of single readings (GNSS fix, range echo, magnetic field) in the world.
 //! - `outbox`: sending end of the bounded queue, in the world.
 //! - `thread`: receiving end of the queue; the only module that calls Rerun.
-//! - `recording`, `shapes`, `page`, `blueprint`: batches, geometry, event memory and view layout as Rerun data.
+//! - `recording`, `shapes`, `page`, `blueprint`: batches, geometry, event memory and view layout as Rerun data;
+//!   `entity`, `timelines`: their paths and times.
 //! - `table`: a recorded table and its scores, as a file.
 //! - `sink`, `server`: the file, the connection to a viewer, or the server that viewers connect to.
 //!
@@ -34,6 +35,8 @@
 
 mod batch;
 mod blueprint;
+mod entity;
+mod error;
 mod marks;
 mod outbox;
 mod page;
@@ -45,79 +48,20 @@ mod stage;
 mod systems;
 mod table;
 mod thread;
+mod timelines;
 pub mod viewer;
+mod visualised_agents;
 
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use outbox::{Mailbox, Outbox};
 use sink::Opened;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
+pub use error::RerunError;
 pub use outbox::{FLUSH_TIMEOUT, QUEUE, Report};
+pub use sink::Sink;
 pub use table::{RowScores, TableRecording};
-
-/// Destination of a recording.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sink {
-    /// A new file; Rerun's extension is `.rrd`.
-    File(PathBuf),
-    /// A viewer at a known address, which may start later than the run.
-    Viewer {
-        /// Address: `rerun+http://127.0.0.1:PORT/proxy`.
-        url: String,
-    },
-    /// A server in this process, for any number of viewers.
-    Server {
-        /// Listening address. There is no authentication: use a loopback address unless the network is trusted.
-        address: SocketAddr,
-        /// Whether to use any free port if this one is taken.
-        any_port: bool,
-    },
-}
-
-/// Error while starting a recording.
-#[derive(Debug, thiserror::Error)]
-pub enum RerunError {
-    /// The file cannot be created.
-    #[error("cannot write the recording {}: {cause}", path.display())]
-    File {
-        /// Path as given.
-        path: PathBuf,
-        /// Error of the operating system.
-        cause: std::io::Error,
-    },
-    /// The file was created, but its writer thread did not start.
-    #[error("cannot write the recording {}: {cause}", path.display())]
-    Writer {
-        /// Path as given.
-        path: PathBuf,
-        /// Error of Rerun.
-        cause: String,
-    },
-    /// Invalid viewer address.
-    #[error(
-        "invalid viewer address `{url}` ({cause}); expected the form rerun+http://127.0.0.1:9876/proxy"
-    )]
-    Url {
-        /// Address as given.
-        url: String,
-        /// Parser error.
-        cause: String,
-    },
-    /// The server cannot listen on its address.
-    #[error("cannot serve viewers at {address}: {cause}")]
-    Server {
-        /// Address as given.
-        address: SocketAddr,
-        /// Error of the operating system.
-        cause: std::io::Error,
-    },
-    /// The recording thread cannot be started.
-    #[error("cannot start the recording thread: {0}")]
-    Thread(std::io::Error),
-}
 
 /// Plugin that records the run. Add it after the engine's plugins and before the scene is built.
 pub struct RerunPlugin {

@@ -2,13 +2,13 @@
 //!
 //! Copied in the tick, drawn by the recording thread.
 
+use crate::batch::{Mark, MarkShape};
+use crate::entity::entity;
 use crate::outbox::{Cap, Outbox};
-use crate::recording::entity;
 use crate::shapes::colour;
-use crate::stage::StageMark;
-use crate::systems::{VisualisedAgents, path};
+use crate::stage::{StageMark, path};
+use crate::visualised_agents::VisualisedAgents;
 use becomingone_components::body::{LinkPoses, Pose};
-use becomingone_components::geodesy::Geodetic;
 use becomingone_components::sensor::{
     Distance, GnssFix, MagneticField, Measurement, Mount, Reading, Sensor,
 };
@@ -26,34 +26,6 @@ const MARKS_HZ: u64 = 10;
 const ARROW_M_PER_T: f32 = 1e4;
 /// Vertices of the rim of a cone.
 const RIM: u16 = 24;
-
-/// Shape that a reading is drawn as.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum MarkShape {
-    Fix {
-        place: Geodetic,
-        position_m: [f64; 3],
-    },
-    Echo {
-        range_m: f32,
-        fov_rad: f32,
-    },
-    Field {
-        field_t: Vec3,
-    },
-}
-
-/// Reading to draw.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark {
-    /// Index into the stage's marks.
-    sensor: u32,
-    /// Stamp (ns).
-    ns: u64,
-    /// World pose of the sensor at the time of measurement.
-    pose: Pose,
-    shape: MarkShape,
-}
 
 /// Measurement whose single readings are drawn.
 pub(crate) trait Marked: Measurement {
@@ -232,13 +204,6 @@ impl Drawn {
                 to.log(self.world.clone(), &arrow)
             }
         }
-    }
-}
-
-impl Mark {
-    /// Index into the stage's marks, and stamp (ns).
-    pub(crate) fn of(&self) -> (usize, u64) {
-        (self.sensor as usize, self.ns)
     }
 }
 

@@ -5,18 +5,18 @@
 
 use crate::batch::{Batch, MemoryEntry, MemoryFrame, ScanFrame};
 use crate::blueprint;
+use crate::entity::entity;
 use crate::marks;
 use crate::page::MemoryPage;
 use crate::shapes::{self, colour, quaternion, translation};
 use crate::sink::Output;
 use crate::stage::{Path, Stage, StageAgent, StageTrack};
+use crate::timelines::{SIM_TIME, Stamps, TICK};
 use becomingone_components::body::{Geometry, Pose, Shape};
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::fleet::FLEET;
 use glam::{Vec2, Vec3};
-use re_sdk::external::re_log_types::ApplicationId;
-use re_sdk::external::re_log_types::{EntityPath, EntityPathPart};
-use re_sdk::log::TimeColumn;
+use re_sdk::external::re_log_types::{ApplicationId, EntityPath};
 use re_sdk::sink::SinkFlushError;
 use re_sdk::{
     RecordingInfo, RecordingStream, RecordingStreamBuilder, RecordingStreamError,
@@ -28,11 +28,6 @@ use re_sdk_types::archetypes::{
 };
 use re_sdk_types::components::{Color, Radius, RotationQuat, TextLogLevel, Translation3D};
 use std::time::Duration;
-
-/// Timeline: simulated time since the start of the run.
-pub(crate) const SIM_TIME: &str = "sim_time";
-/// Timeline: ticks since the start of the run.
-pub(crate) const TICK: &str = "tick";
 
 /// Rows of a column that are sent at once.
 const ROWS: usize = 1024;
@@ -85,15 +80,6 @@ pub(crate) fn agent_colour(index: usize) -> [f32; 4] {
     [r, g, b, 1.0]
 }
 
-/// Entity path from unescaped parts.
-pub(crate) fn entity(path: impl IntoIterator<Item = impl AsRef<str>>) -> EntityPath {
-    EntityPath::new(
-        path.into_iter()
-            .map(|part| EntityPathPart::new(part.as_ref()))
-            .collect(),
-    )
-}
-
 /// Error that ends a recording.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordingError {
@@ -101,27 +87,6 @@ pub(crate) enum RecordingError {
     Stream(#[from] RecordingStreamError),
     #[error(transparent)]
     Flush(#[from] SinkFlushError),
-}
-
-/// Time stamps of rows.
-#[derive(Default)]
-struct Stamps {
-    ns: Vec<i64>,
-    ticks: Vec<i64>,
-}
-
-impl Stamps {
-    fn push(&mut self, ns: u64, tick_ns: u64) {
-        self.ns.push(ns as i64);
-        self.ticks.push((ns / tick_ns.max(1)) as i64);
-    }
-
-    fn take(&mut self) -> [TimeColumn; 2] {
-        [
-            TimeColumn::new_duration_nanos(SIM_TIME, self.ns.drain(..)),
-            TimeColumn::new_sequence(TICK, self.ticks.drain(..)),
-        ]
-    }
 }
 
 /// Scalar time series.

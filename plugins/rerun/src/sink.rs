@@ -1,15 +1,16 @@
-//! Output of a recording: file, viewer connection or server; shared by the recordings of one run and its resets.
+//! Destination of a recording, and its output: file, viewer connection or server; shared by the recordings of one run
+//! and its resets.
 
 #![allow(clippy::disallowed_methods, reason = "an I/O thread has a wall clock")]
 
+use crate::error::RerunError;
 use crate::server::Server;
-use crate::{RerunError, Sink};
 use re_sdk::external::re_uri::ProxyUri;
 use re_sdk::log::{ChunkBatcherConfig, LogMsg};
 use re_sdk::sink::{
     FileSink, FileSinkError, GrpcSink, GrpcSinkConnectionState, LogSink, SinkFlushError,
 };
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +28,25 @@ const ANSWER_LIMIT: Duration = Duration::from_millis(250);
 const BACK_OFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 /// Lifetime of a connection after which the back-off starts over.
 const STABLE_CONNECTION: Duration = Duration::from_secs(5);
+
+/// Destination of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// A new file; Rerun's extension is `.rrd`.
+    File(PathBuf),
+    /// A viewer at a known address, which may start later than the run.
+    Viewer {
+        /// Address: `rerun+http://127.0.0.1:PORT/proxy`.
+        url: String,
+    },
+    /// A server in this process, for any number of viewers.
+    Server {
+        /// Listening address. There is no authentication: use a loopback address unless the network is trusted.
+        address: SocketAddr,
+        /// Whether to use any free port if this one is taken.
+        any_port: bool,
+    },
+}
 
 /// Open sink. Rerun closes a sink with its recording; a clone of this stays open.
 #[derive(Clone)]

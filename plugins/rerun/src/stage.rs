@@ -8,6 +8,15 @@ use std::sync::Arc;
 /// Entity path, as unescaped parts.
 pub(crate) type Path = Vec<String>;
 
+/// Parts of a path; a stable name such as `rover/imu` is two parts.
+pub(crate) fn path(root: &str, name: &str, leaf: &[&str]) -> Vec<String> {
+    let parts = std::iter::once(root).chain(name.split('/'));
+    parts
+        .chain(leaf.iter().copied())
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Static content of an agent.
 #[derive(Debug)]
 pub(crate) struct StageAgent {

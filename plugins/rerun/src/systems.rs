@@ -3,7 +3,8 @@
 use crate::batch::{Body, ImageFrame, MemoryEntry, MemoryFrame, Pursued, Row, ScanFrame};
 use crate::marks::{self, Marks};
 use crate::outbox::{Cap, Outbox};
-use crate::stage::{Stage, StageAgent, StageImage, StageLidar, StageSensor, StageTrack};
+use crate::stage::{Stage, StageAgent, StageImage, StageLidar, StageSensor, StageTrack, path};
+use crate::visualised_agents::{VisualisedAgent, VisualisedAgents};
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::{LinkPoses, Model, Obstacle, TrueTwist};
 use becomingone_components::coherence::{Coherence, KernelTick, Transducers};
@@ -139,46 +140,6 @@ pub(crate) fn add(app: &mut App) {
         );
 }
 
-/// Visualised agent.
-struct VisualisedAgent {
-    entity: Entity,
-    /// Index into the stage's agents.
-    index: u32,
-    /// First series of its kernel, in the order of [`KERNEL`].
-    kernel: Option<u32>,
-    /// First series of its witness, in the order of [`WITNESS`].
-    witness: Option<u32>,
-    /// Sensors with faults, and the drive if it has faults.
-    faulty: Vec<Entity>,
-    /// Stamp of the kernel tick that was shown last (ns).
-    kernel_ns: Option<u64>,
-    /// Series of the governor's speed limit.
-    governor: Option<u32>,
-    /// Series of the strengths of its memories.
-    memory: Option<u32>,
-    memory_cap: Cap,
-    /// Number of stored events when its memories were shown last.
-    taken_in: u64,
-    speed: Option<u32>,
-    /// Its drive, and the first of its two series.
-    command: Option<(Entity, u32)>,
-}
-
-/// Visualised agents, and the first of the two series of their fleet.
-#[derive(Resource, Default)]
-pub(crate) struct VisualisedAgents {
-    agents: Vec<VisualisedAgent>,
-    fleet: Option<u32>,
-}
-
-impl VisualisedAgents {
-    /// Index into the stage's agents.
-    pub(crate) fn index_of(&self, agent: Entity) -> Option<usize> {
-        let shown = self.agents.iter().find(|a| a.entity == agent)?;
-        Some(shown.index as usize)
-    }
-}
-
 /// Visualised lidar.
 struct VisualisedLidar {
     entity: Entity,
@@ -211,15 +172,6 @@ struct Watched {
     sensors: Vec<Watch>,
     /// Numbers of one reading.
     scratch: Vec<f64>,
-}
-
-/// Parts of a path; a stable name such as `rover/imu` is two parts.
-pub(crate) fn path(root: &str, name: &str, leaf: &[&str]) -> Vec<String> {
-    let parts = std::iter::once(root).chain(name.split('/'));
-    parts
-        .chain(leaf.iter().copied())
-        .map(str::to_owned)
-        .collect()
 }
 
 type AgentParts<'a> = (

@@ -2,8 +2,9 @@
 //!
 //! There is no tick to delay: rows are written at the speed of the disk.
 
-use crate::recording::entity;
-use crate::{RerunError, Sink, sink::Opened};
+use crate::entity::entity;
+use crate::error::RerunError;
+use crate::sink::{Opened, Sink};
 use re_sdk::external::re_log_types::{
     ApplicationId, BlueprintActivationCommand, EntityPath, LogMsg,
 };
