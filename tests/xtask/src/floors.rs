@@ -28,18 +28,6 @@ const FLOORS: &[&[&str]] = &[
 ];
 const PLUGINS: &str = "plugins/*";
 
-/// Crates whose files import each other in no circle either.
-const NO_FILE_CIRCLES: &[&str] = &[
-    "becomingone-assets",
-    "becomingone-kernel",
-    "becomingone-scenes",
-    "becomingone-tests",
-    "becomingone-udp",
-];
-
-/// Crates whose circles of folders are warnings, until they are gone.
-const FOLDER_CIRCLES: &[&str] = &["becomingone-systems"];
-
 /// Crates that the library does without: those of the program, and those behind features.
 const NOT_IN_LIBRARY: &[&str] = &[
     "clap",
@@ -120,19 +108,11 @@ pub(crate) fn check() -> Result<(), String> {
         let Some(modules) = member.modules()? else {
             continue;
         };
-        let name = member.name.as_str();
         for circle in modules.circles_of_folders() {
-            let found = describe(&circle, "folders", member);
-            if FOLDER_CIRCLES.contains(&name) {
-                println!("warning: {found}");
-            } else {
-                wrong.push(found);
-            }
+            wrong.push(describe(&circle, "folders", member));
         }
-        if NO_FILE_CIRCLES.contains(&name) {
-            let circles = modules.circles_of_files();
-            wrong.extend(circles.iter().map(|c| describe(c, "files", member)));
-        }
+        let circles = modules.circles_of_files();
+        wrong.extend(circles.iter().map(|c| describe(c, "files", member)));
     }
     if members.iter().any(|m| m.name == "becomingone-cli") {
         wrong.extend(in_library()?);
