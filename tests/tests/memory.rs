@@ -239,7 +239,7 @@ fn a_damaged_file_is_refused_with_its_place_and_kept() {
         assert_eq!(fs::read(here.join("bad.memory")).unwrap(), bytes);
     }
     for (file, message) in [
-        (".", "found no file"),
+        (".", "found a folder or device"),
         ("none/k.memory", "none/k.memory: "),
         ("k.ron", "found k.ron, which the run uses itself"),
     ] {

@@ -473,3 +473,40 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn renamed_keys_are_read_with_a_warning_and_overlaid_by_their_present_names() {
+    let scene = "(version: 1, agents: [(
+    name: \"rover\", model: \"rover.urdf\", drive: Auto,
+    sensors: [(name: \"imu\", kind: Imu(), rate_hz: 100)],
+    coherence: Kernel(witness: (senses: [\"imu\"], places: (k1: 0.1, k2: 9, k3: 2))),
+)])";
+    let here = folder(&[("old.ron", scene)]);
+    let set = "agents.rover.coherence.witness.channels=[\"imu/gyro\"]";
+    let ran = run(
+        here.path(),
+        &["check", "old.ron", "--resolved", "--set", set],
+    );
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let warnings = "warning: old.ron:4:33: found `senses`; expected `channels`, its present name
+warning: old.ron:4:50: found `places`; expected `innovations_gnss`, its present name
+";
+    assert_eq!(ran.stderr, warnings);
+    assert!(
+        ran.stdout
+            .contains("channels: [\n                        \"imu/gyro\",\n"),
+        "{}",
+        ran.stdout
+    );
+    assert!(!ran.stdout.contains("senses"), "{}", ran.stdout);
+    // Not suggested, and not given twice.
+    let both = scene.replace("senses:", "channels: [], senses:");
+    std::fs::write(here.path().join("old.ron"), both).unwrap();
+    let ran = run(here.path(), &["check", "old.ron"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("found `channels` a second time"),
+        "{}",
+        ran.stderr
+    );
+}

@@ -1,7 +1,7 @@
 //! Output: lines on stdout and stderr, the log.
 
 use crate::terminal;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::OnceLock;
 
 /// First write error of stdout.
@@ -29,11 +29,27 @@ macro_rules! print_err {
     };
 }
 
-/// Starts the log: warnings, and connections of viewers, which Rerun's own client would log a second time.
+/// Starts the log: warnings, and connections of viewers, which Rerun's own client would log a second time. With `RUST_LOG`,
+/// lines name the module that they come from.
 pub(crate) fn log_to_terminal() {
     const LOG_FILTER: &str = "warn,becomingone_rerun=info,re_grpc_client=off";
     let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOG_FILTER))
+    let env = env_logger::Env::default();
+    let mut builder = env_logger::Builder::from_env(env.default_filter_or(LOG_FILTER));
+    if std::env::var_os(env_logger::DEFAULT_FILTER_ENV).is_none() {
+        builder.format(|line, record| {
+            let style = line.default_level_style(record.level());
+            let level = match record.level() {
+                log::Level::Error => "error",
+                log::Level::Warn => "warning",
+                log::Level::Info => "info",
+                log::Level::Debug => "debug",
+                log::Level::Trace => "trace",
+            };
+            writeln!(line, "{style}{level}{style:#}: {}", record.args())
+        });
+    }
+    builder
         .format_timestamp(None)
         .write_style(if coloured {
             env_logger::WriteStyle::Always
