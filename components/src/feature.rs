@@ -12,7 +12,7 @@ pub enum Feature {
     /// Component along a direction (a unit vector) of the vector of the three numbers from this place on.
     Along(usize, [f64; 3]),
     /// Reading rate in percent of the nominal rate; the factor is the percentage of one reading in a second.
-    Heard(f64),
+    Count(f64),
     /// Numbers from one place to another below the sensor's range (percent): rays with a target.
-    Seen(usize, usize, f64),
+    Hits(usize, usize, f64),
 }

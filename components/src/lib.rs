@@ -20,8 +20,6 @@
 //! - [`joints`]: joints, their servos and their motions.
 //! - [`link`]: external input: sources, frames, the state of links.
 //! - [`event`]: events.
-//! - [`memory`]: event memory.
-//! - [`stored`]: memory kept across runs.
 //!
 //! Systems are in `becomingone-systems`.
 
@@ -42,13 +40,11 @@ pub mod kind;
 
 pub mod link;
 pub mod localisation;
-pub mod memory;
 pub mod nearest;
 pub mod request;
 pub mod scene;
 pub mod seed;
 pub mod sensor;
-pub mod stored;
 pub mod time;
 pub mod track;
 pub mod vehicle;

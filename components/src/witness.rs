@@ -10,8 +10,8 @@
 //! |---|---|
 //! | encoders | the speed of each wheel or joint: `encoders/0` |
 //! | IMU | all six: `imu/gyro_x` .. `imu/accelerometer_z` |
-//! | encoders, IMU | the number of readings, in percent of the rate: `imu/heard` |
-//! | lidar | the number of rays of each half that hit something, in percent: `lidar/seen_0`, `lidar/seen_1`; by a self-model of their own |
+//! | encoders, IMU | the number of readings, in percent of the rate: `imu/count` |
+//! | lidar | the number of rays of each half that hit something, in percent: `lidar/hits_0`, `lidar/hits_1`; by a self-model of their own |
 //! | GNSS | the speed over ground: `gnss/speed`. Position and north are not predictable from samples |
 //! | drive, vehicle | speed, yaw rate or steering angle, and their product, which both give in a curve; of a vehicle also the force of engine less brakes |
 //! | servos | the target of each |
@@ -103,7 +103,7 @@ pub fn outputs(
             }));
         }
         // Channels of lidars come last: they have a self-model of their own.
-        all.sort_by_key(|output| matches!(output.feature, Feature::Seen(..)));
+        all.sort_by_key(|output| matches!(output.feature, Feature::Hits(..)));
         all.truncate(MAX_CHANNELS);
         return Ok(all);
     };

@@ -3,6 +3,8 @@
 //! Two runs with the same hash at tick k had the same registered state at every tick up to k.
 
 pub use crate::bits::{Bits, HashState};
+use crate::coherence::memory::Blend;
+use crate::coherence::stored_memory::StoredMemory;
 use crate::index::EntityIndex;
 use crate::physics::Physics;
 use crate::threads::Workers;
@@ -13,11 +15,9 @@ use becomingone_components::coherence::Coherence;
 use becomingone_components::control::{Goals, Plan, Reaction};
 use becomingone_components::drive::{DriveState, Odometry, Twist2};
 use becomingone_components::fleet::{FleetOrder, Orbit};
-use becomingone_components::memory::Blend;
 use becomingone_components::scene::ResolvedScene;
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Measurement, Reading};
-use becomingone_components::stored::StoredMemory;
 use becomingone_components::time::SimTime;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;

@@ -1,5 +1,7 @@
 //! Spawns the entities of a loaded scene, at the start and at every reset.
 
+use crate::coherence::memory::Blend;
+use crate::coherence::transducers::{Synchrony, Transducers};
 use crate::coherence::{OwnSignal, Signals};
 use crate::control::governor;
 use crate::control::orbit::spawn_fleet;
@@ -16,11 +18,8 @@ use crate::sensing::{Encoders, encoded, spawn_sensor};
 use crate::threads::{Threads, ThreadsError, use_threads};
 use crate::tick::Reset;
 use crate::vehicle::build::spawn_vehicle;
-use becomingone_components::coherence::{
-    Channels, Coherence, KernelTick, MAX_CHANNELS, Synchrony, Transducers,
-};
+use becomingone_components::coherence::{Channels, Coherence, KernelTick, MAX_CHANNELS};
 use becomingone_components::control::{AgentBody, ControllerInputs};
-use becomingone_components::memory::Blend;
 use becomingone_components::scene::{
     Agent, AgentSpec, BlendSpec, CoherenceSpec, FromScene, LoadedScene, MasterSpec, SceneSpec,
     SensorSpec, WitnessSpec, default_emissary_window_s, default_kernel_rate_hz,

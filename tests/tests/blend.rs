@@ -10,9 +10,9 @@
 
 use becomingone::CoherenceEngine;
 use becomingone::components::event::{AgentEvent, EventKind};
-use becomingone::components::memory::Blend;
 use becomingone::ecs as bevy_ecs; // the path that its derives write
 use becomingone::prelude::*;
+use becomingone::systems::coherence::memory::Blend;
 use becomingone::systems::control::ControlSystems;
 use becomingone_tests::{engine, get, summary};
 use std::time::Duration;

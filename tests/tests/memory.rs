@@ -9,11 +9,11 @@
 )]
 
 use becomingone::components::event::{AgentEvent, EventKind};
-use becomingone::components::stored::StoredMemory;
 use becomingone::ecs as bevy_ecs; // the path that its derives write
 use becomingone::prelude::*;
 use becomingone::record::journal::{Item, Journal};
 use becomingone::record::{EVENTS, SCENE_ATTACHMENT};
+use becomingone::systems::coherence::stored_memory::StoredMemory;
 use becomingone::systems::control::ControlSystems;
 use becomingone::{CoherenceEngine, Summary};
 use becomingone_tests::{binary, engine, folder, run};

@@ -1,7 +1,7 @@
 //! Event memories across runs: `--memory`.
 
 use crate::failure::Failure;
-use becomingone::components::stored::MEMORY_ATTACHMENT;
+use becomingone::systems::coherence::stored_memory::MEMORY_ATTACHMENT;
 use becomingone::{CoherenceEngine, MemoryFile};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -4,10 +4,10 @@ use crate::failure::Failure;
 use becomingone::Plugins;
 use becomingone::assets::MemoryFiles;
 use becomingone::components::scene::LoadedScene;
-use becomingone::components::stored::{MEMORY_ATTACHMENT, StoredMemory};
 use becomingone::record::journal::JournalError;
 use becomingone::record::{Journal, SCENE_ATTACHMENT};
 use becomingone::scene::SceneLoader;
+use becomingone::systems::coherence::stored_memory::{MEMORY_ATTACHMENT, StoredMemory};
 use std::path::Path;
 
 impl From<JournalError> for Failure {

@@ -14,10 +14,10 @@ use becomingone_components::control::Goals;
 use becomingone_components::governor::Governor;
 use becomingone_components::scene::{LoadedScene, SceneSpec};
 use becomingone_components::seed::RunSeed;
-use becomingone_components::stored::StoredMemory;
 use becomingone_components::time::{NS_PER_S, Paced, SimTime};
 use becomingone_scene::{self as scene, SceneError};
-use becomingone_systems::coherence::stored;
+use becomingone_systems::coherence::restore;
+use becomingone_systems::coherence::stored_memory::StoredMemory;
 use becomingone_systems::kinds::Kinds;
 use becomingone_systems::links::{ExternalInput, OpenLinks};
 use becomingone_systems::spawn::{SpawnError, build_scene};
@@ -306,7 +306,7 @@ impl CoherenceEngine {
     /// Memories of all agents for [`set_memory`](Self::set_memory) of another run, including restored ones of agents
     /// that are not in this scene. They are merged by age, so that their number is bounded for any number of runs.
     pub fn memory(&self) -> StoredMemory {
-        stored::memory(self.app.world()).memory
+        restore::memory(self.app.world()).memory
     }
 
     fn scene_mut(&mut self, change: impl FnOnce(&mut SceneSpec)) -> &mut Self {

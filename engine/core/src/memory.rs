@@ -1,6 +1,6 @@
 //! Memory file: event memories across runs.
 
-use becomingone_components::stored::{MemoryError, StoredMemory};
+use becomingone_systems::coherence::stored_memory::{MemoryError, StoredMemory};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use becomingone_components::body::Pose;
 use becomingone_components::event::AgentEvent;
 use becomingone_components::geodesy::Geodetic;
-use becomingone_components::memory::Likeness;
+use becomingone_systems::coherence::memory::Likeness;
 use glam::Vec3;
 use std::sync::Arc;
 

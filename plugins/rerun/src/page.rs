@@ -68,7 +68,7 @@ impl MemoryPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use becomingone_components::memory::Likeness;
+    use becomingone_systems::coherence::memory::Likeness;
 
     #[test]
     fn strongest_memories_are_listed_first_and_the_rest_is_counted() {

@@ -7,7 +7,7 @@ use crate::stage::{Stage, StageAgent, StageImage, StageLidar, StageSensor, Stage
 use crate::visualised_agents::{VisualisedAgent, VisualisedAgents};
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::{LinkPoses, Model, Obstacle, TrueTwist};
-use becomingone_components::coherence::{Coherence, KernelTick, Transducers};
+use becomingone_components::coherence::{Coherence, KernelTick};
 use becomingone_components::control::{DrivenBy, Goals, Plan};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::event::AgentEvent;
@@ -15,7 +15,6 @@ use becomingone_components::fault::Faults;
 use becomingone_components::fleet::{FLEET, FleetOrder};
 use becomingone_components::governor::Governor;
 use becomingone_components::localisation::Estimate;
-use becomingone_components::memory::{Blend, MEMORIES};
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{
@@ -23,6 +22,8 @@ use becomingone_components::sensor::{
 };
 use becomingone_components::time::{Rate, SimTime};
 use becomingone_components::vehicle::{Ackermann, Vehicle};
+use becomingone_systems::coherence::memory::{Blend, MEMORIES};
+use becomingone_systems::coherence::transducers::Transducers;
 use becomingone_systems::diagnosis::witness::Witness;
 use becomingone_systems::sensing::measurements::{MeasurementEntry, Measurements};
 use becomingone_systems::tick::{Last, Reset, ResetSystems, Tick, TickSystems};

@@ -1,12 +1,13 @@
 //! Event memory (BLEND): storage, decay, recall.
 
+use crate::coherence::memory::{AgentSignature, Blend, Memory, clock};
+use crate::coherence::transducers::Transducers;
 use crate::events::EventCollector;
 use crate::index::EntityIndex;
 use crate::threads::Workers;
 use becomingone_components::body::TruePose;
-use becomingone_components::coherence::{Channels, Coherence, KernelTick, Role, Transducers};
+use becomingone_components::coherence::{Channels, Coherence, KernelTick, Role};
 use becomingone_components::event::{AgentEvent, EventKind};
-use becomingone_components::memory::{AgentSignature, Blend, Memory, clock};
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
 

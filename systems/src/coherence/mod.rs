@@ -5,15 +5,21 @@
 //! missing; faster ones are averaged, never held.
 //!
 //! - [`blend`]: events are stored, decay, and are recalled.
-//! - [`stored`]: memories of earlier runs are restored, and collected for the next one.
+//! - [`transducers`]: Emissary, Master and Synchronization of an agent.
+//! - [`memory`]: event memory; [`stored_memory`]: across runs, as bytes.
+//! - [`restore`]: memories of earlier runs are restored, and kept for the next one.
 
 pub mod blend;
-pub mod stored;
+pub mod memory;
+pub mod restore;
+pub mod stored_memory;
+pub mod transducers;
 
+use crate::coherence::transducers::{Synchrony, Transducers};
 use crate::events::EventCollector;
 use crate::threads::{Workers, prefetch};
 use crate::tick::{Reset, Tick, TickSystems};
-use becomingone_components::coherence::{Channels, Coherence, KernelTick, Synchrony, Transducers};
+use becomingone_components::coherence::{Channels, Coherence, KernelTick};
 use becomingone_components::control::ControllerInputs;
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::scene::Signal;
@@ -44,7 +50,7 @@ impl Plugin for CoherencePlugin {
                     .in_set(TickSystems::Blend),
             ),
         )
-        .add_systems(Reset, stored::restore);
+        .add_systems(Reset, restore::restore);
     }
 }
 

@@ -104,7 +104,7 @@ impl FeatureExtractor {
     pub fn end(&mut self, dt_s: f64) {
         for (channel, sample) in self.channels.iter_mut().zip(&mut self.samples) {
             sample.mean = match channel.feature {
-                Feature::Heard(percent) => {
+                Feature::Count(percent) => {
                     Some(f64::from(channel.average.take_count()) * percent / dt_s)
                 }
                 _ => channel.average.take(),
@@ -129,8 +129,8 @@ impl FeatureExtractor {
                         channel.average.add(x);
                     }
                 }
-                Feature::Heard(_) => channel.average.add(1.0),
-                Feature::Seen(from, to, range_max) => {
+                Feature::Count(_) => channel.average.add(1.0),
+                Feature::Hits(from, to, range_max) => {
                     let rays = self.numbers.get(from..to).unwrap_or_default();
                     if !rays.is_empty() {
                         let hits = rays.iter().filter(|&&r| r < range_max).count();

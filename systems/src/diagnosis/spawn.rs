@@ -123,7 +123,7 @@ pub(crate) fn spawn(
     let inputs = Inputs::of(world, agent);
     let names = outputs.iter().map(|o| o.name.clone()).collect();
     let seen = || {
-        let is_seen = |o: &&Output| matches!(o.feature, Feature::Seen(..));
+        let is_seen = |o: &&Output| matches!(o.feature, Feature::Hits(..));
         outputs.iter().filter(is_seen)
     };
     let rates = seen()
@@ -214,10 +214,10 @@ mod tests {
     #[test]
     fn default_channels_are_those_that_do_not_depend_on_the_surroundings() {
         let all = names(None).unwrap();
-        assert_eq!(all[..3], ["encoders/0", "encoders/1", "encoders/heard"]);
-        assert_eq!(all[8..10], ["imu/accelerometer_z", "imu/heard"]);
+        assert_eq!(all[..3], ["encoders/0", "encoders/1", "encoders/count"]);
+        assert_eq!(all[8..10], ["imu/accelerometer_z", "imu/count"]);
         assert_eq!(all[10..13], ["gnss/speed", "pump/in", "pump/out"]);
-        assert_eq!(all[13..], ["lidar/seen_0", "lidar/seen_1"]);
+        assert_eq!(all[13..], ["lidar/hits_0", "lidar/hits_1"]);
     }
 
     #[test]

@@ -404,7 +404,7 @@ pub fn update_alarm(
 /// Whether two channels are of one sensor, as `encoders/0` and `encoders/left` are; the rate of readings is excluded.
 fn same_sensor(a: &str, b: &str) -> bool {
     match (a.split_once('/'), b.split_once('/')) {
-        (Some((a, _)), Some((b, part))) => a == b && part != "heard",
+        (Some((a, _)), Some((b, part))) => a == b && part != "count",
         _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! Bounded queue of a link between driver and tick, with counts of all losses.
 
 use super::run_clock::RunClock;
-use super::sequence::{Heard, Tracker};
+use super::sequence::{Arrival, Tracker};
 use becomingone_components::link::{Counts, LinkState, Queue};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -138,19 +138,19 @@ impl SensorEnd {
                 .tracker
                 .receive(sequence, sample.session, sample.stamp_ns)
             {
-                Heard::Next { missing } => held.counts.gaps += missing,
-                Heard::Anew => {
+                Arrival::Next { missing } => held.counts.gaps += missing,
+                Arrival::Anew => {
                     held.counts.restarts += 1;
                     anew = true;
                 }
-                Heard::Late => {
+                Arrival::Late => {
                     // It was counted as missing, and arrived after all: too late to be a reading.
                     held.counts.gaps = held.counts.gaps.saturating_sub(1);
                     held.counts.reordered += 1;
                     held.counts.dropped += 1;
                     return;
                 }
-                Heard::Again => {
+                Arrival::Again => {
                     held.counts.duplicates += 1;
                     return;
                 }

@@ -5,7 +5,7 @@ const WINDOW: u64 = 128;
 
 /// Class of a received sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Arrival {
     /// The newest; so many before it have not arrived (yet).
     Next {
         /// Numbers between it and the newest before.
@@ -34,10 +34,15 @@ pub struct Tracker {
 
 impl Tracker {
     /// Receives the number of a reading, its sender's session and its stamp on the sender's clock (ns).
-    pub fn receive(&mut self, sequence: u64, session: Option<u64>, stamp_ns: Option<u64>) -> Heard {
+    pub fn receive(
+        &mut self,
+        sequence: u64,
+        session: Option<u64>,
+        stamp_ns: Option<u64>,
+    ) -> Arrival {
         let Some(newest) = self.newest else {
             self.begin(sequence, session, stamp_ns);
-            return Heard::Next { missing: 0 };
+            return Arrival::Next { missing: 0 };
         };
         let goes_on = match (stamp_ns, self.newest_stamp_ns) {
             (Some(stamp), Some(newest)) => stamp > newest,
@@ -47,7 +52,7 @@ impl Tracker {
         let other_session = session != self.session;
         if other_session || (sequence <= newest && (goes_on || back >= WINDOW)) {
             self.begin(sequence, session, stamp_ns);
-            return Heard::Anew;
+            return Arrival::Anew;
         }
         if sequence > newest {
             let ahead = sequence - newest;
@@ -58,14 +63,14 @@ impl Tracker {
             };
             self.newest = Some(sequence);
             self.newest_stamp_ns = stamp_ns.or(self.newest_stamp_ns);
-            return Heard::Next { missing: ahead - 1 };
+            return Arrival::Next { missing: ahead - 1 };
         }
         let bit = 1u128 << back;
         if self.came & bit != 0 {
-            return Heard::Again;
+            return Arrival::Again;
         }
         self.came |= bit;
-        Heard::Late
+        Arrival::Late
     }
 
     /// Whether this number is the next of the same sender.
@@ -92,13 +97,13 @@ mod tests {
     fn gaps_late_ones_and_doubles_are_distinguished() {
         let mut tracker = Tracker::default();
         let mut receive = |sequence| tracker.receive(sequence, None, Some(sequence * 10));
-        assert_eq!(receive(7), Heard::Next { missing: 0 });
-        assert_eq!(receive(8), Heard::Next { missing: 0 });
-        assert_eq!(receive(12), Heard::Next { missing: 3 });
-        assert_eq!(receive(10), Heard::Late);
-        assert_eq!(receive(10), Heard::Again);
-        assert_eq!(receive(12), Heard::Again);
-        assert_eq!(receive(13), Heard::Next { missing: 0 });
+        assert_eq!(receive(7), Arrival::Next { missing: 0 });
+        assert_eq!(receive(8), Arrival::Next { missing: 0 });
+        assert_eq!(receive(12), Arrival::Next { missing: 3 });
+        assert_eq!(receive(10), Arrival::Late);
+        assert_eq!(receive(10), Arrival::Again);
+        assert_eq!(receive(12), Arrival::Again);
+        assert_eq!(receive(13), Arrival::Next { missing: 0 });
     }
 
     #[test]
@@ -109,16 +114,16 @@ mod tests {
             tracker
         };
         // Its numbers go back, its clock goes on.
-        assert_eq!(from(9, 90).receive(0, Some(1), Some(91)), Heard::Anew);
+        assert_eq!(from(9, 90).receive(0, Some(1), Some(91)), Arrival::Anew);
         // Both go back, with a new session.
-        assert_eq!(from(9, 90).receive(0, Some(2), Some(0)), Heard::Anew);
+        assert_eq!(from(9, 90).receive(0, Some(2), Some(0)), Arrival::Anew);
         // Or it is further back than the largest lateness.
-        assert_eq!(from(1000, 90).receive(0, Some(1), None), Heard::Anew);
+        assert_eq!(from(1000, 90).receive(0, Some(1), None), Arrival::Anew);
         let mut tracker = from(9, 90);
         tracker.receive(0, Some(2), Some(0));
         assert_eq!(
             tracker.receive(1, Some(2), Some(1)),
-            Heard::Next { missing: 0 }
+            Arrival::Next { missing: 0 }
         );
     }
 }

@@ -141,6 +141,6 @@ pub(super) fn with_rate_of_readings(
     mut channels: Vec<(String, Feature)>,
     rate_hz: f64,
 ) -> Vec<(String, Feature)> {
-    channels.push(("heard".to_owned(), Feature::Heard(100.0 / rate_hz)));
+    channels.push(("count".to_owned(), Feature::Count(100.0 / rate_hz)));
     channels
 }

@@ -177,8 +177,8 @@ impl SensorKind for Lidar {
         let reach_m = f64::from(self.range_max_m as f32);
         let (half, rays) = (self.rays as usize / 2, self.rays as usize);
         vec![
-            ("seen_0".to_owned(), Feature::Seen(0, half, reach_m)),
-            ("seen_1".to_owned(), Feature::Seen(half, rays, reach_m)),
+            ("hits_0".to_owned(), Feature::Hits(0, half, reach_m)),
+            ("hits_1".to_owned(), Feature::Hits(half, rays, reach_m)),
         ]
     }
 }

@@ -74,7 +74,7 @@
 //!
 //! - An **agent** is a root entity with a name: a robot, a vehicle, an instrument, or a kernel without a body. It has
 //!   the components of its kernel: [`Coherence`](crate::components::coherence::Coherence),
-//!   [`Witness`](crate::systems::diagnosis::witness::Witness), [`Blend`](crate::components::memory::Blend).
+//!   [`Witness`](crate::systems::diagnosis::witness::Witness), [`Blend`](crate::systems::coherence::memory::Blend).
 //! - Its **sensors** are child entities, with names such as `rover/imu`. A sensor has
 //!   [`Reading<T>`](crate::prelude::Reading): the latest measurement, those of this tick, and their stamps. A simulated
 //!   one also has the [`Truth<T>`](crate::prelude::Truth), against which noise, slip and faults are measured.

@@ -25,7 +25,7 @@
 //! | blame | fault isolation: each channel's share of the statistic | [`Verdict::blame`] |
 //! | cause | isolated channel | [`Verdict::cause`], [`Witness::cause`] |
 //! | governor | safety supervisor: speed limiter, latched stop | [`GovernorSpec`], [`Governor`] |
-//! | BLEND | event memory with decay and recall | [`kernel::Blend`], [`memory::Blend`](crate::components::memory::Blend) |
+//! | BLEND | event memory with decay and recall | [`kernel::Blend`], [`memory::Blend`](crate::systems::coherence::memory::Blend) |
 //! | signature | feature vector of an event | [`kernel::Signature`] |
 //! | fleet | coupled phase oscillators (Kuramoto, mean field) | [`kernel::Kuramoto`], [`Fleet`] |
 //!

@@ -9,15 +9,15 @@ use becomingone_components::fleet::{FLEET, Fleet, FleetOrder};
 use becomingone_components::governor::Governor;
 use becomingone_components::link::Link;
 use becomingone_components::localisation::Estimate;
-use becomingone_components::memory::Blend;
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Sensor, SensorStats};
-use becomingone_components::stored::StoredMemory;
 use becomingone_components::time::SimTime;
 use becomingone_components::track::Laps;
 use becomingone_components::vehicle::Vehicle;
-use becomingone_systems::coherence::stored;
+use becomingone_systems::coherence::memory::Blend;
+use becomingone_systems::coherence::restore;
+use becomingone_systems::coherence::stored_memory::StoredMemory;
 use becomingone_systems::diagnosis::alarm::Alarm;
 use becomingone_systems::diagnosis::isolation::FaultIsolation;
 use becomingone_systems::diagnosis::witness::Witness;
@@ -82,7 +82,7 @@ pub struct MemorySummary {
 impl MemorySummary {
     fn of(world: &World) -> Option<Self> {
         let before = world.get_resource::<StoredMemory>()?;
-        let run = stored::memory(world);
+        let run = restore::memory(world);
         Some(Self {
             runs: before.runs(),
             restored: run.restored,

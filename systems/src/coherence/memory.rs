@@ -1,9 +1,9 @@
 //! Event memory of an agent (BLEND): events, each with the coherence signature of its time.
 
-use crate::coherence::{LAGS, MAX_CHANNELS};
-use crate::event::EventKind;
-use crate::scene::BlendSpec;
-use crate::time::NS_PER_S;
+use becomingone_components::coherence::{LAGS, MAX_CHANNELS};
+use becomingone_components::event::EventKind;
+use becomingone_components::scene::BlendSpec;
+use becomingone_components::time::NS_PER_S;
 use becomingone_kernel::{AgeOctaves, BlendConfig, ConfigError, Held, Near, Signature, StoreError};
 use bevy_ecs::prelude::*;
 use std::f64::consts::LN_2;
@@ -116,7 +116,7 @@ impl Blend {
     ///
     /// # Errors
     ///
-    /// Invalid bytes. Those of a [`StoredMemory`](crate::stored::StoredMemory) were checked.
+    /// Invalid bytes. Those of a [`StoredMemory`](super::stored_memory::StoredMemory) were checked.
     pub fn restore(&mut self, run: u64, bytes: &[u8]) -> Result<(), StoreError> {
         *self.memories = Kept::load(*self.memories.config(), bytes)?;
         self.memories.consolidate(&self.octaves, merge);
@@ -288,8 +288,11 @@ mod tests {
 
     /// Signature of a wheel that turns by this angle per kernel tick.
     fn wheel(angle: f64) -> AgentSignature {
-        let mut pair =
-            Pair::<f64, MAX_CHANNELS, LAGS, 5>::new(1, crate::coherence::DEFAULT_LAGS).unwrap();
+        let mut pair = Pair::<f64, MAX_CHANNELS, LAGS, 5>::new(
+            1,
+            becomingone_components::coherence::DEFAULT_LAGS,
+        )
+        .unwrap();
         let mut phi = [None];
         for k in 0..200 {
             phi = [Some(encode_angle(angle * f64::from(k)))];

@@ -8,8 +8,8 @@
 //!
 //! Only memories are kept: times are counted in runs and in simulated seconds of their runs, not in calendar time.
 
-use crate::event::EventKind;
-use crate::memory::{AgentSignature, Kept, Memory, clock};
+use super::memory::{AgentSignature, Kept, Memory, clock};
+use becomingone_components::event::EventKind;
 use becomingone_kernel::{BlendConfig, Stored};
 use bevy_ecs::prelude::*;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ const MAX_AGENTS: usize = 1 << 20;
 /// The event memories of agents, from the runs so far.
 ///
 /// ```
-/// use becomingone_components::stored::StoredMemory;
+/// use becomingone_systems::coherence::stored_memory::StoredMemory;
 ///
 /// let memory = StoredMemory::default();
 /// let bytes = memory.to_bytes();
@@ -104,7 +104,7 @@ impl<'a> Cursor<'a> {
 
 impl StoredMemory {
     /// The memory after a run, from the memories of agents by their names: each as by
-    /// [`Blend::stored`](crate::memory::Blend::stored). Agents that the run did not have keep their memories.
+    /// [`Blend::stored`](super::memory::Blend::stored). Agents that the run did not have keep their memories.
     #[must_use]
     pub fn after_run(&self, agents: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
         let mut next = self.clone();
@@ -235,7 +235,7 @@ impl StoredMemory {
         self.runs
     }
 
-    /// Memories of an agent, for [`Blend::restore`](crate::memory::Blend::restore).
+    /// Memories of an agent, for [`Blend::restore`](super::memory::Blend::restore).
     pub fn agent(&self, name: &str) -> Option<&[u8]> {
         self.agents.get(name).map(Vec::as_slice)
     }

@@ -1,8 +1,8 @@
 //! Memory kept across runs: restored after a scene is built, and collected for the next run at the end.
 
+use crate::coherence::memory::Blend;
+use crate::coherence::stored_memory::StoredMemory;
 use crate::index::EntityIndex;
-use becomingone_components::memory::Blend;
-use becomingone_components::stored::StoredMemory;
 use bevy_ecs::prelude::*;
 
 /// Restores the memories of earlier runs, if the run has any.
