@@ -158,6 +158,20 @@ impl<'n, 's> Diagnostics<'n, 's> {
         (of.name.clone(), [line, column])
     }
 
+    /// Logs a warning about the value at a path.
+    pub(super) fn warn(&self, path: &str, message: impl fmt::Display) {
+        self.warn_at(self.root.span_of(path), message);
+    }
+
+    /// Logs a warning with its place; without one for a scene built in code.
+    pub(super) fn warn_at(&self, span: Span, message: impl fmt::Display) {
+        match self.place(span) {
+            (file, _) if file.is_empty() => log::warn!("{message}"),
+            (argument, [0, _]) => log::warn!("{argument}: {message}"),
+            (file, [line, column]) => log::warn!("{file}:{line}:{column}: {message}"),
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

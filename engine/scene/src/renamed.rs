@@ -10,15 +10,13 @@ pub(super) fn warn(scene: &SceneSpec, root: &Node<'_>, diagnostics: &Diagnostics
         let witness = root.at(&format!("agents[{k}].coherence.witness"));
         let fields = witness.and_then(Node::fields).unwrap_or_default();
         for field in fields.iter().filter(|f| current_key(&f.key) != f.key) {
-            let (file, [line, column]) = diagnostics.place(field.key_span);
-            let place = match line {
-                0 => file,
-                _ => format!("{file}:{line}:{column}"),
-            };
-            log::warn!(
-                "{place}: found `{}`; expected `{}`, its present name",
-                field.key,
-                current_key(&field.key)
+            let present = current_key(&field.key);
+            diagnostics.warn_at(
+                field.key_span,
+                format!(
+                    "found `{}`; expected `{present}`, its present name",
+                    field.key
+                ),
             );
         }
     }

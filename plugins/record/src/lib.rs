@@ -5,7 +5,7 @@
 //! - `opening`: what the file begins with, by the caller.
 //! - `stage`: static content of a run (topics, agents, obstacles), collected at each reset.
 //! - `batch`: data of ticks, as plain values.
-//! - `systems`: copy that data.
+//! - `systems`: copy that data; `watch`: of which entities, and how.
 //! - `queue`: bounded queue between the tick and the writer thread.
 //! - `thread`: takes batches, flushes more than once a second, and handles a full disk.
 //! - `writer`: converts batches to MCAP records; `json` for the journal, `draw` for viewers.
@@ -28,12 +28,13 @@
 //! | `/journal/hash` | JSON | the chained state hash of every tick, and the hash of each part of the state that changed |
 //! | `/journal/events`, `/log` | JSON, `foxglove.Log` | events |
 //! | `/journal/dropped` | JSON | count of ticks missing at this place |
-//! | `/rover/imu` (each sensor) | JSON | `tick`, `source_ns`, `arrival_ns`, `sequence`, and the numbers by name in `value` |
+//! | `/rover/imu` (each sensor) | JSON | `tick`, `source_ns`, `arrival_ns`, `sequence`, and the numbers by name in `value`; bytes beside them in Base64 as `bytes`, with their `encoding` |
 //! | `/rover/imu/truth` | JSON | the same measurement without noise and faults |
 //! | `/rover/drive/command` (each actuator) | JSON | the command, on change |
 //! | `/rover/kernel`, `/rover/odometry`, `/rover/truth` | JSON | kernel output, odometry pose, true pose and twist |
 //! | `/rover/estimate`, `/rover/governor` | JSON | filter estimate with standard deviations and NIS; speed limit of the governor as a share of the commanded speed, on change |
 //! | `/tf`, `/scene`, `/rover/pose`, `/rover/lidar/scan` ... | protobuf | Foxglove's `FrameTransforms`, `SceneUpdate`, `PoseInFrame`, `LaserScan`, `PointCloud`, `LocationFix` |
+//! | `/rover/camera/image` | protobuf | `foxglove.CompressedImage`: the bytes of a sensor whose encoding is `image/..` |
 //!
 //! For measurements of variable length, such as wheel encoders, each name has a list; the numbers of an instrument have
 //! the names of its columns. The messages of a tick are contiguous and end with its hash. Times are nanoseconds of
@@ -63,6 +64,7 @@ mod shadow;
 mod stage;
 mod systems;
 mod thread;
+mod watch;
 mod writer;
 
 use bevy_app::{App, Plugin};

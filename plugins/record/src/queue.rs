@@ -53,11 +53,11 @@ pub(crate) struct Queue {
 
 /// Behaviour of a tick if the queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum WhenFull {
     /// Paced run: drops the batch.
-    None,
+    Drop,
     /// Run that is not paced: waits as long as the disk makes progress.
-    Disk,
+    WaitForDisk,
 }
 
 /// Longest wait of a run that is not paced for a disk without progress.
@@ -87,7 +87,7 @@ impl Queue {
     }
 
     /// Calls `fill` with the open batch, and queues the batch when it is full.
-    pub(crate) fn fill(&self, fill: impl FnOnce(&mut Batch), patience: Patience) {
+    pub(crate) fn fill(&self, fill: impl FnOnce(&mut Batch), when_full: WhenFull) {
         let mut inner = self.lock();
         if inner.stopped || inner.end.is_some() {
             return;
@@ -101,7 +101,7 @@ impl Queue {
             inner.open = Some(batch);
             return;
         }
-        if inner.full.len() >= QUEUE && patience == Patience::Disk && inner.has_room {
+        if inner.full.len() >= QUEUE && when_full == WhenFull::WaitForDisk && inner.has_room {
             let deadline = self.room.wait_timeout_while(inner, FLUSH_TIMEOUT, |inner| {
                 inner.full.len() >= QUEUE && !inner.stopped
             });
@@ -220,12 +220,12 @@ mod tests {
     use super::*;
     use crate::batch::Entry;
 
-    fn tick(queue: &Queue, tick: u64, patience: Patience) {
+    fn tick(queue: &Queue, tick: u64, when_full: WhenFull) {
         let fill = |batch: &mut Batch| {
             batch.ticks += 1;
             batch.entries.push(Entry::Tick { tick, now_ns: tick });
         };
-        queue.fill(fill, patience);
+        queue.fill(fill, when_full);
     }
 
     #[test]
@@ -233,13 +233,13 @@ mod tests {
         let queue = Queue::new();
         let most = (QUEUE as u64 + 2) * 64;
         for k in 0..most {
-            tick(&queue, k, Patience::None);
+            tick(&queue, k, WhenFull::Drop);
         }
         assert_eq!(queue.lock().report.dropped, 128);
         let work = queue.wait(Instant::now() + Duration::from_secs(60), Instant::now);
         assert_eq!(work.batches.len(), QUEUE);
         for k in 0..64 {
-            tick(&queue, most + k, Patience::None);
+            tick(&queue, most + k, WhenFull::Drop);
         }
         let work = queue.wait(Instant::now() + Duration::from_secs(60), Instant::now);
         assert_eq!(work.batches[0].dropped_before, 128);
@@ -265,7 +265,7 @@ mod tests {
             }
         });
         for k in 0..most {
-            tick(&queue, k, Patience::Disk);
+            tick(&queue, k, WhenFull::WaitForDisk);
         }
         thread.join().unwrap();
         assert_eq!(queue.lock().report.dropped, 0);
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn open_batch_is_taken_when_a_flush_is_due() {
         let queue = Queue::new();
-        tick(&queue, 1, Patience::None);
+        tick(&queue, 1, WhenFull::Drop);
         let now = Instant::now();
         let work = queue.wait(now, Instant::now);
         assert_eq!(work.batches.len(), 1);

@@ -55,6 +55,8 @@ impl SensorKind for Camera {
     type Model = ();
     type Param = ();
 
+    const SIMULATED: bool = false;
+
     fn model(&self, _: &SensorContext<'_>, _: &mut Rng) {}
 
     /// Nothing to simulate: readings come from a driver.
