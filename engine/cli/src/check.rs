@@ -49,9 +49,14 @@ impl Check {
                 Ok(loaded) => {
                     print_warnings(&loaded);
                     print_out!(
-                        "{}: ok, {} agents",
+                        "{}: ok, {} agent{}",
                         file.display(),
-                        loaded.scene.agents.len()
+                        loaded.scene.agents.len(),
+                        if loaded.scene.agents.len() == 1 {
+                            ""
+                        } else {
+                            "s"
+                        }
                     );
                 }
                 Err(Failure::BadInput(text) | Failure::Run(text) | Failure::Stopped(text)) => {

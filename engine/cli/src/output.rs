@@ -66,3 +66,14 @@ pub(crate) fn stdout_error() -> Option<&'static std::io::Error> {
         .get()
         .filter(|e| e.kind() != std::io::ErrorKind::BrokenPipe)
 }
+
+/// Name of this program, for commands that the reader can paste.
+#[cfg(feature = "record")]
+pub(crate) fn program() -> String {
+    let path = std::env::args_os().next().map(std::path::PathBuf::from);
+    let name = path.as_deref().and_then(std::path::Path::file_stem);
+    name.map_or_else(
+        || "becomingone".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}

@@ -1,6 +1,8 @@
 //! Recording of a run: `run --record`.
 
 use crate::failure::Failure;
+#[cfg(feature = "record")]
+use crate::output::program;
 use crate::overlays::OverlayArgs;
 use becomingone::CoherenceEngine;
 use becomingone::components::scene::LoadedScene;
@@ -135,7 +137,8 @@ impl Recording {
             print_err!("error: the recording {file} is incomplete: {why}");
         } else if !quiet {
             print_out!(
-                "recorded {file}; to replay it and compare each tick:\n    becomingone replay {file} --verify\n"
+                "recorded {file}; to replay it and compare each tick:\n    {} replay {file} --verify\n",
+                program()
             );
         }
         report.lost.is_none()

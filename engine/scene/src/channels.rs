@@ -19,6 +19,10 @@ pub(super) fn check(
     let Some(channels) = &witness.channels else {
         return;
     };
+    // An unknown kind is reported as such; its channels are unknown, too.
+    if agent.sensors.iter().any(|s| s.kind.value().is_none()) {
+        return;
+    }
     let Err((k, no)) = outputs(&agent.sensors, encoded, Some(channels)) else {
         return;
     };

@@ -261,7 +261,10 @@ impl Check<'_, '_, '_> {
         );
         self.not_negative("fleet.from_s", fleet.from_s);
         let robots = scene.agents.iter().filter(|a| is_in_fleet(a)).count();
-        if robots < 2 {
+        // A controller that cannot be read is reported as such.
+        let controllers = scene.agents.iter().filter_map(|a| a.controller.as_ref());
+        let all_known = controllers.into_iter().all(|c| c.value().is_some());
+        if robots < 2 && all_known {
             self.wrong(
                 "fleet",
                 format!("a fleet of {robots}"),

@@ -7,7 +7,7 @@
 //! - `syntax`: what ron accepts, and where it does not.
 //! - `text`, `check`: syntax errors, semantic checks.
 //! - `time_scale`: scales all times of a scene.
-//! - `renamed`: warnings of old keys.
+//! - `warnings`: old keys, odometry without encoders.
 //! - `references`, `vehicle`, `track`: files that a scene names.
 //! - `faults`, `channels`: check that the sensors of faults and self-models exist.
 //! - `dropped`: default scene of a robot description.
@@ -25,7 +25,6 @@ mod merge;
 mod overlay;
 mod read;
 mod references;
-mod renamed;
 mod resolved;
 mod syntax;
 mod text;
@@ -33,6 +32,7 @@ mod time_scale;
 mod track;
 mod tree;
 mod vehicle;
+mod warnings;
 mod written;
 mod yaml;
 
@@ -203,7 +203,6 @@ impl<'a> SceneLoader<'a> {
         root: &Node<'_>,
         diagnostics: &mut Diagnostics<'_, '_>,
     ) -> Option<LoadedScene> {
-        renamed::warn(&scene, root, diagnostics);
         kinds::read(&mut scene, root, self.kinds, diagnostics);
         time_scale::apply(&mut scene, diagnostics);
         let bounded = check::check(&scene, diagnostics);
@@ -215,6 +214,9 @@ impl<'a> SceneLoader<'a> {
         let written = written::written(&scene, root, diagnostics);
         if !bounded {
             return None;
+        }
+        if diagnostics.is_empty() {
+            warnings::warn(&scene, root, diagnostics);
         }
         let loaded = References {
             files: self.files,

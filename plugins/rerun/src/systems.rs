@@ -90,14 +90,18 @@ pub(crate) fn add(app: &mut App) {
         .add_systems(
             Reset,
             (
-                gather,
+                gather.in_set(ResetSystems::Gather),
+                // Of that set, too.
                 gather_lidars.in_set(StageSystems),
-                marks::gather::<GnssFix>,
-                marks::gather::<Distance>,
-                marks::gather::<MagneticField>,
+                (
+                    marks::gather::<GnssFix>,
+                    marks::gather::<Distance>,
+                    marks::gather::<MagneticField>,
+                )
+                    .chain()
+                    .in_set(ResetSystems::Gather),
             )
-                .chain()
-                .in_set(ResetSystems::Gather),
+                .chain(),
         )
         .init_resource::<Watched>()
         .add_systems(Reset, watch.in_set(StageSystems).after(gather_lidars))

@@ -1,9 +1,10 @@
 //! Add a sensor in one file.
 //!
-//! *How do I add a sensor to the engine without changing the engine?* You write one file with the sensor, and one line
-//! that registers it. The program that you build has the whole command line of `becomingone`, with your sensor like any
-//! other. This page adds a barometer, which takes about five minutes; then, shorter, [a controller](#a-controller), [a
-//! fault](#a-fault) and [a driver](#a-driver).
+//! *How do I add a sensor to the engine without changing the engine?* You write one file with the sensor, and one
+//! line that registers it. The program that you build has the whole command line of `becomingone`, with your sensor
+//! like any other. This page adds a barometer, which takes about five minutes; then, shorter, [its
+//! diagnosis](#diagnosis-of-the-sensor), [a controller](#a-controller), [a fault](#a-fault) and [a
+//! driver](#a-driver).
 //!
 //! # The crate
 //!
@@ -26,6 +27,7 @@
 //! becomingone = { path = "../becomingone/engine/core" }      # the library
 //! becomingone-cli = { path = "../becomingone/engine/cli" }   # its command line
 //! serde = { version = "1", features = ["derive"] }           # scenes are read with it
+//! libm = "0.2"                                               # for `sin`, `exp`, ..: the same bits on every machine
 //! ```
 //!
 //! # The sensor
@@ -220,13 +222,46 @@
 //! ```
 //!
 //! The last command prints the [summary](crate::Summary). The kernel's row shows the detection: one alarm, with
-//! `barometer/pressure` as its isolated channel (`cause`). The row `rover/barometer` has the number of readings. The
-//! sensor's file contains no code for faults or detection. Errors in the scene are reported before the run. With
-//! `Barometer(noise: (white_sd: -1))`:
+//! `barometer/pressure` as its isolated channel (`cause`); `--summary run.json` has every alarm with its time and
+//! cause. The row `rover/barometer` has the number of readings. Without a viewer, the run also leaves `rover.rrd`;
+//! `--rerun off` writes none. The sensor's file contains no code for faults or detection. Errors in the scene are
+//! reported before the run. With `Barometer(noise: (white_sd: -1))`:
 //!
 //! ```text
 //! error: rover.ron:10:67: agents[0].sensors[1].kind.noise.white_sd: found -1; expected a number from 0 to 1e9
 //! ```
+//!
+//! In a scene, `link: ".."`, `position_m: (0, 0, 0.3)` and `rotation: (x, y, z, w)` mount the sensor (`at.mount` in the
+//! code); the default is the origin of the root link. A recording is replayed by the program that has the sensor:
+//!
+//! ```text
+//! cargo run --release -- run rover.ron --record run.mcap
+//! cargo run --release -- replay run.mcap --verify
+//! ```
+//!
+//! In a program of yours, values are read by name:
+//!
+//! ```ignore
+//! engine.run_for(Duration::from_secs(1))?;
+//! let read = engine.reading::<Barometer>("rover/barometer")?.latest().map(|r| r.value.0);
+//! let true_pa = engine.truth::<Barometer>("rover/barometer")?.0;
+//! ```
+//!
+//! # Diagnosis of the sensor
+//!
+//! The self-model (Witness) learns from the first 8 s of a run how the numbers depend on each other and on the commands
+//! of the drive, and detects deviations after that. What it learns must be typical of the whole run, and a fault must
+//! begin later. A scene chooses channels, by names relative to the agent, and a longer warm-up:
+//!
+//! ```text
+//! coherence: Kernel(witness: (channels: ["encoders", "barometer/pressure"], warm_up_s: 30)),
+//! ```
+//!
+//! The pressure here is constant but for noise, so the default suffices. A value that depends on the place or on what
+//! is around, such as a temperature near a stove, a distance, a magnetic field, correlates with the motion by
+//! accident during a short warm-up: as a default channel it causes false alarms, which may isolate *other* sensors.
+//! Declare it in the measurement, `const SURROUNDINGS: bool = true;`; it is then a channel only if a scene names it,
+//! with a warm-up that includes the whole route at least once.
 //!
 //! # What follows from the registration
 //!
@@ -240,7 +275,7 @@
 //! | journal | `--record run.mcap`: a topic for the sensor, with names and units of its numbers |
 //! | viewer | `--rerun`: a curve for each number, and its ground truth |
 //! | links | `source: Driver("udp", (listen: "127.0.0.1:5005"))` instead of the simulation, with any driver |
-//! | replay | `source: Replay(file: "log.csv")`, and `replay run.mcap --verify` |
+//! | replay | `source: Replay(file: "log.csv")`, a table with a column for each name of `FIELDS` and one of stamps; `replay run.mcap --verify` |
 //! | state hash | the bits of each reading are part of `state_hash` |
 //! | lists | `list sensors`, `check --resolved`, the counts in the summary |
 //! | library | [`engine.reading::<Barometer>("rover/barometer")`](crate::CoherenceEngine::reading) and [`truth`](crate::CoherenceEngine::truth) |
@@ -252,7 +287,7 @@
 //! | item | |
 //! |---|---|
 //! | `#[serde(deny_unknown_fields)]` | a misspelt key in a scene is an error, not ignored |
-//! | `#[serde(default)]` | a scene may leave out any field, which then is that of `Default`; derived, a number is 0. Leave it out where a value must be given |
+//! | `#[serde(default)]` | a scene may leave out any field, which then is that of `Default`; derived, a number is 0: for another default write `impl Default`. Leave it out where a value must be given |
 //! | `NAME` | name in scenes. It must be the name of the struct in serde; else `#[serde(rename = "..")]` on the struct |
 //! | `ABOUT` | the line of `becomingone list` |
 //!
@@ -267,7 +302,7 @@
 //! | `IS_ROW` | any number of equal numbers, such as the ranges of a scan | as many as `FIELDS` |
 //! | `COUNTS` | counters, of which increments are measured | values |
 //! | `GAPS` | `NaN` means that there is no value | `NaN` is refused and counted |
-//! | `SURROUNDINGS` | depends on the surroundings; a channel of diagnosis only if the scene names it | a channel by itself |
+//! | `SURROUNDINGS` | the value depends on the place or the surroundings, not on the motion alone; see [above](#diagnosis-of-the-sensor) | a channel by default |
 //! | `limits` | smallest and largest value | unbounded |
 //! | `ENCODING`, `bytes`, `set_bytes` | bytes beside the numbers, such as an image: recorded and, for `image/..`, shown; `camera.rs` in `own_kinds` | none |
 //!
@@ -278,7 +313,7 @@
 //! | `Measurement` | what it measures | |
 //! | `Model` | state of one simulated sensor: such as noise and lag; as `pub` as the sensor; `()` for none | |
 //! | `Param` | what it reads of the world, as parameters of a read-only bevy system, with `'static`; `()` for nothing | |
-//! | `check` | range checks of the struct's fields, with the functions of [`Checks`](crate::prelude::Checks): `positive`, `not_negative`, `within`, `angle`, `wrong` | everything is accepted |
+//! | `check` | range checks of the struct's fields, with the functions of [`Checks`](crate::prelude::Checks), e.g. `checks.within("lag_s", self.lag_s, 0.0, 60.0, "seconds from 0 to 60")`; the last text follows *expected* in the message | everything is accepted |
 //! | `model` | makes `Model` at the start and at each reset; draws constant errors | |
 //! | `truth` | the value without errors; `false` where there is none now | |
 //! | `measure` | the reading: truth and errors | the truth is read |
@@ -287,15 +322,22 @@
 //! | `FIRST_TICK` | 1 where there is nothing to sample before the first step of physics | 0 |
 //! | `channels`, `default_channels` | which numbers diagnosis takes, and how | every number |
 //!
-//! `truth` and `measure` are called once for each reading, [`at.period_s`](crate::prelude::SensorAt) apart: a filter or
-//! a lag in `Model` advances by that time. They must give the same bits in each run: draw random numbers from `rng`,
-//! take the time from `at.now_ns`, never from the machine's clock. (`sin`, `exp` and similar functions of std may
-//! differ in the last bit between machines; those of the crate `libm` do not.)
+//! `truth` and `measure` are called once for each reading, [`at.period_s`](crate::prelude::SensorAt) apart: a filter
+//! or a lag in `Model` advances by that time. They have no `self`: `model` copies the fields that they need into
+//! `Model`. An error of the sensor, a lag too, belongs into `measure`; a state that starts at the first truth is an
+//! `Option`. They must give the same bits in each run: draw random numbers from `rng`, take the time from
+//! `at.now_ns`, never from the machine's clock. (`sin`, `exp` and similar functions of std may differ in the last bit
+//! between machines; those of the crate `libm` do not.)
+//!
+//! [`Noise`](crate::prelude::Noise) has the fields of `noise: (..)` in scenes, all 0 by default: `white_sd`,
+//! `turn_on_bias_sd`, `drift_sd`, `correlated_sd` with `correlation_time_s`, `resolution`.
+//! [`Bias`](crate::prelude::Bias) is its state (not the fault of that name): `turn_on` draws the constant
+//! error, `apply(value, period_s, noise, rng)` adds all errors to a value.
 //!
 //! [`physics.body`](crate::prelude::Physics::body) is the body that carries the sensor, a `RigidBody` of
-//! [rapier](https://docs.rs/rapier3d): `position()` is its pose in the world, `linvel()` and `angvel()` are its velocities, as
-//! vectors of [`glam`]. [`Physics::rapier`](crate::prelude::Physics) is the whole of physics, with rays. A sensor that needs
-//! nothing of the world has `type Param = ();`, and its `truth` gets `_: &()`.
+//! [rapier](https://docs.rs/rapier3d): `position()` is its pose in the world, `linvel()` and `angvel()` are its
+//! velocities, as vectors of [`glam`]. [`Physics::rapier`](crate::prelude::Physics) is the whole of physics, with
+//! rays. A sensor that needs nothing of the world has `type Param = ();`, and its `truth` gets `_: &()`.
 //!
 //! # A controller
 //!

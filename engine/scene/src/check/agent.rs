@@ -6,7 +6,6 @@ use becomingone_components::check::MAX_ENTRIES;
 use becomingone_components::control::{AnyController, ControllerContext, DriveClass, Localisation};
 use becomingone_components::link::{Source, WhenSilent};
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, DriveSpec, SceneSpec, SensorSpec};
-use becomingone_components::sensor::{EncoderAngles, Measurement as _};
 use becomingone_systems::sensing::Encoders;
 use std::collections::HashSet;
 use std::path::Path;
@@ -77,23 +76,6 @@ impl Check<'_, '_, '_> {
                     &format!("{path}.controller.localisation"),
                     "`Filter` of an agent without one",
                     "`filter: ()` on the agent, or `Odometry`",
-                );
-            }
-            let is_encoder = |s: &SensorSpec| {
-                let kind = s.kind.value();
-                kind.is_some_and(|kind| kind.measures() == EncoderAngles::KIND)
-            };
-            let is_on_wheels = controller.drives() == [DriveClass::Wheels];
-            if by == Some(Localisation::Odometry)
-                && is_on_wheels
-                && !agent.sensors.iter().any(is_encoder)
-            {
-                self.diagnostics.warn(
-                    &format!("{path}.controller"),
-                    format!(
-                        "{}: found odometry without encoders: the controller takes the robot to stay at its start; expected a sensor of kind `Encoders`, or another `localisation`",
-                        agent.name
-                    ),
                 );
             }
         }
