@@ -32,25 +32,39 @@ use bevy_ecs::prelude::*;
 use std::f64::consts::{PI, TAU};
 use std::slice;
 
+/// Systems that have work only in a tick with a kernel tick of any agent; after [`mark_kernel_ticks`].
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KernelTickSystems;
+
+/// Whether any agent has a kernel tick in this tick.
+#[derive(Resource, Clone, Copy, Debug, Default)]
+pub struct KernelsDue(bool);
+
 /// Runs every agent's kernel.
 pub struct CoherencePlugin;
 
 impl Plugin for CoherencePlugin {
     fn build(&self, app: &mut App) {
-        app.add_systems(
-            Tick,
-            (
-                (mark_kernel_ticks, encode)
-                    .chain()
-                    .in_set(TickSystems::Encode),
-                resonate.in_set(TickSystems::Resonate),
-                synchronize.in_set(TickSystems::Synchronize),
-                (blend::note, blend::blend)
-                    .chain()
-                    .in_set(TickSystems::Blend),
-            ),
-        )
-        .add_systems(Reset, restore::restore);
+        app.init_resource::<KernelsDue>()
+            .configure_sets(Tick, KernelTickSystems.run_if(|due: Res<KernelsDue>| due.0))
+            .add_systems(
+                Tick,
+                (
+                    (mark_kernel_ticks, encode)
+                        .chain()
+                        .in_set(TickSystems::Encode),
+                    resonate
+                        .in_set(TickSystems::Resonate)
+                        .in_set(KernelTickSystems),
+                    synchronize
+                        .in_set(TickSystems::Synchronize)
+                        .in_set(KernelTickSystems),
+                    (blend::note, blend::blend.in_set(KernelTickSystems))
+                        .chain()
+                        .in_set(TickSystems::Blend),
+                ),
+            )
+            .add_systems(Reset, restore::restore);
     }
 }
 
@@ -70,7 +84,12 @@ pub struct OwnSignal {
 pub struct Signals(pub Vec<OwnSignal>);
 
 /// Marks kernel ticks.
-pub fn mark_kernel_ticks(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick, &mut Rate)>) {
+pub fn mark_kernel_ticks(
+    time: Res<SimTime>,
+    mut kernels: Query<(&mut KernelTick, &mut Rate)>,
+    mut due: ResMut<KernelsDue>,
+) {
+    due.0 = false;
     for (mut tick, mut rate) in &mut kernels {
         if !rate.due(time.now_ns) {
             if tick.dt_s.is_some() {
@@ -78,6 +97,7 @@ pub fn mark_kernel_ticks(time: Res<SimTime>, mut kernels: Query<(&mut KernelTick
             }
             continue;
         }
+        due.0 = true;
         // The first tick has no predecessor: any step works, as no difference is computed.
         let step_s = tick.last_ns.map_or_else(
             || rate.period_s(),

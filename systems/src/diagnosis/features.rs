@@ -4,7 +4,7 @@
 
 use crate::coherence::mark_kernel_ticks;
 use crate::threads::{Workers, prefetch};
-use crate::tick::{Tick, TickSystems};
+use crate::tick::{MeasurementSystems, Tick, TickSystems};
 use becomingone_components::coherence::{Average, KernelTick};
 use becomingone_components::feature::Feature;
 use becomingone_components::sensor::{Measurement, Reading, elapsed_s};
@@ -27,6 +27,7 @@ pub(crate) fn register<T: Measurement>(app: &mut App) {
         Tick,
         extract_features::<T>
             .in_set(FeatureSystems)
+            .in_set(MeasurementSystems(T::KIND))
             .ambiguous_with(FeatureSystems),
     );
 }

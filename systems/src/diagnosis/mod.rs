@@ -25,7 +25,7 @@ pub mod stuck;
 pub mod transient;
 pub mod witness;
 
-use crate::coherence::mark_kernel_ticks;
+use crate::coherence::{KernelTickSystems, mark_kernel_ticks};
 use crate::tick::{Tick, TickSystems};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
@@ -44,8 +44,11 @@ impl Plugin for DiagnosisPlugin {
                     .ambiguous_with(features::FeatureSystems),
                 (witness::collect, witness::predict)
                     .chain()
-                    .in_set(TickSystems::Witness),
-                witness::update_alarm.in_set(TickSystems::Diagnose),
+                    .in_set(TickSystems::Witness)
+                    .in_set(KernelTickSystems),
+                witness::update_alarm
+                    .in_set(TickSystems::Diagnose)
+                    .in_set(KernelTickSystems),
             ),
         );
     }

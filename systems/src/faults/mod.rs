@@ -30,7 +30,7 @@ pub use target::{FaultTargetError, Target, target};
 pub use torque::Torque;
 
 use crate::sensing::{Gnss, Simulated};
-use crate::tick::{Tick, TickSystems};
+use crate::tick::{MeasurementSystems, Tick, TickSystems};
 use becomingone_components::drive::DRIVE_RATE_HZ;
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::fault::{DRIVE, Fault, Faults};
@@ -80,6 +80,7 @@ pub(crate) fn register<T: Measurement>(app: &mut App) {
         Tick,
         inject::<T>
             .in_set(FaultInjectionSystems)
+            .in_set(MeasurementSystems(T::KIND))
             .ambiguous_with(FaultInjectionSystems),
     );
 }

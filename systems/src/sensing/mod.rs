@@ -27,7 +27,7 @@ use crate::hash::{RegisterState as _, intern};
 use crate::links::{Delivery, silent_after_ns};
 use crate::physics::build::vec3;
 use crate::registry::Kinds;
-use crate::tick::{Tick, TickSystems};
+use crate::tick::{MeasurementSystems, Tick, TickSystems};
 use becomingone_components::body::Pose;
 use becomingone_components::control::AgentBody;
 use becomingone_components::joints::Servos;
@@ -62,13 +62,19 @@ pub(crate) fn register<K: SensorKind>(app: &mut App) -> bool {
     if is_new {
         let state = intern(&format!("reading/{}", K::Measurement::KIND));
         app.register_state::<Reading<K::Measurement>>(state);
-        app.add_systems(
+        // One condition for all systems of the kind.
+        let of_kind = MeasurementSystems(K::Measurement::KIND);
+        app.configure_sets(
+            Tick,
+            of_kind.run_if(any_with_component::<Reading<K::Measurement>>),
+        )
+        .add_systems(
             Tick,
             begin_tick::<K::Measurement>
                 .in_set(TickSystems::Begin)
+                .in_set(of_kind)
                 .after(message_update_system)
-                .ambiguous_with(TickSystems::Begin)
-                .run_if(any_with_component::<Reading<K::Measurement>>),
+                .ambiguous_with(TickSystems::Begin),
         );
     }
     if K::SIMULATED {
@@ -77,8 +83,8 @@ pub(crate) fn register<K: SensorKind>(app: &mut App) -> bool {
                 Tick,
                 sample::<K>
                     .in_set(SensorSystems)
-                    .ambiguous_with(SensorSystems)
-                    .run_if(any_with_component::<Simulated<K>>),
+                    .in_set(MeasurementSystems(K::Measurement::KIND))
+                    .ambiguous_with(SensorSystems),
             );
     }
     is_new

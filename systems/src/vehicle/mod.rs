@@ -24,9 +24,13 @@ use crate::physics;
 use crate::tick::{Tick, TickSystems};
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::track::Laps;
-use becomingone_components::vehicle::{Ackermann, VehicleState};
+use becomingone_components::vehicle::{Ackermann, Vehicle, VehicleState};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
+
+/// Systems of vehicles, which run if there is any.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VehicleSystems;
 
 /// Runs vehicles.
 pub struct VehiclePlugin;
@@ -36,6 +40,7 @@ impl Plugin for VehiclePlugin {
         app.register_state::<ActuatorTarget<Ackermann>>("vehicle/command")
             .register_state::<VehicleState>("vehicle/state")
             .register_state::<Laps>("vehicle/laps")
+            .configure_sets(Tick, VehicleSystems.run_if(any_with_component::<Vehicle>))
             .add_systems(
                 Tick,
                 (
@@ -49,7 +54,8 @@ impl Plugin for VehiclePlugin {
                         .chain()
                         .in_set(TickSystems::Step)
                         .after(physics::touch::report),
-                ),
+                )
+                    .in_set(VehicleSystems),
             );
     }
 }
