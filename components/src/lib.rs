@@ -14,12 +14,12 @@
 //! - [`control`]: goals, the slow plan and the fast reaction.
 //! - [`localisation`]: measured numbers, setup and estimate of a localisation filter.
 //! - [`fleet`]: robots coupled through their phases.
-//! - [`coherence`]: channels, Emissary, Master and their Synchronization.
+//! - [`coherence`]: channels, kernel ticks and result of a kernel.
 //! - [`witness`]: outputs and inputs of a self-model.
 //! - [`governor`]: the safety supervisor: speed limit, latched stop.
 //! - [`joints`]: joints, their servos and their motions.
 //! - [`link`]: external input: sources, frames, the state of links.
-//! - [`event`]: events.
+//! - [`event`]: events of agents.
 //!
 //! Systems are in `becomingone-systems`.
 

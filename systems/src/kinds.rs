@@ -84,11 +84,10 @@ impl RegisterKinds for App {
             K::Measurement::KIND,
             TypeId::of::<K::Measurement>(),
         );
-        if kinds.sensors.insert(K::NAME, entry).is_none() {
-            if sensing::register::<K>(self) {
-                faults::register::<K::Measurement>(self);
-                diagnosis::features::register::<K::Measurement>(self);
-            }
+        let is_new_kind = kinds.sensors.insert(K::NAME, entry).is_none();
+        if is_new_kind && sensing::register::<K>(self) {
+            faults::register::<K::Measurement>(self);
+            diagnosis::features::register::<K::Measurement>(self);
         }
         self
     }

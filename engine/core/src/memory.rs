@@ -160,7 +160,7 @@ fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
         {
             // Left by a killed program with the same process id.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tried < 1000 => {
-                tried += 1
+                tried += 1;
             }
             opened => return Ok((beside, opened?)),
         }

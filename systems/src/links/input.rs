@@ -8,7 +8,7 @@ use bevy_ecs::prelude::*;
 pub enum ExternalInput {
     /// Live links.
     Live(Vec<Box<dyn InputLink>>),
-    /// Recorded frames of [`Entered`].
+    /// Recorded frames of [`Entered`](becomingone_components::link::Entered).
     Journal(Box<dyn Journal>),
 }
 
