@@ -447,7 +447,7 @@
 //!     fn inject(&self, (): &mut (), now: &FaultNow, numbers: &mut [f64]) {
 //!         if now.active {
 //!             let turns = now.now_ns as f64 * 1e-9 * 50.0;
-//!             let hum = self.amplitude * (std::f64::consts::TAU * turns).sin();
+//!             let hum = self.amplitude * libm::sin(std::f64::consts::TAU * turns);
 //!             now.map(numbers, |x| x + hum);
 //!         }
 //!     }

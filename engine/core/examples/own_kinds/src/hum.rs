@@ -47,7 +47,8 @@ impl FaultKind for Hum {
     fn inject(&self, (): &mut (), now: &FaultNow, numbers: &mut [f64]) {
         if now.active {
             let t_s = now.now_ns as f64 * 1e-9;
-            let hum = self.amplitude * (std::f64::consts::TAU * self.frequency_hz * t_s).sin();
+            let turns = self.frequency_hz * t_s;
+            let hum = self.amplitude * libm::sin(std::f64::consts::TAU * turns);
             now.map(numbers, |x| x + hum);
         }
     }
