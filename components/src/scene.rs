@@ -326,7 +326,6 @@ fn default_master_to_s() -> f64 {
 pub struct WitnessSpec {
     /// Predicted sensors or parts of them, as `imu` or `imu/gyro_z`; an empty list for no self-model. None: the
     /// default channels of each kind of sensor, see [`witness`](crate::witness).
-    #[serde(alias = "senses")]
     pub channels: Option<Vec<String>>,
     /// Warm-up (s): it should cover all normal behaviour of the agent, and no fault. None: 400 kernel ticks or 8 s,
     /// whichever is longer.
@@ -334,13 +333,10 @@ pub struct WitnessSpec {
     /// Thresholds of K1, K2 and K3. None: estimated from the second half of the warm-up, as a starting point.
     pub thresholds: Option<ThresholdSpec>,
     /// Thresholds of the self-model of lidar visibility, at the rate of the lidars.
-    #[serde(alias = "surroundings")]
     pub lidar: Option<ThresholdSpec>,
     /// Thresholds of the self-model of the filter's innovations of wheels and IMU, where the agent has a filter.
-    #[serde(alias = "innovations")]
     pub innovations_motion: Option<ThresholdSpec>,
     /// Thresholds of the self-model of the innovations of GNSS, at the rate of GNSS.
-    #[serde(alias = "places")]
     pub innovations_gnss: Option<ThresholdSpec>,
     /// Threshold of the innovations' energy (NIS), in units of the chi² limit at p = 1e-5. None: from warm-up, at
     /// least 1.

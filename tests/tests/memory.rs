@@ -240,6 +240,7 @@ fn a_damaged_file_is_refused_with_its_place_and_kept() {
     }
     for (file, message) in [
         (".", "found a folder or device"),
+        ("k.new/", "found a folder or device"),
         ("none/k.memory", "none/k.memory: "),
         ("k.ron", "found k.ron, which the run uses itself"),
     ] {
@@ -304,4 +305,38 @@ fn ctrl_c_keeps_the_memory() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let bytes = fs::read(here.path().join("k.memory")).unwrap();
     assert_eq!(StoredMemory::from_bytes(&bytes).unwrap().runs(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_kept_permissions_stay_and_other_spellings_of_a_file_are_refused() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let here = folder(&[("k.ron", KERNELS)]);
+    let here = here.path();
+    // Its target does not exist yet.
+    symlink("target.memory", here.join("link.memory")).unwrap();
+    kernels(here, &["--memory", "link.memory"]);
+    assert!(here.join("link.memory").is_symlink());
+    let target = here.join("target.memory");
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
+    kernels(here, &["--memory", "link.memory"]);
+    let mode = fs::metadata(&target).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for args in [
+        ["--memory", "new.file", "--record", "./new.file"],
+        ["--summary", "new.file", "--record", "./new.file"],
+        ["--memory", "link.memory", "--record", "target.memory"],
+    ] {
+        let ran = run(
+            here,
+            &[&["run", "k.ron", "--rerun", "off"][..], &args].concat(),
+        );
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("which the run uses itself"),
+            "{}",
+            ran.stderr
+        );
+        assert!(!here.join("new.file").exists(), "{args:?}");
+    }
 }

@@ -499,7 +499,21 @@ warning: old.ron:4:50: found `places`; expected `innovations_gnss`, its present 
         ran.stdout
     );
     assert!(!ran.stdout.contains("senses"), "{}", ran.stdout);
-    // Not suggested, and not given twice.
+    // In any layer, and only within a self-model.
+    let set = "agents.rover.coherence.witness.surroundings.k1=3";
+    let ran = run(here.path(), &["check", "robot", "--set", set]);
+    let warning = format!(
+        "warning: --set 1 `{set}`: found `surroundings`; expected `lidar`, its present name\n"
+    );
+    assert_eq!((ran.code, ran.stderr), (Some(0), warning));
+    let set = "agents.tone.coherence.senses=[]";
+    let ran = run(here.path(), &["check", "bare_kernel", "--set", set]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    let both = "(agents: [(name: \"rover\", coherence: (witness: (senses: [], channels: [])))])";
+    std::fs::write(here.path().join("both.ron"), both).unwrap();
+    let ran = run(here.path(), &["check", "robot", "--profile", "both.ron"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    // Not given twice.
     let both = scene.replace("senses:", "channels: [], senses:");
     std::fs::write(here.path().join("old.ron"), both).unwrap();
     let ran = run(here.path(), &["check", "old.ron"]);

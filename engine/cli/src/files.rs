@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Whether two paths lead to one file, also through links. Neither is opened: opening a pipe has side effects.
 pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
@@ -11,9 +11,24 @@ pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
         use std::os::unix::fs::MetadataExt as _;
         return (a.dev(), a.ino()) == (b.dev(), b.ino());
     }
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a == b,
+    real(a) == real(b)
+}
+
+/// The real path of a file, also of one that does not exist yet: through the links of its folder, and its own.
+fn real(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    if let Ok(target) = path.read_link() {
+        return real(&path.parent().unwrap_or(Path::new("")).join(target));
+    }
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.canonicalize(),
+        _ => Path::new(".").canonicalize(),
+    };
+    match (folder, path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_path_buf(),
     }
 }
 

@@ -179,13 +179,15 @@ impl Run {
                 saved.into_iter().chain(&self.record),
                 &read,
             )?;
-            writable(file)?;
         }
         if let Some(file) = &self.memory {
             let written = saved.into_iter().chain(&self.record).chain(&self.summary);
             self.keep_from("--memory", file, written, &read)?;
         }
         let memory = Memory::open(self.memory.as_deref(), &mut read)?;
+        if let Some(file) = &self.summary {
+            writable(file)?;
+        }
         if let Some(seed) = self.seed {
             loaded.scene.seed = seed;
         }

@@ -80,7 +80,12 @@ fn keep_first_error(error: BevyError, context: ErrorContext) {
     FAILED.with_borrow_mut(|failed| {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default();
-        failed.get_or_insert_with(|| format!("{} `{}`: {first}", context.kind(), context.name()));
+        let name = context.name().to_string();
+        // An error of the engine's own systems names its sensor or agent; one of a plugin's, the system.
+        failed.get_or_insert_with(|| match name.starts_with("becomingone_systems::") {
+            true if !first.is_empty() => first.to_owned(),
+            _ => format!("{} `{name}`: {first}", context.kind()),
+        });
     });
 }
 

@@ -3,11 +3,13 @@
 use becomingone_systems::coherence::stored_memory::{MemoryError, StoredMemory};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use std::process;
 
 /// Largest accepted file (bytes): the memories of a million agents take less.
 const MAX_BYTES: u64 = 1 << 36;
+/// Most symbolic links that are followed.
+const MAX_LINKS: usize = 40;
 
 /// Error of a memory file. An existing file is left unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -71,21 +73,32 @@ impl MemoryFile {
             file: path.to_owned(),
             cause,
         };
-        // Keep a symbolic link: its target is replaced.
-        if let Ok(real) = path.canonicalize() {
-            path = real;
+        let named = path.clone();
+        // A trailing separator names a folder, and is lost where names are compared.
+        let text = path.as_os_str().as_encoded_bytes();
+        if text.last().is_some_and(|&b| is_separator(char::from(b))) {
+            return Err(failed(&named, not_a_file()));
         }
-        let bytes = read(&path).map_err(|cause| failed(&path, cause))?;
+        // Keep a symbolic link: its target is replaced, or made.
+        for _ in 0..MAX_LINKS {
+            let Ok(target) = path.read_link() else { break };
+            path = path.parent().unwrap_or(Path::new("")).join(target);
+        }
+        let bytes = read(&path).map_err(|cause| failed(&named, cause))?;
         let memory = match &bytes {
             None => StoredMemory::default(),
             Some(bytes) => StoredMemory::from_bytes(bytes).map_err(|cause| {
-                let file = path.clone();
+                let file = named.clone();
                 MemoryFileError::Content { file, cause }
             })?,
         };
-        let (beside, trial) = beside(&path).map_err(|cause| failed(&path, cause))?;
+        if bytes.is_some() {
+            let opened = OpenOptions::new().append(true).open(&path);
+            opened.map_err(|cause| failed(&named, cause))?;
+        }
+        let (beside, trial) = beside(&path).map_err(|cause| failed(&named, cause))?;
         drop(trial);
-        fs::remove_file(beside).map_err(|cause| failed(&path, cause))?;
+        fs::remove_file(beside).map_err(|cause| failed(&named, cause))?;
         Ok(Self {
             path,
             memory,
@@ -106,8 +119,18 @@ impl MemoryFile {
     ///
     /// [`MemoryFileError::File`].
     pub fn replace(&self, memory: &StoredMemory) -> Result<bool, MemoryFileError> {
+        // Runs that end at once compare and replace one after the other. A folder that cannot be locked is not.
+        let folder = self.path.parent().filter(|f| *f != Path::new(""));
+        let lock = File::open(folder.unwrap_or(Path::new("."))).ok();
+        if let Some(lock) = &lock {
+            drop(lock.lock());
+        }
         let changed = read(&self.path).is_ok_and(|now| now != self.bytes);
         let replaced = beside(&self.path).and_then(|(beside, mut file)| {
+            // The permissions of the file stay.
+            if let Ok(old) = fs::metadata(&self.path) {
+                file.set_permissions(old.permissions())?;
+            }
             let written = file
                 .write_all(&memory.to_bytes())
                 .and_then(|()| file.sync_all())
@@ -126,15 +149,17 @@ impl MemoryFile {
     }
 }
 
+fn not_a_file() -> io::Error {
+    io::Error::other("found a folder or device; expected a memory file, or the name of a new one")
+}
+
 /// Content of a file; `None` if it does not exist.
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
         Ok(found) if !found.is_file() => {
-            return Err(io::Error::other(
-                "found a folder or device; expected a memory file, or the name of a new one",
-            ));
+            return Err(not_a_file());
         }
         Ok(found) if found.len() > MAX_BYTES => {
             return Err(io::Error::other(format!(

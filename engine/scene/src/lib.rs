@@ -7,7 +7,7 @@
 //! - `syntax`: what ron accepts, and where it does not.
 //! - `text`, `check`: syntax errors, semantic checks.
 //! - `time_scale`: scales all times of a scene.
-//! - `warnings`: old keys, odometry without encoders.
+//! - `renamed`: old names of keys; `warnings`: odometry without encoders.
 //! - `references`, `vehicle`, `track`: files that a scene names.
 //! - `faults`, `channels`: check that the sensors of faults and self-models exist.
 //! - `dropped`: default scene of a robot description.
@@ -25,6 +25,7 @@ mod merge;
 mod overlay;
 mod read;
 mod references;
+mod renamed;
 mod resolved;
 mod syntax;
 mod text;
@@ -181,7 +182,7 @@ impl<'a> SceneLoader<'a> {
     fn read(self, path: &Path, recordings: bool) -> Result<LoadedScene, SceneError> {
         let none = Overlays::default();
         let sources = overlay::read(self.files, path, self.overlays.unwrap_or(&none))?;
-        let root = overlay::resolve(&sources)?;
+        let (root, old_keys) = overlay::resolve(&sources)?;
         let mut scene = text::read(&root, &sources)?;
         if scene.name.is_empty() {
             scene.name = path
@@ -189,6 +190,9 @@ impl<'a> SceneLoader<'a> {
                 .map_or_else(|| "scene".to_owned(), |s| s.to_string_lossy().into_owned());
         }
         let mut diagnostics = Diagnostics::of(&sources, &root);
+        for (span, message) in old_keys {
+            diagnostics.warn_at(span, message);
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         self.finish(scene, folder, recordings, &root, &mut diagnostics)
             .ok_or_else(|| SceneError::Diagnostics(diagnostics.into_sorted()))
@@ -216,7 +220,7 @@ impl<'a> SceneLoader<'a> {
             return None;
         }
         if diagnostics.is_empty() {
-            warnings::warn(&scene, root, diagnostics);
+            warnings::warn(&scene, diagnostics);
         }
         let loaded = References {
             files: self.files,

@@ -1,7 +1,8 @@
 //! Merges overlays: a tree over another, and single values by their path.
 
+use super::renamed::{current, renamed_key};
 use super::syntax::accept;
-use super::tree::{Brackets, Entry, Node, Shape, Span, is_same_key};
+use super::tree::{Brackets, Entry, Node, Shape, Span};
 use becomingone_model::did_you_mean;
 use std::collections::{HashMap, HashSet};
 
@@ -106,7 +107,7 @@ fn merge_fields<'a>(base: &mut Node<'a>, mut over: Node<'a>) -> Result<(), Merge
         if !seen.insert(entry.key.clone()) {
             return Err(twice(&entry.key, entry.key_span));
         }
-        match below.iter_mut().find(|e| is_same_key(&e.key, &entry.key)) {
+        match below.iter_mut().find(|e| e.key == entry.key) {
             Some(found) => merge(&mut found.value, entry.value)?,
             None => below.push(entry),
         }
@@ -188,6 +189,7 @@ pub(super) fn set<'a>(
     root: &mut Node<'a>,
     argument: &'a str,
     source: usize,
+    warnings: &mut Vec<(Span, String)>,
 ) -> Result<(), MergeError> {
     let span = |offset| Span { source, offset };
     let refuse = |offset, message: &str| Err((span(offset), message.to_owned()));
@@ -206,7 +208,16 @@ pub(super) fn set<'a>(
     let value = value(&argument[equals + 1..], span(equals + 1))?;
     let mut node = root;
     let mut so_far = String::new();
+    let mut in_witness = false;
     for (part, at) in parts {
+        let part = match part {
+            Part::Name(old) if in_witness && current(&old) != old => {
+                warnings.push((span(at), renamed_key(&old)));
+                Part::Name(current(&old).to_owned())
+            }
+            part => part,
+        };
+        in_witness = matches!(&part, Part::Name(name) if name == "witness");
         node = step(node, &part, span(at), &so_far)?;
         match part {
             Part::Name(name) if so_far.is_empty() => so_far = name,
@@ -231,7 +242,7 @@ fn step<'n, 'a>(
     }
     match (node.shape_mut(), part) {
         (Shape::Fields(entries), Part::Name(name)) => {
-            let k = entries.iter().position(|e| is_same_key(&e.key, name));
+            let k = entries.iter().position(|e| e.key == *name);
             let k = k.unwrap_or_else(|| {
                 entries.push(Entry {
                     key: name.clone().into(),

@@ -3,6 +3,7 @@
 use super::diagnostic::SceneError;
 use super::diagnostic::{self, Diagnostic, Diagnostics};
 use super::merge::{self, MergeError};
+use super::renamed;
 use super::syntax::accept;
 use super::text::explain;
 use super::tree::{Node, Shape, Source, Span};
@@ -117,16 +118,30 @@ fn file(files: &dyn Files, path: &Path, most: u64) -> Result<Source, SceneError>
     })
 }
 
-/// Merges all texts into one tree. The first one is RON; without overlays it is not opened.
-pub(super) fn resolve(sources: &[Source]) -> Result<Node<'_>, SceneError> {
-    let mut refused = Vec::new();
+/// Merges all texts into one tree; also returns the warnings, with their places. The first text is RON; without overlays
+/// and old names of keys it is not opened.
+pub(super) fn resolve(sources: &[Source]) -> Result<(Node<'_>, Vec<(Span, String)>), SceneError> {
+    let (mut refused, mut warnings) = (Vec::new(), Vec::new());
     let mut root = Node::ron("", Span::default());
     for (k, source) in sources.iter().enumerate() {
-        let alone = sources.len() == 1;
+        let has_old = renamed::may_be_in(&source.text);
+        let alone = sources.len() == 1 && !has_old;
+        let mut old_keys = Vec::new();
+        let rename = |node: &mut Node<'_>| {
+            if has_old {
+                renamed::rename(node)
+            } else {
+                Vec::new()
+            }
+        };
         let merged = if k == 0 {
-            ron(source, k, alone).map(|base| root = base)
+            ron(source, k, alone).map(|mut base| {
+                old_keys = rename(&mut base);
+                root = base;
+            })
         } else if !source.is_file {
-            merge::set(&mut root, &source.text, k)
+            let set = merge::set(&mut root, &source.text, k, &mut old_keys);
+            set.map(|()| old_keys.extend(rename(&mut root)))
         } else {
             let over = match ending(Path::new(&source.name)) {
                 Some(Ending::Yaml) => yaml::parse(&source.text, k)
@@ -134,8 +149,12 @@ pub(super) fn resolve(sources: &[Source]) -> Result<Node<'_>, SceneError> {
                 _ => ron(source, k, alone),
             };
             over.and_then(|over| fields(over, "an overlay has fields"))
-                .and_then(|over| merge::merge(&mut root, over))
+                .and_then(|mut over| {
+                    old_keys = rename(&mut over);
+                    merge::merge(&mut root, over)
+                })
         };
+        warnings.append(&mut old_keys);
         if let Err(wrong) = merged {
             refused.push(wrong);
             // Overlays on nothing would be errors.
@@ -145,7 +164,7 @@ pub(super) fn resolve(sources: &[Source]) -> Result<Node<'_>, SceneError> {
         }
     }
     if refused.is_empty() {
-        return Ok(root);
+        return Ok((root, warnings));
     }
     let mut diagnostics = Diagnostics::of(sources, &root);
     for (span, message) in refused {

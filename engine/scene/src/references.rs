@@ -310,7 +310,8 @@ impl References<'_, '_, '_> {
         };
         let encoded = agent.sensors.iter().any(|s| s.kind.is::<Encoders>());
         let wheels = if encoded { wheels } else { 0 };
-        if wheels + channels.len() > MAX_CHANNELS {
+        // More channels than the kernel has, without wheels, are reported already.
+        if wheels > 0 && channels.len() <= MAX_CHANNELS && wheels + channels.len() > MAX_CHANNELS {
             self.diagnostics.wrong(
                 &format!("agents[{index}].coherence.channels"),
                 format_args!("{} channels beside {wheels} wheels", channels.len()),

@@ -3,7 +3,7 @@
 use super::diagnostic::Diagnostics;
 use super::diagnostic::SceneError;
 use super::read::Reader;
-use super::tree::{Node, Source, current_key};
+use super::tree::{Node, Source};
 use becomingone_components::scene::{FORMAT_VERSION, SceneSpec};
 use becomingone_model::did_you_mean;
 use serde::Deserialize;
@@ -54,14 +54,10 @@ pub fn explain(error: &ron::Error) -> String {
             found,
             outer,
         } => {
-            // Old names of a key are read, but not suggested.
-            let is_old =
-                |key: &str| current_key(key) != key && expected.contains(&current_key(key));
-            let expected: Vec<&str> = expected.iter().copied().filter(|k| !is_old(k)).collect();
             format!(
                 "found unknown key `{found}`{}; expected {}{}",
                 within(outer.as_deref()),
-                list(&expected),
+                list(expected),
                 did_you_mean(found, expected.iter().copied())
             )
         }

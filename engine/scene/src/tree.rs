@@ -81,25 +81,6 @@ pub(super) struct Entry<'a> {
     pub(super) value: Node<'a>,
 }
 
-/// Old and present names of keys that were renamed, all of self-models.
-const RENAMED: [(&str, &str); 4] = [
-    ("senses", "channels"),
-    ("surroundings", "lidar"),
-    ("innovations", "innovations_motion"),
-    ("places", "innovations_gnss"),
-];
-
-/// The present name of a key.
-pub(super) fn current_key(key: &str) -> &str {
-    let renamed = RENAMED.iter().find(|(old, _)| *old == key);
-    renamed.map_or(key, |(_, new)| new)
-}
-
-/// Whether two keys name the same field, by its old or present name.
-pub(super) fn is_same_key(a: &str, b: &str) -> bool {
-    a == b || current_key(a) == current_key(b)
-}
-
 /// Value rendered as RON.
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
@@ -274,7 +255,7 @@ impl<'a> Node<'a> {
                 },
                 None => node
                     .fields()
-                    .and_then(|entries| entries.iter().find(|e| is_same_key(&e.key, part)))
+                    .and_then(|entries| entries.iter().find(|e| e.key == part))
                     .map(|e| &e.value),
             };
             match next {

@@ -1,26 +1,13 @@
-//! Warnings of a scene without errors: old names of keys, and odometry without encoders.
+//! Warnings of a scene without errors: odometry without encoders.
 
 use super::diagnostic::Diagnostics;
-use super::tree::{Node, current_key};
 use becomingone_components::control::{DriveClass, Localisation};
 use becomingone_components::scene::{AgentSpec, SceneSpec};
 use becomingone_components::sensor::{EncoderAngles, Measurement as _};
 
 /// Logs all warnings, with their places.
-pub(super) fn warn(scene: &SceneSpec, root: &Node<'_>, diagnostics: &Diagnostics<'_, '_>) {
+pub(super) fn warn(scene: &SceneSpec, diagnostics: &Diagnostics<'_, '_>) {
     for (k, agent) in scene.agents.iter().enumerate() {
-        let witness = root.at(&format!("agents[{k}].coherence.witness"));
-        let fields = witness.and_then(Node::fields).unwrap_or_default();
-        for field in fields.iter().filter(|f| current_key(&f.key) != f.key) {
-            let present = current_key(&field.key);
-            diagnostics.warn_at(
-                field.key_span,
-                format!(
-                    "found `{}`; expected `{present}`, its present name",
-                    field.key
-                ),
-            );
-        }
         if has_blind_odometry(agent) {
             diagnostics.warn(
                 &format!("agents[{k}].controller"),

@@ -122,7 +122,7 @@ impl SensorEnd {
         let mut held = self.lock();
         let held = &mut *held;
         let fits = sample.numbers.len() == self.numbers
-            && (self.with_bytes || sample.bytes.is_empty())
+            && self.with_bytes != sample.bytes.is_empty()
             && sample
                 .numbers
                 .iter()

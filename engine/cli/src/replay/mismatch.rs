@@ -109,7 +109,7 @@ impl std::fmt::Display for Mismatch {
         if self.tick == 0 {
             return write!(
                 f,
-                "run {} differs from its recording before its first tick: scene, seed or tick length differ",
+                "run {} differs from its recording before its first tick: scene, seed, tick length or memory differ",
                 self.run
             );
         }

@@ -1,7 +1,7 @@
 //! Checks of a kernel: windows, channels, self-model, event memory.
 
 use super::Check;
-use becomingone_components::coherence::PYRAMID_LAGS;
+use becomingone_components::coherence::{MAX_CHANNELS, PYRAMID_LAGS};
 use becomingone_components::scene::{
     BlendSpec, CoherenceSpec, MasterSpec, Signal, ThresholdSpec, WitnessSpec,
 };
@@ -87,6 +87,9 @@ impl Check<'_, '_, '_> {
         let longest_s = PYRAMID_LAGS * tick_s;
         let from = format!("a kernel tick, {tick_s} s, to {longest_s} s");
         self.within(&format!("{path}.from_s"), from_s, tick_s, longest_s, &from);
+        if !from_s.is_finite() {
+            return;
+        }
         let to = format!("from_s, {from_s} s, to {longest_s} s");
         self.within(&format!("{path}.to_s"), to_s, from_s, longest_s, &to);
     }
@@ -110,6 +113,11 @@ impl Check<'_, '_, '_> {
         self.positive(&format!("{path}.emissary_window_s"), *emissary_window_s);
         self.positive(&format!("{path}.master_window_s"), *master_window_s);
         self.master(&format!("{path}.master"), *master, *rate_hz);
+        if channels.len() > MAX_CHANNELS {
+            let found = format!("{} channels", channels.len());
+            let expected = format!("at most {MAX_CHANNELS}");
+            self.wrong(&format!("{path}.channels"), found, &expected);
+        }
         let mut names = HashSet::new();
         for (k, channel) in channels.iter().enumerate() {
             let at = format!("{path}.channels[{k}]");
