@@ -296,6 +296,7 @@ pub fn build(world: &mut World) -> Result<(), ScheduleError> {
     })
 }
 
-/// All systems of a kind of measurement, by its name: they run if any entity has readings of it.
+/// All systems of a kind of measurement, by its name: they run if any entity has readings of it at the beginning of the
+/// tick.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MeasurementSystems(pub &'static str);

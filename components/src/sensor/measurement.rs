@@ -72,7 +72,7 @@ pub trait Measurement: Clone + Default + Send + Sync + 'static {
         &[]
     }
 
-    /// Sets the bytes, as from [`bytes`](Self::bytes). Returns whether it stores any.
+    /// Sets the bytes, as from [`bytes`](Self::bytes). Returns whether they are accepted.
     fn set_bytes(&mut self, bytes: &[u8]) -> bool {
         bytes.is_empty()
     }

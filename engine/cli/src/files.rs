@@ -16,11 +16,15 @@ pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
 
 /// The real path of a file, also of one that does not exist yet: through the links of its folder, and its own.
 fn real(path: &Path) -> PathBuf {
+    /// Most links that are followed: they may form a circle.
+    const MAX_LINKS: usize = 40;
     if let Ok(real) = path.canonicalize() {
         return real;
     }
-    if let Ok(target) = path.read_link() {
-        return real(&path.parent().unwrap_or(Path::new("")).join(target));
+    let mut path = path.to_path_buf();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = path.read_link() else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
     }
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder.canonicalize(),
@@ -28,7 +32,7 @@ fn real(path: &Path) -> PathBuf {
     };
     match (folder, path.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
-        _ => path.to_path_buf(),
+        _ => path,
     }
 }
 

@@ -41,7 +41,7 @@ impl Memory {
             .map_err(|e| Failure::Run(format!("--memory {e}")))?;
         if changed {
             print_err!(
-                "warning: --memory: the file was changed during this run, by another run or by hand; the memories of that change are lost"
+                "warning: --memory: another run replaced the file during this one; the memories of that run are lost"
             );
         }
         Ok(())

@@ -298,8 +298,9 @@ impl Run {
             print_profile(&profiler, summary.ticks);
         }
         ran?;
+        let kept = memory.end(&engine);
         written.transpose()?;
-        memory.end(&engine)?;
+        kept?;
         Ok(if interrupt.is_set() {
             ExitCode::from(130)
         } else {

@@ -125,11 +125,11 @@ impl MemoryFile {
         if let Some(lock) = &lock {
             drop(lock.lock());
         }
-        let changed = read(&self.path).is_ok_and(|now| now != self.bytes);
+        let changed = read(&self.path).is_ok_and(|now| now.is_some() && now != self.bytes);
         let replaced = beside(&self.path).and_then(|(beside, mut file)| {
-            // The permissions of the file stay.
+            // The permissions of the file stay, where the file system has any.
             if let Ok(old) = fs::metadata(&self.path) {
-                file.set_permissions(old.permissions())?;
+                drop(file.set_permissions(old.permissions()));
             }
             let written = file
                 .write_all(&memory.to_bytes())

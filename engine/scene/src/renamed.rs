@@ -26,7 +26,14 @@ pub(super) fn renamed_key(old: &str) -> String {
 
 /// Whether a text may have an old name; most have none, and are not opened.
 pub(super) fn may_be_in(text: &str) -> bool {
-    RENAMED.iter().any(|(old, _)| text.contains(old))
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    RENAMED.iter().any(|(old, _)| {
+        text.match_indices(old).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
+            let after = text[at + old.len()..].chars().next();
+            !is_part(before) && !is_part(after)
+        })
+    })
 }
 
 /// Renames the keys of every self-model. Returns the places of old ones, with a message.

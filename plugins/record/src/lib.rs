@@ -28,7 +28,7 @@
 //! | `/journal/hash` | JSON | the chained state hash of every tick, and the hash of each part of the state that changed |
 //! | `/journal/events`, `/log` | JSON, `foxglove.Log` | events |
 //! | `/journal/dropped` | JSON | count of ticks missing at this place |
-//! | `/rover/imu` (each sensor) | JSON | `tick`, `source_ns`, `arrival_ns`, `sequence`, and the numbers by name in `value`; bytes beside them in Base64 as `bytes`, with their `encoding` |
+//! | `/rover/imu` (each sensor) | JSON | `tick`, `source_ns`, `arrival_ns`, `sequence`, and the numbers by name in `value`; bytes beside them in Base64 as `bytes`, with their `encoding` (not of images, see below) |
 //! | `/rover/imu/truth` | JSON | the same measurement without noise and faults |
 //! | `/rover/drive/command` (each actuator) | JSON | the command, on change |
 //! | `/rover/kernel`, `/rover/odometry`, `/rover/truth` | JSON | kernel output, odometry pose, true pose and twist |

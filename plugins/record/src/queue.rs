@@ -11,6 +11,11 @@ use std::time::{Duration, Instant};
 /// Capacity of the queue (full batches): 16 s of a run with ticks of 1 ms.
 pub const QUEUE: usize = 256;
 
+/// Capacity of the queue in bytes beside numbers, such as images.
+const QUEUE_BYTES: usize = 64 << 20;
+/// Written batches with more room for bytes are not reused.
+const MAX_SPARE_BYTES: usize = 1 << 20;
+
 /// Result of a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -40,6 +45,13 @@ struct Inner {
     dropped: u64,
     /// Whether the last wait for room succeeded.
     has_room: bool,
+}
+
+impl Inner {
+    fn is_full(&self) -> bool {
+        let bytes = || self.full.iter().map(|b| b.bytes.len()).sum::<usize>();
+        self.full.len() >= QUEUE || bytes() >= QUEUE_BYTES
+    }
 }
 
 /// Bounded queue of batches.
@@ -101,16 +113,16 @@ impl Queue {
             inner.open = Some(batch);
             return;
         }
-        if inner.full.len() >= QUEUE && when_full == WhenFull::WaitForDisk && inner.has_room {
+        if inner.is_full() && when_full == WhenFull::WaitForDisk && inner.has_room {
             let deadline = self.room.wait_timeout_while(inner, FLUSH_TIMEOUT, |inner| {
-                inner.full.len() >= QUEUE && !inner.stopped
+                inner.is_full() && !inner.stopped
             });
             inner = deadline.unwrap_or_else(PoisonError::into_inner).0;
             // After a time-out, do not wait again until there is room.
-            inner.has_room = inner.full.len() < QUEUE;
+            inner.has_room = !inner.is_full();
         }
         let needed = batch.has_topics();
-        if inner.full.len() >= QUEUE && !needed {
+        if inner.is_full() && !needed {
             if inner.report.dropped == 0 {
                 log::error!("the disk is too slow: dropping parts of the recording");
             }
@@ -120,7 +132,7 @@ impl Queue {
             inner.open = Some(batch);
             return;
         }
-        if inner.full.len() < QUEUE {
+        if !inner.is_full() {
             inner.has_room = true;
         }
         inner.report.ticks += batch.ticks;
@@ -159,7 +171,7 @@ impl Queue {
     pub(crate) fn give_back(&self, mut batch: Batch) {
         batch.clear();
         let mut inner = self.lock();
-        if inner.spare.len() < QUEUE {
+        if batch.bytes.capacity() <= MAX_SPARE_BYTES && inner.spare.len() < QUEUE {
             inner.spare.push(batch);
         }
     }

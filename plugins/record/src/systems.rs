@@ -155,6 +155,9 @@ fn watch_new(world: &mut World) {
             ..Stage::default()
         };
         let known = stage.topics.len();
+        recorder
+            .watches
+            .retain(|w| world.get_entity(w.entity).is_ok());
         recorder.watches.extend(gather(world, &mut stage));
         let added = stage.topics.iter().skip(known).cloned();
         recorder.added.extend(added);

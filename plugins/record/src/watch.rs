@@ -42,7 +42,7 @@ pub(crate) fn gather(world: &mut World, stage: &mut Stage) -> Vec<Watch> {
 
 /// Entity with recorded data.
 pub(crate) struct Watch {
-    entity: Entity,
+    pub(crate) entity: Entity,
     pub(crate) copy: fn(&World, &mut Watch, &mut Batch),
     topic: u32,
     /// Kind of measurement, for a sensor.
@@ -111,6 +111,9 @@ fn watch_readings(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>
         .map_or_else(Vec::new, |all| all.0.values().cloned().collect());
     for (name, entity) in named::<Sensor>(world) {
         let Some(kind) = kinds.iter().find(|kind| (kind.is_on)(world, entity)) else {
+            // Its reading may be added later.
+            let key = (TypeId::of::<Sensor>(), entity);
+            world.resource_mut::<Watched>().0.remove(&key);
             continue;
         };
         // The columns of an instrument are defined by the scene.

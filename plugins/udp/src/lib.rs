@@ -33,7 +33,7 @@
 //! | `stamp_ns` | time of the measurement on the sender's clock, with any epoch (ns); optional |
 //! | `session` | number that differs between runs of the sender; optional |
 //! | `values` | numbers in the order of the measurement; `null` for a missing value in a column of `Values` |
-//! | `bytes` | bytes beside the numbers, in Base64, for measurements that have them; optional |
+//! | `bytes` | bytes beside the numbers, in Base64: for measurements that have an encoding, and only for these; at most 48 kB fit |
 //!
 //! Other keys are ignored. Any other datagram, and one with an unknown sensor name, is counted as garbage. A
 //! restart of the sender is detected by a new `session`, by a `sequence` that decreases while `stamp_ns`

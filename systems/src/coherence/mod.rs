@@ -46,7 +46,12 @@ pub struct CoherencePlugin;
 impl Plugin for CoherencePlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<KernelsDue>()
-            .configure_sets(Tick, KernelTickSystems.run_if(|due: Res<KernelsDue>| due.0))
+            .configure_sets(
+                Tick,
+                KernelTickSystems
+                    .after(mark_kernel_ticks)
+                    .run_if(|due: Res<KernelsDue>| due.0),
+            )
             .add_systems(
                 Tick,
                 (

@@ -314,17 +314,15 @@ impl Stored for Memory {
         let numbers = [cursor.u64("").ok()?, cursor.u64("").ok()?];
         let size = cursor.u32("").ok()? as usize;
         let text = std::str::from_utf8(cursor.take(size, "").ok()?).ok()?;
-        // Labels are printed: a forged text must not control the terminal.
-        if text.chars().any(char::is_control) {
-            return None;
-        }
         let what = event(kind, numbers, text)?;
         let signature = AgentSignature::read(from.get(cursor.at..)?)?;
+        // Labels are printed: a forged text must not control the terminal.
+        let label = format!("run {}, {} {what}", run.saturating_add(1), clock(at_ns));
         Some(Self {
             run,
             events,
             at_ns,
-            label: format!("run {}, {} {what}", run.saturating_add(1), clock(at_ns)).into(),
+            label: label.replace(char::is_control, "\u{fffd}").into(),
             what,
             signature,
             position_m,

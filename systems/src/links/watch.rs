@@ -100,6 +100,10 @@ fn deliver_zeros(sensor: &mut EntityWorldMut<'_>, now_ns: u64) {
     let Some(&delivery) = sensor.get::<Delivery>() else {
         return;
     };
+    // No bytes are a zero: an image without pixels is none.
+    if delivery.with_bytes {
+        return;
+    }
     let zeros = vec![0.0; delivery.numbers];
     let frame = Frame {
         link: 0,

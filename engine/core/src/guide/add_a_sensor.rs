@@ -270,12 +270,12 @@
 //! | scene reader | `Barometer(..)` in `kind:`, by serde; wrong names and values with line, column and nearest name |
 //! | range checks | [`SensorKind::check`](crate::prelude::SensorKind::check), with the path of the value in the scene |
 //! | simulation | `truth`, then `measure`, at the scene's `rate_hz`; a generator of random numbers of its own |
-//! | faults | every kind of fault, on the whole reading or on one number: `rover/barometer/pressure` |
+//! | faults | every kind of fault, on the whole reading or on one number: `rover/barometer/pressure`; bytes are not changed, only lost with a reading |
 //! | diagnosis | its numbers are channels of the [Witness](crate::guide::glossary), if the scene does not choose |
 //! | journal | `--record run.mcap`: a topic for the sensor, with names and units of its numbers |
 //! | viewer | `--rerun`: a curve for each number, and its ground truth |
 //! | links | `source: Driver("udp", (listen: "127.0.0.1:5005"))` instead of the simulation, with any driver |
-//! | replay | `source: Replay(file: "log.csv")`, a table with a column for each name of `FIELDS` and one of stamps; `replay run.mcap --verify` |
+//! | replay | `source: Replay(file: "log.csv")`, a table with a column for each name of `FIELDS` and one of stamps (numbers only: not for kinds with bytes); `replay run.mcap --verify` |
 //! | state hash | the bits of each reading are part of `state_hash` |
 //! | lists | `list sensors`, `check --resolved`, the counts in the summary |
 //! | library | [`engine.reading::<Barometer>("rover/barometer")`](crate::CoherenceEngine::reading) and [`truth`](crate::CoherenceEngine::truth) |

@@ -175,6 +175,14 @@ impl Check<'_, '_, '_> {
                 "`source: Replay(..)`, `Driver(..)` or `Off`",
             );
         }
+        let encoding = sensor.kind.value().and_then(|kind| kind.schema().encoding);
+        if let (WhenSilent::Zero, Some(encoding)) = (sensor.silence.then, encoding) {
+            self.wrong(
+                &format!("{path}.silence.then"),
+                format!("`Zero` of readings with bytes ({encoding})"),
+                "`Hold` or `Fail`",
+            );
+        }
         let waiting = sensor.queue.capacity();
         if !(1..=MOST_WAITING).contains(&waiting) {
             self.wrong(
