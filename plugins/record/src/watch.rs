@@ -67,6 +67,11 @@ impl Watch {
             last_ns: None,
         }
     }
+
+    /// Whether this stamp (ns) is another one than that of the last call.
+    fn is_new(&mut self, stamp_ns: u64) -> bool {
+        self.last_ns.replace(stamp_ns) != Some(stamp_ns)
+    }
 }
 
 /// Components of entities that are watched.
@@ -349,10 +354,9 @@ fn copy_odometry(world: &World, watch: &mut Watch, batch: &mut Batch) {
     let Some(sample) = world.get::<Odometry>(watch.entity) else {
         return;
     };
-    if watch.last_ns == Some(sample.stamp_ns) {
+    if !watch.is_new(sample.stamp_ns) {
         return;
     }
-    watch.last_ns = Some(sample.stamp_ns);
     batch.row(plain(watch.topic, sample.stamp_ns), |to| {
         to.extend([
             sample.x_m,
@@ -386,10 +390,9 @@ fn copy_estimate(world: &World, watch: &mut Watch, batch: &mut Batch) {
     let Some(sample) = world.get::<Estimate>(watch.entity) else {
         return;
     };
-    if watch.last_ns == Some(sample.stamp_ns) {
+    if !watch.is_new(sample.stamp_ns) {
         return;
     }
-    watch.last_ns = Some(sample.stamp_ns);
     let nis = world
         .get::<FaultIsolation>(watch.entity)
         .map_or(f64::NAN, |i| i.nis);

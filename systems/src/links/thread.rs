@@ -9,6 +9,8 @@ use super::context::Context;
 use super::driver::{Driver, DriverError};
 use super::queue::PortState;
 use becomingone_components::link::LinkState;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,8 @@ pub(super) struct Running {
     port: String,
     context: Context,
     thread: Option<JoinHandle<()>>,
+    /// Disconnected once the thread has ended; a receiver is shared between threads in a lock only.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Running {
@@ -36,16 +40,21 @@ impl Running {
     ) -> std::io::Result<Self> {
         let context = Context::new(state);
         let its = context.clone();
+        let (end, ended) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name(port.chars().take(15).collect())
             .spawn({
                 let port = port.clone();
-                move || serve(&port, driver, &its)
+                move || {
+                    let _end: Sender<()> = end;
+                    serve(&port, driver, &its);
+                }
             })?;
         Ok(Self {
             port,
             context,
             thread: Some(thread),
+            ended: Mutex::new(ended),
         })
     }
 }
@@ -94,18 +103,15 @@ impl Drop for Running {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        let until = Instant::now() + SHUTDOWN_TIMEOUT;
-        while !thread.is_finished() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        if thread.is_finished() {
-            // A panic was reported by the panic hook.
-            let _ = thread.join();
-        } else {
+        // Nothing is sent: the thread drops its end, also in a panic, which the panic hook has reported.
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(SHUTDOWN_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
             log::warn!(
                 "{}: the driver did not stop in time; its thread is abandoned",
                 self.port
             );
+        } else {
+            let _ = thread.join();
         }
     }
 }
