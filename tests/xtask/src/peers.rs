@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 pub(crate) struct Peers {
     /// Folder that holds `pybullet_data/` and others: models of other projects.
     pub(crate) robots: Option<PathBuf>,
-    /// A Python with `mujoco` and `mcap`.
+    /// A Python with `mujoco`, and with the packages of [`LOGS`].
     pub(crate) python: Option<PathBuf>,
     /// The Rerun viewer itself, not its launcher.
     pub(crate) rerun: Option<PathBuf>,
@@ -147,30 +147,48 @@ pub(crate) fn peers(install: Install) -> Result<Peers, String> {
         venv.install("mujoco==4.0.*")?;
         run(Command::new(&python).args(["-c", COPY]).arg(&robots))?;
     }
-    if !imports(&python, "mcap")
+    let packages = LOGS.map(|(package, _)| package);
+    let modules = LOGS.map(|(_, module)| module).join(", ");
+    if !imports(&python, &modules)
         && install.may(
-            "the MCAP reader",
-            "PyPI mcap 1, 7 MB, into target/peers/venv",
+            "readers and writers of logs",
+            &format!(
+                "PyPI {}, 220 MB, into target/peers/venv",
+                packages.join(" ")
+            ),
         )
     {
-        venv.install("mcap==1.*")?;
+        let install = std::iter::once("install").chain(packages);
+        venv.pip(&install.map(OsStr::new).collect::<Vec<_>>())?;
     }
     vulkan(install);
     Ok(Peers {
         robots: robots.is_dir().then_some(robots),
-        python: imports(&python, "mcap").then(|| python.clone()),
+        python: imports(&python, &modules).then(|| python.clone()),
         rerun: rerun_program(&home),
         typos,
     })
 }
 
-fn imports(python: &Path, module: &str) -> bool {
+fn imports(python: &Path, modules: &str) -> bool {
     let import = Command::new(python)
-        .args(["-c", &format!("import {module}")])
+        .args(["-c", &format!("import {modules}")])
         .stderr(Stdio::null())
         .status();
     import.is_ok_and(|status| status.success())
 }
+
+/// Packages that read and write logs, and a module of each.
+const LOGS: [(&str, &str); 8] = [
+    ("mcap==1.*", "mcap"),
+    ("mcap-ros1-support==0.9.*", "mcap_ros1"),
+    ("mcap-ros2-support==0.5.*", "mcap_ros2"),
+    ("rosbags==0.11.*", "rosbags"),
+    ("pyulog==1.3.*", "pyulog"),
+    ("pymavlink==2.4.*", "pymavlink"),
+    ("pandas==3.*", "pandas"),
+    ("pyarrow==26.*", "pyarrow"),
+];
 
 /// Wheels with robot descriptions, and a file of each.
 const WHEELS: [(&str, &str); 4] = [
