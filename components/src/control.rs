@@ -169,32 +169,105 @@ pub struct Goals {
     pub laps: Option<u32>,
     /// A waypoint counts as reached within this distance (m).
     pub tolerance_m: f64,
-    /// Waypoints reached so far.
+    /// Waypoints reached so far, by the controller's pose source.
     pub reached: u64,
+    /// Of these, waypoints that the true position was farther from than the tolerance and [`GOAL_MARGIN_M`].
+    pub off: u64,
+    /// Waypoints given up so far.
+    pub given_up: u64,
 }
 
+/// Distance beyond the tolerance up to which a reached waypoint is not reported as off (m).
+pub const GOAL_MARGIN_M: f64 = 0.05;
+
 impl Goals {
-    /// The current waypoint; none when all are reached.
+    /// Waypoints, none of which is reached or given up yet.
+    pub fn new(waypoints_m: Vec<[f64; 2]>, laps: Option<u32>, tolerance_m: f64) -> Self {
+        Self {
+            waypoints_m,
+            laps,
+            tolerance_m,
+            reached: 0,
+            off: 0,
+            given_up: 0,
+        }
+    }
+
+    /// Number of waypoints that are reached or given up.
+    pub fn passed(&self) -> u64 {
+        self.reached + self.given_up
+    }
+
+    /// The current waypoint; none when all are reached or given up.
     pub fn current(&self) -> Option<[f64; 2]> {
         if self.done() {
             return None;
         }
-        let index = self.reached as usize % self.waypoints_m.len();
+        let index = self.passed() as usize % self.waypoints_m.len();
         Some(self.waypoints_m[index])
     }
 
-    /// The last reached waypoint; none before the first.
+    /// The waypoint before the current one; none before the first is reached or given up.
     pub fn previous(&self) -> Option<[f64; 2]> {
-        let last = self.reached.checked_sub(1)? as usize;
+        let last = self.passed().checked_sub(1)? as usize;
         Some(self.waypoints_m[last % self.waypoints_m.len()])
     }
 
-    /// Whether all are reached.
+    /// Whether all are reached or given up.
     pub fn done(&self) -> bool {
         self.waypoints_m.is_empty()
-            || self
-                .laps
-                .is_some_and(|laps| self.reached >= u64::from(laps) * self.waypoints_m.len() as u64)
+            || self.laps.is_some_and(|laps| {
+                self.passed() >= u64::from(laps) * self.waypoints_m.len() as u64
+            })
+    }
+}
+
+/// Progress towards the current waypoint: a waypoint without any is given up.
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+pub struct GoalProgress {
+    /// Time without progress after which the waypoint is given up (ns).
+    pub give_up_ns: u64,
+    /// Decrease of the distance that counts as progress (m).
+    pub least_m: f64,
+    /// Smallest distance to the waypoint at the last progress (m); infinite before the first plan.
+    pub best_m: f64,
+    /// Time of the last progress (ns).
+    pub since_ns: u64,
+    /// Position at which the waypoint before was given up (m); none where it was reached.
+    pub left_m: Option<[f64; 2]>,
+}
+
+impl GoalProgress {
+    /// Largest value of [`least_m`](Self::least_m) (m).
+    const LEAST_M: f64 = 0.05;
+
+    /// Gives up after this time (s) without progress. An agent with this cruising speed (m/s) that drives
+    /// at a quarter of it makes progress.
+    pub fn new(give_up_s: f64, speed_m_s: f64) -> Self {
+        Self {
+            give_up_ns: (give_up_s * 1e9) as u64,
+            least_m: (0.25 * speed_m_s * give_up_s).min(Self::LEAST_M),
+            best_m: f64::INFINITY,
+            since_ns: 0,
+            left_m: None,
+        }
+    }
+
+    /// Takes the distance to the waypoint (m) at this time (ns); returns whether the waypoint is to be given up.
+    /// `paused`: another command than the controller's is in force, and the time does not count.
+    pub fn is_over(&mut self, distance_m: f64, now_ns: u64, paused: bool) -> bool {
+        if paused || distance_m <= self.best_m - self.least_m || self.best_m.is_infinite() {
+            self.best_m = distance_m.min(self.best_m);
+            self.since_ns = now_ns;
+        }
+        now_ns.saturating_sub(self.since_ns) >= self.give_up_ns
+    }
+
+    /// Starts over with the next waypoint; `left_m` is the position where the waypoint before was given up (m).
+    pub fn restart(&mut self, now_ns: u64, left_m: Option<[f64; 2]>) {
+        self.best_m = f64::INFINITY;
+        self.since_ns = now_ns;
+        self.left_m = left_m;
     }
 }
 
@@ -221,6 +294,16 @@ pub enum Localisation {
     Filter,
     /// Ground truth, which no robot has.
     Truth,
+}
+
+impl std::fmt::Display for Localisation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Odometry => "odometry",
+            Self::Filter => "the filter",
+            Self::Truth => "the true pose",
+        })
+    }
 }
 
 /// Setup of a patrol.

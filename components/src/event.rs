@@ -1,5 +1,6 @@
 //! Events of one tick, read by recorders and viewers.
 
+use crate::control::Localisation;
 use bevy_ecs::prelude::*;
 use std::sync::Arc;
 
@@ -19,9 +20,25 @@ pub struct AgentEvent {
 pub enum EventKind {
     /// A contact with anything but the ground and itself began; name of the other object.
     Collision(String),
-    /// A waypoint was reached; number so far.
+    /// A waypoint was reached; its number in the order of the goals, from 1.
     GoalReached(u64),
-    /// Every goal was reached.
+    /// A waypoint counts as reached by an estimate of the pose, and ground truth is elsewhere or not known.
+    GoalReachedByEstimate {
+        /// Its number in the order of the goals, from 1.
+        goal: u64,
+        /// The pose source that decided.
+        by: Localisation,
+        /// Distance of the true position from the waypoint (m); none on hardware.
+        true_distance_m: Option<f64>,
+    },
+    /// A waypoint was given up, as there was no progress towards it.
+    GoalGivenUp {
+        /// Its number in the order of the goals, from 1.
+        goal: u64,
+        /// Distance from it by the controller's pose source (m).
+        distance_m: f64,
+    },
+    /// Every goal was reached, and none given up.
     AllGoalsReached,
     /// A lap was done; its number and time (s).
     LapDone(u64, f64),
@@ -77,7 +94,24 @@ impl std::fmt::Display for EventKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Collision(other) => write!(f, "touched {other}"),
-            Self::GoalReached(count) => write!(f, "goal {count} reached"),
+            Self::GoalReached(goal) => write!(f, "goal {goal} reached"),
+            Self::GoalReachedByEstimate {
+                goal,
+                by,
+                true_distance_m,
+            } => {
+                write!(f, "goal {goal} reached by {by}")?;
+                match true_distance_m {
+                    Some(m) => write!(f, "; the true position is {m:.2} m from it"),
+                    None => Ok(()),
+                }
+            }
+            Self::GoalGivenUp { goal, distance_m } => {
+                write!(
+                    f,
+                    "goal {goal} given up: no progress, {distance_m:.2} m from it"
+                )
+            }
             Self::AllGoalsReached => f.write_str("all goals reached"),
             Self::LapDone(lap, time_s) => write!(f, "lap {lap} done in {time_s:.3} s"),
             Self::OffTrack(offset_m) => {

@@ -20,6 +20,7 @@
 //! - [`joints`]: joints, their servos and their motions.
 //! - [`link`]: external input: sources, frames, the state of links.
 //! - [`event`]: events of agents.
+//! - [`path_text`]: paths of any bytes as text.
 //!
 //! Systems are in `becomingone-systems`.
 
@@ -41,6 +42,7 @@ pub mod kind;
 pub mod link;
 pub mod localisation;
 pub mod nearest;
+pub mod path_text;
 pub mod request;
 pub mod scene;
 pub mod seed;

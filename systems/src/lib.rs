@@ -13,6 +13,7 @@
 //! - [`control`]: the slow plan, the fast reaction, the drive, servos, teleoperation, the safety supervisor.
 //! - [`vehicle`]: cars on springs, and the tracks that they lap.
 //! - [`physics`]: rapier's world and its step.
+//! - [`output_file`]: files that are written in place under a lock, or replaced as a whole.
 //! - [`hash`]: state hash, to compare runs.
 //! - [`profile`]: time per system.
 
@@ -29,6 +30,7 @@ pub mod hash;
 pub mod index;
 pub mod kinds;
 pub mod links;
+pub mod output_file;
 pub mod physics;
 pub mod profile;
 mod registry;

@@ -104,6 +104,8 @@ fn summary_has_exactly_the_promised_keys() {
             "position",
             "orientation",
             "goals_reached",
+            "goals_off",
+            "goals_given_up",
             "collisions",
             "kernel",
             "sensors",

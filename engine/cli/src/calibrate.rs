@@ -24,6 +24,7 @@ use becomingone::trials::{CancelToken, Trial, WitnessSample, on_all_processors, 
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, LoadedScene};
 use becomingone_kernel::most_expected;
 use becomingone_systems::diagnosis::witness::Witness;
+use becomingone_systems::output_file::replace;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -145,7 +146,7 @@ impl Calibrate {
             }
         }
         let text = format!("{about}(agents: [\n{agents}])\n");
-        if let Err(error) = std::fs::write(&self.out, &text) {
+        if let Err(error) = replace(&self.out, text.as_bytes()) {
             // The result of hours of simulation is printed at least.
             print_out!("{text}");
             return Err(Failure::Run(format!("{}: {error}", self.out.display())));

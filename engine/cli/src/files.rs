@@ -1,6 +1,7 @@
 //! Files that a run reads and writes.
 
 use crate::failure::Failure;
+use becomingone_systems::output_file::{Replacement, replace};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -54,17 +55,13 @@ pub(crate) fn keep_apart<'a>(
 
 /// Fails before the run if the summary could not be written after it.
 pub(crate) fn writable(file: &Path) -> Result<(), Failure> {
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)
-        .map(drop)
+    Replacement::check(file)
         .map_err(|e| Failure::BadInput(format!("--summary {}: {e}", file.display())))
 }
 
 pub(crate) fn write_json(value: &impl Serialize, file: &Path) -> Result<(), Failure> {
     serde_json::to_string_pretty(value)
         .map_err(std::io::Error::other)
-        .and_then(|json| std::fs::write(file, json + "\n"))
+        .and_then(|json| replace(file, (json + "\n").as_bytes()))
         .map_err(|e| Failure::Run(format!("{}: {e}", file.display())))
 }

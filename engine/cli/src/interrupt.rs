@@ -6,6 +6,19 @@ use becomingone::trials::CancelToken;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+/// Lets a write beyond the size limit of files (`ulimit -f`) fail as on a full disk, instead of ending the program.
+pub(crate) fn ignore_file_limit() {
+    #[cfg(unix)]
+    {
+        let noticed = Arc::new(AtomicBool::new(false));
+        // Without it, the signal ends the program.
+        drop(signal_hook::flag::register(
+            signal_hook::consts::SIGXFSZ,
+            noticed,
+        ));
+    }
+}
+
 /// Ctrl-C: the first stops the run, if one is under way; the second ends the program.
 #[derive(Clone)]
 pub(crate) struct Interrupt(Arc<(AtomicBool, OnceLock<Stop>)>);

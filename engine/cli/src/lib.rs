@@ -89,6 +89,7 @@ impl Cli {
     /// Runs the program on the arguments of the process.
     pub fn main(self) -> ExitCode {
         output::log_to_terminal();
+        interrupt::ignore_file_limit();
         let plugins = &self.plugins;
         let done = match Arguments::parse().verb {
             Verb::Run(run) => run.run(plugins),

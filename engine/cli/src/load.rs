@@ -67,7 +67,8 @@ pub(crate) fn load(
             .chain(built_in)
             .collect();
         return Err(bad(format!(
-            "found `{name}`, which is neither a file nor a built-in scene; expected a path, or one of: {}{}",
+            "found `{}`, which is neither a file nor a built-in scene; expected a path, or one of: {}{}",
+            what.display(),
             known.join(", "),
             did_you_mean(name, known.iter().map(String::as_str))
         )));

@@ -1,7 +1,9 @@
 //! Overlays: profiles, configurations and single values over a scene.
 
 use becomingone::scene::Overlays;
+use becomingone_components::path_text::to_text;
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParser};
 use std::path::PathBuf;
 
 const HEADING: &str = "Overlays, applied to the scene in this order";
@@ -30,8 +32,14 @@ pub(super) struct OverlayArgs {
     /// waypoints_m[0]; a name that contains a dot is put in double quotes. The fields of a kind follow directly.
     /// The value is RON and replaces the present one: 0.8, Auto, None, [1, 2, 0],
     /// Tone(frequency_hz: 2). Text needs no quotes.
-    #[arg(long, value_name = "PATH=VALUE", help_heading = HEADING)]
+    #[arg(long, value_name = "PATH=VALUE", value_parser = text(), help_heading = HEADING)]
     pub(super) set: Vec<String>,
+}
+
+/// Parser of text that may name files, whose names may have any bytes.
+fn text() -> ValueParser {
+    let parser = OsStringValueParser::new();
+    parser.map(|text| to_text(text.as_ref())).into()
 }
 
 impl From<&OverlayArgs> for Overlays {

@@ -34,13 +34,18 @@ impl Progress {
         }
         self.last = Instant::now();
         let world = engine.world();
-        let reached: u64 = world
-            .try_query::<&Goals>()
-            .map_or(0, |mut goals| goals.iter(world).map(|g| g.reached).sum());
-        let line = format!(
+        let [reached, given_up] = world.try_query::<&Goals>().map_or([0; 2], |mut goals| {
+            goals.iter(world).fold([0; 2], |[reached, given_up], g| {
+                [reached + g.reached, given_up + g.given_up]
+            })
+        });
+        let mut line = format!(
             "{:9.1} s simulated, {reached} goals reached",
             engine.time().now_s()
         );
+        if given_up > 0 {
+            line += &format!(", {given_up} given up");
+        }
         if self.overwrites {
             terminal::overwrite_line(&line);
         } else {

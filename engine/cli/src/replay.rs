@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::files::{is_same_file, write_json};
 use crate::interrupt::Interrupt;
 use crate::recording::{attached_memory, attached_scene, metadata};
-use crate::show::{Rerun, Viewer, parse};
+use crate::show::{Rerun, Viewer, parser};
 use becomingone::EngineBuilder;
 use becomingone::Plugins;
 use becomingone::components::link::Frame;
@@ -39,7 +39,7 @@ pub(crate) struct Replay {
     threads: u16,
     /// Output to Rerun: spawn (start a viewer), serve or serve=PORT (viewers connect and disconnect), connect=URL,
     /// save=FILE, auto (a viewer if one is installed, else a file), or off.
-    #[arg(long, default_value = "off", value_parser = parse, value_name = "HOW")]
+    #[arg(long, default_value = "off", value_parser = parser(), value_name = "HOW")]
     rerun: Rerun,
     /// Run at real time, instead of as fast as possible.
     #[arg(long)]
@@ -95,7 +95,7 @@ impl Replay {
             .summary
             .as_deref()
             .map(|file| write_json(&summary, file));
-        viewer.end(&mut engine, self.quiet);
+        let shown = viewer.end(&mut engine, interrupt.is_set(), self.quiet);
         let replayed = replayed?;
         if !self.quiet {
             print_out!("{summary}");
@@ -104,7 +104,8 @@ impl Replay {
         if interrupt.is_set() {
             return Ok(ExitCode::from(130));
         }
-        self.report(&journal, replayed)
+        let done = self.report(&journal, replayed)?;
+        Ok(if shown { done } else { ExitCode::FAILURE })
     }
 
     /// Refuses outputs that would overwrite the recording.

@@ -37,7 +37,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   becomingone run robot --teleop --rerun serve
   becomingone run robot --record run.mcap
 
-Exit status: 0 done, 1 the run failed or a file is incomplete, 2 bad input, 130 Ctrl-C.";
+Exit status: 0 done, 1 the run failed, a goal was given up or a file is incomplete, 2 bad input, 130 Ctrl-C.";
 
 #[derive(Args)]
 pub(crate) struct Run {
@@ -71,7 +71,7 @@ pub(crate) struct Run {
     threads: u16,
     /// Output to Rerun: auto (a viewer if one is installed, else a file), spawn (start a viewer), serve or
     /// serve=PORT (viewers connect and disconnect), connect=URL (a running or later viewer), save=FILE, or off.
-    #[arg(long, default_value = "auto", value_parser = show::parse, value_name = "HOW")]
+    #[arg(long, default_value = "auto", value_parser = show::parser(), value_name = "HOW")]
     rerun: Rerun,
     /// Record the run (MCAP) for `replay`, `info` and viewers (Foxglove, Rerun).
     #[arg(long, value_name = "FILE")]
@@ -289,7 +289,7 @@ impl Run {
             .summary
             .as_deref()
             .map(|file| write_json(&summary, file));
-        viewer.end(&mut engine, self.quiet);
+        let shown = viewer.end(&mut engine, interrupt.is_set(), self.quiet);
         let recorded = journal.is_none_or(|j| j.end(&mut engine, interrupt.is_set(), self.quiet));
         if !self.quiet {
             print_out!("{summary}");
@@ -301,10 +301,15 @@ impl Run {
         let kept = memory.end(&engine);
         written.transpose()?;
         kept?;
+        let given_up: u64 = summary.agents.iter().map(|a| a.goals_given_up).sum();
+        if given_up > 0 {
+            let reached: u64 = summary.agents.iter().map(|a| a.goals_reached).sum();
+            print_err!("error: goals given up: {given_up}, reached: {reached}");
+        }
         Ok(if interrupt.is_set() {
             ExitCode::from(130)
         } else {
-            ExitCode::from(u8::from(!recorded))
+            ExitCode::from(u8::from(!recorded || !shown || given_up > 0))
         })
     }
 }

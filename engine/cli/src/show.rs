@@ -2,6 +2,9 @@
 
 use crate::failure::Failure;
 use becomingone::CoherenceEngine;
+use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParser};
+use clap_lex::OsStrExt as _;
+use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,14 +29,22 @@ pub(super) enum Rerun {
     Off,
 }
 
-/// Parses `--rerun`.
-pub(super) fn parse(text: &str) -> Result<Rerun, String> {
+/// Parser of `--rerun`: the name of a file may have any bytes.
+pub(super) fn parser() -> ValueParser {
+    let parser = OsStringValueParser::new();
+    parser.try_map(|text| parse(&text)).into()
+}
+
+fn parse(how: &OsStr) -> Result<Rerun, String> {
+    if let Some(file) = how.strip_prefix("save=").filter(|file| !file.is_empty()) {
+        return Ok(Rerun::Save(file.into()));
+    }
+    let text = how.to_string_lossy();
     Ok(match text.split_once('=') {
         None if text == "auto" => Rerun::Auto,
         None if text == "spawn" => Rerun::Spawn,
         None if text == "serve" => Rerun::Serve(None),
         None if text == "off" => Rerun::Off,
-        Some(("save", file)) if !file.is_empty() => Rerun::Save(file.into()),
         Some(("connect", url)) if !url.is_empty() => Rerun::Connect(url.to_owned()),
         Some(("serve", at)) => Rerun::Serve(Some(address(at)?)),
         _ => {
@@ -58,6 +69,20 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         })
 }
 
+/// Largest number of a recording whose name is taken by another run.
+#[cfg(feature = "rerun")]
+pub(super) const MAX_NUMBER: u32 = 999;
+
+/// Says that a recording has another name, as its own is taken.
+#[cfg(feature = "rerun")]
+pub(super) fn print_renamed(from: &std::path::Path, to: &std::path::Path) {
+    print_err!(
+        "warning: {} is being written by another run: this one is recorded to {}",
+        from.display(),
+        to.display()
+    );
+}
+
 /// The open output: none, a viewer or a server (no file), or a file and the command that opens it.
 pub(super) struct Viewer(Option<Option<(String, PathBuf)>>);
 
@@ -69,8 +94,9 @@ impl Viewer {
         engine: &mut CoherenceEngine,
         scene: &str,
     ) -> Result<Self, Failure> {
-        use becomingone_rerun::{RerunPlugin, Sink, viewer};
-        let (sink, file) = match wanted {
+        use becomingone_rerun::{RerunError, RerunPlugin, Sink, viewer};
+        use becomingone_systems::output_file::{is_busy, numbered};
+        let (sink, mut file) = match wanted {
             Rerun::Off => return Ok(Self(None)),
             Rerun::Save(file) => (Sink::File(file.clone()), Some(file.clone())),
             Rerun::Connect(url) => (Sink::Viewer { url: url.clone() }, None),
@@ -100,7 +126,26 @@ impl Viewer {
                 }
             },
         };
-        let plugin = match RerunPlugin::new(sink, scene) {
+        let first = file.clone().filter(|_| *wanted == Rerun::Auto);
+        let mut opened = RerunPlugin::new(sink, scene);
+        for number in 2..=MAX_NUMBER {
+            // A recording of a name that nobody asked for gets another one.
+            match (&opened, &first) {
+                (Err(RerunError::File { cause, .. }), Some(first)) if is_busy(cause) => {
+                    let other = numbered(first, number);
+                    opened = RerunPlugin::new(Sink::File(other.clone()), scene);
+                    file = Some(other);
+                }
+                _ => break,
+            }
+        }
+        if opened.is_ok()
+            && let (Some(first), Some(file)) = (&first, &file)
+            && first != file
+        {
+            print_renamed(first, file);
+        }
+        let plugin = match opened {
             Ok(plugin) => plugin,
             // The file is a fallback: not an error.
             Err(error) if *wanted == Rerun::Auto => {
@@ -136,31 +181,40 @@ impl Viewer {
         }
     }
 
-    /// Closes the output.
+    /// Closes the output. Returns whether a file, if there is one, was written to its end.
     #[cfg(feature = "rerun")]
-    pub(super) fn end(self, engine: &mut CoherenceEngine, quiet: bool) {
-        let Some(to) = self.0 else { return };
-        // A stopped run ends within two seconds; the recording takes the other one.
-        let limit = Duration::from_secs(1);
+    pub(super) fn end(self, engine: &mut CoherenceEngine, stopped: bool, quiet: bool) -> bool {
+        let Some(to) = self.0 else { return true };
+        // A stopped run ends within two seconds; the recording takes the other one. A finished one waits for the disk.
+        let wait = to.is_some() && !stopped;
+        let limit = Duration::from_secs(if wait { 60 } else { 1 });
+        let mut is_whole = true;
         if let Some(report) = becomingone_rerun::finish(engine.world_mut(), limit)
             && (report.dropped > 0 || report.lost.is_some())
         {
+            is_whole = to.is_none() || report.lost.is_none();
             print_err!(
-                "warning: Rerun lost {} of {} batches{}",
+                "{}: Rerun lost {} of {} batches{}",
+                if is_whole { "warning" } else { "error" },
                 report.dropped,
                 report.dropped + report.sent,
                 report.lost.map_or(String::new(), |why| format!("; {why}"))
             );
         }
-        if let Some((command, file)) = to
-            && !quiet
-        {
-            print_out!("recorded {}; to view it:\n    {command}\n", file.display());
+        if let Some((command, file)) = to {
+            if !is_whole {
+                print_err!("error: the recording {} is incomplete", file.display());
+            } else if !quiet {
+                print_out!("recorded {}; to view it:\n    {command}\n", file.display());
+            }
         }
+        is_whole
     }
 
     #[cfg(not(feature = "rerun"))]
-    pub(super) fn end(self, _engine: &mut CoherenceEngine, _quiet: bool) {}
+    pub(super) fn end(self, _engine: &mut CoherenceEngine, _stopped: bool, _quiet: bool) -> bool {
+        true
+    }
 }
 
 /// Starts a viewer if there is a display and a viewer installed; returns its address.
@@ -183,7 +237,9 @@ mod tests {
 
     #[test]
     fn values_of_rerun_are_parsed() {
+        let parse = |text: &str| super::parse(OsStr::new(text));
         assert_eq!(parse("spawn"), Ok(Rerun::Spawn));
+        assert_eq!(parse("save=a=b.rrd"), Ok(Rerun::Save("a=b.rrd".into())));
         assert_eq!(parse("serve"), Ok(Rerun::Serve(None)));
         let at = |text: &str| Ok(Rerun::Serve(Some(text.parse().unwrap())));
         assert_eq!(parse("serve=9000"), at("127.0.0.1:9000"));

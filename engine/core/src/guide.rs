@@ -162,6 +162,18 @@
 //! reach the ground; left and right follow from the wheels' names, else from REP 103. Wheels that touch the ground and
 //! turn within limits about a vertical axis are steered: their axes meet in the centre of the arc (Ackermann), the
 //! patrol plans arcs that they can follow, and reverses where there is none.
+//!
+//! # When is a goal reached, and when given up?
+//!
+//! A patrol judges by its own pose source (`localisation`), as a robot has to: a waypoint is reached within
+//! `tolerance_m`, and given up after `give_up_s` without a new smallest distance to it. A goal given up is logged, is an
+//! event, and is counted in the summary (`goals_given_up`); the patrol goes on to the next one, and the program ends with
+//! exit code 1. Where the true position of a reached goal is farther from it than the tolerance and 5 cm, the event names
+//! the estimate (`goal 3 reached by odometry; the true position is 0.86 m from it`), and `goals_off` counts it.
+//!
+//! Loading a scene, as `becomingone check` does, warns of waypoints inside boxes, too near to them for the robot, and behind
+//! walls on all sides, and of starts inside obstacles or below the ground. The robot is taken as the largest circle about
+//! the middle of its wheels that lies within its outline; meshes are not judged.
 
 pub mod add_a_sensor;
 pub mod architecture;

@@ -1,15 +1,13 @@
 //! Memory file: event memories across runs.
 
 use becomingone_systems::coherence::stored_memory::{MemoryError, StoredMemory};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use becomingone_systems::output_file::{self, Replacement};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf, is_separator};
-use std::process;
 
 /// Largest accepted file (bytes): the memories of a million agents take less.
 const MAX_BYTES: u64 = 1 << 36;
-/// Most symbolic links that are followed.
-const MAX_LINKS: usize = 40;
 
 /// Error of a memory file. An existing file is left unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -80,10 +78,7 @@ impl MemoryFile {
             return Err(failed(&named, not_a_file()));
         }
         // Keep a symbolic link: its target is replaced, or made.
-        for _ in 0..MAX_LINKS {
-            let Ok(target) = path.read_link() else { break };
-            path = path.parent().unwrap_or(Path::new("")).join(target);
-        }
+        path = output_file::followed(&path);
         let bytes = read(&path).map_err(|cause| failed(&named, cause))?;
         let memory = match &bytes {
             None => StoredMemory::default(),
@@ -92,13 +87,7 @@ impl MemoryFile {
                 MemoryFileError::Content { file, cause }
             })?,
         };
-        if bytes.is_some() {
-            let opened = OpenOptions::new().append(true).open(&path);
-            opened.map_err(|cause| failed(&named, cause))?;
-        }
-        let (beside, trial) = beside(&path).map_err(|cause| failed(&named, cause))?;
-        drop(trial);
-        fs::remove_file(beside).map_err(|cause| failed(&named, cause))?;
+        Replacement::check(&path).map_err(|cause| failed(&named, cause))?;
         Ok(Self {
             path,
             memory,
@@ -126,21 +115,7 @@ impl MemoryFile {
             drop(lock.lock());
         }
         let changed = read(&self.path).is_ok_and(|now| now.is_some() && now != self.bytes);
-        let replaced = beside(&self.path).and_then(|(beside, mut file)| {
-            // The permissions of the file stay, where the file system has any.
-            if let Ok(old) = fs::metadata(&self.path) {
-                drop(file.set_permissions(old.permissions()));
-            }
-            let written = file
-                .write_all(&memory.to_bytes())
-                .and_then(|()| file.sync_all())
-                .and_then(|()| fs::rename(&beside, &self.path));
-            if written.is_err() {
-                // Report the first error only.
-                drop(fs::remove_file(&beside));
-            }
-            written
-        });
+        let replaced = output_file::replace(&self.path, &memory.to_bytes());
         replaced.map_err(|cause| MemoryFileError::File {
             file: self.path.clone(),
             cause,
@@ -170,24 +145,4 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Ok(_) => {}
     }
     fs::read(path).map(Some)
-}
-
-/// Creates a new file in the same folder, with a unique name.
-fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut tried = 0;
-    loop {
-        let beside = path.with_file_name(format!(".{name}.{}-{tried}.tmp", process::id()));
-        match OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&beside)
-        {
-            // Left by a killed program with the same process id.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tried < 1000 => {
-                tried += 1;
-            }
-            opened => return Ok((beside, opened?)),
-        }
-    }
 }

@@ -193,6 +193,7 @@ fn config_place(written: &SourceSpan, config: &str, at: usize) -> Option<Place> 
 #[cfg(feature = "replay")]
 mod recorded {
     use super::{SensorSpec, Source};
+    use becomingone_components::path_text::to_path;
     use becomingone_components::scene::WorldSpec;
     use becomingone_components::sensor::{AnySensor, SensorContext};
     use becomingone_components::time::NS_PER_S;
@@ -229,7 +230,7 @@ mod recorded {
                 kind.measures()
             ));
         }
-        let path = unpacked(Path::new(file))?;
+        let path = unpacked(&to_path(file))?;
         let is_mcap = path
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("mcap"));
@@ -276,7 +277,8 @@ mod recorded {
             let channels = table.channels();
             let Some(k) = channels.iter().position(|c| c == wanted) else {
                 return Err(format!(
-                    "found no column of numbers `{wanted}` in {file}; expected one of {}{}",
+                    "found no column of numbers `{wanted}` in {}; expected one of {}{}",
+                    to_path(file).display(),
                     channels.join(", "),
                     did_you_mean(wanted, channels.iter().map(String::as_str))
                 ));

@@ -1,6 +1,7 @@
 //! Built-in scenes and assets, embedded in the binary so that it works from any folder.
 
 use becomingone_assets::ASSETS;
+use becomingone_components::path_text::to_text;
 use becomingone_model::{Disk, Files, larger};
 use becomingone_scenes::SCENES;
 use std::cell::RefCell;
@@ -127,7 +128,7 @@ impl MemoryFiles {
                     let drive = drive.as_os_str().to_string_lossy();
                     parts.push(drive.replace([':', '\\', '?', '.'], ""));
                 }
-                Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
+                Component::Normal(part) => parts.push(to_text(Path::new(part))),
             }
         }
         if parts.first().is_none_or(|first| first != Self::FOLDER) {
@@ -138,7 +139,7 @@ impl MemoryFiles {
 
     fn find(&self, path: &Path) -> Option<&Vec<u8>> {
         // The files of a recording have no common folder.
-        let plain = path.to_str().and_then(|name| self.0.get(name));
+        let plain = self.0.get(&to_text(path));
         plain.or_else(|| self.0.get(&Self::name(path)))
     }
 }

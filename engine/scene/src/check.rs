@@ -26,8 +26,20 @@ const LONGEST_TICK_NS: u64 = 86_400 * NS_PER_S;
 const RESERVED: [&str; 3] = ["ground", DRIVE, FLEET];
 
 /// Whether a character is valid in a name, which is also part of a path.
-pub(super) fn is_plain(c: char) -> bool {
+fn is_plain(c: char) -> bool {
     c.is_alphanumeric() || "_-. ".contains(c)
+}
+
+/// A valid name made of any text; `or` where nothing is left of it.
+pub(super) fn plain_name(text: &str, or: &str) -> String {
+    let plain: String = text
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '_' })
+        .collect();
+    match plain.trim_matches(['.', ' ']) {
+        "" => or.to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 fn is_name(name: &str) -> bool {

@@ -1,8 +1,9 @@
 //! Default scene of a robot description without a scene: dropped on a plane, without a drive.
 
-use super::check::is_plain;
+use super::check::plain_name;
 use super::diagnostic::SceneError;
 use super::vehicle;
+use becomingone_components::path_text::to_text;
 use becomingone_components::scene::{AgentSpec, LoadedAgent, LoadedScene, SceneSpec, SensorSpec};
 use becomingone_model::{Files, load_robot};
 use becomingone_systems::sensing::Imu;
@@ -18,18 +19,11 @@ pub(super) fn dropped(files: &dyn Files, path: &Path) -> Result<LoadedScene, Sce
         (Arc::new(load_robot(path, files)?), None)
     };
     // The name is also part of a file name.
-    let plain = model
-        .name
-        .chars()
-        .map(|c| if is_plain(c) { c } else { '_' });
-    let name = match plain.collect::<String>() {
-        name if name.trim_matches(['.', ' ']).is_empty() => "robot".to_owned(),
-        name => name,
-    };
+    let name = plain_name(&model.name, "robot");
     let imu = SensorSpec::new("imu", Imu::default(), 100.0);
     let agent = AgentSpec {
         name: name.clone(),
-        model: Some(path.display().to_string()),
+        model: Some(to_text(path)),
         // High enough to see the fall, low enough for a soft landing.
         position_m: [0.0, 0.0, if model.fixed_base { 0.0 } else { 0.1 }],
         sensors: vec![imu],

@@ -9,6 +9,7 @@
 //! - `time_scale`: scales all times of a scene.
 //! - `renamed`: old names of keys; `warnings`: odometry without encoders.
 //! - `references`, `vehicle`, `track`: files that a scene names.
+//! - `reach`: warnings of starts and waypoints that cannot be reached.
 //! - `faults`, `channels`: check that the sensors of faults and self-models exist.
 //! - `dropped`: default scene of a robot description.
 //! - `resolved`: the resolved scene as text.
@@ -23,6 +24,7 @@ mod faults;
 mod kinds;
 mod merge;
 mod overlay;
+mod reach;
 mod read;
 mod references;
 mod renamed;
@@ -185,9 +187,9 @@ impl<'a> SceneLoader<'a> {
         let (root, old_keys) = overlay::resolve(&sources)?;
         let mut scene = text::read(&root, &sources)?;
         if scene.name.is_empty() {
-            scene.name = path
-                .file_stem()
-                .map_or_else(|| "scene".to_owned(), |s| s.to_string_lossy().into_owned());
+            // The name of a file may be any; that of a scene is also part of other files' names.
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            scene.name = check::plain_name(&stem, "scene");
         }
         let mut diagnostics = Diagnostics::of(&sources, &root);
         for (span, message) in old_keys {
@@ -230,8 +232,13 @@ impl<'a> SceneLoader<'a> {
             diagnostics,
         }
         .read(scene);
-        diagnostics
-            .is_empty()
-            .then_some(LoadedScene { written, ..loaded })
+        if !diagnostics.is_empty() {
+            return None;
+        }
+        // Of a journal, the recorded run has warned.
+        if recordings {
+            reach::warn(&loaded, diagnostics);
+        }
+        Some(LoadedScene { written, ..loaded })
     }
 }

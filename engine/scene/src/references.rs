@@ -10,6 +10,7 @@ use becomingone_components::control::{AgentBody, DriveClass};
 use becomingone_components::drive::Drive;
 use becomingone_components::joints::Servos;
 use becomingone_components::link::Source;
+use becomingone_components::path_text::{to_path, to_text};
 use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, DriveSpec, LoadedAgent, LoadedScene, ObstacleSpec, SceneSpec,
     WitnessSpec,
@@ -112,7 +113,7 @@ impl References<'_, '_, '_> {
             Some(other) => other.to_path_buf(),
             None => self.find(named, &format!("agents[{index}].model"))?,
         };
-        agent.model = Some(path.display().to_string());
+        agent.model = Some(to_text(&path));
         if self.model.is_some() && matches!(agent.drive, DriveSpec::Wheels { .. }) {
             // The joints of another robot have other names.
             log::warn!(
@@ -176,7 +177,7 @@ impl References<'_, '_, '_> {
             if let Source::Replay { file, .. } = &mut sensor.source {
                 let at = format!("agents[{index}].sensors[{k}].source.file");
                 if let Some(path) = self.find(file, &at) {
-                    *file = path.display().to_string();
+                    *file = to_text(&path);
                 }
             }
         }
@@ -326,7 +327,7 @@ impl References<'_, '_, '_> {
         };
         let at = format!("world.obstacles[{index}].file");
         let path = self.find(file, &at)?;
-        *file = path.display().to_string();
+        *file = to_text(&path);
         match load_mesh(&path, Vec3::splat(*scale as f32), self.files) {
             Ok(mesh) => Some(Arc::new(mesh)),
             Err(cause) => {
@@ -338,13 +339,14 @@ impl References<'_, '_, '_> {
 
     /// Finds a file that the scene names: in the scene's folder, or among the built-in assets.
     fn find(&mut self, named: &str, at: &str) -> Option<PathBuf> {
-        let beside = self.diagnostics.folder(at).join(named);
-        let with_scene = self.folder.join(named);
+        let file = to_path(named);
+        let beside = self.diagnostics.folder(at).join(&file);
+        let with_scene = self.folder.join(&file);
         // Also resolves the paths of a resolved scene.
-        let built_in = if Path::new(named).starts_with(BUILT_IN) {
-            PathBuf::from(named)
+        let built_in = if file.starts_with(BUILT_IN) {
+            file.clone()
         } else {
-            Path::new(BUILT_IN).join("assets").join(named)
+            Path::new(BUILT_IN).join("assets").join(&file)
         };
         for path in [&beside, &with_scene, &built_in] {
             if self.files.is_file(path) {
@@ -353,7 +355,8 @@ impl References<'_, '_, '_> {
         }
         let names = assets::assets();
         let message = format!(
-            "found `{named}`, which is neither {} nor a built-in asset; expected a file{}",
+            "found `{}`, which is neither {} nor a built-in asset; expected a file{}",
+            file.display(),
             beside.display(),
             did_you_mean(named, names.iter().map(String::as_str))
         );

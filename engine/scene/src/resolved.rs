@@ -3,6 +3,7 @@
 use super::syntax::options;
 use crate::assets::{BUILT_IN, MemoryFiles};
 use becomingone_components::link::Source;
+use becomingone_components::path_text::{to_path, to_text};
 use becomingone_components::scene::{ObstacleSpec, ResolvedScene, SceneSpec};
 use ron::ser::PrettyConfig;
 use std::path::Path;
@@ -42,8 +43,8 @@ pub fn to_ron(scene: &SceneSpec) -> String {
         if Path::new(file).starts_with(BUILT_IN) {
             continue;
         }
-        if let Ok(path) = std::path::absolute(&*file) {
-            *file = path.display().to_string();
+        if let Ok(path) = std::path::absolute(to_path(file)) {
+            *file = to_text(&path);
         }
     }
     render(&scene)
@@ -53,7 +54,7 @@ pub fn to_ron(scene: &SceneSpec) -> String {
 pub fn held(scene: &SceneSpec) -> String {
     let mut scene = scene.clone();
     for file in files(&mut scene) {
-        *file = MemoryFiles::name(Path::new(&*file));
+        *file = MemoryFiles::name(&to_path(file));
     }
     render(&scene)
 }

@@ -1,8 +1,9 @@
 //! Output file: readable up to the last flush, whatever happens later.
 
+use becomingone_systems::output_file::{create_locked, still_there};
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Size of the write buffer (bytes).
 const BUFFER_BYTES: usize = 1 << 16;
@@ -10,6 +11,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 /// Append-only file.
 pub(crate) struct Out {
     to: BufWriter<File>,
+    path: PathBuf,
     /// Bytes written, buffered ones included.
     written: u64,
     /// Bytes at the last flush: complete records.
@@ -19,10 +21,16 @@ pub(crate) struct Out {
 impl Out {
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         Ok(Self {
-            to: BufWriter::with_capacity(BUFFER_BYTES, File::create(path)?),
+            to: BufWriter::with_capacity(BUFFER_BYTES, create_locked(path)?),
+            path: path.to_owned(),
             written: 0,
             flushed: 0,
         })
+    }
+
+    /// Fails if the file was deleted or replaced meanwhile.
+    pub(crate) fn still_there(&self) -> io::Result<()> {
+        still_there(&self.path, self.to.get_ref())
     }
 
     /// Truncates the file to its last flush and closes it as a file without a summary. If even the freed space is too

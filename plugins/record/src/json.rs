@@ -147,7 +147,8 @@ pub(crate) fn event(to: &mut Vec<u8>, tick: u64, event: &AgentEvent) {
 fn kind(event: &EventKind) -> &'static str {
     match event {
         EventKind::Collision(_) => "Collision",
-        EventKind::GoalReached(_) => "GoalReached",
+        EventKind::GoalReached(_) | EventKind::GoalReachedByEstimate { .. } => "GoalReached",
+        EventKind::GoalGivenUp { .. } => "GoalGivenUp",
         EventKind::AllGoalsReached => "AllGoalsReached",
         EventKind::LapDone(..) => "LapDone",
         EventKind::OffTrack(_) => "OffTrack",

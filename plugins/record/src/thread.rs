@@ -47,7 +47,10 @@ fn run(out: Out, opening: Opening, queue: &Queue) {
         if work.end.is_some() {
             let closed = writer.finish();
             match closed {
-                Ok(()) => queue.end(None),
+                Ok(()) => {
+                    let gone = writer.into_file().still_there().err();
+                    queue.end(gone.map(|why| format!("{name}: {why}")));
+                }
                 Err(error) => fail(writer, &name, &error, queue),
             }
             return;

@@ -5,13 +5,16 @@
 
 use crate::error::RerunError;
 use crate::server::Server;
+use becomingone_systems::output_file::{create_locked, still_there};
 use re_sdk::external::re_uri::ProxyUri;
 use re_sdk::log::{ChunkBatcherConfig, LogMsg};
 use re_sdk::sink::{
     FileSink, FileSinkError, GrpcSink, GrpcSinkConnectionState, LogSink, SinkFlushError,
 };
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,7 +54,8 @@ pub enum Sink {
 /// Open sink. Rerun closes a sink with its recording; a clone of this stays open.
 #[derive(Clone)]
 pub(crate) enum Output {
-    File(Arc<FileSink>, PathBuf),
+    /// The last is locked, and closed after the sink; none for pipes and devices.
+    File(Arc<FileSink>, PathBuf, Option<Arc<File>>),
     Viewer(Arc<GrpcSink>, String),
     Server(Arc<Server>),
 }
@@ -66,8 +70,14 @@ impl Opened {
     /// Creates the file, starts the server, or parses the viewer's address.
     pub(crate) fn open(sink: Sink) -> Result<Self, RerunError> {
         match sink {
-            Sink::File(path) => match FileSink::new(&path) {
-                Ok(file) => Ok(Self::Output(Output::File(Arc::new(file), path))),
+            Sink::File(path) => match lock(&path).and_then(|locked| {
+                let sink = FileSink::new(&path)?;
+                Ok((sink, locked))
+            }) {
+                Ok((file, locked)) => {
+                    let locked = locked.map(Arc::new);
+                    Ok(Self::Output(Output::File(Arc::new(file), path, locked)))
+                }
                 Err(FileSinkError::CreateFile { source, .. }) => Err(RerunError::File {
                     path,
                     cause: source,
@@ -120,6 +130,42 @@ impl Opened {
             Self::Output(output) => output.flush_period(),
             Self::Reconnect(_) => VIEWER_FLUSH,
         }
+    }
+}
+
+/// Locks a file that is about to be written. Pipes and devices have no lock.
+fn lock(path: &Path) -> Result<Option<File>, FileSinkError> {
+    let failed = |source| FileSinkError::CreateFile {
+        source,
+        path: path.to_owned(),
+    };
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        return Ok(None);
+    }
+    create_locked(path).map(Some).map_err(failed)
+}
+
+/// Why a closed file is incomplete; none for a complete one. Rerun ends each file with a footer, and only logs where it
+/// cannot.
+pub(crate) fn incomplete(path: &Path) -> Option<String> {
+    /// Length of the end of a file that holds the footer's mark, and the mark.
+    const END: u64 = 64;
+    const MARK: &[u8] = b"FOOT";
+    let read_end = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
+        let mut end = Vec::new();
+        file.read_to_end(&mut end)?;
+        Ok(end)
+    };
+    match read_end() {
+        Ok(end) if end.windows(MARK.len()).any(|part| part == MARK) => None,
+        Ok(_) => Some(format!(
+            "the end of the file {} was not written; the disk may be full",
+            path.display()
+        )),
+        Err(error) => Some(format!("the file {}: {error}", path.display())),
     }
 }
 
@@ -219,9 +265,17 @@ impl Output {
     /// Name for messages.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::File(_, path) => format!("the file {}", path.display()),
+            Self::File(_, path, _) => format!("the file {}", path.display()),
             Self::Viewer(_, url) => format!("the viewer at {url}"),
             Self::Server(server) => format!("a viewer of the server at {}", server.url()),
+        }
+    }
+
+    /// The file, if it is one on a disk.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::File(_, path, Some(_)) => Some(path.clone()),
+            _ => None,
         }
     }
 
@@ -235,7 +289,13 @@ impl Output {
     /// Reason why the sink takes no more data; `None` while it works.
     pub(crate) fn failure(&self) -> Option<String> {
         match self {
-            Self::File(file, path) => match LogSink::flush_blocking(&**file, FILE_FLUSH) {
+            Self::File(_, path, Some(locked)) if still_there(path, locked).is_err() => {
+                Some(format!(
+                    "the file {} was deleted or replaced while it was written",
+                    path.display()
+                ))
+            }
+            Self::File(file, path, _) => match LogSink::flush_blocking(&**file, FILE_FLUSH) {
                 // A slow disk is no failure.
                 Ok(()) | Err(SinkFlushError::Timeout) => None,
                 Err(SinkFlushError::Failed { message }) => Some(format!(
@@ -285,7 +345,7 @@ impl Output {
 impl LogSink for Output {
     fn send(&self, msg: LogMsg) {
         match self {
-            Self::File(file, _) => LogSink::send(&**file, msg),
+            Self::File(file, ..) => LogSink::send(&**file, msg),
             Self::Viewer(viewer, _) => viewer.send(msg),
             Self::Server(server) => server.send(msg),
         }
@@ -293,7 +353,7 @@ impl LogSink for Output {
 
     fn flush_blocking(&self, timeout: Duration) -> Result<(), SinkFlushError> {
         match self {
-            Self::File(file, _) => LogSink::flush_blocking(&**file, timeout),
+            Self::File(file, ..) => LogSink::flush_blocking(&**file, timeout),
             Self::Viewer(viewer, _) => viewer.flush_blocking(timeout),
             Self::Server(server) => server.flush(timeout),
         }
@@ -312,7 +372,7 @@ impl LogSink for Output {
 
     fn defers_finalization_to_shutdown(&self) -> bool {
         match self {
-            Self::File(file, _) => file.defers_finalization_to_shutdown(),
+            Self::File(file, ..) => file.defers_finalization_to_shutdown(),
             Self::Viewer(..) | Self::Server(_) => false,
         }
     }

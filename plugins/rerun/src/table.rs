@@ -4,7 +4,7 @@
 
 use crate::entity::entity;
 use crate::error::RerunError;
-use crate::sink::{Opened, Sink};
+use crate::sink::{Opened, Sink, incomplete};
 use re_sdk::external::re_log_types::{
     ApplicationId, BlueprintActivationCommand, EntityPath, LogMsg,
 };
@@ -309,7 +309,15 @@ impl TableRecording {
         self.send()?;
         self.output
             .flush_blocking(FLUSH_TIMEOUT)
-            .map_err(|e| e.to_string())
+            .map_err(|e| e.to_string())?;
+        let failure = self.output.failure();
+        let file = self.output.file();
+        // Closing writes the end of the file.
+        drop(self);
+        match failure.or_else(|| file.as_deref().and_then(incomplete)) {
+            Some(why) => Err(why),
+            None => Ok(()),
+        }
     }
 
     /// Sends the view layout: a plot for each channel with marks on flagged rows, beside the scores.

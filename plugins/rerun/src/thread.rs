@@ -5,7 +5,7 @@
 use crate::batch::Batch;
 use crate::outbox::{Entry, FLUSH_TIMEOUT, Mailbox, Outcome, QUEUE};
 use crate::recording::{Recording, Run};
-use crate::sink::{Opened, Output, Reconnect};
+use crate::sink::{Opened, Output, Reconnect, incomplete};
 use crate::stage::Stage;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
@@ -204,9 +204,11 @@ impl Writer {
             drop((recording, output));
         } else {
             // Closing writes the end of a file and waits until a viewer has received everything: report after it.
+            let file = output.as_ref().and_then(Output::file);
             drop(recording);
             drop(output);
-            let _ = ended.send(outcome);
+            let lost = file.as_deref().and_then(incomplete);
+            let _ = ended.send(Outcome { lost, ..outcome });
         }
     }
 }

@@ -1,6 +1,7 @@
 //! UDP driver: sockets, and the threads that serve them.
 
-use crate::protocol::{self, MAX_DATAGRAM_BYTES};
+use crate::protocol;
+use crate::receiver::Receiver;
 use becomingone_systems::links::{
     ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd,
     SensorEnd, read_config,
@@ -144,44 +145,7 @@ impl DriverKind for UdpKind {
             }
             _ => format!("cannot listen on {port}: {error}; expected an address of this machine and a free port"),
         })?;
-        Ok(Box::new(Receiver { socket, sensors }))
-    }
-}
-
-/// Receives the readings of all sensors of an address.
-struct Receiver {
-    socket: UdpSocket,
-    sensors: HashMap<String, SensorEnd>,
-}
-
-impl Driver for Receiver {
-    fn serve(&mut self, context: &Context) -> Result<(), DriverError> {
-        context.up();
-        let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
-        let Some(clock) = self.sensors.values().next().cloned() else {
-            return Ok(());
-        };
-        while !context.cancelled() {
-            let length = match self.socket.recv_from(&mut buffer) {
-                Ok((length, _)) => length,
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
-                        continue;
-                    }
-                    _ => return Err(DriverError(error.to_string())),
-                },
-            };
-            // Arrival time: before parsing, which takes time.
-            let now_ns = clock.now_ns();
-            let read = protocol::decode_reading(&buffer[..length]);
-            let known = read.and_then(|(name, sample)| Some((self.sensors.get(&*name)?, sample)));
-            match known {
-                Some((end, sample)) => end.push(now_ns, sample),
-                // The sensor is unknown, so it is counted for all sensors of the address.
-                None => self.sensors.values().for_each(SensorEnd::garbage),
-            }
-        }
-        Ok(())
+        Ok(Box::new(Receiver::new(port, socket, sensors)))
     }
 }
 

@@ -35,7 +35,13 @@
 //! | `values` | numbers in the order of the measurement; `null` for a missing value in a column of `Values` |
 //! | `bytes` | bytes beside the numbers, in Base64: for measurements that have an encoding, and only for these; at most 48 kB fit |
 //!
-//! Other keys are ignored. Any other datagram, and one with an unknown sensor name, is counted as garbage. A
+//! Several objects in a datagram, one after the other or one a line, are several readings. NaN and infinities, which JSON
+//! does not have, are taken as `null`. Numbers in quotes are taken as numbers. A `sequence`, `session` or `stamp_ns` that is
+//! no whole number from 0 is left out. Other keys are ignored; one that resembles an absent key is reported.
+//!
+//! Any other datagram, and one with an unknown sensor name, is counted as garbage. The first datagram of each kind of
+//! mistake is logged with its reason, and their numbers at the end of the run. So are stamps that are not in nanoseconds,
+//! and readings of one sensor from two senders at once. A
 //! restart of the sender is detected by a new `session`, by a `sequence` that decreases while `stamp_ns`
 //! increases, or by a `sequence` that decreases by more than 128.
 //!
@@ -49,8 +55,11 @@
 //! at the end of the run; `values` are then those of standstill. A receiver should stop the machine by itself if
 //! commands cease.
 
+mod complaints;
 mod driver;
 pub mod protocol;
+mod receiver;
+mod sender_watch;
 
 pub use driver::UdpKind;
 

@@ -9,6 +9,7 @@
 //! Only memories are kept: times are counted in runs and in simulated seconds of their runs, not in calendar time.
 
 use super::memory::{AgentSignature, Kept, Memory, clock};
+use becomingone_components::control::Localisation;
 use becomingone_components::event::EventKind;
 use becomingone_kernel::{BlendConfig, Stored};
 use bevy_ecs::prelude::*;
@@ -360,6 +361,20 @@ fn parts(what: &EventKind) -> (u8, [u64; 2], &str) {
         EventKind::FaultBegan(fault) => text(20, fault),
         EventKind::FaultEnded(fault) => text(21, fault),
         EventKind::EventRecalled { label, similarity } => (22, [similarity.to_bits(), 0], label),
+        EventKind::GoalGivenUp { goal, distance_m } => (23, [*goal, distance_m.to_bits()], ""),
+        EventKind::GoalReachedByEstimate {
+            goal,
+            by,
+            true_distance_m,
+        } => {
+            let kind = match by {
+                Localisation::Odometry => 24,
+                Localisation::Filter => 25,
+                Localisation::Truth => 26,
+            };
+            let distance_m = true_distance_m.unwrap_or(f64::NAN);
+            (kind, [*goal, distance_m.to_bits()], "")
+        }
     }
 }
 
@@ -392,6 +407,19 @@ fn event(kind: u8, [a, b]: [u64; 2], text: &str) -> Option<EventKind> {
         22 => EventKind::EventRecalled {
             label: text().into(),
             similarity: f64::from_bits(a),
+        },
+        23 => EventKind::GoalGivenUp {
+            goal: a,
+            distance_m: f64::from_bits(b),
+        },
+        24..=26 => EventKind::GoalReachedByEstimate {
+            goal: a,
+            by: match kind {
+                24 => Localisation::Odometry,
+                25 => Localisation::Filter,
+                _ => Localisation::Truth,
+            },
+            true_distance_m: Some(f64::from_bits(b)).filter(|m| !m.is_nan()),
         },
         _ => return None,
     })

@@ -4,7 +4,7 @@ use super::avoidance::{self, NearPoints};
 use super::pursuit::{self, PLAN_RATE_HZ, PlanRate};
 use becomingone_components::check::{Checks, MAX_ENTRIES};
 use becomingone_components::control::{
-    AgentBody, ControllerContext, ControllerKind, DriveClass, Goals, Localisation,
+    AgentBody, ControllerContext, ControllerKind, DriveClass, GoalProgress, Goals, Localisation,
     PatrolController, Plan, Reaction,
 };
 use becomingone_components::kind::Kind;
@@ -34,6 +34,11 @@ pub struct Patrol {
     /// Free space kept around the footprint (m).
     #[serde(default = "default_clearance_m")]
     pub clearance_m: f64,
+    /// Time without progress after which a waypoint is given up and the next one is tried (s). Progress is a new
+    /// smallest distance to the waypoint, 5 cm smaller than the last one, by the pose source in `localisation`. The
+    /// time does not count while a request, or a safety stop, is in force.
+    #[serde(default = "default_give_up_s")]
+    pub give_up_s: f64,
     /// Pose source.
     #[serde(default)]
     pub localisation: Localisation,
@@ -51,6 +56,9 @@ fn default_lookahead_m() -> f64 {
 fn default_clearance_m() -> f64 {
     0.2
 }
+fn default_give_up_s() -> f64 {
+    60.0
+}
 
 impl Patrol {
     /// One lap of these waypoints (m) at this speed (m/s).
@@ -62,6 +70,7 @@ impl Patrol {
             speed_m_s,
             lookahead_m: default_lookahead_m(),
             clearance_m: default_clearance_m(),
+            give_up_s: default_give_up_s(),
             localisation: Localisation::default(),
         }
     }
@@ -91,6 +100,8 @@ impl ControllerKind for Patrol {
         checks.within("speed_m_s", self.speed_m_s, 1e-3, 100.0, speed);
         checks.positive("lookahead_m", self.lookahead_m);
         checks.not_negative("clearance_m", self.clearance_m);
+        let give_up = "seconds from 0.1 to 1e9";
+        checks.within("give_up_s", self.give_up_s, 0.1, 1e9, give_up);
     }
 
     fn localisation(&self) -> Option<Localisation> {
@@ -107,12 +118,8 @@ impl ControllerKind for Patrol {
 
     fn spawn(&self, agent: &mut EntityWorldMut<'_>, _: &AgentBody<'_>) {
         agent.insert((
-            Goals {
-                waypoints_m: self.waypoints_m.clone(),
-                laps: self.laps,
-                tolerance_m: self.tolerance_m,
-                reached: 0,
-            },
+            Goals::new(self.waypoints_m.clone(), self.laps, self.tolerance_m),
+            GoalProgress::new(self.give_up_s, self.speed_m_s),
             PatrolController {
                 speed_m_s: self.speed_m_s,
                 lookahead_m: self.lookahead_m,

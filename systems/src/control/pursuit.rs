@@ -7,10 +7,15 @@
 use super::located::located;
 use crate::angles::wrap;
 use becomingone_components::body::TruePose;
-use becomingone_components::control::{DrivenBy, Goals, PatrolController, Plan};
+use becomingone_components::control::{
+    DrivenBy, GOAL_MARGIN_M, GoalProgress, Goals, Localisation, PatrolController, Plan,
+};
 use becomingone_components::drive::{Drive, Odometry, Twist2};
 use becomingone_components::event::{AgentEvent, EventKind};
+use becomingone_components::governor::Governor;
+use becomingone_components::link::ExternalActuator;
 use becomingone_components::localisation::Estimate;
+use becomingone_components::request::ActiveRequest;
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
 
@@ -20,7 +25,11 @@ pub const PLAN_RATE_HZ: f64 = 20.0;
 /// Heading error from which the agent turns on the spot first (rad).
 const TURN_ON_THE_SPOT_RAD: f64 = 0.9;
 
-/// Plans for the agents that are due.
+/// Waypoints given up by one agent that are logged.
+const MAX_LOGGED: u64 = 3;
+
+/// Plans for the agents that are due. A waypoint counts as reached, and as given up, by the controller's pose source:
+/// a robot has no other. Events state where ground truth differs.
 pub fn plan(
     time: Res<SimTime>,
     mut agents: Query<(
@@ -30,50 +39,99 @@ pub fn plan(
         &Odometry,
         Option<&Estimate>,
         &DrivenBy,
+        (Has<ActiveRequest>, Option<&Governor>),
         &mut PlanRate,
-        &mut Goals,
+        (&mut Goals, &mut GoalProgress),
         &mut Plan,
     )>,
-    drives: Query<&Drive>,
+    drives: Query<(&Drive, Has<ExternalActuator>)>,
     mut events: MessageWriter<AgentEvent>,
 ) {
-    for (name, patrol, truth, odometry, estimate, driven, mut rate, mut goals, mut plan) in
-        &mut agents
+    for (
+        name,
+        patrol,
+        truth,
+        odometry,
+        estimate,
+        driven,
+        (requested, governor),
+        mut rate,
+        (mut goals, mut progress),
+        mut plan,
+    ) in &mut agents
     {
         if !rate.0.due(time.now_ns) {
             continue;
         }
-        let Ok(drive) = drives.get(driven.0) else {
+        let Ok((drive, is_external)) = drives.get(driven.0) else {
             continue;
         };
-        let (at, yaw) = located(patrol.localisation, truth, odometry, estimate, drive);
+        let by = patrol.localisation;
+        let (at, yaw) = located(by, truth, odometry, estimate, drive);
+        let mut emit = |kind| {
+            events.write(AgentEvent {
+                now_ns: time.now_ns,
+                agent: name.to_string(),
+                kind,
+            });
+        };
         // At most one per plan: a lap of coincident waypoints is no endless loop.
-        if goals
-            .current()
-            .is_some_and(|goal| libm::hypot(goal[0] - at[0], goal[1] - at[1]) <= goals.tolerance_m)
-        {
-            goals.reached += 1;
-            let mut emit = |kind| {
-                events.write(AgentEvent {
-                    now_ns: time.now_ns,
-                    agent: name.to_string(),
-                    kind,
+        if let Some(goal) = goals.current() {
+            let distance_m = distance(goal, at);
+            let paused = requested || governor.is_some_and(|g| g.stopped);
+            if distance_m <= goals.tolerance_m {
+                goals.reached += 1;
+                progress.restart(time.now_ns, None);
+                let (there, _) = located(Localisation::Truth, truth, odometry, estimate, drive);
+                // Hardware has no ground truth.
+                let true_distance_m = Some(distance(goal, there)).filter(|_| !is_external);
+                let near = goals.tolerance_m + GOAL_MARGIN_M;
+                if by == Localisation::Truth || true_distance_m.is_some_and(|m| m <= near) {
+                    emit(EventKind::GoalReached(goals.passed()));
+                } else {
+                    goals.off += u64::from(true_distance_m.is_some());
+                    emit(EventKind::GoalReachedByEstimate {
+                        goal: goals.passed(),
+                        by,
+                        true_distance_m,
+                    });
+                }
+                if goals.done() && goals.given_up == 0 {
+                    emit(EventKind::AllGoalsReached);
+                }
+            } else if progress.is_over(distance_m, time.now_ns, paused) {
+                goals.given_up += 1;
+                // More are counted in the summary.
+                if goals.given_up <= MAX_LOGGED {
+                    log::warn!(
+                        "{name}: goal {} at ({}, {}) given up at {:.1} s: no progress for {} s, {distance_m:.2} m from it by {by}",
+                        goals.passed(),
+                        goal[0],
+                        goal[1],
+                        time.now_s(),
+                        progress.give_up_ns as f64 / 1e9
+                    );
+                }
+                progress.restart(time.now_ns, Some(at));
+                emit(EventKind::GoalGivenUp {
+                    goal: goals.passed(),
+                    distance_m,
                 });
-            };
-            emit(EventKind::GoalReached(goals.reached));
-            if goals.done() {
-                emit(EventKind::AllGoalsReached);
             }
         }
         *plan = match goals.current() {
             None => Plan::default(),
             Some(goal) => {
-                let from = goals.previous().unwrap_or(at);
+                let from = progress.left_m.or_else(|| goals.previous()).unwrap_or(at);
                 let target = pursued(at, from, goal, patrol.lookahead_m);
                 toward(in_agent_axes(at, yaw, target), patrol, drive)
             }
         };
     }
+}
+
+fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
+    libm::hypot(a[0] - b[0], a[1] - b[1])
 }
 
 /// Planning rate of an agent.

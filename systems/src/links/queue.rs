@@ -117,16 +117,39 @@ impl SensorEnd {
         self.clock.now_ns()
     }
 
+    /// Why a reading does not fit this sensor, as found and expected; none where it fits. Such a reading is counted by
+    /// [`push`](Self::push), and not used.
+    pub fn misfit(&self, sample: &Sample) -> Option<String> {
+        let (found, expected) = (sample.numbers.len(), self.numbers);
+        if found != expected {
+            return Some(format!(
+                "found {found} {}; expected {expected}",
+                if found == 1 { "number" } else { "numbers" }
+            ));
+        }
+        if self.with_bytes == sample.bytes.is_empty() {
+            return Some(
+                if self.with_bytes {
+                    "found no bytes; expected some beside the numbers"
+                } else {
+                    "found bytes; expected numbers only"
+                }
+                .to_owned(),
+            );
+        }
+        let fits = |x: &f64| x.is_finite() || (self.gaps_in_rows && x.is_nan());
+        let wrong = sample.numbers.iter().position(|x| !fits(x))?;
+        Some(format!(
+            "found no value (null, NaN) or an infinite one as number {}; expected a finite number in all {expected} of such a reading",
+            wrong + 1
+        ))
+    }
+
     /// Queues a reading that was captured at this time of the run's clock, or counts it as lost.
     pub fn push(&self, arrival_ns: u64, sample: Sample) {
         let mut held = self.lock();
         let held = &mut *held;
-        let fits = sample.numbers.len() == self.numbers
-            && self.with_bytes != sample.bytes.is_empty()
-            && sample
-                .numbers
-                .iter()
-                .all(|x| x.is_finite() || (self.gaps_in_rows && x.is_nan()));
+        let fits = self.misfit(&sample).is_none();
         let mut anew = false;
         if let Some(sequence) = sample.sequence {
             // The number of an invalid reading is used only where it is the next one.

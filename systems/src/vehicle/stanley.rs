@@ -50,12 +50,7 @@ pub(crate) fn driver(
     (
         SpeedProfile::plan(track, &limits, vehicle),
         // A lap is a goal; the lap counter marks it as reached.
-        Goals {
-            waypoints_m: vec![line],
-            laps,
-            tolerance_m: track.width_m / 2.0,
-            reached: 0,
-        },
+        Goals::new(vec![line], laps, track.width_m / 2.0),
         TrackController {
             localisation,
             station: None,

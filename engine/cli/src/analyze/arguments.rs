@@ -45,7 +45,7 @@ pub(crate) struct Analyze {
     #[arg(long, value_name = "SIGN", value_parser = separator)]
     pub(super) separator: Option<u8>,
     /// Output to Rerun: off, or save=FILE [default: a file named after the table, unless the table exceeds 100 MB].
-    #[arg(long, value_parser = show::parse, value_name = "HOW", default_value = "auto", hide_default_value = true)]
+    #[arg(long, value_parser = show::parser(), value_name = "HOW", default_value = "auto", hide_default_value = true)]
     pub(super) rerun: Rerun,
     /// Print warnings and errors only.
     #[arg(long)]

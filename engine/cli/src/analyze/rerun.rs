@@ -7,7 +7,9 @@ use becomingone_replay::{Row, Table};
 use std::path::Path;
 #[cfg(feature = "rerun")]
 use {
-    becomingone_rerun::{RowScores, TableRecording},
+    crate::show::{MAX_NUMBER, Rerun, print_renamed},
+    becomingone_rerun::{RerunError, RowScores, TableRecording},
+    becomingone_systems::output_file::{is_busy, numbered},
     std::fmt::Write as _,
     std::path::PathBuf,
 };
@@ -49,6 +51,10 @@ impl RerunFile {
             .map_err(|why| self.error(why))
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.1
+    }
+
     pub(super) fn finish(self) -> Result<(), Failure> {
         let Self(recording, file) = self;
         let failed = |why| Failure::Run(format!("the recording {}: {why}", file.display()));
@@ -71,6 +77,10 @@ impl RerunFile {
     }
 
     pub(super) fn log(&mut self, _: u64, _: Option<i64>, _: &str) -> Result<(), Failure> {
+        match *self {}
+    }
+
+    pub(super) fn path(&self) -> &Path {
         match *self {}
     }
 
@@ -99,9 +109,27 @@ impl Analyze {
             let _ = writeln!(about, "| {} | {kind} |", column.name.replace('|', "\\|"));
         }
         let epoch = table.time().map(|t| t.epoch).filter(|_| stamped);
-        let recording = TableRecording::create(file, &stem, &about, table.channels(), epoch)
-            .map_err(Failure::bad_input)?;
-        Ok(Some(RerunFile(recording, file.to_owned())))
+        let create =
+            |file: &Path| TableRecording::create(file, &stem, &about, table.channels(), epoch);
+        let mut path = file.to_owned();
+        let mut recording = create(&path);
+        for number in 2..=MAX_NUMBER {
+            // A recording of a name that nobody asked for gets another one.
+            match &recording {
+                Err(RerunError::File { cause, .. })
+                    if is_busy(cause) && self.rerun == Rerun::Auto =>
+                {
+                    path = numbered(file, number);
+                    recording = create(&path);
+                }
+                _ => break,
+            }
+        }
+        let recording = recording.map_err(Failure::bad_input)?;
+        if path != file {
+            print_renamed(file, &path);
+        }
+        Ok(Some(RerunFile(recording, path)))
     }
 
     #[cfg(not(feature = "rerun"))]

@@ -3,32 +3,55 @@
 use crate::failure::Failure;
 use becomingone_kernel::Verdict;
 use becomingone_replay::Row;
+use becomingone_systems::output_file::Replacement;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Stdout, Write};
 use std::path::Path;
 
 /// Columns, in this order; more may follow.
 const HEADER: &str = "row,time,t_emissary,t_master,coherence,delta,k1,k2,k3,flag,cause,surprise";
 
+/// Where scores go.
+enum Target {
+    Stdout(Stdout),
+    /// Until the end, earlier scores are unchanged: two analyses at once never mix.
+    File(Replacement),
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Stdout(to) => to.write(bytes),
+            Self::File(to) => to.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Stdout(to) => to.flush(),
+            Self::File(to) => to.flush(),
+        }
+    }
+}
+
 /// The file of scores.
 pub(super) struct Scores {
-    to: Box<dyn Write>,
+    to: BufWriter<Target>,
     name: String,
     line: String,
 }
 
 impl Scores {
     pub(super) fn create(file: &Path, to_stdout: bool) -> Result<Self, Failure> {
-        let to: Box<dyn Write> = if to_stdout {
-            Box::new(std::io::stdout())
+        let to = if to_stdout {
+            Target::Stdout(std::io::stdout())
         } else {
-            let file = File::create(file)
+            let file = Replacement::begin(file)
                 .map_err(|e| Failure::BadInput(format!("--out {}: {e}", file.display())))?;
-            Box::new(file)
+            Target::File(file)
         };
         let mut scores = Self {
-            to: Box::new(BufWriter::with_capacity(128 * 1024, to)),
+            to: BufWriter::with_capacity(128 * 1024, to),
             name: if to_stdout {
                 "stdout".to_owned()
             } else {
@@ -38,6 +61,14 @@ impl Scores {
         };
         scores.put()?;
         Ok(scores)
+    }
+
+    /// The file that holds the scores until the end.
+    pub(super) fn temporary(&self) -> Option<&Path> {
+        match self.to.get_ref() {
+            Target::Stdout(_) => None,
+            Target::File(file) => file.temporary(),
+        }
     }
 
     fn put(&mut self) -> Result<(), Failure> {
@@ -91,8 +122,16 @@ impl Scores {
         self.put()
     }
 
+    /// Puts the scores in place of those of an earlier analysis.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
-        self.to.flush().map_err(|e| self.error(&e))
+        self.to.flush().map_err(|e| self.error(&e))?;
+        let Self { to, name, .. } = self;
+        match to.into_inner() {
+            Ok(Target::File(file)) => file.finish(),
+            Ok(Target::Stdout(_)) => Ok(()),
+            Err(error) => Err(error.into_error()),
+        }
+        .map_err(|e| Failure::Run(format!("{name}: {e}")))
     }
 }
 

@@ -8,11 +8,30 @@ use super::progress::Progress;
 use super::resample::Resampler;
 use super::scores::Scores;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use becomingone_kernel::{MIN_WARM_UP, SelfModelConfig, Trainer};
 use becomingone_replay::{Row, Table};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// Ends the analysis at Ctrl-C after the row that is read, and without its scores where no row comes.
+fn stop_on_interrupt(temporary: Option<&Path>) -> Result<Interrupt, Failure> {
+    /// Time in which the next row has to come.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let interrupt = Interrupt::install()?;
+    let temporary = temporary.map(Path::to_owned);
+    interrupt.on_first(move || {
+        std::thread::sleep(PATIENCE);
+        if let Some(temporary) = &temporary {
+            // Renamed already, if the analysis has ended meanwhile.
+            drop(std::fs::remove_file(temporary));
+        }
+        std::process::exit(130)
+    });
+    Ok(interrupt)
+}
 
 /// Source of the self-model's ticks.
 enum Ticks<const N: usize> {
@@ -66,13 +85,21 @@ impl Analyze {
             .map(Box::new)
             .map_err(Failure::bad_input)?;
         let mut scores = Scores::create(&self.out, self.to_stdout())?;
+        let interrupt = stop_on_interrupt(scores.temporary())?;
         let mut recorded = self.record(&table, recording, stamped)?;
+        let recording = recorded.as_ref().map(|r| r.path().to_owned());
         let mut intervals = Intervals::<N>::default();
         let mut states = ChannelStates::new(table.channels().len());
         let mut progress = Progress::new(self.quiet);
         let mut row = Row::default();
         let mut back = 0_u64;
         let broken = loop {
+            if interrupt.is_set() {
+                break Some(Failure::Stopped(format!(
+                    "stopped: the scores end with row {}",
+                    row.number
+                )));
+            }
             if let Some(early) = first.pop_front() {
                 row = early;
             } else if broken.is_some() {
@@ -165,7 +192,7 @@ impl Analyze {
         if !trainer.is_trained() {
             return Err(Failure::BadInput(self.untrained_message(&table, &trainer)));
         }
-        self.report_result(&table, &intervals, recording);
+        self.report_result(&table, &intervals, recording.as_deref());
         Ok(ExitCode::SUCCESS)
     }
 

@@ -19,7 +19,9 @@
 //! | `surprise` | the second largest ratio of a statistic to its threshold: 1 means that two exceed theirs |
 //!
 //! The scores are causal: those of a row follow from the rows up to it, and a truncated file has the same ones.
-//! Files of any length are read as a stream, in 8 MB of memory; `-` is standard input.
+//! Files of any length are read as a stream, in 8 MB of memory; `-` is standard input. Until the end, the scores are in a
+//! temporary file beside `scores.csv`, which then replaces it; `--out -` shows them as they come. Ctrl-C ends the
+//! analysis with the scores up to there.
 //!
 //! The program prints which columns are channels and which are not (text, constant, a label that should be passed to
 //! `--ignore`), and the flagged intervals. It also writes a recording for the viewer. [What do the numbers

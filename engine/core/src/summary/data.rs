@@ -120,8 +120,12 @@ pub struct AgentSummary {
     pub position: [f64; 3],
     /// True orientation of its root link: x, y, z, w.
     pub orientation: [f64; 4],
-    /// Waypoints reached.
+    /// Waypoints reached, by the controller's pose source.
     pub goals_reached: u64,
+    /// Of these, waypoints from which the true position was farther than the tolerance and 5 cm.
+    pub goals_off: u64,
+    /// Waypoints given up, as there was no progress towards them.
+    pub goals_given_up: u64,
     /// Contacts begun, the ground excluded.
     pub collisions: u64,
     /// Of a vehicle on a track.
@@ -461,6 +465,7 @@ impl AgentSummary {
         world.get::<Agent>(agent)?;
         let pose = world.get::<TruePose>(agent).map_or(Pose::IDENTITY, |p| p.0);
         let travel = world.get::<Travel>(agent).copied().unwrap_or_default();
+        let goals = world.get::<Goals>(agent);
         let kernel = world.get::<Coherence>(agent).copied().unwrap_or_default();
         let children = world.get::<Children>(agent);
         let sensors = children
@@ -486,7 +491,9 @@ impl AgentSummary {
             max_speed_m_s: travel.max_speed_m_s,
             position: pose.translation_m.to_array().map(f64::from),
             orientation: pose.rotation.to_array().map(f64::from),
-            goals_reached: world.get::<Goals>(agent).map_or(0, |g| g.reached),
+            goals_reached: goals.map_or(0, |g| g.reached),
+            goals_off: goals.map_or(0, |g| g.off),
+            goals_given_up: goals.map_or(0, |g| g.given_up),
             collisions: travel.collisions,
             track: world.get::<Laps>(agent).map(|laps| TrackSummary {
                 laps: laps.done,

@@ -16,6 +16,10 @@ fn right(x: impl fmt::Display) -> Cell {
     Cell::new(x.to_string()).set_alignment(CellAlignment::Right)
 }
 
+fn goals(n: u64) -> String {
+    format!("{n} {}", if n == 1 { "goal" } else { "goals" })
+}
+
 fn complex([re, im]: [f64; 2]) -> String {
     format!("{re:.3}{im:+.3}i")
 }
@@ -74,6 +78,26 @@ impl fmt::Display for Summary {
             agents.add_row(row);
         }
         writeln!(f, "{agents}")?;
+        for a in &self.agents {
+            if a.goals_given_up > 0 {
+                writeln!(
+                    f,
+                    "{}: {} reached, {} given up without progress",
+                    a.name,
+                    goals(a.goals_reached),
+                    a.goals_given_up
+                )?;
+            }
+            if a.goals_off > 0 {
+                writeln!(
+                    f,
+                    "{}: {} of {} reached by the estimated pose only: the true position was farther than the tolerance",
+                    a.name,
+                    a.goals_off,
+                    goals(a.goals_reached)
+                )?;
+            }
+        }
         let tracks = self.agents.iter().filter_map(|a| Some((a, a.track?)));
         let mut laps = table(&[
             "track",

@@ -303,6 +303,7 @@ pub fn room(agents: usize) -> LoadedScene {
                         speed_m_s: 0.7,
                         lookahead_m: 0.8,
                         clearance_m: 0.2,
+                        give_up_s: 60.0,
                         localisation: Localisation::Truth,
                     }
                     .into(),

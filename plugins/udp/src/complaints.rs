@@ -1,0 +1,55 @@
+//! Messages about datagrams: the first of each kind at once, and their numbers at the end.
+
+use std::collections::BTreeMap;
+
+/// Kinds that are told apart; further ones are counted together.
+const MAX_KINDS: usize = 64;
+/// Longest message.
+const MAX_TEXT: usize = 400;
+
+/// Kinds of messages of one port, and their numbers.
+pub(crate) struct Complaints {
+    port: String,
+    counts: BTreeMap<String, u64>,
+}
+
+impl Complaints {
+    pub(crate) fn new(port: &str) -> Self {
+        Self {
+            port: port.to_owned(),
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// Counts a message of a kind, and logs the first of them.
+    pub(crate) fn add(&mut self, kind: String, text: impl FnOnce() -> String) {
+        if let Some(count) = self.counts.get_mut(&kind) {
+            *count += 1;
+            return;
+        }
+        let kind = if self.counts.len() < MAX_KINDS {
+            kind
+        } else {
+            "of further kinds".to_owned()
+        };
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        if *count == 1 {
+            let text: String = text().chars().take(MAX_TEXT).collect();
+            log::warn!("{}: {text}", self.port);
+        }
+    }
+
+    /// Logs the numbers of the kinds that came more than once, and forgets them.
+    pub(crate) fn report(&mut self) {
+        let counts = std::mem::take(&mut self.counts);
+        let counts: Vec<String> = counts
+            .into_iter()
+            .filter(|(_, count)| *count > 1)
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        if !counts.is_empty() {
+            log::warn!("{}: datagrams in all: {}", self.port, counts.join(", "));
+        }
+    }
+}
