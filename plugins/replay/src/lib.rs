@@ -5,7 +5,9 @@
 //! - `cell`, `time_format`: numbers and time stamps in text.
 //! - `text`: text stream of a CSV file; counts lines, and merges spaces that separate cells.
 //! - `csv_rows`: rows of a CSV file.
-//! - `messages`: messages of an MCAP file; `mcap_rows`: rows made of them.
+//! - `formats`: formats by the first bytes of a file.
+//! - `source`: the trait of logs of messages; `messages`, `mcap_source`: those of an MCAP file.
+//! - `head`: first messages of each topic; `sorting`: bounded sort; `message_rows`: rows made of messages.
 //! - [`Table`]: named columns of numbers, row by row, from either format; `schema`: its columns.
 //! - [`Readings`]: readings of a sensor in one of our own recordings, bit-identical.
 //!
@@ -14,11 +16,16 @@
 mod cell;
 mod csv_rows;
 mod error;
+mod formats;
+mod head;
 mod input;
-mod mcap_rows;
+mod mcap_source;
+mod message_rows;
 mod messages;
 mod readings;
 mod schema;
+mod sorting;
+mod source;
 mod table;
 mod text;
 mod time_format;

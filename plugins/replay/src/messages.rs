@@ -1,6 +1,7 @@
 //! Messages of an MCAP file as a stream, and the numbers in them.
 
 use crate::error::TableError;
+use crate::source::{Leaf, MAX_LIST, below};
 use mcap::McapError;
 use mcap::records::{MessageHeader, Record};
 use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
@@ -9,20 +10,14 @@ use prost_reflect::{
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// First bytes of an MCAP file.
-pub(crate) const MAGIC: &[u8] = mcap::MAGIC;
 /// MCAP profile of our own recordings.
 const OWN_PROFILE: &str = "becomingone";
 /// Largest record (bytes): a larger one is not a reading, or has an invalid length.
 const MAX_RECORD_BYTES: usize = 1 << 30;
-/// Longest list whose items become channels: longer ones are images or scans.
-const MAX_LIST: usize = 32;
-
 /// Message encoding of a channel.
 #[derive(Clone, Debug)]
 pub(crate) enum Encoding {
@@ -40,14 +35,6 @@ pub(crate) struct Channel {
     /// Whether the file is one of our own recordings.
     pub(crate) ours: bool,
     pub(crate) metadata: BTreeMap<String, String>,
-}
-
-/// Value of a message field.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Leaf {
-    Number(f64),
-    Missing,
-    Text,
 }
 
 struct Schema {
@@ -202,27 +189,18 @@ impl Channel {
     }
 }
 
-/// Calls `then` with `/part` appended to the path.
-fn below(path: &mut String, part: &dyn std::fmt::Display, then: impl FnOnce(&mut String)) {
-    let length = path.len();
-    // Writing to a string cannot fail.
-    let _ = write!(path, "/{part}");
-    then(path);
-    path.truncate(length);
-}
-
 fn json(value: &Value, path: &mut String, each: &mut dyn FnMut(&str, Leaf)) {
     match value {
         Value::Null => each(path, Leaf::Missing),
         Value::Bool(on) => each(path, Leaf::Number(f64::from(u8::from(*on)))),
-        Value::Number(x) => each(path, number(x.as_f64().unwrap_or(f64::NAN))),
+        Value::Number(x) => each(path, Leaf::number(x.as_f64().unwrap_or(f64::NAN))),
         Value::String(_) => each(path, Leaf::Text),
         Value::Array(items) if items.len() <= MAX_LIST => {
             for (k, item) in items.iter().enumerate() {
                 below(path, &k, |path| json(item, path, each));
             }
         }
-        Value::Array(_) => {}
+        Value::Array(_) => each(path, Leaf::LongList),
         Value::Object(fields) => {
             for (name, field) in fields {
                 below(path, name, |path| json(field, path, each));
@@ -266,15 +244,8 @@ fn protobuf_field(value: &Field, path: &mut String, each: &mut dyn FnMut(&str, L
             }
             return;
         }
-        Field::List(_) | Field::Map(_) | Field::Bytes(_) => return,
+        Field::List(_) => return each(path, Leaf::LongList),
+        Field::Map(_) | Field::Bytes(_) => return,
     };
-    each(path, number(x));
-}
-
-fn number(x: f64) -> Leaf {
-    if x.is_finite() {
-        Leaf::Number(x)
-    } else {
-        Leaf::Missing
-    }
+    each(path, Leaf::number(x));
 }
