@@ -4,25 +4,30 @@
 //!
 //! - `cell`, `time_format`: numbers and time stamps in text.
 //! - `text`: text stream of a CSV file; counts lines, and merges spaces that separate cells.
-//! - `csv_rows`: rows of a CSV file.
+//! - `head`: first records of a table in any format; `classify`: kinds of its columns; `records`: rows from a stream of
+//!   records.
+//! - `csv_rows`: records of a CSV file.
 //! - `formats`: formats by the first bytes of a file.
 //! - `source`: the trait of logs of messages; `messages`, `mcap_source`: those of an MCAP file.
-//! - `head`: first messages of each topic; `sorting`: bounded sort; `message_rows`: rows made of messages.
+//! - `message_head`: first messages of each topic; `sorting`: bounded sort; `message_rows`: rows made of messages.
 //! - [`Table`]: named columns of numbers, row by row, from either format; `schema`: its columns.
 //! - [`Readings`]: readings of a sensor in one of our own recordings, bit-identical.
 //!
 //! Files are streamed: memory use does not depend on their length.
 
 mod cell;
+mod classify;
 mod csv_rows;
 mod error;
 mod formats;
 mod head;
 mod input;
 mod mcap_source;
+mod message_head;
 mod message_rows;
 mod messages;
 mod readings;
+mod records;
 mod schema;
 mod sorting;
 mod source;

@@ -1,7 +1,7 @@
 //! Rows of a log of messages: the values of its messages in one time step.
 
 use crate::error::TableError;
-use crate::head::Head;
+use crate::message_head::Head;
 use crate::schema::{Column, Counts, Firsts, Kind, Row, Schema, TimeColumn, Wanted};
 use crate::sorting::{Sample, SortBuffer};
 use crate::source::{Leaf, MessageSource, OpenSource, Stamped};

@@ -5,6 +5,7 @@ use crate::error::TableError;
 use crate::formats;
 use crate::input::Input;
 use crate::message_rows::MessageRows;
+use crate::records::Records;
 use crate::schema::{Column, Counts, Firsts, Kind, Row, Schema, TimeColumn, Wanted};
 use crate::text::LineCounter;
 use std::fs::File;
@@ -34,7 +35,7 @@ pub struct Table {
 
 #[derive(Debug)]
 enum Rows {
-    Csv(Box<CsvRows>),
+    Csv(Box<Records<CsvRows>>),
     Messages(Box<MessageRows>),
 }
 
