@@ -1,7 +1,9 @@
 //! Formats of files by their first bytes: logs of messages, and binary formats that are not read.
 
+use crate::dataflash;
 use crate::mcap_source::McapSource;
 use crate::source::OpenSource;
+use crate::ulog::{self, UlogSource};
 use std::path::Path;
 
 /// Format of logs of messages.
@@ -14,11 +16,28 @@ pub(crate) struct Format {
 }
 
 /// Logs of messages: one entry for each format.
-const FORMATS: &[Format] = &[Format {
-    name: "an MCAP",
-    is: |head, _| head.starts_with(mcap::MAGIC),
-    open: |file| Ok(Box::new(McapSource::open(file)?)),
-}];
+const FORMATS: &[Format] = &[
+    Format {
+        name: "an MCAP",
+        is: |head, _| head.starts_with(mcap::MAGIC),
+        open: |file| Ok(Box::new(McapSource::open(file)?)),
+    },
+    Format {
+        name: "a ULog of PX4",
+        is: |head, _| head.starts_with(ulog::MAGIC),
+        open: |file| Ok(Box::new(UlogSource::open(file)?)),
+    },
+    Format {
+        name: "a DataFlash log of ArduPilot",
+        is: |head, _| head.starts_with(dataflash::binary::MAGIC),
+        open: |file| Ok(Box::new(dataflash::binary::BinarySource::open(file)?)),
+    },
+    Format {
+        name: "a DataFlash log of ArduPilot as text",
+        is: |head, _| dataflash::text::is_log(head),
+        open: |file| Ok(Box::new(dataflash::text::TextSource::open(file)?)),
+    },
+];
 
 /// Format of a log of messages.
 pub(crate) fn of_messages(head: &[u8], file: &Path) -> Option<&'static Format> {

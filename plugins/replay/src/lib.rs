@@ -9,6 +9,8 @@
 //! - `csv_rows`: records of a CSV file.
 //! - `formats`: formats by the first bytes of a file.
 //! - `source`: the trait of logs of messages; `messages`, `mcap_source`: those of an MCAP file.
+//! - `ulog`, `dataflash`: flight logs of PX4 and ArduPilot; `window`: the bytes of a binary one.
+//! - `typed`: records of Arrow, Parquet, NumPy and JSON lines.
 //! - `message_head`: first messages of each topic; `sorting`: bounded sort; `message_rows`: rows made of messages.
 //! - [`Table`]: named columns of numbers, row by row, from either format; `schema`: its columns.
 //! - [`Readings`]: readings of a sensor in one of our own recordings, bit-identical.
@@ -18,6 +20,7 @@
 mod cell;
 mod classify;
 mod csv_rows;
+mod dataflash;
 mod error;
 mod formats;
 mod head;
@@ -34,6 +37,9 @@ mod source;
 mod table;
 mod text;
 mod time_format;
+mod typed;
+mod ulog;
+mod window;
 
 pub use error::TableError;
 pub use readings::{Readings, RecordedReading};

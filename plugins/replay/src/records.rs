@@ -25,6 +25,11 @@ pub(crate) trait RecordSource: Debug {
 
     /// Place of the record for messages, such as `line 7`.
     fn place(&self) -> String;
+
+    /// Notes about the file as a whole, for the user; complete at the end.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Rows of a table.
@@ -60,6 +65,9 @@ impl<S: RecordSource> Records<S> {
 
     pub(crate) fn read(&mut self, schema: &mut Schema, row: &mut Row) -> Result<bool, TableError> {
         if !self.source.next(&schema.file)? {
+            let mut notes = self.source.notes();
+            notes.retain(|note| !schema.notes.contains(note));
+            schema.notes.append(&mut notes);
             return Ok(false);
         }
         let (counts, firsts) = (&mut schema.counts, &mut schema.firsts);

@@ -8,6 +8,7 @@ use crate::message_rows::MessageRows;
 use crate::records::Records;
 use crate::schema::{Column, Counts, Firsts, Kind, Row, Schema, TimeColumn, Wanted};
 use crate::text::LineCounter;
+use crate::typed::{self, TypedRows};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -37,6 +38,7 @@ pub struct Table {
 enum Rows {
     Csv(Box<Records<CsvRows>>),
     Messages(Box<MessageRows>),
+    Typed(Box<TypedRows>),
 }
 
 impl Table {
@@ -86,6 +88,18 @@ impl Table {
             let rows = Rows::Messages(Box::new(rows));
             return Ok(Self { schema, rows });
         }
+        if let Some(format) = typed::Format::of(&head, file) {
+            if matches!(from, Input::Stdin(_)) {
+                return Err(TableError::invalid(
+                    file,
+                    format!("{} on standard input", format.name()),
+                    "a file: its first records are read twice",
+                ));
+            }
+            let (schema, rows) = format.open(file, wanted)?;
+            let rows = Rows::Typed(Box::new(rows));
+            return Ok(Self { schema, rows });
+        }
         if let Some((found, expected)) = formats::not_read(&head) {
             return Err(TableError::invalid(file, found, expected));
         }
@@ -115,6 +129,7 @@ impl Table {
         let more = match &mut self.rows {
             Rows::Csv(rows) => rows.read(&mut self.schema, row)?,
             Rows::Messages(rows) => rows.read(&mut self.schema, row)?,
+            Rows::Typed(rows) => rows.read(&mut self.schema, row)?,
         };
         if more {
             row.number = self.schema.counts.rows;
@@ -163,6 +178,7 @@ impl Table {
         match &mut self.rows {
             Rows::Csv(rows) => rows.keep_first(most),
             Rows::Messages(rows) => rows.keep_first(most),
+            Rows::Typed(rows) => rows.keep_first(most),
         }
     }
 
