@@ -8,6 +8,7 @@
 //!   records.
 //! - `csv_rows`: records of a CSV file.
 //! - `formats`: formats by the first bytes of a file.
+//! - `not_read`: formats that are not read, and what makes a table of them.
 //! - `source`: the trait of logs of messages; `messages`, `mcap_source`: those of an MCAP file.
 //! - `ulog`, `dataflash`: flight logs of PX4 and ArduPilot; `window`: the bytes of a binary one.
 //! - `typed`: records of Arrow, Parquet, NumPy and JSON lines.
@@ -29,6 +30,7 @@ mod mcap_source;
 mod message_head;
 mod message_rows;
 mod messages;
+mod not_read;
 mod readings;
 mod records;
 mod schema;

@@ -5,6 +5,7 @@ use crate::error::TableError;
 use crate::formats;
 use crate::input::Input;
 use crate::message_rows::MessageRows;
+use crate::not_read;
 use crate::records::Records;
 use crate::schema::{Column, Counts, Firsts, Kind, Row, Schema, TimeColumn, Wanted};
 use crate::text::LineCounter;
@@ -99,6 +100,9 @@ impl Table {
             let (schema, rows) = format.open(file, wanted)?;
             let rows = Rows::Typed(Box::new(rows));
             return Ok(Self { schema, rows });
+        }
+        if let Some((found, expected)) = not_read::find(&head, file) {
+            return Err(TableError::invalid(file, found, expected));
         }
         if let Some((found, expected)) = formats::not_read(&head) {
             return Err(TableError::invalid(file, found, expected));
