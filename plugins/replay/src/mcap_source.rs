@@ -1,52 +1,49 @@
 //! [`McapSource`]: messages of an MCAP file, by the schemas in it.
 
+use crate::encoding::Encoding;
 use crate::error::TableError;
-use crate::messages::{Channel, Encoding, Messages};
-use crate::source::{Each, MessageSource, Report, Stamped};
-use std::collections::HashSet;
+use crate::messages::Messages;
+use crate::source::{Each, MessageSource, Report, Stamped, Topics};
 use std::path::Path;
 
 /// Messages of an MCAP file.
 #[derive(Debug)]
 pub(crate) struct McapSource {
     messages: Messages,
-    topics: Vec<String>,
-    ignored: HashSet<String>,
+    topics: Topics,
 }
 
 impl McapSource {
     pub(crate) fn open(file: &Path) -> Result<Self, TableError> {
         Ok(Self {
-            messages: Messages::open(file)?,
-            topics: Vec::new(),
-            ignored: HashSet::new(),
+            messages: Messages::open_by_time(file)?,
+            topics: Topics::default(),
         })
     }
 }
 
 impl MessageSource for McapSource {
     fn next(&mut self, each: Each<'_>) -> Result<Option<Stamped>, TableError> {
-        let Self {
-            messages,
-            topics,
-            ignored,
-        } = self;
+        let Self { messages, topics } = self;
         loop {
             let message = messages.next(|_, channel, header, bytes| {
-                if !is_wanted(channel) {
+                if !channel.is_readable() {
                     return None;
                 }
-                let topic = index_of(topics, &channel.topic);
-                let whole = ignored.contains(&channel.topic)
-                    || channel.leaves(bytes, &mut |path, leaf| {
+                let visited = if topics.is_ignored(&channel.topic) {
+                    Ok(())
+                } else {
+                    let topic = &channel.topic;
+                    channel.encoding.visit(topic, bytes, &mut |path, leaf| {
                         if let Some(name) = name(path, channel.ours) {
                             each(name.as_ref(), leaf);
                         }
-                    });
+                    })
+                };
                 Some(Stamped {
-                    topic,
+                    topic: topics.index_of(&channel.topic),
                     time_ns: header.log_time,
-                    broken: (!whole).then(|| "not valid in its encoding".to_owned()),
+                    broken: visited.err(),
                 })
             })?;
             match message {
@@ -58,46 +55,42 @@ impl MessageSource for McapSource {
     }
 
     fn topic(&self, index: usize) -> &str {
-        self.topics.get(index).map_or("", String::as_str)
+        self.topics.name(index)
     }
 
     fn ignore(&mut self, topic: &str) {
-        self.ignored.insert(topic.to_owned());
+        self.topics.ignore(topic);
+        self.messages.skip_topics(self.topics.ignored());
+    }
+
+    fn floor_ns(&self) -> u64 {
+        self.messages.floor_ns()
     }
 
     fn report(&self) -> Report {
-        let unread = self.messages.channels().filter(|c| is_topic(c));
+        let unread = self.messages.channels().filter(|c| c.is_topic());
         let unread = unread.filter_map(|c| match &c.encoding {
             Encoding::Other(encoding) => Some(format!("`{}` ({encoding})", c.topic)),
             _ => None,
         });
-        let truncated = self.messages.truncated;
-        let truncated = truncated.then(|| {
-            "the file ends within a record: the writer was killed, or the copy is not complete"
-                .to_owned()
-        });
+        let mut notes = Vec::new();
+        if self.messages.truncated {
+            notes.push(
+                "the file ends within a record, as after its writer was killed or a copy that is not complete: what is before is read"
+                    .to_owned(),
+            );
+        }
+        if self.messages.without_channel > 0 {
+            notes.push(format!(
+                "{} messages have a channel that is not in the file, and were dropped",
+                self.messages.without_channel
+            ));
+        }
         Report {
             unread: unread.collect(),
-            notes: truncated.into_iter().collect(),
+            notes,
         }
     }
-}
-
-/// Index of a topic, which is added if it is new.
-fn index_of(topics: &mut Vec<String>, topic: &str) -> usize {
-    topics.iter().position(|t| t == topic).unwrap_or_else(|| {
-        topics.push(topic.to_owned());
-        topics.len() - 1
-    })
-}
-
-/// Whether a topic has readings. Our own recordings have others, too: journal, ground truth, and kernel outputs.
-fn is_topic(channel: &Channel) -> bool {
-    !channel.ours || channel.metadata.contains_key("kind") && !channel.topic.ends_with("/truth")
-}
-
-fn is_wanted(channel: &Channel) -> bool {
-    is_topic(channel) && !matches!(channel.encoding, Encoding::Other(_))
 }
 
 /// Name of a channel. In our own recordings, readings are below `value`, beside counts and stamps.

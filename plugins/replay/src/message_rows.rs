@@ -49,7 +49,7 @@ impl MessageRows {
                 } else {
                     format!("no topic that can be read: {}", unread.join(", "))
                 },
-                "topics in JSON, or in protobuf with its schema in the file",
+                "topics in ROS 1, ROS 2 (CDR), JSON or protobuf with their schemas in the file; a CSV or JSON lines of the others: their own tools export them",
             ));
         }
         let names: Vec<String> = head.seen.keys().cloned().collect();
@@ -103,7 +103,7 @@ impl MessageRows {
             source.ignore(topic);
         }
         let rows = Self {
-            sorting: SortBuffer::new(source.is_ordered()),
+            sorting: SortBuffer::default(),
             source,
             step_ns,
             index: channels.iter().cloned().zip(0..).collect(),
@@ -146,7 +146,7 @@ impl MessageRows {
     fn next_sample(&mut self, schema: &mut Schema) -> Result<Option<Sample>, TableError> {
         let Schema { counts, firsts, .. } = schema;
         while !self.ended {
-            if let Some(sample) = self.sorting.pop_full() {
+            if let Some(sample) = self.sorting.pop_ready(self.source.floor_ns()) {
                 return Ok(Some(sample));
             }
             let mut values: Vec<(usize, f64)> = Vec::new();

@@ -30,12 +30,12 @@ const PICTURE: &str = "a recording of numbers: a picture has no rows";
 /// Binary formats.
 const BINARY: &[Known] = &[
     (
-        By::Has(b"MATLAB 7.3 MAT-file", b""),
+        By::Begin(b"MATLAB 7.3 MAT-file"),
         "a MATLAB file, version 7.3 (HDF5)",
         "a CSV: in MATLAB `writetable(struct2table(load('FILE')), 'STEM.csv')`; or a NumPy array: `python3 -c \"import h5py, numpy; numpy.save('STEM.npy', h5py.File('FILE')['NAME'][()].T)\"`",
     ),
     (
-        By::Begin(b"MATLAB "),
+        By::Has(b"MATLAB ", b"MAT-file"),
         "a MATLAB file (MAT-file)",
         "a CSV: in MATLAB `writetable(struct2table(load('FILE')), 'STEM.csv')`; or a NumPy archive: `python3 -c \"import numpy, scipy.io as s; numpy.savez('STEM.npz', **{k: v.ravel() for k, v in s.loadmat('FILE').items() if k[0] != '_'})\"`",
     ),
@@ -45,12 +45,12 @@ const BINARY: &[Known] = &[
         "a NumPy array or a CSV: `python3 -c \"import h5py, numpy; f = h5py.File('FILE'); f.visit(print); numpy.save('STEM.npy', f['NAME'][()])\"`, with a NAME that it prints",
     ),
     (
-        By::Begin(b"FEA1"),
+        By::Has(b"FEA1", b"\0"),
         "a Feather file of version 1",
         "an Arrow file (Feather version 2): `python3 -c \"import pyarrow.feather as f; f.write_feather(f.read_table('FILE'), 'STEM.arrow')\"`",
     ),
     (
-        By::Begin(b"ORC"),
+        By::Has(b"ORC", b"\0"),
         "an ORC file",
         "a Parquet file: `python3 -c \"import pandas; pandas.read_orc('FILE').to_parquet('STEM.parquet')\"`",
     ),
@@ -80,16 +80,16 @@ const BINARY: &[Known] = &[
         "a CSV: `python3 -c \"import asammdf; asammdf.MDF('FILE').to_dataframe(raster=0.01).to_csv('STEM.csv')\"` (asammdf of PyPI; raster is the time step in seconds)",
     ),
     (
-        By::Begin(b"TDSm"),
+        By::Has(b"TDSm", b"\0"),
         "a TDMS file of LabVIEW",
         "a CSV: `python3 -c \"import nptdms; nptdms.TdmsFile('FILE').as_dataframe(time_index=True).to_csv('STEM.csv')\"` (npTDMS of PyPI)",
     ),
     (
-        By::Begin(b"root"),
+        By::Begin(b"root\0"),
         "a ROOT file",
         "a CSV: `python3 -c \"import uproot; uproot.open('FILE')['TREE'].arrays(library='pd').to_csv('STEM.csv')\"`",
     ),
-    (By::Begin(b"LOGG"), "a CAN log of Vector (.blf)", CAN),
+    (By::Has(b"LOGG", b"\0"), "a CAN log of Vector (.blf)", CAN),
     (
         By::Begin(b"\xd4\xc3\xb2\xa1"),
         "a network capture (pcap)",
@@ -155,7 +155,7 @@ const BINARY: &[Known] = &[
         "an unpacked file: `xz -dk FILE`",
     ),
     (
-        By::Begin(b"BZh"),
+        By::Has(b"BZh", b"1AY&SY"),
         "bzip2",
         "an unpacked file: `bunzip2 -k FILE`",
     ),
@@ -180,7 +180,7 @@ const BINARY: &[Known] = &[
         "an unpacked file: `tar xf FILE`",
     ),
     (
-        By::Begin(b"RRF"),
+        By::Has(b"RRF", b"\0"),
         "a recording of Rerun (.rrd), which is for its viewer",
         "the MCAP of the same run: `becomingone run SCENE --record STEM.mcap`",
     ),
@@ -293,8 +293,7 @@ pub(crate) fn find(head: &[u8], file: &Path) -> Option<(String, String)> {
         By::At(at, bytes) => head.get(*at..).is_some_and(|rest| rest.starts_with(bytes)),
         By::Has(begin, within) => {
             let near = &head[..head.len().min(4096)];
-            head.starts_with(begin)
-                && (within.is_empty() || near.windows(within.len()).any(|w| w == *within))
+            head.starts_with(begin) && near.windows(within.len()).any(|w| w == *within)
         }
         By::Extension(extensions) => {
             // A table may have any name.

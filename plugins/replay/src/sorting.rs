@@ -53,11 +53,10 @@ impl Ord for Held {
 }
 
 /// Samples that wait for earlier ones.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SortBuffer {
     held: BinaryHeap<Reverse<Held>>,
     bytes: usize,
-    max_bytes: usize,
     pushed: u64,
     latest_ns: u64,
     /// Samples that were before an earlier one of the file.
@@ -65,18 +64,6 @@ pub(crate) struct SortBuffer {
 }
 
 impl SortBuffer {
-    /// Creates a buffer; nothing waits if the source is in order.
-    pub(crate) fn new(is_ordered: bool) -> Self {
-        Self {
-            held: BinaryHeap::new(),
-            bytes: 0,
-            max_bytes: if is_ordered { 0 } else { MAX_BYTES },
-            pushed: 0,
-            latest_ns: 0,
-            unordered: 0,
-        }
-    }
-
     pub(crate) fn push(&mut self, sample: Sample) {
         self.unordered += u64::from(sample.time_ns < self.latest_ns);
         self.latest_ns = self.latest_ns.max(sample.time_ns);
@@ -88,9 +75,11 @@ impl SortBuffer {
         self.pushed += 1;
     }
 
-    /// Removes the earliest sample if the buffer is full.
-    pub(crate) fn pop_full(&mut self) -> Option<Sample> {
-        if self.bytes > self.max_bytes {
+    /// Removes the earliest sample if none can come before it, at this least time of all that follow, or if the buffer
+    /// is full.
+    pub(crate) fn pop_ready(&mut self, floor_ns: u64) -> Option<Sample> {
+        let Reverse(first) = self.held.peek()?;
+        if first.sample.time_ns <= floor_ns || self.bytes > MAX_BYTES {
             self.pop()
         } else {
             None

@@ -1,6 +1,7 @@
 //! Logs of messages: the trait that each format implements, and the leaves of a message.
 
 use crate::error::TableError;
+use std::collections::{HashMap, HashSet};
 use std::fmt::{Debug, Display, Write as _};
 
 /// Longest list whose items become channels: longer ones are images or scans.
@@ -66,13 +67,50 @@ pub(crate) trait MessageSource: Debug + Send {
     /// Does not visit the leaves of a topic any more; its messages may still be returned, or passed over.
     fn ignore(&mut self, topic: &str);
 
-    /// Whether messages are in order of log time, by an index of the file; otherwise the caller sorts.
-    fn is_ordered(&self) -> bool {
-        false
+    /// Log time that no later message is before (ns), by an index of the file; 0 if not known. The caller sorts messages
+    /// up to it.
+    fn floor_ns(&self) -> u64 {
+        0
     }
 
     /// What could not be read so far; complete at the end.
     fn report(&self) -> Report;
+}
+
+/// Topics of a source, by index, and those that are ignored.
+#[derive(Debug, Default)]
+pub(crate) struct Topics {
+    names: Vec<String>,
+    index: HashMap<String, usize>,
+    ignored: HashSet<String>,
+}
+
+impl Topics {
+    /// Index of a topic, which is added if it is new.
+    pub(crate) fn index_of(&mut self, topic: &str) -> usize {
+        if let Some(&index) = self.index.get(topic) {
+            return index;
+        }
+        self.names.push(topic.to_owned());
+        self.index.insert(topic.to_owned(), self.names.len() - 1);
+        self.names.len() - 1
+    }
+
+    pub(crate) fn name(&self, index: usize) -> &str {
+        self.names.get(index).map_or("", String::as_str)
+    }
+
+    pub(crate) fn ignore(&mut self, topic: &str) {
+        self.ignored.insert(topic.to_owned());
+    }
+
+    pub(crate) fn is_ignored(&self, topic: &str) -> bool {
+        self.ignored.contains(topic)
+    }
+
+    pub(crate) fn ignored(&self) -> &HashSet<String> {
+        &self.ignored
+    }
 }
 
 /// Opens a file as a source.

@@ -43,10 +43,12 @@ enum Rows {
 }
 
 impl Table {
-    /// Opens a CSV or MCAP file, and finds its columns by the first rows. The file `-` is a CSV on standard input.
+    /// Opens a CSV file or a log of messages (MCAP, ROS 1 bag, ROS 2 bag), and finds its columns by the first rows. The
+    /// file `-` is a CSV on standard input.
     ///
-    /// A row of an MCAP file has the values of one time step: the mean if a topic is faster, a missing value if it is
-    /// slower. Its columns are `topic/field` of topics in JSON, or in protobuf with its schema in the file.
+    /// A row of a log has the values of one time step: the mean if a topic is faster, a missing value if it is slower.
+    /// Its columns are `topic/field` of topics in ROS 1, ROS 2 (CDR), JSON or protobuf with the schema in the file; its
+    /// time is the log time, not a stamp in the messages.
     ///
     /// # Errors
     ///
@@ -59,11 +61,9 @@ impl Table {
         } else {
             let from = File::open(file).map_err(failed)?;
             if from.metadata().map_err(failed)?.is_dir() {
-                return Err(TableError::invalid(
-                    file,
-                    "a folder",
-                    "a recording: CSV or MCAP",
-                ));
+                let (schema, rows) = MessageRows::open(file, wanted, formats::FOLDER.open)?;
+                let rows = Rows::Messages(Box::new(rows));
+                return Ok(Self { schema, rows });
             }
             Input::File(from)
         };

@@ -114,7 +114,7 @@ fn tables_that_are_cut_off_give_what_is_whole_and_say_so() {
             match count(&cut) {
                 Ok((rows, notes)) => {
                     assert!(
-                        rows >= last && rows < 1000,
+                        rows >= last && rows <= 1000,
                         "{name} at {percent} %: {rows} after {last}"
                     );
                     last = rows;
@@ -142,7 +142,14 @@ fn no_table_makes_a_reader_panic_or_hang() {
         return;
     };
     // Panics of a library that are errors here are not printed.
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(|info| {
+        if info
+            .location()
+            .is_none_or(|l| !l.file().contains(".cargo/registry"))
+        {
+            eprintln!("{info}");
+        }
+    }));
     for names in [
         &["types.arrows", "frame_lz4.feather", "frame_zstd.feather"][..],
         &["records.npy", "c.npy", "fortran.npy"],

@@ -158,17 +158,23 @@ impl<R: Read + Seek> BinarySource<R> {
                 continue;
             };
             let left = self.ahead(0, bytes)?.len();
-            // Where no message follows, bytes may be lost, and the next message begins within this one.
-            let within = left < bytes || !self.may_begin(bytes)?;
-            if within && let Some(at) = self.find(1, bytes.min(left))? {
-                let from = self.window.offset();
-                self.window.pass(at);
-                self.skipped.add(from, at);
-                continue;
-            }
             if left < bytes {
+                // Its type may be damaged.
+                if let Some(at) = self.find(1, left)? {
+                    let from = self.window.offset();
+                    self.window.pass(at);
+                    self.skipped.add(from, at);
+                    continue;
+                }
                 self.truncated = Some(self.window.offset());
                 return Ok(None);
+            }
+            // Where no message follows, bytes of this one may be lost or overwritten.
+            if !self.may_begin(bytes)? {
+                if !self.resynchronise()? {
+                    return Ok(None);
+                }
+                continue;
             }
             return Ok(Some(bytes));
         }

@@ -6,7 +6,7 @@
 //! `BECOMINGONE_FUZZ_FIRST` starts there.
 
 /// Number of inputs of each reader.
-pub const CASES: u64 = 20_000;
+pub(crate) const CASES: u64 = 20_000;
 
 /// Numbers that break length checks.
 const EXTREMES: [u64; 8] = [
@@ -21,10 +21,10 @@ const EXTREMES: [u64; 8] = [
 ];
 
 /// Generator of pseudorandom numbers (splitmix64).
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -33,13 +33,13 @@ impl Random {
     }
 
     /// A number below `end`; 0 if `end` is 0.
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % (end.max(1) as u64)) as usize
     }
 }
 
 /// The `case`-th mutation of a file.
-pub fn mutate(seed: &[u8], case: u64) -> Vec<u8> {
+pub(crate) fn mutate(seed: &[u8], case: u64) -> Vec<u8> {
     let mut random = Random(case);
     let mut bytes = seed.to_vec();
     for _ in 0..=random.below(4) {
@@ -81,7 +81,7 @@ pub fn mutate(seed: &[u8], case: u64) -> Vec<u8> {
 }
 
 /// Reads mutations of valid files; a panic of the reader names the case.
-pub fn fuzz(name: &str, seeds: &[Vec<u8>], read: impl Fn(&[u8])) {
+pub(crate) fn fuzz(name: &str, seeds: &[Vec<u8>], read: impl Fn(&[u8])) {
     let number = |key: &str| std::env::var(key).ok().and_then(|text| text.parse().ok());
     let cases: u64 = number("BECOMINGONE_FUZZ_CASES").unwrap_or(CASES);
     let first: u64 = number("BECOMINGONE_FUZZ_FIRST").unwrap_or(0);

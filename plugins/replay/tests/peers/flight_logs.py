@@ -114,7 +114,7 @@ def dataflash():
         if k % 20 == 0:
             out += write("POS", t + 3, 3, -353632620 + k, 1491652370 - k, 58432 + k, 250, -k, 121)
             out += write("XTRA", t + 4, -(k % 100), -k, k / 3, -(2**50) - k)
-            out += write("ISBD", t + 5, k, bytes(64))
+            out += write("ISBD", t + 5, k * k % 997, bytes(64))
         if k == 250:
             out += write("MSG", t + 6, b"Mode, auto")
     return out
