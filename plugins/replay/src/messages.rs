@@ -1,36 +1,22 @@
-//! Messages of an MCAP file as a stream, and the numbers in them.
+//! Messages of an MCAP file as a stream: in the order of the file, or its chunks in the order of log time.
 
+use crate::encoding::{Encoding, Schema};
 use crate::error::TableError;
+use crate::mcap_chunks::{Chunk, Chunks};
 use mcap::McapError;
 use mcap::records::{MessageHeader, Record};
 use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
-use prost_reflect::{
-    DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage as _, Value as Field,
-};
-use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// First bytes of an MCAP file.
-pub(crate) const MAGIC: &[u8] = mcap::MAGIC;
 /// MCAP profile of our own recordings.
 const OWN_PROFILE: &str = "becomingone";
 /// Largest record (bytes): a larger one is not a reading, or has an invalid length.
-const MAX_RECORD_BYTES: usize = 1 << 30;
-/// Longest list whose items become channels: longer ones are images or scans.
-const MAX_LIST: usize = 32;
-
-/// Message encoding of a channel.
-#[derive(Clone, Debug)]
-pub(crate) enum Encoding {
-    Json,
-    Protobuf(MessageDescriptor),
-    /// Unsupported, with its name.
-    Other(String),
-}
+const MAX_RECORD_BYTES: u64 = 1 << 30;
+/// Largest record of any file, however short (bytes): chunks are compressed.
+const MIN_RECORD_LIMIT: u64 = 64 << 20;
 
 /// Channel of the file.
 #[derive(Clone, Debug)]
@@ -42,24 +28,19 @@ pub(crate) struct Channel {
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
-/// Value of a message field.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Leaf {
-    Number(f64),
-    Missing,
-    Text,
-}
-
-struct Schema {
-    name: String,
-    bytes: Vec<u8>,
-}
-
 /// Message stream of a file.
 pub(crate) struct Messages {
     path: PathBuf,
     from: File,
     reader: LinearReader,
+    /// Bytes of the present part of the file that were not read.
+    left: u64,
+    /// Largest record (bytes).
+    limit: u64,
+    /// Chunks that follow, in order of log time.
+    chunks: VecDeque<Chunk>,
+    /// No later message is before this log time (ns).
+    floor_ns: u64,
     schemas: HashMap<u16, Schema>,
     channels: HashMap<u16, Channel>,
     /// MCAP profile of the file.
@@ -68,6 +49,8 @@ pub(crate) struct Messages {
     last_ns: u64,
     /// Whether the file ends within a record, as after the writer was killed.
     pub(crate) truncated: bool,
+    /// Messages whose channel is not in the file.
+    pub(crate) without_channel: u64,
 }
 
 impl std::fmt::Debug for Messages {
@@ -77,25 +60,94 @@ impl std::fmt::Debug for Messages {
 }
 
 impl Messages {
+    /// Opens a file in its own order.
     pub(crate) fn open(path: &Path) -> Result<Self, TableError> {
-        let options = LinearReaderOptions::default()
-            .with_validate_chunk_crcs(true)
-            .with_record_length_limit(MAX_RECORD_BYTES);
+        let failed = |cause| TableError::read(path, cause);
+        let from = File::open(path).map_err(failed)?;
+        let total = from.metadata().map_err(failed)?.len();
+        let limit = total.clamp(MIN_RECORD_LIMIT, MAX_RECORD_BYTES);
         Ok(Self {
             path: path.to_owned(),
-            from: File::open(path).map_err(|e| TableError::read(path, e))?,
-            reader: LinearReader::new_with_options(options),
+            from,
+            reader: reader(limit, false),
+            left: total,
+            limit,
+            chunks: VecDeque::new(),
+            floor_ns: 0,
             schemas: HashMap::new(),
             channels: HashMap::new(),
             profile: String::new(),
             last_ns: 0,
             truncated: false,
+            without_channel: 0,
         })
+    }
+
+    /// Opens a file with its chunks in order of their first log time. A file with messages outside of chunks stays in
+    /// its own order.
+    pub(crate) fn open_by_time(path: &Path) -> Result<Self, TableError> {
+        let mut messages = Self::open(path)?;
+        let found = Chunks::find(&messages.from).map_err(|cause| TableError::read(path, cause))?;
+        if found.loose {
+            let start = messages.from.seek(SeekFrom::Start(0));
+            start.map_err(|cause| TableError::read(path, cause))?;
+            return Ok(messages);
+        }
+        let mut chunks = found.chunks;
+        for record in found.names {
+            messages.learn(record);
+        }
+        if !chunks.is_sorted_by_key(|c| c.start_ns) {
+            if found.truncated || messages.channels.is_empty() {
+                // Its channels are in the chunks alone: read them first.
+                let mut search = Self::open(path)?;
+                while search.next(|_, _, _, _| ())?.is_some() {}
+                messages.schemas = search.schemas;
+                messages.channels = search.channels;
+            }
+            chunks.sort_by_key(|c| (c.start_ns, c.offset));
+        }
+        messages.chunks = chunks.into();
+        messages.truncated = found.truncated;
+        messages.left = 0;
+        messages.reader = reader(messages.limit, true);
+        Ok(messages)
+    }
+
+    /// Passes over chunks that have messages of these topics alone.
+    pub(crate) fn skip_topics(&mut self, ignored: &HashSet<String>) {
+        let Self {
+            chunks, channels, ..
+        } = self;
+        let skipped = |id: &u16| {
+            channels
+                .get(id)
+                .is_some_and(|c| ignored.contains(&c.topic) || !c.is_readable())
+        };
+        chunks.retain(|chunk| chunk.channels.is_empty() || !chunk.channels.iter().all(skipped));
     }
 
     /// Channels read so far.
     pub(crate) fn channels(&self) -> impl Iterator<Item = &Channel> {
         self.channels.values()
+    }
+
+    /// No later message is before this log time (ns); 0 if not known.
+    pub(crate) fn floor_ns(&self) -> u64 {
+        self.floor_ns
+    }
+
+    /// Begins the next chunk; false at the end.
+    fn next_chunk(&mut self) -> Result<bool, TableError> {
+        let Some(chunk) = self.chunks.pop_front() else {
+            return Ok(false);
+        };
+        let start = self.from.seek(SeekFrom::Start(chunk.offset));
+        start.map_err(|cause| TableError::read(&self.path, cause))?;
+        self.left = chunk.length;
+        self.floor_ns = chunk.start_ns;
+        self.reader = reader(self.limit, true);
+        Ok(true)
     }
 
     /// Reads the next message; `None` at the end.
@@ -108,173 +160,101 @@ impl Messages {
                 TableError::invalid(
                     path,
                     format!("an invalid record after the time {last_ns} ns ({cause})"),
-                    "an MCAP file that was not changed",
+                    "an MCAP file that was not changed; `mcap recover` keeps its valid part",
                 )
             };
-            let record = match self.reader.next_event() {
-                None => return Ok(None),
-                Some(Ok(LinearReadEvent::ReadRequest(need))) => {
+            let Some(event) = self.reader.next_event() else {
+                if self.next_chunk()? {
+                    continue;
+                }
+                return Ok(None);
+            };
+            let record = match event {
+                Ok(LinearReadEvent::ReadRequest(need)) => {
                     let to = self.reader.insert(need);
+                    let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+                    let most = to.len().min(most);
                     let n = self
                         .from
-                        .read(to)
+                        .read(&mut to[..most])
                         .map_err(|e| TableError::read(&self.path, e))?;
+                    self.left -= n as u64;
                     self.reader.notify_read(n);
                     continue;
                 }
-                Some(Ok(LinearReadEvent::Record { opcode, data })) => {
-                    mcap::parse_record(opcode, data)
-                }
-                Some(Err(McapError::UnexpectedEof | McapError::UnexpectedEoc)) => {
+                Ok(LinearReadEvent::Record { opcode, data }) => mcap::parse_record(opcode, data),
+                Err(McapError::UnexpectedEof | McapError::UnexpectedEoc) => {
                     self.truncated = true;
+                    if self.next_chunk()? {
+                        continue;
+                    }
+                    self.reader = reader(self.limit, true);
+                    self.left = 0;
                     return Ok(None);
                 }
-                Some(Err(error)) => return Err(invalid(error, self.last_ns, &self.path)),
+                Err(error) => return Err(invalid(error, self.last_ns, &self.path)),
             };
             match record.map_err(|e| invalid(e, self.last_ns, &self.path))? {
-                Record::Header(header) => self.profile = header.profile,
-                Record::Schema { header, data } => {
-                    let schema = Schema {
-                        name: header.name,
-                        bytes: data.into_owned(),
-                    };
-                    self.schemas.insert(header.id, schema);
-                }
-                Record::Channel(channel) if !self.channels.contains_key(&channel.id) => {
-                    let encoding = self.encoding(&channel.message_encoding, channel.schema_id);
-                    let known = Channel {
-                        topic: channel.topic,
-                        encoding,
-                        ours: self.profile == OWN_PROFILE,
-                        metadata: channel.metadata,
-                    };
-                    self.channels.insert(channel.id, known);
-                }
                 Record::Message { header, data } => {
                     self.last_ns = header.log_time;
                     if let Some(channel) = self.channels.get(&header.channel_id) {
                         return Ok(Some(visit(header.channel_id, channel, &header, &data)));
                     }
+                    self.without_channel += 1;
                 }
-                _ => {}
+                other => {
+                    let other = other.into_owned();
+                    self.learn(other);
+                }
             }
         }
     }
 
-    fn encoding(&self, encoding: &str, schema: u16) -> Encoding {
-        match encoding {
-            "json" => Encoding::Json,
-            "protobuf" => {
-                let schema = self.schemas.get(&schema);
-                let message = schema.and_then(|schema| {
-                    let pool = DescriptorPool::decode(schema.bytes.as_slice()).ok()?;
-                    pool.get_message_by_name(&schema.name)
-                });
-                message.map_or(
-                    Encoding::Other("protobuf without a schema".to_owned()),
-                    Encoding::Protobuf,
-                )
+    /// Keeps the profile, a schema, or a channel.
+    fn learn(&mut self, record: Record<'_>) {
+        match record {
+            Record::Header(header) => self.profile = header.profile,
+            Record::Schema { header, data } => {
+                let schema = Schema {
+                    name: header.name,
+                    encoding: header.encoding,
+                    bytes: data.into_owned(),
+                };
+                self.schemas.insert(header.id, schema);
             }
-            "" => Encoding::Other("no encoding".to_owned()),
-            other => Encoding::Other(other.to_owned()),
+            Record::Channel(channel) if !self.channels.contains_key(&channel.id) => {
+                let schema = self.schemas.get(&channel.schema_id);
+                let known = Channel {
+                    encoding: Encoding::of(&channel.message_encoding, schema),
+                    topic: channel.topic,
+                    ours: self.profile == OWN_PROFILE,
+                    metadata: channel.metadata,
+                };
+                self.channels.insert(channel.id, known);
+            }
+            _ => {}
         }
     }
+}
+
+/// Reader of a file, or of a part of it.
+fn reader(limit: u64, part: bool) -> LinearReader {
+    let options = LinearReaderOptions::default()
+        .with_validate_chunk_crcs(true)
+        .with_skip_start_magic(part)
+        .with_skip_end_magic(part)
+        .with_record_length_limit(usize::try_from(limit).unwrap_or(usize::MAX));
+    LinearReader::new_with_options(options)
 }
 
 impl Channel {
-    /// Visits every leaf of a message with its path below the topic; false if the message is not valid in its encoding.
-    pub(crate) fn leaves(&self, bytes: &[u8], each: &mut dyn FnMut(&str, Leaf)) -> bool {
-        let mut path = self.topic.trim_start_matches('/').to_owned();
-        match &self.encoding {
-            Encoding::Json => match serde_json::from_slice(bytes) {
-                Ok(value) => json(&value, &mut path, each),
-                Err(_) => return false,
-            },
-            Encoding::Protobuf(descriptor) => {
-                match DynamicMessage::decode(descriptor.clone(), bytes) {
-                    Ok(message) => protobuf(&message, &mut path, each),
-                    Err(_) => return false,
-                }
-            }
-            Encoding::Other(_) => {}
-        }
-        true
+    /// Whether its messages are readings that can be read.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.is_topic() && !matches!(self.encoding, Encoding::Other(_))
     }
-}
 
-/// Calls `then` with `/part` appended to the path.
-fn below(path: &mut String, part: &dyn std::fmt::Display, then: impl FnOnce(&mut String)) {
-    let length = path.len();
-    // Writing to a string cannot fail.
-    let _ = write!(path, "/{part}");
-    then(path);
-    path.truncate(length);
-}
-
-fn json(value: &Value, path: &mut String, each: &mut dyn FnMut(&str, Leaf)) {
-    match value {
-        Value::Null => each(path, Leaf::Missing),
-        Value::Bool(on) => each(path, Leaf::Number(f64::from(u8::from(*on)))),
-        Value::Number(x) => each(path, number(x.as_f64().unwrap_or(f64::NAN))),
-        Value::String(_) => each(path, Leaf::Text),
-        Value::Array(items) if items.len() <= MAX_LIST => {
-            for (k, item) in items.iter().enumerate() {
-                below(path, &k, |path| json(item, path, each));
-            }
-        }
-        Value::Array(_) => {}
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                below(path, name, |path| json(field, path, each));
-            }
-        }
-    }
-}
-
-fn protobuf(message: &DynamicMessage, path: &mut String, each: &mut dyn FnMut(&str, Leaf)) {
-    for field in message.descriptor().fields() {
-        let message_type = field.kind().as_message().map(|m| m.full_name().to_owned());
-        let is_time = matches!(
-            message_type.as_deref(),
-            Some("google.protobuf.Timestamp" | "google.protobuf.Duration")
-        );
-        // Stamps are not readings; fields that are not set and have no default have no value.
-        if is_time || (field.supports_presence() && !message.has_field(&field)) {
-            continue;
-        }
-        let value = message.get_field(&field);
-        below(path, &field.name(), |path| {
-            protobuf_field(&value, path, each);
-        });
-    }
-}
-
-fn protobuf_field(value: &Field, path: &mut String, each: &mut dyn FnMut(&str, Leaf)) {
-    let x = match value {
-        Field::Bool(on) => f64::from(u8::from(*on)),
-        Field::I32(x) => f64::from(*x),
-        Field::I64(x) => *x as f64,
-        Field::U32(x) => f64::from(*x),
-        Field::U64(x) => *x as f64,
-        Field::F32(x) => f64::from(*x),
-        Field::F64(x) => *x,
-        Field::EnumNumber(_) | Field::String(_) => return each(path, Leaf::Text),
-        Field::Message(message) => return protobuf(message, path, each),
-        Field::List(items) if items.len() <= MAX_LIST => {
-            for (k, item) in items.iter().enumerate() {
-                below(path, &k, |path| protobuf_field(item, path, each));
-            }
-            return;
-        }
-        Field::List(_) | Field::Map(_) | Field::Bytes(_) => return,
-    };
-    each(path, number(x));
-}
-
-fn number(x: f64) -> Leaf {
-    if x.is_finite() {
-        Leaf::Number(x)
-    } else {
-        Leaf::Missing
+    /// Whether it has readings. Our own recordings have others, too: journal, ground truth, and kernel outputs.
+    pub(crate) fn is_topic(&self) -> bool {
+        !self.ours || self.metadata.contains_key("kind") && !self.topic.ends_with("/truth")
     }
 }

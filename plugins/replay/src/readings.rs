@@ -1,7 +1,8 @@
 //! [`Readings`]: readings of a sensor in one of our own recordings, bit-identical.
 
+use crate::encoding::Encoding;
 use crate::error::TableError;
-use crate::messages::{Encoding, Messages};
+use crate::messages::Messages;
 use serde_json::Value;
 use std::path::Path;
 

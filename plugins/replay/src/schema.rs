@@ -121,7 +121,7 @@ pub struct Counts {
     pub broken_messages: u64,
 }
 
-/// First occurrence of each irregularity: line and content. `None` if there is none, and for MCAP files.
+/// First occurrence of each irregularity: line and content. `None` if there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Firsts {
     /// First of [`Counts::short_rows`].
@@ -134,6 +134,8 @@ pub struct Firsts {
     pub text_cell: Option<String>,
     /// First of [`Counts::infinite_cells`].
     pub infinite_cell: Option<String>,
+    /// First of [`Counts::broken_messages`]: its topic, time, and the cause.
+    pub broken_message: Option<String>,
 }
 
 /// Schema of a table, and its counts so far.

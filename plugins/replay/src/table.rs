@@ -2,11 +2,14 @@
 
 use crate::csv_rows::CsvRows;
 use crate::error::TableError;
+use crate::formats;
 use crate::input::Input;
-use crate::mcap_rows::McapRows;
-use crate::messages;
+use crate::message_rows::MessageRows;
+use crate::not_read;
+use crate::records::Records;
 use crate::schema::{Column, Counts, Firsts, Kind, Row, Schema, TimeColumn, Wanted};
 use crate::text::LineCounter;
+use crate::typed::{self, TypedRows};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -34,15 +37,18 @@ pub struct Table {
 
 #[derive(Debug)]
 enum Rows {
-    Csv(Box<CsvRows>),
-    Mcap(Box<McapRows>),
+    Csv(Box<Records<CsvRows>>),
+    Messages(Box<MessageRows>),
+    Typed(Box<TypedRows>),
 }
 
 impl Table {
-    /// Opens a CSV or MCAP file, and finds its columns by the first rows. The file `-` is a CSV on standard input.
+    /// Opens a CSV file or a log of messages (MCAP, ROS 1 bag, ROS 2 bag), and finds its columns by the first rows. The
+    /// file `-` is a CSV on standard input.
     ///
-    /// A row of an MCAP file has the values of one time step: the mean if a topic is faster, a missing value if it is
-    /// slower. Its columns are `topic/field` of topics in JSON, or in protobuf with its schema in the file.
+    /// A row of a log has the values of one time step: the mean if a topic is faster, a missing value if it is slower.
+    /// Its columns are `topic/field` of topics in ROS 1, ROS 2 (CDR), JSON or protobuf with the schema in the file; its
+    /// time is the log time, not a stamp in the messages.
     ///
     /// # Errors
     ///
@@ -55,11 +61,9 @@ impl Table {
         } else {
             let from = File::open(file).map_err(failed)?;
             if from.metadata().map_err(failed)?.is_dir() {
-                return Err(TableError::invalid(
-                    file,
-                    "a folder",
-                    "a recording: CSV or MCAP",
-                ));
+                let (schema, rows) = MessageRows::open(file, wanted, formats::FOLDER.open)?;
+                let rows = Rows::Messages(Box::new(rows));
+                return Ok(Self { schema, rows });
             }
             Input::File(from)
         };
@@ -73,19 +77,34 @@ impl Table {
             at_end = piece.map_err(failed)? == 0;
             lines_read += head[before..].iter().filter(|b| **b == b'\n').count();
         }
-        if head.starts_with(messages::MAGIC) {
+        if let Some(format) = formats::of_messages(&head, file) {
             if matches!(from, Input::Stdin(_)) {
                 return Err(TableError::invalid(
                     file,
-                    "an MCAP on standard input",
-                    "a file: MCAP is read twice",
+                    format!("{} on standard input", format.name),
+                    "a file: logs of messages are read twice",
                 ));
             }
-            let (schema, rows) = McapRows::open(file, wanted)?;
-            let rows = Rows::Mcap(Box::new(rows));
+            let (schema, rows) = MessageRows::open(file, wanted, format.open)?;
+            let rows = Rows::Messages(Box::new(rows));
             return Ok(Self { schema, rows });
         }
-        if let Some((found, expected)) = known_binary_format(&head) {
+        if let Some(format) = typed::Format::of(&head, file) {
+            if matches!(from, Input::Stdin(_)) {
+                return Err(TableError::invalid(
+                    file,
+                    format!("{} on standard input", format.name()),
+                    "a file: its first records are read twice",
+                ));
+            }
+            let (schema, rows) = format.open(file, wanted)?;
+            let rows = Rows::Typed(Box::new(rows));
+            return Ok(Self { schema, rows });
+        }
+        if let Some((found, expected)) = not_read::find(&head, file) {
+            return Err(TableError::invalid(file, found, expected));
+        }
+        if let Some((found, expected)) = formats::not_read(&head) {
             return Err(TableError::invalid(file, found, expected));
         }
         if let Some(zero) = head.iter().position(|b| *b == 0) {
@@ -113,7 +132,8 @@ impl Table {
     pub fn read(&mut self, row: &mut Row) -> Result<bool, TableError> {
         let more = match &mut self.rows {
             Rows::Csv(rows) => rows.read(&mut self.schema, row)?,
-            Rows::Mcap(rows) => rows.read(&mut self.schema, row)?,
+            Rows::Messages(rows) => rows.read(&mut self.schema, row)?,
+            Rows::Typed(rows) => rows.read(&mut self.schema, row)?,
         };
         if more {
             row.number = self.schema.counts.rows;
@@ -161,13 +181,14 @@ impl Table {
         }
         match &mut self.rows {
             Rows::Csv(rows) => rows.keep_first(most),
-            Rows::Mcap(rows) => rows.keep_first(most),
+            Rows::Messages(rows) => rows.keep_first(most),
+            Rows::Typed(rows) => rows.keep_first(most),
         }
     }
 
-    /// Whether rows are time steps of an MCAP file, not rows of the file.
+    /// Whether rows are time steps of a log of messages, not rows of the file.
     pub fn is_stepped(&self) -> bool {
-        matches!(self.rows, Rows::Mcap(_))
+        matches!(self.rows, Rows::Messages(_))
     }
 
     /// Notes about what was detected, for the user.
@@ -184,49 +205,4 @@ impl Table {
     pub fn firsts(&self) -> &Firsts {
         &self.schema.firsts
     }
-}
-
-/// Known binary format or encoding of a file, and what to do.
-fn known_binary_format(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    let begins: [(&[u8], &str, &str); 9] = [
-        (b"\x1f\x8b", "gzip", "an unpacked file: gunzip it first"),
-        (
-            b"\x28\xb5\x2f\xfd",
-            "zstd",
-            "an unpacked file: zstd -d it first",
-        ),
-        (
-            b"PK\x03\x04",
-            "a ZIP or Excel file",
-            "a CSV: save it as one",
-        ),
-        (b"PAR1", "Parquet", "a CSV: export it as one"),
-        (b"\x89HDF", "HDF5", "a CSV: export it as one"),
-        (
-            b"#ROSBAG",
-            "a ROS 1 bag",
-            "an MCAP: `mcap convert` makes one",
-        ),
-        (
-            b"SQLite format 3",
-            "SQLite (a ROS 2 bag?)",
-            "an MCAP: `mcap convert` makes one",
-        ),
-        (
-            b"\xff\xfe",
-            "UTF-16",
-            "UTF-8: iconv -f UTF-16 -t UTF-8 makes it",
-        ),
-        (
-            b"\xfe\xff",
-            "UTF-16",
-            "UTF-8: iconv -f UTF-16 -t UTF-8 makes it",
-        ),
-    ];
-    for (begin, found, expected) in begins {
-        if head.starts_with(begin) {
-            return Some((found, expected));
-        }
-    }
-    None
 }

@@ -184,7 +184,7 @@ fn protobuf_is_read_by_the_schema_in_the_file() {
     assert_eq!(rows.len(), 50);
     assert_eq!(rows[3].values, [Some(3.0 * 0.1), Some(0.0), Some(1.0)]);
     assert!(
-        table.notes()[0].contains("`/camera` (cdr)"),
+        table.notes()[0].contains("`/camera` (cdr without a schema)"),
         "{:?}",
         table.notes()
     );
@@ -200,7 +200,9 @@ fn unsupported_topics_are_named_in_the_error() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("found no topic that can be read: `/imu` (cdr); expected topics in JSON"),
+        message.contains(
+            "found no topic that can be read: `/imu` (cdr without a schema); expected topics in"
+        ),
         "{message}"
     );
 

@@ -1,28 +1,22 @@
 //! Classification of columns.
 
 use super::time_column::MIN_STEPS;
-use crate::cell::{self, Cell};
+use crate::cell::Cell;
+use crate::head::HeadRow;
 use crate::schema::{Kind, Wanted};
-use csv::ByteRecord;
 
 /// Relative tolerance of equal steps: decimal fractions are rounded.
 const STEP_TOLERANCE: f64 = 1e-6;
 
 /// Kind of a column other than the time column.
-pub(super) fn column_kind(
-    index: usize,
-    name: &String,
-    records: &[ByteRecord],
-    decimal_comma: bool,
-    wanted: &Wanted,
-) -> Kind {
+pub(super) fn column_kind(index: usize, name: &String, rows: &[HeadRow], wanted: &Wanted) -> Kind {
     if wanted.ignore.contains(name) {
         return Kind::Ignored;
     }
     let (mut numbers, mut texts) = (0usize, 0usize);
-    let mut column = Vec::with_capacity(records.len());
-    for record in records {
-        match cell::read(record.get(index).unwrap_or_default(), decimal_comma) {
+    let mut column = Vec::with_capacity(rows.len());
+    for row in rows {
+        match row.cell(index) {
             Cell::Number(x) => {
                 numbers += 1;
                 column.push(x);
@@ -40,7 +34,7 @@ pub(super) fn column_kind(
         Kind::Text
     } else if !wanted.columns.is_empty() {
         Kind::Unwanted
-    } else if column.len() == records.len() && is_counter(&column) {
+    } else if column.len() == rows.len() && is_counter(&column) {
         Kind::Counter
     } else {
         Kind::Numbers

@@ -1,9 +1,9 @@
 //! Detection of the time column.
 
 use crate::error::TableError;
+use crate::head::{Head, HeadRow};
 use crate::schema::{TimeColumn, Wanted};
 use crate::time_format::TimeFormat;
-use csv::ByteRecord;
 use std::path::Path;
 
 /// Least number of steps for statistics, and of equal steps of a counter.
@@ -39,16 +39,19 @@ pub(super) struct FoundTime {
 /// Finds the time column: the requested one, or the most likely one.
 pub(super) fn find_time(
     file: &Path,
-    names: &[String],
-    records: &[ByteRecord],
+    head: &Head,
     wanted: &Wanted,
 ) -> Result<Option<FoundTime>, TableError> {
+    let names = &head.names;
     let cells = |index: usize| -> Vec<&str> {
-        let cells = records.iter().filter_map(|r| r.get(index));
-        cells.filter_map(|c| std::str::from_utf8(c).ok()).collect()
+        let cells = head.rows.iter().filter_map(|r| r.text(index));
+        cells.collect()
     };
     let found = |index: usize, guessed: bool| {
-        let format = TimeFormat::of(&names[index], &cells(index))?;
+        let format = match head.time {
+            Some((known, format)) if known == index => format,
+            _ => TimeFormat::of(&names[index], &cells(index))?,
+        };
         Some(FoundTime::new(
             index,
             &names[index],
@@ -74,6 +77,12 @@ pub(super) fn find_time(
             ));
         };
         return Ok(Some(time));
+    }
+    if let Some((index, _)) = head.time
+        && !wanted.ignore.contains(&names[index])
+        && !wanted.columns.contains(&names[index])
+    {
+        return Ok(found(index, false));
     }
     let candidates = (0..names.len())
         .filter(|&k| !wanted.ignore.contains(&names[k]) && !wanted.columns.contains(&names[k]));
@@ -135,9 +144,8 @@ impl FoundTime {
     }
 
     /// 90th percentile of the period between these rows (ns); `None` if there are few.
-    pub(super) fn pace_ns(&self, rows: &[&ByteRecord]) -> Option<u64> {
-        let cells = rows.iter().filter_map(|r| r.get(self.index));
-        let cells = cells.filter_map(|c| std::str::from_utf8(c).ok());
+    pub(super) fn pace_ns(&self, rows: &[&HeadRow]) -> Option<u64> {
+        let cells = rows.iter().filter_map(|r| r.text(self.index));
         let mut steps: Vec<u64> = steps(self.format, cells)
             .into_iter()
             .filter_map(|step| u64::try_from(step).ok().filter(|step| *step > 0))

@@ -1,0 +1,141 @@
+//! Classification of a table's columns by its [`Head`], whatever the format of the file.
+
+mod columns;
+mod time_column;
+
+use crate::cell::Cell;
+use crate::error::TableError;
+use crate::head::{Head, HeadRow};
+use crate::records::excerpt;
+use crate::schema::{Column, Counts, Firsts, Kind, Schema, Wanted};
+use crate::time_format::TimeFormat;
+use columns::column_kind;
+use std::path::Path;
+use time_column::{find_time, has_time_name};
+
+/// Channels whose periods differ by more than this factor do not share time steps.
+const MAX_PERIOD_RATIO: u64 = 4;
+
+/// Columns that rows are read from.
+#[derive(Debug)]
+pub(crate) struct Classes {
+    /// Number of columns.
+    pub(crate) width: usize,
+    /// Column index of each channel.
+    pub(crate) channels: Vec<usize>,
+    /// Index and format of the time column.
+    pub(crate) time: Option<(usize, TimeFormat)>,
+}
+
+/// Refuses requested columns that a table does not have.
+pub(crate) fn check_wanted(
+    file: &Path,
+    names: &[String],
+    wanted: &Wanted,
+) -> Result<(), TableError> {
+    let asked = wanted.time.iter().chain(&wanted.columns);
+    match asked.chain(&wanted.ignore).find(|n| !names.contains(n)) {
+        Some(name) => Err(TableError::no_column(file, name, names)),
+        None => Ok(()),
+    }
+}
+
+/// Classifies the columns of a table.
+///
+/// # Errors
+///
+/// A [`TableError`] if a requested column does not exist or does not fit.
+pub(crate) fn classify(
+    file: &Path,
+    head: Head,
+    wanted: &Wanted,
+) -> Result<(Schema, Classes), TableError> {
+    check_wanted(file, &head.names, wanted)?;
+    let mut time = find_time(file, &head, wanted)?;
+    let Head {
+        names,
+        rows,
+        place,
+        mut notes,
+        ..
+    } = head;
+    let columns: Vec<Column> = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let kind = if time.as_ref().is_some_and(|t| t.index == index) {
+                Kind::Time
+            } else {
+                column_kind(index, name, &rows, wanted)
+            };
+            let found = |row: &HeadRow| {
+                let text = (row.cell(index) == Cell::Text).then(|| row.text(index))??;
+                Some(format!("{place} {}: `{}`", row.at, excerpt(text)))
+            };
+            let text = match kind {
+                Kind::Text => rows.iter().find_map(found),
+                _ => None,
+            };
+            let name = name.clone();
+            Column { name, kind, text }
+        })
+        .collect();
+    for column in columns.iter().filter(|c| has_time_name(&c.name)) {
+        let name = &column.name;
+        match (column.kind, &column.text) {
+            (Kind::Text, Some(text)) => notes.push(format!(
+                "`{name}` has no known time format ({text}); expected ISO 8601, such as 2020-03-09 10:14:33, or seconds, ms, us or ns as numbers"
+            )),
+            (Kind::Numbers, _) if time.is_none() => notes.push(format!(
+                "`{name}` does not increase as time does, so it is a channel; use --time for a time column, --ignore to ignore it"
+            )),
+            _ => {}
+        }
+    }
+    let channels: Vec<usize> = if wanted.columns.is_empty() {
+        let numbers = columns.iter().enumerate();
+        let numbers = numbers.filter(|(_, c)| c.kind == Kind::Numbers);
+        numbers.map(|(index, _)| index).collect()
+    } else {
+        // Existence was checked.
+        let index = |name| names.iter().position(|n| n == name);
+        wanted.columns.iter().filter_map(index).collect()
+    };
+    let (mut sparse, mut periods_ns) = (false, Vec::new());
+    for &channel in &channels {
+        let has = |r: &&HeadRow| matches!(r.cell(channel), Cell::Number(_));
+        let with: Vec<&HeadRow> = rows.iter().filter(has).collect();
+        sparse |= !with.is_empty() && with.len() * 2 <= rows.len();
+        let pace_ns = time.as_ref().and_then(|t| t.pace_ns(&with));
+        periods_ns.extend(pace_ns.map(|ns| (ns, channel)));
+    }
+    let mut slow = Vec::new();
+    if let (Some(time), Some(&(fastest_ns, _))) = (&mut time, periods_ns.iter().min()) {
+        let (similar, slower): (Vec<_>, Vec<_>) = periods_ns
+            .iter()
+            .copied()
+            .partition(|(ns, _)| ns / MAX_PERIOD_RATIO <= fastest_ns);
+        time.found.pace_ns = similar.iter().map(|(ns, _)| *ns).max();
+        slow = slower
+            .iter()
+            .map(|(ns, c)| (names[*c].clone(), *ns))
+            .collect();
+    }
+    let schema = Schema {
+        file: file.to_owned(),
+        channels: channels.iter().map(|&c| names[c].clone()).collect(),
+        columns,
+        time: time.as_ref().map(|t| t.found.clone()),
+        sparse,
+        slow,
+        notes,
+        counts: Counts::default(),
+        firsts: Firsts::default(),
+    };
+    let classes = Classes {
+        width: names.len(),
+        channels,
+        time: time.map(|t| (t.index, t.format)),
+    };
+    Ok((schema, classes))
+}

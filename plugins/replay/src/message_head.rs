@@ -1,0 +1,198 @@
+//! First messages of each topic of a log, by which its columns are classified.
+
+use crate::error::TableError;
+use crate::message_rows::MIN_STEP_NS;
+use crate::schema::{Kind, Wanted};
+use crate::source::{Leaf, MessageSource};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most messages of a topic that are looked at.
+const MAX_TOPIC_MESSAGES: usize = 50_000;
+/// Messages of a slow topic that are enough, once it spans [`SLOW_SPANS`] times the time of the first rows.
+const SLOW_MESSAGES: usize = 16;
+const SLOW_SPANS: u64 = 10;
+/// Most columns: more are names that messages make up.
+const MAX_COLUMNS: usize = 65_536;
+/// Least number of equal steps of a counter.
+const MIN_COUNTER_STEPS: usize = 8;
+
+/// Statistics of a leaf, to classify its column.
+#[derive(Debug, Default)]
+pub(crate) struct LeafStatistics {
+    topic: usize,
+    numbers: usize,
+    texts: usize,
+    first: Option<f64>,
+    last: f64,
+    steps: usize,
+    even: bool,
+}
+
+impl LeafStatistics {
+    fn look(&mut self, leaf: Leaf) {
+        match leaf {
+            Leaf::Missing | Leaf::LongList => {}
+            Leaf::Text => self.texts += 1,
+            Leaf::Number(x) => {
+                self.numbers += 1;
+                match self.first {
+                    None => self.first = Some(x),
+                    Some(first) => {
+                        let step = x - self.last;
+                        self.steps += 1;
+                        // Equal steps, within rounding.
+                        let mean = (x - first) / self.steps as f64;
+                        let same = step != 0.0 && (step - mean).abs() <= 1e-6 * step.abs();
+                        self.even = same && (self.even || self.steps == 1);
+                    }
+                }
+                self.last = x;
+            }
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        if self.numbers + self.texts == 0 {
+            Kind::Empty
+        } else if self.texts > self.numbers {
+            Kind::Text
+        } else if self.even && self.steps >= MIN_COUNTER_STEPS {
+            Kind::Counter
+        } else {
+            Kind::Numbers
+        }
+    }
+}
+
+/// Messages of a topic so far.
+#[derive(Debug, Default)]
+struct TopicStatistics {
+    name: String,
+    messages: usize,
+    first_ns: Option<u64>,
+    last_ns: Option<u64>,
+    /// Periods between messages (ns).
+    steps_ns: Vec<u64>,
+}
+
+/// First messages of each topic.
+#[derive(Debug)]
+pub(crate) struct Head {
+    /// Leaves by name.
+    pub(crate) seen: BTreeMap<String, LeafStatistics>,
+    topics: BTreeMap<usize, TopicStatistics>,
+    /// Earliest log time (ns).
+    pub(crate) first_ns: Option<u64>,
+    /// Names of lists that are too long to be channels.
+    long_lists: BTreeSet<String>,
+    full: bool,
+}
+
+impl Head {
+    /// Reads each topic until its first rows are covered. A topic may begin at the end of the file: an index leads
+    /// there; without one, the file is read through.
+    pub(crate) fn read(
+        source: &mut dyn MessageSource,
+        wanted: &Wanted,
+    ) -> Result<Self, TableError> {
+        let span_ns = wanted
+            .step_ns
+            .unwrap_or(MIN_STEP_NS)
+            .saturating_mul(wanted.look_rows as u64);
+        let mut head = Self {
+            seen: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            first_ns: None,
+            long_lists: BTreeSet::new(),
+            full: false,
+        };
+        let mut leaves: Vec<(String, Leaf)> = Vec::new();
+        loop {
+            leaves.clear();
+            let message = source.next(&mut |path, leaf| leaves.push((path.to_owned(), leaf)))?;
+            let Some(message) = message else {
+                return Ok(head);
+            };
+            let ns = message.time_ns;
+            head.first_ns = Some(head.first_ns.map_or(ns, |first| first.min(ns)));
+            let topic = head.topics.entry(message.topic).or_default();
+            if topic.messages == 0 {
+                source.topic(message.topic).clone_into(&mut topic.name);
+            }
+            topic.messages += 1;
+            let first_ns = *topic.first_ns.get_or_insert(ns);
+            if let Some(last_ns) = topic.last_ns.replace(ns)
+                && ns > last_ns
+                && topic.steps_ns.len() < MAX_TOPIC_MESSAGES
+            {
+                topic.steps_ns.push(ns - last_ns);
+            }
+            if message.broken.is_none() {
+                for (name, leaf) in leaves.drain(..) {
+                    if leaf == Leaf::LongList {
+                        if head.long_lists.len() < MAX_COLUMNS {
+                            head.long_lists.insert(name);
+                        }
+                        continue;
+                    }
+                    if head.seen.len() >= MAX_COLUMNS && !head.seen.contains_key(&name) {
+                        head.full = true;
+                        continue;
+                    }
+                    let seen = head.seen.entry(name).or_default();
+                    seen.topic = message.topic;
+                    seen.look(leaf);
+                }
+            }
+            let covered_ns = ns.saturating_sub(first_ns);
+            let slow =
+                covered_ns >= span_ns.saturating_mul(SLOW_SPANS) && topic.messages >= SLOW_MESSAGES;
+            if topic.messages >= MAX_TOPIC_MESSAGES
+                || slow
+                || covered_ns >= span_ns && topic.messages >= wanted.look_rows
+            {
+                let name = topic.name.clone();
+                source.ignore(&name);
+            }
+        }
+    }
+
+    /// Median period of the fastest topic (ns).
+    pub(crate) fn fastest_ns(&self) -> Option<u64> {
+        let medians = self.topics.values().filter_map(|topic| {
+            let mut steps_ns = topic.steps_ns.clone();
+            steps_ns.sort_unstable();
+            steps_ns.get(steps_ns.len() / 2).copied()
+        });
+        medians.min()
+    }
+
+    /// Topics of which no leaf is a channel.
+    pub(crate) fn topics_without(&self, channels: &[String]) -> impl Iterator<Item = &str> {
+        let kept: BTreeSet<usize> = channels
+            .iter()
+            .filter_map(|name| Some(self.seen.get(name)?.topic))
+            .collect();
+        let others = self.topics.iter().filter(move |(k, _)| !kept.contains(k));
+        others.map(|(_, topic)| topic.name.as_str())
+    }
+
+    /// Notes about what is not read.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.long_lists.is_empty() {
+            let names: Vec<String> = self.long_lists.iter().map(|n| format!("`{n}`")).collect();
+            notes.push(format!(
+                "lists of more than {} items, as in images and scans, are not read: {}",
+                crate::source::MAX_LIST,
+                names.join(", ")
+            ));
+        }
+        if self.full {
+            notes.push(format!(
+                "more than {MAX_COLUMNS} names of numbers: the others are not read"
+            ));
+        }
+        notes
+    }
+}

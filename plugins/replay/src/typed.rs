@@ -1,0 +1,294 @@
+//! Tables whose cells have types: Arrow, Feather, Parquet, NumPy and JSON lines, as records.
+//!
+//! Each is a [`RecordSource`] with [`Columns`]; a column of time stamps is known by its type, not guessed.
+
+mod arrow;
+mod ipc;
+mod json_lines;
+mod npy;
+mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod value;
+
+use crate::cell::Cell;
+use crate::classify::classify;
+use crate::error::TableError;
+use crate::head::{Head, HeadCell, HeadRow};
+use crate::records::{RecordSource, Records};
+use crate::schema::{Row, Schema, Wanted};
+use crate::time_format::TimeFormat;
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::path::Path;
+use value::Value;
+
+/// Columns of a typed table.
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    /// Unique names.
+    names: Vec<String>,
+    /// Index and format of each column of time stamps; the first one is the time.
+    times: Vec<(usize, TimeFormat)>,
+    /// Notes for the user.
+    notes: Vec<String>,
+}
+
+impl Columns {
+    /// Makes the names unique: `a`, `a_2`.
+    fn make_unique(&mut self) {
+        let mut seen = std::collections::HashSet::new();
+        for k in 0..self.names.len() {
+            let name = self.names[k].clone();
+            let mut own = name.clone();
+            let mut n = 2;
+            while !seen.insert(own.clone()) {
+                own = format!("{name}_{n}");
+                n += 1;
+            }
+            if own != name {
+                self.notes.push(format!(
+                    "the name `{name}` is there twice: the second one is `{own}`"
+                ));
+                self.names[k] = own;
+            }
+        }
+    }
+
+    /// The time: the requested column, or the first one of time stamps.
+    fn time(&mut self, wanted: &Wanted) -> Option<(usize, TimeFormat)> {
+        if let Some(name) = &wanted.time {
+            let named = |(k, _): &&(usize, _)| &self.names[*k] == name;
+            return self.times.iter().find(named).copied();
+        }
+        let used = |k: usize| {
+            let name = &self.names[k];
+            !wanted.ignore.contains(name) && !wanted.columns.contains(name)
+        };
+        let times: Vec<_> = self.times.iter().filter(|t| used(t.0)).copied().collect();
+        if let [first, _, ..] = times[..] {
+            let name = |t: &(usize, TimeFormat)| format!("`{}`", self.names[t.0]);
+            let names: Vec<String> = times.iter().map(name).collect();
+            self.notes.push(format!(
+                "time stamps in {}: `{}` is the time; --time selects another",
+                names.join(", "),
+                self.names[first.0]
+            ));
+        }
+        times.first().copied()
+    }
+}
+
+/// Stream of typed records.
+trait TypedSource: Debug + Sized {
+    /// Opens a file, and finds its columns.
+    fn open(file: &Path) -> Result<(Columns, Self), TableError>;
+
+    /// Reads the next record; false at the end.
+    fn advance(&mut self, file: &Path) -> Result<bool, TableError>;
+
+    /// Number of columns.
+    fn width(&self) -> usize;
+
+    /// Value of a column in the record.
+    fn value(&self, index: usize) -> Value<'_>;
+
+    /// Number of the record's row or line (from 1).
+    fn number(&self) -> u64;
+
+    /// What is to be said at the end of the file.
+    fn at_end(&self) -> Vec<String>;
+
+    /// Word for the place of a record.
+    const PLACE: &'static str = "row";
+}
+
+/// A [`TypedSource`] as records.
+#[derive(Debug)]
+pub(crate) struct Typed<S>(S);
+
+impl<S: TypedSource> RecordSource for Typed<S> {
+    fn next(&mut self, file: &Path) -> Result<bool, TableError> {
+        self.0.advance(file)
+    }
+
+    fn len(&self) -> usize {
+        self.0.width()
+    }
+
+    fn cell(&self, index: usize) -> Cell {
+        self.0.value(index).cell()
+    }
+
+    fn text(&self, index: usize) -> Cow<'_, str> {
+        self.0.value(index).text()
+    }
+
+    fn place(&self) -> String {
+        format!("{} {}", S::PLACE, self.0.number())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.0.at_end()
+    }
+}
+
+/// Opens a file as a table: its first records tell the kinds of its columns.
+fn open<S: TypedSource>(
+    file: &Path,
+    wanted: &Wanted,
+) -> Result<(Schema, Records<Typed<S>>), TableError> {
+    let (mut columns, mut source) = S::open(file)?;
+    let mut rows = Vec::new();
+    while rows.len() < wanted.look_rows && source.advance(file)? {
+        let cell = |k: usize| HeadCell {
+            cell: source.value(k).cell(),
+            text: source.value(k).text().into_owned(),
+        };
+        rows.push(HeadRow {
+            at: source.number(),
+            cells: (0..source.width()).map(cell).collect(),
+        });
+    }
+    if rows.is_empty() {
+        let why = source.at_end().join("; ");
+        let found = if why.is_empty() {
+            "no row".to_owned()
+        } else {
+            format!("no row: {why}")
+        };
+        return Err(TableError::invalid(file, found, "columns with rows"));
+    }
+    let time = columns.time(wanted);
+    let head = Head {
+        names: columns.names,
+        rows,
+        place: S::PLACE,
+        time,
+        notes: columns.notes,
+    };
+    let (schema, classes) = classify(file, head, wanted)?;
+    let (_, source) = S::open(file)?;
+    Ok((schema, Records::new(Typed(source), classes)))
+}
+
+/// Typed tables, by format.
+#[derive(Debug)]
+pub(crate) enum TypedRows {
+    Ipc(Records<Typed<ipc::IpcSource>>),
+    #[cfg(feature = "parquet")]
+    Parquet(Records<Typed<parquet::ParquetSource>>),
+    Npy(Records<Typed<npy::NpySource>>),
+    Npz(Records<Typed<npz::NpzSource>>),
+    JsonLines(Records<Typed<json_lines::JsonLinesSource>>),
+}
+
+macro_rules! each {
+    ($self:expr, $rows:ident => $do:expr) => {
+        match $self {
+            TypedRows::Ipc($rows) => $do,
+            #[cfg(feature = "parquet")]
+            TypedRows::Parquet($rows) => $do,
+            TypedRows::Npy($rows) => $do,
+            TypedRows::Npz($rows) => $do,
+            TypedRows::JsonLines($rows) => $do,
+        }
+    };
+}
+
+impl TypedRows {
+    pub(crate) fn read(&mut self, schema: &mut Schema, row: &mut Row) -> Result<bool, TableError> {
+        each!(self, rows => rows.read(schema, row))
+    }
+
+    pub(crate) fn keep_first(&mut self, most: usize) {
+        each!(self, rows => rows.keep_first(most));
+    }
+}
+
+/// Format of a typed table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    ArrowFile,
+    ArrowStream,
+    Parquet,
+    Npy,
+    Npz,
+    JsonLines,
+}
+
+impl Format {
+    /// Format by the first bytes of a file, and its name where they do not tell.
+    pub(crate) fn of(head: &[u8], file: &Path) -> Option<Self> {
+        let extension = file
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default();
+        let is = |names: &[&str]| names.iter().any(|n| extension.eq_ignore_ascii_case(n));
+        Some(if head.starts_with(b"ARROW1\0\0") {
+            Self::ArrowFile
+        } else if ipc::is_stream(head) {
+            Self::ArrowStream
+        } else if head.starts_with(b"PAR1") || head.starts_with(b"PARE") {
+            Self::Parquet
+        } else if head.starts_with(b"\x93NUMPY") {
+            Self::Npy
+        } else if npz::is_npz(head) || head.starts_with(b"PK") && is(&["npz"]) {
+            Self::Npz
+        } else if json_lines::is_json(head) {
+            Self::JsonLines
+        } else {
+            return None;
+        })
+    }
+
+    /// Name, with an article.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ArrowFile => "an Arrow (Feather) file",
+            Self::ArrowStream => "an Arrow stream",
+            Self::Parquet => "a Parquet file",
+            Self::Npy => "a NumPy array",
+            Self::Npz => "a NumPy archive",
+            Self::JsonLines => "JSON",
+        }
+    }
+
+    pub(crate) fn open(
+        self,
+        file: &Path,
+        wanted: &Wanted,
+    ) -> Result<(Schema, TypedRows), TableError> {
+        Ok(match self {
+            Self::ArrowFile | Self::ArrowStream => {
+                let (schema, rows) = open(file, wanted)?;
+                (schema, TypedRows::Ipc(rows))
+            }
+            #[cfg(feature = "parquet")]
+            Self::Parquet => {
+                let (schema, rows) = open(file, wanted)?;
+                (schema, TypedRows::Parquet(rows))
+            }
+            #[cfg(not(feature = "parquet"))]
+            Self::Parquet => {
+                return Err(TableError::invalid(
+                    file,
+                    "a Parquet file, which this build does not read",
+                    "a build with the Cargo feature `parquet`, or an Arrow file: pandas' `to_feather` makes one",
+                ));
+            }
+            Self::Npy => {
+                let (schema, rows) = open(file, wanted)?;
+                (schema, TypedRows::Npy(rows))
+            }
+            Self::Npz => {
+                let (schema, rows) = open(file, wanted)?;
+                (schema, TypedRows::Npz(rows))
+            }
+            Self::JsonLines => {
+                let (schema, rows) = open(file, wanted)?;
+                (schema, TypedRows::JsonLines(rows))
+            }
+        })
+    }
+}
