@@ -278,6 +278,8 @@ pub struct RobotModel {
     pub frames: Vec<Frame>,
     /// Whether the root link is fixed to the world.
     pub fixed_base: bool,
+    /// Link that is fixed to the world while the root is not: the world's own shapes, beside a robot that floats.
+    pub static_link: Option<usize>,
     /// Counts in the file.
     pub written: Written,
     /// Mesh files that the description names and that were not found; each once.
@@ -303,13 +305,16 @@ impl RobotModel {
     }
 
     /// Height of the lowest point of any collider over the root's origin, every joint at its start (m); 0 without colliders.
+    /// Those of the world do not count.
     pub fn lowest_m(&self) -> f32 {
         let poses = self.start_poses();
         let lowest = self
             .links
             .iter()
             .zip(poses)
-            .flat_map(|(link, pose)| {
+            .enumerate()
+            .filter(|(index, _)| Some(*index) != self.static_link)
+            .flat_map(|(_, (link, pose))| {
                 let heights = link.colliders.iter();
                 heights.map(move |c| (pose * c.pose).lowest_m(&c.shape))
             })

@@ -262,6 +262,7 @@ impl VehicleModel {
                 pose: Pose::IDENTITY,
             }],
             fixed_base: false,
+            static_link: None,
             written: Written {
                 links: 1 + self.wheels.len(),
                 moving_joints: self.wheels.len(),

@@ -53,7 +53,7 @@ pub struct Part {
 pub struct PartJoint {
     /// Its name in the file.
     pub name: String,
-    /// Its type.
+    /// Its type; `static` for the shapes of the world.
     pub kind: &'static str,
     /// Position limits (rad or m); null where there is none.
     pub range: [Option<f64>; 2],
@@ -81,7 +81,14 @@ impl Inspection {
                 mass_kg: f64::from(link.inertial.mass_kg),
                 colliders: link.colliders.len(),
                 parent: joint.map(|j| j.parent),
-                joint: joint.map(|j| PartJoint::of(j, model)),
+                joint: joint.map(|j| PartJoint::of(j, model)).map(|j| PartJoint {
+                    kind: if model.static_link == Some(index) {
+                        "static"
+                    } else {
+                        j.kind
+                    },
+                    ..j
+                }),
             }
         };
         let tree: Vec<_> = (0..model.links.len()).map(part).collect();

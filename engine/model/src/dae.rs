@@ -4,9 +4,11 @@
 //! reader of our own. Supported: `<triangles>`, `<polylist>`, `<polygons>`, `<tristrips>` and `<trifans>`.
 //! Ignored: skins, materials, and the up-axis, as ROS tools do.
 
+use crate::text::decode;
+use crate::tolerant::tolerant;
 use crate::triangles::{Triangles, fan};
 use crate::value::quoted;
-use crate::xml::{SourceText, declared_first, decode, parse};
+use crate::xml::{SourceText, parse};
 use crate::{ModelError, Place};
 use glam::{DMat4, DQuat, DVec3};
 use roxmltree::{Document, Node};
@@ -25,8 +27,9 @@ const MAX_DEPTH: usize = 256;
 
 /// Reads COLLADA text.
 pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
-    let text = decode(bytes, path)?;
-    let text = declared_first(text.strip_prefix('\u{feff}').unwrap_or(text));
+    // Names in a mesh have no meaning outside it, so a doubtful encoding is not worth a warning.
+    let text = decode(bytes, path)?.text;
+    let text = tolerant(&text);
     let source = SourceText::new(&text, path);
     let document = parse(&text, &source)?;
     let scene = Scene::new(&document, &source);

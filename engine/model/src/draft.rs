@@ -98,6 +98,18 @@ impl Warnings {
         }
     }
 
+    /// Adds all warnings of another reader.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.omitted += other.omitted;
+        for text in other.kept {
+            if self.kept.len() < MAX_WARNINGS {
+                self.kept.push(text);
+            } else {
+                self.omitted += 1;
+            }
+        }
+    }
+
     /// Returns the kept warnings, and the number of the others as a last one.
     pub(crate) fn finish(mut self) -> Vec<String> {
         if self.omitted > 0 {

@@ -192,7 +192,10 @@ fn left_direction(
 fn footprint_radius_m(model: &RobotModel, centre: Vec2) -> f32 {
     let poses = model.start_poses();
     let mut radius = 0.0f32;
-    for (link, pose) in model.links.iter().zip(&poses) {
+    for (index, (link, pose)) in model.links.iter().zip(&poses).enumerate() {
+        if model.static_link == Some(index) {
+            continue;
+        }
         for collider in &link.colliders {
             for corner in corners(&collider.shape) {
                 let p = (*pose * collider.pose).point(corner);

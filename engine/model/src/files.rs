@@ -1,5 +1,6 @@
 //! File access for robot descriptions and meshes.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,11 @@ pub trait Files {
     /// Whether the file exists.
     fn is_file(&self, path: &Path) -> bool;
 
+    /// Folders of an environment variable that lists packages or models, such as `ROS_PACKAGE_PATH`; none by default.
+    fn search_path(&self, _variable: &str) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     /// Absolute path: its parent folders are searched for meshes.
     fn absolute(&self, path: &Path) -> PathBuf {
         path.to_path_buf()
@@ -54,6 +60,14 @@ impl Files for Disk {
 
     fn is_file(&self, path: &Path) -> bool {
         path.is_file()
+    }
+
+    fn search_path(&self, variable: &str) -> Vec<PathBuf> {
+        let Some(folders) = env::var_os(variable) else {
+            return Vec::new();
+        };
+        let folders = env::split_paths(&folders);
+        folders.filter(|f| !f.as_os_str().is_empty()).collect()
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {

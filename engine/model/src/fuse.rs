@@ -1,5 +1,6 @@
 //! Fuses links connected by fixed joints into one rigid link.
 
+use crate::base::free_base;
 use crate::draft::{Draft, DraftJoint, DraftLink, Warnings};
 use crate::mass::Mass;
 use crate::tree::{Tree, build_tree};
@@ -73,6 +74,7 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
         joints,
         frames: frames(&draft.links, &placements),
         fixed_base: draft.fixed_base,
+        static_link: None,
         written,
         missing_meshes: draft.missing_meshes,
         warnings: Vec::new(),
@@ -80,7 +82,7 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
     check_finite(&model, &places, &draft.place)?;
     size::check(&model, &draft.place, &mut warnings);
     model.warnings = warnings.finish();
-    Ok(model)
+    Ok(free_base(model))
 }
 
 impl FusedLink {

@@ -3,6 +3,7 @@
 //! Modules in the order of processing:
 //!
 //! - [`Files`] and [`Disk`]: file access.
+//! - `text`: encodings; `tolerant`: deviations from XML that other readers accept.
 //! - `xml`: XML parsing with line and column, within limits.
 //! - `value`: attribute values: numbers, vectors and names.
 //! - [`load_robot`]: detects the format.
@@ -12,7 +13,7 @@
 //! - `draft`: unchecked robot, common to all formats.
 //! - `tree`: kinematic tree, parents first.
 //! - `repair`: inconsistent inertias and missing masses.
-//! - `fuse`: fuses links at fixed joints.
+//! - `fuse`: fuses links at fixed joints; `base`: the root of a robot that floats in its world.
 //! - `size`: plausibility of size, density and inertia.
 //! - [`wheel_cylinder`]: enclosing cylinder of a wheel.
 //! - [`find_drive`]: driven wheels, steering and limits; [`find_servos`]: joint servos.
@@ -22,6 +23,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod base;
 mod dae;
 mod draft;
 mod drive;
@@ -40,6 +42,8 @@ mod repair;
 mod servo;
 mod size;
 mod stl;
+mod text;
+mod tolerant;
 mod tree;
 mod triangles;
 mod urdf;

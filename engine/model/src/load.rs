@@ -1,7 +1,9 @@
 //! Loads a robot description; the root element decides the format, not the file name.
 
 use crate::fuse::fuse;
-use crate::xml::{SourceText, declared_first, decode, parse};
+use crate::text::decode;
+use crate::tolerant::tolerant;
+use crate::xml::{SourceText, parse};
 use crate::{Files, ModelError, mjcf, urdf};
 use becomingone_components::body::RobotModel;
 use std::path::Path;
@@ -17,7 +19,12 @@ pub fn load_robot(path: &Path, files: &dyn Files) -> Result<RobotModel, ModelErr
     let bytes = files
         .read(path)
         .map_err(|e| ModelError::of_file(path, e.to_string(), "expected a robot description"))?;
-    parse_robot(decode(&bytes, path)?, path, files)
+    let decoded = decode(&bytes, path)?;
+    let mut model = parse_robot(&decoded.text, path, files)?;
+    if let Some((place, text)) = decoded.warning {
+        model.warnings.insert(0, format!("{place}: {text}"));
+    }
+    Ok(model)
 }
 
 /// Parses a robot description; meshes are searched beside and above `file`.
@@ -26,7 +33,7 @@ pub fn load_robot(path: &Path, files: &dyn Files) -> Result<RobotModel, ModelErr
 /// The text is not a robot description, the links do not form a tree, a name, number or size is
 /// invalid, or the mesh of a collider is invalid. The error has the place.
 pub fn parse_robot(text: &str, file: &Path, files: &dyn Files) -> Result<RobotModel, ModelError> {
-    let text = declared_first(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let text = tolerant(text.strip_prefix('\u{feff}').unwrap_or(text));
     let source = SourceText::new(&text, file);
     let document = parse(&text, &source)?;
     let root = document.root_element();

@@ -1,6 +1,7 @@
 //! Mesh cache: each mesh of a robot description is read once.
 
-use crate::{Files, ModelError, load_mesh, uri};
+use crate::uri::{self, MeshFolder};
+use crate::{Files, ModelError, load_mesh};
 use becomingone_components::body::Mesh;
 use glam::Vec3;
 use std::collections::HashMap;
@@ -18,7 +19,9 @@ pub(crate) struct MeshError {
 
 /// Meshes read so far, by file and scale.
 pub(crate) struct MeshCache<'a> {
-    description: &'a Path,
+    description: PathBuf,
+    /// Searched before all others.
+    pub(crate) folder: Option<MeshFolder>,
     files: &'a dyn Files,
     paths: HashMap<String, PathBuf>,
     /// Mesh names without a file, each once.
@@ -28,13 +31,22 @@ pub(crate) struct MeshCache<'a> {
 
 impl<'a> MeshCache<'a> {
     /// Empty cache; relative names are resolved against the path of the description.
-    pub(crate) fn new(description: &'a Path, files: &'a dyn Files) -> Self {
+    pub(crate) fn new(description: &Path, files: &'a dyn Files) -> Self {
         Self {
-            description,
+            description: description.to_path_buf(),
+            folder: None,
             files,
             paths: HashMap::new(),
             missing: Vec::new(),
             meshes: HashMap::new(),
+        }
+    }
+
+    /// Resolves the names that follow against the path of another description.
+    pub(crate) fn beside(&mut self, description: &Path) {
+        if self.description != description {
+            self.description = description.to_path_buf();
+            self.paths.clear();
         }
     }
 
@@ -56,18 +68,18 @@ impl<'a> MeshCache<'a> {
         if let Some(path) = self.paths.get(name) {
             return Ok(path.clone());
         }
-        match uri::resolve(name, self.description, self.files) {
+        match uri::resolve(name, &self.description, self.folder.as_ref(), self.files) {
             Ok(path) => {
                 self.paths.insert(name.to_owned(), path.clone());
                 Ok(path)
             }
-            Err(tried) => {
+            Err(cause) => {
                 if !self.missing.iter().any(|m| m == name) {
                     self.missing.push(name.to_owned());
                 }
                 Err(MeshError {
                     found: format!("mesh {name:?} was not found"),
-                    expected: format!("expected one of the files {}", uri::list(&tried)),
+                    expected: cause.expected(self.files),
                     missing: true,
                 })
             }

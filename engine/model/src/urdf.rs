@@ -3,16 +3,20 @@
 //! Tolerates common deviations whose meaning is clear, with a warning if they change the robot.
 //! Elements that are not part of URDF (`<gazebo>`, `<transmission>`, ...) are ignored silently.
 
+mod compiler;
+
 use crate::draft::{Draft, DraftJoint, DraftLink, DraftMimic, Warnings};
 use crate::mass::Mass;
 use crate::mesh_cache::MeshCache;
-use crate::value::{AttributeReader, quoted};
+use crate::uri::MeshFolder;
+use crate::value::{AttributeReader, quoted, shown};
 use crate::xml::{SourceText, xacro};
 use crate::{Files, ModelError};
 use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Shape};
+use compiler::Compiler;
 use glam::{DMat3, DVec3, Vec3};
 use roxmltree::Node;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// Default colour.
@@ -28,6 +32,8 @@ const KINDS: [&str; 7] = [
     // PyBullet's extension.
     "spherical",
 ];
+/// Known versions of URDF.
+const VERSIONS: [&str; 3] = ["1.0", "1.1", "1.2"];
 /// Shapes.
 const SHAPES: [&str; 6] = [
     "box", "cylinder", "sphere", "capsule", "mesh", // PyBullet's extension.
@@ -51,6 +57,8 @@ pub(crate) fn read(
         },
         materials: HashMap::new(),
         mesh_cache: MeshCache::new(file, files),
+        version: Version::One,
+        quaternion_warned: false,
     };
     front.robot(root, file)
 }
@@ -71,11 +79,20 @@ fn reject_xacro(root: Node, source: &SourceText) -> Result<(), ModelError> {
     }
 }
 
-/// Whether the root link is named `world`: it is fixed, as in Gazebo and `MuJoCo`.
+/// Whether the root link is the world: it has that name, as in Gazebo and `MuJoCo`, or is an empty link
+/// from which all others float.
 fn has_world_root(links: &[DraftLink], joints: &[DraftJoint]) -> bool {
-    links.iter().any(|l| l.name == "world")
-        && joints.iter().any(|j| j.parent.name == "world")
-        && joints.iter().all(|j| j.child.name != "world")
+    let children: HashSet<&str> = joints.iter().map(|j| &*j.child.name).collect();
+    let Some(root) = links.iter().find(|link| !children.contains(&*link.name)) else {
+        return false;
+    };
+    let is_empty = root.mass.is_none() && root.colliders.is_empty() && root.visuals.is_empty();
+    let mut carried = joints
+        .iter()
+        .filter(|j| j.parent.name == root.name)
+        .peekable();
+    let floats = |j: &DraftJoint| j.kind == Some(JointKind::Floating);
+    carried.peek().is_some() && (root.name == "world" || (is_empty && carried.all(floats)))
 }
 
 /// Use of a shape: contacts, or display only.
@@ -100,10 +117,25 @@ struct UrdfReader<'a> {
     /// Colours by material name.
     materials: HashMap<String, [f32; 4]>,
     mesh_cache: MeshCache<'a>,
+    version: Version,
+    quaternion_warned: bool,
+}
+
+/// Version of URDF, as far as it matters here: quaternions came with 1.1, capsules with 1.2.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Later,
 }
 
 impl UrdfReader<'_> {
     fn robot(mut self, root: Node, file: &Path) -> Result<Draft, ModelError> {
+        self.read_version(root)?;
+        let compiler = Compiler::of(root, self.reader.source, &mut self.reader.warnings)?;
+        self.mesh_cache.folder = compiler.as_ref().map(|c| MeshFolder {
+            folder: c.mesh_folder().to_owned(),
+            strip_path: c.strip_path,
+        });
         self.read_materials(root)?;
         let mut links = Vec::new();
         let mut joints = Vec::new();
@@ -122,6 +154,9 @@ impl UrdfReader<'_> {
                 .to_string_lossy()
                 .into_owned(),
         };
+        if let Some(compiler) = compiler {
+            compiler.apply(&mut links);
+        }
         let fixed_base = has_world_root(&links, &joints);
         Ok(Draft {
             name,
@@ -186,7 +221,7 @@ impl UrdfReader<'_> {
         if kg < 0.0 {
             return Err(ModelError::at(
                 &self.reader.attribute_place(mass, "value"),
-                format!("a mass of {kg} kg"),
+                format!("a mass of {} kg", shown(kg)),
                 "expected zero or more",
             ));
         }
@@ -211,8 +246,45 @@ impl UrdfReader<'_> {
             return Ok(Pose::IDENTITY);
         };
         let xyz = self.reader.vector(origin, "xyz")?.unwrap_or_default();
-        let rpy = self.reader.vector(origin, "rpy")?.unwrap_or_default();
-        Ok(Pose::from_xyz_rpy(xyz.as_vec3(), rpy.as_vec3()))
+        let rpy = self.reader.vector(origin, "rpy")?;
+        let Some(q) = self.reader.quaternion(origin, "quat_xyzw")? else {
+            let rpy = rpy.unwrap_or_default();
+            return Ok(Pose::from_xyz_rpy(xyz.as_vec3(), rpy.as_vec3()));
+        };
+        let place = self.reader.attribute_place(origin, "quat_xyzw");
+        if rpy.is_some() {
+            let found = "an <origin> with both rpy and quat_xyzw";
+            return Err(ModelError::at(&place, found, "expected one of them"));
+        }
+        if self.version == Version::One && !self.quaternion_warned {
+            self.quaternion_warned = true;
+            let text =
+                "quat_xyzw is read, but other readers ignore it below version=\"1.1\" of <robot>";
+            self.reader.warnings.push(&place, text);
+        }
+        Ok(Pose::new(xyz.as_vec3(), q.as_quat().normalize()))
+    }
+
+    /// Version of URDF that the file declares; 1.0 without one.
+    fn read_version(&mut self, root: Node) -> Result<(), ModelError> {
+        let Some((text, place)) = self.reader.text(root, "version")? else {
+            return Ok(());
+        };
+        self.version = match text.trim() {
+            "1" | "1.0" => Version::One,
+            "1.1" | "1.2" => Version::Later,
+            other => {
+                let text = format!(
+                    "version = {} of URDF is unknown; the file is read as version {}",
+                    quoted(other),
+                    VERSIONS[VERSIONS.len() - 1]
+                );
+                let near = crate::did_you_mean(other, VERSIONS);
+                self.reader.warnings.push(&place, text + &near);
+                Version::Later
+            }
+        };
+        Ok(())
     }
 
     fn geometries(&mut self, link: Node, role: Role) -> Result<Vec<Geometry>, ModelError> {
@@ -312,18 +384,19 @@ impl UrdfReader<'_> {
 
     fn cuboid(&mut self, node: Node) -> Result<Shape, ModelError> {
         self.reader.required(node, "size")?;
-        let size = self
-            .reader
-            .vector(node, "size")?
-            .unwrap_or_default()
-            .as_vec3();
-        if size.min_element() > 0.0 {
-            let half_extents_m = size * 0.5;
+        let size = self.reader.vector(node, "size")?.unwrap_or_default();
+        let half_extents_m = size.as_vec3() * 0.5;
+        if half_extents_m.min_element() > 0.0 {
             return Ok(Shape::Box { half_extents_m });
         }
         Err(ModelError::at(
             &self.reader.attribute_place(node, "size"),
-            format!("a box of {} x {} x {} m", size.x, size.y, size.z),
+            format!(
+                "a box of {} x {} x {} m",
+                shown(size.x),
+                shown(size.y),
+                shown(size.z)
+            ),
             "expected three lengths above zero",
         ))
     }
@@ -478,8 +551,8 @@ impl UrdfReader<'_> {
     /// Position limits. One missing limit is zero, as URDF specifies; if both are missing there is no
     /// limit, as in `PyBullet`: a joint that cannot move would be a fixed one.
     fn range(&mut self, limit: Node, joint: &str) -> Result<(f32, f32), ModelError> {
-        let lower = self.reader.number(limit, "lower")?;
-        let upper = self.reader.number(limit, "upper")?;
+        let lower = self.reader.bound(limit, "lower")?;
+        let upper = self.reader.bound(limit, "upper")?;
         let place = self.reader.place(limit);
         if lower.is_none() && upper.is_none() {
             let text = format!("joint {joint:?} has neither lower nor upper; it is unlimited");
@@ -503,7 +576,16 @@ impl UrdfReader<'_> {
             )
             .hint("remove both for a joint without limits"));
         }
-        Ok((lower as f32, upper as f32))
+        let (lower, upper) = (lower as f32, upper as f32);
+        if lower == f32::INFINITY || upper == f32::NEG_INFINITY {
+            let found = format!("joint {joint:?} with the range {lower} to {upper}");
+            return Err(ModelError::at(
+                &place,
+                found,
+                "expected a range within 3.4e38",
+            ));
+        }
+        Ok((lower, upper))
     }
 
     /// Limits of effort and velocity. Zero or less is no limit: exporters write it for unknown values, and
@@ -511,7 +593,7 @@ impl UrdfReader<'_> {
     fn dynamic_limits(&mut self, limit: Node, joint: &str) -> Result<(f32, f32), ModelError> {
         let mut unbounded = Vec::new();
         let mut bound = |name| -> Result<f32, ModelError> {
-            match self.reader.number(limit, name)? {
+            match self.reader.bound(limit, name)? {
                 Some(most) if most as f32 > 0.0 => Ok(most as f32),
                 Some(_) => {
                     unbounded.push(name);

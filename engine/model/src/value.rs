@@ -3,7 +3,7 @@
 use crate::draft::{NameRef, Warnings};
 use crate::xml::{SourceText, xacro};
 use crate::{ModelError, Place};
-use glam::DVec3;
+use glam::{DQuat, DVec3};
 use roxmltree::Node;
 use std::borrow::Cow;
 
@@ -77,12 +77,62 @@ impl AttributeReader<'_> {
         })
     }
 
-    /// Finite number.
-    pub(crate) fn number(&mut self, node: Node, name: &str) -> Result<Option<f64>, ModelError> {
+    /// Finite numbers of an attribute, one of `counts` of them, with its text and place.
+    ///
+    /// Commas may separate a vector if none of them can be a decimal comma; that is a warning.
+    fn some_numbers<'n>(
+        &mut self,
+        node: Node<'n, '_>,
+        name: &str,
+        counts: &[usize],
+    ) -> Result<Option<(Vec<f64>, Text<'n>)>, ModelError> {
         let Some((text, place)) = self.text(node, name)? else {
             return Ok(None);
         };
-        match numbers(&text, &place, name)?.as_slice() {
+        let found = match comma_separated(&text, counts) {
+            Some(plain) => {
+                let found = numbers(&plain, &place, name)?;
+                let warning = format!(
+                    "{name} = {} is read as {} numbers separated by commas; expected spaces between them",
+                    quoted(&text),
+                    found.len()
+                );
+                self.warnings.push(&place, warning);
+                found
+            }
+            None => numbers(&text, &place, name)?,
+        };
+        Ok(Some((found, (text, place))))
+    }
+
+    /// Finite number.
+    pub(crate) fn number(&mut self, node: Node, name: &str) -> Result<Option<f64>, ModelError> {
+        self.one(node, name, numbers)
+    }
+
+    /// Finite number that may be larger than single precision holds: a bound on something.
+    pub(crate) fn bound(&mut self, node: Node, name: &str) -> Result<Option<f64>, ModelError> {
+        let found = self.one(node, name, |text, place, name| {
+            let finite = |x: f64| x.is_finite();
+            parsed(text, place, name, finite, "expected a finite number")
+        })?;
+        if let Some(x) = found.filter(|&x| !(x as f32).is_finite()) {
+            let text = format!("{name} = {x:?} is beyond single precision: it is no limit");
+            self.warnings.push(&self.attribute_place(node, name), text);
+        }
+        Ok(found)
+    }
+
+    fn one(
+        &mut self,
+        node: Node,
+        name: &str,
+        parse: impl Fn(&str, &Place, &str) -> Result<Vec<f64>, ModelError>,
+    ) -> Result<Option<f64>, ModelError> {
+        let Some((text, place)) = self.text(node, name)? else {
+            return Ok(None);
+        };
+        match parse(&text, &place, name)?.as_slice() {
             [number] => Ok(Some(*number)),
             _ => Err(ModelError::at(
                 &place,
@@ -106,8 +156,8 @@ impl AttributeReader<'_> {
         }
         Err(ModelError::at(
             &self.attribute_place(node, name),
-            format!("{name} = {number}"),
-            "expected a length above zero (metres)",
+            format!("{name} = {}", shown(number)),
+            above_zero(number, "a length", "metres"),
         ))
     }
 
@@ -119,17 +169,17 @@ impl AttributeReader<'_> {
         }
         Err(ModelError::at(
             &self.attribute_place(node, name),
-            format!("{name} = {number}"),
+            format!("{name} = {}", shown(number)),
             "expected zero or more",
         ))
     }
 
     /// Three numbers; a fourth is ignored with a warning.
     pub(crate) fn vector(&mut self, node: Node, name: &str) -> Result<Option<DVec3>, ModelError> {
-        let Some((text, place)) = self.text(node, name)? else {
+        let Some((found, (text, place))) = self.some_numbers(node, name, &[3])? else {
             return Ok(None);
         };
-        match *numbers(&text, &place, name)?.as_slice() {
+        match *found.as_slice() {
             [x, y, z] => Ok(Some(DVec3::new(x, y, z))),
             [x, y, z, _] => {
                 let text = format!("{name} has 4 numbers; the first 3 are used");
@@ -144,13 +194,45 @@ impl AttributeReader<'_> {
         }
     }
 
+    /// Unit quaternion x, y, z, w, the real part last; normalised, with a warning if it was not nearly so.
+    pub(crate) fn quaternion(
+        &mut self,
+        node: Node,
+        name: &str,
+    ) -> Result<Option<DQuat>, ModelError> {
+        let Some((found, (text, place))) = self.some_numbers(node, name, &[4])? else {
+            return Ok(None);
+        };
+        let &[x, y, z, w] = found.as_slice() else {
+            return Err(ModelError::at(
+                &place,
+                format!("{name} = {} ({} numbers)", quoted(&text), found.len()),
+                "expected 4 numbers: x y z w",
+            ));
+        };
+        // The largest number first: squares of very small or large ones are not accurate.
+        let largest = [x, y, z, w].map(f64::abs).into_iter().fold(0.0, f64::max);
+        if largest == 0.0 {
+            let found = format!("{name} = {}", quoted(&text));
+            let expected = "expected a unit quaternion x y z w";
+            return Err(ModelError::at(&place, found, expected).hint("0 0 0 1 is no rotation"));
+        }
+        let part = DQuat::from_xyzw(x / largest, y / largest, z / largest, w / largest);
+        let length = part.length() * largest;
+        if (length - 1.0).abs() > UNIT_TOLERANCE {
+            let text = format!("{name} has the length {length:.6}; it is normalised");
+            self.warnings.push(&place, text);
+        }
+        Ok(Some(part.normalize()))
+    }
+
     /// Red, green, blue, alpha, each clamped to 0..1; alpha is 1 if missing.
     pub(crate) fn rgba(&mut self, node: Node, name: &str) -> Result<Option<[f32; 4]>, ModelError> {
-        let Some((text, place)) = self.text(node, name)? else {
+        let Some((found, (text, place))) = self.some_numbers(node, name, &[3, 4])? else {
             return Ok(None);
         };
         let unit = |x: f64| x.clamp(0.0, 1.0) as f32;
-        match *numbers(&text, &place, name)?.as_slice() {
+        match *found.as_slice() {
             [r, g, b] => Ok(Some([unit(r), unit(g), unit(b), 1.0])),
             [r, g, b, a] => Ok(Some([unit(r), unit(g), unit(b), unit(a)])),
             _ => Err(ModelError::at(
@@ -226,28 +308,80 @@ fn substitution(inside: &str, call: &str, place: &Place) -> Result<(String, bool
     }
 }
 
-/// Parses finite numbers separated by spaces or commas.
+/// Deviation of a quaternion's length from 1 that is rounding: files have four digits and more.
+const UNIT_TOLERANCE: f64 = 1e-3;
+
+/// Parses numbers separated by white space that are finite as `f32`, the physics' precision.
 pub(crate) fn numbers(text: &str, place: &Place, name: &str) -> Result<Vec<f64>, ModelError> {
-    text.split(|c: char| c.is_whitespace() || c == ',')
-        .filter(|word| !word.is_empty())
-        .map(|word| number(word, place, name))
+    let fine = |x: f64| (x as f32).is_finite();
+    let expected = "expected a finite number, at most 3.4e38 (single precision)";
+    parsed(text, place, name, fine, expected)
+}
+
+/// Parses numbers separated by white space, each of which fulfils a condition.
+pub(crate) fn parsed(
+    text: &str,
+    place: &Place,
+    name: &str,
+    condition: impl Fn(f64) -> bool,
+    expected: &str,
+) -> Result<Vec<f64>, ModelError> {
+    text.split_whitespace()
+        .map(|word| match word.parse::<f64>() {
+            Ok(number) if condition(number) => Ok(number),
+            found => {
+                let expected = if found.is_ok() {
+                    expected
+                } else {
+                    "expected a number"
+                };
+                let written = format!("{} in {name}", quoted(word));
+                let error = ModelError::at(place, written, expected);
+                Err(match comma(word) {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                })
+            }
+        })
         .collect()
 }
 
-/// Parses a number that is finite as `f32`, the physics' precision.
-fn number(word: &str, place: &Place, name: &str) -> Result<f64, ModelError> {
-    match word.parse::<f64>() {
-        Ok(number) if (number as f32).is_finite() => Ok(number),
-        Ok(_) => Err(ModelError::at(
-            place,
-            format!("{} in {name}", quoted(word)),
-            "expected a finite number",
+/// What to write instead of a word with a comma that is not a number; `None` if there is no comma.
+pub(crate) fn comma(word: &str) -> Option<String> {
+    let point = word.replacen(',', ".", 1);
+    match point.parse::<f64>() {
+        _ if !word.contains(',') => None,
+        Ok(_) if !word.ends_with(',') && !word.starts_with(',') => Some(format!(
+            "write {point} if the comma is a decimal comma, and spaces between numbers"
         )),
-        Err(_) => Err(ModelError::at(
-            place,
-            format!("{} in {name}", quoted(word)),
-            "expected a number",
-        )),
+        _ => Some("write spaces, not commas, between numbers, and decimal points".to_owned()),
+    }
+}
+
+/// Comma-separated numbers with spaces instead, if they are as many as expected, three or more, and
+/// no comma can be a decimal comma: each stands between two numbers. `None` otherwise.
+fn comma_separated(text: &str, counts: &[usize]) -> Option<String> {
+    let fields: Vec<&str> = text.split(',').map(str::trim).collect();
+    let is_number = |field: &&str| field.parse::<f64>().is_ok();
+    let fits = fields.len() > 2 && counts.contains(&fields.len());
+    (fits && fields.iter().all(is_number)).then(|| fields.join(" "))
+}
+
+/// Number for a message: very small and very large ones with an exponent.
+pub(crate) fn shown(number: f64) -> String {
+    if number == 0.0 || (1e-4..1e15).contains(&number.abs()) {
+        format!("{number}")
+    } else {
+        format!("{number:?}")
+    }
+}
+
+/// Expected value of a number that has to be above zero as `f32`.
+pub(crate) fn above_zero(number: f64, what: &str, unit: &str) -> String {
+    if number > 0.0 {
+        format!("expected {what} above 1e-45 {unit} (single precision)")
+    } else {
+        format!("expected {what} above zero ({unit})")
     }
 }
 
@@ -282,13 +416,107 @@ mod tests {
     #[test]
     fn vectors_accept_commas_and_a_fourth_number() {
         let vector = |text: &str| read(text, |r, n| r.vector(n, "v").unwrap().unwrap());
-        assert_eq!(
-            vector("<a v='1, 2,3'/>"),
-            (DVec3::new(1.0, 2.0, 3.0), vec![])
-        );
+        for text in [
+            "<a v='1, 2,3'/>",
+            "<a v='1,2,3'/>",
+            "<a v=' 1.0 ,2.0 , 3.0'/>",
+        ] {
+            let (value, warnings) = vector(text);
+            assert_eq!(value, DVec3::new(1.0, 2.0, 3.0));
+            assert!(warnings[0].contains("separated by commas"), "{warnings:?}");
+        }
         let (value, warnings) = vector("<a v=' 1 2 3 4 '/>");
         assert_eq!(value, DVec3::new(1.0, 2.0, 3.0));
         assert!(warnings[0].starts_with("a.urdf:1:7: v has 4 numbers"));
+    }
+
+    /// `0,25 0 0` was read as 0, 25, 0, the first three of four numbers.
+    #[test]
+    fn what_may_be_a_decimal_comma_is_refused() {
+        for text in [
+            "0,25 0 0",
+            "0 0 0,3",
+            "0,5 0 0",
+            "1,5 2,5 3,5",
+            "0,25",
+            "1,2",
+            "1, 2",
+            "0,25,0,5,0,1",
+            "1,2,3,",
+            "1 2, 3",
+            ",1 2 3",
+        ] {
+            let file = format!("<a v='{text}'/>");
+            let (error, _) = read(&file, |r, n| r.vector(n, "v").unwrap_err().to_string());
+            assert!(error.starts_with("a.urdf:1:7: \""), "{error}");
+            assert!(error.contains("comma"), "{error}");
+        }
+        let (error, _) = read("<a v='1,5'/>", |r, n| {
+            r.number(n, "v").unwrap_err().to_string()
+        });
+        assert!(
+            error.contains("write 1.5 if the comma is a decimal comma"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn whatever_a_double_holds_is_read() {
+        for (text, value) in [
+            ("+1", 1.0),
+            ("1.", 1.0),
+            (".5", 0.5),
+            ("1e5", 1e5),
+            ("-1E-5", -1e-5),
+            ("1e-310", 1e-310),
+            ("4.9e-324", 5e-324),
+            ("-0", 0.0),
+            ("00012", 12.0),
+        ] {
+            let file = format!("<a v=' {text} '/>");
+            let (found, warnings) = read(&file, |r, n| r.number(n, "v").unwrap().unwrap());
+            assert_eq!(found, value);
+            assert!(warnings.is_empty());
+        }
+        let (found, warnings) = read("<a v='1e300'/>", |r, n| r.bound(n, "v").unwrap().unwrap());
+        assert_eq!(found, 1e300);
+        assert!(
+            warnings[0].contains("v = 1e300 is beyond single precision"),
+            "{warnings:?}"
+        );
+        let (error, _) = read("<a v='1e-310'/>", |r, n| {
+            r.length(n, "v").unwrap_err().to_string()
+        });
+        assert!(
+            error.contains("v = 1e-310; expected a length above 1e-45 metres"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn quaternions_are_normalised() {
+        let half = 0.5_f64.sqrt();
+        for (text, warned) in [
+            ("0 0 0.7071068 0.7071068", false),
+            ("0 0 7 7", true),
+            ("0 0 1e-200 1e-200", true),
+        ] {
+            let file = format!("<a v='{text}'/>");
+            let (q, warnings) = read(&file, |r, n| r.quaternion(n, "v").unwrap().unwrap());
+            assert!((q.z - half).abs() < 1e-6 && (q.w - half).abs() < 1e-6);
+            assert_eq!(!warnings.is_empty(), warned, "{warnings:?}");
+        }
+        for (text, words) in [
+            ("0 0 0 0", "expected a unit quaternion"),
+            ("0 0 1", "(3 numbers)"),
+        ] {
+            let file = format!("<a v='{text}'/>");
+            let (error, _) = read(&file, |r, n| r.quaternion(n, "v").unwrap_err().to_string());
+            assert!(
+                error.starts_with("a.urdf:1:7: ") && error.contains(words),
+                "{error}"
+            );
+        }
     }
 
     #[test]

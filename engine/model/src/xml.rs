@@ -2,7 +2,6 @@
 
 use crate::{ModelError, Place};
 use roxmltree::{Document, Error, ParsingOptions, TextPos};
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,60 +96,16 @@ fn count_chars(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count()
 }
 
-/// Decodes a file as UTF-8; the error names the encoding or the place of the first invalid byte.
-pub(crate) fn decode<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, ModelError> {
-    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-        let expected = "expected text in UTF-8";
-        return Err(ModelError::of_file(file, "text in UTF-16", expected));
+/// Whether text before a declaration is only white space and comments.
+pub(crate) fn is_prolog(text: &str) -> bool {
+    let mut rest = text.trim();
+    while let Some(inside) = rest.strip_prefix("<!--") {
+        let Some((_, next)) = inside.split_once("-->") else {
+            return false;
+        };
+        rest = next.trim_start();
     }
-    // Some editors append zero bytes.
-    let length = bytes
-        .iter()
-        .rposition(|&b| b != 0)
-        .map_or(0, |last| last + 1);
-    let bytes = &bytes[..length];
-    let (text, bad) = match str::from_utf8(bytes) {
-        Ok(text) => (text, text.find('\0')),
-        Err(error) => {
-            let good = error.valid_up_to();
-            let text = str::from_utf8(&bytes[..good]).unwrap_or_default();
-            (text, Some(text.find('\0').unwrap_or(good)))
-        }
-    };
-    let Some(at) = bad else {
-        return Ok(text);
-    };
-    let found = format!("byte 0x{:02X}, which is not text", bytes[at]);
-    let place = SourceText::new(text, file).place(at);
-    Err(ModelError::at(&place, found, "expected XML in UTF-8"))
-}
-
-/// Blanks an XML declaration that is preceded by blank lines or comments, which XML forbids; the
-/// places of everything else do not change.
-pub(crate) fn declared_first(text: &str) -> Cow<'_, str> {
-    let after = |start: usize| Some(start + text[start..].find("?>")? + 2);
-    let late = text.find("<?xml ").filter(|&start| start > 0);
-    let is_prolog = |start: usize| {
-        let mut rest = text[..start].trim();
-        while let Some(inside) = rest.strip_prefix("<!--") {
-            let Some((_, next)) = inside.split_once("-->") else {
-                return false;
-            };
-            rest = next.trim_start();
-        }
-        rest.is_empty()
-    };
-    match late
-        .filter(|&start| is_prolog(start))
-        .and_then(|start| Some((start, after(start)?)))
-    {
-        Some((start, end)) => {
-            let blank = |c: char| if c == '\n' { c } else { ' ' };
-            let blanks: String = text[start..end].chars().map(blank).collect();
-            Cow::Owned([&text[..start], &blanks, &text[end..]].concat())
-        }
-        None => Cow::Borrowed(text),
-    }
+    rest.is_empty()
 }
 
 /// Parses XML.
@@ -201,6 +156,11 @@ fn check_attributes(text: &str, source: &SourceText) -> Result<(), ModelError> {
         };
     }
     Ok(())
+}
+
+/// Length of a tag in bytes, up to its `>` outside quotes.
+pub(crate) fn tag_length(text: &str) -> usize {
+    tag(text).0
 }
 
 /// Length of a tag in bytes, and its number of quoted values.
@@ -276,6 +236,23 @@ fn parse_error(error: &Error, source: &SourceText) -> ModelError {
             "expected fewer",
         ),
         Error::NoRootNode => ModelError::at(&place, "no element", "expected an XML element"),
+        Error::MalformedEntityReference(_) => {
+            ModelError::at(&place, "a bare &", "expected an entity").hint("write &amp; for &")
+        }
+        Error::UnknownEntityReference(name, _) => ModelError::at(
+            &place,
+            format!("the entity &{name};"),
+            "expected &lt; &gt; &amp; &quot; &apos; or a character such as &#176;",
+        )
+        .hint("write the character itself"),
+        Error::InvalidAttributeValue(_) => {
+            ModelError::at(&place, "< in an attribute", "expected none").hint("write &lt; for <")
+        }
+        Error::DuplicatedAttribute(name, _) => ModelError::at(
+            &place,
+            format!("a second attribute {name:?} of one element"),
+            "expected each once",
+        ),
         other => {
             let text = other.to_string();
             let text = text.split(" at ").next().unwrap_or(&text);
@@ -334,24 +311,6 @@ mod tests {
     }
 
     #[test]
-    fn a_misplaced_declaration_is_blanked_in_place() {
-        let text = "\n <!-- a -->\n<?xml version='1.0'?>\n<a b='ä'/>";
-        let blanked = declared_first(text);
-        let document = parse(&blanked, &source(&blanked)).unwrap();
-        assert_eq!(
-            document.root_element().range(),
-            text.find("<a").unwrap()..text.len()
-        );
-        for untouched in [
-            "<?xml version='1.0'?><a/>",
-            "<a/><?xml ?>",
-            "<!-- <?xml ?> --><a/>",
-        ] {
-            assert!(matches!(declared_first(untouched), Cow::Borrowed(_)));
-        }
-    }
-
-    #[test]
     fn too_many_attributes_are_refused_at_once() {
         let attributes = |n: usize| (0..n).map(|i| format!(" a{i}='>'")).collect::<String>();
         let text = format!(
@@ -368,15 +327,5 @@ mod tests {
     fn entities_are_refused() {
         let text = "\n<!DOCTYPE a [<!ENTITY b \"cc\"><!ENTITY d \"&b;&b;\">]>\n<a>&d;</a>";
         assert!(message(text).starts_with("a.xml:2:1: a document type"));
-    }
-
-    #[test]
-    fn binary_is_refused_at_its_place() {
-        let error = decode(b"<robot>\n  \xFF\xFE", Path::new("a.xml")).unwrap_err();
-        assert!(error.to_string().starts_with("a.xml:2:3: byte 0xFF"));
-        let error = decode(b"\x7FELF\0\0\x01", Path::new("a.xml")).unwrap_err();
-        assert!(error.to_string().contains("a.xml:1:5: byte 0x00"));
-        let error = decode(b"\xFF\xFE<\0r\0", Path::new("a.xml")).unwrap_err();
-        assert!(error.to_string().contains("UTF-16"));
     }
 }

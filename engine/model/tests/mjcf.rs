@@ -71,12 +71,15 @@ fn the_floor_is_left_to_the_scene_and_other_geoms_of_the_world_are_fixed() {
     let wall = "<geom type=\"box\" size=\"1 1 1\" pos=\"5 0 1\"/>";
     let text = arm("<joint/>", "").replace("<worldbody>", &format!("<worldbody>{floor}{wall}"));
     let model = parse(&text);
-    assert!(model.fixed_base);
+    assert!(!model.fixed_base);
+    let world = model.static_link.unwrap();
     assert_eq!(
-        (model.links[0].name.as_str(), model.links[0].colliders.len()),
+        (
+            model.links[world].name.as_str(),
+            model.links[world].colliders.len()
+        ),
         ("world", 1)
     );
-    assert_eq!(model.joints[0].kind, JointKind::Floating);
     assert_eq!((model.written.links, model.written.moving_joints), (2, 2));
     // The world has no mass.
     assert!((model.mass_kg() - 50.0).abs() < 1e-3, "{}", model.mass_kg());
@@ -127,6 +130,146 @@ fn all_orientation_notations_are_read() {
     assert!(
         q.angle_between(peer) < 1e-3 || q.angle_between(-peer) < 1e-3,
         "{q}"
+    );
+}
+
+/// The ways of a class were tried before those of the element: an axisangle of the class won over its euler.
+#[test]
+fn the_orientation_of_an_element_wins_over_that_of_its_class() {
+    // Each of these turns x to y by itself.
+    let ways = [
+        "quat=\"0.7071068 0 0 0.7071068\"",
+        "axisangle=\"0 0 1 90\"",
+        "euler=\"0 0 90\"",
+        "xyaxes=\"0 1 0 -1 0 0\"",
+    ];
+    let others = [
+        "quat=\"0 1 0 0\"",
+        "axisangle=\"1 0 0 30\"",
+        "euler=\"7 8 9\"",
+        "xyaxes=\"0 0 1 0 1 0\"",
+        "zaxis=\"1 1 1\"",
+    ];
+    for own in ways {
+        for class in others {
+            for (defaults, written) in [
+                (format!("<geom {class}/>"), own),
+                (
+                    format!("<geom {class}/><default class=\"k\"><geom {own}/></default>"),
+                    "class=\"k\"",
+                ),
+                (
+                    format!("<geom {own}/><default class=\"k\"><geom rgba=\"1 0 0 1\"/></default>"),
+                    "class=\"k\"",
+                ),
+            ] {
+                let text = format!(
+                    "<mujoco><default>{defaults}</default><worldbody><body name=\"a\"><freejoint/>\
+                     <geom type=\"box\" size=\".3 .1 .1\" {written}/></body></worldbody></mujoco>"
+                );
+                let model = parse(&text);
+                near(model.links[0].colliders[0].pose.rotation * Vec3::X, Vec3::Y);
+            }
+        }
+    }
+}
+
+#[test]
+fn two_orientations_of_one_element_are_refused() {
+    let two = "quat=\"1 0 0 0\" euler=\"0 0 90\"";
+    let geom = "<geom size=\".1\"/>";
+    for text in [
+        format!("<worldbody><body><geom size=\".1\" {two}/></body></worldbody>"),
+        format!("<worldbody><body {two}>{geom}</body></worldbody>"),
+        format!("<worldbody><frame {two}>{geom}</frame></worldbody>"),
+        format!("<default><geom {two}/></default><worldbody><body>{geom}</body></worldbody>"),
+        format!(
+            "<worldbody><body><inertial mass=\"1\" pos=\"0 0 0\" {two} diaginertia=\"1 1 1\"/></body></worldbody>"
+        ),
+    ] {
+        let text = format!("<mujoco>{text}</mujoco>");
+        let error = parse_robot(&text, Path::new("a.xml"), &Disk)
+            .map(drop)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("multiple orientation specifiers: quat and euler"),
+            "{error}"
+        );
+    }
+    for other in [
+        "diaginertia=\"1 2 2.5\"",
+        "quat=\"1 0 0 0\"",
+        "euler=\"0 0 1\"",
+    ] {
+        let text = format!(
+            "<mujoco><worldbody><body><inertial mass=\"1\" pos=\"0 0 0\" fullinertia=\"1 2 2.5 0 0 0\" {other}/></body></worldbody></mujoco>"
+        );
+        let error = parse_robot(&text, Path::new("a.xml"), &Disk)
+            .map(drop)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("an <inertial> with fullinertia and"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn numbers_of_mjcf_are_those_of_a_double() {
+    let joint =
+        |range: &str| parse(&arm(&format!("<joint range=\"{range}\"/>"), "")).joints[0].clone();
+    for range in ["-inf inf", "-1e308 1e308"] {
+        let joint = joint(range);
+        assert_eq!(
+            (joint.kind, joint.limits.upper),
+            (JointKind::Continuous, f32::INFINITY)
+        );
+    }
+    assert_eq!(joint("-.5 1.e0").limits.upper, 1.0);
+    assert_eq!(joint("-0.5 +1e-310").limits.upper, 0.0);
+    for (text, words) in [
+        (
+            "<geom size=\"0,1\"/>",
+            "\"0,1\" in size; expected a number; write 0.1 if the comma is a decimal comma",
+        ),
+        (
+            "<geom size=\".1\" pos=\"0, 0, 1\"/>",
+            "\"0,\" in pos; expected a number; write spaces",
+        ),
+        (
+            "<geom size=\"1e-310\"/>",
+            "a sphere of size [1e-310]; expected 1 lengths above zero",
+        ),
+        (
+            "<geom size=\".1\" mass=\"1 000\"/>",
+            "mass with 2 numbers; expected one number",
+        ),
+        (
+            "<joint range=\"nan 1\"/><geom size=\".1\"/>",
+            "\"nan\" in range",
+        ),
+    ] {
+        let text = format!("<mujoco><worldbody><body>{text}</body></worldbody></mujoco>");
+        let error = parse_robot(&text, Path::new("a.xml"), &Disk)
+            .map(drop)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn what_the_two_ends_of_a_geom_replace_is_told() {
+    let text = "<mujoco><worldbody><body name=\"a\"><freejoint/>\
+        <geom type=\"capsule\" pos=\"9 9 9\" fromto=\"0 0 0 0 2 0\" size=\"0.1\"/></body></worldbody></mujoco>";
+    let model = parse(text);
+    near(model.links[0].colliders[0].pose.translation_m, Vec3::Y);
+    assert!(
+        model.warnings[0].contains("pos is ignored beside fromto"),
+        "{:?}",
+        model.warnings
     );
 }
 

@@ -311,6 +311,8 @@ fn unusual_files_load() {
     assert_eq!(base.colliders[0].shape, Shape::Box { half_extents_m });
     let expected = [
         "a.urdf:9:43: $(optenv NAME 0.1 0 0)",
+        "a.urdf:9:72: rpy = \"0, 0, 0\" is read as 3 numbers separated by commas",
+        "a.urdf:16:78: size = \"1,2,3\" is read as 3 numbers",
         "a.urdf:16:47: xyz has 4 numbers",
         "a.urdf:17:3: <collision> without a shape",
         "a.urdf:14:21: a visual of size zero",

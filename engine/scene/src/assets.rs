@@ -5,7 +5,7 @@ use becomingone_components::path_text::to_text;
 use becomingone_model::{Disk, Files, larger};
 use becomingone_scenes::SCENES;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -41,6 +41,10 @@ impl Files for Assets {
 
     fn is_file(&self, path: &Path) -> bool {
         embedded(path).is_some() || Disk.is_file(path)
+    }
+
+    fn search_path(&self, variable: &str) -> Vec<PathBuf> {
+        Disk.search_path(variable)
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
@@ -90,6 +94,10 @@ impl Files for CapturingFiles<'_> {
 
     fn is_file(&self, path: &Path) -> bool {
         self.from.is_file(path)
+    }
+
+    fn search_path(&self, variable: &str) -> Vec<PathBuf> {
+        self.from.search_path(variable)
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
@@ -155,6 +163,19 @@ impl Files for MemoryFiles {
 
     fn is_file(&self, path: &Path) -> bool {
         self.find(path).is_some()
+    }
+
+    /// All folders of its files: those that the variables of the other machine named are among them.
+    fn search_path(&self, variable: &str) -> Vec<PathBuf> {
+        if variable != "ROS_PACKAGE_PATH" {
+            return Vec::new();
+        }
+        let files = self
+            .0
+            .keys()
+            .flat_map(|name| Path::new(name).ancestors().skip(1));
+        let folders: BTreeSet<_> = files.map(Path::to_path_buf).collect();
+        folders.into_iter().collect()
     }
 }
 

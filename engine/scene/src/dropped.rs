@@ -21,11 +21,12 @@ pub(super) fn dropped(files: &dyn Files, path: &Path) -> Result<LoadedScene, Sce
     // The name is also part of a file name.
     let name = plain_name(&model.name, "robot");
     let imu = SensorSpec::new("imu", Imu::default(), 100.0);
+    let stands = model.fixed_base || model.static_link.is_some();
     let agent = AgentSpec {
         name: name.clone(),
         model: Some(to_text(path)),
         // High enough to see the fall, low enough for a soft landing.
-        position_m: [0.0, 0.0, if model.fixed_base { 0.0 } else { 0.1 }],
+        position_m: [0.0, 0.0, if stands { 0.0 } else { 0.1 }],
         sensors: vec![imu],
         ..AgentSpec::default()
     };

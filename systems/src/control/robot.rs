@@ -22,11 +22,17 @@ use std::sync::Arc;
 const DROP_M: f32 = 0.002;
 
 /// Start pose of the root link: the scene places the robot's lowest point and its forward direction. A root that is
-/// fixed to the world is not lowered, only raised out of the ground.
+/// fixed to the world, or beside shapes that are, is not lowered, only raised out of the ground.
 fn start_pose(spec: &AgentSpec, model: &RobotModel, drive: Option<&Drive>) -> Pose {
     let forward = drive.map_or(0.0, |d| d.forward_yaw_rad);
     let rotation = Quat::from_rotation_z((spec.yaw_rad - forward) as f32);
     let lowest_m = model.lowest_m();
+    if let Some(world) = model.static_link {
+        // The file's world stands at the agent's place, and the robot in it where the file has it.
+        let in_world = model.start_poses()[world].inverse();
+        let up = Vec3::Z * (-lowest_m - in_world.translation_m.z).max(0.0);
+        return Pose::new(vec3(spec.position_m) + up, rotation) * in_world;
+    }
     let up = Vec3::Z
         * if model.fixed_base {
             (-lowest_m).max(0.0)

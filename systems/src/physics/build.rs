@@ -104,7 +104,8 @@ impl Physics {
             .zip(model.start_poses())
             .enumerate()
             .map(|(index, (link, pose))| {
-                let body = if model.fixed_base && index == 0 {
+                let is_fixed = model.fixed_base && index == 0;
+                let body = if is_fixed || model.static_link == Some(index) {
                     RigidBodyBuilder::fixed()
                 } else {
                     RigidBodyBuilder::dynamic()

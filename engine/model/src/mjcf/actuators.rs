@@ -1,5 +1,6 @@
 //! `<actuator>`: effort limits of joints.
 
+use super::attach::Scope;
 use super::bodies::Bodies;
 use super::defaults::Classes;
 use super::element::{Element, Values};
@@ -10,18 +11,27 @@ use std::collections::HashMap;
 /// Sets the effort limit of each joint: the sum over its actuators.
 pub(super) fn read(
     root: &Element,
-    settings: &Settings,
-    classes: &Classes,
+    scopes: &[Scope],
     bodies: &mut Bodies,
 ) -> Result<(), ModelError> {
     let mut efforts = HashMap::<&str, f64>::new();
     for section in root.all("actuator") {
         for actuator in &section.children {
+            let Scope {
+                settings, classes, ..
+            } = &scopes[actuator.scope];
             let v = classes.values(actuator, Classes::MAIN)?;
             let Some(joint) = v.text("joint").or_else(|| v.text("jointinparent")) else {
                 continue;
             };
-            let gear = v.number("gear")?.unwrap_or(1.0).abs();
+            if !bodies.joints.iter().any(|j| j.name == joint) && !bodies.is_replicated(joint) {
+                let found = format!(
+                    "an actuator of the joint {joint:?}, which is not in this file, is ignored"
+                );
+                bodies.warnings.push(&v.place("joint"), found);
+                continue;
+            }
+            let gear = v.first("gear")?.unwrap_or(1.0).abs();
             let most = max_force(&v, settings)?;
             *efforts.entry(joint).or_default() += gear * most;
         }
@@ -43,7 +53,7 @@ pub(super) fn read(
 fn max_force(v: &Values, settings: &Settings) -> Result<f64, ModelError> {
     let bound = |switch: &str, range: &str| -> Result<Option<f64>, ModelError> {
         let on = v.switch(switch)?.unwrap_or(settings.autolimits);
-        let range = v.exactly::<2>(range)?.filter(|_| on);
+        let range = v.bounds(range)?.filter(|_| on);
         Ok(range.map(|[low, high]| low.abs().max(high.abs())))
     };
     let force = bound("forcelimited", "forcerange")?;
@@ -51,7 +61,7 @@ fn max_force(v: &Values, settings: &Settings) -> Result<f64, ModelError> {
     let plain = match &*v.element.name {
         "motor" => Some(1.0),
         "general" if v.text("biastype").is_none_or(|b| b == "none") => {
-            Some(v.number("gainprm")?.unwrap_or(1.0).abs())
+            Some(v.first("gainprm")?.unwrap_or(1.0).abs())
         }
         _ => None,
     };

@@ -35,11 +35,11 @@ pub(crate) struct Assets {
 
 /// Colours by material name.
 pub(super) fn materials(
-    root: &Element,
+    sections: &[Element],
     classes: &Classes,
 ) -> Result<HashMap<String, [f32; 4]>, ModelError> {
     let mut materials = HashMap::new();
-    for material in root.all("asset").flat_map(|asset| asset.all("material")) {
+    for material in sections.iter().flat_map(|asset| asset.all("material")) {
         let v = classes.values(material, Classes::MAIN)?;
         if let Some(name) = v.text("name") {
             materials.insert(name.to_owned(), v.rgba("rgba")?.unwrap_or([1.0; 4]));
@@ -50,14 +50,14 @@ pub(super) fn materials(
 
 /// Meshes by name. A missing file is a warning; the error of an invalid one is kept for the geoms that use it.
 pub(super) fn meshes(
-    root: &Element,
+    sections: &[Element],
     settings: &Settings,
     classes: &Classes,
     mesh_cache: &mut MeshCache,
     warnings: &mut Warnings,
 ) -> Result<HashMap<String, Asset>, ModelError> {
     let mut meshes = HashMap::new();
-    for element in root.all("asset").flat_map(|asset| asset.all("mesh")) {
+    for element in sections.iter().flat_map(|asset| asset.all("mesh")) {
         let v = classes.values(element, Classes::MAIN)?;
         let file = v.text("file").map(|f| f.replace('\\', "/"));
         let stem = file.as_deref().map(|f| Path::new(f).file_stem());

@@ -8,12 +8,14 @@ mod joints;
 pub(super) use joints::plain_joint;
 
 use super::assets::Assets;
+use super::attach::Scope;
 use super::defaults::{ClassId, Classes};
 use super::element::{Element, Values};
 use super::geom::{self, Geom};
 use super::settings::{Settings, ShapeMass};
 use crate::draft::{DraftJoint, DraftLink, Warnings};
 use crate::mass::Mass;
+use crate::value::shown;
 use crate::{ModelError, Place};
 use becomingone_components::body::{Geometry, JointKind, Pose};
 use glam::{DMat3, DVec3, Quat, Vec3};
@@ -74,9 +76,9 @@ struct Parent<'p> {
 
 /// Reader of `<worldbody>`, with what it has read so far.
 pub(crate) struct Bodies<'a> {
-    settings: &'a Settings,
-    classes: &'a Classes,
-    assets: &'a Assets,
+    scopes: &'a [Scope],
+    /// By scope.
+    assets: &'a [Assets],
     pub(crate) warnings: Warnings,
     pub(crate) links: Vec<DraftLink>,
     pub(crate) joints: Vec<DraftJoint>,
@@ -93,9 +95,8 @@ pub(crate) struct Bodies<'a> {
 impl<'a> Bodies<'a> {
     pub(crate) fn new(
         root: &Element,
-        settings: &'a Settings,
-        classes: &'a Classes,
-        assets: &'a Assets,
+        scopes: &'a [Scope],
+        assets: &'a [Assets],
         warnings: Warnings,
     ) -> Self {
         let mut used_names = HashSet::from(["world".to_owned()]);
@@ -105,8 +106,7 @@ impl<'a> Bodies<'a> {
             }
         });
         Self {
-            settings,
-            classes,
+            scopes,
             assets,
             warnings,
             links: Vec::new(),
@@ -119,11 +119,26 @@ impl<'a> Bodies<'a> {
         }
     }
 
+    fn settings(&self, element: &Element) -> &'a Settings {
+        &self.scopes[element.scope].settings
+    }
+
+    fn classes(&self, element: &Element) -> &'a Classes {
+        &self.scopes[element.scope].classes
+    }
+
+    /// Whether `<replicate>` made joints of this one, whose names it extended.
+    pub(crate) fn is_replicated(&self, joint: &str) -> bool {
+        self.joints.iter().any(|j| j.name.starts_with(joint))
+    }
+
     /// Reads all `<worldbody>` elements.
     pub(crate) fn read(&mut self, root: &Element) -> Result<(), ModelError> {
         let mut items = Vec::new();
         for section in root.all("worldbody") {
-            let class = self.classes.named(&section.values(), "childclass")?;
+            let class = self
+                .classes(section)
+                .named(&section.values(), "childclass")?;
             let class = class.unwrap_or(Classes::MAIN);
             self.contents(section, Pose::IDENTITY, class, &mut items)?;
         }
@@ -188,6 +203,9 @@ impl<'a> Bodies<'a> {
         let top = geom.pose.point(Vec3::Z * 0.05).z;
         let level = (geom.pose.rotation * Vec3::Z).z > HORIZONTAL;
         geom.mass = None;
+        if let Some(text) = &geom.warning {
+            self.warnings.push(&item.element.place, text);
+        }
         Ok((!(geom.plane && level && top.abs() < GROUND_TOLERANCE_M)).then_some(geom))
     }
 
@@ -211,9 +229,12 @@ impl<'a> Bodies<'a> {
             let v = child.values();
             let pose = match child.pose {
                 Some(pose) => pose,
-                None => self.settings.pose(&v)?,
+                None => self.settings(child).pose(&v)?,
             };
-            let class = self.classes.named(&v, "childclass")?.unwrap_or(class);
+            let class = self
+                .classes(child)
+                .named(&v, "childclass")?
+                .unwrap_or(class);
             self.contents(child, at * pose, class, items)?;
         }
         Ok(())
@@ -221,7 +242,9 @@ impl<'a> Bodies<'a> {
 
     /// Elements of a body.
     fn inside<'e>(&self, item: &Item<'e>) -> Result<Vec<Item<'e>>, ModelError> {
-        let class = self.classes.named(&item.element.values(), "childclass")?;
+        let class = self
+            .classes(item.element)
+            .named(&item.element.values(), "childclass")?;
         let class = class.unwrap_or(item.class);
         let mut items = Vec::new();
         self.contents(item.element, Pose::IDENTITY, class, &mut items)?;
@@ -230,7 +253,9 @@ impl<'a> Bodies<'a> {
 
     fn has_free_joint(&self, item: &Item) -> Result<bool, ModelError> {
         for inner in self.inside(item)? {
-            let v = self.classes.values(inner.element, inner.class)?;
+            let v = self
+                .classes(inner.element)
+                .values(inner.element, inner.class)?;
             match &*inner.element.name {
                 "freejoint" => return Ok(true),
                 "joint" if v.text("type") == Some("free") => return Ok(true),
@@ -266,7 +291,7 @@ impl<'a> Bodies<'a> {
 
     /// Frame of an element's written pose, in the frame of its body.
     fn frame(&self, item: &Item, body_in_world: Pose) -> Pose {
-        if self.settings.global {
+        if self.settings(item.element).global {
             body_in_world.inverse()
         } else {
             item.at
@@ -274,8 +299,14 @@ impl<'a> Bodies<'a> {
     }
 
     fn geom(&mut self, item: &Item, body_in_world: Pose) -> Result<Geom, ModelError> {
-        let v = self.classes.values(item.element, item.class)?;
-        let mut geom = geom::read(&v, self.settings, self.assets)?;
+        let v = self
+            .classes(item.element)
+            .values(item.element, item.class)?;
+        let mut geom = geom::read(
+            &v,
+            self.settings(item.element),
+            &self.assets[item.element.scope],
+        )?;
         let own = geom.pose;
         geom.pose = self.frame(item, body_in_world) * own;
         let moved = geom.pose * own.inverse();
@@ -303,10 +334,11 @@ impl<'a> Bodies<'a> {
             );
         }
         // With global coordinates poses are in the world, and a body may have none.
-        let world = match self.settings.global {
-            true if v.has("pos") => self.settings.pose(&v)?,
+        let settings = self.settings(element);
+        let world = match settings.global {
+            true if v.has("pos") => settings.pose(&v)?,
             true => parent.world,
-            false => parent.world * item.at * self.settings.pose(&v)?,
+            false => parent.world * item.at * settings.pose(&v)?,
         };
         let pose = parent.world.inverse() * world;
         let items = self.inside(item)?;
@@ -322,7 +354,9 @@ impl<'a> Bodies<'a> {
         let (mut joints, mut bodies) = (Vec::new(), Vec::new());
         let mut free = None;
         for inner in &items {
-            let v = self.classes.values(inner.element, inner.class)?;
+            let v = self
+                .classes(inner.element)
+                .values(inner.element, inner.class)?;
             match &*inner.element.name {
                 "geom" => {
                     v.warn_unknown(geom::KNOWN, &mut self.warnings);
@@ -351,18 +385,18 @@ impl<'a> Bodies<'a> {
                     let named = self.joint_name(&v, &name);
                     let frame = self.frame(inner, world);
                     let warnings = &mut self.warnings;
-                    joints.extend(joints::read(&v, named, frame, self.settings, warnings)?);
+                    joints.extend(joints::read(&v, named, frame, settings, warnings)?);
                 }
                 "body" => bodies.push(inner),
                 _ => self.skip(inner.element),
             }
         }
-        let mass = match self.settings.from_shapes {
+        let mass = match settings.from_shapes {
             ShapeMass::Always => of_shapes.or(written),
             ShapeMass::IfMissing => written.or(of_shapes),
             ShapeMass::Never => written,
         };
-        link.mass = self.bounded(mass);
+        link.mass = settings.bounded(mass);
         let below = Parent { link: &name, world };
         match free {
             Some((joint, place)) => {
@@ -502,8 +536,13 @@ impl<'a> Bodies<'a> {
         v.required("mass")?;
         let kg = v.number("mass")?.unwrap_or_default();
         if kg < 0.0 {
-            let found = format!("a mass of {kg} kg");
+            let found = format!("a mass of {} kg", shown(kg));
             return Err(v.refuse("mass", found, "expected zero or more"));
+        }
+        let other = v.has("diaginertia").then_some("diaginertia");
+        if let Some(other) = other.or(v.orientation()?).filter(|_| v.has("fullinertia")) {
+            let found = format!("an <inertial> with fullinertia and {other}");
+            return Err(v.refuse("fullinertia", found, "expected one of them"));
         }
         let inertia = match (v.exactly::<6>("fullinertia")?, v.vector("diaginertia")?) {
             (Some([xx, yy, zz, xy, xz, yz]), _) => DMat3::from_cols(
@@ -515,27 +554,8 @@ impl<'a> Bodies<'a> {
             (None, None) => DMat3::ZERO,
         };
         let com = DVec3::ZERO;
-        let pose = self.frame(item, body_in_world) * self.settings.pose(&v)?;
+        let pose = self.frame(item, body_in_world) * self.settings(item.element).pose(&v)?;
         Ok(Mass { kg, com, inertia }.moved(pose))
-    }
-
-    /// Applies `boundmass`, `boundinertia` and `balanceinertia`.
-    fn bounded(&self, mass: Option<Mass>) -> Option<Mass> {
-        let s = self.settings;
-        if s.min_mass <= 0.0 && s.min_inertia <= 0.0 && !s.balance_inertia {
-            return mass;
-        }
-        let mut mass = mass.unwrap_or(Mass::ZERO);
-        mass.kg = mass.kg.max(s.min_mass);
-        let (mut moments, axes) = mass.principal();
-        moments = moments.max(DVec3::splat(s.min_inertia));
-        // Moments are in descending order.
-        if s.balance_inertia && moments.y + moments.z < moments.x {
-            moments = DVec3::splat((moments.x + moments.y + moments.z) / 3.0);
-        }
-        let axes = DMat3::from_quat(axes);
-        mass.inertia = axes * DMat3::from_diagonal(moments) * axes.transpose();
-        (mass.kg > 0.0).then_some(mass)
     }
 }
 

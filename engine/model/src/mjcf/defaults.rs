@@ -1,6 +1,6 @@
 //! `<default>` classes: values of missing attributes.
 
-use super::element::{Attributes, Element, Values};
+use super::element::{Attributes, Element, ORIENTATIONS, Values};
 use crate::ModelError;
 use std::collections::HashMap;
 
@@ -64,6 +64,13 @@ impl Classes {
         for element in section.children.iter().filter(|e| e.name != "default") {
             let kind = kind(&element.name).to_owned();
             let values = self.classes[class].entry(kind).or_default();
+            // An orientation replaces the inherited one, in whichever notation.
+            if ORIENTATIONS
+                .iter()
+                .any(|&name| element.attributes.contains_key(name))
+            {
+                values.retain(|name, _| !ORIENTATIONS.contains(&name.as_str()));
+            }
             let own = element.attributes.iter();
             values.extend(own.map(|(name, a)| (name.clone(), a.clone())));
         }

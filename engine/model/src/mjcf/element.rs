@@ -1,7 +1,7 @@
 //! Element tree of one or more files, with the place of each element, and typed attributes.
 
 use crate::draft::Warnings;
-use crate::value::{numbers, quoted};
+use crate::value::{numbers, parsed, quoted, shown};
 use crate::{ModelError, Place};
 use becomingone_components::body::Pose;
 use glam::DVec3;
@@ -15,8 +15,10 @@ pub(crate) struct Element {
     pub(crate) place: Place,
     pub(crate) attributes: Attributes,
     pub(crate) children: Vec<Element>,
-    /// Pose of a frame created by `<replicate>`.
+    /// Pose of a frame created by `<replicate>` or `<attach>`.
     pub(crate) pose: Option<Pose>,
+    /// Index of the settings and classes that apply: 0, or those of an attached model.
+    pub(crate) scope: usize,
 }
 
 /// Attributes by name.
@@ -45,6 +47,7 @@ impl Element {
             attributes: attributes.collect(),
             children: Vec::new(),
             pose: None,
+            scope: 0,
         }
     }
 
@@ -61,6 +64,14 @@ impl Element {
         }
     }
 
+    /// Visits and changes this element and all its descendants.
+    pub(crate) fn each_mut(&mut self, f: &mut impl FnMut(&mut Element)) {
+        f(self);
+        for child in &mut self.children {
+            child.each_mut(f);
+        }
+    }
+
     /// Its own attributes, without those of a default class.
     pub(crate) fn values(&self) -> Values<'_> {
         Values {
@@ -69,6 +80,9 @@ impl Element {
         }
     }
 }
+
+/// Notations of an orientation.
+pub(crate) const ORIENTATIONS: [&str; 5] = ["quat", "axisangle", "xyaxes", "zaxis", "euler"];
 
 /// Attributes of an element; missing ones are those of its default class.
 #[derive(Clone, Copy)]
@@ -82,6 +96,31 @@ impl<'e> Values<'e> {
     pub(crate) fn get(&self, name: &str) -> Option<&'e Attribute> {
         let own = self.element.attributes.get(name);
         own.or_else(|| self.defaults.and_then(|d| d.get(name)))
+    }
+
+    /// Notation of the orientation: the element's own, whatever its class has, else that of the class.
+    ///
+    /// # Errors
+    /// An element or a class has two.
+    pub(crate) fn orientation(&self) -> Result<Option<&'static str>, ModelError> {
+        let sources = [Some(&self.element.attributes), self.defaults];
+        for attributes in sources.into_iter().flatten() {
+            let mut given = ORIENTATIONS
+                .into_iter()
+                .filter_map(|name| Some((name, attributes.get(name)?)));
+            let Some((first, _)) = given.next() else {
+                continue;
+            };
+            return match given.next() {
+                None => Ok(Some(first)),
+                Some((second, attribute)) => Err(ModelError::at(
+                    &attribute.place,
+                    format!("multiple orientation specifiers: {first} and {second}"),
+                    "expected one of them",
+                )),
+            };
+        }
+        Ok(None)
     }
 
     /// Whether the attribute is present.
@@ -147,13 +186,25 @@ impl<'e> Values<'e> {
             Err(_) => Err(self.refuse(
                 name,
                 format!("{name} with {} numbers", found.len()),
-                format!("expected {N} numbers"),
+                format!(
+                    "expected {}",
+                    if N == 1 {
+                        "one number".to_owned()
+                    } else {
+                        format!("{N} numbers")
+                    }
+                ),
             )),
         }
     }
 
-    /// Number; the first of several.
+    /// The one number of an attribute.
     pub(crate) fn number(&self, name: &str) -> Result<Option<f64>, ModelError> {
+        Ok(self.exactly::<1>(name)?.map(|[number]| number))
+    }
+
+    /// First of several numbers.
+    pub(crate) fn first(&self, name: &str) -> Result<Option<f64>, ModelError> {
         let Some(found) = self.numbers(name)? else {
             return Ok(None);
         };
@@ -164,13 +215,42 @@ impl<'e> Values<'e> {
             .ok_or_else(|| self.refuse(name, format!("an empty {name}"), "expected a number"))
     }
 
+    /// Two bounds, which may be infinite.
+    pub(crate) fn bounds(&self, name: &str) -> Result<Option<[f64; 2]>, ModelError> {
+        let Some(a) = self.get(name) else {
+            return Ok(None);
+        };
+        let expected = "expected a number";
+        let found = parsed(&a.text, &a.place, name, |x| !x.is_nan(), expected)?;
+        match *found.as_slice() {
+            [low, high] => Ok(Some([low, high])),
+            _ => {
+                let found = format!("{name} with {} numbers", found.len());
+                Err(self.refuse(name, found, "expected 2 numbers"))
+            }
+        }
+    }
+
     /// Number of zero or more; zero if missing.
     pub(crate) fn not_negative(&self, name: &str) -> Result<f64, ModelError> {
-        let number = self.number(name)?.unwrap_or_default();
+        self.require_not_negative(name, self.number(name)?)
+    }
+
+    /// As [`not_negative`](Self::not_negative), the first of several.
+    pub(crate) fn first_not_negative(&self, name: &str) -> Result<f64, ModelError> {
+        self.require_not_negative(name, self.first(name)?)
+    }
+
+    fn require_not_negative(&self, name: &str, number: Option<f64>) -> Result<f64, ModelError> {
+        let number = number.unwrap_or_default();
         if number >= 0.0 {
             return Ok(number);
         }
-        Err(self.refuse(name, format!("{name} = {number}"), "expected zero or more"))
+        Err(self.refuse(
+            name,
+            format!("{name} = {}", shown(number)),
+            "expected zero or more",
+        ))
     }
 
     /// Three numbers.

@@ -1,5 +1,6 @@
 //! `<equality>`: joint equalities as mimics.
 
+use super::attach::Scope;
 use super::bodies::Bodies;
 use super::defaults::Classes;
 use super::element::Element;
@@ -9,12 +10,14 @@ use crate::draft::{DraftMimic, NameRef};
 /// Reads joint equalities as mimics; warns about other equalities.
 pub(super) fn read(
     root: &Element,
-    classes: &Classes,
+    scopes: &[Scope],
     bodies: &mut Bodies,
 ) -> Result<(), ModelError> {
     for section in root.all("equality") {
         for equality in &section.children {
-            let v = classes.values(equality, Classes::MAIN)?;
+            let v = scopes[equality.scope]
+                .classes
+                .values(equality, Classes::MAIN)?;
             if v.text("active") == Some("false") {
                 continue;
             }

@@ -151,6 +151,15 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
                 geom.warning =
                     Some("shellinertia is ignored: it is supported for meshes only".to_owned());
             }
+            if v.has("fromto") {
+                geom.warning = match kind {
+                    "sphere" => Some("fromto of a sphere is ignored: MuJoCo refuses it".to_owned()),
+                    _ if v.has("pos") => {
+                        Some("pos is ignored beside fromto: MuJoCo refuses both".to_owned())
+                    }
+                    _ => None,
+                };
+            }
             let (shape, mass) = primitive(kind, v, &mut geom.pose)?;
             water_mass = Some(mass);
             geom.shape = Some(shape);

@@ -1,7 +1,10 @@
-//! `<include>`: merges included files into one tree, within limits.
+//! `<include>`: merges included files into one tree, and reads attached models, within limits.
 
-use super::element::Element;
-use crate::xml::{SourceText, declared_first, decode, parse};
+use super::element::{Element, Values};
+use crate::draft::Warnings;
+use crate::text::decode;
+use crate::tolerant::tolerant;
+use crate::xml::{SourceText, parse};
 use crate::{Files, ModelError};
 use roxmltree::Node;
 use std::path::{Path, PathBuf};
@@ -17,30 +20,18 @@ const MAX_DEPTH: usize = 256;
 
 /// Reads files and counts what is limited.
 pub(crate) struct Includer<'a> {
-    /// Folder of the main file: includes are relative to it.
-    folder: &'a Path,
     files: &'a dyn Files,
-    /// Chain of includes, the main file first.
+    /// Chain of attached models and includes, the main file first.
     open: Vec<PathBuf>,
+    /// Folders of the main file and of the models that are being attached: files are relative to the last.
+    folders: Vec<PathBuf>,
+    pub(crate) warnings: Warnings,
     elements: usize,
     included: usize,
 }
 
-/// Reads the tree of a file's root element with its includes.
-pub(crate) fn read(
-    root: Node,
-    source: &SourceText,
-    file: &Path,
-    files: &dyn Files,
-) -> Result<Element, ModelError> {
-    let mut includer = Includer {
-        folder: file.parent().unwrap_or(Path::new("")),
-        files,
-        open: vec![normalised(file)],
-        elements: 0,
-        included: 0,
-    };
-    includer.element(root, source, 0)
+fn folder_of(file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).to_path_buf()
 }
 
 /// Path without `.` and, where possible, `..`, so that two names of one file compare equal.
@@ -64,7 +55,39 @@ fn normalised(path: &Path) -> PathBuf {
     normalised
 }
 
-impl Includer<'_> {
+impl<'a> Includer<'a> {
+    /// Reader of a file and what it includes.
+    pub(crate) fn new(file: &Path, files: &'a dyn Files) -> Self {
+        Self {
+            files,
+            open: vec![normalised(file)],
+            folders: vec![folder_of(file)],
+            warnings: Warnings::default(),
+            elements: 0,
+            included: 0,
+        }
+    }
+
+    /// Reads the tree of a file's root element with its includes.
+    pub(crate) fn tree(&mut self, root: Node, source: &SourceText) -> Result<Element, ModelError> {
+        self.element(root, source, 0)
+    }
+
+    /// Reads the model that a `<model>` names, with its includes, and its path; until
+    /// [`close`](Self::close), files are relative to it.
+    pub(crate) fn open_model(&mut self, v: &Values) -> Result<(PathBuf, Element), ModelError> {
+        let path = self.find(v)?;
+        self.folders.push(folder_of(&path));
+        let root = self.file(&path, v, 0)?;
+        Ok((path, root))
+    }
+
+    /// Ends reading the model that was opened last.
+    pub(crate) fn close(&mut self) {
+        self.open.pop();
+        self.folders.pop();
+    }
+
     fn element(
         &mut self,
         node: Node,
@@ -106,20 +129,33 @@ impl Includer<'_> {
     ) -> Result<Vec<Element>, ModelError> {
         let element = Element::of(node, source);
         let values = element.values();
+        let path = self.find(&values)?;
+        let root = self.file(&path, &values, depth)?;
+        self.open.pop();
+        Ok(root.children)
+    }
+
+    /// Path of the file that an element names.
+    fn find(&self, values: &Values) -> Result<PathBuf, ModelError> {
         let named = values.required("file")?.replace('\\', "/");
-        let beside = Path::new(&*element.place.file)
-            .parent()
-            .unwrap_or(Path::new(""));
-        let candidates = [self.folder.join(&named), beside.join(&named)];
+        let beside = folder_of(Path::new(&*values.element.place.file));
+        let main = self.folders.last().map_or(Path::new(""), PathBuf::as_path);
+        let candidates = [main.join(&named), beside.join(&named)];
         let Some(path) = candidates.iter().find(|p| self.files.is_file(p)) else {
+            let what = &values.element.name;
             return Err(values.refuse(
                 "file",
-                format!("an include of {named:?}, which was not found"),
+                format!("an {what} of {named:?}, which was not found")
+                    .replace("an model", "a model"),
                 format!("expected the file {}", candidates[0].display()),
             ));
         };
-        let path = normalised(path);
-        if self.open.contains(&path) {
+        Ok(normalised(path))
+    }
+
+    /// Root element of a file, which stays in the chain of open files.
+    fn file(&mut self, path: &Path, values: &Values, depth: usize) -> Result<Element, ModelError> {
+        if self.open.iter().any(|open| open == path) {
             let chain = self.open.iter().map(|p| p.display().to_string());
             let chain = chain.chain([path.display().to_string()]);
             return Err(values.refuse(
@@ -140,20 +176,21 @@ impl Includer<'_> {
             let found = format!("more than {MAX_FILES} included files");
             return Err(values.refuse("file", found, "expected fewer"));
         }
-        let bytes = self.files.read(&path).map_err(|e| {
+        let bytes = self.files.read(path).map_err(|e| {
             values.refuse(
                 "file",
                 format!("{}: {e}", path.display()),
                 "expected an MJCF file",
             )
         })?;
-        let text = decode(&bytes, &path)?;
-        let text = declared_first(text.strip_prefix('\u{feff}').unwrap_or(text));
-        let inner = SourceText::new(&text, &path);
+        let decoded = decode(&bytes, path)?;
+        if let Some((place, text)) = decoded.warning {
+            self.warnings.push(&place, text);
+        }
+        let text = tolerant(&decoded.text);
+        let inner = SourceText::new(&text, path);
         let document = parse(&text, &inner)?;
-        self.open.push(path);
-        let root = self.element(document.root_element(), &inner, depth)?;
-        self.open.pop();
-        Ok(root.children)
+        self.open.push(path.to_path_buf());
+        self.element(document.root_element(), &inner, depth)
     }
 }

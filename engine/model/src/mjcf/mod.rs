@@ -3,6 +3,7 @@
 //! Modules in the order of processing:
 //!
 //! - `include`: merges included files into one tree of `element`s.
+//! - `attach`: attaches parts of other models, each with its own settings and classes.
 //! - `replicate`: expands `<replicate>`.
 //! - `settings`: `<compiler>`, units and conventions of the file.
 //! - `defaults`: `<default>` classes of attributes.
@@ -15,28 +16,29 @@
 
 mod actuators;
 mod assets;
+mod attach;
 mod bodies;
 mod defaults;
-mod element;
+pub(crate) mod element;
 mod equality;
 mod geom;
 mod include;
 mod keyframe;
 mod replicate;
-mod settings;
+pub(crate) mod settings;
 
 use crate::draft::{Draft, DraftLink, Warnings};
 use crate::mesh_cache::MeshCache;
 use crate::xml::SourceText;
 use crate::{Files, ModelError};
 use assets::{Assets, materials, meshes};
+use attach::Scope;
 use becomingone_components::body::{Pose, Written};
 use bodies::{Bodies, plain_joint};
-use defaults::Classes;
 use element::Element;
 use glam::{Quat, Vec3};
+use include::Includer;
 use roxmltree::Node;
-use settings::Settings;
 use std::path::Path;
 
 /// `MuJoCo`'s default gravity (m/s²), and the tolerance of a file's gravity before a warning.
@@ -50,21 +52,32 @@ pub(crate) fn read(
     file: &Path,
     files: &dyn Files,
 ) -> Result<Draft, ModelError> {
-    let mut root = include::read(root, source, file, files)?;
-    let settings = Settings::of(&root)?;
-    replicate::expand(&mut root, &settings)?;
-    let classes = Classes::of(&root)?;
+    let mut includer = Includer::new(file, files);
+    let mut root = includer.tree(root, source)?;
+    let mut scopes = Vec::new();
     let mut warnings = Warnings::default();
-    warn_unsupported(&root, &mut warnings)?;
+    attach::expand(&mut root, file, &mut includer, &mut scopes, &mut warnings)?;
+    warnings.append(includer.warnings);
+    replicate::expand(&mut root, &scopes)?;
     let mut mesh_cache = MeshCache::new(file, files);
-    let assets = Assets {
-        meshes: meshes(&root, &settings, &classes, &mut mesh_cache, &mut warnings)?,
-        materials: materials(&root, &classes)?,
-    };
-    let mut bodies = Bodies::new(&root, &settings, &classes, &assets, warnings);
+    let mut assets = Vec::new();
+    for Scope {
+        settings,
+        classes,
+        file,
+        assets: sections,
+    } in &scopes
+    {
+        mesh_cache.beside(file);
+        assets.push(Assets {
+            meshes: meshes(sections, settings, classes, &mut mesh_cache, &mut warnings)?,
+            materials: materials(sections, classes)?,
+        });
+    }
+    let mut bodies = Bodies::new(&root, &scopes, &assets, warnings);
     bodies.read(&root)?;
-    actuators::read(&root, &settings, &classes, &mut bodies)?;
-    equality::read(&root, &classes, &mut bodies)?;
+    actuators::read(&root, &scopes, &mut bodies)?;
+    equality::read(&root, &scopes, &mut bodies)?;
     keyframe::read(&root, &mut bodies)?;
     let Bodies {
         mut links,
@@ -78,7 +91,7 @@ pub(crate) fn read(
     if counts.0 == 0 {
         warnings.push(&root.place, "a model without bodies");
     }
-    if let Some(total) = settings.total_mass {
+    if let Some(total) = scopes[0].settings.total_mass {
         scale_total_mass(&mut links, total);
     }
     if upright.angle_between(Quat::IDENTITY) > 1e-6 {
@@ -128,7 +141,7 @@ pub(crate) fn read(
 }
 
 /// Warns about unsupported sections.
-fn warn_unsupported(root: &Element, warnings: &mut Warnings) -> Result<(), ModelError> {
+pub(crate) fn warn_unsupported(root: &Element, warnings: &mut Warnings) -> Result<(), ModelError> {
     for section in &root.children {
         let what = match &*section.name {
             "tendon" if !section.children.is_empty() => "tendons are",
@@ -160,7 +173,7 @@ fn warn_unsupported(root: &Element, warnings: &mut Warnings) -> Result<(), Model
 }
 
 /// Scales all masses to this total (kg).
-fn scale_total_mass(links: &mut [DraftLink], total: f64) {
+pub(crate) fn scale_total_mass(links: &mut [DraftLink], total: f64) {
     let sum: f64 = links.iter().filter_map(|l| l.mass).map(|m| m.kg).sum();
     for mass in links.iter_mut().filter_map(|l| l.mass.as_mut()) {
         if sum > 0.0 && mass.kg > 0.0 {

@@ -1,7 +1,7 @@
 //! `<replicate>`: copies of elements.
 
+use super::attach::Scope;
 use super::element::Element;
-use super::settings::Settings;
 use crate::ModelError;
 use becomingone_components::body::Pose;
 
@@ -9,21 +9,21 @@ use becomingone_components::body::Pose;
 const MAX_ELEMENTS: usize = 500_000;
 
 /// Expands every `<replicate>`, innermost first; each copy becomes a frame.
-pub(crate) fn expand(root: &mut Element, settings: &Settings) -> Result<(), ModelError> {
+pub(crate) fn expand(root: &mut Element, scopes: &[Scope]) -> Result<(), ModelError> {
     let mut elements = 0;
-    expand_children(root, settings, &mut elements)
+    expand_children(root, scopes, &mut elements)
 }
 
 fn expand_children(
     element: &mut Element,
-    settings: &Settings,
+    scopes: &[Scope],
     elements: &mut usize,
 ) -> Result<(), ModelError> {
     let mut children = Vec::with_capacity(element.children.len());
     for mut child in std::mem::take(&mut element.children) {
-        expand_children(&mut child, settings, elements)?;
+        expand_children(&mut child, scopes, elements)?;
         if child.name == "replicate" {
-            children.extend(copies(&child, settings, elements)?);
+            children.extend(copies(&child, scopes, elements)?);
         } else {
             children.push(child);
         }
@@ -34,7 +34,7 @@ fn expand_children(
 
 fn copies(
     element: &Element,
-    settings: &Settings,
+    scopes: &[Scope],
     elements: &mut usize,
 ) -> Result<Vec<Element>, ModelError> {
     let v = element.values();
@@ -51,7 +51,8 @@ fn copies(
     let count = count as usize;
     *elements += count * size;
     let offset = v.vector("offset")?.unwrap_or_default().as_vec3();
-    let turn = settings
+    let turn = scopes[element.scope]
+        .settings
         .euler(v.vector("euler")?.unwrap_or_default())
         .as_quat();
     let step = Pose::new(offset, turn.normalize());

@@ -2,6 +2,7 @@
 
 use super::element::{Element, Values};
 use crate::ModelError;
+use crate::mass::Mass;
 use crate::value::quoted;
 use becomingone_components::body::Pose;
 use glam::{DMat3, DQuat, DVec3};
@@ -152,37 +153,35 @@ impl Settings {
             let found = format!("{name} = {}", quoted(v.get(name).map_or("", |a| &a.text)));
             v.refuse(name, found, format!("expected {text} of non-zero length"))
         };
-        // The other notations take precedence over `quat`, as in MuJoCo: it may come from a class.
-        if let Some([x, y, z, angle]) = v.exactly::<4>("axisangle")? {
-            let axis = DVec3::new(x, y, z)
-                .try_normalize()
-                .ok_or_else(|| zero("axisangle", "an axis"))?;
-            return Ok(Some(DQuat::from_axis_angle(axis, self.angle(angle))));
-        }
-        if let Some([a, b, c, d, e, f]) = v.exactly::<6>("xyaxes")? {
-            let bad = || zero("xyaxes", "two different axes");
-            let x = DVec3::new(a, b, c).try_normalize().ok_or_else(bad)?;
-            let y = DVec3::new(d, e, f);
-            let y = (y - x * x.dot(y)).try_normalize().ok_or_else(bad)?;
-            let axes = DMat3::from_cols(x, y, x.cross(y));
-            return Ok(Some(DQuat::from_mat3(&axes)));
-        }
-        if let Some(z) = v.vector("zaxis")? {
-            let z = z.try_normalize().ok_or_else(|| zero("zaxis", "an axis"))?;
-            return Ok(Some(DQuat::from_rotation_arc(DVec3::Z, z)));
-        }
-        if let Some(angles) = v.vector("euler")? {
-            return Ok(Some(self.euler(angles)));
-        }
-        if let Some([w, x, y, z]) = v.exactly::<4>("quat")? {
-            let q = DQuat::from_xyzw(x, y, z, w);
-            let length = q.length();
-            if length > 1e-9 {
-                return Ok(Some(q * (1.0 / length)));
-            }
-            return Err(zero("quat", "a quaternion"));
-        }
-        Ok(None)
+        let rotation = match v.orientation()? {
+            Some("axisangle") => v.exactly::<4>("axisangle")?.map(|[x, y, z, angle]| {
+                let axis = DVec3::new(x, y, z).try_normalize();
+                let axis = axis.ok_or_else(|| zero("axisangle", "an axis"))?;
+                Ok(DQuat::from_axis_angle(axis, self.angle(angle)))
+            }),
+            Some("xyaxes") => v.exactly::<6>("xyaxes")?.map(|[a, b, c, d, e, f]| {
+                let bad = || zero("xyaxes", "two different axes");
+                let x = DVec3::new(a, b, c).try_normalize().ok_or_else(bad)?;
+                let y = DVec3::new(d, e, f);
+                let y = (y - x * x.dot(y)).try_normalize().ok_or_else(bad)?;
+                Ok(DQuat::from_mat3(&DMat3::from_cols(x, y, x.cross(y))))
+            }),
+            Some("zaxis") => v.vector("zaxis")?.map(|z| {
+                let z = z.try_normalize().ok_or_else(|| zero("zaxis", "an axis"))?;
+                Ok(DQuat::from_rotation_arc(DVec3::Z, z))
+            }),
+            Some("euler") => v.vector("euler")?.map(|angles| Ok(self.euler(angles))),
+            Some(_) => v.exactly::<4>("quat")?.map(|[w, x, y, z]| {
+                let q = DQuat::from_xyzw(x, y, z, w);
+                let length = q.length();
+                if length > 1e-9 {
+                    return Ok(q * (1.0 / length));
+                }
+                Err(zero("quat", "a quaternion"))
+            }),
+            None => None,
+        };
+        rotation.transpose()
     }
 
     /// Position and orientation of an element; the identity if missing.
@@ -193,5 +192,24 @@ impl Settings {
             position.as_vec3(),
             rotation.as_quat().normalize(),
         ))
+    }
+
+    /// Applies `boundmass`, `boundinertia` and `balanceinertia`.
+    pub(crate) fn bounded(&self, mass: Option<Mass>) -> Option<Mass> {
+        let s = self;
+        if s.min_mass <= 0.0 && s.min_inertia <= 0.0 && !s.balance_inertia {
+            return mass;
+        }
+        let mut mass = mass.unwrap_or(Mass::ZERO);
+        mass.kg = mass.kg.max(s.min_mass);
+        let (mut moments, axes) = mass.principal();
+        moments = moments.max(DVec3::splat(s.min_inertia));
+        // Moments are in descending order.
+        if s.balance_inertia && moments.y + moments.z < moments.x {
+            moments = DVec3::splat((moments.x + moments.y + moments.z) / 3.0);
+        }
+        let axes = DMat3::from_quat(axes);
+        mass.inertia = axes * DMat3::from_diagonal(moments) * axes.transpose();
+        (mass.kg > 0.0).then_some(mass)
     }
 }

@@ -3,7 +3,7 @@
 use crate::draft::{DraftJoint, NameRef, Warnings};
 use crate::mjcf::element::Values;
 use crate::mjcf::settings::Settings;
-use crate::value::quoted;
+use crate::value::{quoted, shown};
 use crate::{ModelError, Place};
 use becomingone_components::body::{JointKind, JointLimits, Pose};
 use glam::{DVec3, Quat, Vec3};
@@ -99,7 +99,7 @@ pub(super) fn read(
         limits.upper = (unit(upper) - reference) as f32;
     }
     let clamped = v.switch("actuatorfrclimited")?;
-    if let Some([low, high]) = v.exactly::<2>("actuatorfrcrange")?
+    if let Some([low, high]) = v.bounds("actuatorfrcrange")?
         && clamped.unwrap_or(settings.autolimits)
     {
         limits.effort = low.abs().max(high.abs()) as f32;
@@ -107,6 +107,13 @@ pub(super) fn read(
     if v.has("springdamper") {
         let text = "springdamper is not supported; stiffness and damping are used";
         warnings.push(&v.place("springdamper"), text);
+    }
+    for name in ["stiffness", "damping"] {
+        let terms = v.numbers(name)?.unwrap_or_default();
+        if terms.iter().skip(1).any(|&t| t != 0.0) {
+            let text = format!("only the first number of {name} is supported");
+            warnings.push(&v.place(name), text);
+        }
     }
     Ok(Some(JointElement {
         name,
@@ -119,10 +126,10 @@ pub(super) fn read(
         axis: (here.rotation * axis.as_vec3()).normalize(),
         limits,
         reference,
-        damping: v.not_negative("damping")?,
+        damping: v.first_not_negative("damping")?,
         friction: v.not_negative("frictionloss")?,
         armature: v.not_negative("armature")?,
-        stiffness: v.not_negative("stiffness")?,
+        stiffness: v.first_not_negative("stiffness")?,
         spring_rest: unit(v.number("springref")?.unwrap_or_default()) - reference,
     }))
 }
@@ -135,7 +142,7 @@ fn range(
     settings: &Settings,
     warnings: &mut Warnings,
 ) -> Result<Option<(f64, f64)>, ModelError> {
-    let range = v.exactly::<2>("range")?;
+    let range = v.bounds("range")?;
     let limited = match v.switch("limited")? {
         Some(limited) => limited,
         None => settings.autolimits && range.is_some(),
@@ -147,7 +154,11 @@ fn range(
         Some([lower, upper]) if kind == JointKind::Spherical => Ok(Some((lower.max(0.0), upper))),
         Some([lower, upper]) if lower > upper => Err(v.refuse(
             "range",
-            format!("joint {name:?} with the range {lower} to {upper}"),
+            format!(
+                "joint {name:?} with the range {} to {}",
+                shown(lower),
+                shown(upper)
+            ),
             "expected the smaller number first",
         )),
         Some([lower, upper]) if lower != 0.0 || upper != 0.0 => Ok(Some((lower, upper))),

@@ -1,0 +1,99 @@
+//! `<mujoco>` in a URDF: the settings by which `MuJoCo` compiles it.
+
+use crate::ModelError;
+use crate::draft::{DraftLink, Warnings};
+use crate::mass::Mass;
+use crate::mjcf::element::Element;
+use crate::mjcf::settings::{Settings, ShapeMass};
+use crate::mjcf::{scale_total_mass, warn_unsupported};
+use crate::xml::SourceText;
+use roxmltree::Node;
+
+/// Attributes of `<compiler>` that are read, or that change nothing here: angles of a URDF are always
+/// radians, fixed links are always fused and keep their frames, and visuals have no mass.
+const COMPILER: [&str; 22] = [
+    "meshdir",
+    "assetdir",
+    "texturedir",
+    "strippath",
+    "balanceinertia",
+    "boundmass",
+    "boundinertia",
+    "settotalmass",
+    "inertiafromgeom",
+    "inertiagrouprange",
+    "discardvisual",
+    "fusestatic",
+    "angle",
+    "eulerseq",
+    "coordinate",
+    "autolimits",
+    "convexhull",
+    "fitaabb",
+    "usethread",
+    "alignfree",
+    "saveinertial",
+    "boundlimits",
+];
+
+/// Settings of `<compiler>`.
+#[derive(Debug)]
+pub(super) struct Compiler {
+    settings: Settings,
+    /// Whether meshes are searched by their file name alone.
+    pub(super) strip_path: bool,
+}
+
+impl Compiler {
+    /// Reads `<mujoco>` below `<robot>`; `None` if there is none.
+    pub(super) fn of(
+        root: Node,
+        source: &SourceText,
+        warnings: &mut Warnings,
+    ) -> Result<Option<Self>, ModelError> {
+        let sections = root.children().filter(|n| n.has_tag_name("mujoco"));
+        let children = sections.flat_map(|n| n.children()).filter(Node::is_element);
+        let children: Vec<_> = children.map(|n| Element::of(n, source)).collect();
+        if children.is_empty() {
+            return Ok(None);
+        }
+        let mut section = Element::of(root, source);
+        section.children = children;
+        warn_unsupported(&section, warnings)?;
+        let settings = Settings::of(&section)?;
+        // MuJoCo strips paths of a URDF unless told otherwise.
+        let mut strip_path = true;
+        for compiler in section.all("compiler") {
+            let v = compiler.values();
+            v.warn_unknown(&COMPILER, warnings);
+            strip_path = v.switch("strippath")?.unwrap_or(strip_path);
+        }
+        Ok(Some(Self {
+            settings,
+            strip_path,
+        }))
+    }
+
+    /// Folder of meshes, relative to the description.
+    pub(super) fn mesh_folder(&self) -> &str {
+        &self.settings.mesh_folder
+    }
+
+    /// Applies the settings of masses and inertias.
+    pub(super) fn apply(&self, links: &mut [DraftLink]) {
+        for link in links.iter_mut() {
+            let of_shapes = Mass::of_shapes(&link.colliders);
+            if link.mass.is_none() && of_shapes.is_none() {
+                continue;
+            }
+            if self.settings.from_shapes == ShapeMass::Always {
+                link.mass = of_shapes.or(link.mass);
+            }
+            let mass = link.mass.or(of_shapes);
+            link.mass = self.settings.bounded(mass);
+        }
+        if let Some(total) = self.settings.total_mass {
+            scale_total_mass(links, total);
+        }
+    }
+}
