@@ -9,6 +9,7 @@
 //! - `urdf` and `mjcf`: convert elements to a `draft`; `uri` resolves mesh names to files.
 //! - [`load_mesh`]: triangles of STL (`stl`), COLLADA (`dae`), OBJ (`obj`) and `MuJoCo`'s MSH (`msh`);
 //!   `triangles` is what they have in common; `mesh_cache` reads each file once.
+//! - `mesh_mass` and `shell`: masses of meshes and of thin shells.
 //! - `draft`: unchecked robot, common to all formats.
 //! - `tree`: kinematic tree, parents first.
 //! - `repair`: inconsistent inertias and missing masses.
@@ -33,11 +34,13 @@ mod load;
 mod mass;
 mod mesh;
 mod mesh_cache;
+mod mesh_mass;
 mod mjcf;
 mod msh;
 mod obj;
 mod repair;
 mod servo;
+mod shell;
 mod size;
 mod stl;
 mod tree;

@@ -5,9 +5,12 @@ use super::element::{Element, Values};
 use super::settings::Settings;
 use crate::ModelError;
 use crate::draft::Warnings;
+use crate::mass::Mass;
 use crate::mesh::finish;
 use crate::mesh_cache::MeshCache;
+use crate::mesh_mass::MeshInertia;
 use crate::triangles::Triangles;
+use crate::value::quoted;
 use becomingone_components::body::{Mesh, Pose};
 use glam::{Quat, Vec3};
 use std::collections::HashMap;
@@ -18,8 +21,8 @@ use std::sync::Arc;
 pub(crate) enum Asset {
     Mesh {
         mesh: Arc<Mesh>,
-        /// Its mass is that of a thin shell.
-        shell: bool,
+        /// Mass at the density of water; `None` without volume.
+        mass: Option<Mass>,
     },
     /// Missing; already reported.
     Ignored,
@@ -118,13 +121,8 @@ fn mesh(
             return Ok(Asset::Ignored);
         }
     };
-    let shell = v.text("inertia") == Some("shell");
-    if matches!(v.text("inertia"), Some("convex" | "exact")) {
-        let text = "mesh inertia is computed as \"legacy\": exact for convex meshes only";
-        warnings.push(&v.place("inertia"), text);
-    }
     if !moved {
-        return Ok(Asset::Mesh { mesh, shell });
+        return weighed(v, mesh);
     }
     let back = Pose::new(from.as_vec3(), turn.normalize()).inverse();
     let mut moved = (*mesh).clone();
@@ -136,8 +134,29 @@ fn mesh(
             triangle.swap(1, 2);
         }
     }
-    let mesh = Arc::new(moved);
-    Ok(Asset::Mesh { mesh, shell })
+    weighed(v, Arc::new(moved))
+}
+
+/// Mesh with its mass by the attribute `inertia`.
+fn weighed(v: &Values, mesh: Arc<Mesh>) -> Result<Asset, ModelError> {
+    let name = v.text("inertia").unwrap_or("legacy");
+    let Some(rule) = MeshInertia::named(name) else {
+        let expected = format!("expected one of {}", MeshInertia::NAMES.join(", "));
+        let found = format!("inertia = {}", quoted(name));
+        let error = v.refuse("inertia", found, expected);
+        return Err(error.nearest(name, MeshInertia::NAMES));
+    };
+    match rule.mass(&mesh.vertices_m, &mesh.triangles) {
+        Ok(mass) => Ok(Asset::Mesh { mesh, mass }),
+        Err(found) => Err(v.refuse(
+            "inertia",
+            format!(
+                "inertia=\"exact\" of mesh {:?}, which has {found}",
+                mesh.name
+            ),
+            "expected triangles that all face outwards, or inertia=\"legacy\"",
+        )),
+    }
 }
 
 /// Mesh whose vertices are given in the MJCF file.

@@ -7,7 +7,7 @@
 //! - `settings`: `<compiler>`, units and conventions of the file.
 //! - `defaults`: `<default>` classes of attributes.
 //! - `assets`: meshes and materials.
-//! - `geom`: shapes and their masses.
+//! - `primitive` and `geom`: shapes and their masses.
 //! - `bodies`: links and joints.
 //! - `actuators`: effort limits; `equality`: mimics; `keyframe`: the start pose.
 //!
@@ -22,6 +22,7 @@ mod equality;
 mod geom;
 mod include;
 mod keyframe;
+mod primitive;
 mod replicate;
 mod settings;
 
