@@ -5,7 +5,7 @@
 
 use crate::body::{
     Frame, Geometry, Inertial, Joint, JointKind, JointLimits, Link, Pose, RobotModel, Shape,
-    Written,
+    Surroundings, Written,
 };
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
@@ -262,6 +262,7 @@ impl VehicleModel {
                 pose: Pose::IDENTITY,
             }],
             fixed_base: false,
+            surroundings: Surroundings::default(),
             written: Written {
                 links: 1 + self.wheels.len(),
                 moving_joints: self.wheels.len(),

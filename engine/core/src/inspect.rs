@@ -17,8 +17,10 @@ pub struct Inspection {
     pub moving_joints: usize,
     /// Sum over all links (kg).
     pub mass_kg: f64,
-    /// Collision shapes.
+    /// Collision shapes, static ones beside a free robot included.
     pub colliders: usize,
+    /// Static collision shapes beside a free robot.
+    pub static_colliders: usize,
     /// Joints with position limits.
     pub limits: usize,
     /// Meshes that were not found, as the file names them.
@@ -85,6 +87,7 @@ impl Inspection {
             }
         };
         let tree: Vec<_> = (0..model.links.len()).map(part).collect();
+        let static_colliders = model.surroundings.colliders.len();
         let bounded = |j: &&Joint| j.limits.lower.is_finite() || j.limits.upper.is_finite();
         Self {
             name: model.name.clone(),
@@ -92,7 +95,8 @@ impl Inspection {
             links: model.written.links,
             moving_joints: model.written.moving_joints,
             mass_kg: tree.iter().map(|p| p.mass_kg).sum(),
-            colliders: tree.iter().map(|p| p.colliders).sum(),
+            colliders: tree.iter().map(|p| p.colliders).sum::<usize>() + static_colliders,
+            static_colliders,
             limits: model.joints.iter().filter(bounded).count(),
             missing_meshes: model.missing_meshes.clone(),
             warnings: model.warnings.clone(),
@@ -221,6 +225,9 @@ impl fmt::Display for Inspection {
             self.colliders,
             self.tree.len()
         )?;
+        if self.static_colliders > 0 {
+            write!(f, ", {} static colliders beside it", self.static_colliders)?;
+        }
         for mesh in &self.missing_meshes {
             write!(f, "\nmissing mesh: {mesh}")?;
         }

@@ -3,7 +3,7 @@
 
 use crate::Place;
 use crate::mass::Mass;
-use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Written};
+use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Surroundings, Written};
 use glam::Vec3;
 
 /// Unchecked robot.
@@ -20,6 +20,8 @@ pub(crate) struct Draft {
     pub(crate) joints: Vec<DraftJoint>,
     /// Whether the root link is fixed to the world.
     pub(crate) fixed_base: bool,
+    /// Static shapes beside a free robot.
+    pub(crate) surroundings: Surroundings,
     /// Links and joints of the file, if they differ in number from `links` and `joints`.
     pub(crate) written: Option<Written>,
     /// Names of meshes without a file.

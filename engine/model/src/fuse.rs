@@ -5,7 +5,7 @@ use crate::mass::Mass;
 use crate::tree::{Tree, build_tree};
 use crate::{ModelError, Place, repair, size};
 use becomingone_components::body::{
-    Frame, Geometry, Joint, JointKind, Link, Mimic, Pose, RobotModel, Written,
+    Frame, Geometry, Joint, JointKind, Link, Mimic, Pose, RobotModel, Shape, Written,
 };
 
 /// Rigid link made of one or more links of the file.
@@ -73,11 +73,13 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
         joints,
         frames: frames(&draft.links, &placements),
         fixed_base: draft.fixed_base,
+        surroundings: draft.surroundings,
         written,
         missing_meshes: draft.missing_meshes,
         warnings: Vec::new(),
     };
     check_finite(&model, &places, &draft.place)?;
+    check_height_fields(&model, &places)?;
     size::check(&model, &draft.place, &mut warnings);
     model.warnings = warnings.finish();
     Ok(model)
@@ -283,6 +285,24 @@ fn check_finite(model: &RobotModel, places: &[Place], robot: &Place) -> Result<(
     } else {
         Err(refuse(robot, "a robot".into()))
     }
+}
+
+/// Rejects height fields on links that move.
+fn check_height_fields(model: &RobotModel, places: &[Place]) -> Result<(), ModelError> {
+    let moving = model
+        .links
+        .iter()
+        .zip(places)
+        .skip(usize::from(model.fixed_base));
+    for (link, place) in moving {
+        let mut shapes = link.colliders.iter().chain(&link.visuals);
+        if shapes.any(|g| matches!(g.shape, Shape::HeightField(_))) {
+            let found = format!("a height field on {:?}, which moves", link.name);
+            let expected = "expected height fields in <worldbody>, or on bodies without joints";
+            return Err(ModelError::at(place, found, expected));
+        }
+    }
+    Ok(())
 }
 
 fn is_finite(pose: Pose) -> bool {

@@ -89,6 +89,8 @@ impl Mass {
             }
             Shape::Sphere { radius_m } => Some(sphere(f64::from(*radius_m))),
             Shape::Mesh(mesh) => bounding_box(&mesh.vertices_m),
+            // Ground.
+            Shape::HeightField(_) => None,
         }
     }
 

@@ -52,6 +52,16 @@ impl<'a> MeshCache<'a> {
         Ok(mesh)
     }
 
+    /// Reads a file that is no mesh.
+    pub(crate) fn bytes(&mut self, name: &str) -> Result<Vec<u8>, MeshError> {
+        let path = self.path(name)?;
+        self.files.read(&path).map_err(|e| MeshError {
+            found: format!("file {:?}: {e}", path.display().to_string()),
+            expected: "expected a file that can be read".to_owned(),
+            missing: false,
+        })
+    }
+
     fn path(&mut self, name: &str) -> Result<PathBuf, MeshError> {
         if let Some(path) = self.paths.get(name) {
             return Ok(path.clone());

@@ -9,7 +9,7 @@ use crate::mesh_cache::MeshCache;
 use crate::value::{AttributeReader, quoted};
 use crate::xml::{SourceText, xacro};
 use crate::{Files, ModelError};
-use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Shape};
+use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Shape, Surroundings};
 use glam::{DMat3, DVec3, Vec3};
 use roxmltree::Node;
 use std::collections::HashMap;
@@ -130,6 +130,7 @@ impl UrdfReader<'_> {
             links,
             joints,
             fixed_base,
+            surroundings: Surroundings::default(),
             written: None,
             missing_meshes: self.mesh_cache.missing,
             warnings: self.reader.warnings,

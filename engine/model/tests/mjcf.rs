@@ -68,18 +68,36 @@ fn the_floor_is_left_to_the_scene_and_other_geoms_of_the_world_are_fixed() {
     let floor = "<geom type=\"plane\" size=\"0 0 1\"/>";
     let text = arm("<joint/>", "").replace("<worldbody>", &format!("<worldbody>{floor}"));
     assert!(!parse(&text).fixed_base);
-    let wall = "<geom type=\"box\" size=\"1 1 1\" pos=\"5 0 1\"/>";
+    // Walls stand about the robot, which stays free.
+    let wall = "<geom type=\"box\" size=\"1 1 1\" pos=\"5 0 1\"/>\
+                <body pos=\"-5 0 1\"><geom type=\"box\" size=\"1 1 1\"/></body>";
     let text = arm("<joint/>", "").replace("<worldbody>", &format!("<worldbody>{floor}{wall}"));
+    let model = parse(&text);
+    assert!(!model.fixed_base);
+    assert_eq!(
+        (model.links.len(), model.surroundings.colliders.len()),
+        (2, 2)
+    );
+    let at: Vec<_> = model
+        .surroundings
+        .colliders
+        .iter()
+        .map(|g| g.pose.translation_m.x)
+        .collect();
+    assert_eq!(at, [5.0, -5.0]);
+    assert_eq!((model.written.links, model.written.moving_joints), (3, 2));
+    // The world has no mass.
+    assert!((model.mass_kg() - 50.0).abs() < 1e-3, "{}", model.mass_kg());
+    // A door beside it makes the world the root of both.
+    let door = "<body name=\"door\"><joint/><geom type=\"box\" size=\"1 1 1\"/></body>";
+    let text =
+        arm("<joint/>", "").replace("<worldbody>", &format!("<worldbody>{floor}{wall}{door}"));
     let model = parse(&text);
     assert!(model.fixed_base);
     assert_eq!(
         (model.links[0].name.as_str(), model.links[0].colliders.len()),
-        ("world", 1)
+        ("world", 2)
     );
-    assert_eq!(model.joints[0].kind, JointKind::Floating);
-    assert_eq!((model.written.links, model.written.moving_joints), (2, 2));
-    // The world has no mass.
-    assert!((model.mass_kg() - 50.0).abs() < 1e-3, "{}", model.mass_kg());
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn sizes(shape: &Shape) -> Vec<f32> {
             let points = mesh.vertices_m.iter().map(|&v| Vec3::from(v).abs());
             points.reduce(Vec3::max).unwrap().to_array().to_vec()
         }
+        Shape::HeightField(_) => panic!("a height field"),
     }
 }
 

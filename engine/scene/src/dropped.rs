@@ -27,11 +27,12 @@ pub(super) fn dropped(files: &dyn Files, path: &Path) -> Result<LoadedScene, Sce
         name => name,
     };
     let imu = SensorSpec::new("imu", Imu::default(), 100.0);
+    let stays = model.fixed_base || !model.surroundings.colliders.is_empty();
     let agent = AgentSpec {
         name: name.clone(),
         model: Some(path.display().to_string()),
-        // High enough to see the fall, low enough for a soft landing.
-        position_m: [0.0, 0.0, if model.fixed_base { 0.0 } else { 0.1 }],
+        // High enough to see the fall, low enough for a soft landing; among surroundings where the file has it.
+        position_m: [0.0, 0.0, if stays { 0.0 } else { 0.1 }],
         sensors: vec![imu],
         ..AgentSpec::default()
     };

@@ -10,6 +10,7 @@ use crate::mesh_mass::MeshInertia;
 use crate::value::quoted;
 use becomingone_components::body::{Pose, Shape};
 use glam::{DQuat, DVec3, Quat, Vec3};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Attributes of `<geom>` that are read, or known to have no effect here.
@@ -109,13 +110,17 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
     let shell = v.switch("shellinertia")? == Some(true);
     match (kind, v.text("mesh")) {
         ("plane", _) => geom.shape = Some(plane(v, &mut geom.pose)?),
-        ("hfield", _) => {
-            geom.warning = Some("height fields are not supported and are ignored".to_owned());
-        }
+        ("hfield", _) => match asset(v, "hfield", &assets.height_fields)? {
+            Asset::HeightField(field) => {
+                geom.shape = Some(Shape::HeightField(Arc::clone(field)));
+            }
+            Asset::Invalid(error) => return Err(error.clone()),
+            _ => {}
+        },
         ("mesh" | "sdf", None) => {
             v.required("mesh")?;
         }
-        (_, Some(name)) => match mesh(v, name, assets)? {
+        (_, Some(name)) => match asset(v, "mesh", &assets.meshes)? {
             Asset::Mesh { mesh, mass } if kind == "mesh" || kind == "sdf" => {
                 let shape = Shape::Mesh(Arc::clone(mesh));
                 water_mass = *mass;
@@ -142,7 +147,7 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
                 geom.pose = geom.pose * pose;
                 geom.shape = Some(primitive.shape());
             }
-            Asset::Ignored => {}
+            Asset::HeightField(_) | Asset::Ignored => {}
             Asset::Invalid(error) if has_contacts => {
                 return Err(v.refuse("mesh", error.to_string(), "expected a valid mesh"));
             }
@@ -193,12 +198,18 @@ fn rgba(v: &Values, assets: &Assets) -> Result<[f32; 4], ModelError> {
     Ok(own.or(material.copied()).unwrap_or(DEFAULT))
 }
 
-fn mesh<'a>(v: &Values, name: &str, assets: &'a Assets) -> Result<&'a Asset, ModelError> {
-    assets.meshes.get(name).ok_or_else(|| {
-        let mut known: Vec<_> = assets.meshes.keys().map(String::as_str).collect();
+/// The asset that the attribute `kind` names.
+fn asset<'a>(
+    v: &Values,
+    kind: &str,
+    assets: &'a HashMap<String, Asset>,
+) -> Result<&'a Asset, ModelError> {
+    let name = v.required(kind)?;
+    assets.get(name).ok_or_else(|| {
+        let mut known: Vec<_> = assets.keys().map(String::as_str).collect();
         known.sort_unstable();
-        let found = format!("the mesh {name:?}, which is not among this file's assets");
-        v.refuse("mesh", found, "expected the name of a <mesh>")
+        let found = format!("the {kind} {name:?}, which is not among this file's assets");
+        v.refuse(kind, found, format!("expected the name of a <{kind}>"))
             .nearest(name, known)
     })
 }

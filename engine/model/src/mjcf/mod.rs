@@ -6,7 +6,7 @@
 //! - `replicate`: expands `<replicate>`.
 //! - `settings`: `<compiler>`, units and conventions of the file.
 //! - `defaults`: `<default>` classes of attributes.
-//! - `assets`: meshes and materials.
+//! - `assets` and `height_fields`: meshes, height fields and materials.
 //! - `primitive` and `geom`: shapes and their masses.
 //! - `bodies`: links and joints.
 //! - `actuators`: effort limits; `equality`: mimics; `keyframe`: the start pose.
@@ -20,6 +20,7 @@ mod defaults;
 mod element;
 mod equality;
 mod geom;
+mod height_fields;
 mod include;
 mod keyframe;
 mod primitive;
@@ -30,7 +31,7 @@ use crate::draft::{Draft, DraftLink, Warnings};
 use crate::mesh_cache::MeshCache;
 use crate::xml::SourceText;
 use crate::{Files, ModelError};
-use assets::{Assets, materials, meshes};
+use assets::{Assets, materials, shapes};
 use becomingone_components::body::{Pose, Written};
 use bodies::{Bodies, plain_joint};
 use defaults::Classes;
@@ -58,8 +59,12 @@ pub(crate) fn read(
     let mut warnings = Warnings::default();
     warn_unsupported(&root, &mut warnings)?;
     let mut mesh_cache = MeshCache::new(file, files);
+    let mut read = |cache: &mut MeshCache, kind: &str| {
+        shapes(&root, kind, &settings, &classes, cache, &mut warnings)
+    };
     let assets = Assets {
-        meshes: meshes(&root, &settings, &classes, &mut mesh_cache, &mut warnings)?,
+        meshes: read(&mut mesh_cache, "mesh")?,
+        height_fields: read(&mut mesh_cache, "hfield")?,
         materials: materials(&root, &classes)?,
     };
     let mut bodies = Bodies::new(&root, &settings, &classes, &assets, warnings);
@@ -67,12 +72,14 @@ pub(crate) fn read(
     actuators::read(&root, &settings, &classes, &mut bodies)?;
     equality::read(&root, &classes, &mut bodies)?;
     keyframe::read(&root, &mut bodies)?;
+    bodies.place_surroundings();
     let Bodies {
         mut links,
         mut joints,
         mut warnings,
         counts,
         fixed_base,
+        surroundings,
         upright,
         ..
     } = bodies;
@@ -119,6 +126,7 @@ pub(crate) fn read(
         links,
         joints,
         fixed_base,
+        surroundings,
         written: Some(Written {
             links: counts.0,
             moving_joints: counts.1,

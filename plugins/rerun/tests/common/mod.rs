@@ -165,6 +165,7 @@ pub fn robot() -> RobotModel {
             pose: Pose::IDENTITY,
         }],
         fixed_base: false,
+        surroundings: Default::default(),
         written: Written {
             links: 4,
             moving_joints: 2,

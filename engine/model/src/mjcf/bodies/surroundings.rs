@@ -1,0 +1,64 @@
+//! Static shapes of the world beside a free robot.
+
+use super::{Bodies, Item};
+use crate::ModelError;
+use crate::mjcf::geom::Geom;
+use becomingone_components::body::{Geometry, Pose};
+use glam::Quat;
+
+impl Bodies<'_> {
+    /// Adds the shapes of a body without joints and of its children, in the frame of the world.
+    pub(super) fn static_body(
+        &mut self,
+        item: &Item,
+        parent: Pose,
+        shapes: &mut Vec<Geom>,
+    ) -> Result<(), ModelError> {
+        let v = item.element.values();
+        self.counts.0 += 1;
+        let world = match self.settings.global {
+            true if v.has("pos") => self.settings.pose(&v)?,
+            true => parent,
+            false => parent * item.at * self.settings.pose(&v)?,
+        };
+        for inner in self.inside(item)? {
+            match &*inner.element.name {
+                "geom" => {
+                    let mut geom = self.geom(&inner, world)?;
+                    if let Some(text) = &geom.warning {
+                        self.warnings.push(&inner.element.place, text);
+                    }
+                    geom.pose = world * geom.pose;
+                    shapes.push(geom);
+                }
+                "body" => self.static_body(&inner, world, shapes)?,
+                _ => self.skip(inner.element),
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the shapes of the world that have contacts; the others are not simulated.
+    pub(super) fn surround(&mut self, shapes: Vec<Geom>) {
+        self.surroundings.colliders = shapes
+            .into_iter()
+            .filter(|geom| geom.has_contacts)
+            .filter_map(|geom| {
+                Some(Geometry {
+                    pose: geom.pose,
+                    shape: geom.shape?,
+                    rgba: geom.rgba,
+                })
+            })
+            .collect();
+    }
+
+    /// Moves the surroundings to the frame of the base at its start, once a keyframe may have moved it.
+    pub(crate) fn place_surroundings(&mut self) {
+        let back = Pose::new(self.base_m, Quat::IDENTITY).inverse();
+        for shape in &mut self.surroundings.colliders {
+            shape.pose = back * shape.pose;
+        }
+        self.surroundings.root_height_m = self.base_m.z;
+    }
+}
