@@ -1,6 +1,6 @@
 //! Contents of a robot description, for `becomingone inspect`.
 
-use becomingone_components::body::{Joint, JointKind, RobotModel};
+use becomingone_components::body::{Joint, JointKind, Pose, RobotModel};
 use serde::Serialize;
 use std::fmt;
 
@@ -44,6 +44,14 @@ pub struct Part {
     pub mass_kg: f64,
     /// Collision shapes.
     pub colliders: usize,
+    /// Position of its frame at the start, in the root's frame (m).
+    pub position_m: [f32; 3],
+    /// Rotation of its frame at the start, in the root's frame: w, x, y, z.
+    pub rotation: [f32; 4],
+    /// Centre of mass in its frame (m).
+    pub com_m: [f32; 3],
+    /// Inertia about the centre of mass, in its frame: xx, yy, zz, xy, xz, yz (kg m²).
+    pub inertia_kg_m2: [f32; 6],
     /// Index of the parent; `None` for the root.
     pub parent: Option<usize>,
     /// Joint to the parent; `None` for the root.
@@ -57,6 +65,18 @@ pub struct PartJoint {
     pub name: String,
     /// Its type.
     pub kind: &'static str,
+    /// Its place at the start, in the root's frame (m).
+    pub anchor_m: [f32; 3],
+    /// Its unit axis at the start, in the root's frame.
+    pub axis: [f32; 3],
+    /// Start position (rad or m).
+    pub start: f32,
+    /// Rotor inertia (kg m² or kg).
+    pub armature: f32,
+    /// Stiffness of its spring (N m/rad or N/m).
+    pub stiffness: f32,
+    /// Rest position of its spring (rad or m).
+    pub spring_rest: f32,
     /// Position limits (rad or m); null where there is none.
     pub range: [Option<f64>; 2],
     /// Effort limit (N m or N); null where there is none.
@@ -70,8 +90,12 @@ pub struct PartJoint {
 impl Inspection {
     /// Inspects a loaded robot.
     pub fn of(model: &RobotModel) -> Self {
+        let poses = model.start_poses();
         let part = |index: usize| {
             let link = &model.links[index];
+            let pose = poses[index];
+            let inertia = link.inertial.inertia_kg_m2;
+            let [w, x, y, z] = [3, 0, 1, 2].map(|k: usize| pose.rotation.to_array()[k]);
             let joint = model.joints.iter().find(|j| j.child == index);
             let held = model.frames.iter().filter(|f| f.link == index);
             Part {
@@ -82,8 +106,13 @@ impl Inspection {
                     .collect(),
                 mass_kg: f64::from(link.inertial.mass_kg),
                 colliders: link.colliders.len(),
+                position_m: pose.translation_m.to_array(),
+                rotation: [w, x, y, z],
+                com_m: link.inertial.com_m.to_array(),
+                inertia_kg_m2: [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]
+                    .map(|(row, column)| inertia.col(column)[row]),
                 parent: joint.map(|j| j.parent),
-                joint: joint.map(|j| PartJoint::of(j, model)),
+                joint: joint.map(|j| PartJoint::of(j, model, poses[j.parent])),
             }
         };
         let tree: Vec<_> = (0..model.links.len()).map(part).collect();
@@ -107,7 +136,8 @@ impl Inspection {
 }
 
 impl PartJoint {
-    fn of(joint: &Joint, model: &RobotModel) -> Self {
+    fn of(joint: &Joint, model: &RobotModel, parent: Pose) -> Self {
+        let frame = parent * joint.origin;
         let finite = |x: f32| x.is_finite().then(|| f64::from(x));
         let limits = &joint.limits;
         Self {
@@ -120,6 +150,12 @@ impl PartJoint {
                 JointKind::Planar => "planar",
                 JointKind::Floating => "floating",
             },
+            anchor_m: frame.translation_m.to_array(),
+            axis: (frame.rotation * joint.axis).to_array(),
+            start: joint.start,
+            armature: joint.armature,
+            stiffness: joint.stiffness,
+            spring_rest: joint.spring_rest,
             range: [finite(limits.lower), finite(limits.upper)],
             effort: finite(limits.effort),
             velocity: finite(limits.velocity),

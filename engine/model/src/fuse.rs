@@ -24,6 +24,9 @@ struct FusedLink {
 /// Links are in depth-first order from the root, in file order of the joints;
 /// joint `i` carries link `i + 1`.
 pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
+    if !draft.allows_missing {
+        check_lost(&draft)?;
+    }
     let tree = build_tree(&draft)?;
     let mut warnings = std::mem::take(&mut draft.warnings);
     // For each link its fused link, and its pose in it.
@@ -285,6 +288,39 @@ fn check_finite(model: &RobotModel, places: &[Place], robot: &Place) -> Result<(
     } else {
         Err(refuse(robot, "a robot".into()))
     }
+}
+
+/// Rejects links that lost all their colliders: they would fall through the ground.
+fn check_lost(draft: &Draft) -> Result<(), ModelError> {
+    let refuse = |place: &Place, what: String, lost: &[String]| {
+        const LISTED: usize = 3;
+        let mut found = lost[..lost.len().min(LISTED)].join("; ");
+        if lost.len() > LISTED {
+            found.push_str(&format!("; and {} more", lost.len() - LISTED));
+        }
+        ModelError::at(
+            place,
+            format!("{what} loses all its colliders: {found}"),
+            "expected the files",
+        )
+        .hint(
+            "--allow-missing (in a scene `allow_missing: true` at the agent) loads it without them",
+        )
+    };
+    for link in &draft.links {
+        if link.colliders.is_empty() && !link.lost.is_empty() {
+            return Err(refuse(
+                &link.place,
+                format!("link {:?}", link.name),
+                &link.lost,
+            ));
+        }
+    }
+    let lost = &draft.lost_surroundings;
+    if draft.surroundings.colliders.is_empty() && !lost.is_empty() {
+        return Err(refuse(&draft.place, "the world".to_owned(), lost));
+    }
+    Ok(())
 }
 
 /// Rejects height fields on links that move.

@@ -54,7 +54,7 @@ mod xml;
 pub use becomingone_components::nearest::did_you_mean;
 pub use drive::{DriveError, find_drive};
 pub use error::{ModelError, Place};
-pub use files::{Disk, Files, larger};
+pub use files::{Disk, Files, MissingAllowed, larger};
 pub use load::{load_robot, parse_robot};
 pub use mesh::load_mesh;
 pub use servo::find_servos;

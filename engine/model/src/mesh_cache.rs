@@ -16,6 +16,17 @@ pub(crate) struct MeshError {
     pub(crate) missing: bool,
 }
 
+impl MeshError {
+    /// What a collider was lost by.
+    pub(crate) fn lost(&self) -> String {
+        format!(
+            "{} ({})",
+            self.found,
+            self.expected.replacen("expected one of", "searched", 1)
+        )
+    }
+}
+
 /// Meshes read so far, by file and scale.
 pub(crate) struct MeshCache<'a> {
     description: &'a Path,

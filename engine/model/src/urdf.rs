@@ -51,6 +51,8 @@ pub(crate) fn read(
         },
         materials: HashMap::new(),
         mesh_cache: MeshCache::new(file, files),
+        files,
+        lost: Vec::new(),
     };
     front.robot(root, file)
 }
@@ -100,6 +102,9 @@ struct UrdfReader<'a> {
     /// Colours by material name.
     materials: HashMap<String, [f32; 4]>,
     mesh_cache: MeshCache<'a>,
+    files: &'a dyn Files,
+    /// Colliders of the current link whose meshes were not found.
+    lost: Vec<String>,
 }
 
 impl UrdfReader<'_> {
@@ -131,6 +136,8 @@ impl UrdfReader<'_> {
             joints,
             fixed_base,
             surroundings: Surroundings::default(),
+            lost_surroundings: Vec::new(),
+            allows_missing: self.files.allows_missing(),
             written: None,
             missing_meshes: self.mesh_cache.missing,
             warnings: self.reader.warnings,
@@ -171,6 +178,7 @@ impl UrdfReader<'_> {
             mass: self.mass(node)?,
             colliders: self.geometries(node, Role::Collision)?,
             visuals: self.geometries(node, Role::Visual)?,
+            lost: std::mem::take(&mut self.lost),
         })
     }
 
@@ -348,6 +356,9 @@ impl UrdfReader<'_> {
                     cause.expected
                 );
                 self.reader.warnings.push(&named.place, text);
+                if role == Role::Collision {
+                    self.lost.push(cause.lost());
+                }
                 Ok(None)
             }
             Err(cause) => Err(ModelError::at(&named.place, cause.found, cause.expected)),

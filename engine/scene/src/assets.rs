@@ -91,6 +91,10 @@ impl Files for CapturingFiles<'_> {
         self.from.is_file(path)
     }
 
+    fn allows_missing(&self) -> bool {
+        self.from.allows_missing()
+    }
+
     fn absolute(&self, path: &Path) -> PathBuf {
         self.from.absolute(path)
     }
@@ -154,6 +158,11 @@ impl Files for MemoryFiles {
 
     fn is_file(&self, path: &Path) -> bool {
         self.find(path).is_some()
+    }
+
+    /// It was allowed when the recording was made.
+    fn allows_missing(&self) -> bool {
+        true
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) fn dropped(files: &dyn Files, path: &Path) -> Result<LoadedScene, Sce
         model: Some(path.display().to_string()),
         // High enough to see the fall, low enough for a soft landing; among surroundings where the file has it.
         position_m: [0.0, 0.0, if stays { 0.0 } else { 0.1 }],
+        allow_missing: files.allows_missing(),
         sensors: vec![imu],
         ..AgentSpec::default()
     };

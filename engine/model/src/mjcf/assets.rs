@@ -27,8 +27,8 @@ pub(crate) enum Asset {
         mass: Option<Mass>,
     },
     HeightField(Arc<HeightField>),
-    /// Missing; already reported.
-    Ignored,
+    /// Missing, and why; already reported.
+    Ignored(String),
     /// Invalid: an error if a geom with contacts uses it.
     Invalid(ModelError),
 }
@@ -112,7 +112,7 @@ fn mesh(
             Err(cause) if cause.missing => {
                 let text = format!("mesh ignored: {}; {}", cause.found, cause.expected);
                 warnings.push(&v.place("file"), text);
-                return Ok(Asset::Ignored);
+                return Ok(Asset::Ignored(cause.lost()));
             }
             Err(cause) => {
                 let error = ModelError::at(&v.place("file"), cause.found, cause.expected);
@@ -123,7 +123,7 @@ fn mesh(
         None => {
             let text = "a mesh with neither file nor vertex is not supported and is ignored";
             warnings.push(&v.element.place, text);
-            return Ok(Asset::Ignored);
+            return Ok(Asset::Ignored(text.to_owned()));
         }
     };
     if !moved {

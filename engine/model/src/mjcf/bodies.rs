@@ -89,6 +89,8 @@ pub(crate) struct Bodies<'a> {
     pub(crate) fixed_base: bool,
     /// Static shapes beside a free base.
     pub(crate) surroundings: Surroundings,
+    /// Those of them whose files were not found.
+    pub(crate) lost_surroundings: Vec<String>,
     /// Position of a free base in the file (m), and its rotation.
     pub(crate) base_m: Vec3,
     pub(crate) upright: Quat,
@@ -120,6 +122,7 @@ impl<'a> Bodies<'a> {
             counts: (0, 0),
             fixed_base: false,
             surroundings: Surroundings::default(),
+            lost_surroundings: Vec::new(),
             base_m: Vec3::ZERO,
             upright: Quat::IDENTITY,
         }
@@ -173,6 +176,7 @@ impl<'a> Bodies<'a> {
             mass: None,
             colliders: Vec::new(),
             visuals: Vec::new(),
+            lost: Vec::new(),
         };
         for geom in shapes {
             add_shape(&mut world, geom, Pose::IDENTITY);
@@ -325,6 +329,7 @@ impl<'a> Bodies<'a> {
             mass: None,
             colliders: Vec::new(),
             visuals: Vec::new(),
+            lost: Vec::new(),
         };
         let (mut of_shapes, mut written) = (None::<Mass>, None);
         let (mut joints, mut bodies) = (Vec::new(), Vec::new());
@@ -442,6 +447,7 @@ impl<'a> Bodies<'a> {
                     mass: link_share.filter(|_| !last).map(|m| m.moved(back)),
                     colliders: Vec::new(),
                     visuals: Vec::new(),
+                    lost: Vec::new(),
                 });
                 name
             };
@@ -550,7 +556,10 @@ impl<'a> Bodies<'a> {
 
 /// Adds a shape to the colliders and visuals of a link.
 fn add_shape(link: &mut DraftLink, geom: Geom, at: Pose) {
-    let Some(shape) = geom.shape else { return };
+    let Some(shape) = geom.shape else {
+        link.lost.extend(geom.lost);
+        return;
+    };
     let geometry = Geometry {
         pose: at * geom.pose,
         shape,

@@ -80,6 +80,8 @@ pub(crate) struct Geom {
     /// It is an infinite plane.
     pub(crate) plane: bool,
     pub(crate) rgba: [f32; 4],
+    /// Why a shape with contacts is missing.
+    pub(crate) lost: Option<String>,
     /// Warning to report.
     pub(crate) warning: Option<String>,
 }
@@ -104,6 +106,7 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
         visible: (0..=2).contains(&group),
         plane: kind == "plane",
         rgba: rgba(v, assets)?,
+        lost: None,
         warning: None,
     };
     let mut water_mass = None;
@@ -115,7 +118,8 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
                 geom.shape = Some(Shape::HeightField(Arc::clone(field)));
             }
             Asset::Invalid(error) => return Err(error.clone()),
-            _ => {}
+            Asset::Ignored(why) => geom.lost = Some(why.clone()),
+            Asset::Mesh { .. } => {}
         },
         ("mesh" | "sdf", None) => {
             v.required("mesh")?;
@@ -147,7 +151,8 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
                 geom.pose = geom.pose * pose;
                 geom.shape = Some(primitive.shape());
             }
-            Asset::HeightField(_) | Asset::Ignored => {}
+            Asset::HeightField(_) => {}
+            Asset::Ignored(why) => geom.lost = has_contacts.then(|| why.clone()),
             Asset::Invalid(error) if has_contacts => {
                 return Err(v.refuse("mesh", error.to_string(), "expected a valid mesh"));
             }

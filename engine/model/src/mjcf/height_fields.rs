@@ -44,7 +44,7 @@ pub(super) fn read(
                 Err(cause) if cause.missing => {
                     let text = format!("height field ignored: {}; {}", cause.found, cause.expected);
                     warnings.push(&v.place("file"), text);
-                    return Ok(Asset::Ignored);
+                    return Ok(Asset::Ignored(cause.lost()));
                 }
                 Err(cause) => {
                     let error = ModelError::at(&v.place("file"), cause.found, cause.expected);

@@ -80,6 +80,7 @@ pub(crate) fn read(
         counts,
         fixed_base,
         surroundings,
+        lost_surroundings,
         upright,
         ..
     } = bodies;
@@ -110,6 +111,7 @@ pub(crate) fn read(
             mass: None,
             colliders: Vec::new(),
             visuals: Vec::new(),
+            lost: Vec::new(),
         });
     }
     let name = root.values().text("model").map(str::to_owned);
@@ -127,6 +129,8 @@ pub(crate) fn read(
         joints,
         fixed_base,
         surroundings,
+        lost_surroundings,
+        allows_missing: files.allows_missing(),
         written: Some(Written {
             links: counts.0,
             moving_joints: counts.1,

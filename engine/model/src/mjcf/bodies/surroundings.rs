@@ -40,9 +40,10 @@ impl Bodies<'_> {
 
     /// Keeps the shapes of the world that have contacts; the others are not simulated.
     pub(super) fn surround(&mut self, shapes: Vec<Geom>) {
-        self.surroundings.colliders = shapes
+        let (with, _): (Vec<_>, Vec<_>) = shapes.into_iter().partition(|g| g.has_contacts);
+        self.lost_surroundings = with.iter().filter_map(|g| g.lost.clone()).collect();
+        self.surroundings.colliders = with
             .into_iter()
-            .filter(|geom| geom.has_contacts)
             .filter_map(|geom| {
                 Some(Geometry {
                     pose: geom.pose,
