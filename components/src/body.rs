@@ -1,5 +1,6 @@
 //! Robot descriptions as loaded, poses, and the true motion of an agent.
 
+use crate::height_field::HeightField;
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
 use std::sync::Arc;
@@ -59,6 +60,10 @@ impl Pose {
                 .vertices_m
                 .iter()
                 .map(|&v| Vec3::from(v).dot(down))
+                .fold(f32::NEG_INFINITY, f32::max),
+            Shape::HeightField(field) => field
+                .points()
+                .map(|p| p.dot(down))
                 .fold(f32::NEG_INFINITY, f32::max),
         };
         self.translation_m.z - reach
@@ -121,6 +126,8 @@ pub enum Shape {
     },
     /// A triangle mesh, already scaled.
     Mesh(Arc<Mesh>),
+    /// Ground on a grid; only where nothing moves it.
+    HeightField(Arc<HeightField>),
 }
 
 /// A shape at a pose on a link, and its display colour.
@@ -263,6 +270,30 @@ pub struct Written {
     pub moving_joints: usize,
 }
 
+/// Static shapes of a file's world, as they stand about a free robot at its start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Surroundings {
+    /// Collision shapes, in the frame of the root link at its start.
+    pub colliders: Vec<Geometry>,
+    /// Height of the root link's origin over the world's z = 0 at the start (m).
+    pub root_height_m: f32,
+}
+
+impl Surroundings {
+    /// Height of the root link's origin over the scene's ground at which no surface is below that ground (m).
+    pub fn start_height_m(&self) -> f32 {
+        let lowest = self.colliders.iter().map(|g| match &g.shape {
+            Shape::HeightField(_) => g.pose.lowest_m(&g.shape),
+            // The top of a box, whose bottom may be in the ground.
+            shape => -Pose::new(-g.pose.translation_m, HALF_TURN * g.pose.rotation).lowest_m(shape),
+        });
+        lowest.fold(self.root_height_m, |height, low| height.max(-low))
+    }
+}
+
+/// Half a turn about x.
+const HALF_TURN: Quat = Quat::from_xyzw(1.0, 0.0, 0.0, 0.0);
+
 /// Robot description, repaired and checked: a tree with the root as its first link. Parents precede children.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RobotModel {
@@ -278,8 +309,10 @@ pub struct RobotModel {
     pub frames: Vec<Frame>,
     /// Whether the root link is fixed to the world.
     pub fixed_base: bool,
-    /// Link that is fixed to the world while the root is not: the world's own shapes, beside a robot that floats.
+    /// Link that is fixed to the world while the root is not: the world, if more than shapes is beside a free robot.
     pub static_link: Option<usize>,
+    /// Static shapes of the file beside a robot that is free.
+    pub surroundings: Surroundings,
     /// Counts in the file.
     pub written: Written,
     /// Mesh files that the description names and that were not found; each once.

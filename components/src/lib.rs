@@ -3,7 +3,7 @@
 //! In the order of their use in a run:
 //!
 //! - [`scene`]: the scene file, as types.
-//! - [`body`]: robot descriptions, poses and true motion.
+//! - [`body`]: robot descriptions, poses and true motion; [`height_field`]: ground on a grid.
 //! - [`geodesy`]: WGS84 positions, and the tangent plane of a scene.
 //! - [`time`]: simulated time, rates, due times.
 //! - [`seed`]: one random generator per entity.
@@ -36,6 +36,7 @@ pub mod feature;
 pub mod fleet;
 pub mod geodesy;
 pub mod governor;
+pub mod height_field;
 pub mod joints;
 pub mod kind;
 

@@ -107,6 +107,9 @@ pub struct AgentSpec {
     /// Whether its root link is fixed to the world.
     #[serde(default)]
     pub fixed: bool,
+    /// Whether a link of the robot may lose all colliders because their meshes are not found.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_missing: bool,
     /// Drive.
     #[serde(default)]
     pub drive: DriveSpec,
@@ -147,6 +150,7 @@ impl Default for AgentSpec {
             position_m: [0.0; 3],
             yaw_rad: 0.0,
             fixed: false,
+            allow_missing: false,
             drive: DriveSpec::default(),
             drive_source: Source::default(),
             sensors: Vec::new(),

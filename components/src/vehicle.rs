@@ -5,7 +5,7 @@
 
 use crate::body::{
     Frame, Geometry, Inertial, Joint, JointKind, JointLimits, Link, Pose, RobotModel, Shape,
-    Written,
+    Surroundings, Written,
 };
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
@@ -263,6 +263,7 @@ impl VehicleModel {
             }],
             fixed_base: false,
             static_link: None,
+            surroundings: Surroundings::default(),
             written: Written {
                 links: 1 + self.wheels.len(),
                 moving_joints: self.wheels.len(),

@@ -13,7 +13,7 @@ use crate::index::EntityIndex;
 use crate::kinds::Kinds;
 use crate::links::{name_links, sources};
 use crate::physics::build::vec3;
-use crate::physics::{Physics, obstacles};
+use crate::physics::{Physics, obstacles, surroundings};
 use crate::sensing::{Encoders, encoded, spawn_sensor};
 use crate::threads::{Threads, ThreadsError, use_threads};
 use crate::tick::Reset;
@@ -148,7 +148,11 @@ fn spawn_agent(
         .spawn((Name::new(spec.name.clone()), Agent, FromScene))
         .id();
     match (body.model, body.vehicle) {
-        (Some(model), None) => spawn_robot(world, agent, spec, model, body),
+        (Some(model), None) => {
+            let root = spawn_robot(world, agent, spec, model, body);
+            let friction = scene.world.ground.unwrap_or_default().friction as f32;
+            surroundings::spawn(world, &spec.name, model, root, friction);
+        }
         (Some(model), Some(vehicle)) => {
             spawn_vehicle(world, agent, spec, model, vehicle, body.track);
         }

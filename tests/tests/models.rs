@@ -128,12 +128,27 @@ fn built_in_models_are_listed_and_inspected() {
 }
 
 #[test]
-fn a_missing_mesh_is_listed_by_inspect_and_left_out_of_a_run() {
+fn a_link_without_its_colliders_is_an_error_that_names_the_flag_which_allows_it() {
     let was = "<box size=\"0.4 0.4 0.4\"/>";
     let text = URDF.replace(was, "<mesh filename=\"package://cart/base.stl\"/>");
-    let here = folder(&[("bot.urdf", &text)]);
-    let path = here.path().join("bot.urdf");
-    let report = inspect(path.to_str().unwrap());
+    let scene = r#"(name: "s", duration_s: 0.01, agents: [(name: "a", model: "bot.urdf", allow_missing: true)])"#;
+    let here = folder(&[("bot.urdf", text.as_str()), ("s.ron", scene)]);
+    for verb in ["inspect", "run", "check"] {
+        let ran = run(here.path(), &[verb, "bot.urdf"]);
+        assert_eq!(ran.code, Some(2), "{verb}: {}", ran.stderr);
+        for words in [
+            "bot.urdf:2:1: link \"base\" loses all",
+            "cart/base.stl",
+            "--allow-missing",
+        ] {
+            assert!(ran.stderr.contains(words), "{verb}: {}", ran.stderr);
+        }
+    }
+    let ran = run(
+        here.path(),
+        &["inspect", "bot.urdf", "--allow-missing", "--json"],
+    );
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(
         report["missing_meshes"],
         serde_json::json!(["package://cart/base.stl"])
@@ -142,16 +157,60 @@ fn a_missing_mesh_is_listed_by_inspect_and_left_out_of_a_run() {
         warnings(&report).contains("bot.urdf:3:38: collision ignored"),
         "{report}"
     );
+    let run_it = [
+        "run",
+        "bot.urdf",
+        "--allow-missing",
+        "--duration",
+        "10ms",
+        "--rerun",
+        "off",
+    ];
+    for args in [&run_it[..], &["run", "s.ron", "--rerun", "off"]] {
+        let ran = run(here.path(), args);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("package://cart/base.stl"),
+            "{}",
+            ran.stderr
+        );
+    }
+    // What `check` prints holds the permission too.
     let ran = run(
         here.path(),
-        &["run", "bot.urdf", "--duration", "10ms", "--rerun", "off"],
+        &["check", "bot.urdf", "--allow-missing", "--resolved"],
     );
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(
-        ran.stderr.contains("package://cart/base.stl"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stdout.contains("allow_missing: true"), "{}", ran.stdout);
+}
+
+#[test]
+fn balls_rest_on_a_height_field_at_the_heights_of_its_surface() {
+    for (slope, at, z) in [
+        // A level step: the ball touches the surface below its centre.
+        (
+            "2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 1 1 1 1 1 0 0 0 0 0",
+            [0.0, 1.5],
+            0.4 + 0.1,
+        ),
+        // Up and down are told apart: the first row is at the largest y.
+        (
+            "1 1 1 1 1 1 1 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
+            [0.0, -1.0],
+            0.1,
+        ),
+    ] {
+        let text = format!(
+            "<mujoco><asset><hfield name=\"h\" nrow=\"5\" ncol=\"5\" size=\"2 2 .4 .1\" elevation=\"{slope}\"/></asset>\
+             <worldbody><geom type=\"hfield\" hfield=\"h\"/><body pos=\"{} {} 0.7\"><freejoint/>\
+             <geom type=\"box\" size=\".1 .1 .1\" mass=\"1\"/></body></worldbody></mujoco>",
+            at[0], at[1]
+        );
+        let here = folder(&[("a.xml", text.as_str())]);
+        let path = here.path().join("a.xml");
+        let sum = summary(&[path.to_str().unwrap(), "--duration", "3s"]);
+        let found = sum["agents"][0]["position"][2].as_f64().unwrap();
+        assert!((found - z).abs() < 0.01, "{found}, not {z}");
+    }
 }
 
 /// Binary STL of a tetrahedron, with this header.

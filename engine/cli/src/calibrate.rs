@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::files::keep_apart;
 use crate::healthy::{keep_initial_faults, repeat_goals};
 use crate::interrupt::Interrupt;
-use crate::load::load;
+use crate::load::{ModelArgs, load};
 use crate::overlays::OverlayArgs;
 use crate::parse::duration;
 use becomingone::Plugins;
@@ -52,6 +52,8 @@ pub(crate) struct Calibrate {
     /// A scene file (.ron), or the name of a built-in scene. Its faults are removed, except those present from the
     /// start: they belong to the machine.
     scene: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     #[command(flatten)]
     overlays: OverlayArgs,
     /// Allowed false alarms per hour, of all detectors together: determines how many healthy hours are
@@ -91,7 +93,8 @@ impl Calibrate {
         Interrupt::install()?.cancels(&cancel);
         keep_apart("--out", &self.out, [self.scene.as_path()])?;
         let overlays = Overlays::from(&self.overlays);
-        let mut loaded = load(&self.scene, None, &overlays, &assets::Assets, plugins)?;
+        let files = self.model.files(&assets::Assets);
+        let mut loaded = load(&self.scene, None, &overlays, &files, plugins)?;
         keep_initial_faults(&mut loaded.scene);
         if self.duration.is_some() {
             repeat_goals(&mut loaded.scene);

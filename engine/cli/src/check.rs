@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::introduce::print_warnings;
-use crate::load::load;
+use crate::load::{ModelArgs, load};
 use crate::overlays::OverlayArgs;
 use becomingone::Plugins;
 use becomingone::scene::Overlays;
@@ -17,6 +17,8 @@ pub(crate) struct Check {
     /// Print the resolved scene as RON: overlays applied, defaults filled in, absolute paths.
     #[arg(long)]
     resolved: bool,
+    #[command(flatten)]
+    model: ModelArgs,
     #[command(flatten)]
     overlays: OverlayArgs,
     /// Scene files (.ron), robot (URDF or MJCF) or vehicle (.yaml) descriptions, or names of built-in scenes.
@@ -35,8 +37,9 @@ impl Check {
         let mut wrong = 0;
         let overlays = Overlays::from(&self.overlays);
         let kinds = plugins.kinds();
+        let files = self.model.files(&assets::Assets);
         for file in &self.scenes {
-            let read = load(file, None, &overlays, &assets::Assets, plugins).and_then(|loaded| {
+            let read = load(file, None, &overlays, &files, plugins).and_then(|loaded| {
                 let checked = CoherenceEngine::check_sources(&kinds, &loaded);
                 checked.map_err(|e| Failure::BadInput(e.to_string()))?;
                 Ok(loaded)

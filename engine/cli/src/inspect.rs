@@ -1,6 +1,7 @@
 //! `becomingone inspect`.
 
 use crate::failure::Failure;
+use crate::load::ModelArgs;
 use becomingone::assets;
 use becomingone::inspect::Inspection;
 use becomingone_model::load_robot;
@@ -16,6 +17,8 @@ pub(crate) struct Inspect {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    model: ModelArgs,
 }
 
 impl Inspect {
@@ -23,7 +26,8 @@ impl Inspect {
         let file = self.file.as_path();
         let built_in = file.to_str().and_then(assets::model_path);
         let path = built_in.filter(|_| !file.exists());
-        let model = load_robot(path.as_deref().unwrap_or(file), &assets::Assets)
+        let files = self.model.files(&assets::Assets);
+        let model = load_robot(path.as_deref().unwrap_or(file), &files)
             .map_err(|e| Failure::BadInput(e.to_string()))?;
         let inspection = Inspection::of(&model);
         if self.json {

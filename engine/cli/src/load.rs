@@ -5,9 +5,24 @@ use becomingone::Plugins;
 use becomingone::assets;
 use becomingone::scene::{Overlays, SceneLoader};
 use becomingone_components::scene::LoadedScene;
-use becomingone_model::{Files, did_you_mean};
+use becomingone_model::{Files, MissingAllowed, did_you_mean};
+use clap::Args;
 use std::io::Read as _;
 use std::path::Path;
+
+/// How robot descriptions are loaded.
+#[derive(Args, Debug)]
+pub(crate) struct ModelArgs {
+    /// Load robots without the colliders whose meshes are not found, even if a link loses all of them.
+    #[arg(long)]
+    allow_missing: bool,
+}
+
+impl ModelArgs {
+    pub(crate) fn files<'a>(&self, from: &'a dyn Files) -> MissingAllowed<'a> {
+        MissingAllowed(from, self.allow_missing)
+    }
+}
 
 /// Loads a scene by path or name, or puts a robot on a plane.
 pub(crate) fn load(

@@ -5,7 +5,7 @@ use crate::files::{keep_apart, writable, write_json};
 use crate::interrupt::Interrupt;
 use crate::introduce::{introduce, print_warnings};
 use crate::live;
-use crate::load::load;
+use crate::load::{ModelArgs, load};
 use crate::memory::Memory;
 use crate::overlays::OverlayArgs;
 use crate::parse::duration;
@@ -49,6 +49,8 @@ pub(crate) struct Run {
     /// Simulated time to run, as 30s or 2m [default: the scene's, else until all goals are reached or given up].
     #[arg(long, value_parser = duration)]
     duration: Option<Duration>,
+    #[command(flatten)]
+    meshes: ModelArgs,
     #[command(flatten)]
     overlays: OverlayArgs,
     #[command(flatten)]
@@ -161,7 +163,7 @@ impl Run {
             &self.what,
             self.model.as_deref(),
             &Overlays::from(&self.overlays),
-            &files,
+            &self.meshes.files(&files),
             plugins,
         )?;
         let mut read = files.take();

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::files::{keep_apart, write_json};
 use crate::healthy::{keep_initial_faults, repeat_goals};
 use crate::interrupt::Interrupt;
-use crate::load::load;
+use crate::load::{ModelArgs, load};
 use crate::overlays::OverlayArgs;
 use crate::parse::duration;
 use becomingone::Plugins;
@@ -60,6 +60,8 @@ pub(crate) struct Score {
     /// faults are removed, except those present from the start.
     scene: PathBuf,
     #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
     overlays: OverlayArgs,
     /// Faults to inject: `all`, or those whose name contains this, as `gyro`.
     #[arg(long, default_value = "all", value_name = "NAME")]
@@ -83,7 +85,8 @@ impl Score {
             keep_apart("--json", file, [self.scene.as_path()])?;
         }
         let overlays = Overlays::from(&self.overlays);
-        let mut loaded = load(&self.scene, None, &overlays, &assets::Assets, plugins)?;
+        let files = self.model.files(&assets::Assets);
+        let mut loaded = load(&self.scene, None, &overlays, &files, plugins)?;
         let bad = |text: String| Failure::BadInput(format!("{}: {text}", self.scene.display()));
         let agent = loaded
             .scene

@@ -1,6 +1,6 @@
 //! Contents of a robot description, for `becomingone inspect`.
 
-use becomingone_components::body::{Joint, JointKind, RobotModel};
+use becomingone_components::body::{Joint, JointKind, Pose, RobotModel};
 use serde::Serialize;
 use std::fmt;
 
@@ -17,8 +17,10 @@ pub struct Inspection {
     pub moving_joints: usize,
     /// Sum over all links (kg).
     pub mass_kg: f64,
-    /// Collision shapes.
+    /// Collision shapes, static ones beside a free robot included.
     pub colliders: usize,
+    /// Static collision shapes beside a free robot.
+    pub static_colliders: usize,
     /// Joints with position limits.
     pub limits: usize,
     /// Meshes that were not found, as the file names them.
@@ -42,6 +44,14 @@ pub struct Part {
     pub mass_kg: f64,
     /// Collision shapes.
     pub colliders: usize,
+    /// Position of its frame at the start, in the root's frame (m).
+    pub position_m: [f32; 3],
+    /// Rotation of its frame at the start, in the root's frame: w, x, y, z.
+    pub rotation: [f32; 4],
+    /// Centre of mass in its frame (m).
+    pub com_m: [f32; 3],
+    /// Inertia about the centre of mass, in its frame: xx, yy, zz, xy, xz, yz (kg m²).
+    pub inertia_kg_m2: [f32; 6],
     /// Index of the parent; `None` for the root.
     pub parent: Option<usize>,
     /// Joint to the parent; `None` for the root.
@@ -55,6 +65,18 @@ pub struct PartJoint {
     pub name: String,
     /// Its type; `static` for the shapes of the world.
     pub kind: &'static str,
+    /// Its place at the start, in the root's frame (m).
+    pub anchor_m: [f32; 3],
+    /// Its unit axis at the start, in the root's frame.
+    pub axis: [f32; 3],
+    /// Start position (rad or m).
+    pub start: f32,
+    /// Rotor inertia (kg m² or kg).
+    pub armature: f32,
+    /// Stiffness of its spring (N m/rad or N/m).
+    pub stiffness: f32,
+    /// Rest position of its spring (rad or m).
+    pub spring_rest: f32,
     /// Position limits (rad or m); null where there is none.
     pub range: [Option<f64>; 2],
     /// Effort limit (N m or N); null where there is none.
@@ -68,8 +90,12 @@ pub struct PartJoint {
 impl Inspection {
     /// Inspects a loaded robot.
     pub fn of(model: &RobotModel) -> Self {
+        let poses = model.start_poses();
         let part = |index: usize| {
             let link = &model.links[index];
+            let pose = poses[index];
+            let inertia = link.inertial.inertia_kg_m2;
+            let [w, x, y, z] = [3, 0, 1, 2].map(|k: usize| pose.rotation.to_array()[k]);
             let joint = model.joints.iter().find(|j| j.child == index);
             let held = model.frames.iter().filter(|f| f.link == index);
             Part {
@@ -80,18 +106,26 @@ impl Inspection {
                     .collect(),
                 mass_kg: f64::from(link.inertial.mass_kg),
                 colliders: link.colliders.len(),
+                position_m: pose.translation_m.to_array(),
+                rotation: [w, x, y, z],
+                com_m: link.inertial.com_m.to_array(),
+                inertia_kg_m2: [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]
+                    .map(|(row, column)| inertia.col(column)[row]),
                 parent: joint.map(|j| j.parent),
-                joint: joint.map(|j| PartJoint::of(j, model)).map(|j| PartJoint {
-                    kind: if model.static_link == Some(index) {
-                        "static"
-                    } else {
-                        j.kind
-                    },
-                    ..j
-                }),
+                joint: joint
+                    .map(|j| PartJoint::of(j, model, poses[j.parent]))
+                    .map(|j| PartJoint {
+                        kind: if model.static_link == Some(index) {
+                            "static"
+                        } else {
+                            j.kind
+                        },
+                        ..j
+                    }),
             }
         };
         let tree: Vec<_> = (0..model.links.len()).map(part).collect();
+        let static_colliders = model.surroundings.colliders.len();
         let bounded = |j: &&Joint| j.limits.lower.is_finite() || j.limits.upper.is_finite();
         Self {
             name: model.name.clone(),
@@ -99,7 +133,8 @@ impl Inspection {
             links: model.written.links,
             moving_joints: model.written.moving_joints,
             mass_kg: tree.iter().map(|p| p.mass_kg).sum(),
-            colliders: tree.iter().map(|p| p.colliders).sum(),
+            colliders: tree.iter().map(|p| p.colliders).sum::<usize>() + static_colliders,
+            static_colliders,
             limits: model.joints.iter().filter(bounded).count(),
             missing_meshes: model.missing_meshes.clone(),
             warnings: model.warnings.clone(),
@@ -110,7 +145,8 @@ impl Inspection {
 }
 
 impl PartJoint {
-    fn of(joint: &Joint, model: &RobotModel) -> Self {
+    fn of(joint: &Joint, model: &RobotModel, parent: Pose) -> Self {
+        let frame = parent * joint.origin;
         let finite = |x: f32| x.is_finite().then(|| f64::from(x));
         let limits = &joint.limits;
         Self {
@@ -123,6 +159,12 @@ impl PartJoint {
                 JointKind::Planar => "planar",
                 JointKind::Floating => "floating",
             },
+            anchor_m: frame.translation_m.to_array(),
+            axis: (frame.rotation * joint.axis).to_array(),
+            start: joint.start,
+            armature: joint.armature,
+            stiffness: joint.stiffness,
+            spring_rest: joint.spring_rest,
             range: [finite(limits.lower), finite(limits.upper)],
             effort: finite(limits.effort),
             velocity: finite(limits.velocity),
@@ -228,6 +270,9 @@ impl fmt::Display for Inspection {
             self.colliders,
             self.tree.len()
         )?;
+        if self.static_colliders > 0 {
+            write!(f, ", {} static colliders beside it", self.static_colliders)?;
+        }
         for mesh in &self.missing_meshes {
             write!(f, "\nmissing mesh: {mesh}")?;
         }

@@ -1,11 +1,12 @@
 //! Free base: a robot with a floating joint to the world is not fixed to it.
 
-use becomingone_components::body::{Joint, JointKind, Link, Pose, RobotModel};
+use becomingone_components::body::{Geometry, Joint, JointKind, Link, Pose, RobotModel};
 use glam::{Mat3, Quat, Vec3};
 
 /// Makes the largest robot that floats in the world the root, if none that is fixed there has more links.
 ///
-/// The shapes of the world stay as [`RobotModel::static_link`]; without any shape and joint it is left out.
+/// The shapes of the world become its [`RobotModel::surroundings`]. A world that carries more than robots that float
+/// stays as [`RobotModel::static_link`].
 /// The root's frame is aligned with the world while the robot has the pose of the file.
 pub(crate) fn free_base(mut model: RobotModel) -> RobotModel {
     if !model.fixed_base {
@@ -31,12 +32,17 @@ pub(crate) fn free_base(mut model: RobotModel) -> RobotModel {
     }
     let (root, pose) = (base.child, base.origin);
     let name = base.name.clone();
-    let world = &model.links[0];
-    let keeps_world = !(world.colliders.is_empty() && world.visuals.is_empty())
-        || below_world().any(|j| !floats(j.kind));
+    let keeps_world = below_world().any(|j| !floats(j.kind));
     align(&mut model, root, pose.rotation);
     // Poses of the world and of what it carries, in the new root's frame.
     let back = Pose::new(-pose.translation_m, Quat::IDENTITY);
+    let shapes = std::mem::take(&mut model.links[0].colliders);
+    let moved = shapes.into_iter().map(|shape| Geometry {
+        pose: back * shape.pose,
+        ..shape
+    });
+    model.surroundings.colliders.extend(moved);
+    model.surroundings.root_height_m = pose.translation_m.z;
     let mut joints = Vec::with_capacity(model.joints.len());
     let mut order = vec![root];
     let mut is_in_base = vec![false; model.links.len()];

@@ -3,7 +3,7 @@
 
 use crate::Place;
 use crate::mass::Mass;
-use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Written};
+use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Surroundings, Written};
 use glam::Vec3;
 
 /// Unchecked robot.
@@ -20,6 +20,12 @@ pub(crate) struct Draft {
     pub(crate) joints: Vec<DraftJoint>,
     /// Whether the root link is fixed to the world.
     pub(crate) fixed_base: bool,
+    /// Static shapes beside a free robot.
+    pub(crate) surroundings: Surroundings,
+    /// Static shapes whose files were not found.
+    pub(crate) lost_surroundings: Vec<String>,
+    /// Whether links may lose all their colliders.
+    pub(crate) allows_missing: bool,
     /// Links and joints of the file, if they differ in number from `links` and `joints`.
     pub(crate) written: Option<Written>,
     /// Names of meshes without a file.
@@ -38,6 +44,8 @@ pub(crate) struct DraftLink {
     pub(crate) mass: Option<Mass>,
     pub(crate) colliders: Vec<Geometry>,
     pub(crate) visuals: Vec<Geometry>,
+    /// Colliders whose files were not found: where, and what was searched.
+    pub(crate) lost: Vec<String>,
 }
 
 /// Unchecked joint; links and the mimicked joint are referred to by name.

@@ -216,6 +216,8 @@ fn corners(shape: &Shape) -> Vec<Vec3> {
         }
         Shape::Sphere { radius_m } => Vec3::splat(*radius_m),
         Shape::Mesh(mesh) => return mesh.vertices_m.iter().map(|&v| v.into()).collect(),
+        // Ground.
+        Shape::HeightField(_) => return Vec::new(),
     };
     (0..8)
         .map(|k| {

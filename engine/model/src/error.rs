@@ -25,7 +25,7 @@ impl fmt::Display for Place {
 /// Error of a robot description or a mesh.
 ///
 /// Displayed as `file:line:column: found; expected; suggestion`; the suggestion is optional.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
     /// Invalid content at a place in a text file.

@@ -38,9 +38,40 @@ pub trait Files {
         Vec::new()
     }
 
+    /// Whether a link may lose all its colliders because their files are missing; an error otherwise.
+    fn allows_missing(&self) -> bool {
+        false
+    }
+
     /// Absolute path: its parent folders are searched for meshes.
     fn absolute(&self, path: &Path) -> PathBuf {
         path.to_path_buf()
+    }
+}
+
+/// Files of another source, and whether robots are loaded without the colliders that are missing there.
+#[derive(Clone, Copy)]
+pub struct MissingAllowed<'a>(pub &'a dyn Files, pub bool);
+
+impl Files for MissingAllowed<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.0.read(path)
+    }
+
+    fn read_at_most(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        self.0.read_at_most(path, most)
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        self.0.is_file(path)
+    }
+
+    fn allows_missing(&self) -> bool {
+        self.1 || self.0.allows_missing()
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        self.0.absolute(path)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::mass::Mass;
 use crate::tree::{Tree, build_tree};
 use crate::{ModelError, Place, repair, size};
 use becomingone_components::body::{
-    Frame, Geometry, Joint, JointKind, Link, Mimic, Pose, RobotModel, Written,
+    Frame, Geometry, Joint, JointKind, Link, Mimic, Pose, RobotModel, Shape, Written,
 };
 
 /// Rigid link made of one or more links of the file.
@@ -25,6 +25,9 @@ struct FusedLink {
 /// Links are in depth-first order from the root, in file order of the joints;
 /// joint `i` carries link `i + 1`.
 pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
+    if !draft.allows_missing {
+        check_lost(&draft)?;
+    }
     let tree = build_tree(&draft)?;
     let mut warnings = std::mem::take(&mut draft.warnings);
     // For each link its fused link, and its pose in it.
@@ -75,11 +78,13 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
         frames: frames(&draft.links, &placements),
         fixed_base: draft.fixed_base,
         static_link: None,
+        surroundings: draft.surroundings,
         written,
         missing_meshes: draft.missing_meshes,
         warnings: Vec::new(),
     };
     check_finite(&model, &places, &draft.place)?;
+    check_height_fields(&model, &places)?;
     size::check(&model, &draft.place, &mut warnings);
     model.warnings = warnings.finish();
     Ok(free_base(model))
@@ -285,6 +290,57 @@ fn check_finite(model: &RobotModel, places: &[Place], robot: &Place) -> Result<(
     } else {
         Err(refuse(robot, "a robot".into()))
     }
+}
+
+/// Rejects links that lost all their colliders: they would fall through the ground.
+fn check_lost(draft: &Draft) -> Result<(), ModelError> {
+    let refuse = |place: &Place, what: String, lost: &[String]| {
+        const LISTED: usize = 3;
+        let mut found = lost[..lost.len().min(LISTED)].join("; ");
+        if lost.len() > LISTED {
+            found.push_str(&format!("; and {} more", lost.len() - LISTED));
+        }
+        ModelError::at(
+            place,
+            format!("{what} loses all its colliders: {found}"),
+            "expected the files",
+        )
+        .hint(
+            "--allow-missing (in a scene `allow_missing: true` at the agent) loads it without them",
+        )
+    };
+    for link in &draft.links {
+        if link.colliders.is_empty() && !link.lost.is_empty() {
+            return Err(refuse(
+                &link.place,
+                format!("link {:?}", link.name),
+                &link.lost,
+            ));
+        }
+    }
+    let lost = &draft.lost_surroundings;
+    if draft.surroundings.colliders.is_empty() && !lost.is_empty() {
+        return Err(refuse(&draft.place, "the world".to_owned(), lost));
+    }
+    Ok(())
+}
+
+/// Rejects height fields on links that move.
+fn check_height_fields(model: &RobotModel, places: &[Place]) -> Result<(), ModelError> {
+    let moving = model
+        .links
+        .iter()
+        .zip(places)
+        .skip(usize::from(model.fixed_base));
+    for (link, place) in moving {
+        let mut shapes = link.colliders.iter().chain(&link.visuals);
+        if shapes.any(|g| matches!(g.shape, Shape::HeightField(_))) {
+            let found = format!("a height field on {:?}, which moves", link.name);
+            let expected = "expected height fields in <worldbody>, or on bodies without joints";
+            return Err(ModelError::at(place, found, expected));
+        }
+    }
+    Ok(())
 }
 
 fn is_finite(pose: Pose) -> bool {

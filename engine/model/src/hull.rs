@@ -1,15 +1,24 @@
-//! Convex hull of points, for meshes without faces.
+//! Convex hull of points, for meshes without faces and for masses.
 
 use glam::{DVec3, Vec3};
+use std::collections::HashSet;
 
-/// Most points: the algorithm is quadratic.
-const MAX_POINTS: usize = 2000;
+/// Most points of a hull: beyond it the remaining ones, which lie closest to it, are left inside.
+const MAX_HULL_POINTS: usize = 3000;
 
-/// Triangles of the convex hull, facing outwards, by incremental insertion (Preparata and Hong 1977);
-/// empty if there are more than [`MAX_POINTS`] points, or all lie in a plane.
+/// Face of the hull, with the points above it.
+struct Face {
+    corners: [usize; 3],
+    normal: DVec3,
+    offset: f64,
+    above: Vec<usize>,
+}
+
+/// Triangles of the convex hull, facing outwards, by Quickhull (Barber, Dobkin and Huhdanpaa 1996);
+/// empty if all points lie in a plane.
 pub(crate) fn hull(vertices: &[[f32; 3]]) -> Vec<[u32; 3]> {
     let points: Vec<_> = vertices.iter().map(|&v| Vec3::from(v).as_dvec3()).collect();
-    let Some(first) = corners(&points).filter(|_| points.len() <= MAX_POINTS) else {
+    let Some(first) = corners(&points) else {
         return Vec::new();
     };
     let middle = first.iter().map(|&k| points[k]).sum::<DVec3>() / 4.0;
@@ -17,40 +26,68 @@ pub(crate) fn hull(vertices: &[[f32; 3]]) -> Vec<[u32; 3]> {
         .iter()
         .map(|p| p.distance(middle))
         .fold(0.0, f64::max);
-    let above = |t: [usize; 3], p: DVec3| {
-        let [a, b, c] = t.map(|k| points[k]);
-        let normal = (b - a).cross(c - a);
-        normal.dot(p - a) > 1e-9 * size * normal.length()
+    let tolerance = 1e-9 * size;
+    let face = |[a, b, c]: [usize; 3]| {
+        let normal = (points[b] - points[a]).cross(points[c] - points[a]);
+        let normal = normal.normalize_or_zero();
+        let offset = normal.dot(points[a]);
+        let turned = normal.dot(middle) > offset;
+        Face {
+            corners: if turned { [a, c, b] } else { [a, b, c] },
+            normal: if turned { -normal } else { normal },
+            offset: if turned { -offset } else { offset },
+            above: Vec::new(),
+        }
     };
-    let outward = |t: [usize; 3]| {
-        if above(t, middle) {
-            [t[0], t[2], t[1]]
-        } else {
-            t
+    let height = |face: &Face, k: usize| face.normal.dot(points[k]) - face.offset;
+    // Each point belongs to the first face that it is above; a point below all of them is inside.
+    let share = |open: &[usize], faces: &mut [Face]| {
+        for &k in open {
+            if let Some(f) = faces.iter_mut().find(|f| height(f, k) > tolerance) {
+                f.above.push(k);
+            }
         }
     };
     let [a, b, c, d] = first;
     let mut faces: Vec<_> = [[a, b, c], [a, b, d], [a, c, d], [b, c, d]]
-        .map(outward)
+        .map(face)
         .into();
-    for (k, &p) in points.iter().enumerate() {
-        let (seen, kept): (Vec<_>, Vec<_>) = faces.iter().copied().partition(|&t| above(t, p));
-        if seen.is_empty() {
-            continue;
-        }
-        faces = kept;
-        let edges: Vec<_> = seen
+    share(&(0..points.len()).collect::<Vec<_>>(), &mut faces);
+    for _ in 0..MAX_HULL_POINTS {
+        let heights = faces
             .iter()
-            .flat_map(|t| [(t[0], t[1]), (t[1], t[2]), (t[2], t[0])])
+            .flat_map(|f| f.above.iter().map(|&k| (height(f, k), k)));
+        let Some((_, top)) = heights.max_by(|a, b| a.0.total_cmp(&b.0)) else {
+            break;
+        };
+        let (seen, kept): (Vec<_>, Vec<_>) =
+            faces.into_iter().partition(|f| height(f, top) > tolerance);
+        let edges: HashSet<_> = seen
+            .iter()
+            .flat_map(|f| {
+                let [a, b, c] = f.corners;
+                [(a, b), (b, c), (c, a)]
+            })
             .collect();
-        for &(from, to) in &edges {
-            // Horizon edge: only one of its two faces is visible from the point.
-            if !edges.contains(&(to, from)) {
-                faces.push([from, to, k]);
-            }
-        }
+        faces = kept;
+        // Horizon edge: only one of its two faces is visible from the point.
+        let mut horizon: Vec<_> = edges
+            .iter()
+            .filter(|&&(a, b)| !edges.contains(&(b, a)))
+            .collect();
+        horizon.sort_unstable();
+        let mut new: Vec<_> = horizon
+            .into_iter()
+            .map(|&(a, b)| face([a, b, top]))
+            .collect();
+        let open: Vec<_> = seen.into_iter().flat_map(|f| f.above).collect();
+        share(&open, &mut new);
+        faces.append(&mut new);
     }
-    faces.into_iter().map(|t| t.map(|k| k as u32)).collect()
+    faces
+        .into_iter()
+        .map(|f| f.corners.map(|k| k as u32))
+        .collect()
 }
 
 /// Four points that do not lie in a plane.
@@ -74,7 +111,7 @@ fn corners(points: &[DVec3]) -> Option<[usize; 4]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mass::solid_mesh;
+    use crate::mesh_mass::MeshInertia;
 
     #[test]
     fn a_cube_with_points_inside_has_twelve_triangles_and_its_volume() {
@@ -84,7 +121,10 @@ mod tests {
         }
         let triangles = hull(&points);
         assert_eq!(triangles.len(), 12);
-        let mass = solid_mesh(&points, &triangles).unwrap();
+        let mass = MeshInertia::Exact
+            .mass(&points, &triangles)
+            .unwrap()
+            .unwrap();
         assert!((mass.kg - 1000.0).abs() < 1e-6, "{}", mass.kg);
         // m/6 of a cube of edge 1.
         assert!((mass.inertia.x_axis.x - 1000.0 / 6.0).abs() < 1e-6);

@@ -10,6 +10,7 @@
 //! - `urdf` and `mjcf`: convert elements to a `draft`; `uri` resolves mesh names to files.
 //! - [`load_mesh`]: triangles of STL (`stl`), COLLADA (`dae`), OBJ (`obj`) and `MuJoCo`'s MSH (`msh`);
 //!   `triangles` is what they have in common; `mesh_cache` reads each file once.
+//! - `mesh_mass` and `shell`: masses of meshes and of thin shells.
 //! - `draft`: unchecked robot, common to all formats.
 //! - `tree`: kinematic tree, parents first.
 //! - `repair`: inconsistent inertias and missing masses.
@@ -35,11 +36,13 @@ mod load;
 mod mass;
 mod mesh;
 mod mesh_cache;
+mod mesh_mass;
 mod mjcf;
 mod msh;
 mod obj;
 mod repair;
 mod servo;
+mod shell;
 mod size;
 mod stl;
 mod text;
@@ -55,7 +58,7 @@ mod xml;
 pub use becomingone_components::nearest::did_you_mean;
 pub use drive::{DriveError, find_drive};
 pub use error::{ModelError, Place};
-pub use files::{Disk, Files, larger};
+pub use files::{Disk, Files, MissingAllowed, larger};
 pub use load::{load_robot, parse_robot};
 pub use mesh::load_mesh;
 pub use servo::find_servos;

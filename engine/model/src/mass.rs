@@ -6,12 +6,9 @@ use std::f64::consts::PI;
 
 /// Density of a shape whose mass is not given (kg/m³): that of water, as in `MuJoCo`
 /// (`geom/density` of its XML reference).
-const DENSITY: f64 = 1000.0;
+pub(crate) const DENSITY: f64 = 1000.0;
 /// Half of the least extent assumed for a mesh (m): a flat mesh has no volume.
 const HALF_THICKNESS: f64 = 5e-4;
-
-/// Least volume of a solid mesh (m³): a cube of 10 µm.
-const MIN_VOLUME_M3: f64 = 1e-15;
 
 /// Mass and its distribution in a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,6 +89,8 @@ impl Mass {
             }
             Shape::Sphere { radius_m } => Some(sphere(f64::from(*radius_m))),
             Shape::Mesh(mesh) => bounding_box(&mesh.vertices_m),
+            // Ground.
+            Shape::HeightField(_) => None,
         }
     }
 
@@ -141,12 +140,12 @@ impl Mass {
 }
 
 /// `v vᵀ`.
-fn outer_product(v: DVec3) -> DMat3 {
+pub(crate) fn outer_product(v: DVec3) -> DMat3 {
     DMat3::from_cols(v * v.x, v * v.y, v * v.z)
 }
 
 /// Body with its centre of mass at the origin and principal axes along the frame.
-fn centred(kg: f64, moments: DVec3) -> Mass {
+pub(crate) fn centred(kg: f64, moments: DVec3) -> Mass {
     Mass {
         kg,
         com: DVec3::ZERO,
@@ -200,60 +199,6 @@ pub(crate) fn ellipsoid(radii: DVec3) -> Mass {
     let kg = DENSITY * 4.0 / 3.0 * PI * radii.x * radii.y * radii.z;
     let s = radii * radii;
     centred(kg, DVec3::new(s.y + s.z, s.x + s.z, s.x + s.y) * (kg / 5.0))
-}
-
-/// Solid mesh at the density of water, by `MuJoCo`'s default rule (`mesh/inertia` of its XML
-/// reference, "legacy"): the sum of the pyramids from the surface centroid to each triangle, all
-/// counted as positive. Exact for convex meshes, an overestimate for others, and independent of the
-/// orientation of the triangles. `None` for a mesh without volume.
-pub(crate) fn solid_mesh(vertices: &[[f32; 3]], triangles: &[[u32; 3]]) -> Option<Mass> {
-    let corners = || {
-        triangles.iter().filter_map(|t| {
-            let [a, b, c] = t.map(|i| vertices.get(i as usize));
-            let point = |v: &[f32; 3]| glam::Vec3::from(*v).as_dvec3();
-            Some([point(a?), point(b?), point(c?)])
-        })
-    };
-    let area = |[a, b, c]: [DVec3; 3]| (b - a).cross(c - a).length() / 2.0;
-    let (mut total, mut middle) = (0.0, DVec3::ZERO);
-    for t in corners() {
-        total += area(t);
-        middle += (t[0] + t[1] + t[2]) / 3.0 * area(t);
-    }
-    if total <= 0.0 {
-        return None;
-    }
-    middle /= total;
-    // Six times the volume of the pyramid.
-    let six = |[a, b, c]: [DVec3; 3], top: DVec3| (a - top).dot((b - top).cross(c - top)).abs();
-    let (mut volume, mut com) = (0.0, DVec3::ZERO);
-    for t in corners() {
-        let v = six(t, middle) / 6.0;
-        volume += v;
-        com += (t[0] + t[1] + t[2] + middle) / 4.0 * v;
-    }
-    if volume < MIN_VOLUME_M3 {
-        return None;
-    }
-    com /= volume;
-    // Second moments of each pyramid about the centre of mass, its apex: the integral of x xᵀ over
-    // a tetrahedron with one corner in the origin and the others a, b, c is V/20 (s sᵀ + a aᵀ + b bᵀ +
-    // c cᵀ), s = a + b + c.
-    let mut moments = DMat3::ZERO;
-    let mut volume = 0.0;
-    for t in corners() {
-        let v = six(t, com) / 6.0;
-        volume += v;
-        let [a, b, c] = t.map(|p| p - com);
-        let all = outer_product(a + b + c) + outer_product(a) + outer_product(b) + outer_product(c);
-        moments += all * (v / 20.0);
-    }
-    let trace = moments.x_axis.x + moments.y_axis.y + moments.z_axis.z;
-    Some(Mass {
-        kg: DENSITY * volume,
-        com,
-        inertia: (DMat3::from_diagonal(DVec3::splat(trace)) - moments) * DENSITY,
-    })
 }
 
 fn bounding_box(vertices: &[[f32; 3]]) -> Option<Mass> {

@@ -17,6 +17,17 @@ pub(crate) struct MeshError {
     pub(crate) missing: bool,
 }
 
+impl MeshError {
+    /// What a collider was lost by.
+    pub(crate) fn lost(&self) -> String {
+        format!(
+            "{} ({})",
+            self.found,
+            self.expected.replacen("expected one of", "searched", 1)
+        )
+    }
+}
+
 /// Meshes read so far, by file and scale.
 pub(crate) struct MeshCache<'a> {
     description: PathBuf,
@@ -62,6 +73,16 @@ impl<'a> MeshCache<'a> {
         let mesh = Arc::new(mesh);
         self.meshes.insert(key, Arc::clone(&mesh));
         Ok(mesh)
+    }
+
+    /// Reads a file that is no mesh.
+    pub(crate) fn bytes(&mut self, name: &str) -> Result<Vec<u8>, MeshError> {
+        let path = self.path(name)?;
+        self.files.read(&path).map_err(|e| MeshError {
+            found: format!("file {:?}: {e}", path.display().to_string()),
+            expected: "expected a file that can be read".to_owned(),
+            missing: false,
+        })
     }
 
     fn path(&mut self, name: &str) -> Result<PathBuf, MeshError> {

@@ -220,6 +220,7 @@ mod tests {
             mass,
             colliders,
             visuals: Vec::new(),
+            lost: Vec::new(),
         }
     }
 

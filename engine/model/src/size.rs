@@ -139,6 +139,8 @@ impl BoundingBox {
                     extent.union(Self { low: p, high: p })
                 });
             }
+            // Ground is no part of a robot.
+            Shape::HeightField(_) => return Self::NONE,
         };
         (0..8).fold(Self::NONE, |extent, corner| {
             let sign = |bit: i32| if corner & bit == 0 { 1.0 } else { -1.0 };

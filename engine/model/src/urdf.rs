@@ -12,7 +12,7 @@ use crate::uri::MeshFolder;
 use crate::value::{AttributeReader, quoted, shown};
 use crate::xml::{SourceText, xacro};
 use crate::{Files, ModelError};
-use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Shape};
+use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Shape, Surroundings};
 use compiler::Compiler;
 use glam::{DMat3, DVec3, Vec3};
 use roxmltree::Node;
@@ -59,6 +59,8 @@ pub(crate) fn read(
         mesh_cache: MeshCache::new(file, files),
         version: Version::One,
         quaternion_warned: false,
+        files,
+        lost: Vec::new(),
     };
     front.robot(root, file)
 }
@@ -119,6 +121,9 @@ struct UrdfReader<'a> {
     mesh_cache: MeshCache<'a>,
     version: Version,
     quaternion_warned: bool,
+    files: &'a dyn Files,
+    /// Colliders of the current link whose meshes were not found.
+    lost: Vec<String>,
 }
 
 /// Version of URDF, as far as it matters here: quaternions came with 1.1, capsules with 1.2.
@@ -165,6 +170,9 @@ impl UrdfReader<'_> {
             links,
             joints,
             fixed_base,
+            surroundings: Surroundings::default(),
+            lost_surroundings: Vec::new(),
+            allows_missing: self.files.allows_missing(),
             written: None,
             missing_meshes: self.mesh_cache.missing,
             warnings: self.reader.warnings,
@@ -205,6 +213,7 @@ impl UrdfReader<'_> {
             mass: self.mass(node)?,
             colliders: self.geometries(node, Role::Collision)?,
             visuals: self.geometries(node, Role::Visual)?,
+            lost: std::mem::take(&mut self.lost),
         })
     }
 
@@ -420,6 +429,9 @@ impl UrdfReader<'_> {
                     cause.expected
                 );
                 self.reader.warnings.push(&named.place, text);
+                if role == Role::Collision {
+                    self.lost.push(cause.lost());
+                }
                 Ok(None)
             }
             Err(cause) => Err(ModelError::at(&named.place, cause.found, cause.expected)),

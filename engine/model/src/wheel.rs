@@ -92,6 +92,8 @@ impl Envelope {
                     self.rim(pose, end * length_m, *radius_m);
                 }
             }
+            // Ground is no wheel.
+            Shape::HeightField(_) => {}
             Shape::Mesh(mesh) => {
                 for &vertex in &mesh.vertices_m {
                     self.sphere(pose.point(Vec3::from_array(vertex)), 0.0);

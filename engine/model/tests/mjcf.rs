@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use becomingone_components::body::{JointKind, Pose, RobotModel, Shape};
-use becomingone_model::{Disk, load_robot, parse_robot};
+use becomingone_model::{Disk, MissingAllowed, load_robot, parse_robot};
 use glam::{Mat3, Quat, Vec3};
 use std::f32::consts::{FRAC_PI_2, PI};
 use std::path::Path;
@@ -68,21 +68,35 @@ fn the_floor_is_left_to_the_scene_and_other_geoms_of_the_world_are_fixed() {
     let floor = "<geom type=\"plane\" size=\"0 0 1\"/>";
     let text = arm("<joint/>", "").replace("<worldbody>", &format!("<worldbody>{floor}"));
     assert!(!parse(&text).fixed_base);
-    let wall = "<geom type=\"box\" size=\"1 1 1\" pos=\"5 0 1\"/>";
+    // Walls stand about the robot, which stays free.
+    let wall = "<geom type=\"box\" size=\"1 1 1\" pos=\"5 0 1\"/>\
+                <body pos=\"-5 0 1\"><geom type=\"box\" size=\"1 1 1\"/></body>";
     let text = arm("<joint/>", "").replace("<worldbody>", &format!("<worldbody>{floor}{wall}"));
     let model = parse(&text);
     assert!(!model.fixed_base);
-    let world = model.static_link.unwrap();
     assert_eq!(
-        (
-            model.links[world].name.as_str(),
-            model.links[world].colliders.len()
-        ),
-        ("world", 1)
+        (model.links.len(), model.surroundings.colliders.len()),
+        (2, 2)
     );
-    assert_eq!((model.written.links, model.written.moving_joints), (2, 2));
+    let at: Vec<_> = model
+        .surroundings
+        .colliders
+        .iter()
+        .map(|g| g.pose.translation_m.x)
+        .collect();
+    assert_eq!(at, [5.0, -5.0]);
+    assert_eq!((model.written.links, model.written.moving_joints), (3, 2));
     // The world has no mass.
     assert!((model.mass_kg() - 50.0).abs() < 1e-3, "{}", model.mass_kg());
+    // A door beside it hangs on the world, which is a link of its own without shapes.
+    let door = "<body name=\"door\"><joint/><geom type=\"box\" size=\"1 1 1\"/></body>";
+    let text =
+        arm("<joint/>", "").replace("<worldbody>", &format!("<worldbody>{floor}{wall}{door}"));
+    let model = parse(&text);
+    assert!(!model.fixed_base);
+    let world = &model.links[model.static_link.unwrap()];
+    assert_eq!((world.name.as_str(), world.colliders.len()), ("world", 0));
+    assert_eq!(model.surroundings.colliders.len(), 2);
 }
 
 #[test]
@@ -487,6 +501,56 @@ fn meshes_are_found_and_scaled_and_have_mass() {
     );
     assert_eq!(model.missing_meshes, ["meshes/gone.stl"]);
     assert!(model.warnings.iter().any(|w| w.contains("was not found")));
+}
+
+#[test]
+fn bodies_and_worlds_that_lose_all_colliders_are_errors_unless_it_is_allowed() {
+    let geom = "<geom type=\"mesh\" mesh=\"gone\"/>";
+    let ball = "<geom size=\".1\"/>";
+    let mesh = "<mesh name=\"gone\" file=\"gone.stl\"/>";
+    let hfield = "<hfield name=\"ground\" file=\"gone.png\" size=\"1 1 1 1\"/>";
+    for (asset, world, body, words) in [
+        (
+            mesh,
+            "",
+            geom,
+            Some("link \"a\" loses all its colliders: mesh \"gone.stl\""),
+        ),
+        (mesh, geom, ball, Some("the world loses all its colliders")),
+        (
+            hfield,
+            "<geom type=\"hfield\" hfield=\"ground\"/>",
+            ball,
+            Some("\"gone.png\" was not found"),
+        ),
+        // Shapes without contacts may be missing.
+        (
+            mesh,
+            "",
+            &format!(
+                "{ball}{}",
+                geom.replace("/>", " contype=\"0\" conaffinity=\"0\"/>")
+            ),
+            None,
+        ),
+    ] {
+        let text = format!(
+            "<mujoco><asset>{asset}</asset><worldbody>{world}<body name=\"a\"><freejoint/>\
+             <inertial pos=\"0 0 0\" mass=\"1\" diaginertia=\"1 1 1\"/>{body}</body></worldbody></mujoco>"
+        );
+        let here = folder(&[("a.xml", &text)]);
+        let file = here.path().join("a.xml");
+        let error = load_robot(&file, &Disk).err().map(|e| e.to_string());
+        assert_eq!(error.is_some(), words.is_some(), "{error:?}");
+        for words in words
+            .into_iter()
+            .chain(error.is_some().then_some("--allow-missing"))
+        {
+            assert!(error.as_ref().unwrap().contains(words), "{error:?}");
+        }
+        let model = load_robot(&file, &MissingAllowed(&Disk, true)).unwrap();
+        assert_eq!(model.missing_meshes.len(), 1);
+    }
 }
 
 #[test]

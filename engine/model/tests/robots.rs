@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use becomingone_components::body::{JointKind, JointLimits, Pose, RobotModel, Shape};
-use becomingone_model::{Disk, Files, load_robot, parse_robot, wheel_cylinder};
+use becomingone_model::{Disk, Files, MissingAllowed, load_robot, parse_robot, wheel_cylinder};
 use glam::{Mat3, Vec3};
 use std::f32::consts::FRAC_PI_2;
 use std::path::{Path, PathBuf};
@@ -466,16 +466,40 @@ fn visual_without_its_mesh_is_ignored() {
 }
 
 #[test]
-fn collider_without_its_mesh_is_a_warning_and_listed() {
+fn link_that_loses_all_colliders_is_an_error_unless_it_is_allowed() {
     for name in ["package://bot/no.dae", "../meshes"] {
         let (_folder, file) = package(&meshed("collision", &format!("filename=\"{name}\"")));
-        let model = load_robot(&file, &Disk).unwrap();
+        let error = load_robot(&file, &Disk).unwrap_err().to_string();
+        for words in [
+            "bot.urdf:1:17: link \"a\" loses all its colliders",
+            &format!("mesh {name:?} was not found (searched "),
+            "--allow-missing",
+            "allow_missing: true",
+        ] {
+            assert!(error.contains(words), "{error}");
+        }
+        let model = load_robot(&file, &MissingAllowed(&Disk, true)).unwrap();
         assert_eq!(model.missing_meshes, [name]);
         assert!(model.links[0].colliders.is_empty());
         let words =
             format!("bot.urdf:3:38: collision ignored: mesh {name:?} was not found; expected");
         assert!(model.warnings[0].contains(&words), "{}", model.warnings[0]);
     }
+}
+
+#[test]
+fn link_that_keeps_a_collider_loses_the_others_with_a_warning() {
+    let text = meshed("collision", "filename=\"gone.stl\"").replacen(
+        "<mesh filename=\"gone.stl\"/>",
+        "<sphere radius=\"1\"/>",
+        1,
+    );
+    let (_folder, file) = package(&text);
+    let model = load_robot(&file, &Disk).unwrap();
+    assert_eq!(
+        (model.links[0].colliders.len(), model.missing_meshes.len()),
+        (1, 1)
+    );
 }
 
 #[test]

@@ -104,12 +104,13 @@ fn shapes_of_the_world_stand_still_beside_a_floating_base() {
     let model = urdf(world, "floating");
     assert!(!model.fixed_base);
     let names: Vec<_> = model.links.iter().map(|l| l.name.as_str()).collect();
-    assert_eq!(names, ["base", "arm", "world"]);
-    assert_eq!(model.static_link, Some(2));
+    assert_eq!(names, ["base", "arm"]);
+    assert_eq!(model.static_link, None);
     near(
-        model.start_poses()[2].translation_m,
+        model.surroundings.colliders[0].pose.translation_m,
         Vec3::new(-1.0, -2.0, -3.0),
     );
+    assert_eq!(model.surroundings.root_height_m, 3.0);
     // Those of the robot count, not those of the world.
     assert!((model.lowest_m() + 0.1).abs() < 1e-6);
 }

@@ -100,6 +100,10 @@ impl Files for CapturingFiles<'_> {
         self.from.search_path(variable)
     }
 
+    fn allows_missing(&self) -> bool {
+        self.from.allows_missing()
+    }
+
     fn absolute(&self, path: &Path) -> PathBuf {
         self.from.absolute(path)
     }
@@ -176,6 +180,11 @@ impl Files for MemoryFiles {
             .flat_map(|name| Path::new(name).ancestors().skip(1));
         let folders: BTreeSet<_> = files.map(Path::to_path_buf).collect();
         folders.into_iter().collect()
+    }
+
+    /// It was allowed when the recording was made.
+    fn allows_missing(&self) -> bool {
+        true
     }
 }
 

@@ -21,12 +21,14 @@ pub(super) fn dropped(files: &dyn Files, path: &Path) -> Result<LoadedScene, Sce
     // The name is also part of a file name.
     let name = plain_name(&model.name, "robot");
     let imu = SensorSpec::new("imu", Imu::default(), 100.0);
-    let stands = model.fixed_base || model.static_link.is_some();
+    let stays =
+        model.fixed_base || model.static_link.is_some() || !model.surroundings.colliders.is_empty();
     let agent = AgentSpec {
         name: name.clone(),
         model: Some(to_text(path)),
-        // High enough to see the fall, low enough for a soft landing.
-        position_m: [0.0, 0.0, if stands { 0.0 } else { 0.1 }],
+        // High enough to see the fall, low enough for a soft landing; among surroundings where the file has it.
+        position_m: [0.0, 0.0, if stays { 0.0 } else { 0.1 }],
+        allow_missing: files.allows_missing(),
         sensors: vec![imu],
         ..AgentSpec::default()
     };

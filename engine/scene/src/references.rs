@@ -17,7 +17,9 @@ use becomingone_components::scene::{
 };
 use becomingone_components::track::Track;
 use becomingone_components::vehicle::VehicleModel;
-use becomingone_model::{Files, did_you_mean, find_drive, find_servos, load_mesh, load_robot};
+use becomingone_model::{
+    Files, MissingAllowed, did_you_mean, find_drive, find_servos, load_mesh, load_robot,
+};
 use becomingone_systems::sensing::Encoders;
 use glam::Vec3;
 use std::collections::{BTreeMap, HashMap};
@@ -128,7 +130,14 @@ impl References<'_, '_, '_> {
                 agent.name
             );
         }
-        let key = format!("{:?} {} {}", agent.drive, agent.fixed, path.display());
+        agent.allow_missing |= self.files.allows_missing();
+        let key = format!(
+            "{:?} {} {} {}",
+            agent.drive,
+            agent.fixed,
+            agent.allow_missing,
+            path.display()
+        );
         let robot = match known.get(&key) {
             Some(robot) => robot.clone(),
             None => {
@@ -206,7 +215,8 @@ impl References<'_, '_, '_> {
                 }
             };
         }
-        let mut model = match load_robot(path, self.files) {
+        let files = MissingAllowed(self.files, agent.allow_missing);
+        let mut model = match load_robot(path, &files) {
             Ok(model) => model,
             Err(cause) => {
                 match self.model {

@@ -1,7 +1,7 @@
 //! Foxglove protobuf messages for viewers: frame transforms, shapes, scans, GNSS fixes, log lines.
 
 use crate::stage::{Mounted, Stage};
-use becomingone_components::body::{Geometry, Pose as BodyPose, Shape};
+use becomingone_components::body::{Geometry, Mesh, Pose as BodyPose, Shape};
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::time::NS_PER_S;
 use foxglove::messages::{
@@ -140,20 +140,25 @@ fn add(to: &mut SceneEntity, geometry: &Geometry) {
                 to.spheres.push(sphere(end * length_m, *radius_m));
             }
         }
-        Shape::Mesh(mesh) => to.triangles.push(TriangleListPrimitive {
-            pose: at,
-            points: mesh
-                .vertices_m
-                .iter()
-                .map(|v| {
-                    let [x, y, z] = v.map(f64::from);
-                    Point3 { x, y, z }
-                })
-                .collect(),
-            color,
-            colors: Vec::new(),
-            indices: mesh.triangles.iter().flatten().copied().collect(),
-        }),
+        Shape::Mesh(mesh) => to.triangles.push(triangles(mesh, at, color)),
+        Shape::HeightField(field) => to.triangles.push(triangles(&field.mesh(), at, color)),
+    }
+}
+
+fn triangles(mesh: &Mesh, at: Option<Pose>, color: Option<Color>) -> TriangleListPrimitive {
+    TriangleListPrimitive {
+        pose: at,
+        points: mesh
+            .vertices_m
+            .iter()
+            .map(|v| {
+                let [x, y, z] = v.map(f64::from);
+                Point3 { x, y, z }
+            })
+            .collect(),
+        color,
+        colors: Vec::new(),
+        indices: mesh.triangles.iter().flatten().copied().collect(),
     }
 }
 

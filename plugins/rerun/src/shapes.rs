@@ -77,6 +77,14 @@ pub(crate) fn show(
                 .with_colors([colour])
                 .with_fill_mode(FillMode::Solid),
         ),
+        Shape::HeightField(field) => {
+            let geometry = Geometry {
+                pose: *pose,
+                shape: Shape::Mesh(std::sync::Arc::new(field.mesh())),
+                rgba: *rgba,
+            };
+            show(to, path, &geometry)
+        }
         Shape::Mesh(mesh) => {
             let Shaded {
                 vertices_m,

@@ -219,6 +219,12 @@ fn bounds(geometry: &Geometry, on: Pose) -> [Vec3; 2] {
                 [low.min(p), high.max(p)]
             });
         }
+        Shape::HeightField(field) => {
+            let points = field.points().map(|p| pose.point(p));
+            return points.fold([Vec3::INFINITY, Vec3::NEG_INFINITY], |[low, high], p| {
+                [low.min(p), high.max(p)]
+            });
+        }
     };
     [pose.translation_m - half, pose.translation_m + half]
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 const DROP_M: f32 = 0.002;
 
 /// Start pose of the root link: the scene places the robot's lowest point and its forward direction. A root that is
-/// fixed to the world, or beside shapes that are, is not lowered, only raised out of the ground.
+/// fixed to the world is not lowered, only raised out of the ground. One with surroundings starts at its height in the file.
 fn start_pose(spec: &AgentSpec, model: &RobotModel, drive: Option<&Drive>) -> Pose {
     let forward = drive.map_or(0.0, |d| d.forward_yaw_rad);
     let rotation = Quat::from_rotation_z((spec.yaw_rad - forward) as f32);
@@ -36,20 +36,23 @@ fn start_pose(spec: &AgentSpec, model: &RobotModel, drive: Option<&Drive>) -> Po
     let up = Vec3::Z
         * if model.fixed_base {
             (-lowest_m).max(0.0)
+        } else if model.static_link.is_some() || !model.surroundings.colliders.is_empty() {
+            // Where the file has it: its surroundings are about it.
+            model.surroundings.start_height_m()
         } else {
             DROP_M - lowest_m
         };
     Pose::new(vec3(spec.position_m) + up, rotation)
 }
 
-/// Adds a body to an agent, and its drive as an actuator of its own.
+/// Adds a body to an agent, and its drive as an actuator of its own; returns the start pose of the root link.
 pub(crate) fn spawn_robot(
     world: &mut World,
     agent: Entity,
     spec: &AgentSpec,
     model: &Arc<RobotModel>,
     AgentBody { drive, servos, .. }: AgentBody<'_>,
-) {
+) -> Pose {
     let root = start_pose(spec, model, drive);
     let bodies = world
         .resource_mut::<Physics>()
@@ -88,7 +91,7 @@ pub(crate) fn spawn_robot(
         world.entity_mut(agent).insert(DrivenBy(actuator));
     }
     let Some(drive) = drive else {
-        return;
+        return root;
     };
     let wheels = drive.wheels.len();
     let actuator = world
@@ -114,4 +117,5 @@ pub(crate) fn spawn_robot(
             ..Odometry::default()
         },
     ));
+    root
 }

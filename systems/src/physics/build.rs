@@ -1,6 +1,7 @@
 //! Builds rapier's bodies, joints and colliders from descriptions.
 
 use super::contacts::Owner;
+use super::surroundings::height_field;
 use super::world::{Bodies, Governor, Physics};
 use becomingone_components::body::{
     Geometry, Joint, JointKind, Link, LinkPoses, Mesh, Model, Obstacle, Pose, RobotModel, Shape,
@@ -50,7 +51,7 @@ pub(crate) fn body(model: &Arc<RobotModel>, bodies: Bodies, root: Pose) -> impl 
     )
 }
 
-fn rapier_pose(pose: Pose) -> rapier3d::math::Pose {
+pub(super) fn rapier_pose(pose: Pose) -> rapier3d::math::Pose {
     rapier3d::math::Pose::from_parts(pose.translation_m, pose.rotation)
 }
 
@@ -212,7 +213,7 @@ impl Physics {
         }
     }
 
-    fn add_owner(&mut self, name: &str, agent: Option<Entity>, drivable: bool) -> u128 {
+    pub(super) fn add_owner(&mut self, name: &str, agent: Option<Entity>, drivable: bool) -> u128 {
         self.owners.push(Owner {
             name: name.to_owned(),
             agent,
@@ -305,12 +306,13 @@ fn has_servo(joint: &Joint) -> bool {
 const THIN_M: f32 = 1e-3;
 
 /// The shape as rapier has it; meshes as their convex hull.
-fn convex(shape: &Shape) -> SharedShape {
+pub(super) fn convex(shape: &Shape) -> SharedShape {
     match shape {
         Shape::Box { half_extents_m: h } => SharedShape::cuboid(h.x, h.y, h.z),
         Shape::Cylinder { radius_m, length_m } => SharedShape::cylinder(length_m / 2.0, *radius_m),
         Shape::Capsule { radius_m, length_m } => SharedShape::capsule_z(length_m / 2.0, *radius_m),
         Shape::Sphere { radius_m } => SharedShape::ball(*radius_m),
+        Shape::HeightField(field) => height_field(field),
         Shape::Mesh(mesh) => {
             let points = points(mesh);
             // A flat mesh has no hull, and the hull of points in a plane may panic.
@@ -368,10 +370,10 @@ fn bounding_box(points: &[Vec3]) -> SharedShape {
     SharedShape::compound(vec![(place, SharedShape::cuboid(half.x, half.y, half.z))])
 }
 
-/// Pose of a shape, rotated for rapier's cylinder, which is along y and ours along z.
-fn upright(geometry: &Geometry) -> Pose {
+/// Pose of a shape, rotated for rapier's cylinder and height field, which are along y and ours along z.
+pub(super) fn upright(geometry: &Geometry) -> Pose {
     match geometry.shape {
-        Shape::Cylinder { .. } => {
+        Shape::Cylinder { .. } | Shape::HeightField(_) => {
             geometry.pose
                 * Pose::new(
                     Vec3::ZERO,

@@ -3,7 +3,7 @@
 //! - [`build`]: builds bodies, joints and colliders from descriptions.
 //! - [`joints`]: joint functions that rapier lacks: mimics, speed limits, more than a turn.
 //! - [`motion`]: motion of each agent after the step, as ground truth.
-//! - `obstacles`: static objects.
+//! - `obstacles`: static objects; `surroundings`: those of a robot's file.
 //! - [`contacts`]: owners of colliders, allowed pairs, slipping wheels.
 //! - [`touch`]: collisions of agents.
 //! - [`world`]: the resource, and the handles of agents in it.
@@ -13,6 +13,7 @@ pub mod contacts;
 pub mod joints;
 pub mod motion;
 pub(crate) mod obstacles;
+pub(crate) mod surroundings;
 pub mod touch;
 pub mod world;
 

@@ -25,8 +25,9 @@ cargo xtask test      what CI runs: words, floors, format, lints, docs, build, a
 cargo xtask words     spelling, and words that this project does not use
 cargo xtask floors    imports that go up, and all circles of imports
 cargo xtask peers     install what the tests compare against, most of it in target/peers
-cargo xtask soak      each feature alone, packages, every robot description of five wheels against MuJoCo and
+cargo xtask soak      each feature alone, packages, every robot description of 16 wheels against MuJoCo and
                       for 5 s; then surprise
+cargo xtask sweep BINARY FOLDER..  the robot descriptions below some folders alone
 cargo xtask surprise  false alarms and missed faults, over thousands of simulated seconds
 
 --no-install          install nothing: name what is missing, and run what is possible without";
@@ -47,6 +48,13 @@ fn main() -> ExitCode {
         ["floors"] => floors::show(),
         ["peers"] => peers(install).map(drop),
         ["soak"] => soak::soak(install).and_then(|()| surprise::surprise()),
+        ["sweep", binary, ref folders @ ..] => peers(install).and_then(|peers| {
+            let python = env::var_os("BECOMINGONE_PYTHON").map(PathBuf::from);
+            let python = python.or(peers.python);
+            let python = python.ok_or("the sweep needs a Python with mujoco")?;
+            let folders: Vec<_> = folders.iter().map(PathBuf::from).collect();
+            soak::sweep(Path::new(binary), &python, &folders)
+        }),
         ["surprise"] => surprise::surprise(),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");

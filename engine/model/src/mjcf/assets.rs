@@ -1,14 +1,19 @@
-//! `<asset>`: meshes and materials.
+//! `<asset>`: meshes, height fields and materials.
 
 use super::defaults::Classes;
 use super::element::{Element, Values};
+use super::height_fields;
 use super::settings::Settings;
 use crate::ModelError;
 use crate::draft::Warnings;
+use crate::mass::Mass;
 use crate::mesh::finish;
 use crate::mesh_cache::MeshCache;
+use crate::mesh_mass::MeshInertia;
 use crate::triangles::Triangles;
+use crate::value::quoted;
 use becomingone_components::body::{Mesh, Pose};
+use becomingone_components::height_field::HeightField;
 use glam::{Quat, Vec3};
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,11 +23,12 @@ use std::sync::Arc;
 pub(crate) enum Asset {
     Mesh {
         mesh: Arc<Mesh>,
-        /// Its mass is that of a thin shell.
-        shell: bool,
+        /// Mass at the density of water; `None` without volume.
+        mass: Option<Mass>,
     },
-    /// Missing; already reported.
-    Ignored,
+    HeightField(Arc<HeightField>),
+    /// Missing, and why; already reported.
+    Ignored(String),
     /// Invalid: an error if a geom with contacts uses it.
     Invalid(ModelError),
 }
@@ -30,6 +36,7 @@ pub(crate) enum Asset {
 /// Assets that geoms refer to by name.
 pub(crate) struct Assets {
     pub(crate) meshes: HashMap<String, Asset>,
+    pub(crate) height_fields: HashMap<String, Asset>,
     pub(crate) materials: HashMap<String, [f32; 4]>,
 }
 
@@ -48,30 +55,36 @@ pub(super) fn materials(
     Ok(materials)
 }
 
-/// Meshes by name. A missing file is a warning; the error of an invalid one is kept for the geoms that use it.
-pub(super) fn meshes(
+/// Meshes, or height fields, by name. A missing file is a warning; the error of an invalid one is kept for the
+/// geoms that use it.
+pub(super) fn shapes(
     sections: &[Element],
+    kind: &str,
     settings: &Settings,
     classes: &Classes,
     mesh_cache: &mut MeshCache,
     warnings: &mut Warnings,
 ) -> Result<HashMap<String, Asset>, ModelError> {
-    let mut meshes = HashMap::new();
-    for element in sections.iter().flat_map(|asset| asset.all("mesh")) {
+    let mut shapes = HashMap::new();
+    for element in sections.iter().flat_map(|asset| asset.all(kind)) {
         let v = classes.values(element, Classes::MAIN)?;
         let file = v.text("file").map(|f| f.replace('\\', "/"));
         let stem = file.as_deref().map(|f| Path::new(f).file_stem());
         let stem = stem.flatten().map(|s| s.to_string_lossy().into_owned());
         let Some(name) = element.values().text("name").map(str::to_owned).or(stem) else {
-            return Err(v.refuse("name", "<mesh> without a name", "expected name=\"...\""));
+            let found = format!("<{kind}> without a name");
+            return Err(v.refuse("name", found, "expected name=\"...\""));
         };
-        let asset = mesh(&v, file, settings, mesh_cache, warnings)?;
-        if meshes.insert(name.clone(), asset).is_some() {
-            let found = format!("a second mesh named {name:?}");
+        let asset = match kind {
+            "mesh" => mesh(&v, file, settings, mesh_cache, warnings)?,
+            _ => height_fields::read(&v, settings, mesh_cache, warnings)?,
+        };
+        if shapes.insert(name.clone(), asset).is_some() {
+            let found = format!("a second {kind} named {name:?}");
             return Err(v.refuse("name", found, "expected unique names"));
         }
     }
-    Ok(meshes)
+    Ok(shapes)
 }
 
 fn mesh(
@@ -94,37 +107,27 @@ fn mesh(
     // A mesh with a reference pose is scaled after the transform.
     let scale = if moved { Vec3::ONE } else { last_scale };
     let mesh = match file {
-        Some(file) => {
-            let plain = Path::new(&file).file_name().filter(|_| settings.strip_path);
-            let file = plain.map_or(file.clone(), |f| f.to_string_lossy().into_owned());
-            let path = Path::new(&settings.mesh_folder).join(&file);
-            match mesh_cache.mesh(&path.to_string_lossy(), scale) {
-                Ok(mesh) => mesh,
-                Err(cause) if cause.missing => {
-                    let text = format!("mesh ignored: {}; {}", cause.found, cause.expected);
-                    warnings.push(&v.place("file"), text);
-                    return Ok(Asset::Ignored);
-                }
-                Err(cause) => {
-                    let error = ModelError::at(&v.place("file"), cause.found, cause.expected);
-                    return Ok(Asset::Invalid(error));
-                }
+        Some(file) => match mesh_cache.mesh(&settings.mesh_path(&file), scale) {
+            Ok(mesh) => mesh,
+            Err(cause) if cause.missing => {
+                let text = format!("mesh ignored: {}; {}", cause.found, cause.expected);
+                warnings.push(&v.place("file"), text);
+                return Ok(Asset::Ignored(cause.lost()));
             }
-        }
+            Err(cause) => {
+                let error = ModelError::at(&v.place("file"), cause.found, cause.expected);
+                return Ok(Asset::Invalid(error));
+            }
+        },
         None if v.has("vertex") => Arc::new(inline(v, scale)?),
         None => {
             let text = "a mesh with neither file nor vertex is not supported and is ignored";
             warnings.push(&v.element.place, text);
-            return Ok(Asset::Ignored);
+            return Ok(Asset::Ignored(text.to_owned()));
         }
     };
-    let shell = v.text("inertia") == Some("shell");
-    if matches!(v.text("inertia"), Some("convex" | "exact")) {
-        let text = "mesh inertia is computed as \"legacy\": exact for convex meshes only";
-        warnings.push(&v.place("inertia"), text);
-    }
     if !moved {
-        return Ok(Asset::Mesh { mesh, shell });
+        return weighed(v, mesh);
     }
     let back = Pose::new(from.as_vec3(), turn.normalize()).inverse();
     let mut moved = (*mesh).clone();
@@ -136,8 +139,29 @@ fn mesh(
             triangle.swap(1, 2);
         }
     }
-    let mesh = Arc::new(moved);
-    Ok(Asset::Mesh { mesh, shell })
+    weighed(v, Arc::new(moved))
+}
+
+/// Mesh with its mass by the attribute `inertia`.
+fn weighed(v: &Values, mesh: Arc<Mesh>) -> Result<Asset, ModelError> {
+    let name = v.text("inertia").unwrap_or("legacy");
+    let Some(rule) = MeshInertia::named(name) else {
+        let expected = format!("expected one of {}", MeshInertia::NAMES.join(", "));
+        let found = format!("inertia = {}", quoted(name));
+        let error = v.refuse("inertia", found, expected);
+        return Err(error.nearest(name, MeshInertia::NAMES));
+    };
+    match rule.mass(&mesh.vertices_m, &mesh.triangles) {
+        Ok(mass) => Ok(Asset::Mesh { mesh, mass }),
+        Err(found) => Err(v.refuse(
+            "inertia",
+            format!(
+                "inertia=\"exact\" of mesh {:?}, which has {found}",
+                mesh.name
+            ),
+            "expected triangles that all face outwards, or inertia=\"legacy\"",
+        )),
+    }
 }
 
 /// Mesh whose vertices are given in the MJCF file.

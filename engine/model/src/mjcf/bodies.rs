@@ -4,6 +4,7 @@
 //! a link without mass cannot be simulated.
 
 mod joints;
+mod surroundings;
 
 pub(super) use joints::plain_joint;
 
@@ -17,7 +18,7 @@ use crate::draft::{DraftJoint, DraftLink, Warnings};
 use crate::mass::Mass;
 use crate::value::shown;
 use crate::{ModelError, Place};
-use becomingone_components::body::{Geometry, JointKind, Pose};
+use becomingone_components::body::{Geometry, JointKind, Pose, Surroundings};
 use glam::{DMat3, DVec3, Quat, Vec3};
 use joints::JointElement;
 use std::collections::HashSet;
@@ -88,7 +89,12 @@ pub(crate) struct Bodies<'a> {
     pub(crate) counts: (usize, usize),
     /// Whether the root link is the world.
     pub(crate) fixed_base: bool,
-    /// Rotation of a free base in the file.
+    /// Static shapes beside a free base.
+    pub(crate) surroundings: Surroundings,
+    /// Those of them whose files were not found.
+    pub(crate) lost_surroundings: Vec<String>,
+    /// Position of a free base in the file (m), and its rotation.
+    pub(crate) base_m: Vec3,
     pub(crate) upright: Quat,
 }
 
@@ -115,6 +121,9 @@ impl<'a> Bodies<'a> {
             used_names,
             counts: (0, 0),
             fixed_base: false,
+            surroundings: Surroundings::default(),
+            lost_surroundings: Vec::new(),
+            base_m: Vec3::ZERO,
             upright: Quat::IDENTITY,
         }
     }
@@ -158,21 +167,21 @@ impl<'a> Bodies<'a> {
             }
         }
         let still: Vec<_> = (0..bodies.len()).filter(|k| !free.contains(k)).collect();
-        let mut is_visual_only = shapes.iter().all(|g| !g.has_contacts);
+        let mut is_static = true;
         for &k in &still {
-            is_visual_only &= self.is_visual_only(&bodies[k])?;
+            is_static &= self.is_static(&bodies[k])?;
         }
-        if let ([base], true) = (free.as_slice(), is_visual_only) {
+        if let ([base], true) = (free.as_slice(), is_static) {
             for &k in &still {
-                let place = &bodies[k].element.place;
-                self.warnings
-                    .push(place, "a body of the world without contacts is ignored");
+                self.static_body(&bodies[k], Pose::IDENTITY, &mut shapes)?;
             }
             let parent = Parent {
                 link: "",
                 world: Pose::IDENTITY,
             };
-            return self.body(&bodies[*base], &parent);
+            self.body(&bodies[*base], &parent)?;
+            self.surround(shapes);
+            return Ok(());
         }
         self.fixed_base = true;
         let mut world = DraftLink {
@@ -182,6 +191,7 @@ impl<'a> Bodies<'a> {
             mass: None,
             colliders: Vec::new(),
             visuals: Vec::new(),
+            lost: Vec::new(),
         };
         for geom in shapes {
             add_shape(&mut world, geom, Pose::IDENTITY);
@@ -200,6 +210,9 @@ impl<'a> Bodies<'a> {
     /// Shape of the world; `None` for a floor, which the scene's ground replaces.
     fn world_geom(&mut self, item: &Item) -> Result<Option<Geom>, ModelError> {
         let mut geom = self.geom(item, Pose::IDENTITY)?;
+        if let Some(text) = &geom.warning {
+            self.warnings.push(&item.element.place, text);
+        }
         let top = geom.pose.point(Vec3::Z * 0.05).z;
         let level = (geom.pose.rotation * Vec3::Z).z > HORIZONTAL;
         geom.mass = None;
@@ -265,13 +278,12 @@ impl<'a> Bodies<'a> {
         Ok(false)
     }
 
-    /// Whether a body and its children have neither joints nor contacts.
-    fn is_visual_only(&mut self, item: &Item) -> Result<bool, ModelError> {
+    /// Whether a body and its children have no joints.
+    fn is_static(&self, item: &Item) -> Result<bool, ModelError> {
         for inner in self.inside(item)? {
             let fine = match &*inner.element.name {
                 "joint" | "freejoint" => false,
-                "geom" => !self.geom(&inner, Pose::IDENTITY)?.has_contacts,
-                "body" => self.is_visual_only(&inner)?,
+                "body" => self.is_static(&inner)?,
                 _ => true,
             };
             if !fine {
@@ -349,6 +361,7 @@ impl<'a> Bodies<'a> {
             mass: None,
             colliders: Vec::new(),
             visuals: Vec::new(),
+            lost: Vec::new(),
         };
         let (mut of_shapes, mut written) = (None::<Mass>, None);
         let (mut joints, mut bodies) = (Vec::new(), Vec::new());
@@ -408,6 +421,7 @@ impl<'a> Bodies<'a> {
                 self.counts.1 += 1;
                 if parent.link.is_empty() {
                     self.upright = pose.rotation;
+                    self.base_m = pose.translation_m;
                     self.slots.push(Slot::Base);
                 } else {
                     self.slots.push(Slot::Floating(self.joints.len()));
@@ -467,6 +481,7 @@ impl<'a> Bodies<'a> {
                     mass: link_share.filter(|_| !last).map(|m| m.moved(back)),
                     colliders: Vec::new(),
                     visuals: Vec::new(),
+                    lost: Vec::new(),
                 });
                 name
             };
@@ -561,7 +576,10 @@ impl<'a> Bodies<'a> {
 
 /// Adds a shape to the colliders and visuals of a link.
 fn add_shape(link: &mut DraftLink, geom: Geom, at: Pose) {
-    let Some(shape) = geom.shape else { return };
+    let Some(shape) = geom.shape else {
+        link.lost.extend(geom.lost);
+        return;
+    };
     let geometry = Geometry {
         pose: at * geom.pose,
         shape,

@@ -2,13 +2,15 @@
 
 use super::assets::{Asset, Assets};
 use super::element::Values;
+use super::primitive::{Primitive, fitted};
 use super::settings::Settings;
 use crate::ModelError;
-use crate::mass::{Mass, capsule, cuboid, cylinder, ellipsoid, solid_mesh, sphere};
+use crate::mass::Mass;
+use crate::mesh_mass::MeshInertia;
 use crate::value::quoted;
-use becomingone_components::body::{Mesh, Pose, Shape};
+use becomingone_components::body::{Pose, Shape};
 use glam::{DQuat, DVec3, Quat, Vec3};
-use std::f64::consts::PI;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Attributes of `<geom>` that are read, or known to have no effect here.
@@ -78,6 +80,8 @@ pub(crate) struct Geom {
     /// It is an infinite plane.
     pub(crate) plane: bool,
     pub(crate) rgba: [f32; 4],
+    /// Why a shape with contacts is missing.
+    pub(crate) lost: Option<String>,
     /// Warning to report.
     pub(crate) warning: Option<String>,
 }
@@ -102,55 +106,59 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
         visible: (0..=2).contains(&group),
         plane: kind == "plane",
         rgba: rgba(v, assets)?,
+        lost: None,
         warning: None,
     };
     let mut water_mass = None;
+    let shell = v.switch("shellinertia")? == Some(true);
     match (kind, v.text("mesh")) {
         ("plane", _) => geom.shape = Some(plane(v, &mut geom.pose)?),
-        ("hfield", _) => {
-            geom.warning = Some("height fields are not supported and are ignored".to_owned());
-        }
+        ("hfield", _) => match asset(v, "hfield", &assets.height_fields)? {
+            Asset::HeightField(field) => {
+                geom.shape = Some(Shape::HeightField(Arc::clone(field)));
+            }
+            Asset::Invalid(error) => return Err(error.clone()),
+            Asset::Ignored(why) => geom.lost = Some(why.clone()),
+            Asset::Mesh { .. } => {}
+        },
         ("mesh" | "sdf", None) => {
             v.required("mesh")?;
         }
-        (_, Some(name)) => match mesh(v, name, assets)? {
-            Asset::Mesh { mesh, shell } => {
-                let mass = solid_mesh(&mesh.vertices_m, &mesh.triangles);
-                if kind == "mesh" || kind == "sdf" {
-                    let shell = *shell || v.switch("shellinertia")? == Some(true);
-                    if shell || mass.is_none() {
-                        let why = if shell {
-                            "of a shell"
-                        } else {
-                            "without volume"
-                        };
-                        geom.warning = Some(format!(
-                            "mesh {name:?}, {why}, has the mass of its bounding box"
-                        ));
-                    }
-                    let shape = Shape::Mesh(Arc::clone(mesh));
-                    water_mass = mass
-                        .filter(|_| !shell)
-                        .or_else(|| Mass::of_shapes(&[with_identity_pose(shape.clone())]));
-                    geom.shape = Some(shape);
-                } else {
-                    let (shape, pose) = fitted(kind, mesh, mass, settings.fit_box);
-                    water_mass = mass_of(&shape);
-                    geom.pose = geom.pose * pose;
-                    geom.shape = Some(shape);
+        (_, Some(name)) => match asset(v, "mesh", &assets.meshes)? {
+            Asset::Mesh { mesh, mass } if kind == "mesh" || kind == "sdf" => {
+                let shape = Shape::Mesh(Arc::clone(mesh));
+                water_mass = *mass;
+                if shell {
+                    let text = "shellinertia of a mesh geom is read as inertia=\"shell\" of its <mesh>: MuJoCo takes it \
+                                there only";
+                    geom.warning = Some(text.to_owned());
+                    water_mass = MeshInertia::Shell
+                        .mass(&mesh.vertices_m, &mesh.triangles)
+                        .unwrap_or_default();
+                } else if mass.is_none() {
+                    let text = format!(
+                        "mesh {name:?}, without volume, has the mass of its bounding box; inertia=\"shell\" would \
+                         give it that of its surface"
+                    );
+                    geom.warning = Some(text);
+                    water_mass = Mass::of_shapes(&[with_identity_pose(shape.clone())]);
                 }
+                geom.shape = Some(shape);
             }
-            Asset::Ignored => {}
+            Asset::Mesh { mesh, mass } => {
+                let (primitive, pose) = fitted(v, kind, mesh, *mass, settings.fit_box)?;
+                water_mass = Some(primitive.mass(shell));
+                geom.pose = geom.pose * pose;
+                geom.shape = Some(primitive.shape());
+            }
+            Asset::HeightField(_) => {}
+            Asset::Ignored(why) => geom.lost = has_contacts.then(|| why.clone()),
             Asset::Invalid(error) if has_contacts => {
                 return Err(v.refuse("mesh", error.to_string(), "expected a valid mesh"));
             }
             Asset::Invalid(error) => geom.warning = Some(format!("mesh ignored: {error}")),
         },
         (kind, None) => {
-            if v.switch("shellinertia")? == Some(true) {
-                geom.warning =
-                    Some("shellinertia is ignored: it is supported for meshes only".to_owned());
-            }
             if v.has("fromto") {
                 geom.warning = match kind {
                     "sphere" => Some("fromto of a sphere is ignored: MuJoCo refuses it".to_owned()),
@@ -160,9 +168,9 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
                     _ => None,
                 };
             }
-            let (shape, mass) = primitive(kind, v, &mut geom.pose)?;
-            water_mass = Some(mass);
-            geom.shape = Some(shape);
+            let primitive = primitive(kind, v, &mut geom.pose)?;
+            water_mass = Some(primitive.mass(shell));
+            geom.shape = Some(primitive.shape());
         }
     }
     geom.mass = geom_mass(v, water_mass)?
@@ -204,12 +212,18 @@ fn rgba(v: &Values, assets: &Assets) -> Result<[f32; 4], ModelError> {
     Ok(own.or(material.copied()).unwrap_or(DEFAULT))
 }
 
-fn mesh<'a>(v: &Values, name: &str, assets: &'a Assets) -> Result<&'a Asset, ModelError> {
-    assets.meshes.get(name).ok_or_else(|| {
-        let mut known: Vec<_> = assets.meshes.keys().map(String::as_str).collect();
+/// The asset that the attribute `kind` names.
+fn asset<'a>(
+    v: &Values,
+    kind: &str,
+    assets: &'a HashMap<String, Asset>,
+) -> Result<&'a Asset, ModelError> {
+    let name = v.required(kind)?;
+    assets.get(name).ok_or_else(|| {
+        let mut known: Vec<_> = assets.keys().map(String::as_str).collect();
         known.sort_unstable();
-        let found = format!("the mesh {name:?}, which is not among this file's assets");
-        v.refuse("mesh", found, "expected the name of a <mesh>")
+        let found = format!("the {kind} {name:?}, which is not among this file's assets");
+        v.refuse(kind, found, format!("expected the name of a <{kind}>"))
             .nearest(name, known)
     })
 }
@@ -228,8 +242,8 @@ fn sizes<const N: usize>(v: &Values) -> Result<[f64; N], ModelError> {
     }
 }
 
-/// Primitive shape from its sizes, and its mass at the density of water.
-fn primitive(kind: &str, v: &Values, pose: &mut Pose) -> Result<(Shape, Mass), ModelError> {
+/// Primitive shape from its sizes.
+fn primitive(kind: &str, v: &Values, pose: &mut Pose) -> Result<Primitive, ModelError> {
     let along = v.exactly::<6>("fromto")?;
     let along = along.filter(|_| ["capsule", "cylinder", "box", "ellipsoid"].contains(&kind));
     // Half the length along z, if `fromto` gives both ends.
@@ -261,73 +275,12 @@ fn primitive(kind: &str, v: &Values, pose: &mut Pose) -> Result<(Shape, Mass), M
         None => sizes::<3>(v).map(DVec3::from_array),
     };
     Ok(match kind {
-        "capsule" => {
-            let (r, half) = round(v)?;
-            let (radius_m, length_m) = (r as f32, 2.0 * half as f32);
-            (
-                Shape::Capsule { radius_m, length_m },
-                capsule(r, 2.0 * half),
-            )
-        }
-        "cylinder" => {
-            let (r, half) = round(v)?;
-            let (radius_m, length_m) = (r as f32, 2.0 * half as f32);
-            (
-                Shape::Cylinder { radius_m, length_m },
-                cylinder(r, 2.0 * half),
-            )
-        }
-        "box" => {
-            let half = three(v)?;
-            let half_extents_m = half.as_vec3();
-            (Shape::Box { half_extents_m }, cuboid(half))
-        }
-        "ellipsoid" => {
-            let radii = three(v)?;
-            (
-                Shape::Mesh(Arc::new(ellipsoid_mesh(radii))),
-                ellipsoid(radii),
-            )
-        }
-        _ => {
-            let [r] = sizes::<1>(v)?;
-            (Shape::Sphere { radius_m: r as f32 }, sphere(r))
-        }
+        "capsule" => round(v).map(|(r, half)| Primitive::Capsule { r, half })?,
+        "cylinder" => round(v).map(|(r, half)| Primitive::Cylinder { r, half })?,
+        "box" => Primitive::Box(three(v)?),
+        "ellipsoid" => Primitive::Ellipsoid(three(v)?),
+        _ => Primitive::Sphere(sizes::<1>(v)?[0]),
     })
-}
-
-/// Ellipsoid as triangles; the vertices lie on its surface.
-fn ellipsoid_mesh(radii: DVec3) -> Mesh {
-    const RINGS: u32 = 11;
-    const AROUND: u32 = 16;
-    let mut vertices_m = vec![[0.0, 0.0, radii.z as f32]];
-    for ring in 1..=RINGS {
-        let up = PI * f64::from(ring) / f64::from(RINGS + 1);
-        for k in 0..AROUND {
-            let turn = 2.0 * PI * f64::from(k) / f64::from(AROUND);
-            let (s, c) = (libm::sin(up), libm::cos(up));
-            let unit = DVec3::new(s * libm::cos(turn), s * libm::sin(turn), c);
-            vertices_m.push((unit * radii).as_vec3().to_array());
-        }
-    }
-    vertices_m.push([0.0, 0.0, -radii.z as f32]);
-    let last = RINGS * AROUND + 1;
-    let at = |ring: u32, k: u32| 1 + ring * AROUND + k % AROUND;
-    let mut triangles = Vec::new();
-    for k in 0..AROUND {
-        triangles.push([0, at(0, k), at(0, k + 1)]);
-        triangles.push([last, at(RINGS - 1, k + 1), at(RINGS - 1, k)]);
-        for ring in 0..RINGS - 1 {
-            let (a, b) = (at(ring, k), at(ring, k + 1));
-            let (c, d) = (at(ring + 1, k), at(ring + 1, k + 1));
-            triangles.extend([[a, c, d], [a, d, b]]);
-        }
-    }
-    Mesh {
-        name: "ellipsoid".to_owned(),
-        vertices_m,
-        triangles,
-    }
 }
 
 /// Plane as a thin, wide box below it.
@@ -341,70 +294,4 @@ fn plane(v: &Values, pose: &mut Pose) -> Result<Shape, ModelError> {
     Ok(Shape::Box {
         half_extents_m: Vec3::new(half(0), half(1), PLANE_HALF_THICKNESS_M),
     })
-}
-
-/// Primitive fitted to a mesh: to its bounding box, or to the box of equal inertia.
-fn fitted(kind: &str, mesh: &Mesh, mass: Option<Mass>, to_bounds: bool) -> (Shape, Pose) {
-    let (low, high) = bounds(mesh);
-    let middle = Pose::new((low + high) / 2.0, Quat::IDENTITY);
-    let (half, pose) = match mass.filter(|_| !to_bounds) {
-        Some(mass) => {
-            let (moments, axes) = mass.principal();
-            // A box of mass m and half extents a, b, c has the moments m/3 (b² + c²), and so on.
-            let sum = (moments.x + moments.y + moments.z) / 2.0;
-            let square = |moment: f64| ((sum - moment) * 3.0 / mass.kg).max(0.0);
-            let half = DVec3::new(square(moments.x), square(moments.y), square(moments.z));
-            let half = half.map(libm::sqrt).as_vec3();
-            (
-                half,
-                Pose::new(mass.com.as_vec3(), axes.as_quat().normalize()),
-            )
-        }
-        None => ((high - low) / 2.0, middle),
-    };
-    let half = half.max(Vec3::splat(1e-4));
-    let radius = half.x.max(half.y);
-    let shape = match kind {
-        "box" => Shape::Box {
-            half_extents_m: half,
-        },
-        "sphere" if to_bounds => Shape::Sphere {
-            radius_m: half.max_element(),
-        },
-        "sphere" => Shape::Sphere {
-            radius_m: (half.x + half.y + half.z) / 3.0,
-        },
-        "cylinder" => Shape::Cylinder {
-            radius_m: if to_bounds {
-                radius
-            } else {
-                (half.x + half.y) / 2.0
-            },
-            length_m: 2.0 * half.z,
-        },
-        "capsule" => {
-            let radius_m = if to_bounds {
-                radius
-            } else {
-                (half.x + half.y) / 2.0
-            };
-            let end = if to_bounds { radius_m } else { radius_m / 2.0 };
-            Shape::Capsule {
-                radius_m,
-                length_m: 2.0 * (half.z - end).max(1e-4),
-            }
-        }
-        _ => Shape::Mesh(Arc::new(ellipsoid_mesh(half.as_dvec3()))),
-    };
-    (shape, pose)
-}
-
-fn mass_of(shape: &Shape) -> Option<Mass> {
-    Mass::of_shapes(&[with_identity_pose(shape.clone())])
-}
-
-fn bounds(mesh: &Mesh) -> (Vec3, Vec3) {
-    let mut points = mesh.vertices_m.iter().map(|&v| Vec3::from(v));
-    let first = points.next().unwrap_or_default();
-    points.fold((first, first), |(l, h), p| (l.min(p), h.max(p)))
 }

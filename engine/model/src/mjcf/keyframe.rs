@@ -46,7 +46,10 @@ pub(super) fn read(root: &Element, bodies: &mut Bodies) -> Result<(), ModelError
             }
         };
         match slot {
-            Slot::Base => bodies.upright = turn(&own[3..]),
+            Slot::Base => {
+                bodies.base_m = Vec3::new(own[0] as f32, own[1] as f32, own[2] as f32);
+                bodies.upright = turn(&own[3..]);
+            }
             Slot::Floating(joint) => {
                 let at = Vec3::new(own[0] as f32, own[1] as f32, own[2] as f32);
                 bodies.joints[joint].origin = Pose::new(at, turn(&own[3..]));

@@ -7,8 +7,8 @@
 //! - `replicate`: expands `<replicate>`.
 //! - `settings`: `<compiler>`, units and conventions of the file.
 //! - `defaults`: `<default>` classes of attributes.
-//! - `assets`: meshes and materials.
-//! - `geom`: shapes and their masses.
+//! - `assets` and `height_fields`: meshes, height fields and materials.
+//! - `primitive` and `geom`: shapes and their masses.
 //! - `bodies`: links and joints.
 //! - `actuators`: effort limits; `equality`: mimics; `keyframe`: the start pose.
 //!
@@ -22,8 +22,10 @@ mod defaults;
 pub(crate) mod element;
 mod equality;
 mod geom;
+mod height_fields;
 mod include;
 mod keyframe;
+mod primitive;
 mod replicate;
 pub(crate) mod settings;
 
@@ -31,7 +33,7 @@ use crate::draft::{Draft, DraftLink, Warnings};
 use crate::mesh_cache::MeshCache;
 use crate::xml::SourceText;
 use crate::{Files, ModelError};
-use assets::{Assets, materials, meshes};
+use assets::{Assets, materials, shapes};
 use attach::Scope;
 use becomingone_components::body::{Pose, Written};
 use bodies::{Bodies, plain_joint};
@@ -69,8 +71,19 @@ pub(crate) fn read(
     } in &scopes
     {
         mesh_cache.beside(file);
+        let mut read = |kind: &str| {
+            shapes(
+                sections,
+                kind,
+                settings,
+                classes,
+                &mut mesh_cache,
+                &mut warnings,
+            )
+        };
         assets.push(Assets {
-            meshes: meshes(sections, settings, classes, &mut mesh_cache, &mut warnings)?,
+            meshes: read("mesh")?,
+            height_fields: read("hfield")?,
             materials: materials(sections, classes)?,
         });
     }
@@ -79,12 +92,15 @@ pub(crate) fn read(
     actuators::read(&root, &scopes, &mut bodies)?;
     equality::read(&root, &scopes, &mut bodies)?;
     keyframe::read(&root, &mut bodies)?;
+    bodies.place_surroundings();
     let Bodies {
         mut links,
         mut joints,
         mut warnings,
         counts,
         fixed_base,
+        surroundings,
+        lost_surroundings,
         upright,
         ..
     } = bodies;
@@ -115,6 +131,7 @@ pub(crate) fn read(
             mass: None,
             colliders: Vec::new(),
             visuals: Vec::new(),
+            lost: Vec::new(),
         });
     }
     let name = root.values().text("model").map(str::to_owned);
@@ -131,6 +148,9 @@ pub(crate) fn read(
         links,
         joints,
         fixed_base,
+        surroundings,
+        lost_surroundings,
+        allows_missing: files.allows_missing(),
         written: Some(Written {
             links: counts.0,
             moving_joints: counts.1,

@@ -6,6 +6,7 @@ use crate::mass::Mass;
 use crate::value::quoted;
 use becomingone_components::body::Pose;
 use glam::{DMat3, DQuat, DVec3};
+use std::path::Path;
 
 /// When the mass of a body is computed from its shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,15 @@ impl Settings {
         let folder = mesh_folder.or(asset_folder).unwrap_or_default();
         settings.mesh_folder = folder.replace('\\', "/");
         Ok(settings)
+    }
+
+    /// File of a mesh or height field in the folder for meshes; without its own folder if `strippath` is set.
+    pub(crate) fn mesh_path(&self, file: &str) -> String {
+        let file = file.replace('\\', "/");
+        let plain = Path::new(&file).file_name().filter(|_| self.strip_path);
+        let file = plain.map_or(file.clone(), |f| f.to_string_lossy().into_owned());
+        let path = Path::new(&self.mesh_folder).join(file);
+        path.to_string_lossy().into_owned()
     }
 
     fn add(&mut self, v: &Values) -> Result<(), ModelError> {

@@ -166,6 +166,7 @@ pub fn robot() -> RobotModel {
         }],
         fixed_base: false,
         static_link: None,
+        surroundings: Default::default(),
         written: Written {
             links: 4,
             moving_joints: 2,
