@@ -169,15 +169,16 @@ pub struct Goals {
     pub laps: Option<u32>,
     /// A waypoint counts as reached within this distance (m).
     pub tolerance_m: f64,
-    /// Waypoints reached so far, by the controller's pose source.
+    /// Waypoints reached so far: by the controller's pose source, and by ground truth where there is one.
     pub reached: u64,
-    /// Of these, waypoints that the true position was farther from than the tolerance and [`GOAL_MARGIN_M`].
+    /// Further waypoints that are reached by the controller's pose source only: the true position was farther from them
+    /// than the tolerance and [`GOAL_MARGIN_M`].
     pub off: u64,
     /// Waypoints given up so far.
     pub given_up: u64,
 }
 
-/// Distance beyond the tolerance up to which a reached waypoint is not reported as off (m).
+/// Distance beyond the tolerance up to which a waypoint is not off (m).
 pub const GOAL_MARGIN_M: f64 = 0.05;
 
 impl Goals {
@@ -193,9 +194,9 @@ impl Goals {
         }
     }
 
-    /// Number of waypoints that are reached or given up.
+    /// Number of waypoints that are reached, by any pose, or given up.
     pub fn passed(&self) -> u64 {
-        self.reached + self.given_up
+        self.reached + self.off + self.given_up
     }
 
     /// The current waypoint; none when all are reached or given up.

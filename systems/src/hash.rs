@@ -288,8 +288,9 @@ impl HashState for Orbit {
 impl HashState for Goals {
     fn bits(&self, bits: &mut Bits) {
         bits.u64(self.reached);
-        // A count of zero adds nothing: hashes of runs without one are those of earlier versions.
-        if self.given_up > 0 {
+        // Counts of zero add nothing: most runs have none.
+        if self.off > 0 || self.given_up > 0 {
+            bits.u64(self.off);
             bits.u64(self.given_up);
         }
     }

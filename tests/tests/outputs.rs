@@ -101,7 +101,7 @@ fn names_of_files_may_have_any_bytes() {
         args("replay %3.mcap --verify --quiet"),
         args("run robot --set agents.rover.model=%.urdf --duration 100ms --rerun off --quiet"),
         args("run robot --profile %.ron --config %.ron --duration 100ms --rerun off --quiet"),
-        args("calibrate slow_machine --profile %.ron --runs 1 --out %4.ron"),
+        args("calibrate robot --profile %.ron --runs 1 --out %4.ron"),
         args("score robot --faults gyro --runs 1 --healthy 1s --json %3.json"),
     ] {
         let done = ran(here.path(), &all);
@@ -209,7 +209,7 @@ fn a_second_default_recording_gets_a_number_and_a_second_explicit_one_is_refused
 #[test]
 fn two_analyses_at_once_leave_the_scores_of_one_of_them() {
     let here = folder(&[("quick.csv", &table(700))]);
-    let text = table(2000);
+    let text = table(30_000);
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let mut slow = command(here.path())
         .args(["analyze", "-", "--rerun", "off", "--quiet"])
@@ -217,7 +217,7 @@ fn two_analyses_at_once_leave_the_scores_of_one_of_them() {
         .spawn()
         .unwrap();
     let mut to = slow.stdin.take().unwrap();
-    to.write_all(lines[..1500].concat().as_bytes()).unwrap();
+    to.write_all(lines[..20_000].concat().as_bytes()).unwrap();
     until(LONG, "the slow analysis", || {
         fs::read_dir(here.path()).unwrap().count() > 1
     });
@@ -233,10 +233,10 @@ fn two_analyses_at_once_leave_the_scores_of_one_of_them() {
             .count()
     };
     assert_eq!(rows(), 701);
-    to.write_all(lines[1500..].concat().as_bytes()).unwrap();
+    to.write_all(lines[20_000..].concat().as_bytes()).unwrap();
     drop(to);
     assert!(slow.wait().unwrap().success());
-    assert_eq!(rows(), 2001);
+    assert_eq!(rows(), 30_001);
     // No temporary file stays.
     assert_eq!(fs::read_dir(here.path()).unwrap().count(), 2);
 }
@@ -250,7 +250,7 @@ fn an_interrupted_analysis_keeps_the_scores_of_an_earlier_one() {
         .spawn()
         .unwrap();
     let mut to = slow.stdin.take().unwrap();
-    to.write_all(table(600).as_bytes()).unwrap();
+    to.write_all(table(20_000).as_bytes()).unwrap();
     until(LONG, "the analysis", || {
         fs::read_dir(here.path()).unwrap().count() > 1
     });

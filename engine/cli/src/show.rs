@@ -188,25 +188,33 @@ impl Viewer {
         // A stopped run ends within two seconds; the recording takes the other one. A finished one waits for the disk.
         let wait = to.is_some() && !stopped;
         let limit = Duration::from_secs(if wait { 60 } else { 1 });
-        let mut is_whole = true;
-        if let Some(report) = becomingone_rerun::finish(engine.world_mut(), limit)
-            && (report.dropped > 0 || report.lost.is_some())
-        {
-            is_whole = to.is_none() || report.lost.is_none();
-            print_err!(
-                "{}: Rerun lost {} of {} batches{}",
-                if is_whole { "warning" } else { "error" },
-                report.dropped,
-                report.dropped + report.sent,
-                report.lost.map_or(String::new(), |why| format!("; {why}"))
-            );
-        }
-        if let Some((command, file)) = to {
-            if !is_whole {
-                print_err!("error: the recording {} is incomplete", file.display());
-            } else if !quiet {
-                print_out!("recorded {}; to view it:\n    {command}\n", file.display());
+        let report = becomingone_rerun::finish(engine.world_mut(), limit);
+        let lost = |report: &becomingone_rerun::Report| {
+            let (dropped, all) = (report.dropped, report.dropped + report.sent);
+            let why = report.lost.as_ref();
+            let why = why.map_or(String::new(), |why| format!("; {why}"));
+            format!("Rerun lost {dropped} of {all} batches{why}")
+        };
+        let failed = report.as_ref().filter(|r| r.lost.is_some());
+        let is_whole = to.is_none() || failed.is_none();
+        match (&to, failed, &report) {
+            (Some((_, file)), Some(report), _) => {
+                let file = file.display();
+                print_err!(
+                    "error: the recording {file} is incomplete: {}",
+                    lost(report)
+                );
             }
+            (_, _, Some(report)) if report.dropped > 0 || report.lost.is_some() => {
+                print_err!("warning: {}", lost(report));
+            }
+            _ => {}
+        }
+        if let Some((command, file)) = to
+            && is_whole
+            && !quiet
+        {
+            print_out!("recorded {}; to view it:\n    {command}\n", file.display());
         }
         is_whole
     }

@@ -169,7 +169,8 @@
 //! `tolerance_m`, and given up after `give_up_s` without a new smallest distance to it. A goal given up is logged, is an
 //! event, and is counted in the summary (`goals_given_up`); the patrol goes on to the next one, and the program ends with
 //! exit code 1. Where the true position of a reached goal is farther from it than the tolerance and 5 cm, the event names
-//! the estimate (`goal 3 reached by odometry; the true position is 0.86 m from it`), and `goals_off` counts it.
+//! the estimate (`goal 3 reached by odometry; the true position is 0.86 m from it`), and `goals_off` counts it instead of
+//! `goals_reached`. Hardware has no ground truth: there, the event names the estimate and the goal counts as reached.
 //!
 //! Loading a scene, as `becomingone check` does, warns of waypoints inside boxes, too near to them for the robot, and behind
 //! walls on all sides, and of starts inside obstacles or below the ground. The robot is taken as the largest circle about

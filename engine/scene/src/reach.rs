@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 const DEPTH_M: f64 = 0.05;
 /// Waypoints of an agent that are judged.
 const MAX_WAYPOINTS: usize = 1000;
+/// Agents whose starts are compared with those of all others.
+const MAX_COMPARED: usize = 2000;
 /// Warnings of an agent that are printed.
 const MAX_WARNINGS: usize = 5;
 
@@ -31,13 +33,16 @@ pub(super) fn warn(loaded: &LoadedScene, diagnostics: &Diagnostics<'_, '_>) {
         .filter_map(Obstacle::of)
         .collect();
     let mut ways = Ways::new(&obstacles);
+    let mut before: Vec<(&AgentSpec, Footprint)> = Vec::new();
     let agents = loaded.scene.agents.iter().zip(&loaded.agents);
     for (k, (agent, body)) in agents.enumerate() {
         if body.model.is_none() {
             continue;
         }
         let footprint = Footprint::of(body);
-        if let Some(message) = start(agent, body, &footprint, loaded, &obstacles) {
+        let message = start(agent, body, &footprint, loaded, &obstacles)
+            .or_else(|| taken_start(agent, &footprint, &before));
+        if let Some(message) = message {
             let at = format!("agents[{k}].position_m");
             diagnostics.warn(&at, format!("{}: {message}", agent.name));
         }
@@ -52,7 +57,30 @@ pub(super) fn warn(loaded: &LoadedScene, diagnostics: &Diagnostics<'_, '_>) {
             let message = format!("{}: {more} more waypoints cannot be reached", agent.name);
             diagnostics.warn(&at, message);
         }
+        if before.len() < MAX_COMPARED {
+            before.push((agent, footprint));
+        }
     }
+}
+
+/// Message about the start of an agent at the place of another one.
+fn taken_start(
+    agent: &AgentSpec,
+    footprint: &Footprint,
+    before: &[(&AgentSpec, Footprint)],
+) -> Option<String> {
+    let [x, y, base_m] = agent.position_m;
+    before.iter().find_map(|(other, its)| {
+        let [ox, oy, other_m] = other.position_m;
+        let (dx, dy, radius_m) = (x - ox, y - oy, footprint.radius_m + its.radius_m);
+        let apart = base_m >= other_m + its.height_m || other_m >= base_m + footprint.height_m;
+        (dx * dx + dy * dy < radius_m * radius_m && !apart).then(|| {
+            format!(
+                "found a start at ({x}, {y}) inside the agent `{}`, which starts at ({ox}, {oy}); expected a free place",
+                other.name
+            )
+        })
+    })
 }
 
 /// An obstacle whose extent is known.

@@ -35,11 +35,13 @@ fn run(out: Out, opening: Opening, queue: &Queue) {
         }
     };
     let mut flushed = Instant::now();
+    // Time up to which the file is readable, if the next write fails.
+    let mut readable_ns = 0;
     loop {
         let work = queue.wait(flushed + FLUSH, Instant::now);
         for mut batch in work.batches {
             if let Err(error) = write(&mut writer, &mut batch, work.end) {
-                fail(writer, &name, &error, queue);
+                fail(writer, readable_ns, &name, &error, queue);
                 return;
             }
             queue.give_back(batch);
@@ -51,16 +53,17 @@ fn run(out: Out, opening: Opening, queue: &Queue) {
                     let gone = writer.into_file().still_there().err();
                     queue.end(gone.map(|why| format!("{name}: {why}")));
                 }
-                Err(error) => fail(writer, &name, &error, queue),
+                Err(error) => fail(writer, readable_ns, &name, &error, queue),
             }
             return;
         }
         if flushed.elapsed() >= FLUSH {
             if let Err(error) = writer.flush() {
-                fail(writer, &name, &error, queue);
+                fail(writer, readable_ns, &name, &error, queue);
                 return;
             }
             flushed = Instant::now();
+            readable_ns = writer.now_ns();
         }
     }
 }
@@ -74,8 +77,8 @@ fn write(writer: &mut Writer, batch: &mut Batch, end: Option<Instant>) -> Result
 }
 
 /// Ends the recording after a write error: closes the file at its last flush and logs the error once.
-fn fail(writer: Writer, name: &str, error: &McapError, queue: &Queue) {
-    let now_s = writer.now_ns() as f64 / 1e9;
+fn fail(writer: Writer, readable_ns: u64, name: &str, error: &McapError, queue: &Queue) {
+    let now_s = readable_ns as f64 / 1e9;
     let mut why = format!(
         "{name}: {}; the recording ends at about {now_s:.1} s",
         cause_of(error)

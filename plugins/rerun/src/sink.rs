@@ -139,7 +139,8 @@ fn lock(path: &Path) -> Result<Option<File>, FileSinkError> {
         source,
         path: path.to_owned(),
     };
-    if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+    // Where locks are mandatory, they would keep out the sink itself, which has a handle of its own.
+    if cfg!(windows) || std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
         return Ok(None);
     }
     create_locked(path).map(Some).map_err(failed)

@@ -25,7 +25,7 @@ pub const PLAN_RATE_HZ: f64 = 20.0;
 /// Heading error from which the agent turns on the spot first (rad).
 const TURN_ON_THE_SPOT_RAD: f64 = 0.9;
 
-/// Waypoints given up by one agent that are logged.
+/// Waypoints of one agent that are logged as given up, and as reached by an estimate only.
 const MAX_LOGGED: u64 = 3;
 
 /// Plans for the agents that are due. A waypoint counts as reached, and as given up, by the controller's pose source:
@@ -80,23 +80,35 @@ pub fn plan(
             let distance_m = distance(goal, at);
             let paused = requested || governor.is_some_and(|g| g.stopped);
             if distance_m <= goals.tolerance_m {
-                goals.reached += 1;
                 progress.restart(time.now_ns, None);
                 let (there, _) = located(Localisation::Truth, truth, odometry, estimate, drive);
                 // Hardware has no ground truth.
                 let true_distance_m = Some(distance(goal, there)).filter(|_| !is_external);
                 let near = goals.tolerance_m + GOAL_MARGIN_M;
-                if by == Localisation::Truth || true_distance_m.is_some_and(|m| m <= near) {
+                let off_m = true_distance_m.filter(|m| *m > near);
+                match off_m {
+                    None => goals.reached += 1,
+                    Some(_) => goals.off += 1,
+                }
+                if by == Localisation::Truth || true_distance_m.is_some() && off_m.is_none() {
                     emit(EventKind::GoalReached(goals.passed()));
                 } else {
-                    goals.off += u64::from(true_distance_m.is_some());
+                    if let Some(off_m) = off_m.filter(|_| goals.off <= MAX_LOGGED) {
+                        log::warn!(
+                            "{name}: goal {} at ({}, {}) reached at {:.1} s by {by} only: the true position is {off_m:.2} m from it",
+                            goals.passed(),
+                            goal[0],
+                            goal[1],
+                            time.now_s()
+                        );
+                    }
                     emit(EventKind::GoalReachedByEstimate {
                         goal: goals.passed(),
                         by,
                         true_distance_m,
                     });
                 }
-                if goals.done() && goals.given_up == 0 {
+                if goals.done() && goals.given_up == 0 && goals.off == 0 {
                     emit(EventKind::AllGoalsReached);
                 }
             } else if progress.is_over(distance_m, time.now_ns, paused) {

@@ -120,9 +120,10 @@ pub struct AgentSummary {
     pub position: [f64; 3],
     /// True orientation of its root link: x, y, z, w.
     pub orientation: [f64; 4],
-    /// Waypoints reached, by the controller's pose source.
+    /// Waypoints reached, also by ground truth where there is one.
     pub goals_reached: u64,
-    /// Of these, waypoints from which the true position was farther than the tolerance and 5 cm.
+    /// Further waypoints that were reached by the controller's pose source only: the true position was farther from them
+    /// than the tolerance and 5 cm.
     pub goals_off: u64,
     /// Waypoints given up, as there was no progress towards them.
     pub goals_given_up: u64,
