@@ -21,11 +21,15 @@ pub enum Source {
     Off,
     /// A recording, from its begin at the run's start, in run time.
     Replay {
-        /// A table (CSV) or an MCAP file, recordings of this engine included.
+        /// A table (CSV) or a log of messages (MCAP, ROS 1 or ROS 2 bag), recordings of this engine included.
         file: String,
-        /// Topic of an MCAP file. None: that of the sensor, in recordings of this engine.
+        /// Topic of a log. None: that of the sensor, in recordings of this engine; of other logs, columns have the
+        /// topic in their names.
         #[serde(default)]
         topic: Option<String>,
+        /// Column of a measurement of one number, in place of `columns`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        field: Option<String>,
         /// Column of the stamps. None: found by its name and values.
         #[serde(default)]
         time: Option<String>,

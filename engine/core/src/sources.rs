@@ -211,12 +211,17 @@ mod recorded {
         let Source::Replay {
             file,
             topic,
+            field,
             time,
             columns,
         } = source
         else {
             return Err("found no recording".to_owned());
         };
+        if field.is_some() && !columns.is_empty() {
+            return Err("found both `field` and `columns`; expected one of them".to_owned());
+        }
+        let columns: Vec<String> = field.iter().chain(columns).cloned().collect();
         let Some(kind) = sensor.kind.value() else {
             return Err(format!(
                 "found unknown sensor kind `{}`",
@@ -257,13 +262,16 @@ mod recorded {
             }
             schema.fields.clone()
         } else {
-            columns.clone()
+            columns
         };
         let mut recorded = Recorded {
             name: name.to_owned(),
             file: path,
             wanted: Wanted {
                 time: time.clone(),
+                topic: topic.clone(),
+                // Messages of one topic are readings as they are; of several, they come together in steps.
+                step_ns: topic.as_ref().map(|_| 1),
                 ..Wanted::default()
             },
             columns: Vec::new(),
@@ -272,8 +280,14 @@ mod recorded {
             row: Row::default(),
             first_ns: None,
         };
-        let table = recorded.table()?;
-        for wanted in &names {
+        let mut table = recorded.table()?;
+        if table.is_stepped() {
+            // By their names they are channels, whatever their values look like.
+            recorded.wanted.columns.clone_from(&names);
+            table = recorded.table()?;
+            recorded.columns = (0..names.len()).collect();
+        }
+        for wanted in names.iter().filter(|_| !table.is_stepped()) {
             let channels = table.channels();
             let Some(k) = channels.iter().position(|c| c == wanted) else {
                 return Err(format!(

@@ -59,27 +59,32 @@ impl Db3Source {
                 "a bag that is whole, with the tables `topics` and `messages`",
             )
         };
+        // SQLite reads zeros beyond the end of a file: numbers of messages there would be wrong.
+        let cut_off = cut_off(file).map_err(|cause| TableError::read(file, cause))?;
+        if let Some((found, stated)) = cut_off {
+            return Err(TableError::invalid(
+                file,
+                format!("{found} bytes of a ROS 2 bag in SQLite, whose header states {stated}"),
+                "a bag that is whole: copy it again",
+            ));
+        }
         let database = Connection::open_with_flags(file, flags).map_err(invalid)?;
         let definitions = definitions(&database).unwrap_or_default();
         let topics_by_id = topics(&database, &definitions).map_err(invalid)?;
-        let cut_off = is_cut_off(file).map_err(|cause| TableError::read(file, cause))?;
         let indexed = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = 'messages' AND sql LIKE '%(timestamp%'";
         let indexed = database.query_row(indexed, [], |row| row.get::<_, i64>(0));
         Ok(Self {
             path: file.to_owned(),
             topics_by_id,
             topics: Topics::default(),
-            by_time: !cut_off && indexed.map_err(invalid)? > 0,
+            by_time: indexed.map_err(invalid)? > 0,
             database,
             last: None,
             page: VecDeque::new(),
             floor_ns: 0,
             ended: false,
             dropped: 0,
-            note: cut_off.then(|| {
-                "the file is shorter than its header states, as a copy that is not complete: what is whole is read"
-                    .to_owned()
-            }),
+            note: None,
         })
     }
 
@@ -100,8 +105,9 @@ impl Db3Source {
             (Some((_, id)), false) => format!("AND id > {id}"),
         };
         let order = if self.by_time { "timestamp, id" } else { "id" };
+        // Bytes of other topics are not read; their rows are, so that each row of a damaged file is checked for progress.
         let text = format!(
-            "SELECT id, topic_id, timestamp, data FROM messages WHERE topic_id IN ({}) {after} ORDER BY {order} LIMIT {MAX_ROWS}",
+            "SELECT id, topic_id, timestamp, CASE WHEN topic_id IN ({}) THEN data END FROM messages WHERE TRUE {after} ORDER BY {order} LIMIT {MAX_ROWS}",
             wanted.join(", ")
         );
         let mut query = self.database.prepare(&text)?;
@@ -110,15 +116,30 @@ impl Db3Source {
         self.ended = true;
         while let Some(row) = rows.next()? {
             let id: i64 = row.get(0)?;
-            let message = Message {
-                topic: row.get(1)?,
-                time_ns: row.get(2)?,
-                bytes: row.get(3)?,
-            };
-            self.last = Some((message.time_ns, id));
-            bytes_read += message.bytes.len();
-            self.page.push_back(message);
+            let time_ns: i64 = row.get(2)?;
+            let is_later = self.last.is_none_or(|(last_ns, last_id)| {
+                if self.by_time {
+                    (time_ns, id) > (last_ns, last_id)
+                } else {
+                    id > last_id
+                }
+            });
+            if !is_later {
+                return Err(rusqlite::Error::ToSqlConversionFailure(
+                    "its rows are not in order".into(),
+                ));
+            }
+            self.last = Some((time_ns, id));
             self.ended = false;
+            let Some(bytes) = row.get::<_, Option<Vec<u8>>>(3)? else {
+                continue;
+            };
+            bytes_read += bytes.len();
+            self.page.push_back(Message {
+                topic: row.get(1)?,
+                time_ns,
+                bytes,
+            });
             if bytes_read > MAX_BYTES {
                 break;
             }
@@ -131,7 +152,7 @@ impl Db3Source {
 fn definitions(
     database: &Connection,
 ) -> Result<HashMap<String, (String, String)>, rusqlite::Error> {
-    let text = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions";
+    let text = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions LIMIT 10000";
     let mut query = database.prepare(text)?;
     let rows = query.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
     rows.collect()
@@ -141,7 +162,8 @@ fn topics(
     database: &Connection,
     definitions: &HashMap<String, (String, String)>,
 ) -> Result<HashMap<i64, Topic>, rusqlite::Error> {
-    let mut query = database.prepare("SELECT id, name, type, serialization_format FROM topics")?;
+    let mut query =
+        database.prepare("SELECT id, name, type, serialization_format FROM topics LIMIT 65536")?;
     let rows = query.query_map([], |row| {
         let (name, kind): (String, String) = (row.get(1)?, row.get(2)?);
         let format: String = row.get(3)?;
@@ -167,17 +189,22 @@ fn topics(
     .collect()
 }
 
-/// Whether a file is shorter than the number of pages in its header (SQLite file format, chapter 1.3).
-fn is_cut_off(file: &Path) -> std::io::Result<bool> {
+/// Length of a file, and that of the pages in its header, if that is more (SQLite file format, chapter 1.3).
+fn cut_off(file: &Path) -> std::io::Result<Option<(u64, u64)>> {
     let mut from = File::open(file)?;
+    let total = from.metadata()?.len();
     let mut head = [0; 32];
+    if total < head.len() as u64 {
+        return Ok(Some((total, 512)));
+    }
     from.read_exact(&mut head)?;
     let page = match u16::from_be_bytes([head[16], head[17]]) {
         1 => 65_536,
         bytes => u64::from(bytes),
     };
     let pages = u32::from_be_bytes([head[28], head[29], head[30], head[31]]);
-    Ok(from.metadata()?.len() < page * u64::from(pages))
+    let stated = page * u64::from(pages);
+    Ok((total < stated).then_some((total, stated)))
 }
 
 impl MessageSource for Db3Source {

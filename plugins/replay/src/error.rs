@@ -53,6 +53,14 @@ impl TableError {
     }
 
     pub(crate) fn no_column(file: &Path, wanted: &str, known: &[String]) -> Self {
+        Self::none_of(file, "column", wanted, known)
+    }
+
+    pub(crate) fn no_topic(file: &Path, wanted: &str, known: &[String]) -> Self {
+        Self::none_of(file, "topic", wanted, known)
+    }
+
+    fn none_of(file: &Path, what: &str, wanted: &str, known: &[String]) -> Self {
         let near = known
             .iter()
             .map(|name| {
@@ -68,7 +76,7 @@ impl TableError {
             });
         Self::invalid(
             file,
-            format!("no column `{wanted}`"),
+            format!("no {what} `{wanted}`"),
             format!("one of: {}{near}", known.join(", ")),
         )
     }

@@ -167,6 +167,11 @@ impl Head {
         medians.min()
     }
 
+    /// Names of the topics.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.values().map(|topic| topic.name.as_str())
+    }
+
     /// Topics of which no leaf is a channel.
     pub(crate) fn topics_without(&self, channels: &[String]) -> impl Iterator<Item = &str> {
         let kept: BTreeSet<usize> = channels

@@ -52,7 +52,34 @@ impl MessageRows {
                 "topics in ROS 1, ROS 2 (CDR), JSON or protobuf with their schemas in the file; a CSV or JSON lines of the others: their own tools export them",
             ));
         }
+        let below = wanted
+            .topic
+            .as_deref()
+            .map(|topic| topic.trim_matches('/').to_owned() + "/");
         let names: Vec<String> = head.seen.keys().cloned().collect();
+        let names: Vec<String> = match &below {
+            Some(below) => names.into_iter().filter(|n| n.starts_with(below)).collect(),
+            None => names,
+        };
+        if let Some(topic) = &wanted.topic
+            && names.is_empty()
+        {
+            let topics = head.topics().chain(unread.iter().map(String::as_str));
+            let topics: Vec<String> = topics.map(str::to_owned).collect();
+            return Err(TableError::no_topic(file, topic, &topics));
+        }
+        // Names with the topic before them, or without.
+        let full = |name: &String| match &below {
+            Some(below) if !names.contains(name) => {
+                format!("{below}{}", name.trim_start_matches('/'))
+            }
+            _ => name.trim_start_matches('/').to_owned(),
+        };
+        let wanted = &Wanted {
+            columns: wanted.columns.iter().map(full).collect(),
+            ignore: wanted.ignore.iter().map(full).collect(),
+            ..wanted.clone()
+        };
         if let Some(time) = &wanted.time {
             return Err(TableError::invalid(
                 file,
@@ -86,7 +113,9 @@ impl MessageRows {
                     Kind::Numbers
                 } else {
                     match seen.kind() {
-                        Kind::Numbers if !wanted.columns.is_empty() => Kind::Unwanted,
+                        Kind::Numbers if !wanted.columns.is_empty() || !names.contains(name) => {
+                            Kind::Unwanted
+                        }
                         kind => kind,
                     }
                 },

@@ -9,11 +9,13 @@ pub struct Wanted {
     pub time: Option<String>,
     /// Names of the channels, in this order; empty: all columns of numbers.
     pub columns: Vec<String>,
+    /// Topic of a log of messages: `columns` are named within it. `None`: all topics.
+    pub topic: Option<String>,
     /// Names of ignored columns.
     pub ignore: Vec<String>,
     /// Separator of cells; adjacent spaces count as one.
     pub separator: Option<u8>,
-    /// Time step of rows of an MCAP file (ns), whose messages are not in rows.
+    /// Time step of rows of a log of messages (ns), whose messages are not in rows.
     pub step_ns: Option<u64>,
     /// Number of first rows by which columns are classified.
     pub look_rows: usize,
@@ -24,6 +26,7 @@ impl Default for Wanted {
         Self {
             time: None,
             columns: Vec::new(),
+            topic: None,
             ignore: Vec::new(),
             separator: None,
             step_ns: None,

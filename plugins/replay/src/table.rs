@@ -89,6 +89,13 @@ impl Table {
             let rows = Rows::Messages(Box::new(rows));
             return Ok(Self { schema, rows });
         }
+        if let Some(topic) = &wanted.topic {
+            return Err(TableError::invalid(
+                file,
+                format!("the topic `{topic}` for a file without topics"),
+                "a log of messages (MCAP, ROS 1 or ROS 2 bag), or no `topic`",
+            ));
+        }
         if let Some(format) = typed::Format::of(&head, file) {
             if matches!(from, Input::Stdin(_)) {
                 return Err(TableError::invalid(

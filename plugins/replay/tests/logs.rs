@@ -146,6 +146,8 @@ fn what_is_whole_in_a_cut_file_is_read_and_the_rest_is_said() {
                 Ok(read) => read,
                 Err(error) => {
                     assert!(error.to_string().contains(name), "{error}");
+                    // SQLite cannot tell what is beyond its end: a part of a bag is refused.
+                    most = if name.ends_with("db3") { COUNT } else { most };
                     continue;
                 }
             };

@@ -81,6 +81,8 @@ fn support_m(pose: Pose, shape: &Shape, to: Vec3) -> f32 {
             .iter()
             .map(|&v| Vec3::from(v).dot(local))
             .fold(f32::MIN, f32::max),
+        // Part of the world: no link that moves has one.
+        Shape::HeightField(_) => return f32::MIN,
     };
     pose.translation_m.dot(to) + from_middle
 }
