@@ -102,7 +102,7 @@ pub(crate) fn open_messages(file: &Path) -> Result<Box<dyn MessageSource>, Table
 /// First bytes, name, and what to do.
 type Known = (&'static [u8], &'static str, &'static str);
 
-/// Binary formats and encodings that are not read.
+/// Logs of messages that are not read.
 const NOT_READ: &[Known] = &[
     (
         b"#ROSBAG",
@@ -113,16 +113,6 @@ const NOT_READ: &[Known] = &[
         b"#ROSLOG",
         "a ROS 1 bag of another version than 2.0",
         "version 2.0: `rosbag fix old.bag new.bag` makes it",
-    ),
-    (
-        b"\xff\xfe",
-        "UTF-16",
-        "UTF-8: iconv -f UTF-16 -t UTF-8 makes it",
-    ),
-    (
-        b"\xfe\xff",
-        "UTF-16",
-        "UTF-8: iconv -f UTF-16 -t UTF-8 makes it",
     ),
 ];
 
