@@ -10,7 +10,7 @@
 //! - `formats`: formats by the first bytes of a file.
 //! - `not_read`: formats that are not read, and what makes a table of them.
 //! - `ulog`, `dataflash`: flight logs of PX4 and ArduPilot; `window`: the bytes of a binary one.
-//! - `typed`: records of Arrow, Parquet, NumPy and JSON lines.
+//! - `typed`: records of Arrow, Parquet, NumPy and JSON lines; `guard`: calls into libraries that panic on damaged files.
 //! - `message_head`: first messages of each topic; `sorting`: bounded sort; `message_rows`: rows made of messages.
 //! - `source`: the trait of logs of messages; `encoding`, `ros`: numbers in a message.
 //! - `mcap_chunks`, `messages`, `mcap_source`: messages of an MCAP file; `bag_records`, `bag_chunks`, `bag_source`: of a
@@ -34,6 +34,7 @@ mod encoding;
 mod error;
 mod folder_source;
 mod formats;
+mod guard;
 mod head;
 mod input;
 mod mcap_chunks;

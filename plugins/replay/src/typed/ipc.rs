@@ -5,11 +5,12 @@ use super::arrow::{LeafArray, Leaves};
 use super::value::Value;
 use super::{Columns, TypedSource};
 use crate::error::TableError;
+use crate::guard::guarded;
 use arrow_array::RecordBatch;
 use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::{MessageHeader, root_as_message};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::SchemaRef;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -150,9 +151,9 @@ impl Messages {
         let _ = self.decode(Buffer::from(&end[..]));
     }
 
-    fn decode(&mut self, mut bytes: Buffer) -> Result<(), ArrowError> {
+    fn decode(&mut self, mut bytes: Buffer) -> Result<(), String> {
         while !bytes.is_empty() {
-            let batch = self.decoder.decode(&mut bytes)?;
+            let batch = guarded(|| self.decoder.decode(&mut bytes))?;
             self.batches += u64::from(batch.is_some());
             self.ready.extend(batch);
         }

@@ -4,11 +4,11 @@ use super::arrow::{LeafArray, Leaves};
 use super::value::Value;
 use super::{Columns, TypedSource};
 use crate::error::TableError;
+use crate::guard::guarded;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Rows of a batch.
@@ -31,14 +31,6 @@ pub(crate) struct ParquetSource {
 impl std::fmt::Debug for ParquetSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ParquetSource").finish_non_exhaustive()
-    }
-}
-
-/// Calls the reader of damaged files; its panics are errors.
-fn guarded<T, E: std::fmt::Display>(read: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(_) => Err("its pages do not fit its description".to_owned()),
     }
 }
 
