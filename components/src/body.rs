@@ -275,6 +275,8 @@ pub struct Written {
 pub struct Surroundings {
     /// Collision shapes, in the frame of the root link at its start.
     pub colliders: Vec<Geometry>,
+    /// Mass of the bodies that they belong to (kg): of no effect, as nothing moves them.
+    pub mass_kg: f32,
     /// Height of the root link's origin over the world's z = 0 at the start (m).
     pub root_height_m: f32,
 }

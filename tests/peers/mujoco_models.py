@@ -33,6 +33,8 @@ def file_sums(file):
     """Sums of a URDF: MuJoCo drops the mass of a fixed base."""
     text = open(file, encoding="utf-8", errors="replace").read()
     text = re.sub(r"<!--.*?-->|<\?xml.*?\?>", "", text, flags=re.S).strip("\ufeff \n\t\0")
+    # Prefixes that are not declared, as drake:joint: MuJoCo takes them as part of the name.
+    text = re.sub(r"(</?|\s)(\w+):(\w+)(?=[\s=/>])", r"\1\2_\3", text)
     root = tree.fromstring(text)
     masses = [link.find("inertial/mass") for link in root.findall("link")]
     sums = {
@@ -127,6 +129,11 @@ def accelerations(ours, parts, free):
             columns.append((k, joint["name"], "hinge", axis, anchor, joint))
         elif joint["kind"] == "prismatic":
             columns.append((k, joint["name"], "slide", axis, anchor, joint))
+        elif joint["kind"] in ("floating", "spherical"):
+            for e in np.eye(3):
+                columns.append((k, None, "hinge", e, anchor, None))
+                if joint["kind"] == "floating":
+                    columns.append((k, None, "slide", e, anchor, None))
         else:
             return None
     base = 6 if free else 0
@@ -157,13 +164,15 @@ def accelerations(ours, parts, free):
         m += mass * v.T @ v + w.T @ inertia @ w
         force += mass * v.T @ GRAVITY
     for c, (*_, joint) in enumerate(columns):
+        if not joint:
+            continue
         m[base + c, base + c] += joint["armature"]
         force[base + c] -= joint["stiffness"] * (joint["start"] - joint["spring_rest"])
     try:
         a = np.linalg.solve(m, force)
     except np.linalg.LinAlgError:
         return None
-    return {name: (kind, a[base + c]) for c, (_, name, kind, *_) in enumerate(columns)}
+    return {name: (kind, a[base + c]) for c, (_, name, kind, *_) in enumerate(columns) if name}
 
 
 def worst(errors, quantity, error, where):
@@ -175,10 +184,15 @@ def worst(errors, quantity, error, where):
 def compare(model, ours):
     errors = {}
     data = start(model, ours)
-    joints = {joint_name(model, j): j for j in range(model.njnt) if model.jnt_type[j] != FREE}
+    named = [j for j in range(model.njnt) if model.joint(j).name or model.body(model.jnt_bodyid[j]).name]
+    joints = {joint_name(model, j): j for j in named if model.jnt_type[j] != FREE}
     mine = {p["joint"]["name"]: k for k, p in enumerate(ours["tree"]) if p["joint"] and p["joint"]["kind"] != "floating"}
     odd = sorted(set(joints) ^ set(mine))
+    if len(named) < model.njnt:
+        # Both give joints of bodies without names names of their own.
+        odd = [name for name in odd if name in joints]
     worst(errors, "names", len(odd), ", ".join(odd[:3]))
+    every = {joint_name(model, j): j for j in range(model.njnt)}
     free = [j for j in range(model.njnt) if model.jnt_type[j] == FREE]
     base = model.jnt_bodyid[free[0]] if len(free) == 1 and not ours["fixed_base"] else 0
     origin = data.xpos[base] if base else np.zeros(3)
@@ -192,13 +206,14 @@ def compare(model, ours):
     owner = {}
     for k, part in enumerate(ours["tree"]):
         name = part["joint"] and part["joint"]["name"]
-        if name in joints:
-            owner.setdefault(int(model.jnt_bodyid[joints[name]]), []).append(parts[k])
+        if name in every:
+            owner.setdefault(int(model.jnt_bodyid[every[name]]), []).append(parts[k])
         elif part["parent"] is None and base:
             owner.setdefault(int(base), []).append(parts[k])
     # Links between the joints of a body of several, and what is fixed to the last of them.
     for b, own in owner.items():
-        if b not in theirs:
+        unnamed = any(model.jnt_bodyid[j] == b and j not in named for j in range(model.njnt))
+        if b not in theirs or unnamed:
             continue
         kg, centre, inertia = combined(own)
         kg_, centre_, inertia_ = combined(theirs[b])
@@ -216,7 +231,7 @@ def compare(model, ours):
         worst(errors, "frames", off, f"anchor of {name}")
         if model.jnt_type[j] in (HINGE, SLIDE):
             worst(errors, "frames", np.abs(np.array(joint["axis"]) - data.xaxis[j]).max(), f"axis of {name}")
-    found = None if odd or len(free) > 1 else accelerations(ours, parts, bool(base))
+    found = None if odd or len(named) < model.njnt else accelerations(ours, parts, bool(base))
     if found is not None:
         flag = mujoco.mjtDisableBit
         off = flag.mjDSBL_CONTACT | flag.mjDSBL_LIMIT | flag.mjDSBL_EQUALITY | flag.mjDSBL_ACTUATION

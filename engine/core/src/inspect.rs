@@ -15,7 +15,7 @@ pub struct Inspection {
     pub links: usize,
     /// Joints of the file that are not fixed, including mimic and free joints.
     pub moving_joints: usize,
-    /// Sum over all links (kg).
+    /// Sum over all links, and static bodies beside a free robot (kg).
     pub mass_kg: f64,
     /// Collision shapes, static ones beside a free robot included.
     pub colliders: usize,
@@ -132,7 +132,8 @@ impl Inspection {
             file: model.file.clone(),
             links: model.written.links,
             moving_joints: model.written.moving_joints,
-            mass_kg: tree.iter().map(|p| p.mass_kg).sum(),
+            mass_kg: tree.iter().map(|p| p.mass_kg).sum::<f64>()
+                + f64::from(model.surroundings.mass_kg),
             colliders: tree.iter().map(|p| p.colliders).sum::<usize>() + static_colliders,
             static_colliders,
             limits: model.joints.iter().filter(bounded).count(),

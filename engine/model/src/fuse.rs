@@ -8,6 +8,7 @@ use crate::{ModelError, Place, repair, size};
 use becomingone_components::body::{
     Frame, Geometry, Joint, JointKind, Link, Mimic, Pose, RobotModel, Shape, Written,
 };
+use glam::DMat3;
 
 /// Rigid link made of one or more links of the file.
 struct FusedLink {
@@ -16,6 +17,8 @@ struct FusedLink {
     /// True while it has no link of the file, only auxiliary ones.
     hidden: bool,
     mass: Mass,
+    /// Inertia of links without mass (kg m²).
+    massless: DMat3,
     colliders: Vec<Geometry>,
     visuals: Vec<Geometry>,
 }
@@ -97,6 +100,7 @@ impl FusedLink {
             place: link.place.clone(),
             hidden: link.hidden,
             mass: Mass::ZERO,
+            massless: DMat3::ZERO,
             colliders: Vec::new(),
             visuals: Vec::new(),
         }
@@ -110,6 +114,8 @@ impl FusedLink {
         }
         if let Some(mass) = repair::link_mass(link, warnings) {
             self.mass = self.mass.plus(mass.moved(pose));
+        } else if let Some(massless) = link.mass.filter(repair::has_valid_inertia) {
+            self.massless += massless.moved(pose).inertia;
         }
         let at = |mut geometry: Geometry| {
             geometry.pose = pose * geometry.pose;
@@ -122,7 +128,17 @@ impl FusedLink {
     /// Converts to a link of the model; one without mass gets a default mass, unless it is fixed to the world.
     fn finish(self, fixed: bool, warnings: &mut Warnings) -> Link {
         let mass = if self.mass.kg > 0.0 || fixed {
-            self.mass
+            if self.massless != DMat3::ZERO && !fixed {
+                let text = format!(
+                    "link {:?}: the inertia of links without mass that are fixed to it is added to its own",
+                    self.name
+                );
+                warnings.push(&self.place, text);
+            }
+            Mass {
+                inertia: self.mass.inertia + self.massless,
+                ..self.mass
+            }
         } else {
             repair::default_mass(
                 &self.name,

@@ -53,6 +53,12 @@ pub(crate) fn link_mass(link: &DraftLink, warnings: &mut Warnings) -> Option<Mas
     Some(regularised(Mass { inertia, ..mass }))
 }
 
+/// Whether an inertia is consistent, whatever the mass.
+pub(crate) fn has_valid_inertia(mass: &Mass) -> bool {
+    let trace = trace(&mass.inertia);
+    trace > 0.0 && inconsistency(&Mass { kg: trace, ..*mass }).is_none()
+}
+
 /// Default mass of a link without mass: that of its shapes, with a warning.
 pub(crate) fn default_mass(
     name: &str,

@@ -73,6 +73,8 @@ struct Parent<'p> {
     link: &'p str,
     /// Pose in the world, for files with global poses.
     world: Pose,
+    /// Whether nothing moves it.
+    fixed: bool,
 }
 
 /// Reader of `<worldbody>`, with what it has read so far.
@@ -178,6 +180,7 @@ impl<'a> Bodies<'a> {
             let parent = Parent {
                 link: "",
                 world: Pose::IDENTITY,
+                fixed: true,
             };
             self.body(&bodies[*base], &parent)?;
             self.surround(shapes);
@@ -201,6 +204,7 @@ impl<'a> Bodies<'a> {
             let parent = Parent {
                 link: "world",
                 world: Pose::IDENTITY,
+                fixed: true,
             };
             self.body(item, &parent)?;
         }
@@ -365,7 +369,7 @@ impl<'a> Bodies<'a> {
         };
         let (mut of_shapes, mut written) = (None::<Mass>, None);
         let (mut joints, mut bodies) = (Vec::new(), Vec::new());
-        let mut free = None;
+        let (mut free, mut plane) = (None, None);
         for inner in &items {
             let v = self
                 .classes(inner.element)
@@ -378,11 +382,7 @@ impl<'a> Bodies<'a> {
                         self.warnings.push(&inner.element.place, text);
                     }
                     if geom.plane {
-                        return Err(ModelError::at(
-                            &inner.element.place,
-                            "a plane on a body",
-                            "expected planes in <worldbody> only",
-                        ));
+                        plane = Some(&inner.element.place);
                     }
                     if let Some(mass) = geom.mass {
                         of_shapes = Some(of_shapes.map_or(mass, |sum| sum.plus(mass)));
@@ -410,7 +410,19 @@ impl<'a> Bodies<'a> {
             ShapeMass::Never => written,
         };
         link.mass = settings.bounded(mass);
-        let below = Parent { link: &name, world };
+        let fixed = parent.fixed && free.is_none() && joints.is_empty();
+        if let Some(place) = plane.filter(|_| !fixed) {
+            return Err(ModelError::at(
+                place,
+                "a plane on a body that moves",
+                "expected planes in <worldbody>, or on bodies without joints",
+            ));
+        }
+        let below = Parent {
+            link: &name,
+            world,
+            fixed,
+        };
         match free {
             Some((joint, place)) => {
                 if !joints.is_empty() || !matches!(parent.link, "" | "world") {

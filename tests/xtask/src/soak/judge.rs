@@ -163,6 +163,10 @@ fn compare(ours: &Value, peer: &Value, verdict: &mut Verdict) {
                 "not supported",
                 "fixed",
             ]),
+            // The centre of mass of an assumed mass.
+            "frames" => {
+                place.as_str().is_some_and(|p| p.starts_with("centre")) && warns(&["has no mass"])
+            }
             _ => false,
         };
         let place = place.as_str().unwrap_or_default();

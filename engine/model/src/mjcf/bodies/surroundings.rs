@@ -3,6 +3,7 @@
 use super::{Bodies, Item};
 use crate::ModelError;
 use crate::mjcf::geom::Geom;
+use crate::mjcf::settings::ShapeMass;
 use becomingone_components::body::{Geometry, Pose};
 use glam::Quat;
 
@@ -22,10 +23,13 @@ impl Bodies<'_> {
             true => parent,
             false => parent * item.at * settings.pose(&v)?,
         };
+        let (mut of_shapes, mut written) = (0.0, None);
         for inner in self.inside(item)? {
             match &*inner.element.name {
+                "inertial" => written = Some(self.inertial(&inner, world)?.kg),
                 "geom" => {
                     let mut geom = self.geom(&inner, world)?;
+                    of_shapes += geom.mass.map_or(0.0, |mass| mass.kg);
                     if let Some(text) = &geom.warning {
                         self.warnings.push(&inner.element.place, text);
                     }
@@ -36,6 +40,12 @@ impl Bodies<'_> {
                 _ => self.skip(inner.element),
             }
         }
+        let kg = match self.settings.from_shapes {
+            ShapeMass::Always => of_shapes,
+            ShapeMass::IfMissing => written.unwrap_or(of_shapes),
+            ShapeMass::Never => written.unwrap_or_default(),
+        };
+        self.surroundings.mass_kg += kg as f32;
         Ok(())
     }
 
