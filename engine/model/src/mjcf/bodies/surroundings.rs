@@ -40,7 +40,7 @@ impl Bodies<'_> {
                 _ => self.skip(inner.element),
             }
         }
-        let kg = match self.settings.from_shapes {
+        let kg = match settings.from_shapes {
             ShapeMass::Always => of_shapes,
             ShapeMass::IfMissing => written.unwrap_or(of_shapes),
             ShapeMass::Never => written.unwrap_or_default(),
