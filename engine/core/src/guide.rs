@@ -5,6 +5,7 @@
 //! - [`architecture`]: where does a piece of code belong, and when does it run?
 //! - [`glossary`]: what are Emissary, Master, Witness, BLEND called elsewhere?
 //! - [`your_data`]: how do I get my own data in? (five minutes)
+//! - [`which_files`]: which files open?
 //! - [`numbers`]: what do the numbers in the summary and in the scores mean?
 //! - [`faults`]: which sensor faults are detected, how fast, and how often is the right sensor isolated?
 //! - [`memory`]: how do agents keep memories across runs, and compare rhythms of minutes to hours?
@@ -184,4 +185,5 @@ pub mod library;
 pub mod memory;
 pub mod numbers;
 pub mod time_scales;
+pub mod which_files;
 pub mod your_data;
