@@ -1,6 +1,6 @@
 //! Paths as text: scenes are text, names of files are bytes.
 //!
-//! Bytes of a path that are not UTF-8 are characters of a private-use area, U+EF80 to U+EFFF (as in MirBSD's OPTU-8), so
+//! Bytes of a path that are not UTF-8 are characters of a private-use area, U+EF80 to U+EFFF (the OPTU-8 of `MirBSD`), so
 //! that the text names the same file. Other paths are unchanged.
 
 use std::path::{Path, PathBuf};

@@ -242,7 +242,7 @@ fn two_analyses_at_once_leave_the_scores_of_one_of_them() {
 }
 
 #[test]
-fn an_interrupted_analysis_keeps_the_scores_of_an_earlier_one() {
+fn an_interrupted_analysis_leaves_no_temporary_file() {
     let here = folder(&[("scores.csv", "earlier")]);
     let mut slow = command(here.path())
         .args(["analyze", "-", "--rerun", "off", "--quiet"])
