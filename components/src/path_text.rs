@@ -1,6 +1,6 @@
 //! Paths as text: scenes are text, names of files are bytes.
 //!
-//! Bytes of a path that are not UTF-8 are characters of a private-use area, U+EF80 to U+EFFF (as in MirBSD's OPTU-8), so
+//! Bytes of a path that are not UTF-8 are characters of a private-use area, U+EF80 to U+EFFF (the OPTU-8 of `MirBSD`), so
 //! that the text names the same file. Other paths are unchanged.
 
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ const BASE: u32 = 0xEF00;
 /// use becomingone_components::path_text::{to_path, to_text};
 /// use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 ///
-/// let latin_1 = Path::new(OsStr::from_bytes(b"caf\xe9.urdf"));
+/// let latin_1 = Path::new(OsStr::from_bytes(b"\xe9t\xe9.urdf"));
 /// assert_eq!(to_path(&to_text(latin_1)), latin_1);
-/// assert_eq!(to_text(Path::new("café.urdf")), "café.urdf");
+/// assert_eq!(to_text(Path::new("été.urdf")), "été.urdf");
 /// # }
 /// ```
 pub fn to_text(path: &Path) -> String {

@@ -17,9 +17,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A name in Latin-1, which is no UTF-8: `caf\xe9` and the rest.
+/// A name in Latin-1, which is no UTF-8: an accented word and the rest.
 fn latin_1(rest: &str) -> OsString {
-    let mut name = OsStr::from_bytes(b"caf\xe9").to_owned();
+    let mut name = OsStr::from_bytes(b"\xe9t\xe9").to_owned();
     name.push(rest);
     name
 }
@@ -119,7 +119,11 @@ fn names_of_files_may_have_any_bytes() {
     assert!(fs::metadata(at(".rrd")).unwrap().len() > 1000);
     let lost = ran(here.path(), &args("run %9"));
     assert_eq!(lost.code, Some(2));
-    assert!(lost.stderr.contains("caf\u{fffd}9"), "{}", lost.stderr);
+    assert!(
+        lost.stderr.contains("\u{fffd}t\u{fffd}9"),
+        "{}",
+        lost.stderr
+    );
 }
 
 #[test]
@@ -242,7 +246,7 @@ fn two_analyses_at_once_leave_the_scores_of_one_of_them() {
 }
 
 #[test]
-fn an_interrupted_analysis_keeps_the_scores_of_an_earlier_one() {
+fn an_interrupted_analysis_leaves_no_temporary_file() {
     let here = folder(&[("scores.csv", "earlier")]);
     let mut slow = command(here.path())
         .args(["analyze", "-", "--rerun", "off", "--quiet"])

@@ -248,7 +248,7 @@ fn what_a_robot_can_reach_is_not_warned_of() {
 
 #[test]
 fn time_until_a_goal_is_given_up_is_checked() {
-    for wrong in ["0", "-1", "nan", "inf", "1e10"] {
+    for wrong in ["0", "-1", "NaN", "inf", "1e10"] {
         let here = folder(&[(
             "s.ron",
             &scene("", "(2, 0)", &format!(", give_up_s: {wrong}")),

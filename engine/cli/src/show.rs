@@ -129,7 +129,7 @@ impl Viewer {
         let first = file.clone().filter(|_| *wanted == Rerun::Auto);
         let mut opened = RerunPlugin::new(sink, scene);
         for number in 2..=MAX_NUMBER {
-            // A recording of a name that nobody asked for gets another one.
+            // A recording whose name was not requested gets another one.
             match (&opened, &first) {
                 (Err(RerunError::File { cause, .. }), Some(first)) if is_busy(cause) => {
                     let other = numbered(first, number);

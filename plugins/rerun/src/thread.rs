@@ -208,7 +208,7 @@ impl Writer {
             drop(recording);
             drop(output);
             let lost = file.as_deref().and_then(incomplete);
-            let _ = ended.send(Outcome { lost, ..outcome });
+            let _ = ended.send(Outcome { lost });
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Kinds that are told apart; further ones are counted together.
+/// Kinds with a count of their own; further ones are counted together.
 const MAX_KINDS: usize = 64;
 /// Longest message.
 const MAX_TEXT: usize = 400;

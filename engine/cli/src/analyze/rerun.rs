@@ -114,7 +114,7 @@ impl Analyze {
         let mut path = file.to_owned();
         let mut recording = create(&path);
         for number in 2..=MAX_NUMBER {
-            // A recording of a name that nobody asked for gets another one.
+            // A recording whose name was not requested gets another one.
             match &recording {
                 Err(RerunError::File { cause, .. })
                     if is_busy(cause) && self.rerun == Rerun::Auto =>

@@ -167,8 +167,8 @@ fn each_refusal_has_its_reason() {
 
 #[test]
 fn a_key_like_one_that_is_absent_is_noted() {
-    let reading = only(r#"{"sensor": "a", "sequenc": 3, "unit": "m", "values": [1]}"#);
-    let note = Note::LikeKey("sequenc".to_owned(), "sequence");
+    let reading = only(r#"{"sensor": "a", "Sequence": 3, "unit": "m", "values": [1]}"#);
+    let note = Note::LikeKey("Sequence".to_owned(), "sequence");
     assert_eq!(reading.notes, [note]);
 }
 
