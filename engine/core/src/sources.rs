@@ -278,6 +278,7 @@ mod recorded {
             table: None,
             row: Row::default(),
             first_ns: None,
+            notes_printed: 0,
         };
         let mut table = recorded.table()?;
         if table.is_stepped() {
@@ -306,6 +307,7 @@ mod recorded {
                 kind.measures()
             ));
         }
+        recorded.warn(&table);
         recorded.table = Some(table);
         Ok(Box::new(recorded))
     }
@@ -392,11 +394,22 @@ mod recorded {
         table: Option<Table>,
         row: Row,
         first_ns: Option<i64>,
+        /// Notes that were printed.
+        notes_printed: usize,
     }
 
     impl Recorded {
         fn table(&self) -> Result<Table, String> {
             Table::open(&self.file, &self.wanted).map_err(|e| e.to_string())
+        }
+
+        /// Prints the notes of a log of messages that were not printed yet.
+        fn warn(&mut self, table: &Table) {
+            let notes = table.notes().iter().filter(|_| table.is_stepped());
+            for note in notes.skip(self.notes_printed) {
+                log::warn!("{}: {}: {note}", self.name, self.file.display());
+                self.notes_printed += 1;
+            }
         }
     }
 
@@ -406,7 +419,12 @@ mod recorded {
             loop {
                 match table.read(&mut self.row) {
                     Ok(true) => {}
-                    Ok(false) => return None,
+                    Ok(false) => {
+                        if let Some(table) = self.table.take() {
+                            self.warn(&table);
+                        }
+                        return None;
+                    }
                     Err(error) => {
                         log::error!("{}: {error}", self.name);
                         return None;

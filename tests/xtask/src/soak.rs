@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: each feature alone, packages, and every robot description of some wheels against its peers.
+//! `cargo xtask soak`: each feature alone, packages, a million inputs for each reader of logs, and every robot description of some wheels against its peers.
 //!
 //! A file is a model when its root element is `<robot>` and holds a `<link>`, or when it is `<mujoco>`,
 //! holds a `<worldbody>` or includes other files, and no other file includes it. Of numbered sets with
@@ -43,6 +43,7 @@ pub(crate) fn soak(install: Install) -> Result<(), String> {
         return Err("the sweep needs robot descriptions and a Python with mujoco".to_owned());
     };
     builds()?;
+    fuzz()?;
     run(&mut cargo(&["build", "--release", "--workspace"]))?;
     let binary = root().join("target/release/becomingone");
     let files = models(&robots);
@@ -74,6 +75,13 @@ pub(crate) fn soak(install: Install) -> Result<(), String> {
     }
     println!("{} of {} right", files.len() - wrong.len(), files.len());
     Ok(())
+}
+
+/// A million inputs for each reader of logs, in place of the 20 000 of the tests.
+fn fuzz() -> Result<(), String> {
+    let package = ["--package", "becomingone-replay", "--all-features"];
+    let mut tests = cargo(&[&["test", "--release"][..], &package, &["--", "fuzz"]].concat());
+    run(tests.env("BECOMINGONE_FUZZ_CASES", "1000000"))
 }
 
 /// Each feature alone, the kernel's tests with all features, and packages as they would be published.
