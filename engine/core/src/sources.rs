@@ -277,7 +277,10 @@ mod recorded {
                 time: time.clone(),
                 topic: topic.clone(),
                 // Messages of one topic are readings as they are; of several, they come together in steps.
-                step_ns: topic.as_ref().map(|_| 1),
+                step_ns: Some(match topic {
+                    Some(_) => 1,
+                    None => (NS_PER_S as f64 / sensor.rate_hz) as u64,
+                }),
                 time_unit: unit(time_unit.as_deref())?,
                 time_format: time_format.clone(),
                 ..Wanted::default()
@@ -288,6 +291,7 @@ mod recorded {
             row: Row::default(),
             timeline: Timeline::default(),
             warned: [false; 4],
+            notes_printed: 0,
         };
         let mut table = recorded.table()?;
         for note in stamps::check(&table, sensor.rate_hz).map_err(|e| format!("{file}: {e}"))? {
@@ -320,6 +324,7 @@ mod recorded {
                 kind.measures()
             ));
         }
+        recorded.notes_printed = table.notes().len();
         recorded.table = Some(table);
         Ok(Box::new(recorded))
     }
@@ -408,6 +413,8 @@ mod recorded {
         timeline: Timeline,
         /// Whether late, set-back, repeated and missing stamps were reported.
         warned: [bool; 4],
+        /// Notes of the table that were printed.
+        notes_printed: usize,
     }
 
     impl Recorded {
@@ -428,8 +435,11 @@ mod recorded {
             }
         }
 
-        /// Reports at the end what was missing.
+        /// Reports at the end what was missing, and what was found since the start.
         fn report(&self, table: &Table) {
+            for note in table.notes().iter().skip(self.notes_printed) {
+                log::warn!("{}: {}: {note}", self.name, self.file.display());
+            }
             let (counts, firsts) = (table.counts(), table.firsts());
             for (count, what, first) in [
                 (

@@ -55,7 +55,10 @@ impl Chunks {
                     found.loose = true;
                     return Ok(found);
                 }
-                op::FOOTER => return Ok(found),
+                op::FOOTER => {
+                    found.truncated = left < length.saturating_add(mcap::MAGIC.len() as u64);
+                    return Ok(found);
+                }
                 op::CHUNK if body >= 8 => {
                     let mut start = [0; 8];
                     from.read_exact(&mut start)?;

@@ -31,7 +31,7 @@ pub(crate) struct LeafStatistics {
 impl LeafStatistics {
     fn look(&mut self, leaf: Leaf) {
         match leaf {
-            Leaf::Missing | Leaf::LongList => {}
+            Leaf::Missing | Leaf::Infinite | Leaf::LongList => {}
             Leaf::Text => self.texts += 1,
             Leaf::Number(x) => {
                 self.numbers += 1;
@@ -69,6 +69,10 @@ impl LeafStatistics {
 struct TopicStatistics {
     name: String,
     messages: usize,
+    /// Messages that are valid in their encoding.
+    valid: usize,
+    /// Why the first of the others is not.
+    broken: String,
     first_ns: Option<u64>,
     last_ns: Option<u64>,
     /// Periods between messages (ns).
@@ -127,7 +131,12 @@ impl Head {
             {
                 topic.steps_ns.push(ns - last_ns);
             }
-            if message.broken.is_none() {
+            if let Some(cause) = message.broken {
+                if topic.broken.is_empty() {
+                    topic.broken = cause;
+                }
+            } else {
+                topic.valid += 1;
                 for (name, leaf) in leaves.drain(..) {
                     if leaf == Leaf::LongList {
                         if head.long_lists.len() < MAX_COLUMNS {
@@ -165,6 +174,12 @@ impl Head {
             steps_ns.get(steps_ns.len() / 2).copied()
         });
         medians.min()
+    }
+
+    /// Topics without a message that is valid in its encoding, each with the cause.
+    pub(crate) fn broken(&self) -> impl Iterator<Item = String> {
+        let broken = self.topics.values().filter(|topic| topic.valid == 0);
+        broken.map(|topic| format!("`{}` ({})", topic.name, topic.broken))
     }
 
     /// Names of the topics.

@@ -40,6 +40,7 @@ impl MessageRows {
         let mut looked = open(file)?;
         let head = Head::read(looked.as_mut(), wanted)?;
         let mut unread = looked.report().unread;
+        unread.extend(head.broken());
         unread.sort();
         if head.seen.is_empty() {
             return Err(TableError::invalid(
@@ -187,6 +188,7 @@ impl MessageRows {
                 match leaf {
                     Leaf::Number(x) => values.push((at, x)),
                     Leaf::Text => counts.text_cells += 1,
+                    Leaf::Infinite => counts.infinite_cells += 1,
                     Leaf::Missing | Leaf::LongList => {}
                 }
             })?;
@@ -246,6 +248,12 @@ impl MessageRows {
                 done = Some(since_ns);
                 let mut notes = self.source.report().notes;
                 notes.extend(self.sorting.notes(self.late));
+                if let Some(first) = &schema.firsts.broken_message {
+                    notes.push(format!(
+                        "{} messages are not valid in their encoding, and were dropped (first: {first})",
+                        schema.counts.broken_messages
+                    ));
+                }
                 notes.retain(|note| !schema.notes.contains(note));
                 schema.notes.append(&mut notes);
             }

@@ -10,20 +10,24 @@ pub(crate) const MAX_LIST: usize = 32;
 /// Value of a message field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Leaf {
+    /// A finite number.
     Number(f64),
     Missing,
+    Infinite,
     Text,
     /// List of more than [`MAX_LIST`] items, which is not read.
     LongList,
 }
 
 impl Leaf {
-    /// A finite number, or a missing value.
+    /// A number; a missing value if it is not one.
     pub(crate) fn number(x: f64) -> Self {
         if x.is_finite() {
             Self::Number(x)
-        } else {
+        } else if x.is_nan() {
             Self::Missing
+        } else {
+            Self::Infinite
         }
     }
 }

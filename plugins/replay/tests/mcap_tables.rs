@@ -273,6 +273,97 @@ fn truncated_file_is_read_to_its_end_and_a_corrupt_one_is_an_error() {
     );
 }
 
+#[test]
+fn messages_outside_of_chunks_are_sorted_by_log_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.mcap");
+    let options = WriteOptions::new().use_chunks(false);
+    let mut to = Writer::with_options(File::create(&path).unwrap(), options).unwrap();
+    for topic in ["/b", "/a"] {
+        let channel_id = to.add_channel(0, topic, "json", &BTreeMap::new()).unwrap();
+        for k in 0..100_u64 {
+            let header = MessageHeader {
+                channel_id,
+                sequence: 0,
+                log_time: k * 20 * MS,
+                publish_time: 0,
+            };
+            let text = format!("{{\"x\":{}}}", k % 7);
+            to.write_to_known_channel(&header, text.as_bytes()).unwrap();
+        }
+    }
+    to.finish().unwrap();
+    let (table, rows) = rows(&path, &Wanted::default());
+    assert_eq!(table.channels(), ["a/x", "b/x"]);
+    assert_eq!(rows.len(), 100);
+    for (k, row) in rows.iter().enumerate() {
+        assert_eq!(row.values, [Some((k % 7) as f64); 2], "row {k}");
+    }
+    let notes = table.notes().join("; ");
+    assert!(notes.contains("100 messages are not in order"), "{notes}");
+}
+
+#[test]
+fn topic_that_begins_at_the_end_is_a_channel_and_a_long_list_is_named() {
+    let mut to = McapFile::new("");
+    let imu = to.channel("/imu", "json", None);
+    let late = to.channel("/late", "json", None);
+    for k in 0..250_000_u64 {
+        let text = format!("{{\"x\":{},\"scan\":{:?}}}", k % 7, [1; 33]);
+        to.write(imu, k * MS, text.as_bytes());
+    }
+    to.write(late, 250_000 * MS, b"{\"y\":3.5}");
+    to.write(late, 250_020 * MS, b"{\"y\":");
+    let (_folder, file) = to.end();
+    let (table, rows) = rows(&file, &Wanted::default());
+    assert_eq!(table.channels(), ["imu/x", "late/y"]);
+    assert_eq!(rows.last().unwrap().values[1], Some(3.5));
+    let notes = table.notes().join("; ");
+    assert!(notes.contains("`imu/scan`"), "{notes}");
+    let broken = "1 messages are not valid in their encoding, and were dropped (first: `/late`";
+    assert!(notes.contains(broken), "{notes}");
+}
+
+#[test]
+fn columns_of_a_topic_are_named_with_or_without_it() {
+    let (_folder, file) = two_topics();
+    for name in ["a/x", "imu/a/x", "/imu/a/x"] {
+        let wanted = Wanted {
+            topic: Some("/imu".to_owned()),
+            columns: vec![name.to_owned()],
+            step_ns: Some(1),
+            ..Wanted::default()
+        };
+        let (table, rows) = rows(&file, &wanted);
+        assert_eq!(table.channels(), ["imu/a/x"]);
+        assert_eq!(rows.len(), 200);
+        assert_eq!(rows[7].values, [Some(3.0)]);
+    }
+    let error = |topic: &str, column: &str| {
+        let wanted = Wanted {
+            topic: Some(topic.to_owned()),
+            columns: vec![column.to_owned()],
+            ..Wanted::default()
+        };
+        Table::open(&file, &wanted).unwrap_err().to_string()
+    };
+    let message = error("/imo", "x");
+    assert!(
+        message.contains("no topic `/imo`") && message.contains("`/imu`?"),
+        "{message}"
+    );
+    let message = error("/pump", "flw");
+    assert!(message.contains("did you mean `pump/flow`?"), "{message}");
+    let csv = file.with_extension("csv");
+    std::fs::write(&csv, "t,x\n0,1\n1,2\n").unwrap();
+    let wanted = Wanted {
+        topic: Some("/imu".to_owned()),
+        ..Wanted::default()
+    };
+    let message = Table::open(&csv, &wanted).unwrap_err().to_string();
+    assert!(message.contains("a file without topics"), "{message}");
+}
+
 /// Recording in the format of `plugins/record`.
 fn journal(numbers: &[[f64; 2]]) -> (TempDir, PathBuf) {
     let mut to = McapFile::new("becomingone");

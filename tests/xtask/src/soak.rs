@@ -1,4 +1,5 @@
-//! `cargo xtask soak`: each feature alone, packages, and every robot description of some wheels beside `MuJoCo`.
+//! `cargo xtask soak`: each feature alone, packages, a million inputs for each reader of logs, and every robot
+//! description of some wheels beside `MuJoCo`.
 //!
 //! A model is right when all that `inspect` reads is as in its peer: joints and their names, masses and
 //! inertias of all bodies (1 %), places and axes of all joints (1e-4), accelerations from rest under gravity (1 %, of
@@ -34,6 +35,7 @@ pub(crate) fn soak(install: Install) -> Result<(), String> {
     };
     let more = sweep_robots(install)?;
     builds()?;
+    fuzz()?;
     run(&mut cargo(&["build", "--release", "--workspace"]))?;
     let binary = root().join("target/release/becomingone");
     let folders: Vec<_> = [Some(robots), more].into_iter().flatten().collect();
@@ -193,6 +195,13 @@ fn report(verdicts: &BTreeMap<PathBuf, Verdict>) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// A million inputs for each reader of logs, in place of the 20 000 of the tests.
+fn fuzz() -> Result<(), String> {
+    let package = ["--package", "becomingone-replay", "--all-features"];
+    let mut tests = cargo(&[&["test", "--release"][..], &package, &["--", "fuzz"]].concat());
+    run(tests.env("BECOMINGONE_FUZZ_CASES", "1000000"))
 }
 
 /// Each feature alone, the kernel's tests with all features, and packages as they would be published.

@@ -20,7 +20,7 @@ const MAX_RECORDED_BYTES: u64 = 100_000_000;
 
 #[derive(Args)]
 pub(crate) struct Analyze {
-    /// A table: CSV with any separator, or MCAP with topics in JSON or protobuf; - reads CSV from standard input.
+    /// A table: CSV with any separator, or a log of messages (MCAP, ROS 1 bag, ROS 2 bag); - reads CSV from standard input.
     pub(super) file: PathBuf,
     /// Column of time stamps: dates, times, or numbers [default: guessed; what is guessed is printed].
     #[arg(long, value_name = "COLUMN")]
@@ -36,7 +36,7 @@ pub(crate) struct Analyze {
     /// Decimal sign of a CSV: point or comma; the other one separates thousands [default: detected].
     #[arg(long, value_name = "SIGN", value_parser = decimal)]
     pub(super) decimal: Option<u8>,
-    /// Rows per second, for a table without stamps, or in place of them; for an MCAP file, the rate at which messages
+    /// Rows per second, for a table without stamps, or in place of them; for a log of messages, the rate at which messages
     /// become rows (else 50, or that of the messages).
     #[arg(long, value_name = "HZ", conflicts_with = "time", value_parser = rate)]
     pub(super) rate: Option<f64>,

@@ -6,7 +6,8 @@
 //! becomingone analyze log.csv --time datetime --baseline 400 --out scores.csv --ignore label
 //! ```
 //!
-//! The input is a CSV file with a column of time stamps and some columns of numbers, with any separator, or an MCAP file.
+//! The input is a CSV file with a column of time stamps and some columns of numbers, with any separator, or a log of
+//! messages: MCAP (ROS 2, ROS 1, JSON, protobuf), a ROS 1 bag, or a ROS 2 bag (`.db3`, or its folder).
 //! The first 400 rows are assumed healthy and train the self-model. Each row after them is scored:
 //!
 //! | column of `scores.csv` | |
@@ -81,6 +82,7 @@
 //! source: Sim                                                     // the simulated world
 //! source: Off                                                     // no readings
 //! source: Replay(file: "log.csv", time: "stamp", columns: ["gx", "gy", "gz", "ax", "ay", "az"])
+//! source: Replay(file: "drive.bag", topic: "/pressure", field: "fluid_pressure")
 //! source: Replay(file: "run.mcap")                                // a recording of `run --record`
 //! source: Driver("udp", (listen: "127.0.0.1:5005"))               // datagrams
 //! ```
