@@ -1,0 +1,99 @@
+//! Seeded mutator of valid files, to fuzz a reader: bits flipped, pieces removed, repeated, swapped or overwritten with
+//! extreme numbers, and the end cut off.
+//!
+//! A test does `mod mutate;` and `mutate::fuzz("name", &seeds, |bytes| read(bytes))`. The number of inputs is
+//! `BECOMINGONE_FUZZ_CASES` (20 000 by default; `cargo xtask soak` sets a million); a panic names the case, and
+//! `BECOMINGONE_FUZZ_FIRST` starts there.
+
+/// Number of inputs of each reader.
+pub(crate) const CASES: u64 = 20_000;
+
+/// Numbers that break length checks.
+const EXTREMES: [u64; 8] = [
+    0,
+    1,
+    0x7f,
+    0xff,
+    0x7fff_ffff,
+    0xffff_ffff,
+    0x7fff_ffff_ffff_ffff,
+    u64::MAX,
+];
+
+/// Generator of pseudorandom numbers (splitmix64).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`; 0 if `end` is 0.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        (self.next() % (end.max(1) as u64)) as usize
+    }
+}
+
+/// The `case`-th mutation of a file.
+pub(crate) fn mutate(seed: &[u8], case: u64) -> Vec<u8> {
+    let mut random = Random(case);
+    let mut bytes = seed.to_vec();
+    for _ in 0..=random.below(4) {
+        let at = random.below(bytes.len());
+        let long = random.below(64).min(bytes.len().saturating_sub(at));
+        match random.below(8) {
+            0 | 1 => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << random.below(8);
+                }
+            }
+            2 => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = random.next() as u8;
+                }
+            }
+            3 => {
+                let extreme = EXTREMES[random.below(EXTREMES.len())].to_le_bytes();
+                let wide = [1, 2, 4, 8][random.below(4)];
+                for (to, from) in bytes.iter_mut().skip(at).zip(&extreme[..wide]) {
+                    *to = *from;
+                }
+            }
+            4 => drop(bytes.drain(at..at + long)),
+            5 => {
+                let piece = bytes[at..at + long].to_vec();
+                bytes.splice(at..at, piece);
+            }
+            6 => {
+                let other = random.below(bytes.len());
+                if !bytes.is_empty() {
+                    bytes.swap(at, other);
+                }
+            }
+            _ => bytes.truncate(at),
+        }
+    }
+    bytes
+}
+
+/// Reads mutations of valid files; a panic of the reader names the case.
+pub(crate) fn fuzz(name: &str, seeds: &[Vec<u8>], read: impl Fn(&[u8])) {
+    let number = |key: &str| std::env::var(key).ok().and_then(|text| text.parse().ok());
+    let cases: u64 = number("BECOMINGONE_FUZZ_CASES").unwrap_or(CASES);
+    let first: u64 = number("BECOMINGONE_FUZZ_FIRST").unwrap_or(0);
+    for case in first..first.saturating_add(cases) {
+        let Some(seed) = seeds.get((case % seeds.len().max(1) as u64) as usize) else {
+            return;
+        };
+        let bytes = mutate(seed, case);
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&bytes)));
+        assert!(
+            done.is_ok(),
+            "{name}: panic at case {case}; BECOMINGONE_FUZZ_FIRST={case} repeats it"
+        );
+    }
+}
