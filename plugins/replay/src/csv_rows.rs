@@ -75,6 +75,7 @@ impl CsvRows {
         let mut layout = Layout::find(text, &records, separator, lines);
         let mut notes = layout_notes(&layout);
         let data_lines = lines_of(&records, layout.skip, text, lines);
+        records.truncate(layout.end.max(layout.skip));
         records.drain(..layout.skip);
         records.truncate(wanted.look_rows);
         let names = names(file, &mut layout, &records, separator, &mut notes)?;

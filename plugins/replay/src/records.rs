@@ -57,6 +57,8 @@ pub(crate) struct Records<S> {
     reader: RowReader,
     /// Records that may stand below the table, with the record that shows that they do not.
     pending: VecDeque<OwnRecord>,
+    /// Whether more records than a footer has were pending: they are rows.
+    overflowed: bool,
     ended: bool,
 }
 
@@ -88,6 +90,7 @@ impl<S: RecordSource> Records<S> {
                 last_text: String::new(),
             },
             pending: VecDeque::new(),
+            overflowed: false,
             ended: false,
         }
     }
@@ -116,6 +119,7 @@ impl<S: RecordSource> Records<S> {
                     return Ok(true);
                 }
                 Odd::No => {
+                    self.overflowed = false;
                     self.pending.push_back(OwnRecord::of(&self.source, false));
                     return self.give_pending(schema, row);
                 }
@@ -136,13 +140,14 @@ impl<S: RecordSource> Records<S> {
                 Odd::Yes => {
                     self.pending.push_back(OwnRecord::of(&self.source, true));
                     if self.pending.len() > MAX_PENDING {
+                        self.overflowed = true;
                         return self.give_pending(schema, row);
                     }
                 }
             }
         }
         // Rows without a stamp may be the last ones; text below the table is none of it.
-        if self.pending.iter().all(OwnRecord::is_row) {
+        if self.overflowed || self.pending.iter().all(OwnRecord::is_row) {
             return self.give_pending(schema, row);
         }
         if let Some(first) = self.pending.front() {

@@ -17,6 +17,8 @@ use count::count_ns;
 use jiff::civil::DateTime;
 use jiff::{Timestamp, tz};
 
+const DAY_NS: u64 = 86_400_000_000_000;
+
 /// Time format of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TimeFormat {
@@ -95,7 +97,9 @@ impl TimeFormat {
             now?.checked_sub(before?)
         };
         let (first, second) = (step(&form.format)?, step(&other.format).unwrap_or(i64::MAX));
-        (first != second).then_some((first, second, [&form.format, &other.format]))
+        // Whoever confuses day and month jumps by months.
+        let goes_on = first.unsigned_abs() < DAY_NS && second.unsigned_abs() > 26 * DAY_NS;
+        (first != second && !goes_on).then_some((first, second, [&form.format, &other.format]))
     }
 
     /// Whether there is another way to read the column.

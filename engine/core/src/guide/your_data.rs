@@ -28,6 +28,26 @@
 //! `--ignore`), and the flagged intervals. It also writes a recording for the viewer. [What do the numbers
 //! mean?](super::numbers) explains them.
 //!
+//! # My table has text above it, units, commas, or odd stamps
+//!
+//! What is guessed is printed, with the cell that it was guessed from; what cannot be told is asked for.
+//!
+//! | in the file | how it is read |
+//! |---|---|
+//! | lines of text, keys and values, or `#` `%` `//` comments above the table; `sep=;` | the header is the row of names above the first rows of numbers; what is ignored is printed with its line |
+//! | a header in a comment (`%time,field.a`, `# time a b`) | names, without the sign |
+//! | a row or two of units below the header (`s,V,V`, `[ms];[g]`, `(us)`), or a unit in a name (`Time [ms]`, `t_us`, `Elapsed (min)`) | the unit of time: ns, µs, ms, s, min, h or d |
+//! | a numeric time without a unit | by its magnitude since 1970 (years 1990 to 2100), else seconds; `--time-unit ms` states it |
+//! | dates in ISO 8601, `14.11.2023`, `11/14/23`, `14-Nov-23`, `14 November 2023`, `Tue Nov 14 22:13:20 2023`, RFC 2822, web logs, day of the year; am and pm | detected; two-digit years are 1969 to 2068; `--time-format '%d/%m/%Y %H:%M:%S'` states a format |
+//! | day or month first | whichever lets time increase; an error if both do and the steps differ; a warning if the steps are the same |
+//! | `22:13:20.5`, `49:59:59`, `13:20.5` (minutes) | time of day, elapsed time; midnight and the full hour may be passed; `12:30` is asked for |
+//! | dates of spreadsheets and MATLAB as numbers (`45244.9259`) | told from seconds by their steps, with a warning; `--time-unit d` or `s` states it |
+//! | a date and a time in two columns, or `sec` and `nanosec` | one stamp |
+//! | names of months and zones in other languages | not read: a warning names the cell; an abbreviated zone (`CET`) is not applied |
+//! | `"4,919.81"`, `4.919,81`, `4 919,81`, `4'919.81`, `1,23,456.7` | thousands; `1,234` alone in a column is asked for: `--decimal point` or `comma` |
+//! | totals, checksums or text below the data; a repeated header; a second table | not read, and printed with the line |
+//! | UTF-8 with or without a mark, UTF-16, Windows-1252 (Latin-1) | detected; other than UTF-8 is printed |
+//!
 //! # My stamps are uneven, values are missing, sensors have different rates
 //!
 //! | in the table | how it is handled |
@@ -83,9 +103,14 @@
 //! source: Off                                                     // no readings
 //! source: Replay(file: "log.csv", time: "stamp", columns: ["gx", "gy", "gz", "ax", "ay", "az"])
 //! source: Replay(file: "drive.bag", topic: "/pressure", field: "fluid_pressure")
+//! source: Replay(file: "log.csv", time: "stamp", time_unit: "ms") // or time_format: "%d/%m/%Y %H:%M:%S"
 //! source: Replay(file: "run.mcap")                                // a recording of `run --record`
 //! source: Driver("udp", (listen: "127.0.0.1:5005"))               // datagrams
 //! ```
+//!
+//! A replayed table is read as by `analyze`: the newest row first is an error; a row whose stamp is before that of the row
+//! above is skipped, and time continues where a clock was set back; rows much slower or faster than `rate_hz`, and all that
+//! the reader guesses or skips, are warnings.
 //!
 //! Any program can be the sensor: ten lines of Python that send JSON datagrams are enough; the page of the crate
 //! `becomingone-udp` has the format. Actuator commands are sent in the same way, but only with `--arm`; without it,

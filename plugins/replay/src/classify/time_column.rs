@@ -239,7 +239,7 @@ pub(super) fn find_time(
             .filter_map(|(_, c)| time.cells.format.read(c))
             .collect();
         // With a time name, some rows may be late, or the order descending.
-        let increases = read.is_sorted() || (named && has_trend(&read));
+        let increases = read.is_sorted() || (named && (has_trend(&read) || goes_forward(&read)));
         let is_time = if time.cells.format.is_plain_number() {
             named && increases
         } else {
@@ -443,6 +443,12 @@ pub(crate) fn has_time_name(name: &str) -> bool {
     // A capital T is temperature.
     let heat = name.split(|c: char| !c.is_alphabetic()).next() == Some("T");
     (words.any(|w| TIME_WORDS.contains(&w)) && !heat) || lower.ends_with("time")
+}
+
+/// Whether a clock that was set back now and then could count so: nine of ten steps go forward, or stay.
+fn goes_forward(numbers: &[i64]) -> bool {
+    let back = numbers.windows(2).filter(|w| w[1] < w[0]).count();
+    numbers.len() > MIN_STEPS && back * 10 <= numbers.len()
 }
 
 /// Whether numbers have a trend: nine of ten in the first third are below, or above, nine of ten in the last third.

@@ -10,7 +10,7 @@ use csv::ByteRecord;
 /// Rows after the first one of the data among which no header may be.
 const SUSTAINED: usize = 4;
 /// Last rows by which the width and the columns of numbers are found.
-const BODY_ROWS: usize = 200;
+const BODY_ROWS: usize = 50;
 
 /// A line above the data.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub(super) struct Layout {
     pub(super) units: Option<Line>,
     /// Lines above the header, and between it and the data, that are not read: their number, and the first of them.
     pub(super) ignored: Option<(usize, u64)>,
+    /// Number of records up to the last one with data: a footer may follow.
+    pub(super) end: usize,
     /// Line of the first row of data.
     pub(super) data_at: u64,
     /// Number of cells of most rows.
@@ -139,6 +141,13 @@ impl Layout {
         };
         let mut layout = Self {
             skip: start.unwrap_or(records.len().min(1)),
+            end: match start {
+                Some(_) => records
+                    .iter()
+                    .rposition(|r| body.is_data(r))
+                    .map_or(0, |last| last + 1),
+                None => records.len(),
+            },
             data_at,
             width: body.width,
             ..Self::default()
@@ -212,7 +221,8 @@ impl Layout {
                     let full = distinct && line.cells.iter().take(width).all(|c| !c.is_empty());
                     let timed = line.cells.iter().any(|c| has_time_name(c));
                     let numbers = line.cells.iter().any(|c| is_number_or_stamp(c.as_bytes()));
-                    (!numbers, timed, full, !line.comment)
+                    let wide = line.cells.len() >= width;
+                    (!numbers, timed, wide, full, !line.comment)
                 };
                 // The last of equals.
                 (0..stack.len())

@@ -59,8 +59,10 @@ impl RowReader {
         }
         let is_text = |k: usize| record.cell(k) == Cell::Text && !is_stamp(&record.text(k));
         let texts = cells.len() > 1 && (0..cells.len()).all(is_text);
-        let known = same > 0 || cells.iter().any(|cell| has_time_name(cell));
-        if texts && (known || (record.is_after_gap() && cells.len() > 2)) {
+        let timed = cells.first().is_some_and(|cell| {
+            has_time_name(cell) && cell.len() < 30 && cell.split_whitespace().count() < 4
+        });
+        if texts && (same > 0 || timed || (record.is_after_gap() && cells.len() > 2)) {
             return Odd::OtherHeader;
         }
         Odd::Yes

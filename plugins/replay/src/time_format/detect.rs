@@ -130,6 +130,14 @@ fn dates(
     ways.retain(|form| fits(&as_format(form)));
     let most = ways.iter().map(|form| fit(&as_format(form))).max()?;
     ways.retain(|form| fit(&as_format(form)) == most);
+    // With points or the name of a month, a two-digit year is the last, wherever it can be.
+    if ways.first().is_some_and(|form| {
+        form.format.starts_with("%d.%m.%y")
+            || form.format.starts_with("%d-%b-%y")
+            || form.format.starts_with("%d %b %y")
+    }) {
+        ways.retain(|form| !form.format.starts_with("%y"));
+    }
     let read = |form: &DateForm| -> Vec<i64> {
         let format = as_format(form);
         cells.iter().filter_map(|c| format.read(c)).collect()
@@ -165,6 +173,21 @@ fn dates(
         ways.join(join)
     };
     if likely.iter().any(|form| steps(form) != steps(best)) {
+        let even: Vec<&&DateForm> = likely.iter().filter(|form| is_even(&steps(form))).collect();
+        if let [form] = even.as_slice()
+            && likely
+                .iter()
+                .all(|other| other == *form || jumps(&steps(other)))
+        {
+            return Some(Detected {
+                note: Some(format!(
+                    "`{cell}` may be {}: taken for {}, with which time goes on evenly",
+                    ways(" or "),
+                    form.order
+                )),
+                ..Detected::sure(as_format(form))
+            });
+        }
         return Some(Detected {
             ask: Some((
                 format!(
@@ -186,6 +209,25 @@ fn dates(
         })),
         ..Detected::sure(TimeFormat::Date(best.clone(), Some((*other).clone())))
     })
+}
+
+/// Whether time goes on evenly.
+fn is_even(steps: &[i64]) -> bool {
+    let mut sorted = steps.to_vec();
+    sorted.sort_unstable();
+    let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0);
+    sorted.len() > 8
+        && median > 0
+        && sorted
+            .last()
+            .is_some_and(|most| *most <= median.saturating_mul(20))
+}
+
+/// Whether time jumps by months, as it does where day and month are confused.
+fn jumps(steps: &[i64]) -> bool {
+    steps
+        .iter()
+        .any(|step| step.unsigned_abs() >= 27 * DAYS.ns.unsigned_abs())
 }
 
 /// Format of numeric time.
@@ -445,7 +487,7 @@ mod tests {
         // The steps are the same: reported only.
         let found = detect("t", &["03/04/2020 10:00", "03/04/2020 10:01"], None).unwrap();
         assert!(found.ask.is_none() && found.note.is_some_and(|n| n.contains("--time-format")));
-        let found = detect("t", &["11.12.10 10:00:00", "11.12.10 10:00:01"], None).unwrap();
+        let found = detect("t", &["11/12/10 10:00:00", "11/12/10 10:00:01"], None).unwrap();
         assert!(found.ask.is_none() && found.note.is_some_and(|n| n.contains("two-digit year")));
     }
 
