@@ -277,6 +277,8 @@ pub struct Surroundings {
     pub colliders: Vec<Geometry>,
     /// Mass of the bodies that they belong to (kg): of no effect, as nothing moves them.
     pub mass_kg: f32,
+    /// Whether the file has a level floor at z = 0, which the scene's ground replaces.
+    pub has_floor: bool,
     /// Height of the root link's origin over the world's z = 0 at the start (m).
     pub root_height_m: f32,
 }

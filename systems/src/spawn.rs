@@ -149,7 +149,14 @@ fn spawn_agent(
         .id();
     match (body.model, body.vehicle) {
         (Some(model), None) => {
-            let root = spawn_robot(world, agent, spec, model, body);
+            let root = spawn_robot(
+                world,
+                agent,
+                spec,
+                model,
+                body,
+                scene.world.ground.is_some(),
+            );
             let friction = scene.world.ground.unwrap_or_default().friction as f32;
             surroundings::spawn(world, &spec.name, model, root, friction);
         }

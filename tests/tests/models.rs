@@ -210,6 +210,15 @@ fn balls_rest_on_a_height_field_at_the_heights_of_its_surface() {
         let sum = summary(&[path.to_str().unwrap(), "--duration", "3s"]);
         let found = sum["agents"][0]["position"][2].as_f64().unwrap();
         assert!((found - z).abs() < 0.01, "{found}, not {z}");
+        // Below z = 0 too, where a scene's ground would be.
+        let low = text
+            .replace("hfield=\"h\"/>", "hfield=\"h\" pos=\"0 0 -1\"/>")
+            .replace(" 0.7\">", " -0.3\">");
+        assert_ne!(low, text);
+        std::fs::write(&path, low).unwrap();
+        let sum = summary(&[path.to_str().unwrap(), "--duration", "3s"]);
+        let found = sum["agents"][0]["position"][2].as_f64().unwrap();
+        assert!((found - z + 1.0).abs() < 0.01, "{found}, not {z} - 1");
     }
 }
 

@@ -132,7 +132,7 @@
 //! |---|---|
 //! | links, inertias, fixed joints | fixed joints fuse their links; missing, zero or impossible inertia is computed from the shape, with a warning |
 //! | box, cylinder, sphere, meshes (STL, COLLADA, OBJ) | as they are; meshes collide by their convex hull, a driven wheel as a cylinder |
-//! | `package://`, `file://`, relative and absolute paths | resolved from the description's folder upwards; a mesh that is not found is a warning, and listed by `inspect` |
+//! | `package://`, `file://`, relative and absolute paths | resolved from the description's folder upwards; a mesh that is not found is a warning, and listed by `inspect`; a link that loses all its colliders is an error, unless `--allow-missing` is given, or `allow_missing: true` at the agent |
 //! | revolute, continuous, prismatic | position limits, effort, velocity, damping and Coulomb friction are applied; start positions are moved into the limits, with a warning |
 //! | planar, floating | free, without limits or damping |
 //! | mimic | a stiff servo pulls the follower along; it exerts no force on its leader |
@@ -140,7 +140,15 @@
 //!
 //! MJCF is read into the same model: includes, defaults, several joints on a body (with links of a share of its
 //! mass between them), ball and free joints, armature, springs, `equality` between joints as mimics. Elements that are
-//! not supported produce a warning; `becomingone inspect FILE` lists all of them.
+//! not supported produce a warning; `becomingone inspect FILE` lists all of them. Height fields are simulated, from PNG
+//! images, `MuJoCo`'s binary files or numbers: their surface, without the base below it. Shapes of `<worldbody>` without
+//! joints stand about a free robot as obstacles.
+//!
+//! `cargo xtask soak` compares what is read with `MuJoCo` 4.0: the joints, their places and axes, masses and inertias of
+//! all bodies, the accelerations that follow from them, and rest poses, for every URDF and MJCF file in these packages of
+//! PyPI: `mujoco`, `pybullet`, `example-robot-data`, `gymnasium`, `robosuite-models`, `airo-models`, `dexmate-urdf`,
+//! `dm-control`, `gym-aloha`, `gym-xarm`, `gymnasium-robotics`, `metaworld`, `mjlab`, `playground`, `robosuite`,
+//! `robot-properties-fingers`.
 //!
 //! # How do I move joints?
 //!

@@ -648,3 +648,20 @@ fn the_start_pose_is_that_of_the_file() {
     near(at("a").translation_m, Vec3::Z);
     near(at("b").translation_m, a.point(Vec3::Z * 2.0));
 }
+
+#[test]
+fn planes_stand_on_bodies_that_do_not_move() {
+    let text = |joint: &str| {
+        format!(
+            "<mujoco><worldbody><body pos=\"0 0 .1\">{joint}<inertial pos=\"0 0 0\" mass=\"1\" diaginertia=\"1 1 1\"/>\
+             <geom type=\"plane\" size=\"1 1 1\"/></body>\
+             <body><joint/><geom size=\".1\"/></body></worldbody></mujoco>"
+        )
+    };
+    assert_eq!(parse(&text("")).links[0].colliders.len(), 1);
+    let error = parse_robot(&text("<joint/>"), Path::new("a.xml"), &Disk).unwrap_err();
+    assert!(
+        error.to_string().contains("a plane on a body that moves"),
+        "{error}"
+    );
+}

@@ -611,3 +611,22 @@ fn root_with_an_explicit_mass_of_zero_is_fixed() {
     assert!(!model.fixed_base);
     assert_eq!(model.mass_kg(), 1001.0);
 }
+
+#[test]
+fn inertia_of_a_massless_link_is_added_where_it_is_fixed() {
+    let text = "<robot name=\"r\"><link name=\"a\"><inertial><mass value=\"2\"/>\
+        <inertia ixx=\"0.1\" iyy=\"0.1\" izz=\"0.1\"/></inertial></link>\
+        <link name=\"b\"><inertial><mass value=\"0\"/><inertia ixx=\"0.1\" iyy=\"0.2\" izz=\"0.2\"/></inertial></link>\
+        <joint name=\"j\" type=\"fixed\"><origin xyz=\"1 0 0\" rpy=\"0 0 1.5707963\"/>\
+        <parent link=\"a\"/><child link=\"b\"/></joint></robot>";
+    let model = parse(text);
+    let inertial = model.links[0].inertial;
+    assert_eq!((inertial.mass_kg, inertial.com_m), (2.0, Vec3::ZERO));
+    // Turned a quarter about z; MuJoCo has the same sum.
+    near(inertial.inertia_kg_m2 * Vec3::ONE, Vec3::new(0.3, 0.2, 0.3));
+    assert!(
+        model.warnings[0].contains("inertia of links without mass"),
+        "{:?}",
+        model.warnings
+    );
+}

@@ -4,7 +4,9 @@ use super::check::plain_name;
 use super::diagnostic::SceneError;
 use super::vehicle;
 use becomingone_components::path_text::to_text;
-use becomingone_components::scene::{AgentSpec, LoadedAgent, LoadedScene, SceneSpec, SensorSpec};
+use becomingone_components::scene::{
+    AgentSpec, LoadedAgent, LoadedScene, SceneSpec, SensorSpec, WorldSpec,
+};
 use becomingone_model::{Files, load_robot};
 use becomingone_systems::sensing::Imu;
 use std::collections::BTreeMap;
@@ -32,8 +34,16 @@ pub(super) fn dropped(files: &dyn Files, path: &Path) -> Result<LoadedScene, Sce
         sensors: vec![imu],
         ..AgentSpec::default()
     };
+    let mut world = WorldSpec::default();
+    let surroundings = &model.surroundings;
+    let reaches_below = surroundings.start_height_m() > surroundings.root_height_m;
+    if reaches_below && !surroundings.has_floor {
+        // The file has ground of its own, below z = 0.
+        world.ground = None;
+    }
     let scene = SceneSpec {
         name,
+        world,
         duration_s: Some(5.0),
         agents: vec![agent],
         ..SceneSpec::default()

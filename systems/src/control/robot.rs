@@ -23,7 +23,12 @@ const DROP_M: f32 = 0.002;
 
 /// Start pose of the root link: the scene places the robot's lowest point and its forward direction. A root that is
 /// fixed to the world is not lowered, only raised out of the ground. One with surroundings starts at its height in the file.
-fn start_pose(spec: &AgentSpec, model: &RobotModel, drive: Option<&Drive>) -> Pose {
+fn start_pose(
+    spec: &AgentSpec,
+    model: &RobotModel,
+    drive: Option<&Drive>,
+    has_ground: bool,
+) -> Pose {
     let forward = drive.map_or(0.0, |d| d.forward_yaw_rad);
     let rotation = Quat::from_rotation_z((spec.yaw_rad - forward) as f32);
     let lowest_m = model.lowest_m();
@@ -38,7 +43,11 @@ fn start_pose(spec: &AgentSpec, model: &RobotModel, drive: Option<&Drive>) -> Po
             (-lowest_m).max(0.0)
         } else if model.static_link.is_some() || !model.surroundings.colliders.is_empty() {
             // Where the file has it: its surroundings are about it.
-            model.surroundings.start_height_m()
+            let surroundings = &model.surroundings;
+            match has_ground {
+                true => surroundings.start_height_m(),
+                false => surroundings.root_height_m,
+            }
         } else {
             DROP_M - lowest_m
         };
@@ -52,8 +61,9 @@ pub(crate) fn spawn_robot(
     spec: &AgentSpec,
     model: &Arc<RobotModel>,
     AgentBody { drive, servos, .. }: AgentBody<'_>,
+    has_ground: bool,
 ) -> Pose {
-    let root = start_pose(spec, model, drive);
+    let root = start_pose(spec, model, drive, has_ground);
     let bodies = world
         .resource_mut::<Physics>()
         .add_robot(&spec.name, agent, model, root, drive, servos);

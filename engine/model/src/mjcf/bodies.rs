@@ -175,7 +175,13 @@ impl<'a> Bodies<'a> {
         }
         if let ([base], true) = (free.as_slice(), is_static) {
             for &k in &still {
+                let before = shapes.len();
                 self.static_body(&bodies[k], Pose::IDENTITY, &mut shapes)?;
+                if !shapes[before..].iter().any(|geom| geom.has_contacts) {
+                    let place = &bodies[k].element.place;
+                    let text = "a body of the world without contacts is ignored";
+                    self.warnings.push(place, text);
+                }
             }
             let parent = Parent {
                 link: "",
@@ -220,10 +226,9 @@ impl<'a> Bodies<'a> {
         let top = geom.pose.point(Vec3::Z * 0.05).z;
         let level = (geom.pose.rotation * Vec3::Z).z > HORIZONTAL;
         geom.mass = None;
-        if let Some(text) = &geom.warning {
-            self.warnings.push(&item.element.place, text);
-        }
-        Ok((!(geom.plane && level && top.abs() < GROUND_TOLERANCE_M)).then_some(geom))
+        let is_floor = geom.plane && level && top.abs() < GROUND_TOLERANCE_M;
+        self.surroundings.has_floor |= is_floor;
+        Ok((!is_floor).then_some(geom))
     }
 
     /// Elements in a body or frame, including those in nested frames.
