@@ -29,6 +29,12 @@ pub enum Source {
         /// Column of the stamps. None: found by its name and values.
         #[serde(default)]
         time: Option<String>,
+        /// Unit of numeric stamps: `s`, `ms`, `us`, `ns`, `min`, `h` or `d`. None: found, or seconds.
+        #[serde(default)]
+        time_unit: Option<String>,
+        /// Format of the stamps, as for `strptime`: `%d/%m/%Y %H:%M:%S`. None: found.
+        #[serde(default)]
+        time_format: Option<String>,
         /// Columns of the measurement's numbers, in their order. None: those of the same names.
         #[serde(default)]
         columns: Vec<String>,

@@ -27,6 +27,9 @@ impl Analyze {
         self.keep_apart(recording.as_deref())?;
         let wanted = Wanted {
             time: self.time.clone(),
+            time_unit: self.time_unit.clone(),
+            time_format: self.time_format.clone(),
+            decimal: self.decimal,
             ignore: self.ignore.clone(),
             separator: self.separator,
             step_ns: self.rate.map(|rate| (1e9 / rate) as u64),

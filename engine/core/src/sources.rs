@@ -189,9 +189,13 @@ fn config_place(written: &SourceSpan, config: &str, at: usize) -> Option<Place> 
     Some(place(file, [line, column]))
 }
 
+#[cfg(feature = "replay")]
+mod stamps;
+
 /// Recordings, read as a stream.
 #[cfg(feature = "replay")]
 mod recorded {
+    use super::stamps::{self, RowTime, Timeline};
     use super::{SensorSpec, Source};
     use becomingone_components::scene::WorldSpec;
     use becomingone_components::sensor::{AnySensor, SensorContext};
@@ -211,6 +215,8 @@ mod recorded {
             file,
             topic,
             time,
+            time_unit,
+            time_format,
             columns,
         } = source
         else {
@@ -263,15 +269,21 @@ mod recorded {
             file: path,
             wanted: Wanted {
                 time: time.clone(),
+                time_unit: unit(time_unit.as_deref())?,
+                time_format: time_format.clone(),
                 ..Wanted::default()
             },
             columns: Vec::new(),
             period_ns: NS_PER_S as f64 / sensor.rate_hz,
             table: None,
             row: Row::default(),
-            first_ns: None,
+            timeline: Timeline::default(),
+            warned: [false; 4],
         };
         let table = recorded.table()?;
+        for note in stamps::check(&table, sensor.rate_hz).map_err(|e| format!("{file}: {e}"))? {
+            log::warn!("{name}: {file}: {note}");
+        }
         for wanted in &names {
             let channels = table.channels();
             let Some(k) = channels.iter().position(|c| c == wanted) else {
@@ -377,34 +389,135 @@ mod recorded {
         period_ns: f64,
         table: Option<Table>,
         row: Row,
-        first_ns: Option<i64>,
+        timeline: Timeline,
+        /// Whether late, set-back, repeated and missing stamps were reported.
+        warned: [bool; 4],
     }
 
     impl Recorded {
         fn table(&self) -> Result<Table, String> {
             Table::open(&self.file, &self.wanted).map_err(|e| e.to_string())
         }
+
+        /// Reports the first row of a kind.
+        fn warn(&mut self, kind: usize, what: &str) {
+            if !std::mem::replace(&mut self.warned[kind], true) {
+                let (file, row) = (self.file.display(), &self.row);
+                let stamp = row.time.trim();
+                log::warn!(
+                    "{}: {file}: row {} (`{stamp}`) {what}",
+                    self.name,
+                    row.number
+                );
+            }
+        }
+
+        /// Reports at the end what was missing.
+        fn report(&self, table: &Table) {
+            let (counts, firsts) = (table.counts(), table.firsts());
+            for (count, what, first) in [
+                (
+                    counts.bad_stamps,
+                    "rows without a valid stamp: skipped",
+                    &firsts.bad_stamp,
+                ),
+                (
+                    counts.short_rows,
+                    "rows with too few cells: the rest of them is missing",
+                    &firsts.short_row,
+                ),
+                (
+                    counts.long_rows,
+                    "rows with too many cells: the surplus is ignored",
+                    &firsts.long_row,
+                ),
+                (
+                    counts.text_cells,
+                    "cells with text: missing",
+                    &firsts.text_cell,
+                ),
+                (
+                    counts.infinite_cells,
+                    "cells that are infinite: missing",
+                    &firsts.infinite_cell,
+                ),
+                (
+                    counts.repeated_headers,
+                    "rows that repeat the header: not counted",
+                    &firsts.repeated_header,
+                ),
+            ] {
+                if count > 0 {
+                    let first = first
+                        .as_ref()
+                        .map_or(String::new(), |f| format!(" (first in {f})"));
+                    log::warn!(
+                        "{}: {}: {count} {what}{first}",
+                        self.name,
+                        self.file.display()
+                    );
+                }
+            }
+        }
+    }
+
+    /// Unit of numeric stamps, if it is one.
+    fn unit(unit: Option<&str>) -> Result<Option<String>, String> {
+        const UNITS: [&str; 7] = ["s", "ms", "us", "ns", "min", "h", "d"];
+        match unit {
+            Some(unit) if !UNITS.contains(&unit) => Err(format!(
+                "found `time_unit: \"{unit}\"`; expected one of {}{}",
+                UNITS.join(", "),
+                did_you_mean(unit, UNITS)
+            )),
+            unit => Ok(unit.map(str::to_owned)),
+        }
     }
 
     impl Recording for Recorded {
         fn next(&mut self) -> Option<RecordedRow> {
-            let table = self.table.as_mut()?;
             loop {
+                let table = self.table.as_mut()?;
+                let is_timed = table.time().is_some();
                 match table.read(&mut self.row) {
                     Ok(true) => {}
-                    Ok(false) => return None,
+                    Ok(false) => {
+                        if let Some(table) = self.table.take() {
+                            self.report(&table);
+                        }
+                        return None;
+                    }
                     Err(error) => {
                         log::error!("{}: {error}", self.name);
                         return None;
                     }
                 }
-                let at_ns = if table.time().is_some() {
-                    // Skip a row without a stamp.
+                let at_ns = if is_timed {
                     let Some(t_ns) = self.row.t_ns else {
+                        self.warn(3, "has no valid stamp: such rows are skipped");
                         continue;
                     };
-                    let first_ns = *self.first_ns.get_or_insert(t_ns);
-                    u64::try_from(t_ns.saturating_sub(first_ns)).unwrap_or(0)
+                    match self.timeline.place(t_ns) {
+                        RowTime::At(at_ns) => at_ns,
+                        RowTime::Repeated(at_ns) => {
+                            self.warn(
+                                2,
+                                "has the stamp of the row before: such rows enter at once",
+                            );
+                            at_ns
+                        }
+                        RowTime::SetBack(at_ns) => {
+                            self.warn(
+                                1,
+                                "follows a clock that was set back: time continues from there",
+                            );
+                            at_ns
+                        }
+                        RowTime::Late => {
+                            self.warn(0, "has a stamp before that of the row above, it goes back: such rows are skipped");
+                            continue;
+                        }
+                    }
                 } else {
                     (self.row.number as f64 * self.period_ns).round() as u64
                 };
@@ -422,7 +535,7 @@ mod recorded {
         }
 
         fn rewind(&mut self) {
-            self.first_ns = None;
+            self.timeline = Timeline::default();
             self.table = match self.table() {
                 Ok(table) => Some(table),
                 Err(error) => {

@@ -1,5 +1,7 @@
 //! Cell of a table: number, missing value, or text.
 
+use crate::digits::{NumberStyle, without_groups};
+
 /// Content of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Cell {
@@ -19,14 +21,14 @@ const MISSING_WORDS: [&[u8]; 14] = [
     b"+nan", b"missing",
 ];
 
-/// Parses a cell. With `decimal_comma`, `1,5` is one and a half.
-pub(crate) fn read(cell: &[u8], decimal_comma: bool) -> Cell {
+/// Parses a cell of a column whose numbers are written in a style.
+pub(crate) fn read(cell: &[u8], style: NumberStyle) -> Cell {
     let cell = cell.trim_ascii();
     let Some(&first) = cell.first() else {
         return Cell::Missing;
     };
     if (first.is_ascii_digit() || matches!(first, b'-' | b'+' | b'.' | b','))
-        && let Some(number) = number(cell, decimal_comma)
+        && let Some(number) = number(cell, style)
     {
         return number;
     }
@@ -40,15 +42,36 @@ pub(crate) fn read(cell: &[u8], decimal_comma: bool) -> Cell {
     } else if cell.eq_ignore_ascii_case(b"false") {
         Cell::Number(0.0)
     } else {
-        number(cell, false).unwrap_or(Cell::Text)
+        number(cell, NumberStyle::POINT).unwrap_or(Cell::Text)
     }
 }
 
-fn number(cell: &[u8], decimal_comma: bool) -> Option<Cell> {
+/// Parses a cell whose numbers may be written in any style.
+pub(crate) fn read_any(cell: &[u8]) -> Cell {
+    let grouped = |comma| NumberStyle {
+        comma,
+        grouped: true,
+    };
+    [NumberStyle::COMMA, grouped(false), grouped(true)]
+        .into_iter()
+        .fold(read(cell, NumberStyle::POINT), |found, style| match found {
+            Cell::Text => read(cell, style),
+            found => found,
+        })
+}
+
+fn number(cell: &[u8], style: NumberStyle) -> Option<Cell> {
     let text = std::str::from_utf8(cell).ok()?;
+    if style.comma
+        && style.grouped
+        && let Some(number) = without_groups(text, true)
+    {
+        return parsed(number.parse().ok()?);
+    }
     let x: f64 = match text.parse() {
         Ok(x) => x,
-        Err(_) if decimal_comma && has_decimal_comma(cell) => {
+        Err(_) if style.grouped && !style.comma => without_groups(text, false)?.parse().ok()?,
+        Err(_) if style.comma && has_decimal_comma(cell) => {
             let mut turned = [0; 64];
             let turned = turned.get_mut(..cell.len())?;
             turned.copy_from_slice(cell);
@@ -59,6 +82,10 @@ fn number(cell: &[u8], decimal_comma: bool) -> Option<Cell> {
         }
         Err(_) => return None,
     };
+    parsed(x)
+}
+
+fn parsed(x: f64) -> Option<Cell> {
     Some(if x.is_finite() {
         Cell::Number(x)
     } else if x.is_nan() {
@@ -88,15 +115,27 @@ mod tests {
             ("TRUE", 1.0),
             ("false", 0.0),
         ] {
-            assert_eq!(read(text.as_bytes(), false), Cell::Number(number), "{text}");
+            assert_eq!(
+                read(text.as_bytes(), NumberStyle::POINT),
+                Cell::Number(number),
+                "{text}"
+            );
         }
         for text in [
             "", "  ", "NaN", "nan", "null", "NULL", "N/A", "-", "?", "-nan", "None",
         ] {
-            assert_eq!(read(text.as_bytes(), false), Cell::Missing, "{text}");
+            assert_eq!(
+                read(text.as_bytes(), NumberStyle::POINT),
+                Cell::Missing,
+                "{text}"
+            );
         }
         for text in ["inf", "-Infinity", "1e999"] {
-            assert_eq!(read(text.as_bytes(), false), Cell::Infinite, "{text}");
+            assert_eq!(
+                read(text.as_bytes(), NumberStyle::POINT),
+                Cell::Infinite,
+                "{text}"
+            );
         }
         for text in [
             "ok",
@@ -108,17 +147,21 @@ mod tests {
             "e5",
             "1.2.3",
         ] {
-            assert_eq!(read(text.as_bytes(), false), Cell::Text, "{text}");
+            assert_eq!(
+                read(text.as_bytes(), NumberStyle::POINT),
+                Cell::Text,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn decimal_comma_is_read_if_unambiguous() {
-        assert_eq!(read(b"1,5", true), Cell::Number(1.5));
-        assert_eq!(read(b"-0,25e1", true), Cell::Number(-2.5));
-        assert_eq!(read(b"1.5", true), Cell::Number(1.5));
+        assert_eq!(read(b"1,5", NumberStyle::COMMA), Cell::Number(1.5));
+        assert_eq!(read(b"-0,25e1", NumberStyle::COMMA), Cell::Number(-2.5));
+        assert_eq!(read(b"1.5", NumberStyle::COMMA), Cell::Number(1.5));
         // Ambiguous: the comma may separate thousands.
-        assert_eq!(read(b"1.234,5", true), Cell::Text);
-        assert_eq!(read(b"1,234,567", true), Cell::Text);
+        assert_eq!(read(b"1.234,5", NumberStyle::COMMA), Cell::Text);
+        assert_eq!(read(b"1,234,567", NumberStyle::COMMA), Cell::Text);
     }
 }

@@ -8,10 +8,10 @@ use crate::error::TableError;
 use crate::head::{Head, HeadRow};
 use crate::records::excerpt;
 use crate::schema::{Column, Counts, Firsts, Kind, Schema, Wanted};
-use crate::time_format::TimeFormat;
 use columns::column_kind;
 use std::path::Path;
-use time_column::{find_time, has_time_name};
+use time_column::{FoundTime, find_time};
+pub(crate) use time_column::{TimeCells, has_time_name};
 
 /// Channels whose periods differ by more than this factor do not share time steps.
 const MAX_PERIOD_RATIO: u64 = 4;
@@ -19,12 +19,12 @@ const MAX_PERIOD_RATIO: u64 = 4;
 /// Columns that rows are read from.
 #[derive(Debug)]
 pub(crate) struct Classes {
-    /// Number of columns.
-    pub(crate) width: usize,
+    /// Names of all columns.
+    pub(crate) names: Vec<String>,
     /// Column index of each channel.
     pub(crate) channels: Vec<usize>,
-    /// Index and format of the time column.
-    pub(crate) time: Option<(usize, TimeFormat)>,
+    /// Columns and format of the time.
+    pub(crate) time: Option<TimeCells>,
 }
 
 /// Refuses requested columns that a table does not have.
@@ -59,11 +59,33 @@ pub(crate) fn classify(
         mut notes,
         ..
     } = head;
+    if let Some(time) = &time {
+        notes.extend(time.note.clone());
+        notes.extend(doubtful_unit(time, &rows));
+        let others: Vec<String> = time
+            .others
+            .iter()
+            .map(|k| format!("`{}`", names[*k]))
+            .collect();
+        if !others.is_empty() {
+            notes.push(format!(
+                "{}: time stamps beside `{}`, not channels",
+                others.join(", "),
+                time.found.name
+            ));
+        }
+    }
+    let is_time = |index: usize| {
+        time.as_ref().is_some_and(|t| {
+            let second = t.cells.second.is_some_and(|(second, _)| second == index);
+            t.cells.index == index || second || t.others.contains(&index)
+        })
+    };
     let columns: Vec<Column> = names
         .iter()
         .enumerate()
         .map(|(index, name)| {
-            let kind = if time.as_ref().is_some_and(|t| t.index == index) {
+            let kind = if is_time(index) {
                 Kind::Time
             } else {
                 column_kind(index, name, &rows, wanted)
@@ -84,7 +106,7 @@ pub(crate) fn classify(
         let name = &column.name;
         match (column.kind, &column.text) {
             (Kind::Text, Some(text)) => notes.push(format!(
-                "`{name}` has no known time format ({text}); expected ISO 8601, such as 2020-03-09 10:14:33, or seconds, ms, us or ns as numbers"
+                "`{name}` has no known time format ({text}); expected ISO 8601, such as 2020-03-09 10:14:33, or seconds, ms, us or ns as numbers, or --time and --time-format, such as %d.%m.%Y %H:%M:%S"
             )),
             (Kind::Numbers, _) if time.is_none() => notes.push(format!(
                 "`{name}` does not increase as time does, so it is a channel; use --time for a time column, --ignore to ignore it"
@@ -133,9 +155,34 @@ pub(crate) fn classify(
         firsts: Firsts::default(),
     };
     let classes = Classes {
-        width: names.len(),
+        names,
         channels,
-        time: time.map(|t| (t.index, t.format)),
+        time: time.map(|t| t.cells),
     };
     Ok((schema, classes))
+}
+
+/// Whole numbers without a unit that are far apart are rarely seconds.
+fn doubtful_unit(time: &FoundTime, rows: &[HeadRow]) -> Option<String> {
+    const DOUBTFUL_NS: u64 = 5_000_000_000;
+    let period_ns = time
+        .found
+        .period_ns
+        .filter(|ns| time.assumed && *ns >= DOUBTFUL_NS)?;
+    let row = rows.iter().find(|r| {
+        r.text(time.cells.index)
+            .is_some_and(|c| !c.trim().is_empty())
+    })?;
+    let whole = |r: &HeadRow| {
+        r.text(time.cells.index)
+            .is_none_or(|c| !c.contains(['.', ',']))
+    };
+    rows.iter().all(whole).then(|| {
+        format!(
+            "`{}` has no unit: its numbers (`{}` in the first row) are taken for seconds, a row every {} s; if they are milliseconds, say --time-unit ms",
+            time.found.name,
+            row.text(time.cells.index).unwrap_or_default().trim(),
+            period_ns as f64 / 1e9
+        )
+    })
 }

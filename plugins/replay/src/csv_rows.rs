@@ -1,9 +1,12 @@
-//! Rows of a CSV file; separator, header, decimal comma and time column are detected.
+//! Records of a CSV file; separator, header and styles of numbers are detected.
 
 mod dialect;
+mod layout;
+mod numbers;
 
 use crate::cell::{self, Cell};
 use crate::classify::classify;
+use crate::digits::NumberStyle;
 use crate::error::TableError;
 use crate::head::{Head, HeadCell, HeadRow};
 use crate::input::Input;
@@ -11,19 +14,22 @@ use crate::records::{RecordSource, Records};
 use crate::schema::{Schema, Wanted};
 use crate::text::{CsvText, LineCounter, MAX_ROW_BYTES};
 use csv::ByteRecord;
-use dialect::{
-    Preamble, builder, has_decimal_commas, is_row, names, records, separator, unique,
-    with_single_spaces,
-};
+use dialect::{builder, records, separator, stated_separator, unique, with_single_spaces};
+use layout::{Layout, has_row_names};
+use numbers::styles;
 use std::borrow::Cow;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
+
+/// Most lines above the table.
+pub(crate) const MOST_ABOVE: usize = 2000;
 
 #[derive(Debug)]
 pub(crate) struct CsvRows {
     csv: csv::Reader<CsvText>,
     record: ByteRecord,
-    decimal_comma: bool,
+    /// How the numbers of each column are written.
+    styles: Vec<NumberStyle>,
 }
 
 impl CsvRows {
@@ -35,21 +41,27 @@ impl CsvRows {
         complete: bool,
         wanted: &Wanted,
     ) -> Result<(Schema, Records<Self>), TableError> {
-        let preamble = Preamble::of(&head);
-        let text = &head[preamble.bytes..];
-        let separator = match wanted.separator.or(preamble.separator) {
+        let (mut skipped, mut lines) = (0, LineCounter::default());
+        if head.starts_with(b"\xef\xbb\xbf") {
+            skipped = 3;
+        }
+        let stated = stated_separator(&head[skipped..]);
+        if stated.is_some() {
+            let ends = |b: &u8| matches!(b, b'\n' | b'\r');
+            let end = head[skipped..].iter().position(ends).unwrap_or(0) + skipped + 1;
+            lines.pass(&head[skipped..end]);
+            skipped = end;
+        }
+        let text = &head[skipped..];
+        let most = wanted.look_rows.saturating_add(MOST_ABOVE);
+        let separator = match wanted.separator.or(stated) {
             Some(separator) => separator,
-            None => separator(text, complete),
+            None => separator(text, complete, most),
         };
         let text = with_single_spaces(text, separator);
         let text = text.as_ref();
-        let mut records = records(
-            text,
-            separator,
-            complete,
-            wanted.look_rows.saturating_add(1),
-        );
-        let Some(first) = records.first() else {
+        let mut records = records(text, separator, complete, most);
+        if records.is_empty() {
             return Err(TableError::invalid(
                 file,
                 if text.is_empty() {
@@ -59,57 +71,53 @@ impl CsvRows {
                 },
                 "a header and rows",
             ));
-        };
-        let decimal_comma = separator != b',' && has_decimal_commas(&records);
-        let mut notes = Vec::new();
-        let mut header = None;
-        let mut skips = false;
-        if !is_row(first, decimal_comma) {
-            header = Some(names(first.iter()));
-            records.remove(0);
-            skips = true;
-        } else if let Some(comment) = preamble.comment {
-            // The header may be a comment.
-            let comment = with_single_spaces(comment, separator);
-            let cells: Vec<&[u8]> = comment.split(|b| *b == separator).collect();
-            if cells.len() == first.len() {
-                header = Some(names(cells.into_iter()));
-            }
         }
-        let width = match &header {
-            Some(header) => header.len(),
-            None => records.iter().map(ByteRecord::len).max().unwrap_or(0),
-        };
-        let names = header.unwrap_or_else(|| {
-            notes.push(format!(
-                "no header: the columns are named column_1 to column_{width}"
-            ));
-            (1..=width).map(|k| format!("column_{k}")).collect()
-        });
+        let mut layout = Layout::find(text, &records, separator, lines);
+        let mut notes = layout_notes(&layout);
+        let data_lines = lines_of(&records, layout.skip, text, lines);
+        records.drain(..layout.skip);
+        records.truncate(wanted.look_rows);
+        let names = names(file, &mut layout, &records, separator, &mut notes)?;
         let names = unique(names, &mut notes);
-        if separator == b',' && !records.is_empty() && records.iter().all(|r| r.len() == 2 * width)
-        {
-            return Err(TableError::Invalid {
-                file: file.to_owned(),
-                line: Some(line_of(&records[0], text, preamble.lines)),
-                found: format!(
-                    "{} cells under a header of {width}, in every row: commas as decimal points and as separators",
-                    2 * width
+        let invalid = |at: Option<u64>, found: String, expected: &str| TableError::Invalid {
+            file: file.to_owned(),
+            line: at,
+            found,
+            expected: expected.to_owned(),
+        };
+        let styles = styles(&names, &records, separator, wanted.decimal);
+        if let Some((index, cell)) = styles.ambiguous {
+            let has = |r: &ByteRecord| {
+                r.get(index)
+                    .is_some_and(|c| c.trim_ascii() == cell.as_bytes())
+            };
+            let at = records
+                .iter()
+                .position(has)
+                .and_then(|k| data_lines.get(k).copied());
+            return Err(invalid(
+                at,
+                format!(
+                    "`{cell}` in the column `{}`, whose comma may be a decimal point or separate thousands",
+                    names[index]
                 ),
-                expected: "decimal points, or semicolons as separators".to_owned(),
-            });
+                "--decimal point or --decimal comma",
+            ));
         }
-        if decimal_comma {
-            notes.push("commas are decimal points".to_owned());
-        }
+        notes.extend(styles.notes);
         let rows = records
             .iter()
-            .map(|record| HeadRow {
-                at: line_of(record, text, preamble.lines),
+            .zip(data_lines)
+            .map(|(record, at)| HeadRow {
+                at,
                 cells: record
                     .iter()
-                    .map(|cell| HeadCell {
-                        cell: cell::read(cell, decimal_comma),
+                    .enumerate()
+                    .map(|(index, cell)| HeadCell {
+                        cell: cell::read(
+                            cell,
+                            styles.columns.get(index).copied().unwrap_or_default(),
+                        ),
                         text: String::from_utf8_lossy(cell).into_owned(),
                     })
                     .collect(),
@@ -120,21 +128,21 @@ impl CsvRows {
             rows,
             place: "line",
             time: None,
+            units: layout.units.map(|units| (units.at, units.cells)),
             notes,
         };
         let (schema, classes) = classify(file, head_rows, wanted)?;
-        let (bytes_above, lines_above) = (preamble.bytes as u64, preamble.lines);
         let mut begin = Cursor::new(head);
-        begin.set_position(bytes_above);
-        let text = CsvText::new(begin.chain(from), lines_above, separator == b' ');
+        begin.set_position(skipped as u64);
+        let text = CsvText::new(begin.chain(from), lines, separator == b' ');
         let mut rows = Self {
             csv: builder(separator)
                 .buffer_capacity(128 * 1024)
                 .from_reader(text),
             record: ByteRecord::new(),
-            decimal_comma,
+            styles: styles.columns,
         };
-        if skips {
+        for _ in 0..layout.skip {
             rows.next(file)?;
         }
         Ok((schema, Records::new(rows, classes)))
@@ -177,7 +185,7 @@ impl RecordSource for CsvRows {
     fn cell(&self, index: usize) -> Cell {
         cell::read(
             self.record.get(index).unwrap_or_default(),
-            self.decimal_comma,
+            self.styles.get(index).copied().unwrap_or_default(),
         )
     }
 
@@ -188,13 +196,100 @@ impl RecordSource for CsvRows {
     fn place(&self) -> String {
         format!("line {}", self.line())
     }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    fn is_after_gap(&self) -> bool {
+        self.csv.get_ref().is_after_gap()
+    }
+
+    fn is_comment(&self) -> bool {
+        let first = self.record.get(0).unwrap_or_default().trim_ascii_start();
+        first.starts_with(b"%") || first.starts_with(b"//")
+    }
 }
 
-/// Line of the file on which a record of `text` begins.
-fn line_of(record: &ByteRecord, text: &[u8], mut lines: LineCounter) -> u64 {
-    // `csv` counts `\n` only, and up to where it searched for the record.
-    let at = record.position().map_or(0, csv::Position::byte);
-    let (preamble, row) = text.split_at(usize::try_from(at).map_or(0, |at| at.min(text.len())));
-    lines.pass(preamble);
-    lines.line_of_row(row)
+/// Lines of the file on which the records from `from` on begin.
+fn lines_of(records: &[ByteRecord], from: usize, text: &[u8], mut lines: LineCounter) -> Vec<u64> {
+    let mut passed = 0;
+    let begins = records.iter().skip(from).map(|record| {
+        // `csv` counts `\n` only, and up to where it searched for the record.
+        let at = record.position().map_or(0, csv::Position::byte);
+        let at = usize::try_from(at).map_or(text.len(), |at| at.min(text.len()));
+        lines.pass(&text[passed..at]);
+        passed = at;
+        lines.line_of_row(&text[at..])
+    });
+    begins.collect()
+}
+
+/// What is said about the lines above the data.
+fn layout_notes(layout: &Layout) -> Vec<String> {
+    let Some((count, first)) = layout.ignored else {
+        return Vec::new();
+    };
+    let lines = if count == 1 {
+        format!("line {first} is")
+    } else {
+        format!("{count} lines from line {first} on are")
+    };
+    let place = match &layout.header {
+        Some(header) => format!("the header is in line {}", header.at),
+        None => format!("no header above the first row in line {}", layout.data_at),
+    };
+    vec![format!(
+        "{place}: {lines} not part of the table, and ignored"
+    )]
+}
+
+/// Names of the columns.
+fn names(
+    file: &Path,
+    layout: &mut Layout,
+    data: &[ByteRecord],
+    separator: u8,
+    notes: &mut Vec<String>,
+) -> Result<Vec<String>, TableError> {
+    let width = layout.width;
+    let Some(header) = &mut layout.header else {
+        notes.push(format!(
+            "no header: the columns are named column_1 to column_{width}"
+        ));
+        return Ok((1..=width).map(|k| format!("column_{k}")).collect());
+    };
+    let count = header.cells.len();
+    let invalid = |found: String, expected: &str| TableError::Invalid {
+        file: file.to_owned(),
+        line: Some(layout.data_at),
+        found,
+        expected: expected.to_owned(),
+    };
+    if separator == b',' && !data.is_empty() && data.iter().all(|r| r.len() == 2 * count) {
+        return Err(invalid(
+            format!(
+                "{} cells under a header of {count}, in every row: commas as decimal points and as separators",
+                2 * count
+            ),
+            "decimal points, or semicolons as separators",
+        ));
+    }
+    if layout.surplus {
+        if !has_row_names(data) {
+            return Err(invalid(
+                format!("{width} cells under a header of {count}"),
+                "a name for each cell, and quotes around a cell that contains the separator",
+            ));
+        }
+        notes.push("the first cells of the rows have no name in the header: they are names of rows, named `row`".to_owned());
+        header.cells.insert(0, "row".to_owned());
+        if let Some(units) = layout.units.as_mut().filter(|u| u.cells.len() == count) {
+            units.cells.insert(0, String::new());
+        }
+    }
+    if count > width && width > 0 && header.cells.iter().skip(width).all(String::is_empty) {
+        header.cells.truncate(width);
+    }
+    Ok(header.cells.clone())
 }

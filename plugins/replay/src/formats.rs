@@ -114,16 +114,6 @@ const NOT_READ: &[Known] = &[
         "a ROS 1 bag of another version than 2.0",
         "version 2.0: `rosbag fix old.bag new.bag` makes it",
     ),
-    (
-        b"\xff\xfe",
-        "UTF-16",
-        "UTF-8: iconv -f UTF-16 -t UTF-8 makes it",
-    ),
-    (
-        b"\xfe\xff",
-        "UTF-16",
-        "UTF-8: iconv -f UTF-16 -t UTF-8 makes it",
-    ),
 ];
 
 /// Name of a binary format that is not read, and what to do.

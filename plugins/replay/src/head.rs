@@ -14,6 +14,8 @@ pub(crate) struct Head {
     /// Index and format of a column that is known to be the time, as a typed time stamp is. The texts of its cells are
     /// in this format.
     pub(crate) time: Option<(usize, TimeFormat)>,
+    /// Row of units: its line, and a unit for each column.
+    pub(crate) units: Option<(u64, Vec<String>)>,
     /// Notes about what was detected, for the user.
     pub(crate) notes: Vec<String>,
 }

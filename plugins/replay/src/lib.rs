@@ -2,7 +2,7 @@
 //!
 //! Modules in the order of processing:
 //!
-//! - `cell`, `time_format`: numbers and time stamps in text.
+//! - `cell`, `digits`, `time_format`: numbers and time stamps in text.
 //! - `text`: text stream of a CSV file; counts lines, and merges spaces that separate cells.
 //! - `head`: first records of a table in any format; `classify`: kinds of its columns; `records`: rows from a stream of
 //!   records.
@@ -29,6 +29,7 @@ mod csv_rows;
 mod dataflash;
 #[cfg(feature = "sqlite")]
 mod db3_source;
+mod digits;
 mod encoding;
 mod error;
 mod folder_source;

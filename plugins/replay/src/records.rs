@@ -1,17 +1,20 @@
 //! [`Records`]: rows of a table from a stream of records ([`RecordSource`]), in whatever format.
 
+mod odd;
+
 use crate::cell::Cell;
-use crate::classify::Classes;
+use crate::classify::{Classes, TimeCells};
 use crate::error::TableError;
 use crate::schema::{Row, Schema};
-use crate::time_format::TimeFormat;
+use odd::{MAX_PENDING, Odd, OwnRecord};
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::path::Path;
 
 /// Stream of records whose cells are in columns.
 pub(crate) trait RecordSource: Debug {
-    /// Reads the next record; false at the end.
+    /// Reads the next record, whose cells are then given; false at the end.
     fn next(&mut self, file: &Path) -> Result<bool, TableError>;
 
     /// Number of cells of the record.
@@ -30,102 +33,268 @@ pub(crate) trait RecordSource: Debug {
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// Whether records may be no rows: footers, repeated headers, other tables.
+    fn is_text(&self) -> bool {
+        false
+    }
+
+    /// Whether an empty line stands above the record.
+    fn is_after_gap(&self) -> bool {
+        false
+    }
+
+    /// Whether the record is a comment.
+    fn is_comment(&self) -> bool {
+        false
+    }
 }
 
 /// Rows of a table.
 #[derive(Debug)]
 pub(crate) struct Records<S> {
     source: S,
-    /// Number of cells of a row.
-    width: usize,
+    reader: RowReader,
+    /// Records that may stand below the table, with the record that shows that they do not.
+    pending: VecDeque<OwnRecord>,
+    ended: bool,
+}
+
+/// Makes rows of records.
+#[derive(Debug)]
+struct RowReader {
+    /// Names of all columns.
+    names: Vec<String>,
     /// Column index of each channel.
     channels: Vec<usize>,
-    /// Column index and format of the time column.
-    time: Option<(usize, TimeFormat)>,
+    time: Option<TimeCells>,
     /// First and last stamp (ns).
     first_ns: Option<i64>,
     last_ns: Option<i64>,
+    /// Last stamp as text, where there are two ways to read it.
+    last_text: String,
 }
 
 impl<S: RecordSource> Records<S> {
     pub(crate) fn new(source: S, classes: Classes) -> Self {
         Self {
             source,
-            width: classes.width,
-            channels: classes.channels,
-            time: classes.time,
-            first_ns: None,
-            last_ns: None,
+            reader: RowReader {
+                names: classes.names,
+                channels: classes.channels,
+                time: classes.time,
+                first_ns: None,
+                last_ns: None,
+                last_text: String::new(),
+            },
+            pending: VecDeque::new(),
+            ended: false,
         }
     }
 
     pub(crate) fn keep_first(&mut self, most: usize) {
-        self.channels.truncate(most);
+        self.reader.channels.truncate(most);
     }
 
     pub(crate) fn read(&mut self, schema: &mut Schema, row: &mut Row) -> Result<bool, TableError> {
-        if !self.source.next(&schema.file)? {
-            let mut notes = self.source.notes();
-            notes.retain(|note| !schema.notes.contains(note));
-            schema.notes.append(&mut notes);
-            return Ok(false);
+        // Records that are still to be given are followed by one that is not odd.
+        if self.pending.len() > MAX_PENDING || self.pending.back().is_some_and(|r| !r.is_odd) {
+            return self.give_pending(schema, row);
         }
+        while !self.ended {
+            if !self.source.next(&schema.file)? {
+                self.ended = true;
+                let mut notes = self.source.notes();
+                notes.retain(|note| !schema.notes.contains(note));
+                schema.notes.append(&mut notes);
+                break;
+            }
+            let ns = self.reader.stamp(&self.source, row);
+            match self.reader.look(&self.source, ns) {
+                Odd::No if self.pending.is_empty() => {
+                    self.reader.fill(&self.source, ns, schema, row)?;
+                    return Ok(true);
+                }
+                Odd::No => {
+                    self.pending.push_back(OwnRecord::of(&self.source, false));
+                    return self.give_pending(schema, row);
+                }
+                Odd::Comment => schema.counts.comments += 1,
+                Odd::RepeatedHeader => {
+                    schema.counts.repeated_headers += 1;
+                    let first = &mut schema.firsts.repeated_header;
+                    first.get_or_insert_with(|| self.source.place());
+                }
+                Odd::OtherHeader => {
+                    schema.notes.push(format!(
+                        "{}: another table begins with `{}`: it is not read; a file of its own is",
+                        self.source.place(),
+                        odd::start(&self.source)
+                    ));
+                    self.ended = true;
+                }
+                Odd::Yes => {
+                    self.pending.push_back(OwnRecord::of(&self.source, true));
+                    if self.pending.len() > MAX_PENDING {
+                        return self.give_pending(schema, row);
+                    }
+                }
+            }
+        }
+        // Rows without a stamp may be the last ones; text below the table is none of it.
+        if self.pending.iter().all(OwnRecord::is_row) {
+            return self.give_pending(schema, row);
+        }
+        if let Some(first) = self.pending.front() {
+            let count = self.pending.len();
+            schema.notes.push(format!(
+                "{}: below the data, {} of the table and ignored, from `{}` on",
+                first.place(),
+                if count == 1 {
+                    "1 line is not part".to_owned()
+                } else {
+                    format!("{count} lines are not part")
+                },
+                odd::start(first)
+            ));
+            self.pending.clear();
+        }
+        Ok(false)
+    }
+
+    fn give_pending(&mut self, schema: &mut Schema, row: &mut Row) -> Result<bool, TableError> {
+        let Some(record) = self.pending.pop_front() else {
+            return Ok(false);
+        };
+        let ns = self.reader.stamp(&record, row);
+        self.reader.fill(&record, ns, schema, row)?;
+        Ok(true)
+    }
+}
+
+impl RowReader {
+    /// Reads the stamp of a record (ns), and its text.
+    fn stamp(&self, record: &impl RecordSource, row: &mut Row) -> Option<i64> {
+        row.time.clear();
+        let time = self.time.as_ref()?;
+        match time.second {
+            None => row.time.push_str(&record.text(time.index)),
+            Some((second, how)) => {
+                how.join(
+                    &record.text(time.index),
+                    &record.text(second),
+                    &mut row.time,
+                );
+            }
+        }
+        time.format.read_after(&row.time, self.last_ns)
+    }
+
+    fn fill(
+        &mut self,
+        record: &impl RecordSource,
+        ns: Option<i64>,
+        schema: &mut Schema,
+        row: &mut Row,
+    ) -> Result<(), TableError> {
         let (counts, firsts) = (&mut schema.counts, &mut schema.firsts);
-        let source = &self.source;
-        let found = source.len();
-        if found != self.width {
-            let (count, first) = if found < self.width {
+        let (found, width) = (record.len(), self.names.len());
+        let is_odd = found != width
+            && (found < width || (width..found).any(|k| record.cell(k) != Cell::Missing));
+        if is_odd {
+            let (count, first) = if found < width {
                 (&mut counts.short_rows, &mut firsts.short_row)
             } else {
                 (&mut counts.long_rows, &mut firsts.long_row)
             };
             *count += 1;
             first.get_or_insert_with(|| {
-                let place = source.place();
-                format!("{place}: {found} cells for {} columns", self.width)
+                let place = record.place();
+                format!("{place}: {found} cells for {width} columns")
             });
         }
-        row.time.clear();
         (row.stamp_ns, row.t_ns) = (None, None);
-        if let Some((index, format)) = &self.time {
-            row.time.push_str(&source.text(*index));
-            match format.read_after(&row.time, self.last_ns) {
+        if let Some(time) = &self.time {
+            if let Some((first, second, formats)) = time.format.differs(&row.time, &self.last_text)
+                && !self.last_text.is_empty()
+            {
+                return Err(two_readings(
+                    record,
+                    schema,
+                    &row.time,
+                    [first, second],
+                    formats,
+                ));
+            }
+            match ns {
                 Some(ns) => {
                     let first_ns = *self.first_ns.get_or_insert(ns);
                     self.last_ns = Some(ns);
                     row.stamp_ns = Some(ns);
                     row.t_ns = ns.checked_sub(first_ns);
+                    if time.format.is_ambiguous() {
+                        self.last_text.clone_from(&row.time);
+                    }
                 }
                 None => {
                     counts.bad_stamps += 1;
                     firsts.bad_stamp.get_or_insert_with(|| {
                         let name = schema.time.as_ref().map_or("", |t| t.name.as_str());
-                        describe_cell(source, *index, name)
+                        describe_cell(record, &row.time, name)
                     });
                 }
             }
         }
         row.values.clear();
         for (&index, name) in self.channels.iter().zip(&schema.channels) {
-            row.values.push(match source.cell(index) {
+            row.values.push(match record.cell(index) {
                 Cell::Number(x) => Some(x),
                 Cell::Missing => None,
                 Cell::Infinite => {
                     counts.infinite_cells += 1;
                     let first = &mut firsts.infinite_cell;
-                    first.get_or_insert_with(|| describe_cell(source, index, name));
+                    first.get_or_insert_with(|| describe_cell(record, &record.text(index), name));
                     None
                 }
                 Cell::Text => {
                     counts.text_cells += 1;
                     let first = &mut firsts.text_cell;
-                    first.get_or_insert_with(|| describe_cell(source, index, name));
+                    first.get_or_insert_with(|| describe_cell(record, &record.text(index), name));
                     None
                 }
             });
         }
-        Ok(true)
+        Ok(())
     }
+}
+
+/// Error of a stamp whose order of day and month decides how long after the last one it is.
+fn two_readings(
+    record: &impl RecordSource,
+    schema: &Schema,
+    text: &str,
+    steps_ns: [i64; 2],
+    formats: [&str; 2],
+) -> TableError {
+    let [first, second] = steps_ns.map(|ns| {
+        if ns == i64::MAX {
+            "no date".to_owned()
+        } else {
+            format!("{} s after the one before", ns as f64 / 1e9)
+        }
+    });
+    let name = schema.time.as_ref().map_or("", |t| t.name.as_str());
+    TableError::invalid(
+        &schema.file,
+        format!(
+            "{}: `{}` in the column `{name}`, which is {first} by {}, and {second} by {}",
+            record.place(),
+            text.trim(),
+            formats[0],
+            formats[1]
+        ),
+        format!("--time-format '{}' or '{}'", formats[0], formats[1]),
+    )
 }
 
 /// Excerpt of a cell for a message.
@@ -141,8 +310,8 @@ pub(crate) fn excerpt(cell: &str) -> String {
 }
 
 /// Describes a cell: place, content, column.
-fn describe_cell(source: &impl RecordSource, index: usize, column: &str) -> String {
-    let (place, cell) = (source.place(), source.text(index));
+fn describe_cell(record: &impl RecordSource, cell: &str, column: &str) -> String {
+    let place = record.place();
     let quote = if cell.contains('\n') {
         ", and more lines: is a quote not closed?"
     } else {
@@ -150,6 +319,6 @@ fn describe_cell(source: &impl RecordSource, index: usize, column: &str) -> Stri
     };
     format!(
         "{place}: `{}` in the column `{column}`{quote}",
-        excerpt(&cell)
+        excerpt(cell)
     )
 }

@@ -7,6 +7,12 @@ use std::path::PathBuf;
 pub struct Wanted {
     /// Name of the time column.
     pub time: Option<String>,
+    /// Unit of a numeric time, such as `ms`, in place of the detected one.
+    pub time_unit: Option<String>,
+    /// Format of the time by `strptime`, such as `%d/%m/%Y %H:%M:%S`, in place of the detected one.
+    pub time_format: Option<String>,
+    /// Decimal sign, a point or a comma; the other one separates thousands. `None`: detected.
+    pub decimal: Option<u8>,
     /// Names of the channels, in this order; empty: all columns of numbers.
     pub columns: Vec<String>,
     /// Names of ignored columns.
@@ -23,6 +29,9 @@ impl Default for Wanted {
     fn default() -> Self {
         Self {
             time: None,
+            time_unit: None,
+            time_format: None,
+            decimal: None,
             columns: Vec::new(),
             ignore: Vec::new(),
             separator: None,
@@ -69,7 +78,7 @@ pub struct TimeColumn {
     pub name: String,
     /// Whether it was detected, not requested.
     pub guessed: bool,
-    /// Time format.
+    /// Time format, and what it was guessed from.
     pub format: String,
     /// Whether time is relative to 1970; otherwise the origin is unknown.
     pub epoch: bool,
@@ -109,8 +118,12 @@ pub struct Counts {
     pub rows: u64,
     /// Rows with fewer cells than columns: the other values are missing.
     pub short_rows: u64,
-    /// Rows with more cells than columns: the other cells are ignored.
+    /// Rows with more cells than columns: the other cells, unless they are empty, are ignored.
     pub long_rows: u64,
+    /// Comments between the rows, other than those with `#`, which do not count.
+    pub comments: u64,
+    /// Rows that repeat the header: no rows of the table.
+    pub repeated_headers: u64,
     /// Invalid time stamps.
     pub bad_stamps: u64,
     /// Text in cells of channels: missing values.
@@ -128,6 +141,8 @@ pub struct Firsts {
     pub short_row: Option<String>,
     /// First of [`Counts::long_rows`].
     pub long_row: Option<String>,
+    /// First of [`Counts::repeated_headers`].
+    pub repeated_header: Option<String>,
     /// First of [`Counts::bad_stamps`].
     pub bad_stamp: Option<String>,
     /// First of [`Counts::text_cells`].

@@ -1,15 +1,16 @@
 //! [`Table`]: recording as named columns of numbers, row by row.
 
-use crate::csv_rows::CsvRows;
+use crate::csv_rows::{CsvRows, MOST_ABOVE};
 use crate::error::TableError;
 use crate::formats;
-use crate::input::Input;
+use crate::input::{self, Decoded, Input};
 use crate::message_rows::MessageRows;
 use crate::not_read;
 use crate::records::Records;
 use crate::schema::{Column, Counts, Firsts, Kind, Row, Schema, TimeColumn, Wanted};
 use crate::text::LineCounter;
 use crate::typed::{self, TypedRows};
+use encoding_rs::Encoding;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -67,17 +68,23 @@ impl Table {
             }
             Input::File(from)
         };
-        // Lines of the first rows, and some for a preamble.
-        let lines = wanted.look_rows.saturating_add(64);
-        let mut head = Vec::new();
-        let (mut lines_read, mut at_end) = (0, false);
-        while !at_end && lines_read < lines && head.len() < HEAD_BYTES {
-            let before = head.len();
-            let piece = (&mut from).take(64 * 1024).read_to_end(&mut head);
-            at_end = piece.map_err(failed)? == 0;
-            lines_read += head[before..].iter().filter(|b| **b == b'\n').count();
+        let is_file = matches!(from, Input::File(_));
+        let (mut head, mut at_end) = read_head(&mut from, wanted, is_file).map_err(failed)?;
+        let mut encoding = input::utf_16(&head);
+        if encoding.is_some() {
+            (head, at_end) = decode(&mut from, head, encoding, wanted).map_err(failed)?;
         }
+        let in_utf_16 = |name: &str| {
+            TableError::invalid(
+                file,
+                format!("{name} in UTF-16"),
+                "UTF-8: `iconv -f UTF-16 -t UTF-8` makes it",
+            )
+        };
         if let Some(format) = formats::of_messages(&head, file) {
+            if encoding.is_some() {
+                return Err(in_utf_16(format.name));
+            }
             if matches!(from, Input::Stdin(_)) {
                 return Err(TableError::invalid(
                     file,
@@ -90,6 +97,9 @@ impl Table {
             return Ok(Self { schema, rows });
         }
         if let Some(format) = typed::Format::of(&head, file) {
+            if encoding.is_some() {
+                return Err(in_utf_16(format.name()));
+            }
             if matches!(from, Input::Stdin(_)) {
                 return Err(TableError::invalid(
                     file,
@@ -117,7 +127,17 @@ impl Table {
                 expected: "a CSV in UTF-8".to_owned(),
             });
         }
-        let (schema, rows) = CsvRows::open(file, from, head, at_end, wanted)?;
+        if encoding.is_none() {
+            encoding = input::single_byte(&head);
+            if encoding.is_some() {
+                (head, at_end) = decode(&mut from, head, encoding, wanted).map_err(failed)?;
+            }
+        }
+        let (mut schema, rows) = CsvRows::open(file, from, head, at_end, wanted)?;
+        if let Some(encoding) = encoding {
+            let name = encoding.name();
+            schema.notes.push(format!("not in UTF-8: read as {name}"));
+        }
         Ok(Self {
             schema,
             rows: Rows::Csv(Box::new(rows)),
@@ -205,4 +225,35 @@ impl Table {
     pub fn firsts(&self) -> &Firsts {
         &self.schema.firsts
     }
+}
+
+/// Reads the first rows, and whether they are all.
+fn read_head(from: &mut Input, wanted: &Wanted, is_file: bool) -> io::Result<(Vec<u8>, bool)> {
+    // Text may stand above the rows; standard input may come slowly.
+    let above = if is_file { MOST_ABOVE } else { 64 };
+    let lines = wanted.look_rows.saturating_add(above);
+    let mut head = Vec::new();
+    let (mut lines_read, mut at_end) = (0, false);
+    while !at_end && lines_read < lines && head.len() < HEAD_BYTES {
+        let before = head.len();
+        at_end = from.take(64 * 1024).read_to_end(&mut head)? == 0;
+        lines_read += head[before..].iter().filter(|b| **b == b'\n').count();
+    }
+    Ok((head, at_end))
+}
+
+/// Decodes a text from its begin on, of which `head` has been read.
+fn decode(
+    from: &mut Input,
+    head: Vec<u8>,
+    encoding: Option<&'static Encoding>,
+    wanted: &Wanted,
+) -> io::Result<(Vec<u8>, bool)> {
+    let is_file = matches!(from, Input::File(_));
+    let Some(encoding) = encoding else {
+        return Ok((head, false));
+    };
+    let raw = std::mem::replace(from, Input::Stdin(io::stdin()));
+    *from = Input::Decoded(Box::new(Decoded::new(head, raw, encoding)));
+    read_head(from, wanted, is_file)
 }

@@ -155,6 +155,19 @@ impl CsvText {
         lines.line_of_row(row)
     }
 
+    /// Whether an empty line stands above the current row.
+    pub(crate) fn is_after_gap(&self) -> bool {
+        let (above, row) = self.buffer.split_at(self.passed());
+        let ends = row.iter().take_while(|b| matches!(b, b'\n' | b'\r'));
+        let mut lines = LineCounter {
+            ended: 0,
+            // `csv` ends a row at the `\r` of `\r\n`.
+            returned: above.last().map_or(self.lines.returned, |b| *b == b'\r'),
+        };
+        lines.pass(&row[..ends.count()]);
+        lines.ended > 0
+    }
+
     /// Bytes of `buffer` before the current row.
     fn passed(&self) -> usize {
         usize::try_from(self.row - self.at).map_or(self.given, |passed| passed.min(self.given))

@@ -1,114 +1,53 @@
 //! Formats of time stamps in text.
 
-use jiff::civil::{Date, DateTime, Time};
+mod clock;
+mod count;
+mod date;
+mod detect;
+mod unit;
+
+pub(crate) use clock::Clock;
+pub(crate) use count::Origin;
+pub(crate) use date::DateForm;
+pub(crate) use detect::{Detected, detect, is_stamp};
+pub(crate) use unit::{Unit, is_any_unit};
+
+use crate::digits::without_groups;
+use count::count_ns;
+use jiff::civil::DateTime;
 use jiff::{Timestamp, tz};
 
-const NS_PER_S: i64 = 1_000_000_000;
-const NS_PER_DAY: i64 = 86_400 * NS_PER_S;
-
-/// Units of numeric time: words in a column's name, nanoseconds, and name.
-const UNITS: [(&[&str], i64, &str); 4] = [
-    (&["ns", "nsec", "nanos", "nanoseconds"], 1, "nanoseconds"),
-    (
-        &["us", "µs", "usec", "micros", "microseconds"],
-        1_000,
-        "microseconds",
-    ),
-    (
-        &["ms", "msec", "millis", "milliseconds"],
-        1_000_000,
-        "milliseconds",
-    ),
-    (&["s", "sec", "secs", "seconds"], NS_PER_S, "seconds"),
-];
-
-/// Date formats other than ISO 8601, and their names.
-const DATE_FORMATS: [(&str, &str); 13] = [
-    ("%Y/%m/%d %H:%M:%S%.f", "year/month/day"),
-    ("%Y/%m/%d %H:%M", "year/month/day"),
-    ("%d.%m.%Y %H:%M:%S%.f", "day.month.year"),
-    ("%d.%m.%Y %H:%M", "day.month.year"),
-    ("%m/%d/%Y %I:%M:%S %p", "month/day/year"),
-    ("%m/%d/%Y %I:%M %p", "month/day/year"),
-    ("%m/%d/%Y %H:%M:%S%.f", "month/day/year"),
-    ("%m/%d/%Y %H:%M", "month/day/year"),
-    ("%d/%m/%Y %H:%M:%S%.f", "day/month/year"),
-    ("%d/%m/%Y %H:%M", "day/month/year"),
-    ("%d-%b-%Y %H:%M:%S%.f", "day-month-year"),
-    ("%d %b %Y %H:%M:%S%.f", "day month year"),
-    ("%Y%m%d%H%M%S%.f", "yearmonthday"),
-];
-
 /// Time format of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TimeFormat {
     /// ISO 8601, with or without zone and fraction.
     Iso,
-    /// One of [`DATE_FORMATS`].
-    Date(&'static str, &'static str),
-    /// Hours, minutes and seconds without a date.
-    TimeOfDay,
-    /// Number of units of `unit_ns`, since 1970 if `epoch`, else with an unknown origin.
-    Count {
-        unit_ns: i64,
-        unit: &'static str,
-        epoch: bool,
-    },
+    /// A date by a format of `strptime`; beside it, a second form that reads the first stamps with equal steps.
+    Date(DateForm, Option<DateForm>),
+    /// A time without a date.
+    Clock(Clock),
+    /// Number of units since some origin.
+    Count { unit: Unit, origin: Origin },
 }
 
 impl TimeFormat {
-    /// Detects the format of a column: it must fit nine of ten cells that are not empty.
-    pub(crate) fn of(name: &str, cells: &[&str]) -> Option<Self> {
-        let cells: Vec<&str> = cells
-            .iter()
-            .map(|c| c.trim())
-            .filter(|c| !c.is_empty())
-            .collect();
-        if cells.is_empty() {
-            return None;
-        }
-        let fits = |format: &Self| {
-            let fit = cells.iter().filter(|c| format.read(c).is_some()).count();
-            fit * 10 >= cells.len() * 9
+    /// A format of `strptime` that was requested.
+    pub(crate) fn requested(format: &str) -> Self {
+        let form = DateForm {
+            format: format.to_owned(),
+            order: format.to_owned(),
+            zone: None,
         };
-        let count = Self::count(name, &cells);
-        let written = DATE_FORMATS
-            .iter()
-            .map(|(format, name)| Self::Date(format, name));
-        let ways = count
-            .into_iter()
-            .chain([Self::Iso])
-            .chain(written)
-            .chain([Self::TimeOfDay]);
-        let fitting: Vec<Self> = ways.filter(fits).collect();
-        // Day or month first is ambiguous: prefer the format in which time increases.
-        let increases = |format: &&Self| {
-            let read: Vec<i64> = cells.iter().filter_map(|c| format.read(c)).collect();
-            read.is_sorted()
-        };
-        fitting.iter().find(increases).or(fitting.first()).copied()
+        Self::Date(form, None)
     }
 
-    /// Format of numeric time: the unit follows from the magnitude of a time since 1970, else from the column's name.
-    fn count(name: &str, cells: &[&str]) -> Option<Self> {
+    /// Numbers in a unit that was requested; whether they are relative to 1970 follows from their magnitude.
+    pub(crate) fn in_unit(unit: Unit, cells: &[&str]) -> Self {
         let first = cells
             .iter()
-            .find_map(|c| with_decimal_point(c).parse::<f64>().ok())?
-            .abs();
-        let magnitude = [1e17, 1e14, 1e11, 1e8]
-            .iter()
-            .position(|&least| first >= least);
-        let lower = name.to_lowercase();
-        let by_name = lower
-            .split(|c: char| !c.is_alphabetic())
-            .skip(usize::from(!lower.contains(|c: char| !c.is_alphabetic())))
-            .find_map(|word| UNITS.iter().position(|(words, ..)| words.contains(&word)));
-        let (_, unit_ns, unit) = UNITS[magnitude.or(by_name).unwrap_or(UNITS.len() - 1)];
-        Some(Self::Count {
-            unit_ns,
-            unit,
-            epoch: magnitude.is_some(),
-        })
+            .find_map(|c| with_decimal_point(c.trim()).parse::<f64>().ok());
+        let origin = first.map_or(Origin::Unknown, |first| Origin::of(first.abs(), unit));
+        Self::Count { unit, origin }
     }
 
     /// Parses a cell (ns): since 1970, since midnight, or with an unknown origin.
@@ -116,53 +55,93 @@ impl TimeFormat {
         let cell = cell.trim();
         match self {
             Self::Iso => iso(cell),
-            Self::Date(format, _) => DateTime::strptime(format, cell).ok().and_then(utc),
-            Self::TimeOfDay => {
-                // `Time` would parse a date with time, and drop the date.
-                let time: Time = (!cell.contains(['-', '/', ' '])).then(|| cell.parse().ok())??;
-                utc(Date::constant(1970, 1, 1).to_datetime(time))
+            Self::Date(form, _) => date::read(&form.format, cell),
+            Self::Clock(clock) => clock.read(cell),
+            Self::Count { unit, origin } => {
+                let grouped = || {
+                    let number =
+                        without_groups(cell, false).or_else(|| without_groups(cell, true))?;
+                    count_ns(&number, unit.ns)
+                };
+                let ns = count_ns(&with_decimal_point(cell), unit.ns).or_else(grouped)?;
+                ns.checked_sub(origin.ns())
             }
-            Self::Count { unit_ns, .. } => count_ns(&with_decimal_point(cell), *unit_ns),
         }
     }
 
-    /// Parses the cell after one at `last_ns` (ns): a time of day may have passed midnight.
+    /// Parses the cell after one at `last_ns` (ns): a clock may have started again.
     pub(crate) fn read_after(&self, cell: &str, last_ns: Option<i64>) -> Option<i64> {
         let ns = self.read(cell)?;
-        match (self, last_ns) {
-            (Self::TimeOfDay, Some(last_ns)) => {
-                let days = (last_ns - ns + NS_PER_DAY / 2).div_euclid(NS_PER_DAY);
-                Some(ns + days.max(0) * NS_PER_DAY)
+        let wraps_ns = match self {
+            Self::Clock(clock) => clock.wraps_ns(),
+            _ => None,
+        };
+        match (wraps_ns, last_ns) {
+            (Some(wraps_ns), Some(last_ns)) => {
+                let times = (last_ns - ns + wraps_ns / 2).div_euclid(wraps_ns);
+                Some(ns + times.max(0) * wraps_ns)
             }
             _ => Some(ns),
         }
+    }
+
+    /// Another way to read the column, if what it reads in `cell` cannot follow from how the first one reads it.
+    pub(crate) fn differs(&self, cell: &str, last: &str) -> Option<(i64, i64, [&str; 2])> {
+        let Self::Date(form, Some(other)) = self else {
+            return None;
+        };
+        let step = |format: &str| {
+            let [now, before] = [cell, last].map(|c| date::read(format, c.trim()));
+            now?.checked_sub(before?)
+        };
+        let (first, second) = (step(&form.format)?, step(&other.format).unwrap_or(i64::MAX));
+        (first != second).then_some((first, second, [&form.format, &other.format]))
+    }
+
+    /// Whether there is another way to read the column.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        matches!(self, Self::Date(_, Some(_)))
     }
 
     /// Name for messages.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Iso => "ISO 8601".to_owned(),
-            Self::Date(_, name) => (*name).to_owned(),
-            Self::TimeOfDay => "time of day".to_owned(),
-            Self::Count {
-                unit, epoch: true, ..
-            } => format!("{unit} since 1970"),
-            Self::Count { unit, .. } => (*unit).to_owned(),
+            Self::Date(form, _) => form.order.clone(),
+            Self::Clock(clock) => clock.name().to_owned(),
+            Self::Count { unit, origin } => match origin {
+                Origin::Unknown => unit.name.to_owned(),
+                Origin::Epoch => format!("{} since 1970", unit.name),
+                Origin::Spreadsheet => "days since 1900, as spreadsheets count".to_owned(),
+                Origin::Matlab => "days since the year 0, as MATLAB counts".to_owned(),
+            },
         }
     }
 
     /// Whether time is relative to 1970.
     pub(crate) fn is_epoch(&self) -> bool {
         match self {
-            Self::Iso | Self::Date(..) => true,
-            Self::TimeOfDay => false,
-            Self::Count { epoch, .. } => *epoch,
+            Self::Iso => true,
+            Self::Date(form, _) => {
+                let format = form.format.as_str();
+                ["%Y", "%y", "%s", "%F", "%D", "%G"]
+                    .iter()
+                    .any(|year| format.contains(year))
+            }
+            Self::Clock(_) => false,
+            Self::Count { origin, .. } => *origin != Origin::Unknown,
         }
     }
 
     /// Whether the format is a number without epoch, which may be no time.
     pub(crate) fn is_plain_number(&self) -> bool {
-        matches!(self, Self::Count { epoch: false, .. })
+        matches!(
+            self,
+            Self::Count {
+                origin: Origin::Unknown,
+                ..
+            }
+        )
     }
 }
 
@@ -209,144 +188,4 @@ fn iso(cell: &str) -> Option<i64> {
         return i64::try_from(stamp.as_nanosecond()).ok();
     }
     utc(cell.parse().ok()?)
-}
-
-/// Parses a decimal number of units, exact to the nanosecond: `f64` cannot represent 1583748873.123456789 s.
-fn count_ns(text: &str, unit_ns: i64) -> Option<i64> {
-    if text.contains(['e', 'E']) {
-        let ns = text.parse::<f64>().ok()? * unit_ns as f64;
-        return (ns.abs() < 9.2e18).then_some(ns as i64);
-    }
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if whole.len() + part.len() == 0 || !all_digits(whole) || !all_digits(part) {
-        return None;
-    }
-    let mut ns = match whole {
-        "" => 0,
-        whole => whole.parse::<i64>().ok()?.checked_mul(unit_ns)?,
-    };
-    let mut place = unit_ns;
-    for digit in part.bytes() {
-        place /= 10;
-        if place == 0 {
-            break;
-        }
-        ns = ns.checked_add(place * i64::from(digit - b'0'))?;
-    }
-    Some(if negative { -ns } else { ns })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `date -u -d "2020-03-09 10:14:33" +%s`
-    const NINTH_OF_MARCH: i64 = 1_583_748_873;
-
-    #[test]
-    fn equal_times_in_all_formats() {
-        for (name, text, expected) in [
-            ("datetime", "2020-03-09 10:14:33", "ISO 8601"),
-            ("datetime", "2020-03-09T10:14:33Z", "ISO 8601"),
-            ("datetime", "2020-03-09T11:14:33.000+01:00", "ISO 8601"),
-            ("datetime", "2020-03-09 11:14:33 +0100", "ISO 8601"),
-            ("datetime", "2020-03-09 10:14:33 UTC", "ISO 8601"),
-            ("datetime", "20200309T101433Z", "ISO 8601"),
-            ("zeit", "09.03.2020 10:14:33", "day.month.year"),
-            ("when", "2020/03/09 10:14:33.0", "year/month/day"),
-            ("when", "3/9/2020 10:14:33 AM", "month/day/year"),
-            ("when", "29/02/2020 10:14:33", "day/month/year"),
-            ("when", "09-Mar-2020 10:14:33.000", "day-month-year"),
-            ("when", "9 Mar 2020 10:14:33", "day month year"),
-            ("when", "20200309101433", "yearmonthday"),
-            ("t", "1583748873", "seconds since 1970"),
-            ("t", "1583748873.0", "seconds since 1970"),
-            ("t", "1583748873000", "milliseconds since 1970"),
-            ("t", "1583748873000000", "microseconds since 1970"),
-            ("t", "1583748873000000000", "nanoseconds since 1970"),
-            ("t", "1583748873,0", "seconds since 1970"),
-        ] {
-            let format = TimeFormat::of(name, &[text]).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!(format.name(), expected, "{text}");
-            let s = if text.starts_with("29/02") {
-                NINTH_OF_MARCH - 9 * 86_400
-            } else {
-                NINTH_OF_MARCH
-            };
-            assert_eq!(format.read(text), Some(s * NS_PER_S), "{text}");
-        }
-    }
-
-    #[test]
-    fn unit_follows_from_the_column_name() {
-        for (name, text, ns) in [
-            ("time", "1.5", 1_500_000_000),
-            ("time_ms", "20", 20_000_000),
-            ("t [us]", "-7", -7_000),
-            ("Time (ns)", "12", 12),
-            ("s", "1e-3", 1_000_000),
-            ("elapsed_seconds", "0.000000001", 1),
-        ] {
-            let format = TimeFormat::of(name, &[text]).unwrap();
-            assert_eq!(format.read(text), Some(ns), "{name}");
-        }
-    }
-
-    #[test]
-    fn decimal_seconds_are_exact_to_the_nanosecond() {
-        let format = TimeFormat::of("t", &["1583748873.123456789"]).unwrap();
-        assert_eq!(
-            format.read("1583748873.123456789"),
-            Some(1_583_748_873_123_456_789)
-        );
-        assert_eq!(format.read("99999999999999999999"), None);
-        assert_eq!(format.read("."), None);
-        assert_eq!(format.read("1.2.3"), None);
-    }
-
-    #[test]
-    fn day_and_month_are_distinguished_by_order_in_time() {
-        let cells = ["03/04/2020 23:59", "04/04/2020 00:01"];
-        assert_eq!(
-            TimeFormat::of("t", &cells).unwrap().name(),
-            "month/day/year"
-        );
-        let cells = ["30/04/2020 23:59", "01/05/2020 00:01"];
-        assert_eq!(
-            TimeFormat::of("t", &cells).unwrap().name(),
-            "day/month/year"
-        );
-        // With the month first, time would decrease.
-        let cells = ["11/04/2020 23:59", "12/04/2020 23:59", "01/05/2020 00:01"];
-        assert_eq!(
-            TimeFormat::of("t", &cells).unwrap().name(),
-            "day/month/year"
-        );
-    }
-
-    #[test]
-    fn time_of_day_may_pass_midnight() {
-        let format = TimeFormat::of("time", &["23:59:58.5", "23:59:59"]).unwrap();
-        assert_eq!(format.name(), "time of day");
-        let last = format.read("23:59:59");
-        let next = format.read_after("00:00:01", last);
-        assert_eq!(next, last.map(|ns| ns + 2 * NS_PER_S));
-        // A small step back is not a new day.
-        assert_eq!(
-            format.read_after("23:59:58", last),
-            last.map(|ns| ns - NS_PER_S)
-        );
-    }
-
-    #[test]
-    fn text_is_not_time() {
-        for cells in [&["pump on", "pump off"][..], &[""], &[], &["12 V"]] {
-            assert_eq!(TimeFormat::of("time", cells), None, "{cells:?}");
-        }
-    }
 }

@@ -206,10 +206,10 @@ fn decimal_commas_are_detected() {
     let (_, rows, _) = found(text);
     assert_eq!(rows[2].t_ns, Some(S));
     assert_eq!(rows[2].values, [Some(4.0)]);
-    // With decimal points in the table, a comma is not one.
+    // With decimal points in the table, a comma separates thousands, as in pandas' thousands=",".
     assert_eq!(
         found("a;b\n1.5;2\n2.5;1,000\n2.5;3\n").1[1].values,
-        [Some(2.5), None]
+        [Some(2.5), Some(1000.0)]
     );
     // Commas as separators and decimal points are ambiguous.
     let message = error("# made by x\na,b\n1,5,2,5\n1,5,3,5\n", &Wanted::default());
@@ -266,7 +266,10 @@ fn columns_are_classified_by_their_first_rows() {
         ]
     );
     assert_eq!(rows[2].values, [Some(2.0), Some(1.0)]);
-    assert_eq!(table.time().unwrap().format, "seconds since 1970");
+    assert_eq!(
+        table.time().unwrap().format,
+        "seconds since 1970, by the magnitude of `1583748873`"
+    );
     let wanted = Wanted {
         ignore: vec!["a".to_owned()],
         ..Wanted::default()
@@ -369,7 +372,6 @@ fn errors_say_what_to_do() {
 
     assert!(error(b"\x1f\x8b\x08\x00", &Wanted::default()).contains("gunzip"));
     assert!(error(b"PK\x03\x04abc", &Wanted::default()).contains("Excel"));
-    assert!(error(b"\xff\xfea\x00,\x00", &Wanted::default()).contains("iconv"));
     assert!(error(b"a,b\n1,\x00\n", &Wanted::default()).contains("zero byte"));
     let folder = tempfile::tempdir().unwrap();
     let message = Table::open(folder.path(), &Wanted::default()).unwrap_err();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const EXAMPLES: &str = "Examples:
   becomingone analyze log.csv
   becomingone analyze log.csv --time datetime --baseline 400 --out scores.csv
+  becomingone analyze log.csv --time stamp --time-format '%d/%m/%Y %H:%M:%S'
   becomingone analyze log.csv --ignore anomaly,changepoint --rerun save=log.rrd
 
 Exit status: 0 done, 1 a file could not be written, 2 bad input.";
@@ -21,9 +22,20 @@ const MAX_RECORDED_BYTES: u64 = 100_000_000;
 pub(crate) struct Analyze {
     /// A table: CSV with any separator, or MCAP with topics in JSON or protobuf; - reads CSV from standard input.
     pub(super) file: PathBuf,
-    /// Column of time stamps: ISO 8601, or seconds, ms, us or ns as numbers [default: guessed].
+    /// Column of time stamps: dates, times, or numbers [default: guessed; what is guessed is printed].
     #[arg(long, value_name = "COLUMN")]
     pub(super) time: Option<String>,
+    /// Unit of a numeric time: s, ms, us, ns, min, h, or d (days, also those of spreadsheets) [default: by the name of the
+    /// column, a row of units, or the magnitude; else seconds].
+    #[arg(long, value_name = "UNIT", conflicts_with_all = ["rate", "time_format"], value_parser = ["s", "ms", "us", "ns", "min", "h", "d"])]
+    pub(super) time_unit: Option<String>,
+    /// Format of the time, as for strptime: %Y %y %m %d %b %B %j %H %I %p %M %S %.f %z %s and others, as in
+    /// '%d/%m/%Y %H:%M:%S%.f' [default: guessed].
+    #[arg(long, value_name = "FORMAT", conflicts_with = "rate")]
+    pub(super) time_format: Option<String>,
+    /// Decimal sign of a CSV: point or comma; the other one separates thousands [default: detected].
+    #[arg(long, value_name = "SIGN", value_parser = decimal)]
+    pub(super) decimal: Option<u8>,
     /// Rows per second, for a table without stamps, or in place of them; for an MCAP file, the rate at which messages
     /// become rows (else 50, or that of the messages).
     #[arg(long, value_name = "HZ", conflicts_with = "time", value_parser = rate)]
@@ -83,6 +95,14 @@ fn separator(text: &str) -> Result<u8, String> {
         b"\\t" | b"tab" => Ok(b'\t'),
         [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'"' => Ok(*byte),
         _ => Err("expected one character, as ; or tab".to_owned()),
+    }
+}
+
+fn decimal(text: &str) -> Result<u8, String> {
+    match text {
+        "point" | "." => Ok(b'.'),
+        "comma" | "," => Ok(b','),
+        _ => Err("expected point or comma".to_owned()),
     }
 }
 

@@ -31,6 +31,8 @@ impl<const N: usize> Interval<N> {
 #[derive(Default)]
 pub(super) struct Intervals<const N: usize> {
     open: Option<Interval<N>>,
+    /// Last stamp as text.
+    last_stamp: String,
     pub(super) count: u64,
     pub(super) rows: u64,
 }
@@ -43,14 +45,20 @@ impl<const N: usize> Intervals<N> {
         verdict: &Verdict<f64, N>,
         stamped: bool,
     ) -> Option<Interval<N>> {
+        // A row without a valid stamp has that of a row above.
+        if row.stamp_ns.is_some() || !stamped {
+            self.last_stamp.clear();
+            self.last_stamp.push_str(row.time.trim());
+        }
         if !verdict.dissipated {
             return self.open.take();
         }
         self.rows += 1;
+        let last_stamp = &self.last_stamp;
         let here = |of: Option<(u64, String, Option<i64>)>| {
             let (_, mut text, _) = of.unwrap_or_default();
             text.clear();
-            text.push_str(row.time.trim());
+            text.push_str(last_stamp);
             (row.number, text, row.stamp_ns)
         };
         if self.open.is_none() {

@@ -129,6 +129,16 @@ impl Analyze {
                 &firsts.long_row,
             ),
             (
+                counts.repeated_headers,
+                "rows that repeat the header: not counted",
+                &firsts.repeated_header,
+            ),
+            (
+                counts.comments,
+                "comments between the rows: not counted",
+                &None,
+            ),
+            (
                 counts.bad_stamps,
                 "stamps that cannot be read: these rows are assumed to follow at the usual time",
                 &firsts.bad_stamp,

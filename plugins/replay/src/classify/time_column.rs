@@ -3,7 +3,8 @@
 use crate::error::TableError;
 use crate::head::{Head, HeadRow};
 use crate::schema::{TimeColumn, Wanted};
-use crate::time_format::TimeFormat;
+use crate::time_format::{Clock, Detected, TimeFormat, Unit, detect, is_stamp};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// Least number of steps for statistics, and of equal steps of a counter.
@@ -11,7 +12,7 @@ pub(super) const MIN_STEPS: usize = 8;
 /// A step is uneven if it deviates from a whole number of periods by more than this share of one.
 const UNEVEN_SHARE: f64 = 0.25;
 /// Words in names of time columns.
-const TIME_WORDS: [&str; 15] = [
+const TIME_WORDS: [&str; 22] = [
     "time",
     "timestamp",
     "datetime",
@@ -27,13 +28,87 @@ const TIME_WORDS: [&str; 15] = [
     "zeit",
     "datum",
     "when",
+    "millis",
+    "micros",
+    "uptime",
+    "tow",
+    "minutes",
+    "hours",
+    "secs",
 ];
 
-/// Time column, its index and format.
+/// Columns of the time stamps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TimeCells {
+    pub(crate) index: usize,
+    /// Second column, of a stamp in two.
+    pub(crate) second: Option<(usize, Joined)>,
+    pub(crate) format: TimeFormat,
+}
+
+/// How the cells of two columns make a stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joined {
+    /// A date and a time of day.
+    DateAndTime,
+    /// Seconds, and a whole number of parts of a second with this many digits.
+    Seconds(usize),
+}
+
+impl Joined {
+    /// Joins two cells to one stamp.
+    pub(crate) fn join(self, first: &str, second: &str, to: &mut String) {
+        to.push_str(first.trim());
+        let second = second.trim();
+        match self {
+            Self::DateAndTime => to.push(' '),
+            Self::Seconds(digits) => {
+                to.push('.');
+                // What is no count of parts remains what it is: an invalid stamp.
+                let missing = digits.saturating_sub(second.len());
+                to.extend(std::iter::repeat_n('0', missing));
+            }
+        }
+        to.push_str(second);
+    }
+}
+
+/// Time column, and other columns of time stamps.
 pub(super) struct FoundTime {
-    pub(super) index: usize,
-    pub(super) format: TimeFormat,
+    pub(super) cells: TimeCells,
+    /// Columns of time stamps that are not used.
+    pub(super) others: Vec<usize>,
     pub(super) found: TimeColumn,
+    pub(super) note: Option<String>,
+    /// Whether the numbers have no unit.
+    pub(super) assumed: bool,
+}
+
+/// Texts of a column, or of two that make a stamp, with their places.
+struct Texts<'a>(Vec<(u64, Cow<'a, str>)>);
+
+impl<'a> Texts<'a> {
+    fn of(head: &'a Head, index: usize) -> Self {
+        let cells = head.rows.iter();
+        Self(
+            cells
+                .filter_map(|r| Some((r.at, r.text(index)?.into())))
+                .collect(),
+        )
+    }
+
+    fn joined(head: &'a Head, first: usize, second: usize, how: Joined) -> Self {
+        let cells = head.rows.iter().filter_map(|r| {
+            let mut text = String::new();
+            how.join(r.text(first)?, r.text(second)?, &mut text);
+            Some((r.at, text.into()))
+        });
+        Self(cells.collect())
+    }
+
+    fn texts(&self) -> Vec<&str> {
+        self.0.iter().map(|(_, text)| text.as_ref()).collect()
+    }
 }
 
 /// Finds the time column: the requested one, or the most likely one.
@@ -43,75 +118,232 @@ pub(super) fn find_time(
     wanted: &Wanted,
 ) -> Result<Option<FoundTime>, TableError> {
     let names = &head.names;
-    let cells = |index: usize| -> Vec<&str> {
-        let cells = head.rows.iter().filter_map(|r| r.text(index));
-        cells.collect()
+    let unit_below = |index: usize| {
+        let (_, cells) = head.units.as_ref()?;
+        let cell = cells.get(index)?.trim();
+        Some((Unit::of_cell(cell)?, cell))
+    };
+    let detected = |index: usize| match (&head.time, &wanted.time_format, &wanted.time_unit) {
+        (Some((known, format)), ..) if *known == index => Some(Detected::sure(format.clone())),
+        (_, Some(format), _) => Some(Detected::sure(TimeFormat::requested(format))),
+        (_, _, Some(word)) => Unit::of_word(word)
+            .map(|unit| Detected::sure(TimeFormat::in_unit(unit, &Texts::of(head, index).texts()))),
+        _ => detect(
+            &names[index],
+            &Texts::of(head, index).texts(),
+            unit_below(index),
+        ),
     };
     let found = |index: usize, guessed: bool| {
-        let format = match head.time {
-            Some((known, format)) if known == index => format,
-            _ => TimeFormat::of(&names[index], &cells(index))?,
-        };
-        Some(FoundTime::new(
+        let detected = detected(index)?;
+        let texts = Texts::of(head, index);
+        let reads = texts
+            .0
+            .iter()
+            .any(|(_, c)| detected.format.read(c).is_some());
+        let cells = TimeCells {
             index,
-            &names[index],
-            guessed,
-            format,
-            &cells(index),
-        ))
+            second: None,
+            format: detected.format.clone(),
+        };
+        reads.then(|| {
+            let time = FoundTime::new(cells, &names[index], guessed, &detected, &texts, head);
+            (time, detected.ask)
+        })
+    };
+    // Refuses what cannot be told.
+    let told = |(time, ask): (FoundTime, Option<(String, String)>)| match ask {
+        None => Ok(Some(time)),
+        Some((found, expected)) => {
+            let index = time.cells.index;
+            let texts = Texts::of(head, index);
+            let at = texts.0.iter().find(|(_, c)| !c.trim().is_empty());
+            Err(TableError::Invalid {
+                file: file.to_owned(),
+                line: at.map(|(at, _)| *at).filter(|_| head.place == "line"),
+                found: format!("{found}, in the column `{}`", names[index]),
+                expected,
+            })
+        }
     };
     if let Some(name) = &wanted.time {
         let Some(index) = names.iter().position(|n| n == name) else {
             return Ok(None);
         };
         let Some(time) = found(index, false) else {
-            let cells = cells(index);
-            let Some(cell) = cells.iter().find(|c| !c.trim().is_empty()) else {
+            let texts = Texts::of(head, index);
+            let Some((at, cell)) = texts.0.iter().find(|(_, c)| !c.trim().is_empty()) else {
                 // No rows, or all stamps are missing: not an error.
                 return Ok(None);
             };
-            return Err(TableError::invalid(
-                file,
-                format!("`{}` in the column `{name}`", cell.trim()),
-                "time: ISO 8601, such as 2020-03-09 10:14:33, or seconds, ms, us or ns as numbers",
-            ));
+            let expected = match (&wanted.time_format, &wanted.time_unit) {
+                (Some(format), _) => format!("time as `{format}`, the format of --time-format"),
+                (None, Some(unit)) => format!("a number of {unit}, the unit of --time-unit"),
+                _ => "time: ISO 8601, such as 2020-03-09 10:14:33, or seconds, ms, us or ns as numbers; --time-format states another format, such as %d/%m/%Y %H:%M:%S".to_owned(),
+            };
+            return Err(TableError::Invalid {
+                file: file.to_owned(),
+                line: Some(*at).filter(|_| head.place == "line"),
+                found: format!("`{}` in the column `{name}`", cell.trim()),
+                expected,
+            });
         };
-        return Ok(Some(time));
+        return told(time);
     }
+    let is_free = |index: usize| {
+        !wanted.ignore.contains(&names[index]) && !wanted.columns.contains(&names[index])
+    };
     if let Some((index, _)) = head.time
-        && !wanted.ignore.contains(&names[index])
-        && !wanted.columns.contains(&names[index])
+        && is_free(index)
     {
-        return Ok(found(index, false));
+        return Ok(found(index, false).map(|(time, _)| time));
     }
-    let candidates = (0..names.len())
-        .filter(|&k| !wanted.ignore.contains(&names[k]) && !wanted.columns.contains(&names[k]));
+    if wanted.time_format.is_none()
+        && wanted.time_unit.is_none()
+        && let Some((first, second, how)) = pair(head, &is_free)
+    {
+        let texts = Texts::joined(head, first, second, how);
+        let detected = match how {
+            Joined::DateAndTime => detect(&names[first], &texts.texts(), None),
+            Joined::Seconds(_) => detect("s", &texts.texts(), Unit::of_word("s").map(|s| (s, "s"))),
+        };
+        if let Some(detected) = detected.filter(|d| !matches!(d.format, TimeFormat::Clock(_))) {
+            let cells = TimeCells {
+                index: first,
+                second: Some((second, how)),
+                format: detected.format.clone(),
+            };
+            let name = format!("{} + {}", names[first], names[second]);
+            let mut detected = detected;
+            detected.why = Some(format!(
+                "the columns `{}` and `{}`",
+                names[first], names[second]
+            ));
+            let time = FoundTime::new(cells, &name, true, &detected, &texts, head);
+            return told((time, detected.ask));
+        }
+    }
+    let candidates = (0..names.len()).filter(|&k| is_free(k));
+    let mut stamps = Vec::new();
     let likely = candidates.filter_map(|index| {
-        let time = found(index, true)?;
-        let named = has_time_name(&names[index]);
+        let (time, ask) = found(index, true)?;
+        let united = index == 0 && unit_below(index).is_some();
+        let named = has_time_name(&names[index]) || united;
         let moves = time.found.period_ns.is_some();
         // Numbers are time if the column's name is that of a time, or if they are relative to 1970 and increase.
-        let counts = matches!(time.format, TimeFormat::Count { .. });
-        let read = cells(index);
-        let read: Vec<i64> = read.iter().filter_map(|c| time.format.read(c)).collect();
+        let counts = matches!(time.cells.format, TimeFormat::Count { .. });
+        let read = Texts::of(head, index);
+        let read: Vec<i64> = read
+            .0
+            .iter()
+            .filter_map(|(_, c)| time.cells.format.read(c))
+            .collect();
         // With a time name, some rows may be late, or the order descending.
         let increases = read.is_sorted() || (named && has_trend(&read));
-        let is_time = if time.format.is_plain_number() {
+        let is_time = if time.cells.format.is_plain_number() {
             named && increases
         } else {
             !counts || (increases && moves)
         };
+        if is_time && !time.cells.format.is_plain_number() && (named || !counts) {
+            stamps.push(index);
+        }
         let moving = (1.0 - time.found.repeated) * f64::from(u8::from(moves));
-        is_time.then_some(((moving * 1000.0) as u64, named, time))
+        is_time.then_some(((moving * 1000.0) as u64, named, (time, ask)))
     });
     // The first of equals.
     let best = likely.reduce(|a, b| if (b.0, b.1) > (a.0, a.1) { b } else { a });
-    Ok(best.map(|(_, _, time)| time))
+    let Some((_, _, (mut time, ask))) = best else {
+        return Ok(None);
+    };
+    stamps.retain(|k| *k != time.cells.index);
+    time.others = stamps;
+    told((time, ask))
+}
+
+/// Two columns that make a stamp: a date and a time of day, or seconds and parts of them.
+fn pair(head: &Head, is_free: &dyn Fn(usize) -> bool) -> Option<(usize, usize, Joined)> {
+    let names = &head.names;
+    let lower: Vec<String> = names.iter().map(|n| n.to_lowercase()).collect();
+    let all = |index: usize, is: &dyn Fn(&str) -> bool| {
+        let texts = Texts::of(head, index);
+        let mut cells = texts
+            .0
+            .iter()
+            .map(|(_, c)| c.trim())
+            .filter(|c| !c.is_empty())
+            .peekable();
+        cells.peek().is_some() && cells.all(is)
+    };
+    // `header.stamp.sec` and `header.stamp.nanosec`
+    for (first, name) in lower.iter().enumerate().filter(|(k, _)| is_free(*k)) {
+        let Some(stem) = ["secs", "sec"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+        else {
+            continue;
+        };
+        if stem.ends_with(|c: char| c.is_alphabetic()) {
+            continue;
+        }
+        for (parts, digits) in [
+            ("nanosec", 9),
+            ("nsec", 9),
+            ("nanosecs", 9),
+            ("nsecs", 9),
+            ("usec", 6),
+            ("usecs", 6),
+            ("msec", 3),
+        ] {
+            let second = lower
+                .iter()
+                .position(|n| n.strip_prefix(stem) == Some(parts));
+            if let Some(second) = second.filter(|k| is_free(*k))
+                && all(first, &|c| c.parse::<i64>().is_ok())
+                && all(second, &|c| {
+                    c.len() <= digits && c.bytes().all(|b| b.is_ascii_digit())
+                })
+            {
+                return Some((first, second, Joined::Seconds(digits)));
+            }
+        }
+    }
+    let dated = ["date", "datum", "day", "fecha", "data"];
+    let timed = ["time", "zeit", "uhrzeit", "clock", "hora", "heure", "utc"];
+    let is_named = |words: &[&str], name: &String| words.iter().any(|w| name.contains(w));
+    let is_clock = |c: &str| !Clock::of(&[c]).is_empty();
+    let is_date = |c: &str| is_stamp(c) && !c.contains(':');
+    for (first, _) in lower
+        .iter()
+        .enumerate()
+        .filter(|(k, n)| is_free(*k) && is_named(&dated, n))
+    {
+        // Beside each other, in either order.
+        for second in [first + 1, first.wrapping_sub(1)] {
+            if lower
+                .get(second)
+                .is_some_and(|n| is_free(second) && is_named(&timed, n))
+                && all(first, &is_date)
+                && all(second, &is_clock)
+            {
+                return Some((first, second, Joined::DateAndTime));
+            }
+        }
+    }
+    None
 }
 
 impl FoundTime {
-    fn new(index: usize, name: &str, guessed: bool, format: TimeFormat, cells: &[&str]) -> Self {
-        let steps = steps(format, cells.iter().copied());
+    fn new(
+        cells: TimeCells,
+        name: &str,
+        guessed: bool,
+        detected: &Detected,
+        texts: &Texts<'_>,
+        head: &Head,
+    ) -> Self {
+        let format = &cells.format;
+        let steps = steps(format, texts.0.iter().map(|(_, text)| text.as_ref()));
         let mut forward: Vec<u64> = steps
             .iter()
             .filter_map(|&s| u64::try_from(s).ok())
@@ -126,13 +358,31 @@ impl FoundTime {
             let periods = step as f64 / period_ns.unwrap_or(1) as f64;
             periods < 0.5 || (periods - periods.round()).abs() > UNEVEN_SHARE
         };
+        let first = texts.0.iter().find(|(_, c)| format.read(c).is_some());
+        let place = first.map_or(String::new(), |(at, _)| format!(" ({} {at})", head.place));
+        let why = detected.why.as_ref().map_or(String::new(), |why| {
+            let below = head.units.as_ref().filter(|_| why.starts_with("the unit"));
+            let line = below.map_or(String::new(), |(line, _)| format!(" in line {line}"));
+            format!(", by {why}{line}")
+        });
+        let assumed = detected.assumed;
+        let why = if assumed {
+            " assumed: no unit is stated, --time-unit states it".to_owned()
+        } else {
+            why
+        };
+        let note = detected
+            .note
+            .as_ref()
+            .map(|note| format!("`{name}`{place}: {note}"));
         Self {
-            index,
-            format,
+            others: Vec::new(),
+            note,
+            assumed,
             found: TimeColumn {
                 name: name.to_owned(),
                 guessed,
-                format: format.name(),
+                format: format!("{}{why}", format.name()),
                 epoch: format.is_epoch(),
                 period_ns,
                 repeated: repeated(&steps),
@@ -140,13 +390,33 @@ impl FoundTime {
                 uneven: share(&uneven),
                 pace_ns: None,
             },
+            cells,
         }
     }
 
     /// 90th percentile of the period between these rows (ns); `None` if there are few.
     pub(super) fn pace_ns(&self, rows: &[&HeadRow]) -> Option<u64> {
-        let cells = rows.iter().filter_map(|r| r.text(self.index));
-        let mut steps: Vec<u64> = steps(self.format, cells)
+        let TimeCells {
+            index,
+            second,
+            format,
+        } = &self.cells;
+        let mut joined = Vec::new();
+        for row in rows {
+            match second {
+                None => joined.extend(row.text(*index).map(Cow::Borrowed)),
+                Some((second, how)) => {
+                    let mut text = String::new();
+                    how.join(
+                        row.text(*index).unwrap_or_default(),
+                        row.text(*second).unwrap_or_default(),
+                        &mut text,
+                    );
+                    joined.push(text.into());
+                }
+            }
+        }
+        let mut steps: Vec<u64> = steps(format, joined.iter().map(AsRef::as_ref))
             .into_iter()
             .filter_map(|step| u64::try_from(step).ok().filter(|step| *step > 0))
             .collect();
@@ -157,7 +427,7 @@ impl FoundTime {
 }
 
 /// Steps between valid stamps (ns).
-fn steps<'a>(format: TimeFormat, cells: impl Iterator<Item = &'a str>) -> Vec<i64> {
+fn steps<'a>(format: &TimeFormat, cells: impl Iterator<Item = &'a str>) -> Vec<i64> {
     let mut last = None;
     let steps = cells.filter_map(|cell| {
         let ns = format.read_after(cell, last)?;
@@ -167,7 +437,7 @@ fn steps<'a>(format: TimeFormat, cells: impl Iterator<Item = &'a str>) -> Vec<i6
 }
 
 /// Whether the name of a column is that of a time.
-pub(super) fn has_time_name(name: &str) -> bool {
+pub(crate) fn has_time_name(name: &str) -> bool {
     let lower = name.to_lowercase();
     let mut words = lower.split(|c: char| !c.is_alphabetic());
     // A capital T is temperature.

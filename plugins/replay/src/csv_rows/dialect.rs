@@ -1,8 +1,8 @@
-//! Dialect of a CSV file: preamble, separator, decimal comma, header.
+//! Dialect of a CSV file: separator, records, names of columns.
 
 use crate::cell::{self, Cell};
-use crate::text::{LineCounter, merge_spaces};
-use crate::time_format::TimeFormat;
+use crate::text::merge_spaces;
+use crate::time_format::is_stamp;
 use csv::ByteRecord;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,53 +12,24 @@ const SEPARATORS: [u8; 5] = [b',', b';', b'\t', b'|', b' '];
 /// Rows by which the separator is detected.
 const SEPARATOR_ROWS: usize = 50;
 
-/// Preamble of a table: byte order mark, Excel's `sep=;`, comments, empty lines.
-pub(super) struct Preamble<'a> {
-    pub(super) bytes: usize,
-    pub(super) lines: LineCounter,
-    pub(super) separator: Option<u8>,
-    /// Last comment, which may be the header.
-    pub(super) comment: Option<&'a [u8]>,
-}
-
-impl<'a> Preamble<'a> {
-    pub(super) fn of(head: &'a [u8]) -> Self {
-        let mut preamble = Self {
-            bytes: if head.starts_with(b"\xef\xbb\xbf") {
-                3
-            } else {
-                0
-            },
-            lines: LineCounter::default(),
-            separator: None,
-            comment: None,
-        };
-        let begin = preamble.bytes;
-        let ends = |b: &u8| matches!(b, b'\n' | b'\r');
-        while let Some(end) = head[preamble.bytes..].iter().position(ends) {
-            let raw_line = &head[preamble.bytes..=preamble.bytes + end];
-            let line = raw_line.trim_ascii();
-            match line {
-                [] => {}
-                [b'#' | b'%', ..] | [b'/', b'/', ..] => {
-                    preamble.comment = Some(comment_text(line));
-                }
-                [b's', b'e', b'p', b'=', separator] if preamble.bytes == begin => {
-                    preamble.separator = Some(*separator);
-                }
-                _ => break,
-            }
-            preamble.bytes += raw_line.len();
-            preamble.lines.pass(raw_line);
-        }
-        preamble
+/// Separator that Excel states in the first line (`sep=;`).
+pub(super) fn stated_separator(text: &[u8]) -> Option<u8> {
+    let end = text.iter().position(|b| matches!(b, b'\n' | b'\r'))?;
+    match text[..end].trim_ascii().trim_ascii_start() {
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator] => Some(*separator),
+        [
+            b'"',
+            b's' | b'S',
+            b'e' | b'E',
+            b'p' | b'P',
+            b'=',
+            separator,
+            b'"',
+        ] => Some(*separator),
+        // `sep=` and a tab, which is trimmed.
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'='] => Some(b'\t'),
+        _ => None,
     }
-}
-
-/// Text of a comment line.
-fn comment_text(line: &[u8]) -> &[u8] {
-    let signs = line.iter().take_while(|b| matches!(b, b'#' | b'%' | b'/'));
-    line[signs.count()..].trim_ascii()
 }
 
 pub(super) fn builder(separator: u8) -> csv::ReaderBuilder {
@@ -84,27 +55,31 @@ pub(super) fn records(text: &[u8], separator: u8, complete: bool, most: usize) -
     rows
 }
 
-/// Detects the separator: most rows of equal length, and most cells with a number, time stamp or missing value.
-pub(super) fn separator(text: &[u8], complete: bool) -> u8 {
+/// Detects the separator: most of the last rows of equal length, and most cells with a number, time stamp or missing
+/// value.
+pub(super) fn separator(text: &[u8], complete: bool, most: usize) -> u8 {
     let worth = |separator: &u8| {
         let text = with_single_spaces(text, *separator);
-        let rows = records(&text, *separator, complete, SEPARATOR_ROWS);
-        let width = rows.first().map_or(0, ByteRecord::len);
+        let rows = records(&text, *separator, complete, most);
+        // Text may stand above the table.
+        let from = (rows.len() / 2).max(rows.len().saturating_sub(SEPARATOR_ROWS));
+        let rows = &rows[from..];
+        let mut widths: Vec<usize> = rows.iter().map(ByteRecord::len).collect();
+        widths.sort_unstable();
+        let runs = widths.chunk_by(|a, b| a == b);
+        let (even, width) = runs.map(|run| (run.len(), run[0])).max()?;
         if width < 2 {
             return None;
         }
-        let even = rows.iter().filter(|r| r.len() == width).count();
-        let body = rows.iter().skip(1).flatten();
-        let (mut cells, mut read) = (0, 0);
-        for cell in body {
-            cells += 1;
-            let number = cell::read(cell, *separator != b',') != Cell::Text;
-            let stamp =
-                || std::str::from_utf8(cell).is_ok_and(|c| TimeFormat::of("", &[c]).is_some());
-            read += usize::from(number || stamp());
-        }
+        let cells = rows.iter().flatten();
+        let read = cells.clone().filter(|cell| {
+            matches!(cell::read_any(cell), Cell::Missing) || is_number_or_stamp(cell)
+        });
         let share = |part: usize, of: usize| part * 1000 / of.max(1);
-        Some((share(even, rows.len()) + share(read, cells), width))
+        Some((
+            share(even, rows.len()) + share(read.count(), cells.count()),
+            width,
+        ))
     };
     let best = SEPARATORS.iter().filter_map(|s| Some((worth(s)?, s)));
     // The first of equals.
@@ -113,49 +88,13 @@ pub(super) fn separator(text: &[u8], complete: bool) -> u8 {
         .map_or(b',', |(_, s)| *s)
 }
 
-/// Whether numbers have decimal commas: more of them than decimal points.
-pub(super) fn has_decimal_commas(records: &[ByteRecord]) -> bool {
-    let (mut commas, mut points) = (0, 0);
-    for cell in records.iter().skip(1).flatten() {
-        match cell::read(cell, true) {
-            Cell::Number(_) if cell.contains(&b',') => commas += 1,
-            Cell::Number(_) if cell.contains(&b'.') => points += 1,
-            _ => {}
-        }
+/// Whether a cell is a number in any style, or a time stamp.
+pub(super) fn is_number_or_stamp(cell: &[u8]) -> bool {
+    match cell::read_any(cell) {
+        Cell::Number(_) | Cell::Infinite => true,
+        Cell::Missing => false,
+        Cell::Text => std::str::from_utf8(cell).is_ok_and(is_stamp),
     }
-    commas > points
-}
-
-/// Whether the first row is data, not a header: numbers and time stamps only.
-pub(super) fn is_row(record: &ByteRecord, decimal_comma: bool) -> bool {
-    let mut numbers = 0;
-    for cell in record {
-        match cell::read(cell, decimal_comma) {
-            Cell::Number(_) | Cell::Infinite => numbers += 1,
-            Cell::Missing => {}
-            Cell::Text => {
-                let stamp =
-                    std::str::from_utf8(cell).is_ok_and(|c| TimeFormat::of("", &[c]).is_some());
-                if !stamp {
-                    return false;
-                }
-            }
-        }
-    }
-    numbers > 0
-}
-
-/// Column names of a header; text that is not UTF-8 is decoded as Latin-1.
-pub(super) fn names<'a>(cells: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
-    cells
-        .map(|cell| match std::str::from_utf8(cell) {
-            Ok(text) => text.trim().to_owned(),
-            Err(_) => {
-                let text: String = cell.iter().map(|b| char::from(*b)).collect();
-                text.trim().to_owned()
-            }
-        })
-        .collect()
 }
 
 /// Makes column names unique.
