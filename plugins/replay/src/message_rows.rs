@@ -45,10 +45,10 @@ impl MessageRows {
         if head.seen.is_empty() {
             return Err(TableError::invalid(
                 file,
-                if unread.is_empty() {
-                    "no message".to_owned()
-                } else {
-                    format!("no topic that can be read: {}", unread.join(", "))
+                match (unread.as_slice(), looked.report().notes.as_slice()) {
+                    ([], []) => "no message".to_owned(),
+                    ([], notes) => format!("no message: {}", notes.join("; ")),
+                    (unread, _) => format!("no topic that can be read: {}", unread.join(", ")),
                 },
                 "topics in ROS 1, ROS 2 (CDR), JSON or protobuf with their schemas in the file; a CSV or JSON lines of the others: their own tools export them",
             ));

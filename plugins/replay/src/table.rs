@@ -74,7 +74,17 @@ impl Table {
         if encoding.is_some() {
             (head, at_end) = decode(&mut from, head, encoding, wanted).map_err(failed)?;
         }
+        let in_utf_16 = |name: &str| {
+            TableError::invalid(
+                file,
+                format!("{name} in UTF-16"),
+                "UTF-8: `iconv -f UTF-16 -t UTF-8` makes it",
+            )
+        };
         if let Some(format) = formats::of_messages(&head, file) {
+            if encoding.is_some() {
+                return Err(in_utf_16(format.name));
+            }
             if matches!(from, Input::Stdin(_)) {
                 return Err(TableError::invalid(
                     file,
@@ -94,6 +104,9 @@ impl Table {
             ));
         }
         if let Some(format) = typed::Format::of(&head, file) {
+            if encoding.is_some() {
+                return Err(in_utf_16(format.name()));
+            }
             if matches!(from, Input::Stdin(_)) {
                 return Err(TableError::invalid(
                     file,

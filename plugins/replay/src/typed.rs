@@ -59,14 +59,14 @@ impl Columns {
     fn time(&mut self, wanted: &Wanted) -> Option<(usize, TimeFormat)> {
         if let Some(name) = &wanted.time {
             let named = |(k, _): &&(usize, _)| &self.names[*k] == name;
-            return self.times.iter().find(named).copied();
+            return self.times.iter().find(named).cloned();
         }
         let used = |k: usize| {
             let name = &self.names[k];
             !wanted.ignore.contains(name) && !wanted.columns.contains(name)
         };
-        let times: Vec<_> = self.times.iter().filter(|t| used(t.0)).copied().collect();
-        if let [first, _, ..] = times[..] {
+        let times: Vec<_> = self.times.iter().filter(|t| used(t.0)).cloned().collect();
+        if let [first, _, ..] = times.as_slice() {
             let name = |t: &(usize, TimeFormat)| format!("`{}`", self.names[t.0]);
             let names: Vec<String> = times.iter().map(name).collect();
             self.notes.push(format!(
@@ -75,7 +75,7 @@ impl Columns {
                 self.names[first.0]
             ));
         }
-        times.first().copied()
+        times.first().cloned()
     }
 }
 
@@ -165,6 +165,7 @@ fn open<S: TypedSource>(
         rows,
         place: S::PLACE,
         time,
+        units: None,
         notes: columns.notes,
     };
     let (schema, classes) = classify(file, head, wanted)?;

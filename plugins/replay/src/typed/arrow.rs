@@ -2,7 +2,7 @@
 
 use super::Columns;
 use super::value::{NS_PER_DAY, NS_PER_S, SECONDS, Value};
-use crate::time_format::TimeFormat;
+use crate::time_format::{Clock, TimeFormat};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
     Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
@@ -103,7 +103,7 @@ impl Leaves {
         let time = match value_type(field.data_type()) {
             DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Some(TimeFormat::Iso),
             DataType::Duration(_) => Some(SECONDS),
-            DataType::Time32(_) | DataType::Time64(_) => Some(TimeFormat::TimeOfDay),
+            DataType::Time32(_) | DataType::Time64(_) => Some(TimeFormat::Clock(Clock::Day)),
             _ => None,
         };
         columns.times.extend(time.map(|format| (index, format)));

@@ -1,7 +1,8 @@
 //! Typed value of a cell, as number and as text.
 
 use crate::cell::{self, Cell};
-use crate::time_format::TimeFormat;
+use crate::digits::NumberStyle;
+use crate::time_format::{Origin, TimeFormat, Unit};
 use std::borrow::Cow;
 
 pub(super) const NS_PER_S: i64 = 1_000_000_000;
@@ -9,9 +10,11 @@ pub(super) const NS_PER_DAY: i64 = 86_400 * NS_PER_S;
 
 /// Seconds as numbers, with an unknown origin.
 pub(super) const SECONDS: TimeFormat = TimeFormat::Count {
-    unit_ns: NS_PER_S,
-    unit: "seconds",
-    epoch: false,
+    unit: Unit {
+        ns: NS_PER_S,
+        name: "seconds",
+    },
+    origin: Origin::Unknown,
 };
 
 /// Value of a cell.
@@ -41,7 +44,9 @@ impl Value<'_> {
             Self::Single(x) => number(f64::from(*x)),
             Self::Duration(ns) => Cell::Number(*ns as f64 / NS_PER_S as f64),
             Self::Stamp(..) | Self::TimeOfDay(_) => Cell::Text,
-            Self::Decimal(text) | Self::Text(text) => cell::read(text.as_bytes(), false),
+            Self::Decimal(text) | Self::Text(text) => {
+                cell::read(text.as_bytes(), NumberStyle::POINT)
+            }
         }
     }
 }
@@ -105,6 +110,7 @@ fn time_of_day(ns: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time_format::Clock;
 
     #[test]
     fn texts_of_values_are_read_back_exactly() {
@@ -118,6 +124,10 @@ mod tests {
         }
         let ns = 86_399_999_999_999;
         let text = Value::TimeOfDay(ns).text();
-        assert_eq!(TimeFormat::TimeOfDay.read(&text), Some(ns), "{text}");
+        assert_eq!(
+            TimeFormat::Clock(Clock::Day).read(&text),
+            Some(ns),
+            "{text}"
+        );
     }
 }
