@@ -232,7 +232,6 @@ fn terminal_is_restored_after_a_signal_and_after_an_error() {
     let mut person = Person::runs("kernel.ron --interactive --rerun off --summary s.json");
     person.time("1 x real time");
     let s = person.here.path().join("s.json");
-    std::fs::remove_file(&s).unwrap();
     std::fs::create_dir(&s).unwrap();
     person.press("q");
     person.wait_for("error: s.json");
