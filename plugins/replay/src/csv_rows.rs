@@ -226,7 +226,7 @@ fn lines_of(records: &[ByteRecord], from: usize, text: &[u8], mut lines: LineCou
     begins.collect()
 }
 
-/// What is said about the lines above the data.
+/// Notes about the lines above the data.
 fn layout_notes(layout: &Layout) -> Vec<String> {
     let Some((count, first)) = layout.ignored else {
         return Vec::new();

@@ -97,7 +97,7 @@ impl TimeFormat {
             now?.checked_sub(before?)
         };
         let (first, second) = (step(&form.format)?, step(&other.format).unwrap_or(i64::MAX));
-        // Whoever confuses day and month jumps by months.
+        // With day and month confused, time jumps by months.
         let goes_on = first.unsigned_abs() < DAY_NS && second.unsigned_abs() > 26 * DAY_NS;
         (first != second && !goes_on).then_some((first, second, [&form.format, &other.format]))
     }

@@ -64,7 +64,8 @@ const FORMATS: [&str; 26] = [
 #[test]
 fn stamps_are_read_as_pandas_reads_them() {
     let Some(python) = std::env::var_os("BECOMINGONE_PYTHON") else {
-        println!("skipped: pandas, as BECOMINGONE_PYTHON is not set");
+        let why = "skipped: pandas, as BECOMINGONE_PYTHON is not set";
+        writeln!(std::io::stderr(), "{why}").unwrap();
         return;
     };
     // Forty stamps 1777.25 s apart, from 2023-11-14 22:13:20 on: the day exceeds 12, so that the order can be told.

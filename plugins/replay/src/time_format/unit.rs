@@ -85,7 +85,7 @@ const UNITS: [(Unit, &[&str], &[&str]); 7] = [
         &[],
     ),
     // "Time of day" has no unit.
-    (DAYS, &["days", "tage"], &["d", "day", "tag"]),
+    (DAYS, &["days"], &["d", "day", "tag"]),
 ];
 
 impl Unit {
