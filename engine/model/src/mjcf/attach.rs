@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::warn_unsupported;
 use crate::ModelError;
 use crate::draft::Warnings;
-use crate::value::quoted;
+use crate::number::quoted;
 use becomingone_components::body::Pose;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use super::element::Values;
 use super::settings::Settings;
 use crate::ModelError;
 use crate::mass::{Mass, capsule, cuboid, cylinder, ellipsoid, solid_mesh, sphere};
-use crate::value::quoted;
+use crate::number::quoted;
 use becomingone_components::body::{Mesh, Pose, Shape};
 use glam::{DQuat, DVec3, Quat, Vec3};
 use std::f64::consts::PI;

@@ -147,6 +147,7 @@ pub(crate) fn warn_unsupported(root: &Element, warnings: &mut Warnings) -> Resul
             "tendon" if !section.children.is_empty() => "tendons are",
             "deformable" => "deformable bodies are",
             "extension" => "plugins are",
+            "contact" if section.all("pair").next().is_some() => "contact pairs are",
             _ => continue,
         };
         let text = format!("{what} not supported and are ignored");

@@ -83,7 +83,9 @@ impl Compiler {
     pub(super) fn apply(&self, links: &mut [DraftLink]) {
         for link in links.iter_mut() {
             let of_shapes = Mass::of_shapes(&link.colliders);
-            if link.mass.is_none() && of_shapes.is_none() {
+            // The world has no mass.
+            let is_massless = link.mass.is_none() && of_shapes.is_none();
+            if is_massless || link.name == "world" {
                 continue;
             }
             if self.settings.from_shapes == ShapeMass::Always {
