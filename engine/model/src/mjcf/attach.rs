@@ -4,7 +4,7 @@ use super::defaults::Classes;
 use super::element::{Element, Values};
 use super::include::Includer;
 use super::settings::Settings;
-use super::warn_unsupported;
+use super::unsupported::warn_unsupported;
 use crate::ModelError;
 use crate::draft::Warnings;
 use crate::number::quoted;

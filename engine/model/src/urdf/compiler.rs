@@ -4,8 +4,9 @@ use crate::ModelError;
 use crate::draft::{DraftLink, Warnings};
 use crate::mass::Mass;
 use crate::mjcf::element::Element;
+use crate::mjcf::scale_total_mass;
 use crate::mjcf::settings::{Settings, ShapeMass};
-use crate::mjcf::{scale_total_mass, warn_unsupported};
+use crate::mjcf::unsupported::warn_unsupported;
 use crate::xml::SourceText;
 use roxmltree::Node;
 
