@@ -4,10 +4,10 @@
 //! reader of our own. Supported: `<triangles>`, `<polylist>`, `<polygons>`, `<tristrips>` and `<trifans>`.
 //! Ignored: skins, materials, and the up-axis, as ROS tools do.
 
+use crate::number::{comma, quoted};
 use crate::text::decode;
 use crate::tolerant::tolerant;
 use crate::triangles::{Triangles, fan};
-use crate::value::quoted;
 use crate::xml::{SourceText, parse};
 use crate::{ModelError, Place};
 use glam::{DMat4, DQuat, DVec3};
@@ -192,7 +192,11 @@ impl<'a, 'i> Scene<'a, 'i> {
             .map(|word| {
                 word.parse().map_err(|_| {
                     let found = format!("{} in <{}>", quoted(word), node.tag_name().name());
-                    self.refuse(node, found, "numbers")
+                    let error = self.refuse(node, found, "numbers");
+                    match comma(word) {
+                        Some(hint) => error.hint(hint),
+                        None => error,
+                    }
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -481,6 +485,11 @@ mod tests {
             ("9 0 9 1 9 2", "9 0 9 1 9 x", ":10:1: \"x\" in <p>"),
             ("9 0 9 1 9 2", "9 0 9 1 9 -1", ":10:1: \"-1\" in <p>"),
             ("0 2 0</float", "0</float", ":5:16: 10 of 12 numbers"),
+            (
+                "0 2 0</float",
+                "0 2,5 0</float",
+                "write 2.5 if the comma is a decimal comma",
+            ),
             (
                 "source=\"#v\"",
                 "source=\"#w\"",

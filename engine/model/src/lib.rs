@@ -5,7 +5,7 @@
 //! - [`Files`] and [`Disk`]: file access.
 //! - `text`: encodings; `tolerant`: deviations from XML that other readers accept.
 //! - `xml`: XML parsing with line and column, within limits.
-//! - `value`: attribute values: numbers, vectors and names.
+//! - `number`: numbers in text; `value`: attribute values: vectors and names.
 //! - [`load_robot`]: detects the format.
 //! - `urdf` and `mjcf`: convert elements to a `draft`; `uri` resolves mesh names to files.
 //! - [`load_mesh`]: triangles of STL (`stl`), COLLADA (`dae`), OBJ (`obj`) and `MuJoCo`'s MSH (`msh`);
@@ -39,6 +39,7 @@ mod mesh_cache;
 mod mesh_mass;
 mod mjcf;
 mod msh;
+mod number;
 mod obj;
 mod repair;
 mod servo;

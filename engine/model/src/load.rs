@@ -47,8 +47,9 @@ pub fn parse_robot(text: &str, file: &Path, files: &dyn Files) -> Result<RobotMo
     };
     let found = format!("the root element <{name}>{kind}");
     let place = source.place(root.range().start);
-    Err(
-        ModelError::at(&place, found, "expected <robot> (URDF) or <mujoco> (MJCF)")
-            .nearest(name, ROOTS),
-    )
+    let error = ModelError::at(&place, found, "expected <robot> (URDF) or <mujoco> (MJCF)");
+    Err(match name {
+        "sdf" => error.hint("use the URDF that it was made of, or convert it"),
+        _ => error.nearest(name, ROOTS),
+    })
 }

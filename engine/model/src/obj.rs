@@ -4,8 +4,8 @@
 //! common, so this is a reader of our own. Everything but vertices and faces is ignored, and so are
 //! faces of two corners, which have no area.
 
+use crate::number::{comma, quoted};
 use crate::triangles::{Triangles, fan};
-use crate::value::quoted;
 use crate::{ModelError, Place};
 use std::path::Path;
 
@@ -25,7 +25,13 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
         let refuse = |expected: &str| ModelError::at(&place(), quoted(line.trim()), expected);
         match words.next() {
             Some("v") => {
-                let vertex = vertex(words).ok_or_else(|| refuse("expected v x y z"))?;
+                let vertex = vertex(words).ok_or_else(|| {
+                    let error = refuse("expected v x y z");
+                    match line.split_ascii_whitespace().find_map(comma) {
+                        Some(hint) => error.hint(hint),
+                        None => error,
+                    }
+                })?;
                 all.vertices.push(vertex);
             }
             Some("f") => {
@@ -106,6 +112,7 @@ mod tests {
             ("f a 1 2", "vertices before it"),
             ("v 1 2", "expected v x y z"),
             ("v 1 2 z", "expected v x y z"),
+            ("v 0,5 1 2", "write 0.5 if the comma is a decimal comma"),
         ] {
             let error = read(&format!("{SQUARE}{line}\n")).unwrap_err();
             assert!(error.starts_with("a.obj:5:1: "), "{error}");

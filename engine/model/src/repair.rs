@@ -3,6 +3,7 @@
 use crate::Place;
 use crate::draft::{DraftLink, Warnings};
 use crate::mass::{Mass, sphere, sphere_radius};
+use crate::number::shown;
 use becomingone_components::body::Geometry;
 use glam::{DMat3, DVec3};
 
@@ -29,7 +30,17 @@ const MIN_GYRATION_M: f64 = 1e-4;
 ///
 /// An inconsistent inertia is corrected or replaced by that of the shapes, with a warning.
 pub(crate) fn link_mass(link: &DraftLink, warnings: &mut Warnings) -> Option<Mass> {
-    let mass = link.mass.filter(|mass| mass.kg >= MASSLESS_KG)?;
+    let mass = link.mass?;
+    if mass.kg < MASSLESS_KG {
+        if mass.kg > 0.0 {
+            let (name, kg) = (&link.name, shown(mass.kg));
+            let text = format!(
+                "link {name:?}: a mass of {kg} kg counts as none: it is below {MASSLESS_KG:?} kg"
+            );
+            warnings.push(&link.place, text);
+        }
+        return None;
+    }
     let Some(wrong) = inconsistency(&mass) else {
         return Some(mass);
     };
@@ -278,5 +289,11 @@ mod tests {
         let mut warnings = Warnings::default();
         assert_eq!(link_mass(&link(Some(grain), vec![]), &mut warnings), None);
         assert_eq!(link_mass(&link(None, vec![]), &mut warnings), None);
+        let warnings = warnings.finish();
+        assert_eq!(warnings.len(), 1);
+        assert!(
+            warnings[0].contains("a mass of 1e-12 kg counts as none"),
+            "{warnings:?}"
+        );
     }
 }

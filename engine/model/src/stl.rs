@@ -1,7 +1,8 @@
 //! STL meshes, text and binary.
 
-use crate::ModelError;
+use crate::number::{comma, quoted};
 use crate::triangles::Triangles;
+use crate::{ModelError, Place};
 use std::path::Path;
 
 /// Free text at the begin of a binary file (bytes).
@@ -54,6 +55,7 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 fn text(mut bytes: Vec<u8>, path: &Path) -> Result<Triangles, ModelError> {
+    reject_commas(&bytes, path)?;
     // `mesh-loader` supports neither upper case nor non-ASCII names.
     for byte in &mut bytes {
         *byte = if byte.is_ascii() {
@@ -72,6 +74,32 @@ fn text(mut bytes: Vec<u8>, path: &Path) -> Result<Triangles, ModelError> {
     mesh_loader::stl::from_slice(&bytes)
         .map(merge_scene)
         .map_err(|e| invalid_mesh(path, "STL", &e))
+}
+
+/// Rejects decimal commas, which some exporters write.
+fn reject_commas(bytes: &[u8], path: &Path) -> Result<(), ModelError> {
+    for (line, number) in bytes.split(|&b| b == b'\n').zip(1..) {
+        let words = str::from_utf8(line)
+            .unwrap_or_default()
+            .split_ascii_whitespace();
+        let is_vertex = words
+            .clone()
+            .next()
+            .is_some_and(|w| w.eq_ignore_ascii_case("vertex"));
+        if let Some((word, hint)) = words
+            .filter(|_| is_vertex)
+            .find_map(|w| Some((w, comma(w)?)))
+        {
+            let place = Place {
+                file: path.display().to_string().into(),
+                line: number,
+                column: 1,
+            };
+            let found = format!("{} in a vertex", quoted(word));
+            return Err(ModelError::at(&place, found, "expected a number").hint(hint));
+        }
+    }
+    Ok(())
 }
 
 /// Merges all meshes of a file. (`mesh_loader::Mesh::merge` assumes that the last triangle uses the
@@ -194,5 +222,20 @@ mod tests {
             let text = [&TEXT[..at], &with, &TEXT[end..]].concat();
             let _ = read(text.as_bytes());
         }
+    }
+
+    #[test]
+    fn decimal_commas_are_named() {
+        let text = "solid a\nfacet normal 0 0 1\nouter loop\n vertex 0,5 0 0\n vertex 1 0 0\n vertex 0 1 0\nendloop\nendfacet\nendsolid a\n";
+        let error = read(text.as_bytes()).unwrap_err();
+        assert!(
+            error.starts_with("a.stl:4:1: \"0,5\" in a vertex"),
+            "{error}"
+        );
+        assert!(
+            error.contains("write 0.5 if the comma is a decimal comma"),
+            "{error}"
+        );
+        assert!(read(text.replace("0,5", "0.5").as_bytes()).is_ok());
     }
 }

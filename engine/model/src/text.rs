@@ -1,6 +1,6 @@
 //! Encodings of XML files: bytes to text, by the byte order mark, else by the declaration.
 
-use crate::value::quoted;
+use crate::number::quoted;
 use crate::xml::{SourceText, is_prolog};
 use crate::{ModelError, Place};
 use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -52,7 +52,9 @@ pub(crate) fn decode(bytes: &[u8], file: &Path) -> Result<Decoded, ModelError> {
         SourceText::new(text, file).place(label.start)
     };
     let name = &label.name;
-    let Some(declared) = Encoding::for_label_no_replacement(name.as_bytes()) else {
+    // As Python writes them; the standard has no hyphen.
+    let label_name = name.to_ascii_lowercase().replace("latin-", "latin");
+    let Some(declared) = Encoding::for_label_no_replacement(label_name.as_bytes()) else {
         let found = format!("the encoding {}, which is unknown", quoted(name));
         let expected = "expected UTF-8, UTF-16, ISO-8859-1, windows-1252 or another of the WHATWG Encoding Standard";
         return Err(ModelError::at(&place(), found, expected).hint(CONVERT));
@@ -207,6 +209,7 @@ mod tests {
         for (label, coded, text) in [
             ("ISO-8859-1", &b"gr\xFCn"[..], "grün"),
             ("latin1", b"gr\xFCn", "grün"),
+            ("Latin-1", b"gr\xFCn", "grün"),
             ("iso-8859-15", b"\xA4", "€"),
             ("windows-1252", b"\x80", "€"),
             ("windows-1251", b"\xEC\xE8\xF0", "мир"),

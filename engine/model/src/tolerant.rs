@@ -34,10 +34,10 @@ pub(crate) fn tolerant(text: &str) -> Cow<'_, str> {
             end.map(|end| end + 3)
         } else if rest.starts_with("<![CDATA[") {
             after(start, "]]>").map(|end| end + 3)
-        } else if rest.starts_with("<?") {
+        } else if let Some(inside) = rest.strip_prefix("<?") {
             let end = after(start, "?>").map(|end| end + 2);
-            let declares =
-                rest[2..].starts_with("xml") && rest[5..].starts_with(char::is_whitespace);
+            let label = inside.strip_prefix("xml");
+            let declares = label.is_some_and(|l| l.starts_with(char::is_whitespace));
             if let Some(end) = end.filter(|_| declares && in_prolog && start > 0) {
                 blank(start, end, true);
             }

@@ -8,8 +8,9 @@ mod compiler;
 use crate::draft::{Draft, DraftJoint, DraftLink, DraftMimic, Warnings};
 use crate::mass::Mass;
 use crate::mesh_cache::MeshCache;
+use crate::number::{quoted, shown};
 use crate::uri::MeshFolder;
-use crate::value::{AttributeReader, quoted, shown};
+use crate::value::AttributeReader;
 use crate::xml::{SourceText, xacro};
 use crate::{Files, ModelError};
 use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Shape, Surroundings};
@@ -81,20 +82,34 @@ fn reject_xacro(root: Node, source: &SourceText) -> Result<(), ModelError> {
     }
 }
 
-/// Whether the root link is the world: it has that name, as in Gazebo and `MuJoCo`, or is an empty link
-/// from which all others float.
+/// Whether the root link is the world: it has that name, as in Gazebo and `MuJoCo`, or is empty, with
+/// what is fixed to it, and all others float from it or move in its plane.
 fn has_world_root(links: &[DraftLink], joints: &[DraftJoint]) -> bool {
     let children: HashSet<&str> = joints.iter().map(|j| &*j.child.name).collect();
-    let Some(root) = links.iter().find(|link| !children.contains(&*link.name)) else {
+    let Some(root) = links.iter().find(|l| !children.contains(&*l.name)) else {
         return false;
     };
-    let is_empty = root.mass.is_none() && root.colliders.is_empty() && root.visuals.is_empty();
-    let mut carried = joints
-        .iter()
-        .filter(|j| j.parent.name == root.name)
-        .peekable();
-    let floats = |j: &DraftJoint| j.kind == Some(JointKind::Floating);
-    carried.peek().is_some() && (root.name == "world" || (is_empty && carried.all(floats)))
+    let links: HashMap<&str, &DraftLink> = links.iter().map(|l| (&*l.name, l)).collect();
+    let mut below = HashMap::<&str, Vec<&DraftJoint>>::new();
+    for joint in joints {
+        below.entry(&joint.parent.name).or_default().push(joint);
+    }
+    let is_empty =
+        |l: &DraftLink| l.mass.is_none() && l.colliders.is_empty() && l.visuals.is_empty();
+    let (mut is_world, mut moves) = (true, false);
+    let mut open = vec![&*root.name];
+    while let Some(name) = open.pop() {
+        is_world &= links.get(name).is_some_and(|l| is_empty(l));
+        // Each is looked at once, even where the joints form a loop.
+        for joint in below.remove(name).unwrap_or_default() {
+            match joint.kind {
+                None => open.push(&joint.child.name),
+                Some(JointKind::Floating | JointKind::Planar) => moves = true,
+                Some(_) => is_world = false,
+            }
+        }
+    }
+    (is_world && moves) || (root.name == "world" && joints.iter().any(|j| j.parent.name == "world"))
 }
 
 /// Use of a shape: contacts, or display only.

@@ -152,7 +152,7 @@ impl<'a> Uri<'a> {
         let mut candidates = Vec::new();
         match self {
             Self::Path(path) if Path::new(path).is_absolute() => {
-                candidates.push(PathBuf::from(path))
+                candidates.push(PathBuf::from(path));
             }
             Self::Path(path) => {
                 candidates.extend(folders.iter().map(|folder| folder.join(path)));

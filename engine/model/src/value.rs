@@ -1,6 +1,7 @@
 //! Attribute values: numbers, vectors, names and launch-file substitutions.
 
 use crate::draft::{NameRef, Warnings};
+use crate::number::{above_zero, comma_separated, numbers, parsed, quoted, shown};
 use crate::xml::{SourceText, xacro};
 use crate::{ModelError, Place};
 use glam::{DQuat, DVec3};
@@ -310,91 +311,6 @@ fn substitution(inside: &str, call: &str, place: &Place) -> Result<(String, bool
 
 /// Deviation of a quaternion's length from 1 that is rounding: files have four digits and more.
 const UNIT_TOLERANCE: f64 = 1e-3;
-
-/// Parses numbers separated by white space that are finite as `f32`, the physics' precision.
-pub(crate) fn numbers(text: &str, place: &Place, name: &str) -> Result<Vec<f64>, ModelError> {
-    let fine = |x: f64| (x as f32).is_finite();
-    let expected = "expected a finite number, at most 3.4e38 (single precision)";
-    parsed(text, place, name, fine, expected)
-}
-
-/// Parses numbers separated by white space, each of which fulfils a condition.
-pub(crate) fn parsed(
-    text: &str,
-    place: &Place,
-    name: &str,
-    condition: impl Fn(f64) -> bool,
-    expected: &str,
-) -> Result<Vec<f64>, ModelError> {
-    text.split_whitespace()
-        .map(|word| match word.parse::<f64>() {
-            Ok(number) if condition(number) => Ok(number),
-            found => {
-                let expected = if found.is_ok() {
-                    expected
-                } else {
-                    "expected a number"
-                };
-                let written = format!("{} in {name}", quoted(word));
-                let error = ModelError::at(place, written, expected);
-                Err(match comma(word) {
-                    Some(hint) => error.hint(hint),
-                    None => error,
-                })
-            }
-        })
-        .collect()
-}
-
-/// What to write instead of a word with a comma that is not a number; `None` if there is no comma.
-pub(crate) fn comma(word: &str) -> Option<String> {
-    let point = word.replacen(',', ".", 1);
-    match point.parse::<f64>() {
-        _ if !word.contains(',') => None,
-        Ok(_) if !word.ends_with(',') && !word.starts_with(',') => Some(format!(
-            "write {point} if the comma is a decimal comma, and spaces between numbers"
-        )),
-        _ => Some("write spaces, not commas, between numbers, and decimal points".to_owned()),
-    }
-}
-
-/// Comma-separated numbers with spaces instead, if they are as many as expected, three or more, and
-/// no comma can be a decimal comma: each stands between two numbers. `None` otherwise.
-fn comma_separated(text: &str, counts: &[usize]) -> Option<String> {
-    let fields: Vec<&str> = text.split(',').map(str::trim).collect();
-    let is_number = |field: &&str| field.parse::<f64>().is_ok();
-    let fits = fields.len() > 2 && counts.contains(&fields.len());
-    (fits && fields.iter().all(is_number)).then(|| fields.join(" "))
-}
-
-/// Number for a message: very small and very large ones with an exponent.
-pub(crate) fn shown(number: f64) -> String {
-    if number == 0.0 || (1e-4..1e15).contains(&number.abs()) {
-        format!("{number}")
-    } else {
-        format!("{number:?}")
-    }
-}
-
-/// Expected value of a number that has to be above zero as `f32`.
-pub(crate) fn above_zero(number: f64, what: &str, unit: &str) -> String {
-    if number > 0.0 {
-        format!("expected {what} above 1e-45 {unit} (single precision)")
-    } else {
-        format!("expected {what} above zero ({unit})")
-    }
-}
-
-/// Most characters of file content quoted in a message.
-const MAX_QUOTED: usize = 80;
-
-/// Quotes file content for a message: escaped, and truncated if long.
-pub(crate) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTED) {
-        Some((end, _)) => format!("{:?}...", &text[..end]),
-        None => format!("{text:?}"),
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -245,7 +245,7 @@ fn parse_error(error: &Error, source: &SourceText) -> ModelError {
             "expected &lt; &gt; &amp; &quot; &apos; or a character such as &#176;",
         )
         .hint("write the character itself"),
-        Error::InvalidAttributeValue(_) => {
+        Error::InvalidAttributeValue(_) | Error::InvalidChar(b'\'' | b'"', b'<', _) => {
             ModelError::at(&place, "< in an attribute", "expected none").hint("write &lt; for <")
         }
         Error::DuplicatedAttribute(name, _) => ModelError::at(

@@ -194,3 +194,30 @@ fn what_cannot_be_attached_is_refused_at_its_place() {
     let error = load(&files, &main(twice)).unwrap_err();
     assert!(error.contains("a second link named \"x_p\""), "{error}");
 }
+
+#[test]
+fn what_an_attached_model_loses_is_told() {
+    let child = CHILD
+        .replace("angle=\"radian\"", "angle=\"radian\" settotalmass=\"9\"")
+        .replace(
+            "</mujoco>",
+            "<keyframe><key name=\"home\" qpos=\".1 .2\"/></keyframe></mujoco>",
+        );
+    let text = main("<attach model=\"c\" body=\"p\"/>");
+    let model = load(
+        &[("other.xml", &child)],
+        &text.replace("child.xml", "other.xml"),
+    )
+    .unwrap();
+    for words in [
+        "the keyframes of an attached model are not used",
+        "settotalmass of an attached model is ignored",
+        "<attach> without prefix",
+    ] {
+        assert!(
+            model.warnings.iter().any(|w| w.contains(words)),
+            "{words}: {:?}",
+            model.warnings
+        );
+    }
+}

@@ -275,6 +275,28 @@ fn numbers_of_mjcf_are_those_of_a_double() {
 }
 
 #[test]
+fn contact_parameters_have_no_effect_and_pairs_are_told() {
+    let plain = arm("<joint name=\"j\"/>", "");
+    let seen = "<camera name=\"c\"/><light/><site name=\"s\"/>";
+    let geom = "<geom friction=\"0.1 0 0\" condim=\"1\" solref=\"0.1 1\" solimp=\"0.9 0.9 0.01\" margin=\"0.1\" ";
+    let text = plain
+        .replace("<freejoint/>", &format!("<freejoint/>{seen}"))
+        .replace("<geom ", geom)
+        .replace(
+            "</mujoco>",
+            "<sensor><jointpos joint=\"j\"/></sensor></mujoco>",
+        );
+    assert_eq!(parse(&text), parse(&plain));
+    let pair = "<contact><pair geom1=\"a\" geom2=\"b\"/></contact>";
+    let model = parse(&arm("<joint/>", pair));
+    assert!(
+        model.warnings[0].contains("contact pairs are not supported"),
+        "{:?}",
+        model.warnings
+    );
+}
+
+#[test]
 fn what_the_two_ends_of_a_geom_replace_is_told() {
     let text = "<mujoco><worldbody><body name=\"a\"><freejoint/>\
         <geom type=\"capsule\" pos=\"9 9 9\" fromto=\"0 0 0 0 2 0\" size=\"0.1\"/></body></worldbody></mujoco>";

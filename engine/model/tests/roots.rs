@@ -96,6 +96,14 @@ fn an_empty_root_from_which_all_floats_is_the_world() {
         (2, JointKind::Floating)
     );
     near(at(&model, "b"), Vec3::Z * 3.0);
+    let text = r#"<robot name="r"><link name="map"/><link name="odom"/><link name="a">I</link>
+        <joint name="j" type="fixed"><parent link="map"/><child link="odom"/></joint>
+        <joint name="k" type="K"><parent link="odom"/><child link="a"/></joint></robot>"#;
+    for (kind, is_fixed) in [("floating", false), ("planar", true)] {
+        let model = parse(&text.replace('I', INERTIAL).replace('K', kind), "a.urdf");
+        assert_eq!((model.fixed_base, model.written.links), (is_fixed, 3));
+        assert_eq!(model.mass_kg(), 1.0);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::mesh::finish;
 use crate::mesh_cache::MeshCache;
 use crate::mesh_mass::MeshInertia;
 use crate::triangles::Triangles;
-use crate::value::quoted;
+use crate::number::quoted;
 use becomingone_components::body::{Mesh, Pose};
 use becomingone_components::height_field::HeightField;
 use glam::{Quat, Vec3};

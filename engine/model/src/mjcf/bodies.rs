@@ -16,7 +16,7 @@ use super::geom::{self, Geom};
 use super::settings::{Settings, ShapeMass};
 use crate::draft::{DraftJoint, DraftLink, Warnings};
 use crate::mass::Mass;
-use crate::value::shown;
+use crate::number::shown;
 use crate::{ModelError, Place};
 use becomingone_components::body::{Geometry, JointKind, Pose, Surroundings};
 use glam::{DMat3, DVec3, Quat, Vec3};

@@ -1,7 +1,7 @@
 //! Element tree of one or more files, with the place of each element, and typed attributes.
 
 use crate::draft::Warnings;
-use crate::value::{numbers, parsed, quoted, shown};
+use crate::number::{numbers, parsed, quoted, shown};
 use crate::{ModelError, Place};
 use becomingone_components::body::Pose;
 use glam::DVec3;

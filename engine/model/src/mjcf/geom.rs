@@ -7,7 +7,7 @@ use super::settings::Settings;
 use crate::ModelError;
 use crate::mass::Mass;
 use crate::mesh_mass::MeshInertia;
-use crate::value::quoted;
+use crate::number::quoted;
 use becomingone_components::body::{Pose, Shape};
 use glam::{DQuat, DVec3, Quat, Vec3};
 use std::collections::HashMap;

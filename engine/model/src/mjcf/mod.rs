@@ -12,7 +12,7 @@
 //! - `bodies`: links and joints.
 //! - `actuators`: effort limits; `equality`: mimics; `keyframe`: the start pose.
 //!
-//! Unsupported elements cause a warning.
+//! Unsupported elements cause a warning (`unsupported`).
 
 mod actuators;
 mod assets;
@@ -28,6 +28,7 @@ mod keyframe;
 mod primitive;
 mod replicate;
 pub(crate) mod settings;
+pub(crate) mod unsupported;
 
 use crate::draft::{Draft, DraftLink, Warnings};
 use crate::mesh_cache::MeshCache;
@@ -37,15 +38,10 @@ use assets::{Assets, materials, shapes};
 use attach::Scope;
 use becomingone_components::body::{Pose, Written};
 use bodies::{Bodies, plain_joint};
-use element::Element;
 use glam::{Quat, Vec3};
 use include::Includer;
 use roxmltree::Node;
 use std::path::Path;
-
-/// `MuJoCo`'s default gravity (m/s²), and the tolerance of a file's gravity before a warning.
-const GRAVITY_M_S2: f64 = -9.81;
-const GRAVITY_TOLERANCE_M_S2: f64 = 0.02;
 
 /// Reads the root element `<mujoco>`.
 pub(crate) fn read(
@@ -158,38 +154,6 @@ pub(crate) fn read(
         missing_meshes: mesh_cache.missing,
         warnings,
     })
-}
-
-/// Warns about unsupported sections.
-pub(crate) fn warn_unsupported(root: &Element, warnings: &mut Warnings) -> Result<(), ModelError> {
-    for section in &root.children {
-        let what = match &*section.name {
-            "tendon" if !section.children.is_empty() => "tendons are",
-            "deformable" => "deformable bodies are",
-            "extension" => "plugins are",
-            _ => continue,
-        };
-        let text = format!("{what} not supported and are ignored");
-        warnings.push(&section.place, text);
-    }
-    for option in root.all("option") {
-        let v = option.values();
-        if let Some(g) = v.vector("gravity")? {
-            let usual =
-                g.x == 0.0 && g.y == 0.0 && (g.z - GRAVITY_M_S2).abs() <= GRAVITY_TOLERANCE_M_S2;
-            if !usual {
-                let text = format!("the scene's gravity applies, not {} {} {}", g.x, g.y, g.z);
-                warnings.push(&v.place("gravity"), text);
-            }
-        }
-        for fluid in ["density", "viscosity"] {
-            if v.number(fluid)?.unwrap_or_default() != 0.0 {
-                let text = "fluid forces are not supported and are ignored";
-                warnings.push(&v.place(fluid), text);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Scales all masses to this total (kg).

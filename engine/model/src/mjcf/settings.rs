@@ -3,7 +3,7 @@
 use super::element::{Element, Values};
 use crate::ModelError;
 use crate::mass::Mass;
-use crate::value::quoted;
+use crate::number::quoted;
 use becomingone_components::body::Pose;
 use glam::{DMat3, DQuat, DVec3};
 use std::path::Path;

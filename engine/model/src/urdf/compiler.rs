@@ -4,8 +4,9 @@ use crate::ModelError;
 use crate::draft::{DraftLink, Warnings};
 use crate::mass::Mass;
 use crate::mjcf::element::Element;
+use crate::mjcf::scale_total_mass;
 use crate::mjcf::settings::{Settings, ShapeMass};
-use crate::mjcf::{scale_total_mass, warn_unsupported};
+use crate::mjcf::unsupported::warn_unsupported;
 use crate::xml::SourceText;
 use roxmltree::Node;
 
@@ -83,7 +84,9 @@ impl Compiler {
     pub(super) fn apply(&self, links: &mut [DraftLink]) {
         for link in links.iter_mut() {
             let of_shapes = Mass::of_shapes(&link.colliders);
-            if link.mass.is_none() && of_shapes.is_none() {
+            // The world has no mass.
+            let is_massless = link.mass.is_none() && of_shapes.is_none();
+            if is_massless || link.name == "world" {
                 continue;
             }
             if self.settings.from_shapes == ShapeMass::Always {

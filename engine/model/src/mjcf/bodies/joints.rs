@@ -3,7 +3,7 @@
 use crate::draft::{DraftJoint, NameRef, Warnings};
 use crate::mjcf::element::Values;
 use crate::mjcf::settings::Settings;
-use crate::value::{quoted, shown};
+use crate::number::{quoted, shown};
 use crate::{ModelError, Place};
 use becomingone_components::body::{JointKind, JointLimits, Pose};
 use glam::{DVec3, Quat, Vec3};
