@@ -97,6 +97,17 @@ pub struct Mesh {
     pub triangles: Vec<[u32; 3]>,
 }
 
+impl Mesh {
+    /// The surface of a height field.
+    pub fn of(field: &HeightField) -> Self {
+        Self {
+            name: field.name.clone(),
+            vertices_m: field.points().map(|p| p.to_array()).collect(),
+            triangles: field.triangles(),
+        }
+    }
+}
+
 /// A shape about its own origin.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {

@@ -1,6 +1,5 @@
 //! Height fields: ground whose height is given on a grid.
 
-use crate::body::Mesh;
 use glam::Vec3;
 
 /// Heights on a regular grid in the x-y plane, about its own origin; the surface is linear between them.
@@ -38,19 +37,16 @@ impl HeightField {
         (0..self.rows).flat_map(move |r| (0..self.columns).map(move |c| self.point(r, c)))
     }
 
-    /// The surface as triangles that face upwards. Each cell is halved from its corner at the least x and y.
-    pub fn mesh(&self) -> Mesh {
+    /// Triangles of the surface, which face upwards, as indices into [`points`](Self::points). Each cell is halved from
+    /// its corner at the least x and y.
+    pub fn triangles(&self) -> Vec<[u32; 3]> {
         let at = |row: usize, column: usize| (row * self.columns + column) as u32;
         let cells = (1..self.rows).flat_map(|r| (1..self.columns).map(move |c| (r, c)));
-        Mesh {
-            name: self.name.clone(),
-            vertices_m: self.points().map(|p| p.to_array()).collect(),
-            triangles: cells
-                .flat_map(|(r, c)| {
-                    let (low, high) = (at(r - 1, c - 1), at(r, c));
-                    [[low, at(r - 1, c), high], [low, high, at(r, c - 1)]]
-                })
-                .collect(),
-        }
+        cells
+            .flat_map(|(r, c)| {
+                let (low, high) = (at(r - 1, c - 1), at(r, c));
+                [[low, at(r - 1, c), high], [low, high, at(r, c - 1)]]
+            })
+            .collect()
     }
 }

@@ -192,7 +192,7 @@ fn balls_rest_on_a_height_field_at_the_heights_of_its_surface() {
             [0.0, 1.5],
             0.4 + 0.1,
         ),
-        // Up and down are told apart: the first row is at the largest y.
+        // The first row is at the largest y.
         (
             "1 1 1 1 1 1 1 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
             [0.0, -1.0],

@@ -141,7 +141,7 @@ fn add(to: &mut SceneEntity, geometry: &Geometry) {
             }
         }
         Shape::Mesh(mesh) => to.triangles.push(triangles(mesh, at, color)),
-        Shape::HeightField(field) => to.triangles.push(triangles(&field.mesh(), at, color)),
+        Shape::HeightField(field) => to.triangles.push(triangles(&Mesh::of(field), at, color)),
     }
 }
 

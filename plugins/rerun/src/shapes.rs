@@ -80,7 +80,9 @@ pub(crate) fn show(
         Shape::HeightField(field) => {
             let geometry = Geometry {
                 pose: *pose,
-                shape: Shape::Mesh(std::sync::Arc::new(field.mesh())),
+                shape: Shape::Mesh(std::sync::Arc::new(becomingone_components::body::Mesh::of(
+                    field,
+                ))),
                 rgba: *rgba,
             };
             show(to, path, &geometry)

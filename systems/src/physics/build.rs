@@ -1,7 +1,7 @@
 //! Builds rapier's bodies, joints and colliders from descriptions.
 
 use super::contacts::Owner;
-use super::surroundings::height_field;
+use super::height_field::height_field;
 use super::world::{Bodies, Governor, Physics};
 use becomingone_components::body::{
     Geometry, Joint, JointKind, Link, LinkPoses, Mesh, Model, Obstacle, Pose, RobotModel, Shape,

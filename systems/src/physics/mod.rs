@@ -3,6 +3,7 @@
 //! - [`build`]: builds bodies, joints and colliders from descriptions.
 //! - [`joints`]: joint functions that rapier lacks: mimics, speed limits, more than a turn.
 //! - [`motion`]: motion of each agent after the step, as ground truth.
+//! - `height_field`: ground on a grid.
 //! - `obstacles`: static objects; `surroundings`: those of a robot's file.
 //! - [`contacts`]: owners of colliders, allowed pairs, slipping wheels.
 //! - [`touch`]: collisions of agents.
@@ -10,6 +11,7 @@
 
 pub mod build;
 pub mod contacts;
+mod height_field;
 pub mod joints;
 pub mod motion;
 pub(crate) mod obstacles;

@@ -3,26 +3,9 @@
 use super::Physics;
 use super::build::{convex, rapier_pose, upright};
 use becomingone_components::body::{Geometry, Obstacle, Pose, RobotModel, Shape};
-use becomingone_components::height_field::HeightField;
 use becomingone_components::scene::FromScene;
 use bevy_ecs::prelude::*;
-use rapier3d::parry::utils::Array2;
-use rapier3d::prelude::{ColliderBuilder, SharedShape};
-
-/// Height field as rapier has it: its heights along y, its rows along z. Both split a cell along the same
-/// diagonal.
-pub(super) fn height_field(field: &HeightField) -> SharedShape {
-    let (rows, columns) = (field.rows, field.columns);
-    // After the turn of `upright`, rapier's z is our -y: its first row is our last one.
-    let mut heights = Array2::zeros(rows, columns);
-    for row in 0..rows {
-        for column in 0..columns {
-            heights[(rows - 1 - row, column)] = field.point(row, column).z;
-        }
-    }
-    let [x, y] = field.half_size_m;
-    SharedShape::heightfield(heights, glam::Vec3::new(2.0 * x, 1.0, 2.0 * y))
-}
+use rapier3d::prelude::ColliderBuilder;
 
 /// Adds the surroundings of a robot whose root link starts at `root`.
 pub(crate) fn spawn(world: &mut World, agent: &str, model: &RobotModel, root: Pose, friction: f32) {

@@ -2,7 +2,7 @@
 
 use super::defaults::Classes;
 use super::element::{Element, Values};
-use super::height_fields;
+use super::height_fields::{self, Field};
 use super::settings::Settings;
 use crate::ModelError;
 use crate::draft::Warnings;
@@ -77,7 +77,11 @@ pub(super) fn shapes(
         };
         let asset = match kind {
             "mesh" => mesh(&v, file, settings, mesh_cache, warnings)?,
-            _ => height_fields::read(&v, settings, mesh_cache, warnings)?,
+            _ => match height_fields::read(&v, settings, mesh_cache, warnings)? {
+                Field::Read(field) => Asset::HeightField(field),
+                Field::Missing(why) => Asset::Ignored(why),
+                Field::Invalid(error) => Asset::Invalid(error),
+            },
         };
         if shapes.insert(name.clone(), asset).is_some() {
             let found = format!("a second {kind} named {name:?}");

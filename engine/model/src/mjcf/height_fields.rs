@@ -1,6 +1,5 @@
 //! `<hfield>`: height fields from PNG images, `MuJoCo`'s binary files, and numbers in the MJCF file.
 
-use super::assets::Asset;
 use super::element::Values;
 use super::settings::Settings;
 use crate::ModelError;
@@ -12,6 +11,14 @@ use std::sync::Arc;
 
 /// Most samples of a field: its mesh in a viewer takes some 150 MB.
 const MAX_SAMPLES: usize = 1 << 22;
+
+/// A height field, or why there is none.
+pub(super) enum Field {
+    Read(Arc<HeightField>),
+    /// Missing; already reported.
+    Missing(String),
+    Invalid(ModelError),
+}
 
 /// Raw samples, the first row at the least y.
 struct Samples {
@@ -26,12 +33,15 @@ pub(super) fn read(
     settings: &Settings,
     mesh_cache: &mut MeshCache,
     warnings: &mut Warnings,
-) -> Result<Asset, ModelError> {
+) -> Result<Field, ModelError> {
     let Some([x, y, top, base]) = v.exactly::<4>("size")? else {
         let expected = "expected size=\"radius_x radius_y elevation_z base_z\" (metres)";
         return Err(v.refuse("size", "<hfield> without size", expected));
     };
-    if [x, y, top, base].iter().any(|&s| !(s as f32 > 0.0)) {
+    if [x, y, top, base]
+        .iter()
+        .any(|&s| s.is_nan() || s as f32 <= 0.0)
+    {
         let found = format!("a height field of size {x} {y} {top} {base}");
         return Err(v.refuse("size", found, "expected four lengths above zero (metres)"));
     }
@@ -44,11 +54,11 @@ pub(super) fn read(
                 Err(cause) if cause.missing => {
                     let text = format!("height field ignored: {}; {}", cause.found, cause.expected);
                     warnings.push(&v.place("file"), text);
-                    return Ok(Asset::Ignored(cause.lost()));
+                    return Ok(Field::Missing(cause.lost()));
                 }
                 Err(cause) => {
                     let error = ModelError::at(&v.place("file"), cause.found, cause.expected);
-                    return Ok(Asset::Invalid(error));
+                    return Ok(Field::Invalid(error));
                 }
             };
             let is_png = match v.text("content_type") {
@@ -62,7 +72,7 @@ pub(super) fn read(
                 Ok(samples) => samples,
                 Err((found, expected)) => {
                     let found = format!("height field {name:?}: {found}");
-                    return Ok(Asset::Invalid(v.refuse("file", found, expected)));
+                    return Ok(Field::Invalid(v.refuse("file", found, expected)));
                 }
             }
         }
@@ -84,7 +94,7 @@ pub(super) fn read(
         };
         *value = unit * top as f32;
     }
-    Ok(Asset::HeightField(Arc::new(HeightField {
+    Ok(Field::Read(Arc::new(HeightField {
         name: v
             .text("name")
             .or(v.text("file"))

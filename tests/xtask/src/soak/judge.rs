@@ -34,7 +34,7 @@ pub(super) struct Verdict {
     pub(super) without_meshes: bool,
     /// Quantities that were compared.
     pub(super) compared: Vec<String>,
-    /// Quantities that differ, what differs, and whether a warning says so.
+    /// Quantities that differ, what differs, and whether a warning reports it.
     pub(super) wrong: Vec<(String, String, bool)>,
 }
 
