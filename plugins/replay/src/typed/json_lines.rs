@@ -87,7 +87,7 @@ impl JsonLinesSource {
             Json::Object(members) => {
                 for (member, value) in members {
                     below(path, member, |path| {
-                        self.visit(value, path, depth + 1, each)
+                        self.visit(value, path, depth + 1, each);
                     });
                 }
             }
