@@ -1,7 +1,11 @@
 //! Reads recordings and prints rows per second and the memory that it took: `cargo run --release -p becomingone-replay
 //! --features parquet,sqlite --example rows -- FILE..`.
 
-#![allow(clippy::print_stdout, reason = "an example")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "an example that measures"
+)]
 
 use becomingone_replay::{Row, Table, TableError, Wanted};
 use std::time::Instant;

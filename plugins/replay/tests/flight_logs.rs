@@ -213,7 +213,7 @@ fn dataflash() -> Vec<u8> {
         log.extend([0xa3, 0x95, 0x82]);
         log.extend((1000 * k).to_le_bytes());
         log.push((k % 2) as u8);
-        log.extend((k as f32).sin().to_le_bytes());
+        log.extend((k as f32 * 0.37 % 1.0).to_le_bytes());
         log.extend((k as i16 * 3).to_le_bytes());
         log.extend((k as i32 * k as i32).to_le_bytes());
     }

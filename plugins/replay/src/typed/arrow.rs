@@ -1,6 +1,6 @@
 //! Columns of Arrow record batches as cells.
 
-use super::Columns;
+use super::source::Columns;
 use super::value::{NS_PER_DAY, NS_PER_S, SECONDS, Value};
 use crate::time_format::{Clock, TimeFormat};
 use arrow_array::cast::AsArray as _;

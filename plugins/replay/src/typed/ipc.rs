@@ -2,8 +2,8 @@
 //! file that was cut off gives what is whole, and no length in it is believed before the file has as many bytes.
 
 use super::arrow::{LeafArray, Leaves};
+use super::source::{Columns, TypedSource};
 use super::value::Value;
-use super::{Columns, TypedSource};
 use crate::error::TableError;
 use crate::guard::guarded;
 use arrow_array::RecordBatch;

@@ -5,12 +5,12 @@
 
 mod split;
 
+use super::source::{Columns, TypedSource};
 use super::value::Value;
-use super::{Columns, TypedSource};
 use crate::error::TableError;
 use crate::source::{MAX_LIST, below};
 use serde_json::Value as Json;
-use split::{Mode, Splitter};
+use split::{Mode, Splitter, parse};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
@@ -87,7 +87,7 @@ impl JsonLinesSource {
             Json::Object(members) => {
                 for (member, value) in members {
                     below(path, member, |path| {
-                        self.visit(value, path, depth + 1, each)
+                        self.visit(value, path, depth + 1, each);
                     });
                 }
             }
@@ -110,38 +110,6 @@ impl JsonLinesSource {
             value => each(self, path.trim_start_matches('/'), value),
         }
     }
-}
-
-/// Parses a record. Python writes `NaN` and `Infinity`, which JSON has not: they are missing values.
-fn parse(text: &[u8]) -> Result<Json, serde_json::Error> {
-    serde_json::from_slice(text).or_else(|error| {
-        let mut mended = text.to_vec();
-        let mut in_text = false;
-        let mut k = 0;
-        let mut found = false;
-        while k < mended.len() {
-            match mended[k] {
-                b'\\' if in_text => k += 1,
-                b'"' => in_text = !in_text,
-                b'N' | b'I' | b'-' if !in_text => {
-                    for word in [&b"-Infinity"[..], b"Infinity", b"NaN"] {
-                        if mended[k..].starts_with(word) {
-                            mended.splice(k..k + word.len(), *b"null");
-                            found = true;
-                            break;
-                        }
-                    }
-                }
-                _ => {}
-            }
-            k += 1;
-        }
-        if found {
-            serde_json::from_slice(&mended)
-        } else {
-            Err(error)
-        }
-    })
 }
 
 impl TypedSource for JsonLinesSource {

@@ -3,8 +3,8 @@
 mod dtype;
 mod literal;
 
+use super::source::{Columns, TypedSource};
 use super::value::Value;
-use super::{Columns, TypedSource};
 use crate::error::TableError;
 use dtype::{Field, Layout};
 use flate2::read::DeflateDecoder;

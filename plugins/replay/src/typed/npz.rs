@@ -1,8 +1,8 @@
 //! NumPy's archives (`.npz`): arrays of equal length are the columns.
 
 use super::npy::{Array, Part};
+use super::source::{Columns, TypedSource};
 use super::value::Value;
-use super::{Columns, TypedSource};
 use crate::error::TableError;
 use flate2::read::DeflateDecoder;
 use std::fs::File;

@@ -1,8 +1,8 @@
 //! Parquet files, batch by batch.
 
 use super::arrow::{LeafArray, Leaves};
+use super::source::{Columns, TypedSource};
 use super::value::Value;
-use super::{Columns, TypedSource};
 use crate::error::TableError;
 use crate::guard::guarded;
 use parquet::arrow::ProjectionMask;

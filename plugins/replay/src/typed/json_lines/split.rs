@@ -27,7 +27,7 @@ impl Mode {
         let inner = head.get(1..)?.trim_ascii_start().first()?;
         let line = head.split(|b| *b == b'\n').next()?;
         // The first line alone; a very long one may be cut off here.
-        let whole = super::parse(line).ok();
+        let whole = parse(line).ok();
         match head.first()? {
             b'{' if matches!(inner, b'"' | b'}') => Some(match whole {
                 Some(_) => Self::Lines,
@@ -206,4 +206,36 @@ impl Splitter {
             }
         }
     }
+}
+
+/// Parses a record. Python writes `NaN` and `Infinity`, which JSON has not: they are missing values.
+pub(super) fn parse(text: &[u8]) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::from_slice(text).or_else(|error| {
+        let mut mended = text.to_vec();
+        let mut in_text = false;
+        let mut k = 0;
+        let mut found = false;
+        while k < mended.len() {
+            match mended[k] {
+                b'\\' if in_text => k += 1,
+                b'"' => in_text = !in_text,
+                b'N' | b'I' | b'-' if !in_text => {
+                    for word in [&b"-Infinity"[..], b"Infinity", b"NaN"] {
+                        if mended[k..].starts_with(word) {
+                            mended.splice(k..k + word.len(), *b"null");
+                            found = true;
+                            break;
+                        }
+                    }
+                }
+                _ => {}
+            }
+            k += 1;
+        }
+        if found {
+            serde_json::from_slice(&mended)
+        } else {
+            Err(error)
+        }
+    })
 }
