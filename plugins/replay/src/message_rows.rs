@@ -97,7 +97,7 @@ impl MessageRows {
         if !unread.is_empty() {
             notes.push(format!("topics that cannot be read: {}", unread.join(", ")));
         }
-        notes.extend(head.notes());
+        notes.extend(head.notes(below.as_deref().unwrap_or_default()));
         let step_ns = wanted
             .step_ns
             .unwrap_or(head.fastest_ns().unwrap_or(0).max(MIN_STEP_NS))
