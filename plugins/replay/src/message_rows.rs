@@ -70,11 +70,12 @@ impl MessageRows {
             return Err(TableError::no_topic(file, topic, &topics));
         }
         // Names with the topic before them, or without.
-        let full = |name: &String| match &below {
-            Some(below) if !names.contains(name) => {
-                format!("{below}{}", name.trim_start_matches('/'))
+        let full = |name: &String| {
+            let name = name.trim_start_matches('/');
+            match &below {
+                Some(below) if !name.starts_with(below) => format!("{below}{name}"),
+                _ => name.to_owned(),
             }
-            _ => name.trim_start_matches('/').to_owned(),
         };
         let wanted = &Wanted {
             columns: wanted.columns.iter().map(full).collect(),
