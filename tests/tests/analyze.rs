@@ -558,7 +558,7 @@ fn errors_are_named_and_files_are_kept() {
             "in the first 400 rows; expected at least 64 to learn from: a larger --baseline",
         ),
         (&["none.csv"], "none.csv: No such file or directory"),
-        (&["."], "found a folder; expected a recording: CSV or MCAP"),
+        (&["."], "found a folder without files of a ROS 2 bag"),
     ] {
         let mut all = vec!["analyze"];
         all.extend(args);

@@ -1,4 +1,4 @@
-//! [`Db3Source`]: messages of a ROS 2 bag in SQLite.
+//! [`Db3Source`]: messages of a ROS 2 bag in `SQLite`.
 
 use crate::encoding::{Encoding, Schema};
 use crate::error::TableError;
@@ -189,7 +189,7 @@ fn topics(
     .collect()
 }
 
-/// Length of a file, and that of the pages in its header, if that is more (SQLite file format, chapter 1.3).
+/// Length of a file, and that of the pages in its header, if that is more (`SQLite` file format, chapter 1.3).
 fn cut_off(file: &Path) -> std::io::Result<Option<(u64, u64)>> {
     let mut from = File::open(file)?;
     let total = from.metadata()?.len();

@@ -14,7 +14,7 @@
 //! - `message_head`: first messages of each topic; `sorting`: bounded sort; `message_rows`: rows made of messages.
 //! - `source`: the trait of logs of messages; `encoding`, `ros`: numbers in a message.
 //! - `mcap_chunks`, `messages`, `mcap_source`: messages of an MCAP file; `bag_records`, `bag_chunks`, `bag_source`: of a
-//!   ROS 1 bag; `db3_source`: of a ROS 2 bag in SQLite; `folder_source`: of the files of a ROS 2 bag.
+//!   ROS 1 bag; `db3_source`: of a ROS 2 bag in `SQLite`; `folder_source`: of the files of a ROS 2 bag.
 //! - [`Table`]: named columns of numbers, row by row, from either format; `schema`: its columns.
 //! - [`Readings`]: readings of a sensor in one of our own recordings, bit-identical.
 //!

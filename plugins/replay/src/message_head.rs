@@ -197,11 +197,12 @@ impl Head {
         others.map(|(_, topic)| topic.name.as_str())
     }
 
-    /// Notes about what is not read.
-    pub(crate) fn notes(&self) -> Vec<String> {
+    /// Notes about what is not read, of names that begin so.
+    pub(crate) fn notes(&self, begin: &str) -> Vec<String> {
         let mut notes = Vec::new();
-        if !self.long_lists.is_empty() {
-            let names: Vec<String> = self.long_lists.iter().map(|n| format!("`{n}`")).collect();
+        let lists = self.long_lists.iter().filter(|n| n.starts_with(begin));
+        let names: Vec<String> = lists.map(|n| format!("`{n}`")).collect();
+        if !names.is_empty() {
             notes.push(format!(
                 "lists of more than {} items, as in images and scans, are not read: {}",
                 crate::source::MAX_LIST,

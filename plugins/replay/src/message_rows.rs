@@ -70,11 +70,12 @@ impl MessageRows {
             return Err(TableError::no_topic(file, topic, &topics));
         }
         // Names with the topic before them, or without.
-        let full = |name: &String| match &below {
-            Some(below) if !names.contains(name) => {
-                format!("{below}{}", name.trim_start_matches('/'))
+        let full = |name: &String| {
+            let name = name.trim_start_matches('/');
+            match &below {
+                Some(below) if !name.starts_with(below) => format!("{below}{name}"),
+                _ => name.to_owned(),
             }
-            _ => name.trim_start_matches('/').to_owned(),
         };
         let wanted = &Wanted {
             columns: wanted.columns.iter().map(full).collect(),
@@ -97,7 +98,7 @@ impl MessageRows {
         if !unread.is_empty() {
             notes.push(format!("topics that cannot be read: {}", unread.join(", ")));
         }
-        notes.extend(head.notes());
+        notes.extend(head.notes(below.as_deref().unwrap_or_default()));
         let step_ns = wanted
             .step_ns
             .unwrap_or(head.fastest_ns().unwrap_or(0).max(MIN_STEP_NS))

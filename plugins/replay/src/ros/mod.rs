@@ -9,6 +9,9 @@ mod msg;
 mod standard;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use definition::Definition;
 pub(crate) use wire::{Wire, visit};
 
