@@ -181,11 +181,6 @@ impl Files for MemoryFiles {
         let folders: BTreeSet<_> = files.map(Path::to_path_buf).collect();
         folders.into_iter().collect()
     }
-
-    /// It was allowed when the recording was made.
-    fn allows_missing(&self) -> bool {
-        true
-    }
 }
 
 /// Content of the embedded file with a path below [`BUILT_IN`].

@@ -1,6 +1,6 @@
 //! Cell of a table: number, missing value, or text.
 
-use crate::digits::{NumberStyle, without_groups};
+use crate::digits::{NumberStyle, has_decimal_comma, without_groups};
 
 /// Content of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,9 +95,16 @@ fn parsed(x: f64) -> Option<Cell> {
     })
 }
 
-/// Whether the cell may have a decimal comma: one comma, no point.
-pub(crate) fn has_decimal_comma(cell: &[u8]) -> bool {
-    cell.iter().filter(|b| **b == b',').count() == 1 && !cell.contains(&b'.')
+/// Excerpt of a cell for a message.
+pub(crate) fn excerpt(cell: &str) -> String {
+    const MOST: usize = 40;
+    let text = cell.trim();
+    let line = text.lines().next().unwrap_or_default();
+    let mut found: String = line.chars().take(MOST).collect();
+    if found.len() < text.len() {
+        found.push('…');
+    }
+    found
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 mod columns;
 mod time_column;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, excerpt};
 use crate::error::TableError;
 use crate::head::{Head, HeadRow};
-use crate::records::excerpt;
 use crate::schema::{Column, Counts, Firsts, Kind, Schema, Wanted};
 use columns::column_kind;
 use std::path::Path;

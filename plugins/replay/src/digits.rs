@@ -137,8 +137,13 @@ impl Evidence {
     }
 }
 
+/// Whether the cell may have a decimal comma: one comma, no point.
+pub(crate) fn has_decimal_comma(cell: &[u8]) -> bool {
+    cell.iter().filter(|b| **b == b',').count() == 1 && !cell.contains(&b'.')
+}
+
 fn has_one_comma(cell: &str) -> bool {
-    crate::cell::has_decimal_comma(cell.as_bytes())
+    has_decimal_comma(cell.as_bytes())
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! [`FolderSource`]: a ROS 2 bag as a folder, of one or several files in order of time.
 
 use crate::error::TableError;
-use crate::formats;
-use crate::source::{Each, MessageSource, Report, Stamped, Topics};
+use crate::source::{Each, MessageSource, OpenSource, Report, Stamped, Topics};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct FolderSource {
     left: VecDeque<PathBuf>,
+    open: OpenSource,
     present: Option<Box<dyn MessageSource>>,
     topics: Topics,
     /// Reports of the files before.
@@ -17,7 +17,8 @@ pub(crate) struct FolderSource {
 }
 
 impl FolderSource {
-    pub(crate) fn open(folder: &Path) -> Result<Self, TableError> {
+    /// Opens a folder, whose files `open` opens.
+    pub(crate) fn open(folder: &Path, open: OpenSource) -> Result<Self, TableError> {
         let files = files(folder).map_err(|cause| TableError::read(folder, cause))?;
         if let Some(packed) = files.iter().find(|f| has_extension(f, &["zstd"])) {
             return Err(TableError::invalid(
@@ -35,6 +36,7 @@ impl FolderSource {
         }
         Ok(Self {
             left: files.into(),
+            open,
             present: None,
             topics: Topics::default(),
             report: Report::default(),
@@ -99,7 +101,7 @@ impl MessageSource for FolderSource {
                     let Some(file) = self.left.pop_front() else {
                         return Ok(None);
                     };
-                    let mut source = formats::open_messages(&file)?;
+                    let mut source = (self.open)(&file)?;
                     for topic in self.topics.ignored() {
                         source.ignore(topic);
                     }

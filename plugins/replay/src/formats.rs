@@ -19,7 +19,14 @@ pub(crate) struct Format {
     /// Whether a file has this format, by its first bytes (at least 64 KiB of them, if the file is that long).
     is: fn(&[u8], &Path) -> bool,
     pub(crate) open: OpenSource,
+    /// What to do with a file in which nothing can be read.
+    pub(crate) instead: &'static str,
 }
+
+const MESSAGES: &str = "topics in ROS 1, ROS 2 (CDR), JSON or protobuf with their schemas in the file; a CSV or JSON lines of the others: their own tools export them";
+const ULOG: &str =
+    "a log that the controller closed; `ulog2csv` of PyPI pyulog makes CSV files of what it finds";
+const DATAFLASH: &str = "a log that the controller closed; `mavlogdump.py --format csv --types IMU` of PyPI pymavlink makes a CSV of what it finds";
 
 /// Logs of messages: one entry for each format.
 const FORMATS: &[Format] = &[
@@ -27,31 +34,37 @@ const FORMATS: &[Format] = &[
         name: "an MCAP",
         is: |head, _| head.starts_with(mcap::MAGIC),
         open: |file| Ok(Box::new(McapSource::open(file)?)),
+        instead: MESSAGES,
     },
     Format {
         name: "a ULog of PX4",
         is: |head, _| head.starts_with(ulog::MAGIC),
         open: |file| Ok(Box::new(UlogSource::open(file)?)),
+        instead: ULOG,
     },
     Format {
         name: "a DataFlash log of ArduPilot",
         is: |head, _| head.starts_with(dataflash::binary::MAGIC),
         open: |file| Ok(Box::new(dataflash::binary::BinarySource::open(file)?)),
+        instead: DATAFLASH,
     },
     Format {
         name: "a DataFlash log of ArduPilot as text",
         is: |head, _| dataflash::text::is_log(head),
         open: |file| Ok(Box::new(dataflash::text::TextSource::open(file)?)),
+        instead: DATAFLASH,
     },
     Format {
         name: "a ROS 1 bag",
         is: |head, _| head.starts_with(bag_records::MAGIC),
         open: |file| Ok(Box::new(BagSource::open(file)?)),
+        instead: MESSAGES,
     },
     Format {
         name: "a ROS 2 bag in SQLite",
         is: |head, _| head.starts_with(b"SQLite format 3\0"),
         open: open_db3,
+        instead: MESSAGES,
     },
 ];
 
@@ -59,7 +72,8 @@ const FORMATS: &[Format] = &[
 pub(crate) const FOLDER: Format = Format {
     name: "a folder",
     is: |_, file| file.is_dir(),
-    open: |folder| Ok(Box::new(FolderSource::open(folder)?)),
+    open: |folder| Ok(Box::new(FolderSource::open(folder, open_messages)?)),
+    instead: MESSAGES,
 };
 
 #[cfg(feature = "sqlite")]
@@ -82,7 +96,7 @@ pub(crate) fn of_messages(head: &[u8], file: &Path) -> Option<&'static Format> {
 }
 
 /// Opens a log of messages.
-pub(crate) fn open_messages(file: &Path) -> Result<Box<dyn MessageSource>, TableError> {
+fn open_messages(file: &Path) -> Result<Box<dyn MessageSource>, TableError> {
     let failed = |cause| TableError::read(file, cause);
     let mut head = Vec::new();
     let from = File::open(file).map_err(failed)?;

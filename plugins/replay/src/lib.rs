@@ -4,8 +4,8 @@
 //!
 //! - `cell`, `digits`, `time_format`: numbers and time stamps in text.
 //! - `text`: text stream of a CSV file; counts lines, and merges spaces that separate cells.
-//! - `head`: first records of a table in any format; `classify`: kinds of its columns; `records`: rows from a stream of
-//!   records.
+//! - `head`: first records of a table in any format; `classify`: kinds of its columns; `record_source` and
+//!   `records`: rows from a stream of records.
 //! - `csv_rows`: records of a CSV file.
 //! - `formats`: formats by the first bytes of a file.
 //! - `not_read`: formats that are not read, and what makes a table of them.
@@ -44,6 +44,7 @@ mod message_rows;
 mod messages;
 mod not_read;
 mod readings;
+mod record_source;
 mod records;
 mod ros;
 mod schema;

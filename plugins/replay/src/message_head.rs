@@ -1,11 +1,12 @@
 //! First messages of each topic of a log, by which its columns are classified.
 
 use crate::error::TableError;
-use crate::message_rows::MIN_STEP_NS;
 use crate::schema::{Kind, Wanted};
 use crate::source::{Leaf, MessageSource};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Least default step of rows (ns): the kernel's rate of 50 Hz.
+pub(crate) const MIN_STEP_NS: u64 = 20_000_000;
 /// Most messages of a topic that are looked at.
 const MAX_TOPIC_MESSAGES: usize = 50_000;
 /// Messages of a slow topic that are enough, once it spans [`SLOW_SPANS`] times the time of the first rows.

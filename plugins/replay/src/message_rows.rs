@@ -1,15 +1,14 @@
 //! Rows of a log of messages: the values of its messages in one time step.
 
 use crate::error::TableError;
-use crate::message_head::Head;
+use crate::formats::Format;
+use crate::message_head::{Head, MIN_STEP_NS};
 use crate::schema::{Column, Counts, Firsts, Kind, Row, Schema, TimeColumn, Wanted};
 use crate::sorting::{Sample, SortBuffer};
-use crate::source::{Leaf, MessageSource, OpenSource, Stamped};
+use crate::source::{Leaf, MessageSource, Stamped};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Least default step of rows (ns): the kernel's rate of 50 Hz.
-pub(crate) const MIN_STEP_NS: u64 = 20_000_000;
 /// Times from this on are relative to 1970 (ns).
 const EPOCH_NS: u64 = 100_000_000_000_000_000;
 
@@ -35,9 +34,9 @@ impl MessageRows {
     pub(crate) fn open(
         file: &Path,
         wanted: &Wanted,
-        open: OpenSource,
+        format: &Format,
     ) -> Result<(Schema, Self), TableError> {
-        let mut looked = open(file)?;
+        let mut looked = (format.open)(file)?;
         let head = Head::read(looked.as_mut(), wanted)?;
         let mut unread = looked.report().unread;
         unread.extend(head.broken());
@@ -46,11 +45,17 @@ impl MessageRows {
             return Err(TableError::invalid(
                 file,
                 match (unread.as_slice(), looked.report().notes.as_slice()) {
-                    ([], []) => "no message".to_owned(),
-                    ([], notes) => format!("no message: {}", notes.join("; ")),
-                    (unread, _) => format!("no topic that can be read: {}", unread.join(", ")),
+                    ([], []) => format!("{} without messages", format.name),
+                    ([], notes) => {
+                        format!("{} without messages: {}", format.name, notes.join("; "))
+                    }
+                    (unread, _) => format!(
+                        "{} without a topic that can be read: {}",
+                        format.name,
+                        unread.join(", ")
+                    ),
                 },
-                "topics in ROS 1, ROS 2 (CDR), JSON or protobuf with their schemas in the file; a CSV or JSON lines of the others: their own tools export them",
+                format.instead,
             ));
         }
         let below = wanted
@@ -129,7 +134,7 @@ impl MessageRows {
         } else {
             wanted.columns.clone()
         };
-        let mut source = open(file)?;
+        let mut source = (format.open)(file)?;
         for topic in head.topics_without(&channels) {
             source.ignore(topic);
         }

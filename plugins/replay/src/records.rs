@@ -2,53 +2,14 @@
 
 mod odd;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, excerpt};
 use crate::classify::{Classes, TimeCells};
 use crate::error::TableError;
+use crate::record_source::RecordSource;
 use crate::schema::{Row, Schema};
-use odd::{MAX_PENDING, Odd, OwnRecord};
-use std::borrow::Cow;
+use odd::{Columns, MAX_PENDING, Odd, OwnRecord};
 use std::collections::VecDeque;
 use std::fmt::Debug;
-use std::path::Path;
-
-/// Stream of records whose cells are in columns.
-pub(crate) trait RecordSource: Debug {
-    /// Reads the next record, whose cells are then given; false at the end.
-    fn next(&mut self, file: &Path) -> Result<bool, TableError>;
-
-    /// Number of cells of the record.
-    fn len(&self) -> usize;
-
-    /// Content of a cell; missing beyond the last one.
-    fn cell(&self, index: usize) -> Cell;
-
-    /// Text of a cell, for time stamps and messages; empty beyond the last one.
-    fn text(&self, index: usize) -> Cow<'_, str>;
-
-    /// Place of the record for messages, such as `line 7`.
-    fn place(&self) -> String;
-
-    /// Notes about the file as a whole, for the user; complete at the end.
-    fn notes(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// Whether records may be no rows: footers, repeated headers, other tables.
-    fn is_text(&self) -> bool {
-        false
-    }
-
-    /// Whether an empty line stands above the record.
-    fn is_after_gap(&self) -> bool {
-        false
-    }
-
-    /// Whether the record is a comment.
-    fn is_comment(&self) -> bool {
-        false
-    }
-}
 
 /// Rows of a table.
 #[derive(Debug)]
@@ -113,7 +74,7 @@ impl<S: RecordSource> Records<S> {
                 break;
             }
             let ns = self.reader.stamp(&self.source, row);
-            match self.reader.look(&self.source, ns) {
+            match odd::look(&self.source, ns, &self.reader.columns()) {
                 Odd::No if self.pending.is_empty() => {
                     self.reader.fill(&self.source, ns, schema, row)?;
                     return Ok(true);
@@ -178,6 +139,14 @@ impl<S: RecordSource> Records<S> {
 }
 
 impl RowReader {
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            names: &self.names,
+            is_timed: self.time.is_some(),
+            first: self.channels.first().copied(),
+        }
+    }
+
     /// Reads the stamp of a record (ns), and its text.
     fn stamp(&self, record: &impl RecordSource, row: &mut Row) -> Option<i64> {
         row.time.clear();
@@ -300,18 +269,6 @@ fn two_readings(
         ),
         format!("--time-format '{}' or '{}'", formats[0], formats[1]),
     )
-}
-
-/// Excerpt of a cell for a message.
-pub(crate) fn excerpt(cell: &str) -> String {
-    const MOST: usize = 40;
-    let text = cell.trim();
-    let line = text.lines().next().unwrap_or_default();
-    let mut found: String = line.chars().take(MOST).collect();
-    if found.len() < text.len() {
-        found.push('…');
-    }
-    found
 }
 
 /// Describes a cell: place, content, column.

@@ -62,7 +62,7 @@ impl Table {
         } else {
             let from = File::open(file).map_err(failed)?;
             if from.metadata().map_err(failed)?.is_dir() {
-                let (schema, rows) = MessageRows::open(file, wanted, formats::FOLDER.open)?;
+                let (schema, rows) = MessageRows::open(file, wanted, &formats::FOLDER)?;
                 let rows = Rows::Messages(Box::new(rows));
                 return Ok(Self { schema, rows });
             }
@@ -92,7 +92,7 @@ impl Table {
                     "a file: logs of messages are read twice",
                 ));
             }
-            let (schema, rows) = MessageRows::open(file, wanted, format.open)?;
+            let (schema, rows) = MessageRows::open(file, wanted, format)?;
             let rows = Rows::Messages(Box::new(rows));
             return Ok(Self { schema, rows });
         }

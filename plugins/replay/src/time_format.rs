@@ -14,8 +14,7 @@ pub(crate) use unit::{Unit, is_any_unit};
 
 use crate::digits::without_groups;
 use count::count_ns;
-use jiff::civil::DateTime;
-use jiff::{Timestamp, tz};
+use jiff::Timestamp;
 
 const DAY_NS: u64 = 86_400_000_000_000;
 
@@ -151,17 +150,11 @@ impl TimeFormat {
 
 /// Replaces a decimal comma with a point.
 fn with_decimal_point(cell: &str) -> std::borrow::Cow<'_, str> {
-    if crate::cell::has_decimal_comma(cell.as_bytes()) {
+    if crate::digits::has_decimal_comma(cell.as_bytes()) {
         cell.replace(',', ".").into()
     } else {
         cell.into()
     }
-}
-
-/// Converts a civil time as UTC: only differences matter.
-fn utc(time: DateTime) -> Option<i64> {
-    let stamp = tz::Offset::UTC.to_timestamp(time).ok()?;
-    i64::try_from(stamp.as_nanosecond()).ok()
 }
 
 fn iso(cell: &str) -> Option<i64> {
@@ -191,5 +184,5 @@ fn iso(cell: &str) -> Option<i64> {
         };
         return i64::try_from(stamp.as_nanosecond()).ok();
     }
-    utc(cell.parse().ok()?)
+    date::utc(cell.parse().ok()?)
 }

@@ -144,11 +144,14 @@ impl<R: Read + Seek> UlogSource<R> {
         let new = kind.is_ascii_alphabetic()
             && !TYPES.contains(&kind)
             && (1..=MAX_UNKNOWN_BYTES).contains(&size);
+        // The first data of a subscription may follow it at once.
+        let follows = |next: &[u8]| {
+            let is_first = kind == b'A' && next.get(2) == Some(&b'D');
+            may_begin(next, &self.subscriptions) || is_first && next.get(3..5) == bytes.get(4..6)
+        };
         Ok(match bytes.get(3 + size..) {
             None if known => Next::Truncated,
-            Some(next)
-                if (known || new && next.len() > 2) && may_begin(next, &self.subscriptions) =>
-            {
+            Some(next) if (known || new && next.len() > 2) && follows(next) => {
                 Next::Message { kind, size }
             }
             _ => Next::Damage,

@@ -201,7 +201,7 @@ fn unsupported_topics_are_named_in_the_error() {
         .to_string();
     assert!(
         message.contains(
-            "found no topic that can be read: `/imu` (cdr without a schema); expected topics in"
+            "found an MCAP without a topic that can be read: `/imu` (cdr without a schema); expected topics in"
         ),
         "{message}"
     );
@@ -210,7 +210,7 @@ fn unsupported_topics_are_named_in_the_error() {
     let message = Table::open(&file, &Wanted::default())
         .unwrap_err()
         .to_string();
-    assert!(message.contains("found no message"), "{message}");
+    assert!(message.contains("found an MCAP without messages"), "{message}");
 
     let (_folder, file) = two_topics();
     let wanted = Wanted {

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A file is known by its first bytes; its name does not matter. All of these are read as a stream, in memory that does
-//! not grow with the file, except where the table says so. What is lost, such as broken messages, lists that are too
+//! not grow with the file, except where the table states it. What is lost, such as broken messages, lists that are too
 //! long and rows without a stamp, is counted and reported.
 //!
 //! | file | columns | time | limits, each of which is reported |

@@ -1,6 +1,7 @@
 //! Detection of the time column.
 
 mod pair;
+mod texts;
 
 use crate::error::TableError;
 use crate::head::{Head, HeadRow};
@@ -9,6 +10,8 @@ use crate::time_format::{Detected, TimeFormat, Unit, detect};
 use pair::pair;
 use std::borrow::Cow;
 use std::path::Path;
+pub(crate) use texts::Joined;
+use texts::Texts;
 
 /// Least number of steps for statistics, and of equal steps of a counter.
 pub(super) const MIN_STEPS: usize = 8;
@@ -49,33 +52,6 @@ pub(crate) struct TimeCells {
     pub(crate) format: TimeFormat,
 }
 
-/// How the cells of two columns make a stamp.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Joined {
-    /// A date and a time of day.
-    DateAndTime,
-    /// Seconds, and a whole number of parts of a second with this many digits.
-    Seconds(usize),
-}
-
-impl Joined {
-    /// Joins two cells to one stamp.
-    pub(crate) fn join(self, first: &str, second: &str, to: &mut String) {
-        to.push_str(first.trim());
-        let second = second.trim();
-        match self {
-            Self::DateAndTime => to.push(' '),
-            Self::Seconds(digits) => {
-                to.push('.');
-                // What is no count of parts remains what it is: an invalid stamp.
-                let missing = digits.saturating_sub(second.len());
-                to.extend(std::iter::repeat_n('0', missing));
-            }
-        }
-        to.push_str(second);
-    }
-}
-
 /// Time column, and other columns of time stamps.
 pub(super) struct FoundTime {
     pub(super) cells: TimeCells,
@@ -85,33 +61,6 @@ pub(super) struct FoundTime {
     pub(super) note: Option<String>,
     /// Whether the numbers have no unit.
     pub(super) assumed: bool,
-}
-
-/// Texts of a column, or of two that make a stamp, with their places.
-struct Texts<'a>(Vec<(u64, Cow<'a, str>)>);
-
-impl<'a> Texts<'a> {
-    fn of(head: &'a Head, index: usize) -> Self {
-        let cells = head.rows.iter();
-        Self(
-            cells
-                .filter_map(|r| Some((r.at, r.text(index)?.into())))
-                .collect(),
-        )
-    }
-
-    fn joined(head: &'a Head, first: usize, second: usize, how: Joined) -> Self {
-        let cells = head.rows.iter().filter_map(|r| {
-            let mut text = String::new();
-            how.join(r.text(first)?, r.text(second)?, &mut text);
-            Some((r.at, text.into()))
-        });
-        Self(cells.collect())
-    }
-
-    fn texts(&self) -> Vec<&str> {
-        self.0.iter().map(|(_, text)| text.as_ref()).collect()
-    }
 }
 
 /// Finds the time column: the requested one, or the most likely one.

@@ -1,7 +1,7 @@
 //! How the numbers of each column of a CSV file are written.
 
+use crate::cell::excerpt;
 use crate::digits::{Evidence, NumberStyle};
-use crate::records::excerpt;
 use csv::ByteRecord;
 
 /// Styles of the columns, and notes about them.

@@ -96,12 +96,23 @@ impl<R: Read + Seek> BinarySource<R> {
         Ok(self.bytes_at(at)?.is_some())
     }
 
+    /// Whether a message, or the end of the file, follows the one at `at`: the first of a type may follow its format at
+    /// once.
+    fn is_followed(&mut self, at: usize, bytes: usize) -> Result<bool, TableError> {
+        if self.may_begin(at + bytes)? {
+            return Ok(true);
+        }
+        let ahead = self.ahead(at, bytes + 3)?;
+        let (own, next) = ahead.split_at_checked(bytes).unwrap_or((ahead, &[]));
+        Ok(own.get(2) == Some(&FMT) && next.starts_with(&HEAD) && next.get(2) == own.get(3))
+    }
+
     /// Place from `from` to below `to` at which a message begins that another one, or the end of the file, follows.
     fn find(&mut self, from: usize, to: usize) -> Result<Option<usize>, TableError> {
         for at in from..to {
             if let Some(bytes) = self.bytes_at(at)?
                 && self.ahead(at, bytes)?.len() >= bytes
-                && self.may_begin(at + bytes)?
+                && self.is_followed(at, bytes)?
             {
                 return Ok(Some(at));
             }
@@ -170,7 +181,7 @@ impl<R: Read + Seek> BinarySource<R> {
                 return Ok(None);
             }
             // Where no message follows, bytes of this one may be lost or overwritten.
-            if !self.may_begin(bytes)? {
+            if !self.is_followed(0, bytes)? {
                 if !self.resynchronise()? {
                     return Ok(None);
                 }

@@ -1,10 +1,10 @@
 //! Records that are no rows of the table: footers, repeated headers, other tables, comments.
 
-use super::{RecordSource, RowReader, excerpt};
-use crate::cell::Cell;
+use crate::cell::{Cell, excerpt};
 use crate::classify::has_time_name;
 use crate::error::TableError;
 use crate::head::{HeadCell, HeadRow};
+use crate::record_source::RecordSource;
 use crate::time_format::is_stamp;
 use std::borrow::Cow;
 use std::path::Path;
@@ -24,49 +24,56 @@ pub(super) enum Odd {
     OtherHeader,
 }
 
-impl RowReader {
-    /// Looks for what makes a record with this stamp odd.
-    pub(super) fn look(&self, record: &impl RecordSource, ns: Option<i64>) -> Odd {
-        if !record.is_text() {
-            return Odd::No;
-        }
-        let short = record.len() < self.names.len();
-        let missing = match (&self.time, self.channels.first()) {
-            (Some(_), _) => ns.is_none(),
-            (None, Some(&first)) => record.cell(first) == Cell::Text,
-            (None, None) => false,
-        };
-        if !missing {
-            return if short && record.is_after_gap() {
-                Odd::Yes
-            } else {
-                Odd::No
-            };
-        }
-        if record.is_comment() {
-            return Odd::Comment;
-        }
-        let cells = (0..record.len()).map(|k| record.text(k));
-        let cells: Vec<Cow<'_, str>> = cells.collect();
-        let is_name = |(cell, name): (&Cow<'_, str>, &String)| cell.trim() == name;
-        let same = cells
-            .iter()
-            .zip(&self.names)
-            .filter(|pair| is_name(*pair))
-            .count();
-        if same * 2 > self.names.len() && same * 2 > cells.len() {
-            return Odd::RepeatedHeader;
-        }
-        let is_text = |k: usize| record.cell(k) == Cell::Text && !is_stamp(&record.text(k));
-        let texts = cells.len() > 1 && (0..cells.len()).all(is_text);
-        let timed = cells.first().is_some_and(|cell| {
-            has_time_name(cell) && cell.len() < 30 && cell.split_whitespace().count() < 4
-        });
-        if texts && (same > 0 || timed || (record.is_after_gap() && cells.len() > 2)) {
-            return Odd::OtherHeader;
-        }
-        Odd::Yes
+/// Columns of the table.
+pub(super) struct Columns<'a> {
+    pub(super) names: &'a [String],
+    pub(super) is_timed: bool,
+    /// Index of the first channel.
+    pub(super) first: Option<usize>,
+}
+
+/// Looks for what makes a record with this stamp odd.
+pub(super) fn look(record: &impl RecordSource, ns: Option<i64>, columns: &Columns<'_>) -> Odd {
+    let names = columns.names;
+    if !record.is_text() {
+        return Odd::No;
     }
+    let short = record.len() < names.len();
+    let missing = match (columns.is_timed, columns.first) {
+        (true, _) => ns.is_none(),
+        (false, Some(first)) => record.cell(first) == Cell::Text,
+        (false, None) => false,
+    };
+    if !missing {
+        return if short && record.is_after_gap() {
+            Odd::Yes
+        } else {
+            Odd::No
+        };
+    }
+    if record.is_comment() {
+        return Odd::Comment;
+    }
+    let cells = (0..record.len()).map(|k| record.text(k));
+    let cells: Vec<Cow<'_, str>> = cells.collect();
+    let is_name = |(cell, name): (&Cow<'_, str>, &String)| cell.trim() == name;
+    let same = cells
+        .iter()
+        .zip(names)
+        .filter(|pair| is_name(*pair))
+        .count();
+    if same * 2 > names.len() && same * 2 > cells.len() {
+        return Odd::RepeatedHeader;
+    }
+    let is_text = |k: usize| record.cell(k) == Cell::Text && !is_stamp(&record.text(k));
+    let texts = cells.len() > 1 && (0..cells.len()).all(is_text);
+    let timed = cells.first().is_some_and(|cell| {
+        has_time_name(cell) && cell.len() < 30 && cell.split_whitespace().count() < 4
+    });
+    if texts && (same > 0 || timed || (record.is_after_gap() && cells.len() > 2)) {
+        return Odd::OtherHeader;
+    }
+    Odd::Yes
 }
 
 /// Record that is kept.

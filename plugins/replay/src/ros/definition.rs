@@ -110,8 +110,8 @@ pub(super) fn plain_name(name: &str) -> String {
 }
 
 impl Types {
-    /// Adds the types that are used and not defined, as far as `text` has them.
-    pub(super) fn add_known(&mut self, text: impl Fn(&str) -> Option<String>) {
+    /// Adds the types that are used and not defined, as far as `known` has them.
+    pub(super) fn add_known(&mut self, known: impl Fn(&str) -> Option<Self>) {
         // Types of the common packages use each other, not very deep.
         for _ in 0..MAX_DEPTH {
             let missing: Vec<String> = self
@@ -125,7 +125,7 @@ impl Types {
                 .collect();
             let mut added = false;
             for name in missing {
-                if let Some(types) = text(&name).and_then(|t| super::msg::parse(&name, &t).ok()) {
+                if let Some(types) = known(&name) {
                     self.messages.extend(types.messages);
                     added = true;
                 }

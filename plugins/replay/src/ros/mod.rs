@@ -39,7 +39,7 @@ pub(crate) fn parse(
         Notation::Msg => msg::parse(name, text)?,
     };
     if wire == Wire::Cdr {
-        types.add_known(standard::text);
+        types.add_known(|name| msg::parse(name, &standard::text(name)?).ok());
     }
     types.link(name)
 }

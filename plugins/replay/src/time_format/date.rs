@@ -1,8 +1,9 @@
 //! Dates with or without a time of day, in the orders and with the signs that programs write.
 
-use super::utc;
-use jiff::civil::Date;
+use super::clock::Clock;
+use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime::BrokenDownTime;
+use jiff::tz;
 use std::borrow::Cow;
 
 /// Most bytes of a stamp.
@@ -19,6 +20,12 @@ pub(crate) struct DateForm {
     pub(crate) zone: Option<String>,
 }
 
+/// Converts a civil time as UTC: only differences matter.
+pub(super) fn utc(time: DateTime) -> Option<i64> {
+    let stamp = tz::Offset::UTC.to_timestamp(time).ok()?;
+    i64::try_from(stamp.as_nanosecond()).ok()
+}
+
 /// Parses a stamp by a format (ns): since 1970 as UTC if it states no offset, or since midnight if it states no date.
 pub(super) fn read(format: &str, cell: &str) -> Option<i64> {
     let cell = with_point(cell.trim());
@@ -29,7 +36,7 @@ pub(super) fn read(format: &str, cell: &str) -> Option<i64> {
     let Ok(tm) = BrokenDownTime::parse(format, cell) else {
         // Minutes and seconds alone are no time of day.
         let minutes = format.contains("%M") && !format.contains(['H', 'I', 'k', 'l', 'T', 'R']);
-        return minutes.then(|| super::Clock::MinuteSecond.read(cell))?;
+        return minutes.then(|| Clock::MinuteSecond.read(cell))?;
     };
     if tm.offset().is_some() || tm.timestamp().is_some() {
         return i64::try_from(tm.to_timestamp().ok()?.as_nanosecond()).ok();
@@ -37,7 +44,7 @@ pub(super) fn read(format: &str, cell: &str) -> Option<i64> {
     if tm.year().is_none() && tm.iso_week_year().is_none() {
         let time = match tm.to_time() {
             Ok(time) => time,
-            Err(_) => return super::Clock::MinuteSecond.read(cell),
+            Err(_) => return Clock::MinuteSecond.read(cell),
         };
         return utc(Date::constant(1970, 1, 1).to_datetime(time));
     }

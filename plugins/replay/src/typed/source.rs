@@ -3,7 +3,7 @@
 use super::value::Value;
 use crate::cell::Cell;
 use crate::error::TableError;
-use crate::records::RecordSource;
+use crate::record_source::RecordSource;
 use crate::schema::Wanted;
 use crate::time_format::TimeFormat;
 use std::borrow::Cow;

@@ -1,6 +1,6 @@
 //! Files that other programs write, and the numbers that they read in them.
 
-#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+#![allow(clippy::print_stderr, reason = "a skipped test is reported")]
 
 use becomingone_replay::{Row, Table, Wanted};
 use serde_json::Value;

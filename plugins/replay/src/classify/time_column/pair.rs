@@ -1,6 +1,6 @@
 //! Two columns that make one stamp.
 
-use super::{Joined, Texts};
+use super::texts::{Joined, Texts};
 use crate::head::Head;
 use crate::time_format::{Clock, is_stamp};
 
