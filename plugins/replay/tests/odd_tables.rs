@@ -371,7 +371,7 @@ fn errors_say_what_to_do() {
     );
 
     assert!(error(b"\x1f\x8b\x08\x00", &Wanted::default()).contains("gunzip"));
-    assert!(error(b"PK\x03\x04abc", &Wanted::default()).contains("Excel"));
+    assert!(error(b"PK\x03\x04abc", &Wanted::default()).contains("unzip"));
     assert!(error(b"a,b\n1,\x00\n", &Wanted::default()).contains("zero byte"));
     let folder = tempfile::tempdir().unwrap();
     let message = Table::open(folder.path(), &Wanted::default()).unwrap_err();
