@@ -144,7 +144,9 @@ fn faulty_sensor_is_detected_isolated_and_timed() {
         "{out}"
     );
     assert!(
-        out.contains("time: `time` (seconds, guessed: --time selects another), a row every 100 ms"),
+        out.contains(
+            "time: `time` (seconds assumed: no unit is stated, --time-unit states it, guessed: --time selects another), a row every 100 ms"
+        ),
         "{out}"
     );
     assert!(
@@ -476,7 +478,7 @@ fn errors_are_named_and_files_are_kept() {
     for (args, expected) in [
         (
             &["log.csv"][..],
-            "log.csv: found 300 rows; expected more than the 400 training rows of --baseline, or a smaller one (at least 64)",
+            "log.csv: found 300 rows in a CSV; expected more than the 400 training rows of --baseline, or a smaller one (at least 64)",
         ),
         (&["log.csv", "--baseline", "10"], "10 is not in 64.."),
         (

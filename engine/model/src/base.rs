@@ -1,6 +1,6 @@
 //! Free base: a robot with a floating joint to the world is not fixed to it.
 
-use becomingone_components::body::{Geometry, Joint, JointKind, Link, Pose, RobotModel};
+use becomingone_components::body::{Joint, JointKind, Link, Pose, RobotModel};
 use glam::{Mat3, Quat, Vec3};
 
 /// Makes the largest robot that floats in the world the root, if none that is fixed there has more links.
@@ -37,11 +37,10 @@ pub(crate) fn free_base(mut model: RobotModel) -> RobotModel {
     // Poses of the world and of what it carries, in the new root's frame.
     let back = Pose::new(-pose.translation_m, Quat::IDENTITY);
     let shapes = std::mem::take(&mut model.links[0].colliders);
-    let moved = shapes.into_iter().map(|shape| Geometry {
-        pose: back * shape.pose,
-        ..shape
-    });
-    model.surroundings.colliders.extend(moved);
+    model.surroundings.colliders.extend(shapes);
+    for shape in &mut model.surroundings.colliders {
+        shape.pose = back * shape.pose;
+    }
     model.surroundings.root_height_m = pose.translation_m.z;
     let mut joints = Vec::with_capacity(model.joints.len());
     let mut order = vec![root];

@@ -66,6 +66,10 @@ impl Files for MissingAllowed<'_> {
         self.0.is_file(path)
     }
 
+    fn search_path(&self, variable: &str) -> Vec<PathBuf> {
+        self.0.search_path(variable)
+    }
+
     fn allows_missing(&self) -> bool {
         self.1 || self.0.allows_missing()
     }

@@ -115,17 +115,21 @@ fn mesh_error(name: &str, error: &ModelError) -> MeshError {
             place,
             found,
             expected,
-            ..
-        } => (place.to_string(), found, expected),
+            suggestion,
+        } => {
+            let hint = suggestion.as_ref().map(|text| format!("; {text}"));
+            let expected = format!("{expected}{}", hint.unwrap_or_default());
+            (place.to_string(), found, expected)
+        }
         ModelError::File {
             file,
             found,
             expected,
-        } => (file.clone(), found, expected),
+        } => (file.clone(), found, expected.clone()),
     };
     MeshError {
         found: format!("mesh {name:?} ({location}): {found}"),
-        expected: expected.clone(),
+        expected,
         missing: false,
     }
 }

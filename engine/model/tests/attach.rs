@@ -112,7 +112,7 @@ fn a_whole_model_is_attached_with_the_content_of_its_world() {
     for name in ["ap", "bp"] {
         near(at(&model, name), Vec3::new(1.0, 0.0, 6.0));
     }
-    assert_eq!(model.links[0].colliders.len(), 2);
+    assert_eq!(model.surroundings.colliders.len(), 2);
     let turned = model.joints.iter().find(|j| j.name == "bjq").unwrap();
     let (_, angle) = turned.origin.rotation.to_axis_angle();
     assert!((angle - FRAC_PI_2).abs() < 1e-5);

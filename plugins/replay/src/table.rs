@@ -34,6 +34,7 @@ const HEAD_BYTES: usize = 4 << 20;
 pub struct Table {
     pub(crate) schema: Schema,
     rows: Rows,
+    format: &'static str,
 }
 
 #[derive(Debug)]
@@ -64,7 +65,11 @@ impl Table {
             if from.metadata().map_err(failed)?.is_dir() {
                 let (schema, rows) = MessageRows::open(file, wanted, &formats::FOLDER)?;
                 let rows = Rows::Messages(Box::new(rows));
-                return Ok(Self { schema, rows });
+                return Ok(Self {
+                    schema,
+                    rows,
+                    format: formats::FOLDER.name,
+                });
             }
             Input::File(from)
         };
@@ -94,7 +99,11 @@ impl Table {
             }
             let (schema, rows) = MessageRows::open(file, wanted, format)?;
             let rows = Rows::Messages(Box::new(rows));
-            return Ok(Self { schema, rows });
+            return Ok(Self {
+                schema,
+                rows,
+                format: format.name,
+            });
         }
         if let Some(topic) = &wanted.topic {
             return Err(TableError::invalid(
@@ -116,7 +125,11 @@ impl Table {
             }
             let (schema, rows) = format.open(file, wanted)?;
             let rows = Rows::Typed(Box::new(rows));
-            return Ok(Self { schema, rows });
+            return Ok(Self {
+                schema,
+                rows,
+                format: format.name(),
+            });
         }
         if let Some((found, expected)) = not_read::find(&head, file) {
             return Err(TableError::invalid(file, found, expected));
@@ -148,7 +161,13 @@ impl Table {
         Ok(Self {
             schema,
             rows: Rows::Csv(Box::new(rows)),
+            format: "a CSV",
         })
+    }
+
+    /// Name of the file's format, with an article.
+    pub fn format(&self) -> &'static str {
+        self.format
     }
 
     /// Reads the next row; false at the end.

@@ -210,7 +210,10 @@ fn unsupported_topics_are_named_in_the_error() {
     let message = Table::open(&file, &Wanted::default())
         .unwrap_err()
         .to_string();
-    assert!(message.contains("found an MCAP without messages"), "{message}");
+    assert!(
+        message.contains("found an MCAP without messages"),
+        "{message}"
+    );
 
     let (_folder, file) = two_topics();
     let wanted = Wanted {

@@ -449,7 +449,7 @@ mod tests {
     #[test]
     fn every_kind_of_event_is_read_as_it_was_written() {
         let kinds = all_kinds();
-        assert_eq!(kinds.len(), 23);
+        assert_eq!(kinds.len(), 27);
         for what in kinds {
             let memory = memory(what);
             let mut bytes = vec![0; memory.size()];

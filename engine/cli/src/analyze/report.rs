@@ -230,10 +230,13 @@ impl Analyze {
         let smaller = if rows > u64::from(MIN_WARM_UP) {
             format!(", or a smaller one (at least {MIN_WARM_UP})")
         } else {
-            String::new()
+            format!(
+                ": a longer recording, as a CSV or in another format (a self-model learns from {MIN_WARM_UP} rows at least)"
+            )
         };
         format!(
-            "{file}: found {rows} rows; expected more than the {} training rows of --baseline{smaller}",
+            "{file}: found {rows} rows in {}; expected more than the {} training rows of --baseline{smaller}",
+            table.format(),
             self.baseline
         )
     }

@@ -7,7 +7,7 @@ use becomingone_components::scene::WorldSpec;
 use becomingone_components::sensor::{AnySensor, SensorContext};
 use becomingone_components::time::NS_PER_S;
 use becomingone_model::{Files as _, did_you_mean};
-use becomingone_replay::{Readings, Row, Table, TableError, Wanted};
+use becomingone_replay::{Kind, Readings, Row, Table, TableError, Wanted};
 use becomingone_scene::assets::{Assets, BUILT_IN};
 use becomingone_systems::links::{RecordedRow, Recording};
 use std::path::{Path, PathBuf};
@@ -98,29 +98,27 @@ pub(super) fn open(
         warned: [false; 4],
         notes_printed: 0,
     };
-    let mut table = recorded.table()?;
+    let table = recorded.table()?;
     let shown = to_path(file);
     let shown = shown.display();
     for note in stamps::check(&table, sensor.rate_hz).map_err(|e| format!("{shown}: {e}"))? {
         log::warn!("{name}: {shown}: {note}");
     }
-    if table.is_stepped() {
-        // By their names they are channels, whatever their values look like.
-        recorded.wanted.columns.clone_from(&names);
-        table = recorded.table()?;
-        recorded.columns = (0..names.len()).collect();
-    }
+    // By their names they are channels, whatever their values look like.
     for wanted in names.iter().filter(|_| !table.is_stepped()) {
-        let channels = table.channels();
-        let Some(k) = channels.iter().position(|c| c == wanted) else {
+        let mut columns = table.columns().iter();
+        if !columns.any(|c| c.name == *wanted && !matches!(c.kind, Kind::Text | Kind::Empty)) {
+            let channels = table.channels();
             return Err(format!(
                 "found no column of numbers `{wanted}` in {shown}; expected one of {}{}",
                 channels.join(", "),
                 did_you_mean(wanted, channels.iter().map(String::as_str))
             ));
-        };
-        recorded.columns.push(k);
+        }
     }
+    recorded.wanted.columns.clone_from(&names);
+    let table = recorded.table()?;
+    recorded.columns = (0..names.len()).collect();
     let expected = numbers(kind, sensor.rate_hz);
     if expected.is_some_and(|n| n != names.len()) {
         return Err(format!(

@@ -15,12 +15,19 @@ pub(super) fn read(
     bodies: &mut Bodies,
 ) -> Result<(), ModelError> {
     let mut efforts = HashMap::<&str, f64>::new();
+    let mut servos = 0;
+    let mut first_servo = None;
     for section in root.all("actuator") {
         for actuator in &section.children {
             let Scope {
                 settings, classes, ..
             } = &scopes[actuator.scope];
             let v = classes.values(actuator, Classes::MAIN)?;
+            let biased = v.text("biastype").is_some_and(|bias| bias != "none");
+            if !matches!(&*actuator.name, "motor" | "general") || biased {
+                servos += 1;
+                first_servo.get_or_insert(actuator);
+            }
             let Some(joint) = v.text("joint").or_else(|| v.text("jointinparent")) else {
                 continue;
             };
@@ -35,6 +42,13 @@ pub(super) fn read(
             let most = max_force(&v, settings)?;
             *efforts.entry(joint).or_default() += gear * most;
         }
+    }
+    if let Some(first) = first_servo {
+        let text = format!(
+            "{servos} actuators, as <{}>, do not act by themselves: they limit the efforts of their joints, which the scene's drive moves",
+            first.name
+        );
+        bodies.warnings.push(&first.place, text);
     }
     for joint in &mut bodies.joints {
         if let Some(&effort) = efforts.get(&*joint.name) {

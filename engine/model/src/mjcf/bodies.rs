@@ -202,7 +202,10 @@ impl<'a> Bodies<'a> {
             visuals: Vec::new(),
             lost: Vec::new(),
         };
-        for geom in shapes {
+        // Shapes of a link do not touch the robot's others: those of the world do, so they are none of a link.
+        let (obstacles, shown): (Vec<_>, Vec<_>) = shapes.into_iter().partition(|g| g.has_contacts);
+        self.surround(obstacles);
+        for geom in shown {
             add_shape(&mut world, geom, Pose::IDENTITY);
         }
         self.links.push(world);

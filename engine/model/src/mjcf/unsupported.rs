@@ -3,6 +3,41 @@
 use super::element::Element;
 use crate::ModelError;
 use crate::draft::Warnings;
+use becomingone_components::nearest::nearest;
+
+/// Sections of a file.
+const SECTIONS: [&str; 17] = [
+    "compiler",
+    "option",
+    "size",
+    "visual",
+    "statistic",
+    "asset",
+    "worldbody",
+    "contact",
+    "deformable",
+    "equality",
+    "tendon",
+    "actuator",
+    "sensor",
+    "keyframe",
+    "default",
+    "custom",
+    "extension",
+];
+/// Parts of the simulation that a file may disable.
+const FLAGS: [&str; 10] = [
+    "gravity",
+    "contact",
+    "limit",
+    "actuation",
+    "spring",
+    "damper",
+    "frictionloss",
+    "equality",
+    "constraint",
+    "passive",
+];
 
 /// `MuJoCo`'s default gravity (m/s²), and the tolerance of a file's gravity before a warning.
 const GRAVITY_M_S2: f64 = -9.81;
@@ -16,6 +51,13 @@ pub(crate) fn warn_unsupported(root: &Element, warnings: &mut Warnings) -> Resul
             "deformable" => "deformable bodies are",
             "extension" => "plugins are",
             "contact" if section.all("pair").next().is_some() => "contact pairs are",
+            name if !SECTIONS.contains(&name) => {
+                let near = nearest(name, SECTIONS);
+                let near = near.map_or(String::new(), |near| format!("; did you mean <{near}>?"));
+                let text = format!("<{name}> is no section of MJCF and is ignored{near}");
+                warnings.push(&section.place, text);
+                continue;
+            }
             _ => continue,
         };
         let text = format!("{what} not supported and are ignored");
@@ -23,6 +65,13 @@ pub(crate) fn warn_unsupported(root: &Element, warnings: &mut Warnings) -> Resul
     }
     for option in root.all("option") {
         let v = option.values();
+        for flag in option.all("flag") {
+            let v = flag.values();
+            for name in FLAGS.iter().filter(|name| v.text(name) == Some("disable")) {
+                let text = format!("<flag {name}=\"disable\"> is not supported and is ignored");
+                warnings.push(&v.place(name), text);
+            }
+        }
         if let Some(g) = v.vector("gravity")? {
             let usual =
                 g.x == 0.0 && g.y == 0.0 && (g.z - GRAVITY_M_S2).abs() <= GRAVITY_TOLERANCE_M_S2;
