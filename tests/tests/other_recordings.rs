@@ -84,7 +84,16 @@ fn recordings_of_other_programs_replay_and_are_analysed() {
         assert!(readings >= 49, "{file}: {readings} readings in 1 s");
         let ran = run(
             folder.path(),
-            &["analyze", file, "--baseline", "64", "--rerun", "off"],
+            &[
+                "analyze",
+                file,
+                "--baseline",
+                "64",
+                "--rate",
+                "200",
+                "--rerun",
+                "off",
+            ],
         );
         assert_eq!(ran.code, Some(0), "{file}: {}", ran.stderr);
         let channels = ran

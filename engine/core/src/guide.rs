@@ -146,7 +146,7 @@
 //!
 //! `cargo xtask soak` compares what is read with `MuJoCo` 4.0: the joints, their places and axes, masses and inertias of
 //! all bodies, the accelerations that follow from them, and rest poses, for every URDF and MJCF file in these packages of
-//! PyPI: `mujoco`, `pybullet`, `example-robot-data`, `gymnasium`, `robosuite-models`, `airo-models`, `dexmate-urdf`,
+//! `PyPI`: `mujoco`, `pybullet`, `example-robot-data`, `gymnasium`, `robosuite-models`, `airo-models`, `dexmate-urdf`,
 //! `dm-control`, `gym-aloha`, `gym-xarm`, `gymnasium-robotics`, `metaworld`, `mjlab`, `playground`, `robosuite`,
 //! `robot-properties-fingers`.
 //!
