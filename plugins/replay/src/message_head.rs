@@ -5,8 +5,10 @@ use crate::schema::{Kind, Wanted};
 use crate::source::{Leaf, MessageSource};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Least default step of rows (ns): the kernel's rate of 50 Hz.
-pub(crate) const MIN_STEP_NS: u64 = 20_000_000;
+/// Least default step of rows of topics that differ in rate (ns): the kernel's rate of 50 Hz.
+const MIN_STEP_NS: u64 = 20_000_000;
+/// Topics whose periods differ by more than this factor do not share rows.
+const MAX_PERIOD_RATIO: u64 = 4;
 /// Most messages of a topic that are looked at.
 const MAX_TOPIC_MESSAGES: usize = 50_000;
 /// Messages of a slow topic that are enough, once it spans [`SLOW_SPANS`] times the time of the first rows.
@@ -66,7 +68,7 @@ impl LeafStatistics {
 }
 
 /// Messages of a topic so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct TopicStatistics {
     name: String,
     messages: usize,
@@ -74,10 +76,39 @@ struct TopicStatistics {
     valid: usize,
     /// Why the first of the others is not.
     broken: String,
-    first_ns: Option<u64>,
-    last_ns: Option<u64>,
-    /// Periods between messages (ns).
-    steps_ns: Vec<u64>,
+    first_ns: u64,
+    last_ns: u64,
+    /// Log times of the first messages (ns).
+    stamps_ns: Vec<u64>,
+    /// Whether the file has them in another order.
+    is_unordered: bool,
+}
+
+impl Default for TopicStatistics {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            messages: 0,
+            valid: 0,
+            broken: String::new(),
+            first_ns: u64::MAX,
+            last_ns: 0,
+            stamps_ns: Vec::new(),
+            is_unordered: false,
+        }
+    }
+}
+
+impl TopicStatistics {
+    /// Median period of the messages in their order of time (ns).
+    fn period_ns(&self) -> Option<u64> {
+        let mut stamps_ns = self.stamps_ns.clone();
+        stamps_ns.sort_unstable();
+        let steps = stamps_ns.windows(2).map(|pair| pair[1] - pair[0]);
+        let mut steps: Vec<u64> = steps.filter(|step| *step > 0).collect();
+        steps.sort_unstable();
+        steps.get(steps.len() / 2).copied()
+    }
 }
 
 /// First messages of each topic.
@@ -125,12 +156,11 @@ impl Head {
                 source.topic(message.topic).clone_into(&mut topic.name);
             }
             topic.messages += 1;
-            let first_ns = *topic.first_ns.get_or_insert(ns);
-            if let Some(last_ns) = topic.last_ns.replace(ns)
-                && ns > last_ns
-                && topic.steps_ns.len() < MAX_TOPIC_MESSAGES
-            {
-                topic.steps_ns.push(ns - last_ns);
+            topic.is_unordered |= topic.stamps_ns.last().is_some_and(|last| ns < *last);
+            topic.first_ns = topic.first_ns.min(ns);
+            topic.last_ns = topic.last_ns.max(ns);
+            if topic.stamps_ns.len() < MAX_TOPIC_MESSAGES {
+                topic.stamps_ns.push(ns);
             }
             if let Some(cause) = message.broken {
                 if topic.broken.is_empty() {
@@ -154,12 +184,12 @@ impl Head {
                     seen.look(leaf);
                 }
             }
-            let covered_ns = ns.saturating_sub(first_ns);
+            let covered_ns = topic.last_ns - topic.first_ns;
             let slow =
                 covered_ns >= span_ns.saturating_mul(SLOW_SPANS) && topic.messages >= SLOW_MESSAGES;
             if topic.messages >= MAX_TOPIC_MESSAGES
-                || slow
-                || covered_ns >= span_ns && topic.messages >= wanted.look_rows
+                || (slow || covered_ns >= span_ns && topic.messages >= wanted.look_rows)
+                    && !topic.is_unordered
             {
                 let name = topic.name.clone();
                 source.ignore(&name);
@@ -167,14 +197,20 @@ impl Head {
         }
     }
 
-    /// Median period of the fastest topic (ns).
-    pub(crate) fn fastest_ns(&self) -> Option<u64> {
-        let medians = self.topics.values().filter_map(|topic| {
-            let mut steps_ns = topic.steps_ns.clone();
-            steps_ns.sort_unstable();
-            steps_ns.get(steps_ns.len() / 2).copied()
-        });
-        medians.min()
+    /// Default step of rows (ns): the period of the fastest topic, and at least that of the kernel's rate where others
+    /// are much slower.
+    pub(crate) fn step_ns(&self) -> u64 {
+        let periods: Vec<u64> = self
+            .topics
+            .values()
+            .filter_map(TopicStatistics::period_ns)
+            .collect();
+        let fastest_ns = periods.iter().copied().min().unwrap_or(MIN_STEP_NS);
+        if periods.iter().all(|ns| ns / MAX_PERIOD_RATIO <= fastest_ns) {
+            fastest_ns
+        } else {
+            fastest_ns.max(MIN_STEP_NS)
+        }
     }
 
     /// Topics without a message that is valid in its encoding, each with the cause.

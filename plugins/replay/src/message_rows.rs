@@ -2,7 +2,7 @@
 
 use crate::error::TableError;
 use crate::formats::Format;
-use crate::message_head::{Head, MIN_STEP_NS};
+use crate::message_head::Head;
 use crate::schema::{Column, Counts, Firsts, Kind, Row, Schema, TimeColumn, Wanted};
 use crate::sorting::{Sample, SortBuffer};
 use crate::source::{Leaf, MessageSource, Stamped};
@@ -104,10 +104,7 @@ impl MessageRows {
             notes.push(format!("topics that cannot be read: {}", unread.join(", ")));
         }
         notes.extend(head.notes(below.as_deref().unwrap_or_default()));
-        let step_ns = wanted
-            .step_ns
-            .unwrap_or(head.fastest_ns().unwrap_or(0).max(MIN_STEP_NS))
-            .max(1);
+        let step_ns = wanted.step_ns.unwrap_or_else(|| head.step_ns()).max(1);
         let columns: Vec<Column> = head
             .seen
             .iter()
