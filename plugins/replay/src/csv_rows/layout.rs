@@ -9,6 +9,8 @@ use csv::ByteRecord;
 
 /// Rows after the first one of the data among which no header may be.
 const SUSTAINED: usize = 4;
+/// Line at the end of a header of LabVIEW.
+const END_OF_HEADER: &[u8] = b"***End_of_Header***";
 /// Types of columns, in rows of their own.
 const TYPES: [&str; 20] = [
     "float", "float32", "float64", "double", "single", "real", "int", "int8", "int16", "int32",
@@ -139,7 +141,11 @@ impl Layout {
             let after = records.iter().skip(at + 1).take(SUSTAINED);
             body.is_data(&records[at]) && !after.into_iter().any(|r| body.is_header(r))
         };
-        let start = (0..records.len()).find(is_start);
+        // The header of LabVIEW's files ends with a line of its own; there may be two.
+        let ends_header =
+            |r: &ByteRecord| r.get(0).is_some_and(|c| c.trim_ascii() == END_OF_HEADER);
+        let ended = records.iter().rposition(ends_header);
+        let start = (ended.map_or(0, |at| at + 1)..records.len()).find(is_start);
         let mut above = lines_above(text, records, start, separator, lines);
         let data_at = match start {
             Some(_) => above.pop().map_or(0, |line| line.at),
@@ -164,8 +170,16 @@ impl Layout {
             layout.width = layout.header.as_ref().map_or(body.width, |h| h.cells.len());
             return layout;
         }
+        let ends = |line: &Line| {
+            line.cells
+                .first()
+                .is_some_and(|c| c.as_bytes() == END_OF_HEADER)
+        };
+        let ended = above.iter().rposition(ends);
+        let ended_at = ended.and_then(|at| above.get(at)).map_or(0, |line| line.at);
         let plain = above.iter().filter(|line| !line.comment);
         let plain: Vec<u64> = plain.map(|line| line.at).collect();
+        above.retain(|line| line.at > ended_at);
         layout.choose(above, &records[layout.skip..]);
         // Comments do not count.
         let used = [&layout.header, &layout.units].map(|line| line.as_ref().map(|l| l.at));
