@@ -51,7 +51,8 @@ pub(super) fn reason(head: &Head, index: usize, asked: bool) -> Option<String> {
     }
     let lower = name.to_lowercase();
     let is_x = ["x_value", "x value", "x-value", "x-axis", "x_axis"].contains(&lower.as_str());
-    if is_x || Unit::of_name(name).is_some() || (below.is_some() && index == 0) {
+    let is_named = lower.contains("time") || lower.contains("stamp");
+    if is_x || is_named || Unit::of_name(name).is_some() || (below.is_some() && index == 0) {
         return Some("its name or unit and its rising numbers".to_owned());
     }
     let mut sorted = steps.clone();
