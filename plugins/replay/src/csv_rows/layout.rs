@@ -9,7 +9,7 @@ use csv::ByteRecord;
 
 /// Rows after the first one of the data among which no header may be.
 const SUSTAINED: usize = 4;
-/// Line at the end of a header of LabVIEW.
+/// Line at the end of a header of `LabVIEW`.
 const END_OF_HEADER: &[u8] = b"***End_of_Header***";
 /// Types of columns, in rows of their own.
 const TYPES: [&str; 20] = [
