@@ -10,6 +10,7 @@ use crate::error::TableError;
 use crate::head::{Head, HeadRow};
 use crate::schema::{TimeColumn, Wanted};
 use crate::time_format::{Detected, TimeFormat, Unit, detect, is_stamp};
+pub(super) use even::MIN_STEPS;
 use even::reason;
 use pair::pair;
 use std::borrow::Cow;
@@ -17,8 +18,6 @@ use std::path::Path;
 pub(crate) use texts::Joined;
 use texts::Texts;
 
-/// Least number of steps for statistics, and of equal steps of a counter.
-pub(super) const MIN_STEPS: usize = 8;
 /// A step is uneven if it deviates from a whole number of periods by more than this share of one.
 const UNEVEN_SHARE: f64 = 0.25;
 /// Words in names of time columns.
