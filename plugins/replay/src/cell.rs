@@ -1,6 +1,6 @@
 //! Cell of a table: number, missing value, or text.
 
-use crate::digits::{NumberStyle, has_decimal_comma, without_groups};
+use crate::digits::{NumberStyle, has_decimal_comma, with_hyphen, without_groups};
 
 /// Content of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +20,9 @@ const MISSING_WORDS: [&[u8]; 14] = [
     b"nan", b"null", b"na", b"n/a", b"none", b"nil", b"nat", b"#n/a", b"-", b"--", b"?", b"-nan",
     b"+nan", b"missing",
 ];
+
+/// Minus sign of typography in UTF-8.
+const MINUS: &[u8] = "\u{2212}".as_bytes();
 
 /// Parses a cell of a column whose numbers are written in a style.
 pub(crate) fn read(cell: &[u8], style: NumberStyle) -> Cell {
@@ -41,6 +44,9 @@ pub(crate) fn read(cell: &[u8], style: NumberStyle) -> Cell {
         Cell::Number(1.0)
     } else if cell.eq_ignore_ascii_case(b"false") {
         Cell::Number(0.0)
+    } else if cell.windows(MINUS.len()).any(|part| part == MINUS) {
+        let text = String::from_utf8_lossy(cell);
+        read(with_hyphen(&text).as_bytes(), style)
     } else {
         number(cell, NumberStyle::POINT).unwrap_or(Cell::Text)
     }
@@ -116,6 +122,7 @@ mod tests {
         for (text, number) in [
             ("1", 1.0),
             (" -2.5e3 ", -2500.0),
+            ("\u{2212}2.5e\u{2212}3", -0.0025),
             ("+.5", 0.5),
             ("1E-2", 0.01),
             ("0", 0.0),

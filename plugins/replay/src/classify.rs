@@ -1,6 +1,7 @@
 //! Classification of a table's columns by its [`Head`], whatever the format of the file.
 
 mod columns;
+mod parts;
 mod time_column;
 
 use crate::cell::{Cell, excerpt};
@@ -8,6 +9,7 @@ use crate::error::TableError;
 use crate::head::{Head, HeadRow};
 use crate::schema::{Column, Counts, Firsts, Kind, Schema, Wanted};
 use columns::column_kind;
+use parts::{calendar_note, fraction_note};
 use std::path::Path;
 use time_column::{FoundTime, find_time};
 pub(crate) use time_column::{TimeCells, has_time_name};
@@ -51,6 +53,13 @@ pub(crate) fn classify(
 ) -> Result<(Schema, Classes), TableError> {
     check_wanted(file, &head.names, wanted)?;
     let mut time = find_time(file, &head, wanted)?;
+    let coarse = time
+        .as_ref()
+        .filter(|t| t.found.repeated > 0.0 && wanted.time.is_none());
+    let parts_note = match &time {
+        None => calendar_note(&head.names),
+        Some(_) => coarse.and_then(|time| fraction_note(&head, &time.found.name)),
+    };
     let Head {
         names,
         rows,
@@ -58,6 +67,7 @@ pub(crate) fn classify(
         mut notes,
         ..
     } = head;
+    notes.extend(parts_note);
     if let Some(time) = &time {
         notes.extend(time.note.clone());
         notes.extend(doubtful_unit(time, &rows));
@@ -164,24 +174,39 @@ pub(crate) fn classify(
 /// Whole numbers without a unit that are far apart are rarely seconds.
 fn doubtful_unit(time: &FoundTime, rows: &[HeadRow]) -> Option<String> {
     const DOUBTFUL_NS: u64 = 5_000_000_000;
+    /// Usual periods of rows (ns).
+    const USUAL_NS: std::ops::RangeInclusive<f64> = 1e5..=6e10;
     let period_ns = time
         .found
         .period_ns
         .filter(|ns| time.assumed && *ns >= DOUBTFUL_NS)?;
-    let row = rows.iter().find(|r| {
-        r.text(time.cells.index)
-            .is_some_and(|c| !c.trim().is_empty())
-    })?;
-    let whole = |r: &HeadRow| {
-        r.text(time.cells.index)
-            .is_none_or(|c| !c.contains(['.', ',']))
+    let text = |row: &HeadRow| {
+        let text = row.text(time.cells.index).unwrap_or_default();
+        time.cells.style.plain(text).trim().to_owned()
     };
-    rows.iter().all(whole).then(|| {
+    let first = rows.iter().map(text).find(|text| !text.is_empty())?;
+    let period = period_ns as f64 / 1e9;
+    let units = [
+        ("milliseconds", "ms", 1e6),
+        ("microseconds", "us", 1e3),
+        ("nanoseconds", "ns", 1.0),
+    ];
+    let usual: Vec<_> = units
+        .iter()
+        .filter(|(.., ns)| USUAL_NS.contains(&(period * ns)))
+        .collect();
+    let names: Vec<&str> = usual.iter().map(|unit| unit.0).collect();
+    let options: Vec<String> = usual
+        .iter()
+        .map(|unit| format!("--time-unit {}", unit.1))
+        .collect();
+    let whole = |row: &HeadRow| !text(row).contains(['.', ',']);
+    (!usual.is_empty() && rows.iter().all(whole)).then(|| {
         format!(
-            "`{}` has no unit: its numbers (`{}` in the first row) are taken for seconds, a row every {} s; if they are milliseconds, say --time-unit ms",
+            "`{}` has no unit: its numbers (`{first}` in the first row) are taken for seconds, a row every {period} s; if they are {}, say {}",
             time.found.name,
-            row.text(time.cells.index).unwrap_or_default().trim(),
-            period_ns as f64 / 1e9
+            names.join(" or "),
+            options.join(" or ")
         )
     })
 }

@@ -31,6 +31,10 @@ pub(crate) struct CsvRows {
     record: ByteRecord,
     /// How the numbers of each column are written.
     styles: Vec<NumberStyle>,
+    /// Number of cells of the last record, if it has too few of them.
+    short: Option<usize>,
+    /// Whether the file ended within a row.
+    cut: bool,
 }
 
 impl CsvRows {
@@ -88,7 +92,7 @@ impl CsvRows {
             expected: expected.to_owned(),
         };
         let styles = styles(&names, &records, separator, wanted.decimal);
-        if let Some((index, cell)) = styles.ambiguous {
+        if let Some((index, cell, sign)) = styles.ambiguous {
             let has = |r: &ByteRecord| {
                 r.get(index)
                     .is_some_and(|c| c.trim_ascii() == cell.as_bytes())
@@ -100,7 +104,7 @@ impl CsvRows {
             return Err(invalid(
                 at,
                 format!(
-                    "`{cell}` in the column `{}`, whose comma may be a decimal point or separate thousands",
+                    "`{cell}` in the column `{}`, whose {sign} may be a decimal point or separate thousands",
                     names[index]
                 ),
                 "--decimal point or --decimal comma",
@@ -131,6 +135,7 @@ impl CsvRows {
             place: "line",
             time: None,
             units: layout.units.map(|units| (units.at, units.cells)),
+            styles: styles.columns.clone(),
             notes,
         };
         let (schema, classes) = classify(file, head_rows, wanted)?;
@@ -143,6 +148,8 @@ impl CsvRows {
                 .from_reader(text),
             record: ByteRecord::new(),
             styles: styles.columns,
+            short: None,
+            cut: false,
         };
         for _ in 0..layout.skip {
             rows.next(file)?;
@@ -161,7 +168,20 @@ impl RecordSource for CsvRows {
         let begins = self.csv.position().byte();
         self.csv.get_mut().begin_row(begins);
         match self.csv.read_byte_record(&mut self.record) {
-            Ok(more) => Ok(more),
+            Ok(true) => {
+                let found = self.record.len();
+                let begins = |cell: &[u8]| {
+                    let first = cell.trim_ascii().first();
+                    first.is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.'))
+                };
+                let is_short = found < self.styles.len() && self.record.get(0).is_some_and(begins);
+                self.short = is_short.then_some(found);
+                Ok(true)
+            }
+            Ok(false) => {
+                self.cut = !self.csv.get_ref().ends_line();
+                Ok(false)
+            }
             Err(error) => match error.into_kind() {
                 csv::ErrorKind::Io(cause) if cause.kind() == io::ErrorKind::FileTooLarge => {
                     Err(TableError::Invalid {
@@ -197,6 +217,18 @@ impl RecordSource for CsvRows {
 
     fn place(&self) -> String {
         format!("line {}", self.line())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let cut = self.short.filter(|_| self.cut);
+        cut.map(|found| {
+            format!(
+                "the last line has {found} of {} cells and no line end: the file may be cut off",
+                self.styles.len()
+            )
+        })
+        .into_iter()
+        .collect()
     }
 
     fn is_text(&self) -> bool {

@@ -1,5 +1,9 @@
 //! How numbers are written: decimal sign, and groups of digits (thousands).
 
+use std::borrow::Cow;
+
+/// Minus sign of typography.
+const MINUS: char = '\u{2212}';
 /// Most bytes of a number with groups.
 const MAX_BYTES: usize = 64;
 
@@ -21,12 +25,30 @@ impl NumberStyle {
         comma: true,
         grouped: false,
     };
+
+    /// A number of a time without its groups and with a hyphen as its minus; other texts as they are.
+    pub(crate) fn plain(self, cell: &str) -> Cow<'_, str> {
+        let cell = with_hyphen(cell);
+        match without_groups(&cell, self.comma).filter(|_| self.grouped) {
+            Some(number) => number.into(),
+            None => cell,
+        }
+    }
 }
 
 /// Signs between groups beside comma and point: spaces (also those that do not break, narrow and thin ones), apostrophes.
 const GROUP_SIGNS: [char; 7] = [
     ' ', '\u{a0}', '\u{202f}', '\u{2009}', '\u{2007}', '\'', '\u{2019}',
 ];
+
+/// Replaces the minus sign of typography with the hyphen that programs write.
+pub(crate) fn with_hyphen(cell: &str) -> Cow<'_, str> {
+    if cell.contains(MINUS) {
+        cell.replace(MINUS, "-").into()
+    } else {
+        cell.into()
+    }
+}
 
 /// A number without its groups and with a decimal point; `None` if it has no groups, or its groups are not valid: one to
 /// three digits, then three each, or two each and three at the end as in India.
@@ -88,6 +110,9 @@ pub(crate) struct Evidence {
     /// Either way: `1,234` and `1.234`.
     pub(crate) either_comma: usize,
     pub(crate) either_point: usize,
+    /// Whole numbers of three digits, below which groups begin, and of more, without groups.
+    pub(crate) three_digits: usize,
+    pub(crate) more_digits: usize,
 }
 
 impl Evidence {
@@ -99,6 +124,16 @@ impl Evidence {
         self.grouped += other.grouped;
         self.either_comma += other.either_comma;
         self.either_point += other.either_point;
+        self.three_digits += other.three_digits;
+        self.more_digits += other.more_digits;
+    }
+
+    /// Whether the column is one of whole numbers in groups, such as `979` and `1.225`: a number with three digits after
+    /// its point stands beside whole ones that have no group yet.
+    pub(crate) fn crosses_thousand(self) -> bool {
+        self.either_point > 0
+            && self.three_digits > 0
+            && self.more_digits + self.point + self.comma == 0
     }
 
     /// Whether the decimal sign is a comma; `None` if that is not certain.
@@ -112,8 +147,10 @@ impl Evidence {
         }
     }
 
+    /// Looks at a cell.
     pub(crate) fn look(&mut self, cell: &str) {
-        let cell = cell.trim();
+        let cell = with_hyphen(cell.trim());
+        let cell = cell.as_ref();
         if !cell.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | ',')) {
             return;
         }
@@ -122,6 +159,15 @@ impl Evidence {
             number.parse::<f64>().is_ok().then_some(())
         });
         let plain = cell.parse::<f64>().is_ok();
+        let digits = cell.trim_start_matches(['-', '+']);
+        if plain && digits.bytes().all(|b| b.is_ascii_digit()) {
+            match digits.len() {
+                0..3 => {}
+                3 => self.three_digits += 1,
+                _ => self.more_digits += 1,
+            }
+            return;
+        }
         let comma = !plain && has_one_comma(cell) && cell.replace(',', ".").parse::<f64>().is_ok();
         let counted = match (plain, comma, as_point.is_some(), as_comma.is_some()) {
             (true, _, _, true) => &mut self.either_point,

@@ -1,6 +1,7 @@
 //! [`Head`]: first records of a table, by which its columns are classified.
 
 use crate::cell::Cell;
+use crate::digits::NumberStyle;
 use crate::time_format::TimeFormat;
 
 /// First records of a table.
@@ -16,8 +17,17 @@ pub(crate) struct Head {
     pub(crate) time: Option<(usize, TimeFormat)>,
     /// Row of units: its line, and a unit for each column.
     pub(crate) units: Option<(u64, Vec<String>)>,
+    /// How the numbers of each column are written in text; as programs do where none is stated.
+    pub(crate) styles: Vec<NumberStyle>,
     /// Notes about what was detected, for the user.
     pub(crate) notes: Vec<String>,
+}
+
+impl Head {
+    /// How the numbers of a column are written.
+    pub(crate) fn style(&self, index: usize) -> NumberStyle {
+        self.styles.get(index).copied().unwrap_or_default()
+    }
 }
 
 /// Record of a [`Head`].

@@ -161,7 +161,8 @@ impl RowReader {
                 );
             }
         }
-        time.format.read_after(&row.time, self.last_ns)
+        time.format
+            .read_after(&time.style.plain(&row.time), self.last_ns)
     }
 
     fn fill(

@@ -11,6 +11,7 @@ use crate::schema::{Column, Counts, Firsts, Kind, Row, Schema, TimeColumn, Wante
 use crate::text::LineCounter;
 use crate::typed::{self, TypedRows};
 use encoding_rs::Encoding;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -216,12 +217,10 @@ impl Table {
 
     /// Removes all channels but the first `most`.
     pub fn keep_first(&mut self, most: usize) {
-        for name in self
-            .schema
-            .channels
-            .drain(most.min(self.schema.channels.len())..)
-        {
-            for column in self.schema.columns.iter_mut().filter(|c| c.name == name) {
+        let most_of = most.min(self.schema.channels.len());
+        let removed: HashSet<String> = self.schema.channels.drain(most_of..).collect();
+        for column in &mut self.schema.columns {
+            if removed.contains(&column.name) {
                 column.kind = Kind::Unwanted;
             }
         }

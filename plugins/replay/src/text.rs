@@ -122,6 +122,8 @@ pub(crate) struct CsvText {
     lines: LineCounter,
     /// Bytes before the current row.
     row: u64,
+    /// Last byte that was given.
+    last: Option<u8>,
 }
 
 impl CsvText {
@@ -139,6 +141,7 @@ impl CsvText {
             at: 0,
             lines,
             row: 0,
+            last: None,
         }
     }
 
@@ -153,6 +156,11 @@ impl CsvText {
         let mut lines = self.lines;
         lines.pass(above);
         lines.line_of_row(row)
+    }
+
+    /// Whether the text that was given so far ends with a line end.
+    pub(crate) fn ends_line(&self) -> bool {
+        self.last.is_none_or(|last| matches!(last, b'\n' | b'\r'))
     }
 
     /// Whether an empty line stands above the current row.
@@ -215,6 +223,7 @@ impl Read for CsvText {
         let n = rest.len().min(to.len());
         to[..n].copy_from_slice(&rest[..n]);
         self.given += n;
+        self.last = to[..n].last().copied().or(self.last);
         Ok(n)
     }
 }

@@ -59,6 +59,7 @@ impl TimeFormat {
             Self::Date(form, _) => date::read(&form.format, cell),
             Self::Clock(clock) => clock.read(cell),
             Self::Count { unit, origin } => {
+                let (cell, unit) = with_unit(cell).unwrap_or((cell, *unit));
                 let grouped = || {
                     let number =
                         without_groups(cell, false).or_else(|| without_groups(cell, true))?;
@@ -146,6 +147,21 @@ impl TimeFormat {
             }
         )
     }
+}
+
+/// Number and unit of a cell such as `20 ms`.
+fn with_unit(cell: &str) -> Option<(&str, Unit)> {
+    // Most cells end with a digit.
+    if cell.ends_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let number = cell.trim_end_matches(|c: char| c.is_alphabetic() || c == '.');
+    let word = &cell[number.len()..];
+    let number = number.trim_end();
+    let unit = Unit::of_word(word)?;
+    number
+        .ends_with(|c: char| c.is_ascii_digit())
+        .then_some((number, unit))
 }
 
 /// Replaces a decimal comma with a point.

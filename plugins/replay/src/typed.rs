@@ -53,6 +53,7 @@ fn open<S: TypedSource>(
         place: S::PLACE,
         time,
         units: None,
+        styles: Vec::new(),
         notes: columns.notes,
     };
     let (schema, classes) = classify(file, head, wanted)?;

@@ -459,3 +459,68 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn points_in_whole_numbers_are_groups_where_commas_are_decimal() {
+    let mut text = "Zeit;a;b\n".to_owned();
+    let mut open = "time;a;b\n".to_owned();
+    for k in 0..40 {
+        let a = 900 + 20 * k + k % 3;
+        let a = if a < 1000 {
+            a.to_string()
+        } else {
+            format!("{}.{:03}", a / 1000, a % 1000)
+        };
+        text += &format!("{},{:03};{a};0,5{k}\n", k / 50, k % 50 * 20);
+        open += &format!("{k};{a};543\n");
+    }
+    let (_, rows, _) = found(&text);
+    assert_eq!(rows[39].values[0], Some(1680.0));
+    assert_eq!(rows[0].values[0], Some(900.0));
+    // Nothing else says what the decimal sign is.
+    let asked = error(&open, &Wanted::default());
+    assert!(asked.contains("--decimal"), "{asked}");
+    assert!(
+        asked.contains("`1.002` in the column `a`, whose point"),
+        "{asked}"
+    );
+    let wanted = Wanted {
+        decimal: Some(b','),
+        ..Wanted::default()
+    };
+    assert_eq!(all(&open, &wanted).1[39].values[0], Some(1680.0));
+    let wanted = Wanted {
+        decimal: Some(b'.'),
+        ..Wanted::default()
+    };
+    assert_eq!(all(&open, &wanted).1[39].values[0], Some(1.68));
+}
+
+#[test]
+fn thousands_are_read_in_the_time_as_in_other_columns() {
+    let group = |mut n: i64, sign: &str| {
+        let mut parts = Vec::new();
+        while n >= 1000 {
+            parts.insert(0, format!("{:03}", n % 1000));
+            n /= 1000;
+        }
+        parts.insert(0, n.to_string());
+        parts.join(sign)
+    };
+    let rows = |line: &dyn Fn(i64) -> String| (0..200).map(line).collect::<String>();
+    let ms = rows(&|k| format!("\"{}\",0.5,1.5\n", group(20 * k, ",")));
+    let us = rows(&|k| format!("\"{}\",0.5,1.5\n", group(1_000_000 + 20_000 * k, ",")));
+    let de = rows(&|k| format!("{};0,5;1,5\n", group(1_000_000 + 20_000 * k, ".")));
+    let de_ms = rows(&|k| format!("{};0,5;1,5\n", group(20 * k, ".")));
+    for text in [
+        format!("time_ms,a,b\n{ms}"),
+        format!("time_us,a,b\n{us}"),
+        format!("us;a;b\n{de}"),
+        format!("ms;a;b\n{de_ms}"),
+    ] {
+        let (_, rows, table) = found(&text);
+        assert_eq!(table.time().unwrap().period_ns, Some(20_000_000));
+        assert_eq!(rows[199].t_ns, Some(199 * 20_000_000), "{text:.60}");
+        assert!(table.notes().iter().all(|n| !n.contains("``")));
+    }
+}

@@ -41,12 +41,12 @@ pub(super) fn column_kind(index: usize, name: &String, rows: &[HeadRow], wanted:
     }
 }
 
-/// Whether numbers are a counter: all steps are equal and not zero.
+/// Whether numbers are a counter: all steps are equal, whole and not zero.
 fn is_counter(column: &[f64]) -> bool {
     let [first, second, ..] = column else {
         return false;
     };
     let step = second - first;
     let same = |pair: &[f64]| (pair[1] - pair[0] - step).abs() <= STEP_TOLERANCE * step.abs();
-    column.len() >= MIN_STEPS && step != 0.0 && column.windows(2).all(same)
+    column.len() >= MIN_STEPS && step != 0.0 && step.fract() == 0.0 && column.windows(2).all(same)
 }

@@ -1,20 +1,23 @@
 //! Detection of the time column.
 
+mod even;
 mod pair;
 mod texts;
 
+use super::parts::calendar;
+use crate::digits::NumberStyle;
 use crate::error::TableError;
 use crate::head::{Head, HeadRow};
 use crate::schema::{TimeColumn, Wanted};
-use crate::time_format::{Detected, TimeFormat, Unit, detect};
+use crate::time_format::{Detected, TimeFormat, Unit, detect, is_stamp};
+pub(super) use even::MIN_STEPS;
+use even::reason;
 use pair::pair;
 use std::borrow::Cow;
 use std::path::Path;
 pub(crate) use texts::Joined;
 use texts::Texts;
 
-/// Least number of steps for statistics, and of equal steps of a counter.
-pub(super) const MIN_STEPS: usize = 8;
 /// A step is uneven if it deviates from a whole number of periods by more than this share of one.
 const UNEVEN_SHARE: f64 = 0.25;
 /// Words in names of time columns.
@@ -50,6 +53,8 @@ pub(crate) struct TimeCells {
     /// Second column, of a stamp in two.
     pub(crate) second: Option<(usize, Joined)>,
     pub(crate) format: TimeFormat,
+    /// How numbers are written in the column.
+    pub(crate) style: NumberStyle,
 }
 
 /// Time column, and other columns of time stamps.
@@ -89,14 +94,17 @@ pub(super) fn find_time(
     let found = |index: usize, guessed: bool| {
         let detected = detected(index)?;
         let texts = Texts::of(head, index);
-        let reads = texts
+        let filled = texts.0.iter().filter(|(_, c)| !c.trim().is_empty());
+        let read = texts
             .0
             .iter()
-            .any(|(_, c)| detected.format.read(c).is_some());
+            .filter(|(_, c)| detected.format.read(c).is_some());
+        let reads = read.clone().count() > 0 && read.count() * 2 >= filled.count();
         let cells = TimeCells {
             index,
             second: None,
             format: detected.format.clone(),
+            style: head.style(index),
         };
         reads.then(|| {
             let time = FoundTime::new(cells, &names[index], guessed, &detected, &texts, head);
@@ -118,27 +126,32 @@ pub(super) fn find_time(
             })
         }
     };
+    // Error of a column that is no time, or not the one that was requested.
+    let misfit = |index: usize| {
+        let format = detected(index).map(|d| d.format);
+        let reads = |c: &str| format.as_ref().is_some_and(|f| f.read(c).is_some());
+        let texts = Texts::of(head, index);
+        let is_odd = |(_, c): &&(u64, Cow<'_, str>)| !c.trim().is_empty() && !reads(c);
+        let (at, cell) = texts.0.iter().find(is_odd)?;
+        let expected = match (&wanted.time_format, &wanted.time_unit) {
+            (Some(format), _) => format!("time as `{format}`, the format of --time-format"),
+            (None, Some(unit)) => format!("a number of {unit}, the unit of --time-unit"),
+            _ => "time: ISO 8601, such as 2020-03-09 10:14:33, or seconds, ms, us or ns as numbers; --time-format states another format, such as %d/%m/%Y %H:%M:%S".to_owned(),
+        };
+        Some(TableError::Invalid {
+            file: file.to_owned(),
+            line: Some(*at).filter(|_| head.place == "line"),
+            found: format!("`{}` in the column `{}`", cell.trim(), names[index]),
+            expected,
+        })
+    };
     if let Some(name) = &wanted.time {
         let Some(index) = names.iter().position(|n| n == name) else {
             return Ok(None);
         };
         let Some(time) = found(index, false) else {
-            let texts = Texts::of(head, index);
-            let Some((at, cell)) = texts.0.iter().find(|(_, c)| !c.trim().is_empty()) else {
-                // No rows, or all stamps are missing: not an error.
-                return Ok(None);
-            };
-            let expected = match (&wanted.time_format, &wanted.time_unit) {
-                (Some(format), _) => format!("time as `{format}`, the format of --time-format"),
-                (None, Some(unit)) => format!("a number of {unit}, the unit of --time-unit"),
-                _ => "time: ISO 8601, such as 2020-03-09 10:14:33, or seconds, ms, us or ns as numbers; --time-format states another format, such as %d/%m/%Y %H:%M:%S".to_owned(),
-            };
-            return Err(TableError::Invalid {
-                file: file.to_owned(),
-                line: Some(*at).filter(|_| head.place == "line"),
-                found: format!("`{}` in the column `{name}`", cell.trim()),
-                expected,
-            });
+            // No rows, or all stamps are missing: not an error.
+            return misfit(index).map_or(Ok(None), Err);
         };
         return told(time);
     }
@@ -164,6 +177,7 @@ pub(super) fn find_time(
                 index: first,
                 second: Some((second, how)),
                 format: detected.format.clone(),
+                style: NumberStyle::default(),
             };
             let name = format!("{} + {}", names[first], names[second]);
             let mut detected = detected;
@@ -175,7 +189,8 @@ pub(super) fn find_time(
             return told((time, detected.ask));
         }
     }
-    let candidates = (0..names.len()).filter(|&k| is_free(k));
+    let parts = calendar(names);
+    let candidates = (0..names.len()).filter(|k| is_free(*k) && !parts.contains(k));
     let mut stamps = Vec::new();
     let likely = candidates.filter_map(|index| {
         let (time, ask) = found(index, true)?;
@@ -206,7 +221,33 @@ pub(super) fn find_time(
     // The first of equals.
     let best = likely.reduce(|a, b| if (b.0, b.1) > (a.0, a.1) { b } else { a });
     let Some((_, _, (mut time, ask))) = best else {
-        return Ok(None);
+        let requested = wanted.time_format.is_some() || wanted.time_unit.is_some();
+        let asked = wanted.time_unit.is_some();
+        let mut free = (0..names.len()).filter(|k| is_free(*k) && !parts.contains(k));
+        let even = free.clone().find_map(|index| {
+            let why = reason(head, index, asked)?;
+            Some((found(index, true)?, index, why))
+        });
+        if let Some(((mut time, ask), index, why)) = even {
+            let note = format!(
+                "`{}` is taken for the time by {why}; --time names another column, --ignore ignores it",
+                names[index]
+            );
+            time.note = Some(
+                time.note
+                    .map_or(note.clone(), |more| format!("{more}; {note}")),
+            );
+            return told((time, ask));
+        }
+        // What was requested is not dropped.
+        let stamps = |index: &usize| {
+            let texts = Texts::of(head, *index);
+            let mut cells = texts.0.iter().map(|(_, c)| c.trim());
+            has_time_name(&names[*index]) || cells.find(|c| !c.is_empty()).is_some_and(is_stamp)
+        };
+        let index = free.clone().find(stamps).or_else(|| free.next());
+        let misfit = index.filter(|_| requested).and_then(misfit);
+        return misfit.map_or(Ok(None), Err);
     };
     stamps.retain(|k| *k != time.cells.index);
     time.others = stamps;
@@ -280,11 +321,12 @@ impl FoundTime {
             index,
             second,
             format,
+            style,
         } = &self.cells;
-        let mut joined = Vec::new();
+        let mut joined: Vec<Cow<'_, str>> = Vec::new();
         for row in rows {
             match second {
-                None => joined.extend(row.text(*index).map(Cow::Borrowed)),
+                None => joined.extend(row.text(*index).map(|text| style.plain(text))),
                 Some((second, how)) => {
                     let mut text = String::new();
                     how.join(
@@ -348,8 +390,16 @@ fn has_trend(numbers: &[i64]) -> bool {
     first_high < last_low || last_high < first_low
 }
 
-/// Share of repeated stamps among those that do not decrease.
+/// Share of repeated stamps among those that do not decrease. Rows before the first change of the stamp, and from the last
+/// one on, do not count: the time they took is unknown.
 fn repeated(steps: &[i64]) -> f64 {
+    let changes = |step: &i64| *step > 0;
+    let (from, to) = (
+        steps.iter().position(changes),
+        steps.iter().rposition(changes),
+    );
+    let between = from.zip(to).filter(|(from, to)| from < to);
+    let steps = between.map_or(steps, |(from, to)| &steps[from + 1..=to]);
     let count = |of: fn(&&i64) -> bool| steps.iter().filter(of).count();
     count(|step| **step == 0) as f64 / count(|step| **step >= 0).max(1) as f64
 }

@@ -5,7 +5,7 @@ use crate::text::merge_spaces;
 use crate::time_format::is_stamp;
 use csv::ByteRecord;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Separators that are detected.
 const SEPARATORS: [u8; 5] = [b',', b';', b'\t', b'|', b' '];
@@ -101,6 +101,8 @@ pub(super) fn is_number_or_stamp(cell: &[u8]) -> bool {
 pub(super) fn unique(names: Vec<String>, notes: &mut Vec<String>) -> Vec<String> {
     let given: HashSet<String> = names.iter().cloned().collect();
     let mut taken = HashSet::new();
+    // Last count that was given to each name.
+    let mut counts: HashMap<String, usize> = HashMap::new();
     names
         .into_iter()
         .enumerate()
@@ -110,9 +112,9 @@ pub(super) fn unique(names: Vec<String>, notes: &mut Vec<String>) -> Vec<String>
             } else {
                 name.clone()
             };
-            let mut count = 1;
+            let count = counts.entry(name.clone()).or_insert(1);
             while taken.contains(&own) || (own != name && given.contains(&own)) {
-                count += 1;
+                *count += 1;
                 own = format!("{name}_{count}");
             }
             if own != name && !name.is_empty() {

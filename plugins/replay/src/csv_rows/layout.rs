@@ -4,11 +4,19 @@ use super::dialect::{builder, is_number_or_stamp, with_single_spaces};
 use crate::cell::{Cell, read_any};
 use crate::classify::has_time_name;
 use crate::text::LineCounter;
-use crate::time_format::is_any_unit;
+use crate::time_format::{Unit, is_any_unit};
 use csv::ByteRecord;
 
 /// Rows after the first one of the data among which no header may be.
 const SUSTAINED: usize = 4;
+/// Line at the end of a header of `LabVIEW`.
+const END_OF_HEADER: &[u8] = b"***End_of_Header***";
+/// Types of columns, in rows of their own.
+const TYPES: [&str; 20] = [
+    "float", "float32", "float64", "double", "single", "real", "int", "int8", "int16", "int32",
+    "int64", "integer", "uint8", "uint16", "uint32", "uint64", "number", "numeric", "string",
+    "datetime",
+];
 /// Last rows by which the width and the columns of numbers are found.
 const BODY_ROWS: usize = 50;
 
@@ -133,7 +141,11 @@ impl Layout {
             let after = records.iter().skip(at + 1).take(SUSTAINED);
             body.is_data(&records[at]) && !after.into_iter().any(|r| body.is_header(r))
         };
-        let start = (0..records.len()).find(is_start);
+        // The header of LabVIEW's files ends with a line of its own; there may be two.
+        let ends_header =
+            |r: &ByteRecord| r.get(0).is_some_and(|c| c.trim_ascii() == END_OF_HEADER);
+        let ended = records.iter().rposition(ends_header);
+        let start = (ended.map_or(0, |at| at + 1)..records.len()).find(is_start);
         let mut above = lines_above(text, records, start, separator, lines);
         let data_at = match start {
             Some(_) => above.pop().map_or(0, |line| line.at),
@@ -158,8 +170,16 @@ impl Layout {
             layout.width = layout.header.as_ref().map_or(body.width, |h| h.cells.len());
             return layout;
         }
+        let ends = |line: &Line| {
+            line.cells
+                .first()
+                .is_some_and(|c| c.as_bytes() == END_OF_HEADER)
+        };
+        let ended = above.iter().rposition(ends);
+        let ended_at = ended.and_then(|at| above.get(at)).map_or(0, |line| line.at);
         let plain = above.iter().filter(|line| !line.comment);
         let plain: Vec<u64> = plain.map(|line| line.at).collect();
+        above.retain(|line| line.at > ended_at);
         layout.choose(above, &records[layout.skip..]);
         // Comments do not count.
         let used = [&layout.header, &layout.units].map(|line| line.as_ref().map(|l| l.at));
@@ -187,7 +207,17 @@ impl Layout {
             let signs = |cell: &String| cell.chars().all(|c| "-=+|:_*~ ".contains(c));
             line.cells.iter().all(signs)
         };
-        above.retain(|line| !is_ruler(line));
+        // Annotations of InfluxDB, and rows of the types of the columns.
+        let is_annotation = |line: &Line| {
+            let first = line.cells.first().map_or("", String::as_str);
+            let names = ["group", "datatype", "default"];
+            line.comment && line.cells.len() > 1 && names.contains(&first)
+        };
+        let is_types = |line: &Line| {
+            let is_type = |cell: &String| TYPES.contains(&cell.to_lowercase().as_str());
+            line.cells.len() > 1 && line.cells.iter().all(is_type)
+        };
+        above.retain(|line| !is_ruler(line) && !is_annotation(line) && !is_types(line));
         let total = above.iter().filter(|line| !line.comment).count();
         let mut stack: Vec<Line> = Vec::new();
         for line in above.iter().rev() {
@@ -202,8 +232,22 @@ impl Layout {
             line.cells.iter().any(|c| !c.is_empty()) && cells.all(|cell| is_any_unit(cell))
         };
         let units = (1..stack.len()).find(|&k| units_like(&stack[k]));
-        let header = match (units, stack.len()) {
-            (_, 0) => {
+        // Units may stand above the names.
+        let units = units.or_else(|| {
+            let first = stack.first().filter(|line| units_like(line))?;
+            let timed = first
+                .cells
+                .first()
+                .is_some_and(|c| Unit::of_cell(c).is_some());
+            (timed && stack.len() > 1).then_some(0)
+        });
+        let range = match units {
+            Some(0) => 1..stack.len(),
+            Some(units) => 0..units,
+            None => 0..stack.len(),
+        };
+        let header = match stack.len() {
+            0 => {
                 // Fewer or more names than cells: as it stands, if it is the only line.
                 let line = above.iter().rfind(|line| !line.comment);
                 self.header = line
@@ -211,22 +255,11 @@ impl Layout {
                     .cloned();
                 return;
             }
-            (Some(units), _) => units - 1,
-            (None, 1) => 0,
-            (None, _) => {
-                let score = |line: &Line| {
-                    let mut names: Vec<&String> = line.cells.iter().collect();
-                    names.sort_unstable();
-                    let distinct = names.windows(2).all(|w| w[0] != w[1]);
-                    let full = distinct && line.cells.iter().take(width).all(|c| !c.is_empty());
-                    let timed = line.cells.iter().any(|c| has_time_name(c));
-                    let numbers = line.cells.iter().any(|c| is_number_or_stamp(c.as_bytes()));
-                    let wide = line.cells.len() >= width;
-                    (!numbers, timed, wide, full, !line.comment)
-                };
+            1 => 0,
+            _ => {
                 // The last of equals.
-                (0..stack.len())
-                    .max_by_key(|&k| score(&stack[k]))
+                range
+                    .max_by_key(|&k| score(&stack[k], width, units.is_some()))
                     .unwrap_or(0)
             }
         };
@@ -243,6 +276,19 @@ impl Layout {
         }
         self.header = Some(line);
     }
+}
+
+/// How much a line that fits a table looks like its header. With a row of units, descriptions may stand below the names.
+fn score(line: &Line, width: usize, units: bool) -> [bool; 6] {
+    let mut names: Vec<&String> = line.cells.iter().collect();
+    names.sort_unstable();
+    let distinct = names.windows(2).all(|w| w[0] != w[1]);
+    let full = distinct && line.cells.iter().take(width).all(|c| !c.is_empty());
+    let timed = line.cells.iter().any(|c| has_time_name(c));
+    let numbers = line.cells.iter().any(|c| is_number_or_stamp(c.as_bytes()));
+    let wide = line.cells.len() >= width;
+    let terse = units && line.cells.iter().all(|c| !c.contains(' '));
+    [!numbers, timed, wide, full, terse, !line.comment]
 }
 
 /// Lines above the data, comments included, and at the end the line of the first row of data.

@@ -8,8 +8,8 @@ use csv::ByteRecord;
 pub(super) struct Styles {
     pub(super) columns: Vec<NumberStyle>,
     pub(super) notes: Vec<String>,
-    /// Cell whose comma may be a decimal point or separate thousands: its column and text.
-    pub(super) ambiguous: Option<(usize, String)>,
+    /// Cell whose sign may be a decimal point or separate thousands: its column, its text and the sign.
+    pub(super) ambiguous: Option<(usize, String, &'static str)>,
 }
 
 /// Detects the styles by the first rows; `decimal` is that of `--decimal`.
@@ -19,17 +19,6 @@ pub(super) fn styles(
     separator: u8,
     decimal: Option<u8>,
 ) -> Styles {
-    if let Some(decimal) = decimal {
-        let style = NumberStyle {
-            comma: decimal == b',',
-            grouped: true,
-        };
-        return Styles {
-            columns: vec![style; names.len()],
-            notes: Vec::new(),
-            ambiguous: None,
-        };
-    }
     let mut evidence = vec![Evidence::default(); names.len()];
     let mut table = Evidence::default();
     for row in rows {
@@ -38,6 +27,19 @@ pub(super) fn styles(
                 found.look(cell);
             }
         }
+    }
+    if let Some(decimal) = decimal {
+        let comma = decimal == b',';
+        // `0.020` has no groups, whatever the decimal sign: `1.020` below it has none either.
+        let style = |found: &Evidence| NumberStyle {
+            comma,
+            grouped: !comma || found.point == 0,
+        };
+        return Styles {
+            columns: evidence.iter().map(style).collect(),
+            notes: Vec::new(),
+            ambiguous: None,
+        };
     }
     evidence.iter().for_each(|found| table.add(*found));
     // The first cell of a column that has a sign.
@@ -62,6 +64,7 @@ pub(super) fn styles(
         ambiguous: None,
     };
     let (mut commas, mut groups) = (None, None);
+    let table_points = table.point + table.grouped_point;
     for (index, found) in evidence.iter().enumerate() {
         let decimal = found.decimal_comma();
         let certain = decimal.or(table.decimal_comma());
@@ -74,10 +77,18 @@ pub(super) fn styles(
             ));
         } else if certain.is_none() && found.either_comma > 0 {
             let cell = cell_with(index, &[',']);
-            styles.ambiguous.get_or_insert((index, cell));
+            styles.ambiguous.get_or_insert((index, cell, "comma"));
+        } else if found.crosses_thousand()
+            && decimal.is_none()
+            && (certain.is_none() || (comma && table_points > 0))
+        {
+            let cell = cell_with(index, &['.']);
+            styles.ambiguous.get_or_insert((index, cell, "point"));
         }
         let grouped = if comma {
-            let by_table = found.either_point > 0 && table.grouped_comma > 0;
+            let by_table = found.either_point > 0
+                && (table.grouped_comma > 0
+                    || (certain == Some(true) && table_points == 0 && found.more_digits == 0));
             found.grouped_comma + found.grouped > 0
                 || by_table
                 || (decimal == Some(true) && found.either_point > 0)
@@ -89,21 +100,23 @@ pub(super) fn styles(
         let comma_groups = !comma && found.grouped_point + found.either_comma > 0;
         if groups.is_none() && (point_groups || comma_groups || found.grouped > 0) {
             let signs: &[char] = if comma {
-                &['.', ' ', '\'']
+                &['.', ' ', '\'', '\u{a0}', '\u{202f}', '\u{2009}', '\u{2019}']
             } else {
-                &[',', ' ', '\'']
+                &[',', ' ', '\'', '\u{a0}', '\u{202f}', '\u{2009}', '\u{2019}']
             };
             groups = Some((index, cell_with(index, signs)));
         }
         if comma && found.comma + found.grouped_comma + found.either_comma > 0 {
-            commas.get_or_insert(index);
+            commas = commas.or_else(|| {
+                let cell = cell_with(index, &[',']);
+                (!cell.is_empty()).then_some((index, cell))
+            });
         }
         styles.columns.push(NumberStyle { comma, grouped });
     }
-    if let Some(index) = commas {
+    if let Some((index, cell)) = commas {
         styles.notes.push(format!(
-            "commas are decimal points, as in `{}` (column `{}`)",
-            cell_with(index, &[',']),
+            "commas are decimal points, as in `{cell}` (column `{}`)",
             names[index]
         ));
     }

@@ -127,7 +127,13 @@ impl Fields {
         };
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let mut numbers = Vec::with_capacity(3);
-        for (k, field) in whole.split(':').enumerate() {
+        let mut fields = whole.split(':');
+        // `22:13:20:000`: a colon before the parts of the second.
+        let last = whole.rsplit(':').next().unwrap_or_default();
+        let parted =
+            part.is_none() && whole.matches(':').count() == 3 && matches!(last.len(), 3 | 6 | 9);
+        let part = if parted { fields.next_back() } else { part };
+        for (k, field) in fields.enumerate() {
             let wide = if k == 0 { 1..=9 } else { 2..=2 };
             if k > 2 || !digits(field) || !wide.contains(&field.len()) {
                 return None;
@@ -176,6 +182,11 @@ mod tests {
             (
                 Clock::Day,
                 "2:13:20,250",
+                (2 * 3600 + 13 * 60 + 20) * s + s / 4,
+            ),
+            (
+                Clock::Day,
+                "2:13:20:250",
                 (2 * 3600 + 13 * 60 + 20) * s + s / 4,
             ),
             (Clock::Day, "10:13:20 PM", (22 * 3600 + 13 * 60 + 20) * s),

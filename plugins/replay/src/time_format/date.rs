@@ -28,12 +28,15 @@ pub(super) fn utc(time: DateTime) -> Option<i64> {
 
 /// Parses a stamp by a format (ns): since 1970 as UTC if it states no offset, or since midnight if it states no date.
 pub(super) fn read(format: &str, cell: &str) -> Option<i64> {
-    let cell = with_point(cell.trim());
+    let as_written = cell.trim();
+    let cell = with_point(as_written);
     let cell = cell.as_ref();
     if cell.len() > MAX_BYTES {
         return None;
     }
-    let Ok(tm) = BrokenDownTime::parse(format, cell) else {
+    let parsed =
+        BrokenDownTime::parse(format, cell).or_else(|_| BrokenDownTime::parse(format, as_written));
+    let Ok(tm) = parsed else {
         // Minutes and seconds alone are no time of day.
         let minutes = format.contains("%M") && !format.contains(['H', 'I', 'k', 'l', 'T', 'R']);
         return minutes.then(|| Clock::MinuteSecond.read(cell))?;
@@ -51,16 +54,21 @@ pub(super) fn read(format: &str, cell: &str) -> Option<i64> {
     utc(tm.to_datetime().ok()?)
 }
 
-/// Replaces the comma of a fraction of a second with a point: `22:13:20,123`.
+/// Replaces the comma or colon of a fraction of a second with a point: `22:13:20,123`, `22:13:20:123`.
 fn with_point(cell: &str) -> Cow<'_, str> {
     let bytes = cell.as_bytes();
-    let comma = bytes.iter().rposition(|b| *b == b',');
-    match comma {
-        Some(at)
-            if at > 2
-                && bytes[at - 3] == b':'
-                && bytes.get(at + 1).is_some_and(u8::is_ascii_digit) =>
-        {
+    let sign = bytes.iter().rposition(|b| matches!(b, b',' | b':'));
+    let is_fraction = |at: usize| {
+        let digits = bytes[at + 1..].iter().take_while(|b| b.is_ascii_digit());
+        match digits.count() {
+            0 => false,
+            // Not the minutes of a time zone, or a second.
+            3 | 6 | 9 => bytes[at] == b',' || at > 5 && bytes[at - 6] == b':',
+            _ => bytes[at] == b',',
+        }
+    };
+    match sign {
+        Some(at) if at > 2 && bytes[at - 3] == b':' && is_fraction(at) => {
             format!("{}.{}", &cell[..at], &cell[at + 1..]).into()
         }
         _ => cell.into(),
@@ -293,10 +301,12 @@ fn pieces(text: &str) -> Option<Vec<Piece<'_>>> {
             Piece::Number(word)
         } else if first.is_ascii_alphabetic() {
             piece(word)?
-        } else if word
-            .bytes()
-            .all(|b| matches!(b, b' ' | b'/' | b'-' | b'.' | b',' | b':' | b'_' | b'['))
-        {
+        } else if word.bytes().all(|b| {
+            matches!(
+                b,
+                b' ' | b'/' | b'-' | b'.' | b',' | b':' | b'_' | b'[' | b'@'
+            )
+        }) {
             Piece::Sign(word)
         } else {
             return None;

@@ -3,7 +3,7 @@
 use super::count::{Origin, day_count, is_round, unit_of_magnitude};
 use super::date::{DateForm, forms};
 use super::unit::{DAYS, SECONDS, Unit};
-use super::{Clock, TimeFormat, iso, with_decimal_point};
+use super::{Clock, TimeFormat, iso, with_decimal_point, with_unit};
 
 /// Words of names whose numbers may be days of a spreadsheet.
 const DATE_WORDS: [&str; 4] = ["date", "datum", "datenum", "serial"];
@@ -62,6 +62,17 @@ pub(crate) fn detect(name: &str, cells: &[&str], unit: Option<(Unit, &str)>) -> 
     }
     let fit = |format: &TimeFormat| cells.iter().filter(|c| format.read(c).is_some()).count();
     let fits = |format: &TimeFormat| fit(format) * 10 >= cells.len() * 9;
+    if let Some(compact) = compact_stamps(&cells) {
+        return Some(Detected::sure(compact));
+    }
+    // `20 ms`: the unit is in the cells.
+    let united = cells.iter().find_map(|c| with_unit(c));
+    let united = united.filter(|_| unit.is_none());
+    let in_cells = united.map(|(number, unit)| {
+        let cell = cells.iter().find(|c| c.starts_with(number));
+        (unit, cell.map_or("", |c| c[number.len()..].trim()))
+    });
+    let unit = unit.or(in_cells);
     let compact = DATE_WORDS
         .iter()
         .any(|word| name.to_lowercase().contains(word))
@@ -99,6 +110,24 @@ pub(crate) fn detect(name: &str, cells: &[&str], unit: Option<(Unit, &str)>) -> 
             },
         }),
     }
+}
+
+/// Format of stamps that are digits only, such as `20231114221320.020`.
+fn compact_stamps(cells: &[&str]) -> Option<TimeFormat> {
+    let format = "%Y%m%d%H%M%S%.f".to_owned();
+    let form = DateForm {
+        order: "yearmonthday".to_owned(),
+        format,
+        zone: None,
+    };
+    let format = TimeFormat::Date(form, None);
+    let is_stamp = |c: &&str| {
+        let whole = c.split('.').next().unwrap_or_default();
+        whole.len() == 14
+            && (c.starts_with("19") || c.starts_with("20"))
+            && format.read(c).is_some()
+    };
+    cells.iter().all(is_stamp).then_some(format.clone())
 }
 
 /// Reading of two numbers with a colon, by the name or the unit.
@@ -233,7 +262,8 @@ fn jumps(steps: &[i64]) -> bool {
 /// Format of numeric time.
 fn count(name: &str, cells: &[&str], stated: Option<(Unit, &str)>) -> Option<Detected> {
     let number = |c: &&str| {
-        with_decimal_point(c)
+        let number = with_unit(c).map_or(*c, |(number, _)| number);
+        with_decimal_point(number)
             .parse::<f64>()
             .ok()
             .filter(|x| x.is_finite())
@@ -243,6 +273,15 @@ fn count(name: &str, cells: &[&str], stated: Option<(Unit, &str)>) -> Option<Det
     let size = first.abs();
     let sure = |unit: Unit, origin: Origin| Detected::sure(TimeFormat::Count { unit, origin });
     let by_size = unit_of_magnitude(size);
+    if let Some(factor) = Unit::odd_factor(name) {
+        return Some(Detected {
+            ask: Some((
+                format!("the unit `{factor}` in its name, whose factor cannot be applied"),
+                "times in s, ms, us or ns, or --time-unit".to_owned(),
+            )),
+            ..sure(SECONDS, Origin::Unknown)
+        });
+    }
     let named = Unit::of_name(name);
     if let (Some((unit, cell)), Some((named, part))) = (stated, named)
         && unit != named

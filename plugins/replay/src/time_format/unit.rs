@@ -104,12 +104,40 @@ impl Unit {
         let cell = cell.trim();
         let inside = bracketed(cell).unwrap_or(cell);
         let inside = inside.trim();
-        Self::of_word(inside.strip_prefix("in ").unwrap_or(inside))
+        Self::of_word(inside.strip_prefix("in ").unwrap_or(inside)).or_else(|| Self::scaled(inside))
+    }
+
+    /// Unit with a factor before it, such as `0.1 s` or `10 ms`, if it is a power of ten of a second.
+    fn scaled(text: &str) -> Option<Self> {
+        const SCALED: [Unit; 9] = [
+            unit(1_000, "microseconds"),
+            unit(10_000, "tens of microseconds"),
+            unit(100_000, "tenths of a millisecond"),
+            unit(1_000_000, "milliseconds"),
+            unit(10_000_000, "hundredths of a second"),
+            unit(100_000_000, "tenths of a second"),
+            SECONDS,
+            unit(100, "tenths of a microsecond"),
+            unit(10, "tens of nanoseconds"),
+        ];
+        let (factor, base) = factor(text)?;
+        let ns = factor * base.ns as f64;
+        let near = |unit: &&Unit| (unit.ns as f64 / ns - 1.0).abs() < 1e-9;
+        SCALED.iter().find(near).copied()
+    }
+
+    /// Factor before the unit of a name, such as `3 s`, if it cannot be applied.
+    pub(crate) fn odd_factor(name: &str) -> Option<&str> {
+        let inside = bracketed(name)?;
+        (factor(inside).is_some() && Self::scaled(inside).is_none()).then_some(inside)
     }
 
     /// Unit in the name of a column, such as `Time [ms]`, `time/ms`, `t_ms` or `timeUS`, and the part that states it.
     pub(crate) fn of_name(name: &str) -> Option<(Self, &str)> {
         if let Some(inside) = bracketed(name) {
+            if factor(inside).is_some() {
+                return Self::scaled(inside).map(|unit| (unit, inside.trim()));
+            }
             // `t [in ms]`, `time (ms, since start)`
             let mut words = inside.split(|c: char| !c.is_alphabetic());
             return words
@@ -147,6 +175,16 @@ impl Unit {
         };
         stated.and_then(|word| Some((Self::of_word(word)?, word)))
     }
+}
+
+/// Factor and unit of a text such as `0.1 s`.
+fn factor(text: &str) -> Option<(f64, Unit)> {
+    let text = text.trim();
+    let unit =
+        text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '*' | ' '));
+    let number = text[..text.len() - unit.len()].trim_end_matches([' ', '*']);
+    let number = number.replace(',', ".").parse().ok()?;
+    Some((number, Unit::of_word(unit)?))
 }
 
 /// Text in the last brackets.
@@ -200,6 +238,9 @@ mod tests {
             ("t [d]", 86_400 * NS_PER_S),
             ("Seconds since start", NS_PER_S),
             ("time.nsec", 1),
+            ("time [0.1 s]", NS_PER_S / 10),
+            ("time [10 ms]", NS_PER_S / 100),
+            ("time [1 s]", NS_PER_S),
         ] {
             assert_eq!(Unit::of_name(name).map(|u| u.0.ns), Some(ns), "{name}");
         }
@@ -212,6 +253,7 @@ mod tests {
             "times",
             "t",
             "Time [V]",
+            "Time [3 s]",
             "stamp",
         ] {
             assert_eq!(Unit::of_name(name), None, "{name}");

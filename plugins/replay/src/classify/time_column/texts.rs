@@ -35,10 +35,11 @@ pub(super) struct Texts<'a>(pub(super) Vec<(u64, Cow<'a, str>)>);
 
 impl<'a> Texts<'a> {
     pub(super) fn of(head: &'a Head, index: usize) -> Self {
+        let style = head.style(index);
         let cells = head.rows.iter();
         Self(
             cells
-                .filter_map(|r| Some((r.at, r.text(index)?.into())))
+                .filter_map(|r| Some((r.at, style.plain(r.text(index)?))))
                 .collect(),
         )
     }

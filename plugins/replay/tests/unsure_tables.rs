@@ -1,0 +1,171 @@
+//! Tables whose time or layout is not certain: read right, or with a question or a note.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use becomingone_replay::{Row, Table, Wanted};
+use std::io::Write as _;
+use tempfile::NamedTempFile;
+
+const MS: u64 = 1_000_000;
+
+/// Opens a table and reads it to its end.
+fn open(text: &str, wanted: &Wanted) -> Result<Table, String> {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let mut table = Table::open(file.path(), wanted).map_err(|e| e.to_string())?;
+    let mut row = Row::default();
+    while table.read(&mut row).unwrap() {}
+    Ok(table)
+}
+
+fn found(text: &str) -> Table {
+    open(text, &Wanted::default()).unwrap()
+}
+
+/// A header and 200 rows, by their number.
+fn rows(head: &str, row: impl Fn(u64) -> String) -> String {
+    let rows = (0..200).map(|k| row(k) + "\n");
+    format!("{head}\n{}", rows.collect::<String>())
+}
+
+fn period(table: &Table) -> Option<u64> {
+    table.time().and_then(|time| time.period_ns)
+}
+
+#[test]
+fn even_steps_with_a_name_a_unit_or_fractions_are_time() {
+    for name in ["TimeUS", "Tick (us)", "time_us", "us"] {
+        let table = found(&rows(&format!("{name},a"), |k| {
+            format!("{},{}", k * 20_000, k % 7)
+        }));
+        assert_eq!(period(&table), Some(20 * MS), "{name}");
+        assert_eq!(table.channels(), ["a"]);
+    }
+    for name in ["X_Value", "Second", "X", "GPSTow_s"] {
+        let text = rows(&format!("{name},a"), |k| {
+            format!("{}.{:02},{}", k / 50, k % 50 * 2, k % 7)
+        });
+        assert_eq!(period(&found(&text)), Some(20 * MS), "{name}");
+    }
+    let counter = rows("X,a", |k| format!("{k},{}", k % 7));
+    assert_eq!(found(&counter).time(), None);
+    let wanted = Wanted {
+        time_unit: Some("ms".to_owned()),
+        ..Wanted::default()
+    };
+    let table = open(&counter, &wanted).unwrap();
+    assert_eq!(period(&table), Some(MS));
+}
+
+#[test]
+fn requested_formats_and_units_that_do_not_fit_are_errors() {
+    let dates = rows("time,a", |k| {
+        format!("2023-11-14 22:{:02}:{:02},{}", k / 60, k % 60, k % 7)
+    });
+    let wanted = Wanted {
+        time_unit: Some("ms".to_owned()),
+        ..Wanted::default()
+    };
+    let error = open(&dates, &wanted).unwrap_err();
+    assert!(error.contains("`2023-11-14 22:00:00`") && error.contains("--time-unit"));
+    let wanted = Wanted {
+        time_format: Some("%m/%d/%Y %H:%M:%S".to_owned()),
+        ..Wanted::default()
+    };
+    let error = open(&dates, &wanted).unwrap_err();
+    assert!(error.contains("`2023-11-14 22:00:00`") && error.contains("%m/%d/%Y"));
+}
+
+#[test]
+fn units_with_a_factor_are_applied_or_refused() {
+    let text = |unit: &str| rows(&format!("time [{unit}],a"), |k| format!("{k},{}", k % 7));
+    assert_eq!(period(&found(&text("0.1 s"))), Some(100 * MS));
+    let error = open(&text("3 s"), &Wanted::default()).unwrap_err();
+    assert!(error.contains("`3 s`"), "{error}");
+}
+
+#[test]
+fn headers_are_told_from_annotations_types_and_descriptions() {
+    let influx = rows(
+        "#group,false,false,true\n#datatype,string,dateTime:RFC3339,double\n#default,_result,,\n,result,_time,_value",
+        |k| format!(",,2023-11-14T22:00:00.{:03}Z,{}", k * 5, k % 7),
+    );
+    assert_eq!(found(&influx).channels(), ["_value"]);
+    for above in [
+        "time,a\nfloat,float\nms,V",
+        "time,a\nTime since start,Voltage of a\nms,V",
+        "ms,V\ntime,a",
+    ] {
+        let table = found(&rows(above, |k| format!("{},{}", 20 * k, k % 7)));
+        assert_eq!(table.channels(), ["a"], "{above}");
+        assert_eq!(period(&table), Some(20 * MS), "{above}");
+    }
+    let labview = rows(
+        "LabVIEW Measurement\nSeparator\tTab\nDate\t2023/11/14\n***End_of_Header***\t\nChannels\t2\nDelta_X\t0.020000\t0.020000\nX0\t0.0\t0.0\n***End_of_Header***\t\t\nX_Value\tVoltage_0\tVoltage_1",
+        |k| format!("{}.{:02}\t{}\t{}", k / 50, k % 50 * 2, k % 7, k % 5),
+    );
+    assert_eq!(found(&labview).channels(), ["Voltage_0", "Voltage_1"]);
+}
+
+#[test]
+fn rows_of_one_stamp_share_the_time_from_change_to_change() {
+    for (per_second, first) in [(50, 0), (10, 0), (10, 7)] {
+        let text = rows("time,a", |k| {
+            let s = (k + first) / per_second;
+            format!("2023-11-14 22:00:{s:02},{}", k % 7)
+        });
+        let table = found(&text);
+        let time = table.time().unwrap();
+        let apart = (1.0 - time.repeated) * time.period_ns.unwrap() as f64 / 1e9;
+        assert!((apart * per_second as f64 - 1.0).abs() < 1e-9, "{apart}");
+    }
+}
+
+#[test]
+fn stamps_of_other_programs_are_read() {
+    let of = |stamp: &dyn Fn(u64) -> String| {
+        period(&found(&rows("time,a", |k| {
+            format!("\"{}\",{}", stamp(k), k % 7)
+        })))
+    };
+    let s = |k: u64| (20 + k / 50, k % 50 * 20);
+    for (place, stamp) in [
+        &(|k| format!("22:13:{:02}:{:03}", s(k).0, s(k).1)) as &dyn Fn(u64) -> String,
+        &|k| format!("11/14/2023 22:13:{:02}:{:03}", s(k).0, s(k).1),
+        &|k| format!("202311142213{:02}.{:03}", s(k).0, s(k).1),
+        &|k| format!("Nov 14, 2023 @ 22:13:{:02}.{:03}", s(k).0, s(k).1),
+        &|k| format!("{}.{:02} s", k / 50, k % 50 * 2),
+        &|k| format!("{} ms", 20 * k),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(of(stamp), Some(20 * MS), "{place}");
+    }
+}
+
+#[test]
+fn notes_say_what_is_doubtful() {
+    let has = |text: &str, part: &str| {
+        let table = found(text);
+        let notes = table.notes().join("\n");
+        assert!(notes.contains(part), "{notes}");
+    };
+    let micros = rows("time,a", |k| format!("{},{}", 20_000 * k, k % 7));
+    has(&micros, "--time-unit ms or --time-unit us");
+    let cut = rows("time,a,b", |k| format!("{k},{},2", k % 7)) + "200,1";
+    has(&cut, "the file may be cut off");
+    let parts = rows("Year,Month,Day,Hour,Minute,Second,a", |k| {
+        format!("2023,11,14,22,{},{},{}", k / 60, k % 60, k % 7)
+    });
+    has(&parts, "`Year`, `Month`, `Day`, `Hour`, `Minute`, `Second`");
+    let millis = rows("Date,Time,Millis,a", |k| {
+        format!("2023-11-14,22:13:{:02},{},{}", k / 50, k % 50 * 20, k % 7)
+    });
+    has(&millis, "`Millis`");
+}
