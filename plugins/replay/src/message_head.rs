@@ -5,10 +5,8 @@ use crate::schema::{Kind, Wanted};
 use crate::source::{Leaf, MessageSource};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Least default step of rows of topics that differ in rate (ns): the kernel's rate of 50 Hz.
+/// Least default step of rows of several topics (ns): the kernel's rate of 50 Hz.
 const MIN_STEP_NS: u64 = 20_000_000;
-/// Topics whose periods differ by more than this factor do not share rows.
-const MAX_PERIOD_RATIO: u64 = 4;
 /// Most messages of a topic that are looked at.
 const MAX_TOPIC_MESSAGES: usize = 50_000;
 /// Messages of a slow topic that are enough, once it spans [`SLOW_SPANS`] times the time of the first rows.
@@ -197,20 +195,20 @@ impl Head {
         }
     }
 
-    /// Default step of rows (ns): the period of the fastest topic, and at least that of the kernel's rate where others
-    /// are much slower.
-    pub(crate) fn step_ns(&self) -> u64 {
-        let periods: Vec<u64> = self
-            .topics
-            .values()
-            .filter_map(TopicStatistics::period_ns)
-            .collect();
-        let fastest_ns = periods.iter().copied().min().unwrap_or(MIN_STEP_NS);
-        if periods.iter().all(|ns| ns / MAX_PERIOD_RATIO <= fastest_ns) {
-            fastest_ns
-        } else {
-            fastest_ns.max(MIN_STEP_NS)
+    /// Default step of rows, and period between them (ns). Messages of a single topic are rows as they are; those of
+    /// several come together at the rate of the fastest, and at most at the kernel's.
+    pub(crate) fn steps_ns(&self) -> [u64; 2] {
+        let periods = self.topics.iter().filter(|(k, _)| self.has_numbers(**k));
+        let periods: Vec<u64> = periods.filter_map(|(_, topic)| topic.period_ns()).collect();
+        match periods[..] {
+            [period_ns] => [1, period_ns],
+            _ => [periods.into_iter().min().unwrap_or(0).max(MIN_STEP_NS); 2],
         }
+    }
+
+    fn has_numbers(&self, topic: usize) -> bool {
+        let mut seen = self.seen.values();
+        seen.any(|leaf| leaf.topic == topic && leaf.kind() == Kind::Numbers)
     }
 
     /// Topics without a message that is valid in its encoding, each with the cause.

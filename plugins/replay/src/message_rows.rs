@@ -104,7 +104,10 @@ impl MessageRows {
             notes.push(format!("topics that cannot be read: {}", unread.join(", ")));
         }
         notes.extend(head.notes(below.as_deref().unwrap_or_default()));
-        let step_ns = wanted.step_ns.unwrap_or_else(|| head.step_ns()).max(1);
+        let [step_ns, period_ns] = match wanted.step_ns {
+            Some(step_ns) => [step_ns.max(1); 2],
+            None => head.steps_ns(),
+        };
         let columns: Vec<Column> = head
             .seen
             .iter()
@@ -155,11 +158,11 @@ impl MessageRows {
                 guessed: false,
                 format: "nanoseconds".to_owned(),
                 epoch: head.first_ns.is_some_and(|ns| ns >= EPOCH_NS),
-                period_ns: Some(step_ns),
+                period_ns: Some(period_ns),
                 repeated: 0.0,
                 backward: 0.0,
                 uneven: 0.0,
-                pace_ns: Some(step_ns),
+                pace_ns: Some(period_ns),
             }),
             sparse: false,
             slow: Vec::new(),

@@ -37,8 +37,7 @@ pub(crate) struct Analyze {
     #[arg(long, value_name = "SIGN", value_parser = decimal)]
     pub(super) decimal: Option<u8>,
     /// Rows per second, for a table without stamps, or in place of them; for a log of messages, the rate at which messages
-    /// become rows (else that of the messages, and at most 50 where topics
-    /// differ in rate).
+    /// become rows (else that of the messages, and at most 50 for several topics).
     #[arg(long, value_name = "HZ", conflicts_with = "time", value_parser = rate)]
     pub(super) rate: Option<f64>,
     /// Ticks of the self-model: off, each row; HZ, means over time bins at this rate; by default bins where channels
