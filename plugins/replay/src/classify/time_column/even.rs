@@ -5,7 +5,7 @@ use crate::head::Head;
 use crate::time_format::{Unit, is_any_unit};
 
 /// Least number of steps for statistics, and of equal steps of a counter.
-pub(in crate::classify) const MIN_STEPS: usize = 8;
+pub(crate) const MIN_STEPS: usize = 8;
 /// Steps are even within this share of their median: stamps are rounded.
 const EVEN: f64 = 0.1;
 /// Words of quantities that are swept in even steps and are no time.
