@@ -417,7 +417,7 @@ fn stamps_of_whole_seconds_for_ten_rows_are_too_coarse() {
     let folder = folder(&[("log.csv", &text)]);
     let ran = ok(folder.path(), &[]);
     assert!(
-        ran.stderr.contains("90 % of the first stamps are those of the row before: rows are assumed to be 97.744 ms apart"),
+        ran.stderr.contains("90 % of the first stamps are those of the row before: rows are assumed to be 100 ms apart"),
         "{}",
         ran.stderr
     );

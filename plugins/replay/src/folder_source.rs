@@ -19,7 +19,7 @@ pub(crate) struct FolderSource {
 impl FolderSource {
     /// Opens a folder, whose files `open` opens.
     pub(crate) fn open(folder: &Path, open: OpenSource) -> Result<Self, TableError> {
-        let files = files(folder).map_err(|cause| TableError::read(folder, cause))?;
+        let (files, missing) = files(folder).map_err(|cause| TableError::read(folder, cause))?;
         if let Some(packed) = files.iter().find(|f| has_extension(f, &["zstd"])) {
             return Err(TableError::invalid(
                 packed,
@@ -39,7 +39,15 @@ impl FolderSource {
             open,
             present: None,
             topics: Topics::default(),
-            report: Report::default(),
+            report: Report {
+                notes: missing
+                    .iter()
+                    .map(|name| {
+                        format!("`{name}`, which metadata.yaml lists, is not in the folder: its messages are missing")
+                    })
+                    .collect(),
+                ..Report::default()
+            },
         })
     }
 
@@ -62,8 +70,9 @@ fn has_extension(file: &Path, known: &[&str]) -> bool {
     known.iter().any(|k| extension.eq_ignore_ascii_case(k))
 }
 
-/// Files of a bag: in the order of its metadata, or by the number in their names.
-fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// Files of a bag, in the order of its metadata, or by the number in their names; and names in the metadata without a
+/// file.
+fn files(folder: &Path) -> std::io::Result<(Vec<PathBuf>, Vec<String>)> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -89,7 +98,10 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
             .and_then(|d| d.parse::<u64>().ok());
         (place.unwrap_or(usize::MAX), digits, name.into_owned())
     });
-    Ok(files)
+    let is_there = |name: &&str| files.iter().any(|file| file.ends_with(name));
+    let missing = listed.iter().filter(|name| !is_there(name));
+    let missing = missing.map(|name| (*name).to_owned()).collect();
+    Ok((files, missing))
 }
 
 impl MessageSource for FolderSource {

@@ -80,6 +80,8 @@ struct TopicStatistics {
     stamps_ns: Vec<u64>,
     /// Whether the file has them in another order.
     is_unordered: bool,
+    /// Whether its first rows were read.
+    is_covered: bool,
 }
 
 impl Default for TopicStatistics {
@@ -93,6 +95,7 @@ impl Default for TopicStatistics {
             last_ns: 0,
             stamps_ns: Vec::new(),
             is_unordered: false,
+            is_covered: false,
         }
     }
 }
@@ -153,6 +156,10 @@ impl Head {
             if topic.messages == 0 {
                 source.topic(message.topic).clone_into(&mut topic.name);
             }
+            if topic.is_covered {
+                // A source may still return its messages, without their leaves.
+                continue;
+            }
             topic.messages += 1;
             topic.is_unordered |= topic.stamps_ns.last().is_some_and(|last| ns < *last);
             topic.first_ns = topic.first_ns.min(ns);
@@ -189,6 +196,7 @@ impl Head {
                 || (slow || covered_ns >= span_ns && topic.messages >= wanted.look_rows)
                     && !topic.is_unordered
             {
+                topic.is_covered = true;
                 let name = topic.name.clone();
                 source.ignore(&name);
             }

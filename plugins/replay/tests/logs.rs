@@ -187,6 +187,11 @@ fn folder_of_a_ros2_bag_is_read_as_one() {
     .unwrap();
     let (_, rows) = read(folder.path(), &wanted(TWO)).unwrap();
     assert_eq!(rows.len(), COUNT);
+    std::fs::remove_file(folder.path().join("bag_10.mcap")).unwrap();
+    let table = Table::open(folder.path(), &Wanted::default()).unwrap();
+    let note = "`bag_10.mcap`, which metadata.yaml lists, is not in the folder";
+    let notes = table.notes();
+    assert!(notes.iter().any(|n| n.starts_with(note)), "{notes:?}");
     std::fs::write(folder.path().join("bag_1.db3.zstd"), b"x").unwrap();
     let message = Table::open(folder.path(), &Wanted::default())
         .unwrap_err()
