@@ -1,4 +1,4 @@
-//! Readers of recordings: tables from CSV and MCAP files, and readings from our own recordings.
+//! Readers of recordings: tables from files of other programs, and readings from our own recordings.
 //!
 //! Modules in the order of processing:
 //!
@@ -15,7 +15,7 @@
 //! - `source`: the trait of logs of messages; `encoding`, `ros`: numbers in a message.
 //! - `mcap_chunks`, `messages`, `mcap_source`: messages of an MCAP file; `bag_records`, `bag_chunks`, `bag_source`: of a
 //!   ROS 1 bag; `db3_source`: of a ROS 2 bag in `SQLite`; `folder_source`: of the files of a ROS 2 bag.
-//! - [`Table`]: named columns of numbers, row by row, from either format; `schema`: its columns.
+//! - [`Table`]: named columns of numbers, row by row, from any format; `schema`: its columns.
 //! - [`Readings`]: readings of a sensor in one of our own recordings, bit-identical.
 //!
 //! Files are streamed: memory use does not depend on their length.

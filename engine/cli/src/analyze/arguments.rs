@@ -20,7 +20,8 @@ const MAX_RECORDED_BYTES: u64 = 100_000_000;
 
 #[derive(Args)]
 pub(crate) struct Analyze {
-    /// A table: CSV with any separator, or a log of messages (MCAP, ROS 1 bag, ROS 2 bag); - reads CSV from standard input.
+    /// A table: CSV with any separator, Parquet, Arrow, NumPy, JSON lines; or a log of messages: MCAP, ROS 1 or
+    /// ROS 2 bag, PX4 .ulg, ArduPilot .BIN; - reads CSV from standard input.
     pub(super) file: PathBuf,
     /// Column of time stamps: dates, times, or numbers [default: guessed; what is guessed is printed].
     #[arg(long, value_name = "COLUMN")]

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! ```ron
-//! source: Replay(file: "flight.ulg", topic: "sensor_combined", columns: ["gyro_rad/0", "gyro_rad/1", "gyro_rad/2"])
+//! source: Replay(file: "flight.ulg", topic: "sensor_combined", columns: ["gyro_rad[0]", "gyro_rad[1]", "gyro_rad[2]"])
 //! source: Replay(file: "log.parquet", field: "speed")
 //! ```
 //!
@@ -21,9 +21,9 @@
 //! | MCAP | `topic/field`, from JSON, protobuf, ROS 1 and ROS 2 messages by the schema in the file | log time, in its order: by the index, else by a bounded sort | other encodings; lists of more than 32 numbers |
 //! | ROS 2 bag: MCAP, `.db3`, or the folder of both | `topic/field` | log time | a `.db3` before ROS 2 Jazzy has no schemas: types beyond the common ones need `ros2 bag convert` |
 //! | ROS 1 bag 2.0 | `topic/field` | log time | older bags: `rosbag fix` |
-//! | PX4 `.ulg` | `topic/field`, `topic_1/field` of further instances | `timestamp`, since the start of the controller | encrypted logs |
-//! | `ArduPilot` `.BIN`, and its text form `.log` | `IMU/GyrX`, `IMU_1/GyrX`, in the units of the log | `TimeUS`, or `TimeMS` | |
-//! | Parquet, Arrow IPC, Feather 2 | columns, `a/b` of nested ones | a column of time stamps, else as in a CSV | lists, binary columns; Feather 1 |
+//! | PX4 `.ulg` | `topic/field`, `topic/field[0]` of lists, `topic_1/field` of further instances | `timestamp`, since the start of the controller | encrypted logs |
+//! | `ArduPilot` `.BIN`, and its text form `.log` | `BARO/Alt`, `IMU[0]/GyrX` of instances, in the units of the log | `TimeUS`, or `TimeMS` | |
+//! | Parquet, Arrow IPC, Feather 2 | columns, `a.b` of nested ones | a column of time stamps, else as in a CSV | lists, binary columns; Feather 1 |
 //! | `.npy`, `.npz` | named fields, or `column_1` and on; arrays of an archive by their names | as in a CSV | arrays of objects, of three and more dimensions |
 //! | JSON lines, or a list of objects | `a/b` of nested ones | as in a CSV | keys that begin after the first rows |
 //! | a recording of `run --record` | `agent/sensor/field` | log time | only the first run, if it was reset |
