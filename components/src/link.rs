@@ -39,6 +39,9 @@ pub enum Source {
         /// Format of the stamps, as for `strptime`: `%d/%m/%Y %H:%M:%S`. None: found.
         #[serde(default)]
         time_format: Option<String>,
+        /// Sign of decimal fractions: `point` or `comma`. None: found.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decimal: Option<String>,
         /// Columns of the measurement's numbers, in their order. None: those of the same names.
         #[serde(default)]
         columns: Vec<String>,

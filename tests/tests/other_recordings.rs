@@ -107,6 +107,17 @@ fn recordings_of_other_programs_replay_and_are_analysed() {
             ran.stdout
         );
     }
+    // A bag of ROS 2 is a folder.
+    let bag = folder.path().join("bag");
+    std::fs::create_dir(&bag).unwrap();
+    let peer = root().join("plugins/replay/tests/peer/in_order.mcap");
+    std::fs::copy(peer, bag.join("bag_0.mcap")).unwrap();
+    let scene = "(version: 1, duration_s: 0.5, world: (ground: None), agents: [(name: \"box\", coherence: off, sensors: [(
+        name: \"log\", kind: Values(fields: [(name: \"x\", unit: \"m/s\")]), rate_hz: 100.0,
+        source: Replay(file: \"bag\", topic: \"/a\", field: \"linear/x\"))])])";
+    std::fs::write(folder.path().join("scene.ron"), scene).unwrap();
+    let ran = run(folder.path(), &["run", "scene.ron", "--rerun", "off"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     // A column that is not there is named, with those that are.
     let scene = "(version: 1, duration_s: 1.0, world: (ground: None), agents: [(name: \"box\", coherence: off, sensors: [(
         name: \"log\", kind: Values(fields: [(name: \"a\", unit: \"1\")]), rate_hz: 50.0,

@@ -185,7 +185,8 @@ impl References<'_, '_, '_> {
         for (k, sensor) in agent.sensors.iter_mut().enumerate() {
             if let Source::Replay { file, .. } = &mut sensor.source {
                 let at = format!("agents[{index}].sensors[{k}].source.file");
-                if let Some(path) = self.find(file, &at) {
+                // A bag of ROS 2 is a folder.
+                if let Some(path) = self.find_where(file, &at, Path::is_dir) {
                     *file = to_text(&path);
                 }
             }
@@ -349,6 +350,11 @@ impl References<'_, '_, '_> {
 
     /// Finds a file that the scene names: in the scene's folder, or among the built-in assets.
     fn find(&mut self, named: &str, at: &str) -> Option<PathBuf> {
+        self.find_where(named, at, |_| false)
+    }
+
+    /// Finds a file, or what else `is` accepts.
+    fn find_where(&mut self, named: &str, at: &str, is: fn(&Path) -> bool) -> Option<PathBuf> {
         let file = to_path(named);
         let beside = self.diagnostics.folder(at).join(&file);
         let with_scene = self.folder.join(&file);
@@ -359,7 +365,7 @@ impl References<'_, '_, '_> {
             Path::new(BUILT_IN).join("assets").join(&file)
         };
         for path in [&beside, &with_scene, &built_in] {
-            if self.files.is_file(path) {
+            if self.files.is_file(path) || is(path) {
                 return Some(path.clone());
             }
         }

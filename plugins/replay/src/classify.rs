@@ -53,9 +53,12 @@ pub(crate) fn classify(
 ) -> Result<(Schema, Classes), TableError> {
     check_wanted(file, &head.names, wanted)?;
     let mut time = find_time(file, &head, wanted)?;
-    let coarse = time
-        .as_ref()
-        .filter(|t| t.found.repeated > 0.0 && wanted.time.is_none());
+    let has_parts = |t: &&FoundTime| {
+        let joined = t.cells.joined.as_ref();
+        let finest = joined.and_then(|j| j.parts.last());
+        t.found.repeated > 0.0 && wanted.time.is_none() && finest.is_none_or(|p| p.before != ".")
+    };
+    let coarse = time.as_ref().filter(has_parts);
     let parts_note = match &time {
         None => calendar_note(&head.names),
         Some(_) => coarse.and_then(|time| fraction_note(&head, &time.found.name)),
@@ -86,8 +89,8 @@ pub(crate) fn classify(
     }
     let is_time = |index: usize| {
         time.as_ref().is_some_and(|t| {
-            let second = t.cells.second.is_some_and(|(second, _)| second == index);
-            t.cells.index == index || second || t.others.contains(&index)
+            let joined = t.cells.joined.as_ref().is_some_and(|j| j.has(index));
+            t.cells.index == index || joined || t.others.contains(&index)
         })
     };
     let columns: Vec<Column> = names
@@ -152,6 +155,7 @@ pub(crate) fn classify(
             .map(|(ns, c)| (names[*c].clone(), *ns))
             .collect();
     }
+    notes.extend(long_table(&columns, &channels, &rows));
     let schema = Schema {
         file: file.to_owned(),
         channels: channels.iter().map(|&c| names[c].clone()).collect(),
@@ -169,6 +173,68 @@ pub(crate) fn classify(
         time: time.map(|t| t.cells),
     };
     Ok((schema, classes))
+}
+
+/// Names of columns that name what is measured in each row of a long table.
+const SERIES: [&str; 20] = [
+    "sensor",
+    "channel",
+    "variable",
+    "metric",
+    "tag",
+    "signal",
+    "parameter",
+    "param",
+    "field",
+    "quantity",
+    "measurement",
+    "series",
+    "point",
+    "topic",
+    "item",
+    "attribute",
+    "property",
+    "entity",
+    "register",
+    "kanal",
+];
+
+/// Note about rows of several quantities in one column, as databases of time series give them.
+fn long_table(columns: &[Column], channels: &[usize], rows: &[HeadRow]) -> Option<String> {
+    let &[channel] = channels else {
+        return None;
+    };
+    let is_series = |name: &str| {
+        let lower = name.to_lowercase();
+        let mut words = lower.split(|c: char| !c.is_alphanumeric());
+        words.any(|word| SERIES.contains(&word))
+    };
+    let mut series = columns.iter().enumerate();
+    let (index, column) = series.find(|(_, c)| c.kind == Kind::Text && is_series(&c.name))?;
+    let mut values: Vec<&str> = rows
+        .iter()
+        .filter_map(|r| Some(r.text(index)?.trim()))
+        .collect();
+    values.sort_unstable();
+    values.dedup();
+    if values.len() < 2 || values.len() * 2 > rows.len() {
+        return None;
+    }
+    let named: Vec<String> = values
+        .iter()
+        .take(4)
+        .map(|v| format!("`{}`", excerpt(v)))
+        .collect();
+    let (series, value) = (&column.name, &columns[channel].name);
+    Some(format!(
+        "`{value}` has the rows of all that `{series}` names ({}{}), as if they were one channel; one column for each: pandas.read_csv(..).pivot_table(index=<time>, columns='{series}', values='{value}').to_csv(..)",
+        named.join(", "),
+        if values.len() > named.len() {
+            ", .."
+        } else {
+            ""
+        }
+    ))
 }
 
 /// Whole numbers without a unit that are far apart are rarely seconds.

@@ -220,15 +220,18 @@ impl RecordSource for CsvRows {
     }
 
     fn notes(&self) -> Vec<String> {
-        let cut = self.short.filter(|_| self.cut);
-        cut.map(|found| {
-            format!(
-                "the last line has {found} of {} cells and no line end: the file may be cut off",
-                self.styles.len()
-            )
-        })
-        .into_iter()
-        .collect()
+        let width = self.styles.len();
+        let note = match self.short {
+            _ if !self.cut => return Vec::new(),
+            Some(found) => format!(
+                "the last line has {found} of {width} cells and no line end: the file may be cut off"
+            ),
+            None => {
+                "the last line has no line end: if the file was cut off, its last cell is not whole"
+                    .to_owned()
+            }
+        };
+        vec![note]
     }
 
     fn is_text(&self) -> bool {

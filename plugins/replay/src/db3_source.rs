@@ -4,6 +4,7 @@ use crate::encoding::{Encoding, Schema};
 use crate::error::TableError;
 use crate::source::{Each, MessageSource, Report, Stamped, Topics};
 use rusqlite::{Connection, OpenFlags};
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Read as _;
@@ -12,6 +13,10 @@ use std::path::{Path, PathBuf};
 /// Most messages, and most bytes, that one query reads.
 const MAX_ROWS: usize = 1024;
 const MAX_BYTES: usize = 8 << 20;
+/// First bytes of a frame of Zstandard; no header of CDR has them.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Most bytes of a message that was compressed.
+const MAX_UNPACKED: u64 = 1 << 28;
 
 #[derive(Debug)]
 struct Topic {
@@ -148,6 +153,20 @@ impl Db3Source {
     }
 }
 
+/// Bytes of a message, which the mode MESSAGE of `ros2 bag record` compresses.
+fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+    if !bytes.starts_with(&ZSTD_MAGIC) {
+        return Ok(bytes.into());
+    }
+    let failed = |cause| format!("Zstandard: {cause}");
+    let from = zstd::Decoder::with_buffer(bytes).map_err(failed)?;
+    let mut unpacked = Vec::new();
+    from.take(MAX_UNPACKED)
+        .read_to_end(&mut unpacked)
+        .map_err(failed)?;
+    Ok(unpacked.into())
+}
+
 /// Definitions by type: notation and text. Bags of ROS 2 before Iron have none.
 fn definitions(
     database: &Connection,
@@ -238,7 +257,8 @@ impl MessageSource for Db3Source {
             if !Self::is_read(&self.topics, topic) {
                 continue;
             }
-            let visited = topic.encoding.visit(&topic.name, &message.bytes, each);
+            let visited = unpacked(&message.bytes)
+                .and_then(|bytes| topic.encoding.visit(&topic.name, &bytes, each));
             return Ok(Some(Stamped {
                 topic: self.topics.index_of(&topic.name),
                 time_ns,

@@ -14,7 +14,7 @@ pub enum TableError {
         cause: std::io::Error,
     },
     /// Invalid content, or a request that does not fit it.
-    #[error("{}{}: found {found}; expected {expected}", file.display(), place(*line))]
+    #[error("{}{}: found {}; expected {}", file.display(), place(*line), printable(found), printable(expected))]
     Invalid {
         /// Path as the user gave it.
         file: PathBuf,
@@ -29,6 +29,18 @@ pub enum TableError {
 
 fn place(line: Option<u64>) -> String {
     line.map_or(String::new(), |line| format!(":{line}"))
+}
+
+/// A text without control characters: those of a damaged file would reach the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() && c != '\n' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
 }
 
 impl TableError {

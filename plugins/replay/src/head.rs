@@ -24,6 +24,16 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// Numbers of a column.
+    pub(crate) fn numbers(&self, index: usize) -> Vec<f64> {
+        let cells = self.rows.iter().map(|row| row.cell(index));
+        let numbers = cells.filter_map(|cell| match cell {
+            Cell::Number(x) => Some(x),
+            _ => None,
+        });
+        numbers.collect()
+    }
+
     /// How the numbers of a column are written.
     pub(crate) fn style(&self, index: usize) -> NumberStyle {
         self.styles.get(index).copied().unwrap_or_default()

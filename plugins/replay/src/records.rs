@@ -151,15 +151,9 @@ impl RowReader {
     fn stamp(&self, record: &impl RecordSource, row: &mut Row) -> Option<i64> {
         row.time.clear();
         let time = self.time.as_ref()?;
-        match time.second {
+        match &time.joined {
             None => row.time.push_str(&record.text(time.index)),
-            Some((second, how)) => {
-                how.join(
-                    &record.text(time.index),
-                    &record.text(second),
-                    &mut row.time,
-                );
-            }
+            Some(joined) => joined.join(|k| record.text(k), &mut row.time),
         }
         time.format
             .read_after(&time.style.plain(&row.time), self.last_ns)

@@ -1,5 +1,6 @@
 //! Schema of a table: options, columns, rows, and counts of irregularities.
 
+use crate::error::printable;
 use std::path::PathBuf;
 
 /// Options of a table; the default detects everything.
@@ -171,4 +172,41 @@ pub(crate) struct Schema {
     pub(crate) notes: Vec<String>,
     pub(crate) counts: Counts,
     pub(crate) firsts: Firsts,
+}
+
+impl Schema {
+    /// Replaces control characters in all texts: those of a damaged file would reach the terminal.
+    pub(crate) fn make_printable(&mut self) {
+        let Firsts {
+            short_row,
+            long_row,
+            repeated_header,
+            bad_stamp,
+            text_cell,
+            infinite_cell,
+            broken_message,
+        } = &mut self.firsts;
+        let firsts = [
+            short_row,
+            long_row,
+            repeated_header,
+            bad_stamp,
+            text_cell,
+            infinite_cell,
+            broken_message,
+        ];
+        let columns = self
+            .columns
+            .iter_mut()
+            .flat_map(|c| [Some(&mut c.name), c.text.as_mut()]);
+        let texts = columns
+            .flatten()
+            .chain(&mut self.channels)
+            .chain(&mut self.notes);
+        for text in texts.chain(firsts.into_iter().flatten()) {
+            if text.contains(char::is_control) {
+                *text = printable(text);
+            }
+        }
+    }
 }

@@ -57,7 +57,12 @@ impl Table {
     ///
     /// A [`TableError`] if the file or a requested column does not exist, or the format is not supported.
     pub fn open(file: impl AsRef<Path>, wanted: &Wanted) -> Result<Self, TableError> {
-        let file = file.as_ref();
+        let mut table = Self::open_as_it_is(file.as_ref(), wanted)?;
+        table.schema.make_printable();
+        Ok(table)
+    }
+
+    fn open_as_it_is(file: &Path, wanted: &Wanted) -> Result<Self, TableError> {
         let failed = |cause| TableError::read(file, cause);
         let mut from = if file.as_os_str() == "-" {
             Input::Stdin(io::stdin())
@@ -185,6 +190,8 @@ impl Table {
         if more {
             row.number = self.schema.counts.rows;
             self.schema.counts.rows += 1;
+        } else {
+            self.schema.make_printable();
         }
         Ok(more)
     }

@@ -524,3 +524,29 @@ fn thousands_are_read_in_the_time_as_in_other_columns() {
         assert!(table.notes().iter().all(|n| !n.contains("``")));
     }
 }
+
+#[test]
+fn control_characters_do_not_reach_the_terminal() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "time,a\u{1b}[31m,b").unwrap();
+    for k in 0..40 {
+        writeln!(file, "{k},{},{}", k * 7 % 13, k % 5).unwrap();
+    }
+    writeln!(file, "40,\u{1b}]0;x\u{7},1").unwrap();
+    let mut table = Table::open(file.path(), &Wanted::default()).unwrap();
+    let mut row = Row::default();
+    while table.read(&mut row).unwrap() {}
+    let first = table.firsts().text_cell.clone().unwrap();
+    for text in table.channels().iter().chain(table.notes()).chain([&first]) {
+        assert!(!text.contains(char::is_control), "{text:?}");
+    }
+    let wanted = Wanted {
+        columns: vec!["c\u{1b}[2J".to_owned()],
+        ..Wanted::default()
+    };
+    let error = Table::open(file.path(), &wanted).unwrap_err().to_string();
+    assert!(
+        error.contains("no column `c") && !error.contains('\u{1b}'),
+        "{error:?}"
+    );
+}

@@ -160,12 +160,66 @@ fn notes_say_what_is_doubtful() {
     has(&micros, "--time-unit ms or --time-unit us");
     let cut = rows("time,a,b", |k| format!("{k},{},2", k % 7)) + "200,1";
     has(&cut, "the file may be cut off");
-    let parts = rows("Year,Month,Day,Hour,Minute,Second,a", |k| {
-        format!("2023,11,14,22,{},{},{}", k / 60, k % 60, k % 7)
+    let long = rows("time,sensor,value", |k| {
+        format!(
+            "{}.{},{},{}",
+            k / 2 / 50,
+            k / 2 % 50,
+            ["in", "out"][k as usize % 2],
+            k % 7
+        )
     });
-    has(&parts, "`Year`, `Month`, `Day`, `Hour`, `Minute`, `Second`");
-    let millis = rows("Date,Time,Millis,a", |k| {
-        format!("2023-11-14,22:13:{:02},{},{}", k / 50, k % 50 * 20, k % 7)
+    has(
+        &long,
+        "`value` has the rows of all that `sensor` names (`in`, `out`)",
+    );
+    has(micros.trim_end(), "the last line has no line end");
+}
+
+#[test]
+fn parts_of_a_stamp_in_columns_are_joined() {
+    let second = |k: u64| (k / 50, k % 50 * 20);
+    let joined = |header: &str, row: &dyn Fn(u64) -> String| {
+        let table = found(&rows(header, row));
+        let time = table
+            .time()
+            .unwrap_or_else(|| panic!("{header}: {:?}", table.notes()));
+        assert_eq!(table.channels(), ["a"], "{header}");
+        assert!(time.epoch, "{header}");
+        (time.name.clone(), time.period_ns, time.repeated)
+    };
+    let found = joined("Year,Month,Day,Hour,Minute,Second,a", &|k| {
+        format!("2023,1,4,2,{},{},{}", k / 60, k % 60, k * 7 % 13)
     });
-    has(&millis, "`Millis`");
+    let name = "Year + Month + Day + Hour + Minute + Second";
+    assert_eq!(found, (name.to_owned(), Some(1000 * MS), 0.0));
+    for (header, row) in [
+        (
+            "year,month,day,hour,min,sec,ms,a",
+            &(|k| {
+                let (s, ms) = second(k);
+                format!("2023,11,14,22,13,{s},{ms},{}", k * 7 % 13)
+            }) as &dyn Fn(u64) -> String,
+        ),
+        // As spreadsheets and pandas write whole numbers.
+        ("YYYY,MM,DD,HH,MM,SS,a", &|k| {
+            let (s, ms) = second(k);
+            format!("2023.0,11.0,14.0,22.0,13.0,{s}.{ms:03},{}", k * 7 % 13)
+        }),
+        ("Date,Time,Millis,a", &|k| {
+            let (s, ms) = second(k);
+            format!("2023-11-14,22:13:{s:02},{ms},{}", k * 7 % 13)
+        }),
+        ("timestamp,us,a", &|k| {
+            let (s, ms) = second(k);
+            format!("14.11.2023 22:13:{s:02},{},{}", ms * 1000, k * 7 % 13)
+        }),
+    ] {
+        let (_, period_ns, repeated) = joined(header, row);
+        assert_eq!((period_ns, repeated), (Some(20 * MS), 0.0), "{header}");
+    }
+    let (_, period_ns, _) = joined("year,month,day,hour,a", &|k| {
+        format!("2023,11,{},{},{}", 1 + k / 24, k % 24, k * 7 % 13)
+    });
+    assert_eq!(period_ns, Some(3_600_000 * MS));
 }

@@ -44,14 +44,17 @@
 //! | text above the header | the header is the line above rows of a constant width; the lines above it are ignored | |
 //! | a header as a comment (`%time,..`, `# t x y`) | its names | |
 //! | a row of units, or units in the header | the unit of the time column scales it | `--time-unit` |
-//! | stamps | ISO 8601, dates of spreadsheets and loggers, epochs, date and time or seconds and nanoseconds in two columns | `--time`, `--time-format` |
+//! | stamps | ISO 8601, dates of spreadsheets and loggers, epochs; date and time, seconds and nanoseconds, or year to second in columns of their own, with milliseconds beside them | `--time`, `--time-format` |
 //! | day and month in either order | the one in which time increases; asked for where both do and the steps differ | `--time-format` |
 //! | `4,919.81`, `4.919,81`, `4'919.81` | groups of three digits, where a column cannot be read otherwise | |
 //! | lines below the data | they are no rows | |
+//! | rows `time, sensor, value` of several sensors | one channel, with a warning: a column for each is what is compared | |
+//! | no line end in the last line | read, with a warning: the file may be cut off | |
 //! | UTF-16, Latin-1 | decoded | |
 //!
 //! `--time-unit` takes `ns`, `us`, `ms`, `s`, `min`, `h` or `d`; `--time-format` a format of `strptime`, such as
-//! `"%d/%m/%y %H:%M:%S%.f"`. A scene has both as keys of `Replay(..)`, `time_unit` and `time_format`.
+//! `"%d/%m/%y %H:%M:%S%.f"`. A scene has them as keys of `Replay(..)`: `time_unit`,
+//! `time_format`, `decimal`.
 //!
 //! # Robot descriptions
 //!

@@ -24,6 +24,7 @@ pub(super) fn open(
         time,
         time_unit,
         time_format,
+        decimal,
         columns,
     } = source
     else {
@@ -88,6 +89,7 @@ pub(super) fn open(
             }),
             time_unit: unit(time_unit.as_deref())?,
             time_format: time_format.clone(),
+            decimal: sign(decimal.as_deref())?,
             ..Wanted::default()
         },
         columns: Vec::new(),
@@ -102,7 +104,7 @@ pub(super) fn open(
     let shown = to_path(file);
     let shown = shown.display();
     for note in stamps::check(&table, sensor.rate_hz).map_err(|e| format!("{shown}: {e}"))? {
-        log::warn!("{name}: {shown}: {note}");
+        log::warn!("{name}: {shown}: {}", in_scene(&note));
     }
     // By their names they are channels, whatever their values look like.
     for wanted in names.iter().filter(|_| !table.is_stepped()) {
@@ -223,7 +225,7 @@ struct Recorded {
 
 impl Recorded {
     fn table(&self) -> Result<Table, String> {
-        Table::open(&self.file, &self.wanted).map_err(|e| e.to_string())
+        Table::open(&self.file, &self.wanted).map_err(|e| in_scene(&e.to_string()))
     }
 
     /// Reports the first row of a kind.
@@ -242,7 +244,7 @@ impl Recorded {
     /// Reports at the end what was missing.
     fn report(&self, table: &Table) {
         for note in table.notes().iter().skip(self.notes_printed) {
-            log::warn!("{}: {}: {note}", self.name, self.file.display());
+            log::warn!("{}: {}: {}", self.name, self.file.display(), in_scene(note));
         }
         let (counts, firsts) = (table.counts(), table.firsts());
         for (count, what, first) in [
@@ -288,6 +290,31 @@ impl Recorded {
                 );
             }
         }
+    }
+}
+
+/// A sentence about a table with the keys of `Replay` in place of the options of `analyze`.
+fn in_scene(sentence: &str) -> String {
+    const KEYS: [(&str, &str); 5] = [
+        ("--time-unit", "`time_unit`"),
+        ("--time-format", "`time_format`"),
+        ("--time", "`time`"),
+        ("--decimal", "`decimal`"),
+        ("--rate", "`rate_hz`"),
+    ];
+    let replace = |text: String, (option, key): (&str, &str)| text.replace(option, key);
+    KEYS.into_iter().fold(sentence.to_owned(), replace)
+}
+
+/// Decimal sign, if it is one.
+fn sign(decimal: Option<&str>) -> Result<Option<u8>, String> {
+    match decimal {
+        None => Ok(None),
+        Some("point") => Ok(Some(b'.')),
+        Some("comma") => Ok(Some(b',')),
+        Some(other) => Err(format!(
+            "found `decimal: \"{other}\"`; expected \"point\" or \"comma\""
+        )),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Detection of the time column.
 
 mod even;
-mod pair;
+mod several;
 mod texts;
 
 use super::parts::calendar;
@@ -12,11 +12,11 @@ use crate::schema::{TimeColumn, Wanted};
 use crate::time_format::{Detected, TimeFormat, Unit, detect, is_stamp};
 pub(super) use even::MIN_STEPS;
 use even::reason;
-use pair::pair;
+use several::{several, with_fraction};
 use std::borrow::Cow;
 use std::path::Path;
-pub(crate) use texts::Joined;
 use texts::Texts;
+pub(crate) use texts::{Joined, Part};
 
 /// A step is uneven if it deviates from a whole number of periods by more than this share of one.
 const UNEVEN_SHARE: f64 = 0.25;
@@ -50,8 +50,8 @@ const TIME_WORDS: [&str; 22] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TimeCells {
     pub(crate) index: usize,
-    /// Second column, of a stamp in two.
-    pub(crate) second: Option<(usize, Joined)>,
+    /// All columns of a stamp in several.
+    pub(crate) joined: Option<Joined>,
     pub(crate) format: TimeFormat,
     /// How numbers are written in the column.
     pub(crate) style: NumberStyle,
@@ -102,7 +102,7 @@ pub(super) fn find_time(
         let reads = read.clone().count() > 0 && read.count() * 2 >= filled.count();
         let cells = TimeCells {
             index,
-            second: None,
+            joined: None,
             format: detected.format.clone(),
             style: head.style(index),
         };
@@ -163,31 +163,40 @@ pub(super) fn find_time(
     {
         return Ok(found(index, false).map(|(time, _)| time));
     }
-    if wanted.time_format.is_none()
-        && wanted.time_unit.is_none()
-        && let Some((first, second, how)) = pair(head, &is_free)
-    {
-        let texts = Texts::joined(head, first, second, how);
-        let detected = match how {
-            Joined::DateAndTime => detect(&names[first], &texts.texts(), None),
-            Joined::Seconds(_) => detect("s", &texts.texts(), Unit::of_word("s").map(|s| (s, "s"))),
-        };
-        if let Some(detected) = detected.filter(|d| !matches!(d.format, TimeFormat::Clock(_))) {
-            let cells = TimeCells {
-                index: first,
-                second: Some((second, how)),
-                format: detected.format.clone(),
-                style: NumberStyle::default(),
-            };
-            let name = format!("{} + {}", names[first], names[second]);
-            let mut detected = detected;
-            detected.why = Some(format!(
-                "the columns `{}` and `{}`",
-                names[first], names[second]
-            ));
-            let time = FoundTime::new(cells, &name, true, &detected, &texts, head);
-            return told((time, detected.ask));
+    let is_as_detected = wanted.time_format.is_none() && wanted.time_unit.is_none();
+    let together = |joined: Joined| {
+        let texts = Texts::joined(head, &joined);
+        let is_count = |text: &str| text.parse::<f64>().is_ok();
+        let mut detected = if texts.texts().iter().any(|text| is_count(text)) {
+            detect("s", &texts.texts(), Unit::of_word("s").map(|s| (s, "s")))
+        } else {
+            detect("date", &texts.texts(), None)
         }
+        .filter(|d| !matches!(d.format, TimeFormat::Clock(_)))?;
+        let cells = TimeCells {
+            index: joined.parts.first()?.column,
+            joined: Some(joined.clone()),
+            format: detected.format.clone(),
+            style: NumberStyle::default(),
+        };
+        detected.why = Some(format!("the columns {}", joined.names(names, ", ", "`")));
+        let name = joined.names(names, " + ", "");
+        let time = FoundTime::new(cells, &name, true, &detected, &texts, head);
+        Some((time, detected.ask))
+    };
+    let finer = |time: &FoundTime| {
+        let cells = &time.cells;
+        let joined = with_fraction(head, cells.joined.as_ref(), cells.index, &is_free);
+        let (finer, ask) = together(joined.filter(|_| is_as_detected)?)?;
+        let is_finer = finer.found.repeated < time.found.repeated
+            && finer.found.backward <= time.found.backward;
+        is_finer.then_some((finer, ask))
+    };
+    if is_as_detected
+        && let Some(joined) = several(head, &is_free)
+        && let Some((time, ask)) = together(joined)
+    {
+        return told(finer(&time).unwrap_or((time, ask)));
     }
     let parts = calendar(names);
     let candidates = (0..names.len()).filter(|k| is_free(*k) && !parts.contains(k));
@@ -220,7 +229,7 @@ pub(super) fn find_time(
     });
     // The first of equals.
     let best = likely.reduce(|a, b| if (b.0, b.1) > (a.0, a.1) { b } else { a });
-    let Some((_, _, (mut time, ask))) = best else {
+    let Some((_, _, (time, ask))) = best else {
         let requested = wanted.time_format.is_some() || wanted.time_unit.is_some();
         let asked = wanted.time_unit.is_some();
         let mut free = (0..names.len()).filter(|k| is_free(*k) && !parts.contains(k));
@@ -250,6 +259,7 @@ pub(super) fn find_time(
         return misfit.map_or(Ok(None), Err);
     };
     stamps.retain(|k| *k != time.cells.index);
+    let (mut time, ask) = finer(&time).unwrap_or((time, ask));
     time.others = stamps;
     told((time, ask))
 }
@@ -317,28 +327,19 @@ impl FoundTime {
 
     /// 90th percentile of the period between these rows (ns); `None` if there are few.
     pub(super) fn pace_ns(&self, rows: &[&HeadRow]) -> Option<u64> {
-        let TimeCells {
-            index,
-            second,
-            format,
-            style,
-        } = &self.cells;
-        let mut joined: Vec<Cow<'_, str>> = Vec::new();
+        let cells = &self.cells;
+        let mut texts: Vec<Cow<'_, str>> = Vec::new();
         for row in rows {
-            match second {
-                None => joined.extend(row.text(*index).map(|text| style.plain(text))),
-                Some((second, how)) => {
+            match &cells.joined {
+                None => texts.extend(row.text(cells.index).map(|text| cells.style.plain(text))),
+                Some(joined) => {
                     let mut text = String::new();
-                    how.join(
-                        row.text(*index).unwrap_or_default(),
-                        row.text(*second).unwrap_or_default(),
-                        &mut text,
-                    );
-                    joined.push(text.into());
+                    joined.join(|k| row.text(k).unwrap_or_default().into(), &mut text);
+                    texts.push(text.into());
                 }
             }
         }
-        let mut steps: Vec<u64> = steps(format, joined.iter().map(AsRef::as_ref))
+        let mut steps: Vec<u64> = steps(&cells.format, texts.iter().map(AsRef::as_ref))
             .into_iter()
             .filter_map(|step| u64::try_from(step).ok().filter(|step| *step > 0))
             .collect();

@@ -6,15 +6,17 @@ use crate::source::{Each, Leaf, MessageSource, Report, Stamped};
 use crate::window::{Skipped, Window};
 use half::f16;
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// First bytes of each message; its type follows.
 const HEAD: [u8; 2] = [0xa3, 0x95];
 const FMT: u8 = 0x80;
-/// First bytes of a log, which begins with formats.
-pub(crate) const MAGIC: &[u8] = &[HEAD[0], HEAD[1], FMT];
+/// First bytes of a log, which begins with formats; of a later part of one, another type follows.
+pub(crate) const MAGIC: &[u8] = &HEAD;
 const FMT_BYTES: usize = 89;
+/// Least number of equal bytes at the end that are no message (longer than any).
+const MIN_FILL: u64 = 256;
 
 /// Kind of message by its type.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub(crate) struct BinarySource<R> {
     skipped: Skipped,
     bad_formats: u64,
     truncated: Option<u64>,
+    /// Where equal bytes begin that fill the end, as of flash memory that was not written.
+    fill: Option<u64>,
 }
 
 impl<R> std::fmt::Debug for BinarySource<R> {
@@ -47,8 +51,13 @@ impl<R> std::fmt::Debug for BinarySource<R> {
 
 impl BinarySource<File> {
     pub(crate) fn open(file: &Path) -> Result<Self, TableError> {
-        let from = File::open(file).map_err(|e| TableError::read(file, e))?;
-        Ok(Self::new(file, from))
+        let failed = |cause| TableError::read(file, cause);
+        let mut from = File::open(file).map_err(failed)?;
+        let fill = fill(&mut from).map_err(failed)?;
+        let mut source = Self::new(file, from);
+        source.fill = fill;
+        source.window.end_at(fill);
+        Ok(source)
     }
 }
 
@@ -68,6 +77,7 @@ impl<R: Read + Seek> BinarySource<R> {
             skipped: Skipped::default(),
             bad_formats: 0,
             truncated: None,
+            fill: None,
         }
     }
 
@@ -340,6 +350,33 @@ impl Type {
     }
 }
 
+/// Place from which on at least [`MIN_FILL`] bytes, up to the end, are all 0 or all 0xff. A message may end with such
+/// bytes: its own last ones are taken for the fill, and it for one that was cut off.
+fn fill(from: &mut (impl Read + Seek)) -> std::io::Result<Option<u64>> {
+    let total = from.seek(SeekFrom::End(0))?;
+    let mut buffer = [0; 64 * 1024];
+    let (mut begin, mut byte) = (total, None);
+    while begin > 0 {
+        let n = begin.min(buffer.len() as u64);
+        from.seek(SeekFrom::Start(begin - n))?;
+        let block = &mut buffer[..usize::try_from(n).unwrap_or_default()];
+        from.read_exact(block)?;
+        let byte = *byte.get_or_insert(block.last().copied().unwrap_or(1));
+        if !matches!(byte, 0 | 0xff) {
+            break;
+        }
+        match block.iter().rposition(|b| *b != byte) {
+            Some(last) => {
+                begin = begin - n + last as u64 + 1;
+                break;
+            }
+            None => begin -= n,
+        }
+    }
+    from.seek(SeekFrom::Start(0))?;
+    Ok(Some(begin).filter(|begin| total - begin >= MIN_FILL))
+}
+
 /// Bytes of a field; `None` for an unknown type.
 fn size(c: u8) -> Option<usize> {
     Some(match c {
@@ -398,9 +435,19 @@ impl<R: Read + Seek + Send> MessageSource for BinarySource<R> {
                 self.bad_formats
             ));
         }
+        if let Some(at) = self.fill {
+            notes.push(format!(
+                "the bytes from {at} to the end of the file are all 0 or all 0xff: taken for memory that was not written"
+            ));
+        }
         if let Some(at) = self.truncated {
             notes.push(format!(
-                "the file ends within a message, at byte {at}: it was cut off"
+                "the {} within a message, at byte {at}: it was cut off",
+                if self.fill.is_some() {
+                    "log ends"
+                } else {
+                    "file ends"
+                }
             ));
         }
         Report {

@@ -120,6 +120,12 @@ fn schema_that_does_not_fit_or_contains_itself_is_an_error() {
     let long = [0, 1, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0];
     let long = leaves("int32 a", Notation::Msg, &long).unwrap_err();
     assert!(long.contains("8 of 16 bytes are left"), "{long}");
+    // Buffers of a fixed length end with zeros.
+    let filled = [&bytes[..], &[0; 24]].concat();
+    assert_eq!(
+        leaves("int32 a", Notation::Msg, &filled).unwrap(),
+        of(&[("t/a", 5.0)])
+    );
     let itself = leaves("M m", Notation::Msg, &bytes).unwrap_err();
     assert!(itself.contains("contain themselves"), "{itself}");
     let lacks = leaves("q/X m", Notation::Msg, &bytes).unwrap_err();

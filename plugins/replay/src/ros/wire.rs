@@ -13,7 +13,7 @@ pub(crate) enum Wire {
     Cdr,
 }
 
-/// Most padding at the end of a message (bytes).
+/// Most padding at the end of a message (bytes); zeros may be more, as in buffers of a fixed length.
 const MAX_PADDING: usize = 7;
 
 struct Reader<'a> {
@@ -97,8 +97,10 @@ fn visit_with(
         reader.bytes = body;
     }
     reader.message(definition, definition.root, path, each)?;
-    let left = reader.bytes.len() - reader.at;
-    if left > if wire == Wire::Cdr { MAX_PADDING } else { 0 } {
+    let rest = &reader.bytes[reader.at..];
+    let left = rest.len();
+    let is_padding = wire == Wire::Cdr && (left <= MAX_PADDING || rest.iter().all(|b| *b == 0));
+    if left > 0 && !is_padding {
         return Err(format!(
             "{left} of {} bytes are left: the schema does not fit",
             bytes.len()

@@ -38,6 +38,8 @@ struct Member {
     begin: u64,
     bytes: u64,
     deflated: bool,
+    /// Why its bytes are not those that were written.
+    damage: Option<String>,
 }
 
 impl Member {
@@ -71,6 +73,11 @@ fn members(file: &Path) -> Result<Vec<Member>, TableError> {
     let mut zip = ZipArchive::new(BufReader::new(from)).map_err(damaged)?;
     let mut members = Vec::new();
     for k in 0..zip.len() {
+        // At the end, the checksum is compared.
+        let damage = zip
+            .by_index(k)
+            .ok()
+            .and_then(|mut member| std::io::copy(&mut member, &mut std::io::sink()).err());
         let member = zip.by_index_raw(k).map_err(damaged)?;
         let name = member.name().map_err(damaged)?;
         let Some(name) = name.strip_suffix(".npy") else {
@@ -92,6 +99,7 @@ fn members(file: &Path) -> Result<Vec<Member>, TableError> {
             begin: member.data_start().unwrap_or(u64::MAX),
             bytes: member.compressed_size(),
             deflated,
+            damage: damage.map(|error| error.to_string()),
         });
     }
     Ok(members)
@@ -107,6 +115,10 @@ impl TypedSource for NpzSource {
             let name = &member.name;
             if arrays.len() >= MAX_ARRAYS {
                 unread.push(format!("`{name}` (more than {MAX_ARRAYS} arrays)"));
+                continue;
+            }
+            if let Some(damage) = &member.damage {
+                unread.push(format!("`{name}` (damaged: {damage})"));
                 continue;
             }
             let part = member.part(file).map_err(|e| TableError::read(file, e))?;

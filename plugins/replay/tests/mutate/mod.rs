@@ -1,9 +1,11 @@
 //! Seeded mutator of valid files, to fuzz a reader: bits flipped, pieces removed, repeated, swapped or overwritten with
 //! extreme numbers, and the end cut off.
 //!
-//! A test does `mod mutate;` and `mutate::fuzz("name", &seeds, |bytes| read(bytes))`. The number of inputs is
+//! A test does `mod mutate;` and `mutate::fuzz("name.csv", &seeds, |file| read(file))`. The number of inputs is
 //! `BECOMINGONE_FUZZ_CASES` (20 000 by default; `cargo xtask soak` sets a million); a panic names the case, and
 //! `BECOMINGONE_FUZZ_FIRST` starts there.
+
+use std::path::Path;
 
 /// Number of inputs of each reader.
 pub(crate) const CASES: u64 = 20_000;
@@ -80,8 +82,13 @@ pub(crate) fn mutate(seed: &[u8], case: u64) -> Vec<u8> {
     bytes
 }
 
-/// Reads mutations of valid files; a panic of the reader names the case.
-pub(crate) fn fuzz(name: &str, seeds: &[Vec<u8>], read: impl Fn(&[u8])) {
+/// Reads mutations of valid files, each from a file of this name; a panic of the reader names the case.
+pub(crate) fn fuzz(name: &str, seeds: &[Vec<u8>], read: impl Fn(&Path)) {
+    // In memory where there is such a folder: a disk takes longer than the readers.
+    let memory = Path::new("/dev/shm");
+    let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir());
+    let folder = folder.unwrap();
+    let file = folder.path().join(name);
     let number = |key: &str| std::env::var(key).ok().and_then(|text| text.parse().ok());
     let cases: u64 = number("BECOMINGONE_FUZZ_CASES").unwrap_or(CASES);
     let first: u64 = number("BECOMINGONE_FUZZ_FIRST").unwrap_or(0);
@@ -89,8 +96,8 @@ pub(crate) fn fuzz(name: &str, seeds: &[Vec<u8>], read: impl Fn(&[u8])) {
         let Some(seed) = seeds.get((case % seeds.len().max(1) as u64) as usize) else {
             return;
         };
-        let bytes = mutate(seed, case);
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&bytes)));
+        std::fs::write(&file, mutate(seed, case)).unwrap();
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&file)));
         assert!(
             done.is_ok(),
             "{name}: panic at case {case}; BECOMINGONE_FUZZ_FIRST={case} repeats it"

@@ -10,7 +10,7 @@ from mcap.writer import CompressionType
 from mcap_ros1.writer import Writer as Ros1Mcap
 from mcap_ros2.writer import Writer as Ros2Mcap
 from rosbags.rosbag1 import Writer as Bag1
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Bag2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -99,10 +99,13 @@ def bag1(name, compression):
             bag.write(b, ns(k), types.serialize_ros1(own(types, k), "own_msgs/msg/Own"))
 
 
-def bag2(name, plugin, big_endian=False, version=9):
+def bag2(name, plugin, big_endian=False, version=9, compressed=False):
     types = store(Stores.ROS2_JAZZY)
     folder = to / name
-    with Bag2(folder, version=version, storage_plugin=plugin) as bag:
+    bag = Bag2(folder, version=version, storage_plugin=plugin)
+    if compressed:
+        bag.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
+    with bag:
         a = bag.add_connection("/imu", "sensor_msgs/msg/Imu", typestore=types)
         b = bag.add_connection("/own", "own_msgs/msg/Own", typestore=types)
         for k in range(COUNT):
@@ -164,6 +167,7 @@ bag1("lz4.bag", Bag1.CompressionFormat.LZ4)
 bag1("bz2.bag", Bag1.CompressionFormat.BZ2)
 bag2("jazzy", StoragePlugin.SQLITE3)
 bag2("humble", StoragePlugin.SQLITE3, version=8)
+bag2("compressed", StoragePlugin.SQLITE3, compressed=True)
 bag2("rosbags", StoragePlugin.MCAP, big_endian=True)
 mcap2("in_order.mcap", False)
 mcap2("by_topic.mcap", True)

@@ -11,6 +11,11 @@ use tempfile::TempDir;
 
 /// Runs a script of `tests/peers` that writes files and `expected.json` into a folder; `None` without a Python.
 pub(crate) fn files(script: &str) -> Option<(TempDir, Value)> {
+    files_of(script, 1000)
+}
+
+/// The same, where the script takes the number of rows.
+pub(crate) fn files_of(script: &str, rows: usize) -> Option<(TempDir, Value)> {
     let Some(python) = std::env::var_os("BECOMINGONE_PYTHON") else {
         eprintln!("skipped: {script}, as BECOMINGONE_PYTHON is not set");
         return None;
@@ -23,6 +28,7 @@ pub(crate) fn files(script: &str) -> Option<(TempDir, Value)> {
         .arg("-B")
         .arg(&script)
         .arg(folder.path())
+        .arg(rows.to_string())
         .output()
         .unwrap();
     assert!(

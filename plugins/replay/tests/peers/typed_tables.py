@@ -1,4 +1,4 @@
-"""Writes tables with pandas, pyarrow and numpy into a folder, and their numbers as JSON."""
+"""Writes tables of so many rows (1000) with pandas, pyarrow and numpy into a folder, and their numbers as JSON."""
 import decimal
 import json
 import math
@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 folder = pathlib.Path(sys.argv[1])
 found = {}
-ROWS = 1000
+ROWS = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
 
 
 def expect(name, columns, t=None, **more):

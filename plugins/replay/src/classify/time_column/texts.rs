@@ -1,36 +1,65 @@
-//! Texts of stamps, in one column or two.
+//! Texts of stamps, in one column or several.
 
 use crate::head::Head;
 use std::borrow::Cow;
 
-/// How the cells of two columns make a stamp.
+/// Column of a stamp in several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Joined {
-    /// A date and a time of day.
-    DateAndTime,
-    /// Seconds, and a whole number of parts of a second with this many digits.
-    Seconds(usize),
+pub(crate) struct Part {
+    pub(crate) column: usize,
+    /// Text between this part and the one before.
+    pub(crate) before: &'static str,
+    /// Digits of a whole number, which leading zeros fill up; 0: the text as it is.
+    pub(crate) digits: usize,
+}
+
+/// Columns whose cells make a stamp, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Joined {
+    pub(crate) parts: Vec<Part>,
+    /// Text at the end.
+    pub(crate) after: &'static str,
 }
 
 impl Joined {
-    /// Joins two cells to one stamp.
-    pub(crate) fn join(self, first: &str, second: &str, to: &mut String) {
-        to.push_str(first.trim());
-        let second = second.trim();
-        match self {
-            Self::DateAndTime => to.push(' '),
-            Self::Seconds(digits) => {
-                to.push('.');
-                // What is no count of parts remains what it is: an invalid stamp.
-                let missing = digits.saturating_sub(second.len());
-                to.extend(std::iter::repeat_n('0', missing));
+    pub(crate) fn has(&self, column: usize) -> bool {
+        self.parts.iter().any(|part| part.column == column)
+    }
+
+    /// Joins the cells of a row to one stamp.
+    pub(crate) fn join<'t>(&self, cell: impl Fn(usize) -> Cow<'t, str>, to: &mut String) {
+        for part in &self.parts {
+            let cell = cell(part.column);
+            let mut text = cell.trim();
+            to.push_str(part.before);
+            if part.digits > 0 {
+                // Whole numbers that were written as decimal fractions.
+                let zeros = text.split_once('.');
+                if let Some((whole, _)) =
+                    zeros.filter(|(_, zeros)| zeros.bytes().all(|b| b == b'0'))
+                {
+                    text = whole;
+                }
+                // What is no number remains what it is: an invalid stamp.
+                let whole = text.find('.').unwrap_or(text.len());
+                to.extend(std::iter::repeat_n('0', part.digits.saturating_sub(whole)));
             }
+            to.push_str(text);
         }
-        to.push_str(second);
+        to.push_str(self.after);
+    }
+
+    /// Names of the columns, for messages.
+    pub(super) fn names(&self, names: &[String], between: &str, quote: &str) -> String {
+        let named = self
+            .parts
+            .iter()
+            .map(|p| format!("{quote}{}{quote}", names[p.column]));
+        named.collect::<Vec<_>>().join(between)
     }
 }
 
-/// Texts of a column, or of two that make a stamp, with their places.
+/// Texts of a column, or of several that make a stamp, with their places.
 pub(super) struct Texts<'a>(pub(super) Vec<(u64, Cow<'a, str>)>);
 
 impl<'a> Texts<'a> {
@@ -44,11 +73,11 @@ impl<'a> Texts<'a> {
         )
     }
 
-    pub(super) fn joined(head: &'a Head, first: usize, second: usize, how: Joined) -> Self {
-        let cells = head.rows.iter().filter_map(|r| {
+    pub(super) fn joined(head: &'a Head, joined: &Joined) -> Self {
+        let cells = head.rows.iter().map(|r| {
             let mut text = String::new();
-            how.join(r.text(first)?, r.text(second)?, &mut text);
-            Some((r.at, text.into()))
+            joined.join(|k| r.text(k).unwrap_or_default().into(), &mut text);
+            (r.at, text.into())
         });
         Self(cells.collect())
     }
