@@ -1,4 +1,4 @@
-//! Formats of files by their first bytes: logs of messages, and binary formats that are not read.
+//! Formats of logs of messages, by their first bytes.
 
 use crate::bag_records;
 use crate::bag_source::BagSource;
@@ -111,27 +111,4 @@ fn open_messages(file: &Path) -> Result<Box<dyn MessageSource>, TableError> {
             "an MCAP, a ROS 1 bag, or a ROS 2 bag",
         )),
     }
-}
-
-/// First bytes, name, and what to do.
-type Known = (&'static [u8], &'static str, &'static str);
-
-/// Logs of messages that are not read.
-const NOT_READ: &[Known] = &[
-    (
-        b"#ROSBAG",
-        "a ROS 1 bag of another version than 2.0",
-        "version 2.0: `rosbag fix old.bag new.bag` makes it",
-    ),
-    (
-        b"#ROSLOG",
-        "a ROS 1 bag of another version than 2.0",
-        "version 2.0: `rosbag fix old.bag new.bag` makes it",
-    ),
-];
-
-/// Name of a binary format that is not read, and what to do.
-pub(crate) fn not_read(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    let known = NOT_READ.iter().find(|(begin, ..)| head.starts_with(begin));
-    known.map(|(_, found, expected)| (*found, *expected))
 }

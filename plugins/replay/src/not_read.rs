@@ -10,8 +10,8 @@ use std::path::Path;
 
 /// How a file is known.
 enum By {
-    /// Its first bytes.
-    Begin(&'static [u8]),
+    /// Its first bytes, as one of these.
+    Begin(&'static [&'static [u8]]),
     /// Bytes at a place.
     At(usize, &'static [u8]),
     /// Its first bytes, and others in its head.
@@ -33,7 +33,7 @@ const PICTURE: &str = "a recording of numbers: a picture has no rows";
 /// Binary formats.
 const BINARY: &[Known] = &[
     (
-        By::Begin(b"MATLAB 7.3 MAT-file"),
+        By::Begin(&[b"MATLAB 7.3 MAT-file"]),
         "a MATLAB file, version 7.3 (HDF5)",
         "a CSV: in MATLAB `writetable(struct2table(load('FILE')), 'STEM.csv')`; or a NumPy array: `python3 -c \"import h5py, numpy; numpy.save('STEM.npy', h5py.File('FILE')['NAME'][()].T)\"`",
     ),
@@ -43,7 +43,7 @@ const BINARY: &[Known] = &[
         "a CSV: in MATLAB `writetable(struct2table(load('FILE')), 'STEM.csv')`; or a NumPy archive: `python3 -c \"import numpy, scipy.io as s; numpy.savez('STEM.npz', **{k: v.ravel() for k, v in s.loadmat('FILE').items() if k[0] != '_'})\"`",
     ),
     (
-        By::Begin(b"\x89HDF\r\n\x1a\n"),
+        By::Begin(&[b"\x89HDF\r\n\x1a\n"]),
         "an HDF5 file",
         "a NumPy array or a CSV: `python3 -c \"import h5py, numpy; f = h5py.File('FILE'); f.visit(print); numpy.save('STEM.npy', f['NAME'][()])\"`, with a NAME that it prints",
     ),
@@ -58,27 +58,22 @@ const BINARY: &[Known] = &[
         "a Parquet file: `python3 -c \"import pandas; pandas.read_orc('FILE').to_parquet('STEM.parquet')\"`",
     ),
     (
-        By::Begin(b"Obj\x01"),
+        By::Begin(&[b"Obj\x01"]),
         "an Avro file",
         "JSON lines: `pip install fastavro`, then `fastavro FILE > STEM.jsonl`",
     ),
     (
-        By::Begin(b"CDF\x01"),
+        By::Begin(&[b"CDF\x01", b"CDF\x02"]),
         "a netCDF file",
         "a CSV: `python3 -c \"import xarray; xarray.open_dataset('FILE').to_dataframe().to_csv('STEM.csv')\"`",
     ),
     (
-        By::Begin(b"CDF\x02"),
-        "a netCDF file",
-        "a CSV: `python3 -c \"import xarray; xarray.open_dataset('FILE').to_dataframe().to_csv('STEM.csv')\"`",
-    ),
-    (
-        By::Begin(b"MDF     "),
+        By::Begin(&[b"MDF     "]),
         "an MDF file (ASAM, .mf4)",
         "a CSV: `python3 -c \"import asammdf; asammdf.MDF('FILE').to_dataframe(raster=0.01).to_csv('STEM.csv')\"` (asammdf of PyPI; raster is the time step in seconds)",
     ),
     (
-        By::Begin(b"UnFinMF "),
+        By::Begin(&[b"UnFinMF "]),
         "an MDF file that was not finished (ASAM, .mf4)",
         "a CSV: `python3 -c \"import asammdf; asammdf.MDF('FILE').to_dataframe(raster=0.01).to_csv('STEM.csv')\"` (asammdf of PyPI; raster is the time step in seconds)",
     ),
@@ -88,28 +83,22 @@ const BINARY: &[Known] = &[
         "a CSV: `python3 -c \"import nptdms; nptdms.TdmsFile('FILE').as_dataframe(time_index=True).to_csv('STEM.csv')\"` (npTDMS of PyPI)",
     ),
     (
-        By::Begin(b"root\0"),
+        By::Begin(&[b"root\0"]),
         "a ROOT file",
         "a CSV: `python3 -c \"import uproot; uproot.open('FILE')['TREE'].arrays(library='pd').to_csv('STEM.csv')\"`",
     ),
     (By::Has(b"LOGG", b"\0"), "a CAN log of Vector (.blf)", CAN),
     (
-        By::Begin(b"\xd4\xc3\xb2\xa1"),
+        By::Begin(&[
+            b"\xd4\xc3\xb2\xa1",
+            b"\xa1\xb2\xc3\xd4",
+            b"\x4d\x3c\xb2\xa1",
+        ]),
         "a network capture (pcap)",
         "a CSV of the fields that are needed: `tshark -r FILE -T fields -E header=y -E separator=, -e frame.time_epoch -e frame.len > STEM.csv`",
     ),
     (
-        By::Begin(b"\xa1\xb2\xc3\xd4"),
-        "a network capture (pcap)",
-        "a CSV of the fields that are needed: `tshark -r FILE -T fields -E header=y -E separator=, -e frame.time_epoch -e frame.len > STEM.csv`",
-    ),
-    (
-        By::Begin(b"\x4d\x3c\xb2\xa1"),
-        "a network capture (pcap)",
-        "a CSV of the fields that are needed: `tshark -r FILE -T fields -E header=y -E separator=, -e frame.time_epoch -e frame.len > STEM.csv`",
-    ),
-    (
-        By::Begin(b"\x0a\x0d\x0d\x0a"),
+        By::Begin(&[b"\x0a\x0d\x0d\x0a"]),
         "a network capture (pcapng)",
         "a CSV of the fields that are needed: `tshark -r FILE -T fields -E header=y -E separator=, -e frame.time_epoch -e frame.len > STEM.csv`",
     ),
@@ -132,28 +121,28 @@ const BINARY: &[Known] = &[
         "a CSV: `soffice --headless --convert-to csv FILE`, or save it as CSV",
     ),
     (
-        By::Begin(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        By::Begin(&[b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"]),
         "an Excel file (.xls)",
         "a CSV: `soffice --headless --convert-to csv FILE`, or save it as CSV",
     ),
-    (By::Begin(b"PK\x03\x04"), "a ZIP archive", UNPACK_ZIP),
+    (By::Begin(&[b"PK\x03\x04"]), "a ZIP archive", UNPACK_ZIP),
     (
-        By::Begin(b"PK\x05\x06"),
+        By::Begin(&[b"PK\x05\x06"]),
         "an empty ZIP archive",
         "a recording",
     ),
     (
-        By::Begin(b"\x1f\x8b"),
+        By::Begin(&[b"\x1f\x8b"]),
         "gzip",
         "an unpacked file: `gunzip -k FILE`",
     ),
     (
-        By::Begin(b"\x28\xb5\x2f\xfd"),
+        By::Begin(&[b"\x28\xb5\x2f\xfd"]),
         "zstd",
         "an unpacked file: `zstd -d FILE`",
     ),
     (
-        By::Begin(b"\xfd7zXZ\0"),
+        By::Begin(&[b"\xfd7zXZ\0"]),
         "xz",
         "an unpacked file: `xz -dk FILE`",
     ),
@@ -163,17 +152,17 @@ const BINARY: &[Known] = &[
         "an unpacked file: `bunzip2 -k FILE`",
     ),
     (
-        By::Begin(b"\x04\x22\x4d\x18"),
+        By::Begin(&[b"\x04\x22\x4d\x18"]),
         "lz4",
         "an unpacked file: `lz4 -d FILE`",
     ),
     (
-        By::Begin(b"7z\xbc\xaf\x27\x1c"),
+        By::Begin(&[b"7z\xbc\xaf\x27\x1c"]),
         "a 7z archive",
         "an unpacked file: `7z x FILE`",
     ),
     (
-        By::Begin(b"Rar!\x1a\x07"),
+        By::Begin(&[b"Rar!\x1a\x07"]),
         "a RAR archive",
         "an unpacked file: `unrar x FILE`",
     ),
@@ -193,17 +182,17 @@ const BINARY: &[Known] = &[
         "a CSV of a kind of messages: `mavlogdump.py --format csv --types ATTITUDE FILE > STEM.csv` (pymavlink of PyPI)",
     ),
     (
-        By::Begin(b"ULogEnc"),
+        By::Begin(&[b"ULogEnc"]),
         "an encrypted ULog of PX4",
         "a ULog: PX4's `Tools/decrypt_ulog.py` decrypts it with your key",
     ),
     (
-        By::Begin(b"H Product:Blackbox"),
+        By::Begin(&[b"H Product:Blackbox"]),
         "a Blackbox log of Betaflight",
         "a CSV: `blackbox_decode FILE` makes one",
     ),
     (
-        By::Begin(b"\xed\xa1\xda\x01"),
+        By::Begin(&[b"\xed\xa1\xda\x01"]),
         "a log of LCM",
         "a CSV: `lcm.EventLog` of PyPI lcm reads it with your types",
     ),
@@ -218,30 +207,38 @@ const BINARY: &[Known] = &[
         "a NumPy array: `python3 -c \"import numpy, scipy.io.wavfile as w; numpy.save('STEM.npy', w.read('FILE')[1])\"`",
     ),
     (
-        By::Begin(b"\xb5\x62"),
+        By::Begin(&[b"\xb5\x62"]),
         "a log of u-blox receivers (UBX)",
         "JSON lines: `pip install pyubx2`, then `python3 -c \"import json, pyubx2; [print(json.dumps({k: v for k, v in vars(m).items() if k[0] != '_' and isinstance(v, (int, float))})) for _, m in pyubx2.UBXReader(open('FILE', 'rb')) if m and m.identity == 'NAV-PVT']\" > STEM.jsonl`",
     ),
-    (By::Begin(b"\xff\xd8\xff"), "a JPEG picture", PICTURE),
-    (By::Begin(b"\x89PNG\r\n"), "a PNG picture", PICTURE),
-    (By::Begin(b"GIF8"), "a GIF picture", PICTURE),
+    (By::Begin(&[b"\xff\xd8\xff"]), "a JPEG picture", PICTURE),
+    (By::Begin(&[b"\x89PNG\r\n"]), "a PNG picture", PICTURE),
+    (By::Begin(&[b"GIF8"]), "a GIF picture", PICTURE),
     (
         By::At(4, b"ftyp"),
         "a video",
         "a recording of numbers: a video has no rows",
     ),
     (
-        By::Begin(b"\x1a\x45\xdf\xa3"),
+        By::Begin(&[b"\x1a\x45\xdf\xa3"]),
         "a video",
         "a recording of numbers: a video has no rows",
     ),
     (
-        By::Begin(b"%PDF"),
+        By::Begin(&[b"%PDF"]),
         "a PDF",
         "the table from which it was made: as CSV",
     ),
-    (By::Begin(b"\x7fELF"), "a program", "a recording"),
-    (By::Begin(b"MZ\x90\0"), "a program", "a recording"),
+    (
+        By::Begin(&[b"\x7fELF", b"MZ\x90\0"]),
+        "a program",
+        "a recording",
+    ),
+    (
+        By::Begin(&[b"#ROSBAG", b"#ROSLOG"]),
+        "a ROS 1 bag of another version than 2.0",
+        "version 2.0: `rosbag fix FILE STEM.2.bag` makes it",
+    ),
     (
         By::Extension(&["mat"]),
         "a MATLAB file",
@@ -252,7 +249,7 @@ const BINARY: &[Known] = &[
 /// Texts that are no table.
 const TEXT: &[Known] = &[
     (
-        By::Begin(b"version https://git-lfs.github.com/"),
+        By::Begin(&[b"version https://git-lfs.github.com/"]),
         "a pointer of Git LFS, not the file",
         "the file itself: `git lfs pull`",
     ),
@@ -267,7 +264,11 @@ const TEXT: &[Known] = &[
         "a CAN log of Vector (.asc)",
         CAN,
     ),
-    (By::Begin(b";$FILEVERSION"), "a CAN log of PEAK (.trc)", CAN),
+    (
+        By::Begin(&[b";$FILEVERSION"]),
+        "a CAN log of PEAK (.trc)",
+        CAN,
+    ),
     (
         By::Looks(is_nmea),
         "sentences of a GNSS receiver (NMEA 0183)",
@@ -292,7 +293,7 @@ pub(crate) fn find(head: &[u8], file: &Path) -> Option<(String, String)> {
         .and_then(|e| e.to_str())
         .unwrap_or_default();
     let is = |by: &By| match by {
-        By::Begin(begin) => head.starts_with(begin),
+        By::Begin(begins) => begins.iter().any(|begin| head.starts_with(begin)),
         By::At(at, bytes) => head.get(*at..).is_some_and(|rest| rest.starts_with(bytes)),
         By::Has(begin, within) => {
             let near = &head[..head.len().min(4096)];

@@ -140,9 +140,6 @@ impl Table {
         if let Some((found, expected)) = not_read::find(&head, file) {
             return Err(TableError::invalid(file, found, expected));
         }
-        if let Some((found, expected)) = formats::not_read(&head) {
-            return Err(TableError::invalid(file, found, expected));
-        }
         if let Some(zero) = head.iter().position(|b| *b == 0) {
             let mut lines = LineCounter::default();
             lines.pass(&head[..zero]);

@@ -1,6 +1,7 @@
-"""Rows per second beside pandas, pyarrow, pyulog and pymavlink: speed.py EXAMPLE FOLDER [MB].
+"""Rows per second beside pandas, pyarrow, rosbags, pyulog and pymavlink: speed.py EXAMPLE FOLDER [MB [FORMAT..]].
 
-EXAMPLE is `target/release/examples/rows` (`cargo build --release -p becomingone-replay --features parquet --example rows`).
+EXAMPLE is `target/release/examples/rows` (`cargo build --release --workspace --all-targets`). It prints the memory that it took,
+too: with 1000 MB, peers are left out.
 """
 import pathlib
 import subprocess
@@ -12,6 +13,11 @@ import pandas
 import pyarrow
 import pyarrow.feather
 import pyarrow.parquet
+from rosbags.highlevel import AnyReader
+from rosbags.rosbag1 import Writer as Bag1
+from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import Writer as Bag2
+from rosbags.typesys import Stores, get_typestore
 
 example, folder, mb = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 100
 rng = numpy.random.default_rng(7)
@@ -104,7 +110,62 @@ def ulog_reader(path):
     return len(ULog(path).data_list[0].data["timestamp"])
 
 
+IMU = "sensor_msgs/msg/Imu"
+
+
+def imu(types, k):
+    t = types.types
+    ros1 = "seq" in t["std_msgs/msg/Header"].__dataclass_fields__
+    vector = t["geometry_msgs/msg/Vector3"]
+    nine = numpy.zeros(9)
+    header = t["std_msgs/msg/Header"](stamp=t["builtin_interfaces/msg/Time"](sec=5, nanosec=k), frame_id="imu", **({"seq": k} if ros1 else {}))
+    q = t["geometry_msgs/msg/Quaternion"](x=0.0, y=0.0, z=0.0, w=1.0)
+    return t[IMU](header, q, nine, vector(0.0, k % 7, 0.5), nine, vector(k % 5, k % 3, 9.8), nine)
+
+
+def bag(path):
+    """324 bytes a message; the file of a bag of ROS 2 is moved out of its folder."""
+    first = path.endswith(".bag")
+    types = get_typestore(Stores.ROS1_NOETIC if first else Stores.ROS2_JAZZY)
+    write = types.serialize_ros1 if first else types.serialize_cdr
+    messages = [bytes(write(imu(types, k), IMU)) for k in range(105)]
+    plugin = StoragePlugin.SQLITE3 if path.endswith(".db3") else StoragePlugin.MCAP
+    folder = pathlib.Path(path + "_folder")
+    with Bag1(path) if first else Bag2(folder, version=9, storage_plugin=plugin) as out:
+        a = out.add_connection("/imu", IMU, typestore=types)
+        for k in range(mb * 10**6 // 324):
+            out.write(a, 1_700_000_000_000_000_000 + k * 10_000_000, messages[k % 105])
+    if not first:
+        for file in folder.iterdir():
+            file.rename(path) if path.endswith(file.suffix) else file.unlink()
+        folder.rmdir()
+
+
+def bag_reader(path):
+    if path.endswith(".bag"):
+        with AnyReader([pathlib.Path(path)]) as bag:
+            return sum(bag.deserialize(raw, c.msgtype) is not None for c, _, raw in bag.messages())
+    if path.endswith(".mcap"):
+        from mcap_ros2.reader import read_ros2_messages
+        return sum(1 for _ in read_ros2_messages(path))
+    import sqlite3
+    types = get_typestore(Stores.ROS2_JAZZY)
+    rows = sqlite3.connect(path).execute("SELECT data FROM messages ORDER BY timestamp")
+    return sum(types.deserialize_cdr(data, IMU) is not None for (data,) in rows)
+
+
+def csv(path):
+    for first in blocks(140):
+        rows = frame(first)
+        rows["t"] = rows["t"].astype("int64") / 1e9
+        rows.to_csv(path, index=False, header=first == 0, mode="a" if first else "w")
+
+
 for name, make, read in (
+    ("log.csv", csv, lambda p: len(pandas.read_csv(p))),
+    ("log.bag", bag, bag_reader),
+    ("log.db3", bag, bag_reader),
+    ("log.mcap", bag, bag_reader),
     ("log.ulg", ulog, ulog_reader),
     ("log.BIN", dataflash, dataflash_reader),
     ("log.log", text, dataflash_reader),
@@ -113,6 +174,8 @@ for name, make, read in (
     ("log.npy", npy, lambda p: len(numpy.load(p)) if numpy.load(p).sum() else 0),
     ("log.jsonl", lines, lambda p: len(pandas.read_json(p, lines=True))),
 ):
+    if sys.argv[4:] and name not in sys.argv[4:]:
+        continue
     path = str(folder / name)
     make(path)
     ours = subprocess.run([example, path], capture_output=True, text=True)
