@@ -1,5 +1,6 @@
 //! `becomingone analyze`: detects anomalies in a table with a self-model learned from its first rows.
 
+mod alarms;
 mod arguments;
 mod baseline;
 mod channels;

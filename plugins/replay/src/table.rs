@@ -258,14 +258,20 @@ impl Table {
 
 /// Reads the first rows, and whether they are all.
 fn read_head(from: &mut Input, wanted: &Wanted, is_file: bool) -> io::Result<(Vec<u8>, bool)> {
-    // Text may stand above the rows; standard input may come slowly.
-    let above = if is_file { MOST_ABOVE } else { 64 };
+    // Text may stand above the rows; standard input may come slowly, and then each line counts.
+    let above = if is_file { MOST_ABOVE } else { 0 };
     let lines = wanted.look_rows.saturating_add(above);
     let mut head = Vec::new();
     let (mut lines_read, mut at_end) = (0, false);
     while !at_end && lines_read < lines && head.len() < HEAD_BYTES {
         let before = head.len();
-        at_end = from.take(64 * 1024).read_to_end(&mut head)? == 0;
+        head.resize(before + 64 * 1024, 0);
+        let read = from.read(&mut head[before..]);
+        head.truncate(before + *read.as_ref().unwrap_or(&0));
+        at_end = match read {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read? == 0,
+        };
         lines_read += head[before..].iter().filter(|b| **b == b'\n').count();
     }
     Ok((head, at_end))

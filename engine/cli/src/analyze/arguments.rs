@@ -12,6 +12,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   becomingone analyze log.csv --time datetime --baseline 400 --out scores.csv
   becomingone analyze log.csv --time stamp --time-format '%d/%m/%Y %H:%M:%S'
   becomingone analyze log.csv --ignore anomaly,changepoint --rerun save=log.rrd
+  mosquitto_sub -t pump | becomingone analyze - --out - --on-alarm notify-send {channel} {text} \\;
 
 Exit status: 0 done, 1 a file could not be written, 2 bad input.";
 
@@ -60,6 +61,13 @@ pub(crate) struct Analyze {
     /// Output to Rerun: off, or save=FILE [default: a file named after the table, unless the table exceeds 100 MB].
     #[arg(long, value_parser = show::parser(), value_name = "HOW", default_value = "auto", hide_default_value = true)]
     pub(super) rerun: Rerun,
+    /// Program to run when an alarm begins, with its arguments, up to a `;`: {channel}, {text}, {row}, {time} and
+    /// {surprise} are filled in after the arguments were told apart. There is no shell.
+    #[arg(long, value_name = "PROGRAM", num_args = 1.., value_terminator = ";", allow_hyphen_values = true)]
+    pub(super) on_alarm: Vec<String>,
+    /// Address that a JSON object with channel, text, row, time and surprise is sent to (POST) when an alarm begins.
+    #[arg(long, value_name = "URL")]
+    pub(super) webhook: Option<String>,
     /// Print warnings and errors only.
     #[arg(long)]
     pub(super) quiet: bool,
@@ -144,7 +152,7 @@ impl Analyze {
         Ok(file)
     }
 
-    fn is_piped(&self) -> bool {
+    pub(super) fn is_piped(&self) -> bool {
         self.file.as_os_str() == "-"
     }
 

@@ -83,6 +83,11 @@ impl<const N: usize> Intervals<N> {
         None
     }
 
+    /// The interval that began with this row, if one did.
+    pub(super) fn begun(&self, row: u64) -> Option<&Interval<N>> {
+        self.open.as_ref().filter(|open| open.first.0 == row)
+    }
+
     pub(super) fn end(&mut self) -> Option<Interval<N>> {
         self.open.take()
     }

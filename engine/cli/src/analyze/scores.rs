@@ -122,6 +122,10 @@ impl Scores {
         self.put()
     }
 
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.to.flush().map_err(|e| self.error(&e))
+    }
+
     /// Puts the scores in place of those of an earlier analysis.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         self.to.flush().map_err(|e| self.error(&e))?;

@@ -1,5 +1,6 @@
 //! Scores each row with a self-model.
 
+use super::alarms::Alarms;
 use super::arguments::Analyze;
 use super::channels::ChannelStates;
 use super::duration::format_duration;
@@ -84,6 +85,7 @@ impl Analyze {
         let mut trainer = Trainer::<f64, N, 0>::new(config)
             .map(Box::new)
             .map_err(Failure::bad_input)?;
+        let mut alarms = Alarms::begin(self)?;
         let mut scores = Scores::create(&self.out, self.to_stdout())?;
         let interrupt = stop_on_interrupt(scores.temporary())?;
         let mut recorded = self.record(&table, recording, stamped)?;
@@ -148,13 +150,20 @@ impl Analyze {
             }
             states.record_row(&row, trainer.is_trained());
             scores.write(&row, verdict.as_ref(), table.channels())?;
+            if self.is_piped() {
+                // The next row may come much later.
+                scores.flush()?;
+            }
             if let Some(recorded) = &mut recorded {
                 recorded.push(&row, verdict.as_ref(), trainer.model())?;
             }
-            if let Some(verdict) = &verdict
-                && let Some(done) = intervals.push(&row, verdict, stamped)
-            {
-                self.report_interval(&done, &table, recorded.as_mut(), &mut progress)?;
+            if let Some(verdict) = &verdict {
+                if let Some(done) = intervals.push(&row, verdict, stamped) {
+                    self.report_interval(&done, &table, recorded.as_mut(), &mut progress)?;
+                }
+                if let Some(begun) = intervals.begun(row.number) {
+                    alarms.push(self, begun, &row, table.channels());
+                }
             }
             progress.update(row.number);
         };
@@ -162,6 +171,7 @@ impl Analyze {
             self.report_interval(&done, &table, recorded.as_mut(), &mut progress)?;
         }
         progress.end();
+        alarms.finish(self);
         scores.finish()?;
         if let Some(recorded) = recorded {
             recorded.finish()?;

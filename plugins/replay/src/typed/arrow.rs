@@ -14,6 +14,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use std::fmt::Display;
 
 /// Most levels of nested structs, and most columns.
 const MAX_DEPTH: usize = 32;
@@ -193,6 +194,11 @@ fn unit_ns(unit: TimeUnit) -> i64 {
     }
 }
 
+/// Number of hundredths and the like. (Arrow's own text of it depends on the precision, which a damaged file may not have.)
+fn decimal(count: &dyn Display, scale: i8) -> Value<'static> {
+    Value::Decimal(format!("{count}e{}", -i32::from(scale)).into())
+}
+
 fn value(array: &dyn Array, row: usize) -> Value<'_> {
     if array.is_null(row) {
         return Value::Missing;
@@ -220,30 +226,10 @@ fn value(array: &dyn Array, row: usize) -> Value<'_> {
         DataType::Float16 => Value::Single(at!(Float16Type).to_f32()),
         DataType::Float32 => Value::Single(at!(Float32Type)),
         DataType::Float64 => Value::Double(at!(Float64Type)),
-        DataType::Decimal32(..) => Value::Decimal(
-            array
-                .as_primitive::<Decimal32Type>()
-                .value_as_string(row)
-                .into(),
-        ),
-        DataType::Decimal64(..) => Value::Decimal(
-            array
-                .as_primitive::<Decimal64Type>()
-                .value_as_string(row)
-                .into(),
-        ),
-        DataType::Decimal128(..) => Value::Decimal(
-            array
-                .as_primitive::<Decimal128Type>()
-                .value_as_string(row)
-                .into(),
-        ),
-        DataType::Decimal256(..) => Value::Decimal(
-            array
-                .as_primitive::<Decimal256Type>()
-                .value_as_string(row)
-                .into(),
-        ),
+        DataType::Decimal32(_, scale) => decimal(&at!(Decimal32Type), *scale),
+        DataType::Decimal64(_, scale) => decimal(&at!(Decimal64Type), *scale),
+        DataType::Decimal128(_, scale) => decimal(&at!(Decimal128Type), *scale),
+        DataType::Decimal256(_, scale) => decimal(&at!(Decimal256Type), *scale),
         DataType::Timestamp(unit, zone) => {
             let count = match unit {
                 TimeUnit::Second => at!(TimestampSecondType),

@@ -85,7 +85,7 @@ def npy(path):
 def lines(path):
     with open(path, "w") as out:
         for first in blocks(150):
-            frame(first).to_json(out, orient="records", lines=True)
+            frame(first).to_json(out, orient="records", lines=True, date_format="epoch")
 
 
 def text(path):
