@@ -57,6 +57,14 @@
 //! | `consolidation` | [`AgeOctaves`]: an unbounded history in bounded memory |
 //! | `stored` | [`Stored`]: serialises a memory to bytes, and back |
 //!
+//! # Feature `alloc`
+//!
+//! Off by default:
+//!
+//! | file | contents |
+//! |---|---|
+//! | `detector` | `Detector`: anomalies of a machine whose healthy rows are stored, with thresholds out of sample |
+//!
 //! # Feature `extras`
 //!
 //! Off by default, because no agent of the engine uses it:
@@ -95,11 +103,16 @@
 
 #![no_std]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
 mod band;
 mod bins;
 mod blend;
 mod consolidation;
 mod count;
+#[cfg(feature = "alloc")]
+mod detector;
 mod error;
 #[cfg(feature = "extras")]
 mod fixed_point;
@@ -130,6 +143,8 @@ pub use bins::{Binned, Bins};
 pub use blend::{Blend, BlendConfig, Held, Near};
 pub use consolidation::AgeOctaves;
 pub use count::most_expected;
+#[cfg(feature = "alloc")]
+pub use detector::{Detector, DetectorCounters, Finding, Health};
 pub use error::ConfigError;
 #[cfg(feature = "extras")]
 pub use fixed_point::{ParameterWitness, StateWitness};

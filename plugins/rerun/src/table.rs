@@ -37,17 +37,16 @@ const TIME: &str = "time";
 const ROW: &str = "row";
 
 const FLAGGED: [u8; 3] = [222, 45, 38];
-const NUMBERS: [&str; 11] = [
+const NUMBERS: [&str; 10] = [
     "kernel/t_emissary",
     "kernel/t_master",
     "kernel/delta",
     "kernel/coherence",
-    "kernel/k1",
-    "kernel/k2",
-    "kernel/k3",
-    "surprise/k1",
-    "surprise/k2",
-    "surprise/k3",
+    "surprise/level",
+    "surprise/activity",
+    "surprise/innovation",
+    "surprise/shift",
+    "surprise/severity",
     "surprise/surprise",
 ];
 
@@ -62,11 +61,11 @@ pub struct RowScores {
     pub delta: Option<f64>,
     /// Coherence, 1/(1 + surprise).
     pub coherence: f64,
-    /// Detection statistics K1, K2 and K3.
-    pub k: [Option<f64>; 3],
-    /// Thresholds of K1, K2 and K3.
-    pub thresholds: [f64; 3],
-    /// Second largest ratio of a statistic to its threshold.
+    /// Level, activity, innovation and shift, each over its threshold.
+    pub ratios: [f64; 4],
+    /// Mean of these.
+    pub severity: f64,
+    /// What the alarm is judged by; above 1, it begins.
     pub surprise: f64,
     /// Isolated channel, if the row is flagged.
     pub flagged: Option<usize>,
@@ -174,9 +173,31 @@ impl TableRecording {
             self.to.log_static(series.path.clone(), &marks)?;
         }
         let lines = [
-            ("k1", "K1 / threshold", Color::from_rgb(86, 180, 233), 1.0),
-            ("k2", "K2 / threshold", Color::from_rgb(230, 159, 0), 1.0),
-            ("k3", "K3 / threshold", Color::from_rgb(0, 158, 115), 1.0),
+            (
+                "level",
+                "level / threshold",
+                Color::from_rgb(86, 180, 233),
+                1.0,
+            ),
+            (
+                "activity",
+                "activity / threshold",
+                Color::from_rgb(204, 121, 167),
+                1.0,
+            ),
+            (
+                "innovation",
+                "innovation / threshold",
+                Color::from_rgb(0, 158, 115),
+                1.0,
+            ),
+            (
+                "shift",
+                "shift / threshold",
+                Color::from_rgb(230, 159, 0),
+                1.0,
+            ),
+            ("severity", "severity", Color::from_rgb(150, 150, 150), 1.0),
             ("surprise", "surprise", Color::from_rgb(240, 240, 240), 2.0),
         ];
         for (leaf, name, colour, width) in lines {
@@ -211,19 +232,18 @@ impl TableRecording {
         for (index, (series, x)) in self.blamed.iter_mut().zip(readings).enumerate() {
             series.push(x.filter(|_| flagged == Some(index)));
         }
-        let numbers = scores.map_or([None; 11], |s| {
-            let over = |k: usize| s.k[k].map(|x| x / s.thresholds[k]);
+        let numbers = scores.map_or([None; 10], |s| {
+            let [level, activity, innovation, shift] = s.ratios.map(Some);
             [
                 s.t_emissary,
                 s.t_master,
                 s.delta,
                 Some(s.coherence),
-                s.k[0],
-                s.k[1],
-                s.k[2],
-                over(0),
-                over(1),
-                over(2),
+                level,
+                activity,
+                innovation,
+                shift,
+                Some(s.severity),
                 Some(s.surprise),
             ]
         });

@@ -1,14 +1,14 @@
 //! State of each channel: last value, stuck-at, unjudged values.
 
 use super::baseline::TrainingValues;
-use becomingone_kernel::SelfModel;
+use becomingone_kernel::Detector;
 use becomingone_replay::Row;
 
 /// State of all channels.
 pub(super) struct ChannelStates {
     pub(super) channels: Vec<ChannelState>,
     pub(super) trained: bool,
-    /// Ticks of the self-model, and those of the current baseline.
+    /// Ticks of the detector, and those of the current baseline.
     ticks: u64,
     learned: u32,
 }
@@ -38,26 +38,26 @@ impl ChannelStates {
         }
     }
 
-    /// Records a tick that was pushed to the self-model and ended with this row.
+    /// Records a tick that was pushed to the detector and ended with this row.
     pub(super) fn record_tick<const N: usize>(
         &mut self,
-        model: &SelfModel<f64, N, 0>,
+        detector: &Detector<N>,
         values: &[Option<f64>],
         row: u64,
     ) {
-        let ticks = std::mem::replace(&mut self.ticks, model.counters().ticks);
+        let ticks = std::mem::replace(&mut self.ticks, detector.counters().rows);
         if ticks == self.ticks {
-            // The self-model skipped it.
+            // The detector skipped it.
             return;
         }
-        if model.verdict().is_none() {
+        if detector.finding().is_none() {
             self.learned += 1;
             for (channel, value) in self.channels.iter_mut().zip(values) {
                 if let Some(x) = value {
                     channel.learned.take(*x, row);
                 }
             }
-            if self.learned >= model.config().warm_up_samples && !model.is_trained() {
+            if self.learned as usize >= detector.warm_up() && !detector.is_trained() {
                 // Training failed: the next ticks are the baseline.
                 self.learned = 0;
                 for channel in &mut self.channels {
@@ -69,7 +69,7 @@ impl ChannelStates {
         for (n, channel) in self.channels.iter_mut().enumerate() {
             if values.get(n).is_some_and(Option::is_some) {
                 channel.values += 1;
-                channel.unjudged += u64::from(!model.judges(n));
+                channel.unjudged += u64::from(!detector.judges(n));
             }
         }
     }

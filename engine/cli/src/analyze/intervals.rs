@@ -1,7 +1,10 @@
 //! Intervals of flagged rows.
 
-use becomingone_kernel::Verdict;
+use becomingone_kernel::Finding;
 use becomingone_replay::Row;
+
+/// Rows of an interval that tell its cause.
+const FIRST_ROWS: u32 = 30;
 
 /// An interval of flagged rows.
 pub(super) struct Interval<const N: usize> {
@@ -12,19 +15,22 @@ pub(super) struct Interval<const N: usize> {
     pub(super) last: (u64, String, Option<i64>),
     pub(super) lasted_s: Option<f64>,
     pub(super) peak: f64,
-    /// Sum of the surprise of each channel.
-    blame: [f64; N],
+    /// Largest mean of the statistics over their thresholds.
+    pub(super) severity: f64,
+    /// How often each channel had the largest share in the first rows.
+    firsts: [u32; N],
 }
 
 impl<const N: usize> Interval<N> {
-    /// The isolated channel: the one with the largest share over the whole interval.
+    /// The isolated channel: the one that has the largest share most often in the first rows. Later others follow it.
     pub(super) fn cause(&self) -> Option<usize> {
         let most = self
-            .blame
+            .firsts
             .iter()
             .enumerate()
-            .max_by(|a, b| a.1.total_cmp(b.1));
-        most.filter(|(_, share)| **share > 0.0).map(|(n, _)| n)
+            .rev()
+            .max_by_key(|(_, count)| **count);
+        most.filter(|(_, count)| **count > 0).map(|(n, _)| n)
     }
 }
 
@@ -42,7 +48,7 @@ impl<const N: usize> Intervals<N> {
     pub(super) fn push(
         &mut self,
         row: &Row,
-        verdict: &Verdict<f64, N>,
+        finding: &Finding<N>,
         stamped: bool,
     ) -> Option<Interval<N>> {
         // A row without a valid stamp has that of a row above.
@@ -50,7 +56,7 @@ impl<const N: usize> Intervals<N> {
             self.last_stamp.clear();
             self.last_stamp.push_str(row.time.trim());
         }
-        if !verdict.dissipated {
+        if !finding.is_fault() {
             return self.open.take();
         }
         self.rows += 1;
@@ -71,12 +77,17 @@ impl<const N: usize> Intervals<N> {
             last: here(None),
             lasted_s: None,
             peak: 0.0,
-            blame: [0.0; N],
+            severity: 0.0,
+            firsts: [0; N],
         });
         open.last = here(Some(std::mem::take(&mut open.last)));
-        open.peak = open.peak.max(verdict.surprise);
-        for (sum, share) in open.blame.iter_mut().zip(verdict.blame) {
-            *sum += share * verdict.surprise;
+        open.peak = open.peak.max(finding.surprise);
+        open.severity = open.severity.max(finding.severity);
+        if let Some(cause) = finding
+            .cause
+            .filter(|_| open.firsts.iter().sum::<u32>() < FIRST_ROWS)
+        {
+            open.firsts[cause] += 1;
         }
         let ends = open.first.2.zip(open.last.2).filter(|_| stamped);
         open.lasted_s = ends.map(|(from, to)| to.saturating_sub(from) as f64 / 1e9);

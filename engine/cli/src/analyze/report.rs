@@ -7,7 +7,7 @@ use super::intervals::{Interval, Intervals};
 use super::progress::Progress;
 use super::rerun::RerunFile;
 use crate::failure::Failure;
-use becomingone_kernel::{MIN_WARM_UP, SelfModel, Trainer};
+use becomingone_kernel::{Detector, MIN_WARM_UP};
 use becomingone_replay::Table;
 use std::path::Path;
 
@@ -18,7 +18,7 @@ impl Analyze {
     /// Reports the training: constant and absent channels, outliers, thresholds.
     pub(super) fn report_training<const N: usize>(
         &self,
-        model: &SelfModel<f64, N, 0>,
+        detector: &Detector<N>,
         table: &Table,
         states: &ChannelStates,
     ) {
@@ -27,7 +27,7 @@ impl Analyze {
                 .map(|n| format!("`{}`", table.channels()[n]))
                 .collect()
         };
-        let constant = named(&mut model.constant_channels());
+        let constant = named(&mut detector.constant_channels().into_iter());
         if !constant.is_empty() {
             self.warn(&format!(
                 "constant in the first {} rows: {}; the first change of such a channel raises the surprise. If it is a label and no sensor, pass it to --ignore",
@@ -35,7 +35,7 @@ impl Analyze {
                 constant.join(", ")
             ));
         }
-        let absent = named(&mut model.absent_channels());
+        let absent = named(&mut detector.absent_channels().iter().copied());
         if !absent.is_empty() {
             self.warn(&format!(
                 "no value in the first {} rows: {}; left out",
@@ -43,7 +43,15 @@ impl Analyze {
                 absent.join(", ")
             ));
         }
-        let ticks = model.config().warm_up_samples;
+        let switches = named(&mut detector.switches());
+        if !switches.is_empty() {
+            self.print(&format!(
+                "switches (0 and 1 alone): {}; they are not judged, a value that they never had in the first {} rows is `outside`",
+                switches.join(", "),
+                self.baseline
+            ));
+        }
+        let ticks = detector.warm_up() as u32;
         for (channel, name) in states.channels.iter().zip(table.channels()) {
             let count = channel.learned.count();
             // Channels without any value are reported above; few ticks have few values.
@@ -56,15 +64,23 @@ impl Analyze {
                 self.warn(&format!("`{name}` {outlier}"));
             }
         }
-        if let Some(t) = model.thresholds() {
+        if let Some((rows, factor)) = detector.unlike() {
+            self.warn(&format!(
+                "{} {} to {} of the baseline are unlike the others (by a factor of {factor:.0}): alarms cannot be trusted, and small faults are not found; a longer --baseline, or one of one regime, is",
+                if self.bin_ns(table).is_some() { "bins" } else { "rows" },
+                rows.start,
+                rows.end - 1
+            ));
+        }
+        if let Some([level, activity, innovation, shift]) = detector.thresholds() {
             let bins = if self.bin_ns(table).is_some() {
-                format!(" in {} bins", model.config().warm_up_samples)
+                format!(" in {} bins", detector.warm_up())
             } else {
                 String::new()
             };
             self.print(&format!(
-                "learned from {} rows{bins}; thresholds K1 {:.3}, K2 {:.2}, K3 {:.2}",
-                self.baseline, t.k1, t.k2, t.k3
+                "learned from {} rows{bins}; thresholds: level {level:.2}, activity {activity:.2}, innovation {innovation:.2}, shift {shift:.2}",
+                self.baseline
             ));
         }
     }
@@ -94,8 +110,8 @@ impl Analyze {
                 format!("{} to {}, ", done.first.1, done.last.1)
             };
             self.print(&format!(
-                "  {from_to}rows {} to {} ({lasted}): {cause}, peak surprise {:.2}",
-                done.first.0, done.last.0, done.peak
+                "  {from_to}rows {} to {} ({lasted}): {cause}, peak surprise {:.2}, severity {:.1}",
+                done.first.0, done.last.0, done.peak, done.severity
             ));
         } else if done.count == MAX_PRINTED + 1 {
             self.print("  and more, listed in the scores");
@@ -175,12 +191,12 @@ impl Analyze {
             ),
             (
                 broken,
-                "values that are a million deviations off, or too large to be squared: treated as missing",
+                "values that are too large to be squared: treated as missing",
                 &None,
             ),
             (
                 gaps,
-                "gaps of more than ten steps of the baseline: nothing is judged until five more steps have come",
+                "gaps of more than ten steps of the baseline: the machine is judged anew from there",
                 &None,
             ),
         ] {
@@ -214,16 +230,12 @@ impl Analyze {
         }
     }
 
-    pub(super) fn untrained_message<const N: usize>(
-        &self,
-        table: &Table,
-        trainer: &Trainer<f64, N, 0>,
-    ) -> String {
+    pub(super) fn untrained_message(&self, table: &Table, ticks: u64) -> String {
         let rows = table.counts().rows;
         let file = self.file.display();
-        if let Some(error) = trainer.warm_up_error() {
+        if ticks >= u64::from(self.baseline) {
             return format!(
-                "{file}: {error}; expected channels that change in {} consecutive rows",
+                "{file}: found no channel with two values in {0} consecutive rows; expected channels that change in {0}",
                 self.baseline
             );
         }

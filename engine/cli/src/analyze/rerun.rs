@@ -2,7 +2,7 @@
 
 use super::arguments::Analyze;
 use crate::failure::Failure;
-use becomingone_kernel::{SelfModel, Verdict};
+use becomingone_kernel::Finding;
 use becomingone_replay::{Row, Table};
 use std::path::Path;
 #[cfg(feature = "rerun")]
@@ -26,18 +26,17 @@ impl RerunFile {
     pub(super) fn push<const N: usize>(
         &mut self,
         row: &Row,
-        verdict: Option<&Verdict<f64, N>>,
-        model: &SelfModel<f64, N, 0>,
+        finding: Option<&Finding<N>>,
     ) -> Result<(), Failure> {
-        let statistics = verdict.zip(model.thresholds()).map(|(v, t)| RowScores {
-            t_emissary: v.t_emissary,
-            t_master: v.t_master,
-            delta: v.delta,
-            coherence: v.coherence,
-            k: [v.k1, Some(v.k2), Some(v.k3)],
-            thresholds: [t.k1, t.k2, t.k3],
-            surprise: v.surprise,
-            flagged: v.cause.filter(|_| v.dissipated),
+        let statistics = finding.map(|f| RowScores {
+            t_emissary: f.t_emissary,
+            t_master: f.t_master,
+            delta: f.delta(),
+            coherence: f.coherence,
+            ratios: f.ratios,
+            severity: f.severity,
+            surprise: f.surprise,
+            flagged: f.cause.filter(|_| f.is_fault()),
         });
         let pushed = self
             .0
@@ -70,8 +69,7 @@ impl RerunFile {
     pub(super) fn push<const N: usize>(
         &mut self,
         _: &Row,
-        _: Option<&Verdict<f64, N>>,
-        _: &SelfModel<f64, N, 0>,
+        _: Option<&Finding<N>>,
     ) -> Result<(), Failure> {
         match *self {}
     }

@@ -1,7 +1,7 @@
 //! The CSV file of scores.
 
 use crate::failure::Failure;
-use becomingone_kernel::Verdict;
+use becomingone_kernel::{Finding, Health};
 use becomingone_replay::Row;
 use becomingone_systems::output_file::Replacement;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use std::io::{BufWriter, Stdout, Write};
 use std::path::Path;
 
 /// Columns, in this order; more may follow.
-const HEADER: &str = "row,time,t_emissary,t_master,coherence,delta,k1,k2,k3,flag,cause,surprise";
+const HEADER: &str = "row,time,t_emissary,t_master,coherence,delta,k1,k2,k3,flag,cause,surprise,state,severity,level,activity,innovation,shift";
 
 /// Where scores go.
 enum Target {
@@ -84,7 +84,7 @@ impl Scores {
     pub(super) fn write<const N: usize>(
         &mut self,
         row: &Row,
-        verdict: Option<&Verdict<f64, N>>,
+        finding: Option<&Finding<N>>,
         channels: &[String],
     ) -> Result<(), Failure> {
         let line = &mut self.line;
@@ -92,17 +92,17 @@ impl Scores {
         // Writing to a string cannot fail.
         let _ = write!(line, "{},", row.number);
         put_cell(line, &row.time);
-        match verdict {
-            None => line.push_str(",,,,,,,,0,,"),
-            Some(v) => {
+        match finding {
+            None => line.push_str(",,,,,,,,0,,,learning,,,,,"),
+            Some(f) => {
                 let numbers = [
-                    v.t_emissary,
-                    v.t_master,
-                    Some(v.coherence),
-                    v.delta,
-                    v.k1,
-                    Some(v.k2),
-                    Some(v.k3),
+                    f.t_emissary,
+                    f.t_master,
+                    Some(f.coherence),
+                    f.delta(),
+                    f.k1(),
+                    Some(f.shift),
+                    Some(f.energy),
                 ];
                 for x in numbers {
                     line.push(',');
@@ -110,12 +110,18 @@ impl Scores {
                         put_number(line, x);
                     }
                 }
-                let _ = write!(line, ",{},", u8::from(v.dissipated));
-                if let Some(cause) = v.cause.filter(|_| v.dissipated) {
+                let _ = write!(line, ",{},", u8::from(f.is_fault()));
+                if let Some(cause) = f.cause.filter(|_| f.is_fault()) {
                     put_cell(line, &channels[cause]);
                 }
                 line.push(',');
-                put_number(line, v.surprise);
+                put_number(line, f.surprise);
+                line.push(',');
+                line.push_str(state(f.health));
+                for x in [f.severity].into_iter().chain(f.ratios) {
+                    line.push(',');
+                    put_number(line, x);
+                }
             }
         }
         line.push('\n');
@@ -136,6 +142,16 @@ impl Scores {
             Err(error) => Err(error.into_error()),
         }
         .map_err(|e| Failure::Run(format!("{name}: {e}")))
+    }
+}
+
+/// Word for the state of a machine.
+fn state(health: Health) -> &'static str {
+    match health {
+        Health::Healthy => "healthy",
+        Health::Fault => "fault",
+        Health::Changed => "changed",
+        Health::Outside => "outside",
     }
 }
 

@@ -1,4 +1,4 @@
-//! Scores each row with a self-model.
+//! Scores each row with a detector that has learned from the first ones.
 
 use super::alarms::Alarms;
 use super::arguments::Analyze;
@@ -10,7 +10,7 @@ use super::resample::Resampler;
 use super::scores::Scores;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use becomingone_kernel::{MIN_WARM_UP, SelfModelConfig, Trainer};
+use becomingone_kernel::{Detector, MIN_WARM_UP};
 use becomingone_replay::{Row, Table};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn stop_on_interrupt(temporary: Option<&Path>) -> Result<Interrupt, Failure> {
     Ok(interrupt)
 }
 
-/// Source of the self-model's ticks.
+/// Source of the detector's ticks.
 enum Ticks<const N: usize> {
     /// Each row; the stamp of the row before.
     Rows(Option<i64>),
@@ -77,14 +77,8 @@ impl Analyze {
             }
             (warm_up, ticks) = (count, Ticks::Resampled(Box::new(resampler()?)));
         }
-        let config = SelfModelConfig {
-            outputs: table.channels().len(),
-            warm_up_samples: warm_up,
-            ..SelfModelConfig::default()
-        };
-        let mut trainer = Trainer::<f64, N, 0>::new(config)
-            .map(Box::new)
-            .map_err(Failure::bad_input)?;
+        let mut detector =
+            Detector::<N>::new(table.channels().len(), warm_up).map_err(Failure::bad_input)?;
         let mut alarms = Alarms::begin(self)?;
         let mut scores = Scores::create(&self.out, self.to_stdout())?;
         let interrupt = stop_on_interrupt(scores.temporary())?;
@@ -114,8 +108,8 @@ impl Analyze {
                     Err(error) => break Some(Failure::bad_input(error)),
                 }
             }
-            let began = trainer.is_trained();
-            let verdict = match &mut ticks {
+            let began = detector.is_trained();
+            let finding = match &mut ticks {
                 Ticks::Rows(last_ns) => {
                     let before = std::mem::replace(last_ns, row.t_ns);
                     let dt_s = match (row.t_ns, before) {
@@ -125,40 +119,37 @@ impl Analyze {
                         _ => step_s,
                     };
                     back += u64::from(dt_s <= 0.0);
-                    let verdict = trainer.push(&row.values, &[], dt_s);
-                    states.record_tick(trainer.model(), &row.values, row.number);
-                    verdict
+                    let finding = detector.push(&row.values, dt_s);
+                    states.record_tick(&detector, &row.values, row.number);
+                    finding
                 }
                 Ticks::Resampled(resampler) => {
                     resampler.push(&row, stamped, |values, dt_s| {
-                        trainer.push(values, &[], dt_s);
-                        states.record_tick(trainer.model(), values, row.number);
+                        detector.push(values, dt_s);
+                        states.record_tick(&detector, values, row.number);
                     });
-                    trainer.model().verdict().copied()
+                    detector.finding().copied()
                 }
             };
-            if trainer.is_trained() && !began {
-                self.report_training(trainer.model(), &table, &states);
-            } else if !began
-                && row.number + 1 == u64::from(self.baseline)
-                && let Some(error) = trainer.warm_up_error()
-            {
+            if detector.is_trained() && !began {
+                self.report_training(&detector, &table, &states);
+            } else if !began && detector.counters().rows == u64::from(warm_up) {
                 self.warn(&format!(
-                    "the first {} rows cannot be learned from ({error}); the next ones are tried",
+                    "the first {} rows cannot be learned from (no channel has two values); the next ones are tried",
                     self.baseline
                 ));
             }
-            states.record_row(&row, trainer.is_trained());
-            scores.write(&row, verdict.as_ref(), table.channels())?;
+            states.record_row(&row, detector.is_trained());
+            scores.write(&row, finding.as_ref(), table.channels())?;
             if self.is_piped() {
                 // The next row may come much later.
                 scores.flush()?;
             }
             if let Some(recorded) = &mut recorded {
-                recorded.push(&row, verdict.as_ref(), trainer.model())?;
+                recorded.push(&row, finding.as_ref())?;
             }
-            if let Some(verdict) = &verdict {
-                if let Some(done) = intervals.push(&row, verdict, stamped) {
+            if let Some(finding) = &finding {
+                if let Some(done) = intervals.push(&row, finding, stamped) {
                     self.report_interval(&done, &table, recorded.as_mut(), &mut progress)?;
                 }
                 if let Some(begun) = intervals.begun(row.number) {
@@ -186,7 +177,7 @@ impl Analyze {
                 resampler.too_large(),
             ],
         };
-        let counters = trainer.model().counters();
+        let counters = detector.counters();
         let counts_seen = [
             back,
             late,
@@ -199,8 +190,10 @@ impl Analyze {
         if let Some(broken) = broken {
             return Err(broken);
         }
-        if !trainer.is_trained() {
-            return Err(Failure::BadInput(self.untrained_message(&table, &trainer)));
+        if !detector.is_trained() {
+            return Err(Failure::BadInput(
+                self.untrained_message(&table, detector.counters().rows),
+            ));
         }
         self.report_result(&table, &intervals, recording.as_deref());
         Ok(ExitCode::SUCCESS)

@@ -1,0 +1,99 @@
+//! [`Square`]: a square matrix, row by row.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::{Index, IndexMut};
+
+/// A square matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Square {
+    n: usize,
+    items: Vec<f64>,
+}
+
+impl Square {
+    pub(super) fn zero(n: usize) -> Self {
+        Self {
+            n,
+            items: vec![0.0; n * n],
+        }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.n
+    }
+
+    pub(super) fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.items.chunks_exact(self.n.max(1))
+    }
+
+    /// The product with a vector.
+    pub(super) fn apply(&self, x: &[f64], to: &mut [f64]) {
+        for (row, y) in self.rows().zip(to) {
+            // Four sums side by side.
+            let mut sums = [0.0; 4];
+            let (a, b) = (row.chunks_exact(4), x.chunks_exact(4));
+            let rest: f64 = a
+                .remainder()
+                .iter()
+                .zip(b.remainder())
+                .map(|(a, b)| a * b)
+                .sum();
+            for (a, b) in a.zip(b) {
+                for k in 0..4 {
+                    sums[k] += a[k] * b[k];
+                }
+            }
+            *y = (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest;
+        }
+    }
+
+    /// Covariance of rows, over their number less one.
+    pub(super) fn covariance<'a>(n: usize, rows: impl Iterator<Item = &'a [f64]> + Clone) -> Self {
+        let mut count = 0.0_f64;
+        let mut mean = vec![0.0; n];
+        for row in rows.clone() {
+            count += 1.0;
+            for (m, x) in mean.iter_mut().zip(row) {
+                *m += x;
+            }
+        }
+        for m in &mut mean {
+            *m /= count.max(1.0);
+        }
+        let mut c = Self::zero(n);
+        let mut off = vec![0.0; n];
+        for row in rows {
+            for ((o, x), m) in off.iter_mut().zip(row).zip(&mean) {
+                *o = x - m;
+            }
+            for i in 0..n {
+                let x = off[i];
+                for (to, y) in c[i].iter_mut().zip(&off).take(i + 1) {
+                    *to += x * y;
+                }
+            }
+        }
+        for i in 0..n {
+            for j in 0..=i {
+                c[i][j] /= (count - 1.0).max(1.0);
+                c[j][i] = c[i][j];
+            }
+        }
+        c
+    }
+}
+
+impl Index<usize> for Square {
+    type Output = [f64];
+
+    fn index(&self, row: usize) -> &[f64] {
+        &self.items[row * self.n..(row + 1) * self.n]
+    }
+}
+
+impl IndexMut<usize> for Square {
+    fn index_mut(&mut self, row: usize) -> &mut [f64] {
+        &mut self.items[row * self.n..(row + 1) * self.n]
+    }
+}

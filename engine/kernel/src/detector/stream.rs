@@ -1,0 +1,180 @@
+//! [`Stream`]: the four statistics, row by row.
+
+use super::fit::{CLIP, Law, MEAN_OF, SHIFT, gain, moved};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Windows in rows of the means of level, activity, innovation, shift.
+const WINDOWS: [f64; 4] = [10.0, 40.0, 10.0, 10.0];
+/// Most that one channel adds at a row.
+const CAPS: [f64; 4] = [25.0, 25.0, 25.0, 1e4];
+/// Most deviations of a value in place of one that is missing: forecasts from forecasts may diverge.
+const EXPECTED: f64 = 5.0;
+/// Rows after which a channel is known again, when it was missing for long.
+const REFILL: u32 = MEAN_OF as u32;
+
+/// State of the statistics. Rows of four go by level, activity, innovation, shift.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    /// Each channel's part of each statistic, about 1 while healthy.
+    parts: [Vec<f64>; 4],
+    /// Exponential mean of the innovations.
+    shift: Vec<f64>,
+    /// The last scaled rows, the newest first.
+    ring: [Vec<f64>; MEAN_OF],
+    mean: Vec<f64>,
+    square: Vec<f64>,
+    /// The activity in deviations.
+    activity: Vec<f64>,
+    /// The last innovations, in deviations.
+    innovation: Vec<f64>,
+    /// What the last row was foreseen to be, scaled.
+    foreseen: Vec<f64>,
+    /// Rows for which each channel has been missing, and for which it is excluded.
+    age: Vec<u32>,
+    refill: Vec<u32>,
+    /// Whitened values of one statistic, and the whitened innovations.
+    white: Vec<f64>,
+    pub(super) innovations: Vec<f64>,
+    z: Vec<f64>,
+    above: Vec<f64>,
+    scaled: Vec<f64>,
+    begun: bool,
+}
+
+impl Stream {
+    /// A healthy machine at rest, as active as usual.
+    pub(super) fn new(n: usize) -> Self {
+        let zero = || vec![0.0; n];
+        Self {
+            parts: core::array::from_fn(|_| vec![1.0; n]),
+            shift: zero(),
+            ring: core::array::from_fn(|_| zero()),
+            mean: zero(),
+            square: zero(),
+            activity: zero(),
+            innovation: zero(),
+            foreseen: zero(),
+            age: vec![0; n],
+            refill: vec![0; n],
+            white: zero(),
+            innovations: zero(),
+            z: zero(),
+            above: zero(),
+            scaled: zero(),
+            begun: false,
+        }
+    }
+
+    /// Begins again at the next row: after a gap.
+    pub(super) fn restart(&mut self) {
+        self.begun = false;
+    }
+
+    /// Takes a row; a missing value holds the last one, for as many rows as `longest` says of its channel.
+    pub(super) fn push(&mut self, law: &Law, row: &[Option<f64>], longest: &[u32]) -> [f64; 4] {
+        let n = law.n;
+        for j in 0..n {
+            let held = if self.begun { self.ring[0][j] } else { 0.0 };
+            let came = row.get(j).copied().flatten();
+            self.z[j] = came.map_or(held, |x| law.scale(j, x));
+            let was_long = self.age[j] > longest[j];
+            self.age[j] = if came.is_some() {
+                0
+            } else {
+                self.age[j].saturating_add(1)
+            };
+            self.refill[j] = self.refill[j].saturating_sub(1);
+            if came.is_some() && (was_long || !self.begun) {
+                // At rest where it is now.
+                let z = self.z[j];
+                for past in &mut self.ring {
+                    past[j] = z;
+                }
+                (self.mean[j], self.square[j]) =
+                    (z, z * z + law.activity_mean[j] * law.activity_mean[j]);
+                self.refill[j] = if self.begun { REFILL } else { 0 };
+            } else if !self.begun {
+                for past in &mut self.ring {
+                    past[j] = 0.0;
+                }
+                self.square[j] = law.activity_mean[j] * law.activity_mean[j];
+                self.mean[j] = 0.0;
+            }
+        }
+        if !self.begun {
+            self.shift.fill(0.0);
+        }
+        self.begun = true;
+        for j in 0..n {
+            let sum: f64 = self.ring.iter().map(|past| past[j]).sum();
+            self.above[j] = self.ring[0][j] - sum / MEAN_OF as f64;
+        }
+        law.innovations(&self.ring[0], &self.above, &self.z, &mut self.innovation);
+        let a = gain(SHIFT);
+        for j in 0..n {
+            self.foreseen[j] = self.z[j] - self.innovation[j];
+            if self.age[j] > longest[j] {
+                // After a longer absence than any in the baseline, others are not foreseen from the last value.
+                self.z[j] = self.foreseen[j].clamp(-EXPECTED, EXPECTED);
+            }
+            let r = (self.innovation[j] / law.innovation_sd[j]).clamp(-CLIP, CLIP);
+            self.innovation[j] = if self.is_excluded(j, longest) { 0.0 } else { r };
+            if !self.is_excluded(j, longest) {
+                let moved = moved(&mut self.mean[j], &mut self.square[j], self.z[j]);
+                self.activity[j] = law.activity(j, moved);
+            }
+            self.shift[j] += a * (self.innovation[j] - self.shift[j]);
+        }
+        self.ring.rotate_right(1);
+        self.ring[0].copy_from_slice(&self.z);
+        for (s, (window, cap)) in WINDOWS.into_iter().zip(CAPS).enumerate() {
+            let a = gain(window);
+            let (whitening, values) = match s {
+                0 => (&law.of_level, &self.z),
+                1 => (&law.of_activity, &self.activity),
+                2 => (&law.of_innovation, &self.innovation),
+                _ => {
+                    for j in 0..n {
+                        self.scaled[j] = self.shift[j] / law.shift_sd[j];
+                    }
+                    (&law.of_shift, &self.scaled)
+                }
+            };
+            whitening.apply(values, &mut self.white);
+            if s == 2 {
+                self.innovations.copy_from_slice(&self.white);
+            }
+            for j in 0..n {
+                if !self.is_excluded(j, longest) {
+                    let u = self.white[j];
+                    let part = &mut self.parts[s][j];
+                    *part += a * ((u * u).min(cap) - *part);
+                }
+            }
+        }
+        self.statistics()
+    }
+
+    /// Whether a channel is not judged: missing for long, or just back.
+    pub(super) fn is_excluded(&self, channel: usize, longest: &[u32]) -> bool {
+        self.refill[channel] > 0 || self.age[channel] > longest[channel]
+    }
+
+    /// Means over the channels.
+    pub(super) fn statistics(&self) -> [f64; 4] {
+        let n = self.shift.len().max(1) as f64;
+        core::array::from_fn(|s| self.parts[s].iter().sum::<f64>() / n)
+    }
+
+    /// A channel's part of the sum of the statistics over their thresholds.
+    pub(super) fn part(&self, channel: usize, thresholds: &[f64; 4]) -> f64 {
+        let parts = self.parts.iter().zip(thresholds);
+        parts.map(|(part, q)| part[channel] / q).sum()
+    }
+
+    /// What the last value of a channel was foreseen to be, in deviations.
+    pub(super) fn foreseen(&self, channel: usize) -> f64 {
+        self.foreseen[channel]
+    }
+}
