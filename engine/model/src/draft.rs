@@ -22,6 +22,8 @@ pub(crate) struct Draft {
     pub(crate) fixed_base: bool,
     /// Static shapes beside a free robot.
     pub(crate) surroundings: Surroundings,
+    /// Pairs of links that do not touch each other.
+    pub(crate) excluded: Vec<[NameRef; 2]>,
     /// Static shapes whose files were not found.
     pub(crate) lost_surroundings: Vec<String>,
     /// Whether links may lose all their colliders.

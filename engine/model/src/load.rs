@@ -1,6 +1,7 @@
 //! Loads a robot description; the root element decides the format, not the file name.
 
 use crate::fuse::fuse;
+use crate::placeholder::placeholder;
 use crate::text::decode;
 use crate::tolerant::tolerant;
 use crate::xml::{SourceText, parse};
@@ -19,6 +20,10 @@ pub fn load_robot(path: &Path, files: &dyn Files) -> Result<RobotModel, ModelErr
     let bytes = files
         .read(path)
         .map_err(|e| ModelError::of_file(path, e.to_string(), "expected a robot description"))?;
+    if let Some((found, expected)) = placeholder(&bytes).filter(|_| !bytes.trim_ascii().is_empty())
+    {
+        return Err(ModelError::of_file(path, found, expected));
+    }
     let decoded = decode(&bytes, path)?;
     let mut model = parse_robot(&decoded.text, path, files)?;
     if let Some((place, text)) = decoded.warning {

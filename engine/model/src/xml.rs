@@ -1,7 +1,7 @@
 //! XML parsing with line and column, within limits on size and nesting.
 
 use crate::{ModelError, Place};
-use roxmltree::{Document, Error, ParsingOptions, TextPos};
+use roxmltree::{Document, Error, Node, ParsingOptions, TextPos};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -94,6 +94,13 @@ impl<'a> SourceText<'a> {
 /// Number of characters that begin in a slice of UTF-8.
 fn count_chars(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count()
+}
+
+/// Child elements of the same namespace.
+pub(crate) fn elements<'n, 'i>(node: Node<'n, 'i>) -> impl Iterator<Item = Node<'n, 'i>> + Clone {
+    let namespace = node.tag_name().namespace();
+    node.children()
+        .filter(move |n| n.is_element() && n.tag_name().namespace() == namespace)
 }
 
 /// Whether text before a declaration is only white space and comments.

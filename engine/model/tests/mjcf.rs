@@ -275,13 +275,11 @@ fn numbers_of_mjcf_are_those_of_a_double() {
 }
 
 #[test]
-fn contact_parameters_have_no_effect_and_pairs_are_told() {
+fn what_is_only_seen_or_measured_has_no_effect_and_pairs_are_told() {
     let plain = arm("<joint name=\"j\"/>", "");
     let seen = "<camera name=\"c\"/><light/><site name=\"s\"/>";
-    let geom = "<geom friction=\"0.1 0 0\" condim=\"1\" solref=\"0.1 1\" solimp=\"0.9 0.9 0.01\" margin=\"0.1\" ";
     let text = plain
         .replace("<freejoint/>", &format!("<freejoint/>{seen}"))
-        .replace("<geom ", geom)
         .replace(
             "</mujoco>",
             "<sensor><jointpos joint=\"j\"/></sensor></mujoco>",

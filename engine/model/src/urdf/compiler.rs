@@ -5,39 +5,14 @@ use crate::draft::{DraftLink, Warnings};
 use crate::mass::Mass;
 use crate::mjcf::element::Element;
 use crate::mjcf::scale_total_mass;
+use crate::mjcf::schema::check;
 use crate::mjcf::settings::{Settings, ShapeMass};
 use crate::mjcf::unsupported::warn_unsupported;
 use crate::xml::SourceText;
 use roxmltree::Node;
 
-/// Attributes of `<compiler>` that are read, or that change nothing here: angles of a URDF are always
-/// radians, fixed links are always fused and keep their frames, and visuals have no mass.
-const COMPILER: [&str; 22] = [
-    "meshdir",
-    "assetdir",
-    "texturedir",
-    "strippath",
-    "balanceinertia",
-    "boundmass",
-    "boundinertia",
-    "settotalmass",
-    "inertiafromgeom",
-    "inertiagrouprange",
-    "discardvisual",
-    "fusestatic",
-    "angle",
-    "eulerseq",
-    "coordinate",
-    "autolimits",
-    "convexhull",
-    "fitaabb",
-    "usethread",
-    "alignfree",
-    "saveinertial",
-    "boundlimits",
-];
-
-/// Settings of `<compiler>`.
+/// Settings of `<compiler>`. Some change nothing here: angles of a URDF are always radians, fixed links are always fused
+/// and keep their frames, and visuals have no mass.
 #[derive(Debug)]
 pub(super) struct Compiler {
     settings: Settings,
@@ -59,14 +34,16 @@ impl Compiler {
             return Ok(None);
         }
         let mut section = Element::of(root, source);
+        section.name = "mujoco".to_owned();
+        section.attributes.clear();
         section.children = children;
+        check(&section, warnings)?;
         warn_unsupported(&section, warnings)?;
         let settings = Settings::of(&section)?;
         // MuJoCo strips paths of a URDF unless told otherwise.
         let mut strip_path = true;
         for compiler in section.all("compiler") {
             let v = compiler.values();
-            v.warn_unknown(&COMPILER, warnings);
             strip_path = v.switch("strippath")?.unwrap_or(strip_path);
         }
         Ok(Some(Self {
