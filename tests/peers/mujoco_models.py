@@ -195,7 +195,7 @@ def compare(model, ours):
     every = {joint_name(model, j): j for j in range(model.njnt)}
     free = [j for j in range(model.njnt) if model.jnt_type[j] == FREE]
     # Of several free bodies, one is our root.
-    root = next((p["name"] for p in ours["tree"] if p["parent"] is None), None)
+    root = next((p["link"] for p in ours["tree"] if p["parent"] is None), None)
     bases = [int(model.jnt_bodyid[j]) for j in free]
     bases = [b for b in bases if len(bases) == 1 or model.body(b).name == root]
     base = bases[0] if bases and not ours["fixed_base"] else 0

@@ -6,6 +6,10 @@ use crate::mass::Mass;
 use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Surroundings, Written};
 use glam::Vec3;
 
+/// Way out of an error about missing files.
+pub(crate) const ALLOW_MISSING: &str =
+    "--allow-missing (in a scene `allow_missing: true` at the agent) loads it without them";
+
 /// Unchecked robot.
 #[derive(Debug)]
 pub(crate) struct Draft {

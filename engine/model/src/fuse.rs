@@ -1,7 +1,7 @@
 //! Fuses links connected by fixed joints into one rigid link.
 
 use crate::base::free_base;
-use crate::draft::{Draft, DraftJoint, DraftLink, NameRef, Warnings};
+use crate::draft::{ALLOW_MISSING, Draft, DraftJoint, DraftLink, NameRef, Warnings};
 use crate::mass::Mass;
 use crate::tree::{Tree, build_tree};
 use crate::{ModelError, Place, repair, size};
@@ -366,9 +366,7 @@ fn check_lost(draft: &Draft) -> Result<(), ModelError> {
             format!("{what} loses all its colliders: {found}"),
             "expected the files",
         )
-        .hint(
-            "--allow-missing (in a scene `allow_missing: true` at the agent) loads it without them",
-        )
+        .hint(ALLOW_MISSING)
     };
     for link in &draft.links {
         if link.colliders.is_empty() && !link.lost.is_empty() {

@@ -5,6 +5,7 @@
 //! - [`Files`] and [`Disk`]: file access.
 //! - `placeholder`: files that stand for others, as Git LFS pointers.
 //! - `text`: encodings; `tolerant`: deviations from XML that other readers accept.
+//! - `prefixes`: prefixes that are not declared.
 //! - `xml`: XML parsing with line and column, within limits.
 //! - `number`: numbers in text; `value`: attribute values: vectors and names.
 //! - [`load_robot`]: detects the format.
@@ -44,6 +45,7 @@ mod msh;
 mod number;
 mod obj;
 mod placeholder;
+mod prefixes;
 mod repair;
 mod servo;
 mod shell;

@@ -83,6 +83,11 @@ impl<'a> MeshCache<'a> {
         Ok(mesh)
     }
 
+    /// Whether files may be missing.
+    pub(crate) fn allows_missing(&self) -> bool {
+        self.files.allows_missing()
+    }
+
     /// Warns of files that were guessed, at the place that names the last of them.
     pub(crate) fn report(&mut self, place: &Place, warnings: &mut Warnings) {
         for guess in self.unreported.drain(..) {

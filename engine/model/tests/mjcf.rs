@@ -543,6 +543,13 @@ fn bodies_and_worlds_that_lose_all_colliders_are_errors_unless_it_is_allowed() {
             ball,
             Some("\"gone.png\" was not found"),
         ),
+        // Ground that is missing leaves a hole, whatever else is there.
+        (
+            hfield,
+            "<geom type=\"hfield\" hfield=\"ground\"/><geom type=\"box\" size=\"1 1 1\" pos=\"9 0 0\"/>",
+            ball,
+            Some("file \"gone.png\" was not found"),
+        ),
         // Shapes without contacts may be missing.
         (
             mesh,
