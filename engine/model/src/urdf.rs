@@ -149,7 +149,7 @@ enum Version {
 impl UrdfReader<'_> {
     fn robot(mut self, root: Node, file: &Path) -> Result<Draft, ModelError> {
         self.read_version(root)?;
-        names::check(root, self.reader.source, &mut self.reader.warnings);
+        names::check(root, self.reader.source, &mut self.reader.warnings)?;
         let compiler = Compiler::of(root, self.reader.source, &mut self.reader.warnings)?;
         self.mesh_cache.folder = compiler.as_ref().map(|c| MeshFolder {
             folder: c.mesh_folder().to_owned(),

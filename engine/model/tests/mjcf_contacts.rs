@@ -117,6 +117,11 @@ fn contacts_that_a_file_disables_are_none() {
     let model = load(&ball(OTHER, "", flag)).unwrap();
     assert!(model.links.iter().all(|l| l.colliders.is_empty()));
     assert!(model.warnings[0].contains("nothing of this file touches anything"));
+    let urdf = "<robot name='r'><mujoco><option><flag contact='disable'/></option></mujoco><link name='a'>\
+                <inertial><mass value='1'/></inertial>\
+                <collision><geometry><sphere radius='1'/></geometry></collision></link></robot>";
+    let model = parse_robot(urdf, Path::new("a.urdf"), &Disk).unwrap();
+    assert!(model.links[0].colliders.is_empty());
     let flag = "<option><flag override=\"enable\"/></option>";
     let model = load(&ball("", "", flag)).unwrap();
     assert!(model.warnings[0].contains("override=\"enable\""));

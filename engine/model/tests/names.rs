@@ -99,6 +99,26 @@ fn misspelt_names_of_urdf_are_told() {
 }
 
 #[test]
+fn decimal_commas_of_urdf_are_refused_where_they_have_no_effect_too() {
+    for inner in [
+        "<safety_controller k_velocity=\"0,5\"/>",
+        "<calibration rising=\"0,5\"/>",
+        "<limit effort=\"1\" velocity=\"0,5\"/>",
+        "<mimic joint=\"j\" offset=\"0,5\"/>",
+    ] {
+        let text = format!(
+            "<robot name=\"r\"><link name=\"a\"/><link name=\"b\"/><joint name=\"j\" type=\"fixed\">\
+             <parent link=\"a\"/><child link=\"b\"/>{inner}</joint></robot>"
+        );
+        let error = parse(&text, "a.urdf").unwrap_err();
+        assert!(
+            error.starts_with("a.urdf:1:") && error.contains("write 0.5"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn names_of_other_programs_are_not_told() {
     let plain = urdf("", "");
     let link = "<contact><lateral_friction value=\"1\"/></contact><sensor name=\"s\"/><drake:diaphragm/>\

@@ -29,7 +29,7 @@ impl Compiler {
     ) -> Result<Option<Self>, ModelError> {
         let sections = root.children().filter(|n| n.has_tag_name("mujoco"));
         let children = sections.flat_map(|n| n.children()).filter(Node::is_element);
-        let children: Vec<_> = children.map(|n| Element::of(n, source)).collect();
+        let children: Vec<_> = children.map(|n| with_children(n, source)).collect();
         if children.is_empty() {
             return Ok(None);
         }
@@ -75,5 +75,16 @@ impl Compiler {
         if let Some(total) = self.settings.total_mass {
             scale_total_mass(links, total);
         }
+        if self.settings.no_contacts {
+            links.iter_mut().for_each(|link| link.colliders.clear());
+        }
     }
+}
+
+/// Element with its children; the parser limits the depth.
+fn with_children(node: Node, source: &SourceText) -> Element {
+    let mut element = Element::of(node, source);
+    let children = node.children().filter(Node::is_element);
+    element.children = children.map(|n| with_children(n, source)).collect();
+    element
 }

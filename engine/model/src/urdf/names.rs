@@ -1,6 +1,8 @@
 //! Names of URDF: misspelt elements and attributes are reported. Those of other programs are not.
 
+use crate::ModelError;
 use crate::draft::Warnings;
+use crate::number::{comma, quoted};
 use crate::unknown::Unknown;
 use crate::xml::{SourceText, elements};
 use roxmltree::Node;
@@ -67,9 +69,29 @@ fn known(element: &str) -> Option<(&'static [&'static str], &'static [&'static s
         ),
         "dynamics" | "joint_properties" => (&["damping", "friction"], &[]),
         "mimic" => (&["joint", "multiplier", "offset"], &[]),
+        "safety_controller" => (
+            &[
+                "soft_lower_limit",
+                "soft_upper_limit",
+                "k_position",
+                "k_velocity",
+            ],
+            &[],
+        ),
+        "calibration" => (&["rising", "falling", "reference_position"], &[]),
         _ => return None,
     })
 }
+
+/// Elements whose attributes are single numbers, whether they are read or not, but for the name of a joint.
+const NUMBERS: [&str; 6] = [
+    "limit",
+    "dynamics",
+    "joint_properties",
+    "mimic",
+    "safety_controller",
+    "calibration",
+];
 
 /// Elements and attributes of other programs, which do not change the robot's shape, mass and joints.
 const EXTENSIONS: [&str; 22] = [
@@ -98,7 +120,14 @@ const EXTENSIONS: [&str; 22] = [
 ];
 
 /// Reports what is unknown below an element. Names with a prefix are those of other programs.
-pub(super) fn check(root: Node, source: &SourceText, warnings: &mut Warnings) {
+///
+/// # Errors
+/// A number has a decimal comma, also where it has no effect.
+pub(super) fn check(
+    root: Node,
+    source: &SourceText,
+    warnings: &mut Warnings,
+) -> Result<(), ModelError> {
     let mut unknown = Unknown::default();
     // The parser limits the depth.
     let mut open = vec![root];
@@ -112,6 +141,12 @@ pub(super) fn check(root: Node, source: &SourceText, warnings: &mut Warnings) {
         };
         for attribute in node.attributes().filter(|a| a.namespace().is_none()) {
             let found = attribute.name();
+            let is_number = NUMBERS.contains(&name) && found != "joint";
+            if let Some(hint) = comma(attribute.value()).filter(|_| is_number) {
+                let place = source.place(attribute.range_value().start);
+                let text = format!("{} in {found}", quoted(attribute.value()));
+                return Err(ModelError::at(&place, text, "expected a number").hint(hint));
+            }
             if !attributes.contains(&found) && !is_other(found) {
                 let place = source.place(attribute.range().start);
                 unknown.attribute(found, name, place, attributes);
@@ -129,4 +164,5 @@ pub(super) fn check(root: Node, source: &SourceText, warnings: &mut Warnings) {
         }
     }
     unknown.warn(warnings);
+    Ok(())
 }
