@@ -25,8 +25,12 @@ use glam::{DMat3, DVec3, Quat, Vec3};
 use joints::JointElement;
 use std::collections::HashSet;
 
-/// Share of a body's mass for each intermediate link between two of its joints.
-const LINK_MASS_SHARE: f64 = 0.1;
+/// Share of a body's mass for each intermediate link between two of its joints: as little as the physics bears, which
+/// is more between many joints, and of bodies lighter than this (kg).
+const LINK_MASS_SHARE: f64 = 0.01;
+const STEADY_MASS_SHARE: f64 = 0.1;
+const LIGHT_KG: f64 = 0.5;
+const FEW_JOINTS: usize = 3;
 /// Least cosine between the normal of a floor and the vertical, and its largest distance (m) from the
 /// scene's ground, which replaces it.
 const HORIZONTAL: f32 = 0.9999;
@@ -461,16 +465,21 @@ impl<'a> Bodies<'a> {
         let place = link.place.clone();
         let count = joints.len();
         self.counts.1 += count;
+        let is_light = link.mass.is_none_or(|mass| mass.kg < LIGHT_KG);
+        let share = match count > FEW_JOINTS || is_light {
+            true => STEADY_MASS_SHARE,
+            false => LINK_MASS_SHARE,
+        };
         if count > 1 {
             let text = format!(
                 "body {:?} has {count} joints: {} intermediate links get {:.0} % of its mass each",
                 link.name,
                 count - 1,
-                LINK_MASS_SHARE * 100.0
+                share * 100.0
             );
             self.warnings.push(&place, text);
         }
-        let part = (LINK_MASS_SHARE * (count.max(1) - 1) as f64).min(0.5);
+        let part = (share * (count.max(1) - 1) as f64).min(0.5);
         let link_share = link
             .mass
             .filter(|m| m.kg > 0.0)
