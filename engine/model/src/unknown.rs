@@ -1,6 +1,7 @@
 //! Elements and attributes that a format does not have: reported once each.
 
 use crate::draft::Warnings;
+use crate::number::quoted;
 use crate::{Place, did_you_mean};
 use std::collections::BTreeMap;
 
@@ -12,19 +13,23 @@ impl Unknown {
     /// Notes an attribute of an element, and which are known there.
     pub(crate) fn attribute(&mut self, name: &str, element: &str, place: Place, known: &[&str]) {
         let near = nearest(name, known);
-        let text = format!("the unknown attribute {name:?} of <{element}> is ignored{near}");
+        let text = format!(
+            "the unknown attribute {} of <{element}> is ignored{near}",
+            quoted(name)
+        );
         self.note(element, name.to_owned(), place, text);
     }
 
     /// Notes an element in another, and which are known there.
     pub(crate) fn element(&mut self, name: &str, element: &str, place: Place, known: &[&str]) {
         let near = nearest(name, known);
-        let text = format!("the unknown element <{name}> in <{element}> is ignored{near}");
+        let shown = shortened(name);
+        let text = format!("the unknown element <{shown}> in <{element}> is ignored{near}");
         self.note(element, format!("<{name}>"), place, text);
     }
 
     fn note(&mut self, element: &str, name: String, place: Place, text: String) {
-        let key = (element.to_owned(), name);
+        let key = (element.to_owned(), shortened(&name).to_owned());
         self.0.entry(key).or_insert((0, place, text)).0 += 1;
     }
 
@@ -48,9 +53,16 @@ const LISTED: usize = 6;
 
 /// The nearest known name, or all of a few.
 fn nearest(name: &str, known: &[&str]) -> String {
-    let near = did_you_mean(name, known.iter().copied());
+    let near = did_you_mean(shortened(name), known.iter().copied());
     match known.len() {
         1..=LISTED if near.is_empty() => format!("; known are {}", known.join(", ")),
         _ => near,
     }
+}
+
+/// The first part of a name of any length.
+fn shortened(name: &str) -> &str {
+    const MOST: usize = 80;
+    let end = name.char_indices().nth(MOST);
+    end.map_or(name, |(end, _)| &name[..end])
 }
