@@ -1,5 +1,6 @@
 //! Robot descriptions as loaded, poses, and the true motion of an agent.
 
+use crate::contact_mask::ContactMask;
 use crate::height_field::HeightField;
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
@@ -150,6 +151,8 @@ pub struct Geometry {
     pub shape: Shape,
     /// Red, green, blue, alpha, each 0 to 1.
     pub rgba: [f32; 4],
+    /// What it touches, as a collision shape.
+    pub contacts: ContactMask,
 }
 
 /// Mass and its distribution.
@@ -328,6 +331,8 @@ pub struct RobotModel {
     pub static_link: Option<usize>,
     /// Static shapes of the file beside a robot that is free.
     pub surroundings: Surroundings,
+    /// Pairs of links that do not touch each other.
+    pub excluded: Vec<[usize; 2]>,
     /// Counts in the file.
     pub written: Written,
     /// Mesh files that the description names and that were not found; each once.
@@ -353,21 +358,25 @@ impl RobotModel {
     }
 
     /// Height of the lowest point of any collider over the root's origin, every joint at its start (m); 0 without colliders.
-    /// Those of the world do not count.
+    /// Those of the world do not count, nor those that do not touch the scene if others do.
     pub fn lowest_m(&self) -> f32 {
         let poses = self.start_poses();
-        let lowest = self
-            .links
-            .iter()
-            .zip(poses)
-            .enumerate()
-            .filter(|(index, _)| Some(*index) != self.static_link)
-            .flat_map(|(_, (link, pose))| {
-                let heights = link.colliders.iter();
-                heights.map(move |c| (pose * c.pose).lowest_m(&c.shape))
-            })
-            .fold(f32::INFINITY, f32::min);
-        if lowest.is_finite() { lowest } else { 0.0 }
+        let lowest = |touching: bool| {
+            let links = self.links.iter().zip(&poses).enumerate();
+            links
+                .filter(|(index, _)| Some(*index) != self.static_link)
+                .flat_map(|(_, (link, &pose))| {
+                    let shapes = link.colliders.iter();
+                    let shapes =
+                        shapes.filter(|c| !touching || c.contacts.touches(ContactMask::SCENE));
+                    shapes.map(move |c| (pose * c.pose).lowest_m(&c.shape))
+                })
+                .fold(f32::INFINITY, f32::min)
+        };
+        [lowest(true), lowest(false)]
+            .into_iter()
+            .find(|height| height.is_finite())
+            .unwrap_or_default()
     }
 
     /// Poses of all links in the root link's frame, with every joint at its start.

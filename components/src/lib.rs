@@ -3,7 +3,8 @@
 //! In the order of their use in a run:
 //!
 //! - [`scene`]: the scene file, as types.
-//! - [`body`]: robot descriptions, poses and true motion; [`height_field`]: ground on a grid.
+//! - [`body`]: robot descriptions, poses and true motion; [`height_field`]: ground on a grid;
+//!   [`contact_mask`]: which shapes touch.
 //! - [`geodesy`]: WGS84 positions, and the tangent plane of a scene.
 //! - [`time`]: simulated time, rates, due times.
 //! - [`seed`]: one random generator per entity.
@@ -28,6 +29,7 @@ pub mod actuator;
 pub mod body;
 pub mod check;
 pub mod coherence;
+pub mod contact_mask;
 pub mod control;
 pub mod drive;
 pub mod event;

@@ -7,6 +7,7 @@ use crate::body::{
     Frame, Geometry, Inertial, Joint, JointKind, JointLimits, Link, Pose, RobotModel, Shape,
     Surroundings, Written,
 };
+use crate::contact_mask::ContactMask;
 use bevy_ecs::prelude::*;
 use glam::{Mat3, Quat, Vec3};
 use serde::{Deserialize, Serialize};
@@ -220,6 +221,7 @@ impl VehicleModel {
                 half_extents_m: v3(body.size_m) / 2.0,
             },
             rgba: [body.rgb[0], body.rgb[1], body.rgb[2], 1.0],
+            contacts: ContactMask::default(),
         };
         let chassis = Link {
             name: CHASSIS.to_owned(),
@@ -264,6 +266,7 @@ impl VehicleModel {
             fixed_base: false,
             static_link: None,
             surroundings: Surroundings::default(),
+            excluded: Vec::new(),
             written: Written {
                 links: 1 + self.wheels.len(),
                 moving_joints: self.wheels.len(),
@@ -286,6 +289,7 @@ impl VehicleWheel {
             pose: along_y,
             shape: Shape::Cylinder { radius_m, length_m },
             rgba: [0.08, 0.08, 0.09, 1.0],
+            contacts: ContactMask::default(),
         };
         let spoke = |angle| Geometry {
             pose: Pose::new(Vec3::ZERO, Quat::from_rotation_y(angle)),
@@ -293,6 +297,7 @@ impl VehicleWheel {
                 half_extents_m: Vec3::new(0.62 * radius_m, 0.52 * length_m, 0.12 * radius_m),
             },
             rgba: [0.75, 0.76, 0.78, 1.0],
+            contacts: ContactMask::default(),
         };
         Link {
             name: self.name.clone(),

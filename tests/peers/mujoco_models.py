@@ -194,7 +194,11 @@ def compare(model, ours):
     worst(errors, "names", len(odd), ", ".join(odd[:3]))
     every = {joint_name(model, j): j for j in range(model.njnt)}
     free = [j for j in range(model.njnt) if model.jnt_type[j] == FREE]
-    base = model.jnt_bodyid[free[0]] if len(free) == 1 and not ours["fixed_base"] else 0
+    # Of several free bodies, one is our root.
+    root = next((p["link"] for p in ours["tree"] if p["parent"] is None), None)
+    bases = [int(model.jnt_bodyid[j]) for j in free]
+    bases = [b for b in bases if len(bases) == 1 or model.body(b).name == root]
+    base = bases[0] if bases and not ours["fixed_base"] else 0
     origin = data.xpos[base] if base else np.zeros(3)
     # Bodies of MuJoCo, with what is fixed to them.
     theirs = {}

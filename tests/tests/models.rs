@@ -410,3 +410,47 @@ fn published_robots_have_their_joints_and_masses_and_stay_stable() {
         assert!(fastest < 50.0, "{path}: {fastest} m/s");
     }
 }
+
+/// Where a sphere of 0.1 m rests that is let fall on what a file has (m).
+fn rest_m(text: &str) -> f64 {
+    let here = folder(&[("a.xml", text)]);
+    let path = here.path().join("a.xml");
+    let sum = summary(&[path.to_str().unwrap(), "--duration", "3s"]);
+    sum["agents"][0]["position"][2].as_f64().unwrap()
+}
+
+/// `MuJoCo`'s rule: geoms touch when `contype` of either has a bit of the other's `conaffinity`; excluded bodies never.
+#[test]
+fn shapes_fall_through_what_they_do_not_touch() {
+    let ball = |contype: u32, conaffinity: u32, floor: &str| {
+        format!(
+            r#"<mujoco><worldbody><geom type="plane" size="0 0 1" {floor}/>
+<geom type="box" size="0.3 0.3 0.25" pos="0 0 0.25" contype="2" conaffinity="0"/>
+<body name="ball" pos="0 0 0.7"><freejoint/><geom size="0.1" contype="{contype}" conaffinity="{conaffinity}"/></body>
+</worldbody></mujoco>"#
+        )
+    };
+    for (contype, conaffinity, floor, right) in [
+        (1, 1, "", 0.1),
+        (1, 3, "", 0.6),
+        // The scene's ground stands for the file's floor.
+        (4, 0, r#"contype="0" conaffinity="4""#, 0.1),
+    ] {
+        let found = rest_m(&ball(contype, conaffinity, floor));
+        assert!(
+            (found - right).abs() < 0.01,
+            "{contype} {conaffinity}: {found}"
+        );
+    }
+    let stack = |contact: &str| {
+        format!(
+            r#"<mujoco><worldbody><body name="top" pos="0 0 0.31"><freejoint/><geom type="box" size=".1 .1 .1"/></body>
+<body name="low" pos="0 0 0.1"><freejoint/><geom type="box" size=".1 .1 .1"/></body></worldbody>{contact}</mujoco>"#
+        )
+    };
+    let exclude = r#"<contact><exclude body1="top" body2="low"/></contact>"#;
+    for (contact, right) in [("", 0.3), (exclude, 0.1)] {
+        let found = rest_m(&stack(contact));
+        assert!((found - right).abs() < 0.01, "{contact}: {found}");
+    }
+}

@@ -119,6 +119,11 @@ fn renumber(
             mimic.joint = carried[mimic.joint].saturating_sub(1);
         }
     }
+    model.excluded.retain_mut(|pair| {
+        let is_kept = pair.iter().all(|&link| places[link].is_some());
+        *pair = pair.map(place);
+        is_kept
+    });
     model.frames.retain(|f| places[f.link].is_some());
     for frame in &mut model.frames {
         frame.link = place(frame.link);

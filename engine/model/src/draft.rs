@@ -6,6 +6,10 @@ use crate::mass::Mass;
 use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Surroundings, Written};
 use glam::Vec3;
 
+/// Way out of an error about missing files.
+pub(crate) const ALLOW_MISSING: &str =
+    "--allow-missing (in a scene `allow_missing: true` at the agent) loads it without them";
+
 /// Unchecked robot.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -22,6 +26,8 @@ pub(crate) struct Draft {
     pub(crate) fixed_base: bool,
     /// Static shapes beside a free robot.
     pub(crate) surroundings: Surroundings,
+    /// Pairs of links that do not touch each other.
+    pub(crate) excluded: Vec<[NameRef; 2]>,
     /// Static shapes whose files were not found.
     pub(crate) lost_surroundings: Vec<String>,
     /// Whether links may lose all their colliders.

@@ -1,7 +1,7 @@
 //! Fuses links connected by fixed joints into one rigid link.
 
 use crate::base::free_base;
-use crate::draft::{Draft, DraftJoint, DraftLink, Warnings};
+use crate::draft::{ALLOW_MISSING, Draft, DraftJoint, DraftLink, NameRef, Warnings};
 use crate::mass::Mass;
 use crate::tree::{Tree, build_tree};
 use crate::{ModelError, Place, repair, size};
@@ -68,6 +68,7 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
         links: draft.links.len(),
         moving_joints: moving.len(),
     });
+    let excluded = excluded(&draft, &placements, &joints, &mut warnings);
     let places: Vec<_> = fused.iter().map(|part| part.place.clone()).collect();
     let mut model = RobotModel {
         name: draft.name,
@@ -82,6 +83,7 @@ pub(crate) fn fuse(mut draft: Draft) -> Result<RobotModel, ModelError> {
         fixed_base: draft.fixed_base,
         static_link: None,
         surroundings: draft.surroundings,
+        excluded,
         written,
         missing_meshes: draft.missing_meshes,
         warnings: Vec::new(),
@@ -273,6 +275,49 @@ fn frames(links: &[DraftLink], placements: &[(usize, Pose)]) -> Vec<Frame> {
         .collect()
 }
 
+/// Pairs of parts that do not touch, each of the file's pairs of links.
+fn excluded(
+    draft: &Draft,
+    placements: &[(usize, Pose)],
+    joints: &[Joint],
+    warnings: &mut Warnings,
+) -> Vec<[usize; 2]> {
+    // Parts that joints hold together do not touch each other anyway.
+    let mut trees = vec![0; joints.len() + 1];
+    for joint in joints {
+        trees[joint.child] = match joint.kind {
+            JointKind::Floating => joint.child,
+            _ => trees[joint.parent],
+        };
+    }
+    let part_of = |name: &NameRef| {
+        let link = draft.links.iter().position(|l| l.name == name.name)?;
+        Some(placements[link].0)
+    };
+    let mut pairs = Vec::new();
+    for [a, b] in &draft.excluded {
+        let (Some(first), Some(second)) = (part_of(a), part_of(b)) else {
+            continue;
+        };
+        if trees[first] == trees[second] {
+            continue;
+        }
+        for (name, part) in [(a, first), (b, second)] {
+            let links = draft.links.iter().zip(placements);
+            let fused = links.filter(|(l, p)| p.0 == part && !l.hidden).count();
+            if fused > 1 {
+                let text = format!(
+                    "the bodies fixed to {:?} are excluded from contact too",
+                    name.name
+                );
+                warnings.push(&name.place, text);
+            }
+        }
+        pairs.push([first, second]);
+    }
+    pairs
+}
+
 /// Rejects models with values that overflowed in sums and products; later code relies on it.
 fn check_finite(model: &RobotModel, places: &[Place], robot: &Place) -> Result<(), ModelError> {
     let refuse = |place: &Place, what: String| {
@@ -321,9 +366,7 @@ fn check_lost(draft: &Draft) -> Result<(), ModelError> {
             format!("{what} loses all its colliders: {found}"),
             "expected the files",
         )
-        .hint(
-            "--allow-missing (in a scene `allow_missing: true` at the agent) loads it without them",
-        )
+        .hint(ALLOW_MISSING)
     };
     for link in &draft.links {
         if link.colliders.is_empty() && !link.lost.is_empty() {

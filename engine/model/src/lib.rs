@@ -3,11 +3,14 @@
 //! Modules in the order of processing:
 //!
 //! - [`Files`] and [`Disk`]: file access.
+//! - `placeholder`: files that stand for others, as Git LFS pointers.
 //! - `text`: encodings; `tolerant`: deviations from XML that other readers accept.
+//! - `prefixes`: prefixes that are not declared.
 //! - `xml`: XML parsing with line and column, within limits.
 //! - `number`: numbers in text; `value`: attribute values: vectors and names.
 //! - [`load_robot`]: detects the format.
 //! - `urdf` and `mjcf`: convert elements to a `draft`; `uri` resolves mesh names to files.
+//! - `unknown`: names that a format does not have.
 //! - [`load_mesh`]: triangles of STL (`stl`), COLLADA (`dae`), OBJ (`obj`) and `MuJoCo`'s MSH (`msh`);
 //!   `triangles` is what they have in common; `mesh_cache` reads each file once.
 //! - `mesh_mass` and `shell`: masses of meshes and of thin shells.
@@ -41,6 +44,8 @@ mod mjcf;
 mod msh;
 mod number;
 mod obj;
+mod placeholder;
+mod prefixes;
 mod repair;
 mod servo;
 mod shell;
@@ -50,6 +55,7 @@ mod text;
 mod tolerant;
 mod tree;
 mod triangles;
+mod unknown;
 mod urdf;
 mod uri;
 mod value;

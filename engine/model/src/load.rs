@@ -1,9 +1,11 @@
 //! Loads a robot description; the root element decides the format, not the file name.
 
 use crate::fuse::fuse;
+use crate::placeholder::placeholder;
+use crate::prefixes::{Declared, declare};
 use crate::text::decode;
 use crate::tolerant::tolerant;
-use crate::xml::{SourceText, parse};
+use crate::xml::{SourceText, check_attributes, parse};
 use crate::{Files, ModelError, mjcf, urdf};
 use becomingone_components::body::RobotModel;
 use std::path::Path;
@@ -19,6 +21,10 @@ pub fn load_robot(path: &Path, files: &dyn Files) -> Result<RobotModel, ModelErr
     let bytes = files
         .read(path)
         .map_err(|e| ModelError::of_file(path, e.to_string(), "expected a robot description"))?;
+    if let Some((found, expected)) = placeholder(&bytes).filter(|_| !bytes.trim_ascii().is_empty())
+    {
+        return Err(ModelError::of_file(path, found, expected));
+    }
     let decoded = decode(&bytes, path)?;
     let mut model = parse_robot(&decoded.text, path, files)?;
     if let Some((place, text)) = decoded.warning {
@@ -34,12 +40,31 @@ pub fn load_robot(path: &Path, files: &dyn Files) -> Result<RobotModel, ModelErr
 /// invalid, or the mesh of a collider is invalid. The error has the place.
 pub fn parse_robot(text: &str, file: &Path, files: &dyn Files) -> Result<RobotModel, ModelError> {
     let text = tolerant(text.strip_prefix('\u{feff}').unwrap_or(text));
-    let source = SourceText::new(&text, file);
-    let document = parse(&text, &source)?;
+    let mut source = SourceText::new(&text, file);
+    check_attributes(&text, &source)?;
+    let parsed = parse(&text, &source);
+    let declared = parsed.is_err().then(|| declare(&text)).flatten();
+    let document = match &declared {
+        Some(declared) => {
+            source = source.with_insertion(declared.inserted);
+            parse(&declared.text, &source)?
+        }
+        None => parsed?,
+    };
     let root = document.root_element();
     let name = root.tag_name().name();
     let kind = match name {
-        "robot" => return fuse(urdf::read(root, &source, file, files)?),
+        "robot" => {
+            let mut draft = urdf::read(root, &source, file, files)?;
+            if let Some(Declared { prefixes, .. }) = &declared {
+                let text = format!(
+                    "undeclared prefixes: {}; what has them is ignored",
+                    prefixes.join(", ")
+                );
+                draft.warnings.push(&source.place(root.range().start), text);
+            }
+            return fuse(draft);
+        }
         "mujoco" | "mujocoinclude" => return fuse(mjcf::read(root, &source, file, files)?),
         "sdf" | "gazebo" | "model" => " (this is SDF, Gazebo's format)",
         "COLLADA" => " (this is a mesh)",

@@ -1,5 +1,6 @@
 //! Triangle meshes: reads, scales and checks a mesh file.
 
+use crate::placeholder::placeholder;
 use crate::triangles::Triangles;
 use crate::{Files, ModelError, dae, msh, obj, stl};
 use becomingone_components::body::Mesh;
@@ -20,6 +21,9 @@ pub fn load_mesh(path: &Path, scale: Vec3, files: &dyn Files) -> Result<Mesh, Mo
     let bytes = files
         .read(path)
         .map_err(|e| ModelError::of_file(path, e.to_string(), "expected a mesh file"))?;
+    if let Some((found, expected)) = placeholder(&bytes) {
+        return Err(ModelError::of_file(path, found, expected));
+    }
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
     let found = match extension.to_ascii_lowercase().as_str() {
         "stl" => stl::read(bytes, path)?,
@@ -145,7 +149,7 @@ mod tests {
             ("a.obj", good, Vec3::NAN, "scale of NaN"),
             ("a.obj", good, Vec3::splat(f32::INFINITY), "scale of inf"),
             ("a.obj", "v 0 0 0\n", Vec3::ONE, "without triangles"),
-            ("a.obj", "", Vec3::ONE, "without triangles"),
+            ("a.obj", "", Vec3::ONE, "an empty file"),
             ("a.obj", "v nan 0 0\nf 1 1 1", Vec3::ONE, "expected finite"),
             ("a.obj", "v 0 1e99 0\nf 1 1 1", Vec3::ONE, "expected finite"),
             (

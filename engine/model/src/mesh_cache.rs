@@ -1,10 +1,12 @@
 //! Mesh cache: each mesh of a robot description is read once.
 
-use crate::uri::{self, MeshFolder};
-use crate::{Files, ModelError, load_mesh};
+use crate::draft::Warnings;
+use crate::placeholder::placeholder;
+use crate::uri::{self, MeshFolder, Resolved};
+use crate::{Files, ModelError, Place, load_mesh};
 use becomingone_components::body::Mesh;
 use glam::Vec3;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +37,10 @@ pub(crate) struct MeshCache<'a> {
     pub(crate) folder: Option<MeshFolder>,
     files: &'a dyn Files,
     paths: HashMap<String, PathBuf>,
+    /// How files were guessed that are not where the description says.
+    guesses: BTreeSet<String>,
+    /// Those of them that are not reported yet.
+    unreported: Vec<String>,
     /// Mesh names without a file, each once.
     pub(crate) missing: Vec<String>,
     meshes: HashMap<(PathBuf, [u32; 3]), Arc<Mesh>>,
@@ -48,6 +54,8 @@ impl<'a> MeshCache<'a> {
             folder: None,
             files,
             paths: HashMap::new(),
+            guesses: BTreeSet::new(),
+            unreported: Vec::new(),
             missing: Vec::new(),
             meshes: HashMap::new(),
         }
@@ -75,14 +83,35 @@ impl<'a> MeshCache<'a> {
         Ok(mesh)
     }
 
+    /// Whether files may be missing.
+    pub(crate) fn allows_missing(&self) -> bool {
+        self.files.allows_missing()
+    }
+
+    /// Warns of files that were guessed, at the place that names the last of them.
+    pub(crate) fn report(&mut self, place: &Place, warnings: &mut Warnings) {
+        for guess in self.unreported.drain(..) {
+            warnings.push(place, guess);
+        }
+    }
+
     /// Reads a file that is no mesh.
     pub(crate) fn bytes(&mut self, name: &str) -> Result<Vec<u8>, MeshError> {
         let path = self.path(name)?;
-        self.files.read(&path).map_err(|e| MeshError {
-            found: format!("file {:?}: {e}", path.display().to_string()),
-            expected: "expected a file that can be read".to_owned(),
+        let fail = |found: String, expected: String| MeshError {
+            found: format!("file {:?}: {found}", path.display().to_string()),
+            expected,
             missing: false,
-        })
+        };
+        let bytes = self.files.read(&path);
+        let bytes = bytes.map_err(|e| {
+            let expected = "expected a file that can be read";
+            fail(e.to_string(), expected.to_owned())
+        })?;
+        match placeholder(&bytes) {
+            None => Ok(bytes),
+            Some((found, expected)) => Err(fail(found.to_owned(), expected.to_owned())),
+        }
     }
 
     fn path(&mut self, name: &str) -> Result<PathBuf, MeshError> {
@@ -90,7 +119,11 @@ impl<'a> MeshCache<'a> {
             return Ok(path.clone());
         }
         match uri::resolve(name, &self.description, self.folder.as_ref(), self.files) {
-            Ok(path) => {
+            Ok(Resolved { path, guess }) => {
+                if let Some(guess) = guess.filter(|guess| !self.guesses.contains(guess)) {
+                    self.guesses.insert(guess.clone());
+                    self.unreported.push(guess);
+                }
                 self.paths.insert(name.to_owned(), path.clone());
                 Ok(path)
             }

@@ -7,6 +7,7 @@
 use crate::number::{comma, quoted};
 use crate::triangles::{Triangles, fan};
 use crate::{ModelError, Place};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// Reads OBJ text; polygons are assumed to be convex.
@@ -15,7 +16,10 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
     let text = String::from_utf8_lossy(bytes);
     let file = path.display().to_string().into();
     let mut all = Triangles::default();
-    for (line, number) in text.lines().zip(1..) {
+    let mut lines = text.lines().zip(1..);
+    while let Some((line, number)) = lines.next() {
+        let line = joined(line, &mut lines);
+        let line = line.as_ref();
         let mut words = line.split_ascii_whitespace();
         let place = || Place {
             file: std::sync::Arc::clone(&file),
@@ -50,6 +54,26 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Triangles, ModelError> {
         }
     }
     Ok(all)
+}
+
+/// A vertex or face with the lines that continue it, each after a backslash.
+fn joined<'a>(line: &'a str, rest: &mut impl Iterator<Item = (&'a str, u32)>) -> Cow<'a, str> {
+    let is_read = line.trim_start().starts_with(['v', 'f']);
+    let Some(first) = line.strip_suffix('\\').filter(|_| is_read) else {
+        return Cow::Borrowed(line);
+    };
+    let mut whole = first.to_owned();
+    for (next, _) in rest {
+        whole.push(' ');
+        match next.strip_suffix('\\') {
+            Some(part) => whole.push_str(part),
+            None => {
+                whole.push_str(next);
+                break;
+            }
+        }
+    }
+    Cow::Owned(whole)
 }
 
 /// Position of a vertex; weights and colours after it are ignored.
@@ -87,6 +111,16 @@ mod tests {
             assert_eq!(mesh.vertices.len(), 4);
             assert_eq!(mesh.triangles, [[0, 1, 2], [0, 2, 3]], "{face}");
         }
+    }
+
+    #[test]
+    fn lines_continue_after_a_backslash() {
+        let text = "# not \\\nv 0 0 0\nv 1 \\\n 0 \\\r\n0\nv 1 1 0\nv 0 1 0\nf 1 2\\\n 3 4";
+        let mesh = read(text).unwrap();
+        assert_eq!(mesh.vertices[1], [1.0, 0.0, 0.0]);
+        assert_eq!(mesh.triangles, [[0, 1, 2], [0, 2, 3]]);
+        let error = read("v 0 0 \\").unwrap_err();
+        assert!(error.starts_with("a.obj:1:1: "), "{error}");
     }
 
     #[test]

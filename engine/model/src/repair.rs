@@ -248,6 +248,7 @@ mod tests {
                 half_extents_m: half,
             },
             rgba: [1.0; 4],
+            contacts: becomingone_components::contact_mask::ContactMask::default(),
         }
     }
 

@@ -1,9 +1,10 @@
 //! URDF reader: elements to a draft of the robot.
 //!
 //! Tolerates common deviations whose meaning is clear, with a warning if they change the robot.
-//! Elements that are not part of URDF (`<gazebo>`, `<transmission>`, ...) are ignored silently.
+//! Elements of other programs (`<gazebo>`, `<transmission>`, ...) are ignored silently, unknown ones with a warning.
 
 mod compiler;
+mod names;
 
 use crate::draft::{Draft, DraftJoint, DraftLink, DraftMimic, Warnings};
 use crate::mass::Mass;
@@ -11,11 +12,13 @@ use crate::mesh_cache::MeshCache;
 use crate::number::{quoted, shown};
 use crate::uri::MeshFolder;
 use crate::value::AttributeReader;
-use crate::xml::{SourceText, xacro};
+use crate::xml::{SourceText, elements, xacro};
 use crate::{Files, ModelError};
 use becomingone_components::body::{Geometry, JointKind, JointLimits, Pose, Shape, Surroundings};
+use becomingone_components::contact_mask::ContactMask;
 use compiler::Compiler;
 use glam::{DMat3, DVec3, Vec3};
+use names::SHAPES;
 use roxmltree::Node;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -35,11 +38,6 @@ const KINDS: [&str; 7] = [
 ];
 /// Known versions of URDF.
 const VERSIONS: [&str; 3] = ["1.0", "1.1", "1.2"];
-/// Shapes.
-const SHAPES: [&str; 6] = [
-    "box", "cylinder", "sphere", "capsule", "mesh", // PyBullet's extension.
-    "plane",
-];
 /// Half extents of the box that replaces an infinite plane (m).
 const PLANE_HALF_M: Vec3 = Vec3::new(25.0, 25.0, 0.05);
 
@@ -151,6 +149,7 @@ enum Version {
 impl UrdfReader<'_> {
     fn robot(mut self, root: Node, file: &Path) -> Result<Draft, ModelError> {
         self.read_version(root)?;
+        names::check(root, self.reader.source, &mut self.reader.warnings)?;
         let compiler = Compiler::of(root, self.reader.source, &mut self.reader.warnings)?;
         self.mesh_cache.folder = compiler.as_ref().map(|c| MeshFolder {
             folder: c.mesh_folder().to_owned(),
@@ -186,6 +185,7 @@ impl UrdfReader<'_> {
             joints,
             fixed_base,
             surroundings: Surroundings::default(),
+            excluded: Vec::new(),
             lost_surroundings: Vec::new(),
             allows_missing: self.files.allows_missing(),
             written: None,
@@ -325,6 +325,7 @@ impl UrdfReader<'_> {
                 pose: self.origin(node)? * down,
                 shape,
                 rgba: self.rgba(node)?,
+                contacts: ContactMask::default(),
             });
         }
         Ok(geometries)
@@ -433,7 +434,10 @@ impl UrdfReader<'_> {
             .vector(node, "scale")?
             .unwrap_or(DVec3::ONE)
             .as_vec3();
-        match self.mesh_cache.mesh(&named.name, scale) {
+        let mesh = self.mesh_cache.mesh(&named.name, scale);
+        self.mesh_cache
+            .report(&named.place, &mut self.reader.warnings);
+        match mesh {
             Ok(mesh) => Ok(Some(Shape::Mesh(mesh))),
             // A missing file is a warning, and listed in the model.
             Err(cause) if role == Role::Visual || cause.missing => {
@@ -663,13 +667,6 @@ impl UrdfReader<'_> {
             offset: self.reader.number(mimic, "offset")?.unwrap_or_default() as f32,
         }))
     }
-}
-
-/// Child elements of the same namespace.
-fn elements<'n, 'i>(node: Node<'n, 'i>) -> impl Iterator<Item = Node<'n, 'i>> + Clone {
-    let namespace = node.tag_name().namespace();
-    node.children()
-        .filter(move |n| n.is_element() && n.tag_name().namespace() == namespace)
 }
 
 fn children<'n, 'i>(node: Node<'n, 'i>, name: &str) -> impl Iterator<Item = Node<'n, 'i>> {

@@ -57,25 +57,34 @@ impl Unresolved {
     }
 }
 
+/// File of a mesh URI.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    pub(crate) path: PathBuf,
+    /// By what rule, if that is a guess; the same for all files of a package.
+    pub(crate) guess: Option<String>,
+}
+
 /// Resolves a mesh URI to a file, in all forms that ROS and Gazebo read.
 ///
 /// `package://` and `model://` are searched in each folder above the description: as a folder of
 /// the package's name, as its parent; then in the folders of the environment variables of ROS and
 /// Gazebo; and, since packages are often unpacked under other names, above the description by the
-/// rest of the path. Relative names are searched beside the description first. Escapes such as
+/// rest of the path, which is a guess. Relative names are searched beside the description first; above it is a guess. Escapes such as
 /// `%20` are tried after the name as it stands.
 pub(crate) fn resolve(
     name: &str,
     description: &Path,
     folder: Option<&MeshFolder>,
     files: &dyn Files,
-) -> Result<PathBuf, Unresolved> {
+) -> Result<Resolved, Unresolved> {
     let plain = name.trim().replace('\\', "/");
     let decoded = percent_decode_str(&plain).decode_utf8().ok();
     let decoded = decoded.filter(|decoded| **decoded != *plain);
     let description = files.absolute(description);
     let folders: Vec<_> = description.ancestors().skip(1).collect();
     let mut tried = Vec::new();
+    let mut guesses = Vec::new();
     let mut is_package = false;
     for name in [Some(plain.as_str()), decoded.as_deref()]
         .into_iter()
@@ -87,11 +96,22 @@ pub(crate) fn resolve(
             tried.push(uri.by_mujoco(&beside.join(&folder.folder), folder.strip_path));
         }
         tried.extend(uri.candidates(&folders, files));
+        guesses.push((uri, tried.len()));
+        tried.extend(uri.guesses(&folders));
     }
-    match tried.iter().find(|path| files.is_file(path)) {
-        Some(found) => Ok(found.clone()),
-        None => Err(Unresolved::Tried(tried, is_package)),
-    }
+    let Some(at) = tried.iter().position(|path| files.is_file(path)) else {
+        return Err(Unresolved::Tried(tried, is_package));
+    };
+    let rank = guesses
+        .iter()
+        .rev()
+        .find(|(_, from)| (*from..).contains(&at));
+    let guess = rank.and_then(|&(uri, from)| {
+        let guesses = uri.guesses(&folders).count();
+        (at < from + guesses).then(|| uri.guessed(&tried[at..from + guesses], files))
+    });
+    let path = tried.swap_remove(at);
+    Ok(Resolved { path, guess })
 }
 
 /// Parts of a mesh URI.
@@ -155,7 +175,7 @@ impl<'a> Uri<'a> {
                 candidates.push(PathBuf::from(path));
             }
             Self::Path(path) => {
-                candidates.extend(folders.iter().map(|folder| folder.join(path)));
+                candidates.extend(folders.first().map(|folder| folder.join(path)));
                 candidates.extend(searched().map(|folder| folder.join(path)));
             }
             Self::Package { package, rest } => {
@@ -171,10 +191,47 @@ impl<'a> Uri<'a> {
                     // An installed prefix of ROS 2.
                     within(&folder.join("share"));
                 }
-                candidates.extend(folders.iter().map(|folder| folder.join(rest)));
             }
         }
         candidates
+    }
+
+    /// Paths above the description at which no other reader looks.
+    fn guesses(self, folders: &[&Path]) -> impl Iterator<Item = PathBuf> {
+        let (path, skipped) = match self {
+            Self::Package { rest, .. } => (rest, 0),
+            Self::Path(path) if Path::new(path).is_absolute() => (path, folders.len()),
+            Self::Path(path) => (path, 1),
+        };
+        folders
+            .iter()
+            .skip(skipped)
+            .map(move |folder| folder.join(path))
+    }
+
+    /// Text of a warning about a guess: the first of these files is used.
+    fn guessed(self, found: &[PathBuf], files: &dyn Files) -> String {
+        let quoted = |path: &PathBuf| format!("{:?}", path.display().to_string());
+        let (what, rest) = match self {
+            Self::Package { package, rest } => (format!("package {package:?} was not found"), rest),
+            Self::Path(path) => ("its files are not beside the description".to_owned(), path),
+        };
+        // The folder stands for all files in it.
+        let folder = |path: &PathBuf| {
+            let parts = Path::new(rest).components().count();
+            path.ancestors().nth(parts).unwrap_or(path).to_path_buf()
+        };
+        let used = found
+            .first()
+            .map(|path| quoted(&folder(path)))
+            .unwrap_or_default();
+        let others = found.iter().skip(1).filter(|path| files.is_file(path));
+        let others: Vec<_> = others.map(|path| quoted(&folder(path))).collect();
+        let also = match others.as_slice() {
+            [] => String::new(),
+            others => format!("; such files are in {} too", others.join(", ")),
+        };
+        format!("{what}: used the folder {used}, by the rest of the path{also}")
     }
 }
 
@@ -223,6 +280,7 @@ mod tests {
             &MemoryFiles(files),
         )
         .ok()
+        .map(|found| found.path)
     }
 
     #[test]
@@ -295,10 +353,48 @@ mod tests {
             let description = Path::new("ws/bot_pkg/urdf/bot.urdf");
             let found = resolve(name, description, Some(&folder), &Plain(MemoryFiles(held)));
             assert_eq!(
-                found.unwrap(),
+                found.unwrap().path,
                 PathBuf::from(right.replace("assets", "urdf/../assets"))
             );
         }
+    }
+
+    #[test]
+    fn guesses_are_told() {
+        let guess = |name: &str, held: &'static [&'static str]| {
+            let description = Path::new("ws/bot_pkg/urdf/bot.urdf");
+            resolve(name, description, None, &MemoryFiles(held))
+                .unwrap()
+                .guess
+        };
+        for (name, held) in [
+            ("package://bot_pkg/m/a.stl", "ws/bot_pkg/m/a.stl"),
+            ("package://far/m/a.stl", "/opt/ros/share/far/m/a.stl"),
+            ("m/a.stl", "ws/bot_pkg/urdf/m/a.stl"),
+            ("/abs/a.stl", "/abs/a.stl"),
+        ] {
+            let held: &'static [&'static str] = Box::leak(Box::new([held]));
+            assert_eq!(guess(name, held), None, "{name}");
+        }
+        let other = guess(
+            "package://other/m/a.stl",
+            &["ws/bot_pkg/m/a.stl", "ws/m/a.stl"],
+        );
+        assert_eq!(
+            other.unwrap(),
+            "package \"other\" was not found: used the folder \"ws/bot_pkg\", by the rest of the path; such files are \
+             in \"ws\" too"
+        );
+        let above = guess("m/a.stl", &["ws/m/a.stl"]).unwrap();
+        assert!(
+            above.contains("not beside the description: used the folder \"ws\""),
+            "{above}"
+        );
+        let escaped = guess("package://other/my%20arm.stl", &["ws/my arm.stl"]).unwrap();
+        assert!(
+            escaped.contains("package \"other\" was not found: used the folder \"ws\""),
+            "{escaped}"
+        );
     }
 
     /// Files whose names may have `..`.

@@ -34,7 +34,8 @@ impl AttributeReader<'_> {
             return Ok(None);
         };
         let place = self.source.place(attribute.range_value().start);
-        let text = self.substitute(node.attribute(name).unwrap_or_default(), &place)?;
+        let raw = node.attribute(name).unwrap_or_default();
+        let text = self.substitute(raw, &place, name == "filename")?;
         Ok(Some((text, place)))
     }
 
@@ -255,8 +256,13 @@ impl AttributeReader<'_> {
     /// Replaces `$(optenv NAME default)` by its default, `$(env NAME)` by the empty string and
     /// `$(find package)` by `package://package`.
     ///
-    /// The environment is never read: a run must not depend on it.
-    fn substitute<'n>(&mut self, raw: &'n str, place: &Place) -> Result<Cow<'n, str>, ModelError> {
+    /// The environment is read for names of files only: numbers must not depend on it.
+    fn substitute<'n>(
+        &mut self,
+        raw: &'n str,
+        place: &Place,
+        is_file: bool,
+    ) -> Result<Cow<'n, str>, ModelError> {
         if !raw.contains('$') {
             return Ok(Cow::Borrowed(raw));
         }
@@ -275,7 +281,13 @@ impl AttributeReader<'_> {
             };
             let call = &rest[start..=end];
             out.push_str(&rest[..start]);
-            let (value, warn) = substitution(&rest[start + 2..end], call, place)?;
+            let (value, warn) = match is_file {
+                true => (
+                    file_substitution(&rest[start + 2..end], call, place)?,
+                    false,
+                ),
+                false => substitution(&rest[start + 2..end], call, place)?,
+            };
             if warn {
                 let text =
                     format!("{call} is replaced by {value:?}: environment variables are not read");
@@ -289,6 +301,21 @@ impl AttributeReader<'_> {
     }
 }
 
+/// Replacement of `$(...)` in the name of a file, where variables are read.
+fn file_substitution(inside: &str, call: &str, place: &Place) -> Result<String, ModelError> {
+    let mut words = inside.split_whitespace();
+    let (kind, variable) = (words.next(), words.next().unwrap_or_default());
+    let set = || std::env::var(variable).ok();
+    match kind {
+        Some("optenv") => Ok(set().unwrap_or_else(|| words.collect::<Vec<_>>().join(" "))),
+        Some("env") => set().ok_or_else(|| {
+            let found = format!("{}: the environment variable is not set", quoted(call));
+            ModelError::at(place, found, "expected its value").hint("set it, or write the path")
+        }),
+        _ => substitution(inside, call, place).map(|(text, _)| text),
+    }
+}
+
 /// Replacement of `$(...)`, and whether to warn about it.
 fn substitution(inside: &str, call: &str, place: &Place) -> Result<(String, bool), ModelError> {
     let mut words = inside.split_whitespace();
@@ -298,8 +325,10 @@ fn substitution(inside: &str, call: &str, place: &Place) -> Result<(String, bool
             Ok((default, true))
         }
         Some("env") => Ok((String::new(), true)),
-        Some("find") => Ok((format!("package://{}", words.next().unwrap_or("")), false)),
-        Some("arg" | "eval" | "dirname" | "anon") => Err(xacro(place, call)),
+        Some("find" | "find-pkg-share") => {
+            Ok((format!("package://{}", words.next().unwrap_or("")), false))
+        }
+        Some("arg" | "eval" | "dirname" | "anon" | "var") => Err(xacro(place, call)),
         other => Err(ModelError::at(
             place,
             quoted(call),
@@ -445,6 +474,40 @@ mod tests {
         let (value, warnings) = text("<a v='$(find husky)/b.stl'/>");
         assert_eq!(value, "package://husky/b.stl");
         assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn variables_are_read_in_names_of_files() {
+        let file = |text: &str| {
+            let text = format!("<a filename='{text}'/>");
+            read(&text, |r, n| {
+                r.text(n, "filename").map(|t| t.unwrap().0.into_owned())
+            })
+            .0
+        };
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(file("$(env PATH)/a.stl").unwrap(), format!("{path}/a.stl"));
+        assert_eq!(file("$(optenv PATH x)").unwrap(), path);
+        assert_eq!(file("$(optenv NO_SUCH_1 b c)/a.stl").unwrap(), "b c/a.stl");
+        assert_eq!(
+            file("$(find-pkg-share p)/a.stl").unwrap(),
+            "package://p/a.stl"
+        );
+        for (text, words) in [
+            (
+                "$(env NO_SUCH_1)/a.stl",
+                "the environment variable is not set",
+            ),
+            ("$(dirname)/a.stl", "xacro"),
+            ("$(arg x)/a.stl", "xacro"),
+            ("$(var x)/a.stl", "xacro"),
+        ] {
+            let error = file(text).unwrap_err().to_string();
+            assert!(
+                error.starts_with("a.urdf:1:14: ") && error.contains(words),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -131,6 +131,7 @@ mod tests {
                 pose,
                 shape,
                 rgba: [1.0; 4],
+                contacts: becomingone_components::contact_mask::ContactMask::default(),
             })
             .collect();
         Link {

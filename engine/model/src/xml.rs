@@ -1,7 +1,7 @@
 //! XML parsing with line and column, within limits on size and nesting.
 
 use crate::{ModelError, Place};
-use roxmltree::{Document, Error, ParsingOptions, TextPos};
+use roxmltree::{Document, Error, Node, ParsingOptions, TextPos};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub(crate) struct SourceText<'a> {
     line_feeds: Vec<usize>,
     /// Characters before each block of [`BLOCK`] bytes.
     chars_before: Vec<usize>,
+    /// Offset and length of what was inserted into the text before it was parsed.
+    inserted: (usize, usize),
 }
 
 impl<'a> SourceText<'a> {
@@ -45,11 +47,23 @@ impl<'a> SourceText<'a> {
             text,
             line_feeds: text.match_indices('\n').map(|(at, _)| at).collect(),
             chars_before,
+            inserted: (0, 0),
         }
+    }
+
+    /// Takes offsets as those of the text with an insertion of this offset and length.
+    pub(crate) fn with_insertion(mut self, inserted: (usize, usize)) -> Self {
+        self.inserted = inserted;
+        self
     }
 
     /// Place of the byte at an offset.
     pub(crate) fn place(&self, offset: usize) -> Place {
+        let (at, length) = self.inserted;
+        let offset = match offset > at {
+            true => offset.saturating_sub(length).max(at),
+            false => offset,
+        };
         let offset = offset.min(self.text.len());
         let lines_before = self.line_feeds.partition_point(|&at| at < offset);
         let line_start = match lines_before.checked_sub(1) {
@@ -96,6 +110,13 @@ fn count_chars(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count()
 }
 
+/// Child elements of the same namespace.
+pub(crate) fn elements<'n, 'i>(node: Node<'n, 'i>) -> impl Iterator<Item = Node<'n, 'i>> + Clone {
+    let namespace = node.tag_name().namespace();
+    node.children()
+        .filter(move |n| n.is_element() && n.tag_name().namespace() == namespace)
+}
+
 /// Whether text before a declaration is only white space and comments.
 pub(crate) fn is_prolog(text: &str) -> bool {
     let mut rest = text.trim();
@@ -108,6 +129,22 @@ pub(crate) fn is_prolog(text: &str) -> bool {
     rest.is_empty()
 }
 
+/// The first prefix that is not declared, if that is what is wrong with a text.
+pub(crate) fn undeclared(text: &str) -> Option<String> {
+    match Document::parse_with_options(text, options()) {
+        Err(Error::UnknownNamespace(prefix, _)) => Some(prefix),
+        _ => None,
+    }
+}
+
+fn options<'a>() -> ParsingOptions<'a> {
+    ParsingOptions {
+        allow_dtd: false,
+        nodes_limit: NODES,
+        ..ParsingOptions::default()
+    }
+}
+
 /// Parses XML.
 ///
 /// The parser does not recurse, so nesting cannot overflow the stack; entities are rejected.
@@ -117,13 +154,8 @@ pub(crate) fn parse<'a>(text: &'a str, source: &SourceText) -> Result<Document<'
         return Err(ModelError::at(&place, "nothing", "expected an XML element"));
     }
     check_attributes(text, source)?;
-    let options = ParsingOptions {
-        allow_dtd: false,
-        nodes_limit: NODES,
-        ..ParsingOptions::default()
-    };
     let document =
-        Document::parse_with_options(text, options).map_err(|e| parse_error(&e, source))?;
+        Document::parse_with_options(text, options()).map_err(|e| parse_error(&e, source))?;
     check_depth(&document, source)?;
     Ok(document)
 }
@@ -131,7 +163,7 @@ pub(crate) fn parse<'a>(text: &'a str, source: &SourceText) -> Result<Document<'
 /// Rejects elements with more than [`ATTRIBUTES`] attributes before the parser compares them.
 ///
 /// One pass over the text; it miscounts only in text that is not XML.
-fn check_attributes(text: &str, source: &SourceText) -> Result<(), ModelError> {
+pub(crate) fn check_attributes(text: &str, source: &SourceText) -> Result<(), ModelError> {
     let after = |start: usize, end: &str| text[start..].find(end).map(|at| start + at + end.len());
     let mut at = 0;
     while let Some(start) = after(at, "<") {

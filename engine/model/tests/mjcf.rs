@@ -275,13 +275,11 @@ fn numbers_of_mjcf_are_those_of_a_double() {
 }
 
 #[test]
-fn contact_parameters_have_no_effect_and_pairs_are_told() {
+fn what_is_only_seen_or_measured_has_no_effect_and_pairs_are_told() {
     let plain = arm("<joint name=\"j\"/>", "");
     let seen = "<camera name=\"c\"/><light/><site name=\"s\"/>";
-    let geom = "<geom friction=\"0.1 0 0\" condim=\"1\" solref=\"0.1 1\" solimp=\"0.9 0.9 0.01\" margin=\"0.1\" ";
     let text = plain
         .replace("<freejoint/>", &format!("<freejoint/>{seen}"))
-        .replace("<geom ", geom)
         .replace(
             "</mujoco>",
             "<sensor><jointpos joint=\"j\"/></sensor></mujoco>",
@@ -544,6 +542,13 @@ fn bodies_and_worlds_that_lose_all_colliders_are_errors_unless_it_is_allowed() {
             "<geom type=\"hfield\" hfield=\"ground\"/>",
             ball,
             Some("\"gone.png\" was not found"),
+        ),
+        // Ground that is missing leaves a hole, whatever else is there.
+        (
+            hfield,
+            "<geom type=\"hfield\" hfield=\"ground\"/><geom type=\"box\" size=\"1 1 1\" pos=\"9 0 0\"/>",
+            ball,
+            Some("file \"gone.png\" was not found"),
         ),
         // Shapes without contacts may be missing.
         (

@@ -310,6 +310,7 @@ fn unusual_files_load() {
     let half_extents_m = Vec3::new(0.5, 1.0, 1.5);
     assert_eq!(base.colliders[0].shape, Shape::Box { half_extents_m });
     let expected = [
+        "a.urdf:8:19: the unknown element <material> in <link> is ignored",
         "a.urdf:9:43: $(optenv NAME 0.1 0 0)",
         "a.urdf:9:72: rpy = \"0, 0, 0\" is read as 3 numbers separated by commas",
         "a.urdf:16:78: size = \"1,2,3\" is read as 3 numbers",

@@ -244,6 +244,30 @@ fn hyphens_declarations_and_document_types_do_not_stop_a_file() {
     }
 }
 
+/// tinyxml2, and so urdfdom and `MuJoCo`, take a prefix as a part of the name.
+#[test]
+fn undeclared_prefixes_are_told_and_what_has_them_is_ignored() {
+    let model = parse(
+        "<robot name='r'><drake:group name='g'/><link name='a'><drake:collision/><inertial><mass value='2'/></inertial>\
+         </link></robot>",
+    );
+    assert_eq!(model.links[0].inertial.mass_kg, 2.0);
+    let told = "a.urdf:1:1: undeclared prefixes: drake; what has them is ignored";
+    assert!(
+        model.warnings.iter().any(|w| w == told),
+        "{:?}",
+        model.warnings
+    );
+    // Places are those of the file as it is.
+    let error = error("<robot name='r'><gz:x/><link nam='a'/></robot>");
+    assert!(
+        error.starts_with("a.urdf:1:24: <link> without name"),
+        "{error}"
+    );
+    let error = self::error("<robot name='r'><xacro:macro/></robot>");
+    assert!(error.contains("xacro"), "{error}");
+}
+
 #[test]
 fn a_declared_encoding_is_read_and_a_wrong_one_told() {
     let folder = tempfile::tempdir().unwrap();

@@ -762,6 +762,7 @@ fn floor(stage: &Stage) -> Geometry {
             half_extents_m: half.with_z(thickness_m / 2.0),
         },
         rgba: FLOOR,
+        contacts: becomingone_components::contact_mask::ContactMask::default(),
     }
 }
 

@@ -35,7 +35,9 @@ pub(crate) fn show(
     path: EntityPath,
     geometry: &Geometry,
 ) -> RecordingStreamResult<()> {
-    let Geometry { pose, shape, rgba } = geometry;
+    let Geometry {
+        pose, shape, rgba, ..
+    } = geometry;
     let (at, turn, colour) = (
         translation(pose.translation_m),
         quaternion(*pose),
@@ -84,6 +86,7 @@ pub(crate) fn show(
                     field,
                 ))),
                 rgba: *rgba,
+                contacts: becomingone_components::contact_mask::ContactMask::default(),
             };
             show(to, path, &geometry)
         }

@@ -245,6 +245,7 @@ mod tests {
                 half_extents_m: Vec3::new(2.0, 1.0, 0.5),
             },
             rgba: [1.0; 4],
+            contacts: becomingone_components::contact_mask::ContactMask::default(),
         };
         let [low, high] = bounds(&geometry, Pose::IDENTITY);
         assert!((low - Vec3::new(0.0, -2.0, -0.5)).length() < 1e-5, "{low}");

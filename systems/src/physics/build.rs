@@ -7,6 +7,7 @@ use becomingone_components::body::{
     Geometry, Joint, JointKind, Link, LinkPoses, Mesh, Model, Obstacle, Pose, RobotModel, Shape,
     Travel, TruePose, TrueTwist,
 };
+use becomingone_components::contact_mask::ContactMask;
 use becomingone_components::drive::{Drive, SteeredWheel, Wheel};
 use becomingone_components::joints::Servos;
 use bevy_ecs::prelude::*;
@@ -55,12 +56,20 @@ pub(super) fn rapier_pose(pose: Pose) -> rapier3d::math::Pose {
     rapier3d::math::Pose::from_parts(pose.translation_m, pose.rotation)
 }
 
+/// Rapier's form of a mask.
+pub(super) fn groups(mask: ContactMask) -> InteractionGroups {
+    let [groups, filter] = [mask.groups, mask.filter].map(Group::from_bits_retain);
+    InteractionGroups::new(groups, filter, InteractionTestMode::Or)
+}
+
 impl Physics {
     /// Adds the ground: the plane z = 0.
     pub fn add_ground(&mut self, friction: f32) {
         // The first owner is the ground; its colliders keep user data 0.
         self.rapier.insert_collider(
-            ColliderBuilder::new(SharedShape::halfspace(Vec3::Z)).friction(friction),
+            ColliderBuilder::new(SharedShape::halfspace(Vec3::Z))
+                .collision_groups(groups(ContactMask::SCENE))
+                .friction(friction),
             None,
         );
     }
@@ -76,6 +85,7 @@ impl Physics {
         self.rapier.insert_collider(
             ColliderBuilder::new(shape)
                 .position(rapier_pose(upright(&obstacle.geometry)))
+                .collision_groups(groups(obstacle.geometry.contacts))
                 .friction(obstacle.friction)
                 .friction_combine_rule(if obstacle.slippery {
                     CoefficientCombineRule::Min
@@ -116,6 +126,10 @@ impl Physics {
                 self.add_link(link, rotor, body, user_data)
             })
             .collect::<Vec<_>>();
+        for pair in &model.excluded {
+            let [a, b] = pair.map(|link| links[link]);
+            self.excluded.extend([[a, b], [b, a]]);
+        }
         let mut governors = Vec::new();
         let mut joints = Vec::new();
         for (index, joint) in model.joints.iter().enumerate() {
@@ -249,6 +263,7 @@ impl Physics {
             self.rapier.insert_collider(
                 ColliderBuilder::new(convex(&collider.shape))
                     .position(rapier_pose(upright(collider)))
+                    .collision_groups(groups(collider.contacts))
                     // The description's own mass is used, not the shape's.
                     .density(0.0)
                     .friction(FRICTION)

@@ -3,6 +3,7 @@
 use bevy_ecs::prelude::*;
 use glam::Vec3;
 use rapier3d::prelude::*;
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 /// Owner of a collider.
@@ -50,6 +51,8 @@ pub struct SlippingWheel {
 pub struct Pairs<'a> {
     /// Every wheel that slips.
     pub slipping: &'a [SlippingWheel],
+    /// Pairs of bodies that do not touch each other, in both orders.
+    pub excluded: &'a HashSet<[RigidBodyHandle; 2]>,
 }
 
 impl PhysicsHooks for Pairs<'_> {
@@ -67,7 +70,9 @@ impl PhysicsHooks for Pairs<'_> {
         };
         let strangers = owner(context.collider1) != owner(context.collider2)
             || tree(context.rigid_body1) != tree(context.rigid_body2);
-        strangers.then(SolverFlags::default)
+        let pair = context.rigid_body1.zip(context.rigid_body2);
+        let is_excluded = pair.is_some_and(|(a, b)| self.excluded.contains(&[a, b]));
+        (strangers && !is_excluded).then(SolverFlags::default)
     }
 
     fn modify_solver_contacts(&self, context: &mut ContactModificationContext) {

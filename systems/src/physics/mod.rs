@@ -64,9 +64,10 @@ pub fn step(
         rapier,
         touches,
         slipping,
+        excluded,
         ..
     } = &mut *physics;
-    rapier.step_with_events(&Pairs { slipping }, touches);
+    rapier.step_with_events(&Pairs { slipping, excluded }, touches);
     // Rapier disables such bodies silently.
     let Some(&lost) = rapier.quarantine().bodies().first() else {
         return Ok(());

@@ -10,10 +10,14 @@ use std::f64::consts::PI;
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub struct WheelAngles(pub Vec<f64>);
 
+/// Speed beyond which no robot is meant to move (m/s).
+const PLAUSIBLE_M_S: f64 = 100.0;
+
 /// Reads poses, velocities, wheel angles and travel from rapier.
 pub fn track(
     physics: Res<Physics>,
     mut agents: Query<(
+        &Name,
         &Bodies,
         &mut TruePose,
         &mut TrueTwist,
@@ -24,7 +28,7 @@ pub fn track(
     models: Query<&Model>,
 ) {
     let rapier = &physics.rapier;
-    for (bodies, mut pose, mut twist, mut links, mut travel) in &mut agents {
+    for (name, bodies, mut pose, mut twist, mut links, mut travel) in &mut agents {
         let mut fastest = 0.0f32;
         for (&handle, link) in bodies.links.iter().zip(&mut links.0) {
             let Some(body) = rapier.bodies.get(handle) else {
@@ -42,7 +46,14 @@ pub fn track(
             twist.angular_rad_s = body.angvel();
         }
         travel.distance_m += f64::from(root.translation_m.distance(pose.0.translation_m));
-        travel.max_speed_m_s = travel.max_speed_m_s.max(f64::from(fastest));
+        let fastest = f64::from(fastest);
+        if fastest > PLAUSIBLE_M_S && travel.max_speed_m_s <= PLAUSIBLE_M_S {
+            log::warn!(
+                "{name}: a part moves at {fastest:.0} m/s: either it falls, or the simulation has become unstable, by \
+                 light parts between heavy ones or shapes within each other; a shorter tick may help"
+            );
+        }
+        travel.max_speed_m_s = travel.max_speed_m_s.max(fastest);
         pose.0 = root;
     }
     for (of, drive, mut angles) in &mut wheels {

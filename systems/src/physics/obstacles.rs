@@ -3,6 +3,7 @@
 use super::build::vec3;
 use super::world::Physics;
 use becomingone_components::body::{Geometry, Mesh, Obstacle, Pose, Shape};
+use becomingone_components::contact_mask::ContactMask;
 use becomingone_components::scene::{FromScene, ObstacleSpec, WorldSpec};
 use bevy_ecs::prelude::*;
 use glam::{Quat, Vec3};
@@ -30,6 +31,7 @@ fn obstacle_geometry(spec: &ObstacleSpec, mesh: Option<&Arc<Mesh>>) -> Geometry 
                 half_extents_m: vec3(*size_m) / 2.0,
             },
             rgba: rgba(*rgb),
+            contacts: ContactMask::SCENE,
         },
         ObstacleSpec::Ramp {
             name,
@@ -42,6 +44,7 @@ fn obstacle_geometry(spec: &ObstacleSpec, mesh: Option<&Arc<Mesh>>) -> Geometry 
             pose: place(*position_m, *yaw_rad, 0.0),
             shape: Shape::Mesh(Arc::new(wedge(name, vec3(*size_m)))),
             rgba: rgba(*rgb),
+            contacts: ContactMask::SCENE,
         },
         ObstacleSpec::Mesh {
             name,
@@ -59,6 +62,7 @@ fn obstacle_geometry(spec: &ObstacleSpec, mesh: Option<&Arc<Mesh>>) -> Geometry 
                 })
             })),
             rgba: rgba(*rgb),
+            contacts: ContactMask::SCENE,
         },
     }
 }

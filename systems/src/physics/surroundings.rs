@@ -1,7 +1,7 @@
 //! Static shapes of a robot's file: obstacles that stand about its start.
 
 use super::Physics;
-use super::build::{convex, rapier_pose, upright};
+use super::build::{convex, groups, rapier_pose, upright};
 use becomingone_components::body::{Geometry, Obstacle, Pose, RobotModel, Shape};
 use becomingone_components::scene::FromScene;
 use bevy_ecs::prelude::*;
@@ -22,6 +22,7 @@ pub(crate) fn spawn(world: &mut World, agent: &str, model: &RobotModel, root: Po
         physics.rapier.insert_collider(
             ColliderBuilder::new(convex(&geometry.shape))
                 .position(rapier_pose(upright(&geometry)))
+                .collision_groups(groups(geometry.contacts))
                 .friction(friction)
                 .user_data(user_data),
             None,

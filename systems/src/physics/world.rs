@@ -8,6 +8,7 @@ use glam::Vec3;
 use rapier3d::prelude::{
     ActiveHooks, ImpulseJointHandle, PhysicsWorld, RigidBody, RigidBodyHandle,
 };
+use std::collections::HashSet;
 
 /// Rapier's world and the owners of its colliders.
 #[derive(Resource)]
@@ -20,6 +21,8 @@ pub struct Physics {
     pub(super) touches: Touches,
     /// Slipping wheels; empty without a slip fault.
     pub(super) slipping: Vec<SlippingWheel>,
+    /// Pairs of bodies that do not touch each other, in both orders.
+    pub(super) excluded: HashSet<[RigidBodyHandle; 2]>,
 }
 
 impl Physics {
@@ -35,6 +38,7 @@ impl Physics {
             owners: vec![Owner::ground()],
             touches: Touches::default(),
             slipping: Vec::new(),
+            excluded: HashSet::new(),
         }
     }
 

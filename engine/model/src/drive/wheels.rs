@@ -2,6 +2,7 @@
 
 use crate::{did_you_mean, wheel_cylinder};
 use becomingone_components::body::{Geometry, JointKind, Pose, RobotModel, Shape};
+use becomingone_components::contact_mask::ContactMask;
 use glam::Vec3;
 
 /// Largest height of a wheel that touches the ground above the robot's lowest point (m).
@@ -27,6 +28,16 @@ fn candidate(model: &RobotModel, poses: &[Pose], index: usize) -> Option<WheelCa
         .visuals
         .first()
         .map_or([0.2, 0.2, 0.2, 1.0], |v| v.rgba);
+    // A wheel rolls on the ground, whatever its shapes are.
+    let contacts = link
+        .colliders
+        .iter()
+        .map(|c| c.contacts)
+        .reduce(|a, b| ContactMask {
+            groups: a.groups | b.groups,
+            filter: a.filter | b.filter,
+        });
+    let contacts = contacts.unwrap_or_default().with_scene();
     Some(WheelCandidate {
         joint: index,
         centre: pose.point(cylinder.translation_m),
@@ -39,6 +50,7 @@ fn candidate(model: &RobotModel, poses: &[Pose], index: usize) -> Option<WheelCa
                 length_m: width_m,
             },
             rgba,
+            contacts,
         },
     })
 }

@@ -75,14 +75,16 @@ pub(super) fn shapes(
             let found = format!("<{kind}> without a name");
             return Err(v.refuse("name", found, "expected name=\"...\""));
         };
-        let asset = match kind {
-            "mesh" => mesh(&v, file, settings, mesh_cache, warnings)?,
+        let read = match kind {
+            "mesh" => mesh(&v, file, settings, mesh_cache, warnings),
             _ => match height_fields::read(&v, settings, mesh_cache, warnings)? {
-                Field::Read(field) => Asset::HeightField(field),
-                Field::Missing(why) => Asset::Ignored(why),
-                Field::Invalid(error) => Asset::Invalid(error),
+                Field::Read(field) => Ok(Asset::HeightField(field)),
+                Field::Missing(why) => Ok(Asset::Ignored(why)),
+                Field::Invalid(error) => Ok(Asset::Invalid(error)),
             },
         };
+        mesh_cache.report(&v.place("file"), warnings);
+        let asset = read?;
         if shapes.insert(name.clone(), asset).is_some() {
             let found = format!("a second {kind} named {name:?}");
             return Err(v.refuse("name", found, "expected unique names"));
@@ -123,6 +125,14 @@ fn mesh(
                 return Ok(Asset::Invalid(error));
             }
         },
+        None if v.text("builtin").is_some_and(|name| name != "none") => {
+            let name = quoted(v.text("builtin").unwrap_or_default());
+            let found = format!("a mesh with builtin = {name}, which is not supported");
+            let expected = "expected a file, or vertices";
+            let error = v.refuse("builtin", found, expected);
+            let hint = "save the mesh to a file, or use a primitive shape";
+            return Ok(Asset::Invalid(error.hint(hint)));
+        }
         None if v.has("vertex") => Arc::new(inline(v, scale)?),
         None => {
             let text = "a mesh with neither file nor vertex is not supported and is ignored";

@@ -3,6 +3,7 @@
 use super::defaults::Classes;
 use super::element::{Element, Values};
 use super::include::Includer;
+use super::schema::check;
 use super::settings::Settings;
 use super::unsupported::warn_unsupported;
 use crate::ModelError;
@@ -42,6 +43,7 @@ pub(crate) fn expand(
     scopes: &mut Vec<Scope>,
     warnings: &mut Warnings,
 ) -> Result<(), ModelError> {
+    check(root, warnings)?;
     let scope = scopes.len();
     root.each_mut(&mut |element| element.scope = scope);
     scopes.push(Scope {

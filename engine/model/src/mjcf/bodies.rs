@@ -10,6 +10,7 @@ pub(super) use joints::plain_joint;
 
 use super::assets::Assets;
 use super::attach::Scope;
+use super::contact_parameters::Ignored;
 use super::defaults::{ClassId, Classes};
 use super::element::{Element, Values};
 use super::geom::{self, Geom};
@@ -19,33 +20,23 @@ use crate::mass::Mass;
 use crate::number::shown;
 use crate::{ModelError, Place};
 use becomingone_components::body::{Geometry, JointKind, Pose, Surroundings};
+use becomingone_components::contact_mask::ContactMask;
 use glam::{DMat3, DVec3, Quat, Vec3};
 use joints::JointElement;
 use std::collections::HashSet;
 
-/// Share of a body's mass for each intermediate link between two of its joints.
-const LINK_MASS_SHARE: f64 = 0.1;
+/// Share of a body's mass for each intermediate link between two of its joints: as little as the physics bears, which
+/// is more between many joints, and of bodies lighter than this (kg).
+const LINK_MASS_SHARE: f64 = 0.01;
+const STEADY_MASS_SHARE: f64 = 0.1;
+const LIGHT_KG: f64 = 0.5;
+const FEW_JOINTS: usize = 3;
 /// Least cosine between the normal of a floor and the vertical, and its largest distance (m) from the
 /// scene's ground, which replaces it.
 const HORIZONTAL: f32 = 0.9999;
 const GROUND_TOLERANCE_M: f32 = 1e-3;
-/// Elements without effect here.
-const NO_EFFECT: [&str; 6] = ["camera", "light", "site", "inertial", "joint", "freejoint"];
-const BODY: &[&str] = &[
-    "name",
-    "childclass",
-    "mocap",
-    "pos",
-    "quat",
-    "axisangle",
-    "xyaxes",
-    "zaxis",
-    "euler",
-    "gravcomp",
-    "user",
-    "fuse",
-    "sleep",
-];
+/// Elements of a body that are not supported.
+const UNSUPPORTED: [&str; 3] = ["composite", "flexcomp", "plugin"];
 
 /// Entry of a keyframe's `qpos`.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +86,10 @@ pub(crate) struct Bodies<'a> {
     pub(crate) surroundings: Surroundings,
     /// Those of them whose files were not found.
     pub(crate) lost_surroundings: Vec<String>,
+    /// Masks of the floors that the scene's ground replaces.
+    pub(crate) floors: Vec<ContactMask>,
+    /// Parameters of contacts without effect.
+    pub(crate) ignored: Ignored,
     /// Position of a free base in the file (m), and its rotation.
     pub(crate) base_m: Vec3,
     pub(crate) upright: Quat,
@@ -125,6 +120,8 @@ impl<'a> Bodies<'a> {
             fixed_base: false,
             surroundings: Surroundings::default(),
             lost_surroundings: Vec::new(),
+            floors: Vec::new(),
+            ignored: Ignored::default(),
             base_m: Vec3::ZERO,
             upright: Quat::IDENTITY,
         }
@@ -231,6 +228,9 @@ impl<'a> Bodies<'a> {
         geom.mass = None;
         let is_floor = geom.plane && level && top.abs() < GROUND_TOLERANCE_M;
         self.surroundings.has_floor |= is_floor;
+        if is_floor && geom.has_contacts {
+            self.floors.push(geom.contacts);
+        }
         Ok((!is_floor).then_some(geom))
     }
 
@@ -307,7 +307,7 @@ impl<'a> Bodies<'a> {
 
     /// Warns about an unsupported element.
     fn skip(&mut self, element: &Element) {
-        if !NO_EFFECT.contains(&&*element.name) {
+        if UNSUPPORTED.contains(&&*element.name) {
             let text = format!("<{}> is not supported and is ignored", element.name);
             self.warnings.push(&element.place, text);
         }
@@ -331,6 +331,9 @@ impl<'a> Bodies<'a> {
             self.settings(item.element),
             &self.assets[item.element.scope],
         )?;
+        if geom.has_contacts {
+            self.ignored.count(&v)?;
+        }
         let own = geom.pose;
         geom.pose = self.frame(item, body_in_world) * own;
         let moved = geom.pose * own.inverse();
@@ -342,7 +345,6 @@ impl<'a> Bodies<'a> {
     fn body(&mut self, item: &Item, parent: &Parent) -> Result<(), ModelError> {
         let element = item.element;
         let v = element.values();
-        v.warn_unknown(BODY, &mut self.warnings);
         self.counts.0 += 1;
         let name = match v.text("name") {
             Some("world") => {
@@ -384,7 +386,6 @@ impl<'a> Bodies<'a> {
                 .values(inner.element, inner.class)?;
             match &*inner.element.name {
                 "geom" => {
-                    v.warn_unknown(geom::KNOWN, &mut self.warnings);
                     let geom = self.geom(inner, world)?;
                     if let Some(text) = &geom.warning {
                         self.warnings.push(&inner.element.place, text);
@@ -464,16 +465,21 @@ impl<'a> Bodies<'a> {
         let place = link.place.clone();
         let count = joints.len();
         self.counts.1 += count;
+        let is_light = link.mass.is_none_or(|mass| mass.kg < LIGHT_KG);
+        let share = match count > FEW_JOINTS || is_light {
+            true => STEADY_MASS_SHARE,
+            false => LINK_MASS_SHARE,
+        };
         if count > 1 {
             let text = format!(
                 "body {:?} has {count} joints: {} intermediate links get {:.0} % of its mass each",
                 link.name,
                 count - 1,
-                LINK_MASS_SHARE * 100.0
+                share * 100.0
             );
             self.warnings.push(&place, text);
         }
-        let part = (LINK_MASS_SHARE * (count.max(1) - 1) as f64).min(0.5);
+        let part = (share * (count.max(1) - 1) as f64).min(0.5);
         let link_share = link
             .mass
             .filter(|m| m.kg > 0.0)
@@ -604,6 +610,7 @@ fn add_shape(link: &mut DraftLink, geom: Geom, at: Pose) {
         pose: at * geom.pose,
         shape,
         rgba: geom.rgba,
+        contacts: geom.contacts,
     };
     if geom.has_contacts {
         link.colliders.push(geometry.clone());

@@ -1,6 +1,5 @@
 //! Element tree of one or more files, with the place of each element, and typed attributes.
 
-use crate::draft::Warnings;
 use crate::number::{numbers, parsed, quoted, shown};
 use crate::{ModelError, Place};
 use becomingone_components::body::Pose;
@@ -276,20 +275,5 @@ impl<'e> Values<'e> {
     pub(crate) fn rgba(&self, name: &str) -> Result<Option<[f32; 4]>, ModelError> {
         let rgba = self.exactly::<4>(name)?;
         Ok(rgba.map(|rgba| rgba.map(|x| x.clamp(0.0, 1.0) as f32)))
-    }
-
-    /// Warns about unknown attributes: a misspelt one would change the robot silently.
-    pub(crate) fn warn_unknown(&self, known: &[&str], warnings: &mut Warnings) {
-        let mut names: Vec<_> = self.element.attributes.iter().collect();
-        names.sort_by_key(|(_, a)| (a.place.line, a.place.column));
-        for (name, attribute) in names {
-            if !known.contains(&name.as_str()) {
-                let near = crate::did_you_mean(name, known.iter().copied());
-                let element = &self.element.name;
-                let text =
-                    format!("the unknown attribute {name:?} of <{element}> is ignored{near}");
-                warnings.push(&attribute.place, text);
-            }
-        }
     }
 }

@@ -7,48 +7,13 @@ use super::settings::Settings;
 use crate::ModelError;
 use crate::mass::Mass;
 use crate::mesh_mass::MeshInertia;
-use crate::number::quoted;
+use crate::number::{quoted, shown};
 use becomingone_components::body::{Pose, Shape};
+use becomingone_components::contact_mask::ContactMask;
 use glam::{DQuat, DVec3, Quat, Vec3};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Attributes of `<geom>` that are read, or known to have no effect here.
-pub(crate) const KNOWN: &[&str] = &[
-    "name",
-    "class",
-    "type",
-    "contype",
-    "conaffinity",
-    "condim",
-    "group",
-    "priority",
-    "size",
-    "material",
-    "rgba",
-    "friction",
-    "mass",
-    "density",
-    "shellinertia",
-    "solmix",
-    "solref",
-    "solimp",
-    "margin",
-    "gap",
-    "fromto",
-    "pos",
-    "quat",
-    "axisangle",
-    "xyaxes",
-    "zaxis",
-    "euler",
-    "hfield",
-    "mesh",
-    "fitscale",
-    "fluidshape",
-    "fluidcoef",
-    "user",
-];
 const TYPES: [&str; 9] = [
     "plane",
     "hfield",
@@ -75,6 +40,8 @@ pub(crate) struct Geom {
     pub(crate) mass: Option<Mass>,
     /// It takes part in contacts.
     pub(crate) has_contacts: bool,
+    /// With what, the scene excepted.
+    pub(crate) contacts: ContactMask,
     /// It is visible by the defaults of `MuJoCo`'s viewer: groups 0 to 2.
     pub(crate) visible: bool,
     /// It is an infinite plane.
@@ -97,12 +64,14 @@ pub(crate) fn read(v: &Values, settings: &Settings, assets: &Assets) -> Result<G
     let whole =
         |name: &str, default: f64| Ok::<_, ModelError>(v.number(name)?.unwrap_or(default) as i64);
     let group = whole("group", 0.0)?;
-    let has_contacts = whole("contype", 1.0)? != 0 || whole("conaffinity", 1.0)? != 0;
+    let [contype, conaffinity] = [mask(v, "contype")?, mask(v, "conaffinity")?];
+    let has_contacts = !settings.no_contacts && (contype != 0 || conaffinity != 0);
     let mut geom = Geom {
         pose: settings.pose(v)?,
         shape: None,
         mass: None,
         has_contacts,
+        contacts: ContactMask::of_file(contype, conaffinity),
         visible: (0..=2).contains(&group),
         plane: kind == "plane",
         rgba: rgba(v, assets)?,
@@ -184,7 +153,18 @@ fn with_identity_pose(shape: Shape) -> becomingone_components::body::Geometry {
         pose: Pose::IDENTITY,
         shape,
         rgba: [1.0; 4],
+        contacts: ContactMask::default(),
     }
+}
+
+/// Bits of `contype` or `conaffinity`; those of a negative number are in two's complement.
+fn mask(v: &Values, name: &str) -> Result<u32, ModelError> {
+    let number = v.number(name)?.unwrap_or(1.0);
+    if number.fract() == 0.0 && number >= f64::from(i32::MIN) && number <= f64::from(i32::MAX) {
+        return Ok((number as i32).cast_unsigned());
+    }
+    let found = format!("{name} = {}", shown(number));
+    Err(v.refuse(name, found, "expected a whole number of 32 bits"))
 }
 
 /// Mass of a shape by its attributes, from its mass at the density of water.

@@ -3,7 +3,7 @@
 use super::element::Values;
 use super::settings::Settings;
 use crate::ModelError;
-use crate::draft::Warnings;
+use crate::draft::{ALLOW_MISSING, Warnings};
 use crate::mesh_cache::MeshCache;
 use becomingone_components::height_field::HeightField;
 use std::path::Path;
@@ -52,7 +52,13 @@ pub(super) fn read(
             let bytes = match mesh_cache.bytes(&name) {
                 Ok(bytes) => bytes,
                 Err(cause) if cause.missing => {
-                    let text = format!("height field ignored: {}; {}", cause.found, cause.expected);
+                    let found = cause.found.replacen("mesh", "file", 1);
+                    // Ground that is missing leaves a hole, whatever else is there.
+                    if !mesh_cache.allows_missing() {
+                        let error = v.refuse("file", found, cause.expected);
+                        return Ok(Field::Invalid(error.hint(ALLOW_MISSING)));
+                    }
+                    let text = format!("height field ignored: {found}; {}", cause.expected);
                     warnings.push(&v.place("file"), text);
                     return Ok(Field::Missing(cause.lost()));
                 }

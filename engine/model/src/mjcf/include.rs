@@ -2,6 +2,7 @@
 
 use super::element::{Element, Values};
 use crate::draft::Warnings;
+use crate::placeholder::placeholder;
 use crate::text::decode;
 use crate::tolerant::tolerant;
 use crate::xml::{SourceText, parse};
@@ -183,6 +184,12 @@ impl<'a> Includer<'a> {
                 "expected an MJCF file",
             )
         })?;
+        if let Some((found, expected)) =
+            placeholder(&bytes).filter(|_| !bytes.trim_ascii().is_empty())
+        {
+            let found = format!("{}: {found}", path.display());
+            return Err(values.refuse("file", found, expected));
+        }
         let decoded = decode(&bytes, path)?;
         if let Some((place, text)) = decoded.warning {
             self.warnings.push(&place, text);

@@ -3,6 +3,7 @@
 //! Modules in the order of processing:
 //!
 //! - `include`: merges included files into one tree of `element`s.
+//! - `schema`: names and decimal commas.
 //! - `attach`: attaches parts of other models, each with its own settings and classes.
 //! - `replicate`: expands `<replicate>`.
 //! - `settings`: `<compiler>`, units and conventions of the file.
@@ -10,6 +11,7 @@
 //! - `assets` and `height_fields`: meshes, height fields and materials.
 //! - `primitive` and `geom`: shapes and their masses.
 //! - `bodies`: links and joints.
+//! - `contact`: what touches what; `contact_parameters`: what has no effect.
 //! - `actuators`: effort limits; `equality`: mimics; `keyframe`: the start pose.
 //!
 //! Unsupported elements cause a warning (`unsupported`).
@@ -18,6 +20,8 @@ mod actuators;
 mod assets;
 mod attach;
 mod bodies;
+mod contact;
+mod contact_parameters;
 mod defaults;
 pub(crate) mod element;
 mod equality;
@@ -27,6 +31,7 @@ mod include;
 mod keyframe;
 mod primitive;
 mod replicate;
+pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod unsupported;
 
@@ -56,6 +61,11 @@ pub(crate) fn read(
     let mut warnings = Warnings::default();
     attach::expand(&mut root, file, &mut includer, &mut scopes, &mut warnings)?;
     warnings.append(includer.warnings);
+    // Those of attached models do not count.
+    let no_contacts = scopes[0].settings.no_contacts;
+    for scope in &mut scopes {
+        scope.settings.no_contacts = no_contacts;
+    }
     replicate::expand(&mut root, &scopes)?;
     let mut mesh_cache = MeshCache::new(file, files);
     let mut assets = Vec::new();
@@ -88,6 +98,9 @@ pub(crate) fn read(
     actuators::read(&root, &scopes, &mut bodies)?;
     equality::read(&root, &scopes, &mut bodies)?;
     keyframe::read(&root, &mut bodies)?;
+    let excluded = contact::excluded(&root, &mut bodies)?;
+    contact::touch_scene(&mut bodies, &root.place);
+    bodies.ignored.warn(&mut bodies.warnings);
     bodies.place_surroundings();
     let Bodies {
         mut links,
@@ -145,6 +158,7 @@ pub(crate) fn read(
         joints,
         fixed_base,
         surroundings,
+        excluded,
         lost_surroundings,
         allows_missing: files.allows_missing(),
         written: Some(Written {

@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     /// Poses are in the world frame: a convention that `MuJoCo` has removed.
     pub(crate) global: bool,
     pub(crate) fit_box: bool,
+    /// `<flag contact="disable">`: nothing touches anything.
+    pub(crate) no_contacts: bool,
 }
 
 impl Settings {
@@ -55,6 +57,7 @@ impl Settings {
             total_mass: None,
             global: false,
             fit_box: false,
+            no_contacts: false,
         };
         let (mut asset_folder, mut mesh_folder) = (None, None);
         for element in root.all("compiler") {
@@ -62,6 +65,13 @@ impl Settings {
             settings.add(&v)?;
             asset_folder = v.text("assetdir").or(asset_folder);
             mesh_folder = v.text("meshdir").or(mesh_folder);
+        }
+        for flag in root.all("option").flat_map(|option| option.all("flag")) {
+            match flag.values().text("contact") {
+                Some("disable") => settings.no_contacts = true,
+                Some("enable") => settings.no_contacts = false,
+                _ => {}
+            }
         }
         let folder = mesh_folder.or(asset_folder).unwrap_or_default();
         settings.mesh_folder = folder.replace('\\', "/");

@@ -3,28 +3,7 @@
 use super::element::Element;
 use crate::ModelError;
 use crate::draft::Warnings;
-use becomingone_components::nearest::nearest;
 
-/// Sections of a file.
-const SECTIONS: [&str; 17] = [
-    "compiler",
-    "option",
-    "size",
-    "visual",
-    "statistic",
-    "asset",
-    "worldbody",
-    "contact",
-    "deformable",
-    "equality",
-    "tendon",
-    "actuator",
-    "sensor",
-    "keyframe",
-    "default",
-    "custom",
-    "extension",
-];
 /// Parts of the simulation that a file may disable.
 const FLAGS: [&str; 10] = [
     "gravity",
@@ -51,13 +30,6 @@ pub(crate) fn warn_unsupported(root: &Element, warnings: &mut Warnings) -> Resul
             "deformable" => "deformable bodies are",
             "extension" => "plugins are",
             "contact" if section.all("pair").next().is_some() => "contact pairs are",
-            name if !SECTIONS.contains(&name) => {
-                let near = nearest(name, SECTIONS);
-                let near = near.map_or(String::new(), |near| format!("; did you mean <{near}>?"));
-                let text = format!("<{name}> is no section of MJCF and is ignored{near}");
-                warnings.push(&section.place, text);
-                continue;
-            }
             _ => continue,
         };
         let text = format!("{what} not supported and are ignored");
@@ -68,8 +40,18 @@ pub(crate) fn warn_unsupported(root: &Element, warnings: &mut Warnings) -> Resul
         for flag in option.all("flag") {
             let v = flag.values();
             for name in FLAGS.iter().filter(|name| v.text(name) == Some("disable")) {
-                let text = format!("<flag {name}=\"disable\"> is not supported and is ignored");
+                let text = match *name {
+                    "contact" => {
+                        "<flag contact=\"disable\">: nothing of this file touches anything"
+                            .to_owned()
+                    }
+                    name => format!("<flag {name}=\"disable\"> is not supported and is ignored"),
+                };
                 warnings.push(&v.place(name), text);
+            }
+            if v.text("override") == Some("enable") {
+                let text = "the contact parameters of <flag override=\"enable\"> are not supported and are ignored";
+                warnings.push(&v.place("override"), text);
             }
         }
         if let Some(g) = v.vector("gravity")? {

@@ -5,39 +5,14 @@ use crate::draft::{DraftLink, Warnings};
 use crate::mass::Mass;
 use crate::mjcf::element::Element;
 use crate::mjcf::scale_total_mass;
+use crate::mjcf::schema::check;
 use crate::mjcf::settings::{Settings, ShapeMass};
 use crate::mjcf::unsupported::warn_unsupported;
 use crate::xml::SourceText;
 use roxmltree::Node;
 
-/// Attributes of `<compiler>` that are read, or that change nothing here: angles of a URDF are always
-/// radians, fixed links are always fused and keep their frames, and visuals have no mass.
-const COMPILER: [&str; 22] = [
-    "meshdir",
-    "assetdir",
-    "texturedir",
-    "strippath",
-    "balanceinertia",
-    "boundmass",
-    "boundinertia",
-    "settotalmass",
-    "inertiafromgeom",
-    "inertiagrouprange",
-    "discardvisual",
-    "fusestatic",
-    "angle",
-    "eulerseq",
-    "coordinate",
-    "autolimits",
-    "convexhull",
-    "fitaabb",
-    "usethread",
-    "alignfree",
-    "saveinertial",
-    "boundlimits",
-];
-
-/// Settings of `<compiler>`.
+/// Settings of `<compiler>`. Some change nothing here: angles of a URDF are always radians, fixed links are always fused
+/// and keep their frames, and visuals have no mass.
 #[derive(Debug)]
 pub(super) struct Compiler {
     settings: Settings,
@@ -54,19 +29,21 @@ impl Compiler {
     ) -> Result<Option<Self>, ModelError> {
         let sections = root.children().filter(|n| n.has_tag_name("mujoco"));
         let children = sections.flat_map(|n| n.children()).filter(Node::is_element);
-        let children: Vec<_> = children.map(|n| Element::of(n, source)).collect();
+        let children: Vec<_> = children.map(|n| with_children(n, source)).collect();
         if children.is_empty() {
             return Ok(None);
         }
         let mut section = Element::of(root, source);
+        section.name = "mujoco".to_owned();
+        section.attributes.clear();
         section.children = children;
+        check(&section, warnings)?;
         warn_unsupported(&section, warnings)?;
         let settings = Settings::of(&section)?;
         // MuJoCo strips paths of a URDF unless told otherwise.
         let mut strip_path = true;
         for compiler in section.all("compiler") {
             let v = compiler.values();
-            v.warn_unknown(&COMPILER, warnings);
             strip_path = v.switch("strippath")?.unwrap_or(strip_path);
         }
         Ok(Some(Self {
@@ -98,5 +75,16 @@ impl Compiler {
         if let Some(total) = self.settings.total_mass {
             scale_total_mass(links, total);
         }
+        if self.settings.no_contacts {
+            links.iter_mut().for_each(|link| link.colliders.clear());
+        }
     }
+}
+
+/// Element with its children; the parser limits the depth.
+fn with_children(node: Node, source: &SourceText) -> Element {
+    let mut element = Element::of(node, source);
+    let children = node.children().filter(Node::is_element);
+    element.children = children.map(|n| with_children(n, source)).collect();
+    element
 }

@@ -81,6 +81,7 @@ pub fn robot() -> RobotModel {
         pose: Pose::new(at, rotation),
         shape,
         rgba,
+        contacts: becomingone_components::contact_mask::ContactMask::default(),
     };
     let hull = shape(
         Shape::Box {
@@ -166,6 +167,7 @@ pub fn robot() -> RobotModel {
         }],
         fixed_base: false,
         static_link: None,
+        excluded: Vec::new(),
         surroundings: Default::default(),
         written: Written {
             links: 4,

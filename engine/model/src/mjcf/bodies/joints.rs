@@ -8,34 +8,6 @@ use crate::{ModelError, Place};
 use becomingone_components::body::{JointKind, JointLimits, Pose};
 use glam::{DVec3, Quat, Vec3};
 
-const JOINT: &[&str] = &[
-    "name",
-    "class",
-    "type",
-    "group",
-    "pos",
-    "axis",
-    "springdamper",
-    "limited",
-    "actuatorfrclimited",
-    "solreflimit",
-    "solimplimit",
-    "solreffriction",
-    "solimpfriction",
-    "stiffness",
-    "range",
-    "actuatorfrcrange",
-    "actuatorgravcomp",
-    "margin",
-    "ref",
-    "springref",
-    "armature",
-    "damping",
-    "frictionloss",
-    "user",
-    "align",
-];
-
 const KINDS: [&str; 4] = ["free", "ball", "slide", "hinge"];
 
 /// A `<joint>` element.
@@ -64,7 +36,6 @@ pub(super) fn read(
     settings: &Settings,
     warnings: &mut Warnings,
 ) -> Result<Option<JointElement>, ModelError> {
-    v.warn_unknown(JOINT, warnings);
     let kind = match v.text("type") {
         Some("slide") => JointKind::Prismatic,
         Some("hinge") | None => JointKind::Revolute,

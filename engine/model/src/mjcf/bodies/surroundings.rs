@@ -60,6 +60,7 @@ impl Bodies<'_> {
                     pose: geom.pose,
                     shape: geom.shape?,
                     rgba: geom.rgba,
+                    contacts: geom.contacts,
                 })
             })
             .collect();
