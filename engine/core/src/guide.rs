@@ -6,6 +6,7 @@
 //! - [`glossary`]: what are Emissary, Master, Witness, BLEND called elsewhere?
 //! - [`your_data`]: how do I get my own data in? (five minutes)
 //! - [`which_files`]: which files open?
+//! - [`tables`]: how are faults found in a table?
 //! - [`numbers`]: what do the numbers in the summary and in the scores mean?
 //! - [`faults`]: which sensor faults are detected, how fast, and how often is the right sensor isolated?
 //! - [`memory`]: how do agents keep memories across runs, and compare rhythms of minutes to hours?
@@ -192,6 +193,7 @@ pub mod glossary;
 pub mod library;
 pub mod memory;
 pub mod numbers;
+pub mod tables;
 pub mod time_scales;
 pub mod which_files;
 pub mod your_data;

@@ -3,9 +3,6 @@
 use becomingone_kernel::Finding;
 use becomingone_replay::Row;
 
-/// Rows of an interval that tell its cause.
-const FIRST_ROWS: u32 = 30;
-
 /// An interval of flagged rows.
 pub(super) struct Interval<const N: usize> {
     /// Its number, from 1.
@@ -17,15 +14,15 @@ pub(super) struct Interval<const N: usize> {
     pub(super) peak: f64,
     /// Largest mean of the statistics over their thresholds.
     pub(super) severity: f64,
-    /// How often each channel had the largest share in the first rows.
-    firsts: [u32; N],
+    /// How often each channel had the largest share.
+    named: [u32; N],
 }
 
 impl<const N: usize> Interval<N> {
-    /// The isolated channel: the one that has the largest share most often in the first rows. Later others follow it.
+    /// The isolated channel: the one that has the largest share most often.
     pub(super) fn cause(&self) -> Option<usize> {
         let most = self
-            .firsts
+            .named
             .iter()
             .enumerate()
             .rev()
@@ -78,16 +75,13 @@ impl<const N: usize> Intervals<N> {
             lasted_s: None,
             peak: 0.0,
             severity: 0.0,
-            firsts: [0; N],
+            named: [0; N],
         });
         open.last = here(Some(std::mem::take(&mut open.last)));
         open.peak = open.peak.max(finding.surprise);
         open.severity = open.severity.max(finding.severity);
-        if let Some(cause) = finding
-            .cause
-            .filter(|_| open.firsts.iter().sum::<u32>() < FIRST_ROWS)
-        {
-            open.firsts[cause] += 1;
+        if let Some(cause) = finding.cause {
+            open.named[cause] += 1;
         }
         let ends = open.first.2.zip(open.last.2).filter(|_| stamped);
         open.lasted_s = ends.map(|(from, to)| to.saturating_sub(from) as f64 / 1e9);

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! becomingone run robot      # order, coherence, surprise: the table `kernel`
-//! becomingone analyze 1.csv --time datetime --baseline 400 --ignore anomaly,changepoint     # the same, row by row
 //! ```
+//!
+//! Tables are judged by other statistics: [How are faults found in a table?](super::tables)
 //!
 //! The kernel computes one quantity of two inputs: `T`, the **temporal coherence** (normalised lagged autocorrelation),
 //! with a magnitude of 0 to 1.
@@ -39,39 +40,9 @@
 //! commands agree, 0.5 at the alarm, and no value (null) before the self-model is trained. `dissipated` is the alarm
 //! itself, delayed by a few samples at both ends; `cause` is the isolated channel, the one with the largest share.
 //!
-#![doc = include_str!("../../doc/surprise.svg")]
-//!
-//! *A pump and its valve (SKAB valve1, file 1; a row a second): grey, the 400 rows of training data;
-//! orange, the rows during which the valve was turned, by the recording's own label (572 to 974). The flow drops
-//! by one litre a minute, which single readings do at any time. Flagged: rows 643 to 938, cause `Volume Flow RateRMS`.
-//! Made with `becomingone analyze 1.csv --time datetime --baseline 400 --ignore anomaly,changepoint`.*
-//!
-//! The alarm starts 71 rows late and ends 36 rows early: a deviation has to persist before it counts, and a slow fault
-//! has no sharp edges. In return, false alarms are rare.
-//!
-//! # How well does it detect faults of a real machine?
-//!
-//! All sixteen files of SKAB valve1, judged row by row after the first 400, as the benchmark does it:
-//!
-//! | | F1 | false alarms | misses | balanced accuracy |
-//! |---|---|---|---|---|
-//! | odd files, by defaults that were chosen on the even ones | .900 | 3.1 % | 16.0 % | 90.4 % |
-//! | each file, by a factor on all thresholds that was best on the other half | .856 | 7.9 % | 20.1 % | 86.0 % |
-//! | all files, by the defaults | .871 | 7.2 % | 18.0 % | 87.4 % |
-//!
-//! In fourteen files the flow is the isolated channel for most of the detected rows: it is what a valve changes. In the
-//! other two it is a thermocouple, which drifts: in file 0, where the flow falls by half a litre a minute only, 92 % of the
-//! fault is missed, and in file 2 the alarm comes before the fault (67 % false alarms). Most other misses lie at the edges
-//! of the label, while the valve turns: in its first half minute the flow falls by 0.5 of 32 litres a minute, by 3 in the
-//! next.
-//!
-//! Other factors, alarms that hold longer, longer and shorter memory, an offset that follows drift, and a discount for
-//! predictions far from the training data were tried: none, chosen on one half, did better on the other.
-//!
 //! # What do I do when...
 //!
-//! - **there is no value?** The self-model has not seen 400 samples yet (8 s at the kernel's 50 Hz, a row each in
-//!   `analyze`). Whatever the machine does in that time is learned as healthy. Let it do everything that it will do later.
+//! - **there is no value?** The self-model has not seen 400 samples yet (8 s at the kernel's 50 Hz). Whatever the machine does in that time is learned as healthy. Let it do everything that it will do later.
 //! - **there are alarms in good times?** The machine does something that was not in the training data: set a longer
 //!   warm-up, or calibrate the thresholds on nominal runs. Thresholds hold for one plant, not for the next.
 //! - **a fault raises no alarm?** Look at `k1`, `k2`, `k3` in the recording: one alone raises no alarm. A fault that is

@@ -8,16 +8,21 @@
 //!
 //! The input is a CSV file with a column of time stamps and some columns of numbers, with any separator, or a log of
 //! messages: MCAP (ROS 2, ROS 1, JSON, protobuf), a ROS 1 bag, or a ROS 2 bag (`.db3`, or its folder).
-//! The first 400 rows are assumed healthy and train the self-model. Each row after them is scored:
+//! The first 400 rows are assumed healthy: what is normal is learned from them. Each row after them is scored:
 //!
 //! | column of `scores.csv` | |
 //! |---|---|
 //! | `row`, `time` | from 0; as in the input |
 //! | `t_emissary`, `t_master`, `delta` | coherence of the surprise over 10 and 30 rows, and the difference of the two |
-//! | `k1`, `k2`, `k3` | three statistics of the residual |
-//! | `coherence` | 1 as predicted, 0.5 at the thresholds; empty while there is no value yet |
-//! | `flag`, `cause` | 1 while two of three statistics exceed their thresholds, and the isolated channel |
-//! | `surprise` | the second largest ratio of a statistic to its threshold: 1 means that two exceed theirs |
+//! | `k1`, `k2`, `k3` | coherence, mean shift and energy of what was not foreseen |
+//! | `coherence` | 1/(1 + surprise): 1 as usual, 0.5 where an alarm begins; empty while there is no value yet |
+//! | `flag`, `cause` | 1 during an alarm, and the isolated channel |
+//! | `surprise` | what the alarm is judged by: above 1, it begins |
+//! | `state` | `learning`, `healthy`, `fault` (flag 1), `changed` (an alarm is over, and the machine is not as before), `outside` (values or a rate that the baseline does not have: neither a fault nor health) |
+//! | `severity` | mean of the four ratios that follow; 1 = as the worst row of the baseline |
+//! | `level`, `activity`, `innovation`, `shift` | four statistics, each over its threshold |
+//!
+//! [How are faults found in a table?](super::tables) has their equations.
 //!
 //! The scores are causal: those of a row follow from the rows up to it, and a truncated file has the same ones.
 //! Files of any length are read as a stream, in 8 MB of memory; `-` is standard input. Until the end, the scores are in a
@@ -55,7 +60,9 @@
 //! | an empty cell, `NaN`, `null`, `-` | that channel is missing in that row: the others are judged |
 //! | text or infinity in a column of numbers | the same, with a warning that names line and cell of the first |
 //! | whole rows at uneven times | each row is a tick |
-//! | no row for more than ten usual steps | a gap: nothing is judged across it |
+//! | no row for more than ten usual steps | a gap: the machine is judged anew from there |
+//! | rows at another rate than in the baseline | `state` is `outside` |
+//! | a column of 0 and 1 alone | a switch: not judged; a value that it never had is `outside` |
 //! | a stamp equal to that of the row before, or earlier | the row is skipped, its scores are repeated, with a warning |
 //! | one stamp for several whole rows, in more than a fifth of the first ones | rows are counted at an even rate; `--rate` states a better one |
 //! | an outlier in the baseline that makes its channel's deviation ten times as large as the others do | a warning with its row: the channel is nearly blind until a cleaner baseline is chosen |

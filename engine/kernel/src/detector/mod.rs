@@ -298,9 +298,12 @@ impl<const N: usize> Detector<N> {
         judge.flat_map(|judge| judge.switches.iter().map(|(n, _)| *n))
     }
 
-    /// Whether a channel's values are judged: not a switch, present in the baseline, and not missing for longer than there.
+    /// Whether a channel's values are judged: present in the baseline, and not missing for longer than there.
     pub fn judges(&self, channel: usize) -> bool {
         self.judge.as_ref().is_some_and(|judge| {
+            if judge.switches.iter().any(|(n, _)| *n == channel) {
+                return true;
+            }
             let place = judge.judged.iter().position(|n| *n == channel);
             place.is_some_and(|j| !judge.stream.is_excluded(j, &judge.longest))
         })

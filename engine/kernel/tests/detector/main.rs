@@ -214,11 +214,10 @@ fn faults_of_a_sensor_are_flagged_and_named() {
         ),
         (
             "dead-band of 1 sd",
-            0.50,
+            0.40,
             Box::new(|mut row, _, _, _| {
-                if f64::abs(row[1] - 300.0) < SD[1] {
-                    row[1] = 300.0;
-                }
+                let off: f64 = row[1] - 300.0;
+                row[1] = 300.0 + (off.abs() - SD[1]).max(0.0).copysign(off);
                 row
             }),
         ),
