@@ -1,4 +1,4 @@
-//! `becomingone analyze -`: each row of a stream is scored when it comes, and an alarm is told when it begins.
+//! `becomingone analyze -`: each row of a stream is scored when it comes, and an alarm is reported when it begins.
 
 #![allow(
     clippy::unwrap_used,

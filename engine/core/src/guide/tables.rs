@@ -5,13 +5,13 @@
 //! ```
 //!
 //! Four statistics look at each row. Each is a mean over the channels of squared whitened values, so each is about 1 while
-//! all is well, and each splits exactly into channels: the channel with the largest part is to blame.
+//! all is well, and each splits exactly into channels: the channel with the largest part is the isolated one.
 //!
 //! | statistic | of what | finds | window (rows) |
 //! |---|---|---|---|
 //! | `level` | where the machine is: `z`, the values in deviations of the baseline | an offset that stays | 10 |
 //! | `activity` | how much each channel moves: its deviation over 10 rows, too much or too little | noise, a stuck sensor | 40 |
-//! | `innovation` | `r`, what a one-step predictor did not foresee | anything sudden | 10 |
+//! | `innovation` | `r`, the error of a one-step predictor | anything sudden | 10 |
 //! | `shift` | the mean of `r` over 20 rows (MEWMA) | small contradictions that persist | 10 |
 //!
 //! ```text
@@ -20,7 +20,7 @@
 //! severity F = mean of the four statistics over their thresholds q
 //! ```
 //!
-//! A predictor follows a fault that lasts, and what it foresees is then as wrong as the sensor: innovations show the begin
+//! A predictor follows a fault that lasts, and its predictions are then as wrong as the sensor: innovations show the begin
 //! of such a fault, the level all of it. There is no vote: one statistic at four times its threshold is enough.
 //!
 //! With Gaussian values each `u^2` has the law chi^2 of one degree, and mean 1. Over rows they are correlated, so the means
@@ -30,7 +30,7 @@
 //!
 //! From rows that did not form the laws by which they are judged: each fifth of the baseline is judged by what was learned
 //! from the other four. The threshold of a statistic is the largest value that it has there. So is the choice of the
-//! predictor: a channel is foreseen from all others only where that is better than from itself, in rows that were held out.
+//! predictor: a channel is predicted from all others only where that is better than from itself, in rows that were held out.
 //!
 //! A baseline that contradicts itself has large thresholds, and little is found; the program says which fifth is unlike the
 //! others, and by what factor.

@@ -14,7 +14,7 @@
 //! |---|---|
 //! | `row`, `time` | from 0; as in the input |
 //! | `t_emissary`, `t_master`, `delta` | coherence of the surprise over 10 and 30 rows, and the difference of the two |
-//! | `k1`, `k2`, `k3` | coherence, mean shift and energy of what was not foreseen |
+//! | `k1`, `k2`, `k3` | coherence, mean shift and energy of the innovations |
 //! | `coherence` | 1/(1 + surprise): 1 as usual, 0.5 where an alarm begins; empty while there is no value yet |
 //! | `flag`, `cause` | 1 during an alarm, and the isolated channel |
 //! | `surprise` | what the alarm is judged by: above 1, it begins |

@@ -107,23 +107,23 @@ impl Law {
         self.mean[channel] + z * self.sd[channel]
     }
 
-    /// Innovations of a row, in deviations of its channels: what was not foreseen. The levels of others are clamped, a
+    /// Innovations of a row, in deviations of its channels: the errors of the predictions. The levels of others are clamped, a
     /// channel's own is not.
     pub(super) fn innovations(&self, last: &[f64], above: &[f64], z: &[f64], to: &mut [f64]) {
         let n = self.n;
         for j in 0..n {
             let b = &self.predictor[2 * n * j..2 * n * (j + 1)];
             let (means, gains) = self.regressor_mean.split_at(n);
-            let mut foreseen = self.increment_mean[j]
+            let mut predicted = self.increment_mean[j]
                 + b[j] * (last[j] - means[j])
                 + b[n + j] * (above[j] - gains[j]);
             if !self.alone[j] {
                 for i in (0..n).filter(|i| *i != j) {
                     let held = last[i].max(self.lowest[i]).min(self.highest[i]);
-                    foreseen += b[i] * (held - means[i]) + b[n + i] * (above[i] - gains[i]);
+                    predicted += b[i] * (held - means[i]) + b[n + i] * (above[i] - gains[i]);
                 }
             }
-            to[j] = z[j] - last[j] - foreseen;
+            to[j] = z[j] - last[j] - predicted;
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //!            scale      +-- level L        where the machine is            window 10
 //! row -----------> z ---+-- activity A     how much each channel moves     window 40
-//!                  |    +-- innovation I   what was not foreseen           window 10
+//!                  |    +-- innovation I   error of a prediction            window 10
 //!                  v    +-- shift E        its mean over 20 rows           window 10
 //!              predictor
 //!
@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Each statistic is a mean over the channels of squared whitened values, about 1 while healthy, and each splits into
-//! the channels exactly: the largest part is to blame. A one-step predictor follows a fault that lasts, so innovations alone
+//! the channels exactly: the largest part isolates one. A one-step predictor follows a fault that lasts, so innovations alone
 //! lose it; the level keeps it. There is no vote: one statistic at four times its threshold is enough.
 //!
 //! With Gaussian values each squared whitened value has the law chi^2 of 1 degree and mean 1. Level, activity and shift are
@@ -309,11 +309,11 @@ impl<const N: usize> Detector<N> {
         })
     }
 
-    /// What the last value of a channel was foreseen to be; none of channels that are not judged.
-    pub fn foreseen(&self, channel: usize) -> Option<f64> {
+    /// The prediction of the last value of a channel; none of channels that are not judged.
+    pub fn predicted(&self, channel: usize) -> Option<f64> {
         let judge = self.judge.as_ref()?;
         let j = judge.judged.iter().position(|n| *n == channel)?;
-        Some(judge.model.law.unscale(j, judge.stream.foreseen(j)))
+        Some(judge.model.law.unscale(j, judge.stream.predicted(j)))
     }
 }
 

@@ -28,8 +28,8 @@ pub(super) struct Stream {
     activity: Vec<f64>,
     /// The last innovations, in deviations.
     innovation: Vec<f64>,
-    /// What the last row was foreseen to be, scaled.
-    foreseen: Vec<f64>,
+    /// The prediction of the last row, scaled.
+    predicted: Vec<f64>,
     /// Rows for which each channel has been missing, and for which it is excluded.
     age: Vec<u32>,
     refill: Vec<u32>,
@@ -54,7 +54,7 @@ impl Stream {
             square: zero(),
             activity: zero(),
             innovation: zero(),
-            foreseen: zero(),
+            predicted: zero(),
             age: vec![0; n],
             refill: vec![0; n],
             white: zero(),
@@ -113,10 +113,10 @@ impl Stream {
         law.innovations(&self.ring[0], &self.above, &self.z, &mut self.innovation);
         let a = gain(SHIFT);
         for j in 0..n {
-            self.foreseen[j] = self.z[j] - self.innovation[j];
+            self.predicted[j] = self.z[j] - self.innovation[j];
             if self.age[j] > longest[j] {
-                // After a longer absence than any in the baseline, others are not foreseen from the last value.
-                self.z[j] = self.foreseen[j].clamp(-EXPECTED, EXPECTED);
+                // After a longer absence than any in the baseline, others are not predicted from the last value.
+                self.z[j] = self.predicted[j].clamp(-EXPECTED, EXPECTED);
             }
             let r = (self.innovation[j] / law.innovation_sd[j]).clamp(-CLIP, CLIP);
             self.innovation[j] = if self.is_excluded(j, longest) { 0.0 } else { r };
@@ -173,8 +173,8 @@ impl Stream {
         parts.map(|(part, q)| part[channel] / q).sum()
     }
 
-    /// What the last value of a channel was foreseen to be, in deviations.
-    pub(super) fn foreseen(&self, channel: usize) -> f64 {
-        self.foreseen[channel]
+    /// The prediction of the last value of a channel, in deviations.
+    pub(super) fn predicted(&self, channel: usize) -> f64 {
+        self.predicted[channel]
     }
 }

@@ -1,5 +1,7 @@
 //! Parquet files, batch by batch.
 
+mod footer;
+
 use super::arrow::{LeafArray, Leaves};
 use super::source::{Columns, TypedSource};
 use super::value::Value;
@@ -69,6 +71,14 @@ impl TypedSource for ParquetSource {
                 "the whole file: copy it again",
             )
         };
+        let mut description =
+            vec![0; u32::from_le_bytes([end[0], end[1], end[2], end[3]]) as usize];
+        from.seek(SeekFrom::End(-8 - description.len() as i64))
+            .and_then(|_| from.read_exact(&mut description))
+            .map_err(failed)?;
+        if !footer::is_sound(&description) {
+            return Err(invalid("its description".to_owned()));
+        }
         let builder =
             guarded(|| ParquetRecordBatchReaderBuilder::try_new(from)).map_err(invalid)?;
         let (columns, leaves) = Leaves::of(builder.schema());
