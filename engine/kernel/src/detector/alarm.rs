@@ -1,6 +1,6 @@
 //! The alarm: a reference that follows the calm, and what is above it.
 
-use super::learn::quantile;
+use super::quantile::quantile;
 
 /// Added to F before its logarithm; most of the logarithm.
 const SOFT_FLOOR: f64 = 0.03;

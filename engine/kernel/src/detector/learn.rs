@@ -2,6 +2,7 @@
 
 use super::alarm::log_severity;
 use super::fit::{Fit, Law, Rows};
+use super::quantile::quantile;
 use super::stream::Stream;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -67,11 +68,12 @@ impl Model {
         let logs = held
             .iter()
             .map(|row| log_severity(severity(row, &thresholds)));
-        let reference = median(logs.collect()).max(libm::log(LEAST_START));
+        let reference = quantile(logs.collect(), 0.5).max(libm::log(LEAST_START));
         let unlike = folds
             .into_iter()
             .map(|fold| {
-                let of = |s: usize| median(held[fold.clone()].iter().map(|row| row[s]).collect());
+                let of =
+                    |s: usize| quantile(held[fold.clone()].iter().map(|row| row[s]).collect(), 0.5);
                 let factor = (0..4).map(of).sum::<f64>() / 4.0;
                 (fold, factor)
             })
@@ -138,20 +140,4 @@ pub(super) fn severity(statistics: &[f64; 4], thresholds: &[f64; 4]) -> f64 {
         .map(|(x, q)| x / q)
         .sum::<f64>()
         / 4.0
-}
-
-fn median(values: Vec<f64>) -> f64 {
-    quantile(values, 0.5)
-}
-
-/// Quantile with linear interpolation between neighbours; 0 without values.
-pub(super) fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let Some(last) = values.len().checked_sub(1) else {
-        return 0.0;
-    };
-    let at = share * last as f64;
-    let below = at as usize;
-    let (low, high) = (values[below], values[(below + 1).min(last)]);
-    low + (at - below as f64) * (high - low)
 }

@@ -30,6 +30,7 @@
 mod alarm;
 mod fit;
 mod learn;
+mod quantile;
 mod square;
 mod stream;
 mod whitening;
