@@ -4,12 +4,14 @@ use super::arguments::Analyze;
 use super::intervals::Interval;
 use crate::failure::Failure;
 use becomingone_replay::Row;
+use clap::Args as _;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wait_timeout::ChildExt as _;
 
 /// Most alarms that wait for a command or a request before them: more are dropped, and counted.
@@ -24,8 +26,16 @@ pub(super) const WORDS: [&str; 5] = ["channel", "text", "row", "time", "surprise
 
 /// What an alarm sets off, one alarm after the other.
 pub(super) struct Alarms {
-    worker: Option<(SyncSender<Value>, JoinHandle<u64>)>,
+    worker: Option<Worker>,
     dropped: u64,
+}
+
+/// Thread that handles alarms, and gives the numbers of those that failed and that came too late.
+struct Worker {
+    to: SyncSender<Value>,
+    thread: JoinHandle<[u64; 2]>,
+    /// When the input ended.
+    ended: Arc<OnceLock<Instant>>,
 }
 
 impl Alarms {
@@ -39,6 +49,16 @@ impl Alarms {
         }
         if let Some(program) = command.first() {
             find_program(program)?;
+            let own = Analyze::augment_args(clap::Command::new("analyze"));
+            let own: Vec<String> = own
+                .get_arguments()
+                .filter_map(|a| Some(format!("--{}", a.get_long()?)))
+                .collect();
+            if let Some(option) = command.iter().find(|argument| own.contains(argument)) {
+                return Err(Failure::BadInput(format!(
+                    "--on-alarm: found `{option}` among the arguments of `{program}`; expected `;` at their end, as in --on-alarm {program} {{channel}} \\; {option}"
+                )));
+            }
         }
         let webhook = analyze.webhook.clone();
         if let Some(url) = &webhook {
@@ -46,10 +66,11 @@ impl Alarms {
         }
         let worker = (!command.is_empty() || webhook.is_some()).then(|| {
             let (to, from) = sync_channel(MAX_WAITING);
-            (
-                to,
-                std::thread::spawn(move || work(&from, &command, webhook.as_deref())),
-            )
+            let ended = Arc::new(OnceLock::new());
+            let of_thread = Arc::clone(&ended);
+            let thread =
+                std::thread::spawn(move || work(&from, &command, webhook.as_deref(), &of_thread));
+            Worker { to, thread, ended }
         });
         Ok(Self { worker, dropped: 0 })
     }
@@ -74,7 +95,7 @@ impl Alarms {
         if analyze.is_piped() {
             analyze.print(&format!("alarm: {text}"));
         }
-        let Some((to, _)) = &self.worker else { return };
+        let Some(worker) = &self.worker else { return };
         let alarm = json!({
             "channel": channel,
             "text": text,
@@ -82,22 +103,24 @@ impl Alarms {
             "time": row.time.trim(),
             "surprise": begun.peak,
         });
-        if let Err(TrySendError::Full(_)) = to.try_send(alarm) {
+        if let Err(TrySendError::Full(_)) = worker.to.try_send(alarm) {
             self.dropped += 1;
         }
     }
 
     /// Waits for the last one, and warns of those that failed.
     pub(super) fn finish(self, analyze: &Analyze) {
-        let Some((to, thread)) = self.worker else {
+        let Some(Worker { to, thread, ended }) = self.worker else {
             return;
         };
+        // What waits still has the time of one program.
+        let _ = ended.set(Instant::now());
         drop(to);
-        let failed = thread.join().unwrap_or_default();
+        let [failed, late] = thread.join().unwrap_or_default();
         for (count, what) in [
             (failed, "commands or requests of alarms failed"),
             (
-                self.dropped,
+                self.dropped + late,
                 "alarms were dropped: their command or request takes longer than they do",
             ),
         ] {
@@ -108,14 +131,26 @@ impl Alarms {
     }
 }
 
-/// Runs the command and sends the request of each alarm; the number of those that failed.
-fn work(from: &Receiver<Value>, command: &[String], webhook: Option<&str>) -> u64 {
+/// Runs the command and sends the request of each alarm; the numbers of those that failed and that came too late.
+fn work(
+    from: &Receiver<Value>,
+    command: &[String],
+    webhook: Option<&str>,
+    ended: &OnceLock<Instant>,
+) -> [u64; 2] {
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(TIMEOUT))
+        // A redirected request loses its body.
+        .max_redirects(0)
+        .max_redirects_will_error(true)
         .build()
         .new_agent();
-    let mut failed = 0;
+    let (mut failed, mut late) = (0, 0);
     for alarm in from {
+        if ended.get().is_some_and(|at| at.elapsed() > MAX_RUN) {
+            late += 1;
+            continue;
+        }
         let mut outcomes = Vec::new();
         if !command.is_empty() {
             outcomes.push(("--on-alarm", execute(command, &alarm)));
@@ -137,7 +172,7 @@ fn work(from: &Receiver<Value>, command: &[String], webhook: Option<&str>) -> u6
             }
         }
     }
-    failed
+    [failed, late]
 }
 
 /// Runs a program with its arguments filled in, each of them one argument whatever it contains.

@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::files::is_same_file;
 use crate::show::{self, Rerun};
 use becomingone_kernel::MIN_WARM_UP;
-use clap::Args;
+use clap::{ArgAction, Args};
 use std::path::{Path, PathBuf};
 
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -42,11 +42,11 @@ pub(crate) struct Analyze {
     /// become rows (else that of the messages, and at most 50 for several topics).
     #[arg(long, value_name = "HZ", conflicts_with = "time", value_parser = rate)]
     pub(super) rate: Option<f64>,
-    /// Ticks of the self-model: off, each row; HZ, means over time bins at this rate; by default bins where channels
+    /// Ticks: off, each row; HZ, means over time bins at this rate; by default bins where channels
     /// come in rows of their own, as long as their slower ones need, and each row elsewhere.
     #[arg(long, value_name = "HOW", default_value = "auto", hide_default_value = true, value_parser = bins)]
     pub(super) bins: BinMode,
-    /// Number of first rows that are assumed healthy: training data of the self-model.
+    /// Number of first rows that are assumed healthy: what is normal is learned from them.
     #[arg(long, value_name = "ROWS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(i64::from(MIN_WARM_UP)..))]
     pub(super) baseline: u32,
     /// File for the scores, a CSV with a line for each row; - is standard output.
@@ -62,8 +62,8 @@ pub(crate) struct Analyze {
     #[arg(long, value_parser = show::parser(), value_name = "HOW", default_value = "auto", hide_default_value = true)]
     pub(super) rerun: Rerun,
     /// Program to run when an alarm begins, with its arguments, up to a `;`: {channel}, {text}, {row}, {time} and
-    /// {surprise} are filled in after the arguments were told apart. There is no shell.
-    #[arg(long, value_name = "PROGRAM", num_args = 1.., value_terminator = ";", allow_hyphen_values = true)]
+    /// {surprise} are filled in after the arguments were told apart. There is no shell; it is ended after 20 s.
+    #[arg(long, value_name = "PROGRAM", num_args = 1.., action = ArgAction::Set, value_terminator = ";", allow_hyphen_values = true)]
     pub(super) on_alarm: Vec<String>,
     /// Address that a JSON object with channel, text, row, time and surprise is sent to (POST) when an alarm begins.
     #[arg(long, value_name = "URL")]

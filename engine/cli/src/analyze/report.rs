@@ -38,7 +38,7 @@ impl Analyze {
         let absent = named(&mut detector.absent_channels().iter().copied());
         if !absent.is_empty() {
             self.warn(&format!(
-                "no value in the first {} rows: {}; left out",
+                "fewer than two values in the first {} rows: {}; left out",
                 self.baseline,
                 absent.join(", ")
             ));
@@ -66,7 +66,7 @@ impl Analyze {
         }
         if let Some((rows, factor)) = detector.unlike() {
             self.warn(&format!(
-                "{} {} to {} of the baseline are unlike the others (by a factor of {factor:.0}): alarms cannot be trusted, and small faults are not found; a longer --baseline, or one of one regime, is",
+                "{} {} to {} of the baseline are unlike the others (by a factor of {factor:.0}): alarms cannot be trusted, and small faults are not found; expected a longer --baseline, or one in which the machine does one thing",
                 if self.bin_ns(table).is_some() { "bins" } else { "rows" },
                 rows.start,
                 rows.end - 1

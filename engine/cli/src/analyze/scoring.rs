@@ -190,7 +190,7 @@ impl Analyze {
         if let Some(broken) = broken {
             return Err(broken);
         }
-        if !detector.is_trained() {
+        if detector.finding().is_none() {
             return Err(Failure::BadInput(
                 self.untrained_message(&table, detector.counters().rows),
             ));

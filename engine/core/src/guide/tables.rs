@@ -41,7 +41,7 @@
 //! never below the baseline's calm, never above F = 1, and not while anything is unusual. An alarm begins after 3 rows above
 //! the onset, which is as high as the baseline itself went, at least 0.65: F is then twice the usual. It ends after the
 //! excess has fallen by 40 % from its plateau; half of what is left is accepted, and the state is `changed` until all is as
-//! before. A new rise is a new alarm.
+//! before. A new rise after that is a new alarm; what happens during an alarm shows in `cause` alone.
 //!
 //! # How well does it work?
 //!

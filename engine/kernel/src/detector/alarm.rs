@@ -58,7 +58,8 @@ pub enum Health {
     /// An alarm is over, and the machine is not yet as before: half of what has changed is accepted, and a new rise is
     /// an alarm again.
     Changed,
-    /// No alarm, but values that the baseline does not reach, or rows at another rate: neither a fault nor health.
+    /// No alarm, but values that the baseline does not reach, rows at another rate, or no channel that is judged: neither a
+    /// fault nor health.
     Outside,
 }
 

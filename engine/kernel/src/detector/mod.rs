@@ -453,7 +453,7 @@ impl<const N: usize> Judge<N> {
         }
     }
 
-    /// Whether values are beyond those of the baseline, or the rate is another one.
+    /// Whether values are beyond those of the baseline, the rate is another one, or no channel is judged.
     fn is_outside(&self, row: &[Option<f64>; N]) -> bool {
         let ends = self.judged.iter().zip(&self.model.ends);
         let beyond = |(n, (low, high)): (&usize, &(f64, f64))| {
@@ -465,8 +465,10 @@ impl<const N: usize> Judge<N> {
             row[*n].is_some_and(other)
         };
         let rate = self.step_s / self.mean_step_s;
+        let excluded = |j: usize| self.stream.is_excluded(j, &self.longest);
         ends.into_iter().any(beyond)
             || self.switches.iter().any(new)
             || !(RATE.0..RATE.1).contains(&rate)
+            || (0..self.judged.len()).all(excluded)
     }
 }

@@ -10,8 +10,9 @@ const WINDOWS: [f64; 4] = [10.0, 40.0, 10.0, 10.0];
 const CAPS: [f64; 4] = [25.0, 25.0, 25.0, 1e4];
 /// Most deviations of a value in place of one that is missing: forecasts from forecasts may diverge.
 const EXPECTED: f64 = 5.0;
-/// Rows after which a channel is known again, when it was missing for long.
-const REFILL: u32 = MEAN_OF as u32;
+/// Rows for which a missing value holds the last one, whatever the baseline has; after a longer absence, a channel begins
+/// anew, and is known after as many rows.
+const HELD: u32 = MEAN_OF as u32;
 
 /// State of the statistics. Rows of four go by level, activity, innovation, shift.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub(super) struct Stream {
     /// Rows for which each channel has been missing, and for which it is excluded.
     age: Vec<u32>,
     refill: Vec<u32>,
+    /// Whether it is back in this row.
+    is_back: Vec<bool>,
     /// Whitened values of one statistic, and the whitened innovations.
     white: Vec<f64>,
     pub(super) innovations: Vec<f64>,
@@ -57,6 +60,7 @@ impl Stream {
             predicted: zero(),
             age: vec![0; n],
             refill: vec![0; n],
+            is_back: vec![false; n],
             white: zero(),
             innovations: zero(),
             z: zero(),
@@ -71,14 +75,16 @@ impl Stream {
         self.begun = false;
     }
 
-    /// Takes a row; a missing value holds the last one, for as many rows as `longest` says of its channel.
+    /// Takes a row; a missing value holds the last one. Where that is for more rows than `longest` says of its channel, the
+    /// channel is not judged until it is back, and its first innovation, of several steps, is none.
     pub(super) fn push(&mut self, law: &Law, row: &[Option<f64>], longest: &[u32]) -> [f64; 4] {
         let n = law.n;
         for j in 0..n {
             let held = if self.begun { self.ring[0][j] } else { 0.0 };
             let came = row.get(j).copied().flatten();
             self.z[j] = came.map_or(held, |x| law.scale(j, x));
-            let was_long = self.age[j] > longest[j];
+            let was_long = self.age[j] > longest[j].max(HELD);
+            self.is_back[j] = came.is_some() && self.age[j] > longest[j];
             self.age[j] = if came.is_some() {
                 0
             } else {
@@ -93,7 +99,7 @@ impl Stream {
                 }
                 (self.mean[j], self.square[j]) =
                     (z, z * z + law.activity_mean[j] * law.activity_mean[j]);
-                self.refill[j] = if self.begun { REFILL } else { 0 };
+                self.refill[j] = if self.begun { HELD } else { 0 };
             } else if !self.begun {
                 for past in &mut self.ring {
                     past[j] = 0.0;
@@ -114,12 +120,13 @@ impl Stream {
         let a = gain(SHIFT);
         for j in 0..n {
             self.predicted[j] = self.z[j] - self.innovation[j];
-            if self.age[j] > longest[j] {
+            if self.age[j] > longest[j].max(HELD) {
                 // After a longer absence than any in the baseline, others are not predicted from the last value.
                 self.z[j] = self.predicted[j].clamp(-EXPECTED, EXPECTED);
             }
             let r = (self.innovation[j] / law.innovation_sd[j]).clamp(-CLIP, CLIP);
-            self.innovation[j] = if self.is_excluded(j, longest) { 0.0 } else { r };
+            let is_none = self.is_excluded(j, longest) || self.is_back[j];
+            self.innovation[j] = if is_none { 0.0 } else { r };
             if !self.is_excluded(j, longest) {
                 let moved = moved(&mut self.mean[j], &mut self.square[j], self.z[j]);
                 self.activity[j] = law.activity(j, moved);
@@ -146,7 +153,9 @@ impl Stream {
                 self.innovations.copy_from_slice(&self.white);
             }
             for j in 0..n {
-                if !self.is_excluded(j, longest) {
+                // Level and activity are those of the row, whatever was missing before it.
+                let is_none = self.is_excluded(j, longest) || s >= 2 && self.is_back[j];
+                if !is_none {
                     let u = self.white[j];
                     let part = &mut self.parts[s][j];
                     *part += a * ((u * u).min(cap) - *part);

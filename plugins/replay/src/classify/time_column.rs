@@ -12,7 +12,7 @@ use crate::schema::{TimeColumn, Wanted};
 use crate::time_format::{Detected, TimeFormat, Unit, detect, is_stamp};
 pub(super) use even::MIN_STEPS;
 use even::reason;
-use several::{several, with_fraction};
+use several::{several, with_fraction, year_to_second};
 use std::borrow::Cow;
 use std::path::Path;
 use texts::Texts;
@@ -230,6 +230,11 @@ pub(super) fn find_time(
     // The first of equals.
     let best = likely.reduce(|a, b| if (b.0, b.1) > (a.0, a.1) { b } else { a });
     let Some((_, _, (time, ask))) = best else {
+        // Parts of dates beside a column of stamps are features of these.
+        let joined = year_to_second(head, &is_free).filter(|_| is_as_detected);
+        if let Some((time, ask)) = joined.and_then(together) {
+            return told(finer(&time).unwrap_or((time, ask)));
+        }
         let requested = wanted.time_format.is_some() || wanted.time_unit.is_some();
         let asked = wanted.time_unit.is_some();
         let mut free = (0..names.len()).filter(|k| is_free(*k) && !parts.contains(k));

@@ -5,7 +5,7 @@ use crate::classify::parts::{calendar, fraction};
 use crate::head::Head;
 use crate::time_format::{Clock, is_stamp};
 
-/// Columns that make a stamp: year, month, day and what is finer; a date and a time of day; or seconds and parts of them.
+/// Columns that make a stamp: a date and a time of day, or seconds and parts of them.
 pub(super) fn several(head: &Head, is_free: &dyn Fn(usize) -> bool) -> Option<Joined> {
     let names = &head.names;
     let lower: Vec<String> = names.iter().map(|n| n.to_lowercase()).collect();
@@ -19,9 +19,6 @@ pub(super) fn several(head: &Head, is_free: &dyn Fn(usize) -> bool) -> Option<Jo
             .peekable();
         cells.peek().is_some() && cells.all(is)
     };
-    if let Some(joined) = year_to_second(head, is_free) {
-        return Some(joined);
-    }
     // `header.stamp.sec` and `header.stamp.nanosec`
     for (first, name) in lower.iter().enumerate().filter(|(k, _)| is_free(*k)) {
         let Some(stem) = ["secs", "sec"]
@@ -93,7 +90,7 @@ fn joined<const N: usize>(parts: [(usize, &'static str, usize); N]) -> Joined {
 }
 
 /// Columns of year, month, day, hour and what is finer, all of numbers; the year has four digits.
-fn year_to_second(head: &Head, is_free: &dyn Fn(usize) -> bool) -> Option<Joined> {
+pub(super) fn year_to_second(head: &Head, is_free: &dyn Fn(usize) -> bool) -> Option<Joined> {
     let columns = calendar(&head.names);
     let within = [
         1000.0..=9999.0,
@@ -113,18 +110,13 @@ fn year_to_second(head: &Head, is_free: &dyn Fn(usize) -> bool) -> Option<Joined
     let before = ["", "-", "-", " ", ":", ":"];
     let digits = [4, 2, 2, 2, 2, 2];
     let parts = columns.iter().zip(before.iter().zip(digits));
-    let mut parts: Vec<Part> = parts
+    let parts: Vec<Part> = parts
         .map(|(&column, (before, digits))| Part {
             column,
             before,
             digits,
         })
         .collect();
-    if parts.len() == before.len()
-        && let Some(fraction) = fraction(head, &columns)
-    {
-        parts.push(fraction);
-    }
     // Nothing finer than the hour.
     let after = if parts.len() == 4 { ":00" } else { "" };
     Some(Joined { parts, after })

@@ -26,8 +26,15 @@ impl Joined {
         self.parts.iter().any(|part| part.column == column)
     }
 
-    /// Joins the cells of a row to one stamp.
+    /// Joins the cells of a row to one stamp; where one is empty, there is none.
     pub(crate) fn join<'t>(&self, cell: impl Fn(usize) -> Cow<'t, str>, to: &mut String) {
+        if self
+            .parts
+            .iter()
+            .any(|part| cell(part.column).trim().is_empty())
+        {
+            return;
+        }
         for part in &self.parts {
             let cell = cell(part.column);
             let mut text = cell.trim();
@@ -44,7 +51,10 @@ impl Joined {
                 let whole = text.find('.').unwrap_or(text.len());
                 to.extend(std::iter::repeat_n('0', part.digits.saturating_sub(whole)));
             }
-            to.push_str(text);
+            // Digits of a double beyond nanoseconds are rounding.
+            let point = text.find('.').filter(|_| part.digits > 0);
+            let end = point.map_or(text.len(), |point| text.len().min(point + 10));
+            to.push_str(text.get(..end).unwrap_or(text));
         }
         to.push_str(self.after);
     }
