@@ -362,13 +362,13 @@ fn rows_that_are_not_scored_are_reported() {
     });
     let expected = "`power` has 21 values in the 300 ticks of the baseline: too few to learn from, at least 64 are needed";
     assert!(few.contains(expected), "{few}");
-    // Every fifth value only, after a baseline without gaps.
+    // Every tenth value only, after a baseline without gaps.
     let seldom = changed(&|k, cells| {
-        if k > 400 && k % 5 != 0 {
+        if k > 400 && k % 10 != 0 {
             cells[2].clear();
         }
     });
-    let expected = "`power` is missing for longer at a time than in the baseline: 160 of its 260 values are not judged";
+    let expected = "`power` is missing for longer at a time than in the baseline: 80 of its 180 values are not judged";
     assert!(seldom.contains(expected), "{seldom}");
     // Error code of an instrument: a fault of it.
     let text = pump(1200, usize::MAX);
@@ -396,6 +396,35 @@ fn rows_that_are_not_scored_are_reported() {
     let expected =
         "200 gaps of more than ten steps of the baseline: the machine is judged anew from there";
     assert!(slower.contains(expected), "{slower}");
+}
+
+#[test]
+fn faulty_sensor_that_drops_values_is_found_and_silence_is_no_health() {
+    let text = pump(1200, usize::MAX);
+    let lines = text.lines().enumerate().map(|(k, line)| {
+        let cells: Vec<&str> = line.split(';').collect();
+        let [time, flow, power, speed] = cells[..] else {
+            panic!("{line}")
+        };
+        match k {
+            600..900 if k % 5 == 0 => format!("{time};{flow};;{speed}\n"),
+            600..900 => format!(
+                "{time};{flow};{};{speed}\n",
+                power.parse::<f64>().unwrap() + 20.0
+            ),
+            1000..1150 => format!("{time};;;\n"),
+            _ => format!("{line}\n"),
+        }
+    });
+    let folder = folder(&[("log.csv", &lines.collect::<String>())]);
+    let ran = ok(folder.path(), &["--baseline", "300"]);
+    let rows = scores(&folder);
+    let flagged = rows[605..899].iter().filter(|r| r["flag"] == "1");
+    let flagged = flagged.count();
+    assert!(flagged > 280, "{flagged}: {}", ran.stdout);
+    let silent = rows[1010..1145].iter().filter(|r| r["state"] == "healthy");
+    assert_eq!(silent.count(), 0);
+    assert!(ran.stdout.contains("rows are `outside`"), "{}", ran.stdout);
 }
 
 #[test]

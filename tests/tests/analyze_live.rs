@@ -190,6 +190,25 @@ fn what_an_alarm_cannot_do_is_said() {
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
         assert!(ran.stderr.contains(found), "{}", ran.stderr);
     }
+    let ran = analyze(&["--on-alarm", "touch", "x", "--out", "y"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("found `--out` among the arguments of `touch`"),
+        "{}",
+        ran.stderr
+    );
+    let ran = analyze(&[
+        "--on-alarm",
+        "touch",
+        "x",
+        ";",
+        "--on-alarm",
+        "touch",
+        "y",
+        ";",
+    ]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     // Nobody listens, and a program that fails: warnings, and the scores are whole.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let hook = format!("http://{}/hook", free.local_addr().unwrap());

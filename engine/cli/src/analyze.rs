@@ -1,4 +1,4 @@
-//! `becomingone analyze`: detects anomalies in a table with a self-model learned from its first rows.
+//! `becomingone analyze`: detects anomalies in a table by what its first rows are like.
 
 mod alarms;
 mod arguments;
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use becomingone_replay::{Table, Wanted};
 use std::process::ExitCode;
 
-/// Maximum number of channels of a self-model.
+/// Maximum number of channels of a detector.
 const MAX_CHANNELS: usize = 64;
 
 impl Analyze {
@@ -42,7 +42,7 @@ impl Analyze {
             // The kernel has a fixed maximum.
             let channels = table.channels();
             self.warn(&format!(
-                "{} columns of numbers are more than the {MAX_CHANNELS} that a self-model supports: the first {MAX_CHANNELS} are used, up to `{}`; --ignore leaves out others instead",
+                "{} columns of numbers are more than the {MAX_CHANNELS} that are supported: the first {MAX_CHANNELS} are used, up to `{}`; --ignore leaves out others instead",
                 channels.len(),
                 channels[MAX_CHANNELS - 1]
             ));

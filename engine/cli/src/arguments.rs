@@ -31,7 +31,7 @@ pub(crate) enum Verb {
     Check(check::Check),
     /// Show the contents of a robot description: links, joints, masses, limits, missing files.
     Inspect(inspect::Inspect),
-    /// Detect anomalies in a table or recording, with a self-model learned from its first rows.
+    /// Detect anomalies in a table or recording, by what its first rows are like.
     #[cfg(feature = "replay")]
     #[command(after_help = analyze::EXAMPLES)]
     Analyze(analyze::Analyze),

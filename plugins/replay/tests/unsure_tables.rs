@@ -223,3 +223,46 @@ fn parts_of_a_stamp_in_columns_are_joined() {
     });
     assert_eq!(period_ns, Some(3_600_000 * MS));
 }
+
+#[test]
+fn parts_beside_stamps_are_features_and_missing_parts_are_missing_stamps() {
+    // A column of stamps wins, and is finer.
+    let table = found(&rows("timestamp,year,month,day,hour,a", |k| {
+        format!(
+            "2023-11-14 10:{:02}:{:02},2023,11,14,10,{}",
+            k / 60,
+            k % 60,
+            k * 7 % 13
+        )
+    }));
+    let time = table.time().unwrap();
+    assert_eq!(
+        (time.name.as_str(), time.period_ns),
+        ("timestamp", Some(1000 * MS))
+    );
+    // Milliseconds of something else, beside stamps that do not repeat.
+    let table = found(&rows("Year,Month,Day,Hour,Minute,Second,ms,a", |k| {
+        format!(
+            "2023,11,14,22,{},{},{},{}",
+            k / 60,
+            k % 60,
+            10 + k * 7 % 30,
+            k * 7 % 13
+        )
+    }));
+    assert_eq!(table.channels(), ["ms", "a"]);
+    assert_eq!(table.time().unwrap().period_ns, Some(1000 * MS));
+    // Seconds as a double has them, and an empty part.
+    let text = rows("Year,Month,Day,Hour,Minute,Second,a", |k| {
+        let second = k as f64 * 0.14;
+        let hour = if k == 20 { "" } else { "22" };
+        format!("2023,11,14,{hour},13,{second:.16},{}", k * 7 % 13)
+    });
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    let mut table = Table::open(file.path(), &Wanted::default()).unwrap();
+    let mut row = becomingone_replay::Row::default();
+    while table.read(&mut row).unwrap() {}
+    assert_eq!(table.time().unwrap().period_ns, Some(140 * MS));
+    assert_eq!(table.counts().bad_stamps, 1);
+}

@@ -52,7 +52,7 @@ pub(super) struct Outlier {
 impl TrainingValues {
     /// Adds the value of a tick that ended with this row.
     pub(super) fn take(&mut self, x: f64, row: u64) {
-        // The self-model counts it as missing.
+        // The detector counts it as missing.
         if x.abs() > f64::MAX_POWER.sqrt() * 1e-3 {
             return;
         }
@@ -178,7 +178,7 @@ mod tests {
                 "{factor} {expected}"
             );
         }
-        // Values that a self-model counts as missing are no outliers.
+        // Values that the detector counts as missing are no outliers.
         assert_eq!(with(1e300).outlier(), None);
         assert_eq!(with(1e300).count(), 399);
     }

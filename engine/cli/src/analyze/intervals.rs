@@ -1,6 +1,6 @@
 //! Intervals of flagged rows.
 
-use becomingone_kernel::Finding;
+use becomingone_kernel::{Finding, Health};
 use becomingone_replay::Row;
 
 /// An interval of flagged rows.
@@ -38,6 +38,8 @@ pub(super) struct Intervals<const N: usize> {
     last_stamp: String,
     pub(super) count: u64,
     pub(super) rows: u64,
+    /// Rows that are neither faulty nor healthy.
+    pub(super) outside: u64,
 }
 
 impl<const N: usize> Intervals<N> {
@@ -53,6 +55,7 @@ impl<const N: usize> Intervals<N> {
             self.last_stamp.clear();
             self.last_stamp.push_str(row.time.trim());
         }
+        self.outside += u64::from(finding.health == Health::Outside);
         if !finding.is_fault() {
             return self.open.take();
         }

@@ -243,7 +243,7 @@ impl Analyze {
             format!(", or a smaller one (at least {MIN_WARM_UP})")
         } else {
             format!(
-                ": a longer recording, as a CSV or in another format (a self-model learns from {MIN_WARM_UP} rows at least)"
+                ": a longer recording, as a CSV or in another format (at least {MIN_WARM_UP} rows are learned from)"
             )
         };
         format!(
@@ -272,6 +272,12 @@ impl Analyze {
                 } else {
                     "intervals"
                 }
+            ));
+        }
+        if intervals.outside > 0 {
+            self.print(&format!(
+                "{} rows are `outside`: values or a rate that the baseline does not have, or no channel to judge",
+                intervals.outside
             ));
         }
         if !self.to_stdout() {

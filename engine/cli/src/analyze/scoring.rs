@@ -190,7 +190,7 @@ impl Analyze {
         if let Some(broken) = broken {
             return Err(broken);
         }
-        if detector.finding().is_none() {
+        if !detector.is_trained() || table.counts().rows <= u64::from(self.baseline) {
             return Err(Failure::BadInput(
                 self.untrained_message(&table, detector.counters().rows),
             ));

@@ -70,5 +70,6 @@
 //! On 40 baselines of 1000 rows, each followed by 2000 healthy ones, there were 2 false alarms.
 //!
 //! What is weak: a sensor that is a few rows late and a sticky valve show in bursts only. A machine that idles and runs needs
-//! several starts in its baseline: the first ones after it are alarms otherwise. The constants are those of one choice for
+//! several starts in its baseline: the first ones after it are alarms otherwise. Among sensors that are nearly multiples of
+//! each other, a large offset of one may isolate another. The constants are those of one choice for
 //! all machines.

@@ -111,19 +111,24 @@ impl<const N: usize> Finding<N> {
 /// Learns from the first rows, then judges each row.
 ///
 /// ```
-/// use becomingone_kernel::{Detector, Health};
+/// use becomingone_kernel::Detector;
 ///
-/// // Two sensors of one level; from row 700 on, the second one is stuck.
+/// // Three sensors of one level; from row 700 on, the second one is off by half a span.
 /// let row = |k: u32| {
-///     let level = f64::from(k * k % 101) / 101.0;
-///     [Some(level), Some(if k < 700 { 2.0 * level } else { 1.0 })]
+///     let saw = |n: u32| f64::from(k * n % 101) / 101.0;
+///     let off = if k < 700 { 0.0 } else { 1.0 };
+///     [
+///         Some(saw(7) + 0.1 * saw(37)),
+///         Some(2.0 * saw(7) + 0.1 * saw(53) + off),
+///         Some(1.0 - saw(7) + 0.1 * saw(71)),
+///     ]
 /// };
-/// let mut detector = Detector::<2>::new(2, 400)?;
+/// let mut detector = Detector::<4>::new(3, 400)?;
 /// let mut first = None;
 /// for k in 0..800 {
 ///     let finding = detector.push(&row(k), 0.1);
-///     if finding.is_some_and(|f| f.is_fault()) {
-///         first = first.or(Some((k, finding.and_then(|f| f.cause))));
+///     if let Some(fault) = finding.filter(|f| f.is_fault()) {
+///         first = first.or(Some((k, fault.cause)));
 ///     }
 /// }
 /// let (k, cause) = first.ok_or("no alarm")?;
