@@ -491,7 +491,7 @@ fn more_channels_than_the_kernel_holds() {
     let ran = ok(more.path(), &["--baseline", "600"]);
     assert!(ran.stdout.contains("64 channels"), "{}", ran.stdout);
     assert!(
-        ran.stderr.contains("70 columns of numbers are more than the 64 that a self-model supports: the first 64 are used, up to `c63`"),
+        ran.stderr.contains("70 columns of numbers are more than the 64 that are supported: the first 64 are used, up to `c63`"),
         "{}",
         ran.stderr
     );
