@@ -3,7 +3,7 @@
 //! Modules in the order of processing:
 //!
 //! - [`Files`] and [`Disk`]: file access.
-//! - `placeholder`: files that stand for others, as Git LFS pointers.
+//! - `stand_in`: files that stand for others, as Git LFS pointers.
 //! - `text`: encodings; `tolerant`: deviations from XML that other readers accept.
 //! - `prefixes`: prefixes that are not declared.
 //! - `xml`: XML parsing with line and column, within limits.
@@ -44,12 +44,12 @@ mod mjcf;
 mod msh;
 mod number;
 mod obj;
-mod placeholder;
 mod prefixes;
 mod repair;
 mod servo;
 mod shell;
 mod size;
+mod stand_in;
 mod stl;
 mod text;
 mod tolerant;

@@ -1,8 +1,8 @@
 //! Loads a robot description; the root element decides the format, not the file name.
 
 use crate::fuse::fuse;
-use crate::placeholder::placeholder;
 use crate::prefixes::{Declared, declare};
+use crate::stand_in::stand_in;
 use crate::text::decode;
 use crate::tolerant::tolerant;
 use crate::xml::{SourceText, check_attributes, parse};
@@ -21,8 +21,7 @@ pub fn load_robot(path: &Path, files: &dyn Files) -> Result<RobotModel, ModelErr
     let bytes = files
         .read(path)
         .map_err(|e| ModelError::of_file(path, e.to_string(), "expected a robot description"))?;
-    if let Some((found, expected)) = placeholder(&bytes).filter(|_| !bytes.trim_ascii().is_empty())
-    {
+    if let Some((found, expected)) = stand_in(&bytes).filter(|_| !bytes.trim_ascii().is_empty()) {
         return Err(ModelError::of_file(path, found, expected));
     }
     let decoded = decode(&bytes, path)?;

@@ -1,6 +1,6 @@
 //! Triangle meshes: reads, scales and checks a mesh file.
 
-use crate::placeholder::placeholder;
+use crate::stand_in::stand_in;
 use crate::triangles::Triangles;
 use crate::{Files, ModelError, dae, msh, obj, stl};
 use becomingone_components::body::Mesh;
@@ -21,7 +21,7 @@ pub fn load_mesh(path: &Path, scale: Vec3, files: &dyn Files) -> Result<Mesh, Mo
     let bytes = files
         .read(path)
         .map_err(|e| ModelError::of_file(path, e.to_string(), "expected a mesh file"))?;
-    if let Some((found, expected)) = placeholder(&bytes) {
+    if let Some((found, expected)) = stand_in(&bytes) {
         return Err(ModelError::of_file(path, found, expected));
     }
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");

@@ -1,7 +1,7 @@
 //! Mesh cache: each mesh of a robot description is read once.
 
 use crate::draft::Warnings;
-use crate::placeholder::placeholder;
+use crate::stand_in::stand_in;
 use crate::uri::{self, MeshFolder, Resolved};
 use crate::{Files, ModelError, Place, load_mesh};
 use becomingone_components::body::Mesh;
@@ -108,7 +108,7 @@ impl<'a> MeshCache<'a> {
             let expected = "expected a file that can be read";
             fail(e.to_string(), expected.to_owned())
         })?;
-        match placeholder(&bytes) {
+        match stand_in(&bytes) {
             None => Ok(bytes),
             Some((found, expected)) => Err(fail(found.to_owned(), expected.to_owned())),
         }

@@ -177,23 +177,15 @@ pub(crate) struct Schema {
 impl Schema {
     /// Replaces control characters in all texts: those of a damaged file would reach the terminal.
     pub(crate) fn make_printable(&mut self) {
-        let Firsts {
-            short_row,
-            long_row,
-            repeated_header,
-            bad_stamp,
-            text_cell,
-            infinite_cell,
-            broken_message,
-        } = &mut self.firsts;
+        let firsts = &mut self.firsts;
         let firsts = [
-            short_row,
-            long_row,
-            repeated_header,
-            bad_stamp,
-            text_cell,
-            infinite_cell,
-            broken_message,
+            &mut firsts.short_row,
+            &mut firsts.long_row,
+            &mut firsts.repeated_header,
+            &mut firsts.bad_stamp,
+            &mut firsts.text_cell,
+            &mut firsts.infinite_cell,
+            &mut firsts.broken_message,
         ];
         let columns = self
             .columns

@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_RUN: Duration = Duration::from_secs(20);
 
 /// Words in the arguments of a command that are replaced, as keys of the JSON object with the alarm.
-pub(super) const WORDS: [&str; 5] = ["channel", "text", "row", "time", "surprise"];
+const WORDS: [&str; 5] = ["channel", "text", "row", "time", "surprise"];
 
 /// What an alarm sets off, one alarm after the other.
 pub(super) struct Alarms {

@@ -33,14 +33,12 @@ pub(super) fn gain(rows: f64) -> f64 {
     1.0 - libm::exp(-1.0 / rows)
 }
 
-/// Rows of a baseline, in segments that follow each other in time.
+/// Rows of a baseline.
 #[derive(Clone, Debug)]
 pub(super) struct Rows {
     pub(super) n: usize,
     /// Row by row, without missing values.
     pub(super) x: Vec<f64>,
-    /// First row of each segment.
-    pub(super) starts: Vec<usize>,
 }
 
 impl Rows {
@@ -50,17 +48,6 @@ impl Rows {
 
     pub(super) fn row(&self, k: usize) -> &[f64] {
         &self.x[k * self.n..(k + 1) * self.n]
-    }
-
-    /// First row of the segment of each row.
-    fn begins(&self) -> Vec<usize> {
-        let mut begins = vec![0; self.len()];
-        for start in &self.starts {
-            for begin in begins.iter_mut().skip(*start) {
-                *begin = *start;
-            }
-        }
-        begins
     }
 }
 
@@ -102,11 +89,6 @@ impl Law {
         }
     }
 
-    /// A value from deviations.
-    pub(super) fn unscale(&self, channel: usize, z: f64) -> f64 {
-        self.mean[channel] + z * self.sd[channel]
-    }
-
     /// Innovations of a row, in deviations of its channels: the errors of the predictions. The levels of others are clamped, a
     /// channel's own is not.
     pub(super) fn innovations(&self, last: &[f64], above: &[f64], z: &[f64], to: &mut [f64]) {
@@ -135,7 +117,6 @@ pub(super) struct Fit {
     z: Vec<f64>,
     regressors: Vec<f64>,
     held_out: Range<usize>,
-    begins: Vec<usize>,
     from_all: Vec<f64>,
     from_itself: Vec<f64>,
 }
@@ -145,7 +126,6 @@ impl Fit {
     /// [`choose`](Self::choose).
     pub(super) fn new(rows: &Rows, held_out: Range<usize>) -> Self {
         let n = rows.n;
-        let begins = rows.begins();
         let training = |k: &usize| !held_out.contains(k);
         let (mean, sd) = moments(n, (0..rows.len()).filter(training).map(|k| rows.row(k)));
         let moving: Vec<bool> = mean
@@ -188,8 +168,8 @@ impl Fit {
             &Square::covariance(n, (0..rows.len()).filter(training).map(of)),
             RIDGE,
         );
-        law.learn_activity(&z, &begins, &held_out);
-        let regressors = regressors(n, &z, &begins);
+        law.learn_activity(&z, &held_out);
+        let regressors = regressors(n, &z);
         let mut fit = Self {
             from_all: vec![0.0; 2 * n * n],
             from_itself: vec![0.0; 2 * n * n],
@@ -197,14 +177,17 @@ impl Fit {
             z,
             regressors,
             held_out,
-            begins,
         };
         fit.regress();
         fit
     }
 
+    fn rows(&self) -> usize {
+        self.z.len() / self.law.n
+    }
+
     fn training(&self) -> impl Iterator<Item = usize> + Clone + '_ {
-        (0..self.begins.len()).filter(|k| !self.held_out.contains(k))
+        (0..self.rows()).filter(|k| !self.held_out.contains(k))
     }
 
     /// Fits both predictors: each channel from all, and from itself.
@@ -329,7 +312,7 @@ impl Fit {
         let n = self.law.n;
         self.set_predictor(alone);
         let mut r = vec![0.0; self.z.len()];
-        for k in 0..self.begins.len() {
+        for k in 0..self.rows() {
             self.innovations_of(k, &mut r[k * n..(k + 1) * n]);
         }
         let (_, sds) = moments(n, self.training().map(|k| &r[k * n..(k + 1) * n]));
@@ -344,10 +327,7 @@ impl Fit {
         // The shift: exponential means of the innovations.
         let a = gain(SHIFT);
         let mut e = vec![0.0; n];
-        for k in 0..self.begins.len() {
-            if self.begins[k] == k {
-                e.fill(0.0);
-            }
+        for k in 0..self.rows() {
             for (e, r) in e.iter_mut().zip(&mut r[k * n..(k + 1) * n]) {
                 *e += a * (*r - *e);
                 *r = *e;
@@ -372,25 +352,19 @@ impl Fit {
 
 impl Law {
     /// Learns how much each channel moves.
-    fn learn_activity(&mut self, z: &[f64], begins: &[usize], held_out: &Range<usize>) {
+    fn learn_activity(&mut self, z: &[f64], held_out: &Range<usize>) {
         let n = self.n;
+        let len = z.len() / n;
         let mut activity = vec![0.0; z.len()];
-        let (mut m, mut v) = (vec![0.0; n], vec![0.0; n]);
-        for k in 0..begins.len() {
+        let mut m = z[..n].to_vec();
+        let mut v: Vec<f64> = m.iter().map(|z| z * z).collect();
+        for k in 0..len {
             let row = &z[k * n..(k + 1) * n];
-            if begins[k] == k {
-                m.copy_from_slice(row);
-                for (v, z) in v.iter_mut().zip(row) {
-                    *v = z * z;
-                }
-            }
             for j in 0..n {
                 activity[k * n + j] = moved(&mut m[j], &mut v[j], row[j]);
             }
         }
-        let settled: Vec<usize> = (0..begins.len())
-            .filter(|k| !held_out.contains(k) && k - begins[*k] >= SETTLED)
-            .collect();
+        let settled: Vec<usize> = (SETTLED..len).filter(|k| !held_out.contains(k)).collect();
         let of = |k: &usize| &activity[k * n..(k + 1) * n];
         let (mean, sd) = moments(n, settled.iter().map(of));
         let least = |(s, moving): (&f64, &bool)| match (*s > 1e-3, *moving) {
@@ -447,12 +421,12 @@ fn moments<'a>(n: usize, rows: impl Iterator<Item = &'a [f64]> + Clone) -> (Vec<
     (mean, sd)
 }
 
-/// Regressors of each row: the last levels, and these less their means over the last five rows. Before the first row of a
-/// segment stand copies of it.
-fn regressors(n: usize, z: &[f64], begins: &[usize]) -> Vec<f64> {
+/// Regressors of each row: the last levels, and these less their means over the last five rows. Before the first row stand
+/// copies of it.
+fn regressors(n: usize, z: &[f64]) -> Vec<f64> {
     let mut all = vec![0.0; 2 * z.len()];
-    for (k, begin) in begins.iter().enumerate() {
-        let at = |back: usize| k.saturating_sub(back).max(*begin);
+    for k in 0..z.len() / n {
+        let at = |back: usize| k.saturating_sub(back);
         for j in 0..n {
             let last = z[at(1) * n + j];
             let mean = (1..=MEAN_OF).map(|back| z[at(back) * n + j]).sum::<f64>() / MEAN_OF as f64;

@@ -34,7 +34,9 @@ pub(super) struct Model {
 impl Model {
     pub(super) fn learn(rows: &Rows) -> Self {
         let (n, len) = (rows.n, rows.len());
-        let folds = folds(rows);
+        let folds: Vec<Range<usize>> = (0..FOLDS)
+            .map(|k| k * len / FOLDS..(k + 1) * len / FOLDS)
+            .collect();
         let mut fits: Vec<Fit> = folds
             .iter()
             .map(|fold| Fit::new(rows, fold.clone()))
@@ -95,35 +97,13 @@ impl Model {
     }
 }
 
-/// Fifths of the rows; the segments, where there are three or more.
-fn folds(rows: &Rows) -> Vec<Range<usize>> {
-    let len = rows.len();
-    if rows.starts.len() >= 3 {
-        let ends = rows.starts.iter().skip(1).copied().chain([len]);
-        return rows
-            .starts
-            .iter()
-            .copied()
-            .zip(ends)
-            .map(|(from, to)| from..to)
-            .collect();
-    }
-    (0..FOLDS)
-        .map(|k| k * len / FOLDS..(k + 1) * len / FOLDS)
-        .collect()
-}
-
 /// Statistics of all rows by a law.
 fn judge(law: &Law, rows: &Rows) -> Vec<[f64; 4]> {
     let mut stream = Stream::new(rows.n);
     let longest = vec![u32::MAX; rows.n];
     let mut row = vec![None; rows.n];
-    let mut starts = rows.starts.iter().peekable();
     (0..rows.len())
         .map(|k| {
-            if starts.next_if_eq(&&k).is_some() {
-                stream = Stream::new(rows.n);
-            }
             for (to, x) in row.iter_mut().zip(rows.row(k)) {
                 *to = Some(*x);
             }

@@ -314,13 +314,6 @@ impl<const N: usize> Detector<N> {
             place.is_some_and(|j| !judge.stream.is_excluded(j, &judge.longest))
         })
     }
-
-    /// The prediction of the last value of a channel; none of channels that are not judged.
-    pub fn predicted(&self, channel: usize) -> Option<f64> {
-        let judge = self.judge.as_ref()?;
-        let j = judge.judged.iter().position(|n| *n == channel)?;
-        Some(judge.model.law.unscale(j, judge.stream.predicted(j)))
-    }
 }
 
 impl<const N: usize> Judge<N> {
@@ -345,7 +338,6 @@ impl<const N: usize> Judge<N> {
         let mut rows = Rows {
             n,
             x: vec![0.0; len * n],
-            starts: vec![0],
         };
         let mut longest = vec![0_u32; n];
         for (j, channel) in judged.iter().enumerate() {

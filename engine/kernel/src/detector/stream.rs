@@ -29,8 +29,6 @@ pub(super) struct Stream {
     activity: Vec<f64>,
     /// The last innovations, in deviations.
     innovation: Vec<f64>,
-    /// The prediction of the last row, scaled.
-    predicted: Vec<f64>,
     /// Rows for which each channel has been missing, and for which it is excluded.
     age: Vec<u32>,
     refill: Vec<u32>,
@@ -57,7 +55,6 @@ impl Stream {
             square: zero(),
             activity: zero(),
             innovation: zero(),
-            predicted: zero(),
             age: vec![0; n],
             refill: vec![0; n],
             is_back: vec![false; n],
@@ -119,10 +116,9 @@ impl Stream {
         law.innovations(&self.ring[0], &self.above, &self.z, &mut self.innovation);
         let a = gain(SHIFT);
         for j in 0..n {
-            self.predicted[j] = self.z[j] - self.innovation[j];
             if self.age[j] > longest[j].max(HELD) {
                 // After a longer absence than any in the baseline, others are not predicted from the last value.
-                self.z[j] = self.predicted[j].clamp(-EXPECTED, EXPECTED);
+                self.z[j] = (self.z[j] - self.innovation[j]).clamp(-EXPECTED, EXPECTED);
             }
             let r = (self.innovation[j] / law.innovation_sd[j]).clamp(-CLIP, CLIP);
             let is_none = self.is_excluded(j, longest) || self.is_back[j];
@@ -180,10 +176,5 @@ impl Stream {
     pub(super) fn part(&self, channel: usize, thresholds: &[f64; 4]) -> f64 {
         let parts = self.parts.iter().zip(thresholds);
         parts.map(|(part, q)| part[channel] / q).sum()
-    }
-
-    /// The prediction of the last value of a channel, in deviations.
-    pub(super) fn predicted(&self, channel: usize) -> f64 {
-        self.predicted[channel]
     }
 }

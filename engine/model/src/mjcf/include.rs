@@ -2,7 +2,7 @@
 
 use super::element::{Element, Values};
 use crate::draft::Warnings;
-use crate::placeholder::placeholder;
+use crate::stand_in::stand_in;
 use crate::text::decode;
 use crate::tolerant::tolerant;
 use crate::xml::{SourceText, parse};
@@ -184,8 +184,7 @@ impl<'a> Includer<'a> {
                 "expected an MJCF file",
             )
         })?;
-        if let Some((found, expected)) =
-            placeholder(&bytes).filter(|_| !bytes.trim_ascii().is_empty())
+        if let Some((found, expected)) = stand_in(&bytes).filter(|_| !bytes.trim_ascii().is_empty())
         {
             let found = format!("{}: {found}", path.display());
             return Err(values.refuse("file", found, expected));

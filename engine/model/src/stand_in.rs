@@ -1,7 +1,7 @@
 //! Files that stand for others: what a repository or a web site gives in place of a file.
 
 /// What a file is instead of a model or a mesh, and what to do; `None` if it is none of these.
-pub(crate) fn placeholder(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+pub(crate) fn stand_in(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let text = bytes.trim_ascii_start();
     let begins = |with: &str| {
         let start = text.get(..with.len());
@@ -50,11 +50,11 @@ mod tests {
             ("", "its content"),
             (" \n", "its content"),
         ] {
-            let (_, expected) = placeholder(text.as_bytes()).unwrap();
+            let (_, expected) = stand_in(text.as_bytes()).unwrap();
             assert!(expected.contains(words), "{text}: {expected}");
         }
         for text in ["<robot name=\"html\"/>", "solid html", "version 1"] {
-            assert_eq!(placeholder(text.as_bytes()), None, "{text}");
+            assert_eq!(stand_in(text.as_bytes()), None, "{text}");
         }
     }
 }
