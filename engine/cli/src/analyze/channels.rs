@@ -57,7 +57,10 @@ impl ChannelStates {
                     channel.learned.take(*x, row);
                 }
             }
-            if self.learned as usize >= detector.warm_up() && !detector.is_trained() {
+            let is_over = detector
+                .warm_up()
+                .is_some_and(|rows| self.learned as usize >= rows);
+            if is_over && !detector.is_trained() {
                 // Training failed: the next ticks are the baseline.
                 self.learned = 0;
                 for channel in &mut self.channels {

@@ -51,7 +51,7 @@ impl Analyze {
                 self.baseline
             ));
         }
-        let ticks = detector.warm_up() as u32;
+        let ticks = detector.warm_up().unwrap_or_default() as u32;
         for (channel, name) in states.channels.iter().zip(table.channels()) {
             let count = channel.learned.count();
             // Channels without any value are reported above; few ticks have few values.
@@ -74,7 +74,7 @@ impl Analyze {
         }
         if let Some([level, activity, innovation, shift]) = detector.thresholds() {
             let bins = if self.bin_ns(table).is_some() {
-                format!(" in {} bins", detector.warm_up())
+                format!(" in {ticks} bins")
             } else {
                 String::new()
             };
