@@ -1,8 +1,15 @@
 //! State of each channel: last value, stuck-at, unjudged values.
 
 use super::baseline::TrainingValues;
-use becomingone_kernel::Detector;
+use becomingone_kernel::{Detector, Expected};
 use becomingone_replay::Row;
+
+/// What a channel is, and what it should be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Measured {
+    pub(super) value: Option<f64>,
+    pub(super) expected: Option<Expected>,
+}
 
 /// State of all channels.
 pub(super) struct ChannelStates {
@@ -74,6 +81,14 @@ impl ChannelStates {
                 channel.values += 1;
                 channel.unjudged += u64::from(!detector.judges(n));
             }
+        }
+    }
+
+    /// The last value of a channel, with what it should be.
+    pub(super) fn measured(&self, channel: usize, expected: Option<Expected>) -> Measured {
+        Measured {
+            value: self.channels[channel].last_value.map(|(x, _)| x),
+            expected,
         }
     }
 

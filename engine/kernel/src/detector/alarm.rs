@@ -200,6 +200,11 @@ impl AlarmState {
         }
     }
 
+    /// A slow score above the reference.
+    pub(super) fn above(&self, slow: f64) -> f64 {
+        slow - self.reference
+    }
+
     /// Takes the logarithm of F and its slow mean; returns the latter above the reference, and the state.
     pub(super) fn push(&mut self, l: f64, slow: f64) -> (f64, Health) {
         if self.is_on {

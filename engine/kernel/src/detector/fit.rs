@@ -12,7 +12,7 @@ use core::ops::Range;
 /// Ridge of the whitening of level, activity and innovation, and of the shift, in units of variance 1.
 const RIDGE: f64 = 0.1;
 const SHIFT_RIDGE: f64 = 0.01;
-/// Clamp of a level as a regressor of other channels, in deviations.
+/// Clamp of a level as a regressor of other channels, and of inputs, in deviations.
 const CLAMP: f64 = 5.0;
 /// Ridge of the predictor, and of levels on inputs, against sums over rows.
 const PREDICTOR_RIDGE: f64 = 1.0;
@@ -154,9 +154,7 @@ impl<'a> Fit<'a> {
         let mut p = vec![0.0; wide];
         let mut sums = Moments::new(wide);
         let mut increment_mean = vec![0.0; n];
-        let (mut lowest, mut highest) = (vec![0.0; n + m], vec![0.0; n + m]);
-        lowest[..n].fill(-CLAMP);
-        highest[..n].fill(CLAMP);
+        let (mut lowest, mut highest) = (vec![-CLAMP; n + m], vec![CLAMP; n + m]);
         for k in self.training() {
             self.regressors(z, k, &mut p);
             for j in 0..n {

@@ -55,6 +55,11 @@ pub struct Model {
 }
 
 impl Model {
+    /// Number of channels of a row.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
     /// None if no channel that is no input has two values.
     pub(super) fn learn(baseline: &Baseline, learning: &Learning) -> Option<Self> {
         let prepared = baseline.prepare(&learning.inputs)?;

@@ -116,7 +116,7 @@ impl<const N: usize> Finding<N> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learning {
     /// Channels that are inputs, such as commands and the weather: they help to predict the others, and are never isolated.
-    /// Values that the baseline does not reach are [`Health::Outside`].
+    /// While they are beyond their values in the baseline, the machine is [`Health::Outside`] and no alarm begins.
     pub inputs: Vec<usize>,
     /// Factor on the onset of alarms: 2 = at half of the usual rise of ln F. Positive.
     pub sensitivity: f64,
@@ -228,6 +228,8 @@ struct Judge<const N: usize> {
     pair: Pair<f64, N, 3, 5>,
     /// Judged channels, then inputs.
     row: Vec<Option<f64>>,
+    /// Whether inputs are beyond those of the baseline: what the machine should do is unknown.
+    is_beyond: bool,
 }
 
 impl<const N: usize> Detector<N> {
@@ -450,6 +452,7 @@ impl<const N: usize> Judge<N> {
             pair: Pair::with_config(config, WINDOWS[1]).ok()?,
             row: vec![None; n + m],
             step_s: model.mean_step_s,
+            is_beyond: false,
             model,
         })
     }
@@ -481,8 +484,19 @@ impl<const N: usize> Judge<N> {
         } else {
             self.step_s += law::gain(STEPS) * (dt_s - self.step_s);
         }
+        let was_beyond = self.is_beyond;
+        self.is_beyond = self.are_inputs_beyond(row);
+        if was_beyond && !self.is_beyond {
+            // What it did meanwhile is neither healthy nor faulty.
+            self.stream = Stream::new(self.model.judged.len(), self.model.inputs.len());
+            self.slow = Slow::default();
+        }
         let (statistics, l, slow) = self.measure(row);
-        let (score, mut health) = self.alarm.push(l, slow);
+        let (score, mut health) = if self.is_beyond {
+            (self.alarm.above(slow), Health::Outside)
+        } else {
+            self.alarm.push(l, slow)
+        };
         if health == Health::Healthy && self.is_outside(row) {
             health = Health::Outside;
         }
@@ -519,24 +533,33 @@ impl<const N: usize> Judge<N> {
         }
     }
 
-    /// Whether values are beyond those of the baseline, the rate is another one, or no channel is judged.
+    /// Whether an input is beyond its values in the baseline; one that is missing is as before.
+    fn are_inputs_beyond(&self, row: &[Option<f64>; N]) -> bool {
+        let model = &self.model;
+        let ends = &model.ends[model.judged.len()..];
+        let mut inputs = model.inputs.iter().zip(ends);
+        inputs.any(|(n, ends)| row[*n].map_or(self.is_beyond, |x| is_beyond(x, ends)))
+    }
+
+    /// Whether values of channels are beyond those of the baseline, the rate is another one, or no channel is judged.
     fn is_outside(&self, row: &[Option<f64>; N]) -> bool {
         let model = &self.model;
-        let channels = model.judged.iter().chain(&model.inputs);
-        let ends = channels.zip(&model.ends);
-        let beyond = |(n, (low, high)): (&usize, &(f64, f64))| {
-            let margin = MARGIN * (high - low);
-            row[*n].is_some_and(|x| x < low - margin || x > high + margin)
-        };
+        let mut ends = model.judged.iter().zip(&model.ends);
         let new = |(n, only): &(usize, Option<f64>)| {
             let other = |x: f64| only.map_or(x != 0.0 && x != 1.0, |only| x != only);
             row[*n].is_some_and(other)
         };
         let rate = self.step_s / model.mean_step_s;
         let excluded = |j: usize| self.stream.is_excluded(j, &model.longest);
-        ends.into_iter().any(beyond)
+        ends.any(|(n, ends)| row[*n].is_some_and(|x| is_beyond(x, ends)))
             || model.switches.iter().any(new)
             || !(RATE.0..RATE.1).contains(&rate)
             || (0..model.judged.len()).all(excluded)
     }
+}
+
+/// Whether a value is far from those between two ends.
+fn is_beyond(x: f64, (low, high): &(f64, f64)) -> bool {
+    let margin = MARGIN * (high - low);
+    x < low - margin || x > high + margin
 }
