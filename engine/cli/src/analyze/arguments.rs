@@ -202,27 +202,23 @@ impl Analyze {
 
     /// Refuses outputs that would overwrite what is read, or each other.
     pub(super) fn keep_apart(&self, recording: Option<&Path>) -> Result<(), Failure> {
-        let read = [
-            Some(&self.file).filter(|_| !self.is_piped()),
-            self.load.as_ref(),
-        ];
-        let healthy = self.healthy.iter().map(|healthy| &healthy.file);
-        let mut used: Vec<(&Path, &str)> = read
-            .into_iter()
-            .flatten()
-            .chain(healthy)
-            .map(|file| (file.as_path(), "a file that is read"))
-            .collect();
-        let written = [
-            (
-                "--out",
-                Some(self.out.as_path()).filter(|_| !self.to_stdout()),
-            ),
-            ("--rerun", recording),
-            ("--save", self.save.as_deref()),
-            ("--json", self.json.as_deref()),
-        ];
-        for (option, file) in written {
+        let table = Some(self.file.as_path()).filter(|_| !self.is_piped());
+        let mut used: Vec<(&Path, &str)> = Vec::new();
+        used.extend(table.map(|file| (file, "the table itself")));
+        used.extend(
+            self.load
+                .as_deref()
+                .map(|file| (file, "the file of --load")),
+        );
+        let healthy = self.healthy.iter().map(|healthy| healthy.file.as_path());
+        used.extend(healthy.map(|file| (file, "a file of --healthy")));
+        let out = Some(self.out.as_path()).filter(|_| !self.to_stdout());
+        for (option, file, name) in [
+            ("--rerun", recording, "the file of --rerun"),
+            ("--out", out, "the file of --out"),
+            ("--save", self.save.as_deref(), "the file of --save"),
+            ("--json", self.json.as_deref(), "the file of --json"),
+        ] {
             let Some(file) = file else { continue };
             if let Some((_, what)) = used.iter().find(|(other, _)| is_same_file(file, other)) {
                 return Err(Failure::BadInput(format!(
@@ -230,7 +226,7 @@ impl Analyze {
                     file.display()
                 )));
             }
-            used.push((file, "another output"));
+            used.push((file, name));
         }
         Ok(())
     }
