@@ -1,6 +1,6 @@
 //! Arguments of `analyze`, and the files that they name.
 
-use super::learning::{HealthyFile, healthy_file};
+use super::healthy_file::{HealthyFile, healthy_file};
 use crate::failure::Failure;
 use crate::files::is_same_file;
 use crate::show::{self, Rerun};
