@@ -252,6 +252,45 @@ fn a_flood_of_datagrams_is_dropped_and_counted_without_delaying_ticks() {
 }
 
 #[test]
+fn a_listener_of_all_addresses_receives_from_both_families() {
+    let (Ok(six), port) = (UdpSocket::bind("[::1]:0"), free_port()) else {
+        return say("skipped: no IPv6 on this machine");
+    };
+    let text = meter(port, "").replace(
+        &format!("listen: {port}"),
+        &format!("listen: \"[::]:{port}\""),
+    );
+    let mut engine = collecting_engine(&text);
+    ticks_until(&mut engine, "up", |l| l.state == LinkState::Up);
+    let four = Sender::to(port);
+    let reading = |x: u8| format!("{{\"sensor\": \"box/meter\", \"values\": [{x}]}}");
+    four.bytes(reading(4).as_bytes());
+    ticks_until(&mut engine, "IPv4", |l| l.received == 1);
+    six.send_to(reading(6).as_bytes(), ("::1", port)).unwrap();
+    ticks_until(&mut engine, "IPv6", |l| l.received == 2);
+    assert_eq!(engine.world().resource::<Collected>().values, [4.0, 6.0]);
+}
+
+#[test]
+fn a_sensor_without_a_datagram_is_logged_once_with_its_address() {
+    let port = free_port();
+    let here = folder(&[("s.ron", &meter(port, ""))]);
+    let args = [
+        "run",
+        "s.ron",
+        "--rerun",
+        "off",
+        "--quiet",
+        "--duration",
+        "3.5s",
+    ];
+    let ran = run(here.path(), &args);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let told = format!("box/meter: no datagram within 3 s at 127.0.0.1:{port}");
+    assert_eq!(ran.stderr.matches(&told).count(), 1, "{}", ran.stderr);
+}
+
+#[test]
 fn a_silent_link_is_stale_until_data_arrive_again() {
     let port = free_port();
     let mut engine = collecting_engine(&meter(port, "silence: (after_s: 0.05, then: Zero)"));

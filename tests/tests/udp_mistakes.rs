@@ -132,6 +132,19 @@ const KINDS: &[(&str, f64, bool, &[&str])] = &[
         false,
         &["two senders at once"],
     ),
+    (
+        "{'stamp_s' if k == 'stamp_ns' else k: v / 1e9 if k == 'stamp_ns' else v for k, v in m.items()}",
+        1.0,
+        false,
+        &[],
+    ),
+    ("m | {'stamp_ns': time.monotonic() * 1e9}", 1.0, false, &[]),
+    (
+        "m | {'values': [1.0, 2.0, 3.0]}",
+        0.0,
+        true,
+        &["found 3 numbers; expected 2", "3.0]}`"],
+    ),
 ];
 
 #[test]

@@ -1,12 +1,14 @@
 //! Resolves the sources of a scene to drivers and recordings that can be opened, and reports their errors.
 
-use becomingone_components::link::{Config, Queue, Source};
+use becomingone_components::link::{Queue, Source};
+use becomingone_components::path_text::to_path;
 use becomingone_components::scene::{LoadedScene, SensorSpec, SourceSpan};
 use becomingone_model::did_you_mean;
 use becomingone_scene::{Diagnostic, Place, SceneError, explain};
 use becomingone_systems::kinds::Kinds;
-use becomingone_systems::links::{ConfigError, Endpoint, Port, Recording};
+use becomingone_systems::links::{ConfigError, Endpoint, Port, PortSource, Recording, SourceSite};
 use bevy_app::App;
+use std::path::Path;
 
 /// Drivers of this project, each with its Cargo feature.
 pub const DRIVER_FEATURES: [(&str, &str); 1] = [("udp", "udp")];
@@ -59,8 +61,13 @@ impl Plan {
                         Some(_) => Endpoint::Sensor(&name),
                         None => Endpoint::Actuator(&name),
                     };
-                    let queue = sensor.map_or_else(Queue::default, |s| s.queue);
-                    plan.driver(kind, config, endpoint, queue, kinds, written)
+                    let source = PortSource {
+                        name: name.clone(),
+                        queue: sensor.map_or_else(Queue::default, |s| s.queue),
+                        config: config.0.clone(),
+                        site: site(sensor, written),
+                    };
+                    plan.driver(kind, endpoint, source, kinds, written)
                 }
                 Source::Replay { .. } => sensor.map_or(Ok(()), |sensor| {
                     recorded::open(source, sensor, &name)
@@ -80,17 +87,18 @@ impl Plan {
     fn driver(
         &mut self,
         kind: &str,
-        Config(config): &Config,
         endpoint: Endpoint<'_>,
-        queue: Queue,
+        source: PortSource,
         kinds: &Kinds,
         written: Option<&SourceSpan>,
     ) -> Result<(), Diagnostic> {
-        let (Endpoint::Sensor(name) | Endpoint::Actuator(name)) = endpoint;
+        let (name, config) = (source.name.as_str(), source.config.as_str());
         let Some((&known, driver)) = kinds.drivers.get_key_value(kind) else {
             return Err(at_source(name, written, unknown(kind, kinds)));
         };
-        let port = driver.port(config, endpoint).map_err(|error| match error {
+        let port = driver.port(config, endpoint);
+        let port = port.and_then(|port| driver.check(config, &source.site).map(|()| port));
+        let port = port.map_err(|error| match error {
             ConfigError::Meaning(text) => match written.and_then(|w| config_place(w, config, 0)) {
                 Some(place) => Diagnostic {
                     place: Some(place),
@@ -110,7 +118,6 @@ impl Plan {
                 }
             }
         })?;
-        let source = (name.to_owned(), queue, config.clone());
         let same = |p: &&mut Port| p.name == known && p.port == port;
         match self.ports.iter_mut().find(same) {
             Some(shared) => shared.sources.push(source),
@@ -122,6 +129,23 @@ impl Plan {
             }),
         }
         Ok(())
+    }
+}
+
+/// Where a source stands: its file's folder, if there is one on the disk, and the fields of its sensor.
+fn site(sensor: Option<&SensorSpec>, written: Option<&SourceSpan>) -> SourceSite {
+    // Of the configuration, where it comes from a profile.
+    let file = written.and_then(|w| match w.config.first() {
+        Some((_, file, [line, _])) => (*line > 0).then_some(file),
+        None => (w.source.1[0] > 0).then_some(&w.source.0),
+    });
+    let folder = file.and_then(|file| to_path(file).parent().map(Path::to_path_buf));
+    let kind = sensor.and_then(|sensor| sensor.kind.value());
+    let schema = kind.map(|kind| kind.schema()).unwrap_or_default();
+    SourceSite {
+        folder: folder.filter(|f| f.is_dir()).unwrap_or_default(),
+        fields: schema.fields,
+        is_row: schema.is_row,
     }
 }
 

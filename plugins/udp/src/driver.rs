@@ -1,6 +1,5 @@
 //! UDP driver: sockets, and the threads that serve them.
 
-use crate::protocol;
 use crate::receiver::Receiver;
 use becomingone_systems::links::{
     ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd,
@@ -8,6 +7,7 @@ use becomingone_systems::links::{
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
+use socket2::{Domain, Socket, Type};
 use std::collections::HashMap;
 use std::fmt;
 use std::io::ErrorKind;
@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for Address {
             type Value = Address;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "a port such as 5005, or an address and a port such as \"127.0.0.1:5005\"",
+                    "a port such as 5005, or an address and a port such as \"127.0.0.1:5005\" or \"[::]:5005\"",
                 )
             }
             fn visit_u64<E: serde::de::Error>(self, port: u64) -> Result<Address, E> {
@@ -134,7 +134,7 @@ impl DriverKind for UdpKind {
             }
         }
         let listen = listen.ok_or("found no `listen`")?.0;
-        let socket = UdpSocket::bind(listen)
+        let socket = bind(listen)
             .and_then(|socket| socket.set_read_timeout(Some(POLL_PERIOD)).map(|()| socket));
         let socket = socket.map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => format!(
@@ -147,6 +147,16 @@ impl DriverKind for UdpKind {
         })?;
         Ok(Box::new(Receiver::new(port, socket, sensors)))
     }
+}
+
+/// Socket of an address; `[::]` receives from both families, whatever the system's default.
+fn bind(listen: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, None)?;
+    if listen.is_ipv6() && listen.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&listen.into())?;
+    Ok(socket.into())
 }
 
 /// Sends the commands of one actuator.
@@ -169,7 +179,7 @@ impl Driver for Sender {
         while !context.cancelled() {
             if let Some(command) = self.end.next(POLL_PERIOD) {
                 socket
-                    .send(&protocol::encode_command(self.end.name(), &command))
+                    .send(&command.to_json(self.end.name()))
                     .map_err(failed)?;
                 self.end.sent(command.sequence);
             }
@@ -177,7 +187,7 @@ impl Driver for Sender {
         // The final command may have been queued meanwhile.
         if let Some(command) = self.end.next(Duration::ZERO) {
             socket
-                .send(&protocol::encode_command(self.end.name(), &command))
+                .send(&command.to_json(self.end.name()))
                 .map_err(failed)?;
             self.end.sent(command.sequence);
         }

@@ -5,11 +5,14 @@
 
 mod encode;
 
-pub use encode::{encode_command, encode_reading};
+pub use encode::encode_reading;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use becomingone_components::nearest::nearest;
 use becomingone_systems::links::Sample;
+use becomingone_systems::links::document::{
+    describe, number, seconds_ns, whole, without_non_finite,
+};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -20,9 +23,18 @@ pub const MAX_DATAGRAM_BYTES: usize = 65_507;
 const MAX_SHOWN: usize = 40;
 
 /// Keys of a reading.
-const KEYS: [&str; 6] = [
-    "sensor", "sequence", "stamp_ns", "session", "values", "bytes",
+const KEYS: [&str; 7] = [
+    "sensor", "sequence", "stamp_ns", "stamp_s", "session", "values", "bytes",
 ];
+
+/// Reader of a number, and what it expects.
+type Whole = (fn(&Value) -> Option<u64>, &'static str);
+const WHOLE: Whole = (whole, "a whole number from 0");
+const STAMP_NS: Whole = (
+    nanoseconds,
+    "whole nanoseconds, from 0; seconds are in `stamp_s`",
+);
+const STAMP_S: Whole = (seconds_ns, "seconds from 0");
 
 /// A decoded reading.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,57 +183,13 @@ fn read_all(
     }
 }
 
-/// JSON with `null` in place of NaN and infinities in all usual spellings, and their number.
-fn without_non_finite(text: &str) -> (String, u64) {
-    let (mut clean, mut count) = (String::with_capacity(text.len()), 0);
-    let (mut in_string, mut escaped) = (false, false);
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        if in_string {
-            (in_string, escaped) = (escaped || c != '"', c == '\\' && !escaped);
-        } else if c == '"' {
-            in_string = true;
-        } else if c.is_ascii_alphabetic() || matches!(c, '+' | '-') {
-            let end = rest[1..].find(|c: char| !c.is_ascii_alphabetic());
-            let (word, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
-            let name = word.trim_start_matches(['+', '-']).to_ascii_lowercase();
-            if matches!(name.as_str(), "nan" | "inf" | "infinity") {
-                clean.push_str("null");
-                count += 1;
-            } else {
-                clean.push_str(word);
-            }
-            rest = after;
-            continue;
-        }
-        clean.push(c);
-        rest = &rest[c.len_utf8()..];
-    }
-    (clean, count)
-}
-
-/// Kind of a value, for messages.
-fn kind(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(b) => b.to_string(),
-        Value::Number(n) => n.to_string(),
-        Value::String(text) => {
-            let shown: String = text.chars().take(MAX_SHOWN).collect();
-            format!("the text `{}`", shown.escape_debug())
-        }
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
-    }
-}
-
 fn reading(value: Value) -> Result<Reading, Refusal> {
     let Value::Object(mut object) = value else {
         return refuse(
             WRONG_TYPE,
             format!(
                 "found {}; expected an object with `sensor` and `values`",
-                kind(&value)
+                describe(&value)
             ),
         );
     };
@@ -251,7 +219,7 @@ fn reading(value: Value) -> Result<Reading, Refusal> {
                 WRONG_TYPE,
                 format!(
                     "found {} as `sensor`; expected a name in quotes",
-                    kind(&other)
+                    describe(&other)
                 ),
             );
         }
@@ -264,7 +232,7 @@ fn reading(value: Value) -> Result<Reading, Refusal> {
                 WRONG_TYPE,
                 format!(
                     "found {} as `values`; expected a list of numbers",
-                    kind(&other)
+                    describe(&other)
                 ),
             );
         }
@@ -285,15 +253,17 @@ fn reading(value: Value) -> Result<Reading, Refusal> {
                 WRONG_TYPE,
                 format!(
                     "found {} as `bytes`; expected Base64 in quotes",
-                    kind(&other)
+                    describe(&other)
                 ),
             );
         }
     };
+    let stamp_ns = whole_of("stamp_ns", &mut object, &mut notes, STAMP_NS);
+    let stamp_s = whole_of("stamp_s", &mut object, &mut notes, STAMP_S);
     let sample = Sample {
-        sequence: whole("sequence", &mut object, &mut notes),
-        session: whole("session", &mut object, &mut notes),
-        stamp_ns: whole("stamp_ns", &mut object, &mut notes),
+        sequence: whole_of("sequence", &mut object, &mut notes, WHOLE),
+        session: whole_of("session", &mut object, &mut notes, WHOLE),
+        stamp_ns: stamp_ns.or(stamp_s),
         numbers,
         bytes,
     };
@@ -308,22 +278,11 @@ fn numbers(values: &[Value], notes: &mut Vec<Note>) -> Result<Vec<f64>, Refusal>
     let mut numbers = Vec::with_capacity(values.len());
     let (mut as_text, mut not_finite) = (false, false);
     for (k, value) in values.iter().enumerate() {
-        let number = match value {
-            Value::Null => Some(f64::NAN),
-            Value::Number(number) => number.as_f64(),
-            Value::String(text) => match text.trim().parse::<f64>() {
-                Ok(x) if x.is_finite() => {
-                    as_text = true;
-                    Some(x)
-                }
-                Ok(_) => {
-                    not_finite = true;
-                    Some(f64::NAN)
-                }
-                Err(_) => None,
-            },
-            _ => None,
-        };
+        let number = number(value);
+        if let (Value::String(_), Some(x)) = (value, number) {
+            as_text |= x.is_finite();
+            not_finite |= x.is_nan();
+        }
         match number {
             Some(x) => numbers.push(x),
             None => {
@@ -331,7 +290,7 @@ fn numbers(values: &[Value], notes: &mut Vec<Note>) -> Result<Vec<f64>, Refusal>
                     WRONG_TYPE,
                     format!(
                         "found {} as number {} of `values`; expected a number or null",
-                        kind(value),
+                        describe(value),
                         k + 1
                     ),
                 );
@@ -347,36 +306,34 @@ fn numbers(values: &[Value], notes: &mut Vec<Note>) -> Result<Vec<f64>, Refusal>
     Ok(numbers)
 }
 
-/// A whole number that is not negative, also as 17.0 or "17"; none, with a note, for anything else.
-fn whole(key: &'static str, object: &mut Map<String, Value>, notes: &mut Vec<Note>) -> Option<u64> {
-    /// Largest number up to which all whole ones are doubles, of those that are no stamps.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
+/// A whole number from 0; none, with a note, for anything else.
+fn whole_of(
+    key: &'static str,
+    object: &mut Map<String, Value>,
+    notes: &mut Vec<Note>,
+    (read, expected): Whole,
+) -> Option<u64> {
     let value = object.remove(key).filter(|value| !value.is_null())?;
-    let of_double = |x: f64| {
-        let most = if key == "stamp_ns" { 1.8e19 } else { EXACT };
-        (x.fract() == 0.0 && (0.0..most).contains(&x)).then_some(x as u64)
-    };
-    let number = match &value {
-        Value::Number(n) => n.as_u64().or_else(|| of_double(n.as_f64()?)),
-        Value::String(text) => {
-            let text = text.trim();
-            let number = text.parse().ok();
-            let number = number.or_else(|| of_double(text.parse().ok()?));
-            if number.is_some() {
-                notes.push(Note::TextNumber(key));
-            }
-            number
-        }
-        _ => None,
-    };
-    if number.is_none() {
-        let expected = match key {
-            "stamp_ns" => "whole nanoseconds, from 0",
-            _ => "a whole number from 0",
-        };
-        notes.push(Note::LeftOut(key, kind(&value), expected));
+    let number = read(&value);
+    match number {
+        None => notes.push(Note::LeftOut(key, describe(&value), expected)),
+        Some(_) if value.is_string() => notes.push(Note::TextNumber(key)),
+        Some(_) => {}
     }
     number
+}
+
+/// Nanoseconds, also as doubles, whose products with 1e9 are whole but for rounding; a fraction of any other small number
+/// means seconds.
+fn nanoseconds(value: &Value) -> Option<u64> {
+    /// Seconds since 1970 stay below it until the year 2286 (ns).
+    const NO_SECONDS: f64 = 1e10;
+    let is_whole = |x: f64| (x - x.round()).abs() < 1e-3;
+    let of_double = |x: f64| {
+        let fits = (0.0..1.8e19).contains(&x) && (is_whole(x) || x >= NO_SECONDS);
+        fits.then_some(x.round() as u64)
+    };
+    whole(value).or_else(|| of_double(number(value)?))
 }
 
 #[cfg(test)]

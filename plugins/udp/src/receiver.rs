@@ -1,10 +1,10 @@
 //! Receives the readings of all sensors of an address.
 
-use crate::complaints::Complaints;
 use crate::protocol::{self, MAX_DATAGRAM_BYTES, Note, Reading, Refusal};
 use crate::sender_watch::SenderWatch;
 use becomingone_components::nearest::did_you_mean;
-use becomingone_systems::links::{Context, Driver, DriverError, SensorEnd};
+use becomingone_systems::links::document::excerpt;
+use becomingone_systems::links::{Complaints, Context, Driver, DriverError, SensorEnd};
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
@@ -12,12 +12,18 @@ use std::net::{SocketAddr, UdpSocket};
 /// Sensor names that are listed in a message.
 const MAX_LISTED: usize = 8;
 
+/// Time of the run without a datagram of a sensor after which its address is logged (ns).
+const WAIT_NS: u64 = 3_000_000_000;
+
 struct Sensor {
     end: SensorEnd,
     senders: SenderWatch,
+    /// No datagram has its name yet.
+    is_waiting: bool,
 }
 
 pub(crate) struct Receiver {
+    port: String,
     socket: UdpSocket,
     /// By their names in datagrams.
     sensors: HashMap<String, Sensor>,
@@ -28,12 +34,35 @@ impl Receiver {
     pub(crate) fn new(port: &str, socket: UdpSocket, sensors: HashMap<String, SensorEnd>) -> Self {
         let sensors = sensors.into_iter().map(|(name, end)| {
             let senders = SenderWatch::default();
-            (name, Sensor { end, senders })
+            let is_waiting = true;
+            (
+                name,
+                Sensor {
+                    end,
+                    senders,
+                    is_waiting,
+                },
+            )
         });
         Self {
+            port: port.to_owned(),
             socket,
             sensors: sensors.collect(),
-            complaints: Complaints::new(port),
+            complaints: Complaints::new(port, "datagrams"),
+        }
+    }
+
+    /// Logs once which sensors still wait, and for what.
+    fn report_waiting(&mut self) {
+        for (name, sensor) in &mut self.sensors {
+            if std::mem::take(&mut sensor.is_waiting) {
+                log::warn!(
+                    "{}: no datagram within 3 s at {}; expected readings with `\"sensor\": \"{}\"` sent to this address",
+                    sensor.end.name(),
+                    self.port,
+                    name.escape_debug()
+                );
+            }
         }
     }
 
@@ -47,12 +76,14 @@ impl Receiver {
             match known {
                 Ok(reading) => {
                     if let Some(sensor) = sensors.get_mut(&reading.sensor) {
-                        take(sensor, reading, from, now_ns, complaints);
+                        let text = || excerpt(datagram);
+                        take(sensor, reading, from, now_ns, complaints, text);
                     }
                 }
                 Err(Refusal { kind, reason }) => {
                     complaints.add(format!("thrown away, {kind}"), || {
-                        format!("datagram from {from} thrown away: {reason}")
+                        let text = excerpt(datagram);
+                        format!("datagram from {from} thrown away: {reason}; it is `{text}`")
                     });
                     // The sensor is unknown, so it is counted for all sensors of the address.
                     sensors.values().for_each(|sensor| sensor.end.garbage());
@@ -72,7 +103,9 @@ fn take(
     from: SocketAddr,
     now_ns: u64,
     complaints: &mut Complaints,
+    text: impl Fn() -> String,
 ) {
+    sensor.is_waiting = false;
     for note in &notes {
         let kind = match note {
             Note::NotFinite => "with NaN or Infinity",
@@ -89,7 +122,8 @@ fn take(
     }
     if let Some(misfit) = sensor.end.misfit(&sample) {
         complaints.add(format!("thrown away, not fitting `{name}`"), || {
-            format!("datagram for `{name}` from {from} thrown away: {misfit}")
+            let text = text();
+            format!("datagram for `{name}` from {from} thrown away: {misfit}; it is `{text}`")
         });
     }
     sensor.end.push(now_ns, sample);
@@ -129,7 +163,12 @@ impl Driver for Receiver {
         let Some(clock) = self.sensors.values().next().map(|s| s.end.clone()) else {
             return Ok(());
         };
+        let mut has_reported = false;
         while !context.cancelled() {
+            if !has_reported && clock.now_ns() >= WAIT_NS {
+                has_reported = true;
+                self.report_waiting();
+            }
             let (length, from) = match self.socket.recv_from(&mut buffer) {
                 Ok(received) => received,
                 Err(error) => match error.kind() {

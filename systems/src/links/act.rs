@@ -1,11 +1,13 @@
 //! Commands to hardware: sent to a driver, if hardware is armed; the safe command after a time-out.
 
+use super::site::SourceSite;
 use becomingone_components::actuator::{ActuatorCommand, ActuatorTarget};
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::link::{Link, LinkState, Links, Source};
 use becomingone_components::sensor::Sensor;
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use bevy_ecs::prelude::*;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,6 +40,32 @@ pub struct Outgoing {
     pub numbers: Vec<f64>,
 }
 
+impl Outgoing {
+    /// The command of an actuator as one line of JSON: `{"actuator": "rover/drive", "sequence": 1, "now_ns": 20000000,
+    /// "kind": "twist", "safe": false, "values": [0.5, 0.1]}`.
+    pub fn to_json(&self, actuator: &str) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Command<'a> {
+            actuator: &'a str,
+            sequence: u64,
+            now_ns: u64,
+            kind: &'a str,
+            safe: bool,
+            values: &'a [f64],
+        }
+        // Serialising plain data cannot fail.
+        serde_json::to_vec(&Command {
+            actuator,
+            sequence: self.sequence,
+            now_ns: self.now_ns,
+            kind: self.kind,
+            safe: self.safe,
+            values: &self.numbers,
+        })
+        .unwrap_or_default()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Slot {
     next: Option<Outgoing>,
@@ -49,13 +77,15 @@ struct Slot {
 #[derive(Clone)]
 pub struct ActuatorEnd {
     name: Arc<str>,
+    site: Arc<SourceSite>,
     slot: Arc<(Mutex<Slot>, Condvar)>,
 }
 
 impl ActuatorEnd {
-    pub(super) fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str, site: SourceSite) -> Self {
         Self {
             name: name.into(),
+            site: Arc::new(site),
             slot: Arc::default(),
         }
     }
@@ -63,6 +93,11 @@ impl ActuatorEnd {
     /// Stable name of the actuator: `rover/drive`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its source, as the scene states it.
+    pub fn site(&self) -> &SourceSite {
+        &self.site
     }
 
     /// Waits for the next command, at most so long.

@@ -33,8 +33,13 @@ impl Context {
         self.state.set(LinkState::Up);
     }
 
+    /// Reports that the other side is absent, while the driver waits for it; it logs the reason itself.
+    pub fn down(&self) {
+        self.state.set(LinkState::Down);
+    }
+
     /// Waits for this time, or until the run is over; returns whether it is.
-    pub(super) fn wait(&self, time: Duration) -> bool {
+    pub fn wait(&self, time: Duration) -> bool {
         let cancelled = self
             .end
             .cancelled

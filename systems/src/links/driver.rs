@@ -7,6 +7,7 @@
 use super::act::ActuatorEnd;
 use super::context::Context;
 use super::queue::SensorEnd;
+use super::site::SourceSite;
 use serde::de::DeserializeOwned;
 
 /// A kind of driver, selected in scenes by its name: `source: Driver("udp", (..))`.
@@ -24,6 +25,16 @@ pub trait DriverKind: Send + Sync + 'static {
     ///
     /// Error of the configuration.
     fn port(&self, config: &str, whose: Endpoint<'_>) -> Result<String, ConfigError>;
+
+    /// Checks a valid configuration against the sensor's fields, for `becomingone check` too: nothing is opened or started.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that does not fit them.
+    fn check(&self, config: &str, site: &SourceSite) -> Result<(), ConfigError> {
+        let _ = (config, site);
+        Ok(())
+    }
 
     /// Creates a driver for all sources of a port, with their configurations. Resources without which it cannot start
     /// are acquired here; those that may come and go, in [`Driver::serve`].

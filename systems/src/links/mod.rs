@@ -1,6 +1,8 @@
 //! Links: the only entry of external input.
 //!
-//! - [`driver`]: drivers and their kinds; `thread`: their threads.
+//! - [`driver`]: drivers and their kinds; `thread`: their threads, with [`back_off`] between attempts.
+//! - [`site`]: a source as the scene states it; [`document`]: JSON of peers; [`pick`]: the numbers of a reading in it;
+//!   [`complaints`]: messages about arrivals that are no readings.
 //! - [`queue`]: readings that wait for the tick, with [`sequence`]: missing, late and duplicate ones.
 //! - [`clock`]: map of a device's clock to the run's.
 //! - [`live`]: tick side of a queue, and of a recording that is read as time passes.
@@ -12,23 +14,29 @@
 //! - [`open`]: opens the links of a scene.
 
 pub mod act;
+pub mod back_off;
 pub mod clock;
+pub mod complaints;
 mod context;
 mod delivery;
+pub mod document;
 pub mod driver;
 mod ingest;
 mod input;
 pub mod live;
 mod names;
 pub mod open;
+pub mod pick;
 pub mod queue;
 mod run_clock;
 pub mod sequence;
+pub mod site;
 pub(crate) mod sources;
 mod thread;
 pub mod watch;
 
 pub use act::{ActuatorEnd, Outgoing, OutputLinks};
+pub use complaints::Complaints;
 pub use context::Context;
 pub(crate) use delivery::Delivery;
 pub use driver::{ConfigError, Driver, DriverError, DriverKind, Endpoint, LinkEnd, read_config};
@@ -36,9 +44,11 @@ pub use ingest::ingest;
 pub use input::{ExternalInput, InputLink, InputSample, Journal};
 pub use live::{RecordedRow, Recording};
 pub(crate) use names::{name_links, silent_after_ns};
-pub use open::{OpenError, OpenLinks, Port, rest};
+pub use open::{OpenError, OpenLinks, Port, PortSource, rest};
+pub use pick::{Pick, Picker};
 pub use queue::{Sample, SensorEnd};
 pub use run_clock::RunClock;
+pub use site::SourceSite;
 
 use crate::hash::{Bits, HashState, RegisterState};
 use crate::tick::{Reset, Tick, TickSystems};

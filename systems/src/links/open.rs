@@ -8,6 +8,7 @@ use super::input::{ExternalInput, InputLink, InputSample};
 use super::live::{QueueLink, RecordedLink, Recording};
 use super::queue::{PortState, SensorEnd};
 use super::run_clock::RunClock;
+use super::site::SourceSite;
 use super::thread::Running;
 use becomingone_components::link::{LinkState, Links, Payload, Queue};
 use becomingone_components::time::SimTime;
@@ -27,8 +28,20 @@ pub struct Port {
     pub kind: Arc<dyn DriverKind>,
     /// Shared resource.
     pub port: String,
-    /// Stable name, queue and configuration of each.
-    pub sources: Vec<(String, Queue, String)>,
+    /// Each of them.
+    pub sources: Vec<PortSource>,
+}
+
+/// Source of a sensor, or executor of an actuator's commands, by a driver.
+pub struct PortSource {
+    /// Stable name.
+    pub name: String,
+    /// Queue of its readings.
+    pub queue: Queue,
+    /// The driver's configuration.
+    pub config: String,
+    /// Where it stands in the scene, and its fields.
+    pub site: SourceSite,
 }
 
 /// A link that cannot be opened.
@@ -78,8 +91,14 @@ impl OpenLinks {
             let state = PortState::default();
             let mut ends = Vec::new();
             let first = port.sources.first();
-            let first = first.map_or_else(String::new, |(name, ..)| name.clone());
-            for (name, queue, config) in port.sources {
+            let first = first.map_or_else(String::new, |source| source.name.clone());
+            for PortSource {
+                name,
+                queue,
+                config,
+                site,
+            } in port.sources
+            {
                 let links = world.resource::<Links>();
                 let index = links.index(&name).map_or(usize::MAX, |k| k as usize);
                 let entity = links.0.get(index).and_then(|l| l.entity);
@@ -88,6 +107,7 @@ impl OpenLinks {
                     Some(sensor) => {
                         let end = SensorEnd::new(
                             &name,
+                            site,
                             sensor.numbers,
                             sensor.with_gaps,
                             sensor.with_bytes,
@@ -98,7 +118,7 @@ impl OpenLinks {
                         LinkEnd::Sensor(end)
                     }
                     None => {
-                        let end = ActuatorEnd::new(&name);
+                        let end = ActuatorEnd::new(&name, site);
                         outlets.ends.insert(name.clone(), end.clone());
                         inlets.push(Box::new(ActuatorStateLink {
                             name,

@@ -2,6 +2,7 @@
 
 use super::run_clock::RunClock;
 use super::sequence::{Arrival, Tracker};
+use super::site::SourceSite;
 use becomingone_components::link::{Counts, LinkState, Queue};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -70,6 +71,7 @@ impl PortState {
 #[derive(Clone)]
 pub struct SensorEnd {
     name: Arc<str>,
+    site: Arc<SourceSite>,
     numbers: usize,
     gaps_in_rows: bool,
     with_bytes: bool,
@@ -80,6 +82,7 @@ pub struct SensorEnd {
 impl SensorEnd {
     pub(super) fn new(
         name: &str,
+        site: SourceSite,
         numbers: usize,
         gaps_in_rows: bool,
         with_bytes: bool,
@@ -88,6 +91,7 @@ impl SensorEnd {
     ) -> Self {
         Self {
             name: name.into(),
+            site: Arc::new(site),
             numbers,
             gaps_in_rows,
             with_bytes,
@@ -105,6 +109,11 @@ impl SensorEnd {
     /// Stable name of the sensor: `rover/imu`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its source, as the scene states it.
+    pub fn site(&self) -> &SourceSite {
+        &self.site
     }
 
     /// Length of a reading.
@@ -238,7 +247,8 @@ mod tests {
     }
 
     fn end(policy: Queue) -> SensorEnd {
-        SensorEnd::new("a/b", 1, false, false, policy, RunClock::default())
+        let site = SourceSite::default();
+        SensorEnd::new("a/b", site, 1, false, false, policy, RunClock::default())
     }
 
     fn taken(end: &SensorEnd) -> (Vec<u64>, Counts, bool) {

@@ -5,6 +5,7 @@
     reason = "I/O threads stamp captures by the wall clock"
 )]
 
+use super::back_off::BackOff;
 use super::context::Context;
 use super::driver::{Driver, DriverError};
 use super::queue::PortState;
@@ -14,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// First back-off after a failure; it doubles.
+/// First back-off after a failure.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
 /// Longest back-off.
 const LAST_BACK_OFF: Duration = Duration::from_secs(5);
@@ -61,7 +62,7 @@ impl Running {
 
 /// Serves until the run is over. A repeated failure is logged once, until it works again.
 fn serve(port: &str, mut driver: Box<dyn Driver>, context: &Context) {
-    let mut back_off = FIRST_BACK_OFF;
+    let mut back_off = BackOff::new(FIRST_BACK_OFF, LAST_BACK_OFF);
     let mut logged: Option<DriverError> = None;
     while !context.cancelled() {
         context.state.set(LinkState::Connecting);
@@ -77,16 +78,15 @@ fn serve(port: &str, mut driver: Box<dyn Driver>, context: &Context) {
         };
         context.state.set(LinkState::Down);
         if was_up {
-            back_off = FIRST_BACK_OFF;
+            back_off.reset();
         }
         if was_up || logged.as_ref().is_none_or(|t| t.0 != error.0) {
             log::warn!("{port}: {error}; trying again");
             logged = Some(error);
         }
-        if context.wait(back_off) {
+        if context.wait(back_off.next()) {
             return;
         }
-        back_off = (back_off * 2).min(LAST_BACK_OFF);
     }
 }
 

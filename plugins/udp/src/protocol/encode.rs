@@ -1,7 +1,7 @@
-//! Encodes readings, as senders do, and commands.
+//! Encodes readings, as senders do.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use becomingone_systems::links::{Outgoing, Sample};
+use becomingone_systems::links::Sample;
 use serde::Serialize;
 
 /// Encodes a reading, as a sender does.
@@ -28,29 +28,6 @@ pub fn encode_reading(sensor: &str, sample: &Sample) -> Vec<u8> {
         session: sample.session,
         values: numbers.map(|x| x.is_finite().then_some(*x)).collect(),
         bytes: (!sample.bytes.is_empty()).then(|| BASE64_STANDARD.encode(&sample.bytes)),
-    })
-    .unwrap_or_default()
-}
-
-/// Encodes a command.
-pub fn encode_command(actuator: &str, command: &Outgoing) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Command<'a> {
-        actuator: &'a str,
-        sequence: u64,
-        now_ns: u64,
-        kind: &'a str,
-        safe: bool,
-        values: &'a [f64],
-    }
-    // Serialising plain data cannot fail.
-    serde_json::to_vec(&Command {
-        actuator,
-        sequence: command.sequence,
-        now_ns: command.now_ns,
-        kind: command.kind,
-        safe: command.safe,
-        values: &command.numbers,
     })
     .unwrap_or_default()
 }

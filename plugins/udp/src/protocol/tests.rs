@@ -97,6 +97,27 @@ fn whole_numbers_are_read_however_they_are_written() {
 }
 
 #[test]
+fn stamps_are_nanoseconds_or_seconds_also_as_floats() {
+    // Python's time.monotonic() * 1e9, time.time(), time.time() * 1e9 and 0.02 * 1e9.
+    for (stamp, expected) in [
+        ("\"stamp_ns\": 57031123456789.25", Some(57_031_123_456_789)),
+        ("\"stamp_ns\": 20000000.000000004", Some(20_000_000)),
+        ("\"stamp_ns\": 3.0", Some(3)),
+        ("\"stamp_s\": 1700000000.5", Some(1_700_000_000_500_000_000)),
+        ("\"stamp_s\": \"2.5\"", Some(2_500_000_000)),
+        ("\"stamp_ns\": 7, \"stamp_s\": 2.5", Some(7)),
+        ("\"stamp_ns\": 1700000000.123", None),
+        ("\"stamp_s\": -1", None),
+        ("\"stamp_s\": \"noon\"", None),
+    ] {
+        let reading = only(&format!(r#"{{"sensor": "a", {stamp}, "values": [1]}}"#));
+        assert_eq!(reading.sample.stamp_ns, expected, "{stamp}");
+        let is_noted = expected.is_none() || stamp.ends_with("\"2.5\"");
+        assert_eq!(reading.notes.len(), usize::from(is_noted), "{stamp}");
+    }
+}
+
+#[test]
 fn what_surrounds_readings_is_skipped_and_several_are_read() {
     let one = r#"{"sensor": "a", "values": [1]}"#;
     for text in [

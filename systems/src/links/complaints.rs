@@ -1,4 +1,4 @@
-//! Messages about datagrams: the first of each kind at once, and their numbers at the end.
+//! Messages about unusable arrivals of a port: the first of each kind at once, and their numbers at the end.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,25 @@ const MAX_KINDS: usize = 64;
 /// Longest message.
 const MAX_TEXT: usize = 400;
 
-/// Kinds of messages of one port, and their numbers.
-pub(crate) struct Complaints {
+/// Kinds of messages of one port, and their numbers; at most 64 kinds are told apart.
+pub struct Complaints {
     port: String,
+    noun: &'static str,
     counts: BTreeMap<String, u64>,
 }
 
 impl Complaints {
-    pub(crate) fn new(port: &str) -> Self {
+    /// None yet, of a port and with the plural of what arrives there: `datagrams`.
+    pub fn new(port: &str, noun: &'static str) -> Self {
         Self {
             port: port.to_owned(),
+            noun,
             counts: BTreeMap::new(),
         }
     }
 
     /// Counts a message of a kind, and logs the first of them.
-    pub(crate) fn add(&mut self, kind: String, text: impl FnOnce() -> String) {
+    pub fn add(&mut self, kind: String, text: impl FnOnce() -> String) {
         if let Some(count) = self.counts.get_mut(&kind) {
             *count += 1;
             return;
@@ -41,7 +44,7 @@ impl Complaints {
     }
 
     /// Logs the numbers of the kinds that came more than once, and forgets them.
-    pub(crate) fn report(&mut self) {
+    pub fn report(&mut self) {
         let counts = std::mem::take(&mut self.counts);
         let counts: Vec<String> = counts
             .into_iter()
@@ -49,7 +52,7 @@ impl Complaints {
             .map(|(kind, count)| format!("{count} {kind}"))
             .collect();
         if !counts.is_empty() {
-            log::warn!("{}: datagrams in all: {}", self.port, counts.join(", "));
+            log::warn!("{}: {} in all: {}", self.port, self.noun, counts.join(", "));
         }
     }
 }
