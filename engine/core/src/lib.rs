@@ -35,6 +35,8 @@ pub mod sources;
 mod summary;
 pub mod trials;
 
+#[cfg(feature = "bridge")]
+pub use becomingone_bridge as bridge;
 pub use becomingone_components as components;
 pub use becomingone_kernel as kernel;
 #[cfg(feature = "record")]

@@ -11,13 +11,20 @@ use bevy_app::App;
 use std::path::Path;
 
 /// Drivers of this project, each with its Cargo feature.
-pub const DRIVER_FEATURES: [(&str, &str); 1] = [("udp", "udp")];
+pub const DRIVER_FEATURES: [(&str, &str); 4] = [
+    ("file", "bridge"),
+    ("http", "bridge"),
+    ("process", "bridge"),
+    ("udp", "udp"),
+];
 
 /// Registers the built-in drivers.
 pub(crate) fn register(app: &mut App) {
+    #[cfg(feature = "bridge")]
+    app.add_plugins(becomingone_bridge::BridgePlugin);
     #[cfg(feature = "udp")]
     app.add_plugins(becomingone_udp::UdpPlugin);
-    #[cfg(not(feature = "udp"))]
+    #[cfg(not(any(feature = "bridge", feature = "udp")))]
     let _ = app;
 }
 

@@ -9,7 +9,7 @@
 //! becomingone = { path = "../becomingone/engine/core" }
 //! ```
 //!
-//! With `default-features = false`, neither Rerun nor MCAP is built; the features `record`, `replay`, `rerun` and `udp`
+//! With `default-features = false`, neither Rerun nor MCAP is built; the features `bridge`, `record`, `replay`, `rerun` and `udp`
 //! enable them.
 //!
 //! # Build a scene in code

@@ -113,6 +113,9 @@
 //! source: Replay(file: "log.csv", time: "stamp", time_unit: "ms") // or time_format: "%d/%m/%Y %H:%M:%S"
 //! source: Replay(file: "run.mcap")                                // a recording of `run --record`
 //! source: Driver("udp", (listen: "127.0.0.1:5005"))               // datagrams
+//! source: Driver("file", (path: "tank.jsonl", pick: "/level"))     // lines of JSON or CSV that are appended to a file
+//! source: Driver("process", (argv: ["./probe", "--fast"]))         // lines that a program prints
+//! source: Driver("http", (url: "http://127.0.0.1:8080/state", every_s: 1, pick: "/main/temp"))
 //! ```
 //!
 //! A replayed table is read as by `analyze`: the newest row first is an error; a row whose stamp is before that of the row
@@ -120,7 +123,8 @@
 //! the reader guesses or skips, are warnings.
 //!
 //! Any program can be the sensor: ten lines of Python that send JSON datagrams are enough; the page of the crate
-//! `becomingone-udp` has the format. Actuator commands are sent in the same way, but only with `--arm`; without it,
+//! `becomingone-udp` has the format. For files, programs and web servers, `pick` names the place of each number; the page of
+//! the crate `becomingone-bridge` has the options. Actuator commands are sent in the same way, but only with `--arm`; without it,
 //! they are computed and not sent.
 //!
 //! # I want to keep a run and replay it

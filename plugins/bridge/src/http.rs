@@ -1,0 +1,254 @@
+//! Driver kind `http`: answers of a web server, requested at a rate; commands posted to one.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an I/O thread paces its requests by the wall clock"
+)]
+
+mod client;
+mod policy;
+
+use crate::protocol::{Decode, Decoder};
+use crate::sensors::{Places, Sensors};
+use becomingone_systems::links::pick::Pointer;
+use becomingone_systems::links::{
+    ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd,
+    Outgoing, Pick, SourceSite, read_config,
+};
+use client::{Client, Job};
+use policy::Policy;
+use serde::Deserialize;
+use std::time::{Duration, Instant};
+
+/// Longest wait before the driver checks whether it is cancelled.
+const POLL_PERIOD: Duration = Duration::from_millis(50);
+/// Longest wait for the answer to the last command.
+const LAST_ANSWER: Duration = Duration::from_millis(500);
+
+/// Driver kind `http`: see the crate's documentation.
+pub struct HttpKind;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    url: String,
+    #[serde(default)]
+    every_s: Option<f64>,
+    #[serde(default)]
+    timeout_s: Option<f64>,
+    #[serde(default)]
+    allow: Vec<String>,
+    #[serde(default)]
+    decode: Option<Decode>,
+    #[serde(default)]
+    pick: Option<Pick>,
+    #[serde(default)]
+    sequence: Option<Pointer>,
+    #[serde(default)]
+    stamp_s: Option<Pointer>,
+}
+
+/// What sensors of one address have in common.
+#[derive(Clone, PartialEq)]
+struct Requests {
+    every: Duration,
+    timeout: Duration,
+    policy: Policy,
+    decode: Decode,
+}
+
+impl Config {
+    fn requests(&self, default_every_s: f64) -> Result<Requests, String> {
+        let seconds = |name: &str, value: Option<f64>, default: f64| {
+            let value = value.unwrap_or(default);
+            if (0.001..=3600.0).contains(&value) {
+                Ok(Duration::from_secs_f64(value))
+            } else {
+                Err(format!("found `{name}: {value}`; expected 0.001 to 3600"))
+            }
+        };
+        let decode = self.decode.clone().unwrap_or_default();
+        decode.check()?;
+        Ok(Requests {
+            every: seconds("every_s", self.every_s, default_every_s)?,
+            timeout: seconds("timeout_s", self.timeout_s, 2.0)?,
+            policy: Policy::read(&self.url, &self.allow)?,
+            decode,
+        })
+    }
+
+    fn places(self) -> Places {
+        Places {
+            pick: self.pick.unwrap_or_default(),
+            sequence: self.sequence,
+            stamp_s: self.stamp_s,
+        }
+    }
+}
+
+impl DriverKind for HttpKind {
+    fn name(&self) -> &'static str {
+        "http"
+    }
+
+    fn about(&self) -> &'static str {
+        "answers of a web server, in JSON or CSV; commands posted to one"
+    }
+
+    fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {
+        let config: Config = read_config(config)?;
+        config.requests(1.0).map_err(ConfigError::Meaning)?;
+        match (endpoint, config) {
+            (Endpoint::Sensor(_), config) => Ok(config.url),
+            (
+                Endpoint::Actuator(name),
+                Config {
+                    url,
+                    decode: None,
+                    pick: None,
+                    sequence: None,
+                    stamp_s: None,
+                    ..
+                },
+            ) => Ok(format!("{name} to {url}")),
+            (Endpoint::Actuator(_), _) => Err(ConfigError::Meaning(
+                "found keys of a sensor; expected only `url`, `every_s`, `timeout_s` and `allow`"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    fn check(&self, config: &str, site: &SourceSite) -> Result<(), ConfigError> {
+        read_config::<Config>(config)?.places().check(site)
+    }
+
+    fn open(&self, port: &str, ends: Vec<(String, LinkEnd)>) -> Result<Box<dyn Driver>, String> {
+        let mut sensors = Sensors::new(port, "answers");
+        let mut input: Option<(String, Requests)> = None;
+        let start = |url: String, requests: &Requests| {
+            Client::start(url, requests.policy.clone(), requests.timeout)
+                .map_err(|error| format!("cannot start a thread: {error}"))
+        };
+        for (config, end) in ends {
+            let config: Config = read_config(&config).map_err(|e| e.to_string())?;
+            match end {
+                LinkEnd::Actuator(end) => {
+                    let requests = config.requests(0.05)?;
+                    return Ok(Box::new(Poster {
+                        client: start(config.url, &requests)?,
+                        every: requests.every,
+                        end,
+                    }));
+                }
+                LinkEnd::Sensor(end) => {
+                    let own = (config.url.clone(), config.requests(1.0)?);
+                    if *input.get_or_insert_with(|| own.clone()) != own {
+                        return Err(format!(
+                            "found other values of `every_s`, `timeout_s`, `allow` or `decode` for {}; expected those of the other sensors of this address",
+                            end.name()
+                        ));
+                    }
+                    sensors.add(end, config.places())?;
+                }
+            }
+        }
+        let (url, requests) = input.ok_or("found no `url`")?;
+        Ok(Box::new(Poller {
+            client: start(url, &requests)?,
+            every: requests.every,
+            decoder: Decoder::new(requests.decode),
+            sensors,
+            last: None,
+        }))
+    }
+}
+
+/// Requests the state of a server at a rate.
+struct Poller {
+    client: Client,
+    every: Duration,
+    decoder: Decoder,
+    sensors: Sensors,
+    /// Begin of the last request.
+    last: Option<Instant>,
+}
+
+impl Driver for Poller {
+    fn serve(&mut self, context: &Context) -> Result<(), DriverError> {
+        let Some(clock) = self.sensors.clock() else {
+            return Ok(());
+        };
+        loop {
+            let since = self.last.map_or(self.every, |last| last.elapsed());
+            if context.wait(self.every.saturating_sub(since)) {
+                break;
+            }
+            // A slow answer delays the next request, and none is made up for.
+            self.last = Some(Instant::now());
+            if !self.client.begin(Job::Get, || !context.cancelled()) {
+                break;
+            }
+            let answer = loop {
+                if context.cancelled() {
+                    break None;
+                }
+                if let Some(answer) = self.client.answer(POLL_PERIOD) {
+                    break Some(answer);
+                }
+            };
+            let Some(answer) = answer else { break };
+            let arrival_ns = clock.now_ns();
+            let body = answer.map_err(DriverError)?;
+            context.up();
+            let decoded = self.decoder.state(&body);
+            self.sensors.decoded(decoded, &body, arrival_ns);
+        }
+        self.sensors.report();
+        Ok(())
+    }
+}
+
+/// Posts the commands of an actuator, the newest at a time.
+struct Poster {
+    client: Client,
+    every: Duration,
+    end: ActuatorEnd,
+}
+
+impl Poster {
+    /// Posts a command; returns when it is answered or `goes_on` ends.
+    fn post(&mut self, command: &Outgoing, goes_on: impl Fn() -> bool) -> Result<(), DriverError> {
+        let body = command.to_json(self.end.name());
+        if !self.client.begin(Job::Post(body), &goes_on) {
+            return Ok(());
+        }
+        while goes_on() {
+            if let Some(answer) = self.client.answer(POLL_PERIOD) {
+                answer.map_err(DriverError)?;
+                self.end.sent(command.sequence);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Driver for Poster {
+    fn serve(&mut self, context: &Context) -> Result<(), DriverError> {
+        while !context.cancelled() {
+            let begun = Instant::now();
+            if let Some(command) = self.end.next(POLL_PERIOD) {
+                self.post(&command, || !context.cancelled())?;
+                context.up();
+                // The last command is not delayed.
+                context.wait(self.every.saturating_sub(begun.elapsed()));
+            }
+        }
+        // The final command may have been queued meanwhile.
+        if let Some(command) = self.end.next(Duration::ZERO) {
+            let begun = Instant::now();
+            self.post(&command, || begun.elapsed() < LAST_ANSWER)?;
+        }
+        Ok(())
+    }
+}
