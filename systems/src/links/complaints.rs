@@ -7,7 +7,7 @@ const MAX_KINDS: usize = 64;
 /// Longest message.
 const MAX_TEXT: usize = 400;
 
-/// Kinds of messages of one port, and their numbers; at most 64 kinds are told apart.
+/// Kinds of messages of one port, and their numbers; at most 64 kinds are distinguished.
 pub struct Complaints {
     port: String,
     noun: &'static str,
