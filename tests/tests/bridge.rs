@@ -216,12 +216,8 @@ fn a_file_is_followed_while_it_is_created_renamed_truncated_and_deleted() {
         (link.received, link.counts.gaps, link.counts.duplicates),
         (7, 2, 0)
     );
-    let values = run.values();
-    assert!(values[5].is_nan(), "{values:?}");
-    assert_eq!(
-        [&values[..5], &values[6..]].concat(),
-        [0.0, 1.0, 2.0, 3.0, 4.0, 8.0]
-    );
+    // A row of missing values alone reaches the tick, and is no reading.
+    assert_eq!(run.values(), [0.0, 1.0, 2.0, 3.0, 4.0, 8.0]);
 }
 
 #[test]
@@ -237,11 +233,8 @@ fn a_table_is_read_by_its_columns_and_a_state_after_each_change() {
     table.until("two rows", |l| l.received == 2);
     table.shell("echo .5 >> t.csv");
     table.until("the third", |l| l.received == 3);
-    let values = table.values();
-    assert!(
-        values[0] == 2.0 && values[1].is_nan() && values[2] == 3.5,
-        "{values:?}"
-    );
+    // The empty cell is a missing value.
+    assert_eq!(table.values(), [2.0, 3.5]);
 
     let mut state = Run::new(
         &meter("Driver(\"file\", (path: \"now.json\", follow: false, pick: \"/x\"))"),
