@@ -207,7 +207,7 @@ fn a_file_is_followed_while_it_is_created_renamed_truncated_and_deleted() {
     run.shell(
         r#"echo '{"n": 5, "tank": {"level": NaN}}
         {"n": 8, "tank": {"level": "8"}}
-        {"n": 9, "tank": {"levl": 9}}
+        {"n": 9, "tank": {"filling": 9}}
         what' >> tank.jsonl"#,
     );
     run.until("mistakes", |l| l.counts.garbage == 2);
@@ -614,7 +614,7 @@ fn mistakes_of_a_scene_are_errors_of_check_with_their_places() {
             &["`every_s: 0`"],
         ),
         (
-            "Driver(\"proces\", (argv: [\"a\"]))",
+            "Driver(\"process_\", (argv: [\"a\"]))",
             &["did you mean `process`?"],
         ),
     ] {

@@ -9,7 +9,7 @@ use crate::sensors::{Places, Sensors};
 use becomingone_systems::links::pick::Pointer;
 use becomingone_systems::links::{
     ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd, Pick,
-    SensorEnd, SourceSite, read_config,
+    SourceSite, read_config,
 };
 use group::Group;
 use serde::Deserialize;
@@ -291,6 +291,3 @@ impl Driver for Process {
         served
     }
 }
-
-/// The run's clock, by any sensor.
-type Clock = Option<SensorEnd>;

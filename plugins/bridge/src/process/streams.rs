@@ -5,11 +5,10 @@
     reason = "I/O threads bound their waits by the wall clock"
 )]
 
-use super::Clock;
 use super::group::Group;
 use crate::lines::{Line, Lines};
 use becomingone_systems::links::document::excerpt;
-use becomingone_systems::links::{ActuatorEnd, Outgoing};
+use becomingone_systems::links::{ActuatorEnd, Outgoing, SensorEnd};
 use std::io::{self, Read, Write as _};
 use std::process::ChildStdin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -40,7 +39,7 @@ impl Output {
     /// Reads both outputs of a program until they are closed.
     pub(super) fn read(
         group: &mut Group,
-        clock: Clock,
+        clock: Option<SensorEnd>,
         port: &str,
         logged: &Arc<AtomicU32>,
     ) -> io::Result<Self> {
@@ -70,11 +69,7 @@ impl Output {
     }
 }
 
-fn pass(
-    mut stream: impl Read,
-    clock: &becomingone_systems::links::SensorEnd,
-    to: &SyncSender<(u64, Vec<u8>)>,
-) {
+fn pass(mut stream: impl Read, clock: &SensorEnd, to: &SyncSender<(u64, Vec<u8>)>) {
     let mut buffer = vec![0; PIECE];
     loop {
         match stream.read(&mut buffer) {
