@@ -248,16 +248,19 @@ fn a_table_is_read_by_its_columns_and_a_state_after_each_change() {
 
 #[test]
 fn a_program_that_dies_or_prints_garbage_is_read_again_and_its_losses_are_counted() {
-    let program =
-        "#!/bin/sh\necho garbage\necho '{\"x\": 1}'\necho '{\"x\": 2}'\necho trouble >&2\nexit 3\n";
-    let mut run = Run::new(
-        &meter("Driver(\"process\", (argv: [\"sh\", \"probe.sh\", \"$(touch shell)\"]))"),
-        &[("probe.sh", program)],
-    );
+    let program = "echo garbage\necho '{\"n\": 1, \"x\": 1}'\necho '{\"n\": 2, \"x\": 2}'\necho trouble >&2\nexit 3\n";
+    let source =
+        "Driver(\"process\", (argv: [\"sh\", \"probe.sh\", \"$(touch shell)\"], sequence: \"/n\"))";
+    let mut run = Run::new(&meter(source), &[("probe.sh", program)]);
     run.until("three starts", |l| l.received >= 6);
     run.until("down between", |l| l.state == LinkState::Down);
     let link = run.link("box/meter");
     assert!(link.counts.garbage >= 3, "{link:?}");
+    // Each start is a restart of the sender, whose numbers begin anew.
+    assert!(
+        link.counts.restarts >= 2 && link.counts.duplicates == 0,
+        "{link:?}"
+    );
     assert_eq!(run.values()[..4], [1.0, 2.0, 1.0, 2.0]);
     assert!(!run.folder.path().join("shell").exists());
 }

@@ -272,6 +272,7 @@ impl Driver for Process {
         let mut group = Group::start(&mut command).map_err(failed)?;
         log::info!("{}: started as process {}", self.port, group.id());
         self.decoder.restart();
+        self.sensors.begin_session();
         let clock = self.sensors.clock();
         let output = Output::read(&mut group, clock, &self.port, &self.logged).map_err(failed)?;
         let writer = match &self.actuator {

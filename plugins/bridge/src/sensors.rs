@@ -31,6 +31,8 @@ impl Places {
 pub(crate) struct Sensors {
     all: Vec<(SensorEnd, Picker)>,
     complaints: Complaints,
+    /// Starts of the sender; none where they are unknown.
+    session: Option<u64>,
 }
 
 impl Sensors {
@@ -38,6 +40,7 @@ impl Sensors {
         Self {
             all: Vec::new(),
             complaints: Complaints::new(port, noun),
+            session: None,
         }
     }
 
@@ -46,6 +49,11 @@ impl Sensors {
         let picker = picker.map_err(|e| format!("{}: {e}", end.name()))?;
         self.all.push((end, picker));
         Ok(())
+    }
+
+    /// The sender was started: its sequence numbers begin anew.
+    pub(crate) fn begin_session(&mut self) {
+        self.session = Some(self.session.map_or(0, |session| session + 1));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -96,7 +104,8 @@ impl Sensors {
         for (end, picker) in &self.all {
             let name = end.name();
             match picker.sample(&document) {
-                Ok(sample) => {
+                Ok(mut sample) => {
+                    sample.session = self.session;
                     if let Some(misfit) = end.misfit(&sample) {
                         complaints.add(format!("thrown away, not fitting `{name}`"), || {
                             format!("`{name}`: {misfit}; it is `{}`", excerpt(text))
