@@ -9,13 +9,15 @@ use becomingone_systems::links::{ConfigError, Endpoint, Port, Recording};
 use bevy_app::App;
 
 /// Drivers of this project, each with its Cargo feature.
-pub const DRIVER_FEATURES: [(&str, &str); 1] = [("udp", "udp")];
+pub const DRIVER_FEATURES: [(&str, &str); 2] = [("serial", "serial"), ("udp", "udp")];
 
 /// Registers the built-in drivers.
 pub(crate) fn register(app: &mut App) {
+    #[cfg(feature = "serial")]
+    app.add_plugins(becomingone_serial::SerialPlugin);
     #[cfg(feature = "udp")]
     app.add_plugins(becomingone_udp::UdpPlugin);
-    #[cfg(not(feature = "udp"))]
+    #[cfg(not(any(feature = "serial", feature = "udp")))]
     let _ = app;
 }
 

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::driver::{Driver, DriverError};
 use super::queue::PortState;
 use becomingone_components::link::LinkState;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -83,11 +84,18 @@ fn serve(port: &str, mut driver: Box<dyn Driver>, context: &Context) {
             log::warn!("{port}: {error}; trying again");
             logged = Some(error);
         }
-        if context.wait(back_off) {
+        if context.wait(jittered(back_off)) {
             return;
         }
         back_off = (back_off * 2).min(LAST_BACK_OFF);
     }
+}
+
+/// 75 % to 125 % of a back-off: drivers of many runs do not try again all at once.
+fn jittered(back_off: Duration) -> Duration {
+    // The seeds of std's hash maps are random.
+    let random = RandomState::new().build_hasher().finish();
+    back_off.mul_f64(0.75 + 0.5 * (random % 1024) as f64 / 1024.0)
 }
 
 impl Running {
