@@ -1,4 +1,5 @@
-//! The serial driver over pseudo-terminals and TCP: readings, unplugging, floods, commands, and mistakes in scenes.
+//! The serial driver in scenes: a receiver's place, a recording, mistakes, and the samples of the plugin.
+//! `plugins/serial/tests` has unplugging, floods and commands.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
@@ -14,64 +15,39 @@ use becomingone::components::sensor::{GnssFix, ValueRow};
 use becomingone::prelude::*;
 use becomingone_tests::{folder, get, root, run, until};
 use serialport::{SerialPort as _, TTYPort};
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The device side of a pseudo-terminal, which is plugged in at a path that stays.
+/// The device side of a pseudo-terminal, and the path of ours.
 struct Device {
-    folder: TempDir,
-    plugged: Option<TTYPort>,
+    wire: TTYPort,
+    path: PathBuf,
 }
 
 impl Device {
     fn new() -> Self {
-        let mut device = Self {
-            folder: tempfile::tempdir().unwrap(),
-            plugged: None,
-        };
-        device.plug();
-        device
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("port")
-    }
-
-    fn plug(&mut self) {
-        let (ours, theirs) = TTYPort::pair().unwrap();
-        let name = theirs.name().unwrap();
-        std::os::unix::fs::symlink(name, self.path()).unwrap();
-        self.plugged = Some(ours);
-    }
-
-    fn unplug(&mut self) {
-        std::fs::remove_file(self.path()).unwrap();
-        self.plugged = None;
-    }
-
-    fn wire(&mut self) -> &mut TTYPort {
-        let wire = self.plugged.as_mut().unwrap();
+        let (mut wire, ours) = TTYPort::pair().unwrap();
         wire.set_timeout(LIMIT).unwrap();
-        wire
+        let path = ours.name().unwrap().into();
+        Self { wire, path }
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        self.wire().write_all(bytes).unwrap();
+        self.wire.write_all(bytes).unwrap();
     }
 }
 
 /// A sensor `box/s` of this kind, on a port.
-fn scene(kind: &str, port: &Path, driver: &str, more: &str) -> String {
+fn scene(kind: &str, port: &Path, driver: &str) -> String {
+    let rover = root().join("assets/rover.urdf");
     format!(
         "(version: 1, duration_s: 1000.0,
-          world: (ground: None, origin: (latitude_deg: 47.3769, longitude_deg: 8.5417, height_m: 408.0)),
-          agents: [(name: \"box\", coherence: off, sensors: [(
-            name: \"s\", kind: {kind}, rate_hz: 100.0, {more}
+          world: (origin: (latitude_deg: 47.3769, longitude_deg: 8.5417, height_m: 408.0)),
+          agents: [(name: \"box\", model: {rover:?}, drive: Auto, coherence: off, sensors: [(
+            name: \"s\", kind: {kind}, rate_hz: 100.0,
             source: Driver(\"serial\", (port: {port:?}, baud: 9600, {driver})),
             silence: (after_s: 1000.0))])])"
     )
@@ -108,7 +84,7 @@ fn sentence(body: &str) -> Vec<u8> {
 #[test]
 fn a_gnss_receiver_is_placed_in_the_metres_of_the_scene() {
     let mut device = Device::new();
-    let mut engine = engine(&scene("Gnss()", &device.path(), "protocol: Nmea", ""));
+    let mut engine = engine(&scene("Gnss()", &device.path, "protocol: Nmea"));
     ticks_until(&mut engine, "up", |l| l.state == LinkState::Up);
     // 1000 m east, 1000 m south and 3 m up of the origin, by PROJ (see `geodesy`): 47.367905238953, 8.554938508903,
     // 411.156733 m; 6 digits of minutes are 2 mm. 10 knots to the west.
@@ -131,101 +107,62 @@ fn a_gnss_receiver_is_placed_in_the_metres_of_the_scene() {
     assert!((fix.place.latitude_deg - 47.367905238953).abs() < 2e-8);
 }
 
-#[test]
-fn readings_go_on_after_each_of_ten_unpluggings_and_none_is_lost() {
-    let mut device = Device::new();
-    let mut engine = engine(&scene(METER, &device.path(), "protocol: JsonLines", ""));
-    let mut sent = 0;
-    for _ in 0..10 {
-        ticks_until(&mut engine, "up", |l| l.state == LinkState::Up);
-        for _ in 0..20 {
-            device.send(format!("{{\"sequence\": {sent}, \"x\": {sent}}}\n").as_bytes());
-            sent += 1;
-        }
-        ticks_until(&mut engine, "all of them", |l| l.received == sent);
-        device.unplug();
-        ticks_until(&mut engine, "down", |l| l.state == LinkState::Down);
-        device.plug();
+#[derive(Resource, Default)]
+struct Rows(Vec<Vec<f64>>);
+
+fn collect(mut rows: ResMut<Rows>, sensors: Query<&Reading<ValueRow>>) {
+    for reading in &sensors {
+        rows.0
+            .extend(reading.batch().map(|s| s.value.numbers.clone()));
     }
-    let counts = link(&engine).counts;
-    assert_eq!((counts.dropped, counts.gaps, counts.garbage), (0, 0, 0));
 }
 
 #[test]
-fn a_flood_is_dropped_by_the_policy_and_counted_exactly() {
-    let mut device = Device::new();
-    let text = scene(
-        METER,
-        &device.path(),
-        "protocol: JsonLines",
-        "queue: DropOldest(16),",
-    );
-    let mut engine = engine(&text);
-    ticks_until(&mut engine, "up", |l| l.state == LinkState::Up);
-    // Ten times as many as the sensor's rate and the queue take, with noise, half lines and wrong ones between.
-    let (mut sent, mut wrong) = (0u64, 0u64);
-    for tick in 0..300 {
-        for _ in 0..100 {
-            device.send(format!("{{\"sequence\": {sent}, \"x\": {sent}}}\n").as_bytes());
-            sent += 1;
-        }
-        device.send(&b"\xff\xfe noise {\"x\": \n"[..]);
-        wrong += 1;
-        if tick % 10 == 0 {
-            engine.step().unwrap();
-        }
+fn a_port_fed_with_a_recording_gives_the_readings_of_its_replay() {
+    let mut log = "stamp_s,x,y\n".to_owned();
+    for k in 0..100 {
+        let t = f64::from(k) * 0.02;
+        log += &format!("{t},{},{:?}\n", k * k, (t * 7.3 - 3.0) / 11.0);
     }
-    ticks_until(&mut engine, "all counted", |l| {
-        l.received + l.counts.dropped == sent && l.counts.garbage == wrong
+    let mut device = Device::new();
+    let kind = "Values(fields: [(name: \"x\", unit: \"1\"), (name: \"y\", unit: \"1\")])";
+    let serial = scene(kind, &device.path, "protocol: Csv()");
+    let port = &device.path;
+    let driver = format!("Driver(\"serial\", (port: {port:?}, baud: 9600, protocol: Csv()))");
+    let replay = serial.replace(&driver, "Replay(file: \"log.csv\", time: \"stamp_s\")");
+    assert_ne!(serial, replay);
+    let folder = folder(&[
+        ("serial.ron", &serial),
+        ("replay.ron", &replay),
+        ("log.csv", &log),
+    ]);
+    let begin = |file: &str| {
+        let mut engine = CoherenceEngine::from_scene(folder.path().join(file)).unwrap();
+        engine.world_mut().init_resource::<Rows>();
+        engine.add_plugin(|app: &mut App| {
+            app.add_systems(Tick, collect.in_set(TickSystems::Publish));
+        });
+        engine.start().unwrap_or_else(|e| panic!("{e}"));
+        engine
+    };
+    let mut replayed = begin("replay.ron");
+    until(LIMIT, "the replay's end", || {
+        replayed.step().unwrap();
+        replayed.world().resource::<Rows>().0.len() == 100
     });
-    let seen = link(&engine);
-    assert!(seen.counts.dropped > 0, "{seen:?}");
-    assert_eq!((seen.counts.gaps, seen.counts.restarts), (0, 0), "{seen:?}");
-}
-
-#[test]
-fn a_lossless_queue_gets_all_of_a_burst_that_it_can_hold() {
-    let mut device = Device::new();
-    let text = scene(
-        METER,
-        &device.path(),
-        "protocol: KeyValue",
-        "queue: Lossless(5000),",
-    );
-    let mut engine = engine(&text);
-    ticks_until(&mut engine, "up", |l| l.state == LinkState::Up);
-    // The rest of a line whose begin was sent before the port was opened.
-    device.send(b"3\n");
-    for k in 0..4000 {
-        device.send(format!("x={k}\n").as_bytes());
+    let mut fed = begin("serial.ron");
+    ticks_until(&mut fed, "up", |l| l.state == LinkState::Up);
+    // The end of a line that began before the port was opened; then the recording, in pieces of a few bytes.
+    device.send(b"\n");
+    for (piece, n) in log.as_bytes().chunks(7).zip(0..) {
+        device.send(piece);
+        if n % 10 == 0 {
+            fed.step().unwrap();
+        }
     }
-    ticks_until(&mut engine, "all", |l| l.received == 4000);
-    assert_eq!(link(&engine).counts.dropped, 0);
-    assert_eq!(link(&engine).counts.garbage, 1);
-}
-
-#[test]
-fn a_serial_server_of_the_network_is_a_port_and_is_opened_again() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("tcp://{}", listener.local_addr().unwrap());
-    let text = scene(
-        METER,
-        Path::new(&address),
-        "protocol: Csv(columns: [\"t\", \"x\"])",
-        "",
-    );
-    let mut engine = engine(&text.replace("baud: 9600, ", ""));
-    for connection in 1..=3 {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.write_all(b"rest of a line\n0.5,1.5\n").unwrap();
-        ticks_until(&mut engine, "a row", |l| l.received == connection);
-        let row = get::<Reading<ValueRow>>(&engine, "box/s")
-            .latest()
-            .unwrap()
-            .value
-            .clone();
-        assert_eq!(row.numbers, [1.5]);
-    }
+    ticks_until(&mut fed, "all", |l| l.received == 100);
+    let rows = |engine: &CoherenceEngine| engine.world().resource::<Rows>().0.clone();
+    assert_eq!(rows(&fed), rows(&replayed));
 }
 
 /// A rover with a drive, and a gauge on the same port. Frames of commands: mark, kind, `safe`, two speeds.
@@ -247,132 +184,11 @@ fn motor_scene(port: &Path) -> String {
     )
 }
 
-/// CRC-16/MODBUS by its definition (Modbus over serial line V1.02, 6.2.2), lowest byte first.
-fn modbus(bytes: &[u8]) -> [u8; 2] {
-    let mut sum = 0xFFFFu16;
-    for byte in bytes {
-        sum ^= u16::from(*byte);
-        for _ in 0..8 {
-            sum = if sum & 1 == 1 {
-                (sum >> 1) ^ 0xA001
-            } else {
-                sum >> 1
-            };
-        }
-    }
-    sum.to_le_bytes()
-}
-
-/// `safe`, and speeds of both sides (mm/s), of the next command.
-fn next_command(wire: &mut TTYPort) -> Option<(u8, i16, i16)> {
-    let mut frame = [0; 11];
-    wire.read_exact(&mut frame).ok()?;
-    assert_eq!(frame[..4], [0xAA, 0x55, 6, 1], "{frame:?}");
-    assert_eq!(frame[9..], modbus(&frame[2..9]), "{frame:?}");
-    let speed = |at: usize| i16::from_le_bytes([frame[at], frame[at + 1]]);
-    Some((frame[4], speed(5), speed(7)))
-}
-
-fn gauge_frame(mm: u16) -> Vec<u8> {
-    let [low, high] = mm.to_le_bytes();
-    let body = [3, 2, low, high];
-    [&[0xAA, 0x55], &body[..], &modbus(&body)].concat()
-}
-
-#[test]
-fn a_motor_gets_the_safe_command_at_a_time_out_when_it_is_back_and_at_the_end() {
-    let mut device = Device::new();
-    let folder = folder(&[("s.ron", &motor_scene(&device.path()))]);
-    let mut engine = CoherenceEngine::from_scene(folder.path().join("s.ron")).unwrap();
-    engine.set_armed(true);
-    engine.start().unwrap();
-    let gauge = |engine: &CoherenceEngine| get::<Link>(engine, "rover/gauge");
-    until(LIMIT, "up", || {
-        engine.step().unwrap();
-        gauge(&engine).state == LinkState::Up
-    });
-    let stream = |engine: &mut CoherenceEngine, device: &mut Device, ticks: u32| {
-        for k in 0..ticks {
-            if k % 10 == 0 {
-                device.send(&gauge_frame(2500));
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            engine.step().unwrap();
-        }
-    };
-    until(LIMIT, "it drives", || {
-        stream(&mut engine, &mut device, 20);
-        let (safe, left, right) = next_command(device.wire()).unwrap();
-        safe == 0 && left > 400 && (left - right).abs() < 50
-    });
-    let distance = get::<Reading<Distance>>(&engine, "rover/gauge");
-    assert_eq!(distance.latest().unwrap().value.range_m, 2.5);
-    // The gauge falls silent: after 0.1 s of simulated time.
-    until(LIMIT, "the safe command", || {
-        (0..20).for_each(|_| engine.step().unwrap());
-        next_command(device.wire()).unwrap() == (1, 0, 0)
-    });
-    until(LIMIT, "it drives again", || {
-        stream(&mut engine, &mut device, 20);
-        next_command(device.wire()).unwrap().0 == 0
-    });
-    // The engine gives no command: the driver sends the safe one by itself.
-    let begun = Instant::now();
-    while next_command(device.wire()).unwrap() != (1, 0, 0) {}
-    assert!(begun.elapsed() < Duration::from_secs(2));
-    // Unplugged while it drives, and plugged in again: the first command is the safe one.
-    until(LIMIT, "it drives again", || {
-        stream(&mut engine, &mut device, 20);
-        next_command(device.wire()).unwrap().0 == 0
-    });
-    device.unplug();
-    until(LIMIT, "down", || {
-        engine.step().unwrap();
-        gauge(&engine).state == LinkState::Down
-    });
-    device.plug();
-    until(LIMIT, "up again", || {
-        std::thread::sleep(Duration::from_millis(1));
-        device.wire().set_timeout(Duration::from_millis(1)).unwrap();
-        device.plugged.as_ref().unwrap().bytes_to_read().unwrap() >= 11
-    });
-    assert_eq!(next_command(device.wire()), Some((1, 0, 0)));
-    until(LIMIT, "it drives again", || {
-        stream(&mut engine, &mut device, 20);
-        next_command(device.wire()).unwrap().0 == 0
-    });
-    drop(engine);
-    device
-        .wire()
-        .set_timeout(Duration::from_millis(300))
-        .unwrap();
-    let wire = device.plugged.as_mut().unwrap();
-    let mut last = None;
-    while let Some(command) = next_command(wire) {
-        last = Some(command);
-    }
-    assert_eq!(last, Some((1, 0, 0)));
-}
-
-#[test]
-fn a_motor_that_is_not_armed_gets_no_byte() {
-    let mut device = Device::new();
-    let mut engine = engine(&motor_scene(&device.path()));
-    let gauge = |engine: &CoherenceEngine| get::<Link>(engine, "rover/gauge");
-    until(LIMIT, "up", || {
-        engine.step().unwrap();
-        gauge(&engine).state == LinkState::Up
-    });
-    (0..1000).for_each(|_| engine.step().unwrap());
-    drop(engine);
-    assert_eq!(device.wire().bytes_to_read().unwrap_or(0), 0);
-}
-
 #[test]
 fn mistakes_in_a_scene_are_refused_with_their_place_and_what_to_write() {
     let port = Path::new("/dev/ttyUSB9");
-    let gnss = |driver: &str| scene("Gnss()", port, driver, "");
-    let meter = |driver: &str| scene(METER, port, driver, "");
+    let gnss = |driver: &str| scene("Gnss()", port, driver);
+    let meter = |driver: &str| scene(METER, port, driver);
     for (text, words) in [
         (
             gnss("protocol: Nmea").replace("baud: 9600, ", ""),
@@ -424,7 +240,7 @@ fn mistakes_in_a_scene_are_refused_with_their_place_and_what_to_write() {
             "off",
             "--quiet",
             "--duration",
-            "0.1",
+            "0.1s",
         ];
         let ran = run(folder.path(), &arguments);
         assert_eq!(ran.code, Some(2), "{text}\n{}", ran.stderr);
@@ -446,7 +262,7 @@ fn the_scene_of_the_plugin_runs_without_hardware() {
             "--rerun",
             "off",
             "--duration",
-            "3",
+            "3s",
             "--summary",
             "s.json",
         ],

@@ -47,8 +47,11 @@ mod address;
 mod command;
 mod config;
 mod deframer;
+mod drive;
 mod driver;
 pub mod protocol;
+mod receiver;
+mod report;
 mod sink;
 
 pub use deframer::{Counters, Deframer};

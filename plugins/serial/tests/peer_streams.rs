@@ -12,8 +12,9 @@
 use becomingone_serial::protocol::{Message, Protocol, Verdict, mavlink, nmea, ubx};
 use becomingone_serial::{Counters, Deframer};
 use serde_json::Value;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Stream of one protocol and its truth, or none without the peers.
 fn stream(kind: &str, count: usize, seed: u64) -> Option<(Vec<u8>, Value)> {
@@ -204,4 +205,48 @@ fn messages_that_do_not_arrive_are_counted_by_the_numbers_of_mavlink() {
         .collect();
     let (_, counters, _) = read(mavlink::Mavlink::default(), &arrived, &[arrived.len()]);
     assert_eq!((counters.missing, counters.frames), (3, 297));
+}
+
+#[test]
+fn an_autopilot_reads_the_commands_as_they_are_meant() {
+    let Some(python) = std::env::var_os("BECOMINGONE_PYTHON") else {
+        eprintln!("skipped: commands to an autopilot, as BECOMINGONE_PYTHON is not set");
+        return;
+    };
+    let mut pilot = mavlink::Pilot::default();
+    let bytes = [pilot.heartbeat(), pilot.twist(5_000_000, 0.5, 0.25)].concat();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/commands.py");
+    let mut child = Command::new(python)
+        .arg("-B")
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&bytes).unwrap();
+    let ran = child.wait_with_output().unwrap();
+    let lines = String::from_utf8(ran.stdout).unwrap();
+    let messages: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let [heartbeat, target] = messages.as_slice() else {
+        panic!("{lines}");
+    };
+    assert_eq!(heartbeat["mavpackettype"], "HEARTBEAT");
+    // MAV_TYPE_GCS.
+    assert_eq!(
+        (&heartbeat["type"], &heartbeat["system"]),
+        (&6.into(), &255.into())
+    );
+    assert_eq!(target["mavpackettype"], "SET_POSITION_TARGET_LOCAL_NED");
+    // ArduPilot's "velocity and yaw rate", in MAV_FRAME_BODY_NED; it turns to the right.
+    assert_eq!(target["type_mask"], 1479);
+    assert_eq!(target["coordinate_frame"], 8);
+    assert_eq!(target["target_system"], 1);
+    assert_eq!(target["time_boot_ms"], 5);
+    assert_eq!(
+        (&target["vx"], &target["yaw_rate"]),
+        (&0.5.into(), &(-0.25).into())
+    );
 }

@@ -113,6 +113,7 @@
 //! source: Replay(file: "log.csv", time: "stamp", time_unit: "ms") // or time_format: "%d/%m/%Y %H:%M:%S"
 //! source: Replay(file: "run.mcap")                                // a recording of `run --record`
 //! source: Driver("udp", (listen: "127.0.0.1:5005"))               // datagrams
+//! source: Driver("serial", (port: "/dev/ttyUSB0", baud: 9600, protocol: Nmea)) // also Ubx, Mavlink, lines, frames
 //! ```
 //!
 //! A replayed table is read as by `analyze`: the newest row first is an error; a row whose stamp is before that of the row
@@ -120,7 +121,8 @@
 //! the reader guesses or skips, are warnings.
 //!
 //! Any program can be the sensor: ten lines of Python that send JSON datagrams are enough; the page of the crate
-//! `becomingone-udp` has the format. Actuator commands are sent in the same way, but only with `--arm`; without it,
+//! `becomingone-udp` has the format. Devices on serial ports are read by `becomingone-serial`; `becomingone list ports`
+//! shows what is plugged in. Actuator commands are sent in the same way, but only with `--arm`; without it,
 //! they are computed and not sent.
 //!
 //! # I want to keep a run and replay it

@@ -15,7 +15,7 @@ pub const MAX_FRAME: usize = 4096;
 /// Begin and end of frames, and their check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Framing {
-    /// How frames are told apart.
+    /// How frames are delimited.
     pub frame: FrameKind,
     /// CRC behind the fields; none: no check.
     pub check: Option<Check>,
@@ -23,13 +23,13 @@ pub struct Framing {
     pub endian: Endian,
 }
 
-/// How frames are told apart.
+/// How frames are delimited.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FrameKind {
     /// Consistent overhead byte stuffing; a zero byte ends each frame.
     Cobs,
-    /// Start bytes, the length of the fields where `length` says how it is written, the fields, and the check.
+    /// Start bytes, the length of the fields where `length` is its type, the fields, and the check.
     Start {
         /// At least one.
         bytes: Vec<u8>,
@@ -180,7 +180,7 @@ impl Framing {
         bytes
     }
 
-    /// Found and expected, where frames cannot be told apart.
+    /// Found and expected, where frames cannot be found.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ impl Framing {
 pub struct Framed {
     framing: Framing,
     layouts: Vec<Layout>,
-    /// Length of the fields where frames do not say it.
+    /// Length of the fields where frames do not contain it.
     fixed: usize,
     unstuffed: Vec<u8>,
 }
@@ -210,7 +210,7 @@ impl Framed {
     ///
     /// # Errors
     ///
-    /// Layouts of different lengths in frames that do not say their length.
+    /// Layouts of different lengths in frames that do not contain their length.
     pub fn new(framing: Framing, layouts: Vec<Layout>) -> Result<Self, String> {
         framing.check()?;
         let fixed = layouts.first().map_or(0, Layout::bytes);

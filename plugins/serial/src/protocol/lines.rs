@@ -33,6 +33,8 @@ pub struct Lines {
     format: Format,
     /// Names of the columns so far.
     columns: Vec<String>,
+    /// Whether a row had these columns.
+    in_use: bool,
     /// Whether a line end came since the port was opened.
     began: bool,
 }
@@ -48,6 +50,7 @@ impl Lines {
             began: format == Format::JsonLines,
             format,
             columns,
+            in_use: false,
         }
     }
 
@@ -64,9 +67,10 @@ impl Lines {
         let numbers: Vec<Option<f64>> = cells.clone().map(decimal).collect();
         // No number, and no empty cell: names.
         if numbers.iter().all(Option::is_none) {
-            if let Format::Csv { columns, .. } = &self.format
-                && columns.is_empty()
-            {
+            let is_named =
+                matches!(&self.format, Format::Csv { columns, .. } if !columns.is_empty());
+            // Text of another length between rows is no line of names.
+            if !is_named && (!self.in_use || row.len() == self.columns.len()) {
                 self.columns = cells.map(|name| name.trim().to_owned()).collect();
             }
             return Ok(None);
@@ -85,6 +89,7 @@ impl Lines {
                 self.columns.join(", ")
             ));
         }
+        self.in_use = true;
         let named = self.columns.iter().zip(numbers);
         // A cell of text has no number.
         let named = named.filter_map(|(name, x)| Some((Cow::Owned(name.clone()), x?)));

@@ -54,7 +54,7 @@ impl Protocol for Mavlink {
         else {
             return Scan::More;
         };
-        // Other flags mean a format that is not known; system 0 is the broadcast.
+        // Other flags mean an unknown format; system 0 is the broadcast.
         if flags & !SIGNED != 0 || system == 0 {
             return Scan::Skip(1);
         }
@@ -295,6 +295,7 @@ impl Pilot {
 
     /// A forward velocity (m/s) and a yaw rate (rad/s, left positive), in the axes of the vehicle
     /// (SET_POSITION_TARGET_LOCAL_NED).
+    #[expect(deprecated, reason = "ArduPilot takes no other frame of the vehicle")]
     pub fn twist(&mut self, now_ns: u64, linear_m_s: f64, angular_rad_s: f64) -> Vec<u8> {
         type Mask = PositionTargetTypemask;
         let target = SET_POSITION_TARGET_LOCAL_NED_DATA {
@@ -311,7 +312,7 @@ impl Pilot {
                 | Mask::POSITION_TARGET_TYPEMASK_YAW_IGNORE,
             target_system: 1,
             target_component: 1,
-            coordinate_frame: FrameOfReference::MAV_FRAME_BODY_FRD,
+            coordinate_frame: FrameOfReference::MAV_FRAME_BODY_NED,
             ..SET_POSITION_TARGET_LOCAL_NED_DATA::default()
         };
         self.encode(&MavMessage::SET_POSITION_TARGET_LOCAL_NED(target))

@@ -20,7 +20,7 @@ use nmea::sentences::FixType;
 use nmea::sentences::gsa::GsaMode2;
 use nmea::sentences::rmc::RmcStatusOfFix;
 
-/// Longest sentence, without line end (bytes). NMEA says 80; receivers exceed it.
+/// Longest sentence, without line end (bytes). NMEA allows 80; receivers exceed it.
 const MAX_SENTENCE: usize = nmea::SENTENCE_MAX_LEN;
 /// 1852 m an hour (m/s).
 const KNOT_M_S: f64 = 1852.0 / 3600.0;
