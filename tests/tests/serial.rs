@@ -216,6 +216,10 @@ fn mistakes_in_a_scene_are_refused_with_their_place_and_what_to_write() {
             "expected 1 to 16, such as `bytes: [0xAA, 0x55]`",
         ),
         (
+            motor_scene(port).replace("CRC-16/MODBUS", "CRC-16/MODBAS"),
+            "did you mean `CRC-16/MODBUS`?",
+        ),
+        (
             gnss("protocol: Nmea").replace("/dev/ttyUSB9", "tcp://there"),
             "\"tcp://host:port\"",
         ),

@@ -39,7 +39,7 @@
 //! # Commands
 //!
 //! Commands are sent at most a hundred times a second, and only if hardware is armed: in binary frames, as MAVLink's
-//! SET_POSITION_TARGET_LOCAL_NED, or as lines of JSON. The safe command is sent at a time-out of the link or the
+//! `SET_POSITION_TARGET_LOCAL_NED`, or as lines of JSON. The safe command is sent at a time-out of the link or the
 //! controller, at the end of a run, when the port is open again after it failed, and by the driver itself if the engine
 //! gives no command for 0.5 s.
 

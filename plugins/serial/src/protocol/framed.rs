@@ -6,8 +6,9 @@ pub use layout::{Endian, FieldLayout, Layout, NumberType};
 
 use super::lines::stamped;
 use super::{Message, Protocol, Scan, Verdict};
+use becomingone_components::nearest::did_you_mean;
 use crc::Crc;
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error as _};
 
 /// Longest frame (bytes), start, length and check included.
 pub const MAX_FRAME: usize = 4096;
@@ -24,7 +25,7 @@ pub struct Framing {
 }
 
 /// How frames are delimited.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FrameKind {
     /// Consistent overhead byte stuffing; a zero byte ends each frame.
@@ -43,7 +44,7 @@ pub enum FrameKind {
 }
 
 /// Type of a length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 pub enum LengthType {
     /// One byte.
     U8,
@@ -61,32 +62,51 @@ impl LengthType {
 }
 
 /// A CRC by its name in the catalogue of parametrised CRC algorithms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Of SMBus.
-    #[serde(rename = "CRC-8/SMBUS")]
+    /// Of the system management bus.
     Crc8Smbus,
     /// Of Dallas and Maxim.
-    #[serde(rename = "CRC-8/MAXIM-DOW")]
     Crc8Maxim,
     /// Of Modbus.
-    #[serde(rename = "CRC-16/MODBUS")]
     Crc16Modbus,
     /// Often called CCITT-FALSE.
-    #[serde(rename = "CRC-16/IBM-3740")]
     Crc16Ibm3740,
     /// Of XMODEM.
-    #[serde(rename = "CRC-16/XMODEM")]
     Crc16Xmodem,
     /// Often called CCITT.
-    #[serde(rename = "CRC-16/KERMIT")]
     Crc16Kermit,
     /// Of Ethernet and zip.
-    #[serde(rename = "CRC-32/ISO-HDLC")]
     Crc32IsoHdlc,
     /// Castagnoli's.
-    #[serde(rename = "CRC-32/ISCSI")]
     Crc32Iscsi,
+}
+
+/// Names in the catalogue.
+const CHECKS: [(&str, Check); 8] = [
+    ("CRC-8/SMBUS", Check::Crc8Smbus),
+    ("CRC-8/MAXIM-DOW", Check::Crc8Maxim),
+    ("CRC-16/MODBUS", Check::Crc16Modbus),
+    ("CRC-16/IBM-3740", Check::Crc16Ibm3740),
+    ("CRC-16/XMODEM", Check::Crc16Xmodem),
+    ("CRC-16/KERMIT", Check::Crc16Kermit),
+    ("CRC-32/ISO-HDLC", Check::Crc32IsoHdlc),
+    ("CRC-32/ISCSI", Check::Crc32Iscsi),
+];
+
+impl<'de> Deserialize<'de> for Check {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let found = CHECKS.iter().find(|(known, _)| *known == name);
+        found.map(|(_, check)| *check).ok_or_else(|| {
+            let known = CHECKS.map(|(known, _)| known);
+            D::Error::custom(format!(
+                "found the check \"{name}\"; expected one of \"{}\"{}",
+                known.join("\", \""),
+                did_you_mean(&name, known)
+            ))
+        })
+    }
 }
 
 static CRC_8_SMBUS: Crc<u8> = Crc::<u8>::new(&crc::CRC_8_SMBUS);

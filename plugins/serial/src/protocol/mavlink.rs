@@ -4,14 +4,14 @@
 //! |---|---|
 //! | HEARTBEAT | `armed`, `system_status`, `custom_mode`, `autopilot`, `vehicle_type` |
 //! | ATTITUDE | `roll`, `pitch`, `yaw` (rad), `roll_rate`, `pitch_rate`, `yaw_rate` (rad/s) |
-//! | RAW_IMU, SCALED_IMU, HIGHRES_IMU | `angular_velocity_x` to `_z` (rad/s), `specific_force_x` to `_z` (m/s²) |
-//! | GPS_RAW_INT, GLOBAL_POSITION_INT | `latitude`, `longitude` (deg), `height` (m), `velocity_east`, `velocity_north`, `velocity_up` (m/s); the former also `satellites`, `hdop`, `fix_type` |
-//! | SYS_STATUS | `voltage` (V), `current` (A), `remaining` (%) |
-//! | SERVO_OUTPUT_RAW | `servo_1` to `servo_8` (µs) |
+//! | `RAW_IMU`, `SCALED_IMU`, `HIGHRES_IMU` | `angular_velocity_x` to `_z` (rad/s), `specific_force_x` to `_z` (m/s²) |
+//! | `GPS_RAW_INT`, `GLOBAL_POSITION_INT` | `latitude`, `longitude` (deg), `height` (m), `velocity_east`, `velocity_north`, `velocity_up` (m/s); the former also `satellites`, `hdop`, `fix_type` |
+//! | `SYS_STATUS` | `voltage` (V), `current` (A), `remaining` (%) |
+//! | `SERVO_OUTPUT_RAW` | `servo_1` to `servo_8` (µs) |
 //!
-//! An `Imu` is in our axes (x forward, y left, z up), not in MAVLink's (y right, z down). RAW_IMU has no units in
+//! An `Imu` is in our axes (x forward, y left, z up), not in MAVLink's (y right, z down). `RAW_IMU` has no units in
 //! MAVLink: those of ArduPilot are taken, mG and mrad/s. `roll`, `pitch` and `yaw` are MAVLink's own: from north over
-//! east, pitch up positive. GPS_RAW_INT has no vertical velocity: it is 0.
+//! east, pitch up positive. `GPS_RAW_INT` has no vertical velocity: it is 0.
 //!
 //! Messages of other dialects cannot be checked; they are skipped where the next message follows them.
 
@@ -294,7 +294,7 @@ impl Pilot {
     }
 
     /// A forward velocity (m/s) and a yaw rate (rad/s, left positive), in the axes of the vehicle
-    /// (SET_POSITION_TARGET_LOCAL_NED).
+    /// (`SET_POSITION_TARGET_LOCAL_NED`).
     #[expect(deprecated, reason = "ArduPilot takes no other frame of the vehicle")]
     pub fn twist(&mut self, now_ns: u64, linear_m_s: f64, angular_rad_s: f64) -> Vec<u8> {
         type Mask = PositionTargetTypemask;
