@@ -186,6 +186,10 @@ fn a_motor_gets_the_safe_command_at_a_time_out_when_it_is_back_and_at_the_end() 
     device.unplug();
     rig.ticks_until("down", |l| l.state == LinkState::Down);
     device.plug();
+    until("a command", || {
+        std::thread::sleep(Duration::from_millis(1));
+        device.wire().bytes_to_read().is_ok_and(|n| n >= 11)
+    });
     assert_eq!(next_command(device.wire()), safe);
     drive(&mut rig, &mut device);
     drop(rig);

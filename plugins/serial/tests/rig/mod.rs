@@ -2,7 +2,7 @@
 
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::drive::Twist2;
-use becomingone_components::link::{Config, Link, LinkName, Links, Queue, Source};
+use becomingone_components::link::{Config, Link, Links, Queue, Source};
 use becomingone_components::scene::{
     AgentSpec, CoherenceSpec, LoadedAgent, LoadedScene, SceneSpec, SensorSpec, WorldSpec,
 };
@@ -112,7 +112,7 @@ fn collect(mut rows: ResMut<Rows>, sensors: Query<&Reading<ValueRow>>) {
     }
 }
 
-/// An instrument `box/s` of one number `x`, and where there is a second source, a drive `box/u`.
+/// An instrument `box/s` of one number `x`, and where there is a second source, a drive `box/drive`.
 pub(crate) struct Rig {
     links: Option<OpenLinks>,
     app: App,
@@ -138,6 +138,7 @@ impl Rig {
             name: "box".to_owned(),
             coherence: CoherenceSpec::Off,
             sensors: vec![sensor],
+            drive_source: sources.get(1).map_or(Source::Sim, |s| source(s)),
             ..AgentSpec::default()
         };
         let scene = SceneSpec {
@@ -168,7 +169,7 @@ impl Rig {
         let sensor = names.iter().find(|l| l.name == "box/s").unwrap();
         let sensor = sensor.entity.unwrap();
         let drive = sources.get(1).map(|_| add_drive(world, sensor));
-        let ends = ["box/s", "box/u"].into_iter().zip(sources);
+        let ends = ["box/s", "box/drive"].into_iter().zip(sources);
         let ends = ends.map(|(name, config)| (name.to_owned(), queue, (*config).to_owned()));
         let port = Port {
             name: "serial",
@@ -231,29 +232,18 @@ impl Drop for Rig {
     }
 }
 
-/// A drive that is no part of a body.
+/// The actuator of `box/drive`, which is no part of a body.
 fn add_drive(world: &mut World, sensor: Entity) -> Entity {
     let agent = world.get::<ChildOf>(sensor).unwrap().parent();
     let tick_ns = world.resource::<SimTime>().tick_ns;
+    let index = world.resource::<Links>().index("box/drive").unwrap();
+    let link = Link {
+        index,
+        ..Link::default()
+    };
     let target = ActuatorTarget(Twist2::default());
-    let parts = (ChildOf(agent), target, CommandSender::new(tick_ns));
+    let parts = (ChildOf(agent), target, CommandSender::new(tick_ns), link);
     let drive = world.spawn(parts).id();
-    let mut links = world.resource_mut::<Links>();
-    // Indices follow the order of names.
-    links.0.push(LinkName {
-        name: "box/u".to_owned(),
-        entity: Some(drive),
-    });
-    links.0.sort_by(|a, b| a.name.cmp(&b.name));
-    let order = links.0.clone();
-    for (index, link) in (0..).zip(order) {
-        if let Some(entity) = link.entity {
-            let link = Link {
-                index,
-                ..Link::default()
-            };
-            world.entity_mut(entity).insert(link);
-        }
-    }
+    world.resource_mut::<Links>().0[index as usize].entity = Some(drive);
     drive
 }
