@@ -241,11 +241,11 @@ impl Layout {
     /// # Errors
     ///
     /// The first name without a number.
-    pub fn encode<'a>(
-        &'a self,
+    pub fn encode(
+        &self,
         endian: Endian,
         number: impl Fn(&str) -> Option<f64>,
-    ) -> Result<Vec<u8>, &'a str> {
+    ) -> Result<Vec<u8>, &str> {
         let mut bytes = Vec::with_capacity(self.bytes());
         for field in &self.fields {
             let bits = match (&field.name, field.value) {
