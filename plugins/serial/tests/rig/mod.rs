@@ -11,7 +11,7 @@ use becomingone_components::time::SimTime;
 use becomingone_serial::SerialKind;
 use becomingone_systems::EnginePlugin;
 use becomingone_systems::links::act::CommandSender;
-use becomingone_systems::links::{DriverKind, Endpoint, OpenLinks, Port};
+use becomingone_systems::links::{DriverKind, Endpoint, OpenLinks, Port, rest};
 use becomingone_systems::sensing::Values;
 use becomingone_systems::spawn::build_scene;
 use becomingone_systems::tick::{self, Tick, TickSystems};
@@ -88,7 +88,7 @@ impl Device {
         self.plugged = None;
     }
 
-    pub(crate) fn plugged(&mut self) -> &mut TTYPort {
+    fn plugged(&mut self) -> &mut TTYPort {
         self.plugged.as_mut().unwrap()
     }
 
@@ -114,7 +114,7 @@ fn collect(mut rows: ResMut<Rows>, sensors: Query<&Reading<ValueRow>>) {
 
 /// An instrument `box/s` of one number `x`, and where there is a second source, a drive `box/drive`.
 pub(crate) struct Rig {
-    links: Option<OpenLinks>,
+    links: OpenLinks,
     app: App,
     sensor: Entity,
     drive: Option<Entity>,
@@ -181,7 +181,7 @@ impl Rig {
         };
         let links = OpenLinks::open(world, vec![port], Vec::new(), armed).unwrap();
         Self {
-            links: Some(links),
+            links,
             app,
             sensor,
             drive,
@@ -192,8 +192,7 @@ impl Rig {
         let SimTime {
             now_ns, tick_ns, ..
         } = *self.app.world().resource::<SimTime>();
-        let links = self.links.as_ref().unwrap();
-        links.clock.tick(now_ns, tick_ns, Instant::now());
+        self.links.clock.tick(now_ns, tick_ns, Instant::now());
         self.app.update();
     }
 
@@ -214,6 +213,11 @@ impl Rig {
         &self.app.world().resource::<Rows>().0
     }
 
+    /// The end of a run.
+    pub(crate) fn rest(&mut self) {
+        rest(self.app.world_mut());
+    }
+
     /// A controller writes a command.
     pub(crate) fn command(&mut self, linear_m_s: f64, angular_rad_s: f64) {
         let mut drive = self.app.world_mut().entity_mut(self.drive.unwrap());
@@ -221,14 +225,6 @@ impl Rig {
             linear_m_s,
             angular_rad_s,
         };
-    }
-}
-
-impl Drop for Rig {
-    fn drop(&mut self) {
-        // As at the end of every run.
-        becomingone_systems::links::rest(self.app.world_mut());
-        self.links = None;
     }
 }
 
