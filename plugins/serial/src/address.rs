@@ -1,6 +1,6 @@
 //! Where a port is: a serial device, a USB device by its ids, or an address of the network.
 
-use crate::config::{Flow, Parity, Settings, StopBits};
+use crate::settings::{Flow, Parity, Settings, StopBits};
 use serde::de::{Deserialize, Deserializer, Unexpected, Visitor};
 use serialport::{ErrorKind, SerialPortInfo, SerialPortType};
 use std::fmt;

@@ -7,6 +7,7 @@ use crate::protocol::mavlink::Mavlink;
 use crate::protocol::nmea::Nmea;
 use crate::protocol::ubx::Ubx;
 use crate::protocol::{Protocol, mavlink, nmea, ubx};
+use crate::settings::{Flow, Parity, Settings, StopBits};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
@@ -35,38 +36,6 @@ pub(crate) struct Config {
     /// Distance between the wheels of a drive, for `left` and `right` (m).
     #[serde(default)]
     pub(crate) track_m: Option<f64>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(crate) enum Parity {
-    #[default]
-    None,
-    Even,
-    Odd,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(crate) enum StopBits {
-    #[default]
-    One,
-    Two,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(crate) enum Flow {
-    #[default]
-    None,
-    Hardware,
-    Software,
-}
-
-/// Settings of a serial port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
-    pub(crate) baud: u32,
-    pub(crate) parity: Parity,
-    pub(crate) stop_bits: StopBits,
-    pub(crate) flow: Flow,
 }
 
 impl Config {

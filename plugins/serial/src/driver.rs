@@ -2,12 +2,13 @@
 
 use crate::address::{Address, OpenPort};
 use crate::command::Encoder;
-use crate::config::{Config, Settings, Spec};
+use crate::config::{Config, Spec};
 use crate::deframer::Deframer;
 use crate::drive::Drive;
 use crate::protocol::framed::Layout;
 use crate::receiver::Receiver;
 use crate::report::Report;
+use crate::settings::Settings;
 use crate::sink::Sink;
 use becomingone_systems::links::{
     ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd, read_config,

@@ -52,6 +52,7 @@ mod driver;
 pub mod protocol;
 mod receiver;
 mod report;
+mod settings;
 mod sink;
 
 pub use deframer::{Counters, Deframer};
