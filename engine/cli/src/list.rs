@@ -34,6 +34,9 @@ enum Listed {
     Faults,
     /// Kinds of driver that a source may name.
     Drivers,
+    /// Serial ports of this machine, with their USB ids.
+    #[cfg(feature = "serial")]
+    Ports,
     /// Systems of a tick in the order in which they run, each with its set.
     Systems {
         /// A scene file (.ron), a robot (URDF or MJCF) or vehicle (.yaml) description, or the name of a built-in
@@ -63,6 +66,8 @@ impl List {
                     .map(|(n, e)| (n, e.about)),
             ),
             Listed::Faults => kinds(plugins.kinds().faults.iter().map(|(n, e)| (n, e.about))),
+            #[cfg(feature = "serial")]
+            Listed::Ports => ports(),
             Listed::Systems { scene } => systems(scene.as_deref(), plugins)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -90,6 +95,17 @@ fn drivers(plugins: &Plugins) {
         if !kinds.drivers.contains_key(name) {
             print_out!("{name:24} not built in: needs the Cargo feature `{feature}`");
         }
+    }
+}
+
+#[cfg(feature = "serial")]
+fn ports() {
+    let ports = becomingone::serial::ports();
+    if ports.is_empty() {
+        print_out!("none: no serial port is plugged in");
+    }
+    for port in ports {
+        print_out!("{port}");
     }
 }
 

@@ -45,6 +45,8 @@ pub use becomingone_record as record;
 pub use becomingone_rerun as rerun;
 pub use becomingone_scene as scene;
 pub use becomingone_scene::assets;
+#[cfg(feature = "serial")]
+pub use becomingone_serial as serial;
 pub use becomingone_systems as systems;
 #[cfg(feature = "udp")]
 pub use becomingone_udp as udp;

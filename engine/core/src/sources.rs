@@ -11,10 +11,11 @@ use bevy_app::App;
 use std::path::Path;
 
 /// Drivers of this project, each with its Cargo feature.
-pub const DRIVER_FEATURES: [(&str, &str); 4] = [
+pub const DRIVER_FEATURES: [(&str, &str); 5] = [
     ("file", "bridge"),
     ("http", "bridge"),
     ("process", "bridge"),
+    ("serial", "serial"),
     ("udp", "udp"),
 ];
 
@@ -22,9 +23,11 @@ pub const DRIVER_FEATURES: [(&str, &str); 4] = [
 pub(crate) fn register(app: &mut App) {
     #[cfg(feature = "bridge")]
     app.add_plugins(becomingone_bridge::BridgePlugin);
+    #[cfg(feature = "serial")]
+    app.add_plugins(becomingone_serial::SerialPlugin);
     #[cfg(feature = "udp")]
     app.add_plugins(becomingone_udp::UdpPlugin);
-    #[cfg(not(any(feature = "bridge", feature = "udp")))]
+    #[cfg(not(any(feature = "bridge", feature = "serial", feature = "udp")))]
     let _ = app;
 }
 

@@ -1,7 +1,7 @@
 //! Delivery of a frame to the reading of its sensor.
 
 use becomingone_components::link::Frame;
-use becomingone_components::sensor::{Measurement, Reading, SensorStats};
+use becomingone_components::sensor::{Columns, Field, Measurement, Reading, SensorStats};
 use bevy_ecs::prelude::*;
 
 /// Conversion of a frame's numbers to a reading of a sensor's kind.
@@ -14,6 +14,8 @@ pub(crate) struct Delivery {
     pub(super) with_gaps: bool,
     /// Whether a reading has bytes beside its numbers.
     pub(super) with_bytes: bool,
+    fields: &'static [Field],
+    is_row: bool,
 }
 
 impl Delivery {
@@ -26,6 +28,17 @@ impl Delivery {
             numbers,
             with_gaps: T::GAPS,
             with_bytes: T::ENCODING.is_some(),
+            fields: T::FIELDS,
+            is_row: T::IS_ROW,
+        }
+    }
+
+    /// Names of the numbers: those of its columns, of its fields, or indices in a row.
+    pub(super) fn names(&self, columns: Option<&Columns>) -> Vec<String> {
+        match columns {
+            Some(Columns(columns)) => columns.iter().map(|c| c.name.clone()).collect(),
+            None if self.is_row => (0..self.numbers).map(|k| k.to_string()).collect(),
+            None => self.fields.iter().map(|f| f.name.to_owned()).collect(),
         }
     }
 }

@@ -10,7 +10,10 @@ use super::queue::{PortState, SensorEnd};
 use super::run_clock::RunClock;
 use super::site::SourceSite;
 use super::thread::Running;
+use becomingone_components::geodesy::TangentPlane;
 use becomingone_components::link::{LinkState, Links, Payload, Queue};
+use becomingone_components::scene::LoadedScene;
+use becomingone_components::sensor::Columns;
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
 use std::collections::BTreeMap;
@@ -81,6 +84,9 @@ impl OpenLinks {
         armed: bool,
     ) -> Result<Self, OpenError> {
         let clock = RunClock::default();
+        let origin = world.get_resource::<LoadedScene>();
+        let origin = origin.and_then(|loaded| loaded.scene.world.origin);
+        let plane = origin.map(TangentPlane::new);
         let mut outlets = OutputLinks {
             armed,
             ends: BTreeMap::new(),
@@ -108,9 +114,10 @@ impl OpenLinks {
                         let end = SensorEnd::new(
                             &name,
                             site,
-                            sensor.numbers,
+                            sensor.names(entity.and_then(|e| world.get::<Columns>(e))),
                             sensor.with_gaps,
                             sensor.with_bytes,
+                            plane,
                             queue,
                             clock.clone(),
                         );

@@ -3,6 +3,7 @@
 use super::run_clock::RunClock;
 use super::sequence::{Arrival, Tracker};
 use super::site::SourceSite;
+use becomingone_components::geodesy::TangentPlane;
 use becomingone_components::link::{Counts, LinkState, Queue};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -72,9 +73,10 @@ impl PortState {
 pub struct SensorEnd {
     name: Arc<str>,
     site: Arc<SourceSite>,
-    numbers: usize,
+    fields: Arc<[String]>,
     gaps_in_rows: bool,
     with_bytes: bool,
+    plane: Option<TangentPlane>,
     held: Arc<Mutex<Held>>,
     clock: RunClock,
 }
@@ -83,18 +85,20 @@ impl SensorEnd {
     pub(super) fn new(
         name: &str,
         site: SourceSite,
-        numbers: usize,
+        fields: Vec<String>,
         gaps_in_rows: bool,
         with_bytes: bool,
+        plane: Option<TangentPlane>,
         policy: Queue,
         clock: RunClock,
     ) -> Self {
         Self {
             name: name.into(),
             site: Arc::new(site),
-            numbers,
+            fields: fields.into(),
             gaps_in_rows,
             with_bytes,
+            plane,
             held: Arc::new(Mutex::new(Held {
                 policy,
                 waiting: VecDeque::with_capacity(policy.capacity()),
@@ -118,7 +122,22 @@ impl SensorEnd {
 
     /// Length of a reading.
     pub fn numbers(&self) -> usize {
-        self.numbers
+        self.fields.len()
+    }
+
+    /// Names of the numbers of a reading, in order.
+    pub fn fields(&self) -> &[String] {
+        &self.fields
+    }
+
+    /// Whether a number of a reading may be missing (`NaN`).
+    pub fn has_gaps(&self) -> bool {
+        self.gaps_in_rows
+    }
+
+    /// Local plane of the scene, for places in WGS84; none in a scene without `origin`.
+    pub fn plane(&self) -> Option<&TangentPlane> {
+        self.plane.as_ref()
     }
 
     /// The run's clock now (ns): call it where a reading is captured, and not after it was decoded.
@@ -129,7 +148,7 @@ impl SensorEnd {
     /// Why a reading does not fit this sensor, as found and expected; none where it fits. Such a reading is counted by
     /// [`push`](Self::push), and not used.
     pub fn misfit(&self, sample: &Sample) -> Option<String> {
-        let (found, expected) = (sample.numbers.len(), self.numbers);
+        let (found, expected) = (sample.numbers.len(), self.fields.len());
         if found != expected {
             return Some(format!(
                 "found {found} {}; expected {expected}",
@@ -247,8 +266,17 @@ mod tests {
     }
 
     fn end(policy: Queue) -> SensorEnd {
-        let site = SourceSite::default();
-        SensorEnd::new("a/b", site, 1, false, false, policy, RunClock::default())
+        let fields = vec!["x".to_owned()];
+        SensorEnd::new(
+            "a/b",
+            SourceSite::default(),
+            fields,
+            false,
+            false,
+            None,
+            policy,
+            RunClock::default(),
+        )
     }
 
     fn taken(end: &SensorEnd) -> (Vec<u64>, Counts, bool) {

@@ -151,7 +151,7 @@ pub(crate) fn peers(install: Install) -> Result<Peers, String> {
     let modules = LOGS.map(|(_, module)| module).join(", ");
     if !imports(&python, &modules)
         && install.may(
-            "readers and writers of logs",
+            "readers and writers of logs and of messages of devices",
             &format!(
                 "PyPI {}, 220 MB, into target/peers/venv",
                 packages.join(" ")
@@ -178,14 +178,16 @@ fn imports(python: &Path, modules: &str) -> bool {
     import.is_ok_and(|status| status.success())
 }
 
-/// Packages that read and write logs, and a module of each.
-const LOGS: [(&str, &str); 8] = [
+/// Packages that read and write logs and the messages of devices, and a module of each.
+const LOGS: [(&str, &str); 10] = [
     ("mcap==1.*", "mcap"),
     ("mcap-ros1-support==0.9.*", "mcap_ros1"),
     ("mcap-ros2-support==0.5.*", "mcap_ros2"),
     ("rosbags==0.11.*", "rosbags"),
     ("pyulog==1.3.*", "pyulog"),
     ("pymavlink==2.4.*", "pymavlink"),
+    ("pynmeagps==1.1.*", "pynmeagps"),
+    ("pyubx2==1.4.*", "pyubx2"),
     ("pandas==3.*", "pandas"),
     ("pyarrow==26.*", "pyarrow"),
 ];

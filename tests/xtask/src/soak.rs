@@ -197,11 +197,18 @@ fn report(verdicts: &BTreeMap<PathBuf, Verdict>) -> Result<(), String> {
     Ok(())
 }
 
-/// A million inputs for each reader of logs, in place of the 20 000 of the tests.
+/// A million inputs for each reader of logs, in place of the 20 000 of the tests, and ten million for each parser of
+/// serial ports, in place of 100 000.
 fn fuzz() -> Result<(), String> {
-    let package = ["--package", "becomingone-replay", "--all-features"];
-    let mut tests = cargo(&[&["test", "--release"][..], &package, &["--", "fuzz"]].concat());
-    run(tests.env("BECOMINGONE_FUZZ_CASES", "1000000"))
+    for (package, tests, cases) in [
+        ("becomingone-replay", "fuzz", "1000000"),
+        ("becomingone-serial", "random_bytes", "10000000"),
+    ] {
+        let arguments = ["test", "--release", "--package", package, "--all-features"];
+        let mut tests = cargo(&[&arguments[..], &["--", tests]].concat());
+        run(tests.env("BECOMINGONE_FUZZ_CASES", cases))?;
+    }
+    Ok(())
 }
 
 /// Each feature alone, the kernel's tests with all features, and packages as they would be published.
