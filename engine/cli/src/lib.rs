@@ -12,6 +12,7 @@
 mod output;
 
 #[cfg(feature = "replay")]
+mod alarm_lines;
 mod analyze;
 mod arguments;
 mod calibrate;
