@@ -6,6 +6,9 @@ mod baseline;
 mod channels;
 mod duration;
 mod intervals;
+mod json;
+mod learning;
+mod model_file;
 mod progress;
 mod reading;
 mod report;
@@ -13,20 +16,24 @@ mod rerun;
 mod resample;
 mod scores;
 mod scoring;
+mod ticks;
 
 pub(crate) use self::arguments::{Analyze, EXAMPLES};
+use self::learning::Learned;
 use crate::failure::Failure;
 use becomingone_replay::{Table, Wanted};
 use std::process::ExitCode;
 
 /// Maximum number of channels of a detector.
 const MAX_CHANNELS: usize = 64;
+/// Lines of a live stream of known channels by which its time is recognised.
+const LIVE_ROWS: usize = 4;
 
 impl Analyze {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(mut self) -> Result<ExitCode, Failure> {
         let recording = self.recording()?;
         self.keep_apart(recording.as_deref())?;
-        let wanted = Wanted {
+        let mut wanted = Wanted {
             time: self.time.clone(),
             time_unit: self.time_unit.clone(),
             time_format: self.time_format.clone(),
@@ -37,7 +44,29 @@ impl Analyze {
             look_rows: self.baseline as usize,
             ..Wanted::default()
         };
+        let learned = Learned::open(&self, &wanted)?;
+        if let Some(channels) = learned.channels() {
+            wanted.columns = channels.to_vec();
+            if self.is_piped() {
+                // What the columns are is known: a live stream is judged from its first rows on.
+                wanted.look_rows = LIVE_ROWS;
+            }
+        }
+        if let Some(bins) = learned.bins(&self) {
+            self.bins = bins;
+        }
         let mut table = Table::open(&self.file, &wanted).map_err(Failure::bad_input)?;
+        self.limit(&mut table);
+        self.introduce(&table)?;
+        match table.channels().len() {
+            0..=8 => self.score::<8>(table, learned, recording.as_deref()),
+            9..=16 => self.score::<16>(table, learned, recording.as_deref()),
+            _ => self.score::<MAX_CHANNELS>(table, learned, recording.as_deref()),
+        }
+    }
+
+    /// Leaves out channels that are too many.
+    fn limit(&self, table: &mut Table) {
         if table.channels().len() > MAX_CHANNELS {
             // The kernel has a fixed maximum.
             let channels = table.channels();
@@ -47,12 +76,6 @@ impl Analyze {
                 channels[MAX_CHANNELS - 1]
             ));
             table.keep_first(MAX_CHANNELS);
-        }
-        self.introduce(&table)?;
-        match table.channels().len() {
-            0..=8 => self.score::<8>(table, recording.as_deref()),
-            9..=16 => self.score::<16>(table, recording.as_deref()),
-            _ => self.score::<MAX_CHANNELS>(table, recording.as_deref()),
         }
     }
 }

@@ -25,6 +25,9 @@ pub enum ConfigError {
         /// The capacity `N`.
         capacity: usize,
     },
+    /// A detector's model that nothing can have learned.
+    #[error("model: lengths must fit, and numbers be finite")]
+    Model,
     /// `L` is 0: a resonance without lags has no value.
     #[error("no lags: at least one is needed")]
     NoLags,

@@ -144,7 +144,9 @@ pub use blend::{Blend, BlendConfig, Held, Near};
 pub use consolidation::AgeOctaves;
 pub use count::most_expected;
 #[cfg(feature = "alloc")]
-pub use detector::{Detector, DetectorCounters, Finding, Health};
+pub use detector::{
+    Detector, DetectorCounters, Expected, FalseAlarms, Finding, Health, Learning, Model,
+};
 pub use error::ConfigError;
 #[cfg(feature = "extras")]
 pub use fixed_point::{ParameterWitness, StateWitness};

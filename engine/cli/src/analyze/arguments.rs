@@ -1,5 +1,6 @@
 //! Arguments of `analyze`, and the files that they name.
 
+use super::learning::{HealthyFile, healthy_file};
 use crate::failure::Failure;
 use crate::files::is_same_file;
 use crate::show::{self, Rerun};
@@ -12,7 +13,10 @@ pub(crate) const EXAMPLES: &str = "Examples:
   becomingone analyze log.csv --time datetime --baseline 400 --out scores.csv
   becomingone analyze log.csv --time stamp --time-format '%d/%m/%Y %H:%M:%S'
   becomingone analyze log.csv --ignore anomaly,changepoint --rerun save=log.rrd
-  mosquitto_sub -t pump | becomingone analyze - --out - --on-alarm notify-send {channel} {text} \\;
+  becomingone analyze flight.csv --healthy good1.csv good2.csv --inputs cmd_roll,cmd_pitch --false-alarms-per-hour 0.1
+  becomingone analyze log.csv --healthy log.csv:0-4000 log.csv:9000-12000 --json intervals.json
+  becomingone analyze log.csv --baseline 400 --save pump.model
+  mosquitto_sub -t pump | becomingone analyze - --load pump.model --out - --on-alarm notify-send {channel} {text} \\;
 
 Exit status: 0 done, 1 a file could not be written, 2 bad input.";
 
@@ -49,6 +53,34 @@ pub(crate) struct Analyze {
     /// Number of first rows that are assumed healthy: what is normal is learned from them.
     #[arg(long, value_name = "ROWS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(i64::from(MIN_WARM_UP)..))]
     pub(super) baseline: u32,
+    /// Healthy files of the same channels to learn from, in place of the first rows: all rows, or those from FROM to TO (numbers
+    /// as in the scores). Three and more are judged each by what was learned from the others.
+    #[arg(long, value_name = "FILE[:FROM-TO]", num_args = 1.., value_parser = healthy_file, conflicts_with_all = ["baseline", "load"])]
+    pub(super) healthy: Vec<HealthyFile>,
+    /// Channels that are inputs, such as commands or the weather: names separated by commas. They help to predict the others and
+    /// are never isolated. May be repeated.
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        conflicts_with = "load"
+    )]
+    pub(super) inputs: Vec<String>,
+    /// Wanted rate of false alarms, in place of none in the healthy rows; what they support is printed.
+    #[arg(long, value_name = "RATE", value_parser = positive, conflicts_with_all = ["sensitivity", "load"])]
+    pub(super) false_alarms_per_hour: Option<f64>,
+    /// Alarms begin at a smaller rise (2: at half of it) or a larger one (0.5: at twice).
+    #[arg(long, value_name = "FACTOR", value_parser = positive, default_value_t = 1.0, hide_default_value = true, conflicts_with = "load")]
+    pub(super) sensitivity: f64,
+    /// Write what was learned, for --load.
+    #[arg(long, value_name = "FILE", conflicts_with = "load")]
+    pub(super) save: Option<PathBuf>,
+    /// Judge all rows by what --save has written.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "bins"])]
+    pub(super) load: Option<PathBuf>,
+    /// Write the flagged intervals as JSON: channel, severity, what was measured and what was expected.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
     /// File for the scores, a CSV with a line for each row; - is standard output.
     #[arg(long, value_name = "FILE", default_value = "scores.csv")]
     pub(super) out: PathBuf,
@@ -80,12 +112,20 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if (1e-6..=1e6).contains(&x) => Ok(x),
+        _ => Err("expected a number from 0.000001 to 1000000".to_owned()),
+    }
+}
+
 /// Ticks from rows or from time bins.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum BinMode {
     Auto,
     Off,
-    Rate(f64),
+    /// Bins of this length (ns).
+    Length(u64),
 }
 
 fn bins(text: &str) -> Result<BinMode, String> {
@@ -93,7 +133,7 @@ fn bins(text: &str) -> Result<BinMode, String> {
         "auto" => Ok(BinMode::Auto),
         "off" => Ok(BinMode::Off),
         text => match rate(text) {
-            Ok(rate) => Ok(BinMode::Rate(rate)),
+            Ok(rate) => Ok(BinMode::Length((1e9 / rate) as u64)),
             Err(_) => Err("expected auto, off, or bins a second, from 1e-9 to 1e9".to_owned()),
         },
     }
@@ -160,29 +200,39 @@ impl Analyze {
         self.out.as_os_str() == "-"
     }
 
-    /// Refuses outputs that would overwrite the table or each other.
+    /// Refuses outputs that would overwrite what is read, or each other.
     pub(super) fn keep_apart(&self, recording: Option<&Path>) -> Result<(), Failure> {
-        let out = Some(self.out.as_path()).filter(|_| !self.to_stdout());
-        let file = Some(self.file.as_path()).filter(|_| !self.is_piped());
-        let is_table = |written: &&Path| file.is_some_and(|file| is_same_file(written, file));
-        let clash = if let Some(out) = out.filter(is_table) {
-            Some(("--out", out, "the table itself"))
-        } else if let Some(rrd) = recording.filter(is_table) {
-            Some(("--rerun", rrd, "the table itself"))
-        } else if let (Some(out), Some(rrd)) = (out, recording)
-            && is_same_file(out, rrd)
-        {
-            Some(("--out", out, "the file of --rerun"))
-        } else {
-            None
-        };
-        match clash {
-            None => Ok(()),
-            Some((option, file, what)) => Err(Failure::BadInput(format!(
-                "{option} {}: found {what}; expected a file of its own",
-                file.display()
-            ))),
+        let read = [
+            Some(&self.file).filter(|_| !self.is_piped()),
+            self.load.as_ref(),
+        ];
+        let healthy = self.healthy.iter().map(|healthy| &healthy.file);
+        let mut used: Vec<(&Path, &str)> = read
+            .into_iter()
+            .flatten()
+            .chain(healthy)
+            .map(|file| (file.as_path(), "a file that is read"))
+            .collect();
+        let written = [
+            (
+                "--out",
+                Some(self.out.as_path()).filter(|_| !self.to_stdout()),
+            ),
+            ("--rerun", recording),
+            ("--save", self.save.as_deref()),
+            ("--json", self.json.as_deref()),
+        ];
+        for (option, file) in written {
+            let Some(file) = file else { continue };
+            if let Some((_, what)) = used.iter().find(|(other, _)| is_same_file(file, other)) {
+                return Err(Failure::BadInput(format!(
+                    "{option} {}: found {what}; expected a file of its own",
+                    file.display()
+                )));
+            }
+            used.push((file, "another output"));
         }
+        Ok(())
     }
 
     /// Prints a line: on stderr where the scores go to stdout.

@@ -1,8 +1,15 @@
 //! State of each channel: last value, stuck-at, unjudged values.
 
 use super::baseline::TrainingValues;
-use becomingone_kernel::Detector;
+use becomingone_kernel::{Detector, Expected};
 use becomingone_replay::Row;
+
+/// What a channel is, and what it should be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Measured {
+    pub(super) value: Option<f64>,
+    pub(super) expected: Option<Expected>,
+}
 
 /// State of all channels.
 pub(super) struct ChannelStates {
@@ -57,7 +64,10 @@ impl ChannelStates {
                     channel.learned.take(*x, row);
                 }
             }
-            if self.learned as usize >= detector.warm_up() && !detector.is_trained() {
+            let is_over = detector
+                .warm_up()
+                .is_some_and(|rows| self.learned as usize >= rows);
+            if is_over && !detector.is_trained() {
                 // Training failed: the next ticks are the baseline.
                 self.learned = 0;
                 for channel in &mut self.channels {
@@ -71,6 +81,14 @@ impl ChannelStates {
                 channel.values += 1;
                 channel.unjudged += u64::from(!detector.judges(n));
             }
+        }
+    }
+
+    /// The last value of a channel, with what it should be.
+    pub(super) fn measured(&self, channel: usize, expected: Option<Expected>) -> Measured {
+        Measured {
+            value: self.channels[channel].last_value.map(|(x, _)| x),
+            expected,
         }
     }
 

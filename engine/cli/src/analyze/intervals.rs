@@ -1,5 +1,6 @@
 //! Intervals of flagged rows.
 
+use super::channels::Measured;
 use becomingone_kernel::{Finding, Health};
 use becomingone_replay::Row;
 
@@ -12,8 +13,11 @@ pub(super) struct Interval<const N: usize> {
     pub(super) last: (u64, String, Option<i64>),
     pub(super) lasted_s: Option<f64>,
     pub(super) peak: f64,
-    /// Largest mean of the statistics over their thresholds.
+    /// Largest mean of the statistics over their thresholds, its row, and each channel's share and value there.
     pub(super) severity: f64,
+    pub(super) worst_row: u64,
+    pub(super) shares: [f64; N],
+    pub(super) measured: [Measured; N],
     /// How often each channel had the largest share.
     named: [u32; N],
 }
@@ -31,8 +35,14 @@ impl<const N: usize> Interval<N> {
     }
 }
 
+/// Most intervals that are kept.
+const MAX_KEPT: usize = 10_000;
+
 #[derive(Default)]
 pub(super) struct Intervals<const N: usize> {
+    /// Those that are over, if they are wanted.
+    pub(super) kept: Vec<Interval<N>>,
+    keeps: bool,
     open: Option<Interval<N>>,
     /// Last stamp as text.
     last_stamp: String,
@@ -43,12 +53,27 @@ pub(super) struct Intervals<const N: usize> {
 }
 
 impl<const N: usize> Intervals<N> {
+    pub(super) fn new(keeps: bool) -> Self {
+        Self {
+            keeps,
+            ..Self::default()
+        }
+    }
+
+    /// Keeps an interval that is over.
+    pub(super) fn keep(&mut self, done: Interval<N>) {
+        if self.keeps && self.kept.len() < MAX_KEPT {
+            self.kept.push(done);
+        }
+    }
+
     /// Takes a row; returns the interval that ended with the row before.
     pub(super) fn push(
         &mut self,
         row: &Row,
         finding: &Finding<N>,
         stamped: bool,
+        measured: impl Fn(usize) -> Measured,
     ) -> Option<Interval<N>> {
         // A row without a valid stamp has that of a row above.
         if row.stamp_ns.is_some() || !stamped {
@@ -78,11 +103,20 @@ impl<const N: usize> Intervals<N> {
             lasted_s: None,
             peak: 0.0,
             severity: 0.0,
+            worst_row: row.number,
+            shares: [0.0; N],
+            measured: [Measured::default(); N],
             named: [0; N],
         });
         open.last = here(Some(std::mem::take(&mut open.last)));
         open.peak = open.peak.max(finding.surprise);
-        open.severity = open.severity.max(finding.severity);
+        if finding.severity > open.severity {
+            (open.severity, open.worst_row) = (finding.severity, row.number);
+            open.shares = finding.blame;
+            for n in 0..row.values.len().min(N) {
+                open.measured[n] = measured(n);
+            }
+        }
         if let Some(cause) = finding.cause {
             open.named[cause] += 1;
         }

@@ -36,7 +36,7 @@ impl Analyze {
     pub(super) fn bin_ns(&self, table: &Table) -> Option<u64> {
         match self.bins {
             BinMode::Off => None,
-            BinMode::Rate(rate) => Some((1e9 / rate) as u64),
+            BinMode::Length(ns) => Some(ns),
             BinMode::Auto => {
                 // Values of one row belong together: whole rows are judged best one by one, however uneven.
                 let apart = table.is_sparse() && self.rate.is_none();

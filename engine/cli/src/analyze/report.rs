@@ -7,7 +7,7 @@ use super::intervals::{Interval, Intervals};
 use super::progress::Progress;
 use super::rerun::RerunFile;
 use crate::failure::Failure;
-use becomingone_kernel::{Detector, MIN_WARM_UP};
+use becomingone_kernel::{Detector, FalseAlarms, MIN_WARM_UP};
 use becomingone_replay::Table;
 use std::path::Path;
 
@@ -15,6 +15,24 @@ use std::path::Path;
 const MAX_PRINTED: u64 = 1000;
 
 impl Analyze {
+    /// What is normal is learned from this.
+    pub(super) fn learned_from(&self) -> String {
+        let names = |files: &mut dyn Iterator<Item = &Path>| {
+            let names: Vec<String> = files.map(|file| file.display().to_string()).collect();
+            names.join(", ")
+        };
+        if let Some(model) = &self.load {
+            format!("the rows of {}", model.display())
+        } else if self.healthy.is_empty() {
+            format!("the first {} rows", self.baseline)
+        } else {
+            format!(
+                "the rows of {}",
+                names(&mut self.healthy.iter().map(|h| h.file.as_path()))
+            )
+        }
+    }
+
     /// Reports the training: constant and absent channels, outliers, thresholds.
     pub(super) fn report_training<const N: usize>(
         &self,
@@ -30,28 +48,28 @@ impl Analyze {
         let constant = named(&mut detector.constant_channels().into_iter());
         if !constant.is_empty() {
             self.warn(&format!(
-                "constant in the first {} rows: {}; the first change of such a channel raises the surprise. If it is a label and no sensor, pass it to --ignore",
-                self.baseline,
+                "constant in {}: {}; the first change of such a channel raises the surprise. If it is a label and no sensor, pass it to --ignore",
+                self.learned_from(),
                 constant.join(", ")
             ));
         }
         let absent = named(&mut detector.absent_channels().iter().copied());
         if !absent.is_empty() {
             self.warn(&format!(
-                "fewer than two values in the first {} rows: {}; left out",
-                self.baseline,
+                "fewer than two values in {}: {}; left out",
+                self.learned_from(),
                 absent.join(", ")
             ));
         }
         let switches = named(&mut detector.switches());
         if !switches.is_empty() {
             self.print(&format!(
-                "switches (0 and 1 alone): {}; they are not judged, a value that they never had in the first {} rows is `outside`",
+                "switches (0 and 1 alone): {}; they are not judged, a value that they never had in {} is `outside`",
                 switches.join(", "),
-                self.baseline
+                self.learned_from()
             ));
         }
-        let ticks = detector.warm_up() as u32;
+        let ticks = detector.warm_up().unwrap_or_default() as u32;
         for (channel, name) in states.channels.iter().zip(table.channels()) {
             let count = channel.learned.count();
             // Channels without any value are reported above; few ticks have few values.
@@ -64,24 +82,44 @@ impl Analyze {
                 self.warn(&format!("`{name}` {outlier}"));
             }
         }
+        let bins = self.bin_ns(table).is_some();
+        let what = if bins { "bins" } else { "rows" };
         if let Some((rows, factor)) = detector.unlike() {
             self.warn(&format!(
-                "{} {} to {} of the baseline are unlike the others (by a factor of {factor:.0}): alarms cannot be trusted, and small faults are not found; expected a longer --baseline, or one in which the machine does one thing",
-                if self.bin_ns(table).is_some() { "bins" } else { "rows" },
+                "{what} {} to {} of the baseline are unlike the others (by a factor of {factor:.0}): alarms cannot be trusted, and small faults are not found; expected a longer --baseline, or one in which the machine does one thing, or several files for --healthy",
                 rows.start,
                 rows.end - 1
             ));
         }
         if let Some([level, activity, innovation, shift]) = detector.thresholds() {
-            let bins = if self.bin_ns(table).is_some() {
-                format!(" in {} bins", detector.warm_up())
+            let of_bins = if bins {
+                format!(" in {ticks} bins")
             } else {
                 String::new()
             };
             self.print(&format!(
-                "learned from {} rows{bins}; thresholds: level {level:.2}, activity {activity:.2}, innovation {innovation:.2}, shift {shift:.2}",
-                self.baseline
+                "learned from {}{of_bins}; thresholds: level {level:.2}, activity {activity:.2}, innovation {innovation:.2}, shift {shift:.2}",
+                self.learned_from()
             ));
+        }
+        if let Some(found) = detector.false_alarms() {
+            self.report_false_alarms(found);
+        }
+    }
+
+    /// States the rate of false alarms that the healthy rows support.
+    fn report_false_alarms(&self, found: FalseAlarms) {
+        let healthy = format_duration(found.hours * 3600.0);
+        let most = found.per_hour_most();
+        match self.false_alarms_per_hour {
+            Some(rate) if !found.supports(rate) => self.warn(&format!(
+                "--false-alarms-per-hour {rate}: {healthy} of healthy rows do not support it; alarms begin above all that these rows have, which bounds the rate by {most:.2} an hour (95 %); expected {} of healthy rows: more of them, or more files for --healthy",
+                format_duration(3.0 / rate * 3600.0)
+            )),
+            _ => self.print(&format!(
+                "false alarms: {} in {healthy} of healthy rows: with 95 % fewer than {most:.2} an hour, of rows like these",
+                found.alarms
+            )),
         }
     }
 
@@ -259,7 +297,12 @@ impl Analyze {
         intervals: &Intervals<N>,
         recording: Option<&Path>,
     ) {
-        let judged = table.counts().rows - u64::from(self.baseline).min(table.counts().rows);
+        let learned = if self.load.is_some() || !self.healthy.is_empty() {
+            0
+        } else {
+            u64::from(self.baseline)
+        };
+        let judged = table.counts().rows.saturating_sub(learned);
         if intervals.count == 0 {
             self.print(&format!("nothing flagged in {judged} rows"));
         } else {

@@ -98,9 +98,9 @@ impl Analyze {
         let Some(file) = file else { return Ok(None) };
         let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
         let mut about = format!(
-            "# {}\n\nThe first {} rows are the training data.\n\n| column | |\n|---|---|\n",
+            "# {}\n\nLearned from {}.\n\n| column | |\n|---|---|\n",
             self.file.display(),
-            self.baseline
+            self.learned_from()
         );
         for column in table.columns() {
             let kind = format!("{:?}", column.kind).to_lowercase();

@@ -1,15 +1,15 @@
 //! The CSV file of scores.
 
 use crate::failure::Failure;
-use becomingone_kernel::{Finding, Health};
+use becomingone_kernel::{Detector, Health};
 use becomingone_replay::Row;
 use becomingone_systems::output_file::Replacement;
 use std::fmt::Write as _;
 use std::io::{BufWriter, Stdout, Write};
 use std::path::Path;
 
-/// Columns, in this order; more may follow.
-const HEADER: &str = "row,time,t_emissary,t_master,coherence,delta,k1,k2,k3,flag,cause,surprise,state,severity,level,activity,innovation,shift";
+/// Columns, in this order; each channel's share follows, as `share_CHANNEL`.
+const HEADER: &str = "row,time,t_emissary,t_master,coherence,delta,k1,k2,k3,flag,cause,surprise,state,severity,level,activity,innovation,shift,level_threshold,activity_threshold,innovation_threshold,shift_threshold";
 
 /// Where scores go.
 enum Target {
@@ -39,10 +39,16 @@ pub(super) struct Scores {
     to: BufWriter<Target>,
     name: String,
     line: String,
+    /// The thresholds as cells, once they are known.
+    thresholds: String,
 }
 
 impl Scores {
-    pub(super) fn create(file: &Path, to_stdout: bool) -> Result<Self, Failure> {
+    pub(super) fn create(
+        file: &Path,
+        to_stdout: bool,
+        channels: &[String],
+    ) -> Result<Self, Failure> {
         let to = if to_stdout {
             Target::Stdout(std::io::stdout())
         } else {
@@ -57,8 +63,14 @@ impl Scores {
             } else {
                 file.display().to_string()
             },
-            line: format!("{HEADER}\n"),
+            line: HEADER.to_owned(),
+            thresholds: String::new(),
         };
+        for channel in channels {
+            scores.line.push(',');
+            put_cell(&mut scores.line, &format!("share_{channel}"));
+        }
+        scores.line.push('\n');
         scores.put()?;
         Ok(scores)
     }
@@ -81,19 +93,29 @@ impl Scores {
         Failure::Run(format!("{}: {error}", self.name))
     }
 
+    /// Writes what the detector says of a row.
     pub(super) fn write<const N: usize>(
         &mut self,
         row: &Row,
-        finding: Option<&Finding<N>>,
+        detector: &Detector<N>,
         channels: &[String],
     ) -> Result<(), Failure> {
+        if let (true, Some(thresholds)) = (self.thresholds.is_empty(), detector.thresholds()) {
+            for q in thresholds {
+                self.thresholds.push(',');
+                put_number(&mut self.thresholds, q);
+            }
+        }
         let line = &mut self.line;
         line.clear();
         // Writing to a string cannot fail.
         let _ = write!(line, "{},", row.number);
         put_cell(line, &row.time);
-        match finding {
-            None => line.push_str(",,,,,,,,0,,,learning,,,,,"),
+        match detector.finding() {
+            None => {
+                line.push_str(",,,,,,,,0,,,learning,,,,,,,,,");
+                line.extend(channels.iter().map(|_| ','));
+            }
             Some(f) => {
                 let numbers = [
                     f.t_emissary,
@@ -121,6 +143,11 @@ impl Scores {
                 for x in [f.severity].into_iter().chain(f.ratios) {
                     line.push(',');
                     put_number(line, x);
+                }
+                line.push_str(&self.thresholds);
+                for share in &f.blame[..channels.len()] {
+                    line.push(',');
+                    put_share(line, *share);
                 }
             }
         }
@@ -163,6 +190,20 @@ fn put_number(line: &mut String, x: f64) {
     } else {
         let _ = write!(line, "{x:?}");
     }
+}
+
+/// A number from 0 to 1 with four decimals.
+fn put_share(line: &mut String, share: f64) {
+    let parts = (share * 1e4).round() as u32;
+    let digit = |of: u32| char::from(b'0' + (parts / of % 10) as u8);
+    line.extend([
+        digit(10_000),
+        '.',
+        digit(1000),
+        digit(100),
+        digit(10),
+        digit(1),
+    ]);
 }
 
 /// A cell, quoted where necessary.

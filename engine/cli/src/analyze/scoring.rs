@@ -5,9 +5,10 @@ use super::arguments::Analyze;
 use super::channels::ChannelStates;
 use super::duration::format_duration;
 use super::intervals::Intervals;
+use super::learning::Learned;
 use super::progress::Progress;
-use super::resample::Resampler;
 use super::scores::Scores;
+use super::ticks::Ticks;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use becomingone_kernel::{Detector, MIN_WARM_UP};
@@ -34,61 +35,43 @@ fn stop_on_interrupt(temporary: Option<&Path>) -> Result<Interrupt, Failure> {
     Ok(interrupt)
 }
 
-/// Source of the detector's ticks.
-enum Ticks<const N: usize> {
-    /// Each row; the stamp of the row before.
-    Rows(Option<i64>),
-    Resampled(Box<Resampler<N>>),
-}
-
 impl Analyze {
     pub(super) fn score<const N: usize>(
         &self,
         mut table: Table,
+        learned: Learned,
         recording: Option<&Path>,
     ) -> Result<ExitCode, Failure> {
-        let (step_s, stamped) = self.step_s(&table);
+        let steps = self.step_s(&table);
+        let (_, stamped) = steps;
+        let channels = table.channels().len();
+        let bin_ns = self.bin_ns(&table);
         let notes_printed = table.notes().len();
         let mut first = VecDeque::new();
         let mut broken = None;
-        let (mut warm_up, mut ticks) = (self.baseline, Ticks::Rows(None));
-        if let Some(bin_ns) = self.bin_ns(&table) {
-            let channels = table.channels().len();
-            let step_ns = (step_s * 1e9) as u64;
-            let resampler =
-                || Resampler::<N>::new(channels, bin_ns, step_ns).map_err(Failure::bad_input);
+        let mut warm_up = self.baseline;
+        let ticks = || Ticks::<N>::new(channels, bin_ns, steps).map_err(Failure::bad_input);
+        if let (Some(bin_ns), Learned::No) = (bin_ns, &learned) {
             // The training data are the bins of the first rows, and none after them.
             broken = self.read_first(&mut table, &mut first);
-            let (mut before, mut count) = (resampler()?, 0_u32);
-            for row in &first {
-                before.push(row, stamped, |_, _| count = count.saturating_add(1));
-            }
-            if first.len() < self.baseline as usize {
-                // Too few rows: reported at the end.
-                count = u32::MAX;
-            } else if count < MIN_WARM_UP {
-                return Err(Failure::BadInput(format!(
-                    "{}: found {count} bins of {} in the first {} rows; expected at least {MIN_WARM_UP} to learn from: a larger --baseline (400 bins are about {} rows), or --bins off",
-                    self.file.display(),
-                    format_duration(bin_ns as f64 / 1e9),
-                    self.baseline,
-                    400 * u64::from(self.baseline) / u64::from(count.max(1))
-                )));
-            }
-            (warm_up, ticks) = (count, Ticks::Resampled(Box::new(resampler()?)));
+            warm_up = self.count_bins(&first, &mut ticks()?, bin_ns)?;
         }
-        let mut detector =
-            Detector::<N>::new(table.channels().len(), warm_up).map_err(Failure::bad_input)?;
+        let mut ticks = ticks()?;
+        let mut states = ChannelStates::new(channels);
+        let mut detector: Detector<N> = self.detector(&table, learned, warm_up, &mut states)?;
+        let learned_before = detector.is_trained();
+        if learned_before {
+            self.report_training(&detector, &table, &states);
+            self.save(&detector, &table)?;
+        }
         let mut alarms = Alarms::begin(self)?;
-        let mut scores = Scores::create(&self.out, self.to_stdout())?;
+        let mut scores = Scores::create(&self.out, self.to_stdout(), table.channels())?;
         let interrupt = stop_on_interrupt(scores.temporary())?;
         let mut recorded = self.record(&table, recording, stamped)?;
         let recording = recorded.as_ref().map(|r| r.path().to_owned());
-        let mut intervals = Intervals::<N>::default();
-        let mut states = ChannelStates::new(table.channels().len());
+        let mut intervals = Intervals::<N>::new(self.json.is_some());
         let mut progress = Progress::new(self.quiet);
         let mut row = Row::default();
-        let mut back = 0_u64;
         let broken = loop {
             if interrupt.is_set() {
                 break Some(Failure::Stopped(format!(
@@ -109,48 +92,36 @@ impl Analyze {
                 }
             }
             let began = detector.is_trained();
-            let finding = match &mut ticks {
-                Ticks::Rows(last_ns) => {
-                    let before = std::mem::replace(last_ns, row.t_ns);
-                    let dt_s = match (row.t_ns, before) {
-                        (Some(now), Some(before)) if stamped => {
-                            now.saturating_sub(before) as f64 / 1e9
-                        }
-                        _ => step_s,
-                    };
-                    back += u64::from(dt_s <= 0.0);
-                    let finding = detector.push(&row.values, dt_s);
-                    states.record_tick(&detector, &row.values, row.number);
-                    finding
-                }
-                Ticks::Resampled(resampler) => {
-                    resampler.push(&row, stamped, |values, dt_s| {
-                        detector.push(values, dt_s);
-                        states.record_tick(&detector, values, row.number);
-                    });
-                    detector.finding().copied()
-                }
-            };
+            ticks.push(&row, |values, dt_s| {
+                detector.push(values, dt_s);
+                states.record_tick(&detector, values, row.number);
+            });
             if detector.is_trained() && !began {
                 self.report_training(&detector, &table, &states);
+                self.save(&detector, &table)?;
             } else if !began && detector.counters().rows == u64::from(warm_up) {
                 self.warn(&format!(
-                    "the first {} rows cannot be learned from (no channel has two values); the next ones are tried",
+                    "the first {} rows cannot be learned from (no channel that is no input has two values); the next ones are tried",
                     self.baseline
                 ));
             }
             states.record_row(&row, detector.is_trained());
-            scores.write(&row, finding.as_ref(), table.channels())?;
+            let finding = detector.finding();
+            scores.write(&row, &detector, table.channels())?;
             if self.is_piped() {
                 // The next row may come much later.
                 scores.flush()?;
             }
             if let Some(recorded) = &mut recorded {
-                recorded.push(&row, finding.as_ref())?;
+                recorded.push(&row, finding)?;
             }
-            if let Some(finding) = &finding {
-                if let Some(done) = intervals.push(&row, finding, stamped) {
+            if let Some(finding) = finding {
+                let ended = intervals.push(&row, finding, stamped, |n| {
+                    states.measured(n, detector.expected(n))
+                });
+                if let Some(done) = ended {
                     self.report_interval(&done, &table, recorded.as_mut(), &mut progress)?;
+                    intervals.keep(done);
                 }
                 if let Some(begun) = intervals.begun(row.number) {
                     alarms.push(self, begun, &row, table.channels());
@@ -160,6 +131,7 @@ impl Analyze {
         };
         if let Some(done) = intervals.end() {
             self.report_interval(&done, &table, recorded.as_mut(), &mut progress)?;
+            intervals.keep(done);
         }
         progress.end();
         alarms.finish(self);
@@ -168,15 +140,7 @@ impl Analyze {
             recorded.finish()?;
         }
         self.warn_notes(&table, notes_printed);
-        let [late, set_back, beyond, masked] = match &ticks {
-            Ticks::Rows(_) => [0; 4],
-            Ticks::Resampled(resampler) => [
-                resampler.late,
-                resampler.set_back,
-                resampler.beyond,
-                resampler.too_large(),
-            ],
-        };
+        let [back, late, set_back, beyond, masked] = ticks.counts();
         let counters = detector.counters();
         let counts_seen = [
             back,
@@ -187,16 +151,52 @@ impl Analyze {
             counters.gaps,
         ];
         self.report_counts(&table, &states, counts_seen);
+        self.write_intervals(&detector, &table, &intervals)?;
         if let Some(broken) = broken {
             return Err(broken);
         }
-        if !detector.is_trained() || table.counts().rows <= u64::from(self.baseline) {
+        let rows = table.counts().rows;
+        let is_learned = detector.is_trained() && rows > u64::from(self.baseline);
+        if !(is_learned || learned_before) {
             return Err(Failure::BadInput(
                 self.untrained_message(&table, detector.counters().rows),
             ));
         }
+        if rows == 0 {
+            return Err(Failure::BadInput(format!(
+                "{}: found no row; expected rows to judge",
+                self.file.display()
+            )));
+        }
         self.report_result(&table, &intervals, recording.as_deref());
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Number of bins in the first rows.
+    fn count_bins<const N: usize>(
+        &self,
+        first: &VecDeque<Row>,
+        ticks: &mut Ticks<N>,
+        bin_ns: u64,
+    ) -> Result<u32, Failure> {
+        let mut count = 0_u32;
+        for row in first {
+            ticks.push(row, |_, _| count = count.saturating_add(1));
+        }
+        if first.len() < self.baseline as usize {
+            // Too few rows: reported at the end.
+            return Ok(u32::MAX);
+        }
+        if count < MIN_WARM_UP {
+            return Err(Failure::BadInput(format!(
+                "{}: found {count} bins of {} in the first {} rows; expected at least {MIN_WARM_UP} to learn from: a larger --baseline (400 bins are about {} rows), or --bins off",
+                self.file.display(),
+                format_duration(bin_ns as f64 / 1e9),
+                self.baseline,
+                400 * u64::from(self.baseline) / u64::from(count.max(1))
+            )));
+        }
+        Ok(count)
     }
 
     /// Reads the rows of the baseline; returns the error that ended it, if any.

@@ -1,6 +1,7 @@
 //! The alarm: a reference that follows the calm, and what is above it.
 
 use super::quantile::quantile;
+use alloc::vec::Vec;
 
 /// Added to F before its logarithm; most of the logarithm.
 const SOFT_FLOOR: f64 = 0.03;
@@ -14,6 +15,11 @@ const HIGHEST: f64 = 0.0;
 /// Least onset of the slow score above the reference, and what a fast one is above it at least.
 const LEAST_ONSET: f64 = 0.65;
 const FAST: f64 = 0.45;
+/// Least onset on request, and the steps in which it is sought.
+const LEAST_ON_REQUEST: f64 = 0.3;
+const ONSET_STEP: f64 = 0.05;
+/// Most steps: the score is bounded.
+const MOST_STEPS: u32 = 200;
 /// Share of the baseline's rows that are its calm.
 const CALM: f64 = 0.1;
 /// Rows above the onset before an alarm, and below its end before it is over.
@@ -40,7 +46,7 @@ pub(super) struct Slow {
 
 impl Slow {
     pub(super) fn push(&mut self, l: f64) -> f64 {
-        let a = super::fit::gain(SLOW);
+        let a = super::law::gain(SLOW);
         self.sum += a * (l - self.sum);
         self.weight += a * (1.0 - self.weight);
         0.5 * l + 0.5 * self.sum / self.weight
@@ -63,15 +69,116 @@ pub enum Health {
     Outside,
 }
 
-/// The alarm, its reference, and its onset.
+/// Rows of a stretch, each as the logarithm of F and its slow mean.
+pub(super) type Logs = Vec<(f64, f64)>;
+
+/// Each row as the logarithm of F and its slow mean.
+pub(super) fn logs(severities: impl Iterator<Item = f64>) -> Logs {
+    let mut slow = Slow::default();
+    severities
+        .map(|severity| {
+            let l = log_severity(severity);
+            (l, slow.push(l))
+        })
+        .collect()
+}
+
+/// What an alarm is judged by.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct AlarmState {
-    reference: f64,
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Onset {
+    /// Where the reference starts.
+    pub(super) reference: f64,
     /// The least that the reference learns: the baseline's own calm.
     lowest: f64,
-    pub(super) onset: f64,
-    /// Onset of a row alone.
+    /// Of the slow score above the reference.
+    pub(super) slow: f64,
+    /// Of a row alone.
     fast: f64,
+}
+
+impl Onset {
+    /// With it, the stretches of a baseline have no alarm.
+    pub(super) fn learn(reference: f64, stretches: &[Logs]) -> Self {
+        // No alarm, whatever comes.
+        let unbounded = Self {
+            reference,
+            lowest: f64::NEG_INFINITY,
+            slow: f64::INFINITY,
+            fast: f64::INFINITY,
+        };
+        let (mut slowest, mut fastest) = (LEAST_ONSET, 0.0);
+        for rows in stretches {
+            let mut state = AlarmState::new(unbounded);
+            for (l, slow) in rows {
+                let (y, _) = state.push(*l, *slow);
+                slowest = f64::max(slowest, y);
+                fastest = f64::max(fastest, l - state.reference);
+            }
+        }
+        let calm = stretches.iter().flatten().map(|row| row.1).collect();
+        Self {
+            lowest: quantile(calm, CALM).min(reference),
+            slow: slowest,
+            fast: fastest.max(slowest + FAST),
+            ..unbounded
+        }
+    }
+
+    /// Number of alarms that begin in healthy stretches.
+    pub(super) fn alarms(self, stretches: &[Logs]) -> usize {
+        let of = |rows: &Logs| {
+            let mut state = AlarmState::new(self);
+            let (mut begun, mut was_on) = (0, false);
+            for (l, slow) in rows {
+                state.push(*l, *slow);
+                begun += usize::from(state.is_on && !was_on);
+                was_on = state.is_on;
+            }
+            begun
+        };
+        stretches.iter().map(of).sum()
+    }
+
+    /// The least onset with which no more alarms begin in healthy stretches.
+    pub(super) fn with_alarms(self, stretches: &[Logs], most: f64) -> Self {
+        let at = |step: u32| {
+            let slow = LEAST_ON_REQUEST + ONSET_STEP * f64::from(step);
+            Self {
+                slow,
+                fast: slow + FAST,
+                ..self
+            }
+        };
+        let fits = |onset: &Self| onset.alarms(stretches) as f64 <= most;
+        (0..MOST_STEPS).map(at).find(fits).unwrap_or(self)
+    }
+
+    /// Alarms begin earlier by this factor in the logarithm of F above its reference.
+    pub(super) fn more_sensitive(self, factor: f64) -> Self {
+        Self {
+            slow: self.slow / factor,
+            fast: self.fast / factor,
+            ..self
+        }
+    }
+
+    /// Whether all numbers are finite and onsets positive.
+    #[cfg(feature = "serde")]
+    pub(super) fn is_whole(self) -> bool {
+        [self.reference, self.lowest, self.slow, self.fast]
+            .iter()
+            .all(|x| x.is_finite())
+            && self.slow > 0.0
+            && self.fast > 0.0
+    }
+}
+
+/// The alarm and its reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct AlarmState {
+    onset: Onset,
+    reference: f64,
     is_on: bool,
     count: u32,
     mean: f64,
@@ -81,13 +188,10 @@ pub(super) struct AlarmState {
 }
 
 impl AlarmState {
-    /// No alarm, whatever comes.
-    fn unbounded(reference: f64) -> Self {
+    pub(super) fn new(onset: Onset) -> Self {
         Self {
-            reference,
-            lowest: f64::NEG_INFINITY,
-            onset: f64::INFINITY,
-            fast: f64::INFINITY,
+            onset,
+            reference: onset.reference,
             is_on: false,
             count: 0,
             mean: 0.0,
@@ -96,23 +200,9 @@ impl AlarmState {
         }
     }
 
-    /// Learns the onset from the rows of a baseline, each as the logarithm of F and its slow mean: with it, the baseline has
-    /// no alarm.
-    pub(super) fn learn(reference: f64, rows: &[(f64, f64)]) -> Self {
-        let mut state = Self::unbounded(reference);
-        let (mut onset, mut fast) = (LEAST_ONSET, 0.0);
-        for (l, slow) in rows {
-            let (y, _) = state.push(*l, *slow);
-            onset = f64::max(onset, y);
-            fast = f64::max(fast, l - state.reference);
-        }
-        let calm = quantile(rows.iter().map(|row| row.1).collect(), CALM);
-        Self {
-            lowest: calm.min(reference),
-            onset,
-            fast: fast.max(onset + FAST),
-            ..Self::unbounded(reference)
-        }
+    /// A slow score above the reference.
+    pub(super) fn above(&self, slow: f64) -> f64 {
+        slow - self.reference
     }
 
     /// Takes the logarithm of F and its slow mean; returns the latter above the reference, and the state.
@@ -124,13 +214,14 @@ impl AlarmState {
             self.count = if l < end { self.count + 1 } else { 0 };
             if self.count >= RELEASE {
                 (self.is_on, self.count) = (false, 0);
-                self.after = Some(self.reference + self.onset);
+                self.after = Some(self.reference + self.onset.slow);
                 if l > self.reference {
                     self.reference += ACCEPTED * (l - self.reference);
                 }
             }
         } else {
-            let above = slow - self.reference > self.onset || l - self.reference > self.fast;
+            let above =
+                slow - self.reference > self.onset.slow || l - self.reference > self.onset.fast;
             self.count = if above { self.count + 1 } else { 0 };
             if self.count >= DWELL {
                 (self.is_on, self.count) = (true, 0);
@@ -143,7 +234,7 @@ impl AlarmState {
             self.reference = if y > 0.0 {
                 new.min(old.max(HIGHEST))
             } else {
-                new.max(old.min(self.lowest))
+                new.max(old.min(self.onset.lowest))
             };
             y = slow - self.reference;
         }

@@ -1,65 +1,102 @@
 //! [`Model`]: laws and thresholds from a healthy baseline, each row of which is judged by laws that it did not form.
 
-use super::alarm::log_severity;
-use super::fit::{Fit, Law, Rows};
+use super::alarm::{Logs, Onset, log_severity, logs};
+use super::baseline::Baseline;
+use super::fit::{Choice, Fit};
+use super::law::Law;
 use super::quantile::quantile;
+use super::rows::Rows;
 use super::stream::Stream;
+use super::{FalseAlarms, Learning};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Parts of the baseline that are judged by the others.
+/// Parts of the baseline that are judged by the others; with as many stretches as this or more, stretches are the parts.
 const FOLDS: usize = 5;
+const STRETCHES: usize = 3;
 /// Least thresholds of level, activity, innovation, shift.
 const LEAST: [f64; 4] = [2.0, 2.0, 1.5, 6.0];
 /// Least F at the start of the reference.
 const LEAST_START: f64 = 0.5;
 /// Mean of the medians of the statistics of a fold from which on it is unlike the others.
 const UNLIKE: f64 = 4.0;
+/// Deviations in the band of what is expected.
+const BAND: f64 = 3.0;
 
-/// What is learned from a baseline.
-#[derive(Clone, Debug)]
-pub(super) struct Model {
+/// What a [`Detector`](super::Detector) has learned from a baseline.
+///
+/// With the feature `serde` it can be stored; read back, [`Detector::with_model`](super::Detector::with_model) checks it.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Model {
+    pub(super) channels: usize,
+    /// Channels that are judged, and those that are inputs.
+    pub(super) judged: Vec<usize>,
+    pub(super) inputs: Vec<usize>,
+    /// Channels of two states (0 and 1), and the only value that each had, if it had one.
+    pub(super) switches: Vec<(usize, Option<f64>)>,
+    pub(super) absent: Vec<usize>,
+    /// Longest time for which each judged channel was missing in the baseline (rows).
+    pub(super) longest: Vec<u32>,
+    /// Ends of the values of each judged channel, then of each input.
+    pub(super) ends: Vec<(f64, f64)>,
+    pub(super) mean_step_s: f64,
+    pub(super) rows: usize,
     pub(super) law: Law,
     /// Thresholds of level, activity, innovation, shift.
     pub(super) thresholds: [f64; 4],
-    /// Logarithm of F from which the reference starts.
-    pub(super) reference: f64,
+    /// Deviation of each judged channel from what is expected beside the others, in deviations, out of sample.
+    pub(super) off_others: Vec<f64>,
+    pub(super) onset: Onset,
+    pub(super) false_alarms: FalseAlarms,
     /// Rows of the fold that is most unlike the others, and by what factor, if that is a lot.
     pub(super) unlike: Option<(Range<usize>, f64)>,
-    /// Ends of the values of each channel.
-    pub(super) ends: Vec<(f64, f64)>,
 }
 
 impl Model {
-    pub(super) fn learn(rows: &Rows) -> Self {
-        let (n, len) = (rows.n, rows.len());
-        let folds: Vec<Range<usize>> = (0..FOLDS)
-            .map(|k| k * len / FOLDS..(k + 1) * len / FOLDS)
-            .collect();
-        let mut fits: Vec<Fit> = folds
+    /// Number of channels of a row.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// None if no channel that is no input has two values.
+    pub(super) fn learn(baseline: &Baseline, learning: &Learning) -> Option<Self> {
+        let prepared = baseline.prepare(&learning.inputs)?;
+        let rows = &prepared.rows;
+        let len = rows.len();
+        let stretches = rows.stretches();
+        let folds: Vec<Range<usize>> = if stretches.len() < STRETCHES {
+            (0..FOLDS)
+                .map(|k| k * len / FOLDS..(k + 1) * len / FOLDS)
+                .collect()
+        } else {
+            stretches.clone()
+        };
+        // Other channels and inputs predict one only where they do so out of sample.
+        let squares: Vec<_> = folds
             .iter()
-            .map(|fold| Fit::new(rows, fold.clone()))
+            .map(|fold| Fit::new(rows, fold.clone()).held_out_squares())
             .collect();
-        // Other channels predict one only where they do so out of sample.
-        let mut squares = [vec![0.0; n], vec![0.0; n]];
-        for fit in &mut fits {
-            for (sums, of_fold) in squares.iter_mut().zip(fit.held_out_squares()) {
-                for (sum, x) in sums.iter_mut().zip(of_fold) {
-                    *sum += x;
-                }
-            }
-        }
-        let alone: Vec<bool> = squares[0]
-            .iter()
-            .zip(&squares[1])
-            .map(|(all, own)| all >= own)
-            .collect();
+        let choice = Choice::of(&squares);
         let mut held = vec![[0.0; 4]; len];
-        for (fit, fold) in fits.into_iter().zip(&folds) {
-            let law = fit.choose(&alone);
-            let judged = judge(&law, rows);
-            held[fold.clone()].copy_from_slice(&judged[fold.clone()]);
+        let mut off_others = vec![0.0; rows.n];
+        for fold in &folds {
+            let law = Fit::new(rows, fold.clone()).choose(&choice);
+            let (whole, longest) = (
+                |k: usize, j: usize| Some(rows.row(k)[j]),
+                vec![u32::MAX; rows.n],
+            );
+            judge(&law, rows, &longest, whole, |k, statistics, stream| {
+                if fold.contains(&k) {
+                    held[k] = statistics;
+                    for (j, sum) in off_others.iter_mut().enumerate() {
+                        let off = law.scale(j, rows.row(k)[j]) - stream.expected(&law, j);
+                        // In deviations of the whole.
+                        *sum += off * off / len as f64;
+                    }
+                }
+            });
         }
         let mut thresholds = LEAST;
         for row in &held {
@@ -67,10 +104,53 @@ impl Model {
                 *q = q.max(*x);
             }
         }
-        let logs = held
+        let of_held = held
             .iter()
             .map(|row| log_severity(severity(row, &thresholds)));
-        let reference = quantile(logs.collect(), 0.5).max(libm::log(LEAST_START));
+        let reference = quantile(of_held.collect(), 0.5).max(libm::log(LEAST_START));
+        let law = Fit::new(rows, 0..0).choose(&choice);
+        let of_stretches = |all: &[[f64; 4]]| -> Vec<Logs> {
+            let of = |stretch: &Range<usize>| {
+                logs(
+                    all[stretch.clone()]
+                        .iter()
+                        .map(|row| severity(row, &thresholds)),
+                )
+            };
+            stretches.iter().map(of).collect()
+        };
+        let logs = if stretches.len() < STRETCHES {
+            // Folds of one run may contradict each other in what changes only once: the model's own rows.
+            let mut own = vec![[0.0; 4]; len];
+            let of: Vec<usize> = prepared
+                .judged
+                .iter()
+                .chain(&prepared.inputs)
+                .copied()
+                .collect();
+            let as_it_came = |k: usize, j: usize| baseline.row(k)[of[j]];
+            judge(
+                &law,
+                rows,
+                &prepared.longest,
+                as_it_came,
+                |k, statistics, _| {
+                    own[k] = statistics;
+                },
+            );
+            of_stretches(&own)
+        } else {
+            of_stretches(&held)
+        };
+        let hours = prepared.hours;
+        let mut onset = Onset::learn(reference, &logs).more_sensitive(learning.sensitivity);
+        let mut false_alarms = FalseAlarms { alarms: 0, hours };
+        if let Some(rate) = learning.false_alarms_per_hour
+            && false_alarms.supports(rate)
+        {
+            onset = onset.with_alarms(&logs, rate * hours);
+        }
+        false_alarms.alarms = onset.alarms(&logs);
         let unlike = folds
             .into_iter()
             .map(|fold| {
@@ -81,35 +161,80 @@ impl Model {
             })
             .filter(|(_, factor)| *factor > UNLIKE)
             .max_by(|a, b| a.1.total_cmp(&b.1));
-        let ends = (0..n).map(|j| {
-            let values = (0..len).map(|k| rows.row(k)[j]);
-            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
-                (low.min(x), high.max(x))
-            })
-        });
-        Self {
-            law: Fit::new(rows, 0..0).choose(&alone),
+        Some(Self {
+            channels: prepared.channels,
+            ends: prepared.ends(),
+            rows: len,
+            mean_step_s: prepared.mean_step_s,
+            judged: prepared.judged,
+            inputs: prepared.inputs,
+            switches: prepared.switches,
+            absent: prepared.absent,
+            longest: prepared.longest,
+            law,
             thresholds,
-            reference,
+            off_others: off_others.into_iter().map(libm::sqrt).collect(),
+            onset,
+            false_alarms,
             unlike,
-            ends: ends.collect(),
-        }
+        })
+    }
+
+    /// What a judged channel should be beside the others, and the half width of its band.
+    pub(super) fn expected(&self, stream: &Stream, channel: usize) -> (f64, f64) {
+        let (mean, sd) = (self.law.mean[channel], self.law.sd[channel]);
+        let band = BAND * sd * self.off_others[channel];
+        (mean + sd * stream.expected(&self.law, channel), band)
+    }
+
+    /// Whether it is one that can be learned: lengths fit, numbers are finite.
+    #[cfg(feature = "serde")]
+    pub(super) fn is_whole(&self) -> bool {
+        let (n, m) = (self.judged.len(), self.inputs.len());
+        let switches = self.switches.iter().map(|(n, _)| n);
+        let mut all: Vec<usize> = switches
+            .chain(&self.judged)
+            .chain(&self.inputs)
+            .chain(&self.absent)
+            .copied()
+            .collect();
+        all.sort_unstable();
+        let numbers = self.thresholds.iter().chain(&self.off_others);
+        self.law.n == n
+            && self.law.m == m
+            && self.law.is_whole()
+            && self.onset.is_whole()
+            && all.iter().copied().eq(0..self.channels)
+            && self.longest.len() == n
+            && self.ends.len() == n + m
+            && self.ends.iter().all(|(a, b)| a <= b && (b - a).is_finite())
+            && self.off_others.len() == n
+            && numbers.into_iter().all(|x| x.is_finite() && *x >= 0.0)
+            && self.thresholds.iter().all(|q| *q > 0.0)
+            && self.mean_step_s > 0.0
+            && self.mean_step_s.is_finite()
     }
 }
 
-/// Statistics of all rows by a law.
-fn judge(law: &Law, rows: &Rows) -> Vec<[f64; 4]> {
-    let mut stream = Stream::new(rows.n);
-    let longest = vec![u32::MAX; rows.n];
-    let mut row = vec![None; rows.n];
-    (0..rows.len())
-        .map(|k| {
-            for (to, x) in row.iter_mut().zip(rows.row(k)) {
-                *to = Some(*x);
+/// Statistics of all rows by a law, each stretch from the start.
+fn judge(
+    law: &Law,
+    rows: &Rows,
+    longest: &[u32],
+    value: impl Fn(usize, usize) -> Option<f64>,
+    mut each: impl FnMut(usize, [f64; 4], &Stream),
+) {
+    let mut row = vec![None; rows.n + rows.m];
+    for stretch in rows.stretches() {
+        let mut stream = Stream::new(rows.n, rows.m);
+        for k in stretch {
+            for (j, to) in row.iter_mut().enumerate() {
+                *to = value(k, j);
             }
-            stream.push(law, &row, &longest)
-        })
-        .collect()
+            let statistics = stream.push(law, &row, longest);
+            each(k, statistics, &stream);
+        }
+    }
 }
 
 /// F: mean of the statistics over their thresholds.

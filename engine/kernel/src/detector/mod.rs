@@ -28,23 +28,27 @@
 )]
 
 mod alarm;
+mod baseline;
 mod fit;
+mod law;
 mod learn;
 mod quantile;
+mod rows;
 mod square;
 mod stream;
 mod whitening;
 
 pub use alarm::Health;
+pub use learn::Model;
 
 use crate::self_model::MIN_WARM_UP;
 use crate::{DEFAULT_LAGS, Pair, Role};
 use alarm::{AlarmState, Slow, log_severity};
 use alloc::vec;
 use alloc::vec::Vec;
+use baseline::Baseline;
 use core::ops::Range;
-use fit::Rows;
-use learn::{Model, severity};
+use learn::severity;
 use stream::Stream;
 
 /// Windows of Emissary and Master over the innovations (rows).
@@ -108,6 +112,51 @@ impl<const N: usize> Finding<N> {
     }
 }
 
+/// How a [`Detector`] learns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learning {
+    /// Channels that are inputs, such as commands and the weather: they help to predict the others, and are never isolated.
+    /// While they are beyond their values in the baseline, the machine is [`Health::Outside`] and no alarm begins.
+    pub inputs: Vec<usize>,
+    /// Factor on the onset of alarms: 2 = at half of the usual rise of ln F. Positive.
+    pub sensitivity: f64,
+    /// Wanted false alarms in an hour: where the baseline [supports](FalseAlarms::supports) it, the onset is the least with so many in
+    /// the baseline; else the one without any.
+    pub false_alarms_per_hour: Option<f64>,
+}
+
+impl Default for Learning {
+    fn default() -> Self {
+        Self {
+            inputs: Vec::new(),
+            sensitivity: 1.0,
+            false_alarms_per_hour: None,
+        }
+    }
+}
+
+/// Alarms in healthy rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct FalseAlarms {
+    /// Number of them.
+    pub alarms: usize,
+    /// Duration of the rows (h).
+    pub hours: f64,
+}
+
+impl FalseAlarms {
+    /// Upper 95 % bound of the rate (1/h) of a Poisson law.
+    pub fn per_hour_most(&self) -> f64 {
+        crate::most_expected(self.alarms) / self.hours
+    }
+
+    /// Whether a rate (1/h) can be told from none: three alarms are expected (rule of three).
+    pub fn supports(&self, rate: f64) -> bool {
+        rate * self.hours >= 3.0
+    }
+}
+
 /// Learns from the first rows, then judges each row.
 ///
 /// ```
@@ -138,13 +187,21 @@ impl<const N: usize> Finding<N> {
 #[derive(Clone, Debug)]
 pub struct Detector<const N: usize> {
     channels: usize,
-    warm_up: usize,
-    /// Rows of the baseline, with their steps (s).
-    baseline: Vec<Option<f64>>,
-    steps_s: Vec<f64>,
+    warm_up: Option<usize>,
+    learning: Learning,
+    baseline: Baseline,
     judge: Option<Judge<N>>,
     finding: Option<Finding<N>>,
     counters: DetectorCounters,
+}
+
+/// What a channel should be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expected {
+    /// Its mean given the other channels and the inputs of the row, in its unit.
+    pub value: f64,
+    /// Three deviations of it from that, in rows of the baseline that did not form it.
+    pub band: f64,
 }
 
 /// Rows and values that were not used as they came.
@@ -164,20 +221,15 @@ pub struct DetectorCounters {
 #[derive(Clone, Debug)]
 struct Judge<const N: usize> {
     model: Model,
-    /// Channels that are judged.
-    judged: Vec<usize>,
-    /// Channels of two states (0 and 1), and the only value that each had, if it had one.
-    switches: Vec<(usize, Option<f64>)>,
-    absent: Vec<usize>,
-    /// Longest time for which each judged channel was missing in the baseline (rows).
-    longest: Vec<u32>,
-    mean_step_s: f64,
     step_s: f64,
     stream: Stream,
     slow: Slow,
     alarm: AlarmState,
     pair: Pair<f64, N, 3, 5>,
+    /// Judged channels, then inputs.
     row: Vec<Option<f64>>,
+    /// Whether inputs are beyond those of the baseline: what the machine should do is unknown.
+    is_beyond: bool,
 }
 
 impl<const N: usize> Detector<N> {
@@ -188,27 +240,77 @@ impl<const N: usize> Detector<N> {
     /// A [`ConfigError`](crate::ConfigError) for no channel or more than `N`, or for fewer than
     /// [`MIN_WARM_UP`] rows.
     pub fn new(channels: usize, warm_up: u32) -> Result<Self, crate::ConfigError> {
-        if channels == 0 || channels > N {
-            return Err(crate::ConfigError::Channels {
-                channels,
-                capacity: N,
-            });
-        }
         if warm_up < MIN_WARM_UP {
             return Err(crate::ConfigError::WarmUp {
                 samples: warm_up,
                 least: MIN_WARM_UP,
             });
         }
+        let mut detector = Self::learning(channels)?;
+        detector.warm_up = Some(warm_up as usize);
+        Ok(detector)
+    }
+
+    /// Learns from all rows up to [`learn`](Self::learn).
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`](crate::ConfigError) for no channel or more than `N`.
+    pub fn learning(channels: usize) -> Result<Self, crate::ConfigError> {
+        if channels == 0 || channels > N {
+            return Err(crate::ConfigError::Channels {
+                channels,
+                capacity: N,
+            });
+        }
         Ok(Self {
             channels,
-            warm_up: warm_up as usize,
-            baseline: Vec::new(),
-            steps_s: Vec::new(),
+            warm_up: None,
+            learning: Learning::default(),
+            baseline: Baseline::new(channels),
             judge: None,
             finding: None,
             counters: DetectorCounters::default(),
         })
+    }
+
+    /// Has learned already.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`](crate::ConfigError) for a model of more than `N` channels, or one that cannot be learned: with lengths that do
+    /// not fit, or numbers that are not finite.
+    #[cfg(feature = "serde")]
+    pub fn with_model(model: Model) -> Result<Self, crate::ConfigError> {
+        let mut detector = Self::learning(model.channels)?;
+        if !model.is_whole() {
+            return Err(crate::ConfigError::Model);
+        }
+        detector.judge = Judge::new(model);
+        Ok(detector)
+    }
+
+    /// Sets how it learns; before the first row.
+    #[must_use]
+    pub fn with(mut self, learning: Learning) -> Self {
+        self.learning = learning;
+        self
+    }
+
+    /// The next row does not follow the one before: it begins a stretch of the baseline. Three and more stretches are judged
+    /// each by the laws of the others.
+    pub fn begin_stretch(&mut self) {
+        self.baseline.begin_stretch();
+    }
+
+    /// Learns from the rows so far, and judges those that follow; whether it could: a channel that is no input needs two
+    /// values.
+    pub fn learn(&mut self) -> bool {
+        if self.judge.is_none() && self.baseline.len() > 0 {
+            self.judge = Model::learn(&self.baseline, &self.learning).and_then(Judge::new);
+            self.baseline = Baseline::new(self.channels);
+        }
+        self.judge.is_some()
     }
 
     /// Takes a row, `dt_s` after the one before; what it says of it, once it has learned. A row without a positive step is
@@ -235,12 +337,17 @@ impl<const N: usize> Detector<N> {
             self.finding = Some(judge.push(&values, dt_s));
             return self.finding;
         }
-        self.baseline.extend(channels);
-        self.steps_s.push(dt_s);
-        if self.steps_s.len() == self.warm_up {
-            self.judge = Judge::learn(self.channels, &self.baseline, &self.steps_s);
+        self.baseline.push(channels, dt_s);
+        if Some(self.baseline.len()) == self.warm_up {
             // Where nothing can be learned, the next rows are tried.
-            (self.baseline, self.steps_s) = (Vec::new(), Vec::new());
+            let baseline = core::mem::replace(&mut self.baseline, Baseline::new(self.channels));
+            self.judge = Model::learn(&baseline, &self.learning).and_then(Judge::new);
+            if let Some(judge) = &mut self.judge {
+                // The statistics at the next row are those of a machine that has run over the baseline.
+                for k in 0..baseline.len() {
+                    judge.measure(baseline.row(k));
+                }
+            }
         }
         None
     }
@@ -250,9 +357,22 @@ impl<const N: usize> Detector<N> {
         self.judge.is_some()
     }
 
+    /// What it has learned.
+    pub fn model(&self) -> Option<&Model> {
+        self.judge.as_ref().map(|judge| &judge.model)
+    }
+
     /// The finding of the last row.
     pub fn finding(&self) -> Option<&Finding<N>> {
         self.finding.as_ref()
+    }
+
+    /// What a channel should be in the last row; none for one that is not judged.
+    pub fn expected(&self, channel: usize) -> Option<Expected> {
+        let judge = self.judge.as_ref()?;
+        let j = judge.model.judged.iter().position(|n| *n == channel)?;
+        let (value, band) = judge.model.expected(&judge.stream, j);
+        Some(Expected { value, band })
     }
 
     /// Counts so far.
@@ -260,149 +380,101 @@ impl<const N: usize> Detector<N> {
         self.counters
     }
 
-    /// Number of rows to learn from.
-    pub fn warm_up(&self) -> usize {
-        self.warm_up
+    /// Number of rows that it learns or has learned from, where that is known.
+    pub fn warm_up(&self) -> Option<usize> {
+        self.model().map(|model| model.rows).or(self.warm_up)
     }
 
     /// Thresholds of level, activity, innovation and shift: the largest values of the baseline, each row judged by laws
     /// that it did not form.
     pub fn thresholds(&self) -> Option<[f64; 4]> {
-        self.judge.as_ref().map(|judge| judge.model.thresholds)
+        self.model().map(|model| model.thresholds)
+    }
+
+    /// Alarms in the baseline; by laws that it did not form, where it has three stretches.
+    pub fn false_alarms(&self) -> Option<FalseAlarms> {
+        self.model().map(|model| model.false_alarms)
     }
 
     /// Rows of the baseline that are most unlike the others, and by what factor: alarms cannot be trusted. None if they are
     /// alike.
     pub fn unlike(&self) -> Option<(Range<usize>, f64)> {
-        self.judge
-            .as_ref()
-            .and_then(|judge| judge.model.unlike.clone())
+        self.model().and_then(|model| model.unlike.clone())
     }
 
     /// Channels that were constant in the baseline.
     pub fn constant_channels(&self) -> Vec<usize> {
-        let judge = self.judge.as_ref();
-        judge.map_or(Vec::new(), |judge| {
-            let law = &judge.model.law;
-            let channels = judge.judged.iter().enumerate();
+        self.model().map_or(Vec::new(), |model| {
+            let channels = model.judged.iter().zip(&model.law.moving);
             channels
-                .filter(|(j, _)| !law.moving[*j])
-                .map(|(_, n)| *n)
+                .filter(|(_, moving)| !**moving)
+                .map(|(n, _)| *n)
                 .collect()
         })
     }
 
     /// Channels without a value in the baseline: they are not judged.
     pub fn absent_channels(&self) -> &[usize] {
-        self.judge.as_ref().map_or(&[], |judge| &judge.absent)
+        self.model().map_or(&[], |model| &model.absent)
     }
 
     /// Channels of 0 and 1 alone, such as commands and states: they are not judged, but a value that they never had is
     /// [`Health::Outside`].
     pub fn switches(&self) -> impl Iterator<Item = usize> + '_ {
-        let judge = self.judge.iter();
-        judge.flat_map(|judge| judge.switches.iter().map(|(n, _)| *n))
+        self.model()
+            .into_iter()
+            .flat_map(|model| model.switches.iter().map(|(n, _)| *n))
     }
 
     /// Whether a channel's values are judged: present in the baseline, and not missing for longer than there.
     pub fn judges(&self, channel: usize) -> bool {
         self.judge.as_ref().is_some_and(|judge| {
-            if judge.switches.iter().any(|(n, _)| *n == channel) {
+            let model = &judge.model;
+            if model.switches.iter().any(|(n, _)| *n == channel) || model.inputs.contains(&channel)
+            {
                 return true;
             }
-            let place = judge.judged.iter().position(|n| *n == channel);
-            place.is_some_and(|j| !judge.stream.is_excluded(j, &judge.longest))
+            let place = model.judged.iter().position(|n| *n == channel);
+            place.is_some_and(|j| !judge.stream.is_excluded(j, &model.longest))
         })
     }
 }
 
 impl<const N: usize> Judge<N> {
-    /// Learns from the rows of a baseline; none if no channel has two values.
-    fn learn(channels: usize, baseline: &[Option<f64>], steps_s: &[f64]) -> Option<Self> {
-        let of = |n: usize| baseline.iter().skip(n).step_by(channels);
-        let values = |n: usize| of(n).copied().flatten();
-        let (present, absent): (Vec<usize>, Vec<usize>) =
-            (0..channels).partition(|n| values(*n).count() > 1);
-        let is_switch = |n: &usize| values(*n).all(|x| x == 0.0 || x == 1.0);
-        let (mut switches, mut judged): (Vec<usize>, Vec<usize>) =
-            present.iter().partition(|n| is_switch(n));
-        if judged.is_empty() {
-            // Switches alone are judged.
-            judged = core::mem::take(&mut switches);
-        }
-        let n = judged.len();
-        if n == 0 {
-            return None;
-        }
-        let len = steps_s.len();
-        let mut rows = Rows {
-            n,
-            x: vec![0.0; len * n],
-        };
-        let mut longest = vec![0_u32; n];
-        for (j, channel) in judged.iter().enumerate() {
-            // A missing value holds the last one; before the first one, it is the first.
-            let mut held = values(*channel).next().unwrap_or_default();
-            let (mut age, mut seen) = (0, false);
-            for (k, x) in of(*channel).enumerate() {
-                match x {
-                    Some(x) => {
-                        (held, age, seen) = (*x, 0, true);
-                    }
-                    None => age += u32::from(seen),
-                }
-                longest[j] = longest[j].max(age);
-                rows.x[k * n + j] = held;
-            }
-        }
-        let model = Model::learn(&rows);
-        let only = |n: usize| {
-            let first = values(n).next();
-            first.filter(|first| values(n).all(|x| x == *first))
-        };
-        let switches = switches.into_iter().map(|n| (n, only(n))).collect();
-        let mean_step_s = steps_s.iter().sum::<f64>() / len as f64;
+    /// A machine that is healthy and at rest; none if it has no channel.
+    fn new(model: Model) -> Option<Self> {
+        let (n, m) = (model.judged.len(), model.inputs.len());
         let config = crate::ResonanceConfig::new(n, WINDOWS[0], DEFAULT_LAGS);
-        let mut judge = Self {
-            stream: Stream::new(n),
+        Some(Self {
+            stream: Stream::new(n, m),
             slow: Slow::default(),
-            alarm: AlarmState::learn(model.reference, &[]),
+            alarm: AlarmState::new(model.onset),
             pair: Pair::with_config(config, WINDOWS[1]).ok()?,
-            row: vec![None; n],
-            mean_step_s,
-            step_s: mean_step_s,
+            row: vec![None; n + m],
+            step_s: model.mean_step_s,
+            is_beyond: false,
             model,
-            judged,
-            switches,
-            absent,
-            longest,
-        };
-        // The statistics at the first row after the baseline are those of a machine that has run over it.
-        let judged = baseline.chunks_exact(channels).map(|row| {
-            let (_, l, slow) = judge.measure(row);
-            (l, slow)
-        });
-        let judged: Vec<(f64, f64)> = judged.collect();
-        judge.alarm = AlarmState::learn(judge.model.reference, &judged);
-        Some(judge)
+        })
     }
 
     fn is_gap(&self, dt_s: f64) -> bool {
-        dt_s > GAP * self.mean_step_s
+        dt_s > GAP * self.model.mean_step_s
     }
 
     /// Statistics of a row, and the logarithm of F with its slow mean.
     fn measure(&mut self, row: &[Option<f64>]) -> ([f64; 4], f64, f64) {
-        for (to, n) in self.row.iter_mut().zip(&self.judged) {
+        let model = &self.model;
+        let channels = model.judged.iter().chain(&model.inputs);
+        for (to, n) in self.row.iter_mut().zip(channels) {
             *to = row.get(*n).copied().flatten();
         }
-        let statistics = self.stream.push(&self.model.law, &self.row, &self.longest);
+        let statistics = self.stream.push(&model.law, &self.row, &model.longest);
         let mut white = [None; N];
         for (to, x) in white.iter_mut().zip(&self.stream.innovations) {
             *to = Some(crate::Complex::new(*x, 0.0));
         }
-        self.pair.push(&white[..self.judged.len()], 1.0);
-        let l = log_severity(severity(&statistics, &self.model.thresholds));
+        self.pair.push(&white[..model.judged.len()], 1.0);
+        let l = log_severity(severity(&statistics, &model.thresholds));
         (statistics, l, self.slow.push(l))
     }
 
@@ -410,16 +482,27 @@ impl<const N: usize> Judge<N> {
         if self.is_gap(dt_s) {
             self.stream.restart();
         } else {
-            self.step_s += fit::gain(STEPS) * (dt_s - self.step_s);
+            self.step_s += law::gain(STEPS) * (dt_s - self.step_s);
+        }
+        let was_beyond = self.is_beyond;
+        self.is_beyond = self.are_inputs_beyond(row);
+        if was_beyond && !self.is_beyond {
+            // What it did meanwhile is neither healthy nor faulty.
+            self.stream = Stream::new(self.model.judged.len(), self.model.inputs.len());
+            self.slow = Slow::default();
         }
         let (statistics, l, slow) = self.measure(row);
-        let (score, mut health) = self.alarm.push(l, slow);
+        let (score, mut health) = if self.is_beyond {
+            (self.alarm.above(slow), Health::Outside)
+        } else {
+            self.alarm.push(l, slow)
+        };
         if health == Health::Healthy && self.is_outside(row) {
             health = Health::Outside;
         }
         let q = self.model.thresholds;
         let mut blame = [0.0; N];
-        for (j, n) in self.judged.iter().enumerate() {
+        for (j, n) in self.model.judged.iter().enumerate() {
             blame[*n] = self.stream.part(j, &q);
         }
         let sum: f64 = blame.iter().sum();
@@ -430,7 +513,7 @@ impl<const N: usize> Judge<N> {
                 cause = Some(n);
             }
         }
-        let surprise = libm::exp(score - self.alarm.onset);
+        let surprise = libm::exp(score - self.model.onset.slow);
         let mean_re = |role: Role| {
             let all = self.pair.all_t(role)?;
             Some(all.iter().map(|t| t.re).sum::<f64>() / all.len() as f64)
@@ -450,22 +533,33 @@ impl<const N: usize> Judge<N> {
         }
     }
 
-    /// Whether values are beyond those of the baseline, the rate is another one, or no channel is judged.
+    /// Whether an input is beyond its values in the baseline; one that is missing is as before.
+    fn are_inputs_beyond(&self, row: &[Option<f64>; N]) -> bool {
+        let model = &self.model;
+        let ends = &model.ends[model.judged.len()..];
+        let mut inputs = model.inputs.iter().zip(ends);
+        inputs.any(|(n, ends)| row[*n].map_or(self.is_beyond, |x| is_beyond(x, ends)))
+    }
+
+    /// Whether values of channels are beyond those of the baseline, the rate is another one, or no channel is judged.
     fn is_outside(&self, row: &[Option<f64>; N]) -> bool {
-        let ends = self.judged.iter().zip(&self.model.ends);
-        let beyond = |(n, (low, high)): (&usize, &(f64, f64))| {
-            let margin = MARGIN * (high - low);
-            row[*n].is_some_and(|x| x < low - margin || x > high + margin)
-        };
+        let model = &self.model;
+        let mut ends = model.judged.iter().zip(&model.ends);
         let new = |(n, only): &(usize, Option<f64>)| {
             let other = |x: f64| only.map_or(x != 0.0 && x != 1.0, |only| x != only);
             row[*n].is_some_and(other)
         };
-        let rate = self.step_s / self.mean_step_s;
-        let excluded = |j: usize| self.stream.is_excluded(j, &self.longest);
-        ends.into_iter().any(beyond)
-            || self.switches.iter().any(new)
+        let rate = self.step_s / model.mean_step_s;
+        let excluded = |j: usize| self.stream.is_excluded(j, &model.longest);
+        ends.any(|(n, ends)| row[*n].is_some_and(|x| is_beyond(x, ends)))
+            || model.switches.iter().any(new)
             || !(RATE.0..RATE.1).contains(&rate)
-            || (0..self.judged.len()).all(excluded)
+            || (0..model.judged.len()).all(excluded)
     }
+}
+
+/// Whether a value is far from those between two ends.
+fn is_beyond(x: f64, (low, high): &(f64, f64)) -> bool {
+    let margin = MARGIN * (high - low);
+    x < low - margin || x > high + margin
 }

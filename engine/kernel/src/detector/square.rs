@@ -1,11 +1,13 @@
 //! [`Square`]: a square matrix, row by row.
 
+use super::law::product;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
 
 /// A square matrix.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Square {
     n: usize,
     items: Vec<f64>,
@@ -23,6 +25,12 @@ impl Square {
         self.n
     }
 
+    /// Whether it has this size and is finite.
+    #[cfg(feature = "serde")]
+    pub(super) fn is_whole(&self, n: usize) -> bool {
+        self.n == n && self.items.len() == n * n && self.items.iter().all(|x| x.is_finite())
+    }
+
     pub(super) fn rows(&self) -> impl Iterator<Item = &[f64]> {
         self.items.chunks_exact(self.n.max(1))
     }
@@ -30,21 +38,7 @@ impl Square {
     /// The product with a vector.
     pub(super) fn apply(&self, x: &[f64], to: &mut [f64]) {
         for (row, y) in self.rows().zip(to) {
-            // Four sums side by side.
-            let mut sums = [0.0; 4];
-            let (a, b) = (row.chunks_exact(4), x.chunks_exact(4));
-            let rest: f64 = a
-                .remainder()
-                .iter()
-                .zip(b.remainder())
-                .map(|(a, b)| a * b)
-                .sum();
-            for (a, b) in a.zip(b) {
-                for k in 0..4 {
-                    sums[k] += a[k] * b[k];
-                }
-            }
-            *y = (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest;
+            *y = product(row, x);
         }
     }
 

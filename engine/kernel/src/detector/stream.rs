@@ -1,6 +1,6 @@
 //! [`Stream`]: the four statistics, row by row.
 
-use super::fit::{CLIP, Law, MEAN_OF, SHIFT, gain, moved};
+use super::law::{Activity, CLIP, Law, MEAN_OF, SHIFT, gain};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -19,12 +19,13 @@ const HELD: u32 = MEAN_OF as u32;
 pub(super) struct Stream {
     /// Each channel's part of each statistic, about 1 while healthy.
     parts: [Vec<f64>; 4],
+    gains: [f64; 4],
     /// Exponential mean of the innovations.
     shift: Vec<f64>,
-    /// The last scaled rows, the newest first.
+    shift_gain: f64,
+    /// The last scaled rows, the newest first: channels, then inputs.
     ring: [Vec<f64>; MEAN_OF],
-    mean: Vec<f64>,
-    square: Vec<f64>,
+    moved: Vec<Activity>,
     /// The activity in deviations.
     activity: Vec<f64>,
     /// The last innovations, in deviations.
@@ -38,21 +39,24 @@ pub(super) struct Stream {
     white: Vec<f64>,
     pub(super) innovations: Vec<f64>,
     z: Vec<f64>,
-    above: Vec<f64>,
+    regressors: Vec<f64>,
+    /// Levels less what the inputs explain.
+    level: Vec<f64>,
     scaled: Vec<f64>,
     begun: bool,
 }
 
 impl Stream {
     /// A healthy machine at rest, as active as usual.
-    pub(super) fn new(n: usize) -> Self {
+    pub(super) fn new(n: usize, m: usize) -> Self {
         let zero = || vec![0.0; n];
         Self {
             parts: core::array::from_fn(|_| vec![1.0; n]),
+            gains: WINDOWS.map(gain),
             shift: zero(),
-            ring: core::array::from_fn(|_| zero()),
-            mean: zero(),
-            square: zero(),
+            shift_gain: gain(SHIFT),
+            ring: core::array::from_fn(|_| vec![0.0; n + m]),
+            moved: vec![Activity::new(0.0, 0.0); n],
             activity: zero(),
             innovation: zero(),
             age: vec![0; n],
@@ -60,8 +64,9 @@ impl Stream {
             is_back: vec![false; n],
             white: zero(),
             innovations: zero(),
-            z: zero(),
-            above: zero(),
+            z: vec![0.0; n + m],
+            regressors: vec![0.0; 2 * (n + m)],
+            level: zero(),
             scaled: zero(),
             begun: false,
         }
@@ -72,8 +77,8 @@ impl Stream {
         self.begun = false;
     }
 
-    /// Takes a row; a missing value holds the last one. Where that is for more rows than `longest` says of its channel, the
-    /// channel is not judged until it is back, and its first innovation, of several steps, is none.
+    /// Takes a row of channels and inputs; a missing value holds the last one. Where that is for more rows than `longest` says
+    /// of its channel, the channel is not judged until it is back, and its first innovation, of several steps, is none.
     pub(super) fn push(&mut self, law: &Law, row: &[Option<f64>], longest: &[u32]) -> [f64; 4] {
         let n = law.n;
         for j in 0..n {
@@ -94,27 +99,32 @@ impl Stream {
                 for past in &mut self.ring {
                     past[j] = z;
                 }
-                (self.mean[j], self.square[j]) =
-                    (z, z * z + law.activity_mean[j] * law.activity_mean[j]);
+                self.moved[j] = Activity::new(z, law.activity_mean[j]);
                 self.refill[j] = if self.begun { HELD } else { 0 };
             } else if !self.begun {
                 for past in &mut self.ring {
                     past[j] = 0.0;
                 }
-                self.square[j] = law.activity_mean[j] * law.activity_mean[j];
-                self.mean[j] = 0.0;
+                self.moved[j] = Activity::new(0.0, law.activity_mean[j]);
+            }
+        }
+        for i in n..n + law.m {
+            let held = if self.begun { self.ring[0][i] } else { 0.0 };
+            let came = row.get(i).copied().flatten();
+            self.z[i] = came.map_or(held, |x| law.scale(i, x));
+            if !self.begun {
+                for past in &mut self.ring {
+                    past[i] = self.z[i];
+                }
             }
         }
         if !self.begun {
             self.shift.fill(0.0);
         }
         self.begun = true;
-        for j in 0..n {
-            let sum: f64 = self.ring.iter().map(|past| past[j]).sum();
-            self.above[j] = self.ring[0][j] - sum / MEAN_OF as f64;
-        }
-        law.innovations(&self.ring[0], &self.above, &self.z, &mut self.innovation);
-        let a = gain(SHIFT);
+        self.fill_regressors(law);
+        law.innovations(&mut self.regressors, &self.z, &mut self.innovation);
+        let a = self.shift_gain;
         for j in 0..n {
             if self.age[j] > longest[j].max(HELD) {
                 // After a longer absence than any in the baseline, others are not predicted from the last value.
@@ -124,17 +134,17 @@ impl Stream {
             let is_none = self.is_excluded(j, longest) || self.is_back[j];
             self.innovation[j] = if is_none { 0.0 } else { r };
             if !self.is_excluded(j, longest) {
-                let moved = moved(&mut self.mean[j], &mut self.square[j], self.z[j]);
-                self.activity[j] = law.activity(j, moved);
+                self.activity[j] = law.activity(j, self.moved[j].push(self.z[j]));
             }
             self.shift[j] += a * (self.innovation[j] - self.shift[j]);
         }
         self.ring.rotate_right(1);
         self.ring[0].copy_from_slice(&self.z);
-        for (s, (window, cap)) in WINDOWS.into_iter().zip(CAPS).enumerate() {
-            let a = gain(window);
+        law.levels(&self.z, &mut self.level);
+        for (s, cap) in CAPS.into_iter().enumerate() {
+            let a = self.gains[s];
             let (whitening, values) = match s {
-                0 => (&law.of_level, &self.z),
+                0 => (&law.of_level, &self.level),
                 1 => (&law.of_activity, &self.activity),
                 2 => (&law.of_innovation, &self.innovation),
                 _ => {
@@ -159,6 +169,29 @@ impl Stream {
             }
         }
         self.statistics()
+    }
+
+    /// Last levels, these less their means over five rows, the inputs, and these less their means.
+    fn fill_regressors(&mut self, law: &Law) {
+        let (n, m) = (law.n, law.m);
+        for j in 0..n {
+            let sum: f64 = self.ring.iter().map(|past| past[j]).sum();
+            let last = self.ring[0][j];
+            self.regressors[j] = last;
+            self.regressors[n + j] = last - sum / MEAN_OF as f64;
+        }
+        for i in 0..m {
+            let now = self.z[n + i];
+            let before = self.ring[..MEAN_OF - 1].iter().map(|past| past[n + i]);
+            let mean = (now + before.sum::<f64>()) / MEAN_OF as f64;
+            self.regressors[2 * n + i] = now;
+            self.regressors[2 * n + m + i] = now - mean;
+        }
+    }
+
+    /// What a channel should be beside the others in the last row, in deviations.
+    pub(super) fn expected(&self, law: &Law, channel: usize) -> f64 {
+        law.expected(channel, &self.level, &self.z[law.n..])
     }
 
     /// Whether a channel is not judged: missing for long, or just back.

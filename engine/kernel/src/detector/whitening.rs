@@ -15,17 +15,7 @@ const MIN_VARIANCE: f64 = 1e-6;
 /// ```
 pub(super) fn whitening(c: &Square, ridge: f64) -> Square {
     let n = c.size();
-    let (values, vectors) = eigen(c.clone());
-    let mut m = Square::zero(n);
-    for (k, value) in values.iter().enumerate() {
-        let factor = 1.0 / libm::sqrt(value.max(0.0) + ridge);
-        for i in 0..n {
-            let left = vectors[i][k] * factor;
-            for j in 0..n {
-                m[i][j] += left * vectors[j][k];
-            }
-        }
-    }
+    let mut m = of_eigenvalues(c, |w| 1.0 / libm::sqrt(w.max(0.0) + ridge));
     let mut product = alloc::vec![0.0; n];
     for i in 0..n {
         c.apply(&m[i], &mut product);
@@ -33,6 +23,28 @@ pub(super) fn whitening(c: &Square, ridge: f64) -> Square {
         let sd = libm::sqrt(variance.max(MIN_VARIANCE));
         for x in &mut m[i] {
             *x /= sd;
+        }
+    }
+    m
+}
+
+/// `(C + ridge I)^-1`.
+pub(super) fn inverse(c: &Square, ridge: f64) -> Square {
+    of_eigenvalues(c, |w| 1.0 / (w.max(0.0) + ridge))
+}
+
+/// `V diag(f(w)) V^T`.
+fn of_eigenvalues(c: &Square, f: impl Fn(f64) -> f64) -> Square {
+    let n = c.size();
+    let (values, vectors) = eigen(c.clone());
+    let mut m = Square::zero(n);
+    for (k, value) in values.iter().enumerate() {
+        let factor = f(*value);
+        for i in 0..n {
+            let left = vectors[i][k] * factor;
+            for j in 0..n {
+                m[i][j] += left * vectors[j][k];
+            }
         }
     }
     m

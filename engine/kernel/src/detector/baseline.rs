@@ -1,0 +1,143 @@
+//! [`Baseline`]: healthy rows that are kept until they are learned from.
+
+use super::rows::Rows;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Healthy rows as they came, in stretches.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Baseline {
+    channels: usize,
+    values: Vec<Option<f64>>,
+    steps_s: Vec<f64>,
+    /// First row of each stretch.
+    starts: Vec<usize>,
+}
+
+/// Rows that can be learned from.
+pub(super) struct Prepared {
+    pub(super) channels: usize,
+    pub(super) rows: Rows,
+    pub(super) judged: Vec<usize>,
+    pub(super) inputs: Vec<usize>,
+    pub(super) switches: Vec<(usize, Option<f64>)>,
+    pub(super) absent: Vec<usize>,
+    pub(super) longest: Vec<u32>,
+    pub(super) mean_step_s: f64,
+    pub(super) hours: f64,
+}
+
+impl Baseline {
+    pub(super) fn new(channels: usize) -> Self {
+        Self {
+            channels,
+            ..Self::default()
+        }
+    }
+
+    /// The next row begins a stretch.
+    pub(super) fn begin_stretch(&mut self) {
+        if self.starts.last() != Some(&self.len()) {
+            self.starts.push(self.len());
+        }
+    }
+
+    pub(super) fn push(&mut self, row: impl Iterator<Item = Option<f64>>, dt_s: f64) {
+        if self.starts.is_empty() {
+            self.begin_stretch();
+        }
+        self.values.extend(row);
+        self.steps_s.push(dt_s);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.steps_s.len()
+    }
+
+    /// Values of a row as they came.
+    pub(super) fn row(&self, k: usize) -> &[Option<f64>] {
+        &self.values[k * self.channels..(k + 1) * self.channels]
+    }
+
+    fn is_start(&self, row: usize) -> bool {
+        self.starts.binary_search(&row).is_ok()
+    }
+
+    /// None if no channel that is no input has two values.
+    pub(super) fn prepare(&self, inputs: &[usize]) -> Option<Prepared> {
+        let of = |n: usize| self.values.iter().skip(n).step_by(self.channels);
+        let values = |n: usize| of(n).copied().flatten();
+        let (present, absent): (Vec<usize>, Vec<usize>) =
+            (0..self.channels).partition(|n| values(*n).count() > 1);
+        let (inputs, others): (Vec<usize>, Vec<usize>) =
+            present.into_iter().partition(|n| inputs.contains(n));
+        let is_switch = |n: &usize| values(*n).all(|x| x == 0.0 || x == 1.0);
+        let (mut switches, mut judged): (Vec<usize>, Vec<usize>) =
+            others.into_iter().partition(is_switch);
+        if judged.is_empty() {
+            // Switches alone are judged.
+            judged = core::mem::take(&mut switches);
+        }
+        if judged.is_empty() {
+            return None;
+        }
+        let only = |n: usize| {
+            let first = values(n).next();
+            first.filter(|first| values(n).all(|x| x == *first))
+        };
+        let (n, m, len) = (judged.len(), inputs.len(), self.len());
+        let mut rows = Rows {
+            n,
+            m,
+            x: vec![0.0; len * (n + m)],
+            starts: self.starts.clone(),
+        };
+        rows.starts.retain(|start| *start < len);
+        let mut longest = vec![0_u32; n];
+        for (j, channel) in judged.iter().chain(&inputs).enumerate() {
+            // A missing value holds the last one; before the first one of a stretch, it is the first.
+            let (mut held, mut age, mut seen) = (0.0, 0, false);
+            for (k, x) in of(*channel).enumerate() {
+                if self.is_start(k) {
+                    let next = of(*channel).skip(k).copied().flatten().next();
+                    (held, age, seen) = (next.unwrap_or(held), 0, false);
+                }
+                match x {
+                    Some(x) => {
+                        (held, age, seen) = (*x, 0, true);
+                    }
+                    None => age += u32::from(seen),
+                }
+                if let Some(longest) = longest.get_mut(j) {
+                    *longest = (*longest).max(age);
+                }
+                rows.x[k * (n + m) + j] = held;
+            }
+        }
+        let seconds = self.steps_s.iter().sum::<f64>();
+        Some(Prepared {
+            channels: self.channels,
+            rows,
+            judged,
+            inputs,
+            switches: switches.into_iter().map(|n| (n, only(n))).collect(),
+            absent,
+            longest,
+            mean_step_s: seconds / len as f64,
+            hours: seconds / 3600.0,
+        })
+    }
+}
+
+impl Prepared {
+    /// Ends of the values of each channel and input.
+    pub(super) fn ends(&self) -> Vec<(f64, f64)> {
+        let of = |j: usize| {
+            let values = (0..self.rows.len()).map(|k| self.rows.row(k)[j]);
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+                (low.min(x), high.max(x))
+            })
+        };
+        (0..self.rows.n + self.rows.m).map(of).collect()
+    }
+}
