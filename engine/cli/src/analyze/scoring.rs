@@ -113,7 +113,7 @@ impl Analyze {
                 scores.flush()?;
             }
             if let Some(recorded) = &mut recorded {
-                recorded.push(&row, finding)?;
+                recorded.push(&row, &detector)?;
             }
             if let Some(finding) = finding {
                 let ended = intervals.push(&row, finding, stamped, |n| {
