@@ -362,7 +362,8 @@ impl TableRecording {
             let (numbers, ns) = rows.places.into_iter().unzip();
             let times = timelines(self.time, numbers, ns);
             let to = entity(["expected", self.channels[channel].as_str()]);
-            let columns = Scalars::new(rows.numbers).columns(rows.lengths);
+            let lengths = std::iter::repeat_n(3, rows.numbers.len());
+            let columns = Scalars::new(rows.numbers.into_iter().flatten()).columns(lengths);
             columns.map_err(|e| e.to_string()).and_then(|columns| {
                 let sent = self.to.send_columns(to, times, columns);
                 sent.map_err(|e| e.to_string())
@@ -382,7 +383,7 @@ impl TableRecording {
                 .with_widths([1.5]);
             self.to.log_static(entity(["readings", name]), &measured)?;
             let expected = SeriesLines::new()
-                .with_names(["expected", "band: lowest", "band: highest"])
+                .with_names(["expected", "band", "band"])
                 .with_colors([Color::from_rgb(230, 159, 0); 3])
                 .with_widths([1.5, 0.75, 0.75]);
             self.to.log_static(entity(["expected", name]), &expected)?;

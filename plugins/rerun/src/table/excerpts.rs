@@ -13,20 +13,19 @@ const MOST: u64 = 2000;
 /// Place of a row on the timelines: its number, and its time (ns).
 pub(super) type Place = (i64, i64);
 
-/// Rows of a channel that are to be sent: expected value, lowest and highest one; none of them ends the line.
+/// Rows of a channel that are to be sent: expected value, lowest and highest one of each.
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) places: Vec<Place>,
-    pub(super) numbers: Vec<f64>,
-    pub(super) lengths: Vec<usize>,
+    pub(super) numbers: Vec<[f64; 3]>,
 }
 
 impl Rows {
     fn push(&mut self, place: Place, expected: Option<ExpectedValue>) {
         self.places.push(place);
         let numbers = expected.map(|e| [e.value, e.value - e.band, e.value + e.band]);
-        self.numbers.extend(numbers.into_iter().flatten());
-        self.lengths.push(if numbers.is_some() { 3 } else { 0 });
+        // In the viewer, NaN ends a line; a row without a value also pulls the axis down to zero.
+        self.numbers.push(numbers.unwrap_or([f64::NAN; 3]));
     }
 }
 
@@ -190,8 +189,9 @@ mod tests {
         };
         let numbers: Vec<i64> = rows.places.iter().map(|p| p.0).collect();
         assert!(numbers.into_iter().eq(200..=450));
-        assert_eq!(rows.lengths, [vec![3; 250], vec![0]].concat());
-        assert_eq!(rows.numbers[..3], [200.0, 199.5, 200.5]);
+        let is_nan: Vec<bool> = rows.numbers.iter().map(|x| x[0].is_nan()).collect();
+        assert_eq!(is_nan, [vec![false; 250], vec![true]].concat());
+        assert_eq!(rows.numbers[0], [200.0, 199.5, 200.5]);
         let excerpt = Excerpt {
             channel: 1,
             from: (200, 2000),

@@ -58,7 +58,7 @@ impl TableRecording {
         let scores = layout.container(
             ContainerKind::Vertical,
             &[state, surprise, kernel, texts],
-            &[0.7, 2.0, 1.0, 1.0],
+            &[0.5, 2.0, 1.0, 1.0],
         )?;
         let mut plots = Vec::new();
         let (own, shared) = self.channels.split_at(self.channels.len().min(PLOTTED));
@@ -75,7 +75,8 @@ impl TableRecording {
         }
         let mut readings = layout.container(ContainerKind::Grid, &plots, &[])?;
         if !isolated.is_empty() {
-            layout.rename(&readings, "All channels")?;
+            let name = ContainerBlueprint::update_fields().with_display_name("All channels");
+            layout.to.log(readings.0.clone(), &name)?;
             let foremost = self.isolated(&mut layout, isolated)?;
             readings = layout.container(ContainerKind::Tabs, &[foremost, readings], &[])?;
         }
@@ -120,15 +121,22 @@ impl TableRecording {
                 Some(_) => TimeRangeBoundary::Absolute(TimeInt(ns)),
                 None => TimeRangeBoundary::Absolute(TimeInt(row)),
             };
+            // Space for the legend.
+            let earlier = |from: i64, to: i64| from.saturating_sub(to.saturating_sub(from) / 6);
+            let (from, to) = (excerpt.from, excerpt.to);
             let range = TimeRange {
-                start: place(excerpt.from),
-                end: place(excerpt.to),
+                start: place((earlier(from.0, to.0), earlier(from.1, to.1))),
+                end: place(to),
             };
-            let title = format!("{name}, rows {} to {}", excerpt.from.0, excerpt.to.0);
+            let title = format!("{name}, rows {} to {}", from.0, to.0);
             plots.push(layout.plot(&title, &paths, true, range)?);
         }
         let part = layout.container(ContainerKind::Grid, &plots, &[])?;
-        layout.rename(&part, "Isolated channels: measured and expected")?;
+        let columns = if plots.len() <= 3 { 1 } else { 2 };
+        let look = ContainerBlueprint::update_fields()
+            .with_display_name("Isolated channels: measured and expected")
+            .with_grid_columns(columns);
+        layout.to.log(part.0.clone(), &look)?;
         Ok(part)
     }
 }
@@ -180,11 +188,6 @@ impl Layout {
         let axis = TimeAxis::new().with_view_range(range);
         self.property(&part, "TimeAxis", &axis)?;
         Ok(part)
-    }
-
-    fn rename(&self, container: &Part, name: &str) -> RecordingStreamResult<()> {
-        let name = ContainerBlueprint::update_fields().with_display_name(name);
-        self.to.log(container.0.clone(), &name)
     }
 
     fn property(
