@@ -445,7 +445,7 @@ impl<const N: usize> Judge<N> {
         self.is_beyond = self.are_inputs_beyond(row);
         if was_beyond && !self.is_beyond {
             // What it did meanwhile is neither healthy nor faulty.
-            self.stream = Stream::new(self.model.judged.len(), self.model.inputs.len());
+            self.stream.begin_anew();
             self.slow = Slow::default();
         }
         let (statistics, l, slow) = self.measure(row);
