@@ -93,11 +93,11 @@ pub(crate) struct Analyze {
     /// Output to Rerun: off, or save=FILE [default: a file named after the table, unless the table exceeds 100 MB].
     #[arg(long, value_parser = show::parser(), value_name = "HOW", default_value = "auto", hide_default_value = true)]
     pub(super) rerun: Rerun,
-    /// Program to run when an alarm begins, with its arguments, up to a `;`: {channel}, {text}, {row}, {time} and
-    /// {surprise} are filled in after the arguments were told apart. There is no shell; it is ended after 20 s.
+    /// Program to run when an alarm begins, with its arguments, up to a `;`: {channel}, {text}, {row}, {time},
+    /// {surprise}, {severity}, {measured} and {expected} are filled in after the arguments were told apart. There is no shell; it is ended after 20 s.
     #[arg(long, value_name = "PROGRAM", num_args = 1.., action = ArgAction::Set, value_terminator = ";", allow_hyphen_values = true)]
     pub(super) on_alarm: Vec<String>,
-    /// Address that a JSON object with channel, text, row, time and surprise is sent to (POST) when an alarm begins.
+    /// Address that a JSON object with channel, text, row, time, surprise, severity, measured, expected and band is sent to (POST) when an alarm begins.
     #[arg(long, value_name = "URL")]
     pub(super) webhook: Option<String>,
     /// Print warnings and errors only.
