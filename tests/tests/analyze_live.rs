@@ -158,6 +158,9 @@ server.serve_forever()
     let row = alarm["row"].as_u64().unwrap();
     assert!((300..310).contains(&row), "{alarm}");
     assert!(alarm["surprise"].as_f64().unwrap() > 1.0, "{alarm}");
+    let number = |key: &str| alarm[key].as_f64().unwrap();
+    let off = (number("measured") - number("expected")).abs();
+    assert!(off > number("band") && number("severity") > 0.0, "{alarm}");
     drop(to);
     assert!(child.wait().unwrap().success());
     server.kill().unwrap();

@@ -5,6 +5,7 @@ mod arguments;
 mod baseline;
 mod channels;
 mod duration;
+mod healthy_file;
 mod intervals;
 mod json;
 mod learning;

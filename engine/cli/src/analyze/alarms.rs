@@ -22,7 +22,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_RUN: Duration = Duration::from_secs(20);
 
 /// Words in the arguments of a command that are replaced, as keys of the JSON object with the alarm.
-const WORDS: [&str; 5] = ["channel", "text", "row", "time", "surprise"];
+const WORDS: [&str; 8] = [
+    "channel", "text", "row", "time", "surprise", "severity", "measured", "expected",
+];
 
 /// What an alarm sets off, one alarm after the other.
 pub(super) struct Alarms {
@@ -96,12 +98,17 @@ impl Alarms {
             analyze.print(&format!("alarm: {text}"));
         }
         let Some(worker) = &self.worker else { return };
+        let measured = begun.cause().map(|n| begun.measured[n]).unwrap_or_default();
         let alarm = json!({
             "channel": channel,
             "text": text,
             "row": row.number,
             "time": row.time.trim(),
             "surprise": begun.peak,
+            "severity": begun.severity,
+            "measured": measured.value,
+            "expected": measured.expected.map(|e| e.value),
+            "band": measured.expected.map(|e| e.band),
         });
         if let Err(TrySendError::Full(_)) = worker.to.try_send(alarm) {
             self.dropped += 1;
@@ -217,6 +224,7 @@ fn fill(argument: &str, alarm: &Value) -> String {
             Some((word, value)) => {
                 match value {
                     Value::String(text) => filled.push_str(text),
+                    Value::Null => {}
                     number => filled.push_str(&number.to_string()),
                 }
                 rest = &rest[word.len() + 2..];

@@ -1,6 +1,6 @@
 //! Arguments of `analyze`, and the files that they name.
 
-use super::learning::{HealthyFile, healthy_file};
+use super::healthy_file::{HealthyFile, healthy_file};
 use crate::failure::Failure;
 use crate::files::is_same_file;
 use crate::show::{self, Rerun};
@@ -93,11 +93,11 @@ pub(crate) struct Analyze {
     /// Output to Rerun: off, or save=FILE [default: a file named after the table, unless the table exceeds 100 MB].
     #[arg(long, value_parser = show::parser(), value_name = "HOW", default_value = "auto", hide_default_value = true)]
     pub(super) rerun: Rerun,
-    /// Program to run when an alarm begins, with its arguments, up to a `;`: {channel}, {text}, {row}, {time} and
-    /// {surprise} are filled in after the arguments were told apart. There is no shell; it is ended after 20 s.
+    /// Program to run when an alarm begins, with its arguments, up to a `;`: {channel}, {text}, {row}, {time},
+    /// {surprise}, {severity}, {measured} and {expected} are filled in after the arguments were told apart. There is no shell; it is ended after 20 s.
     #[arg(long, value_name = "PROGRAM", num_args = 1.., action = ArgAction::Set, value_terminator = ";", allow_hyphen_values = true)]
     pub(super) on_alarm: Vec<String>,
-    /// Address that a JSON object with channel, text, row, time and surprise is sent to (POST) when an alarm begins.
+    /// Address that a JSON object with channel, text, row, time, surprise, severity, measured, expected and band is sent to (POST) when an alarm begins.
     #[arg(long, value_name = "URL")]
     pub(super) webhook: Option<String>,
     /// Print warnings and errors only.
@@ -202,27 +202,23 @@ impl Analyze {
 
     /// Refuses outputs that would overwrite what is read, or each other.
     pub(super) fn keep_apart(&self, recording: Option<&Path>) -> Result<(), Failure> {
-        let read = [
-            Some(&self.file).filter(|_| !self.is_piped()),
-            self.load.as_ref(),
-        ];
-        let healthy = self.healthy.iter().map(|healthy| &healthy.file);
-        let mut used: Vec<(&Path, &str)> = read
-            .into_iter()
-            .flatten()
-            .chain(healthy)
-            .map(|file| (file.as_path(), "a file that is read"))
-            .collect();
-        let written = [
-            (
-                "--out",
-                Some(self.out.as_path()).filter(|_| !self.to_stdout()),
-            ),
-            ("--rerun", recording),
-            ("--save", self.save.as_deref()),
-            ("--json", self.json.as_deref()),
-        ];
-        for (option, file) in written {
+        let table = Some(self.file.as_path()).filter(|_| !self.is_piped());
+        let mut used: Vec<(&Path, &str)> = Vec::new();
+        used.extend(table.map(|file| (file, "the table itself")));
+        used.extend(
+            self.load
+                .as_deref()
+                .map(|file| (file, "the file of --load")),
+        );
+        let healthy = self.healthy.iter().map(|healthy| healthy.file.as_path());
+        used.extend(healthy.map(|file| (file, "a file of --healthy")));
+        let out = Some(self.out.as_path()).filter(|_| !self.to_stdout());
+        for (option, file, name) in [
+            ("--rerun", recording, "the file of --rerun"),
+            ("--out", out, "the file of --out"),
+            ("--save", self.save.as_deref(), "the file of --save"),
+            ("--json", self.json.as_deref(), "the file of --json"),
+        ] {
             let Some(file) = file else { continue };
             if let Some((_, what)) = used.iter().find(|(other, _)| is_same_file(file, other)) {
                 return Err(Failure::BadInput(format!(
@@ -230,7 +226,7 @@ impl Analyze {
                     file.display()
                 )));
             }
-            used.push((file, "another output"));
+            used.push((file, name));
         }
         Ok(())
     }

@@ -14,6 +14,9 @@ use std::path::Path;
 /// Maximum number of printed intervals; the scores hold all.
 const MAX_PRINTED: u64 = 1000;
 
+/// Highest bound of the rate of false alarms (1/h) that is printed.
+const MAX_BOUND: f64 = 1000.0;
+
 impl Analyze {
     /// What is normal is learned from this.
     pub(super) fn learned_from(&self) -> String {
@@ -92,14 +95,15 @@ impl Analyze {
             ));
         }
         if let Some([level, activity, innovation, shift]) = detector.thresholds() {
+            let from = self.learned_from();
+            let from = from.strip_prefix("the first ").unwrap_or(&from);
             let of_bins = if bins {
                 format!(" in {ticks} bins")
             } else {
                 String::new()
             };
             self.print(&format!(
-                "learned from {}{of_bins}; thresholds: level {level:.2}, activity {activity:.2}, innovation {innovation:.2}, shift {shift:.2}",
-                self.learned_from()
+                "learned from {from}{of_bins}; thresholds: level {level:.2}, activity {activity:.2}, innovation {innovation:.2}, shift {shift:.2}"
             ));
         }
         if let Some(found) = detector.false_alarms() {
@@ -116,6 +120,8 @@ impl Analyze {
                 "--false-alarms-per-hour {rate}: {healthy} of healthy rows do not support it; alarms begin above all that these rows have, which bounds the rate by {most:.2} an hour (95 %); expected {} of healthy rows: more of them, or more files for --healthy",
                 format_duration(3.0 / rate * 3600.0)
             )),
+            // A few seconds bound nothing.
+            _ if most > MAX_BOUND => {}
             _ => self.print(&format!(
                 "false alarms: {} in {healthy} of healthy rows: with 95 % fewer than {most:.2} an hour, of rows like these",
                 found.alarms

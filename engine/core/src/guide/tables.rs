@@ -15,22 +15,41 @@
 //! | `shift` | the mean of `r` over 20 rows (MEWMA) | small contradictions that persist | 10 |
 //!
 //! ```text
-//! u = W x,  W = (C + ridge I)^-1/2, C = Cov(x) in the baseline, rows of W scaled to variance 1 (ZCA whitening)
-//! statistic = mean over the channels of EW(min(u^2, 25))             shift: no cap
-//! severity F = mean of the four statistics over their thresholds q
+//! z = (x - mean) / sd of the baseline, within 30        l = z - B v: less what the inputs v explain, where they do out of sample
+//! a = sqrt(EW10(z^2) - EW10(z)^2)                       t = (a - mean) / sd of a
+//! r = (z_k - z_k-1 - b . regressors) / sd               regressors: levels, levels less their means over 5 rows, and inputs
+//! e = EW20(r)
+//!
+//! level       EW10 of min(u^2, 25), u = W l     W = whitening of Cov(l), ridge 0.1
+//! activity    EW40 of min(u^2, 25), u = W t     of Cov(t), ridge 0.1
+//! innovation  EW10 of min(u^2, 25), u = W r     of Cov(r), ridge 0.1
+//! shift       EW10 of u^2,          u = W e     of 0.3 Cov(e) + 0.7 Cov(r) a/(2 - a), a = 1 - e^(-1/20), ridge 0.01
+//!
+//! each of them the mean over the channels     F = (level/q_1 + activity/q_2 + innovation/q_3 + shift/q_4) / 4     severity
+//! whitening   (C + ridge I)^-1/2 by eigenvalues (ZCA), its rows scaled so that each u has variance 1 under C
 //! ```
 //!
 //! A predictor follows a fault that lasts, and its predictions are then as wrong as the sensor: innovations show the begin
 //! of such a fault, the level all of it. There is no vote: one statistic at four times its threshold is enough.
 //!
-//! With Gaussian values each `u^2` has the law chi^2 of one degree, and mean 1. Over rows they are correlated, so the means
-//! have no closed law, and thresholds are measured.
+//! | statistic | law while healthy | checked against |
+//! |---|---|---|
+//! | `level` | mean 1; with white Gaussian rows and n channels, `n (2 - a)/a` of it is about chi^2 of as many degrees, a = 1 - e^(-1/10). Rows are not white: no closed law | a reference in numpy, to 1e-6, on faults of every kind (test `detector`) |
+//! | `activity` | mean 1, no closed law: deviations of 10 rows overlap | the same |
+//! | `innovation` | mean 1; the law of `level` holds as far as the predictor leaves white innovations | the same |
+//! | `shift` | mean 1; a MEWMA (Lowry et al., Technometrics 34, 1992), averaged over 10 rows | the same; whitening in closed form for two channels |
+//! | `expected` | mean of a Gaussian given the others: `-P_ij / P_ii`, P = (C + 0.1 I)^-1 | closed form for two channels (test `detector_learning`) |
+//!
+//! Without closed laws, thresholds are measured.
 //!
 //! # Where do the thresholds come from?
 //!
 //! From rows that did not form the laws by which they are judged: each fifth of the baseline is judged by what was learned
 //! from the other four. The threshold of a statistic is the largest value that it has there. So is the choice of the
 //! predictor: a channel is predicted from all others only where that is better than from itself, in rows that were held out.
+//!
+//! With three and more files for `--healthy`, each file is judged by what was learned from the others, and so are the onset
+//! and the number of false alarms.
 //!
 //! A baseline that contradicts itself has large thresholds, and little is found; the program says which fifth is unlike the
 //! others, and by what factor.
@@ -42,6 +61,34 @@
 //! the onset, which is as high as the baseline itself went, at least 0.65: F is then twice the usual. It ends after the
 //! excess has fallen by 40 % from its plateau; half of what is left is accepted, and the state is `changed` until all is as
 //! before. A new rise after that is a new alarm; what happens during an alarm shows in `cause` alone.
+//!
+//! # What can it learn from?
+//!
+//! ```text
+//! becomingone analyze flight.csv --healthy good1.csv good2.csv good3.csv --inputs cmd_roll,cmd_pitch
+//! becomingone analyze log.csv --healthy log.csv:0-4000 log.csv:9000-12000
+//! becomingone analyze log.csv --save pump.model
+//! mosquitto_sub -t pump | becomingone analyze - --load pump.model --on-alarm notify-send {channel} {text} \;
+//! ```
+//!
+//! - The first rows (`--baseline`), whole healthy files, or stretches of files (`--healthy FILE:FROM-TO`, numbers of rows as in the
+//!   scores). Stretches are no steps of the machine: nothing is predicted across their ends.
+//! - Inputs (`--inputs`) are commands that the machine receives, or its surroundings. They help to predict the others, are never isolated, and while one
+//!   is half a span beyond its values in the healthy rows, the state is `outside` and no alarm begins.
+//! - `--false-alarms-per-hour RATE` asks for a rate in place of none: the onset is the least with no more alarms in the healthy rows.
+//!   Fewer than three expected alarms cannot be told from none: then the program says what the rows support, and how many hours the
+//!   rate needs. With n alarms in T hours the rate is below chi^2(0.95; 2n + 2)/(2T) with 95 %, for rows like these.
+//! - `--sensitivity 2` begins alarms at half of the rise.
+//! - `--save` and `--load` keep what was learned, as JSON; columns are matched by name.
+//!
+//! # What comes out?
+//!
+//! The scores have a line for each row: the four statistics over their thresholds (`level`, `activity`, `innovation`, `shift`), the
+//! thresholds, F (`severity`), `surprise` (an alarm begins above 1), `coherence` = 1/(1 + surprise), `flag`, `cause`, `state`, and each
+//! channel's share of F (`share_CHANNEL`, with sum 1). `flag` is 1 in a fault alone; `state` is `learning`, `healthy`, `fault`,
+//! `changed` or `outside`. `--json` writes each interval with its channel, its severity, and, at its worst row, the shares and what
+//! the channel measured beside what it should be: `expected`, from the other channels and the inputs, and `band`, three deviations
+//! from that in healthy rows.
 //!
 //! # How well does it work?
 //!

@@ -1,6 +1,6 @@
 //! [`Law`]: what is learned from rows of a baseline.
 
-use super::square::Square;
+use super::square::{Square, product};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -203,20 +203,6 @@ impl Law {
             && self.moving.len() == n + m
             && self.alone.len() == n
     }
-}
-
-/// Scalar product, four sums side by side.
-pub(super) fn product(a: &[f64], b: &[f64]) -> f64 {
-    let (fours, others) = (a.chunks_exact(4), b.chunks_exact(4));
-    let rest = fours.remainder().iter().zip(others.remainder());
-    let rest: f64 = rest.map(|(a, b)| a * b).sum();
-    let mut sums = [0.0; 4];
-    for (a, b) in fours.zip(others) {
-        for k in 0..4 {
-            sums[k] += a[k] * b[k];
-        }
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
 /// Exponential means of a channel and of its square over 10 rows or so.

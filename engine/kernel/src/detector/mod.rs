@@ -32,6 +32,7 @@ mod baseline;
 mod fit;
 mod law;
 mod learn;
+mod learning;
 mod quantile;
 mod rows;
 mod square;
@@ -40,6 +41,7 @@ mod whitening;
 
 pub use alarm::Health;
 pub use learn::Model;
+pub use learning::{FalseAlarms, Learning};
 
 use crate::self_model::MIN_WARM_UP;
 use crate::{DEFAULT_LAGS, Pair, Role};
@@ -109,51 +111,6 @@ impl<const N: usize> Finding<N> {
     /// Whether this is an alarm.
     pub fn is_fault(&self) -> bool {
         self.health == Health::Fault
-    }
-}
-
-/// How a [`Detector`] learns.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Learning {
-    /// Channels that are inputs, such as commands and the weather: they help to predict the others, and are never isolated.
-    /// While they are beyond their values in the baseline, the machine is [`Health::Outside`] and no alarm begins.
-    pub inputs: Vec<usize>,
-    /// Factor on the onset of alarms: 2 = at half of the usual rise of ln F. Positive.
-    pub sensitivity: f64,
-    /// Wanted false alarms in an hour: where the baseline [supports](FalseAlarms::supports) it, the onset is the least with so many in
-    /// the baseline; else the one without any.
-    pub false_alarms_per_hour: Option<f64>,
-}
-
-impl Default for Learning {
-    fn default() -> Self {
-        Self {
-            inputs: Vec::new(),
-            sensitivity: 1.0,
-            false_alarms_per_hour: None,
-        }
-    }
-}
-
-/// Alarms in healthy rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct FalseAlarms {
-    /// Number of them.
-    pub alarms: usize,
-    /// Duration of the rows (h).
-    pub hours: f64,
-}
-
-impl FalseAlarms {
-    /// Upper 95 % bound of the rate (1/h) of a Poisson law.
-    pub fn per_hour_most(&self) -> f64 {
-        crate::most_expected(self.alarms) / self.hours
-    }
-
-    /// Whether a rate (1/h) can be told from none: three alarms are expected (rule of three).
-    pub fn supports(&self, rate: f64) -> bool {
-        rate * self.hours >= 3.0
     }
 }
 
@@ -488,7 +445,7 @@ impl<const N: usize> Judge<N> {
         self.is_beyond = self.are_inputs_beyond(row);
         if was_beyond && !self.is_beyond {
             // What it did meanwhile is neither healthy nor faulty.
-            self.stream = Stream::new(self.model.judged.len(), self.model.inputs.len());
+            self.stream.begin_anew();
             self.slow = Slow::default();
         }
         let (statistics, l, slow) = self.measure(row);

@@ -1,6 +1,5 @@
 //! [`Square`]: a square matrix, row by row.
 
-use super::law::product;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
@@ -76,6 +75,20 @@ impl Square {
         }
         c
     }
+}
+
+/// Scalar product, four sums side by side.
+pub(super) fn product(a: &[f64], b: &[f64]) -> f64 {
+    let (fours, others) = (a.chunks_exact(4), b.chunks_exact(4));
+    let rest = fours.remainder().iter().zip(others.remainder());
+    let rest: f64 = rest.map(|(a, b)| a * b).sum();
+    let mut sums = [0.0; 4];
+    for (a, b) in fours.zip(others) {
+        for k in 0..4 {
+            sums[k] += a[k] * b[k];
+        }
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
 impl Index<usize> for Square {

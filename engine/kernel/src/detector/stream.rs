@@ -77,6 +77,15 @@ impl Stream {
         self.begun = false;
     }
 
+    /// Begins again at the next row, as healthy and as active as usual.
+    pub(super) fn begin_anew(&mut self) {
+        for parts in &mut self.parts {
+            parts.fill(1.0);
+        }
+        self.activity.fill(0.0);
+        self.restart();
+    }
+
     /// Takes a row of channels and inputs; a missing value holds the last one. Where that is for more rows than `longest` says
     /// of its channel, the channel is not judged until it is back, and its first innovation, of several steps, is none.
     pub(super) fn push(&mut self, law: &Law, row: &[Option<f64>], longest: &[u32]) -> [f64; 4] {
