@@ -5,8 +5,10 @@
 
 mod excerpts;
 mod layout;
+mod row;
 
-use self::excerpts::{Excerpt, Excerpts, Rows};
+use self::excerpts::{Excerpt, Excerpts, Place, Rows};
+pub use self::row::{ExpectedValue, RowScores, RowState};
 use crate::entity::entity;
 use crate::error::RerunError;
 use crate::sink::{Opened, Sink, incomplete};
@@ -34,7 +36,6 @@ const ROW: &str = "row";
 /// Entity of the state.
 const STATE: &str = "state";
 
-const FLAGGED: [u8; 3] = [222, 45, 38];
 const NUMBERS: [&str; 10] = [
     "kernel/t_emissary",
     "kernel/t_master",
@@ -47,85 +48,6 @@ const NUMBERS: [&str; 10] = [
     "surprise/severity",
     "surprise/surprise",
 ];
-
-/// State of the machine in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowState {
-    /// There are no scores: the row is learned from, or cannot be judged.
-    Learning,
-    /// As in the baseline.
-    Healthy,
-    /// An alarm.
-    Fault,
-    /// The alarm is over, and not all is as before.
-    Changed,
-    /// Values that the baseline does not have.
-    Outside,
-}
-
-impl RowState {
-    const ALL: [Self; 5] = [
-        Self::Learning,
-        Self::Healthy,
-        Self::Fault,
-        Self::Changed,
-        Self::Outside,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Learning => "learning",
-            Self::Healthy => "healthy",
-            Self::Fault => "fault",
-            Self::Changed => "changed",
-            Self::Outside => "outside",
-        }
-    }
-
-    /// Its colour: they differ in lightness, too.
-    fn colour(self) -> Color {
-        let [r, g, b] = match self {
-            Self::Learning => [70, 110, 160],
-            Self::Healthy => [60, 75, 65],
-            Self::Fault => FLAGGED,
-            Self::Changed => [240, 170, 40],
-            Self::Outside => [150, 110, 210],
-        };
-        Color::from_rgb(r, g, b)
-    }
-}
-
-/// What a channel should be in a row.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ExpectedValue {
-    /// The value, in the unit of the channel.
-    pub value: f64,
-    /// Half the width of the band around it.
-    pub band: f64,
-}
-
-/// Kernel output for a row.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RowScores {
-    /// State of the machine.
-    pub state: RowState,
-    /// Temporal coherence T of the surprise, short window (Emissary).
-    pub t_emissary: Option<f64>,
-    /// Temporal coherence T of the surprise, long window (Master).
-    pub t_master: Option<f64>,
-    /// Distance between the two.
-    pub delta: Option<f64>,
-    /// Coherence, 1/(1 + surprise).
-    pub coherence: f64,
-    /// Level, activity, innovation and shift, each over its threshold.
-    pub ratios: [f64; 4],
-    /// Mean of these.
-    pub severity: f64,
-    /// What the alarm is judged by; above 1, it begins.
-    pub surprise: f64,
-    /// Isolated channel, if the row is flagged.
-    pub flagged: Option<usize>,
-}
 
 /// Scalar time series with one optional number for each row.
 struct Series {
@@ -163,6 +85,8 @@ pub struct TableRecording {
     flagged: Series,
     channels: Vec<String>,
     state: Option<RowState>,
+    /// Its changes.
+    states: Vec<(Place, RowState)>,
     excerpts: Excerpts,
 }
 
@@ -207,6 +131,7 @@ impl TableRecording {
                 .collect(),
             flagged: Series::new(entity(["surprise", "flagged"])),
             state: None,
+            states: Vec::new(),
             excerpts: Excerpts::new(channels.len()),
             channels: channels.to_vec(),
             output,
@@ -293,9 +218,7 @@ impl TableRecording {
         self.ns.push(place.1);
         let state = scores.map_or(RowState::Learning, |s| s.state);
         if self.state.replace(state) != Some(state) {
-            self.set_row(row, Some(place.1));
-            let change = StateChange::single(state.name());
-            self.to.log(STATE, &change).map_err(|e| e.to_string())?;
+            self.states.push((place, state));
         }
         for (series, x) in self.readings.iter_mut().zip(readings) {
             series.push(*x);
@@ -329,6 +252,9 @@ impl TableRecording {
         if self.rows.len() >= ROWS {
             self.send()?;
         }
+        if self.states.len() >= ROWS {
+            self.send_states()?;
+        }
         Ok(())
     }
 
@@ -353,6 +279,20 @@ impl TableRecording {
             (Some(false), Some(ns)) => self.to.set_time(TIME, TimeCell::from_duration_nanos(ns)),
             _ => {}
         }
+    }
+
+    /// Sends changes of the state, if possible all at once: the viewer shows the time of the first ones that it gets.
+    fn send_states(&mut self) -> Result<(), String> {
+        let (places, states): (Vec<Place>, Vec<RowState>) = self.states.drain(..).unzip();
+        let (rows, ns) = places.into_iter().unzip();
+        let times = timelines(self.time, rows, ns);
+        let names = states.into_iter().map(RowState::name);
+        let columns = StateChange::new()
+            .with_state(names)
+            .columns_of_unit_batches();
+        let columns = columns.map_err(|e| e.to_string())?;
+        let sent = self.to.send_columns(STATE, times, columns);
+        sent.map_err(|e| e.to_string())
     }
 
     /// Sends what channels should be.
@@ -435,6 +375,7 @@ impl TableRecording {
     ///
     /// Message of the disk's error.
     pub fn finish(mut self) -> Result<(), String> {
+        self.send_states()?;
         self.show_isolated().map_err(|e| e.to_string())?;
         self.send()?;
         self.output

@@ -1,6 +1,6 @@
 //! What channels should be, around alarms: only of the channels that are isolated in them.
 
-use super::ExpectedValue;
+use super::row::ExpectedValue;
 use std::collections::VecDeque;
 
 /// Rows before the first row in which a channel is isolated, and after the last row of the alarm.
