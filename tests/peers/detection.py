@@ -97,7 +97,7 @@ def summarise(files):
         "ap": mean("ap"),
         "far": far,
         "mar": mar,
-        "ba": balanced_accuracy(far, mar),
+        "balanced": balanced_accuracy(far, mar),
         "found": len(delays),
         "events": total("events"),
         "delay": float(np.median(delays)) if delays else None,
@@ -301,7 +301,7 @@ def means(table, kept):
     rows = []
     for method in METHODS:
         of = [r for r in table if r["method"] == method and r["set"] in kept]
-        rows.append({"method": method, **{key: float(np.mean([r[key] for r in of])) for key in ("auc", "ap", "ba")}})
+        rows.append({"method": method, **{key: float(np.mean([r[key] for r in of])) for key in ("auc", "ap", "balanced")}})
     return rows
 
 
@@ -458,19 +458,19 @@ def print_table(head, rows):
 
 
 def print_sets(table):
-    head = ["set", "method", "AUC", "AP", "FAR %", "MAR %", "BA %", "events found", "median delay (rows)"]
+    head = ["set", "method", "AUC", "AP", "FAR %", "MAR %", "balanced accuracy %", "events found", "median delay (rows)"]
     rows = []
     for r in table:
         areas = [number(r[key], 3) for key in ("auc", "ap")]
-        rates = [number(r[key], 1) for key in ("far", "mar", "ba")]
+        rates = [number(r[key], 1) for key in ("far", "mar", "balanced")]
         delay = number(r["delay"], 0)
         rows.append([r["set"], r["method"], *areas, *rates, f"{r['found']} of {r['events']}", delay])
     print_table(head, rows)
 
 
 def print_means(text, rows):
-    cells = [[r["method"], number(r["auc"], 3), number(r["ap"], 3), number(r["ba"], 1)] for r in rows]
-    print_table([text, "AUC", "AP", "BA %"], cells)
+    cells = [[r["method"], number(r["auc"], 3), number(r["ap"], 3), number(r["balanced"], 1)] for r in rows]
+    print_table([text, "AUC", "AP", "balanced accuracy %"], cells)
 
 
 def print_healthy(rows):

@@ -74,7 +74,7 @@ fn figures_of_the_judge_are_the_closed_forms() {
     // Two of six healthy rows flagged, three of four faulty ones missed; one of two events, after one row.
     let judged = "d.summarise([d.judge([0, 0, 1, 1, 1, 0, 0, 1, 0, 0], [0] * 10, [1, 1, 0, 1, 0, 0, 0, 0, 0, 0])])";
     check(
-        &format!("[{judged}[k] for k in ('auc', 'far', 'mar', 'ba', 'found', 'events', 'delay')]"),
+        &format!("[{judged}[k] for k in ('auc', 'far', 'mar', 'balanced', 'found', 'events', 'delay')]"),
         &[
             0.5,
             100.0 / 3.0,
@@ -156,7 +156,7 @@ fn every_method_finds_a_fault_of_thirty_deviations() {
         };
         at_least("auc", 0.99);
         at_least(
-            "ba",
+            "balanced",
             if method == "isolation forest" {
                 70.0
             } else {
