@@ -30,72 +30,67 @@ fn python() -> Option<PathBuf> {
     Some(python)
 }
 
-/// Prints an expression in which `d` is the script.
-fn evaluate(python: &Path, expression: &str) -> Value {
+/// Lists of numbers in which `d` is the script.
+fn evaluate(python: &Path, lists: &[&str]) -> Vec<Vec<f64>> {
     let code = format!(
         "import json, sys; sys.dont_write_bytecode = True; sys.path.insert(0, 'tests/peers')\n\
          import detection as d, numpy as np\n\
          from sklearn.metrics import roc_auc_score, average_precision_score\n\
          r = np.random.default_rng(0); y = r.integers(0, 2, 500); s = r.integers(0, 9, 500) + y\n\
-         print(json.dumps({expression}))"
+         judged = d.summarise([d.judge([0, 0, 1, 1, 1, 0, 0, 1, 0, 0], [0] * 10, [1, 1, 0, 1, 0, 0, 0, 0, 0, 0])])\n\
+         print(json.dumps([[float(x) for x in numbers] for numbers in [{}]]))",
+        lists.join(", ")
     );
     let mut command = Command::new(python);
     let ran = command.args(["-c", &code]).current_dir(root()).output();
     let ran = ran.unwrap();
     let error = String::from_utf8_lossy(&ran.stderr);
-    serde_json::from_slice(&ran.stdout).unwrap_or_else(|e| panic!("{expression}: {e}: {error}"))
+    serde_json::from_slice(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {error}"))
 }
 
 #[test]
 fn figures_of_the_judge_are_the_closed_forms() {
     let Some(python) = python() else { return };
-    let check = |expression: &str, expected: &[f64]| {
-        let found = evaluate(&python, &format!("[float(x) for x in {expression}]"));
-        let found: Vec<f64> = serde_json::from_value(found).unwrap();
-        assert_eq!(found.len(), expected.len(), "{expression}");
-        for (a, b) in found.iter().zip(expected) {
-            assert!((a - b).abs() < 1e-9, "{expression}: {found:?} {expected:?}");
+    let (third, root) = (100.0 / 3.0, |x: f64, n: f64| x.powf(1.0 / n));
+    let cases: [(&str, &[f64]); 7] = [
+        // Of four pairs of a faulty and a healthy row, three are ranked right; equal scores count half.
+        (
+            "[d.auc([0, 1, 0, 1], [1, 2, 3, 4]), d.auc([0, 1, 1], [1, 1, 2])]",
+            &[0.75, 0.75],
+        ),
+        // The precision is 1 at the recall 1/2, and 2/3 at 1.
+        (
+            "[d.average_precision([0, 1, 0, 1], [1, 2, 3, 4])]",
+            &[5.0 / 6.0],
+        ),
+        (
+            "[d.auc(y, s) - roc_auc_score(y, s), d.average_precision(y, s) - average_precision_score(y, s)]",
+            &[0.0, 0.0],
+        ),
+        // Two of six healthy rows flagged, three of four faulty ones missed; one of two events, after one row.
+        (
+            "[judged[k] for k in ('auc', 'far', 'mar', 'balanced', 'found', 'events', 'delay')]",
+            &[0.5, third, 75.0, 62.5 - third / 2.0, 1.0, 2.0, 1.0],
+        ),
+        // The tails of a binomial law are powers where none or all, or all but one, have it.
+        (
+            "d.binomial_interval(0, 40)",
+            &[0.0, 1.0 - root(0.025, 40.0)],
+        ),
+        ("d.binomial_interval(9, 9)", &[root(0.025, 9.0), 1.0]),
+        (
+            "[d.binomial_interval(1, 40)[0], d.binomial_interval(39, 40)[1]]",
+            &[1.0 - root(0.975, 40.0), root(0.975, 40.0)],
+        ),
+    ];
+    let found = evaluate(&python, &cases.map(|(list, _)| list));
+    for ((list, expected), found) in cases.iter().zip(&found) {
+        assert_eq!(found.len(), expected.len(), "{list}");
+        for (a, b) in found.iter().zip(*expected) {
+            assert!((a - b).abs() < 1e-9, "{list}: {found:?} {expected:?}");
         }
-    };
-    // Of four pairs of a faulty and a healthy row, three are ranked right; equal scores count half.
-    check(
-        "[d.auc([0, 1, 0, 1], [1, 2, 3, 4]), d.auc([0, 1, 1], [1, 1, 2])]",
-        &[0.75, 0.75],
-    );
-    // The precision is 1 at the recall 1/2, and 2/3 at 1.
-    check(
-        "[d.average_precision([0, 1, 0, 1], [1, 2, 3, 4])]",
-        &[5.0 / 6.0],
-    );
-    check(
-        "[d.auc(y, s) - roc_auc_score(y, s), d.average_precision(y, s) - average_precision_score(y, s)]",
-        &[0.0, 0.0],
-    );
-    // Two of six healthy rows flagged, three of four faulty ones missed; one of two events, after one row.
-    let judged = "d.summarise([d.judge([0, 0, 1, 1, 1, 0, 0, 1, 0, 0], [0] * 10, [1, 1, 0, 1, 0, 0, 0, 0, 0, 0])])";
-    check(
-        &format!("[{judged}[k] for k in ('auc', 'far', 'mar', 'balanced', 'found', 'events', 'delay')]"),
-        &[
-            0.5,
-            100.0 / 3.0,
-            75.0,
-            100.0 - (100.0 / 3.0 + 75.0) / 2.0,
-            1.0,
-            2.0,
-            1.0,
-        ],
-    );
-    // The tails of a binomial law are powers where none or all, or all but one, have it.
-    let root = |x: f64, n: f64| x.powf(1.0 / n);
-    check(
-        "d.binomial_interval(0, 40)",
-        &[0.0, 1.0 - root(0.025, 40.0)],
-    );
-    check("d.binomial_interval(9, 9)", &[root(0.025, 9.0), 1.0]);
-    check(
-        "[d.binomial_interval(1, 40)[0], d.binomial_interval(39, 40)[1]]",
-        &[1.0 - root(0.975, 40.0), root(0.975, 40.0)],
-    );
+    }
+    assert_eq!(found.len(), cases.len());
 }
 
 /// Two sensors of one level; from row 500 on, one of them is 30 deviations off.
