@@ -98,7 +98,7 @@ impl Alarms {
             analyze.print(&format!("alarm: {text}"));
         }
         let Some(worker) = &self.worker else { return };
-        let measured = begun.cause().map(|n| begun.measured[n]).unwrap_or_default();
+        let furthest = begun.furthest();
         let alarm = json!({
             "channel": channel,
             "text": text,
@@ -106,9 +106,9 @@ impl Alarms {
             "time": row.time.trim(),
             "surprise": begun.peak,
             "severity": begun.severity,
-            "measured": measured.value,
-            "expected": measured.expected.map(|e| e.value),
-            "band": measured.expected.map(|e| e.band),
+            "measured": furthest.map(|f| f.measured),
+            "expected": furthest.map(|f| f.expected),
+            "band": furthest.map(|f| f.band),
         });
         if let Err(TrySendError::Full(_)) = worker.to.try_send(alarm) {
             self.dropped += 1;
@@ -147,9 +147,7 @@ fn work(
 ) -> [u64; 2] {
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(TIMEOUT))
-        // A redirected request loses its body.
         .max_redirects(0)
-        .max_redirects_will_error(true)
         .build()
         .new_agent();
     let (mut failed, mut late) = (0, 0);
@@ -167,7 +165,16 @@ fn work(
                 .post(url)
                 .content_type("application/json")
                 .send(alarm.to_string());
-            outcomes.push(("--webhook", sent.map(drop).map_err(|e| e.to_string())));
+            let sent = sent
+                .map_err(|e| e.to_string())
+                .and_then(|answer| match answer.status() {
+                    status if status.is_success() => Ok(()),
+                    // A redirected request loses its body.
+                    status => Err(format!(
+                        "{url}: found the answer {status}; expected success"
+                    )),
+                });
+            outcomes.push(("--webhook", sent));
         }
         for (option, outcome) in outcomes {
             if let Err(error) = outcome {

@@ -59,8 +59,12 @@
 //! `ln F` and its slow mean are compared with a reference that follows the machine's own calm: it learns over 400 rows,
 //! never below the baseline's calm, never above F = 1, and not while anything is unusual. An alarm begins after 3 rows above
 //! the onset, which is as high as the baseline itself went, at least 0.65: F is then twice the usual. It ends after the
-//! excess has fallen by 40 % from its plateau; half of what is left is accepted, and the state is `changed` until all is as
-//! before. A new rise after that is a new alarm; what happens during an alarm shows in `cause` alone.
+//! excess has fallen by 40 % from its plateau; half of what is left is accepted, the slow mean begins anew, and the state is
+//! `changed` until all is as before. A new rise after that is a new alarm; what happens during an alarm shows in `cause` alone. A gap of
+//! more than a hundred usual steps ends it, too.
+//!
+//! `outside` is neither a fault nor health: a value half a span beyond those of the healthy rows, a switch at a new value, rows at
+//! another rate, no channel to judge. The end of the analysis says how many rows each reason has.
 //!
 //! # What can it learn from?
 //!
@@ -72,9 +76,11 @@
 //! ```
 //!
 //! - The first rows (`--baseline`), whole healthy files, or stretches of files (`--healthy FILE:FROM-TO`, numbers of rows as in the
-//!   scores). Stretches are no steps of the machine: nothing is predicted across their ends.
-//! - Inputs (`--inputs`) are commands that the machine receives, or its surroundings. They help to predict the others, are never isolated, and while one
-//!   is half a span beyond its values in the healthy rows, the state is `outside` and no alarm begins.
+//!   scores). Nothing is predicted across the ends of stretches, and a gap in the healthy rows is such an end. Three and more
+//!   stretches of similar length are judged each by what was learned from the others.
+//! - Inputs (`--inputs`) are commands that the machine receives, or its surroundings. They help to predict the others and are never
+//!   isolated. While one is half a span beyond its values in the healthy rows, or missing for longer than there, the state is
+//!   `outside` and no alarm begins; after more than five such rows an alarm is over, and the machine is given as long to follow.
 //! - `--false-alarms-per-hour RATE` asks for a rate in place of none: the onset is the least with no more alarms in the healthy rows.
 //!   Fewer than three expected alarms cannot be told from none: then the program says what the rows support, and how many hours the
 //!   rate needs. With n alarms in T hours the rate is below chi^2(0.95; 2n + 2)/(2T) with 95 %, for rows like these.
@@ -85,10 +91,10 @@
 //!
 //! The scores have a line for each row: the four statistics over their thresholds (`level`, `activity`, `innovation`, `shift`), the
 //! thresholds, F (`severity`), `surprise` (an alarm begins above 1), `coherence` = 1/(1 + surprise), `flag`, `cause`, `state`, and each
-//! channel's share of F (`share_CHANNEL`, with sum 1). `flag` is 1 in a fault alone; `state` is `learning`, `healthy`, `fault`,
-//! `changed` or `outside`. `--json` writes each interval with its channel, its severity, and, at its worst row, the shares and what
-//! the channel measured beside what it should be: `expected`, from the other channels and the inputs, and `band`, three deviations
-//! from that in healthy rows.
+//! channel's share of F (`share_CHANNEL`, with sum 1). The statistic itself is its column times its threshold. `flag` is 1 in a fault alone; `state` is `learning`, `healthy`, `fault`,
+//! `changed` or `outside`. `--json` writes each interval with its channel, its severity, its shares in the worst row, and what the
+//! channel measured where it was furthest from what it should be: `expected`, from the other channels and the inputs, and `band`, three
+//! deviations from that in healthy rows.
 //!
 //! # How well does it work?
 //!
