@@ -11,8 +11,8 @@
 #[macro_use]
 mod output;
 
-#[cfg(feature = "replay")]
 mod alarm_lines;
+#[cfg(feature = "replay")]
 mod analyze;
 mod arguments;
 mod calibrate;
