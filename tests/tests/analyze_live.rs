@@ -22,6 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Time in which the score of a row must be out; a busy machine is given more, and what it took is printed.
 const SOON: Duration = Duration::from_millis(200);
 
+/// A server that ends with its test, also one that fails.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Row `k` of a table `t,flow,power`; from row `broken` on, `flow` jumps.
 fn row(k: u64, broken: u64) -> String {
     let saw = |n: u64| (k * n % 17) as f64 / 17.0 - 0.5;
@@ -127,12 +137,13 @@ server = http.server.HTTPServer(('127.0.0.1', 0), Hook)
 print(server.server_port, flush=True)
 server.serve_forever()
 ";
-    let mut server = Command::new(python)
+    let server = Command::new(python)
         .args(["-c", server])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let requests = lines(server.stdout.take().unwrap());
+    let mut server = Ended(server);
+    let requests = lines(server.0.stdout.take().unwrap());
     let (port, _) = requests.recv_timeout(PATIENCE).unwrap();
     let hook = format!("http://127.0.0.1:{port}/hook");
     let (mut child, mut to) = start(
@@ -147,6 +158,8 @@ server.serve_forever()
             "--quiet",
         ],
     );
+    // A pipe that nobody reads would stop it.
+    let _scores = lines(child.stdout.take().unwrap());
     to.write_all(b"t,flow,power\n").unwrap();
     for k in 0..320 {
         to.write_all(row(k, 300).as_bytes()).unwrap();
@@ -158,10 +171,12 @@ server.serve_forever()
     let row = alarm["row"].as_u64().unwrap();
     assert!((300..310).contains(&row), "{alarm}");
     assert!(alarm["surprise"].as_f64().unwrap() > 1.0, "{alarm}");
+    let number = |key: &str| alarm[key].as_f64().unwrap();
+    let off = (number("measured") - number("expected")).abs();
+    assert!(off > number("band") && number("severity") > 0.0, "{alarm}");
     drop(to);
     assert!(child.wait().unwrap().success());
-    server.kill().unwrap();
-    server.wait().unwrap();
+    drop(server);
     // One argument, as it is.
     assert!(folder.path().join(format!("flow $(id) {row}")).is_file());
 }

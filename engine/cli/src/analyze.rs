@@ -2,7 +2,6 @@
 
 mod alarms;
 mod arguments;
-mod baseline;
 mod channels;
 mod duration;
 mod healthy_file;
@@ -28,7 +27,7 @@ use std::process::ExitCode;
 /// Maximum number of channels of a detector.
 const MAX_CHANNELS: usize = 64;
 /// Lines of a live stream of known channels by which its time is recognised.
-const LIVE_ROWS: usize = 4;
+const LIVE_ROWS: usize = 2;
 
 impl Analyze {
     pub(crate) fn run(mut self) -> Result<ExitCode, Failure> {
@@ -48,6 +47,7 @@ impl Analyze {
         let learned = Learned::open(&self, &wanted)?;
         if let Some(channels) = learned.channels() {
             wanted.columns = channels.to_vec();
+            wanted.ignore.clear();
             if self.is_piped() {
                 // What the columns are is known: a live stream is judged from its first rows on.
                 wanted.look_rows = LIVE_ROWS;

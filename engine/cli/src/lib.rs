@@ -11,6 +11,7 @@
 #[macro_use]
 mod output;
 
+mod alarm_lines;
 #[cfg(feature = "replay")]
 mod analyze;
 mod arguments;

@@ -1,5 +1,6 @@
 //! `becomingone run`.
 
+use crate::alarm_lines::AlarmLines;
 use crate::failure::Failure;
 use crate::files::{keep_apart, writable, write_json};
 use crate::interrupt::Interrupt;
@@ -84,7 +85,7 @@ pub(crate) struct Run {
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
-    /// Print neither progress nor summary.
+    /// Print neither progress nor alarms nor summary.
     #[arg(long)]
     quiet: bool,
     /// Measure and print the time that each system takes.
@@ -276,7 +277,11 @@ impl Run {
         };
         // The status line of interactive runs replaces it.
         let mut progress = (!self.quiet && !by_keys).then(Progress::new);
+        let mut alarms = (!self.quiet).then(AlarmLines::default);
         let ran = engine.run_watched(|engine| {
+            if let Some(alarms) = &mut alarms {
+                alarms.update(engine);
+            }
             if let Some(progress) = &mut progress {
                 progress.update(engine);
             }

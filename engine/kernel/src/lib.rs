@@ -145,7 +145,8 @@ pub use consolidation::AgeOctaves;
 pub use count::most_expected;
 #[cfg(feature = "alloc")]
 pub use detector::{
-    Detector, DetectorCounters, Expected, FalseAlarms, Finding, Health, Learning, Model,
+    Detector, DetectorCounters, Expected, FalseAlarms, Finding, Health, Learning, Model, Outlier,
+    Outside,
 };
 pub use error::ConfigError;
 #[cfg(feature = "extras")]

@@ -114,3 +114,45 @@ fn a_million_pushes_allocate_nothing() {
             .all(|z: &Complex<f64>| (z.norm() - 1.0).abs() < 1e-9)
     );
 }
+
+/// It keeps the rows that it learns from; after that, rows cost no memory.
+#[cfg(feature = "alloc")]
+#[test]
+fn rows_after_the_baseline_of_a_detector_allocate_nothing() {
+    let mut detector = becomingone_kernel::Detector::<8>::new(5, 400)
+        .unwrap()
+        .with(becomingone_kernel::Learning {
+            inputs: vec![4],
+            ..Default::default()
+        });
+    let mut noise = 1_u32;
+    let mut scatter = || {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(noise >> 8) / f64::from(1 << 24) - 0.5
+    };
+    let mut before = 0;
+    let mut states = [0; 4];
+    for k in 0..100_000 {
+        let mut row = [(); 5].map(|()| Some(scatter()));
+        if k % 7 == 0 {
+            row[1] = None;
+        }
+        // Faults, inputs beyond the baseline, gaps.
+        if k % 1000 > 700 && k > 1000 {
+            row[2] = Some(5.0);
+        }
+        if k % 3000 > 2900 {
+            row[4] = Some(9.0);
+        }
+        let dt_s = if k % 5000 == 4999 { 100.0 } else { 0.1 };
+        if let Some(finding) = detector.push(&row, dt_s) {
+            states[finding.health as usize] += 1;
+            std::hint::black_box(detector.expected(2));
+        }
+        if k == 400 {
+            before = CALLS.get();
+        }
+    }
+    assert_eq!(CALLS.get() - before, 0);
+    assert!(states.iter().all(|count| *count > 100), "{states:?}");
+}

@@ -7,7 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
-use becomingone_kernel::{Detector, Finding, Health, Learning, Model};
+use becomingone_kernel::{Detector, Finding, Health, Learning, Model, Outside};
 use rand_distr::{Distribution as _, StandardNormal};
 use rand_pcg::Pcg64;
 
@@ -115,23 +115,156 @@ fn inputs_help_to_predict_and_are_never_isolated() {
 }
 
 #[test]
-fn inputs_beyond_the_baseline_are_outside_and_raise_no_alarm() {
+fn unknown_inputs_are_outside_and_raise_no_alarm() {
+    for (value, why) in [(Some(12.0), Outside::Input(0)), (None, Outside::NoInput(0))] {
+        let mut detector = tank_detector(true);
+        let mut tank = Tank::new(6);
+        for k in 0..500 {
+            // What the tank does meanwhile is unknown: here it stays where it is.
+            let mut row = tank.row().map(Some);
+            if (100..220).contains(&k) {
+                row[0] = value;
+            }
+            let finding = detector.push(&row, 1.0).unwrap();
+            // A missing value is held for as long as in the baseline or five rows, then the tank may settle for as long.
+            let late = if value.is_none() { 5 } else { 0 };
+            let wanted = match k {
+                _ if k < 100 + late => None,
+                100..220 => Some(why),
+                _ if k < 340 - late => Some(Outside::Settling),
+                _ => None,
+            };
+            assert_eq!(finding.outside, wanted, "row {k}");
+            assert!(!finding.is_fault(), "row {k}");
+        }
+    }
+}
+
+#[test]
+fn spikes_of_an_input_neither_begin_nor_end_an_alarm() {
     let mut detector = tank_detector(true);
     let mut tank = Tank::new(6);
+    let (mut begun, mut was_on, mut rows) = (0, false, 0);
     for k in 0..400 {
-        // What the tank does beyond is unknown: here it stays where it is.
-        let is_beyond = (100..220).contains(&k);
         let mut row = tank.row();
-        if is_beyond {
-            row[0] = 12.0;
+        // Not where it jumps itself.
+        if k % 5 == 3 {
+            row[0] = 100.0;
         }
-        let finding = push(&mut detector, &row).unwrap();
-        let wanted = if is_beyond {
-            Health::Outside
+        if (200..300).contains(&k) {
+            row[2] += 12.0;
+        }
+        let is_on = push(&mut detector, &row).unwrap().is_fault();
+        begun += u32::from(is_on && !was_on);
+        rows += u32::from(is_on);
+        was_on = is_on;
+        assert!(k >= 200 || !is_on, "row {k}");
+    }
+    assert!(begun == 1 && rows > 90, "{begun} alarms, {rows} rows");
+}
+
+#[test]
+fn gaps_of_the_baseline_are_no_steps_and_no_time() {
+    let learned = |gap_s: f64| {
+        let mut detector = Detector::<4>::new(2, 1000).unwrap();
+        let mut tank = Tank::new(12);
+        let mut healthy = 0;
+        for k in 0..2000 {
+            let dt_s = if k == 500 { gap_s } else { 1.0 };
+            let row = tank.row();
+            let row = [row[1], row[2]].map(Some);
+            let finding = detector.push(&row, dt_s);
+            healthy += u32::from(finding.is_some_and(|f| f.health != Health::Outside));
+        }
+        (detector.false_alarms().unwrap().hours, healthy)
+    };
+    let ((hours, healthy), (with_gap, as_healthy)) = (learned(1.0), learned(864_000.0));
+    assert!((with_gap / hours - 1.0).abs() < 1e-3, "{with_gap} {hours}");
+    assert!(as_healthy > healthy - 50, "{as_healthy} {healthy}");
+}
+
+#[test]
+fn an_alarm_ends_at_a_gap() {
+    let mut detector = tank_detector(false);
+    let mut tank = Tank::new(6);
+    for k in 0..300 {
+        let row = tank.row();
+        let off = if (100..200).contains(&k) { 9.0 } else { 0.0 };
+        let dt_s = if k == 200 { 86_400.0 } else { 1.0 };
+        let finding = detector
+            .push(&[Some(row[1]), Some(row[2] + off)], dt_s)
+            .unwrap();
+        assert!(k != 199 || finding.is_fault());
+        assert!(!(200..260).contains(&k) || !finding.is_fault(), "row {k}");
+    }
+}
+
+#[test]
+fn rows_at_a_tenth_of_the_rate_and_slower_are_outside() {
+    for dt_s in [9.9, 10.5, 60.0] {
+        let mut detector = tank_detector(false);
+        let mut tank = Tank::new(6);
+        for k in 0..200 {
+            let row = tank.row();
+            let finding = detector.push(&[Some(row[1]), Some(row[2])], dt_s).unwrap();
+            let is_known = finding.health == Health::Healthy && k >= 10;
+            assert!(!is_known, "a step of {dt_s}: row {k}");
+        }
+    }
+}
+
+#[test]
+fn codes_of_errors_in_the_baseline_are_reported() {
+    let mut detector = Detector::<4>::new(2, 1000).unwrap();
+    let mut tank = Tank::new(13);
+    for k in 0..1000 {
+        let row = tank.row();
+        let other = if (300..305).contains(&k) {
+            -9999.0
         } else {
-            Health::Healthy
+            row[2]
         };
-        assert_eq!(finding.health, wanted, "row {k}");
+        detector.push(&[Some(row[1]), Some(other)], 1.0);
+    }
+    let found = detector.outliers()[0];
+    assert_eq!(
+        (found.channel, found.count, found.row, found.value),
+        (1, 5, 300, -9999.0)
+    );
+}
+
+#[test]
+fn two_stretches_that_contradict_each_other_are_reported() {
+    let mut detector = Detector::<4>::learning(2).unwrap();
+    for factor in [1.0, 1000.0] {
+        detector.begin_stretch();
+        let mut tank = Tank::new(14);
+        for _ in 0..1000 {
+            let row = tank.row();
+            detector.push(&[Some(factor * row[1]), Some(factor * row[2])], 1.0);
+        }
+    }
+    assert!(detector.learn());
+    assert!(detector.unlike().is_some());
+}
+
+#[test]
+fn a_short_stretch_does_not_judge_the_others() {
+    let thresholds = |short: bool| {
+        let mut detector = Detector::<4>::learning(2).unwrap();
+        let mut tank = Tank::new(15);
+        for k in 0..5140 {
+            if short && (k == 5000 || k == 5070) {
+                detector.begin_stretch();
+            }
+            let row = tank.row();
+            detector.push(&[Some(row[1]), Some(row[2])], 1.0);
+        }
+        assert!(detector.learn());
+        detector.thresholds().unwrap()
+    };
+    for (with, without) in thresholds(true).into_iter().zip(thresholds(false)) {
+        assert!(with < 1.5 * without, "{with} {without}");
     }
 }
 

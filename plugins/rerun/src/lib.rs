@@ -61,7 +61,7 @@ use std::time::Duration;
 pub use error::RerunError;
 pub use outbox::{FLUSH_TIMEOUT, QUEUE, Report};
 pub use sink::Sink;
-pub use table::{RowScores, TableRecording};
+pub use table::{ExpectedValue, RowScores, RowState, TableRecording};
 
 /// Plugin that records the run. Add it after the engine's plugins and before the scene is built.
 pub struct RerunPlugin {

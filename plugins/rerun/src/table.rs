@@ -1,27 +1,27 @@
-//! Recording of a table and its scores: readings, surprise, and marks on flagged rows.
+//! Recording of a table and its scores: readings, surprise, marks on flagged rows, the state, and what isolated channels
+//! should be.
 //!
 //! There is no tick to delay: rows are written at the speed of the disk.
 
+mod excerpts;
+mod layout;
+mod row;
+
+use self::excerpts::{Excerpt, Excerpts, Place, Rows};
+pub use self::row::{ExpectedValue, RowScores, RowState};
 use crate::entity::entity;
 use crate::error::RerunError;
 use crate::sink::{Opened, Sink, incomplete};
-use re_sdk::external::re_log_types::{
-    ApplicationId, BlueprintActivationCommand, EntityPath, LogMsg,
-};
+use re_sdk::external::re_log_types::{ApplicationId, EntityPath};
 use re_sdk::log::TimeColumn;
 use re_sdk::sink::LogSink as _;
 use re_sdk::{
     RecordingInfo, RecordingStream, RecordingStreamBuilder, RecordingStreamResult, TimeCell,
 };
-use re_sdk_types::AsComponents;
-use re_sdk_types::archetypes::{Scalars, SeriesLines, SeriesPoints, TextDocument, TextLog};
-use re_sdk_types::blueprint::archetypes::{
-    ContainerBlueprint, PanelBlueprint, PlotLegend, TimeAxis, TimePanelBlueprint, ViewBlueprint,
-    ViewContents, ViewportBlueprint,
+use re_sdk_types::archetypes::{
+    Scalars, SeriesLines, SeriesPoints, StateChange, StateConfiguration, TextDocument, TextLog,
 };
-use re_sdk_types::blueprint::components::{ContainerKind, Corner2D, PanelState, RootContainer};
 use re_sdk_types::components::{Color, MarkerShape, TextLogLevel};
-use re_sdk_types::datatypes::{TimeRange, Uuid};
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,14 +29,13 @@ use std::time::Duration;
 const ROWS: usize = 16 * 1024;
 /// Time-out of a flush to the disk.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
-/// Number of channels with a plot of their own; the others share one.
-const PLOTTED: usize = 12;
-
 /// Timelines: time of the table, and row number.
 const TIME: &str = "time";
 const ROW: &str = "row";
 
-const FLAGGED: [u8; 3] = [222, 45, 38];
+/// Entity of the state.
+const STATE: &str = "state";
+
 const NUMBERS: [&str; 10] = [
     "kernel/t_emissary",
     "kernel/t_master",
@@ -49,27 +48,6 @@ const NUMBERS: [&str; 10] = [
     "surprise/severity",
     "surprise/surprise",
 ];
-
-/// Kernel output for a row.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RowScores {
-    /// Temporal coherence T of the surprise, short window (Emissary).
-    pub t_emissary: Option<f64>,
-    /// Temporal coherence T of the surprise, long window (Master).
-    pub t_master: Option<f64>,
-    /// Distance between the two.
-    pub delta: Option<f64>,
-    /// Coherence, 1/(1 + surprise).
-    pub coherence: f64,
-    /// Level, activity, innovation and shift, each over its threshold.
-    pub ratios: [f64; 4],
-    /// Mean of these.
-    pub severity: f64,
-    /// What the alarm is judged by; above 1, it begins.
-    pub surprise: f64,
-    /// Isolated channel, if the row is flagged.
-    pub flagged: Option<usize>,
-}
 
 /// Scalar time series with one optional number for each row.
 struct Series {
@@ -105,6 +83,11 @@ pub struct TableRecording {
     blamed: Vec<Series>,
     scores: Vec<Series>,
     flagged: Series,
+    channels: Vec<String>,
+    state: Option<RowState>,
+    /// Its changes.
+    states: Vec<(Place, RowState)>,
+    excerpts: Excerpts,
 }
 
 impl TableRecording {
@@ -147,23 +130,29 @@ impl TableRecording {
                 .map(|path| Series::new(entity(path.split('/'))))
                 .collect(),
             flagged: Series::new(entity(["surprise", "flagged"])),
+            state: None,
+            states: Vec::new(),
+            excerpts: Excerpts::new(channels.len()),
+            channels: channels.to_vec(),
             output,
             time: epoch,
             rows: Vec::with_capacity(ROWS),
             ns: Vec::with_capacity(ROWS),
             to,
         };
-        recording
-            .begin(about, channels)
-            .map_err(|e| failed(e.to_string()))?;
+        recording.begin(about).map_err(|e| failed(e.to_string()))?;
         Ok(recording)
     }
 
-    fn begin(&self, about: &str, channels: &[String]) -> RecordingStreamResult<()> {
-        self.layout(channels)?;
+    fn begin(&self, about: &str) -> RecordingStreamResult<()> {
+        self.layout(&[])?;
         self.to
             .log_static("about", &TextDocument::from_markdown(about))?;
-        let red = Color::from_rgb(FLAGGED[0], FLAGGED[1], FLAGGED[2]);
+        let states = StateConfiguration::new()
+            .with_values(RowState::ALL.map(RowState::name))
+            .with_colors(RowState::ALL.map(RowState::colour));
+        self.to.log_static(STATE, &states)?;
+        let red = RowState::Fault.colour();
         let marks = SeriesPoints::new()
             .with_colors([red])
             .with_markers([MarkerShape::Circle])
@@ -210,7 +199,7 @@ impl TableRecording {
         Ok(())
     }
 
-    /// Adds a row.
+    /// Adds a row. `expected` has what each channel should be, in the order of the channels.
     ///
     /// # Errors
     ///
@@ -221,14 +210,22 @@ impl TableRecording {
         ns: Option<i64>,
         readings: &[Option<f64>],
         scores: Option<&RowScores>,
+        expected: impl Iterator<Item = Option<ExpectedValue>>,
     ) -> Result<(), String> {
-        self.rows.push(row as i64);
         // A row without a time stamp takes that of the previous row.
-        self.ns.push(ns.or(self.ns.last().copied()).unwrap_or(0));
+        let place = (row as i64, ns.or(self.ns.last().copied()).unwrap_or(0));
+        self.rows.push(place.0);
+        self.ns.push(place.1);
+        let state = scores.map_or(RowState::Learning, |s| s.state);
+        if self.state.replace(state) != Some(state) {
+            self.states.push((place, state));
+        }
         for (series, x) in self.readings.iter_mut().zip(readings) {
             series.push(*x);
         }
         let flagged = scores.and_then(|s| s.flagged);
+        self.excerpts
+            .push(place, expected, state == RowState::Fault, flagged);
         for (index, (series, x)) in self.blamed.iter_mut().zip(readings).enumerate() {
             series.push(x.filter(|_| flagged == Some(index)));
         }
@@ -255,6 +252,9 @@ impl TableRecording {
         if self.rows.len() >= ROWS {
             self.send()?;
         }
+        if self.states.len() >= ROWS {
+            self.send_states()?;
+        }
         Ok(())
     }
 
@@ -264,6 +264,13 @@ impl TableRecording {
     ///
     /// Message of Rerun's error.
     pub fn log_event(&self, row: u64, ns: Option<i64>, text: &str) -> Result<(), String> {
+        self.set_row(row, ns);
+        let line = TextLog::new(text).with_level(TextLogLevel::WARN);
+        self.to.log("events", &line).map_err(|e| e.to_string())
+    }
+
+    /// Sets the row of what is logged next.
+    fn set_row(&self, row: u64, ns: Option<i64>) {
         self.to.set_time(ROW, TimeCell::from_sequence(row as i64));
         match (self.time, ns) {
             (Some(true), Some(ns)) => self
@@ -272,11 +279,60 @@ impl TableRecording {
             (Some(false), Some(ns)) => self.to.set_time(TIME, TimeCell::from_duration_nanos(ns)),
             _ => {}
         }
-        let line = TextLog::new(text).with_level(TextLogLevel::WARN);
-        self.to.log("events", &line).map_err(|e| e.to_string())
+    }
+
+    /// Sends changes of the state, if possible all at once: the viewer shows the time of the first ones that it gets.
+    fn send_states(&mut self) -> Result<(), String> {
+        let (places, states): (Vec<Place>, Vec<RowState>) = self.states.drain(..).unzip();
+        let (rows, ns) = places.into_iter().unzip();
+        let times = timelines(self.time, rows, ns);
+        let names = states.into_iter().map(RowState::name);
+        let columns = StateChange::new()
+            .with_state(names)
+            .columns_of_unit_batches();
+        let columns = columns.map_err(|e| e.to_string())?;
+        let sent = self.to.send_columns(STATE, times, columns);
+        sent.map_err(|e| e.to_string())
+    }
+
+    /// Sends what channels should be.
+    fn send_excerpts(&mut self) -> Result<(), String> {
+        let taken: Vec<(usize, Rows)> = self.excerpts.take().collect();
+        for (channel, rows) in taken {
+            let (numbers, ns) = rows.places.into_iter().unzip();
+            let times = timelines(self.time, numbers, ns);
+            let to = entity(["expected", self.channels[channel].as_str()]);
+            let lengths = std::iter::repeat_n(3, rows.numbers.len());
+            let columns = Scalars::new(rows.numbers.into_iter().flatten()).columns(lengths);
+            columns.map_err(|e| e.to_string()).and_then(|columns| {
+                let sent = self.to.send_columns(to, times, columns);
+                sent.map_err(|e| e.to_string())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Sends how the lines of isolated channels look, and the layout that shows these channels.
+    fn show_isolated(&self) -> RecordingStreamResult<()> {
+        let isolated = self.excerpts.isolated();
+        for Excerpt { channel, .. } in &isolated {
+            let name = self.channels[*channel].as_str();
+            let measured = SeriesLines::new()
+                .with_names(["measured"])
+                .with_colors([Color::from_rgb(86, 180, 233)])
+                .with_widths([1.5]);
+            self.to.log_static(entity(["readings", name]), &measured)?;
+            let expected = SeriesLines::new()
+                .with_names(["expected", "band", "band"])
+                .with_colors([Color::from_rgb(230, 159, 0); 3])
+                .with_widths([1.5, 0.75, 0.75]);
+            self.to.log_static(entity(["expected", name]), &expected)?;
+        }
+        self.layout(&isolated)
     }
 
     fn send(&mut self) -> Result<(), String> {
+        self.send_excerpts()?;
         let rows = std::mem::take(&mut self.rows);
         let ns = std::mem::take(&mut self.ns);
         let scores = self.scores.iter_mut().chain([&mut self.flagged]);
@@ -293,14 +349,7 @@ impl TableRecording {
                 let rows = of.iter().zip(&lengths).filter(|(_, n)| **n > 0);
                 rows.map(|(x, _)| *x).collect()
             };
-            let mut times = vec![TimeColumn::new_sequence(ROW, kept(&rows))];
-            times.extend(self.time.map(|epoch| {
-                if epoch {
-                    TimeColumn::new_timestamp_nanos_since_epoch(TIME, kept(&ns))
-                } else {
-                    TimeColumn::new_duration_nanos(TIME, kept(&ns))
-                }
-            }));
+            let times = timelines(self.time, kept(&rows), kept(&ns));
             let columns = Scalars::new(numbers).columns_of_unit_batches();
             let sent = columns.map_err(|e| e.to_string()).and_then(|columns| {
                 let to = series.path.clone();
@@ -326,6 +375,8 @@ impl TableRecording {
     ///
     /// Message of the disk's error.
     pub fn finish(mut self) -> Result<(), String> {
+        self.send_states()?;
+        self.show_isolated().map_err(|e| e.to_string())?;
         self.send()?;
         self.output
             .flush_blocking(FLUSH_TIMEOUT)
@@ -339,161 +390,17 @@ impl TableRecording {
             None => Ok(()),
         }
     }
-
-    /// Sends the view layout: a plot for each channel with marks on flagged rows, beside the scores.
-    fn layout(&self, channels: &[String]) -> RecordingStreamResult<()> {
-        let Some(info) = self.to.store_info() else {
-            return Ok(());
-        };
-        let (blueprint, storage) = RecordingStreamBuilder::new(info.application_id().clone())
-            .blueprint()
-            .enabled(true)
-            .memory()?;
-        blueprint.set_time_sequence("blueprint", 0);
-        let mut layout = Layout {
-            to: blueprint,
-            parts: 0,
-        };
-        let surprise = layout.plot(
-            "Surprise: flagged above 1",
-            &["/surprise/**".to_owned()],
-            true,
-        )?;
-        let kernel = layout.plot(
-            "T, delta and coherence",
-            &[
-                "/kernel/t_emissary".to_owned(),
-                "/kernel/t_master".to_owned(),
-                "/kernel/delta".to_owned(),
-                "/kernel/coherence".to_owned(),
-            ],
-            true,
-        )?;
-        let events = layout.view("TextLog", "Flagged", &["/events".to_owned()])?;
-        let about = layout.view("TextDocument", "About", &["/about".to_owned()])?;
-        let texts = layout.container(ContainerKind::Tabs, &[events, about], &[])?;
-        let scores = layout.container(
-            ContainerKind::Vertical,
-            &[surprise, kernel, texts],
-            &[2.0, 1.0, 1.0],
-        )?;
-        let mut plots = Vec::new();
-        let (own, shared) = channels.split_at(channels.len().min(PLOTTED));
-        for name in own {
-            let paths = ["readings", "blamed"].map(|top| entity([top, name.as_str()]).to_string());
-            plots.push(layout.plot(name, &paths, false)?);
-        }
-        if !shared.is_empty() {
-            let paths: Vec<String> = shared
-                .iter()
-                .map(|name| entity(["readings", name.as_str()]).to_string())
-                .collect();
-            plots.push(layout.plot("Other channels", &paths, false)?);
-        }
-        let readings = layout.container(ContainerKind::Grid, &plots, &[])?;
-        let root = layout.container(
-            ContainerKind::Horizontal,
-            &[readings, scores],
-            &[0.55, 0.45],
-        )?;
-        let viewport = ViewportBlueprint::new()
-            .with_root_container(RootContainer(root.1))
-            .with_auto_layout(false)
-            .with_auto_views(false);
-        layout.to.log("viewport", &viewport)?;
-        let hidden = PanelBlueprint::new().with_state(PanelState::Hidden);
-        layout.to.log("blueprint_panel", &hidden)?;
-        layout.to.log("selection_panel", &hidden)?;
-        let timeline = if self.time.is_some() { TIME } else { ROW };
-        let panel = TimePanelBlueprint::new()
-            .with_state(PanelState::Collapsed)
-            .with_timeline(timeline);
-        layout.to.log("time_panel", &panel)?;
-        let msgs = storage.take();
-        let id = msgs.iter().find_map(|msg| match msg {
-            LogMsg::SetStoreInfo(info) => Some(info.info.store_id.clone()),
-            _ => None,
-        });
-        if let Some(id) = id {
-            self.to
-                .send_blueprint(msgs, BlueprintActivationCommand::make_active(id));
-        }
-        Ok(())
-    }
 }
 
-/// View or container: its path in the blueprint, and its id.
-#[derive(Clone)]
-struct Part(EntityPath, Uuid);
-
-struct Layout {
-    to: RecordingStream,
-    parts: u8,
-}
-
-impl Layout {
-    fn part(&mut self, kind: &str) -> Part {
-        self.parts += 1;
-        let mut bytes = *b"becomingone_tab\0";
-        bytes[15] = self.parts;
-        let id = Uuid { bytes };
-        Part(entity([kind, &id.to_string()]), id)
-    }
-
-    fn view(
-        &mut self,
-        class: &str,
-        name: &str,
-        contents: &[String],
-    ) -> RecordingStreamResult<Part> {
-        let part = self.part("view");
-        let view = ViewBlueprint::new(class).with_display_name(name);
-        self.to.log(part.0.clone(), &view)?;
-        let contents = ViewContents::new(contents.iter().map(String::as_str));
-        self.property(&part, "ViewContents", &contents)?;
-        Ok(part)
-    }
-
-    fn plot(
-        &mut self,
-        name: &str,
-        contents: &[String],
-        legend: bool,
-    ) -> RecordingStreamResult<Part> {
-        let part = self.view("TimeSeries", name, contents)?;
-        let legend = PlotLegend::new()
-            .with_corner(Corner2D::LeftTop)
-            .with_visible(legend);
-        self.property(&part, "PlotLegend", &legend)?;
-        let whole = TimeAxis::new().with_view_range(TimeRange::EVERYTHING);
-        self.property(&part, "TimeAxis", &whole)?;
-        Ok(part)
-    }
-
-    fn property(
-        &self,
-        part: &Part,
-        name: &str,
-        property: &dyn AsComponents,
-    ) -> RecordingStreamResult<()> {
-        self.to.log(part.0.join(&entity([name])), property)
-    }
-
-    fn container(
-        &mut self,
-        kind: ContainerKind,
-        parts: &[Part],
-        shares: &[f32],
-    ) -> RecordingStreamResult<Part> {
-        let part = self.part("container");
-        let container =
-            ContainerBlueprint::new(kind).with_contents(parts.iter().map(|p| p.0.to_string()));
-        let container = match kind {
-            ContainerKind::Horizontal => container.with_col_shares(shares.iter().copied()),
-            ContainerKind::Vertical => container.with_row_shares(shares.iter().copied()),
-            _ => container,
-        };
-        self.to.log(part.0.clone(), &container)?;
-        Ok(part)
-    }
+/// Columns of both timelines. `epoch`: whether times count from 1970, if there are any.
+fn timelines(epoch: Option<bool>, rows: Vec<i64>, ns: Vec<i64>) -> Vec<TimeColumn> {
+    let mut times = vec![TimeColumn::new_sequence(ROW, rows)];
+    times.extend(epoch.map(|epoch| {
+        if epoch {
+            TimeColumn::new_timestamp_nanos_since_epoch(TIME, ns)
+        } else {
+            TimeColumn::new_duration_nanos(TIME, ns)
+        }
+    }));
+    times
 }

@@ -6,6 +6,7 @@
     reason = "a command prints"
 )]
 
+mod detection;
 mod floors;
 mod modules;
 mod peers;
@@ -29,6 +30,8 @@ cargo xtask soak      each feature alone, packages, every robot description of 1
                       for 5 s; then surprise
 cargo xtask sweep BINARY FOLDER..  the robot descriptions below some folders alone
 cargo xtask surprise  false alarms and missed faults, over thousands of simulated seconds
+cargo xtask detection  faults in the recordings of BECOMINGONE_TEST_DATA, by `analyze` and by classical methods;
+                      --json FILE keeps the figures, --parts sets,blame,healthy,throughput, --sets alfa,tep fewer of them
 
 --no-install          install nothing: name what is missing, and run what is possible without";
 
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
             soak::sweep(Path::new(binary), &python, &folders)
         }),
         ["surprise"] => surprise::surprise(),
+        ["detection", ref args @ ..] => detection::detection(install, args),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 pub(crate) struct Peers {
     /// Folder that holds `pybullet_data/` and others: models of other projects.
     pub(crate) robots: Option<PathBuf>,
-    /// A Python with `mujoco`, and with the packages of [`LOGS`].
+    /// A Python with `mujoco`, and with the packages of [`PACKAGES`].
     pub(crate) python: Option<PathBuf>,
     /// The Rerun viewer itself, not its launcher.
     pub(crate) rerun: Option<PathBuf>,
@@ -147,13 +147,13 @@ pub(crate) fn peers(install: Install) -> Result<Peers, String> {
         venv.install("mujoco==4.0.*")?;
         run(Command::new(&python).args(["-c", COPY]).arg(&robots))?;
     }
-    let packages = LOGS.map(|(package, _)| package);
-    let modules = LOGS.map(|(_, module)| module).join(", ");
+    let packages = PACKAGES.map(|(package, _)| package);
+    let modules = PACKAGES.map(|(_, module)| module).join(", ");
     if !imports(&python, &modules)
         && install.may(
-            "readers and writers of logs and of messages of devices",
+            "readers and writers of logs and of messages of devices, and peers of detection",
             &format!(
-                "PyPI {}, 220 MB, into target/peers/venv",
+                "PyPI {}, 290 MB, into target/peers/venv",
                 packages.join(" ")
             ),
         )
@@ -178,8 +178,8 @@ fn imports(python: &Path, modules: &str) -> bool {
     import.is_ok_and(|status| status.success())
 }
 
-/// Packages that read and write logs and the messages of devices, and a module of each.
-const LOGS: [(&str, &str); 10] = [
+/// Packages that read and write logs and the messages of devices, those of the peers of detection, and a module of each.
+const PACKAGES: [(&str, &str); 12] = [
     ("mcap==1.*", "mcap"),
     ("mcap-ros1-support==0.9.*", "mcap_ros1"),
     ("mcap-ros2-support==0.5.*", "mcap_ros2"),
@@ -190,6 +190,8 @@ const LOGS: [(&str, &str); 10] = [
     ("pyubx2==1.4.*", "pyubx2"),
     ("pandas==3.*", "pandas"),
     ("pyarrow==26.*", "pyarrow"),
+    ("scikit-learn==1.9.*", "sklearn"),
+    ("scipy==1.17.*", "scipy"),
 ];
 
 /// Wheels with robot descriptions, and a file of each.

@@ -22,7 +22,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_RUN: Duration = Duration::from_secs(20);
 
 /// Words in the arguments of a command that are replaced, as keys of the JSON object with the alarm.
-const WORDS: [&str; 5] = ["channel", "text", "row", "time", "surprise"];
+const WORDS: [&str; 8] = [
+    "channel", "text", "row", "time", "surprise", "severity", "measured", "expected",
+];
 
 /// What an alarm sets off, one alarm after the other.
 pub(super) struct Alarms {
@@ -96,12 +98,17 @@ impl Alarms {
             analyze.print(&format!("alarm: {text}"));
         }
         let Some(worker) = &self.worker else { return };
+        let furthest = begun.furthest();
         let alarm = json!({
             "channel": channel,
             "text": text,
             "row": row.number,
             "time": row.time.trim(),
             "surprise": begun.peak,
+            "severity": begun.severity,
+            "measured": furthest.map(|f| f.measured),
+            "expected": furthest.map(|f| f.expected),
+            "band": furthest.map(|f| f.band),
         });
         if let Err(TrySendError::Full(_)) = worker.to.try_send(alarm) {
             self.dropped += 1;
@@ -140,9 +147,7 @@ fn work(
 ) -> [u64; 2] {
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(TIMEOUT))
-        // A redirected request loses its body.
         .max_redirects(0)
-        .max_redirects_will_error(true)
         .build()
         .new_agent();
     let (mut failed, mut late) = (0, 0);
@@ -160,7 +165,16 @@ fn work(
                 .post(url)
                 .content_type("application/json")
                 .send(alarm.to_string());
-            outcomes.push(("--webhook", sent.map(drop).map_err(|e| e.to_string())));
+            let sent = sent
+                .map_err(|e| e.to_string())
+                .and_then(|answer| match answer.status() {
+                    status if status.is_success() => Ok(()),
+                    // A redirected request loses its body.
+                    status => Err(format!(
+                        "{url}: found the answer {status}; expected success"
+                    )),
+                });
+            outcomes.push(("--webhook", sent));
         }
         for (option, outcome) in outcomes {
             if let Err(error) = outcome {
@@ -217,6 +231,7 @@ fn fill(argument: &str, alarm: &Value) -> String {
             Some((word, value)) => {
                 match value {
                     Value::String(text) => filled.push_str(text),
+                    Value::Null => {}
                     number => filled.push_str(&number.to_string()),
                 }
                 rest = &rest[word.len() + 2..];

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::files::is_same_file;
 use crate::show::{self, Rerun};
 use becomingone_kernel::MIN_WARM_UP;
+use becomingone_systems::output_file::Replacement;
 use clap::{ArgAction, Args};
 use std::path::{Path, PathBuf};
 
@@ -70,7 +71,7 @@ pub(crate) struct Analyze {
     #[arg(long, value_name = "RATE", value_parser = positive, conflicts_with_all = ["sensitivity", "load"])]
     pub(super) false_alarms_per_hour: Option<f64>,
     /// Alarms begin at a smaller rise (2: at half of it) or a larger one (0.5: at twice).
-    #[arg(long, value_name = "FACTOR", value_parser = positive, default_value_t = 1.0, hide_default_value = true, conflicts_with = "load")]
+    #[arg(long, value_name = "FACTOR", value_parser = factor, default_value_t = 1.0, hide_default_value = true, conflicts_with = "load")]
     pub(super) sensitivity: f64,
     /// Write what was learned, for --load.
     #[arg(long, value_name = "FILE", conflicts_with = "load")]
@@ -93,11 +94,11 @@ pub(crate) struct Analyze {
     /// Output to Rerun: off, or save=FILE [default: a file named after the table, unless the table exceeds 100 MB].
     #[arg(long, value_parser = show::parser(), value_name = "HOW", default_value = "auto", hide_default_value = true)]
     pub(super) rerun: Rerun,
-    /// Program to run when an alarm begins, with its arguments, up to a `;`: {channel}, {text}, {row}, {time} and
-    /// {surprise} are filled in after the arguments were told apart. There is no shell; it is ended after 20 s.
+    /// Program to run when an alarm begins, with its arguments, up to a `;`: {channel}, {text}, {row}, {time},
+    /// {surprise}, {severity}, {measured} and {expected} are filled in after the arguments were told apart. There is no shell; it is ended after 20 s.
     #[arg(long, value_name = "PROGRAM", num_args = 1.., action = ArgAction::Set, value_terminator = ";", allow_hyphen_values = true)]
     pub(super) on_alarm: Vec<String>,
-    /// Address that a JSON object with channel, text, row, time and surprise is sent to (POST) when an alarm begins.
+    /// Address that a JSON object with channel, text, row, time, surprise, severity, measured, expected and band is sent to (POST) when an alarm begins.
     #[arg(long, value_name = "URL")]
     pub(super) webhook: Option<String>,
     /// Print warnings and errors only.
@@ -109,6 +110,13 @@ fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (1e-9..=1e9).contains(&rate) => Ok(rate),
         _ => Err("expected rows a second, from 1e-9 to 1e9".to_owned()),
+    }
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if (0.01..=100.0).contains(&x) => Ok(x),
+        _ => Err("expected a number from 0.01 to 100".to_owned()),
     }
 }
 
@@ -220,6 +228,14 @@ impl Analyze {
             ("--json", self.json.as_deref(), "the file of --json"),
         ] {
             let Some(file) = file else { continue };
+            if option == "--save" || option == "--json" {
+                if file.as_os_str() == "-" {
+                    return Err(Failure::BadInput(format!("{option} -: expected a file")));
+                }
+                // Before the analysis, not after it.
+                Replacement::check(file)
+                    .map_err(|e| Failure::BadInput(format!("{option} {}: {e}", file.display())))?;
+            }
             if let Some((_, what)) = used.iter().find(|(other, _)| is_same_file(file, other)) {
                 return Err(Failure::BadInput(format!(
                     "{option} {}: found {what}; expected a file of its own",

@@ -1,29 +1,24 @@
 //! State of each channel: last value, stuck-at, unjudged values.
 
-use super::baseline::TrainingValues;
-use becomingone_kernel::{Detector, Expected};
+use becomingone_kernel::Detector;
 use becomingone_replay::Row;
-
-/// What a channel is, and what it should be.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Measured {
-    pub(super) value: Option<f64>,
-    pub(super) expected: Option<Expected>,
-}
 
 /// State of all channels.
 pub(super) struct ChannelStates {
     pub(super) channels: Vec<ChannelState>,
     pub(super) trained: bool,
-    /// Ticks of the detector, and those of the current baseline.
+    /// Ticks of the detector.
     ticks: u64,
-    learned: u32,
+    /// Row of each tick of the current baseline.
+    rows: Vec<u64>,
+    /// Files of the baseline, and the ticks at which each begins.
+    files: Vec<(usize, String)>,
 }
 
 #[derive(Clone, Default)]
 pub(super) struct ChannelState {
-    /// Its values in the baseline.
-    pub(super) learned: TrainingValues,
+    /// Number of its values in the baseline.
+    pub(super) learned: u32,
     /// The last value, and its row.
     pub(super) last_value: Option<(f64, u64)>,
     /// The row since which it has this value.
@@ -41,7 +36,22 @@ impl ChannelStates {
             channels: vec![ChannelState::default(); channels],
             trained: false,
             ticks: 0,
-            learned: 0,
+            rows: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
+    /// The next ticks of the baseline are those of a file.
+    pub(super) fn begin_file(&mut self, name: String) {
+        self.files.push((self.rows.len(), name));
+    }
+
+    /// Row of a tick of the baseline, and its file, if that is another one.
+    pub(super) fn place(&self, tick: usize) -> String {
+        let row = self.rows.get(tick).copied().unwrap_or(tick as u64);
+        match self.files.iter().rev().find(|(start, _)| *start <= tick) {
+            Some((_, file)) => format!("row {row} of {file}"),
+            None => format!("row {row} of the baseline"),
         }
     }
 
@@ -58,20 +68,18 @@ impl ChannelStates {
             return;
         }
         if detector.finding().is_none() {
-            self.learned += 1;
+            self.rows.push(row);
             for (channel, value) in self.channels.iter_mut().zip(values) {
-                if let Some(x) = value {
-                    channel.learned.take(*x, row);
-                }
+                channel.learned += u32::from(value.is_some());
             }
             let is_over = detector
                 .warm_up()
-                .is_some_and(|rows| self.learned as usize >= rows);
+                .is_some_and(|rows| self.rows.len() >= rows);
             if is_over && !detector.is_trained() {
                 // Training failed: the next ticks are the baseline.
-                self.learned = 0;
+                self.rows.clear();
                 for channel in &mut self.channels {
-                    channel.learned = TrainingValues::default();
+                    channel.learned = 0;
                 }
             }
             return;
@@ -81,14 +89,6 @@ impl ChannelStates {
                 channel.values += 1;
                 channel.unjudged += u64::from(!detector.judges(n));
             }
-        }
-    }
-
-    /// The last value of a channel, with what it should be.
-    pub(super) fn measured(&self, channel: usize, expected: Option<Expected>) -> Measured {
-        Measured {
-            value: self.channels[channel].last_value.map(|(x, _)| x),
-            expected,
         }
     }
 

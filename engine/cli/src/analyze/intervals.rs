@@ -1,7 +1,6 @@
 //! Intervals of flagged rows.
 
-use super::channels::Measured;
-use becomingone_kernel::{Finding, Health};
+use becomingone_kernel::{Expected, Finding, Outside};
 use becomingone_replay::Row;
 
 /// An interval of flagged rows.
@@ -13,16 +12,37 @@ pub(super) struct Interval<const N: usize> {
     pub(super) last: (u64, String, Option<i64>),
     pub(super) lasted_s: Option<f64>,
     pub(super) peak: f64,
-    /// Largest mean of the statistics over their thresholds, its row, and each channel's share and value there.
+    /// Largest mean of the statistics over their thresholds, its row, and each channel's share there.
     pub(super) severity: f64,
     pub(super) worst_row: u64,
     pub(super) shares: [f64; N],
-    pub(super) measured: [Measured; N],
+    /// Where each channel was furthest from what it should be, in widths of its band.
+    furthest: [Option<Furthest>; N],
     /// How often each channel had the largest share.
     named: [u32; N],
 }
 
+/// What a channel was, and what it should have been.
+#[derive(Clone, Copy)]
+pub(super) struct Furthest {
+    pub(super) row: u64,
+    pub(super) measured: f64,
+    pub(super) expected: f64,
+    pub(super) band: f64,
+}
+
+impl Furthest {
+    fn off(&self) -> f64 {
+        (self.measured - self.expected).abs() / self.band.max(f64::MIN_POSITIVE)
+    }
+}
+
 impl<const N: usize> Interval<N> {
+    /// Where the isolated channel was furthest from what it should be.
+    pub(super) fn furthest(&self) -> Option<Furthest> {
+        self.cause().and_then(|n| self.furthest[n])
+    }
+
     /// The isolated channel: the one that has the largest share most often.
     pub(super) fn cause(&self) -> Option<usize> {
         let most = self
@@ -48,8 +68,8 @@ pub(super) struct Intervals<const N: usize> {
     last_stamp: String,
     pub(super) count: u64,
     pub(super) rows: u64,
-    /// Rows that are neither faulty nor healthy.
-    pub(super) outside: u64,
+    /// Rows that are neither faulty nor healthy, by the reason.
+    pub(super) outside: Vec<(Outside, u64)>,
 }
 
 impl<const N: usize> Intervals<N> {
@@ -73,14 +93,19 @@ impl<const N: usize> Intervals<N> {
         row: &Row,
         finding: &Finding<N>,
         stamped: bool,
-        measured: impl Fn(usize) -> Measured,
+        expected: impl Fn(usize) -> Option<Expected>,
     ) -> Option<Interval<N>> {
         // A row without a valid stamp has that of a row above.
         if row.stamp_ns.is_some() || !stamped {
             self.last_stamp.clear();
             self.last_stamp.push_str(row.time.trim());
         }
-        self.outside += u64::from(finding.health == Health::Outside);
+        if let Some(why) = finding.outside {
+            match self.outside.iter_mut().find(|(reason, _)| *reason == why) {
+                Some((_, rows)) => *rows += 1,
+                None => self.outside.push((why, 1)),
+            }
+        }
         if !finding.is_fault() {
             return self.open.take();
         }
@@ -105,7 +130,7 @@ impl<const N: usize> Intervals<N> {
             severity: 0.0,
             worst_row: row.number,
             shares: [0.0; N],
-            measured: [Measured::default(); N],
+            furthest: [None; N],
             named: [0; N],
         });
         open.last = here(Some(std::mem::take(&mut open.last)));
@@ -113,8 +138,20 @@ impl<const N: usize> Intervals<N> {
         if finding.severity > open.severity {
             (open.severity, open.worst_row) = (finding.severity, row.number);
             open.shares = finding.blame;
-            for n in 0..row.values.len().min(N) {
-                open.measured[n] = measured(n);
+        }
+        for (n, furthest) in open.furthest.iter_mut().enumerate() {
+            let Some((expected, measured)) = expected(n).and_then(|e| Some((e, e.measured?)))
+            else {
+                continue;
+            };
+            let here = Furthest {
+                row: row.number,
+                measured,
+                expected: expected.value,
+                band: expected.band,
+            };
+            if furthest.is_none_or(|before| here.off() > before.off()) {
+                *furthest = Some(here);
             }
         }
         if let Some(cause) = finding.cause {

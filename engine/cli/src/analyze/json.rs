@@ -30,14 +30,16 @@ impl Analyze {
                 "per_hour_most": found.per_hour_most(),
             })
         });
+        let model = detector.model().into_iter();
+        let inputs: Vec<&String> = model.flat_map(|m| m.inputs()).map(|n| &names[*n]).collect();
         let kept: Vec<Value> = intervals.kept.iter().map(|i| interval(i, names)).collect();
         let result = json!({
             "file": self.file.display().to_string(),
             "channels": names,
-            "inputs": self.inputs,
+            "inputs": inputs,
             "rows": table.counts().rows,
             "flagged_rows": intervals.rows,
-            "outside_rows": intervals.outside,
+            "outside_rows": intervals.outside.iter().map(|(_, rows)| rows).sum::<u64>(),
             "thresholds": thresholds,
             "false_alarms": false_alarms,
             "intervals_left_out": intervals.count - kept.len() as u64,
@@ -56,7 +58,7 @@ fn interval<const N: usize>(of: &Interval<N>, names: &[String]) -> Value {
         .filter(|(_, share)| **share > 0.0)
         .map(|(name, share)| (name.clone(), json!(share)))
         .collect();
-    let measured = cause.map(|n| of.measured[n]).unwrap_or_default();
+    let furthest = of.furthest();
     json!({
         "first": end(&of.first),
         "last": end(&of.last),
@@ -65,9 +67,10 @@ fn interval<const N: usize>(of: &Interval<N>, names: &[String]) -> Value {
         "severity": of.severity,
         "surprise": of.peak,
         "worst_row": of.worst_row,
-        "measured": measured.value,
-        "expected": measured.expected.map(|e| e.value),
-        "band": measured.expected.map(|e| e.band),
+        "measured": furthest.map(|f| f.measured),
+        "expected": furthest.map(|f| f.expected),
+        "band": furthest.map(|f| f.band),
+        "measured_row": furthest.map(|f| f.row),
         "shares": shares,
     })
 }

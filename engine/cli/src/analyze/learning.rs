@@ -2,6 +2,7 @@
 
 use super::arguments::{Analyze, BinMode};
 use super::channels::ChannelStates;
+use super::duration::format_duration;
 use super::healthy_file::HealthyFile;
 use super::model_file::ModelFile;
 use super::ticks::Ticks;
@@ -13,6 +14,8 @@ use std::path::Path;
 
 /// Most values that are learned from: a fit keeps them four times.
 const MAX_LEARNED: usize = 8_000_000;
+/// Steps of two files are the same within this ratio.
+const SAME_RATE: std::ops::Range<f64> = 0.7..1.4;
 
 /// What a detector has when the first row is judged.
 pub(super) enum Learned {
@@ -29,12 +32,32 @@ impl Learned {
             return Ok(Self::Loaded(Box::new(ModelFile::read(file)?)));
         }
         let mut wanted = wanted.clone();
-        let mut tables = Vec::new();
+        let mut tables: Vec<(HealthyFile, Table)> = Vec::new();
         for healthy in &analyze.healthy {
+            if let Some((other, _)) = tables.iter().find(|(other, _)| healthy.overlaps(other)) {
+                return Err(Failure::BadInput(format!(
+                    "--healthy {healthy}: found rows of {other} again; expected other ones: what is learned is judged by rows that did not form it"
+                )));
+            }
             let mut table = Table::open(&healthy.file, &wanted).map_err(Failure::bad_input)?;
             analyze.limit(&mut table);
-            if tables.is_empty() {
-                wanted.columns = table.channels().to_vec();
+            match tables.first() {
+                None => {
+                    wanted.columns = table.channels().to_vec();
+                    wanted.ignore.clear();
+                }
+                Some((first, of_first)) => {
+                    let (here, there) = (analyze.step_s(&table).0, analyze.step_s(of_first).0);
+                    if matches!(analyze.bins, BinMode::Auto | BinMode::Off)
+                        && !SAME_RATE.contains(&(here / there))
+                    {
+                        return Err(Failure::BadInput(format!(
+                            "--healthy {healthy}: found a row every {}; expected one every {}, as in {first}: --bins makes rows of equal length",
+                            format_duration(here),
+                            format_duration(there)
+                        )));
+                    }
+                }
             }
             tables.push((healthy.clone(), table));
         }
@@ -115,8 +138,9 @@ impl Analyze {
         detector: &mut Detector<N>,
         states: &mut ChannelStates,
     ) -> Result<(), Failure> {
-        let file = healthy.file.display();
         let steps = self.step_s(table);
+        states.begin_file(healthy.file.display().to_string());
+        let mut values = vec![0_u64; table.channels().len()];
         let mut ticks = Ticks::<N>::new(table.channels().len(), self.bin_ns(table), steps)
             .map_err(Failure::bad_input)?;
         detector.begin_stretch();
@@ -140,10 +164,13 @@ impl Analyze {
             }
             if learned(detector) >= most {
                 self.warn(&format!(
-                    "--healthy {file}: learned from its rows before row {} alone: more would need too much memory",
+                    "--healthy {healthy}: learned from its rows before row {} alone: more would need too much memory",
                     row.number
                 ));
                 break;
+            }
+            for (count, x) in values.iter_mut().zip(&row.values) {
+                *count += u64::from(x.is_some());
             }
             ticks.push(&row, |values, dt_s| {
                 detector.push(values, dt_s);
@@ -153,43 +180,47 @@ impl Analyze {
         let found = learned(detector);
         if found < u64::from(MIN_WARM_UP) {
             return Err(Failure::BadInput(format!(
-                "--healthy {file}: found {found} {} in its {} rows{}; expected at least {MIN_WARM_UP} to learn from",
+                "--healthy {healthy}: found {found} {}; expected at least {MIN_WARM_UP} to learn from",
                 if self.bin_ns(table).is_some() {
                     "bins"
                 } else {
                     "rows"
                 },
-                table.counts().rows,
-                healthy.rows.as_ref().map_or(String::new(), |rows| format!(
-                    " from {} to {}",
-                    rows.start(),
-                    rows.end()
-                )),
+            )));
+        }
+        let empty = table
+            .channels()
+            .iter()
+            .zip(&values)
+            .find(|(_, count)| **count == 0);
+        if let Some((name, _)) = empty {
+            return Err(Failure::BadInput(format!(
+                "--healthy {healthy}: found no value of `{name}`; expected values of each channel, or --ignore {name}"
             )));
         }
         for note in table.notes() {
-            self.warn(&format!("{file}: {note}"));
+            self.warn(&format!("{healthy}: {note}"));
         }
-        let [back, late, set_back, ..] = ticks.counts();
-        if back + late + set_back > 0 {
-            self.warn(&format!(
-                "--healthy {file}: {} rows whose stamp is not after that of a row above",
-                back + late + set_back
-            ));
-        }
+        let [back, late, set_back, beyond, _] = ticks.counts();
+        self.warn_counts(
+            &format!("{healthy}: "),
+            table,
+            [back, late, set_back, beyond, 0, 0],
+        );
         Ok(())
     }
 
     /// Indices of the channels of `--inputs`.
     fn input_channels(&self, channels: &[String]) -> Result<Vec<usize>, Failure> {
         let index = |name: &String| {
-            channels.iter().position(|c| c == name).ok_or_else(|| {
+            let is = |c: &String| c == name || c == name.trim();
+            channels.iter().position(is).ok_or_else(|| {
                 let names = channels.iter().map(String::as_str);
                 Failure::BadInput(format!(
                     "--inputs: found `{name}`; expected channels of {}: {}{}",
                     self.file.display(),
                     channels.join(", "),
-                    did_you_mean(name, names)
+                    did_you_mean(name.trim(), names)
                 ))
             })
         };

@@ -1,6 +1,7 @@
 //! [`ModelFile`]: what a detector has learned, as JSON.
 
 use super::arguments::Analyze;
+use super::healthy_file::HealthyFile;
 use crate::failure::Failure;
 use crate::files::write_json;
 use becomingone_kernel::{Detector, Model};
@@ -51,7 +52,9 @@ impl ModelFile {
         if text.len() as u64 > MAX_BYTES {
             return Err(failed(format!("more than {} MB", MAX_BYTES / 1_000_000)));
         }
-        let head: Head = serde_json::from_str(&text).map_err(|e| failed(e.to_string()))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let no_model = |e: serde_json::Error| failed(format!("no model ({e})"));
+        let head: Head = serde_json::from_str(text).map_err(no_model)?;
         if head.format != FORMAT {
             return Err(failed(format!("the format `{}`", head.format)));
         }
@@ -61,7 +64,12 @@ impl ModelFile {
                 head.version
             )));
         }
-        let model: Self = serde_json::from_str(&text).map_err(|e| failed(e.to_string()))?;
+        let model: Self = serde_json::from_str(text).map_err(no_model)?;
+        let mut names: Vec<&String> = model.channels.iter().collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(failed(format!("the channel `{}` twice", twice[0])));
+        }
         if model.bin_ns == Some(0) {
             return Err(failed("bins of 0 ns".to_owned()));
         }
@@ -96,13 +104,15 @@ impl Analyze {
         let (Some(file), Some(model)) = (&self.save, detector.model()) else {
             return Ok(());
         };
-        let own = std::slice::from_ref(&self.file);
-        let healthy = self.healthy.iter().map(|h| &h.file);
-        let files = healthy.chain(own.iter().filter(|_| self.healthy.is_empty()));
+        let mut learned_from: Vec<String> =
+            self.healthy.iter().map(HealthyFile::to_string).collect();
+        if learned_from.is_empty() {
+            learned_from.push(format!("{}:0-{}", self.file.display(), self.baseline - 1));
+        }
         let saved = ModelFile {
             format: FORMAT.to_owned(),
             version: VERSION,
-            learned_from: files.map(|file| file.display().to_string()).collect(),
+            learned_from,
             channels: table.channels().to_vec(),
             bin_ns: self.bin_ns(table),
             model: model.clone(),

@@ -3,12 +3,14 @@
 use super::arguments::Analyze;
 use super::channels::ChannelStates;
 use super::duration::format_duration;
+use super::healthy_file::HealthyFile;
 use super::intervals::{Interval, Intervals};
 use super::progress::Progress;
 use super::rerun::RerunFile;
 use crate::failure::Failure;
-use becomingone_kernel::{Detector, FalseAlarms, MIN_WARM_UP};
+use becomingone_kernel::{Detector, FalseAlarms, MIN_WARM_UP, Outlier, Outside};
 use becomingone_replay::Table;
+use std::fmt;
 use std::path::Path;
 
 /// Maximum number of printed intervals; the scores hold all.
@@ -17,22 +19,77 @@ const MAX_PRINTED: u64 = 1000;
 /// Highest bound of the rate of false alarms (1/h) that is printed.
 const MAX_BOUND: f64 = 1000.0;
 
+/// Most reasons of rows outside that are printed.
+const MAX_REASONS: usize = 5;
+
+/// Words for why a machine is outside what was learned.
+fn reason(why: Outside, channels: &[String]) -> String {
+    match why {
+        Outside::Input(n) => format!("input `{}` beyond its values", channels[n]),
+        Outside::NoInput(n) => format!("input `{}` missing", channels[n]),
+        Outside::Settling => "after an input was unknown".to_owned(),
+        Outside::Channel(n) => format!("`{}` beyond its values", channels[n]),
+        Outside::Switch(n) => format!("switch `{}` at a new value", channels[n]),
+        Outside::Rate => "another rate of rows".to_owned(),
+        _ => "no channel to judge".to_owned(),
+    }
+}
+
+/// What is wrong with the values of a channel that has outliers.
+fn described(outlier: &Outlier, states: &ChannelStates) -> String {
+    let (value, place) = (Short(outlier.value), states.place(outlier.row));
+    let more = match outlier.count {
+        1 => String::new(),
+        count => format!(" (the first of {count} such values)"),
+    };
+    match outlier.factor {
+        Some(factor) => format!(
+            "is {value} in {place}{more}, far from its other values there: its deviation becomes {} times as large as theirs, and smaller changes are not detected",
+            Times(factor)
+        ),
+        None => format!(
+            "is {value} in {place}{more}, and {} in all others: changes smaller than that step are not detected",
+            Short(outlier.others)
+        ),
+    }
+}
+
+/// A number in a readable length.
+struct Short(f64);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.abs() < 1e10 && (self.0 == 0.0 || self.0.abs() >= 1e-4) {
+            write!(f, "{}", self.0)
+        } else {
+            write!(f, "{:e}", self.0)
+        }
+    }
+}
+
+/// A factor in a readable length.
+struct Times(f64);
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 1e10 {
+            write!(f, "{:.0}", self.0)
+        } else {
+            write!(f, "{:.0e}", self.0)
+        }
+    }
+}
+
 impl Analyze {
     /// What is normal is learned from this.
     pub(super) fn learned_from(&self) -> String {
-        let names = |files: &mut dyn Iterator<Item = &Path>| {
-            let names: Vec<String> = files.map(|file| file.display().to_string()).collect();
-            names.join(", ")
-        };
         if let Some(model) = &self.load {
-            format!("the rows of {}", model.display())
+            model.display().to_string()
         } else if self.healthy.is_empty() {
             format!("the first {} rows", self.baseline)
         } else {
-            format!(
-                "the rows of {}",
-                names(&mut self.healthy.iter().map(|h| h.file.as_path()))
-            )
+            let names: Vec<String> = self.healthy.iter().map(HealthyFile::to_string).collect();
+            format!("the rows of {}", names.join(", "))
         }
     }
 
@@ -74,24 +131,37 @@ impl Analyze {
         }
         let ticks = detector.warm_up().unwrap_or_default() as u32;
         for (channel, name) in states.channels.iter().zip(table.channels()) {
-            let count = channel.learned.count();
+            let count = channel.learned;
             // Channels without any value are reported above; few ticks have few values.
             if count > 1 && count < MIN_WARM_UP && count < ticks / 2 {
                 self.warn(&format!(
                     "`{name}` has {count} values in the {ticks} ticks of the baseline: too few to learn from, at least {MIN_WARM_UP} are needed"
                 ));
             }
-            if let Some(outlier) = channel.learned.outlier() {
-                self.warn(&format!("`{name}` {outlier}"));
-            }
+        }
+        for outlier in detector.outliers() {
+            let name = &table.channels()[outlier.channel];
+            self.warn(&format!("`{name}` {}", described(outlier, states)));
+        }
+        let inputs = named(&mut detector.constant_inputs().into_iter());
+        if !inputs.is_empty() {
+            self.warn(&format!(
+                "inputs that are constant in {}: {}; while one has another value, the state is `outside` and nothing is flagged",
+                self.learned_from(),
+                inputs.join(", ")
+            ));
         }
         let bins = self.bin_ns(table).is_some();
-        let what = if bins { "bins" } else { "rows" };
         if let Some((rows, factor)) = detector.unlike() {
+            let advice = if self.healthy.is_empty() {
+                "expected a longer --baseline, one in which the machine does one thing, or several files for --healthy"
+            } else {
+                "expected files in which the machine does the same things"
+            };
             self.warn(&format!(
-                "{what} {} to {} of the baseline are unlike the others (by a factor of {factor:.0}): alarms cannot be trusted, and small faults are not found; expected a longer --baseline, or one in which the machine does one thing, or several files for --healthy",
-                rows.start,
-                rows.end - 1
+                "{} to {} are unlike the others (by a factor of {factor:.0}): alarms cannot be trusted, and small faults are not found; {advice}",
+                states.place(rows.start),
+                states.place(rows.end - 1)
             ));
         }
         if let Some([level, activity, innovation, shift]) = detector.thresholds() {
@@ -122,10 +192,18 @@ impl Analyze {
             )),
             // A few seconds bound nothing.
             _ if most > MAX_BOUND => {}
-            _ => self.print(&format!(
-                "false alarms: {} in {healthy} of healthy rows: with 95 % fewer than {most:.2} an hour, of rows like these",
-                found.alarms
-            )),
+            wanted => {
+                self.print(&format!(
+                    "false alarms: {} in {healthy} of healthy rows ({:.2} an hour; with 95 % fewer than {most:.2}, of rows like these)",
+                    found.alarms,
+                    found.alarms as f64 / found.hours
+                ));
+                if let Some(rate) = wanted.filter(|rate| found.alarms as f64 + 1.0 < rate * found.hours) {
+                    self.print(&format!(
+                        "fewer than the wanted {rate} an hour: alarms begin at the least rise that there is; --sensitivity goes below it"
+                    ));
+                }
+            }
         }
     }
 
@@ -168,12 +246,7 @@ impl Analyze {
     }
 
     /// Warns of irregular rows, stamps and values.
-    pub(super) fn report_counts(
-        &self,
-        table: &Table,
-        states: &ChannelStates,
-        counts_seen: [u64; 6],
-    ) {
+    pub(super) fn warn_counts(&self, place: &str, table: &Table, counts_seen: [u64; 6]) {
         let counts = table.counts();
         let firsts = table.firsts();
         let [back, late, set_back, beyond, broken, gaps] = counts_seen;
@@ -248,13 +321,24 @@ impl Analyze {
                 let first = first
                     .as_ref()
                     .map_or(String::new(), |f| format!(" (first in {f})"));
-                self.warn(&format!("{count} {what}{first}"));
+                self.warn(&format!("{place}{count} {what}{first}"));
             }
         }
-        let last = counts.rows.saturating_sub(1);
+    }
+
+    /// Warns of irregular rows, and of channels that end, stop or are not judged.
+    pub(super) fn report_counts<const N: usize>(
+        &self,
+        detector: &Detector<N>,
+        table: &Table,
+        states: &ChannelStates,
+        counts_seen: [u64; 6],
+    ) {
+        self.warn_counts("", table, counts_seen);
+        let last = table.counts().rows.saturating_sub(1);
         // A channel that does not change for the length of the baseline is stuck.
         let long = u64::from(self.baseline);
-        for (channel, name) in states.channels.iter().zip(table.channels()) {
+        for (n, (channel, name)) in states.channels.iter().zip(table.channels()).enumerate() {
             if channel.unjudged * 4 > channel.values {
                 self.warn(&format!(
                     "`{name}` is missing for longer at a time than in the baseline: {} of its {} values are not judged",
@@ -262,7 +346,10 @@ impl Analyze {
                 ));
             }
             match (channel.last_value, channel.since) {
-                (None, _) if states.trained => {}
+                (None, _) if detector.absent_channels().contains(&n) => {}
+                (None, _) if states.trained && last > 0 => {
+                    self.warn(&format!("`{name}` has no value: it is not judged"));
+                }
                 (Some((_, seen)), _) if last >= seen + long => {
                     self.warn(&format!("`{name}` has no value after row {seen}"));
                 }
@@ -323,10 +410,18 @@ impl Analyze {
                 }
             ));
         }
-        if intervals.outside > 0 {
+        if !intervals.outside.is_empty() {
+            let rows: u64 = intervals.outside.iter().map(|(_, rows)| rows).sum();
+            let mut reasons = intervals.outside.clone();
+            reasons.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+            let reasons: Vec<String> = reasons
+                .iter()
+                .take(MAX_REASONS)
+                .map(|(why, rows)| format!("{} {rows}", reason(*why, table.channels())))
+                .collect();
             self.print(&format!(
-                "{} rows are `outside`: values or a rate that the baseline does not have, or no channel to judge",
-                intervals.outside
+                "{rows} rows are `outside` what was learned: {}",
+                reasons.join(", ")
             ));
         }
         if !self.to_stdout() {

@@ -2,13 +2,14 @@
 
 use super::arguments::Analyze;
 use crate::failure::Failure;
-use becomingone_kernel::Finding;
+use becomingone_kernel::Detector;
 use becomingone_replay::{Row, Table};
 use std::path::Path;
 #[cfg(feature = "rerun")]
 use {
     crate::show::{MAX_NUMBER, Rerun, print_renamed},
-    becomingone_rerun::{RerunError, RowScores, TableRecording},
+    becomingone_kernel::Health,
+    becomingone_rerun::{ExpectedValue, RerunError, RowScores, RowState, TableRecording},
     becomingone_systems::output_file::{is_busy, numbered},
     std::fmt::Write as _,
     std::path::PathBuf,
@@ -26,9 +27,15 @@ impl RerunFile {
     pub(super) fn push<const N: usize>(
         &mut self,
         row: &Row,
-        finding: Option<&Finding<N>>,
+        detector: &Detector<N>,
     ) -> Result<(), Failure> {
-        let statistics = finding.map(|f| RowScores {
+        let statistics = detector.finding().map(|f| RowScores {
+            state: match f.health {
+                Health::Healthy => RowState::Healthy,
+                Health::Fault => RowState::Fault,
+                Health::Changed => RowState::Changed,
+                Health::Outside => RowState::Outside,
+            },
             t_emissary: f.t_emissary,
             t_master: f.t_master,
             delta: f.delta(),
@@ -38,9 +45,20 @@ impl RerunFile {
             surprise: f.surprise,
             flagged: f.cause.filter(|_| f.is_fault()),
         });
-        let pushed = self
-            .0
-            .push(row.number, row.stamp_ns, &row.values, statistics.as_ref());
+        let expected = (0..row.values.len()).map(|channel| {
+            let expected = detector.expected(channel)?;
+            Some(ExpectedValue {
+                value: expected.value,
+                band: expected.band,
+            })
+        });
+        let pushed = self.0.push(
+            row.number,
+            row.stamp_ns,
+            &row.values,
+            statistics.as_ref(),
+            expected,
+        );
         pushed.map_err(|why| self.error(why))
     }
 
@@ -66,11 +84,7 @@ pub(super) enum RerunFile {}
 
 #[cfg(not(feature = "rerun"))]
 impl RerunFile {
-    pub(super) fn push<const N: usize>(
-        &mut self,
-        _: &Row,
-        _: Option<&Finding<N>>,
-    ) -> Result<(), Failure> {
+    pub(super) fn push<const N: usize>(&mut self, _: &Row, _: &Detector<N>) -> Result<(), Failure> {
         match *self {}
     }
 

@@ -113,12 +113,10 @@ impl Analyze {
                 scores.flush()?;
             }
             if let Some(recorded) = &mut recorded {
-                recorded.push(&row, finding)?;
+                recorded.push(&row, &detector)?;
             }
             if let Some(finding) = finding {
-                let ended = intervals.push(&row, finding, stamped, |n| {
-                    states.measured(n, detector.expected(n))
-                });
+                let ended = intervals.push(&row, finding, stamped, |n| detector.expected(n));
                 if let Some(done) = ended {
                     self.report_interval(&done, &table, recorded.as_mut(), &mut progress)?;
                     intervals.keep(done);
@@ -150,7 +148,7 @@ impl Analyze {
             counters.broken + masked,
             counters.gaps,
         ];
-        self.report_counts(&table, &states, counts_seen);
+        self.report_counts(&detector, &table, &states, counts_seen);
         self.write_intervals(&detector, &table, &intervals)?;
         if let Some(broken) = broken {
             return Err(broken);

@@ -18,6 +18,17 @@
 //! `faults: [(sensor: "rover/gyro", kind: Freeze, at_s: 20, for_s: 5)]` corrupts a simulated sensor or weakens an
 //! actuator; ground truth is untouched. [`FaultKind`](crate::components::fault::FaultKind) lists all kinds.
 //!
+//! # Where do I see an alarm?
+//!
+//! ```text
+//! alarm: 21.34 s, rover: imu/gyro_z, surprise 3.2
+//! over: 24.10 s, rover
+//! ```
+//!
+//! `run` prints a line on standard error when an alarm begins and when it ends, at most 100 alarms; the channel is that of
+//! the first moment. The summary counts all of them, and with `--summary` it has the first 64 of each agent, each with the
+//! channel that was isolated most of the time.
+//!
 //! # How are faults detected?
 //!
 //! Three detectors run side by side; any of them raises the alarm:

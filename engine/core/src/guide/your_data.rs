@@ -30,8 +30,13 @@
 //! analysis with the scores up to there.
 //!
 //! The program prints which columns are channels and which are not (text, constant, a label that should be passed to
-//! `--ignore`), and the flagged intervals. It also writes a recording for the viewer. [What do the numbers
-//! mean?](super::numbers) explains them.
+//! `--ignore`), and the flagged intervals. [What do the numbers mean?](super::numbers) explains them.
+//!
+//! It also writes a recording for the viewer. On its left are the isolated channels, the six that were isolated in most
+//! rows: the measured values in blue, what they should be beside the other channels in orange, between the lowest and the
+//! highest value of the band (three deviations of the baseline), from 100 rows before they were isolated to 100 rows after
+//! the alarm; red dots are the flagged rows. A tab behind them has all channels. On the right are the state as a coloured
+//! strip, the surprise with its four statistics, and the kernel's coherence.
 //!
 //! # My table has text above it, units, commas, or odd stamps
 //!

@@ -39,17 +39,23 @@ pub(super) fn log_severity(severity: f64) -> f64 {
 
 /// Mean of a logarithm and of its mean over 40 rows; the window fills.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Slow {
+struct Slow {
     sum: f64,
     weight: f64,
 }
 
 impl Slow {
-    pub(super) fn push(&mut self, l: f64) -> f64 {
+    fn push(&mut self, l: f64) -> f64 {
         let a = super::law::gain(SLOW);
         self.sum += a * (l - self.sum);
         self.weight += a * (1.0 - self.weight);
         0.5 * l + 0.5 * self.sum / self.weight
+    }
+
+    /// As after many rows of this value.
+    fn settle(&mut self, l: f64) -> f64 {
+        self.sum = l * self.weight;
+        l
     }
 }
 
@@ -69,19 +75,8 @@ pub enum Health {
     Outside,
 }
 
-/// Rows of a stretch, each as the logarithm of F and its slow mean.
-pub(super) type Logs = Vec<(f64, f64)>;
-
-/// Each row as the logarithm of F and its slow mean.
-pub(super) fn logs(severities: impl Iterator<Item = f64>) -> Logs {
-    let mut slow = Slow::default();
-    severities
-        .map(|severity| {
-            let l = log_severity(severity);
-            (l, slow.push(l))
-        })
-        .collect()
-}
+/// Logarithms of F of the rows of a stretch.
+pub(super) type Logs = Vec<f64>;
 
 /// What an alarm is judged by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,15 +103,16 @@ impl Onset {
             fast: f64::INFINITY,
         };
         let (mut slowest, mut fastest) = (LEAST_ONSET, 0.0);
+        let mut calm = Vec::new();
         for rows in stretches {
             let mut state = AlarmState::new(unbounded);
-            for (l, slow) in rows {
-                let (y, _) = state.push(*l, *slow);
+            for l in rows {
+                let (y, _) = state.push(*l);
+                calm.push(y + state.reference);
                 slowest = f64::max(slowest, y);
                 fastest = f64::max(fastest, l - state.reference);
             }
         }
-        let calm = stretches.iter().flatten().map(|row| row.1).collect();
         Self {
             lowest: quantile(calm, CALM).min(reference),
             slow: slowest,
@@ -130,8 +126,8 @@ impl Onset {
         let of = |rows: &Logs| {
             let mut state = AlarmState::new(self);
             let (mut begun, mut was_on) = (0, false);
-            for (l, slow) in rows {
-                state.push(*l, *slow);
+            for l in rows {
+                state.push(*l);
                 begun += usize::from(state.is_on && !was_on);
                 was_on = state.is_on;
             }
@@ -166,11 +162,11 @@ impl Onset {
     /// Whether all numbers are finite and onsets positive.
     #[cfg(feature = "serde")]
     pub(super) fn is_whole(self) -> bool {
-        [self.reference, self.lowest, self.slow, self.fast]
-            .iter()
-            .all(|x| x.is_finite())
-            && self.slow > 0.0
-            && self.fast > 0.0
+        let within = |x: f64| (1e-3..1e3).contains(&x);
+        self.reference.abs() < 1e3
+            && self.lowest.abs() < 1e3
+            && within(self.slow)
+            && within(self.fast)
     }
 }
 
@@ -178,6 +174,7 @@ impl Onset {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct AlarmState {
     onset: Onset,
+    slow: Slow,
     reference: f64,
     is_on: bool,
     count: u32,
@@ -191,6 +188,7 @@ impl AlarmState {
     pub(super) fn new(onset: Onset) -> Self {
         Self {
             onset,
+            slow: Slow::default(),
             reference: onset.reference,
             is_on: false,
             count: 0,
@@ -200,13 +198,29 @@ impl AlarmState {
         }
     }
 
-    /// A slow score above the reference.
-    pub(super) fn above(&self, slow: f64) -> f64 {
-        slow - self.reference
+    /// Ends an alarm: what the machine is now is unknown.
+    pub(super) fn end(&mut self) {
+        (self.is_on, self.count, self.after) = (false, 0, None);
     }
 
-    /// Takes the logarithm of F and its slow mean; returns the latter above the reference, and the state.
-    pub(super) fn push(&mut self, l: f64, slow: f64) -> (f64, Health) {
+    /// Forgets the rows before.
+    pub(super) fn begin_anew(&mut self) {
+        self.end();
+        self.slow = Slow::default();
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Takes the logarithm of F where no alarm can begin; returns the slow score above the reference.
+    pub(super) fn pass(&mut self, l: f64) -> f64 {
+        self.slow.push(l) - self.reference
+    }
+
+    /// Takes the logarithm of F; returns the slow score above the reference, and the state.
+    pub(super) fn push(&mut self, l: f64) -> (f64, Health) {
+        let mut slow = self.slow.push(l);
         if self.is_on {
             self.mean += (l - self.mean) / PLATEAU;
             self.top = self.top.max(self.mean);
@@ -215,6 +229,8 @@ impl AlarmState {
             if self.count >= RELEASE {
                 (self.is_on, self.count) = (false, 0);
                 self.after = Some(self.reference + self.onset.slow);
+                // What is over is not remembered: it would begin the next alarm.
+                slow = self.slow.settle(l);
                 if l > self.reference {
                     self.reference += ACCEPTED * (l - self.reference);
                 }

@@ -1,8 +1,14 @@
 //! [`Baseline`]: healthy rows that are kept until they are learned from.
 
+use super::outliers::{Outlier, outlier};
 use super::rows::Rows;
 use alloc::vec;
 use alloc::vec::Vec;
+
+/// A step longer than this many usual ones is a gap.
+pub(super) const GAP: f64 = 10.0;
+/// Share of the steps, the shortest ones, whose mean is the usual one.
+const USUAL: f64 = 0.95;
 
 /// Healthy rows as they came, in stretches.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +28,11 @@ pub(super) struct Prepared {
     pub(super) inputs: Vec<usize>,
     pub(super) switches: Vec<(usize, Option<f64>)>,
     pub(super) absent: Vec<usize>,
+    /// Longest time for which each judged channel and input was missing (rows).
     pub(super) longest: Vec<u32>,
+    pub(super) outliers: Vec<Outlier>,
+    /// First rows of the stretches that were declared; those of `rows` begin after gaps as well.
+    pub(super) declared: Vec<usize>,
     pub(super) mean_step_s: f64,
     pub(super) hours: f64,
 }
@@ -59,8 +69,21 @@ impl Baseline {
         &self.values[k * self.channels..(k + 1) * self.channels]
     }
 
-    fn is_start(&self, row: usize) -> bool {
-        self.starts.binary_search(&row).is_ok()
+    /// First rows of all stretches, and the time of all rows (s): a gap begins a stretch, and is no time.
+    fn stretches(&self) -> (Vec<usize>, f64) {
+        let mut steps = self.steps_s.clone();
+        steps.sort_unstable_by(f64::total_cmp);
+        let usual = &steps[..((USUAL * steps.len() as f64) as usize).max(1)];
+        let usual_s = usual.iter().sum::<f64>() / usual.len() as f64;
+        let (mut starts, mut seconds) = (Vec::new(), 0.0);
+        for (k, step_s) in self.steps_s.iter().enumerate() {
+            let is_gap = *step_s > GAP * usual_s;
+            if is_gap || self.starts.binary_search(&k).is_ok() {
+                starts.push(k);
+            }
+            seconds += if is_gap { usual_s } else { *step_s };
+        }
+        (starts, seconds)
     }
 
     /// None if no channel that is no input has two values.
@@ -86,19 +109,21 @@ impl Baseline {
             first.filter(|first| values(n).all(|x| x == *first))
         };
         let (n, m, len) = (judged.len(), inputs.len(), self.len());
+        let (starts, seconds) = self.stretches();
         let mut rows = Rows {
             n,
             m,
             x: vec![0.0; len * (n + m)],
-            starts: self.starts.clone(),
+            starts,
         };
-        rows.starts.retain(|start| *start < len);
-        let mut longest = vec![0_u32; n];
+        let mut longest = vec![0_u32; n + m];
+        let mut outliers = Vec::new();
         for (j, channel) in judged.iter().chain(&inputs).enumerate() {
             // A missing value holds the last one; before the first one of a stretch, it is the first.
             let (mut held, mut age, mut seen) = (0.0, 0, false);
+            outliers.extend(outlier(*channel, of(*channel).copied()));
             for (k, x) in of(*channel).enumerate() {
-                if self.is_start(k) {
+                if rows.starts.binary_search(&k).is_ok() {
                     let next = of(*channel).skip(k).copied().flatten().next();
                     (held, age, seen) = (next.unwrap_or(held), 0, false);
                 }
@@ -108,13 +133,10 @@ impl Baseline {
                     }
                     None => age += u32::from(seen),
                 }
-                if let Some(longest) = longest.get_mut(j) {
-                    *longest = (*longest).max(age);
-                }
+                longest[j] = longest[j].max(age);
                 rows.x[k * (n + m) + j] = held;
             }
         }
-        let seconds = self.steps_s.iter().sum::<f64>();
         Some(Prepared {
             channels: self.channels,
             rows,
@@ -123,6 +145,8 @@ impl Baseline {
             switches: switches.into_iter().map(|n| (n, only(n))).collect(),
             absent,
             longest,
+            outliers,
+            declared: self.starts.iter().copied().filter(|k| *k < len).collect(),
             mean_step_s: seconds / len as f64,
             hours: seconds / 3600.0,
         })

@@ -1,12 +1,13 @@
 //! [`Model`]: laws and thresholds from a healthy baseline, each row of which is judged by laws that it did not form.
 
-use super::alarm::{Logs, Onset, log_severity, logs};
+use super::alarm::{Logs, Onset, log_severity};
 use super::baseline::Baseline;
 use super::fit::{Choice, Fit};
 use super::law::Law;
 use super::learning::{FalseAlarms, Learning};
+use super::outliers::Outlier;
 use super::quantile::quantile;
-use super::rows::Rows;
+use super::rows::{Rows, stretches_of};
 use super::stream::Stream;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -15,12 +16,17 @@ use core::ops::Range;
 /// Parts of the baseline that are judged by the others; with as many stretches as this or more, stretches are the parts.
 const FOLDS: usize = 5;
 const STRETCHES: usize = 3;
+/// Stretches are parts unless one is shorter than their mean by more than this factor.
+const SHORT: usize = 4;
 /// Least thresholds of level, activity, innovation, shift.
 const LEAST: [f64; 4] = [2.0, 2.0, 1.5, 6.0];
 /// Least F at the start of the reference.
 const LEAST_START: f64 = 0.5;
 /// Mean of the medians of the statistics of a fold from which on it is unlike the others.
 const UNLIKE: f64 = 4.0;
+/// A million years.
+#[cfg(feature = "serde")]
+const MOST_HOURS: f64 = 1e10;
 /// Deviations in the band of what is expected.
 const BAND: f64 = 3.0;
 
@@ -37,8 +43,9 @@ pub struct Model {
     /// Channels of two states (0 and 1), and the only value that each had, if it had one.
     pub(super) switches: Vec<(usize, Option<f64>)>,
     pub(super) absent: Vec<usize>,
-    /// Longest time for which each judged channel was missing in the baseline (rows).
+    /// Longest time for which each judged channel, then each input, was missing in the baseline (rows).
     pub(super) longest: Vec<u32>,
+    pub(super) outliers: Vec<Outlier>,
     /// Ends of the values of each judged channel, then of each input.
     pub(super) ends: Vec<(f64, f64)>,
     pub(super) mean_step_s: f64,
@@ -60,18 +67,27 @@ impl Model {
         self.channels
     }
 
+    /// Channels that are inputs.
+    pub fn inputs(&self) -> &[usize] {
+        &self.inputs
+    }
+
     /// None if no channel that is no input has two values.
     pub(super) fn learn(baseline: &Baseline, learning: &Learning) -> Option<Self> {
         let prepared = baseline.prepare(&learning.inputs)?;
         let rows = &prepared.rows;
         let len = rows.len();
         let stretches = rows.stretches();
-        let folds: Vec<Range<usize>> = if stretches.len() < STRETCHES {
+        let declared = stretches_of(&prepared.declared, len);
+        let shortest = declared.iter().map(Range::len).min().unwrap_or_default();
+        let are_judged_by_others =
+            declared.len() >= STRETCHES && shortest * declared.len() * SHORT >= len;
+        let folds: Vec<Range<usize>> = if are_judged_by_others {
+            declared.clone()
+        } else {
             (0..FOLDS)
                 .map(|k| k * len / FOLDS..(k + 1) * len / FOLDS)
                 .collect()
-        } else {
-            stretches.clone()
         };
         // Other channels and inputs predict one only where they do so out of sample.
         let squares: Vec<_> = folds
@@ -111,15 +127,13 @@ impl Model {
         let law = Fit::new(rows, 0..0).choose(&choice);
         let of_stretches = |all: &[[f64; 4]]| -> Vec<Logs> {
             let of = |stretch: &Range<usize>| {
-                logs(
-                    all[stretch.clone()]
-                        .iter()
-                        .map(|row| severity(row, &thresholds)),
-                )
+                let rows = all[stretch.clone()].iter();
+                rows.map(|row| log_severity(severity(row, &thresholds)))
+                    .collect()
             };
             stretches.iter().map(of).collect()
         };
-        let logs = if stretches.len() < STRETCHES {
+        let logs = if !are_judged_by_others {
             // Folds of one run may contradict each other in what changes only once: the model's own rows.
             let mut own = vec![[0.0; 4]; len];
             let of: Vec<usize> = prepared
@@ -151,16 +165,37 @@ impl Model {
             onset = onset.with_alarms(&logs, rate * hours);
         }
         false_alarms.alarms = onset.alarms(&logs);
-        let unlike = folds
-            .into_iter()
-            .map(|fold| {
-                let of =
-                    |s: usize| quantile(held[fold.clone()].iter().map(|row| row[s]).collect(), 0.5);
-                let factor = (0..4).map(of).sum::<f64>() / 4.0;
-                (fold, factor)
-            })
-            .filter(|(_, factor)| *factor > UNLIKE)
-            .max_by(|a, b| a.1.total_cmp(&b.1));
+        let unlike = if declared.len() == 2 {
+            // Each by the other, in case that folds do not show it.
+            let by_other = |stretch: &Range<usize>| {
+                let law = Fit::new(rows, stretch.clone()).choose(&choice);
+                let (mut of, longest) = (Vec::new(), vec![u32::MAX; rows.n]);
+                judge(
+                    &law,
+                    rows,
+                    &longest,
+                    |k, j| Some(rows.row(k)[j]),
+                    |k, x, _| {
+                        if stretch.contains(&k) {
+                            of.push(x);
+                        }
+                    },
+                );
+                (stretch.clone(), middle(&of))
+            };
+            most_unlike(
+                folds
+                    .into_iter()
+                    .map(|fold| (fold.clone(), middle(&held[fold]))),
+            )
+            .or_else(|| most_unlike(declared.iter().map(by_other)))
+        } else {
+            most_unlike(
+                folds
+                    .into_iter()
+                    .map(|fold| (fold.clone(), middle(&held[fold]))),
+            )
+        };
         Some(Self {
             channels: prepared.channels,
             ends: prepared.ends(),
@@ -171,6 +206,7 @@ impl Model {
             switches: prepared.switches,
             absent: prepared.absent,
             longest: prepared.longest,
+            outliers: prepared.outliers,
             law,
             thresholds,
             off_others: off_others.into_iter().map(libm::sqrt).collect(),
@@ -205,12 +241,25 @@ impl Model {
             && self.law.is_whole()
             && self.onset.is_whole()
             && all.iter().copied().eq(0..self.channels)
-            && self.longest.len() == n
+            && self.longest.len() == n + m
+            && self.false_alarms.hours > 0.0
+            && self.false_alarms.hours < MOST_HOURS
+            && self.unlike.as_ref().is_none_or(|(rows, factor)| {
+                rows.start < rows.end && rows.end <= self.rows && factor.is_finite()
+            })
+            && self
+                .outliers
+                .iter()
+                .all(|o| o.channel < self.channels && o.row < self.rows)
             && self.ends.len() == n + m
             && self.ends.iter().all(|(a, b)| a <= b && (b - a).is_finite())
             && self.off_others.len() == n
             && numbers.into_iter().all(|x| x.is_finite() && *x >= 0.0)
-            && self.thresholds.iter().all(|q| *q > 0.0)
+            && self
+                .thresholds
+                .iter()
+                .zip(LEAST)
+                .all(|(q, least)| *q >= least)
             && self.mean_step_s > 0.0
             && self.mean_step_s.is_finite()
     }
@@ -235,6 +284,19 @@ fn judge(
             each(k, statistics, &stream);
         }
     }
+}
+
+/// Mean over the statistics of their medians.
+fn middle(rows: &[[f64; 4]]) -> f64 {
+    let of = |s: usize| quantile(rows.iter().map(|row| row[s]).collect(), 0.5);
+    (0..4).map(of).sum::<f64>() / 4.0
+}
+
+/// The part that is most unlike the others, if one is.
+fn most_unlike(parts: impl Iterator<Item = (Range<usize>, f64)>) -> Option<(Range<usize>, f64)> {
+    parts
+        .filter(|(_, factor)| *factor > UNLIKE)
+        .max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 /// F: mean of the statistics over their thresholds.

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learning {
     /// Channels that are inputs, such as commands and the weather: they help to predict the others, and are never isolated.
-    /// While they are beyond their values in the baseline, the machine is [`Health::Outside`](super::Health::Outside) and no alarm begins.
+    /// While one is beyond its values in the baseline or missing, the machine is [`Health::Outside`](super::Health::Outside): no alarm begins, and
+    /// after more than 5 rows of that an alarm is over. Then the machine is given as many rows to follow, 400 at most.
     pub inputs: Vec<usize>,
     /// Factor on the onset of alarms: 2 = at half of the usual rise of ln F. Positive.
     pub sensitivity: f64,

@@ -33,6 +33,7 @@ mod fit;
 mod law;
 mod learn;
 mod learning;
+mod outliers;
 mod quantile;
 mod rows;
 mod square;
@@ -42,13 +43,14 @@ mod whitening;
 pub use alarm::Health;
 pub use learn::Model;
 pub use learning::{FalseAlarms, Learning};
+pub use outliers::Outlier;
 
 use crate::self_model::MIN_WARM_UP;
 use crate::{DEFAULT_LAGS, Pair, Role};
-use alarm::{AlarmState, Slow, log_severity};
+use alarm::{AlarmState, log_severity};
 use alloc::vec;
 use alloc::vec::Vec;
-use baseline::Baseline;
+use baseline::{Baseline, GAP};
 use core::ops::Range;
 use learn::severity;
 use stream::Stream;
@@ -57,19 +59,28 @@ use stream::Stream;
 const WINDOWS: [f64; 2] = [10.0, 30.0];
 /// Largest value that is not broken: squares of it can be summed.
 const MAX_VALUE: f64 = 1e150;
-/// A step longer than this many mean ones of the baseline is a gap.
-const GAP: f64 = 10.0;
 /// Rows of the mean step, and its bounds in steps of the baseline, outside of which the rate is another one.
 const STEPS: f64 = 20.0;
 const RATE: (f64, f64) = (0.7, 1.4);
-/// Share of a channel's span by which a value may leave it.
+/// A gap of more usual steps than this ends an alarm.
+const LONG_GAP: f64 = 100.0;
+/// Gaps one after the other from which on the rate is another one.
+const GAPS: u32 = 3;
+/// Share of a channel's span by which a value may leave it; share of the value where it has no span.
 const MARGIN: f64 = 0.5;
+const CONSTANT_MARGIN: f64 = 0.01;
+/// Rows for which an input may be unknown: its last value is held.
+const HELD: u32 = 5;
+/// After longer, a machine may take as long to be as it should, and this at most.
+const MOST_SETTLING: u32 = 400;
 
 /// What a [`Detector`] says of a row. Arrays go by channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Finding<const N: usize> {
     /// State of the machine.
     pub health: Health,
+    /// Why it is [`Health::Outside`], if it is.
+    pub outside: Option<Outside>,
     /// `e^(score - onset)`, at least 0: above 1, an alarm begins after 3 rows.
     pub surprise: f64,
     /// 1/(1 + surprise): 0.5 = at the onset.
@@ -152,9 +163,31 @@ pub struct Detector<const N: usize> {
     counters: DetectorCounters,
 }
 
+/// Why a machine is outside what was learned. Numbers are those of channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outside {
+    /// An input is beyond its values in the baseline.
+    Input(usize),
+    /// An input is missing for longer than in the baseline.
+    NoInput(usize),
+    /// The inputs are back, and the machine is given as long to follow.
+    Settling,
+    /// A channel is beyond its values in the baseline.
+    Channel(usize),
+    /// A switch has a value that it never had.
+    Switch(usize),
+    /// Rows come at another rate.
+    Rate,
+    /// No channel is judged.
+    Silence,
+}
+
 /// What a channel should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expected {
+    /// Its value in the row, in its unit; none if it is missing.
+    pub measured: Option<f64>,
     /// Its mean given the other channels and the inputs of the row, in its unit.
     pub value: f64,
     /// Three deviations of it from that, in rows of the baseline that did not form it.
@@ -180,13 +213,17 @@ struct Judge<const N: usize> {
     model: Model,
     step_s: f64,
     stream: Stream,
-    slow: Slow,
     alarm: AlarmState,
     pair: Pair<f64, N, 3, 5>,
     /// Judged channels, then inputs.
     row: Vec<Option<f64>>,
-    /// Whether inputs are beyond those of the baseline: what the machine should do is unknown.
-    is_beyond: bool,
+    /// Rows for which each input is missing.
+    input_age: Vec<u32>,
+    /// Rows for which an input is unknown, and rows for which the machine settles after that.
+    unknown: u32,
+    settling: u32,
+    /// Gaps one after the other.
+    gaps: u32,
 }
 
 impl<const N: usize> Detector<N> {
@@ -302,7 +339,8 @@ impl<const N: usize> Detector<N> {
             if let Some(judge) = &mut self.judge {
                 // The statistics at the next row are those of a machine that has run over the baseline.
                 for k in 0..baseline.len() {
-                    judge.measure(baseline.row(k));
+                    let (_, l) = judge.measure(baseline.row(k));
+                    judge.alarm.pass(l);
                 }
             }
         }
@@ -329,7 +367,11 @@ impl<const N: usize> Detector<N> {
         let judge = self.judge.as_ref()?;
         let j = judge.model.judged.iter().position(|n| *n == channel)?;
         let (value, band) = judge.model.expected(&judge.stream, j);
-        Some(Expected { value, band })
+        Some(Expected {
+            measured: judge.row[j],
+            value,
+            band,
+        })
     }
 
     /// Counts so far.
@@ -370,6 +412,23 @@ impl<const N: usize> Detector<N> {
         })
     }
 
+    /// Inputs that were constant in the baseline: any other value is [`Health::Outside`].
+    pub fn constant_inputs(&self) -> Vec<usize> {
+        self.model().map_or(Vec::new(), |model| {
+            let ends = &model.ends[model.judged.len()..];
+            let inputs = model.inputs.iter().zip(ends);
+            inputs
+                .filter(|(_, (a, b))| a == b)
+                .map(|(n, _)| *n)
+                .collect()
+        })
+    }
+
+    /// Channels of the baseline with values that are far from the others.
+    pub fn outliers(&self) -> &[Outlier] {
+        self.model().map_or(&[], |model| &model.outliers)
+    }
+
     /// Channels without a value in the baseline: they are not judged.
     pub fn absent_channels(&self) -> &[usize] {
         self.model().map_or(&[], |model| &model.absent)
@@ -404,12 +463,14 @@ impl<const N: usize> Judge<N> {
         let config = crate::ResonanceConfig::new(n, WINDOWS[0], DEFAULT_LAGS);
         Some(Self {
             stream: Stream::new(n, m),
-            slow: Slow::default(),
             alarm: AlarmState::new(model.onset),
             pair: Pair::with_config(config, WINDOWS[1]).ok()?,
             row: vec![None; n + m],
             step_s: model.mean_step_s,
-            is_beyond: false,
+            input_age: vec![0; m],
+            unknown: 0,
+            settling: 0,
+            gaps: 0,
             model,
         })
     }
@@ -418,45 +479,72 @@ impl<const N: usize> Judge<N> {
         dt_s > GAP * self.model.mean_step_s
     }
 
-    /// Statistics of a row, and the logarithm of F with its slow mean.
-    fn measure(&mut self, row: &[Option<f64>]) -> ([f64; 4], f64, f64) {
+    /// Statistics of a row, and the logarithm of F.
+    fn measure(&mut self, row: &[Option<f64>]) -> ([f64; 4], f64) {
         let model = &self.model;
+        let n = model.judged.len();
         let channels = model.judged.iter().chain(&model.inputs);
-        for (to, n) in self.row.iter_mut().zip(channels) {
-            *to = row.get(*n).copied().flatten();
+        for (j, (to, channel)) in self.row.iter_mut().zip(channels).enumerate() {
+            let x = row.get(*channel).copied().flatten();
+            // An input beyond the baseline holds its last value: what it does is unknown.
+            *to = x.filter(|x| j < n || !is_beyond(*x, &model.ends[j]));
         }
         let statistics = self.stream.push(&model.law, &self.row, &model.longest);
         let mut white = [None; N];
         for (to, x) in white.iter_mut().zip(&self.stream.innovations) {
             *to = Some(crate::Complex::new(*x, 0.0));
         }
-        self.pair.push(&white[..model.judged.len()], 1.0);
+        self.pair.push(&white[..n], 1.0);
         let l = log_severity(severity(&statistics, &model.thresholds));
-        (statistics, l, self.slow.push(l))
+        (statistics, l)
     }
 
     fn push(&mut self, row: &[Option<f64>; N], dt_s: f64) -> Finding<N> {
         if self.is_gap(dt_s) {
             self.stream.restart();
+            self.gaps += 1;
+            if dt_s > LONG_GAP * self.model.mean_step_s {
+                self.stream.begin_anew();
+                self.alarm.begin_anew();
+            }
         } else {
             self.step_s += law::gain(STEPS) * (dt_s - self.step_s);
+            self.gaps = 0;
         }
-        let was_beyond = self.is_beyond;
-        self.is_beyond = self.are_inputs_beyond(row);
-        if was_beyond && !self.is_beyond {
-            // What it did meanwhile is neither healthy nor faulty.
-            self.stream = Stream::new(self.model.judged.len(), self.model.inputs.len());
-            self.slow = Slow::default();
-        }
-        let (statistics, l, slow) = self.measure(row);
-        let (score, mut health) = if self.is_beyond {
-            (self.alarm.above(slow), Health::Outside)
+        let mut outside = self.unknown_input(row);
+        if outside.is_some() {
+            self.unknown = self.unknown.saturating_add(1);
         } else {
-            self.alarm.push(l, slow)
+            if self.unknown > HELD {
+                // What it did meanwhile is neither healthy nor faulty.
+                self.stream.begin_anew();
+                self.alarm.begin_anew();
+                self.settling = self.unknown.min(MOST_SETTLING);
+            }
+            self.unknown = 0;
+        }
+        if self.unknown == 0 && self.settling > 0 {
+            self.settling -= 1;
+            outside = Some(Outside::Settling);
+        }
+        let (statistics, l) = self.measure(row);
+        // For a few rows, an alarm lasts and none begins; for longer, there is none.
+        let is_short = self.unknown <= HELD && self.settling == 0;
+        let (score, mut health) = if outside.is_none() || is_short && self.alarm.is_on() {
+            self.alarm.push(l)
+        } else {
+            if !is_short {
+                self.alarm.end();
+            }
+            (self.alarm.pass(l), Health::Outside)
         };
-        if health == Health::Healthy && self.is_outside(row) {
+        if health == Health::Healthy {
+            outside = outside.or_else(|| self.is_outside(row));
+        }
+        if health != Health::Fault && outside.is_some() {
             health = Health::Outside;
         }
+        let outside = outside.filter(|_| health == Health::Outside);
         let q = self.model.thresholds;
         let mut blame = [0.0; N];
         for (j, n) in self.model.judged.iter().enumerate() {
@@ -477,6 +565,7 @@ impl<const N: usize> Judge<N> {
         };
         Finding {
             health,
+            outside,
             surprise,
             coherence: 1.0 / (1.0 + surprise),
             severity: severity(&statistics, &q),
@@ -490,33 +579,59 @@ impl<const N: usize> Judge<N> {
         }
     }
 
-    /// Whether an input is beyond its values in the baseline; one that is missing is as before.
-    fn are_inputs_beyond(&self, row: &[Option<f64>; N]) -> bool {
+    /// Whether an input is beyond its values in the baseline, or missing for longer than there.
+    fn unknown_input(&mut self, row: &[Option<f64>; N]) -> Option<Outside> {
         let model = &self.model;
-        let ends = &model.ends[model.judged.len()..];
-        let mut inputs = model.inputs.iter().zip(ends);
-        inputs.any(|(n, ends)| row[*n].map_or(self.is_beyond, |x| is_beyond(x, ends)))
+        let n = model.judged.len();
+        let mut unknown = None;
+        for (i, channel) in model.inputs.iter().enumerate() {
+            let age = &mut self.input_age[i];
+            *age = if row[*channel].is_some() {
+                0
+            } else {
+                age.saturating_add(1)
+            };
+            let is_beyond = row[*channel].is_some_and(|x| is_beyond(x, &model.ends[n + i]));
+            if is_beyond {
+                unknown = Some(Outside::Input(*channel));
+            } else if *age > model.longest[n + i].max(HELD) {
+                unknown = unknown.or(Some(Outside::NoInput(*channel)));
+            }
+        }
+        unknown
     }
 
     /// Whether values of channels are beyond those of the baseline, the rate is another one, or no channel is judged.
-    fn is_outside(&self, row: &[Option<f64>; N]) -> bool {
+    fn is_outside(&self, row: &[Option<f64>; N]) -> Option<Outside> {
         let model = &self.model;
         let mut ends = model.judged.iter().zip(&model.ends);
-        let new = |(n, only): &(usize, Option<f64>)| {
+        let new = |(n, only): &&(usize, Option<f64>)| {
             let other = |x: f64| only.map_or(x != 0.0 && x != 1.0, |only| x != only);
             row[*n].is_some_and(other)
         };
         let rate = self.step_s / model.mean_step_s;
         let excluded = |j: usize| self.stream.is_excluded(j, &model.longest);
-        ends.any(|(n, ends)| row[*n].is_some_and(|x| is_beyond(x, ends)))
-            || model.switches.iter().any(new)
-            || !(RATE.0..RATE.1).contains(&rate)
-            || (0..model.judged.len()).all(excluded)
+        let beyond = ends.find(|(n, ends)| row[**n].is_some_and(|x| is_beyond(x, ends)));
+        if let Some((n, _)) = beyond {
+            Some(Outside::Channel(*n))
+        } else if let Some((n, _)) = model.switches.iter().find(new) {
+            Some(Outside::Switch(*n))
+        } else if !(RATE.0..RATE.1).contains(&rate) || self.gaps >= GAPS {
+            Some(Outside::Rate)
+        } else {
+            (0..model.judged.len())
+                .all(excluded)
+                .then_some(Outside::Silence)
+        }
     }
 }
 
 /// Whether a value is far from those between two ends.
 fn is_beyond(x: f64, (low, high): &(f64, f64)) -> bool {
-    let margin = MARGIN * (high - low);
+    let margin = if low == high {
+        CONSTANT_MARGIN * low.abs()
+    } else {
+        MARGIN * (high - low)
+    };
     x < low - margin || x > high + margin
 }

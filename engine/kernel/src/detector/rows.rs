@@ -27,8 +27,7 @@ impl Rows {
     }
 
     pub(super) fn stretches(&self) -> Vec<Range<usize>> {
-        let ends = self.starts.iter().skip(1).copied().chain([self.len()]);
-        self.starts.iter().zip(ends).map(|(a, b)| *a..b).collect()
+        stretches_of(&self.starts, self.len())
     }
 
     /// First row of the stretch of a row.
@@ -36,4 +35,10 @@ impl Rows {
         let after = self.starts.partition_point(|start| *start <= k);
         after.checked_sub(1).map_or(0, |last| self.starts[last])
     }
+}
+
+/// Stretches with these first rows, up to the last row.
+pub(super) fn stretches_of(starts: &[usize], len: usize) -> Vec<Range<usize>> {
+    let ends = starts.iter().skip(1).copied().chain([len]);
+    starts.iter().zip(ends).map(|(a, b)| *a..b).collect()
 }

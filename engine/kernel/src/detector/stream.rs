@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 const WINDOWS: [f64; 4] = [10.0, 40.0, 10.0, 10.0];
 /// Most that one channel adds at a row.
 const CAPS: [f64; 4] = [25.0, 25.0, 25.0, 1e4];
-/// Most deviations of a value in place of one that is missing: forecasts from forecasts may diverge.
+/// Most deviations of a value in place of one that is missing.
 const EXPECTED: f64 = 5.0;
 /// Rows for which a missing value holds the last one, whatever the baseline has; after a longer absence, a channel begins
 /// anew, and is known after as many rows.
@@ -77,6 +77,15 @@ impl Stream {
         self.begun = false;
     }
 
+    /// Begins again at the next row, as healthy and as active as usual.
+    pub(super) fn begin_anew(&mut self) {
+        for parts in &mut self.parts {
+            parts.fill(1.0);
+        }
+        self.activity.fill(0.0);
+        self.restart();
+    }
+
     /// Takes a row of channels and inputs; a missing value holds the last one. Where that is for more rows than `longest` says
     /// of its channel, the channel is not judged until it is back, and its first innovation, of several steps, is none.
     pub(super) fn push(&mut self, law: &Law, row: &[Option<f64>], longest: &[u32]) -> [f64; 4] {
@@ -124,11 +133,14 @@ impl Stream {
         self.begun = true;
         self.fill_regressors(law);
         law.innovations(&mut self.regressors, &self.z, &mut self.innovation);
+        law.levels(&self.z, &mut self.level);
         let a = self.shift_gain;
         for j in 0..n {
             if self.age[j] > longest[j].max(HELD) {
-                // After a longer absence than any in the baseline, others are not predicted from the last value.
-                self.z[j] = (self.z[j] - self.innovation[j]).clamp(-EXPECTED, EXPECTED);
+                // After a longer absence than any in the baseline, others are not predicted from the last value, but from
+                // what it should be beside them.
+                let expected = law.expected(j, &self.level, &self.z[n..]);
+                self.z[j] = expected.clamp(-EXPECTED, EXPECTED);
             }
             let r = (self.innovation[j] / law.innovation_sd[j]).clamp(-CLIP, CLIP);
             let is_none = self.is_excluded(j, longest) || self.is_back[j];

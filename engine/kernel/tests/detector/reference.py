@@ -134,7 +134,8 @@ class Alarm:
     """Reference m, alarm, re-arming. state: 0 healthy, 1 fault, 2 changed, fault over."""
     def __init__(self, ref, on=np.inf, fast=np.inf, low=-np.inf):
         self.m, self.on, self.fast, self.low = ref, on, fast, min(low, ref); self.alarm = False; self.count = 0; self.after = None
-    def step(self, l, l2):
+    def step(self, l, slow):
+        l2 = slow.step(l)
         if not self.alarm:
             self.count = self.count + 1 if (l2 - self.m > self.on or l - self.m > self.fast) else 0
             if self.count >= DWELL: self.alarm, self.count, self.mean, self.top, self.after = True, 0, l, l, None
@@ -144,6 +145,8 @@ class Alarm:
             if self.count >= RELEASE:
                 self.alarm, self.count, self.after = False, 0, self.m + self.on
                 if l > self.m: self.m += REARM * (l - self.m)            # half of what is left is accepted
+                slow.s = l * slow.w; l2 = l                              # what is over is not remembered
+        self.l2 = l2
         y = l2 - self.m
         if not self.alarm and y < GATE:
             m = self.m + y / W_REF                                       # learns: not above F = 1, not below the baseline's own calm
@@ -165,9 +168,9 @@ class Model:
         self.ref = max(np.median(log_f(h, self.q)), REF_MIN)
         self.fit = Fit(a, np.arange(b)).choose(self.use_all)
         # Onset: the machine's own baseline, as its final model sees it, never alarms. No cap.
-        stat = run(self.fit, a); l = log_f(stat, self.q); s, al = Slow(), Alarm(self.ref); l2 = np.array([s.step(v) for v in l])
+        stat = run(self.fit, a); l = log_f(stat, self.q); s, al = Slow(), Alarm(self.ref); l2 = np.empty(b)
         y, d = np.empty(b), np.empty(b)
-        for k in range(b): y[k] = al.step(l[k], l2[k])[0]; d[k] = l[k] - al.m
+        for k in range(b): y[k] = al.step(l[k], s)[0]; l2[k] = al.l2; d[k] = l[k] - al.m
         self.on = max(ON_MIN, y.max()); self.fast = max(self.on + FAST, d.max()); self.low = min(self.ref, np.quantile(l2, CALM))
         self.unlike = [float(np.median(h, 0).mean()) for h in held]      # above 4: that fifth is unlike the others
         self.least, self.most = a.min(0), a.max(0)
@@ -188,10 +191,11 @@ def detect(x, baseline):
     span = model.most - model.least; least, most = model.least - .5 * span, model.most + .5 * span
     sw = x[:, ~use]; new_switch = ((sw < sw[:baseline].min(0)) | (sw > sw[:baseline].max(0))).any(1) if sw.shape[1] else np.zeros(n, bool)
     for k in range(n):
-        stat[k] = stream.step(a[k]); l = float(log_f(stat[k], model.q)); l2 = slow.step(l)
+        stat[k] = stream.step(a[k]); l = float(log_f(stat[k], model.q))
         part = (stream.part / model.q[:, None]).sum(0); share[k] = part / part.sum()
-        if k >= baseline:
-            y[k], flag[k], state[k] = alarm.step(l, l2)
+        if k < baseline: slow.step(l)
+        else:
+            y[k], flag[k], state[k] = alarm.step(l, slow)
             if flag[k]: blame[k] = names[np.argmax(part)]
             elif state[k] == 0 and (new_switch[k] or (a[k] < least).any() or (a[k] > most).any()): state[k] = 3
     surprise = np.exp(y - model.on)
