@@ -1,4 +1,4 @@
-//! `becomingone analyze`: detects anomalies in a table by what its first rows are like.
+//! `becomingone analyze`: detects anomalies in a table by what its first rows or healthy files are like.
 
 mod alarms;
 mod arguments;

@@ -31,7 +31,7 @@ pub(crate) enum Verb {
     Check(check::Check),
     /// Show the contents of a robot description: links, joints, masses, limits, missing files.
     Inspect(inspect::Inspect),
-    /// Detect anomalies in a table or recording, by what its first rows are like.
+    /// Detect anomalies in a table or recording, by what its first rows or healthy files are like.
     #[cfg(feature = "replay")]
     #[command(after_help = analyze::EXAMPLES)]
     Analyze(analyze::Analyze),

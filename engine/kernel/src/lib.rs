@@ -65,6 +65,8 @@
 //! |---|---|
 //! | `detector` | `Detector`: anomalies of a machine whose healthy rows are stored, with thresholds out of sample |
 //!
+//! With the feature `serde` what it has learned, a `Model`, can be stored and read back.
+//!
 //! # Feature `extras`
 //!
 //! Off by default, because no agent of the engine uses it:

@@ -13,7 +13,7 @@ use crate::input::Input;
 use crate::record_source::RecordSource;
 use crate::records::Records;
 use crate::schema::{Schema, Wanted};
-use crate::text::{CsvText, LineCounter, MAX_ROW_BYTES};
+use crate::text::{CsvText, LineCounter, MAX_QUOTED_LINES, MAX_ROW_BYTES};
 use csv::ByteRecord;
 use dialect::{builder, records, separator, stated_separator, unique, with_single_spaces};
 use layout::{Layout, has_row_names};
@@ -190,6 +190,16 @@ impl RecordSource for CsvRows {
                         found: format!(
                             "a row of more than {} MB that begins here",
                             MAX_ROW_BYTES >> 20
+                        ),
+                        expected: "a closed quote".to_owned(),
+                    })
+                }
+                csv::ErrorKind::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => {
+                    Err(TableError::Invalid {
+                        file: file.to_owned(),
+                        line: Some(self.line()),
+                        found: format!(
+                            "a quote that is open for more than {MAX_QUOTED_LINES} lines, in the row that begins here"
                         ),
                         expected: "a closed quote".to_owned(),
                     })

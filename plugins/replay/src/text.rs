@@ -5,6 +5,8 @@ use std::io::{self, Chain, Cursor, Read};
 
 /// Largest row (bytes): a quote that is not closed would read the rest of the file into memory.
 pub(crate) const MAX_ROW_BYTES: usize = 16 << 20;
+/// Most lines of a quoted cell: a quote that is not closed would swallow the rows of a live stream.
+pub(crate) const MAX_QUOTED_LINES: u64 = 100;
 /// Bytes per read.
 const CHUNK_BYTES: usize = 128 * 1024;
 
@@ -191,6 +193,9 @@ impl CsvText {
         if self.buffer.len() > MAX_ROW_BYTES {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
+        if quoted_lines(&self.buffer[..self.given]) > MAX_QUOTED_LINES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         while self.given == self.buffer.len() {
             let end = self.buffer.len();
             let read = match &mut self.merge_spaces {
@@ -212,6 +217,24 @@ impl CsvText {
         }
         Ok(true)
     }
+}
+
+/// Line ends behind a quote that is open at the end of a row so far; comments may stand above the row.
+fn quoted_lines(row: &[u8]) -> u64 {
+    let (mut is_open, mut is_comment, mut begins, mut lines) = (false, false, true, 0);
+    for byte in row {
+        match byte {
+            b'"' if !is_comment => (is_open, lines) = (!is_open, 0),
+            b'#' if begins && !is_open => is_comment = true,
+            b'\n' => {
+                lines += 1;
+                is_comment = false;
+            }
+            _ => {}
+        }
+        begins = *byte == b'\n';
+    }
+    if is_open { lines } else { 0 }
 }
 
 impl Read for CsvText {

@@ -385,18 +385,58 @@ fn errors_say_what_to_do() {
 
 #[test]
 fn unclosed_quote_does_not_read_the_file_into_memory() {
-    let mut text = "a,b\n1,2\n3,\"4\n".to_owned();
-    while text.len() < 40 << 20 {
-        text += "1,2\n3,4\n5,6\n7,8\n9,0\n1,2\n3,4\n5,6\n7,8\n9,0\n";
+    for (more, found) in [
+        (
+            "1,2\n3,4\n5,6\n7,8\n9,0\n1,2\n3,4\n5,6\n7,8\n9,0\n",
+            "a quote that is open for more than 100 lines",
+        ),
+        (
+            "1,2;3,4;5,6;7,8;9,0;1,2;3,4;5,6;7,8;9,0;1,2;3,4;5,6;7,8;",
+            "a row of more than 16 MB",
+        ),
+    ] {
+        let mut text = "a,b\n1,2\n3,\"4\n".to_owned();
+        while text.len() < 40 << 20 {
+            text += more;
+        }
+        let file = file(text);
+        let mut table = Table::open(file.path(), &Wanted::default()).unwrap();
+        let mut row = Row::default();
+        assert!(table.read(&mut row).unwrap());
+        let message = table.read(&mut row).unwrap_err().to_string();
+        assert!(message.contains(&format!(":3: found {found}")), "{message}");
     }
-    let file = file(text);
-    let mut table = Table::open(file.path(), &Wanted::default()).unwrap();
-    let mut row = Row::default();
-    assert!(table.read(&mut row).unwrap());
-    let message = table.read(&mut row).unwrap_err().to_string();
+}
+
+#[test]
+fn stray_quote_ends_the_table_with_an_error_and_comments_do_not() {
+    let rows = |n: usize| (0..n).fold(String::new(), |t, k| t + &format!("{k},{k}.5\n"));
+    let comments = "# it's 5\" of rain\n".repeat(300);
+    let text = |stray: &str| {
+        format!(
+            "a,b\n{}{comments}{}{stray}{}",
+            rows(500),
+            rows(500),
+            rows(900)
+        )
+    };
+    let read = |text: String| {
+        let file = file(text);
+        let mut table = Table::open(file.path(), &Wanted::default()).unwrap();
+        let (mut row, mut count) = (Row::default(), 0);
+        loop {
+            match table.read(&mut row) {
+                Ok(true) => count += 1,
+                Ok(false) => return Ok(count),
+                Err(error) => return Err((count, error.to_string())),
+            }
+        }
+    };
+    assert_eq!(read(text("")), Ok(1900));
+    let (count, message) = read(text("7,\"8\n")).unwrap_err();
     assert!(
-        message.contains(":3: found a row of more than 16 MB"),
-        "{message}"
+        count == 1000 && message.contains(":1302: found a quote that is open"),
+        "{count} {message}"
     );
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct Analyze {
     #[arg(long, value_name = "ROWS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(i64::from(MIN_WARM_UP)..))]
     pub(super) baseline: u32,
     /// Healthy files of the same channels to learn from, in place of the first rows: all rows, or those from FROM to TO (numbers
-    /// as in the scores). Three and more are judged each by what was learned from the others.
+    /// as in the scores). Three and more of similar length are judged each by what was learned from the others.
     #[arg(long, value_name = "FILE[:FROM-TO]", num_args = 1.., value_parser = healthy_file, conflicts_with_all = ["baseline", "load"])]
     pub(super) healthy: Vec<HealthyFile>,
     /// Channels that are inputs, such as commands or the weather: names separated by commas. They help to predict the others and

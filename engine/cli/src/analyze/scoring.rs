@@ -101,7 +101,7 @@ impl Analyze {
                 self.save(&detector, &table)?;
             } else if !began && detector.counters().rows == u64::from(warm_up) {
                 self.warn(&format!(
-                    "the first {} rows cannot be learned from (no channel that is no input has two values); the next ones are tried",
+                    "the first {} rows cannot be learned from (no channel beside the inputs has two values); the next ones are tried",
                     self.baseline
                 ));
             }

@@ -65,7 +65,7 @@
 //! | an empty cell, `NaN`, `null`, `-` | that channel is missing in that row: the others are judged |
 //! | text or infinity in a column of numbers | the same, with a warning that names line and cell of the first |
 //! | whole rows at uneven times | each row is a tick |
-//! | no row for more than ten usual steps | a gap: the machine is judged anew from there |
+//! | no row for more than ten usual steps | a gap: nothing is predicted across it, and one of more than a hundred ends an alarm |
 //! | rows at another rate than in the baseline | `state` is `outside` |
 //! | a column of 0 and 1 alone | a switch: not judged; a value that it never had is `outside` |
 //! | a stamp equal to that of the row before, or earlier | the row is skipped, its scores are repeated, with a warning |

@@ -86,7 +86,7 @@ impl Baseline {
         (starts, seconds)
     }
 
-    /// None if no channel that is no input has two values.
+    /// None if no channel beside the inputs has two values.
     pub(super) fn prepare(&self, inputs: &[usize]) -> Option<Prepared> {
         let of = |n: usize| self.values.iter().skip(n).step_by(self.channels);
         let values = |n: usize| of(n).copied().flatten();

@@ -72,7 +72,7 @@ impl Model {
         &self.inputs
     }
 
-    /// None if no channel that is no input has two values.
+    /// None if no channel beside the inputs has two values.
     pub(super) fn learn(baseline: &Baseline, learning: &Learning) -> Option<Self> {
         let prepared = baseline.prepare(&learning.inputs)?;
         let rows = &prepared.rows;
@@ -97,20 +97,30 @@ impl Model {
         let choice = Choice::of(&squares);
         let mut held = vec![[0.0; 4]; len];
         let mut off_others = vec![0.0; rows.n];
+        // Each part by the law of the others.
+        let longest = vec![u32::MAX; rows.n];
+        let judge_by_others =
+            |part: &Range<usize>, each: &mut dyn FnMut(usize, [f64; 4], &Stream, &Law)| {
+                let law = Fit::new(rows, part.clone()).choose(&choice);
+                judge(
+                    &law,
+                    rows,
+                    &longest,
+                    |k, j| Some(rows.row(k)[j]),
+                    |k, statistics, stream| {
+                        if part.contains(&k) {
+                            each(k, statistics, stream, &law);
+                        }
+                    },
+                );
+            };
         for fold in &folds {
-            let law = Fit::new(rows, fold.clone()).choose(&choice);
-            let (whole, longest) = (
-                |k: usize, j: usize| Some(rows.row(k)[j]),
-                vec![u32::MAX; rows.n],
-            );
-            judge(&law, rows, &longest, whole, |k, statistics, stream| {
-                if fold.contains(&k) {
-                    held[k] = statistics;
-                    for (j, sum) in off_others.iter_mut().enumerate() {
-                        let off = law.scale(j, rows.row(k)[j]) - stream.expected(&law, j);
-                        // In deviations of the whole.
-                        *sum += off * off / len as f64;
-                    }
+            judge_by_others(fold, &mut |k, statistics, stream, law| {
+                held[k] = statistics;
+                for (j, sum) in off_others.iter_mut().enumerate() {
+                    let off = law.scale(j, rows.row(k)[j]) - stream.expected(law, j);
+                    // In deviations of the whole.
+                    *sum += off * off / len as f64;
                 }
             });
         }
@@ -165,37 +175,18 @@ impl Model {
             onset = onset.with_alarms(&logs, rate * hours);
         }
         false_alarms.alarms = onset.alarms(&logs);
-        let unlike = if declared.len() == 2 {
-            // Each by the other, in case that folds do not show it.
-            let by_other = |stretch: &Range<usize>| {
-                let law = Fit::new(rows, stretch.clone()).choose(&choice);
-                let (mut of, longest) = (Vec::new(), vec![u32::MAX; rows.n]);
-                judge(
-                    &law,
-                    rows,
-                    &longest,
-                    |k, j| Some(rows.row(k)[j]),
-                    |k, x, _| {
-                        if stretch.contains(&k) {
-                            of.push(x);
-                        }
-                    },
-                );
+        let of_folds = folds
+            .into_iter()
+            .map(|fold| (fold.clone(), middle(&held[fold])));
+        // Of two stretches, each by the other, in case that folds do not show it.
+        let unlike = most_unlike(of_folds).or_else(|| {
+            let two = declared.iter().filter(|_| declared.len() == 2);
+            most_unlike(two.map(|stretch| {
+                let mut of = Vec::new();
+                judge_by_others(stretch, &mut |_, statistics, _, _| of.push(statistics));
                 (stretch.clone(), middle(&of))
-            };
-            most_unlike(
-                folds
-                    .into_iter()
-                    .map(|fold| (fold.clone(), middle(&held[fold]))),
-            )
-            .or_else(|| most_unlike(declared.iter().map(by_other)))
-        } else {
-            most_unlike(
-                folds
-                    .into_iter()
-                    .map(|fold| (fold.clone(), middle(&held[fold]))),
-            )
-        };
+            }))
+        });
         Some(Self {
             channels: prepared.channels,
             ends: prepared.ends(),

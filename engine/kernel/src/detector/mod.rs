@@ -1,7 +1,7 @@
 //! [`Detector`]: anomalies of a machine whose healthy rows are stored.
 //!
 //! ```text
-//! baseline --> five folds, each judged by the laws of the others --> thresholds q, reference, onset
+//! baseline --> five folds or its stretches, each judged by the laws of the others --> thresholds q, reference, onset
 //!
 //!            scale      +-- level L        where the machine is            window 10
 //! row -----------> z ---+-- activity A     how much each channel moves     window 40
@@ -204,7 +204,7 @@ pub struct DetectorCounters {
     pub broken: u64,
     /// Rows without a positive step: not used.
     pub dropped: u64,
-    /// Steps of more than ten mean ones: the machine is judged anew from there.
+    /// Steps of more than ten mean ones: nothing is predicted across them, and one of more than a hundred ends an alarm.
     pub gaps: u64,
 }
 
@@ -291,13 +291,13 @@ impl<const N: usize> Detector<N> {
         self
     }
 
-    /// The next row does not follow the one before: it begins a stretch of the baseline. Three and more stretches are judged
-    /// each by the laws of the others.
+    /// The next row does not follow the one before: it begins a stretch of the baseline. Three and more stretches of
+    /// similar length are judged each by the laws of the others.
     pub fn begin_stretch(&mut self) {
         self.baseline.begin_stretch();
     }
 
-    /// Learns from the rows so far, and judges those that follow; whether it could: a channel that is no input needs two
+    /// Learns from the rows so far, and judges those that follow; whether it could: a channel beside the inputs needs two
     /// values.
     pub fn learn(&mut self) -> bool {
         if self.judge.is_none() && self.baseline.len() > 0 {

@@ -19,9 +19,9 @@ pub struct Outlier {
     pub channel: usize,
     /// Number of such values.
     pub count: usize,
-    /// The first of them, and its row, from 0.
+    /// The first of them.
     pub value: f64,
-    /// Its row.
+    /// Its row in the baseline, from 0.
     pub row: usize,
     /// Mean of the others.
     pub others: f64,
