@@ -11,7 +11,9 @@ use becomingone_components::time::SimTime;
 use becomingone_serial::SerialKind;
 use becomingone_systems::EnginePlugin;
 use becomingone_systems::links::act::CommandSender;
-use becomingone_systems::links::{DriverKind, Endpoint, OpenLinks, Port, rest};
+use becomingone_systems::links::{
+    DriverKind, Endpoint, OpenLinks, Port, PortSource, SourceSite, rest,
+};
 use becomingone_systems::sensing::Values;
 use becomingone_systems::spawn::build_scene;
 use becomingone_systems::tick::{self, Tick, TickSystems};
@@ -170,7 +172,12 @@ impl Rig {
         let sensor = sensor.entity.unwrap();
         let drive = sources.get(1).map(|_| add_drive(world, sensor));
         let ends = ["box/s", "box/drive"].into_iter().zip(sources);
-        let ends = ends.map(|(name, config)| (name.to_owned(), queue, (*config).to_owned()));
+        let ends = ends.map(|(name, config)| PortSource {
+            name: name.to_owned(),
+            queue,
+            config: (*config).to_owned(),
+            site: SourceSite::default(),
+        });
         let port = Port {
             name: "serial",
             kind: Arc::new(SerialKind),
