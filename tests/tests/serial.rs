@@ -126,7 +126,11 @@ fn a_port_fed_with_a_recording_gives_the_readings_of_its_replay() {
     }
     let mut device = Device::new();
     let kind = "Values(fields: [(name: \"x\", unit: \"1\"), (name: \"y\", unit: \"1\")])";
-    let serial = scene(kind, &device.path, "protocol: Csv()");
+    // The recording is sent faster than in real time: a tick may take more than the default queue holds.
+    let serial = scene(kind, &device.path, "protocol: Csv()").replace(
+        "silence: (after_s: 1000.0)",
+        "silence: (after_s: 1000.0), queue: Lossless(100)",
+    );
     let port = &device.path;
     let driver = format!("Driver(\"serial\", (port: {port:?}, baud: 9600, protocol: Csv()))");
     let replay = serial.replace(&driver, "Replay(file: \"log.csv\", time: \"stamp_s\")");

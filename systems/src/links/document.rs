@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Most characters of a document in a message.
-const MAX_SHOWN: usize = 80;
+const MAX_SHOWN: usize = 160;
 
 /// Parses one JSON document, and counts the NaN and infinities in it, which are taken as `null`.
 ///
@@ -116,7 +116,7 @@ pub fn describe(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::Bool(b) => b.to_string(),
         Value::Number(n) => n.to_string(),
-        Value::String(text) => format!("the text `{}`", shown(text, MAX_SHOWN / 2)),
+        Value::String(text) => format!("the text `{}`", shown(text, MAX_SHOWN / 4)),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
     }
