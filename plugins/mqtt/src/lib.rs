@@ -5,6 +5,7 @@ mod config;
 mod connection;
 mod drive;
 mod driver;
+mod output;
 pub mod protocol;
 mod reason;
 mod runtime;
@@ -13,6 +14,7 @@ mod subscription;
 mod topics;
 
 pub use driver::MqttKind;
+pub use output::MqttOutput;
 
 use becomingone_systems::kinds::RegisterKinds as _;
 use bevy_app::{App, Plugin};

@@ -51,6 +51,7 @@ pub use queue::{Sample, SensorEnd};
 pub use reader::{Places, Readers};
 pub use run_clock::RunClock;
 pub use site::SourceSite;
+pub use thread::Running;
 
 use crate::hash::{Bits, HashState, RegisterState};
 use crate::tick::{Reset, Tick, TickSystems};
