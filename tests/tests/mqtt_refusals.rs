@@ -118,7 +118,7 @@ fn a_wrong_password_is_named_by_the_broker_and_a_right_one_is_printed_nowhere() 
             tool(
                 folder,
                 &format!("mosquitto_passwd -b -c users robot {SECRET}"),
-            )
+            );
         },
         "allow_anonymous false\npassword_file {folder}/users",
     );

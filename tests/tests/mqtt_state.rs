@@ -436,7 +436,7 @@ fn hardware_takes_a_command_only_if_armed() {
     let subscribed = |n: usize| {
         until(LIMIT, "the subscription", || {
             broker.logged("Sending SUBACK") >= n
-        })
+        });
     };
     let mut disarmed = Run::start(&broker, &scene(&drive), &[]);
     let base = base(&heard);

@@ -1,18 +1,17 @@
 //! What the tick and the thread of the connection have in common: the newest state, and commands that wait.
 
-use super::Shared;
 use super::command::Command;
 use super::status::Status;
 use bevy_ecs::prelude::*;
 use std::collections::VecDeque;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Commands, and refusals, that wait.
 const MAX_WAITING: usize = 256;
 
 /// Shared between the tick and the thread; neither waits for the other longer than for a copy.
 #[derive(Resource, Clone, Default)]
-pub(super) struct Board(Shared<Content>);
+pub(super) struct Board(Arc<Mutex<Content>>);
 
 #[derive(Default)]
 pub(super) struct Content {

@@ -2,6 +2,7 @@
 
 use super::board::Board;
 use super::status::{Kernel, Mode, Place, Status, Velocity};
+use super::topics::id as id_of;
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::{TruePose, TrueTwist};
 use becomingone_components::coherence::Coherence;
@@ -174,7 +175,7 @@ pub(super) fn take_commands(
     while let Some((id, command)) = content.next_command() {
         let refusal = 'refused: {
             let mut agents = agents.iter();
-            let Some((agent, driven)) = agents.find(|(name, _)| super::id(name) == id) else {
+            let Some((agent, driven)) = agents.find(|(name, _)| id_of(name) == id) else {
                 break 'refused Some(format!("found no agent `{id}`"));
             };
             let Some(drive) = driven.and_then(|driven| drives.get(driven.0).ok()) else {

@@ -1,8 +1,8 @@
 //! Description of an agent for Home Assistant, as a device with its entities:
 //! <https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload>.
 
-use super::publisher::Topics;
 use super::status::Status;
+use super::topics::{QOS, Topics};
 use serde_json::{Map, Value, json};
 
 /// An entity: its id, name, path in the state, unit, class, number of decimals.
@@ -93,6 +93,6 @@ pub(super) fn payload(topics: &Topics, status: &Status) -> Value {
         "components": components,
         "state_topic": topics.state(&status.agent),
         "availability_topic": topics.availability(),
-        "qos": super::QOS.0,
+        "qos": QOS.0,
     })
 }

@@ -3,7 +3,7 @@
 //! - [`copy`]: systems that copy the state, and pass commands on as requests.
 //! - [`status`]: the state of an agent, and its JSON; [`discovery`]: its description for Home Assistant.
 //! - [`command`]: the JSON of a command.
-//! - [`board`]: what both sides have in common.
+//! - [`topics`]: names of topics. [`board`]: what both sides have in common.
 //! - [`publisher`]: the thread of the connection.
 
 mod board;
@@ -12,22 +12,20 @@ mod copy;
 mod discovery;
 mod publisher;
 mod status;
+mod topics;
 
 use crate::config::Publication;
-use crate::connection::Qos;
 use crate::topics::check_topic;
 use becomingone_systems::links::{Running, SourceSite, read_config};
 use becomingone_systems::tick::{Tick, TickSystems};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use board::Board;
-use publisher::{Publisher, Topics};
+use publisher::Publisher;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-/// Quality of all that is published, and of commands.
-const QOS: Qos = Qos(1);
+use topics::{Topics, id};
 
 /// Publishes the state of each agent of a run, and takes commands for them: see the crate's README.
 pub struct MqttOutput {
@@ -120,24 +118,3 @@ impl Plugin for MqttOutput {
             );
     }
 }
-
-/// A name as a level of a topic and as an id of Home Assistant: letters, digits, `_` and `-`. Different names have
-/// different ids.
-fn id(name: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !name.is_empty() && name.chars().all(is_part) {
-        return name.to_owned();
-    }
-    let plain: String = name
-        .chars()
-        .map(|c| if is_part(c) { c } else { '_' })
-        .collect();
-    // FNV-1a: the same in every version of this program.
-    let hash = name.bytes().fold(0x811c_9dc5u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
-    format!("{plain}_{hash:08x}")
-}
-
-/// Shared between threads.
-type Shared<T> = Arc<Mutex<T>>;

@@ -7,8 +7,9 @@
 
 use super::board::Board;
 use super::command::Command;
+use super::discovery;
 use super::status::Status;
-use super::{QOS, discovery, id};
+use super::topics::{QOS, Topics};
 use crate::config::Broker;
 use crate::connection::{self, Connection, Event, Message};
 use crate::runtime::Runtime;
@@ -16,50 +17,6 @@ use becomingone_systems::links::{Complaints, Context, Driver, DriverError, Sourc
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-
-/// Topics of a run.
-pub(super) struct Topics {
-    /// Begin of all topics: `becomingone/warehouse_robot`.
-    pub(super) base: String,
-    /// Begin of Home Assistant's; empty for none.
-    pub(super) discovery: String,
-    /// Name of the scene.
-    pub(super) scene: String,
-    pub(super) takes_commands: bool,
-}
-
-impl Topics {
-    /// `online` or `offline`.
-    pub(super) fn availability(&self) -> String {
-        format!("{}/status", self.base)
-    }
-
-    /// State of an agent.
-    pub(super) fn state(&self, agent: &str) -> String {
-        format!("{}/{}/state", self.base, id(agent))
-    }
-
-    /// Id of an agent at Home Assistant.
-    pub(super) fn device(&self, agent: &str) -> String {
-        format!("{}_{}", id(&self.base.replace('/', "-")), id(agent))
-    }
-
-    /// Description of an agent for Home Assistant.
-    pub(super) fn config(&self, agent: &str) -> String {
-        format!("{}/device/{}/config", self.discovery, self.device(agent))
-    }
-
-    /// Commands of all agents.
-    fn commands(&self) -> String {
-        format!("{}/+/command", self.base)
-    }
-
-    /// Id of the agent of a command.
-    fn commanded<'t>(&self, topic: &'t str) -> Option<&'t str> {
-        let rest = topic.strip_prefix(&self.base)?.strip_prefix('/')?;
-        rest.strip_suffix("/command")
-    }
-}
 
 /// Publishes the state of a run's agents.
 pub(super) struct Publisher {
