@@ -92,6 +92,13 @@ impl Mosquitto {
         }
     }
 
+    /// Sends it a signal that does not end it.
+    pub fn signal(&self, name: &str) {
+        if let Some(child) = &self.child {
+            signal(name, child.id());
+        }
+    }
+
     /// Address for a scene.
     pub fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)

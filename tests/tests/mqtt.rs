@@ -332,6 +332,84 @@ fn what_is_lost_with_a_killed_broker_is_counted() {
 }
 
 #[test]
+fn a_broker_that_stalls_is_down_and_one_that_goes_on_is_up() {
+    let Some(broker) = Mosquitto::start("") else {
+        return;
+    };
+    for version in [3, 5] {
+        let mut engine = start(&meter(
+            &broker,
+            &format!("topic: \"t\", version: {version}"),
+        ));
+        steps_until(&mut engine, "up", |l| l.state == LinkState::Up);
+        broker.signal("STOP");
+        let begun = Instant::now();
+        steps_until(&mut engine, "down", |l| l.state == LinkState::Down);
+        assert!(begun.elapsed() < Duration::from_secs(15));
+        broker.signal("CONT");
+        steps_until(&mut engine, "up again", |l| l.state == LinkState::Up);
+    }
+}
+
+#[test]
+fn a_message_that_is_too_long_is_none_and_the_next_is_read() {
+    let Some(broker) = Mosquitto::start("") else {
+        return;
+    };
+    std::fs::write(broker.folder.path().join("long"), vec![b' '; 2 << 20]).unwrap();
+    for version in [3, 5] {
+        let mut engine = start(&meter(
+            &broker,
+            &format!("topic: \"t\", version: {version}"),
+        ));
+        steps_until(&mut engine, "up", |l| l.state == LinkState::Up);
+        broker.publish(&["-t", "t", "-f", "long"]);
+        if version == 3 {
+            steps_until(&mut engine, "down", |l| l.state == LinkState::Down);
+        }
+        steps_until(&mut engine, "up again", |l| l.state == LinkState::Up);
+        broker.publish(&["-t", "t", "-m", "{\"x\": 7}"]);
+        steps_until(&mut engine, "the next", |l| l.received == 1);
+        assert_eq!(values(&engine), [7.0]);
+    }
+}
+
+#[test]
+fn a_flood_is_dropped_by_the_queue_and_counted() {
+    let Some(broker) = Mosquitto::start("") else {
+        return;
+    };
+    let mut engine = start(&meter(&broker, "topic: \"t\", sequence: \"/n\""));
+    steps_until(&mut engine, "up", |l| l.state == LinkState::Up);
+    let lines: String = (0..50_000)
+        .map(|n| format!("{{\"n\": {n}, \"x\": {n}}}\n"))
+        .collect();
+    broker.publish_lines(&["-t", "t"], &lines);
+    let mut last = (0, Instant::now());
+    until(LIMIT, "the end of the flood", || {
+        engine.step().unwrap();
+        let Link {
+            received, counts, ..
+        } = link(&engine);
+        let arrived = received + counts.dropped + counts.gaps;
+        if arrived != last.0 {
+            last = (arrived, Instant::now());
+        }
+        arrived > 0 && last.1.elapsed() > Duration::from_secs(1)
+    });
+    let Link {
+        received, counts, ..
+    } = link(&engine);
+    // What the queue, and with QoS 0 the broker, drops; the last one may be among these.
+    assert!(counts.dropped > 0, "{counts:?}");
+    assert!(
+        received + counts.dropped + counts.gaps <= 50_000,
+        "{counts:?}"
+    );
+    assert_eq!((counts.garbage, counts.duplicates), (0, 0), "{counts:?}");
+}
+
+#[test]
 fn commands_are_published_only_if_armed_and_the_last_one_is_safe() {
     let Some(broker) = Mosquitto::start("") else {
         return;
