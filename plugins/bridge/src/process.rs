@@ -223,7 +223,7 @@ impl Process {
                 Ok((arrival_ns, piece)) => {
                     let (sensors, decoder) = (&mut self.sensors, &mut self.decoder);
                     lines.add(&piece, |line| {
-                        take_line(sensors, &line, decoder, arrival_ns)
+                        take_line(sensors, &line, decoder, arrival_ns);
                     });
                 }
                 // What it started may still have its output open.
