@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, and bounds its waits by the wall clock"
 )]
 
+pub mod mosquitto;
+
 use becomingone::CoherenceEngine;
 use becomingone::ecs::prelude::{Component, Name};
 use std::env;

@@ -79,6 +79,11 @@ pub(crate) struct Run {
     /// Record the run (MCAP) for `replay`, `info` and viewers (Foxglove, Rerun).
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Publish the state of each agent to a broker of MQTT, with its description for Home Assistant, and take commands:
+    /// mqtt://HOST:PORT, or a file of options (plugins/mqtt/README.md). Runs in real time by default.
+    #[cfg(feature = "mqtt")]
+    #[arg(long, value_name = "BROKER|FILE")]
+    mqtt: Option<String>,
     /// Restore the event memories of earlier runs from this file, if it exists, and replace it at the end.
     #[arg(long, value_name = "FILE")]
     memory: Option<PathBuf>,
@@ -96,7 +101,7 @@ pub(crate) struct Run {
 #[derive(Args)]
 #[group(multiple = false)]
 struct PaceArgs {
-    /// Run as fast as possible (the default, except with --interactive, --teleop and drivers).
+    /// Run as fast as possible (the default, except with --interactive, --teleop, --mqtt and drivers).
     #[arg(long)]
     fast: bool,
     /// Run at real time.
@@ -228,7 +233,11 @@ impl Run {
             // The operator ends the run, goals do not.
             engine.set_duration(Duration::MAX);
         }
-        let paced = by_keys || has_drivers;
+        #[cfg(feature = "mqtt")]
+        let is_published = self.mqtt.is_some();
+        #[cfg(not(feature = "mqtt"))]
+        let is_published = false;
+        let paced = by_keys || has_drivers || is_published;
         let pace = self
             .pace
             .pace(if paced { Pace::RealTime } else { Pace::Fast });
@@ -251,6 +260,11 @@ impl Run {
         let clock = by_keys.then(|| live::ClockMirror::of(&mut engine));
         let viewer = Viewer::begin(&self.rerun, &mut engine, &name)?;
         let journal = journal.map(|journal| journal.begin(&mut engine));
+        #[cfg(feature = "mqtt")]
+        if let Some(options) = &self.mqtt {
+            let output = becomingone::mqtt::MqttOutput::new(options, &name);
+            engine.add_plugin(output.map_err(|e| Failure::BadInput(format!("--mqtt: {e}")))?);
+        }
         let run = engine.stop_handle();
         interrupt.on_first(move || run.stop());
         engine.start()?;

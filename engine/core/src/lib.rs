@@ -39,6 +39,8 @@ pub mod trials;
 pub use becomingone_bridge as bridge;
 pub use becomingone_components as components;
 pub use becomingone_kernel as kernel;
+#[cfg(feature = "mqtt")]
+pub use becomingone_mqtt as mqtt;
 #[cfg(feature = "record")]
 pub use becomingone_record as record;
 #[cfg(feature = "rerun")]

@@ -11,9 +11,10 @@ use bevy_app::App;
 use std::path::Path;
 
 /// Drivers of this project, each with its Cargo feature.
-pub const DRIVER_FEATURES: [(&str, &str); 5] = [
+pub const DRIVER_FEATURES: [(&str, &str); 6] = [
     ("file", "bridge"),
     ("http", "bridge"),
+    ("mqtt", "mqtt"),
     ("process", "bridge"),
     ("serial", "serial"),
     ("udp", "udp"),
@@ -23,11 +24,18 @@ pub const DRIVER_FEATURES: [(&str, &str); 5] = [
 pub(crate) fn register(app: &mut App) {
     #[cfg(feature = "bridge")]
     app.add_plugins(becomingone_bridge::BridgePlugin);
+    #[cfg(feature = "mqtt")]
+    app.add_plugins(becomingone_mqtt::MqttPlugin);
     #[cfg(feature = "serial")]
     app.add_plugins(becomingone_serial::SerialPlugin);
     #[cfg(feature = "udp")]
     app.add_plugins(becomingone_udp::UdpPlugin);
-    #[cfg(not(any(feature = "bridge", feature = "serial", feature = "udp")))]
+    #[cfg(not(any(
+        feature = "bridge",
+        feature = "mqtt",
+        feature = "serial",
+        feature = "udp"
+    )))]
     let _ = app;
 }
 

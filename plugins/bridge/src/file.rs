@@ -6,7 +6,7 @@ mod tail;
 
 use crate::lines::{Line, Lines};
 use crate::protocol::{Decode, Decoder};
-use crate::sensors::{Places, Sensors};
+use crate::sensors::{Places, Sensors, take_line};
 use becomingone_systems::links::pick::Pointer;
 use becomingone_systems::links::{
     ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd, Pick, SourceSite,
@@ -187,7 +187,7 @@ impl Input {
             Reader::Snapshot(snapshot) => {
                 let (content, is_there) = snapshot.poll(SystemTime::now())?;
                 if let Some(text) = content {
-                    sensors.decoded(decoder.state(text), text, arrival_ns);
+                    sensors.take(decoder.state(text), text, arrival_ns);
                 }
                 Ok(match is_there {
                     true => Presence::Read,
@@ -196,17 +196,17 @@ impl Input {
             }
             Reader::Tail(tail, lines) => tail.poll(&mut |piece| match piece {
                 Piece::Bytes(bytes) => {
-                    lines.add(bytes, |line| sensors.line(&line, decoder, arrival_ns));
+                    lines.add(bytes, |line| take_line(sensors, &line, decoder, arrival_ns));
                 }
                 Piece::Header(line) => {
                     if decoder.wants_header() {
-                        sensors.line(&Line::Text(line), decoder, arrival_ns);
+                        take_line(sensors, &Line::Text(line), decoder, arrival_ns);
                     }
                 }
                 Piece::Within => lines.skip(),
                 Piece::Ended => {
                     if let Some(rest) = lines.finish() {
-                        sensors.line(&Line::Text(&rest), decoder, arrival_ns);
+                        take_line(sensors, &Line::Text(&rest), decoder, arrival_ns);
                     }
                     decoder.restart();
                 }

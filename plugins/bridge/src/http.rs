@@ -201,7 +201,7 @@ impl Driver for Poller {
             let body = answer.map_err(DriverError)?;
             context.up();
             let decoded = self.decoder.state(&body);
-            self.sensors.decoded(decoded, &body, arrival_ns);
+            self.sensors.take(decoded, &body, arrival_ns);
         }
         self.sensors.report();
         Ok(())

@@ -5,7 +5,7 @@ mod streams;
 
 use crate::lines::Lines;
 use crate::protocol::{Decode, Decoder};
-use crate::sensors::{Places, Sensors};
+use crate::sensors::{Places, Sensors, take_line};
 use becomingone_systems::links::pick::Pointer;
 use becomingone_systems::links::{
     ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd, Pick,
@@ -222,7 +222,9 @@ impl Process {
             match output.pieces.recv_timeout(POLL_PERIOD) {
                 Ok((arrival_ns, piece)) => {
                     let (sensors, decoder) = (&mut self.sensors, &mut self.decoder);
-                    lines.add(&piece, |line| sensors.line(&line, decoder, arrival_ns));
+                    lines.add(&piece, |line| {
+                        take_line(sensors, &line, decoder, arrival_ns);
+                    });
                 }
                 // What it started may still have its output open.
                 Err(RecvTimeoutError::Timeout) if group.has_ended() => {

@@ -1,5 +1,6 @@
 //! Text of files, programs and web servers as documents: lines of JSON, or CSV with named columns.
 
+pub use becomingone_systems::links::document::{Document, Refusal};
 use becomingone_systems::links::document::{excerpt, parse};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -42,15 +43,6 @@ impl Decode {
     }
 }
 
-/// Arrival that is no document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Kind of the mistake, for counts.
-    pub kind: &'static str,
-    /// Found and expected.
-    pub reason: String,
-}
-
 /// Decodes lines.
 #[derive(Clone, Debug)]
 pub struct Decoder {
@@ -58,9 +50,6 @@ pub struct Decoder {
     /// Columns of the first line.
     columns: Option<Vec<String>>,
 }
-
-/// A document, and the number of NaN and infinities that JSON does not have.
-pub type Document = (Value, u64);
 
 impl Decoder {
     /// Before the first line.

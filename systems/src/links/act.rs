@@ -2,10 +2,13 @@
 
 use super::site::SourceSite;
 use becomingone_components::actuator::{ActuatorCommand, ActuatorTarget};
+use becomingone_components::drive::Twist2;
 use becomingone_components::event::{AgentEvent, EventKind};
+use becomingone_components::joints::JointTargets;
 use becomingone_components::link::{Link, LinkState, Links, Source};
 use becomingone_components::sensor::Sensor;
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
+use becomingone_components::vehicle::Ackermann;
 use bevy_ecs::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -78,14 +81,16 @@ struct Slot {
 pub struct ActuatorEnd {
     name: Arc<str>,
     site: Arc<SourceSite>,
+    will: Option<Arc<Outgoing>>,
     slot: Arc<(Mutex<Slot>, Condvar)>,
 }
 
 impl ActuatorEnd {
-    pub(super) fn new(name: &str, site: SourceSite) -> Self {
+    pub(super) fn new(name: &str, site: SourceSite, will: Option<Outgoing>) -> Self {
         Self {
             name: name.into(),
             site: Arc::new(site),
+            will: will.map(Arc::new),
             slot: Arc::default(),
         }
     }
@@ -98,6 +103,12 @@ impl ActuatorEnd {
     /// Its source, as the scene states it.
     pub fn site(&self) -> &SourceSite {
         &self.site
+    }
+
+    /// Safe command that is left with the other side, for a connection that breaks: number 0, standstill, without
+    /// positions of joints. None unless hardware is armed.
+    pub fn will(&self) -> Option<&Outgoing> {
+        self.will.as_deref()
     }
 
     /// Waits for the next command, at most so long.
@@ -194,6 +205,31 @@ impl CommandSender {
             numbers: self.rest.1.clone(),
         })
     }
+}
+
+/// Safe command of an actuator that has had no command.
+pub(super) fn will(actuator: EntityRef<'_>) -> Option<Outgoing> {
+    fn of<T: ActuatorCommand>(actuator: EntityRef<'_>) -> Option<Outgoing> {
+        let target = actuator.get::<ActuatorTarget<T>>()?;
+        let mut numbers = Vec::new();
+        target.0.safe().visit(&mut |x| numbers.push(x));
+        Some(Outgoing {
+            kind: T::KIND,
+            safe: true,
+            numbers,
+            ..Outgoing::default()
+        })
+    }
+    // Joints are to stay where they are then, which is not where they are now.
+    let joints = || {
+        of::<JointTargets>(actuator).map(|safe| Outgoing {
+            numbers: Vec::new(),
+            ..safe
+        })
+    };
+    of::<Twist2>(actuator)
+        .or_else(|| of::<Ackermann>(actuator))
+        .or_else(joints)
 }
 
 /// Sends the commands of one kind that are due.

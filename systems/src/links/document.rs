@@ -5,6 +5,18 @@ use serde_json::Value;
 /// Most characters of a document in a message.
 const MAX_SHOWN: usize = 160;
 
+/// Arrival that is no document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Kind of the mistake, for counts.
+    pub kind: &'static str,
+    /// Found and expected.
+    pub reason: String,
+}
+
+/// A document, and the number of NaN and infinities that JSON does not have.
+pub type Document = (Value, u64);
+
 /// Parses one JSON document, and counts the NaN and infinities in it, which are taken as `null`.
 ///
 /// ```

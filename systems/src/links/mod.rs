@@ -2,7 +2,7 @@
 //!
 //! - [`driver`]: drivers and their kinds; `thread`: their threads, with [`back_off`] between attempts.
 //! - [`site`]: a source as the scene states it; [`document`]: JSON of peers; [`pick`]: the numbers of a reading in it;
-//!   [`complaints`]: messages about arrivals that are no readings.
+//!   [`Readers`]: sensors that share such a source; [`complaints`]: messages about arrivals that are no readings.
 //! - [`queue`]: readings that wait for the tick, with [`sequence`]: missing, late and duplicate ones.
 //! - [`clock`]: map of a device's clock to the run's.
 //! - [`live`]: tick side of a queue, and of a recording that is read as time passes.
@@ -28,6 +28,7 @@ mod names;
 pub mod open;
 pub mod pick;
 pub mod queue;
+mod reader;
 mod run_clock;
 pub mod sequence;
 pub mod site;
@@ -47,8 +48,10 @@ pub(crate) use names::{name_links, silent_after_ns};
 pub use open::{OpenError, OpenLinks, Port, PortSource, rest};
 pub use pick::{Pick, Picker};
 pub use queue::{Sample, SensorEnd};
+pub use reader::{Places, Readers};
 pub use run_clock::RunClock;
 pub use site::SourceSite;
+pub use thread::Running;
 
 use crate::hash::{Bits, HashState, RegisterState};
 use crate::tick::{Reset, Tick, TickSystems};

@@ -1,7 +1,7 @@
 //! Opens the links of a scene: drivers start, recordings are loaded; at the end of a run, actuators get the safe
 //! command.
 
-use super::act::{ActuatorEnd, CommandSender, OutputLinks};
+use super::act::{self, ActuatorEnd, CommandSender, OutputLinks};
 use super::delivery::Delivery;
 use super::driver::{DriverKind, LinkEnd};
 use super::input::{ExternalInput, InputLink, InputSample};
@@ -125,7 +125,9 @@ impl OpenLinks {
                         LinkEnd::Sensor(end)
                     }
                     None => {
-                        let end = ActuatorEnd::new(&name, site);
+                        let actuator = entity.and_then(|e| world.get_entity(e).ok());
+                        let will = actuator.and_then(act::will).filter(|_| armed);
+                        let end = ActuatorEnd::new(&name, site, will);
                         outlets.ends.insert(name.clone(), end.clone());
                         inlets.push(Box::new(ActuatorStateLink {
                             name,

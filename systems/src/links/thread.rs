@@ -24,8 +24,8 @@ const WORKED: Duration = Duration::from_secs(1);
 /// Longest wait for a driver at the end of a run.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A running driver. Dropping it cancels the driver and waits for it.
-pub(super) struct Running {
+/// A running driver. Dropping it cancels the driver and waits for it, at most 2 s.
+pub struct Running {
     port: String,
     context: Context,
     thread: Option<JoinHandle<()>>,
@@ -34,6 +34,15 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// Starts a driver that has no link: of an output, which readings and commands do not pass.
+    ///
+    /// # Errors
+    ///
+    /// No thread could be started.
+    pub fn alone(port: String, driver: Box<dyn Driver>) -> std::io::Result<Self> {
+        Self::start(port, driver, PortState::default())
+    }
+
     pub(super) fn start(
         port: String,
         driver: Box<dyn Driver>,

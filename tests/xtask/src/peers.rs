@@ -161,7 +161,7 @@ pub(crate) fn peers(install: Install) -> Result<Peers, String> {
         let install = std::iter::once("install").chain(packages);
         venv.pip(&install.map(OsStr::new).collect::<Vec<_>>())?;
     }
-    vulkan(install);
+    system(install);
     Ok(Peers {
         robots: robots.is_dir().then_some(robots),
         python: imports(&python, &modules).then(|| python.clone()),
@@ -179,7 +179,7 @@ fn imports(python: &Path, modules: &str) -> bool {
 }
 
 /// Packages that read and write logs and the messages of devices, those of the peers of detection, and a module of each.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("mcap==1.*", "mcap"),
     ("mcap-ros1-support==0.9.*", "mcap_ros1"),
     ("mcap-ros2-support==0.5.*", "mcap_ros2"),
@@ -188,6 +188,9 @@ const PACKAGES: [(&str, &str); 12] = [
     ("pymavlink==2.4.*", "pymavlink"),
     ("pynmeagps==1.1.*", "pynmeagps"),
     ("pyubx2==1.4.*", "pyubx2"),
+    ("paho-mqtt==2.*", "paho.mqtt.client"),
+    ("msgpack==1.*", "msgpack"),
+    ("cbor2==6.*", "cbor2"),
     ("pandas==3.*", "pandas"),
     ("pyarrow==26.*", "pyarrow"),
     ("scikit-learn==1.9.*", "sklearn"),
@@ -292,28 +295,43 @@ fn rerun_program(home: &Path) -> Option<PathBuf> {
     })
 }
 
-/// A software Vulkan driver, for pictures without a screen: by apt where that is allowed.
-fn vulkan(install: Install) {
+/// A software Vulkan driver, for pictures without a screen, and a broker of MQTT: by apt where that is allowed.
+fn system(install: Install) {
     let icd = Path::new("/usr/share/vulkan/icd.d");
-    if !cfg!(target_os = "linux") || icd.read_dir().is_ok_and(|mut d| d.next().is_some()) {
-        return;
-    }
-    let packages = ["mesa-vulkan-drivers", "libvulkan1", "fonts-dejavu-core"];
-    let from = format!("apt-get install {}, 10 MB to 50 MB", packages.join(" "));
-    if !install.may("a software Vulkan driver, system-wide", &from) {
-        return;
-    }
-    let apt = |args: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        run(command.args(["-qq", "-y"]).args(args))
-    };
-    let installed = apt(&["update"])
-        .and_then(|()| apt(&[&["install", "--no-install-recommends"], &packages[..]].concat()));
-    if installed.is_err() {
-        println!(
-            "no Vulkan driver: the test that takes a picture is skipped; to run it: sudo apt-get install {}",
-            packages.join(" ")
-        );
+    let has_vulkan = icd.read_dir().is_ok_and(|mut d| d.next().is_some());
+    let has_broker = Path::new("/usr/sbin/mosquitto").is_file();
+    for (what, is_there, packages) in [
+        (
+            "a software Vulkan driver",
+            has_vulkan,
+            &["mesa-vulkan-drivers", "libvulkan1", "fonts-dejavu-core"][..],
+        ),
+        (
+            "a broker of MQTT",
+            has_broker,
+            &["mosquitto", "mosquitto-clients"],
+        ),
+    ] {
+        let from = format!("apt-get install {}, 1 MB to 50 MB", packages.join(" "));
+        if !cfg!(target_os = "linux")
+            || is_there
+            || !install.may(&format!("{what}, system-wide"), &from)
+        {
+            continue;
+        }
+        let apt = |args: &[&str]| {
+            let mut command = Command::new("apt-get");
+            command.env("DEBIAN_FRONTEND", "noninteractive");
+            run(command.args(["-qq", "-y"]).args(args))
+        };
+        let installed = apt(&["update"])
+            .and_then(|()| apt(&[&["install", "--no-install-recommends"], packages].concat()));
+        if installed.is_err() {
+            println!(
+                "no {}: its tests are skipped; to run them: sudo apt-get install {}",
+                what.trim_start_matches("a "),
+                packages.join(" ")
+            );
+        }
     }
 }

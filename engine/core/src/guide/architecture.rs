@@ -13,7 +13,7 @@
 //! | 6 | `becomingone-cli`, `engine/cli/` | the program: verbs, progress, tables | anything that a library user needs |
 //! | 5 | [`becomingone`](crate), `engine/core/` | the facade, builders, access by name, this guide | a terminal |
 //! | 4 | [`becomingone-scene`](crate::scene), `engine/scene/` | RON and YAML to a checked, loaded scene | anything that runs in a tick |
-//! | 4 | `becomingone-rerun`, `-record`, `-replay`, `-bridge`, `-serial`, `-udp`, `plugins/` | viewer, journal, recordings, drivers: one crate each | what another plugin needs |
+//! | 4 | `becomingone-rerun`, `-record`, `-replay`, `-bridge`, `-mqtt`, `-serial`, `-udp`, `plugins/` | viewer, journal, recordings, drivers: one crate each | what another plugin needs |
 //! | 3 | [`becomingone-systems`](crate::systems), `systems/` | what happens in a tick | sockets, files, device threads |
 //! | 3 | `becomingone-model`, `engine/model/` | URDF, MJCF, vehicles, meshes to plain data | entities |
 //! | 2 | [`becomingone-components`](crate::components), `components/` | data: components, messages, the specs of scenes, the traits of kinds | systems, I/O |
@@ -91,7 +91,7 @@
 //! The set `Ingest` is the only entry of external data. Each reading of a driver, each row of a recording and each
 //! external command becomes a [`Frame`](crate::components::link::Frame); frames enter in the order of link and sequence
 //! number. An external command is a [`Request`](crate::components::request::Request): sender, agent, command and
-//! expiry. [`engine.command`](crate::CoherenceEngine::command) and the stick of `--interactive` create one, and so will
+//! expiry. [`engine.command`](crate::CoherenceEngine::command), the stick of `--interactive` and `--mqtt` create one, and so will
 //! network interfaces. It takes precedence over the agent's controller until it expires, half a second by default.
 //!
 //! A driver runs on a thread of its own without access to entities. It stamps each sample at capture and pushes it to a

@@ -9,8 +9,8 @@
 //! becomingone = { path = "../becomingone/engine/core" }
 //! ```
 //!
-//! With `default-features = false`, neither Rerun nor MCAP is built; the features `bridge`, `record`, `replay`, `rerun`,
-//! `serial` and `udp` enable them.
+//! With `default-features = false`, neither Rerun nor MCAP is built; the features `bridge`, `mqtt`, `record`,
+//! `replay`, `rerun`, `serial` and `udp` enable them.
 //!
 //! # Build a scene in code
 //!

@@ -122,6 +122,7 @@
 //! source: Driver("process", (argv: ["./probe", "--fast"]))         // lines that a program prints
 //! source: Driver("http", (url: "http://127.0.0.1:8080/state", every_s: 1, pick: "/main/temp"))
 //! source: Driver("serial", (port: "/dev/ttyUSB0", baud: 9600, protocol: Nmea)) // also Ubx, Mavlink, lines, frames
+//! source: Driver("mqtt", (broker: "mqtt://localhost:1883", topic: "robot/imu", pick: "/g/z")) // JSON, CBOR, MessagePack
 //! ```
 //!
 //! A replayed table is read as by `analyze`: the newest row first is an error; a row whose stamp is before that of the row
@@ -131,7 +132,8 @@
 //! Any program can be the sensor: ten lines of Python that send JSON datagrams are enough; the page of the crate
 //! `becomingone-udp` has the format. For files, programs and web servers, `pick` names the place of each number; the page of
 //! the crate `becomingone-bridge` has the options. Devices on serial ports are read by `becomingone-serial`; `becomingone list
-//! ports` shows what is plugged in. Actuator commands are sent in the same way, but only with `--arm`; without it,
+//! ports` shows what is plugged in. The page of `becomingone-mqtt` has the options of brokers, and `becomingone run
+//! robot --mqtt mqtt://localhost:1883` publishes the state of each agent, also for Home Assistant. Actuator commands are sent in the same way, but only with `--arm`; without it,
 //! they are computed and not sent.
 //!
 //! # I want to keep a run and replay it
