@@ -11,7 +11,8 @@ use bevy_app::App;
 use std::path::Path;
 
 /// Drivers of this project, each with its Cargo feature.
-pub const DRIVER_FEATURES: [(&str, &str); 5] = [
+pub const DRIVER_FEATURES: [(&str, &str); 6] = [
+    ("audio", "audio"),
     ("file", "bridge"),
     ("http", "bridge"),
     ("process", "bridge"),
@@ -21,13 +22,20 @@ pub const DRIVER_FEATURES: [(&str, &str); 5] = [
 
 /// Registers the built-in drivers.
 pub(crate) fn register(app: &mut App) {
+    #[cfg(feature = "audio")]
+    app.add_plugins(becomingone_audio::AudioPlugin);
     #[cfg(feature = "bridge")]
     app.add_plugins(becomingone_bridge::BridgePlugin);
     #[cfg(feature = "serial")]
     app.add_plugins(becomingone_serial::SerialPlugin);
     #[cfg(feature = "udp")]
     app.add_plugins(becomingone_udp::UdpPlugin);
-    #[cfg(not(any(feature = "bridge", feature = "serial", feature = "udp")))]
+    #[cfg(not(any(
+        feature = "audio",
+        feature = "bridge",
+        feature = "serial",
+        feature = "udp"
+    )))]
     let _ = app;
 }
 
