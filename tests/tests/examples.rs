@@ -128,7 +128,7 @@ fn hello_runs_until_it_is_terminated() {
     assert_eq!(status.unwrap().signal(), Some(15));
 }
 
-/// The barometer of `own_kinds` in the guide equals its source.
+/// The altimeter of `own_kinds` in the guide equals its source.
 #[test]
 fn the_guides_sensor_is_the_examples_sensor() {
     // Layout and trailing commas depend on rustfmt.
@@ -142,6 +142,6 @@ fn the_guides_sensor_is_the_examples_sensor() {
         .lines()
         .map(|line| line.strip_prefix("//! ").unwrap_or(""))
         .collect();
-    let example = read("examples/own_kinds/src/barometer.rs");
+    let example = read("examples/own_kinds/src/altimeter.rs");
     assert!(bare(&page).contains(&bare(&example)));
 }

@@ -57,7 +57,7 @@ fn scene() -> String {
 fn own_kinds_are_listed_checked_and_resolved_as_built_in_ones() {
     let here = tempfile::tempdir().unwrap();
     for (what, name) in [
-        ("sensors", "Barometer"),
+        ("sensors", "Altimeter"),
         ("controllers", "WallFollower"),
         ("faults", "Hum"),
         ("drivers", "line"),
@@ -70,7 +70,7 @@ fn own_kinds_are_listed_checked_and_resolved_as_built_in_ones() {
     let resolved = run(here.path(), &["check", "--resolved", &scene()]);
     assert_eq!(resolved.code, Some(0), "{}", resolved.stderr);
     for text in [
-        "kind: Barometer(\n                        noise: (\n",
+        "kind: Altimeter(\n                        noise: (\n",
         "controller: WallFollower(\n                gap_m: 0.8,\n                speed_m_s: 0.5,\n            ),\n",
         "kind: Hum(\n                amplitude: 8.0,\n                frequency_hz: 2.0,\n            ),\n",
     ] {
@@ -84,7 +84,7 @@ fn own_kinds_are_listed_checked_and_resolved_as_built_in_ones() {
     let shipped = finish(shipped.args(["check", &scene()]), Duration::from_secs(60));
     assert_eq!(shipped.code, Some(2));
     for kind in [
-        "sensor kind `Barometer`",
+        "sensor kind `Altimeter`",
         "controller kind `WallFollower`",
         "fault kind `Hum`",
     ] {
@@ -133,13 +133,13 @@ fn own_kinds_support_runs_faults_alarms_recording_replay_and_viewer() {
     let rover = &summary["agents"][0];
     assert!(rover["distance_m"].as_f64().unwrap() > 10.0, "{rover}");
     assert_eq!(rover["collisions"], 0, "{rover}");
-    // The alarm follows the fault at 25 s, and isolates the barometer.
+    // The alarm follows the fault at 25 s, and isolates the altimeter.
     let alarms = rover["kernel"]["witness"]["alarms"].as_array().unwrap();
     let first = alarms.first().expect("an alarm");
     let from_s = first["from_s"].as_f64().unwrap();
     assert!((25.0..30.0).contains(&from_s), "{alarms:?}");
     assert!(
-        first["cause"].as_str().unwrap().starts_with("barometer/"),
+        first["cause"].as_str().unwrap().starts_with("altimeter/"),
         "{alarms:?}"
     );
     let replayed = run(here.path(), &["replay", "run.mcap", "--verify"]);
@@ -152,10 +152,10 @@ fn own_kinds_support_runs_faults_alarms_recording_replay_and_viewer() {
     );
     assert!(replayed.stdout.contains("verified"), "{}", replayed.stdout);
     let info = run(here.path(), &["info", "run.mcap"]);
-    assert!(info.stdout.contains("/rover/barometer"), "{}", info.stdout);
+    assert!(info.stdout.contains("/rover/altimeter"), "{}", info.stdout);
     // The viewer's file has its time series.
     let drawn = fs::read(here.path().join("run.rrd")).unwrap();
-    let series = b"barometer";
+    let series = b"altimeter";
     assert!(drawn.windows(series.len()).any(|w| w == series));
 }
 
@@ -167,13 +167,13 @@ fn the_own_driver_feeds_the_sensor_from_a_server() {
     thread::spawn(move || {
         let (mut client, _) = server.accept().unwrap();
         let mut k = 0;
-        while writeln!(client, "{}", 101_000 + k).is_ok() {
+        while writeln!(client, "{}", 100 + k).is_ok() {
             k += 1;
             thread::sleep(Duration::from_millis(10));
         }
     });
     let source = format!(
-        "agents.rover.sensors.barometer.source=Driver(\"line\", (connect: \"127.0.0.1:{port}\"))"
+        "agents.rover.sensors.altimeter.source=Driver(\"line\", (connect: \"127.0.0.1:{port}\"))"
     );
     let args = [
         "run",
@@ -193,7 +193,7 @@ fn the_own_driver_feeds_the_sensor_from_a_server() {
     let summary: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(here.path().join("run.json")).unwrap()).unwrap();
     let sensors = summary["agents"][0]["sensors"].to_string();
-    assert!(sensors.contains("barometer"), "{sensors}");
+    assert!(sensors.contains("altimeter"), "{sensors}");
     let wrong = source.replace("connect", "conect");
     let ran = run(here.path(), &["check", &scene(), "--set", &wrong]);
     assert!(

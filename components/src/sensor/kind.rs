@@ -2,7 +2,7 @@
 
 use super::measurement::Measurement;
 use super::schema::Schema;
-use crate::body::Pose;
+use crate::body::{Pose, RobotModel};
 use crate::check::Checks;
 use crate::feature::Feature;
 use crate::kind::{AnyKind, Indent, Kind, Named};
@@ -80,6 +80,11 @@ pub trait SensorKind: Kind {
     /// Reports values that are out of range, and what the scene lacks for such a sensor.
     fn check(&self, context: &SensorContext<'_>, checks: &mut Checks<'_>) {
         let _ = (context, checks);
+    }
+
+    /// Reports what the agent's model lacks for such a sensor on this link.
+    fn check_model(&self, model: &RobotModel, link: usize, checks: &mut Checks<'_>) {
+        let _ = (model, link, checks);
     }
 
     /// Names and units of its numbers.
@@ -186,6 +191,8 @@ pub trait AnySensor: AnyKind {
     fn is_simulated(&self) -> bool;
     /// [`SensorKind::check`].
     fn check(&self, context: &SensorContext<'_>, checks: &mut Checks<'_>);
+    /// [`SensorKind::check_model`].
+    fn check_model(&self, model: &RobotModel, link: usize, checks: &mut Checks<'_>);
     /// [`SensorKind::schema`].
     fn schema(&self) -> Schema;
     /// [`SensorKind::numbers`].
@@ -207,6 +214,10 @@ impl<K: SensorKind> AnySensor for K {
 
     fn check(&self, context: &SensorContext<'_>, checks: &mut Checks<'_>) {
         SensorKind::check(self, context, checks);
+    }
+
+    fn check_model(&self, model: &RobotModel, link: usize, checks: &mut Checks<'_>) {
+        SensorKind::check_model(self, model, link, checks);
     }
 
     fn schema(&self) -> Schema {

@@ -6,6 +6,8 @@
 //! - `noise`: deviation of a reading from the truth.
 //! - the measurements of the engine's own kinds, a file each.
 
+mod air;
+mod battery;
 mod contact;
 mod distance;
 mod encoders;
@@ -18,8 +20,12 @@ mod noise;
 mod reading;
 mod scan;
 mod schema;
+mod sound;
 mod values;
+mod wrench;
 
+pub use air::{AirTemperature, Pressure};
+pub use battery::BatteryState;
 pub use contact::ContactForce;
 pub use distance::Distance;
 pub use encoders::EncoderAngles;
@@ -32,7 +38,9 @@ pub use noise::{Bias, Noise};
 pub use reading::{Mount, Reading, Sensor, SensorStats, Stamped, Truth};
 pub use scan::Scan;
 pub use schema::{Schema, place};
+pub use sound::{OCTAVES_HZ, Sound};
 pub use values::{Column, Columns, ValueRow};
+pub use wrench::Wrench;
 
 use crate::time::NS_PER_S;
 

@@ -87,6 +87,10 @@ pub(crate) struct Run {
     /// Restore the event memories of earlier runs from this file, if it exists, and replace it at the end.
     #[arg(long, value_name = "FILE")]
     memory: Option<PathBuf>,
+    /// Sound alarms, and coherence as a pitch between 220 Hz and 440 Hz, on this speaker [default: the system's].
+    #[cfg(feature = "audio")]
+    #[arg(long, value_name = "DEVICE", num_args = 0..=1, require_equals = true)]
+    speaker: Option<Option<String>>,
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -257,6 +261,14 @@ impl Run {
             });
             (agent, stick)
         });
+        #[cfg(feature = "audio")]
+        if let Some(device) = &self.speaker {
+            use becomingone::audio::{Speaker, SpeakerPlugin};
+            let speaker = device
+                .as_deref()
+                .map_or_else(Speaker::new, Speaker::named)?;
+            engine.add_plugin(SpeakerPlugin(speaker));
+        }
         let clock = by_keys.then(|| live::ClockMirror::of(&mut engine));
         let viewer = Viewer::begin(&self.rerun, &mut engine, &name)?;
         let journal = journal.map(|journal| journal.begin(&mut engine));

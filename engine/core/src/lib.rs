@@ -35,6 +35,8 @@ pub mod sources;
 mod summary;
 pub mod trials;
 
+#[cfg(feature = "audio")]
+pub use becomingone_audio as audio;
 #[cfg(feature = "bridge")]
 pub use becomingone_bridge as bridge;
 pub use becomingone_components as components;
@@ -83,9 +85,9 @@ pub mod prelude {
     pub use crate::components::scene::{CoherenceSpec as Coherence, DriveSpec as Drive};
     pub use crate::components::seed::Rng;
     pub use crate::components::sensor::{
-        Bias, ContactForce, Distance, EncoderAngles, Field, GnssFix, ImuSample, MagneticField,
-        Measurement, Noise, Reading, Scan, Sensor, SensorAt, SensorContext, SensorKind, Truth,
-        ValueRow, field,
+        AirTemperature, BatteryState, Bias, ContactForce, Distance, EncoderAngles, Field, GnssFix,
+        ImuSample, MagneticField, Measurement, Noise, Pressure, Reading, Scan, Sensor, SensorAt,
+        SensorContext, SensorKind, Sound, Truth, ValueRow, Wrench, field,
     };
     pub use crate::components::time::SimTime;
     pub use crate::components::vehicle::Ackermann;
@@ -100,7 +102,8 @@ pub mod prelude {
     };
     pub use crate::systems::physics::{Bodies, Physics};
     pub use crate::systems::sensing::{
-        Contact, Encoders, Gnss, Imu, Lidar, Magnetometer, RangeFinder, Values,
+        Barometer, Battery, Contact, Encoders, ForceTorque, Gnss, Imu, JointStates, Lidar,
+        Magnetometer, Microphone, RangeFinder, Thermometer, Tone, Values,
     };
     pub use crate::systems::tick::{First, Last, Reset, Tick, TickSystems};
     pub use crate::{

@@ -11,7 +11,8 @@ use bevy_app::App;
 use std::path::Path;
 
 /// Drivers of this project, each with its Cargo feature.
-pub const DRIVER_FEATURES: [(&str, &str); 6] = [
+pub const DRIVER_FEATURES: [(&str, &str); 7] = [
+    ("audio", "audio"),
     ("file", "bridge"),
     ("http", "bridge"),
     ("mqtt", "mqtt"),
@@ -22,6 +23,8 @@ pub const DRIVER_FEATURES: [(&str, &str); 6] = [
 
 /// Registers the built-in drivers.
 pub(crate) fn register(app: &mut App) {
+    #[cfg(feature = "audio")]
+    app.add_plugins(becomingone_audio::AudioPlugin);
     #[cfg(feature = "bridge")]
     app.add_plugins(becomingone_bridge::BridgePlugin);
     #[cfg(feature = "mqtt")]
@@ -31,6 +34,7 @@ pub(crate) fn register(app: &mut App) {
     #[cfg(feature = "udp")]
     app.add_plugins(becomingone_udp::UdpPlugin);
     #[cfg(not(any(
+        feature = "audio",
         feature = "bridge",
         feature = "mqtt",
         feature = "serial",

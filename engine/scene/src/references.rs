@@ -177,6 +177,16 @@ impl References<'_, '_, '_> {
             self.diagnostics
                 .add(&format!("agents[{index}].sensors[{k}].link"), message);
         }
+        for (k, sensor) in agent.sensors.iter().enumerate() {
+            let frame = sensor.link.as_deref().and_then(|link| model.frame(link));
+            let mut report = |path: &str, found, expected: &str| {
+                self.diagnostics.wrong(path, found, expected);
+            };
+            let mut checks = Checks::new(format!("agents[{index}].sensors[{k}].kind"), &mut report);
+            if let Some(kind) = sensor.kind.value() {
+                kind.check_model(model, frame.map_or(0, |f| f.link), &mut checks);
+            }
+        }
         Some(robot)
     }
 

@@ -144,7 +144,7 @@ pub fn track(
 }
 
 /// Position of a joint with one axis: of the equivalent turns, the nearest to the previous position.
-fn position(joint: &Joint, parent: Pose, child: Pose, before: f64) -> Option<f64> {
+pub(crate) fn position(joint: &Joint, parent: Pose, child: Pose, before: f64) -> Option<f64> {
     let frame = parent * joint.origin;
     match joint.kind {
         JointKind::Revolute | JointKind::Continuous => {

@@ -3,23 +3,34 @@
 //! - [`measurements`]: readings of all kinds, for recorders, viewers and APIs.
 //! - a file each for the engine's own kinds: scene fields, model, sampling.
 
+mod air;
+mod battery;
 mod contact;
 mod encoders;
+mod force_torque;
 mod gnss;
 mod imu;
+mod joint_states;
 mod lidar;
 mod magnetometer;
 pub mod measurements;
+mod microphone;
+mod power;
 mod range;
 mod rays;
 mod values;
 
+pub use air::{Barometer, Thermometer};
+pub use battery::Battery;
 pub use contact::Contact;
 pub use encoders::Encoders;
+pub use force_torque::ForceTorque;
 pub use gnss::Gnss;
 pub use imu::Imu;
+pub use joint_states::JointStates;
 pub use lidar::Lidar;
 pub use magnetometer::Magnetometer;
+pub use microphone::{Microphone, Tone};
 pub use range::RangeFinder;
 pub use values::Values;
 

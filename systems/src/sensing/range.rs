@@ -16,19 +16,77 @@ const RINGS: u32 = 3;
 /// Distance to the nearest object in a cone (m), as sonars, infrared and time-of-flight sensors measure it.
 /// The cone is 49 rays: objects between them are missed.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename = "Range")]
+#[serde(deny_unknown_fields, rename = "Range", try_from = "RangeFields")]
 pub struct RangeFinder {
     /// Angle of the cone about the sensor's x, from edge to edge (rad); 0 for one ray.
-    #[serde(default)]
     pub fov_rad: f64,
     /// Nearest distance that is measured (m).
-    #[serde(default)]
     pub range_min_m: f64,
     /// Farthest (m).
     pub range_max_m: f64,
     /// Noise of the distance (m).
-    #[serde(default)]
     pub noise: Noise,
+}
+
+/// Data sheets of range finders.
+#[derive(Clone, Copy, Debug, Deserialize)]
+enum RangePreset {
+    /// Ultrasonic HC-SR04 (Elecfreaks): 2 cm to 4 m, 15°, steps of 3 mm.
+    HcSr04,
+    /// Time of flight, ST `VL53L1X` (DS12385): 4 cm to 4 m, 27°, ranging error ±20 mm in the dark.
+    Vl53l1x,
+}
+
+impl RangePreset {
+    fn values(self) -> RangeFinder {
+        let (fov_deg, [range_min_m, range_max_m]) = match self {
+            Self::HcSr04 => (15.0f64, [0.02, 4.0]),
+            Self::Vl53l1x => (27.0, [0.04, 4.0]),
+        };
+        let (white_sd, resolution) = match self {
+            Self::HcSr04 => (0.0, 0.003),
+            Self::Vl53l1x => (0.02, 0.001),
+        };
+        RangeFinder {
+            fov_rad: fov_deg.to_radians(),
+            range_min_m,
+            range_max_m,
+            noise: Noise {
+                white_sd,
+                resolution,
+                ..Noise::default()
+            },
+        }
+    }
+}
+
+/// As a scene has it.
+#[derive(Default, Deserialize)]
+#[serde(rename = "Range", deny_unknown_fields, default)]
+struct RangeFields {
+    preset: Option<RangePreset>,
+    fov_rad: Option<f64>,
+    range_min_m: Option<f64>,
+    range_max_m: Option<f64>,
+    noise: Option<Noise>,
+}
+
+impl TryFrom<RangeFields> for RangeFinder {
+    type Error = &'static str;
+
+    fn try_from(fields: RangeFields) -> Result<Self, Self::Error> {
+        let default = match (fields.preset, fields.range_max_m) {
+            (Some(preset), _) => preset.values(),
+            (None, Some(_)) => Self::default(),
+            (None, None) => return Err("missing field `range_max_m`, or `preset: HcSr04`"),
+        };
+        Ok(Self {
+            fov_rad: fields.fov_rad.unwrap_or(default.fov_rad),
+            range_min_m: fields.range_min_m.unwrap_or(default.range_min_m),
+            range_max_m: fields.range_max_m.unwrap_or(default.range_max_m),
+            noise: fields.noise.unwrap_or(default.noise),
+        })
+    }
 }
 
 /// One ray, up to 4 m, without noise.
@@ -74,7 +132,8 @@ fn cone(fov_rad: f64) -> Vec<Vec3> {
 
 impl Kind for RangeFinder {
     const NAME: &'static str = "Range";
-    const ABOUT: &'static str = "distance to the nearest object in a cone (m)";
+    const ABOUT: &'static str =
+        "distance to the nearest object in a cone (m); presets: HcSr04, Vl53l1x";
 }
 
 impl SensorKind for RangeFinder {

@@ -2,7 +2,7 @@
 //!
 //! *How do I add a sensor to the engine without changing the engine?* You write one file with the sensor, and one
 //! line that registers it. The program that you build has the whole command line of `becomingone`, with your sensor
-//! like any other. This page adds a barometer, which takes about five minutes; then, shorter, [its
+//! like any other. This page adds an altimeter, which takes about five minutes; then, shorter, [its
 //! diagnosis](#diagnosis-of-the-sensor), [a controller](#a-controller), [a fault](#a-fault) and [a
 //! driver](#a-driver).
 //!
@@ -32,51 +32,51 @@
 //!
 //! # The sensor
 //!
-//! `src/barometer.rs` is the complete sensor:
+//! `src/altimeter.rs` is the complete sensor:
 //!
 //! ```
-//! # mod barometer {
-//! //! `Barometer`: air pressure at the sensor's height.
+//! # mod altimeter {
+//! //! `Altimeter`: height of the sensor above the ground.
 //!
 //! use becomingone::prelude::*;
 //! use serde::{Deserialize, Serialize};
 //!
-//! /// Scene: `kind: Barometer(noise: (white_sd: 0.5))`.
+//! /// Scene: `kind: Altimeter(noise: (white_sd: 0.04))`.
 //! #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 //! #[serde(deny_unknown_fields, default)]
-//! pub struct Barometer {
-//!     /// Noise of the pressure (Pa).
+//! pub struct Altimeter {
+//!     /// Noise of the altitude (m).
 //!     pub noise: Noise,
 //! }
 //!
-//! /// Air pressure (Pa).
+//! /// Height above the ground (m).
 //! #[derive(Clone, Copy, Debug, Default, PartialEq)]
-//! pub struct Pressure(pub f64);
+//! pub struct Altitude(pub f64);
 //!
-//! impl Measurement for Pressure {
-//!     const KIND: &'static str = "barometer";
-//!     const FIELDS: &'static [Field] = &[field("pressure", "Pa")];
+//! impl Measurement for Altitude {
+//!     const KIND: &'static str = "altimeter";
+//!     const FIELDS: &'static [Field] = &[field("altitude", "m")];
 //!
 //!     fn visit(&self, each: &mut dyn FnMut(f64)) {
 //!         each(self.0);
 //!     }
 //!
 //!     fn fill(&mut self, numbers: &[f64]) -> bool {
-//!         let &[pressure] = numbers else {
+//!         let &[altitude] = numbers else {
 //!             return false;
 //!         };
-//!         self.0 = pressure;
+//!         self.0 = altitude;
 //!         true
 //!     }
 //! }
 //!
-//! impl Kind for Barometer {
-//!     const NAME: &'static str = "Barometer";
-//!     const ABOUT: &'static str = "air pressure (Pa)";
+//! impl Kind for Altimeter {
+//!     const NAME: &'static str = "Altimeter";
+//!     const ABOUT: &'static str = "height above the ground (m)";
 //! }
 //!
-//! impl SensorKind for Barometer {
-//!     type Measurement = Pressure;
+//! impl SensorKind for Altimeter {
+//!     type Measurement = Altitude;
 //!     type Model = (Noise, Bias);
 //!     type Param = (Res<'static, Physics>, Query<'static, 'static, &'static Bodies>);
 //!
@@ -88,35 +88,35 @@
 //!         (self.noise, Bias::turn_on(&self.noise, rng))
 //!     }
 //!
-//!     /// The barometric formula of ISO 2533 near the ground: 101325 Pa and 12.01 Pa less for each metre.
+//!     /// Where the sensor is mounted on its link, and where the link is.
 //!     fn truth(
 //!         _: &mut (Noise, Bias),
 //!         at: &SensorAt,
 //!         (physics, bodies): &(Res<'_, Physics>, Query<'_, '_, &Bodies>),
-//!         truth: &mut Pressure,
+//!         truth: &mut Altitude,
 //!     ) -> bool {
 //!         let Some(body) = physics.body(bodies, at) else {
 //!             return false;
 //!         };
 //!         let link = body.position();
 //!         let place = link.rotation * at.mount.translation_m + link.translation;
-//!         truth.0 = 101_325.0 - 12.01 * f64::from(place.z);
+//!         truth.0 = f64::from(place.z);
 //!         true
 //!     }
 //!
 //!     fn measure(
 //!         (noise, bias): &mut (Noise, Bias),
 //!         at: &SensorAt,
-//!         truth: &Pressure,
+//!         truth: &Altitude,
 //!         rng: &mut Rng,
-//!         reading: &mut Pressure,
+//!         reading: &mut Altitude,
 //!     ) {
 //!         reading.0 = bias.apply(truth.0, at.period_s, noise, rng);
 //!     }
 //! }
 //! # }
 //! # use becomingone::prelude::*;
-//! # use barometer::Barometer;
+//! # use altimeter::Altimeter;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = std::env::temp_dir().join(format!("becomingone-sensor-{}", std::process::id()));
 //! # std::fs::create_dir_all(&folder)?;
@@ -131,31 +131,31 @@
 //! #         drive: Auto,
 //! #         sensors: [
 //! #             (name: "encoders", kind: Encoders(), rate_hz: 100),
-//! #             (name: "barometer", kind: Barometer(noise: (white_sd: 0.5)), rate_hz: 100),
+//! #             (name: "altimeter", kind: Altimeter(noise: (white_sd: 0.04)), rate_hz: 100),
 //! #         ],
 //! #         controller: Patrol(waypoints_m: [(3, 0), (3, 3), (0, 3), (0, 0)], laps: None, speed_m_s: 0.5),
 //! #     )],
-//! #     faults: [(sensor: "rover/barometer", kind: Bias(5), at_s: 25)],
+//! #     faults: [(sensor: "rover/altimeter", kind: Bias(0.4), at_s: 25)],
 //! # )
 //! # "#)?;
 //! # let register = |app: &mut App| {
-//! #     app.register_sensor::<Barometer>();
+//! #     app.register_sensor::<Altimeter>();
 //! # };
 //! # let mut engine = CoherenceEngine::builder().add_plugin(register).scene(&file)?;
 //! # let summary = engine.run()?;
-//! # let wrong = std::fs::read_to_string(&file)?.replace("white_sd: 0.5", "white_sd: -1");
+//! # let wrong = std::fs::read_to_string(&file)?.replace("white_sd: 0.04", "white_sd: -1");
 //! # std::fs::write(&file, wrong)?;
 //! # let error = CoherenceEngine::builder().add_plugin(register).scene(&file).err().unwrap().to_string();
 //! # let expected = "agents[0].sensors[1].kind.noise.white_sd: found -1; expected a number from 0 to 1e9";
 //! # assert!(error.contains(expected), "{error}");
 //! # std::fs::remove_dir_all(&folder)?;
 //! # let kernel = &summary.agents[0].kernel;
-//! # assert_eq!(kernel.cause.as_deref(), Some("barometer/pressure"));
+//! # assert_eq!(kernel.cause.as_deref(), Some("altimeter/altitude"));
 //! # let alarms = &kernel.witness.as_ref().unwrap().alarms;
 //! # assert!(alarms.len() == 1 && (25.0..25.5).contains(&alarms[0].from_s), "{alarms:?}");
-//! # let read = engine.reading::<Barometer>("rover/barometer")?.latest().unwrap().value.0;
-//! # let true_pa = engine.truth::<Barometer>("rover/barometer")?.0;
-//! # assert!((read - true_pa - 5.0).abs() < 2.5);
+//! # let read = engine.reading::<Altimeter>("rover/altimeter")?.latest().unwrap().value.0;
+//! # let true_m = engine.truth::<Altimeter>("rover/altimeter")?.0;
+//! # assert!((read - true_m - 0.4).abs() < 0.2);
 //! # Ok(())
 //! # }
 //! ```
@@ -165,7 +165,7 @@
 //! `src/main.rs`, with the line that registers it:
 //!
 //! ```ignore
-//! mod barometer;
+//! mod altimeter;
 //!
 //! use becomingone::prelude::*;
 //! use becomingone_cli::Cli;
@@ -175,7 +175,7 @@
 //!
 //! impl Plugin for MySensors {
 //!     fn build(&self, app: &mut App) {
-//!         app.register_sensor::<barometer::Barometer>();
+//!         app.register_sensor::<altimeter::Altimeter>();
 //!     }
 //! }
 //!
@@ -191,7 +191,7 @@
 //!
 //! # A scene with it
 //!
-//! `rover.ron`, beside `Cargo.toml`. The barometer reads 5 Pa too much from 25 s on, which is 40 cm of height:
+//! `rover.ron`, beside `Cargo.toml`. The altimeter reads 40 cm too much from 25 s on:
 //!
 //! ```text
 //! (
@@ -203,11 +203,11 @@
 //!         drive: Auto,
 //!         sensors: [
 //!             (name: "encoders", kind: Encoders(), rate_hz: 100),
-//!             (name: "barometer", kind: Barometer(noise: (white_sd: 0.5)), rate_hz: 100),
+//!             (name: "altimeter", kind: Altimeter(noise: (white_sd: 0.04)), rate_hz: 100),
 //!         ],
 //!         controller: Patrol(waypoints_m: [(3, 0), (3, 3), (0, 3), (0, 0)], laps: None, speed_m_s: 0.5),
 //!     )],
-//!     faults: [(sensor: "rover/barometer", kind: Bias(5), at_s: 25)],
+//!     faults: [(sensor: "rover/altimeter", kind: Bias(0.4), at_s: 25)],
 //! )
 //! ```
 //!
@@ -216,16 +216,16 @@
 //! The first build takes minutes, because it includes the engine; later ones take seconds.
 //!
 //! ```text
-//! cargo run --release -- list sensors              # the barometer is in the list
+//! cargo run --release -- list sensors              # the altimeter is in the list
 //! cargo run --release -- check --resolved rover.ron   # the scene with every default filled in
 //! cargo run --release -- run rover.ron
 //! ```
 //!
 //! The last command prints the [summary](crate::Summary). The kernel's row shows the detection: one alarm, with
-//! `barometer/pressure` as its isolated channel (`cause`); `--summary run.json` has every alarm with its time and
-//! cause. The row `rover/barometer` has the number of readings. Without a viewer, the run also leaves `rover.rrd`;
+//! `altimeter/altitude` as its isolated channel (`cause`); `--summary run.json` has every alarm with its time and
+//! cause. The row `rover/altimeter` has the number of readings. Without a viewer, the run also leaves `rover.rrd`;
 //! `--rerun off` writes none. The sensor's file contains no code for faults or detection. Errors in the scene are
-//! reported before the run. With `Barometer(noise: (white_sd: -1))`:
+//! reported before the run. With `Altimeter(noise: (white_sd: -1))`:
 //!
 //! ```text
 //! error: rover.ron:10:67: agents[0].sensors[1].kind.noise.white_sd: found -1; expected a number from 0 to 1e9
@@ -243,8 +243,8 @@
 //!
 //! ```ignore
 //! engine.run_for(Duration::from_secs(1))?;
-//! let read = engine.reading::<Barometer>("rover/barometer")?.latest().map(|r| r.value.0);
-//! let true_pa = engine.truth::<Barometer>("rover/barometer")?.0;
+//! let read = engine.reading::<Altimeter>("rover/altimeter")?.latest().map(|r| r.value.0);
+//! let true_m = engine.truth::<Altimeter>("rover/altimeter")?.0;
 //! ```
 //!
 //! # Diagnosis of the sensor
@@ -254,10 +254,10 @@
 //! begin later. A scene chooses channels, by names relative to the agent, and a longer warm-up:
 //!
 //! ```text
-//! coherence: Kernel(witness: (channels: ["encoders", "barometer/pressure"], warm_up_s: 30)),
+//! coherence: Kernel(witness: (channels: ["encoders", "altimeter/altitude"], warm_up_s: 30)),
 //! ```
 //!
-//! The pressure here is constant but for noise, so the default suffices. A value that depends on the place or on what
+//! The altitude here is constant but for noise, so the default suffices. A value that depends on the place or on what
 //! is around, such as a temperature near a stove, a distance, a magnetic field, correlates with the motion by
 //! accident during a short warm-up: as a default channel it causes false alarms, which may isolate *other* sensors.
 //! Declare it in the measurement, `const SURROUNDINGS: bool = true;`; it is then a channel only if a scene names it,
@@ -267,10 +267,10 @@
 //!
 //! | part of the engine | what it takes from the file |
 //! |---|---|
-//! | scene reader | `Barometer(..)` in `kind:`, by serde; wrong names and values with line, column and nearest name |
+//! | scene reader | `Altimeter(..)` in `kind:`, by serde; wrong names and values with line, column and nearest name |
 //! | range checks | [`SensorKind::check`](crate::prelude::SensorKind::check), with the path of the value in the scene |
 //! | simulation | `truth`, then `measure`, at the scene's `rate_hz`; a generator of random numbers of its own |
-//! | faults | every kind of fault, on the whole reading or on one number: `rover/barometer/pressure`; bytes are not changed, only lost with a reading |
+//! | faults | every kind of fault, on the whole reading or on one number: `rover/altimeter/altitude`; bytes are not changed, only lost with a reading |
 //! | diagnosis | its numbers are channels of the [Witness](crate::guide::glossary), if the scene does not choose |
 //! | journal | `--record run.mcap`: a topic for the sensor, with names and units of its numbers |
 //! | viewer | `--rerun`: a curve for each number, and its ground truth |
@@ -278,7 +278,7 @@
 //! | replay | `source: Replay(file: "log.csv")`, a table with a column for each name of `FIELDS` and one of stamps (numbers only: not for kinds with bytes); `replay run.mcap --verify` |
 //! | state hash | the bits of each reading are part of `state_hash` |
 //! | lists | `list sensors`, `check --resolved`, the counts in the summary |
-//! | library | [`engine.reading::<Barometer>("rover/barometer")`](crate::CoherenceEngine::reading) and [`truth`](crate::CoherenceEngine::truth) |
+//! | library | [`engine.reading::<Altimeter>("rover/altimeter")`](crate::CoherenceEngine::reading) and [`truth`](crate::CoherenceEngine::truth) |
 //!
 //! # What each item is for
 //!
@@ -414,14 +414,14 @@
 //! # A fault
 //!
 //! *How do I make a sensor fail in a way that the engine does not have?* Register the fault with
-//! `app.register_fault::<Hum>()`, and inject it in the scene: `faults: [(sensor: "rover/barometer", kind:
-//! Hum(amplitude: 8), at_s: 25)]`.
+//! `app.register_fault::<Hum>()`, and inject it in the scene: `faults: [(sensor: "rover/altimeter", kind:
+//! Hum(amplitude: 0.6), at_s: 25)]`.
 //!
 //! ```
 //! use becomingone::prelude::*;
 //! use serde::{Deserialize, Serialize};
 //!
-//! /// Scene: `kind: Hum(amplitude: 8)`.
+//! /// Scene: `kind: Hum(amplitude: 0.6)`.
 //! #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 //! #[serde(deny_unknown_fields)]
 //! struct Hum {

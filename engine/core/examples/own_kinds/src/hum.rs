@@ -3,7 +3,7 @@
 use becomingone::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Scene: `faults: [(sensor: "rover/barometer", kind: Hum(amplitude: 5), at_s: 10)]`.
+/// Scene: `faults: [(sensor: "rover/altimeter", kind: Hum(amplitude: 0.4), at_s: 10)]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hum {

@@ -1,4 +1,4 @@
-//! The engine's command line with additional kinds: a barometer, a camera, a wall follower, a hum fault, a line driver.
+//! The engine's command line with additional kinds: an altimeter, a camera, a wall follower, a hum fault, a line driver.
 //!
 //! ```text
 //! cd engine/core/examples/own_kinds
@@ -6,7 +6,7 @@
 //! cargo run --release -- list sensors
 //! ```
 
-mod barometer;
+mod altimeter;
 mod camera;
 mod hum;
 mod line;
@@ -20,7 +20,7 @@ struct OwnKinds;
 
 impl Plugin for OwnKinds {
     fn build(&self, app: &mut App) {
-        app.register_sensor::<barometer::Barometer>()
+        app.register_sensor::<altimeter::Altimeter>()
             .register_sensor::<camera::Camera>()
             .register_controller::<wall_follower::WallFollower>()
             .register_fault::<hum::Hum>()

@@ -1,44 +1,44 @@
-//! `Barometer`: air pressure at the sensor's height.
+//! `Altimeter`: height of the sensor above the ground.
 
 use becomingone::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Scene: `kind: Barometer(noise: (white_sd: 0.5))`.
+/// Scene: `kind: Altimeter(noise: (white_sd: 0.04))`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Barometer {
-    /// Noise of the pressure (Pa).
+pub struct Altimeter {
+    /// Noise of the altitude (m).
     pub noise: Noise,
 }
 
-/// Air pressure (Pa).
+/// Height above the ground (m).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Pressure(pub f64);
+pub struct Altitude(pub f64);
 
-impl Measurement for Pressure {
-    const KIND: &'static str = "barometer";
-    const FIELDS: &'static [Field] = &[field("pressure", "Pa")];
+impl Measurement for Altitude {
+    const KIND: &'static str = "altimeter";
+    const FIELDS: &'static [Field] = &[field("altitude", "m")];
 
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         each(self.0);
     }
 
     fn fill(&mut self, numbers: &[f64]) -> bool {
-        let &[pressure] = numbers else {
+        let &[altitude] = numbers else {
             return false;
         };
-        self.0 = pressure;
+        self.0 = altitude;
         true
     }
 }
 
-impl Kind for Barometer {
-    const NAME: &'static str = "Barometer";
-    const ABOUT: &'static str = "air pressure (Pa)";
+impl Kind for Altimeter {
+    const NAME: &'static str = "Altimeter";
+    const ABOUT: &'static str = "height above the ground (m)";
 }
 
-impl SensorKind for Barometer {
-    type Measurement = Pressure;
+impl SensorKind for Altimeter {
+    type Measurement = Altitude;
     type Model = (Noise, Bias);
     type Param = (
         Res<'static, Physics>,
@@ -53,28 +53,28 @@ impl SensorKind for Barometer {
         (self.noise, Bias::turn_on(&self.noise, rng))
     }
 
-    /// The barometric formula of ISO 2533 near the ground: 101325 Pa and 12.01 Pa less for each metre.
+    /// Where the sensor is mounted on its link, and where the link is.
     fn truth(
         _: &mut (Noise, Bias),
         at: &SensorAt,
         (physics, bodies): &(Res<'_, Physics>, Query<'_, '_, &Bodies>),
-        truth: &mut Pressure,
+        truth: &mut Altitude,
     ) -> bool {
         let Some(body) = physics.body(bodies, at) else {
             return false;
         };
         let link = body.position();
         let place = link.rotation * at.mount.translation_m + link.translation;
-        truth.0 = 101_325.0 - 12.01 * f64::from(place.z);
+        truth.0 = f64::from(place.z);
         true
     }
 
     fn measure(
         (noise, bias): &mut (Noise, Bias),
         at: &SensorAt,
-        truth: &Pressure,
+        truth: &Altitude,
         rng: &mut Rng,
-        reading: &mut Pressure,
+        reading: &mut Altitude,
     ) {
         reading.0 = bias.apply(truth.0, at.period_s, noise, rng);
     }
