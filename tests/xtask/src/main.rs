@@ -152,6 +152,12 @@ fn test(install: Install) -> Result<(), String> {
     let mut counted = Counted::default();
     count(&mut checked(), &mut counted)?;
     count(&mut tests, &mut counted)?;
+    if peers::has_sound() {
+        count(&mut sound(&["test", "--no-fail-fast"]), &mut counted)?;
+        run(sound(&["clippy", "--all-targets"]).args(["--", "-D", "warnings"]))?;
+    } else {
+        println!("skipped: sound cards, which need libasound2-dev and pkg-config");
+    }
     println!(
         "{} passed, {} failed, {} skipped",
         counted.passed, counted.failed, counted.skipped
@@ -193,6 +199,24 @@ fn checked() -> Command {
     }
     tests.args(["--package", "becomingone-tests"]);
     tests
+}
+
+/// The crate of sound with its feature, which needs a system library.
+fn sound(what: &[&str]) -> Command {
+    let mut command = cargo(what);
+    // `becomingone-tests` is there for its features, as above.
+    command.args([
+        "--release",
+        "--package",
+        "becomingone-audio",
+        "--package",
+        "becomingone-tests",
+    ]);
+    command.args(["--features", "becomingone-audio/device"]);
+    if what.contains(&"test") {
+        command.args(["--test", "loopback"]);
+    }
+    command
 }
 
 const CHECKED: [&str; 3] = [

@@ -295,7 +295,16 @@ fn rerun_program(home: &Path) -> Option<PathBuf> {
     })
 }
 
-/// A software Vulkan driver, for pictures without a screen, and a broker of MQTT: by apt where that is allowed.
+/// Whether the library of sound cards is there, with what is needed to compile against it.
+pub(crate) fn has_sound() -> bool {
+    let asked = Command::new("pkg-config")
+        .args(["--exists", "alsa"])
+        .status();
+    asked.is_ok_and(|status| status.success())
+}
+
+/// A software Vulkan driver, for pictures without a screen, a broker of MQTT, and a sound card that records what it
+/// plays: by apt where that is allowed.
 fn system(install: Install) {
     let icd = Path::new("/usr/share/vulkan/icd.d");
     let has_vulkan = icd.read_dir().is_ok_and(|mut d| d.next().is_some());
@@ -310,6 +319,22 @@ fn system(install: Install) {
             "a broker of MQTT",
             has_broker,
             &["mosquitto", "mosquitto-clients"],
+        ),
+        (
+            "a loopback of sound",
+            has_sound() && Path::new("/usr/bin/wireplumber").is_file(),
+            &[
+                "libasound2-dev",
+                "pkg-config",
+                "dbus",
+                "pipewire",
+                "wireplumber",
+                "pipewire-pulse",
+                "pipewire-bin",
+                "libspa-0.2-modules",
+                "pulseaudio-utils",
+                "libasound2-plugins",
+            ],
         ),
     ] {
         let from = format!("apt-get install {}, 1 MB to 50 MB", packages.join(" "));
