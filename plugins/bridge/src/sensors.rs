@@ -4,7 +4,9 @@ use crate::lines::{Line, MAX_LINE};
 use crate::protocol::{Decoder, Document, Refusal};
 use becomingone_systems::links::document::excerpt;
 use becomingone_systems::links::pick::Pointer;
-use becomingone_systems::links::{Complaints, ConfigError, Pick, Picker, SensorEnd, SourceSite};
+use becomingone_systems::links::{
+    Complaints, ConfigError, Content, Observed, Pick, Picker, SensorEnd, SourceSite,
+};
 
 /// Places of a sensor's reading, from its configuration.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +91,9 @@ impl Sensors {
         text: &[u8],
         arrival_ns: u64,
     ) {
+        for (end, _) in &self.all {
+            end.observe(arrival_ns, Observed::Packet(text));
+        }
         let (document, not_finite) = match decoded {
             Ok(Some(document)) => document,
             Ok(None) => return,
@@ -103,6 +108,12 @@ impl Sensors {
         }
         for (end, picker) in &self.all {
             let name = end.name();
+            let shown = Observed::Message {
+                name: "document",
+                select: "",
+                content: Content::Document(&document),
+            };
+            end.observe(arrival_ns, shown);
             match picker.sample(&document) {
                 Ok(mut sample) => {
                     sample.session = self.session;
