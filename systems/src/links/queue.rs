@@ -231,6 +231,10 @@ impl SensorEnd {
             held.counts.dropped += 1;
             return;
         }
+        // A probe of any numbers takes none.
+        if self.is_observed() && self.fields.is_empty() {
+            return;
+        }
         if held.waiting.len() >= held.policy.capacity() {
             held.counts.dropped += 1;
             if let Queue::Lossless(_) = held.policy {
