@@ -310,8 +310,8 @@ fn engine(given: Option<&Path>) -> Result<PathBuf, String> {
     // Where this program was built, if that folder is there still; or beside the program.
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     let program = std::env::current_exe().unwrap_or_default();
-    let found = built.into_iter().chain(program.ancestors());
-    let found = found.into_iter().find(|folder| is_engine(folder));
+    let mut folders = built.into_iter().chain(program.ancestors());
+    let found = folders.find(|folder| is_engine(folder));
     found.map(Path::to_path_buf).ok_or_else(|| {
         "found no source tree of the engine near this program; expected its folder, as in --becomingone ../becomingone: git clone it first".to_owned()
     })

@@ -353,7 +353,7 @@ mod tests {
             ("udp:5005?sensor", "expected a value, as in `sensor=1`"),
             ("udp:5005?sen sor=1", "expected a name"),
             ("udp:70000", "expected a port such as 5005"),
-            ("udp(listen: 5005", "is a bracket not closed?"),
+            ("udp(listen: 5005", "expected comma"),
         ] {
             let error = read(text).expect_err(text);
             assert!(error.contains(words), "{text}: {error}");
