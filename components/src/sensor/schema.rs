@@ -18,6 +18,8 @@ pub struct Schema {
     pub counts: bool,
     /// Whether it depends on the agent's surroundings.
     pub surroundings: bool,
+    /// Whether a number of it may be missing (NaN).
+    pub has_gaps: bool,
     /// Media type of the bytes beside its numbers.
     pub encoding: Option<&'static str>,
 }
@@ -32,6 +34,7 @@ impl Schema {
             is_row: T::IS_ROW,
             counts: T::COUNTS,
             surroundings: T::SURROUNDINGS,
+            has_gaps: T::GAPS,
             encoding: T::ENCODING,
         }
     }

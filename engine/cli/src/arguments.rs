@@ -2,7 +2,7 @@
 
 #[cfg(feature = "replay")]
 use crate::analyze;
-use crate::{calibrate, check, inspect, list, run, score};
+use crate::{calibrate, check, doctor, inspect, list, new, probe, run, score};
 #[cfg(feature = "record")]
 use crate::{info, replay};
 use clap::{Parser, Subcommand};
@@ -41,6 +41,15 @@ pub(crate) enum Verb {
     /// Inject faults into runs of a scene, and measure detection, delay, isolation and false alarms.
     #[command(after_help = score::EXAMPLES)]
     Score(score::Score),
-    /// List scenes, models, drivers, or the systems of a tick.
+    /// List scenes, models, kinds, drivers, devices, or the systems of a tick.
     List(list::List),
+    /// Show what a device, file, program or server sends, and print the scene line that takes it.
+    #[command(after_help = probe::EXAMPLES)]
+    Probe(probe::ProbeArgs),
+    /// Check what this machine lacks: permissions, libraries, devices, a viewer; each with what to type.
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::Doctor),
+    /// Write a crate with a driver of your own, or a project with a robot.
+    #[command(after_help = new::EXAMPLES)]
+    New(new::New),
 }

@@ -1,5 +1,5 @@
 //! The program `becomingone`, one file per verb: `run`, `info`, `replay`, `check`, `inspect`, `analyze`, `calibrate`,
-//! `score`, `list`.
+//! `score`, `list`, `probe`, `doctor`, `new`.
 
 #![allow(
     clippy::print_stdout,
@@ -17,6 +17,7 @@ mod analyze;
 mod arguments;
 mod calibrate;
 mod check;
+mod doctor;
 mod failure;
 mod files;
 mod healthy;
@@ -29,8 +30,10 @@ mod list;
 mod live;
 mod load;
 mod memory;
+mod new;
 mod overlays;
 mod parse;
+mod probe;
 mod profile;
 mod progress;
 mod record;
@@ -105,6 +108,9 @@ impl Cli {
             Verb::Calibrate(calibrate) => calibrate.run(plugins),
             Verb::Score(score) => score.run(plugins),
             Verb::List(list) => list.run(plugins),
+            Verb::Probe(probe) => probe.run(plugins),
+            Verb::Doctor(doctor) => doctor.run(plugins),
+            Verb::New(new) => new.run(plugins),
         };
         failure::exit_code(done)
     }

@@ -35,8 +35,11 @@ enum Listed {
     /// Kinds of driver that a source may name.
     Drivers,
     /// Serial ports of this machine, with their USB ids.
-    #[cfg(feature = "serial")]
     Ports,
+    /// Sound devices of this machine.
+    Audio,
+    /// Bluetooth devices in reach.
+    Bluetooth,
     /// Systems of a tick in the order in which they run, each with its set.
     Systems {
         /// A scene file (.ron), a robot (URDF or MJCF) or vehicle (.yaml) description, or the name of a built-in
@@ -66,8 +69,9 @@ impl List {
                     .map(|(n, e)| (n, e.about)),
             ),
             Listed::Faults => kinds(plugins.kinds().faults.iter().map(|(n, e)| (n, e.about))),
-            #[cfg(feature = "serial")]
-            Listed::Ports => ports(),
+            Listed::Ports => devices(plugins, "serial", "no serial port is plugged in")?,
+            Listed::Audio => devices(plugins, "audio", "no sound device is there")?,
+            Listed::Bluetooth => devices(plugins, "bluetooth", "no Bluetooth device is in reach")?,
             Listed::Systems { scene } => systems(scene.as_deref(), plugins)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -98,15 +102,21 @@ fn drivers(plugins: &Plugins) {
     }
 }
 
-#[cfg(feature = "serial")]
-fn ports() {
-    let ports = becomingone::serial::ports();
-    if ports.is_empty() {
-        print_out!("none: no serial port is plugged in");
+fn devices(plugins: &Plugins, driver: &str, none: &str) -> Result<(), Failure> {
+    let kinds = plugins.kinds();
+    let Some(kind) = kinds.drivers.get(driver) else {
+        return Err(Failure::BadInput(format!(
+            "found no driver `{driver}` in this program; expected a build with the Cargo feature `{driver}`: `becomingone doctor` says what it needs"
+        )));
+    };
+    let devices = kind.devices().map_err(Failure::Run)?;
+    if devices.is_empty() {
+        print_out!("none: {none}");
     }
-    for port in ports {
-        print_out!("{port}");
+    for device in devices {
+        print_out!("{device}");
     }
+    Ok(())
 }
 
 fn systems(scene: Option<&Path>, plugins: &Plugins) -> Result<(), Failure> {

@@ -35,16 +35,21 @@ impl Write for LogWriter {
 
 /// Overwrites the open line, or opens one.
 pub(super) fn overwrite_line(line: &str) {
+    let fits = cut(line);
+    let mut open = OPEN_LINE.lock().unwrap_or_else(PoisonError::into_inner);
+    *open = true;
+    // A closed stderr does not end the run.
+    let _ = write!(std::io::stderr(), "\r{fits}\x1b[K");
+}
+
+/// The begin of a line that fits the terminal.
+pub(super) fn cut(line: &str) -> String {
     // Where the width is unknown.
     let width = match crossterm::terminal::size() {
         Ok((columns @ 1.., _)) => usize::from(columns),
         _ => 80,
     };
-    let fits: String = line.chars().take(width.saturating_sub(1)).collect();
-    let mut open = OPEN_LINE.lock().unwrap_or_else(PoisonError::into_inner);
-    *open = true;
-    // A closed stderr does not end the run.
-    let _ = write!(std::io::stderr(), "\r{fits}\x1b[K");
+    line.chars().take(width.saturating_sub(1)).collect()
 }
 
 /// Whether there is an open line.

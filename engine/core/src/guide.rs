@@ -1,6 +1,7 @@
 //! Guides. Each opens with the question that it answers.
 //!
 //! - [`add_a_sensor`]: how do I add a sensor, a controller, a fault or a driver of my own? (one file each)
+//! - [`attach`]: how do I get a device of mine into a scene, and write a driver for it?
 //! - [`library`]: how do I build, run and read scenes from a program?
 //! - [`architecture`]: where does a piece of code belong, and when does it run?
 //! - [`glossary`]: what are Emissary, Master, Witness, BLEND called elsewhere?
@@ -188,6 +189,7 @@
 
 pub mod add_a_sensor;
 pub mod architecture;
+pub mod attach;
 pub mod faults;
 pub mod glossary;
 pub mod library;

@@ -235,6 +235,10 @@ fn config_place(written: &SourceSpan, config: &str, at: usize) -> Option<Place> 
     Some(place(file, [line, column]))
 }
 
+mod address;
+
+pub use address::SourceAddress;
+
 #[cfg(feature = "replay")]
 mod stamps;
 

@@ -4,12 +4,13 @@ use crate::analyzer::Analyzer;
 use crate::device::{Device, Failure, Way};
 use becomingone_components::sensor::{Measurement as _, Sound};
 use becomingone_systems::links::{
-    ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd, Sample, SensorEnd,
-    SourceSite, read_config,
+    ConfigError, Content, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd, Observed,
+    Sample, SensorEnd, SourceSite, read_config,
 };
 use cpal::traits::{DeviceTrait as _, StreamTrait as _};
 use cpal::{FromSample, SampleFormat, SizedSample};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -55,6 +56,10 @@ impl DriverKind for AudioKind {
 
     fn about(&self) -> &'static str {
         "microphones: level, octave bands, strongest tone"
+    }
+
+    fn devices(&self) -> Result<Vec<String>, String> {
+        Ok(crate::device::devices())
     }
 
     fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {
@@ -261,7 +266,20 @@ impl<'a> Ear<'a> {
         };
         let mut all = Vec::with_capacity(Sound::FIELDS.len());
         sound.visit(&mut |x| all.push(x));
-        self.sink.end.push(
+        let end = &self.sink.end;
+        if end.is_observed() {
+            let named: Vec<(Cow<'static, str>, f64)> = names()
+                .map(Cow::Borrowed)
+                .zip(all.iter().copied())
+                .collect();
+            let message = Observed::Message {
+                name: "sound",
+                select: "",
+                content: Content::Named(&named),
+            };
+            end.observe(now_ns, message);
+        }
+        end.push(
             now_ns,
             Sample {
                 sequence: Some(due),

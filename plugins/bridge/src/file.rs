@@ -82,6 +82,10 @@ impl DriverKind for FileKind {
         "lines of JSON or CSV of a file that grows, or its state; commands into a file"
     }
 
+    fn address_key(&self) -> &'static str {
+        "path"
+    }
+
     fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {
         let config: Config = read_config(config)?;
         let invalid = |text: &str| Err(ConfigError::Meaning(text.to_owned()));

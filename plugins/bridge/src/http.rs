@@ -95,6 +95,10 @@ impl DriverKind for HttpKind {
         "answers of a web server, in JSON or CSV; commands posted to one"
     }
 
+    fn address_key(&self) -> &'static str {
+        "url"
+    }
+
     fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {
         let config: Config = read_config(config)?;
         config.requests(1.0).map_err(ConfigError::Meaning)?;

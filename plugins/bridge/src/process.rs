@@ -60,6 +60,10 @@ impl DriverKind for ProcessKind {
         "lines of JSON or CSV that a program prints; commands as lines to it"
     }
 
+    fn address_key(&self) -> &'static str {
+        "argv"
+    }
+
     fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {
         let config: Config = read_config(config)?;
         let invalid = |text: &str| Err(ConfigError::Meaning(text.to_owned()));

@@ -21,6 +21,10 @@ impl DriverKind for MqttKind {
         "mqtt"
     }
 
+    fn address_key(&self) -> &'static str {
+        "broker"
+    }
+
     fn about(&self) -> &'static str {
         "messages of a broker, in JSON, CBOR or MessagePack; commands published to one"
     }

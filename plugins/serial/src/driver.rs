@@ -1,6 +1,6 @@
 //! Serial driver: its sources, and the threads of a port.
 
-use crate::address::{Address, OpenPort};
+use crate::address::{self, Address, OpenPort};
 use crate::command::Encoder;
 use crate::config::{Config, Spec};
 use crate::deframer::Deframer;
@@ -26,6 +26,14 @@ impl DriverKind for SerialKind {
 
     fn about(&self) -> &'static str {
         "serial ports and TCP: NMEA, UBX, MAVLink, lines, binary frames"
+    }
+
+    fn address_key(&self) -> &'static str {
+        "port"
+    }
+
+    fn devices(&self) -> Result<Vec<String>, String> {
+        Ok(address::present().iter().map(address::describe).collect())
     }
 
     fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {

@@ -69,8 +69,3 @@ impl Plugin for SerialPlugin {
         app.register_driver(SerialKind);
     }
 }
-
-/// One line about each serial port of this machine.
-pub fn ports() -> Vec<String> {
-    address::present().iter().map(address::describe).collect()
-}

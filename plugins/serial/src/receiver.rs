@@ -8,8 +8,8 @@
 use crate::deframer::Deframer;
 use crate::protocol::{Message, Protocol, Verdict};
 use crate::report::Report;
-use crate::sink::Sink;
-use becomingone_systems::links::{Context, DriverError};
+use crate::sink::{self, Sink};
+use becomingone_systems::links::{Context, DriverError, Observed};
 use std::io::{self, ErrorKind, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -73,10 +73,18 @@ impl Receiver {
         } = self;
         // Arrival time: before decoding, which takes time.
         let now_ns = sinks.first().map_or(0, |sink| sink.end.now_ns());
+        let observed = sinks.first().map(|sink| sink.end.clone());
+        let observed = observed.filter(|end| end.is_observed());
+        if let (Some(end), Some(bytes)) = (&observed, bytes) {
+            end.observe(now_ns, Observed::Stream(bytes));
+        }
         let mut each = |messages: &mut Vec<Message>, verdict: &Verdict| match verdict {
             Verdict::Valid => {
                 for message in messages.iter() {
                     report.see(message);
+                    if let Some(end) = &observed {
+                        sink::show(message, end, now_ns);
+                    }
                     sinks
                         .iter_mut()
                         .for_each(|sink| sink.offer(message, now_ns));

@@ -1,15 +1,35 @@
 //! Takes a sensor's numbers from the messages of its port.
 
 use crate::config::{Config, Pick};
-use crate::protocol::{FIX, Message};
+use crate::protocol::{Body, FIX, Message, named};
 use becomingone_components::geodesy::Geodetic;
 use becomingone_components::nearest::did_you_mean;
-use becomingone_systems::links::{Sample, SensorEnd};
+use becomingone_systems::links::{Content, Observed, Sample, SensorEnd};
 
 /// Place on the Earth, from which positions in the scene's metres follow.
 const PLACE: [&str; 3] = ["latitude", "longitude", "height"];
 /// These positions.
 const METRES: [&str; 3] = ["east", "north", "up"];
+
+/// Shows a message to the observer of a sensor; one with a place, with the positions that a scene's `origin` gives it.
+pub(crate) fn show(message: &Message, to: &SensorEnd, arrival_ns: u64) {
+    let with_metres;
+    let content = match &message.body {
+        Body::Json(value) => Content::Document(value),
+        Body::Numbers(numbers) if PLACE.iter().all(|name| message.get(name).is_some()) => {
+            let metres = METRES.iter().map(|name| named(name, f64::NAN));
+            with_metres = numbers.iter().cloned().chain(metres).collect::<Vec<_>>();
+            Content::Named(&with_metres)
+        }
+        Body::Numbers(numbers) => Content::Named(numbers),
+    };
+    let shown = Observed::Message {
+        name: message.name,
+        select: "message",
+        content,
+    };
+    to.observe(arrival_ns, shown);
+}
 
 /// A sensor, and what it takes.
 pub(crate) struct Sink {
@@ -81,6 +101,11 @@ impl Sink {
     /// Takes a reading that arrived at this time of the run's clock (ns), if the message has one: all numbers, or some
     /// of those of an instrument, which may be missing.
     pub(crate) fn offer(&mut self, message: &Message, arrival_ns: u64) {
+        if self.keys.is_empty() {
+            // A probe has no numbers of its own: every message is one of its.
+            self.taken += 1;
+            return;
+        }
         let is_other = self.message.as_ref().is_some_and(|m| m != message.name);
         let may_miss = self.end.has_gaps();
         // An instrument has the rows of the sentences that a fix is made of.

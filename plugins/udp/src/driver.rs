@@ -79,6 +79,10 @@ impl DriverKind for UdpKind {
         "JSON datagrams in both directions"
     }
 
+    fn address_key(&self) -> &'static str {
+        "listen"
+    }
+
     fn port(&self, config: &str, endpoint: Endpoint<'_>) -> Result<String, ConfigError> {
         let config: Config = read_config(config)?;
         let invalid = |text: &str| Err(ConfigError::Meaning(text.to_owned()));

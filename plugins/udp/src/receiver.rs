@@ -4,7 +4,9 @@ use crate::protocol::{self, MAX_DATAGRAM_BYTES, Note, Reading, Refusal};
 use crate::sender_watch::SenderWatch;
 use becomingone_components::nearest::did_you_mean;
 use becomingone_systems::links::document::excerpt;
-use becomingone_systems::links::{Complaints, Context, Driver, DriverError, SensorEnd};
+use becomingone_systems::links::{
+    Complaints, Content, Context, Driver, DriverError, Observed, SensorEnd,
+};
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
@@ -20,6 +22,13 @@ struct Sensor {
     senders: SenderWatch,
     /// No datagram has its name yet.
     is_waiting: bool,
+}
+
+impl Sensor {
+    fn show(&mut self, now_ns: u64, shown: Observed<'_>) {
+        self.end.observe(now_ns, shown);
+        self.is_waiting &= self.end.numbers() > 0;
+    }
 }
 
 pub(crate) struct Receiver {
@@ -68,7 +77,23 @@ impl Receiver {
 
     fn receive(&mut self, datagram: &[u8], from: SocketAddr, now_ns: u64) {
         let (sensors, complaints) = (&mut self.sensors, &mut self.complaints);
+        for sensor in sensors.values() {
+            sensor.end.observe(now_ns, Observed::Packet(datagram));
+        }
         protocol::decode(datagram, |read| {
+            if let Ok(reading) = &read {
+                let shown = Observed::Message {
+                    name: &reading.sensor,
+                    select: "sensor",
+                    content: Content::Row(&reading.sample.numbers),
+                };
+                let ends = sensors.values_mut();
+                ends.for_each(|sensor| sensor.show(now_ns, shown));
+                // A probe of all senders has no numbers of its own.
+                if sensors.values().all(|sensor| sensor.end.numbers() == 0) {
+                    return;
+                }
+            }
             let known = read.and_then(|reading| match sensors.contains_key(&reading.sensor) {
                 true => Ok(reading),
                 false => Err(unknown(&reading.sensor, sensors)),

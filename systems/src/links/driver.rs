@@ -18,6 +18,20 @@ pub trait DriverKind: Send + Sync + 'static {
     /// Description in one line, for `becomingone list drivers`.
     fn about(&self) -> &'static str;
 
+    /// Option that the address of `becomingone probe KIND:ADDRESS` is the value of.
+    fn address_key(&self) -> &'static str {
+        "device"
+    }
+
+    /// One line about each device of this machine that a source can name, its address first, for `becomingone list`.
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be listed.
+    fn devices(&self) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+
     /// Reads the configuration of one source, and returns the resource that it needs exclusively: a port, a device, a
     /// broker. Sources of the same port share a driver, and its thread.
     ///

@@ -5,6 +5,7 @@
 //!   [`Readers`]: sensors that share such a source; [`complaints`]: messages about arrivals that are no readings.
 //! - [`queue`]: readings that wait for the tick, with [`sequence`]: missing, late and duplicate ones.
 //! - [`clock`]: map of a device's clock to the run's.
+//! - [`observe`]: bytes and messages as they arrive, for [`probe`]: one source without a run.
 //! - [`live`]: tick side of a queue, and of a recording that is read as time passes.
 //! - [`ExternalInput`]: source of frames: live [`InputLink`]s, or a [`Journal`] of them.
 //! - [`fn@ingest`]: collects them in the order (link, sequence), keeps them in [`Entered`], and applies them.
@@ -25,8 +26,10 @@ mod ingest;
 mod input;
 pub mod live;
 mod names;
+pub mod observe;
 pub mod open;
 pub mod pick;
+pub mod probe;
 pub mod queue;
 mod reader;
 mod run_clock;
@@ -45,8 +48,10 @@ pub use ingest::ingest;
 pub use input::{ExternalInput, InputLink, InputSample, Journal};
 pub use live::{RecordedRow, Recording};
 pub(crate) use names::{name_links, silent_after_ns};
+pub use observe::{Content, LinkObserver, Observed};
 pub use open::{OpenError, OpenLinks, Port, PortSource, rest};
 pub use pick::{Pick, Picker};
+pub use probe::{PROBE, Probe};
 pub use queue::{Sample, SensorEnd};
 pub use reader::{Places, Readers};
 pub use run_clock::RunClock;

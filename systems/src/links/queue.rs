@@ -1,5 +1,6 @@
 //! Bounded queue of a link between driver and tick, with counts of all losses.
 
+use super::observe::{LinkObserver, Observed};
 use super::run_clock::RunClock;
 use super::sequence::{Arrival, Tracker};
 use super::site::SourceSite;
@@ -79,6 +80,7 @@ pub struct SensorEnd {
     plane: Option<TangentPlane>,
     held: Arc<Mutex<Held>>,
     clock: RunClock,
+    observer: Option<Arc<dyn LinkObserver>>,
 }
 
 impl SensorEnd {
@@ -107,6 +109,24 @@ impl SensorEnd {
                 faulted: false,
             })),
             clock,
+            observer: None,
+        }
+    }
+
+    pub(super) fn set_observer(&mut self, observer: Arc<dyn LinkObserver>) {
+        self.observer = Some(observer);
+    }
+
+    /// Whether someone sees more than the readings: see [`observe`](Self::observe).
+    pub fn is_observed(&self) -> bool {
+        self.observer.is_some()
+    }
+
+    /// Shows bytes or a message that arrived at this time of the run's clock (ns), before a reading is taken from it. A
+    /// driver that calls this is understood by `becomingone probe`, whatever the fields of a sensor are.
+    pub fn observe(&self, arrival_ns: u64, seen: Observed<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.see(arrival_ns, seen);
         }
     }
 
@@ -209,6 +229,10 @@ impl SensorEnd {
         }
         if !fits || held.faulted {
             held.counts.dropped += 1;
+            return;
+        }
+        // A probe of any numbers takes none.
+        if self.is_observed() && self.fields.is_empty() {
             return;
         }
         if held.waiting.len() >= held.policy.capacity() {

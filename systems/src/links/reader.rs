@@ -3,6 +3,7 @@
 use super::complaints::Complaints;
 use super::document::{Document, Refusal, excerpt};
 use super::driver::ConfigError;
+use super::observe::{Content, Observed};
 use super::pick::{Pick, Picker, Pointer};
 use super::queue::SensorEnd;
 use super::site::SourceSite;
@@ -88,6 +89,9 @@ impl Readers {
         bytes: &[u8],
         arrival_ns: u64,
     ) {
+        for (end, _) in &self.all {
+            end.observe(arrival_ns, Observed::Packet(bytes));
+        }
         let (document, not_finite) = match decoded {
             Ok(Some(document)) => document,
             Ok(None) => return,
@@ -102,6 +106,12 @@ impl Readers {
         }
         for (end, picker) in &self.all {
             let name = end.name();
+            let shown = Observed::Message {
+                name: "document",
+                select: "",
+                content: Content::Document(&document),
+            };
+            end.observe(arrival_ns, shown);
             match picker.sample(&document) {
                 Ok(mut sample) => {
                     sample.session = self.session;
