@@ -49,7 +49,7 @@ pub(crate) struct ProbeArgs {
     /// End after this time, as 5s [default: at Ctrl-C].
     #[arg(long, value_parser = duration)]
     duration: Option<Duration>,
-    /// Kind of sensor that takes the readings, as in a scene: 'Imu()', 'Values(fields: [(name: "level", unit: "m")])'.
+    /// Kind of sensor that takes the readings, as in a scene: `Imu()`, `Values(fields: [(name: "level", unit: "m")])`.
     #[arg(long)]
     kind: Option<String>,
     /// Print JSON, an object a line.
