@@ -317,7 +317,7 @@ mod tests {
         let at = SensorAt {
             agent: Entity::PLACEHOLDER,
             link: 0,
-            mount: Pose::default(),
+            mount: Pose::IDENTITY,
             now_ns: 0,
             period_s: 0.1,
         };

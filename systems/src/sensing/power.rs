@@ -52,12 +52,12 @@ impl Motors<'_, '_> {
         let motor = bodies.joints.get(index).copied().flatten();
         let motor = motor.and_then(|handle| rapier.impulse_joints.get(handle));
         let motor = motor.and_then(|joint_of| joint_of.data.motor(joint_axis(joint.kind)));
-        // Rapier keeps the impulse of the last substep.
+        // Rapier keeps the impulse of the last substep, and applies it to the child with the other sign.
         let parameters = &rapier.integration_parameters;
         let substep_s = f64::from(parameters.dt) / parameters.num_solver_iterations as f64;
         Some(JointNow {
             velocity: f64::from(relative.dot(axis)),
-            effort: motor.map_or(0.0, |motor| f64::from(motor.impulse) / substep_s),
+            effort: motor.map_or(0.0, |motor| -f64::from(motor.impulse) / substep_s),
         })
     }
 
