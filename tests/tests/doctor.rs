@@ -67,22 +67,11 @@ fn a_machine_without_optional_parts_is_well_and_each_says_what_to_type() {
             .unwrap()
             .contains("rerun-sdk==0.36")
     );
-    assert_eq!(
-        finding(&all, "Python package")["found"],
-        "no Python on the PATH"
-    );
     finding(&all, "serial ports");
     finding(&all, "real-time priority");
     finding(&all, "locked memory");
-    for feature in ["feature audio", "feature bluetooth"] {
-        assert!(
-            finding(&all, feature)["found"]
-                .as_str()
-                .unwrap()
-                .contains(".so"),
-            "{all:?}"
-        );
-    }
+    let sound = finding(&all, "feature audio")["found"].as_str().unwrap();
+    assert!(sound.contains(".so"), "{sound}");
 }
 
 #[test]
@@ -92,21 +81,15 @@ fn programs_of_the_path_are_recognised_by_their_answer() {
             "rerun",
             "#!/bin/sh\necho 'rerun-cli 0.36.3 [rustc 1.95.0]'\n",
         ),
-        ("python3", "#!/bin/sh\necho 0.1.0\n"),
         ("mosquitto", "#!/bin/sh\n"),
     ]);
     assert_eq!(code, Some(0));
-    for name in ["Rerun viewer", "Python package", "mosquitto"] {
+    for name in ["Rerun viewer", "mosquitto"] {
         assert_eq!(finding(&all, name)["is_ok"], true, "{name}: {all:?}");
     }
-    let (all, _) = findings(&[
-        ("rerun", "#!/bin/sh\necho 'rerun-cli 0.35.0'\n"),
-        ("python3", "#!/bin/sh\nexit 1\n"),
-    ]);
+    let (all, _) = findings(&[("rerun", "#!/bin/sh\necho 'rerun-cli 0.35.0'\n")]);
     let viewer = finding(&all, "Rerun viewer")["found"].as_str().unwrap();
     assert!(viewer.contains("0.35.0; expected 0.36"), "{viewer}");
-    let python = finding(&all, "Python package")["found"].as_str().unwrap();
-    assert!(python.starts_with("not installed for "), "{python}");
 }
 
 #[test]

@@ -32,7 +32,6 @@ impl Doctor {
         findings.extend(device::serial(&kinds));
         findings.extend(library::features(&kinds));
         findings.extend(program::viewer());
-        findings.push(program::python());
         findings.push(program::broker());
         findings.extend(limits::real_time());
         for finding in &findings {

@@ -38,8 +38,6 @@ enum Listed {
     Ports,
     /// Sound devices of this machine.
     Audio,
-    /// Bluetooth devices in reach.
-    Bluetooth,
     /// Systems of a tick in the order in which they run, each with its set.
     Systems {
         /// A scene file (.ron), a robot (URDF or MJCF) or vehicle (.yaml) description, or the name of a built-in
@@ -71,7 +69,6 @@ impl List {
             Listed::Faults => kinds(plugins.kinds().faults.iter().map(|(n, e)| (n, e.about))),
             Listed::Ports => devices(plugins, "serial", "no serial port is plugged in")?,
             Listed::Audio => devices(plugins, "audio", "no sound device is there")?,
-            Listed::Bluetooth => devices(plugins, "bluetooth", "no Bluetooth device is in reach")?,
             Listed::Systems { scene } => systems(scene.as_deref(), plugins)?,
         }
         Ok(ExitCode::SUCCESS)

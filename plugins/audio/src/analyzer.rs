@@ -74,7 +74,7 @@ impl Analyzer {
         self.count += 1;
     }
 
-    /// What is heard in the last samples; its phase is that after the last one. None before there are enough.
+    /// Sound in the last samples; its phase is that after the last one. None before there are enough.
     pub fn sound(&mut self) -> Option<Sound> {
         let n = self.ring.len();
         if self.count < n as u64 {

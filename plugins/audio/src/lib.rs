@@ -9,7 +9,7 @@
 //! | field | meaning | default |
 //! |---|---|---|
 //! | `device` | `Default`, or `Name("..")` as `becomingone list audio` prints it | `Default` |
-//! | `channel` | which of its channels is heard, from 0 | 0 |
+//! | `channel` | which of its channels is used, from 0 | 0 |
 //! | `every_s` | time between two readings (s) | 0.02 |
 //!
 //! A reading has the numbers of [`Sound`](becomingone_components::sensor::Sound), as [`Analyzer`] finds them in the

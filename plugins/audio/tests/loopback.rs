@@ -1,4 +1,4 @@
-//! Speaker and microphone on a loopback: what one plays, the other hears.
+//! Speaker and microphone on a loopback: what one plays, the other measures.
 #![cfg(all(unix, feature = "device"))]
 #![allow(
     clippy::unwrap_used,
@@ -68,7 +68,7 @@ fn on_a_loopback(name: &str) {
     assert!(done.status.success() && text.contains("1 passed"), "{text}");
 }
 
-/// An instrument that hears frequency and level.
+/// An instrument of frequency and level.
 struct Ears {
     links: OpenLinks,
     app: App,

@@ -21,12 +21,12 @@ const OCTAVE: f64 = 1.995_262_314_968_879_5;
 /// Nearest distance to a source: nearer, the level rises no more (m).
 const NEAREST_M: f64 = 0.01;
 
-/// Level, strongest tone and octave bands of what is heard (dB to full scale). Simulated, it hears the tones of the
+/// Level, strongest tone and octave bands of sound (dB to full scale). Simulated, it receives the tones of the
 /// scene, 6 dB less for each doubling of the distance, and its own noise; nothing shades or reflects them.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, from = "MicrophoneFields")]
 pub struct Microphone {
-    /// What is there to hear.
+    /// Sources of sound.
     pub tones: Vec<Tone>,
     /// Reading at 94 dB SPL (dB to full scale).
     pub sensitivity_db: f64,
@@ -82,7 +82,7 @@ impl From<MicrophoneFields> for Microphone {
     }
 }
 
-/// Nothing to hear; full scale at 94 dB SPL.
+/// No sources; full scale at 94 dB SPL.
 impl Default for Microphone {
     fn default() -> Self {
         MicrophoneFields::default().into()

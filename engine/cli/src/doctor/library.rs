@@ -1,7 +1,6 @@
 //! System libraries of optional features.
 
 use super::finding::Finding;
-use super::program::install;
 use becomingone::systems::kinds::Kinds;
 use std::path::{Path, PathBuf};
 
@@ -14,20 +13,22 @@ struct Feature {
     why: &'static str,
 }
 
-const FEATURES: [Feature; 2] = [
-    Feature {
-        name: "audio",
-        library: "libasound.so.2",
-        packages: ["libasound2", "libasound2-dev"],
-        why: "microphones and speakers",
-    },
-    Feature {
-        name: "bluetooth",
-        library: "libdbus-1.so.3",
-        packages: ["libdbus-1-3", "libdbus-1-dev"],
-        why: "Bluetooth devices",
-    },
-];
+const FEATURES: [Feature; 1] = [Feature {
+    name: "audio",
+    library: "libasound.so.2",
+    packages: ["libasound2", "libasound2-dev"],
+    why: "microphones and speakers",
+}];
+
+/// Whether a driver's feature needs a system library.
+pub(super) fn has(driver: &str) -> bool {
+    FEATURES.iter().any(|feature| feature.name == driver)
+}
+
+/// Command that builds the program with a feature.
+pub(super) fn install(feature: &str) -> String {
+    format!("cargo install --path engine/cli --features {feature}")
+}
 
 /// Optional features, and their libraries.
 pub(super) fn features(kinds: &Kinds) -> Vec<Finding> {
