@@ -5,7 +5,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
-    reason = "a test fails by panicking, and bounds its waits by the wall clock"
+    clippy::print_stderr,
+    reason = "a test fails by panicking, bounds its waits by the wall clock, and prints why it is skipped"
 )]
 
 use becomingone_audio::{AudioKind, AudioPlugin, Speaker, devices};

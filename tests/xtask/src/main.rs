@@ -153,7 +153,7 @@ fn test(install: Install) -> Result<(), String> {
     count(&mut checked(), &mut counted)?;
     count(&mut tests, &mut counted)?;
     if peers::has_sound() {
-        count(&mut sound(&["test", "--no-fail-fast"]), &mut counted)?;
+        count(&mut sound(&["test", "--test", "loopback"]), &mut counted)?;
         run(sound(&["clippy", "--all-targets"]).args(["--", "-D", "warnings"]))?;
     } else {
         println!("skipped: sound cards, which need libasound2-dev and pkg-config");
@@ -201,21 +201,12 @@ fn checked() -> Command {
     tests
 }
 
-/// The crate of sound with its feature, which needs a system library.
+/// The crate of sound with its feature, which needs a system library. Of the whole workspace, so that its dependencies
+/// are not compiled again.
 fn sound(what: &[&str]) -> Command {
     let mut command = cargo(what);
-    // `becomingone-tests` is there for its features, as above.
-    command.args([
-        "--release",
-        "--package",
-        "becomingone-audio",
-        "--package",
-        "becomingone-tests",
-    ]);
+    command.args(["--release", "--workspace"]);
     command.args(["--features", "becomingone-audio/device"]);
-    if what.contains(&"test") {
-        command.args(["--test", "loopback"]);
-    }
     command
 }
 
