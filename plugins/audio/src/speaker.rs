@@ -172,7 +172,7 @@ fn sound<T: SizedSample + FromSample<f32>>(
 }
 
 /// Makes the coherence of a run audible: the lowest of its agents sounds as a quiet tone from 220 Hz to 440 Hz, and
-/// while one of them is dissipated (its surprise is above 1), two loud tones alternate.
+/// while one of them is dissipated (has an alarm), two loud tones alternate.
 pub struct SpeakerPlugin(
     /// Where it sounds.
     pub Speaker,
@@ -205,7 +205,7 @@ fn voice(
         .iter()
         .filter_map(|a| a.coherence)
         .min_by(f64::total_cmp);
-    let is_dissipated = agents.iter().any(|a| a.surprise.is_some_and(|s| s > 1.0));
+    let is_dissipated = agents.iter().any(|a| a.dissipated == Some(true));
     let (pitch, amplitude) = tone_of(least, is_dissipated, time.now_ns as f64 * 1e-9);
     speaker.tone(pitch, amplitude);
 }
