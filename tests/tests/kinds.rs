@@ -138,7 +138,7 @@ fn an_unknown_kind_lists_the_registered_ones_and_a_wrong_field_its_place() {
     };
     let unknown = message("s.ron", false);
     assert!(
-        unknown.contains("s.ron:6:42: found unknown sensor kind `Altimeter`; expected one of `Contact`, `Encoders`"),
+        unknown.contains("s.ron:6:42: found unknown sensor kind `Altimeter`; expected one of `Barometer`, `Battery`"),
         "{unknown}"
     );
     let wrong = message("wrong.ron", true);
