@@ -72,7 +72,7 @@ fn own_kinds_are_listed_checked_and_resolved_as_built_in_ones() {
     for text in [
         "kind: Altimeter(\n                        noise: (\n",
         "controller: WallFollower(\n                gap_m: 0.8,\n                speed_m_s: 0.5,\n            ),\n",
-        "kind: Hum(\n                amplitude: 8.0,\n                frequency_hz: 2.0,\n            ),\n",
+        "kind: Hum(\n                amplitude: 0.6,\n                frequency_hz: 2.0,\n            ),\n",
     ] {
         assert!(resolved.stdout.contains(text), "{}", resolved.stdout);
     }
