@@ -62,12 +62,7 @@ pub(super) fn lines(
     let most = totals.kinds.iter().filter(|(_, kind)| has_values(kind));
     let most = most.max_by_key(|(_, kind)| kind.rhythm.count);
     if let (true, Some((name, message))) = (found.lines.is_empty(), most) {
-        let units: BTreeMap<&str, &str> = schemas
-            .values()
-            .flat_map(|schema| schema.fields.iter().zip(&schema.units))
-            .map(|(name, unit)| (name.as_str(), unit.as_str()))
-            .collect();
-        found.values(name, message, &units, source, totals.kinds.len() > 1);
+        found.values(name, message, source, totals.kinds.len() > 1);
     }
     found
 }
@@ -97,7 +92,6 @@ impl SceneLines {
         &mut self,
         name: &str,
         message: &Kind,
-        units: &BTreeMap<&str, &str>,
         source: &SourceAddress,
         is_one_of_several: bool,
     ) {
@@ -105,9 +99,7 @@ impl SceneLines {
         let mut places = Vec::new();
         let mut fields = Vec::new();
         for number in &numbers {
-            let unit = units.get(number.name.as_str()).copied();
-            let unit = unit.unwrap_or(NO_UNIT);
-            fields.push(format!("(name: {:?}, unit: {unit:?})", number.name));
+            fields.push(format!("(name: {:?}, unit: {NO_UNIT:?})", number.name));
             let key = number.key.as_deref().unwrap_or(&number.name);
             places.push((number.name.as_str(), key));
         }
