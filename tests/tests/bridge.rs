@@ -270,8 +270,8 @@ fn a_program_that_ignores_sigterm_and_what_it_started_end_with_the_run() {
     // A program of its own in its group, and one that holds the output open.
     let program = "trap '' TERM\nsleep 600 & echo $! > child\necho $$ > self\necho '{\"x\": 1}'\nwhile :; do sleep 1; done\n";
     let mut run = Run::new(
-        &meter("Driver(\"process\", (argv: [\"sh\", \"stubborn.sh\"]))"),
-        &[("stubborn.sh", program)],
+        &meter("Driver(\"process\", (argv: [\"sh\", \"stays.sh\"]))"),
+        &[("stays.sh", program)],
     );
     run.until("a reading", |l| l.received == 1);
     let (own, child) = (

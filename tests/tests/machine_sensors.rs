@@ -227,7 +227,7 @@ fn pressure_and_temperature_are_those_of_the_standard_atmosphere() {
     let mut engine = engine(&[("a.ron", scene)]);
     run(&mut engine, 2.0);
     let pressure = |name: &str| numbers::<Pressure>(&engine, name)[0];
-    // ISO 2533, table 5: 89876 Pa at 1000 m, and 11.1 Pa less for each metre (density 1.1117 kg/m³).
+    // ISO 2533: 89876 Pa at 1000 m, and 11.1 Pa less for each metre (density 1.1117 kg/m³).
     close(&[pressure("a/air")], &[89_876.0], 5.0);
     close(
         &[pressure("a/air") - pressure("a/high")],

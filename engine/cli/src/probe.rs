@@ -21,7 +21,7 @@ use output::Output;
 use seen::Seen;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use watch::Watch;
 
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -72,7 +72,6 @@ impl ProbeArgs {
         let mut probe = opened.map_err(|e| Failure::BadInput(format!("{}: {e}", self.source)))?;
         let mut output = Output::new(self.json);
         output.start(&source);
-        let begun = Instant::now();
         let mut seen = Seen::default();
         loop {
             probe.drain(&mut |sample| match sample.payload {
@@ -93,16 +92,17 @@ impl ProbeArgs {
             for item in watch.take() {
                 output.item(&item);
             }
+            let now_ns = probe.now_ns();
             let left = self.duration.map_or(POLL_PERIOD, |duration| {
-                duration.saturating_sub(begun.elapsed())
+                duration.saturating_sub(Duration::from_nanos(now_ns))
             });
             if left.is_zero() || interrupt.is_set() || STDOUT_ERROR.get().is_some() {
                 break;
             }
-            output.status(&source, &seen, &watch.totals());
+            output.status(now_ns, &source, &seen, &watch.totals());
             std::thread::sleep(left.min(POLL_PERIOD));
         }
-        let took = begun.elapsed();
+        let took_ns = probe.now_ns();
         drop(probe);
         watch.take().iter().for_each(|item| output.item(item));
         let totals = watch.totals();
@@ -113,7 +113,7 @@ impl ProbeArgs {
             return Err(Failure::Run(format!(
                 "{}: found no data in {:.1} s: {}",
                 self.source,
-                took.as_secs_f64(),
+                took_ns as f64 / 1e9,
                 reason(&source, &seen, totals.bytes)
             )));
         }

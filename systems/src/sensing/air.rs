@@ -287,52 +287,37 @@ impl SensorKind for Thermometer {
     ) {
         let air = truth.temperature_deg_c;
         let before = model.sensor_deg_c.unwrap_or(air);
-        let now = if model.response_s > 0.0 {
-            air + (before - air) * libm::exp(-at.period_s / model.response_s)
-        } else {
-            air
-        };
+        let now = follow(before, air, at.period_s, model.response_s);
         model.sensor_deg_c = Some(now);
         let ThermometerModel { noise, bias, .. } = model;
         reading.temperature_deg_c = bias.apply(now, at.period_s, noise, rng);
     }
 }
 
+/// Temperature of a sensor in air, a period later: a lag of first order; 0 for none.
+fn follow(sensor: f64, air: f64, period_s: f64, response_s: f64) -> f64 {
+    if response_s > 0.0 {
+        air + (sensor - air) * libm::exp(-period_s / response_s)
+    } else {
+        air
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use becomingone_components::body::Pose;
-    use becomingone_components::seed::RunSeed;
 
     #[test]
     fn a_thermometer_follows_a_step_by_63_percent_in_its_response_time() {
-        let mut rng = Rng::for_name(RunSeed(1), "thermometer");
-        let mut model = ThermometerModel {
-            at_origin_deg_c: 0.0,
-            response_s: 2.0,
-            sensor_deg_c: Some(0.0),
-            noise: Noise::default(),
-            bias: Bias::default(),
-        };
-        let at = SensorAt {
-            agent: Entity::PLACEHOLDER,
-            link: 0,
-            mount: Pose::IDENTITY,
-            now_ns: 0,
-            period_s: 0.1,
-        };
-        let air = AirTemperature {
-            temperature_deg_c: 10.0,
-        };
-        let mut reading = AirTemperature::default();
-        for _ in 0..20 {
-            Thermometer::measure(&mut model, &at, &air, &mut rng, &mut reading);
-        }
-        let expected = 10.0 * (1.0 - libm::exp(-1.0));
-        assert!((reading.temperature_deg_c - expected).abs() < 1e-9);
+        let sensor = (0..20).fold(0.0, |sensor, _| follow(sensor, 10.0, 0.1, 2.0));
+        assert!(
+            (sensor - 10.0 * (1.0 - libm::exp(-1.0))).abs() < 1e-9,
+            "{sensor}"
+        );
+        assert_eq!(follow(0.0, 10.0, 0.1, 0.0), 10.0);
     }
 
-    /// Geometric heights and pressures of ISO 2533:1975, table 5 (the same as in the US Standard Atmosphere 1976).
+    /// Geometric heights and pressures of the US Standard Atmosphere 1976 (NASA-TM-X-74335), which are those of ISO 2533.
     #[test]
     fn the_pressure_is_that_of_the_published_tables() {
         for (height_m, published_pa) in [

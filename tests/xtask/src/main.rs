@@ -92,6 +92,13 @@ fn run(command: &mut Command) -> Result<(), String> {
 
 fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Of this package, from the cargo that runs it: `ring` is built again where they change, and all above it.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command.args(args);
     command
 }

@@ -11,21 +11,21 @@ use becomingone::sources::SourceAddress;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
 
 /// Lines a second on a terminal; more cannot be read.
 const LINES_A_SECOND: u32 = 30;
-/// Time between two status lines.
-const REDRAW: Duration = Duration::from_millis(200);
+/// Time between two status lines (ns).
+const REDRAW_NS: u64 = 200_000_000;
 
 pub(super) struct Output {
     json: bool,
     /// Lines fit the width of the terminal.
     is_terminal: bool,
     has_status: bool,
-    drawn: Option<Instant>,
-    /// Begin of the second whose lines are counted.
-    second: Instant,
+    /// Earliest time of the next status line (ns).
+    redraw_ns: u64,
+    /// The second whose lines are counted.
+    second: u64,
     lines: u32,
     left_out: u64,
     raw: RawLines,
@@ -38,8 +38,8 @@ impl Output {
             json,
             is_terminal: std::io::stdout().is_terminal(),
             has_status: !json && std::io::stderr().is_terminal(),
-            drawn: None,
-            second: Instant::now(),
+            redraw_ns: 0,
+            second: 0,
             lines: 0,
             left_out: 0,
             raw: RawLines::default(),
@@ -63,8 +63,9 @@ impl Output {
 
     /// A line of data, of which a terminal shows only so many a second.
     fn data(&mut self, at_ns: u64, line: &str) {
-        if self.second.elapsed() >= Duration::from_secs(1) {
-            (self.second, self.lines) = (Instant::now(), 0);
+        let second = at_ns / 1_000_000_000;
+        if second != self.second {
+            (self.second, self.lines) = (second, 0);
         }
         self.lines += 1;
         if self.is_terminal && self.lines > LINES_A_SECOND {
@@ -139,11 +140,17 @@ impl Output {
     }
 
     /// The state of the link, in a line that is overwritten.
-    pub(super) fn status(&mut self, source: &SourceAddress, seen: &Seen, totals: &Totals) {
-        if !self.has_status || self.drawn.is_some_and(|drawn| drawn.elapsed() < REDRAW) {
+    pub(super) fn status(
+        &mut self,
+        now_ns: u64,
+        source: &SourceAddress,
+        seen: &Seen,
+        totals: &Totals,
+    ) {
+        if !self.has_status || now_ns < self.redraw_ns {
             return;
         }
-        self.drawn = Some(Instant::now());
+        self.redraw_ns = now_ns + REDRAW_NS;
         let rhythm = match seen.readings.count {
             0 => totals.rhythm(),
             _ => &seen.readings,

@@ -16,10 +16,11 @@ start pipewire
 sleep 0.5
 start wireplumber
 start pipewire-pulse
+# For tests that end the server and start it again.
+export LOOPBACK_HOME=$dir/home LOOPBACK_SERVER=$!
 for _ in $(seq 100); do pactl info >/dev/null 2>&1 && break; sleep 0.1; done
-card=$(pactl load-module module-null-sink sink_name=spk rate=48000 channels=1 channel_map=mono)
+pactl load-module module-null-sink sink_name=spk rate=48000 channels=1 channel_map=mono >/dev/null
 sleep 0.5
 pactl set-default-sink spk
 pactl set-default-source spk.monitor
-export LOOPBACK_CARD=$card
 "$@"
