@@ -96,8 +96,8 @@ pub struct Coherence {
     pub order_master: f64,
     /// 1 while sensors, past and commands agree; none before a witness is trained.
     pub coherence: Option<f64>,
-    /// Deviation of the readings from the self-model: the second largest of K1, K2, K3, each over its threshold;
-    /// above 1 the agent is dissipated. None before a witness is trained.
+    /// Deviation of the readings from the self-model: the mean of K1, K2, K3, each over its threshold; above 1 the
+    /// agent is dissipated. None before a witness is trained.
     pub surprise: Option<f64>,
     /// Residual autocorrelation, 0 to 1.
     pub k1: Option<f64>,

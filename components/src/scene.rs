@@ -351,7 +351,7 @@ pub struct WitnessSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ThresholdSpec {
-    /// Residual autocorrelation, 0 to 1.
+    /// Residual autocorrelation.
     pub k1: f64,
     /// Mean shift, in units of its healthy mean.
     pub k2: f64,

@@ -2,7 +2,7 @@
 //! [`Verdict`] out.
 //!
 //! ```text
-//! outputs --> standardise --> predict --> r = innovation --> K1, K2, K3 --> vote of two of three
+//! outputs --> standardise --> predict --> r = innovation --> K1, K2, K3 --> mean over thresholds
 //! inputs  ---------------------^               |                                |
 //!                                              +--> isolation           alarm, coherence
 //! ```
@@ -186,7 +186,7 @@ pub struct Verdict<R, const N: usize> {
     pub k2: R,
     /// Energy of the residual (windowed NIS), about 1 while healthy; held while all channels are missing.
     pub k3: R,
-    /// The second largest of K1, K2, K3 over their thresholds, at least 0; above 1 is a vote of two.
+    /// The mean of K1, K2, K3, each over its threshold, at least 0; above 1 it raises the alarm.
     pub surprise: R,
     /// 1/(1 + surprise): 1 = no residual, 0.5 = at the thresholds.
     pub coherence: R,
@@ -650,13 +650,8 @@ impl<R: Real, const N: usize, const U: usize, V: Real> SelfModel<R, N, U, V> {
             return [R::zero(); N];
         };
         let (predicted, r, statistics) = self.watch_over(targets, z, gap);
-        let [a, b, c] = [
-            statistics.k1.unwrap_or(R::zero()) / thresholds.k1,
-            statistics.k2 / thresholds.k2,
-            statistics.k3 / thresholds.k3,
-        ];
-        // The second largest.
-        let surprise = larger(smaller(a, b), smaller(larger(a, b), c));
+        let k1 = statistics.k1.unwrap_or(R::zero());
+        let surprise = thresholds.surprise(k1, statistics.k2, statistics.k3);
         let dissipated = self.alarm.update(surprise);
         let blame = match &self.watch {
             Some(watch) => watch.surprise.blame(&statistics, &thresholds),

@@ -1,4 +1,4 @@
-//! Surprise: three detection statistics of the innovations, and the vote of two in three.
+//! Surprise: three detection statistics of the innovations, and their mean.
 //!
 //! With r the innovation, R its covariance while healthy, Omega = R^-1, and N channels of which `N_k`
 //! are present at sample k:
@@ -10,7 +10,7 @@
 //!                C = 0.3 Cov(e) + 0.7 R a/(2 - a), a = 1 - e^{-1/20}
 //! K3  energy     EW_10(r^T Omega r) / EW_10(N_k), held while N_k = 0     a windowed NIS
 //!
-//! surprise = the second largest of K1, K2, K3, each over its threshold;    coherence = 1/(1 + surprise)
+//! surprise = (K1/q1 + K2/q2 + K3/q3)/3, each over its threshold;    coherence = 1/(1 + surprise)
 //! ```
 //!
 //! ```text
@@ -26,8 +26,9 @@
 //! variance 1, each with noise of 0.3 of its own, the noisy one with 0.8 on top.
 //!
 //! Healthy innovations are white: T is near 0 and K2, K3 are near 1, with the laws of [`Thresholds::null`]. K1
-//! is bounded and independent of size; K2 detects small steady shifts; K3 detects anything large. No single one
-//! raises an alarm.
+//! is bounded and independent of size; K2 detects small steady shifts; K3 detects anything large. Surprise is above 1
+//! where the three are at their thresholds, and where one alone is at three times its own: there is no vote, in
+//! which a loud fault that two of them cannot see would lose. The parts of a channel in K2 and K3 are its share.
 //!
 //! The inner product is computed by whitening: with R = G G^T and w = G^-1 r, `<u, v>_Omega` = `w_v . w_u`: the
 //! products of a [`Resonance`](crate::Resonance) with equal weights. G^-1 is computed once, at the end of
@@ -62,7 +63,7 @@ const Z_P: f64 = 4.264_890_793_922_825;
 /// Share of C that is measured; the rest is the law of white innovations.
 const MEASURED: f64 = 0.3;
 
-/// Thresholds of K1, K2 and K3, above which each votes for an alarm.
+/// Thresholds of K1, K2 and K3: [surprise](Self::surprise) is 1 where all three are at theirs.
 ///
 /// ```
 /// use becomingone_kernel::Thresholds;
@@ -75,7 +76,7 @@ const MEASURED: f64 = 0.3;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds<R> {
-    /// Threshold of K1, 0 to 1.
+    /// Threshold of K1. It exceeds 1, which K1 cannot, only on a plant whose K1 says little.
     pub k1: R,
     /// Threshold of K2, in units of its healthy mean.
     pub k2: R,
@@ -115,6 +116,12 @@ impl<R: Real> Thresholds<R> {
             k2: chi(n),
             k3: chi(n * (R::of(2.0) - a) / a),
         }
+    }
+
+    /// Mean of the three, each over its threshold.
+    #[inline]
+    pub fn surprise(&self, k1: R, k2: R, k3: R) -> R {
+        (k1 / self.k1 + k2 / self.k2 + k3 / self.k3) * R::of(1.0 / 3.0)
     }
 
     /// Positive, finite numbers.

@@ -438,6 +438,46 @@ fn each_fault_has_its_statistics() -> Checked {
 }
 
 #[test]
+fn one_loud_statistic_is_enough_for_an_alarm() -> Checked {
+    // Regression (a vote of two of three lost it): white noise has a size, but no sign and no coherence, so that K3
+    // alone is over its threshold. One of four sensors, from row 600 on, with thresholds from a warm-up of 400.
+    type Fault = fn(f64, f64, f64) -> f64;
+    let faults: [(&str, Fault, f64); 5] = [
+        ("noise of 2 deviations", |y, _, noise| y + 2.0 * noise, 0.5),
+        ("noise of 3 deviations", |y, _, noise| y + 3.0 * noise, 0.9),
+        ("noise of 5 deviations", |y, _, noise| y + 5.0 * noise, 0.99),
+        ("a lost unit", |y, _, _| 1000.0 * y, 0.99),
+        ("stuck at three deviations", |_, _, _| 3.0, 0.9),
+    ];
+    for (name, fault, least) in faults {
+        let (mut healthy, mut flagged, mut named) = (0, 0, 0);
+        for seed in 0..20 {
+            let mut noise = Noise::new(800 + seed);
+            let mut trainer = Trainer::<f64, 4, 0>::new(config(4))?;
+            let mut state = 0.0;
+            for k in 0..1600 {
+                state = 0.9 * state + (1.0 - 0.81_f64).sqrt() * noise.normal();
+                let mut y = [(); 4].map(|()| state + 0.3 * noise.normal());
+                let own = noise.normal();
+                if k >= 600 {
+                    y[0] = fault(y[0], state, own);
+                }
+                let verdict = trainer.push(&y.map(Some), &[], 1.0);
+                let flag = verdict.filter(|v| v.dissipated);
+                healthy += u32::from(k < 600 && flag.is_some());
+                flagged += u32::from(k >= 600 && flag.is_some());
+                named += u32::from(k >= 600 && flag.is_some_and(|v| v.cause == Some(0)));
+            }
+        }
+        let share = f64::from(flagged) / 20_000.0;
+        assert!(share > least, "{name}: flagged in {share} of the rows");
+        assert!(named * 100 > flagged * 95, "{name}: {named} of {flagged}");
+        assert_eq!(healthy, 0, "{name}");
+    }
+    Ok(())
+}
+
+#[test]
 fn only_a_new_baseline_ends_the_alarm_of_a_persistent_fault() -> Checked {
     let (mut trainer, mut plant) = (of_plant(2000)?, Plant::new(20));
     verdicts(&mut trainer, &mut plant, 2500, healthy);

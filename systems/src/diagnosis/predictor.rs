@@ -17,7 +17,7 @@ pub struct Statistics {
     pub k2: f64,
     /// Energy of the residual, about 1 while healthy.
     pub k3: f64,
-    /// Second largest of the three over their thresholds.
+    /// Mean of the three, each over its threshold.
     pub surprise: f64,
     /// The alarm: surprise above 1, with dwell and hysteresis.
     pub dissipated: bool,

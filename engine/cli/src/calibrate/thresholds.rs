@@ -1,6 +1,7 @@
 //! Thresholds from the statistics of healthy runs.
 
 use becomingone::trials::WitnessSample;
+use becomingone_kernel::Thresholds;
 
 /// Consecutive kernel ticks over the thresholds before an alarm, as in the self-models.
 const DWELL: usize = 3;
@@ -46,10 +47,10 @@ impl HealthySamples {
 
     /// Number of detectors, at least one.
     pub(super) fn threshold_count(&self) -> usize {
-        let votes = [&self.readings, &self.lidar, &self.motion, &self.gnss];
+        let models = [&self.readings, &self.lidar, &self.motion, &self.gnss];
         let has_samples = |runs: &[Vec<[f64; 3]>]| runs.iter().any(|run| !run.is_empty());
-        let votes = votes.into_iter().filter(|runs| has_samples(runs)).count();
-        (votes + usize::from(self.nis.iter().any(|run| !run.is_empty()))).max(1)
+        let models = models.into_iter().filter(|runs| has_samples(runs)).count();
+        (models + usize::from(self.nis.iter().any(|run| !run.is_empty()))).max(1)
     }
 
     /// The thresholds.
@@ -62,7 +63,7 @@ impl HealthySamples {
             ("innovations_gnss", &self.gnss),
         ] {
             if runs.iter().any(|run| !run.is_empty()) {
-                let (text, most) = vote_thresholds(runs);
+                let (text, most) = of_model(runs);
                 thresholds.push(Threshold { key, text, most });
             }
         }
@@ -127,9 +128,9 @@ fn growth_when_doubled(sorted: &[f64]) -> Option<f64> {
     Some((logs.sum::<f64>() / count as f64).exp2())
 }
 
-/// Thresholds of K1, K2 and K3 that no two of them exceeded for [`DWELL`] consecutive ticks, in any run; and the scale
-/// that each run alone would have needed.
-fn vote_thresholds(runs: &[Vec<[f64; 3]>]) -> (String, Vec<f64>) {
+/// Thresholds of K1, K2 and K3 that surprise, their mean over them, exceeded in no run for [`DWELL`] consecutive ticks;
+/// and the scale that each run alone would have needed.
+fn of_model(runs: &[Vec<[f64; 3]>]) -> (String, Vec<f64>) {
     let form: [f64; 3] = std::array::from_fn(|k| {
         let mut all: Vec<f64> = runs.iter().flatten().map(|sample| sample[k]).collect();
         all.sort_by(f64::total_cmp);
@@ -139,22 +140,19 @@ fn vote_thresholds(runs: &[Vec<[f64; 3]>]) -> (String, Vec<f64>) {
             .unwrap_or(0.0)
             .max(1e-6)
     });
-    let second = |sample: &[f64; 3]| {
-        let mut over: [f64; 3] = std::array::from_fn(|k| sample[k] / form[k]);
-        over.sort_by(f64::total_cmp);
-        over[1]
-    };
+    let [k1, k2, k3] = form;
+    let form = Thresholds { k1, k2, k3 };
+    let surprise = |&[k1, k2, k3]: &[f64; 3]| form.surprise(k1, k2, k3);
     let each: Vec<f64> = runs
         .iter()
-        .map(|run| largest_lasting(run.iter().map(second)))
+        .map(|run| largest_lasting(run.iter().map(surprise)))
         .collect();
     let most = each.iter().copied().fold(0.0, f64::max);
     let text = format!(
         "(k1: {}, k2: {}, k3: {})",
-        // K1 never exceeds 1: it has no vote then.
-        round_up((most * form[0]).min(1.0)),
-        round_up(most * form[1]),
-        round_up(most * form[2])
+        round_up(most * form.k1),
+        round_up(most * form.k2),
+        round_up(most * form.k3)
     );
     (text, each)
 }
@@ -200,17 +198,17 @@ mod tests {
     }
 
     #[test]
-    fn two_of_three_must_stand_over_for_a_vote() {
-        // One peak of a single number, one of two numbers that lasts: only the second counts.
-        let mut run = vec![[0.1, 1.0, 1.0]; 2000];
+    fn what_does_not_last_sets_no_threshold() {
+        // A peak of a single tick, and one that lasts: only the second counts. (1 + 4 + 7)/3 = 4 times the usual.
+        let mut run = vec![[0.1, 1.0, 1.0]; 4000];
         run[500] = [0.1, 50.0, 1.0];
-        for sample in &mut run[900..903] {
-            *sample = [0.1, 4.0, 3.0];
-        }
-        let (text, each) = vote_thresholds(&[run, vec![[0.1, 1.0, 1.0]; 10]]);
-        assert_eq!(text, "(k1: 0.100, k2: 4.00, k3: 3.00)");
-        assert_eq!(each.len(), 2);
-        assert!(each[0] > each[1], "{each:?}");
+        run[900..903].fill([0.1, 4.0, 7.0]);
+        let (text, each) = of_model(&[run, vec![[0.1, 1.0, 1.0]; 10]]);
+        assert_eq!(text, "(k1: 0.400, k2: 4.00, k3: 4.00)");
+        assert!(
+            (each[0] - 4.0).abs() < 1e-12 && (each[1] - 1.0).abs() < 1e-12,
+            "{each:?}"
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@
 //! | dissipated | alarm: the readings contradict the self-model | [`Coherence::dissipated`], [`Verdict::dissipated`] |
 //! | Witness, W = G\[W\] | one-step linear predictor (VARX, ridge regression) learned in warm-up, and its residual | [`Witness`], [`kernel::SelfModel`], [`kernel::Trainer`] |
 //! | self-model | the learned predictor | [`kernel::SelfModel`] |
-//! | surprise | normalised detection statistic: the second largest of K1, K2, K3 over their thresholds | [`Coherence::surprise`], [`Verdict::surprise`] |
+//! | surprise | normalised detection statistic: the mean of K1, K2, K3, each over its threshold | [`Coherence::surprise`], [`Verdict::surprise`] |
 //! | coherence | 1 / (1 + surprise): 1 without residual, 0.5 at the thresholds | [`Coherence::coherence`] |
 //! | K1 | autocorrelation of the residual | [`Verdict::k1`] |
 //! | K2 | mean shift of the residual (MEWMA) | [`Verdict::k2`] |

@@ -35,8 +35,8 @@
 //! | `k2` | mean shift over 20 samples (MEWMA), about 1 when healthy | a bias, a scale, a drift | what has no sign |
 //! | `k3` | energy over 10 samples (windowed NIS), about 1 when healthy | anything large: a jump, a broken wire | what is small |
 //!
-//! Each is divided by its threshold. `surprise` is the *second largest* of the three ratios: above 1, two
-//! of three agree, and no single one can raise an alarm. `coherence` is 1/(1 + surprise): 1 when sensors, past and
+//! Each is divided by its threshold. `surprise` is the *mean* of the three ratios: 1 when all three are at their
+//! thresholds, or one alone at three times its own. `coherence` is 1/(1 + surprise): 1 when sensors, past and
 //! commands agree, 0.5 at the alarm, and no value (null) before the self-model is trained. `dissipated` is the alarm
 //! itself, delayed by a few samples at both ends; `cause` is the isolated channel, the one with the largest share.
 //!
@@ -45,8 +45,8 @@
 //! - **there is no value?** The self-model has not seen 400 samples yet (8 s at the kernel's 50 Hz). Whatever the machine does in that time is learned as healthy. Let it do everything that it will do later.
 //! - **there are alarms in good times?** The machine does something that was not in the training data: set a longer
 //!   warm-up, or calibrate the thresholds on nominal runs. Thresholds hold for one plant, not for the next.
-//! - **a fault raises no alarm?** Look at `k1`, `k2`, `k3` in the recording: one alone raises no alarm. A fault that is
-//!   present from the first sample on is learned as healthy.
+//! - **a fault raises no alarm?** Look at `k1`, `k2`, `k3` in the recording, each over its threshold: their mean has to
+//!   exceed 1. A fault that is present from the first sample on is learned as healthy.
 //! - **the wrong channel is named?** A scale error or bias contradicts all predictions made from that channel; the largest
 //!   share is named, and the recording holds all shares.
 //! - **the alarm never ends?** The change is permanent: a new part, a new load. The self-model does not adapt, as it
