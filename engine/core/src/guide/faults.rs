@@ -86,19 +86,22 @@
 //!
 //! | fault | kernel on readings | kernel on innovations | NIS | all together |
 //! |---|---|---|---|---|
-//! | slip 4 % | 0.13 [0.07, 0.75] | 0.06 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
-//! | slip 8 % | 0.06 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
-//! | gyro frozen | 0.14 [0.10, 0.18] | 0.26 [0.11, 0.52] | 0.35 [0.10, 0.63] | 0.13 [0.09, 0.18] |
-//! | gyro delayed 60 ms | 0.27 [0.13, 0.54] | 0.40 [0.10, 0.99] | 0.40 [0.08, 0.99] | 0.26 [0.08, 0.52] |
-//! | gyro delayed 120 ms | 0.26 [0.11, 0.43] | 0.27 [0.10, 0.58] | 0.25 [0.08, 0.92] | 0.25 [0.08, 0.43] |
-//! | GNSS pulled 0.1 m/s | - | 1.57 [1.50, 1.73] | - | 1.57 [1.50, 1.73] |
-//! | encoders lose 50 % | 0.07 [0.07, 0.08] | 1.03 [0.54, 2.24], isolated 16 | 1.03 [0.54, 2.24], isolated 17 | 0.07 [0.07, 0.08] |
-//! | accelerometer off 0.5 m/s² | 0.09 [0.08, 0.10] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.08] |
+//! | slip 4 % | 0.06 [0.06, 0.07] | 0.06 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
+//! | slip 8 % | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
+//! | gyro frozen | 0.13 [0.11, 0.16] | 0.25 [0.11, 0.41] | 0.35 [0.10, 0.63] | 0.13 [0.09, 0.16] |
+//! | gyro delayed 60 ms | 0.30 [0.10, 0.53] | 0.40 [0.10, 0.99] | 0.40 [0.08, 0.99] | 0.30 [0.08, 0.53] |
+//! | gyro delayed 120 ms | 0.26 [0.10, 0.41] | 0.26 [0.10, 0.43] | 0.25 [0.08, 0.92] | 0.25 [0.08, 0.41] |
+//! | GNSS pulled 0.1 m/s | - | 1.38 [1.20, 1.68] | - | 1.38 [1.20, 1.68] |
+//! | encoders lose 50 % | 0.06 [0.05, 0.06] | 1.04 [0.54, 2.24], isolated 17 | 1.03 [0.54, 2.24], isolated 17 | 0.06 [0.05, 0.06] |
+//! | accelerometer off 0.5 m/s² | 0.09 [0.08, 0.10] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] |
 //! | lidar half blocked | 0.24 [0.22, 0.26] | - | - | 0.24 [0.22, 0.26] |
-//! | motor at half torque | 0.39 [0.28, 0.72] | - | - | 0.39 [0.28, 0.72] |
+//! | motor at half torque | 0.48 [0.26, 1.12] | - | - | 0.48 [0.26, 1.12] |
 //! | false alarms in 3016 s | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) |
 //!
-//! The same with wheels that are 1 % larger than the filter assumes and a gyroscope with 0.01 rad/s more bias
+//! In one of the seeds the kernel on innovations raised a false alarm, 17 s after lidar or motor failed. The thresholds
+//! are those of a calibration with the vote of two of three that preceded the mean.
+//!
+//! The same, with that vote, with wheels that are 1 % larger than the filter assumes and a gyroscope with 0.01 rad/s more bias
 //! (`--set 'faults=[(sensor: "rover/encoders", kind: Scale(1.01)), (sensor: "rover/imu/gyro_z", kind: Bias(0.01))]'`):
 //!
 //! | fault | kernel on readings | kernel on innovations | NIS | all together |
@@ -133,17 +136,18 @@
 //! | slip 4 % | 20 of 20 | 20 of 20 | 0.06 [0.05, 0.06] |
 //! | slip 8 % | 20 of 20 | 20 of 20 | 0.05 [0.05, 0.06] |
 //! | gyro frozen | 20 of 20 | 20 of 20 | 0.11 [0.10, 0.13] |
-//! | gyro delayed 60 ms | 20 of 20 | 20 of 20 | 0.19 [0.11, 1.56] |
-//! | gyro delayed 120 ms | 20 of 20 | 19 of 20 | 0.13 [0.08, 0.66] |
+//! | gyro delayed 60 ms | 20 of 20 | 20 of 20 | 0.18 [0.09, 1.64] |
+//! | gyro delayed 120 ms | 20 of 20 | 19 of 20 | 0.12 [0.08, 0.64] |
 //! | encoders lose 50 % | 20 of 20 | 20 of 20 | 0.06 [0.05, 0.06] |
-//! | accelerometer off 0.5 m/s² | 20 of 20 | 20 of 20 | 0.09 [0.08, 0.10] |
+//! | accelerometer off 0.5 m/s² | 20 of 20 | 20 of 20 | 0.09 [0.08, 0.09] |
 //! | lidar half blocked | 20 of 20 | 20 of 20 | 0.24 [0.22, 0.26] |
-//! | motor at half torque | 20 of 20 | 20 of 20 | 0.52 [0.40, 1.28] |
+//! | motor at half torque | 20 of 20 | 20 of 20 | 0.53 [0.33, 1.08] |
 //! | false alarms in 3016 s | 0 (< 3.5 an hour) | | |
 //!
 //! In 20 runs of other seeds each (30000 on, from 20 s), slips of 2, 4, 8 and 15 % were isolated correctly in 14, 20, 20
 //! and 20, an accelerometer bias of 0.1 m/s² in 20; slips of 2 % in 9 of 20 more. What is weak: for a gyroscope delayed by
 //! 120 ms a wheel is named in 6 runs of 20 of other seeds, where the robot turned by 0.1 rad/s or less: wheels and a late
+//! | false alarms in 10858 s (`--healthy 10800s`) | 2 (< 2.1 an hour) | | |
 //! gyroscope contradict each other as in a slip without a transient. A frozen accelerometer and a frozen IMU are isolated
 //! in 20 of 20.
 //!
