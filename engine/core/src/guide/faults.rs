@@ -143,13 +143,13 @@
 //! | lidar half blocked | 20 of 20 | 20 of 20 | 0.24 [0.22, 0.26] |
 //! | motor at half torque | 20 of 20 | 20 of 20 | 0.53 [0.33, 1.08] |
 //! | false alarms in 3016 s | 0 (< 3.5 an hour) | | |
-//!
-//! In 20 runs of other seeds each (30000 on, from 20 s), slips of 2, 4, 8 and 15 % were isolated correctly in 14, 20, 20
-//! and 20, an accelerometer bias of 0.1 m/s² in 20; slips of 2 % in 9 of 20 more. What is weak: for a gyroscope delayed by
-//! 120 ms a wheel is named in 6 runs of 20 of other seeds, where the robot turned by 0.1 rad/s or less: wheels and a late
 //! | false alarms in 10858 s (`--healthy 10800s`) | 2 (< 2.1 an hour) | | |
-//! gyroscope contradict each other as in a slip without a transient. A frozen accelerometer and a frozen IMU are isolated
-//! in 20 of 20.
+//!
+//! In 20 runs of other seeds each (30000 on, from 20 s), slips of 2, 4, 8 and 15 % were isolated correctly in 18, 20, 20
+//! and 20, an accelerometer bias of 0.1 m/s² in 20, a gyroscope delayed by 120 ms in 20, a frozen accelerometer and a
+//! frozen IMU in 20; slips of 2 % in 17 of 20 more. What is weak: in the other 5 slips of 2 % the IMU is named. Where the
+//! robot turns by 0.1 rad/s or less, wheels and a late gyroscope contradict each other as in a slip without a transient:
+//! with the vote of two of three that preceded the mean, a wheel was named in 6 runs of 20 of such seeds.
 //!
 //! # Figures: a car at 20 m/s
 //!
@@ -159,15 +159,15 @@
 //!
 //! | fault | kernel on readings | kernel on innovations | NIS | all together |
 //! |---|---|---|---|---|
-//! | slip 4 % | 0.25 [0.20, 0.36], isolated 19 | 0.17 [0.15, 0.18], isolated 19 | 0.12 [0.10, 0.14], isolated 19 | 0.12 [0.10, 0.14], isolated 19 |
-//! | slip 8 % | 0.17 [0.11, 0.22] | 0.12 [0.11, 0.13] | 0.08 [0.07, 0.08] | 0.08 [0.07, 0.08] |
-//! | gyro frozen | 0.24 [0.19, 0.36] | 0.23 [0.15, 0.31] | 0.14 [0.10, 0.23] | 0.14 [0.10, 0.23] |
-//! | gyro delayed 60 ms | 8.33 [6.78, 12.48] | 4.32 [1.42, 6.44], isolated 17 | 2.35 [0.16, 6.04], isolated 16 | 2.35 [0.16, 6.04], isolated 16 |
-//! | gyro delayed 120 ms | 0.67 [0.18, 2.47], isolated 19 | 0.39 [0.14, 1.63] | 0.19 [0.08, 1.08], isolated 17 | 0.19 [0.08, 1.08], isolated 17 |
-//! | GNSS pulled 0.1 m/s | - | 10.54 [9.82, 12.23] | - | 10.54 [9.82, 12.23] |
+//! | slip 4 % | 0.25 [0.17, 0.34], isolated 19 | 0.16 [0.15, 0.18], isolated 19 | 0.12 [0.10, 0.14], isolated 19 | 0.12 [0.10, 0.14], isolated 19 |
+//! | slip 8 % | 0.16 [0.11, 0.20] | 0.12 [0.11, 0.13] | 0.08 [0.07, 0.08] | 0.08 [0.07, 0.08] |
+//! | gyro frozen | 0.23 [0.18, 0.34] | 0.22 [0.15, 0.40] | 0.14 [0.10, 0.23] | 0.14 [0.10, 0.23] |
+//! | gyro delayed 60 ms | 7.38 [6.24, 12.36] | 4.29 [1.42, 6.42], isolated 19 | 2.35 [0.16, 6.04], isolated 17 | 2.35 [0.16, 6.04], isolated 17 |
+//! | gyro delayed 120 ms | 0.45 [0.17, 2.31], isolated 19 | 0.28 [0.14, 1.18], isolated 18 | 0.19 [0.08, 1.08], isolated 16 | 0.19 [0.08, 1.08], isolated 16 |
+//! | GNSS pulled 0.1 m/s | - | 10.42 [9.06, 11.56] | - | 10.42 [9.06, 11.56] |
 //! | encoders lose 50 % | 0.06 [0.05, 0.07] | - | - | 0.06 [0.05, 0.07] |
-//! | accelerometer off 0.5 m/s² | 0.12 [0.11, 0.14] | 0.48 [0.47, 0.52] | 0.39 [0.38, 0.40] | 0.12 [0.11, 0.14] |
-//! | motor at half torque | 1.08 [0.53, 3.26] | - | - | 1.08 [0.53, 3.26] |
+//! | accelerometer off 0.5 m/s² | 0.08 [0.08, 0.09] | 0.44 [0.44, 0.46] | 0.39 [0.38, 0.40] | 0.08 [0.08, 0.09] |
+//! | motor at half torque | 1.07 [0.47, 3.24] | - | - | 1.07 [0.47, 3.24] |
 //! | false alarms in 3016 s | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) |
 //!
 //! What is weak: no fault is missed, but isolation errs. A faulty gyroscope contradicts the accelerometer first, which
@@ -175,7 +175,8 @@
 //! second, either explains the data. Where the readings are not yet surprising, the accelerometer is named, in 1 to 4
 //! of 20 runs. A slip of 4 % is attributed to the accelerometer in 1. Wheels that stand still for two seconds and count on
 //! are used again from where they are by then: after three laps, the error was 0.23 to 0.66 m in seeds 1 to 6. Their alarm
-//! lasts 15 s longer than the fault: so large a surprise decays slowly.
+//! lasts 15 s longer than the fault: so large a surprise decays slowly. These and the next figures are of the vote that
+//! preceded the mean.
 //!
 //! Delays are detected where the car turns in: a gyroscope that is late by 60 ms deviates by more than 0.02 rad/s in 7 % of
 //! the second lap, with an RMS of 0.01 rad/s. Encoders with 33 times finer resolution and the same thresholds help a
@@ -196,4 +197,4 @@
 //!
 //! In `gnss_spoof` the receiver is pulled by 0.1 m/s from 60 s on. The governor excludes it 1 s after the alarm; at 120 s
 //! the estimate was off by 0.04 to 0.14 m in seeds 1 to 10, where the receiver is off by 6 m, and the alarm is over. None
-//! of these runs was stopped. In seed 1 there was a false alarm of 0.12 s afterwards.
+//! of these runs was stopped. No other alarm was raised.
