@@ -345,6 +345,9 @@ pub struct WitnessSpec {
     /// Threshold of the innovations' energy (NIS), in units of the chi² limit at p = 1e-5. None: from warm-up, at
     /// least 1.
     pub nis: Option<f64>,
+    /// Threshold of the level of [stationary](crate::sensor::Measurement::STATIONARY) channels, in units of its healthy
+    /// mean. None: their level raises no alarm, as a warm-up does not show how far a temperature wanders in an hour.
+    pub level: Option<f64>,
 }
 
 /// Thresholds of surprise. They depend on the plant and come from its nominal runs.

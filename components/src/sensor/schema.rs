@@ -20,6 +20,8 @@ pub struct Schema {
     pub surroundings: bool,
     /// Whether a number of it may be missing (NaN).
     pub has_gaps: bool,
+    /// Whether its numbers stay where they are, whatever the machine does.
+    pub stationary: bool,
     /// Media type of the bytes beside its numbers.
     pub encoding: Option<&'static str>,
 }
@@ -35,6 +37,7 @@ impl Schema {
             counts: T::COUNTS,
             surroundings: T::SURROUNDINGS,
             has_gaps: T::GAPS,
+            stationary: T::STATIONARY,
             encoding: T::ENCODING,
         }
     }

@@ -230,15 +230,15 @@ impl Score {
     }
 }
 
-/// Detections of a tick: both self-models of readings are one detector, and both of innovations.
+/// Detections of a tick: both self-models of readings and their level are one detector, and both of innovations.
 fn by_detector(sample: &WitnessSample) -> [Option<Detection>; DETECTORS.len()] {
-    let [readings, surroundings, motion, places, nis, all] = sample.detections;
+    let [readings, surroundings, motion, places, nis, level, all] = sample.detections;
     let key = |f: &Detection| (f.dissipated, f.surprise);
     let either = |a: Option<Detection>, b: Option<Detection>| match (a, b) {
         (Some(a), Some(b)) => Some(if key(&b) > key(&a) { b } else { a }),
         (a, b) => a.or(b),
     };
-    let readings = either(readings, surroundings);
+    let readings = either(either(readings, surroundings), level);
     [readings, either(motion, places), nis, all]
 }
 

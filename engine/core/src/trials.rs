@@ -63,8 +63,10 @@ pub struct WitnessSample {
     pub places: Option<[f64; 3]>,
     /// NIS of the innovations over its threshold.
     pub nis: Option<f64>,
-    /// Detections: by readings, lidars, innovations of motion, innovations of GNSS, NIS, and all together.
-    pub detections: [Option<Detection>; 6],
+    /// Level of stationary channels; `None` without such channels.
+    pub level: Option<f64>,
+    /// Detections: by readings, lidars, innovations of motion, innovations of GNSS, NIS, level, and all together.
+    pub detections: [Option<Detection>; 7],
 }
 
 /// Runs one trial and passes every kernel tick of these agents' trained self-models to `observe`, with the agent's
@@ -140,7 +142,7 @@ fn sample<'w>(
     let verdict = witness.verdict.as_ref()?;
     let k = |k1: Option<f64>, k2, k3| [k1.unwrap_or(0.0), k2, k3];
     let monitor = witness.innovations.as_ref();
-    let [readings, surroundings, motion, places, nis] = witness.detections;
+    let [readings, surroundings, motion, places, nis, level] = witness.detections;
     let all = world.get::<Coherence>(agent)?;
     // The self-model of GNSS innovations ticks at fixes; its dwell counts these.
     let isolation = world.get::<FaultIsolation>(agent);
@@ -164,12 +166,14 @@ fn sample<'w>(
                 .and_then(|i| i.gnss.verdict.as_ref())
                 .map(|v| k(v.k1, v.k2, v.k3)),
             nis: monitor.map(|i| i.nis.ratio),
+            level: witness.level.as_ref().and_then(|l| l.level),
             detections: [
                 readings,
                 surroundings,
                 motion,
                 places,
                 nis,
+                level,
                 Some(Detection {
                     surprise: all.surprise?,
                     dissipated: all.dissipated?,

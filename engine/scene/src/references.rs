@@ -402,12 +402,15 @@ fn forget_calibration(agent: &mut AgentSpec) -> bool {
             innovations_motion,
             innovations_gnss,
             nis,
+            level,
             ..
         } = witness;
         for part in [thresholds, lidar, innovations_motion, innovations_gnss] {
             calibrated |= part.take().is_some();
         }
-        calibrated |= nis.take().is_some();
+        for part in [nis, level] {
+            calibrated |= part.take().is_some();
+        }
     }
     calibrated
 }

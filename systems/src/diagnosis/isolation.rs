@@ -41,7 +41,7 @@
 //! | own | otherwise | | each detector keeps its own suspect |
 
 use super::config::{DiagnosisConfig, IsolationConfig, gain};
-use super::statistics::{Detection, INNOVATIONS, READINGS};
+use super::statistics::{Detection, INNOVATIONS, LEVEL, READINGS};
 use super::transient::TransientDetector;
 use becomingone_components::coherence::MAX_CHANNELS;
 use becomingone_components::localisation::{
@@ -149,7 +149,8 @@ impl Rule {
         detections: &mut [Option<Detection>],
         uses: impl Fn(usize) -> bool,
     ) {
-        for (detector, detection) in detections.iter_mut().enumerate() {
+        // The level names its own channel: a fault of motion does not move it.
+        for (detector, detection) in detections.iter_mut().take(LEVEL).enumerate() {
             if let Some(detection) = detection
                 && self.overrules(detector, detection.cause, &uses)
             {

@@ -4,6 +4,7 @@
 //! - [`features`]: readings become channels.
 //! - [`witness`]: the self-model of an agent and its detectors, at each kernel tick; its alarm is raised and cleared.
 //! - [`predictor`]: the self-model, sized by its channels.
+//! - [`level`]: whether stationary channels are where they were while healthy.
 //! - [`stuck`]: values that repeat exactly.
 //! - [`transient`]: short accelerations at the onset of wheel slip.
 //! - [`innovations`] and [`nis`]: monitors of the localisation filter's innovations.
@@ -17,6 +18,7 @@ pub mod config;
 pub mod features;
 pub mod innovations;
 pub mod isolation;
+pub mod level;
 pub mod nis;
 pub mod predictor;
 pub mod spawn;

@@ -3,6 +3,7 @@
 use super::config::DiagnosisConfig;
 use super::features::{Consumer, FeatureExtractor};
 use super::innovations::InnovationMonitor;
+use super::level::LevelMonitor;
 use super::witness::{LidarOutputs, Witness};
 use crate::sensing::{Encoders, Gnss, Imu};
 use becomingone_components::actuator::ActuatorTarget;
@@ -167,6 +168,14 @@ pub(crate) fn spawn(
             .get_mut()
             .push(Consumer::Witness, channel, output.feature);
     }
+    let is_stationary = |o: &Output| {
+        let kind = specs.get(o.sensor).and_then(|s| s.kind.value());
+        matches!(o.feature, Feature::Value(_)) && kind.is_some_and(|k| k.schema().stationary)
+    };
+    let stationary: Vec<usize> = (0..outputs.len())
+        .filter(|&k| is_stationary(&outputs[k]))
+        .collect();
+    witness.level = LevelMonitor::new(&stationary, spec.level).map(Box::new);
     if let Some(names) = filter {
         let gnss_hz = gnss_rate_hz(specs).unwrap_or(rate_hz);
         let monitor = InnovationMonitor::new(names, &config, spec, rate_hz, gnss_hz)?;

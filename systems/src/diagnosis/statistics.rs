@@ -15,8 +15,11 @@ pub struct Detection {
 pub const READINGS: usize = 0;
 /// Place of the predictor of lidar visibility.
 pub const SURROUNDINGS: usize = 1;
-/// Place of the first detector of the filter's innovations: the others follow.
+/// Place of the first detector of the filter's innovations: the two others follow.
 pub const INNOVATIONS: usize = 2;
+
+/// Place of the detector of stationary channels' level, after these.
+pub const LEVEL: usize = 5;
 
 /// The detection with the largest surprise, of those in alarm if there are any; of equals the first.
 pub fn strongest(all: &[Option<Detection>]) -> Option<Detection> {

@@ -5,8 +5,9 @@ use super::config::DiagnosisConfig;
 use super::features::{Consumer, FeatureExtractor};
 use super::innovations::InnovationMonitor;
 use super::isolation::{Evidence, FaultIsolation, decide, suspect};
+use super::level::LevelMonitor;
 use super::predictor::{AgentModel, Statistics, SubsetMonitor, samples_at_own_rate, thresholds};
-use super::statistics::{Detection, INNOVATIONS, READINGS, SURROUNDINGS, strongest};
+use super::statistics::{Detection, INNOVATIONS, LEVEL, READINGS, SURROUNDINGS, strongest};
 use super::stuck::StuckDetector;
 use super::transient::TransientDetector;
 use crate::events::EventCollector;
@@ -60,9 +61,11 @@ pub struct Witness {
     pub surroundings: Option<SubsetMonitor<MAX_CHANNELS>>,
     /// Monitor of the filter's innovations, where the agent has a filter.
     pub innovations: Option<Box<InnovationMonitor>>,
+    /// Detector of the level of stationary outputs, where there are any.
+    pub level: Option<Box<LevelMonitor>>,
     /// Detections of the last kernel tick: by the self-model of readings, by that of surroundings, by those of
-    /// innovations of motion and of GNSS, by the innovations' energy.
-    pub detections: [Option<Detection>; 5],
+    /// innovations of motion and of GNSS, by the innovations' energy, by the level.
+    pub detections: [Option<Detection>; 6],
     /// Alarms since the start.
     pub alarms: Alarms,
 }
@@ -128,7 +131,8 @@ impl Witness {
             inputs,
             verdict: None,
             innovations: None,
-            detections: [None; 5],
+            level: None,
+            detections: [None; 6],
             alarms: Alarms::default(),
         })
     }
@@ -284,6 +288,10 @@ pub fn predict(
                 return;
             }
             let inputs = &inputs[..witness.inputs.len()];
+            let learning = witness.verdict.is_none();
+            if let Some(level) = &mut witness.level {
+                witness.detections[LEVEL] = level.push(&witness.samples, learning);
+            }
             let outputs = &witness.samples[..witness.of_readings()];
             witness.verdict = witness.model.push(outputs, inputs, dt_s);
             witness.update_transient();
@@ -307,8 +315,8 @@ pub fn predict(
                 let learning = witness.verdict.is_none();
                 let done = (tick.count as f64 / f64::from(witness.warm_up_ticks)).min(0.999);
                 let found = monitor.push(&isolation.white, dt_s, learning.then_some(done));
-                witness.detections[INNOVATIONS..].copy_from_slice(&found);
-                for detection in witness.detections[INNOVATIONS..].iter_mut().flatten() {
+                witness.detections[INNOVATIONS..LEVEL].copy_from_slice(&found);
+                for detection in witness.detections[INNOVATIONS..LEVEL].iter_mut().flatten() {
                     let sensed = detection.cause.and_then(|c| c.checked_sub(MAX_CHANNELS));
                     detection.cause = sensed.map(|s| MAX_CHANNELS + isolation.after_transient(s));
                 }
@@ -333,7 +341,7 @@ fn isolate(witness: &mut Witness, isolation: &FaultIsolation) {
     let readings = witness.detections[READINGS];
     let certain = readings.filter(|d| d.surprise > isolation.config.min_surprise);
     let predicted = certain.and_then(|d| d.cause).filter(|&k| uses(k));
-    let mut innovations = witness.detections[INNOVATIONS..].iter().flatten();
+    let mut innovations = witness.detections[INNOVATIONS..LEVEL].iter().flatten();
     let evidence = Evidence {
         stuck: witness.stuck_output().filter(|&k| uses(k)),
         isolated: isolation.isolated(),

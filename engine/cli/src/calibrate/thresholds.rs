@@ -21,6 +21,7 @@ pub(super) struct HealthySamples {
     motion: Vec<Vec<[f64; 3]>>,
     gnss: Vec<Vec<[f64; 3]>>,
     nis: Vec<Vec<f64>>,
+    level: Vec<Vec<f64>>,
 }
 
 /// A threshold: its key in the scene, its text, the maximum of each run.
@@ -43,14 +44,17 @@ impl HealthySamples {
             .push(samples.iter().filter_map(|l| l.places).collect());
         self.nis
             .push(samples.iter().filter_map(|l| l.nis).collect());
+        self.level
+            .push(samples.iter().filter_map(|l| l.level).collect());
     }
 
     /// Number of detectors, at least one.
     pub(super) fn threshold_count(&self) -> usize {
         let models = [&self.readings, &self.lidar, &self.motion, &self.gnss];
-        let has_samples = |runs: &[Vec<[f64; 3]>]| runs.iter().any(|run| !run.is_empty());
         let models = models.into_iter().filter(|runs| has_samples(runs)).count();
-        (models + usize::from(self.nis.iter().any(|run| !run.is_empty()))).max(1)
+        let numbers = [&self.nis, &self.level];
+        let numbers = numbers.into_iter().filter(|runs| has_samples(runs)).count();
+        (models + numbers).max(1)
     }
 
     /// The thresholds.
@@ -62,22 +66,21 @@ impl HealthySamples {
             ("innovations_motion", &self.motion),
             ("innovations_gnss", &self.gnss),
         ] {
-            if runs.iter().any(|run| !run.is_empty()) {
+            if has_samples(runs) {
                 let (text, most) = of_model(runs);
                 thresholds.push(Threshold { key, text, most });
             }
         }
-        if self.nis.iter().any(|run| !run.is_empty()) {
-            let runs = self
-                .nis
-                .iter()
-                .map(|run| largest_lasting(run.iter().copied()));
-            let most: Vec<f64> = runs.collect();
-            thresholds.push(Threshold {
-                key: "nis",
-                text: round_up(most.iter().copied().fold(0.0, f64::max)),
-                most,
-            });
+        for (key, runs) in [("nis", &self.nis), ("level", &self.level)] {
+            if has_samples(runs) {
+                let runs = runs.iter().map(|run| largest_lasting(run.iter().copied()));
+                let most: Vec<f64> = runs.collect();
+                thresholds.push(Threshold {
+                    key,
+                    text: round_up(most.iter().copied().fold(0.0, f64::max)),
+                    most,
+                });
+            }
         }
         thresholds
     }
@@ -113,6 +116,11 @@ impl HealthySamples {
         };
         format!("seed {seed} set it{next}; {more}.")
     }
+}
+
+/// Whether any run has samples.
+fn has_samples<T>(runs: &[Vec<T>]) -> bool {
+    runs.iter().any(|run| !run.is_empty())
 }
 
 /// Factor by which the maximum over the runs grows when their number doubles: 2^xi, with Hill's estimate of the

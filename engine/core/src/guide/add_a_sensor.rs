@@ -263,6 +263,10 @@
 //! Declare it in the measurement, `const SURROUNDINGS: bool = true;`; it is then a channel only if a scene names it,
 //! with a warm-up that includes the whole route at least once.
 //!
+//! A value that stays where it is, whatever the machine does, is `STATIONARY`, as [`AirTemperature`] is. The predictor would
+//! follow a slow one, and an offset of it would be an alarm for a moment. With a threshold of its level, which `calibrate`
+//! writes as `witness: (level: ..)`, the alarm lasts as long as the offset.
+//!
 //! # What follows from the registration
 //!
 //! | part of the engine | what it takes from the file |
@@ -303,6 +307,7 @@
 //! | `COUNTS` | counters, of which increments are measured | values |
 //! | `GAPS` | `NaN` means that there is no value | `NaN` is refused and counted |
 //! | `SURROUNDINGS` | the value depends on the place or the surroundings, not on the motion alone; see [above](#diagnosis-of-the-sensor) | a channel by default |
+//! | `STATIONARY` | the value stays where it is, whatever the machine does: a temperature, a voltage; once `calibrate` has given a threshold `level`, an offset that stays is an alarm for as long as it lasts ([faults](super::faults)) | its innovations alone are judged |
 //! | `limits` | smallest and largest value | unbounded |
 //! | `ENCODING`, `bytes`, `set_bytes` | bytes beside the numbers, such as an image: recorded and, for `image/..`, shown; `camera.rs` in `own_kinds` | none |
 //!

@@ -69,8 +69,10 @@ impl Check<'_, '_, '_> {
                 self.positive(&format!("{path}.{part}.{name}"), x);
             }
         }
-        if let Some(nis) = witness.nis {
-            self.positive(&format!("{path}.nis"), nis);
+        for (part, threshold) in [("nis", witness.nis), ("level", witness.level)] {
+            if let Some(threshold) = threshold {
+                self.positive(&format!("{path}.{part}"), threshold);
+            }
         }
         if let Some(ThresholdSpec { k1, k2, k3 }) = witness.thresholds {
             for (name, x) in [("k1", k1), ("k2", k2), ("k3", k3)] {
