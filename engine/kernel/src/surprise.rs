@@ -63,6 +63,9 @@ const Z_P: f64 = 4.264_890_793_922_825;
 /// Share of C that is measured; the rest is the law of white innovations.
 const MEASURED: f64 = 0.3;
 
+/// Least share of a channel's variance that channels with missing samples leave unexplained.
+const UNEXPLAINED: f64 = 0.3;
+
 /// Thresholds of K1, K2 and K3: [surprise](Self::surprise) is 1 where all three are at theirs.
 ///
 /// ```
@@ -189,8 +192,10 @@ impl<R: Real, const N: usize> Health<R, N> {
     /// R from its measured lower triangle, with a floor, and C from R and the measured Cov(e). A channel that
     /// is not in `moving` has variance 1 and no covariance with others.
     ///
-    /// Sums over rows with missing samples may not give a covariance. Off-diagonal entries are then halved
-    /// until they do, first those of channels with missing samples (not `whole`).
+    /// Sums over rows with missing samples may not give a covariance, or a nearly singular one, with which K3 is a
+    /// multiple of 1 while healthy: they are over different rows, and known to a tenth after a few hundred. Off-diagonal
+    /// entries are halved, first those of channels with missing samples (not `whole`), until each pivot is positive,
+    /// and at least [`UNEXPLAINED`] of what it is without the entries of channels with missing samples.
     ///
     /// `Err` holds the channel at which that failed.
     pub(crate) fn new(
@@ -221,9 +226,24 @@ impl<R: Real, const N: usize> Health<R, N> {
                 measured[n][m] = measured[n][m].max(-most).min(most);
             }
         }
+        let partial = |n: usize, m: usize| !(whole[n] && whole[m]);
+        let mut apart = measured;
+        for n in 0..channels {
+            for m in (0..n).filter(|&m| partial(n, m)) {
+                apart[n][m] = R::zero();
+            }
+        }
+        // Where even these give no covariance, no pivot is known to compare with.
+        if linear::factor(channels, &mut apart).is_err() {
+            apart = [[R::zero(); N]; N];
+        }
+        let least = R::of(UNEXPLAINED).sqrt();
         let mut factor = measured;
         let mut tries = 0;
-        while let Err(pivot) = linear::factor(channels, &mut factor) {
+        while let Some(pivot) = match linear::factor(channels, &mut factor) {
+            Ok(()) => (0..channels).find(|&n| factor[n][n] < least * apart[n][n]),
+            Err(pivot) => Some(pivot),
+        } {
             // First the entries of channels with missing samples; after 20 halvings they are a millionth.
             let all = tries >= 20;
             if tries == 40 {
@@ -232,7 +252,7 @@ impl<R: Real, const N: usize> Health<R, N> {
             tries += 1;
             for n in 0..channels {
                 for m in 0..n {
-                    if all || !(whole[n] && whole[m]) {
+                    if all || partial(n, m) {
                         measured[n][m] *= R::of(0.5);
                     }
                 }
