@@ -46,8 +46,8 @@ pub(crate) fn surprise() -> Result<(), String> {
     let laps = ["faults=[]", "agents.rover.governor=None"].map(|set| ["--set", set]);
     let laps = [&["--duration", "380s"][..], laps.as_flattened()].concat();
     for (scene, seeds, warm_up_s, args) in [
-        ("robot", 20_000..20_060, 18.0, &[][..]),
-        ("vehicle", 20_000..20_060, 38.0, &[][..]),
+        ("robot", 20_000..20_143, 18.0, &[][..]),
+        ("vehicle", 20_000..20_282, 38.0, &[][..]),
         ("gnss_spoof", 20_000..20_031, 30.0, &laps[..]),
     ] {
         let (mut alarms, mut healthy_s) = (0, 0.0);
