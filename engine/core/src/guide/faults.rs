@@ -149,6 +149,9 @@
 //! | false alarms in 3016 s | 0 (< 3.5 an hour) | | |
 //! | false alarms in 10858 s (`--healthy 10800s`) | 2 (< 2.1 an hour) | | |
 //!
+//! 60 further runs, seeds 20000 on, raised 1 in 4549 s, of the lidar: 3 in 4.3 h, where `calibrate` states fewer than 0.99 an
+//! hour. Two thresholds above the maxima of 4.8 h are expected to be exceeded 1.8 times in 4.3 h.
+//!
 //! In 20 runs of other seeds each (30000 on, from 20 s), slips of 2, 4, 8 and 15 % were isolated correctly in 18, 20, 20
 //! and 20, an accelerometer bias of 0.1 m/s² in 20, a gyroscope delayed by 120 ms in 20, a frozen accelerometer and a
 //! frozen IMU in 20; slips of 2 % in 17 of 20 more. What is weak: in the other 5 slips of 2 % the IMU is named. Where the
@@ -163,28 +166,28 @@
 //!
 //! | fault | kernel on readings | kernel on innovations | NIS | all together |
 //! |---|---|---|---|---|
-//! | slip 4 % | 0.25 [0.17, 0.34], isolated 19 | 0.16 [0.15, 0.18], isolated 19 | 0.12 [0.10, 0.14], isolated 19 | 0.12 [0.10, 0.14], isolated 19 |
-//! | slip 8 % | 0.16 [0.11, 0.20] | 0.12 [0.11, 0.13] | 0.08 [0.07, 0.08] | 0.08 [0.07, 0.08] |
-//! | gyro frozen | 0.23 [0.18, 0.34] | 0.22 [0.15, 0.40] | 0.14 [0.10, 0.23] | 0.14 [0.10, 0.23] |
-//! | gyro delayed 60 ms | 7.38 [6.24, 12.36] | 4.29 [1.42, 6.42], isolated 19 | 2.35 [0.16, 6.04], isolated 17 | 2.35 [0.16, 6.04], isolated 17 |
-//! | gyro delayed 120 ms | 0.45 [0.17, 2.31], isolated 19 | 0.28 [0.14, 1.18], isolated 18 | 0.19 [0.08, 1.08], isolated 16 | 0.19 [0.08, 1.08], isolated 16 |
+//! | slip 4 % | 0.25 [0.17, 0.29], isolated 19 | 0.16 [0.15, 0.18], isolated 19 | 0.12 [0.10, 0.14], isolated 19 | 0.12 [0.10, 0.14], isolated 19 |
+//! | slip 8 % | 0.15 [0.11, 0.20] | 0.12 [0.11, 0.13] | 0.08 [0.07, 0.08] | 0.08 [0.07, 0.08] |
+//! | gyro frozen | 0.22 [0.18, 0.32] | 0.22 [0.15, 0.40] | 0.14 [0.10, 0.23] | 0.14 [0.10, 0.23] |
+//! | gyro delayed 60 ms | 6.63 [4.94, 8.74] | 4.29 [1.42, 6.42], isolated 19 | 2.35 [0.16, 6.04], isolated 18 | 2.35 [0.16, 6.04], isolated 18 |
+//! | gyro delayed 120 ms | 0.44 [0.16, 2.29], isolated 19 | 0.28 [0.14, 1.18], isolated 18 | 0.19 [0.08, 1.08], isolated 17 | 0.19 [0.08, 1.08], isolated 17 |
 //! | GNSS pulled 0.1 m/s | - | 10.42 [9.06, 11.56] | - | 10.42 [9.06, 11.56] |
 //! | encoders lose 50 % | 0.06 [0.05, 0.07] | - | - | 0.06 [0.05, 0.07] |
-//! | accelerometer off 0.5 m/s² | 0.08 [0.08, 0.09] | 0.44 [0.44, 0.46] | 0.39 [0.38, 0.40] | 0.08 [0.08, 0.09] |
-//! | motor at half torque | 1.07 [0.47, 3.24] | - | - | 1.07 [0.47, 3.24] |
+//! | accelerometer off 0.5 m/s² | 0.07 [0.06, 0.08] | 0.44 [0.44, 0.46] | 0.39 [0.38, 0.40] | 0.07 [0.06, 0.08] |
+//! | motor at half torque | 1.06 [0.35, 3.22] | - | - | 1.06 [0.35, 3.22] |
 //! | false alarms in 3016 s | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) |
 //!
-//! In 10858 s of healthy time (`--healthy 10800s`) the kernel on readings raised 1 false alarm (< 1.6 an hour). In 1 of about
-//! 300 healthy runs, seed 604, the self-model is not usable: K3 is at 170 to 710 from the end of warm-up on, and the alarm
-//! lasts. With a warm-up of 40 s for 38 s it is 1.5.
+//! 160 healthy runs of `becomingone run vehicle`, seeds 560 to 659 and 20000 to 20059, raised no alarm in 6147 s after
+//! warm-up. Seed 604 is among them: its covariance of `gnss/speed`, which has a sample in one of five ticks, with the
+//! wheels was nearly singular, and K3 was 223 in the mean until such covariances were limited; it is 1.07 since.
 //!
 //! What is weak: no fault is missed, but isolation errs. A faulty gyroscope contradicts the accelerometer first, which
 //! measures the yaw rate through the centripetal force; until wheels and fixes have decided between the two, after about a
 //! second, either explains the data. Where the readings are not yet surprising, the accelerometer is named, in 1 to 4
 //! of 20 runs. A slip of 4 % is attributed to the accelerometer in 1. Wheels that stand still for two seconds and count on
 //! are used again from where they are by then: after three laps, the error was 0.23 to 0.66 m in seeds 1 to 6. Their alarm
-//! lasts 15 s longer than the fault: so large a surprise decays slowly. These and the next figures are of the vote that
-//! preceded the mean.
+//! lasts 15 s longer than the fault: so large a surprise decays slowly. The figures of these
+//! two paragraphs are of the vote that preceded the mean.
 //!
 //! Delays are detected where the car turns in: a gyroscope that is late by 60 ms deviates by more than 0.02 rad/s in 7 % of
 //! the second lap, with an RMS of 0.01 rad/s. Encoders with 33 times finer resolution and the same thresholds help a
