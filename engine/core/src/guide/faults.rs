@@ -90,20 +90,21 @@
 //!
 //! | fault | kernel on readings | kernel on innovations | NIS | all together |
 //! |---|---|---|---|---|
-//! | slip 4 % | 0.06 [0.06, 0.07] | 0.06 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
+//! | slip 4 % | 0.05 [0.05, 0.06] | 0.06 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
 //! | slip 8 % | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
 //! | gyro frozen | 0.13 [0.11, 0.16] | 0.25 [0.11, 0.41] | 0.35 [0.10, 0.63] | 0.13 [0.09, 0.16] |
 //! | gyro delayed 60 ms | 0.30 [0.10, 0.53] | 0.40 [0.10, 0.99] | 0.40 [0.08, 0.99] | 0.30 [0.08, 0.53] |
 //! | gyro delayed 120 ms | 0.26 [0.10, 0.41] | 0.26 [0.10, 0.43] | 0.25 [0.08, 0.92] | 0.25 [0.08, 0.41] |
-//! | GNSS pulled 0.1 m/s | - | 1.38 [1.20, 1.68] | - | 1.38 [1.20, 1.68] |
+//! | GNSS pulled 0.1 m/s | - | 1.38 [1.20, 1.58] | - | 1.38 [1.20, 1.58] |
 //! | encoders lose 50 % | 0.06 [0.05, 0.06] | 1.04 [0.54, 2.24], isolated 17 | 1.03 [0.54, 2.24], isolated 17 | 0.06 [0.05, 0.06] |
 //! | accelerometer off 0.5 m/s² | 0.09 [0.08, 0.10] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] |
 //! | lidar half blocked | 0.24 [0.22, 0.26] | - | - | 0.24 [0.22, 0.26] |
-//! | motor at half torque | 0.48 [0.26, 1.12] | - | - | 0.48 [0.26, 1.12] |
+//! | motor at half torque | 0.26 [0.16, 0.62] | - | - | 0.26 [0.16, 0.62] |
 //! | false alarms in 3016 s | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) |
 //!
-//! In one of the seeds the kernel on innovations raised a false alarm, 17 s after lidar or motor failed. The thresholds
-//! are those of a calibration with the vote of two of three that preceded the mean.
+//! In one of the seeds the kernel on innovations raised a false alarm, 17 s after the motor failed. Both slips, the pulled
+//! receiver and the motor are of the scene's thresholds; the other rows and the false alarms are of the thresholds of a
+//! calibration with the vote of two of three that preceded the mean.
 //!
 //! The same, with that vote, with wheels that are 1 % larger than the filter assumes and a gyroscope with 0.01 rad/s more bias
 //! (`--set 'faults=[(sensor: "rover/encoders", kind: Scale(1.01)), (sensor: "rover/imu/gyro_z", kind: Bias(0.01))]'`):
