@@ -11,7 +11,7 @@ use becomingone_tests::{folder, run};
 use std::fs;
 use std::path::Path;
 
-/// A temperature that wanders by 1 K within 5 s: slow beside its 25 Hz.
+/// A temperature that wanders by 1 K within 5 s, 25 times a second.
 const SCENE: &str = r#"(
     version: 1,
     name: "workshop",
@@ -22,7 +22,7 @@ const SCENE: &str = r#"(
         drive: Auto,
         sensors: [
             (name: "encoders", kind: Encoders(noise: (resolution: 0.002)), rate_hz: 100),
-            (name: "imu", kind: Imu(preset: Mpu6050), rate_hz: 100),
+            (name: "imu", kind: Imu(gyro: (white_sd: 0.002), accelerometer: (white_sd: 0.02)), rate_hz: 100),
             (name: "thermometer", kind: Temperature(at_origin_deg_c: 20, noise: (
                 white_sd: 0.01, correlated_sd: 1, correlation_time_s: 5,
             )), rate_hz: 25),

@@ -36,6 +36,7 @@ pub struct AirTemperature {
 impl Measurement for AirTemperature {
     const KIND: &'static str = "temperature";
     const FIELDS: &'static [Field] = &[field("temperature", "degC")];
+    const STATIONARY: bool = true;
 
     fn visit(&self, each: &mut dyn FnMut(f64)) {
         each(self.temperature_deg_c);

@@ -52,7 +52,7 @@ pub trait Measurement: Clone + Default + Send + Sync + 'static {
     const GAPS: bool = false;
     /// Whether it depends on the agent's surroundings: diagnosis uses it only where a scene names it.
     const SURROUNDINGS: bool = false;
-    /// Whether its numbers stay where they are, whatever the machine does: temperatures, pressures, voltages; never a
+    /// Whether its numbers stay where they are, whatever the machine does: temperatures, voltages; never a
     /// place, an angle, a speed, or what depends on one. Diagnosis then judges their level, too, once a threshold of it
     /// was calibrated: `witness: (level: 28.1)`.
     const STATIONARY: bool = false;

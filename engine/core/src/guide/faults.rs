@@ -38,10 +38,10 @@
 //! - The **kernel on innovations**: with `filter: ()` an agent has an EKF over wheels, IMU and GNSS, with bias and scale
 //!   states; the predictor runs on the innovations of that filter, those of GNSS at their own rate.
 //! - **NIS**: the normalised innovation squared over four windows, against its chi² law.
-//! - **Level**, of sensors whose kind is `STATIONARY`, as a thermometer: the mean square of their deviations from warm-up's
-//!   mean, over ten samples. A predictor follows an offset that stays; the level keeps it. No built-in kind is, since a
-//!   place, an angle or a speed depends on the motion; [add a sensor](super::add_a_sensor) shows one. It needs a threshold
-//!   from `calibrate`: a warm-up of seconds does not show how far a temperature wanders in an hour.
+//! - **Level**, of sensors whose kind is `STATIONARY`: of the built-in ones `Temperature` alone, since a place, an angle, a
+//!   speed, a pressure depend on the motion. It is the mean square of their deviations from warm-up's mean, over ten
+//!   samples. A predictor follows an offset that stays; the level keeps it. It needs a threshold from `calibrate`: a
+//!   warm-up of seconds does not show how far a temperature wanders in an hour.
 //!
 //! # How is the faulty sensor isolated?
 //!
