@@ -118,6 +118,25 @@ pub fn signal(name: &str, pid: u32) {
     assert!(sent.unwrap().success(), "cannot send {name} to {pid}");
 }
 
+/// Runs a line of the shell in a folder.
+pub fn tool(folder: &Path, line: &str) {
+    let mut command = Command::new("sh");
+    command.args(["-ec", line]).current_dir(folder);
+    let ran = finish(&mut command, Duration::from_secs(60));
+    assert_eq!(ran.code, Some(0), "{line}: {}", ran.stderr);
+}
+
+/// Makes a CA `ca.pem`, and a certificate `NAME.pem` with its key `NAME.key`, by openssl.
+pub const CERTIFICATES: &str = "
+ec='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+for ca in ca other; do openssl req -x509 $ec -days 30 -subj /CN=$ca -keyout $ca.key -out $ca.pem; done
+issue() {
+    openssl req $ec -subj /CN=$1 -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout $1.key -out $1.csr
+    openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -days $3 -copy_extensions copy -out $1.pem
+}
+issue server ca 30; issue expired ca -1; issue client ca 30; issue old_client ca -1; issue stranger other 30
+";
+
 /// Summary of `run` with these arguments, quiet and without Rerun.
 pub fn summary(args: &[&str]) -> serde_json::Value {
     let folder = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@
 )]
 
 use becomingone_tests::mosquitto::Mosquitto;
-use becomingone_tests::{binary, finish, folder};
+use becomingone_tests::{CERTIFICATES, binary, finish, folder, tool};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -103,14 +103,6 @@ fn up(ran: &Ran) {
     assert_eq!(state, "up", "{}\n{}", ran.link, ran.stderr);
 }
 
-/// Runs a program of the test in a folder.
-fn tool(folder: &Path, line: &str) {
-    let mut command = Command::new("sh");
-    command.args(["-ec", line]).current_dir(folder);
-    let ran = finish(&mut command, Duration::from_secs(60));
-    assert_eq!(ran.code, Some(0), "{line}: {}", ran.stderr);
-}
-
 #[test]
 fn a_wrong_password_is_named_by_the_broker_and_a_right_one_is_printed_nowhere() {
     let broker = Mosquitto::prepare(
@@ -155,17 +147,6 @@ fn a_broker_that_is_not_there_is_said_once() {
     let ran = run("broker: \"mqtt://no-such-host.invalid\"", SECRET, |_| {});
     down(&ran, "no connection: ");
 }
-
-/// Makes a CA `ca.pem`, and a certificate `NAME.pem` with its key `NAME.key`, by openssl.
-const CERTIFICATES: &str = "
-ec='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
-for ca in ca other; do openssl req -x509 $ec -days 30 -subj /CN=$ca -keyout $ca.key -out $ca.pem; done
-issue() {
-    openssl req $ec -subj /CN=$1 -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout $1.key -out $1.csr
-    openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -days $3 -copy_extensions copy -out $1.pem
-}
-issue server ca 30; issue expired ca -1; issue client ca 30; issue old_client ca -1; issue stranger other 30
-";
 
 fn with_tls(certificate: &str, more: &str) -> Option<Mosquitto> {
     let lines = format!(

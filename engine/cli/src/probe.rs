@@ -31,6 +31,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   becomingone probe 'file:tank.jsonl?follow=false'
   becomingone probe 'process:./probe --fast'
   becomingone probe 'http://127.0.0.1:8080/state?every_s=2'
+  becomingone probe ws://127.0.0.1:9090/
   becomingone probe 'serial(port: \"/dev/ttyUSB0\", baud: 9600, protocol: Nmea)' --json
 
 `becomingone list drivers` has the drivers, `becomingone list ports` the serial ports.

@@ -11,7 +11,7 @@ use bevy_app::App;
 use std::path::Path;
 
 /// Drivers of this project, each with its Cargo feature.
-pub const DRIVER_FEATURES: [(&str, &str); 7] = [
+pub const DRIVER_FEATURES: [(&str, &str); 8] = [
     ("audio", "audio"),
     ("file", "bridge"),
     ("http", "bridge"),
@@ -19,6 +19,7 @@ pub const DRIVER_FEATURES: [(&str, &str); 7] = [
     ("process", "bridge"),
     ("serial", "serial"),
     ("udp", "udp"),
+    ("websocket", "bridge"),
 ];
 
 /// Registers the built-in drivers.

@@ -6,17 +6,17 @@
 )]
 
 mod client;
-mod policy;
 
 use crate::protocol::{Decode, Decoder};
 use crate::sensors::{Places, Sensors};
+use crate::server::{Server, Token, seconds};
 use becomingone_systems::links::pick::Pointer;
 use becomingone_systems::links::{
     ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd,
     Outgoing, Pick, SourceSite, read_config,
 };
+pub(crate) use client::tls_reason;
 use client::{Client, Job};
-use policy::Policy;
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,10 @@ struct Config {
     #[serde(default)]
     allow: Vec<String>,
     #[serde(default)]
+    ca: Option<String>,
+    #[serde(default)]
+    token: Option<Token>,
+    #[serde(default)]
     decode: Option<Decode>,
     #[serde(default)]
     pick: Option<Pick>,
@@ -52,27 +56,20 @@ struct Config {
 #[derive(Clone, PartialEq)]
 struct Requests {
     every: Duration,
-    timeout: Duration,
-    policy: Policy,
+    server: Server,
     decode: Decode,
 }
 
 impl Config {
     fn requests(&self, default_every_s: f64) -> Result<Requests, String> {
-        let seconds = |name: &str, value: Option<f64>, default: f64| {
-            let value = value.unwrap_or(default);
-            if (0.001..=3600.0).contains(&value) {
-                Ok(Duration::from_secs_f64(value))
-            } else {
-                Err(format!("found `{name}: {value}`; expected 0.001 to 3600"))
-            }
-        };
         let decode = self.decode.clone().unwrap_or_default();
         decode.check()?;
+        let (ca, token) = (self.ca.clone(), self.token.clone());
+        let mut server = Server::new(&self.url, ["http", "https"], &self.allow, ca, token)?;
+        server.timeout = seconds("timeout_s", self.timeout_s, 2.0)?;
         Ok(Requests {
             every: seconds("every_s", self.every_s, default_every_s)?,
-            timeout: seconds("timeout_s", self.timeout_s, 2.0)?,
-            policy: Policy::read(&self.url, &self.allow)?,
+            server,
             decode,
         })
     }
@@ -116,7 +113,7 @@ impl DriverKind for HttpKind {
                 },
             ) => Ok(format!("{name} to {url}")),
             (Endpoint::Actuator(_), _) => Err(ConfigError::Meaning(
-                "found keys of a sensor; expected only `url`, `every_s`, `timeout_s` and `allow`"
+                "found keys of a sensor; expected only `url`, `every_s`, `timeout_s`, `allow`, `ca` and `token`"
                     .to_owned(),
             )),
         }
@@ -128,27 +125,24 @@ impl DriverKind for HttpKind {
 
     fn open(&self, port: &str, ends: Vec<(String, LinkEnd)>) -> Result<Box<dyn Driver>, String> {
         let mut sensors = Sensors::new(port, "answers");
-        let mut input: Option<(String, Requests)> = None;
-        let start = |url: String, requests: &Requests| {
-            Client::start(url, requests.policy.clone(), requests.timeout)
-                .map_err(|error| format!("cannot start a thread: {error}"))
-        };
+        let mut input: Option<(Requests, SourceSite)> = None;
         for (config, end) in ends {
             let config: Config = read_config(&config).map_err(|e| e.to_string())?;
             match end {
                 LinkEnd::Actuator(end) => {
                     let requests = config.requests(0.05)?;
                     return Ok(Box::new(Poster {
-                        client: start(config.url, &requests)?,
+                        client: Client::start(&requests.server, end.site())?,
                         every: requests.every,
                         end,
                     }));
                 }
                 LinkEnd::Sensor(end) => {
-                    let own = (config.url.clone(), config.requests(1.0)?);
-                    if *input.get_or_insert_with(|| own.clone()) != own {
+                    let own = config.requests(1.0)?;
+                    let (first, _) = input.get_or_insert_with(|| (own.clone(), end.site().clone()));
+                    if *first != own {
                         return Err(format!(
-                            "found other values of `every_s`, `timeout_s`, `allow` or `decode` for {}; expected those of the other sensors of this address",
+                            "found other values of `every_s`, `timeout_s`, `allow`, `ca`, `token` or `decode` for {}; expected those of the other sensors of this address",
                             end.name()
                         ));
                     }
@@ -156,9 +150,9 @@ impl DriverKind for HttpKind {
                 }
             }
         }
-        let (url, requests) = input.ok_or("found no `url`")?;
+        let (requests, site) = input.ok_or("found no `url`")?;
         Ok(Box::new(Poller {
-            client: start(url, &requests)?,
+            client: Client::start(&requests.server, &site)?,
             every: requests.every,
             decoder: Decoder::new(requests.decode),
             sensors,

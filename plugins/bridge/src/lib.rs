@@ -1,4 +1,4 @@
-//! Drivers without a protocol of their own: files, programs and web servers, whose text is JSON or CSV.
+//! Drivers without a protocol of their own: files, programs, web and WebSocket servers, whose text is JSON or CSV.
 //!
 //! # In a scene
 //!
@@ -9,6 +9,8 @@
 //!  source: Driver("process", (argv: ["./probe", "--fast"], decode: JsonLines))),
 //! (name: "lab",   rate_hz: 1,  kind: Values(fields: [(name: "t", unit: "degC")]),
 //!  source: Driver("http", (url: "http://127.0.0.1:8080/state", every_s: 1, pick: {"t": "/main/temp"}))),
+//! (name: "odom",  rate_hz: 20, kind: Values(fields: [(name: "x", unit: "m")]),
+//!  source: Driver("websocket", (url: "ws://127.0.0.1:9090/", pick: {"x": "/msg/pose/x"}))),
 //! drive_source: Driver("process", (argv: ["./motors"])),
 //! ```
 //!
@@ -21,9 +23,9 @@
 //! | `stamp_s` | pointer to the time of the measurement on the sender's clock (s) |
 //! | `decode` | `JsonLines`, or `Csv(columns: ["t", "level"], separator: ';')`; without `columns`, the first line has them |
 //!
-//! `null`, NaN, infinities and empty cells are missing values. Numbers in quotes are numbers. A line or answer without a
+//! `null`, NaN, infinities and empty cells are missing values. Numbers in quotes are numbers. A line, answer or message without a
 //! value of the sensor is counted as garbage; the first of each kind of mistake is logged with its text, and their numbers
-//! at the end of the run. A line has at most 256 kB, a state or answer 1 MB.
+//! at the end of the run. A line has at most 256 kB; a state, answer or message 1 MB.
 //!
 //! # Commands
 //!
@@ -36,24 +38,29 @@
 mod file;
 mod http;
 mod lines;
+mod policy;
 mod process;
 pub mod protocol;
 mod sensors;
+mod server;
+mod websocket;
 
 pub use file::FileKind;
 pub use http::HttpKind;
 pub use process::ProcessKind;
+pub use websocket::WebSocketKind;
 
 use becomingone_systems::kinds::RegisterKinds as _;
 use bevy_app::{App, Plugin};
 
-/// Registers the driver kinds `file`, `process` and `http`.
+/// Registers the driver kinds `file`, `http`, `process` and `websocket`.
 pub struct BridgePlugin;
 
 impl Plugin for BridgePlugin {
     fn build(&self, app: &mut App) {
         app.register_driver(FileKind)
             .register_driver(HttpKind)
-            .register_driver(ProcessKind);
+            .register_driver(ProcessKind)
+            .register_driver(WebSocketKind);
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::address::Address;
 use crate::protocol::Decode;
-use crate::secrets::{Certificates, Login};
+use crate::secrets::Login;
 use crate::topics::{check_filter, check_topic};
 use becomingone_systems::links::pick::Pointer;
+use becomingone_systems::links::tls::Certificates;
 use becomingone_systems::links::{Endpoint, Pick, Places, SourceSite};
 use serde::Deserialize;
 use serde::de::IgnoredAny;

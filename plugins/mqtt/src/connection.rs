@@ -1,8 +1,9 @@
 //! One connection to a broker, of MQTT 3.1.1 or 5, that is begun anew after it broke.
 
 use crate::config::Broker;
-use crate::reason::{MAX_MESSAGE, reason, words};
+use crate::reason::{MAX_MESSAGE, reason};
 use becomingone_systems::links::SourceSite;
+use becomingone_systems::links::tls::words;
 use rumqttc::{TlsConfiguration, Transport, v5};
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, VecDeque};

@@ -1,7 +1,7 @@
 //! Why a connection failed, in words.
 
+use becomingone_systems::links::tls::{self, words};
 use rumqttc::{mqttbytes, v5};
-use rustls::{AlertDescription, CertificateError};
 use std::error::Error;
 use std::io;
 
@@ -74,11 +74,12 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
     let error = error.downcast_ref::<io::Error>()?;
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     Some(match inner {
-        Some(error) => tls(error),
+        Some(error) => tls::describe(error, BROKER),
         None => format!("no connection: {error}"),
     })
 }
 
+const BROKER: &str = "the broker";
 const NO_ANSWER: &str = "no answer of the broker";
 const CLOSED: &str = "the broker closed the connection";
 
@@ -94,7 +95,10 @@ fn packet(error: &mqttbytes::Error) -> String {
 
 fn broke(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    inner.map_or_else(|| format!("the connection broke: {error}"), tls)
+    inner.map_or_else(
+        || format!("the connection broke: {error}"),
+        |error| tls::describe(error, BROKER),
+    )
 }
 
 /// A code such as `NotAuthorized`.
@@ -109,60 +113,4 @@ fn refused(code: &str) -> String {
         _ => "",
     };
     format!("the broker refused the connection: {}{hint}", words(code))
-}
-
-/// `NotAuthorized` as `not authorized`.
-pub(crate) fn words(name: &str) -> String {
-    let mut text = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !text.is_empty() {
-            text.push(' ');
-        }
-        text.push(c.to_ascii_lowercase());
-    }
-    text
-}
-
-fn tls(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::InvalidCertificate(error) => {
-            let found = match error {
-                CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                    "that has expired".to_owned()
-                }
-                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                    "that is not valid yet; expected the clock of this machine to be right"
-                        .to_owned()
-                }
-                CertificateError::UnknownIssuer => {
-                    "of an issuer that is not known; expected that of `ca`".to_owned()
-                }
-                CertificateError::NotValidForName
-                | CertificateError::NotValidForNameContext { .. } => {
-                    "of another host; expected that of `broker`".to_owned()
-                }
-                other => format!("that is not valid: {other}"),
-            };
-            format!("found a certificate of the broker {found}")
-        }
-        rustls::Error::AlertReceived(alert) => match alert {
-            AlertDescription::CertificateExpired => {
-                "the broker refused our certificate: it has expired".to_owned()
-            }
-            AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure => {
-                "the broker wants a certificate of ours; expected `certificate` and `key`"
-                    .to_owned()
-            }
-            AlertDescription::UnknownCA
-            | AlertDescription::BadCertificate
-            | AlertDescription::DecryptError => {
-                format!(
-                    "the broker refused our certificate: {}",
-                    words(&format!("{alert:?}"))
-                )
-            }
-            alert => format!("the broker ended TLS: {}", words(&format!("{alert:?}"))),
-        },
-        error => format!("TLS: {error}"),
-    }
 }

@@ -1,17 +1,8 @@
-//! User, password and certificates: read where the connection begins, kept by none of the scene, the log, the recording.
+//! User and password: read where the connection begins, kept by none of the scene, the log, the recording.
 
 use becomingone_systems::links::SourceSite;
-use rumqttc::tokio_rustls::rustls::ClientConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{RootCertStore, crypto};
+use becomingone_systems::links::tls::read_file;
 use serde::Deserialize;
-use std::fs::File;
-use std::io::Read as _;
-use std::sync::Arc;
-
-/// Longest file (bytes).
-const MAX_FILE: u64 = 1 << 20;
 
 /// Where user and password are.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -75,79 +66,6 @@ impl Login {
             }
         }
     }
-}
-
-/// Files of TLS, in PEM.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Certificates {
-    /// Issuers of the broker's certificate; none: those of the machine.
-    pub(crate) ca: Option<String>,
-    /// Our certificate, with its chain, and its key.
-    pub(crate) client: Option<(String, String)>,
-}
-
-impl Certificates {
-    /// Reads the files.
-    ///
-    /// # Errors
-    ///
-    /// The file, found and expected.
-    pub(crate) fn read(&self, site: &SourceSite) -> Result<ClientConfig, String> {
-        let mut roots = RootCertStore::empty();
-        match &self.ca {
-            Some(path) => {
-                for certificate in chain(path, site)? {
-                    let added = roots.add(certificate);
-                    added.map_err(|e| format!("{path}: {e}"))?;
-                }
-            }
-            None => {
-                let found = rustls_native_certs::load_native_certs();
-                roots.add_parsable_certificates(found.certs);
-                if roots.is_empty() {
-                    return Err(
-                        "found no certificates of this machine; expected `ca: \"ca.pem\"`, the issuer of the broker's certificate"
-                            .to_owned(),
-                    );
-                }
-            }
-        }
-        let wrong = |e: rustls::Error| format!("the certificates of TLS: {e}");
-        let config =
-            ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .map_err(wrong)?
-                .with_root_certificates(roots);
-        let Some((certificate, key_path)) = &self.client else {
-            return Ok(config.with_no_client_auth());
-        };
-        let key = PrivateKeyDer::from_pem_slice(&read_file(key_path, site)?);
-        let key = key.map_err(|e| {
-            format!("{key_path}: found no private key: {e}; expected one in PEM, not encrypted")
-        })?;
-        config
-            .with_client_auth_cert(chain(certificate, site)?, key)
-            .map_err(|e| format!("{certificate} and {key_path}: {e}"))
-    }
-}
-
-fn chain(path: &str, site: &SourceSite) -> Result<Vec<CertificateDer<'static>>, String> {
-    let bytes = read_file(path, site)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(format!(
-            "{path}: found no certificate; expected some in PEM"
-        )),
-        Err(e) => Err(format!("{path}: {e}; expected certificates in PEM")),
-    }
-}
-
-fn read_file(path: &str, site: &SourceSite) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(site.path(path)).and_then(|f| f.take(MAX_FILE).read_to_end(&mut bytes));
-    read.map_err(|e| format!("{path}: {e}"))?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -179,7 +179,7 @@ fn imports(python: &Path, modules: &str) -> bool {
 }
 
 /// Packages that read and write logs and the messages of devices, those of the peers of detection, and a module of each.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("mcap==1.*", "mcap"),
     ("mcap-ros1-support==0.9.*", "mcap_ros1"),
     ("mcap-ros2-support==0.5.*", "mcap_ros2"),
@@ -191,6 +191,7 @@ const PACKAGES: [(&str, &str); 15] = [
     ("paho-mqtt==2.*", "paho.mqtt.client"),
     ("msgpack==1.*", "msgpack"),
     ("cbor2==6.*", "cbor2"),
+    ("websockets==17.*", "websockets"),
     ("pandas==3.*", "pandas"),
     ("pyarrow==26.*", "pyarrow"),
     ("scikit-learn==1.9.*", "sklearn"),

@@ -42,12 +42,13 @@ impl SourceAddress {
     ///
     /// Found and expected.
     pub fn read(text: &str, kinds: &Kinds) -> Result<Self, String> {
-        let is_web = text.starts_with("http://") || text.starts_with("https://");
-        let end = text.find([':', '(', '?']).unwrap_or(text.len());
-        let (name, rest) = match is_web {
-            true => ("http", text),
-            false => text.split_at(end),
+        let web = match text.split_once("://") {
+            Some(("http" | "https", _)) => Some("http"),
+            Some(("ws" | "wss", _)) => Some("websocket"),
+            _ => None,
         };
+        let end = text.find([':', '(', '?']).unwrap_or(text.len());
+        let (name, rest) = web.map_or_else(|| text.split_at(end), |name| (name, text));
         let Some((_, driver)) = kinds.drivers.get_key_value(name) else {
             let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             return Err(match is_name && !name.is_empty() {
@@ -63,9 +64,9 @@ impl SourceAddress {
                 ConfigError::Meaning(text) => text,
             });
         }
-        let rest = match is_web {
-            true => rest,
-            false => rest.strip_prefix(':').unwrap_or(rest),
+        let rest = match web {
+            Some(_) => rest,
+            None => rest.strip_prefix(':').unwrap_or(rest),
         };
         let (address, options) = rest.split_once('?').unwrap_or((rest, ""));
         let address = (!address.is_empty()).then_some((driver.address_key(), address));
@@ -316,6 +317,10 @@ mod tests {
             (
                 "http://127.0.0.1:8080/state?every_s=2",
                 r#"Driver("http", (url: "http://127.0.0.1:8080/state", every_s: 2))"#,
+            ),
+            (
+                "wss://a.example/state?subscribe=all",
+                r#"Driver("websocket", (url: "wss://a.example/state", subscribe: ["all"]))"#,
             ),
             (
                 r#"file(path: "a", follow: false)"#,

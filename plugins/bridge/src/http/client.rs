@@ -1,12 +1,16 @@
 //! Requests on a thread of their own: a server that stalls holds nothing else up.
 
-use super::policy::Policy;
-use std::io;
+use crate::policy::Policy;
+use crate::server::Server;
+use becomingone_systems::links::SourceSite;
+use becomingone_systems::links::tls;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
 use ureq::config::Config;
-use ureq::http::Uri;
+use ureq::http::header::AUTHORIZATION;
+use ureq::http::{HeaderValue, Uri};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error};
@@ -33,22 +37,28 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Starts its thread, which ends with the client.
+    /// Reads token and certificates, and starts its thread, which ends with the client.
     ///
     /// # Errors
     ///
-    /// No thread could be started.
-    pub(crate) fn start(url: String, policy: Policy, timeout: Duration) -> io::Result<Self> {
+    /// A file or variable that is missing; no thread could be started.
+    pub(crate) fn start(server: &Server, site: &SourceSite) -> Result<Self, String> {
         let (jobs, waiting) = sync_channel::<Job>(1);
         let (answer, answers) = sync_channel(1);
-        Builder::new().name("http".to_owned()).spawn(move || {
-            let agent = agent(policy, timeout);
+        let requests = Requests {
+            agent: agent(server, site)?,
+            uri: server.uri.clone(),
+            authorization: server.authorization(site)?,
+            timeout: server.timeout,
+        };
+        let begun = Builder::new().name("http".to_owned()).spawn(move || {
             for job in waiting {
-                if answer.send(run(&agent, &url, &job, timeout)).is_err() {
+                if answer.send(requests.run(&job)).is_err() {
                     return;
                 }
             }
-        })?;
+        });
+        begun.map_err(|error| format!("cannot start a thread: {error}"))?;
         Ok(Self {
             jobs,
             answers,
@@ -84,40 +94,77 @@ impl Client {
     }
 }
 
-fn agent(policy: Policy, timeout: Duration) -> Agent {
-    let config = Agent::config_builder()
-        .timeout_global(Some(timeout))
+fn agent(server: &Server, site: &SourceSite) -> Result<Agent, String> {
+    let mut config = Agent::config_builder()
+        .timeout_global(Some(server.timeout))
         .max_redirects(MAX_REDIRECTS)
         .max_redirects_will_error(true)
         .http_status_as_error(false)
         // A proxy would resolve names itself, past the check of addresses.
-        .proxy(None)
-        .build();
+        .proxy(None);
+    if server.is_secure() {
+        let issuers = server.certificates.issuers(site)?;
+        let issuers: Vec<_> = issuers
+            .iter()
+            .map(|issuer| Certificate::from_der(issuer).to_owned())
+            .collect();
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(tls::provider())
+            .root_certs(RootCerts::new_with_certs(&issuers));
+        config = config.tls_config(tls.build());
+    }
     let resolver = PolicyResolver {
-        policy,
+        policy: server.policy.clone(),
         system: DefaultResolver::default(),
     };
-    Agent::with_parts(config, DefaultConnector::default(), resolver)
+    Ok(Agent::with_parts(
+        config.build(),
+        DefaultConnector::default(),
+        resolver,
+    ))
 }
 
-fn run(agent: &Agent, url: &str, job: &Job, timeout: Duration) -> Result<Vec<u8>, String> {
-    let answer = match job {
-        Job::Get => agent.get(url).call(),
-        Job::Post(body) => agent
-            .post(url)
-            .config()
-            // A redirected request loses its body.
-            .max_redirects(0)
-            .build()
-            .content_type("application/json")
-            .send(body.as_slice()),
-    };
-    let mut answer = answer.map_err(|error| describe(error, timeout))?;
-    if !answer.status().is_success() {
-        return Err(format!("found status {}; expected 200", answer.status()));
+/// What each request has in common.
+struct Requests {
+    agent: Agent,
+    uri: Uri,
+    authorization: Option<HeaderValue>,
+    timeout: Duration,
+}
+
+impl Requests {
+    fn run(&self, job: &Job) -> Result<Vec<u8>, String> {
+        let answer = match job {
+            Job::Get => {
+                let mut request = self.agent.get(&self.uri);
+                if let Some(value) = &self.authorization {
+                    request = request.header(AUTHORIZATION, value);
+                }
+                request.call()
+            }
+            Job::Post(body) => {
+                let mut request = self.agent.post(&self.uri);
+                if let Some(value) = &self.authorization {
+                    request = request.header(AUTHORIZATION, value);
+                }
+                request
+                    .config()
+                    // A redirected request loses its body.
+                    .max_redirects(0)
+                    .build()
+                    .content_type("application/json")
+                    .send(body.as_slice())
+            }
+        };
+        let mut answer = answer.map_err(|error| describe(error, self.timeout))?;
+        if !answer.status().is_success() {
+            return Err(format!("found status {}; expected 200", answer.status()));
+        }
+        let body = answer.body_mut().with_config().limit(MAX_BODY);
+        body.read_to_vec()
+            .map_err(|error| describe(error, self.timeout))
     }
-    let body = answer.body_mut().with_config().limit(MAX_BODY);
-    body.read_to_vec().map_err(|error| describe(error, timeout))
 }
 
 fn describe(error: Error, timeout: Duration) -> String {
@@ -132,8 +179,16 @@ fn describe(error: Error, timeout: Duration) -> String {
                 "found more than {MAX_REDIRECTS} redirects, or one of a command; expected an answer"
             )
         }
+        Error::Rustls(error) => tls::describe(&error, "the server"),
+        Error::Io(error) => tls_reason(&error).unwrap_or_else(|| error.to_string()),
         other => other.to_string(),
     }
+}
+
+/// Why TLS broke the connection, if it did.
+pub(crate) fn tls_reason(error: &std::io::Error) -> Option<String> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(tls::describe(error, "the server"))
 }
 
 /// Checks every address, also that of a redirect, right before it is connected to.

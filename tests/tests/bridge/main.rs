@@ -1,4 +1,4 @@
-//! Drivers of files, programs and web servers, against programs that nobody here wrote, with their failures.
+//! Drivers of files, programs, web and WebSocket servers, against programs that nobody here wrote, with their failures.
 
 #![cfg(unix)]
 #![allow(
@@ -8,6 +8,9 @@
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and bounds its waits by the wall clock"
 )]
+
+mod secure;
+mod websocket;
 
 use becomingone::CoherenceEngine;
 use becomingone::components::link::{Link, LinkState};
@@ -605,8 +608,16 @@ fn mistakes_of_a_scene_are_errors_of_check_with_their_places() {
         ("Driver(\"process\", (argv: []))", &["no program in `argv`"]),
         ("Driver(\"process\", (argv: \"ls -l\"))", &["s.ron:3"]),
         (
-            "Driver(\"http\", (url: \"https://a.example/\"))",
-            &["https:// needs a proxy"],
+            "Driver(\"http\", (url: \"ws://a.example/\"))",
+            &["expected an address as http://127.0.0.1:8080/state or https://.."],
+        ),
+        (
+            "Driver(\"websocket\", (url: \"http://a.example/\"))",
+            &["expected an address as ws://127.0.0.1:8080/state or wss://.."],
+        ),
+        (
+            "Driver(\"websocket\", (url: \"ws://a.example/\", token: File(\"t\")))",
+            &["found `token` with ws:// to another machine"],
         ),
         (
             "Driver(\"http\", (url: \"http://me:pw@a.example/\"))",

@@ -13,13 +13,15 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    /// Reads `url` and `allow`.
+    /// Reads `url` and `allow`; the schemes are a plain one and that of TLS.
     ///
     /// # Errors
     ///
     /// Found and expected.
-    pub(crate) fn read(url: &str, allow: &[String]) -> Result<Self, String> {
-        let expected = "expected an address as http://127.0.0.1:8080/state";
+    pub(crate) fn read(url: &str, schemes: [&str; 2], allow: &[String]) -> Result<Self, String> {
+        let [plain, secure] = schemes;
+        let expected =
+            format!("expected an address as {plain}://127.0.0.1:8080/state or {secure}://..");
         let after_scheme = url.split_once("//").map_or(url, |(_, after)| after);
         if after_scheme
             .split('/')
@@ -31,14 +33,8 @@ impl Policy {
         }
         let uri = url.parse::<Uri>();
         let uri = uri.map_err(|error| format!("found `{url}` as `url`: {error}; {expected}"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(format!(
-                    "found `{url}` as `url`; {expected}: https:// needs a proxy on this machine"
-                ));
-            }
-            _ => return Err(format!("found `{url}` as `url`; {expected}")),
+        if !uri.scheme_str().is_some_and(|s| schemes.contains(&s)) {
+            return Err(format!("found `{url}` as `url`; {expected}"));
         }
         let Some(name) = host(&uri) else {
             return Err(format!("found no host in `{url}`; {expected}"));
@@ -79,8 +75,7 @@ impl Policy {
                 self.origin.0, self.origin.1
             ));
         }
-        let names_loopback = host == "localhost" || host.parse().is_ok_and(is_loopback);
-        if is_private(address) && !(is_loopback(address) && names_loopback) {
+        if is_private(address) && !(is_loopback(address) && is_this_machine(uri)) {
             return Err(format!(
                 "found the private address {address} of {shown}; expected a public one, or {allow}"
             ));
@@ -89,7 +84,18 @@ impl Policy {
     }
 }
 
-fn host(uri: &Uri) -> Option<String> {
+/// Whether TLS is wanted.
+pub(crate) fn is_secure(uri: &Uri) -> bool {
+    matches!(uri.scheme_str(), Some("https" | "wss"))
+}
+
+/// Whether the host of an address is this machine, by its name or number.
+pub(crate) fn is_this_machine(uri: &Uri) -> bool {
+    let host = host(uri).unwrap_or_default();
+    host == "localhost" || host.parse().is_ok_and(is_loopback)
+}
+
+pub(crate) fn host(uri: &Uri) -> Option<String> {
     let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
     // One spelling of an address.
     let host = match host.parse::<IpAddr>() {
@@ -99,9 +105,9 @@ fn host(uri: &Uri) -> Option<String> {
     (!host.is_empty()).then_some(host)
 }
 
-fn port(uri: &Uri) -> u16 {
-    let is_https = uri.scheme_str() == Some("https");
-    uri.port_u16().unwrap_or(if is_https { 443 } else { 80 })
+pub(crate) fn port(uri: &Uri) -> u16 {
+    let is_secure = is_secure(uri);
+    uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 })
 }
 
 fn is_loopback(address: IpAddr) -> bool {
@@ -161,6 +167,8 @@ fn is_private(address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
+    const HTTP: [&str; 2] = ["http", "https"];
+
     /// Examples of the IANA registries of special-purpose addresses, and public ones beside them.
     #[test]
     fn private_addresses_are_those_of_the_registries() {
@@ -216,7 +224,7 @@ mod tests {
 
     fn admits(url: &str, allow: &[&str], to: &str, address: &str) -> Result<(), String> {
         let allow: Vec<String> = allow.iter().map(|&a| a.to_owned()).collect();
-        Policy::read(url, &allow)?.admit(&to.parse().unwrap(), address.parse().unwrap())
+        Policy::read(url, HTTP, &allow)?.admit(&to.parse().unwrap(), address.parse().unwrap())
     }
 
     #[test]
@@ -304,18 +312,18 @@ mod tests {
             "",
             "x",
             "ftp://a/",
-            "https://a.example/",
+            "wss://a.example/",
             "http:///x",
             "http://",
         ] {
-            assert!(Policy::read(url, &[]).is_err(), "{url}");
+            assert!(Policy::read(url, HTTP, &[]).is_err(), "{url}");
         }
         for url in [
             "http://me:hunter2@a.example/",
             "http://me:hunter2@a b/",
             "hunter2@x",
         ] {
-            let error = Policy::read(url, &[]).unwrap_err();
+            let error = Policy::read(url, HTTP, &[]).unwrap_err();
             assert!(
                 error.contains("password") && !error.contains("hunter2"),
                 "{error}"
@@ -323,7 +331,7 @@ mod tests {
         }
         for allow in ["", "http://a/", "a/b"] {
             assert!(
-                Policy::read("http://a/", &[allow.to_owned()]).is_err(),
+                Policy::read("http://a/", HTTP, &[allow.to_owned()]).is_err(),
                 "{allow}"
             );
         }

@@ -1,0 +1,161 @@
+//! A server of a scene: which addresses are reached, by which certificates, with which token.
+
+use crate::policy::{Policy, is_secure, is_this_machine};
+use becomingone_systems::links::SourceSite;
+use becomingone_systems::links::tls::{Certificates, read_file};
+use serde::Deserialize;
+use std::time::Duration;
+use ureq::http::{HeaderValue, Uri};
+
+/// Where a token is that the server asks for: sent as `Authorization: Bearer ..` (RFC 6750).
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) enum Token {
+    /// In the environment variable of this name.
+    Env(String),
+    /// In the first line of a file.
+    File(String),
+}
+
+impl Token {
+    fn read(&self, site: &SourceSite) -> Result<HeaderValue, String> {
+        let text = match self {
+            Self::Env(name) => std::env::var(name).map_err(|_| {
+                format!("found no environment variable `{name}`; expected that of `token`")
+            })?,
+            Self::File(path) => {
+                let bytes = read_file(path, site)?;
+                let text = String::from_utf8_lossy(&bytes);
+                text.lines().next().unwrap_or_default().to_owned()
+            }
+        };
+        let value = HeaderValue::from_str(&format!("Bearer {}", text.trim()));
+        let mut value = value.map_err(|_| "found signs in the token that a header cannot have")?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+/// A server, and how it is reached.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Server {
+    pub(crate) uri: Uri,
+    pub(crate) policy: Policy,
+    pub(crate) certificates: Certificates,
+    pub(crate) timeout: Duration,
+    token: Option<Token>,
+}
+
+impl Server {
+    /// Reads the options of a source; nothing else is read.
+    ///
+    /// # Errors
+    ///
+    /// Found and expected; no secret is in it.
+    pub(crate) fn new(
+        url: &str,
+        schemes: [&str; 2],
+        allow: &[String],
+        ca: Option<String>,
+        token: Option<Token>,
+    ) -> Result<Self, String> {
+        let policy = Policy::read(url, schemes, allow)?;
+        let uri = url.parse::<Uri>().map_err(|error| error.to_string())?;
+        let [plain, secure] = schemes;
+        if ca.is_some() && !is_secure(&uri) {
+            return Err(format!(
+                "found `ca` with {plain}://; expected {secure}://, or no certificate"
+            ));
+        }
+        if token.is_some() && !is_secure(&uri) && !is_this_machine(&uri) {
+            return Err(format!(
+                "found `token` with {plain}:// to another machine; expected {secure}://, as anyone between could read it"
+            ));
+        }
+        if let Some(Token::Env(name)) = &token {
+            let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+            if name.is_empty() || !name.chars().all(is_part) {
+                return Err("found a text in `token` that is no name of an environment variable; expected names of A to Z, 0 to 9 and _, such as `token: Env(\"LAB_TOKEN\")`: scenes and recordings are not secret".to_owned());
+            }
+        }
+        Ok(Self {
+            uri,
+            policy,
+            certificates: Certificates { ca, client: None },
+            timeout: Duration::from_secs(2),
+            token,
+        })
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        is_secure(&self.uri)
+    }
+
+    /// The header of its token; none without one.
+    ///
+    /// # Errors
+    ///
+    /// The variable or file that is missing.
+    pub(crate) fn authorization(&self, site: &SourceSite) -> Result<Option<HeaderValue>, String> {
+        self.token.as_ref().map(|t| t.read(site)).transpose()
+    }
+}
+
+/// A time of the configuration.
+///
+/// # Errors
+///
+/// It is not from 1 ms to an hour.
+pub(crate) fn seconds(name: &str, value: Option<f64>, default: f64) -> Result<Duration, String> {
+    let value = value.unwrap_or(default);
+    if (0.001..=3600.0).contains(&value) {
+        Ok(Duration::from_secs_f64(value))
+    } else {
+        Err(format!("found `{name}: {value}`; expected 0.001 to 3600"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(url: &str, ca: Option<&str>, token: Option<Token>) -> Result<Server, String> {
+        Server::new(url, ["http", "https"], &[], ca.map(str::to_owned), token)
+    }
+
+    #[test]
+    fn a_token_comes_from_a_file_or_the_environment_and_errors_print_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token"), "hunter2\r\nmore\n").unwrap();
+        let site = SourceSite {
+            folder: folder.path().to_owned(),
+            ..SourceSite::default()
+        };
+        let file = |name: &str| Some(Token::File(name.to_owned()));
+        let found = server("https://a.example/", None, file("token")).unwrap();
+        let value = found.authorization(&site).unwrap().unwrap();
+        assert_eq!(value.to_str().unwrap(), "Bearer hunter2");
+        assert!(!format!("{value:?}").contains("hunter2"));
+        let none = server("http://127.0.0.1/", None, file("none")).unwrap();
+        assert!(none.authorization(&site).unwrap_err().contains("none: "));
+        let variable = Some(Token::Env("NO_SUCH_TOKEN".to_owned()));
+        let none = server("http://localhost:80/", None, variable).unwrap();
+        let error = none.authorization(&site).unwrap_err();
+        assert!(error.contains("`NO_SUCH_TOKEN`"), "{error}");
+    }
+
+    #[test]
+    fn a_token_is_sent_to_other_machines_by_tls_alone() {
+        let file = Some(Token::File("token".to_owned()));
+        let error = server("http://a.example/", None, file).err().unwrap();
+        assert!(error.contains("expected https://"), "{error}");
+        let error = server("http://127.0.0.1/", Some("ca.pem"), None);
+        assert!(error.err().unwrap().contains("found `ca` with http://"));
+        let text = Some(Token::Env("hunter2".to_owned()));
+        let error = server("https://a.example/", None, text).err().unwrap();
+        assert!(
+            error.contains("no name of") && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+}
