@@ -322,6 +322,11 @@ fn system(install: Install) {
             &["mosquitto", "mosquitto-clients"],
         ),
         (
+            "a wall clock that tests set",
+            Path::new("/usr/bin/faketime").is_file(),
+            &["faketime"],
+        ),
+        (
             "a loopback of sound",
             has_sound() && Path::new("/usr/bin/wireplumber").is_file(),
             &[
