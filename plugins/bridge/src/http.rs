@@ -6,14 +6,13 @@
 )]
 
 mod client;
-mod policy;
 
 use crate::protocol::{Decode, Decoder};
 use crate::sensors::{Places, Sensors};
 use becomingone_systems::links::pick::Pointer;
 use becomingone_systems::links::{
     ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd,
-    Outgoing, Pick, SourceSite, read_config,
+    Outgoing, Pick, SourceSite, policy, read_config,
 };
 use client::{Client, Job};
 use policy::Policy;

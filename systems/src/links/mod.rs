@@ -3,6 +3,7 @@
 //! - [`driver`]: drivers and their kinds; `thread`: their threads, with [`back_off`] between attempts.
 //! - [`site`]: a source as the scene states it; [`document`]: JSON of peers; [`pick`]: the numbers of a reading in it;
 //!   [`Readers`]: sensors that share such a source; [`complaints`]: messages about arrivals that are no readings.
+//! - [`policy`]: addresses that a request to a web server may reach.
 //! - [`queue`]: readings that wait for the tick, with [`sequence`]: missing, late and duplicate ones.
 //! - [`clock`]: map of a device's clock to the run's.
 //! - [`observe`]: bytes and messages as they arrive, for [`probe`]: one source without a run.
@@ -29,6 +30,7 @@ mod names;
 pub mod observe;
 pub mod open;
 pub mod pick;
+pub mod policy;
 pub mod probe;
 pub mod queue;
 mod reader;

@@ -1,11 +1,11 @@
 //! Addresses that requests may reach: those that the scene itself names, and no private ones without an entry in `allow`.
 
+use http::Uri;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use ureq::http::Uri;
 
 /// Hosts of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Policy {
+pub struct Policy {
     /// Host and port of the `url`.
     origin: (String, u16),
     /// Hosts of `allow`, each with its port where there is one.
@@ -18,7 +18,7 @@ impl Policy {
     /// # Errors
     ///
     /// Found and expected.
-    pub(crate) fn read(url: &str, allow: &[String]) -> Result<Self, String> {
+    pub fn read(url: &str, allow: &[String]) -> Result<Self, String> {
         let expected = "expected an address as http://127.0.0.1:8080/state";
         let after_scheme = url.split_once("//").map_or(url, |(_, after)| after);
         if after_scheme
@@ -60,7 +60,7 @@ impl Policy {
     /// # Errors
     ///
     /// Why it is refused, and what would allow it.
-    pub(crate) fn admit(&self, uri: &Uri, address: IpAddr) -> Result<(), String> {
+    pub fn admit(&self, uri: &Uri, address: IpAddr) -> Result<(), String> {
         let (host, port) = (host(uri).unwrap_or_default(), port(uri));
         let is_allowed = |(name, its): &(String, Option<u16>)| {
             *name == host && its.is_none_or(|its| its == port)
