@@ -34,6 +34,7 @@ impl Plugin for KindsPlugin {
             .register_sensor::<sensing::JointStates>()
             .register_sensor::<sensing::ForceTorque>()
             .register_sensor::<sensing::Microphone>()
+            .register_sensor::<sensing::Camera>()
             .register_sensor::<sensing::Values>()
             .register_controller::<control::patrol::Patrol>()
             .register_controller::<control::orbit::OrbitSpec>()

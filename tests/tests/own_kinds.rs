@@ -256,7 +256,7 @@ fn images_of_a_camera_are_recorded_replayed_and_drawn() {
     let port = port.port().to_string();
     let scene = format!(
         "(version: 1, agents: [(name: \"rover\", model: \"rover.urdf\", drive: Auto, sensors: [(
-            name: \"camera\", kind: Camera(), rate_hz: 20,
+            name: \"camera\", kind: StillCamera(), rate_hz: 20,
             source: Driver(\"udp\", (listen: \"127.0.0.1:{port}\")),
         )])])"
     );

@@ -39,6 +39,8 @@ pub mod trials;
 pub use becomingone_audio as audio;
 #[cfg(feature = "bridge")]
 pub use becomingone_bridge as bridge;
+#[cfg(feature = "camera")]
+pub use becomingone_camera as camera;
 pub use becomingone_components as components;
 pub use becomingone_kernel as kernel;
 #[cfg(feature = "mqtt")]
@@ -86,8 +88,8 @@ pub mod prelude {
     pub use crate::components::seed::Rng;
     pub use crate::components::sensor::{
         AirTemperature, BatteryState, Bias, ContactForce, Distance, EncoderAngles, Field, GnssFix,
-        ImuSample, MagneticField, Measurement, Noise, Pressure, Reading, Scan, Sensor, SensorAt,
-        SensorContext, SensorKind, Sound, Truth, ValueRow, Wrench, field,
+        ImuSample, MagneticField, Measurement, Noise, Picture, Pressure, Reading, Scan, Sensor,
+        SensorAt, SensorContext, SensorKind, Sound, Truth, ValueRow, Wrench, field,
     };
     pub use crate::components::time::SimTime;
     pub use crate::components::vehicle::Ackermann;
@@ -102,7 +104,7 @@ pub mod prelude {
     };
     pub use crate::systems::physics::{Bodies, Physics};
     pub use crate::systems::sensing::{
-        Barometer, Battery, Contact, Encoders, ForceTorque, Gnss, Imu, JointStates, Lidar,
+        Barometer, Battery, Camera, Contact, Encoders, ForceTorque, Gnss, Imu, JointStates, Lidar,
         Magnetometer, Microphone, RangeFinder, Thermometer, Tone, Values,
     };
     pub use crate::systems::tick::{First, Last, Reset, Tick, TickSystems};

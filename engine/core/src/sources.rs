@@ -13,6 +13,7 @@ use std::path::Path;
 /// Drivers of this project, each with its Cargo feature.
 pub const DRIVER_FEATURES: [(&str, &str); 8] = [
     ("audio", "audio"),
+    ("camera", "camera"),
     ("file", "bridge"),
     ("http", "bridge"),
     ("mqtt", "mqtt"),
@@ -28,6 +29,8 @@ pub(crate) fn register(app: &mut App) {
     app.add_plugins(becomingone_audio::AudioPlugin);
     #[cfg(feature = "bridge")]
     app.add_plugins(becomingone_bridge::BridgePlugin);
+    #[cfg(feature = "camera")]
+    app.add_plugins(becomingone_camera::CameraPlugin);
     #[cfg(feature = "mqtt")]
     app.add_plugins(becomingone_mqtt::MqttPlugin);
     #[cfg(feature = "serial")]
@@ -37,6 +40,7 @@ pub(crate) fn register(app: &mut App) {
     #[cfg(not(any(
         feature = "audio",
         feature = "bridge",
+        feature = "camera",
         feature = "mqtt",
         feature = "serial",
         feature = "udp"

@@ -9,13 +9,12 @@ mod client;
 
 use crate::protocol::{Decode, Decoder};
 use crate::sensors::{Places, Sensors};
-use crate::server::{Server, Token, seconds};
 use becomingone_systems::links::pick::Pointer;
+use becomingone_systems::links::web::{HTTP, Server, Token, seconds};
 use becomingone_systems::links::{
     ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd,
     Outgoing, Pick, SourceSite, read_config,
 };
-pub(crate) use client::tls_reason;
 use client::{Client, Job};
 use serde::Deserialize;
 use std::time::{Duration, Instant};
@@ -57,6 +56,7 @@ struct Config {
 struct Requests {
     every: Duration,
     server: Server,
+    timeout: Duration,
     decode: Decode,
 }
 
@@ -65,11 +65,10 @@ impl Config {
         let decode = self.decode.clone().unwrap_or_default();
         decode.check()?;
         let (ca, token) = (self.ca.clone(), self.token.clone());
-        let mut server = Server::new(&self.url, ["http", "https"], &self.allow, ca, token)?;
-        server.timeout = seconds("timeout_s", self.timeout_s, 2.0)?;
         Ok(Requests {
             every: seconds("every_s", self.every_s, default_every_s)?,
-            server,
+            timeout: seconds("timeout_s", self.timeout_s, 2.0)?,
+            server: Server::new(&self.url, HTTP, &self.allow, ca, token)?,
             decode,
         })
     }
@@ -132,7 +131,7 @@ impl DriverKind for HttpKind {
                 LinkEnd::Actuator(end) => {
                     let requests = config.requests(0.05)?;
                     return Ok(Box::new(Poster {
-                        client: Client::start(&requests.server, end.site())?,
+                        client: Client::start(&requests.server, requests.timeout, end.site())?,
                         every: requests.every,
                         end,
                     }));
@@ -152,7 +151,7 @@ impl DriverKind for HttpKind {
         }
         let (requests, site) = input.ok_or("found no `url`")?;
         Ok(Box::new(Poller {
-            client: Client::start(&requests.server, &site)?,
+            client: Client::start(&requests.server, requests.timeout, &site)?,
             every: requests.every,
             decoder: Decoder::new(requests.decode),
             sensors,

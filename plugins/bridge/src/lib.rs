@@ -38,11 +38,9 @@
 mod file;
 mod http;
 mod lines;
-mod policy;
 mod process;
 pub mod protocol;
 mod sensors;
-mod server;
 mod websocket;
 
 pub use file::FileKind;

@@ -4,8 +4,8 @@ mod connection;
 
 use crate::protocol::{Decode, Decoder};
 use crate::sensors::{Places, Sensors};
-use crate::server::{Server, Token, seconds};
 use becomingone_systems::links::pick::Pointer;
+use becomingone_systems::links::web::{Server, Token, seconds};
 use becomingone_systems::links::{
     ActuatorEnd, ConfigError, Context, Driver, DriverError, DriverKind, Endpoint, LinkEnd, Pick,
     SourceSite, read_config,
@@ -49,10 +49,10 @@ struct Config {
 }
 
 impl Config {
-    fn server(&self) -> Result<Server, String> {
+    fn server(&self) -> Result<(Server, Duration), String> {
         let (ca, token) = (self.ca.clone(), self.token.clone());
-        let mut server = Server::new(&self.url, ["ws", "wss"], &self.allow, ca, token)?;
-        server.timeout = seconds("timeout_s", self.timeout_s, 2.0)?;
+        let server = Server::new(&self.url, ["ws", "wss"], &self.allow, ca, token)?;
+        let timeout = seconds("timeout_s", self.timeout_s, 2.0)?;
         if self.subscribe.iter().any(|text| text.len() > MAX_TEXT) {
             return Err(format!(
                 "found a text of more than {MAX_TEXT} bytes in `subscribe`; expected at most these"
@@ -61,7 +61,7 @@ impl Config {
         if let Some(decode) = &self.decode {
             decode.check()?;
         }
-        Ok(server)
+        Ok((server, timeout))
     }
 
     fn places(self) -> Places {
@@ -115,7 +115,7 @@ impl DriverKind for WebSocketKind {
     fn open(&self, port: &str, ends: Vec<(String, LinkEnd)>) -> Result<Box<dyn Driver>, String> {
         let mut sensors = Sensors::new(port, "messages");
         let mut actuator: Option<ActuatorEnd> = None;
-        let mut link: Option<(Server, Vec<String>, SourceSite)> = None;
+        let mut link: Option<((Server, Duration), Vec<String>, SourceSite)> = None;
         let mut decode = None;
         for (config, end) in ends {
             let config: Config = read_config(&config).map_err(|e| e.to_string())?;
@@ -150,9 +150,9 @@ impl DriverKind for WebSocketKind {
                 }
             }
         }
-        let (server, subscribe, site) = link.ok_or("found no `url`")?;
+        let ((server, timeout), subscribe, site) = link.ok_or("found no `url`")?;
         Ok(Box::new(Client {
-            opening: Opening::new(server, subscribe, &site)?,
+            opening: Opening::new(server, timeout, subscribe, &site)?,
             decoder: Decoder::new(decode.unwrap_or_default()),
             sensors,
             actuator,

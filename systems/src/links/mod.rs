@@ -3,7 +3,7 @@
 //! - [`driver`]: drivers and their kinds; `thread`: their threads, with [`back_off`] between attempts.
 //! - [`site`]: a source as the scene states it; [`document`]: JSON of peers; [`pick`]: the numbers of a reading in it;
 //!   [`Readers`]: sensors that share such a source; [`complaints`]: messages about arrivals that are no readings.
-//! - `tls` (feature): certificates and errors of TLS.
+//! - `tls`, `web` (features): certificates and errors of TLS; which web servers are reached, and how.
 //! - [`queue`]: readings that wait for the tick, with [`sequence`]: missing, late and duplicate ones.
 //! - [`clock`]: map of a device's clock to the run's.
 //! - [`observe`]: bytes and messages as they arrive, for [`probe`]: one source without a run.
@@ -41,6 +41,8 @@ mod thread;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod watch;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use act::{ActuatorEnd, Outgoing, OutputLinks};
 pub use complaints::Complaints;

@@ -155,6 +155,11 @@ impl SensorEnd {
         self.gaps_in_rows
     }
 
+    /// Whether a reading has bytes beside its numbers.
+    pub fn has_bytes(&self) -> bool {
+        self.with_bytes
+    }
+
     /// Local plane of the scene, for places in WGS84; none in a scene without `origin`.
     pub fn plane(&self) -> Option<&TangentPlane> {
         self.plane.as_ref()

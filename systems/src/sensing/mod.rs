@@ -5,6 +5,7 @@
 
 mod air;
 mod battery;
+mod camera;
 mod contact;
 mod encoders;
 mod force_torque;
@@ -22,6 +23,7 @@ mod values;
 
 pub use air::{Barometer, Thermometer};
 pub use battery::Battery;
+pub use camera::Camera;
 pub use contact::Contact;
 pub use encoders::Encoders;
 pub use force_torque::ForceTorque;

@@ -178,8 +178,9 @@ fn imports(python: &Path, modules: &str) -> bool {
     import.is_ok_and(|status| status.success())
 }
 
-/// Packages that read and write logs and the messages of devices, those of the peers of detection, and a module of each.
-const PACKAGES: [(&str, &str); 16] = [
+/// Packages that read and write logs and the messages of devices and send pictures, those of the peers of detection, and
+/// a module of each.
+const PACKAGES: [(&str, &str); 18] = [
     ("mcap==1.*", "mcap"),
     ("mcap-ros1-support==0.9.*", "mcap_ros1"),
     ("mcap-ros2-support==0.5.*", "mcap_ros2"),
@@ -196,6 +197,8 @@ const PACKAGES: [(&str, &str); 16] = [
     ("pyarrow==26.*", "pyarrow"),
     ("scikit-learn==1.9.*", "sklearn"),
     ("scipy==1.17.*", "scipy"),
+    ("flask==3.*", "flask"),
+    ("py-mjpeg==1.*", "mjpeg.server"),
 ];
 
 /// Wheels with robot descriptions, and a file of each.
@@ -304,8 +307,8 @@ pub(crate) fn has_sound() -> bool {
     asked.is_ok_and(|status| status.success())
 }
 
-/// A software Vulkan driver, for pictures without a screen, a broker of MQTT, and a sound card that records what it
-/// plays: by apt where that is allowed.
+/// A software Vulkan driver, for pictures without a screen, a broker of MQTT, a server of a camera's pictures, and a
+/// sound card that records what it plays: by apt where that is allowed.
 fn system(install: Install) {
     let icd = Path::new("/usr/share/vulkan/icd.d");
     let has_vulkan = icd.read_dir().is_ok_and(|mut d| d.next().is_some());
@@ -325,6 +328,11 @@ fn system(install: Install) {
             "a wall clock that tests set",
             Path::new("/usr/bin/faketime").is_file(),
             &["faketime"],
+        ),
+        (
+            "a server of a camera's pictures",
+            Path::new("/usr/bin/ustreamer").is_file(),
+            &["ustreamer"],
         ),
         (
             "a loopback of sound",

@@ -309,7 +309,7 @@
 //! | `SURROUNDINGS` | the value depends on the place or the surroundings, not on the motion alone; see [above](#diagnosis-of-the-sensor) | a channel by default |
 //! | `STATIONARY` | the value stays where it is, whatever the machine does: a temperature, a voltage; once `calibrate` has given a threshold `level`, an offset that stays is an alarm for as long as it lasts ([faults](super::faults)) | its innovations alone are judged |
 //! | `limits` | smallest and largest value | unbounded |
-//! | `ENCODING`, `bytes`, `set_bytes` | bytes beside the numbers, such as an image: recorded and, for `image/..`, shown; `camera.rs` in `own_kinds` | none |
+//! | `ENCODING`, `bytes`, `set_bytes` | bytes beside the numbers, such as an image: recorded and, for `image/..`, shown; `still_camera.rs` in `own_kinds` | none |
 //!
 //! [`SensorKind`](crate::prelude::SensorKind) is the sensor.
 //!

@@ -35,6 +35,7 @@
 //! | files | `file:tank.jsonl` shows lines as they are appended, `file:tank.jsonl?follow=false` what is in it |
 //! | programs | `process:./probe --fast` |
 //! | web servers | `http://127.0.0.1:8080/state?every_s=2`, `ws://127.0.0.1:9090/` |
+//! | cameras (feature `camera`) | `camera:http://127.0.0.1:8080/stream.mjpg` |
 //! | any other | `DRIVER:ADDRESS?OPTION=VALUE`, or as in a scene: `DRIVER(OPTION: VALUE, ..)` |
 //!
 //! A kind of sensor is proposed where a message has all of its numbers, else `Values` with the names that the device

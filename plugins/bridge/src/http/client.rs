@@ -1,24 +1,16 @@
 //! Requests on a thread of their own: a server that stalls holds nothing else up.
 
-use crate::policy::Policy;
-use crate::server::Server;
 use becomingone_systems::links::SourceSite;
-use becomingone_systems::links::tls;
+use becomingone_systems::links::web::{Server, describe};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
-use ureq::config::Config;
+use ureq::Agent;
 use ureq::http::header::AUTHORIZATION;
 use ureq::http::{HeaderValue, Uri};
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Error};
 
 /// Largest body (bytes).
 pub(crate) const MAX_BODY: u64 = 1 << 20;
-/// Most redirects that are followed.
-const MAX_REDIRECTS: u32 = 3;
 
 /// A request.
 #[derive(Debug)]
@@ -42,14 +34,18 @@ impl Client {
     /// # Errors
     ///
     /// A file or variable that is missing; no thread could be started.
-    pub(crate) fn start(server: &Server, site: &SourceSite) -> Result<Self, String> {
+    pub(crate) fn start(
+        server: &Server,
+        timeout: Duration,
+        site: &SourceSite,
+    ) -> Result<Self, String> {
         let (jobs, waiting) = sync_channel::<Job>(1);
         let (answer, answers) = sync_channel(1);
         let requests = Requests {
-            agent: agent(server, site)?,
+            agent: server.agent(site, |config| config.timeout_global(Some(timeout)))?,
             uri: server.uri.clone(),
             authorization: server.authorization(site)?,
-            timeout: server.timeout,
+            timeout,
         };
         let begun = Builder::new().name("http".to_owned()).spawn(move || {
             for job in waiting {
@@ -94,37 +90,6 @@ impl Client {
     }
 }
 
-fn agent(server: &Server, site: &SourceSite) -> Result<Agent, String> {
-    let mut config = Agent::config_builder()
-        .timeout_global(Some(server.timeout))
-        .max_redirects(MAX_REDIRECTS)
-        .max_redirects_will_error(true)
-        .http_status_as_error(false)
-        // A proxy would resolve names itself, past the check of addresses.
-        .proxy(None);
-    if server.is_secure() {
-        let issuers = server.certificates.issuers(site)?;
-        let issuers: Vec<_> = issuers
-            .iter()
-            .map(|issuer| Certificate::from_der(issuer).to_owned())
-            .collect();
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(tls::provider())
-            .root_certs(RootCerts::new_with_certs(&issuers));
-        config = config.tls_config(tls.build());
-    }
-    let resolver = PolicyResolver {
-        policy: server.policy.clone(),
-        system: DefaultResolver::default(),
-    };
-    Ok(Agent::with_parts(
-        config.build(),
-        DefaultConnector::default(),
-        resolver,
-    ))
-}
-
 /// What each request has in common.
 struct Requests {
     agent: Agent,
@@ -164,64 +129,5 @@ impl Requests {
         let body = answer.body_mut().with_config().limit(MAX_BODY);
         body.read_to_vec()
             .map_err(|error| describe(error, self.timeout))
-    }
-}
-
-fn describe(error: Error, timeout: Duration) -> String {
-    match error {
-        Error::Other(refused) => refused.to_string(),
-        Error::Timeout(_) => format!("no answer within {} s", timeout.as_secs_f64()),
-        Error::BodyExceedsLimit(_) => {
-            format!("found an answer of more than {MAX_BODY} bytes; expected at most these")
-        }
-        Error::TooManyRedirects => {
-            format!(
-                "found more than {MAX_REDIRECTS} redirects, or one of a command; expected an answer"
-            )
-        }
-        Error::Rustls(error) => tls::describe(&error, "the server"),
-        Error::Io(error) => tls_reason(&error).unwrap_or_else(|| error.to_string()),
-        other => other.to_string(),
-    }
-}
-
-/// Why TLS broke the connection, if it did.
-pub(crate) fn tls_reason(error: &std::io::Error) -> Option<String> {
-    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    Some(tls::describe(error, "the server"))
-}
-
-/// Checks every address, also that of a redirect, right before it is connected to.
-#[derive(Debug)]
-struct PolicyResolver {
-    policy: Policy,
-    system: DefaultResolver,
-}
-
-/// A refusal as an error of the resolver.
-#[derive(Debug)]
-struct Refused(String);
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Refused {}
-
-impl Resolver for PolicyResolver {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, Error> {
-        let addresses = self.system.resolve(uri, config, timeout)?;
-        for address in addresses.iter() {
-            let admitted = self.policy.admit(uri, address.ip());
-            admitted.map_err(|reason| Error::Other(Box::new(Refused(reason))))?;
-        }
-        Ok(addresses)
     }
 }

@@ -5,10 +5,8 @@
     reason = "an I/O thread bounds its waits by the wall clock"
 )]
 
-use crate::http::tls_reason;
-use crate::policy::{host, port};
-use crate::server::Server;
 use becomingone_systems::links::SourceSite;
+use becomingone_systems::links::web::{Server, host, no_answer, port, tls_reason};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};
@@ -34,6 +32,7 @@ const CLOSING: Duration = Duration::from_millis(500);
 /// What a connection is opened with.
 pub(super) struct Opening {
     server: Server,
+    timeout: Duration,
     subscribe: Vec<String>,
     tls: Option<Arc<ClientConfig>>,
     authorization: Option<HeaderValue>,
@@ -47,6 +46,7 @@ impl Opening {
     /// A file or variable that is missing.
     pub(super) fn new(
         server: Server,
+        timeout: Duration,
         subscribe: Vec<String>,
         site: &SourceSite,
     ) -> Result<Self, String> {
@@ -54,6 +54,7 @@ impl Opening {
         Ok(Self {
             tls: tls.transpose()?.map(Arc::new),
             authorization: server.authorization(site)?,
+            timeout,
             subscribe,
             server,
         })
@@ -66,12 +67,12 @@ impl Opening {
     /// Why there is none.
     pub(super) fn open(&self, ends: impl Fn() -> bool) -> Result<Option<Connection>, String> {
         let (done, connected) = sync_channel(1);
-        let server = self.server.clone();
+        let (server, timeout) = (self.server.clone(), self.timeout);
         let (tls, authorization) = (self.tls.clone(), self.authorization.clone());
         // A name server that does not answer holds up this thread alone.
         let begun = Builder::new().name("websocket".to_owned()).spawn(move || {
             // Nobody waits any more where the run is over.
-            let _ = done.send(connect(&server, tls, authorization));
+            let _ = done.send(connect(&server, timeout, tls, authorization));
         });
         begun.map_err(|error| format!("cannot start a thread: {error}"))?;
         loop {
@@ -141,10 +142,11 @@ impl Write for Stream {
 
 fn connect(
     server: &Server,
+    timeout: Duration,
     tls: Option<Arc<ClientConfig>>,
     authorization: Option<HeaderValue>,
 ) -> Result<Connection, String> {
-    let Server { uri, timeout, .. } = server;
+    let uri = &server.uri;
     let name = host(uri).ok_or("found no host in `url`")?;
     let addresses = (name.as_str(), port(uri)).to_socket_addrs();
     let addresses = addresses.map_err(|error| format!("{name}: {error}"))?;
@@ -152,7 +154,7 @@ fn connect(
     let mut connected = None;
     for address in addresses {
         server.policy.admit(uri, address.ip())?;
-        match TcpStream::connect_timeout(&address, *timeout) {
+        match TcpStream::connect_timeout(&address, timeout) {
             Ok(tcp) => {
                 connected = Some(tcp);
                 break;
@@ -163,8 +165,8 @@ fn connect(
     let tcp = connected.ok_or(refused)?;
     let prepared = tcp
         .set_nodelay(true)
-        .and_then(|()| tcp.set_write_timeout(Some(*timeout)))
-        .and_then(|()| tcp.set_read_timeout(Some(*timeout)));
+        .and_then(|()| tcp.set_write_timeout(Some(timeout)))
+        .and_then(|()| tcp.set_read_timeout(Some(timeout)));
     prepared.map_err(|error| error.to_string())?;
     let link = match tls {
         None => Link::Plain(tcp),
@@ -176,9 +178,9 @@ fn connect(
     };
     let stream = Stream {
         link,
-        until: Some(Instant::now() + *timeout),
+        until: Some(Instant::now() + timeout),
     };
-    let describe = |error| describe(error, *timeout);
+    let describe = |error| describe(error, timeout);
     let mut request = uri.clone().into_client_request().map_err(describe)?;
     if let Some(value) = authorization {
         request.headers_mut().insert(AUTHORIZATION, value);
@@ -189,20 +191,16 @@ fn connect(
     let opened = tungstenite::client::client_with_config(request, stream, Some(config));
     let (mut socket, _) = opened.map_err(|error| match error {
         HandshakeError::Failure(error) => describe(error),
-        HandshakeError::Interrupted(_) => no_answer(*timeout),
+        HandshakeError::Interrupted(_) => no_answer(timeout),
     })?;
     socket.get_mut().until = None;
     Ok(Connection {
         socket,
-        timeout: *timeout,
+        timeout,
         received: Instant::now(),
         is_asked: false,
-        wait: *timeout,
+        wait: timeout,
     })
-}
-
-fn no_answer(timeout: Duration) -> String {
-    format!("no answer within {} s", timeout.as_secs_f64())
 }
 
 fn describe(error: Error, timeout: Duration) -> String {

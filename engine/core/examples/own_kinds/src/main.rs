@@ -7,9 +7,9 @@
 //! ```
 
 mod altimeter;
-mod camera;
 mod hum;
 mod line;
+mod still_camera;
 mod wall_follower;
 
 use becomingone::prelude::*;
@@ -21,7 +21,7 @@ struct OwnKinds;
 impl Plugin for OwnKinds {
     fn build(&self, app: &mut App) {
         app.register_sensor::<altimeter::Altimeter>()
-            .register_sensor::<camera::Camera>()
+            .register_sensor::<still_camera::StillCamera>()
             .register_controller::<wall_follower::WallFollower>()
             .register_fault::<hum::Hum>()
             .register_driver(line::Line);

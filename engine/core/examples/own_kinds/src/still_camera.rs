@@ -1,12 +1,12 @@
-//! `Camera`: PNG images from a driver; it is not simulated.
+//! `StillCamera`: PNG images from a driver; it is not simulated.
 
 use becomingone::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Scene: `kind: Camera(), source: Driver("udp", (..))`.
+/// Scene: `kind: StillCamera(), source: Driver("udp", (..))`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Camera {}
+pub struct StillCamera {}
 
 /// An image and its exposure time.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,7 +18,7 @@ pub struct Image {
 }
 
 impl Measurement for Image {
-    const KIND: &'static str = "camera";
+    const KIND: &'static str = "still_camera";
     const FIELDS: &'static [Field] = &[field("exposure", "s")];
     const ENCODING: Option<&'static str> = Some("image/png");
 
@@ -45,12 +45,12 @@ impl Measurement for Image {
     }
 }
 
-impl Kind for Camera {
-    const NAME: &'static str = "Camera";
+impl Kind for StillCamera {
+    const NAME: &'static str = "StillCamera";
     const ABOUT: &'static str = "images of a real camera, as PNG";
 }
 
-impl SensorKind for Camera {
+impl SensorKind for StillCamera {
     type Measurement = Image;
     type Model = ();
     type Param = ();

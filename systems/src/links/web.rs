@@ -1,16 +1,30 @@
-//! A server of a scene: which addresses are reached, by which certificates, with which token.
+//! A web server of a scene: which addresses are reached, by which certificates, with which token.
 
-use crate::policy::{Policy, is_secure, is_this_machine};
-use becomingone_systems::links::SourceSite;
-use becomingone_systems::links::tls::{Certificates, read_file};
+mod policy;
+
+use super::site::SourceSite;
+use super::tls::{self, Certificates, read_file};
+pub use policy::{Policy, host, port};
+use policy::{is_secure, is_this_machine};
 use serde::Deserialize;
 use std::time::Duration;
+use ureq::config::{Config, ConfigBuilder};
 use ureq::http::{HeaderValue, Uri};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::typestate::AgentScope;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Error};
+
+/// Schemes of HTTP.
+pub const HTTP: [&str; 2] = ["http", "https"];
+/// Most redirects that are followed.
+pub const MAX_REDIRECTS: u32 = 3;
 
 /// Where a token is that the server asks for: sent as `Authorization: Bearer ..` (RFC 6750).
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) enum Token {
+pub enum Token {
     /// In the environment variable of this name.
     Env(String),
     /// In the first line of a file.
@@ -38,11 +52,13 @@ impl Token {
 
 /// A server, and how it is reached.
 #[derive(Clone, PartialEq)]
-pub(crate) struct Server {
-    pub(crate) uri: Uri,
-    pub(crate) policy: Policy,
-    pub(crate) certificates: Certificates,
-    pub(crate) timeout: Duration,
+pub struct Server {
+    /// Its address.
+    pub uri: Uri,
+    /// Which addresses are reached.
+    pub policy: Policy,
+    /// Issuers of its certificate.
+    pub certificates: Certificates,
     token: Option<Token>,
 }
 
@@ -52,7 +68,7 @@ impl Server {
     /// # Errors
     ///
     /// Found and expected; no secret is in it.
-    pub(crate) fn new(
+    pub fn new(
         url: &str,
         schemes: [&str; 2],
         allow: &[String],
@@ -82,12 +98,12 @@ impl Server {
             uri,
             policy,
             certificates: Certificates { ca, client: None },
-            timeout: Duration::from_secs(2),
             token,
         })
     }
 
-    pub(crate) fn is_secure(&self) -> bool {
+    /// Whether TLS is wanted.
+    pub fn is_secure(&self) -> bool {
         is_secure(&self.uri)
     }
 
@@ -96,8 +112,112 @@ impl Server {
     /// # Errors
     ///
     /// The variable or file that is missing.
-    pub(crate) fn authorization(&self, site: &SourceSite) -> Result<Option<HeaderValue>, String> {
+    pub fn authorization(&self, site: &SourceSite) -> Result<Option<HeaderValue>, String> {
         self.token.as_ref().map(|t| t.read(site)).transpose()
+    }
+
+    /// Requests to it, with these limits of time, and without its token.
+    ///
+    /// # Errors
+    ///
+    /// A certificate that is missing.
+    pub fn agent(
+        &self,
+        site: &SourceSite,
+        limits: impl FnOnce(ConfigBuilder<AgentScope>) -> ConfigBuilder<AgentScope>,
+    ) -> Result<Agent, String> {
+        let mut config = limits(Agent::config_builder())
+            .max_redirects(MAX_REDIRECTS)
+            .max_redirects_will_error(true)
+            .http_status_as_error(false)
+            // A proxy would resolve names itself, past the check of addresses.
+            .proxy(None);
+        if self.is_secure() {
+            let issuers = self.certificates.issuers(site)?;
+            let issuers: Vec<_> = issuers
+                .iter()
+                .map(|issuer| Certificate::from_der(issuer).to_owned())
+                .collect();
+            let tls = TlsConfig::builder()
+                .provider(TlsProvider::Rustls)
+                .unversioned_rustls_crypto_provider(tls::provider())
+                .root_certs(RootCerts::new_with_certs(&issuers));
+            config = config.tls_config(tls.build());
+        }
+        let resolver = PolicyResolver {
+            policy: self.policy.clone(),
+            system: DefaultResolver::default(),
+        };
+        Ok(Agent::with_parts(
+            config.build(),
+            DefaultConnector::default(),
+            resolver,
+        ))
+    }
+}
+
+/// Why a request failed.
+pub fn describe(error: Error, timeout: Duration) -> String {
+    match error {
+        Error::Other(refused) => refused.to_string(),
+        Error::Timeout(_) => no_answer(timeout),
+        Error::BodyExceedsLimit(most) => {
+            format!("found an answer of more than {most} bytes; expected at most these")
+        }
+        Error::TooManyRedirects => {
+            format!(
+                "found more than {MAX_REDIRECTS} redirects, or one of a command; expected an answer"
+            )
+        }
+        Error::Rustls(error) => tls::describe(&error, "the server"),
+        Error::Io(error) => tls_reason(&error).unwrap_or_else(|| error.to_string()),
+        other => other.to_string(),
+    }
+}
+
+/// The text of a time-out.
+pub fn no_answer(timeout: Duration) -> String {
+    format!("no answer within {} s", timeout.as_secs_f64())
+}
+
+/// Why TLS broke a connection to a server, if it did.
+pub fn tls_reason(error: &std::io::Error) -> Option<String> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(tls::describe(error, "the server"))
+}
+
+/// Checks every address, also that of a redirect, right before it is connected to.
+#[derive(Debug)]
+struct PolicyResolver {
+    policy: Policy,
+    system: DefaultResolver,
+}
+
+/// A refusal as an error of the resolver.
+#[derive(Debug)]
+struct Refused(String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Resolver for PolicyResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let addresses = self.system.resolve(uri, config, timeout)?;
+        for address in addresses.iter() {
+            let admitted = self.policy.admit(uri, address.ip());
+            admitted.map_err(|reason| Error::Other(Box::new(Refused(reason))))?;
+        }
+        Ok(addresses)
     }
 }
 
@@ -106,7 +226,7 @@ impl Server {
 /// # Errors
 ///
 /// It is not from 1 ms to an hour.
-pub(crate) fn seconds(name: &str, value: Option<f64>, default: f64) -> Result<Duration, String> {
+pub fn seconds(name: &str, value: Option<f64>, default: f64) -> Result<Duration, String> {
     let value = value.unwrap_or(default);
     if (0.001..=3600.0).contains(&value) {
         Ok(Duration::from_secs_f64(value))
@@ -120,7 +240,7 @@ mod tests {
     use super::*;
 
     fn server(url: &str, ca: Option<&str>, token: Option<Token>) -> Result<Server, String> {
-        Server::new(url, ["http", "https"], &[], ca.map(str::to_owned), token)
+        Server::new(url, HTTP, &[], ca.map(str::to_owned), token)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use ureq::http::Uri;
 
 /// Hosts of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Policy {
+pub struct Policy {
     /// Host and port of the `url`.
     origin: (String, u16),
     /// Hosts of `allow`, each with its port where there is one.
@@ -18,7 +18,7 @@ impl Policy {
     /// # Errors
     ///
     /// Found and expected.
-    pub(crate) fn read(url: &str, schemes: [&str; 2], allow: &[String]) -> Result<Self, String> {
+    pub fn read(url: &str, schemes: [&str; 2], allow: &[String]) -> Result<Self, String> {
         let [plain, secure] = schemes;
         let expected =
             format!("expected an address as {plain}://127.0.0.1:8080/state or {secure}://..");
@@ -56,7 +56,7 @@ impl Policy {
     /// # Errors
     ///
     /// Why it is refused, and what would allow it.
-    pub(crate) fn admit(&self, uri: &Uri, address: IpAddr) -> Result<(), String> {
+    pub fn admit(&self, uri: &Uri, address: IpAddr) -> Result<(), String> {
         let (host, port) = (host(uri).unwrap_or_default(), port(uri));
         let is_allowed = |(name, its): &(String, Option<u16>)| {
             *name == host && its.is_none_or(|its| its == port)
@@ -95,7 +95,8 @@ pub(crate) fn is_this_machine(uri: &Uri) -> bool {
     host == "localhost" || host.parse().is_ok_and(is_loopback)
 }
 
-pub(crate) fn host(uri: &Uri) -> Option<String> {
+/// Host of an address, in one spelling; none without one.
+pub fn host(uri: &Uri) -> Option<String> {
     let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
     // One spelling of an address.
     let host = match host.parse::<IpAddr>() {
@@ -105,7 +106,8 @@ pub(crate) fn host(uri: &Uri) -> Option<String> {
     (!host.is_empty()).then_some(host)
 }
 
-pub(crate) fn port(uri: &Uri) -> u16 {
+/// Port of an address: the stated one, or that of its scheme.
+pub fn port(uri: &Uri) -> u16 {
     let is_secure = is_secure(uri);
     uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 })
 }
