@@ -70,8 +70,10 @@ fn a_machine_without_optional_parts_is_well_and_each_says_what_to_type() {
     finding(&all, "serial ports");
     finding(&all, "real-time priority");
     finding(&all, "locked memory");
-    let sound = finding(&all, "feature audio")["found"].as_str().unwrap();
-    assert!(sound.contains(".so"), "{sound}");
+    for feature in ["feature audio", "feature bluetooth"] {
+        let found = finding(&all, feature)["found"].as_str().unwrap();
+        assert!(found.contains(".so"), "{found}");
+    }
 }
 
 #[test]

@@ -38,6 +38,8 @@ enum Listed {
     Ports,
     /// Sound devices of this machine.
     Audio,
+    /// Devices of Bluetooth Low Energy in range: it scans for 5 s.
+    Bluetooth,
     /// Systems of a tick in the order in which they run, each with its set.
     Systems {
         /// A scene file (.ron), a robot (URDF or MJCF) or vehicle (.yaml) description, or the name of a built-in
@@ -69,6 +71,7 @@ impl List {
             Listed::Faults => kinds(plugins.kinds().faults.iter().map(|(n, e)| (n, e.about))),
             Listed::Ports => devices(plugins, "serial", "no serial port is plugged in")?,
             Listed::Audio => devices(plugins, "audio", "no sound device is there")?,
+            Listed::Bluetooth => devices(plugins, "bluetooth", "no device advertises in range")?,
             Listed::Systems { scene } => systems(scene.as_deref(), plugins)?,
         }
         Ok(ExitCode::SUCCESS)

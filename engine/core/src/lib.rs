@@ -37,6 +37,8 @@ pub mod trials;
 
 #[cfg(feature = "audio")]
 pub use becomingone_audio as audio;
+#[cfg(feature = "bluetooth")]
+pub use becomingone_bluetooth as bluetooth;
 #[cfg(feature = "bridge")]
 pub use becomingone_bridge as bridge;
 #[cfg(feature = "camera")]

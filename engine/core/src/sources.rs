@@ -11,8 +11,9 @@ use bevy_app::App;
 use std::path::Path;
 
 /// Drivers of this project, each with its Cargo feature.
-pub const DRIVER_FEATURES: [(&str, &str); 8] = [
+pub const DRIVER_FEATURES: [(&str, &str); 10] = [
     ("audio", "audio"),
+    ("bluetooth", "bluetooth"),
     ("camera", "camera"),
     ("file", "bridge"),
     ("http", "bridge"),
@@ -27,6 +28,8 @@ pub const DRIVER_FEATURES: [(&str, &str); 8] = [
 pub(crate) fn register(app: &mut App) {
     #[cfg(feature = "audio")]
     app.add_plugins(becomingone_audio::AudioPlugin);
+    #[cfg(feature = "bluetooth")]
+    app.add_plugins(becomingone_bluetooth::BluetoothPlugin);
     #[cfg(feature = "bridge")]
     app.add_plugins(becomingone_bridge::BridgePlugin);
     #[cfg(feature = "camera")]
@@ -39,6 +42,7 @@ pub(crate) fn register(app: &mut App) {
     app.add_plugins(becomingone_udp::UdpPlugin);
     #[cfg(not(any(
         feature = "audio",
+        feature = "bluetooth",
         feature = "bridge",
         feature = "camera",
         feature = "mqtt",

@@ -1,8 +1,9 @@
 //! Links: the only entry of external input.
 //!
 //! - [`driver`]: drivers and their kinds; `thread`: their threads, with [`back_off`] between attempts.
-//! - [`site`]: a source as the scene states it; [`document`]: JSON of peers; [`pick`]: the numbers of a reading in it;
-//!   [`Readers`]: sensors that share such a source; [`complaints`]: messages about arrivals that are no readings.
+//! - [`site`]: a source as the scene states it; [`document`]: JSON of peers; [`layout`]: binary frames; [`pick`]: the
+//!   numbers of a reading in a document; [`Readers`]: sensors that share a source of documents; [`complaints`]: messages
+//!   about arrivals that are no readings.
 //! - `tls`, `web` (features): certificates and errors of TLS; which web servers are reached, and how.
 //! - [`queue`]: readings that wait for the tick, with [`sequence`]: missing, late and duplicate ones.
 //! - [`clock`]: map of a device's clock to the run's.
@@ -25,6 +26,7 @@ pub mod document;
 pub mod driver;
 mod ingest;
 mod input;
+pub mod layout;
 pub mod live;
 mod names;
 pub mod observe;

@@ -162,11 +162,17 @@ fn test(install: Install) -> Result<(), String> {
     let mut counted = Counted::default();
     count(&mut checked(), &mut counted)?;
     count(&mut tests, &mut counted)?;
-    if peers::has_sound() {
-        count(&mut sound(&["test", "--test", "loopback"]), &mut counted)?;
-        run(sound(&["clippy", "--all-targets"]).args(["--", "-D", "warnings"]))?;
-    } else {
-        println!("skipped: sound cards, which need libasound2-dev and pkg-config");
+    for (library, package, feature, test) in DEVICES {
+        if !peers::has_library(library) {
+            println!("skipped: {feature}, which needs {package} and pkg-config");
+            continue;
+        }
+        let mut tests = device(feature, &["test", "--test", test]);
+        if let Some(python) = &peers.python {
+            tests.env("BECOMINGONE_PYTHON", python);
+        }
+        count(&mut tests, &mut counted)?;
+        run(device(feature, &["clippy", "--all-targets"]).args(["--", "-D", "warnings"]))?;
     }
     println!(
         "{} passed, {} failed, {} skipped",
@@ -211,12 +217,26 @@ fn checked() -> Command {
     tests
 }
 
-/// The crate of sound with its feature, which needs a system library. Of the whole workspace, so that its dependencies
-/// are not compiled again.
-fn sound(what: &[&str]) -> Command {
+/// Features that need a system library: its name, its package, the feature, a test of it.
+const DEVICES: [(&str, &str, &str, &str); 2] = [
+    (
+        "alsa",
+        "libasound2-dev",
+        "becomingone-audio/device",
+        "loopback",
+    ),
+    (
+        "dbus-1",
+        "libdbus-1-dev",
+        "becomingone-bluetooth/device",
+        "fake_bluez",
+    ),
+];
+
+/// A crate with such a feature. Of the whole workspace, so that its dependencies are not compiled again.
+fn device(feature: &str, what: &[&str]) -> Command {
     let mut command = cargo(what);
-    command.args(["--release", "--workspace"]);
-    command.args(["--features", "becomingone-audio/device"]);
+    command.args(["--release", "--workspace", "--features", feature]);
     command
 }
 

@@ -178,9 +178,9 @@ fn imports(python: &Path, modules: &str) -> bool {
     import.is_ok_and(|status| status.success())
 }
 
-/// Packages that read and write logs and the messages of devices and send pictures, those of the peers of detection, and
-/// a module of each.
-const PACKAGES: [(&str, &str); 18] = [
+/// Packages that read and write logs and the messages of devices and send pictures, those of the peers of detection, the
+/// bus of Bluetooth, and a module of each.
+const PACKAGES: [(&str, &str); 19] = [
     ("mcap==1.*", "mcap"),
     ("mcap-ros1-support==0.9.*", "mcap_ros1"),
     ("mcap-ros2-support==0.5.*", "mcap_ros2"),
@@ -199,6 +199,7 @@ const PACKAGES: [(&str, &str); 18] = [
     ("scipy==1.17.*", "scipy"),
     ("flask==3.*", "flask"),
     ("py-mjpeg==1.*", "mjpeg.server"),
+    ("dbus-fast==5.*", "dbus_fast"),
 ];
 
 /// Wheels with robot descriptions, and a file of each.
@@ -299,16 +300,14 @@ fn rerun_program(home: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Whether the library of sound cards is there, with what is needed to compile against it.
-pub(crate) fn has_sound() -> bool {
-    let asked = Command::new("pkg-config")
-        .args(["--exists", "alsa"])
-        .status();
+/// Whether a system library is there, with what is needed to compile against it.
+pub(crate) fn has_library(name: &str) -> bool {
+    let asked = Command::new("pkg-config").args(["--exists", name]).status();
     asked.is_ok_and(|status| status.success())
 }
 
-/// A software Vulkan driver, for pictures without a screen, a broker of MQTT, a server of a camera's pictures, and a
-/// sound card that records what it plays: by apt where that is allowed.
+/// A software Vulkan driver, for pictures without a screen, a broker of MQTT, a server of a camera's pictures, a clock that
+/// is set, a sound card that records what it plays, and the bus of Bluetooth: by apt where that is allowed.
 fn system(install: Install) {
     let icd = Path::new("/usr/share/vulkan/icd.d");
     let has_vulkan = icd.read_dir().is_ok_and(|mut d| d.next().is_some());
@@ -336,7 +335,7 @@ fn system(install: Install) {
         ),
         (
             "a loopback of sound",
-            has_sound() && Path::new("/usr/bin/wireplumber").is_file(),
+            has_library("alsa") && Path::new("/usr/bin/wireplumber").is_file(),
             &[
                 "libasound2-dev",
                 "pkg-config",
@@ -349,6 +348,11 @@ fn system(install: Install) {
                 "pulseaudio-utils",
                 "libasound2-plugins",
             ],
+        ),
+        (
+            "a bus for Bluetooth",
+            has_library("dbus-1") && Path::new("/usr/bin/dbus-run-session").is_file(),
+            &["libdbus-1-dev", "pkg-config", "dbus"],
         ),
     ] {
         let from = format!("apt-get install {}, 1 MB to 50 MB", packages.join(" "));

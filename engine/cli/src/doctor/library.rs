@@ -13,12 +13,20 @@ struct Feature {
     why: &'static str,
 }
 
-const FEATURES: [Feature; 1] = [Feature {
-    name: "audio",
-    library: "libasound.so.2",
-    packages: ["libasound2", "libasound2-dev"],
-    why: "microphones and speakers",
-}];
+const FEATURES: [Feature; 2] = [
+    Feature {
+        name: "audio",
+        library: "libasound.so.2",
+        packages: ["libasound2", "libasound2-dev"],
+        why: "microphones and speakers",
+    },
+    Feature {
+        name: "bluetooth",
+        library: "libdbus-1.so.3",
+        packages: ["libdbus-1-3 bluez", "libdbus-1-dev bluez"],
+        why: "sensors of Bluetooth Low Energy",
+    },
+];
 
 /// Whether a driver's feature needs a system library.
 pub(super) fn has(driver: &str) -> bool {

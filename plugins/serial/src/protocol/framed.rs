@@ -1,8 +1,6 @@
 //! Binary frames with a layout from the scene: COBS, or start bytes with a length, and a CRC.
 
-mod layout;
-
-pub use layout::{Endian, FieldLayout, Layout, NumberType};
+pub use becomingone_systems::links::layout::{Endian, FieldLayout, Layout, NumberType};
 
 use super::lines::stamped;
 use super::{Message, Protocol, Scan, Verdict};

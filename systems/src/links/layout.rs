@@ -1,4 +1,4 @@
-//! Layout of the fields of a frame.
+//! Layout of the fields of a binary frame, from a scene.
 
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ pub enum Endian {
 
 impl Endian {
     /// The whole number that at most eight bytes are.
-    pub(super) fn unsigned(self, bytes: &[u8]) -> u64 {
+    pub fn unsigned(self, bytes: &[u8]) -> u64 {
         let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
         match self {
             Self::Little => bytes.iter().rev().fold(0, add),
@@ -27,7 +27,7 @@ impl Endian {
     }
 
     /// Adds the lowest so many bytes of a whole number.
-    pub(super) fn push(self, to: &mut Vec<u8>, x: u64, bytes: usize) {
+    pub fn push(self, to: &mut Vec<u8>, x: u64, bytes: usize) {
         match self {
             Self::Little => to.extend_from_slice(&x.to_le_bytes()[..bytes]),
             Self::Big => to.extend_from_slice(&x.to_be_bytes()[8 - bytes..]),
@@ -195,7 +195,7 @@ impl Layout {
     }
 
     /// Numbers of a frame with these fields; none if it has another layout.
-    pub(super) fn decode(
+    pub fn decode(
         &mut self,
         bytes: &[u8],
         endian: Endian,
@@ -232,7 +232,7 @@ impl Layout {
     }
 
     /// The next counters are those of a new start.
-    pub(super) fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.counted.clear();
     }
 
