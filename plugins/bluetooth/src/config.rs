@@ -17,7 +17,7 @@ const WHEEL_M: f64 = 2.105;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) device: Device,
-    /// Begin of the name of the adapter, `hci0`, or its address; by default the first.
+    /// Name of the adapter, `hci0`, or its address; by default the first.
     #[serde(default)]
     pub(crate) adapter: Option<String>,
     pub(crate) characteristic: Characteristic,

@@ -33,7 +33,7 @@ pub(crate) async fn bounded<T>(
     }
 }
 
-/// The adapter whose name begins so, or that has this address; by default the first.
+/// The adapter of this name or address; by default the first.
 ///
 /// # Errors
 ///

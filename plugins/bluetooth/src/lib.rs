@@ -10,7 +10,7 @@
 //! | field | meaning | default |
 //! |---|---|---|
 //! | `device` | its address, or `Name("..")`: the begin of its name, as `becomingone list bluetooth` prints both | required |
-//! | `adapter` | begin of the adapter's name, `hci0`, or its address | the first |
+//! | `adapter` | name of the adapter, `hci0`, or its address | the first |
 //! | `characteristic` | `HeartRate`, `Battery`, `EnvironmentalSensing`, `CyclingSpeed`, `RunningSpeed`, `Raw(..)` | required |
 //! | `pick` | place of each number in the values, as a JSON pointer (RFC 6901), or one for a kind of one field or a row | keys are the names of the fields |
 //! | `every_s` | read the value so often, and do not wait for notifications (s) | 1, where it does not notify |
