@@ -28,7 +28,7 @@ pub(crate) enum Origin {
     /// MJPEG over HTTP.
     Stream {
         url: String,
-        server: Server,
+        server: Box<Server>,
         /// Longest wait for a picture.
         timeout: Duration,
     },
@@ -113,13 +113,13 @@ impl Config {
         let expected = "expected one of `url: \"http://127.0.0.1:8080/stream.mjpg\"`, `folder: \"pictures\"` and `device: \"/dev/video0\"`";
         match (self.url, self.folder, self.device) {
             (Some(url), None, None) => Ok(Origin::Stream {
-                server: Server::new(
+                server: Box::new(Server::new(
                     &url,
                     HTTP,
                     &self.allow.unwrap_or_default(),
                     self.ca,
                     self.token,
-                )?,
+                )?),
                 timeout: timeout()?,
                 url,
             }),

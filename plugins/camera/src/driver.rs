@@ -83,7 +83,7 @@ impl DriverKind for CameraKind {
         Ok(match origin {
             Origin::Stream {
                 server, timeout, ..
-            } => Box::new(Stream::new(server, site, timeout, sinks)?),
+            } => Box::new(Stream::new(*server, site, timeout, sinks)?),
             Origin::Folder { every, loops, .. } => {
                 Box::new(Folder::new(site.path(port), every, loops, sinks))
             }

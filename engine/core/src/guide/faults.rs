@@ -7,7 +7,7 @@
 //! ```
 //!
 //! In `gnss_spoof`, all ten faults are detected in 20 of 20 runs, nine of them within a median of 0.4 s, and isolated
-//! correctly in 20 of 20, with no false alarm in 3016 s of healthy time ([figures](#figures-a-robot-with-a-filter)).
+//! correctly in 20 of 20, with one false alarm in 3016 s of healthy time ([figures](#figures-a-robot-with-a-filter)).
 //! The pages below give the figures of each scene, what is weak, and how the detectors work.
 //!
 //! Words: a fault is **detected** when the alarm is raised; it is **isolated** when the named channel belongs to the
@@ -92,19 +92,18 @@
 //! |---|---|---|---|---|
 //! | slip 4 % | 0.05 [0.05, 0.06] | 0.06 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
 //! | slip 8 % | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] | 0.05 [0.05, 0.06] |
-//! | gyro frozen | 0.13 [0.11, 0.16] | 0.25 [0.11, 0.41] | 0.35 [0.10, 0.63] | 0.13 [0.09, 0.16] |
-//! | gyro delayed 60 ms | 0.30 [0.10, 0.53] | 0.40 [0.10, 0.99] | 0.40 [0.08, 0.99] | 0.30 [0.08, 0.53] |
-//! | gyro delayed 120 ms | 0.26 [0.10, 0.41] | 0.26 [0.10, 0.43] | 0.25 [0.08, 0.92] | 0.25 [0.08, 0.41] |
+//! | gyro frozen | 0.10 [0.09, 0.14] | 0.25 [0.11, 0.41] | 0.35 [0.10, 0.63] | 0.10 [0.09, 0.14] |
+//! | gyro delayed 60 ms | 0.26 [0.10, 0.52] | 0.40 [0.10, 0.99] | 0.40 [0.08, 0.99] | 0.26 [0.08, 0.52] |
+//! | gyro delayed 120 ms | 0.20 [0.08, 0.33] | 0.26 [0.10, 0.43] | 0.25 [0.08, 0.92] | 0.20 [0.08, 0.33] |
 //! | GNSS pulled 0.1 m/s | - | 1.38 [1.20, 1.58] | - | 1.38 [1.20, 1.58] |
-//! | encoders lose 50 % | 0.06 [0.05, 0.06] | 1.04 [0.54, 2.24], isolated 17 | 1.03 [0.54, 2.24], isolated 17 | 0.06 [0.05, 0.06] |
-//! | accelerometer off 0.5 m/s² | 0.09 [0.08, 0.10] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] |
+//! | encoders lose 50 % | 0.06 [0.05, 0.06] | 1.03 [0.54, 2.24], isolated 17 | 1.03 [0.54, 2.24], isolated 17 | 0.06 [0.05, 0.06] |
+//! | accelerometer off 0.5 m/s² | 0.08 [0.08, 0.08] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.09] | 0.08 [0.08, 0.08] |
 //! | lidar half blocked | 0.24 [0.22, 0.26] | - | - | 0.24 [0.22, 0.26] |
 //! | motor at half torque | 0.26 [0.16, 0.62] | - | - | 0.26 [0.16, 0.62] |
-//! | false alarms in 3016 s | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) | 0 (< 3.5 an hour) |
+//! | false alarms in 3016 s | 0 (< 3.5 an hour) | 1 (< 5.6 an hour) | 0 (< 3.5 an hour) | 1 (< 5.6 an hour) |
 //!
-//! In one of the seeds the kernel on innovations raised a false alarm, 17 s after the motor failed. Both slips, the pulled
-//! receiver and the motor are of the scene's thresholds; the other rows and the false alarms are of the thresholds of a
-//! calibration with the vote of two of three that preceded the mean.
+//! In one of the seeds the kernel on innovations raised a false alarm; it is also in the runs of the lidar and the motor, 17 s
+//! after they failed. The 9.3 hours of the calibration had none, where fewer than 0.98 an hour are stated.
 //!
 //! The same, with that vote, with wheels that are 1 % larger than the filter assumes and a gyroscope with 0.01 rad/s more bias
 //! (`--set 'faults=[(sensor: "rover/encoders", kind: Scale(1.01)), (sensor: "rover/imu/gyro_z", kind: Bias(0.01))]'`):
