@@ -81,7 +81,14 @@ fn root() -> PathBuf {
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
-    let text = format!("{command:?}").replace('"', "");
+    // Without the variables that are removed.
+    let set = command.get_envs();
+    let set = set.filter_map(|(name, value)| Some((name, value?)));
+    let set = set.map(|(name, value)| format!("{}={}", name.display(), value.display()));
+    let arguments = command.get_args().map(|a| a.display().to_string());
+    let program = command.get_program().display().to_string();
+    let words: Vec<_> = set.chain([program]).chain(arguments).collect();
+    let text = words.join(" ");
     println!("$ {text}");
     match command.current_dir(root()).status() {
         Ok(status) if status.success() => Ok(()),

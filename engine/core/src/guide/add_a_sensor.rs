@@ -263,9 +263,10 @@
 //! Declare it in the measurement, `const SURROUNDINGS: bool = true;`; it is then a channel only if a scene names it,
 //! with a warm-up that includes the whole route at least once.
 //!
-//! A value that stays where it is, whatever the machine does, is `STATIONARY`, as [`AirTemperature`] is. The predictor would
-//! follow a slow one, and an offset of it would be an alarm for a moment. With a threshold of its level, which `calibrate`
-//! writes as `witness: (level: ..)`, the alarm lasts as long as the offset.
+//! A value that stays where it is, whatever the machine does, is `STATIONARY`, as
+//! [`AirTemperature`](crate::prelude::AirTemperature) is. The predictor would follow a slow one, and an offset of it would
+//! be an alarm for a moment. With a threshold of its level, which `calibrate` writes as `witness: (level: ..)`, the alarm
+//! lasts as long as the offset.
 //!
 //! # What follows from the registration
 //!
