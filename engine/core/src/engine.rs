@@ -314,6 +314,11 @@ impl CoherenceEngine {
         restore::memory(self.app.world()).memory
     }
 
+    /// Whether it has started.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
     fn scene_mut(&mut self, change: impl FnOnce(&mut SceneSpec)) -> &mut Self {
         change(&mut self.app.world_mut().resource_mut::<LoadedScene>().scene);
         self

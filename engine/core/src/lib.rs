@@ -26,6 +26,7 @@ mod builder;
 mod by_name;
 mod engine;
 pub mod guide;
+pub mod inputs;
 pub mod inspect;
 mod memory;
 mod pace;

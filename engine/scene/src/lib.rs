@@ -54,6 +54,21 @@ pub use resolved::{held, resolved, to_ron};
 pub use text::explain;
 pub use vehicle::MAX_VEHICLE_BYTES;
 
+/// Checks a scene that was changed after it was loaded: its values, not the files that it names.
+///
+/// # Errors
+///
+/// See [`SceneError`]; places are paths within the scene, `agents[0].sensors[1].rate_hz`.
+pub fn check(scene: &SceneSpec) -> Result<(), SceneError> {
+    let root = Node::ron("()", Span::default());
+    let mut diagnostics = Diagnostics::of(&[], &root);
+    check::check(scene, &mut diagnostics);
+    match diagnostics.is_empty() {
+        true => Ok(()),
+        false => Err(SceneError::Diagnostics(diagnostics.into_sorted())),
+    }
+}
+
 /// Loads a scene of the engine's own kinds, and all files that it names. `model` replaces the model of every agent that
 /// has one.
 ///

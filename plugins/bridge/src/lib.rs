@@ -41,11 +41,13 @@ mod lines;
 mod process;
 pub mod protocol;
 mod sensors;
+mod text;
 mod websocket;
 
 pub use file::FileKind;
 pub use http::HttpKind;
 pub use process::ProcessKind;
+pub use text::{NotWritten, TextChannels, TextKind, TextWriter};
 pub use websocket::WebSocketKind;
 
 use becomingone_systems::kinds::RegisterKinds as _;

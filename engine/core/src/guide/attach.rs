@@ -42,6 +42,23 @@
 //! uses. `--json` prints an object a line for other programs; `--duration 5s` ends by itself, with exit status 1 if
 //! nothing was decoded.
 //!
+//! # From a program
+//!
+//! [`inputs`](crate::inputs) has names for all of these, without a scene file: `MicrophoneInput`, `CameraInput`, `TextInput`,
+//! `SensorInput`, `SpeakerOutput`, `SerialBridge`, `MqttBridge`, `BluetoothBridge`, `HttpBridge`, `WebSocketBridge`,
+//! `FileBridge`, `ProcessBridge`.
+//!
+//! ```no_run
+//! use becomingone::inputs::{MicrophoneInput, SerialBridge};
+//! use becomingone::prelude::*;
+//!
+//! let mut engine = CoherenceEngine::new();
+//! let arduino = SerialBridge::new("/dev/ttyUSB0").with("baud: 115200, protocol: JsonLines");
+//! engine.add_input(MicrophoneInput::new())?.add_input(arduino.reads("range", RangeFinder::default(), 20.0))?;
+//! engine.run()?;
+//! # Ok::<(), EngineError>(())
+//! ```
+//!
 //! # What does this machine lack?
 //!
 //! ```text
