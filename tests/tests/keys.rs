@@ -263,18 +263,18 @@ fn missing_terminal_or_drive_is_an_error_before_the_run() {
 
 #[test]
 fn an_alarm_has_a_line_above_the_status_line() {
-    let fault = r#"faults=[(sensor: \"rover/encoders/0\", kind: Scale(1.3), at_s: 11, for_s: 1)]"#;
+    let fault = r#"faults=[(sensor: \"rover/encoders/0\", kind: Scale(1.3), at_s: 19, for_s: 1)]"#;
     let mut person = Person::runs(&format!(
-        "robot --interactive --rate 8 --rerun off --set agents.rover.coherence.witness.warm_up_s=10 --set \"{fault}\""
+        "robot --interactive --rate 8 --rerun off --set \"{fault}\""
     ));
-    person.wait_for("alarm: 11.");
+    person.wait_for("alarm: 19.");
     person.wait_for(" s, rover: encoders/0, surprise ");
     let (_, rest) = person
         .terminal
         .exp_regex("[0-9.]+\r\n[\r ]*[0-9]+\\.[0-9]{3} s, 8 x real time")
         .unwrap();
     assert!(rest.contains('\n'));
-    person.wait_for("over: 1");
+    person.wait_for("over: 2");
     person.time("8 x real time");
     person.press("q");
     assert_eq!(person.ends().0, 0);

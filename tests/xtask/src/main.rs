@@ -80,15 +80,19 @@ fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
-    // Without the variables that are removed.
+/// A command as it is typed, without the variables that it removes.
+fn written(command: &Command) -> String {
     let set = command.get_envs();
     let set = set.filter_map(|(name, value)| Some((name, value?)));
     let set = set.map(|(name, value)| format!("{}={}", name.display(), value.display()));
     let arguments = command.get_args().map(|a| a.display().to_string());
     let program = command.get_program().display().to_string();
     let words: Vec<_> = set.chain([program]).chain(arguments).collect();
-    let text = words.join(" ");
+    words.join(" ")
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let text = written(command);
     println!("$ {text}");
     match command.current_dir(root()).status() {
         Ok(status) if status.success() => Ok(()),
@@ -266,7 +270,7 @@ struct Counted {
 /// Runs tests and repeats what they print. A workspace has many runners, and the last of them may have nothing to
 /// run: a reader of the last line alone needs a sum.
 fn count(tests: &mut Command, counted: &mut Counted) -> Result<(), String> {
-    let text = format!("{tests:?}").replace('"', "");
+    let text = written(tests);
     println!("$ {text}");
     let failed = |e: std::io::Error| format!("cannot run {text}: {e}");
     let mut child = tests
