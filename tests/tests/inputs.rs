@@ -118,17 +118,13 @@ fn what_a_scene_may_not_have_is_refused_and_the_engine_stays_as_it_was() {
     engine.step().unwrap();
     refused(engine.add_input(CameraInput::folder(".")), "has started");
     // Drivers of features that are not built in say so at the start.
-    for (feature, sensor) in [(
-        "bluetooth",
-        BluetoothBridge::new("AA:BB:CC:DD:EE:FF").with("characteristic: Battery"),
-    )] {
-        let mut engine = CoherenceEngine::new();
-        let sensor = sensor.reads("charge", values(&[("level", "%")]), 1.0);
-        engine.add_input(sensor).unwrap();
-        match engine.start() {
-            Ok(()) => assert_ne!(get::<Link>(&engine, "kernel/charge").state, LinkState::Up),
-            Err(error) => assert!(error.to_string().contains(feature), "{error}"),
-        }
+    let mut engine = CoherenceEngine::new();
+    let watch = BluetoothBridge::new("AA:BB:CC:DD:EE:FF").with("characteristic: Battery");
+    let charge = watch.reads("charge", values(&[("level", "%")]), 1.0);
+    engine.add_input(charge).unwrap();
+    match engine.start() {
+        Ok(()) => assert_ne!(get::<Link>(&engine, "kernel/charge").state, LinkState::Up),
+        Err(error) => assert!(error.to_string().contains("feature `bluetooth`"), "{error}"),
     }
     let mut engine = CoherenceEngine::new();
     engine.add_input(MicrophoneInput::named("no such")).unwrap();
