@@ -307,6 +307,12 @@ impl Connection {
         }
         self.socket.get_mut().until = Some(until);
         // A flood of messages may be before the server's answer.
-        while Instant::now() < until && self.socket.read().is_ok() {}
+        while Instant::now() < until {
+            match self.socket.read() {
+                Ok(_) => {}
+                Err(Error::Io(error)) if is_time_out(&error) => {}
+                Err(_) => break,
+            }
+        }
     }
 }
