@@ -35,6 +35,9 @@ fn lines_that_the_program_writes_are_readings_before_and_after_a_reset() {
     );
     let writers = [tank.writer(), pump.writer()];
     engine.add_input(tank).unwrap().add_input(pump).unwrap();
+    // One that is refused leaves the first as it is.
+    let second = TextInput::new("tank", &[("level", "m")]);
+    assert!(engine.add_input(second).is_err());
     for level in [1.5, 2.5] {
         writers[0].write(format!("{{\"level\": {level}}}")).unwrap();
         writers[1].write("{\"current\": null}").unwrap();

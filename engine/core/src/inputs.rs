@@ -49,8 +49,16 @@ type Kind = Named<dyn AnySensor>;
 
 /// Something that an engine reads.
 pub trait Input {
-    /// The sensor, with its source; registers what it needs.
-    fn into_sensor(self, app: &mut App) -> SensorSpec;
+    /// The sensor, with its source.
+    fn sensor(&self) -> SensorSpec;
+
+    /// Registers what the source needs, once the sensor was accepted.
+    fn connect(self, app: &mut App)
+    where
+        Self: Sized,
+    {
+        let _ = app;
+    }
 }
 
 /// Something that an engine writes to.
@@ -78,8 +86,8 @@ pub trait Output {
 pub type SensorInput = SensorSpec;
 
 impl Input for SensorSpec {
-    fn into_sensor(self, _: &mut App) -> SensorSpec {
-        self
+    fn sensor(&self) -> SensorSpec {
+        self.clone()
     }
 }
 
@@ -127,8 +135,8 @@ impl MicrophoneInput {
 }
 
 impl Input for MicrophoneInput {
-    fn into_sensor(self, _: &mut App) -> SensorSpec {
-        let device = match self.device {
+    fn sensor(&self) -> SensorSpec {
+        let device = match &self.device {
             Some(name) => format!("device: Name({name:?})"),
             None => "device: Default".to_owned(),
         };
@@ -168,7 +176,7 @@ impl CameraInput {
 }
 
 impl Input for CameraInput {
-    fn into_sensor(self, _: &mut App) -> SensorSpec {
+    fn sensor(&self) -> SensorSpec {
         driven("camera", Camera::default(), 30.0, "camera", &self.options)
     }
 }
@@ -217,7 +225,12 @@ impl TextInput {
 
 #[cfg(feature = "bridge")]
 impl Input for TextInput {
-    fn into_sensor(self, app: &mut App) -> SensorSpec {
+    fn sensor(&self) -> SensorSpec {
+        let options = format!("channel: {:?}", self.name);
+        driven(&self.name, self.values.clone(), 100.0, "text", &options)
+    }
+
+    fn connect(self, app: &mut App) {
         if app.world().get_resource::<TextChannels>().is_none() {
             let channels = TextChannels::default();
             app.insert_resource(channels.clone())
@@ -225,8 +238,6 @@ impl Input for TextInput {
         }
         let channels = app.world().resource::<TextChannels>();
         channels.open(&self.name, self.lines);
-        let options = format!("channel: {:?}", self.name);
-        driven(&self.name, self.values, 100.0, "text", &options)
     }
 }
 
@@ -448,13 +459,14 @@ impl CoherenceEngine {
     /// [`EngineError::Scene`]: a value as a scene may not have it, or an engine that has started. What the driver refuses
     /// is an error of [`start`](Self::start).
     pub fn add_input(&mut self, input: impl Input) -> Result<&mut Self, EngineError> {
-        let sensor = input.into_sensor(self.app_mut());
+        let sensor = input.sensor();
         self.change_scene(|scene| {
             let agent = scene.agents.first_mut();
             let agent = agent.ok_or("found no agent; expected one that has the sensor")?;
             agent.sensors.push(sensor);
             Ok(())
         })?;
+        input.connect(self.app_mut());
         Ok(self)
     }
 
