@@ -181,8 +181,8 @@ impl Input for CameraInput {
     }
 }
 
-/// Numbers that the program itself writes, as lines of JSON whose keys are their names; a hundred a second reach the
-/// kernel, the newest of each tick.
+/// Numbers that the program itself writes, as lines of JSON whose keys are their names. Each line is a reading; of more
+/// than 64 between two ticks, the oldest are dropped and counted.
 ///
 /// ```
 /// use becomingone::CoherenceEngine;

@@ -18,6 +18,7 @@
 //! ```
 //!
 //! - [`CoherenceEngine`]: the facade; [`Summary`]: the result of a run.
+//! - [`inputs`]: sensors and drives outside, by name, without a scene file.
 //! - [`scene`]: loads and checks scenes.
 //! - [`components`], [`systems`], [`kernel`]: the layers below, for custom plugins.
 //! - [`guide`]: scenes, controllers, sensors, data, diagnosis.

@@ -16,6 +16,7 @@
 //! | `url` | address of a stream of `multipart/x-mixed-replace` | |
 //! | `timeout_s` | longest wait for a picture, then it is connected to again; beside `device` too | 5 |
 //! | `allow` | hosts that redirects and private addresses may lead to, as in the driver `http` | none |
+//! | `ca`, `token` | beside `https://`: issuers of its certificate, and the token that the server asks for, as in the driver `http` | those of the machine, none |
 //! | `folder` | folder of `.jpg` and `.png` files, in the order of their names | |
 //! | `rate_hz`, `loop` | files in a second; whether it begins again after the last | 10, `false` |
 //! | `device`, `width`, `height`, `fps` | a camera of this machine that gives JPEG; feature `v4l2` | as the camera has them |

@@ -2,6 +2,7 @@
 
 use becomingone_systems::links::tls::{self, words};
 use rumqttc::{mqttbytes, v5};
+use rustls::AlertDescription;
 use std::error::Error;
 use std::io;
 
@@ -74,12 +75,11 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
     let error = error.downcast_ref::<io::Error>()?;
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     Some(match inner {
-        Some(error) => tls::describe(error, BROKER),
+        Some(error) => secure(error),
         None => format!("no connection: {error}"),
     })
 }
 
-const BROKER: &str = "the broker";
 const NO_ANSWER: &str = "no answer of the broker";
 const CLOSED: &str = "the broker closed the connection";
 
@@ -95,10 +95,18 @@ fn packet(error: &mqttbytes::Error) -> String {
 
 fn broke(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    inner.map_or_else(
-        || format!("the connection broke: {error}"),
-        |error| tls::describe(error, BROKER),
-    )
+    inner.map_or_else(|| format!("the connection broke: {error}"), secure)
+}
+
+/// Why TLS failed.
+fn secure(error: &rustls::Error) -> String {
+    let text = tls::describe(error, "the broker");
+    match error {
+        rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure,
+        ) => text + "; expected `certificate` and `key`",
+        _ => text,
+    }
 }
 
 /// A code such as `NotAuthorized`.

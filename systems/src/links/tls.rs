@@ -136,7 +136,7 @@ pub fn describe(error: &rustls::Error, server: &str) -> String {
                 format!("{server} refused our certificate: it has expired")
             }
             AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure => {
-                format!("{server} wants a certificate of ours; expected `certificate` and `key`")
+                format!("{server} wants a certificate of ours")
             }
             AlertDescription::UnknownCA
             | AlertDescription::BadCertificate
