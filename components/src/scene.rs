@@ -70,6 +70,15 @@ fn one() -> f64 {
     1.0
 }
 
+fn hundred() -> f64 {
+    100.0
+}
+
+/// Resolved scenes of earlier versions keep their hash.
+fn is_hundred(rate_hz: &f64) -> bool {
+    *rate_hz == hundred()
+}
+
 /// An empty world with a ground, without agents, that runs until it is stopped.
 impl Default for SceneSpec {
     fn default() -> Self {
@@ -116,6 +125,9 @@ pub struct AgentSpec {
     /// Executor of the drive's commands: the simulation, or a driver of hardware.
     #[serde(default)]
     pub drive_source: Source,
+    /// Most commands a second that are sent to hardware (Hz), at most one a tick.
+    #[serde(default = "hundred", skip_serializing_if = "is_hundred")]
+    pub drive_rate_hz: f64,
     /// Sensors.
     #[serde(default)]
     pub sensors: Vec<SensorSpec>,
@@ -153,6 +165,7 @@ impl Default for AgentSpec {
             allow_missing: false,
             drive: DriveSpec::default(),
             drive_source: Source::default(),
+            drive_rate_hz: hundred(),
             sensors: Vec::new(),
             filter: None,
             controller: None,

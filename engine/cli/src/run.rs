@@ -16,7 +16,7 @@ use crate::record::{Origin, Recording};
 use crate::show::{self, Rerun, Viewer};
 use becomingone::Plugins;
 use becomingone::scene::Overlays;
-use becomingone::{EngineBuilder, Pace, assets};
+use becomingone::{EngineBuilder, Pace, assets, real_time};
 use becomingone_components::scene::LoadedScene;
 use becomingone_model::did_you_mean;
 use becomingone_systems::control::teleop::{StickInput, TeleopPlugin};
@@ -56,6 +56,10 @@ pub(crate) struct Run {
     overlays: OverlayArgs,
     #[command(flatten)]
     pace: PaceArgs,
+    /// Ask the system to prefer the thread of the ticks: real-time priority, one CPU (the named one, else the last),
+    /// locked memory. What it refuses is said. Runs in real time by default.
+    #[arg(long, value_name = "CPU", num_args = 0..=1, require_equals = true, conflicts_with = "fast")]
+    rt: Option<Option<usize>>,
     /// Control the run by keys: pause, step, speed, reset, quit; h lists them. Runs in real time by default.
     #[arg(long)]
     interactive: bool,
@@ -105,7 +109,7 @@ pub(crate) struct Run {
 #[derive(Args)]
 #[group(multiple = false)]
 struct PaceArgs {
-    /// Run as fast as possible (the default, except with --interactive, --teleop, --mqtt and drivers).
+    /// Run as fast as possible (the default, except with --interactive, --teleop, --mqtt, --rt and drivers).
     #[arg(long)]
     fast: bool,
     /// Run at real time.
@@ -241,7 +245,7 @@ impl Run {
         let is_published = self.mqtt.is_some();
         #[cfg(not(feature = "mqtt"))]
         let is_published = false;
-        let paced = by_keys || has_drivers || is_published;
+        let paced = by_keys || has_drivers || is_published || self.rt.is_some();
         let pace = self
             .pace
             .pace(if paced { Pace::RealTime } else { Pace::Fast });
@@ -304,6 +308,15 @@ impl Run {
         // The status line of interactive runs replaces it.
         let mut progress = (!self.quiet && !by_keys).then(Progress::new);
         let mut alarms = (!self.quiet).then(AlarmLines::default);
+        // After all threads that are not to have it.
+        if let Some(cpu) = self.rt {
+            let preferred = real_time::prefer_this_thread(cpu);
+            match preferred.is_whole() {
+                true if self.quiet => {}
+                true => print_out!("real time: {preferred}"),
+                false => print_err!("warning: real time: {preferred}"),
+            }
+        }
         let ran = engine.run_watched(|engine| {
             if let Some(alarms) = &mut alarms {
                 alarms.update(engine);

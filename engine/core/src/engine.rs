@@ -9,6 +9,7 @@ use crate::pace::{Pace, Pacer};
 use crate::plugins::Plugins;
 use crate::sources::{self, Plan};
 use crate::summary::Summary;
+use crate::timing::Timing;
 use becomingone_components::body::TrueTwist;
 use becomingone_components::control::Goals;
 use becomingone_components::governor::Governor;
@@ -22,7 +23,7 @@ use becomingone_systems::kinds::Kinds;
 use becomingone_systems::links::{ExternalInput, OpenLinks};
 use becomingone_systems::spawn::{SpawnError, build_scene};
 use becomingone_systems::threads::Threads;
-use becomingone_systems::tick::{self, ScheduleError};
+use becomingone_systems::tick::{self, Paused, ScheduleError};
 use bevy_app::{App, Plugin};
 use bevy_ecs::error::{BevyError, ErrorContext, FallbackErrorHandler};
 use bevy_ecs::prelude::*;
@@ -468,7 +469,7 @@ impl CoherenceEngine {
         }
         self.resolve();
         build_scene(self.app.world_mut())?;
-        self.pacer.restart();
+        self.pacer.reset();
         self.wall = Duration::ZERO;
         Ok(())
     }
@@ -645,6 +646,7 @@ impl CoherenceEngine {
         // Start of wall time, without pauses and time before a reset.
         let (mut begun, mut before) = (Instant::now(), self.wall);
         self.pacer.restart();
+        let mut was_paused = false;
         while !done(self) {
             match shared.next() {
                 Next::Stop => {
@@ -657,25 +659,36 @@ impl CoherenceEngine {
                     (begun, before) = (Instant::now(), self.wall);
                     continue;
                 }
-                Next::Held => {
-                    self.pacer.restart();
-                    (begun, before) = (Instant::now(), self.wall);
+                Next::Wait => {
+                    self.app.world_mut().run_schedule(Paused);
+                    shared.wait();
+                    was_paused = true;
+                    continue;
                 }
+                // At once: the time of a pause does not count.
+                Next::Step => was_paused = true,
                 Next::Tick => {}
+            }
+            if std::mem::take(&mut was_paused) {
+                self.pacer.restart();
+                (begun, before) = (Instant::now(), self.wall);
             }
             if shared.paced.load(Ordering::Acquire)
                 && let Some(pace) = shared.take_pace()
             {
                 self.set_pace(pace);
             }
-            if !self
-                .pacer
-                .wait(self.time().now_ns, |time| shared.sleep(time))
-            {
+            let SimTime {
+                now_ns, tick_ns, ..
+            } = self.time();
+            if !self.pacer.wait(now_ns, tick_ns, |time| shared.sleep(time)) {
                 continue;
             }
+            let start = begun.elapsed();
             let ticked = self.tick();
-            self.wall = before + begun.elapsed();
+            let end = begun.elapsed();
+            self.pacer.took(end - start);
+            self.wall = before + end;
             ticked?;
             watch(self);
         }
@@ -694,7 +707,8 @@ impl CoherenceEngine {
     /// # Ok::<(), becomingone::EngineError>(())
     /// ```
     pub fn summary(&self) -> Summary {
-        Summary::of(self.app.world(), self.wall)
+        let timing = self.pacer.timing.as_ref().and_then(Timing::summary);
+        Summary::of(self.app.world(), self.wall, timing)
     }
 }
 
@@ -728,8 +742,10 @@ struct Shared {
 
 enum Next {
     Tick,
-    /// A tick after a pause.
-    Held,
+    /// A tick of a paused run.
+    Step,
+    /// Nothing: it is paused.
+    Wait,
     Reset,
     Stop,
 }
@@ -747,33 +763,32 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Next step of the run; waits while it is paused.
+    /// Next step of the run.
     fn next(&self) -> Next {
-        let mut held = false;
-        loop {
-            if self.stop.load(Ordering::Acquire) {
-                return Next::Stop;
-            }
-            if self.reset.load(Ordering::Acquire) {
-                self.reset.store(false, Ordering::Release);
-                return Next::Reset;
-            }
-            if !self.paused.load(Ordering::Acquire) {
-                return if held { Next::Held } else { Next::Tick };
-            }
-            let steps = self.steps.load(Ordering::Acquire);
-            if steps > 0 {
-                self.steps.fetch_sub(1, Ordering::AcqRel);
-                return Next::Held;
-            }
-            held = true;
-            let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            // The timeout bounds the delay of a change between the check and the wait.
-            let waited = self
-                .changed
-                .wait_timeout(pending, Duration::from_millis(50));
-            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        if self.stop.load(Ordering::Acquire) {
+            return Next::Stop;
         }
+        if self.reset.load(Ordering::Acquire) {
+            self.reset.store(false, Ordering::Release);
+            return Next::Reset;
+        }
+        if !self.paused.load(Ordering::Acquire) {
+            return Next::Tick;
+        }
+        if self.steps.load(Ordering::Acquire) > 0 {
+            self.steps.fetch_sub(1, Ordering::AcqRel);
+            return Next::Step;
+        }
+        Next::Wait
+    }
+
+    /// Waits until something changes, at most for 50 ms: the bound of the delay of a change before this wait.
+    fn wait(&self) {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .changed
+            .wait_timeout(pending, Duration::from_millis(50));
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Sleeps for this time, or until something changes.
@@ -823,6 +838,18 @@ impl StopHandle {
     /// ```
     pub fn pause(&self) {
         self.0.change(|s| s.paused.store(true, Ordering::Release));
+    }
+
+    /// Whether simulated time is paused.
+    ///
+    /// ```
+    /// let handle = becomingone::CoherenceEngine::new().stop_handle();
+    /// assert!(!handle.is_paused());
+    /// handle.pause();
+    /// assert!(handle.is_paused());
+    /// ```
+    pub fn is_paused(&self) -> bool {
+        self.0.paused.load(Ordering::Acquire)
     }
 
     /// Resumes simulated time.

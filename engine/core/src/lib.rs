@@ -32,9 +32,11 @@ pub mod inspect;
 mod memory;
 mod pace;
 mod plugins;
+pub mod real_time;
 mod scene_builder;
 pub mod sources;
 mod summary;
+mod timing;
 pub mod trials;
 
 #[cfg(feature = "audio")]
@@ -76,6 +78,7 @@ pub use summary::{
     KernelSummary, LinkSummary, MemorySummary, SensorSummary, Summary, TrackSummary,
     WitnessSummary,
 };
+pub use timing::{Quantiles, TimingSummary};
 
 /// Items that a plugin needs.
 pub mod prelude {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the pace")]
 
+use crate::timing::Timing;
 use becomingone_components::time::NS_PER_S;
 use std::time::{Duration, Instant};
 
@@ -34,11 +35,17 @@ pub(crate) struct Pacer {
     pace: Pace,
     /// Reference: wall time and simulated time (ns).
     agreed: Option<(Instant, u64)>,
+    /// How its ticks kept the pace; none as fast as possible.
+    pub(crate) timing: Option<Timing>,
 }
 
 impl Pacer {
     pub(crate) fn new(pace: Pace) -> Self {
-        Self { pace, agreed: None }
+        Self {
+            pace,
+            agreed: None,
+            timing: (pace != Pace::Fast).then(Timing::default),
+        }
     }
 
     /// Forgets the reference: time passed before does not count.
@@ -46,9 +53,14 @@ impl Pacer {
         self.agreed = None;
     }
 
-    /// Waits for the tick that begins at this simulated time. `false` where `sleep` ended early, as
+    /// Forgets the ticks before, too.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(self.pace);
+    }
+
+    /// Waits for the tick of this length that begins at this simulated time. `false` where `sleep` ended early, as
     /// something changed, and the wait is not over.
-    pub(crate) fn wait(&mut self, now_ns: u64, sleep: impl FnOnce(Duration)) -> bool {
+    pub(crate) fn wait(&mut self, now_ns: u64, tick_ns: u64, sleep: impl FnOnce(Duration)) -> bool {
         let rate = match self.pace {
             Pace::Fast => return true,
             Pace::RealTime => 1.0,
@@ -58,14 +70,31 @@ impl Pacer {
         let now = Instant::now();
         let &mut (wall, sim_ns) = self.agreed.get_or_insert((now, now_ns));
         let due = wall + Duration::from_secs_f64(seconds(now_ns - sim_ns) / rate);
-        if now >= due {
-            if now - due > LAG {
-                self.agreed = Some((now, now_ns));
-            }
-            return true;
+        let now = if now < due {
+            sleep(due - now);
+            Instant::now()
+        } else {
+            now
+        };
+        if now < due {
+            return false;
         }
-        sleep(due - now);
-        Instant::now() >= due
+        let late = now - due;
+        if late > LAG {
+            self.agreed = Some((now, now_ns));
+        }
+        if let Some(timing) = &mut self.timing {
+            let tick = Duration::from_secs_f64(seconds(tick_ns) / rate);
+            timing.begun(late, tick, late > LAG);
+        }
+        true
+    }
+
+    /// Notes how long a tick took.
+    pub(crate) fn took(&mut self, time: Duration) {
+        if let Some(timing) = &mut self.timing {
+            timing.took(time);
+        }
     }
 }
 

@@ -15,8 +15,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Commands a second, at most.
-pub const SEND_RATE_HZ: f64 = 100.0;
 /// Time without a write after which a controller has timed out (ns).
 pub const CONTROLLER_SILENT_NS: u64 = NS_PER_S / 2;
 
@@ -179,11 +177,11 @@ impl std::fmt::Display for SafeReason {
 }
 
 impl CommandSender {
-    /// State before the first command.
-    pub fn new(tick_ns: u64) -> Self {
+    /// State before the first command: at most so many a second (Hz), and one a tick.
+    pub fn new(rate_hz: f64, tick_ns: u64) -> Self {
         let most = NS_PER_S as f64 / tick_ns.max(1) as f64;
         Self {
-            rate: Rate::new(SEND_RATE_HZ.min(most)),
+            rate: Rate::new(rate_hz.min(most)),
             written_ns: 0,
             sequence: 0,
             safe: None,

@@ -1,6 +1,6 @@
 //! Sources of sensors and drives: resolved values, and executors of a drive's commands.
 
-use super::act::{CommandSender, SEND_RATE_HZ};
+use super::act::CommandSender;
 use super::names::silent_after_ns;
 use crate::index::EntityIndex;
 use becomingone_components::control::DrivenBy;
@@ -21,7 +21,7 @@ pub(crate) fn spawn_drive_source(world: &mut World, agent: Entity, spec: &AgentS
         actuator.insert(ExternalActuator);
     }
     if spec.drive_source.has_link() {
-        actuator.insert(CommandSender::new(tick_ns));
+        actuator.insert(CommandSender::new(spec.drive_rate_hz, tick_ns));
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn resolve(world: &mut World, scene: &SceneSpec) {
         let name = format!("{}/drive", spec.name);
         if world.resource::<EntityIndex>().entity(&name).is_some() {
             let values = match spec.drive_source {
-                Source::Driver(..) => format!("{SEND_RATE_HZ} Hz at most"),
+                Source::Driver(..) => format!("{} Hz at most", spec.drive_rate_hz),
                 _ => String::new(),
             };
             rows.push(Resolved {

@@ -1,6 +1,7 @@
 //! Summary as data: field names are the keys of the JSON.
 
 use crate::pace::seconds;
+use crate::timing::TimingSummary;
 use becomingone_components::body::{Pose, Travel, TruePose};
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::{DrivenBy, Goals};
@@ -56,6 +57,9 @@ pub struct Summary {
     pub wall_s: f64,
     /// Simulated time over wall time.
     pub rtf: f64,
+    /// How its ticks kept their time; absent where the run is as fast as possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing: Option<TimingSummary>,
     /// The chained state hash, 16 hexadecimal digits.
     pub state_hash: String,
     /// Synchronisation of the scene's fleet.
@@ -249,8 +253,8 @@ pub struct KernelSummary {
     pub aligned: bool,
     /// Whether the channels are phase-locked.
     pub collapsed: bool,
-    /// Normalised detection statistic: above 1, two of K1, K2, K3 exceed their thresholds; null before the self-model is
-    /// trained.
+    /// Normalised detection statistic: the mean of K1, K2 and K3 by their thresholds, above 1 in an alarm; null before
+    /// the self-model is trained.
     pub surprise: Option<f64>,
     /// Residual autocorrelation, 0 to 1; null before it has a value.
     pub k1: Option<f64>,
@@ -410,7 +414,7 @@ impl LinkSummary {
 }
 
 impl Summary {
-    pub(crate) fn of(world: &World, wall: Duration) -> Self {
+    pub(crate) fn of(world: &World, wall: Duration, timing: Option<TimingSummary>) -> Self {
         let time = world.resource::<SimTime>();
         let scene = &world.resource::<LoadedScene>().scene;
         let wall_s = wall.as_secs_f64();
@@ -428,6 +432,7 @@ impl Summary {
             } else {
                 0.0
             },
+            timing,
             state_hash: format!("{:016x}", world.resource::<StateHash>().0),
             fleet: FleetSummary::of(world),
             memory: MemorySummary::of(world),

@@ -1,6 +1,7 @@
 //! The summary as a table.
 
 use super::data::Summary;
+use crate::timing::Quantiles;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use std::fmt;
 
@@ -38,6 +39,17 @@ impl fmt::Display for Summary {
             self.rtf,
             self.state_hash
         )?;
+        if let Some(timing) = self.timing {
+            let three = |q: Quantiles| format!("{:.0}, {:.0}, {:.0} us", q.p50, q.p99, q.max);
+            writeln!(
+                f,
+                "timing (p50, p99, max): ticks late by {}, taking {}; {} overruns, {:.3} s given up",
+                three(timing.late_us),
+                three(timing.tick_us),
+                timing.overruns,
+                timing.given_up_s
+            )?;
+        }
         if let Some(fleet) = self.fleet {
             writeln!(
                 f,

@@ -68,6 +68,14 @@ impl Check<'_, '_, '_> {
             ),
             Source::Off | Source::Driver(..) => {}
         }
+        // The default is as much as a slow tick allows.
+        if agent.drive_rate_hz != AgentSpec::default().drive_rate_hz {
+            self.rate(
+                &format!("{path}.drive_rate_hz"),
+                agent.drive_rate_hz,
+                scene.tick_ns,
+            );
+        }
         if let Some(controller) = agent.controller.as_ref().and_then(|c| c.value()) {
             self.controller(&format!("{path}.controller"), controller, agent, scene);
             let by = controller.localisation();

@@ -245,7 +245,12 @@ fn add_drive(world: &mut World, sensor: Entity) -> Entity {
         ..Link::default()
     };
     let target = ActuatorTarget(Twist2::default());
-    let parts = (ChildOf(agent), target, CommandSender::new(tick_ns), link);
+    let parts = (
+        ChildOf(agent),
+        target,
+        CommandSender::new(100.0, tick_ns),
+        link,
+    );
     let drive = world.spawn(parts).id();
     world.resource_mut::<Links>().0[index as usize].entity = Some(drive);
     drive
