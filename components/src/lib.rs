@@ -21,6 +21,7 @@
 //! - [`joints`]: joints, their servos and their motions.
 //! - [`link`]: external input: sources, frames, the state of links.
 //! - [`event`]: events of agents.
+//! - [`view`]: state of agents, as others see it from outside.
 //! - [`path_text`]: paths of any bytes as text.
 //!
 //! Systems are in `becomingone-systems`.
@@ -53,5 +54,6 @@ pub mod sensor;
 pub mod time;
 pub mod track;
 pub mod vehicle;
+pub mod view;
 pub mod witness;
 pub mod world;

@@ -14,6 +14,7 @@
 //! - [`vehicle`]: cars on springs, and the tracks that they lap.
 //! - [`physics`]: rapier's world and its step.
 //! - [`output_file`]: files that are written in place under a lock, or replaced as a whole.
+//! - [`view`]: state of agents, as others see it from outside.
 //! - [`hash`]: state hash, to compare runs.
 //! - [`profile`]: time per system.
 
@@ -39,5 +40,6 @@ pub mod spawn;
 pub mod threads;
 pub mod tick;
 pub mod vehicle;
+pub mod view;
 
 pub use engine::EnginePlugin;

@@ -1,7 +1,7 @@
 //! What the tick and the thread of the connection have in common: the newest state, and commands that wait.
 
 use super::command::Command;
-use super::status::Status;
+use becomingone_components::view::AgentState;
 use bevy_ecs::prelude::*;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ pub(super) struct Board(Arc<Mutex<Content>>);
 #[derive(Default)]
 pub(super) struct Content {
     /// Newest state of each agent.
-    pub(super) agents: Vec<Status>,
+    pub(super) agents: Vec<AgentState>,
     /// Whether an alarm changed since it was published.
     pub(super) is_urgent: bool,
     commands: VecDeque<(String, Command)>,

@@ -1,8 +1,8 @@
 //! Description of an agent for Home Assistant, as a device with its entities:
 //! <https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload>.
 
-use super::status::Status;
 use super::topics::{QOS, Topics};
+use becomingone_components::view::AgentState;
 use serde_json::{Map, Value, json};
 
 /// An entity: its id, name, path in the state, unit, class, number of decimals.
@@ -37,7 +37,7 @@ const OF_ALL: [(&str, &str, &str); 2] =
     [("mode", "Mode", "mode"), ("cause", "Alarm cause", "cause")];
 
 /// The configuration of an agent, for the topic of [`Topics::config`].
-pub(super) fn payload(topics: &Topics, status: &Status) -> Value {
+pub(super) fn payload(topics: &Topics, status: &AgentState) -> Value {
     let device = topics.device(&status.agent);
     let mut components = Map::new();
     let mut add = |id: &str, component: Value| {

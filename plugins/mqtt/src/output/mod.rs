@@ -1,7 +1,7 @@
 //! State of the agents of a run, published to a broker, and commands from there.
 //!
 //! - [`copy`]: systems that copy the state, and pass commands on as requests.
-//! - [`status`]: the state of an agent, and its JSON; [`discovery`]: its description for Home Assistant.
+//! - [`discovery`]: description of an agent for Home Assistant.
 //! - [`command`]: the JSON of a command.
 //! - [`topics`]: names of topics. [`board`]: what both sides have in common.
 //! - [`publisher`]: the thread of the connection.
@@ -11,7 +11,6 @@ mod command;
 mod copy;
 mod discovery;
 mod publisher;
-mod status;
 mod topics;
 
 use crate::config::Publication;
@@ -114,7 +113,10 @@ impl Plugin for MqttOutput {
             .init_resource::<copy::Causes>()
             .add_systems(
                 Tick,
-                (copy::copy, copy::take_commands).in_set(TickSystems::Publish),
+                // Both only read what others have.
+                (copy::copy.ambiguous_with_all(), copy::take_commands)
+                    .chain()
+                    .in_set(TickSystems::Publish),
             );
     }
 }

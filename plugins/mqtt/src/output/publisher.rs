@@ -8,11 +8,11 @@
 use super::board::Board;
 use super::command::Command;
 use super::discovery;
-use super::status::Status;
 use super::topics::{QOS, Topics};
 use crate::config::Broker;
 use crate::connection::{self, Connection, Event, Message};
 use crate::runtime::Runtime;
+use becomingone_components::view::AgentState;
 use becomingone_systems::links::{Complaints, Context, Driver, DriverError, SourceSite};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -76,7 +76,7 @@ struct Session<'a> {
     /// Agents that were described to Home Assistant.
     described: BTreeSet<String>,
     /// Agents whose newest state is still to be sent.
-    waiting: Vec<Status>,
+    waiting: Vec<AgentState>,
     next: Instant,
     every: Duration,
     complaints: &'a mut Complaints,
