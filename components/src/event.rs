@@ -77,6 +77,17 @@ pub enum EventKind {
     SensorExcluded(String),
     /// Latched safety stop; the isolated channel.
     SafetyStop(String),
+    /// A requested stop has latched; its sender.
+    Stopped(String),
+    /// A requested stop was cleared; the sender of that request.
+    StopCleared(String),
+    /// A request was refused.
+    RequestRefused {
+        /// Its sender.
+        sender: String,
+        /// Why.
+        why: String,
+    },
     /// A fault of a sensor or a drive began; its target and description.
     FaultBegan(String),
     /// A fault ended.
@@ -138,6 +149,9 @@ impl std::fmt::Display for EventKind {
                 f,
                 "safety stop: {cause} deviated from its prediction for too long"
             ),
+            Self::Stopped(sender) => write!(f, "stopped by {sender}"),
+            Self::StopCleared(sender) => write!(f, "stop cleared by {sender}"),
+            Self::RequestRefused { sender, why } => write!(f, "request of {sender} refused: {why}"),
             Self::FaultBegan(fault) => write!(f, "fault begins: {fault}"),
             Self::FaultEnded(fault) => write!(f, "fault ends: {fault}"),
             Self::EventRecalled { label, similarity } => {

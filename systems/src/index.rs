@@ -42,9 +42,9 @@ impl Plugin for IndexPlugin {
 
 /// Whether a name was added or removed since the index was built.
 #[derive(Resource, Default)]
-struct IsStale(bool);
+pub(crate) struct IsStale(bool);
 
-fn rebuild(
+pub(crate) fn rebuild(
     mut index: ResMut<EntityIndex>,
     mut stale: ResMut<IsStale>,
     named: Query<(&Name, Entity)>,

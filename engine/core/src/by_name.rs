@@ -1,19 +1,20 @@
 //! Access to sensors and agents of a running engine by name.
 
 use crate::engine::CoherenceEngine;
-use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::body::{Pose, TruePose, TrueTwist};
 use becomingone_components::coherence::Coherence;
-use becomingone_components::control::DrivenBy;
-use becomingone_components::drive::{Odometry, Twist2};
-use becomingone_components::joints::JointTargets;
+use becomingone_components::drive::Odometry;
 use becomingone_components::localisation::Estimate;
 use becomingone_components::nearest::did_you_mean;
-use becomingone_components::request::{REQUEST_LIFETIME_NS, Request, RequestKind};
-use becomingone_components::scene::Agent;
+use becomingone_components::request::{
+    ActiveRequest, REQUEST_LIFETIME_NS, Request, RequestKind, Stopped,
+};
+use becomingone_components::scene::{Agent, LoadedScene};
 use becomingone_components::sensor::{Measurement, Reading, Sensor, SensorKind, Truth};
-use becomingone_components::vehicle::Ackermann;
+use becomingone_components::world::PlaceSpec;
+use becomingone_systems::control::refusal::{Refusal, check};
 use becomingone_systems::control::requests::RequestQueue;
+use becomingone_systems::control::stop::{StopQueue, UnknownAgent};
 use becomingone_systems::index::EntityIndex;
 use becomingone_systems::sensing::measurements::Measurements;
 use bevy_ecs::prelude::*;
@@ -31,7 +32,7 @@ pub enum NameError {
     /// Nothing has this name.
     #[error("found no {what} `{name}`; expected one of {}{}", listed(.known), did_you_mean(.name, .known.iter().map(String::as_str)))]
     Unknown {
-        /// `sensor` or `agent`.
+        /// `sensor`, `agent` or `place`.
         what: &'static str,
         /// The name.
         name: String,
@@ -53,6 +54,14 @@ pub enum NameError {
     NoTruth {
         /// The name.
         name: String,
+    },
+    /// The agent cannot follow the request.
+    #[error("`{name}`: {why}")]
+    Refused {
+        /// The name.
+        name: String,
+        /// Why.
+        why: Refusal,
     },
     /// The queue of requests is full.
     #[error(
@@ -89,7 +98,14 @@ pub struct AgentView<'a> {
     pub estimate: Option<&'a Estimate>,
     /// Output of its kernel.
     pub coherence: Option<&'a Coherence>,
+    /// Request in force.
+    pub request: Option<&'a ActiveRequest>,
+    /// Its latched stop.
+    pub stopped: Option<&'a Stopped>,
 }
+
+/// Sender of the requests of this library.
+const SENDER: &str = "library";
 
 impl CoherenceEngine {
     /// Readings of the sensor with this name, such as `rover/imu`; `K` is its kind.
@@ -168,45 +184,13 @@ impl CoherenceEngine {
     pub fn command(&mut self, agent: &str, what: impl Into<RequestKind>) -> Result<(), NameError> {
         let what = what.into();
         let view = self.agent(agent)?;
-        let world = self.world();
-        let drive = world.get::<DrivenBy>(view.entity).map(|driven| driven.0);
-        let has = |found: Option<()>| found.is_some();
-        let driven_by = match drive {
-            None => "no drive",
-            Some(d) if has(world.get::<ActuatorTarget<Twist2>>(d).map(drop)) => {
-                "driven wheels (twist)"
-            }
-            Some(d) if has(world.get::<ActuatorTarget<Ackermann>>(d).map(drop)) => {
-                "a vehicle (speed and steering)"
-            }
-            Some(d) if has(world.get::<ActuatorTarget<JointTargets>>(d).map(drop)) => {
-                "servos (joints)"
-            }
-            Some(_) => "a drive of another kind",
-        };
-        let expected = match &what {
-            RequestKind::Twist { .. } => "driven wheels (twist)",
-            RequestKind::Ackermann { .. } => "a vehicle (speed and steering)",
-            RequestKind::Joints { .. } => "servos (joints)",
-            RequestKind::Stick { .. } => driven_by,
-        };
-        if driven_by != expected || drive.is_none() {
-            return Err(NameError::Other {
-                name: agent.to_owned(),
-                found: driven_by.to_owned(),
-                expected: expected.to_owned(),
-            });
-        }
-        if !what.is_finite() {
-            return Err(NameError::Other {
-                name: agent.to_owned(),
-                found: "a number that is not finite".to_owned(),
-                expected: "finite numbers".to_owned(),
-            });
-        }
+        check(self.world(), view.entity, &what).map_err(|why| NameError::Refused {
+            name: agent.to_owned(),
+            why,
+        })?;
         let expires_ns = self.time().now_ns.saturating_add(REQUEST_LIFETIME_NS);
-        let queued = self.world().resource::<RequestQueue>().push(Request {
-            sender: "library".to_owned(),
+        let queued = self.request_queue().push(Request {
+            sender: SENDER.to_owned(),
             agent: agent.to_owned(),
             what,
             expires_ns,
@@ -218,6 +202,115 @@ impl CoherenceEngine {
                 name: agent.to_owned(),
             })
         }
+    }
+
+    /// Stops an agent from the next tick on. The stop latches: its actuators get their safe commands, and requests to it
+    /// are refused, until [`clear_stop`](Self::clear_stop); a reset keeps the stop. It also works before the start.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
+    /// engine.run_for(Duration::from_secs(2))?;
+    /// engine.stop_agent("rover")?;
+    /// engine.run_for(Duration::from_secs(2))?;
+    /// let rover = engine.agent("rover")?;
+    /// assert_eq!(rover.stopped.map(|stopped| stopped.sender.as_str()), Some("library"));
+    /// assert!(rover.twist.is_some_and(|twist| twist.linear_m_s.length() < 0.01));
+    /// let error = engine.command("rover", Twist2::default()).unwrap_err().to_string();
+    /// assert_eq!(error, "`rover`: found a stop of library; expected a `ClearStop` first");
+    /// engine.clear_stop("rover")?;
+    /// engine.run_for(Duration::from_secs(1))?; // the patrol goes on
+    /// assert!(engine.agent("rover")?.twist.is_some_and(|twist| twist.linear_m_s.length() > 0.1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] lists the valid names.
+    pub fn stop_agent(&mut self, agent: &str) -> Result<(), NameError> {
+        let stopped = self.stop_queue().push(agent, SENDER);
+        stopped.map_err(|UnknownAgent { name, known }| NameError::Unknown {
+            what: "agent",
+            name,
+            known,
+        })
+    }
+
+    /// Clears the stop of an agent from the next tick on; its controller resumes.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError::Refused`] without a latched stop; a stop in the same tick keeps the agent stopped, with an event.
+    pub fn clear_stop(&mut self, agent: &str) -> Result<(), NameError> {
+        self.command(agent, RequestKind::ClearStop)
+    }
+
+    /// Queue of stops, for other threads.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    /// use std::{thread, time::Duration};
+    ///
+    /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
+    /// let stops = engine.stop_queue();
+    /// thread::spawn(move || stops.push("rover", "button")).join().expect("no panic")?;
+    /// engine.run_for(Duration::from_secs(1))?;
+    /// assert_eq!(engine.stop_queue().stopped_by("rover").as_deref(), Some("button"));
+    /// assert!(engine.summary().agents[0].distance_m < 0.05);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stop_queue(&self) -> StopQueue {
+        self.world().resource::<StopQueue>().clone()
+    }
+
+    /// Queue of requests, for other threads. What an agent cannot follow is refused with an event.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    /// use becomingone::components::request::{Request, RequestKind};
+    ///
+    /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
+    /// engine.start()?;
+    /// let queued = engine.request_queue().push(Request {
+    ///     sender: "page".to_owned(),
+    ///     agent: "rover".to_owned(),
+    ///     what: RequestKind::Twist { linear_m_s: 0.2, angular_rad_s: 0.0 },
+    ///     expires_ns: 500_000_000,
+    /// });
+    /// engine.step()?;
+    /// let request = engine.agent("rover")?.request;
+    /// assert!(queued && request.is_some_and(|request| request.sender == "page"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn request_queue(&self) -> RequestQueue {
+        self.world().resource::<RequestQueue>().clone()
+    }
+
+    /// The named place of the scene, also before the start.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    ///
+    /// let scene = Scene::builder().place("dock", [2.0, 1.0], 0.0).agent(Agent::robot("rover.urdf"));
+    /// let engine = CoherenceEngine::from(scene.build()?);
+    /// assert_eq!(engine.place("dock")?.position_m, [2.0, 1.0]);
+    /// let error = engine.place("dok").unwrap_err().to_string();
+    /// assert_eq!(error, "found no place `dok`; expected one of `dock`; did you mean `dock`?");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NameError::Unknown`] lists the valid names.
+    pub fn place(&self, name: &str) -> Result<&PlaceSpec, NameError> {
+        let world = &self.world().resource::<LoadedScene>().scene.world;
+        world.place(name).ok_or_else(|| NameError::Unknown {
+            what: "place",
+            name: name.to_owned(),
+            known: world.places.iter().map(|p| p.name.clone()).collect(),
+        })
     }
 
     /// State of the agent with this name.
@@ -245,6 +338,8 @@ impl CoherenceEngine {
             odometry: world.get(entity),
             estimate: world.get(entity),
             coherence: world.get(entity),
+            request: world.get(entity),
+            stopped: world.get(entity),
         })
     }
 

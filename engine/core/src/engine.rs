@@ -19,6 +19,7 @@ use becomingone_components::time::{NS_PER_S, Paced, SimTime};
 use becomingone_scene::{self as scene, SceneError};
 use becomingone_systems::coherence::restore;
 use becomingone_systems::coherence::stored_memory::StoredMemory;
+use becomingone_systems::control::stop::StopQueue;
 use becomingone_systems::kinds::Kinds;
 use becomingone_systems::links::{ExternalInput, OpenLinks};
 use becomingone_systems::spawn::{SpawnError, build_scene};
@@ -137,6 +138,10 @@ impl CoherenceEngine {
         } else {
             Pace::Fast
         };
+        // Agents can be stopped before the start.
+        let names = loaded.scene.agents.iter().map(|agent| agent.name.clone());
+        let stops = app.world().get_resource::<StopQueue>();
+        stops.inspect(|stops| stops.set_agents(names));
         app.insert_resource(loaded)
             .insert_resource(Paced(pace != Pace::Fast));
         Self {
@@ -446,7 +451,8 @@ impl CoherenceEngine {
         Ok(())
     }
 
-    /// Resets to the start of the scene: the run from here is bit-identical to a fresh run.
+    /// Resets to the start of the scene: the run from here is bit-identical to a fresh run. Agents that are stopped stay
+    /// so, by a stop in its first tick.
     ///
     /// ```
     /// use becomingone::CoherenceEngine;

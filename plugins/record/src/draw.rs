@@ -262,9 +262,11 @@ pub(crate) fn placed(at: BodyPose, ns: u64) -> PoseInFrame {
 /// Log line of an event.
 pub(crate) fn line(event: &AgentEvent, ns: u64) -> Log {
     let level = match event.kind {
-        EventKind::Collision(_) | EventKind::OffTrack(_) | EventKind::AlarmRaised { .. } => {
-            log::Level::Warning
-        }
+        EventKind::Collision(_)
+        | EventKind::OffTrack(_)
+        | EventKind::AlarmRaised { .. }
+        | EventKind::Stopped(_)
+        | EventKind::RequestRefused { .. } => log::Level::Warning,
         _ => log::Level::Info,
     };
     Log {

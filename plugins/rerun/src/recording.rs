@@ -442,7 +442,10 @@ impl Recording {
 
     fn log_event(&self, event: &AgentEvent) -> RecordingStreamResult<()> {
         let level = match event.kind {
-            EventKind::Collision(_) | EventKind::OffTrack(_) => TextLogLevel::WARN,
+            EventKind::Collision(_)
+            | EventKind::OffTrack(_)
+            | EventKind::Stopped(_)
+            | EventKind::RequestRefused { .. } => TextLogLevel::WARN,
             _ => TextLogLevel::INFO,
         };
         let text = format!("{}: {}", event.agent, event.kind);

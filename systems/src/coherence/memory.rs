@@ -261,6 +261,8 @@ fn weight(what: &EventKind) -> Option<u8> {
         EventKind::EventRecalled { .. } | EventKind::FaultBegan(_) | EventKind::FaultEnded(_) => {
             None
         }
+        // Anybody may send any number of these.
+        EventKind::RequestRefused { .. } => None,
         EventKind::PhaseLocked
         | EventKind::PhaseLockLost
         | EventKind::CoherenceDiverged

@@ -375,6 +375,10 @@ fn parts(what: &EventKind) -> (u8, [u64; 2], &str) {
             let distance_m = true_distance_m.unwrap_or(f64::NAN);
             (kind, [*goal, distance_m.to_bits()], "")
         }
+        EventKind::Stopped(sender) => text(27, sender),
+        EventKind::StopCleared(sender) => text(28, sender),
+        // Not stored.
+        EventKind::RequestRefused { sender, .. } => text(u8::MAX, sender),
     }
 }
 
@@ -421,6 +425,8 @@ fn event(kind: u8, [a, b]: [u64; 2], text: &str) -> Option<EventKind> {
             },
             true_distance_m: Some(f64::from_bits(b)).filter(|m| !m.is_nan()),
         },
+        27 => EventKind::Stopped(text()),
+        28 => EventKind::StopCleared(text()),
         _ => return None,
     })
 }
@@ -449,7 +455,7 @@ mod tests {
     #[test]
     fn every_kind_of_event_is_read_as_it_was_written() {
         let kinds = all_kinds();
-        assert_eq!(kinds.len(), 27);
+        assert_eq!(kinds.len(), 29);
         for what in kinds {
             let memory = memory(what);
             let mut bytes = vec![0; memory.size()];

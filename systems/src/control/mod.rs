@@ -4,7 +4,8 @@
 //! - [`avoidance`]: reaction to obstacles of the last scan (Emissary, fast).
 //! - [`patrol`]: both, as a kind of controller.
 //! - [`orbit`]: circles, and the fleet coupled on them.
-//! - [`requests`]: commands from outside, which take precedence over all of them.
+//! - [`requests`]: commands from outside, which take precedence over all of them; [`stop`]: latched stops; `accept`,
+//!   [`refusal`]: which requests an agent follows.
 //! - [`teleop`]: a stick that sends requests.
 //! - [`drive`]: a twist becomes wheel speeds, and torques of the joints' motors.
 //! - [`motions`]: motions of joints, as a kind of controller.
@@ -13,6 +14,7 @@
 //! - `located`: pose of an agent by its controller's pose source.
 //! - [`governor`]: the safety supervisor, in [`TickSystems::Govern`].
 
+pub(crate) mod accept;
 pub mod avoidance;
 pub mod drive;
 pub mod governor;
@@ -21,17 +23,21 @@ pub mod motions;
 pub mod orbit;
 pub mod patrol;
 pub mod pursuit;
+pub mod refusal;
 pub mod requests;
 pub(crate) mod robot;
 pub mod servo;
+pub mod stop;
 pub mod teleop;
 
 use crate::hash::RegisterState as _;
+use crate::index::{self, EntityIndex};
 use crate::links::ExternalInput;
-use crate::tick::{Last, Tick, TickSystems};
-use becomingone_components::drive::Drive;
-use becomingone_components::joints::Servos;
-use becomingone_components::request::ActiveRequest;
+use crate::tick::{Last, Reset, ResetSystems, Tick, TickSystems};
+use becomingone_components::drive::{Drive, Twist2};
+use becomingone_components::joints::{JointTargets, Servos};
+use becomingone_components::request::{ActiveRequest, Stopped};
+use becomingone_components::vehicle::Ackermann;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use bevy_ecs::schedule::ScheduleConfigs;
@@ -52,12 +58,15 @@ pub struct ControlPlugin;
 
 impl Plugin for ControlPlugin {
     fn build(&self, app: &mut App) {
-        let queue = requests::RequestQueue::default();
+        let stops = stop::StopQueue::default();
+        let queue = requests::RequestQueue::new(stops.clone());
         app.init_resource::<ExternalInput>();
-        app.world_mut()
-            .resource_mut::<ExternalInput>()
-            .add(requests::RequestLink(queue.clone()));
-        app.insert_resource(queue);
+        let mut input = app.world_mut().resource_mut::<ExternalInput>();
+        input.add(stop::StopLink(stops.clone()));
+        input.add(requests::RequestLink(queue.clone()));
+        app.insert_resource(queue)
+            .insert_resource(stops)
+            .init_resource::<accept::RecentRefusals>();
         app.configure_sets(
             Tick,
             (
@@ -66,12 +75,32 @@ impl Plugin for ControlPlugin {
             ),
         )
         .register_transient_state::<ActiveRequest>("request")
+        .register_transient_state::<Stopped>("stopped")
+        .add_systems(
+            Reset,
+            (
+                (stop::list_agents, stop::repeat_latched).chain(),
+                accept::begin,
+            )
+                .in_set(ResetSystems::Gather),
+        )
         .add_systems(
             Tick,
             (
                 requests::follow
                     .in_set(RequestSystems)
                     .run_if(any_with_component::<ActiveRequest>),
+                stop::list_agents
+                    .in_set(TickSystems::Begin)
+                    .after(index::rebuild)
+                    .run_if(resource_changed::<EntityIndex>),
+                (
+                    stop::hold::<Twist2>.run_if(is_held::<Twist2>),
+                    stop::hold::<Ackermann>.run_if(is_held::<Ackermann>),
+                    stop::hold::<JointTargets>.run_if(is_held::<JointTargets>),
+                )
+                    .chain()
+                    .in_set(Last(TickSystems::Govern)),
                 (drive::weaken, drive::turn_wheels)
                     .chain()
                     .in_set(TickSystems::Act)
@@ -83,6 +112,14 @@ impl Plugin for ControlPlugin {
             ),
         );
     }
+}
+
+/// Whether there is a stop, or a safe command of one that was cleared.
+fn is_held<T: Send + Sync + 'static>(
+    stopped: Query<(), With<Stopped>>,
+    held: Query<(), With<stop::Held<T>>>,
+) -> bool {
+    !stopped.is_empty() || !held.is_empty()
 }
 
 /// Adds the systems of a kind of controller. An agent has one controller, so that kinds have no order.

@@ -15,7 +15,7 @@ use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::governor::Governor;
 use becomingone_components::link::ExternalActuator;
 use becomingone_components::localisation::Estimate;
-use becomingone_components::request::ActiveRequest;
+use becomingone_components::request::{ActiveRequest, Stopped};
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
 
@@ -39,7 +39,7 @@ pub fn plan(
         &Odometry,
         Option<&Estimate>,
         &DrivenBy,
-        (Has<ActiveRequest>, Option<&Governor>),
+        (Has<ActiveRequest>, Has<Stopped>, Option<&Governor>),
         &mut PlanRate,
         (&mut Goals, &mut GoalProgress),
         &mut Plan,
@@ -54,7 +54,7 @@ pub fn plan(
         odometry,
         estimate,
         driven,
-        (requested, governor),
+        (requested, stopped, governor),
         mut rate,
         (mut goals, mut progress),
         mut plan,
@@ -78,7 +78,7 @@ pub fn plan(
         // At most one per plan: a lap of coincident waypoints is no endless loop.
         if let Some(goal) = goals.current() {
             let distance_m = distance(goal, at);
-            let paused = requested || governor.is_some_and(|g| g.stopped);
+            let paused = requested || stopped || governor.is_some_and(|g| g.stopped);
             if distance_m <= goals.tolerance_m {
                 progress.restart(time.now_ns, None);
                 let (there, _) = located(Localisation::Truth, truth, odometry, estimate, drive);

@@ -1,5 +1,6 @@
 //! Requests from outside: they enter with external input, and take precedence over controllers until they expire.
 
+use super::stop::StopQueue;
 use super::teleop::{car_command, twist};
 use crate::hash::{Bits, HashState};
 use crate::links::{InputLink, InputSample};
@@ -19,9 +20,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Most requests that wait for a tick.
 const MAX_WAITING: usize = 1024;
 
-/// Requests that wait for the next tick. Clones share the queue, so that any thread may send.
+/// Requests that wait for the next tick. Clones share the queue, so that any thread may send. They are applied in the
+/// order of their arrival; stops go to the [`StopQueue`].
 #[derive(Resource, Clone, Default)]
-pub struct RequestQueue(Arc<Waiting>);
+pub struct RequestQueue {
+    waiting: Arc<Waiting>,
+    stops: StopQueue,
+}
 
 #[derive(Default)]
 struct Waiting {
@@ -30,13 +35,28 @@ struct Waiting {
 }
 
 impl RequestQueue {
-    /// Adds a request. Returns whether there was room.
+    /// A queue beside this one of stops.
+    pub(super) fn new(stops: StopQueue) -> Self {
+        Self {
+            waiting: Arc::default(),
+            stops,
+        }
+    }
+
+    /// Adds a request. Returns whether there was room; for a stop, whether an agent has the name.
     pub fn push(&self, request: Request) -> bool {
-        let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if request.what == RequestKind::Stop {
+            return self.stops.push(&request.agent, &request.sender).is_ok();
+        }
+        let mut queue = self
+            .waiting
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let room = queue.len() < MAX_WAITING;
         if room {
             queue.push_back(request);
-            self.0.any.store(true, Ordering::Release);
+            self.waiting.any.store(true, Ordering::Release);
         }
         room
     }
@@ -51,11 +71,11 @@ impl InputLink for RequestLink {
     }
 
     fn is_waiting(&self, _: u64) -> bool {
-        self.0.0.any.load(Ordering::Acquire)
+        self.0.waiting.any.load(Ordering::Acquire)
     }
 
     fn drain(&mut self, now_ns: u64, give: &mut dyn FnMut(InputSample)) {
-        let waiting = &self.0.0;
+        let waiting = &self.0.waiting;
         let mut queue = waiting.queue.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.any.store(false, Ordering::Release);
         for request in queue.drain(..) {
@@ -68,7 +88,7 @@ impl InputLink for RequestLink {
     }
 
     fn reset(&mut self) {
-        let waiting = &self.0.0;
+        let waiting = &self.0.waiting;
         let mut queue = waiting.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.clear();
         waiting.any.store(false, Ordering::Release);
@@ -148,6 +168,8 @@ impl HashState for ActiveRequest {
     fn bits(&self, bits: &mut Bits) {
         bits.u64(self.expires_ns);
         match &self.what {
+            // They are in force as `Stopped`.
+            RequestKind::Stop | RequestKind::ClearStop => {}
             RequestKind::Twist {
                 linear_m_s: a,
                 angular_rad_s: b,

@@ -8,7 +8,7 @@ use becomingone_components::body::Model;
 use becomingone_components::control::DrivenBy;
 use becomingone_components::fault::Faults;
 use becomingone_components::joints::{
-    JointMotion, JointStates, JointTargets, JointsController, Servos,
+    JointMotion, JointStates, JointTargets, JointsController, Servo, Servos,
 };
 use becomingone_components::link::ExternalActuator;
 use becomingone_components::time::SimTime;
@@ -114,6 +114,30 @@ pub fn turn_joints(
         }
         followed.behind = behind;
     }
+}
+
+/// Speed below which a joint rests (rad/s or m/s).
+const AT_REST: f64 = 0.02;
+
+/// Positions at which the joints of an actuator stop (rad or m): on the way to their targets, where a servo with a bounded
+/// speed has set them, and where the others are now. A joint at rest keeps its target: its servo carries a load.
+pub(super) fn rest_positions(world: &World, agent: Entity, actuator: Entity) -> Option<Vec<f64>> {
+    let servos = world.get::<Servos>(actuator)?;
+    let followed = world.get::<Followed>(actuator)?;
+    let states = world.get::<JointStates>(agent)?;
+    let position = |(servo, &target): (&Servo, &f64)| {
+        let speed = states.velocities.get(servo.joint)?;
+        match servo.max_velocity.is_finite() || speed.abs() < AT_REST {
+            true => Some(target),
+            false => states.positions.get(servo.joint).copied(),
+        }
+    };
+    servos
+        .0
+        .iter()
+        .zip(&followed.positions)
+        .map(position)
+        .collect()
 }
 
 /// State of an actuator's servos.

@@ -6,6 +6,7 @@ use becomingone_components::drive::Twist2;
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::joints::JointTargets;
 use becomingone_components::link::{Link, LinkState, Links, Source};
+use becomingone_components::request::Stopped;
 use becomingone_components::sensor::Sensor;
 use becomingone_components::time::{NS_PER_S, Rate, SimTime};
 use becomingone_components::vehicle::Ackermann;
@@ -155,7 +156,7 @@ pub struct CommandSender {
     rest: (&'static str, Vec<f64>),
 }
 
-/// Time-out that activates the safe command.
+/// Time-out or stop that activates the safe command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SafeReason {
     /// No controller wrote a command.
@@ -164,6 +165,8 @@ pub enum SafeReason {
     Link,
     /// A sensor of the same agent is stale.
     Sensor,
+    /// A latched stop of its agent.
+    Stop,
 }
 
 impl std::fmt::Display for SafeReason {
@@ -172,6 +175,7 @@ impl std::fmt::Display for SafeReason {
             Self::Controller => "its controller timed out",
             Self::Link => "its link is down",
             Self::Sensor => "a sensor is stale",
+            Self::Stop => "its agent is stopped",
         })
     }
 }
@@ -238,20 +242,26 @@ pub fn send<T: ActuatorCommand>(
     sensors: Query<(&Sensor, &Link, &Source)>,
     mut actuators: Query<(&ChildOf, &Link, &mut CommandSender, Ref<ActuatorTarget<T>>)>,
     names: Query<&Name>,
+    stopped: Query<(), With<Stopped>>,
     mut events: MessageWriter<AgentEvent>,
 ) {
     for (of, link, mut outward, command) in &mut actuators {
         if command.is_changed() && !command.is_added() {
             outward.written_ns = time.now_ns;
         }
-        if !outward.rate.due(time.now_ns) {
+        let agent = of.parent();
+        let is_stopped = stopped.contains(agent);
+        // The first command of a stop waits for no period.
+        let is_urgent = is_stopped && outward.safe != Some(SafeReason::Stop);
+        if !outward.rate.due(time.now_ns) && !is_urgent {
             continue;
         }
-        let agent = of.parent();
         let mut its = sensors
             .iter()
             .filter(|(s, _, source)| s.agent == agent && matches!(source, Source::Driver(..)));
-        let safe = if time.now_ns - outward.written_ns > CONTROLLER_SILENT_NS {
+        let safe = if is_stopped {
+            Some(SafeReason::Stop)
+        } else if time.now_ns - outward.written_ns > CONTROLLER_SILENT_NS {
             Some(SafeReason::Controller)
         } else if matches!(link.state, LinkState::Down | LinkState::Faulted) {
             Some(SafeReason::Link)

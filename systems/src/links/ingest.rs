@@ -1,10 +1,9 @@
 //! Ingestion: collects the frames of a tick, and applies them.
 
 use super::delivery::Delivery;
-use super::input::ExternalInput;
-use crate::index::EntityIndex;
+use super::input::{ExternalInput, sort};
+use crate::control::accept;
 use becomingone_components::link::{Entered, Frame, Link, Links, Payload};
-use becomingone_components::request::ActiveRequest;
 use becomingone_components::sensor::SensorStats;
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
@@ -22,7 +21,7 @@ pub(super) fn begin(
 ) {
     entered.0.clear();
     if let ExternalInput::Live(inlets) = &mut *door {
-        inlets.sort_by(|a, b| a.link().cmp(b.link()));
+        sort(inlets);
         inlets.iter_mut().for_each(|inlet| inlet.reset());
     }
     commands.insert_resource(Numbers(vec![0; links.0.len()]));
@@ -82,22 +81,7 @@ pub fn ingest(world: &mut World) {
 /// Applies a frame.
 fn apply(world: &mut World, frame: &Frame) {
     match &frame.payload {
-        Payload::Request(request) => {
-            let agent = world.resource::<EntityIndex>().entity(&request.agent);
-            let Some(agent) = agent.filter(|_| request.what.is_finite()) else {
-                log::warn!(
-                    "{}: request for `{}` refused: no such agent, or a number that is not finite",
-                    request.sender,
-                    request.agent
-                );
-                return;
-            };
-            world.entity_mut(agent).insert(ActiveRequest {
-                sender: request.sender.clone(),
-                what: request.what.clone(),
-                expires_ns: request.expires_ns,
-            });
-        }
+        Payload::Request(request) => accept::accept(world, request),
         Payload::Reading { numbers, bytes } => {
             let Some(sensor) = entity(world, frame.link) else {
                 return;

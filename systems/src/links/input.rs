@@ -27,10 +27,19 @@ impl ExternalInput {
     }
 }
 
+/// Brings links into the order in which they are drained: by name, then by rank, then as they were added.
+pub(super) fn sort(links: &mut [Box<dyn InputLink>]) {
+    links.sort_by(|a, b| a.link().cmp(b.link()).then(a.rank().cmp(&b.rank())));
+}
+
 /// A live link. It never blocks: its frames have arrived already.
 pub trait InputLink: Send + Sync + 'static {
     /// Name of the link.
     fn link(&self) -> &str;
+    /// Place among links of the same name, smallest first: stops precede other requests.
+    fn rank(&self) -> u8 {
+        1
+    }
     /// Whether it may have frames at this time; queried each tick.
     fn is_waiting(&self, now_ns: u64) -> bool {
         let _ = now_ns;

@@ -4,7 +4,7 @@
 use super::act::{self, ActuatorEnd, CommandSender, OutputLinks};
 use super::delivery::Delivery;
 use super::driver::{DriverKind, LinkEnd};
-use super::input::{ExternalInput, InputLink, InputSample};
+use super::input::{ExternalInput, InputLink, InputSample, sort};
 use super::live::{QueueLink, RecordedLink, Recording};
 use super::queue::{PortState, SensorEnd};
 use super::run_clock::RunClock;
@@ -164,7 +164,7 @@ impl OpenLinks {
         }
         if let ExternalInput::Live(all) = &mut *world.resource_mut::<ExternalInput>() {
             all.append(&mut inlets);
-            all.sort_by(|a, b| a.link().cmp(b.link()));
+            sort(all);
         }
         Ok(Self { clock, running })
     }

@@ -10,6 +10,7 @@ use becomingone_components::fleet::{FLEET, Fleet, FleetOrder};
 use becomingone_components::governor::Governor;
 use becomingone_components::link::Link;
 use becomingone_components::localisation::Estimate;
+use becomingone_components::request::Stopped;
 use becomingone_components::scene::{Agent, LoadedScene, ResolvedScene};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::sensor::{Sensor, SensorStats};
@@ -139,6 +140,9 @@ pub struct AgentSummary {
     /// Estimate of its filter, and the error; absent without a filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<FilterSummary>,
+    /// Sender of the stop that is latched at the end; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<String>,
     /// State of its kernel at the end.
     pub kernel: KernelSummary,
     /// State of its governor at the end; absent without one.
@@ -509,6 +513,7 @@ impl AgentSummary {
                 widest_m: laps.widest_m,
             }),
             filter: FilterSummary::of(world, agent),
+            stopped_by: world.get::<Stopped>(agent).map(|s| s.sender.clone()),
             kernel: KernelSummary {
                 order: kernel.order,
                 coherence: kernel.coherence,

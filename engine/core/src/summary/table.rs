@@ -109,6 +109,11 @@ impl fmt::Display for Summary {
                 )?;
             }
         }
+        for a in &self.agents {
+            if let Some(sender) = &a.stopped_by {
+                writeln!(f, "{}: stopped by {sender}", a.name)?;
+            }
+        }
         let tracks = self.agents.iter().filter_map(|a| Some((a, a.track?)));
         let mut laps = table(&[
             "track",

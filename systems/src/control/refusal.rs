@@ -1,0 +1,165 @@
+//! Requests that an agent cannot follow, and why.
+
+use becomingone_components::actuator::ActuatorTarget;
+use becomingone_components::control::DrivenBy;
+use becomingone_components::drive::{Drive, Twist2};
+use becomingone_components::joints::JointTargets;
+use becomingone_components::request::{RequestKind, Stopped};
+use becomingone_components::time::SimTime;
+use becomingone_components::vehicle::{Ackermann, Vehicle};
+use bevy_ecs::prelude::*;
+
+/// Reason why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No agent has the name.
+    #[error("found no such agent")]
+    UnknownAgent,
+    /// A number is NaN or infinite.
+    #[error("found a number that is not finite; expected finite numbers")]
+    NotFinite,
+    /// It arrived after its expiry.
+    #[error("found an expiry before its arrival; expected one after it")]
+    Expired,
+    /// A latched stop.
+    #[error("found a stop of {by}; expected a `ClearStop` first")]
+    Stopped {
+        /// Sender of the stop.
+        by: String,
+    },
+    /// No stop to clear.
+    #[error("found no stop to clear")]
+    NotStopped,
+    /// A stop precedes all other requests of its tick, so that none of them clears it.
+    #[error("found a stop in the same tick; expected a `ClearStop` after it")]
+    StopInSameTick,
+    /// The drive of the agent does not follow such a command.
+    #[error("found {found}; expected {expected}")]
+    OtherDrive {
+        /// Its drive.
+        found: &'static str,
+        /// Drive of such a command.
+        expected: &'static str,
+    },
+    /// Positions and speeds are not one of each servo.
+    #[error(
+        "found {positions} positions and {velocities} speeds of joints; expected {servos} of each"
+    )]
+    OtherJoints {
+        /// Positions.
+        positions: usize,
+        /// Speeds.
+        velocities: usize,
+        /// Servos of the agent.
+        servos: usize,
+    },
+}
+
+/// Drives that follow requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    None,
+    Wheels,
+    Vehicle,
+    Joints,
+    Other,
+}
+
+impl Class {
+    fn of(world: &World, agent: Entity) -> Self {
+        let Some(&DrivenBy(drive)) = world.get(agent) else {
+            return Self::None;
+        };
+        let Ok(drive) = world.get_entity(drive) else {
+            return Self::None;
+        };
+        if drive.contains::<Drive>() && drive.contains::<ActuatorTarget<Twist2>>() {
+            Self::Wheels
+        } else if drive.contains::<Vehicle>() && drive.contains::<ActuatorTarget<Ackermann>>() {
+            Self::Vehicle
+        } else if drive.contains::<ActuatorTarget<JointTargets>>() {
+            Self::Joints
+        } else {
+            Self::Other
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "no drive",
+            Self::Wheels => "driven wheels (twist)",
+            Self::Vehicle => "a vehicle (speed and steering)",
+            Self::Joints => "servos (joints)",
+            Self::Other => "a drive of another kind",
+        }
+    }
+
+    fn expect(self, expected: &[Self]) -> Result<(), Refusal> {
+        match expected {
+            _ if expected.contains(&self) => Ok(()),
+            [one] => Err(Refusal::OtherDrive {
+                found: self.name(),
+                expected: one.name(),
+            }),
+            _ => Err(Refusal::OtherDrive {
+                found: self.name(),
+                expected: "driven wheels or a vehicle",
+            }),
+        }
+    }
+}
+
+/// Whether an agent can follow a request at this time. The agent may refuse it nevertheless when it enters the next tick:
+/// after a stop, for example.
+///
+/// # Errors
+///
+/// The reason.
+pub fn check(world: &World, agent: Entity, what: &RequestKind) -> Result<(), Refusal> {
+    if !what.is_finite() {
+        return Err(Refusal::NotFinite);
+    }
+    let stopped = world.get::<Stopped>(agent);
+    match (what, stopped) {
+        (RequestKind::Stop, _) => return Ok(()),
+        (RequestKind::ClearStop, None) => return Err(Refusal::NotStopped),
+        (RequestKind::ClearStop, Some(stopped)) => {
+            return match stopped.last_ns == world.resource::<SimTime>().now_ns {
+                true => Err(Refusal::StopInSameTick),
+                false => Ok(()),
+            };
+        }
+        (_, Some(stopped)) => {
+            return Err(Refusal::Stopped {
+                by: stopped.sender.clone(),
+            });
+        }
+        (_, None) => {}
+    }
+    let drive = Class::of(world, agent);
+    match what {
+        RequestKind::Stop | RequestKind::ClearStop => Ok(()),
+        RequestKind::Twist { .. } => drive.expect(&[Class::Wheels]),
+        RequestKind::Ackermann { .. } => drive.expect(&[Class::Vehicle]),
+        RequestKind::Stick { .. } => drive.expect(&[Class::Wheels, Class::Vehicle]),
+        RequestKind::Joints {
+            positions,
+            velocities,
+        } => {
+            drive.expect(&[Class::Joints])?;
+            let target = world
+                .get::<DrivenBy>(agent)
+                .and_then(|driven| world.get::<ActuatorTarget<JointTargets>>(driven.0));
+            let servos = target.map_or(0, |target| target.0.positions.len());
+            match (positions.len(), velocities.len()) == (servos, servos) {
+                true => Ok(()),
+                false => Err(Refusal::OtherJoints {
+                    positions: positions.len(),
+                    velocities: velocities.len(),
+                    servos,
+                }),
+            }
+        }
+    }
+}
