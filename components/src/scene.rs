@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use crate::world::{GroundSpec, MAGNETIC_FIELD_T, ObstacleSpec, WorldSpec};
+pub use crate::world::{GroundSpec, MAGNETIC_FIELD_T, ObstacleSpec, PlaceSpec, WorldSpec};
 
 /// Newest format that this engine reads.
 pub const FORMAT_VERSION: u32 = 1;

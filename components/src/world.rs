@@ -1,4 +1,4 @@
-//! The world of a scene: gravity, place on the Earth, ground, obstacles, track.
+//! The world of a scene: gravity, place on the Earth, ground, obstacles, track, named places.
 
 use crate::geodesy::Geodetic;
 use crate::track::TrackSpec;
@@ -22,6 +22,37 @@ pub struct WorldSpec {
     pub obstacles: Vec<ObstacleSpec>,
     /// Track of vehicles.
     pub track: Option<TrackSpec>,
+    /// Named places, to which agents can be sent. Their names are apart from those of obstacles and agents.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<PlaceSpec>,
+}
+
+/// A named place.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceSpec {
+    /// Unique among places.
+    pub name: String,
+    /// World position (m).
+    pub position_m: [f64; 2],
+    /// Heading there (rad), for users of the place: requests to go there leave the heading open.
+    #[serde(default)]
+    pub yaw_rad: f64,
+}
+
+impl WorldSpec {
+    /// The place of this name.
+    ///
+    /// ```
+    /// # use becomingone_components::world::{PlaceSpec, WorldSpec};
+    /// let place = PlaceSpec { name: "dock".to_owned(), position_m: [2.0, 1.0], yaw_rad: 0.0 };
+    /// let world = WorldSpec { places: vec![place], ..WorldSpec::default() };
+    /// assert_eq!(world.place("dock").map(|place| place.position_m), Some([2.0, 1.0]));
+    /// assert_eq!(world.place("gate"), None);
+    /// ```
+    pub fn place(&self, name: &str) -> Option<&PlaceSpec> {
+        self.places.iter().find(|place| place.name == name)
+    }
 }
 
 impl Default for WorldSpec {
@@ -34,6 +65,7 @@ impl Default for WorldSpec {
             ground: Some(GroundSpec::default()),
             obstacles: Vec::new(),
             track: None,
+            places: Vec::new(),
         }
     }
 }

@@ -14,6 +14,7 @@ use becomingone_components::scene::{
 };
 use becomingone_components::sensor::AnySensor;
 use becomingone_components::track::TrackSpec;
+use becomingone_components::world::PlaceSpec;
 use becomingone_scene::{SceneError, SceneLoader};
 use becomingone_systems::kinds::Kinds;
 
@@ -247,6 +248,26 @@ impl SceneBuilder {
             friction: None,
             rgb: [0.55, 0.55, 0.58],
         })
+    }
+
+    /// Adds a named place, to which agents can be sent: its position (m) and the heading there (rad).
+    ///
+    /// ```
+    /// use becomingone::{Agent, CoherenceEngine, Scene};
+    ///
+    /// let scene = Scene::builder().place("dock", [2.0, 1.0], 0.0).agent(Agent::robot("rover.urdf"));
+    /// let engine = CoherenceEngine::from(scene.build()?);
+    /// assert_eq!(engine.place("dock")?.position_m, [2.0, 1.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn place(mut self, name: impl Into<String>, position_m: [f64; 2], yaw_rad: f64) -> Self {
+        self.0.world.places.push(PlaceSpec {
+            name: name.into(),
+            position_m,
+            yaw_rad,
+        });
+        self
     }
 
     /// Sets the whole world.

@@ -11,6 +11,7 @@ use becomingone_components::geodesy::Geodetic;
 use becomingone_components::scene::{ObstacleSpec, SceneSpec, SensorSpec};
 use becomingone_components::sensor::SensorContext;
 use becomingone_components::time::NS_PER_S;
+use becomingone_components::world::PlaceSpec;
 use becomingone_systems::control::orbit::is_in_fleet;
 use std::collections::HashSet;
 use std::fmt;
@@ -235,6 +236,7 @@ impl Check<'_, '_, '_> {
         super::track::check(scene, MAX_COORDINATE_M, &mut |path, found, expected| {
             self.wrong(path, found, expected);
         });
+        self.places(&scene.world.places);
         let mut names = HashSet::new();
         for (k, obstacle) in scene.world.obstacles.iter().enumerate().take(MAX_ENTRIES) {
             let path = format!("world.obstacles[{k}]");
@@ -252,6 +254,22 @@ impl Check<'_, '_, '_> {
         self.count("faults", scene.faults.len());
         for (k, fault) in scene.faults.iter().enumerate().take(MAX_ENTRIES) {
             self.fault(&format!("faults[{k}]"), fault);
+        }
+    }
+
+    /// Checks the named places: their names are apart from all others.
+    fn places(&mut self, places: &[PlaceSpec]) {
+        self.count("world.places", places.len());
+        let mut names = HashSet::new();
+        for (k, place) in places.iter().enumerate().take(MAX_ENTRIES) {
+            let path = format!("world.places[{k}]");
+            self.name(&format!("{path}.name"), &place.name);
+            if !names.insert(&place.name) {
+                let found = format!("`{}` a second time", place.name);
+                self.wrong(&format!("{path}.name"), found, "a name that is not taken");
+            }
+            self.position(&format!("{path}.position_m"), &place.position_m);
+            self.angle(&format!("{path}.yaw_rad"), place.yaw_rad);
         }
     }
 
