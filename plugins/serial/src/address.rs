@@ -1,19 +1,17 @@
 //! Where a port is: a serial device, a USB device by its ids, or an address of the network.
 
 use crate::settings::{Flow, Parity, Settings, StopBits};
+use crate::tcp;
 use serde::de::{Deserialize, Deserializer, Unexpected, Visitor};
 use serialport::{ErrorKind, SerialPortInfo, SerialPortType};
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 /// Longest wait for bytes before a driver checks whether it is cancelled.
 pub(crate) const POLL_PERIOD: Duration = Duration::from_millis(50);
 /// Longest wait for a device that takes no bytes.
-const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
-/// Longest wait for a connection over the network.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Ports that are listed in a message.
 const MAX_LISTED: usize = 8;
 
@@ -98,26 +96,13 @@ impl Address {
     pub(crate) fn open(&self, settings: Settings) -> Result<OpenPort, String> {
         match self {
             Self::Device(path) => device(path, settings),
-            Self::Tcp(host) => tcp(host).map_err(|e| format!("cannot connect: {e}")),
+            Self::Tcp(host) => tcp::open(host).map_err(|e| format!("cannot connect: {e}")),
             Self::Usb(vendor, product, serial) => {
                 let found = usb(&present(), *vendor, *product, serial.as_deref())?;
                 device(&found, settings)
             }
         }
     }
-}
-
-fn tcp(host: &str) -> io::Result<OpenPort> {
-    let none = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    let address = host.to_socket_addrs()?.next().ok_or(none)?;
-    let stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
-    stream.set_read_timeout(Some(POLL_PERIOD))?;
-    stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-    stream.set_nodelay(true)?;
-    Ok(OpenPort {
-        writer: Box::new(stream.try_clone()?),
-        reader: Box::new(stream),
-    })
 }
 
 fn device(path: &str, settings: Settings) -> Result<OpenPort, String> {

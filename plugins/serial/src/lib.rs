@@ -34,7 +34,8 @@
 //! (`sequence` in lines and frames), gaps, restarts and duplicates are counted as of any link. All bytes are counted
 //! too, see [`Counters`], and reported at the end of a run if any of them was not used.
 //!
-//! A port that fails, or is not there, is tried again, until it is there.
+//! A port that fails, or is not there, is tried again, until it is there. So is a TCP connection whose other side vanishes
+//! without closing it: the connection is given up 11 s after the last packet of the other side.
 //!
 //! # Commands
 //!
@@ -54,6 +55,7 @@ mod receiver;
 mod report;
 mod settings;
 mod sink;
+mod tcp;
 
 pub use deframer::{Counters, Deframer};
 pub use driver::SerialKind;

@@ -1,4 +1,6 @@
-//! An engine of one instrument and one drive on links, and a device that can be unplugged.
+//! An engine of instruments and one drive on links, and a device that can be unplugged.
+
+#![allow(dead_code, reason = "each test uses its part")]
 
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::drive::Twist2;
@@ -69,7 +71,8 @@ impl Device {
         device
     }
 
-    fn path(&self) -> PathBuf {
+    /// Path at which it is plugged in.
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("port")
     }
 
@@ -105,25 +108,46 @@ impl Device {
     }
 }
 
+/// Numbers of all readings that were not taken yet.
 #[derive(Resource, Default)]
-struct Rows(Vec<f64>);
+struct Rows(BTreeMap<Entity, Vec<f64>>);
 
-fn collect(mut rows: ResMut<Rows>, sensors: Query<&Reading<ValueRow>>) {
-    for reading in &sensors {
-        rows.0.extend(reading.batch().map(|s| s.value.numbers[0]));
+fn collect(mut rows: ResMut<Rows>, sensors: Query<(Entity, &Reading<ValueRow>)>) {
+    for (entity, reading) in &sensors {
+        let numbers = reading.batch().map(|s| s.value.numbers[0]);
+        rows.0.entry(entity).or_default().extend(numbers);
     }
 }
 
-/// An instrument `box/s` of one number `x`, and where there is a second source, a drive `box/drive`.
+/// An instrument of one number `x`.
+#[derive(Clone)]
+pub(crate) struct Instrument {
+    /// `s` is `box/s`.
+    pub(crate) name: String,
+    pub(crate) config: String,
+    pub(crate) queue: Queue,
+}
+
+/// Instruments of an agent `box`, and perhaps a drive `box/drive` on the port of the first.
 pub(crate) struct Rig {
     links: OpenLinks,
     app: App,
-    sensor: Entity,
+    sensors: Vec<Entity>,
     drive: Option<Entity>,
 }
 
 impl Rig {
+    /// An instrument `box/s`, and where there is a second source, a drive.
     pub(crate) fn new(sources: &[&str], queue: Queue, armed: bool) -> Self {
+        let instrument = Instrument {
+            name: "s".to_owned(),
+            config: sources[0].to_owned(),
+            queue,
+        };
+        Self::with(&[instrument], sources.get(1).copied(), armed)
+    }
+
+    pub(crate) fn with(instruments: &[Instrument], drive: Option<&str>, armed: bool) -> Self {
         let column = Column {
             name: "x".to_owned(),
             unit: "1".to_owned(),
@@ -132,15 +156,18 @@ impl Rig {
             fields: vec![column],
         };
         let source = |config: &str| Source::Driver("serial".to_owned(), Config(config.to_owned()));
-        let mut sensor = SensorSpec::new("s", kind, 100.0);
-        sensor.source = source(sources[0]);
-        sensor.queue = queue;
-        sensor.silence.after_s = Some(1000.0);
+        let spec = |instrument: &Instrument| {
+            let mut sensor = SensorSpec::new(&instrument.name, kind.clone(), 100.0);
+            sensor.source = source(&instrument.config);
+            sensor.queue = instrument.queue;
+            sensor.silence.after_s = Some(1e6);
+            sensor
+        };
         let agent = AgentSpec {
             name: "box".to_owned(),
             coherence: CoherenceSpec::Off,
-            sensors: vec![sensor],
-            drive_source: sources.get(1).map_or(Source::Sim, |s| source(s)),
+            sensors: instruments.iter().map(spec).collect(),
+            drive_source: drive.map_or(Source::Sim, source),
             ..AgentSpec::default()
         };
         let scene = SceneSpec {
@@ -168,29 +195,43 @@ impl Rig {
         tick::build(world).unwrap();
         build_scene(world).unwrap();
         let names = world.resource::<Links>().0.clone();
-        let sensor = names.iter().find(|l| l.name == "box/s").unwrap();
-        let sensor = sensor.entity.unwrap();
-        let drive = sources.get(1).map(|_| add_drive(world, sensor));
-        let ends = ["box/s", "box/drive"].into_iter().zip(sources);
-        let ends = ends.map(|(name, config)| PortSource {
-            name: name.to_owned(),
-            queue,
-            config: (*config).to_owned(),
-            site: SourceSite::default(),
+        let entity = |instrument: &Instrument| {
+            let name = format!("box/{}", instrument.name);
+            names.iter().find(|l| l.name == name).unwrap().entity
+        };
+        let sensors: Vec<Entity> = instruments.iter().filter_map(entity).collect();
+        let mut sources: Vec<(String, &str, Queue)> = instruments
+            .iter()
+            .map(|i| (format!("box/{}", i.name), i.config.as_str(), i.queue))
+            .collect();
+        let drive = drive.map(|config| {
+            let queue = instruments[0].queue;
+            sources.push(("box/drive".to_owned(), config, queue));
+            add_drive(world, sensors[0])
         });
-        let port = Port {
+        let mut ports: BTreeMap<String, Vec<PortSource>> = BTreeMap::new();
+        for (name, config, queue) in sources {
+            let port = SerialKind.port(config, Endpoint::Sensor(&name));
+            let port = port.or_else(|_| SerialKind.port(config, Endpoint::Actuator(&name)));
+            ports.entry(port.unwrap()).or_default().push(PortSource {
+                name,
+                queue,
+                config: config.to_owned(),
+                site: SourceSite::default(),
+            });
+        }
+        let port = |(port, sources)| Port {
             name: "serial",
             kind: Arc::new(SerialKind),
-            port: SerialKind
-                .port(sources[0], Endpoint::Sensor("box/s"))
-                .unwrap(),
-            sources: ends.collect(),
+            port,
+            sources,
         };
-        let links = OpenLinks::open(world, vec![port], Vec::new(), armed).unwrap();
+        let ports = ports.into_iter().map(port).collect();
+        let links = OpenLinks::open(world, ports, Vec::new(), armed).unwrap();
         Self {
             links,
             app,
-            sensor,
+            sensors,
             drive,
         }
     }
@@ -203,8 +244,15 @@ impl Rig {
         self.app.update();
     }
 
+    /// Link of the first instrument.
     pub(crate) fn link(&self) -> Link {
-        *self.app.world().get::<Link>(self.sensor).unwrap()
+        self.link_of(0)
+    }
+
+    /// Link of an instrument, by its place.
+    pub(crate) fn link_of(&self, instrument: usize) -> Link {
+        let sensor = self.sensors[instrument];
+        *self.app.world().get::<Link>(sensor).unwrap()
     }
 
     pub(crate) fn ticks_until(&mut self, what: &str, reached: impl Fn(&Link) -> bool) {
@@ -215,9 +263,17 @@ impl Rig {
         });
     }
 
-    /// Numbers of all readings.
+    /// Numbers of all readings of the first instrument.
     pub(crate) fn rows(&self) -> &[f64] {
-        &self.app.world().resource::<Rows>().0
+        let rows = self.app.world().resource::<Rows>();
+        rows.0.get(&self.sensors[0]).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes the numbers of an instrument's readings since the last call.
+    pub(crate) fn take_rows(&mut self, instrument: usize, each: impl FnMut(f64)) {
+        let mut rows = self.app.world_mut().resource_mut::<Rows>();
+        let rows = rows.0.get_mut(&self.sensors[instrument]);
+        rows.into_iter().flat_map(|r| r.drain(..)).for_each(each);
     }
 
     /// The end of a run.
