@@ -37,7 +37,7 @@
 
 mod file;
 mod http;
-mod lines;
+pub mod lines;
 mod process;
 pub mod protocol;
 mod sensors;

@@ -1,11 +1,11 @@
 //! Lines of a stream that arrives in pieces, in bounded memory.
 
 /// Longest line (bytes); a longer one is thrown away as a whole.
-pub(crate) const MAX_LINE: usize = 1 << 18;
+pub const MAX_LINE: usize = 1 << 18;
 
 /// Splits pieces of a stream into lines.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
+pub struct Lines {
     begun: Vec<u8>,
     /// Everything up to the next line end is thrown away.
     skips: bool,
@@ -13,14 +13,16 @@ pub(crate) struct Lines {
 
 /// One line, without its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Line<'a> {
+pub enum Line<'a> {
+    /// Its bytes.
     Text(&'a [u8]),
+    /// More than [`MAX_LINE`] bytes, which are thrown away.
     TooLong,
 }
 
 impl Lines {
     /// Adds a piece, and passes the lines that it completes.
-    pub(crate) fn add(&mut self, piece: &[u8], mut each: impl FnMut(Line<'_>)) {
+    pub fn add(&mut self, piece: &[u8], mut each: impl FnMut(Line<'_>)) {
         for part in piece.split_inclusive(|&byte| byte == b'\n') {
             let Some(text) = part.strip_suffix(b"\n") else {
                 self.begin(part, &mut each);
@@ -55,14 +57,19 @@ impl Lines {
         self.begun.extend_from_slice(text);
     }
 
+    /// Bytes of a line whose end has not come yet.
+    pub fn held(&self) -> usize {
+        self.begun.len()
+    }
+
     /// Throws away everything up to the next line end.
-    pub(crate) fn skip(&mut self) {
+    pub fn skip(&mut self) {
         self.begun.clear();
         self.skips = true;
     }
 
     /// Ends the stream: what is left is its last line, if anything is.
-    pub(crate) fn finish(&mut self) -> Option<Vec<u8>> {
+    pub fn finish(&mut self) -> Option<Vec<u8>> {
         self.skips = false;
         let rest = std::mem::take(&mut self.begun);
         (!rest.is_empty()).then_some(rest)

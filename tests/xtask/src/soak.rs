@@ -198,11 +198,13 @@ fn report(verdicts: &BTreeMap<PathBuf, Verdict>) -> Result<(), String> {
 }
 
 /// A million inputs for each reader of logs, in place of the 20 000 of the tests, and ten million for each parser of
-/// serial ports, of messages and of Bluetooth's values, in place of 100 000.
+/// serial ports, of lines and states, of cameras' streams, of messages and of Bluetooth's values, in place of 100 000.
 fn fuzz() -> Result<(), String> {
     for (package, tests, cases) in [
         ("becomingone-replay", "fuzz", "1000000"),
         ("becomingone-serial", "random_bytes", "10000000"),
+        ("becomingone-bridge", "random_bytes", "10000000"),
+        ("becomingone-camera", "any_bytes", "10000000"),
         ("becomingone-mqtt", "any_payload", "10000000"),
         ("becomingone-bluetooth", "any_bytes", "10000000"),
     ] {
