@@ -1,5 +1,5 @@
-//! `cargo xtask soak`: each feature alone, packages, a million inputs for each reader of logs, and every robot
-//! description of some wheels beside `MuJoCo`.
+//! `cargo xtask soak`: each feature alone, packages, a million inputs for each reader of logs, an hour of streams over
+//! pseudo-terminals, and every robot description of some wheels beside `MuJoCo`.
 //!
 //! A model is right when all that `inspect` reads is as in its peer: joints and their names, masses and
 //! inertias of all bodies (1 %), places and axes of all joints (1e-4), accelerations from rest under gravity (1 %, of
@@ -36,6 +36,7 @@ pub(crate) fn soak(install: Install) -> Result<(), String> {
     let more = sweep_robots(install)?;
     builds()?;
     fuzz()?;
+    ptys(&python)?;
     run(&mut cargo(&["build", "--release", "--workspace"]))?;
     let binary = root().join("target/release/becomingone");
     let folders: Vec<_> = [Some(robots), more].into_iter().flatten().collect();
@@ -213,6 +214,14 @@ fn fuzz() -> Result<(), String> {
         run(tests.env("BECOMINGONE_FUZZ_CASES", cases))?;
     }
     Ok(())
+}
+
+/// An hour of streams over pseudo-terminals, in place of the second of the tests.
+fn ptys(python: &Path) -> Result<(), String> {
+    let arguments = ["test", "--release", "--package", "becomingone-serial"];
+    let mut tests = cargo(&[&arguments[..], &["--test", "pty_streams"]].concat());
+    tests.env("BECOMINGONE_PYTHON", python);
+    run(tests.env("BECOMINGONE_PTY_S", "3600"))
 }
 
 /// Each feature alone, the kernel's tests with all features, and packages as they would be published.
