@@ -1,5 +1,9 @@
 //! The serial driver in scenes: a receiver's place, a recording, mistakes, and the samples of the plugin.
 //! `plugins/serial/tests` has unplugging, floods and commands.
+//!
+//! - `origins`: simulation, replay and ports give the same readings.
+//! - `recording`: a recording is replayed where the device is not.
+//! - `silence`: time-outs of sensors.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +12,10 @@
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and bounds its waits by the wall clock"
 )]
+
+mod origins;
+mod recording;
+mod silence;
 
 use becomingone::CoherenceEngine;
 use becomingone::components::link::{Link, LinkState};
@@ -38,6 +46,16 @@ impl Device {
     fn send(&mut self, bytes: &[u8]) {
         self.wire.write_all(bytes).unwrap();
     }
+}
+
+/// CRC-16/MODBUS by its definition (Modbus over serial line V1.02, 6.2.2), lowest byte first.
+fn modbus(bytes: &[u8]) -> [u8; 2] {
+    let sum = bytes.iter().fold(0xFFFF_u16, |sum, byte| {
+        (0..8).fold(sum ^ u16::from(*byte), |sum, _| {
+            (sum >> 1) ^ if sum & 1 == 1 { 0xA001 } else { 0 }
+        })
+    });
+    sum.to_le_bytes()
 }
 
 /// A sensor `box/s` of this kind, on a port.
@@ -186,6 +204,13 @@ fn motor_scene(port: &Path) -> String {
             controller: Patrol(waypoints_m: [(5.0, 0.0)], speed_m_s: 0.5),
         )])"
     )
+}
+
+/// A reading of that gauge (m).
+fn gauge_frame(range_m: f64) -> Vec<u8> {
+    let [low, high] = ((range_m * 1000.0) as u16).to_le_bytes();
+    let body = [3, 2, low, high];
+    [&[0xAA, 0x55], &body[..], &modbus(&body)].concat()
 }
 
 #[test]
