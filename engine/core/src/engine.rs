@@ -473,6 +473,8 @@ impl CoherenceEngine {
         if !self.ready {
             return self.start();
         }
+        // The machine does not wait for the first command of the next run.
+        becomingone_systems::links::rest(self.app.world_mut());
         self.resolve();
         build_scene(self.app.world_mut())?;
         self.pacer.reset();
@@ -666,6 +668,10 @@ impl CoherenceEngine {
                     continue;
                 }
                 Next::Wait => {
+                    if !was_paused {
+                        // No tick commands hardware until it goes on.
+                        becomingone_systems::links::rest(self.app.world_mut());
+                    }
                     self.app.world_mut().run_schedule(Paused);
                     shared.wait();
                     was_paused = true;

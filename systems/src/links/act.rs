@@ -125,7 +125,11 @@ impl ActuatorEnd {
     }
 
     pub(super) fn put(&self, command: Outgoing) {
-        self.lock().next = Some(command);
+        let mut slot = self.lock();
+        // After a reset, they count from 1 again.
+        slot.sent = slot.sent.min(command.sequence.saturating_sub(1));
+        slot.next = Some(command);
+        drop(slot);
         self.slot.1.notify_all();
     }
 

@@ -691,3 +691,43 @@ fn the_examples_of_the_readme_are_valid_and_the_sample_scene_runs_without_hardwa
         .unwrap();
     assert!(readings > 10, "{summary}");
 }
+
+/// The `safe` of all commands so far.
+fn safes(file: &std::path::Path) -> Vec<bool> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.map(|line| line["safe"] == true).collect()
+}
+
+#[test]
+fn a_pause_and_a_reset_leave_the_safe_command() {
+    // Regression: the drive went on with the last command for as long as the pause lasted, and for good after a reset.
+    let source = "Driver(\"file\", (path: \"commands.jsonl\"))";
+    let mut run = Run::armed(&rover(source), &[], true);
+    run.engine.set_pace(becomingone::Pace::RealTime);
+    let file = run.folder.path().join("commands.jsonl");
+    let handle = run.engine.stop_handle();
+    let other = std::thread::spawn(move || {
+        let ends_safely = |what: &str| {
+            until(LIMIT, what, || safes(&file).last() == Some(&true));
+            safes(&file).len()
+        };
+        until(LIMIT, "a command", || safes(&file).last() == Some(&false));
+        handle.pause();
+        let paused = ends_safely("the safe command of a pause");
+        handle.resume();
+        until(LIMIT, "a command after it", || {
+            safes(&file).len() > paused && safes(&file).last() == Some(&false)
+        });
+        handle.pause();
+        ends_safely("the safe command of the second pause");
+        handle.reset();
+        handle.stop();
+        ends_safely("the safe command of the end");
+    });
+    run.engine.set_duration(Duration::from_secs(60));
+    run.engine.run().unwrap();
+    other.join().unwrap();
+}
