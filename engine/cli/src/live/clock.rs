@@ -31,8 +31,12 @@ struct ClockPlugin(ClockMirror);
 impl Plugin for ClockPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(self.0.clone())
-            .add_systems(Reset, copy_time)
-            .add_systems(Tick, copy_time.in_set(TickSystems::Publish));
+            .add_systems(Reset, copy_time.ambiguous_with_all())
+            .add_systems(
+                Tick,
+                // It only reads what others have.
+                copy_time.in_set(TickSystems::Publish).ambiguous_with_all(),
+            );
     }
 }
 
