@@ -42,9 +42,9 @@ impl Plugin for IndexPlugin {
 
 /// Whether a name was added or removed since the index was built.
 #[derive(Resource, Default)]
-pub(crate) struct IsStale(bool);
+struct IsStale(bool);
 
-pub(crate) fn rebuild(
+fn rebuild(
     mut index: ResMut<EntityIndex>,
     mut stale: ResMut<IsStale>,
     named: Query<(&Name, Entity)>,

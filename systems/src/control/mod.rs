@@ -31,7 +31,7 @@ pub mod stop;
 pub mod teleop;
 
 use crate::hash::RegisterState as _;
-use crate::index::{self, EntityIndex};
+use crate::index::EntityIndex;
 use crate::links::ExternalInput;
 use crate::tick::{Last, Reset, ResetSystems, Tick, TickSystems};
 use becomingone_components::drive::{Drive, Twist2};
@@ -91,8 +91,7 @@ impl Plugin for ControlPlugin {
                     .in_set(RequestSystems)
                     .run_if(any_with_component::<ActiveRequest>),
                 stop::list_agents
-                    .in_set(TickSystems::Begin)
-                    .after(index::rebuild)
+                    .in_set(Last(TickSystems::Begin))
                     .run_if(resource_changed::<EntityIndex>),
                 (
                     stop::hold::<Twist2>.run_if(is_held::<Twist2>),
