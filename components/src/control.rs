@@ -236,6 +236,8 @@ pub struct GoalProgress {
     pub since_ns: u64,
     /// Position at which the waypoint before was given up (m); none where it was reached.
     pub left_m: Option<[f64; 2]>,
+    /// Whether the agent drives to a requested place instead.
+    pub diverted: bool,
 }
 
 impl GoalProgress {
@@ -251,6 +253,7 @@ impl GoalProgress {
             best_m: f64::INFINITY,
             since_ns: 0,
             left_m: None,
+            diverted: false,
         }
     }
 
@@ -271,6 +274,12 @@ impl GoalProgress {
         self.left_m = left_m;
     }
 }
+
+/// Marks an agent whose controller drives to the places of [`RequestKind::GoTo`](crate::request::RequestKind::GoTo): to the
+/// target of a [`GoToProgress`](crate::request::GoToProgress), until it is reached or given up. The controller then
+/// removes that component and the [`ActiveRequest`](crate::request::ActiveRequest), with an event.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GoToPlanner;
 
 /// The drive that moves an agent: an actuator entity, one of its children.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq)]

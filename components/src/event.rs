@@ -81,6 +81,22 @@ pub enum EventKind {
     Stopped(String),
     /// A requested stop was cleared; the sender of that request.
     StopCleared(String),
+    /// A request that ends by itself is done.
+    RequestDone {
+        /// Its sender.
+        sender: String,
+        /// The request, and how it ended: `go to (2, 1)`.
+        what: String,
+    },
+    /// A request ended before it was done.
+    RequestDropped {
+        /// Its sender.
+        sender: String,
+        /// The request.
+        what: String,
+        /// Why.
+        why: String,
+    },
     /// A request was refused.
     RequestRefused {
         /// Its sender.
@@ -151,6 +167,10 @@ impl std::fmt::Display for EventKind {
             ),
             Self::Stopped(sender) => write!(f, "stopped by {sender}"),
             Self::StopCleared(sender) => write!(f, "stop cleared by {sender}"),
+            Self::RequestDone { sender, what } => write!(f, "request of {sender} done: {what}"),
+            Self::RequestDropped { sender, what, why } => {
+                write!(f, "request of {sender} dropped: {what}: {why}")
+            }
             Self::RequestRefused { sender, why } => write!(f, "request of {sender} refused: {why}"),
             Self::FaultBegan(fault) => write!(f, "fault begins: {fault}"),
             Self::FaultEnded(fault) => write!(f, "fault ends: {fault}"),

@@ -8,6 +8,7 @@
 //! force: the last one that was accepted. A stop latches; while it does, every other request than
 //! [`RequestKind::ClearStop`] is refused. A refusal is an event that states the reason.
 
+use crate::control::GoalProgress;
 use crate::drive::Twist2;
 use crate::joints::JointTargets;
 use crate::time::NS_PER_S;
@@ -15,11 +16,14 @@ use crate::vehicle::Ackermann;
 use bevy_ecs::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::fmt;
 
 /// Name of the link of requests.
 pub const REQUESTS: &str = "requests";
 /// Default lifetime of a request (ns).
 pub const REQUEST_LIFETIME_NS: u64 = NS_PER_S / 2;
+/// Default lifetime of a request that ends by itself (ns).
+pub const GOAL_LIFETIME_NS: u64 = 3600 * NS_PER_S;
 /// Most characters of a sender's name.
 pub const MAX_SENDER_CHARS: usize = 64;
 
@@ -60,6 +64,24 @@ pub enum RequestKind {
     Stop,
     /// End of a latched stop; the controller resumes. A reset of the run clears none.
     ClearStop,
+    /// A drive to a place, for an agent with a [`GoToPlanner`](crate::control::GoToPlanner). It takes precedence over the
+    /// controller's own goals until the place is reached or given up; its progress is a [`GoToProgress`].
+    GoTo {
+        /// World position (m).
+        x_m: f64,
+        /// World position (m).
+        y_m: f64,
+    },
+    /// A distance straight ahead, for driven wheels with odometry; its progress is a [`MoveProgress`].
+    Move {
+        /// Forward positive (m).
+        distance_m: f64,
+    },
+    /// An angle on the spot, for driven wheels with odometry; its progress is a [`MoveProgress`].
+    Turn {
+        /// To the left positive (rad).
+        angle_rad: f64,
+    },
     /// A twist, of an agent with driven wheels.
     Twist {
         /// Forward (m/s).
@@ -98,7 +120,19 @@ impl RequestKind {
             | Self::Ackermann { .. }
             | Self::Joints { .. }
             | Self::Stick { .. } => true,
-            Self::Stop | Self::ClearStop => false,
+            Self::Stop
+            | Self::ClearStop
+            | Self::GoTo { .. }
+            | Self::Move { .. }
+            | Self::Turn { .. } => false,
+        }
+    }
+
+    /// Default lifetime (ns).
+    pub fn lifetime_ns(&self) -> u64 {
+        match self {
+            Self::GoTo { .. } | Self::Move { .. } | Self::Turn { .. } => GOAL_LIFETIME_NS,
+            _ => REQUEST_LIFETIME_NS,
         }
     }
 
@@ -106,6 +140,7 @@ impl RequestKind {
     pub fn is_finite(&self) -> bool {
         match self {
             Self::Stop | Self::ClearStop => true,
+            Self::Move { distance_m: x } | Self::Turn { angle_rad: x } => x.is_finite(),
             Self::Twist {
                 linear_m_s: a,
                 angular_rad_s: b,
@@ -117,11 +152,34 @@ impl RequestKind {
             | Self::Stick {
                 forward: a,
                 left: b,
-            } => a.is_finite() && b.is_finite(),
+            }
+            | Self::GoTo { x_m: a, y_m: b } => a.is_finite() && b.is_finite(),
             Self::Joints {
                 positions,
                 velocities,
             } => positions.iter().chain(velocities).all(|x| x.is_finite()),
+        }
+    }
+}
+
+impl fmt::Display for RequestKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stop => f.write_str("stop"),
+            Self::ClearStop => f.write_str("clear the stop"),
+            Self::GoTo { x_m, y_m } => write!(f, "go to ({x_m}, {y_m})"),
+            Self::Move { distance_m } => write!(f, "move by {distance_m} m"),
+            Self::Turn { angle_rad } => write!(f, "turn by {angle_rad} rad"),
+            Self::Twist {
+                linear_m_s,
+                angular_rad_s,
+            } => write!(f, "twist of {linear_m_s} m/s, {angular_rad_s} rad/s"),
+            Self::Ackermann {
+                speed_m_s,
+                steering_rad,
+            } => write!(f, "{speed_m_s} m/s, wheels at {steering_rad} rad"),
+            Self::Joints { positions, .. } => write!(f, "targets of {} joints", positions.len()),
+            Self::Stick { forward, left } => write!(f, "stick at {forward}, {left}"),
         }
     }
 }
@@ -162,6 +220,34 @@ pub struct ActiveRequest {
     pub what: RequestKind,
     /// Expiry (ns).
     pub expires_ns: u64,
+}
+
+/// Progress of a [`RequestKind::GoTo`]. The agent's planner drives to the target, and keeps the rest up to date.
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+pub struct GoToProgress {
+    /// World position (m).
+    pub target_m: [f64; 2],
+    /// Distance left, by the controller's pose source (m); none before the first plan.
+    pub distance_m: Option<f64>,
+    /// Of the planner: start of the way, and since when the distance has not decreased.
+    pub progress: Option<GoalProgress>,
+}
+
+/// Progress of a [`RequestKind::Move`] or [`RequestKind::Turn`].
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+pub struct MoveProgress {
+    /// What is left, by odometry (m or rad, as the request).
+    pub left: f64,
+    /// Pose by odometry at the start: x, y (m) and heading (rad); none before the first tick.
+    pub start: Option<[f64; 3]>,
+    /// Least rest so far (m or rad), as long as it decreases.
+    pub least: f64,
+    /// Time at which the rest has decreased (ns).
+    pub since_ns: u64,
+    /// A rest (m or rad), and the time since when it has hardly changed (ns): friction holds the wheels.
+    pub still: (f64, u64),
+    /// Time since when the rest is within the tolerance (ns).
+    pub near_since_ns: Option<u64>,
 }
 
 /// The latched stop of an agent. Only [`RequestKind::ClearStop`] removes it.

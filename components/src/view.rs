@@ -23,6 +23,9 @@ pub struct AgentState {
     pub cause: Option<String>,
     /// Sender of the request in force.
     pub request: Option<String>,
+    /// Sender of the latched stop; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<String>,
 }
 
 /// Who decides what the agent does.
@@ -40,6 +43,8 @@ pub enum Mode {
     Limited,
     /// The latched safety stop.
     SafetyStop,
+    /// A latched stop on request.
+    Stopped,
 }
 
 /// Position and heading in the scene.

@@ -65,7 +65,7 @@ pub enum TickSystems {
     Blend,
     /// Controllers turn goals into commands.
     Decide,
-    /// The governor limits commands; stops latch.
+    /// The governor limits commands; stops latch, and replace all commands by the safe ones.
     Govern,
     /// Commands go to actuators, simulated or real.
     Act,

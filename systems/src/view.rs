@@ -6,7 +6,7 @@ use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Odometry, Twist2};
 use becomingone_components::governor::Governor;
 use becomingone_components::localisation::Estimate;
-use becomingone_components::request::ActiveRequest;
+use becomingone_components::request::{ActiveRequest, Stopped};
 use becomingone_components::time::SimTime;
 use becomingone_components::view::{AgentState, KernelState, Mode, Place, Velocity};
 use bevy_ecs::prelude::*;
@@ -15,6 +15,7 @@ use bevy_ecs::prelude::*;
 pub fn agent_state(world: &World, agent: Entity, cause: Option<&str>) -> AgentState {
     let coherence = world.get::<Coherence>(agent);
     let request = world.get::<ActiveRequest>(agent);
+    let stopped = world.get::<Stopped>(agent);
     let alarm = coherence.is_some_and(|c| c.dissipated == Some(true));
     let (pose, velocity) = place(world, agent).unzip();
     AgentState {
@@ -23,6 +24,7 @@ pub fn agent_state(world: &World, agent: Entity, cause: Option<&str>) -> AgentSt
             .map_or_else(String::new, Name::to_string),
         time_s: world.resource::<SimTime>().now_s(),
         mode: match world.get::<Governor>(agent) {
+            _ if stopped.is_some() => Mode::Stopped,
             Some(governor) if governor.stopped => Mode::SafetyStop,
             Some(governor) if governor.limit < 1.0 => Mode::Limited,
             _ if request.is_some() => Mode::Request,
@@ -35,6 +37,7 @@ pub fn agent_state(world: &World, agent: Entity, cause: Option<&str>) -> AgentSt
         alarm,
         cause: cause.filter(|_| alarm).map(str::to_owned),
         request: request.map(|request| request.sender.clone()),
+        stopped_by: stopped.map(|stopped| stopped.sender.clone()),
     }
 }
 

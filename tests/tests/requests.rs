@@ -4,7 +4,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and may take std's hypot"
 )]
 
 use becomingone::components::actuator::ActuatorTarget;
@@ -13,13 +14,14 @@ use becomingone::components::governor::GovernorSpec;
 use becomingone::components::joints::{JointStates, JointTargets};
 use becomingone::components::link::{Config, Entered, Frame, Payload, Source};
 use becomingone::components::request::{Request, RequestKind, Stopped};
-use becomingone::components::scene::AgentSpec;
+use becomingone::components::scene::{AgentSpec, SensorSpec};
 use becomingone::prelude::*;
 use becomingone::record::{Opening, RecordPlugin, SCENE_ATTACHMENT, finish};
 use becomingone::scene;
 use becomingone::systems::control::teleop::{Stick, StickInput, TeleopPlugin};
 use becomingone::systems::links::{ExternalInput, Outgoing, SourceSite};
 use becomingone_tests::{folder, run};
+use std::f64::consts::PI;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -98,7 +100,11 @@ fn texts(engine: &CoherenceEngine) -> Vec<String> {
     let is_of_requests = |kind: &EventKind| {
         matches!(
             kind,
-            EventKind::Stopped(_) | EventKind::StopCleared(_) | EventKind::RequestRefused { .. }
+            EventKind::Stopped(_)
+                | EventKind::StopCleared(_)
+                | EventKind::RequestRefused { .. }
+                | EventKind::RequestDone { .. }
+                | EventKind::RequestDropped { .. }
         )
     };
     let events = engine.world().resource::<Seen>().events.iter();
@@ -553,4 +559,274 @@ fn a_recording_with_stops_and_a_reset_verifies() {
     let ran = run(here.path(), &["replay", "run.mcap", "--verify"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("verified"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_place_is_apart_from_obstacles_and_an_empty_list_leaves_the_scene_as_it_was() {
+    let builder = || {
+        Scene::builder()
+            .cuboid("dock", [5.0, 0.0, 0.0], [1.0, 1.0, 1.0])
+            .agent(rover())
+    };
+    let without = builder().build().unwrap().into_loaded().scene;
+    assert!(!scene::to_ron(&without).contains("places"));
+    let built = builder().place("dock", [2.0, 1.0], 1.57).build().unwrap();
+    let with = built.into_loaded().scene;
+    assert_ne!(scene::resolved(&without).hash, scene::resolved(&with).hash);
+    // Written and read again, it is the same.
+    let here = folder(&[("s.ron", &scene::to_ron(&with))]);
+    let mut engine = CoherenceEngine::from_scene(here.path().join("s.ron")).unwrap();
+    assert_eq!(engine.place("dock").unwrap().position_m, [2.0, 1.0]);
+    assert_eq!(engine.place("dock").unwrap().yaw_rad, 1.57);
+    engine.step().unwrap();
+    let error = engine.go_to("rover", "dokc").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "found no place `dokc`; expected one of `dock`; did you mean `dock`?"
+    );
+    let twice = Scene::builder()
+        .place("a", [0.0; 2], 0.0)
+        .place("a", [0.0, f64::NAN], 0.0)
+        .agent(rover());
+    let error = twice.build().map(drop).unwrap_err().to_string();
+    assert!(error.contains("world.places[1].name"), "{error}");
+    assert!(error.contains("world.places[1].position_m[1]"), "{error}");
+}
+
+fn place(engine: &CoherenceEngine) -> [f64; 2] {
+    let pose = engine.agent("rover").unwrap().pose.unwrap();
+    [
+        f64::from(pose.translation_m.x),
+        f64::from(pose.translation_m.y),
+    ]
+}
+
+fn away(a: [f64; 2], b: [f64; 2]) -> f64 {
+    (a[0] - b[0]).hypot(a[1] - b[1])
+}
+
+#[test]
+fn a_place_is_driven_to_before_the_waypoints_and_the_patrol_resumes() {
+    let mut engine = engine(patrol());
+    engine.run_for(Duration::from_secs(2)).unwrap();
+    engine.can_go_to("rover").unwrap();
+    let goal = [1.0, 2.5];
+    engine.go_to("rover", goal).unwrap();
+    let mut left = Vec::new();
+    let mut there = None;
+    while there.is_none() && engine.time().now_s() < 30.0 {
+        engine.step().unwrap();
+        match engine.agent("rover").unwrap().go_to {
+            Some(progress) => left.extend(progress.distance_m),
+            None => there = Some(place(&engine)),
+        }
+    }
+    assert!(away(there.unwrap(), goal) < 0.45, "{there:?}");
+    assert!(left[0] > 2.0 && left[left.len() - 1] < 0.6, "{left:?}");
+    let done = "rover: request of library done: go to (1, 2.5)";
+    assert_eq!(texts(&engine), [done]);
+    assert_eq!(engine.summary().agents[0].goals_reached, 0);
+    // On to its first waypoint at (20, 0).
+    engine.run_for(Duration::from_secs(50)).unwrap();
+    assert_eq!(engine.summary().agents[0].goals_reached, 1);
+    assert_eq!(engine.summary().state_hash, replayed(patrol(), &engine));
+}
+
+#[test]
+fn a_drive_to_a_place_ends_by_stop_by_another_request_and_at_its_expiry() {
+    let mut engine = engine(patrol());
+    engine.run_for(Duration::from_secs(1)).unwrap();
+    engine.go_to("rover", [0.0, 5.0]).unwrap();
+    engine.run_for(Duration::from_millis(500)).unwrap();
+    engine.go_to("rover", [0.0, -5.0]).unwrap();
+    engine.run_for(Duration::from_millis(500)).unwrap();
+    engine.stop_agent("rover").unwrap();
+    engine.step().unwrap();
+    let error = engine.can_go_to("rover").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "`rover`: found a stop of library; expected a `ClearStop` first"
+    );
+    engine.clear_stop("rover").unwrap();
+    engine.step().unwrap();
+    assert!(engine.agent("rover").unwrap().go_to.is_none());
+    let go_to = RequestKind::GoTo { x_m: 0.0, y_m: 5.0 };
+    // It expires after half a second.
+    push(&engine, "page", go_to);
+    engine.run_for(Duration::from_secs(1)).unwrap();
+    let rover = engine.agent("rover").unwrap();
+    assert!(rover.go_to.is_none() && rover.request.is_none());
+    let expected = [
+        "rover: request of library dropped: go to (0, 5): replaced by a request of library",
+        "rover: stopped by library",
+        "rover: request of library dropped: go to (0, -5): stopped by library",
+        "rover: stop cleared by library",
+        "rover: request of page dropped: go to (0, 5): expired",
+    ];
+    assert_eq!(texts(&engine), expected);
+    assert_eq!(engine.summary().state_hash, replayed(patrol(), &engine));
+}
+
+#[test]
+fn a_place_that_cannot_be_reached_is_given_up() {
+    let lidar = SensorSpec {
+        position_m: [0.06, 0.0, 0.26],
+        ..SensorSpec::new("lidar", Lidar::default(), 10.0)
+    };
+    let controller = Patrol {
+        give_up_s: 5.0,
+        ..Patrol::new([[20.0, 0.0]], 0.5)
+    };
+    let scene = Scene::builder()
+        .cuboid("wall", [2.0, 2.0, 0.0], [1.0, 1.0, 1.0])
+        .agent(rover().mounted(lidar).controller(controller));
+    let mut engine = watched(CoherenceEngine::from(scene.build().unwrap()));
+    engine.start().unwrap();
+    engine.go_to("rover", [2.0, 2.0]).unwrap();
+    engine.run_for(Duration::from_secs(40)).unwrap();
+    let texts = texts(&engine);
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    let expected = "rover: request of library dropped: go to (2, 2): no progress for 5 s, ";
+    assert!(texts[0].starts_with(expected), "{texts:?}");
+}
+
+#[test]
+fn agents_without_a_planner_drive_to_no_place() {
+    let mut engine = engine(rover());
+    engine.step().unwrap();
+    let error = engine.can_go_to("rover").unwrap_err().to_string();
+    let why = "found no controller that drives to places; expected one such as `Patrol`";
+    assert_eq!(error, format!("`rover`: {why}"));
+    assert!(engine.go_to("rover", [1.0, 1.0]).is_err());
+    let [x_m, y_m] = [1.0, 1.0];
+    push(&engine, "page", RequestKind::GoTo { x_m, y_m });
+    engine.step().unwrap();
+    assert_eq!(
+        texts(&engine),
+        [format!("rover: request of page refused: {why}")]
+    );
+}
+
+/// True heading of the rover (rad).
+fn heading(engine: &CoherenceEngine) -> f64 {
+    let pose = engine.agent("rover").unwrap().pose.unwrap();
+    let forward = pose.rotation * glam::Vec3::X;
+    f64::from(forward.y).atan2(f64::from(forward.x))
+}
+
+#[test]
+fn moves_and_turns_end_within_2_cm_and_2_degrees_of_the_true_pose() {
+    // The noise of the shipped robot's encoders.
+    let noise = Noise {
+        white_sd: 1e-4,
+        resolution: 8.2e-5,
+        ..Noise::default()
+    };
+    let agent = || {
+        Agent::robot("rover.urdf")
+            .name("rover")
+            .drive(Drive::Auto)
+            .sensor("encoders", Encoders { noise }, 100.0)
+    };
+    let mut engine = engine(agent());
+    engine.run_for(Duration::from_millis(500)).unwrap();
+    let mut count = 0;
+    for (distance_m, angle_rad) in [(1.5, 1.57), (-0.4, -3.0), (3.0, 0.2), (0.05, 7.0)] {
+        let (from, yaw) = (place(&engine), heading(&engine));
+        for what in [
+            RequestKind::Move { distance_m },
+            RequestKind::Turn { angle_rad },
+        ] {
+            engine.command("rover", what.clone()).unwrap();
+            count += 1;
+            let until = engine.time().now_s() + 40.0;
+            while texts(&engine).len() < count {
+                assert!(engine.time().now_s() < until, "{what} does not end");
+                engine.step().unwrap();
+            }
+            engine.run_for(Duration::from_millis(300)).unwrap();
+            assert_eq!(
+                texts(&engine)[count - 1],
+                format!("rover: request of library done: {what}")
+            );
+            assert!(engine.agent("rover").unwrap().moving.is_none());
+            assert_eq!(commanded(&engine), Twist2::default());
+        }
+        let (sin, cos) = yaw.sin_cos();
+        let goal = [from[0] + distance_m * cos, from[1] + distance_m * sin];
+        let off_m = away(place(&engine), goal);
+        let turned = heading(&engine) - yaw - angle_rad;
+        let off_rad = (turned + PI).rem_euclid(2.0 * PI) - PI;
+        println!("{distance_m} m: {off_m:.4} m, {angle_rad} rad: {off_rad:.4} rad");
+        assert!(off_m < 0.02, "{distance_m} m: {off_m} m");
+        assert!(
+            off_rad.abs() < 2_f64.to_radians(),
+            "{angle_rad} rad: {off_rad} rad"
+        );
+    }
+    assert_eq!(engine.summary().state_hash, replayed(agent(), &engine));
+}
+
+#[test]
+fn moves_need_encoders_wheels_and_finite_numbers() {
+    let blind = Agent::robot("rover.urdf").name("rover").drive(Drive::Auto);
+    let mut engine = engine(blind);
+    engine.step().unwrap();
+    let mut refusal = |what: RequestKind| engine.command("rover", what).unwrap_err().to_string();
+    for (what, expected) in [
+        (RequestKind::Move { distance_m: 1.0 }, "wheel encoders"),
+        (RequestKind::Turn { angle_rad: 1.0 }, "wheel encoders"),
+        (
+            RequestKind::Move {
+                distance_m: f64::NAN,
+            },
+            "not finite",
+        ),
+        (
+            RequestKind::Turn {
+                angle_rad: f64::INFINITY,
+            },
+            "not finite",
+        ),
+        (RequestKind::Move { distance_m: 1e9 }, "within 1000"),
+    ] {
+        let error = refusal(what.clone());
+        assert!(error.contains(expected), "{what}: {error}");
+    }
+    let mut engine = CoherenceEngine::from_scene("built-in/scenes/vehicle_track.ron").unwrap();
+    engine.step().unwrap();
+    let error = engine.command("car", RequestKind::Move { distance_m: 1.0 });
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "`car`: found a vehicle (speed and steering); expected driven wheels (twist)"
+    );
+}
+
+#[test]
+fn a_stop_and_an_expiry_end_a_move() {
+    let mut engine = engine(rover());
+    engine.start().unwrap();
+    let distance_m = 0.8;
+    engine
+        .command("rover", RequestKind::Move { distance_m })
+        .unwrap();
+    engine.run_for(Duration::from_secs(1)).unwrap();
+    engine.stop_agent("rover").unwrap();
+    engine.step().unwrap();
+    assert_eq!(commanded(&engine), Twist2::default());
+    assert!(engine.agent("rover").unwrap().moving.is_none());
+    engine.clear_stop("rover").unwrap();
+    engine.run_for(Duration::from_secs(1)).unwrap();
+    assert_eq!(commanded(&engine), Twist2::default());
+    // It expires after half a second.
+    push(&engine, "page", RequestKind::Move { distance_m: 50.0 });
+    engine.run_for(Duration::from_secs(1)).unwrap();
+    assert_eq!(commanded(&engine), Twist2::default());
+    let texts = texts(&engine);
+    assert_eq!(
+        texts[1],
+        "rover: request of library dropped: move by 0.8 m: stopped by library"
+    );
+    let expired = "rover: request of page dropped: move by 50 m: expired, ";
+    assert!(texts[3].starts_with(expired), "{texts:?}");
 }

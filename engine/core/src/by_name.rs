@@ -7,7 +7,7 @@ use becomingone_components::drive::Odometry;
 use becomingone_components::localisation::Estimate;
 use becomingone_components::nearest::did_you_mean;
 use becomingone_components::request::{
-    ActiveRequest, REQUEST_LIFETIME_NS, Request, RequestKind, Stopped,
+    ActiveRequest, GoToProgress, MoveProgress, Request, RequestKind, Stopped,
 };
 use becomingone_components::scene::{Agent, LoadedScene};
 use becomingone_components::sensor::{Measurement, Reading, Sensor, SensorKind, Truth};
@@ -102,6 +102,31 @@ pub struct AgentView<'a> {
     pub request: Option<&'a ActiveRequest>,
     /// Its latched stop.
     pub stopped: Option<&'a Stopped>,
+    /// Progress to a requested place.
+    pub go_to: Option<&'a GoToProgress>,
+    /// Progress of a requested move or turn.
+    pub moving: Option<&'a MoveProgress>,
+}
+
+/// Destination of an agent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Destination<'a> {
+    /// A place of the scene, by its name.
+    Place(&'a str),
+    /// A world position (m).
+    Position([f64; 2]),
+}
+
+impl<'a> From<&'a str> for Destination<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::Place(name)
+    }
+}
+
+impl From<[f64; 2]> for Destination<'_> {
+    fn from(position_m: [f64; 2]) -> Self {
+        Self::Position(position_m)
+    }
 }
 
 /// Sender of the requests of this library.
@@ -161,7 +186,9 @@ impl CoherenceEngine {
     }
 
     /// Requests a command for half a second of simulated time, from the next tick on. It takes precedence over the
-    /// agent's controller, and the governor limits it. Repeat the request before it expires to continue.
+    /// agent's controller, and the governor limits it. Repeat the request before it expires to continue. Requests that end by
+    /// themselves, [`RequestKind::GoTo`], [`Move`](RequestKind::Move) and [`Turn`](RequestKind::Turn), expire after an
+    /// hour.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -188,7 +215,7 @@ impl CoherenceEngine {
             name: agent.to_owned(),
             why,
         })?;
-        let expires_ns = self.time().now_ns.saturating_add(REQUEST_LIFETIME_NS);
+        let expires_ns = self.time().now_ns.saturating_add(what.lifetime_ns());
         let queued = self.request_queue().push(Request {
             sender: SENDER.to_owned(),
             agent: agent.to_owned(),
@@ -202,6 +229,63 @@ impl CoherenceEngine {
                 name: agent.to_owned(),
             })
         }
+    }
+
+    /// Sends an agent to a place of the scene, or to a position (m). The request takes precedence over the waypoints of its
+    /// controller until the place is reached or given up; an event has the result.
+    ///
+    /// ```
+    /// use becomingone::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// let rover = Agent::robot("rover.urdf")
+    ///     .name("rover")
+    ///     .drive(Drive::Auto)
+    ///     .sensor("encoders", Encoders::default(), 100.0)
+    ///     .controller(Patrol::new([[9.0, 0.0]], 0.5));
+    /// let scene = Scene::builder().place("dock", [0.0, 2.0], 0.0).agent(rover).build()?;
+    /// let mut engine = CoherenceEngine::from(scene);
+    /// engine.start()?;
+    /// engine.go_to("rover", "dock")?;
+    /// engine.run_for(Duration::from_secs(1))?;
+    /// let left_m = engine.agent("rover")?.go_to.and_then(|progress| progress.distance_m);
+    /// assert!(left_m.is_some_and(|left_m| left_m < 2.0));
+    /// engine.run_for(Duration::from_secs(9))?; // and back to its waypoint
+    /// assert!(engine.agent("rover")?.go_to.is_none());
+    /// engine.go_to("rover", [1.0, 1.0])?;
+    /// let error = engine.go_to("rover", "dok").unwrap_err().to_string();
+    /// assert!(error.contains("did you mean `dock`?"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NameError::Unknown`] lists the valid names; [`NameError::Refused`] as for [`can_go_to`](Self::can_go_to).
+    pub fn go_to<'a>(
+        &mut self,
+        agent: &str,
+        to: impl Into<Destination<'a>>,
+    ) -> Result<(), NameError> {
+        let [x_m, y_m] = match to.into() {
+            Destination::Place(name) => self.place(name)?.position_m,
+            Destination::Position(position_m) => position_m,
+        };
+        self.command(agent, RequestKind::GoTo { x_m, y_m })
+    }
+
+    /// Whether an agent can be sent to places: its controller can plan, and it is not stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError::Refused`] has the reason; [`NameError`] lists the valid names.
+    pub fn can_go_to(&self, agent: &str) -> Result<(), NameError> {
+        let view = self.agent(agent)?;
+        let [x_m, y_m] = [0.0; 2];
+        let checked = check(self.world(), view.entity, &RequestKind::GoTo { x_m, y_m });
+        checked.map_err(|why| NameError::Refused {
+            name: agent.to_owned(),
+            why,
+        })
     }
 
     /// Stops an agent from the next tick on. The stop latches: its actuators get their safe commands, and requests to it
@@ -340,6 +424,8 @@ impl CoherenceEngine {
             coherence: world.get(entity),
             request: world.get(entity),
             stopped: world.get(entity),
+            go_to: world.get(entity),
+            moving: world.get(entity),
         })
     }
 

@@ -13,6 +13,7 @@ use crate::timing::Timing;
 use becomingone_components::body::TrueTwist;
 use becomingone_components::control::Goals;
 use becomingone_components::governor::Governor;
+use becomingone_components::request::{GoToProgress, MoveProgress};
 use becomingone_components::scene::{LoadedScene, SceneSpec};
 use becomingone_components::seed::RunSeed;
 use becomingone_components::time::{NS_PER_S, Paced, SimTime};
@@ -114,6 +115,8 @@ pub struct CoherenceEngine {
             &'static Goals,
             Option<&'static Governor>,
             &'static TrueTwist,
+            Has<GoToProgress>,
+            Has<MoveProgress>,
         )>,
     >,
     /// Running drivers; `None` before the start, and without external inputs.
@@ -570,7 +573,7 @@ impl CoherenceEngine {
     }
 
     /// Runs to the scene's end: its duration, else when all goals are reached or given up, else until stopped. An agent
-    /// stopped by its governor has given up its goals as soon as it stands.
+    /// stopped by its governor has given up its goals as soon as it stands. Requested moves are waited for.
     ///
     /// ```
     /// use becomingone::prelude::*;
@@ -626,11 +629,16 @@ impl CoherenceEngine {
         let world = self.app.world_mut();
         let goals = self.goals.get_or_insert_with(|| world.query());
         let mut any = false;
-        let all = goals.iter(world).all(|(goals, governor, twist)| {
-            any = true;
-            let stopped = governor.is_some_and(|g| g.stopped);
-            goals.done() || (stopped && twist.linear_m_s.length() < STANDSTILL_M_S)
-        });
+        let all = goals
+            .iter(world)
+            .all(|(goals, governor, twist, goes, moves)| {
+                any = true;
+                if goes || moves {
+                    return false;
+                }
+                let stopped = governor.is_some_and(|g| g.stopped);
+                goals.done() || (stopped && twist.linear_m_s.length() < STANDSTILL_M_S)
+            });
         any && all
     }
 

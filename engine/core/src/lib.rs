@@ -65,7 +65,7 @@ pub use becomingone_udp as udp;
 pub use bevy_app as app;
 pub use bevy_ecs as ecs;
 pub use builder::EngineBuilder;
-pub use by_name::{AgentView, NameError};
+pub use by_name::{AgentView, Destination, NameError};
 pub use engine::{CoherenceEngine, EngineError, StopHandle};
 /// Vectors and rotations of poses and measurements.
 pub use glam;

@@ -266,6 +266,7 @@ pub(crate) fn line(event: &AgentEvent, ns: u64) -> Log {
         | EventKind::OffTrack(_)
         | EventKind::AlarmRaised { .. }
         | EventKind::Stopped(_)
+        | EventKind::RequestDropped { .. }
         | EventKind::RequestRefused { .. } => log::Level::Warning,
         _ => log::Level::Info,
     };

@@ -169,6 +169,8 @@ fn kind(event: &EventKind) -> &'static str {
         EventKind::SafetyStop(_) => "Stopped",
         EventKind::Stopped(_) => "RequestedStop",
         EventKind::StopCleared(_) => "StopCleared",
+        EventKind::RequestDone { .. } => "RequestDone",
+        EventKind::RequestDropped { .. } => "RequestDropped",
         EventKind::RequestRefused { .. } => "RequestRefused",
         EventKind::FaultBegan(_) => "FaultBegan",
         EventKind::FaultEnded(_) => "FaultEnded",

@@ -445,6 +445,7 @@ impl Recording {
             EventKind::Collision(_)
             | EventKind::OffTrack(_)
             | EventKind::Stopped(_)
+            | EventKind::RequestDropped { .. }
             | EventKind::RequestRefused { .. } => TextLogLevel::WARN,
             _ => TextLogLevel::INFO,
         };

@@ -262,7 +262,9 @@ fn weight(what: &EventKind) -> Option<u8> {
             None
         }
         // Anybody may send any number of these.
-        EventKind::RequestRefused { .. } => None,
+        EventKind::RequestDone { .. }
+        | EventKind::RequestDropped { .. }
+        | EventKind::RequestRefused { .. } => None,
         EventKind::PhaseLocked
         | EventKind::PhaseLockLost
         | EventKind::CoherenceDiverged

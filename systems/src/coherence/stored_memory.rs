@@ -378,7 +378,9 @@ fn parts(what: &EventKind) -> (u8, [u64; 2], &str) {
         EventKind::Stopped(sender) => text(27, sender),
         EventKind::StopCleared(sender) => text(28, sender),
         // Not stored.
-        EventKind::RequestRefused { sender, .. } => text(u8::MAX, sender),
+        EventKind::RequestDone { sender, .. }
+        | EventKind::RequestDropped { sender, .. }
+        | EventKind::RequestRefused { sender, .. } => text(u8::MAX, sender),
     }
 }
 

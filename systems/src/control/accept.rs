@@ -4,7 +4,9 @@ use super::refusal::{Refusal, check};
 use super::stop::{self, StopQueue};
 use crate::index::EntityIndex;
 use becomingone_components::event::{AgentEvent, EventKind};
-use becomingone_components::request::{ActiveRequest, Request, RequestKind, Stopped, plain_sender};
+use becomingone_components::request::{
+    ActiveRequest, GoToProgress, MoveProgress, Request, RequestKind, Stopped, plain_sender,
+};
 use becomingone_components::scene::Agent;
 use becomingone_components::time::{NS_PER_S, SimTime};
 use bevy_ecs::prelude::*;
@@ -78,12 +80,62 @@ pub(crate) fn accept(world: &mut World, request: &Request) {
         RequestKind::Stop => latch(world, agent, &request.agent, sender, now_ns),
         RequestKind::ClearStop => clear(world, agent, &request.agent, sender, now_ns),
         _ => {
-            world.entity_mut(agent).insert(ActiveRequest {
-                sender,
-                what: request.what.clone(),
-                expires_ns: request.expires_ns,
+            let why = format!("replaced by a request of {sender}");
+            drop_active(world, agent, &request.agent, why, now_ns);
+            begin_request(world, agent, request, sender, now_ns);
+        }
+    }
+}
+
+fn begin_request(world: &mut World, agent: Entity, request: &Request, sender: String, now_ns: u64) {
+    let mut agent = world.entity_mut(agent);
+    agent.insert(ActiveRequest {
+        sender,
+        what: request.what.clone(),
+        expires_ns: request.expires_ns,
+    });
+    match request.what {
+        RequestKind::GoTo { x_m, y_m } => {
+            agent.insert(GoToProgress {
+                target_m: [x_m, y_m],
+                distance_m: None,
+                progress: None,
             });
         }
+        RequestKind::Move { distance_m: left } | RequestKind::Turn { angle_rad: left } => {
+            agent.insert(MoveProgress {
+                left,
+                start: None,
+                least: left.abs(),
+                since_ns: now_ns,
+                still: (left, now_ns),
+                near_since_ns: None,
+            });
+        }
+        _ => {}
+    }
+}
+
+/// Ends the request in force; one that is not done yet has an event.
+fn drop_active(world: &mut World, agent: Entity, name: &str, why: String, now_ns: u64) {
+    let mut entity = world.entity_mut(agent);
+    let Some(active) = entity.take::<ActiveRequest>() else {
+        return;
+    };
+    entity.remove::<(GoToProgress, MoveProgress)>();
+    if !active.what.is_streamed() {
+        emit(world, name, dropped(name, &active, why), now_ns);
+    }
+}
+
+/// Event of a request that ends before it is done.
+pub(super) fn dropped(name: &str, active: &ActiveRequest, why: String) -> EventKind {
+    let ActiveRequest { sender, what, .. } = active;
+    log::warn!("{name}: request of {sender} dropped: {what}: {why}");
+    EventKind::RequestDropped {
+        sender: sender.clone(),
+        what: what.to_string(),
+        why,
     }
 }
 
@@ -97,15 +149,13 @@ fn latch(world: &mut World, agent: Entity, name: &str, sender: String, now_ns: u
         .resource::<StopQueue>()
         .set_latched(name, Some(&sender));
     stop::hold_last(world, agent);
-    world
-        .entity_mut(agent)
-        .remove::<ActiveRequest>()
-        .insert(Stopped {
-            sender: sender.clone(),
-            since_ns: now_ns,
-            last_ns: now_ns,
-        });
-    emit(world, name, EventKind::Stopped(sender), now_ns);
+    world.entity_mut(agent).insert(Stopped {
+        sender: sender.clone(),
+        since_ns: now_ns,
+        last_ns: now_ns,
+    });
+    emit(world, name, EventKind::Stopped(sender.clone()), now_ns);
+    drop_active(world, agent, name, format!("stopped by {sender}"), now_ns);
 }
 
 fn clear(world: &mut World, agent: Entity, name: &str, sender: String, now_ns: u64) {

@@ -9,6 +9,7 @@
 //! - [`teleop`]: a stick that sends requests.
 //! - [`drive`]: a twist becomes wheel speeds, and torques of the joints' motors.
 //! - [`motions`]: motions of joints, as a kind of controller.
+//! - `moves`: a distance or an angle by odometry, on request.
 //! - `robot`: a body, its drive and its servos.
 //! - [`servo`]: motions of joints, and their servos.
 //! - `located`: pose of an agent by its controller's pose source.
@@ -20,6 +21,7 @@ pub mod drive;
 pub mod governor;
 pub(crate) mod located;
 pub mod motions;
+pub(crate) mod moves;
 pub mod orbit;
 pub mod patrol;
 pub mod pursuit;
@@ -36,7 +38,7 @@ use crate::links::ExternalInput;
 use crate::tick::{Last, Reset, ResetSystems, Tick, TickSystems};
 use becomingone_components::drive::{Drive, Twist2};
 use becomingone_components::joints::{JointTargets, Servos};
-use becomingone_components::request::{ActiveRequest, Stopped};
+use becomingone_components::request::{ActiveRequest, MoveProgress, Stopped};
 use becomingone_components::vehicle::Ackermann;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
@@ -87,9 +89,12 @@ impl Plugin for ControlPlugin {
         .add_systems(
             Tick,
             (
-                requests::follow
-                    .in_set(RequestSystems)
-                    .run_if(any_with_component::<ActiveRequest>),
+                (
+                    moves::follow.run_if(any_with_component::<MoveProgress>),
+                    requests::follow.run_if(any_with_component::<ActiveRequest>),
+                )
+                    .chain()
+                    .in_set(RequestSystems),
                 stop::list_agents
                     .in_set(Last(TickSystems::Begin))
                     .run_if(resource_changed::<EntityIndex>),

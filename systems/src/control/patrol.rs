@@ -4,8 +4,8 @@ use super::avoidance::{self, NearPoints};
 use super::pursuit::{self, PLAN_RATE_HZ, PlanRate};
 use becomingone_components::check::{Checks, MAX_ENTRIES};
 use becomingone_components::control::{
-    AgentBody, ControllerContext, ControllerKind, DriveClass, GoalProgress, Goals, Localisation,
-    PatrolController, Plan, Reaction,
+    AgentBody, ControllerContext, ControllerKind, DriveClass, GoToPlanner, GoalProgress, Goals,
+    Localisation, PatrolController, Plan, Reaction,
 };
 use becomingone_components::kind::Kind;
 use becomingone_components::time::Rate;
@@ -14,7 +14,8 @@ use bevy_ecs::schedule::ScheduleConfigs;
 use bevy_ecs::system::ScheduleSystem;
 use serde::{Deserialize, Serialize};
 
-/// Drives from waypoint to waypoint: pure pursuit plans, avoidance reacts to the lidar's last scan.
+/// Drives from waypoint to waypoint: pure pursuit plans, avoidance reacts to the lidar's last scan. A requested place takes
+/// precedence over the waypoints until it is reached or given up.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patrol {
@@ -126,6 +127,7 @@ impl ControllerKind for Patrol {
                 clearance_m: self.clearance_m,
                 localisation: self.localisation,
             },
+            GoToPlanner,
             PlanRate(Rate::new(PLAN_RATE_HZ)),
             Plan::default(),
             Reaction::default(),

@@ -4,6 +4,7 @@
 //! offset y and distance L (Coulter, Implementation of the Pure Pursuit Path Tracking Algorithm,
 //! CMU-RI-TR-92-01, 1992).
 
+use super::accept::dropped;
 use super::located::located;
 use crate::angles::wrap;
 use becomingone_components::body::TruePose;
@@ -15,7 +16,7 @@ use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::governor::Governor;
 use becomingone_components::link::ExternalActuator;
 use becomingone_components::localisation::Estimate;
-use becomingone_components::request::{ActiveRequest, Stopped};
+use becomingone_components::request::{ActiveRequest, GoToProgress, Stopped};
 use becomingone_components::time::{Rate, SimTime};
 use bevy_ecs::prelude::*;
 
@@ -33,28 +34,34 @@ const MAX_LOGGED: u64 = 3;
 pub fn plan(
     time: Res<SimTime>,
     mut agents: Query<(
-        &Name,
+        (Entity, &Name),
         &PatrolController,
         &TruePose,
         &Odometry,
         Option<&Estimate>,
         &DrivenBy,
-        (Has<ActiveRequest>, Has<Stopped>, Option<&Governor>),
+        (
+            Option<&ActiveRequest>,
+            Option<&mut GoToProgress>,
+            Has<Stopped>,
+            Option<&Governor>,
+        ),
         &mut PlanRate,
         (&mut Goals, &mut GoalProgress),
         &mut Plan,
     )>,
     drives: Query<(&Drive, Has<ExternalActuator>)>,
     mut events: MessageWriter<AgentEvent>,
+    mut commands: Commands,
 ) {
     for (
-        name,
+        (agent, name),
         patrol,
         truth,
         odometry,
         estimate,
         driven,
-        (requested, stopped, governor),
+        (request, go_to, stopped, governor),
         mut rate,
         (mut goals, mut progress),
         mut plan,
@@ -75,10 +82,41 @@ pub fn plan(
                 kind,
             });
         };
+        let safety_stop = governor.is_some_and(|g| g.stopped);
+        if let (Some(request), Some(mut go_to)) = (request, go_to) {
+            let goal = go_to.target_m;
+            let from = Way {
+                by,
+                at,
+                tolerance_m: goals.tolerance_m,
+                now_ns: time.now_ns,
+                safety_stop,
+            };
+            let there = || {
+                let (there, _) = located(Localisation::Truth, truth, odometry, estimate, drive);
+                // Hardware has no ground truth.
+                Some(distance(goal, there)).filter(|_| !is_external)
+            };
+            progress.diverted = true;
+            let Some(event) = from.go_on(name, request, &mut go_to, &progress, there) else {
+                let start = go_to.progress.and_then(|p| p.left_m).unwrap_or(at);
+                let target = pursued(at, start, goal, patrol.lookahead_m);
+                *plan = toward(in_agent_axes(at, yaw, target), patrol, drive);
+                continue;
+            };
+            emit(event);
+            let mut agent = commands.entity(agent);
+            agent.remove::<(ActiveRequest, GoToProgress)>();
+        }
+        if progress.diverted {
+            // Back to the waypoints from here, and not along the path that was left.
+            progress.restart(time.now_ns, Some(at));
+            progress.diverted = false;
+        }
         // At most one per plan: a lap of coincident waypoints is no endless loop.
         if let Some(goal) = goals.current() {
             let distance_m = distance(goal, at);
-            let paused = requested || stopped || governor.is_some_and(|g| g.stopped);
+            let paused = request.is_some() || stopped || safety_stop;
             if distance_m <= goals.tolerance_m {
                 progress.restart(time.now_ns, None);
                 let (there, _) = located(Localisation::Truth, truth, odometry, estimate, drive);
@@ -139,6 +177,63 @@ pub fn plan(
                 toward(in_agent_axes(at, yaw, target), patrol, drive)
             }
         };
+    }
+}
+
+/// Present state of a drive to a requested place.
+struct Way {
+    by: Localisation,
+    at: [f64; 2],
+    tolerance_m: f64,
+    now_ns: u64,
+    safety_stop: bool,
+}
+
+impl Way {
+    /// Takes the distance from the place; returns an event at the end. `true_distance_m`: by ground truth, where there is
+    /// one; `own`: the agent's waypoints, which are given up after the same time.
+    fn go_on(
+        &self,
+        name: &str,
+        request: &ActiveRequest,
+        go_to: &mut GoToProgress,
+        own: &GoalProgress,
+        true_distance_m: impl FnOnce() -> Option<f64>,
+    ) -> Option<EventKind> {
+        let distance_m = distance(go_to.target_m, self.at);
+        go_to.distance_m = Some(distance_m);
+        let progress = go_to.progress.get_or_insert(GoalProgress {
+            best_m: f64::INFINITY,
+            since_ns: self.now_ns,
+            left_m: Some(self.at),
+            ..*own
+        });
+        if distance_m <= self.tolerance_m {
+            let near_m = self.tolerance_m + GOAL_MARGIN_M;
+            let what = match true_distance_m().filter(|m| *m > near_m) {
+                None => request.what.to_string(),
+                Some(off_m) => format!(
+                    "{}, by {} only; the true position is {off_m:.2} m from it",
+                    request.what, self.by
+                ),
+            };
+            return Some(EventKind::RequestDone {
+                sender: request.sender.clone(),
+                what,
+            });
+        }
+        if self.safety_stop {
+            let why = "safety stop of its governor".to_owned();
+            return Some(dropped(name, request, why));
+        }
+        progress.is_over(distance_m, self.now_ns, false).then(|| {
+            let why = format!(
+                "no progress for {} s, {distance_m:.2} m from it by {}",
+                progress.give_up_ns as f64 / 1e9,
+                self.by
+            );
+            dropped(name, request, why)
+        })
     }
 }
 

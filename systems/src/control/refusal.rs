@@ -1,8 +1,10 @@
 //! Requests that an agent cannot follow, and why.
 
 use becomingone_components::actuator::ActuatorTarget;
-use becomingone_components::control::DrivenBy;
+use becomingone_components::check::MAX_COORDINATE_M;
+use becomingone_components::control::{ControllerInputs, DrivenBy, GoToPlanner};
 use becomingone_components::drive::{Drive, Twist2};
+use becomingone_components::governor::Governor;
 use becomingone_components::joints::JointTargets;
 use becomingone_components::request::{RequestKind, Stopped};
 use becomingone_components::time::SimTime;
@@ -42,6 +44,28 @@ pub enum Refusal {
         /// Drive of such a command.
         expected: &'static str,
     },
+    /// A number is beyond its limits.
+    #[error("found {found}; expected {expected}")]
+    OutOfRange {
+        /// The number.
+        found: String,
+        /// Its limits.
+        expected: &'static str,
+    },
+    /// The controller has no planner.
+    #[error("found no controller that drives to places; expected one such as `Patrol`")]
+    NoPlanner,
+    /// A steered drive turns only while it rolls.
+    #[error("found steered wheels; expected a drive that turns on the spot")]
+    Steered,
+    /// No odometry to measure a move by.
+    #[error(
+        "found no wheel encoders to measure a move by; expected a sensor of the kind `Encoders`"
+    )]
+    NoEncoders,
+    /// The latched stop of the governor.
+    #[error("found a safety stop of its governor, which only a reset ends")]
+    SafetyStop,
     /// Positions and speeds are not one of each servo.
     #[error(
         "found {positions} positions and {velocities} speeds of joints; expected {servos} of each"
@@ -110,6 +134,35 @@ impl Class {
     }
 }
 
+/// Largest angle of a turn (rad).
+const MAX_ANGLE_RAD: f64 = 1e3;
+
+fn within(x: f64, most: f64, expected: &'static str) -> Result<(), Refusal> {
+    match x.abs() <= most {
+        true => Ok(()),
+        false => Err(Refusal::OutOfRange {
+            found: x.to_string(),
+            expected,
+        }),
+    }
+}
+
+/// Moves are measured by odometry.
+fn measures(world: &World, agent: Entity) -> Result<(), Refusal> {
+    let inputs = world.get::<ControllerInputs>(agent);
+    match inputs.is_some_and(|inputs| inputs.encoders.is_some()) {
+        true => Ok(()),
+        false => Err(Refusal::NoEncoders),
+    }
+}
+
+fn moves_freely(world: &World, agent: Entity) -> Result<(), Refusal> {
+    match world.get::<Governor>(agent).is_some_and(|g| g.stopped) {
+        true => Err(Refusal::SafetyStop),
+        false => Ok(()),
+    }
+}
+
 /// Whether an agent can follow a request at this time. The agent may refuse it nevertheless when it enters the next tick:
 /// after a stop, for example.
 ///
@@ -143,6 +196,34 @@ pub fn check(world: &World, agent: Entity, what: &RequestKind) -> Result<(), Ref
         RequestKind::Twist { .. } => drive.expect(&[Class::Wheels]),
         RequestKind::Ackermann { .. } => drive.expect(&[Class::Vehicle]),
         RequestKind::Stick { .. } => drive.expect(&[Class::Wheels, Class::Vehicle]),
+        RequestKind::GoTo { x_m, y_m } => {
+            // An instrument has neither.
+            if world.get::<GoToPlanner>(agent).is_none() {
+                return Err(Refusal::NoPlanner);
+            }
+            let limit = "metres within 1000";
+            within(*x_m, MAX_COORDINATE_M, limit)?;
+            within(*y_m, MAX_COORDINATE_M, limit)?;
+            moves_freely(world, agent)
+        }
+        RequestKind::Move { distance_m } => {
+            drive.expect(&[Class::Wheels])?;
+            within(*distance_m, MAX_COORDINATE_M, "metres within 1000")?;
+            measures(world, agent)?;
+            moves_freely(world, agent)
+        }
+        RequestKind::Turn { angle_rad } => {
+            drive.expect(&[Class::Wheels])?;
+            within(*angle_rad, MAX_ANGLE_RAD, "radians within 1000")?;
+            let drive = world
+                .get::<DrivenBy>(agent)
+                .and_then(|driven| world.get::<Drive>(driven.0));
+            if drive.is_some_and(|drive| drive.steering.is_some()) {
+                return Err(Refusal::Steered);
+            }
+            measures(world, agent)?;
+            moves_freely(world, agent)
+        }
         RequestKind::Joints {
             positions,
             velocities,

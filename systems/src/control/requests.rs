@@ -1,5 +1,6 @@
 //! Requests from outside: they enter with external input, and take precedence over controllers until they expire.
 
+use super::accept::dropped;
 use super::stop::StopQueue;
 use super::teleop::{car_command, twist};
 use crate::hash::{Bits, HashState};
@@ -7,9 +8,12 @@ use crate::links::{InputLink, InputSample};
 use becomingone_components::actuator::{ActuatorCommand, ActuatorTarget};
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Drive, Twist2};
+use becomingone_components::event::AgentEvent;
 use becomingone_components::joints::JointTargets;
 use becomingone_components::link::Payload;
-use becomingone_components::request::{ActiveRequest, REQUESTS, Request, RequestKind};
+use becomingone_components::request::{
+    ActiveRequest, GoToProgress, MoveProgress, REQUESTS, Request, RequestKind,
+};
 use becomingone_components::time::SimTime;
 use becomingone_components::vehicle::{Ackermann, Vehicle};
 use bevy_ecs::prelude::*;
@@ -99,16 +103,25 @@ impl InputLink for RequestLink {
 /// already.
 pub(super) fn follow(
     time: Res<SimTime>,
-    agents: Query<(Entity, &ActiveRequest, &DrivenBy)>,
+    agents: Query<(Entity, &Name, &ActiveRequest, &DrivenBy), Without<MoveProgress>>,
     mut wheels: Query<(&Drive, &mut ActuatorTarget<Twist2>)>,
     mut cars: Query<(&Vehicle, &mut ActuatorTarget<Ackermann>)>,
     mut servos: Query<&mut ActuatorTarget<JointTargets>>,
     mut commands: Commands,
+    mut events: MessageWriter<AgentEvent>,
 ) {
-    for (agent, request, driven) in &agents {
+    for (agent, name, request, driven) in &agents {
         let expired = time.now_ns >= request.expires_ns;
         if expired {
-            commands.entity(agent).remove::<ActiveRequest>();
+            let mut agent = commands.entity(agent);
+            agent.remove::<(ActiveRequest, GoToProgress)>();
+            if !request.what.is_streamed() {
+                events.write(AgentEvent {
+                    now_ns: time.now_ns,
+                    agent: name.to_string(),
+                    kind: dropped(name, request, "expired".to_owned()),
+                });
+            }
         }
         if let Ok((drive, target)) = wheels.get_mut(driven.0) {
             let wanted = match request.what {
@@ -170,6 +183,19 @@ impl HashState for ActiveRequest {
         match &self.what {
             // They are in force as `Stopped`.
             RequestKind::Stop | RequestKind::ClearStop => {}
+            RequestKind::GoTo { x_m, y_m } => {
+                bits.bytes(b"go to");
+                bits.f64(*x_m);
+                bits.f64(*y_m);
+            }
+            RequestKind::Move { distance_m } => {
+                bits.bytes(b"move");
+                bits.f64(*distance_m);
+            }
+            RequestKind::Turn { angle_rad } => {
+                bits.bytes(b"turn");
+                bits.f64(*angle_rad);
+            }
             RequestKind::Twist {
                 linear_m_s: a,
                 angular_rad_s: b,

@@ -41,7 +41,7 @@
 //! | `Diagnose` | detection statistics against thresholds, isolation of the faulty channel, alarm |
 //! | `Blend` | events are stored, decay, and are reinforced when they recur |
 //! | `Decide` | controllers write commands; requests from outside take precedence |
-//! | `Govern` | the safety supervisor limits commands; a stop latches |
+//! | `Govern` | the safety supervisor limits commands; stops latch: the safe command replaces all others |
 //! | `Act` | commands go to simulated actuators or to hardware |
 //! | `Step` | physics and the clock advance by exactly one tick |
 //! | `Seal` | all registered state goes into the state hash |
@@ -94,6 +94,23 @@
 //! expiry. [`engine.command`](crate::CoherenceEngine::command), the stick of `--interactive` and `--mqtt` create one, and so will
 //! network interfaces. It takes precedence over the agent's controller until it expires, half a second by default.
 //!
+//! Requests of one tick are applied in a defined order: stops first, then the others in the order of their arrival, then
+//! sticks. The last one that an agent accepts is in force; one that it cannot follow is refused with an event that
+//! states the reason.
+//!
+//! | request | effect |
+//! |---|---|
+//! | `Stop` | latched stop: the actuators get their safe commands, from the next tick until `ClearStop` |
+//! | `ClearStop` | the controller resumes; refused in the tick of a stop |
+//! | `Twist`, `Ackermann`, `Joints`, `Stick` | a command, repeated by its sender before it expires |
+//! | `GoTo` | drives to a position, of agents with a planner: [`Patrol`](crate::prelude::Patrol) |
+//! | `Move`, `Turn` | a distance straight ahead, an angle on the spot, by wheel odometry: within 2 cm and 2 degrees |
+//!
+//! Stops have a [queue of their own](crate::systems::control::stop::StopQueue), which is never full, with at most one
+//! waiting stop per agent. A stop takes precedence over controllers, sticks, requests and the governor; it drops the
+//! request in force. A reset of the run keeps it: the stop enters again with the first tick. Joints of a simulated
+//! robot stop where they are; those of hardware get their last targets with the safe flag.
+//!
 //! A driver runs on a thread of its own without access to entities. It stamps each sample at capture and pushes it to a
 //! bounded queue; the tick never waits for it. Samples beyond the bound are dropped and counted.
 //!
@@ -114,7 +131,8 @@
 //! - I/O runs on threads of its own, behind bounded queues, and reconnects automatically.
 //! - `NaN` and infinity are rejected and counted where readings enter.
 //! - An error names place, what was found, what was expected, and the nearest name.
-//! - A stop of the governor latches; only a reset clears it.
+//! - A stop of the governor latches; only a reset clears it. A requested stop latches; only `ClearStop` clears it, and a
+//!   reset keeps it.
 //! - Physics is `f32`; time, places on the Earth, odometry and the kernel's sums are `f64`.
 //! - SI units; x forward, y left, z up (REP 103); rotations as quaternions. Names carry the unit: `rate_hz`, `bias_rad_s`.
 //! - The engine's own kinds are registered with the calls that a plugin uses. There is no other list of kinds.

@@ -40,6 +40,8 @@
 //! | feature | what is computed of a number: value, rate | [`Feature`] |
 //! | truth | ground truth | [`Truth`] |
 //! | request | external command with an expiry | [`Request`] |
+//! | stop | latched stop on request, which is cleared on request only | [`Stopped`], [`StopQueue`] |
+//! | place | named goal position of a scene | [`PlaceSpec`] |
 //! | source | data source of a sensor or sink of a drive | [`Source`] |
 //! | link | connection between a driver and the tick | [`Link`] |
 //! | journal | recording from which a run can be repeated | `becomingone-record` |
@@ -89,6 +91,9 @@
 //! [`Feature`]: crate::components::feature::Feature
 //! [`Truth`]: crate::components::sensor::Truth
 //! [`Request`]: crate::components::request::Request
+//! [`Stopped`]: crate::components::request::Stopped
+//! [`StopQueue`]: crate::systems::control::stop::StopQueue
+//! [`PlaceSpec`]: crate::components::world::PlaceSpec
 //! [`Source`]: crate::components::link::Source
 //! [`Link`]: crate::components::link::Link
 //! [`Tick`]: crate::systems::tick::Tick

@@ -73,6 +73,37 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Send an agent to a place, and stop it
+//!
+//! A request that ends by itself has its result as an event. A stop latches until it is cleared, and can come from any
+//! thread.
+//!
+//! ```
+//! use becomingone::components::request::RequestKind;
+//! use becomingone::prelude::*;
+//! use std::time::Duration;
+//!
+//! let rover = Agent::robot("rover.urdf")
+//!     .name("rover")
+//!     .drive(Drive::Auto)
+//!     .sensor("encoders", Encoders::default(), 100.0)
+//!     .controller(Patrol::new([[9.0, 0.0]], 0.5));
+//! let scene = Scene::builder().place("dock", [2.0, 1.0], 0.0).agent(rover).build()?;
+//! let mut engine = CoherenceEngine::from(scene);
+//! engine.start()?;
+//! engine.go_to("rover", "dock")?; // before the waypoints of its patrol
+//! engine.run_for(Duration::from_secs(2))?;
+//! engine.command("rover", RequestKind::Turn { angle_rad: 1.57 })?; // replaces it
+//! engine.run_for(Duration::from_secs(3))?;
+//!
+//! let stops = engine.stop_queue(); // for another thread
+//! stops.push("rover", "emergency button")?;
+//! engine.run_for(Duration::from_secs(1))?;
+//! assert!(engine.go_to("rover", "dock").is_err());
+//! engine.clear_stop("rover")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Custom systems
 //!
 //! [`app_mut`](crate::CoherenceEngine::app_mut) is bevy's `App`. Systems go into the schedule
