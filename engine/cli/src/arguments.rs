@@ -2,6 +2,8 @@
 
 #[cfg(feature = "replay")]
 use crate::analyze;
+#[cfg(feature = "api")]
+use crate::top;
 use crate::{calibrate, check, doctor, inspect, list, new, probe, run, score};
 #[cfg(feature = "record")]
 use crate::{info, replay};
@@ -52,4 +54,8 @@ pub(crate) enum Verb {
     /// Write a crate with a driver of your own, or a project with a robot.
     #[command(after_help = new::EXAMPLES)]
     New(new::New),
+    /// Show a run that serves (`run --serve`): agents, alarms, sensors, again and again.
+    #[cfg(feature = "api")]
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::Top),
 }

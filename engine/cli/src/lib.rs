@@ -1,5 +1,5 @@
 //! The program `becomingone`, one file per verb: `run`, `info`, `replay`, `check`, `inspect`, `analyze`, `calibrate`,
-//! `score`, `list`, `probe`, `doctor`, `new`.
+//! `score`, `list`, `probe`, `doctor`, `new`, `top`.
 
 #![allow(
     clippy::print_stdout,
@@ -43,8 +43,12 @@ mod recording;
 mod replay;
 mod run;
 mod score;
+#[cfg(feature = "api")]
+mod serve;
 mod show;
 mod terminal;
+#[cfg(feature = "api")]
+mod top;
 
 use arguments::{Arguments, Verb};
 use becomingone::Plugins;
@@ -111,6 +115,8 @@ impl Cli {
             Verb::Probe(probe) => probe.run(plugins),
             Verb::Doctor(doctor) => doctor.run(plugins),
             Verb::New(new) => new.run(plugins),
+            #[cfg(feature = "api")]
+            Verb::Top(top) => top.run(),
         };
         failure::exit_code(done)
     }

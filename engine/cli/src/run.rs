@@ -13,6 +13,8 @@ use crate::parse::duration;
 use crate::profile::print_profile;
 use crate::progress::Progress;
 use crate::record::{Origin, Recording};
+#[cfg(feature = "api")]
+use crate::serve::ServeArgs;
 use crate::show::{self, Rerun, Viewer};
 use becomingone::Plugins;
 use becomingone::scene::Overlays;
@@ -88,6 +90,9 @@ pub(crate) struct Run {
     #[cfg(feature = "mqtt")]
     #[arg(long, value_name = "BROKER|FILE")]
     mqtt: Option<String>,
+    #[cfg(feature = "api")]
+    #[command(flatten)]
+    serve: ServeArgs,
     /// Restore the event memories of earlier runs from this file, if it exists, and replace it at the end.
     #[arg(long, value_name = "FILE")]
     memory: Option<PathBuf>,
@@ -109,7 +114,7 @@ pub(crate) struct Run {
 #[derive(Args)]
 #[group(multiple = false)]
 struct PaceArgs {
-    /// Run as fast as possible (the default, except with --interactive, --teleop, --mqtt, --rt and drivers).
+    /// Run as fast as possible (the default, except with --interactive, --teleop, --mqtt, --serve, --rt and drivers).
     #[arg(long)]
     fast: bool,
     /// Run at real time.
@@ -245,7 +250,11 @@ impl Run {
         let is_published = self.mqtt.is_some();
         #[cfg(not(feature = "mqtt"))]
         let is_published = false;
-        let paced = by_keys || has_drivers || is_published || self.rt.is_some();
+        #[cfg(feature = "api")]
+        let is_served = self.serve.is_on();
+        #[cfg(not(feature = "api"))]
+        let is_served = false;
+        let paced = by_keys || has_drivers || is_published || is_served || self.rt.is_some();
         let pace = self
             .pace
             .pace(if paced { Pace::RealTime } else { Pace::Fast });
@@ -281,6 +290,8 @@ impl Run {
             let output = becomingone::mqtt::MqttOutput::new(options, &name);
             engine.add_plugin(output.map_err(|e| Failure::BadInput(format!("--mqtt: {e}")))?);
         }
+        #[cfg(feature = "api")]
+        let serving = self.serve.start(&mut engine)?;
         let run = engine.stop_handle();
         interrupt.on_first(move || run.stop());
         engine.start()?;
@@ -290,6 +301,13 @@ impl Run {
             print_warnings(engine.world().resource::<LoadedScene>());
         }
 
+        #[cfg(feature = "api")]
+        if let Some(serving) = &serving {
+            print_out!("page: {}", serving.page());
+            if let Some(file) = serving.token_file() {
+                print_out!("token: in {}", file.display());
+            }
+        }
         let keys = match clock {
             None => None,
             Some(clock) => {
@@ -326,6 +344,8 @@ impl Run {
             }
         });
         drop(keys);
+        #[cfg(feature = "api")]
+        drop(serving);
         // The recording is closed and the summary written also after an error.
         if let Some(progress) = progress {
             progress.end();

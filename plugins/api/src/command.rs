@@ -1,0 +1,208 @@
+//! What clients tell a run: checked at the end of a tick, and given to the next one as requests.
+
+use becomingone::components::control::DrivenBy;
+use becomingone::components::link::Source;
+use becomingone::components::request::{Request, RequestKind};
+use becomingone::components::time::SimTime;
+use becomingone::systems::control::refusal;
+use becomingone::systems::control::requests::RequestQueue;
+use becomingone::systems::index::EntityIndex;
+use becomingone::systems::links::OutputLinks;
+use becomingone::systems::tick::{Paused, Tick, TickSystems};
+use bevy_app::{App, Plugin};
+use bevy_ecs::prelude::*;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Most commands that wait for a tick.
+const MAX_WAITING: usize = 256;
+
+/// A command that waits.
+struct Command {
+    sender: String,
+    agent: String,
+    what: RequestKind,
+    lasts: Duration,
+    reply: oneshot::Sender<Result<Accepted, Refusal>>,
+}
+
+/// A command that was given to the run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Accepted {
+    /// It is applied with the tick of this number.
+    pub(crate) tick: u64,
+    /// It ends at this time of the run (s).
+    pub(crate) expires_s: f64,
+}
+
+/// Why a command is not given to the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The agent cannot follow it.
+    Run(refusal::Refusal),
+    /// Hardware is not armed.
+    NotArmed,
+    /// Too many wait.
+    Full,
+    /// No tick takes it.
+    NoTick,
+}
+
+/// Commands that wait for the tick; clones share them.
+#[derive(Resource, Clone, Default)]
+pub(crate) struct Commands(Arc<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    any: AtomicBool,
+    queues: Mutex<Queues>,
+}
+
+#[derive(Default)]
+struct Queues {
+    commands: VecDeque<Command>,
+    /// Agents whose requests end now.
+    released: BTreeSet<String>,
+}
+
+impl Commands {
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        self.0.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a command to the run; waits until a tick has checked it, at most for `within`.
+    pub(crate) async fn give(
+        &self,
+        sender: &str,
+        agent: &str,
+        what: RequestKind,
+        lasts: Duration,
+        within: Duration,
+    ) -> Result<Accepted, Refusal> {
+        let (reply, replied) = oneshot::channel();
+        {
+            let mut queues = self.lock();
+            if queues.commands.len() >= MAX_WAITING {
+                return Err(Refusal::Full);
+            }
+            queues.commands.push_back(Command {
+                sender: sender.to_owned(),
+                agent: agent.to_owned(),
+                what,
+                lasts,
+                reply,
+            });
+            self.0.any.store(true, Ordering::Release);
+        }
+        // Nobody waits any more then: the tick does not apply it.
+        match tokio::time::timeout(within, replied).await {
+            Ok(Ok(done)) => done,
+            _ => Err(Refusal::NoTick),
+        }
+    }
+
+    /// Ends the request of an agent, whose lease is over.
+    pub(crate) fn release(&self, agent: String) {
+        self.lock().released.insert(agent);
+        self.0.any.store(true, Ordering::Release);
+    }
+}
+
+/// Takes commands at the end of each tick.
+pub(crate) struct CommandPlugin(pub(crate) Commands);
+
+impl Plugin for CommandPlugin {
+    fn build(&self, app: &mut App) {
+        app.insert_resource(self.0.clone())
+            .add_systems(
+                Tick,
+                // It changes the queue of the next tick alone.
+                take.in_set(TickSystems::Publish).ambiguous_with_all(),
+            )
+            .add_systems(Paused, take);
+    }
+}
+
+fn take(world: &mut World) {
+    let commands = world.resource::<Commands>();
+    if !commands.0.any.load(Ordering::Acquire) {
+        return;
+    }
+    let commands = commands.clone();
+    let queues = {
+        let mut queues = commands.lock();
+        commands.0.any.store(false, Ordering::Release);
+        std::mem::take(&mut *queues)
+    };
+    let queue = world.resource::<RequestQueue>().clone();
+    let &SimTime { now_ns, tick, .. } = world.resource::<SimTime>();
+    for command in queues.commands {
+        if command.reply.is_closed() {
+            continue;
+        }
+        let lasts_ns = u64::try_from(command.lasts.as_nanos()).unwrap_or(u64::MAX);
+        let expires_ns = now_ns.saturating_add(lasts_ns);
+        let done = check(world, &command.agent, &command.what).and_then(|()| {
+            let queued = queue.push(Request {
+                sender: command.sender,
+                agent: command.agent,
+                what: command.what,
+                expires_ns,
+            });
+            match queued {
+                true => Ok(Accepted {
+                    tick: tick + 1,
+                    expires_s: expires_ns as f64 * 1e-9,
+                }),
+                false => Err(Refusal::Full),
+            }
+        });
+        let _ = command.reply.send(done);
+    }
+    for agent in queues.released {
+        let Some(what) = standstill(world, &agent) else {
+            continue;
+        };
+        // It replaces the one in force, and expires at once: the safe command is left.
+        queue.push(Request {
+            sender: "api".to_owned(),
+            agent,
+            what,
+            expires_ns: now_ns,
+        });
+    }
+}
+
+fn drive(world: &World, agent: &str) -> Option<Entity> {
+    let agent = world.resource::<EntityIndex>().entity(agent)?;
+    world.get::<DrivenBy>(agent).map(|driven| driven.0)
+}
+
+/// Whether a request fits an agent's drive, and may move it.
+fn check(world: &World, agent: &str, what: &RequestKind) -> Result<(), Refusal> {
+    let Some(entity) = world.resource::<EntityIndex>().entity(agent) else {
+        return Err(Refusal::Run(refusal::Refusal::UnknownAgent));
+    };
+    refusal::check(world, entity, what).map_err(Refusal::Run)?;
+    let drive = drive(world, agent).and_then(|drive| world.get::<Source>(drive));
+    let is_hardware = matches!(drive, Some(Source::Driver(..)));
+    let armed = world
+        .get_resource::<OutputLinks>()
+        .is_some_and(|outputs| outputs.armed);
+    if is_hardware && !armed && *what != RequestKind::ClearStop {
+        return Err(Refusal::NotArmed);
+    }
+    Ok(())
+}
+
+/// A command of standstill, of the kind of an agent's drive.
+fn standstill(world: &World, agent: &str) -> Option<RequestKind> {
+    drive(world, agent)?;
+    Some(RequestKind::Stick {
+        forward: 0.0,
+        left: 0.0,
+    })
+}

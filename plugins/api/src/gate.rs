@@ -1,0 +1,388 @@
+//! The gate: every request of a client passes it, whatever it asks for.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "clients, leases and limits of rates live by the wall clock"
+)]
+
+use crate::problem::Problem;
+use crate::server::Server;
+use crate::token::{Role, Secret, Tokens};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Name of the page's cookie.
+const COOKIE: &str = "becomingone";
+/// How long a one-time code is good.
+const CODE_LASTS: Duration = Duration::from_secs(600);
+/// How long a page stays signed in.
+const SESSION_LASTS: Duration = Duration::from_secs(12 * 3600);
+/// Most pages that are signed in.
+const MAX_SESSIONS: usize = 32;
+/// Requests a second of all clients of one role together, and how many at once.
+const REQUESTS: (f64, f64) = (2000.0, 4000.0);
+/// Wrong tokens a second, and how many at once.
+const MISTAKES: (f64, f64) = (5.0, 20.0);
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) role: Role,
+}
+
+impl Caller {
+    /// Refuses who may not do this.
+    pub(crate) fn needs(self, role: Role) -> Result<(), Problem> {
+        match self.role >= role {
+            true => Ok(()),
+            false => Err(Problem::forbidden(format!(
+                "found a token of the role {}; expected {role}",
+                self.role
+            ))),
+        }
+    }
+}
+
+/// A rate that is not exceeded for long.
+struct Bucket {
+    rate: f64,
+    size: f64,
+    left: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn new((rate, size): (f64, f64)) -> Self {
+        Self {
+            rate,
+            size,
+            left: size,
+            at: Instant::now(),
+        }
+    }
+
+    /// Whether one more is allowed now.
+    fn take(&mut self, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.left = (self.left + elapsed * self.rate).min(self.size);
+        self.at = now;
+        let allowed = self.left >= 1.0;
+        if allowed {
+            self.left -= 1.0;
+        }
+        allowed
+    }
+}
+
+/// A page that is signed in.
+struct Session {
+    id: Secret,
+    ends: Instant,
+}
+
+/// What the gate remembers.
+pub(crate) struct Gate {
+    tokens: Tokens,
+    /// Values of `Host` that are this server.
+    hosts: Vec<String>,
+    state: Mutex<GateState>,
+}
+
+struct GateState {
+    /// The code that is printed at the start, until it is used.
+    code: Option<(Secret, Instant)>,
+    sessions: VecDeque<Session>,
+    requests: [Bucket; 3],
+    mistakes: Bucket,
+}
+
+impl Gate {
+    /// A gate with these tokens, for these values of `Host`.
+    pub(crate) fn new(tokens: Tokens, hosts: Vec<String>) -> Self {
+        Self {
+            tokens,
+            hosts,
+            state: Mutex::new(GateState {
+                code: None,
+                sessions: VecDeque::new(),
+                requests: [0; 3].map(|_| Bucket::new(REQUESTS)),
+                mistakes: Bucket::new(MISTAKES),
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, GateState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A code with which one page is signed in, once.
+    pub(crate) fn code(&self) -> Result<String, String> {
+        let code = Secret::random()?;
+        let text = code.reveal().to_owned();
+        self.lock().code = Some((code, Instant::now() + CODE_LASTS));
+        Ok(text)
+    }
+
+    /// Signs a page in; returns its cookie.
+    pub(crate) fn sign_in(&self, code: &str, is_secure: bool) -> Result<String, Problem> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let is_right =
+            |(secret, until): &(Secret, Instant)| bool::from(secret.is(code)) && now < *until;
+        if !state.code.as_ref().is_some_and(is_right) {
+            return Err(state.mistaken("found a code that is not good, or not any more; expected the one that the run prints at its start", now));
+        }
+        state.code = None;
+        let id = Secret::random().map_err(Problem::unavailable)?;
+        let secure = if is_secure { "; Secure" } else { "" };
+        let cookie = format!(
+            "{COOKIE}={}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}{secure}",
+            id.reveal(),
+            SESSION_LASTS.as_secs()
+        );
+        if state.sessions.len() == MAX_SESSIONS {
+            state.sessions.pop_front();
+        }
+        state.sessions.push_back(Session {
+            id,
+            ends: now + SESSION_LASTS,
+        });
+        Ok(cookie)
+    }
+
+    /// Whether a request is for this server by its name: a page elsewhere may have made a browser ask here (DNS
+    /// rebinding, requests of other sites).
+    fn is_ours(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
+        let known = |host: &str| {
+            self.hosts
+                .iter()
+                .any(|ours| ours.eq_ignore_ascii_case(host))
+        };
+        if !host.is_some_and(known) {
+            return Err(Problem::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                format!("found another `Host`; expected {}", self.hosts.join(" or ")),
+            ));
+        }
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let is_known = origins.all(|origin| {
+            let origin = origin.to_str().unwrap_or_default();
+            let host = origin
+                .strip_prefix("http://")
+                .or_else(|| origin.strip_prefix("https://"));
+            host.is_some_and(known)
+        });
+        match is_known {
+            true => Ok(()),
+            false => Err(Problem::forbidden(
+                "found the `Origin` of another site; expected none, or this server's",
+            )),
+        }
+    }
+
+    /// Who asks, by a token or by the cookie of a page.
+    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let now = Instant::now();
+        let bearer = headers.get(header::AUTHORIZATION).map(|value| {
+            let value = value.to_str().unwrap_or_default();
+            let (scheme, token) = value.split_once(' ').unwrap_or_default();
+            let token = token.trim();
+            scheme
+                .eq_ignore_ascii_case("bearer")
+                .then_some(token)
+                .unwrap_or_default()
+        });
+        let mut state = self.lock();
+        let role = match bearer {
+            Some(token) => self.tokens.role(token),
+            None => {
+                state.sessions.retain(|session| now < session.ends);
+                let cookies = headers.get_all(header::COOKIE).iter();
+                let cookies = cookies.filter_map(|cookie| cookie.to_str().ok());
+                let ids = cookies.flat_map(|all| all.split(';')).filter_map(|cookie| {
+                    let (name, id) = cookie.trim().split_once('=')?;
+                    (name == COOKIE).then_some(id)
+                });
+                let mut is_known = false;
+                for id in ids.take(4) {
+                    for session in &state.sessions {
+                        is_known |= bool::from(session.id.is(id));
+                    }
+                }
+                is_known.then_some(Role::Owner)
+            }
+        };
+        let Some(role) = role else {
+            return Err(match bearer {
+                Some(_) => state.mistaken(
+                    "found another token; expected that of this server, or of its file",
+                    now,
+                ),
+                None => Problem::new(
+                    StatusCode::UNAUTHORIZED,
+                    "found no token; expected `Authorization: Bearer TOKEN`",
+                ),
+            });
+        };
+        match state.requests[role as usize].take(now) {
+            true => Ok(Caller { role }),
+            false => Err(Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                format!("expected at most {} requests a second", REQUESTS.0),
+            )),
+        }
+    }
+}
+
+impl GateState {
+    /// A wrong secret: refused, and slowed down where there are many.
+    fn mistaken(&mut self, detail: &str, now: Instant) -> Problem {
+        match self.mistakes.take(now) {
+            true => Problem::new(StatusCode::UNAUTHORIZED, detail),
+            false => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "found many wrong tokens; expected a pause",
+            ),
+        }
+    }
+}
+
+/// Lets requests pass that are for this server.
+pub(crate) async fn ours(
+    State(server): State<Arc<Server>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    server.gate.is_ours(request.uri(), request.headers())?;
+    Ok(next.run(request).await)
+}
+
+/// Lets requests pass whose caller is known, and tells who it is.
+pub(crate) async fn known(
+    State(server): State<Arc<Server>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let caller = server.gate.caller(request.headers())?;
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "0123456789abcdef";
+
+    fn gate() -> Gate {
+        let tokens = Tokens::owner(TOKEN).unwrap();
+        Gate::new(
+            tokens,
+            vec!["127.0.0.1:8420".to_owned(), "localhost:8420".to_owned()],
+        )
+    }
+
+    fn headers(all: &[(header::HeaderName, &str)]) -> HeaderMap {
+        let all = all
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()));
+        all.collect()
+    }
+
+    #[test]
+    fn requests_of_other_sites_are_refused() {
+        let gate = gate();
+        let check = |all: &[(header::HeaderName, &str)]| {
+            let ours = gate.is_ours(&Uri::from_static("/v1/agents"), &headers(all));
+            ours.err().map(|problem| problem.status)
+        };
+        let host = (header::HOST, "127.0.0.1:8420");
+        assert_eq!(check(&[host.clone()]), None);
+        assert_eq!(check(&[(header::HOST, "LOCALHOST:8420")]), None);
+        for other in [
+            "evil.example:8420",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "",
+            "127.0.0.1:8420.evil.example",
+        ] {
+            assert_eq!(check(&[(header::HOST, other)]), Some(421), "{other}");
+        }
+        assert_eq!(check(&[]), Some(421));
+        for (origin, status) in [
+            ("http://127.0.0.1:8420", None),
+            ("https://localhost:8420", None),
+            ("http://evil.example", Some(403)),
+            ("null", Some(403)),
+            ("http://127.0.0.1:8421", Some(403)),
+            ("ftp://127.0.0.1:8420", Some(403)),
+        ] {
+            assert_eq!(
+                check(&[host.clone(), (header::ORIGIN, origin)]),
+                status,
+                "{origin}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_or_a_page_that_is_signed_in_is_known() {
+        let gate = gate();
+        let caller = |name: header::HeaderName, value: &str| {
+            gate.caller(&headers(&[(name, value)]))
+                .map_err(|problem| problem.status)
+        };
+        let owner = Ok(Caller { role: Role::Owner });
+        assert_eq!(
+            caller(header::AUTHORIZATION, &format!("Bearer {TOKEN}")),
+            owner
+        );
+        assert_eq!(
+            caller(header::AUTHORIZATION, &format!("bearer  {TOKEN} ")),
+            owner
+        );
+        for wrong in [
+            "",
+            "Bearer",
+            "Bearer 0123456789abcdee",
+            &format!("Basic {TOKEN}"),
+            TOKEN,
+        ] {
+            assert_eq!(caller(header::AUTHORIZATION, wrong), Err(401), "{wrong}");
+        }
+        assert_eq!(caller(header::ACCEPT, "*/*"), Err(401));
+
+        let code = gate.code().unwrap();
+        assert_eq!(gate.sign_in(&code[1..], false).unwrap_err().status, 401);
+        let cookie = gate.sign_in(&code, false).unwrap();
+        assert!(cookie.contains("HttpOnly; SameSite=Strict") && !cookie.contains(&code));
+        // Once.
+        assert_eq!(gate.sign_in(&code, false).unwrap_err().status, 401);
+        let sent = cookie.split(';').next().unwrap();
+        assert_eq!(caller(header::COOKIE, &format!("a=b; {sent}")), owner);
+        assert_eq!(caller(header::COOKIE, &sent[..sent.len() - 1]), Err(401));
+    }
+
+    #[test]
+    fn who_guesses_is_slowed_down() {
+        let gate = gate();
+        let wrong = headers(&[(header::AUTHORIZATION, "Bearer 0123456789abcdee")]);
+        let statuses: Vec<u16> = (0..100)
+            .map(|_| gate.caller(&wrong).unwrap_err().status)
+            .collect();
+        assert_eq!(statuses[0], 401);
+        assert_eq!(statuses[99], 429);
+        // Who knows the token is not.
+        let right = headers(&[(header::AUTHORIZATION, "Bearer 0123456789abcdef")]);
+        assert!(gate.caller(&right).is_ok());
+    }
+}

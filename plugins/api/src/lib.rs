@@ -1,0 +1,333 @@
+//! A running engine can be asked and told: REST, a WebSocket and a page, behind one token and one lease.
+//!
+//! ```no_run
+//! use becomingone::CoherenceEngine;
+//! use becomingone_api::Api;
+//!
+//! let mut engine = CoherenceEngine::from_scene("rover.ron")?;
+//! let serving = Api::new().start(&mut engine)?;
+//! println!("open {}", serving.page());
+//! engine.run()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - `gate`, `token`: who may ask, who may tell. `lease`: who may move an agent. `idempotency`: requests sent again.
+//! - `interest`, `view`: what is copied from a tick. `command`: what is given to the next one.
+//! - `routes`: `/v1`, its description as OpenAPI, the page. `stream`: the WebSocket. `problem`: errors.
+//! - `server`: sockets and limits. `place`: where a run is found.
+//!
+//! The crate's README has all addresses, and what a client may rely on.
+
+mod command;
+mod gate;
+mod idempotency;
+mod interest;
+mod lease;
+mod place;
+mod problem;
+mod routes;
+mod server;
+mod stream;
+mod token;
+mod view;
+
+pub use lease::{Granted, Shown, Wanted};
+pub use place::{Found, folder, found};
+pub use problem::Problem;
+pub use token::{Role, TOKEN_VARIABLE, Tokens};
+pub use view::{EventView, PlaceView, SensorKindView, SensorView};
+
+use becomingone::CoherenceEngine;
+use becomingone::components::scene::LoadedScene;
+use command::{CommandPlugin, Commands};
+use gate::Gate;
+use place::Place;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use server::Server;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use view::{Board, ViewPlugin};
+
+/// The port where nothing else is asked for.
+pub const PORT: u16 = 8420;
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// The address is taken, or is none of this machine.
+    #[error("cannot listen on {address}: {error}{}", next(*.free))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: std::io::Error,
+        /// A port that is free.
+        free: Option<u16>,
+    },
+    /// Others may reach the address, and connections would not be encrypted.
+    #[error(
+        "{0}: found an address that other machines reach, without TLS; expected a certificate and its key (--tls-cert, --tls-key), or 127.0.0.1"
+    )]
+    NotEncrypted(IpAddr),
+    /// Certificate or key.
+    #[error("{file}: {what}")]
+    Tls {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// Token, or the file of it.
+    #[error("{0}")]
+    Token(String),
+    /// A thread or the runtime.
+    #[error("cannot start the server: {0}")]
+    Thread(std::io::Error),
+}
+
+fn next(free: Option<u16>) -> String {
+    free.map_or_else(String::new, |port| format!("; port {port} is free"))
+}
+
+/// A server of a run, before its start: on this machine alone, at port 8420, with the token of this user.
+#[derive(Clone, Debug)]
+pub struct Api {
+    address: SocketAddr,
+    tokens: Option<Tokens>,
+    tls: Option<(PathBuf, PathBuf)>,
+    folder: Option<PathBuf>,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Api {
+    /// The server with its defaults.
+    pub fn new() -> Self {
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
+            tokens: None,
+            tls: None,
+            folder: None,
+        }
+    }
+
+    /// Another port; 0 for one that is free.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.address.set_port(port);
+        self
+    }
+
+    /// Another address. One that other machines reach needs [`tls`](Self::tls).
+    #[must_use]
+    pub fn bind(mut self, address: IpAddr) -> Self {
+        self.address.set_ip(address);
+        self
+    }
+
+    /// Other tokens than that of this user.
+    #[must_use]
+    pub fn tokens(mut self, tokens: Tokens) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
+    /// Encrypted connections: files of the certificates and of their key (PEM).
+    #[must_use]
+    pub fn tls(mut self, certificates: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls = Some((certificates.into(), key.into()));
+        self
+    }
+
+    /// Another folder for the token and for the file by which the run is found than that of this user.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Begins to serve an engine that has not started.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`]: a port that is taken names one that is free.
+    pub fn start(self, engine: &mut CoherenceEngine) -> Result<Serving, ApiError> {
+        let ip = self.address.ip();
+        if !ip.is_loopback() && self.tls.is_none() {
+            return Err(ApiError::NotEncrypted(ip));
+        }
+        let tls = self
+            .tls
+            .as_ref()
+            .map(|(certificates, key)| acceptor(certificates, key))
+            .transpose()?;
+        let listener = listen(self.address)?;
+        let address = listener.local_addr().map_err(ApiError::Thread)?;
+        let folder = match self.folder {
+            Some(folder) => folder,
+            None => folder().map_err(ApiError::Token)?,
+        };
+        let (tokens, token_file) = match self.tokens {
+            Some(tokens) => (tokens, None),
+            None => Tokens::of_this_user(&folder).map_err(ApiError::Token)?,
+        };
+        let gate = Gate::new(tokens, hosts(address));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", shown(address));
+        let code = gate.code().map_err(ApiError::Token)?;
+
+        let board = Board::default();
+        let commands = Commands::default();
+        engine.add_plugin(ViewPlugin(board.clone()));
+        engine.add_plugin(CommandPlugin(commands.clone()));
+        let spec = &engine.world().resource::<LoadedScene>().scene;
+        let scene = spec.name.clone();
+        let places = spec.world.places.iter().map(|place| PlaceView {
+            name: place.name.clone(),
+            x_m: place.position_m[0],
+            y_m: place.position_m[1],
+        });
+        let places = places.collect();
+        let server = Arc::new(Server::new(
+            gate,
+            board,
+            engine.stop_handle(),
+            engine.stop_queue(),
+            commands,
+            scene.clone(),
+            places,
+            tls.is_some(),
+        ));
+        let place =
+            Place::write(&folder, &url, &scene, token_file.as_deref()).map_err(ApiError::Token)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("api")
+            .enable_all()
+            .build()
+            .map_err(ApiError::Thread)?;
+        let router = routes::router(server.clone());
+        let serve = server.clone().serve(listener, router, tls);
+        let thread = std::thread::Builder::new()
+            .name("api".to_owned())
+            .spawn(move || {
+                runtime.block_on(serve);
+                // Streams say that they end; nobody waits for those that do not.
+                runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+            })
+            .map_err(ApiError::Thread)?;
+        Ok(Serving {
+            url,
+            code,
+            token_file,
+            server,
+            thread: Some(thread),
+            _place: place,
+        })
+    }
+}
+
+/// A server that runs; it ends when it is dropped.
+pub struct Serving {
+    url: String,
+    code: String,
+    token_file: Option<PathBuf>,
+    server: Arc<Server>,
+    thread: Option<JoinHandle<()>>,
+    _place: Place,
+}
+
+impl Serving {
+    /// Its address: `http://127.0.0.1:8420`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Address of the page, with the code that signs it in once.
+    pub fn page(&self) -> String {
+        format!("{}/#code={}", self.url, self.code)
+    }
+
+    /// File of the token, if this user has one.
+    pub fn token_file(&self) -> Option<&Path> {
+        self.token_file.as_deref()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.server.end.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, ApiError> {
+    let listener = TcpListener::bind(address).map_err(|error| {
+        let free = (1..20).filter_map(|k| address.port().checked_add(k));
+        let free = free
+            .filter(|_| error.kind() == std::io::ErrorKind::AddrInUse)
+            .find(|port| TcpListener::bind((address.ip(), *port)).is_ok());
+        ApiError::Listen {
+            address,
+            error,
+            free,
+        }
+    })?;
+    listener.set_nonblocking(true).map_err(ApiError::Thread)?;
+    Ok(listener)
+}
+
+/// An address as it stands in a URL.
+fn shown(address: SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => format!("localhost:{}", address.port()),
+        false => address.to_string(),
+    }
+}
+
+/// Values of `Host` by which clients may ask.
+fn hosts(address: SocketAddr) -> Vec<String> {
+    let port = address.port();
+    let mut hosts = vec![address.to_string()];
+    if address.ip().is_loopback() || address.ip().is_unspecified() {
+        hosts.extend(["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{port}")));
+    }
+    if !address.ip().is_loopback()
+        && let Ok(name) = std::fs::read_to_string("/proc/sys/kernel/hostname")
+    {
+        let name = name.trim();
+        hosts.extend([format!("{name}:{port}"), format!("{name}.local:{port}")]);
+    }
+    hosts.dedup();
+    hosts
+}
+
+fn acceptor(certificates: &Path, key: &Path) -> Result<TlsAcceptor, ApiError> {
+    let wrong = |file: &Path, what: String| ApiError::Tls {
+        file: file.display().to_string(),
+        what,
+    };
+    let chain = CertificateDer::pem_file_iter(certificates)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| wrong(certificates, format!("{e}; expected certificates (PEM)")))?;
+    let secret = PrivateKeyDer::from_pem_file(key)
+        .map_err(|_| wrong(key, "expected a private key (PEM)".to_owned()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, secret))
+        .map_err(|e| wrong(certificates, e.to_string()))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,229 @@
+//! The resources below `/v1`, their description (OpenAPI), and the page.
+
+mod agents;
+mod motion;
+mod page;
+mod run;
+mod status;
+
+use crate::gate;
+use crate::idempotency;
+use crate::problem::Problem;
+use crate::server::Server;
+use crate::stream;
+use axum::body::Body;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http_body_util::BodyExt as _;
+use serde::de::DeserializeOwned;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// A JSON body; what is wrong with it is a [`Problem`].
+pub(crate) struct Body_<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body_<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Json(content) = Json::from_request(request, state).await?;
+        Ok(Self(content))
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
+    }
+}
+
+/// Parts of the path.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let axum::extract::Path(content) =
+            axum::extract::Path::from_request_parts(parts, state).await?;
+        Ok(Self(content))
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
+    }
+}
+
+/// Options of the query.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let axum::extract::Query(content) =
+            axum::extract::Query::from_request_parts(parts, state).await?;
+        Ok(Self(content))
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "BecomingONE",
+        description = "State of a run and its agents, and what may be told to them. Errors are problem+json and say what is expected. \
+            A request with an `Idempotency-Key` that was answered before is answered as before, and does nothing.",
+        license(name = "MIT", identifier = "MIT")
+    ),
+    components(schemas(Problem)),
+    security(("token" = [])),
+    modifiers(&Security)
+)]
+struct Description;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// What needs a token.
+fn closed() -> OpenApiRouter<Arc<Server>> {
+    OpenApiRouter::new()
+        .routes(routes!(status::version))
+        .routes(routes!(agents::agents))
+        .routes(routes!(agents::agent))
+        .routes(routes!(agents::places))
+        .routes(routes!(agents::sensors))
+        .routes(routes!(agents::sensor))
+        .routes(routes!(agents::events))
+        .routes(routes!(run::state))
+        .routes(routes!(run::pause))
+        .routes(routes!(run::resume))
+        .routes(routes!(run::step))
+        .routes(routes!(run::pace))
+        .routes(routes!(run::reset))
+        .routes(routes!(run::end))
+        .routes(routes!(motion::stop_all))
+        .routes(routes!(motion::stop))
+        .routes(routes!(motion::clear_stop))
+        .routes(routes!(motion::leases))
+        .routes(routes!(motion::grant, motion::release))
+        .routes(routes!(motion::heartbeat))
+        .routes(routes!(motion::request))
+        .routes(routes!(status::metrics))
+        .routes(routes!(stream::stream))
+}
+
+/// What does not.
+fn open() -> OpenApiRouter<Arc<Server>> {
+    OpenApiRouter::new()
+        .routes(routes!(status::health))
+        .routes(routes!(page::sign_in))
+}
+
+/// Everything that the server answers.
+pub(crate) fn router(server: Arc<Server>) -> Router {
+    let closed = closed().layer(from_fn_with_state(server.clone(), gate::known));
+    let (v1, mut api) = OpenApiRouter::with_openapi(Description::openapi())
+        .nest("/v1", closed)
+        .nest("/v1", open())
+        .split_for_parts();
+    api.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    let description = serde_json::to_string_pretty(&api).unwrap_or_default();
+    let described =
+        move || async move { ([(header::CONTENT_TYPE, "application/json")], description) };
+    v1.route("/v1/openapi.json", get(described))
+        .merge(page::router())
+        .fallback(missing)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(server.clone(), idempotency::once))
+        .layer(from_fn_with_state(server.clone(), gate::ours))
+        .layer(from_fn(finish))
+        .with_state(server)
+}
+
+async fn missing() -> Problem {
+    Problem::not_found("found nothing at this address; expected one of /v1/openapi.json")
+}
+
+async fn no_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "found another method; expected one of /v1/openapi.json",
+    )
+}
+
+/// Largest answer that has an `ETag`.
+const MAX_TAGGED: u64 = 1 << 20;
+
+/// Headers of every answer, and `304` where a client has the content.
+async fn finish(request: Request, next: Next) -> Response {
+    let known = request.headers().get(header::IF_NONE_MATCH).cloned();
+    let is_get = request.method() == axum::http::Method::GET;
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-cache"));
+    let size = axum::body::HttpBody::size_hint(response.body()).exact();
+    if !is_get || response.status() != StatusCode::OK || size.is_none_or(|size| size > MAX_TAGGED) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let body = body
+        .collect()
+        .await
+        .map(|body| body.to_bytes())
+        .unwrap_or_default();
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{:016x}\"", hasher.finish())) {
+        let is_known = known.is_some_and(|known| {
+            let known = known.to_str().unwrap_or_default().split(',');
+            known
+                .map(|k| k.trim().trim_start_matches("W/"))
+                .any(|k| k == "*" || k.as_bytes() == tag.as_bytes())
+        });
+        parts.headers.insert(header::ETAG, tag);
+        if is_known {
+            parts.headers.remove(header::CONTENT_LENGTH);
+            parts.status = StatusCode::NOT_MODIFIED;
+            return Response::from_parts(parts, Body::empty());
+        }
+    }
+    Response::from_parts(parts, Body::from(body)).into_response()
+}

@@ -1,0 +1,55 @@
+//! The page, and how it is signed in.
+
+use super::Body_;
+use crate::problem::Problem;
+use crate::server::Server;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+const HTML: &str = include_str!("../page/index.html");
+const STYLE: &str = include_str!("../page/style.css");
+const SCRIPT: &str = include_str!("../page/page.js");
+
+pub(super) fn router() -> Router<Arc<Server>> {
+    let file = |kind: &'static str, text: &'static str| {
+        get(move || async move { ([(header::CONTENT_TYPE, kind)], text) })
+    };
+    Router::new()
+        .route("/", file("text/html; charset=utf-8", HTML))
+        .route("/style.css", file("text/css; charset=utf-8", STYLE))
+        .route("/page.js", file("text/javascript; charset=utf-8", SCRIPT))
+}
+
+/// The code that a run prints at its start.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Code {
+    /// Good once.
+    code: String,
+}
+
+/// Signs a page in, by the code in its address; the answer sets a cookie.
+#[utoipa::path(
+    post, path = "/session", tag = "server", security(()), request_body = Code,
+    responses(
+        (status = 204, description = "The page is signed in"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 429, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn sign_in(
+    State(server): State<Arc<Server>>,
+    Body_(code): Body_<Code>,
+) -> Result<impl IntoResponse, Problem> {
+    let cookie = server.gate.sign_in(&code.code, server.is_secure)?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]))
+}

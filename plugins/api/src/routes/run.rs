@@ -1,0 +1,203 @@
+//! The run as a whole: pace, pause, steps, reset, end.
+
+use super::Body_;
+use crate::gate::Caller;
+use crate::problem::Problem;
+use crate::server::Server;
+use crate::token::Role;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use becomingone::Pace;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Most ticks of one step.
+const MAX_STEPS: u64 = 1_000_000;
+
+/// State of the run.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunView {
+    /// Name of the scene.
+    scene: String,
+    /// Whether it is paused.
+    is_paused: bool,
+    /// Ticks so far.
+    tick: u64,
+    /// Time of the run (s).
+    time_s: f64,
+    /// State hash, 16 hexadecimal digits.
+    state_hash: String,
+}
+
+/// State of the run.
+#[utoipa::path(
+    get, path = "/run", tag = "run",
+    responses(
+        (status = 200, body = RunView),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn state(State(server): State<Arc<Server>>) -> Result<Json<RunView>, Problem> {
+    let view = server.view(Vec::new()).await?;
+    Ok(Json(RunView {
+        scene: server.scene.clone(),
+        is_paused: server.run.is_paused(),
+        tick: view.tick,
+        time_s: view.time_s,
+        state_hash: view.state_hash.clone(),
+    }))
+}
+
+/// Pauses the run after the tick that is on its way.
+#[utoipa::path(
+    post, path = "/run/pause", tag = "run",
+    responses(
+        (status = 204, description = "It is paused"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn pause(
+    State(server): State<Arc<Server>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<StatusCode, Problem> {
+    caller.needs(Role::Operator)?;
+    server.run.pause();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Goes on after a pause.
+#[utoipa::path(
+    post, path = "/run/resume", tag = "run",
+    responses(
+        (status = 204, description = "It goes on"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn resume(
+    State(server): State<Arc<Server>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<StatusCode, Problem> {
+    caller.needs(Role::Operator)?;
+    server.run.resume();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ticks of a paused run.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    /// How many.
+    #[schema(minimum = 1, maximum = 1000000)]
+    ticks: u64,
+}
+
+/// Runs some ticks of a paused run.
+#[utoipa::path(
+    post, path = "/run/step", tag = "run", request_body = Step,
+    responses(
+        (status = 204, description = "They will be run"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn step(
+    State(server): State<Arc<Server>>,
+    Extension(caller): Extension<Caller>,
+    Body_(step): Body_<Step>,
+) -> Result<StatusCode, Problem> {
+    caller.needs(Role::Operator)?;
+    if !(1..=MAX_STEPS).contains(&step.ticks) {
+        return Err(Problem::bad(format!("expected 1 to {MAX_STEPS} ticks")));
+    }
+    if !server.run.is_paused() {
+        return Err(Problem::conflict(
+            "found a run that is not paused; expected POST /v1/run/pause first",
+        ));
+    }
+    server.run.step(step.ticks);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Speed of the run.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Speed {
+    /// Multiple of real time; null: as fast as possible.
+    #[schema(minimum = 0.001, maximum = 1000000.0, required)]
+    factor: Option<f64>,
+}
+
+/// Sets the speed of the run.
+#[utoipa::path(
+    post, path = "/run/pace", tag = "run", request_body = Speed,
+    responses(
+        (status = 204, description = "It has this speed from the next tick on"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn pace(
+    State(server): State<Arc<Server>>,
+    Extension(caller): Extension<Caller>,
+    Body_(speed): Body_<Speed>,
+) -> Result<StatusCode, Problem> {
+    caller.needs(Role::Operator)?;
+    server.run.set_pace(match speed.factor {
+        None => Pace::Fast,
+        Some(factor) if (1e-3..=1e6).contains(&factor) => Pace::Rate(factor),
+        Some(factor) => {
+            return Err(Problem::bad(format!(
+                "found the factor {factor}; expected 0.001 to 1000000, or null"
+            )));
+        }
+    });
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Begins the scene anew. Stops that are latched stay so.
+#[utoipa::path(
+    post, path = "/run/reset", tag = "run",
+    responses(
+        (status = 204, description = "It begins anew"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn reset(
+    State(server): State<Arc<Server>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<StatusCode, Problem> {
+    caller.needs(Role::Operator)?;
+    server.run.reset();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends the run: recordings are closed, and the program ends.
+#[utoipa::path(
+    post, path = "/run/end", tag = "run",
+    responses(
+        (status = 204, description = "It ends"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn end(
+    State(server): State<Arc<Server>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<StatusCode, Problem> {
+    caller.needs(Role::Owner)?;
+    server.run.stop();
+    Ok(StatusCode::NO_CONTENT)
+}

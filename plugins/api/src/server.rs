@@ -1,0 +1,206 @@
+//! The server: what its requests have in common, its sockets, its thread.
+
+use crate::command::Commands;
+use crate::gate::Gate;
+use crate::idempotency::Replies;
+use crate::interest::Pattern;
+use crate::lease::Leases;
+use crate::problem::Problem;
+use crate::view::{Board, PlaceView, View};
+use axum::Router;
+use becomingone::StopHandle;
+use becomingone::systems::control::stop::StopQueue;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tower::Service as _;
+
+/// Most connections at once; more wait in the system's queue.
+const MAX_CONNECTIONS: usize = 1024;
+/// Longest time in which the head of a request, or a TLS handshake, has to be there.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// Longest wait for a tick.
+const TICK_WITHIN: Duration = Duration::from_secs(1);
+/// How often leases are looked at.
+const LEASES_EVERY: Duration = Duration::from_millis(50);
+
+/// What all requests have in common.
+pub(crate) struct Server {
+    pub(crate) gate: Gate,
+    pub(crate) board: Board,
+    pub(crate) run: StopHandle,
+    pub(crate) stops: StopQueue,
+    pub(crate) commands: Commands,
+    pub(crate) replies: Replies,
+    leases: Mutex<Leases>,
+    /// Name of the scene.
+    pub(crate) scene: String,
+    /// Its places.
+    pub(crate) places: Vec<PlaceView>,
+    /// Whether connections are encrypted.
+    pub(crate) is_secure: bool,
+    /// True once the server is to end.
+    pub(crate) end: watch::Sender<bool>,
+}
+
+impl Server {
+    pub(crate) fn new(
+        gate: Gate,
+        board: Board,
+        run: StopHandle,
+        stops: StopQueue,
+        commands: Commands,
+        scene: String,
+        places: Vec<PlaceView>,
+        is_secure: bool,
+    ) -> Self {
+        Self {
+            gate,
+            board,
+            run,
+            stops,
+            commands,
+            replies: Replies::default(),
+            leases: Mutex::default(),
+            scene,
+            places,
+            is_secure,
+            end: watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn leases(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A view of the next tick, with these sensors.
+    pub(crate) async fn view(&self, sensors: Vec<Pattern>) -> Result<Arc<View>, Problem> {
+        let _interest = (!sensors.is_empty()).then(|| self.board.interests.in_sensors(sensors));
+        let mut views = self.board.views();
+        views.mark_unchanged();
+        self.board.interests.want();
+        match timeout(TICK_WITHIN, views.changed()).await {
+            Ok(Ok(())) => Ok(views.borrow_and_update().clone()),
+            _ => Err(Problem::unavailable(format!(
+                "found no tick within {} s: the run has not started, has ended, or its ticks are long",
+                TICK_WITHIN.as_secs()
+            ))),
+        }
+    }
+
+    /// Refuses agents that this run does not have.
+    pub(crate) fn agent(&self, name: &str) -> Result<(), Problem> {
+        let agents = self.board.agents();
+        if agents.iter().any(|agent| agent == name) {
+            return Ok(());
+        }
+        let known: Vec<_> = agents.iter().map(|agent| format!("`{agent}`")).collect();
+        Err(Problem::not_found(format!(
+            "found no agent of this name; expected one of {}",
+            known.join(", ")
+        )))
+    }
+
+    /// Ends what a lease allowed, when it is over.
+    async fn watch_leases(&self) {
+        let mut every = tokio::time::interval(LEASES_EVERY);
+        loop {
+            every.tick().await;
+            #[expect(clippy::disallowed_methods, reason = "leases last by the wall clock")]
+            let over = self.leases().expire(std::time::Instant::now());
+            for agent in over {
+                log::info!("api: the lease of {agent} is over");
+                self.commands.release(agent);
+            }
+        }
+    }
+
+    /// Serves until `end`.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        listener: std::net::TcpListener,
+        router: Router,
+        tls: Option<TlsAcceptor>,
+    ) {
+        let mut end = self.end.subscribe();
+        let accept = async {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => accept(listener, router, tls).await,
+                Err(error) => log::error!("api: {error}"),
+            }
+        };
+        tokio::select! {
+            () = accept => {}
+            () = self.watch_leases() => {}
+            _ = end.wait_for(|end| *end) => {}
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(place) = room.clone().acquire_owned().await else {
+            return;
+        };
+        let (socket, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Too many open files: those that close make room.
+                log::warn!("api: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let _ = socket.set_nodelay(true);
+        let (router, tls) = (router.clone(), tls.clone());
+        tokio::spawn(async move {
+            match tls {
+                None => connection(socket, router, peer).await,
+                Some(tls) => {
+                    if let Ok(Ok(socket)) = timeout(HEAD_WITHIN, tls.accept(socket)).await {
+                        connection(socket, router, peer).await;
+                    }
+                }
+            }
+            drop(place);
+        });
+    }
+}
+
+/// Serves one connection until it closes.
+async fn connection(
+    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    peer: SocketAddr,
+) {
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        router.clone().call(request)
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(64 << 10);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(20))
+        .max_concurrent_streams(64)
+        .max_header_list_size(32 << 10);
+    let served = builder
+        .serve_connection_with_upgrades(TokioIo::new(socket), service)
+        .await;
+    if let Err(error) = served {
+        log::debug!("api: {peer}: {error}");
+    }
+}

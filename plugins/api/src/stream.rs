@@ -1,0 +1,394 @@
+//! The WebSocket `/v1/stream`: views at a rate, events as they come. A slow client loses whole messages and is told how
+//! many; it slows nobody else.
+
+use crate::gate::Caller;
+use crate::interest::{Interest, Pattern};
+use crate::problem::Problem;
+use crate::server::Server;
+use crate::view::View;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use utoipa::{IntoParams, ToSchema};
+
+/// Highest rate of views (Hz).
+const MAX_RATE_HZ: f64 = 200.0;
+/// Largest message of a client.
+const MAX_MESSAGE: usize = 16 << 10;
+/// Most patterns of a subscription.
+const MAX_PATTERNS: usize = 32;
+/// Most events in one message.
+const MAX_EVENTS: usize = 100;
+/// Longest time in which a client takes a message; one that does not is closed.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+/// A message is sent at least so often: who gets none knows that the stream is dead.
+const ALIVE_EVERY: Duration = Duration::from_millis(500);
+/// A client that neither sends nor answers for this time is gone.
+const SILENT_FOR: Duration = Duration::from_secs(30);
+
+/// How messages are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Encoding {
+    /// Text.
+    #[default]
+    Json,
+    /// Binary (RFC 8949), with the same content.
+    Cbor,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Options {
+    /// How messages are written.
+    #[serde(default)]
+    #[param(inline)]
+    encoding: Encoding,
+}
+
+/// What a client sends.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum Told {
+    /// Replaces the subscription.
+    Subscribe {
+        /// Agents whose state is sent; none: all.
+        #[serde(default = "everything")]
+        agents: Vec<String>,
+        /// Sensors whose latest readings are sent; none without.
+        #[serde(default)]
+        sensors: Vec<String>,
+        /// Views a second.
+        #[serde(default = "ten")]
+        rate_hz: f64,
+        /// Whether events are sent.
+        #[serde(default = "yes")]
+        events: bool,
+    },
+    /// An answer is sent at once.
+    Ping {
+        #[serde(default)]
+        id: u64,
+    },
+}
+
+fn everything() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+fn ten() -> f64 {
+    10.0
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What is sent.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Sent<'a> {
+    View {
+        /// Counts the messages of this connection.
+        sequence: u64,
+        /// Views of this connection that were not sent, as it was slow.
+        lost: u64,
+        /// Whether the run is paused.
+        is_paused: bool,
+        #[serde(flatten)]
+        view: &'a View,
+    },
+    Events {
+        sequence: u64,
+        /// Events that are kept no longer.
+        lost: u64,
+        events: &'a [crate::view::EventView],
+    },
+    /// The run makes no tick: it is over, or has not begun.
+    Alive {
+        sequence: u64,
+    },
+    Pong {
+        sequence: u64,
+        id: u64,
+    },
+    Error {
+        sequence: u64,
+        detail: String,
+    },
+}
+
+struct Subscription {
+    agents: Vec<Pattern>,
+    period: Duration,
+    events: bool,
+    _interest: Interest,
+}
+
+impl Subscription {
+    fn new(
+        server: &Server,
+        agents: Vec<String>,
+        sensors: Vec<String>,
+        rate_hz: f64,
+        events: bool,
+    ) -> Result<Self, String> {
+        if agents.len() + sensors.len() > MAX_PATTERNS {
+            return Err(format!(
+                "found {} patterns; expected at most {MAX_PATTERNS}",
+                agents.len() + sensors.len()
+            ));
+        }
+        if agents
+            .iter()
+            .chain(&sensors)
+            .any(|pattern| pattern.len() > 200)
+        {
+            return Err("found a pattern of more than 200 bytes".to_owned());
+        }
+        if !(rate_hz > 0.0 && rate_hz <= MAX_RATE_HZ) {
+            return Err(format!(
+                "found \"rate_hz\": {rate_hz}; expected more than 0, and at most {MAX_RATE_HZ}"
+            ));
+        }
+        let patterns = |texts: Vec<String>| texts.into_iter().map(Pattern::new).collect();
+        Ok(Self {
+            agents: patterns(agents),
+            period: Duration::from_secs_f64(1.0 / rate_hz.max(1e-3)),
+            events,
+            _interest: server.board.interests.in_sensors(patterns(sensors)),
+        })
+    }
+
+    /// Without the agents and sensors that it does not name.
+    fn of(&self, view: &View, sensors: &[Pattern]) -> View {
+        let named = |patterns: &[Pattern], name: &str| patterns.iter().any(|p| p.fits(name));
+        View {
+            agents: view
+                .agents
+                .iter()
+                .filter(|a| named(&self.agents, &a.agent))
+                .cloned()
+                .collect(),
+            sensors: view
+                .sensors
+                .iter()
+                .filter(|s| named(sensors, &s.sensor))
+                .cloned()
+                .collect(),
+            state_hash: view.state_hash.clone(),
+            ..*view
+        }
+    }
+}
+
+/// A connection.
+struct Stream {
+    socket: WebSocket,
+    server: Arc<Server>,
+    encoding: Encoding,
+    subscription: Option<(Subscription, Vec<Pattern>)>,
+    sequence: u64,
+    lost: u64,
+    /// Number of the latest event that was sent.
+    cursor: u64,
+}
+
+/// The client is gone, or is to go.
+struct Closed;
+
+impl Stream {
+    async fn send(&mut self, message: impl FnOnce(u64) -> Sent<'static>) -> Result<(), Closed> {
+        self.sequence += 1;
+        let message = message(self.sequence);
+        self.write(&message).await
+    }
+
+    async fn write(&mut self, message: &Sent<'_>) -> Result<(), Closed> {
+        let message = match self.encoding {
+            Encoding::Json => serde_json::to_string(message)
+                .map(|text| Message::Text(text.into()))
+                .ok(),
+            Encoding::Cbor => {
+                let mut bytes = Vec::new();
+                let written = ciborium::into_writer(message, &mut bytes);
+                written.is_ok().then(|| Message::Binary(bytes.into()))
+            }
+        };
+        let Some(message) = message else {
+            return Ok(());
+        };
+        match timeout(TAKEN_WITHIN, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Closed),
+        }
+    }
+
+    /// Takes a message of the client.
+    async fn take(&mut self, message: Message) -> Result<(), Closed> {
+        let told: Result<Told, String> = match &message {
+            Message::Text(text) => serde_json::from_str(text).map_err(|e| e.to_string()),
+            Message::Binary(bytes) => ciborium::from_reader(&bytes[..]).map_err(|e| e.to_string()),
+            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Close(_) => return Err(Closed),
+        };
+        let wrong = match told {
+            Ok(Told::Ping { id }) => {
+                return self.send(|sequence| Sent::Pong { sequence, id }).await;
+            }
+            Ok(Told::Subscribe {
+                agents,
+                sensors,
+                rate_hz,
+                events,
+            }) => {
+                let patterns = sensors.iter().map(Pattern::new).collect();
+                match Subscription::new(&self.server, agents, sensors, rate_hz, events) {
+                    Ok(subscription) => {
+                        self.subscription = Some((subscription, patterns));
+                        return Ok(());
+                    }
+                    Err(wrong) => wrong,
+                }
+            }
+            Err(error) => format!(
+                "{error}; expected {{\"type\": \"subscribe\", \"agents\": [\"*\"], \"sensors\": [\"rover/imu\"], \"rate_hz\": 10}}"
+            ),
+        };
+        self.send(|sequence| Sent::Error {
+            sequence,
+            detail: wrong,
+        })
+        .await
+    }
+
+    async fn events(&mut self) -> Result<(), Closed> {
+        if !self
+            .subscription
+            .as_ref()
+            .is_some_and(|(subscription, _)| subscription.events)
+        {
+            return Ok(());
+        }
+        loop {
+            let (events, lost) = self.server.board.events().after(self.cursor, MAX_EVENTS);
+            let Some(last) = events.last() else {
+                return Ok(());
+            };
+            self.cursor = last.number;
+            self.sequence += 1;
+            let sequence = self.sequence;
+            self.write(&Sent::Events {
+                sequence,
+                lost,
+                events: &events,
+            })
+            .await?;
+        }
+    }
+
+    async fn run(mut self) -> Result<(), Closed> {
+        let mut views = self.server.board.views();
+        let mut counts = self.server.board.event_counts();
+        let mut end = self.server.end.subscribe();
+        self.cursor = self.server.board.events().count();
+        let mut alive = interval(ALIVE_EVERY);
+        let mut due = interval(Duration::from_millis(100));
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut period = Duration::ZERO;
+        let mut seen = Instant::now();
+        let mut sent = Instant::now();
+        loop {
+            if let Some((subscription, _)) = &self.subscription
+                && subscription.period != period
+            {
+                period = subscription.period;
+                due = interval(period);
+                due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            }
+            tokio::select! {
+                message = self.socket.recv() => {
+                    let Some(Ok(message)) = message else { return Err(Closed) };
+                    seen = Instant::now();
+                    self.take(message).await?;
+                }
+                // Asked for in time, so that it is one period after the last.
+                _ = due.tick(), if self.subscription.is_some() => self.server.board.interests.want(),
+                changed = views.changed(), if self.subscription.is_some() => {
+                    if changed.is_err() { return Ok(()) }
+                    // Others may have asked for more.
+                    if sent.elapsed() < period.mul_f64(0.8) { continue }
+                    let view = views.borrow_and_update().clone();
+                    let Some((subscription, sensors)) = &self.subscription else { continue };
+                    let view = subscription.of(&view, sensors);
+                    sent = Instant::now();
+                    self.sequence += 1;
+                    let (sequence, lost) = (self.sequence, self.lost);
+                    let is_paused = self.server.run.is_paused();
+                    self.write(&Sent::View { sequence, lost, is_paused, view: &view }).await?;
+                    // A client that took longer than a period has lost what was due meanwhile.
+                    let late = sent.elapsed().as_secs_f64() / period.as_secs_f64();
+                    self.lost += late as u64;
+                    alive.reset();
+                }
+                changed = counts.changed(), if self.subscription.is_some() => {
+                    if changed.is_err() { return Ok(()) }
+                    counts.mark_unchanged();
+                    self.events().await?;
+                }
+                _ = alive.tick() => {
+                    if seen.elapsed() > SILENT_FOR { return Err(Closed) }
+                    if seen.elapsed() > SILENT_FOR / 2 {
+                        let ping = self.socket.send(Message::Ping(Vec::new().into()));
+                        let _ = timeout(TAKEN_WITHIN, ping).await;
+                    }
+                    self.send(|sequence| Sent::Alive { sequence }).await?;
+                }
+                () = ended(&mut end) => {
+                    let close = CloseFrame { code: close_code::AWAY, reason: "the run is over".into() };
+                    let _ = timeout(TAKEN_WITHIN, self.socket.send(Message::Close(Some(close)))).await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Waits for the end of the server.
+async fn ended(end: &mut tokio::sync::watch::Receiver<bool>) {
+    let _ = end.wait_for(|end| *end).await;
+}
+
+/// Views and events as they come. The first message of the client subscribes:
+/// `{"type": "subscribe", "agents": ["*"], "sensors": ["rover/imu"], "rate_hz": 10, "events": true}`.
+#[utoipa::path(
+    get, path = "/stream", tag = "stream", params(Options),
+    responses((status = 101, description = "The WebSocket is open"), (status = 426, description = "No WebSocket was asked for"))
+)]
+pub(crate) async fn stream(
+    State(server): State<Arc<Server>>,
+    _caller: axum::Extension<Caller>,
+    Query(options): Query<Options>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Problem> {
+    let upgrade = upgrade
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let stream = Stream {
+            socket,
+            server,
+            encoding: options.encoding,
+            subscription: None,
+            sequence: 0,
+            lost: 0,
+            cursor: 0,
+        };
+        // Gone or over: nothing is left to say.
+        let _ = stream.run().await;
+    }))
+}
