@@ -42,6 +42,7 @@ pub(crate) enum Encoding {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Options {
     /// How messages are written.

@@ -147,8 +147,11 @@ function draw() {
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
   if (canvas.height !== Math.round(height * scale)) canvas.height = Math.round(height * scale);
-  const style = getComputedStyle(document.body);
-  const colour = (name) => style.getPropertyValue(name);
+  // A canvas knows no variables, nor the colours of light and dark.
+  const colour = (name) => {
+    canvas.style.color = `var(${name})`;
+    return getComputedStyle(canvas).color;
+  };
   const at = canvas.getContext("2d");
   at.setTransform(scale, 0, 0, scale, 0, 0);
   at.clearRect(0, 0, width, height);
@@ -179,7 +182,7 @@ function draw() {
     at.beginPath();
     for (const [px, py] of paths.get(a.agent) ?? []) at.lineTo(x(px), y(py));
     at.stroke();
-    const scan = view.sensors.find((s) => s.kind === "scan" && s.sensor.startsWith(`${a.agent}/`));
+    const scan = view.sensors.find((s) => s.kind === "lidar" && s.sensor.startsWith(`${a.agent}/`));
     if (scan) {
       at.fillStyle = colour("--good");
       scan.values.forEach((range, k) => {
@@ -258,24 +261,15 @@ function byKeys() {
   place(held.reduce((sum, [f]) => sum + f, 0), held.reduce((sum, [, l]) => sum + l, 0));
 }
 
-// A position holds for 0.3 s only: a page that hangs drives nothing.
-let wasMoving = false;
-let beaten = 0;
+// While the lease lasts, the position of the pad is sent, at rest too: the agent stands when it is let go. A position
+// holds for 0.3 s only: a page that hangs drives nothing.
 setInterval(async () => {
   if (!lease) return;
-  const moving = stick.forward !== 0 || stick.left !== 0;
-  const path = `/v1/agents/${encodeURIComponent(lease.agent)}`;
-  if (moving || wasMoving) {
-    const done = await tell("POST", `${path}/requests`, { kind: "stick", ...stick, for_s: 0.3 }, { Lease: lease.id });
-    if (!done) place(0, 0);
-  } else if (performance.now() - beaten > 500) {
-    beaten = performance.now();
-    if (!(await tell("POST", `${path}/lease/heartbeat`, undefined, { Lease: lease.id }))) {
-      lease = null;
-      $("lease").textContent = "Take the lease";
-      $("lease-state").textContent = "The lease is over";
-    }
+  const path = `/v1/agents/${encodeURIComponent(lease.agent)}/requests`;
+  const done = await tell("POST", path, { kind: "stick", ...stick, for_s: 0.3 }, { Lease: lease.id });
+  if (!done && $("message").textContent.includes("lease")) {
+    lease = null;
+    $("lease").textContent = "Take the lease";
+    $("lease-state").textContent = "The lease is over";
   }
-  wasMoving = moving;
 }, 100);
-

@@ -4,7 +4,7 @@ use super::{Path, Query};
 use crate::interest::Pattern;
 use crate::problem::Problem;
 use crate::server::Server;
-use crate::view::{EventView, PlaceView as NamedPlace, SensorKindView, SensorView};
+use crate::view::{EventView, PlaceView, SensorKindView, SensorView};
 use axum::Json;
 use axum::extract::State;
 use becomingone::components::view::{AgentState, Mode};
@@ -31,7 +31,7 @@ pub(crate) struct AgentView {
     /// Who decides what it does: `no_drive`, `controller`, `request`, `limited`, `safety_stop` or `stopped`.
     mode: &'static str,
     /// Where it is; null without a body.
-    pose: Option<PlaceView>,
+    pose: Option<PoseView>,
     /// How it moves; null without a body.
     velocity: Option<VelocityView>,
     /// Result of its kernel; null without one.
@@ -48,7 +48,7 @@ pub(crate) struct AgentView {
 
 /// Position and heading in the scene.
 #[derive(Serialize, ToSchema)]
-struct PlaceView {
+struct PoseView {
     /// Along x (m).
     x_m: f64,
     /// Along y (m).
@@ -95,7 +95,7 @@ impl From<&AgentState> for AgentView {
                 Mode::SafetyStop => "safety_stop",
                 Mode::Stopped => "stopped",
             },
-            pose: state.pose.map(|p| PlaceView {
+            pose: state.pose.map(|p| PoseView {
                 x_m: p.x_m,
                 y_m: p.y_m,
                 yaw_rad: p.yaw_rad,
@@ -180,7 +180,7 @@ pub(crate) async fn agent(
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PlaceList {
     /// In the order of the scene.
-    places: Vec<NamedPlace>,
+    places: Vec<PlaceView>,
 }
 
 /// Named places of the scene, to which agents can be sent.
@@ -269,6 +269,7 @@ pub(crate) async fn sensor(
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct After {
     /// Number of the last event that is known; 0 for all that are kept.

@@ -22,6 +22,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -152,10 +153,10 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .nest("/v1", open())
         .split_for_parts();
     api.info.version = env!("CARGO_PKG_VERSION").to_owned();
-    let description = serde_json::to_string_pretty(&api).unwrap_or_default();
+    let description = described(&api);
     let described =
         move || async move { ([(header::CONTENT_TYPE, "application/json")], description) };
-    v1.route("/v1/openapi.json", get(described))
+    v1.route("/v1/openapi.json", get(describe))
         .merge(page::router())
         .fallback(missing)
         .method_not_allowed_fallback(no_method)
@@ -163,6 +164,26 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .layer(from_fn_with_state(server.clone(), gate::ours))
         .layer(from_fn(finish))
         .with_state(server)
+}
+
+/// The description, with what its derivation leaves out: kinds of requests have no other fields, and a goal is a place or
+/// a position.
+fn described(api: &utoipa::openapi::OpenApi) -> String {
+    let mut api = serde_json::to_value(api).unwrap_or_default();
+    let kinds = api.pointer_mut("/components/schemas/Asked/oneOf");
+    for kind in kinds.and_then(Value::as_array_mut).into_iter().flatten() {
+        kind["additionalProperties"] = json!(false);
+        if kind.pointer("/properties/place").is_some() {
+            let null = json!({"type": "null"});
+            kind["oneOf"] = json!([
+                {"required": ["place"], "properties": {"place": {"type": "string"}, "x_m": null, "y_m": null}},
+                {"required": ["x_m", "y_m"], "properties": {
+                    "place": null, "x_m": {"type": "number"}, "y_m": {"type": "number"}
+                }},
+            ]);
+        }
+    }
+    serde_json::to_string_pretty(&api).unwrap_or_default()
 }
 
 async fn missing() -> Problem {

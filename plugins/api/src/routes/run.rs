@@ -132,6 +132,8 @@ pub(crate) async fn step(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Speed {
     /// Multiple of real time; null: as fast as possible.
+    // Null, and not missing.
+    #[serde(deserialize_with = "Option::deserialize")]
     #[schema(minimum = 0.001, maximum = 1000000.0, required)]
     factor: Option<f64>,
 }
