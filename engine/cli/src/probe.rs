@@ -15,6 +15,7 @@ use becomingone::components::link::{LinkState, Payload};
 use becomingone::components::sensor::Schema;
 use becomingone::sources::SourceAddress;
 use becomingone::systems::kinds::Kinds;
+use becomingone::systems::links::document::without_query;
 use becomingone_model::did_you_mean;
 use clap::Args;
 use output::Output;
@@ -59,10 +60,18 @@ pub(crate) struct ProbeArgs {
 }
 
 impl ProbeArgs {
+    /// The source in a message: without queries of the web, and not at all where it may have a password.
+    fn shown(&self) -> String {
+        match self.source.contains('@') {
+            true => "probe".to_owned(),
+            false => without_query(&self.source),
+        }
+    }
+
     pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
         let kinds = plugins.kinds();
         let source = SourceAddress::read(&self.source, &kinds)
-            .map_err(|e| Failure::BadInput(format!("{}: {e}", self.source)))?;
+            .map_err(|e| Failure::BadInput(format!("{}: {e}", self.shown())))?;
         let kind = self.kind.as_deref().map(|kind| schema(kind, &kinds));
         let schema = kind.transpose().map_err(Failure::BadInput)?;
         let interrupt = Interrupt::install()?;
@@ -70,7 +79,7 @@ impl ProbeArgs {
         interrupt.on_first(|| ());
         let watch = Arc::new(Watch::default());
         let opened = source.open(schema.as_ref(), watch.clone());
-        let mut probe = opened.map_err(|e| Failure::BadInput(format!("{}: {e}", self.source)))?;
+        let mut probe = opened.map_err(|e| Failure::BadInput(format!("{}: {e}", self.shown())))?;
         let mut output = Output::new(self.json);
         output.start(&source);
         let mut seen = Seen::default();
@@ -113,7 +122,7 @@ impl ProbeArgs {
         if totals.messages == 0 && seen.readings.count == 0 {
             return Err(Failure::Run(format!(
                 "{}: found no data in {:.1} s: {}",
-                self.source,
+                self.shown(),
                 took_ns as f64 / 1e9,
                 reason(&source, &seen, totals.bytes)
             )));

@@ -62,18 +62,26 @@ pub(super) fn read(
         sources.push(file(files, path, most)?);
     }
     for (k, set) in overlays.sets.iter().enumerate() {
-        let mut excerpt: String = set.chars().take(REPEATED).collect();
-        if excerpt.len() < set.len() {
-            excerpt.push('…');
-        }
         sources.push(Source {
-            name: format!("--set {} `{excerpt}`", k + 1),
+            name: name_of_set(k, set),
             text: set.clone(),
             folder: PathBuf::new(),
             is_file: false,
         });
     }
     Ok(sources)
+}
+
+/// Name of a `--set` argument in messages. One with an `@` is not repeated: it may have a password.
+fn name_of_set(k: usize, set: &str) -> String {
+    if set.contains('@') {
+        return format!("--set {}", k + 1);
+    }
+    let mut excerpt: String = set.chars().take(REPEATED).collect();
+    if excerpt.len() < set.len() {
+        excerpt.push('…');
+    }
+    format!("--set {} `{excerpt}`", k + 1)
 }
 
 enum Ending {
@@ -198,4 +206,17 @@ fn fields<'a>(node: Node<'a>, why: &str) -> Result<Node<'a>, MergeError> {
             "found something else; expected (version: 1, agents: [..]), or a part of it: {why}"
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_that_may_have_a_password_is_not_repeated() {
+        assert_eq!(name_of_set(0, "seed=x"), "--set 1 `seed=x`");
+        let url = "agents.a.sensors.b.source.url=http://me:hunter2@c/";
+        assert_eq!(name_of_set(1, url), "--set 2");
+        assert!(name_of_set(2, &"x".repeat(500)).len() < 200);
+    }
 }

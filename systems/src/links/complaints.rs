@@ -1,5 +1,6 @@
 //! Messages about unusable arrivals of a port: the first of each kind at once, and their numbers at the end.
 
+use super::document::{printable, without_query};
 use std::collections::BTreeMap;
 
 /// Kinds with a count of their own; further ones are counted together.
@@ -18,7 +19,7 @@ impl Complaints {
     /// None yet, of a port and with the plural of what arrives there: `datagrams`.
     pub fn new(port: &str, noun: &'static str) -> Self {
         Self {
-            port: port.to_owned(),
+            port: without_query(port),
             noun,
             counts: BTreeMap::new(),
         }
@@ -39,7 +40,7 @@ impl Complaints {
         *count += 1;
         if *count == 1 {
             let text: String = text().chars().take(MAX_TEXT).collect();
-            log::warn!("{}: {text}", self.port);
+            log::warn!("{}: {}", self.port, printable(&text));
         }
     }
 

@@ -140,6 +140,48 @@ pub fn excerpt(bytes: &[u8]) -> String {
     shown(&String::from_utf8_lossy(bytes), MAX_SHOWN)
 }
 
+/// Addresses of the web in a text without their queries, which may have a key: `http://a/state?..`.
+///
+/// ```
+/// use becomingone_systems::links::document::without_query;
+///
+/// let source = r#"Driver("http", (url: "http://a/state?key=1", every_s: 1))"#;
+/// let shown = r#"Driver("http", (url: "http://a/state?..", every_s: 1))"#;
+/// assert_eq!(without_query(source), shown);
+/// ```
+pub fn without_query(text: &str) -> String {
+    let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find("://") {
+        let (before, address) = rest.split_at(at + 3);
+        shown.push_str(before);
+        // A text of a scene ends at its quote.
+        let end = address.find(['"', ' ', '\n']).unwrap_or(address.len());
+        let (address, after) = address.split_at(end);
+        match address.find(['?', '#']) {
+            Some(query) => {
+                shown.push_str(&address[..query]);
+                shown.push_str("?..");
+            }
+            None => shown.push_str(address),
+        }
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// A text with control characters, which a terminal would obey, as escapes.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
 fn shown(text: &str, most: usize) -> String {
     let mut begin: String = text.chars().take(most).collect();
     if begin.len() < text.len() {
@@ -185,6 +227,29 @@ mod tests {
         assert_eq!(seconds_ns(&json!(1.5)), Some(1_500_000_000));
         assert_eq!(seconds_ns(&json!(-0.5)), None);
         assert_eq!(seconds_ns(&json!(null)), None);
+    }
+
+    #[test]
+    fn queries_of_addresses_and_control_characters_are_not_shown() {
+        for (text, shown) in [
+            ("tank.jsonl?x", "tank.jsonl?x"),
+            (
+                "rover/drive to http://a:8/p?key=1",
+                "rover/drive to http://a:8/p?..",
+            ),
+            ("wss://a/?k#f", "wss://a/?.."),
+            (
+                "http://a/?x and http://b/?y",
+                "http://a/?.. and http://b/?..",
+            ),
+            ("tcp://box:4001", "tcp://box:4001"),
+        ] {
+            assert_eq!(without_query(text), shown);
+        }
+        assert_eq!(
+            printable("a\u{1b}[2Jb\r\n\u{9b}ü"),
+            "a\\u{1b}[2Jb\\r\\n\\u{9b}ü"
+        );
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Sources of sensors and drives: resolved values, and executors of a drive's commands.
 
 use super::act::CommandSender;
+use super::document::without_query;
 use super::names::silent_after_ns;
 use crate::index::EntityIndex;
 use becomingone_components::control::DrivenBy;
@@ -44,7 +45,7 @@ pub(crate) fn resolve(world: &mut World, scene: &SceneSpec) {
             rows.push(Resolved {
                 entity: format!("{}/{}", spec.name, sensor.name),
                 kind: sensor.kind.value().map_or("", |k| k.measures()).to_owned(),
-                source: sensor.source.to_string(),
+                source: without_query(&sensor.source.to_string()),
                 values,
             });
         }
@@ -57,7 +58,7 @@ pub(crate) fn resolve(world: &mut World, scene: &SceneSpec) {
             rows.push(Resolved {
                 entity: name,
                 kind: "drive".to_owned(),
-                source: spec.drive_source.to_string(),
+                source: without_query(&spec.drive_source.to_string()),
                 values,
             });
         }

@@ -40,8 +40,20 @@ impl SourceAddress {
     ///
     /// # Errors
     ///
-    /// Found and expected.
+    /// Found and expected. Nothing of a text with an `@` is repeated: it may have a password.
     pub fn read(text: &str, kinds: &Kinds) -> Result<Self, String> {
+        Self::parse(text, kinds).map_err(|error| {
+            // Errors of a user or password name none.
+            match text.contains('@') && !error.contains("scenes and recordings are not secret") {
+                true => format!(
+                    "found an address with `@`, which is not shown, as it may have a password; expected one as `{EXAMPLE}`, with the options of its driver"
+                ),
+                false => error,
+            }
+        })
+    }
+
+    fn parse(text: &str, kinds: &Kinds) -> Result<Self, String> {
         let web = match text.split_once("://") {
             Some(("http" | "https", _)) => Some("http"),
             Some(("ws" | "wss", _)) => Some("websocket"),
@@ -362,6 +374,28 @@ mod tests {
         ] {
             let error = read(text).expect_err(text);
             assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_text_that_may_have_a_password_is_repeated() {
+        for text in [
+            "http://me:hunter2@a/",
+            "http:/me:hunter2@a/",
+            "http:me:hunter2@a/",
+            "http://me:hunter2/x@a/",
+            "http://me:x?hunter2&y@a/",
+            "http://me:x?y=1&hunter2@a/",
+            "hunter2://me@a/",
+            "hunter2:me@a",
+            "me:hunter2@a",
+            "udp:hunter2@a",
+            "serial:/dev/hunter2@a",
+            "websocket(url: \"ws://me:hunter2@a/\")",
+            "http(url: \"http://a/\", hunter2: \"b@c\")",
+        ] {
+            let error = read(text).expect_err(text);
+            assert!(!error.contains("hunter2"), "{text}: {error}");
         }
     }
 
