@@ -1,5 +1,6 @@
 //! Commands to hardware: sent to a driver, if hardware is armed; the safe command after a time-out.
 
+use super::context::{Context, End};
 use super::site::SourceSite;
 use becomingone_components::actuator::{ActuatorCommand, ActuatorTarget};
 use becomingone_components::drive::Twist2;
@@ -69,10 +70,55 @@ impl Outgoing {
 }
 
 #[derive(Debug, Default)]
-struct Slot {
+struct Commands {
     next: Option<Outgoing>,
+    /// The latest command that was queued, and whether it is a safe one.
+    put: (u64, bool),
     /// The latest command that the driver has sent.
     sent: u64,
+    /// What a safe command after another one wakes.
+    wakes: Option<Arc<End>>,
+}
+
+/// The newest command of an actuator, between tick and driver.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    commands: Mutex<Commands>,
+    changed: Condvar,
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Commands> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a command waits for the driver.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.lock().next.is_some()
+    }
+
+    /// Whether the newest command is not sent yet.
+    pub(super) fn is_unsent(&self) -> bool {
+        let commands = self.lock();
+        // After a reset, numbers begin anew.
+        commands.sent != commands.put.0
+    }
+
+    fn put(&self, command: Outgoing, is_last: bool) {
+        let mut commands = self.lock();
+        let is_urgent = is_last || (command.safe && !commands.put.1);
+        // After a reset, they count from 1 again.
+        commands.sent = commands.sent.min(command.sequence.saturating_sub(1));
+        commands.put = (command.sequence, command.safe);
+        commands.next = Some(command);
+        let wakes = commands.wakes.clone().filter(|_| is_urgent);
+        // What is woken looks at the commands.
+        drop(commands);
+        self.changed.notify_all();
+        if let Some(end) = wakes {
+            end.wake();
+        }
+    }
 }
 
 /// Driver side of an actuator's link: only the newest command waits.
@@ -81,7 +127,7 @@ pub struct ActuatorEnd {
     name: Arc<str>,
     site: Arc<SourceSite>,
     will: Option<Arc<Outgoing>>,
-    slot: Arc<(Mutex<Slot>, Condvar)>,
+    slot: Arc<Slot>,
 }
 
 impl ActuatorEnd {
@@ -112,37 +158,66 @@ impl ActuatorEnd {
 
     /// Waits for the next command, at most so long.
     pub fn next(&self, within: Duration) -> Option<Outgoing> {
-        let (_, changed) = &*self.slot;
-        let waited = changed.wait_timeout_while(self.lock(), within, |slot| slot.next.is_none());
+        let changed = &self.slot.changed;
+        let waited =
+            changed.wait_timeout_while(self.slot.lock(), within, |slot| slot.next.is_none());
         let (mut slot, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        slot.next.take()
+        let taken = slot.next.take();
+        let wakes = slot.wakes.clone().filter(|_| taken.is_some());
+        drop(slot);
+        if let Some(end) = wakes {
+            end.taken();
+        }
+        taken
+    }
+
+    /// Whether a safe command waits: a driver that waits for the answer to another command does not let it wait.
+    pub fn has_safe(&self) -> bool {
+        self.slot.lock().next.as_ref().is_some_and(|c| c.safe)
     }
 
     /// Marks the command of this number as sent.
     pub fn sent(&self, sequence: u64) {
-        self.lock().sent = sequence;
-        self.slot.1.notify_all();
+        let mut slot = self.slot.lock();
+        slot.sent = sequence;
+        let wakes = slot.wakes.clone();
+        drop(slot);
+        self.slot.changed.notify_all();
+        if let Some(end) = wakes {
+            end.sent();
+        }
+    }
+
+    /// Returns a command that could not be sent: a safe one waits again, where no newer one does.
+    pub fn give_back(&self, command: Outgoing) {
+        let mut slot = self.slot.lock();
+        if command.safe && slot.next.is_none() && slot.put.0 == command.sequence {
+            slot.next = Some(command);
+        }
+    }
+
+    /// Lets a safe command end the back-off of a driver.
+    pub(super) fn attach(&self, context: &Context) {
+        let end = context.add(&self.slot);
+        self.slot.lock().wakes = Some(end);
     }
 
     pub(super) fn put(&self, command: Outgoing) {
-        let mut slot = self.lock();
-        // After a reset, they count from 1 again.
-        slot.sent = slot.sent.min(command.sequence.saturating_sub(1));
-        slot.next = Some(command);
-        drop(slot);
-        self.slot.1.notify_all();
+        self.slot.put(command, false);
+    }
+
+    /// Queues the last command of the run, which waits for no back-off.
+    pub(super) fn put_last(&self, command: Outgoing) {
+        self.slot.put(command, true);
     }
 
     /// Waits until the command of this number is sent; returns whether it is.
     pub(super) fn flush(&self, sequence: u64, within: Duration) -> bool {
-        let (_, changed) = &*self.slot;
-        let waited = changed.wait_timeout_while(self.lock(), within, |slot| slot.sent < sequence);
+        let changed = &self.slot.changed;
+        let waited =
+            changed.wait_timeout_while(self.slot.lock(), within, |slot| slot.sent < sequence);
         let (slot, _) = waited.unwrap_or_else(PoisonError::into_inner);
         slot.sent >= sequence
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Slot> {
-        self.slot.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,14 +1,67 @@
 //! Run context of a driver: its state, and the end of the run.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "I/O threads bound their waits by the wall clock"
+)]
+
+use super::act::Slot;
 use super::queue::PortState;
 use becomingone_components::link::LinkState;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
-#[derive(Default)]
-struct End {
-    cancelled: Mutex<bool>,
+/// Progress of the end of a run, and requests to end a back-off.
+#[derive(Debug, Default)]
+struct Phase {
+    cancelled: bool,
+    /// A command that waits for no back-off was queued.
+    woken: bool,
+    /// The last attempt to send commands may take until then.
+    last_until: Option<Instant>,
+    /// Commands of the port's actuators.
+    slots: Vec<Weak<Slot>>,
+}
+
+impl Phase {
+    fn is_over(&self) -> bool {
+        self.cancelled
+            && !self.last_until.is_some_and(|until| {
+                Instant::now() < until && self.slots().any(|slot| slot.is_unsent())
+            })
+    }
+
+    fn slots(&self) -> impl Iterator<Item = Arc<Slot>> {
+        self.slots.iter().filter_map(Weak::upgrade)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct End {
+    phase: Mutex<Phase>,
     changed: Condvar,
+}
+
+impl End {
+    fn lock(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a back-off: a command waits that is not delayed.
+    pub(super) fn wake(&self) {
+        self.lock().woken = true;
+        self.changed.notify_all();
+    }
+
+    /// The command was taken: a later back-off is not ended by it.
+    pub(super) fn taken(&self) {
+        self.lock().woken = false;
+    }
+
+    /// A command was sent: the last attempt is over.
+    pub(super) fn sent(&self) {
+        self.changed.notify_all();
+    }
 }
 
 /// Run context of a driver.
@@ -19,13 +72,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// Whether the run is over: the driver returns.
+    /// Whether the run is over: the driver returns. In the last attempt to send a command that waited at the end of the
+    /// run, it is over once that is sent, or after a second.
     pub fn cancelled(&self) -> bool {
-        *self
-            .end
-            .cancelled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.end.lock().is_over()
     }
 
     /// Reports that the other side is connected.
@@ -40,16 +90,34 @@ impl Context {
 
     /// Waits for this time, or until the run is over; returns whether it is.
     pub fn wait(&self, time: Duration) -> bool {
-        let cancelled = self
-            .end
-            .cancelled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .end
-            .changed
-            .wait_timeout_while(cancelled, time, |cancelled| !*cancelled);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+        self.wait_unless(time, |_| false)
+    }
+
+    /// Waits before another attempt, at most this long and until a command waits that is not delayed; returns whether the
+    /// run is over.
+    pub(super) fn back_off(&self, time: Duration) -> bool {
+        let over = self.wait_unless(time, |phase| phase.woken);
+        self.end.lock().woken = false;
+        over
+    }
+
+    fn wait_unless(&self, time: Duration, ends: impl Fn(&Phase) -> bool) -> bool {
+        let until = Instant::now().checked_add(time);
+        let mut phase = self.end.lock();
+        loop {
+            let now = Instant::now();
+            // An instant that cannot be represented is never reached.
+            let left = until.map_or(time, |until| until.saturating_duration_since(now));
+            if phase.is_over() || ends(&phase) || left.is_zero() {
+                return phase.is_over();
+            }
+            let left = match phase.last_until.filter(|_| phase.cancelled) {
+                Some(last) => left.min(last.saturating_duration_since(now)),
+                None => left,
+            };
+            let waited = self.end.changed.wait_timeout(phase, left);
+            phase = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Context of a driver that reports its state here.
@@ -60,10 +128,30 @@ impl Context {
         }
     }
 
+    /// Adds the commands of an actuator; returns what they wake.
+    pub(super) fn add(&self, slot: &Arc<Slot>) -> Arc<End> {
+        self.end.lock().slots.push(Arc::downgrade(slot));
+        self.end.clone()
+    }
+
     /// Cancels the driver.
     pub(super) fn cancel(&self) {
-        let End { cancelled, changed } = &*self.end;
-        *cancelled.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        changed.notify_all();
+        self.end.lock().cancelled = true;
+        self.end.changed.notify_all();
+    }
+
+    /// Begins the last attempt to send commands, which takes at most this long; returns whether one waits.
+    pub(super) fn begin_last(&self, within: Duration) -> bool {
+        let mut phase = self.end.lock();
+        if !phase.slots().any(|slot| slot.is_waiting()) {
+            return false;
+        }
+        phase.last_until = Some(Instant::now() + within);
+        true
+    }
+
+    /// Whether the last attempt has begun.
+    pub(super) fn has_begun_last(&self) -> bool {
+        self.end.lock().last_until.is_some()
     }
 }

@@ -2,7 +2,9 @@
 //! command.
 
 use super::act::{self, ActuatorEnd, CommandSender, OutputLinks};
+use super::context::Context;
 use super::delivery::Delivery;
+use super::document::without_query;
 use super::driver::{DriverKind, LinkEnd};
 use super::input::{ExternalInput, InputLink, InputSample, sort};
 use super::live::{QueueLink, RecordedLink, Recording};
@@ -95,6 +97,7 @@ impl OpenLinks {
         let mut inlets: Vec<Box<dyn InputLink>> = Vec::new();
         for port in ports {
             let state = PortState::default();
+            let context = Context::new(state.clone());
             let mut ends = Vec::new();
             let first = port.sources.first();
             let first = first.map_or_else(String::new, |source| source.name.clone());
@@ -128,6 +131,7 @@ impl OpenLinks {
                         let actuator = entity.and_then(|e| world.get_entity(e).ok());
                         let will = actuator.and_then(act::will).filter(|_| armed);
                         let end = ActuatorEnd::new(&name, site, will);
+                        end.attach(&context);
                         outlets.ends.insert(name.clone(), end.clone());
                         inlets.push(Box::new(ActuatorStateLink {
                             name,
@@ -144,8 +148,8 @@ impl OpenLinks {
                 name: first.clone(),
                 message,
             })?;
-            let thread = format!("{} {}", port.name, port.port);
-            let started = Running::start(thread, driver, state);
+            let thread = format!("{} {}", port.name, without_query(&port.port));
+            let started = Running::start(thread, driver, context);
             running.push(started.map_err(|cause| OpenError {
                 name: first,
                 message: format!("cannot start a thread for its driver: {cause}"),
@@ -216,7 +220,7 @@ pub fn rest(world: &mut World) {
             };
             if let Some(command) = outward.at_rest(now_ns) {
                 last.push((end.clone(), command.sequence));
-                end.put(command);
+                end.put_last(command);
             }
         }
     });

@@ -5,6 +5,8 @@
     reason = "a probe has no run, its time is that of the wall clock"
 )]
 
+use super::context::Context;
+use super::document::without_query;
 use super::driver::{DriverKind, LinkEnd};
 use super::input::{InputLink as _, InputSample};
 use super::live::QueueLink;
@@ -66,7 +68,11 @@ impl Probe {
         let link = QueueLink::new(end.clone(), state.clone());
         let ends = vec![(config.to_owned(), LinkEnd::Sensor(end))];
         let driver = kind.open(port, ends)?;
-        let running = Running::start(format!("{} {port}", kind.name()), driver, state);
+        let running = Running::start(
+            format!("{} {}", kind.name(), without_query(port)),
+            driver,
+            Context::new(state),
+        );
         Ok(Self {
             begun,
             link,
