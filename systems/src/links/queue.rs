@@ -212,9 +212,11 @@ impl SensorEnd {
             }
             match held
                 .tracker
-                .receive(sequence, sample.session, sample.stamp_ns)
+                .receive(sequence, sample.session, sample.stamp_ns, arrival_ns)
             {
-                Arrival::Next { missing } => held.counts.gaps += missing,
+                Arrival::Next { missing } => {
+                    held.counts.gaps = held.counts.gaps.saturating_add(missing);
+                }
                 Arrival::Anew => {
                     held.counts.restarts += 1;
                     anew = true;
@@ -368,6 +370,35 @@ mod tests {
         let (waited, counts, _) = taken(&end);
         assert_eq!(waited.len(), 1000);
         assert_eq!((counts.gaps, counts.restarts, counts.garbage), (0, 0, 40));
+    }
+
+    #[test]
+    fn numbers_that_jump_across_all_of_their_range_count_no_gap() {
+        let end = end(Queue::DropOldest(8));
+        let last = u64::MAX;
+        for sequence in [0, last, 0, last, 1, 2, 3] {
+            end.push(
+                0,
+                Sample {
+                    stamp_ns: None,
+                    ..sample(sequence)
+                },
+            );
+        }
+        let (waited, counts, _) = taken(&end);
+        assert_eq!(waited, [0, last, 0, last, 1, 2, 3]);
+        assert_eq!((counts.gaps, counts.restarts), (0, 4));
+        // A gap as large as is possible, again and again.
+        for k in 1..4 {
+            end.push(
+                0,
+                Sample {
+                    stamp_ns: None,
+                    ..sample(3 + (k << 32))
+                },
+            );
+        }
+        assert_eq!(taken(&end).1.gaps, 3 * ((1 << 32) - 1));
     }
 
     proptest! {
