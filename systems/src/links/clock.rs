@@ -16,6 +16,12 @@ const HOLD_NS: u64 = NS_PER_S;
 /// Silence after which it expires (ns): crystals may have diverged by more than a tick.
 const EXPIRE_NS: u64 = 60 * NS_PER_S;
 
+/// Difference of an offset to the map's from which on it is checked against the next ones (ns): one wrong stamp ahead would
+/// hold all others back. Delays change by less.
+const FAR_NS: i64 = 100_000_000;
+/// Stamps in a row that are as far ahead, from which on they are right and the map is not: the sender's clock was set.
+const AGREEING: u32 = 4;
+
 /// Map of one link.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClockMap {
@@ -26,9 +32,18 @@ pub struct ClockMap {
     window_end_ns: u64,
     last_arrival_ns: u64,
     last_source_ns: u64,
+    /// Stamps ahead in a row, and the offset of the first of them (ns).
+    ahead: Option<(u32, i64)>,
+    /// Stamps ahead that were not used.
+    ignored: u64,
 }
 
 impl ClockMap {
+    /// Stamps so far that were ignored, being far ahead of the others; their readings have their arrival as source time.
+    pub fn ignored(&self) -> u64 {
+        self.ignored
+    }
+
     /// The state and offset now.
     pub fn clock(&self) -> Clock {
         self.current
@@ -51,6 +66,10 @@ impl ClockMap {
             self.anew();
         }
         let offset = arrival_ns.wrapping_sub(stamp_ns) as i64;
+        if self.is_ahead(offset) {
+            self.ignored += 1;
+            return arrival_ns;
+        }
         if self.stamps == 0 || arrival_ns >= self.window_end_ns {
             self.least = [self.least[1], None];
             self.window_end_ns = arrival_ns + WINDOW_NS;
@@ -67,6 +86,27 @@ impl ClockMap {
             offset_ns: self.least[0].map_or(least, |before| before.min(least)),
         };
         stamp_ns.wrapping_add(self.current.offset_ns as u64)
+    }
+
+    /// Whether a stamp is too far ahead of the others to be used. Some in a row that agree begin the map anew.
+    fn is_ahead(&mut self, offset: i64) -> bool {
+        let is_far = |from: i64| offset.checked_sub(from).is_none_or(|by| by < -FAR_NS);
+        if self.stamps < ACQUIRED || !is_far(self.current.offset_ns) {
+            self.ahead = None;
+            return false;
+        }
+        let (count, first) = match self.ahead {
+            Some((count, first)) if offset.abs_diff(first) <= FAR_NS.unsigned_abs() => {
+                (count, first)
+            }
+            _ => (0, offset),
+        };
+        self.ahead = Some((count + 1, first));
+        if count + 1 < AGREEING {
+            return true;
+        }
+        self.anew();
+        false
     }
 
     /// Lets time pass without a reading (ns of the run).
@@ -86,6 +126,7 @@ impl ClockMap {
         *self = Self {
             last_arrival_ns: self.last_arrival_ns,
             last_source_ns: self.last_source_ns,
+            ignored: self.ignored,
             ..Self::default()
         };
     }
@@ -139,6 +180,36 @@ mod tests {
         }
         // A drift of 80 ppm over two windows of 5 s is 0.8 ms.
         assert!(worst < 1_000_000, "{worst} ns");
+    }
+
+    /// Ticks of 20 Hz with a delay of 1 ms, whose stamps are ahead by so much (ns) from one tick to another.
+    fn with_stamps_ahead(by_ns: u64, from: u64, to: u64) -> (ClockMap, Vec<i64>) {
+        let ms = 1_000_000;
+        let mut map = ClockMap::default();
+        let lag = |k: u64| {
+            let sent_ns = (100_000 + 50 * k) * ms;
+            let ahead_ns = if (from..to).contains(&k) { by_ns } else { 0 };
+            let source = map.map(Some(sent_ns + ahead_ns), sent_ns - 90_000 * ms);
+            (sent_ns - 90_000 * ms) as i64 - source as i64
+        };
+        let lags = (0..400).map(lag).collect();
+        (map, lags)
+    }
+
+    #[test]
+    fn one_stamp_far_ahead_is_ignored_and_counted() {
+        let (map, lags) = with_stamps_ahead(4_000_000_000, 100, 101);
+        assert_eq!(lags.iter().max(), Some(&0), "source time follows");
+        assert_eq!(map.ignored(), 1);
+        assert_eq!(map.clock().state, ClockState::Locked);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_ahead_is_followed_once_some_stamps_agree() {
+        let (map, lags) = with_stamps_ahead(4_000_000_000, 100, 400);
+        assert_eq!(lags.iter().max(), Some(&0));
+        assert_eq!(map.ignored(), 3);
+        assert_eq!(map.clock().offset_ns, -94_000_000_000);
     }
 
     proptest! {

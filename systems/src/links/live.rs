@@ -17,6 +17,8 @@ pub(super) struct QueueLink {
     state: LinkState,
     clock: Clock,
     counts: Counts,
+    /// Whether a stamp was ignored, which is logged once.
+    was_ignored: bool,
 }
 
 impl QueueLink {
@@ -29,6 +31,28 @@ impl QueueLink {
             state: LinkState::default(),
             clock: Clock::default(),
             counts: Counts::default(),
+            was_ignored: false,
+        }
+    }
+
+    /// Logs the first stamp that is ignored.
+    fn report_ignored(&mut self) {
+        if self.map.ignored() > 0 && !self.was_ignored {
+            self.was_ignored = true;
+            log::warn!(
+                "{}: found a stamp more than 0.1 s ahead of the others; it is ignored, as are further ones unless four in a row agree",
+                self.end.name()
+            );
+        }
+    }
+}
+
+/// Logs how many were ignored.
+impl Drop for QueueLink {
+    fn drop(&mut self) {
+        let count = self.map.ignored();
+        if count > 1 {
+            log::warn!("{}: {count} stamps in all were ignored", self.end.name());
         }
     }
 }
@@ -65,6 +89,7 @@ impl InputLink for QueueLink {
                 },
             });
         }
+        self.report_ignored();
         let state = if faulted {
             LinkState::Faulted
         } else {
