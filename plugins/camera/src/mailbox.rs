@@ -56,6 +56,13 @@ impl Mailbox {
         self.change(|parcel| parcel.ended = Some(reason));
     }
 
+    /// Ends it where nobody has.
+    pub(crate) fn end_if_open(&self, reason: &str) {
+        self.change(|parcel| {
+            parcel.ended.get_or_insert_with(|| reason.to_owned());
+        });
+    }
+
     /// Takes what waits; waits for it at most this long.
     pub(crate) fn take(&self, within: Duration) -> Parcel {
         let parcel = self.parcel.lock().unwrap_or_else(PoisonError::into_inner);

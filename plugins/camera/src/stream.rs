@@ -77,6 +77,16 @@ impl Stream {
     }
 }
 
+/// Ends the stream with its thread, also where that ends by an error of its own.
+struct EndsStream(Arc<Mailbox>);
+
+impl Drop for EndsStream {
+    fn drop(&mut self) {
+        self.0
+            .end_if_open("the request failed by an error of the driver itself");
+    }
+}
+
 impl Driver for Stream {
     fn serve(&mut self, context: &Context) -> Result<(), DriverError> {
         let Some(clock) = self.sinks.clock() else {
@@ -87,7 +97,11 @@ impl Driver for Stream {
         let request = Request::new(&self.server, self.timeout, &self.site).map_err(DriverError)?;
         let receiver = Builder::new().name("camera".to_owned()).spawn({
             let (request, mailbox) = (request.clone(), mailbox.clone());
-            move || mailbox.end(request.receive(&clock, &mailbox))
+            move || {
+                let end = EndsStream(mailbox);
+                let reason = request.receive(&clock, &end.0);
+                end.0.end(reason);
+            }
         });
         receiver.map_err(|error| DriverError(format!("cannot start a thread: {error}")))?;
         let done = self.take(&mailbox, context);

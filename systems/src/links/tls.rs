@@ -102,9 +102,20 @@ fn chain(path: &str, site: &SourceSite) -> Result<Vec<CertificateDer<'static>>, 
 ///
 /// Its name and why it cannot be read.
 pub fn read_file(path: &str, site: &SourceSite) -> Result<Vec<u8>, String> {
+    let at = site.path(path);
+    let about = std::fs::metadata(&at).map_err(|e| format!("{path}: {e}"))?;
+    // A pipe without a writer would block.
+    if !about.is_file() {
+        return Err(format!("{path}: found no regular file; expected one"));
+    }
     let mut bytes = Vec::new();
-    let read = File::open(site.path(path)).and_then(|f| f.take(MAX_FILE).read_to_end(&mut bytes));
+    let read = File::open(at).and_then(|f| f.take(MAX_FILE + 1).read_to_end(&mut bytes));
     read.map_err(|e| format!("{path}: {e}"))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(format!(
+            "{path}: found more than {MAX_FILE} bytes; expected at most these"
+        ));
+    }
     Ok(bytes)
 }
 
@@ -126,6 +137,10 @@ pub fn describe(error: &rustls::Error, server: &str) -> String {
                 CertificateError::NotValidForName
                 | CertificateError::NotValidForNameContext { .. } => {
                     "of another host; expected that of its address".to_owned()
+                }
+                // `openssl req -x509` makes such certificates without further options.
+                CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+                    "that is one of an issuer (CA:TRUE); expected one of a server: made with `openssl req -x509 -addext basicConstraints=critical,CA:FALSE ..`, it is its own `ca`".to_owned()
                 }
                 other => format!("that is not valid: {other}"),
             };
@@ -162,4 +177,42 @@ pub fn words(name: &str) -> String {
         text.push(c.to_ascii_lowercase());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(folder: &std::path::Path) -> SourceSite {
+        SourceSite {
+            folder: folder.to_owned(),
+            ..SourceSite::default()
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_an_error_and_not_cut() {
+        let here = tempfile::tempdir().unwrap();
+        let most = MAX_FILE as usize;
+        for (size, is_read) in [(most, true), (most + 1, false)] {
+            std::fs::write(here.path().join("ca.pem"), vec![b'x'; size]).unwrap();
+            let read = read_file("ca.pem", &site(here.path()));
+            assert_eq!(read.map(|bytes| bytes.len()).ok(), is_read.then_some(size));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_place_of_a_file_holds_nothing_up() {
+        let here = tempfile::tempdir().unwrap();
+        let pipe = here.path().join("token");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let (done, read) = std::sync::mpsc::channel();
+        let site = site(here.path());
+        std::thread::spawn(move || done.send(read_file("token", &site)));
+        let read = read.recv_timeout(std::time::Duration::from_secs(10));
+        let error = read.unwrap().unwrap_err();
+        assert!(error.contains("no regular file"), "{error}");
+    }
 }

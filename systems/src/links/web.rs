@@ -8,7 +8,7 @@ pub use policy::{Policy, host, port};
 use policy::{is_secure, is_this_machine};
 use serde::Deserialize;
 use std::time::Duration;
-use ureq::config::{Config, ConfigBuilder};
+use ureq::config::{Config, ConfigBuilder, RedirectAuthHeaders};
 use ureq::http::{HeaderValue, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::typestate::AgentScope;
@@ -130,20 +130,30 @@ impl Server {
             .max_redirects(MAX_REDIRECTS)
             .max_redirects_will_error(true)
             .http_status_as_error(false)
+            .https_only(self.is_secure())
+            // Of `SameHost`, a port is no part: only where no other one of this host is reached.
+            .redirect_auth_headers(match self.policy.allows_other_ports() {
+                true => RedirectAuthHeaders::Never,
+                false => RedirectAuthHeaders::SameHost,
+            })
             // A proxy would resolve names itself, past the check of addresses.
             .proxy(None);
-        if self.is_secure() {
-            let issuers = self.certificates.issuers(site)?;
-            let issuers: Vec<_> = issuers
-                .iter()
-                .map(|issuer| Certificate::from_der(issuer).to_owned())
-                .collect();
-            let tls = TlsConfig::builder()
-                .provider(TlsProvider::Rustls)
-                .unversioned_rustls_crypto_provider(tls::provider())
-                .root_certs(RootCerts::new_with_certs(&issuers));
-            config = config.tls_config(tls.build());
-        }
+        // Without TLS, too: a redirect may lead there.
+        let issuers = self.certificates.issuers(site);
+        let issuers = match self.is_secure() {
+            true => issuers?,
+            // A machine without certificates trusts no one.
+            false => issuers.unwrap_or_default(),
+        };
+        let issuers: Vec<_> = issuers
+            .iter()
+            .map(|issuer| Certificate::from_der(issuer).to_owned())
+            .collect();
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(tls::provider())
+            .root_certs(RootCerts::new_with_certs(&issuers));
+        config = config.tls_config(tls.build());
         let resolver = PolicyResolver {
             policy: self.policy.clone(),
             system: DefaultResolver::default(),
@@ -161,6 +171,9 @@ pub fn describe(error: Error, timeout: Duration) -> String {
     match error {
         Error::Other(refused) => refused.to_string(),
         Error::Timeout(_) => no_answer(timeout),
+        Error::RequireHttpsOnly(_) => {
+            "found a redirect to an address without TLS; expected https://, as in `url`".to_owned()
+        }
         Error::BodyExceedsLimit(most) => {
             format!("found an answer of more than {most} bytes; expected at most these")
         }

@@ -1,5 +1,6 @@
 //! Addresses that requests may reach: those that the scene itself names, and no private ones without an entry in `allow`.
 
+use crate::links::document::without_query;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ureq::http::Uri;
 
@@ -22,23 +23,31 @@ impl Policy {
         let [plain, secure] = schemes;
         let expected =
             format!("expected an address as {plain}://127.0.0.1:8080/state or {secure}://..");
-        let after_scheme = url.split_once("//").map_or(url, |(_, after)| after);
-        if after_scheme
-            .split('/')
-            .next()
-            .is_some_and(|a| a.contains('@'))
-        {
+        if has_user(url) {
             // Not shown: it may be a password.
             return Err("found a user or password in `url`; expected none: scenes and recordings are not secret".to_owned());
         }
+        // Another `@` may belong to a password all the same, as of `http://me:pass/word@host`.
+        let shown = match url.contains('@') {
+            true => "an address with `@`".to_owned(),
+            false => format!("`{}`", without_query(url)),
+        };
         let uri = url.parse::<Uri>();
-        let uri = uri.map_err(|error| format!("found `{url}` as `url`: {error}; {expected}"))?;
+        let uri = uri.map_err(|error| format!("found {shown} as `url`: {error}; {expected}"))?;
         if !uri.scheme_str().is_some_and(|s| schemes.contains(&s)) {
-            return Err(format!("found `{url}` as `url`; {expected}"));
+            return Err(format!("found {shown} as `url`; {expected}"));
         }
         let Some(name) = host(&uri) else {
-            return Err(format!("found no host in `{url}`; {expected}"));
+            return Err(format!("found no host in {shown}; {expected}"));
         };
+        // A port that is no number is none to the parser.
+        let after_host = uri.authority().zip(uri.host());
+        let after_host = after_host.and_then(|(all, host)| all.as_str().strip_prefix(host));
+        if uri.port_u16().is_none() && after_host.is_some_and(|rest| !rest.is_empty()) {
+            return Err(format!(
+                "found no port from 0 to 65535 in {shown}; {expected}"
+            ));
+        }
         let allow = allow.iter().map(|entry| {
             let uri = entry.parse::<Uri>().ok();
             let uri = uri.filter(|uri| uri.scheme().is_none() && uri.authority().is_some());
@@ -49,6 +58,15 @@ impl Policy {
             origin: (name, port(&uri)),
             allow: allow.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Whether other ports of the host of `url` are reached, too.
+    pub(super) fn allows_other_ports(&self) -> bool {
+        let (host, port) = &self.origin;
+        let is_other = |(name, its): &(String, Option<u16>)| {
+            name == host && its.is_none_or(|its| its != *port)
+        };
+        self.allow.iter().any(is_other)
     }
 
     /// Checks an address of a host before it is connected to.
@@ -82,6 +100,18 @@ impl Policy {
         }
         Ok(())
     }
+}
+
+/// Whether an address names a user, also where its slashes are missing or too many.
+fn has_user(url: &str) -> bool {
+    let after_scheme = match url.split_once(':') {
+        Some((scheme, after)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => after,
+        _ => url,
+    };
+    let is_slash = |c| matches!(c, '/' | '\\');
+    let authority = after_scheme.trim_start_matches(is_slash);
+    let end = authority.find(|c| is_slash(c) || matches!(c, '?' | '#'));
+    authority[..end.unwrap_or(authority.len())].contains('@')
 }
 
 /// Whether TLS is wanted.
@@ -316,6 +346,9 @@ mod tests {
             "ftp://a/",
             "wss://a.example/",
             "http:///x",
+            "http://a:b/",
+            "http://a:70000/",
+            "http://a:/",
             "http://",
         ] {
             assert!(Policy::read(url, HTTP, &[]).is_err(), "{url}");
@@ -324,6 +357,11 @@ mod tests {
             "http://me:hunter2@a.example/",
             "http://me:hunter2@a b/",
             "hunter2@x",
+            "http:/me:hunter2@a/",
+            "http:me:hunter2@a/",
+            "http:///me:hunter2@a/",
+            "/me:hunter2@a/",
+            "http:\\\\me:hunter2@a/",
         ] {
             let error = Policy::read(url, HTTP, &[]).unwrap_err();
             assert!(
@@ -331,6 +369,16 @@ mod tests {
                 "{error}"
             );
         }
+        for url in [
+            "http://me:hunter2/x@a/",
+            "http://me:hunter2?x@a/",
+            "ftp://a/hunter2@b",
+            "ftp://a/b?hunter2",
+        ] {
+            let error = Policy::read(url, HTTP, &[]).unwrap_err();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        assert!(Policy::read("http://a/users/@me?of=b@c", HTTP, &[]).is_ok());
         for allow in ["", "http://a/", "a/b"] {
             assert!(
                 Policy::read("http://a/", HTTP, &[allow.to_owned()]).is_err(),
