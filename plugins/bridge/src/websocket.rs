@@ -198,7 +198,10 @@ impl Client {
         };
         while let Some(command) = end.next(Duration::ZERO) {
             let text = command.to_json(end.name());
-            connection.send(text).map_err(DriverError)?;
+            if let Err(reason) = connection.send(text) {
+                end.give_back(command);
+                return Err(DriverError(reason));
+            }
             end.sent(command.sequence);
         }
         Ok(())

@@ -28,6 +28,8 @@ const MAX_MESSAGE: usize = 1 << 20;
 const SILENCE: Duration = Duration::from_secs(5);
 /// Longest wait for the server's side of the closing handshake.
 const CLOSING: Duration = Duration::from_millis(500);
+/// Shortest time-out of a read: shorter ones may be none to the system.
+const MIN_WAIT: Duration = Duration::from_micros(100);
 
 /// What a connection is opened with.
 pub(super) struct Opening {
@@ -92,50 +94,70 @@ impl Opening {
     }
 }
 
-/// TCP, with or without TLS; reads fail after a point in time, while there is one.
-struct Stream {
-    link: Link,
-    until: Option<Instant>,
+/// TCP whose reads fail after a point in time, however many are made for one message or handshake.
+struct Tcp {
+    tcp: TcpStream,
+    until: Instant,
 }
 
-enum Link {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+impl Read for Tcp {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.tcp.set_read_timeout(Some(left.max(MIN_WAIT)))?;
+        self.tcp.read(buffer)
+    }
+}
+
+impl Write for Tcp {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.tcp.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
+    }
+}
+
+/// TCP, with or without TLS.
+enum Stream {
+    Plain(Tcp),
+    Tls(Box<StreamOwned<ClientConnection, Tcp>>),
 }
 
 impl Stream {
-    fn tcp(&self) -> &TcpStream {
-        match &self.link {
-            Link::Plain(tcp) => tcp,
-            Link::Tls(tls) => &tls.sock,
+    /// Lets reads fail from this time on.
+    fn set_until(&mut self, until: Instant) {
+        match self {
+            Self::Plain(tcp) => tcp.until = until,
+            Self::Tls(tls) => tls.sock.until = until,
         }
     }
 }
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.until.is_some_and(|until| Instant::now() > until) {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        match &mut self.link {
-            Link::Plain(tcp) => tcp.read(buffer),
-            Link::Tls(tls) => tls.read(buffer),
+        match self {
+            Self::Plain(tcp) => tcp.read(buffer),
+            Self::Tls(tls) => tls.read(buffer),
         }
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.link {
-            Link::Plain(tcp) => tcp.write(bytes),
-            Link::Tls(tls) => tls.write(bytes),
+        match self {
+            Self::Plain(tcp) => tcp.write(bytes),
+            Self::Tls(tls) => tls.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.link {
-            Link::Plain(tcp) => tcp.flush(),
-            Link::Tls(tls) => tls.flush(),
+        match self {
+            Self::Plain(tcp) => tcp.flush(),
+            Self::Tls(tls) => tls.flush(),
         }
     }
 }
@@ -165,20 +187,19 @@ fn connect(
     let tcp = connected.ok_or(refused)?;
     let prepared = tcp
         .set_nodelay(true)
-        .and_then(|()| tcp.set_write_timeout(Some(timeout)))
-        .and_then(|()| tcp.set_read_timeout(Some(timeout)));
+        .and_then(|()| tcp.set_write_timeout(Some(timeout)));
     prepared.map_err(|error| error.to_string())?;
-    let link = match tls {
-        None => Link::Plain(tcp),
+    let tcp = Tcp {
+        tcp,
+        until: Instant::now() + timeout,
+    };
+    let stream = match tls {
+        None => Stream::Plain(tcp),
         Some(config) => {
             let name = ServerName::try_from(name).map_err(|error| error.to_string())?;
             let begun = ClientConnection::new(config, name).map_err(|error| error.to_string())?;
-            Link::Tls(Box::new(StreamOwned::new(begun, tcp)))
+            Stream::Tls(Box::new(StreamOwned::new(begun, tcp)))
         }
-    };
-    let stream = Stream {
-        link,
-        until: Some(Instant::now() + timeout),
     };
     let describe = |error| describe(error, timeout);
     let mut request = uri.clone().into_client_request().map_err(describe)?;
@@ -189,17 +210,15 @@ fn connect(
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
     let opened = tungstenite::client::client_with_config(request, stream, Some(config));
-    let (mut socket, _) = opened.map_err(|error| match error {
+    let (socket, _) = opened.map_err(|error| match error {
         HandshakeError::Failure(error) => describe(error),
         HandshakeError::Interrupted(_) => no_answer(timeout),
     })?;
-    socket.get_mut().until = None;
     Ok(Connection {
         socket,
         timeout,
         received: Instant::now(),
         is_asked: false,
-        wait: timeout,
     })
 }
 
@@ -235,22 +254,16 @@ pub(super) struct Connection {
     received: Instant,
     /// Whether the server was asked since then.
     is_asked: bool,
-    /// Time-out of a read, as the system has it.
-    wait: Duration,
 }
 
 impl Connection {
-    /// Waits this long for a message; pings are answered.
+    /// Waits this long for a message; pings are answered. A part of one is kept for the next call, however slowly it comes.
     ///
     /// # Errors
     ///
     /// Why the connection has ended.
     pub(super) fn receive(&mut self, within: Duration) -> Result<Option<Vec<u8>>, String> {
-        if self.wait != within {
-            let set = self.socket.get_ref().tcp().set_read_timeout(Some(within));
-            set.map_err(|error| error.to_string())?;
-            self.wait = within;
-        }
+        self.socket.get_mut().set_until(Instant::now() + within);
         let message = match self.socket.read() {
             Ok(message) => message,
             Err(Error::Io(error)) if is_time_out(&error) => return self.ask().map(|()| None),
@@ -305,7 +318,7 @@ impl Connection {
         if self.socket.close(None).is_err() {
             return;
         }
-        self.socket.get_mut().until = Some(until);
+        self.socket.get_mut().set_until(until);
         // A flood of messages may be before the server's answer.
         while Instant::now() < until {
             match self.socket.read() {
@@ -314,5 +327,43 @@ impl Connection {
                 Err(_) => break,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use becomingone_systems::links::tls::provider;
+    use rustls::RootCertStore;
+    use std::net::TcpListener;
+
+    /// A record of TLS of 16 kB, a byte at a time.
+    #[test]
+    fn a_handshake_of_tls_that_drips_ends_in_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut tcp, _) = listener.accept().unwrap();
+            let mut next: &[u8] = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc";
+            while tcp.write_all(next).is_ok() {
+                next = b"\0";
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let url = format!("wss://127.0.0.1:{port}/");
+        let server = Server::new(&url, ["ws", "wss"], &[], None, None).unwrap();
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let (done, ended) = sync_channel(1);
+        std::thread::spawn(move || {
+            let timeout = Duration::from_millis(300);
+            let opened = connect(&server, timeout, Some(Arc::new(config)), None);
+            done.send(opened.map(|_| ()))
+        });
+        let ended = ended.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(ended, Err("no answer within 0.3 s".to_owned()));
     }
 }
