@@ -182,7 +182,8 @@ impl Driver for Poller {
             }
             // A slow answer delays the next request, and none is made up for.
             self.last = Some(Instant::now());
-            if !self.client.begin(Job::Get, || !context.cancelled()) {
+            let begun = self.client.begin(Job::Get, || !context.cancelled());
+            if !begun.map_err(DriverError)? {
                 break;
             }
             let answer = loop {
@@ -213,20 +214,43 @@ struct Poster {
 }
 
 impl Poster {
-    /// Posts a command; returns when it is answered or `goes_on` ends.
-    fn post(&mut self, command: &Outgoing, goes_on: impl Fn() -> bool) -> Result<(), DriverError> {
-        let body = command.to_json(self.end.name());
-        if !self.client.begin(Job::Post(body), &goes_on) {
-            return Ok(());
+    /// Posts a command; returns whether it was answered before `goes_on` ended, or a safe command waited. A safe command
+    /// does not wait for the answer to another one: that request is given up.
+    fn post(&mut self, command: Outgoing, goes_on: impl Fn() -> bool) -> Result<bool, DriverError> {
+        let done = self.try_post(&command, goes_on);
+        if !matches!(done, Ok(true)) {
+            self.end.give_back(command);
         }
-        while goes_on() {
+        done.map_err(DriverError)
+    }
+
+    fn try_post(&mut self, command: &Outgoing, goes_on: impl Fn() -> bool) -> Result<bool, String> {
+        if command.safe && self.client.is_busy() {
+            self.client.renew()?;
+        }
+        let body = command.to_json(self.end.name());
+        if !self.client.begin(Job::Post(body), &goes_on)? {
+            return Ok(false);
+        }
+        while goes_on() && (command.safe || !self.end.has_safe()) {
             if let Some(answer) = self.client.answer(POLL_PERIOD) {
-                answer.map_err(DriverError)?;
+                answer?;
                 self.end.sent(command.sequence);
-                return Ok(());
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Waits until the next command is due; a safe one after another one is due at once.
+    fn pace(&self, context: &Context, begun: Instant, was_safe: bool) {
+        loop {
+            let left = self.every.saturating_sub(begun.elapsed());
+            let is_due = left.is_zero() || (!was_safe && self.end.has_safe());
+            if is_due || context.wait(left.min(POLL_PERIOD)) {
+                return;
+            }
+        }
     }
 }
 
@@ -235,16 +259,17 @@ impl Driver for Poster {
         while !context.cancelled() {
             let begun = Instant::now();
             if let Some(command) = self.end.next(POLL_PERIOD) {
-                self.post(&command, || !context.cancelled())?;
-                context.up();
-                // The last command is not delayed.
-                context.wait(self.every.saturating_sub(begun.elapsed()));
+                let is_safe = command.safe;
+                if self.post(command, || !context.cancelled())? {
+                    context.up();
+                }
+                self.pace(context, begun, is_safe);
             }
         }
         // The final command may have been queued meanwhile.
         if let Some(command) = self.end.next(Duration::ZERO) {
             let begun = Instant::now();
-            self.post(&command, || begun.elapsed() < LAST_ANSWER)?;
+            self.post(command, || begun.elapsed() < LAST_ANSWER)?;
         }
         Ok(())
     }
