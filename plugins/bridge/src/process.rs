@@ -1,5 +1,10 @@
 //! Driver kind `process`: lines of a program's standard output, and commands to its standard input.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an I/O thread bounds its waits by the wall clock"
+)]
+
 mod group;
 mod streams;
 
@@ -18,11 +23,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use streams::{Output, Writer};
 
 /// Longest wait before the driver checks whether it is cancelled.
 const POLL_PERIOD: Duration = Duration::from_millis(50);
+/// Longest time for the output of a program that has ended, of which processes that it started may make more.
+const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
 /// Driver kind `process`: see the crate's documentation.
 pub struct ProcessKind;
@@ -222,6 +229,7 @@ impl Process {
         writer: Option<&Writer>,
     ) -> Result<(), DriverError> {
         let mut lines = Lines::default();
+        let mut ended: Option<Instant> = None;
         while !context.cancelled() {
             match output.pieces.recv_timeout(POLL_PERIOD) {
                 Ok((arrival_ns, piece)) => {
@@ -247,6 +255,13 @@ impl Process {
                         return Err(DriverError("closed its standard output".to_owned()));
                     }
                 }
+            }
+            // What it started may go on printing; what it printed itself comes first.
+            if group.has_ended() && ended.get_or_insert_with(Instant::now).elapsed() > LAST_OUTPUT {
+                return Err(DriverError(group.status()));
+            }
+            if writer.is_some_and(Writer::is_closed) && !group.has_ended() {
+                return Err(DriverError("closed its standard input".to_owned()));
             }
             if writer.is_some_and(Writer::hangs) {
                 return Err(DriverError("does not read its standard input".to_owned()));

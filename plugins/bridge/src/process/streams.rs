@@ -118,6 +118,8 @@ pub(super) struct Writer {
     over: Arc<AtomicBool>,
     /// Begin of the write that is under way.
     begun: Arc<Mutex<Option<Instant>>>,
+    /// A command could not be written.
+    closed: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -129,15 +131,22 @@ impl Writer {
         let Some(stream) = group.stdin() else {
             return Ok(None);
         };
-        let (over, begun) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let [over, closed] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let begun: Arc<Mutex<Option<Instant>>> = Arc::default();
         let thread = Builder::new().name("program's input".to_owned()).spawn({
-            let (over, begun) = (over.clone(), Arc::clone(&begun));
-            move || write(stream, &end, first, &over, &begun)
+            let (over, begun, closed) = (over.clone(), Arc::clone(&begun), closed.clone());
+            move || {
+                if let Err(command) = write(stream, &end, first, &over, &begun) {
+                    end.give_back(command);
+                    closed.store(true, Ordering::Release);
+                }
+            }
         })?;
         Ok(Some(Self {
             thread,
             over,
             begun,
+            closed,
         }))
     }
 
@@ -145,6 +154,11 @@ impl Writer {
     pub(super) fn hangs(&self) -> bool {
         let begun = *self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         begun.is_some_and(|begun| begun.elapsed() > HANGS)
+    }
+
+    /// Whether a command could not be written: the program has ended, or ended its input.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Waits a while until the last command is written; standard input is closed then.
@@ -157,13 +171,14 @@ impl Writer {
     }
 }
 
+/// Writes commands until it is over; returns one that could not be written.
 fn write(
     mut stream: ChildStdin,
     end: &ActuatorEnd,
     first: Option<Outgoing>,
     over: &AtomicBool,
     begun: &Mutex<Option<Instant>>,
-) {
+) -> Result<(), Outgoing> {
     let mark = |at| *begun.lock().unwrap_or_else(PoisonError::into_inner) = at;
     let mut next = first;
     loop {
@@ -171,21 +186,17 @@ fn write(
             let mut line = command.to_json(end.name());
             line.push(b'\n');
             mark(Some(Instant::now()));
-            // A program that has ended, or ended its input, reads no command; its end is reported by its output.
-            if stream
-                .write_all(&line)
-                .and_then(|()| stream.flush())
-                .is_err()
-            {
-                return mark(None);
-            }
+            let written = stream.write_all(&line).and_then(|()| stream.flush());
             mark(None);
+            if written.is_err() {
+                return Err(command);
+            }
             end.sent(command.sequence);
         }
         let is_last = over.load(Ordering::Acquire);
         next = end.next(if is_last { Duration::ZERO } else { POLL_PERIOD });
         if is_last && next.is_none() {
-            return;
+            return Ok(());
         }
     }
 }
