@@ -187,7 +187,8 @@ impl Input {
     )]
     fn poll(&mut self, arrival_ns: u64) -> std::io::Result<Presence> {
         let (sensors, decoder) = (&mut self.sensors, &mut self.decoder);
-        match &mut self.reader {
+        let mut was_truncated = false;
+        let presence = match &mut self.reader {
             Reader::Snapshot(snapshot) => {
                 let (content, is_there) = snapshot.poll(SystemTime::now())?;
                 if let Some(text) = content {
@@ -217,9 +218,15 @@ impl Input {
                 Piece::Truncated => {
                     lines.finish();
                     decoder.restart();
+                    was_truncated = true;
                 }
             }),
-        }
+        };
+        // Files of the kernel have no size, and are truncated at each look: they are read once in a period.
+        presence.map(|presence| match presence {
+            Presence::More if was_truncated => Presence::Read,
+            presence => presence,
+        })
     }
 }
 

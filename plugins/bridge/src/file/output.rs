@@ -2,7 +2,9 @@
 
 use super::tail::is_there;
 use becomingone_systems::links::{ActuatorEnd, Context, Driver, DriverError, Outgoing};
+use std::collections::hash_map::RandomState;
 use std::fs::{self, OpenOptions};
+use std::hash::BuildHasher as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,9 +53,11 @@ impl Output {
         Ok(())
     }
 
-    fn send(&mut self, command: &Outgoing) -> Result<(), DriverError> {
-        self.write(command)
-            .map_err(|error| DriverError(error.to_string()))?;
+    fn send(&mut self, command: Outgoing) -> Result<(), DriverError> {
+        if let Err(error) = self.write(&command) {
+            self.end.give_back(command);
+            return Err(DriverError(error.to_string()));
+        }
         self.end.sent(command.sequence);
         Ok(())
     }
@@ -62,10 +66,15 @@ impl Output {
 /// Replaces the file as a whole: a reader finds the old content or the new one.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
+    // A hasher's random keys cannot be predicted.
+    name.push(format!(".{:016x}.new", RandomState::new().hash_one(0u8)));
     let new = path.with_file_name(name);
-    fs::write(&new, content)?;
-    fs::rename(&new, path).inspect_err(|_| drop(fs::remove_file(&new)))
+    // One that is not there, and no link to elsewhere.
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&new)?;
+    let written = file.write_all(content);
+    drop(file);
+    let replaced = written.and_then(|()| fs::rename(&new, path));
+    replaced.inspect_err(|_| drop(fs::remove_file(&new)))
 }
 
 impl Driver for Output {
@@ -73,12 +82,12 @@ impl Driver for Output {
         context.up();
         while !context.cancelled() {
             if let Some(command) = self.end.next(POLL_PERIOD) {
-                self.send(&command)?;
+                self.send(command)?;
             }
         }
         // The final command may have been queued meanwhile.
         match self.end.next(Duration::ZERO) {
-            Some(command) => self.send(&command),
+            Some(command) => self.send(command),
             None => Ok(()),
         }
     }
@@ -103,5 +112,19 @@ mod tests {
             }
         });
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_someone_else_laid_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("state"), folder.path().join("other"));
+        fs::write(&other, "kept").unwrap();
+        let predicted = format!("state.{}.new", std::process::id());
+        std::os::unix::fs::symlink(&other, folder.path().join(predicted)).unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        replace(&path, b"new").unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"kept");
+        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 }
