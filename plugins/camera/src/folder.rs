@@ -17,6 +17,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Most names that are kept at a time.
 const MAX_NAMES: usize = 100_000;
+/// Files in a row that are no picture from which on the link is down.
+const MAX_REFUSED: u32 = 8;
+/// Pause after a look into the folder in vain, in times of what it took, and the longest.
+const LOOK_PAUSE: u32 = 10;
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Size and time of a file that could not be read: it may not be whole yet.
 type State = (u64, Option<SystemTime>);
@@ -33,6 +38,10 @@ pub(crate) struct Folder {
     last: Option<OsString>,
     /// The next picture, where it was read in vain.
     in_vain: Option<State>,
+    /// Files in a row that were no picture; none before the first picture.
+    refused: Option<u32>,
+    /// The next look into the folder, where the last one found nothing new.
+    next_look: Option<Instant>,
     /// Why it waits, as it was logged.
     logged: Option<String>,
 }
@@ -47,16 +56,22 @@ impl Folder {
             names: VecDeque::new(),
             last: None,
             in_vain: None,
+            refused: None,
+            next_look: None,
             logged: None,
         }
     }
 
     /// Finds the pictures after the last one, or all of them in a loop.
     fn look(&mut self) -> io::Result<()> {
+        let begun = Instant::now();
         let mut names = names(&self.path, self.last.as_ref())?;
         if names.is_empty() && self.loops && self.last.take().is_some() {
             names = self::names(&self.path, None)?;
         }
+        // A look into a huge folder takes long: one that found nothing is not repeated at once.
+        let pause = (LOOK_PAUSE * begun.elapsed()).min(LONGEST_PAUSE);
+        self.next_look = names.is_empty().then(|| Instant::now() + pause);
         self.names = names.into();
         Ok(())
     }
@@ -64,6 +79,9 @@ impl Folder {
     /// Reads the next picture, if there is one.
     fn read(&mut self, clock: &SensorEnd) -> io::Result<()> {
         if self.names.is_empty() {
+            if self.next_look.is_some_and(|at| Instant::now() < at) {
+                return Ok(());
+            }
             self.look()?;
         }
         let Some(name) = self.names.front() else {
@@ -101,6 +119,9 @@ impl Folder {
             }
             refusal.reason = format!("{}: {}", path.display(), refusal.reason);
             self.sinks.refuse(&refusal);
+            self.refused = self.refused.map(|count| count.saturating_add(1));
+        } else {
+            self.refused = Some(0);
         }
         self.next();
         Ok(())
@@ -114,8 +135,11 @@ impl Folder {
     /// Reports the state of the link, and logs why it waits.
     fn tell(&mut self, context: &Context, read: io::Result<()>) {
         let reason = match read {
-            Ok(()) if self.last.is_some() => None,
-            Ok(()) => Some("found no .jpg or .png file".to_owned()),
+            Ok(()) if self.last.is_none() => Some("found no .jpg or .png file".to_owned()),
+            Ok(()) if self.refused.is_none_or(|count| count >= MAX_REFUSED) => {
+                Some("found no file that is a whole picture".to_owned())
+            }
+            Ok(()) => None,
             Err(error) => Some(error.to_string()),
         };
         match &reason {

@@ -119,6 +119,29 @@ fn corrupt_files_are_counted_and_new_pictures_found() {
 }
 
 #[test]
+fn a_folder_of_broken_files_alone_is_down_and_one_with_a_picture_is_up() {
+    let here = tempfile::tempdir().unwrap();
+    for k in 0..20 {
+        fs::write(here.path().join(format!("{k:02}.jpg")), "garbage").unwrap();
+    }
+    let mut rig = Rig::new(&source(here.path(), "loop: true"));
+    let mut was_up = false;
+    rig.until("broken files", |rig| {
+        was_up |= rig.link().state == LinkState::Up;
+        rig.link().counts.garbage > 25
+    });
+    assert!(!was_up, "no picture has come");
+    assert_eq!(rig.link().state, LinkState::Down);
+    fs::write(here.path().join("new"), grey(32)).unwrap();
+    fs::rename(here.path().join("new"), here.path().join("99.jpg")).unwrap();
+    rig.until("a picture", |rig| rig.link().state == LinkState::Up);
+    fs::remove_file(here.path().join("99.jpg")).unwrap();
+    rig.until("broken files again", |rig| {
+        rig.link().state == LinkState::Down
+    });
+}
+
+#[test]
 fn a_loop_begins_again_and_takes_what_is_new() {
     let here = tempfile::tempdir().unwrap();
     for (name, level) in [("2.jpg", 64), ("1.jpg", 32), ("3.jpg", 96)] {
