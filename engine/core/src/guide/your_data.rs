@@ -136,6 +136,9 @@
 //! robot --mqtt mqtt://localhost:1883` publishes the state of each agent, also for Home Assistant. Actuator commands are sent in the same way, but only with `--arm`; without it,
 //! they are computed and not sent.
 //!
+//! A scene of someone else is a program: `argv` runs with all your rights, and `token: Env(..)` or `File(..)` sends a
+//! variable or the first line of a file to the server of its `url`. Read these lines before you run it.
+//!
 //! # I want to keep a run and replay it
 //!
 //! ```text
