@@ -67,8 +67,34 @@ fn row(text: &str, head: &str, name: &str) -> Vec<String> {
 
 #[test]
 fn every_example_has_a_test() {
-    let tested = ["built_scene", "hello", "monitor", "my_controller"];
+    let tested = [
+        "built_scene",
+        "hardware_in_the_loop",
+        "hello",
+        "monitor",
+        "my_controller",
+    ];
     assert_eq!(sources(), tested.map(str::to_owned).into());
+}
+
+#[cfg(unix)]
+#[test]
+fn hardware_in_the_loop_answers_its_readings() {
+    let text = example("hardware_in_the_loop").stdout;
+    let last = text.lines().last().unwrap();
+    let numbers = last.split(|c: char| !c.is_ascii_digit());
+    let numbers: Vec<u64> = numbers.filter_map(|n| n.parse().ok()).collect();
+    let [ticks, _, readings, answered] = numbers[..] else {
+        panic!("{text}");
+    };
+    // On a busy machine, later readings replace earlier ones.
+    assert!(
+        ticks == 3000 && readings > 1000 && answered > readings / 10,
+        "{text}"
+    );
+    for row in ["tick begins late", "tick takes", "reading to command"] {
+        assert!(text.contains(row), "{text}");
+    }
 }
 
 #[test]

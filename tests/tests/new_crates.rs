@@ -20,6 +20,9 @@ use std::time::Duration;
 /// Longest build of both: on a fresh target folder, the engine is built for them.
 const BUILD: Duration = Duration::from_secs(900);
 
+/// As the example `own_kinds`: what was built for it is used.
+const SHARED: &str = "becomingone-cli/camera";
+
 /// Target folder of this workspace.
 fn target() -> PathBuf {
     binary().ancestors().nth(2).unwrap().to_path_buf()
@@ -80,10 +83,16 @@ fn a_new_plugin_is_tested_and_its_program_knows_its_driver() {
     let here = workshop("plugin");
     new(&here, "plugin", "tank-gauge");
     let folder = here.join("tank-gauge");
-    let tested = cargo(&folder, &["test", "--release", "--offline"]);
+    let tested = cargo(
+        &folder,
+        &["test", "--release", "--offline", "--features", SHARED],
+    );
     assert_eq!(passed(&tested), 4, "{}", tested.stdout);
     assert!(!tested.stderr.contains("warning"), "{}", tested.stderr);
-    cargo(&folder, &["build", "--release", "--offline"]);
+    cargo(
+        &folder,
+        &["build", "--release", "--offline", "--features", SHARED],
+    );
     let program = binary().with_file_name(format!("tank-gauge{}", std::env::consts::EXE_SUFFIX));
     let program = |arguments: &[&str]| {
         let mut command = Command::new(&program);
@@ -111,10 +120,13 @@ fn a_new_robot_is_tested_and_runs() {
     let here = workshop("robot");
     new(&here, "robot", "red_rover");
     let folder = here.join("red_rover");
-    let tested = cargo(&folder, &["test", "--release", "--offline"]);
+    let tested = cargo(
+        &folder,
+        &["test", "--release", "--offline", "--features", SHARED],
+    );
     assert_eq!(passed(&tested), 1, "{}", tested.stdout);
     assert!(!tested.stderr.contains("warning"), "{}", tested.stderr);
-    let arguments = ["run", "--release", "--offline"];
+    let arguments = ["run", "--release", "--offline", "--features", SHARED];
     let ran = cargo(
         &folder,
         &[&arguments[..], &["--", "check", "scene.ron"]].concat(),

@@ -32,7 +32,13 @@ fn program() -> &'static Path {
             let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
             let target = program.parent().and_then(Path::parent).unwrap();
             build
-                .args(["build", "--release", "--target-dir"])
+                .args([
+                    "build",
+                    "--release",
+                    "--features",
+                    "becomingone-cli/camera",
+                    "--target-dir",
+                ])
                 .arg(target)
                 .current_dir(folder());
             assert!(build.status().unwrap().success());

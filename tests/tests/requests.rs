@@ -392,6 +392,7 @@ fn a_stopped_arm_stays_where_it_is_and_not_at_its_target() {
     let arm = Agent::robot("arm.urdf").name("arm").drive(Drive::Joints {
         stiffness: None,
         damping: None,
+        solver_iterations: None,
     });
     let mut engine = engine(arm);
     engine.run_for(Duration::from_millis(500)).unwrap();
@@ -757,7 +758,6 @@ fn moves_and_turns_end_within_2_cm_and_2_degrees_of_the_true_pose() {
         let off_m = away(place(&engine), goal);
         let turned = heading(&engine) - yaw - angle_rad;
         let off_rad = (turned + PI).rem_euclid(2.0 * PI) - PI;
-        println!("{distance_m} m: {off_m:.4} m, {angle_rad} rad: {off_rad:.4} rad");
         assert!(off_m < 0.02, "{distance_m} m: {off_m} m");
         assert!(
             off_rad.abs() < 2_f64.to_radians(),

@@ -17,7 +17,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", requires = "serve")]
     bind: Option<IpAddr>,
     /// File with the token of the owner, or with lines of a role (viewer, operator, owner) and a token
-    /// [default: the variable BECOMINGONE_TOKEN, else a file of this user, which is made].
+    /// [default: that of the environment (`BECOMINGONE_TOKEN`), else a file of this user, which is made].
     #[arg(long, value_name = "FILE", requires = "serve")]
     token_file: Option<PathBuf>,
     /// Certificates of the server (PEM).

@@ -50,7 +50,7 @@ mod unix {
     /// A rover in a yard, with simulated sensors beside the one that is not.
     const SCENE: &str = r#"(
         version: 1,
-        world: (obstacles: [(name: "crate", position_m: (3.0, 0.0), shape: Box(size_m: (0.6, 0.6, 0.6)))]),
+        world: (obstacles: [Box(name: "crate", position_m: (3.0, 0.0, 0.0), size_m: (0.6, 0.6, 0.6))]),
         agents: [(
             name: "rover", model: "rover.urdf", drive: Auto, coherence: off,
             drive_source: Driver("serial", (port: "PORT", baud: 921600, protocol: Framed(
@@ -59,7 +59,7 @@ mod unix {
             ))),
             drive_rate_hz: 1000.0,
             sensors: [
-                (name: "lidar", kind: Lidar(rays: 180), rate_hz: 10.0, position_m: (0.0, 0.0, 0.3)),
+                (name: "lidar", kind: Lidar(rays: 180, range_max_m: 8.0), rate_hz: 10.0, position_m: (0.0, 0.0, 0.3)),
                 (name: "imu", kind: Imu(), rate_hz: 200.0),
                 (name: "stick", kind: Values(fields: [(name: "speed", unit: "m/s")]), rate_hz: 1000.0,
                  source: Driver("serial", (port: "PORT", baud: 921600, protocol: Framed(
@@ -166,7 +166,10 @@ mod unix {
         std::fs::write(&file, SCENE.replace("PORT", &port))?;
         let mut engine = CoherenceEngine::from_scene(&file)?;
         engine.add_plugin(|app: &mut App| {
-            app.add_systems(Tick, follow.in_set(TickSystems::Decide));
+            app.add_systems(
+                Tick,
+                follow.in_set(TickSystems::Decide).after(ControlSystems),
+            );
         });
         engine.set_pace(Pace::RealTime).set_armed(true).start()?;
 

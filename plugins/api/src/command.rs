@@ -138,7 +138,12 @@ fn take(world: &mut World) {
         std::mem::take(&mut *queues)
     };
     let queue = world.resource::<RequestQueue>().clone();
-    let &SimTime { now_ns, tick, .. } = world.resource::<SimTime>();
+    let &SimTime {
+        now_ns,
+        tick,
+        tick_ns,
+        ..
+    } = world.resource::<SimTime>();
     for command in queues.commands {
         if command.reply.is_closed() {
             continue;
@@ -166,12 +171,12 @@ fn take(world: &mut World) {
         let Some(what) = standstill(world, &agent) else {
             continue;
         };
-        // It replaces the one in force, and expires at once: the safe command is left.
+        // It replaces the one in force, and expires with the tick after the next: the safe command is left.
         queue.push(Request {
             sender: "api".to_owned(),
             agent,
             what,
-            expires_ns: now_ns,
+            expires_ns: now_ns.saturating_add(tick_ns.saturating_mul(2)),
         });
     }
 }

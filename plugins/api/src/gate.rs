@@ -196,10 +196,11 @@ impl Gate {
             let value = value.to_str().unwrap_or_default();
             let (scheme, token) = value.split_once(' ').unwrap_or_default();
             let token = token.trim();
-            scheme
-                .eq_ignore_ascii_case("bearer")
-                .then_some(token)
-                .unwrap_or_default()
+            if scheme.eq_ignore_ascii_case("bearer") {
+                token
+            } else {
+                ""
+            }
         });
         let mut state = self.lock();
         let role = match bearer {
@@ -306,7 +307,7 @@ mod tests {
             ours.err().map(|problem| problem.status)
         };
         let host = (header::HOST, "127.0.0.1:8420");
-        assert_eq!(check(&[host.clone()]), None);
+        assert_eq!(check(std::slice::from_ref(&host)), None);
         assert_eq!(check(&[(header::HOST, "LOCALHOST:8420")]), None);
         for other in [
             "evil.example:8420",

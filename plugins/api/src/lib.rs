@@ -13,7 +13,7 @@
 //!
 //! - `gate`, `token`: who may ask, who may tell. `lease`: who may move an agent. `idempotency`: requests sent again.
 //! - `interest`, `view`: what is copied from a tick. `command`: what is given to the next one.
-//! - `routes`: `/v1`, its description as OpenAPI, the page. `stream`: the WebSocket. `problem`: errors.
+//! - `routes`: `/v1`, its description as `OpenAPI`, the page. `stream`: the WebSocket. `problem`: errors.
 //! - `server`: sockets and limits. `place`: where a run is found.
 //!
 //! The crate's README has all addresses, and what a client may rely on.

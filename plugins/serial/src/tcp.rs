@@ -80,11 +80,12 @@ impl Write for Connection {
 
 /// Distinguishes the end of a connection from a read without bytes, which is `WouldBlock` on Unix and `TimedOut` elsewhere.
 fn of_connection(error: io::Error) -> io::Error {
-    let is_gone = match error.kind() {
-        ErrorKind::TimedOut => cfg!(unix),
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => true,
-        _ => false,
-    };
+    let kind = error.kind();
+    let is_gone = (cfg!(unix) && kind == ErrorKind::TimedOut)
+        || matches!(
+            kind,
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+        );
     if !is_gone {
         return error;
     }

@@ -239,7 +239,8 @@ fn resident_kb() -> Option<u64> {
 
 /// Prints a line past the test harness.
 fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    let mut stderr = std::io::stderr().lock();
+    writeln!(stderr, "{line}").unwrap();
 }
 
 /// Ends the senders, also where the test fails.

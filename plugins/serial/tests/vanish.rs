@@ -41,7 +41,8 @@ fn in_namespace(options: &[&str], role: &str) -> Command {
 
 /// Prints a line past the test harness.
 fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    let mut stderr = std::io::stderr().lock();
+    writeln!(stderr, "{line}").unwrap();
 }
 
 fn skip(reason: &str) {

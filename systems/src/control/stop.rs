@@ -282,7 +282,10 @@ mod tests {
         );
         assert!(drained(&queue).is_empty());
         let error = queue.push("bb", "person").unwrap_err().to_string();
-        assert_eq!(error, "found no agent `bb` to stop; expected one of a, b");
+        assert_eq!(
+            error,
+            "found no agent `bb` to stop; expected one of a, b; did you mean `b`?"
+        );
     }
 
     #[test]

@@ -196,6 +196,10 @@ fn test(install: Install) -> Result<(), String> {
     }
 }
 
+/// A feature by which programs outside have crates of numbers with the features that they have in this workspace:
+/// without it, Rerun would be compiled again.
+const SHARED: &str = "becomingone-cli/camera";
+
 /// Builds the example with kinds of its own: a workspace of its own, with the target folder, profile and lock of this one.
 fn own_kinds() -> Result<(), String> {
     let folder = root().join("engine/core/examples/own_kinds");
@@ -204,10 +208,16 @@ fn own_kinds() -> Result<(), String> {
         .map_err(|e| format!("{}: {e}", lock.display()))?;
     let manifest = folder.join("Cargo.toml");
     let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| root().join("target").into());
-    run(cargo(&["build", "--release", "--manifest-path"])
-        .arg(manifest)
-        .arg("--target-dir")
-        .arg(target))
+    run(cargo(&[
+        "build",
+        "--release",
+        "--features",
+        SHARED,
+        "--manifest-path",
+    ])
+    .arg(manifest)
+    .arg("--target-dir")
+    .arg(target))
 }
 
 /// Unit tests of the floors below the plugins, with debug assertions and overflow checks.

@@ -180,7 +180,7 @@ fn imports(python: &Path, modules: &str) -> bool {
 
 /// Packages that read and write logs and the messages of devices and send pictures, those of the peers of detection, the
 /// bus of Bluetooth, and a module of each.
-const PACKAGES: [(&str, &str); 19] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("mcap==1.*", "mcap"),
     ("mcap-ros1-support==0.9.*", "mcap_ros1"),
     ("mcap-ros2-support==0.5.*", "mcap_ros2"),
@@ -200,6 +200,8 @@ const PACKAGES: [(&str, &str); 19] = [
     ("flask==3.*", "flask"),
     ("py-mjpeg==1.*", "mjpeg.server"),
     ("dbus-fast==5.*", "dbus_fast"),
+    ("schemathesis==4.*", "schemathesis"),
+    ("prometheus-client==0.*", "prometheus_client"),
 ];
 
 /// Wheels with robot descriptions, and a file of each.
@@ -329,6 +331,11 @@ fn system(install: Install) {
             &["faketime"],
         ),
         (
+            "a browser",
+            Path::new("/usr/bin/chromium").is_file(),
+            &["chromium", "fonts-dejavu-core"],
+        ),
+        (
             "a server of a camera's pictures",
             Path::new("/usr/bin/ustreamer").is_file(),
             &["ustreamer"],
@@ -355,7 +362,7 @@ fn system(install: Install) {
             &["libdbus-1-dev", "pkg-config", "dbus"],
         ),
     ] {
-        let from = format!("apt-get install {}, 1 MB to 50 MB", packages.join(" "));
+        let from = format!("apt-get install {}, 1 MB to 300 MB", packages.join(" "));
         if !cfg!(target_os = "linux")
             || is_there
             || !install.may(&format!("{what}, system-wide"), &from)

@@ -307,6 +307,9 @@ pub(crate) async fn events(
     State(server): State<Arc<Server>>,
     Query(after): Query<After>,
 ) -> Result<Json<EventList>, Problem> {
+    if i64::try_from(after.after).is_err() {
+        return Err(Problem::bad("expected `after` below 2^63"));
+    }
     if !(1..=1000).contains(&after.most) {
         return Err(Problem::bad("expected `most` from 1 to 1000"));
     }

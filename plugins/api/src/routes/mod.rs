@@ -1,4 +1,4 @@
-//! The resources below `/v1`, their description (OpenAPI), and the page.
+//! The resources below `/v1`, their description (`OpenAPI`), and the page.
 
 mod agents;
 mod motion;
@@ -154,7 +154,7 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .split_for_parts();
     api.info.version = env!("CARGO_PKG_VERSION").to_owned();
     let description = described(&api);
-    let described =
+    let describe =
         move || async move { ([(header::CONTENT_TYPE, "application/json")], description) };
     v1.route("/v1/openapi.json", get(describe))
         .merge(page::router())
@@ -176,9 +176,9 @@ fn described(api: &utoipa::openapi::OpenApi) -> String {
         if kind.pointer("/properties/place").is_some() {
             let null = json!({"type": "null"});
             kind["oneOf"] = json!([
-                {"required": ["place"], "properties": {"place": {"type": "string"}, "x_m": null, "y_m": null}},
+                {"required": ["place"], "properties": {"place": {"type": "string"}, "x_m": &null, "y_m": &null}},
                 {"required": ["x_m", "y_m"], "properties": {
-                    "place": null, "x_m": {"type": "number"}, "y_m": {"type": "number"}
+                    "place": &null, "x_m": {"type": "number"}, "y_m": {"type": "number"}
                 }},
             ]);
         }

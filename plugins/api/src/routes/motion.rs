@@ -433,7 +433,7 @@ fn position(
             found.map(|place| [place.x_m, place.y_m]).ok_or_else(|| {
                 let names = places.iter().map(|place| place.name.as_str());
                 let known: Vec<_> = names.clone().map(|name| format!("`{name}`")).collect();
-                Problem::bad(match known.is_empty() {
+                Problem::not_found(match known.is_empty() {
                     true => "found a place, and a scene without places; expected `x_m` and `y_m`"
                         .to_owned(),
                     false => format!(

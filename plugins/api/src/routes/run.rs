@@ -9,7 +9,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use becomingone::Pace;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -92,8 +93,20 @@ pub(crate) async fn resume(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {
     /// How many.
+    #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 1000000)]
     ticks: u64,
+}
+
+/// A whole number, in any notation of JSON: `5.0` is one.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let number = f64::deserialize(from)?;
+    match number.fract() == 0.0 && (0.0..=1e15).contains(&number) {
+        true => Ok(number as u64),
+        false => Err(D::Error::custom(format!(
+            "found {number}; expected a whole number, 0 or more"
+        ))),
+    }
 }
 
 /// Runs some ticks of a paused run.

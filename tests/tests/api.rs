@@ -1,0 +1,675 @@
+//! `run --serve`, as a user starts it, against clients that nobody here wrote: curl's place is taken by Python's `http`,
+//! `websockets`, `schemathesis`, Prometheus' parser, and Chromium.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and bounds its waits by the wall clock"
+)]
+
+use becomingone_tests::{Ran, binary, finish, folder, root, run, say, signal, until};
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(20);
+const OWNER: &str = "owner-0123456789abcdef";
+const OPERATOR: &str = "operator-0123456789abcdef";
+const VIEWER: &str = "viewer-0123456789abcdef";
+
+/// A rover that patrols, and a dock.
+fn scene() -> String {
+    format!(
+        "(version: 1, duration_s: 600.0,
+          world: (places: [(name: \"dock\", position_m: (2.0, 1.0))]),
+          agents: [(name: \"rover\", model: {:?}, drive: Auto,
+            sensors: [
+                (name: \"encoders\", kind: Encoders(), rate_hz: 100.0),
+                (name: \"imu\", kind: Imu(), rate_hz: 100.0),
+                (name: \"lidar\", kind: Lidar(rays: 36, range_max_m: 8.0), rate_hz: 10.0, position_m: (0, 0, 0.3)),
+            ],
+            controller: Patrol(waypoints_m: [(6, 0), (6, 6), (0, 6), (0, 0)], laps: 50, speed_m_s: 0.4))])",
+        root().join("assets/rover.urdf")
+    )
+}
+
+/// A run that serves.
+struct Served {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    /// `127.0.0.1:8420`.
+    host: String,
+    page: String,
+    folder: TempDir,
+}
+
+impl Served {
+    fn new(arguments: &[&str]) -> Self {
+        let tokens = format!("owner {OWNER}\noperator {OPERATOR}\nviewer {VIEWER}\n");
+        let folder = folder(&[("s.ron", &scene()), ("tokens", &tokens)]);
+        tool(folder.path(), "chmod 600 tokens && mkdir -m 700 runtime");
+        let mut child = Command::new(binary())
+            .args([
+                "run",
+                "s.ron",
+                "--serve=0",
+                "--rerun",
+                "off",
+                "--token-file",
+                "tokens",
+            ])
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("XDG_RUNTIME_DIR", folder.path().join("runtime"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut page = String::new();
+        loop {
+            let mut line = String::new();
+            if out.read_line(&mut line).unwrap() == 0 {
+                let mut text = String::new();
+                child
+                    .stderr
+                    .take()
+                    .unwrap()
+                    .read_to_string(&mut text)
+                    .unwrap();
+                panic!("{text}");
+            }
+            if let Some(found) = line.strip_prefix("page: ") {
+                page.push_str(found.trim());
+                break;
+            }
+        }
+        let host = page.split('/').nth(2).unwrap().to_owned();
+        Self {
+            child,
+            out,
+            host,
+            page,
+            folder,
+        }
+    }
+
+    /// Status and content of an answer to these bytes.
+    fn raw(&self, bytes: &[u8]) -> (u16, String) {
+        // The run may be over.
+        let Ok(mut socket) = TcpStream::connect(&self.host) else {
+            return (0, String::new());
+        };
+        socket.set_read_timeout(Some(LIMIT)).unwrap();
+        let _ = socket.write_all(bytes);
+        let mut text = Vec::new();
+        let _ = socket.read_to_end(&mut text);
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let status = text.split(' ').nth(1).and_then(|s| s.parse().ok());
+        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (status.unwrap_or(0), body.to_owned())
+    }
+
+    fn ask(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> (u16, Value) {
+        let kind = if body.is_empty() {
+            ""
+        } else {
+            "Content-Type: application/json\r\n"
+        };
+        let text = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{kind}{headers}Content-Length: {}\r\n\r\n{body}",
+            self.host,
+            body.len()
+        );
+        let (status, body) = self.raw(text.as_bytes());
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let (status, content) = self.ask(VIEWER, "GET", path, "", "");
+        assert_eq!(status, 200, "{path}: {content}");
+        content
+    }
+
+    fn rover(&self) -> Value {
+        self.get("/v1/agents/rover")
+    }
+
+    /// A lease of the rover, as a header.
+    fn lease(&self, wanted: &Value) -> String {
+        let body = wanted.to_string();
+        let (status, granted) = self.ask(OWNER, "POST", "/v1/agents/rover/lease", "", &body);
+        assert_eq!(status, 201, "{granted}");
+        format!("Lease: {}\r\n", granted["id"].as_str().unwrap())
+    }
+
+    fn request(&self, token: &str, headers: &str, what: &Value) -> (u16, Value) {
+        self.ask(
+            token,
+            "POST",
+            "/v1/agents/rover/requests",
+            headers,
+            &what.to_string(),
+        )
+    }
+
+    fn until(&self, what: &str, reached: impl Fn(&Value) -> bool) {
+        until(LIMIT, what, || reached(&self.rover()));
+    }
+
+    /// Ends the run; returns what it printed.
+    fn end(mut self) -> (Option<i32>, String, TempDir) {
+        let (status, _) = self.ask(OWNER, "POST", "/v1/run/end", "", "");
+        assert_eq!(status, 204);
+        let mut text = String::new();
+        self.out.read_to_string(&mut text).unwrap();
+        let code = self.child.wait().unwrap().code();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        (code, text, folder)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn tool(folder: &Path, line: &str) {
+    becomingone_tests::tool(folder, line);
+}
+
+/// Python with the peers; none where it is not set, which is said.
+fn python() -> Option<std::ffi::OsString> {
+    let python = std::env::var_os("BECOMINGONE_PYTHON");
+    if python.is_none() {
+        say("skipped: BECOMINGONE_PYTHON is not set");
+    }
+    python
+}
+
+#[test]
+fn nothing_moves_without_a_lease_and_a_stop_needs_none() {
+    let run = Served::new(&[]);
+    let drive = json!({"kind": "drive", "linear_m_s": 0.3, "for_s": 1.0});
+    // No token, another one by one character, none of the file.
+    let (status, _) = run.raw(
+        format!(
+            "GET /v1/agents HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            run.host
+        )
+        .as_bytes(),
+    );
+    assert_eq!(status, 401);
+    assert_eq!(run.request("owner-0123456789abcdee", "", &drive).0, 401);
+    // The owner, too, needs a lease; a viewer may have none.
+    for token in [OWNER, OPERATOR] {
+        let (status, problem) = run.request(token, "", &drive);
+        assert_eq!(status, 403, "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains("Lease"),
+            "{problem}"
+        );
+        assert_eq!(run.request(token, "Lease: 0123\r\n", &drive).0, 403);
+    }
+    assert_eq!(
+        run.ask(
+            OPERATOR,
+            "POST",
+            "/v1/agents/rover/lease",
+            "",
+            "{\"for_s\": 10}"
+        )
+        .0,
+        403
+    );
+    assert_eq!(run.rover()["request"], Value::Null);
+
+    let lease = run.lease(&json!({"for_s": 60, "heartbeat_s": 60, "max_linear_m_s": 0.5}));
+    assert_eq!(run.request(VIEWER, &lease, &drive).0, 403);
+    let (status, problem) = run.request(
+        OPERATOR,
+        &lease,
+        &json!({"kind": "drive", "linear_m_s": 0.51}),
+    );
+    assert_eq!(status, 403, "{problem}");
+    let (status, accepted) = run.request(OPERATOR, &lease, &drive);
+    assert_eq!(status, 202, "{accepted}");
+    run.until("the request", |rover| rover["request"] == "api");
+
+    // Anybody who may look may stop; nobody but an owner clears it.
+    assert_eq!(run.ask(VIEWER, "POST", "/v1/stop", "", "").0, 204);
+    run.until("standstill", |rover| {
+        rover["mode"] == "stopped" && rover["velocity"]["linear_m_s"].as_f64().unwrap().abs() < 0.01
+    });
+    let (status, problem) = run.request(OPERATOR, &lease, &drive);
+    assert_eq!(status, 409, "{problem}");
+    assert_eq!(
+        run.ask(OPERATOR, "POST", "/v1/agents/rover/clear_stop", "", "")
+            .0,
+        403
+    );
+    // A reset keeps it.
+    assert_eq!(run.ask(OPERATOR, "POST", "/v1/run/reset", "", "").0, 204);
+    run.until("the stop after a reset", |rover| {
+        rover["mode"] == "stopped" && rover["time_s"].as_f64().unwrap() < 2.0
+    });
+    assert_eq!(
+        run.ask(OWNER, "POST", "/v1/agents/rover/clear_stop", "", "")
+            .0,
+        202
+    );
+    run.until("its own controller", |rover| rover["mode"] == "controller");
+    assert_eq!(
+        run.ask(OWNER, "POST", "/v1/agents/rover/clear_stop", "", "")
+            .0,
+        409
+    );
+}
+
+#[test]
+fn a_lease_that_ends_ends_what_it_asked_for() {
+    let run = Served::new(&[]);
+    let lease = run.lease(&json!({"for_s": 60, "heartbeat_s": 0.5}));
+    let asked = json!({"kind": "drive", "linear_m_s": 0.2, "for_s": 60});
+    assert_eq!(run.request(OPERATOR, &lease, &asked).0, 202);
+    run.until("the request", |rover| rover["request"] == "api");
+    let begun = Instant::now();
+    run.until("its end by silence", |rover| {
+        rover["request"] == Value::Null
+    });
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert_eq!(run.request(OPERATOR, &lease, &asked).0, 403);
+    // One that is released.
+    let lease = run.lease(&json!({"for_s": 60, "heartbeat_s": 60}));
+    assert_eq!(run.request(OPERATOR, &lease, &asked).0, 202);
+    assert_eq!(
+        run.ask(
+            OWNER,
+            "POST",
+            "/v1/agents/rover/lease",
+            "",
+            "{\"for_s\": 1}"
+        )
+        .0,
+        409
+    );
+    assert_eq!(
+        run.ask(OPERATOR, "DELETE", "/v1/agents/rover/lease", &lease, "")
+            .0,
+        204
+    );
+    run.until("its end by release", |rover| {
+        rover["request"] == Value::Null
+    });
+}
+
+#[test]
+fn goals_are_reached_and_an_answer_is_given_once() {
+    let run = Served::new(&["--rate", "4"]);
+    let lease = run.lease(&json!({"for_s": 600, "heartbeat_s": 600}));
+    let (status, problem) =
+        run.request(OPERATOR, &lease, &json!({"kind": "go_to", "place": "dokc"}));
+    assert_eq!(status, 404, "{problem}");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("did you mean `dock`"),
+        "{problem}"
+    );
+    let key = format!("{lease}Idempotency-Key: a1\r\n");
+    let dock = json!({"kind": "go_to", "place": "dock"});
+    let first = run.request(OPERATOR, &key, &dock);
+    assert_eq!(first.0, 202, "{}", first.1);
+    // Sent again: the same answer, and no second goal.
+    assert_eq!(run.request(OPERATOR, &key, &dock), first);
+    let other = run.request(
+        OPERATOR,
+        &key,
+        &json!({"kind": "go_to", "x_m": 0, "y_m": 0}),
+    );
+    assert_eq!(other.0, 422, "{}", other.1);
+    run.until("the dock", |rover| {
+        let at = |axis: &str, m: f64| (rover["pose"][axis].as_f64().unwrap() - m).abs() < 0.3;
+        at("x_m", 2.0) && at("y_m", 1.0)
+    });
+    // Its event is of the tick after.
+    until(LIMIT, "the event", || {
+        let events = run.get("/v1/events?most=1000");
+        let events = events["events"].as_array().unwrap().clone();
+        events
+            .iter()
+            .any(|event| event["text"].as_str().unwrap().contains("api"))
+    });
+}
+
+#[test]
+fn a_run_that_was_driven_from_outside_verifies() {
+    let run = Served::new(&["--record", "run.mcap"]);
+    let lease = run.lease(&json!({"for_s": 60, "heartbeat_s": 60}));
+    for speed in [0.3, -0.2, 0.4] {
+        let what =
+            json!({"kind": "drive", "linear_m_s": speed, "angular_rad_s": 0.5, "for_s": 0.3});
+        assert_eq!(run.request(OPERATOR, &lease, &what).0, 202);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(
+        run.ask(VIEWER, "POST", "/v1/agents/rover/stop", "", "").0,
+        204
+    );
+    run.until("the stop", |rover| rover["mode"] == "stopped");
+    let (code, text, folder) = run.end();
+    assert_eq!(code, Some(0), "{text}");
+    let ran = becomingone_tests::run(folder.path(), &["replay", "run.mcap", "--verify"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn readers_change_nothing_and_a_run_without_a_server_is_the_same() {
+    let hash = |arguments: &[&str]| {
+        let folder = folder(&[("s.ron", &scene())]);
+        let common = [
+            "run",
+            "s.ron",
+            "--duration",
+            "3s",
+            "--rerun",
+            "off",
+            "--summary",
+            "s.json",
+            "--quiet",
+        ];
+        let ran = run(folder.path(), &[&common[..], arguments].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let text = std::fs::read_to_string(folder.path().join("s.json")).unwrap();
+        let summary: Value = serde_json::from_str(&text).unwrap();
+        summary["state_hash"].as_str().unwrap().to_owned()
+    };
+    let expected = hash(&[]);
+    assert_eq!(hash(&["--serve=0", "--fast"]), expected);
+    // With readers that never pause.
+    let run = Served::new(&["--duration", "3s", "--summary", "s.json"]);
+    let mut asked = 0;
+    while run.ask(VIEWER, "GET", "/v1/sensors/rover/lidar", "", "").0 == 200 {
+        asked += 1;
+        if asked > 100_000 {
+            break;
+        }
+    }
+    assert!(asked > 100, "{asked}");
+    let mut run = run;
+    assert_eq!(run.child.wait().unwrap().code(), Some(0));
+    let text = std::fs::read_to_string(run.folder.path().join("s.json")).unwrap();
+    let summary: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(summary["state_hash"], expected.as_str());
+}
+
+#[test]
+fn requests_of_other_sites_and_bad_ones_are_refused() {
+    let run = Served::new(&[]);
+    let get = |headers: &str| {
+        let text = format!(
+            "GET /v1/agents HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {VIEWER}\r\n{headers}\r\n"
+        );
+        run.raw(text.as_bytes()).0
+    };
+    let host = format!("Host: {}\r\n", run.host);
+    assert_eq!(get(&host), 200);
+    assert_eq!(get("Host: evil.example\r\n"), 421);
+    assert_eq!(get(&format!("{host}Origin: http://evil.example\r\n")), 403);
+    assert_eq!(get(&format!("{host}Origin: http://{}\r\n", run.host)), 200);
+    // Bodies that are too large, no JSON, or not what is expected.
+    let post = |path: &str, body: &str| run.ask(OWNER, "POST", path, "", body);
+    assert_eq!(
+        post(
+            "/v1/run/step",
+            &format!("{{\"ticks\": {}}}", "1".repeat(100_000))
+        )
+        .0,
+        413
+    );
+    for (path, body, status) in [
+        ("/v1/run/step", "{", 400),
+        ("/v1/run/step", "{\"ticks\": -1}", 422),
+        ("/v1/run/step", "{\"ticks\": 1}", 409),
+        ("/v1/run/step", "{\"ticks\": 0}", 400),
+        ("/v1/run/pace", "{}", 422),
+        ("/v1/run/pace", "{\"factor\": 1e99}", 400),
+        ("/v1/agents/rover/lease", "{\"for_s\": 1e99}", 400),
+        ("/v1/agents/rovr/lease", "{\"for_s\": 1}", 404),
+        ("/v1/nothing", "{}", 404),
+        ("/v1/agents", "{}", 405),
+    ] {
+        let (found, problem) = post(path, body);
+        assert_eq!(found, status, "{path} {body}: {problem}");
+        assert_eq!(problem["status"], status, "{path} {body}: {problem}");
+        assert!(!problem["detail"].as_str().unwrap().is_empty());
+    }
+    // A head that never ends, and many that say nothing: others are served meanwhile.
+    let mut slow: Vec<_> = (0..200)
+        .map(|_| TcpStream::connect(&run.host).unwrap())
+        .collect();
+    for socket in &mut slow {
+        socket.write_all(b"GET /v1/health HTTP/1.1\r\nX: ").unwrap();
+    }
+    let begun = Instant::now();
+    assert_eq!(get(&host), 200);
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    let mut one = slow.pop().unwrap();
+    one.set_read_timeout(Some(LIMIT)).unwrap();
+    let _ = one.read_to_end(&mut Vec::new());
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "closed after {:?}",
+        begun.elapsed()
+    );
+    // Bytes of another protocol.
+    let _ = run.raw(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    assert_eq!(get(&host), 200);
+}
+
+#[test]
+fn mistakes_at_the_start_are_said() {
+    let folder = folder(&[("s.ron", &scene()), ("open", "0123456789abcdef")]);
+    tool(folder.path(), "chmod 644 open");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let begin = |arguments: &[&str]| -> Ran {
+        let mut command = Command::new(binary());
+        command
+            .args(["run", "s.ron", "--rerun", "off", "--duration", "0.1s"])
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("XDG_RUNTIME_DIR", folder.path());
+        finish(&mut command, LIMIT)
+    };
+    let serve = format!("--serve={port}");
+    for (arguments, words) in [
+        (&[serve.as_str()][..], "is free"),
+        (&["--serve=0", "--bind", "0.0.0.0"], "without TLS"),
+        (&["--serve=0", "--token-file", "open"], "chmod 600"),
+        (&["--serve=0", "--token-file", "none"], "none"),
+        (&["--bind", "127.0.0.1"], "--serve"),
+        (&["--serve=0", "--tls-cert", "a", "--tls-key", "b"], "a: "),
+    ] {
+        let ran = begin(arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn other_machines_are_served_by_tls() {
+    let folder = folder(&[("s.ron", &scene())]);
+    tool(
+        folder.path(),
+        &format!("{}\nmkdir -m 700 runtime", becomingone_tests::CERTIFICATES),
+    );
+    let mut child = Command::new(binary())
+        .args([
+            "run",
+            "s.ron",
+            "--rerun",
+            "off",
+            "--serve=0",
+            "--bind",
+            "0.0.0.0",
+            "--tls-cert",
+            "server.pem",
+            "--tls-key",
+            "server.key",
+        ])
+        .current_dir(folder.path())
+        .env("XDG_RUNTIME_DIR", folder.path().join("runtime"))
+        .env("BECOMINGONE_TOKEN", OWNER)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let page = out
+        .lines()
+        .map(Result::unwrap)
+        .find_map(|line| line.strip_prefix("page: ").map(str::to_owned))
+        .unwrap();
+    let url = page.split("/#").next().unwrap();
+    assert!(url.starts_with("https://localhost:"), "{url}");
+    if let Some(python) = python() {
+        let code = "import sys, ssl, urllib.request as u
+context = ssl.create_default_context(cafile='ca.pem')
+print(u.urlopen(u.Request(sys.argv[1] + '/v1/version', headers={'Authorization': 'Bearer ' + sys.argv[2]}), context=context).read().decode())";
+        let mut command = Command::new(python);
+        command
+            .args(["-c", code, url, OWNER])
+            .current_dir(folder.path());
+        let ran = finish(&mut command, LIMIT);
+        assert!(
+            ran.stdout.contains("becomingone"),
+            "{}{}",
+            ran.stdout,
+            ran.stderr
+        );
+    }
+    signal("INT", child.id());
+    child.wait().unwrap();
+}
+
+#[test]
+fn top_finds_a_run_and_forgets_one_that_was_killed() {
+    let mut run = Served::new(&[]);
+    let runtime = run.folder.path().join("runtime");
+    let top = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command
+            .arg("top")
+            .args(arguments)
+            .env("XDG_RUNTIME_DIR", &runtime)
+            .env("BECOMINGONE_TOKEN", VIEWER);
+        finish(&mut command, LIMIT)
+    };
+    let ran = top(&["--once"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for words in ["rover/lidar", "controller", &run.host] {
+        assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    }
+    run.child.kill().unwrap();
+    run.child.wait().unwrap();
+    let ran = top(&["--once"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("found no run that serves"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn the_stream_has_views_at_its_rate_and_a_slow_client_slows_nobody() {
+    let Some(python) = python() else { return };
+    let run = Served::new(&[]);
+    let script = root().join("tests/peers/stream.py");
+    let mut command = Command::new(python);
+    command.arg(script).args([&run.host, VIEWER]);
+    let ran = finish(&mut command, Duration::from_secs(60));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn the_description_is_what_schemathesis_finds() {
+    let Some(python) = python() else { return };
+    let run = Served::new(&[]);
+    // The stream is no answer of HTTP, and the run is not to end.
+    let mut command = Command::new(python);
+    command
+        .args([
+            "-m",
+            "schemathesis.cli",
+            "run",
+            &format!("http://{}/v1/openapi.json", run.host),
+        ])
+        .args([
+            "-H",
+            &format!("Authorization: Bearer {OWNER}"),
+            "--max-examples",
+            "20",
+            "--seed",
+            "1",
+        ])
+        .args([
+            "--exclude-path",
+            "/v1/stream",
+            "--exclude-path",
+            "/v1/run/end",
+            "--exclude-path",
+            "/v1/run/pace",
+        ])
+        .args(["--suppress-health-check", "all"])
+        .current_dir(run.folder.path());
+    let ran = finish(&mut command, Duration::from_secs(180));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    // Prometheus' own parser.
+    let text = "import sys, urllib.request as u
+from prometheus_client.parser import text_string_to_metric_families as parse
+text = u.urlopen(u.Request(f'http://{sys.argv[1]}/v1/metrics', headers={'Authorization': 'Bearer ' + sys.argv[2]})).read().decode()
+families = {family.name: family for family in parse(text)}
+assert families['becomingone_ticks'].samples[0].value > 0
+assert families['becomingone_sensor_readings'].samples[0].labels['sensor'] == 'rover/encoders', families";
+    let mut command = Command::new(std::env::var_os("BECOMINGONE_PYTHON").unwrap());
+    command.args(["-c", text, &run.host, VIEWER]);
+    let ran = finish(&mut command, LIMIT);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn the_page_drives_and_stops_in_a_browser() {
+    let Some(python) = python() else { return };
+    if !Path::new("/usr/bin/chromium").is_file() {
+        say("skipped: the page in a browser, as there is no chromium");
+        return;
+    }
+    let mut run = Served::new(&[]);
+    let mut command = Command::new(python);
+    command
+        .arg(root().join("tests/peers/page.py"))
+        .arg(&run.page)
+        .arg(run.child.id().to_string())
+        .current_dir(run.folder.path());
+    let ran = finish(&mut command, Duration::from_secs(90));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let _ = run.child.kill();
+}
