@@ -191,8 +191,7 @@ pub enum DriveSpec {
         /// Joints on the right.
         right: Vec<String>,
     },
-    /// A position servo on every joint, which holds its start position: `effort = stiffness (target - position) +
-    /// damping (target speed - speed)`.
+    /// A position servo on every joint, which holds its start position.
     Joints {
         /// Stiffness of every servo (N m/rad or N/m); none: scaled to the load of each joint.
         #[serde(default)]
@@ -200,11 +199,6 @@ pub enum DriveSpec {
         /// Damping of every servo (N m s/rad or N s/m); none: critical.
         #[serde(default)]
         damping: Option<f64>,
-        /// Iterations of the constraint solver in each of the four substeps of a tick, for this robot and whatever
-        /// touches it, 1 to 255; none: as many as stated gains need to act within 5 %, at most 128 (`check` warns where
-        /// these do not suffice), and 1 if neither gain is stated. With too few, a servo yields more than its stiffness says.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        solver_iterations: Option<u32>,
     },
 }
 

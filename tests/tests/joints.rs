@@ -498,7 +498,9 @@ fn servo_sag_is_moment_over_stiffness() {
         let q = *trace(&mut urdf(&text, G, &agent), 8.0, |e| position(e, 0))
             .last()
             .unwrap();
-        near(q * k, MOMENT_N_M * q.cos(), 0.01, "sag");
+        // As for brakes: servo damping acts on the link's inertia about its centre, for this rod a 26th of that about
+        // its joint.
+        near(q * k, MOMENT_N_M * q.cos(), 0.002 + 0.004 * d, "sag");
     }
     let text = pendulum("prismatic", 0.0, &limit(-1.0, 1.0, 100.0, 10.0))
         .replace("<axis xyz=\"0 1 0\"/>", "<axis xyz=\"0 0 1\"/>");

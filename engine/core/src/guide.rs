@@ -160,15 +160,7 @@
 //!
 //! `drive: Joints()` puts a position servo on every joint that turns or slides about one axis: `effort = stiffness
 //! (target - position) + damping (target speed - speed)`, limited to the joint's effort, with a target that moves no
-//! faster than the joint's velocity limit. Stiffness (N m/rad, N/m) and damping (N m s/rad, N s/m) default to values
-//! derived from the load of each joint.
-//!
-//! Stated gains, as in `Joints(stiffness: 20000, damping: 500)`, hold within 5 %: at rest, a joint yields by its load
-//! over its stiffness. The physics solver needs several iterations for that: more for larger gains, longer ticks and links
-//! with less inertia about their own centres of mass. The engine chooses their number if a gain is stated. Where 128 do not
-//! suffice, `check` and `run` warn, and the joint yields more. `solver_iterations: N` sets the number instead. With 1, and
-//! where neither gain is stated, joints may yield several times as much as their stiffness says.
-//!
+//! faster than the joint's velocity limit. Stiffness and damping default to values derived from the load of each joint.
 //! `fixed: true` bolts the root to the world. Your controller writes
 //! [`ActuatorTarget<JointTargets>`](crate::components::joints::JointTargets).
 //!

@@ -19,10 +19,7 @@ const BANDWIDTH_HZ: f64 = 5.0;
 ///
 /// [`DriveError`] if no joint can have a servo.
 pub fn find_servos(model: &RobotModel, spec: &DriveSpec) -> Result<Option<Servos>, DriveError> {
-    let DriveSpec::Joints {
-        stiffness, damping, ..
-    } = spec
-    else {
+    let DriveSpec::Joints { stiffness, damping } = spec else {
         return Ok(None);
     };
     let mut servos = Vec::new();
@@ -125,7 +122,6 @@ mod tests {
         let spec = DriveSpec::Joints {
             stiffness: None,
             damping: None,
-            solver_iterations: None,
         };
         let servos = find_servos(&model, &spec).unwrap().unwrap().0;
         let omega = TAU * 5.0;

@@ -253,7 +253,6 @@ impl<'a> SceneLoader<'a> {
         // Of a journal, the recorded run has warned.
         if recordings {
             reach::warn(&loaded, diagnostics);
-            warnings::warn_of_servos(&loaded, diagnostics);
         }
         Some(LoadedScene { written, ..loaded })
     }

@@ -5,7 +5,6 @@ use super::servo::Followed;
 use crate::angles::heading;
 use crate::physics::Physics;
 use crate::physics::build::{self, vec3};
-use crate::physics::iterations::iterations;
 use crate::physics::joints::wants_states;
 use crate::physics::motion::WheelAngles;
 use becomingone_components::actuator::{Actuator, ActuatorTarget};
@@ -14,7 +13,7 @@ use becomingone_components::control::{AgentBody, DrivenBy};
 use becomingone_components::drive::{DRIVE_RATE_HZ, Drive, DriveState, Odometry, Twist2};
 use becomingone_components::joints::{JointStates, JointTargets};
 use becomingone_components::scene::{AgentSpec, FromScene};
-use becomingone_components::time::{Rate, SimTime};
+use becomingone_components::time::Rate;
 use bevy_ecs::prelude::*;
 use glam::{Quat, Vec3};
 use std::sync::Arc;
@@ -65,10 +64,9 @@ pub(crate) fn spawn_robot(
     has_ground: bool,
 ) -> Pose {
     let root = start_pose(spec, model, drive, has_ground);
-    let tick_s = world.resource::<SimTime>().tick_s();
-    let mut physics = world.resource_mut::<Physics>();
-    let bodies = physics.add_robot(&spec.name, agent, model, root, drive, servos);
-    physics.set_iterations(&bodies, iterations(&spec.drive, model, servos, tick_s));
+    let bodies = world
+        .resource_mut::<Physics>()
+        .add_robot(&spec.name, agent, model, root, drive, servos);
     let moves = wants_states(model, &bodies) || servos.is_some();
     world
         .entity_mut(agent)

@@ -405,7 +405,7 @@ pub(super) fn upright(geometry: &Geometry) -> Pose {
 const ROTOR_ACROSS: f32 = 0.05;
 
 /// Inertia of a joint's armature, in the child's axes.
-pub(super) fn rotor(joint: &Joint) -> Mat3 {
+fn rotor(joint: &Joint) -> Mat3 {
     match joint.kind {
         JointKind::Revolute | JointKind::Continuous => {
             let [x, y, z] = joint.axis.to_array().map(|k| joint.axis * k);

@@ -1,7 +1,6 @@
 //! Rapier's world as a resource, and the step that advances it by exactly one tick.
 //!
 //! - [`build`]: builds bodies, joints and colliders from descriptions.
-//! - [`iterations`]: solver iterations that servos need for their stated gains.
 //! - [`joints`]: joint functions that rapier lacks: mimics, speed limits, more than a turn.
 //! - [`motion`]: motion of each agent after the step, as ground truth.
 //! - `height_field`: ground on a grid.
@@ -13,7 +12,6 @@
 pub mod build;
 pub mod contacts;
 mod height_field;
-pub mod iterations;
 pub mod joints;
 pub mod motion;
 pub(crate) mod obstacles;

@@ -13,9 +13,6 @@ use std::path::Path;
 /// Most readings queued for a tick.
 const MOST_WAITING: usize = 4096;
 
-/// Most iterations of the solver that a scene may ask for.
-const MOST_ITERATIONS: u32 = 255;
-
 /// Whether a sensor needs a body that carries it.
 fn needs_body(sensor: &SensorSpec) -> bool {
     let is_simulated = sensor.kind.value().is_some_and(|kind| kind.is_simulated());
@@ -40,25 +37,11 @@ impl Check<'_, '_, '_> {
             .as_ref()
             .is_some_and(|m| is_vehicle(Path::new(m)));
         let driven = vehicle || agent.drive != Default::default();
-        if let DriveSpec::Joints {
-            stiffness,
-            damping,
-            solver_iterations,
-        } = agent.drive
-        {
+        if let DriveSpec::Joints { stiffness, damping } = agent.drive {
             for (name, gain) in [("stiffness", stiffness), ("damping", damping)] {
                 if let Some(gain) = gain {
                     self.positive(&format!("{path}.drive.{name}"), gain);
                 }
-            }
-            if let Some(iterations) = solver_iterations
-                && !(1..=MOST_ITERATIONS).contains(&iterations)
-            {
-                self.wrong(
-                    &format!("{path}.drive.solver_iterations"),
-                    iterations,
-                    &format!("a number from 1 to {MOST_ITERATIONS}"),
-                );
             }
         }
         let mut names = HashSet::new();
