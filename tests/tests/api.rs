@@ -323,8 +323,11 @@ fn a_lease_that_ends_ends_what_it_asked_for() {
 fn goals_are_reached_and_an_answer_is_given_once() {
     let run = Served::new(&["--rate", "4"]);
     let lease = run.lease(&json!({"for_s": 600, "heartbeat_s": 600}));
-    let (status, problem) =
-        run.request(OPERATOR, &lease, &json!({"kind": "go_to", "place": "dokc"}));
+    let (status, problem) = run.request(
+        OPERATOR,
+        &lease,
+        &json!({"kind": "go_to", "place": "docks"}),
+    );
     assert_eq!(status, 404, "{problem}");
     assert!(
         problem["detail"]

@@ -392,7 +392,6 @@ fn a_stopped_arm_stays_where_it_is_and_not_at_its_target() {
     let arm = Agent::robot("arm.urdf").name("arm").drive(Drive::Joints {
         stiffness: None,
         damping: None,
-        solver_iterations: None,
     });
     let mut engine = engine(arm);
     engine.run_for(Duration::from_millis(500)).unwrap();
@@ -580,10 +579,10 @@ fn a_place_is_apart_from_obstacles_and_an_empty_list_leaves_the_scene_as_it_was(
     assert_eq!(engine.place("dock").unwrap().position_m, [2.0, 1.0]);
     assert_eq!(engine.place("dock").unwrap().yaw_rad, 1.57);
     engine.step().unwrap();
-    let error = engine.go_to("rover", "dokc").unwrap_err().to_string();
+    let error = engine.go_to("rover", "docks").unwrap_err().to_string();
     assert_eq!(
         error,
-        "found no place `dokc`; expected one of `dock`; did you mean `dock`?"
+        "found no place `docks`; expected one of `dock`; did you mean `dock`?"
     );
     let twice = Scene::builder()
         .place("a", [0.0; 2], 0.0)

@@ -41,7 +41,7 @@ mod unix {
 
     /// Time between two readings of the device.
     const PERIOD: Duration = Duration::from_millis(1);
-    /// Speeds that are told apart: readings of so many periods are on their way at once, at most.
+    /// Speeds that are distinguished: readings of so many periods are on their way at once, at most.
     const SPEEDS: usize = 1000;
     /// Steps of these speeds (m/s).
     const STEP_M_S: f64 = 1e-4;

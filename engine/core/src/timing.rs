@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::time::Duration;
 
-/// Longest time that is told apart from longer ones.
+/// Longest time that is distinguished from longer ones.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Significant digits of times.
 const DIGITS: u8 = 2;

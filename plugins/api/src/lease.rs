@@ -211,7 +211,7 @@ impl Leases {
                 angular_rad_s,
             } => [*linear_m_s, *angular_rad_s],
             RequestKind::Ackermann { speed_m_s, .. } => [*speed_m_s, 0.0],
-            // Speeds of these are the drive's, which nobody knows here.
+            // Speeds of these are the drive's, unknown here.
             _ if limits.iter().any(|(_, limit)| limit.is_some()) => {
                 return Err(LeaseError::Unlimited);
             }

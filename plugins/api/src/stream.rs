@@ -1,5 +1,5 @@
-//! The WebSocket `/v1/stream`: views at a rate, events as they come. A slow client loses whole messages and is told how
-//! many; it slows nobody else.
+//! The WebSocket `/v1/stream`: views at a rate, events as they come. A slow client loses whole messages, which are
+//! counted in the next one; it slows nobody else.
 
 use crate::gate::Caller;
 use crate::interest::{Interest, Pattern};
