@@ -6,7 +6,6 @@
 )]
 
 use crate::problem::Problem;
-use crate::server::Server;
 use crate::token::{Role, Secret, Tokens};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -259,21 +258,21 @@ impl GateState {
 
 /// Lets requests pass that are for this server.
 pub(crate) async fn ours(
-    State(server): State<Arc<Server>>,
+    State(gate): State<Arc<Gate>>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    server.gate.is_ours(request.uri(), request.headers())?;
+    gate.is_ours(request.uri(), request.headers())?;
     Ok(next.run(request).await)
 }
 
 /// Lets requests pass whose caller is known, and tells who it is.
 pub(crate) async fn known(
-    State(server): State<Arc<Server>>,
+    State(gate): State<Arc<Gate>>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = server.gate.caller(request.headers())?;
+    let caller = gate.caller(request.headers())?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }

@@ -1,7 +1,6 @@
 //! Requests that are sent again: one with a key that is known is answered as before, and does nothing.
 
 use crate::problem::Problem;
-use crate::server::Server;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
@@ -63,7 +62,7 @@ fn fingerprint(parts: &Parts, body: &Bytes) -> u64 {
 
 /// Bounds bodies in size and time, and answers requests that were answered before.
 pub(crate) async fn once(
-    State(server): State<Arc<Server>>,
+    State(replies): State<Arc<Replies>>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
@@ -102,7 +101,7 @@ pub(crate) async fn once(
             )));
         }
     };
-    if let Some(known) = begin(&server.replies, &key, asked) {
+    if let Some(known) = begin(&replies, &key, asked) {
         return known;
     }
     let response = next.run(request).await;
@@ -113,7 +112,7 @@ pub(crate) async fn once(
         .map(|body| body.to_bytes())
         .unwrap_or_default();
     let kind = parts.headers.get(header::CONTENT_TYPE).cloned();
-    let mut kept = server.replies.lock();
+    let mut kept = replies.lock();
     // A failure of this side may be another one next time.
     if parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS {
         kept.of.remove(&key);

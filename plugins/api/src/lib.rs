@@ -13,12 +13,13 @@
 //!
 //! - `gate`, `token`: who may ask, who may tell. `lease`: who may move an agent. `idempotency`: requests sent again.
 //! - `interest`, `view`: what is copied from a tick. `command`: what is given to the next one.
-//! - `routes`: `/v1`, its description as `OpenAPI`, the page. `stream`: the WebSocket. `problem`: errors.
+//! - `routes`: `/v1`, its description as `OpenAPI`, the page. `stream`: the WebSocket. `problem`, `extract`: errors.
 //! - `server`: sockets and limits. `place`: where a run is found.
 //!
 //! The crate's README has all addresses, and what a client may rely on.
 
 mod command;
+mod extract;
 mod gate;
 mod idempotency;
 mod interest;

@@ -34,12 +34,12 @@ const LEASES_EVERY: Duration = Duration::from_millis(50);
 
 /// What all requests have in common.
 pub(crate) struct Server {
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) board: Board,
     pub(crate) run: StopHandle,
     pub(crate) stops: StopQueue,
     pub(crate) commands: Commands,
-    pub(crate) replies: Replies,
+    pub(crate) replies: Arc<Replies>,
     leases: Mutex<Leases>,
     /// Name of the scene.
     pub(crate) scene: String,
@@ -63,12 +63,12 @@ impl Server {
         is_secure: bool,
     ) -> Self {
         Self {
-            gate,
+            gate: Arc::new(gate),
             board,
             run,
             stops,
             commands,
-            replies: Replies::default(),
+            replies: Arc::default(),
             leases: Mutex::default(),
             scene,
             places,

@@ -1,17 +1,13 @@
 //! Where a port is: a serial device, a USB device by its ids, or an address of the network.
 
+use crate::open_port::{OpenPort, POLL_PERIOD, WRITE_TIMEOUT};
 use crate::settings::{Flow, Parity, Settings, StopBits};
 use crate::tcp;
 use serde::de::{Deserialize, Deserializer, Unexpected, Visitor};
 use serialport::{ErrorKind, SerialPortInfo, SerialPortType};
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::io;
 
-/// Longest wait for bytes before a driver checks whether it is cancelled.
-pub(crate) const POLL_PERIOD: Duration = Duration::from_millis(50);
-/// Longest wait for a device that takes no bytes.
-pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Ports that are listed in a message.
 const MAX_LISTED: usize = 8;
 
@@ -79,12 +75,6 @@ impl<'de> Deserialize<'de> for Address {
         }
         deserializer.deserialize_any(AddressVisitor)
     }
-}
-
-/// Both directions of an open port.
-pub(crate) struct OpenPort {
-    pub(crate) reader: Box<dyn Read + Send>,
-    pub(crate) writer: Box<dyn Write + Send>,
 }
 
 impl Address {

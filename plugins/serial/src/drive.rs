@@ -5,8 +5,8 @@
     reason = "I/O threads bound their waits by the wall clock"
 )]
 
-use crate::address::POLL_PERIOD;
 use crate::command::{Encoder, safe_after};
+use crate::open_port::POLL_PERIOD;
 use crate::receiver::lost;
 use becomingone_systems::links::{ActuatorEnd, Context, DriverError, Outgoing};
 use std::io::Write;

@@ -1,10 +1,11 @@
 //! Serial driver: its sources, and the threads of a port.
 
-use crate::address::{self, Address, OpenPort};
+use crate::address::{self, Address};
 use crate::command::Encoder;
 use crate::config::{Config, Spec};
 use crate::deframer::Deframer;
 use crate::drive::Drive;
+use crate::open_port::OpenPort;
 use crate::protocol::framed::Layout;
 use crate::receiver::Receiver;
 use crate::report::Report;

@@ -50,6 +50,7 @@ mod config;
 mod deframer;
 mod drive;
 mod driver;
+mod open_port;
 pub mod protocol;
 mod receiver;
 mod report;

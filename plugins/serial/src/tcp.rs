@@ -1,6 +1,6 @@
 //! A port behind a TCP connection: a serial server, a Bluetooth bridge.
 
-use crate::address::{OpenPort, POLL_PERIOD, WRITE_TIMEOUT};
+use crate::open_port::{OpenPort, POLL_PERIOD, WRITE_TIMEOUT};
 use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};

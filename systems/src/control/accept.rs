@@ -58,7 +58,7 @@ pub(super) fn begin(mut recent: ResMut<RecentRefusals>) {
 }
 
 /// Applies a request, in the order in which the frames of a tick enter.
-pub(crate) fn accept(world: &mut World, request: &Request) {
+pub(super) fn accept(world: &mut World, request: &Request) {
     let now_ns = world.resource::<SimTime>().now_ns;
     let agent = world.resource::<EntityIndex>().entity(&request.agent);
     let agent = agent.filter(|agent| world.get::<Agent>(*agent).is_some());

@@ -34,7 +34,7 @@ pub mod teleop;
 
 use crate::hash::RegisterState as _;
 use crate::index::EntityIndex;
-use crate::links::ExternalInput;
+use crate::links::{AcceptRequest, ExternalInput};
 use crate::tick::{Last, Reset, ResetSystems, Tick, TickSystems};
 use becomingone_components::drive::{Drive, Twist2};
 use becomingone_components::joints::{JointTargets, Servos};
@@ -68,7 +68,8 @@ impl Plugin for ControlPlugin {
         input.add(requests::RequestLink(queue.clone()));
         app.insert_resource(queue)
             .insert_resource(stops)
-            .init_resource::<accept::RecentRefusals>();
+            .init_resource::<accept::RecentRefusals>()
+            .insert_resource(AcceptRequest(accept::accept));
         app.configure_sets(
             Tick,
             (

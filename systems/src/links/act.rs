@@ -1,6 +1,5 @@
 //! Commands to hardware: sent to a driver, if hardware is armed; the safe command after a time-out.
 
-use super::context::{Context, End};
 use super::site::SourceSite;
 use becomingone_components::actuator::{ActuatorCommand, ActuatorTarget};
 use becomingone_components::drive::Twist2;
@@ -77,7 +76,17 @@ struct Commands {
     /// The latest command that the driver has sent.
     sent: u64,
     /// What a safe command after another one wakes.
-    wakes: Option<Arc<End>>,
+    wakes: Option<Arc<dyn Wake>>,
+}
+
+/// The driver of an actuator, which may wait in a back-off.
+pub(super) trait Wake: std::fmt::Debug + Send + Sync {
+    /// Ends a back-off: a command waits that is not delayed.
+    fn wake(&self);
+    /// The command was taken: a later back-off is not ended by it.
+    fn taken(&self);
+    /// A command was sent: the last attempt is over.
+    fn sent(&self);
 }
 
 /// The newest command of an actuator, between tick and driver.
@@ -196,10 +205,10 @@ impl ActuatorEnd {
         }
     }
 
-    /// Lets a safe command end the back-off of a driver.
-    pub(super) fn attach(&self, context: &Context) {
-        let end = context.add(&self.slot);
-        self.slot.lock().wakes = Some(end);
+    /// Lets a safe command end the back-off of a driver; returns what it may wait for.
+    pub(super) fn wakes(&self, driver: Arc<dyn Wake>) -> &Arc<Slot> {
+        self.slot.lock().wakes = Some(driver);
+        &self.slot
     }
 
     pub(super) fn put(&self, command: Outgoing) {

@@ -5,7 +5,7 @@
     reason = "I/O threads bound their waits by the wall clock"
 )]
 
-use super::act::Slot;
+use super::act::{ActuatorEnd, Slot, Wake};
 use super::queue::PortState;
 use becomingone_components::link::LinkState;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -46,20 +46,19 @@ impl End {
     fn lock(&self) -> MutexGuard<'_, Phase> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Ends a back-off: a command waits that is not delayed.
-    pub(super) fn wake(&self) {
+impl Wake for End {
+    fn wake(&self) {
         self.lock().woken = true;
         self.changed.notify_all();
     }
 
-    /// The command was taken: a later back-off is not ended by it.
-    pub(super) fn taken(&self) {
+    fn taken(&self) {
         self.lock().woken = false;
     }
 
-    /// A command was sent: the last attempt is over.
-    pub(super) fn sent(&self) {
+    fn sent(&self) {
         self.changed.notify_all();
     }
 }
@@ -128,10 +127,10 @@ impl Context {
         }
     }
 
-    /// Adds the commands of an actuator; returns what they wake.
-    pub(super) fn add(&self, slot: &Arc<Slot>) -> Arc<End> {
-        self.end.lock().slots.push(Arc::downgrade(slot));
-        self.end.clone()
+    /// Adds the commands of an actuator, which end a back-off.
+    pub(super) fn attach(&self, end: &ActuatorEnd) {
+        let slot = Arc::downgrade(end.wakes(self.end.clone()));
+        self.end.lock().slots.push(slot);
     }
 
     /// Cancels the driver.

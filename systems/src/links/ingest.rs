@@ -2,11 +2,15 @@
 
 use super::delivery::Delivery;
 use super::input::{ExternalInput, sort};
-use crate::control::accept;
 use becomingone_components::link::{Entered, Frame, Link, Links, Payload};
+use becomingone_components::request::Request;
 use becomingone_components::sensor::SensorStats;
 use becomingone_components::time::SimTime;
 use bevy_ecs::prelude::*;
+
+/// What applies the requests of a tick, in the order in which they enter.
+#[derive(Resource, Clone, Copy)]
+pub struct AcceptRequest(pub fn(&mut World, &Request));
 
 /// Number of frames of each link.
 #[derive(Resource, Default)]
@@ -81,7 +85,11 @@ pub fn ingest(world: &mut World) {
 /// Applies a frame.
 fn apply(world: &mut World, frame: &Frame) {
     match &frame.payload {
-        Payload::Request(request) => accept::accept(world, request),
+        Payload::Request(request) => {
+            if let Some(&AcceptRequest(accept)) = world.get_resource() {
+                accept(world, request);
+            }
+        }
         Payload::Reading { numbers, bytes } => {
             let Some(sensor) = entity(world, frame.link) else {
                 return;

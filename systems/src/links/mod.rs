@@ -51,7 +51,7 @@ pub use complaints::Complaints;
 pub use context::Context;
 pub(crate) use delivery::Delivery;
 pub use driver::{ConfigError, Driver, DriverError, DriverKind, Endpoint, LinkEnd, read_config};
-pub use ingest::ingest;
+pub use ingest::{AcceptRequest, ingest};
 pub use input::{ExternalInput, InputLink, InputSample, Journal};
 pub use live::{RecordedRow, Recording};
 pub(crate) use names::{name_links, silent_after_ns};

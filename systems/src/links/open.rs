@@ -131,7 +131,7 @@ impl OpenLinks {
                         let actuator = entity.and_then(|e| world.get_entity(e).ok());
                         let will = actuator.and_then(act::will).filter(|_| armed);
                         let end = ActuatorEnd::new(&name, site, will);
-                        end.attach(&context);
+                        context.attach(&end);
                         outlets.ends.insert(name.clone(), end.clone());
                         inlets.push(Box::new(ActuatorStateLink {
                             name,

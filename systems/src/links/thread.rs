@@ -185,7 +185,7 @@ mod tests {
 
     fn drive(context: &Context) -> ActuatorEnd {
         let end = ActuatorEnd::new("a/drive", SourceSite::default(), None);
-        end.attach(context);
+        context.attach(&end);
         end
     }
 

@@ -22,8 +22,9 @@ const FLOORS: &[&[&str]] = &[
     &["becomingone-model"],
     &["becomingone-scene"],
     &["becomingone"],
-    &["becomingone-cli", "becomingone-api", "becomingone-python"],
+    &["becomingone-api", "becomingone-python"],
     &["becomingone-assistant"],
+    &["becomingone-cli"],
     &["becomingone-tests", "xtask"],
 ];
 const PLUGINS: &str = "plugins/*";

@@ -1,6 +1,6 @@
 //! Agents, sensors and events of the run.
 
-use super::{Path, Query};
+use crate::extract::{Path, Query};
 use crate::interest::Pattern;
 use crate::problem::Problem;
 use crate::server::Server;

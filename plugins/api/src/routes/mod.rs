@@ -11,17 +11,14 @@ use crate::idempotency;
 use crate::problem::Problem;
 use crate::server::Server;
 use crate::stream;
+use axum::Router;
 use axum::body::Body;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::request::Parts;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use http_body_util::BodyExt as _;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -29,62 +26,6 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-/// A JSON body; what is wrong with it is a [`Problem`].
-pub(crate) struct Body_<T>(pub(crate) T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body_<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let Json(content) = Json::from_request(request, state).await?;
-        Ok(Self(content))
-    }
-}
-
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text())
-    }
-}
-
-/// Parts of the path.
-pub(crate) struct Path<T>(pub(crate) T);
-
-impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let axum::extract::Path(content) =
-            axum::extract::Path::from_request_parts(parts, state).await?;
-        Ok(Self(content))
-    }
-}
-
-impl From<PathRejection> for Problem {
-    fn from(rejection: PathRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text())
-    }
-}
-
-/// Options of the query.
-pub(crate) struct Query<T>(pub(crate) T);
-
-impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let axum::extract::Query(content) =
-            axum::extract::Query::from_request_parts(parts, state).await?;
-        Ok(Self(content))
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(rejection: QueryRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text())
-    }
-}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -147,7 +88,7 @@ fn open() -> OpenApiRouter<Arc<Server>> {
 
 /// Everything that the server answers.
 pub(crate) fn router(server: Arc<Server>) -> Router {
-    let closed = closed().layer(from_fn_with_state(server.clone(), gate::known));
+    let closed = closed().layer(from_fn_with_state(server.gate.clone(), gate::known));
     let (v1, mut api) = OpenApiRouter::with_openapi(Description::openapi())
         .nest("/v1", closed)
         .nest("/v1", open())
@@ -160,8 +101,11 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .merge(page::router())
         .fallback(missing)
         .method_not_allowed_fallback(no_method)
-        .layer(from_fn_with_state(server.clone(), idempotency::once))
-        .layer(from_fn_with_state(server.clone(), gate::ours))
+        .layer(from_fn_with_state(
+            server.replies.clone(),
+            idempotency::once,
+        ))
+        .layer(from_fn_with_state(server.gate.clone(), gate::ours))
         .layer(from_fn(finish))
         .with_state(server)
 }

@@ -2,8 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "leases last by the wall clock")]
 
-use super::{Body_, Path};
 use crate::command::{Accepted, Refusal};
+use crate::extract::{Body, Path};
 use crate::gate::Caller;
 use crate::lease::{Granted, LeaseError, Shown, Wanted};
 use crate::problem::Problem;
@@ -170,7 +170,7 @@ pub(crate) async fn grant(
     State(server): State<Arc<Server>>,
     Extension(caller): Extension<Caller>,
     Path(agent): Path<String>,
-    Body_(wanted): Body_<Wanted>,
+    Body(wanted): Body<Wanted>,
 ) -> Result<(StatusCode, Json<Granted>), Problem> {
     caller.needs(Role::Owner)?;
     server.agent(&agent)?;
@@ -490,7 +490,7 @@ pub(crate) async fn request(
     Extension(caller): Extension<Caller>,
     Path(agent): Path<String>,
     headers: HeaderMap,
-    Body_(asked): Body_<Asked>,
+    Body(asked): Body<Asked>,
 ) -> Result<(StatusCode, Json<AcceptedView>), Problem> {
     caller.needs(Role::Operator)?;
     server.agent(&agent)?;

@@ -1,6 +1,6 @@
 //! The page, and how it is signed in.
 
-use super::Body_;
+use crate::extract::Body;
 use crate::problem::Problem;
 use crate::server::Server;
 use axum::Router;
@@ -48,7 +48,7 @@ pub(crate) struct Code {
 )]
 pub(crate) async fn sign_in(
     State(server): State<Arc<Server>>,
-    Body_(code): Body_<Code>,
+    Body(code): Body<Code>,
 ) -> Result<impl IntoResponse, Problem> {
     let cookie = server.gate.sign_in(&code.code, server.is_secure)?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]))

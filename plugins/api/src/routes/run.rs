@@ -1,6 +1,6 @@
 //! The run as a whole: pace, pause, steps, reset, end.
 
-use super::Body_;
+use crate::extract::Body;
 use crate::gate::Caller;
 use crate::problem::Problem;
 use crate::server::Server;
@@ -125,7 +125,7 @@ fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 pub(crate) async fn step(
     State(server): State<Arc<Server>>,
     Extension(caller): Extension<Caller>,
-    Body_(step): Body_<Step>,
+    Body(step): Body<Step>,
 ) -> Result<StatusCode, Problem> {
     caller.needs(Role::Operator)?;
     if !(1..=MAX_STEPS).contains(&step.ticks) {
@@ -166,7 +166,7 @@ pub(crate) struct Speed {
 pub(crate) async fn pace(
     State(server): State<Arc<Server>>,
     Extension(caller): Extension<Caller>,
-    Body_(speed): Body_<Speed>,
+    Body(speed): Body<Speed>,
 ) -> Result<StatusCode, Problem> {
     caller.needs(Role::Operator)?;
     server.run.set_pace(match speed.factor {
