@@ -348,10 +348,22 @@ fn goals_are_reached_and_an_answer_is_given_once() {
         &json!({"kind": "go_to", "x_m": 0, "y_m": 0}),
     );
     assert_eq!(other.0, 422, "{}", other.1);
+    // Regression: answers were given before the token was looked at.
+    assert_eq!(run.request("owner-0123456789abcdee", &key, &dock).0, 401);
+    assert_eq!(run.request(OWNER, &key, &dock).0, 422);
     run.until("the dock", |rover| {
         let at = |axis: &str, m: f64| (rover["pose"][axis].as_f64().unwrap() - m).abs() < 0.3;
         at("x_m", 2.0) && at("y_m", 1.0)
     });
+    // A stop is one however often its key was sent.
+    let key = "Idempotency-Key: b2\r\n";
+    for _ in 0..2 {
+        assert_eq!(run.ask(VIEWER, "POST", "/v1/stop", key, "").0, 204);
+        run.until("the stop", |rover| rover["mode"] == "stopped");
+        let path = "/v1/agents/rover/clear_stop";
+        assert_eq!(run.ask(OWNER, "POST", path, "", "").0, 202);
+        run.until("its end", |rover| rover["mode"] != "stopped");
+    }
     // Its event is of the tick after.
     until(LIMIT, "the event", || {
         let events = run.get("/v1/events?most=1000");

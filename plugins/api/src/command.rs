@@ -2,7 +2,7 @@
 
 use becomingone::components::control::DrivenBy;
 use becomingone::components::link::Source;
-use becomingone::components::request::{Request, RequestKind};
+use becomingone::components::request::{ActiveRequest, Request, RequestKind};
 use becomingone::components::time::SimTime;
 use becomingone::systems::control::refusal;
 use becomingone::systems::control::requests::RequestQueue;
@@ -17,12 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// Sender of the requests.
+pub(crate) const SENDER: &str = "api";
 /// Most commands that wait for a tick.
 const MAX_WAITING: usize = 256;
 
 /// A command that waits.
 struct Command {
-    sender: String,
     agent: String,
     what: RequestKind,
     lasts: Duration,
@@ -76,7 +77,6 @@ impl Commands {
     /// Gives a command to the run; waits until a tick has checked it, at most for `within`.
     pub(crate) async fn give(
         &self,
-        sender: &str,
         agent: &str,
         what: RequestKind,
         lasts: Duration,
@@ -89,7 +89,6 @@ impl Commands {
                 return Err(Refusal::Full);
             }
             queues.commands.push_back(Command {
-                sender: sender.to_owned(),
                 agent: agent.to_owned(),
                 what,
                 lasts,
@@ -152,7 +151,7 @@ fn take(world: &mut World) {
         let expires_ns = now_ns.saturating_add(lasts_ns);
         let done = check(world, &command.agent, &command.what).and_then(|()| {
             let queued = queue.push(Request {
-                sender: command.sender,
+                sender: SENDER.to_owned(),
                 agent: command.agent,
                 what: command.what,
                 expires_ns,
@@ -173,7 +172,7 @@ fn take(world: &mut World) {
         };
         // It replaces the one in force, and expires with the tick after the next: the safe command is left.
         queue.push(Request {
-            sender: "api".to_owned(),
+            sender: SENDER.to_owned(),
             agent,
             what,
             expires_ns: now_ns.saturating_add(tick_ns.saturating_mul(2)),
@@ -203,11 +202,19 @@ fn check(world: &World, agent: &str, what: &RequestKind) -> Result<(), Refusal> 
     Ok(())
 }
 
-/// A command of standstill, of the kind of an agent's drive.
+/// A command of standstill, of the kind of an agent's drive; none where no request of a client is in force.
 fn standstill(world: &World, agent: &str) -> Option<RequestKind> {
-    drive(world, agent)?;
-    Some(RequestKind::Stick {
-        forward: 0.0,
-        left: 0.0,
+    let entity = world.resource::<EntityIndex>().entity(agent)?;
+    let request = world.get::<ActiveRequest>(entity)?;
+    if request.sender != SENDER {
+        return None;
+    }
+    Some(match &request.what {
+        // Where they are to be already.
+        joints @ RequestKind::Joints { .. } => joints.clone(),
+        _ => RequestKind::Stick {
+            forward: 0.0,
+            left: 0.0,
+        },
     })
 }

@@ -8,15 +8,14 @@
 use crate::problem::Problem;
 use crate::token::{Role, Secret, Tokens};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Name of the page's cookie.
-const COOKIE: &str = "becomingone";
 /// How long a one-time code is good.
 const CODE_LASTS: Duration = Duration::from_secs(600);
 /// How long a page stays signed in.
@@ -89,6 +88,11 @@ pub(crate) struct Gate {
     tokens: Tokens,
     /// Values of `Host` that are this server.
     hosts: Vec<String>,
+    /// Whether every address of this machine is served: `Host` may be any number, which no name leads to.
+    is_any: bool,
+    port: u16,
+    /// Name of the page's cookie: browsers send cookies to all ports of a host.
+    cookie: String,
     state: Mutex<GateState>,
 }
 
@@ -101,11 +105,14 @@ struct GateState {
 }
 
 impl Gate {
-    /// A gate with these tokens, for these values of `Host`.
-    pub(crate) fn new(tokens: Tokens, hosts: Vec<String>) -> Self {
+    /// A gate with these tokens, of the server at this address, for these values of `Host`.
+    pub(crate) fn new(tokens: Tokens, hosts: Vec<String>, address: SocketAddr) -> Self {
         Self {
             tokens,
             hosts,
+            is_any: address.ip().is_unspecified(),
+            port: address.port(),
+            cookie: format!("becomingone-{}", address.port()),
             state: Mutex::new(GateState {
                 code: None,
                 sessions: VecDeque::new(),
@@ -140,7 +147,8 @@ impl Gate {
         let id = Secret::random().map_err(Problem::unavailable)?;
         let secure = if is_secure { "; Secure" } else { "" };
         let cookie = format!(
-            "{COOKIE}={}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}{secure}",
+            "{}={}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}{secure}",
+            self.cookie,
             id.reveal(),
             SESSION_LASTS.as_secs()
         );
@@ -162,9 +170,11 @@ impl Gate {
             .and_then(|host| host.to_str().ok());
         let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
         let known = |host: &str| {
+            let address = host.parse::<SocketAddr>();
             self.hosts
                 .iter()
                 .any(|ours| ours.eq_ignore_ascii_case(host))
+                || address.is_ok_and(|address| self.is_any && address.port() == self.port)
         };
         if !host.is_some_and(known) {
             return Err(Problem::new(
@@ -188,8 +198,8 @@ impl Gate {
         }
     }
 
-    /// Who asks, by a token or by the cookie of a page.
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+    /// Who asks, by a token or by the cookie of a page. A stop counts for no rate: others of its role may have used it up.
+    fn caller(&self, headers: &HeaderMap, is_stop: bool) -> Result<Caller, Problem> {
         let now = Instant::now();
         let bearer = headers.get(header::AUTHORIZATION).map(|value| {
             let value = value.to_str().unwrap_or_default();
@@ -210,7 +220,7 @@ impl Gate {
                 let cookies = cookies.filter_map(|cookie| cookie.to_str().ok());
                 let ids = cookies.flat_map(|all| all.split(';')).filter_map(|cookie| {
                     let (name, id) = cookie.trim().split_once('=')?;
-                    (name == COOKIE).then_some(id)
+                    (name == self.cookie).then_some(id)
                 });
                 let mut is_known = false;
                 for id in ids.take(4) {
@@ -233,7 +243,7 @@ impl Gate {
                 ),
             });
         };
-        match state.requests[role as usize].take(now) {
+        match is_stop || state.requests[role as usize].take(now) {
             true => Ok(Caller { role }),
             false => Err(Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
@@ -256,6 +266,11 @@ impl GateState {
     }
 }
 
+/// Whether it stops agents: nothing is in its way but the gate itself.
+pub(crate) fn is_stop(request: &Request) -> bool {
+    request.method() == Method::POST && request.uri().path().ends_with("/stop")
+}
+
 /// Lets requests pass that are for this server.
 pub(crate) async fn ours(
     State(gate): State<Arc<Gate>>,
@@ -272,7 +287,7 @@ pub(crate) async fn known(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = gate.caller(request.headers())?;
+    let caller = gate.caller(request.headers(), is_stop(&request))?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
@@ -288,6 +303,7 @@ mod tests {
         Gate::new(
             tokens,
             vec!["127.0.0.1:8420".to_owned(), "localhost:8420".to_owned()],
+            "127.0.0.1:8420".parse().unwrap(),
         )
     }
 
@@ -338,7 +354,7 @@ mod tests {
     fn a_token_or_a_page_that_is_signed_in_is_known() {
         let gate = gate();
         let caller = |name: header::HeaderName, value: &str| {
-            gate.caller(&headers(&[(name, value)]))
+            gate.caller(&headers(&[(name, value)]), false)
                 .map_err(|problem| problem.status)
         };
         let owner = Ok(Caller { role: Role::Owner });
@@ -377,12 +393,49 @@ mod tests {
         let gate = gate();
         let wrong = headers(&[(header::AUTHORIZATION, "Bearer 0123456789abcdee")]);
         let statuses: Vec<u16> = (0..100)
-            .map(|_| gate.caller(&wrong).unwrap_err().status)
+            .map(|_| gate.caller(&wrong, false).unwrap_err().status)
             .collect();
         assert_eq!(statuses[0], 401);
         assert_eq!(statuses[99], 429);
         // Who knows the token is not.
         let right = headers(&[(header::AUTHORIZATION, "Bearer 0123456789abcdef")]);
-        assert!(gate.caller(&right).is_ok());
+        assert!(gate.caller(&right, false).is_ok());
+    }
+
+    #[test]
+    fn a_stop_is_taken_where_its_role_has_asked_too_much() {
+        let gate = gate();
+        let right = headers(&[(header::AUTHORIZATION, "Bearer 0123456789abcdef")]);
+        let most = REQUESTS.1 as usize * 3;
+        let refused = (0..most).any(|_| gate.caller(&right, false).is_err());
+        assert!(refused);
+        assert!((0..10).all(|_| gate.caller(&right, true).is_ok()));
+        let wrong = headers(&[(header::AUTHORIZATION, "Bearer 0123456789abcdee")]);
+        assert!(gate.caller(&wrong, true).is_err());
+    }
+
+    #[test]
+    fn every_number_of_this_machine_is_ours_and_no_other_name() {
+        let tokens = Tokens::owner(TOKEN).unwrap();
+        let gate = Gate::new(
+            tokens,
+            vec!["robot:8420".to_owned()],
+            "0.0.0.0:8420".parse().unwrap(),
+        );
+        let is_ours = |host: &str| {
+            let headers = headers(&[(header::HOST, host)]);
+            gate.is_ours(&Uri::from_static("/"), &headers).is_ok()
+        };
+        for (host, expected) in [
+            ("192.168.1.7:8420", true),
+            ("[fe80::1]:8420", true),
+            ("robot:8420", true),
+            ("192.168.1.7:80", false),
+            ("192.168.1.7", false),
+            ("evil.example:8420", false),
+            ("192.168.1.7.evil.example:8420", false),
+        ] {
+            assert_eq!(is_ours(host), expected, "{host}");
+        }
     }
 }

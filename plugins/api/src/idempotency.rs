@@ -1,5 +1,6 @@
 //! Requests that are sent again: one with a key that is known is answered as before, and does nothing.
 
+use crate::gate;
 use crate::problem::Problem;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -21,7 +22,7 @@ const LONGEST_KEY: usize = 128;
 /// Most answers that are kept; the oldest is forgotten first.
 const MAX_REPLIES: usize = 1024;
 /// Largest body of a request.
-pub(crate) const MAX_BODY: usize = 64 << 10;
+const MAX_BODY: usize = 64 << 10;
 /// Longest time in which a body has to be there.
 const BODY_WITHIN: Duration = Duration::from_secs(5);
 
@@ -40,8 +41,11 @@ struct Reply {
     /// Of role, method, path and body.
     asked: u64,
     /// None while it is worked on.
-    answer: Option<(StatusCode, Option<HeaderValue>, Bytes)>,
+    answer: Option<Answer>,
 }
+
+/// Status, media type and content.
+type Answer = (StatusCode, Option<HeaderValue>, Bytes);
 
 impl Replies {
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -54,24 +58,17 @@ fn fingerprint(parts: &Parts, body: &Bytes) -> u64 {
     parts.method.as_str().hash(&mut hasher);
     parts.uri.path().hash(&mut hasher);
     parts.uri.query().hash(&mut hasher);
-    let role = parts.extensions.get::<crate::gate::Caller>();
+    let role = parts.extensions.get::<gate::Caller>();
     role.map(|caller| caller.role as u8).hash(&mut hasher);
     body.hash(&mut hasher);
     hasher.finish()
 }
 
-/// Bounds bodies in size and time, and answers requests that were answered before.
-pub(crate) async fn once(
-    State(replies): State<Arc<Replies>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    if request.method() == Method::GET || request.method() == Method::HEAD {
-        return Ok(next.run(request).await);
-    }
+/// Bounds bodies in size and time.
+pub(crate) async fn bounded(request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let collected = tokio::time::timeout(BODY_WITHIN, Limited::new(body, MAX_BODY).collect()).await;
-    let body = match collected {
+    let body = Limited::new(body, MAX_BODY).collect();
+    let body = match tokio::time::timeout(BODY_WITHIN, body).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             return Err(Problem::new(
@@ -87,12 +84,23 @@ pub(crate) async fn once(
             ));
         }
     };
-    let key = parts.headers.get(KEY).cloned();
-    let asked = fingerprint(&parts, &body);
-    let request = Request::from_parts(parts, Body::from(body));
-    let Some(key) = key else {
+    Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
+}
+
+/// Answers requests that were answered before. Behind the gate: answers have secrets, and are of one role.
+pub(crate) async fn once(
+    State(replies): State<Arc<Replies>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let Some(key) = request.headers().get(KEY).cloned() else {
         return Ok(next.run(request).await);
     };
+    let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
+    // Who asks for a stop twice wants it twice.
+    if is_read || gate::is_stop(&request) {
+        return Ok(next.run(request).await);
+    }
     let key = match key.to_str() {
         Ok(key) if (1..=LONGEST_KEY).contains(&key.len()) => key.to_owned(),
         _ => {
@@ -101,26 +109,52 @@ pub(crate) async fn once(
             )));
         }
     };
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes());
+    let body = body.map_err(|_| Problem::bad("found a body that ends early"))?;
+    let asked = fingerprint(&parts, &body);
     if let Some(known) = begin(&replies, &key, asked) {
         return known;
     }
-    let response = next.run(request).await;
-    let (parts, body) = response.into_parts();
-    let body = body
-        .collect()
-        .await
-        .map(|body| body.to_bytes())
-        .unwrap_or_default();
-    let kind = parts.headers.get(header::CONTENT_TYPE).cloned();
-    let mut kept = replies.lock();
+    let mut pending = Pending {
+        replies: &replies,
+        key: &key,
+        answer: None,
+    };
+    let request = Request::from_parts(parts, Body::from(body));
+    let (parts, body) = next.run(request).await.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes());
+    let body = body.unwrap_or_default();
     // A failure of this side may be another one next time.
-    if parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS {
-        kept.of.remove(&key);
-    } else if let Some(reply) = kept.of.get_mut(&key) {
-        reply.answer = Some((parts.status, kind, body.clone()));
+    if !parts.status.is_server_error() && parts.status != StatusCode::TOO_MANY_REQUESTS {
+        let kind = parts.headers.get(header::CONTENT_TYPE).cloned();
+        pending.answer = Some((parts.status, kind, body.clone()));
     }
-    drop(kept);
     Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// A request that is worked on: its answer is kept in the end, or its key is forgotten, also where its client is gone.
+struct Pending<'a> {
+    replies: &'a Replies,
+    key: &'a str,
+    answer: Option<Answer>,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        let mut kept = self.replies.lock();
+        match self.answer.take() {
+            None => {
+                kept.of.remove(self.key);
+                kept.order.retain(|key| key != self.key);
+            }
+            Some(answer) => {
+                if let Some(reply) = kept.of.get_mut(self.key) {
+                    reply.answer = Some(answer);
+                }
+            }
+        }
+    }
 }
 
 /// The known answer; none where this request is the first with its key, which is kept then.

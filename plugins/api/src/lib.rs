@@ -182,7 +182,7 @@ impl Api {
             Some(tokens) => (tokens, None),
             None => Tokens::of_this_user(&folder).map_err(ApiError::Token)?,
         };
-        let gate = Gate::new(tokens, hosts(address));
+        let gate = Gate::new(tokens, hosts(address), address);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", shown(address));
         let code = gate.code().map_err(ApiError::Token)?;

@@ -84,11 +84,25 @@ impl Server {
     /// A view of the next tick, with these sensors.
     pub(crate) async fn view(&self, sensors: Vec<Pattern>) -> Result<Arc<View>, Problem> {
         let _interest = (!sensors.is_empty()).then(|| self.board.interests.in_sensors(sensors));
+        let version = self.board.interests.version();
         let mut views = self.board.views();
         views.mark_unchanged();
         self.board.interests.want();
-        match timeout(TICK_WITHIN, views.changed()).await {
-            Ok(Ok(())) => Ok(views.borrow_and_update().clone()),
+        let next = async {
+            loop {
+                if views.changed().await.is_err() {
+                    return None;
+                }
+                let view = views.borrow_and_update().clone();
+                // Another reader may have asked for it a moment before.
+                if view.version >= version {
+                    return Some(view);
+                }
+                self.board.interests.want();
+            }
+        };
+        match timeout(TICK_WITHIN, next).await {
+            Ok(Some(view)) => Ok(view),
             _ => Err(Problem::unavailable(format!(
                 "found no tick within {} s: the run has not started, has ended, or its ticks are long",
                 TICK_WITHIN.as_secs()

@@ -29,6 +29,9 @@ const MAX_EVENTS: usize = 4096;
 pub(crate) struct View {
     /// Counts the views of this server.
     pub(crate) number: u64,
+    /// Of the interests that its sensors are for.
+    #[serde(skip)]
+    pub(crate) version: u64,
     /// Ticks so far.
     pub(crate) tick: u64,
     /// Time of the run (s).
@@ -335,6 +338,7 @@ fn copy(world: &mut World) {
         let time = world.resource::<SimTime>();
         let view = View {
             number: copied.number,
+            version,
             tick: time.tick,
             time_s: time.now_s(),
             state_hash: format!("{:016x}", world.resource::<StateHash>().0),

@@ -41,7 +41,9 @@ if (version) {
 // --- The stream -----------------------------------------------------------------------------------------------------
 
 let view = null;
+// When a message, and a view, came last.
 let latest = 0;
+let seen = 0;
 let socket = null;
 const paths = new Map();
 
@@ -59,6 +61,7 @@ function take(message) {
       paths.clear();
     }
     view = message;
+    seen = latest;
     for (const agent of message.agents) {
       if (!agent.pose) continue;
       const path = paths.get(agent.agent) ?? [];
@@ -105,9 +108,11 @@ function rows(body, items, key, fill) {
 
 function show() {
   const age = (performance.now() - latest) / 1000;
-  const live = latest > 0 && age < 1;
+  const still = (performance.now() - seen) / 1000;
+  const live = seen > 0 && age < 1 && still < 1;
   $("link").className = live ? "live" : "dead";
-  const state = live ? "live" : latest === 0 ? "connecting" : `no data for ${age.toFixed(0)} s`;
+  // The server may answer while the run does not.
+  const state = live ? "live" : latest === 0 ? "connecting" : age < 1 ? `no tick for ${still.toFixed(0)} s` : `no data for ${age.toFixed(0)} s`;
   if ($("link").textContent !== state) $("link").textContent = state;
   if (!view) return;
   $("clock").textContent = `${view.time_s.toFixed(1)} s, tick ${view.tick}${view.is_paused ? ", paused" : ""}`;

@@ -88,7 +88,12 @@ fn open() -> OpenApiRouter<Arc<Server>> {
 
 /// Everything that the server answers.
 pub(crate) fn router(server: Arc<Server>) -> Router {
-    let closed = closed().layer(from_fn_with_state(server.gate.clone(), gate::known));
+    let closed = closed()
+        .layer(from_fn_with_state(
+            server.replies.clone(),
+            idempotency::once,
+        ))
+        .layer(from_fn_with_state(server.gate.clone(), gate::known));
     let (v1, mut api) = OpenApiRouter::with_openapi(Description::openapi())
         .nest("/v1", closed)
         .nest("/v1", open())
@@ -101,10 +106,7 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .merge(page::router())
         .fallback(missing)
         .method_not_allowed_fallback(no_method)
-        .layer(from_fn_with_state(
-            server.replies.clone(),
-            idempotency::once,
-        ))
+        .layer(from_fn(idempotency::bounded))
         .layer(from_fn_with_state(server.gate.clone(), gate::ours))
         .layer(from_fn(finish))
         .with_state(server)

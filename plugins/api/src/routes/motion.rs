@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "leases last by the wall clock")]
 
-use crate::command::{Accepted, Refusal};
+use crate::command::{Accepted, Refusal, SENDER};
 use crate::extract::{Body, Path};
 use crate::gate::Caller;
 use crate::lease::{Granted, LeaseError, Shown, Wanted};
@@ -20,8 +20,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use utoipa::ToSchema;
 
-/// Sender of the requests.
-const SENDER: &str = "api";
 /// The header with the secret of a lease.
 const LEASE: &str = "lease";
 /// Longest time for which a command holds (s).
@@ -122,13 +120,9 @@ pub(crate) async fn clear_stop(
     caller.needs(Role::Owner)?;
     server.agent(&agent)?;
     let lasts = Duration::from_secs_f64(MAX_FOR_S);
-    let given = server.commands.give(
-        SENDER,
-        &agent,
-        RequestKind::ClearStop,
-        lasts,
-        CHECKED_WITHIN,
-    );
+    let given = server
+        .commands
+        .give(&agent, RequestKind::ClearStop, lasts, CHECKED_WITHIN);
     Ok((StatusCode::ACCEPTED, Json(given.await?.into())))
 }
 
@@ -501,6 +495,6 @@ pub(crate) async fn request(
     // Time of a run may pass faster than that of its lease, which ends it in any case.
     let given = server
         .commands
-        .give(SENDER, &agent, what, lasts.min(left), CHECKED_WITHIN);
+        .give(&agent, what, lasts.min(left), CHECKED_WITHIN);
     Ok((StatusCode::ACCEPTED, Json(given.await?.into())))
 }
