@@ -290,7 +290,7 @@ mod tests {
     fn sample(sequence: u64) -> Sample {
         Sample {
             sequence: Some(sequence),
-            stamp_ns: Some(1_000 + sequence),
+            stamp_ns: Some(sequence.saturating_add(1_000)),
             numbers: vec![sequence as f64],
             ..Sample::default()
         }
