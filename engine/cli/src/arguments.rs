@@ -3,7 +3,7 @@
 #[cfg(feature = "replay")]
 use crate::analyze;
 #[cfg(feature = "api")]
-use crate::top;
+use crate::{mcp, serve, top};
 use crate::{calibrate, check, doctor, inspect, list, new, probe, run, score};
 #[cfg(feature = "record")]
 use crate::{info, replay};
@@ -54,6 +54,14 @@ pub(crate) enum Verb {
     /// Write a crate with a driver of your own, or a project with a robot.
     #[command(after_help = new::EXAMPLES)]
     New(new::New),
+    /// Serve without a run: scenes are listed, checked, started and ended over the API; each run is a process of its own.
+    #[cfg(feature = "api")]
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(serve::Serve),
+    /// Serve the Model Context Protocol at standard input and output: for a run that serves, or for runs that it starts.
+    #[cfg(feature = "api")]
+    #[command(after_help = mcp::EXAMPLES)]
+    Mcp(mcp::Mcp),
     /// Show a run that serves (`run --serve`): agents, alarms, sensors, again and again.
     #[cfg(feature = "api")]
     #[command(after_help = top::EXAMPLES)]

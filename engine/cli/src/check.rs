@@ -1,5 +1,6 @@
 //! `becomingone check`.
 
+use crate::confine::ConfineArgs;
 use crate::failure::Failure;
 use crate::introduce::print_warnings;
 use crate::load::{ModelArgs, load};
@@ -20,6 +21,8 @@ pub(crate) struct Check {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
+    confine: ConfineArgs,
+    #[command(flatten)]
     overlays: OverlayArgs,
     /// Scene files (.ron), robot (URDF or MJCF) or vehicle (.yaml) descriptions, or names of built-in scenes.
     #[arg(required = true)]
@@ -37,9 +40,11 @@ impl Check {
         let mut wrong = 0;
         let overlays = Overlays::from(&self.overlays);
         let kinds = plugins.kinds();
-        let files = self.model.files(&assets::Assets);
         for file in &self.scenes {
+            let confined = self.confine.files(&assets::Assets, file)?;
+            let files = self.model.files(&confined);
             let read = load(file, None, &overlays, &files, plugins).and_then(|loaded| {
+                self.confine.check(&loaded)?;
                 let checked = CoherenceEngine::check_sources(&kinds, &loaded);
                 checked.map_err(|e| Failure::BadInput(e.to_string()))?;
                 Ok(loaded)

@@ -1,5 +1,5 @@
 //! The program `becomingone`, one file per verb: `run`, `info`, `replay`, `check`, `inspect`, `analyze`, `calibrate`,
-//! `score`, `list`, `probe`, `doctor`, `new`, `top`.
+//! `score`, `list`, `probe`, `doctor`, `new`, `serve`, `mcp`, `top`.
 
 #![allow(
     clippy::print_stdout,
@@ -17,18 +17,24 @@ mod analyze;
 mod arguments;
 mod calibrate;
 mod check;
+mod confine;
 mod doctor;
 mod failure;
 mod files;
+#[cfg(feature = "api")]
+mod found;
 mod healthy;
 #[cfg(feature = "record")]
 mod info;
 mod inspect;
 mod interrupt;
 mod introduce;
+mod limits;
 mod list;
 mod live;
 mod load;
+#[cfg(feature = "api")]
+mod mcp;
 mod memory;
 mod new;
 mod overlays;
@@ -115,6 +121,10 @@ impl Cli {
             Verb::Probe(probe) => probe.run(plugins),
             Verb::Doctor(doctor) => doctor.run(plugins),
             Verb::New(new) => new.run(plugins),
+            #[cfg(feature = "api")]
+            Verb::Serve(serve) => serve.run(),
+            #[cfg(feature = "api")]
+            Verb::Mcp(mcp) => mcp.run(),
             #[cfg(feature = "api")]
             Verb::Top(top) => top.run(),
         };

@@ -1,10 +1,12 @@
 //! `becomingone run`.
 
 use crate::alarm_lines::AlarmLines;
+use crate::confine::ConfineArgs;
 use crate::failure::Failure;
 use crate::files::{keep_apart, writable, write_json};
 use crate::interrupt::Interrupt;
 use crate::introduce::{introduce, print_warnings};
+use crate::limits::LimitArgs;
 use crate::live;
 use crate::load::{ModelArgs, load};
 use crate::memory::Memory;
@@ -14,7 +16,7 @@ use crate::profile::print_profile;
 use crate::progress::Progress;
 use crate::record::{Origin, Recording};
 #[cfg(feature = "api")]
-use crate::serve::ServeArgs;
+use crate::serve::{ServeArgs, print_address};
 use crate::show::{self, Rerun, Viewer};
 use becomingone::Plugins;
 use becomingone::scene::Overlays;
@@ -54,6 +56,8 @@ pub(crate) struct Run {
     duration: Option<Duration>,
     #[command(flatten)]
     meshes: ModelArgs,
+    #[command(flatten)]
+    confine: ConfineArgs,
     #[command(flatten)]
     overlays: OverlayArgs,
     #[command(flatten)]
@@ -109,6 +113,8 @@ pub(crate) struct Run {
     /// Measure and print the time that each system takes.
     #[arg(long)]
     profile_ticks: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 #[derive(Args)]
@@ -176,8 +182,10 @@ impl Run {
                 "--interactive and --teleop need a terminal, and standard input is no terminal; run without them, or in a terminal".to_owned(),
             ));
         }
+        self.limits.set()?;
         let interrupt = Interrupt::install()?;
-        let files = assets::CapturingFiles::new(&assets::Assets);
+        let confined = self.confine.files(&assets::Assets, &self.what)?;
+        let files = assets::CapturingFiles::new(&confined);
         let mut loaded = load(
             &self.what,
             self.model.as_deref(),
@@ -185,6 +193,7 @@ impl Run {
             &self.meshes.files(&files),
             plugins,
         )?;
+        self.confine.check(&loaded)?;
         let mut read = files.take();
         let saved = match &self.rerun {
             Rerun::Save(file) => Some(file),
@@ -303,10 +312,7 @@ impl Run {
 
         #[cfg(feature = "api")]
         if let Some(serving) = &serving {
-            print_out!("page: {}", serving.page());
-            if let Some(file) = serving.token_file() {
-                print_out!("token: in {}", file.display());
-            }
+            print_address(serving);
         }
         let keys = match clock {
             None => None,

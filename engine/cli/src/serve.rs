@@ -1,44 +1,56 @@
-//! `run --serve`: the server of a run.
+//! Servers: of a run (`run --serve`), and of several (`serve`).
 
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use becomingone::CoherenceEngine;
-use becomingone_api::{Api, ApiError, Serving, Tokens};
+use becomingone_api::{Api, ApiError, HubOptions, Serving, Tokens};
 use clap::Args;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+pub(crate) const EXAMPLES: &str = "Examples:
+  becomingone serve
+  becomingone serve scenes/ --recordings runs/ --limit-memory 2000000000
+  curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8420/v1/scenes
+  curl -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\
+      -d '{\"scene\": \"robot\"}' http://127.0.0.1:8420/v1/runs
+
+Each run is a process of its own and is recorded. Ctrl-C and SIGTERM close the recordings and end all.
+
+Exit status: 0 ended, 1 the server failed, 2 bad input, as a port that is taken.";
+
+/// Where a server is, and who may ask it.
 #[derive(Args)]
-#[command(next_help_heading = "Server")]
-pub(crate) struct ServeArgs {
-    /// Serve a page, REST and a WebSocket on this port of this machine [default: 8420]. Runs in real time by default.
-    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true)]
-    serve: Option<Option<u16>>,
+pub(crate) struct AddressArgs {
     /// Serve on this address; one that other machines reach needs --tls-cert and --tls-key.
-    #[arg(long, value_name = "ADDRESS", requires = "serve")]
+    #[arg(long, value_name = "ADDRESS")]
     bind: Option<IpAddr>,
     /// File with the token of the owner, or with lines of a role (viewer, operator, owner) and a token
     /// [default: that of the environment (`BECOMINGONE_TOKEN`), else a file of this user, which is made].
-    #[arg(long, value_name = "FILE", requires = "serve")]
+    #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Certificates of the server (PEM).
-    #[arg(long, value_name = "FILE", requires_all = ["serve", "tls_key"])]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// Their private key (PEM).
-    #[arg(long, value_name = "FILE", requires_all = ["serve", "tls_cert"])]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 }
 
-impl ServeArgs {
-    /// Whether there is a server.
-    pub(crate) fn is_on(&self) -> bool {
-        self.serve.is_some()
+impl AddressArgs {
+    /// The first flag that was given.
+    fn given(&self) -> Option<&'static str> {
+        [
+            ("--bind", self.bind.is_some()),
+            ("--token-file", self.token_file.is_some()),
+            ("--tls-cert", self.tls_cert.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(flag, is_given)| is_given.then_some(flag))
     }
 
-    /// Starts the server of an engine that has not started.
-    pub(crate) fn start(&self, engine: &mut CoherenceEngine) -> Result<Option<Serving>, Failure> {
-        let Some(port) = self.serve else {
-            return Ok(None);
-        };
+    fn api(&self, port: Option<u16>) -> Result<Api, Failure> {
         let mut api = Api::new();
         if let Some(port) = port {
             api = api.port(port);
@@ -53,10 +65,123 @@ impl ServeArgs {
             let tokens = Tokens::read(file);
             api = api.tokens(tokens.map_err(|e| Failure::BadInput(format!("--token-file: {e}")))?);
         }
-        let serving = api.start(engine).map_err(|error| match error {
-            ApiError::Thread(_) => Failure::Run(error.to_string()),
-            _ => Failure::BadInput(format!("--serve: {error}")),
-        })?;
-        Ok(Some(serving))
+        Ok(api)
+    }
+}
+
+/// A server that does not start.
+fn failure(of: &str, error: &ApiError) -> Failure {
+    match error {
+        ApiError::Thread(_) | ApiError::Router(_) => Failure::Run(error.to_string()),
+        _ => Failure::BadInput(format!("{of}: {error}")),
+    }
+}
+
+/// Where a server is found.
+pub(crate) fn print_address(serving: &Serving) {
+    print_out!("page: {}", serving.page());
+    if let Some(file) = serving.token_file() {
+        print_out!("token: in {}", file.display());
+    }
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct ServeArgs {
+    /// Serve a page, REST, a WebSocket, gRPC and MCP on this port of this machine [default: 8420]. Runs in real time by
+    /// default.
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true)]
+    serve: Option<Option<u16>>,
+    #[command(flatten)]
+    address: AddressArgs,
+}
+
+impl ServeArgs {
+    /// Whether there is a server.
+    pub(crate) fn is_on(&self) -> bool {
+        self.serve.is_some()
+    }
+
+    /// Starts the server of an engine that has not started.
+    pub(crate) fn start(&self, engine: &mut CoherenceEngine) -> Result<Option<Serving>, Failure> {
+        let Some(port) = self.serve else {
+            return match self.address.given() {
+                None => Ok(None),
+                Some(flag) => Err(Failure::BadInput(format!(
+                    "found {flag} without a server; expected --serve with it"
+                ))),
+            };
+        };
+        let serving = self.address.api(port)?.start(engine);
+        serving.map(Some).map_err(|e| failure("--serve", &e))
+    }
+}
+
+/// Arguments of `serve`.
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Folder with scenes (.ron) that may be run, beside the built-in ones.
+    scenes: Option<PathBuf>,
+    /// Port of this machine; 0 for one that is free.
+    #[arg(long, default_value_t = becomingone_api::PORT)]
+    port: u16,
+    #[command(flatten)]
+    address: AddressArgs,
+    /// Folder for the recordings of the runs.
+    #[arg(long, value_name = "FOLDER", default_value = "recordings")]
+    recordings: PathBuf,
+    /// Arm hardware actuators of the runs: without this, commands are computed and not sent.
+    #[arg(long)]
+    arm: bool,
+    /// Let scenes that come over the network use drivers, which may run programs and reach other machines, and read any file
+    /// of this user.
+    #[arg(long)]
+    allow_sources: bool,
+    /// Most runs at once.
+    #[arg(long, value_name = "COUNT", default_value_t = 8)]
+    most_runs: usize,
+    /// Most address space of a run (bytes).
+    #[arg(long, value_name = "BYTES")]
+    limit_memory: Option<u64>,
+    /// Most processor time of a run (s).
+    #[arg(long, value_name = "SECONDS")]
+    limit_cpu: Option<u64>,
+}
+
+impl Serve {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        let interrupt = Interrupt::install()?;
+        let serving = self.start()?;
+        let (ended, is_ended) = std::sync::mpsc::channel();
+        interrupt.on_first(move || {
+            // The receiver is there until the end.
+            let _ = ended.send(());
+        });
+        print_address(&serving);
+        let limit = |what: &str, limit: Option<u64>, unit: &str| match limit {
+            Some(limit) => print_out!("limit of a run: {limit} {unit} of {what}"),
+            None => print_out!("limit of a run: none of {what}"),
+        };
+        limit("memory", self.limit_memory, "bytes");
+        limit("processor time", self.limit_cpu, "s");
+        let _ = is_ended.recv();
+        drop(serving);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn start(&self) -> Result<Serving, Failure> {
+        let program = std::env::current_exe();
+        let options = HubOptions {
+            program: program.map_err(|e| Failure::Run(format!("this program: {e}")))?,
+            scenes: self.scenes.clone(),
+            recordings: self.recordings.clone(),
+            allow_sources: self.allow_sources,
+            arm: self.arm,
+            memory_bytes: self.limit_memory,
+            cpu_s: self.limit_cpu,
+            most_runs: self.most_runs,
+        };
+        let api = self.address.api(Some(self.port))?;
+        api.start_hub(options).map_err(|e| failure("serve", &e))
     }
 }

@@ -1,7 +1,8 @@
 //! `becomingone top`: a table of a run that serves, drawn anew again and again.
 
 use crate::failure::Failure;
-use becomingone_api::{Found, TOKEN_VARIABLE, folder, found};
+use crate::found::choose;
+use becomingone_api::{Client, Found};
 use clap::Args;
 use comfy_table::{Table, presets};
 use serde_json::Value;
@@ -32,8 +33,10 @@ const EVERY: Duration = Duration::from_millis(500);
 
 impl Top {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let run = choose(self.at.as_deref())?;
-        let client = Client::of(&run)?;
+        let run = choose(self.at.as_deref())?.ok_or_else(|| Failure::BadInput(
+            "found no run that serves; expected one, as by `becomingone run robot --real-time --serve`, or --at URL".to_owned(),
+        ))?;
+        let client = Client::of(&run).map_err(Failure::BadInput)?;
         let is_terminal = std::io::stdout().is_terminal();
         let mut before: Option<(std::time::Instant, f64)> = None;
         loop {
@@ -67,85 +70,6 @@ impl Top {
             }
             std::thread::sleep(EVERY);
         }
-    }
-}
-
-/// The run at this address, else the only one of this user.
-fn choose(at: Option<&str>) -> Result<Found, Failure> {
-    let folder = folder().map_err(Failure::Run)?;
-    let runs = found(&folder).map_err(Failure::Run)?;
-    let listed = || {
-        let runs = runs
-            .iter()
-            .map(|run| format!("{} ({})", run.url, run.scene));
-        runs.collect::<Vec<_>>().join(", ")
-    };
-    match (at, runs.as_slice()) {
-        (None, [run]) => Ok(run.clone()),
-        (None, []) => Err(Failure::BadInput(
-            "found no run that serves; expected one, as by `becomingone run robot --real-time --serve`, or --at URL".to_owned(),
-        )),
-        (None, _) => Err(Failure::BadInput(format!("found more than one run; expected --at with one of {}", listed()))),
-        (Some(url), _) => {
-            let url = url.trim_end_matches('/');
-            let known = runs.iter().find(|run| run.url == url).cloned();
-            Ok(known.unwrap_or_else(|| Found {
-                url: url.to_owned(),
-                process: 0,
-                scene: String::new(),
-                token_file: None,
-            }))
-        }
-    }
-}
-
-/// Asks a run.
-struct Client {
-    agent: ureq::Agent,
-    url: String,
-    token: String,
-}
-
-impl Client {
-    fn of(run: &Found) -> Result<Self, Failure> {
-        let token = match (std::env::var(TOKEN_VARIABLE), &run.token_file) {
-            (Ok(token), _) => token,
-            (_, Some(file)) => std::fs::read_to_string(file)
-                .map_err(|e| Failure::BadInput(format!("{}: {e}", file.display())))?,
-            _ => {
-                return Err(Failure::BadInput(format!(
-                    "{}: found no token; expected it in {TOKEN_VARIABLE}",
-                    run.url
-                )));
-            }
-        };
-        let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(5)))
-            .max_redirects(0)
-            .proxy(None)
-            .build();
-        Ok(Self {
-            agent: agent.into(),
-            url: run.url.clone(),
-            token: token.trim().to_owned(),
-        })
-    }
-
-    fn text(&self, path: &str) -> Result<String, String> {
-        let answer = self
-            .agent
-            .get(format!("{}{path}", self.url))
-            .header("Authorization", format!("Bearer {}", self.token))
-            .call();
-        let mut answer = answer.map_err(|e| e.to_string())?;
-        answer
-            .body_mut()
-            .read_to_string()
-            .map_err(|e| e.to_string())
-    }
-
-    fn get(&self, path: &str) -> Result<Value, String> {
-        serde_json::from_str(&self.text(path)?).map_err(|e| e.to_string())
     }
 }
 

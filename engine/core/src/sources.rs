@@ -57,6 +57,29 @@ pub fn has_drivers(loaded: &LoadedScene) -> bool {
     sources(loaded).any(|(_, source, _)| matches!(source, Source::Driver(..)))
 }
 
+/// Refuses sources and drives that reach out of the simulation: they may run programs, read files and fetch addresses.
+///
+/// # Errors
+///
+/// All of them, with their places.
+pub fn simulated(loaded: &LoadedScene) -> Result<(), SceneError> {
+    let outside = sources(loaded).filter_map(|(name, source, _)| {
+        let found = match source {
+            Source::Sim | Source::Off => return None,
+            Source::Driver(kind, _) => format!("the driver `{kind}`"),
+            Source::Replay { .. } => "a recording".to_owned(),
+        };
+        let message =
+            format!("found {found}; expected `Sim` or `Off`, as the scene comes from elsewhere");
+        Some(at_source(&name, loaded.written.get(&name), message))
+    });
+    let outside: Vec<_> = outside.collect();
+    match outside.is_empty() {
+        true => Ok(()),
+        false => Err(SceneError::Diagnostics(outside)),
+    }
+}
+
 /// Stable name, source, and the sensor; `None` for a drive.
 fn sources(loaded: &LoadedScene) -> impl Iterator<Item = (String, &Source, Option<&SensorSpec>)> {
     loaded.scene.agents.iter().flat_map(|agent| {

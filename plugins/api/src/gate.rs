@@ -198,6 +198,11 @@ impl Gate {
         }
     }
 
+    /// Who asks, where it is known.
+    pub(crate) fn knows(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        self.caller(headers, false)
+    }
+
     /// Who asks, by a token or by the cookie of a page. A stop counts for no rate: others of its role may have used it up.
     fn caller(&self, headers: &HeaderMap, is_stop: bool) -> Result<Caller, Problem> {
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! A running engine can be asked and told: REST, a WebSocket and a page, behind one token and one lease.
+//! A running engine can be asked and told: REST, a WebSocket, gRPC, MCP and a page, behind one token and one lease.
 //!
 //! ```no_run
 //! use becomingone::CoherenceEngine;
@@ -14,16 +14,23 @@
 //! - `gate`, `token`: who may ask, who may tell. `lease`: who may move an agent. `idempotency`: requests sent again.
 //! - `interest`, `view`: what is copied from a tick. `command`: what is given to the next one.
 //! - `routes`: `/v1`, its description as `OpenAPI`, the page. `stream`: the WebSocket. `problem`, `extract`: errors.
+//! - `ask`: the resources, asked from within, by `grpc` and `mcp`. `client`: asked from another process.
+//! - `hub`: several runs, each a process of its own.
 //! - `server`: sockets and limits. `place`: where a run is found.
 //!
 //! The crate's README has all addresses, and what a client may rely on.
 
+mod ask;
+mod client;
 mod command;
 mod extract;
 mod gate;
+mod grpc;
+mod hub;
 mod idempotency;
 mod interest;
 mod lease;
+mod mcp;
 mod place;
 mod problem;
 mod routes;
@@ -32,16 +39,20 @@ mod stream;
 mod token;
 mod view;
 
+pub use client::Client;
+pub use hub::HubOptions;
 pub use lease::{Granted, Shown, Wanted};
 pub use place::{Found, folder, found};
 pub use problem::Problem;
 pub use token::{Role, TOKEN_VARIABLE, Tokens};
 pub use view::{EventView, PlaceView, SensorKindView, SensorView};
 
+use axum::Router;
 use becomingone::CoherenceEngine;
 use becomingone::components::scene::LoadedScene;
 use command::{CommandPlugin, Commands};
 use gate::Gate;
+use hub::Hub;
 use place::Place;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -51,6 +62,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use view::{Board, ViewPlugin};
 
@@ -87,6 +99,9 @@ pub enum ApiError {
     /// Token, or the file of it.
     #[error("{0}")]
     Token(String),
+    /// What the server answers.
+    #[error("cannot describe the server: {0}")]
+    Router(String),
     /// A thread or the runtime.
     #[error("cannot start the server: {0}")]
     Thread(std::io::Error),
@@ -163,6 +178,68 @@ impl Api {
     ///
     /// [`ApiError`]: a port that is taken names one that is free.
     pub fn start(self, engine: &mut CoherenceEngine) -> Result<Serving, ApiError> {
+        let opened = self.open()?;
+        let board = Board::default();
+        let commands = Commands::default();
+        engine.add_plugin(ViewPlugin(board.clone()));
+        engine.add_plugin(CommandPlugin(commands.clone()));
+        let spec = &engine.world().resource::<LoadedScene>().scene;
+        let scene = spec.name.clone();
+        let places = spec.world.places.iter().map(|place| PlaceView {
+            name: place.name.clone(),
+            x_m: place.position_m[0],
+            y_m: place.position_m[1],
+        });
+        let places = places.collect();
+        let end = watch::Sender::new(false);
+        let server = Arc::new(Server::new(
+            opened.gate.clone(),
+            board,
+            engine.stop_handle(),
+            engine.stop_queue(),
+            commands,
+            scene.clone(),
+            places,
+            opened.tls.is_some(),
+            end.clone(),
+        ));
+        let watched = server.clone();
+        opened.serve(
+            &scene,
+            end,
+            || routes::router(server),
+            async move { watched.watch_leases().await },
+            async {},
+        )
+    }
+
+    /// Begins to serve several runs, each a process of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_hub(self, options: HubOptions) -> Result<Serving, ApiError> {
+        let opened = self.open()?;
+        let end = watch::Sender::new(false);
+        let folder = opened.folder.clone();
+        let hub = Hub::new(
+            options,
+            opened.gate.clone(),
+            opened.tls.is_some(),
+            &folder,
+        );
+        let hub = Arc::new(hub.map_err(ApiError::Router)?);
+        let ended = hub.clone();
+        opened.serve(
+            "",
+            end,
+            || hub::router(hub),
+            std::future::pending(),
+            async move { ended.runs.close().await },
+        )
+    }
+
+    fn open(self) -> Result<Opened, ApiError> {
         let ip = self.address.ip();
         if !ip.is_loopback() && self.tls.is_none() {
             return Err(ApiError::NotEncrypted(ip));
@@ -182,43 +259,64 @@ impl Api {
             Some(tokens) => (tokens, None),
             None => Tokens::of_this_user(&folder).map_err(ApiError::Token)?,
         };
-        let gate = Gate::new(tokens, hosts(address), address);
+        let gate = Arc::new(Gate::new(tokens, hosts(address), address));
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{}", shown(address));
-        let code = gate.code().map_err(ApiError::Token)?;
-
-        let board = Board::default();
-        let commands = Commands::default();
-        engine.add_plugin(ViewPlugin(board.clone()));
-        engine.add_plugin(CommandPlugin(commands.clone()));
-        let spec = &engine.world().resource::<LoadedScene>().scene;
-        let scene = spec.name.clone();
-        let places = spec.world.places.iter().map(|place| PlaceView {
-            name: place.name.clone(),
-            x_m: place.position_m[0],
-            y_m: place.position_m[1],
-        });
-        let places = places.collect();
-        let server = Arc::new(Server::new(
+        Ok(Opened {
+            listener,
+            tls,
+            url: format!("{scheme}://{}", shown(address)),
+            code: gate.code().map_err(ApiError::Token)?,
             gate,
-            board,
-            engine.stop_handle(),
-            engine.stop_queue(),
-            commands,
-            scene.clone(),
-            places,
-            tls.is_some(),
-        ));
-        let place =
-            Place::write(&folder, &url, &scene, token_file.as_deref()).map_err(ApiError::Token)?;
+            folder,
+            token_file,
+        })
+    }
+}
+
+/// A socket with its gate, before anything is answered.
+struct Opened {
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    url: String,
+    code: String,
+    gate: Arc<Gate>,
+    folder: PathBuf,
+    token_file: Option<PathBuf>,
+}
+
+impl Opened {
+    /// Serves what `router` makes until `end`, with `beside` while it does and `after` before it is over.
+    fn serve(
+        self,
+        scene: &str,
+        end: watch::Sender<bool>,
+        router: impl FnOnce() -> Result<Router, String>,
+        beside: impl Future<Output = ()> + Send + 'static,
+        after: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Serving, ApiError> {
+        let token_file = self.token_file.as_deref();
+        let place = Place::write(&self.folder, &self.url, scene, token_file);
+        let place = place.map_err(ApiError::Token)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("api")
             .enable_all()
             .build()
             .map_err(ApiError::Thread)?;
-        let router = routes::router(server.clone());
-        let serve = server.clone().serve(listener, router, tls);
+        let router = {
+            let _inside = runtime.enter();
+            router().map_err(ApiError::Router)?
+        };
+        let mut ended = end.subscribe();
+        let accept = server::accept(self.listener, router, self.tls);
+        let serve = async move {
+            tokio::select! {
+                () = accept => {}
+                () = beside => {}
+                _ = ended.wait_for(|end| *end) => {}
+            }
+            after.await;
+        };
         let thread = std::thread::Builder::new()
             .name("api".to_owned())
             .spawn(move || {
@@ -228,14 +326,31 @@ impl Api {
             })
             .map_err(ApiError::Thread)?;
         Ok(Serving {
-            url,
-            code,
-            token_file,
-            server,
+            url: self.url,
+            code: self.code,
+            token_file: self.token_file,
+            end,
             thread: Some(thread),
             _place: place,
         })
     }
+}
+
+/// Serves the Model Context Protocol at standard input and output, for the server of this client, until they are closed.
+///
+/// # Errors
+///
+/// What the client did wrong at the start, or a thread.
+pub fn serve_mcp(client: Client) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())?;
+    let served = runtime.block_on(mcp::serve_stdio(ask::Ask::There(Arc::new(client))));
+    // A read of standard input does not end by itself.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    served
 }
 
 /// A server that runs; it ends when it is dropped.
@@ -243,7 +358,7 @@ pub struct Serving {
     url: String,
     code: String,
     token_file: Option<PathBuf>,
-    server: Arc<Server>,
+    end: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
     _place: Place,
 }
@@ -267,7 +382,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.server.end.send_replace(true);
+        self.end.send_replace(true);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -53,7 +53,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(
-        gate: Gate,
+        gate: Arc<Gate>,
         board: Board,
         run: StopHandle,
         stops: StopQueue,
@@ -61,9 +61,10 @@ impl Server {
         scene: String,
         places: Vec<PlaceView>,
         is_secure: bool,
+        end: watch::Sender<bool>,
     ) -> Self {
         Self {
-            gate: Arc::new(gate),
+            gate,
             board,
             run,
             stops,
@@ -73,7 +74,7 @@ impl Server {
             scene,
             places,
             is_secure,
-            end: watch::Sender::new(false),
+            end,
         }
     }
 
@@ -124,7 +125,7 @@ impl Server {
     }
 
     /// Ends what a lease allowed, when it is over.
-    async fn watch_leases(&self) {
+    pub(crate) async fn watch_leases(&self) {
         let mut every = tokio::time::interval(LEASES_EVERY);
         loop {
             every.tick().await;
@@ -136,30 +137,21 @@ impl Server {
             }
         }
     }
-
-    /// Serves until `end`.
-    pub(crate) async fn serve(
-        self: Arc<Self>,
-        listener: std::net::TcpListener,
-        router: Router,
-        tls: Option<TlsAcceptor>,
-    ) {
-        let mut end = self.end.subscribe();
-        let accept = async {
-            match TcpListener::from_std(listener) {
-                Ok(listener) => accept(listener, router, tls).await,
-                Err(error) => log::error!("api: {error}"),
-            }
-        };
-        tokio::select! {
-            () = accept => {}
-            () = self.watch_leases() => {}
-            _ = end.wait_for(|end| *end) => {}
-        }
-    }
 }
 
-async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
+/// Answers connections for ever.
+pub(crate) async fn accept(
+    listener: std::net::TcpListener,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            log::error!("api: {error}");
+            return;
+        }
+    };
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = room.clone().acquire_owned().await else {

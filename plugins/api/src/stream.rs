@@ -1,17 +1,23 @@
-//! The WebSocket `/v1/stream`: views at a rate, events as they come. A slow client loses whole messages, which are
-//! counted in the next one; it slows nobody else.
+//! The WebSocket `/v1/stream`: views at a rate, events as they come, and commands. A slow client loses whole messages,
+//! which are counted in the next one; it slows nobody else.
 
+use crate::ask::{Ask, Question, part};
 use crate::gate::Caller;
 use crate::interest::{Interest, Pattern};
 use crate::problem::Problem;
 use crate::server::Server;
 use crate::view::View;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::Extension;
 use axum::extract::{Query, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,6 +29,8 @@ const MAX_MESSAGE: usize = 16 << 10;
 const MAX_PATTERNS: usize = 32;
 /// Most events in one message.
 const MAX_EVENTS: usize = 100;
+/// Most commands of a client that are not answered yet.
+const MAX_COMMANDS: usize = 16;
 /// Longest time in which a client takes a message; one that does not is closed.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 /// A message is sent at least so often: who gets none knows that the stream is dead.
@@ -69,6 +77,25 @@ enum Told {
         /// Whether events are sent.
         #[serde(default = "yes")]
         events: bool,
+    },
+    /// A command, as the content of `/v1/agents/{agent}/requests`; its answer has the same `id`.
+    Command {
+        #[serde(default)]
+        id: u64,
+        agent: String,
+        /// `id` of a lease.
+        lease: String,
+        /// The same key again does nothing, and is answered as before.
+        #[serde(default)]
+        idempotency_key: Option<String>,
+        command: Value,
+    },
+    /// Stops an agent, or all.
+    Stop {
+        #[serde(default)]
+        id: u64,
+        #[serde(default)]
+        agent: Option<String>,
     },
     /// An answer is sent at once.
     Ping {
@@ -117,13 +144,22 @@ enum Sent<'a> {
         sequence: u64,
         id: u64,
     },
+    /// Of a command or a stop.
+    Answer {
+        sequence: u64,
+        id: u64,
+        /// What was accepted; null where it was refused, and of a stop.
+        accepted: Option<Value>,
+        /// Why it was refused.
+        problem: Option<Problem>,
+    },
     Error {
         sequence: u64,
         detail: String,
     },
 }
 
-struct Subscription {
+pub(crate) struct Subscription {
     agents: Vec<Pattern>,
     period: Duration,
     events: bool,
@@ -131,7 +167,7 @@ struct Subscription {
 }
 
 impl Subscription {
-    fn new(
+    pub(crate) fn new(
         server: &Server,
         agents: Vec<String>,
         sensors: Vec<String>,
@@ -187,22 +223,80 @@ impl Subscription {
     }
 }
 
+/// What carries the messages of a stream.
+pub(crate) trait Carrier: Send {
+    /// Whether its client answers pings.
+    const ANSWERS: bool;
+
+    /// Waits until the client takes a message.
+    fn send(&mut self, message: Message) -> impl Future<Output = Result<(), Closed>> + Send;
+
+    /// Waits for a message of the client.
+    fn recv(&mut self) -> impl Future<Output = Result<Message, Closed>> + Send;
+}
+
+impl Carrier for WebSocket {
+    const ANSWERS: bool = true;
+
+    async fn send(&mut self, message: Message) -> Result<(), Closed> {
+        Self::send(self, message).await.map_err(|_| Closed)
+    }
+
+    async fn recv(&mut self) -> Result<Message, Closed> {
+        match Self::recv(self).await {
+            Some(Ok(message)) => Ok(message),
+            _ => Err(Closed),
+        }
+    }
+}
+
 /// A connection.
-struct Stream {
-    socket: WebSocket,
+pub(crate) struct Stream<T> {
+    carrier: T,
     server: Arc<Server>,
+    /// Commands go through it, with these headers of the client.
+    ask: Option<(Ask, HeaderMap)>,
     encoding: Encoding,
     subscription: Option<(Subscription, Vec<Pattern>)>,
     sequence: u64,
     lost: u64,
     /// Number of the latest event that was sent.
     cursor: u64,
+    answers: (mpsc::Sender<Answered>, mpsc::Receiver<Answered>),
+    /// Commands that are not answered yet.
+    asked: usize,
+}
+
+/// The answer to the command with this number.
+struct Answered {
+    id: u64,
+    answer: Result<Value, Problem>,
 }
 
 /// The client is gone, or is to go.
-struct Closed;
+pub(crate) struct Closed;
 
-impl Stream {
+impl<T: Carrier> Stream<T> {
+    /// A stream to a client, which may be subscribed already.
+    pub(crate) fn new(
+        carrier: T,
+        server: Arc<Server>,
+        subscription: Option<(Subscription, Vec<Pattern>)>,
+    ) -> Self {
+        Self {
+            carrier,
+            server,
+            ask: None,
+            encoding: Encoding::Json,
+            subscription,
+            sequence: 0,
+            lost: 0,
+            cursor: 0,
+            answers: mpsc::channel(MAX_COMMANDS),
+            asked: 0,
+        }
+    }
+
     async fn send(&mut self, message: impl FnOnce(u64) -> Sent<'static>) -> Result<(), Closed> {
         self.sequence += 1;
         let message = message(self.sequence);
@@ -223,7 +317,7 @@ impl Stream {
         let Some(message) = message else {
             return Ok(());
         };
-        match timeout(TAKEN_WITHIN, self.socket.send(message)).await {
+        match timeout(TAKEN_WITHIN, self.carrier.send(message)).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Closed),
         }
@@ -240,6 +334,25 @@ impl Stream {
         let wrong = match told {
             Ok(Told::Ping { id }) => {
                 return self.send(|sequence| Sent::Pong { sequence, id }).await;
+            }
+            Ok(Told::Command {
+                id,
+                agent,
+                lease,
+                idempotency_key,
+                command,
+            }) => {
+                let path = format!("/v1/agents/{}/requests", part(&agent));
+                let question = Question::post(path, Some(command))
+                    .lease(Some(lease))
+                    .key(idempotency_key);
+                return self.command(id, question).await;
+            }
+            Ok(Told::Stop { id, agent }) => {
+                let path = agent.map_or("/v1/stop".to_owned(), |agent| {
+                    format!("/v1/agents/{}/stop", part(&agent))
+                });
+                return self.command(id, Question::post(path, None)).await;
             }
             Ok(Told::Subscribe {
                 agents,
@@ -263,6 +376,38 @@ impl Stream {
         self.send(|sequence| Sent::Error {
             sequence,
             detail: wrong,
+        })
+        .await
+    }
+
+    /// Asks for a command; its answer comes when there is one.
+    async fn command(&mut self, id: u64, question: Question) -> Result<(), Closed> {
+        let Some((ask, caller)) = self.ask.clone().filter(|_| self.asked < MAX_COMMANDS) else {
+            let answer = Err(Problem::unavailable(format!(
+                "found more than {MAX_COMMANDS} commands without an answer; expected a pause"
+            )));
+            return self.answer(Answered { id, answer }).await;
+        };
+        self.asked += 1;
+        let answers = self.answers.0.clone();
+        tokio::spawn(async move {
+            let answer = ask.ask(&caller, question).await;
+            // The client may be gone.
+            let _ = answers.send(Answered { id, answer }).await;
+        });
+        Ok(())
+    }
+
+    async fn answer(&mut self, Answered { id, answer }: Answered) -> Result<(), Closed> {
+        let (accepted, problem) = match answer {
+            Ok(accepted) => (Some(accepted).filter(|a| !a.is_null()), None),
+            Err(problem) => (None, Some(problem)),
+        };
+        self.send(|sequence| Sent::Answer {
+            sequence,
+            id,
+            accepted,
+            problem,
         })
         .await
     }
@@ -292,7 +437,8 @@ impl Stream {
         }
     }
 
-    async fn run(mut self) -> Result<(), Closed> {
+    /// Serves the client until it is gone, or the run is over.
+    pub(crate) async fn run(mut self) -> Result<(), Closed> {
         let mut views = self.server.board.views();
         let mut counts = self.server.board.event_counts();
         let mut end = self.server.end.subscribe();
@@ -312,10 +458,14 @@ impl Stream {
                 due.set_missed_tick_behavior(MissedTickBehavior::Delay);
             }
             tokio::select! {
-                message = self.socket.recv() => {
-                    let Some(Ok(message)) = message else { return Err(Closed) };
+                message = self.carrier.recv() => {
+                    let message = message?;
                     seen = Instant::now();
                     self.take(message).await?;
+                }
+                Some(answered) = self.answers.1.recv() => {
+                    self.asked -= 1;
+                    self.answer(answered).await?;
                 }
                 // Asked for in time, so that it is one period after the last.
                 _ = due.tick(), if self.subscription.is_some() => self.server.board.interests.want(),
@@ -342,16 +492,16 @@ impl Stream {
                     self.events().await?;
                 }
                 _ = alive.tick() => {
-                    if seen.elapsed() > SILENT_FOR { return Err(Closed) }
-                    if seen.elapsed() > SILENT_FOR / 2 {
-                        let ping = self.socket.send(Message::Ping(Vec::new().into()));
+                    if T::ANSWERS && seen.elapsed() > SILENT_FOR { return Err(Closed) }
+                    if T::ANSWERS && seen.elapsed() > SILENT_FOR / 2 {
+                        let ping = self.carrier.send(Message::Ping(Vec::new().into()));
                         let _ = timeout(TAKEN_WITHIN, ping).await;
                     }
                     self.send(|sequence| Sent::Alive { sequence }).await?;
                 }
                 () = ended(&mut end) => {
                     let close = CloseFrame { code: close_code::AWAY, reason: "the run is over".into() };
-                    let _ = timeout(TAKEN_WITHIN, self.socket.send(Message::Close(Some(close)))).await;
+                    let _ = timeout(TAKEN_WITHIN, self.carrier.send(Message::Close(Some(close)))).await;
                     return Ok(());
                 }
             }
@@ -365,30 +515,28 @@ async fn ended(end: &mut tokio::sync::watch::Receiver<bool>) {
 }
 
 /// Views and events as they come. The first message of the client subscribes:
-/// `{"type": "subscribe", "agents": ["*"], "sensors": ["rover/imu"], "rate_hz": 10, "events": true}`.
+/// `{"type": "subscribe", "agents": ["*"], "sensors": ["rover/imu"], "rate_hz": 10, "events": true}`. Commands:
+/// `{"type": "command", "id": 1, "agent": "rover", "lease": "..", "command": {"kind": "drive", "linear_m_s": 0.3}}` and
+/// `{"type": "stop", "id": 2}`, which are answered by `answer` with the same `id`.
 #[utoipa::path(
     get, path = "/stream", tag = "stream", params(Options),
     responses((status = 101, description = "The WebSocket is open"), (status = 426, description = "No WebSocket was asked for"))
 )]
 pub(crate) async fn stream(
     State(server): State<Arc<Server>>,
-    _caller: axum::Extension<Caller>,
+    _caller: Extension<Caller>,
+    Extension(ask): Extension<Ask>,
     Query(options): Query<Options>,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
     let upgrade = upgrade
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let stream = Stream {
-            socket,
-            server,
-            encoding: options.encoding,
-            subscription: None,
-            sequence: 0,
-            lost: 0,
-            cursor: 0,
-        };
+        let mut stream = Stream::new(socket, server, None);
+        stream.encoding = options.encoding;
+        stream.ask = Some((ask, headers));
         // Gone or over: nothing is left to say.
         let _ = stream.run().await;
     }))

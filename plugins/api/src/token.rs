@@ -80,6 +80,17 @@ impl Tokens {
         Ok(Self(vec![(Role::Owner, checked(token)?)]))
     }
 
+    /// A new token of the owner, and the tokens with it alone.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has no random numbers.
+    pub fn random() -> Result<(String, Self), String> {
+        let token = Secret::random()?;
+        let text = token.reveal().to_owned();
+        Ok((text, Self(vec![(Role::Owner, token)])))
+    }
+
     /// Reads a file: one token, of the owner; or lines of a role and a token.
     ///
     /// # Errors

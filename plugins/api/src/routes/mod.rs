@@ -6,8 +6,15 @@ mod page;
 mod run;
 mod status;
 
+pub(crate) use page::router_of as page_of;
+pub(crate) use run::{RunEntry, RunList};
+pub(crate) use status::health;
+
+use crate::ask::Ask;
 use crate::gate;
+use crate::grpc;
 use crate::idempotency;
+use crate::mcp;
 use crate::problem::Problem;
 use crate::server::Server;
 use crate::stream;
@@ -15,6 +22,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::Extension;
+use axum::extract::State;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -31,7 +40,8 @@ use utoipa_axum::routes;
 #[openapi(
     info(
         title = "BecomingONE",
-        description = "State of a run and its agents, and what may be told to them. Errors are problem+json and say what is expected. \
+        description = "State of a run and its agents, and what may be told to them. Each resource of a run is found below `/v1/runs/{run}`, too. \
+            Errors are problem+json and say what is expected. \
             A request with an `Idempotency-Key` that was answered before is answered as before, and does nothing.",
         license(name = "MIT", identifier = "MIT")
     ),
@@ -41,7 +51,7 @@ use utoipa_axum::routes;
 )]
 struct Description;
 
-struct Security;
+pub(crate) struct Security;
 
 impl Modify for Security {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
@@ -61,6 +71,7 @@ fn closed() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(agents::sensors))
         .routes(routes!(agents::sensor))
         .routes(routes!(agents::events))
+        .routes(routes!(run::runs))
         .routes(routes!(run::state))
         .routes(routes!(run::pause))
         .routes(routes!(run::resume))
@@ -87,7 +98,25 @@ fn open() -> OpenApiRouter<Arc<Server>> {
 }
 
 /// Everything that the server answers.
-pub(crate) fn router(server: Arc<Server>) -> Router {
+pub(crate) fn router(server: Arc<Server>) -> Result<Router, String> {
+    let of_run = from_fn_with_state(server.clone(), of_run);
+    let resources = Router::new()
+        .fallback_service(resources(server.clone()))
+        .layer(of_run);
+    let ask = Ask::Here(resources.clone());
+    let gate = server.gate.clone();
+    let mcp = mcp::router(ask.clone()).layer(from_fn_with_state(gate.clone(), gate::known));
+    let grpc = grpc::router(ask.clone(), server)?;
+    Ok(grpc
+        .merge(mcp)
+        .fallback_service(resources)
+        .layer(Extension(ask))
+        .layer(from_fn_with_state(gate, gate::ours))
+        .layer(from_fn(finish)))
+}
+
+/// The resources and the page.
+fn resources(server: Arc<Server>) -> Router {
     let closed = closed()
         .layer(from_fn_with_state(
             server.replies.clone(),
@@ -107,9 +136,36 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .fallback(missing)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn(idempotency::bounded))
-        .layer(from_fn_with_state(server.gate.clone(), gate::ours))
-        .layer(from_fn(finish))
         .with_state(server)
+}
+
+/// `/v1/runs/{run}/agents` is `/v1/agents` of the only run.
+async fn of_run(
+    State(server): State<Arc<Server>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let path = request.uri().path_and_query().map(|path| path.as_str());
+    let Some(rest) = path.and_then(|path| path.strip_prefix("/v1/runs/")) else {
+        return Ok(next.run(request).await);
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (run, rest) = rest.split_at(end);
+    let run = percent_encoding::percent_decode_str(run).decode_utf8_lossy();
+    if run != server.scene {
+        return Err(Problem::not_found(format!(
+            "found no run of this name; expected `{}`",
+            server.scene
+        )));
+    }
+    let rest = match rest.strip_prefix('/') {
+        Some(rest) => format!("/v1/{rest}"),
+        None => format!("/v1/run{rest}"),
+    };
+    *request.uri_mut() = rest
+        .parse()
+        .map_err(|_| Problem::bad("expected a path behind the name of the run"))?;
+    Ok(next.run(request).await)
 }
 
 /// The description, with what its derivation leaves out: kinds of requests have no other fields, and a goal is a place or
@@ -132,11 +188,11 @@ fn described(api: &utoipa::openapi::OpenApi) -> String {
     serde_json::to_string_pretty(&api).unwrap_or_default()
 }
 
-async fn missing() -> Problem {
+pub(crate) async fn missing() -> Problem {
     Problem::not_found("found nothing at this address; expected one of /v1/openapi.json")
 }
 
-async fn no_method() -> Problem {
+pub(crate) async fn no_method() -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "found another method; expected one of /v1/openapi.json",
@@ -147,7 +203,7 @@ async fn no_method() -> Problem {
 const MAX_TAGGED: u64 = 1 << 20;
 
 /// Headers of every answer, and `304` where a client has the content.
-async fn finish(request: Request, next: Next) -> Response {
+pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
     let is_get = request.method() == axum::http::Method::GET;
     let mut response = next.run(request).await;

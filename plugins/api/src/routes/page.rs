@@ -1,13 +1,14 @@
 //! The page, and how it is signed in.
 
 use crate::extract::Body;
+use crate::gate::Gate;
 use crate::problem::Problem;
 use crate::server::Server;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -16,7 +17,7 @@ const HTML: &str = include_str!("../page/index.html");
 const STYLE: &str = include_str!("../page/style.css");
 const SCRIPT: &str = include_str!("../page/page.js");
 
-pub(super) fn router() -> Router<Arc<Server>> {
+pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let file = |kind: &'static str, text: &'static str| {
         get(move || async move { ([(header::CONTENT_TYPE, kind)], text) })
     };
@@ -24,6 +25,18 @@ pub(super) fn router() -> Router<Arc<Server>> {
         .route("/", file("text/html; charset=utf-8", HTML))
         .route("/style.css", file("text/css; charset=utf-8", STYLE))
         .route("/page.js", file("text/javascript; charset=utf-8", SCRIPT))
+}
+
+/// The page and its sign-in, of a server with this gate.
+pub(crate) fn router_of<S: Clone + Send + Sync + 'static>(
+    gate: Arc<Gate>,
+    is_secure: bool,
+) -> Router<S> {
+    let sign_in = move |Body(code): Body<Code>| {
+        let cookie = gate.sign_in(&code.code, is_secure);
+        async move { cookie.map(|cookie| (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)])) }
+    };
+    router().route("/v1/session", post(sign_in))
 }
 
 /// The code that a run prints at its start.

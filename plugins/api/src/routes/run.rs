@@ -17,6 +17,52 @@ use utoipa::ToSchema;
 /// Most ticks of one step.
 const MAX_STEPS: u64 = 1_000_000;
 
+/// A run of the server.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunEntry {
+    /// Its name: resources of it are below `/v1/runs/{run}`.
+    pub(crate) run: String,
+    /// The scene that it was started with.
+    pub(crate) scene: String,
+    /// `starting`, `running`, `paused` or `ended`.
+    pub(crate) state: &'static str,
+    /// Its process, while it lives.
+    pub(crate) process: Option<u32>,
+    /// Exit status of its process, where it has ended by itself.
+    pub(crate) exit: Option<i32>,
+    /// Name of its recording, of a server of several runs.
+    pub(crate) recording: Option<String>,
+}
+
+/// Runs of the server.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunList {
+    /// In the order of their names.
+    pub(crate) runs: Vec<RunEntry>,
+}
+
+/// All runs of the server: one.
+#[utoipa::path(
+    get, path = "/runs", tag = "run",
+    responses((status = 200, body = RunList), (status = 401, body = Problem, content_type = "application/problem+json"))
+)]
+pub(crate) async fn runs(State(server): State<Arc<Server>>) -> Json<RunList> {
+    let state = match server.run.is_paused() {
+        true => "paused",
+        false => "running",
+    };
+    Json(RunList {
+        runs: vec![RunEntry {
+            run: server.scene.clone(),
+            scene: server.scene.clone(),
+            state,
+            process: Some(std::process::id()),
+            exit: None,
+            recording: None,
+        }],
+    })
+}
+
 /// State of the run.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RunView {

@@ -1,0 +1,140 @@
+//! Questions to the resources below `/v1` from within: gRPC, MCP and the stream have the rules of REST, and no others.
+
+use crate::client::Client;
+use crate::problem::Problem;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use std::sync::Arc;
+use tower::ServiceExt as _;
+
+/// Headers of a caller that are handed on: who it is.
+const CALLER: [HeaderName; 2] = [header::AUTHORIZATION, header::COOKIE];
+
+/// What answers questions.
+#[derive(Clone)]
+pub(crate) enum Ask {
+    /// This server.
+    Here(Router),
+    /// Another process.
+    There(Arc<Client>),
+}
+
+/// A question.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) method: Method,
+    /// `/v1/agents`.
+    pub(crate) path: String,
+    pub(crate) body: Option<Value>,
+    /// `id` of a lease.
+    pub(crate) lease: Option<String>,
+    /// Idempotency key.
+    pub(crate) key: Option<String>,
+}
+
+impl Question {
+    /// Asks for a resource.
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            body: None,
+            lease: None,
+            key: None,
+        }
+    }
+
+    /// Tells something.
+    pub(crate) fn post(path: impl Into<String>, body: Option<Value>) -> Self {
+        Self {
+            method: Method::POST,
+            body,
+            ..Self::get(path)
+        }
+    }
+
+    /// The same with another method.
+    pub(crate) fn method(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
+    /// The same with a lease, if there is one.
+    pub(crate) fn lease(self, lease: Option<String>) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// The same with an idempotency key, if there is one.
+    pub(crate) fn key(self, key: Option<String>) -> Self {
+        Self { key, ..self }
+    }
+
+    fn request(self, caller: &HeaderMap) -> Result<Request<Body>, Problem> {
+        let mut request = Request::builder().method(self.method).uri(self.path);
+        for name in CALLER {
+            for value in caller.get_all(&name) {
+                request = request.header(name.clone(), value);
+            }
+        }
+        for (name, value) in [("lease", self.lease), ("idempotency-key", self.key)] {
+            if let Some(value) = value {
+                let value = HeaderValue::from_str(&value)
+                    .map_err(|_| Problem::bad(format!("expected `{name}` in ASCII")))?;
+                request = request.header(name, value);
+            }
+        }
+        let request = match self.body {
+            None => request.body(Body::empty()),
+            Some(body) => request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Body::from(body.to_string())),
+        };
+        request.map_err(|_| Problem::bad("expected names in an address"))
+    }
+}
+
+/// A part of a path, escaped.
+pub(crate) fn part(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+impl Ask {
+    /// The answer to a question of the caller with these headers: JSON, text, or null.
+    pub(crate) async fn ask(
+        &self,
+        caller: &HeaderMap,
+        question: Question,
+    ) -> Result<Value, Problem> {
+        let (status, bytes) = match self {
+            Self::Here(router) => {
+                let request = question.request(caller)?;
+                let Ok(response) = router.clone().oneshot(request).await;
+                let status = response.status();
+                let body = response.into_body().collect().await;
+                let body = body.map_err(|e| Problem::unavailable(e.to_string()))?;
+                (status, body.to_bytes().to_vec())
+            }
+            Self::There(client) => {
+                let client = client.clone();
+                let asked = tokio::task::spawn_blocking(move || client.ask(&question)).await;
+                asked
+                    .map_err(|e| Problem::unavailable(e.to_string()))?
+                    .map_err(Problem::unavailable)?
+            }
+        };
+        let content = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes).into_owned()));
+        match status.is_success() {
+            true if bytes.is_empty() => Ok(Value::Null),
+            true => Ok(content),
+            false => Err(problem(status, &content)),
+        }
+    }
+}
+
+fn problem(status: StatusCode, content: &Value) -> Problem {
+    let detail = content["detail"].as_str().or_else(|| content.as_str());
+    Problem::new(status, detail.unwrap_or_default())
+}

@@ -1,0 +1,197 @@
+//! The Model Context Protocol: tools, resources and prompts over the resources of `/v1`. Over HTTP (`/mcp`) a caller has the
+//! role of its token; over standard input and output (`becomingone mcp`) that of the token that the program was given.
+//!
+//! - `tools`: what there is to call, and its arguments. `calls`: what a tool asks, and how its answer is written.
+//! - `approval`: what a person decides. `resources`: scenes, guide, recordings. `prompts`.
+
+mod approval;
+mod calls;
+mod prompts;
+mod resources;
+mod text;
+mod tools;
+
+use crate::ask::{Ask, Question};
+use crate::problem::Problem;
+use approval::Approvals;
+use axum::Router;
+use axum::http::{HeaderMap, request::Parts};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, GetPromptRequestParams, GetPromptResponse,
+    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig,
+};
+use rmcp::service::RequestContext;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Largest message of a client.
+const MAX_MESSAGE: usize = 256 << 10;
+/// Sessions over HTTP say that they are alive.
+const ALIVE_EVERY: Duration = Duration::from_secs(15);
+
+const INSTRUCTIONS: &str = "A robot or vehicle that runs in simulation or on hardware. `status` first: every figure has its \
+unit and the tick that it is of. Nothing moves without a lease, which a person approves: `lease`, then `drive`, `move` or `go_to`. \
+`stop` needs no lease, acts at once and latches; only `clear_stop` ends it. `diagnose` tells which sensor disagrees with the \
+prediction. What is refused says what is expected.";
+
+/// A server of this protocol; clones are of one session.
+#[derive(Clone)]
+pub(crate) struct Mcp {
+    ask: Ask,
+    approvals: Approvals,
+    /// Leases that this session was granted, by run and agent.
+    leases: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+impl Mcp {
+    fn new(ask: Ask, approvals: Approvals) -> Self {
+        Self {
+            ask,
+            approvals,
+            leases: Arc::default(),
+        }
+    }
+
+    fn held(&self, agent: &str) -> Option<String> {
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.get(agent).cloned()
+    }
+
+    fn keep(&self, agent: &str, lease: Option<String>) {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        match lease {
+            Some(lease) => leases.insert(agent.to_owned(), lease),
+            None => leases.remove(agent),
+        };
+    }
+
+    /// The answer of a resource to the caller of this request.
+    async fn asked(
+        &self,
+        context: &RequestContext<RoleServer>,
+        question: Question,
+    ) -> Result<Value, Problem> {
+        let none = HeaderMap::new();
+        let parts = context.extensions.get::<Parts>();
+        self.ask
+            .ask(parts.map_or(&none, |parts| &parts.headers), question)
+            .await
+    }
+}
+
+impl From<Problem> for ErrorData {
+    fn from(problem: Problem) -> Self {
+        match problem.status {
+            404 => Self::resource_not_found(problem.detail, None),
+            status if status < 500 => Self::invalid_params(problem.detail, None),
+            _ => Self::internal_error(problem.detail, None),
+        }
+    }
+}
+
+impl ServerHandler for Mcp {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .build();
+        let mut info = ServerConfig::new(capabilities);
+        info.server_info = Implementation::new("becomingone", env!("CARGO_PKG_VERSION"));
+        info.instructions = Some(INSTRUCTIONS.to_owned());
+        info
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(tools::all()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        calls::call(self, request, &context).await
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(
+            resources::list(self, &context).await,
+        ))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(
+            resources::templates(),
+        ))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        resources::read(self, &request.uri, &context).await
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(prompts::all()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        prompts::get(&request)
+    }
+}
+
+/// The protocol over HTTP, for the callers of this gate.
+pub(crate) fn router(ask: Ask) -> Router {
+    let approvals = Approvals::default();
+    // Host and origin were looked at by the gate.
+    let config = StreamableHttpServerConfig::default()
+        .disable_allowed_hosts()
+        .disable_allowed_origins()
+        .with_sse_keep_alive(Some(ALIVE_EVERY))
+        .with_max_request_body_bytes(MAX_MESSAGE);
+    let service = StreamableHttpService::new(
+        move || Ok(Mcp::new(ask.clone(), approvals.clone())),
+        Arc::new(LocalSessionManager::default()),
+        config,
+    );
+    Router::new().route_service("/mcp", service)
+}
+
+/// Serves the client at standard input and output until it closes them.
+pub(crate) async fn serve_stdio(ask: Ask) -> Result<(), String> {
+    let server = Mcp::new(ask, Approvals::default());
+    let served = server.serve(rmcp::transport::stdio()).await;
+    let running = served.map_err(|e| e.to_string())?;
+    running.waiting().await.map_err(|e| e.to_string())?;
+    Ok(())
+}
