@@ -9,6 +9,7 @@
 )]
 
 pub mod mosquitto;
+pub mod served;
 
 use becomingone::CoherenceEngine;
 use becomingone::ecs::prelude::{Component, Name};

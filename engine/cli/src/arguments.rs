@@ -2,11 +2,11 @@
 
 #[cfg(feature = "replay")]
 use crate::analyze;
-#[cfg(feature = "api")]
-use crate::{mcp, serve, top};
 use crate::{calibrate, check, doctor, inspect, list, new, probe, run, score};
 #[cfg(feature = "record")]
 use crate::{info, replay};
+#[cfg(feature = "api")]
+use crate::{mcp, serve, top};
 use clap::{Parser, Subcommand};
 
 /// Runs robots and vehicles from scene files.

@@ -39,9 +39,7 @@ impl ConfineArgs {
     pub(crate) fn check(&self, loaded: &LoadedScene) -> Result<(), Failure> {
         match self.confine {
             None => Ok(()),
-            Some(_) => {
-                sources::simulated(loaded).map_err(|e| Failure::BadInput(e.to_string()))
-            }
+            Some(_) => sources::simulated(loaded).map_err(|e| Failure::BadInput(e.to_string())),
         }
     }
 }

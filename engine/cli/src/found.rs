@@ -16,7 +16,10 @@ pub(crate) fn choose(at: Option<&str>) -> Result<Option<Found>, Failure> {
     match (at, runs.as_slice()) {
         (None, [run]) => Ok(Some(run.clone())),
         (None, []) => Ok(None),
-        (None, _) => Err(Failure::BadInput(format!("found more than one run; expected --at with one of {}", listed()))),
+        (None, _) => Err(Failure::BadInput(format!(
+            "found more than one run; expected --at with one of {}",
+            listed()
+        ))),
         (Some(url), _) => {
             let url = url.trim_end_matches('/');
             let known = runs.iter().find(|run| run.url == url).cloned();

@@ -64,7 +64,9 @@ fn end_with_parent() -> Result<(), Failure> {
     let alive = getppid().is_some_and(|id| id.as_raw_nonzero().get().to_string() == parent);
     match alive {
         true => Ok(()),
-        false => Err(Failure::Run(format!("the process {parent}, which started this run, has ended"))),
+        false => Err(Failure::Run(format!(
+            "the process {parent}, which started this run, has ended"
+        ))),
     }
 }
 

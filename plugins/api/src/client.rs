@@ -35,8 +35,9 @@ impl Client {
     pub fn of(run: &Found) -> Result<Self, String> {
         let token = match (std::env::var(TOKEN_VARIABLE), &run.token_file) {
             (Ok(token), _) => token,
-            (_, Some(file)) => std::fs::read_to_string(file)
-                .map_err(|e| format!("{}: {e}", file.display()))?,
+            (_, Some(file)) => {
+                std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?
+            }
             _ => {
                 return Err(format!(
                     "{}: found no token; expected it in {TOKEN_VARIABLE}",
@@ -99,7 +100,10 @@ impl Client {
             .method(question.method.clone())
             .uri(format!("{}{}", self.url, question.path))
             .header("Authorization", format!("Bearer {}", self.token));
-        for (name, value) in [("Lease", &question.lease), ("Idempotency-Key", &question.key)] {
+        for (name, value) in [
+            ("Lease", &question.lease),
+            ("Idempotency-Key", &question.key),
+        ] {
             if let Some(value) = value {
                 request = request.header(name, value);
             }
@@ -110,13 +114,16 @@ impl Client {
             None => self.agent.run(request.body(()).map_err(wrong)?),
             Some(body) => {
                 let request = request.header("Content-Type", "application/json");
-                self.agent.run(request.body(body.to_string()).map_err(wrong)?)
+                self.agent
+                    .run(request.body(body.to_string()).map_err(wrong)?)
             }
         };
         let mut answer = answer.map_err(|e| format!("{}: {e}", self.url))?;
         let status = answer.status();
         let body = answer.body_mut().with_config().limit(MAX_ANSWER);
-        let bytes = body.read_to_vec().map_err(|e| format!("{}: {e}", self.url))?;
+        let bytes = body
+            .read_to_vec()
+            .map_err(|e| format!("{}: {e}", self.url))?;
         Ok((status, bytes))
     }
 }

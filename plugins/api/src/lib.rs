@@ -222,12 +222,7 @@ impl Api {
         let opened = self.open()?;
         let end = watch::Sender::new(false);
         let folder = opened.folder.clone();
-        let hub = Hub::new(
-            options,
-            opened.gate.clone(),
-            opened.tls.is_some(),
-            &folder,
-        );
+        let hub = Hub::new(options, opened.gate.clone(), opened.tls.is_some(), &folder);
         let hub = Arc::new(hub.map_err(ApiError::Router)?);
         let ended = hub.clone();
         opened.serve(

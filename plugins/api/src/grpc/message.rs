@@ -88,7 +88,8 @@ mod tests {
         let messages = Messages::new().unwrap();
         let sensor = messages.service.methods().find(|m| m.name() == "GetSensor");
         let of = sensor.unwrap().output();
-        let content = json!({"sensor": "rover/imu", "values": [null, 1.5], "source_s": null, "other": 3});
+        let content =
+            json!({"sensor": "rover/imu", "values": [null, 1.5], "source_s": null, "other": 3});
         let read = to_json(&from_json(of, content).unwrap()).unwrap();
         assert_eq!(read["values"], json!(["NaN", 1.5]));
         assert!(read.get("source_s").is_none() && read.get("other").is_none());

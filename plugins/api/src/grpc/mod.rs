@@ -242,8 +242,17 @@ fn described(messages: &Messages, gate: Arc<Gate>) -> Result<Router, String> {
     let v1alpha = described().build_v1alpha().map_err(|e| e.to_string())?;
     let known = axum::middleware::from_fn_with_state(gate, gate::known);
     Ok(Router::new()
-        .route("/grpc.reflection.v1.ServerReflection/{method}", any_service(v1))
-        .route("/grpc.reflection.v1alpha.ServerReflection/{method}", any_service(v1alpha))
+        .route(
+            "/grpc.reflection.v1.ServerReflection/{method}",
+            any_service(v1),
+        )
+        .route(
+            "/grpc.reflection.v1alpha.ServerReflection/{method}",
+            any_service(v1alpha),
+        )
         .layer(known)
-        .route("/grpc.health.v1.Health/{method}", any_service(health_service)))
+        .route(
+            "/grpc.health.v1.Health/{method}",
+            any_service(health_service),
+        ))
 }

@@ -50,8 +50,8 @@ fn operation(name: &str) -> Option<Operation> {
 
 /// The question of an operation with these fields.
 pub(super) fn question(name: &str, asked: Value) -> Result<Question, Problem> {
-    let (method, template, rest) =
-        operation(name).ok_or_else(|| Problem::not_found(format!("found no operation `{name}`")))?;
+    let (method, template, rest) = operation(name)
+        .ok_or_else(|| Problem::not_found(format!("found no operation `{name}`")))?;
     let Value::Object(mut fields) = asked else {
         return Err(Problem::bad("expected a message with fields"));
     };
@@ -126,7 +126,12 @@ mod tests {
         let messages = Messages::new().unwrap();
         for method in messages.service.methods() {
             let is_stream = method.is_client_streaming() || method.is_server_streaming();
-            assert_eq!(operation(method.name()).is_none(), is_stream, "{}", method.name());
+            assert_eq!(
+                operation(method.name()).is_none(),
+                is_stream,
+                "{}",
+                method.name()
+            );
         }
     }
 
@@ -134,26 +139,43 @@ mod tests {
     fn fields_go_to_path_query_headers_and_body() {
         let asked = |name: &str, content: Value| {
             let messages = Messages::new().unwrap();
-            let method = messages.service.methods().find(|m| m.name() == name).unwrap();
+            let method = messages
+                .service
+                .methods()
+                .find(|m| m.name() == name)
+                .unwrap();
             let message = from_json(method.input(), content).unwrap();
             let asked = question(name, to_json(&message).unwrap()).unwrap();
             (asked.method, asked.path, asked.body, asked.lease)
         };
         assert_eq!(
             asked("GetSensor", json!({"agent": "a b", "sensor": "i/u"})),
-            (Method::GET, "/v1/sensors/a%20b/i%2Fu".to_owned(), None, None)
+            (
+                Method::GET,
+                "/v1/sensors/a%20b/i%2Fu".to_owned(),
+                None,
+                None
+            )
         );
         assert_eq!(
             asked("ListEvents", json!({"run": "yard", "after": 3})),
-            (Method::GET, "/v1/runs/yard/events?after=3".to_owned(), None, None)
+            (
+                Method::GET,
+                "/v1/runs/yard/events?after=3".to_owned(),
+                None,
+                None
+            )
         );
-        let drive = json!({"agent": "rover", "lease": "x", "for_s": 2, "drive": {"linear_m_s": 0.5}});
+        let drive =
+            json!({"agent": "rover", "lease": "x", "for_s": 2, "drive": {"linear_m_s": 0.5}});
         assert_eq!(
             asked("Command", drive),
             (
                 Method::POST,
                 "/v1/agents/rover/requests".to_owned(),
-                Some(json!({"kind": "drive", "linear_m_s": 0.5, "angular_rad_s": 0.0, "for_s": 2.0})),
+                Some(
+                    json!({"kind": "drive", "linear_m_s": 0.5, "angular_rad_s": 0.0, "for_s": 2.0})
+                ),
                 Some("x".to_owned())
             )
         );

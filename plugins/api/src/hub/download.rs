@@ -23,7 +23,9 @@ pub(super) async fn file(path: PathBuf, headers: &HeaderMap) -> Result<Response,
         let bytes = file.metadata()?.len();
         Ok::<_, std::io::Error>((file, bytes))
     });
-    let opened = opened.await.map_err(|e| Problem::unavailable(e.to_string()))?;
+    let opened = opened
+        .await
+        .map_err(|e| Problem::unavailable(e.to_string()))?;
     let (mut file, bytes) = opened.map_err(|e| Problem::unavailable(e.to_string()))?;
     // What is no range of bytes is no range: the whole file is the answer.
     let range = range.as_ref().and_then(|range| range.to_str().ok());
@@ -67,7 +69,9 @@ pub(super) async fn file(path: PathBuf, headers: &HeaderMap) -> Result<Response,
     let mut response = (status, headers, body).into_response();
     if status == StatusCode::PARTIAL_CONTENT {
         let part = format!("bytes {from}-{}/{bytes}", to - 1);
-        let part = part.parse().map_err(|_| Problem::unavailable("no header"))?;
+        let part = part
+            .parse()
+            .map_err(|_| Problem::unavailable("no header"))?;
         response.headers_mut().insert(header::CONTENT_RANGE, part);
     }
     Ok(response)

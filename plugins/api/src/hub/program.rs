@@ -48,9 +48,9 @@ impl Program {
             let id = rustix::process::Pid::from_raw(process.id().cast_signed());
             let (done, is_done) = std::sync::mpsc::channel::<()>();
             let watch = std::thread::spawn(move || {
-                let late = is_done.recv_timeout(within).is_err_and(|e| {
-                    e == std::sync::mpsc::RecvTimeoutError::Timeout
-                });
+                let late = is_done
+                    .recv_timeout(within)
+                    .is_err_and(|e| e == std::sync::mpsc::RecvTimeoutError::Timeout);
                 if late && let Some(id) = id {
                     let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
                 }

@@ -64,12 +64,17 @@ impl Proxy {
             headers.remove(name);
         }
         let bearer = format!("Bearer {}", child.token(role));
-        let bearer = HeaderValue::from_str(&bearer).map_err(|e| Problem::unavailable(e.to_string()))?;
+        let bearer =
+            HeaderValue::from_str(&bearer).map_err(|e| Problem::unavailable(e.to_string()))?;
         headers.insert(header::AUTHORIZATION, bearer);
         if is_grpc {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
-        *request.version_mut() = if is_grpc { Version::HTTP_2 } else { Version::HTTP_11 };
+        *request.version_mut() = if is_grpc {
+            Version::HTTP_2
+        } else {
+            Version::HTTP_11
+        };
         let upgrade = hyper::upgrade::on(&mut request);
         let client = if is_grpc { &self.http2 } else { &self.http1 };
         let answer = tokio::time::timeout(ANSWER_WITHIN, client.request(request)).await;

@@ -1,6 +1,9 @@
 //! What is answered here: scenes, runs, recordings, scores. All else is answered by a run.
 
-#![expect(clippy::disallowed_methods, reason = "processes are waited for by the wall clock")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "processes are waited for by the wall clock"
+)]
 
 use super::Hub;
 use super::child::{Child, State as Life};
@@ -133,7 +136,10 @@ async fn of_run(
 ) -> Result<Response, Problem> {
     let child = hub.runs.get(&run)?;
     // Behind the name, as it was sent.
-    let all = request.uri().path_and_query().map_or("", |all| all.as_str());
+    let all = request
+        .uri()
+        .path_and_query()
+        .map_or("", |all| all.as_str());
     let rest = all.splitn(5, '/').nth(4).unwrap_or_default();
     let path = format!("/v1/{rest}");
     hub.proxy.ask(&child, caller.role, &path, request).await
@@ -145,7 +151,10 @@ async fn of_only_run(
     request: Request,
 ) -> Result<Response, Problem> {
     let child = hub.runs.only()?;
-    let path = request.uri().path_and_query().map_or("", |all| all.as_str());
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or("", |all| all.as_str());
     let path = path.to_owned();
     hub.proxy.ask(&child, caller.role, &path, request).await
 }
@@ -204,10 +213,7 @@ async fn scenes(State(hub): State<Arc<Hub>>) -> Json<SceneList> {
         (status = 404, body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn scene(
-    State(hub): State<Arc<Hub>>,
-    Path(scene): Path<String>,
-) -> Result<String, Problem> {
+async fn scene(State(hub): State<Arc<Hub>>, Path(scene): Path<String>) -> Result<String, Problem> {
     hub.scenes.text(&scene)
 }
 
@@ -227,7 +233,12 @@ async fn resolved(
     Path(scene): Path<String>,
 ) -> Result<String, Problem> {
     let file = hub.scenes.find(&scene)?.display().to_string();
-    let arguments = vec!["check".to_owned(), "--resolved".to_owned(), "--".to_owned(), file];
+    let arguments = vec![
+        "check".to_owned(),
+        "--resolved".to_owned(),
+        "--".to_owned(),
+        file,
+    ];
     let done = hub.program.output(arguments, CHECK_WITHIN).await?;
     match done.status.success() {
         true => Ok(text(&done.stdout)),
@@ -426,14 +437,25 @@ async fn start(
     Content(start): Content<Start>,
 ) -> Result<(StatusCode, Json<RunEntry>), Problem> {
     caller.needs(Role::Operator)?;
-    let range = |name: &str, value: Option<f64>, is_in: &dyn Fn(f64) -> bool, expected: &str| {
-        match value.is_none_or(is_in) {
+    let range =
+        |name: &str, value: Option<f64>, is_in: &dyn Fn(f64) -> bool, expected: &str| match value
+            .is_none_or(is_in)
+        {
             true => Ok(()),
             false => Err(Problem::bad(format!("expected `{name}` {expected}"))),
-        }
-    };
-    range("duration_s", start.duration_s, &|s| s > 0.0 && s <= 31_536_000.0, "above 0, and at most a year")?;
-    range("rate", start.rate, &|r| r == 0.0 || (1e-3..=1e6).contains(&r), "of 0, or from 0.001 to 1000000")?;
+        };
+    range(
+        "duration_s",
+        start.duration_s,
+        &|s| s > 0.0 && s <= 31_536_000.0,
+        "above 0, and at most a year",
+    )?;
+    range(
+        "rate",
+        start.rate,
+        &|r| r == 0.0 || (1e-3..=1e6).contains(&r),
+        "of 0, or from 0.001 to 1000000",
+    )?;
     let which = Which {
         scene: start.scene,
         text: start.text,
@@ -464,7 +486,9 @@ async fn start(
             return None;
         }
         let names = (1..).map(|k| format!("{run}-{k}.mcap"));
-        names.into_iter().find(|name| !recordings.join(name).exists())
+        names
+            .into_iter()
+            .find(|name| !recordings.join(name).exists())
     };
     if start.record {
         std::fs::create_dir_all(recordings).map_err(|e| {
@@ -543,7 +567,9 @@ async fn end(
     }
     child.terminate();
     if !child.ended(Duration::from_secs(10)).await {
-        return Err(Problem::unavailable("found a run that does not end within 10 s"));
+        return Err(Problem::unavailable(
+            "found a run that does not end within 10 s",
+        ));
     }
     Ok(Json(entry(&child)))
 }
@@ -569,7 +595,10 @@ async fn stop_all(
         asked.spawn(async move {
             let mut request = Request::new(Body::empty());
             *request.method_mut() = axum::http::Method::POST;
-            let answer = hub.proxy.ask(&child, caller.role, "/v1/stop", request).await;
+            let answer = hub
+                .proxy
+                .ask(&child, caller.role, "/v1/stop", request)
+                .await;
             match answer {
                 Ok(answer) if answer.status().is_success() => None,
                 Ok(answer) => Some(format!("{}: {}", child.run, answer.status())),
@@ -773,21 +802,29 @@ async fn score(
         return Err(Problem::bad("expected `runs` from 1 to 100"));
     }
     if wanted.healthy_s.is_some_and(|s| !(s > 0.0 && s <= 1e5)) {
-        return Err(Problem::bad("expected `healthy_s` above 0, and at most 100000"));
+        return Err(Problem::bad(
+            "expected `healthy_s` above 0, and at most 100000",
+        ));
     }
     let name = crate::token::Secret::random().map_err(Problem::unavailable)?;
     let file = hub.runs.folder().join(format!("{}.json", name.reveal()));
     let mut arguments = vec!["score".to_owned(), format!("--json={}", file.display())];
     arguments.extend(wanted.faults.map(|faults| format!("--faults={faults}")));
     arguments.extend(wanted.runs.map(|runs| format!("--runs={runs}")));
-    arguments.extend(wanted.healthy_s.map(|s| format!("--healthy={}ms", (s * 1e3).round().max(1.0))));
+    arguments.extend(
+        wanted
+            .healthy_s
+            .map(|s| format!("--healthy={}ms", (s * 1e3).round().max(1.0))),
+    );
     arguments.extend(["--".to_owned(), scene]);
     let done = hub.program.output(arguments, SCORE_WITHIN).await;
     let table = std::fs::read(&file);
     let _ = std::fs::remove_file(&file);
     let done = done?;
     match (done.status.success(), table) {
-        (true, Ok(table)) => Ok(([(header::CONTENT_TYPE, "application/json")], table).into_response()),
+        (true, Ok(table)) => {
+            Ok(([(header::CONTENT_TYPE, "application/json")], table).into_response())
+        }
         _ => Err(Problem::bad(text(&done.stderr))),
     }
 }

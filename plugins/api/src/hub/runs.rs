@@ -51,7 +51,10 @@ impl Runs {
             let known: Vec<_> = all.keys().map(|name| format!("`{name}`")).collect();
             Problem::not_found(match known.is_empty() {
                 true => "found no run; expected one that is started: POST /v1/runs".to_owned(),
-                false => format!("found no run of this name; expected one of {}", known.join(", ")),
+                false => format!(
+                    "found no run of this name; expected one of {}",
+                    known.join(", ")
+                ),
             })
         })
     }

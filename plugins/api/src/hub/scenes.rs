@@ -144,11 +144,22 @@ mod tests {
         std::fs::write(folder.path().join("yard/a.ron"), "(version: 1)").unwrap();
         std::fs::write(folder.path().join("secret.txt"), "x").unwrap();
         let scenes = Scenes::new(Some(folder.path().to_owned())).unwrap();
-        let files: Vec<_> = scenes.list().into_iter().filter(|s| s.from == "file").collect();
+        let files: Vec<_> = scenes
+            .list()
+            .into_iter()
+            .filter(|s| s.from == "file")
+            .collect();
         assert_eq!(files.len(), 1);
         assert_eq!(scenes.text("yard/a.ron").unwrap(), "(version: 1)");
         assert!(scenes.find("robot").is_ok() && scenes.find("arm_wave").is_ok());
-        for name in ["secret.txt", "../a.ron", "/etc/passwd", "", "yard/../yard/a.ron", "--help"] {
+        for name in [
+            "secret.txt",
+            "../a.ron",
+            "/etc/passwd",
+            "",
+            "yard/../yard/a.ron",
+            "--help",
+        ] {
             assert_eq!(scenes.find(name).unwrap_err().status, 404, "{name}");
         }
         #[cfg(unix)]

@@ -1,12 +1,12 @@
 //! What a person decides: the client asks the person in front of it (elicitation), for exactly these arguments, once.
 
 use crate::token::Secret;
+use rmcp::RoleServer;
 use rmcp::model::{
     CallToolRequestParams, ElicitRequest, ElicitRequestParams, ElicitationAction,
     ElicitationSchema, InputRequest, InputRequests, InputRequiredResult, ProtocolVersion,
 };
 use rmcp::service::{ElicitationMode, RequestContext};
-use rmcp::RoleServer;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,7 +64,9 @@ impl Approvals {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         open.retain(|question| now < question.until);
-        let found = open.iter().position(|question| bool::from(question.id.is(id)));
+        let found = open
+            .iter()
+            .position(|question| bool::from(question.id.is(id)));
         let question = found.and_then(|index| open.remove(index));
         question.is_some_and(|question| question.text == text)
     }

@@ -6,7 +6,9 @@ use crate::ask::{Question, part};
 use crate::problem::Problem;
 use axum::http::Method;
 use becomingone::components::nearest::did_you_mean;
-use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject,
+};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Map, Value, json};
@@ -57,9 +59,16 @@ pub(super) async fn call(
         ));
     };
     let arguments = request.arguments.clone().unwrap_or_default();
-    let known = |name: &String| tool.input_schema.get("properties").is_some_and(|p| p.get(name).is_some());
+    let known = |name: &String| {
+        tool.input_schema
+            .get("properties")
+            .is_some_and(|p| p.get(name).is_some())
+    };
     if let Some(unknown) = arguments.keys().find(|name| !known(name)) {
-        let problem = Problem::bad(format!("found the argument `{unknown}`, which `{}` does not have", tool.name));
+        let problem = Problem::bad(format!(
+            "found the argument `{unknown}`, which `{}` does not have",
+            tool.name
+        ));
         return Ok(refused(&problem).into());
     }
     let call = Call {
@@ -97,7 +106,9 @@ impl Call<'_> {
         match self.arguments.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(other) => Err(Problem::bad(format!("found `{name}`: {other}; expected a text"))),
+            Some(other) => Err(Problem::bad(format!(
+                "found `{name}`: {other}; expected a text"
+            ))),
         }
     }
 
@@ -133,7 +144,10 @@ impl Call<'_> {
             _ => {
                 let names = all.iter().filter_map(|agent| agent["agent"].as_str());
                 let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
-                Err(Problem::bad(format!("expected `agent`: one of {}", names.join(", "))))
+                Err(Problem::bad(format!(
+                    "expected `agent`: one of {}",
+                    names.join(", ")
+                )))
             }
         }
     }
@@ -159,7 +173,10 @@ impl Call<'_> {
             "history" => self.history().await?,
             "explain_event" => self.explain_event().await?,
             "read_sensor" => self.read_sensor().await?,
-            "list_scenes" => self.listed("/v1/scenes", "scenes", "scene", "about").await?,
+            "list_scenes" => {
+                self.listed("/v1/scenes", "scenes", "scene", "about")
+                    .await?
+            }
             "list_runs" => self.listed("/v1/runs", "runs", "run", "state").await?,
             "run_scene" => self.run_scene().await?,
             "end_run" => self.end_run().await?,
@@ -168,7 +185,8 @@ impl Call<'_> {
             "pause" => self.pause().await?,
             "step" => {
                 let body = self.arguments_of(&["ticks"]);
-                self.told("run/step", Some(body), "the ticks will be run").await?
+                self.told("run/step", Some(body), "the ticks will be run")
+                    .await?
             }
             "set" => self.set().await?,
             "reset" => self.told("run/reset", None, "it begins anew").await?,
@@ -182,7 +200,12 @@ impl Call<'_> {
                 let kind = match (body.get("distance_m"), body.get("angle_rad")) {
                     (Some(_), None) => "move",
                     (None, Some(_)) => "turn",
-                    _ => return Err(Problem::bad("expected `distance_m` or `angle_rad`, and not both").into()),
+                    _ => {
+                        return Err(Problem::bad(
+                            "expected `distance_m` or `angle_rad`, and not both",
+                        )
+                        .into());
+                    }
                 };
                 self.command(kind, body).await?
             }
@@ -193,9 +216,17 @@ impl Call<'_> {
             "stop" => match self.text("agent")? {
                 Some(agent) => {
                     let path = format!("agents/{}/stop", part(&agent));
-                    self.told(&path, None, "it stops at the next tick, and stays so").await?
+                    self.told(&path, None, "it stops at the next tick, and stays so")
+                        .await?
                 }
-                None => self.told("stop", None, "every agent stops at the next tick, and stays so").await?,
+                None => {
+                    self.told(
+                        "stop",
+                        None,
+                        "every agent stops at the next tick, and stays so",
+                    )
+                    .await?
+                }
             },
             _ => self.clear_stop().await?,
         })
@@ -204,8 +235,13 @@ impl Call<'_> {
     /// These arguments, where they are given.
     fn arguments_of(&self, names: &[&str]) -> Value {
         let given = self.arguments.iter();
-        let given = given.filter(|(name, value)| names.contains(&name.as_str()) && !value.is_null());
-        Value::Object(given.map(|(name, value)| (name.clone(), value.clone())).collect())
+        let given =
+            given.filter(|(name, value)| names.contains(&name.as_str()) && !value.is_null());
+        Value::Object(
+            given
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
     }
 
     async fn told(&self, rest: &str, body: Option<Value>, text: &str) -> Result<Answer, Problem> {
@@ -243,7 +279,9 @@ impl Call<'_> {
         let mut ill = Vec::new();
         for name in names.take(MAX_SENSORS) {
             let (agent, sensor) = name.split_once('/').unwrap_or_default();
-            let reading = self.get(&format!("sensors/{}/{}", part(agent), part(sensor))).await?;
+            let reading = self
+                .get(&format!("sensors/{}/{}", part(agent), part(sensor)))
+                .await?;
             let is_lost = reading["dropped"].as_u64().is_some_and(|n| n > 0);
             let is_late = reading["is_stale"] == true || reading["source_s"].is_null();
             if is_lost || is_late {
@@ -294,10 +332,14 @@ impl Call<'_> {
     async fn history(&self) -> Result<Answer, Problem> {
         let number = |name: &str, or: u64| match self.arguments.get(name) {
             None | Some(Value::Null) => Ok(or),
-            Some(value) => value.as_u64().ok_or_else(|| Problem::bad(format!("expected a whole `{name}`"))),
+            Some(value) => value
+                .as_u64()
+                .ok_or_else(|| Problem::bad(format!("expected a whole `{name}`"))),
         };
         let (after, most) = (number("after", 0)?, number("most", 50)?);
-        let list = self.get(&format!("events?after={after}&most={most}")).await?;
+        let list = self
+            .get(&format!("events?after={after}&most={most}"))
+            .await?;
         Ok(Answer {
             text: text::events(&list),
             content: list,
@@ -310,10 +352,15 @@ impl Call<'_> {
         let list = self.all_events().await?;
         let all = list["events"].as_array().map_or(&[][..], Vec::as_slice);
         let event = all.iter().find(|event| event["number"] == wanted);
-        let event = event.ok_or_else(|| Problem::not_found("found no event of this number; expected one of `history`"))?;
+        let event = event.ok_or_else(|| {
+            Problem::not_found("found no event of this number; expected one of `history`")
+        })?;
         let at = event["time_s"].as_f64().unwrap_or_default();
         let near = all.iter().filter(|other| {
-            other["number"] != wanted && other["time_s"].as_f64().is_some_and(|s| (s - at).abs() <= NEAR_S)
+            other["number"] != wanted
+                && other["time_s"]
+                    .as_f64()
+                    .is_some_and(|s| (s - at).abs() <= NEAR_S)
         });
         let near: Vec<_> = near.cloned().collect();
         let agent = event["agent"].as_str().unwrap_or_default();
@@ -340,14 +387,22 @@ impl Call<'_> {
             });
         };
         let agent = self.agent().await?;
-        let reading = self.get(&format!("sensors/{}/{}", part(&agent), part(&sensor))).await?;
+        let reading = self
+            .get(&format!("sensors/{}/{}", part(&agent), part(&sensor)))
+            .await?;
         Ok(Answer {
             text: format!("tick {}: {}", reading["tick"], text::reading(&reading)),
             content: reading,
         })
     }
 
-    async fn listed(&self, path: &str, list: &str, name: &str, about: &str) -> Result<Answer, Problem> {
+    async fn listed(
+        &self,
+        path: &str,
+        list: &str,
+        name: &str,
+        about: &str,
+    ) -> Result<Answer, Problem> {
         let content = self.ask(Question::get(path)).await?;
         Ok(Answer {
             text: text::names(&content[list], name, about),
@@ -359,13 +414,18 @@ impl Call<'_> {
         let body = Value::Object(self.arguments.clone());
         let content = self.ask(Question::post("/v1/runs", Some(body))).await?;
         Ok(Answer {
-            text: format!("the run `{}` has begun", content["run"].as_str().unwrap_or_default()),
+            text: format!(
+                "the run `{}` has begun",
+                content["run"].as_str().unwrap_or_default()
+            ),
             content,
         })
     }
 
     async fn end_run(&self) -> Result<Answer, Problem> {
-        let run = self.text("run")?.ok_or_else(|| Problem::bad("expected `run`"))?;
+        let run = self
+            .text("run")?
+            .ok_or_else(|| Problem::bad("expected `run`"))?;
         let question = Question::get(format!("/v1/runs/{}", part(&run)));
         let content = self.ask(question.method(Method::DELETE)).await?;
         Ok(Answer {
@@ -389,7 +449,9 @@ impl Call<'_> {
     async fn record(&self) -> Result<Answer, Problem> {
         let action = self.text("action")?;
         let Some(recording) = self.text("recording")? else {
-            return self.listed("/v1/recordings", "recordings", "recording", "bytes").await;
+            return self
+                .listed("/v1/recordings", "recordings", "recording", "bytes")
+                .await;
         };
         let path = format!("/v1/recordings/{}", part(&recording));
         let question = match action.as_deref() {
@@ -416,8 +478,17 @@ impl Call<'_> {
     async fn set(&self) -> Result<Answer, Problem> {
         let rate = self.arguments.get("rate").and_then(Value::as_f64);
         let rate = rate.ok_or_else(|| Problem::bad("expected `rate`: a number"))?;
-        let factor = if rate == 0.0 { Value::Null } else { json!(rate) };
-        self.told("run/pace", Some(json!({"factor": factor})), "it has this speed from the next tick on").await
+        let factor = if rate == 0.0 {
+            Value::Null
+        } else {
+            json!(rate)
+        };
+        self.told(
+            "run/pace",
+            Some(json!({"factor": factor})),
+            "it has this speed from the next tick on",
+        )
+        .await
     }
 
     async fn lease(&self) -> Result<Answer, Not> {
@@ -436,12 +507,17 @@ impl Call<'_> {
             ("for_s".to_owned(), json!(LEASE_S)),
             ("heartbeat_s".to_owned(), json!(HEARTBEAT_S)),
         ]);
-        if let Value::Object(given) = self.arguments_of(&["for_s", "max_linear_m_s", "max_angular_rad_s"]) {
+        if let Value::Object(given) =
+            self.arguments_of(&["for_s", "max_linear_m_s", "max_angular_rad_s"])
+        {
             wanted.extend(given);
         }
         let limit = |name: &str, unit: &str| {
             let limit = wanted.get(name);
-            limit.map_or_else(|| format!("any {unit} of its drive"), |limit| format!("at most {limit} {unit}"))
+            limit.map_or_else(
+                || format!("any {unit} of its drive"),
+                |limit| format!("at most {limit} {unit}"),
+            )
         };
         let text = format!(
             "Let this assistant move `{agent}` for {} s, with {} and {}?",
@@ -451,7 +527,8 @@ impl Call<'_> {
         );
         self.approved(&text).await?;
         let content = self.post(&path, Some(Value::Object(wanted))).await?;
-        self.mcp.keep(&agent, content["id"].as_str().map(str::to_owned));
+        self.mcp
+            .keep(&agent, content["id"].as_str().map(str::to_owned));
         Ok(Answer {
             text: format!(
                 "granted: `{agent}` may be moved for {} s, and as long as a command comes every {} s",
@@ -466,7 +543,9 @@ impl Call<'_> {
         body["kind"] = json!(kind);
         let lease = self.text("lease")?.or_else(|| self.mcp.held(&agent));
         let path = self.path(&format!("agents/{}/requests", part(&agent)))?;
-        let content = self.ask(Question::post(path, Some(body)).lease(lease)).await?;
+        let content = self
+            .ask(Question::post(path, Some(body)).lease(lease))
+            .await?;
         Ok(Answer {
             text: format!(
                 "accepted: applied with tick {}, until {} s of the run; `status` tells how far it is",
@@ -478,8 +557,10 @@ impl Call<'_> {
 
     async fn clear_stop(&self) -> Result<Answer, Not> {
         let agent = self.agent().await?;
-        self.approved(&format!("Clear the stop of `{agent}`, so that it may move again?"))
-            .await?;
+        self.approved(&format!(
+            "Clear the stop of `{agent}`, so that it may move again?"
+        ))
+        .await?;
         let path = format!("agents/{}/clear_stop", part(&agent));
         let content = self.post(&path, None).await?;
         Ok(Answer {

@@ -22,7 +22,7 @@ use rmcp::model::{
     ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
     ServerCapabilities, ServerConfig,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, ServerInitializeError};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
@@ -191,7 +191,11 @@ pub(crate) fn router(ask: Ask) -> Router {
 pub(crate) async fn serve_stdio(ask: Ask) -> Result<(), String> {
     let server = Mcp::new(ask, Approvals::default());
     let served = server.serve(rmcp::transport::stdio()).await;
-    let running = served.map_err(|e| e.to_string())?;
+    let running = match served {
+        Ok(running) => running,
+        Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+        Err(error) => return Err(error.to_string()),
+    };
     running.waiting().await.map_err(|e| e.to_string())?;
     Ok(())
 }

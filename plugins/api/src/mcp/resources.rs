@@ -23,14 +23,39 @@ fn entry(path: &str, name: &str, about: &str, kind: &str) -> Resource {
 /// All that there is now.
 pub(super) async fn list(mcp: &Mcp, context: &RequestContext<RoleServer>) -> Vec<Resource> {
     let mut all = vec![
-        entry("openapi.json", "openapi", "Description of the resources below /v1.", "application/json"),
-        entry("agents", "agents", "All agents at the end of a tick.", "application/json"),
-        entry("sensors", "sensors", "All sensors: names and units of their numbers.", "application/json"),
-        entry("places", "places", "Places of the scene.", "application/json"),
+        entry(
+            "openapi.json",
+            "openapi",
+            "Description of the resources below /v1.",
+            "application/json",
+        ),
+        entry(
+            "agents",
+            "agents",
+            "All agents at the end of a tick.",
+            "application/json",
+        ),
+        entry(
+            "sensors",
+            "sensors",
+            "All sensors: names and units of their numbers.",
+            "application/json",
+        ),
+        entry(
+            "places",
+            "places",
+            "Places of the scene.",
+            "application/json",
+        ),
     ];
     let guide = GUIDE.iter();
     all.extend(guide.map(|(name, _)| {
-        entry(&format!("guide/{name}"), name, "A page of the guide.", "text/markdown")
+        entry(
+            &format!("guide/{name}"),
+            name,
+            "A page of the guide.",
+            "text/markdown",
+        )
     }));
     // A server of one run has none.
     let scenes = mcp.asked(context, Question::get("/v1/scenes")).await;
@@ -39,7 +64,12 @@ pub(super) async fn list(mcp: &Mcp, context: &RequestContext<RoleServer>) -> Vec
     all.extend(scenes.filter_map(|scene| {
         let name = scene["scene"].as_str()?;
         let about = scene["about"].as_str().unwrap_or("A scene.");
-        Some(entry(&format!("scenes/{}", part(name)), name, about, "text/plain"))
+        Some(entry(
+            &format!("scenes/{}", part(name)),
+            name,
+            about,
+            "text/plain",
+        ))
     }));
     all
 }
@@ -51,9 +81,21 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
     };
     vec![
         template("scenes/{scene}", "scene", "Text of a scene."),
-        template("scenes/{scene}/resolved", "resolved scene", "A scene as it runs: defaults filled in."),
-        template("recordings/{recording}/info", "recording", "What a recording contains."),
-        template("sensors/{agent}/{sensor}", "sensor", "The latest reading of a sensor."),
+        template(
+            "scenes/{scene}/resolved",
+            "resolved scene",
+            "A scene as it runs: defaults filled in.",
+        ),
+        template(
+            "recordings/{recording}/info",
+            "recording",
+            "What a recording contains.",
+        ),
+        template(
+            "sensors/{agent}/{sensor}",
+            "sensor",
+            "The latest reading of a sensor.",
+        ),
     ]
 }
 
@@ -67,7 +109,9 @@ pub(super) async fn read(
     let path = uri.strip_prefix(SCHEME).ok_or_else(missing)?;
     let is_known = ["openapi.json", "agents", "places"].contains(&path)
         || path == "sensors"
-        || ["scenes/", "recordings/", "sensors/"].iter().any(|folder| path.starts_with(folder));
+        || ["scenes/", "recordings/", "sensors/"]
+            .iter()
+            .any(|folder| path.starts_with(folder));
     let page = path.strip_prefix("guide/");
     let content = match page {
         Some(page) => {
@@ -76,7 +120,8 @@ pub(super) async fn read(
             Value::from(*text)
         }
         None if is_known && !path.contains("..") => {
-            mcp.asked(context, Question::get(format!("/v1/{path}"))).await?
+            mcp.asked(context, Question::get(format!("/v1/{path}")))
+                .await?
         }
         None => return Err(missing()),
     };

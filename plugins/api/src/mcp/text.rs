@@ -14,7 +14,11 @@ pub(super) fn run(state: &Value) -> String {
         state["scene"].as_str().unwrap_or_default(),
         state["tick"],
         number(&state["time_s"], 3).unwrap_or_default(),
-        if state["is_paused"] == true { "paused" } else { "running" }
+        if state["is_paused"] == true {
+            "paused"
+        } else {
+            "running"
+        }
     )
 }
 
