@@ -1,6 +1,6 @@
 //! A run that serves, as a user starts it, and requests to it.
 
-use crate::{binary, folder, root, say, tool, until};
+use crate::{binary, finish, folder, root, say, tool, until};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -193,6 +193,22 @@ impl Drop for Served {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What `schemathesis` finds in the description of a server and in its answers, with these further arguments: nothing.
+pub fn schemathesis(served: &Served, arguments: &[&str]) {
+    let Some(python) = python() else { return };
+    let mut command = Command::new(python);
+    command
+        .args(["-m", "schemathesis.cli", "run"])
+        .arg(format!("http://{}/v1/openapi.json", served.host))
+        .args(["-H", &format!("Authorization: Bearer {OWNER}")])
+        .args(["--max-examples", "20", "--seed", "1"])
+        .args(["--suppress-health-check", "all"])
+        .args(arguments)
+        .current_dir(served.folder.path());
+    let ran = finish(&mut command, Duration::from_secs(180));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
 }
 
 /// Python with the peers; none where it is not set, which is said.

@@ -9,7 +9,9 @@
     reason = "a test fails by panicking, and bounds its waits by the wall clock"
 )]
 
-use becomingone_tests::served::{LIMIT, OPERATOR, OWNER, Served, VIEWER, python, scene};
+use becomingone_tests::served::{
+    LIMIT, OPERATOR, OWNER, Served, VIEWER, python, scene, schemathesis,
+};
 use becomingone_tests::{Ran, binary, finish, folder, root, run, say, signal, tool, until};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -444,34 +446,9 @@ fn the_description_is_what_schemathesis_finds() {
     let Some(python) = python() else { return };
     let run = Served::new(&[]);
     // The stream is no answer of HTTP, and the run is not to end.
-    let mut command = Command::new(python);
-    command
-        .args([
-            "-m",
-            "schemathesis.cli",
-            "run",
-            &format!("http://{}/v1/openapi.json", run.host),
-        ])
-        .args([
-            "-H",
-            &format!("Authorization: Bearer {OWNER}"),
-            "--max-examples",
-            "20",
-            "--seed",
-            "1",
-        ])
-        .args([
-            "--exclude-path",
-            "/v1/stream",
-            "--exclude-path",
-            "/v1/run/end",
-            "--exclude-path",
-            "/v1/run/pace",
-        ])
-        .args(["--suppress-health-check", "all"])
-        .current_dir(run.folder.path());
-    let ran = finish(&mut command, Duration::from_secs(180));
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let without = ["/v1/stream", "/v1/run/end", "/v1/run/pace"];
+    let without = without.iter().flat_map(|path| ["--exclude-path", path]);
+    schemathesis(&run, &without.collect::<Vec<_>>());
     // Prometheus' own parser.
     let text = "import sys, urllib.request as u
 from prometheus_client.parser import text_string_to_metric_families as parse
@@ -479,7 +456,7 @@ text = u.urlopen(u.Request(f'http://{sys.argv[1]}/v1/metrics', headers={'Authori
 families = {family.name: family for family in parse(text)}
 assert families['becomingone_ticks'].samples[0].value > 0
 assert families['becomingone_sensor_readings'].samples[0].labels['sensor'] == 'rover/encoders', families";
-    let mut command = Command::new(std::env::var_os("BECOMINGONE_PYTHON").unwrap());
+    let mut command = Command::new(python);
     command.args(["-c", text, &run.host, VIEWER]);
     let ran = finish(&mut command, LIMIT);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);

@@ -9,7 +9,7 @@
     reason = "a test fails by panicking, and bounds its waits by the wall clock"
 )]
 
-use becomingone_tests::served::{LIMIT, OPERATOR, OWNER, Served, VIEWER, python};
+use becomingone_tests::served::{LIMIT, OPERATOR, OWNER, Served, VIEWER, python, schemathesis};
 use becomingone_tests::{binary, root, run, say, signal, until};
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
@@ -254,6 +254,19 @@ fn runs_are_processes_of_their_own_and_one_that_is_killed_takes_no_other_with_it
     let (status, magic) = hub.raw(raw.as_bytes());
     assert_eq!(status, 206);
     assert!(magic.contains("MCAP0"), "{magic}");
+}
+
+#[test]
+fn the_description_is_what_schemathesis_finds() {
+    let hub = hub(&["--most-runs=2"]);
+    // A score takes minutes. What a scene may be is not described here: a text that is none is refused.
+    let without = [
+        "--exclude-path",
+        "/v1/scores",
+        "--exclude-checks",
+        "positive_data_acceptance",
+    ];
+    schemathesis(&hub, &without);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::recording::{attached_scene, metadata};
+use crate::requests::{self, Requests};
 use becomingone::Plugins;
 use becomingone::record::journal::Item;
 use becomingone::record::{EVENTS, Journal};
@@ -47,7 +48,9 @@ impl InfoArgs {
             closed: false,
             end_s: 0.0,
             state_hash: String::new(),
+            requests: None,
         };
+        let mut applied = Vec::new();
         let sizes = journal.attachments().iter();
         info.attachments = sizes.map(|(name, b)| (name.clone(), b.len())).collect();
         if let Ok(loaded) = attached_scene(&journal, file, plugins) {
@@ -64,6 +67,7 @@ impl InfoArgs {
                 Item::Dropped(ticks) => info.dropped += ticks,
                 Item::Tick(tick) => {
                     info.ticks += 1;
+                    applied.extend(requests::of(&tick));
                     let events = tick.messages.iter().filter(|m| *m.topic == *EVENTS);
                     info.faults.extend(events.filter_map(|m| fault(&m.bytes)));
                     info.end_s = tick.now_ns as f64 / 1e9;
@@ -71,6 +75,7 @@ impl InfoArgs {
                 }
             }
         }
+        info.requests = requests::compare(file, applied)?;
         info.closed = journal.ending().closed.is_some();
         info.duration_s = info.ticks as f64 * info.tick_ns as f64 / 1e9;
         let topics = journal.topics().into_iter().map(|t| Topic {
@@ -122,6 +127,8 @@ struct Info {
     end_s: f64,
     /// The state hash at the end.
     state_hash: String,
+    /// What was acknowledged to clients of `--serve`; null where there is no file of it beside the recording.
+    requests: Option<Requests>,
 }
 
 #[derive(Debug, Serialize)]
@@ -169,6 +176,9 @@ impl std::fmt::Display for Info {
         list(f, "agents", &self.agents)?;
         list(f, "links", &self.links)?;
         list(f, "faults", &self.faults)?;
+        if let Some(requests) = &self.requests {
+            write!(f, "\n{requests}")?;
+        }
         let files: Vec<String> = self
             .attachments
             .iter()

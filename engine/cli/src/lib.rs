@@ -47,6 +47,8 @@ mod record;
 mod recording;
 #[cfg(feature = "record")]
 mod replay;
+#[cfg(feature = "record")]
+mod requests;
 mod run;
 mod score;
 #[cfg(feature = "api")]

@@ -7,10 +7,12 @@ use crate::failure::Failure;
 use crate::files::{is_same_file, write_json};
 use crate::interrupt::Interrupt;
 use crate::recording::{attached_memory, attached_scene, metadata};
+use crate::requests;
 use crate::show::{Rerun, Viewer, parser};
 use becomingone::EngineBuilder;
 use becomingone::Plugins;
 use becomingone::components::link::Frame;
+use becomingone::components::request::Request;
 use becomingone::record::journal::Item;
 use becomingone::record::{Journal, Shadow, ShadowPlugin};
 use becomingone::systems::links::{ExternalInput, Journal as JournalSource};
@@ -166,6 +168,7 @@ impl Replay {
                             engine.time().tick
                         )));
                     }
+                    replayed.requests.extend(requests::of(&tick));
                     frames.set(std::mem::take(&mut tick.frames));
                     engine.step()?;
                     shadow.take();
@@ -190,6 +193,7 @@ impl Replay {
             ticks,
             hole,
             mismatch,
+            requests,
         } = replayed;
         if let Some((at_s, dropped)) = hole {
             print_err!(
@@ -197,6 +201,13 @@ impl Replay {
             );
         } else if journal.ending().cut {
             print_err!("warning: {file} is truncated: replayed up to its end, {ticks} ticks");
+        }
+        // Of a replay that ended early, nothing is known of the rest.
+        if mismatch.is_none()
+            && !self.quiet
+            && let Some(requests) = requests::compare(&self.file, requests)?
+        {
+            print_out!("{requests}");
         }
         if self.verify && ticks == 0 && mismatch.is_none() {
             return Err(Failure::BadInput(format!(
@@ -243,4 +254,6 @@ struct Replayed {
     /// Time (s) and number of missing ticks.
     hole: Option<(f64, u64)>,
     mismatch: Option<Mismatch>,
+    /// Requests, each with the tick that applied it.
+    requests: Vec<(u64, Request)>,
 }

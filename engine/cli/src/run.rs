@@ -300,7 +300,7 @@ impl Run {
             engine.add_plugin(output.map_err(|e| Failure::BadInput(format!("--mqtt: {e}")))?);
         }
         #[cfg(feature = "api")]
-        let serving = self.serve.start(&mut engine)?;
+        let serving = self.serve.start(&mut engine, self.record.as_deref())?;
         let run = engine.stop_handle();
         interrupt.on_first(move || run.stop());
         engine.start()?;

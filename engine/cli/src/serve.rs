@@ -6,7 +6,7 @@ use becomingone::CoherenceEngine;
 use becomingone_api::{Api, ApiError, HubOptions, Serving, Tokens};
 use clap::Args;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -103,7 +103,11 @@ impl ServeArgs {
     }
 
     /// Starts the server of an engine that has not started.
-    pub(crate) fn start(&self, engine: &mut CoherenceEngine) -> Result<Option<Serving>, Failure> {
+    pub(crate) fn start(
+        &self,
+        engine: &mut CoherenceEngine,
+        recording: Option<&Path>,
+    ) -> Result<Option<Serving>, Failure> {
         let Some(port) = self.serve else {
             return match self.address.given() {
                 None => Ok(None),
@@ -112,7 +116,11 @@ impl ServeArgs {
                 ))),
             };
         };
-        let serving = self.address.api(port)?.start(engine);
+        let mut api = self.address.api(port)?;
+        if let Some(recording) = recording {
+            api = api.recording(recording);
+        }
+        let serving = api.start(engine);
         serving.map(Some).map_err(|e| failure("--serve", &e))
     }
 }

@@ -12,6 +12,7 @@
 //! ```
 //!
 //! - `gate`, `token`: who may ask, who may tell. `lease`: who may move an agent. `idempotency`: requests sent again.
+//! - `ledger`: requests on the disk.
 //! - `interest`, `view`: what is copied from a tick. `command`: what is given to the next one.
 //! - `routes`: `/v1`, its description as `OpenAPI`, the page. `stream`: the WebSocket. `problem`, `extract`: errors.
 //! - `ask`: the resources, asked from within, by `grpc` and `mcp`. `client`: asked from another process.
@@ -30,6 +31,7 @@ mod hub;
 mod idempotency;
 mod interest;
 mod lease;
+mod ledger;
 mod mcp;
 mod place;
 mod problem;
@@ -42,6 +44,7 @@ mod view;
 pub use client::Client;
 pub use hub::HubOptions;
 pub use lease::{Granted, Shown, Wanted};
+pub use ledger::{Acknowledged, acknowledged, requests_file};
 pub use place::{Found, folder, found};
 pub use problem::Problem;
 pub use token::{Role, TOKEN_VARIABLE, Tokens};
@@ -53,6 +56,7 @@ use becomingone::components::scene::LoadedScene;
 use command::{CommandPlugin, Commands};
 use gate::Gate;
 use hub::Hub;
+use ledger::Ledger;
 use place::Place;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -99,6 +103,14 @@ pub enum ApiError {
     /// Token, or the file of it.
     #[error("{0}")]
     Token(String),
+    /// The file of the requests.
+    #[error("{}: {error}", .file.display())]
+    Requests {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// What the server answers.
     #[error("cannot describe the server: {0}")]
     Router(String),
@@ -118,6 +130,7 @@ pub struct Api {
     tokens: Option<Tokens>,
     tls: Option<(PathBuf, PathBuf)>,
     folder: Option<PathBuf>,
+    recording: Option<PathBuf>,
 }
 
 impl Default for Api {
@@ -134,6 +147,7 @@ impl Api {
             tokens: None,
             tls: None,
             folder: None,
+            recording: None,
         }
     }
 
@@ -172,12 +186,24 @@ impl Api {
         self
     }
 
+    /// The recording of the run: requests are kept beside it, on the disk before they are acknowledged.
+    #[must_use]
+    pub fn recording(mut self, file: impl Into<PathBuf>) -> Self {
+        self.recording = Some(file.into());
+        self
+    }
+
     /// Begins to serve an engine that has not started.
     ///
     /// # Errors
     ///
     /// [`ApiError`]: a port that is taken names one that is free.
     pub fn start(self, engine: &mut CoherenceEngine) -> Result<Serving, ApiError> {
+        let ledger = self.recording.as_deref().map(|recording| {
+            let file = requests_file(recording);
+            Ledger::create(&file).map_err(|error| ApiError::Requests { file, error })
+        });
+        let ledger = ledger.transpose()?;
         let opened = self.open()?;
         let board = Board::default();
         let commands = Commands::default();
@@ -198,6 +224,7 @@ impl Api {
             engine.stop_handle(),
             engine.stop_queue(),
             commands,
+            ledger,
             scene.clone(),
             places,
             opened.tls.is_some(),

@@ -5,6 +5,7 @@ use crate::gate::Gate;
 use crate::idempotency::Replies;
 use crate::interest::Pattern;
 use crate::lease::Leases;
+use crate::ledger::Ledger;
 use crate::problem::Problem;
 use crate::view::{Board, PlaceView, View};
 use axum::Router;
@@ -40,6 +41,8 @@ pub(crate) struct Server {
     pub(crate) stops: StopQueue,
     pub(crate) commands: Commands,
     pub(crate) replies: Arc<Replies>,
+    /// Where requests are kept, if the run is recorded.
+    pub(crate) ledger: Option<Ledger>,
     leases: Mutex<Leases>,
     /// Name of the scene.
     pub(crate) scene: String,
@@ -58,6 +61,7 @@ impl Server {
         run: StopHandle,
         stops: StopQueue,
         commands: Commands,
+        ledger: Option<Ledger>,
         scene: String,
         places: Vec<PlaceView>,
         is_secure: bool,
@@ -70,6 +74,7 @@ impl Server {
             stops,
             commands,
             replies: Arc::default(),
+            ledger,
             leases: Mutex::default(),
             scene,
             places,

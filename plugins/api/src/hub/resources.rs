@@ -397,11 +397,12 @@ struct Start {
     #[schema(max_items = 100)]
     set: Vec<String>,
     /// Seed of all random numbers; none: the scene's.
-    #[serde(default)]
-    seed: Option<u32>,
+    #[serde(default, deserialize_with = "maybe_whole")]
+    #[schema(minimum = 0, maximum = 1000000000000000_f64)]
+    seed: Option<u64>,
     /// Simulated time to run (s); none: the scene's.
     #[serde(default)]
-    #[schema(exclusive_minimum = 0.0, maximum = 31536000.0)]
+    #[schema(minimum = 1e-9, maximum = 31536000.0)]
     duration_s: Option<f64>,
     /// Multiple of real time; 0: as fast as possible; none: real time.
     #[serde(default)]
@@ -410,6 +411,12 @@ struct Start {
     /// Whether it is recorded.
     #[serde(default = "yes")]
     record: bool,
+}
+
+fn maybe_whole<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    struct Whole(#[serde(deserialize_with = "routes::whole")] u64);
+    Ok(Option::<Whole>::deserialize(from)?.map(|whole| whole.0))
 }
 
 fn yes() -> bool {
@@ -447,8 +454,8 @@ async fn start(
     range(
         "duration_s",
         start.duration_s,
-        &|s| s > 0.0 && s <= 31_536_000.0,
-        "above 0, and at most a year",
+        &|s| (1e-9..=31_536_000.0).contains(&s),
+        "from 1e-9 to 31536000: a year",
     )?;
     range(
         "rate",

@@ -7,7 +7,7 @@ mod run;
 mod status;
 
 pub(crate) use page::router_of as page_of;
-pub(crate) use run::{RunEntry, RunList};
+pub(crate) use run::{RunEntry, RunList, whole};
 pub(crate) use status::health;
 
 use crate::ask::Ask;

@@ -6,6 +6,7 @@ use crate::command::{Accepted, Refusal, SENDER};
 use crate::extract::{Body, Path};
 use crate::gate::Caller;
 use crate::lease::{Granted, LeaseError, Shown, Wanted};
+use crate::ledger::{Acknowledged, Outcome};
 use crate::problem::Problem;
 use crate::server::Server;
 use crate::token::Role;
@@ -116,14 +117,61 @@ pub(crate) async fn clear_stop(
     State(server): State<Arc<Server>>,
     Extension(caller): Extension<Caller>,
     Path(agent): Path<String>,
+    headers: HeaderMap,
 ) -> Result<(StatusCode, Json<AcceptedView>), Problem> {
     caller.needs(Role::Owner)?;
     server.agent(&agent)?;
     let lasts = Duration::from_secs_f64(MAX_FOR_S);
+    give(
+        &server,
+        caller,
+        &headers,
+        &agent,
+        RequestKind::ClearStop,
+        lasts,
+    )
+    .await
+}
+
+/// Gives a command to the run, after it is on the disk.
+async fn give(
+    server: &Server,
+    caller: Caller,
+    headers: &HeaderMap,
+    agent: &str,
+    what: RequestKind,
+    lasts: Duration,
+) -> Result<(StatusCode, Json<AcceptedView>), Problem> {
+    let number = match &server.ledger {
+        None => None,
+        Some(ledger) => {
+            let key = headers.get("idempotency-key");
+            let entry = Acknowledged {
+                request: 0,
+                key: key.and_then(|key| key.to_str().ok()).map(str::to_owned),
+                role: caller.role.to_string(),
+                agent: agent.to_owned(),
+                what: what.clone(),
+                for_s: lasts.as_secs_f64(),
+                tick: None,
+                refused: None,
+            };
+            Some((ledger, ledger.write(entry).await?))
+        }
+    };
     let given = server
         .commands
-        .give(&agent, RequestKind::ClearStop, lasts, CHECKED_WITHIN);
-    Ok((StatusCode::ACCEPTED, Json(given.await?.into())))
+        .give(agent, what, lasts, CHECKED_WITHIN)
+        .await;
+    let given = given.map_err(Problem::from);
+    if let Some((ledger, request)) = number {
+        ledger.outcome(&Outcome {
+            request,
+            tick: given.as_ref().ok().map(|accepted| accepted.tick),
+            refused: given.as_ref().err().map(|problem| problem.detail.clone()),
+        });
+    }
+    Ok((StatusCode::ACCEPTED, Json(given?.into())))
 }
 
 /// Leases of the run.
@@ -493,8 +541,5 @@ pub(crate) async fn request(
         .leases()
         .allows(&agent, lease_of(&headers)?, &what, Instant::now())?;
     // Time of a run may pass faster than that of its lease, which ends it in any case.
-    let given = server
-        .commands
-        .give(&agent, what, lasts.min(left), CHECKED_WITHIN);
-    Ok((StatusCode::ACCEPTED, Json(given.await?.into())))
+    give(&server, caller, &headers, &agent, what, lasts.min(left)).await
 }

@@ -145,7 +145,7 @@ pub(crate) struct Step {
 }
 
 /// A whole number, in any notation of JSON: `5.0` is one.
-fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+pub(crate) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     let number = f64::deserialize(from)?;
     match number.fract() == 0.0 && (0.0..=1e15).contains(&number) {
         true => Ok(number as u64),
