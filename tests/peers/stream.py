@@ -74,6 +74,26 @@ async def mistakes():
             assert error.response.status_code == 401
 
 
+async def commands():
+    """Commands and stops, answered with their numbers beside the views."""
+    async with connect() as socket:
+        await socket.send(json.dumps({"type": "subscribe", "rate_hz": 50}))
+        drive = {"kind": "drive", "linear_m_s": 0.1}
+        for number in range(3):
+            command = {"type": "command", "id": number, "agent": "rover", "lease": "none", "command": drive}
+            await socket.send(json.dumps(command))
+        await socket.send(json.dumps({"type": "stop", "id": 9, "agent": "crane"}))
+        await socket.send(json.dumps({"type": "stop", "id": 10}))
+        answers, seen = {}, 0
+        while len(answers) < 5:
+            message = json.loads(await socket.recv())
+            seen += message["type"] == "view"
+            if message["type"] == "answer":
+                answers[message["id"]] = message
+        assert all(answers[k]["problem"]["status"] == 403 for k in range(3)), answers
+        assert answers[9]["problem"]["status"] == 404 and answers[10]["problem"] is None, answers
+
+
 async def main():
     rate = await at_a_rate("", json.dumps, json.loads)
     print(f"JSON: {rate:.1f} Hz")
@@ -87,6 +107,7 @@ async def main():
     for socket in idle:
         socket.transport.abort()
     await mistakes()
+    await commands()
 
 
 asyncio.run(main())

@@ -463,6 +463,60 @@ assert families['becomingone_sensor_readings'].samples[0].labels['sensor'] == 'r
 }
 
 #[test]
+fn nothing_that_is_asked_in_ten_thousand_ways_moves_what_it_may_not() {
+    let Some(python) = python() else { return };
+    let run = Served::new(&["--record", "run.mcap"]);
+    let memory = |field: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", run.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+    };
+    let before = memory("VmRSS:");
+    let mut command = Command::new(python);
+    command
+        .arg(root().join("tests/peers/flood.py"))
+        .args([&run.host, OWNER, OPERATOR, VIEWER, "10000"]);
+    let ran = finish(&mut command, Duration::from_secs(120));
+    assert!(ran.stdout.ends_with("ok\n"), "{}{}", ran.stdout, ran.stderr);
+    let most = memory("VmHWM:");
+    assert!(most < before + 64_000, "{most} kB after {before} kB");
+    // What was accepted is within the limits of the lease, and from nobody else than its holder.
+    let text = std::fs::read_to_string(run.folder.path().join("run.mcap.requests")).unwrap();
+    let mut accepted = 0;
+    for line in text.lines() {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let Some(what) = entry.get("what") else {
+            continue;
+        };
+        for part in ["linear_m_s", "angular_rad_s"] {
+            let speed = what["Twist"][part].as_f64();
+            assert!(speed.is_some_and(|speed| speed.abs() <= 0.3), "{line}");
+        }
+        assert_eq!(
+            (&entry["agent"], &entry["role"]),
+            (&json!("rover"), &json!("operator"))
+        );
+        accepted += 1;
+    }
+    assert!(accepted > 0);
+    let (_, text, folder) = run.end();
+    let verified = becomingone_tests::run(
+        folder.path(),
+        &["replay", "--verify", "--rerun=off", "run.mcap"],
+    );
+    assert!(
+        verified.stdout.contains("all hashes equal"),
+        "{text}{}{}",
+        verified.stdout,
+        verified.stderr
+    );
+}
+
+#[test]
 fn the_page_drives_and_stops_in_a_browser() {
     let Some(python) = python() else { return };
     if !Path::new("/usr/bin/chromium").is_file() {

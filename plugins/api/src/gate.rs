@@ -294,7 +294,10 @@ pub(crate) async fn known(
 ) -> Result<Response, Problem> {
     let caller = gate.caller(request.headers(), is_stop(&request))?;
     request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    let mut response = next.run(request).await;
+    // For the connection: it is one of somebody who is known.
+    response.extensions_mut().insert(caller);
+    Ok(response)
 }
 
 #[cfg(test)]

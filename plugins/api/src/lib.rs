@@ -17,13 +17,14 @@
 //! - `routes`: `/v1`, its description as `OpenAPI`, the page. `stream`: the WebSocket. `problem`, `extract`: errors.
 //! - `ask`: the resources, asked from within, by `grpc` and `mcp`. `client`: asked from another process.
 //! - `hub`: several runs, each a process of its own.
-//! - `server`: sockets and limits. `place`: where a run is found.
+//! - `server`, `connections`: sockets and limits. `place`: where a run is found.
 //!
 //! The crate's README has all addresses, and what a client may rely on.
 
 mod ask;
 mod client;
 mod command;
+mod connections;
 mod extract;
 mod gate;
 mod grpc;

@@ -1,7 +1,8 @@
 //! The server: what its requests have in common, its sockets, its thread.
 
 use crate::command::Commands;
-use crate::gate::Gate;
+use crate::connections::{Connections, Open};
+use crate::gate::{Caller, Gate};
 use crate::idempotency::Replies;
 use crate::interest::Pattern;
 use crate::lease::Leases;
@@ -19,13 +20,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
-/// Most connections at once; more wait in the system's queue.
-const MAX_CONNECTIONS: usize = 1024;
 /// Longest time in which the head of a request, or a TLS handshake, has to be there.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// Longest wait for a tick.
@@ -157,11 +156,8 @@ pub(crate) async fn accept(
             return;
         }
     };
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Connections::default();
     loop {
-        let Ok(place) = room.clone().acquire_owned().await else {
-            return;
-        };
         let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -171,19 +167,23 @@ pub(crate) async fn accept(
                 continue;
             }
         };
+        let Some(open) = connections.open() else {
+            log::warn!("api: {peer}: refused, as all connections are being answered");
+            continue;
+        };
         let _ = socket.set_nodelay(true);
-        let (router, tls) = (router.clone(), tls.clone());
-        tokio::spawn(async move {
+        let (router, tls, held) = (router.clone(), tls.clone(), open.connection());
+        let task = tokio::spawn(async move {
             match tls {
-                None => connection(socket, router, peer).await,
+                None => connection(socket, router, peer, open).await,
                 Some(tls) => {
                     if let Ok(Ok(socket)) = timeout(HEAD_WITHIN, tls.accept(socket)).await {
-                        connection(socket, router, peer).await;
+                        connection(socket, router, peer, open).await;
                     }
                 }
             }
-            drop(place);
         });
+        Open::served_by(&held, task.abort_handle());
     }
 }
 
@@ -192,9 +192,21 @@ async fn connection(
     socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     peer: SocketAddr,
+    open: Open,
 ) {
+    let open = Arc::new(open);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        router.clone().call(request)
+        let (mut router, open) = (router.clone(), open.clone());
+        async move {
+            let answered = Answered::begin(open);
+            let answer = router.call(request).await;
+            let is_known = answer.as_ref().is_ok_and(|answer| {
+                let caller = answer.extensions().get::<Caller>();
+                caller.is_some()
+            });
+            answered.end(is_known);
+            answer
+        }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -213,5 +225,29 @@ async fn connection(
         .await;
     if let Err(error) = served {
         log::debug!("api: {peer}: {error}");
+    }
+}
+
+/// A request that is being answered, also where its client goes before.
+struct Answered(Option<Arc<Open>>);
+
+impl Answered {
+    fn begin(open: Arc<Open>) -> Self {
+        open.begin();
+        Self(Some(open))
+    }
+
+    fn end(mut self, is_known: bool) {
+        if let Some(open) = self.0.take() {
+            open.end(is_known);
+        }
+    }
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        if let Some(open) = self.0.take() {
+            open.end(false);
+        }
     }
 }

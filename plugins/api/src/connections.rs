@@ -1,0 +1,162 @@
+//! Connections that are open: where there are too many, the one that has been of no use for the longest time makes room.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::task::AbortHandle;
+
+/// Most connections at once.
+const MAX: usize = 1024;
+
+/// All connections.
+#[derive(Clone, Default)]
+pub(crate) struct Connections(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// In the order of their begin.
+    all: Mutex<BTreeMap<u64, Arc<Connection>>>,
+    next: AtomicU64,
+    /// Counts uses.
+    uses: AtomicU64,
+}
+
+/// A connection.
+#[derive(Default)]
+pub(crate) struct Connection {
+    task: Mutex<Option<AbortHandle>>,
+    /// Requests that are being answered.
+    busy: AtomicUsize,
+    /// Whether somebody asked by it whom the gate knows.
+    is_known: AtomicBool,
+    /// Of all uses, the number of its last one.
+    used: AtomicU64,
+}
+
+/// A connection that is open; it is closed when this is dropped.
+pub(crate) struct Open {
+    number: u64,
+    of: Connections,
+    connection: Arc<Connection>,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Connections {
+    /// Adds a connection. Where there are too many, another one is closed: of those that nobody known has asked by, else of
+    /// all that are not answered just now, the one whose last use is the longest ago. None where all are.
+    pub(crate) fn open(&self) -> Option<Open> {
+        let mut all = lock(&self.0.all);
+        if all.len() >= MAX {
+            let idle = all
+                .iter()
+                .filter(|(_, c)| c.busy.load(Ordering::Acquire) == 0);
+            let oldest = idle.min_by_key(|(_, c)| {
+                (
+                    c.is_known.load(Ordering::Acquire),
+                    c.used.load(Ordering::Acquire),
+                )
+            });
+            let number = *oldest?.0;
+            if let Some(task) = all.remove(&number).and_then(|c| lock(&c.task).take()) {
+                task.abort();
+            }
+        }
+        let number = self.0.next.fetch_add(1, Ordering::AcqRel);
+        let connection = Arc::new(Connection::default());
+        connection.used.store(self.use_number(), Ordering::Release);
+        all.insert(number, connection.clone());
+        Some(Open {
+            number,
+            of: self.clone(),
+            connection,
+        })
+    }
+
+    fn use_number(&self) -> u64 {
+        self.0.uses.fetch_add(1, Ordering::AcqRel)
+    }
+}
+
+impl Open {
+    /// By this task it is served.
+    pub(crate) fn served_by(connection: &Arc<Connection>, task: AbortHandle) {
+        *lock(&connection.task) = Some(task);
+    }
+
+    pub(crate) fn connection(&self) -> Arc<Connection> {
+        self.connection.clone()
+    }
+
+    /// A request begins.
+    pub(crate) fn begin(&self) {
+        self.connection.busy.fetch_add(1, Ordering::AcqRel);
+        self.connection
+            .used
+            .store(self.of.use_number(), Ordering::Release);
+    }
+
+    /// A request is answered, to somebody whom the gate knows or not.
+    pub(crate) fn end(&self, is_known: bool) {
+        if is_known {
+            self.connection.is_known.store(true, Ordering::Release);
+        }
+        self.connection.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        lock(&self.of.0.all).remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_useful_one_makes_room() {
+        let connections = Connections::default();
+        let mut open: Vec<_> = (0..MAX).map(|_| connections.open().unwrap()).collect();
+        let numbers = |connections: &Connections| {
+            let all = lock(&connections.0.all);
+            all.keys().copied().collect::<Vec<_>>()
+        };
+        // The first two are known, the third is being answered, the fourth asked in vain.
+        for k in [0, 1] {
+            open[k].begin();
+            open[k].end(true);
+        }
+        open[2].begin();
+        open[3].begin();
+        open[3].end(false);
+        open.push(connections.open().unwrap());
+        assert!(!numbers(&connections).contains(&4));
+        for _ in 5..MAX {
+            open.push(connections.open().unwrap());
+        }
+        let left = numbers(&connections);
+        assert_eq!((&left[..4], left.len()), (&[0, 1, 2, 3][..], MAX));
+        // Then the one that asked in vain.
+        open.push(connections.open().unwrap());
+        assert_eq!(numbers(&connections)[..3], [0, 1, 2]);
+        // A connection that was closed to make room closes nothing else.
+        let count = open.len();
+        open.drain(4..MAX).for_each(drop);
+        assert_eq!(numbers(&connections).len(), MAX);
+        assert!(count > MAX);
+    }
+
+    #[test]
+    fn where_all_are_answered_none_makes_room() {
+        let connections = Connections::default();
+        let open: Vec<_> = (0..MAX).map(|_| connections.open().unwrap()).collect();
+        open.iter().for_each(Open::begin);
+        assert!(connections.open().is_none());
+        open[7].end(false);
+        assert!(connections.open().is_some());
+    }
+}
