@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 /// Names with `*` for any part of them: `rover/*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +59,18 @@ pub(crate) struct Interests(Arc<Inner>);
 struct Inner {
     is_wanted: AtomicBool,
     next: AtomicU64,
-    sensors: Mutex<BTreeMap<u64, Vec<Pattern>>>,
-    /// Changes with `sensors`.
+    all: Mutex<BTreeMap<u64, Asked>>,
+    /// Changes with `all`.
     version: AtomicU64,
+    /// Highest rate of all (Hz); 0 where nobody asks for one.
+    fastest: watch::Sender<f64>,
+}
+
+/// What one reader asks for.
+struct Asked {
+    sensors: Vec<Pattern>,
+    /// Views a second; 0 for a single one.
+    rate_hz: f64,
 }
 
 /// An interest in sensors; it ends when it is dropped.
@@ -68,23 +80,32 @@ pub(crate) struct Interest {
 }
 
 impl Interests {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<Pattern>>> {
-        self.0
-            .sensors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Asked>> {
+        self.0.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<u64, Vec<Pattern>>)) {
-        change(&mut self.lock());
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<u64, Asked>)) {
+        let mut all = self.lock();
+        change(&mut all);
+        let fastest = all.values().map(|asked| asked.rate_hz).fold(0.0, f64::max);
         self.0.version.fetch_add(1, Ordering::AcqRel);
+        self.0.fastest.send_if_modified(|known| {
+            let is_new = *known != fastest;
+            *known = fastest;
+            is_new
+        });
     }
 
     /// Asks for sensors in all views from here on.
-    pub(crate) fn in_sensors(&self, patterns: Vec<Pattern>) -> Interest {
+    pub(crate) fn in_sensors(&self, sensors: Vec<Pattern>) -> Interest {
+        self.at_rate(sensors, 0.0)
+    }
+
+    /// Asks for views at a rate (Hz), with these sensors.
+    pub(crate) fn at_rate(&self, sensors: Vec<Pattern>, rate_hz: f64) -> Interest {
         let id = self.0.next.fetch_add(1, Ordering::AcqRel);
         self.change(|all| {
-            all.insert(id, patterns);
+            all.insert(id, Asked { sensors, rate_hz });
         });
         Interest {
             id,
@@ -110,7 +131,33 @@ impl Interests {
     /// Whether somebody wants this sensor.
     pub(crate) fn includes(&self, sensor: &str) -> bool {
         let all = self.lock();
-        all.values().flatten().any(|pattern| pattern.fits(sensor))
+        let mut patterns = all.values().flat_map(|asked| &asked.sensors);
+        patterns.any(|pattern| pattern.fits(sensor))
+    }
+
+    /// Asks for views at the highest rate that anybody wants: all readers share them.
+    pub(crate) async fn pace(&self) {
+        let mut fastest = self.0.fastest.subscribe();
+        loop {
+            let rate_hz = *fastest.borrow_and_update();
+            if rate_hz <= 0.0 {
+                if fastest.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            let mut due = tokio::time::interval(Duration::from_secs_f64(1.0 / rate_hz));
+            due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = due.tick() => self.want(),
+                    changed = fastest.changed() => {
+                        if changed.is_err() { return }
+                        break;
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -158,6 +205,14 @@ mod tests {
         interests.want();
         interests.want();
         assert!(interests.take_wanted() && !interests.take_wanted());
+        let slow = interests.at_rate(Vec::new(), 10.0);
+        let fast = interests.at_rate(Vec::new(), 50.0);
+        let fastest = || *interests.0.fastest.borrow();
+        assert_eq!(fastest(), 50.0);
+        drop(fast);
+        assert_eq!(fastest(), 10.0);
+        drop(slow);
+        assert_eq!(fastest(), 0.0);
     }
 
     proptest! {

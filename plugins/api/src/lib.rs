@@ -236,7 +236,7 @@ impl Api {
             &scene,
             end,
             || routes::router(server),
-            async move { watched.watch_leases().await },
+            async move { watched.beside().await },
             async {},
         )
     }

@@ -128,8 +128,13 @@ impl Server {
         )))
     }
 
+    /// What goes on beside the answers.
+    pub(crate) async fn beside(&self) {
+        tokio::join!(self.watch_leases(), self.board.interests.pace());
+    }
+
     /// Ends what a lease allowed, when it is over.
-    pub(crate) async fn watch_leases(&self) {
+    async fn watch_leases(&self) {
         let mut every = tokio::time::interval(LEASES_EVERY);
         loop {
             every.tick().await;

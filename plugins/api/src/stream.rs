@@ -18,7 +18,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, interval, timeout};
 use utoipa::{IntoParams, ToSchema};
 
 /// Highest rate of views (Hz).
@@ -197,7 +197,7 @@ impl Subscription {
             agents: patterns(agents),
             period: Duration::from_secs_f64(1.0 / rate_hz.max(1e-3)),
             events,
-            _interest: server.board.interests.in_sensors(patterns(sensors)),
+            _interest: server.board.interests.at_rate(patterns(sensors), rate_hz),
         })
     }
 
@@ -258,6 +258,8 @@ pub(crate) struct Stream<T> {
     ask: Option<(Ask, HeaderMap)>,
     encoding: Encoding,
     subscription: Option<(Subscription, Vec<Pattern>)>,
+    /// Whether the subscription is a new one, of which nothing was sent.
+    is_new: bool,
     sequence: u64,
     lost: u64,
     /// Number of the latest event that was sent.
@@ -289,6 +291,7 @@ impl<T: Carrier> Stream<T> {
             ask: None,
             encoding: Encoding::Json,
             subscription,
+            is_new: false,
             sequence: 0,
             lost: 0,
             cursor: 0,
@@ -364,6 +367,7 @@ impl<T: Carrier> Stream<T> {
                 match Subscription::new(&self.server, agents, sensors, rate_hz, events) {
                     Ok(subscription) => {
                         self.subscription = Some((subscription, patterns));
+                        self.is_new = true;
                         return Ok(());
                     }
                     Err(wrong) => wrong,
@@ -444,37 +448,28 @@ impl<T: Carrier> Stream<T> {
         let mut end = self.server.end.subscribe();
         self.cursor = self.server.board.events().count();
         let mut alive = interval(ALIVE_EVERY);
-        let mut due = interval(Duration::from_millis(100));
-        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut period = Duration::ZERO;
         let mut seen = Instant::now();
         let mut sent = Instant::now();
         loop {
-            if let Some((subscription, _)) = &self.subscription
-                && subscription.period != period
-            {
-                period = subscription.period;
-                due = interval(period);
-                due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            }
             tokio::select! {
                 message = self.carrier.recv() => {
                     let message = message?;
                     seen = Instant::now();
                     self.take(message).await?;
+                    // What others asked for before is old.
+                    if std::mem::take(&mut self.is_new) { views.mark_unchanged(); }
                 }
                 Some(answered) = self.answers.1.recv() => {
                     self.asked -= 1;
                     self.answer(answered).await?;
                 }
-                // Asked for in time, so that it is one period after the last.
-                _ = due.tick(), if self.subscription.is_some() => self.server.board.interests.want(),
                 changed = views.changed(), if self.subscription.is_some() => {
                     if changed.is_err() { return Ok(()) }
+                    let Some((subscription, sensors)) = &self.subscription else { continue };
+                    let period = subscription.period;
                     // Others may have asked for more.
                     if sent.elapsed() < period.mul_f64(0.8) { continue }
                     let view = views.borrow_and_update().clone();
-                    let Some((subscription, sensors)) = &self.subscription else { continue };
                     let view = subscription.of(&view, sensors);
                     sent = Instant::now();
                     self.sequence += 1;
