@@ -13,6 +13,9 @@
 //! | [`MqttBridge`] | `Driver("mqtt", (broker: ..))` | `mqtt` |
 //! | [`BluetoothBridge`] | `Driver("bluetooth", (device: ..))` | `bluetooth` |
 //! | [`HttpBridge`], [`WebSocketBridge`] | `Driver("http", (url: ..))`, `Driver("websocket", (url: ..))` | `bridge` |
+//! | [`ApiInput`], [`ApiOutput`] | the same as [`HttpBridge`] | `bridge` |
+//! | [`WebSocketInput`], [`WebSocketOutput`] | the same as [`WebSocketBridge`] | `bridge` |
+//! | [`TextOutput`] | none: lines of JSON with the state of each agent | |
 //! | [`FileBridge`], [`ProcessBridge`] | `Driver("file", (path: ..))`, `Driver("process", (argv: ..))` | `bridge` |
 //!
 //! ```
@@ -28,6 +31,8 @@
 //! tank.write(r#"{"level": 1.5}"#)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+pub use crate::text_output::TextOutput;
 
 use crate::engine::{CoherenceEngine, EngineError};
 use crate::pace::Pace;
@@ -395,6 +400,15 @@ bridges! {
     FileBridge: "file", "path", r#""tank.jsonl""#;
 }
 
+/// The concept's name of a web server whose state is read.
+pub type ApiInput = HttpBridge;
+/// The concept's name of a web server that commands are posted to.
+pub type ApiOutput = HttpBridge;
+/// The concept's name of a server whose messages are read.
+pub type WebSocketInput = WebSocketBridge;
+/// The concept's name of a server that commands are sent to.
+pub type WebSocketOutput = WebSocketBridge;
+
 /// A program, by its arguments: what it prints is read, commands are its input.
 ///
 /// ```
@@ -433,7 +447,7 @@ impl ProcessBridge {
 }
 
 /// An error of what is added.
-fn wrong(message: String) -> EngineError {
+pub(crate) fn wrong(message: String) -> EngineError {
     let place = None;
     SceneError::Diagnostics(vec![Diagnostic { place, message }]).into()
 }

@@ -36,6 +36,7 @@ pub mod real_time;
 mod scene_builder;
 pub mod sources;
 mod summary;
+mod text_output;
 mod timing;
 pub mod trials;
 

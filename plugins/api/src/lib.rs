@@ -17,7 +17,7 @@
 //! - `routes`: `/v1`, its description as `OpenAPI`, the page. `stream`: the WebSocket. `problem`, `extract`: errors.
 //! - `ask`: the resources, asked from within, by `grpc` and `mcp`. `client`: asked from another process.
 //! - `hub`: several runs, each a process of its own.
-//! - `server`, `connections`: sockets and limits. `place`: where a run is found.
+//! - `names`: the concept's. `server`, `connections`: sockets and limits. `place`: where a run is found.
 //!
 //! The crate's README has all addresses, and what a client may rely on.
 
@@ -34,6 +34,7 @@ mod interest;
 mod lease;
 mod ledger;
 mod mcp;
+mod names;
 mod place;
 mod problem;
 mod routes;
@@ -46,6 +47,7 @@ pub use client::Client;
 pub use hub::HubOptions;
 pub use lease::{Granted, Shown, Wanted};
 pub use ledger::{Acknowledged, acknowledged, requests_file};
+pub use names::{grpc_api, mcp_server, rest_api, websocket_api};
 pub use place::{Found, folder, found};
 pub use problem::Problem;
 pub use token::{Role, TOKEN_VARIABLE, Tokens};
