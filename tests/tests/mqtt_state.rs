@@ -356,7 +356,11 @@ fn a_command_is_a_request_and_is_refused_with_its_reason() {
         return;
     };
     let heard = broker.subscribe("#");
-    let mut run = Run::start(&broker, &scene(""), &["--record", "r.mcap"]);
+    let mut run = Run::start(
+        &broker,
+        &scene(""),
+        &["--record", "r.mcap", "--mqtt-commands"],
+    );
     let base = base(&heard);
     let (state, command, refused) = (
         format!("{base}/rover/state"),
@@ -371,7 +375,7 @@ fn a_command_is_a_request_and_is_refused_with_its_reason() {
         ("stop", "expected a command such as"),
         (
             "{\"kind\": \"ackermann\", \"values\": [1, 0]}",
-            "expected `twist`",
+            "found driven wheels",
         ),
         (
             "{\"kind\": \"twist\", \"values\": [1, 0], \"for_s\": 1e6}",
@@ -420,6 +424,35 @@ fn a_command_is_a_request_and_is_refused_with_its_reason() {
 }
 
 #[test]
+fn clients_of_a_broker_may_stop_and_move_nothing_unless_the_owner_says_so() {
+    let Some(broker) = Mosquitto::start("") else {
+        return;
+    };
+    let heard = broker.subscribe("#");
+    let mut run = Run::start(&broker, &scene(""), &["--record", "r.mcap"]);
+    let base = base(&heard);
+    let state = format!("{base}/rover/state");
+    heard.wait_for(&state, |_| true);
+    until(LIMIT, "the subscription", || {
+        broker.logged("Sending SUBACK") >= 2
+    });
+    let command = |payload: &str| {
+        broker.publish(&["-t", &format!("{base}/rover/command"), "-m", payload]);
+    };
+    command("{\"kind\": \"twist\", \"values\": [0.5, 0]}");
+    heard.wait_for(&format!("{base}/rover/refused"), |payload| {
+        payload.contains("takes no command but `stop`; expected --mqtt-commands")
+    });
+    command("{\"kind\": \"stop\"}");
+    let stopped = heard.wait_for(&state, |payload| payload.contains("\"mode\":\"stopped\""));
+    assert_eq!(parse(&stopped)["stopped_by"], "mqtt");
+    run.end("INT");
+    drop(broker);
+    let replayed = becomingone_tests::run(run.folder.path(), &["replay", "r.mcap", "--verify"]);
+    assert_eq!(replayed.code, Some(0), "{}", replayed.stderr);
+}
+
+#[test]
 fn hardware_takes_a_command_only_if_armed() {
     let Some(broker) = Mosquitto::start("") else {
         return;
@@ -438,7 +471,7 @@ fn hardware_takes_a_command_only_if_armed() {
             broker.logged("Sending SUBACK") >= n
         });
     };
-    let mut disarmed = Run::start(&broker, &scene(&drive), &[]);
+    let mut disarmed = Run::start(&broker, &scene(&drive), &["--mqtt-commands"]);
     let base = base(&heard);
     heard.wait_for(&format!("{base}/rover/state"), |_| true);
     subscribed(2);
@@ -454,7 +487,7 @@ fn hardware_takes_a_command_only_if_armed() {
             .iter()
             .all(|(_, topic, _)| topic != "robot/drive")
     );
-    let _armed = Run::start(&broker, &scene(&drive), &["--arm"]);
+    let _armed = Run::start(&broker, &scene(&drive), &["--arm", "--mqtt-commands"]);
     subscribed(3);
     until(LIMIT, "the command", || {
         command(&base, "0.375");

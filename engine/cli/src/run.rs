@@ -89,11 +89,15 @@ pub(crate) struct Run {
     /// Record the run (MCAP) for `replay`, `info` and viewers (Foxglove, Rerun).
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Publish the state of each agent to a broker of MQTT, with its description for Home Assistant, and take commands:
+    /// Publish the state of each agent to a broker of MQTT, with its description for Home Assistant, and take stops:
     /// mqtt://HOST:PORT, or a file of options (plugins/mqtt/README.md). Runs in real time by default.
     #[cfg(feature = "mqtt")]
     #[arg(long, value_name = "BROKER|FILE")]
     mqtt: Option<String>,
+    /// Let clients of the broker move agents, for this run.
+    #[cfg(feature = "mqtt")]
+    #[arg(long, requires = "mqtt")]
+    mqtt_commands: bool,
     #[cfg(feature = "api")]
     #[command(flatten)]
     serve: ServeArgs,
@@ -296,7 +300,7 @@ impl Run {
         let journal = journal.map(|journal| journal.begin(&mut engine));
         #[cfg(feature = "mqtt")]
         if let Some(options) = &self.mqtt {
-            let output = becomingone::mqtt::MqttOutput::new(options, &name);
+            let output = becomingone::mqtt::MqttOutput::new(options, &name, self.mqtt_commands);
             engine.add_plugin(output.map_err(|e| Failure::BadInput(format!("--mqtt: {e}")))?);
         }
         #[cfg(feature = "api")]

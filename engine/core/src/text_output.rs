@@ -132,8 +132,12 @@ fn write(world: &mut World) {
         .map(|(entity, name)| (name.to_string(), entity))
         .collect();
     agents.sort();
-    let states = agents.iter().map(|(_, entity)| agent_state(world, *entity, None));
-    let texts: Vec<_> = states.filter_map(|state| serde_json::to_string(&state).ok()).collect();
+    let states = agents
+        .iter()
+        .map(|(_, entity)| agent_state(world, *entity, None));
+    let texts: Vec<_> = states
+        .filter_map(|state| serde_json::to_string(&state).ok())
+        .collect();
     let mut lines = world.resource_mut::<Lines>();
     let mut lost = 0;
     if let Ok(Some(to)) = lines.to.get_mut() {
@@ -169,13 +173,17 @@ mod tests {
     #[test]
     fn a_line_comes_for_each_period_and_all_are_written_at_the_end() {
         let text = Shared::default();
-        let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron").unwrap();
+        let mut engine =
+            CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron").unwrap();
         let output = TextOutput::new(text.clone()).rate_hz(20.0);
         engine.add_output(output).unwrap();
         engine.run_for(Duration::from_secs(1)).unwrap();
         drop(engine);
         let text = String::from_utf8(text.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|l| serde_json::from_str(l).unwrap())
+            .collect();
         assert_eq!(lines.len(), 20);
         assert_eq!(lines[19]["agent"], "rover");
         assert_eq!(lines[19]["time_s"], 1.0);
@@ -185,6 +193,12 @@ mod tests {
     fn a_rate_that_is_none_is_refused() {
         let mut engine = CoherenceEngine::new();
         let error = engine.add_output(TextOutput::new(std::io::sink()).rate_hz(0.0));
-        assert!(error.err().unwrap().to_string().contains("found a text output at 0 Hz"));
+        assert!(
+            error
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("found a text output at 0 Hz")
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What the tick and the thread of the connection have in common: the newest state, and commands that wait.
 
 use super::command::Command;
+use becomingone_components::request::RequestKind;
 use becomingone_components::view::AgentState;
 use bevy_ecs::prelude::*;
 use std::collections::VecDeque;
@@ -39,8 +40,11 @@ impl Content {
         }
     }
 
-    pub(super) fn next_command(&mut self) -> Option<(String, Command)> {
-        self.commands.pop_front()
+    /// All commands that wait, stops first.
+    pub(super) fn take_commands(&mut self) -> Vec<(String, Command)> {
+        let mut commands: Vec<_> = self.commands.drain(..).collect();
+        commands.sort_by_key(|(_, command)| command.what != RequestKind::Stop);
+        commands
     }
 
     /// A command for the agent with this id is not followed.

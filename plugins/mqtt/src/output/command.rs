@@ -20,6 +20,7 @@ pub(super) struct Command {
 #[serde(deny_unknown_fields)]
 struct Written {
     kind: String,
+    #[serde(default)]
     values: Vec<f64>,
     #[serde(default)]
     for_s: Option<f64>,
@@ -36,6 +37,7 @@ impl Command {
         let written: Written = serde_json::from_slice(payload)
             .map_err(|error| format!("found `{}`: {error}; {EXPECTED}", excerpt(payload)))?;
         let what = match (written.kind.as_str(), &written.values[..]) {
+            ("stop", []) => RequestKind::Stop,
             ("twist", &[linear_m_s, angular_rad_s]) => RequestKind::Twist {
                 linear_m_s,
                 angular_rad_s,
@@ -55,7 +57,7 @@ impl Command {
             (kind, values) => {
                 let kind: String = kind.chars().take(40).collect();
                 return Err(format!(
-                    "found the kind {kind:?} with {} values; expected `twist`, `ackermann` or `stick` with 2, or `joints` with a position and a speed of each; {EXPECTED}",
+                    "found the kind {kind:?} with {} values; expected `stop` without, `twist`, `ackermann` or `stick` with 2, or `joints` with a position and a speed of each; {EXPECTED}",
                     values.len()
                 ));
             }
@@ -94,9 +96,14 @@ mod tests {
             velocities: vec![3.0, 4.0],
         };
         assert_eq!((command.what, command.for_ns), (joints, 2_000_000_000));
+        assert_eq!(
+            read("{\"kind\": \"stop\"}").unwrap().what,
+            RequestKind::Stop
+        );
         for text in [
             "",
             "stop",
+            "{\"kind\": \"stop\", \"values\": [1]}",
             "{\"kind\": \"twist\", \"values\": [1]}",
             "{\"kind\": \"fly\", \"values\": [1, 2]}",
             "{\"kind\": \"twist\", \"values\": [1, null]}",

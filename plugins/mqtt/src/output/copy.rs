@@ -1,18 +1,16 @@
 //! Systems that copy the state of the agents, and pass commands on as requests.
 
 use super::board::Board;
+use super::command::Command;
 use super::topics::id as id_of;
-use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::control::DrivenBy;
-use becomingone_components::drive::Twist2;
 use becomingone_components::event::{AgentEvent, EventKind};
-use becomingone_components::joints::JointTargets;
 use becomingone_components::link::Source;
 use becomingone_components::request::{Request, RequestKind};
 use becomingone_components::scene::Agent;
 use becomingone_components::time::{NS_PER_S, SimTime};
-use becomingone_components::vehicle::Ackermann;
 use becomingone_components::view::AgentState;
+use becomingone_systems::control::refusal::check;
 use becomingone_systems::control::requests::RequestQueue;
 use becomingone_systems::links::OutputLinks;
 use becomingone_systems::view::agent_state;
@@ -73,58 +71,52 @@ pub(super) fn copy(
 }
 
 /// Passes commands on as requests, which enter with the next tick, or refuses them.
-pub(super) fn take_commands(
-    time: Res<SimTime>,
-    board: Res<Board>,
-    queue: Res<RequestQueue>,
-    outputs: Option<Res<OutputLinks>>,
-    agents: Query<(&Name, Option<&DrivenBy>), With<Agent>>,
-    drives: Query<(
-        Has<ActuatorTarget<Twist2>>,
-        Has<ActuatorTarget<Ackermann>>,
-        Has<ActuatorTarget<JointTargets>>,
-        Option<&Source>,
-    )>,
-) {
-    let mut content = board.lock();
-    while let Some((id, command)) = content.next_command() {
-        let refusal = 'refused: {
-            let mut agents = agents.iter();
-            let Some((agent, driven)) = agents.find(|(name, _)| id_of(name) == id) else {
-                break 'refused Some(format!("found no agent `{id}`"));
-            };
-            let Some(drive) = driven.and_then(|driven| drives.get(driven.0).ok()) else {
-                break 'refused Some(format!("{agent} has no drive"));
-            };
-            let (expected, fits) = match (&command.what, drive) {
-                (RequestKind::Stick { .. }, _) => ("stick", true),
-                (what, (true, ..)) => ("twist", matches!(what, RequestKind::Twist { .. })),
-                (what, (_, true, ..)) => {
-                    ("ackermann", matches!(what, RequestKind::Ackermann { .. }))
-                }
-                (what, _) => ("joints", matches!(what, RequestKind::Joints { .. })),
-            };
-            if !fits {
-                break 'refused Some(format!(
-                    "{agent}: found another kind; expected `{expected}`"
-                ));
-            }
-            let is_hardware = matches!(drive.3, Some(Source::Driver(..)));
-            if is_hardware && !outputs.as_ref().is_some_and(|outputs| outputs.armed) {
-                break 'refused Some(format!(
-                    "{agent}: hardware is not armed; expected a run with --arm"
-                ));
-            }
-            let queued = queue.push(Request {
-                sender: SENDER.to_owned(),
-                agent: agent.to_string(),
-                what: command.what,
-                expires_ns: time.now_ns.saturating_add(command.for_ns),
-            });
-            (!queued).then(|| format!("{agent}: found a full queue of requests"))
+pub(super) fn take_commands(world: &mut World) {
+    let board = world.resource::<Board>().clone();
+    let commands = board.lock().take_commands();
+    if commands.is_empty() {
+        return;
+    }
+    let mut agents = world.query_filtered::<(Entity, &Name), With<Agent>>();
+    let agents: Vec<_> = agents
+        .iter(world)
+        .map(|(entity, name)| (id_of(name), entity, name.to_string()))
+        .collect();
+    for (id, command) in commands {
+        let named = agents.iter().find(|(known, ..)| *known == id);
+        let done = match named {
+            Some((_, entity, name)) => pass_on(world, *entity, name, command),
+            None => Err(format!("found no agent `{id}`")),
         };
-        if let Some(reason) = refusal {
-            content.refuse(id, reason);
+        if let Err(reason) = done {
+            board.lock().refuse(id, reason);
         }
+    }
+}
+
+fn pass_on(world: &World, agent: Entity, name: &str, command: Command) -> Result<(), String> {
+    let Command { what, for_ns } = command;
+    if what != RequestKind::Stop {
+        let fits = check(world, agent, &what);
+        fits.map_err(|refusal| format!("{name}: {refusal}"))?;
+        let drive = world.get::<DrivenBy>(agent);
+        let drive = drive.and_then(|driven| world.get::<Source>(driven.0));
+        let outputs = world.get_resource::<OutputLinks>();
+        if matches!(drive, Some(Source::Driver(..))) && !outputs.is_some_and(|o| o.armed) {
+            return Err(format!(
+                "{name}: hardware is not armed; expected a run with --arm"
+            ));
+        }
+    }
+    let now_ns = world.resource::<SimTime>().now_ns;
+    let queued = world.resource::<RequestQueue>().push(Request {
+        sender: SENDER.to_owned(),
+        agent: name.to_owned(),
+        what,
+        expires_ns: now_ns.saturating_add(for_ns),
+    });
+    match queued {
+        true => Ok(()),
+        false => Err(format!("{name}: found a full queue of requests")),
     }
 }

@@ -16,7 +16,7 @@ mod topics;
 use crate::config::Publication;
 use crate::topics::check_topic;
 use becomingone_systems::links::{Running, SourceSite, read_config};
-use becomingone_systems::tick::{Tick, TickSystems};
+use becomingone_systems::tick::{Paused, Tick, TickSystems};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use board::Board;
@@ -39,12 +39,13 @@ struct Thread(#[expect(dead_code, reason = "dropping it ends the thread")] Mutex
 
 impl MqttOutput {
     /// Starts the connection: `options` is the address of a broker, or the file of options; `scene` is the name of the
-    /// scene, of which topics are made. A broker that is not there is no error: it is tried again until the run ends.
+    /// scene, of which topics are made. `commands`: whether clients may move agents, as the file of options may say, too; a stop
+    /// is always taken. A broker that is not there is no error: it is tried again until the run ends.
     ///
     /// # Errors
     ///
     /// Found and expected; never a password.
-    pub fn new(options: &str, scene: &str) -> Result<Self, String> {
+    pub fn new(options: &str, scene: &str, commands: bool) -> Result<Self, String> {
         let is_address = options.contains("://");
         let (text, folder) = match is_address {
             true => (format!("(broker: {options:?})"), None),
@@ -85,7 +86,7 @@ impl MqttOutput {
             base,
             discovery,
             scene: scene.to_owned(),
-            takes_commands: config.commands.unwrap_or(true),
+            takes_commands: commands || config.commands.unwrap_or(false),
         };
         let board = Board::default();
         let name = format!("mqtt {}", broker.address);
@@ -113,10 +114,12 @@ impl Plugin for MqttOutput {
             .init_resource::<copy::Causes>()
             .add_systems(
                 Tick,
-                // Both only read what others have.
-                (copy::copy.ambiguous_with_all(), copy::take_commands)
+                // They only read what others have, and change the queue of the next tick.
+                (copy::copy, copy::take_commands)
                     .chain()
-                    .in_set(TickSystems::Publish),
-            );
+                    .in_set(TickSystems::Publish)
+                    .ambiguous_with_all(),
+            )
+            .add_systems(Paused, copy::take_commands);
     }
 }

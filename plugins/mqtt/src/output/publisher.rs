@@ -156,9 +156,7 @@ impl Driver for Publisher {
                         is_connected = true;
                         context.up();
                         publisher.publish(retained(self.topics.availability(), "online"));
-                        if self.topics.takes_commands {
-                            publisher.subscribe(&commands);
-                        }
+                        publisher.subscribe(&commands);
                     }
                     Some(Event::Subscribed(Some((_, reason)))) => {
                         log::warn!("commands by MQTT: the broker refused the subscription: {reason}");
@@ -173,7 +171,7 @@ impl Driver for Publisher {
                         };
                         let command = match is_retained {
                             true => Err("found a retained command, which may be old; expected one without `retain`".to_owned()),
-                            false => Command::read(&payload),
+                            false => Command::read(&payload).and_then(|command| self.topics.allowed(command)),
                         };
                         let mut content = self.board.lock();
                         match command {

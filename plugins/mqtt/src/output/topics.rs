@@ -1,6 +1,8 @@
 //! Topics of a run.
 
+use super::command::Command;
 use crate::connection::Qos;
+use becomingone_components::request::RequestKind;
 
 /// Quality of all that is published, and of commands.
 pub(super) const QOS: Qos = Qos(1);
@@ -35,6 +37,14 @@ impl Topics {
     /// Description of an agent for Home Assistant.
     pub(super) fn config(&self, agent: &str) -> String {
         format!("{}/device/{}/config", self.discovery, self.device(agent))
+    }
+
+    /// A command, if this run takes it: a stop, and others where its owner allowed them at the start.
+    pub(super) fn allowed(&self, command: Command) -> Result<Command, String> {
+        match self.takes_commands || command.what == RequestKind::Stop {
+            true => Ok(command),
+            false => Err("found a run that takes no command but `stop`; expected --mqtt-commands, or `commands: true`, at its start".to_owned()),
+        }
     }
 
     /// Commands of all agents.
