@@ -1,4 +1,4 @@
-//! What a client of `--serve` was told is kept: whenever the process is killed, what it acknowledged is on the disk, and a
+//! What `--serve` acknowledged is kept: whenever the process is killed, every request of it is on the disk, and a
 //! replay says what was applied.
 
 #![allow(

@@ -15,7 +15,7 @@
 //! | [`HttpBridge`], [`WebSocketBridge`] | `Driver("http", (url: ..))`, `Driver("websocket", (url: ..))` | `bridge` |
 //! | [`ApiInput`], [`ApiOutput`] | the same as [`HttpBridge`] | `bridge` |
 //! | [`WebSocketInput`], [`WebSocketOutput`] | the same as [`WebSocketBridge`] | `bridge` |
-//! | [`TextOutput`] | none: lines of JSON with the state of each agent | |
+//! | [`TextOutput`](crate::TextOutput) | none: lines of JSON with the state of each agent | |
 //! | [`FileBridge`], [`ProcessBridge`] | `Driver("file", (path: ..))`, `Driver("process", (argv: ..))` | `bridge` |
 //!
 //! ```
@@ -31,8 +31,6 @@
 //! tank.write(r#"{"level": 1.5}"#)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-
-pub use crate::text_output::TextOutput;
 
 use crate::engine::{CoherenceEngine, EngineError};
 use crate::pace::Pace;

@@ -79,6 +79,7 @@ pub use summary::{
     KernelSummary, LinkSummary, MemorySummary, SensorSummary, Summary, TrackSummary,
     WitnessSummary,
 };
+pub use text_output::TextOutput;
 pub use timing::{Quantiles, TimingSummary};
 
 /// Items that a plugin needs.

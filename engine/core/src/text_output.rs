@@ -22,7 +22,7 @@ const WAITING: usize = 1024;
 ///
 /// ```
 /// use becomingone::CoherenceEngine;
-/// use becomingone::inputs::TextOutput;
+/// use becomingone::TextOutput;
 /// use std::time::Duration;
 ///
 /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;

@@ -1,6 +1,6 @@
 //! A client of a server: `top` and `mcp` ask through it.
 
-use crate::ask::Question;
+use crate::question::Question;
 use crate::place::Found;
 use crate::token::TOKEN_VARIABLE;
 use axum::http::StatusCode;

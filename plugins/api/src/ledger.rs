@@ -55,7 +55,7 @@ pub(crate) struct Outcome {
     pub(crate) refused: Option<String>,
 }
 
-/// A line to write; who waits for it is told when it is on the disk.
+/// A line to write, and who waits until it is on the disk.
 struct Line {
     text: Vec<u8>,
     written: Option<oneshot::Sender<Result<(), String>>>,
@@ -124,7 +124,7 @@ impl Ledger {
     fn send(&self, line: &impl Serialize, written: Option<oneshot::Sender<Result<(), String>>>) {
         let mut text = serde_json::to_vec(line).unwrap_or_default();
         text.push(b'\n');
-        // Without its thread nobody is told that it is written.
+        // Without its thread, nothing says that it is written.
         let _ = self.lines.send(Line { text, written });
     }
 }

@@ -15,7 +15,7 @@
 //! - `ledger`: requests on the disk.
 //! - `interest`, `view`: what is copied from a tick. `command`: what is given to the next one.
 //! - `routes`: `/v1`, its description as `OpenAPI`, the page. `stream`: the WebSocket. `problem`, `extract`: errors.
-//! - `ask`: the resources, asked from within, by `grpc` and `mcp`. `client`: asked from another process.
+//! - `ask`, `question`: the resources, asked from within, by `grpc` and `mcp`. `client`: asked from another process.
 //! - `hub`: several runs, each a process of its own.
 //! - `names`: the concept's. `server`, `connections`: sockets and limits. `place`: where a run is found.
 //!
@@ -37,6 +37,7 @@ mod mcp;
 mod names;
 mod place;
 mod problem;
+mod question;
 mod routes;
 mod server;
 mod stream;

@@ -1,7 +1,8 @@
 //! The WebSocket `/v1/stream`: views at a rate, events as they come, and commands. A slow client loses whole messages,
 //! which are counted in the next one; it slows nobody else.
 
-use crate::ask::{Ask, Question, part};
+use crate::ask::Ask;
+use crate::question::{Question, part};
 use crate::gate::Caller;
 use crate::interest::{Interest, Pattern};
 use crate::problem::Problem;

@@ -1,6 +1,6 @@
 //! The run that a call is for: field 1 of every message of a client, read before the call is handed on.
 
-use super::MAX_MESSAGE;
+use super::bounds::MAX_MESSAGE;
 use crate::problem::Problem;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;

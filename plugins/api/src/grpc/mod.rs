@@ -2,8 +2,10 @@
 //!
 //! - `message`: descriptions of messages, and messages as JSON. `codec`: messages on the wire.
 //! - `first`: the run that a call is for.
+//! - `bounds`: of messages and streams.
 //! - `operations`: which operation asks which resource. `watch`: views and events as they come.
 
+mod bounds;
 mod codec;
 mod first;
 mod message;
@@ -20,6 +22,7 @@ use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{any_service, post};
+use bounds::{MAX_MESSAGE, Updates, WAITING};
 use codec::Dynamic;
 use message::Messages;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
@@ -31,11 +34,6 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
 use tonic::server::{Grpc, ServerStreamingService, StreamingService, UnaryService};
 use tonic::{Code, Status, Streaming};
-
-/// Largest message of a client.
-const MAX_MESSAGE: usize = 64 << 10;
-/// Answers and updates that wait for a client.
-const WAITING: usize = 1;
 
 impl From<Problem> for Status {
     fn from(problem: Problem) -> Self {
@@ -69,7 +67,6 @@ struct Call {
 }
 
 type Answering<T> = Pin<Box<dyn Future<Output = Result<tonic::Response<T>, Status>> + Send>>;
-type Updates = ReceiverStream<Result<DynamicMessage, Status>>;
 
 fn caller(metadata: MetadataMap) -> HeaderMap {
     metadata.into_headers()

@@ -1,6 +1,6 @@
 //! Which operation asks which resource of `/v1`.
 
-use crate::ask::{Question, part};
+use crate::question::{Question, part};
 use crate::problem::Problem;
 use axum::http::Method;
 use serde_json::{Map, Value};

@@ -1,7 +1,7 @@
 //! Views and events as they come: the stream of `/v1/stream`, as messages.
 
+use super::bounds::{Updates, WAITING};
 use super::message::from_json;
-use super::{Updates, WAITING};
 use crate::interest::Pattern;
 use crate::problem::Problem;
 use crate::server::Server;

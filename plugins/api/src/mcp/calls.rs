@@ -1,8 +1,9 @@
 //! What a tool asks, and how its answer is written.
 
 use super::approval::Decided;
-use super::{Mcp, text, tools};
-use crate::ask::{Question, part};
+use super::session::Mcp;
+use super::{text, tools};
+use crate::question::{Question, part};
 use crate::problem::Problem;
 use axum::http::Method;
 use becomingone::components::nearest::did_you_mean;

@@ -2,20 +2,20 @@
 //! role of its token; over standard input and output (`becomingone mcp`) that of the token that the program was given.
 //!
 //! - `tools`: what there is to call, and its arguments. `calls`: what a tool asks, and how its answer is written.
-//! - `approval`: what a person decides. `resources`: scenes, guide, recordings. `prompts`.
+//! - `session`: what the calls of a client have in common. `approval`: what a person decides. `resources`: scenes, guide, recordings. `prompts`.
 
 mod approval;
 mod calls;
 mod prompts;
 mod resources;
+mod session;
 mod text;
 mod tools;
 
-use crate::ask::{Ask, Question};
+use crate::ask::Ask;
 use crate::problem::Problem;
 use approval::Approvals;
 use axum::Router;
-use axum::http::{HeaderMap, request::Parts};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, GetPromptRequestParams, GetPromptResponse,
     Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
@@ -26,9 +26,8 @@ use rmcp::service::{RequestContext, ServerInitializeError};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
-use serde_json::Value;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use session::Mcp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Largest message of a client.
@@ -40,51 +39,6 @@ const INSTRUCTIONS: &str = "A robot or vehicle that runs in simulation or on har
 unit and the tick that it is of. Nothing moves without a lease, which a person approves: `lease`, then `drive`, `move` or `go_to`. \
 `stop` needs no lease, acts at once and latches; only `clear_stop` ends it. `diagnose` tells which sensor disagrees with the \
 prediction. What is refused says what is expected.";
-
-/// A server of this protocol; clones are of one session.
-#[derive(Clone)]
-pub(crate) struct Mcp {
-    ask: Ask,
-    approvals: Approvals,
-    /// Leases that this session was granted, by run and agent.
-    leases: Arc<Mutex<BTreeMap<String, String>>>,
-}
-
-impl Mcp {
-    fn new(ask: Ask, approvals: Approvals) -> Self {
-        Self {
-            ask,
-            approvals,
-            leases: Arc::default(),
-        }
-    }
-
-    fn held(&self, agent: &str) -> Option<String> {
-        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.get(agent).cloned()
-    }
-
-    fn keep(&self, agent: &str, lease: Option<String>) {
-        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        match lease {
-            Some(lease) => leases.insert(agent.to_owned(), lease),
-            None => leases.remove(agent),
-        };
-    }
-
-    /// The answer of a resource to the caller of this request.
-    async fn asked(
-        &self,
-        context: &RequestContext<RoleServer>,
-        question: Question,
-    ) -> Result<Value, Problem> {
-        let none = HeaderMap::new();
-        let parts = context.extensions.get::<Parts>();
-        self.ask
-            .ask(parts.map_or(&none, |parts| &parts.headers), question)
-            .await
-    }
-}
 
 impl From<Problem> for ErrorData {
     fn from(problem: Problem) -> Self {

@@ -11,7 +11,7 @@ const ALL: [(&str, &str, &str); 3] = [
         "what_is_wrong",
         "Find out what is wrong with the machine, and why.",
         "Call `status` and `diagnose`. If there is an alarm, call `explain_event` for the event that began it. Say in three \
-         sentences: what is wrong and since when, which sensor or drive is to blame and by which figures (with units and tick), \
+         sentences: what is wrong and since when, which sensor or drive is faulty and by which figures (with units and tick), \
          what to check on the machine first. If nothing is wrong, say so, and by which figures you know.",
     ),
     (

@@ -1,7 +1,7 @@
 //! What there is to read: scenes, recordings, the description of the resources, the guide.
 
-use super::Mcp;
-use crate::ask::{Question, part};
+use super::session::Mcp;
+use crate::question::{Question, part};
 use rmcp::model::{
     ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
 };

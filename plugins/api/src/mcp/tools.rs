@@ -57,7 +57,7 @@ fn rows() -> Vec<Row> {
         (
             "diagnose",
             "Diagnosis",
-            "What is wrong now: alarms and the sensor to blame, surprise against its threshold of 1, stale sensors, lost readings, latched stops, the last events.",
+            "What is wrong now: alarms and the isolated sensor, surprise against its threshold of 1, stale sensors, lost readings, latched stops, the last events.",
             Reads,
             fields(&[run(), agent()], &[]),
         ),
