@@ -152,7 +152,7 @@ def main():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 12_000), hard))
     page = HTTPConnection(*address, timeout=20)
-    ask(page, "GET", "/v1/health", viewer)
+    ask(page, "GET", "/v1/version", viewer)
     idle = []
     for _ in range(min(hard, 12_000) - 200):
         if len(idle) == 10_000:

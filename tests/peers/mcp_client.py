@@ -19,7 +19,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 TOOLS = {
-    "status", "diagnose", "history", "explain_event", "read_sensor", "list_scenes", "list_runs", "run_scene",
+    "status", "diagnose", "history", "explain_event", "recall", "read_sensor", "list_scenes", "list_runs", "run_scene",
     "end_run", "score", "record", "pause", "step", "set", "reset", "lease", "drive", "move", "go_to", "stop",
     "clear_stop",
 }  # fmt: skip
@@ -67,6 +67,7 @@ async def reads(client):
     assert "rad/s" in reading and "m/s2" in reading, reading
     assert "rover/imu" in text(await ask(client, "read_sensor"))
     await ask(client, "history", most=5)
+    assert isinstance((await ask(client, "recall")).structured_content["memories"], list)
     await refused(client, "expected one of", "read_sensor", agent="rover", sensor="nose")
     await refused(client, "does not have", "status", nonsense=1)
     resources = (await client.list_resources()).resources

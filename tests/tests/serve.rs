@@ -1,5 +1,5 @@
 //! `serve` and `mcp`, as a user starts them: several runs, each a process of its own; gRPC and the Model Context Protocol,
-//! against clients that nobody here wrote: `grpcio`, PyPI `mcp`, and the official conformance suite.
+//! against clients that nobody here wrote: `grpcio`, Python's `mcp`, and its official suite.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
 //! A client of a server: `top` and `mcp` ask through it.
 
-use crate::question::Question;
 use crate::place::Found;
+use crate::question::Question;
 use crate::token::TOKEN_VARIABLE;
 use axum::http::StatusCode;
 use serde_json::Value;

@@ -2,10 +2,10 @@
 //! which are counted in the next one; it slows nobody else.
 
 use crate::ask::Ask;
-use crate::question::{Question, part};
 use crate::gate::Caller;
 use crate::interest::{Interest, Pattern};
 use crate::problem::Problem;
+use crate::question::{Question, part};
 use crate::server::Server;
 use crate::view::View;
 use axum::Extension;

@@ -17,10 +17,14 @@ use bevy_ecs::message::MessageCursor;
 use bevy_ecs::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
 use utoipa::ToSchema;
 
+/// Most questions to one tick.
+const MAX_READERS: usize = 64;
 /// Most events that are kept.
 const MAX_EVENTS: usize = 4096;
 
@@ -142,6 +146,9 @@ impl Events {
     }
 }
 
+/// A question to the world, which changes nothing.
+type Reader = Box<dyn FnOnce(&World) + Send>;
+
 /// What the tick and the server have in common.
 #[derive(Resource, Clone)]
 pub(crate) struct Board {
@@ -152,6 +159,8 @@ pub(crate) struct Board {
     event_count: watch::Sender<u64>,
     sensors: Arc<Mutex<Arc<[SensorKindView]>>>,
     agents: Arc<Mutex<Arc<[String]>>>,
+    readers: Arc<Mutex<Vec<Reader>>>,
+    any_readers: Arc<AtomicBool>,
 }
 
 impl Default for Board {
@@ -163,6 +172,8 @@ impl Default for Board {
             event_count: watch::Sender::new(0),
             sensors: Arc::default(),
             agents: Arc::default(),
+            readers: Arc::default(),
+            any_readers: Arc::default(),
         }
     }
 }
@@ -182,6 +193,28 @@ impl Board {
 
     pub(crate) fn events(&self) -> MutexGuard<'_, Events> {
         lock(&self.events)
+    }
+
+    /// What `read` finds in the world at the end of the next tick; none where no tick comes.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        within: Duration,
+        read: impl FnOnce(&World) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (reply, replied) = oneshot::channel();
+        {
+            let mut readers = lock(&self.readers);
+            if readers.len() >= MAX_READERS {
+                return None;
+            }
+            readers.push(Box::new(move |world| {
+                if !reply.is_closed() {
+                    let _ = reply.send(read(world));
+                }
+            }));
+            self.any_readers.store(true, Ordering::Release);
+        }
+        tokio::time::timeout(within, replied).await.ok()?.ok()
     }
 
     /// All sensors of the run.
@@ -310,8 +343,16 @@ fn copy_events(board: Res<Board>, mut copied: ResMut<Copied>, messages: Res<Mess
     board.event_count.send_replace(count);
 }
 
-/// Copies a view, if anybody asked for one.
+/// Copies a view, if anybody asked for one, and answers who asked for more.
 fn copy(world: &mut World) {
+    let board = world.resource::<Board>();
+    if board.any_readers.load(Ordering::Relaxed) && board.any_readers.swap(false, Ordering::AcqRel)
+    {
+        let readers = std::mem::take(&mut *lock(&board.readers));
+        for read in readers {
+            read(world);
+        }
+    }
     let board = world.resource::<Board>();
     if !board.interests.take_wanted() {
         return;

@@ -470,7 +470,8 @@ fn named(world: &World, name: &str) -> Option<Entity> {
 }
 
 impl AgentSummary {
-    fn of(world: &World, name: &str) -> Option<Self> {
+    /// Summary of the agent of this name, so far; none where there is none.
+    pub fn of(world: &World, name: &str) -> Option<Self> {
         let agent = named(world, name)?;
         world.get::<Agent>(agent)?;
         let pose = world.get::<TruePose>(agent).map_or(Pose::IDENTITY, |p| p.0);

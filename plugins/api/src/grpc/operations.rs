@@ -1,7 +1,7 @@
 //! Which operation asks which resource of `/v1`.
 
-use crate::question::{Question, part};
 use crate::problem::Problem;
+use crate::question::{Question, part};
 use axum::http::Method;
 use serde_json::{Map, Value};
 

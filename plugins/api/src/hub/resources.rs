@@ -1,10 +1,5 @@
 //! What is answered here: scenes, runs, recordings, scores. All else is answered by a run.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "processes are waited for by the wall clock"
-)]
-
 use super::Hub;
 use super::child::{Child, State as Life};
 use super::download;

@@ -3,8 +3,8 @@
 use super::approval::Decided;
 use super::session::Mcp;
 use super::{text, tools};
-use crate::question::{Question, part};
 use crate::problem::Problem;
+use crate::question::{Question, part};
 use axum::http::Method;
 use becomingone::components::nearest::did_you_mean;
 use rmcp::model::{
@@ -173,6 +173,7 @@ impl Call<'_> {
             "diagnose" => self.diagnose().await?,
             "history" => self.history().await?,
             "explain_event" => self.explain_event().await?,
+            "recall" => self.recall().await?,
             "read_sensor" => self.read_sensor().await?,
             "list_scenes" => {
                 self.listed("/v1/scenes", "scenes", "scene", "about")
@@ -376,6 +377,27 @@ impl Call<'_> {
         Ok(Answer {
             text,
             content: json!({"event": event, "near": near, "agent": now}),
+        })
+    }
+
+    async fn recall(&self) -> Result<Answer, Problem> {
+        let agent = self.agent().await?;
+        let mut detail = self.get(&format!("agents/{}/kernel", part(&agent))).await?;
+        let memories = detail["memories"].take();
+        let lines = memories.as_array().into_iter().flatten().map(|memory| {
+            let strength = memory["strength"].as_f64().unwrap_or_default();
+            format!(
+                "{strength:.2}  {}",
+                memory["label"].as_str().unwrap_or_default()
+            )
+        });
+        let lines: Vec<_> = lines.collect();
+        Ok(Answer {
+            text: match lines.is_empty() {
+                true => "no memories".to_owned(),
+                false => format!("strength (0 to 1), event:\n{}", lines.join("\n")),
+            },
+            content: json!({"agent": agent, "tick": detail["tick"], "memories": memories}),
         })
     }
 

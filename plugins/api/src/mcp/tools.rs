@@ -98,6 +98,13 @@ fn rows() -> Vec<Row> {
             ),
         ),
         (
+            "recall",
+            "Recall",
+            "What an agent remembers: events of this run and of earlier ones, strongest first.",
+            Reads,
+            fields(&[run(), agent()], &[]),
+        ),
+        (
             "read_sensor",
             "Read a sensor",
             "The latest reading of a sensor, each number with its name and unit; without `sensor`, the sensors that there are.",

@@ -1,6 +1,7 @@
 //! The resources below `/v1`, their description (`OpenAPI`), and the page.
 
 mod agents;
+mod kernel;
 mod motion;
 mod page;
 mod run;
@@ -67,6 +68,8 @@ fn closed() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(status::version))
         .routes(routes!(agents::agents))
         .routes(routes!(agents::agent))
+        .routes(routes!(kernel::kernel))
+        .routes(routes!(kernel::truth))
         .routes(routes!(agents::places))
         .routes(routes!(agents::sensors))
         .routes(routes!(agents::sensor))
