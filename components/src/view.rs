@@ -23,6 +23,10 @@ pub struct AgentState {
     pub cause: Option<String>,
     /// Sender of the request in force.
     pub request: Option<String>,
+    /// The position that a request in force sends it to.
+    pub goal: Option<GoalState>,
+    /// Why it takes no request to go to a position now; none where it takes one.
+    pub goal_refusal: Option<String>,
     /// Sender of the latched stop; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<String>,
@@ -45,6 +49,17 @@ pub enum Mode {
     SafetyStop,
     /// A latched stop on request.
     Stopped,
+}
+
+/// A position that an agent is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct GoalState {
+    /// World position (m).
+    pub x_m: f64,
+    /// World position (m).
+    pub y_m: f64,
+    /// Straight distance left, by the controller's pose source (m); none before the first plan.
+    pub distance_m: Option<f64>,
 }
 
 /// Position and heading in the scene.

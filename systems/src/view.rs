@@ -1,15 +1,19 @@
 //! State of agents as others see it from outside.
 
+use crate::control::refusal;
 use becomingone_components::body::{TruePose, TrueTwist};
 use becomingone_components::coherence::Coherence;
 use becomingone_components::control::DrivenBy;
 use becomingone_components::drive::{Odometry, Twist2};
 use becomingone_components::governor::Governor;
 use becomingone_components::localisation::Estimate;
-use becomingone_components::request::{ActiveRequest, Stopped};
+use becomingone_components::request::{ActiveRequest, GoToProgress, RequestKind, Stopped};
 use becomingone_components::time::SimTime;
-use becomingone_components::view::{AgentState, KernelState, Mode, Place, Velocity};
+use becomingone_components::view::{AgentState, GoalState, KernelState, Mode, Place, Velocity};
 use bevy_ecs::prelude::*;
+
+/// A goal that no agent with a planner refuses for its numbers.
+const ANYWHERE: RequestKind = RequestKind::GoTo { x_m: 0.0, y_m: 0.0 };
 
 /// State of an agent; `cause` is the isolated channel of its last alarm.
 pub fn agent_state(world: &World, agent: Entity, cause: Option<&str>) -> AgentState {
@@ -37,6 +41,14 @@ pub fn agent_state(world: &World, agent: Entity, cause: Option<&str>) -> AgentSt
         alarm,
         cause: cause.filter(|_| alarm).map(str::to_owned),
         request: request.map(|request| request.sender.clone()),
+        goal: world.get::<GoToProgress>(agent).map(|progress| GoalState {
+            x_m: progress.target_m[0],
+            y_m: progress.target_m[1],
+            distance_m: progress.distance_m,
+        }),
+        goal_refusal: refusal::check(world, agent, &ANYWHERE)
+            .err()
+            .map(|reason| reason.to_string()),
         stopped_by: stopped.map(|stopped| stopped.sender.clone()),
     }
 }

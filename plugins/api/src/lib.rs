@@ -52,7 +52,7 @@ pub use names::{grpc_api, mcp_server, rest_api, websocket_api};
 pub use place::{Found, folder, found};
 pub use problem::Problem;
 pub use token::{Role, TOKEN_VARIABLE, Tokens};
-pub use view::{EventView, PlaceView, SensorKindView, SensorView};
+pub use view::{EventView, MountView, PlaceView, RaysView, SensorKindView, SensorView};
 
 use axum::Router;
 use becomingone::CoherenceEngine;

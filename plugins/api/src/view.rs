@@ -5,9 +5,10 @@ use crate::interest::Interests;
 use becomingone::components::event::{AgentEvent, EventKind};
 use becomingone::components::link::Link;
 use becomingone::components::scene::Agent;
-use becomingone::components::sensor::{Columns, Sensor, SensorStats};
+use becomingone::components::sensor::{Columns, Mount, Reading, Scan, Sensor, SensorStats};
 use becomingone::components::time::SimTime;
 use becomingone::components::view::AgentState;
+use becomingone::glam::EulerRot;
 use becomingone::systems::hash::StateHash;
 use becomingone::systems::sensing::measurements::{MeasurementEntry, Measurements};
 use becomingone::systems::tick::{Paused, Reset, ResetSystems, Tick, TickSystems};
@@ -71,6 +72,8 @@ pub struct SensorView {
     pub is_stale: bool,
     /// State of its link; null of a simulated sensor.
     pub link: Option<String>,
+    /// Directions of its numbers, of a lidar; null of others, and before the first reading.
+    pub rays: Option<RaysView>,
 }
 
 /// A sensor, as it stays through a run.
@@ -86,6 +89,51 @@ pub struct SensorKindView {
     pub units: Vec<String>,
     /// Media type of the bytes beside its numbers, of a camera.
     pub encoding: Option<&'static str>,
+    /// Where it is on its link.
+    pub mount: MountView,
+}
+
+/// Position and heading of a sensor on its link: mostly the body of its agent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct MountView {
+    /// Forward (m).
+    pub x_m: f64,
+    /// To the left (m).
+    pub y_m: f64,
+    /// Counter-clockwise from forward (rad).
+    pub yaw_rad: f64,
+}
+
+impl MountView {
+    fn new(Mount(pose): &Mount) -> Self {
+        let (yaw, _, _) = pose.rotation.to_euler(EulerRot::ZYX);
+        Self {
+            x_m: f64::from(pose.translation_m.x),
+            y_m: f64::from(pose.translation_m.y),
+            yaw_rad: f64::from(yaw),
+        }
+    }
+}
+
+/// Directions of the rays of a lidar, about its z.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct RaysView {
+    /// Of the first ray, from the sensor's x (rad).
+    pub first_rad: f64,
+    /// From a ray to the next (rad).
+    pub step_rad: f64,
+    /// The distance that stands for no target (m).
+    pub range_max_m: f64,
+}
+
+impl RaysView {
+    fn new(scan: &Scan) -> Self {
+        Self {
+            first_rad: f64::from(scan.angle_min_rad),
+            step_rad: f64::from(scan.angle_step_rad),
+            range_max_m: f64::from(scan.range_max_m),
+        }
+    }
 }
 
 /// A named place of the scene.
@@ -302,6 +350,10 @@ fn begin(world: &mut World) {
             fields,
             units,
             encoding: kind.schema.encoding,
+            mount: world
+                .get::<Mount>(*entity)
+                .map(MountView::new)
+                .unwrap_or_default(),
         }
     });
     let board = world.resource::<Board>().clone();
@@ -407,6 +459,10 @@ fn sensor_view(world: &World, name: &str, entity: Entity, kind: &MeasurementEntr
         dropped: stats.dropped,
         is_stale: link.is_some_and(|link| link.stale),
         link: link.map(|link| link.state.to_string()),
+        rays: world
+            .get::<Reading<Scan>>(entity)
+            .and_then(Reading::latest)
+            .map(|reading| RaysView::new(&reading.value)),
     };
     (kind.latest)(world, entity, &mut |reading| {
         view.sequence = Some(reading.sequence);

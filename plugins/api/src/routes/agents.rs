@@ -42,8 +42,23 @@ pub(crate) struct AgentView {
     cause: Option<String>,
     /// Sender of the request in force.
     request: Option<String>,
+    /// The position that a request in force sends it to.
+    goal: Option<GoalView>,
+    /// Why it takes no `go_to` now; null where it takes one.
+    goal_refusal: Option<String>,
     /// Sender of the latched stop.
     stopped_by: Option<String>,
+}
+
+/// A position that an agent is sent to.
+#[derive(Serialize, ToSchema)]
+struct GoalView {
+    /// World position (m).
+    x_m: f64,
+    /// World position (m).
+    y_m: f64,
+    /// Straight distance left (m); null before the first plan.
+    distance_m: Option<f64>,
 }
 
 /// Position and heading in the scene.
@@ -115,6 +130,12 @@ impl From<&AgentState> for AgentView {
             alarm: state.alarm,
             cause: state.cause.clone(),
             request: state.request.clone(),
+            goal: state.goal.map(|g| GoalView {
+                x_m: g.x_m,
+                y_m: g.y_m,
+                distance_m: g.distance_m,
+            }),
+            goal_refusal: state.goal_refusal.clone(),
             stopped_by: state.stopped_by.clone(),
         }
     }
