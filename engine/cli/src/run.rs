@@ -296,7 +296,11 @@ impl Run {
             engine.add_plugin(SpeakerPlugin(speaker));
         }
         let clock = by_keys.then(|| live::ClockMirror::of(&mut engine));
-        let viewer = Viewer::begin(&self.rerun, &mut engine, &name)?;
+        #[cfg_attr(
+            not(feature = "api"),
+            expect(unused_mut, reason = "the API opens its page")
+        )]
+        let mut viewer = Viewer::begin(&self.rerun, &mut engine, &name)?;
         let journal = journal.map(|journal| journal.begin(&mut engine));
         #[cfg(feature = "mqtt")]
         if let Some(options) = &self.mqtt {
@@ -304,7 +308,9 @@ impl Run {
             engine.add_plugin(output.map_err(|e| Failure::BadInput(format!("--mqtt: {e}")))?);
         }
         #[cfg(feature = "api")]
-        let serving = self.serve.start(&mut engine, self.record.as_deref())?;
+        let serving = self
+            .serve
+            .start(&mut engine, self.record.as_deref(), &mut viewer)?;
         let run = engine.stop_handle();
         interrupt.on_first(move || run.stop());
         engine.start()?;

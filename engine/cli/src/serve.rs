@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::show::Viewer;
 use becomingone::CoherenceEngine;
 use becomingone_api::{Api, ApiError, HubOptions, Serving, Tokens};
 use clap::Args;
@@ -102,11 +103,12 @@ impl ServeArgs {
         self.serve.is_some()
     }
 
-    /// Starts the server of an engine that has not started.
+    /// Starts the server of an engine that has not started, and a page of its viewer.
     pub(crate) fn start(
         &self,
         engine: &mut CoherenceEngine,
         recording: Option<&Path>,
+        viewer: &mut Viewer,
     ) -> Result<Option<Serving>, Failure> {
         let Some(port) = self.serve else {
             return match self.address.given() {
@@ -119,6 +121,10 @@ impl ServeArgs {
         let mut api = self.address.api(port)?;
         if let Some(recording) = recording {
             api = api.recording(recording);
+        }
+        viewer.open_page();
+        if let Some(address) = viewer.served() {
+            api = api.viewer(address, viewer.page().map(str::to_owned));
         }
         let serving = api.start(engine);
         serving.map(Some).map_err(|e| failure("--serve", &e))

@@ -83,10 +83,62 @@ pub(super) fn print_renamed(from: &std::path::Path, to: &std::path::Path) {
     );
 }
 
-/// The open output: none, a viewer or a server (no file), or a file and the command that opens it.
-pub(super) struct Viewer(Option<Option<(String, PathBuf)>>);
+/// The open output.
+pub(super) struct Viewer {
+    /// None, a viewer or a server (no file), or a file and the command that opens it.
+    to: Option<Option<(String, PathBuf)>>,
+    /// Address of the server for viewers.
+    #[cfg_attr(not(feature = "api"), expect(dead_code, reason = "the API names it"))]
+    served: Option<String>,
+    /// Page of a viewer of that server.
+    #[cfg(all(feature = "api", feature = "rerun"))]
+    page: Option<becomingone_rerun::viewer::WebViewer>,
+}
 
 impl Viewer {
+    const fn none() -> Self {
+        Self {
+            to: None,
+            served: None,
+            #[cfg(all(feature = "api", feature = "rerun"))]
+            page: None,
+        }
+    }
+
+    /// Starts a page of a viewer of the server for viewers, if there is one, and `rerun` is installed.
+    #[cfg(all(feature = "api", feature = "rerun"))]
+    pub(super) fn open_page(&mut self) {
+        use becomingone_rerun::viewer::{WebViewer, installed};
+        if let Some(url) = &self.served
+            && let Ok(program) = installed()
+        {
+            match WebViewer::spawn(&program, url) {
+                Ok(page) => self.page = Some(page),
+                Err(error) => print_err!("warning: no web viewer: {error}"),
+            }
+        }
+    }
+
+    /// Address of that page.
+    #[cfg(all(feature = "api", feature = "rerun"))]
+    pub(super) fn page(&self) -> Option<&str> {
+        self.page.as_ref().map(|page| page.page())
+    }
+
+    #[cfg(all(feature = "api", not(feature = "rerun")))]
+    pub(super) fn open_page(&mut self) {}
+
+    #[cfg(all(feature = "api", not(feature = "rerun")))]
+    pub(super) fn page(&self) -> Option<&str> {
+        None
+    }
+
+    /// Address of the server for viewers, if there is one.
+    #[cfg(feature = "api")]
+    pub(super) fn served(&self) -> Option<&str> {
+        self.served.as_deref()
+    }
+
     /// Opens the output.
     #[cfg(feature = "rerun")]
     pub(super) fn begin(
@@ -97,7 +149,7 @@ impl Viewer {
         use becomingone_rerun::{RerunError, RerunPlugin, Sink, viewer};
         use becomingone_systems::output_file::{is_busy, numbered};
         let (sink, mut file) = match wanted {
-            Rerun::Off => return Ok(Self(None)),
+            Rerun::Off => return Ok(Self::none()),
             Rerun::Save(file) => (Sink::File(file.clone()), Some(file.clone())),
             Rerun::Connect(url) => (Sink::Viewer { url: url.clone() }, None),
             Rerun::Serve(at) => {
@@ -150,7 +202,7 @@ impl Viewer {
             // The file is a fallback: not an error.
             Err(error) if *wanted == Rerun::Auto => {
                 print_err!("warning: {error}; running without a recording");
-                return Ok(Self(None));
+                return Ok(Self::none());
             }
             Err(error) => return Err(Failure::BadInput(error.to_string())),
         };
@@ -162,8 +214,15 @@ impl Viewer {
                 viewer::attach_command(url)
             );
         }
+        let served = plugin.url().filter(|_| matches!(wanted, Rerun::Serve(_)));
+        let served = served.map(str::to_owned);
         engine.add_plugin(plugin);
-        Ok(Self(Some(file.map(|f| (viewer::open_command(&f), f)))))
+        Ok(Self {
+            to: Some(file.map(|f| (viewer::open_command(&f), f))),
+            served,
+            #[cfg(feature = "api")]
+            page: None,
+        })
     }
 
     /// Opens nothing: this binary has no Rerun.
@@ -174,7 +233,7 @@ impl Viewer {
         _scene: &str,
     ) -> Result<Self, Failure> {
         match wanted {
-            Rerun::Auto | Rerun::Off => Ok(Self(None)),
+            Rerun::Auto | Rerun::Off => Ok(Self::none()),
             _ => Err(Failure::BadInput(
                 "this binary was built without Rerun; expected --rerun off, or a build with --features rerun".to_owned(),
             )),
@@ -184,7 +243,7 @@ impl Viewer {
     /// Closes the output. Returns whether a file, if there is one, was written to its end.
     #[cfg(feature = "rerun")]
     pub(super) fn end(self, engine: &mut CoherenceEngine, stopped: bool, quiet: bool) -> bool {
-        let Some(to) = self.0 else { return true };
+        let Some(to) = self.to else { return true };
         // A stopped run ends within two seconds; the recording takes the other one. A finished one waits for the disk.
         let wait = to.is_some() && !stopped;
         let limit = Duration::from_secs(if wait { 60 } else { 1 });

@@ -65,7 +65,7 @@ use place::Place;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use server::Server;
+use server::{Server, Viewer};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -135,6 +135,7 @@ pub struct Api {
     tls: Option<(PathBuf, PathBuf)>,
     folder: Option<PathBuf>,
     recording: Option<PathBuf>,
+    viewer: Viewer,
 }
 
 impl Default for Api {
@@ -152,6 +153,7 @@ impl Api {
             tls: None,
             folder: None,
             recording: None,
+            viewer: Viewer::default(),
         }
     }
 
@@ -197,6 +199,17 @@ impl Api {
         self
     }
 
+    /// Names the Rerun server of the run: the address to which viewers connect, and that of a web page which is such a
+    /// viewer, if there is one.
+    #[must_use]
+    pub fn viewer(mut self, address: impl Into<String>, page: Option<String>) -> Self {
+        self.viewer = Viewer {
+            address: Some(address.into()),
+            page,
+        };
+        self
+    }
+
     /// Begins to serve an engine that has not started.
     ///
     /// # Errors
@@ -208,6 +221,7 @@ impl Api {
             Ledger::create(&file).map_err(|error| ApiError::Requests { file, error })
         });
         let ledger = ledger.transpose()?;
+        let viewer = self.viewer.clone();
         let opened = self.open()?;
         let board = Board::default();
         let commands = Commands::default();
@@ -232,6 +246,7 @@ impl Api {
             scene.clone(),
             places,
             opened.tls.is_some(),
+            viewer,
             end.clone(),
         ));
         let watched = server.clone();

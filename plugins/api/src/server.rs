@@ -32,6 +32,15 @@ const TICK_WITHIN: Duration = Duration::from_secs(1);
 /// How often leases are looked at.
 const LEASES_EVERY: Duration = Duration::from_millis(50);
 
+/// The Rerun server of a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Viewer {
+    /// To which viewers connect.
+    pub(crate) address: Option<String>,
+    /// Of a web page that is such a viewer.
+    pub(crate) page: Option<String>,
+}
+
 /// What all requests have in common.
 pub(crate) struct Server {
     pub(crate) gate: Arc<Gate>,
@@ -49,6 +58,7 @@ pub(crate) struct Server {
     pub(crate) places: Vec<PlaceView>,
     /// Whether connections are encrypted.
     pub(crate) is_secure: bool,
+    pub(crate) viewer: Viewer,
     /// True once the server is to end.
     pub(crate) end: watch::Sender<bool>,
 }
@@ -64,6 +74,7 @@ impl Server {
         scene: String,
         places: Vec<PlaceView>,
         is_secure: bool,
+        viewer: Viewer,
         end: watch::Sender<bool>,
     ) -> Self {
         Self {
@@ -78,6 +89,7 @@ impl Server {
             scene,
             places,
             is_secure,
+            viewer,
             end,
         }
     }

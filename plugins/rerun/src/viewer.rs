@@ -182,6 +182,13 @@ pub fn spawn_with(program: &Path, arguments: &[&str]) -> Result<Viewer, SpawnErr
         program: program.to_owned(),
         cause,
     })?;
+    listening(&mut child, program, address)?;
+    let url = format!("rerun+http://127.0.0.1:{port}/proxy");
+    Ok(Viewer { url, child })
+}
+
+/// Waits until a started program listens; one that does not is ended.
+fn listening(child: &mut Child, program: &Path, address: SocketAddr) -> Result<(), SpawnError> {
     let deadline = Instant::now() + LISTEN_LIMIT;
     let mut connections = 0;
     while Instant::now() < deadline {
@@ -201,18 +208,104 @@ pub fn spawn_with(program: &Path, arguments: &[&str]) -> Result<Viewer, SpawnErr
             Err(_) => 0,
         };
         if connections == CONNECTIONS {
-            let url = format!("rerun+http://127.0.0.1:{port}/proxy");
-            return Ok(Viewer { url, child });
+            return Ok(());
         }
         std::thread::sleep(POLL);
     }
-    // The viewer is of no use. An error means that it has ended.
-    let _ = child.kill();
-    let _ = child.wait();
+    // The viewer is of no use.
+    end(child);
     Err(SpawnError::Silent {
         program: program.to_owned(),
-        port,
+        port: address.port(),
     })
+}
+
+/// Web page of a viewer, served by `rerun` on this machine alone. It ends when this is dropped; on Unix also with this
+/// process, however that ends.
+#[derive(Debug)]
+pub struct WebViewer {
+    page: String,
+    child: Child,
+}
+
+impl WebViewer {
+    /// Starts the page of a viewer of a server's address (`rerun+http://127.0.0.1:9876/proxy`), on a free port, and waits
+    /// until it listens (at most 10 s).
+    ///
+    /// # Errors
+    ///
+    /// See [`SpawnError`].
+    pub fn spawn(program: &Path, url: &str) -> Result<Self, SpawnError> {
+        let address = free_port().map_err(SpawnError::Port)?;
+        let port = address.port();
+        let mut command = until_closed(program);
+        command
+            .args(["--serve-web", "--bind", "127.0.0.1"])
+            .args(["--web-viewer-port", &port.to_string(), url])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        detach(&mut command);
+        let mut child = command.spawn().map_err(|cause| SpawnError::Start {
+            program: program.to_owned(),
+            cause,
+        })?;
+        listening(&mut child, program, address)?;
+        let page = format!("http://127.0.0.1:{port}/?url={}", escaped(url));
+        Ok(Self { page, child })
+    }
+
+    /// Its address.
+    pub fn page(&self) -> &str {
+        &self.page
+    }
+}
+
+impl Drop for WebViewer {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// Ends a program: by its input, if that is ours, so that its shell ends it.
+fn end(child: &mut Child) {
+    match child.stdin.take() {
+        Some(input) => drop(input),
+        // An error means that it has ended.
+        None => drop(child.kill()),
+    }
+    let _ = child.wait();
+}
+
+/// A program that a shell ends when its own input is closed, which the system does when this process ends.
+#[cfg(unix)]
+fn until_closed(program: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", r#""$0" "$@" & read -r _; kill "$!""#])
+        .arg(program)
+        .stdin(Stdio::piped());
+    command
+}
+
+#[cfg(not(unix))]
+fn until_closed(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A value of a query: every byte but letters, digits and `-_.~` by its number (RFC 3986).
+fn escaped(value: &str) -> String {
+    let mut text = String::new();
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                text.push(char::from(byte));
+            }
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
 }
 
 /// Shell command that opens a recording, preceded by the installation of the viewer if it is missing.
@@ -322,6 +415,14 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_in_a_query_are_escaped() {
+        assert_eq!(
+            escaped("rerun+http://127.0.0.1:9876/proxy"),
+            "rerun%2Bhttp%3A%2F%2F127.0.0.1%3A9876%2Fproxy"
+        );
+    }
 
     #[test]
     fn file_names_are_quoted_for_a_shell() {

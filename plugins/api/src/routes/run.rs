@@ -76,6 +76,10 @@ pub(crate) struct RunView {
     time_s: f64,
     /// State hash, 16 hexadecimal digits.
     state_hash: String,
+    /// Address to which Rerun viewers connect; null without `--rerun serve`.
+    viewer: Option<String>,
+    /// Address of Rerun's web viewer; null where `rerun` is not installed, too.
+    viewer_page: Option<String>,
 }
 
 /// State of the run.
@@ -95,6 +99,8 @@ pub(crate) async fn state(State(server): State<Arc<Server>>) -> Result<Json<RunV
         tick: view.tick,
         time_s: view.time_s,
         state_hash: view.state_hash.clone(),
+        viewer: server.viewer.address.clone(),
+        viewer_page: server.viewer.page.clone(),
     }))
 }
 
