@@ -1,108 +1,502 @@
-"""The page of a run in Chromium, by its debugging protocol: signed in, driven by a key, stopped, its stream dead.
+"""The page of a run in Chromium, as people use it.
 
-Usage: page.py ADDRESS PROCESS. Pictures are left in this folder.
+Usage: page.py SCENARIO AXE [ADDRESS PROCESS]. AXE is axe-core's script, or `-`. Pictures are left in this folder.
 """
 
 import asyncio
-import base64
 import json
+import math
 import os
+import re
 import signal
-import subprocess
+import socket
 import sys
-import tempfile
 import time
 import urllib.request
 
 import websockets
+from mcap.reader import make_reader
 
-address, process = sys.argv[1], int(sys.argv[2])
-arguments = [
-    "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", f"--user-data-dir={tempfile.mkdtemp()}", "--window-size=1280,900",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--remote-debugging-port=0", "about:blank",
-]
+from browser import Between, open_page
+
+TOKEN = os.environ.get("BECOMINGONE_TOKEN", "")
+SIZES = {"desktop": (1280, 900, False), "phone": (390, 844, True), "small": (360, 740, True)}
 
 
-async def main(base):
-    pages = json.load(urllib.request.urlopen(f"http://{base}/json"))
-    page = next(page for page in pages if page["type"] == "page")
-    async with websockets.connect(page["webSocketDebuggerUrl"], max_size=None) as socket:
-        count, thrown = 0, []
+def text(selector):
+    return f"(document.querySelector('{selector}')?.textContent ?? '')"
 
-        async def call(method, **parameters):
-            nonlocal count
-            count += 1
-            await socket.send(json.dumps({"id": count, "method": method, "params": parameters}))
-            while True:
-                message = json.loads(await socket.recv())
-                if message.get("method") == "Runtime.exceptionThrown":
-                    thrown.append(message["params"])
-                if message.get("id") == count:
-                    return message.get("result", message)
 
-        async def js(expression):
-            result = await call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-            return result["result"].get("value")
+ROW = "(document.querySelector('#agents tr')?.innerText ?? '')"
+SPEED = "parseFloat(document.querySelector('#agents tr').cells[3].textContent)"
+LIVE = f"{text('#link')} === 'live'"
+# Times (ms) at which the page says that the stream is dead, at which the finger left the pad, and at which a view came
+# with the rover at rest.
+WATCH = """
+window.deaths = [];
+[window.lifted, window.rested] = [0, 0];
+document.getElementById('pad').addEventListener('pointerup', (event) => { [lifted, rested] = [event.timeStamp, 0]; });
+import('/stream.js').then(({stream}) => setInterval(() => {
+  const speed = stream.view?.agents[0].velocity.linear_m_s;
+  if (lifted > 0 && rested === 0 && stream.seen > lifted && Math.abs(speed) < 0.01) rested = performance.now();
+}, 5));
+new MutationObserver(() => { if (document.getElementById('link').className === 'dead') deaths.push(Date.now()); })
+  .observe(document.getElementById('link'), {attributes: true});
+null
+"""
 
-        async def until(what, expression):
-            end = time.monotonic() + 15
-            while not await js(expression):
-                assert time.monotonic() < end, (what, await js("document.body.innerText"))
-                await asyncio.sleep(0.05)
 
-        async def picture(name):
-            shot = await call("Page.captureScreenshot", format="png")
-            with open(name, "wb") as file:
-                file.write(base64.b64decode(shot["data"]))
+async def tell(page, path, body=None):
+    """Asks the run, as the page is signed in."""
+    told = "{method: 'POST'}" if body is None else f"{{method: 'POST', headers: {{'Content-Type': 'application/json'}}, body: {json.dumps(json.dumps(body))}}}"
+    status = await page.js(f"fetch('{path}', {told}).then(answer => answer.status)")
+    assert status < 300, (path, status)
 
-        row = "(document.querySelector('#agents tr')?.innerText ?? '')"
-        await call("Page.enable")
-        await call("Runtime.enable")
-        await call("Page.navigate", url=address)
-        await until("live", "document.getElementById('link')?.textContent === 'live'")
-        assert "code" not in await js("location.href")
-        await until("the rover", f"{row}.includes('rover')")
+
+async def all_looks(page, name, axe, whole=True):
+    """Pictures of all sizes and colours, without a grave fault."""
+    for size, (width, height, is_phone) in SIZES.items():
+        for is_dark in (False, True):
+            await page.size(width, height, is_phone, is_dark)
+            look = f"{name}_{size}_{'dark' if is_dark else 'light'}"
+            await page.picture(f"{look}.png", whole=whole)
+            await page.faults(axe, look)
+    await page.size(1280, 900, False, False)
+
+
+async def opened(page, address):
+    await page.call("Page.navigate", url=address)
+    await page.until("live", LIVE)
+    assert "code" not in await page.js("location.href")
+    await page.until("the rover", f"{ROW}.includes('rover')")
+    await page.js(WATCH)
+
+
+async def lease(page):
+    await page.until("a lease to take", f"{text('#lease')} === 'Take the lease'")
+    await page.click("#lease")
+    await page.until("the lease", f"{text('#lease-state')}.includes('is yours')")
+
+
+async def reached(page, x, y):
+    """The agent is at a goal, by the page's table."""
+    await page.until("the goal", f"{text('#goal-state')}.startsWith('Reached')", within=40)
+    at = await page.js("document.querySelector('#agents tr').cells[2].textContent.split(', ').map(Number)")
+    # The planner's tolerance is 0.4 m.
+    assert math.hypot(at[0] - x, at[1] - y) < 0.45, (at, x, y)
+
+
+async def drives(address, process, axe):
+    host = address.split("/")[2]
+    between = Between(*host.split(":"))
+    await between.start()
+    async with open_page(f"MAP {host} 127.0.0.1:{between.port}") as page:
+        await page.size(1280, 900, False, False)
+        await opened(page, address)
         # The map has a picture, and it moves.
         pixels = "document.getElementById('map').toDataURL()"
-        before = await js(pixels)
-        await until("another map", f"{pixels} !== {json.dumps(before)}")
-        await picture("desktop.png")
-
-        await js("document.getElementById('lease').click()")
-        await until("the lease", "document.getElementById('lease-state').textContent.includes('yours')")
-        await js("document.getElementById('pad').focus()")
-        key = {"key": "ArrowUp", "code": "ArrowUp", "windowsVirtualKeyCode": 38}
-        await call("Input.dispatchKeyEvent", type="keyDown", **key)
-        speed = "Number(document.querySelector('#agents tr').cells[3].textContent)"
-        await until("driven by the key", f"{row}.includes('request') && {speed} > 0.5")
-        await call("Input.dispatchKeyEvent", type="keyUp", **key)
-        await until("standstill when it is let go", f"{row}.includes('request') && {speed} < 0.01")
-        await js("document.getElementById('stop').click()")
-        await until("stopped", f"{row}.includes('stopped')")
-
-        await call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True)
-        dark = {"name": "prefers-color-scheme", "value": "dark"}
-        await call("Emulation.setEmulatedMedia", features=[dark])
-        await asyncio.sleep(0.5)
-        await picture("phone.png")
-        assert await js("document.documentElement.scrollWidth") <= 390
-        # The run hangs: the page says so within a second and a half, and is live again when it goes on.
-        os.kill(process, signal.SIGSTOP)
-        begun = time.monotonic()
-        await until("dead", "document.getElementById('link').textContent.includes('no data')")
-        assert time.monotonic() - begun < 2.5, time.monotonic() - begun
-        os.kill(process, signal.SIGCONT)
-        await until("live again", "document.getElementById('link').textContent === 'live'")
-        assert not thrown, thrown
+        before = await page.js(pixels)
+        await page.until("another map", f"{pixels} !== {json.dumps(before)}")
+        await goals(page)
+        await all_looks(page, "drive", axe)
+        await refusals(page)
+        await by_hand(page)
+        await by_finger(page)
+        await by_keys(page)
+        await stop_within_a_tick(page, host)
+        await dead_and_alive(page, process, between)
+        page.said = [entry for entry in page.said if "ERR_" not in entry["text"]]
+        await tell(page, "/v1/run/end")
+    end = time.monotonic() + 10
+    while os.path.exists(f"/proc/{process}/cmdline") and open(f"/proc/{process}/cmdline").read():
+        assert time.monotonic() < end, "the run does not end"
+        await asyncio.sleep(0.05)
+    journal()
 
 
-browser = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
-try:
-    for line in browser.stderr:
-        if "DevTools listening on" in line:
-            break
-    asyncio.run(main(line.split("ws://")[1].split("/")[0]))
-finally:
-    browser.terminate()
-    browser.wait()
+async def goals(page):
+    assert await page.js("document.getElementById('go').disabled")
+    assert "Take the lease" in await page.js(text("#goal-state"))
+    await lease(page)
+    await page.until("standstill", f"Math.abs({SPEED}) < 0.01")
+    await tell(page, "/v1/run/pace", {"factor": 4})
+    # Dragged.
+    x, y, width, height = await page.middle("#map")
+    await page.mouse("mousePressed", x, y)
+    first = await page.js("[document.getElementById('goal-x').valueAsNumber, document.getElementById('goal-y').valueAsNumber]")
+    for k in range(1, 6):
+        await page.mouse("mouseMoved", x + 28 * k, y - 28 * k)
+    assert "not sent" in await page.js(text("#goal-state"))
+    await page.until("that it is held meanwhile", f"{ROW}.includes('request') && Math.abs({SPEED}) < 0.01")
+    await page.mouse("mouseReleased", x + 140, y - 140)
+    goal = await page.js("[document.getElementById('goal-x').valueAsNumber, document.getElementById('goal-y').valueAsNumber]")
+    assert goal[0] > first[0] + 0.5 and goal[1] > first[1] + 0.3, (first, goal)
+    await page.until("the distance left", f"/[0-9.]+ m left/.test({text('#goal-left')})")
+    far = float((await page.js(text("#goal-left"))).split()[0])
+    await page.until("a smaller one", f"parseFloat({text('#goal-left')}) < {far - 0.3}")
+    await page.picture("goal.png")
+    await reached(page, *goal)
+    # It stays there, as long as there is a lease.
+    await page.until("standstill at the goal", f"Math.abs({SPEED}) < 0.01 && {ROW}.includes('request')")
+    # A place of the scene.
+    await page.js("(() => { const p = document.getElementById('place'); p.value = 'dock'; p.dispatchEvent(new Event('change')); })()")
+    await page.click("#go")
+    await page.until("the way to the dock", f"{text('#goal-state')}.includes('On its way to dock')")
+    await reached(page, 2.0, 1.0)
+    await tell(page, "/v1/run/pace", {"factor": 1})
+
+
+async def refusals(page):
+    await page.click("#lease")
+    await page.until("its release", f"{text('#lease-state')}.includes('released')")
+    await page.until("its own controller", f"{ROW}.includes('controller')")
+    choose = "(() => {{ const d = document.getElementById('driven'); d.value = '{}'; d.dispatchEvent(new Event('change')); }})()"
+    await page.js(choose.format("turner"))
+    await page.until("the run's refusal", f"{text('#goal-state')}.includes('No goals: found no controller that drives to places')")
+    await lease(page)
+    assert await page.js("document.getElementById('go').disabled && document.getElementById('place').disabled")
+    await page.click("#lease")
+    await page.until("its release", f"{text('#lease-state')}.includes('released')")
+    await page.js(choose.format("rover"))
+    await page.until("goals again", f"{text('#goal-state')} === 'Take the lease to set a goal.'")
+
+
+async def rests_within(page, most):
+    """The rover is at rest soon after the finger was lifted (s), by the views that the page gets."""
+    await page.until("rest", "rested > 0", within=3)
+    took = await page.js("(rested - lifted) / 1000")
+    print(f"at rest {took:.2f} s after it was let go")
+    assert took < most, took
+
+
+async def by_hand(page):
+    await lease(page)
+    await page.until("standstill", f"Math.abs({SPEED}) < 0.01")
+    await page.js("document.getElementById('pad').focus()")
+    await page.key("ArrowUp", "down")
+    await page.until("driven by the key", f"{ROW}.includes('request') && {SPEED} > 0.5")
+    await page.key("ArrowUp", "up")
+    await page.until("standstill when it is let go", f"{ROW}.includes('request') && Math.abs({SPEED}) < 0.01", within=2)
+
+
+async def by_finger(page):
+    await page.size(390, 844, True, True)
+    x, y, width, height = await page.middle("#pad")
+    for back in (1, -1):
+        await page.js("lifted = 0")
+        await page.touch("touchStart", (x, y))
+        for k in range(1, 5):
+            await page.touch("touchMove", (x, y - back * k * 0.04 * height))
+        await page.until("driven by the finger", f"{back} * {SPEED} > 0.3")
+        if back == 1:
+            await page.picture("phone_pad.png")
+        await page.touch("touchEnd")
+        await rests_within(page, 0.5)
+    # A finger on the map sets a goal, and does not scroll the page.
+    x, y, *_ = await page.middle("#map")
+    top = await page.js("scrollY")
+    await page.touch("touchStart", (x, y))
+    for k in range(1, 9):
+        await page.touch("touchMove", (x - 3 * k, y + 6 * k))
+    await page.touch("touchEnd")
+    await page.until("a goal by the finger", f"{text('#goal-state')}.includes('On its way')")
+    assert await page.js("scrollY") == top
+    await page.size(1280, 900, False, False)
+
+
+async def to(page, name):
+    """Goes to an element by the tabulator."""
+    for _ in range(80):
+        await page.key("Tab")
+        if await page.js("document.activeElement.id") == name:
+            return
+    raise AssertionError(f"the tabulator does not lead to {name}")
+
+
+async def by_keys(page):
+    await to(page, "lease")
+    await page.key("Enter")
+    await page.until("its release", f"{text('#lease-state')}.includes('released')")
+    await page.key("Enter")
+    await page.until("the lease", f"{text('#lease-state')}.includes('is yours')")
+    await page.until("standstill", f"Math.abs({SPEED}) < 0.01")
+    await to(page, "map")
+    at = await page.js("document.querySelector('#agents tr').cells[2].textContent.split(', ').map(Number)")
+    for key in ["ArrowLeft"] * 3 + ["ArrowUp"] * 2:
+        await page.key(key)
+    await page.key("ArrowLeft", modifiers=8)
+    goal = await page.js("[document.getElementById('goal-x').valueAsNumber, document.getElementById('goal-y').valueAsNumber]")
+    assert abs(goal[0] - at[0] + 1.3) < 0.11 and abs(goal[1] - at[1] - 0.2) < 0.11, (at, goal)
+    await page.key("Escape")
+    assert await page.js("Number.isNaN(document.getElementById('goal-x').valueAsNumber)")
+    for _ in range(2):
+        await page.key("ArrowLeft", modifiers=8)
+    await page.key("Enter")
+    await page.until("a goal by the keys", f"{text('#goal-state')}.includes('On its way')")
+    goal = await page.js("[document.getElementById('goal-x').valueAsNumber, document.getElementById('goal-y').valueAsNumber]")
+    await tell(page, "/v1/run/pace", {"factor": 4})
+    await reached(page, *goal)
+    await tell(page, "/v1/run/pace", {"factor": 1})
+    await to(page, "stop")
+    await page.key("Enter")
+    await page.until("stopped by the key", f"{text('#stop-state')} === 'stopped' && {ROW}.includes('stopped')", within=2)
+    await clear(page)
+
+
+async def clear(page):
+    """Clears the stop of the rover, and of the other agent."""
+    await page.until("both stopped", "document.getElementById('agents').innerText.match(/stopped by api/g)?.length === 2")
+    for k in range(2):
+        await page.js(f"document.querySelectorAll('#agents tr')[{k}].cells[5].lastChild.click()")
+    await page.until("the end of the stop", f"!document.getElementById('agents').innerText.includes('stopped') && {text('#stop-state')} === ''")
+
+
+ARRIVED = {}
+
+
+async def stop_within_a_tick(page, host):
+    """Of a run whose ticks take 0.25 s: the tick that was done when the request came, and the one when it was answered."""
+    await tell(page, "/v1/run/pace", {"factor": 0.004})
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    done = [0]
+
+    async def follow():
+        async with websockets.connect(f"ws://{host}/v1/stream", additional_headers=headers) as views:
+            await views.send(json.dumps({"type": "subscribe", "rate_hz": 200}))
+            async for message in views:
+                message = json.loads(message)
+                if message["type"] == "view":
+                    done[0] = message["tick"]
+
+    following = asyncio.create_task(follow())
+    first = done[0]
+    while done[0] <= first + 1:
+        await asyncio.sleep(0.001)
+    ARRIVED["before"] = done[0]
+    await page.click("#stop")
+    await page.until("stopped", f"{text('#stop-state')} === 'stopped'", within=5)
+    ARRIVED["after"] = done[0]
+    following.cancel()
+    await tell(page, "/v1/run/pace", {"factor": 1})
+    await page.picture("stopped.png")
+    await clear(page)
+
+
+def journal():
+    """The last stop but those of a dead stream entered within a tick of its arrival, and its event is of that tick."""
+    entered, events = [], []
+    with open("run.mcap", "rb") as file:
+        for _, channel, message in make_reader(file).iter_messages(topics=["/journal/entered", "/journal/events"]):
+            content = json.loads(message.data)
+            if channel.topic == "/journal/events" and content["what"] == "RequestedStop":
+                events.append(content["tick"])
+            elif channel.topic == "/journal/entered" and content["frame"]["payload"].get("Request", {}).get("what") == "Stop":
+                entered.append(content["tick"])
+    ticks = [tick for tick in entered if tick > ARRIVED["before"]]
+    print("requested after tick", ARRIVED["before"], "and answered after tick", ARRIVED["after"], "; entered in", ticks[:1])
+    assert ARRIVED["before"] < ticks[0] <= ARRIVED["after"] + 1, (ARRIVED, ticks)
+    assert ticks[0] in events, (ticks, events)
+    assert ARRIVED["after"] - ARRIVED["before"] <= 1, ARRIVED
+
+
+async def says_dead(page, act, what):
+    """The page says within a second that its stream is dead."""
+    await page.until("live", LIVE, within=20)
+    await page.js("deaths.length = 0")
+    begun = time.time()
+    act()
+    await page.until(what, "deaths.length > 0", within=3)
+    took = await page.js("deaths[0]") / 1000 - begun
+    print(f"{what}: said after {took:.2f} s")
+    assert took < 1.0, (what, took)
+
+
+async def heals(page, what, within=15):
+    begun = time.monotonic()
+    await page.until(f"live again after {what}", LIVE, within=within)
+    print(f"{what}: live again after {time.monotonic() - begun:.2f} s")
+
+
+async def dead_and_alive(page, process, between):
+    # The process hangs, with a stop on its way.
+    await says_dead(page, lambda: os.kill(process, signal.SIGSTOP), "a process that hangs")
+    await page.click("#stop")
+    await page.until("no confirmation", f"{text('#stop-state')} === 'NOT CONFIRMED: use the hardware stop'", within=2)
+    assert "use the hardware stop" in await page.js(text("#stop-said"))
+    await page.picture("not_confirmed.png")
+    os.kill(process, signal.SIGCONT)
+    await page.until("a stop that was asked for again", f"{text('#stop-state')} === 'stopped'", within=5)
+    await heals(page, "a process that hangs")
+    await clear(page)
+
+    # Connections are cut, and new ones refused for a while.
+    def cut():
+        between.mode = "refuse"
+        between.cut()
+
+    await says_dead(page, cut, "connections that are cut")
+    await asyncio.sleep(2)
+    between.mode = "pass"
+    await heals(page, "connections that are cut")
+
+    # The stream alone hangs: the stop does not need it.
+    def hang():
+        between.mode, between.only_streams = "hang", True
+
+    await says_dead(page, hang, "a stream that hangs")
+    await page.click("#stop")
+    await page.until("a stop without a stream", f"{text('#stop-state')} === 'stopped'", within=1)
+    between.mode = "pass"
+    await heals(page, "a stream that hangs")
+    await clear(page)
+
+    # Everything hangs, while the pad is held: no request of the page is in the way of the stop.
+    if await page.js(text("#lease")) == "Take the lease":
+        await lease(page)
+    await page.js("document.getElementById('pad').focus()")
+    await page.key("ArrowLeft", "down")
+    await page.until("a turn", f"{ROW}.includes('request')")
+
+    def all_hang():
+        between.mode, between.only_streams = "hang", False
+
+    await says_dead(page, all_hang, "connections that hang")
+    for _ in range(8):
+        await page.js("document.getElementById('pause').click()")
+    await page.click("#stop")
+    await page.until("no confirmation", f"{text('#stop-state')} === 'NOT CONFIRMED: use the hardware stop'", within=2)
+    await asyncio.sleep(1)
+    between.freeze()
+    await page.until("a stop at last", f"{text('#stop-state')} === 'stopped'", within=5)
+    await page.key("ArrowLeft", "up")
+    await heals(page, "connections that hang")
+
+
+async def kernel(address, process, axe):
+    """An alarm of the kernel, a sensor with a link, a view in 3D."""
+    async with open_page() as page:
+        await page.size(1280, 900, False, False)
+        await opened(page, address)
+        assert await page.js(text("#kernel-alarm")) == ""
+        # A link without readings, then with, then stale.
+        line = "(document.querySelector('#links tr')?.innerText ?? '')"
+        await page.until("the link", f"{line}.includes('tank/meter') && /stale/.test({line})")
+        out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        port = int(os.environ["UDP_PORT"])
+
+        async def send():
+            for k in range(10**9):
+                out.sendto(json.dumps({"sensor": "tank/meter", "sequence": k, "values": [k * 0.5]}).encode(), ("127.0.0.1", port))
+                await asyncio.sleep(0.02)
+
+        sending = asyncio.create_task(send())
+        await page.until("readings", f"{line}.includes('up') && !/stale/.test({line}) && Number(document.querySelector('#links tr').cells[2].textContent) > 5")
+        assert await page.js("document.getElementById('simulated-list').open") is False
+        await page.js("document.querySelector('#simulated-list summary').click()")
+        await page.until("simulated sensors", "document.querySelectorAll('#simulated tr').length === 4")
+        await page.until("the alarm", f"{text('#kernel-alarm')}.includes('encoders/0')", within=40)
+        await page.until("its figures", f"{text('#k-sync')}.includes('dissipated') && {text('#k-cause')} === 'encoders/0' && Number({text('#k-surprise')}) > 1")
+        bar = await page.js("[document.getElementById('bar').className, document.getElementById('bar').getAttribute('aria-valuetext'), document.getElementById('bar-mark').getBoundingClientRect().width]")
+        assert bar[0] == "over" and "alarm above 1" in bar[1] and bar[2] > 0, bar
+        await page.until("the curves in words", "/surprise [0-9.]+ to [0-9.]+, now [0-9.]+; order/.test(document.getElementById('spark').getAttribute('aria-label'))")
+        sending.cancel()
+        await page.until("a stale link", f"/stale/.test({line})")
+        await tell(page, "/v1/run/pause")
+        await all_looks(page, "kernel", axe)
+        link = await page.js("document.querySelector('#viewer a')?.href ?? null")
+        if link is None:
+            print("no rerun beside the run: its command is shown")
+            assert "rerun rerun+http" in await page.js(text("#viewer"))
+        else:
+            assert re.match(r"http://127\.0\.0\.1:\d+/\?url=rerun%2Bhttp", link), link
+            assert b"Rerun" in urllib.request.urlopen(link).read()
+            # It ends with the run, also where that is killed.
+            os.kill(process, signal.SIGKILL)
+            end = time.monotonic() + 10
+            port = int(re.search(r":(\d+)/", link)[1])
+            while socket.socket().connect_ex(("127.0.0.1", port)) == 0:
+                assert time.monotonic() < end, "the web viewer goes on without its run"
+                await asyncio.sleep(0.05)
+
+
+async def runs(axe):
+    """The list of runs, against a server of this script: `becomingone serve` is tested with the page by its own tests."""
+    asked, going = [], [{"run": "robot", "scene": "robot", "state": "running", "process": 1, "exit": None},
+                        {"run": "old", "scene": "arm", "state": "ended", "process": 2, "exit": 0}]
+    scenes = [{"scene": "robot", "from": "built_in", "about": "A robot patrols a warehouse."}, {"scene": "mine.ron", "from": "file", "about": None}]
+    files = os.environ["PAGE_FILES"]
+    kinds = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+    rules = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'"
+
+    def answer(method, path, body):
+        asked.append(f"{method} {path}")
+        if path == "/v1/runs" and method == "POST":
+            made = {"run": "robot-2", "scene": json.loads(body)["scene"], "state": "starting", "process": 3, "exit": None}
+            going.append(made)
+            return 201, made
+        if method == "DELETE":
+            for run in going:
+                if path == f"/v1/runs/{run['run']}":
+                    run.update(state="ended", exit=0)
+            return 204, None
+        known = {"/v1/runs": {"runs": going}, "/v1/scenes": {"scenes": scenes}, "/v1/version": {"process": 7, "scene": ""},
+                 "/v1/runs/robot-2/run": {"scene": "robot", "viewer": None}, "/v1/runs/robot-2/places": {"places": []},
+                 "/v1/runs/robot-2/sensors": {"sensors": []}, "/v1/stop": None}
+        return (200 if path != "/v1/stop" else 204, known[path]) if path in known else (404, {"detail": "found nothing"})
+
+    async def serve(reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        method, path, _ = head.split("\r\n")[0].split(" ")
+        path = path.split("?")[0]
+        size = re.search(r"content-length: (\d+)", head, re.I)
+        body = await reader.readexactly(int(size[1])) if size else b""
+        name = "index.html" if path == "/" else path[1:]
+        if "/" not in name:
+            status, kind = 200, kinds[name.split(".")[-1]]
+            content = open(os.path.join(files, name), "rb").read()
+        else:
+            status, told = answer(method, path, body)
+            kind, content = "application/json", b"" if told is None else json.dumps(told).encode()
+        writer.write(f"HTTP/1.1 {status} OK\r\nContent-Type: {kind}\r\nContent-Security-Policy: {rules}\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n".encode() + content)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with open_page() as page:
+        await page.size(1280, 900, False, False)
+        # One run goes on: it is shown by itself.
+        await page.call("Page.navigate", url=address)
+        await page.until("the one run", "document.getElementById('run')?.hidden === false")
+        # None, or more than one: the list.
+        going[0]["state"] = "ended"
+        await page.call("Page.navigate", url=address + "?")
+        await page.until("the list", "document.querySelectorAll('#runs tr').length === 2 && document.querySelectorAll('#scenes tr').length === 2")
+        assert await page.js("document.getElementById('run').hidden")
+        assert await page.js("document.querySelector('#runs a').getAttribute('href')") is None
+        going[0]["state"] = "running"
+        await page.until("a run to open", "document.querySelector('#runs a').getAttribute('href') === '?run=robot'")
+        await all_looks(page, "runs", axe)
+        await page.js("document.querySelector('#runs button').click()")
+        await page.until("its end", "document.querySelector('#runs tr').innerText.includes('ended')")
+        assert "DELETE /v1/runs/robot" in asked
+        await page.js("document.querySelector('#scenes button').click()")
+        await page.until("the page of the run that was started", "location.search === '?run=robot-2' && document.getElementById('run')?.hidden === false")
+        await page.until("its name", f"{text('#scene')} === 'robot'")
+        before = len(asked)
+        await asyncio.sleep(1)
+        mine = [one for one in asked[before:] if one.startswith("GET /v1/")]
+        assert any(one == "GET /v1/runs/robot-2/stream" for one in asked), asked
+        assert all(one.startswith("GET /v1/runs") or one in ("GET /v1/version", "GET /v1/scenes") for one in mine), mine
+        assert await page.js("document.getElementById('all-runs').hidden") is False
+        await page.click("#stop")
+        await page.until("a stop of all runs", f"{text('#stop-state')} === 'stopped'", within=2)
+        assert "POST /v1/stop" in asked
+
+
+scenario, axe, *rest = sys.argv[1:]
+axe = None if axe == "-" else open(axe).read()
+if scenario == "runs":
+    asyncio.run(runs(axe))
+else:
+    asyncio.run({"drives": drives, "kernel": kernel}[scenario](rest[0], int(rest[1]), axe))

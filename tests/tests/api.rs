@@ -1,5 +1,5 @@
 //! `run --serve`, as a user starts it, against clients that nobody here wrote: curl's place is taken by Python's `http`,
-//! `websockets`, `schemathesis`, Prometheus' parser, and Chromium.
+//! `websockets`, `schemathesis` and Prometheus' parser.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,11 +12,10 @@
 use becomingone_tests::served::{
     LIMIT, OPERATOR, OWNER, Served, VIEWER, python, scene, schemathesis,
 };
-use becomingone_tests::{Ran, binary, finish, folder, root, run, say, signal, tool, until};
+use becomingone_tests::{Ran, binary, finish, folder, root, run, signal, tool, until};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -514,23 +513,4 @@ fn nothing_that_is_asked_in_ten_thousand_ways_moves_what_it_may_not() {
         verified.stdout,
         verified.stderr
     );
-}
-
-#[test]
-fn the_page_drives_and_stops_in_a_browser() {
-    let Some(python) = python() else { return };
-    if !Path::new("/usr/bin/chromium").is_file() {
-        say("skipped: the page in a browser, as there is no chromium");
-        return;
-    }
-    let mut run = Served::new(&[]);
-    let mut command = Command::new(python);
-    command
-        .arg(root().join("tests/peers/page.py"))
-        .arg(&run.page)
-        .arg(run.child.id().to_string())
-        .current_dir(run.folder.path());
-    let ran = finish(&mut command, Duration::from_secs(90));
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    let _ = run.child.kill();
 }

@@ -167,6 +167,9 @@ fn test(install: Install) -> Result<(), String> {
     if let Some(python) = &peers.python {
         tests.env("BECOMINGONE_PYTHON", python);
     }
+    if let Some(axe) = &peers.axe {
+        tests.env("BECOMINGONE_AXE", axe);
+    }
     if env::var_os("XDG_RUNTIME_DIR").is_none() {
         tests.env("XDG_RUNTIME_DIR", runtime_folder()?);
     }

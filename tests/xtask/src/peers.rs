@@ -16,6 +16,8 @@ pub(crate) struct Peers {
     pub(crate) rerun: Option<PathBuf>,
     /// The spelling checker.
     pub(crate) typos: Option<PathBuf>,
+    /// The checker of pages for people who see little or use no mouse.
+    pub(crate) axe: Option<PathBuf>,
 }
 
 /// Whether missing peers may be installed.
@@ -162,12 +164,34 @@ pub(crate) fn peers(install: Install) -> Result<Peers, String> {
         venv.pip(&install.map(OsStr::new).collect::<Vec<_>>())?;
     }
     system(install);
+    let axe = axe(&home, install);
     Ok(Peers {
         robots: robots.is_dir().then_some(robots),
         python: imports(&python, &modules).then(|| python.clone()),
         rerun: rerun_program(&home),
         typos,
+        axe,
     })
+}
+
+/// The script of axe-core, by npm where that is there.
+fn axe(home: &Path, install: Install) -> Option<PathBuf> {
+    let folder = home.join("npm");
+    let script = folder.join("node_modules/axe-core/axe.min.js");
+    if !script.is_file()
+        && install.may("axe-core", "npm axe-core 4.14, 3 MB, into target/peers/npm")
+    {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+            .arg(&folder)
+            .arg("axe-core@4.14");
+        if let Err(error) = run(&mut npm) {
+            println!(
+                "no axe-core: pages are not checked with it ({error}); npm is in Debian's package npm"
+            );
+        }
+    }
+    script.is_file().then_some(script)
 }
 
 fn imports(python: &Path, modules: &str) -> bool {

@@ -15,16 +15,29 @@ use utoipa::ToSchema;
 
 const HTML: &str = include_str!("../page/index.html");
 const STYLE: &str = include_str!("../page/style.css");
-const SCRIPT: &str = include_str!("../page/page.js");
+/// Address and text of each script.
+const SCRIPTS: [(&str, &str); 9] = [
+    ("/api.js", include_str!("../page/api.js")),
+    ("/drive.js", include_str!("../page/drive.js")),
+    ("/kernel.js", include_str!("../page/kernel.js")),
+    ("/map.js", include_str!("../page/map.js")),
+    ("/page.js", include_str!("../page/page.js")),
+    ("/runs.js", include_str!("../page/runs.js")),
+    ("/sensors.js", include_str!("../page/sensors.js")),
+    ("/stop.js", include_str!("../page/stop.js")),
+    ("/stream.js", include_str!("../page/stream.js")),
+];
 
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let file = |kind: &'static str, text: &'static str| {
         get(move || async move { ([(header::CONTENT_TYPE, kind)], text) })
     };
-    Router::new()
+    let page = Router::new()
         .route("/", file("text/html; charset=utf-8", HTML))
-        .route("/style.css", file("text/css; charset=utf-8", STYLE))
-        .route("/page.js", file("text/javascript; charset=utf-8", SCRIPT))
+        .route("/style.css", file("text/css; charset=utf-8", STYLE));
+    SCRIPTS.into_iter().fold(page, |page, (path, text)| {
+        page.route(path, file("text/javascript; charset=utf-8", text))
+    })
 }
 
 /// The page and its sign-in, of a server with this gate.
