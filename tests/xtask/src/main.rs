@@ -170,6 +170,9 @@ fn test(install: Install) -> Result<(), String> {
     if let Some(axe) = &peers.axe {
         tests.env("BECOMINGONE_AXE", axe);
     }
+    if let Some(modules) = &peers.node_modules {
+        tests.env("BECOMINGONE_NODE_MODULES", modules);
+    }
     if env::var_os("XDG_RUNTIME_DIR").is_none() {
         tests.env("XDG_RUNTIME_DIR", runtime_folder()?);
     }

