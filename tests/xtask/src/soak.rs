@@ -1,5 +1,5 @@
 //! `cargo xtask soak`: each feature alone, packages, a million inputs for each reader of logs, an hour of streams over
-//! pseudo-terminals, and every robot description of some wheels beside `MuJoCo`.
+//! pseudo-terminals, a hundred kills around a request, and every robot description of some wheels beside `MuJoCo`.
 //!
 //! A model is right when all that `inspect` reads is as in its peer: joints and their names, masses and
 //! inertias of all bodies (1 %), places and axes of all joints (1e-4), accelerations from rest under gravity (1 %, of
@@ -38,6 +38,7 @@ pub(crate) fn soak(install: Install) -> Result<(), String> {
     fuzz()?;
     ptys(&python)?;
     run(&mut cargo(&["build", "--release", "--workspace"]))?;
+    kills()?;
     let binary = root().join("target/release/becomingone");
     let folders: Vec<_> = [Some(robots), more].into_iter().flatten().collect();
     sweep(&binary, &python, &folders)
@@ -222,6 +223,12 @@ fn ptys(python: &Path) -> Result<(), String> {
     let mut tests = cargo(&[&arguments[..], &["--test", "pty_streams"]].concat());
     tests.env("BECOMINGONE_PYTHON", python);
     run(tests.env("BECOMINGONE_PTY_S", "3600"))
+}
+
+/// A hundred kills around a request, in place of twelve.
+fn kills() -> Result<(), String> {
+    let arguments = ["test", "--release", "--workspace", "--test", "requests_kept"];
+    run(cargo(&arguments).env("BECOMINGONE_KILLS", "100"))
 }
 
 /// Each feature alone, the kernel's tests with all features, and packages as they would be published.
