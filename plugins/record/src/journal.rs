@@ -2,9 +2,8 @@
 //!
 //! The file is read sequentially and needs no index: a truncated file is read up to its last complete chunk.
 
-use crate::writer::{
-    DROPPED, END_METADATA, ENTERED, HASH, JOURNAL_VERSION, PROFILE, RUN, RUN_METADATA,
-};
+use crate::convert::{DROPPED, ENTERED, HASH, RUN};
+use crate::writer::{END_METADATA, JOURNAL_VERSION, PROFILE, RUN_METADATA};
 use becomingone_components::link::Frame;
 use mcap::McapError;
 use mcap::records::{ChunkHeader, Record, op};

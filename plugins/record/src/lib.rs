@@ -8,8 +8,9 @@
 //! - `systems`: copy that data; `watch`: of which entities, and how.
 //! - `queue`: bounded queue between the tick and the writer thread.
 //! - `thread`: takes batches, flushes more than once a second, and handles a full disk.
-//! - `writer`: converts batches to MCAP records; `json` for the journal, `draw` for viewers.
-//! - `file`: the file on the disk.
+//! - `convert`: converts batches to messages; `json` for the journal, `draw` for viewers. `output`: where they go.
+//! - `writer`: messages as MCAP records; `file`: the file on the disk.
+//! - `live`: the same messages for clients, while there are any.
 //! - [`journal`]: reads a recording, tick by tick.
 //! - `shadow`: computes the messages of a run without writing them, for `replay --verify`.
 //!
@@ -48,17 +49,23 @@
 //! disk makes progress within ten seconds, because a journal with a gap cannot be replayed. The simulation result
 //! depends on neither.
 //!
+//! Clients ([`Live`]) have a queue of their own, of the last moments: no tick waits for it, paced or not. Nothing is
+//! copied while there are none. Who comes is sent what the run began with, and from then on every message.
+//!
 //! # Loss on SIGKILL
 //!
 //! Chunks are written completely, at most 0.4 s after their data. A sequential reader reads a truncated file up to its
 //! last complete record.
 
 mod batch;
+mod convert;
 mod draw;
 mod file;
 pub mod journal;
 mod json;
+mod live;
 mod opening;
+mod output;
 mod queue;
 mod shadow;
 mod stage;
@@ -70,16 +77,19 @@ mod writer;
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use file::Out;
-use queue::Queue;
+use queue::{Queue, Room};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use convert::EVENTS;
 pub use journal::Journal;
+pub use live::{Live, LiveOutput, LivePlugin};
 pub use opening::Opening;
+pub use output::{Channel, Output, RunStart, Schema, Stamp};
 pub use queue::{QUEUE, Report};
 pub use shadow::{Difference, Shadow, ShadowPlugin};
-pub use writer::{END_METADATA, EVENTS, JOURNAL_VERSION, PROFILE, RUN_METADATA, SCENE_ATTACHMENT};
+pub use writer::{END_METADATA, JOURNAL_VERSION, PROFILE, RUN_METADATA, SCENE_ATTACHMENT};
 
 /// Error while starting a recording.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +126,7 @@ impl RecordPlugin {
         if opening.name.is_empty() {
             opening.name = path.display().to_string();
         }
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(Queue::new(Room::OF_A_FILE));
         thread::start(out, opening, queue.clone()).map_err(RecordError::Thread)?;
         Ok(Self { queue })
     }
@@ -124,17 +134,13 @@ impl RecordPlugin {
 
 impl Plugin for RecordPlugin {
     fn build(&self, app: &mut App) {
-        add(app, self.queue.clone());
+        systems::add(app, self.queue.clone(), systems::Kind::File);
     }
 }
 
 /// Hash of a part of the state, in the format of [`journal::RecordedTick::parts`].
 pub fn short(hash: u64) -> String {
     format!("{:08x}", json::short(hash))
-}
-
-fn add(app: &mut App, queue: Arc<Queue>) {
-    systems::add(app, queue);
 }
 
 /// Ends the recording: waits at most `limit` until all data is on the disk. `None` if nothing is recorded, or if the
@@ -144,6 +150,6 @@ fn add(app: &mut App, queue: Arc<Queue>) {
     reason = "after the run: waits for an I/O thread"
 )]
 pub fn finish(world: &mut World, limit: Duration) -> Option<Report> {
-    let recorder = world.get_resource::<systems::Recorder>()?;
-    recorder.queue.finish(Instant::now(), limit)
+    let recorders = world.get_resource::<systems::Recorders>()?;
+    recorders.file()?.finish(Instant::now(), limit)
 }

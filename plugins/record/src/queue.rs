@@ -11,8 +11,32 @@ use std::time::{Duration, Instant};
 /// Capacity of the queue (full batches): 16 s of a run with ticks of 1 ms.
 pub const QUEUE: usize = 256;
 
-/// Capacity of the queue in bytes beside numbers, such as images.
-const QUEUE_BYTES: usize = 64 << 20;
+/// Most that waits in a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Full batches.
+    batches: usize,
+    /// Bytes beside numbers, such as images.
+    bytes: usize,
+    /// What is too slow where the queue is full.
+    slow: &'static str,
+}
+
+impl Room {
+    /// A recording.
+    pub(crate) const OF_A_FILE: Self = Self {
+        batches: QUEUE,
+        bytes: 64 << 20,
+        slow: "the disk is too slow: dropping parts of the recording",
+    };
+    /// Clients: what is older than the last moments is of no use to them.
+    pub(crate) const OF_CLIENTS: Self = Self {
+        batches: 32,
+        bytes: 32 << 20,
+        slow: "the run is faster than it can be shown: clients lose ticks",
+    };
+}
+
 /// Written batches with more room for bytes are not reused.
 const MAX_SPARE_BYTES: usize = 1 << 20;
 
@@ -48,14 +72,15 @@ struct Inner {
 }
 
 impl Inner {
-    fn is_full(&self) -> bool {
+    fn is_full(&self, room: Room) -> bool {
         let bytes = || self.full.iter().map(|b| b.bytes.len()).sum::<usize>();
-        self.full.len() >= QUEUE || bytes() >= QUEUE_BYTES
+        self.full.len() >= room.batches || bytes() >= room.bytes
     }
 }
 
 /// Bounded queue of batches.
 pub(crate) struct Queue {
+    size: Room,
     inner: Mutex<Inner>,
     /// Signals new batches, or the end.
     work: Condvar,
@@ -66,7 +91,7 @@ pub(crate) struct Queue {
 /// Behaviour of a tick if the queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhenFull {
-    /// Paced run: drops the batch.
+    /// Paced run, or one that is shown: drops the batch.
     Drop,
     /// Run that is not paced: waits as long as the disk makes progress.
     WaitForDisk,
@@ -83,8 +108,9 @@ pub(crate) struct Work {
 }
 
 impl Queue {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(size: Room) -> Self {
         Self {
+            size,
             inner: Mutex::new(Inner {
                 has_room: true,
                 ..Inner::default()
@@ -113,18 +139,18 @@ impl Queue {
             inner.open = Some(batch);
             return;
         }
-        if inner.is_full() && when_full == WhenFull::WaitForDisk && inner.has_room {
+        if inner.is_full(self.size) && when_full == WhenFull::WaitForDisk && inner.has_room {
             let deadline = self.room.wait_timeout_while(inner, FLUSH_TIMEOUT, |inner| {
-                inner.is_full() && !inner.stopped
+                inner.is_full(self.size) && !inner.stopped
             });
             inner = deadline.unwrap_or_else(PoisonError::into_inner).0;
             // After a time-out, do not wait again until there is room.
-            inner.has_room = !inner.is_full();
+            inner.has_room = !inner.is_full(self.size);
         }
         let needed = batch.has_topics();
-        if inner.is_full() && !needed {
+        if inner.is_full(self.size) && !needed {
             if inner.report.dropped == 0 {
-                log::error!("the disk is too slow: dropping parts of the recording");
+                log::error!("{}", self.size.slow);
             }
             inner.dropped += batch.ticks;
             inner.report.dropped += batch.ticks;
@@ -132,7 +158,7 @@ impl Queue {
             inner.open = Some(batch);
             return;
         }
-        if !inner.is_full() {
+        if !inner.is_full(self.size) {
             inner.has_room = true;
         }
         inner.report.ticks += batch.ticks;
@@ -171,7 +197,7 @@ impl Queue {
     pub(crate) fn give_back(&self, mut batch: Batch) {
         batch.clear();
         let mut inner = self.lock();
-        if batch.bytes.capacity() <= MAX_SPARE_BYTES && inner.spare.len() < QUEUE {
+        if batch.bytes.capacity() <= MAX_SPARE_BYTES && inner.spare.len() < self.size.batches {
             inner.spare.push(batch);
         }
     }
@@ -242,7 +268,7 @@ mod tests {
 
     #[test]
     fn paced_run_drops_batches_on_a_full_queue_and_counts_them() {
-        let queue = Queue::new();
+        let queue = Queue::new(Room::OF_A_FILE);
         let most = (QUEUE as u64 + 2) * 64;
         for k in 0..most {
             tick(&queue, k, WhenFull::Drop);
@@ -260,7 +286,7 @@ mod tests {
 
     #[test]
     fn unpaced_run_waits_for_the_writer_and_loses_nothing() {
-        let queue = std::sync::Arc::new(Queue::new());
+        let queue = std::sync::Arc::new(Queue::new(Room::OF_A_FILE));
         let writer = queue.clone();
         let most = (QUEUE as u64 * 4) * 64;
         let thread = std::thread::spawn(move || {
@@ -285,7 +311,7 @@ mod tests {
 
     #[test]
     fn open_batch_is_taken_when_a_flush_is_due() {
-        let queue = Queue::new();
+        let queue = Queue::new(Room::OF_A_FILE);
         tick(&queue, 1, WhenFull::Drop);
         let now = Instant::now();
         let work = queue.wait(now, Instant::now);

@@ -2,7 +2,7 @@
 
 use crate::batch::{Batch, Entry};
 use crate::journal::Message;
-use crate::queue::Queue;
+use crate::queue::{Queue, Room};
 use crate::stage::Stage;
 use crate::{json, systems};
 use bevy_app::{App, Plugin};
@@ -14,16 +14,13 @@ pub struct ShadowPlugin(Arc<Queue>);
 
 impl Default for ShadowPlugin {
     fn default() -> Self {
-        Self(Arc::new(Queue::new()))
+        Self(Arc::new(Queue::new(Room::OF_A_FILE)))
     }
 }
 
 impl Plugin for ShadowPlugin {
     fn build(&self, app: &mut App) {
-        crate::add(app, self.0.clone());
-        if let Some(mut recorder) = app.world_mut().get_resource_mut::<systems::Recorder>() {
-            recorder.single = true;
-        }
+        systems::add(app, self.0.clone(), systems::Kind::Shadow);
     }
 }
 

@@ -121,6 +121,10 @@ pub(crate) struct StageAgent {
 /// Static content of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stage {
+    /// Counts the runs from 1.
+    pub(crate) run: u64,
+    /// Start of the run in the time of all runs (ns).
+    pub(crate) begin_ns: u64,
     pub(crate) tick_ns: u64,
     pub(crate) seed: u64,
     pub(crate) scene_hash: u64,

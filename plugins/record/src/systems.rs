@@ -3,7 +3,7 @@
 use crate::batch::{Batch, Entry};
 use crate::queue::{Queue, WhenFull};
 use crate::stage::{Column, Draw, Form, Mounted, Stage, StageAgent, Topic, column};
-use crate::watch::{Watch, Watched, gather, plain};
+use crate::watch::{Found, Watch, gather, plain};
 use becomingone_components::body::{LinkPoses, Model, Obstacle, TruePose, TrueTwist};
 use becomingone_components::event::AgentEvent;
 use becomingone_components::link::{Entered, Links};
@@ -13,21 +13,27 @@ use becomingone_components::sensor::{Mount, Sensor};
 use becomingone_components::time::{NS_PER_S, Paced, SimTime};
 use becomingone_systems::hash::{self, StateHash, StateParts};
 use becomingone_systems::index::EntityIndex;
-use becomingone_systems::tick::{Last, Reset, ResetSystems, Tick, TickSystems};
+use becomingone_systems::tick::{Last, Paused, Reset, ResetSystems, Tick, TickSystems};
 use bevy_app::App;
 use bevy_ecs::message::{MessageCursor, Messages};
 use bevy_ecs::prelude::*;
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Rate cap of true poses, in simulated time.
 const POSES_HZ: u64 = 50;
 
-/// Adds the systems, for a queue.
-pub(crate) fn add(app: &mut App, queue: Arc<Queue>) {
-    app.init_resource::<Watched>()
-        .init_resource::<StateParts>()
-        .insert_resource(Recorder::new(queue))
+/// Adds a recorder, and the systems of all of them.
+pub(crate) fn add(app: &mut App, queue: Arc<Queue>, kind: Kind) {
+    if !matches!(kind, Kind::Live(_)) {
+        app.init_resource::<StateParts>();
+    }
+    let recorder = Recorder::new(queue, kind);
+    if let Some(mut recorders) = app.world_mut().get_resource_mut::<Recorders>() {
+        recorders.0.push(recorder);
+        return;
+    }
+    app.insert_resource(Recorders(vec![recorder]))
         .add_systems(Reset, begin.in_set(ResetSystems::Gather).after(hash::begin))
         // Runs last: other systems of this set change nothing that it reads.
         .add_systems(
@@ -35,45 +41,230 @@ pub(crate) fn add(app: &mut App, queue: Arc<Queue>) {
             (watch_new.run_if(resource_changed::<EntityIndex>), copy)
                 .chain()
                 .in_set(Last(TickSystems::Publish)),
-        );
+        )
+        .add_systems(Paused, show);
 }
 
-/// World side of the recording.
+/// What a recorder is for.
+pub(crate) enum Kind {
+    /// A recording.
+    File,
+    /// Comparison with a recording: each tick is a batch of its own.
+    Shadow,
+    /// Clients, while there are any.
+    Live(Arc<Switch>),
+}
+
+/// Whether clients are there.
+#[derive(Debug, Default)]
+pub(crate) struct Switch {
+    /// Counts how often the first of them came; 0 while there is none.
+    turn: AtomicU64,
+}
+
+impl Switch {
+    /// Sets the turn; 0 for off.
+    pub(crate) fn set(&self, turn: u64) {
+        self.turn.store(turn, Ordering::Release);
+    }
+
+    pub(crate) fn turn(&self) -> u64 {
+        self.turn.load(Ordering::Acquire)
+    }
+}
+
+/// All that is recorded of this world.
 #[derive(Resource)]
-pub(crate) struct Recorder {
-    pub(crate) queue: Arc<Queue>,
-    watches: Vec<Watch>,
+pub(crate) struct Recorders(Vec<Recorder>);
+
+impl Recorders {
+    /// Queue of the recording.
+    pub(crate) fn file(&self) -> Option<&Arc<Queue>> {
+        let mut all = self.0.iter();
+        let file = all.find(|recorder| matches!(recorder.kind, Kind::File));
+        file.map(|recorder| &recorder.queue)
+    }
+}
+
+/// World side of a recording.
+struct Recorder {
+    queue: Arc<Queue>,
+    kind: Kind,
+    found: Found,
     /// Agents with a body, and the topics of their true motion.
     bodies: Vec<(Entity, u32)>,
-    /// Static content, sent with the next tick.
-    stage: Option<Box<Stage>>,
-    /// All topics of the run.
-    topics: Vec<Arc<Topic>>,
-    /// Their names.
-    taken: HashSet<String>,
+    /// Static content of the run, with the topics of all entities so far.
+    stage: Stage,
+    /// Whether a run started that had no tick yet.
+    is_begun: bool,
+    /// Whether the static content is to be sent.
+    is_due: bool,
     /// Topics of entities that were spawned during the run, sent with this tick.
     added: Vec<Arc<Topic>>,
     events: MessageCursor<AgentEvent>,
     next_pose_ns: u64,
-    /// Whether each tick is a batch of its own, to be compared tick by tick.
-    pub(crate) single: bool,
+    /// Time of all runs at the end of the last tick (ns).
+    end_ns: u64,
+    /// Turn of the clients that the static content was sent to.
+    turn: u64,
+    /// Whether the hashes of the parts are computed for this alone.
+    has_parts: bool,
 }
 
 impl Recorder {
-    fn new(queue: Arc<Queue>) -> Self {
+    fn new(queue: Arc<Queue>, kind: Kind) -> Self {
         Self {
             queue,
-            watches: Vec::new(),
+            kind,
+            found: Found::default(),
             bodies: Vec::new(),
-            stage: None,
-            topics: Vec::new(),
-            taken: HashSet::new(),
+            stage: Stage::default(),
+            is_begun: false,
+            is_due: false,
             added: Vec::new(),
             events: MessageCursor::default(),
             next_pose_ns: 0,
-            single: false,
+            end_ns: 0,
+            turn: 0,
+            has_parts: false,
         }
     }
+
+    /// Starts a run with this static content.
+    fn begin(&mut self, world: &mut World, stage: &Stage, bodies: &[(Entity, u32)]) {
+        let (run, begin_ns) = (self.stage.run, self.stage.begin_ns);
+        self.stage = Stage {
+            run,
+            begin_ns,
+            ..stage.clone()
+        };
+        self.found = Found::default();
+        gather(world, &mut self.stage, &mut self.found);
+        self.bodies = bodies.to_vec();
+        self.next_pose_ns = 0;
+        // Events of the previous run are already recorded.
+        self.events = MessageCursor::default();
+        self.added.clear();
+        (self.is_begun, self.is_due) = (true, true);
+    }
+
+    /// Watches entities that were spawned during the run.
+    fn watch_new(&mut self, world: &mut World) {
+        let known = self.stage.topics.len();
+        self.found
+            .watches
+            .retain(|w| world.get_entity(w.entity).is_ok());
+        gather(world, &mut self.stage, &mut self.found);
+        let added = self.stage.topics.iter().skip(known).cloned();
+        self.added.extend(added);
+    }
+
+    /// Counts the runs, and the time of all of them.
+    fn count(&mut self, time: &SimTime) {
+        if std::mem::take(&mut self.is_begun) {
+            self.stage.run += 1;
+            if self.stage.run > 1 {
+                self.stage.begin_ns = self.end_ns.saturating_add(time.tick_ns);
+            }
+        }
+        self.end_ns = self.stage.begin_ns.saturating_add(time.now_ns);
+    }
+
+    /// Whether there is somebody to copy for. Who comes is sent the static content, and all that is sent on change.
+    fn is_wanted(&mut self, world: &mut World) -> bool {
+        let Kind::Live(switch) = &self.kind else {
+            return true;
+        };
+        let turn = switch.turn();
+        if turn != 0 && turn != self.turn {
+            self.is_due = true;
+            self.next_pose_ns = 0;
+            self.found.watches.iter_mut().for_each(Watch::forget);
+            if let Some(messages) = world.get_resource::<Messages<AgentEvent>>() {
+                self.events = messages.get_cursor_current();
+            }
+            if !world.contains_resource::<StateParts>() {
+                world.init_resource::<StateParts>();
+                self.has_parts = true;
+            }
+        }
+        if turn == 0 && std::mem::take(&mut self.has_parts) {
+            world.remove_resource::<StateParts>();
+        }
+        self.turn = turn;
+        turn != 0
+    }
+
+    /// Copies the data of a tick.
+    fn copy(&mut self, world: &World) {
+        let time = *world.resource::<SimTime>();
+        let paced = world.get_resource::<Paced>().is_some_and(|p| p.0);
+        let when_full = match self.kind {
+            Kind::File if paced => WhenFull::Drop,
+            Kind::File | Kind::Shadow => WhenFull::WaitForDisk,
+            Kind::Live(_) => WhenFull::Drop,
+        };
+        let Self {
+            found,
+            bodies,
+            stage,
+            is_due,
+            events,
+            next_pose_ns,
+            added,
+            ..
+        } = self;
+        let fill = |batch: &mut Batch| {
+            batch.ticks += 1;
+            if std::mem::take(is_due) {
+                // It has the topics that were added.
+                added.clear();
+                batch.entries.push(Entry::Stage(Box::new(stage.clone())));
+            }
+            if !added.is_empty() {
+                batch.entries.push(Entry::Topics(std::mem::take(added)));
+            }
+            batch.entries.push(Entry::Tick {
+                tick: time.tick,
+                now_ns: time.now_ns,
+            });
+            if let Some(Entered(frames)) = world.get_resource() {
+                let frames = frames.iter().map(|f| Entry::Frame(Box::new(f.clone())));
+                batch.entries.extend(frames);
+            }
+            for watch in &mut found.watches {
+                (watch.copy)(world, watch, batch);
+            }
+            if time.now_ns >= *next_pose_ns {
+                const PERIOD_NS: u64 = NS_PER_S / POSES_HZ;
+                *next_pose_ns = (time.now_ns / PERIOD_NS + 1) * PERIOD_NS;
+                copy_bodies(world, bodies, time.now_ns, batch);
+            }
+            if let Some(messages) = world.get_resource::<Messages<AgentEvent>>() {
+                for event in events.read(messages) {
+                    let event = Box::new(event.clone());
+                    batch.entries.push(Entry::AgentEvent(event));
+                }
+            }
+            let parts = world.get_resource::<StateParts>();
+            let parts = parts.map_or(&[][..], |parts| &parts.0);
+            batch.parts.extend_from_slice(parts);
+            batch.entries.push(Entry::Hash {
+                hash: world.resource::<StateHash>().0,
+                parts: parts.len() as u32,
+            });
+        };
+        self.queue.fill(fill, when_full);
+    }
+}
+
+/// Does something for each recorder.
+fn each(world: &mut World, mut run: impl FnMut(&mut World, &mut Recorder)) {
+    world.resource_scope(|world, mut recorders: Mut<Recorders>| {
+        for recorder in &mut recorders.0 {
+            run(world, recorder);
+        }
+    });
 }
 
 /// Starts a run.
@@ -131,99 +322,32 @@ fn begin(world: &mut World) {
             });
         }
     }
-    world.resource_mut::<Watched>().clear();
-    let watches = gather(world, &mut stage);
-    let mut recorder = world.resource_mut::<Recorder>();
-    recorder.watches = watches;
-    recorder.bodies = bodies;
-    recorder.next_pose_ns = 0;
-    // Events of the previous run are already recorded.
-    recorder.events = MessageCursor::default();
-    recorder.topics.clone_from(&stage.topics);
-    recorder.taken.clone_from(&stage.taken);
-    recorder.added.clear();
-    recorder.stage = Some(Box::new(stage));
-}
-
-/// Watches entities that were spawned during the run.
-fn watch_new(world: &mut World) {
-    world.resource_scope(|world, mut recorder: Mut<Recorder>| {
-        let recorder = &mut *recorder;
-        let mut stage = Stage {
-            topics: std::mem::take(&mut recorder.topics),
-            taken: std::mem::take(&mut recorder.taken),
-            ..Stage::default()
-        };
-        let known = stage.topics.len();
-        recorder
-            .watches
-            .retain(|w| world.get_entity(w.entity).is_ok());
-        recorder.watches.extend(gather(world, &mut stage));
-        let added = stage.topics.iter().skip(known).cloned();
-        recorder.added.extend(added);
-        recorder.topics = stage.topics;
-        recorder.taken = stage.taken;
+    each(world, |world, recorder| {
+        recorder.begin(world, &stage, &bodies);
     });
 }
 
-/// Copies the data of a tick.
+fn watch_new(world: &mut World) {
+    each(world, |world, recorder| recorder.watch_new(world));
+}
+
 fn copy(world: &mut World) {
-    world.resource_scope(|world, mut recorder: Mut<Recorder>| {
-        let world = &*world;
-        let Recorder {
-            queue,
-            watches,
-            bodies,
-            stage,
-            events,
-            next_pose_ns,
-            single,
-            added,
-            ..
-        } = &mut *recorder;
-        let time = *world.resource::<SimTime>();
-        let paced = world.get_resource::<Paced>().is_some_and(|p| p.0);
-        let when_full = if paced && !*single {
-            WhenFull::Drop
-        } else {
-            WhenFull::WaitForDisk
-        };
-        let fill = |batch: &mut Batch| {
-            batch.ticks += 1;
-            batch.entries.extend(stage.take().map(Entry::Stage));
-            if !added.is_empty() {
-                batch.entries.push(Entry::Topics(std::mem::take(added)));
-            }
-            batch.entries.push(Entry::Tick {
-                tick: time.tick,
-                now_ns: time.now_ns,
-            });
-            if let Some(Entered(frames)) = world.get_resource() {
-                let frames = frames.iter().map(|f| Entry::Frame(Box::new(f.clone())));
-                batch.entries.extend(frames);
-            }
-            for watch in watches.iter_mut() {
-                (watch.copy)(world, watch, batch);
-            }
-            if time.now_ns >= *next_pose_ns {
-                const PERIOD_NS: u64 = NS_PER_S / POSES_HZ;
-                *next_pose_ns = (time.now_ns / PERIOD_NS + 1) * PERIOD_NS;
-                copy_bodies(world, bodies, time.now_ns, batch);
-            }
-            if let Some(messages) = world.get_resource::<Messages<AgentEvent>>() {
-                for event in events.read(messages) {
-                    let event = Box::new(event.clone());
-                    batch.entries.push(Entry::AgentEvent(event));
-                }
-            }
-            let parts = &world.resource::<StateParts>().0;
-            batch.parts.extend_from_slice(parts);
-            batch.entries.push(Entry::Hash {
-                hash: world.resource::<StateHash>().0,
-                parts: parts.len() as u32,
-            });
-        };
-        queue.fill(fill, when_full);
+    each(world, |world, recorder| {
+        recorder.count(world.resource());
+        if recorder.is_wanted(world) {
+            recorder.copy(world);
+        }
+    });
+}
+
+/// Copies the last tick of a paused run for clients that came since, and a run that was reset.
+fn show(world: &mut World) {
+    each(world, |world, recorder| {
+        let is_live = matches!(recorder.kind, Kind::Live(_));
+        if is_live && recorder.is_wanted(world) && recorder.is_due {
+            recorder.count(world.resource());
+            recorder.copy(world);
+        }
     });
 }
 

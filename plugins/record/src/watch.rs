@@ -17,7 +17,7 @@ use bevy_ecs::prelude::*;
 use std::any::TypeId;
 use std::collections::HashSet;
 
-type Gather = fn(&mut World, &mut Stage, &mut Vec<Watch>);
+type Gather = fn(&mut World, &mut Stage, &mut Found);
 
 /// Functions that find the entities to record, one for each kind of data.
 const GATHER: [Gather; 8] = [
@@ -32,12 +32,18 @@ const GATHER: [Gather; 8] = [
 ];
 
 /// Gathers the entities that are not watched yet.
-pub(crate) fn gather(world: &mut World, stage: &mut Stage) -> Vec<Watch> {
-    let mut watches = Vec::new();
+pub(crate) fn gather(world: &mut World, stage: &mut Stage, found: &mut Found) {
     for gather in GATHER {
-        gather(world, stage, &mut watches);
+        gather(world, stage, found);
     }
-    watches
+}
+
+/// Entities with recorded data.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) watches: Vec<Watch>,
+    /// Their components.
+    watched: HashSet<(TypeId, Entity)>,
 }
 
 /// Entity with recorded data.
@@ -72,16 +78,11 @@ impl Watch {
     fn is_new(&mut self, stamp_ns: u64) -> bool {
         self.last_ns.replace(stamp_ns) != Some(stamp_ns)
     }
-}
 
-/// Components of entities that are watched.
-#[derive(Resource, Default)]
-pub(crate) struct Watched(HashSet<(TypeId, Entity)>);
-
-impl Watched {
-    /// Forgets them: a run starts.
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
+    /// Forgets what was recorded, so that it is recorded again.
+    pub(crate) fn forget(&mut self) {
+        self.last.clear();
+        self.last_ns = None;
     }
 }
 
@@ -98,27 +99,26 @@ pub(crate) fn plain(topic: u32, now_ns: u64) -> Row {
 }
 
 /// Entities with a component that are not watched yet, by their names.
-fn named<T: Component>(world: &mut World) -> Vec<(String, Entity)> {
+fn named<T: Component>(world: &mut World, found: &mut Found) -> Vec<(String, Entity)> {
     let mut all: Vec<_> = world
         .query_filtered::<(&Name, Entity), With<T>>()
         .iter(world)
         .map(|(name, entity)| (name.to_string(), entity))
         .collect();
-    let mut watched = world.resource_mut::<Watched>();
-    all.retain(|(_, entity)| watched.0.insert((TypeId::of::<T>(), *entity)));
+    all.retain(|(_, entity)| found.watched.insert((TypeId::of::<T>(), *entity)));
     all.sort();
     all
 }
 
-fn watch_readings(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
+fn watch_readings(world: &mut World, stage: &mut Stage, found: &mut Found) {
     let kinds: Vec<MeasurementEntry> = world
         .get_resource::<Measurements>()
         .map_or_else(Vec::new, |all| all.0.values().cloned().collect());
-    for (name, entity) in named::<Sensor>(world) {
+    for (name, entity) in named::<Sensor>(world, found) {
         let Some(kind) = kinds.iter().find(|kind| (kind.is_on)(world, entity)) else {
             // Its reading may be added later.
             let key = (TypeId::of::<Sensor>(), entity);
-            world.resource_mut::<Watched>().0.remove(&key);
+            found.watched.remove(&key);
             continue;
         };
         // The columns of an instrument are defined by the scene.
@@ -162,7 +162,7 @@ fn watch_readings(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>
             };
             watch.truth = Some(stage.topic(format!("/{name}/truth"), form));
         }
-        watches.push(watch);
+        found.watches.push(watch);
     }
 }
 
@@ -226,14 +226,16 @@ impl Commanded for JointTargets {
     }
 }
 
-fn watch_commands<T: Commanded>(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
-    for (name, entity) in named::<ActuatorTarget<T>>(world) {
+fn watch_commands<T: Commanded>(world: &mut World, stage: &mut Stage, found: &mut Found) {
+    for (name, entity) in named::<ActuatorTarget<T>>(world, found) {
         let form = Form::Columns {
             columns: T::COLUMNS,
             draw: Draw::Nothing,
         };
         let topic = stage.topic(format!("/{name}/command"), form);
-        watches.push(Watch::new(entity, topic, copy_command::<T>));
+        found
+            .watches
+            .push(Watch::new(entity, topic, copy_command::<T>));
     }
 }
 
@@ -263,17 +265,17 @@ fn copy_command<T: Commanded>(world: &World, watch: &mut Watch, batch: &mut Batc
 
 /// Adds a topic for each entity with a `T`, named by the entity and `leaf`, with these columns.
 fn watch_columns<T: Component>(
-    (world, stage, watches): (&mut World, &mut Stage, &mut Vec<Watch>),
+    (world, stage, found): (&mut World, &mut Stage, &mut Found),
     leaf: &str,
     columns: &'static [Column],
     draw: Draw,
     copy: fn(&World, &mut Watch, &mut Batch),
 ) {
-    for (name, entity) in named::<T>(world) {
+    for (name, entity) in named::<T>(world, found) {
         let draw = draw.clone();
         let form = Form::Columns { columns, draw };
         let topic = stage.topic(format!("/{name}/{leaf}"), form);
-        watches.push(Watch::new(entity, topic, copy));
+        found.watches.push(Watch::new(entity, topic, copy));
     }
 }
 
@@ -296,8 +298,8 @@ const KERNEL: [Column; 15] = [
     column("cause", "1"),
 ];
 
-fn watch_kernels(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
-    let to = (world, stage, watches);
+fn watch_kernels(world: &mut World, stage: &mut Stage, found: &mut Found) {
+    let to = (world, stage, found);
     watch_columns::<Coherence>(to, "kernel", &KERNEL, Draw::Nothing, copy_kernel);
 }
 
@@ -345,8 +347,8 @@ const ODOMETRY: [Column; 5] = [
     column("angular_rad_s", "rad/s"),
 ];
 
-fn watch_odometry(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
-    let to = (world, stage, watches);
+fn watch_odometry(world: &mut World, stage: &mut Stage, found: &mut Found) {
+    let to = (world, stage, found);
     watch_columns::<Odometry>(to, "odometry", &ODOMETRY, Draw::Pose2, copy_odometry);
 }
 
@@ -381,8 +383,8 @@ const ESTIMATE: [Column; 10] = [
     column("nis", "1"),
 ];
 
-fn watch_estimates(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
-    let to = (world, stage, watches);
+fn watch_estimates(world: &mut World, stage: &mut Stage, found: &mut Found) {
+    let to = (world, stage, found);
     watch_columns::<Estimate>(to, "estimate", &ESTIMATE, Draw::Pose2, copy_estimate);
 }
 
@@ -414,8 +416,8 @@ fn copy_estimate(world: &World, watch: &mut Watch, batch: &mut Batch) {
 
 const GOVERNOR: [Column; 2] = [column("limit", "1"), flag("stopped")];
 
-fn watch_governors(world: &mut World, stage: &mut Stage, watches: &mut Vec<Watch>) {
-    let to = (world, stage, watches);
+fn watch_governors(world: &mut World, stage: &mut Stage, found: &mut Found) {
+    let to = (world, stage, found);
     watch_columns::<Governor>(to, "governor", &GOVERNOR, Draw::Nothing, copy_governor);
 }
 
