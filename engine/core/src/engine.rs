@@ -151,7 +151,10 @@ impl CoherenceEngine {
             app,
             pacer: Pacer::new(pace),
             duration,
-            shared: Arc::default(),
+            shared: Arc::new(Shared {
+                pace: Mutex::new(pace),
+                ..Shared::default()
+            }),
             wall: Duration::ZERO,
             goals: None,
             links: None,
@@ -289,6 +292,7 @@ impl CoherenceEngine {
     /// ```
     pub fn set_pace(&mut self, pace: Pace) -> &mut Self {
         self.pacer = Pacer::new(pace);
+        self.shared.keep(pace);
         self.app.insert_resource(Paced(pace != Pace::Fast));
         self
     }
@@ -747,8 +751,9 @@ fn as_ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).map_or(LAST_NS, |ns| ns.min(LAST_NS))
 }
 
-#[derive(Default)]
 struct Shared {
+    /// Pace that was asked for last.
+    pace: Mutex<Pace>,
     stop: AtomicBool,
     reset: AtomicBool,
     paused: AtomicBool,
@@ -770,7 +775,26 @@ enum Next {
     Stop,
 }
 
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            pace: Mutex::new(Pace::RealTime),
+            stop: AtomicBool::default(),
+            reset: AtomicBool::default(),
+            paused: AtomicBool::default(),
+            paced: AtomicBool::default(),
+            steps: AtomicU64::default(),
+            pending: Mutex::default(),
+            changed: Condvar::default(),
+        }
+    }
+}
+
 impl Shared {
+    fn keep(&self, pace: Pace) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = pace;
+    }
+
     fn take_pace(&self) -> Option<Pace> {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         self.paced.store(false, Ordering::Release);
@@ -921,6 +945,7 @@ impl StopHandle {
     /// # Ok::<(), becomingone::EngineError>(())
     /// ```
     pub fn set_pace(&self, pace: Pace) {
+        self.0.keep(pace);
         let mut pending = self
             .0
             .pending
@@ -929,6 +954,20 @@ impl StopHandle {
         *pending = Some(pace);
         self.0.paced.store(true, Ordering::Release);
         self.0.changed.notify_all();
+    }
+
+    /// Pace that was set last.
+    ///
+    /// ```
+    /// use becomingone::{CoherenceEngine, Pace};
+    ///
+    /// let handle = CoherenceEngine::new().stop_handle();
+    /// assert_eq!(handle.pace(), Pace::RealTime);
+    /// handle.set_pace(Pace::Rate(2.0));
+    /// assert_eq!(handle.pace(), Pace::Rate(2.0));
+    /// ```
+    pub fn pace(&self) -> Pace {
+        *self.0.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Resets the run to the start of its scene.
