@@ -89,8 +89,8 @@ pub(crate) fn print_address(serving: &Serving) {
 #[derive(Args)]
 #[command(next_help_heading = "Server")]
 pub(crate) struct ServeArgs {
-    /// Serve a page, REST, a WebSocket, gRPC and MCP on this port of this machine [default: 8420]. Runs in real time by
-    /// default.
+    /// Serve a page, REST, a WebSocket, gRPC, MCP and Foxglove's live protocol on this port of this machine
+    /// [default: 8420]. Runs in real time by default.
     #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true)]
     serve: Option<Option<u16>>,
     #[command(flatten)]

@@ -19,11 +19,14 @@ use tokio::sync::oneshot;
 
 /// Sender of the requests.
 pub(crate) const SENDER: &str = "api";
+/// Sender of those that came by Foxglove's protocol.
+pub(crate) const FOXGLOVE: &str = "foxglove";
 /// Most commands that wait for a tick.
 const MAX_WAITING: usize = 256;
 
 /// A command that waits.
 struct Command {
+    sender: &'static str,
     agent: String,
     what: RequestKind,
     lasts: Duration,
@@ -82,6 +85,18 @@ impl Commands {
         lasts: Duration,
         within: Duration,
     ) -> Result<Accepted, Refusal> {
+        self.give_as(SENDER, agent, what, lasts, within).await
+    }
+
+    /// The same, of another sender.
+    pub(crate) async fn give_as(
+        &self,
+        sender: &'static str,
+        agent: &str,
+        what: RequestKind,
+        lasts: Duration,
+        within: Duration,
+    ) -> Result<Accepted, Refusal> {
         let (reply, replied) = oneshot::channel();
         {
             let mut queues = self.lock();
@@ -89,6 +104,7 @@ impl Commands {
                 return Err(Refusal::Full);
             }
             queues.commands.push_back(Command {
+                sender,
                 agent: agent.to_owned(),
                 what,
                 lasts,
@@ -151,7 +167,7 @@ fn take(world: &mut World) {
         let expires_ns = now_ns.saturating_add(lasts_ns);
         let done = check(world, &command.agent, &command.what).and_then(|()| {
             let queued = queue.push(Request {
-                sender: SENDER.to_owned(),
+                sender: command.sender.to_owned(),
                 agent: command.agent,
                 what: command.what,
                 expires_ns,
@@ -167,12 +183,12 @@ fn take(world: &mut World) {
         let _ = command.reply.send(done);
     }
     for agent in queues.released {
-        let Some(what) = standstill(world, &agent) else {
+        let Some((sender, what)) = standstill(world, &agent) else {
             continue;
         };
         // It replaces the one in force, and expires with the tick after the next: the safe command is left.
         queue.push(Request {
-            sender: SENDER.to_owned(),
+            sender,
             agent,
             what,
             expires_ns: now_ns.saturating_add(tick_ns.saturating_mul(2)),
@@ -202,19 +218,21 @@ fn check(world: &World, agent: &str, what: &RequestKind) -> Result<(), Refusal> 
     Ok(())
 }
 
-/// A command of standstill, of the kind of an agent's drive; none where no request of a client is in force.
-fn standstill(world: &World, agent: &str) -> Option<RequestKind> {
+/// A command of standstill, of the kind of an agent's drive, and the sender of the request that it replaces; none where
+/// no request of a client is in force.
+fn standstill(world: &World, agent: &str) -> Option<(String, RequestKind)> {
     let entity = world.resource::<EntityIndex>().entity(agent)?;
     let request = world.get::<ActiveRequest>(entity)?;
-    if request.sender != SENDER {
+    if ![SENDER, FOXGLOVE].contains(&request.sender.as_str()) {
         return None;
     }
-    Some(match &request.what {
+    let what = match &request.what {
         // Where they are to be already.
         joints @ RequestKind::Joints { .. } => joints.clone(),
         _ => RequestKind::Stick {
             forward: 0.0,
             left: 0.0,
         },
-    })
+    };
+    Some((request.sender.clone(), what))
 }

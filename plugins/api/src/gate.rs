@@ -22,6 +22,8 @@ const CODE_LASTS: Duration = Duration::from_secs(600);
 const SESSION_LASTS: Duration = Duration::from_secs(12 * 3600);
 /// Most pages that are signed in.
 const MAX_SESSIONS: usize = 32;
+/// Most one-time codes of clients that are not used yet.
+const MAX_CODES: usize = 32;
 /// Requests a second of all clients of one role together, and how many at once.
 const REQUESTS: (f64, f64) = (2000.0, 4000.0);
 /// Wrong tokens a second, and how many at once.
@@ -99,6 +101,8 @@ pub(crate) struct Gate {
 struct GateState {
     /// The code that is printed at the start, until it is used.
     code: Option<(Secret, Instant)>,
+    /// Codes of clients that cannot send a token, and what they may do.
+    client_codes: VecDeque<(Secret, Instant, Caller)>,
     sessions: VecDeque<Session>,
     requests: [Bucket; 3],
     mistakes: Bucket,
@@ -115,6 +119,7 @@ impl Gate {
             cookie: format!("becomingone-{}", address.port()),
             state: Mutex::new(GateState {
                 code: None,
+                client_codes: VecDeque::new(),
                 sessions: VecDeque::new(),
                 requests: [0; 3].map(|_| Bucket::new(REQUESTS)),
                 mistakes: Bucket::new(MISTAKES),
@@ -132,6 +137,39 @@ impl Gate {
         let text = code.reveal().to_owned();
         self.lock().code = Some((code, Instant::now() + CODE_LASTS));
         Ok(text)
+    }
+
+    /// A code with which one client connects, once, and may do what this caller may; and how long it is good.
+    pub(crate) fn client_code(&self, caller: Caller) -> Result<(String, Duration), Problem> {
+        let code = Secret::random().map_err(Problem::unavailable)?;
+        let text = code.reveal().to_owned();
+        let mut state = self.lock();
+        if state.client_codes.len() == MAX_CODES {
+            state.client_codes.pop_front();
+        }
+        let until = Instant::now() + CODE_LASTS;
+        state.client_codes.push_back((code, until, caller));
+        Ok((text, CODE_LASTS))
+    }
+
+    /// Who connects with this code, which is good no longer.
+    pub(crate) fn by_code(&self, code: &str) -> Result<Caller, Problem> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.client_codes.retain(|(_, until, _)| now < *until);
+        let mut found = None;
+        for (index, (secret, ..)) in state.client_codes.iter().enumerate() {
+            if bool::from(secret.is(code)) {
+                found = Some(index);
+            }
+        }
+        let known = found.and_then(|index| state.client_codes.remove(index));
+        known.map(|(.., caller)| caller).ok_or_else(|| {
+            state.mistaken(
+                "found a code that is not good, or not any more; expected one of POST /v1/foxglove/code, which is good once",
+                now,
+            )
+        })
     }
 
     /// Signs a page in; returns its cookie.
@@ -204,7 +242,7 @@ impl Gate {
     }
 
     /// Who asks, by a token or by the cookie of a page. A stop counts for no rate: others of its role may have used it up.
-    fn caller(&self, headers: &HeaderMap, is_stop: bool) -> Result<Caller, Problem> {
+    pub(crate) fn caller(&self, headers: &HeaderMap, is_stop: bool) -> Result<Caller, Problem> {
         let now = Instant::now();
         let bearer = headers.get(header::AUTHORIZATION).map(|value| {
             let value = value.to_str().unwrap_or_default();
@@ -394,6 +432,27 @@ mod tests {
         let sent = cookie.split(';').next().unwrap();
         assert_eq!(caller(header::COOKIE, &format!("a=b; {sent}")), owner);
         assert_eq!(caller(header::COOKIE, &sent[..sent.len() - 1]), Err(401));
+    }
+
+    #[test]
+    fn a_code_is_good_once_and_for_what_its_caller_may() {
+        let gate = gate();
+        let viewer = Caller { role: Role::Viewer };
+        let (code, lasts) = gate.client_code(viewer).unwrap();
+        assert_eq!(lasts, Duration::from_secs(600));
+        assert_eq!(gate.by_code(&code[1..]).unwrap_err().status, 401);
+        assert_eq!(gate.by_code(TOKEN).unwrap_err().status, 401);
+        assert_eq!(gate.by_code(&code), Ok(viewer));
+        assert_eq!(gate.by_code(&code).unwrap_err().status, 401);
+        // The page's code and those of clients are not each other's.
+        let page = gate.code().unwrap();
+        assert_eq!(gate.by_code(&page).unwrap_err().status, 401);
+        // Too many that nobody uses: the oldest is dropped.
+        let codes: Vec<_> = (0..=MAX_CODES)
+            .map(|_| gate.client_code(viewer).unwrap().0)
+            .collect();
+        assert_eq!(gate.by_code(&codes[0]).unwrap_err().status, 401);
+        assert_eq!(gate.by_code(&codes[1]), Ok(viewer));
     }
 
     #[test]

@@ -167,6 +167,12 @@ impl Leases {
         Ok(lease)
     }
 
+    /// Whether this is the secret of the lease of an agent; no heartbeat.
+    pub(crate) fn is_held(&self, agent: &str, id: &str, now: Instant) -> bool {
+        let lease = self.0.get(agent).filter(|lease| !lease.is_over(now));
+        lease.is_some_and(|lease| bool::from(lease.id.is(id)))
+    }
+
     /// A heartbeat.
     pub(crate) fn beat(&mut self, agent: &str, id: &str, now: Instant) -> Result<(), LeaseError> {
         self.held(agent, id, now).map(drop)

@@ -16,6 +16,7 @@
 //! - `interest`, `view`: what is copied from a tick. `command`: what is given to the next one.
 //! - `routes`: `/v1`, its description as `OpenAPI`, the page. `stream`: the WebSocket. `problem`, `extract`: errors.
 //! - `ask`, `question`: the resources, asked from within, by `grpc` and `mcp`. `client`: asked from another process.
+//! - `live`: the messages of a recording, as they come. `foxglove`: its live protocol.
 //! - `hub`: several runs, each a process of its own.
 //! - `names`: the concept's. `server`, `connections`: sockets and limits. `place`: where a run is found.
 //!
@@ -26,6 +27,7 @@ mod client;
 mod command;
 mod connections;
 mod extract;
+mod foxglove;
 mod gate;
 mod grpc;
 mod hub;
@@ -33,6 +35,7 @@ mod idempotency;
 mod interest;
 mod lease;
 mod ledger;
+mod live;
 mod mcp;
 mod names;
 mod place;
@@ -57,10 +60,12 @@ pub use view::{EventView, MountView, PlaceView, RaysView, SensorKindView, Sensor
 use axum::Router;
 use becomingone::CoherenceEngine;
 use becomingone::components::scene::LoadedScene;
+use becomingone_record::Live;
 use command::{CommandPlugin, Commands};
 use gate::Gate;
 use hub::Hub;
 use ledger::Ledger;
+use live::{Channels, Shows};
 use place::Place;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -227,8 +232,11 @@ impl Api {
         let commands = Commands::default();
         engine.add_plugin(ViewPlugin(board.clone()));
         engine.add_plugin(CommandPlugin(commands.clone()));
+        let channels = Channels::new();
+        let (live, plugin) = Live::start(channels.clone()).map_err(ApiError::Thread)?;
+        engine.add_plugin(plugin);
         let spec = &engine.world().resource::<LoadedScene>().scene;
-        let scene = spec.name.clone();
+        let (scene, seed) = (spec.name.clone(), spec.seed);
         let places = spec.world.places.iter().map(|place| PlaceView {
             name: place.name.clone(),
             x_m: place.position_m[0],
@@ -243,6 +251,8 @@ impl Api {
             engine.stop_queue(),
             commands,
             ledger,
+            Shows::new(channels, live),
+            seed,
             scene.clone(),
             places,
             opened.tls.is_some(),

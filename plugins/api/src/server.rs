@@ -7,6 +7,7 @@ use crate::idempotency::Replies;
 use crate::interest::Pattern;
 use crate::lease::Leases;
 use crate::ledger::Ledger;
+use crate::live::Shows;
 use crate::problem::Problem;
 use crate::view::{Board, PlaceView, View};
 use axum::Router;
@@ -52,6 +53,12 @@ pub(crate) struct Server {
     /// Where requests are kept, if the run is recorded.
     pub(crate) ledger: Option<Ledger>,
     leases: Mutex<Leases>,
+    /// The run as Foxglove's protocol shows it.
+    pub(crate) shows: Arc<Shows>,
+    /// Its seed.
+    pub(crate) seed: u64,
+    /// Time of the server's start, since 1970 (ms): tells its sessions from those of an earlier one.
+    pub(crate) started: u128,
     /// Name of the scene.
     pub(crate) scene: String,
     /// Its places.
@@ -71,12 +78,16 @@ impl Server {
         stops: StopQueue,
         commands: Commands,
         ledger: Option<Ledger>,
+        shows: Shows,
+        seed: u64,
         scene: String,
         places: Vec<PlaceView>,
         is_secure: bool,
         viewer: Viewer,
         end: watch::Sender<bool>,
     ) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a name that no other start has")]
+        let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self {
             gate,
             board,
@@ -85,6 +96,9 @@ impl Server {
             commands,
             replies: Arc::default(),
             ledger,
+            shows: Arc::new(shows),
+            seed,
+            started: started.map_or(0, |since| since.as_millis()),
             leases: Mutex::default(),
             scene,
             places,

@@ -12,6 +12,7 @@ pub(crate) use run::{RunEntry, RunList, whole};
 pub(crate) use status::health;
 
 use crate::ask::Ask;
+use crate::foxglove;
 use crate::gate;
 use crate::grpc;
 use crate::idempotency;
@@ -91,6 +92,7 @@ fn closed() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(motion::request))
         .routes(routes!(status::metrics))
         .routes(routes!(stream::stream))
+        .routes(routes!(foxglove::code))
 }
 
 /// What does not.
@@ -136,6 +138,7 @@ fn resources(server: Arc<Server>) -> Router {
         move || async move { ([(header::CONTENT_TYPE, "application/json")], description) };
     v1.route("/v1/openapi.json", get(describe))
         .merge(page::router())
+        .merge(foxglove::router())
         .fallback(missing)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn(idempotency::bounded))
