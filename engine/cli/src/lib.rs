@@ -106,6 +106,9 @@ impl Cli {
     pub fn main(self) -> ExitCode {
         output::log_to_terminal();
         interrupt::ignore_file_limit();
+        if let Err(failure) = limits::end_with_parent() {
+            return failure::exit_code(Err(failure));
+        }
         let plugins = &self.plugins;
         let done = match Arguments::parse().verb {
             Verb::Run(run) => run.run(plugins),

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use clap::Args;
 
-/// The process without which this one is to end.
+/// Variable of the environment with the process without which this one is to end.
 const PARENT: &str = "BECOMINGONE_PARENT";
 
 #[derive(Args, Debug)]
@@ -37,7 +37,7 @@ impl LimitArgs {
             setrlimit(resource, wanted)
                 .map_err(|e| Failure::BadInput(format!("{flag}: {limit}: {e}")))?;
         }
-        self::end_with_parent()
+        Ok(())
     }
 
     #[cfg(not(unix))]
@@ -53,7 +53,7 @@ impl LimitArgs {
 
 /// Ends this process with the one that started it, also where that is killed.
 #[cfg(target_os = "linux")]
-fn end_with_parent() -> Result<(), Failure> {
+pub(crate) fn end_with_parent() -> Result<(), Failure> {
     use rustix::process::{Signal, getppid, set_parent_process_death_signal};
     let Ok(parent) = std::env::var(PARENT) else {
         return Ok(());
@@ -70,8 +70,8 @@ fn end_with_parent() -> Result<(), Failure> {
     }
 }
 
-#[cfg(all(unix, not(target_os = "linux")))]
-fn end_with_parent() -> Result<(), Failure> {
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn end_with_parent() -> Result<(), Failure> {
     let _ = PARENT;
     Ok(())
 }

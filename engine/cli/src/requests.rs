@@ -56,31 +56,36 @@ pub(crate) fn compare(
         acknowledged: all.len(),
         ..Requests::default()
     };
-    for entry in all {
-        if entry.refused.is_some() {
-            found.refused += 1;
-            continue;
-        }
-        // Where the process ended before the tick was known, any later one may have it.
-        let is_it = |(tick, request): &(u64, Request)| {
-            entry.tick.is_none_or(|wanted| wanted == *tick)
-                && request.agent == entry.agent
-                && request.what == entry.what
-        };
-        match entered.iter().position(is_it) {
-            Some(index) => {
+    let (refused, mut left): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|entry| entry.refused.is_some());
+    found.refused = refused.len();
+    // Those whose tick is known first: any later one may have the others, whose process ended before.
+    for is_known in [true, false] {
+        left.retain(|entry| {
+            let is_it = |(tick, request): &(u64, Request)| {
+                entry.tick.is_none_or(|wanted| wanted == *tick)
+                    && request.agent == entry.agent
+                    && request.what == entry.what
+            };
+            if entry.tick.is_some() != is_known {
+                return true;
+            }
+            let found_at = entered.iter().position(is_it);
+            if let Some(index) = found_at {
                 entered.remove(index);
                 found.applied += 1;
             }
-            None => found.not_applied.push(NotApplied {
-                request: entry.request,
-                key: entry.key,
-                agent: entry.agent,
-                what: entry.what.to_string(),
-                tick: entry.tick,
-            }),
-        }
+            found_at.is_none()
+        });
     }
+    let not_applied = left.into_iter().map(|entry| NotApplied {
+        request: entry.request,
+        key: entry.key,
+        agent: entry.agent,
+        what: entry.what.to_string(),
+        tick: entry.tick,
+    });
+    found.not_applied.extend(not_applied);
     Ok(Some(found))
 }
 

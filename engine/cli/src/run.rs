@@ -232,6 +232,9 @@ impl Run {
             .transpose()
             .map_err(|e| Failure::Run(e.to_string()))?;
         let name = loaded.scene.name.clone();
+        // Before any file is replaced: the port may be taken.
+        #[cfg(feature = "api")]
+        let api = self.serve.listen()?;
         let teleop_agent = self
             .teleop
             .as_ref()
@@ -308,9 +311,7 @@ impl Run {
             engine.add_plugin(output.map_err(|e| Failure::BadInput(format!("--mqtt: {e}")))?);
         }
         #[cfg(feature = "api")]
-        let serving = self
-            .serve
-            .start(&mut engine, self.record.as_deref(), &mut viewer)?;
+        let serving = ServeArgs::start(api, &mut engine, self.record.as_deref(), &mut viewer)?;
         let run = engine.stop_handle();
         interrupt.on_first(move || run.stop());
         engine.start()?;

@@ -103,22 +103,30 @@ impl ServeArgs {
         self.serve.is_some()
     }
 
+    /// Opens the socket, if there is a server.
+    pub(crate) fn listen(&self) -> Result<Option<Api>, Failure> {
+        match (self.serve, self.address.given()) {
+            (None, None) => Ok(None),
+            (None, Some(flag)) => Err(Failure::BadInput(format!(
+                "found {flag} without a server; expected --serve with it"
+            ))),
+            (Some(port), _) => {
+                let api = self.address.api(port)?.listen();
+                api.map(Some).map_err(|e| failure("--serve", &e))
+            }
+        }
+    }
+
     /// Starts the server of an engine that has not started, and a page of its viewer.
     pub(crate) fn start(
-        &self,
+        api: Option<Api>,
         engine: &mut CoherenceEngine,
         recording: Option<&Path>,
         viewer: &mut Viewer,
     ) -> Result<Option<Serving>, Failure> {
-        let Some(port) = self.serve else {
-            return match self.address.given() {
-                None => Ok(None),
-                Some(flag) => Err(Failure::BadInput(format!(
-                    "found {flag} without a server; expected --serve with it"
-                ))),
-            };
+        let Some(mut api) = api else {
+            return Ok(None);
         };
-        let mut api = self.address.api(port)?;
         if let Some(recording) = recording {
             api = api.recording(recording);
         }

@@ -11,7 +11,7 @@ use becomingone::systems::links::OutputLinks;
 use becomingone::systems::tick::{Paused, Tick, TickSystems};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub(crate) const SENDER: &str = "api";
 pub(crate) const FOXGLOVE: &str = "foxglove";
 /// Most commands that wait for a tick.
 const MAX_WAITING: usize = 256;
+/// Leases that ended, by which commands may still wait: each waits for a second at most.
+const MAX_ENDED: usize = 4096;
 
 /// A command that waits.
 struct Command {
@@ -30,6 +32,8 @@ struct Command {
     agent: String,
     what: RequestKind,
     lasts: Duration,
+    /// Number of the lease by which it is given; none of what needs none.
+    lease: Option<u64>,
     reply: oneshot::Sender<Result<Accepted, Refusal>>,
 }
 
@@ -53,6 +57,8 @@ pub(crate) enum Refusal {
     Full,
     /// No tick takes it.
     NoTick,
+    /// Its lease ended while it waited.
+    LeaseOver,
 }
 
 /// Commands that wait for the tick; clones share them.
@@ -70,6 +76,8 @@ struct Queues {
     commands: VecDeque<Command>,
     /// Agents whose requests end now.
     released: BTreeSet<String>,
+    /// Numbers of leases that ended: commands by them are not taken any more.
+    ended: BTreeSet<u64>,
 }
 
 impl Commands {
@@ -83,9 +91,11 @@ impl Commands {
         agent: &str,
         what: RequestKind,
         lasts: Duration,
+        lease: Option<u64>,
         within: Duration,
     ) -> Result<Accepted, Refusal> {
-        self.give_as(SENDER, agent, what, lasts, within).await
+        self.give_as(SENDER, agent, what, lasts, lease, within)
+            .await
     }
 
     /// The same, of another sender.
@@ -95,6 +105,7 @@ impl Commands {
         agent: &str,
         what: RequestKind,
         lasts: Duration,
+        lease: Option<u64>,
         within: Duration,
     ) -> Result<Accepted, Refusal> {
         let (reply, replied) = oneshot::channel();
@@ -108,6 +119,7 @@ impl Commands {
                 agent: agent.to_owned(),
                 what,
                 lasts,
+                lease,
                 reply,
             });
             self.0.any.store(true, Ordering::Release);
@@ -119,9 +131,20 @@ impl Commands {
         }
     }
 
-    /// Ends the request of an agent, whose lease is over.
+    /// Ends the request of an agent.
     pub(crate) fn release(&self, agent: String) {
         self.lock().released.insert(agent);
+        self.0.any.store(true, Ordering::Release);
+    }
+
+    /// Ends what was asked for by this lease of an agent, also what waits.
+    pub(crate) fn end_lease(&self, agent: String, lease: u64) {
+        let mut queues = self.lock();
+        queues.ended.insert(lease);
+        while queues.ended.len() > MAX_ENDED {
+            queues.ended.pop_first();
+        }
+        queues.released.insert(agent);
         self.0.any.store(true, Ordering::Release);
     }
 }
@@ -132,6 +155,7 @@ pub(crate) struct CommandPlugin(pub(crate) Commands);
 impl Plugin for CommandPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(self.0.clone())
+            .init_resource::<Given>()
             .add_systems(
                 Tick,
                 // It changes the queue of the next tick alone.
@@ -147,10 +171,12 @@ fn take(world: &mut World) {
         return;
     }
     let commands = commands.clone();
-    let queues = {
+    let (waiting, released, ended) = {
         let mut queues = commands.lock();
         commands.0.any.store(false, Ordering::Release);
-        std::mem::take(&mut *queues)
+        let waiting = std::mem::take(&mut queues.commands);
+        let released = std::mem::take(&mut queues.released);
+        (waiting, released, queues.ended.clone())
     };
     let queue = world.resource::<RequestQueue>().clone();
     let &SimTime {
@@ -159,12 +185,31 @@ fn take(world: &mut World) {
         tick_ns,
         ..
     } = world.resource::<SimTime>();
-    for command in queues.commands {
+    // First: of a lease that replaces another one, commands are to hold.
+    for agent in released {
+        let Some((sender, what)) = standstill(world, &agent, tick) else {
+            continue;
+        };
+        // It replaces the one in force, and expires with the tick after the next: the safe command is left.
+        queue.push(Request {
+            sender,
+            agent,
+            what,
+            expires_ns: now_ns.saturating_add(tick_ns.saturating_mul(2)),
+        });
+    }
+    for command in waiting {
         if command.reply.is_closed() {
+            continue;
+        }
+        if command.lease.is_some_and(|lease| ended.contains(&lease)) {
+            let _ = command.reply.send(Err(Refusal::LeaseOver));
             continue;
         }
         let lasts_ns = u64::try_from(command.lasts.as_nanos()).unwrap_or(u64::MAX);
         let expires_ns = now_ns.saturating_add(lasts_ns);
+        let moves = command.what != RequestKind::ClearStop;
+        let given = (command.sender, command.agent.clone(), command.what.clone());
         let done = check(world, &command.agent, &command.what).and_then(|()| {
             let queued = queue.push(Request {
                 sender: command.sender.to_owned(),
@@ -180,21 +225,18 @@ fn take(world: &mut World) {
                 false => Err(Refusal::Full),
             }
         });
+        if moves && done.is_ok() {
+            let (sender, agent, what) = given;
+            let mut all = world.resource_mut::<Given>();
+            all.0.insert(agent, (tick + 1, sender, what));
+        }
         let _ = command.reply.send(done);
     }
-    for agent in queues.released {
-        let Some((sender, what)) = standstill(world, &agent) else {
-            continue;
-        };
-        // It replaces the one in force, and expires with the tick after the next: the safe command is left.
-        queue.push(Request {
-            sender,
-            agent,
-            what,
-            expires_ns: now_ns.saturating_add(tick_ns.saturating_mul(2)),
-        });
-    }
 }
+
+/// The last command that was given to each agent, and the tick that applies it: in a pause it waits for that.
+#[derive(Resource, Default)]
+struct Given(BTreeMap<String, (u64, &'static str, RequestKind)>);
 
 fn drive(world: &World, agent: &str) -> Option<Entity> {
     let agent = world.resource::<EntityIndex>().entity(agent)?;
@@ -220,13 +262,19 @@ fn check(world: &World, agent: &str, what: &RequestKind) -> Result<(), Refusal> 
 
 /// A command of standstill, of the kind of an agent's drive, and the sender of the request that it replaces; none where
 /// no request of a client is in force.
-fn standstill(world: &World, agent: &str) -> Option<(String, RequestKind)> {
+fn standstill(world: &World, agent: &str, now: u64) -> Option<(String, RequestKind)> {
     let entity = world.resource::<EntityIndex>().entity(agent)?;
-    let request = world.get::<ActiveRequest>(entity)?;
-    if ![SENDER, FOXGLOVE].contains(&request.sender.as_str()) {
-        return None;
-    }
-    let what = match &request.what {
+    // One that the next tick applies counts as well.
+    let given = world.resource::<Given>().0.get(agent);
+    let given = given.filter(|(tick, ..)| *tick > now);
+    let active = world.get::<ActiveRequest>(entity);
+    let active = active.filter(|active| [SENDER, FOXGLOVE].contains(&active.sender.as_str()));
+    let (sender, request) = match (given, active) {
+        (Some((_, sender, what)), _) => ((*sender).to_owned(), what),
+        (None, Some(active)) => (active.sender.clone(), &active.what),
+        (None, None) => return None,
+    };
+    let what = match request {
         // Where they are to be already.
         joints @ RequestKind::Joints { .. } => joints.clone(),
         _ => RequestKind::Stick {
@@ -234,5 +282,5 @@ fn standstill(world: &World, agent: &str) -> Option<(String, RequestKind)> {
             left: 0.0,
         },
     };
-    Some((request.sender.clone(), what))
+    Some((sender, what))
 }

@@ -1,5 +1,6 @@
 //! Connections that are open: where there are too many, the one that has been of no use for the longest time makes room.
 
+use crate::problem::Problem;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,8 @@ use tokio::task::AbortHandle;
 
 /// Most connections at once.
 const MAX: usize = 1024;
+/// Most of them that are streams.
+const MAX_STREAMS: usize = 256;
 
 /// All connections.
 #[derive(Clone, Default)]
@@ -19,6 +22,7 @@ struct Inner {
     next: AtomicU64,
     /// Counts uses.
     uses: AtomicU64,
+    streams: AtomicUsize,
 }
 
 /// A connection.
@@ -45,14 +49,15 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Connections {
-    /// Adds a connection. Where there are too many, another one is closed: of those that nobody known has asked by, else of
-    /// all that are not answered just now, the one whose last use is the longest ago. None where all are.
+    /// Adds a connection. Where there are too many, another one is closed: of those that nobody known has asked by, also
+    /// while they are answered, else of all that are not answered just now, the one whose last use is the longest ago. None
+    /// where all others are.
     pub(crate) fn open(&self) -> Option<Open> {
         let mut all = lock(&self.0.all);
         if all.len() >= MAX {
-            let idle = all
-                .iter()
-                .filter(|(_, c)| c.busy.load(Ordering::Acquire) == 0);
+            let idle = all.iter().filter(|(_, c)| {
+                c.busy.load(Ordering::Acquire) == 0 || !c.is_known.load(Ordering::Acquire)
+            });
             let oldest = idle.min_by_key(|(_, c)| {
                 (
                     c.is_known.load(Ordering::Acquire),
@@ -98,12 +103,44 @@ impl Open {
             .store(self.of.use_number(), Ordering::Release);
     }
 
-    /// A request is answered, to somebody whom the gate knows or not.
-    pub(crate) fn end(&self, is_known: bool) {
-        if is_known {
-            self.connection.is_known.store(true, Ordering::Release);
-        }
+    /// The gate knows who asks.
+    pub(crate) fn know(&self) {
+        self.connection.is_known.store(true, Ordering::Release);
+    }
+
+    /// A request is answered.
+    pub(crate) fn end(&self) {
         self.connection.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A connection that became a stream; it counts as long as this is there.
+pub(crate) struct Streaming(Arc<Open>);
+
+impl Streaming {
+    /// None where there are too many.
+    pub(crate) fn begin(open: Arc<Open>) -> Option<Self> {
+        let streams = &open.of.0.streams;
+        if streams.fetch_add(1, Ordering::AcqRel) >= MAX_STREAMS {
+            streams.fetch_sub(1, Ordering::AcqRel);
+            return None;
+        }
+        open.begin();
+        Some(Self(open))
+    }
+
+    /// What is answered then.
+    pub(crate) fn too_many() -> Problem {
+        Problem::unavailable(format!(
+            "found {MAX_STREAMS} streams; expected one of them to be closed first"
+        ))
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.end();
+        self.0.of.0.streams.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -128,11 +165,13 @@ mod tests {
         // The first two are known, the third is being answered, the fourth asked in vain.
         for k in [0, 1] {
             open[k].begin();
-            open[k].end(true);
+            open[k].know();
+            open[k].end();
         }
         open[2].begin();
+        open[2].know();
         open[3].begin();
-        open[3].end(false);
+        open[3].end();
         open.push(connections.open().unwrap());
         assert!(!numbers(&connections).contains(&4));
         for _ in 5..MAX {
@@ -154,9 +193,15 @@ mod tests {
     fn where_all_are_answered_none_makes_room() {
         let connections = Connections::default();
         let open: Vec<_> = (0..MAX).map(|_| connections.open().unwrap()).collect();
-        open.iter().for_each(Open::begin);
+        for open in &open {
+            open.begin();
+            open.know();
+        }
         assert!(connections.open().is_none());
-        open[7].end(false);
+        open[7].end();
+        // Of somebody unknown, also while it is answered.
+        let last = connections.open().unwrap();
+        last.begin();
         assert!(connections.open().is_some());
     }
 }

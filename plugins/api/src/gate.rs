@@ -5,10 +5,11 @@
     reason = "clients, leases and limits of rates live by the wall clock"
 )]
 
+use crate::connections::Open;
 use crate::problem::Problem;
 use crate::token::{Role, Secret, Tokens};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::collections::VecDeque;
@@ -311,7 +312,9 @@ impl GateState {
 
 /// Whether it stops agents: nothing is in its way but the gate itself.
 pub(crate) fn is_stop(request: &Request) -> bool {
-    request.method() == Method::POST && request.uri().path().ends_with("/stop")
+    let path = request.uri().path();
+    let stops = ["/stop", "/Stop", "/StopAll"];
+    request.method() == Method::POST && stops.iter().any(|stop| path.ends_with(stop))
 }
 
 /// Lets requests pass that are for this server.
@@ -331,11 +334,27 @@ pub(crate) async fn known(
     next: Next,
 ) -> Result<Response, Problem> {
     let caller = gate.caller(request.headers(), is_stop(&request))?;
+    know(request.extensions());
     request.extensions_mut().insert(caller);
-    let mut response = next.run(request).await;
-    // For the connection: it is one of somebody who is known.
-    response.extensions_mut().insert(caller);
-    Ok(response)
+    Ok(next.run(request).await)
+}
+
+/// The same without a limit of the rate: what is asked from within has one.
+pub(crate) async fn admitted(
+    State(gate): State<Arc<Gate>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    gate.caller(request.headers(), true)?;
+    know(request.extensions());
+    Ok(next.run(request).await)
+}
+
+/// The connection of this request is one of somebody who is known.
+pub(crate) fn know(extensions: &Extensions) {
+    if let Some(open) = extensions.get::<Arc<Open>>() {
+        open.know();
+    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,8 @@ fn fingerprint(parts: &Parts, body: &Bytes) -> u64 {
     parts.uri.query().hash(&mut hasher);
     let role = parts.extensions.get::<gate::Caller>();
     role.map(|caller| caller.role as u8).hash(&mut hasher);
+    let lease = parts.headers.get("lease");
+    lease.map(HeaderValue::as_bytes).hash(&mut hasher);
     body.hash(&mut hasher);
     hasher.finish()
 }
@@ -125,8 +127,13 @@ pub(crate) async fn once(
     let (parts, body) = next.run(request).await.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes());
     let body = body.unwrap_or_default();
-    // A failure of this side may be another one next time.
-    if !parts.status.is_server_error() && parts.status != StatusCode::TOO_MANY_REQUESTS {
+    // A failure of this side may be another one next time, and who may not do it now may later.
+    let may_change = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    if !parts.status.is_server_error() && !may_change.contains(&parts.status) {
         let kind = parts.headers.get(header::CONTENT_TYPE).cloned();
         pending.answer = Some((parts.status, kind, body.clone()));
     }

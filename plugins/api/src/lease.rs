@@ -60,6 +60,7 @@ pub struct Shown {
 }
 
 struct Lease {
+    number: u64,
     id: Secret,
     ends: Instant,
     heartbeat: Duration,
@@ -92,7 +93,7 @@ pub(crate) enum LeaseError {
         unit: &'static str,
     },
     #[error(
-        "found a lease with a limit of speed, and a command that states none; expected `drive` or `car`, or a lease without a limit"
+        "found a lease with a limit of speed, and a command that states none; expected `drive`, or of a lease without a limit of the yaw rate `car`"
     )]
     Unlimited,
     #[error("{0}")]
@@ -101,7 +102,13 @@ pub(crate) enum LeaseError {
 
 /// The leases of a run, at most one an agent.
 #[derive(Default)]
-pub(crate) struct Leases(BTreeMap<String, Lease>);
+pub(crate) struct Leases {
+    of: BTreeMap<String, Lease>,
+    /// Number of the next lease.
+    next: u64,
+    /// Those that ended, whose requests are to end: agent and number.
+    ended: Vec<(String, u64)>,
+}
 
 impl Leases {
     /// Grants the lease of an agent.
@@ -130,7 +137,7 @@ impl Leases {
                 )));
             }
         }
-        if let Some(lease) = self.0.get(agent).filter(|lease| !lease.is_over(now)) {
+        if let Some(lease) = self.of.get(agent).filter(|lease| !lease.is_over(now)) {
             return Err(LeaseError::Taken {
                 agent: agent.to_owned(),
                 ends_in_s: (lease.ends - now).as_secs() + 1,
@@ -143,7 +150,11 @@ impl Leases {
             ends_in_s: wanted.for_s,
             heartbeat_s,
         };
+        // What was asked for by one that is over, and was not looked at since, ends now.
+        self.end(agent);
+        self.next += 1;
         let lease = Lease {
+            number: self.next,
             id,
             ends: now + length,
             heartbeat,
@@ -151,14 +162,14 @@ impl Leases {
             max_linear_m_s: wanted.max_linear_m_s,
             max_angular_rad_s: wanted.max_angular_rad_s,
         };
-        self.0.insert(agent.to_owned(), lease);
+        self.of.insert(agent.to_owned(), lease);
         Ok(granted)
     }
 
     /// The lease of an agent, if this is its secret; it has a heartbeat by that.
     fn held(&mut self, agent: &str, id: &str, now: Instant) -> Result<&mut Lease, LeaseError> {
         let none = || LeaseError::None(agent.to_owned());
-        let lease = self.0.get_mut(agent).filter(|lease| !lease.is_over(now));
+        let lease = self.of.get_mut(agent).filter(|lease| !lease.is_over(now));
         let lease = lease.ok_or_else(none)?;
         if !bool::from(lease.id.is(id)) {
             return Err(LeaseError::Other(agent.to_owned()));
@@ -169,7 +180,7 @@ impl Leases {
 
     /// Whether this is the secret of the lease of an agent; no heartbeat.
     pub(crate) fn is_held(&self, agent: &str, id: &str, now: Instant) -> bool {
-        let lease = self.0.get(agent).filter(|lease| !lease.is_over(now));
+        let lease = self.of.get(agent).filter(|lease| !lease.is_over(now));
         lease.is_some_and(|lease| bool::from(lease.id.is(id)))
     }
 
@@ -186,26 +197,33 @@ impl Leases {
         now: Instant,
     ) -> Result<(), LeaseError> {
         self.held(agent, id, now)?;
-        self.0.remove(agent);
+        self.end(agent);
         Ok(())
     }
 
     /// Ends a lease, for an owner.
     pub(crate) fn revoke(&mut self, agent: &str, now: Instant) -> Result<(), LeaseError> {
-        let lease = self.0.remove(agent).filter(|lease| !lease.is_over(now));
-        lease
-            .map(drop)
-            .ok_or_else(|| LeaseError::None(agent.to_owned()))
+        let lease = self.of.get(agent).filter(|lease| !lease.is_over(now));
+        let found = lease.map(drop);
+        self.end(agent);
+        found.ok_or_else(|| LeaseError::None(agent.to_owned()))
     }
 
-    /// Whether the holder of this lease may ask for this; how long the lease lasts.
+    /// Removes the lease of an agent, whether it is over or not.
+    fn end(&mut self, agent: &str) {
+        if let Some(lease) = self.of.remove(agent) {
+            self.ended.push((agent.to_owned(), lease.number));
+        }
+    }
+
+    /// Whether the holder of this lease may ask for this; how long the lease lasts, and its number.
     pub(crate) fn allows(
         &mut self,
         agent: &str,
         id: &str,
         what: &RequestKind,
         now: Instant,
-    ) -> Result<Duration, LeaseError> {
+    ) -> Result<(Duration, u64), LeaseError> {
         let lease = self.held(agent, id, now)?;
         let limits = [
             ("m/s", lease.max_linear_m_s),
@@ -216,7 +234,10 @@ impl Leases {
                 linear_m_s,
                 angular_rad_s,
             } => [*linear_m_s, *angular_rad_s],
-            RequestKind::Ackermann { speed_m_s, .. } => [*speed_m_s, 0.0],
+            // Its yaw rate depends on the car.
+            RequestKind::Ackermann { speed_m_s, .. } if lease.max_angular_rad_s.is_none() => {
+                [*speed_m_s, 0.0]
+            }
             // Speeds of these are the drive's, unknown here.
             _ if limits.iter().any(|(_, limit)| limit.is_some()) => {
                 return Err(LeaseError::Unlimited);
@@ -234,22 +255,22 @@ impl Leases {
                 });
             }
         }
-        Ok(lease.ends - now)
+        Ok((lease.ends - now, lease.number))
     }
 
-    /// Forgets leases that are over; returns their agents.
-    pub(crate) fn expire(&mut self, now: Instant) -> Vec<String> {
-        let over = self.0.iter().filter(|(_, lease)| lease.is_over(now));
+    /// Leases that ended since the last call, by their agents and numbers.
+    pub(crate) fn expire(&mut self, now: Instant) -> Vec<(String, u64)> {
+        let over = self.of.iter().filter(|(_, lease)| lease.is_over(now));
         let over: Vec<String> = over.map(|(agent, _)| agent.clone()).collect();
         for agent in &over {
-            self.0.remove(agent);
+            self.end(agent);
         }
-        over
+        std::mem::take(&mut self.ended)
     }
 
     /// All leases, without their secrets.
     pub(crate) fn shown(&self, now: Instant) -> Vec<Shown> {
-        let leases = self.0.iter().filter(|(_, lease)| !lease.is_over(now));
+        let leases = self.of.iter().filter(|(_, lease)| !lease.is_over(now));
         let shown = leases.map(|(agent, lease)| Shown {
             agent: agent.clone(),
             ends_in_s: (lease.ends - now).as_secs_f64(),
@@ -291,17 +312,20 @@ mod tests {
             Err(none.clone())
         );
         let id = leases.grant("rover", WANTED, begun).unwrap().id;
-        let mut may = |s: f64| leases.allows("rover", &id, &twist(0.5), at(s));
+        let mut may = |s: f64| {
+            let allowed = leases.allows("rover", &id, &twist(0.5), at(s));
+            allowed.map(|(left, _)| left)
+        };
         // Each request is a heartbeat.
         for k in 0..10 {
             assert_eq!(may(f64::from(k)), Ok(at(10.0) - at(f64::from(k))));
         }
         assert_eq!(may(10.0), Err(none.clone()));
-        assert_eq!(leases.expire(at(10.0)), ["rover"]);
+        assert_eq!(leases.expire(at(10.0)), [("rover".to_owned(), 1)]);
 
         let id = leases.grant("rover", WANTED, at(20.0)).unwrap().id;
         assert_eq!(leases.beat("rover", &id, at(21.9)), Ok(()));
-        assert_eq!(leases.expire(at(23.8)), Vec::<String>::new());
+        assert_eq!(leases.expire(at(23.8)), []);
         assert_eq!(leases.beat("rover", &id, at(23.9)), Err(none.clone()));
 
         let id = leases.grant("rover", WANTED, at(30.0)).unwrap().id;
@@ -309,6 +333,13 @@ mod tests {
         assert!(taken.to_string().contains("ends in 11 s"), "{taken}");
         assert_eq!(leases.shown(at(30.0)).len(), 1);
         assert_eq!(leases.release("rover", &id, at(30.0)), Ok(()));
+        // The second was over when the third was granted: what it asked for ends, too.
+        let ended = leases.expire(at(30.0));
+        assert_eq!(ended, [("rover".to_owned(), 2), ("rover".to_owned(), 3)]);
+        // So is one that is over when its owner ends it.
+        leases.grant("rover", WANTED, at(40.0)).unwrap();
+        assert_eq!(leases.revoke("rover", at(60.0)), Err(none.clone()));
+        assert_eq!(leases.expire(at(60.0)), [("rover".to_owned(), 4)]);
         assert_eq!(leases.beat("rover", &id, at(30.0)), Err(none));
     }
 

@@ -79,6 +79,11 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use view::{Board, ViewPlugin};
 
+/// Variable of the environment with the name of a run, by which it is found below `/v1/runs`.
+pub const RUN_VARIABLE: &str = "BECOMINGONE_RUN";
+/// Variable of the environment with the process without which this one is to end.
+pub const PARENT_VARIABLE: &str = "BECOMINGONE_PARENT";
+
 /// The port where nothing else is asked for.
 pub const PORT: u16 = 8420;
 
@@ -141,6 +146,8 @@ pub struct Api {
     folder: Option<PathBuf>,
     recording: Option<PathBuf>,
     viewer: Viewer,
+    /// The socket, where it is open already.
+    listener: Option<Arc<TcpListener>>,
 }
 
 impl Default for Api {
@@ -159,6 +166,7 @@ impl Api {
             folder: None,
             recording: None,
             viewer: Viewer::default(),
+            listener: None,
         }
     }
 
@@ -215,19 +223,40 @@ impl Api {
         self
     }
 
+    /// Opens the socket now: what else is begun for the run, such as a recording that replaces an older one, is begun after
+    /// that.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`]: a port that is taken names one that is free.
+    pub fn listen(mut self) -> Result<Self, ApiError> {
+        self.may_listen()?;
+        self.listener = Some(Arc::new(listen(self.address)?));
+        Ok(self)
+    }
+
+    fn may_listen(&self) -> Result<(), ApiError> {
+        let ip = self.address.ip();
+        match ip.is_loopback() || self.tls.is_some() {
+            true => Ok(()),
+            false => Err(ApiError::NotEncrypted(ip)),
+        }
+    }
+
     /// Begins to serve an engine that has not started.
     ///
     /// # Errors
     ///
     /// [`ApiError`]: a port that is taken names one that is free.
     pub fn start(self, engine: &mut CoherenceEngine) -> Result<Serving, ApiError> {
-        let ledger = self.recording.as_deref().map(|recording| {
-            let file = requests_file(recording);
+        let (viewer, recording) = (self.viewer.clone(), self.recording.clone());
+        let opened = self.open()?;
+        // After all that may fail for another reason: an older file is replaced.
+        let ledger = recording.map(|recording| {
+            let file = requests_file(&recording);
             Ledger::create(&file).map_err(|error| ApiError::Requests { file, error })
         });
         let ledger = ledger.transpose()?;
-        let viewer = self.viewer.clone();
-        let opened = self.open()?;
         let board = Board::default();
         let commands = Commands::default();
         engine.add_plugin(ViewPlugin(board.clone()));
@@ -291,16 +320,17 @@ impl Api {
     }
 
     fn open(self) -> Result<Opened, ApiError> {
-        let ip = self.address.ip();
-        if !ip.is_loopback() && self.tls.is_none() {
-            return Err(ApiError::NotEncrypted(ip));
-        }
+        self.may_listen()?;
+        raise_files();
         let tls = self
             .tls
             .as_ref()
             .map(|(certificates, key)| acceptor(certificates, key))
             .transpose()?;
-        let listener = listen(self.address)?;
+        let listener = match &self.listener {
+            Some(listener) => listener.try_clone().map_err(ApiError::Thread)?,
+            None => listen(self.address)?,
+        };
         let address = listener.local_addr().map_err(ApiError::Thread)?;
         let folder = match self.folder {
             Some(folder) => folder,
@@ -439,6 +469,26 @@ impl Drop for Serving {
         }
     }
 }
+
+/// Allows this process as many open files as the system lets it: each connection is one.
+#[cfg(unix)]
+fn raise_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const WANTED: u64 = 8192;
+    let limits = getrlimit(Resource::Nofile);
+    let wanted = limits.maximum.map_or(WANTED, |most| most.min(WANTED));
+    if limits.current.is_some_and(|now| now < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            maximum: limits.maximum,
+        };
+        // With fewer, fewer connections are taken.
+        let _ = setrlimit(Resource::Nofile, raised);
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_files() {}
 
 fn listen(address: SocketAddr) -> Result<TcpListener, ApiError> {
     let listener = TcpListener::bind(address).map_err(|error| {

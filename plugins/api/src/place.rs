@@ -130,12 +130,12 @@ pub fn found(folder: &Path) -> Result<Vec<Found>, String> {
 }
 
 #[cfg(target_os = "linux")]
-fn is_there(process: u32) -> bool {
+pub(crate) fn is_there(process: u32) -> bool {
     Path::new(&format!("/proc/{process}")).exists()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_there(_: u32) -> bool {
+pub(crate) fn is_there(_: u32) -> bool {
     true
 }
 

@@ -1,8 +1,8 @@
 //! The server: what its requests have in common, its sockets, its thread.
 
-use crate::command::Commands;
+use crate::command::{Commands, SENDER};
 use crate::connections::{Connections, Open};
-use crate::gate::{Caller, Gate};
+use crate::gate::Gate;
 use crate::idempotency::Replies;
 use crate::interest::Pattern;
 use crate::lease::Leases;
@@ -59,6 +59,8 @@ pub(crate) struct Server {
     pub(crate) seed: u64,
     /// Time of the server's start, since 1970 (ms): tells its sessions from those of an earlier one.
     pub(crate) started: u128,
+    /// Name of the run.
+    pub(crate) name: String,
     /// Name of the scene.
     pub(crate) scene: String,
     /// Its places.
@@ -100,6 +102,7 @@ impl Server {
             seed,
             started: started.map_or(0, |since| since.as_millis()),
             leases: Mutex::default(),
+            name: std::env::var(crate::RUN_VARIABLE).unwrap_or_else(|_| scene.clone()),
             scene,
             places,
             is_secure,
@@ -141,6 +144,14 @@ impl Server {
         }
     }
 
+    /// Stops every agent from the next tick on.
+    pub(crate) fn stop_all(&self) {
+        for agent in self.board.agents().iter() {
+            // One that is gone since then has nothing to stop.
+            let _ = self.stops.push(agent, SENDER);
+        }
+    }
+
     /// Refuses agents that this run does not have.
     pub(crate) fn agent(&self, name: &str) -> Result<(), Problem> {
         let agents = self.board.agents();
@@ -164,12 +175,17 @@ impl Server {
         let mut every = tokio::time::interval(LEASES_EVERY);
         loop {
             every.tick().await;
-            #[expect(clippy::disallowed_methods, reason = "leases last by the wall clock")]
-            let over = self.leases().expire(std::time::Instant::now());
-            for agent in over {
-                log::info!("api: the lease of {agent} is over");
-                self.commands.release(agent);
-            }
+            self.end_leases();
+        }
+    }
+
+    /// Ends what was asked for by leases that are over.
+    pub(crate) fn end_leases(&self) {
+        #[expect(clippy::disallowed_methods, reason = "leases last by the wall clock")]
+        let over = self.leases().expire(std::time::Instant::now());
+        for (agent, lease) in over {
+            log::info!("api: the lease of {agent} is over");
+            self.commands.end_lease(agent, lease);
         }
     }
 }
@@ -226,17 +242,13 @@ async fn connection(
     open: Open,
 ) {
     let open = Arc::new(open);
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         let (mut router, open) = (router.clone(), open.clone());
+        // The gate says when it knows who asks.
+        request.extensions_mut().insert(open.clone());
         async move {
-            let answered = Answered::begin(open);
-            let answer = router.call(request).await;
-            let is_known = answer.as_ref().is_ok_and(|answer| {
-                let caller = answer.extensions().get::<Caller>();
-                caller.is_some()
-            });
-            answered.end(is_known);
-            answer
+            let _answered = Answered::begin(open);
+            router.call(request).await
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());
@@ -260,25 +272,17 @@ async fn connection(
 }
 
 /// A request that is being answered, also where its client goes before.
-struct Answered(Option<Arc<Open>>);
+struct Answered(Arc<Open>);
 
 impl Answered {
     fn begin(open: Arc<Open>) -> Self {
         open.begin();
-        Self(Some(open))
-    }
-
-    fn end(mut self, is_known: bool) {
-        if let Some(open) = self.0.take() {
-            open.end(is_known);
-        }
+        Self(open)
     }
 }
 
 impl Drop for Answered {
     fn drop(&mut self) {
-        if let Some(open) = self.0.take() {
-            open.end(false);
-        }
+        self.0.end();
     }
 }

@@ -2,6 +2,8 @@
 //! which are counted in the next one; it slows nobody else.
 
 use crate::ask::Ask;
+use crate::command::SENDER;
+use crate::connections::{Open, Streaming};
 use crate::gate::Caller;
 use crate::interest::{Interest, Pattern};
 use crate::problem::Problem;
@@ -13,6 +15,8 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::future::Future;
@@ -30,6 +34,8 @@ const MAX_MESSAGE: usize = 16 << 10;
 const MAX_PATTERNS: usize = 32;
 /// Most events in one message.
 const MAX_EVENTS: usize = 100;
+/// Messages of a client that are not looked at yet.
+const MAX_UNREAD: usize = 64;
 /// Most commands of a client that are not answered yet.
 const MAX_COMMANDS: usize = 16;
 /// Longest time in which a client takes a message; one that does not is closed.
@@ -236,18 +242,55 @@ pub(crate) trait Carrier: Send {
     fn recv(&mut self) -> impl Future<Output = Result<Message, Closed>> + Send;
 }
 
-impl Carrier for WebSocket {
+/// A WebSocket, which is read also while a message waits for its client.
+struct Socket {
+    to: SplitSink<WebSocket, Message>,
+    from: mpsc::Receiver<Message>,
+}
+
+impl Socket {
+    fn new(socket: WebSocket, server: Arc<Server>) -> Self {
+        let (to, from) = socket.split();
+        let (taken, waiting) = mpsc::channel(MAX_UNREAD);
+        tokio::spawn(read(from, taken, server));
+        Self { to, from: waiting }
+    }
+}
+
+/// Reads a client. A stop acts here, whatever else is being done for the client.
+async fn read(mut from: SplitStream<WebSocket>, to: mpsc::Sender<Message>, server: Arc<Server>) {
+    while let Some(Ok(message)) = from.next().await {
+        if let Ok(Told::Stop { agent, .. }) = told(&message) {
+            match agent {
+                // One that is not there is answered so.
+                Some(agent) => drop(server.stops.push(&agent, SENDER)),
+                None => server.stop_all(),
+            }
+        }
+        // A client that sends so much more than it reads is closed.
+        if to.try_send(message).is_err() {
+            return;
+        }
+    }
+}
+
+fn told(message: &Message) -> Result<Told, String> {
+    match message {
+        Message::Text(text) => serde_json::from_str(text).map_err(|e| e.to_string()),
+        Message::Binary(bytes) => ciborium::from_reader(&bytes[..]).map_err(|e| e.to_string()),
+        _ => Err("expected text or bytes".to_owned()),
+    }
+}
+
+impl Carrier for Socket {
     const ANSWERS: bool = true;
 
     async fn send(&mut self, message: Message) -> Result<(), Closed> {
-        Self::send(self, message).await.map_err(|_| Closed)
+        self.to.send(message).await.map_err(|_| Closed)
     }
 
     async fn recv(&mut self) -> Result<Message, Closed> {
-        match Self::recv(self).await {
-            Some(Ok(message)) => Ok(message),
-            _ => Err(Closed),
-        }
+        self.from.recv().await.ok_or(Closed)
     }
 }
 
@@ -296,7 +339,7 @@ impl<T: Carrier> Stream<T> {
             sequence: 0,
             lost: 0,
             cursor: 0,
-            answers: mpsc::channel(MAX_COMMANDS),
+            answers: mpsc::channel(MAX_COMMANDS + MAX_UNREAD),
             asked: 0,
         }
     }
@@ -329,13 +372,12 @@ impl<T: Carrier> Stream<T> {
 
     /// Takes a message of the client.
     async fn take(&mut self, message: Message) -> Result<(), Closed> {
-        let told: Result<Told, String> = match &message {
-            Message::Text(text) => serde_json::from_str(text).map_err(|e| e.to_string()),
-            Message::Binary(bytes) => ciborium::from_reader(&bytes[..]).map_err(|e| e.to_string()),
+        match &message {
+            Message::Text(_) | Message::Binary(_) => {}
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
             Message::Close(_) => return Err(Closed),
-        };
-        let wrong = match told {
+        }
+        let wrong = match told(&message) {
             Ok(Told::Ping { id }) => {
                 return self.send(|sequence| Sent::Pong { sequence, id }).await;
             }
@@ -387,7 +429,9 @@ impl<T: Carrier> Stream<T> {
 
     /// Asks for a command; its answer comes when there is one.
     async fn command(&mut self, id: u64, question: Question) -> Result<(), Closed> {
-        let Some((ask, caller)) = self.ask.clone().filter(|_| self.asked < MAX_COMMANDS) else {
+        // A stop has acted already.
+        let may = self.asked < MAX_COMMANDS || question.path.ends_with("/stop");
+        let Some((ask, caller)) = self.ask.clone().filter(|_| may) else {
             let answer = Err(Problem::unavailable(format!(
                 "found more than {MAX_COMMANDS} commands without an answer; expected a pause"
             )));
@@ -522,6 +566,7 @@ pub(crate) async fn stream(
     State(server): State<Arc<Server>>,
     _caller: Extension<Caller>,
     Extension(ask): Extension<Ask>,
+    Extension(open): Extension<Arc<Open>>,
     Query(options): Query<Options>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
@@ -529,7 +574,10 @@ pub(crate) async fn stream(
     let upgrade = upgrade
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE);
+    let streaming = Streaming::begin(open).ok_or_else(Streaming::too_many)?;
     Ok(upgrade.on_upgrade(move |socket| async move {
+        let _streaming = streaming;
+        let socket = Socket::new(socket, server.clone());
         let mut stream = Stream::new(socket, server, None);
         stream.encoding = options.encoding;
         stream.ask = Some((ask, headers));

@@ -227,7 +227,13 @@ fn ptys(python: &Path) -> Result<(), String> {
 
 /// A hundred kills around a request, in place of twelve.
 fn kills() -> Result<(), String> {
-    let arguments = ["test", "--release", "--workspace", "--test", "requests_kept"];
+    let arguments = [
+        "test",
+        "--release",
+        "--workspace",
+        "--test",
+        "requests_kept",
+    ];
     run(cargo(&arguments).env("BECOMINGONE_KILLS", "100"))
 }
 

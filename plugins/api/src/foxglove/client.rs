@@ -61,10 +61,10 @@ struct Known {
     seen: Option<Instant>,
 }
 
-/// Commands of a client that wait: the latest of each agent.
+/// Commands of a client that wait: the latest of each agent, how long it lasts, and the number of its lease.
 #[derive(Default)]
 struct Twists {
-    waiting: Mutex<BTreeMap<String, (RequestKind, Duration)>>,
+    waiting: Mutex<BTreeMap<String, (RequestKind, Duration, u64)>>,
     filled: Notify,
 }
 
@@ -422,8 +422,9 @@ impl Client {
             .server
             .leases()
             .allows(&agent, lease, &what, Instant::now());
-        let left = allowed.map_err(|error: LeaseError| error.to_string())?;
-        lock(&self.twists.waiting).insert(agent, (what, left.min(TWIST_LASTS)));
+        let (left, lease) = allowed.map_err(|error: LeaseError| error.to_string())?;
+        let lasts = left.min(TWIST_LASTS);
+        lock(&self.twists.waiting).insert(agent, (what, lasts, lease));
         self.twists.filled.notify_one();
         Ok(())
     }
@@ -433,11 +434,13 @@ impl Client {
         loop {
             self.twists.filled.notified().await;
             loop {
-                let Some((agent, (what, lasts))) = lock(&self.twists.waiting).pop_first() else {
+                let Some((agent, (what, lasts, lease))) = lock(&self.twists.waiting).pop_first()
+                else {
                     break;
                 };
                 let commands = &self.server.commands;
-                let given = commands.give_as(FOXGLOVE, &agent, what, lasts, CHECKED_WITHIN);
+                let given =
+                    commands.give_as(FOXGLOVE, &agent, what, lasts, Some(lease), CHECKED_WITHIN);
                 match given.await {
                     Ok(_) => {
                         lock(&self.moved).insert(agent);

@@ -9,6 +9,7 @@ mod parameters;
 mod publish;
 mod services;
 
+use crate::connections::{Open, Streaming};
 use crate::extract::Query;
 use crate::gate::Caller;
 use crate::problem::Problem;
@@ -82,6 +83,7 @@ struct Options {
 async fn connect(
     State(server): State<Arc<Server>>,
     Query(options): Query<Options>,
+    Extension(open): Extension<Arc<Open>>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
@@ -99,5 +101,10 @@ async fn connect(
         Some(code) => server.gate.by_code(code)?,
         None => server.gate.caller(&headers, false)?,
     };
-    Ok(upgrade.on_upgrade(move |socket| Client::new(server, caller, options.lease).run(socket)))
+    open.know();
+    let streaming = Streaming::begin(open).ok_or_else(Streaming::too_many)?;
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let _streaming = streaming;
+        Client::new(server, caller, options.lease).run(socket).await;
+    }))
 }

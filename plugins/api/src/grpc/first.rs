@@ -4,6 +4,7 @@ use super::bounds::MAX_MESSAGE;
 use crate::problem::Problem;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
+use http_body_util::BodyExt as _;
 use prost::encoding::{WireType, decode_key, decode_varint, skip_field};
 use std::time::Duration;
 use tokio_stream::StreamExt as _;
@@ -12,6 +13,21 @@ use tokio_stream::StreamExt as _;
 const WITHIN: Duration = Duration::from_secs(5);
 /// Bytes before a message: whether it is compressed, and its length.
 const HEAD: usize = 5;
+
+/// A call whose client sends one message, with all of it.
+pub(super) async fn whole(request: Request) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = http_body_util::Limited::new(body, HEAD + MAX_MESSAGE).collect();
+    let body = tokio::time::timeout(WITHIN, body).await;
+    let body = body
+        .map_err(|_| Problem::bad(format!("expected a message within {} s", WITHIN.as_secs())))?;
+    let body = body.map_err(|_| {
+        Problem::bad(format!(
+            "expected one message of at most {MAX_MESSAGE} bytes"
+        ))
+    })?;
+    Ok(Request::from_parts(parts, Body::from(body.to_bytes())))
+}
 
 /// The run that the first message names, if it names one, and the request as it was.
 pub(super) async fn run_of(request: Request) -> Result<(Option<String>, Request), Problem> {
@@ -78,7 +94,6 @@ fn named(mut message: &[u8]) -> Result<Option<String>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::BodyExt as _;
     use proptest::prelude::*;
 
     fn read(bytes: Vec<u8>) -> Result<(Option<String>, Vec<u8>), Problem> {

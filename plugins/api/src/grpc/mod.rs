@@ -167,6 +167,18 @@ impl Engine {
             return unknown.into_http::<tonic::body::Body>().map(Body::new);
         };
         let streams = (method.is_client_streaming(), method.is_server_streaming());
+        // Who asks is looked at before anything is read of it; the rate is that of the resource.
+        if let Err(problem) = self.server.gate.caller(request.headers(), true) {
+            return refusal(problem);
+        }
+        gate::know(request.extensions());
+        let request = match method.is_client_streaming() {
+            true => request,
+            false => match first::whole(request).await {
+                Ok(request) => request,
+                Err(problem) => return refusal(problem),
+            },
+        };
         let codec = Dynamic(method.input());
         let mut grpc = Grpc::new(codec).max_decoding_message_size(MAX_MESSAGE);
         let call = Call {
@@ -180,6 +192,11 @@ impl Engine {
         };
         response.map(Body::new)
     }
+}
+
+fn refusal(problem: Problem) -> Response {
+    let status = Status::from(problem);
+    status.into_http::<tonic::body::Body>().map(Body::new)
 }
 
 /// The operations of a run, and the services by which clients find out what there is.
@@ -203,20 +220,20 @@ where
     A: Future<Output = Result<Response, Problem>> + Send + 'static,
 {
     let messages = Messages::new()?;
-    let described = described(&messages, gate)?;
+    let described = described(&messages, gate.clone())?;
     let path = format!("/{}/{{method}}", messages.service.full_name());
     let call = post(move |request: Request| {
-        let hand_on = hand_on.clone();
+        let (hand_on, gate) = (hand_on.clone(), gate.clone());
         async move {
+            if let Err(problem) = gate.caller(request.headers(), true) {
+                return refusal(problem);
+            }
+            gate::know(request.extensions());
             let answer = match first::run_of(request).await {
                 Ok((run, request)) => hand_on(run, request).await,
                 Err(problem) => Err(problem),
             };
-            answer.unwrap_or_else(|problem| {
-                Status::from(problem)
-                    .into_http::<tonic::body::Body>()
-                    .map(Body::new)
-            })
+            answer.unwrap_or_else(refusal)
         }
     });
     Ok(described.route(&path, call))

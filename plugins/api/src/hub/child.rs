@@ -14,6 +14,7 @@ const MAX_LINES: usize = 200;
 const MAX_LINE: u64 = 2000;
 /// What a run prints before the address of its page.
 const PAGE: &str = "page: ";
+const HERE: &str = "http://127.0.0.1:";
 
 /// Where a process is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,10 +54,12 @@ impl Child {
         let roles = [Role::Viewer, Role::Operator, Role::Owner];
         let lines = roles.iter().zip(&tokens);
         let lines = lines.map(|(role, token)| format!("{role} {}\n", token.reveal()));
-        let file = folder.join(format!("{}.tokens", tokens[0].reveal()));
+        // Arguments of a process are seen by everybody: no token is among them.
+        let file = folder.join(format!("{}.tokens", Secret::random()?.reveal()));
         write_private(&file, &lines.collect::<String>())
             .map_err(|e| format!("{}: {e}", file.display()))?;
         command
+            .env(crate::RUN_VARIABLE, &run)
             .arg("--token-file")
             .arg(&file)
             .args(last)
@@ -91,7 +94,11 @@ impl Child {
                 });
                 if let Some(out) = process.stdout.take() {
                     self.read(out, |line| {
-                        let Some(page) = line.strip_prefix(PAGE) else {
+                        let page = line.strip_prefix(PAGE);
+                        // Once: later lines are the run's own.
+                        let is_first = self.state() == State::Starting;
+                        let Some(page) = page.filter(|page| is_first && page.starts_with(HERE))
+                        else {
                             return false;
                         };
                         let host = page.trim().split('/').nth(2).unwrap_or_default();

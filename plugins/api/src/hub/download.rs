@@ -35,6 +35,7 @@ pub(super) async fn file(path: PathBuf, headers: &HeaderMap) -> Result<Response,
         Some(text) => {
             let ranges = parse_range_header(text).ok();
             let ranges = ranges.and_then(|ranges| ranges.validate(bytes).ok());
+            let ranges = ranges.filter(|_| bytes > 0);
             let Some(range) = ranges.and_then(|ranges| ranges.into_iter().next()) else {
                 let unsatisfied = [(header::CONTENT_RANGE, format!("bytes */{bytes}"))];
                 return Ok((StatusCode::RANGE_NOT_SATISFIABLE, unsatisfied).into_response());

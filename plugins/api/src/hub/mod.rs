@@ -64,6 +64,7 @@ impl Hub {
         is_secure: bool,
         folder: &std::path::Path,
     ) -> Result<Self, String> {
+        sweep(folder);
         let folder = folder.join(format!("serve-{}", std::process::id()));
         let program = Program::new(options.program.clone());
         Ok(Self {
@@ -76,5 +77,18 @@ impl Hub {
             options,
             is_secure,
         })
+    }
+}
+
+/// Removes the folders of servers that were killed.
+fn sweep(folder: &std::path::Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix("serve-"));
+        let process = process.and_then(|process| process.parse().ok());
+        if process.is_some_and(|process| !crate::place::is_there(process)) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }

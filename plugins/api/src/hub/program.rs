@@ -3,6 +3,7 @@
 use crate::problem::Problem;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -12,21 +13,23 @@ const AT_ONCE: usize = 2;
 /// The program.
 pub(super) struct Program {
     file: PathBuf,
-    room: Semaphore,
+    room: Arc<Semaphore>,
 }
 
 impl Program {
     pub(super) fn new(file: PathBuf) -> Self {
         Self {
             file,
-            room: Semaphore::new(AT_ONCE),
+            room: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
     /// A command, without the secrets of this process.
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.file);
-        command.env_remove(crate::token::TOKEN_VARIABLE);
+        command
+            .env_remove(crate::token::TOKEN_VARIABLE)
+            .env(crate::PARENT_VARIABLE, std::process::id().to_string());
         command
     }
 
@@ -36,7 +39,8 @@ impl Program {
         arguments: Vec<String>,
         within: Duration,
     ) -> Result<Output, Problem> {
-        let _place = self.room.acquire().await;
+        // Until the process has ended, also where nobody waits for it any more.
+        let place = self.room.clone().acquire_owned().await;
         let mut command = self.command();
         command
             .args(arguments)
@@ -44,6 +48,7 @@ impl Program {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let run = move || -> std::io::Result<Option<Output>> {
+            let _place = place;
             let process = command.spawn()?;
             let id = rustix::process::Pid::from_raw(process.id().cast_signed());
             let (done, is_done) = std::sync::mpsc::channel::<()>();

@@ -74,6 +74,7 @@ fn closed() -> OpenApiRouter<Arc<Hub>> {
 pub(crate) fn router(hub: Arc<Hub>) -> Result<Router, String> {
     let gate = hub.gate.clone();
     let known = from_fn_with_state(gate.clone(), gate::known);
+    let admitted = from_fn_with_state(gate.clone(), gate::admitted);
     let once = from_fn_with_state(hub.replies.clone(), idempotency::once);
     let (v1, mut api) = OpenApiRouter::with_openapi(Description::openapi())
         .nest("/v1", closed())
@@ -89,8 +90,8 @@ pub(crate) fn router(hub: Arc<Hub>) -> Result<Router, String> {
     let closed = v1
         .layer(once)
         .merge(handed_on)
-        .layer(known.clone())
-        .layer(from_fn(idempotency::bounded));
+        .layer(from_fn(idempotency::bounded))
+        .layer(known);
     let resources = closed
         .route("/v1/health", get(health))
         .merge(routes::page_of(gate.clone(), hub.is_secure))
@@ -104,7 +105,7 @@ pub(crate) fn router(hub: Arc<Hub>) -> Result<Router, String> {
         async move { hub.grpc(run, request).await }
     })?;
     Ok(engine
-        .merge(mcp::router(ask).layer(known))
+        .merge(mcp::router(ask).layer(admitted))
         .fallback_service(resources)
         .layer(from_fn_with_state(gate, gate::ours))
         .layer(from_fn(routes::finish)))
@@ -113,7 +114,9 @@ pub(crate) fn router(hub: Arc<Hub>) -> Result<Router, String> {
 impl Hub {
     /// Hands a call of gRPC to a run: the named one, or the only one.
     async fn grpc(&self, run: Option<String>, request: Request) -> Result<Response, Problem> {
-        let caller = self.gate.knows(request.headers())?;
+        let caller = self
+            .gate
+            .caller(request.headers(), gate::is_stop(&request))?;
         let child = match run {
             Some(run) => self.runs.get(&run)?,
             None => self.runs.only()?,
@@ -503,7 +506,6 @@ async fn start(
         if let Some(recording) = recording {
             command.arg(format!("--record={}", recordings.join(recording).display()));
         }
-        command.env("BECOMINGONE_PARENT", std::process::id().to_string());
         command
     };
     let child = hub
@@ -590,7 +592,8 @@ async fn stop_all(
     Extension(caller): Extension<Caller>,
 ) -> Result<StatusCode, Problem> {
     let alive = hub.runs.list().into_iter();
-    let alive = alive.filter(|child| matches!(child.state(), Life::Running(_)));
+    // One that starts is stopped as soon as it can be asked.
+    let alive = alive.filter(|child| !matches!(child.state(), Life::Ended(_)));
     let mut asked = tokio::task::JoinSet::new();
     for child in alive {
         let hub = hub.clone();

@@ -153,6 +153,19 @@ impl Call<'_> {
         }
     }
 
+    /// An agent and its run, as leases are kept.
+    fn of_run(&self, agent: &str) -> Result<String, Problem> {
+        Ok(format!("{}/{agent}", self.text("run")?.unwrap_or_default()))
+    }
+
+    /// How a person is shown an agent.
+    fn shown(&self, agent: &str) -> Result<String, Problem> {
+        Ok(match self.text("run")? {
+            Some(run) => format!("`{agent}` of the run `{run}`"),
+            None => format!("`{agent}`"),
+        })
+    }
+
     /// Has a person approve this text.
     async fn approved(&self, text: &str) -> Result<(), Not> {
         match self.mcp.approvals.decide(text, self.request, self.context).await {
@@ -519,8 +532,10 @@ impl Call<'_> {
         let path = format!("agents/{}/lease", part(&agent));
         if self.arguments.get("release") == Some(&Value::Bool(true)) {
             let question = Question::get(self.path(&path)?).method(Method::DELETE);
-            let content = self.ask(question.lease(self.mcp.held(&agent))).await?;
-            self.mcp.keep(&agent, None);
+            let content = self
+                .ask(question.lease(self.mcp.held(&self.of_run(&agent)?)))
+                .await?;
+            self.mcp.keep(&self.of_run(&agent)?, None);
             return Ok(Answer {
                 text: "it is released; what it asked for ends".to_owned(),
                 content,
@@ -543,15 +558,16 @@ impl Call<'_> {
             )
         };
         let text = format!(
-            "Let this assistant move `{agent}` for {} s, with {} and {}?",
+            "Let this assistant move {} for {} s, with {} and {}?",
+            self.shown(&agent)?,
             wanted["for_s"],
             limit("max_linear_m_s", "m/s"),
             limit("max_angular_rad_s", "rad/s")
         );
         self.approved(&text).await?;
         let content = self.post(&path, Some(Value::Object(wanted))).await?;
-        self.mcp
-            .keep(&agent, content["id"].as_str().map(str::to_owned));
+        let id = content["id"].as_str().map(str::to_owned);
+        self.mcp.keep(&self.of_run(&agent)?, id);
         Ok(Answer {
             text: format!(
                 "granted: `{agent}` may be moved for {} s, and as long as a command comes every {} s",
@@ -564,7 +580,8 @@ impl Call<'_> {
     async fn command(&self, kind: &str, mut body: Value) -> Result<Answer, Problem> {
         let agent = self.agent().await?;
         body["kind"] = json!(kind);
-        let lease = self.text("lease")?.or_else(|| self.mcp.held(&agent));
+        let held = self.mcp.held(&self.of_run(&agent)?);
+        let lease = self.text("lease")?.or(held);
         let path = self.path(&format!("agents/{}/requests", part(&agent)))?;
         let content = self
             .ask(Question::post(path, Some(body)).lease(lease))
@@ -581,7 +598,8 @@ impl Call<'_> {
     async fn clear_stop(&self) -> Result<Answer, Not> {
         let agent = self.agent().await?;
         self.approved(&format!(
-            "Clear the stop of `{agent}`, so that it may move again?"
+            "Clear the stop of {}, so that it may move again?",
+            self.shown(&agent)?
         ))
         .await?;
         let path = format!("agents/{}/clear_stop", part(&agent));

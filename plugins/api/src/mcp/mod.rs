@@ -13,9 +13,14 @@ mod text;
 mod tools;
 
 use crate::ask::Ask;
+use crate::idempotency;
 use crate::problem::Problem;
 use approval::Approvals;
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, GetPromptRequestParams, GetPromptResponse,
     Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
@@ -31,7 +36,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Largest message of a client.
-const MAX_MESSAGE: usize = 256 << 10;
+const MAX_MESSAGE: usize = 64 << 10;
+/// Most sessions over HTTP.
+const MAX_SESSIONS: usize = 64;
+/// The header with the session of a request.
+const SESSION: &str = "mcp-session-id";
 /// Sessions over HTTP say that they are alive.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
@@ -124,6 +133,21 @@ impl ServerHandler for Mcp {
     }
 }
 
+/// Refuses a client that would begin one session too many.
+async fn bounded(
+    State(sessions): State<Arc<LocalSessionManager>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let is_new = request.method() == Method::POST && !request.headers().contains_key(SESSION);
+    if is_new && sessions.sessions.read().await.len() >= MAX_SESSIONS {
+        return Err(Problem::unavailable(format!(
+            "found {MAX_SESSIONS} sessions; expected one of them to end first"
+        )));
+    }
+    Ok(next.run(request).await)
+}
+
 /// The protocol over HTTP, for the callers of this gate.
 pub(crate) fn router(ask: Ask) -> Router {
     let approvals = Approvals::default();
@@ -133,12 +157,16 @@ pub(crate) fn router(ask: Ask) -> Router {
         .disable_allowed_origins()
         .with_sse_keep_alive(Some(ALIVE_EVERY))
         .with_max_request_body_bytes(MAX_MESSAGE);
+    let sessions = Arc::new(LocalSessionManager::default());
     let service = StreamableHttpService::new(
         move || Ok(Mcp::new(ask.clone(), approvals.clone())),
-        Arc::new(LocalSessionManager::default()),
+        sessions.clone(),
         config,
     );
-    Router::new().route_service("/mcp", service)
+    Router::new()
+        .route_service("/mcp", service)
+        .layer(from_fn(idempotency::bounded))
+        .layer(from_fn_with_state(sessions, bounded))
 }
 
 /// Serves the client at standard input and output until it closes them.

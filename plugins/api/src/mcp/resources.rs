@@ -109,9 +109,11 @@ pub(super) async fn read(
     let path = uri.strip_prefix(SCHEME).ok_or_else(missing)?;
     let is_known = ["openapi.json", "agents", "places"].contains(&path)
         || path == "sensors"
-        || ["scenes/", "recordings/", "sensors/"]
+        || ["scenes/", "sensors/"]
             .iter()
-            .any(|folder| path.starts_with(folder));
+            .any(|folder| path.starts_with(folder))
+        // Not the files themselves, which are large and no text.
+        || path.starts_with("recordings/") && path.ends_with("/info");
     let page = path.strip_prefix("guide/");
     let content = match page {
         Some(page) => {

@@ -110,7 +110,7 @@ pub(crate) fn router(server: Arc<Server>) -> Result<Router, String> {
         .layer(of_run);
     let ask = Ask::Here(resources.clone());
     let gate = server.gate.clone();
-    let mcp = mcp::router(ask.clone()).layer(from_fn_with_state(gate.clone(), gate::known));
+    let mcp = mcp::router(ask.clone()).layer(from_fn_with_state(gate.clone(), gate::admitted));
     let grpc = grpc::router(ask.clone(), server)?;
     Ok(grpc
         .merge(mcp)
@@ -127,10 +127,11 @@ fn resources(server: Arc<Server>) -> Router {
             server.replies.clone(),
             idempotency::once,
         ))
+        .layer(from_fn(idempotency::bounded))
         .layer(from_fn_with_state(server.gate.clone(), gate::known));
     let (v1, mut api) = OpenApiRouter::with_openapi(Description::openapi())
         .nest("/v1", closed)
-        .nest("/v1", open())
+        .nest("/v1", open().layer(from_fn(idempotency::bounded)))
         .split_for_parts();
     api.info.version = env!("CARGO_PKG_VERSION").to_owned();
     let description = described(&api);
@@ -141,7 +142,6 @@ fn resources(server: Arc<Server>) -> Router {
         .merge(foxglove::router())
         .fallback(missing)
         .method_not_allowed_fallback(no_method)
-        .layer(from_fn(idempotency::bounded))
         .with_state(server)
 }
 
@@ -158,10 +158,10 @@ async fn of_run(
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (run, rest) = rest.split_at(end);
     let run = percent_encoding::percent_decode_str(run).decode_utf8_lossy();
-    if run != server.scene {
+    if run != server.name {
         return Err(Problem::not_found(format!(
             "found no run of this name; expected `{}`",
-            server.scene
+            server.name
         )));
     }
     let rest = match rest.strip_prefix('/') {

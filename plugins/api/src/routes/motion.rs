@@ -59,6 +59,9 @@ impl From<Refusal> for Problem {
                 Self::forbidden("found hardware that is not armed; expected a run with --arm")
             }
             Refusal::Full => Self::unavailable("found a full queue of requests; expected a pause"),
+            Refusal::LeaseOver => Self::forbidden(
+                "found a lease that ended while the command waited; expected one in force",
+            ),
             Refusal::NoTick => Self::unavailable(format!(
                 "found no tick within {} s; the command is not applied",
                 CHECKED_WITHIN.as_secs()
@@ -76,10 +79,7 @@ impl From<Refusal> for Problem {
     )
 )]
 pub(crate) async fn stop_all(State(server): State<Arc<Server>>) -> StatusCode {
-    for agent in server.board.agents().iter() {
-        // One that is gone since then has nothing to stop.
-        let _ = server.stops.push(agent, SENDER);
-    }
+    server.stop_all();
     StatusCode::NO_CONTENT
 }
 
@@ -129,6 +129,7 @@ pub(crate) async fn clear_stop(
         &agent,
         RequestKind::ClearStop,
         lasts,
+        None,
     )
     .await
 }
@@ -141,6 +142,7 @@ async fn give(
     agent: &str,
     what: RequestKind,
     lasts: Duration,
+    lease: Option<u64>,
 ) -> Result<(StatusCode, Json<AcceptedView>), Problem> {
     let number = match &server.ledger {
         None => None,
@@ -161,7 +163,7 @@ async fn give(
     };
     let given = server
         .commands
-        .give(agent, what, lasts, CHECKED_WITHIN)
+        .give(agent, what, lasts, lease, CHECKED_WITHIN)
         .await;
     let given = given.map_err(Problem::from);
     if let Some((ledger, request)) = number {
@@ -216,7 +218,9 @@ pub(crate) async fn grant(
 ) -> Result<(StatusCode, Json<Granted>), Problem> {
     caller.needs(Role::Owner)?;
     server.agent(&agent)?;
-    let granted = server.leases().grant(&agent, wanted, Instant::now())?;
+    let granted = server.leases().grant(&agent, wanted, Instant::now());
+    server.end_leases();
+    let granted = granted?;
     Ok((StatusCode::CREATED, Json(granted)))
 }
 
@@ -249,10 +253,15 @@ pub(crate) async fn release(
     server.agent(&agent)?;
     let now = Instant::now();
     match caller.role {
-        Role::Owner => server.leases().revoke(&agent, now)?,
+        Role::Owner => {
+            let revoked = server.leases().revoke(&agent, now);
+            // One that was over a moment ago ends here as well.
+            server.end_leases();
+            revoked?;
+        }
         _ => server.leases().release(&agent, lease_of(&headers)?, now)?,
     }
-    server.commands.release(agent);
+    server.end_leases();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -537,9 +546,11 @@ pub(crate) async fn request(
     caller.needs(Role::Operator)?;
     server.agent(&agent)?;
     let (what, lasts) = asked.request(&server.places)?;
-    let left = server
-        .leases()
-        .allows(&agent, lease_of(&headers)?, &what, Instant::now())?;
+    let (left, lease) =
+        server
+            .leases()
+            .allows(&agent, lease_of(&headers)?, &what, Instant::now())?;
     // Time of a run may pass faster than that of its lease, which ends it in any case.
-    give(&server, caller, &headers, &agent, what, lasts.min(left)).await
+    let lasts = lasts.min(left);
+    give(&server, caller, &headers, &agent, what, lasts, Some(lease)).await
 }

@@ -53,7 +53,7 @@ pub(crate) async fn runs(State(server): State<Arc<Server>>) -> Json<RunList> {
     };
     Json(RunList {
         runs: vec![RunEntry {
-            run: server.scene.clone(),
+            run: server.name.clone(),
             scene: server.scene.clone(),
             state,
             process: Some(std::process::id()),
