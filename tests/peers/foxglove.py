@@ -58,7 +58,7 @@ def open_socket(token=None, query="", origin=None, protocols=(PROTOCOL,)):
 
 
 class Client:
-    """What one connection was told."""
+    """What one connection received."""
 
     def __init__(self, socket):
         self.socket = socket
@@ -132,7 +132,7 @@ class Client:
             assert time.monotonic() < end, f"not within {limit} s: {what}; {self.statuses[-3:]}"
             await self.take(0.2)
 
-    async def hear(self, seconds):
+    async def listen(self, seconds):
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             await self.take(left)
@@ -332,9 +332,9 @@ async def crowd():
     def memory():
         return next(int(line.split()[1]) for line in open(status) if line.startswith("VmRSS"))
 
-    async def rate(seconds, hearing):
+    async def rate(seconds, readers):
         before, begun = get("/v1/run")["tick"], time.monotonic()
-        await asyncio.gather(asyncio.sleep(seconds), *(client.hear(seconds) for client in hearing))
+        await asyncio.gather(asyncio.sleep(seconds), *(client.listen(seconds) for client in readers))
         return (get("/v1/run")["tick"] - before) / (time.monotonic() - begun)
 
     alone = await rate(3, [])
@@ -392,7 +392,7 @@ async def steers():
     await driver.publishes(1, "/rover/cmd_vel")
     for k in range(20):
         await driver.publish(1, twist(-0.3))
-        await driver.hear(0.1)
+        await driver.listen(0.1)
     assert not driver.statuses, driver.statuses
     assert rover()["request"] == "foxglove" and rover()["velocity"]["linear_m_s"] < -0.2, rover()
     beat = time.monotonic()
@@ -480,7 +480,7 @@ async def run_and_reset():
     await operator.send(setting("pace", 2.0))
     assert (await operator.call("/resume"))["success"]
     begun, tick = time.monotonic(), get("/v1/run")["tick"]
-    await operator.hear(2)
+    await operator.listen(2)
     factor = (get("/v1/run")["tick"] - tick) / (time.monotonic() - begun) / 1000
     assert 1.5 < factor < 2.5, factor
     # A reset begins another session, with its own channels.
@@ -490,7 +490,7 @@ async def run_and_reset():
     await operator.until("another session", lambda: operator.info["sessionId"] != session)
     await operator.until("its channels", lambda: "/scene" in operator.topics() and not set(known) & set(operator.channels))
     operator.messages.clear()
-    await operator.hear(0.5)
+    await operator.listen(0.5)
     assert not operator.messages, operator.messages[:3]
     await operator.subscribe()
     await operator.until("its scene", lambda: any(t == "/scene" for t, *_ in operator.messages))

@@ -1,4 +1,4 @@
-//! One client: what it is told, what it asks for, what it publishes.
+//! One client: its topics, services and parameters, and what it publishes.
 
 #![expect(clippy::disallowed_methods, reason = "leases last by the wall clock")]
 

@@ -295,7 +295,7 @@ mod tests {
         let news = channels.news(0, 1);
         assert_eq!((news.session, news.added.len()), (1, 1));
         assert_ne!(news.added[0].id, first);
-        // Who knows it all is told nothing.
+        // A client that knows them all is sent nothing.
         assert_eq!(channels.news(1, 1).added.len(), 0);
     }
 }
