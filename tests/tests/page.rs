@@ -15,10 +15,13 @@ use std::io::{BufRead as _, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(240);
+/// A browser is started at a time: people's times are measured.
+static ONE: Mutex<()> = Mutex::new(());
 const TOKEN: &str = "owner-0123456789abcdef";
 
 /// A rover that patrols, one that only circles, and a dock.
@@ -151,6 +154,7 @@ fn play(scenario: &str, mut command: Command, folder: &Path) {
 
 #[test]
 fn goals_are_dragged_and_reached_a_stop_takes_a_tick_and_a_dead_stream_is_said() {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let run = Served::new(
         &two_rovers(),
         &["--real-time", "--rerun", "off", "--record", "run.mcap"],
@@ -164,6 +168,7 @@ fn goals_are_dragged_and_reached_a_stop_takes_a_tick_and_a_dead_stream_is_said()
 
 #[test]
 fn the_page_shows_an_alarm_with_its_cause_a_link_that_is_stale_and_the_viewer() {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let port = UdpSocket::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -182,6 +187,7 @@ fn the_page_shows_an_alarm_with_its_cause_a_link_that_is_stale_and_the_viewer() 
 
 #[test]
 fn the_page_lists_runs_and_scenes_and_starts_opens_and_ends_them() {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = folder(&[]);
     let Some(mut command) = browser("runs", folder.path()) else {
         return;

@@ -4,7 +4,7 @@ import { $, ask, base, isFree, number, ofAgent, set } from "./api.js";
 import { allow, map } from "./map.js";
 import { stream } from "./stream.js";
 
-const LEASE = { for_s: 600, heartbeat_s: 2 };
+const LEASE = { for_s: 600, heartbeat_s: 5 };
 /// Between positions of the pad, and between heartbeats (ms).
 const EVERY = 100;
 const HEARTBEAT_EVERY = 500;
