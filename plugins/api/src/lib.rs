@@ -52,7 +52,7 @@ pub use hub::HubOptions;
 pub use lease::{Granted, Shown, Wanted};
 pub use ledger::{Acknowledged, acknowledged, requests_file};
 pub use names::{grpc_api, mcp_server, rest_api, websocket_api};
-pub use place::{Found, folder, found};
+pub use place::{Found, PARENT_VARIABLE, RUN_VARIABLE, folder, found};
 pub use problem::Problem;
 pub use token::{Role, TOKEN_VARIABLE, Tokens};
 pub use view::{EventView, MountView, PlaceView, RaysView, SensorKindView, SensorView};
@@ -78,11 +78,6 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use view::{Board, ViewPlugin};
-
-/// Variable of the environment with the name of a run, by which it is found below `/v1/runs`.
-pub const RUN_VARIABLE: &str = "BECOMINGONE_RUN";
-/// Variable of the environment with the process without which this one is to end.
-pub const PARENT_VARIABLE: &str = "BECOMINGONE_PARENT";
 
 /// The port where nothing else is asked for.
 pub const PORT: u16 = 8420;

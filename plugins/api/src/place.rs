@@ -4,6 +4,11 @@ use crate::token::write_private;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// Variable of the environment with the name of a run, by which it is found below `/v1/runs`.
+pub const RUN_VARIABLE: &str = "BECOMINGONE_RUN";
+/// Variable of the environment with the process without which this one is to end.
+pub const PARENT_VARIABLE: &str = "BECOMINGONE_PARENT";
+
 /// A run of this user, as it told where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {

@@ -102,7 +102,7 @@ impl Server {
             seed,
             started: started.map_or(0, |since| since.as_millis()),
             leases: Mutex::default(),
-            name: std::env::var(crate::RUN_VARIABLE).unwrap_or_else(|_| scene.clone()),
+            name: std::env::var(crate::place::RUN_VARIABLE).unwrap_or_else(|_| scene.clone()),
             scene,
             places,
             is_secure,

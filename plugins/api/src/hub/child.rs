@@ -59,7 +59,7 @@ impl Child {
         write_private(&file, &lines.collect::<String>())
             .map_err(|e| format!("{}: {e}", file.display()))?;
         command
-            .env(crate::RUN_VARIABLE, &run)
+            .env(crate::place::RUN_VARIABLE, &run)
             .arg("--token-file")
             .arg(&file)
             .args(last)

@@ -27,9 +27,10 @@ impl Program {
     /// A command, without the secrets of this process.
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.file);
-        command
-            .env_remove(crate::token::TOKEN_VARIABLE)
-            .env(crate::PARENT_VARIABLE, std::process::id().to_string());
+        command.env_remove(crate::token::TOKEN_VARIABLE).env(
+            crate::place::PARENT_VARIABLE,
+            std::process::id().to_string(),
+        );
         command
     }
 

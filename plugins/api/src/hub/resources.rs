@@ -113,12 +113,23 @@ pub(crate) fn router(hub: Arc<Hub>) -> Result<Router, String> {
 
 impl Hub {
     /// Hands a call of gRPC to a run: the named one, or the only one.
-    async fn grpc(&self, run: Option<String>, request: Request) -> Result<Response, Problem> {
+    async fn grpc(
+        self: Arc<Self>,
+        run: Option<String>,
+        request: Request,
+    ) -> Result<Response, Problem> {
         let caller = self
             .gate
             .caller(request.headers(), gate::is_stop(&request))?;
         let child = match run {
             Some(run) => self.runs.get(&run)?,
+            // A stop is of all runs; one of them answers.
+            None if request.uri().path().ends_with("/StopAll") => {
+                stop_all(State(self.clone()), Extension(caller)).await?;
+                let mut all = self.runs.list().into_iter();
+                all.find(|child| !matches!(child.state(), Life::Ended(_)))
+                    .map_or_else(|| self.runs.only(), Ok)?
+            }
             None => self.runs.only()?,
         };
         let path = request.uri().path().to_owned();
