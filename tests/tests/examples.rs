@@ -98,6 +98,33 @@ fn hardware_in_the_loop_answers_its_readings() {
 }
 
 #[test]
+fn a_hundred_clients_watch_and_one_drives() {
+    // Of the server's crate: built with the workspace.
+    let program = executable(folder(), "hundred_clients");
+    let ran = finish(Command::new(program).args(["2", "100"]), LONG);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let count = |row: &str| {
+        let line = ran.stdout.lines().find(|line| line.starts_with(row));
+        let rest = line.unwrap_or_else(|| panic!("{}", ran.stdout))[row.len()..].trim();
+        rest.split_whitespace()
+            .next()
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+    };
+    assert!(
+        count("end of a tick to a client's view") > 1000,
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        count("request to the actuator's command") > 10,
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
 fn my_controller_drives_for_a_minute_without_a_collision() {
     let text = example("my_controller").stdout;
     assert!(text.contains("60000 ticks  60.000 s simulated"), "{text}");

@@ -10,7 +10,7 @@
 )]
 
 use becomingone_tests::served::{LIMIT, OPERATOR, OWNER, Served, VIEWER, python, schemathesis};
-use becomingone_tests::{binary, root, run, say, signal, until};
+use becomingone_tests::{binary, finish, root, run, say, signal, until};
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -79,6 +79,31 @@ fn a_run_of_several_is_asked_by_grpc_by_its_name() {
         "grpc_client.py",
         &texts(&[&hub.host, OWNER, OPERATOR, VIEWER, "s"]),
         &[],
+    );
+}
+
+#[test]
+fn the_stream_of_a_run_of_several_is_that_of_a_run() {
+    let Some(python) = python() else { return };
+    let hub = hub(&[]);
+    start(&hub, &json!({"scene": "s.ron"}));
+    let mut command = Command::new(python);
+    command
+        .arg(root().join("tests/peers/stream.py"))
+        .args([&hub.host, VIEWER]);
+    let ran = finish(&mut command, Duration::from_secs(60));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    // It is found through the server alone.
+    let mut top = Command::new(binary());
+    top.args(["top", "--once"])
+        .env("XDG_RUNTIME_DIR", hub.folder.path().join("runtime"))
+        .env("BECOMINGONE_TOKEN", VIEWER);
+    let ran = finish(&mut top, LIMIT);
+    assert!(
+        ran.stdout.contains("rover/imu"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
     );
 }
 

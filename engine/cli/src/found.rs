@@ -8,9 +8,10 @@ pub(crate) fn choose(at: Option<&str>) -> Result<Option<Found>, Failure> {
     let folder = folder().map_err(Failure::Run)?;
     let runs = found(&folder).map_err(Failure::Run)?;
     let listed = || {
-        let runs = runs
-            .iter()
-            .map(|run| format!("{} ({})", run.url, run.scene));
+        let runs = runs.iter().map(|run| match run.scene.as_str() {
+            "" => format!("{} (several runs)", run.url),
+            scene => format!("{} ({scene})", run.url),
+        });
         runs.collect::<Vec<_>>().join(", ")
     };
     match (at, runs.as_slice()) {

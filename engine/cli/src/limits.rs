@@ -12,7 +12,7 @@ pub(crate) struct LimitArgs {
     /// Most address space (bytes): what needs more ends the run.
     #[arg(long, value_name = "BYTES")]
     limit_memory: Option<u64>,
-    /// Most processor time (s): then the run ends.
+    /// Most processor time (s): then the system ends the run as by a kill, and its recording is readable to its last 0.4 s.
     #[arg(long, value_name = "SECONDS")]
     limit_cpu: Option<u64>,
 }
@@ -26,16 +26,15 @@ impl LimitArgs {
             ("--limit-memory", Resource::As, self.limit_memory),
             ("--limit-cpu", Resource::Cpu, self.limit_cpu),
         ] {
-            let Some(limit) = limit else { continue };
-            // Of processor time, the first limit ends it by a signal that closes recordings, the second at once.
-            let more = if resource == Resource::Cpu { 5 } else { 0 };
+            let Some(asked) = limit else { continue };
             let highest = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+            let limit = Some(asked.min(highest));
             let wanted = Rlimit {
-                current: Some(limit.min(highest)),
-                maximum: Some(limit.saturating_add(more).min(highest)),
+                current: limit,
+                maximum: limit,
             };
             setrlimit(resource, wanted)
-                .map_err(|e| Failure::BadInput(format!("{flag}: {limit}: {e}")))?;
+                .map_err(|e| Failure::BadInput(format!("{flag}: {asked}: {e}")))?;
         }
         Ok(())
     }

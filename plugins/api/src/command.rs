@@ -8,7 +8,7 @@ use becomingone::systems::control::refusal;
 use becomingone::systems::control::requests::RequestQueue;
 use becomingone::systems::index::EntityIndex;
 use becomingone::systems::links::OutputLinks;
-use becomingone::systems::tick::{Paused, Tick, TickSystems};
+use becomingone::systems::tick::{Paused, Reset, ResetSystems, Tick, TickSystems};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,8 +23,6 @@ pub(crate) const SENDER: &str = "api";
 pub(crate) const FOXGLOVE: &str = "foxglove";
 /// Most commands that wait for a tick.
 const MAX_WAITING: usize = 256;
-/// Leases that ended, by which commands may still wait: each waits for a second at most.
-const MAX_ENDED: usize = 4096;
 
 /// A command that waits.
 struct Command {
@@ -76,8 +74,8 @@ struct Queues {
     commands: VecDeque<Command>,
     /// Agents whose requests end now.
     released: BTreeSet<String>,
-    /// Numbers of leases that ended: commands by them are not taken any more.
-    ended: BTreeSet<u64>,
+    /// The latest lease of each agent that ended: commands by it, or by earlier ones, are not taken any more.
+    ended: BTreeMap<String, u64>,
 }
 
 impl Commands {
@@ -140,10 +138,7 @@ impl Commands {
     /// Ends what was asked for by this lease of an agent, also what waits.
     pub(crate) fn end_lease(&self, agent: String, lease: u64) {
         let mut queues = self.lock();
-        queues.ended.insert(lease);
-        while queues.ended.len() > MAX_ENDED {
-            queues.ended.pop_first();
-        }
+        queues.ended.insert(agent.clone(), lease);
         queues.released.insert(agent);
         self.0.any.store(true, Ordering::Release);
     }
@@ -156,6 +151,7 @@ impl Plugin for CommandPlugin {
     fn build(&self, app: &mut App) {
         app.insert_resource(self.0.clone())
             .init_resource::<Given>()
+            .add_systems(Reset, forget.in_set(ResetSystems::Gather))
             .add_systems(
                 Tick,
                 // It changes the queue of the next tick alone.
@@ -202,7 +198,11 @@ fn take(world: &mut World) {
         if command.reply.is_closed() {
             continue;
         }
-        if command.lease.is_some_and(|lease| ended.contains(&lease)) {
+        let ended = ended.get(&command.agent);
+        if command
+            .lease
+            .is_some_and(|lease| ended.is_some_and(|ended| lease <= *ended))
+        {
             let _ = command.reply.send(Err(Refusal::LeaseOver));
             continue;
         }
@@ -237,6 +237,11 @@ fn take(world: &mut World) {
 /// The last command that was given to each agent, and the tick that applies it: in a pause it waits for that.
 #[derive(Resource, Default)]
 struct Given(BTreeMap<String, (u64, &'static str, RequestKind)>);
+
+/// Forgets what was given before a reset, which drops requests that wait.
+fn forget(mut given: ResMut<Given>) {
+    given.0.clear();
+}
 
 fn drive(world: &World, agent: &str) -> Option<Entity> {
     let agent = world.resource::<EntityIndex>().entity(agent)?;

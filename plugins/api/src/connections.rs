@@ -85,12 +85,14 @@ impl Connections {
     }
 }
 
-impl Open {
+impl Connection {
     /// By this task it is served.
-    pub(crate) fn served_by(connection: &Arc<Connection>, task: AbortHandle) {
-        *lock(&connection.task) = Some(task);
+    pub(crate) fn served_by(&self, task: AbortHandle) {
+        *lock(&self.task) = Some(task);
     }
+}
 
+impl Open {
     pub(crate) fn connection(&self) -> Arc<Connection> {
         self.connection.clone()
     }

@@ -371,8 +371,14 @@ impl Opened {
         after: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Serving, ApiError> {
         let token_file = self.token_file.as_deref();
-        let place = Place::write(&self.folder, &self.url, scene, token_file);
-        let place = place.map_err(ApiError::Token)?;
+        // A run of a server of several is found through that.
+        let place = match std::env::var_os(RUN_VARIABLE) {
+            Some(_) => None,
+            None => {
+                let place = Place::write(&self.folder, &self.url, scene, token_file);
+                Some(place.map_err(ApiError::Token)?)
+            }
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("api")
@@ -436,7 +442,7 @@ pub struct Serving {
     token_file: Option<PathBuf>,
     end: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
-    _place: Place,
+    _place: Option<Place>,
 }
 
 impl Serving {

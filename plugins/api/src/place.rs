@@ -16,7 +16,7 @@ pub struct Found {
     pub url: String,
     /// Its process.
     pub process: u32,
-    /// Name of its scene.
+    /// Name of its scene; empty of a server of several runs.
     pub scene: String,
     /// File of its token; none where it has other ones.
     pub token_file: Option<PathBuf>,

@@ -230,7 +230,7 @@ pub(crate) async fn accept(
                 }
             }
         });
-        Open::served_by(&held, task.abort_handle());
+        held.served_by(task.abort_handle());
     }
 }
 

@@ -26,8 +26,8 @@ cargo xtask test      what CI runs: words, floors, format, lints, docs, build, a
 cargo xtask words     spelling, and words that this project does not use
 cargo xtask floors    imports that go up, and all circles of imports
 cargo xtask peers     install what the tests compare against, most of it in target/peers
-cargo xtask soak      each feature alone, packages, random inputs, an hour of serial streams, every robot
-                      description of 16 wheels against MuJoCo and for 5 s; then surprise
+cargo xtask soak      each feature alone, packages, random inputs, an hour of serial streams, a hundred kills,
+                      every robot description of 16 wheels against MuJoCo and for 5 s; then surprise
 cargo xtask sweep BINARY FOLDER..  the robot descriptions below some folders alone
 cargo xtask surprise  false alarms and missed faults, over thousands of simulated seconds
 cargo xtask detection  faults in the recordings of BECOMINGONE_TEST_DATA, by `analyze` and by classical methods;

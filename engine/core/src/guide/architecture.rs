@@ -91,8 +91,8 @@
 //! The set `Ingest` is the only entry of external data. Each reading of a driver, each row of a recording and each
 //! external command becomes a [`Frame`](crate::components::link::Frame); frames enter in the order of link and sequence
 //! number. An external command is a [`Request`](crate::components::request::Request): sender, agent, command and
-//! expiry. [`engine.command`](crate::CoherenceEngine::command), the stick of `--interactive` and `--mqtt` create one, and so will
-//! network interfaces. It takes precedence over the agent's controller until it expires, half a second by default.
+//! expiry. [`engine.command`](crate::CoherenceEngine::command), the stick of `--interactive`, `--mqtt` and
+//! all interfaces of `--serve` create one. It takes precedence over the agent's controller until it expires, half a second by default.
 //!
 //! Requests of one tick are applied in a defined order: stops first, then the others in the order of their arrival, then
 //! sticks. The last one that an agent accepts is in force; one that it cannot follow is refused with an event that

@@ -284,7 +284,7 @@ struct Given {
 }
 
 impl Hub {
-    /// A scene as it is given to the program. `keep` leaves the file of a text until the end of the server.
+    /// A scene as it is given to the program.
     fn given(&self, which: &Which) -> Result<Given, Problem> {
         let (name, what, file) = match (&which.scene, &which.text) {
             (Some(name), None) => (name.clone(), self.scenes.find(name)?, None),

@@ -35,8 +35,6 @@ use session::Mcp;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Largest message of a client.
-const MAX_MESSAGE: usize = 64 << 10;
 /// Most sessions over HTTP.
 const MAX_SESSIONS: usize = 64;
 /// The header with the session of a request.
@@ -155,8 +153,7 @@ pub(crate) fn router(ask: Ask) -> Router {
     let config = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()
         .disable_allowed_origins()
-        .with_sse_keep_alive(Some(ALIVE_EVERY))
-        .with_max_request_body_bytes(MAX_MESSAGE);
+        .with_sse_keep_alive(Some(ALIVE_EVERY));
     let sessions = Arc::new(LocalSessionManager::default());
     let service = StreamableHttpService::new(
         move || Ok(Mcp::new(ask.clone(), approvals.clone())),

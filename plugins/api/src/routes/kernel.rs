@@ -69,7 +69,7 @@ impl Server {
             Some(Some(found)) => Ok(found),
             Some(None) => Err(Problem::not_found("found an agent without it")),
             None => Err(Problem::unavailable(format!(
-                "found no tick within {} s: the run has not started, has ended, or its ticks are long",
+                "found no answer of a tick within {} s: the run has not started, has ended, its ticks are long, or too many ask",
                 TICK_WITHIN.as_secs()
             ))),
         }
