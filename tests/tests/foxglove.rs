@@ -11,7 +11,7 @@ use becomingone_tests::{Ran, finish, folder, root, run, say};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(120);

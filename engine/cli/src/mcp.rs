@@ -20,7 +20,7 @@ Exit status: 0 the client closed its side, 1 the server failed, 2 bad input.";
 /// Arguments of `mcp`.
 #[derive(Args)]
 pub(crate) struct Mcp {
-    /// Folder with scenes (.ron) that may be run, beside the built-in ones, where no run is found.
+    /// Folder with scenes (.ron) that may be run, beside the built-in ones; runs are then hosted here, none is looked for.
     scenes: Option<PathBuf>,
     /// Address of the server [default: the only one of this user, else one that starts runs itself].
     #[arg(long, value_name = "URL", conflicts_with = "scenes")]

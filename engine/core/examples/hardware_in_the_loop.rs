@@ -4,7 +4,7 @@
 //! arrives. Printed: how late ticks begin, how long they take, and the time from a reading to its command.
 //!
 //! ```text
-//! cargo run --release --example hardware_in_the_loop -- [SECONDS] [--rt] [--busy]
+//! cargo run --release -p becomingone --example hardware_in_the_loop -- [SECONDS] [--rt] [--busy]
 //! ```
 //!
 //! `--rt`: as `becomingone run --rt`. `--busy`: as many threads as CPUs compute beside it.

@@ -229,8 +229,8 @@ fn own_kinds() -> Result<(), String> {
 /// Unit tests of the floors below the plugins, with debug assertions and overflow checks.
 ///
 /// The settings are of these crates alone and of no profile: their dependencies are those of the other tests, and the
-/// shipped program has none of it. `becomingone-tests` is there for its features, which are the whole workspace's:
-/// without it cargo would compile bevy and rapier again with fewer features.
+/// shipped program has none of it. This package has no library to test, it is there for the features of `whole`:
+/// without them cargo would compile bevy and rapier again.
 fn checked() -> Command {
     let mut tests = cargo(&["test", "--release", "--lib", "--no-fail-fast"]);
     for name in CHECKED {
@@ -240,7 +240,7 @@ fn checked() -> Command {
             tests.args(["--config", &setting]);
         }
     }
-    tests.args(["--package", "becomingone-tests"]);
+    tests.args(["--package", "xtask", "--features", "xtask/whole"]);
     tests
 }
 

@@ -84,7 +84,7 @@
 //! memory; it says what was refused, and `becomingone doctor` how to allow it. The summary of every paced run has how late
 //! ticks began and how long they took. With a device on a pseudo-terminal that sends a thousand readings a second and
 //! takes a command for each tick, beside a simulated rover with lidar and IMU
-//! (`cargo run --release --example hardware_in_the_loop -- 15 [--rt] [--busy]`, us):
+//! (`cargo run --release -p becomingone --example hardware_in_the_loop -- 15 [--rt] [--busy]`, us):
 //!
 //! | p50, p99, max | ticks begin late | ticks take | reading to command | ticks late by more than one |
 //! |---|---|---|---|---|
