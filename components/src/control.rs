@@ -44,6 +44,19 @@ pub trait ControllerKind: Kind {
     /// Removes its goals: agents that are equal without them are the same machine.
     fn forget_goals(&mut self) {}
 
+    /// The numbers that may be changed in a run, by the names of their scene fields: a request of the kind
+    /// [`Set`](crate::request::RequestKind::Set) names one as `controller.speed_m_s`. They are checked by
+    /// [`check`](Self::check), as those of a scene, and taken by [`tune`](Self::tune).
+    fn numbers(&mut self) -> Vec<(&'static str, &mut f64)> {
+        Vec::new()
+    }
+
+    /// Takes changed [`numbers`](Self::numbers) into the components of [`spawn`](Self::spawn); what the agent has done so
+    /// far stays.
+    fn tune(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>) {
+        let _ = (agent, body);
+    }
+
     /// Adds components to its agent at the start of a run. The components of an earlier run are gone.
     fn spawn(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>);
 
@@ -105,6 +118,12 @@ pub trait AnyController: AnyKind {
     fn without_end(&self) -> Arc<dyn AnyController>;
     /// [`ControllerKind::forget_goals`], of a copy.
     fn without_goals(&self) -> Arc<dyn AnyController>;
+    /// [`ControllerKind::numbers`], and their values.
+    fn numbers(&self) -> Vec<(&'static str, f64)>;
+    /// A copy with this number changed; none where the kind has no number of this name.
+    fn with_number(&self, name: &str, value: f64) -> Option<Arc<dyn AnyController>>;
+    /// [`ControllerKind::tune`].
+    fn tune(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>);
     /// [`ControllerKind::spawn`].
     fn spawn(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>);
 }
@@ -145,6 +164,24 @@ impl<K: ControllerKind> AnyController for K {
         Arc::new(own)
     }
 
+    fn numbers(&self) -> Vec<(&'static str, f64)> {
+        let mut own = self.clone();
+        let numbers = ControllerKind::numbers(&mut own);
+        numbers.into_iter().map(|(name, x)| (name, *x)).collect()
+    }
+
+    fn with_number(&self, name: &str, value: f64) -> Option<Arc<dyn AnyController>> {
+        let mut own = self.clone();
+        let mut numbers = ControllerKind::numbers(&mut own).into_iter();
+        let (_, number) = numbers.find(|(known, _)| *known == name)?;
+        *number = value;
+        Some(Arc::new(own))
+    }
+
+    fn tune(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>) {
+        ControllerKind::tune(self, agent, body);
+    }
+
     fn spawn(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>) {
         ControllerKind::spawn(self, agent, body);
     }
@@ -159,6 +196,10 @@ impl<K: ControllerKind> From<K> for Named<dyn AnyController> {
         Self::of(Arc::new(kind))
     }
 }
+
+/// The controller of an agent, as it is now: that of the scene, with the numbers that requests have changed.
+#[derive(Component, Clone, Debug)]
+pub struct ControlledBy(pub Named<dyn AnyController>);
 
 /// Waypoints, in order.
 #[derive(Component, Clone, Debug, PartialEq)]

@@ -247,6 +247,8 @@ pub struct Fault {
     pub until_ns: u64,
     /// Whether it is active now.
     pub active: bool,
+    /// Whether a request began it; the scene otherwise.
+    pub is_requested: bool,
     /// Random numbers for lost readings.
     pub rng: Rng,
 }
@@ -278,6 +280,7 @@ impl Fault {
                 .for_s
                 .map_or(u64::MAX, |for_s| ns(spec.at_s).saturating_add(ns(for_s))),
             active: false,
+            is_requested: false,
             rng,
         })
     }

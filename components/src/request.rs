@@ -110,9 +110,36 @@ pub enum RequestKind {
         /// -1 to 1 of the drive's sharpest turn, left positive.
         left: f64,
     },
+    /// A [number](crate::control::ControllerKind::numbers) of the agent's controller, until the next one or a reset. It
+    /// replaces no request in force, and is taken while a stop is latched.
+    Set {
+        /// Path in the agent's description: `controller.speed_m_s`.
+        parameter: String,
+        /// In the unit of the scene's field.
+        value: f64,
+    },
+    /// A fault of a simulated sensor, or of a simulated drive, from this tick on; as [`Set`](Self::Set) otherwise.
+    Fault {
+        /// As in a scene, without the agent: `imu/gyro_z`.
+        target: String,
+        /// As in a scene: `Bias(0.1)`.
+        kind: String,
+        /// Duration (s); none: until [`EndFaults`](Self::EndFaults), or a reset.
+        for_s: Option<f64>,
+    },
+    /// End of the faults that were requested of the agent; those of the scene go on.
+    EndFaults,
 }
 
 impl RequestKind {
+    /// Whether it is done in the tick that it enters, and moves nothing by itself.
+    pub fn is_immediate(&self) -> bool {
+        matches!(
+            self,
+            Self::Set { .. } | Self::Fault { .. } | Self::EndFaults
+        )
+    }
+
     /// Whether it is one of a stream, which the next one replaces: the twist of a stick, for example.
     pub fn is_streamed(&self) -> bool {
         match self {
@@ -124,7 +151,10 @@ impl RequestKind {
             | Self::ClearStop
             | Self::GoTo { .. }
             | Self::Move { .. }
-            | Self::Turn { .. } => false,
+            | Self::Turn { .. }
+            | Self::Set { .. }
+            | Self::Fault { .. }
+            | Self::EndFaults => false,
         }
     }
 
@@ -139,7 +169,9 @@ impl RequestKind {
     /// Whether every number is finite.
     pub fn is_finite(&self) -> bool {
         match self {
-            Self::Stop | Self::ClearStop => true,
+            Self::Stop | Self::ClearStop | Self::EndFaults => true,
+            Self::Set { value: x, .. } => x.is_finite(),
+            Self::Fault { for_s, .. } => for_s.is_none_or(f64::is_finite),
             Self::Move { distance_m: x } | Self::Turn { angle_rad: x } => x.is_finite(),
             Self::Twist {
                 linear_m_s: a,
@@ -180,6 +212,16 @@ impl fmt::Display for RequestKind {
             } => write!(f, "{speed_m_s} m/s, wheels at {steering_rad} rad"),
             Self::Joints { positions, .. } => write!(f, "targets of {} joints", positions.len()),
             Self::Stick { forward, left } => write!(f, "stick at {forward}, {left}"),
+            Self::Set { parameter, value } => write!(f, "set {parameter} to {value}"),
+            Self::Fault {
+                target,
+                kind,
+                for_s,
+            } => match for_s {
+                Some(for_s) => write!(f, "fault {kind} of {target} for {for_s} s"),
+                None => write!(f, "fault {kind} of {target}"),
+            },
+            Self::EndFaults => f.write_str("end the requested faults"),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! are checked where the file is read, with the place of each error.
 
 use crate::body::{Mesh, RobotModel};
-use crate::control::AnyController;
+use crate::control::{AgentBody, AnyController};
 use crate::drive::Drive;
 use crate::fault::FaultSpec;
 use crate::fleet::FleetSpec;
@@ -483,6 +483,17 @@ pub struct LoadedAgent {
 }
 
 impl LoadedAgent {
+    /// The body, as controllers find it; `track` is the world's.
+    pub fn body<'a>(&'a self, track: Option<&'a Track>) -> AgentBody<'a> {
+        AgentBody {
+            model: self.model.as_ref(),
+            drive: self.drive.as_ref(),
+            servos: self.servos.as_ref(),
+            vehicle: self.vehicle.as_ref(),
+            track,
+        }
+    }
+
     /// Number of wheels or joints with encoders.
     pub fn encoded(&self) -> usize {
         match (&self.vehicle, &self.drive, &self.servos) {

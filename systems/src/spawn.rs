@@ -19,7 +19,7 @@ use crate::threads::{Threads, ThreadsError, use_threads};
 use crate::tick::Reset;
 use crate::vehicle::build::spawn_vehicle;
 use becomingone_components::coherence::{Channels, Coherence, KernelTick, MAX_CHANNELS};
-use becomingone_components::control::{AgentBody, ControllerInputs};
+use becomingone_components::control::{AgentBody, ControlledBy, ControllerInputs};
 use becomingone_components::scene::{
     Agent, AgentSpec, BlendSpec, CoherenceSpec, FromScene, LoadedScene, MasterSpec, SceneSpec,
     SensorSpec, WitnessSpec, default_emissary_window_s, default_kernel_rate_hz,
@@ -100,14 +100,7 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
     }
     let mut agents = Vec::new();
     for (index, spec) in scene.agents.iter().enumerate() {
-        let body = &loaded.agents[index];
-        let body = AgentBody {
-            model: body.model.as_ref(),
-            drive: body.drive.as_ref(),
-            servos: body.servos.as_ref(),
-            vehicle: body.vehicle.as_ref(),
-            track: loaded.track.as_deref(),
-        };
+        let body = loaded.agents[index].body(loaded.track.as_deref());
         agents.push(spawn_agent(world, scene, spec, body)?);
     }
     spawn_fleet(world, scene, &agents);
@@ -176,8 +169,12 @@ fn spawn_agent(
     };
     world.entity_mut(agent).insert(inputs);
     sources::spawn_drive_source(world, agent, spec);
-    if let Some(controller) = spec.controller.as_ref().and_then(|c| c.value()) {
-        controller.spawn(&mut world.entity_mut(agent), &body);
+    if let Some(named) = &spec.controller
+        && let Some(controller) = named.value()
+    {
+        let mut agent = world.entity_mut(agent);
+        controller.spawn(&mut agent, &body);
+        agent.insert(ControlledBy(named.clone()));
     }
     spawn_kernel(world, agent, spec, body, &sensors)?;
     if let Some(limits) = spec.governor {

@@ -127,6 +127,9 @@ refused(
     drive={"linear_m_s": 0.5},
 )
 call("Heartbeat", operator, agent="rover", lease=lease)
+numbers = {p.name: p.value for p in call("ListParameters", viewer, agent="rover").parameters}
+assert numbers["controller.speed_m_s"] == 0.4, numbers
+assert not call("ListFaults", viewer, agent="rover").faults
 
 # The same key again does nothing.
 key = {"idempotency_key": "once", "agent": "rover", "lease": lease, **drive}
@@ -186,6 +189,21 @@ refused(
 )
 refused(grpc.StatusCode.PERMISSION_DENIED, "owner", "ClearStop", token=operator, agent="rover")
 call("ClearStop", agent="rover")
+call("ReleaseLease", operator, agent="rover", lease=lease)
+
+# Numbers and faults.
+lease = call("GrantLease", agent="rover", for_s=60, heartbeat_s=30).id
+told = {"token": operator, "agent": "rover", "lease": lease}
+call("Command", **told, set={"parameter": "controller.speed_m_s", "value": 0.25})
+call("Command", **told, fault={"target": "imu/gyro_z", "fault": "Bias(0.1)"}, for_s=30)
+time.sleep(0.2)
+numbers = {p.name: p.value for p in call("ListParameters", viewer, agent="rover").parameters}
+assert numbers["controller.speed_m_s"] == 0.25, numbers
+(fault,) = call("ListFaults", viewer, agent="rover").faults
+assert fault.target == "imu/gyro_z" and fault.is_active and fault.is_requested, fault
+assert abs(fault.until_s - fault.from_s - 30) < 1e-6, fault
+call("Command", **told, end_faults={})
+refused(grpc.StatusCode.INVALID_ARGUMENT, "did you mean", "Command", **told, fault={"target": "imu", "fault": "Freezed"})
 call("ReleaseLease", operator, agent="rover", lease=lease)
 
 # The run as a whole.

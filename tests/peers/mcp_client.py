@@ -21,7 +21,7 @@ from mcp.client.streamable_http import streamable_http_client
 TOOLS = {
     "status", "diagnose", "history", "explain_event", "recall", "read_sensor", "list_scenes", "list_runs", "run_scene",
     "end_run", "score", "record", "pause", "step", "set", "reset", "lease", "drive", "move", "go_to", "stop",
-    "clear_stop",
+    "clear_stop", "fault",
 }  # fmt: skip
 
 
@@ -111,6 +111,15 @@ async def moves(client, person):
     person.action = "accept"
     await ask(client, "clear_stop", agent="rover")
     assert "Clear the stop of `rover`" in person.asked[-1]
+    await ask(client, "lease", agent="rover", release=True)
+    granted = await ask(client, "lease", agent="rover", for_s=30)
+    of_it = {"agent": "rover", "lease": granted.structured_content["id"]}
+    await ask(client, "set", **of_it, parameter="controller.speed_m_s", value=0.3)
+    await refused(client, "did you mean", "set", **of_it, parameter="controller.speed", value=1)
+    await refused(client, "not both", "set", rate=1, parameter="controller.speed_m_s", value=1)
+    await ask(client, "fault", **of_it, target="imu/gyro_z", fault="Bias(0.2)", for_s=20)
+    await refused(client, "did you mean", "fault", **of_it, target="imu", fault="Freezed")
+    await ask(client, "fault", **of_it, end=True)
     await ask(client, "lease", agent="rover", release=True)
 
 

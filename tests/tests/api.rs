@@ -191,9 +191,71 @@ fn goals_are_reached_and_an_answer_is_given_once() {
 }
 
 #[test]
+fn numbers_and_faults_need_a_lease_without_limits() {
+    let run = Served::new(&[]);
+    let slow = json!({"kind": "set", "parameter": "controller.speed_m_s", "value": 0.2});
+    let fault =
+        json!({"kind": "fault", "target": "imu/gyro_z", "fault": "Bias(0.4)", "for_s": 600});
+    let limited = run.lease(&json!({"for_s": 60, "heartbeat_s": 60, "max_linear_m_s": 0.5}));
+    for what in [&slow, &fault] {
+        assert_eq!(run.request(OPERATOR, "", what).0, 403);
+        let (status, problem) = run.request(OPERATOR, &limited, what);
+        assert_eq!(status, 403, "{problem}");
+    }
+    let path = "/v1/agents/rover/lease";
+    assert_eq!(run.ask(OWNER, "DELETE", path, "", "").0, 204);
+    let lease = run.lease(&json!({"for_s": 60, "heartbeat_s": 60}));
+    for what in [&slow, &fault] {
+        let (status, accepted) = run.request(OPERATOR, &lease, what);
+        assert_eq!(status, 202, "{accepted}");
+    }
+    run.until("its own controller, slower", |rover| {
+        let speed = rover["velocity"]["linear_m_s"].as_f64().unwrap();
+        rover["mode"] == "controller" && (0.1..0.25).contains(&speed)
+    });
+    let parameters = run.get("/v1/agents/rover/parameters");
+    assert_eq!(
+        parameters["parameters"][0],
+        json!({"name": "controller.speed_m_s", "value": 0.2})
+    );
+    let faults = run.get("/v1/agents/rover/faults");
+    assert_eq!(faults["faults"][0]["target"], "imu/gyro_z", "{faults}");
+    assert_eq!(faults["faults"][0]["is_active"], true, "{faults}");
+    let end = json!({"kind": "end_faults"});
+    assert_eq!(run.request(OPERATOR, &lease, &end).0, 202);
+    until(LIMIT, "the end of the fault", || {
+        run.get("/v1/agents/rover/faults")["faults"][0]["is_active"] == false
+    });
+    for (wrong, expected) in [
+        (
+            json!({"kind": "set", "parameter": "controller.speed", "value": 1}),
+            "did you mean `controller.speed_m_s`",
+        ),
+        (
+            json!({"kind": "fault", "target": "imu", "fault": "Freezed"}),
+            "did you mean `Freeze`",
+        ),
+    ] {
+        let (status, problem) = run.request(OPERATOR, &lease, &wrong);
+        assert_eq!(status, 400, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(expected), "{detail}");
+    }
+    let long = json!({"kind": "fault", "target": "x".repeat(300), "fault": "Freeze"});
+    assert_eq!(run.request(OPERATOR, &lease, &long).0, 400);
+}
+
+#[test]
 fn a_run_that_was_driven_from_outside_verifies() {
     let run = Served::new(&["--record", "run.mcap"]);
     let lease = run.lease(&json!({"for_s": 60, "heartbeat_s": 60}));
+    for what in [
+        json!({"kind": "set", "parameter": "controller.speed_m_s", "value": 0.3}),
+        json!({"kind": "fault", "target": "imu", "fault": "Freeze", "for_s": 0.2}),
+        json!({"kind": "end_faults"}),
+    ] {
+        assert_eq!(run.request(OPERATOR, &lease, &what).0, 202);
+    }
     for speed in [0.3, -0.2, 0.4] {
         let what =
             json!({"kind": "drive", "linear_m_s": speed, "angular_rad_s": 0.5, "for_s": 0.3});

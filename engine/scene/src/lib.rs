@@ -10,7 +10,7 @@
 //! - `renamed`: old names of keys; `warnings`: odometry without encoders.
 //! - `references`, `vehicle`, `track`: files that a scene names.
 //! - `reach`: warnings of starts and waypoints that cannot be reached.
-//! - `faults`, `channels`: check that the sensors of faults and self-models exist.
+//! - `channels`: checks that the sensors of self-models exist.
 //! - `dropped`: default scene of a robot description.
 //! - `resolved`: the resolved scene as text.
 //! - `diagnostic`: errors with their places.
@@ -20,7 +20,6 @@ mod channels;
 mod check;
 mod diagnostic;
 mod dropped;
-mod faults;
 mod kinds;
 mod merge;
 mod overlay;

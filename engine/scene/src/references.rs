@@ -2,7 +2,7 @@
 
 use super::assets::{self, BUILT_IN};
 use super::diagnostic::Diagnostics;
-use super::{channels, faults, vehicle};
+use super::{channels, vehicle};
 use becomingone_components::body::{Mesh, RobotModel};
 use becomingone_components::check::Checks;
 use becomingone_components::coherence::MAX_CHANNELS;
@@ -20,6 +20,7 @@ use becomingone_components::vehicle::VehicleModel;
 use becomingone_model::{
     Files, MissingAllowed, did_you_mean, find_drive, find_servos, load_mesh, load_robot,
 };
+use becomingone_systems::faults;
 use becomingone_systems::sensing::Encoders;
 use glam::Vec3;
 use std::collections::{BTreeMap, HashMap};
@@ -71,26 +72,12 @@ impl References<'_, '_, '_> {
             channels::check(agent, index, body.encoded(), self.diagnostics);
             loaded.push(body);
         }
-        let encoded = |index: usize| {
-            let body: &LoadedAgent = &loaded[index];
-            let is_driven = body.vehicle.is_some() || body.drive.is_some() || body.servos.is_some();
-            is_driven.then(|| body.encoded())
-        };
-        let powered = |index: usize| {
-            let body = &loaded[index];
-            // An unreadable model has already been reported.
-            if body.model.is_none() && scene.agents[index].model.is_some() {
-                return None;
+        for (k, fault) in scene.faults.iter().enumerate() {
+            if let Err(wrong) = faults::check(&scene, &loaded, fault) {
+                let at = format!("faults[{k}].{}", wrong.field);
+                self.diagnostics.wrong(&at, wrong.found, &wrong.expected);
             }
-            let wheels = match (&body.vehicle, &body.drive) {
-                (Some(vehicle), _) => vehicle.wheels.iter().map(|w| w.driven).collect(),
-                (None, Some(drive)) => vec![true; drive.wheels.len()],
-                (None, None) => Vec::new(),
-            };
-            let joints = body.servos.as_ref().map_or(0, |s| s.0.len());
-            Some(faults::DrivenParts { wheels, joints })
-        };
-        faults::check(&scene, encoded, powered, self.diagnostics);
+        }
         let mut meshes = Vec::new();
         for (index, obstacle) in scene.world.obstacles.iter_mut().enumerate() {
             meshes.push(self.mesh(obstacle, index));

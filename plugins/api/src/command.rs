@@ -208,7 +208,7 @@ fn take(world: &mut World) {
         }
         let lasts_ns = u64::try_from(command.lasts.as_nanos()).unwrap_or(u64::MAX);
         let expires_ns = now_ns.saturating_add(lasts_ns);
-        let moves = command.what != RequestKind::ClearStop;
+        let moves = moves(&command.what);
         let given = (command.sender, command.agent.clone(), command.what.clone());
         let done = check(world, &command.agent, &command.what).and_then(|()| {
             let queued = queue.push(Request {
@@ -259,10 +259,15 @@ fn check(world: &World, agent: &str, what: &RequestKind) -> Result<(), Refusal> 
     let armed = world
         .get_resource::<OutputLinks>()
         .is_some_and(|outputs| outputs.armed);
-    if is_hardware && !armed && *what != RequestKind::ClearStop {
+    if is_hardware && !armed && moves(what) {
         return Err(Refusal::NotArmed);
     }
     Ok(())
+}
+
+/// Whether a request is one that an actuator follows.
+fn moves(what: &RequestKind) -> bool {
+    *what != RequestKind::ClearStop && !what.is_immediate()
 }
 
 /// A command of standstill, of the kind of an agent's drive, and the sender of the request that it replaces; none where

@@ -1,7 +1,9 @@
 //! Requests enter the tick: each is accepted, or refused with an event.
 
+use super::parameters;
 use super::refusal::{Refusal, check};
 use super::stop::{self, StopQueue};
+use crate::faults;
 use crate::index::EntityIndex;
 use becomingone_components::event::{AgentEvent, EventKind};
 use becomingone_components::request::{
@@ -76,15 +78,39 @@ pub(super) fn accept(world: &mut World, request: &Request) {
         return;
     }
     let sender = plain_sender(&request.sender).into_owned();
-    match request.what {
+    match &request.what {
         RequestKind::Stop => latch(world, agent, &request.agent, sender, now_ns),
         RequestKind::ClearStop => clear(world, agent, &request.agent, sender, now_ns),
+        RequestKind::Set { parameter, value } => {
+            parameters::set(world, agent, &request.agent, parameter, *value);
+            done(world, request, sender, now_ns);
+        }
+        RequestKind::Fault {
+            target,
+            kind,
+            for_s,
+        } => {
+            faults::request::begin(world, &request.agent, target, kind, *for_s);
+            done(world, request, sender, now_ns);
+        }
+        RequestKind::EndFaults => {
+            faults::request::end(world, agent);
+            done(world, request, sender, now_ns);
+        }
         _ => {
             let why = format!("replaced by a request of {sender}");
             drop_active(world, agent, &request.agent, why, now_ns);
             begin_request(world, agent, request, sender, now_ns);
         }
     }
+}
+
+/// Event of a request that is done at once.
+fn done(world: &mut World, request: &Request, sender: String, now_ns: u64) {
+    let what = request.what.to_string();
+    log::info!("{}: request of {sender}: {what}", request.agent);
+    let done = EventKind::RequestDone { sender, what };
+    emit(world, &request.agent, done, now_ns);
 }
 
 fn begin_request(world: &mut World, agent: Entity, request: &Request, sender: String, now_ns: u64) {

@@ -8,6 +8,7 @@
 //!   [`refusal`]: which requests an agent follows.
 //! - [`teleop`]: a stick that sends requests.
 //! - [`drive`]: a twist becomes wheel speeds, and torques of the joints' motors.
+//! - [`parameters`]: numbers of controllers that requests change.
 //! - [`motions`]: motions of joints, as a kind of controller.
 //! - `moves`: a distance or an angle by odometry, on request.
 //! - `robot`: a body, its drive and its servos.
@@ -23,6 +24,7 @@ pub(crate) mod located;
 pub mod motions;
 pub(crate) mod moves;
 pub mod orbit;
+pub mod parameters;
 pub mod patrol;
 pub mod pursuit;
 pub mod refusal;

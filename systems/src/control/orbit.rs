@@ -83,6 +83,24 @@ impl ControllerKind for OrbitSpec {
         Some(self.localisation)
     }
 
+    fn numbers(&mut self) -> Vec<(&'static str, &mut f64)> {
+        // A fleet sets the rate of those without one.
+        let rate = self.rate_hz.as_mut().map(|rate| ("rate_hz", rate));
+        let radius = ("radius_m", &mut self.radius_m);
+        [radius].into_iter().chain(rate).collect()
+    }
+
+    fn tune(&self, agent: &mut EntityWorldMut<'_>, _: &AgentBody<'_>) {
+        let Some(mut orbit) = agent.get_mut::<Orbit>() else {
+            return;
+        };
+        orbit.radius_m = self.radius_m;
+        if let Some(rate_hz) = self.rate_hz {
+            orbit.omega_rad_s = TAU * rate_hz;
+            orbit.rate_rad_s = orbit.omega_rad_s;
+        }
+    }
+
     fn spawn(&self, agent: &mut EntityWorldMut<'_>, _: &AgentBody<'_>) {
         // Without a rate of its own, the fleet sets it.
         let omega_rad_s = TAU * self.rate_hz.unwrap_or_default();

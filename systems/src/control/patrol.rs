@@ -75,6 +75,15 @@ impl Patrol {
             localisation: Localisation::default(),
         }
     }
+
+    fn controller(&self) -> PatrolController {
+        PatrolController {
+            speed_m_s: self.speed_m_s,
+            lookahead_m: self.lookahead_m,
+            clearance_m: self.clearance_m,
+            localisation: self.localisation,
+        }
+    }
 }
 
 impl Kind for Patrol {
@@ -117,16 +126,33 @@ impl ControllerKind for Patrol {
         self.waypoints_m.clear();
     }
 
+    fn numbers(&mut self) -> Vec<(&'static str, &mut f64)> {
+        vec![
+            ("speed_m_s", &mut self.speed_m_s),
+            ("lookahead_m", &mut self.lookahead_m),
+            ("clearance_m", &mut self.clearance_m),
+            ("tolerance_m", &mut self.tolerance_m),
+            ("give_up_s", &mut self.give_up_s),
+        ]
+    }
+
+    fn tune(&self, agent: &mut EntityWorldMut<'_>, _: &AgentBody<'_>) {
+        agent.insert(self.controller());
+        if let Some(mut goals) = agent.get_mut::<Goals>() {
+            goals.tolerance_m = self.tolerance_m;
+        }
+        if let Some(mut progress) = agent.get_mut::<GoalProgress>() {
+            let new = GoalProgress::new(self.give_up_s, self.speed_m_s);
+            progress.give_up_ns = new.give_up_ns;
+            progress.least_m = new.least_m;
+        }
+    }
+
     fn spawn(&self, agent: &mut EntityWorldMut<'_>, _: &AgentBody<'_>) {
         agent.insert((
             Goals::new(self.waypoints_m.clone(), self.laps, self.tolerance_m),
             GoalProgress::new(self.give_up_s, self.speed_m_s),
-            PatrolController {
-                speed_m_s: self.speed_m_s,
-                lookahead_m: self.lookahead_m,
-                clearance_m: self.clearance_m,
-                localisation: self.localisation,
-            },
+            self.controller(),
             GoToPlanner,
             PlanRate(Rate::new(PLAN_RATE_HZ)),
             Plan::default(),

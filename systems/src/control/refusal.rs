@@ -1,5 +1,7 @@
 //! Requests that an agent cannot follow, and why.
 
+use super::parameters;
+use crate::faults::request::check_request;
 use becomingone_components::actuator::ActuatorTarget;
 use becomingone_components::check::MAX_COORDINATE_M;
 use becomingone_components::control::{ControllerInputs, DrivenBy, GoToPlanner};
@@ -51,6 +53,16 @@ pub enum Refusal {
         found: String,
         /// Its limits.
         expected: &'static str,
+    },
+    /// A parameter or a fault does not fit.
+    #[error("{what}: found {found}; expected {expected}")]
+    Wrong {
+        /// `parameter`, or a field of the fault.
+        what: &'static str,
+        /// What was found.
+        found: String,
+        /// What fits.
+        expected: String,
     },
     /// The controller has no planner.
     #[error("found no controller that drives to places; expected one such as `Patrol`")]
@@ -173,6 +185,34 @@ pub fn check(world: &World, agent: Entity, what: &RequestKind) -> Result<(), Ref
     if !what.is_finite() {
         return Err(Refusal::NotFinite);
     }
+    match what {
+        RequestKind::Set { parameter, value } => {
+            return match parameters::changed(world, agent, parameter, *value) {
+                Ok(_) => Ok(()),
+                Err((found, expected)) => Err(Refusal::Wrong {
+                    what: "parameter",
+                    found,
+                    expected,
+                }),
+            };
+        }
+        RequestKind::Fault {
+            target,
+            kind,
+            for_s,
+        } => {
+            let agent = world.get::<Name>(agent).map_or("", Name::as_str);
+            return check_request(world, agent, target, kind, *for_s).map_err(|wrong| {
+                Refusal::Wrong {
+                    what: wrong.field,
+                    found: wrong.found,
+                    expected: wrong.expected,
+                }
+            });
+        }
+        RequestKind::EndFaults => return Ok(()),
+        _ => {}
+    }
     let stopped = world.get::<Stopped>(agent);
     match (what, stopped) {
         (RequestKind::Stop, _) => return Ok(()),
@@ -192,7 +232,11 @@ pub fn check(world: &World, agent: Entity, what: &RequestKind) -> Result<(), Ref
     }
     let drive = Class::of(world, agent);
     match what {
-        RequestKind::Stop | RequestKind::ClearStop => Ok(()),
+        RequestKind::Stop
+        | RequestKind::ClearStop
+        | RequestKind::Set { .. }
+        | RequestKind::Fault { .. }
+        | RequestKind::EndFaults => Ok(()),
         RequestKind::Twist { .. } => drive.expect(&[Class::Wheels]),
         RequestKind::Ackermann { .. } => drive.expect(&[Class::Vehicle]),
         RequestKind::Stick { .. } => drive.expect(&[Class::Wheels, Class::Vehicle]),

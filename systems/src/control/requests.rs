@@ -181,8 +181,12 @@ impl HashState for ActiveRequest {
     fn bits(&self, bits: &mut Bits) {
         bits.u64(self.expires_ns);
         match &self.what {
-            // They are in force as `Stopped`.
-            RequestKind::Stop | RequestKind::ClearStop => {}
+            // They are in force as `Stopped`, or are done at once.
+            RequestKind::Stop
+            | RequestKind::ClearStop
+            | RequestKind::Set { .. }
+            | RequestKind::Fault { .. }
+            | RequestKind::EndFaults => {}
             RequestKind::GoTo { x_m, y_m } => {
                 bits.bytes(b"go to");
                 bits.f64(*x_m);

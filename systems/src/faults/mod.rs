@@ -1,15 +1,17 @@
 //! Faults of sensors and drives begin and end; those of sensors corrupt simulated readings. Ground truth is untouched.
 //!
-//! - `target`: targets of faults.
+//! - `target`: targets of faults; [`check`](mod@check): whether they exist; [`request`]: faults that begin on request.
 //! - a file each for the engine's own kinds, with `counter` for incremental sensors.
 
 mod bias;
 mod block;
+pub mod check;
 mod counter;
 mod delay;
 mod drift;
 mod drop_out;
 mod freeze;
+pub mod request;
 mod scale;
 mod slip;
 mod target;
@@ -19,6 +21,7 @@ mod torque;
 
 pub use bias::Bias;
 pub use block::Block;
+pub use check::check;
 pub use counter::CounterOffset;
 pub use delay::Delay;
 pub use drift::Drift;

@@ -1,6 +1,6 @@
 //! `Track`: a vehicle laps the world's track (Stanley, with a speed profile from the curvature).
 
-use super::profile::SpeedLimits;
+use super::profile::{SpeedLimits, SpeedProfile};
 use super::stanley::{self, TrackController};
 use crate::control::patrol::one_lap;
 use becomingone_components::check::Checks;
@@ -44,6 +44,17 @@ fn default_acceleration_m_s2() -> f64 {
 }
 fn default_deceleration_m_s2() -> f64 {
     3.0
+}
+
+impl TrackDriver {
+    fn limits(&self) -> SpeedLimits {
+        SpeedLimits {
+            speed_m_s: self.speed_m_s,
+            lateral_m_s2: self.lateral_acceleration_m_s2,
+            acceleration_m_s2: self.acceleration_m_s2,
+            deceleration_m_s2: self.deceleration_m_s2,
+        }
+    }
 }
 
 impl Kind for TrackDriver {
@@ -91,19 +102,31 @@ impl ControllerKind for TrackDriver {
         self.laps = None;
     }
 
+    fn numbers(&mut self) -> Vec<(&'static str, &mut f64)> {
+        vec![
+            ("speed_m_s", &mut self.speed_m_s),
+            (
+                "lateral_acceleration_m_s2",
+                &mut self.lateral_acceleration_m_s2,
+            ),
+            ("acceleration_m_s2", &mut self.acceleration_m_s2),
+            ("deceleration_m_s2", &mut self.deceleration_m_s2),
+        ]
+    }
+
+    fn tune(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>) {
+        if let (Some(track), Some(vehicle)) = (body.track, body.vehicle) {
+            agent.insert(SpeedProfile::plan(track, &self.limits(), vehicle));
+        }
+    }
+
     fn spawn(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>) {
-        let limits = SpeedLimits {
-            speed_m_s: self.speed_m_s,
-            lateral_m_s2: self.lateral_acceleration_m_s2,
-            acceleration_m_s2: self.acceleration_m_s2,
-            deceleration_m_s2: self.deceleration_m_s2,
-        };
         // The loader provides both wherever a track is driven.
         if let (Some(track), Some(vehicle)) = (body.track, body.vehicle) {
             agent.insert(stanley::driver(
                 track,
                 vehicle,
-                limits,
+                self.limits(),
                 self.laps,
                 self.localisation,
             ));

@@ -104,6 +104,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Numbers of a controller, and faults of simulated sensors and drives, are requests too: the run is repeated with them. A
+//! reset forgets both.
+//!
+//! ```
+//! use becomingone::components::request::RequestKind;
+//! use becomingone::prelude::*;
+//!
+//! let mut engine = CoherenceEngine::from_scene("built-in/scenes/warehouse_robot.ron")?;
+//! engine.step()?;
+//! engine.command("rover", RequestKind::Set {
+//!     parameter: "controller.speed_m_s".to_owned(),
+//!     value: 0.3,
+//! })?;
+//! engine.command("rover", RequestKind::Fault {
+//!     target: "imu/gyro_z".to_owned(),
+//!     kind: "Bias(0.1)".to_owned(), // as in a scene
+//!     for_s: Some(10.0),
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Custom systems
 //!
 //! [`app_mut`](crate::CoherenceEngine::app_mut) is bevy's `App`. Systems go into the schedule

@@ -32,6 +32,8 @@ fn operation(name: &str) -> Option<Operation> {
         "End" => (post, "run/end", No),
         "ListAgents" => (get, "agents", No),
         "GetAgent" => (get, "agents/{agent}", No),
+        "ListParameters" => (get, "agents/{agent}/parameters", No),
+        "ListFaults" => (get, "agents/{agent}/faults", No),
         "ListPlaces" => (get, "places", No),
         "ListSensors" => (get, "sensors", No),
         "GetSensor" => (get, "sensors/{agent}/{sensor}", No),
@@ -107,7 +109,7 @@ fn command(mut fields: Map<String, Value>) -> Result<Value, Problem> {
     let kind = fields.into_iter().find(|(_, content)| content.is_object());
     let Some((kind, Value::Object(mut content))) = kind else {
         return Err(Problem::bad(
-            "found a command of no kind; expected `drive`, `car`, `stick`, `joints`, `go_to`, `move` or `turn`",
+            "found a command of no kind; expected `drive`, `car`, `stick`, `joints`, `go_to`, `move`, `turn`, `set`, `fault` or `end_faults`",
         ));
     };
     content.insert("kind".to_owned(), Value::from(kind));

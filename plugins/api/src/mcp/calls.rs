@@ -224,6 +224,13 @@ impl Call<'_> {
                 };
                 self.command(kind, body).await?
             }
+            "fault" => match self.arguments.get("end") {
+                Some(Value::Bool(true)) => self.command("end_faults", json!({})).await?,
+                _ => {
+                    let body = self.arguments_of(&["target", "fault", "for_s"]);
+                    self.command("fault", body).await?
+                }
+            },
             "go_to" => {
                 let body = self.arguments_of(&["place", "x_m", "y_m"]);
                 self.command("go_to", body).await?
@@ -512,8 +519,17 @@ impl Call<'_> {
     }
 
     async fn set(&self) -> Result<Answer, Problem> {
+        let number = self.arguments_of(&["parameter", "value"]);
+        if number != json!({}) {
+            if self.arguments.contains_key("rate") {
+                let expected = "expected `rate`, or `parameter` and `value`, and not both";
+                return Err(Problem::bad(expected));
+            }
+            return self.command("set", number).await;
+        }
         let rate = self.arguments.get("rate").and_then(Value::as_f64);
-        let rate = rate.ok_or_else(|| Problem::bad("expected `rate`: a number"))?;
+        let rate = rate
+            .ok_or_else(|| Problem::bad("expected `rate`: a number; or `parameter` and `value`"))?;
         let factor = if rate == 0.0 {
             Value::Null
         } else {

@@ -232,8 +232,8 @@ fn rows() -> Vec<Row> {
         ),
         (
             "set",
-            "Set the pace",
-            "Sets the speed of the run.",
+            "Set a number",
+            "Sets the speed of the run (`rate`), or a number of an agent's controller (`parameter` and `value`), which needs a lease. A wrong `parameter` is answered by those that there are.",
             Changes,
             fields(
                 &[
@@ -242,8 +242,49 @@ fn rows() -> Vec<Row> {
                         "rate",
                         number("Multiple of real time; 0: as fast as possible."),
                     ),
+                    agent(),
+                    lease(),
+                    ("parameter", text("`controller.speed_m_s`.")),
+                    (
+                        "value",
+                        number("In the unit that the name of the parameter ends with."),
+                    ),
                 ],
-                &["rate"],
+                &[],
+            ),
+        ),
+        (
+            "fault",
+            "Inject a fault",
+            "Begins a fault of a simulated sensor or drive of an agent, as scenes have them, or ends those that were begun so. Needs a lease.",
+            Acts,
+            fields(
+                &[
+                    run(),
+                    agent(),
+                    lease(),
+                    (
+                        "target",
+                        text("Sensor or drive, and the part: `imu/gyro_z`, `drive/0`."),
+                    ),
+                    (
+                        "fault",
+                        text(
+                            "`Bias(0.1)`, `Scale(1.5)`, `Drift(0.01)`, `Freeze`, `Delay(0.2)`, `DropOut(0.3)`, `Block(0.5)`; of a drive `Slip(0.5)`, `Torque(0.5)`.",
+                        ),
+                    ),
+                    (
+                        "for_s",
+                        number(
+                            "It ends after this time of the run (s); without end where it is left out.",
+                        ),
+                    ),
+                    (
+                        "end",
+                        json!({"type": "boolean", "description": "True to end the faults that were begun so."}),
+                    ),
+                ],
+                &[],
             ),
         ),
         (

@@ -54,7 +54,7 @@ pub(crate) struct MemoryView {
 
 impl Server {
     /// What `read` finds of an agent at the end of the next tick.
-    async fn of_agent<T: Send + 'static>(
+    pub(super) async fn of_agent<T: Send + 'static>(
         &self,
         agent: &str,
         read: impl FnOnce(&bevy_ecs::world::World, &str, &SimTime) -> Option<T> + Send + 'static,

@@ -4,6 +4,7 @@ mod agents;
 mod kernel;
 mod motion;
 mod page;
+mod parameters;
 mod run;
 mod status;
 
@@ -71,6 +72,8 @@ fn closed() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(agents::agent))
         .routes(routes!(kernel::kernel))
         .routes(routes!(kernel::truth))
+        .routes(routes!(parameters::list))
+        .routes(routes!(parameters::faults))
         .routes(routes!(agents::places))
         .routes(routes!(agents::sensors))
         .routes(routes!(agents::sensor))
@@ -174,24 +177,61 @@ async fn of_run(
     Ok(next.run(request).await)
 }
 
-/// The description, with what its derivation leaves out: kinds of requests have no other fields, and a goal is a place or
-/// a position.
-fn described(api: &utoipa::openapi::OpenApi) -> String {
+/// The description, with what its derivation leaves out: each answer is described, kinds of requests have names and no
+/// other fields, and a goal is a place or a position.
+pub(crate) fn described(api: &utoipa::openapi::OpenApi) -> String {
     let mut api = serde_json::to_value(api).unwrap_or_default();
     let kinds = api.pointer_mut("/components/schemas/Asked/oneOf");
-    for kind in kinds.and_then(Value::as_array_mut).into_iter().flatten() {
-        kind["additionalProperties"] = json!(false);
-        if kind.pointer("/properties/place").is_some() {
-            let null = json!({"type": "null"});
-            kind["oneOf"] = json!([
-                {"required": ["place"], "properties": {"place": {"type": "string"}, "x_m": &null, "y_m": &null}},
-                {"required": ["x_m", "y_m"], "properties": {
-                    "place": &null, "x_m": {"type": "number"}, "y_m": {"type": "number"}
-                }},
-            ]);
+    if let Some(kinds) = kinds.and_then(Value::as_array_mut) {
+        *kinds = kinds.drain(..).flat_map(named).collect();
+    }
+    let paths = members(api.get_mut("paths"));
+    let operations = paths.flat_map(|path| members(Some(path)));
+    for responses in operations.filter_map(|operation| operation.get_mut("responses")) {
+        for (status, response) in responses.as_object_mut().into_iter().flatten() {
+            // OpenAPI requires it; utoipa leaves out an empty one.
+            if response.get("description").is_none() {
+                let status = status.parse::<StatusCode>().ok();
+                let reason = status.and_then(|status| status.canonical_reason());
+                response["description"] = json!(reason.unwrap_or("An answer"));
+            }
         }
     }
     serde_json::to_string_pretty(&api).unwrap_or_default()
+}
+
+/// Values of the members of an object.
+fn members(object: Option<&mut Value>) -> impl Iterator<Item = &mut Value> {
+    let object = object.and_then(Value::as_object_mut);
+    object.into_iter().flat_map(serde_json::Map::values_mut)
+}
+
+/// A kind of request with its name as title, by which generators of clients name its class. A goal is two kinds: of a
+/// `oneOf` within a kind, generators drop the fields beside it.
+fn named(mut kind: Value) -> Vec<Value> {
+    let name = kind.pointer("/properties/kind/enum/0");
+    let name = name.and_then(Value::as_str).unwrap_or_default().to_owned();
+    kind["additionalProperties"] = json!(false);
+    if kind.pointer("/properties/place").is_none() {
+        kind["title"] = json!(name);
+        return vec![kind];
+    }
+    let goal = |which: &str, of: &str, given: &[&str], left_out: &[&str]| {
+        let mut kind = kind.clone();
+        kind["title"] = json!(format!("{name}_{which}"));
+        kind["required"] = json!([given, &["kind"]].concat());
+        for field in given {
+            kind["properties"][field]["type"] = json!(of);
+        }
+        for field in left_out {
+            kind["properties"][field] = json!({"type": "null"});
+        }
+        kind
+    };
+    vec![
+        goal("place", "string", &["place"], &["x_m", "y_m"]),
+        goal("position", "number", &["x_m", "y_m"], &["place"]),
+    ]
 }
 
 pub(crate) async fn missing() -> Problem {

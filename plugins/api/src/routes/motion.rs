@@ -27,6 +27,8 @@ const LEASE: &str = "lease";
 const MAX_FOR_S: f64 = 60.0;
 /// Longest time for which a goal holds (s).
 const MAX_GOAL_S: f64 = 3600.0;
+/// Most characters of a text of a request.
+const MAX_TEXT: usize = 256;
 /// Longest wait for the tick that checks a command.
 const CHECKED_WITHIN: Duration = Duration::from_secs(1);
 
@@ -383,6 +385,39 @@ pub(crate) enum Asked {
         #[schema(exclusive_minimum = 0.0, maximum = 60.0)]
         for_s: f64,
     },
+    /// A number of the controller, until the next one or a reset; also of a stopped agent.
+    Set {
+        /// One of `/v1/agents/{agent}/parameters`: `controller.speed_m_s`.
+        #[schema(max_length = 256)]
+        parameter: String,
+        /// In the unit that its name ends with.
+        value: f64,
+    },
+    /// A fault of a simulated sensor or drive, from the next tick on; also of a stopped agent.
+    Fault {
+        /// Sensor or drive, and the part: `imu/gyro_z`.
+        #[schema(max_length = 256)]
+        target: String,
+        /// As in a scene: `Bias(0.1)`.
+        #[schema(max_length = 256)]
+        fault: String,
+        /// It ends after this time of the run (s); none: with `end_faults`, or a reset.
+        #[serde(default)]
+        #[schema(exclusive_minimum = 0.0, maximum = 1000000000.0)]
+        for_s: Option<f64>,
+    },
+    /// The end of the faults that were requested; those of the scene go on.
+    EndFaults {},
+}
+
+/// A text of a request that is not too long.
+fn bounded(name: &str, text: String) -> Result<String, Problem> {
+    match text.chars().count() <= MAX_TEXT {
+        true => Ok(text),
+        false => Err(Problem::bad(format!(
+            "found `{name}` of more than {MAX_TEXT} characters"
+        ))),
+    }
 }
 
 fn half() -> f64 {
@@ -455,6 +490,23 @@ impl Asked {
                     for_s,
                 )
             }
+            Self::Set { parameter, value } => {
+                let parameter = bounded("parameter", parameter)?;
+                (RequestKind::Set { parameter, value }, half())
+            }
+            Self::Fault {
+                target,
+                fault,
+                for_s,
+            } => (
+                RequestKind::Fault {
+                    target: bounded("target", target)?,
+                    kind: bounded("fault", fault)?,
+                    for_s,
+                },
+                half(),
+            ),
+            Self::EndFaults {} => (RequestKind::EndFaults, half()),
         };
         let most = if what.is_streamed() {
             MAX_FOR_S

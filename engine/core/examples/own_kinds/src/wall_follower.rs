@@ -32,6 +32,14 @@ impl ControllerKind for WallFollower {
         checks.positive("speed_m_s", self.speed_m_s);
     }
 
+    fn numbers(&mut self) -> Vec<(&'static str, &mut f64)> {
+        vec![("speed_m_s", &mut self.speed_m_s)]
+    }
+
+    fn tune(&self, agent: &mut EntityWorldMut<'_>, body: &AgentBody<'_>) {
+        self.spawn(agent, body);
+    }
+
     fn spawn(&self, agent: &mut EntityWorldMut<'_>, _: &AgentBody<'_>) {
         agent.insert(self.clone());
     }
