@@ -12,8 +12,10 @@ pub(crate) const EXAMPLES: &str = "Examples:
   becomingone mcp --at http://127.0.0.1:8421
   becomingone mcp scenes/
 
-In the file of a client (Claude Desktop, Cursor, nanobot, OpenClaw):
-  {\"mcpServers\": {\"robot\": {\"command\": \"becomingone\", \"args\": [\"mcp\"]}}}
+In the file of a client:
+  Claude Desktop, Cursor  {\"mcpServers\": {\"robot\": {\"command\": \"becomingone\", \"args\": [\"mcp\"]}}}
+  nanobot                 {\"tools\": {\"mcpServers\": {\"robot\": {\"command\": \"becomingone\", \"args\": [\"mcp\"]}}}}
+  OpenClaw                {\"mcp\": {\"servers\": {\"robot\": {\"command\": \"becomingone\", \"args\": [\"mcp\"]}}}}
 
 Exit status: 0 the client closed its side, 1 the server failed, 2 bad input.";
 

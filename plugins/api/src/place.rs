@@ -29,8 +29,11 @@ pub struct Found {
 /// What the system says, where it cannot be made.
 pub fn folder() -> Result<PathBuf, String> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
+    // Clients of the Model Context Protocol start their servers without this variable. The folder of a login is there.
+    let of_login = PathBuf::from(format!("/run/user/{}", user()));
     let folder = match runtime {
         Some(runtime) => PathBuf::from(runtime).join("becomingone"),
+        None if of_login.is_dir() => of_login.join("becomingone"),
         None => std::env::temp_dir().join(format!("becomingone-{}", user())),
     };
     make(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;

@@ -27,7 +27,8 @@ cargo xtask words     spelling, and words that this project does not use
 cargo xtask floors    imports that go up, and all circles of imports
 cargo xtask peers     install what the tests compare against, most of it in target/peers
 cargo xtask soak      each feature alone, packages, random inputs, an hour of serial streams, a hundred kills,
-                      every robot description of 16 wheels against MuJoCo and for 5 s; then surprise
+                      OpenClaw (650 MB) with our server, every robot description of 16 wheels against MuJoCo and for
+                      5 s; then surprise
 cargo xtask sweep BINARY FOLDER..  the robot descriptions below some folders alone
 cargo xtask surprise  false alarms and missed faults, over thousands of simulated seconds
 cargo xtask detection  faults in the recordings of BECOMINGONE_TEST_DATA, by `analyze` and by classical methods;
@@ -172,6 +173,12 @@ fn test(install: Install) -> Result<(), String> {
     }
     if let Some(modules) = &peers.node_modules {
         tests.env("BECOMINGONE_NODE_MODULES", modules);
+    }
+    if let Some(nanobot) = &peers.nanobot {
+        tests.env("BECOMINGONE_NANOBOT", nanobot);
+    }
+    if let Some(openclaw) = &peers.openclaw {
+        tests.env("BECOMINGONE_OPENCLAW", openclaw);
     }
     if env::var_os("XDG_RUNTIME_DIR").is_none() {
         tests.env("XDG_RUNTIME_DIR", runtime_folder()?);

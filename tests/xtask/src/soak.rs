@@ -15,7 +15,7 @@ mod peer;
 mod process;
 mod robots;
 
-use crate::peers::{Install, Peers, peers, sweep_robots};
+use crate::peers::{Install, Peers, openclaw, peers, sweep_robots};
 use crate::{cargo, floors, root, run};
 use judge::{Verdict, judge};
 use peer::Peer;
@@ -28,6 +28,7 @@ pub(crate) fn soak(install: Install) -> Result<(), String> {
     let Peers {
         robots: Some(robots),
         python: Some(python),
+        node_modules,
         ..
     } = peers(install)?
     else {
@@ -39,6 +40,9 @@ pub(crate) fn soak(install: Install) -> Result<(), String> {
     ptys(&python)?;
     run(&mut cargo(&["build", "--release", "--workspace"]))?;
     kills()?;
+    if let Some(modules) = node_modules {
+        agents(&python, &modules, install)?;
+    }
     let binary = root().join("target/release/becomingone");
     let folders: Vec<_> = [Some(robots), more].into_iter().flatten().collect();
     sweep(&binary, &python, &folders)
@@ -235,6 +239,20 @@ fn kills() -> Result<(), String> {
         "requests_kept",
     ];
     run(cargo(&arguments).env("BECOMINGONE_KILLS", "100"))
+}
+
+/// OpenClaw, which the tests of every day do without.
+fn agents(python: &Path, modules: &Path, install: Install) -> Result<(), String> {
+    let Some(openclaw) = openclaw(modules, install)? else {
+        return Ok(());
+    };
+    let arguments = ["test", "--release", "--workspace", "--test", "agents"];
+    let mut tests = cargo(&[&arguments[..], &["--", "openclaw"]].concat());
+    tests
+        .env("BECOMINGONE_PYTHON", python)
+        .env("BECOMINGONE_NODE_MODULES", modules)
+        .env("BECOMINGONE_OPENCLAW", openclaw);
+    run(&mut tests)
 }
 
 /// Each feature alone, the kernel's tests with all features, and packages as they would be published.

@@ -80,7 +80,7 @@ pub(crate) fn router(hub: Arc<Hub>) -> Result<Router, String> {
         .nest("/v1", closed())
         .split_for_parts();
     api.info.version = env!("CARGO_PKG_VERSION").to_owned();
-    let description = serde_json::to_string_pretty(&api).map_err(|e| e.to_string())?;
+    let description = routes::described(&api);
     let describe =
         move || async move { ([(header::CONTENT_TYPE, "application/json")], description) };
     // A run has its own keys: the answer is its own.
