@@ -24,8 +24,11 @@ def generate(host, folder):
     # It formats by `ruff`, which is installed beside this Python.
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
     generator = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"]
+    # It knows pictures as bytes where it is told so.
+    config = folder / "config.json"
+    config.write_text('{"content_type_overrides": {"image/png": "application/octet-stream"}}')
     ran = subprocess.run(
-        [*generator, "--url", f"http://{host}/v1/openapi.json", "--output-path", str(folder / "robot_client")],
+        [*generator, "--config", str(config), "--url", f"http://{host}/v1/openapi.json", "--output-path", str(folder / "robot_client")],
         cwd=folder,
         env={**os.environ, "PATH": path, "NO_PROXY": "127.0.0.1"},
         stdin=subprocess.DEVNULL,

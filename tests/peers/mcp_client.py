@@ -8,6 +8,7 @@ Prints what failed and ends with 1, or `ok`.
 """
 
 import asyncio
+import base64
 import json
 import os
 import sys
@@ -21,7 +22,7 @@ from mcp.client.streamable_http import streamable_http_client
 TOOLS = {
     "status", "diagnose", "history", "explain_event", "recall", "read_sensor", "list_scenes", "list_runs", "run_scene",
     "end_run", "score", "record", "pause", "step", "set", "reset", "lease", "drive", "move", "go_to", "stop",
-    "clear_stop", "fault",
+    "clear_stop", "fault", "picture",
 }  # fmt: skip
 
 
@@ -74,6 +75,11 @@ async def reads(client):
     assert any(r.uri == "becomingone://agents" for r in resources), resources
     agents = (await client.read_resource("becomingone://agents")).contents[0]
     assert json.loads(agents.text)["agents"][0]["agent"] == "rover"
+    (picture,) = (await ask(client, "picture", agent="rover", pitch_rad=1.5)).content
+    assert picture.mime_type == "image/png" and base64.b64decode(picture.data).startswith(b"\x89PNG"), picture
+    await refused(client, "expected one of `rover`", "picture", agent="rovr")
+    picture = (await client.read_resource("becomingone://picture")).contents[0]
+    assert picture.mime_type == "image/png" and base64.b64decode(picture.blob).startswith(b"\x89PNG"), picture
     guide = (await client.read_resource("becomingone://guide/api")).contents[0]
     assert "becomingone" in guide.text
     assert (await client.list_resource_templates()).resource_templates

@@ -245,6 +245,58 @@ fn numbers_and_faults_need_a_lease_without_limits() {
     assert_eq!(run.request(OPERATOR, &lease, &long).0, 400);
 }
 
+/// Sides of a PNG in bytes.
+fn sides(png: &[u8]) -> [u32; 2] {
+    assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"));
+    [16, 20].map(|k| u32::from_be_bytes(png[k..k + 4].try_into().unwrap()))
+}
+
+#[test]
+fn a_picture_shows_the_run_and_another_place_is_another_picture() {
+    let run = Served::new(&[]);
+    let picture = |query: &str| {
+        let mut socket = TcpStream::connect(&run.host).unwrap();
+        socket.set_read_timeout(Some(LIMIT)).unwrap();
+        let text = format!(
+            "GET /v1/picture{query} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {VIEWER}\r\n\r\n",
+            run.host
+        );
+        socket.write_all(text.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        (head, answer[end + 4..].to_vec())
+    };
+    assert_eq!(run.ask(OPERATOR, "POST", "/v1/run/pause", "", "").0, 204);
+    until(LIMIT, "the pause", || {
+        run.get("/v1/run")["is_paused"] == true
+    });
+    let (head, first) = picture("");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.contains("image/png"), "{head}");
+    assert_eq!(sides(&first), [800, 600]);
+    let (_, second) = picture("");
+    assert!(first == second, "of one tick, it is one picture");
+    let (_, map) = picture("?agent=rover&pitch_rad=1.57&distance_m=3&width=64&height=48");
+    assert_eq!(sides(&map), [64, 48]);
+    // The rover moves on.
+    let step = "{\"ticks\": 2000}";
+    assert_eq!(run.ask(OPERATOR, "POST", "/v1/run/step", "", step).0, 204);
+    until(LIMIT, "another picture", || picture("").1 != first);
+    for (wrong, status) in [
+        ("?agent=rovr", "404"),
+        ("?width=0", "400"),
+        ("?height=4096", "400"),
+        ("?pitch_rad=NaN", "400"),
+        ("?distance_m=-1", "400"),
+        ("?zoom=2", "400"),
+    ] {
+        let (head, _) = picture(wrong);
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{head}");
+    }
+}
+
 #[test]
 fn a_run_that_was_driven_from_outside_verifies() {
     let run = Served::new(&["--record", "run.mcap"]);

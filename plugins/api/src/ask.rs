@@ -5,6 +5,8 @@ use crate::problem::Problem;
 use crate::question::Question;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ pub(crate) enum Ask {
 }
 
 impl Ask {
-    /// The answer to a question of the caller with these headers: JSON, text, or null.
+    /// The answer to a question of the caller with these headers: JSON, text, null, or the base64 of what is no text.
     pub(crate) async fn ask(
         &self,
         caller: &HeaderMap,
@@ -43,10 +45,14 @@ impl Ask {
                     .map_err(Problem::unavailable)?
             }
         };
-        let content = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes).into_owned()));
+        if bytes.is_empty() && status.is_success() {
+            return Ok(Value::Null);
+        }
+        let content = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
+            let text = String::from_utf8(bytes);
+            Value::from(text.unwrap_or_else(|no| BASE64.encode(no.into_bytes())))
+        });
         match status.is_success() {
-            true if bytes.is_empty() => Ok(Value::Null),
             true => Ok(content),
             false => Err(problem(status, &content)),
         }

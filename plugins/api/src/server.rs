@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
@@ -70,6 +70,8 @@ pub(crate) struct Server {
     pub(crate) viewer: Viewer,
     /// True once the server is to end.
     pub(crate) end: watch::Sender<bool>,
+    /// Pictures that are drawn at a time.
+    pub(crate) pictures: Semaphore,
 }
 
 impl Server {
@@ -108,6 +110,7 @@ impl Server {
             is_secure,
             viewer,
             end,
+            pictures: Semaphore::new(1),
         }
     }
 

@@ -13,7 +13,7 @@
 //! | 6 | `becomingone-cli`, `engine/cli/`; `becomingone-api`, `plugins/api/` | the program: verbs, progress, tables; its server: REST, WebSocket, gRPC, MCP, a page, several runs | anything that a library user needs |
 //! | 5 | [`becomingone`](crate), `engine/core/` | the facade, builders, access by name, this guide | a terminal |
 //! | 4 | [`becomingone-scene`](crate::scene), `engine/scene/` | RON and YAML to a checked, loaded scene | anything that runs in a tick |
-//! | 4 | `becomingone-rerun`, `-record`, `-replay`, `-audio`, `-bluetooth`, `-bridge`, `-camera`, `-mqtt`, `-serial`, `-udp`, `plugins/` | viewer, journal, recordings, drivers: one crate each | what another plugin needs |
+//! | 4 | `becomingone-rerun`, `-record`, `-replay`, `-audio`, `-bluetooth`, `-bridge`, `-camera`, `-mqtt`, `-picture`, `-serial`, `-udp`, `plugins/` | viewer, pictures, journal, recordings, drivers: one crate each | what another plugin needs |
 //! | 3 | [`becomingone-systems`](crate::systems), `systems/` | what happens in a tick; what several drivers share (`links`), with TLS and web requests as features | drivers of their own: their sockets, files and devices |
 //! | 3 | `becomingone-model`, `engine/model/` | URDF, MJCF, vehicles, meshes to plain data | entities |
 //! | 2 | [`becomingone-components`](crate::components), `components/` | data: components, messages, the specs of scenes, the traits of kinds | systems, I/O |

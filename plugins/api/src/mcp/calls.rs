@@ -78,6 +78,12 @@ pub(super) async fn call(
         context,
         arguments,
     };
+    if request.name == "picture" {
+        return Ok(match call.picture().await {
+            Ok(png) => CallToolResult::success(vec![ContentBlock::image(png, "image/png")]).into(),
+            Err(problem) => refused(&problem).into(),
+        });
+    }
     match call.answer(&request.name).await {
         Ok(Answer { text, content }) => {
             let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
@@ -437,6 +443,22 @@ impl Call<'_> {
             text: format!("tick {}: {}", reading["tick"], text::reading(&reading)),
             content: reading,
         })
+    }
+
+    /// A picture: PNG, base64.
+    async fn picture(&self) -> Result<String, Problem> {
+        let Value::Object(seen) =
+            self.arguments_of(&["agent", "distance_m", "yaw_rad", "pitch_rad"])
+        else {
+            return Err(Problem::bad("expected arguments by name"));
+        };
+        let seen = seen.iter().map(|(name, value)| {
+            let value = value.as_str().map_or_else(|| value.to_string(), part);
+            format!("{name}={value}")
+        });
+        let query: Vec<_> = seen.collect();
+        let png = self.get(&format!("picture?{}", query.join("&"))).await?;
+        Ok(png.as_str().unwrap_or_default().to_owned())
     }
 
     async fn listed(

@@ -9,6 +9,8 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::Value;
 
+/// Kind of a picture.
+const PNG: &str = "image/png";
 const SCHEME: &str = "becomingone://";
 
 /// Pages of the guide, by name.
@@ -40,6 +42,12 @@ pub(super) async fn list(mcp: &Mcp, context: &RequestContext<RoleServer>) -> Vec
             "sensors",
             "All sensors: names and units of their numbers.",
             "application/json",
+        ),
+        entry(
+            "picture",
+            "picture",
+            "The run as it is now, from above and behind: agents, obstacles, goals, scans.",
+            PNG,
         ),
         entry(
             "places",
@@ -107,7 +115,7 @@ pub(super) async fn read(
 ) -> Result<ReadResourceResponse, ErrorData> {
     let missing = || ErrorData::resource_not_found(format!("found no resource {uri}"), None);
     let path = uri.strip_prefix(SCHEME).ok_or_else(missing)?;
-    let is_known = ["openapi.json", "agents", "places"].contains(&path)
+    let is_known = ["openapi.json", "agents", "places", "picture"].contains(&path)
         || path == "sensors"
         || ["scenes/", "sensors/"]
             .iter()
@@ -127,6 +135,11 @@ pub(super) async fn read(
         }
         None => return Err(missing()),
     };
+    if path == "picture" {
+        let picture = content.as_str().unwrap_or_default();
+        let contents = ResourceContents::blob(picture, uri).with_mime_type(PNG);
+        return Ok(ReadResourceResult::new(vec![contents]).into());
+    }
     let (text, kind) = match content {
         Value::String(text) if page.is_some() => (text, "text/markdown"),
         Value::String(text) => (text, "text/plain"),

@@ -119,6 +119,35 @@ fn rows() -> Vec<Row> {
             ),
         ),
         (
+            "picture",
+            "Picture",
+            "The run as it is now: agents, obstacles, goals and places (green and blue pins), the last scans (red dots).",
+            Reads,
+            fields(
+                &[
+                    run(),
+                    ("agent", text("Agent to look at; all where it is left out.")),
+                    (
+                        "distance_m",
+                        number(
+                            "Distance of the camera (m); as far as everything fits where it is left out.",
+                        ),
+                    ),
+                    (
+                        "yaw_rad",
+                        number("Direction in which it looks, counter-clockwise from x (rad)."),
+                    ),
+                    (
+                        "pitch_rad",
+                        number(
+                            "How far down it looks: 0 to the horizon, 1.5708 straight down, as a map (rad).",
+                        ),
+                    ),
+                ],
+                &[],
+            ),
+        ),
+        (
             "list_scenes",
             "List scenes",
             "Scenes that can be run.",

@@ -5,6 +5,7 @@ mod kernel;
 mod motion;
 mod page;
 mod parameters;
+mod picture;
 mod run;
 mod status;
 
@@ -80,6 +81,7 @@ fn closed() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(agents::events))
         .routes(routes!(run::runs))
         .routes(routes!(run::state))
+        .routes(routes!(picture::picture))
         .routes(routes!(run::pause))
         .routes(routes!(run::resume))
         .routes(routes!(run::step))
