@@ -18,6 +18,7 @@ import websockets
 
 OWNER, OPERATOR, VIEWER = (f"{role}-0123456789abcdef" for role in ["owner", "operator", "viewer"])
 PROTOCOL = "foxglove.sdk.v1"
+STATUS = ["playing", "paused", "buffering", "ended"]
 case, host, *arguments = sys.argv[1:]
 
 
@@ -73,6 +74,7 @@ class Client:
         self.messages = []
         self.times = []
         self.answers = {}
+        self.playback = []
 
     async def take(self, limit):
         """Takes one message; False where none comes in time."""
@@ -93,6 +95,10 @@ class Client:
                 service, call, length = struct.unpack_from("<III", message, 1)
                 assert message[13 : 13 + length] == b"json"
                 self.answers[call] = json.loads(message[13 + length :])
+            elif op == 5:
+                status, at_ns, speed, did_seek, length = struct.unpack_from("<BQfBI", message, 1)
+                request = message[19 : 19 + length].decode()
+                self.playback.append((STATUS[status], at_ns, speed, bool(did_seek), request or None))
             else:
                 raise AssertionError(f"op {op}")
             return True
@@ -161,6 +167,16 @@ class Client:
         await self.socket.send(header + encoding + b"{}")
         await self.until(f"an answer of {name}", lambda: call in self.answers)
         return self.answers[call]
+
+    async def play(self, plays, speed=1.0, to_ns=None):
+        """Asks for playback; returns the state of the answer."""
+        self.next_id += 1
+        request = str(self.next_id).encode()
+        sought = (to_ns is not None, to_ns or 0)
+        await self.socket.send(struct.pack("<BBfBQI", 3, not plays, speed, *sought, len(request)) + request)
+        answer = []
+        await self.until("a state", lambda: answer.extend(p for p in self.playback if p[4] == request.decode()) or answer)
+        return answer[0]
 
     async def publishes(self, channel, topic, encoding="json"):
         schema = {"id": channel, "topic": topic, "encoding": encoding, "schemaName": "geometry_msgs/Twist"}
@@ -501,6 +517,50 @@ async def run_and_reset():
     await late.until("the other session", lambda: len(late.sessions) == 2)
 
 
+async def plays():
+    """A recording of 8 s that is played: forwards, to other times, to its end."""
+    viewer, operator = await connected(VIEWER), await connected(OPERATOR)
+    await operator.until("the channels", lambda: "/rover/imu" in operator.topics())
+    assert "playbackControl" in operator.info["capabilities"], operator.info
+    start, end = (operator.info[f"data{which}Time"] for which in ["Start", "End"])
+    assert (start["sec"], start["nsec"]) == (0, 0) and 7 <= end["sec"] <= 9, (start, end)
+    await operator.subscribe("/rover/imu")
+    assert (await operator.play(False))[0] == "paused"
+    await operator.listen(0.5)
+    # Back and forth: what comes has the times of the recording.
+    for to_s in [5, 2, 6]:
+        operator.messages.clear()
+        # Backwards is another session, with its own channels.
+        known = set(operator.channels) if to_s == 2 else set()
+        await operator.play(False, to_ns=to_s * 10**9)
+        await operator.until("the place", lambda at=to_s: abs(get("/v1/run")["playback"]["at_s"] - at) < 0.01)
+        assert get("/v1/run")["is_paused"]
+        await operator.until("its session", lambda old=known: not old & set(operator.channels))
+        state = await operator.play(True)
+        assert state[0] == "playing" and state[2] == 1.0, state
+        await operator.until("the topic", lambda: "/rover/imu" in operator.topics())
+        await operator.subscribe("/rover/imu")
+        await operator.until("messages", lambda: [m for m in operator.messages if m[0] == "/rover/imu"])
+        first = next(ns for topic, ns, _ in operator.messages if topic == "/rover/imu")
+        assert to_s - 0.1 < first / 1e9 < to_s + 1.5, (to_s, first)
+        await operator.play(False)
+    assert any(did_seek for *_, did_seek, _ in operator.playback), operator.playback
+    # It ends, says so to everybody, and can be begun again.
+    await operator.play(True, 50.0)
+    await operator.until("its end", lambda: operator.playback[-1][0] == "ended")
+    await viewer.until("the end for others", lambda: viewer.playback and viewer.playback[-1][0] == "ended")
+    await operator.play(True, 1.0, to_ns=0)
+    await operator.until("its begin", lambda: get("/v1/run")["playback"]["at_s"] < 2)
+    # Nobody below an operator plays it, and nobody tells its agents anything.
+    await viewer.play(False)
+    await viewer.refused("expected operator")
+    assert ask("POST", "/v1/agents/rover/lease", OWNER, {"for_s": 5})[0] == 409
+    assert ask("POST", "/v1/stop")[0] == 204
+    await operator.until("a stop pauses it", lambda: get("/v1/run")["is_paused"])
+    await operator.play(True, float("nan"))
+    await operator.refused("found the speed")
+
+
 async def watches():
     """Looks at everything until the run ends."""
     try:
@@ -515,6 +575,6 @@ async def watches():
 if case == "compared":
     compared()
 else:
-    cases = {f.__name__: f for f in [recorded, access, crowd, steers, run_and_reset, watches]}
+    cases = {f.__name__: f for f in [recorded, access, crowd, steers, run_and_reset, plays, watches]}
     takes = cases[case].__code__.co_argcount
     asyncio.run(cases[case](*arguments[:takes]))

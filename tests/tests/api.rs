@@ -326,6 +326,70 @@ fn a_run_that_was_driven_from_outside_verifies() {
 }
 
 #[test]
+fn a_recording_is_played_to_any_time_of_its_runs_with_the_same_bits() {
+    let run = Served::new(&["--record", "run.mcap", "--rate", "4"]);
+    let at = |s: f64| move |rover: &Value| rover["time_s"].as_f64().unwrap() > s;
+    run.until("2 s", at(2.0));
+    assert_eq!(run.ask(OPERATOR, "POST", "/v1/run/reset", "", "").0, 204);
+    run.until("the reset", |rover| !at(1.9)(rover));
+    run.until("3 s", at(3.0));
+    let (code, text, folder) = run.end();
+    assert_eq!(code, Some(0), "{text}");
+    let recording = folder.path().join("run.mcap");
+    let recording = recording.to_str().unwrap();
+    let played = Served::start(&["replay", recording, "--serve=0"]);
+    let tell = |what: &str, body: &str| {
+        let path = format!("/v1/run/{what}");
+        let (status, problem) = played.ask(OPERATOR, "POST", &path, "", body);
+        assert_eq!(status, 204, "{what}: {problem}");
+    };
+    tell("pause", "");
+    let place = |to_s: f64| {
+        tell("seek", &json!({"to_s": to_s}).to_string());
+        until(LIMIT, "the place", || {
+            let at_s = played.get("/v1/run")["playback"]["at_s"].as_f64();
+            (at_s.unwrap() - to_s).abs() < 0.0015
+        });
+        let now = played.get("/v1/run");
+        let hash = now["state_hash"].as_str().unwrap().to_owned();
+        (hash, now["time_s"].as_f64().unwrap())
+    };
+    let length_s = played.get("/v1/run")["playback"]["length_s"].as_f64();
+    let length_s = length_s.unwrap();
+    assert!(length_s > 5.0, "{length_s}");
+    let first = place(1.5);
+    assert!((first.1 - 1.5).abs() < 0.002, "{first:?}");
+    // In the second run, whose time has begun anew.
+    let second = place(length_s - 0.5);
+    assert!(second.1 < 4.0 && second.1 > 2.0, "{second:?}");
+    assert_eq!(place(1.5), first);
+    assert_eq!(place(length_s - 0.5), second);
+    // Beyond the end is the end.
+    tell("seek", "{\"to_s\": 1e6}");
+    tell("resume", "");
+    until(LIMIT, "the end", || {
+        played.get("/v1/run")["playback"]["is_over"] == true
+    });
+    assert_eq!(played.get("/v1/run")["is_paused"], true);
+    for wrong in ["{\"to_s\": -1}", "{\"to_s\": 1e99}"] {
+        let (status, _) = played.ask(OPERATOR, "POST", "/v1/run/seek", "", wrong);
+        assert_eq!(status, 400);
+    }
+    let seek = "{\"to_s\": 1}";
+    assert_eq!(played.ask(VIEWER, "POST", "/v1/run/seek", "", seek).0, 403);
+    assert_eq!(
+        played
+            .ask(OWNER, "POST", "/v1/agents/rover/clear_stop", "", "")
+            .0,
+        409
+    );
+    let (code, text, _) = played.end();
+    assert_eq!(code, Some(0), "{text}");
+    let run = Served::new(&[]);
+    assert_eq!(run.ask(OPERATOR, "POST", "/v1/run/seek", "", seek).0, 409);
+}
+
+#[test]
 fn readers_change_nothing_and_a_run_without_a_server_is_the_same() {
     let hash = |arguments: &[&str]| {
         let folder = folder(&[("s.ron", &scene())]);

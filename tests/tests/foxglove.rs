@@ -53,6 +53,17 @@ fn topics_schemas_and_messages_are_those_of_a_recording() {
 }
 
 #[test]
+fn a_recording_is_played_by_its_playback_control() {
+    let run = Served::new(&["--record", "run.mcap", "--rate", "8"]);
+    run.until("8 s", |rover| rover["time_s"].as_f64().unwrap() > 8.0);
+    let (code, text, folder) = run.end();
+    assert_eq!(code, Some(0), "{text}");
+    let recording = folder.path().join("run.mcap");
+    let recording = recording.to_str().unwrap();
+    expect(&Served::start(&["replay", recording, "--serve=0"]), "plays");
+}
+
+#[test]
 fn who_has_a_token_or_a_code_gets_in_once_and_by_one_port() {
     expect(&Served::new(&[]), "access");
 }

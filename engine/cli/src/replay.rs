@@ -1,30 +1,36 @@
 //! `becomingone replay`.
 
 mod mismatch;
+mod player;
+#[cfg(feature = "api")]
+mod playing;
 
-use self::mismatch::{Mismatch, compare, hash};
+use self::player::{NextFrames, Player, Replayed};
 use crate::failure::Failure;
 use crate::files::{is_same_file, write_json};
 use crate::interrupt::Interrupt;
 use crate::recording::{attached_memory, attached_scene, metadata};
 use crate::requests;
+#[cfg(feature = "api")]
+use crate::serve::{ServeArgs, print_address};
 use crate::show::{Rerun, Viewer, parser};
 use becomingone::EngineBuilder;
 use becomingone::Plugins;
-use becomingone::components::link::Frame;
-use becomingone::components::request::Request;
-use becomingone::record::journal::Item;
 use becomingone::record::{Journal, Shadow, ShadowPlugin};
-use becomingone::systems::links::{ExternalInput, Journal as JournalSource};
+use becomingone::systems::links::ExternalInput;
 use becomingone::{CoherenceEngine, Pace};
+#[cfg(feature = "api")]
+use becomingone_api::Playback;
 use clap::Args;
+#[cfg(feature = "api")]
+use playing::Playing;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   becomingone replay run.mcap --verify
   becomingone replay run.mcap --rerun save=run.rrd
+  becomingone replay run.mcap --serve
 
 Exit status: 0 done, 1 the run differs or failed, 2 bad input, 130 Ctrl-C.";
 
@@ -43,9 +49,12 @@ pub(crate) struct Replay {
     /// save=FILE, auto (a viewer if one is installed, else a file), or off.
     #[arg(long, default_value = "off", value_parser = parser(), value_name = "HOW")]
     rerun: Rerun,
-    /// Run at real time, instead of as fast as possible.
+    /// Run at real time, instead of as fast as possible; the default with --serve.
     #[arg(long)]
     real_time: bool,
+    #[cfg(feature = "api")]
+    #[command(flatten)]
+    serve: ServeArgs,
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -59,28 +68,39 @@ impl Replay {
         let interrupt = Interrupt::install()?;
         // Checked between two ticks.
         interrupt.on_first(|| {});
-        let mut journal = Journal::open(&self.file)?;
+        let journal = Journal::open(&self.file)?;
         self.keep_apart()?;
+        #[cfg(feature = "api")]
+        if self.verify && self.serve.is_on() {
+            return Err(Failure::BadInput(
+                "found --verify with --serve, which plays parts of a recording; expected one of them"
+                    .to_owned(),
+            ));
+        }
+        #[cfg(feature = "api")]
+        let api = self.serve.listen()?;
+        #[cfg(feature = "api")]
+        let is_paced = self.real_time || self.serve.is_on();
+        #[cfg(not(feature = "api"))]
+        let is_paced = self.real_time;
         let loaded = attached_scene(&journal, &self.file, plugins)?;
         let name = loaded.scene.name.clone();
         let mut engine = EngineBuilder::with(plugins.clone()).loaded(loaded);
-        if let Some(memory) = attached_memory(&journal, &self.file)? {
-            engine.set_memory(memory);
-        }
+        let memory = attached_memory(&journal, &self.file)?;
         engine.set_threads(usize::from(self.threads));
-        engine.set_pace(if self.real_time {
-            Pace::RealTime
-        } else {
-            Pace::Fast
-        });
+        engine.set_pace(if is_paced { Pace::RealTime } else { Pace::Fast });
         // Inputs come from the recording: no driver starts, no key is read.
         let frames = NextFrames::default();
         let input = ExternalInput::Journal(Box::new(frames.clone()));
         engine.world_mut().insert_resource(input);
         let plugin = ShadowPlugin::default();
-        let mut shadow = Shadow::of(&plugin);
+        let shadow = Shadow::of(&plugin);
         engine.add_plugin(plugin);
-        let viewer = Viewer::begin(&self.rerun, &mut engine, &name)?;
+        #[cfg_attr(
+            not(feature = "api"),
+            expect(unused_mut, reason = "the API opens its page")
+        )]
+        let mut viewer = Viewer::begin(&self.rerun, &mut engine, &name)?;
         if !self.quiet {
             print_out!(
                 "replaying {}: {}  seed {}  recorded by engine {} ({} threads)",
@@ -91,14 +111,39 @@ impl Replay {
                 metadata(&journal, "threads"),
             );
         }
-        let replayed = self.simulate(&mut engine, &mut journal, &frames, &mut shadow, &interrupt);
+        #[cfg(feature = "api")]
+        let playback = match &api {
+            Some(_) => Some(Playback::new(player::length_ns(&self.file)?)),
+            None => None,
+        };
+        #[cfg(feature = "api")]
+        let api = api
+            .zip(playback.clone())
+            .map(|(api, playback)| api.playback(playback));
+        #[cfg(feature = "api")]
+        let serving = ServeArgs::start(api, &mut engine, None, &mut viewer)?;
+        let mut player = Player::new(&self.file, journal, frames, shadow, memory);
+        player.remember(&mut engine);
+        #[cfg(feature = "api")]
+        let played = match (playback, serving) {
+            (Some(playback), Some(serving)) => {
+                print_address(&serving);
+                {
+                    let run = engine.stop_handle();
+                    Playing::new(&mut player, playback, &interrupt, run).run(&mut engine)
+                }
+            }
+            _ => self.simulate(&mut engine, &mut player, &interrupt),
+        };
+        #[cfg(not(feature = "api"))]
+        let played = self.simulate(&mut engine, &mut player, &interrupt);
         let summary = engine.summary();
         let written = self
             .summary
             .as_deref()
             .map(|file| write_json(&summary, file));
         let shown = viewer.end(&mut engine, interrupt.is_set(), self.quiet);
-        let replayed = replayed?;
+        played?;
         if !self.quiet {
             print_out!("{summary}");
         }
@@ -106,6 +151,9 @@ impl Replay {
         if interrupt.is_set() {
             return Ok(ExitCode::from(130));
         }
+        let Player {
+            journal, replayed, ..
+        } = player;
         let done = self.report(&journal, replayed)?;
         Ok(if shown { done } else { ExitCode::FAILURE })
     }
@@ -128,72 +176,31 @@ impl Replay {
         Ok(())
     }
 
+    /// Plays the recording to its end.
     fn simulate(
         &self,
         engine: &mut CoherenceEngine,
-        journal: &mut Journal,
-        frames: &NextFrames,
-        shadow: &mut Shadow,
+        player: &mut Player,
         interrupt: &Interrupt,
-    ) -> Result<Replayed, Failure> {
-        let mut replayed = Replayed::default();
-        while let Some(item) = journal.read()? {
-            if interrupt.is_set() {
+    ) -> Result<(), Failure> {
+        while !interrupt.is_set() && player.prepare(engine)? {
+            engine.step()?;
+            player.compare(engine);
+            if self.verify && player.replayed.mismatch.is_some() {
                 break;
             }
-            match item {
-                Item::Run(run) => {
-                    replayed.runs = run.run;
-                    engine.set_seed(run.seed);
-                    if run.run == 1 {
-                        engine.start()?;
-                    } else {
-                        engine.reset()?;
-                    }
-                    let here = hash(engine);
-                    if here != run.state_hash && replayed.mismatch.is_none() {
-                        replayed.mismatch = Some(Mismatch::at_start(run.run));
-                    }
-                }
-                Item::Dropped(ticks) => {
-                    replayed.hole = Some((engine.time().now_s(), ticks));
-                    break;
-                }
-                Item::Tick(mut tick) => {
-                    if tick.tick != engine.time().tick + 1 {
-                        return Err(Failure::BadInput(format!(
-                            "{}: found tick {} after tick {}; expected consecutive ticks",
-                            self.file.display(),
-                            tick.tick,
-                            engine.time().tick
-                        )));
-                    }
-                    replayed.requests.extend(requests::of(&tick));
-                    frames.set(std::mem::take(&mut tick.frames));
-                    engine.step()?;
-                    shadow.take();
-                    replayed.ticks += 1;
-                    if replayed.mismatch.is_none() && hash(engine) != tick.hash {
-                        let mismatch = compare(engine, shadow, &tick, replayed.runs);
-                        replayed.mismatch = Some(mismatch);
-                        if self.verify {
-                            break;
-                        }
-                    }
-                }
-            }
         }
-        Ok(replayed)
+        Ok(())
     }
 
     fn report(&self, journal: &Journal, replayed: Replayed) -> Result<ExitCode, Failure> {
         let file = self.file.display();
         let Replayed {
-            runs: _,
             ticks,
             hole,
             mismatch,
             requests,
+            ..
         } = replayed;
         if let Some((at_s, dropped)) = hole {
             print_err!(
@@ -228,32 +235,4 @@ impl Replay {
             }
         }
     }
-}
-
-/// Frames of the next tick: the recording is read as a stream.
-#[derive(Clone, Default)]
-struct NextFrames(Arc<Mutex<Vec<Frame>>>);
-
-impl NextFrames {
-    fn set(&self, frames: Vec<Frame>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = frames;
-    }
-}
-
-impl JournalSource for NextFrames {
-    fn frames(&mut self, _tick: u64, into: &mut Vec<Frame>) {
-        into.append(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-/// Result of a replay.
-#[derive(Default)]
-struct Replayed {
-    runs: u64,
-    ticks: u64,
-    /// Time (s) and number of missing ticks.
-    hole: Option<(f64, u64)>,
-    mismatch: Option<Mismatch>,
-    /// Requests, each with the tick that applied it.
-    requests: Vec<(u64, Request)>,
 }

@@ -646,28 +646,65 @@ impl CoherenceEngine {
         any && all
     }
 
+    /// Runs what `feed` prepares, until it says that the run has ended, or until stopped. Pause, steps, pace and reset
+    /// act as in [`run`](Self::run).
+    ///
+    /// ```
+    /// use becomingone::{CoherenceEngine, EngineError, Feed, Pace};
+    ///
+    /// /// Three ticks, and again.
+    /// struct Twice(u64);
+    ///
+    /// impl Feed for Twice {
+    ///     fn is_done(&mut self, _: &mut CoherenceEngine) -> bool {
+    ///         self.0 == 2
+    ///     }
+    ///
+    ///     fn before(&mut self, engine: &mut CoherenceEngine) -> Result<bool, EngineError> {
+    ///         if engine.time().tick == 3 {
+    ///             self.0 += 1;
+    ///             engine.reset()?;
+    ///         }
+    ///         Ok(self.0 < 2)
+    ///     }
+    /// }
+    ///
+    /// let mut engine = CoherenceEngine::new();
+    /// engine.set_pace(Pace::Fast).run_fed(&mut Twice(0))?;
+    /// assert_eq!(engine.time().tick, 0);
+    /// # Ok::<(), EngineError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step), and those of `feed`.
+    pub fn run_fed(&mut self, feed: &mut impl Feed) -> Result<Summary, EngineError> {
+        self.start()?;
+        self.run_ticks(feed)
+    }
+
     fn run_until(
         &mut self,
         done: impl FnMut(&mut Self) -> bool,
         watch: impl FnMut(&Self),
     ) -> Result<Summary, EngineError> {
-        let ran = self.run_ticks(done, watch);
+        self.run_ticks(&mut Until { done, watch })
+    }
+
+    fn run_ticks(&mut self, feed: &mut impl Feed) -> Result<Summary, EngineError> {
+        let ran = self.run_and_wait(feed);
         // Hardware is stopped in any case.
         becomingone_systems::links::rest(self.app.world_mut());
         ran
     }
 
-    fn run_ticks(
-        &mut self,
-        mut done: impl FnMut(&mut Self) -> bool,
-        mut watch: impl FnMut(&Self),
-    ) -> Result<Summary, EngineError> {
+    fn run_and_wait(&mut self, feed: &mut impl Feed) -> Result<Summary, EngineError> {
         let shared = self.shared.clone();
         // Start of wall time, without pauses and time before a reset.
         let (mut begun, mut before) = (Instant::now(), self.wall);
         self.pacer.restart();
         let mut was_paused = false;
-        while !done(self) {
+        while !feed.is_done(self) {
             match shared.next() {
                 Next::Stop => {
                     // It stops this run, not later ones.
@@ -675,7 +712,7 @@ impl CoherenceEngine {
                     break;
                 }
                 Next::Reset => {
-                    self.reset()?;
+                    feed.reset(self)?;
                     (begun, before) = (Instant::now(), self.wall);
                     continue;
                 }
@@ -708,13 +745,21 @@ impl CoherenceEngine {
             if !self.pacer.wait(now_ns, tick_ns, |time| shared.sleep(time)) {
                 continue;
             }
+            let is_ready = feed.before(self)?;
+            if self.time().now_ns != now_ns {
+                // It went to another time.
+                self.pacer.restart();
+            }
+            if !is_ready {
+                continue;
+            }
             let start = begun.elapsed();
             let ticked = self.tick();
             let end = begun.elapsed();
             self.pacer.took(end - start);
             self.wall = before + end;
             ticked?;
-            watch(self);
+            feed.after(self);
         }
         Ok(self.summary())
     }
@@ -733,6 +778,56 @@ impl CoherenceEngine {
     pub fn summary(&self) -> Summary {
         let timing = self.pacer.timing.as_ref().and_then(Timing::summary);
         Summary::of(self.app.world(), self.wall, timing)
+    }
+}
+
+/// What prepares the ticks of a run: a recording that is played, for example. See [`CoherenceEngine::run_fed`].
+pub trait Feed {
+    /// Whether the run has ended; asked before each tick, and in a pause.
+    fn is_done(&mut self, engine: &mut CoherenceEngine) -> bool {
+        let _ = engine;
+        false
+    }
+
+    /// Prepares the input of the next tick, at its time. `false`: there is none now; [`is_done`](Self::is_done) is asked
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// They end the run.
+    fn before(&mut self, engine: &mut CoherenceEngine) -> Result<bool, EngineError> {
+        let _ = engine;
+        Ok(true)
+    }
+
+    /// Looks at the engine after a tick.
+    fn after(&mut self, engine: &CoherenceEngine) {
+        let _ = engine;
+    }
+
+    /// Resets, where somebody asked for it.
+    ///
+    /// # Errors
+    ///
+    /// They end the run.
+    fn reset(&mut self, engine: &mut CoherenceEngine) -> Result<(), EngineError> {
+        engine.reset()
+    }
+}
+
+/// A run with an end and somebody who watches.
+struct Until<D, W> {
+    done: D,
+    watch: W,
+}
+
+impl<D: FnMut(&mut CoherenceEngine) -> bool, W: FnMut(&CoherenceEngine)> Feed for Until<D, W> {
+    fn is_done(&mut self, engine: &mut CoherenceEngine) -> bool {
+        (self.done)(engine)
+    }
+
+    fn after(&mut self, engine: &CoherenceEngine) {
+        (self.watch)(engine);
     }
 }
 

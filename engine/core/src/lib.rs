@@ -67,7 +67,7 @@ pub use bevy_app as app;
 pub use bevy_ecs as ecs;
 pub use builder::EngineBuilder;
 pub use by_name::{AgentView, Destination, NameError};
-pub use engine::{CoherenceEngine, EngineError, StopHandle};
+pub use engine::{CoherenceEngine, EngineError, Feed, StopHandle};
 /// Vectors and rotations of poses and measurements.
 pub use glam;
 pub use memory::{MemoryFile, MemoryFileError};

@@ -39,6 +39,7 @@ mod live;
 mod mcp;
 mod names;
 mod place;
+mod playback;
 mod problem;
 mod question;
 mod routes;
@@ -53,6 +54,7 @@ pub use lease::{Granted, Shown, Wanted};
 pub use ledger::{Acknowledged, acknowledged, requests_file};
 pub use names::{grpc_api, mcp_server, rest_api, websocket_api};
 pub use place::{Found, PARENT_VARIABLE, RUN_VARIABLE, folder, found};
+pub use playback::Playback;
 pub use problem::Problem;
 pub use token::{Role, TOKEN_VARIABLE, Tokens};
 pub use view::{EventView, MountView, PlaceView, RaysView, SensorKindView, SensorView};
@@ -141,6 +143,7 @@ pub struct Api {
     folder: Option<PathBuf>,
     recording: Option<PathBuf>,
     viewer: Viewer,
+    playback: Option<Playback>,
     /// The socket, where it is open already.
     listener: Option<Arc<TcpListener>>,
 }
@@ -161,6 +164,7 @@ impl Api {
             folder: None,
             recording: None,
             viewer: Viewer::default(),
+            playback: None,
             listener: None,
         }
     }
@@ -218,6 +222,13 @@ impl Api {
         self
     }
 
+    /// Says that the run is a recording that is played: clients send it to other times, and tell agents nothing.
+    #[must_use]
+    pub fn playback(mut self, playback: Playback) -> Self {
+        self.playback = Some(playback);
+        self
+    }
+
     /// Opens the socket now: what else is begun for the run, such as a recording that replaces an older one, is begun after
     /// that.
     ///
@@ -245,6 +256,7 @@ impl Api {
     /// [`ApiError`]: a port that is taken names one that is free.
     pub fn start(self, engine: &mut CoherenceEngine) -> Result<Serving, ApiError> {
         let (viewer, recording) = (self.viewer.clone(), self.recording.clone());
+        let playback = self.playback.clone();
         let opened = self.open()?;
         // After all that may fail for another reason: an older file is replaced.
         let ledger = recording.map(|recording| {
@@ -281,6 +293,7 @@ impl Api {
             places,
             opened.tls.is_some(),
             viewer,
+            playback,
             end.clone(),
         ));
         let watched = server.clone();

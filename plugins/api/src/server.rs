@@ -1,6 +1,6 @@
 //! The server: what its requests have in common, its sockets, its thread.
 
-use crate::command::{Commands, SENDER};
+use crate::command::Commands;
 use crate::connections::{Connections, Open};
 use crate::gate::Gate;
 use crate::idempotency::Replies;
@@ -8,11 +8,12 @@ use crate::interest::Pattern;
 use crate::lease::Leases;
 use crate::ledger::Ledger;
 use crate::live::Shows;
+use crate::playback::Playback;
 use crate::problem::Problem;
 use crate::view::{Board, PlaceView, View};
 use axum::Router;
 use becomingone::StopHandle;
-use becomingone::systems::control::stop::StopQueue;
+use becomingone::systems::control::stop::{StopQueue, UnknownAgent};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -68,6 +69,8 @@ pub(crate) struct Server {
     /// Whether connections are encrypted.
     pub(crate) is_secure: bool,
     pub(crate) viewer: Viewer,
+    /// Of a recording that is played.
+    pub(crate) playback: Option<Playback>,
     /// True once the server is to end.
     pub(crate) end: watch::Sender<bool>,
     /// Pictures that are drawn at a time.
@@ -88,6 +91,7 @@ impl Server {
         places: Vec<PlaceView>,
         is_secure: bool,
         viewer: Viewer,
+        playback: Option<Playback>,
         end: watch::Sender<bool>,
     ) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a name that no other start has")]
@@ -109,6 +113,7 @@ impl Server {
             places,
             is_secure,
             viewer,
+            playback,
             end,
             pictures: Semaphore::new(1),
         }
@@ -147,12 +152,43 @@ impl Server {
         }
     }
 
-    /// Stops every agent from the next tick on.
-    pub(crate) fn stop_all(&self) {
+    /// Stops an agent from the next tick on; pauses a recording that is played.
+    pub(crate) fn stop(&self, agent: &str, sender: &str) -> Result<(), UnknownAgent> {
+        if self.playback.is_some() {
+            self.run.pause();
+        }
+        self.stops.push(agent, sender)
+    }
+
+    /// Stops every agent, as [`stop`](Self::stop) one.
+    pub(crate) fn stop_all(&self, sender: &str) {
         for agent in self.board.agents().iter() {
             // One that is gone since then has nothing to stop.
-            let _ = self.stops.push(agent, SENDER);
+            let _ = self.stop(agent, sender);
         }
+    }
+
+    /// Refuses what tells agents something, where a recording is played.
+    pub(crate) fn takes_commands(&self) -> Result<(), Problem> {
+        match self.playback {
+            None => Ok(()),
+            Some(_) => Err(Problem::conflict(
+                "found a recording that is played; expected a run, whose agents can be told something",
+            )),
+        }
+    }
+
+    /// Sends a recording that is played to a time (ns). One that is paused stays so.
+    pub(crate) fn seek(&self, to_ns: u64) -> Result<(), Problem> {
+        let playback = self.playback.as_ref().ok_or_else(|| {
+            Problem::conflict("found a run; expected a recording that is played: replay --serve")
+        })?;
+        playback.seek(to_ns);
+        if self.run.is_paused() {
+            // The tick at which it is looked at.
+            self.run.step(1);
+        }
+        Ok(())
     }
 
     /// Refuses agents that this run does not have.

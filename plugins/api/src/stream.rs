@@ -263,8 +263,8 @@ async fn read(mut from: SplitStream<WebSocket>, to: mpsc::Sender<Message>, serve
         if let Ok(Told::Stop { agent, .. }) = told(&message) {
             match agent {
                 // One that is not there is answered so.
-                Some(agent) => drop(server.stops.push(&agent, SENDER)),
-                None => server.stop_all(),
+                Some(agent) => drop(server.stop(&agent, SENDER)),
+                None => server.stop_all(SENDER),
             }
         }
         // A client that sends so much more than it reads is closed.

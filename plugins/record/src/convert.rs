@@ -174,7 +174,7 @@ impl<O: Output> Converter<O> {
 
     /// Starts a run.
     fn begin(&mut self, stage: Stage) -> Result<(), O::Error> {
-        if self.run > 0 && stage.run != self.run {
+        if self.run > 0 && stage.run != self.run && !stage.is_played {
             // One tick apart, so that the runs follow each other.
             self.begin_ns = stage
                 .begin_ns

@@ -89,6 +89,7 @@ pub use opening::Opening;
 pub use output::{Channel, Output, RunStart, Schema, Stamp};
 pub use queue::{QUEUE, Report};
 pub use shadow::{Difference, Shadow, ShadowPlugin};
+pub use systems::Played;
 pub use writer::{END_METADATA, JOURNAL_VERSION, PROFILE, RUN_METADATA, SCENE_ATTACHMENT};
 
 /// Error while starting a recording.

@@ -125,6 +125,8 @@ pub(crate) struct Stage {
     pub(crate) run: u64,
     /// Start of the run in the time of all runs (ns).
     pub(crate) begin_ns: u64,
+    /// Whether it is one of a recording that is played: it may begin before the one before has ended.
+    pub(crate) is_played: bool,
     pub(crate) tick_ns: u64,
     pub(crate) seed: u64,
     pub(crate) scene_hash: u64,

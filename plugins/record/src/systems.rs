@@ -23,6 +23,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Rate cap of true poses, in simulated time.
 const POSES_HZ: u64 = 50;
 
+/// Where the run of a recording that is played begins, in the time of all runs of the recording (ns). Where there is this
+/// resource, runs do not follow each other: one that is played again has its times again.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Played {
+    /// That time (ns).
+    pub begin_ns: u64,
+    /// Whether it is on its way to another time: what is between is not shown live.
+    pub is_sought: bool,
+}
+
 /// Adds a recorder, and the systems of all of them.
 pub(crate) fn add(app: &mut App, queue: Arc<Queue>, kind: Kind) {
     if !matches!(kind, Kind::Live(_)) {
@@ -160,10 +170,15 @@ impl Recorder {
     }
 
     /// Counts the runs, and the time of all of them.
-    fn count(&mut self, time: &SimTime) {
+    fn count(&mut self, world: &World) {
+        let time = world.resource::<SimTime>();
+        let played = world.get_resource::<Played>();
         if std::mem::take(&mut self.is_begun) {
             self.stage.run += 1;
-            if self.stage.run > 1 {
+            self.stage.is_played = played.is_some();
+            if let Some(played) = played {
+                self.stage.begin_ns = played.begin_ns;
+            } else if self.stage.run > 1 {
                 self.stage.begin_ns = self.end_ns.saturating_add(time.tick_ns);
             }
         }
@@ -175,6 +190,9 @@ impl Recorder {
         let Kind::Live(switch) = &self.kind else {
             return true;
         };
+        if world.get_resource::<Played>().is_some_and(|p| p.is_sought) {
+            return false;
+        }
         let turn = switch.turn();
         if turn != 0 && turn != self.turn {
             self.is_due = true;
@@ -333,7 +351,7 @@ fn watch_new(world: &mut World) {
 
 fn copy(world: &mut World) {
     each(world, |world, recorder| {
-        recorder.count(world.resource());
+        recorder.count(world);
         if recorder.is_wanted(world) {
             recorder.copy(world);
         }
@@ -345,7 +363,7 @@ fn show(world: &mut World) {
     each(world, |world, recorder| {
         let is_live = matches!(recorder.kind, Kind::Live(_));
         if is_live && recorder.is_wanted(world) && recorder.is_due {
-            recorder.count(world.resource());
+            recorder.count(world);
             recorder.copy(world);
         }
     });

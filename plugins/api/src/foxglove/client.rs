@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "leases last by the wall clock")]
 
 use super::services::{self, Call, JSON};
-use super::{parameters, publish};
+use super::{parameters, playback, publish};
 use crate::command::FOXGLOVE;
 use crate::gate::Caller;
 use crate::lease::LeaseError;
@@ -58,6 +58,8 @@ struct Known {
     parameters: BTreeMap<String, Option<Parameter>>,
     /// Latest refusal of a message, and when.
     refused: Option<(String, Instant)>,
+    /// Of a recording that is played.
+    playback: playback::Told,
     seen: Option<Instant>,
 }
 
@@ -228,6 +230,19 @@ impl Client {
                     known.published.remove(&id);
                 }
             }
+            ClientMessage::PlaybackControlRequest(asked) => {
+                let done = match self.caller.role >= Role::Operator {
+                    true => playback::control(&self.server, &asked),
+                    false => Err(format!(
+                        "found a client of the role {}; expected operator, to play a recording",
+                        self.caller.role
+                    )),
+                };
+                if let Err(what) = done {
+                    self.error(what);
+                }
+                self.tell_playback(Some(asked.request_id));
+            }
             ClientMessage::MessageData(told) => {
                 if let Err(what) = self.published(told.channel_id, &told.data) {
                     self.refuse(what);
@@ -303,9 +318,6 @@ impl Client {
             ClientMessage::SubscribeConnectionGraph | ClientMessage::UnsubscribeConnectionGraph => {
                 self.error("this server has no connection graph");
             }
-            ClientMessage::PlaybackControlRequest(_) => {
-                self.error("this run is no recording; expected the services `/pause`, `/resume` and `/reset`");
-            }
         }
     }
 
@@ -353,11 +365,15 @@ impl Client {
         if self.caller.role >= Role::Operator {
             capabilities.push(Capability::ClientPublish);
         }
+        if self.server.playback.is_some() {
+            capabilities.push(Capability::PlaybackControl);
+        }
         let version = env!("CARGO_PKG_VERSION").to_owned();
         ServerInfo::new(&self.server.scene)
             .with_capabilities(capabilities)
             .with_supported_encodings([JSON])
             .with_metadata(HashMap::from([("becomingone".to_owned(), version)]))
+            .with_playback_time_range(playback::range(&self.server))
             .with_session_id(format!("{}-{session}", self.server.started))
     }
 
@@ -479,6 +495,16 @@ impl Client {
         self.answer(&values);
     }
 
+    /// Tells where a recording is that is played, where that is news or an answer.
+    fn tell_playback(&self, answers: Option<String>) {
+        let mut known = lock(&self.known);
+        let state = playback::state(&self.server, &mut known.playback, answers);
+        drop(known);
+        if let Some(state) = state {
+            self.look.outbox.answer(Item::Binary(state.to_bytes()));
+        }
+    }
+
     /// Tells the parameters that it looks at and that are others by now.
     fn tell_changed(&self) {
         let mut known = lock(&self.known);
@@ -521,6 +547,7 @@ impl Client {
                 self.look.outbox.answer(Item::Ping);
             }
             self.tell_changed();
+            self.tell_playback(None);
         }
     }
 

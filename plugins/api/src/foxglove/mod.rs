@@ -1,11 +1,13 @@
 //! Foxglove's live protocol (`foxglove.sdk.v1`): the topics of a recording, as they come. `client` serves a connection;
-//! `services`, `parameters` and `publish` are what it may ask for.
+//! `services`, `parameters`, `playback` and
+//! `publish` are what it may ask for.
 //!
 //! The messages are those of the crate `foxglove`, the connections are this server's: the crate's own server takes everybody
 //! who finds its port, and does not say which connection a message is of, which roles and leases need.
 
 mod client;
 mod parameters;
+mod playback;
 mod publish;
 mod services;
 

@@ -56,14 +56,11 @@ impl Call {
     pub(super) fn run(&self, server: &Server) -> Result<String, String> {
         match self {
             Self::StopAll => {
-                for agent in server.board.agents().iter() {
-                    // One that is gone since then has nothing to stop.
-                    let _ = server.stops.push(agent, FOXGLOVE);
-                }
+                server.stop_all(FOXGLOVE);
                 Ok("every agent stops".to_owned())
             }
             Self::Stop(agent) => {
-                let stopped = server.stops.push(agent, FOXGLOVE);
+                let stopped = server.stop(agent, FOXGLOVE);
                 stopped.map_err(|unknown| unknown.to_string())?;
                 Ok(format!("{agent} stops"))
             }

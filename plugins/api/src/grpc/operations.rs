@@ -27,6 +27,7 @@ fn operation(name: &str) -> Option<Operation> {
         "Pause" => (post, "run/pause", No),
         "Resume" => (post, "run/resume", No),
         "Step" => (post, "run/step", Body),
+        "Seek" => (post, "run/seek", Body),
         "SetPace" => (post, "run/pace", Body),
         "Reset" => (post, "run/reset", No),
         "End" => (post, "run/end", No),

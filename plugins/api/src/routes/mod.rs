@@ -85,6 +85,7 @@ fn closed() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(run::pause))
         .routes(routes!(run::resume))
         .routes(routes!(run::step))
+        .routes(routes!(run::seek))
         .routes(routes!(run::pace))
         .routes(routes!(run::reset))
         .routes(routes!(run::end))

@@ -81,7 +81,7 @@ impl From<Refusal> for Problem {
     )
 )]
 pub(crate) async fn stop_all(State(server): State<Arc<Server>>) -> StatusCode {
-    server.stop_all();
+    server.stop_all(SENDER);
     StatusCode::NO_CONTENT
 }
 
@@ -98,7 +98,7 @@ pub(crate) async fn stop(
     State(server): State<Arc<Server>>,
     Path(agent): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let stopped = server.stops.push(&agent, SENDER);
+    let stopped = server.stop(&agent, SENDER);
     stopped.map_err(|unknown| Problem::not_found(unknown.to_string()))?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -146,6 +146,7 @@ async fn give(
     lasts: Duration,
     lease: Option<u64>,
 ) -> Result<(StatusCode, Json<AcceptedView>), Problem> {
+    server.takes_commands()?;
     let number = match &server.ledger {
         None => None,
         Some(ledger) => {
@@ -220,6 +221,7 @@ pub(crate) async fn grant(
 ) -> Result<(StatusCode, Json<Granted>), Problem> {
     caller.needs(Role::Owner)?;
     server.agent(&agent)?;
+    server.takes_commands()?;
     let granted = server.leases().grant(&agent, wanted, Instant::now());
     server.end_leases();
     let granted = granted?;

@@ -2,6 +2,7 @@
 
 use crate::extract::Body;
 use crate::gate::Caller;
+use crate::playback::Playback;
 use crate::problem::Problem;
 use crate::server::Server;
 use crate::token::Role;
@@ -80,6 +81,29 @@ pub(crate) struct RunView {
     viewer: Option<String>,
     /// Address of Rerun's web viewer; null where `rerun` is not installed, too.
     viewer_page: Option<String>,
+    /// Of a recording that is played; null of a run.
+    playback: Option<PlaybackView>,
+}
+
+/// Place in a recording that is played. Times are those of all runs of the recording, one after the other.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PlaybackView {
+    /// Where it is (s).
+    at_s: f64,
+    /// Length of the recording (s).
+    length_s: f64,
+    /// Whether it is at its end, and paused.
+    is_over: bool,
+}
+
+impl PlaybackView {
+    fn new(playback: &Playback) -> Self {
+        Self {
+            at_s: playback.at_ns() as f64 * 1e-9,
+            length_s: playback.length_ns() as f64 * 1e-9,
+            is_over: playback.is_over(),
+        }
+    }
 }
 
 /// State of the run.
@@ -101,6 +125,7 @@ pub(crate) async fn state(State(server): State<Arc<Server>>) -> Result<Json<RunV
         state_hash: view.state_hash.clone(),
         viewer: server.viewer.address.clone(),
         viewer_page: server.viewer.page.clone(),
+        playback: server.playback.as_ref().map(PlaybackView::new),
     }))
 }
 
@@ -189,6 +214,42 @@ pub(crate) async fn step(
         ));
     }
     server.run.step(step.ticks);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A time of a recording.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Seek {
+    /// In the times of all runs of the recording (s); at most its length.
+    #[schema(minimum = 0.0, maximum = 1000000000.0)]
+    to_s: f64,
+}
+
+/// Sends a recording that is played to another time. The ticks up to there are computed again: a minute takes about a
+/// second. One that is paused stays so.
+#[utoipa::path(
+    post, path = "/run/seek", tag = "run", request_body = Seek,
+    responses(
+        (status = 204, description = "It goes there"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn seek(
+    State(server): State<Arc<Server>>,
+    Extension(caller): Extension<Caller>,
+    Body(seek): Body<Seek>,
+) -> Result<StatusCode, Problem> {
+    caller.needs(Role::Operator)?;
+    if !(0.0..=1e9).contains(&seek.to_s) {
+        return Err(Problem::bad("expected `to_s` from 0 to 1e9"));
+    }
+    server.seek((seek.to_s * 1e9) as u64)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
