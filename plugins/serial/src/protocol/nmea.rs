@@ -13,12 +13,12 @@
 //! follows one of them. NMEA has no vertical velocity: it is 0. Receivers leave out the course at a standstill: below
 //! 0.5 m/s, the velocity is then 0.
 
-use super::{FIX, Message, Protocol, Scan, Verdict, east_north, named};
+use super::{FIX, Message, Protocol, Scan, Verdict, decimal, east_north, named};
 use chrono::{NaiveTime, Timelike as _};
 use nmea::ParseResult;
 use nmea::sentences::FixType;
-use nmea::sentences::gsa::GsaMode2;
 use nmea::sentences::rmc::RmcStatusOfFix;
+use std::borrow::Cow;
 
 /// Longest sentence, without line end (bytes). NMEA allows 80; receivers exceed it.
 const MAX_SENTENCE: usize = nmea::SENTENCE_MAX_LEN;
@@ -29,6 +29,9 @@ const STANDSTILL_M_S: f64 = 0.5;
 
 /// Nanoseconds of a day.
 const DAY_NS: i64 = 86_400_000_000_000;
+
+/// Numbers of a message, by name.
+type Numbers = Vec<(Cow<'static, str>, f64)>;
 
 /// NMEA 0183 sentences.
 #[derive(Default)]
@@ -114,6 +117,15 @@ impl Protocol for Nmea {
         if body.starts_with('P') || !["GGA", "RMC", "VTG", "GSA", "ZDA", "HDT"].contains(&kind) {
             return Verdict::Valid;
         }
+        if kind == "GSA" {
+            let Some(numbers) = gsa(body) else {
+                return Verdict::Unreadable(format!(
+                    "found `${body}`; expected two modes, 12 satellites and 3 dilutions of precision"
+                ));
+            };
+            self.give("GSA", numbers, messages);
+            return Verdict::Valid;
+        }
         match nmea::parse_bytes(frame) {
             Ok(sentence) => {
                 self.sentence(&sentence, messages);
@@ -183,21 +195,6 @@ impl Nmea {
                 self.velocity = self.velocity.or_else(|| velocity(speed, course));
                 ("VTG", vec![named("course", course), named("speed", speed)])
             }
-            ParseResult::GSA(gsa) => {
-                let mode = match gsa.mode2 {
-                    GsaMode2::NoFix => 1.0,
-                    GsaMode2::Fix2D => 2.0,
-                    GsaMode2::Fix3D => 3.0,
-                };
-                let numbers = vec![
-                    named("fix_mode", mode),
-                    named("satellites_used", gsa.fix_sats_prn.len() as f64),
-                    named("pdop", or_nan(gsa.pdop)),
-                    named("hdop", or_nan(gsa.hdop)),
-                    named("vdop", or_nan(gsa.vdop)),
-                ];
-                ("GSA", numbers)
-            }
             ParseResult::ZDA(zda) => {
                 let unix_ns = zda.utc_date_time();
                 let unix_ns = unix_ns.and_then(|at| at.and_utc().timestamp_nanos_opt());
@@ -208,6 +205,10 @@ impl Nmea {
             ParseResult::HDT(hdt) => ("HDT", vec![named("heading", or_nan(hdt.heading))]),
             _ => return,
         };
+        self.give(name, numbers, messages);
+    }
+
+    fn give(&mut self, name: &'static str, numbers: Numbers, messages: &mut Vec<Message>) {
         messages.push(Message {
             stamp_ns: self.stamp_ns(),
             ..Message::new(name, numbers)
@@ -259,6 +260,46 @@ impl Nmea {
     }
 }
 
+/// Numbers of a GSA: `name,mode,mode`, twelve satellites, three dilutions of precision, and in NMEA 4.1 a system. All may be
+/// empty, and are then left out by some receivers.
+///
+/// The parser of the crate `nmea` (0.6) takes a dilution without a decimal point for a satellite, and panics at the
+/// thirteenth one.
+fn gsa(body: &str) -> Option<Numbers> {
+    let fields: Vec<&str> = body.split(',').collect();
+    let [_, "A" | "M", mode, rest @ ..] = &fields[..] else {
+        return None;
+    };
+    let mode = match *mode {
+        "1" => 1.0,
+        "2" => 2.0,
+        "3" => 3.0,
+        _ => return None,
+    };
+    let mut used = 0.0;
+    let mut dilutions = [f64::NAN; 3];
+    if !rest.iter().all(|field| field.is_empty()) {
+        let (satellites, others) = rest.split_at_checked(12)?;
+        let ([pdop, hdop, vdop] | [pdop, hdop, vdop, _]) = others else {
+            return None;
+        };
+        for satellite in satellites.iter().filter(|s| !s.is_empty()) {
+            satellite.parse::<u32>().ok()?;
+            used += 1.0;
+        }
+        for (dilution, field) in dilutions.iter_mut().zip([pdop, hdop, vdop]) {
+            *dilution = decimal(field)?;
+        }
+    }
+    Some(vec![
+        named("fix_mode", mode),
+        named("satellites_used", used),
+        named("pdop", dilutions[0]),
+        named("hdop", dilutions[1]),
+        named("vdop", dilutions[2]),
+    ])
+}
+
 fn velocity(speed_m_s: f64, course_deg: f64) -> Option<[f64; 2]> {
     if course_deg.is_finite() && speed_m_s.is_finite() {
         return Some(east_north(speed_m_s, course_deg));
@@ -308,3 +349,51 @@ pub const NAMES: &[&str] = &[
     "valid",
     "unix_s",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> (Verdict, Vec<Message>) {
+        let sum = body.bytes().fold(0, |sum, byte| sum ^ byte);
+        let mut messages = Vec::new();
+        let frame = format!("${body}*{sum:02X}");
+        let verdict = Nmea::default().take(frame.as_bytes(), &mut messages);
+        (verdict, messages)
+    }
+
+    /// The parser of the crate `nmea` panicked: found by `nmea_survives_random_bytes`.
+    #[test]
+    fn a_dilution_without_a_decimal_point_is_no_satellite_and_too_many_satellites_are_refused() {
+        let gsa = |body: &str| {
+            let (verdict, messages) = read(body);
+            assert_eq!(verdict, Verdict::Valid, "{body}");
+            let keys = ["fix_mode", "satellites_used", "pdop", "hdop", "vdop"];
+            keys.map(|key| messages[0].get(key).unwrap())
+        };
+        assert_eq!(
+            gsa("GPGSA,A,3,04,05,,09,12,,,24,,,,,2.5,1.3,2.1"),
+            [3.0, 5.0, 2.5, 1.3, 2.1]
+        );
+        assert_eq!(
+            gsa("GNGSA,M,2,04,05,06,07,08,09,10,11,12,13,14,15,99,99,99,1"),
+            [2.0, 12.0, 99.0, 99.0, 99.0]
+        );
+        let [mode, used, none @ ..] = gsa("GNGSA,A,1,,,,,,,,,,,,,,,,2");
+        assert_eq!((mode, used), (1.0, 0.0));
+        assert!(none.iter().all(|x| x.is_nan()));
+        let [mode, used, none @ ..] = gsa("GNGSA,A,1,,,");
+        assert_eq!((mode, used), (1.0, 0.0));
+        assert!(none.iter().all(|x| x.is_nan()));
+        for body in [
+            "GPGSA,A,3,04,05,,,,,,,,,,,,,,,,,,09,12,,,24,,,,,2.5,1.3,2.1",
+            "GPGSA,A,3,04,05,2.5,1.3,2.1",
+            "GPGSA,A,4,,,",
+            "GPGSA,A",
+        ] {
+            let (verdict, messages) = read(body);
+            assert!(matches!(verdict, Verdict::Unreadable(_)), "{body}");
+            assert!(messages.is_empty(), "{body}");
+        }
+    }
+}
