@@ -13,10 +13,11 @@ mod rig;
 
 use becomingone_bluetooth::BluetoothKind;
 use becomingone_components::link::{LinkState, Queue};
+use becomingone_rig::LIMIT;
 use becomingone_systems::links::{
     Content, DriverKind, Endpoint, LinkObserver, Observed, PROBE, Probe,
 };
-use rig::{Bluez, LIMIT, Rig, on_a_bus, warnings};
+use rig::{Bluez, on_a_bus, open, warnings};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -45,7 +46,7 @@ fn equal(found: &[Vec<f64>], expected: &[[f64; 3]]) {
 fn a_device_is_found_notifies_is_lost_and_found_again() {
     on_a_bus("a_device_is_found_notifies_is_lost_and_found_again", || {
         let mut peer = Bluez::start(HEART);
-        let mut rig = Rig::new(&[PULSE], ALL);
+        let mut rig = open(&[PULSE], ALL);
         peer.wait("scan");
         peer.wait("connected");
         peer.wait("subscribed 2a37");
@@ -58,7 +59,7 @@ fn a_device_is_found_notifies_is_lost_and_found_again() {
             [85.0, 50.0, 33.0 / 1024.0],
             [257.0, 306.0, 65535.0 / 1024.0],
         ];
-        rig.until_rows("pulse", 3);
+        rig.until_readings("pulse", 3);
         equal(&rig.rows("pulse"), &expected);
         for (loss, bpm) in [("disconnect", 0x60), ("vanish", 0x61), ("disconnect", 0x62)] {
             let begun = Instant::now();
@@ -80,7 +81,7 @@ fn a_device_is_found_notifies_is_lost_and_found_again() {
             );
             peer.tell(&format!("value 2a37 00-{bpm:x}"));
             expected.push([f64::from(bpm), nan, nan]);
-            rig.until_rows("pulse", expected.len());
+            rig.until_readings("pulse", expected.len());
             equal(&rig.rows("pulse"), &expected);
         }
         let link = rig.link("pulse");
@@ -97,7 +98,7 @@ fn a_device_is_found_notifies_is_lost_and_found_again() {
 #[test]
 fn the_service_that_dies_and_comes_back_is_used_again() {
     on_a_bus("the_service_that_dies_and_comes_back_is_used_again", || {
-        let mut rig = Rig::new(&[PULSE], ALL);
+        let mut rig = open(&[PULSE], ALL);
         // It is not there yet.
         rig.until_state("pulse", LinkState::Down);
         assert_eq!(warnings("found no Bluetooth service").len(), 1);
@@ -106,7 +107,7 @@ fn the_service_that_dies_and_comes_back_is_used_again() {
             peer.wait("subscribed 2a37");
             rig.until_state("pulse", LinkState::Up);
             peer.tell("value 2a37 00-50");
-            rig.until_rows("pulse", round);
+            rig.until_readings("pulse", round);
             let begun = Instant::now();
             drop(peer);
             rig.until("the service is gone", |rig| {
@@ -127,7 +128,7 @@ fn a_characteristic_that_the_device_lacks_is_reported_with_those_it_has() {
         "a_characteristic_that_the_device_lacks_is_reported_with_those_it_has",
         || {
             let _peer = Bluez::start(r#"{"180f": {"2a19": "read 5f"}}"#);
-            let mut rig = Rig::new(&[PULSE], ALL);
+            let mut rig = open(&[PULSE], ALL);
             rig.until_state("pulse", LinkState::Down);
             let all = warnings("box/pulse: found no heart rate (00002a37-");
             assert_eq!(all.len(), 1, "{:?}", warnings(""));
@@ -148,11 +149,11 @@ fn malformed_values_are_counted_and_the_others_are_read() {
         "malformed_values_are_counted_and_the_others_are_read",
         || {
             let mut peer = Bluez::start(HEART);
-            let mut rig = Rig::new(&[PULSE], ALL);
+            let mut rig = open(&[PULSE], ALL);
             rig.until_state("pulse", LinkState::Up);
             // No heart rate; half of one of 16 bits; no energy; half an interval.
             peer.tell("value 2a37 00-50 00 01-55 08-55-01 10-55-00-01-02 00-51");
-            rig.until_rows("pulse", 2);
+            rig.until_readings("pulse", 2);
             equal(
                 &rig.rows("pulse"),
                 &[[80.0, f64::NAN, f64::NAN], [81.0, f64::NAN, f64::NAN]],
@@ -193,22 +194,22 @@ fn sources_of_a_device_share_its_connection() {
             ),
             ("raw", &["x"], raw),
         ];
-        let mut rig = Rig::new(&sensors, ALL);
+        let mut rig = open(&sensors, ALL);
         for id in ["2a37", "2a6e", "2a6f", "fff1"] {
             peer.wait(&format!("subscribed {id}"));
         }
-        rig.until_rows("battery", 3);
+        rig.until_readings("battery", 3);
         assert!(rig.rows("battery").iter().all(|row| row == &[98.0]));
-        rig.until_rows("all", 1);
+        rig.until_readings("all", 1);
         equal(&rig.rows("all")[..1], &[[22.5, f64::NAN, 101_325.0]]);
         peer.tell("value 2a6f d7-11");
-        rig.until_rows("air", 2);
+        rig.until_readings("air", 2);
         let air = rig.rows("air");
         assert!(air[0][0] == 22.5 && air[0][1].is_nan(), "{air:?}");
         assert!(air[1][0].is_nan() && air[1][1] == 45.67, "{air:?}");
         // -3 and 260, in halves; one is lost between them, one has another length.
         peer.tell("value fff1 01-ff-fd 03-01-04 04-00");
-        rig.until_rows("raw", 2);
+        rig.until_readings("raw", 2);
         assert_eq!(rig.rows("raw"), [[-1.5], [130.0]]);
         rig.until("counts", |rig| rig.link("raw").counts.garbage == 1);
         assert_eq!(rig.link("raw").counts.gaps, 1);
@@ -222,7 +223,7 @@ fn a_flood_is_bounded_by_the_queue_and_every_value_is_counted() {
         || {
             const SENT: u64 = 20_000;
             let mut peer = Bluez::start(HEART);
-            let mut rig = Rig::new(&[PULSE], Queue::DropOldest(8));
+            let mut rig = open(&[PULSE], Queue::DropOldest(8));
             rig.until_state("pulse", LinkState::Up);
             let begun = Instant::now();
             // No tick reads while it comes.
@@ -255,7 +256,7 @@ fn a_run_ends_in_time_whatever_the_device_and_the_service_do() {
             // A device that does not let itself be connected to.
             let mut peer = Bluez::start(HEART);
             peer.tell("mute");
-            let mut rig = Rig::new(&[PULSE], ALL);
+            let mut rig = open(&[PULSE], ALL);
             peer.wait("scan");
             rig.until_state("pulse", LinkState::Connecting);
             let took = rig.end();
@@ -263,7 +264,7 @@ fn a_run_ends_in_time_whatever_the_device_and_the_service_do() {
             // One that does not answer any more.
             drop(peer);
             let mut peer = Bluez::start(HEART);
-            let mut rig = Rig::new(&[PULSE], ALL);
+            let mut rig = open(&[PULSE], ALL);
             rig.until_state("pulse", LinkState::Up);
             peer.tell("mute");
             let took = rig.end();
@@ -271,7 +272,7 @@ fn a_run_ends_in_time_whatever_the_device_and_the_service_do() {
             // A service that is stopped.
             drop(peer);
             let peer = Bluez::start(HEART);
-            let mut rig = Rig::new(&[PULSE], ALL);
+            let mut rig = open(&[PULSE], ALL);
             rig.until_state("pulse", LinkState::Up);
             peer.freeze();
             rig.until_state("pulse", LinkState::Down);
@@ -281,7 +282,7 @@ fn a_run_ends_in_time_whatever_the_device_and_the_service_do() {
             drop(peer);
             let mut peer = Bluez::start(HEART);
             peer.tell("vanish");
-            let mut rig = Rig::new(&[PULSE], ALL);
+            let rig = open(&[PULSE], ALL);
             peer.wait("scan");
             let took = rig.end();
             assert!(took < limit, "{took:?}");

@@ -13,6 +13,7 @@ use becomingone_bluetooth::gatt::{
 use becomingone_bluetooth::protocol::Decoder;
 use becomingone_bluetooth::rate::Rate;
 use becomingone_bluetooth::{BluetoothKind, Characteristic};
+use becomingone_rig::{Random, cases};
 use becomingone_systems::links::document::Refusal;
 use becomingone_systems::links::{DriverKind as _, Endpoint, SourceSite, read_config};
 use serde_json::{Map, Value, json};
@@ -302,23 +303,10 @@ fn a_run_without_devices_reports_that_they_are_not_built_in() {
     assert!(BluetoothKind.devices().is_err());
 }
 
-/// A splitmix generator (Steele, Lea, Flood 2014), so that a case is its number.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-}
-
 /// `BECOMINGONE_FUZZ_CASES` values of each characteristic (100 000 by default).
 #[test]
 fn any_bytes_are_finite_or_missing_numbers_or_a_refusal() {
-    let cases = std::env::var("BECOMINGONE_FUZZ_CASES");
-    let cases: u64 = cases.map_or(100_000, |n| n.parse().unwrap());
+    let cases = cases();
     for characteristic in [
         "HeartRate",
         "Battery",

@@ -9,16 +9,23 @@
     reason = "a test fails by panicking, and bounds its waits by the wall clock"
 )]
 
-mod rig;
-
 use becomingone_bridge::{FileKind, HttpKind, ProcessKind, WebSocketKind};
-use becomingone_components::link::LinkState;
-use rig::{LIMIT, Rig};
+use becomingone_components::link::{LinkState, Queue};
+use becomingone_components::sensor::ValueRow;
+use becomingone_rig::{LIMIT, Rig, instrument};
+use becomingone_systems::links::DriverKind;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
+
+/// An instrument `s` of one number `x`, and a drive, where there is a source for it; armed.
+fn open(kind: impl DriverKind, sensor: Option<&str>, drive: Option<&str>) -> Rig<ValueRow> {
+    let instrument = || instrument("s", &["x"], Queue::DropOldest(10_000));
+    let sensor = sensor.map(|config| (instrument(), config));
+    Rig::new(kind, sensor, drive, true)
+}
 
 fn listen() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -100,11 +107,11 @@ fn a_websocket_server_that_drips_or_fragments_gets_its_commands_and_is_down_in_t
     for then in [drip, fragment] {
         let (port, commands) = websocket(then);
         let config = format!("(url: \"ws://127.0.0.1:{port}/\")");
-        let mut rig = Rig::new(WebSocketKind, Some(&config), Some(&config));
+        let mut rig = open(WebSocketKind, Some(&config), Some(&config));
         let mut latest = 0.0;
         for speed in [0.25, 0.5, 0.75] {
             rig.until("a command", |rig| {
-                rig.command(speed);
+                rig.command(speed, 0.0);
                 latest = commands
                     .try_iter()
                     .last()
@@ -113,9 +120,11 @@ fn a_websocket_server_that_drips_or_fragments_gets_its_commands_and_is_down_in_t
             });
         }
         // The message never ends, and is no answer to a ping.
-        rig.until("the end of it", |rig| rig.sensor().state == LinkState::Down);
+        rig.until("the end of it", |rig| {
+            rig.link("s").state == LinkState::Down
+        });
         rig.until("a new connection", |rig| {
-            rig.command(1.0);
+            rig.command(1.0, 0.0);
             commands.try_iter().any(|(speed, _)| speed == 1.0)
         });
         rig.rest();
@@ -178,9 +187,9 @@ fn a_redirect_to_tls_is_no_end_of_the_run() {
         }
     });
     let config = format!("(url: \"http://127.0.0.1:{port}/state\", every_s: 0.02)");
-    let mut rig = Rig::new(HttpKind, Some(&config), None);
-    rig.until("readings", |rig| rig.rows().len() > 3);
-    assert_eq!(rig.sensor().state, LinkState::Up);
+    let mut rig = open(HttpKind, Some(&config), None);
+    rig.until("readings", |rig| rig.readings("s").len() > 3);
+    assert_eq!(rig.link("s").state, LinkState::Up);
 }
 
 /// A server whose answer to the first command takes its time; the commands it receives.
@@ -209,9 +218,9 @@ fn slow_server() -> (u16, Receiver<(f64, bool)>) {
 fn a_slow_answer_to_a_command_does_not_hold_up_the_safe_one() {
     let (port, commands) = slow_server();
     let config = format!("(url: \"http://127.0.0.1:{port}/\", timeout_s: 60)");
-    let mut rig = Rig::new(HttpKind, None, Some(&config));
+    let mut rig = open(HttpKind, None, Some(&config));
     rig.until("a command", |rig| {
-        rig.command(0.5);
+        rig.command(0.5, 0.0);
         commands.try_recv().is_ok()
     });
     let begun = Instant::now();
@@ -224,15 +233,15 @@ fn a_slow_answer_to_a_command_does_not_hold_up_the_safe_one() {
 #[test]
 fn a_program_that_closes_its_standard_input_is_down() {
     let config = "(argv: [\"sh\", \"-c\", \"exec 0<&-; while :; do sleep 0.1; done\"])";
-    let mut rig = Rig::new(ProcessKind, None, Some(config));
+    let mut rig = open(ProcessKind, None, Some(config));
     for _ in 0..2 {
         rig.until("it is started", |rig| {
-            rig.command(0.5);
-            rig.drive().state == LinkState::Up
+            rig.command(0.5, 0.0);
+            rig.link("drive").state == LinkState::Up
         });
         rig.until("a command that it does not read", |rig| {
-            rig.command(0.5);
-            rig.drive().state == LinkState::Down
+            rig.command(0.5, 0.0);
+            rig.link("drive").state == LinkState::Down
         });
     }
 }
@@ -241,9 +250,9 @@ fn a_program_that_closes_its_standard_input_is_down() {
 fn a_program_that_ends_is_noticed_while_what_it_started_prints_and_its_own_lines_are_all_read() {
     let script = "while :; do echo '{\"x\": 0}'; sleep 0.01; done & k=0; while [ $k -lt 3000 ]; do k=$((k+1)); echo \"{\\\"x\\\": $k}\"; done; exit 3";
     let config = format!("(argv: [\"sh\", \"-c\", {script:?}])");
-    let mut rig = Rig::new(ProcessKind, Some(&config), None);
-    rig.until("its end", |rig| rig.sensor().state == LinkState::Down);
-    let own: Vec<f64> = rig.rows().iter().copied().filter(|x| *x > 0.0).collect();
+    let mut rig = open(ProcessKind, Some(&config), None);
+    rig.until("its end", |rig| rig.link("s").state == LinkState::Down);
+    let own: Vec<f64> = rig.numbers("s").into_iter().filter(|x| *x > 0.0).collect();
     assert!(own.len() >= 3000, "{}", own.len());
 }
 
@@ -252,9 +261,9 @@ fn a_program_that_ends_is_noticed_while_what_it_started_prints_and_its_own_lines
 #[test]
 fn a_file_of_the_kernel_that_is_followed_is_read_once_in_a_period() {
     let config = "(path: \"/proc/uptime\", every_s: 0.1, decode: Csv(columns: [\"x\", \"idle\"], separator: ' '))";
-    let mut rig = Rig::new(FileKind, Some(config), None);
+    let mut rig = open(FileKind, Some(config), None);
     let begun = Instant::now();
     rig.until("a second", |_| begun.elapsed() > Duration::from_secs(1));
-    let read = rig.sensor().received;
+    let read = rig.link("s").received;
     assert!((2..=11).contains(&read), "{read} readings within a second");
 }

@@ -11,58 +11,11 @@
 
 use becomingone_bridge::lines::{Line, Lines, MAX_LINE};
 use becomingone_bridge::protocol::{Decode, Decoder, Document, Refusal};
+use becomingone_rig::mutated;
 use becomingone_systems::links::{Pick, Picker, SourceSite, read_config};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A splitmix generator (Steele, Lea, Flood 2014), so that a case is its number.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
-    fn byte(&mut self) -> u8 {
-        // Bytes with a meaning come often.
-        const LIKELY: &[u8] = b"{}[]\",:;\\\r\n\t -+.eE019ntN\xEF\xBB\xBF\0";
-        match self.below(3) {
-            0 => self.next() as u8,
-            _ => LIKELY[self.below(LIKELY.len())],
-        }
-    }
-}
-
-/// Good lines of the layout, changed here and there.
-fn input(random: &mut Random, seeds: &[&str]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for _ in 0..1 + random.below(4) {
-        match random.below(5) {
-            0 => bytes.extend((0..random.below(40)).map(|_| random.byte())),
-            _ => bytes.extend_from_slice(seeds[random.below(seeds.len())].as_bytes()),
-        }
-    }
-    for _ in 0..random.below(5) {
-        let at = random.below(bytes.len() + 1);
-        match random.below(4) {
-            0 => bytes.truncate(at),
-            1 if at < bytes.len() => bytes[at] = random.byte(),
-            // Deep lists and long runs of one sign.
-            2 => {
-                let run = std::iter::repeat_n(random.byte(), 1 << random.below(9));
-                bytes.splice(at..at, run).for_each(drop);
-            }
-            _ => bytes.insert(at, random.byte()),
-        }
-    }
-    bytes
-}
+/// Bytes with a meaning.
+const LIKELY: &[u8] = b"{}[]\",:;\\\r\n\t -+.eE019ntN\xEF\xBB\xBF\0";
 
 type Decoded = Result<Option<Document>, Refusal>;
 
@@ -103,8 +56,6 @@ fn check(decoded: &Decoded, picker: &Picker) -> bool {
 }
 
 fn fuzz(decode: &Decode, seeds: &[&str]) {
-    let cases = std::env::var("BECOMINGONE_FUZZ_CASES");
-    let cases = cases.map_or(100_000, |cases| cases.parse::<u64>().unwrap());
     let site = SourceSite {
         fields: vec!["x".to_owned(), "y".to_owned()],
         ..SourceSite::default()
@@ -113,26 +64,21 @@ fn fuzz(decode: &Decode, seeds: &[&str]) {
     let pointer = |text: &str| Some(read_config(text).unwrap());
     let picker = Picker::new(&pick, &site).unwrap();
     let picker = picker.with_order(pointer("\"/n\""), pointer("\"/t\""));
-    let mut found = 0;
-    for case in 0..cases {
-        let mut random = Random(case);
-        let bytes = input(&mut random, seeds);
-        let run = AssertUnwindSafe(|| {
-            let whole = documents(decode, &bytes, || bytes.len());
-            let split = documents(decode, &bytes, || 1 + random.below(20));
+    let (mut found, mut case) = (0, 0);
+    let cases = becomingone_rig::fuzz(
+        &format!("{decode:?}"),
+        |random| mutated(random, 4, seeds, LIKELY),
+        |bytes, random| {
+            let whole = documents(decode, bytes, || bytes.len());
+            let split = documents(decode, bytes, || 1 + random.below(20));
             assert_eq!(whole, split);
             found += whole.iter().filter(|d| check(d, &picker)).count() as u64;
             if case % 4 == 0 {
-                check(&Decoder::new(decode.clone()).state(&bytes), &picker);
+                check(&Decoder::new(decode.clone()).state(bytes), &picker);
             }
-        });
-        let done = catch_unwind(run);
-        assert!(
-            done.is_ok(),
-            "{decode:?}, case {case}: {:?}",
-            bytes.escape_ascii()
-        );
-    }
+            case += 1;
+        },
+    );
     assert!(found > cases / 4, "{found} documents in {cases} cases");
 }
 

@@ -15,7 +15,7 @@ mod rig;
 use becomingone_components::link::LinkState;
 use becomingone_components::sensor::Picture;
 use peers::{HEAD, Peer, Server, free_port, grey, hold, send};
-use rig::Rig;
+use rig::open;
 use std::io::Write as _;
 use std::process::Command;
 use std::time::Duration;
@@ -38,9 +38,9 @@ fn luminance_and_motion_energy_of_known_greys_are_exact_and_the_stream_recovers_
     let Some(peer) = Peer::server(port, &["grey"]) else {
         return eprintln!("{NO_PYTHON}");
     };
-    let mut rig = Rig::new(&url(port, "timeout_s: 2"));
-    let all = rig.next(60);
-    assert_eq!(rig.link().state, LinkState::Up);
+    let mut rig = open(&url(port, "timeout_s: 2"));
+    let all = rig.next("eye", 60);
+    assert_eq!(rig.link("eye").state, LinkState::Up);
     let first = all[0].motion_energy;
     assert!(first.is_nan(), "the first picture has no motion: {first}");
     for both in all.windows(2) {
@@ -54,14 +54,16 @@ fn luminance_and_motion_energy_of_known_greys_are_exact_and_the_stream_recovers_
     }
     drop(peer);
     rig.until("the server is gone", |rig| {
-        rig.link().state == LinkState::Down
+        rig.link("eye").state == LinkState::Down
     });
-    let before = rig.pictures().len();
+    let before = rig.readings("eye").len();
     let _peer = Peer::server(port, &["grey"]).unwrap();
-    rig.until("pictures again", |rig| rig.pictures().len() > before + 20);
-    assert_eq!(rig.link().counts.restarts, 1);
-    assert_eq!(rig.link().counts.garbage, 0);
-    let again = &rig.pictures()[before..];
+    rig.until("pictures again", |rig| {
+        rig.readings("eye").len() > before + 20
+    });
+    assert_eq!(rig.link("eye").counts.restarts, 1);
+    assert_eq!(rig.link("eye").counts.garbage, 0);
+    let again = &rig.readings("eye")[before..];
     assert!(again.iter().any(|picture| picture.motion_energy.is_nan()));
 }
 
@@ -81,8 +83,8 @@ fn flow_of_known_shifts_has_the_stated_accuracy() {
         let Some(_peer) = Peer::server(port, &mode) else {
             return eprintln!("{NO_PYTHON}");
         };
-        let mut rig = Rig::new(&url(port, ""));
-        let all = rig.next(60);
+        let mut rig = open(&url(port, ""));
+        let all = rig.next("eye", 60);
         let expected = [f64::from(dx), f64::from(dy)];
         let length = expected[0].hypot(expected[1]);
         let (mut worst_px, mut worst_rad, mut matched) = (0.0f64, 0.0f64, 0);
@@ -105,7 +107,7 @@ fn flow_of_known_shifts_has_the_stated_accuracy() {
             worst_rad.to_degrees()
         );
         assert!(
-            matched + 2 * rig.link().counts.gaps as usize + 2 >= all.len() - 1,
+            matched + 2 * rig.link("eye").counts.gaps as usize + 2 >= all.len() - 1,
             "{matched}"
         );
         assert!(worst_px < 0.1, "{worst_px} px");
@@ -132,15 +134,15 @@ fn ustreamer_is_read() {
     };
     let peer = start();
     let url = format!("(url: \"http://127.0.0.1:{port}/stream\", timeout_s: 5)");
-    let mut rig = Rig::new(&url);
-    for picture in rig.next(2) {
+    let mut rig = open(&url);
+    for picture in rig.next("eye", 2) {
         assert_grey(&picture, 96.0);
     }
     drop(peer);
-    rig.until("it is gone", |rig| rig.link().state == LinkState::Down);
+    rig.until("it is gone", |rig| rig.link("eye").state == LinkState::Down);
     let _peer = start();
-    assert_grey(&rig.next(1)[0], 96.0);
-    assert_eq!(rig.link().counts.garbage, 0);
+    assert_grey(&rig.next("eye", 1)[0], 96.0);
+    assert_eq!(rig.link("eye").counts.garbage, 0);
 }
 
 #[test]
@@ -150,14 +152,14 @@ fn a_stalled_server_is_left_and_connected_to_again() {
         send(&mut stream, &grey(number as u8 * 8));
         hold(stream);
     });
-    let mut rig = Rig::new(&server.source("timeout_s: 0.3"));
-    let all = rig.next(3);
+    let mut rig = open(&server.source("timeout_s: 0.3"));
+    let all = rig.next("eye", 3);
     assert!(server.connections() >= 3);
     for (number, picture) in all.iter().enumerate() {
         assert_grey(picture, 8.0 * number as f64);
     }
     rig.until("the link is down", |rig| {
-        rig.link().state == LinkState::Down
+        rig.link("eye").state == LinkState::Down
     });
 }
 
@@ -177,8 +179,8 @@ fn no_answer_another_type_and_an_error_are_no_stream() {
             }
         }
     });
-    let mut rig = Rig::new(&server.source("timeout_s: 0.3"));
-    assert_grey(&rig.next(5)[4], 40.0);
+    let mut rig = open(&server.source("timeout_s: 0.3"));
+    assert_grey(&rig.next("eye", 5)[4], 40.0);
     assert!(server.connections() >= 5);
 }
 
@@ -205,12 +207,15 @@ fn half_and_broken_pictures_are_counted_and_the_others_taken() {
         send(&mut stream, &grey(88));
         hold(stream);
     });
-    let mut rig = Rig::new(&server.source(""));
+    let mut rig = open(&server.source(""));
     rig.until("the last picture", |rig| {
-        let last = rig.pictures().last().map(|last| last.luminance * 255.0);
+        let last = rig
+            .readings("eye")
+            .last()
+            .map(|last| last.luminance * 255.0);
         last.is_some_and(|last| last > 87.0)
     });
-    let link = rig.link();
+    let link = rig.link("eye");
     assert_eq!(link.state, LinkState::Up);
     assert_eq!(
         link.received + link.counts.gaps + link.counts.garbage,
@@ -218,7 +223,7 @@ fn half_and_broken_pictures_are_counted_and_the_others_taken() {
         "{link:?}"
     );
     assert!(link.counts.garbage > 10, "{link:?}");
-    let (last, others) = rig.pictures().split_last().unwrap();
+    let (last, others) = rig.readings("eye").split_last().unwrap();
     others.iter().for_each(|picture| assert_grey(picture, 80.0));
     assert_grey(last, 88.0);
 }
@@ -237,13 +242,13 @@ fn of_a_flood_the_newest_pictures_are_taken_and_every_other_is_a_gap() {
         send(&mut stream, &all[255]);
         hold(stream);
     });
-    let mut rig = Rig::new(&server.source("timeout_s: 20"));
+    let mut rig = open(&server.source("timeout_s: 20"));
     rig.until("the last picture", |rig| {
-        rig.pictures()
+        rig.readings("eye")
             .last()
             .is_some_and(|last| last.luminance == 1.0)
     });
-    let link = rig.link();
+    let link = rig.link("eye");
     let counted = link.received + link.counts.gaps + link.counts.dropped;
     assert_eq!(counted, SENT, "{link:?}");
     assert!(link.counts.gaps > 0, "{link:?}");
@@ -287,19 +292,19 @@ fn a_gigabyte_without_boundary_takes_no_memory_and_the_stream_goes_on() {
         send(&mut stream, &grey(240));
         hold(stream);
     });
-    let mut rig = Rig::new(&server.source("timeout_s: 30"));
-    rig.next(1);
+    let mut rig = open(&server.source("timeout_s: 30"));
+    rig.next("eye", 1);
     let (before, mut most) = (memory(), 0);
     rig.until("the picture after it", |rig| {
         most = most.max(memory());
-        rig.pictures().len() >= 2
+        rig.readings("eye").len() >= 2
     });
-    assert_grey(&rig.pictures()[1], 240.0);
+    assert_grey(&rig.readings("eye")[1], 240.0);
     let grown = most.saturating_sub(before);
     eprintln!("grown by {} MB", grown >> 20);
     // A picture of 8 MB at most, in a buffer that doubles; other tests run beside this one.
     assert!(grown < 100 << 20, "{grown} bytes");
-    assert_eq!(rig.link().counts.garbage, 2);
+    assert_eq!(rig.link("eye").counts.garbage, 2);
 }
 
 #[test]
@@ -320,11 +325,11 @@ fn a_redirect_to_another_address_is_followed_only_where_the_scene_allows_it() {
         })
     };
     let server = redirect();
-    let mut rig = Rig::new(&server.source(""));
+    let mut rig = open(&server.source(""));
     rig.until("three attempts", |_| server.connections() >= 3);
-    assert_eq!((target.connections(), rig.pictures().len()), (0, 0));
-    assert_eq!(rig.link().received, 0);
+    assert_eq!((target.connections(), rig.readings("eye").len()), (0, 0));
+    assert_eq!(rig.link("eye").received, 0);
     let server = redirect();
-    let mut rig = Rig::new(&server.source(&format!("allow: [\"127.0.0.1:{to}\"]")));
-    assert_grey(&rig.next(1)[0], 200.0);
+    let mut rig = open(&server.source(&format!("allow: [\"127.0.0.1:{to}\"]")));
+    assert_grey(&rig.next("eye", 1)[0], 200.0);
 }

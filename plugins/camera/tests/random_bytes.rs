@@ -9,22 +9,7 @@
 )]
 
 use becomingone_camera::multipart::{Event, MAX_PICTURE, Multipart, boundary};
-
-/// A splitmix generator (Steele, Lea, Flood 2014), so that a case is its number.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
+use becomingone_rig::{Random, fuzz};
 
 /// Pieces of streams, of which a case is made.
 const PIECES: [&[u8]; 16] = [
@@ -75,25 +60,20 @@ fn events<'a>(boundary: &str, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Eve
 
 #[test]
 fn any_bytes_give_the_same_events_however_they_are_split() {
-    let cases = std::env::var("BECOMINGONE_FUZZ_CASES").ok();
-    let cases: u64 = cases.map_or(100_000, |n| n.parse().unwrap());
     let mut pictures = 0;
-    for case in 0..cases {
-        let mut random = Random(case);
-        let bytes = input(&mut random);
+    let cases = fuzz("streams", input, |bytes, random| {
         let name = ["cut", "--cut", "-", "c"][random.below(4)];
-        let whole = events(name, std::iter::once(&bytes[..]));
-        let size = 1 + random.below(9);
-        let split = events(name, bytes.chunks(size));
-        assert_eq!(whole, split, "case {case}: {:?}", bytes.escape_ascii());
+        let whole = events(name, std::iter::once(bytes));
+        let split = events(name, bytes.chunks(1 + random.below(9)));
+        assert_eq!(whole, split);
         pictures += whole
             .iter()
             .filter(|e| matches!(e, Event::Picture { .. }))
             .count() as u64;
-        let text = String::from_utf8_lossy(&bytes);
+        let text = String::from_utf8_lossy(bytes);
         let _ = boundary(&text);
         let _ = boundary(&format!("multipart/x-mixed-replace;{text}"));
-    }
+    });
     assert!(
         pictures > cases / 10,
         "{pictures} pictures in {cases} cases"

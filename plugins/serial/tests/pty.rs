@@ -11,7 +11,8 @@
 mod rig;
 
 use becomingone_components::link::{LinkState, Queue};
-use rig::{Device, Rig, modbus, until};
+use becomingone_rig::until;
+use rig::{Device, Rig, modbus, open};
 use serialport::{SerialPort as _, TTYPort};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -24,14 +25,14 @@ fn line(sequence: u64) -> String {
 #[test]
 fn readings_go_on_after_each_of_ten_unpluggings_and_none_is_lost() {
     let mut device = Device::new();
-    let mut rig = Rig::new(
+    let mut rig = open(
         &[&device.source("protocol: JsonLines")],
         Queue::default(),
         false,
     );
     let mut sent = 0;
     for _ in 0..10 {
-        rig.ticks_until("up", |l| l.state == LinkState::Up);
+        rig.until_state("s", LinkState::Up);
         // A connection of a second is a success, after which the back-off begins anew.
         let opened = Instant::now();
         while opened.elapsed() < Duration::from_millis(1100) {
@@ -40,23 +41,23 @@ fn readings_go_on_after_each_of_ten_unpluggings_and_none_is_lost() {
             std::thread::sleep(Duration::from_millis(5));
             rig.tick();
         }
-        rig.ticks_until("all of them", |l| l.received == sent);
+        rig.until_link("s", "all of them", |l| l.received == sent);
         device.unplug();
-        rig.ticks_until("down", |l| l.state == LinkState::Down);
+        rig.until_state("s", LinkState::Down);
         device.plug();
     }
-    let counts = rig.link().counts;
+    let counts = rig.link("s").counts;
     assert_eq!((counts.dropped, counts.gaps, counts.garbage), (0, 0, 0));
     let expected: Vec<f64> = (0..sent).map(|k| k as f64).collect();
-    assert_eq!(rig.rows(), expected);
+    assert_eq!(rig.numbers("s"), expected);
 }
 
 #[test]
 fn a_flood_is_dropped_by_the_policy_and_counted_exactly() {
     let mut device = Device::new();
     let source = device.source("protocol: JsonLines");
-    let mut rig = Rig::new(&[&source], Queue::DropOldest(16), false);
-    rig.ticks_until("up", |l| l.state == LinkState::Up);
+    let mut rig = open(&[&source], Queue::DropOldest(16), false);
+    rig.until_state("s", LinkState::Up);
     // A hundred lines and an invalid one, three hundred times, against thirty ticks of at most 16 readings each.
     let (mut sent, mut wrong) = (0, 0);
     for n in 0..300 {
@@ -70,10 +71,10 @@ fn a_flood_is_dropped_by_the_policy_and_counted_exactly() {
             rig.tick();
         }
     }
-    rig.ticks_until("all counted", |l| {
+    rig.until_link("s", "all counted", |l| {
         l.received + l.counts.dropped == sent && l.counts.garbage == wrong
     });
-    let seen = rig.link();
+    let seen = rig.link("s");
     assert!(seen.counts.dropped > 25_000, "{seen:?}");
     assert_eq!((seen.counts.gaps, seen.counts.restarts), (0, 0), "{seen:?}");
 }
@@ -82,15 +83,15 @@ fn a_flood_is_dropped_by_the_policy_and_counted_exactly() {
 fn a_lossless_queue_gets_all_of_a_burst_that_it_can_hold() {
     let mut device = Device::new();
     let source = device.source("protocol: KeyValue");
-    let mut rig = Rig::new(&[&source], Queue::Lossless(5000), false);
-    rig.ticks_until("up", |l| l.state == LinkState::Up);
+    let mut rig = open(&[&source], Queue::Lossless(5000), false);
+    rig.until_state("s", LinkState::Up);
     // The rest of a line whose begin was sent before the port was opened.
     device.send(b"3\n");
     for k in 0..4000 {
         device.send(format!("x={k}\n").as_bytes());
     }
-    rig.ticks_until("all", |l| l.received == 4000);
-    let counts = rig.link().counts;
+    rig.until_link("s", "all", |l| l.received == 4000);
+    let counts = rig.link("s").counts;
     assert_eq!((counts.dropped, counts.garbage), (0, 1));
 }
 
@@ -101,13 +102,13 @@ fn a_serial_server_of_the_network_is_a_port_and_is_opened_again() {
         "(port: \"tcp://{}\", protocol: Csv(columns: [\"t\", \"x\"]))",
         listener.local_addr().unwrap()
     );
-    let mut rig = Rig::new(&[&source], Queue::default(), false);
+    let mut rig = open(&[&source], Queue::default(), false);
     for connection in 1..=3 {
         let (mut stream, _) = listener.accept().unwrap();
         stream.write_all(b"rest of a line\n0.5,1.5\n").unwrap();
-        rig.ticks_until("a row", |l| l.received == connection);
+        rig.until_link("s", "a row", |l| l.received == connection);
     }
-    assert_eq!(rig.rows(), [1.5; 3]);
+    assert_eq!(rig.numbers("s"), [1.5; 3]);
 }
 
 /// Frames: two start bytes, the length, a kind, the fields, CRC-16/MODBUS.
@@ -152,12 +153,12 @@ fn newest_command(wire: &mut TTYPort) -> Option<(u8, i16, i16)> {
 #[test]
 fn a_motor_gets_the_safe_command_at_a_time_out_when_it_is_back_and_at_the_end() {
     let mut device = Device::new();
-    let mut rig = Rig::new(&[&gauge(&device), &motors(&device)], Queue::default(), true);
-    rig.ticks_until("up", |l| l.state == LinkState::Up);
+    let mut rig = open(&[&gauge(&device), &motors(&device)], Queue::default(), true);
+    rig.until_state("s", LinkState::Up);
     let body = [3, 2, 0xC4, 0x09];
     device.send(&[&[0xAA, 0x55], &body[..], &modbus(&body)].concat());
-    rig.ticks_until("a reading", |l| l.received == 1);
-    assert_eq!(rig.rows(), [2.5]);
+    rig.until_link("s", "a reading", |l| l.received == 1);
+    assert_eq!(rig.numbers("s"), [2.5]);
     let safe = Some((1, 0, 0));
     let drive = |rig: &mut Rig, device: &mut Device| {
         until("it drives", || {
@@ -184,7 +185,7 @@ fn a_motor_gets_the_safe_command_at_a_time_out_when_it_is_back_and_at_the_end() 
     // Unplugged while it drives, and plugged in again: the first command is the safe one.
     drive(&mut rig, &mut device);
     device.unplug();
-    rig.ticks_until("down", |l| l.state == LinkState::Down);
+    rig.until_state("s", LinkState::Down);
     device.plug();
     until("a command", || {
         std::thread::sleep(Duration::from_millis(1));
@@ -199,12 +200,12 @@ fn a_motor_gets_the_safe_command_at_a_time_out_when_it_is_back_and_at_the_end() 
 #[test]
 fn a_motor_that_is_not_armed_gets_no_byte() {
     let mut device = Device::new();
-    let mut rig = Rig::new(
+    let mut rig = open(
         &[&gauge(&device), &motors(&device)],
         Queue::default(),
         false,
     );
-    rig.ticks_until("up", |l| l.state == LinkState::Up);
+    rig.until_state("s", LinkState::Up);
     for _ in 0..1000 {
         rig.command(0.5, 0.0);
         rig.tick();

@@ -20,9 +20,11 @@ mod peers;
 mod rig;
 
 use becomingone_components::link::{LinkState, Queue};
+use becomingone_rig::{instrument, until};
+use becomingone_serial::SerialKind;
 use becomingone_serial::protocol::{Protocol, Verdict, mavlink, nmea, ubx};
 use becomingone_serial::{Counters, Deframer};
-use rig::{Device, Instrument, Rig};
+use rig::{Device, Rig};
 use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -63,6 +65,16 @@ struct Stream {
 }
 
 impl Stream {
+    /// Name of the instrument that loses nothing.
+    fn all(&self) -> String {
+        format!("{}_all", self.kind)
+    }
+
+    /// Name of the one that loses most.
+    fn few(&self) -> String {
+        format!("{}_few", self.kind)
+    }
+
     fn new<P: Protocol>(
         kind: &'static str,
         message: &str,
@@ -276,19 +288,21 @@ struct Receiver<'a> {
 impl Receiver<'_> {
     fn turn(&mut self) {
         self.rig.tick();
-        let ports = self.streams.iter().zip(self.progress).enumerate();
-        for ((k, (stream, progress)), [all, few]) in ports.zip(&mut self.places) {
-            self.rig.take_rows(2 * k, |row| {
+        let ports = self.streams.iter().zip(self.progress);
+        for ((stream, progress), [all, few]) in ports.zip(&mut self.places) {
+            for row in self.rig.take(&stream.all()) {
+                let row = row.numbers[0];
                 assert_eq!(row.to_bits(), all.next(stream).to_bits(), "{}", stream.kind);
-            });
+            }
             progress.taken.store(all.passed, Ordering::Release);
             // Some of them, in order.
             let begun = progress.begun.load(Ordering::Acquire);
-            self.rig.take_rows(2 * k + 1, |row| {
+            for row in self.rig.take(&stream.few()) {
+                let row = row.numbers[0];
                 while few.next(stream).to_bits() != row.to_bits() {
                     assert!(few.passed < begun, "{}: {row} was not sent", stream.kind);
                 }
-            });
+            }
         }
         if self.memory_kb.is_none() && self.begun.elapsed() > self.duration / 5 {
             self.memory_kb = resident_kb();
@@ -326,23 +340,17 @@ fn streams_of_peers_over_ptys_lose_what_the_queues_allow_and_all_counts_are_exac
     let mut devices: Vec<Device> = streams.iter().map(|_| Device::new()).collect();
     let paths: Vec<_> = devices.iter().map(Device::path).collect();
     let instruments = |(stream, device): (&Stream, &Device)| {
-        let of = |name: &str, queue| Instrument {
-            name: format!("{}_{name}", stream.kind),
-            config: device.source(&format!("pick: \"latitude\", {}", stream.options)),
-            queue,
-        };
+        let config = device.source(&format!("pick: \"latitude\", {}", stream.options));
         [
-            of("all", Queue::Lossless(LOSSLESS)),
-            of("few", Queue::DropOldest(FEW)),
+            (stream.all(), Queue::Lossless(LOSSLESS)),
+            (stream.few(), Queue::DropOldest(FEW)),
         ]
+        .map(|(name, queue)| (instrument(&name, &["x"], queue), config.clone()))
     };
     let instruments = streams.iter().zip(&devices).flat_map(instruments);
-    let mut rig = Rig::with(&instruments.collect::<Vec<_>>(), None, false);
-    for k in 0..streams.len() {
-        rig::until("up", || {
-            rig.tick();
-            rig.link_of(2 * k).state == LinkState::Up
-        });
+    let mut rig = Rig::new(SerialKind, instruments, None, false);
+    for stream in &streams {
+        rig.until_state(&stream.all(), LinkState::Up);
     }
 
     let progress: Vec<Progress> = streams.iter().map(|_| Progress::default()).collect();
@@ -373,16 +381,16 @@ fn streams_of_peers_over_ptys_lose_what_the_queues_allow_and_all_counts_are_exac
     });
     let seconds = receiver.begun.elapsed().as_secs_f64();
 
-    for (k, (stream, sent)) in streams.iter().zip(&sent).enumerate() {
-        rig::until("all are counted", || {
+    for (stream, sent) in streams.iter().zip(&sent) {
+        until("all are counted", || {
             receiver.turn();
-            [2 * k, 2 * k + 1].into_iter().all(|k| {
-                let link = receiver.rig.link_of(k);
+            [stream.all(), stream.few()].into_iter().all(|name| {
+                let link = receiver.rig.link(&name);
                 link.received + link.counts.dropped == sent.rows
                     && link.counts.garbage == sent.refused
             })
         });
-        let [all, few] = [2 * k, 2 * k + 1].map(|k| receiver.rig.link_of(k));
+        let [all, few] = [stream.all(), stream.few()].map(|name| receiver.rig.link(&name));
         say(&format!(
             "ptys: {}: {} streams in {seconds:.1} s, {:.2} MB/s; {} readings: all received by a queue of {LOSSLESS}; {} received, {} dropped by a queue of {FEW}; {} refused; {}",
             stream.kind,

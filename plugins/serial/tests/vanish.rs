@@ -15,7 +15,8 @@
 mod rig;
 
 use becomingone_components::link::{LinkState, Queue};
-use rig::{Rig, until};
+use becomingone_rig::until;
+use rig::{Rig, open};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -147,8 +148,8 @@ fn drive() {
 
     let source = format!("(port: \"tcp://{SERVER}:{PORT}\", protocol: JsonLines)");
     // One that only waits: probes notice it. One that sends commands: nothing acknowledges them.
-    let mut waits = Rig::new(&[&source], Queue::default(), false);
-    let mut sends = Rig::new(&[&source, &source], Queue::default(), true);
+    let mut waits = open(&[&source], Queue::default(), false);
+    let mut sends = open(&[&source, &source], Queue::default(), true);
     let mut both = |what: &str, reached: &dyn Fn(&Rig, &Rig) -> bool| {
         until(what, || {
             sends.command(0.5, 0.0);
@@ -159,12 +160,12 @@ fn drive() {
             reached(&waits, &sends)
         });
     };
-    let is_up = |rig: &Rig| rig.link().state == LinkState::Up;
+    let is_up = |rig: &Rig| rig.link("s").state == LinkState::Up;
     let all = |readings| {
         move |a: &Rig, b: &Rig| {
             [a, b]
                 .iter()
-                .all(|rig| is_up(rig) && rig.link().received == readings)
+                .all(|rig| is_up(rig) && rig.link("s").received == readings)
         }
     };
     both("a reading of each", &all(1));

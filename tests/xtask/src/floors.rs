@@ -18,6 +18,8 @@ const FLOORS: &[&[&str]] = &[
     ],
     &["becomingone-components"],
     &["becomingone-systems"],
+    // What the tests of plugins share.
+    &["becomingone-rig"],
     &[PLUGINS],
     &["becomingone-model"],
     &["becomingone-scene"],

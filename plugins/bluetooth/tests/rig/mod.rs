@@ -1,29 +1,14 @@
-//! An engine of instruments on a Bluetooth device that a peer program plays, on a bus of its own.
+//! Instruments on a Bluetooth device that a peer program plays, on a bus of its own.
 
-use becomingone_bluetooth::{BluetoothKind, BluetoothPlugin};
-use becomingone_components::link::{Config, Link, LinkState, Queue, Source};
-use becomingone_components::scene::{
-    AgentSpec, CoherenceSpec, LoadedAgent, LoadedScene, SceneSpec, SensorSpec, WorldSpec,
-};
-use becomingone_components::sensor::{Column, Reading, ValueRow};
-use becomingone_components::time::SimTime;
-use becomingone_systems::EnginePlugin;
-use becomingone_systems::index::EntityIndex;
-use becomingone_systems::links::{
-    DriverKind as _, Endpoint, OpenLinks, Port, PortSource, SourceSite,
-};
-use becomingone_systems::sensing::Values;
-use becomingone_systems::spawn::build_scene;
-use becomingone_systems::tick::{self, Tick, TickSystems};
-use bevy_app::App;
-use bevy_ecs::prelude::*;
-use std::collections::{BTreeMap, VecDeque};
+use becomingone_bluetooth::BluetoothKind;
+use becomingone_components::link::Queue;
+use becomingone_components::sensor::ValueRow;
+use becomingone_rig::{LIMIT, Rig, instrument};
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, mpsc};
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 const ON_BUS: &str = "BECOMINGONE_TEST_BUS";
 
 /// Runs a test on a bus of its own: starts this program once more there, for the test of this name.
@@ -169,149 +154,9 @@ impl Drop for Bluez {
     }
 }
 
-#[derive(Resource, Default)]
-struct Rows(BTreeMap<Entity, Vec<Vec<f64>>>);
-
-fn collect(mut rows: ResMut<Rows>, sensors: Query<(Entity, &Reading<ValueRow>)>) {
-    for (sensor, reading) in &sensors {
-        let batch = reading.batch().map(|s| s.value.numbers.to_vec());
-        rows.0.entry(sensor).or_default().extend(batch);
-    }
-}
-
-/// Instruments of an agent `box`, by name: their numbers, and options of their sources beside `device`.
-pub(crate) struct Rig {
-    links: Option<OpenLinks>,
-    app: App,
-}
-
-impl Rig {
-    pub(crate) fn new(sensors: &[(&str, &[&str], &str)], queue: Queue) -> Self {
-        let source = |options: &str| format!("(device: \"aa:bb:cc:dd:ee:ff\", {options})");
-        let spec = |&(name, fields, options): &(&str, &[&str], &str)| {
-            let column = |name: &&str| Column {
-                name: (*name).to_owned(),
-                unit: "1".to_owned(),
-            };
-            let kind = Values {
-                fields: fields.iter().map(column).collect(),
-            };
-            let mut sensor = SensorSpec::new(name, kind, 50.0);
-            sensor.source = Source::Driver("bluetooth".to_owned(), Config(source(options)));
-            sensor.silence.after_s = Some(1e6);
-            sensor
-        };
-        let agent = AgentSpec {
-            name: "box".to_owned(),
-            coherence: CoherenceSpec::Off,
-            sensors: sensors.iter().map(spec).collect(),
-            ..AgentSpec::default()
-        };
-        let scene = SceneSpec {
-            world: WorldSpec {
-                ground: None,
-                ..WorldSpec::default()
-            },
-            agents: vec![agent],
-            ..SceneSpec::default()
-        };
-        let mut app = App::new();
-        app.add_plugins((EnginePlugin, BluetoothPlugin))
-            .init_resource::<Rows>()
-            .add_systems(Tick, collect.in_set(TickSystems::Publish))
-            .insert_resource(LoadedScene {
-                scene,
-                agents: vec![LoadedAgent::default()],
-                meshes: Vec::new(),
-                track: None,
-                written: BTreeMap::new(),
-            });
-        app.finish();
-        app.cleanup();
-        let world = app.world_mut();
-        tick::build(world).unwrap();
-        build_scene(world).unwrap();
-        let site = |fields: &[&str]| SourceSite {
-            fields: fields.iter().map(|&f| f.to_owned()).collect(),
-            ..SourceSite::default()
-        };
-        for (_, fields, options) in sensors {
-            BluetoothKind
-                .check(&source(options), &site(fields))
-                .unwrap();
-        }
-        let port = Port {
-            name: "bluetooth",
-            kind: Arc::new(BluetoothKind),
-            port: BluetoothKind
-                .port(&source(sensors[0].2), Endpoint::Sensor("box/s"))
-                .unwrap(),
-            sources: sensors
-                .iter()
-                .map(|(name, fields, options)| PortSource {
-                    name: format!("box/{name}"),
-                    queue,
-                    config: source(options),
-                    site: site(fields),
-                })
-                .collect(),
-        };
-        let links = OpenLinks::open(world, vec![port], Vec::new(), false).unwrap();
-        Self {
-            links: Some(links),
-            app,
-        }
-    }
-
-    fn sensor(&self, name: &str) -> Entity {
-        let index = self.app.world().resource::<EntityIndex>();
-        index.entity(&format!("box/{name}")).unwrap()
-    }
-
-    pub(crate) fn link(&self, name: &str) -> Link {
-        *self.app.world().get::<Link>(self.sensor(name)).unwrap()
-    }
-
-    /// All readings so far.
-    pub(crate) fn rows(&self, name: &str) -> Vec<Vec<f64>> {
-        let rows = &self.app.world().resource::<Rows>().0;
-        rows.get(&self.sensor(name)).cloned().unwrap_or_default()
-    }
-
-    pub(crate) fn until(&mut self, what: &str, mut reached: impl FnMut(&mut Self) -> bool) {
-        let begun = Instant::now();
-        while !reached(self) {
-            assert!(
-                begun.elapsed() < LIMIT,
-                "waited in vain: {what}; {:?}",
-                warnings("")
-            );
-            let SimTime {
-                now_ns, tick_ns, ..
-            } = *self.app.world().resource::<SimTime>();
-            let links = self.links.as_ref().unwrap();
-            links.clock.tick(now_ns, tick_ns, Instant::now());
-            self.app.update();
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    pub(crate) fn until_state(&mut self, name: &str, state: LinkState) {
-        self.until(&format!("{name} is {state:?}"), |rig| {
-            rig.link(name).state == state
-        });
-    }
-
-    pub(crate) fn until_rows(&mut self, name: &str, rows: usize) {
-        self.until(&format!("{rows} readings"), |rig| {
-            rig.rows(name).len() >= rows
-        });
-    }
-
-    /// Ends the run; returns how long that took.
-    pub(crate) fn end(&mut self) -> Duration {
-        let begun = Instant::now();
-        self.links = None;
-        begun.elapsed()
-    }
+/// Instruments by name, with their numbers, and options of their sources beside `device`.
+pub(crate) fn open(sensors: &[(&str, &[&str], &str)], queue: Queue) -> Rig<ValueRow> {
+    let source = |options| format!("(device: \"aa:bb:cc:dd:ee:ff\", {options})");
+    let sensor = |&(name, fields, options)| (instrument(name, fields, queue), source(options));
+    Rig::new(BluetoothKind, sensors.iter().map(sensor), None, false)
 }

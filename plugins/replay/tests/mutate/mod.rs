@@ -5,6 +5,7 @@
 //! `BECOMINGONE_FUZZ_CASES` (20 000 by default; `cargo xtask soak` sets a million); a panic names the case, and
 //! `BECOMINGONE_FUZZ_FIRST` starts there.
 
+use becomingone_rig::Random;
 use std::path::Path;
 
 /// Number of inputs of each reader.
@@ -21,24 +22,6 @@ const EXTREMES: [u64; 8] = [
     0x7fff_ffff_ffff_ffff,
     u64::MAX,
 ];
-
-/// Generator of pseudorandom numbers (splitmix64).
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `end`; 0 if `end` is 0.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        (self.next() % (end.max(1) as u64)) as usize
-    }
-}
 
 /// The `case`-th mutation of a file.
 pub(crate) fn mutate(seed: &[u8], case: u64) -> Vec<u8> {
