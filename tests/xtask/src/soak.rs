@@ -204,7 +204,8 @@ fn report(verdicts: &BTreeMap<PathBuf, Verdict>) -> Result<(), String> {
 }
 
 /// A million inputs for each reader of logs, in place of the 20 000 of the tests, and ten million for each parser of
-/// serial ports, of lines and states, of cameras' streams, of messages and of Bluetooth's values, in place of 100 000.
+/// serial ports, of lines and states, of cameras' streams, of messages and commands, of datagrams and of Bluetooth's values,
+/// in place of 100 000.
 fn fuzz() -> Result<(), String> {
     for (package, tests, cases) in [
         ("becomingone-replay", "fuzz", "1000000"),
@@ -212,6 +213,7 @@ fn fuzz() -> Result<(), String> {
         ("becomingone-bridge", "random_bytes", "10000000"),
         ("becomingone-camera", "any_bytes", "10000000"),
         ("becomingone-mqtt", "any_payload", "10000000"),
+        ("becomingone-udp", "random_bytes", "10000000"),
         ("becomingone-bluetooth", "any_bytes", "10000000"),
     ] {
         let arguments = ["test", "--release", "--package", package, "--all-features"];

@@ -78,7 +78,7 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use becomingone_rig::{Random, fuzz, mutated};
 
     #[test]
     fn a_command_has_a_kind_values_and_a_time() {
@@ -116,14 +116,25 @@ mod tests {
         }
     }
 
-    proptest! {
-        #[test]
-        fn any_payload_is_a_finite_command_or_an_error(payload: Vec<u8>, values: Vec<f64>) {
-            let _ = Command::read(&payload);
-            let text = format!("{{\"kind\": \"joints\", \"values\": {values:?}}}");
-            if let Ok(command) = Command::read(text.as_bytes()) {
-                prop_assert!(command.what.is_finite());
+    /// `BECOMINGONE_FUZZ_CASES` payloads (100 000 by default).
+    #[test]
+    fn any_payload_is_a_finite_command_or_an_error() {
+        let seeds = [
+            "{\"kind\": \"twist\", \"values\": [0.5, -1e3]}",
+            "{\"kind\": \"joints\", \"values\": [1, 2, 3, 4], \"for_s\": 2}",
+            "{\"kind\": \"stop\"}",
+        ];
+        let input = |random: &mut Random| mutated(random, 1, &seeds, b"{}[]\",:-.eE0919");
+        let mut read = 0;
+        let cases = fuzz("commands", input, |payload, _| {
+            match Command::read(payload) {
+                Ok(command) => {
+                    read += 1;
+                    assert!(command.what.is_finite());
+                }
+                Err(reason) => assert!(reason.len() < 2000, "{reason}"),
             }
-        }
+        });
+        assert!(read > cases / 10, "{read} of {cases}");
     }
 }
