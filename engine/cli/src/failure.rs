@@ -14,6 +14,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    #[cfg(feature = "replay")]
     pub(crate) fn bad_input(error: impl std::fmt::Display) -> Self {
         Self::BadInput(error.to_string())
     }

@@ -7,6 +7,7 @@ use clap_lex::OsStrExt as _;
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+#[cfg(feature = "rerun")]
 use std::time::Duration;
 
 /// Rerun's default port.
@@ -86,6 +87,7 @@ pub(super) fn print_renamed(from: &std::path::Path, to: &std::path::Path) {
 /// The open output.
 pub(super) struct Viewer {
     /// None, a viewer or a server (no file), or a file and the command that opens it.
+    #[cfg(feature = "rerun")]
     to: Option<Option<(String, PathBuf)>>,
     /// Address of the server for viewers.
     #[cfg_attr(not(feature = "api"), expect(dead_code, reason = "the API names it"))]
@@ -98,6 +100,7 @@ pub(super) struct Viewer {
 impl Viewer {
     const fn none() -> Self {
         Self {
+            #[cfg(feature = "rerun")]
             to: None,
             served: None,
             #[cfg(all(feature = "api", feature = "rerun"))]
