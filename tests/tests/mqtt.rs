@@ -547,6 +547,10 @@ fn mistakes_in_a_scene_are_refused_with_their_place_and_print_no_secret() {
             "none.login",
         ),
         (
+            "broker: \"mqtt://10.0.0.7\", topic: \"t\", login: File(\"none.login\")".to_owned(),
+            "found `login` with mqtt:// to another machine; expected mqtts://",
+        ),
+        (
             "broker: \"localhost\", topic: \"t\"".to_owned(),
             "`mqtt://host:1883`",
         ),

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use std::fmt;
+use std::net::IpAddr;
 
 /// Port of brokers, and with TLS.
 const PORTS: [u16; 2] = [1883, 8883];
@@ -56,6 +57,14 @@ impl Address {
             is_tls,
         })
     }
+
+    /// Whether the host is this machine, by its name or number.
+    pub(crate) fn is_this_machine(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let number = host.parse::<IpAddr>();
+        host.eq_ignore_ascii_case("localhost")
+            || number.is_ok_and(|n| n.to_canonical().is_loopback())
+    }
 }
 
 impl fmt::Display for Address {
@@ -97,6 +106,18 @@ mod tests {
             "mqtt://x/y",
         ] {
             assert!(Address::read(text).is_err(), "{text}");
+        }
+        for (text, is_here) in [
+            ("mqtt://LocalHost", true),
+            ("mqtt://127.1.2.3", true),
+            ("mqtt://[::1]:1885", true),
+            ("mqtt://[::ffff:127.0.0.1]", true),
+            ("mqtt://localhost.lan", false),
+            ("mqtt://10.0.0.7", false),
+            ("mqtt://0.0.0.0", false),
+        ] {
+            let address = Address::read(text).unwrap();
+            assert_eq!(address.is_this_machine(), is_here, "{text}");
         }
         let error = Address::read("mqtt://robot:hunter2@broker").unwrap_err();
         assert!(

@@ -154,6 +154,12 @@ impl Broker {
         }
         if let Some(login) = &self.login {
             login.check()?;
+            if !self.address.is_tls && !self.address.is_this_machine() {
+                return Err(
+                    "found `login` with mqtt:// to another machine; expected mqtts://, as anyone between could read the password"
+                        .to_owned(),
+                );
+            }
         }
         Ok(self)
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 
 /// Packets that wait to be sent.
 const QUEUE: usize = 64;
@@ -17,6 +18,8 @@ const QUEUE: usize = 64;
 const IN_FLIGHT: u16 = 100;
 /// Pause after which the broker is asked whether it is there; the least of MQTT 5 in this client.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Longest time for the answer to a subscription.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for which a broker of MQTT 5 keeps a session (s); one of 3.1.1 decides itself.
 const SESSION_S: u32 = 24 * 3600;
 
@@ -54,7 +57,7 @@ pub(crate) struct Message {
 /// What happened on a connection.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// The broker accepted the connection.
+    /// The broker accepted the connection, and was sent the subscriptions.
     Connected,
     /// The broker accepted the subscriptions, or refused this one of them.
     Subscribed(Option<(usize, String)>),
@@ -95,7 +98,7 @@ impl Publisher {
     }
 
     /// Subscribes to all of these at once.
-    pub(crate) fn subscribe(&self, filters: &[(String, Qos)]) -> bool {
+    fn subscribe(&self, filters: &[(String, Qos)]) -> bool {
         let filters = filters.iter().cloned();
         match self {
             Self::V3(client) => {
@@ -158,6 +161,9 @@ pub(crate) struct Connection {
     site: Arc<SourceSite>,
     client: String,
     will: Option<Message>,
+    filters: Vec<(String, Qos)>,
+    /// When the broker has to have answered the subscriptions; none: it has, or there is no connection.
+    answer_by: Option<Instant>,
     publisher: Publisher,
     events: EventLoop,
     /// What arrived before the last connection broke, and was not used.
@@ -166,7 +172,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Prepares a connection; paths are relative to the site. Nothing is sent yet.
+    /// Prepares a connection with these subscriptions; paths are relative to the site. Nothing is sent yet.
     ///
     /// # Errors
     ///
@@ -175,6 +181,7 @@ impl Connection {
         broker: Broker,
         site: SourceSite,
         will: Option<Message>,
+        filters: Vec<(String, Qos)>,
     ) -> Result<Self, String> {
         let client = broker.client.clone().unwrap_or_else(|| {
             // A hasher's random keys; the name is no part of a run that is repeated.
@@ -201,6 +208,8 @@ impl Connection {
             site: Arc::new(site),
             client,
             will,
+            filters,
+            answer_by: None,
             publisher,
             events,
             backlog: VecDeque::new(),
@@ -219,6 +228,7 @@ impl Connection {
     ///
     /// See [`Self::new`].
     pub(crate) fn begin(&mut self) -> Result<(), String> {
+        self.answer_by = None;
         let options = Options {
             broker: &self.broker,
             site: &self.site,
@@ -278,16 +288,41 @@ impl Connection {
         if let Some(event) = self.backlog.pop_front() {
             return Ok(event);
         }
-        match &mut self.events {
-            EventLoop::V3(events) => {
-                let event = events.poll().await.map_err(|e| reason(&e))?;
-                Ok(of_v3(event, &mut self.received))
+        let received = &mut self.received;
+        let poll = async {
+            match &mut self.events {
+                EventLoop::V3(events) => match events.poll().await {
+                    Ok(event) => Ok(of_v3(event, received)),
+                    Err(error) => Err(reason(&error)),
+                },
+                EventLoop::V5(events) => match events.poll().await {
+                    Ok(event) => Ok(of_v5(event, received)),
+                    Err(error) => Err(reason(&error)),
+                },
             }
-            EventLoop::V5(events) => {
-                let event = events.poll().await.map_err(|e| reason(&e))?;
-                Ok(of_v5(event, &mut self.received))
+        };
+        let event = match self.answer_by {
+            None => poll.await?,
+            Some(at) => tokio::select! {
+                biased;
+                () = sleep_until(at) => {
+                    return Err(format!(
+                        "no answer of the broker to the subscription within {} s",
+                        SUBSCRIBE_TIMEOUT.as_secs()
+                    ));
+                }
+                event = poll => event?,
+            },
+        };
+        match event {
+            Event::Connected if !self.filters.is_empty() => {
+                self.publisher.subscribe(&self.filters);
+                self.answer_by = Some(Instant::now() + SUBSCRIBE_TIMEOUT);
             }
+            Event::Subscribed(_) => self.answer_by = None,
+            _ => {}
         }
+        Ok(event)
     }
 }
 

@@ -90,7 +90,7 @@ impl DriverKind for MqttKind {
         let will = drive.as_ref().and_then(Drive::will);
         Ok(Box::new(MqttDriver {
             runtime: Runtime::new()?,
-            connection: Connection::new(broker, site, will)?,
+            connection: Connection::new(broker, site, will, filters.clone())?,
             subscriptions,
             filters,
             clock,
@@ -143,11 +143,7 @@ impl Driver for MqttDriver {
             queued,
         } = self;
         let mut used = |event: Option<Event>| match event {
-            Some(Event::Connected) if filters.is_empty() => Ok(true),
-            Some(Event::Connected) => {
-                publisher.subscribe(filters);
-                Ok(false)
-            }
+            Some(Event::Connected) => Ok(filters.is_empty()),
             Some(Event::Subscribed(None)) => Ok(true),
             Some(Event::Subscribed(Some((k, reason)))) => Err(format!(
                 "the broker refused the subscription to `{}`: {reason}",

@@ -45,7 +45,7 @@ impl Publisher {
         let will = retained(topics.availability(), "offline");
         Ok(Self {
             runtime: Runtime::new()?,
-            connection: Connection::new(broker, site, Some(will))?,
+            connection: Connection::new(broker, site, Some(will), vec![(topics.commands(), QOS)])?,
             topics,
             board,
             every,
@@ -145,7 +145,6 @@ impl Driver for Publisher {
             every: self.every,
             complaints: &mut self.complaints,
         };
-        let commands = [(self.topics.commands(), QOS)];
         let mut is_connected = false;
         self.runtime.run(
             &mut self.connection,
@@ -156,7 +155,6 @@ impl Driver for Publisher {
                         is_connected = true;
                         context.up();
                         publisher.publish(retained(self.topics.availability(), "online"));
-                        publisher.subscribe(&commands);
                     }
                     Some(Event::Subscribed(Some((_, reason)))) => {
                         log::warn!("commands by MQTT: the broker refused the subscription: {reason}");
