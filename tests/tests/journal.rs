@@ -15,6 +15,7 @@ use becomingone_tests::{Ran, binary, folder, root, run, say, signal, until};
 use mcap::records::{Record, op};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -479,6 +480,56 @@ fn killed(here: &Path, args: &[&str], file: &str, after: Duration) -> Duration {
     let lived = since.elapsed();
     child.wait().unwrap();
     lived
+}
+
+/// A viewer that does not answer holds up the end of the run for a second.
+#[test]
+fn a_second_signal_ends_the_program_at_once_and_names_the_recording_that_it_leaves_open() {
+    let here = folder(&[]);
+    let viewer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = viewer.local_addr().unwrap();
+    let end = |signals: &[&str], parent: Option<u32>| {
+        let parent = parent.map(|id| ("BECOMINGONE_PARENT", id.to_string()));
+        let mut child = Command::new(binary())
+            .current_dir(here.path())
+            .envs(parent)
+            .args(["run", "robot", "--real-time", "--duration", "60s"])
+            .args(["--rerun", &format!("connect=rerun+http://{address}/proxy")])
+            .args(["--record", "r.mcap"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The robot is printed after the handler of signals is installed.
+        let mut printed = BufReader::new(child.stdout.take().unwrap());
+        printed.read_line(&mut String::new()).unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+        let mut asked = Instant::now();
+        for name in signals {
+            std::thread::sleep(Duration::from_millis(100));
+            assert!(child.try_wait().unwrap().is_none());
+            signal(name, child.id());
+            asked = Instant::now();
+        }
+        // What it prints fits into the pipes.
+        let ran = child.wait_with_output().unwrap();
+        let took = asked.elapsed();
+        assert_eq!(ran.status.code(), Some(130));
+        let (journal, items) = all(&here.path().join("r.mcap")).unwrap();
+        assert!(items.len() > 100);
+        let stderr = String::from_utf8(ran.stderr).unwrap();
+        (took, journal.ending().cut, stderr)
+    };
+    let (_, is_cut, stderr) = end(&["TERM"], None);
+    assert!(!is_cut && !stderr.contains("not closed"), "{stderr}");
+    let (took, is_cut, stderr) = end(&["TERM", "TERM"], None);
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    let named = "warning: the recording r.mcap is not closed: it may lack its last 0.4 s; `becomingone info r.mcap` shows what it has";
+    assert!(is_cut && stderr.contains(named), "{stderr}");
+    // A server of runs asks for their end, and by its own end once more: that closes the recording, too.
+    let (_, is_cut, stderr) = end(&["TERM", "TERM"], Some(std::process::id()));
+    assert!(!is_cut && !stderr.contains("not closed"), "{stderr}");
 }
 
 #[test]

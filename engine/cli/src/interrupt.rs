@@ -1,10 +1,13 @@
 //! Handling of Ctrl-C.
 
 use crate::failure::Failure;
+use crate::limits::has_parent;
+use crate::output::program;
 use crate::terminal;
 use becomingone::trials::CancelToken;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Lets a write beyond the size limit of files (`ulimit -f`) fail as on a full disk, instead of ending the program.
 pub(crate) fn ignore_file_limit() {
@@ -21,7 +24,15 @@ pub(crate) fn ignore_file_limit() {
 
 /// Ctrl-C: the first stops the run, if one is under way; the second ends the program.
 #[derive(Clone)]
-pub(crate) struct Interrupt(Arc<(AtomicBool, OnceLock<Stop>)>);
+pub(crate) struct Interrupt(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    is_set: AtomicBool,
+    stop: OnceLock<Stop>,
+    /// The recording that is open.
+    recording: Mutex<Option<PathBuf>>,
+}
 
 type Stop = Box<dyn Fn() + Send + Sync>;
 
@@ -36,19 +47,39 @@ impl Interrupt {
 
     /// Handles Ctrl-C, as a signal or as a key.
     pub(crate) fn trigger(&self) {
-        let again = self.0.0.swap(true, Ordering::AcqRel);
-        match self.0.1.get() {
+        let again = self.0.is_set.swap(true, Ordering::AcqRel);
+        match self.0.stop.get() {
             Some(stop) if !again => stop(),
+            // The server that started this run asks it to end, and once more by its own end; Ctrl-C of a terminal reaches
+            // both. It kills a run that hangs.
+            Some(_) if has_parent() => {}
             _ => {
                 terminal::restore();
+                if let Some(file) = &*self.recording() {
+                    let file = file.display();
+                    print_err!(
+                        "warning: the recording {file} is not closed: it may lack its last 0.4 s; `{} info {file}` shows what it has",
+                        program()
+                    );
+                }
                 std::process::exit(130)
             }
         }
     }
 
+    fn recording(&self) -> MutexGuard<'_, Option<PathBuf>> {
+        let recording = self.0.recording.lock();
+        recording.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The recording that the end of the program would leave open.
+    pub(crate) fn set_recording(&self, file: Option<&Path>) {
+        *self.recording() = file.map(Path::to_owned);
+    }
+
     pub(crate) fn on_first(&self, stop: impl Fn() + Send + Sync + 'static) {
         // Set once, here.
-        let _ = self.0.1.set(Box::new(stop));
+        let _ = self.0.stop.set(Box::new(stop));
     }
 
     /// Cancels trials.
@@ -58,6 +89,6 @@ impl Interrupt {
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        self.0.0.load(Ordering::Acquire)
+        self.0.is_set.load(Ordering::Acquire)
     }
 }

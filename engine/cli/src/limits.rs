@@ -50,6 +50,11 @@ impl LimitArgs {
     }
 }
 
+/// Whether a server started this run.
+pub(crate) fn has_parent() -> bool {
+    std::env::var_os(PARENT).is_some()
+}
+
 /// Ends this process with the one that started it, also where that is killed.
 #[cfg(target_os = "linux")]
 pub(crate) fn end_with_parent() -> Result<(), Failure> {
@@ -71,6 +76,5 @@ pub(crate) fn end_with_parent() -> Result<(), Failure> {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn end_with_parent() -> Result<(), Failure> {
-    let _ = PARENT;
     Ok(())
 }

@@ -68,7 +68,6 @@ pub(crate) fn stdout_error() -> Option<&'static std::io::Error> {
 }
 
 /// Name of this program, for commands that the reader can paste.
-#[cfg(feature = "record")]
 pub(crate) fn program() -> String {
     let path = std::env::args_os().next().map(std::path::PathBuf::from);
     let name = path.as_deref().and_then(std::path::Path::file_stem);

@@ -254,6 +254,7 @@ impl Run {
                 Recording::open(file, &origin, &loaded, read)
             })
             .transpose()?;
+        interrupt.set_recording(self.record.as_deref());
         let has_drivers = becomingone::sources::has_drivers(&loaded);
         let mut engine = EngineBuilder::with(plugins.clone()).loaded(loaded);
         if let Some(duration) = self.duration {
@@ -374,6 +375,7 @@ impl Run {
             .map(|file| write_json(&summary, file));
         let shown = viewer.end(&mut engine, interrupt.is_set(), self.quiet);
         let recorded = journal.is_none_or(|j| j.end(&mut engine, interrupt.is_set(), self.quiet));
+        interrupt.set_recording(None);
         if !self.quiet {
             print_out!("{summary}");
         }
