@@ -11,8 +11,9 @@
     reason = "a score has to be out within a time"
 )]
 
-use becomingone_tests::{binary, folder, run, say};
+use becomingone_tests::{CERTIFICATES, binary, folder, run, say, tool};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -116,15 +117,9 @@ fn score_of_a_row_is_out_before_the_next_one_comes() {
     assert!(child.wait().unwrap().success());
 }
 
-#[test]
-fn alarm_runs_a_program_without_a_shell_and_calls_a_web_address() {
-    let Some(python) = std::env::var_os("BECOMINGONE_PYTHON") else {
-        say("skipped: a web server for alarms, as BECOMINGONE_PYTHON is not set");
-        return;
-    };
-    let folder = folder(&[]);
-    let server = "
-import http.server, sys
+/// A web server of the standard library, which prints what is posted to it; by TLS where it is given a certificate.
+const SERVER: &str = "
+import http.server, ssl, sys
 class Hook(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers['content-length']))
@@ -133,18 +128,97 @@ class Hook(http.server.BaseHTTPRequestHandler):
         self.end_headers()
     def log_message(self, *a):
         pass
-server = http.server.HTTPServer(('127.0.0.1', 0), Hook)
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Hook)
+if sys.argv[1:]:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(sys.argv[1] + '.pem', sys.argv[1] + '.key')
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
 print(server.server_port, flush=True)
 server.serve_forever()
 ";
+
+/// Starts it; its port, and what is posted to it. None without a Python, with a notice.
+fn server(
+    folder: &Path,
+    certificate: &[&str],
+) -> Option<(Ended, String, Receiver<(String, Instant)>)> {
+    let Some(python) = std::env::var_os("BECOMINGONE_PYTHON") else {
+        say("skipped: a web server for alarms, as BECOMINGONE_PYTHON is not set");
+        return None;
+    };
     let server = Command::new(python)
-        .args(["-c", server])
+        .args(["-c", SERVER])
+        .args(certificate)
+        .current_dir(folder)
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut server = Ended(server);
     let requests = lines(server.0.stdout.take().unwrap());
     let (port, _) = requests.recv_timeout(PATIENCE).unwrap();
+    Some((server, port, requests))
+}
+
+#[test]
+fn alarm_is_posted_by_tls_to_a_server_of_a_known_issuer_alone() {
+    let rows: String = (0..320).map(|k| row(k, 300)).collect();
+    let folder = folder(&[("log.csv", &format!("t,flow,power\n{rows}"))]);
+    tool(folder.path(), CERTIFICATES);
+    let Some((_server, port, requests)) = server(folder.path(), &["server"]) else {
+        return;
+    };
+    let Some((_old, expired, refused)) = server(folder.path(), &["expired"]) else {
+        return;
+    };
+    let analyze = |port: &str, ca: &[&str]| {
+        let hook = format!("https://127.0.0.1:{port}/hook");
+        let with = [
+            "analyze",
+            "log.csv",
+            "--baseline",
+            "100",
+            "--rerun",
+            "off",
+            "--webhook",
+            &hook,
+        ];
+        run(folder.path(), &[&with[..], ca].concat())
+    };
+    let ran = analyze(&port, &["--webhook-ca", "ca.pem"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("--webhook"), "{}", ran.stderr);
+    let (request, _) = requests.recv_timeout(PATIENCE).unwrap();
+    let alarm = request.strip_prefix("application/json ").unwrap();
+    let alarm: serde_json::Value = serde_json::from_str(alarm).unwrap();
+    assert_eq!(alarm["channel"], "flow");
+    while requests.try_recv().is_ok() {}
+    let unknown = "found a certificate of the server of an issuer that is not known";
+    for (port, ca, reason) in [
+        (&port, &["--webhook-ca", "other.pem"][..], unknown),
+        (&port, &[], unknown),
+        (
+            &expired,
+            &["--webhook-ca", "ca.pem"],
+            "found a certificate of the server that has expired",
+        ),
+    ] {
+        let ran = analyze(port, ca);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(ran.stderr.matches(reason).count(), 1, "{}", ran.stderr);
+    }
+    let ran = analyze(&port, &["--webhook-ca", "none.pem"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("none.pem: "), "{}", ran.stderr);
+    assert!(requests.try_recv().is_err() && refused.try_recv().is_err());
+}
+
+#[test]
+fn alarm_runs_a_program_without_a_shell_and_calls_a_web_address() {
+    let folder = folder(&[]);
+    let Some((server, port, requests)) = server(folder.path(), &[]) else {
+        return;
+    };
     let hook = format!("http://127.0.0.1:{port}/hook");
     let (mut child, mut to) = start(
         folder.path(),
@@ -197,8 +271,8 @@ fn what_an_alarm_cannot_do_is_said() {
         ),
         (
             "--webhook",
-            "https://127.0.0.1/x",
-            "expected an address with http://",
+            "ftp://127.0.0.1/x",
+            "expected an address as http://",
         ),
     ] {
         let ran = analyze(&[option, value]);

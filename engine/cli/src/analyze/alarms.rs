@@ -4,6 +4,8 @@ use super::arguments::Analyze;
 use super::intervals::Interval;
 use crate::failure::Failure;
 use becomingone_replay::Row;
+use becomingone_systems::links::SourceSite;
+use becomingone_systems::links::web::{HTTP, Server, describe};
 use clap::Args as _;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -12,6 +14,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use ureq::Agent;
+use ureq::http::Uri;
 use wait_timeout::ChildExt as _;
 
 /// Most alarms that wait for a command or a request before them: more are dropped, and counted.
@@ -62,16 +66,18 @@ impl Alarms {
                 )));
             }
         }
-        let webhook = analyze.webhook.clone();
-        if let Some(url) = &webhook {
-            check_url(url)?;
-        }
+        let webhook = analyze
+            .webhook
+            .as_deref()
+            .map(|url| Webhook::new(url, analyze.webhook_ca.clone()))
+            .transpose()
+            .map_err(|error| Failure::BadInput(format!("--webhook: {error}")))?;
         let worker = (!command.is_empty() || webhook.is_some()).then(|| {
             let (to, from) = sync_channel(MAX_WAITING);
             let ended = Arc::new(OnceLock::new());
             let of_thread = Arc::clone(&ended);
             let thread =
-                std::thread::spawn(move || work(&from, &command, webhook.as_deref(), &of_thread));
+                std::thread::spawn(move || work(&from, &command, webhook.as_ref(), &of_thread));
             Worker { to, thread, ended }
         });
         Ok(Self { worker, dropped: 0 })
@@ -142,14 +148,9 @@ impl Alarms {
 fn work(
     from: &Receiver<Value>,
     command: &[String],
-    webhook: Option<&str>,
+    webhook: Option<&Webhook>,
     ended: &OnceLock<Instant>,
 ) -> [u64; 2] {
-    let agent = ureq::Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
-        .max_redirects(0)
-        .build()
-        .new_agent();
     let (mut failed, mut late) = (0, 0);
     for alarm in from {
         if ended.get().is_some_and(|at| at.elapsed() > MAX_RUN) {
@@ -160,21 +161,8 @@ fn work(
         if !command.is_empty() {
             outcomes.push(("--on-alarm", execute(command, &alarm)));
         }
-        if let Some(url) = webhook {
-            let sent = agent
-                .post(url)
-                .content_type("application/json")
-                .send(alarm.to_string());
-            let sent = sent
-                .map_err(|e| e.to_string())
-                .and_then(|answer| match answer.status() {
-                    status if status.is_success() => Ok(()),
-                    // A redirected request loses its body.
-                    status => Err(format!(
-                        "{url}: found the answer {status}; expected success"
-                    )),
-                });
-            outcomes.push(("--webhook", sent));
+        if let Some(webhook) = webhook {
+            outcomes.push(("--webhook", webhook.send(&alarm)));
         }
         for (option, outcome) in outcomes {
             if let Err(error) = outcome {
@@ -261,13 +249,47 @@ fn find_program(program: &str) -> Result<(), Failure> {
     )))
 }
 
-fn check_url(url: &str) -> Result<(), Failure> {
-    let uri = url.parse::<ureq::http::Uri>();
-    match uri {
-        Ok(uri) if uri.scheme_str() == Some("http") && uri.host().is_some() => Ok(()),
-        _ => Err(Failure::BadInput(format!(
-            "--webhook: found `{url}`; expected an address with http://, as http://127.0.0.1:9000/hook (https:// needs a proxy on this machine)"
-        ))),
+/// A web address that alarms are sent to.
+struct Webhook {
+    server: Server,
+    agent: Agent,
+}
+
+impl Webhook {
+    /// `ca`: file with the issuer of the server's certificate; none: those of the machine.
+    ///
+    /// # Errors
+    ///
+    /// Found and expected: an address that is none, or certificates that cannot be read.
+    fn new(url: &str, ca: Option<String>) -> Result<Self, String> {
+        // The person who typed an address trusts it, be it private.
+        let uri = url.parse::<Uri>().ok();
+        let own = uri.and_then(|uri| uri.authority().map(ToString::to_string));
+        let server = Server::new(url, HTTP, own.as_slice(), ca, None)?;
+        let agent = server.agent(&SourceSite::default(), |config| {
+            config.timeout_global(Some(TIMEOUT))
+        })?;
+        Ok(Self { server, agent })
+    }
+
+    fn send(&self, alarm: &Value) -> Result<(), String> {
+        let uri = &self.server.uri;
+        let sent = self
+            .agent
+            .post(uri)
+            .config()
+            // A redirected request loses its body.
+            .max_redirects(0)
+            .build()
+            .content_type("application/json")
+            .send(alarm.to_string());
+        match sent.map(|answer| answer.status()) {
+            Ok(status) if status.is_success() => Ok(()),
+            Ok(status) => Err(format!(
+                "{uri}: found the answer {status}; expected success"
+            )),
+            Err(error) => Err(format!("{uri}: {}", describe(error, TIMEOUT))),
+        }
     }
 }
 
@@ -292,10 +314,22 @@ mod tests {
 
     #[test]
     fn addresses_and_programs_are_checked_first() {
-        for url in ["https://x/y", "ftp://x", "127.0.0.1:90", "http:///x", ""] {
-            assert!(check_url(url).is_err(), "{url}");
+        for url in [
+            "ftp://x",
+            "127.0.0.1:90",
+            "http:///x",
+            "",
+            "http://me:pass@x",
+        ] {
+            assert!(Webhook::new(url, None).is_err(), "{url}");
         }
-        assert!(check_url("http://127.0.0.1:9000/hook").is_ok());
+        for url in [
+            "http://127.0.0.1:9000/hook",
+            "http://10.0.0.7/hook",
+            "http://[fd00::1]:9000",
+        ] {
+            assert!(Webhook::new(url, None).is_ok(), "{url}");
+        }
         assert!(find_program("no-such-program-here").is_err());
     }
 }

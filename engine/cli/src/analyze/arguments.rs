@@ -98,9 +98,12 @@ pub(crate) struct Analyze {
     /// {surprise}, {severity}, {measured} and {expected} are filled in after the arguments were told apart. There is no shell; it is ended after 20 s.
     #[arg(long, value_name = "PROGRAM", num_args = 1.., action = ArgAction::Set, value_terminator = ";", allow_hyphen_values = true)]
     pub(super) on_alarm: Vec<String>,
-    /// Address that a JSON object with channel, text, row, time, surprise, severity, measured, expected and band is sent to (POST) when an alarm begins.
+    /// Address that a JSON object with channel, text, row, time, surprise, severity, measured, expected and band is sent to (POST) when an alarm begins, by http:// or https://.
     #[arg(long, value_name = "URL")]
     pub(super) webhook: Option<String>,
+    /// PEM file with the issuer of the certificate of an https:// address [default: those of this machine].
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    pub(super) webhook_ca: Option<String>,
     /// Print warnings and errors only.
     #[arg(long)]
     pub(super) quiet: bool,
