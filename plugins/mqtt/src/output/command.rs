@@ -8,6 +8,9 @@ use serde::Deserialize;
 /// Longest time for which a command holds (s).
 const MAX_FOR_S: f64 = 60.0;
 
+/// Most characters of a reason that repeats what was received.
+const MAX_REASON: usize = 160;
+
 /// A command.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Command {
@@ -34,8 +37,11 @@ impl Command {
     /// Found and expected.
     pub(super) fn read(payload: &[u8]) -> Result<Self, String> {
         const EXPECTED: &str = "expected a command such as {\"kind\": \"twist\", \"values\": [0.5, 0.1], \"for_s\": 0.5}";
-        let written: Written = serde_json::from_slice(payload)
-            .map_err(|error| format!("found `{}`: {error}; {EXPECTED}", excerpt(payload)))?;
+        let written: Written = serde_json::from_slice(payload).map_err(|error| {
+            // It repeats an unknown key, however long.
+            let error: String = error.to_string().chars().take(MAX_REASON).collect();
+            format!("found `{}`: {error}; {EXPECTED}", excerpt(payload))
+        })?;
         let what = match (written.kind.as_str(), &written.values[..]) {
             ("stop", []) => RequestKind::Stop,
             ("twist", &[linear_m_s, angular_rad_s]) => RequestKind::Twist {
@@ -114,6 +120,8 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.contains("expected") && error.len() < 600, "{error}");
         }
+        let long = format!("{{\"{}\": 1}}", "x".repeat(1 << 20));
+        assert!(read(&long).unwrap_err().len() < 600);
     }
 
     /// `BECOMINGONE_FUZZ_CASES` payloads (100 000 by default).
