@@ -551,6 +551,10 @@ fn mistakes_in_a_scene_are_refused_with_their_place_and_print_no_secret() {
             "found `login` with mqtt:// to another machine; expected mqtts://",
         ),
         (
+            "broker: \"mqtt://10.0.0.7\", topic: \"t\", login: File(\"none.login\"), in_clear: true".to_owned(),
+            "none.login",
+        ),
+        (
             "broker: \"localhost\", topic: \"t\"".to_owned(),
             "`mqtt://host:1883`",
         ),

@@ -28,6 +28,8 @@ macro_rules! options {
             #[serde(default)]
             login: Option<Login>,
             #[serde(default)]
+            in_clear: bool,
+            #[serde(default)]
             ca: Option<String>,
             #[serde(default)]
             certificate: Option<String>,
@@ -84,7 +86,7 @@ macro_rules! options {
                         },
                     },
                 }
-                .checked()
+                .checked(self.in_clear)
             }
         }
     };
@@ -137,7 +139,7 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    fn checked(self) -> Result<Self, String> {
+    fn checked(self, in_clear: bool) -> Result<Self, String> {
         if let Some(client) = &self.client
             && !(1..=MAX_CLIENT).contains(&client.len())
         {
@@ -154,9 +156,9 @@ impl Broker {
         }
         if let Some(login) = &self.login {
             login.check()?;
-            if !self.address.is_tls && !self.address.is_this_machine() {
+            if !self.address.is_tls && !self.address.is_this_machine() && !in_clear {
                 return Err(
-                    "found `login` with mqtt:// to another machine; expected mqtts://, as anyone between could read the password"
+                    "found `login` with mqtt:// to another machine; expected mqtts://, as anyone between can read the password, or `in_clear: true` where that may be"
                         .to_owned(),
                 );
             }
