@@ -15,6 +15,7 @@
 //! | [`HttpBridge`], [`WebSocketBridge`] | `Driver("http", (url: ..))`, `Driver("websocket", (url: ..))` | `bridge` |
 //! | [`ApiInput`], [`ApiOutput`] | the same as [`HttpBridge`] | `bridge` |
 //! | [`WebSocketInput`], [`WebSocketOutput`] | the same as [`WebSocketBridge`] | `bridge` |
+//! | `DisplayOutput` | `run --rerun spawn`, `connect=`, `save=` | `rerun` |
 //! | [`TextOutput`](crate::TextOutput) | none: lines of JSON with the state of each agent | |
 //! | [`FileBridge`], [`ProcessBridge`] | `Driver("file", (path: ..))`, `Driver("process", (argv: ..))` | `bridge` |
 //!

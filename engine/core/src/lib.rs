@@ -25,6 +25,8 @@
 
 mod builder;
 mod by_name;
+#[cfg(feature = "rerun")]
+mod display_output;
 mod engine;
 pub mod guide;
 pub mod inputs;
@@ -67,6 +69,8 @@ pub use bevy_app as app;
 pub use bevy_ecs as ecs;
 pub use builder::EngineBuilder;
 pub use by_name::{AgentView, Destination, NameError};
+#[cfg(feature = "rerun")]
+pub use display_output::DisplayOutput;
 pub use engine::{CoherenceEngine, EngineError, Feed, StopHandle};
 /// Vectors and rotations of poses and measurements.
 pub use glam;

@@ -45,7 +45,7 @@
 //! # From a program
 //!
 //! [`inputs`](crate::inputs) has names for all of these, without a scene file: `MicrophoneInput`, `CameraInput`, `TextInput`,
-//! `SensorInput`, `SpeakerOutput`, `SerialBridge`, `MqttBridge`, `BluetoothBridge`, `HttpBridge`, `WebSocketBridge`,
+//! `SensorInput`, `SpeakerOutput`, `DisplayOutput`, `TextOutput`, `SerialBridge`, `MqttBridge`, `BluetoothBridge`, `HttpBridge`, `WebSocketBridge`,
 //! `FileBridge`, `ProcessBridge`.
 //!
 //! ```no_run
