@@ -297,7 +297,7 @@ async def access():
     assert ask("POST", "/v1/foxglove/code", token="nobody-0123456789abcdef")[0] == 401
     made, code = ask("POST", "/v1/foxglove/code")
     assert made == 201 and code["lasts_s"] == 600, code
-    assert code["path"] == f"/foxglove?code={code['code']}"
+    assert code["path"] == f"/v1/runs/s/foxglove?code={code['code']}"
     query = "?code=" + code["code"]
     # A request that is refused for its subprotocol does not use it up, and another site may not use it.
     assert await status(query=query, protocols=()) == 400
@@ -540,9 +540,9 @@ async def plays():
         assert state[0] == "playing" and state[2] == 1.0, state
         await operator.until("the topic", lambda: "/rover/imu" in operator.topics())
         await operator.subscribe("/rover/imu")
-        await operator.until("messages", lambda: [m for m in operator.messages if m[0] == "/rover/imu"])
-        first = next(ns for topic, ns, _ in operator.messages if topic == "/rover/imu")
-        assert to_s - 0.1 < first / 1e9 < to_s + 1.5, (to_s, first)
+        # Those of before may be on their way; by itself it is not there so soon.
+        here = lambda at=to_s: any(at - 0.1 < ns / 1e9 < at + 2 for _, ns, _ in operator.messages)
+        await operator.until(f"messages of {to_s} s", here, 3)
         await operator.play(False)
     assert any(did_seek for *_, did_seek, _ in operator.playback), operator.playback
     # It ends, says so to everybody, and can be begun again.

@@ -6,7 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
-use becomingone_tests::served::{Served, python, scene};
+use becomingone_tests::served::{OPERATOR, Served, python, scene};
 use becomingone_tests::{Ran, finish, folder, root, run, say};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -50,6 +50,16 @@ fn topics_schemas_and_messages_are_those_of_a_recording() {
     // What was shown is what is replayed.
     let ran = becomingone_tests::run(run.folder.path(), &["replay", "run.mcap", "--verify"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_run_of_several_is_shown_too() {
+    let hub = Served::start(&["serve", "scenes", "--port=0"]);
+    let (status, run) = hub.ask(OPERATOR, "POST", "/v1/runs", "", "{\"scene\": \"s.ron\"}");
+    assert_eq!(status, 201, "{run}");
+    expect(&hub, "steers");
+    // It ends the run.
+    expect(&hub, "access");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::problem::Problem;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::task::AbortHandle;
 
 /// Most connections at once.
@@ -49,6 +50,17 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Connections {
+    /// Waits until no stream is left, at most for so long: each says to its client that it ends.
+    pub(crate) async fn streams_end(&self, within: Duration) {
+        let none = async {
+            while self.0.streams.load(Ordering::Acquire) > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // One whose client does not take it is cut.
+        let _ = tokio::time::timeout(within, none).await;
+    }
+
     /// Adds a connection. Where there are too many, another one is closed: of those that nobody known has asked by, also
     /// while they are answered, else of all that are not answered just now, the one whose last use is the longest ago. None
     /// where all others are.

@@ -64,6 +64,7 @@ use becomingone::CoherenceEngine;
 use becomingone::components::scene::LoadedScene;
 use becomingone_record::Live;
 use command::{CommandPlugin, Commands};
+use connections::Connections;
 use gate::Gate;
 use hub::Hub;
 use ledger::Ledger;
@@ -77,6 +78,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use view::{Board, ViewPlugin};
@@ -362,6 +364,9 @@ impl Api {
     }
 }
 
+/// Time in which streams say that they end.
+const STREAMS_END_WITHIN: Duration = Duration::from_millis(500);
+
 /// A socket with its gate, before anything is answered.
 struct Opened {
     listener: TcpListener,
@@ -403,7 +408,8 @@ impl Opened {
             router().map_err(ApiError::Router)?
         };
         let mut ended = end.subscribe();
-        let accept = server::accept(self.listener, router, self.tls);
+        let connections = Connections::default();
+        let accept = server::accept(self.listener, router, self.tls, connections.clone());
         let serve = async move {
             tokio::select! {
                 () = accept => {}
@@ -411,13 +417,13 @@ impl Opened {
                 _ = ended.wait_for(|end| *end) => {}
             }
             after.await;
+            connections.streams_end(STREAMS_END_WITHIN).await;
         };
         let thread = std::thread::Builder::new()
             .name("api".to_owned())
             .spawn(move || {
                 runtime.block_on(serve);
-                // Streams say that they end; nobody waits for those that do not.
-                runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+                runtime.shutdown_timeout(STREAMS_END_WITHIN);
             })
             .map_err(ApiError::Thread)?;
         Ok(Serving {
@@ -556,9 +562,11 @@ fn acceptor(certificates: &Path, key: &Path) -> Result<TlsAcceptor, ApiError> {
     let secret = PrivateKeyDer::from_pem_file(key)
         .map_err(|_| wrong(key, "expected a private key (PEM)".to_owned()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|config| config.with_no_client_auth().with_single_cert(chain, secret))
         .map_err(|e| wrong(certificates, e.to_string()))?;
+    // Clients of gRPC want to agree on the first.
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

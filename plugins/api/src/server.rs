@@ -234,6 +234,7 @@ pub(crate) async fn accept(
     listener: std::net::TcpListener,
     router: Router,
     tls: Option<TlsAcceptor>,
+    connections: Connections,
 ) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
@@ -242,7 +243,6 @@ pub(crate) async fn accept(
             return;
         }
     };
-    let connections = Connections::default();
     loop {
         let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,

@@ -15,6 +15,7 @@ use crate::connections::{Open, Streaming};
 use crate::extract::Query;
 use crate::gate::Caller;
 use crate::problem::Problem;
+use crate::question::part;
 use crate::server::Server;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
@@ -34,7 +35,10 @@ const MAX_MESSAGE: usize = 256 << 10;
 
 /// The connection itself, which the description of REST does not have.
 pub(crate) fn router() -> Router<Arc<Server>> {
-    Router::new().route("/foxglove", get(connect))
+    let below = "/v1/foxglove";
+    Router::new()
+        .route("/foxglove", get(connect))
+        .route(below, get(connect))
 }
 
 /// A code for a client that can send no header, as Foxglove's app.
@@ -61,7 +65,8 @@ pub(crate) async fn code(
     Extension(caller): Extension<Caller>,
 ) -> Result<(StatusCode, Json<CodeView>), Problem> {
     let (code, lasts) = server.gate.client_code(caller)?;
-    let path = format!("/foxglove?code={code}");
+    // Of a run of several, as well.
+    let path = format!("/v1/runs/{}/foxglove?code={code}", part(&server.name));
     let lasts_s = lasts.as_secs();
     Ok((
         StatusCode::CREATED,

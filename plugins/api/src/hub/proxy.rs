@@ -38,11 +38,11 @@ impl Proxy {
         Self { http1, http2 }
     }
 
-    /// The answer of a run to a request with this path.
+    /// The answer of a run to a request with this path. Without a role, the run finds out itself who asks.
     pub(super) async fn ask(
         &self,
         child: &Child,
-        role: Role,
+        role: Option<Role>,
         path: &str,
         mut request: Request<Body>,
     ) -> Result<Response, Problem> {
@@ -63,10 +63,12 @@ impl Proxy {
         for name in NOT_HANDED_ON {
             headers.remove(name);
         }
-        let bearer = format!("Bearer {}", child.token(role));
-        let bearer =
-            HeaderValue::from_str(&bearer).map_err(|e| Problem::unavailable(e.to_string()))?;
-        headers.insert(header::AUTHORIZATION, bearer);
+        if let Some(role) = role {
+            let bearer = format!("Bearer {}", child.token(role));
+            let bearer =
+                HeaderValue::from_str(&bearer).map_err(|e| Problem::unavailable(e.to_string()))?;
+            headers.insert(header::AUTHORIZATION, bearer);
+        }
         if is_grpc {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }

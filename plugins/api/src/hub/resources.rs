@@ -5,6 +5,7 @@ use super::child::{Child, State as Life};
 use super::download;
 use super::scenes::SceneEntry;
 use crate::ask::Ask;
+use crate::connections::Open;
 use crate::extract::{Body as Content, Path};
 use crate::gate::{self, Caller};
 use crate::grpc;
@@ -14,7 +15,7 @@ use crate::problem::Problem;
 use crate::routes::{self, RunEntry, RunList, Security, health};
 use crate::token::{Role, write_private};
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path as UrlPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -94,6 +95,8 @@ pub(crate) fn router(hub: Arc<Hub>) -> Result<Router, String> {
         .layer(known);
     let resources = closed
         .route("/v1/health", get(health))
+        .route("/foxglove", get(foxglove))
+        .route("/v1/runs/{run}/foxglove", get(foxglove))
         .merge(routes::page_of(gate.clone(), hub.is_secure))
         .route("/v1/openapi.json", get(describe))
         .fallback(routes::missing)
@@ -133,7 +136,9 @@ impl Hub {
             None => self.runs.only()?,
         };
         let path = request.uri().path().to_owned();
-        self.proxy.ask(&child, caller.role, &path, request).await
+        self.proxy
+            .ask(&child, Some(caller.role), &path, request)
+            .await
     }
 }
 
@@ -151,7 +156,9 @@ async fn of_run(
         .map_or("", |all| all.as_str());
     let rest = all.splitn(5, '/').nth(4).unwrap_or_default();
     let path = format!("/v1/{rest}");
-    hub.proxy.ask(&child, caller.role, &path, request).await
+    hub.proxy
+        .ask(&child, Some(caller.role), &path, request)
+        .await
 }
 
 async fn of_only_run(
@@ -165,7 +172,34 @@ async fn of_only_run(
         .path_and_query()
         .map_or("", |all| all.as_str());
     let path = path.to_owned();
-    hub.proxy.ask(&child, caller.role, &path, request).await
+    hub.proxy
+        .ask(&child, Some(caller.role), &path, request)
+        .await
+}
+
+/// Foxglove's protocol of a run: the named one, or the only one. A code is the run's own.
+async fn foxglove(
+    State(hub): State<Arc<Hub>>,
+    Extension(open): Extension<Arc<Open>>,
+    run: Option<UrlPath<String>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let has_code = query.split('&').any(|option| option.starts_with("code="));
+    let role = match has_code {
+        true => None,
+        false => Some(hub.gate.caller(request.headers(), false)?.role),
+    };
+    let child = match run {
+        Some(UrlPath(run)) => hub.runs.get(&run)?,
+        None => hub.runs.only()?,
+    };
+    let path = format!("/foxglove?{query}");
+    let answer = hub.proxy.ask(&child, role, &path, request).await?;
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        open.know();
+    }
+    Ok(answer)
 }
 
 /// Which server this is.
@@ -613,7 +647,7 @@ async fn stop_all(
             *request.method_mut() = axum::http::Method::POST;
             let answer = hub
                 .proxy
-                .ask(&child, caller.role, "/v1/stop", request)
+                .ask(&child, Some(caller.role), "/v1/stop", request)
                 .await;
             match answer {
                 Ok(answer) if answer.status().is_success() => None,
