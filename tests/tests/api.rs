@@ -326,6 +326,59 @@ fn a_run_that_was_driven_from_outside_verifies() {
 }
 
 #[test]
+fn requests_of_two_clients_in_one_tick_have_an_order_that_is_kept() {
+    let run = Served::new(&["--record", "run.mcap"]);
+    let lease = run.lease(&json!({"for_s": 60, "heartbeat_s": 60}));
+    assert_eq!(run.ask(OPERATOR, "POST", "/v1/run/pause", "", "").0, 204);
+    until(LIMIT, "the pause", || {
+        run.get("/v1/run")["is_paused"] == true
+    });
+    let set =
+        |value: f64| json!({"kind": "set", "parameter": "controller.speed_m_s", "value": value});
+    // Two at once, ten times: each pair is of one tick.
+    for k in 0..10 {
+        let values = [0.2 + f64::from(k) * 0.01, 0.4 + f64::from(k) * 0.01];
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let (run, lease) = (&run, &lease);
+            let asked = values.map(|value| {
+                let what = set(value);
+                scope.spawn(move || run.request(OPERATOR, lease, &what))
+            });
+            asked.map(|one| one.join().unwrap()).into()
+        });
+        assert!(
+            answers.iter().all(|(status, _)| *status == 202),
+            "{answers:?}"
+        );
+        assert_eq!(answers[0].1["tick"], answers[1].1["tick"]);
+        let step = "{\"ticks\": 1}";
+        assert_eq!(run.ask(OPERATOR, "POST", "/v1/run/step", "", step).0, 204);
+        let tick = answers[0].1["tick"].as_u64();
+        until(LIMIT, "the tick", || {
+            run.get("/v1/run")["tick"].as_u64() == tick
+        });
+        let now = run.get("/v1/agents/rover/parameters");
+        let now = now["parameters"][0]["value"].as_f64().unwrap();
+        // The last one holds, and events have their order.
+        let events = run.get("/v1/events?most=1000");
+        let done: Vec<_> = events["events"].as_array().unwrap().iter().collect();
+        let texts = done.iter().filter_map(|event| event["text"].as_str());
+        let texts: Vec<_> = texts.filter(|text| text.contains("speed_m_s")).collect();
+        assert_eq!(texts.len(), 2 * (k as usize + 1));
+        assert!(
+            texts.last().unwrap().ends_with(&format!("to {now}")),
+            "{texts:?} {now}"
+        );
+    }
+    let (code, text, folder) = run.end();
+    assert_eq!(code, Some(0), "{text}");
+    let ran = becomingone_tests::run(folder.path(), &["replay", "run.mcap", "--verify"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    // The requests that were kept have the order of the recording.
+    assert!(!ran.stdout.contains("differ"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_recording_is_played_to_any_time_of_its_runs_with_the_same_bits() {
     let run = Served::new(&["--record", "run.mcap", "--rate", "4"]);
     let at = |s: f64| move |rover: &Value| rover["time_s"].as_f64().unwrap() > s;
@@ -562,17 +615,31 @@ fn other_machines_are_served_by_tls() {
         let code = "import sys, ssl, urllib.request as u
 context = ssl.create_default_context(cafile='ca.pem')
 print(u.urlopen(u.Request(sys.argv[1] + '/v1/version', headers={'Authorization': 'Bearer ' + sys.argv[2]}), context=context).read().decode())";
-        let mut command = Command::new(python);
-        command
-            .args(["-c", code, url, OWNER])
-            .current_dir(folder.path());
-        let ran = finish(&mut command, LIMIT);
-        assert!(
-            ran.stdout.contains("becomingone"),
-            "{}{}",
-            ran.stdout,
-            ran.stderr
-        );
+        let grpc = "import sys, grpc
+root = grpc.ssl_channel_credentials(open('ca.pem', 'rb').read())
+same = lambda content: content
+channel = grpc.secure_channel(sys.argv[1].removeprefix('https://'), root)
+ask = channel.unary_unary('/becomingone.v1.Engine/GetVersion', request_serializer=same, response_deserializer=same)
+print(ask(b'', metadata=[('authorization', 'Bearer ' + sys.argv[2])], timeout=10))";
+        let mcp = "import sys, ssl, json, urllib.request as u
+context = ssl.create_default_context(cafile='ca.pem')
+hello = {'protocolVersion': '2025-06-18', 'capabilities': {}, 'clientInfo': {'name': 'x', 'version': '1'}}
+hello = {'jsonrpc': '2.0', 'id': 1, 'method': 'initialize', 'params': hello}
+headers = {'Authorization': 'Bearer ' + sys.argv[2], 'Content-Type': 'application/json', 'Accept': 'application/json, text/event-stream'}
+print(u.urlopen(u.Request(sys.argv[1] + '/mcp', json.dumps(hello).encode(), headers), context=context).read().decode())";
+        for code in [code, grpc, mcp] {
+            let mut command = Command::new(&python);
+            command
+                .args(["-c", code, url, OWNER])
+                .current_dir(folder.path());
+            let ran = finish(&mut command, LIMIT);
+            assert!(
+                ran.stdout.contains("becomingone"),
+                "{}{}",
+                ran.stdout,
+                ran.stderr
+            );
+        }
     }
     signal("INT", child.id());
     child.wait().unwrap();
