@@ -101,6 +101,9 @@ assert len(imu.values) == len(imu.fields) == len(imu.units), imu
 assert all(math.isfinite(x) for x in imu.values) and not imu.HasField("link"), imu
 lidar = call("GetSensor", viewer, agent="rover", sensor="lidar")
 assert len(lidar.values) == 36, lidar
+readings = call("ListReadings", viewer, sensors="rover/i*,rover/lidar")
+assert [s.sensor for s in readings.sensors] == ["rover/imu", "rover/lidar"] and readings.tick > 0, readings
+assert len(call("ListReadings", viewer).sensors) == 3
 events = call("ListEvents", viewer, most=5)
 assert len(events.events) <= 5, events
 

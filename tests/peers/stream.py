@@ -48,6 +48,18 @@ async def at_a_rate(query, encode, decode):
         return rate
 
 
+async def some_fields(query, encode, decode):
+    async with connect(query) as socket:
+        fields = ["pose", "angular_velocity_*"]
+        await socket.send(encode({"type": "subscribe", "sensors": ["rover/*"], "rate_hz": 50, "fields": fields}))
+        found, _ = await views(socket, decode, 1)
+        assert set(found[-1]["agents"][0]) == {"agent", "pose"}, found[-1]["agents"]
+        sensors = {sensor["sensor"]: sensor for sensor in found[-1]["sensors"]}
+        imu = sensors["rover/imu"]
+        assert imu["fields"] == [f"angular_velocity_{axis}" for axis in "xyz"] and len(imu["values"]) == 3, imu
+        assert imu["source_s"] > 0 and sensors["rover/lidar"]["values"] == [], sensors
+
+
 async def mistakes():
     async with connect() as socket:
         for text in ["{", '{"type": "drive"}', '{"type": "subscribe", "rate_hz": 1e9}', '{"type": "subscribe", "rate": 1}']:
@@ -98,6 +110,8 @@ async def main():
     rate = await at_a_rate("", json.dumps, json.loads)
     print(f"JSON: {rate:.1f} Hz")
     print(f"CBOR: {await at_a_rate('?encoding=cbor', cbor2.dumps, cbor2.loads):.1f} Hz")
+    await some_fields("", json.dumps, json.loads)
+    await some_fields("?encoding=cbor", cbor2.dumps, cbor2.loads)
     # Twenty that ask for everything and read nothing.
     idle = [await connect() for _ in range(20)]
     for socket in idle:

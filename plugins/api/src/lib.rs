@@ -43,6 +43,7 @@ mod playback;
 mod problem;
 mod question;
 mod routes;
+mod selection;
 mod server;
 mod stream;
 mod token;

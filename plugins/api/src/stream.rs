@@ -8,6 +8,7 @@ use crate::gate::Caller;
 use crate::interest::{Interest, Pattern};
 use crate::problem::Problem;
 use crate::question::{Question, part};
+use crate::selection::Selection;
 use crate::server::Server;
 use crate::view::View;
 use axum::Extension;
@@ -18,7 +19,7 @@ use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +85,9 @@ enum Told {
         /// Whether events are sent.
         #[serde(default = "yes")]
         events: bool,
+        /// Members of agents and numbers of sensors that are sent, as `pose` and `angular_velocity_*`; none: all.
+        #[serde(default)]
+        fields: Option<Vec<String>>,
     },
     /// A command, as the content of `/v1/agents/{agent}/requests`; its answer has the same `id`.
     Command {
@@ -137,6 +141,15 @@ enum Sent<'a> {
         #[serde(flatten)]
         view: &'a View,
     },
+    /// A view with some of its fields.
+    #[serde(rename = "view")]
+    Selected {
+        sequence: u64,
+        lost: u64,
+        is_paused: bool,
+        #[serde(flatten)]
+        view: Map<String, Value>,
+    },
     Events {
         sequence: u64,
         /// Events that are kept no longer.
@@ -170,6 +183,7 @@ pub(crate) struct Subscription {
     agents: Vec<Pattern>,
     period: Duration,
     events: bool,
+    fields: Option<Selection>,
     _interest: Interest,
 }
 
@@ -180,18 +194,16 @@ impl Subscription {
         sensors: Vec<String>,
         rate_hz: f64,
         events: bool,
+        fields: Option<Vec<String>>,
     ) -> Result<Self, String> {
-        if agents.len() + sensors.len() > MAX_PATTERNS {
+        let all = || agents.iter().chain(&sensors).chain(fields.iter().flatten());
+        if all().count() > MAX_PATTERNS {
             return Err(format!(
                 "found {} patterns; expected at most {MAX_PATTERNS}",
-                agents.len() + sensors.len()
+                all().count()
             ));
         }
-        if agents
-            .iter()
-            .chain(&sensors)
-            .any(|pattern| pattern.len() > 200)
-        {
+        if all().any(|pattern| pattern.len() > 200) {
             return Err("found a pattern of more than 200 bytes".to_owned());
         }
         if !(rate_hz > 0.0 && rate_hz <= MAX_RATE_HZ) {
@@ -204,6 +216,7 @@ impl Subscription {
             agents: patterns(agents),
             period: Duration::from_secs_f64(1.0 / rate_hz.max(1e-3)),
             events,
+            fields: fields.map(|fields| Selection(patterns(fields))),
             _interest: server.board.interests.at_rate(patterns(sensors), rate_hz),
         })
     }
@@ -405,9 +418,10 @@ impl<T: Carrier> Stream<T> {
                 sensors,
                 rate_hz,
                 events,
+                fields,
             }) => {
                 let patterns = sensors.iter().map(Pattern::new).collect();
-                match Subscription::new(&self.server, agents, sensors, rate_hz, events) {
+                match Subscription::new(&self.server, agents, sensors, rate_hz, events, fields) {
                     Ok(subscription) => {
                         self.subscription = Some((subscription, patterns));
                         self.is_new = true;
@@ -520,7 +534,13 @@ impl<T: Carrier> Stream<T> {
                     self.sequence += 1;
                     let (sequence, lost) = (self.sequence, self.lost);
                     let is_paused = self.server.run.is_paused();
-                    self.write(&Sent::View { sequence, lost, is_paused, view: &view }).await?;
+                    let selected = subscription.fields.as_ref();
+                    let selected = selected.map(|fields| fields.of(&view, &self.server.board.sensors()));
+                    let sent_now = match selected {
+                        None => Sent::View { sequence, lost, is_paused, view: &view },
+                        Some(view) => Sent::Selected { sequence, lost, is_paused, view },
+                    };
+                    self.write(&sent_now).await?;
                     // A client that took longer than a period has lost what was due meanwhile.
                     let late = sent.elapsed().as_secs_f64() / period.as_secs_f64();
                     self.lost += late as u64;
@@ -555,7 +575,8 @@ async fn ended(end: &mut tokio::sync::watch::Receiver<bool>) {
 }
 
 /// Views and events as they come. The first message of the client subscribes:
-/// `{"type": "subscribe", "agents": ["*"], "sensors": ["rover/imu"], "rate_hz": 10, "events": true}`. Commands:
+/// `{"type": "subscribe", "agents": ["*"], "sensors": ["rover/imu"], "rate_hz": 10, "events": true}`; with
+/// `"fields": ["pose", "angular_velocity_*"]` members of agents and numbers of sensors of these names alone. Commands:
 /// `{"type": "command", "id": 1, "agent": "rover", "lease": "..", "command": {"kind": "drive", "linear_m_s": 0.3}}` and
 /// `{"type": "stop", "id": 2}`, which are answered by `answer` with the same `id`.
 #[utoipa::path(

@@ -37,6 +37,7 @@ fn operation(name: &str) -> Option<Operation> {
         "ListFaults" => (get, "agents/{agent}/faults", No),
         "ListPlaces" => (get, "places", No),
         "ListSensors" => (get, "sensors", No),
+        "ListReadings" => (get, "readings", Query),
         "GetSensor" => (get, "sensors/{agent}/{sensor}", No),
         "ListEvents" => (get, "events", Query),
         "StopAll" => (post, "stop", No),
@@ -81,7 +82,10 @@ pub(super) fn question(name: &str, asked: Value) -> Result<Question, Problem> {
     let body = match rest {
         Fields::None => None,
         Fields::Query => {
-            let all = fields.iter().map(|(name, value)| format!("{name}={value}"));
+            let all = fields.iter().map(|(name, value)| {
+                let value = value.as_str().map_or_else(|| value.to_string(), part);
+                format!("{name}={value}")
+            });
             path = format!("{path}?{}", all.collect::<Vec<_>>().join("&"));
             None
         }

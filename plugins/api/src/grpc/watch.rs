@@ -73,8 +73,8 @@ pub(super) fn updates(
     };
     let patterns = wanted.sensors.iter().map(Pattern::new).collect();
     let rate_hz = wanted.rate_hz.unwrap_or(10.0);
-    let subscription =
-        Subscription::new(&server, agents, wanted.sensors, rate_hz, true).map_err(Problem::bad)?;
+    let subscription = Subscription::new(&server, agents, wanted.sensors, rate_hz, true, None)
+        .map_err(Problem::bad)?;
     let (to, stream) = mpsc::channel(WAITING);
     let carrier = Sender { to, update };
     let stream_of_views = Stream::new(carrier, server, Some((subscription, patterns)));

@@ -233,6 +233,59 @@ pub(crate) async fn sensors(State(server): State<Arc<Server>>) -> Json<SensorLis
     })
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Named {
+    /// Patterns of their names, with commas between them: `rover/imu,car/*`.
+    #[serde(default = "everything")]
+    #[param(max_length = 1000)]
+    sensors: String,
+}
+
+fn everything() -> String {
+    "*".to_owned()
+}
+
+/// Readings of one tick.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReadingList {
+    /// Ticks so far.
+    tick: u64,
+    /// Time of the run (s).
+    time_s: f64,
+    /// In the order of their names; `GET /v1/sensors` has names and units of their numbers.
+    sensors: Vec<SensorView>,
+}
+
+/// The latest readings of several sensors, at the end of the same tick.
+#[utoipa::path(
+    get, path = "/readings", tag = "sensors", params(Named),
+    responses(
+        (status = 200, body = ReadingList),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn readings(
+    State(server): State<Arc<Server>>,
+    Query(named): Query<Named>,
+) -> Result<Json<ReadingList>, Problem> {
+    if named.sensors.len() > 1000 {
+        return Err(Problem::bad("expected `sensors` of at most 1000 bytes"));
+    }
+    let patterns: Vec<_> = named.sensors.split(',').map(Pattern::new).collect();
+    let view = server.view(patterns.clone()).await?;
+    let is_named = |sensor: &SensorView| patterns.iter().any(|p| p.fits(&sensor.sensor));
+    let all = view.sensors.iter().map(|sensor| SensorView::clone(sensor));
+    Ok(Json(ReadingList {
+        tick: view.tick,
+        time_s: view.time_s,
+        sensors: all.filter(is_named).collect(),
+    }))
+}
+
 /// A sensor at the end of a tick.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OneSensor {

@@ -77,6 +77,7 @@ fn closed() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(parameters::faults))
         .routes(routes!(agents::places))
         .routes(routes!(agents::sensors))
+        .routes(routes!(agents::readings))
         .routes(routes!(agents::sensor))
         .routes(routes!(agents::events))
         .routes(routes!(run::runs))
