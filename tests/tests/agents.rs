@@ -1,7 +1,7 @@
-//! Agents and clients of others, as their users start them: nanobot-ai and OpenClaw start `becomingone mcp` from their
+//! Agents and clients of others, as their users start them: `nanobot-ai` and `openclaw` start `becomingone mcp` from their
 //! files, and `openapi-python-client` generates a client from the description of a server.
 //!
-//! OpenClaw is 650 MB: its test runs where `BECOMINGONE_OPENCLAW` names its program, which `cargo xtask soak` installs.
+//! The latter is 650 MB: its test runs where `BECOMINGONE_OPENCLAW` names its program, which `cargo xtask soak` installs.
 
 #![allow(
     clippy::unwrap_used,

@@ -13,10 +13,13 @@ pub struct Camera {
     pub distance_m: Option<f64>,
     /// Direction in which it looks, counter-clockwise from the world's x (rad), within 1000.
     pub yaw_rad: f64,
-    /// How far down it looks, from 0, to the horizon, to π/2, straight down (rad). From straight above, the top of the
-    /// picture is in the direction of the yaw.
+    /// How far down it looks, from 0, to the horizon, to π/2 and up to 1.6, straight down (rad). From straight above, the
+    /// top of the picture is in the direction of the yaw.
     pub pitch_rad: f64,
 }
+
+/// Largest pitch (rad): π/2 in any rounding.
+const MAX_PITCH_RAD: f64 = 1.6;
 
 impl Default for Camera {
     /// From behind the left shoulder of an agent that looks along x, as far as everything fits.
@@ -46,19 +49,17 @@ impl Camera {
         if !(-1e3..=1e3).contains(&self.yaw_rad) {
             return Err(PictureError::Camera("expected a yaw within 1000 rad"));
         }
-        if !(0.0..=FRAC_PI_2 + 1e-6).contains(&self.pitch_rad) {
-            return Err(PictureError::Camera(
-                "expected a pitch from 0 to 1.5708 rad",
-            ));
+        if !(0.0..=MAX_PITCH_RAD).contains(&self.pitch_rad) {
+            return Err(PictureError::Camera("expected a pitch from 0 to 1.6 rad"));
         }
         Ok(())
     }
 
     /// Axes in the world: to the right, down in the picture, into the picture.
     pub(crate) fn axes(&self) -> Mat3 {
-        let (sin, cos) = (self.yaw_rad as f32).sin_cos();
+        let (sin, cos) = libm::sincosf(self.yaw_rad as f32);
         let right = Vec3::new(sin, -cos, 0.0);
-        let (down, level) = (self.pitch_rad as f32).sin_cos();
+        let (down, level) = libm::sincosf(self.pitch_rad.min(FRAC_PI_2) as f32);
         let into = Vec3::new(cos * level, sin * level, -down);
         Mat3::from_cols(right, into.cross(right), into)
     }

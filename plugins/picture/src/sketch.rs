@@ -220,7 +220,7 @@ fn colour(of: &Geometry) -> Vec3 {
 fn pin([x, y]: [f32; 2], height_m: f32, give: &mut impl FnMut(Triangle)) {
     let middle = Vec3::new(x, y, height_m / 2.0);
     cylinder(0.015, height_m, &mut |t: Triangle| {
-        give(t.map(|p| p + middle))
+        give(t.map(|p| p + middle));
     });
     ball(0.07, Vec3::new(x, y, height_m), give);
 }

@@ -63,7 +63,7 @@ fn cuboid(half_m: Vec3, give: &mut impl FnMut(Triangle)) {
 }
 
 fn on_circle(radius_m: f32, corner: u32, z_m: f32) -> Vec3 {
-    let (sin, cos) = (TAU * corner as f32 / CORNERS as f32).sin_cos();
+    let (sin, cos) = libm::sincosf(TAU * corner as f32 / CORNERS as f32);
     Vec3::new(radius_m * cos, radius_m * sin, z_m)
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn cylinder(radius_m: f32, length_m: f32, give: &mut impl FnMut(Trian
 
 pub(crate) fn ball(radius_m: f32, centre_m: Vec3, give: &mut impl FnMut(Triangle)) {
     let ring = |k: u32, corner: u32| {
-        let (sin, cos) = (TAU / 2.0 * k as f32 / RINGS as f32).sin_cos();
+        let (sin, cos) = libm::sincosf(TAU / 2.0 * k as f32 / RINGS as f32);
         centre_m + on_circle(radius_m * sin, corner, radius_m * cos)
     };
     for k in 0..RINGS {

@@ -22,7 +22,7 @@ pub(crate) struct Peers {
     pub(crate) node_modules: Option<PathBuf>,
     /// The program of nanobot-ai.
     pub(crate) nanobot: Option<PathBuf>,
-    /// The program of OpenClaw, where `cargo xtask soak` installed it.
+    /// The program `openclaw`, where `cargo xtask soak` installed it.
     pub(crate) openclaw: Option<PathBuf>,
 }
 

@@ -243,7 +243,7 @@ fn kills() -> Result<(), String> {
     run(cargo(&arguments).env("BECOMINGONE_KILLS", "100"))
 }
 
-/// OpenClaw, which the tests of every day do without.
+/// The agent `openclaw`, which the tests of every day do without.
 fn agents(python: &Path, modules: &Path, install: Install) -> Result<(), String> {
     let Some(openclaw) = openclaw(modules, install)? else {
         return Ok(());

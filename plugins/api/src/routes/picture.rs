@@ -29,8 +29,8 @@ pub(crate) struct Seen {
     /// Direction in which it looks, counter-clockwise from x (rad).
     #[param(minimum = -1000.0, maximum = 1000.0)]
     yaw_rad: Option<f64>,
-    /// How far down it looks: 0 to the horizon, 1.5708 straight down, as a map (rad).
-    #[param(minimum = 0.0, maximum = 1.5708)]
+    /// How far down it looks: 0 to the horizon, 1.57 and more straight down, as a map (rad).
+    #[param(minimum = 0.0, maximum = 1.6)]
     pitch_rad: Option<f64>,
     /// In pixels.
     #[serde(default = "width")]
