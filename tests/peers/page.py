@@ -421,84 +421,44 @@ async def kernel(address, process, axe):
                 await asyncio.sleep(0.05)
 
 
-async def runs(axe):
-    """The list of runs, against a server of this script: `becomingone serve` is tested with the page by its own tests."""
-    asked, going = [], [{"run": "robot", "scene": "robot", "state": "running", "process": 1, "exit": None},
-                        {"run": "old", "scene": "arm", "state": "ended", "process": 2, "exit": 0}]
-    scenes = [{"scene": "robot", "from": "built_in", "about": "A robot patrols a warehouse."}, {"scene": "mine.ron", "from": "file", "about": None}]
-    files = os.environ["PAGE_FILES"]
-    kinds = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
-    rules = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'"
-
-    def answer(method, path, body):
-        asked.append(f"{method} {path}")
-        if path == "/v1/runs" and method == "POST":
-            made = {"run": "robot-2", "scene": json.loads(body)["scene"], "state": "starting", "process": 3, "exit": None}
-            going.append(made)
-            return 201, made
-        if method == "DELETE":
-            for run in going:
-                if path == f"/v1/runs/{run['run']}":
-                    run.update(state="ended", exit=0)
-            return 204, None
-        known = {"/v1/runs": {"runs": going}, "/v1/scenes": {"scenes": scenes}, "/v1/version": {"process": 7, "scene": ""},
-                 "/v1/runs/robot-2/run": {"scene": "robot", "viewer": None}, "/v1/runs/robot-2/places": {"places": []},
-                 "/v1/runs/robot-2/sensors": {"sensors": []}, "/v1/stop": None}
-        return (200 if path != "/v1/stop" else 204, known[path]) if path in known else (404, {"detail": "found nothing"})
-
-    async def serve(reader, writer):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        method, path, _ = head.split("\r\n")[0].split(" ")
-        path = path.split("?")[0]
-        size = re.search(r"content-length: (\d+)", head, re.I)
-        body = await reader.readexactly(int(size[1])) if size else b""
-        name = "index.html" if path == "/" else path[1:]
-        if "/" not in name:
-            status, kind = 200, kinds[name.split(".")[-1]]
-            content = open(os.path.join(files, name), "rb").read()
-        else:
-            status, told = answer(method, path, body)
-            kind, content = "application/json", b"" if told is None else json.dumps(told).encode()
-        writer.write(f"HTTP/1.1 {status} OK\r\nContent-Type: {kind}\r\nContent-Security-Policy: {rules}\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n".encode() + content)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+async def runs(address, axe):
+    """The list of runs and scenes of `becomingone serve`."""
+    rows = "[...document.querySelectorAll('#{0} tr')]"
+    count = lambda kind: f"{rows.format(kind)}.length"
+    row = lambda kind, name: f"{rows.format(kind)}.find(row => row.innerText.includes('{name}'))"
+    base = address.split("#")[0]
     async with open_page() as page:
         await page.size(1280, 900, False, False)
-        # One run goes on: it is shown by itself.
         await page.call("Page.navigate", url=address)
-        await page.until("the one run", "document.getElementById('run')?.hidden === false")
-        # None, or more than one: the list.
-        going[0]["state"] = "ended"
-        await page.call("Page.navigate", url=address + "?")
-        await page.until("the list", "document.querySelectorAll('#runs tr').length === 2 && document.querySelectorAll('#scenes tr').length === 2")
+        await page.until("scenes, and no run", f"{count('scenes')} > 10 && {count('runs')} === 0")
         assert await page.js("document.getElementById('run').hidden")
-        assert await page.js("document.querySelector('#runs a').getAttribute('href')") is None
-        going[0]["state"] = "running"
-        await page.until("a run to open", "document.querySelector('#runs a').getAttribute('href') === '?run=robot'")
-        await all_looks(page, "runs", axe)
-        await page.js("document.querySelector('#runs button').click()")
-        await page.until("its end", "document.querySelector('#runs tr').innerText.includes('ended')")
-        assert "DELETE /v1/runs/robot" in asked
-        await page.js("document.querySelector('#scenes button').click()")
-        await page.until("the page of the run that was started", "location.search === '?run=robot-2' && document.getElementById('run')?.hidden === false")
-        await page.until("its name", f"{text('#scene')} === 'robot'")
-        before = len(asked)
-        await asyncio.sleep(1)
-        mine = [one for one in asked[before:] if one.startswith("GET /v1/")]
-        assert any(one == "GET /v1/runs/robot-2/stream" for one in asked), asked
-        assert all(one.startswith("GET /v1/runs") or one in ("GET /v1/version", "GET /v1/scenes") for one in mine), mine
+        await page.js(f"{row('scenes', 's.ron')}.querySelector('button').click()")
+        await page.until("the page of the run that was started", "location.search === '?run=s' && document.getElementById('run')?.hidden === false")
+        await page.until("its agent", f"{ROW}.includes('rover')")
         assert await page.js("document.getElementById('all-runs').hidden") is False
+        # It is the only one: it is shown by itself.
+        await page.call("Page.navigate", url=base)
+        await page.until("the one run", f"document.getElementById('run')?.hidden === false && {ROW}.includes('rover')")
+        # Of two, there is the list.
+        second = "{method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify({scene: 'arm_wave'})}"
+        await page.js(f"fetch('/v1/runs', {second})")
+        await page.call("Page.navigate", url=base + "?")
+        await page.until("both", f"{count('runs')} === 2 && document.getElementById('run').hidden", within=40)
+        await page.until("the second one", f"{row('runs', 'arm_wave')}.innerText.includes('running')", within=40)
+        assert await page.js(f"{row('runs', 'arm_wave')}.querySelector('a').getAttribute('href')") == "?run=arm_wave"
+        await all_looks(page, "runs", axe)
         await page.click("#stop")
         await page.until("a stop of all runs", f"{text('#stop-state')} === 'stopped'", within=2)
-        assert "POST /v1/stop" in asked
+        await page.js(f"{row('runs', 'arm_wave')}.querySelector('button').click()")
+        await page.until("its end", f"{row('runs', 'arm_wave')}.innerText.includes('ended')", within=40)
+        assert await page.js(f"{row('runs', 'arm_wave')}.querySelector('a')?.getAttribute('href') ?? null") is None
+        await page.call("Page.navigate", url=base)
+        await page.until("the one that is left, stopped", f"{ROW}.includes('stopped')", within=40)
 
 
 scenario, axe, *rest = sys.argv[1:]
 axe = None if axe == "-" else open(axe).read()
 if scenario == "runs":
-    asyncio.run(runs(axe))
+    asyncio.run(runs(rest[0], axe))
 else:
     asyncio.run({"drives": drives, "kernel": kernel}[scenario](rest[0], int(rest[1]), axe))

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and bounds its waits by the wall clock"
 )]
 
+use becomingone_tests::served::Served as Hub;
 use becomingone_tests::{binary, finish, folder, root, say, tool};
 use std::ffi::OsString;
 use std::fs::File;
@@ -188,10 +189,10 @@ fn the_page_shows_an_alarm_with_its_cause_a_link_that_is_stale_and_the_viewer() 
 #[test]
 fn the_page_lists_runs_and_scenes_and_starts_opens_and_ends_them() {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = folder(&[]);
-    let Some(mut command) = browser("runs", folder.path()) else {
+    let hub = Hub::start(&["serve", "scenes", "--port=0"]);
+    let Some(mut command) = browser("runs", hub.folder.path()) else {
         return;
     };
-    command.env("PAGE_FILES", root().join("plugins/api/src/page"));
-    play("runs", command, folder.path());
+    command.arg(&hub.page);
+    play("runs", command, hub.folder.path());
 }
