@@ -212,15 +212,20 @@ impl fmt::Display for RequestKind {
             } => write!(f, "{speed_m_s} m/s, wheels at {steering_rad} rad"),
             Self::Joints { positions, .. } => write!(f, "targets of {} joints", positions.len()),
             Self::Stick { forward, left } => write!(f, "stick at {forward}, {left}"),
-            Self::Set { parameter, value } => write!(f, "set {parameter} to {value}"),
+            Self::Set { parameter, value } => {
+                write!(f, "set {} to {value:?}", parameter.escape_debug())
+            }
             Self::Fault {
                 target,
                 kind,
                 for_s,
-            } => match for_s {
-                Some(for_s) => write!(f, "fault {kind} of {target} for {for_s} s"),
-                None => write!(f, "fault {kind} of {target}"),
-            },
+            } => {
+                let (kind, target) = (kind.escape_debug(), target.escape_debug());
+                match for_s {
+                    Some(for_s) => write!(f, "fault {kind} of {target} for {for_s:?} s"),
+                    None => write!(f, "fault {kind} of {target}"),
+                }
+            }
             Self::EndFaults => f.write_str("end the requested faults"),
         }
     }

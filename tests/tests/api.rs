@@ -241,8 +241,10 @@ fn numbers_and_faults_need_a_lease_without_limits() {
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains(expected), "{detail}");
     }
-    let long = json!({"kind": "fault", "target": "x".repeat(300), "fault": "Freeze"});
-    assert_eq!(run.request(OPERATOR, &lease, &long).0, 400);
+    for wrong in ["x".repeat(300), "imu\u{1b}[2J".to_owned()] {
+        let wrong = json!({"kind": "fault", "target": wrong, "fault": "Freeze"});
+        assert_eq!(run.request(OPERATOR, &lease, &wrong).0, 400);
+    }
 }
 
 /// Sides of a PNG in bytes.
@@ -417,6 +419,13 @@ fn a_recording_is_played_to_any_time_of_its_runs_with_the_same_bits() {
     assert!(second.1 < 4.0 && second.1 > 2.0, "{second:?}");
     assert_eq!(place(1.5), first);
     assert_eq!(place(length_s - 0.5), second);
+    // Of several that wait, the last one wins, and nothing is played beyond it.
+    for k in 0..20 {
+        tell("seek", &json!({"to_s": f64::from(k) * 0.1}).to_string());
+    }
+    assert_eq!(place(1.5), first);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(place(1.5), first);
     // Beyond the end is the end.
     tell("seek", "{\"to_s\": 1e6}");
     tell("resume", "");
@@ -440,6 +449,46 @@ fn a_recording_is_played_to_any_time_of_its_runs_with_the_same_bits() {
     assert_eq!(code, Some(0), "{text}");
     let run = Served::new(&[]);
     assert_eq!(run.ask(OPERATOR, "POST", "/v1/run/seek", "", seek).0, 409);
+    // One that was cut off before its first run has nothing to play.
+    let cut = folder.path().join("cut.mcap");
+    let bytes = std::fs::read(recording).unwrap();
+    std::fs::write(&cut, &bytes[..20_000]).unwrap();
+    let played = Served::start(&["replay", cut.to_str().unwrap(), "--serve=0"]);
+    assert_eq!(
+        played.ask(OPERATOR, "POST", "/v1/run/seek", "", seek).0,
+        204
+    );
+    until(LIMIT, "the end", || {
+        played.get("/v1/run")["playback"]["is_over"] == true
+    });
+    let (code, text, _) = played.end();
+    assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn pictures_whose_clients_are_gone_are_drawn_one_at_a_time() {
+    let run = Served::new(&[]);
+    let text = format!(
+        "GET /v1/picture?width=2048&height=2048 HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {VIEWER}\r\n\r\n",
+        run.host
+    );
+    for _ in 0..24 {
+        let mut socket = TcpStream::connect(&run.host).unwrap();
+        socket.write_all(text.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    // One takes 270 MB.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", run.child.id())).unwrap();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let most: u64 = most
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(most < 700_000, "{most} kB");
+    assert_eq!(run.ask(VIEWER, "POST", "/v1/stop", "", "").0, 204);
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn a_number_of_a_controller_is_set_while_it_drives_and_a_reset_forgets_it() {
     assert!((twist(&engine).linear_m_s - 0.2).abs() < 0.01);
     let rover = engine.agent("rover").unwrap().entity;
     let all = parameters(engine.world(), rover);
-    assert_eq!(all.len(), 5, "{all:?}");
+    assert_eq!(all.len(), 3, "{all:?}");
     assert_eq!(all[0], ("controller.speed_m_s".to_owned(), 0.2));
     let done = "request of test done: set controller.speed_m_s to 0.2";
     assert!(texts(&engine).iter().any(|text| text == done));
@@ -170,7 +170,7 @@ fn numbers_that_do_not_fit_are_refused() {
     for (what, expected) in [
         (
             set("controller.sped_m_s", 1.0),
-            "parameter: found the parameter `controller.sped_m_s`; expected one of controller.speed_m_s, controller.lookahead_m, controller.clearance_m, controller.tolerance_m, controller.give_up_s; did you mean `controller.speed_m_s`?",
+            "parameter: found `controller.sped_m_s`; expected one of controller.speed_m_s, controller.lookahead_m, controller.clearance_m; did you mean `controller.speed_m_s`?",
         ),
         (
             set("controller.speed_m_s", -1.0),
@@ -182,7 +182,7 @@ fn numbers_that_do_not_fit_are_refused() {
         ),
         (
             set("governor.max_speed_m_s", 9.0),
-            "parameter: found the parameter `governor.max_speed_m_s`; expected one of",
+            "parameter: found `governor.max_speed_m_s`; expected one of",
         ),
     ] {
         let found = refusal(&mut engine, "rover", what);
@@ -285,35 +285,35 @@ fn faults_that_do_not_fit_are_refused() {
     for (what, expected) in [
         (
             fault("imu/gyro_q", "Bias(0.1)", None),
-            "sensor: found `rover/imu/gyro_q`; expected a part of `imu`",
+            "target: found `rover/imu/gyro_q`; expected a part of `imu`",
         ),
         (
             fault("imu", "Biased(0.1)", None),
-            "kind: found `Biased(0.1)`; expected one of",
+            "fault: found `Biased(0.1)`; expected one of",
         ),
         (
             fault("imu/gyro_z", "Bias", None),
-            "kind: found `Bias`; expected constant offset",
+            "fault: found `Bias`; expected constant offset",
         ),
         (
             fault("imu/gyro_z", "Bias(1e9)", None),
-            "kind: found kind 1000000000; expected a number within 1e6",
+            "fault: found 1000000000; expected a number within 1e6",
         ),
         (
             fault("imu/gyro_z", "Bias(", None),
-            "kind: found `Bias(`; expected a kind of fault",
+            "fault: found `Bias(`; expected a kind of fault",
         ),
         (
             fault("encoders/0", "Bias(0.1)", None),
-            "kind: found `Bias` of an incremental counter",
+            "fault: found `Bias` of an incremental counter",
         ),
         (
             fault("drive/9", "Torque(0.5)", None),
-            "sensor: found `rover/drive/9`; expected one of its 2, from 0 to 1",
+            "target: found `rover/drive/9`; expected one of its 2, from 0 to 1",
         ),
         (
             fault("imu/gyro_z", "Bias(0.1)", Some(0.0)),
-            "for_s: found 0; expected seconds above 0",
+            "for_s: found 0.0; expected seconds from a tick",
         ),
         (
             fault("imu/gyro_z", "Bias(0.1)", Some(f64::INFINITY)),
@@ -324,10 +324,32 @@ fn faults_that_do_not_fit_are_refused() {
         let expected = format!("request of test refused: {expected}");
         assert!(found.starts_with(&expected), "{found}\n{expected}");
     }
+    let early = refusal(&mut engine, "rover", fault("imu", "Freeze", Some(1e-12)));
+    assert!(early.contains("expected seconds from a tick"), "{early}");
+    let escaped = fault("imu", "Freeze /*\u{1b}[2J\n*/", None).to_string();
+    assert_eq!(escaped, "fault Freeze /*\\u{1b}[2J\\n*/ of imu");
     for _ in 0..32 {
         push(&engine, "rover", fault("imu/gyro_z", "Bias(0.1)", None));
     }
     engine.step().unwrap();
     let found = refusal(&mut engine, "rover", fault("imu", "Freeze", None));
     assert!(found.contains("expected at most 32 in a run"), "{found}");
+}
+
+#[test]
+fn a_sensor_that_is_not_simulated_has_no_faults() {
+    let table = "t_s,level\n0,1\n1,2\n";
+    let scene = "(version: 1, duration_s: 10, agents: [(name: \"tank\", sensors: [
+        (name: \"level\", rate_hz: 1, kind: Values(fields: [(name: \"level\", unit: \"m\")]),
+         source: Replay(file: \"t.csv\")),
+        (name: \"far\", rate_hz: 1, kind: Values(fields: [(name: \"level\", unit: \"m\")]),
+         source: Driver(\"file\", (path: \"l.jsonl\", follow: true)))])])";
+    let folder = becomingone_tests::folder(&[("s.ron", scene), ("t.csv", table), ("l.jsonl", "")]);
+    let engine = CoherenceEngine::from_scene(folder.path().join("s.ron"));
+    let mut engine = watched(engine.unwrap());
+    engine.start().unwrap();
+    for sensor in ["level", "far"] {
+        let found = refusal(&mut engine, "tank", fault(sensor, "Freeze", None));
+        assert!(found.contains("which is not simulated"), "{found}");
+    }
 }

@@ -78,6 +78,13 @@ impl Replay {
             ));
         }
         #[cfg(feature = "api")]
+        if self.serve.is_on() && matches!(self.rerun, Rerun::Save(_)) {
+            return Err(Failure::BadInput(
+                "found --rerun save with --serve, which plays parts of a recording in any order; expected one of them"
+                    .to_owned(),
+            ));
+        }
+        #[cfg(feature = "api")]
         let api = self.serve.listen()?;
         #[cfg(feature = "api")]
         let is_paced = self.real_time || self.serve.is_on();
@@ -128,10 +135,8 @@ impl Replay {
         let played = match (playback, serving) {
             (Some(playback), Some(serving)) => {
                 print_address(&serving);
-                {
-                    let run = engine.stop_handle();
-                    Playing::new(&mut player, playback, &interrupt, run).run(&mut engine)
-                }
+                let run = engine.stop_handle();
+                Playing::new(&mut player, playback, &interrupt, run).run(&mut engine)
             }
             _ => self.simulate(&mut engine, &mut player, &interrupt),
         };

@@ -16,7 +16,8 @@ pub(crate) struct Requests {
     refused: usize,
     /// Those that the recording has: a replay applies them.
     applied: usize,
-    /// The others: the recording ends before the tick that was to apply them, or they expired in a pause.
+    /// The others: the recording ends before the tick that was to apply them, they expired in a pause, or a reset
+    /// came first.
     not_applied: Vec<NotApplied>,
 }
 

@@ -240,6 +240,8 @@ impl Run {
             .as_ref()
             .map(|agent| teleop_agent(&loaded, agent.as_deref()))
             .transpose()?;
+        // Before an older recording is emptied.
+        becomingone::CoherenceEngine::check_sources(&plugins.kinds(), &loaded)?;
         let journal = self
             .record
             .as_deref()

@@ -789,8 +789,8 @@ pub trait Feed {
         false
     }
 
-    /// Prepares the input of the next tick, at its time. `false`: there is none now; [`is_done`](Self::is_done) is asked
-    /// again.
+    /// Prepares the input of the next tick, at its time. `false`: there is none now, and it is asked again at once: pause
+    /// the run by its [`StopHandle`] meanwhile, or end it by [`is_done`](Self::is_done).
     ///
     /// # Errors
     ///
@@ -956,6 +956,18 @@ impl StopHandle {
     /// ```
     pub fn stop(&self) {
         self.0.change(|s| s.stop.store(true, Ordering::Release));
+    }
+
+    /// Whether a stop or a reset is asked for, and has not taken effect.
+    ///
+    /// ```
+    /// let handle = becomingone::CoherenceEngine::new().stop_handle();
+    /// assert!(!handle.is_asked());
+    /// handle.reset();
+    /// assert!(handle.is_asked());
+    /// ```
+    pub fn is_asked(&self) -> bool {
+        self.0.stop.load(Ordering::Acquire) || self.0.reset.load(Ordering::Acquire)
     }
 
     /// Pauses simulated time.

@@ -1,7 +1,7 @@
 //! A recording that is played: where it is, and where clients send it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Place in a recording that is played; clones share it. Times are those of all runs of the recording (ns), one after the
 /// other.
@@ -49,35 +49,27 @@ impl Playback {
         self.0.is_over.store(is_over, Ordering::Release);
     }
 
-    /// Sends it to this time (ns), at most to its end; the last one who does wins.
-    pub fn seek(&self, to_ns: u64) {
-        let mut wanted = self
-            .0
-            .wanted_ns
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *wanted = Some(to_ns.min(self.0.length_ns));
+    /// Sends it to this time (ns), at most to its end; the last one who does wins. Returns whether nobody else had sent it
+    /// and was waiting.
+    pub fn seek(&self, to_ns: u64) -> bool {
+        let before = self.wanted().replace(to_ns.min(self.0.length_ns));
         self.0.seeks.fetch_add(1, Ordering::AcqRel);
+        before.is_none()
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Option<u64>> {
+        let wanted = self.0.wanted_ns.lock();
+        wanted.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the time (ns) to which it was sent since the last call.
     pub fn take_seek(&self) -> Option<u64> {
-        let mut wanted = self
-            .0
-            .wanted_ns
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        wanted.take()
+        self.wanted().take()
     }
 
     /// Whether it is sent to a time now.
     pub fn is_sought(&self) -> bool {
-        let wanted = self
-            .0
-            .wanted_ns
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        wanted.is_some()
+        self.wanted().is_some()
     }
 
     /// How often it was sent.
@@ -94,8 +86,8 @@ mod tests {
     fn the_last_one_wins_and_nobody_goes_beyond_the_end() {
         let playback = Playback::new(100);
         let other = playback.clone();
-        other.seek(7);
-        other.seek(1000);
+        assert!(other.seek(7));
+        assert!(!other.seek(1000));
         assert!(playback.is_sought());
         assert_eq!(playback.take_seek(), Some(100));
         assert_eq!((playback.take_seek(), playback.seeks()), (None, 2));

@@ -3,6 +3,7 @@
 use crate::problem::Problem;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 /// Headers of a caller that are handed on: who it is.
@@ -82,7 +83,10 @@ impl Question {
     }
 }
 
+/// What is escaped in a part of a path: a dot as well, as two of them are another folder.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
+
 /// A part of a path, escaped.
 pub(crate) fn part(name: &str) -> String {
-    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(name, ESCAPED).to_string()
 }

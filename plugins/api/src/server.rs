@@ -74,7 +74,7 @@ pub(crate) struct Server {
     /// True once the server is to end.
     pub(crate) end: watch::Sender<bool>,
     /// Pictures that are drawn at a time.
-    pub(crate) pictures: Semaphore,
+    pub(crate) pictures: Arc<Semaphore>,
 }
 
 impl Server {
@@ -115,7 +115,7 @@ impl Server {
             viewer,
             playback,
             end,
-            pictures: Semaphore::new(1),
+            pictures: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -183,8 +183,7 @@ impl Server {
         let playback = self.playback.as_ref().ok_or_else(|| {
             Problem::conflict("found a run; expected a recording that is played: replay --serve")
         })?;
-        playback.seek(to_ns);
-        if self.run.is_paused() {
+        if playback.seek(to_ns) && self.run.is_paused() {
             // The tick at which it is looked at.
             self.run.step(1);
         }

@@ -576,7 +576,7 @@ async fn ended(end: &mut tokio::sync::watch::Receiver<bool>) {
 
 /// Views and events as they come. The first message of the client subscribes:
 /// `{"type": "subscribe", "agents": ["*"], "sensors": ["rover/imu"], "rate_hz": 10, "events": true}`; with
-/// `"fields": ["pose", "angular_velocity_*"]` members of agents and numbers of sensors of these names alone. Commands:
+/// `"fields": ["pose", "angular_velocity_*"]` nothing else of agents and sensors. Commands:
 /// `{"type": "command", "id": 1, "agent": "rover", "lease": "..", "command": {"kind": "drive", "linear_m_s": 0.3}}` and
 /// `{"type": "stop", "id": 2}`, which are answered by `answer` with the same `id`.
 #[utoipa::path(

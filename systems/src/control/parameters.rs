@@ -41,7 +41,7 @@ pub(super) fn changed(
         .and_then(|(now, name)| now.with_number(name, value));
     let (Some(new), Some(loaded)) = (new, world.get_resource::<LoadedScene>()) else {
         let known: Vec<String> = parameters(world, agent).into_iter().map(|p| p.0).collect();
-        let found = format!("the parameter `{}`", parameter.escape_debug());
+        let found = format!("`{}`", parameter.escape_debug());
         let expected = match known.is_empty() {
             true => "an agent with parameters, which this one has not".to_owned(),
             false => {

@@ -131,20 +131,15 @@ impl ControllerKind for Patrol {
             ("speed_m_s", &mut self.speed_m_s),
             ("lookahead_m", &mut self.lookahead_m),
             ("clearance_m", &mut self.clearance_m),
-            ("tolerance_m", &mut self.tolerance_m),
-            ("give_up_s", &mut self.give_up_s),
         ]
+        // Not those by which a goal is over: with the last one, the run ends.
     }
 
     fn tune(&self, agent: &mut EntityWorldMut<'_>, _: &AgentBody<'_>) {
         agent.insert(self.controller());
-        if let Some(mut goals) = agent.get_mut::<Goals>() {
-            goals.tolerance_m = self.tolerance_m;
-        }
         if let Some(mut progress) = agent.get_mut::<GoalProgress>() {
-            let new = GoalProgress::new(self.give_up_s, self.speed_m_s);
-            progress.give_up_ns = new.give_up_ns;
-            progress.least_m = new.least_m;
+            // By the speed.
+            progress.least_m = GoalProgress::new(self.give_up_s, self.speed_m_s).least_m;
         }
     }
 

@@ -204,7 +204,12 @@ pub fn check(world: &World, agent: Entity, what: &RequestKind) -> Result<(), Ref
             let agent = world.get::<Name>(agent).map_or("", Name::as_str);
             return check_request(world, agent, target, kind, *for_s).map_err(|wrong| {
                 Refusal::Wrong {
-                    what: wrong.field,
+                    // As they are called in a request.
+                    what: match wrong.field {
+                        "sensor" => "target",
+                        "kind" => "fault",
+                        other => other,
+                    },
                     found: wrong.found,
                     expected: wrong.expected,
                 }
@@ -232,6 +237,7 @@ pub fn check(world: &World, agent: Entity, what: &RequestKind) -> Result<(), Ref
     }
     let drive = Class::of(world, agent);
     match what {
+        // They are looked at above.
         RequestKind::Stop
         | RequestKind::ClearStop
         | RequestKind::Set { .. }

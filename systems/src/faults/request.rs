@@ -8,7 +8,7 @@ use becomingone_components::check::Checks;
 use becomingone_components::drive::DRIVE_RATE_HZ;
 use becomingone_components::fault::{AnyFault, DRIVE, Fault, FaultSpec, Faults};
 use becomingone_components::kind::{Named, options};
-use becomingone_components::link::{SimulationDisabled, Source};
+use becomingone_components::link::{SimulationDisabled, Source, WhenSilent};
 use becomingone_components::nearest::did_you_mean;
 use becomingone_components::scene::LoadedScene;
 use becomingone_components::seed::{Rng, RunSeed};
@@ -96,9 +96,10 @@ fn ready(
     };
     let unknown = || wrong("sensor", format!("`{path}`"), "a sensor of a scene");
     let loaded = world.get_resource::<LoadedScene>().ok_or_else(unknown)?;
-    if let Some(for_s) = for_s.filter(|for_s| !(*for_s > 0.0 && *for_s <= 1e9)) {
-        let expected = "seconds above 0, up to 1e9, or none";
-        return Err(wrong("for_s", for_s.to_string(), expected));
+    let tick_s = world.resource::<SimTime>().tick_s();
+    if let Some(for_s) = for_s.filter(|for_s| !(*for_s >= tick_s && *for_s <= 1e9)) {
+        let expected = "seconds from a tick to 1e9, or none";
+        return Err(wrong("for_s", format!("{for_s:?}"), expected));
     }
     let spec = FaultSpec {
         sensor: format!("{agent}/{path}"),
@@ -115,11 +116,15 @@ fn ready(
     let name = format!("{agent}/{of}");
     let of = world.resource::<EntityIndex>().entity(&name);
     let of = of.ok_or_else(unknown)?;
-    let is_external = match target.sensor {
-        Some(_) => world.get::<SimulationDisabled>(of).is_some(),
-        None => matches!(world.get::<Source>(of), Some(Source::Driver(..))),
+    let is_simulated = match sensor {
+        Some(sensor) => {
+            let falls_back = sensor.silence.then == WhenSilent::FallBackToSim;
+            let is_off = world.get::<SimulationDisabled>(of).is_some();
+            sensor.source.is_sim() || falls_back && !is_off
+        }
+        None => world.get::<Source>(of).is_none_or(Source::is_sim),
     };
-    if is_external {
+    if !is_simulated {
         let found = format!("`{name}`, which is not simulated");
         return Err(wrong("sensor", found, "a simulated sensor or drive"));
     }
@@ -128,7 +133,8 @@ fn ready(
     });
     if requested >= MAX_REQUESTED {
         let found = format!("{requested} requested faults of `{name}`");
-        return Err(wrong("sensor", found, "at most 32 in a run"));
+        let expected = format!("at most {MAX_REQUESTED} in a run");
+        return Err(wrong("sensor", found, &expected));
     }
     Ok(Ready {
         spec,
@@ -163,9 +169,11 @@ fn read(world: &World, text: &str) -> Result<Named<dyn AnyFault>, WrongFault> {
     })?;
     let mut first = None;
     let report = &mut |path: &str, found: String, expected: &str| {
-        first.get_or_insert_with(|| wrong(format!("{path} {found}"), expected.to_owned()));
+        let path = path.trim_start_matches('.');
+        let found = format!("{path} {found}").trim_start().to_owned();
+        first.get_or_insert_with(|| wrong(found, expected.to_owned()));
     };
-    value.check(&mut Checks::new("kind", report));
+    value.check(&mut Checks::new("", report));
     match first {
         Some(wrong) => Err(wrong),
         None => {

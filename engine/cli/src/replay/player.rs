@@ -85,6 +85,9 @@ impl Player {
 
     /// Prepares the next tick; `false` at the end of what can be played.
     pub(super) fn prepare(&mut self, engine: &mut CoherenceEngine) -> Result<bool, Failure> {
+        if self.replayed.hole.is_some() {
+            return Ok(false);
+        }
         while let Some(item) = self.journal.read()? {
             match item {
                 Item::Run(run) => self.begin(&run, engine)?,

@@ -34,6 +34,7 @@ impl<'a> Playing<'a> {
 
     /// Plays until somebody ends it; at the end of the recording it waits for where it is sent next.
     pub(super) fn run(mut self, engine: &mut CoherenceEngine) -> Result<(), Failure> {
+        engine.world_mut().init_resource::<Played>();
         // Its first run, before the engine starts one of its own.
         self.player.rewind(engine)?;
         engine.run_fed(&mut self)?;
@@ -54,6 +55,7 @@ impl<'a> Playing<'a> {
             while self.player.at_ns(engine).saturating_add(tick_ns) < to_ns
                 && !self.interrupt.is_set()
                 && !self.playback.is_sought()
+                && !self.run.is_asked()
                 && self.player.prepare(engine)?
             {
                 engine.step()?;

@@ -1,6 +1,5 @@
 //! Foxglove's live protocol (`foxglove.sdk.v1`): the topics of a recording, as they come. `client` serves a connection;
-//! `services`, `parameters`, `playback` and
-//! `publish` are what it may ask for.
+//! `services`, `parameters`, `playback` and `publish` are what it may ask for.
 //!
 //! The messages are those of the crate `foxglove`, the connections are this server's: the crate's own server takes everybody
 //! who finds its port, and does not say which connection a message is of, which roles and leases need.
@@ -35,10 +34,9 @@ const MAX_MESSAGE: usize = 256 << 10;
 
 /// The connection itself, which the description of REST does not have.
 pub(crate) fn router() -> Router<Arc<Server>> {
-    let below = "/v1/foxglove";
     Router::new()
         .route("/foxglove", get(connect))
-        .route(below, get(connect))
+        .route("/v1/foxglove", get(connect))
 }
 
 /// A code for a client that can send no header, as Foxglove's app.

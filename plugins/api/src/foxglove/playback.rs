@@ -31,14 +31,14 @@ pub(super) fn control(server: &Server, asked: &PlaybackControlRequest) -> Result
                 .to_owned(),
         );
     }
-    if let Some(to_ns) = asked.seek_time {
-        server.seek(to_ns).map_err(|problem| problem.detail)?;
-    }
     let speed = f64::from(asked.playback_speed);
     if !(1e-3..=1e6).contains(&speed) {
         return Err(format!(
             "found the speed {speed}; expected 0.001 to 1000000"
         ));
+    }
+    if let Some(to_ns) = asked.seek_time {
+        server.seek(to_ns).map_err(|problem| problem.detail)?;
     }
     server.run.set_pace(Pace::Rate(speed));
     match asked.playback_command {

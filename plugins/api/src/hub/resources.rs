@@ -191,8 +191,20 @@ async fn foxglove(
         false => Some(hub.gate.caller(request.headers(), false)?.role),
     };
     let child = match run {
-        Some(UrlPath(run)) => hub.runs.get(&run)?,
-        None => hub.runs.only()?,
+        Some(UrlPath(run)) => hub.runs.get(&run),
+        None => hub.runs.only(),
+    };
+    // Who is not known yet learns of no run, and waits for none.
+    let is_there = |child: &Arc<Child>| matches!(child.state(), Life::Running(_));
+    let child = match child {
+        Ok(child) if role.is_some() || is_there(&child) => child,
+        Err(problem) if role.is_some() => return Err(problem),
+        _ => {
+            return Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "found a code that is not good, or not any more; expected one of POST /v1/runs/{run}/foxglove/code",
+            ));
+        }
     };
     let path = format!("/foxglove?{query}");
     let answer = hub.proxy.ask(&child, role, &path, request).await?;

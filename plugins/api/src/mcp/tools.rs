@@ -140,7 +140,7 @@ fn rows() -> Vec<Row> {
                     (
                         "pitch_rad",
                         number(
-                            "How far down it looks: 0 to the horizon, 1.57 and more straight down, as a map (rad).",
+                            "How far down it looks: 0 to the horizon, 1.57 to 1.6 straight down, as a map (rad).",
                         ),
                     ),
                 ],

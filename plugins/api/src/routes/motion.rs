@@ -390,7 +390,7 @@ pub(crate) enum Asked {
     /// A number of the controller, until the next one or a reset; also of a stopped agent.
     Set {
         /// One of `/v1/agents/{agent}/parameters`: `controller.speed_m_s`.
-        #[schema(max_length = 256)]
+        #[schema(max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
         parameter: String,
         /// In the unit that its name ends with.
         value: f64,
@@ -398,10 +398,10 @@ pub(crate) enum Asked {
     /// A fault of a simulated sensor or drive, from the next tick on; also of a stopped agent.
     Fault {
         /// Sensor or drive, and the part: `imu/gyro_z`.
-        #[schema(max_length = 256)]
+        #[schema(max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
         target: String,
         /// As in a scene: `Bias(0.1)`.
-        #[schema(max_length = 256)]
+        #[schema(max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
         fault: String,
         /// It ends after this time of the run (s); none: with `end_faults`, or a reset.
         #[serde(default)]
@@ -412,14 +412,19 @@ pub(crate) enum Asked {
     EndFaults {},
 }
 
-/// A text of a request that is not too long.
+/// A text of a request that is not too long, and controls no terminal.
 fn bounded(name: &str, text: String) -> Result<String, Problem> {
-    match text.chars().count() <= MAX_TEXT {
-        true => Ok(text),
-        false => Err(Problem::bad(format!(
+    if text.chars().count() > MAX_TEXT {
+        return Err(Problem::bad(format!(
             "found `{name}` of more than {MAX_TEXT} characters"
-        ))),
+        )));
     }
+    if text.chars().any(char::is_control) {
+        return Err(Problem::bad(format!(
+            "found `{name}` with control characters"
+        )));
+    }
+    Ok(text)
 }
 
 fn half() -> f64 {

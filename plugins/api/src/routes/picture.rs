@@ -29,7 +29,7 @@ pub(crate) struct Seen {
     /// Direction in which it looks, counter-clockwise from x (rad).
     #[param(minimum = -1000.0, maximum = 1000.0)]
     yaw_rad: Option<f64>,
-    /// How far down it looks: 0 to the horizon, 1.57 and more straight down, as a map (rad).
+    /// How far down it looks: 0 to the horizon, 1.57 to 1.6 straight down, as a map (rad).
     #[param(minimum = 0.0, maximum = 1.6)]
     pitch_rad: Option<f64>,
     /// In pixels.
@@ -85,8 +85,8 @@ pub(crate) async fn picture(
     let size = [seen.width, seen.height];
     // What is wrong is found before anybody waits.
     Sketch::check(&camera, size)?;
-    let turn = tokio::time::timeout(DRAWN_WITHIN, server.pictures.acquire()).await;
-    let _turn = match turn {
+    let turn = server.pictures.clone().acquire_owned();
+    let turn = match tokio::time::timeout(DRAWN_WITHIN, turn).await {
         Ok(Ok(turn)) => turn,
         _ => {
             return Err(Problem::unavailable(
@@ -98,7 +98,12 @@ pub(crate) async fn picture(
     let sketch = sketch.ok_or_else(|| {
         Problem::unavailable("found no tick within 1 s: the run has not started, or has ended")
     })?;
-    let drawn = tokio::task::spawn_blocking(move || sketch.draw(&camera, size)?.png()).await;
+    let draw = move || {
+        // It is drawn to its end, whether its client waits for it or not.
+        let _turn = turn;
+        sketch.draw(&camera, size)?.png()
+    };
+    let drawn = tokio::task::spawn_blocking(draw).await;
     let file = drawn.map_err(|e| Problem::unavailable(e.to_string()))??;
     Ok(([(header::CONTENT_TYPE, "image/png")], file))
 }

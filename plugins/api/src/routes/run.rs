@@ -226,8 +226,8 @@ pub(crate) struct Seek {
     to_s: f64,
 }
 
-/// Sends a recording that is played to another time. The ticks up to there are computed again: a minute takes about a
-/// second. One that is paused stays so.
+/// Sends a recording that is played to another time. The ticks up to there are computed again, as fast as they can be.
+/// One that is paused stays so.
 #[utoipa::path(
     post, path = "/run/seek", tag = "run", request_body = Seek,
     responses(
