@@ -400,6 +400,8 @@ fn garbage_is_shown_counted_and_is_no_data() {
         bytes += o["bytes"].as_u64().unwrap_or(0);
         bytes == 20_000
     });
+    // They are shown before they are judged.
+    std::thread::sleep(Duration::from_millis(300));
     let (all, code) = probe.end();
     assert_eq!(code, Some(1));
     let summary = all.last().unwrap();
