@@ -3,10 +3,11 @@
 //! Every external command of an agent is a [`Request`]: of a person at a stick, of a program that uses the library,
 //! of an API. It enters with a tick's external input, is journaled, hashed and replayed, and takes precedence over
 //! the agent's controller until it expires; then the controller resumes. The governor limits it as any other command.
+//! Numbers of the controller, and faults of simulated sensors and drives, are requests that are done at once.
 //!
 //! Order within a tick: stops first, then the others in the order of their arrival, then sticks. An agent has one request in
-//! force: the last one that was accepted. A stop latches; while it does, every other request than
-//! [`RequestKind::ClearStop`] is refused. A refusal is an event that states the reason.
+//! force: the last one that was accepted. A stop latches; while it does, every request that would move the agent is
+//! refused, until a [`RequestKind::ClearStop`]. A refusal is an event that states the reason.
 
 use crate::control::GoalProgress;
 use crate::drive::Twist2;

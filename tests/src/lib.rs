@@ -9,6 +9,7 @@
 )]
 
 pub mod mosquitto;
+pub mod seen;
 pub mod served;
 
 use becomingone::CoherenceEngine;

@@ -9,45 +9,16 @@
 
 use becomingone::components::actuator::ActuatorTarget;
 use becomingone::components::control::Localisation;
-use becomingone::components::event::AgentEvent;
 use becomingone::components::fleet::Orbit;
-use becomingone::components::link::{Entered, Frame};
 use becomingone::components::request::{Request, RequestKind};
 use becomingone::prelude::*;
 use becomingone::systems::control::parameters::parameters;
-use becomingone::systems::links::ExternalInput;
 use becomingone::systems::vehicle::profile::SpeedProfile;
+use becomingone_tests::seen::{Seen, replayed, watched};
 use std::time::Duration;
-
-/// Events and external input of a run, with their ticks.
-#[derive(Resource, Default)]
-struct Seen {
-    events: Vec<AgentEvent>,
-    frames: Vec<(u64, Frame)>,
-}
-
-fn see(
-    time: Res<SimTime>,
-    entered: Res<Entered>,
-    mut events: MessageReader<AgentEvent>,
-    mut seen: ResMut<Seen>,
-) {
-    let tick = time.tick - 1;
-    let frames = entered.0.iter().map(|frame| (tick, frame.clone()));
-    seen.frames.extend(frames);
-    seen.events.extend(events.read().cloned());
-}
 
 fn engine(scene: Scene) -> CoherenceEngine {
     watched(CoherenceEngine::from(scene))
-}
-
-fn watched(mut engine: CoherenceEngine) -> CoherenceEngine {
-    engine
-        .app_mut()
-        .init_resource::<Seen>()
-        .add_systems(Tick, see.in_set(TickSystems::Publish));
-    engine
 }
 
 fn rover() -> Scene {
@@ -117,19 +88,6 @@ fn gyro_z(engine: &CoherenceEngine) -> f64 {
     f64::from(reading.latest().unwrap().value.angular_velocity_rad_s.z)
 }
 
-/// Hash of the same run from its external input.
-fn replayed(scene: Scene, engine: &CoherenceEngine) -> String {
-    let frames = engine.world().resource::<Seen>().frames.clone();
-    let mut again = self::engine(scene);
-    again
-        .world_mut()
-        .insert_resource(ExternalInput::Journal(Box::new(frames)));
-    for _ in 0..engine.time().tick {
-        again.step().unwrap();
-    }
-    again.summary().state_hash
-}
-
 #[test]
 fn a_number_of_a_controller_is_set_while_it_drives_and_a_reset_forgets_it() {
     let mut engine = engine(rover());
@@ -155,7 +113,7 @@ fn a_number_of_a_controller_is_set_while_it_drives_and_a_reset_forgets_it() {
     let all = parameters(engine.world(), rover);
     assert_eq!(all[2], ("controller.clearance_m".to_owned(), 0.4));
     assert_eq!(
-        replayed(self::rover(), &engine),
+        replayed(self::engine(self::rover()), &engine),
         engine.summary().state_hash
     );
     engine.reset().unwrap();
@@ -271,7 +229,10 @@ fn a_fault_begins_on_request_and_ends_by_itself_or_on_request() {
             "ends: drive/0 with a share of 0.5 of its torque",
         ]
     );
-    assert_eq!(replayed(rover(), &engine), engine.summary().state_hash);
+    assert_eq!(
+        replayed(self::engine(rover()), &engine),
+        engine.summary().state_hash
+    );
     // Those of the run before a reset are gone.
     engine.reset().unwrap();
     seconds(&mut engine, 1.0);

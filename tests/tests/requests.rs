@@ -9,53 +9,27 @@
 )]
 
 use becomingone::components::actuator::ActuatorTarget;
-use becomingone::components::event::{AgentEvent, EventKind};
+use becomingone::components::event::EventKind;
 use becomingone::components::governor::GovernorSpec;
 use becomingone::components::joints::{JointStates, JointTargets};
-use becomingone::components::link::{Config, Entered, Frame, Payload, Source};
+use becomingone::components::link::{Config, Entered, Payload, Source};
 use becomingone::components::request::{Request, RequestKind, Stopped};
 use becomingone::components::scene::{AgentSpec, SensorSpec};
 use becomingone::prelude::*;
 use becomingone::record::{Opening, RecordPlugin, SCENE_ATTACHMENT, finish};
 use becomingone::scene;
 use becomingone::systems::control::teleop::{Stick, StickInput, TeleopPlugin};
-use becomingone::systems::links::{ExternalInput, Outgoing, SourceSite};
+use becomingone::systems::links::{Outgoing, SourceSite};
+use becomingone_tests::seen::{Seen, replayed, watched};
 use becomingone_tests::{folder, run};
 use std::f64::consts::PI;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Events and external input of a run, with the ticks in which they occurred.
-#[derive(Resource, Default)]
-struct Seen {
-    events: Vec<AgentEvent>,
-    frames: Vec<(u64, Frame)>,
-}
-
-fn see(
-    time: Res<SimTime>,
-    entered: Res<Entered>,
-    mut events: MessageReader<AgentEvent>,
-    mut seen: ResMut<Seen>,
-) {
-    let tick = time.tick - 1;
-    let frames = entered.0.iter().map(|frame| (tick, frame.clone()));
-    seen.frames.extend(frames);
-    seen.events.extend(events.read().cloned());
-}
-
 fn engine(agent: Agent) -> CoherenceEngine {
     watched(CoherenceEngine::from(
         Scene::builder().agent(agent).build().unwrap(),
     ))
-}
-
-fn watched(mut engine: CoherenceEngine) -> CoherenceEngine {
-    engine
-        .app_mut()
-        .init_resource::<Seen>()
-        .add_systems(Tick, see.in_set(TickSystems::Publish));
-    engine
 }
 
 fn rover() -> Agent {
@@ -114,19 +88,6 @@ fn texts(engine: &CoherenceEngine) -> Vec<String> {
         .collect()
 }
 
-/// Hash of the same run from its external input.
-fn replayed(agent: Agent, engine: &CoherenceEngine) -> String {
-    let frames = engine.world().resource::<Seen>().frames.clone();
-    let mut again = self::engine(agent);
-    again
-        .world_mut()
-        .insert_resource(ExternalInput::Journal(Box::new(frames)));
-    for _ in 0..engine.time().tick {
-        again.step().unwrap();
-    }
-    again.summary().state_hash
-}
-
 #[test]
 fn a_stop_holds_against_controller_stick_and_requests_until_it_is_cleared() {
     let input = StickInput::default();
@@ -170,7 +131,10 @@ fn a_stop_holds_against_controller_stick_and_requests_until_it_is_cleared() {
         let refused = count(&format!("rover: request of {sender} {why}"));
         assert!((3..=4).contains(&refused), "{sender}: {refused}");
     }
-    assert_eq!(engine.summary().state_hash, replayed(patrol(), &engine));
+    assert_eq!(
+        engine.summary().state_hash,
+        replayed(self::engine(patrol()), &engine)
+    );
 }
 
 #[test]
@@ -282,7 +246,10 @@ fn requests_of_one_tick_are_applied_in_the_order_of_their_arrival() {
         let request = engine.agent("rover").unwrap().request.unwrap();
         assert_eq!(request.sender, second);
         assert_eq!(commanded(&engine).linear_m_s, 0.2);
-        assert_eq!(engine.summary().state_hash, replayed(rover(), &engine));
+        assert_eq!(
+            engine.summary().state_hash,
+            replayed(self::engine(rover()), &engine)
+        );
     }
 }
 
@@ -308,7 +275,10 @@ fn a_reset_keeps_a_stop_and_no_cleared_one() {
     engine.run_for(Duration::from_millis(499)).unwrap();
     // As if it had been stopped before its start, and the stop is in the journal.
     assert_eq!(engine.summary().state_hash, stopped);
-    assert_eq!(engine.summary().state_hash, replayed(patrol(), &engine));
+    assert_eq!(
+        engine.summary().state_hash,
+        replayed(self::engine(patrol()), &engine)
+    );
     engine.clear_stop("rover").unwrap();
     engine.step().unwrap();
     engine.reset().unwrap();
@@ -629,7 +599,10 @@ fn a_place_is_driven_to_before_the_waypoints_and_the_patrol_resumes() {
     // On to its first waypoint at (20, 0).
     engine.run_for(Duration::from_secs(50)).unwrap();
     assert_eq!(engine.summary().agents[0].goals_reached, 1);
-    assert_eq!(engine.summary().state_hash, replayed(patrol(), &engine));
+    assert_eq!(
+        engine.summary().state_hash,
+        replayed(self::engine(patrol()), &engine)
+    );
 }
 
 #[test]
@@ -664,7 +637,10 @@ fn a_drive_to_a_place_ends_by_stop_by_another_request_and_at_its_expiry() {
         "rover: request of page dropped: go to (0, 5): expired",
     ];
     assert_eq!(texts(&engine), expected);
-    assert_eq!(engine.summary().state_hash, replayed(patrol(), &engine));
+    assert_eq!(
+        engine.summary().state_hash,
+        replayed(self::engine(patrol()), &engine)
+    );
 }
 
 #[test]
@@ -763,7 +739,10 @@ fn moves_and_turns_end_within_2_cm_and_2_degrees_of_the_true_pose() {
             "{angle_rad} rad: {off_rad} rad"
         );
     }
-    assert_eq!(engine.summary().state_hash, replayed(agent(), &engine));
+    assert_eq!(
+        engine.summary().state_hash,
+        replayed(self::engine(agent()), &engine)
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Pictures of a run, drawn by the processor: no viewer, no window, no graphics card.
 //!
-//! A [`Sketch`] copies what is to be seen from a world, in microseconds; it is drawn where and when there is time:
+//! A [`Sketch`] copies what is to be seen from a world; it is drawn where and when there is time:
 //!
 //! ```
 //! use becomingone_picture::{Camera, Sketch};

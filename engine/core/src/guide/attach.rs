@@ -45,8 +45,8 @@
 //! # From a program
 //!
 //! [`inputs`](crate::inputs) has names for all of these, without a scene file: `MicrophoneInput`, `CameraInput`, `TextInput`,
-//! `SensorInput`, `SpeakerOutput`, `DisplayOutput`, `TextOutput`, `SerialBridge`, `MqttBridge`, `BluetoothBridge`, `HttpBridge`, `WebSocketBridge`,
-//! `FileBridge`, `ProcessBridge`.
+//! `SensorInput`, `SpeakerOutput`, `DisplayOutput`, `TextOutput`, `SerialBridge`, `MqttBridge`, `BluetoothBridge`,
+//! `HttpBridge`, `WebSocketBridge`, `FileBridge`, `ProcessBridge`.
 //!
 //! ```no_run
 //! use becomingone::inputs::{MicrophoneInput, SerialBridge};
