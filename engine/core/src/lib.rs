@@ -38,6 +38,7 @@ pub mod real_time;
 mod scene_builder;
 pub mod sources;
 mod summary;
+pub mod sweep;
 mod text_output;
 mod timing;
 pub mod trials;
