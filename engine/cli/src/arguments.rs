@@ -2,6 +2,8 @@
 
 #[cfg(feature = "replay")]
 use crate::analyze;
+#[cfg(feature = "parquet")]
+use crate::sweep;
 use crate::{calibrate, check, doctor, inspect, list, new, probe, run, score};
 #[cfg(feature = "record")]
 use crate::{info, replay};
@@ -43,6 +45,10 @@ pub(crate) enum Verb {
     /// Inject faults into runs of a scene, and measure detection, delay, isolation and false alarms.
     #[command(after_help = score::EXAMPLES)]
     Score(score::Score),
+    /// Run a scene many times, with other seeds and values, and write the summaries as a table (Parquet).
+    #[cfg(feature = "parquet")]
+    #[command(after_help = sweep::EXAMPLES)]
+    Sweep(sweep::Sweep),
     /// List scenes, models, kinds, drivers, devices, or the systems of a tick.
     List(list::List),
     /// Show what a device, file, program or server sends, and print the scene line that takes it.

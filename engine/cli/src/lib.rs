@@ -1,5 +1,5 @@
 //! The program `becomingone`, one file per verb: `run`, `info`, `replay`, `check`, `inspect`, `analyze`, `calibrate`,
-//! `score`, `list`, `probe`, `doctor`, `new`, `serve`, `mcp`, `top`.
+//! `score`, `list`, `probe`, `doctor`, `new`, `serve`, `mcp`, `top`, `sweep`.
 
 #![allow(
     clippy::print_stdout,
@@ -54,6 +54,8 @@ mod score;
 #[cfg(feature = "api")]
 mod serve;
 mod show;
+#[cfg(feature = "parquet")]
+mod sweep;
 mod terminal;
 #[cfg(feature = "api")]
 mod top;
@@ -122,6 +124,8 @@ impl Cli {
             Verb::Analyze(analyze) => analyze.run(),
             Verb::Calibrate(calibrate) => calibrate.run(plugins),
             Verb::Score(score) => score.run(plugins),
+            #[cfg(feature = "parquet")]
+            Verb::Sweep(sweep) => sweep.run(plugins),
             Verb::List(list) => list.run(plugins),
             Verb::Probe(probe) => probe.run(plugins),
             Verb::Doctor(doctor) => doctor.run(plugins),
