@@ -18,6 +18,9 @@ const QUANTITIES: &[&str] = &[
 /// Most values of a path that have lines of their own.
 const MOST_VALUES: usize = 12;
 
+/// Most columns in the table: a fleet has many.
+const MOST_QUANTITIES: usize = 8;
+
 /// Rows seen so far.
 pub(super) struct Digest {
     rows: u64,
@@ -99,23 +102,28 @@ impl Digest {
         table
             .load_style(presets::NOTHING)
             .set_header(vec!["", "", "runs", "mean", "5 %", "median", "95 %"]);
-        let mut is_empty = true;
-        for (k, (_, column)) in self.quantities.iter().enumerate() {
-            // A number that is the same in all runs needs no table.
-            if self.all[k].least == self.all[k].most {
-                continue;
-            }
-            is_empty = false;
-            table.add_row(line(&column.name, "all", &self.all[k], column.kind));
+        // A number that is the same in all runs needs no table.
+        let vary = self.quantities.iter().zip(&self.all).enumerate();
+        let vary = vary.filter(|(_, (_, all))| all.least != all.most);
+        let vary: Vec<_> = vary
+            .map(|(k, ((_, column), all))| (k, column, all))
+            .collect();
+        for &(k, column, all) in vary.iter().take(MOST_QUANTITIES) {
+            table.add_row(line(&column.name, "all", all, column.kind));
             for groups in &self.groups {
-                for (value, sketches) in &groups.values {
+                let with = groups.values.iter().filter(|(_, of)| of[k].count > 0);
+                let with: Vec<_> = with.collect();
+                for (value, of) in with.iter().filter(|_| with.len() > 1) {
                     let by = format!("{} = {value}", groups.name);
-                    table.add_row(line("", &by, &sketches[k], column.kind));
+                    table.add_row(line("", &by, &of[k], column.kind));
                 }
             }
         }
-        if !is_empty {
+        if !vary.is_empty() {
             print_out!("\n{table}");
+        }
+        if let Some(more @ 1..) = vary.len().checked_sub(MOST_QUANTITIES) {
+            print_out!("and {more} more such columns");
         }
     }
 }

@@ -1,12 +1,17 @@
 //! Files of a plan: all that its scenes read, so that runs need no other.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use becomingone_components::path_text::{to_path, to_text};
 use becomingone_model::Files;
 use becomingone_scene::assets::{Assets, BUILT_IN, MemoryFiles};
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -24,16 +29,61 @@ pub struct PlanFiles {
     search_paths: BTreeMap<String, Vec<String>>,
 }
 
-/// Content of a file: as it is, where it is text.
+/// Most bytes of a file that is held as it is; meshes are larger.
+const MOST_PLAIN: usize = 64 << 10;
+
+/// Content of a file.
 #[derive(Clone, Debug, PartialEq)]
-struct Held(Vec<u8>);
+enum Held {
+    Plain(Vec<u8>),
+    /// Compressed (RFC 1951).
+    Packed(Vec<u8>),
+}
+
+impl Held {
+    fn of(bytes: &[u8]) -> Self {
+        let pack = || {
+            let mut packer = DeflateEncoder::new(Vec::new(), Compression::default());
+            packer.write_all(bytes)?;
+            packer.finish()
+        };
+        match bytes.len() > MOST_PLAIN {
+            // Memory does not refuse a write.
+            true => pack().map_or_else(|_| Self::Plain(bytes.to_vec()), Self::Packed),
+            false => Self::Plain(bytes.to_vec()),
+        }
+    }
+
+    fn bytes(&self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Plain(bytes) => Ok(bytes.clone()),
+            Self::Packed(packed) => {
+                let mut bytes = Vec::new();
+                DeflateDecoder::new(packed.as_slice()).read_to_end(&mut bytes)?;
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+/// Content in JSON: text as it is.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Content {
+    Text(String),
+    Base64(String),
+    /// Compressed, in base 64.
+    Deflate(String),
+}
 
 impl Serialize for Held {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        use base64::Engine as _;
-        let content = match std::str::from_utf8(&self.0) {
-            Ok(text) => Content::Text(text.to_owned()),
-            Err(_) => Content::Base64(base64::prelude::BASE64_STANDARD.encode(&self.0)),
+        let content = match self {
+            Self::Packed(packed) => Content::Deflate(BASE64_STANDARD.encode(packed)),
+            Self::Plain(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => Content::Text(text.to_owned()),
+                Err(_) => Content::Base64(BASE64_STANDARD.encode(bytes)),
+            },
         };
         content.serialize(to)
     }
@@ -41,22 +91,17 @@ impl Serialize for Held {
 
 impl<'de> Deserialize<'de> for Held {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        use base64::Engine as _;
-        match Content::deserialize(from)? {
-            Content::Text(text) => Ok(Self(text.into_bytes())),
-            Content::Base64(text) => base64::prelude::BASE64_STANDARD
+        let decode = |text: String| {
+            BASE64_STANDARD
                 .decode(text)
-                .map(Self)
-                .map_err(serde::de::Error::custom),
+                .map_err(serde::de::Error::custom)
+        };
+        match Content::deserialize(from)? {
+            Content::Text(text) => Ok(Self::Plain(text.into_bytes())),
+            Content::Base64(text) => decode(text).map(Self::Plain),
+            Content::Deflate(text) => decode(text).map(Self::Packed),
         }
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Content {
-    Text(String),
-    Base64(String),
 }
 
 impl PlanFiles {
@@ -74,13 +119,19 @@ impl PlanFiles {
     /// Names of its files, each with a hash of its content.
     pub(super) fn hashes(&self) -> impl Iterator<Item = (&str, u64)> {
         let held = self.held.iter();
-        held.map(|(name, held)| (name.as_str(), xxh3_64(&held.0)))
+        // One that cannot be unpacked has the hash of no file.
+        held.map(|(name, held)| {
+            (
+                name.as_str(),
+                held.bytes().map_or(0, |bytes| xxh3_64(&bytes)),
+            )
+        })
     }
 
     /// Its files by their names, the built-in ones among them, as recordings hold them.
     pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let held = self.held.iter();
-        let held = held.map(|(name, held)| (name.clone(), held.0.clone()));
+        let held = held.filter_map(|(name, held)| Some((name.clone(), held.bytes().ok()?)));
         let built_in = self.built_in.iter().filter_map(|path| {
             let path = to_path(path);
             Some((MemoryFiles::name(&path), Assets.read(&path).ok()?))
@@ -93,7 +144,7 @@ impl Files for PlanFiles {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let name = self.name(path);
         if let Some(held) = self.held.get(&name) {
-            return Ok(held.0.clone());
+            return held.bytes();
         }
         if path.starts_with(BUILT_IN) || self.on_disk.contains(&name) {
             return Assets.read(&self.full(path));
@@ -145,7 +196,7 @@ impl Capture {
             files.built_in.insert(to_text(path));
         } else {
             let name = files.name(path);
-            files.held.insert(name, Held(bytes.clone()));
+            files.held.insert(name, Held::of(&bytes));
         }
         bytes
     }
@@ -193,17 +244,24 @@ mod tests {
         let (text, mesh) = (here.path().join("a.ron"), here.path().join("b.stl"));
         std::fs::write(&text, "(é)").unwrap();
         std::fs::write(&mesh, [0, 255, 128]).unwrap();
+        let large = here.path().join("c.dae");
+        let many: Vec<u8> = (0..200_000u32).map(|k| (k % 97) as u8).collect();
+        std::fs::write(&large, &many).unwrap();
         let capture = Capture::new(here.path());
         assert!(capture.is_file(&text));
         capture.read(&text).unwrap();
         capture.read(&mesh).unwrap();
+        capture.read(&large).unwrap();
         let files = capture.take();
         let json = serde_json::to_string(&files).unwrap();
         assert!(json.contains("(é)") && json.contains("AP+A"), "{json}");
+        assert!(json.len() < 10_000, "{}", json.len());
         drop(here);
         let back: PlanFiles = serde_json::from_str(&json).unwrap();
         assert_eq!(back, files);
         assert_eq!(back.read(&mesh).unwrap(), [0, 255, 128]);
+        assert_eq!(back.read(&large).unwrap(), many);
+        assert_eq!(back.contents().len(), 3);
         // From the folder where the plan was made.
         assert_eq!(back.read(Path::new("a.ron")).unwrap(), "(é)".as_bytes());
         assert!(!back.is_file(Path::new("/etc/passwd")));
