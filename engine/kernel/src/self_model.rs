@@ -566,7 +566,8 @@ impl<R: Real, const N: usize, const U: usize, V: Real> SelfModel<R, N, U, V> {
         if gap {
             self.counters.gaps += 1;
             self.history.forget_ring();
-        } else if !self.trained {
+        } else if !self.trained && (sum + dt_s).is_finite() {
+            // Steps whose sum is out of range say nothing of the mean.
             self.steps = (sum + dt_s, count + R::one());
         }
         gap

@@ -835,6 +835,20 @@ fn sane<const N: usize>(verdict: &Option<Verdict<f64, N>>) -> bool {
     })
 }
 
+#[test]
+fn steps_whose_sum_is_out_of_range_leave_the_mean_finite() {
+    let config = SelfModelConfig {
+        outputs: 1,
+        warm_up_samples: 64,
+        ..SelfModelConfig::default()
+    };
+    let mut trainer = Trainer::<f32, 1, 0>::new(config).unwrap();
+    for dt_s in [2.6e38, 0.6e38, 0.4e38, 0.02, 0.02] {
+        trainer.push(&[Some(1.0)], &[], dt_s);
+        assert!(!poisoned(&trainer), "{dt_s}");
+    }
+}
+
 /// Whether a state holds a NaN: its `Debug` output shows all of it.
 fn poisoned(state: &impl std::fmt::Debug) -> bool {
     let text = format!("{state:?}");
