@@ -47,6 +47,7 @@ pub mod link;
 pub mod localisation;
 pub mod nearest;
 pub mod path_text;
+pub mod randomise;
 pub mod request;
 pub mod scene;
 pub mod seed;

@@ -13,6 +13,7 @@ use crate::joints::Servos;
 use crate::kind::Named;
 use crate::link::{Queue, Silence, Source};
 use crate::localisation::FilterSpec;
+use crate::randomise::RandomiseSpec;
 use crate::sensor::AnySensor;
 use crate::track::Track;
 use crate::vehicle::VehicleModel;
@@ -60,6 +61,9 @@ pub struct SceneSpec {
     /// Faults.
     #[serde(default)]
     pub faults: Vec<FaultSpec>,
+    /// What each seed draws anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub randomise: Option<RandomiseSpec>,
 }
 
 fn default_tick_ns() -> u64 {
@@ -93,6 +97,7 @@ impl Default for SceneSpec {
             agents: Vec::new(),
             fleet: None,
             faults: Vec::new(),
+            randomise: None,
         }
     }
 }

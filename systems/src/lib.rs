@@ -34,6 +34,7 @@ pub mod links;
 pub mod output_file;
 pub mod physics;
 pub mod profile;
+mod randomise;
 mod registry;
 pub mod sensing;
 pub mod spawn;

@@ -14,6 +14,7 @@ use crate::kinds::Kinds;
 use crate::links::{name_links, sources};
 use crate::physics::build::vec3;
 use crate::physics::{Physics, obstacles, surroundings};
+use crate::randomise;
 use crate::sensing::{Encoders, encoded, spawn_sensor};
 use crate::threads::{Threads, ThreadsError, use_threads};
 use crate::tick::Reset;
@@ -75,9 +76,10 @@ pub fn build_scene(world: &mut World) -> Result<(), SpawnError> {
         // Children go with their parents.
         world.despawn(entity);
     }
-    let Some(loaded) = world.get_resource::<LoadedScene>().cloned() else {
+    let Some(mut loaded) = world.get_resource::<LoadedScene>().cloned() else {
         return Ok(());
     };
+    randomise::draw(&mut loaded);
     let scene = &loaded.scene;
     let kinds = world.resource::<Kinds>();
     if !kinds.conflicts.is_empty() {

@@ -1,6 +1,7 @@
 //! Kinds of sensors: the trait of a kind, and its type-erased form in scenes.
 
 use super::measurement::Measurement;
+use super::noise::Noise;
 use super::schema::Schema;
 use crate::body::{Pose, RobotModel};
 use crate::check::Checks;
@@ -149,6 +150,11 @@ pub trait SensorKind: Kind {
         }
     }
 
+    /// Its noise, which domain randomisation scales.
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        Vec::new()
+    }
+
     /// Adds further components to the sensor's entity.
     fn insert(&self, sensor: &mut EntityWorldMut<'_>) {
         let _ = sensor;
@@ -201,6 +207,8 @@ pub trait AnySensor: AnyKind {
     fn channels(&self, context: &SensorContext<'_>) -> Vec<(String, Feature)>;
     /// [`SensorKind::default_channels`].
     fn default_channels(&self, context: &SensorContext<'_>) -> Vec<(String, Feature)>;
+    /// The same sensor, with its noise times this factor.
+    fn noisier(&self, factor: f64) -> Named<dyn AnySensor>;
 }
 
 impl<K: SensorKind> AnySensor for K {
@@ -234,6 +242,14 @@ impl<K: SensorKind> AnySensor for K {
 
     fn default_channels(&self, context: &SensorContext<'_>) -> Vec<(String, Feature)> {
         SensorKind::default_channels(self, context)
+    }
+
+    fn noisier(&self, factor: f64) -> Named<dyn AnySensor> {
+        let mut kind = self.clone();
+        for noise in kind.noises() {
+            noise.scale(factor);
+        }
+        kind.into()
     }
 }
 

@@ -33,6 +33,19 @@ pub struct Noise {
 }
 
 impl Noise {
+    /// Scales all its deviations; the correlation time and the resolution stay.
+    pub fn scale(&mut self, factor: f64) {
+        let sds = [
+            &mut self.white_sd,
+            &mut self.turn_on_bias_sd,
+            &mut self.drift_sd,
+            &mut self.correlated_sd,
+        ];
+        for sd in sds {
+            *sd *= factor;
+        }
+    }
+
     /// Reports values that are out of range; `path` is that of the noise within the checked value.
     pub fn check(&self, path: &str, checks: &mut Checks<'_>) {
         checks.not_negative(&format!("{path}.white_sd"), self.white_sd);

@@ -49,6 +49,11 @@ impl<T: Measurement> Reading<T> {
         (self.sequence > 0).then(|| &self.ring[self.last])
     }
 
+    /// A measurement of its shape, also before the first reading.
+    pub fn shape(&self) -> &T {
+        &self.ring[self.last].value
+    }
+
     /// The readings since the last tick, oldest first.
     pub fn batch(&self) -> impl ExactSizeIterator<Item = &Stamped<T>> {
         let len = self.ring.len();

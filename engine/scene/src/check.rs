@@ -8,6 +8,7 @@ use becomingone_components::check::{Checks, MAX_COORDINATE_M, MAX_ENTRIES, MAX_E
 use becomingone_components::fault::{DRIVE, FaultSpec};
 use becomingone_components::fleet::{FLEET, FleetSpec, Law};
 use becomingone_components::geodesy::Geodetic;
+use becomingone_components::randomise::RandomiseSpec;
 use becomingone_components::scene::{ObstacleSpec, SceneSpec, SensorSpec};
 use becomingone_components::sensor::SensorContext;
 use becomingone_components::time::NS_PER_S;
@@ -254,6 +255,42 @@ impl Check<'_, '_, '_> {
         self.count("faults", scene.faults.len());
         for (k, fault) in scene.faults.iter().enumerate().take(MAX_ENTRIES) {
             self.fault(&format!("faults[{k}]"), fault);
+        }
+        if let Some(randomise) = &scene.randomise {
+            self.randomise(randomise);
+        }
+    }
+
+    fn randomise(&mut self, spec: &RandomiseSpec) {
+        let ranges = [
+            ("mass", spec.mass, 0.01),
+            ("friction", spec.friction, 0.0),
+            ("noise", spec.noise, 0.0),
+        ];
+        for (name, range, least) in ranges {
+            let Some([from, to]) = range else { continue };
+            let path = format!("randomise.{name}");
+            let expected = format!("factors from {least} to 100");
+            self.within(&path, from, least, 100.0, &expected);
+            self.within(&path, to, least, 100.0, &expected);
+            if from > to {
+                self.wrong(&path, format!("({from}, {to})"), "the smaller factor first");
+            }
+        }
+        let metres = "metres from 0 to 1000";
+        self.within("randomise.position_m", spec.position_m, 0.0, 1e3, metres);
+        let turn = "radians from 0 to 3.2";
+        self.within("randomise.yaw_rad", spec.yaw_rad, 0.0, 3.2, turn);
+        let share = "a share of the runs, from 0 to 1";
+        self.within("randomise.fault_share", spec.fault_share, 0.0, 1.0, share);
+        self.not_negative("randomise.fault_spread_s", spec.fault_spread_s);
+        self.count("randomise.faults", spec.faults.len());
+        for (k, fault) in spec.faults.iter().enumerate().take(MAX_ENTRIES) {
+            self.fault(&format!("randomise.faults[{k}]"), fault);
+        }
+        if spec.fault_share > 0.0 && spec.faults.is_empty() {
+            let expected = "`faults`, one of which those runs have";
+            self.wrong("randomise.fault_share", spec.fault_share, expected);
         }
     }
 

@@ -45,8 +45,12 @@ pub(super) fn read(
             );
         }
     }
-    for (k, fault) in scene.faults.iter_mut().enumerate() {
-        let at = format!("faults[{k}].kind");
+    let randomised = scene.randomise.iter_mut().flat_map(|spec| &mut spec.faults);
+    let randomised = randomised.enumerate();
+    let randomised = randomised.map(|(k, fault)| (format!("randomise.faults[{k}].kind"), fault));
+    let listed = scene.faults.iter_mut().enumerate();
+    let listed = listed.map(|(k, fault)| (format!("faults[{k}].kind"), fault));
+    for (at, fault) in listed.chain(randomised) {
         let entry = kinds.faults.get(fault.kind.name());
         let known = kinds.faults.keys().copied();
         one(

@@ -11,7 +11,7 @@
 //! - `references`, `vehicle`, `track`: files that a scene names.
 //! - `reach`: warnings of starts and waypoints that cannot be reached.
 //! - `channels`: checks that the sensors of self-models exist.
-//! - `dropped`: default scene of a robot description.
+//! - `dropped`: default scene of a robot description; `named`: scenes by name.
 //! - `resolved`: the resolved scene as text.
 //! - `diagnostic`: errors with their places.
 
@@ -22,6 +22,7 @@ mod diagnostic;
 mod dropped;
 mod kinds;
 mod merge;
+mod named;
 mod overlay;
 mod reach;
 mod read;
@@ -48,6 +49,7 @@ use std::path::Path;
 use tree::{Node, Span};
 
 pub use diagnostic::{Diagnostic, Place, SceneError};
+pub use named::{Found, find};
 pub use overlay::{MAX_SCENE_BYTES, Overlays};
 pub use resolved::{held, resolved, to_ron};
 pub use text::explain;

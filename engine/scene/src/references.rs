@@ -72,9 +72,16 @@ impl References<'_, '_, '_> {
             channels::check(agent, index, body.encoded(), self.diagnostics);
             loaded.push(body);
         }
-        for (k, fault) in scene.faults.iter().enumerate() {
+        let randomised = scene.randomise.iter().flat_map(|spec| &spec.faults);
+        let randomised = ("randomise.faults", randomised.collect::<Vec<_>>());
+        let all = [("faults", scene.faults.iter().collect()), randomised];
+        let all = all.iter().flat_map(|(list, faults)| {
+            let each = faults.iter().enumerate();
+            each.map(move |(k, fault)| (format!("{list}[{k}]"), *fault))
+        });
+        for (at, fault) in all {
             if let Err(wrong) = faults::check(&scene, &loaded, fault) {
-                let at = format!("faults[{k}].{}", wrong.field);
+                let at = format!("{at}.{}", wrong.field);
                 self.diagnostics.wrong(&at, wrong.found, &wrong.expected);
             }
         }

@@ -128,6 +128,10 @@ impl SensorKind for Barometer {
         self.noise.check("noise", checks);
     }
 
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![&mut self.noise]
+    }
+
     fn model(&self, context: &SensorContext<'_>, rng: &mut Rng) -> BarometerModel {
         BarometerModel {
             origin_m: origin_m(context),
@@ -252,6 +256,10 @@ impl SensorKind for Thermometer {
         }
         checks.not_negative("response_s", self.response_s);
         self.noise.check("noise", checks);
+    }
+
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![&mut self.noise]
     }
 
     fn model(&self, context: &SensorContext<'_>, rng: &mut Rng) -> ThermometerModel {

@@ -141,6 +141,10 @@ impl SensorKind for Battery {
         self.current_noise.check("current_noise", checks);
     }
 
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![&mut self.voltage_noise, &mut self.current_noise]
+    }
+
     fn model(&self, _: &SensorContext<'_>, rng: &mut Rng) -> BatteryModel {
         BatteryModel {
             charge: self.charge,

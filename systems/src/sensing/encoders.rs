@@ -60,6 +60,10 @@ impl SensorKind for Encoders {
         }
     }
 
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![&mut self.noise]
+    }
+
     fn model(&self, context: &SensorContext<'_>, rng: &mut Rng) -> EncodersModel {
         let wheels = 0..context.encoded.unwrap_or_default();
         EncodersModel {

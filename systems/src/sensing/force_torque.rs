@@ -191,6 +191,10 @@ impl SensorKind for ForceTorque {
         }
     }
 
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![&mut self.force, &mut self.torque]
+    }
+
     fn model(&self, _: &SensorContext<'_>, rng: &mut Rng) -> ForceTorqueModel {
         let noises = [self.force, self.torque];
         ForceTorqueModel {

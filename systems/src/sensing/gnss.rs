@@ -68,6 +68,10 @@ impl SensorKind for Gnss {
         self.velocity.check("velocity", checks);
     }
 
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![&mut self.horizontal, &mut self.vertical, &mut self.velocity]
+    }
+
     fn model(&self, context: &SensorContext<'_>, rng: &mut Rng) -> GnssModel {
         let (horizontal, vertical, velocity) = (self.horizontal, self.vertical, self.velocity);
         let noises = [

@@ -52,6 +52,10 @@ impl SensorKind for Imu {
         self.accelerometer.check("accelerometer", checks);
     }
 
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![&mut self.gyro, &mut self.accelerometer]
+    }
+
     fn model(&self, _: &SensorContext<'_>, rng: &mut Rng) -> ImuModel {
         let mut bias = |k| {
             let noise = if k < 3 {

@@ -195,6 +195,14 @@ impl SensorKind for JointStates {
         }
     }
 
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![
+            &mut self.position_noise,
+            &mut self.velocity_noise,
+            &mut self.effort_noise,
+        ]
+    }
+
     fn model(&self, _: &SensorContext<'_>, rng: &mut Rng) -> JointStatesModel {
         let noises = [self.position_noise, self.velocity_noise, self.effort_noise];
         let names: Vec<String> = self.names().cloned().collect();

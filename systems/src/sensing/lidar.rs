@@ -114,6 +114,10 @@ impl SensorKind for Lidar {
         }
     }
 
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![&mut self.noise]
+    }
+
     fn model(&self, _: &SensorContext<'_>, rng: &mut Rng) -> LidarModel {
         let (first, step) = self.angles();
         let directions = (0..self.rays).map(|k| {

@@ -83,6 +83,10 @@ impl SensorKind for Magnetometer {
         self.noise.check("noise", checks);
     }
 
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![&mut self.noise]
+    }
+
     fn model(&self, context: &SensorContext<'_>, rng: &mut Rng) -> MagnetometerModel {
         let vec3 = |v: [f64; 3]| Vec3::from_array(v.map(|x| x as f32));
         let rows = self.soft_iron.map(|row| row.map(|x| x as f32));

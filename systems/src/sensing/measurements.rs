@@ -21,6 +21,8 @@ pub struct MeasurementEntry {
     pub fresh: fn(&World, Entity, &mut dyn FnMut(&AnyReading<'_>)),
     /// Calls a function with the latest reading, if there is one.
     pub latest: fn(&World, Entity, &mut dyn FnMut(&AnyReading<'_>)),
+    /// How many numbers each reading of a sensor has.
+    pub numbers: fn(&World, Entity) -> usize,
     /// Calls a function with each number of the ground truth. Returns whether there is one.
     pub truth: fn(&World, Entity, &mut dyn FnMut(f64)) -> bool,
 }
@@ -59,6 +61,13 @@ pub(super) fn entry<T: Measurement>() -> MeasurementEntry {
             if let Some(stamped) = world.get::<Reading<T>>(entity).and_then(Reading::latest) {
                 give(stamped, each);
             }
+        },
+        numbers: |world, entity| {
+            let mut numbers = 0;
+            if let Some(reading) = world.get::<Reading<T>>(entity) {
+                reading.shape().visit(&mut |_| numbers += 1);
+            }
+            numbers
         },
         truth: |world, entity, each| {
             let truth = world.get::<Truth<T>>(entity);

@@ -191,6 +191,10 @@ impl SensorKind for Microphone {
         self.noise.check("noise", checks);
     }
 
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![&mut self.noise]
+    }
+
     fn model(&self, _: &SensorContext<'_>, rng: &mut Rng) -> MicrophoneModel {
         MicrophoneModel {
             biases: std::array::from_fn(|_| Bias::turn_on(&self.noise, rng)),

@@ -160,6 +160,10 @@ impl SensorKind for RangeFinder {
         }
     }
 
+    fn noises(&mut self) -> Vec<&mut Noise> {
+        vec![&mut self.noise]
+    }
+
     fn model(&self, _: &SensorContext<'_>, rng: &mut Rng) -> RangeModel {
         RangeModel {
             directions: cone(self.fov_rad),
