@@ -94,6 +94,15 @@ fn keep_first_error(error: BevyError, context: ErrorContext) {
 
 /// A running scene: the coherence kernel, and the world that the scene defines.
 ///
+/// It belongs to the thread that makes and starts it, and is not [`Send`]: its physics is pinned to that thread, and
+/// would cost several times as much from another one. [`Simulation`](crate::Simulation) is an engine on a thread of its
+/// own, for programs with several threads; [`BatchSimulation`](crate::BatchSimulation) is many on all processors.
+///
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<becomingone::CoherenceEngine>();
+/// ```
+///
 /// ```
 /// use becomingone::CoherenceEngine;
 /// use std::time::Duration;
@@ -621,8 +630,21 @@ impl CoherenceEngine {
         self.run_until(Self::is_done, watch)
     }
 
-    /// Whether the scene has ended.
-    fn is_done(&mut self) -> bool {
+    /// Whether the scene has ended: where [`run`](Self::run) would end.
+    ///
+    /// ```
+    /// use becomingone::CoherenceEngine;
+    ///
+    /// let mut engine = CoherenceEngine::from_scene("built-in/scenes/arm_wave.ron")?;
+    /// let mut steps = 0;
+    /// while !engine.is_done() && steps < 10 {
+    ///     engine.step()?;
+    ///     steps += 1;
+    /// }
+    /// assert_eq!(steps, 10); // it waves on
+    /// # Ok::<(), becomingone::EngineError>(())
+    /// ```
+    pub fn is_done(&mut self) -> bool {
         match self.duration {
             Some(duration) => self.time().now_ns >= as_ns(duration),
             None => self.goals_are_over() || self.time().now_ns >= LAST_NS,

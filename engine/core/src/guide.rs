@@ -11,6 +11,7 @@
 //! - [`numbers`]: what do the numbers in the summary and in the scores mean?
 //! - [`faults`]: which sensor faults are detected, how fast, and how often is the right sensor isolated?
 //! - [`memory`]: how do agents keep memories across runs, and compare rhythms of minutes to hours?
+//! - [`cluster`]: how do I run a scene ten thousand times, here and on a cluster?
 //! - [`time_scales`]: does it work at microseconds and at hours a tick?
 //!
 //! Below: [a scene line by line](#how-do-i-write-a-scene), [a controller](#how-do-i-add-a-controller),
@@ -51,6 +52,24 @@
 //! # assert_eq!(summary.agents[0].goals_reached, 1);
 //! # assert_eq!(summary.agents[0].collisions, 0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How do I vary a scene by its seed?
+//!
+//! `randomise` leaves numbers to the seed: masses, friction, noise, starts, one fault of some. The same seed draws the
+//! same, in a run, a batch, a sweep and a replay; [`RandomiseSpec`](crate::components::randomise::RandomiseSpec) has all
+//! keys.
+//!
+//! ```text
+//! randomise: (
+//!     mass: (0.8, 1.2),              // factor on the masses of each agent
+//!     friction: (0.7, 1.0),          // on the ground's, and each obstacle's own
+//!     noise: (0.5, 2.0),             // on that of each sensor
+//!     position_m: 0.1,               // starts, along x and along y
+//!     faults: [(sensor: "rover/imu", kind: Freeze(), at_s: 5)],
+//!     fault_share: 0.5,              // every other run has one of them
+//!     fault_spread_s: 10,            // up to this much later
+//! ),
 //! ```
 //!
 //! # How do I add a controller?
@@ -190,6 +209,7 @@
 pub mod add_a_sensor;
 pub mod architecture;
 pub mod attach;
+pub mod cluster;
 pub mod faults;
 pub mod glossary;
 pub mod library;

@@ -32,10 +32,12 @@ pub mod guide;
 pub mod inputs;
 pub mod inspect;
 mod memory;
+mod observer;
 mod pace;
 mod plugins;
 pub mod real_time;
 mod scene_builder;
+mod simulation;
 pub mod sources;
 mod summary;
 pub mod sweep;
@@ -76,9 +78,11 @@ pub use engine::{CoherenceEngine, EngineError, Feed, StopHandle};
 /// Vectors and rotations of poses and measurements.
 pub use glam;
 pub use memory::{MemoryFile, MemoryFileError};
+pub use observer::{Observed, Observer};
 pub use pace::Pace;
 pub use plugins::Plugins;
 pub use scene_builder::{Agent, Scene, SceneBuilder};
+pub use simulation::{BatchSimulation, Pending, Simulation, SimulationError, World};
 pub use summary::{
     AgentSummary, AlarmSummary, BlendSummary, FilterSummary, FleetSummary, GovernorSummary,
     KernelSummary, LinkSummary, MemorySummary, SensorSummary, Summary, TrackSummary,

@@ -105,6 +105,12 @@ impl Values {
             if paths[..k].contains(path) {
                 return Err(format!("found `{path}` twice; expected each path once"));
             }
+            // Columns of each run have their names.
+            if *path == "seed" {
+                return Err(
+                    "found `seed` among the values that vary; expected it as `seeds`".to_owned(),
+                );
+            }
         }
         if let Some(axis) = self.grid.iter().find(|axis| axis.values.is_empty()) {
             let path = &axis.path;
