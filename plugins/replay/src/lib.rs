@@ -16,6 +16,7 @@
 //! - `mcap_chunks`, `messages`, `mcap_source`: messages of an MCAP file; `bag_records`, `bag_chunks`, `bag_source`: of a
 //!   ROS 1 bag; `db3_source`: of a ROS 2 bag in `SQLite`; `folder_source`: of the files of a ROS 2 bag.
 //! - [`Table`]: named columns of numbers, row by row, from any format; `schema`: its columns.
+//! - [`TopicRows`]: all messages of a topic in one of our own recordings.
 //! - [`Readings`]: readings of a sensor in one of our own recordings, bit-identical.
 //!
 //! Files are streamed: memory use does not depend on their length.
@@ -53,6 +54,7 @@ mod source;
 mod table;
 mod text;
 mod time_format;
+mod topic;
 mod typed;
 mod ulog;
 mod window;
@@ -61,3 +63,4 @@ pub use error::TableError;
 pub use readings::{Readings, RecordedReading};
 pub use schema::{Column, Counts, Firsts, Kind, Row, TimeColumn, Wanted};
 pub use table::Table;
+pub use topic::TopicRows;

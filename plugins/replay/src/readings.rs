@@ -142,7 +142,7 @@ impl Readings {
     }
 }
 
-fn number(value: &Value) -> f64 {
+pub(crate) fn number(value: &Value) -> f64 {
     match value {
         Value::Bool(on) => f64::from(u8::from(*on)),
         other => other.as_f64().unwrap_or(f64::NAN),
@@ -151,7 +151,7 @@ fn number(value: &Value) -> f64 {
 
 impl Messages {
     /// Reads the next JSON message of a topic, with false, or the next start of a run in the journal, with true.
-    fn next_of(&mut self, topic: &str) -> Result<Option<(bool, Value)>, TableError> {
+    pub(crate) fn next_of(&mut self, topic: &str) -> Result<Option<(bool, Value)>, TableError> {
         loop {
             let found = self.next(|_, channel, _, bytes| {
                 let begins = channel.topic == "/journal/run";

@@ -17,6 +17,8 @@ use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 const MAGIC: &[u8] = b"ARROW1";
+/// Where the first message of a file begins at the latest.
+const MAX_MARK_BYTES: u64 = 64;
 const CONTINUES: [u8; 4] = [0xff; 4];
 /// Most bytes of a batch's columns when they are unpacked.
 const MAX_UNPACKED_BYTES: u64 = 2 << 30;
@@ -91,8 +93,18 @@ impl Messages {
             }
             left -= 8;
         }
-        from.seek(SeekFrom::Start(if is_file { 8 } else { 0 }))
-            .map_err(failed)?;
+        let mut begin = 0;
+        if is_file {
+            // The mark is filled up with zeros: to 8 bytes, by some writers to 64.
+            begin = 8;
+            from.seek(SeekFrom::Start(begin)).map_err(failed)?;
+            let mut word = [0; 8];
+            while begin < MAX_MARK_BYTES && from.read_exact(&mut word).is_ok() && word == [0; 8] {
+                begin += 8;
+                left = left.saturating_sub(8);
+            }
+        }
+        from.seek(SeekFrom::Start(begin)).map_err(failed)?;
         let mut messages = Self {
             from: BufReader::with_capacity(256 * 1024, from),
             decoder: StreamDecoder::new(),
