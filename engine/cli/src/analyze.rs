@@ -20,9 +20,9 @@ mod ticks;
 
 pub(crate) use self::arguments::{Analyze, EXAMPLES};
 use self::learning::Learned;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use becomingone_replay::{Table, Wanted};
-use std::process::ExitCode;
 
 /// Maximum number of channels of a detector.
 const MAX_CHANNELS: usize = 64;
@@ -30,7 +30,7 @@ const MAX_CHANNELS: usize = 64;
 const LIVE_ROWS: usize = 2;
 
 impl Analyze {
-    pub(crate) fn run(mut self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(mut self) -> Result<Exit, Failure> {
         let recording = self.recording()?;
         self.keep_apart(recording.as_deref())?;
         let mut wanted = Wanted {

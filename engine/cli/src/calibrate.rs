@@ -10,6 +10,7 @@
 mod thresholds;
 
 use self::thresholds::{HealthySamples, Threshold};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::keep_apart;
 use crate::healthy::{keep_initial_faults, repeat_goals};
@@ -27,7 +28,6 @@ use becomingone_systems::diagnosis::witness::Witness;
 use becomingone_systems::output_file::replace;
 use clap::Args;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -88,7 +88,7 @@ struct IdenticalAgents {
 }
 
 impl Calibrate {
-    pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         let cancel = CancelToken::default();
         Interrupt::install()?.cancels(&cancel);
         keep_apart("--out", &self.out, [self.scene.as_path()])?;
@@ -156,7 +156,7 @@ impl Calibrate {
         }
         print_out!("{}", text.trim_end());
         print_out!("written to {}", self.out.display());
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::SUCCESS)
     }
 
     /// Runs the scene until there is enough healthy time of all groups; returns the number of runs.

@@ -1,6 +1,7 @@
 //! `becomingone check`.
 
 use crate::confine::ConfineArgs;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::introduce::print_warnings;
 use crate::load::{ModelArgs, load};
@@ -10,7 +11,6 @@ use becomingone::scene::Overlays;
 use becomingone::{CoherenceEngine, assets, scene};
 use clap::Args;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Arguments of `check`.
 #[derive(Args)]
@@ -30,7 +30,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         if self.resolved && self.scenes.len() > 1 {
             return Err(Failure::BadInput(format!(
                 "found {} files with --resolved; expected one, as one scene is printed",
@@ -73,6 +73,6 @@ impl Check {
                 }
             }
         }
-        Ok(ExitCode::from(if wrong == 0 { 0 } else { 2 }))
+        Ok(Exit::from(if wrong == 0 { 0 } else { 2 }))
     }
 }

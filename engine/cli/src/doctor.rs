@@ -6,10 +6,10 @@ mod library;
 mod limits;
 mod program;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use becomingone::Plugins;
 use clap::Args;
-use std::process::ExitCode;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   becomingone doctor
@@ -26,7 +26,7 @@ pub(crate) struct Doctor {
 }
 
 impl Doctor {
-    pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         let kinds = plugins.kinds();
         let mut findings = program::drivers(&kinds);
         findings.extend(device::serial(&kinds));
@@ -48,6 +48,6 @@ impl Doctor {
         if !self.json {
             print_out!("{missing} missing, {optional} optional");
         }
-        Ok(ExitCode::from(u8::from(missing > 0)))
+        Ok(Exit::from(u8::from(missing > 0)))
     }
 }

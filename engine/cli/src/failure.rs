@@ -1,9 +1,9 @@
 //! Failures of the program and their exit status.
 
+use crate::exit::Exit;
 use crate::output;
 use becomingone::EngineError;
 use becomingone::trials::CancelToken;
-use std::process::ExitCode;
 
 /// Why the program ends early.
 pub(crate) enum Failure {
@@ -38,26 +38,26 @@ impl From<EngineError> for Failure {
     }
 }
 
-pub(crate) fn exit_code(done: Result<ExitCode, Failure>) -> ExitCode {
+pub(crate) fn exit_code(done: Result<Exit, Failure>) -> Exit {
     match (done, output::stdout_error()) {
         (Ok(_), Some(error)) => fail(&format!("stdout: {error}"), 1),
         (done, _) => exit_code_of(done),
     }
 }
 
-fn exit_code_of(done: Result<ExitCode, Failure>) -> ExitCode {
+fn exit_code_of(done: Result<Exit, Failure>) -> Exit {
     match done {
         Ok(code) => code,
         Err(Failure::BadInput(text)) => fail(&text, 2),
         Err(Failure::Run(text)) => fail(&text, 1),
         Err(Failure::Stopped(text)) => {
             print_err!("{text}");
-            ExitCode::from(130)
+            Exit::from(130)
         }
     }
 }
 
-fn fail(text: &str, code: u8) -> ExitCode {
+fn fail(text: &str, code: u8) -> Exit {
     print_err!("error: {text}");
-    ExitCode::from(code)
+    Exit::from(code)
 }

@@ -1,5 +1,6 @@
 //! `becomingone info`.
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::recording::{attached_scene, metadata};
 use crate::requests::{self, Requests};
@@ -10,7 +11,6 @@ use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Arguments of `info`.
 #[derive(Args)]
@@ -23,7 +23,7 @@ pub(crate) struct InfoArgs {
 }
 
 impl InfoArgs {
-    pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         let file = self.file.as_path();
         let mut journal = Journal::open(file)?;
         let mut info = Info {
@@ -92,7 +92,7 @@ impl InfoArgs {
         } else {
             print_out!("{info}");
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::SUCCESS)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `becomingone inspect`.
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::load::ModelArgs;
 use becomingone::assets;
@@ -7,7 +8,6 @@ use becomingone::inspect::Inspection;
 use becomingone_model::load_robot;
 use clap::Args;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Arguments of `inspect`.
 #[derive(Args)]
@@ -22,7 +22,7 @@ pub(crate) struct Inspect {
 }
 
 impl Inspect {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
         let file = self.file.as_path();
         let built_in = file.to_str().and_then(assets::model_path);
         let path = built_in.filter(|_| !file.exists());
@@ -36,6 +36,6 @@ impl Inspect {
         } else {
             print_out!("{inspection}");
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::SUCCESS)
     }
 }

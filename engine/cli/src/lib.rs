@@ -19,6 +19,7 @@ mod calibrate;
 mod check;
 mod confine;
 mod doctor;
+mod exit;
 mod failure;
 mod files;
 #[cfg(feature = "api")]
@@ -64,6 +65,9 @@ use arguments::{Arguments, Verb};
 use becomingone::Plugins;
 use bevy_app::Plugin;
 use clap::Parser as _;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The program, with custom plugins.
@@ -106,13 +110,34 @@ impl Cli {
 
     /// Runs the program on the arguments of the process.
     pub fn main(self) -> ExitCode {
+        ExitCode::from(self.main_of(std::env::args_os(), None))
+    }
+
+    /// Runs the program on these arguments, the first of which is its name, and returns its exit status. `program` is
+    /// how the program itself is started, where the present process is another one: an interpreter that has it as a
+    /// library.
+    ///
+    /// Wrong arguments, `--help` and `--version` end the process.
+    pub fn main_of(
+        self,
+        arguments: impl IntoIterator<Item = OsString>,
+        program: Option<PathBuf>,
+    ) -> u8 {
+        output::set_program(program);
+        let exit = self.verb(arguments);
+        // An interpreter does not do it at its end.
+        drop(std::io::stdout().flush());
+        exit.0
+    }
+
+    fn verb(self, arguments: impl IntoIterator<Item = OsString>) -> exit::Exit {
         output::log_to_terminal();
         interrupt::ignore_file_limit();
         if let Err(failure) = limits::end_with_parent() {
             return failure::exit_code(Err(failure));
         }
         let plugins = &self.plugins;
-        let done = match Arguments::parse().verb {
+        let done = match Arguments::parse_from(arguments).verb {
             Verb::Run(run) => run.run(plugins),
             #[cfg(feature = "record")]
             Verb::Info(info) => info.run(plugins),

@@ -1,5 +1,6 @@
 //! `becomingone list`.
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::load::load;
 use becomingone::Plugins;
@@ -10,7 +11,6 @@ use becomingone::{EngineBuilder, assets, sources};
 use becomingone_components::link::Frame;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 /// Arguments of `list`.
 #[derive(Args)]
@@ -49,7 +49,7 @@ enum Listed {
 }
 
 impl List {
-    pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         match self.what {
             Listed::Scenes => files(assets::scenes()),
             Listed::Models => files(assets::models()),
@@ -74,7 +74,7 @@ impl List {
             Listed::Bluetooth => devices(plugins, "bluetooth", "no device advertises in range")?,
             Listed::Systems { scene } => systems(scene.as_deref(), plugins)?,
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::SUCCESS)
     }
 }
 

@@ -1,11 +1,12 @@
 //! `becomingone mcp`: the Model Context Protocol at standard input and output.
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::found::choose;
+use crate::output::program_path;
 use becomingone_api::{Api, Client, HubOptions, Serving, Tokens, serve_mcp};
 use clap::Args;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   becomingone mcp
@@ -33,7 +34,7 @@ pub(crate) struct Mcp {
 }
 
 impl Mcp {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
         let found = match self.scenes {
             Some(_) => None,
             None => choose(self.at.as_deref())?,
@@ -50,12 +51,12 @@ impl Mcp {
         let served = serve_mcp(client).map_err(Failure::Run);
         // Its runs close their recordings.
         drop(hub);
-        served.map(|()| ExitCode::SUCCESS)
+        served.map(|()| Exit::SUCCESS)
     }
 
     /// A server of runs, for this process alone.
     fn host(&self) -> Result<(Client, Serving), Failure> {
-        let program = std::env::current_exe();
+        let program = program_path();
         let options = HubOptions {
             program: program.map_err(|e| Failure::Run(format!("this program: {e}")))?,
             scenes: self.scenes.clone(),

@@ -1,12 +1,13 @@
 //! `becomingone new`: a crate with a driver, or a project with a robot, from the templates of this crate.
 
+use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::program_path;
 use becomingone::Plugins;
 use clap::{Args, Subcommand};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   becomingone new plugin my_lidar
@@ -89,7 +90,7 @@ const ROBOT: Template = Template {
 };
 
 impl New {
-    pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         let (template, named) = match self.what {
             What::Plugin(named) => (PLUGIN, named),
             What::Robot(named) => (ROBOT, named),
@@ -126,7 +127,7 @@ impl New {
             ),
             false => print_out!("  cargo run --release -- run scene.ron"),
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::SUCCESS)
     }
 }
 
@@ -309,7 +310,7 @@ fn engine(given: Option<&Path>) -> Result<PathBuf, String> {
     }
     // Where this program was built, if that folder is there still; or beside the program.
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    let program = std::env::current_exe().unwrap_or_default();
+    let program = program_path().unwrap_or_default();
     let mut folders = built.into_iter().chain(program.ancestors());
     let found = folders.find(|folder| is_engine(folder));
     found.map(Path::to_path_buf).ok_or_else(|| {

@@ -2,6 +2,7 @@
 
 use crate::terminal;
 use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// First write error of stdout.
@@ -67,9 +68,29 @@ pub(crate) fn stdout_error() -> Option<&'static std::io::Error> {
         .filter(|e| e.kind() != std::io::ErrorKind::BrokenPipe)
 }
 
+/// How this program is started, where the present process is another one.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+pub(crate) fn set_program(program: Option<PathBuf>) {
+    if let Some(program) = program {
+        PROGRAM.get_or_init(|| program);
+    }
+}
+
+/// File of this program.
+pub(crate) fn program_path() -> std::io::Result<PathBuf> {
+    match PROGRAM.get() {
+        Some(program) => Ok(program.clone()),
+        None => std::env::current_exe(),
+    }
+}
+
 /// Name of this program, for commands that the reader can paste.
 pub(crate) fn program() -> String {
-    let path = std::env::args_os().next().map(std::path::PathBuf::from);
+    let path = match PROGRAM.get() {
+        Some(program) => Some(program.clone()),
+        None => std::env::args_os().next().map(PathBuf::from),
+    };
     let name = path.as_deref().and_then(std::path::Path::file_stem);
     name.map_or_else(
         || "becomingone".to_owned(),

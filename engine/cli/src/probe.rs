@@ -6,6 +6,7 @@ mod scene_line;
 mod seen;
 mod watch;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::STDOUT_ERROR;
@@ -20,7 +21,6 @@ use becomingone_model::did_you_mean;
 use clap::Args;
 use output::Output;
 use seen::Seen;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use watch::Watch;
@@ -68,7 +68,7 @@ impl ProbeArgs {
         }
     }
 
-    pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         let kinds = plugins.kinds();
         let source = SourceAddress::read(&self.source, &kinds)
             .map_err(|e| Failure::BadInput(format!("{}: {e}", self.shown())))?;
@@ -127,7 +127,7 @@ impl ProbeArgs {
                 reason(&source, &seen, totals.bytes)
             )));
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::SUCCESS)
     }
 }
 

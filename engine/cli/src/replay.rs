@@ -6,6 +6,7 @@ mod player;
 mod playing;
 
 use self::player::{NextFrames, Player, Replayed};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{is_same_file, write_json};
 use crate::interrupt::Interrupt;
@@ -25,7 +26,6 @@ use clap::Args;
 #[cfg(feature = "api")]
 use playing::Playing;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   becomingone replay run.mcap --verify
@@ -64,7 +64,7 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         let interrupt = Interrupt::install()?;
         // Checked between two ticks.
         interrupt.on_first(|| {});
@@ -154,13 +154,13 @@ impl Replay {
         }
         written.transpose()?;
         if interrupt.is_set() {
-            return Ok(ExitCode::from(130));
+            return Ok(Exit::from(130));
         }
         let Player {
             journal, replayed, ..
         } = player;
         let done = self.report(&journal, replayed)?;
-        Ok(if shown { done } else { ExitCode::FAILURE })
+        Ok(if shown { done } else { Exit::FAILURE })
     }
 
     /// Refuses outputs that would overwrite the recording.
@@ -198,7 +198,7 @@ impl Replay {
         Ok(())
     }
 
-    fn report(&self, journal: &Journal, replayed: Replayed) -> Result<ExitCode, Failure> {
+    fn report(&self, journal: &Journal, replayed: Replayed) -> Result<Exit, Failure> {
         let file = self.file.display();
         let Replayed {
             ticks,
@@ -230,13 +230,13 @@ impl Replay {
             Some(mismatch) if self.verify => Err(Failure::Run(mismatch.to_string())),
             Some(mismatch) => {
                 print_err!("warning: {mismatch}");
-                Ok(ExitCode::SUCCESS)
+                Ok(Exit::SUCCESS)
             }
             None => {
                 if self.verify && !self.quiet {
                     print_out!("verified: {ticks} ticks, all hashes equal to the recording");
                 }
-                Ok(ExitCode::SUCCESS)
+                Ok(Exit::SUCCESS)
             }
         }
     }

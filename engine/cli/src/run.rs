@@ -2,6 +2,7 @@
 
 use crate::alarm_lines::AlarmLines;
 use crate::confine::ConfineArgs;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{keep_apart, writable, write_json};
 use crate::interrupt::Interrupt;
@@ -29,7 +30,6 @@ use clap::Args;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -179,7 +179,7 @@ impl Run {
         )
     }
 
-    pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         let by_keys = self.interactive || self.teleop.is_some();
         if by_keys && !std::io::stdin().is_terminal() {
             return Err(Failure::BadInput(
@@ -394,9 +394,9 @@ impl Run {
             print_err!("error: goals given up: {given_up}, reached: {reached}");
         }
         Ok(if interrupt.is_set() {
-            ExitCode::from(130)
+            Exit::from(130)
         } else {
-            ExitCode::from(u8::from(!recorded || !shown || given_up > 0))
+            Exit::from(u8::from(!recorded || !shown || given_up > 0))
         })
     }
 }

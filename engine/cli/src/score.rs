@@ -5,6 +5,7 @@ mod table;
 
 use self::cases::{Case, cases};
 use self::table::{DETECTORS, DetectorScore, Row, ScoreTable, median};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{keep_apart, write_json};
 use crate::healthy::{keep_initial_faults, repeat_goals};
@@ -26,7 +27,6 @@ use becomingone_systems::diagnosis::statistics::Detection;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -78,7 +78,7 @@ pub(crate) struct Score {
 }
 
 impl Score {
-    pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         let cancel = CancelToken::default();
         Interrupt::install()?.cancels(&cancel);
         if let Some(file) = &self.json {
@@ -140,7 +140,7 @@ impl Score {
         if let Some(file) = &self.json {
             write_json(&table, file)?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::SUCCESS)
     }
 
     /// Result of one fault; none where its runs were cancelled.

@@ -1,14 +1,15 @@
 //! Servers: of a run (`run --serve`), and of several (`serve`).
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::output::program_path;
 use crate::show::Viewer;
 use becomingone::CoherenceEngine;
 use becomingone_api::{Api, ApiError, HubOptions, Serving, Tokens};
 use clap::Args;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   becomingone serve
@@ -171,7 +172,7 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
         let interrupt = Interrupt::install()?;
         let serving = self.start()?;
         let (ended, is_ended) = std::sync::mpsc::channel();
@@ -188,11 +189,11 @@ impl Serve {
         limit("processor time", self.limit_cpu, "s");
         let _ = is_ended.recv();
         drop(serving);
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::SUCCESS)
     }
 
     fn start(&self) -> Result<Serving, Failure> {
-        let program = std::env::current_exe();
+        let program = program_path();
         let options = HubOptions {
             program: program.map_err(|e| Failure::Run(format!("this program: {e}")))?,
             scenes: self.scenes.clone(),

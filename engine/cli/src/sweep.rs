@@ -16,6 +16,7 @@ use self::parts::{Parts, read_plan};
 use self::progress::Progress;
 use self::ray::Ray;
 use self::table::{Merge, failed, read_part, write_part, write_rows};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::load::{Found, ModelArgs, find};
@@ -33,7 +34,6 @@ use becomingone_systems::output_file::Replacement;
 use clap::{Args, ValueEnum};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -147,7 +147,7 @@ pub(crate) struct Sweep {
 }
 
 impl Sweep {
-    pub(crate) fn run(self, plugins: &Plugins) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         let cancel = CancelToken::default();
         Interrupt::install()?.cancels(&cancel);
         if self.address.is_some() && self.on != On::Ray {
@@ -212,12 +212,7 @@ impl Sweep {
     }
 
     /// A sweep, or a shard of it.
-    fn whole(
-        &self,
-        out: &Path,
-        plugins: &Plugins,
-        cancel: &CancelToken,
-    ) -> Result<ExitCode, Failure> {
+    fn whole(&self, out: &Path, plugins: &Plugins, cancel: &CancelToken) -> Result<Exit, Failure> {
         let ray = match self.on {
             On::Ray => Some(Ray::find(self.address.as_deref())?),
             On::Threads => None,
@@ -292,7 +287,7 @@ impl Sweep {
         plan: &Plan,
         shard: Shard,
         cancel: &CancelToken,
-    ) -> Result<ExitCode, Failure> {
+    ) -> Result<Exit, Failure> {
         let missing = parts.missing(plan);
         if let (On::Ray, Some(chunk)) = (self.on, missing.first()) {
             let count = missing.len();
@@ -342,7 +337,7 @@ impl Sweep {
                 digest.failed
             );
         }
-        Ok(ExitCode::from(u8::from(digest.failed > 0)))
+        Ok(Exit::from(u8::from(digest.failed > 0)))
     }
 
     /// Refuses to go on with another sweep.
@@ -372,7 +367,7 @@ impl Sweep {
         file: &Path,
         plugins: &Plugins,
         cancel: &CancelToken,
-    ) -> Result<ExitCode, Failure> {
+    ) -> Result<Exit, Failure> {
         let plan = read_plan(file)?;
         let (Some(chunk), Some(to)) = (self.part, &self.to) else {
             if !self.list {
@@ -383,7 +378,7 @@ impl Sweep {
             let missing = Parts::beside(file).missing(&plan);
             let list = serde_json::json!({"chunks": plan.chunks, "missing": missing});
             print_out!("{list}");
-            return Ok(ExitCode::SUCCESS);
+            return Ok(Exit::SUCCESS);
         };
         if chunk >= plan.chunks {
             return Err(Failure::BadInput(format!(
@@ -407,7 +402,7 @@ impl Sweep {
         } else {
             write_part(to, &plan, &rows)?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::SUCCESS)
     }
 }
 

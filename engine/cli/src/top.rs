@@ -1,5 +1,6 @@
 //! `becomingone top`: a table of a run that serves, drawn anew again and again.
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::found::choose;
 use becomingone_api::{Client, Found};
@@ -7,7 +8,6 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use serde_json::Value;
 use std::io::{IsTerminal as _, Write as _};
-use std::process::ExitCode;
 use std::time::Duration;
 
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -32,7 +32,7 @@ pub(crate) struct Top {
 const EVERY: Duration = Duration::from_millis(500);
 
 impl Top {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
         let run = choose(self.at.as_deref())?.ok_or_else(|| Failure::BadInput(
             "found no run that serves; expected one, as by `becomingone run robot --real-time --serve`, or --at URL".to_owned(),
         ))?;
@@ -43,7 +43,7 @@ impl Top {
             let state = match client.get("/v1/run") {
                 Ok(state) => state,
                 // It ended between two tables.
-                Err(_) if before.is_some() => return Ok(ExitCode::SUCCESS),
+                Err(_) if before.is_some() => return Ok(Exit::SUCCESS),
                 Err(error) => return Err(Failure::Run(format!("{}: {error}", run.url))),
             };
             let text = |path: &str| {
@@ -66,7 +66,7 @@ impl Top {
             print_out!("{table}");
             let _ = std::io::stdout().flush();
             if self.once {
-                return Ok(ExitCode::SUCCESS);
+                return Ok(Exit::SUCCESS);
             }
             std::thread::sleep(EVERY);
         }

@@ -9,13 +9,13 @@ use super::learning::Learned;
 use super::progress::Progress;
 use super::scores::Scores;
 use super::ticks::Ticks;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use becomingone_kernel::{Detector, MIN_WARM_UP};
 use becomingone_replay::{Row, Table};
 use std::collections::VecDeque;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// Ends the analysis at Ctrl-C after the row that is read, and without its scores where no row comes.
@@ -41,7 +41,7 @@ impl Analyze {
         mut table: Table,
         learned: Learned,
         recording: Option<&Path>,
-    ) -> Result<ExitCode, Failure> {
+    ) -> Result<Exit, Failure> {
         let steps = self.step_s(&table);
         let (_, stamped) = steps;
         let channels = table.channels().len();
@@ -167,7 +167,7 @@ impl Analyze {
             )));
         }
         self.report_result(&table, &intervals, recording.as_deref());
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::SUCCESS)
     }
 
     /// Number of bins in the first rows.

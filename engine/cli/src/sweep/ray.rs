@@ -4,6 +4,7 @@
 
 use super::parts::Parts;
 use crate::failure::Failure;
+use crate::output::program_path;
 use becomingone::trials::CancelToken;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,7 +31,7 @@ impl<'a> Ray<'a> {
     pub(super) fn find(address: Option<&'a str>) -> Result<Self, Failure> {
         const LOOK: &str =
             "import importlib.util as u, sys; sys.exit(not u.find_spec('becomingone.ray'))";
-        let program = std::env::current_exe()
+        let program = program_path()
             .map_err(|e| Failure::Run(format!("--on ray: the path of this program: {e}")))?;
         let python = python(&program)?;
         let mut look = Command::new(&python);
