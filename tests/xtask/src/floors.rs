@@ -24,9 +24,11 @@ const FLOORS: &[&[&str]] = &[
     &["becomingone-model"],
     &["becomingone-scene"],
     &["becomingone"],
-    &["becomingone-api", "becomingone-python"],
+    &["becomingone-api"],
     &["becomingone-assistant"],
     &["becomingone-cli"],
+    // The program comes with it.
+    &["becomingone-python"],
     &["becomingone-tests", "xtask"],
 ];
 const PLUGINS: &str = "plugins/*";

@@ -10,6 +10,7 @@ mod detection;
 mod floors;
 mod modules;
 mod peers;
+mod python;
 mod soak;
 mod source;
 mod surprise;
@@ -25,6 +26,7 @@ const HELP: &str = "\
 cargo xtask test      what CI runs: words, floors, format, lints, docs, build, all tests
 cargo xtask words     spelling, and words that this project does not use
 cargo xtask floors    imports that go up, and all circles of imports
+cargo xtask python    the wheel of the Python package and its tests alone
 cargo xtask peers     install what the tests compare against, most of it in target/peers
 cargo xtask soak      each feature alone, packages, random inputs, an hour of serial streams, a hundred kills,
                       OpenClaw (650 MB) with our server, every robot description of 16 wheels against MuJoCo and for
@@ -51,6 +53,11 @@ fn main() -> ExitCode {
         ["words"] => peers::typos(install).and_then(|typos| words::check(typos.as_deref())),
         ["floors"] => floors::show(),
         ["peers"] => peers(install).map(drop),
+        ["python"] => peers(install).and_then(|peers| {
+            let mut counted = Counted::default();
+            python::test(install, &peers, &mut counted)?;
+            counted.end()
+        }),
         ["soak"] => soak::soak(install).and_then(|()| surprise::surprise()),
         ["sweep", binary, ref folders @ ..] => peers(install).and_then(|peers| {
             let python = env::var_os("BECOMINGONE_PYTHON").map(PathBuf::from);
@@ -104,15 +111,20 @@ fn run(command: &mut Command) -> Result<(), String> {
 
 fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Of this package, from the cargo that runs it: `ring` is built again where they change, and all above it.
+    without_package(&mut command);
+    command.args(args);
+    command
+}
+
+/// Takes the variables of this package, from the cargo that runs it, from a command that builds others: `ring` is built
+/// again where they change, and all above it.
+fn without_package(command: &mut Command) {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
             command.env_remove(&name);
         }
     }
-    command.args(args);
-    command
 }
 
 fn test(install: Install) -> Result<(), String> {
@@ -198,15 +210,9 @@ fn test(install: Install) -> Result<(), String> {
         count(&mut tests, &mut counted)?;
         run(device(feature, &["clippy", "--all-targets"]).args(["--", "-D", "warnings"]))?;
     }
-    println!(
-        "{} passed, {} failed, {} skipped",
-        counted.passed, counted.failed, counted.skipped
-    );
-    if counted.broken.is_empty() {
-        Ok(())
-    } else {
-        Err(counted.broken.join("\n"))
-    }
+    // The last: maturin compiles `pyo3` for its interpreter.
+    python::test(install, &peers, &mut counted)?;
+    counted.end()
 }
 
 /// A feature by which programs outside have crates of numbers with the features that they have in this workspace:
@@ -288,6 +294,21 @@ struct Counted {
     skipped: u64,
     /// The commands that failed.
     broken: Vec<String>,
+}
+
+impl Counted {
+    /// Prints the sum, and returns what failed.
+    fn end(self) -> Result<(), String> {
+        println!(
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        );
+        if self.broken.is_empty() {
+            Ok(())
+        } else {
+            Err(self.broken.join("\n"))
+        }
+    }
 }
 
 /// Runs tests and repeats what they print. A workspace has many runners, and the last of them may have nothing to

@@ -35,7 +35,7 @@ pub(crate) enum Install {
 
 impl Install {
     /// Prints what is missing, and returns whether to go on.
-    fn may(self, what: &str, from: &str) -> bool {
+    pub(crate) fn may(self, what: &str, from: &str) -> bool {
         match self {
             Self::Yes => println!("installs {what}: {from}"),
             Self::No => println!("not installed (--no-install): {what}: {from}"),
