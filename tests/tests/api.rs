@@ -401,11 +401,14 @@ fn a_recording_is_played_to_any_time_of_its_runs_with_the_same_bits() {
     tell("pause", "");
     let place = |to_s: f64| {
         tell("seek", &json!({"to_s": to_s}).to_string());
-        until(LIMIT, "the place", || {
-            let at_s = played.get("/v1/run")["playback"]["at_s"].as_f64();
-            (at_s.unwrap() - to_s).abs() < 0.0015
+        let mut now = Value::Null;
+        until(LIMIT, "the place, at rest", || {
+            let before = std::mem::replace(&mut now, played.get("/v1/run"));
+            let at_s = now["playback"]["at_s"].as_f64();
+            let is_there = (at_s.unwrap() - to_s).abs() < 0.0015;
+            std::thread::sleep(Duration::from_millis(20));
+            is_there && before["state_hash"] == now["state_hash"]
         });
-        let now = played.get("/v1/run");
         let hash = now["state_hash"].as_str().unwrap().to_owned();
         (hash, now["time_s"].as_f64().unwrap())
     };

@@ -68,6 +68,7 @@ fn row(text: &str, head: &str, name: &str) -> Vec<String> {
 #[test]
 fn every_example_has_a_test() {
     let tested = [
+        "batch",
         "built_scene",
         "hardware_in_the_loop",
         "hello",
@@ -75,6 +76,13 @@ fn every_example_has_a_test() {
         "my_controller",
     ];
     assert_eq!(sources(), tested.map(str::to_owned).into());
+}
+
+#[test]
+fn worlds_of_a_batch_have_the_bits_that_each_has_alone() {
+    let text = example("batch").stdout;
+    assert!(text.contains("alone: true"), "{text}");
+    assert!(text.contains("64 worlds, 2 threads"), "{text}");
 }
 
 #[cfg(unix)]
