@@ -35,6 +35,18 @@ pub struct World {
     pub engine: CoherenceEngine,
 }
 
+/// How often a channel is looked at before its thread sleeps: some 50 µs, in which a program that steps tick by tick
+/// comes back. To wake a thread takes longer than a tick.
+const LOOKS: u32 = 2000;
+
+/// Looks for a message without sleeping.
+fn soon<T>(channel: &Receiver<T>) -> Option<T> {
+    (0..LOOKS).find_map(|_| {
+        std::hint::spin_loop();
+        channel.try_recv().ok()
+    })
+}
+
 /// Work on the worlds of a thread.
 type Work = Box<dyn FnOnce(&mut [World]) + Send>;
 
@@ -62,7 +74,7 @@ impl Worker {
             };
             drop(made.send(Ok(())));
             drop(made);
-            while let Ok(job) = jobs.recv() {
+            while let Some(job) = soon(&jobs).or_else(|| jobs.recv().ok()) {
                 // A panic has left its worlds between two states.
                 if catch_unwind(AssertUnwindSafe(|| job(&mut worlds))).is_err() {
                     return;
@@ -128,6 +140,9 @@ impl<R> Pending<R> {
     ///
     /// [`SimulationError::Ended`] if the work has panicked, or its result was taken.
     pub fn wait(&self, at_most: Duration) -> Result<Option<R>, SimulationError> {
+        if let Some(done) = soon(&self.0) {
+            return Ok(Some(done));
+        }
         match self.0.recv_timeout(at_most) {
             Ok(done) => Ok(Some(done)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
@@ -141,7 +156,8 @@ impl<R> Pending<R> {
     ///
     /// As [`wait`](Self::wait).
     pub fn done(self) -> Result<R, SimulationError> {
-        self.0.recv().map_err(|_| SimulationError::Ended)
+        let done = soon(&self.0).map_or_else(|| self.0.recv(), Ok);
+        done.map_err(|_| SimulationError::Ended)
     }
 }
 

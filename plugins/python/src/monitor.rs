@@ -34,7 +34,7 @@ struct Verdicts {
 }
 
 /// Rows between two looks at signals.
-const LOOK: usize = 1 << 14;
+const LOOK: usize = 1 << 12;
 
 fn push<const N: usize>(
     monitor: &mut kernel::Monitor<N>,

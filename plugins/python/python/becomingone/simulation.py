@@ -220,7 +220,7 @@ class Simulation:
         """Lets a function decide what an agent does, in place of its controller.
 
         It is called between ticks on the thread that steps, at each multiple of the period of ``rate_hz`` in simulated
-        time, and enters as a request: the governor limits it. A call costs some 20 microseconds beside the function's own
+        time, and enters as a request: the governor limits it. A call costs some 10 microseconds beside the function's own
         time (``plugins/python/tests/bench.py``).
 
         Args:
