@@ -7,7 +7,7 @@
 //!   [`contact_mask`]: which shapes touch.
 //! - [`geodesy`]: WGS84 positions, and the tangent plane of a scene.
 //! - [`time`]: simulated time, rates, due times.
-//! - [`seed`]: one random generator per entity.
+//! - [`seed`]: one random generator per entity; [`randomise`]: what each seed draws anew.
 //! - [`sensor`]: measurements, readings, truth, noise.
 //! - [`fault`]: faults of sensors and drives.
 //! - [`actuator`] and [`drive`]: commands, wheels, odometry.

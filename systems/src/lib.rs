@@ -1,7 +1,7 @@
 //! Systems of a tick of BecomingONE, in order.
 //!
 //! - [`tick`]: the schedule and its sets.
-//! - [`spawn`]: spawns the entities of a loaded scene, at each reset.
+//! - [`spawn`]: spawns the entities of a loaded scene, at each reset; `randomise`: what its seed draws before.
 //! - [`index`]: entities by their names.
 //! - [`links`]: external input, and commands to hardware.
 //! - [`kinds`]: registration of the kinds that scenes can name.

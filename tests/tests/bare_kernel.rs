@@ -168,3 +168,12 @@ fn kernel_output_is_the_same_at_a_microsecond_and_a_day() {
         }
     }
 }
+
+#[test]
+fn the_kernel_of_python_is_this_one() {
+    let mut engine = CoherenceEngine::new();
+    engine.set_pace(becomingone::Pace::Fast);
+    let ran = engine.run_for(std::time::Duration::from_millis(300));
+    // That of `becomingone.sdk.CoherenceEngine().run(duration=0.3)`, in plugins/python/tests/test_sdk.py.
+    assert_eq!(ran.unwrap().state_hash, "5b1aa75165b23f6b");
+}

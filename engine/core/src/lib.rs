@@ -18,6 +18,8 @@
 //! ```
 //!
 //! - [`CoherenceEngine`]: the facade; [`Summary`]: the result of a run.
+//! - [`Simulation`], [`BatchSimulation`]: an engine on a thread of its own, many on all processors; [`Observer`]: its
+//!   numbers by name; [`sweep`]: many runs by one plan.
 //! - [`inputs`]: sensors and drives outside, by name, without a scene file.
 //! - [`scene`]: loads and checks scenes.
 //! - [`components`], [`systems`], [`kernel`]: the layers below, for custom plugins.
@@ -82,7 +84,7 @@ pub use observer::{Observed, Observer};
 pub use pace::Pace;
 pub use plugins::Plugins;
 pub use scene_builder::{Agent, Scene, SceneBuilder};
-pub use simulation::{BatchSimulation, Pending, Simulation, SimulationError, World};
+pub use simulation::{BatchSimulation, BatchWorld, Pending, Simulation, SimulationError};
 pub use summary::{
     AgentSummary, AlarmSummary, BlendSummary, FilterSummary, FleetSummary, GovernorSummary,
     KernelSummary, LinkSummary, MemorySummary, SensorSummary, Summary, TrackSummary,

@@ -30,7 +30,8 @@ pub struct Observed {
     pub first: usize,
 }
 
-/// Numbers of an engine by name, in one row. What has no value is `NaN`.
+/// Numbers of an engine by name, in one row. What has no value is `NaN`. Where a sensor has the name of a state, it is the
+/// sensor.
 ///
 /// | name | numbers |
 /// |---|---|
@@ -493,6 +494,9 @@ fn unknown(world: &World, name: &str) -> NameError {
             all.extend(known(entity_name, *entity));
         }
     }
+    // A sensor may have the name of a state.
+    all.sort();
+    all.dedup();
     NameError::Unknown {
         what: "sensor or state",
         name: name.to_owned(),

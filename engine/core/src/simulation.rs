@@ -28,15 +28,15 @@ pub enum SimulationError {
 }
 
 /// A world of a share of a thread: its index, and its engine.
-pub struct World {
+pub struct BatchWorld {
     /// Index in the batch.
     pub index: usize,
     /// Its engine.
     pub engine: CoherenceEngine,
 }
 
-/// How often a channel is looked at before its thread sleeps: some 50 µs, in which a program that steps tick by tick
-/// comes back. To wake a thread takes longer than a tick.
+/// How often a channel is looked at before its thread sleeps, some 35 µs in all: a program that steps tick by tick comes
+/// back within it. To wake a thread takes longer than a tick.
 const LOOKS: u32 = 2000;
 
 /// Looks for a message without sleeping.
@@ -48,7 +48,7 @@ fn soon<T>(channel: &Receiver<T>) -> Option<T> {
 }
 
 /// Work on the worlds of a thread.
-type Work = Box<dyn FnOnce(&mut [World]) + Send>;
+type Work = Box<dyn FnOnce(&mut [BatchWorld]) + Send>;
 
 /// A thread with its worlds. They are made, stepped and dropped on it.
 struct Worker {
@@ -59,7 +59,7 @@ struct Worker {
 
 impl Worker {
     fn start(
-        make: impl FnOnce() -> Result<Vec<World>, SimulationError> + Send + 'static,
+        make: impl FnOnce() -> Result<Vec<BatchWorld>, SimulationError> + Send + 'static,
     ) -> Result<(Self, Pending<Result<(), SimulationError>>), SimulationError> {
         let (work, jobs) = channel::<Work>();
         let (made, pending) = channel();
@@ -94,7 +94,7 @@ impl Worker {
 
     fn begin<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut [World]) -> R + Send + 'static,
+        work: impl FnOnce(&mut [BatchWorld]) -> R + Send + 'static,
     ) -> Pending<R> {
         let (done, pending) = channel();
         if let Some(jobs) = &self.work {
@@ -193,7 +193,7 @@ impl Simulation {
             let engine = make().and_then(|mut engine| engine.start().map(|()| engine));
             let fail = |cause| SimulationError::Engine { world: None, cause };
             let engine = engine.map_err(fail)?;
-            Ok(vec![World { index: 0, engine }])
+            Ok(vec![BatchWorld { index: 0, engine }])
         };
         let (worker, made) = Worker::start(started)?;
         made.done()??;
@@ -267,7 +267,7 @@ impl BatchSimulation {
                 let started = |index| {
                     let engine = make(index).and_then(|mut engine| engine.start().map(|()| engine));
                     engine
-                        .map(|engine| World { index, engine })
+                        .map(|engine| BatchWorld { index, engine })
                         .map_err(|cause| SimulationError::Engine {
                             world: Some(index),
                             cause,
@@ -305,7 +305,7 @@ impl BatchSimulation {
     /// Begins work on each thread's worlds: one result a thread, in the order of the worlds.
     pub fn begin<R: Send + 'static>(
         &self,
-        work: impl Fn(&mut [World]) -> R + Send + Sync + 'static,
+        work: impl Fn(&mut [BatchWorld]) -> R + Send + Sync + 'static,
     ) -> Vec<Pending<R>> {
         let work = Arc::new(work);
         let begin = |worker: &Worker| {

@@ -6,8 +6,8 @@ use crate::request::Action;
 use crate::scene::Scene;
 use crate::waiting::{Cancel, wait_all};
 use becomingone::{
-    BatchSimulation, CoherenceEngine, EngineBuilder, EngineError, NameError, Observer, Plugins,
-    World,
+    BatchSimulation, BatchWorld, CoherenceEngine, EngineBuilder, EngineError, NameError, Observer,
+    Plugins,
 };
 use numpy::{
     PyArray2, PyArray3, PyArrayMethods as _, PyReadonlyArray2, PyUntypedArrayMethods as _,
@@ -48,7 +48,7 @@ struct Rows {
 
 /// Works on each world of a thread, then looks at it.
 fn each(
-    worlds: &mut [World],
+    worlds: &mut [BatchWorld],
     observer: &Observer,
     mut work: impl FnMut(usize, &mut CoherenceEngine) -> Result<(), Failure>,
 ) -> Rows {
@@ -58,7 +58,7 @@ fn each(
         done: Vec::with_capacity(worlds.len()),
         failed: None,
     };
-    for (k, World { index, engine }) in worlds.iter_mut().enumerate() {
+    for (k, BatchWorld { index, engine }) in worlds.iter_mut().enumerate() {
         if let Err(failure) = work(*index, engine) {
             rows.failed.get_or_insert((*index, failure));
         }

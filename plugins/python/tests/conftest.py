@@ -12,23 +12,11 @@ from typing import Any
 import pytest
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--slow", action="store_true", help="also what takes more than ten seconds")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--slow") and "BECOMINGONE_SEQUENCES" not in os.environ:
-        skip = pytest.mark.skip(reason="slow: needs --slow")
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(skip)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
     config.addinivalue_line("markers", "soak: takes up to twenty minutes")
     if not config.option.markexpr:
-        config.option.markexpr = "not soak"
+        config.option.markexpr = "not slow and not soak"
 
 
 def load() -> float:

@@ -654,7 +654,7 @@ def test_the_example_of_a_task_runs() -> None:
     assert out.stdout.strip() == "16 of 16 are parked"
 
 
-# Learning: `pytest -m slow`, `pytest -m soak`
+# Learning: `pytest -m soak`
 
 
 def _ppo() -> Any:
@@ -670,15 +670,6 @@ def _curve(name: str) -> Path | None:
     """Where a learning curve is kept, as ``BECOMINGONE_CURVES`` wishes."""
     folder = os.environ.get("BECOMINGONE_CURVES")
     return Path(folder) / f"{name}.csv" if folder else None
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_ppo_learns_to_reach() -> None:
-    ppo, began = _ppo(), time.monotonic()
-    policy = ppo.train(REACH, seed=1, steps=45_056, quiet=True)
-    assert sum(success for _, success in ppo.evaluate(REACH, policy)) == 20
-    print(f"{time.monotonic() - began:.1f} s at a load of {os.getloadavg()[0]:.1f}")
 
 
 @pytest.mark.soak

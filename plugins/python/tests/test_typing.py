@@ -77,7 +77,6 @@ def test_all_that_users_see_has_types() -> None:
     assert "Symbols exported" in done.stdout and not ours, done.stdout
 
 
-@pytest.mark.slow
 def test_the_stubs_are_those_of_the_native_part() -> None:
     pytest.importorskip("mypy")
     done = tool("mypy.stubtest", "becomingone._native", "--ignore-disjoint-bases")

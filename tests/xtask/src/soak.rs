@@ -25,12 +25,14 @@ use std::sync::Mutex;
 
 /// Runs everything.
 pub(crate) fn soak(install: Install) -> Result<(), String> {
+    let found = peers(install)?;
+    crate::python::soak(install, &found)?;
     let Peers {
         robots: Some(robots),
         python: Some(python),
         node_modules,
         ..
-    } = peers(install)?
+    } = found
     else {
         return Err("the sweep needs robot descriptions and a Python with mujoco".to_owned());
     };

@@ -11,6 +11,7 @@
 //! | layer | crate, folder | contents | never contains |
 //! |---|---|---|---|
 //! | 6 | `becomingone-cli`, `engine/cli/`; `becomingone-api`, `plugins/api/` | the program: verbs, progress, tables; its server: REST, WebSocket, gRPC, MCP, a page, several runs | anything that a library user needs |
+//! | 7 | `becomingone-python`, `plugins/python/` | the Python package, with the program in it | what Rust alone can say: it is in `python/becomingone/` |
 //! | 5 | [`becomingone`](crate), `engine/core/` | the facade, builders, access by name, this guide | a terminal |
 //! | 4 | [`becomingone-scene`](crate::scene), `engine/scene/` | RON and YAML to a checked, loaded scene | anything that runs in a tick |
 //! | 4 | `becomingone-rerun`, `-record`, `-replay`, `-audio`, `-bluetooth`, `-bridge`, `-camera`, `-mqtt`, `-picture`, `-serial`, `-udp`, `plugins/` | viewer, pictures, journal, recordings, drivers: one crate each | what another plugin needs |

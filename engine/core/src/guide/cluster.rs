@@ -94,7 +94,8 @@
 //!           persistentVolumeClaim: {claimName: results}    # ReadWriteMany
 //! ```
 //!
-//! The image is any one with the program in it: `FROM python:3.12-slim` and `RUN pip install becomingone`. A pod with failed runs
+//! The image is any one with the program in it: `FROM python:3.12-slim`, `COPY becomingone-*.whl /` and `RUN pip install /*.whl`; the package is
+//! not on the index of Python packages, `maturin build --release` in `plugins/python` makes the wheel. A pod with failed runs
 //! ends with exit status 1 and is tried again up to `backoffLimitPerIndex` times; that costs a few seconds, as nothing is missing
 //! then. AWS Batch's array jobs have `AWS_BATCH_JOB_ARRAY_INDEX`, which counts from 0 too.
 //!
@@ -118,7 +119,7 @@
 //!
 //! **The program on the nodes.** One of:
 //!
-//! - an image with `pip install becomingone`, the same version as the driver's: best, as nothing is sent;
+//! - an image with the wheel in it, the same version as the driver's: best, as nothing is sent;
 //! - `b1.Ray(.., ship=True)`: the package of the driver is sent once to each node, without pip. It needs the same system and numpy
 //!   there, which Ray's images have;
 //! - `b1.Ray(.., runtime_env={"py_modules": ["becomingone-0.1.0-cp311-abi3-manylinux_2_28_x86_64.whl"]})`: pip installs the wheel
@@ -191,7 +192,7 @@
 //!                   limits: {cpu: "8", memory: 4Gi}
 //! ```
 //!
-//! The image: `FROM rayproject/ray:2.60.0-py312` and `RUN pip install becomingone`.
+//! The image: `FROM rayproject/ray:2.60.0-py312`, with the wheel as above.
 //!
 //! **Recordings** (`--record FOLDER`) are written on the machine where the run is run: with Ray or Kubernetes, give a folder that
 //! all nodes share.

@@ -34,7 +34,7 @@ POLL_S = 0.5
 class Ray:
     """A cluster of Ray, for :func:`becomingone.sweep`.
 
-    The workers need the program: this package in their Python (an image, or ``runtime_env={"pip": ["becomingone"]}``), or
+    The workers need the program: this package in their Python (an image with its wheel), or
     ``ship=True``. On one machine they have it. Token authentication is as the environment says (``RAY_AUTH_MODE``,
     ``RAY_AUTH_TOKEN``), which must be the same as that of the nodes.
 
@@ -271,7 +271,7 @@ def do_chunk(plan: bytes, chunk: int, programs: Sequence[str]) -> bytes:
     command: list[str] | None = None
     for program in programs:
         if not program and importlib.util.find_spec("becomingone") is not None:
-            command = [sys.executable, "-m", "becomingone"]
+            command = [sys.executable, "-P", "-m", "becomingone"]
         elif program and os.access(program, os.X_OK):
             command = [program]
         if command is not None:

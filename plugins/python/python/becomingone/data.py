@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -56,9 +57,7 @@ class Table:
 
     def to_pandas(self) -> Any:
         """As ``pandas.DataFrame``."""
-        frame = _library("pandas").DataFrame
-        # Before pandas 3 there is no such method.
-        return frame.from_arrow(self) if hasattr(frame, "from_arrow") else self.to_arrow().to_pandas()
+        return to_pandas(self)
 
     def to_arrow(self) -> Any:
         """As ``pyarrow.Table``."""
@@ -70,12 +69,20 @@ class Table:
 
 
 def _library(name: str) -> Any:
-    import importlib
-
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise Unavailable(f"found no {name}; expected it: pip install {name}") from error
+        package = name.partition(".")[0]
+        raise Unavailable(f"found no {package}; expected it: pip install {package}") from error
+
+
+def to_pandas(table: ArrowStream) -> Any:
+    """An Arrow stream as ``pandas.DataFrame``."""
+    frame = _library("pandas").DataFrame
+    if hasattr(frame, "from_arrow"):
+        return frame.from_arrow(table)
+    # Before pandas 3.
+    return _library("pyarrow").table(table).to_pandas()
 
 
 class Recording:

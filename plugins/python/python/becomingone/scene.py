@@ -46,7 +46,7 @@ class Scene:
         self._mapping: Mapping[str, Value] | None = None
         merged = [os.fspath(file) for file in profiles]
         if isinstance(what, Mapping):
-            # A scene of nothing, and all of it as one overlay: JSON is YAML.
+            # A scene of nothing, and all of it as one overlay.
             texts = {"scene.ron": "()", "scene.yaml": _yaml(_plain({"version": 1, **what}))}
             self._mapping = what
             what = "scene.ron"

@@ -14,9 +14,9 @@ from typing import IO, Any, Literal
 
 from . import _program, _ray
 from ._ray import Ray
-from .data import ArrowStream
+from .data import ArrowStream, _library, to_pandas
 from .errors import RunError, SweepError, Unavailable
-from .scene import Path, Scene, Value, _ron, _scene, _plain, _yaml
+from .scene import Path, Scene, Value, _plain, _ron, _scene, _yaml
 
 
 class Sweep:
@@ -58,7 +58,7 @@ class Sweep:
         return found
 
     def __len__(self) -> int:
-        name, library = self._library()
+        name, library = self._reader()
         if name == "pyarrow":
             return int(library.read_metadata(self.file).num_rows)
         return int(library.scan_parquet(self.file).select(library.len()).collect().item())
@@ -66,7 +66,7 @@ class Sweep:
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        name, library = self._library()
+        name, library = self._reader()
         schema = library.read_schema(self.file) if name == "pyarrow" else library.read_parquet_schema(self.file)
         return list(schema.names if name == "pyarrow" else schema)
 
@@ -75,11 +75,11 @@ class Sweep:
         yield from self._batches(rows, None)
 
     def _batches(self, rows: int, columns: list[str] | None) -> Iterator[Any]:
-        name, library = self._library()
+        name, library = self._reader()
         if name == "pyarrow":
             with library.ParquetFile(self.file) as file:
                 # A record batch speaks Arrow as an array: as a table, other libraries see its columns.
-                table = _import("pyarrow").Table
+                table = _library("pyarrow").Table
                 for batch in file.iter_batches(batch_size=rows, columns=columns):
                     yield table.from_batches([batch])
             return
@@ -89,48 +89,38 @@ class Sweep:
         for first in range(0, len(self), rows):
             yield scanned.slice(first, rows).collect()
 
-    def _library(self) -> tuple[str, Any]:
+    def _reader(self) -> tuple[str, Any]:
         """What reads Parquet here."""
         if not self.done:
             raise RunError(f"found no {self.file}; expected all parts to be done: those of other shards are missing")
         for name, module in [("pyarrow", "pyarrow.parquet"), ("polars", "polars")]:
             try:
-                return name, _import(module)
+                return name, _library(module)
             except Unavailable:
                 continue
         raise Unavailable("found neither pyarrow nor polars; expected one: pip install pyarrow")
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The table as an Arrow stream."""
-        name, library = self._library()
+        name, library = self._reader()
         table = library.read_table(self.file) if name == "pyarrow" else library.read_parquet(self.file)
         return table.__arrow_c_stream__(requested_schema)
 
     def to_polars(self) -> Any:
         """As ``polars.DataFrame``."""
-        self._library()
-        return _import("polars").read_parquet(self.file)
+        self._reader()
+        return _library("polars").read_parquet(self.file)
 
     def to_pandas(self) -> Any:
         """As ``pandas.DataFrame``."""
-        return _import("pandas").DataFrame.from_arrow(self)
+        return to_pandas(self)
 
     def to_arrow(self) -> Any:
         """As ``pyarrow.Table``."""
-        return _import("pyarrow").table(self)
+        return _library("pyarrow").table(self)
 
     def __repr__(self) -> str:
         return f"Sweep({self.file!r})"
-
-
-def _import(name: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise Unavailable(f"found no {package}; expected it: pip install {package}") from error
 
 
 What = Scene | Path | Mapping[str, Value]
@@ -274,7 +264,7 @@ def _scenes(scenes: Sequence[Scene], folder: str) -> tuple[list[str], list[str],
     os.makedirs(folder, exist_ok=True)
     for name, text in texts.items():
         if name.endswith(".yaml"):
-            text = _yaml(_plain(_absolute({"version": 1, **(scenes[0]._mapping or {})})))
+            text = _yaml(_absolute(_plain({"version": 1, **(scenes[0]._mapping or {})})))
         with open(os.path.join(folder, name), "w", encoding="utf-8") as out:
             out.write(text)
     return [first["what"]], overlays, folder
