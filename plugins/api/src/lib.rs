@@ -53,6 +53,7 @@ pub use client::Client;
 pub use hub::HubOptions;
 pub use lease::{Granted, Shown, Wanted};
 pub use ledger::{Acknowledged, acknowledged, requests_file};
+pub use mcp::{ToolAnswer, Tools};
 pub use names::{grpc_api, mcp_server, rest_api, websocket_api};
 pub use place::{Found, PARENT_VARIABLE, RUN_VARIABLE, folder, found};
 pub use playback::Playback;

@@ -281,8 +281,12 @@ impl Call<'_> {
     }
 
     async fn status(&self) -> Result<Answer, Problem> {
-        let state = self.get("run").await?;
+        let mut state = self.get("run").await?;
         let agents = self.get("agents").await?;
+        // Every figure is of the one tick.
+        for of_tick in ["tick", "time_s"] {
+            state[of_tick] = agents[of_tick].clone();
+        }
         let mut text = text::run(&state);
         for agent in agents["agents"].as_array().into_iter().flatten() {
             text.push('\n');

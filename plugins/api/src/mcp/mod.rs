@@ -2,15 +2,18 @@
 //! role of its token; over standard input and output (`becomingone mcp`) that of the token that the program was given.
 //!
 //! - `tools`: what there is to call, and its arguments. `calls`: what a tool asks, and how its answer is written.
-//! - `session`: what the calls of a client have in common. `approval`: what a person decides. `resources`: scenes, guide, recordings. `prompts`.
+//! - `here`: the tools from within this process. `session`: what the calls of a client have in common. `approval`: what a person decides. `resources`: scenes, guide, recordings. `prompts`.
 
 mod approval;
 mod calls;
+mod here;
 mod prompts;
 mod resources;
 mod session;
 mod text;
 mod tools;
+
+pub use here::{ToolAnswer, Tools};
 
 use crate::ask::Ask;
 use crate::idempotency;
