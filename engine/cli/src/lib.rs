@@ -15,6 +15,8 @@ mod alarm_lines;
 #[cfg(feature = "replay")]
 mod analyze;
 mod arguments;
+#[cfg(feature = "assistant")]
+mod assistant;
 mod calibrate;
 mod check;
 mod confine;
@@ -137,6 +139,11 @@ impl Cli {
             return failure::exit_code(Err(failure));
         }
         let plugins = &self.plugins;
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        #[cfg(feature = "assistant")]
+        if let Some(talked) = assistant::of(&arguments) {
+            return failure::exit_code(talked);
+        }
         let done = match Arguments::parse_from(arguments).verb {
             Verb::Run(run) => run.run(plugins),
             #[cfg(feature = "record")]

@@ -85,7 +85,7 @@ impl Replay {
             ));
         }
         #[cfg(feature = "api")]
-        let api = self.serve.listen()?;
+        let api = self.serve.listen(false)?;
         #[cfg(feature = "api")]
         let is_paced = self.real_time || self.serve.is_on();
         #[cfg(not(feature = "api"))]

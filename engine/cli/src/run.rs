@@ -1,6 +1,8 @@
 //! `becomingone run`.
 
 use crate::alarm_lines::AlarmLines;
+#[cfg(feature = "assistant")]
+use crate::assistant::AssistantArgs;
 use crate::confine::ConfineArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -19,6 +21,7 @@ use crate::record::{Origin, Recording};
 #[cfg(feature = "api")]
 use crate::serve::{ServeArgs, print_address};
 use crate::show::{self, Rerun, Viewer};
+use crate::terminal;
 use becomingone::Plugins;
 use becomingone::scene::Overlays;
 use becomingone::{EngineBuilder, Pace, assets, real_time};
@@ -41,6 +44,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
   becomingone run path/to/robot.urdf --duration 10s --summary run.json
   becomingone run robot --teleop --rerun serve
   becomingone run robot --record run.mcap
+  becomingone run robot --assistant
+  becomingone run assistant --help
 
 Exit status: 0 done, 1 the run failed, a goal was given up or a file is incomplete, 2 bad input, 130 Ctrl-C.";
 
@@ -101,6 +106,9 @@ pub(crate) struct Run {
     #[cfg(feature = "api")]
     #[command(flatten)]
     serve: ServeArgs,
+    #[cfg(feature = "assistant")]
+    #[command(flatten)]
+    assistant: AssistantArgs,
     /// Restore the event memories of earlier runs from this file, if it exists, and replace it at the end.
     #[arg(long, value_name = "FILE")]
     memory: Option<PathBuf>,
@@ -233,8 +241,12 @@ impl Run {
             .map_err(|e| Failure::Run(e.to_string()))?;
         let name = loaded.scene.name.clone();
         // Before any file is replaced: the port may be taken.
+        #[cfg(feature = "assistant")]
+        let is_talk = self.assistant.is_on();
+        #[cfg(not(feature = "assistant"))]
+        let is_talk = false;
         #[cfg(feature = "api")]
-        let api = self.serve.listen()?;
+        let api = self.serve.listen(is_talk)?;
         let teleop_agent = self
             .teleop
             .as_ref()
@@ -261,7 +273,7 @@ impl Run {
         let mut engine = EngineBuilder::with(plugins.clone()).loaded(loaded);
         if let Some(duration) = self.duration {
             engine.set_duration(duration);
-        } else if teleop_agent.is_some() {
+        } else if teleop_agent.is_some() || is_talk {
             // The operator ends the run, goals do not.
             engine.set_duration(Duration::MAX);
         }
@@ -273,7 +285,8 @@ impl Run {
         let is_served = self.serve.is_on();
         #[cfg(not(feature = "api"))]
         let is_served = false;
-        let paced = by_keys || has_drivers || is_published || is_served || self.rt.is_some();
+        let paced =
+            by_keys || has_drivers || is_published || is_served || is_talk || self.rt.is_some();
         let pace = self
             .pace
             .pace(if paced { Pace::RealTime } else { Pace::Fast });
@@ -327,6 +340,8 @@ impl Run {
         #[cfg(feature = "api")]
         if let Some(serving) = &serving {
             print_address(serving);
+            #[cfg(feature = "assistant")]
+            self.assistant.start(serving, engine.stop_handle())?;
         }
         let keys = match clock {
             None => None,
@@ -344,8 +359,8 @@ impl Run {
             }
         };
         // The status line of interactive runs replaces it.
-        let mut progress = (!self.quiet && !by_keys).then(Progress::new);
-        let mut alarms = (!self.quiet).then(AlarmLines::default);
+        let mut progress = (!self.quiet && !by_keys && !is_talk).then(Progress::new);
+        let mut alarms = (!self.quiet && !is_talk).then(AlarmLines::default);
         // After all threads that are not to have it.
         if let Some(cpu) = self.rt {
             let preferred = real_time::prefer_this_thread(cpu);
@@ -364,6 +379,10 @@ impl Run {
             }
         });
         drop(keys);
+        if is_talk {
+            // The prompt may still be open.
+            terminal::restore();
+        }
         #[cfg(feature = "api")]
         drop(serving);
         // The recording is closed and the summary written also after an error.

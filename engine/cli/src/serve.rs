@@ -104,9 +104,13 @@ impl ServeArgs {
         self.serve.is_some()
     }
 
-    /// Opens the socket, if there is a server.
-    pub(crate) fn listen(&self) -> Result<Option<Api>, Failure> {
+    /// Opens the socket, if there is a server: one that is needed, and not asked for, on a port that is free.
+    pub(crate) fn listen(&self, is_needed: bool) -> Result<Option<Api>, Failure> {
         match (self.serve, self.address.given()) {
+            (None, None) if is_needed => {
+                let api = self.address.api(Some(0))?.listen();
+                api.map(Some).map_err(|e| failure("--assistant", &e))
+            }
             (None, None) => Ok(None),
             (None, Some(flag)) => Err(Failure::BadInput(format!(
                 "found {flag} without a server; expected --serve with it"

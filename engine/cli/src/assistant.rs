@@ -1,0 +1,302 @@
+//! `becomingone run assistant`, and `run SCENE --assistant`.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::found::choose;
+use crate::output::program_path;
+use crate::parse::duration;
+use becomingone::StopHandle;
+use becomingone_api::{
+    Api, Client, HubOptions, PARENT_VARIABLE, Serving, TOKEN_VARIABLE, Tokens, Tools, folder, found,
+};
+use becomingone_assistant::{AssistantApp, AssistantError, Server};
+use clap::{Args, Parser};
+use serde_json::json;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const EXAMPLES: &str = "Examples:
+  becomingone run assistant
+  becomingone run assistant --name Solaria --scene slip_on_ice
+  becomingone run assistant --at http://127.0.0.1:8420
+  becomingone run assistant --recording run.mcap
+  echo 'what is wrong' | becomingone run assistant
+  becomingone run robot --assistant
+
+Speaks with the run of this user that serves, if there is one and no scene is named; else with a run that it starts. `help`
+lists what it understands. What moves a machine asks for leave first; `stop` overtakes everything and needs none.
+
+Exit status: 0 the talk ended, 1 it failed, 2 bad input.";
+
+/// Talk with a run in the terminal: ask, drive, watch. Needs no model and no network.
+#[derive(Parser)]
+#[command(name = "becomingone run assistant", max_term_width = 100, after_help = EXAMPLES)]
+struct Talk {
+    /// Its name [default: that of IDENTITY.md in its folder, else `assistant`].
+    #[arg(long, default_value = "", hide_default_value = true)]
+    name: String,
+    /// What it says of itself when it is asked who it is.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    prompt: String,
+    /// Address of the server that is asked [default: the only run of this user, else one that is started here].
+    #[arg(long, value_name = "URL", conflicts_with_all = ["recording", "scene"])]
+    at: Option<String>,
+    /// Speak with a recording (`run --record`), at its end.
+    #[arg(long, value_name = "FILE", conflicts_with = "scene")]
+    recording: Option<PathBuf>,
+    /// Start this scene, though there may be a run already [default: robot, where there is none].
+    #[arg(long)]
+    scene: Option<String>,
+    /// Folder with scenes (.ron) that may be run, beside the built-in ones.
+    #[arg(long, value_name = "FOLDER")]
+    scenes: Option<PathBuf>,
+    /// Folder of its sessions, notes, schedules, and files of identity; one of OpenClaw or nanobot will do
+    /// [default: becomingone/assistant in the data folder of this user].
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// Longest wait until the recording is played to its end, as 30s or 2m.
+    #[arg(long, value_parser = duration, default_value = "10m")]
+    within: Duration,
+}
+
+/// `run assistant`, where that is what is asked for: no file and no folder has this name.
+pub(crate) fn of(arguments: &[OsString]) -> Option<Result<Exit, Failure>> {
+    let is_talk = arguments.get(1).is_some_and(|verb| verb == "run")
+        && arguments.get(2).is_some_and(|what| what == "assistant")
+        && !Path::new("assistant").exists();
+    is_talk.then(|| {
+        let name = OsString::from("becomingone run assistant");
+        let rest = arguments.iter().skip(3).cloned();
+        Talk::parse_from(std::iter::once(name).chain(rest)).run()
+    })
+}
+
+fn failure(error: AssistantError) -> Failure {
+    match error {
+        AssistantError::NotFound(error) => Failure::BadInput(error),
+        other => Failure::Run(other.to_string()),
+    }
+}
+
+impl Talk {
+    fn app(&self) -> AssistantApp {
+        let app = AssistantApp::new(&self.name).system_prompt(&self.prompt);
+        match &self.folder {
+            Some(folder) => app.folder(folder),
+            None => app,
+        }
+    }
+
+    fn run(self) -> Result<Exit, Failure> {
+        if let Some(file) = &self.recording {
+            let played = Played::start(file, self.within)?;
+            self.app()
+                .server(played.server.clone())
+                .start()
+                .map_err(failure)?;
+            return Ok(Exit::SUCCESS);
+        }
+        let found = match (&self.at, &self.scene) {
+            (None, Some(_)) => None,
+            (at, _) => choose(at.as_deref())?,
+        };
+        if let Some(run) = found {
+            self.app().at(run.url).start().map_err(failure)?;
+            return Ok(Exit::SUCCESS);
+        }
+        let (server, hub) = self.host()?;
+        let talked = self.app().server(server).start().map_err(failure);
+        // Its runs close their recordings.
+        drop(hub);
+        talked.map(|()| Exit::SUCCESS)
+    }
+
+    /// A server of runs, for this talk alone, with one that has begun.
+    fn host(&self) -> Result<(Server, Serving), Failure> {
+        let program = program_path().map_err(|e| Failure::Run(format!("this program: {e}")))?;
+        let of_user = std::env::temp_dir().join(format!("becomingone-talk-{}", std::process::id()));
+        let recordings = self
+            .folder
+            .as_ref()
+            .map_or(of_user, |folder| folder.join("recordings"));
+        let options = HubOptions {
+            program,
+            scenes: self.scenes.clone(),
+            recordings,
+            allow_sources: false,
+            arm: false,
+            memory_bytes: None,
+            cpu_s: None,
+            most_runs: 4,
+        };
+        let (token, tokens) = Tokens::random().map_err(Failure::Run)?;
+        let hub = Api::new().port(0).tokens(tokens).start_hub(options);
+        let hub = hub.map_err(|e| Failure::BadInput(format!("assistant: {e}")))?;
+        let server = Server {
+            url: hub.url().to_owned(),
+            token,
+        };
+        let tools = Tools::new(Client::new(&server.url, &server.token), |_| false);
+        let tools = tools.map_err(Failure::Run)?;
+        let scene = self.scene.as_deref().unwrap_or("robot");
+        let wanted = json!({"scene": scene})
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        let started = tools.call("run_scene", wanted).map_err(Failure::Run)?;
+        match started.is_refused {
+            true => Err(Failure::BadInput(format!(
+                "--scene {scene}: {}",
+                started.text
+            ))),
+            false => Ok((server, hub)),
+        }
+    }
+}
+
+/// A recording that another process plays.
+struct Played {
+    server: Server,
+    child: Child,
+}
+
+impl Drop for Played {
+    fn drop(&mut self) {
+        // Nothing of it is to be kept.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Played {
+    /// Plays a recording to its end, as fast as possible.
+    fn start(file: &Path, within: Duration) -> Result<Self, Failure> {
+        let failed = |error: String| Failure::Run(format!("{}: {error}", file.display()));
+        let program = program_path().map_err(|e| failed(e.to_string()))?;
+        let (token, _) = Tokens::random().map_err(Failure::Run)?;
+        let child = Command::new(program)
+            .arg("replay")
+            .arg(file)
+            .args(["--serve=0", "--quiet"])
+            .env(TOKEN_VARIABLE, &token)
+            .env(PARENT_VARIABLE, std::process::id().to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|e| failed(e.to_string()))?;
+        let server = Server {
+            url: String::new(),
+            token,
+        };
+        let mut played = Self { server, child };
+        let until = Instant::now() + within;
+        played.server.url = played.wait(file, until, |played| {
+            let runs = folder()
+                .and_then(|folder| found(&folder))
+                .map_err(Failure::Run)?;
+            let run = runs
+                .into_iter()
+                .find(|run| run.process == played.child.id());
+            Ok(run.map(|run| run.url))
+        })?;
+        let client = Client::new(&played.server.url, &played.server.token);
+        let tools = Tools::new(
+            Client::new(&played.server.url, &played.server.token),
+            |_| false,
+        )
+        .map_err(Failure::Run)?;
+        let fast = json!({"rate": 0}).as_object().cloned().unwrap_or_default();
+        tools.call("set", fast).map_err(failed)?;
+        played.wait(file, until, |_| {
+            let state = client.get("/v1/run").map_err(failed)?;
+            Ok((state["playback"]["is_over"] == true).then_some(()))
+        })?;
+        Ok(played)
+    }
+
+    /// Waits until there is something, or the process ends.
+    fn wait<T>(
+        &mut self,
+        file: &Path,
+        until: Instant,
+        mut ready: impl FnMut(&Self) -> Result<Option<T>, Failure>,
+    ) -> Result<T, Failure> {
+        loop {
+            if let Some(status) = self
+                .child
+                .try_wait()
+                .map_err(|e| Failure::Run(e.to_string()))?
+            {
+                // It has said why.
+                return Err(Failure::BadInput(format!(
+                    "{}: its replay ended ({status})",
+                    file.display()
+                )));
+            }
+            if let Some(there) = ready(self)? {
+                return Ok(there);
+            }
+            if Instant::now() > until {
+                return Err(Failure::Run(format!(
+                    "{}: not at its end in time; expected a longer --within",
+                    file.display()
+                )));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Assistant")]
+pub(crate) struct AssistantArgs {
+    /// Talk with the run in this terminal; see `becomingone run assistant --help`. Runs in real time by default, until the
+    /// talk, --duration or Ctrl-C ends it.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, conflicts_with_all = ["interactive", "teleop"])]
+    assistant: Option<Option<String>>,
+}
+
+impl AssistantArgs {
+    pub(crate) fn is_on(&self) -> bool {
+        self.assistant.is_some()
+    }
+
+    /// Begins the talk beside a run that is served; the run ends with it.
+    pub(crate) fn start(&self, serving: &Serving, run: StopHandle) -> Result<(), Failure> {
+        let Some(name) = &self.assistant else {
+            return Ok(());
+        };
+        let token = match (std::env::var(TOKEN_VARIABLE), serving.token_file()) {
+            (Ok(token), _) => token,
+            (_, Some(file)) => std::fs::read_to_string(file)
+                .map_err(|e| Failure::Run(format!("{}: {e}", file.display())))?,
+            _ => {
+                return Err(Failure::BadInput(format!(
+                    "--assistant: found no token; expected it in {TOKEN_VARIABLE}"
+                )));
+            }
+        };
+        let server = Server {
+            url: serving.url().to_owned(),
+            token: token.trim().to_owned(),
+        };
+        let app = AssistantApp::new(name.clone().unwrap_or_default()).server(server);
+        let talk = move || {
+            if let Err(error) = app.start() {
+                print_err!("assistant: {error}");
+            }
+            run.stop();
+        };
+        let thread = std::thread::Builder::new()
+            .name("assistant".to_owned())
+            .spawn(talk);
+        thread.map(drop).map_err(|e| Failure::Run(e.to_string()))
+    }
+}

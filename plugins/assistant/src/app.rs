@@ -1,0 +1,283 @@
+//! The assistant as an application.
+
+use crate::link::Server;
+use crate::talk::{Setup, Talk, default_folder};
+use becomingone_api::{Api, TOKEN_VARIABLE, Tokens, folder, found};
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+
+/// Why an assistant does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssistantError {
+    /// No server was found where it was looked for.
+    #[error("{0}")]
+    NotFound(String),
+    /// The scene of its own does not run.
+    #[error("the scene `{scene}`: {error}")]
+    Scene {
+        /// The scene.
+        scene: String,
+        /// Why.
+        error: String,
+    },
+    /// A file, a thread, or a server that does not answer.
+    #[error("{0}")]
+    Start(String),
+}
+
+/// An assistant: a talk with a run, in a terminal, through a pipe, or from a program.
+///
+/// Without a server ([`at`](Self::at), [`server`](Self::server)) it speaks with the run of this user that serves, if there
+/// is one, else with a run of its own, of the scene `robot`.
+#[derive(Clone, Debug, Default)]
+pub struct AssistantApp {
+    name: String,
+    prompt: String,
+    server: Option<Server>,
+    url: Option<String>,
+    folder: Option<PathBuf>,
+    scene: Option<String>,
+}
+
+/// A run of this process, for the assistant alone.
+struct Own {
+    server: Server,
+    run: becomingone::StopHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.run.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Own {
+    /// Runs a scene on a thread of its own, in real time, behind a server that has a token of this process.
+    fn start(scene: &str) -> Result<Self, AssistantError> {
+        let failed = |error: String| AssistantError::Scene {
+            scene: scene.to_owned(),
+            error,
+        };
+        let (token, tokens) = Tokens::random().map_err(failed)?;
+        let (ready, is_ready) = channel();
+        let name = scene.to_owned();
+        let thread = std::thread::Builder::new()
+            .name("assistant-run".to_owned())
+            .spawn(move || {
+                // An engine belongs to the thread that starts it.
+                let started = becomingone::CoherenceEngine::from_scene(&name)
+                    .map_err(|e| e.to_string())
+                    .and_then(|mut engine| {
+                        engine.set_pace(becomingone::Pace::RealTime);
+                        let serving = Api::new()
+                            .port(0)
+                            .tokens(tokens)
+                            .start(&mut engine)
+                            .map_err(|e| e.to_string())?;
+                        Ok((engine, serving))
+                    });
+                match started {
+                    Ok((mut engine, serving)) => {
+                        let _ = ready.send(Ok((serving.url().to_owned(), engine.stop_handle())));
+                        if let Err(error) = engine.run() {
+                            log::error!("assistant: the run failed: {error}");
+                        }
+                        drop(serving);
+                    }
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                    }
+                }
+            });
+        let thread = thread.map_err(|e| failed(e.to_string()))?;
+        let started = is_ready.recv().map_err(|e| failed(e.to_string()))?;
+        let (url, run) = started.map_err(failed)?;
+        Ok(Self {
+            server: Server { url, token },
+            run,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl AssistantApp {
+    /// An assistant of this name. Without one, it is that of its `IDENTITY.md`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// What it says of itself, and what a model is told.
+    #[must_use]
+    pub fn system_prompt(mut self, text: impl Into<String>) -> Self {
+        self.prompt = text.into();
+        self
+    }
+
+    /// The run that is spoken with, by its address: `http://127.0.0.1:8420`. The token is that of the environment
+    /// (`BECOMINGONE_TOKEN`), or of the file of this user.
+    #[must_use]
+    pub fn at(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// The server that is asked, with its token.
+    #[must_use]
+    pub fn server(mut self, server: Server) -> Self {
+        self.server = Some(server);
+        self
+    }
+
+    /// The scene of a run of its own: a file, or the name of a built-in one.
+    #[must_use]
+    pub fn scene(mut self, scene: impl Into<String>) -> Self {
+        self.scene = Some(scene.into());
+        self
+    }
+
+    /// The folder with its sessions, notes and files of identity; one of OpenClaw or nanobot will do.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    fn find(&self) -> Result<(Server, Option<Own>), AssistantError> {
+        if let Some(server) = &self.server {
+            return Ok((server.clone(), None));
+        }
+        let not_found = AssistantError::NotFound;
+        let runs = folder()
+            .and_then(|folder| found(&folder))
+            .map_err(not_found)?;
+        let run = match (&self.url, &self.scene, runs.as_slice()) {
+            (Some(url), ..) => {
+                let url = url.trim_end_matches('/');
+                runs.iter()
+                    .find(|run| run.url == url)
+                    .map(|run| (run.url.clone(), run.token_file.clone()))
+                    .or_else(|| Some((url.to_owned(), None)))
+            }
+            (None, None, [run]) => Some((run.url.clone(), run.token_file.clone())),
+            _ => None,
+        };
+        let Some((url, file)) = run else {
+            let own = Own::start(
+                self.scene
+                    .as_deref()
+                    .unwrap_or("built-in/scenes/warehouse_robot.ron"),
+            )?;
+            return Ok((own.server.clone(), Some(own)));
+        };
+        let token = match (std::env::var(TOKEN_VARIABLE), file) {
+            (Ok(token), _) => token,
+            (_, Some(file)) => std::fs::read_to_string(&file)
+                .map_err(|e| not_found(format!("{}: {e}", file.display())))?,
+            _ => {
+                return Err(not_found(format!(
+                    "{url}: found no token; expected it in {TOKEN_VARIABLE}"
+                )));
+            }
+        };
+        Ok((
+            Server {
+                url,
+                token: token.trim().to_owned(),
+            },
+            None,
+        ))
+    }
+
+    /// Opens a talk from a program. Nobody is asked: what needs a person's leave is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`AssistantError`].
+    pub fn open(self) -> Result<Conversation, AssistantError> {
+        let (server, own) = self.find()?;
+        let folder = self.folder.unwrap_or_else(default_folder);
+        let setup = Setup {
+            server: &server,
+            name: &self.name,
+            prompt: &self.prompt,
+            folder: &folder,
+        };
+        let talk = Talk::new(&setup).map_err(AssistantError::Start)?;
+        Ok(Conversation {
+            talk: Some(talk),
+            folder,
+            _own: own,
+        })
+    }
+
+    /// Talks with who is at standard input: line by line in a terminal, and through a pipe, until it ends or somebody says
+    /// `quit`.
+    ///
+    /// # Errors
+    ///
+    /// [`AssistantError`].
+    pub fn start(self) -> Result<(), AssistantError> {
+        let mut conversation = self.open()?;
+        let history = conversation.folder.join("history.txt");
+        match conversation.talk.take() {
+            Some(talk) => talk
+                .with_standard_input(&history)
+                .map_err(AssistantError::Start),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A talk from a program.
+///
+/// ```no_run
+/// use becomingone_assistant::AssistantApp;
+///
+/// let talk = AssistantApp::new("Solaria").open()?;
+/// println!("{}", talk.say("what is wrong"));
+/// # Ok::<(), becomingone_assistant::AssistantError>(())
+/// ```
+pub struct Conversation {
+    talk: Option<Talk>,
+    folder: PathBuf,
+    _own: Option<Own>,
+}
+
+impl std::fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Conversation")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Conversation {
+    /// The reply to a sentence.
+    pub fn say(&self, sentence: &str) -> String {
+        self.talk
+            .as_ref()
+            .map_or_else(String::new, |talk| talk.say(sentence))
+    }
+
+    /// The assistant's name.
+    pub fn name(&self) -> &str {
+        self.talk.as_ref().map_or("", Talk::name)
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        if let Some(talk) = self.talk.take() {
+            talk.end();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Talk to a machine that runs: a grammar that needs no model and no network, over the tools that everybody has.
+//!
+//! ```no_run
+//! use becomingone_assistant::AssistantApp;
+//!
+//! AssistantApp::new("Solaria").at("http://127.0.0.1:8420").start()?;
+//! # Ok::<(), becomingone_assistant::AssistantError>(())
+//! ```
+//!
+//! - `grammar`: what a sentence means. `link`: the run that is asked, by its tools. `turn`: from a sentence to a reply.
+//! - `reply`: answers as sentences. `receipt`: what a reply may claim.
+//! - `session`: the talk as a file. `notes`: what is to be remembered, files of identity. `schedule`: reports at times.
+//! - `watches`: what is to be told when it happens. `talk`: lines in, replies out, in a terminal or a pipe. `app`: all of it.
+
+mod app;
+pub mod grammar;
+mod link;
+mod notes;
+mod receipt;
+mod reply;
+mod schedule;
+mod session;
+mod talk;
+mod turn;
+mod watches;
+
+pub use app::{AssistantApp, AssistantError, Conversation};
+pub use link::Server;

@@ -1,0 +1,167 @@
+//! The run that is asked: by the tools that everybody has, and by its resources where there is no tool for them.
+
+use crate::grammar::Names;
+use becomingone_api::{Client, ToolAnswer, Tools};
+use serde_json::{Map, Value, json};
+
+/// Where a server is, and with which token it is asked.
+#[derive(Clone)]
+pub struct Server {
+    /// `http://127.0.0.1:8420`.
+    pub url: String,
+    /// Of an owner, for all that the assistant can do.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.url, &self.token)
+    }
+}
+
+/// A session with a server.
+pub(crate) struct Link {
+    client: Client,
+    tools: Tools,
+    /// The run that is spoken of, of a server of several.
+    pub(crate) run: Option<String>,
+}
+
+/// A name in a path.
+fn part(name: &str) -> String {
+    // As the server writes them: all but letters, digits, `_` and `-` as bytes.
+    let mut text = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}
+
+/// Tools that are of the server and of no run.
+const OF_SERVER: [&str; 5] = ["list_scenes", "list_runs", "run_scene", "score", "record"];
+
+impl Link {
+    pub(crate) fn new(
+        server: &Server,
+        decide: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Result<Self, String> {
+        let tools = Tools::new(server.client(), decide)?;
+        let mut link = Self {
+            client: server.client(),
+            tools,
+            run: None,
+        };
+        link.run = link.last_run();
+        Ok(link)
+    }
+
+    /// The latest run that has not ended.
+    fn last_run(&self) -> Option<String> {
+        let list = self.client.get("/v1/runs").ok()?;
+        let runs = list["runs"].as_array()?;
+        let alive = runs.iter().filter(|run| run["state"] != "ended");
+        alive.last()?["run"].as_str().map(str::to_owned)
+    }
+
+    /// A resource of the run.
+    pub(crate) fn get(&self, path: &str) -> Result<Value, String> {
+        match &self.run {
+            Some(run) => self.client.get(&format!("/v1/runs/{}/{path}", part(run))),
+            None => self.client.get(&format!("/v1/{path}")),
+        }
+    }
+
+    /// A resource of an agent of the run.
+    pub(crate) fn of_agent(&self, agent: &str, path: &str) -> Result<Value, String> {
+        self.get(&format!("agents/{}/{path}", part(agent)))
+    }
+
+    /// Calls a tool, of the run that is spoken of.
+    pub(crate) fn call(
+        &self,
+        tool: &str,
+        mut arguments: Map<String, Value>,
+    ) -> Result<ToolAnswer, String> {
+        if let Some(run) = &self.run
+            && !OF_SERVER.contains(&tool)
+        {
+            arguments.entry("run").or_insert_with(|| json!(run));
+        }
+        self.tools.call(tool, arguments)
+    }
+
+    /// What there is to speak of.
+    pub(crate) fn names(&self, assistant: &str) -> Names {
+        let list = |value: Result<Value, String>, list: &str, name: &str| -> Vec<String> {
+            let value = value.unwrap_or_default();
+            let all = value[list].as_array().into_iter().flatten();
+            all.filter_map(|item| item[name].as_str().map(str::to_owned))
+                .collect()
+        };
+        let agents = list(self.get("agents"), "agents", "agent");
+        let (mut channels, mut parameters) = (Vec::new(), Vec::new());
+        for agent in &agents {
+            let kernel = self.of_agent(agent, "kernel").unwrap_or_default();
+            let outputs = kernel["kernel"]["witness"]["outputs"]
+                .as_array()
+                .into_iter()
+                .flatten();
+            channels.extend(outputs.filter_map(|name| name.as_str().map(str::to_owned)));
+            parameters.extend(list(
+                self.of_agent(agent, "parameters"),
+                "parameters",
+                "name",
+            ));
+        }
+        Names {
+            assistant: assistant.to_owned(),
+            sensors: list(self.get("sensors"), "sensors", "sensor"),
+            places: list(self.get("places"), "places", "name"),
+            scenes: list(self.client.get("/v1/scenes"), "scenes", "scene"),
+            recordings: list(self.client.get("/v1/recordings"), "recordings", "recording"),
+            agents,
+            channels,
+            parameters,
+        }
+    }
+
+    /// Events after a number, and the number of the last one.
+    pub(crate) fn events(&self, mut after: u64) -> Result<(Vec<Value>, u64), String> {
+        let mut all = Vec::new();
+        loop {
+            let mut page = self.get(&format!("events?after={after}&most=1000"))?;
+            let Value::Array(events) = page["events"].take() else {
+                return Ok((all, after));
+            };
+            let Some(last) = events.last().and_then(|event| event["number"].as_u64()) else {
+                return Ok((all, after));
+            };
+            after = last;
+            all.extend(events);
+        }
+    }
+
+    /// The latest event's number.
+    pub(crate) fn last_event(&self) -> u64 {
+        self.events(0).map_or(0, |(_, last)| last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_escaped() {
+        assert_eq!(super::part("a b/../\u{e9}"), "a%20b%2F%2E%2E%2F%C3%A9");
+    }
+}

@@ -1,0 +1,156 @@
+//! The talk as a file: append-only lines of JSON, in the form of OpenClaw's sessions.
+
+use serde_json::{Value, json};
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+/// A talk, and the one who writes it.
+#[derive(Debug)]
+pub(crate) struct Session {
+    file: File,
+    path: PathBuf,
+    /// Identity of the last event.
+    last: Option<String>,
+    count: u64,
+}
+
+/// The time of this machine, as files have it.
+pub(crate) fn timestamp() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+        .to_string()
+}
+
+fn at(path: &Path) -> impl Fn(std::io::Error) -> String + '_ {
+    move |error| format!("{}: {error}", path.display())
+}
+
+impl Session {
+    /// Opens a talk, or begins it. A last line that was not written to its end is cut off.
+    pub(crate) fn open(path: &Path) -> Result<Self, String> {
+        let failed = at(path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(&failed)?;
+        }
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(&failed)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(&failed)?;
+        let (mut kept, mut last, mut count) = (0, None, 0);
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let event = line
+                .strip_suffix(b"\n")
+                .and_then(|line| serde_json::from_slice::<Value>(line).ok());
+            let Some(event) = event else {
+                break;
+            };
+            (kept, count) = (kept + line.len(), count + 1);
+            last = event["id"].as_str().map(str::to_owned);
+        }
+        if kept < bytes.len() {
+            log::warn!(
+                "{}: {} bytes at its end are no whole line, and are cut off",
+                path.display(),
+                bytes.len() - kept
+            );
+            file.set_len(kept as u64).map_err(&failed)?;
+            file.seek(SeekFrom::End(0)).map_err(&failed)?;
+        }
+        let mut session = Self {
+            file,
+            path: path.to_owned(),
+            last,
+            count,
+        };
+        if kept == 0 {
+            session.begin()?;
+        }
+        Ok(session)
+    }
+
+    fn begin(&mut self) -> Result<(), String> {
+        let folder = std::env::current_dir().unwrap_or_default();
+        let head = json!({
+            "type": "session", "version": 3, "id": self.id(), "timestamp": timestamp(), "cwd": folder.display().to_string(),
+        });
+        self.write(&head)
+    }
+
+    /// The talk begins anew; what was said before is kept.
+    pub(crate) fn reset(&mut self) -> Result<(), String> {
+        let event = json!({"type": "reset", "id": self.id(), "parentId": self.last, "timestamp": timestamp()});
+        self.write(&event)
+    }
+
+    /// Keeps a message.
+    pub(crate) fn message(
+        &mut self,
+        role: &str,
+        text: &str,
+        receipts: &[Value],
+    ) -> Result<(), String> {
+        let mut message = json!({"role": role, "content": [{"type": "text", "text": text}]});
+        if !receipts.is_empty() {
+            message["receipts"] = json!(receipts);
+        }
+        let event = json!({
+            "type": "message", "id": self.id(), "parentId": self.last, "timestamp": timestamp(), "message": message,
+        });
+        self.write(&event)
+    }
+
+    fn id(&self) -> String {
+        format!("{:08x}", self.count + 1)
+    }
+
+    /// Writes an event, and has it on the disk.
+    fn write(&mut self, event: &Value) -> Result<(), String> {
+        let line = format!("{event}\n");
+        self.file
+            .write_all(line.as_bytes())
+            .and_then(|()| self.file.sync_data())
+            .map_err(at(&self.path))?;
+        self.last = event["id"].as_str().map(str::to_owned);
+        self.count += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_talk_torn_at_every_byte_of_its_last_line_opens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("talk.jsonl");
+        let mut session = Session::open(&path).unwrap();
+        session
+            .message("user", "what is wrong \u{fc} ?", &[])
+            .unwrap();
+        let whole = std::fs::metadata(&path).unwrap().len() as usize;
+        session
+            .message("assistant", "nothing", &[json!({"tool": "status"})])
+            .unwrap();
+        drop(session);
+        let bytes = std::fs::read(&path).unwrap();
+        for end in whole..bytes.len() {
+            std::fs::write(&path, &bytes[..end]).unwrap();
+            let mut session = Session::open(&path).unwrap();
+            session.message("user", "again", &[]).unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let events: Vec<Value> = text
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect();
+            assert_eq!(events.len(), 3, "{end}");
+            assert_eq!(events[2]["parentId"], events[1]["id"]);
+            assert_eq!(events[2]["message"]["content"][0]["text"], "again");
+        }
+    }
+}

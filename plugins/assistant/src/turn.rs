@@ -1,0 +1,882 @@
+//! One turn: from a sentence to a reply. The grammar decides what is meant; every act goes through the tools.
+
+use crate::grammar::{Grammar, Meaning};
+use crate::link::Link;
+use crate::notes::Notes;
+use crate::receipt::{Receipt, Reply};
+use crate::reply::{self, cited};
+use crate::schedule::Planned;
+use crate::session::Session;
+use crate::watches::{self, Watches};
+use base64::Engine as _;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Events of a history, where no number is said.
+const HISTORY: usize = 10;
+/// Duration of a lease that a sentence needs (s).
+const LEASE_S: f64 = 60.0;
+
+/// What is said goes on for this assistant alone; what fires in between is told by another thread.
+pub(crate) struct Shared {
+    pub(crate) watches: Mutex<Watches>,
+    pub(crate) planned: Mutex<Vec<Planned>>,
+}
+
+/// Takes one sentence after the other.
+pub(crate) struct Turns {
+    link: Arc<Mutex<Link>>,
+    grammar: Arc<Mutex<Grammar>>,
+    session: Session,
+    notes: Notes,
+    folder: PathBuf,
+    name: String,
+    prompt: String,
+    shared: Arc<Shared>,
+}
+
+/// A sentence that is understood, and cannot be followed as it stands.
+type Refusal = String;
+
+fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where plans are kept.
+pub(crate) fn plans_file(folder: &Path) -> PathBuf {
+    folder.join("schedules.json")
+}
+
+/// Keeps the plans.
+pub(crate) fn save_plans(folder: &Path, planned: &[Planned]) -> Result<(), String> {
+    let path = plans_file(folder);
+    let text = serde_json::to_string_pretty(planned).map_err(|e| e.to_string())?;
+    let new = path.with_extension("new");
+    let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path));
+    written.map_err(|error| format!("{}: {error}", path.display()))
+}
+
+impl Turns {
+    pub(crate) fn new(
+        link: Arc<Mutex<Link>>,
+        grammar: Arc<Mutex<Grammar>>,
+        session: Session,
+        folder: &Path,
+        name: &str,
+        prompt: &str,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            link,
+            grammar,
+            session,
+            notes: Notes::new(folder),
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            prompt: prompt.to_owned(),
+            shared,
+        }
+    }
+
+    /// A reply to a sentence; both are kept.
+    pub(crate) fn turn(&mut self, sentence: &str) -> Reply {
+        // Before it is acted on.
+        if let Err(error) = self.session.message("user", sentence, &[]) {
+            return Reply::new(format!(
+                "nothing was done: what you said cannot be kept: {error}"
+            ));
+        }
+        let reply = self.reply(sentence);
+        let receipts: Vec<_> = reply.receipts.iter().map(Receipt::json).collect();
+        if let Err(error) = self.session.message("assistant", &reply.text, &receipts) {
+            log::warn!("assistant: {error}");
+        }
+        reply
+    }
+
+    /// Keeps what was said and answered elsewhere.
+    pub(crate) fn keep(&mut self, sentence: &str, reply: &Reply) {
+        let receipts: Vec<_> = reply.receipts.iter().map(Receipt::json).collect();
+        let asked = match sentence {
+            "" => Ok(()),
+            sentence => self.session.message("user", sentence, &[]),
+        };
+        if let Err(error) =
+            asked.and_then(|()| self.session.message("assistant", &reply.text, &receipts))
+        {
+            log::warn!("assistant: {error}");
+        }
+    }
+
+    fn reply(&mut self, sentence: &str) -> Reply {
+        let understood = lock(&self.grammar).understand(sentence);
+        let understood = understood.or_else(|_| {
+            // The run may have got other agents, places, recordings.
+            self.refresh();
+            lock(&self.grammar).understand(sentence)
+        });
+        match understood {
+            Ok(meaning) => self
+                .follow(&meaning)
+                .unwrap_or_else(|refusal| Reply::new(format!("nothing was done: {refusal}"))),
+            Err(near) => {
+                let near: Vec<_> = near.iter().map(|near| format!("`{near}`")).collect();
+                Reply::new(format!(
+                    "I do not understand that, and nothing was done. Did you mean {}?",
+                    near.join(", ")
+                ))
+            }
+        }
+    }
+
+    /// Looks again what there is to speak of.
+    pub(crate) fn refresh(&self) {
+        let names = lock(&self.link).names(&self.name);
+        let mut grammar = lock(&self.grammar);
+        if *grammar.names() != names {
+            *grammar = grammar.of(&names);
+        }
+    }
+
+    fn get(&self, path: &str) -> Result<Value, Refusal> {
+        lock(&self.link).get(path)
+    }
+
+    fn of_agent(&self, agent: &str, path: &str) -> Result<Value, Refusal> {
+        lock(&self.link).of_agent(agent, path)
+    }
+
+    fn agents(&self) -> Vec<String> {
+        lock(&self.grammar).names().agents.clone()
+    }
+
+    /// The agent that is named, or the only one.
+    fn agent(&self, said: &Map<String, Value>) -> Result<String, Refusal> {
+        if let Some(agent) = said.get("agent").and_then(Value::as_str) {
+            return Ok(agent.to_owned());
+        }
+        let mut all = self.agents();
+        match all.len() {
+            1 => Ok(all.remove(0)),
+            0 => Err("the run has no agent".to_owned()),
+            _ => Err(format!("which one: {}?", all.join(", "))),
+        }
+    }
+
+    /// The agent that has this sensor, or that is named.
+    fn agent_with(&self, said: &Map<String, Value>, sensor: &str) -> Result<String, Refusal> {
+        let sensors = lock(&self.grammar).names().sensors.clone();
+        let with: Vec<_> = sensors
+            .iter()
+            .filter_map(|name| name.split_once('/'))
+            .filter(|(_, name)| *name == sensor)
+            .collect();
+        match (said.get("agent").and_then(Value::as_str), with.as_slice()) {
+            (Some(agent), _) => Ok(agent.to_owned()),
+            (None, [(agent, _)]) => Ok((*agent).to_owned()),
+            (None, _) => self.agent(said),
+        }
+    }
+
+    /// Calls a tool; what it refuses is a refusal.
+    fn call(
+        &self,
+        tool: &str,
+        arguments: Map<String, Value>,
+    ) -> Result<becomingone_api::ToolAnswer, Refusal> {
+        let answer = lock(&self.link).call(tool, arguments)?;
+        match answer.is_refused {
+            true => Err(answer.text),
+            false => Ok(answer),
+        }
+    }
+
+    /// Does something by a tool.
+    fn act(
+        &self,
+        tool: &str,
+        arguments: Map<String, Value>,
+        done: impl Into<String>,
+    ) -> Result<Reply, Refusal> {
+        let answer = self.call(tool, arguments)?;
+        let receipt = Receipt::of(tool, &answer);
+        Ok(Reply {
+            text: format!("{}{}", done.into(), cited(&answer.content)),
+            receipts: vec![receipt],
+            is_last: false,
+        })
+    }
+
+    /// Moves something: with the lease that there is, or one that a person grants now.
+    fn moved(&self, tool: &str, said: &Map<String, Value>, done: &str) -> Result<Reply, Refusal> {
+        let agent = self.agent(said)?;
+        let mut arguments = said.clone();
+        arguments.insert("agent".to_owned(), json!(agent));
+        let first = self.act(tool, arguments.clone(), format!("{agent}: {done}"));
+        let Err(refusal) = &first else {
+            return first;
+        };
+        if !refusal.contains("Lease") && !refusal.contains("lease") {
+            return first;
+        }
+        if self.get("run")?["playback"].is_object() {
+            return Err(
+                "this is a recording that is played: nothing in it can be moved".to_owned(),
+            );
+        }
+        let lease = Map::from_iter([
+            ("agent".to_owned(), json!(agent)),
+            ("for_s".to_owned(), json!(LEASE_S)),
+        ]);
+        let granted = self.call("lease", lease)?;
+        let mut reply = self.act(tool, arguments, format!("{agent}: {done}"))?;
+        reply.receipts.insert(0, Receipt::of("lease", &granted));
+        Ok(reply)
+    }
+
+    /// An answer about each agent.
+    fn each(
+        &self,
+        said: &Map<String, Value>,
+        sentence: impl Fn(&Value) -> String,
+    ) -> Result<Reply, Refusal> {
+        let view = self.get("agents")?;
+        let wanted = said.get("agent").and_then(Value::as_str);
+        Ok(Reply::new(reply::each(&view, wanted, sentence)))
+    }
+
+    fn follow(&mut self, meaning: &Meaning) -> Result<Reply, Refusal> {
+        let said = &meaning.arguments;
+        let text = |name: &str| said.get(name).and_then(Value::as_str);
+        let number = |name: &str| said.get(name).and_then(Value::as_f64);
+        match meaning.kind {
+            // Questions.
+            "status" => self.each(said, reply::status),
+            "where" => self.each(said, reply::place),
+            "speed" => self.each(said, reply::speed),
+            "surprise" => self.surprise(said),
+            "coherence" => self.each(said, reply::coherence),
+            "goal" => self.each(said, reply::goal),
+            "diagnose" => self.diagnose(said),
+            "summary" => self.summary(),
+            "history" => {
+                let most = said
+                    .get("most")
+                    .and_then(Value::as_u64)
+                    .map_or(HISTORY, |most| most as usize);
+                self.history(said, most)
+            }
+            "when" => self.when(said, text("event").unwrap_or_default()),
+            "touched" => self.touched(said),
+            "explain" => Ok(Reply::new(self.call("explain_event", said.clone())?.text)),
+            "recall" => {
+                let agent = self.agent(said)?;
+                let answer = self.call(
+                    "recall",
+                    Map::from_iter([("agent".to_owned(), json!(agent))]),
+                )?;
+                Ok(Reply::new(format!(
+                    "{agent}: {}{}",
+                    answer.text,
+                    cited(&answer.content)
+                )))
+            }
+            "read" => {
+                let sensor = text("sensor").unwrap_or_default();
+                let agent = self.agent_with(said, sensor)?;
+                let arguments = [
+                    ("agent".to_owned(), json!(agent)),
+                    ("sensor".to_owned(), json!(sensor)),
+                ];
+                Ok(Reply::new(
+                    self.call("read_sensor", Map::from_iter(arguments))?.text,
+                ))
+            }
+            "picture" => self.picture(said),
+            "time" => {
+                let state = self.get("run")?;
+                let paused = if state["is_paused"] == true {
+                    ", paused"
+                } else {
+                    ""
+                };
+                let s = state["time_s"].as_f64().unwrap_or_default();
+                Ok(Reply::new(format!(
+                    "{s:.3} s of the run{paused}{}",
+                    cited(&state)
+                )))
+            }
+            "agents" => Ok(Reply::new(reply::row(&self.agents(), "there is no agent"))),
+            "sensors" => {
+                let names = lock(&self.grammar).names().sensors.clone();
+                let of_agent = |name: &&String| {
+                    text("agent").is_none_or(|agent| name.split('/').next() == Some(agent))
+                };
+                let names: Vec<_> = names.iter().filter(of_agent).cloned().collect();
+                Ok(Reply::new(reply::row(&names, "there is no sensor")))
+            }
+            "places" => {
+                let names = lock(&self.grammar).names().places.clone();
+                Ok(Reply::new(reply::row(
+                    &names,
+                    "the scene has no named places",
+                )))
+            }
+            "scenes" => Ok(Reply::new(self.call("list_scenes", Map::new())?.text)),
+            "runs" => Ok(Reply::new(self.call("list_runs", Map::new())?.text)),
+            "recordings" => Ok(Reply::new(self.call("record", Map::new())?.text)),
+            "parameters" | "parameter" => self.parameters(said, text("parameter")),
+            "faults" => self.faults(said),
+            "leases" => self.leases(),
+            "watches" => {
+                let watches = lock(&self.shared.watches);
+                let all: Vec<_> = watches.all().iter().map(watches::text).collect();
+                Ok(Reply::new(reply::row(&all, "there is no watch")))
+            }
+            "schedules" => {
+                let planned = lock(&self.shared.planned);
+                let lines: Vec<_> = planned
+                    .iter()
+                    .map(|plan| {
+                        format!(
+                            "{}: {}, next {}",
+                            plan.when,
+                            plan.say,
+                            plan.next.strftime("%Y-%m-%d %H:%M:%S %Z")
+                        )
+                    })
+                    .collect();
+                Ok(Reply::new(match lines.is_empty() {
+                    true => "nothing is scheduled".to_owned(),
+                    false => lines.join("\n"),
+                }))
+            }
+            "memory" => {
+                let notes = self.notes.remembered();
+                Ok(Reply::new(match notes.is_empty() {
+                    true => "you have told me nothing to remember".to_owned(),
+                    false => notes.join("\n"),
+                }))
+            }
+            "help" => Ok(Reply::new(self.help())),
+            "identity" => Ok(Reply::new(self.identity())),
+            // Acts.
+            "stop" => self.stop(text("agent")),
+            "clear_stop" => {
+                let agent = self.stopped(said)?;
+                self.act(
+                    "clear_stop",
+                    Map::from_iter([("agent".to_owned(), json!(agent))]),
+                    format!("{agent}: the stop is cleared"),
+                )
+            }
+            "pause" => self.act("pause", Map::new(), "paused"),
+            "resume" => self.act(
+                "pause",
+                Map::from_iter([("paused".to_owned(), json!(false))]),
+                "it goes on",
+            ),
+            "step" => self.act("step", said.clone(), "the ticks will be run"),
+            "rate" => {
+                let factor = number("factor").unwrap_or(1.0);
+                let text = match factor {
+                    0.0 => "it runs as fast as possible".to_owned(),
+                    factor => format!("it runs at {factor} times real time"),
+                };
+                self.act(
+                    "set",
+                    Map::from_iter([("rate".to_owned(), json!(factor))]),
+                    text,
+                )
+            }
+            "reset" => self.act("reset", Map::new(), "the scene begins anew"),
+            "drive" => self.moved("drive", said, "it drives"),
+            "move" => self.moved("move", said, "it moves"),
+            "turn" => self.moved("move", said, "it turns"),
+            "go_to" => match (text("place"), number("x_m"), number("y_m")) {
+                (Some(place), ..) => self.moved("go_to", said, &format!("it goes to {place}")),
+                (None, Some(x), Some(y)) => {
+                    self.moved("go_to", said, &format!("it goes to x {x} m, y {y} m"))
+                }
+                _ => Err("where to?".to_owned()),
+            },
+            "set" => {
+                let (parameter, value) = (
+                    text("parameter").unwrap_or_default(),
+                    number("value").unwrap_or_default(),
+                );
+                self.moved("set", said, &format!("{parameter} is {value}"))
+            }
+            "fault" => {
+                let (target, fault) = (
+                    text("target").unwrap_or_default(),
+                    text("fault").unwrap_or_default(),
+                );
+                self.moved(
+                    "fault",
+                    said,
+                    &format!("the fault {fault} of {target} begins"),
+                )
+            }
+            "end_faults" => {
+                let mut said = said.clone();
+                said.insert("end".to_owned(), json!(true));
+                self.moved("fault", &said, "the faults end")
+            }
+            "arm" => {
+                let agent = self.agent(said)?;
+                let mut arguments = said.clone();
+                arguments.insert("agent".to_owned(), json!(agent));
+                let answer = self.call("lease", arguments)?;
+                let receipt = Receipt::of("lease", &answer);
+                Ok(Reply {
+                    text: answer.text,
+                    receipts: vec![receipt],
+                    is_last: false,
+                })
+            }
+            "disarm" => {
+                let agent = self.agent(said)?;
+                let arguments = [
+                    ("agent".to_owned(), json!(agent)),
+                    ("release".to_owned(), json!(true)),
+                ];
+                self.act(
+                    "lease",
+                    Map::from_iter(arguments),
+                    format!("{agent}: the lease is given back"),
+                )
+            }
+            "run" => self.run(said),
+            "end_run" => {
+                let Some(run) = lock(&self.link).run.clone() else {
+                    return Err("there is no run that can be ended".to_owned());
+                };
+                self.act(
+                    "end_run",
+                    Map::from_iter([("run".to_owned(), json!(run))]),
+                    format!("the run `{run}` has ended"),
+                )
+            }
+            "score" => {
+                let answer = self.call(
+                    "score",
+                    Map::from_iter([(
+                        "scene".to_owned(),
+                        said.get("scene").cloned().unwrap_or_default(),
+                    )]),
+                )?;
+                let receipt = Receipt::of("score", &answer);
+                Ok(Reply {
+                    text: answer.text,
+                    receipts: vec![receipt],
+                    is_last: false,
+                })
+            }
+            "verify" => {
+                let mut arguments = said.clone();
+                arguments.insert("action".to_owned(), json!("verify"));
+                Ok(Reply::new(self.call("record", arguments)?.text))
+            }
+            // Kept things.
+            "watch" => self.watch(said),
+            "unwatch" => self.unwatch(),
+            "schedule" => {
+                let now = jiff::Zoned::now();
+                let plan = Planned::new(
+                    text("when").unwrap_or_default(),
+                    text("say").unwrap_or_default(),
+                    &now,
+                )?;
+                let mut planned = lock(&self.shared.planned);
+                let next = plan.next.strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+                let line = format!(
+                    "{} {}: a {}; the next one on {next}",
+                    "scheduled,", plan.when, plan.say
+                );
+                planned.push(plan);
+                save_plans(&self.folder, &planned)?;
+                Ok(Reply::new(line))
+            }
+            "unschedule" => {
+                let mut planned = lock(&self.shared.planned);
+                let count = planned.len();
+                planned.clear();
+                save_plans(&self.folder, &planned)?;
+                Ok(Reply::new(format!("{count} ended")))
+            }
+            "remember" => {
+                self.notes.remember(text("text").unwrap_or_default())?;
+                Ok(Reply::new("noted"))
+            }
+            "new" => {
+                self.session.reset()?;
+                Ok(Reply::new("a new talk"))
+            }
+            "quit" => Ok(Reply {
+                text: "goodbye".to_owned(),
+                is_last: true,
+                ..Reply::default()
+            }),
+            // Answers to questions that nobody has asked.
+            "yes" | "no" => Ok(Reply::new(
+                "there is no open question, and nothing was done",
+            )),
+            kind => Err(format!("`{kind}` is not known here")),
+        }
+    }
+
+    /// A stop, and what the view says of it afterwards.
+    pub(crate) fn stop(&self, agent: Option<&str>) -> Result<Reply, Refusal> {
+        let arguments = agent.map(|agent| ("agent".to_owned(), json!(agent)));
+        let answer = self.call("stop", arguments.into_iter().collect())?;
+        let receipts = vec![Receipt::of("stop", &answer)];
+        let view = self.get("agents")?;
+        let text = reply::each(&view, agent, |agent| {
+            let name = agent["agent"].as_str().unwrap_or_default();
+            match agent["mode"].as_str() {
+                Some("stopped" | "safety_stop") => {
+                    format!("{name} is stopped, until `clear the stop`")
+                }
+                Some("no_drive") => format!("{name} has no drive"),
+                _ => format!("{name}: the stop is given, and is NOT CONFIRMED yet"),
+            }
+        });
+        Ok(Reply {
+            text,
+            receipts,
+            is_last: false,
+        })
+    }
+
+    /// The agent that is named, or the only one that is stopped.
+    fn stopped(&self, said: &Map<String, Value>) -> Result<String, Refusal> {
+        if said.contains_key("agent") {
+            return self.agent(said);
+        }
+        let view = self.get("agents")?;
+        let all = reply::agents(&view, None);
+        let stopped = all
+            .iter()
+            .filter(|agent| !agent["stopped_by"].is_null() || agent["mode"] == "safety_stop");
+        let names: Vec<_> = stopped
+            .filter_map(|agent| agent["agent"].as_str())
+            .collect();
+        match names.as_slice() {
+            [] => Err("no agent is stopped".to_owned()),
+            [one] => Ok((*one).to_owned()),
+            several => Err(format!("which one: {}?", several.join(", "))),
+        }
+    }
+
+    fn surprise(&self, said: &Map<String, Value>) -> Result<Reply, Refusal> {
+        let Some(channel) = said.get("channel").and_then(Value::as_str) else {
+            return self.each(said, reply::surprise);
+        };
+        let agent = self.agent_with(said, channel.split('/').next().unwrap_or_default())?;
+        let detail = self.of_agent(&agent, "kernel")?;
+        let deviations = &detail["kernel"]["witness"]["deviations"];
+        let text = match deviations[channel].as_f64() {
+            Some(x) => format!(
+                "{agent}: {channel} has a surprise of {x:.2} (alarm above 1 of the agent's)"
+            ),
+            None if detail["kernel"]["surprise"].is_null() => {
+                format!("{agent}: no surprise yet, its self-model is not trained")
+            }
+            None => format!("{agent}: the kernel publishes no surprise of {channel}"),
+        };
+        Ok(Reply::new(format!("{text}{}", cited(&detail))))
+    }
+
+    fn diagnose(&self, said: &Map<String, Value>) -> Result<Reply, Refusal> {
+        let answer = self.call("diagnose", said.clone())?;
+        let status = &answer.content["status"];
+        let (events, _) = lock(&self.link).events(0)?;
+        let wanted = said.get("agent").and_then(Value::as_str);
+        let view = json!({"agents": status["agents"], "tick": status["run"]["tick"], "time_s": status["run"]["time_s"]});
+        let mut text = reply::each(&view, wanted, |agent| reply::diagnosis(agent, &events));
+        for sensor in answer.content["sensors"].as_array().into_iter().flatten() {
+            let name = sensor["sensor"].as_str().unwrap_or_default();
+            if sensor["is_stale"] == true {
+                text += &format!("\n{name} is stale");
+            }
+            if let Some(lost) = sensor["dropped"].as_u64().filter(|lost| *lost > 0) {
+                text += &format!("\n{name} has lost {lost} readings");
+            }
+        }
+        Ok(Reply::new(text))
+    }
+
+    /// All events of the agent that is meant.
+    fn events(&self, said: &Map<String, Value>) -> Result<Vec<Value>, Refusal> {
+        let (mut events, _) = lock(&self.link).events(0)?;
+        if let Some(agent) = said.get("agent") {
+            events.retain(|event| event["agent"] == *agent);
+        }
+        Ok(events)
+    }
+
+    fn history(&self, said: &Map<String, Value>, most: usize) -> Result<Reply, Refusal> {
+        let events = self.events(said)?;
+        let from = events.len().saturating_sub(most);
+        let shown = events.get(from..).unwrap_or_default();
+        let mut text = reply::events(shown);
+        if from > 0 {
+            text = format!(
+                "the last {} of {} events:\n{text}",
+                shown.len(),
+                events.len()
+            );
+        }
+        Ok(Reply::new(if shown.is_empty() {
+            "nothing has happened".to_owned()
+        } else {
+            text
+        }))
+    }
+
+    fn when(&self, said: &Map<String, Value>, kind: &str) -> Result<Reply, Refusal> {
+        let events = self.events(said)?;
+        let of_kind: Vec<_> = events
+            .into_iter()
+            .filter(|event| reply::is_of(event, kind))
+            .collect();
+        let from = of_kind.len().saturating_sub(HISTORY);
+        Ok(Reply::new(match of_kind.get(from..) {
+            None | Some([]) => "it has not happened in this run".to_owned(),
+            Some(shown) => reply::events(shown),
+        }))
+    }
+
+    fn touched(&self, said: &Map<String, Value>) -> Result<Reply, Refusal> {
+        let events = self.events(said)?;
+        let of_kind: Vec<_> = events
+            .into_iter()
+            .filter(|event| reply::is_of(event, "collision"))
+            .collect();
+        Ok(Reply::new(match of_kind.is_empty() {
+            true => "it has touched nothing in this run".to_owned(),
+            false => reply::events(&of_kind),
+        }))
+    }
+
+    pub(crate) fn summary(&self) -> Result<Reply, Refusal> {
+        let view = self.get("agents")?;
+        let (events, _) = lock(&self.link).events(0)?;
+        let mut text = reply::each(&view, None, reply::status);
+        let counts = [
+            ("collision", "collisions"),
+            ("goal", "goals reached"),
+            ("alarm", "alarms"),
+            ("stop", "stops"),
+            ("stale", "sensors gone stale"),
+        ];
+        let counts = counts.iter().filter_map(|(kind, name)| {
+            let count = events
+                .iter()
+                .filter(|event| reply::is_of(event, kind))
+                .count();
+            (count > 0).then(|| format!("{count} {name}"))
+        });
+        let counts: Vec<_> = counts.collect();
+        text += &format!(
+            "\n{} events: {}",
+            events.len(),
+            reply::row(&counts, "none of note")
+        );
+        if let Some(last) = events.last() {
+            text += &format!(
+                "\nthe last one: {}",
+                reply::events(std::slice::from_ref(last))
+            );
+        }
+        Ok(Reply::new(text))
+    }
+
+    /// A report that was scheduled.
+    pub(crate) fn report(&self, say: &str) -> Reply {
+        let report = match say {
+            "status" => self.each(&Map::new(), reply::status),
+            "diagnose" => self.diagnose(&Map::new()),
+            _ => self.summary(),
+        };
+        report.unwrap_or_else(|refusal| Reply::new(format!("no report: {refusal}")))
+    }
+
+    fn picture(&self, said: &Map<String, Value>) -> Result<Reply, Refusal> {
+        let answer = self.call("picture", said.clone())?;
+        let png = answer
+            .picture
+            .and_then(|png| base64::prelude::BASE64_STANDARD.decode(png).ok());
+        let png = png.ok_or("the server sent no picture")?;
+        let folder = self.folder.join("pictures");
+        let name = jiff::Zoned::now()
+            .strftime("%Y%m%d-%H%M%S-%3f.png")
+            .to_string();
+        let path = folder.join(name);
+        let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, png));
+        written.map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Reply::new(format!("the picture is {}", path.display())))
+    }
+
+    fn parameters(
+        &self,
+        said: &Map<String, Value>,
+        wanted: Option<&str>,
+    ) -> Result<Reply, Refusal> {
+        let agents = match said.get("agent").and_then(Value::as_str) {
+            Some(agent) => vec![agent.to_owned()],
+            None => self.agents(),
+        };
+        let (mut lines, mut tick) = (Vec::new(), String::new());
+        for agent in agents {
+            let Ok(list) = self.of_agent(&agent, "parameters") else {
+                continue;
+            };
+            tick = cited(&list);
+            for parameter in list["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap_or_default();
+                if wanted.is_none_or(|wanted| wanted == name) {
+                    lines.push(format!("{agent}: {name} is {}", parameter["value"]));
+                }
+            }
+        }
+        Ok(Reply::new(match lines.is_empty() {
+            true => "there is no number to set".to_owned(),
+            false => format!("{}{tick}", lines.join("\n")),
+        }))
+    }
+
+    fn faults(&self, said: &Map<String, Value>) -> Result<Reply, Refusal> {
+        let agents = match said.get("agent").and_then(Value::as_str) {
+            Some(agent) => vec![agent.to_owned()],
+            None => self.agents(),
+        };
+        let mut lines = Vec::new();
+        for agent in agents {
+            let list = self.of_agent(&agent, "faults")?;
+            for fault in list["faults"].as_array().into_iter().flatten() {
+                let text = |name: &str| fault[name].as_str().unwrap_or_default().to_owned();
+                lines.push(format!("{agent}: {} {}", text("target"), text("fault")));
+            }
+        }
+        Ok(Reply::new(match lines.is_empty() {
+            true => "no fault is simulated".to_owned(),
+            false => lines.join("\n"),
+        }))
+    }
+
+    fn leases(&self) -> Result<Reply, Refusal> {
+        let list = self.get("leases")?;
+        let lines = list["leases"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|lease| {
+                let s = lease["ends_in_s"].as_f64().unwrap_or_default();
+                format!(
+                    "{}: a lease for {s:.0} s more",
+                    lease["agent"].as_str().unwrap_or_default()
+                )
+            });
+        let lines: Vec<_> = lines.collect();
+        Ok(Reply::new(match lines.is_empty() {
+            true => "nobody: there is no lease".to_owned(),
+            false => lines.join("\n"),
+        }))
+    }
+
+    fn run(&self, said: &Map<String, Value>) -> Result<Reply, Refusal> {
+        let answer = self.call("run_scene", said.clone())?;
+        let run = answer.content["run"].as_str().map(str::to_owned);
+        let before = {
+            let mut link = lock(&self.link);
+            std::mem::replace(&mut link.run, run.clone())
+        };
+        self.refresh();
+        let run = run.unwrap_or_default();
+        let before =
+            before.map(|before| format!("; `{before}` goes on, and is spoken of no longer"));
+        let text = format!("the run `{run}` has begun{}", before.unwrap_or_default());
+        Ok(Reply {
+            text,
+            receipts: vec![Receipt::of("run_scene", &answer)],
+            is_last: false,
+        })
+    }
+
+    fn watch(&self, said: &Map<String, Value>) -> Result<Reply, Refusal> {
+        let what = said.get("what").and_then(Value::as_str).unwrap_or_default();
+        let agent = self.agent_with(said, what.split('/').next().unwrap_or_default())?;
+        let watch = watches::arguments(&agent, said);
+        let answer = self.call("watch", watch.clone())?;
+        let text = format!("I will tell you: {}", watches::text(&watch));
+        lock(&self.shared.watches).add(watch)?;
+        Ok(Reply {
+            text,
+            receipts: vec![Receipt::of("watch", &answer)],
+            is_last: false,
+        })
+    }
+
+    fn unwatch(&self) -> Result<Reply, Refusal> {
+        let list = self.call("watches", Map::new())?;
+        let ours = lock(&self.shared.watches).clear()?;
+        let keys: Vec<_> = ours.iter().filter_map(|watch| watch.get("key")).collect();
+        let mut receipts = Vec::new();
+        for watch in list.content["watches"].as_array().into_iter().flatten() {
+            if keys.contains(&&watch["key"]) {
+                let answer = self.call(
+                    "unwatch",
+                    Map::from_iter([("id".to_owned(), watch["id"].clone())]),
+                )?;
+                receipts.push(Receipt::of("unwatch", &answer));
+            }
+        }
+        Ok(Reply {
+            text: format!("{} ended", ours.len()),
+            receipts,
+            is_last: false,
+        })
+    }
+
+    fn help(&self) -> String {
+        let grammar = lock(&self.grammar);
+        let mut parts: [(&str, Vec<String>); 3] = [
+            ("ask", Vec::new()),
+            ("tell", Vec::new()),
+            ("keep", Vec::new()),
+        ];
+        for (kind, class, example) in grammar.examples() {
+            let [ask, tell, keep] = &mut parts;
+            match (class, kind) {
+                (_, "yes" | "no") => {}
+                (crate::grammar::Class::Question, _) => ask.1.push(example),
+                (crate::grammar::Class::Act, _) => tell.1.push(example),
+                (crate::grammar::Class::Kept, _) => keep.1.push(example),
+            }
+        }
+        let lines = parts
+            .iter()
+            .map(|(name, all)| format!("{name}:\n  {}", all.join("\n  ")));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        format!(
+            "{text}\n`stop` overtakes everything. Other words for the same are understood, too; nothing is done that is not."
+        )
+    }
+
+    fn identity(&self) -> String {
+        let vibe = self.notes.identity("Vibe").map(|vibe| format!(" {vibe}."));
+        let prompt = if self.prompt.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", self.prompt)
+        };
+        format!(
+            "{}, the assistant of this run.{}{prompt} I follow a grammar and no model: every act goes through the same tools as everybody's.",
+            self.name,
+            vibe.unwrap_or_default()
+        )
+    }
+}

@@ -1,0 +1,161 @@
+//! What is to be told when it happens: predicates that the run evaluates in its ticks. Here is what was asked for, on the
+//! disk, and up to which event it was told.
+
+use crate::link::Link;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+/// How long a surprise has to last (s).
+const DWELL_S: f64 = 0.5;
+
+/// What was asked for, and what was told.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    /// Arguments of the tool `watch`.
+    watches: Vec<Map<String, Value>>,
+    /// The run that the events are of.
+    run: String,
+    /// The last event that was told.
+    told: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Watches {
+    path: PathBuf,
+    kept: Kept,
+}
+
+/// `rover's surprise rises`.
+pub(crate) fn text(watch: &Map<String, Value>) -> String {
+    let get = |name: &str| watch.get(name).and_then(Value::as_str);
+    let what = match get("what").unwrap_or_default() {
+        "channel" => format!("surprise of {}", get("channel").unwrap_or_default()),
+        "sensor" => get("sensor").unwrap_or_default().to_owned(),
+        "event" => get("event").unwrap_or_default().to_owned(),
+        other => other.to_owned(),
+    };
+    let value = watch
+        .get("value")
+        .map_or(String::new(), |value| format!(" {value}"));
+    let how = match get("how").unwrap_or_default() {
+        "event" => String::new(),
+        how => format!(" {how}"),
+    };
+    format!("{}: {what}{how}{value}", get("agent").unwrap_or_default())
+}
+
+impl Watches {
+    pub(crate) fn open(path: &Path) -> Self {
+        let kept = std::fs::read(path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Self {
+            path: path.to_owned(),
+            kept: kept.unwrap_or_default(),
+        }
+    }
+
+    fn save(&self) -> Result<(), String> {
+        let text = serde_json::to_string_pretty(&self.kept).map_err(|e| e.to_string())?;
+        // The old one stays whole until the new one is.
+        let new = self.path.with_extension("new");
+        let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &self.path));
+        written.map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
+    pub(crate) fn all(&self) -> &[Map<String, Value>] {
+        &self.kept.watches
+    }
+
+    /// Keeps a watch, which the run has taken.
+    pub(crate) fn add(&mut self, watch: Map<String, Value>) -> Result<(), String> {
+        self.kept.watches.retain(|known| *known != watch);
+        self.kept.watches.push(watch);
+        self.save()
+    }
+
+    /// Ends all, and returns them.
+    pub(crate) fn clear(&mut self) -> Result<Vec<Map<String, Value>>, String> {
+        let all = std::mem::take(&mut self.kept.watches);
+        self.save()?;
+        Ok(all)
+    }
+
+    /// Gives the run what was asked for before this start; returns what it does not take.
+    pub(crate) fn restore(&mut self, link: &Link, run: &str) -> Vec<String> {
+        if self.kept.run != run {
+            self.kept.run = run.to_owned();
+            // What a run did before anybody listened is no news.
+            self.kept.told = link.last_event();
+        }
+        let refused = self.kept.watches.iter().filter_map(|watch| {
+            let refusal = match link.call("watch", watch.clone()) {
+                Ok(answer) if !answer.is_refused => return None,
+                Ok(answer) => answer.text,
+                Err(error) => error,
+            };
+            Some(format!("{}: {refusal}", text(watch)))
+        });
+        let refused = refused.collect();
+        let _ = self.save();
+        refused
+    }
+
+    /// Texts of the watches that have fired since the last time.
+    pub(crate) fn fired(&mut self, link: &Link) -> Result<Vec<String>, String> {
+        let (events, last) = link.events(self.kept.told)?;
+        if last == self.kept.told {
+            return Ok(Vec::new());
+        }
+        let fired = events.iter().filter(|event| event["watch"].is_string());
+        let fired = fired.map(|event| {
+            let s = event["time_s"].as_f64().unwrap_or_default();
+            format!("{} [{s:.3} s]", event["text"].as_str().unwrap_or_default())
+        });
+        let fired = fired.collect();
+        self.kept.told = last;
+        self.save()?;
+        Ok(fired)
+    }
+}
+
+/// Arguments of the tool `watch`, of what was said.
+pub(crate) fn arguments(agent: &str, said: &Map<String, Value>) -> Map<String, Value> {
+    let get = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (what, how) = (get("what"), get("how"));
+    let mut watch = Map::from_iter([("agent".to_owned(), json!(agent))]);
+    let mut put = |name: &str, value: Value| watch.insert(name.to_owned(), value);
+    match (what, how) {
+        ("event", event) => {
+            put("what", json!("event"));
+            put("event", json!(event));
+            put("how", json!("event"));
+        }
+        (sensor, "silent") => {
+            put("what", json!("sensor"));
+            put("sensor", json!(sensor));
+            put("how", json!("silent"));
+        }
+        ("surprise" | "coherence" | "speed", how) => {
+            put("what", json!(what));
+            put("how", json!(how));
+        }
+        (channel, how) => {
+            put("what", json!("channel"));
+            put("channel", json!(channel));
+            put("how", json!(how));
+        }
+    }
+    if let Some(value) = said.get("value") {
+        put("value", value.clone());
+    }
+    if matches!(what, "surprise") || what.contains('/') {
+        // As an alarm, which has a dwell of its own: noise crosses a threshold for a tick.
+        put("dwell_s", json!(DWELL_S));
+    }
+    let key = text(&watch);
+    watch.insert("key".to_owned(), json!(key));
+    watch
+}
