@@ -72,6 +72,41 @@ fn calibrated_thresholds_are_a_profile_of_their_scene() {
 }
 
 #[test]
+fn thresholds_may_lie_below_as_many_runs_as_are_allowed() {
+    let here = folder(&[("yard.ron", YARD)]);
+    let calibrate = |alarms: &str| {
+        let args = ["calibrate", "yard.ron", "--runs", "3", "--duration", "40s"];
+        let more = ["--out", "th.ron", "--alarms", alarms];
+        let output = done(here.path(), &[&args[..], &more].concat());
+        assert!(output.contains("written to th.ron"), "{output}");
+        std::fs::read_to_string(here.path().join("th.ron")).unwrap()
+    };
+    let seed_that_set_it = |text: &str| {
+        let (_, after) = text.split_once("// thresholds: ").unwrap();
+        after.split_once(" set it").unwrap().0.to_owned()
+    };
+    let k3 = |text: &str| -> f64 {
+        let (_, after) = text.split_once("k3: ").unwrap();
+        after.split_once(')').unwrap().0.parse().unwrap()
+    };
+    let [none, one] = ["0", "1"].map(calibrate);
+    assert!(none.contains(", no alarm in any."), "{none}");
+    assert!(one.contains(", an alarm in one."), "{one}");
+    // The run that set the threshold is over it now, and another one sets it.
+    let first = seed_that_set_it(&none);
+    let over = format!("// alarm: {first} exceeds thresholds by a factor of ");
+    assert!(one.contains(&over), "{none}{one}");
+    assert_ne!(first, seed_that_set_it(&one), "{one}");
+    assert!(k3(&one) < k3(&none), "{none}{one}");
+    // One alarm of a Poisson law: 4.744.
+    for (text, most) in [(&none, 2.996), (&one, 4.744)] {
+        let expected = most / (30.0 / 3600.0);
+        assert!((bound(text) / expected - 1.0).abs() < 0.01, "{text}");
+    }
+    done(here.path(), &["check", "yard.ron", "--profile", "th.ron"]);
+}
+
+#[test]
 fn detectors_share_one_bound_and_identical_robots_one_calibration() {
     let second =
         "    (name: \"other\", model: \"rover.urdf\", position_m: (20, 0, 0), drive: Auto,";
@@ -212,6 +247,11 @@ fn scenes_that_cannot_be_calibrated_or_scored_are_errors() {
             &["calibrate", "yard.ron", "--false-alarms-per-hour", "0"],
             2,
             &["0.001 to 1000"],
+        ),
+        (
+            &["calibrate", "yard.ron", "--runs", "2", "--alarms", "2"],
+            2,
+            &["--alarms 2: found 2 runs; expected more runs than alarms"],
         ),
         (
             &[
