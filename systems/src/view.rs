@@ -53,8 +53,8 @@ pub fn agent_state(world: &World, agent: Entity, cause: Option<&str>) -> AgentSt
     }
 }
 
-/// Of its filter, else of its odometry, else of the simulation.
-fn place(world: &World, agent: Entity) -> Option<(Place, Velocity)> {
+/// Where an agent is and how it moves: by its filter, else by its odometry, else by the simulation. None without a body.
+pub fn place(world: &World, agent: Entity) -> Option<(Place, Velocity)> {
     let of = |[x_m, y_m, yaw_rad]: [f64; 3], twist: Twist2, from| {
         let velocity = Velocity {
             linear_m_s: twist.linear_m_s,

@@ -22,7 +22,7 @@ from mcp.client.streamable_http import streamable_http_client
 TOOLS = {
     "status", "diagnose", "history", "explain_event", "recall", "read_sensor", "list_scenes", "list_runs", "run_scene",
     "end_run", "score", "record", "pause", "step", "set", "reset", "lease", "drive", "move", "go_to", "stop",
-    "clear_stop", "fault", "picture",
+    "clear_stop", "fault", "picture", "watch", "watches", "unwatch",
 }  # fmt: skip
 
 
@@ -68,6 +68,13 @@ async def reads(client):
     assert "rad/s" in reading and "m/s2" in reading, reading
     assert "rover/imu" in text(await ask(client, "read_sensor"))
     await ask(client, "history", most=5)
+    watch = await ask(client, "watch", agent="rover", what="surprise", how="rises", key="mcp")
+    assert watch.structured_content["value"] == 1 and "surprise of rover, rises 1" in text(watch), text(watch)
+    identifier = watch.structured_content["id"]
+    assert identifier in text(await ask(client, "watches"))
+    await refused(client, "did you mean `imu`", "watch", agent="rover", what="sensor", sensor="imo", how="silent")
+    await ask(client, "unwatch", id=identifier)
+    await refused(client, "found no watch", "unwatch", id=identifier)
     assert isinstance((await ask(client, "recall")).structured_content["memories"], list)
     await refused(client, "expected one of", "read_sensor", agent="rover", sensor="nose")
     await refused(client, "does not have", "status", nonsense=1)

@@ -13,6 +13,7 @@
 //!
 //! - `gate`, `token`: who may ask, who may tell. `lease`: who may move an agent. `idempotency`: requests sent again.
 //! - `ledger`: requests on the disk.
+//! - `watches`: what is looked at in each tick, and reported when it happens.
 //! - `interest`, `view`: what is copied from a tick. `command`: what is given to the next one.
 //! - `routes`: `/v1`, its description as `OpenAPI`, the page. `stream`: the WebSocket. `problem`, `extract`: errors.
 //! - `ask`, `question`: the resources, asked from within, by `grpc` and `mcp`. `client`: asked from another process.
@@ -48,6 +49,7 @@ mod server;
 mod stream;
 mod token;
 mod view;
+mod watches;
 
 pub use client::Client;
 pub use hub::HubOptions;

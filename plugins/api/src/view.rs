@@ -2,6 +2,7 @@
 //! them.
 
 use crate::interest::Interests;
+use crate::watches::{Firing, Watches};
 use becomingone::components::event::{AgentEvent, EventKind};
 use becomingone::components::link::Link;
 use becomingone::components::scene::Agent;
@@ -158,6 +159,12 @@ pub struct EventView {
     pub agent: String,
     /// One line.
     pub text: String,
+    /// Of a watch that fired: its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<String>,
+    /// The key that its client gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// The latest events.
@@ -169,15 +176,36 @@ pub(crate) struct Events {
 
 impl Events {
     fn push(&mut self, event: &AgentEvent) {
+        self.keep(EventView {
+            number: 0,
+            time_s: event.now_ns as f64 * 1e-9,
+            agent: event.agent.clone(),
+            text: event.kind.to_string(),
+            watch: None,
+            key: None,
+        });
+    }
+
+    fn push_firing(&mut self, now_ns: u64, firing: Firing) {
+        self.keep(EventView {
+            number: 0,
+            time_s: now_ns as f64 * 1e-9,
+            agent: firing.agent,
+            text: firing.text,
+            watch: Some(firing.watch),
+            key: firing.key,
+        });
+    }
+
+    /// Keeps an event under the next number.
+    fn keep(&mut self, event: EventView) {
         self.count += 1;
         if self.kept.len() == MAX_EVENTS {
             self.kept.pop_front();
         }
         self.kept.push_back(EventView {
             number: self.count,
-            time_s: event.now_ns as f64 * 1e-9,
-            agent: event.agent.clone(),
-            text: event.kind.to_string(),
+            ..event
         });
     }
 
@@ -201,6 +229,7 @@ type Reader = Box<dyn FnOnce(&World) + Send>;
 #[derive(Resource, Clone)]
 pub(crate) struct Board {
     pub(crate) interests: Interests,
+    pub(crate) watches: Watches,
     view: watch::Sender<Arc<View>>,
     events: Arc<Mutex<Events>>,
     /// Number of the latest event.
@@ -215,6 +244,7 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             interests: Interests::default(),
+            watches: Watches::default(),
             view: watch::Sender::new(Arc::default()),
             events: Arc::default(),
             event_count: watch::Sender::new(0),
@@ -287,7 +317,7 @@ impl Plugin for ViewPlugin {
             .add_systems(
                 Tick,
                 // They only read what others have.
-                (copy_events, copy)
+                (copy_events, fire, copy)
                     .chain()
                     .in_set(TickSystems::Publish)
                     .ambiguous_with_all(),
@@ -359,6 +389,7 @@ fn begin(world: &mut World) {
     let board = world.resource::<Board>().clone();
     *lock(&board.sensors) = shown.collect();
     *lock(&board.agents) = agents.iter().map(|(name, _)| name.clone()).collect();
+    board.watches.begin(world, &agents, &all);
     let mut copied = world.resource_mut::<Copied>();
     *copied = Copied {
         number: copied.number,
@@ -377,6 +408,7 @@ fn copy_events(board: Res<Board>, mut copied: ResMut<Copied>, messages: Res<Mess
     if cursor.is_empty(&messages) {
         return;
     }
+    let mut watches = board.watches.any();
     let mut events = board.events();
     for event in cursor.read(&messages) {
         match &event.kind {
@@ -389,10 +421,30 @@ fn copy_events(board: Res<Board>, mut copied: ResMut<Copied>, messages: Res<Mess
             _ => {}
         }
         events.push(event);
+        if let Some(watches) = &mut watches {
+            watches.event(event, |firing| events.push_firing(event.now_ns, firing));
+        }
     }
     let count = events.count;
     drop(events);
     board.event_count.send_replace(count);
+}
+
+/// Looks at what is watched, and keeps the firings.
+fn fire(world: &World) {
+    let board = world.resource::<Board>();
+    let Some(mut watches) = board.watches.any() else {
+        return;
+    };
+    let mut fired = None;
+    watches.look(world, |now_ns, firing| {
+        let mut events = board.events();
+        events.push_firing(now_ns, firing);
+        fired = Some(events.count);
+    });
+    if let Some(count) = fired {
+        board.event_count.send_replace(count);
+    }
 }
 
 /// Copies a view, if anybody asked for one, and answers who asked for more.

@@ -168,6 +168,25 @@ impl Witness {
         }
     }
 
+    /// Part of an output in the energy of its self-model's residual: its mean over ten samples, 1 while healthy; see
+    /// [`SelfModel::energy`](becomingone_kernel::SelfModel::energy). None before that self-model is trained, and for
+    /// outputs that were constant during warm-up.
+    pub fn energy(&self, output: usize) -> Option<f64> {
+        let (is_constant, energy) = match output.checked_sub(self.of_readings()) {
+            None => {
+                self.verdict?;
+                (self.model.is_constant(output), self.model.energy(output))
+            }
+            Some(seen) => {
+                let surroundings = self.surroundings.as_ref()?;
+                surroundings.verdict?;
+                let model = &surroundings.model;
+                (model.is_constant(seen), model.energy(seen))
+            }
+        };
+        (!is_constant).then_some(energy)
+    }
+
     /// Result of all detectors together; none before the witness is trained.
     pub fn detection(&self) -> Option<Detection> {
         strongest(&self.detections)

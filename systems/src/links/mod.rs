@@ -54,7 +54,8 @@ pub use driver::{ConfigError, Driver, DriverError, DriverKind, Endpoint, LinkEnd
 pub use ingest::{AcceptRequest, ingest};
 pub use input::{ExternalInput, InputLink, InputSample, Journal};
 pub use live::{RecordedRow, Recording};
-pub(crate) use names::{name_links, silent_after_ns};
+pub(crate) use names::name_links;
+pub use names::silent_after_ns;
 pub use observe::{Content, LinkObserver, Observed};
 pub use open::{OpenError, OpenLinks, Port, PortSource, rest};
 pub use pick::{Pick, Picker};

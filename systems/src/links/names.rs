@@ -6,8 +6,8 @@ use becomingone_components::scene::{SceneSpec, SensorSpec};
 use becomingone_components::time::NS_PER_S;
 use bevy_ecs::prelude::*;
 
-/// Time-out of a sensor (ns).
-pub(crate) fn silent_after_ns(spec: &SensorSpec) -> u64 {
+/// Time-out of a sensor (ns): that of the scene, else five periods, and at least 0.1 s.
+pub fn silent_after_ns(spec: &SensorSpec) -> u64 {
     let after_s = spec.silence.after_s;
     let after_s = after_s.unwrap_or_else(|| (5.0 / spec.rate_hz).max(0.1));
     (after_s * NS_PER_S as f64) as u64

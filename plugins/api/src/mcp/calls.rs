@@ -192,6 +192,9 @@ impl Call<'_> {
             "diagnose" => self.diagnose().await?,
             "history" => self.history().await?,
             "explain_event" => self.explain_event().await?,
+            "watch" => self.watch().await?,
+            "watches" => self.watches().await?,
+            "unwatch" => self.unwatch().await?,
             "recall" => self.recall().await?,
             "read_sensor" => self.read_sensor().await?,
             "list_scenes" => {
@@ -407,6 +410,50 @@ impl Call<'_> {
         Ok(Answer {
             text,
             content: json!({"event": event, "near": near, "agent": now}),
+        })
+    }
+
+    async fn watch(&self) -> Result<Answer, Problem> {
+        let mut body = self.arguments_of(&[
+            "what",
+            "how",
+            "value",
+            "channel",
+            "sensor",
+            "event",
+            "hysteresis",
+            "dwell_s",
+            "key",
+        ]);
+        body["agent"] = json!(self.agent().await?);
+        let content = self.post("watches", Some(body)).await?;
+        Ok(Answer {
+            text: text::watch(&content),
+            content,
+        })
+    }
+
+    async fn watches(&self) -> Result<Answer, Problem> {
+        let content = self.get("watches").await?;
+        let all = content["watches"].as_array().into_iter().flatten();
+        let lines: Vec<_> = all.map(text::watch).collect();
+        Ok(Answer {
+            text: match lines.is_empty() {
+                true => "no watches".to_owned(),
+                false => lines.join("\n"),
+            },
+            content,
+        })
+    }
+
+    async fn unwatch(&self) -> Result<Answer, Problem> {
+        let id = self.text("id")?;
+        let id = id.ok_or_else(|| Problem::bad("expected `id`, of `watches`"))?;
+        let path = self.path(&format!("watches/{}", part(&id)))?;
+        let content = self.ask(Question::get(path).method(Method::DELETE)).await?;
+        Ok(Answer {
+            text: format!("the watch {id} has ended"),
+            content,
         })
     }
 

@@ -88,6 +88,41 @@ pub(super) fn events(list: &Value) -> String {
     }
 }
 
+/// A watch, in one line.
+pub(super) fn watch(watch: &Value) -> String {
+    let text = |name: &str| watch[name].as_str().unwrap_or_default();
+    let part = ["channel", "sensor", "event"].map(text).concat();
+    let mut line = format!("{}: {}", text("id"), text("what"));
+    if !part.is_empty() {
+        let _ = write!(line, " {part}");
+    }
+    let _ = write!(line, " of {}", text("agent"));
+    // The kind of an event is `event` as well.
+    if text("how") != text("what") {
+        let _ = write!(line, ", {}", text("how"));
+    }
+    if let Some(value) = watch["value"].as_f64() {
+        let _ = write!(line, " {value}");
+    }
+    if let Some(hysteresis) = watch["hysteresis"].as_f64() {
+        let _ = write!(line, ", hysteresis {hysteresis}");
+    }
+    if let Some(dwell_s) = watch["dwell_s"].as_f64().filter(|s| *s > 0.0) {
+        let _ = write!(line, ", for {dwell_s} s");
+    }
+    if let Some(now) = number(&watch["now"], 3) {
+        let _ = write!(line, "; now {now}");
+    }
+    let _ = write!(line, "; fired {} times", watch["firings"]);
+    if let Some(last_s) = number(&watch["last_s"], 3) {
+        let _ = write!(line, ", last at {last_s} s");
+    }
+    if let Some(key) = watch["key"].as_str() {
+        let _ = write!(line, " (key {key})");
+    }
+    line
+}
+
 /// A reading, each number with its name and unit.
 pub(super) fn reading(sensor: &Value) -> String {
     let name = sensor["sensor"].as_str().unwrap_or_default();

@@ -64,7 +64,7 @@ fn rows() -> Vec<Row> {
         (
             "history",
             "History",
-            "Events after a cursor, oldest first: alarms, collisions, goals, stops, refused requests.",
+            "Events after a cursor, oldest first: alarms, collisions, goals, stops, refused requests, watches that fired.",
             Reads,
             fields(
                 &[
@@ -95,6 +95,72 @@ fn rows() -> Vec<Row> {
                     ),
                 ],
                 &["number"],
+            ),
+        ),
+        (
+            "watch",
+            "Watch",
+            "Watches an agent in every tick, also between calls; when the condition is met, `history` has an event with the watch's id, once an episode. At most 64.",
+            Changes,
+            fields(
+                &[
+                    run(),
+                    agent(),
+                    (
+                        "what",
+                        json!({"type": "string", "enum": ["surprise", "coherence", "speed", "channel", "sensor", "event"], "description": "`speed` in m/s; `channel`: energy of the residual of a predicted channel, 1 while healthy."}),
+                    ),
+                    (
+                        "how",
+                        json!({"type": "string", "enum": ["above", "below", "rises", "falls", "crosses", "silent", "event"], "description": "`silent` of a sensor that is stale, `event` of events, the others of a value."}),
+                    ),
+                    (
+                        "value",
+                        number(
+                            "The threshold; of the surprise 1 where it is left out. `rises` and `falls` of others without it: a change from the mean of the last 10 s.",
+                        ),
+                    ),
+                    ("channel", text("Of `channel`: `encoders/0`.")),
+                    ("sensor", text("Of `sensor`, its name on the agent: `imu`.")),
+                    (
+                        "event",
+                        json!({"type": "string", "enum": ["collision", "alarm", "goal", "stop", "fault", "stale", "any"], "description": "Of `event`."}),
+                    ),
+                    (
+                        "hysteresis",
+                        number(
+                            "How far the value has to be back before it may fire again; 10 % of the threshold where it is left out.",
+                        ),
+                    ),
+                    (
+                        "dwell_s",
+                        number(
+                            "How long the condition has to hold (s of the run); 0 where it is left out.",
+                        ),
+                    ),
+                    (
+                        "key",
+                        text("A name of your own: the same key again replaces the watch."),
+                    ),
+                ],
+                &["what", "how"],
+            ),
+        ),
+        (
+            "watches",
+            "Watches",
+            "The watches of the run, their values and how often they fired.",
+            Reads,
+            fields(&[run()], &[]),
+        ),
+        (
+            "unwatch",
+            "End a watch",
+            "Ends a watch.",
+            Changes,
+            fields(
+                &[run(), ("id", text("Its id, of `watches`: `w1`."))],
+                &["id"],
             ),
         ),
         (
@@ -438,7 +504,9 @@ pub(super) fn all() -> Vec<Tool> {
         let annotations = ToolAnnotations::with_title(title)
             .read_only(matches!(kind, Kind::Reads))
             .destructive(matches!(kind, Kind::Acts))
-            .idempotent(matches!(kind, Kind::Reads) || matches!(name, "stop" | "pause" | "set"))
+            .idempotent(
+                matches!(kind, Kind::Reads) || matches!(name, "stop" | "pause" | "set" | "unwatch"),
+            )
             .open_world(false);
         Tool::new(name, description, Arc::new(schema))
             .with_title(title)

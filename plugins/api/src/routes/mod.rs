@@ -8,6 +8,7 @@ mod parameters;
 mod picture;
 mod run;
 mod status;
+mod watches;
 
 pub(crate) use page::router_of as page_of;
 pub(crate) use run::{RunEntry, RunList, whole};
@@ -22,6 +23,7 @@ use crate::mcp;
 use crate::problem::Problem;
 use crate::server::Server;
 use crate::stream;
+use crate::watches as of_watches;
 use axum::Extension;
 use axum::Router;
 use axum::body::Body;
@@ -80,6 +82,8 @@ fn closed() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(agents::readings))
         .routes(routes!(agents::sensor))
         .routes(routes!(agents::events))
+        .routes(routes!(watches::list, watches::set))
+        .routes(routes!(watches::end))
         .routes(routes!(run::runs))
         .routes(routes!(run::state))
         .routes(routes!(picture::picture))
@@ -182,12 +186,15 @@ async fn of_run(
 }
 
 /// The description, with what its derivation leaves out: each answer is described, kinds of requests have names and no
-/// other fields, and a goal is a place or a position.
+/// other fields, a goal is a place or a position, and a watch has the fields of its kind.
 pub(crate) fn described(api: &utoipa::openapi::OpenApi) -> String {
     let mut api = serde_json::to_value(api).unwrap_or_default();
     let kinds = api.pointer_mut("/components/schemas/Asked/oneOf");
     if let Some(kinds) = kinds.and_then(Value::as_array_mut) {
         *kinds = kinds.drain(..).flat_map(named).collect();
+    }
+    if let Some(asked) = api.pointer_mut("/components/schemas/WatchAsked") {
+        *asked = of_watches::schema();
     }
     let paths = members(api.get_mut("paths"));
     let operations = paths.flat_map(|path| members(Some(path)));
