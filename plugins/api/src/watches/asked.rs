@@ -423,3 +423,246 @@ pub(crate) fn schema() -> Value {
     });
     json!({"oneOf": kinds, "description": "A watch."})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn checked(body: Value) -> Result<Checked, String> {
+        let asked: WatchAsked = serde_json::from_value(body).map_err(|e| e.to_string())?;
+        asked.check()
+    }
+
+    #[test]
+    fn what_is_wrong_is_answered_by_what_is_expected() {
+        for (body, expected) in [
+            (
+                json!({"agent": "r", "what": "surprise"}),
+                "missing field `how`",
+            ),
+            (
+                json!({"agent": "r", "what": "heat", "how": "above"}),
+                "one of `surprise`",
+            ),
+            (
+                json!({"agent": "r", "what": "speed", "how": "over"}),
+                "one of `above`",
+            ),
+            (
+                json!({"agent": "r", "what": "speed", "how": "above"}),
+                "expected `value`",
+            ),
+            (
+                json!({"agent": "r", "what": "speed", "how": "crosses"}),
+                "expected `value`",
+            ),
+            (
+                json!({"agent": "r", "what": "speed", "how": "silent", "value": 1}),
+                "expected `how`: `above`",
+            ),
+            (
+                json!({"agent": "r", "what": "speed", "how": "above", "value": 1e13}),
+                "expected a number from",
+            ),
+            (
+                json!({"agent": "r", "what": "speed", "how": "above", "value": 1, "hysteresis": -1}),
+                "`hysteresis`: -1",
+            ),
+            (
+                json!({"agent": "r", "what": "speed", "how": "above", "value": 1, "dwell_s": -1}),
+                "`dwell_s`: -1",
+            ),
+            (
+                json!({"agent": "r", "what": "speed", "how": "above", "value": "1"}),
+                "expected f64",
+            ),
+            (
+                json!({"agent": "r", "what": "channel", "how": "rises"}),
+                "`encoders/0`",
+            ),
+            (
+                json!({"agent": "r", "what": "speed", "channel": "imu/gyro_z", "how": "rises"}),
+                "expected `what`: `channel`",
+            ),
+            (
+                json!({"agent": "r", "what": "sensor", "how": "silent"}),
+                "expected `sensor`",
+            ),
+            (
+                json!({"agent": "r", "what": "sensor", "sensor": "imu", "how": "above"}),
+                "`silent` of a sensor",
+            ),
+            (
+                json!({"agent": "r", "what": "sensor", "sensor": "imu", "how": "silent", "value": 1}),
+                "neither `value`",
+            ),
+            (
+                json!({"agent": "r", "what": "event", "how": "event"}),
+                "expected `event`",
+            ),
+            (
+                json!({"agent": "r", "what": "event", "event": "crash", "how": "event"}),
+                "one of `collision`",
+            ),
+            (
+                json!({"agent": "r", "what": "event", "event": "any", "how": "event", "dwell_s": 1}),
+                "expected none of events",
+            ),
+            (
+                json!({"agent": "r", "what": "event", "event": "any", "how": "event", "key": ""}),
+                "`key` of 1 to 128",
+            ),
+            (
+                json!({"agent": "r", "what": "speed", "how": "above", "value": 1, "for_s": 1}),
+                "unknown field `for_s`",
+            ),
+        ] {
+            let problem = checked(body.clone()).unwrap_err();
+            assert!(problem.contains(expected), "{body}: {problem}");
+        }
+    }
+
+    #[test]
+    fn thresholds_have_a_hysteresis_of_a_tenth() {
+        let of = |body: Value| {
+            let checked = checked(body).unwrap();
+            (checked.value, checked.hysteresis)
+        };
+        let agent = |mut body: Value| {
+            body["agent"] = json!("r");
+            of(body)
+        };
+        assert_eq!(
+            agent(json!({"what": "surprise", "how": "rises"})),
+            (Some(1.0), Some(0.1))
+        );
+        assert_eq!(
+            agent(json!({"what": "speed", "how": "below", "value": -2.0})),
+            (Some(-2.0), Some(0.2))
+        );
+        assert_eq!(
+            agent(json!({"what": "speed", "how": "crosses", "value": 2.0, "hysteresis": 0})),
+            (Some(2.0), Some(0.0))
+        );
+        assert_eq!(
+            agent(json!({"what": "coherence", "how": "falls"})),
+            (None, None)
+        );
+        assert_eq!(
+            agent(json!({"what": "coherence", "how": "falls", "hysteresis": 0.2})),
+            (None, Some(0.2))
+        );
+        assert_eq!(
+            agent(json!({"what": "sensor", "sensor": "imu", "how": "silent"})),
+            (None, None)
+        );
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,200}".prop_map(Value::from),
+            prop::sample::select(vec![
+                "surprise",
+                "coherence",
+                "speed",
+                "channel",
+                "sensor",
+                "event",
+                "above",
+                "below",
+                "rises",
+                "falls",
+                "crosses",
+                "silent",
+                "alarm",
+                "any",
+                "rover",
+            ])
+            .prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 8, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(".{0,8}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// Takes a body, and lets it run.
+    fn tried(body: Value, xs: &[f64]) -> Result<(), String> {
+        let checked = checked(body)?;
+        if let Some(rule) = checked.rule {
+            let mut predicate = super::super::predicate::Predicate::new(rule, checked.dwell_ns());
+            for (k, x) in xs.iter().enumerate() {
+                let _ = predicate.step(k as u64, 1, Some(*x));
+            }
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        /// Random bodies, with names of fields and without, never panic, and a refusal says something.
+        #[test]
+        fn any_body_is_taken_or_refused(
+            fields in prop::collection::hash_map(
+                prop_oneof![
+                    prop::sample::select(FIELDS).prop_map(str::to_owned),
+                    ".{0,8}",
+                ],
+                any_json(),
+                0..11,
+            ),
+            is_named in any::<bool>(),
+            what in prop::sample::select(vec!["surprise", "coherence", "speed", "channel", "sensor", "event"]),
+            how in prop::sample::select(vec!["above", "below", "rises", "falls", "crosses", "silent", "event"]),
+            xs in prop::collection::vec(any::<f64>(), 0..50),
+        ) {
+            let mut body = Value::Object(fields.into_iter().collect());
+            if is_named {
+                body["agent"] = json!("rover");
+                body["what"] = json!(what);
+                body["how"] = json!(how);
+            }
+            if let Err(problem) = tried(body, &xs) {
+                prop_assert!(!problem.is_empty());
+            }
+        }
+
+        /// Bodies of the right types: what is taken fires or does not, and never panics.
+        #[test]
+        fn any_threshold_is_taken_or_refused(
+            what in prop::sample::select(vec!["surprise", "coherence", "speed"]),
+            how in prop::sample::select(vec!["above", "below", "rises", "falls", "crosses"]),
+            value in prop::option::of(any::<f64>()),
+            hysteresis in prop::option::of(any::<f64>()),
+            dwell_s in any::<f64>(),
+            xs in prop::collection::vec(any::<f64>(), 0..200),
+        ) {
+            let body = json!({"agent": "rover", "what": what, "how": how, "value": value, "hysteresis": hysteresis,
+                "dwell_s": dwell_s});
+            if let Err(problem) = tried(body, &xs) {
+                prop_assert!(!problem.is_empty());
+            }
+        }
+    }
+
+    const FIELDS: &[&str] = &[
+        "key",
+        "agent",
+        "what",
+        "channel",
+        "sensor",
+        "event",
+        "how",
+        "value",
+        "hysteresis",
+        "dwell_s",
+    ];
+}

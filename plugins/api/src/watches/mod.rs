@@ -5,6 +5,8 @@
 
 mod asked;
 mod predicate;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub(crate) use asked::{WatchAsked, schema};

@@ -202,3 +202,147 @@ impl Predicate {
         is_over
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TICK_NS: u64 = 10_000_000;
+
+    /// The ticks in which a rule fires, and the sides.
+    fn fired(rule: Rule, dwell_ticks: u64, values: &[f64]) -> Vec<(usize, Side)> {
+        let mut predicate = Predicate::new(rule, dwell_ticks * TICK_NS);
+        let step = |(k, x): (usize, &f64)| {
+            let fired = predicate.step(k as u64 * TICK_NS, TICK_NS, Some(*x))?;
+            Some((k, fired.side))
+        };
+        values.iter().enumerate().filter_map(step).collect()
+    }
+
+    fn level(side: Side, edge: bool) -> Rule {
+        Rule::Level {
+            side,
+            value: 1.0,
+            hysteresis: 0.25,
+            edge,
+        }
+    }
+
+    #[test]
+    fn a_level_fires_once_an_episode() {
+        use Side::{Down, Up};
+        let values = [1.5, 0.8, 2.0, 0.75, 1.0, 1.1, 1.2];
+        // At once, where it is over; 0.8 is not back by the hysteresis; 1.0 is not over.
+        assert_eq!(
+            fired(level(Up, false), 0, &values),
+            [(0, Up), (5, Up)],
+            "above"
+        );
+        assert_eq!(fired(level(Up, true), 0, &values), [(5, Up)], "rises");
+        assert_eq!(
+            fired(level(Down, false), 0, &values),
+            [(1, Down), (3, Down)],
+            "below"
+        );
+        assert_eq!(
+            fired(level(Down, true), 0, &[0.5, 1.2, 0.9, 1.25, 0.9]),
+            [(4, Down)],
+            "falls"
+        );
+    }
+
+    #[test]
+    fn a_dwell_is_broken_and_begins_again() {
+        let values = [0.0, 2.0, 2.0, 2.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0];
+        let found = fired(level(Side::Up, false), 3, &values);
+        assert_eq!(found, [(8, Side::Up)]);
+    }
+
+    #[test]
+    fn a_value_that_is_not_there_breaks_what_held() {
+        let mut predicate = Predicate::new(level(Side::Up, false), 2 * TICK_NS);
+        let xs = [
+            Some(2.0),
+            Some(2.0),
+            None,
+            Some(f64::NAN),
+            Some(2.0),
+            Some(2.0),
+            Some(2.0),
+        ];
+        let mut step = |(k, x): (usize, &Option<f64>)| {
+            let fired = predicate.step(k as u64 * TICK_NS, TICK_NS, *x);
+            fired.map(|_| k)
+        };
+        let found: Vec<_> = xs.iter().enumerate().filter_map(&mut step).collect();
+        assert_eq!(found, [6]);
+    }
+
+    #[test]
+    fn a_crossing_fires_both_ways_and_noise_about_the_threshold_once() {
+        use Side::{Down, Up};
+        let rule = Rule::Cross {
+            value: 1.0,
+            hysteresis: 0.25,
+        };
+        let values = [0.9, 1.0, 1.1, 0.9, 1.1, 0.7, 1.1, 1.3, 1.3, 0.7];
+        assert_eq!(
+            fired(rule, 0, &values),
+            [(2, Up), (5, Down), (7, Up), (9, Down)]
+        );
+    }
+
+    #[test]
+    fn a_change_is_one_from_the_mean_of_ten_seconds() {
+        use Side::{Down, Up};
+        let rule = |side, by| Rule::Change {
+            side,
+            by,
+            least: 0.05,
+        };
+        // +-0.1 about 1, a step to 2, and back after 20 s.
+        let noise = |k: usize| if k.is_multiple_of(2) { 0.1 } else { -0.1 };
+        let step = |k: usize| f64::from(u8::from((1500..3500).contains(&k)));
+        let values: Vec<_> = (0..5000).map(|k| 1.0 + noise(k) + step(k)).collect();
+        // Four standard deviations are 0.4.
+        assert_eq!(fired(rule(Up, None), 0, &values), [(1500, Up)]);
+        assert_eq!(fired(rule(Down, None), 0, &values), [(3500, Down)]);
+        assert_eq!(
+            fired(rule(Up, Some(1.05)), 0, &values),
+            [(1500, Up)],
+            "by as much as it is given"
+        );
+        assert!(fired(rule(Up, Some(1.2)), 0, &values).is_empty());
+        // The mean follows, and the change that began holds.
+        assert_eq!(fired(rule(Up, None), 500, &values), [(2000, Up)]);
+        // Before 10 s there is nothing to compare with.
+        assert!(fired(rule(Up, None), 0, &values[1000..2000]).is_empty());
+        // The least change, of a value that stood still.
+        let still: Vec<_> = (0..1600)
+            .map(|k| if k < 1200 { 0.0 } else { 0.04 })
+            .collect();
+        assert!(fired(rule(Up, None), 0, &still).is_empty());
+    }
+
+    proptest! {
+        /// Between two firings of one side, the value was back by the hysteresis.
+        #[test]
+        fn an_episode_ends_by_the_hysteresis(
+            values in prop::collection::vec(-2.0..2.0_f64, 1..200),
+            hysteresis in 0.0..1.0_f64,
+            dwell in 0..4_u64,
+        ) {
+            let rule = Rule::Level { side: Side::Up, value: 0.0, hysteresis, edge: false };
+            let found = fired(rule, dwell, &values);
+            for pair in found.windows(2) {
+                let between = &values[pair[0].0 + 1..pair[1].0];
+                prop_assert!(between.iter().any(|x| *x <= -hysteresis));
+            }
+            for (k, _) in found {
+                let held = &values[k - dwell as usize..=k];
+                prop_assert!(held.iter().all(|x| *x > 0.0));
+            }
+        }
+    }
+}

@@ -88,3 +88,49 @@ impl Window {
         self.moments
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_those_of_the_last_ten_seconds() {
+        let mut window = Window::default();
+        let tick_ns = 20_000_000;
+        for k in 0..1500_u64 {
+            // 10 s of 5 +- 2, then of 1000.25 +- 0.5.
+            let x = match (k < 750, k % 2) {
+                (true, 0) => 3.0,
+                (true, _) => 7.0,
+                (false, 0) => 999.75,
+                (false, _) => 1000.75,
+            };
+            if k <= 500 {
+                assert_eq!(window.moments(), None, "{k}");
+            }
+            window.push(k * tick_ns, tick_ns, x);
+            if k == 749 {
+                let m = window.moments().unwrap();
+                let near = |a: f64, b: f64| (a - b).abs() < 0.02;
+                assert!(near(m.mean, 5.0) && near(m.sd, 2.0), "{m:?}");
+            }
+        }
+        let m = window.moments().unwrap();
+        assert!(
+            (m.mean - 1000.25).abs() < 1e-9 && (m.sd - 0.5).abs() < 1e-6,
+            "{m:?}"
+        );
+    }
+
+    #[test]
+    fn a_window_of_long_ticks_has_a_hundred_of_them() {
+        let mut window = Window::default();
+        let hour = 3_600_000_000_000;
+        for k in 0..100 {
+            window.push(k * hour, hour, 1.0);
+            assert_eq!(window.moments(), None);
+        }
+        window.push(100 * hour, hour, 1.0);
+        assert_eq!(window.moments(), Some(Moments { mean: 1.0, sd: 0.0 }));
+    }
+}
