@@ -116,9 +116,11 @@ fn bad_bodies_say_what_is_expected() {
     assert_eq!(run.get("/v1/watches")["watches"], json!([]));
 }
 
-/// An hour of the scene `robot`, which goes round and round. The dwell is longer than its surprise is above 1.
+/// The scene `robot`, which goes round and round: for `BECOMINGONE_WATCHED_S` simulated seconds. The dwell is longer than
+/// its surprise is above 1.
 #[test]
-fn nothing_fires_in_an_hour_of_a_healthy_robot() {
+fn nothing_fires_while_a_robot_is_healthy() {
+    let watched = std::env::var("BECOMINGONE_WATCHED_S").map_or(240.0, |s| s.parse().unwrap());
     let run = Served::start(&[
         "run",
         "robot",
@@ -127,7 +129,7 @@ fn nothing_fires_in_an_hour_of_a_healthy_robot() {
         "off",
         "--fast",
         "--duration",
-        "4000s",
+        "100000s",
         "--set",
         "agents.rover.controller.laps=60",
     ]);
@@ -135,9 +137,9 @@ fn nothing_fires_in_an_hour_of_a_healthy_robot() {
         let body = json!({"agent": "rover", "what": "surprise", "how": how, "dwell_s": 0.5});
         assert_eq!(watch(&run, VIEWER, &body).0, 201);
     }
-    until(Duration::from_secs(1200), "an hour", || {
+    until(Duration::from_secs(1200), "that time", || {
         std::thread::sleep(Duration::from_millis(500));
-        run.rover()["time_s"].as_f64().unwrap() > 3600.0
+        run.rover()["time_s"].as_f64().unwrap() > watched
     });
     let listed = run.get("/v1/watches");
     for watch in listed["watches"].as_array().unwrap() {

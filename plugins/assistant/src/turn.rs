@@ -576,15 +576,12 @@ impl Turns {
         };
         let agent = self.agent_with(said, channel.split('/').next().unwrap_or_default())?;
         let detail = self.of_agent(&agent, "kernel")?;
-        let deviations = &detail["kernel"]["witness"]["deviations"];
-        let text = match deviations[channel].as_f64() {
-            Some(x) => format!(
-                "{agent}: {channel} has a surprise of {x:.2} (alarm above 1 of the agent's)"
-            ),
+        let text = match detail["energies"][channel].as_f64() {
+            Some(x) => format!("{agent}: the residual of {channel} has an energy of {x:.2}; 1 while healthy"),
             None if detail["kernel"]["surprise"].is_null() => {
                 format!("{agent}: no surprise yet, its self-model is not trained")
             }
-            None => format!("{agent}: the kernel publishes no surprise of {channel}"),
+            None => format!("{agent}: {channel} was constant while the self-model was trained: it is not judged"),
         };
         Ok(Reply::new(format!("{text}{}", cited(&detail))))
     }
