@@ -6,7 +6,7 @@
 
 use ron::extensions::Extensions;
 use ron::ser::PrettyConfig;
-use serde::de::{DeserializeOwned, Visitor};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::any::Any;
 use std::fmt;
@@ -15,13 +15,17 @@ use std::sync::Arc;
 /// A kind that scenes can name: `Imu(gyro: (white_sd: 0.01))`.
 ///
 /// The name of the struct in serde is its name in scenes: `#[serde(rename = "Range")]` where they differ.
-pub trait Kind:
-    Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync + 'static
-{
+pub trait Kind: Serialize + Clone + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// Name in scenes.
     const NAME: &'static str;
     /// Description in one line, for `becomingone list`.
     const ABOUT: &'static str;
+
+    /// Name of this value's kind in scenes: another one than [`NAME`](Self::NAME) where one type stands for several
+    /// kinds, whose names are known only when the program runs.
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
 }
 
 /// A value of a kind with its type erased, as scenes hold it.
@@ -38,7 +42,7 @@ pub trait AnyKind: fmt::Debug + Send + Sync + 'static {
 
 impl<K: Kind> AnyKind for K {
     fn kind_name(&self) -> &'static str {
-        K::NAME
+        self.name()
     }
 
     fn to_ron(&self) -> String {

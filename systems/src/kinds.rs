@@ -11,10 +11,11 @@ use becomingone_components::sensor::{Measurement as _, SensorKind};
 use bevy_app::{App, Plugin};
 use bevy_ecs::prelude::*;
 use ron::error::SpannedError;
+use serde::de::DeserializeOwned;
 use std::any::TypeId;
 use std::sync::Arc;
 
-pub use crate::registry::{Entry, Kinds, SensorEntry};
+pub use crate::registry::{Entry, Kinds, ReadKind, SensorEntry};
 
 /// Registers the engine's own kinds.
 pub struct KindsPlugin;
@@ -52,19 +53,39 @@ impl Plugin for KindsPlugin {
     }
 }
 
-fn read<K: Kind>(fields: &str) -> Result<K, SpannedError> {
-    let fields = if fields.is_empty() { "()" } else { fields };
+/// Text of a kind without fields.
+fn bracketed(fields: &str) -> &str {
+    if fields.is_empty() { "()" } else { fields }
+}
+
+fn read<K: Kind + DeserializeOwned>(fields: &str) -> Result<K, SpannedError> {
     options().from_str(fields)
 }
 
 /// Registers kinds.
 pub trait RegisterKinds {
     /// Registers a kind of sensor, and its measurement.
-    fn register_sensor<K: SensorKind>(&mut self) -> &mut Self;
+    fn register_sensor<K: SensorKind + DeserializeOwned>(&mut self) -> &mut Self;
+    /// Registers a kind of sensor whose name is known only when the program runs: [`Kind::name`] of what `read` returns for
+    /// the fields, RON in brackets. One type may have several names.
+    fn register_sensor_as<K: SensorKind>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        read: impl Fn(&str) -> Result<K, SpannedError> + Send + Sync + 'static,
+    ) -> &mut Self;
     /// Registers a kind of controller, and the systems that run it.
-    fn register_controller<K: ControllerKind>(&mut self) -> &mut Self;
+    fn register_controller<K: ControllerKind + DeserializeOwned>(&mut self) -> &mut Self;
+    /// Registers a kind of controller whose name is known only when the program runs, as
+    /// [`register_sensor_as`](Self::register_sensor_as); it has no systems of its own.
+    fn register_controller_as<K: AnyController>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        read: impl Fn(&str) -> Result<K, SpannedError> + Send + Sync + 'static,
+    ) -> &mut Self;
     /// Registers a kind of fault.
-    fn register_fault<K: FaultKind>(&mut self) -> &mut Self;
+    fn register_fault<K: FaultKind + DeserializeOwned>(&mut self) -> &mut Self;
     /// Registers a kind of driver, under its name.
     fn register_driver<K: DriverKind>(&mut self, kind: K) -> &mut Self;
 }
@@ -75,23 +96,32 @@ fn kinds(app: &mut App) -> Mut<'_, Kinds> {
 }
 
 impl RegisterKinds for App {
-    fn register_sensor<K: SensorKind>(&mut self) -> &mut Self {
+    fn register_sensor<K: SensorKind + DeserializeOwned>(&mut self) -> &mut Self {
+        self.register_sensor_as::<K>(K::NAME, K::ABOUT, read::<K>)
+    }
+
+    fn register_sensor_as<K: SensorKind>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        read: impl Fn(&str) -> Result<K, SpannedError> + Send + Sync + 'static,
+    ) -> &mut Self {
         let entry = SensorEntry {
             entry: Entry {
-                about: K::ABOUT,
-                read: |fields| Ok(Arc::new(read::<K>(fields)?)),
+                about,
+                read: Arc::new(move |fields| Ok(Arc::new(read(bracketed(fields))?))),
             },
             measures: K::Measurement::KIND,
             spawn: sensing::spawn::<K>,
         };
         let mut kinds = kinds(self);
-        kinds.claim("sensor", K::NAME, TypeId::of::<K>());
+        let is_new_kind = kinds.claim("sensor", name, TypeId::of::<K>());
         kinds.claim(
             "measurement",
             K::Measurement::KIND,
             TypeId::of::<K::Measurement>(),
         );
-        let is_new_kind = kinds.sensors.insert(K::NAME, entry).is_none();
+        kinds.sensors.insert(name, entry);
         if is_new_kind && sensing::register::<K>(self) {
             faults::register::<K::Measurement>(self);
             diagnosis::features::register::<K::Measurement>(self);
@@ -99,24 +129,35 @@ impl RegisterKinds for App {
         self
     }
 
-    fn register_controller<K: ControllerKind>(&mut self) -> &mut Self {
-        let entry: Entry<dyn AnyController> = Entry {
-            about: K::ABOUT,
-            read: |fields| Ok(Arc::new(read::<K>(fields)?)),
-        };
-        let mut kinds = kinds(self);
-        kinds.claim("controller", K::NAME, TypeId::of::<K>());
-        let first = kinds.controllers.insert(K::NAME, entry).is_none();
-        if first {
+    fn register_controller<K: ControllerKind + DeserializeOwned>(&mut self) -> &mut Self {
+        let is_new = !kinds(self).controllers.contains_key(K::NAME);
+        self.register_controller_as::<K>(K::NAME, K::ABOUT, read::<K>);
+        if is_new {
             control::register_systems(self, K::systems());
         }
         self
     }
 
-    fn register_fault<K: FaultKind>(&mut self) -> &mut Self {
+    fn register_controller_as<K: AnyController>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        read: impl Fn(&str) -> Result<K, SpannedError> + Send + Sync + 'static,
+    ) -> &mut Self {
+        let entry: Entry<dyn AnyController> = Entry {
+            about,
+            read: Arc::new(move |fields| Ok(Arc::new(read(bracketed(fields))?))),
+        };
+        let mut kinds = kinds(self);
+        kinds.claim("controller", name, TypeId::of::<K>());
+        kinds.controllers.insert(name, entry);
+        self
+    }
+
+    fn register_fault<K: FaultKind + DeserializeOwned>(&mut self) -> &mut Self {
         let entry: Entry<dyn AnyFault> = Entry {
             about: K::ABOUT,
-            read: |fields| Ok(Arc::new(read::<K>(fields)?)),
+            read: Arc::new(|fields| Ok(Arc::new(read::<K>(bracketed(fields))?))),
         };
         let mut kinds = kinds(self);
         kinds.claim("fault", K::NAME, TypeId::of::<K>());

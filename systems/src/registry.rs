@@ -30,12 +30,15 @@ pub struct Kinds {
 }
 
 impl Kinds {
-    /// Records the type of a name; a second one is a conflict.
-    pub(crate) fn claim(&mut self, what: &'static str, name: &'static str, of: TypeId) {
+    /// Records the type of a name; a second one is a conflict. Returns whether the type is new.
+    pub(crate) fn claim(&mut self, what: &'static str, name: &'static str, of: TypeId) -> bool {
+        let mut types = self.types.iter();
+        let is_new = !types.any(|((other, _), known)| *other == what && *known == of);
         let first = *self.types.entry((what, name)).or_insert(of);
         if first != of {
             self.conflicts.push(format!("{what} `{name}`"));
         }
+        is_new
     }
 }
 
@@ -44,19 +47,23 @@ pub struct Entry<D: ?Sized> {
     /// Description in one line.
     pub about: &'static str,
     /// Reads its fields: RON in brackets, empty where all have defaults.
-    pub read: fn(&str) -> Result<Arc<D>, SpannedError>,
+    pub read: ReadKind<D>,
 }
+
+/// Reads the fields of a kind.
+pub type ReadKind<D> = Arc<dyn Fn(&str) -> Result<Arc<D>, SpannedError> + Send + Sync>;
 
 impl<D: ?Sized> Clone for Entry<D> {
     fn clone(&self) -> Self {
-        *self
+        Self {
+            about: self.about,
+            read: self.read.clone(),
+        }
     }
 }
 
-impl<D: ?Sized> Copy for Entry<D> {}
-
 /// A registered kind of sensor.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct SensorEntry {
     /// Description and reader.
     pub entry: Entry<dyn AnySensor>,
