@@ -1,10 +1,9 @@
 //! Engines on threads of their own: one, or many worlds on all processors.
 
 use crate::engine::{CoherenceEngine, EngineError};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Error of an engine on a thread of its own.
@@ -50,11 +49,59 @@ fn soon<T>(channel: &Receiver<T>) -> Option<T> {
 /// Work on the worlds of a thread.
 type Work = Box<dyn FnOnce(&mut [BatchWorld]) + Send>;
 
+/// What a thread does from its first world to its last, and a sender that it drops afterwards.
+type Life = (Box<dyn FnOnce() + Send>, Sender<()>);
+
+/// Most threads that wait without worlds; further ones end.
+const MOST_IDLE: usize = 64;
+
+/// Threads without worlds, which wait for the next ones: a thread that ends leaves some 8 kB of its physics pool behind,
+/// which lives as long as the program. None in a forked process, which has no threads of its parent.
+fn idle() -> Option<MutexGuard<'static, Vec<Sender<Life>>>> {
+    static OWNER: OnceLock<u32> = OnceLock::new();
+    static IDLE: Mutex<Vec<Sender<Life>>> = Mutex::new(Vec::new());
+    let process = std::process::id();
+    let is_owner = *OWNER.get_or_init(|| process) == process;
+    is_owner.then(|| IDLE.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Lets a thread that waits live this life, or a new one.
+fn live(mut life: Life) -> Result<(), SimulationError> {
+    loop {
+        let waiting = idle().and_then(|mut idle| idle.pop());
+        let Some(thread) = waiting else { break };
+        match thread.send(life) {
+            Ok(()) => return Ok(()),
+            Err(SendError(unsent)) => life = unsent,
+        }
+    }
+    let (lives, next) = channel();
+    let run = move || {
+        let mut life = Some(life);
+        while let Some((work, ended)) = life.take().or_else(|| next.recv().ok()) {
+            // After a panic, nothing is known of what the thread itself holds.
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                return;
+            }
+            match idle() {
+                Some(mut idle) if idle.len() < MOST_IDLE => idle.push(lives.clone()),
+                _ => return,
+            }
+            // Whoever waits for this finds the thread among those that wait.
+            drop(ended);
+        }
+    };
+    let thread = std::thread::Builder::new().name("becomingone".to_owned());
+    let started = thread.spawn(run);
+    started.map(drop).map_err(SimulationError::Thread)
+}
+
 /// A thread with its worlds. They are made, stepped and dropped on it.
 struct Worker {
     /// `None` while it is dropped.
     work: Option<Sender<Work>>,
-    thread: Option<JoinHandle<()>>,
+    /// Disconnected once the worlds are dropped; a lock, as a receiver alone is of one thread.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Worker {
@@ -76,18 +123,17 @@ impl Worker {
             drop(made);
             while let Some(job) = soon(&jobs).or_else(|| jobs.recv().ok()) {
                 // A panic has left its worlds between two states.
-                if catch_unwind(AssertUnwindSafe(|| job(&mut worlds))).is_err() {
-                    return;
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(&mut worlds))) {
+                    drop(worlds);
+                    resume_unwind(panic);
                 }
             }
         };
-        let thread = std::thread::Builder::new()
-            .name("becomingone".to_owned())
-            .spawn(run)
-            .map_err(SimulationError::Thread)?;
+        let (end, ended) = channel();
+        live((Box::new(run), end))?;
         let worker = Self {
             work: Some(work),
-            thread: Some(thread),
+            ended: Mutex::new(ended),
         };
         Ok((worker, Pending(pending)))
     }
@@ -108,9 +154,9 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.work = None;
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
+        let ended = self.ended.get_mut();
+        // Nothing is sent: it is an error once the thread is done.
+        let _ = ended.unwrap_or_else(PoisonError::into_inner).recv();
     }
 }
 
@@ -358,6 +404,24 @@ mod tests {
             simulation.with(|engine| engine.time().tick),
             Err(SimulationError::Ended)
         ));
+    }
+
+    #[test]
+    fn engines_one_after_the_other_are_on_one_thread_unless_it_panicked() {
+        let thread = |panics: bool| {
+            let simulation = Simulation::start(arm).unwrap();
+            let on = simulation.with(|_| std::thread::current().id()).unwrap();
+            if panics {
+                let panicked = simulation.with(|_| panic!("a panic of this test"));
+                assert!(matches!(panicked, Err::<(), _>(SimulationError::Ended)));
+            }
+            on
+        };
+        // Other tests take threads at the same time.
+        let all: std::collections::HashSet<_> = (0..200).map(|_| thread(false)).collect();
+        assert!(all.len() < 50, "{} threads", all.len());
+        let panicked = thread(true);
+        assert!((0..20).all(|_| thread(false) != panicked));
     }
 
     #[test]

@@ -67,7 +67,6 @@ def test_a_batch_does_not_grow() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="a thread of an engine leaves 8 kB of rayon's `use_current_thread`")
 def test_a_thousand_simulations_leave_nothing() -> None:
     def make() -> None:
         sim = b1.Simulation("robot", seed=7)
