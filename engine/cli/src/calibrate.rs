@@ -15,13 +15,13 @@ use crate::failure::Failure;
 use crate::files::keep_apart;
 use crate::healthy::{keep_initial_faults, repeat_goals};
 use crate::interrupt::Interrupt;
-use crate::load::{ModelArgs, load};
+use crate::load::ModelArgs;
 use crate::overlays::OverlayArgs;
 use crate::parse::duration;
+use crate::trials_at::{self, TrialArgs, Trials};
+use becomingone::EngineError;
 use becomingone::Plugins;
-use becomingone::assets;
-use becomingone::scene::Overlays;
-use becomingone::trials::{CancelToken, Trial, WitnessSample, on_all_processors, run};
+use becomingone::trials::{CancelToken, Trial, WitnessSample, run};
 use becomingone_components::scene::{AgentSpec, CoherenceSpec, LoadedScene};
 use becomingone_systems::diagnosis::witness::Witness;
 use becomingone_systems::output_file::replace;
@@ -48,6 +48,9 @@ Exit status: 0 done, 1 a run failed or the file could not be written, 2 bad inpu
 
 /// First seed; far from commonly chosen ones.
 const FIRST_SEED: u64 = 1_000_000;
+
+/// Most runs that a cluster begins before it is known that they are needed.
+const MOST_AHEAD: u32 = 256;
 
 /// Arguments of `calibrate`.
 #[derive(Args)]
@@ -76,6 +79,8 @@ pub(crate) struct Calibrate {
     /// File for the thresholds: a profile for the scene.
     #[arg(long, value_name = "FILE", default_value = "thresholds.ron")]
     out: PathBuf,
+    #[command(flatten)]
+    trials: TrialArgs,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -98,9 +103,11 @@ impl Calibrate {
         let cancel = CancelToken::default();
         Interrupt::install()?.cancels(&cancel);
         keep_apart("--out", &self.out, [self.scene.as_path()])?;
-        let overlays = Overlays::from(&self.overlays);
-        let files = self.model.files(&assets::Assets);
-        let mut loaded = load(&self.scene, None, &overlays, &files, plugins)?;
+        let (scene, overlays, model) = (&self.scene, &self.overlays, &self.model);
+        let mut trials = self
+            .trials
+            .begin(scene, overlays, model, self.arguments(), plugins)?;
+        let loaded = &mut trials.loaded;
         keep_initial_faults(&mut loaded.scene);
         if self.duration.is_some() {
             repeat_goals(&mut loaded.scene);
@@ -137,7 +144,13 @@ impl Calibrate {
                 self.alarms
             )));
         }
-        let runs = self.simulate(&loaded, &mut groups, &cancel, plugins)?;
+        let names: Vec<String> = groups.iter().flat_map(|g| g.names.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let observe = |k| self.observe(&trials.loaded, &names, k, &cancel, plugins);
+        if let Some((_, k)) = trials.one() {
+            return trials_at::print(observe(k), &cancel);
+        }
+        let runs = self.simulate(&trials, observe, &mut groups, &cancel)?;
         groups.retain(|group| group.healthy_s > 0.0);
         if groups.is_empty() {
             return Err(Failure::BadInput(format!(
@@ -172,40 +185,65 @@ impl Calibrate {
         Ok(Exit::SUCCESS)
     }
 
+    /// The arguments that decide about runs.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["calibrate".to_owned(), self.scene.display().to_string()];
+        if let Some(duration) = self.duration {
+            arguments.extend([
+                "--duration".to_owned(),
+                format!("{}ns", duration.as_nanos()),
+            ]);
+        }
+        arguments
+    }
+
+    /// The `k`-th run: of each agent, its healthy time (s) and what its self-model says.
+    fn observe(
+        &self,
+        loaded: &LoadedScene,
+        names: &[&str],
+        k: usize,
+        cancel: &CancelToken,
+        plugins: &Plugins,
+    ) -> Result<Option<Vec<(f64, HealthySamples)>>, EngineError> {
+        let trial = Trial {
+            seed: FIRST_SEED + k as u64,
+            faults: Vec::new(),
+            duration: self.duration,
+        };
+        let mut samples: Vec<Vec<WitnessSample>> = vec![Vec::new(); names.len()];
+        let sample = |k: usize, _: &Witness, sample| samples[k].push(sample);
+        let seconds = run(loaded, plugins, names, &trial, cancel, sample)?;
+        let each = seconds.map(|seconds| {
+            let each = seconds.into_iter().zip(samples);
+            let each = each.map(|(s, samples)| (s, HealthySamples::of(&samples)));
+            each.collect()
+        });
+        Ok(each)
+    }
+
     /// Runs the scene until there is enough healthy time of all groups; returns the number of runs.
     fn simulate(
         &self,
-        loaded: &LoadedScene,
+        trials: &Trials,
+        observe: impl Fn(usize) -> Result<Option<Vec<(f64, HealthySamples)>>, EngineError> + Sync,
         groups: &mut [IdenticalAgents],
         cancel: &CancelToken,
-        plugins: &Plugins,
     ) -> Result<u32, Failure> {
-        let names: Vec<String> = groups.iter().flat_map(|g| g.names.clone()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut runs = 0u32;
         let mut of_all = self.runs.map_or(String::new(), |all| format!(" of {all}"));
+        trials.ahead("run", 0..self.runs.unwrap_or_default() as usize)?;
         loop {
             // Eight at a time: their length determines how many more are needed.
             let many = self.runs.map_or(8, |all| (all - runs).min(8));
-            let trials: Vec<Trial> = (0..many)
-                .map(|k| Trial {
-                    seed: FIRST_SEED + u64::from(runs + k),
-                    faults: Vec::new(),
-                    duration: self.duration,
-                })
-                .collect();
-            let done = on_all_processors(&trials, |trial| {
-                let mut samples: Vec<Vec<WitnessSample>> = vec![Vec::new(); names.len()];
-                let sample = |k: usize, _: &Witness, sample| samples[k].push(sample);
-                let seconds = run(loaded, plugins, &names, trial, cancel, sample)?;
-                Ok::<_, becomingone::EngineError>(seconds.map(|s| (trial.seed, s, samples)))
-            })?;
+            let numbers = runs as usize..(runs + many) as usize;
+            let done = trials.each("run", numbers, cancel, &observe)?;
             let Some(done) = done else {
                 return Err(Failure::stopped(cancel, &of_all));
             };
             runs += many;
-            for (seed, seconds, samples) in done {
-                let mut finished = seconds.into_iter().zip(samples);
+            for (run, seed) in done.into_iter().zip(FIRST_SEED + u64::from(runs - many)..) {
+                let mut finished = run.into_iter();
                 for group in groups.iter_mut() {
                     for name in &group.names {
                         let Some((seconds, samples)) = finished.next() else {
@@ -216,7 +254,7 @@ impl Calibrate {
                             _ => format!("seed {seed} of {name}"),
                         };
                         group.healthy_s += seconds;
-                        group.samples.push(run, &samples);
+                        group.samples.append(run, samples);
                     }
                 }
             }
@@ -239,7 +277,11 @@ impl Calibrate {
                 return Ok(runs);
             }
             if self.runs.is_none() {
-                of_all = format!(" of about {:.0}", (all / 8.0).ceil() * 8.0);
+                let about = (all / 8.0).ceil() * 8.0;
+                of_all = format!(" of about {about:.0}");
+                // What a cluster begins with: a later estimate may need fewer.
+                let ahead = (about as u32).min(runs + MOST_AHEAD);
+                trials.ahead("run", runs as usize..ahead as usize)?;
             }
         }
     }

@@ -14,7 +14,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    #[cfg(feature = "replay")]
     pub(crate) fn bad_input(error: impl std::fmt::Display) -> Self {
         Self::BadInput(error.to_string())
     }

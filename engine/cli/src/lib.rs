@@ -40,6 +40,7 @@ mod load;
 mod mcp;
 mod memory;
 mod new;
+mod on_ray;
 mod overlays;
 mod parse;
 mod probe;
@@ -62,6 +63,7 @@ mod sweep;
 mod terminal;
 #[cfg(feature = "api")]
 mod top;
+mod trials_at;
 
 use arguments::{Arguments, Verb};
 use becomingone::Plugins;

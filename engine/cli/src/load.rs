@@ -4,6 +4,8 @@ use crate::failure::Failure;
 use becomingone::Plugins;
 pub(crate) use becomingone::scene::Found;
 use becomingone::scene::{Overlays, SceneLoader};
+use becomingone::sweep::PlannedScene;
+use becomingone_components::path_text::to_text;
 use becomingone_components::scene::LoadedScene;
 use becomingone_model::{Files, MissingAllowed};
 use clap::Args;
@@ -18,7 +20,6 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
-    #[cfg(feature = "parquet")]
     pub(crate) fn allow_missing(&self) -> bool {
         self.allow_missing
     }
@@ -31,6 +32,19 @@ impl ModelArgs {
 /// Finds a scene or description by path or name.
 pub(crate) fn find(what: &Path) -> Result<Found, Failure> {
     becomingone::scene::find(what).map_err(|error| Failure::BadInput(error.to_string()))
+}
+
+/// A scene or description of a plan, by path or name.
+pub(crate) fn planned(what: &Path) -> Result<PlannedScene, Failure> {
+    let found = find(what)?;
+    Ok(PlannedScene {
+        name: to_text(what),
+        is_description: matches!(found, Found::Description),
+        path: match found {
+            Found::Scene(path) => to_text(&path),
+            Found::Description => to_text(what),
+        },
+    })
 }
 
 /// Loads a scene by path or name, or puts a robot on a plane.

@@ -14,21 +14,18 @@ use self::arguments::{Shard, axis, seeds, shard, span};
 use self::digest::Digest;
 use self::parts::{Parts, read_plan};
 use self::progress::Progress;
-use self::ray::Ray;
 use self::table::{Merge, failed, read_part, write_part, write_rows};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::load::{Found, ModelArgs, find};
+use crate::load::{ModelArgs, planned};
+use crate::on_ray::{On, RayPython};
 use crate::overlays::OverlayArgs;
 use crate::parse::duration;
 use crate::terminal;
 use becomingone::Plugins;
-use becomingone::sweep::{
-    Axis, Design, Plan, PlannedScene, Request, Runner, Sample, Seeds, Span, Values,
-};
+use becomingone::sweep::{Axis, Design, Plan, Request, Runner, Sample, Seeds, Span, Values};
 use becomingone::trials::CancelToken;
-use becomingone_components::path_text::to_text;
 use becomingone_model::Files as _;
 use becomingone_systems::output_file::Replacement;
 use clap::{Args, ValueEnum};
@@ -53,15 +50,6 @@ OUT. The folder stays: it is how the command knows what is done, and other shard
 is there.
 
 Exit status: 0 done, 1 a run failed or a file could not be written, 2 bad input, 130 Ctrl-C.";
-
-/// Where the runs are done.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum On {
-    /// Threads of this process.
-    Threads,
-    /// A cluster of Ray.
-    Ray,
-}
 
 /// How points are spread.
 #[derive(Clone, Copy, ValueEnum)]
@@ -150,11 +138,7 @@ impl Sweep {
     pub(crate) fn run(self, plugins: &Plugins) -> Result<Exit, Failure> {
         let cancel = CancelToken::default();
         Interrupt::install()?.cancels(&cancel);
-        if self.address.is_some() && self.on != On::Ray {
-            return Err(Failure::BadInput(
-                "found --address without --on ray; expected both".to_owned(),
-            ));
-        }
+        self.on.check(self.address.as_deref())?;
         match (&self.plan, &self.out) {
             (Some(plan), _) => self.of_plan(plan, plugins, &cancel),
             (None, Some(out)) => self.whole(out, plugins, &cancel),
@@ -164,18 +148,7 @@ impl Sweep {
 
     /// What was asked for.
     fn request(&self) -> Result<Request, Failure> {
-        let scene = |what: &PathBuf| {
-            let found = find(what)?;
-            Ok(PlannedScene {
-                name: to_text(what),
-                is_description: matches!(found, Found::Description),
-                path: match found {
-                    Found::Scene(path) => to_text(&path),
-                    Found::Description => to_text(what),
-                },
-            })
-        };
-        let scenes = self.scenes.iter().map(scene);
+        let scenes = self.scenes.iter().map(|what| planned(what));
         let scenes = scenes.collect::<Result<Vec<_>, Failure>>()?;
         let design = match self.design {
             DesignArg::Sobol => Design::Sobol,
@@ -214,7 +187,7 @@ impl Sweep {
     /// A sweep, or a shard of it.
     fn whole(&self, out: &Path, plugins: &Plugins, cancel: &CancelToken) -> Result<Exit, Failure> {
         let ray = match self.on {
-            On::Ray => Some(Ray::find(self.address.as_deref())?),
+            On::Ray => Some(RayPython::find()?),
             On::Threads => None,
         };
         let parts = Parts::of(out);
@@ -256,8 +229,9 @@ impl Sweep {
         let mine: Vec<u64> = missing.into_iter().filter(|&k| shard.has(k)).collect();
         match ray {
             Some(_) if mine.is_empty() => {}
-            Some(ray) => {
-                let ran = ray.run(&parts, out, cancel);
+            Some(python) => {
+                let address = self.address.as_deref();
+                let ran = ray::run(&python, address, self.quiet, &parts, out, cancel);
                 if !cancel.is_stopped() {
                     ran?;
                 }
@@ -388,7 +362,7 @@ impl Sweep {
         }
         log::set_max_level(log::LevelFilter::Error);
         let mut runner = Runner::new(&plan, plugins)?;
-        let rows = chunks::rows_of(&mut runner, &plan, chunk, cancel);
+        let rows = chunks::rows_of(&mut runner, &plan, chunk, self.record.as_deref(), cancel);
         let rows = rows.ok_or_else(|| {
             Failure::Stopped(format!(
                 "stopped: chunk {chunk} is not done, nothing written"

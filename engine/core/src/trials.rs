@@ -31,6 +31,11 @@ impl CancelToken {
         self.0.0.load(Ordering::Acquire)
     }
 
+    /// Counts a run that was finished elsewhere.
+    pub fn finish(&self) {
+        self.0.1.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Number of finished runs.
     pub fn finished(&self) -> usize {
         self.0.1.load(Ordering::Acquire)
@@ -123,7 +128,7 @@ pub fn run(
     if cancel.is_stopped() {
         return Ok(None);
     }
-    cancel.0.1.fetch_add(1, Ordering::AcqRel);
+    cancel.finish();
     Ok(Some(observed_ns.into_iter().map(observed_s).collect()))
 }
 

@@ -50,6 +50,11 @@ def hashes(sweep: b1.Sweep) -> dict[int, str]:
     return dict(zip(table["seed"], table["state_hash"], strict=True))
 
 
+def own(text: str) -> str:
+    """Lines of standard error but for Ray's own: it finds no network here."""
+    return "\n".join(line for line in text.splitlines() if "network_util.cc" not in line)
+
+
 def engines() -> list[psutil.Process]:
     """Programs that do a chunk."""
     return [one for one in psutil.process_iter() if "/dev/stdin" in arguments(one)]
@@ -79,8 +84,8 @@ class Scenario:
 
     def on_ray(self, **more: Any) -> tuple[b1.Sweep, float]:
         begun = time.monotonic()
-        given: dict[str, Any] = {"seeds": range(self.runs), "chunk_runs": CHUNK, "program": self.given or None}
-        result = b1.sweep("robot", duration=DURATION_S, on=b1.Ray(ADDRESS), **{**given, **more})
+        given: dict[str, Any] = {"seeds": range(self.runs), "chunk_runs": CHUNK, "duration": DURATION_S}
+        result = b1.sweep("robot", program=self.given or None, on=b1.Ray(ADDRESS), **{**given, **more})
         return result, time.monotonic() - begun
 
     def undisturbed(self, processors: int) -> None:
@@ -232,6 +237,60 @@ class Scenario:
         tried = log.read_text().splitlines() if log.exists() else []
         self.facts["broken"] = {"status": done.returncode, "error": done.stderr, "tried": tried}
 
+    def trials(self) -> None:
+        """`calibrate` and `score`, on threads and on the cluster."""
+        log = self.folder / "trials"
+        scene = self.folder / "scene.ron"
+        scene.write_text((Path(__file__).parents[3] / "scenes" / "warehouse_robot.ron").read_text())
+        facts: dict[str, Any] = {}
+        self.facts["trials"] = facts
+        for verb, option, more in [
+            ("calibrate", "--out", ["--runs", "3", "--duration", "40s", "--set", "agents.rover.controller.speed_m_s=0.8"]),
+            ("score", "--json", ["--faults", "gyro frozen", "--runs", "2", "--healthy", "5s"]),
+        ]:
+            facts[verb] = {}
+            for on in ("threads", "ray"):
+                out = self.folder / f"{verb}.out"
+                out.unlink(missing_ok=True)
+                where = ["--on", "ray", "--address", ADDRESS] if on == "ray" else []
+                command = [*self.command, verb, str(scene), *more, option, str(out), *where]
+                env = {**os.environ, "BECOMINGONE_PYTHON": sys.executable}
+                done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=env)
+                facts[verb][on] = {
+                    "status": done.returncode,
+                    "printed": done.stdout,
+                    "error": own(done.stderr),
+                    "file": out.read_text() if out.exists() else "",
+                }
+        # The same by the protocol alone, with runs that are counted, and one that cannot be done.
+        plan = json.dumps({"plan": "", "arguments": ["calibrate", "x"]})
+        broken = self.folder / "broken_trial"
+        broken.write_text(f'#!/bin/sh\necho "$*" >>{log}; echo "error: no run" >&2; exit 3\n')
+        broken.chmod(0o755)
+        command = [sys.executable, "-m", "becomingone.ray", "--trials", "--address", ADDRESS, "--program", str(broken)]
+        lines = "".join(json.dumps({"trial": f"run:{k}"}) + "\n" for k in range(3))
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(f"{plan}\n{lines}")
+        child.stdin.flush()
+        answers = [json.loads(child.stdout.readline() or "{}") for _ in range(3)]
+        _, text = child.communicate(timeout=60)
+        assert all(answers), text
+        facts["tasks"] = len({one["trial"] for one in answers})
+        facts["broken"] = {"status": 1 if all("error" in one for one in answers) else 0, "error": answers[0].get("error", text)}
+
+    def recorded(self) -> None:
+        """Recordings that workers put where they belong; and no progress where none is wanted."""
+        to = self.folder / "recorded"
+        self.on_ray(seeds=range(4), chunk_runs=2, duration=0.05, record=f"file://{to}")
+        self.facts["recorded"] = sorted(file.name for file in to.iterdir())
+        command = [*self.command, "sweep", "robot", "--seeds", "0..2", "--duration", "50ms", "--chunk-runs", "1", "--quiet"]
+        out = str(self.folder / "quiet.parquet")
+        env = {**os.environ, "BECOMINGONE_PYTHON": sys.executable}
+        where = ["--out", out, "--on", "ray", "--address", ADDRESS]
+        done = subprocess.run([*command, *where], capture_output=True, text=True, timeout=120, env=env)
+        self.facts["quiet"] = {"status": done.returncode, "error": own(done.stderr)}
+
     def interrupted(self) -> None:
         """Ctrl-C of a terminal."""
         out = self.folder / "interrupted.parquet"
@@ -301,6 +360,8 @@ def main() -> None:
             timed("driver_killed", lambda: scenario.driver_killed(expected))
             timed("wrong_values", scenario.wrong_values)
             timed("broken", scenario.broken)
+            timed("trials", scenario.trials)
+            timed("recorded", scenario.recorded)
             timed("interrupted", scenario.interrupted)
             timed("shipped", scenario.shipped)
             timed("refused", scenario.refused)

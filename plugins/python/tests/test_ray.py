@@ -18,6 +18,7 @@ import pytest
 
 import becomingone as b1
 from becomingone import _ray
+from becomingone._recordings import Remote
 
 HERE = Path(__file__).parent
 RUNS = int(os.environ.get("BECOMINGONE_RAY_RUNS", "60"))
@@ -94,6 +95,29 @@ def test_a_chunk_that_cannot_be_done_is_not_tried_again(facts: dict[str, Any]) -
     assert 0 < len(tried) == len(set(tried)) <= 2 * _ray.FLYING
 
 
+@pytest.mark.parametrize("verb", ["calibrate", "score"])
+def test_calibrate_and_score_print_the_same_bytes_as_on_threads(facts: dict[str, Any], verb: str) -> None:
+    here, there = facts["trials"][verb]["threads"], facts["trials"][verb]["ray"]
+    assert here["status"] == there["status"] == 0, there["error"]
+    assert here["printed"] and here["printed"] == there["printed"]
+    assert here["file"] and here["file"] == there["file"]
+    assert here["error"] == there["error"], "the same lines on the way"
+    assert facts["trials"]["tasks"] >= 3, "by tasks"
+
+
+def test_a_run_that_cannot_be_done_is_an_error(facts: dict[str, Any]) -> None:
+    broken = facts["trials"]["broken"]
+    assert broken["status"] == 1 and "exit status 3: no run" in broken["error"]
+
+
+def test_recordings_of_a_cluster_are_put_where_they_belong(facts: dict[str, Any]) -> None:
+    assert facts["recorded"] == [f"run-{k:06}.mcap" for k in range(4)]
+
+
+def test_quiet_is_quiet(facts: dict[str, Any]) -> None:
+    assert facts["quiet"]["status"] == 0 and facts["quiet"]["error"] == ""
+
+
 def test_ctrl_c_ends_all_and_says_how_to_go_on(facts: dict[str, Any]) -> None:
     ended = facts["interrupted"]
     assert ended["status"] == 130 and "to go on, type:" in ended["error"]
@@ -120,8 +144,10 @@ def test_the_package_travels_to_the_nodes(facts: dict[str, Any]) -> None:
 
 def test_options_return_from_json() -> None:
     cluster = b1.Ray("auto", runtime_env={"pip": ["becomingone"]}, ship=True, retries=-1)
-    assert _ray.Ray.of("auto", cluster.options(True)) == (cluster, True)
-    assert _ray.Ray.of(None, "") == (b1.Ray(), False)
+    assert _ray.Ray.of("auto", cluster.options()) == (cluster, None)
+    _, record = _ray.Ray.of("auto", cluster.options(Remote("file:///tmp/runs", {"auto_mkdir": True})))
+    assert record is not None and (record.address, record.options) == ("file:///tmp/runs", {"auto_mkdir": True})
+    assert _ray.Ray.of(None, "") == (b1.Ray(), None)
     for wrong in ("{", "[]", '{"retry": 1}', '{"ship": 1}', '{"retries": "5"}'):
         with pytest.raises(ValueError, match="expected a JSON object"):
             _ray.Ray.of(None, wrong)

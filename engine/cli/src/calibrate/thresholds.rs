@@ -1,6 +1,7 @@
 //! Thresholds from the statistics of healthy runs.
 
 use becomingone::trials::WitnessSample;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Consecutive kernel ticks over the thresholds before an alarm, as in the self-models.
@@ -16,7 +17,7 @@ const LEAST: f64 = 1e-6;
 const MAX_TAIL: usize = 10;
 
 /// Detection statistics of healthy runs, one list for each agent in each run.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct HealthySamples {
     runs: Vec<String>,
     readings: Vec<Vec<[f64; 3]>>,
@@ -50,8 +51,25 @@ struct Scales {
 }
 
 impl HealthySamples {
+    /// Those of one run of an agent, which has no name yet.
+    pub(super) fn of(samples: &[WitnessSample]) -> Self {
+        let mut one = Self::default();
+        one.push(String::new(), samples);
+        one
+    }
+
     /// Adds an agent's run, named as `run`.
-    pub(super) fn push(&mut self, run: String, samples: &[WitnessSample]) {
+    pub(super) fn append(&mut self, run: String, mut more: Self) {
+        self.runs.push(run);
+        self.readings.append(&mut more.readings);
+        self.lidar.append(&mut more.lidar);
+        self.motion.append(&mut more.motion);
+        self.gnss.append(&mut more.gnss);
+        self.nis.append(&mut more.nis);
+        self.level.append(&mut more.level);
+    }
+
+    fn push(&mut self, run: String, samples: &[WitnessSample]) {
         self.runs.push(run);
         self.readings
             .push(samples.iter().map(|l| l.readings).collect());

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use becomingone::sweep::{Plan, PlanError, Row, Runner, run_on_threads};
 use becomingone::trials::CancelToken;
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -107,7 +108,7 @@ pub(super) fn run(
     known.into_iter().for_each(done);
     let runs = chunks.iter().flat_map(|&chunk| plan.runs_of(chunk));
     let runs = runs.filter(|run| !ready.contains(run));
-    let recordings = Recordings::of(plan);
+    let recordings = Recordings::of(plan, None);
     run_on_threads(runner, runs, threads, cancel, &recordings, done);
     let progress = progress
         .into_inner()
@@ -119,14 +120,16 @@ pub(super) fn run(
     }
 }
 
-/// Rows of one chunk, on this thread alone; `None` where it was cancelled.
+/// Rows of one chunk, on this thread alone; `None` where it was cancelled. `record` is a folder for recordings in place of
+/// that of the plan.
 pub(super) fn rows_of(
     runner: &mut Runner<'_>,
     plan: &Plan,
     chunk: u64,
+    record: Option<&Path>,
     cancel: &CancelToken,
 ) -> Option<Vec<Row>> {
-    let recordings = Recordings::of(plan);
+    let recordings = Recordings::of(plan, record);
     let runs = plan.runs_of(chunk);
     runs.map(|run| runner.run(run, cancel, &recordings))
         .collect()

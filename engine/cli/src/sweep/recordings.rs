@@ -8,15 +8,15 @@ use becomingone::sweep::{Plan, RunAt, RunHook};
 use becomingone_components::scene::LoadedScene;
 use std::path::{Path, PathBuf};
 
-/// Records each run of a plan into its folder, `run-000123.mcap`; nothing where the plan has no folder.
+/// Records each run of a plan into its folder, or another one, as `run-000123.mcap`; nothing where there is no folder.
 pub(super) struct Recordings<'a> {
     plan: &'a Plan,
     folder: Option<&'a Path>,
 }
 
 impl<'a> Recordings<'a> {
-    pub(super) fn of(plan: &'a Plan) -> Self {
-        let folder = plan.request.record.as_deref();
+    pub(super) fn of(plan: &'a Plan, instead: Option<&'a Path>) -> Self {
+        let folder = instead.or(plan.request.record.as_deref());
         Self { plan, folder }
     }
 }

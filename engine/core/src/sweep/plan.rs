@@ -318,6 +318,24 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Loads its first scene with the first values, from the files of the plan.
+    ///
+    /// # Errors
+    ///
+    /// The scene is wrong.
+    pub fn scene(&self, plugins: &Plugins) -> Result<LoadedScene, PlanError> {
+        let points = self.request.values.points().map_err(PlanError::Refused)?;
+        let Some(scene) = self.request.scenes.first() else {
+            return Err(PlanError::Refused(
+                "found a plan without a scene".to_owned(),
+            ));
+        };
+        let kinds = plugins.kinds();
+        Ok(self
+            .request
+            .load(scene, &points.at(0), &self.files, &kinds)?)
+    }
+
     /// The plan as JSON, with its line breaks.
     ///
     /// # Errors

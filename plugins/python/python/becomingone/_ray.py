@@ -1,4 +1,4 @@
-"""Chunks of a sweep as tasks of Ray: the driver's side, and what a worker does."""
+"""Chunks of a sweep, and runs of ``calibrate`` and ``score``, as tasks of Ray: the driver's side, and what a worker does."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import importlib
 import json
 import logging
 import os
+import queue
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from . import _program
+from . import _program, _recordings
+from ._recordings import Remote
 from .errors import RunError, Unavailable
 
 OPTIONS = "BECOMINGONE_RAY"
@@ -54,39 +58,43 @@ class Ray:
     ship: bool = False
     retries: int = 5
 
-    def options(self, quiet: bool) -> str:
-        """All but the address, as JSON for the variable :data:`OPTIONS`."""
+    def options(self, record: Remote | None = None) -> str:
+        """All but the address, as JSON for the variable :data:`OPTIONS`; and where recordings belong."""
         env = None if self.runtime_env is None else dict(self.runtime_env)
-        found = {"runtime_env": env, "ship": self.ship, "retries": self.retries, "quiet": quiet}
+        found: dict[str, Any] = {"runtime_env": env, "ship": self.ship, "retries": self.retries}
+        if record is not None:
+            found |= {"record": record.address, "record_options": record.options}
         return json.dumps(found)
 
     @classmethod
-    def of(cls, address: str | None, options: str) -> tuple[Ray, bool]:
-        """The inverse of :meth:`options`: the cluster, and whether no progress is printed.
+    def of(cls, address: str | None, options: str) -> tuple[Ray, Remote | None]:
+        """The inverse of :meth:`options`.
 
         Raises:
             ValueError: The text is no JSON, or has other keys.
         """
         wrong = (
             f"{OPTIONS}: found {options}; expected a JSON object of runtime_env (object), ship (true or false), retries"
-            " (number), quiet (true or false)"
+            " (number), record (text), record_options (object)"
         )
         try:
-            found: object = json.loads(options or "{}")
+            read: object = json.loads(options or "{}")
         except ValueError as error:
             raise ValueError(f"{wrong}: {error}") from error
+        found = cast("dict[str, Any]", read) if isinstance(read, dict) else None
         kinds: dict[object, tuple[type, ...]] = {
             "runtime_env": (dict, type(None)),
             "ship": (bool,),
             "retries": (int,),
-            "quiet": (bool,),
+            "record": (str,),
+            "record_options": (dict,),
         }
-        if not isinstance(found, dict) or not all(
+        if found is None or not all(
             key in kinds and isinstance(value, kinds[key]) for key, value in found.items()
         ):
             raise ValueError(wrong)
-        quiet = bool(found.pop("quiet", False))
-        return cls(address, **found), quiet
+        record, record_options = found.pop("record", None), found.pop("record_options", None)
+        return cls(address, **found), None if record is None else Remote(record, record_options)
 
 
 def library() -> Any:
@@ -102,13 +110,21 @@ def library() -> Any:
         raise Unavailable('found no Ray; expected it: pip install "becomingone[ray]"') from error
 
 
-def run_chunks(plan: str, program: str, cluster: Ray, report: Callable[[int, int, float], None], parent: int) -> None:
+def run_chunks(
+    plan: str,
+    program: str,
+    cluster: Ray,
+    record: Remote | None,
+    report: Callable[[int, int, float], None],
+    parent: int,
+) -> None:
     """Does the chunks of a plan that have no part beside it, each as a task, and writes their parts.
 
     Args:
         plan: File of the plan.
         program: File of the program.
         cluster: Where.
+        record: Where recordings belong; ``None``: as the plan says.
         report: Called about twice a second: runs done, runs in all, processors of the cluster.
         parent: The process that started this one.
 
@@ -132,6 +148,7 @@ def run_chunks(plan: str, program: str, cluster: Ray, report: Callable[[int, int
     try:
         # By value: nodes need not have this package.
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        ray.cloudpickle.register_pickle_by_value(_recordings)
         task = ray.remote(num_cpus=1, max_retries=cluster.retries)(do_chunk)
         shared = ray.put(text)
         programs = _programs(program, cluster)
@@ -150,7 +167,7 @@ def run_chunks(plan: str, program: str, cluster: Ray, report: Callable[[int, int
                     # A shard has done it meanwhile.
                     done += _runs(chunk, size, runs)
                 else:
-                    flying[task.remote(shared, chunk, programs)] = chunk
+                    flying[task.remote(shared, chunk, programs, record)] = chunk
             if flying:
                 ray.wait(list(flying), num_returns=1, timeout=POLL_S)
                 # All that are ready by now: a wait costs by the number of tasks.
@@ -177,6 +194,64 @@ def run_chunks(plan: str, program: str, cluster: Ray, report: Callable[[int, int
             f"{len(lost)} of {chunks} chunks were lost with their nodes more than {cluster.retries} times, the first one"
             f" {lost[0][0]}: {lost[0][1]}"
         )
+
+
+def run_trials(lines: Iterator[str], answer: Callable[[str], None], program: str, cluster: Ray, parent: int) -> None:
+    """Does runs of ``calibrate`` and ``score``, each as a task, until there are no more lines and all is done.
+
+    Args:
+        lines: JSON: first the plan with the scene, and the arguments of the command; then a run a line.
+        answer: Called with a line for each run that is done: what its program has printed, or why there is nothing.
+        program: File of the program.
+        cluster: Where.
+        parent: The process that started this one.
+
+    Raises:
+        Unavailable: Ray is not installed.
+        RunError: The cluster is not reached, or the parent has ended.
+    """
+    ray = library()
+    _command(program)
+    begin = json.loads(next(lines))
+    asked: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in lines:
+            asked.put(json.loads(line)["trial"])
+        asked.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    _connect(ray, cluster)
+    try:
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        task = ray.remote(num_cpus=1, max_retries=cluster.retries)(do_trial)
+        shared = ray.put(begin["plan"].encode())
+        programs = _programs(program, cluster)
+        flying: dict[Any, str] = {}
+        is_open = True
+        while is_open or flying:
+            while is_open:
+                try:
+                    trial = asked.get(timeout=0.0 if flying else POLL_S)
+                except queue.Empty:
+                    break
+                if trial is None:
+                    # The program needs no more, not even what still flies.
+                    return
+                flying[task.remote(shared, begin["arguments"], trial, programs)] = trial
+            if flying:
+                ready, _ = ray.wait(list(flying), num_returns=1, timeout=POLL_S / 10)
+                for reference in ready:
+                    trial = flying.pop(reference)
+                    try:
+                        answer(json.dumps({"trial": trial, "result": ray.get(reference)}))
+                    except ray.exceptions.RayError as error:
+                        why = str(getattr(error, "cause", None) or error).strip()
+                        answer(json.dumps({"trial": trial, "error": why}))
+            if os.getppid() != parent:
+                raise RunError("the process that started this one has ended")
+    finally:
+        ray.shutdown()
 
 
 def missing(command: Sequence[str], plan: str) -> list[int]:
@@ -259,12 +334,32 @@ def _connect(ray: Any, cluster: Ray) -> None:
         ) from error
 
 
-def do_chunk(plan: bytes, chunk: int, programs: Sequence[str]) -> bytes:
+def do_chunk(plan: bytes, chunk: int, programs: Sequence[str], record: Remote | None) -> bytes:
     """A task: the rows of a chunk as Parquet. Runs on a worker, and uses nothing of this package there.
 
     Raises:
         RuntimeError: The program is not there, or refuses the plan.
     """
+    arguments = ["sweep", "--plan", "/dev/stdin", "--part", str(chunk), "--to", "-"]
+    if record is None:
+        return _on_node(programs, arguments, plan)
+    with tempfile.TemporaryDirectory(prefix="becomingone-") as folder:
+        rows = _on_node(programs, [*arguments, "--record", folder], plan)
+        record.put(folder, sorted(os.listdir(folder)))
+    return rows
+
+
+def do_trial(plan: bytes, arguments: Sequence[str], trial: str, programs: Sequence[str]) -> str:
+    """A task: a run of ``calibrate`` or ``score``, as its program prints it.
+
+    Raises:
+        RuntimeError: The program is not there, or refuses the plan.
+    """
+    return _on_node(programs, [*arguments, "--trial", trial], plan).decode().strip()
+
+
+def _on_node(programs: Sequence[str], arguments: Sequence[str], plan: bytes) -> bytes:
+    """What the program of this node prints, with a plan on its standard input."""
     import importlib.util
     import platform
 
@@ -284,7 +379,6 @@ def do_chunk(plan: bytes, chunk: int, programs: Sequence[str]) -> bytes:
         )
     # The program ends with this worker, also where that is killed.
     env = {**os.environ, "BECOMINGONE_PARENT": str(os.getpid())}
-    arguments = ["sweep", "--plan", "/dev/stdin", "--part", str(chunk), "--to", "-"]
     done = subprocess.run([*command, *arguments], input=plan, capture_output=True, env=env, check=False)
     if done.returncode != 0:
         text = done.stderr.decode(errors="replace").strip().removeprefix("error: ")

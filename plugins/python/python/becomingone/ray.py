@@ -1,4 +1,4 @@
-"""``python -m becomingone.ray``: the chunks of a sweep on a cluster, as ``becomingone sweep --on ray`` starts it.
+"""``python -m becomingone.ray``: work on a cluster, as ``becomingone sweep|calibrate|score --on ray`` starts it.
 
 What :class:`becomingone.Ray` has beside the address is in the variable ``BECOMINGONE_RAY``, as JSON:
 ``BECOMINGONE_RAY='{"ship": true}' becomingone sweep robot --seeds 0..1000 --out results.parquet --on ray --address auto``.
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from ._ray import OPTIONS, Ray, run_chunks
+from ._ray import OPTIONS, Ray, run_chunks, run_trials
 from .errors import Error
 
 
@@ -59,23 +59,32 @@ def _time(seconds: float) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Does what is missing; returns the exit status: 0, 1 for an error, 130 for Ctrl-C."""
-    parent = os.getppid()
     parser = argparse.ArgumentParser(
         prog="python -m becomingone.ray",
-        description="Do the missing chunks of a sweep on a cluster of Ray. `becomingone sweep --on ray` starts it.",
-        epilog=f"The variable {OPTIONS} may hold further options as JSON: runtime_env, ship, retries, quiet.",
+        description="Do the missing chunks of a sweep, or runs of calibrate and score, on a cluster of Ray. `becomingone"
+        " sweep|calibrate|score --on ray` starts it.",
+        epilog=f"The variable {OPTIONS} may hold further options as JSON: runtime_env, ship, retries, record, record_options.",
     )
-    parser.add_argument("--plan", required=True, help="OUT.parts/plan.json")
-    parser.add_argument("--out", required=True, help="the table, which the program writes afterwards")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--plan", help="OUT.parts/plan.json")
+    what.add_argument("--trials", action="store_true", help="do runs, one a line of standard input")
+    parser.add_argument("--out", help="the table, which the program writes afterwards")
     parser.add_argument("--address", help="address of the cluster; without it, one on this machine")
     parser.add_argument("--program", required=True, help="the program becomingone")
+    parser.add_argument("--quiet", action="store_true", help="print no progress")
     found = parser.parse_args(arguments)
+    # The program says which process it is: it may have ended before this line.
+    named = os.environ.get("BECOMINGONE_PARENT", "")
+    parent = int(named) if named.isdecimal() else os.getppid()
     progress = Progress()
     try:
-        cluster, quiet = Ray.of(found.address, os.environ.get(OPTIONS, ""))
-        progress.is_shown = not quiet
-        run_chunks(found.plan, found.program, cluster, progress.report, parent)
-    except (Error, OSError, ValueError) as error:
+        cluster, record = Ray.of(found.address, os.environ.get(OPTIONS, ""))
+        progress.is_shown = not found.quiet
+        if found.trials:
+            run_trials(iter(sys.stdin), _answer, found.program, cluster, parent)
+        else:
+            run_chunks(found.plan, found.program, cluster, record, progress.report, parent)
+    except (Error, ImportError, OSError, ValueError) as error:
         progress.end()
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -84,6 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     progress.end()
     return 0
+
+
+def _answer(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":
