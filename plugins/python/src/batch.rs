@@ -1,5 +1,6 @@
 //! Many worlds of one scene, on all processors.
 
+use crate::buffer::Buffer;
 use crate::errors;
 use crate::picture::{self, View};
 use crate::request::Action;
@@ -10,7 +11,7 @@ use becomingone::{
     Plugins,
 };
 use numpy::{
-    PyArray2, PyArray3, PyArrayMethods as _, PyReadonlyArray2, PyUntypedArrayMethods as _,
+    PyArray2, PyArray3, PyReadonlyArray2, PyUntypedArrayMethods as _,
 };
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -29,7 +30,7 @@ struct Open {
     batch: BatchSimulation,
     observer: Arc<Observer>,
     /// Numbers of all worlds, one row each: written by each step.
-    rows: Py<PyArray2<f64>>,
+    rows: Py<Buffer>,
 }
 
 /// Many worlds of one scene.
@@ -101,20 +102,10 @@ impl Open {
         let all = wait_all(py, pending, &cancel)?;
         let mut done = Vec::with_capacity(self.batch.len());
         let mut failed = None;
-        let mut rows = self.rows.bind(py).try_readwrite()?;
-        let mut left = rows.as_slice_mut()?;
-        let whole = self.batch.len() * self.observer.len();
-        if left.len() != whole {
-            let text = format!(
-                "found observations of {} numbers; expected {whole}: they are not to be cut",
-                left.len()
-            );
-            return Err(errors::argument(text));
-        }
+        let mut at = 0;
         for share in all {
-            let (of_share, rest) = left.split_at_mut(share.numbers.len());
-            of_share.copy_from_slice(&share.numbers);
-            left = rest;
+            self.rows.get().write(at, &share.numbers);
+            at += share.numbers.len();
             done.extend(share.done);
             failed = failed.or(share.failed);
         }
@@ -142,7 +133,7 @@ impl Batch {
     ) -> PyResult<Self> {
         let worlds = seeds.len();
         let made = py.detach(move || {
-            let loaded = scene.load();
+            let loaded = scene.load_alone();
             let loaded = loaded
                 .map_err(|cause| becomingone::SimulationError::Engine { world: None, cause })?;
             BatchSimulation::start(seeds.len(), threads, move |world| {
@@ -166,7 +157,7 @@ impl Batch {
         let observer = found.into_iter().flatten().next().transpose();
         let observer = observer.map_err(|error| errors::name(py, &error))?;
         let observer = Arc::new(observer.unwrap_or_default());
-        let rows = PyArray2::zeros(py, [worlds, observer.len()], false);
+        let rows = Bound::new(py, Buffer::new(&vec![0.0; worlds * observer.len()]))?;
         let open = Open {
             batch,
             observer,
@@ -272,9 +263,8 @@ impl Batch {
     fn rows(&self, py: Python<'_>) -> PyResult<Py<PyArray2<f64>>> {
         let guard = self.open(py)?;
         let open = guard.as_ref().ok_or_else(|| errors::closed(py))?;
-        let view = open.rows.bind(py).call_method0("view")?;
-        view.call_method1("setflags", (false,))?;
-        Ok(view.cast_into::<PyArray2<f64>>()?.unbind())
+        let shape = [open.batch.len(), open.observer.len()];
+        Ok(Buffer::array(open.rows.bind(py), shape)?.unbind())
     }
 
     /// Names, fields, units and places in a row of what is observed.

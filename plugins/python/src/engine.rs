@@ -1,8 +1,11 @@
 //! One engine, on a thread of its own.
 
+use crate::buffer::Buffer;
 use crate::errors;
+use crate::parameters::What;
 use crate::picture::{self, View};
-use crate::scene::Scene;
+use crate::scene::{self, Scene, wrong};
+use crate::users::{User, Users};
 use crate::waiting::{Cancel, wait};
 use becomingone::bridge::TextWriter;
 use becomingone::components::request::RequestKind;
@@ -10,17 +13,16 @@ use becomingone::components::scene::LoadedScene;
 use becomingone::components::time::SimTime;
 use becomingone::inputs::TextInput;
 use becomingone::record::{self, Opening, RecordPlugin, SCENE_ATTACHMENT};
-use becomingone::scene::{Diagnostic, SceneError};
 use becomingone::systems::control::stop::StopQueue;
 use becomingone::systems::diagnosis::witness::Witness;
 use becomingone::systems::view::agent_state;
 use becomingone::{
-    CoherenceEngine, DisplayOutput, EngineBuilder, EngineError, NameError, Observer, Pace, Plugins,
+    CoherenceEngine, DisplayOutput, EngineBuilder, EngineError, NameError, Observer, Pace,
     Simulation, SimulationError, StopHandle, TextOutput,
 };
 use becomingone_api::{Api, Serving};
 use becomingone_picture::{Picture, PictureError};
-use numpy::{PyArray1, PyArray3, PyArrayMethods as _};
+use numpy::{PyArray1, PyArray3};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::collections::{BTreeMap, HashMap};
@@ -53,6 +55,10 @@ pub(crate) struct Options {
     speaker: Option<String>,
     /// Sensors that this program writes: their names, and names and units of their numbers.
     written: Vec<(String, Vec<(String, String)>)>,
+    /// Sensors in Python that are added to the scene: their names, kinds and rates (Hz).
+    sensors: Vec<(String, String, f64)>,
+    /// Sensors whose source is in Python, and its driver.
+    sources: Vec<(String, String)>,
 }
 
 /// What holds the engine.
@@ -66,10 +72,46 @@ struct Open {
     observed: HashMap<String, usize>,
     /// Numbers of now.
     row: Vec<f64>,
-    /// Arrays that are overwritten by each step, by the names of what is in them: writable, and as users have it.
-    views: HashMap<String, [Py<PyArray1<f64>>; 2]>,
+    /// Numbers that are overwritten by each step, by the names of what is in them, and the arrays that show them.
+    views: HashMap<String, (Py<Buffer>, Py<PyArray1<f64>>)>,
     time: SimTime,
     done: bool,
+    users: Arc<Functions>,
+    /// Numbers of functions in Python, for the next tick: of which one, and none where there is no reading.
+    filled: Vec<(usize, Option<Vec<f64>>)>,
+}
+
+/// What of the scene has functions in Python.
+#[derive(Default)]
+struct Functions {
+    kinds: Users,
+    each: Mutex<Vec<User>>,
+}
+
+impl Functions {
+    fn each(&self) -> MutexGuard<'_, Vec<User>> {
+        self.each.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds its entities.
+    fn locate(&self, engine: &CoherenceEngine) {
+        self.each().iter_mut().for_each(|user| user.locate(engine));
+    }
+
+    fn fill(
+        &self,
+        engine: &mut CoherenceEngine,
+        filled: Vec<(usize, Option<Vec<f64>>)>,
+    ) -> Result<(), EngineError> {
+        let each = self.each();
+        for (k, numbers) in filled {
+            if let Some(user) = each.get(k) {
+                let done = self.kinds.fill(engine, user, numbers);
+                done.map_err(|why| wrong(format!("{}: {why}", user.name)))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An engine.
@@ -109,17 +151,26 @@ struct Beside {
     serving: Option<Serving>,
     /// Of sensors that this program writes.
     writers: HashMap<String, TextWriter>,
-}
-
-/// An error of something beside the scene.
-fn wrong(message: String) -> EngineError {
-    let place = None;
-    EngineError::Scene(SceneError::Diagnostics(vec![Diagnostic { place, message }]))
+    users: Arc<Functions>,
 }
 
 /// Makes an engine with its outputs.
 fn make(scene: &Scene, options: &Options) -> Result<(CoherenceEngine, Beside), EngineError> {
-    let (mut loaded, read) = scene.load_and_read()?;
+    let users = scene.users()?;
+    let plugins = scene::with(&users);
+    let (mut loaded, read) = scene.load_and_read(&plugins)?;
+    for (sensor, kind, rate_hz) in &options.sensors {
+        let added = users.add_sensor(&mut loaded.scene, sensor, kind, *rate_hz);
+        added.map_err(wrong)?;
+    }
+    for (sensor, driver) in &options.sources {
+        Users::set_source(&mut loaded.scene, sensor, driver).map_err(wrong)?;
+    }
+    if !options.sensors.is_empty() || !options.sources.is_empty() {
+        becomingone::scene::check(&loaded.scene)?;
+    }
+    let each = users.of(&loaded);
+    let is_fast = !each.is_empty() && users.are_the_only_drivers(&loaded);
     if let Some(seed) = options.seed {
         loaded.scene.seed = seed;
     }
@@ -143,11 +194,12 @@ fn make(scene: &Scene, options: &Options) -> Result<(CoherenceEngine, Beside), E
         RecordPlugin::new(file, opening).map_err(|error| wrong(format!("record: {error}")))
     });
     let recorder = recorder.transpose()?;
-    let mut engine = EngineBuilder::with(Plugins::new()).loaded(loaded);
+    let mut engine = EngineBuilder::with(plugins).loaded(loaded);
     if let Some(duration_s) = options.duration_s {
         engine.set_duration(Duration::try_from_secs_f64(duration_s).unwrap_or(Duration::MAX));
     }
     match options.rate {
+        None if is_fast => drop(engine.set_pace(Pace::Fast)),
         None => {}
         Some(0.0) => drop(engine.set_pace(Pace::Fast)),
         Some(1.0) => drop(engine.set_pace(Pace::RealTime)),
@@ -201,7 +253,18 @@ fn make(scene: &Scene, options: &Options) -> Result<(CoherenceEngine, Beside), E
     });
     let serving = serving.transpose()?;
     engine.start()?;
-    Ok((engine, Beside { serving, writers }))
+    let users = Arc::new(Functions {
+        kinds: users,
+        each: Mutex::new(each),
+    });
+    users.kinds.wait().map_err(wrong)?;
+    users.locate(&engine);
+    let beside = Beside {
+        serving,
+        writers,
+        users,
+    };
+    Ok((engine, beside))
 }
 
 impl Engine {
@@ -262,31 +325,27 @@ impl Open {
                     .simulation
                     .with(move |engine| look(engine, &observer, Vec::new()));
                 if let Ok(seen) = seen {
-                    self.keep(py, seen)?;
+                    self.keep(seen);
                 }
                 return Err(raised);
             }
         };
-        let failed = self.keep(py, after)?;
+        let failed = self.keep(after);
         failed.map_or(Ok(()), |error| Err(errors::engine(py, &error)))
     }
 
-    fn keep(&mut self, py: Python<'_>, after: After) -> PyResult<Option<EngineError>> {
+    fn keep(&mut self, after: After) -> Option<EngineError> {
         self.row = after.row;
         self.time = after.time;
         self.done = after.done;
-        for (name, [base, _]) in &self.views {
+        for (name, (buffer, _)) in &self.views {
             if let Some(&index) = self.observed.get(name) {
-                let numbers = numbers(&self.row, &self.observer, index);
-                let mut base = base.bind(py).try_readwrite()?;
-                let base = base.as_slice_mut()?;
-                // Its user may have cut it.
-                if base.len() == numbers.len() {
-                    base.copy_from_slice(numbers);
-                }
+                buffer
+                    .get()
+                    .write(0, numbers(&self.row, &self.observer, index));
             }
         }
-        Ok(after.failed)
+        after.failed
     }
 
     /// Index of a name among the observed ones; from now on, each step brings its numbers.
@@ -344,7 +403,11 @@ impl Engine {
         let started = started.map_err(|error| errors::simulation(py, &error))?;
         let (simulation, (stop, stops, After { time, done, .. })) = started;
         let mut beside = beside.lock().unwrap_or_else(PoisonError::into_inner);
-        let Beside { serving, writers } = std::mem::take(&mut *beside);
+        let Beside {
+            serving,
+            writers,
+            users,
+        } = std::mem::take(&mut *beside);
         let open = Open {
             simulation,
             serving,
@@ -356,6 +419,8 @@ impl Engine {
             views: HashMap::new(),
             time,
             done,
+            users,
+            filled: Vec::new(),
         };
         Ok(Self {
             open: Mutex::new(Some(open)),
@@ -373,7 +438,9 @@ impl Engine {
         if ticks == 0 {
             return Ok(());
         }
+        let (users, filled) = (open.users.clone(), std::mem::take(&mut open.filled));
         open.work(py, Cancel::default(), move |engine, cancel| {
+            users.fill(engine, filled)?;
             for _ in 0..ticks {
                 if cancel.is_asked() {
                     break;
@@ -405,14 +472,45 @@ impl Engine {
     /// Resets to the start, with this seed or the present one.
     fn reset(&self, py: Python<'_>, seed: Option<u64>) -> PyResult<()> {
         let mut guard = self.open(py)?;
-        guard
-            .get(py)?
-            .work(py, Cancel::default(), move |engine, _| {
-                if let Some(seed) = seed {
-                    engine.set_seed(seed);
-                }
-                engine.reset()
+        let open = guard.get(py)?;
+        open.filled.clear();
+        let users = open.users.clone();
+        open.work(py, Cancel::default(), move |engine, _| {
+            if let Some(seed) = seed {
+                engine.set_seed(seed);
+            }
+            engine.reset()?;
+            users.locate(engine);
+            Ok(())
+        })
+    }
+
+    /// What of the scene has functions in Python: `controller`, `sensor` or `driver`; its name, its kind, its parameters as
+    /// JSON, and its rate (Hz).
+    fn users(&self, py: Python<'_>) -> PyResult<Vec<(&'static str, String, String, String, f64)>> {
+        let mut guard = self.open(py)?;
+        let users = guard.get(py)?.users.clone();
+        let each = users.each();
+        each.iter()
+            .map(|user| {
+                let what = match user.what {
+                    What::Controller => "controller",
+                    What::Sensor => "sensor",
+                    What::Driver => "driver",
+                };
+                let parameters = user.parameters.to_json();
+                let parameters = parameters.map_err(|e| errors::argument(e.to_string()))?;
+                let kind = user.parameters.of.name.to_owned();
+                Ok((what, user.name.clone(), kind, parameters, user.rate_hz))
             })
+            .collect()
+    }
+
+    /// Numbers that a function in Python has returned, for the next tick: its place among the users.
+    fn fill(&self, py: Python<'_>, user: usize, numbers: Option<Vec<f64>>) -> PyResult<()> {
+        let mut guard = self.open(py)?;
+        guard.get(py)?.filled.push((user, numbers));
+        Ok(())
     }
 
     /// Numbers of a name: a copy, or one array that each step overwrites.
@@ -425,18 +523,19 @@ impl Engine {
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let mut guard = self.open(py)?;
         let open = guard.get(py)?;
-        if let Some([_, view]) = open.views.get(name).filter(|_| !copy) {
+        if let Some((_, view)) = open.views.get(name).filter(|_| !copy) {
             return Ok(view.bind(py).clone());
         }
         let index = open.observe(py, name)?;
-        let array = PyArray1::from_slice(py, numbers(&open.row, &open.observer, index));
+        let numbers = numbers(&open.row, &open.observer, index);
         if copy {
+            let array = PyArray1::from_slice(py, numbers);
             read_only(&array)?;
             return Ok(array);
         }
-        let view: Bound<'py, PyArray1<f64>> = array.call_method0("view")?.cast_into()?;
-        read_only(&view)?;
-        let both = [array.unbind(), view.clone().unbind()];
+        let buffer = Bound::new(py, Buffer::new(numbers))?;
+        let view = Buffer::array(&buffer, [numbers.len()])?;
+        let both = (buffer.unbind(), view.clone().unbind());
         open.views.insert(name.to_owned(), both);
         Ok(view)
     }

@@ -4,16 +4,20 @@
 //!
 //! - `engine`: one engine; `batch`: many worlds; `monitor`: the kernel alone; `scene`: scenes by name, file, or in code.
 //! - `picture`: pictures of a world. `table`: tables of recordings, of scores, and of other libraries. `waiting`: waits without the interpreter's lock, until Ctrl-C.
+//! - `buffer`: numbers that arrays show. `users`: sensors, controllers and drivers in Python; `parameters`: theirs.
 //! - `errors`: exceptions of the package. `request`: commands.
 
 mod batch;
+mod buffer;
 mod engine;
 mod errors;
 mod monitor;
+mod parameters;
 mod picture;
 mod request;
 mod scene;
 mod table;
+mod users;
 mod waiting;
 
 use pyo3::prelude::*;
@@ -33,11 +37,13 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batch::Batch>()?;
     module.add_class::<monitor::Monitor>()?;
     module.add_class::<table::Columns>()?;
+    module.add_class::<table::Parquet>()?;
     module.add_function(wrap_pyfunction!(main, module)?)?;
     module.add("HAS_AUDIO", cfg!(feature = "audio"))?;
     module.add("HAS_BLUETOOTH", cfg!(feature = "bluetooth"))?;
     module.add_function(wrap_pyfunction!(scene::agents, module)?)?;
     module.add_function(wrap_pyfunction!(scene::check, module)?)?;
+    module.add_function(wrap_pyfunction!(scene::kinds, module)?)?;
     module.add_function(wrap_pyfunction!(scene::scenes, module)?)?;
     module.add_function(wrap_pyfunction!(table::columns, module)?)?;
     module.add_function(wrap_pyfunction!(table::read, module)?)?;

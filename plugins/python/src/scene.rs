@@ -1,8 +1,10 @@
 //! Scenes as Python gives them: by name, by file, or as text made in code.
 
 use crate::errors;
+use crate::parameters::Declared;
+use crate::users::Users;
 use becomingone::scene::assets::{Assets, CapturingFiles};
-use becomingone::scene::{Overlays, SceneLoader};
+use becomingone::scene::{Diagnostic, Overlays, SceneError, SceneLoader};
 use becomingone::{CoherenceEngine, EngineError, Plugins, assets};
 use becomingone_components::scene::LoadedScene;
 use becomingone_model::Files;
@@ -22,6 +24,8 @@ pub(crate) struct Scene {
     model: Option<PathBuf>,
     /// Files that were made in code, by their paths.
     texts: BTreeMap<PathBuf, String>,
+    /// Kinds that are written in Python.
+    kinds: Vec<Declared>,
 }
 
 /// Files that were made in code, those of the disk, and built-in ones.
@@ -56,16 +60,36 @@ impl Files for Texts<'_> {
 }
 
 impl Scene {
-    /// Loads it, and checks the sources of its sensors.
-    pub(crate) fn load(&self) -> Result<LoadedScene, EngineError> {
-        self.load_and_read().map(|(loaded, _)| loaded)
+    /// Its kinds in Python.
+    pub(crate) fn users(&self) -> Result<Users, EngineError> {
+        Users::new(&self.kinds).map_err(wrong)
     }
 
-    /// The same, with the files that it was loaded from, for a recording.
+    /// Loads it, and checks the sources of its sensors.
+    pub(crate) fn load(&self) -> Result<LoadedScene, EngineError> {
+        let plugins = with(&self.users()?);
+        self.load_and_read(&plugins).map(|(loaded, _)| loaded)
+    }
+
+    /// Loads it for engines without Python.
+    pub(crate) fn load_alone(&self) -> Result<LoadedScene, EngineError> {
+        let users = self.users()?;
+        let (loaded, _) = self.load_and_read(&with(&users))?;
+        match users.of(&loaded).first() {
+            None => Ok(loaded),
+            Some(user) => Err(wrong(format!(
+                "{}: found the kind `{}`, which is written in Python; expected a kind of the engine: a batch steps without the interpreter, and Simulation calls such kinds",
+                user.name, user.parameters.of.name
+            ))),
+        }
+    }
+
+    /// The same with these plugins, and the files that it was loaded from, for a recording.
     pub(crate) fn load_and_read(
         &self,
+        plugins: &Plugins,
     ) -> Result<(LoadedScene, BTreeMap<String, Vec<u8>>), EngineError> {
-        let kinds = Plugins::new().kinds();
+        let kinds = plugins.kinds();
         let overlays = Overlays {
             profiles: self.profiles.clone(),
             configs: self.configs.clone(),
@@ -83,6 +107,30 @@ impl Scene {
         CoherenceEngine::check_sources(&kinds, &loaded)?;
         Ok((loaded, files.take()))
     }
+}
+
+/// An error of something beside the scene's text.
+pub(crate) fn wrong(message: String) -> EngineError {
+    let place = None;
+    EngineError::Scene(SceneError::Diagnostics(vec![Diagnostic { place, message }]))
+}
+
+/// The engine's plugins, with kinds in Python.
+pub(crate) fn with(users: &Users) -> Plugins {
+    let mut plugins = Plugins::new();
+    plugins.add(users.clone());
+    plugins
+}
+
+/// Names of the engine's own kinds: of sensors, controllers, drivers.
+#[pyfunction]
+pub(crate) fn kinds() -> [Vec<&'static str>; 3] {
+    let kinds = Plugins::new().kinds();
+    [
+        kinds.sensors.keys().copied().collect(),
+        kinds.controllers.keys().copied().collect(),
+        kinds.drivers.keys().copied().collect(),
+    ]
 }
 
 /// Checks a scene, and returns it with all defaults as RON.

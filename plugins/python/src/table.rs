@@ -3,13 +3,18 @@
 use crate::errors;
 use arrow_array::ffi_stream::{ArrowArrayStreamReader, FFI_ArrowArrayStream};
 use arrow_array::{
-    Array as _, ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchIterator, StringArray,
-    TimestampNanosecondArray,
+    Array as _, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, RecordBatchIterator,
+    RecordBatchReader, StringArray, TimestampNanosecondArray, UInt64Array,
 };
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, Field, Schema};
-use becomingone_replay::{Row, Table, TopicRows, Wanted};
+use becomingone_replay::{Column as TableColumn, Kind, Row, Table, TopicRows, Wanted};
 use numpy::{PyArray1, PyReadonlyArray1};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -17,7 +22,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Name of capsules that hold a stream, by Arrow's convention.
 const STREAM: &CStr = c"arrow_array_stream";
@@ -87,6 +92,24 @@ impl Columns {
             let array = PyArray1::from_slice(py, times.values());
             return array.call_method1("view", ("datetime64[ns]",));
         }
+        if let Some(counts) = column.as_any().downcast_ref::<UInt64Array>() {
+            return Ok(match counts.null_count() {
+                0 => PyArray1::from_slice(py, counts.values()).into_any(),
+                // As the other numbers, where some are missing.
+                _ => {
+                    PyArray1::from_iter(py, counts.iter().map(|n| n.map_or(f64::NAN, |n| n as f64)))
+                        .into_any()
+                }
+            });
+        }
+        if let Some(flags) = column.as_any().downcast_ref::<BooleanArray>() {
+            return match flags.null_count() {
+                0 => Ok(
+                    PyArray1::from_iter(py, flags.iter().map(|f| f.unwrap_or_default())).into_any(),
+                ),
+                _ => Ok(flags.iter().collect::<Vec<_>>().into_pyobject(py)?),
+            };
+        }
         let texts = column.as_any().downcast_ref::<StringArray>();
         let texts: Vec<Option<&str>> = texts.into_iter().flatten().collect();
         texts.into_pyobject(py)
@@ -105,6 +128,25 @@ impl Columns {
         let batches = RecordBatchIterator::new([Ok(self.batch.clone())], schema);
         let stream = FFI_ArrowArrayStream::new(Box::new(batches));
         PyCapsule::new_with_value(py, stream, STREAM)
+    }
+
+    /// A column as a list, with `None` where it has no value.
+    fn values<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let column = self.batch.column_by_name(name);
+        let any = column.map(|column| column.as_any());
+        if let Some(numbers) = any.and_then(|any| any.downcast_ref::<Float64Array>()) {
+            return Ok(numbers.iter().collect::<Vec<_>>().into_pyobject(py)?);
+        }
+        if let Some(numbers) = any.and_then(|any| any.downcast_ref::<Int64Array>()) {
+            return Ok(numbers.iter().collect::<Vec<_>>().into_pyobject(py)?);
+        }
+        if let Some(counts) = any.and_then(|any| any.downcast_ref::<UInt64Array>()) {
+            return Ok(counts.iter().collect::<Vec<_>>().into_pyobject(py)?);
+        }
+        if let Some(flags) = any.and_then(|any| any.downcast_ref::<BooleanArray>()) {
+            return Ok(flags.iter().collect::<Vec<_>>().into_pyobject(py)?);
+        }
+        self.column(py, name)
     }
 
     /// Writes the table as an Arrow file.
@@ -126,6 +168,124 @@ impl Columns {
             writer.close().map_err(text).map(drop)
         });
         written.map_err(|error| errors::recording(py, &format!("{}: {error}", file.display())))
+    }
+}
+
+/// A file of Parquet.
+#[pyclass(frozen, module = "becomingone._native")]
+pub(crate) struct Parquet {
+    file: PathBuf,
+    metadata: ArrowReaderMetadata,
+}
+
+impl Parquet {
+    /// Reads batches of at most so many rows, of all columns or some.
+    fn reader(
+        &self,
+        rows: usize,
+        columns: Option<&[String]>,
+    ) -> Result<ParquetRecordBatchReader, String> {
+        let text = |error: String| format!("{}: {error}", self.file.display());
+        let file = File::open(&self.file).map_err(|e| text(e.to_string()))?;
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let mask = columns.map(|columns| {
+            let columns = columns.iter().map(String::as_str);
+            ProjectionMask::columns(builder.parquet_schema(), columns)
+        });
+        let builder = match mask {
+            Some(mask) => builder.with_projection(mask),
+            None => builder,
+        };
+        let built = builder.with_batch_size(rows.max(1)).build();
+        built.map_err(|e| text(e.to_string()))
+    }
+}
+
+#[pymethods]
+impl Parquet {
+    #[new]
+    fn new(py: Python<'_>, file: PathBuf) -> PyResult<Self> {
+        let read = py.detach(|| {
+            let opened = File::open(&file).map_err(|e| e.to_string())?;
+            let options = ArrowReaderOptions::new();
+            ArrowReaderMetadata::load(&opened, options).map_err(|e| e.to_string())
+        });
+        let metadata =
+            read.map_err(|error| errors::recording(py, &format!("{}: {error}", file.display())))?;
+        Ok(Self { file, metadata })
+    }
+
+    #[getter]
+    fn names(&self) -> Vec<String> {
+        let fields = self.metadata.schema().fields();
+        fields.iter().map(|field| field.name().clone()).collect()
+    }
+
+    fn __len__(&self) -> usize {
+        let rows = self.metadata.metadata().file_metadata().num_rows();
+        usize::try_from(rows).unwrap_or_default()
+    }
+
+    /// Its rows, in pieces.
+    #[pyo3(signature = (rows, columns=None))]
+    fn batches(
+        &self,
+        py: Python<'_>,
+        rows: usize,
+        columns: Option<Vec<String>>,
+    ) -> PyResult<ParquetBatches> {
+        let reader = self.reader(rows, columns.as_deref());
+        let reader = reader.map_err(|error| errors::recording(py, &error))?;
+        Ok(ParquetBatches {
+            file: self.file.clone(),
+            reader: Mutex::new(reader),
+        })
+    }
+
+    /// The table as an Arrow stream, which reads as it is asked for more.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        // A wish that need not be met.
+        let _ = requested_schema;
+        let reader = self.reader(BATCH, None);
+        let reader = reader.map_err(|error| errors::recording(py, &error))?;
+        let reader: Box<dyn RecordBatchReader + Send> = Box::new(reader);
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(reader), STREAM)
+    }
+}
+
+/// Rows of a batch of a stream.
+const BATCH: usize = 1 << 16;
+
+/// Pieces of a file of Parquet.
+#[pyclass(frozen, module = "becomingone._native")]
+pub(crate) struct ParquetBatches {
+    file: PathBuf,
+    reader: Mutex<ParquetRecordBatchReader>,
+}
+
+#[pymethods]
+impl ParquetBatches {
+    fn __iter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Columns>> {
+        let next = py.detach(|| {
+            let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            reader.next().transpose()
+        });
+        let next = next
+            .map_err(|error| errors::recording(py, &format!("{}: {error}", self.file.display())))?;
+        Ok(next.map(|batch| Columns {
+            batch,
+            notes: Vec::new(),
+        }))
     }
 }
 
@@ -200,7 +360,24 @@ pub(crate) fn read(py: Python<'_>, file: PathBuf, topic: Option<String>) -> PyRe
         topic,
         ..Wanted::default()
     };
-    let opened = py.detach(|| Table::open(&file, &wanted));
+    // Columns that do not change, and those that count, are no channels unless they are asked for.
+    let opened = py.detach(|| {
+        let table = Table::open(&file, &wanted)?;
+        let is_left_out = |column: &TableColumn| column.kind == Kind::Counter;
+        if !table.columns().iter().any(is_left_out) {
+            return Ok(table);
+        }
+        let all = table.columns().iter();
+        let all = all.filter(|c| c.kind == Kind::Numbers || is_left_out(c));
+        let columns = all.map(|column| column.name.clone()).collect();
+        Table::open(
+            &file,
+            &Wanted {
+                columns,
+                ..wanted.clone()
+            },
+        )
+    });
     let mut table = opened.map_err(|error| errors::recording(py, &error.to_string()))?;
     let names = table.channels().to_vec();
     let mut columns = vec![Vec::new(); names.len()];

@@ -961,8 +961,9 @@ def test_what_a_controller_raises_comes_out_and_the_simulation_goes_on() -> None
             return 0.3, 0.0
 
         sim.controller("rover", decide, rate_hz=20)
-        with pytest.raises(Mine, match="third"):
+        with pytest.raises(errors.CallbackError, match="rover: its function in Python: Mine: third") as raised:
             sim.step(1000)
+        assert isinstance(raised.value.__cause__, Mine)
         assert sim.ticks == 100
         sim.step(900)
         assert (sim.ticks, calls) == (1000, 20)
@@ -976,8 +977,9 @@ def test_what_a_controller_raises_comes_out_and_the_simulation_goes_on() -> None
 def test_a_controller_that_decides_nonsense_gets_an_error(decided: Any) -> None:
     with b1.Simulation("robot", seed=7) as sim:
         sim.controller("rover", lambda _: decided, rate_hz=20)
-        with pytest.raises((TypeError, ValueError)):
+        with pytest.raises(errors.CallbackError) as raised:
             sim.step(10)
+        assert isinstance(raised.value.__cause__, TypeError | ValueError)
         assert sim.ticks == 0
 
 

@@ -7,6 +7,7 @@
 (6,)
 
 - :class:`Simulation`, :func:`run`: a scene that runs; :class:`BatchSimulation`: many worlds on all processors.
+- :func:`controller_kind`, :func:`sensor_kind`, :func:`driver_kind`: kinds in Python, which scenes name.
 - :class:`Scene`: what is simulated. :class:`Monitor`: the kernel alone. :func:`analyze`: faults in any table.
 - :class:`Recording`: recorded runs as data frames. :func:`sweep`: many runs, here or on a cluster.
 - ``becomingone.gym``: environments for learners. ``becomingone.sdk``: the concept's names.
@@ -19,7 +20,8 @@ from ._native import VERSION as __version__
 from ._ray import Ray
 from .batch import BatchSimulation
 from .data import Analysis, Interval, Recording, Table, analyze
-from .errors import Error, SceneError
+from .errors import CallbackError, Error, SceneError
+from .kinds import SensorFunction, controller_kind, driver_kind, sensor_kind
 from .monitor import Monitor, Verdicts
 from .notebook import show
 from .scene import Scene, scenes
@@ -32,6 +34,7 @@ __all__ = [
     "Alarm",
     "Analysis",
     "BatchSimulation",
+    "CallbackError",
     "Error",
     "Interval",
     "Monitor",
@@ -40,6 +43,7 @@ __all__ = [
     "Scene",
     "SceneError",
     "Sensor",
+    "SensorFunction",
     "Simulation",
     "Summary",
     "Sweep",
@@ -47,9 +51,12 @@ __all__ = [
     "Verdicts",
     "__version__",
     "analyze",
+    "controller_kind",
+    "driver_kind",
     "errors",
     "run",
     "scenes",
+    "sensor_kind",
     "show",
     "sweep",
 ]

@@ -64,7 +64,7 @@ class BatchSimulation:
             raise TypeError(f"found the text {observe!r} to observe; expected a list of names: [{observe!r}]")
         if action not in get_args(Action):
             raise ValueError(f"found the kind of actions {action!r}; expected one of {', '.join(get_args(Action))}")
-        native = _scene(scene)._native
+        native = _scene(scene)._with_kinds()
         self._batch = _native.Batch(native, seeds, threads, duration, list(observe))
         self._seeds = seeds
         self._agent = agent

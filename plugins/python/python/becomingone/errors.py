@@ -63,6 +63,22 @@ class RunError(Error, RuntimeError):
     """A run has failed: a system returned an error, or a recording is incomplete."""
 
 
+class CallbackError(RunError):
+    """A function in Python has raised an exception, which is the cause of this one, with its traceback; or has returned
+    something else than numbers or a request.
+
+    Attributes:
+        name: The agent, or the sensor, of the function.
+    """
+
+    def __init__(self, text: str, name: str = "") -> None:
+        super().__init__(text)
+        self.name = name
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (str(self), self.name))
+
+
 class UnknownName(Error, LookupError):
     """No sensor, agent, place or state has this name; the text lists those that are there."""
 

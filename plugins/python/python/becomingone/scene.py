@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import _native
+from . import _native, kinds
 
 Path = str | os.PathLike[str]
 """A path of a file."""
@@ -66,11 +66,15 @@ class Scene:
         Raises:
             SceneError: With file, line and column of each error.
         """
-        _native.check(self._native)
+        _native.check(self._with_kinds())
 
     def resolved(self) -> str:
         """The scene with all overlays and defaults, as RON."""
-        return _native.check(self._native)
+        return _native.check(self._with_kinds())
+
+    def _with_kinds(self, more: Sequence[kinds.Kind] = ()) -> dict[str, Any]:
+        """As the native part takes it, with all kinds that are declared by now."""
+        return {**self._native, "kinds": [kind.native() for kind in (*kinds.declared(), *more)]}
 
     def __repr__(self) -> str:
         parts = [repr(self._native["what"])]
@@ -94,11 +98,13 @@ def _plain(value: Any) -> Value:
         # A float of numpy is a float, and prints otherwise.
         return float(value) if isinstance(value, float) else value
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        pairs: Mapping[Any, Any] = value
+        return {str(key): _plain(one) for key, one in pairs.items()}
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
     if isinstance(value, Sequence):
-        return [_plain(one) for one in value]
+        listed: Sequence[Any] = value
+        return [_plain(one) for one in listed]
     raise TypeError(f"found {type(value).__name__} in a scene; expected numbers, texts, lists and mappings")
 
 

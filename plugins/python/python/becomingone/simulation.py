@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+import math
 import os
 import tempfile
 import time as _clock
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from . import _checks, _native
+from . import _checks, _native, kinds
+from .errors import CallbackError
+from .kinds import Sample, SensorFunction
 from .scene import Path, Scene, Value, _scene
 from .summary import Summary, _summary
 
@@ -45,9 +50,22 @@ class Sensor:
 @dataclass
 class _Controller:
     agent: str
-    decide: Controller
+    decide: Callable[[], tuple[float, float] | Command | None]
     every_ns: int
     next_ns: int
+
+
+@dataclass
+class _Sampled:
+    """A sensor, or a source, that is a function."""
+
+    user: int
+    name: str
+    fields: tuple[str, ...]
+    sample: Callable[..., Any]
+    period_ns: float
+    count: int = 0
+    next_ns: int = 0
 
 
 class Simulation:
@@ -64,6 +82,11 @@ class Simulation:
         display: Show it in Rerun: ``"window"``, ``"save=FILE"``, ``"connect=URL"``, or ``"notebook"``, where it is what a
             cell of Jupyter shows of it (``pip install "becomingone[notebook]"``).
         serve: Serve REST, WebSocket, gRPC, MCP and a page on this port of this machine; 0: one that is free.
+        sensors: Sensors that are functions, added to the scene: ``{"rover/thermometer": SensorFunction(..)}``.
+        sources: Sensors of the scene whose readings are those of a function: ``{"rover/imu": read_imu}``. It takes this
+            simulation and the sensor's name, at the sensor's rate, and returns the numbers of a reading, or ``None``.
+
+    Kinds that are declared by :func:`controller_kind`, :func:`sensor_kind` and :func:`driver_kind` are those of its scene too.
 
     The interpreter's lock is released while it steps, and Ctrl-C ends a step or run between two ticks. One thread calls
     it at a time. A forked child cannot use its parent's: make it after the fork, or start processes by ``spawn``. It
@@ -90,8 +113,11 @@ class Simulation:
         record: Path | None = None,
         display: str | None = None,
         serve: int | None = None,
+        sensors: Mapping[str, SensorFunction] | None = None,
+        sources: Mapping[str, Sample] | None = None,
         _beside: dict[str, Any] | None = None,
     ) -> None:
+        own, added, driven = kinds.beside(sensors, sources)
         options: dict[str, Any] = {
             "seed": _checks.seed(seed),
             "duration_s": None if duration is None else _checks.number("duration", duration, 0.0),
@@ -104,6 +130,8 @@ class Simulation:
             "lines": None,
             "speaker": None,
             "written": [],
+            "sensors": added,
+            "sources": driven,
             **(_beside or {}),
         }
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -112,7 +140,7 @@ class Simulation:
             self._folder = tempfile.TemporaryDirectory(prefix="becomingone-")
             self._file = os.path.join(self._folder.name, "run.rrd")
             options["display"] = f"save={self._file}"
-        self._engine = _native.Engine(_scene(scene)._native, options)
+        self._engine = _native.Engine(_scene(scene)._with_kinds(own), options)
         # A recording is completed also where nobody calls `close`.
         self._finish = weakref.finalize(self, _finish, self._engine, os.getpid())
         served = self._engine.served()
@@ -121,6 +149,24 @@ class Simulation:
         self._rate = self._engine.rate()
         self._is_stopped = False
         self._is_deciding = False
+        self._kinds = {(kind.what, kind.name): kind for kind in (*kinds.declared(), *own)}
+        self._of_scene: list[_Controller] = []
+        self._sampled: list[_Sampled] = []
+        self._bind()
+
+    def _bind(self) -> None:
+        """Begins with the functions of the scene's kinds, at the start of a run."""
+        self._of_scene.clear()
+        self._sampled.clear()
+        for user, (what, name, kind_name, parameters, rate_hz) in enumerate(self._engine.users()):
+            kind = self._kinds[what, kind_name]
+            with _calling(name):
+                call = kind.bind(json.loads(parameters))
+            if what == "controller":
+                decide = functools.partial(call, self, name)
+                self._of_scene.append(_Controller(name, decide, round(1e9 / kind.rate_hz), 0))
+            else:
+                self._sampled.append(_Sampled(user, name, self.sensor(name).fields, call, 1e9 / rate_hz))
 
     def step(self, ticks: int = 1) -> None:
         """Does this many ticks, as fast as possible.
@@ -130,15 +176,14 @@ class Simulation:
         """
         if not 0 <= ticks <= _checks.MOST_TICKS:
             raise ValueError(f"found {ticks} ticks; expected 0 or more")
-        if not self._controllers or ticks == 0:
+        if ticks == 0 or not self._has_functions:
             self._engine.step(ticks)
             return
         self._is_idle("step")
         left = ticks
         while left > 0:
-            now = self._decide()
-            _, _, tick_ns = self._engine.time()
-            next_ns = min(controller.next_ns for controller in self._controllers)
+            now, tick_ns = self._decide()
+            next_ns = min(self._next_ns())
             until = max(1, -(-(next_ns - now) // tick_ns))
             self._engine.step(min(left, until))
             left -= min(left, until)
@@ -151,7 +196,7 @@ class Simulation:
         """
         if duration is not None:
             duration = _checks.number("duration", duration, 0.0)
-        if not self._controllers:
+        if not self._has_functions:
             try:
                 self._engine.run(duration)
             finally:
@@ -179,9 +224,19 @@ class Simulation:
         self._is_stopped = True
         self._engine.stop_run()
 
+    def _next_ns(self) -> Iterator[int]:
+        """When the functions are due."""
+        yield from (sampled.next_ns for sampled in self._sampled)
+        yield from (controller.next_ns for controller in self._of_scene)
+        yield from (controller.next_ns for controller in self._controllers)
+
+    @property
+    def _has_functions(self) -> bool:
+        return bool(self._controllers or self._of_scene or self._sampled)
+
     def _is_idle(self, what: str) -> None:
         if self._is_deciding:
-            raise RuntimeError(f"found {what} in a controller; expected it to decide, and to return")
+            raise RuntimeError(f"found {what} in a controller or sensor; expected it to decide or sample, and to return")
 
     def reset(self, seed: int | None = None) -> None:
         """Resets it to the start of its scene, with this seed or the present one. From here, it has the bits of a new
@@ -190,6 +245,7 @@ class Simulation:
         self._engine.reset(_checks.seed(seed))
         for controller in self._controllers:
             controller.next_ns = 0
+        self._bind()
 
     def reading(self, name: str, *, copy: bool = True) -> NDArray[np.float64]:
         """The latest reading of a sensor, or a state of an agent: an array of numbers that cannot be written to.
@@ -226,7 +282,8 @@ class Simulation:
         Args:
             agent: Name of the agent.
             decide: Takes this simulation; returns speed (m/s) and yaw rate (rad/s), a request, or ``None``. What it
-                raises comes out of :meth:`step`. It cannot step, run or reset the simulation.
+                raises is the cause of a :class:`CallbackError` from :meth:`step`. It cannot step, run or reset the
+                simulation.
             rate_hz: Calls a second of simulated time, at least 2: a request expires after half a second.
 
         Raises:
@@ -236,26 +293,40 @@ class Simulation:
             raise ValueError(f"found a rate of {rate_hz} Hz; expected 2 to 1e9: a request expires after 0.5 s")
         self.agent(agent)
         every_ns = round(1e9 / rate_hz)
-        self._controllers.append(_Controller(agent, decide, every_ns, self._engine.time()[1]))
+        call = functools.partial(decide, self)
+        self._controllers.append(_Controller(agent, call, every_ns, self._engine.time()[1]))
 
-    def _decide(self) -> int:
-        """Calls the controllers that are due; returns the time (ns)."""
-        _, now, _ = self._engine.time()
-        for controller in self._controllers:
+    def _decide(self) -> tuple[int, int]:
+        """Calls the functions that are due; returns the time and the length of a tick (ns)."""
+        _, now, tick_ns = self._engine.time()
+        for sampled in self._sampled:
+            if now >= sampled.next_ns:
+                # As the engine's own sensors: each due time is computed from the start.
+                sampled.count += 1
+                sampled.next_ns = math.floor(sampled.count * sampled.period_ns + 0.5)
+                with self._calling(sampled.name):
+                    found = kinds.numbers(sampled.sample(self, sampled.name), sampled.fields)
+                self._engine.fill(sampled.user, found)
+        for controller in (*self._of_scene, *self._controllers):
             if now >= controller.next_ns:
                 controller.next_ns = (now // controller.every_ns + 1) * controller.every_ns
-                self._is_deciding = True
-                try:
-                    decided = controller.decide(self)
-                finally:
-                    self._is_deciding = False
-                if decided is None:
-                    continue
-                if isinstance(decided, tuple):
-                    self.drive(controller.agent, *decided)
-                else:
-                    self.command(controller.agent, decided)
-        return now
+                with self._calling(controller.agent):
+                    decided = controller.decide()
+                    if isinstance(decided, tuple):
+                        self.drive(controller.agent, *decided)
+                    elif decided is not None:
+                        self.command(controller.agent, decided)
+        return now, tick_ns
+
+    @contextlib.contextmanager
+    def _calling(self, name: str) -> Generator[None]:
+        """A call of a function in Python."""
+        self._is_deciding = True
+        try:
+            with _calling(name):
+                yield
+        finally:
+            self._is_deciding = False
 
     def command(self, agent: str, request: Command) -> None:
         """Gives an agent a request, from the next tick on. Motions expire after half a second of simulated time.
@@ -426,6 +497,14 @@ class Simulation:
             "found a simulation to pickle, which is a running engine; expected its Scene and seed: "
             "make it where it is used"
         )
+
+
+@contextlib.contextmanager
+def _calling(name: str) -> Generator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise CallbackError(f"{name}: its function in Python: {type(error).__name__}: {error}", name) from error
 
 
 def _finish(engine: _native.Engine, process: int) -> None:

@@ -103,8 +103,8 @@ def _summary(text: str) -> Summary:
 
 
 def _agent(data: dict[str, Any]) -> AgentSummary:
-    witness = data["kernel"]["witness"] or {"alarms": []}
-    alarms = witness["alarms"]
+    witness: dict[str, Any] | None = data["kernel"]["witness"]
+    alarms: list[dict[str, Any]] = [] if witness is None else witness["alarms"]
     return AgentSummary(
         name=data["name"],
         distance_m=data["distance_m"],

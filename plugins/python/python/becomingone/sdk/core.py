@@ -116,7 +116,7 @@ class CoherenceEngine:
         if self._simulation is None:
             scene = self._scene
             if self._sensors or self._drives:
-                first = _native.agents(scene._native)[0]
+                first = _native.agents(scene._with_kinds())[0]
                 sensors = ", ".join(self._sensors)
                 agents = [f"(name: {json.dumps(first, ensure_ascii=False)}, sensors: [{sensors}])"] if sensors else []
                 text = f"(agents: [{', '.join(agents + self._drives)}])"
