@@ -12,18 +12,20 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import psutil
 import pytest
 
 import becomingone as b1
-from becomingone import errors, sweep as sweep_function
+from becomingone import _recordings as recordings, errors, sweep as sweep_function
 from becomingone.scene import Value
 
 module = sys.modules["becomingone.sweep"]
 pl = pytest.importorskip("polars")
 pytest.importorskip("pyarrow")
+fsspec = pytest.importorskip("fsspec")
 
 PROGRAM = os.environ.get("BECOMINGONE_PROGRAM") or None
 SPEED = "agents.rover.controller.speed_m_s"
@@ -134,16 +136,124 @@ def test_libraries_read_the_same_table() -> None:
     assert b1.Sweep(found.file).columns == found.columns
 
 
-def test_without_pyarrow_polars_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = sweep(seeds=range(5), duration=0.01)
-    expected = found.to_polars()
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    assert (len(found), found.failed, found.columns) == (5, 0, expected.columns)
-    assert pl.concat([pl.DataFrame(piece) for piece in found.batches(2)]).equals(expected)
-    assert pl.DataFrame(found).equals(expected)
-    monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(errors.Unavailable, match="pip install pyarrow"):
-        len(found)
+def test_nothing_else_is_needed_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = sweep(seeds=range(5), vary={SPEED: [0.5, 1.0]}, duration=0.05)
+    frame = found.to_polars()
+    for name in ("pyarrow", "pyarrow.parquet", "polars", "pandas"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert (len(found), found.failed, found.columns) == (10, 0, frame.columns)
+    assert list(found.rows) == frame.to_dicts()
+    arrays = found.to_numpy()
+    assert list(arrays) == frame.columns
+    for name, array in arrays.items():
+        series = frame[name]
+        if series.dtype.is_numeric():
+            expected = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+            assert np.array_equal(array.astype(np.float64), expected, equal_nan=True), name
+        else:
+            assert array.tolist() == series.to_list(), name
+    assert arrays["seed"].dtype == np.uint64 and arrays["ticks"].tolist() == [50] * 10
+    assert list(found.to_numpy(["seed"])) == ["seed"]
+    pieces = list(found.batches(4))
+    assert [len(piece) for piece in pieces] == [4, 4, 2]
+    with pytest.raises(errors.Unavailable, match="pip install polars"):
+        found.to_polars()
+
+
+def test_aggregates_are_those_of_polars() -> None:
+    found = sweep(seeds=range(6), vary={SPEED: [0.5, 1.0]})
+    of = "rover.distance_m"
+    expected = found.to_polars().group_by(SPEED, maintain_order=True).agg(
+        count=pl.len(), mean=pl.col(of).mean(), sd=pl.col(of).std(), min=pl.col(of).min(), max=pl.col(of).max()
+    )
+    for row, known in zip(found.aggregate(of, by=[SPEED]), expected.to_dicts(), strict=True):
+        assert row == pytest.approx(known)
+    [whole] = found.aggregate("ticks")
+    assert (whole["count"], whole["mean"], whole["sd"], whole["min"], whole["max"]) == (12, 200, 0, 200, 200)
+    with pytest.raises(KeyError, match="did you mean 'rover.distance_m'"):
+        found.aggregate("rover.distance")
+    with pytest.raises(TypeError, match="found texts"):
+        found.aggregate("state_hash")
+
+
+def test_a_text_that_looks_like_a_number_stays_a_text() -> None:
+    names = ["7", "1e3", "true", "x"]
+    found = sweep(seeds=[1], vary={"name": names}, duration=0.01).to_polars()
+    assert found["name"].dtype == pl.String and found["name"].to_list() == names
+
+
+class Bucket(fsspec.AbstractFileSystem):  # type: ignore[misc]
+    """An object store: no folders, no renames, an object is there once it is written as a whole."""
+
+    protocol = "bucket"
+    cachable = False
+    objects: ClassVar[dict[str, bytes]] = {}
+    keys: ClassVar[list[Any]] = []
+
+    def __init__(self, *, key: str, **more: Any) -> None:
+        super().__init__(**more)
+        self.keys.append(key)
+
+    def put_file(self, lpath: str, rpath: str, **_: Any) -> None:
+        self.objects[self._strip_protocol(rpath)] = Path(lpath).read_bytes()
+
+    def mv(self, *_: Any, **__: Any) -> None:
+        raise NotImplementedError("an object store has no renames")
+
+
+fsspec.register_implementation("bucket", Bucket, clobber=True)
+
+
+def test_recordings_are_put_into_any_file_system(tmp_path: Path) -> None:
+    names = [f"run-{k:06}.mcap" for k in range(5)]
+    given: dict[str, Any] = {"seeds": range(5), "duration": 0.05, "chunk_runs": 2}
+    plain = tmp_path / "plain"
+    sweep(record=plain, **given)
+    contents = [len(b1.Recording(plain / name)["/rover/imu"]) for name in names]
+    memory = fsspec.filesystem("memory")
+    addresses = ["memory://runs/a", f"file://{tmp_path}/there", "bucket://b/runs"]
+    for k, address in enumerate(addresses):
+        out = tmp_path / f"{k}.parquet"
+        options = {"key": "secret"} if address.startswith("bucket") else None
+        sweep(record=address, record_options=options, out=out, **given)
+        assert not Path(f"{out}.parts/recordings").exists(), "nothing stays here"
+    files = {
+        addresses[0]: {Path(name).name: memory.cat(name) for name in memory.find("/runs/a")},
+        addresses[1]: {file.name: file.read_bytes() for file in (tmp_path / "there").iterdir()},
+        addresses[2]: {Path(name).name: content for name, content in Bucket.objects.items()},
+    }
+    for address, found in files.items():
+        assert sorted(found) == names, address
+        for name, rows in zip(names, contents, strict=True):
+            copy = tmp_path / "copy.mcap"
+            copy.write_bytes(found[name])
+            assert len(b1.Recording(copy)["/rover/imu"]) == rows
+    assert set(Bucket.keys) == {"secret"}
+
+
+def test_recordings_of_chunks_alone_that_are_done_are_put(tmp_path: Path) -> None:
+    parts, folder = tmp_path / "parts", tmp_path / "parts" / "recordings"
+    folder.mkdir(parents=True)
+    (parts / "plan.json").write_text('{"chunk_runs": 2}')
+    (parts / "part-000001.parquet").touch()
+    for k in range(5):
+        (folder / f"run-{k:06}.mcap").write_bytes(b"x")
+    to = tmp_path / "there"
+    with recordings.Uploads(str(parts), str(folder), recordings.Remote(f"file://{to}")):
+        pass
+    assert sorted(file.name for file in to.iterdir()) == ["run-000002.mcap", "run-000003.mcap"]
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_a_place_for_recordings_that_is_wrong() -> None:
+    with pytest.raises(errors.SweepError, match="record nope://"):
+        sweep(record="nope://a", seeds=[1])
+
+
+def test_without_fsspec_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(errors.Unavailable, match="pip install fsspec"):
+        sweep(record="memory://a", seeds=[1])
 
 
 def test_a_temporary_table_lives_with_its_object(tmp_path: Path) -> None:
@@ -203,6 +313,10 @@ def test_seeds_as_the_program_takes_them(seeds: Iterable[int], text: str) -> Non
         ("Tone(frequency_hz: 2, gain: 1)", "Tone(frequency_hz: 2, gain: 1)"),
         ("a,b", '"a,b"'),
         ("", '""'),
+        ("1.5", '"1.5"'),
+        ("-3e2", '"-3e2"'),
+        ("true", '"true"'),
+        ("Range", "Range"),
         ({"Tone": {"frequency_hz": 2}}, "Tone(frequency_hz: 2)"),
         (None, "None"),
     ],
@@ -245,6 +359,23 @@ def test_the_program_ends_with_its_caller(end: signal.Signals, tmp_path: Path) -
     assert time.monotonic() - begun < 10.0
     files = {file.suffix for file in Path(f"{out}.parts").iterdir()}
     assert files == {".json", ".parquet"} and not out.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_twice_ends_all_at_once(tmp_path: Path) -> None:
+    out = tmp_path / "table.parquet"
+    child, program = long(out)
+    # A program that does not end by itself.
+    program.suspend()
+    begun = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    _, text = child.communicate(timeout=20)
+    assert "KeyboardInterrupt" in text and time.monotonic() - begun < 5.0
+    psutil.wait_procs([program], timeout=5)
+    assert not program.is_running()
 
 
 def test_progress_is_repeated_and_errors_are_not(capfd: pytest.CaptureFixture[str]) -> None:

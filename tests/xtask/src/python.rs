@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// What its tests and types are judged by, and what it works with.
-const PACKAGES: [&str; 21] = [
+const PACKAGES: [&str; 22] = [
     "maturin==1.16.*",
     "numpy==2.*",
     "pytest==9.*",
     "pytest-xdist==3.*",
+    "fsspec==2026.*",
     "hypothesis==6.*",
     "psutil==7.*",
     "mypy==2.*",

@@ -78,7 +78,10 @@ impl Cell {
             ColumnKind::Count => Self::Count(text.parse().ok()),
             ColumnKind::Number => Self::Number(text.parse().ok()),
             ColumnKind::Flag => Self::Flag(text.parse().ok()),
-            ColumnKind::Text => Self::text(text),
+            // A text that looks like a number, or has commas, is written in quotes.
+            ColumnKind::Text => Self::Text(Some(
+                serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()),
+            )),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
 import os
@@ -9,7 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from . import _checks, _native, _program
 from .errors import AnalysisError, Error, RecordingError, Unavailable
@@ -105,10 +106,25 @@ class Recording:
         Raises:
             RecordingError: It has no such topic, or cannot be read.
         """
-        return Table(_native.read(self.file, topic))
+        try:
+            return Table(_native.read(self.file, topic))
+        except RecordingError as error:
+            raise self._no_topic(topic) or error from None
+
+    def _no_topic(self, topic: str) -> RecordingError | None:
+        """The error of a topic that is not there, or is no table."""
+        try:
+            topics = self.topics
+        except RecordingError:
+            # A log of another program: the error lists its topics.
+            return None
+        near = [one for one in difflib.get_close_matches(topic, topics, 4, 0.5) if one != topic]
+        text = "found no topic" if topic not in topics else "found no numbers in the topic"
+        nearest = f"nearest: {', '.join(near)}; " if near else ""
+        return RecordingError(f"{self.file}: {text} {topic!r}; {nearest}expected one of {', '.join(topics)}")
 
     def table(self) -> Table:
-        """All topics in one table."""
+        """The readings of all topics in one table, with those that do not change."""
         return Table(_native.read(self.file))
 
     def to_polars(self, topic: str) -> Any:
@@ -312,9 +328,10 @@ def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """A column of numbers."""
     import numpy as np
 
-    if isinstance(values, np.ma.MaskedArray):
-        values = np.ma.filled(values.astype(np.float64), np.nan)
-    array = np.asarray(values)
+    given: Any = values
+    if isinstance(given, np.ma.MaskedArray):
+        given = np.ma.filled(cast(Any, given).astype(np.float64), np.nan)
+    array: NDArray[Any] = np.asarray(given)
     if array.dtype.kind not in "biufO":
         raise TypeError(
             f"found {array.dtype} in {name!r}; expected numbers: times and texts can be in a data frame (polars, "

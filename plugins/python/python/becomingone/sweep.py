@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import itertools
 import json
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
-from . import _program, _ray
+from . import _native, _program, _ray
 from ._ray import Ray
-from .data import ArrowStream, _library, to_pandas
+from ._recordings import Remote, Uploads
+from .data import Table, _library, to_pandas
 from .errors import RunError, SweepError, Unavailable
 from .scene import Path, Scene, Value, _plain, _ron, _scene, _yaml
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+_ROWS = 65_536
+"""Rows that are held at once."""
 
 
 class Sweep:
@@ -24,8 +37,6 @@ class Sweep:
 
     Columns: ``run``, ``scene``, ``seed``, the values that vary, ``ticks``, ``sim_s`` (s), ``scene_hash``, ``state_hash``,
     ``error`` (null where the run is well), the summary by dots (``rover.distance_m``), ``wall_s`` (s).
-
-    Reading needs pyarrow or polars.
 
     Args:
         file: The table (Parquet) of an earlier sweep.
@@ -51,65 +62,107 @@ class Sweep:
     def errors(self) -> dict[int, str]:
         """Errors of the runs that have failed, by their numbers."""
         found: dict[int, str] = {}
-        for batch in self._batches(65_536, ["run", "error"]):
-            table = batch.to_pydict() if hasattr(batch, "to_pydict") else batch.to_dict(as_series=False)
-            pairs = zip(table["run"], table["error"], strict=True)
+        for batch in self._parquet().batches(_ROWS, ["run", "error"]):
+            pairs = zip(batch.values("run"), batch.values("error"), strict=True)
             found.update((run, error) for run, error in pairs if error is not None)
         return found
 
+    def _parquet(self) -> _native.Parquet:
+        if not self.done:
+            raise RunError(f"found no {self.file}; expected all parts to be done: those of other shards are missing")
+        return _native.Parquet(self.file)
+
     def __len__(self) -> int:
-        name, library = self._reader()
-        if name == "pyarrow":
-            return int(library.read_metadata(self.file).num_rows)
-        return int(library.scan_parquet(self.file).select(library.len()).collect().item())
+        return len(self._parquet())
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        name, library = self._reader()
-        schema = library.read_schema(self.file) if name == "pyarrow" else library.read_parquet_schema(self.file)
-        return list(schema.names if name == "pyarrow" else schema)
+        return self._parquet().names
 
-    def batches(self, rows: int = 65_536) -> Iterator[ArrowStream]:
-        """The table in pieces of at most so many rows: never all of it is held."""
-        yield from self._batches(rows, None)
+    def batches(self, rows: int = _ROWS, columns: Sequence[str] | None = None) -> Iterator[Table]:
+        """The table in pieces of at most so many rows: never all of it is held.
 
-    def _batches(self, rows: int, columns: list[str] | None) -> Iterator[Any]:
-        name, library = self._reader()
-        if name == "pyarrow":
-            with library.ParquetFile(self.file) as file:
-                # A record batch speaks Arrow as an array: as a table, other libraries see its columns.
-                table = _library("pyarrow").Table
-                for batch in file.iter_batches(batch_size=rows, columns=columns):
-                    yield table.from_batches([batch])
-            return
-        scanned = library.scan_parquet(self.file)
-        if columns is not None:
-            scanned = scanned.select(columns)
-        for first in range(0, len(self), rows):
-            yield scanned.slice(first, rows).collect()
+        Args:
+            rows: Rows of a piece.
+            columns: Names of the columns, in the table's order; ``None``: all.
+        """
+        for batch in self._parquet().batches(rows, None if columns is None else self._known(list(columns))):
+            yield Table(batch)
 
-    def _reader(self) -> tuple[str, Any]:
-        """What reads Parquet here."""
-        if not self.done:
-            raise RunError(f"found no {self.file}; expected all parts to be done: those of other shards are missing")
-        for name, module in [("pyarrow", "pyarrow.parquet"), ("polars", "polars")]:
-            try:
-                return name, _library(module)
-            except Unavailable:
-                continue
-        raise Unavailable("found neither pyarrow nor polars; expected one: pip install pyarrow")
+    @property
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The runs, one by one: values by the names of the columns, ``None`` where there is none."""
+        names = self.columns
+        for batch in self._parquet().batches(_ROWS):
+            for values in zip(*(batch.values(name) for name in names), strict=True):
+                yield dict(zip(names, values, strict=True))
+
+    def to_numpy(self, columns: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Arrays by the names of the columns: numbers (those that are missing are NaN), flags, or texts as objects."""
+        import numpy as np
+
+        pieces: dict[str, list[Any]] = {name: [] for name in (self.columns if columns is None else columns)}
+        for batch in self.batches(columns=columns):
+            for name, found in pieces.items():
+                column = batch[name]
+                found.append(column if isinstance(column, np.ndarray) else np.array(column, dtype=object))
+        return {name: np.concatenate(found) if found else np.empty(0) for name, found in pieces.items()}
+
+    def aggregate(self, of: str, by: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Count, mean, standard deviation, least and greatest of a column of numbers: of all runs, or of those with equal values
+        of other columns. Missing numbers do not count. The table is read piece by piece.
+
+        Args:
+            of: The column: ``rover.distance_m``.
+            by: Columns that part the runs, such as those that vary.
+
+        Example:
+            >>> found.aggregate("rover.distance_m", by=["agents.rover.controller.speed_m_s"])
+        """
+        groups: dict[tuple[Any, ...], list[float]] = {}
+        for batch in self._parquet().batches(_ROWS, self._known([of, *by])):
+            keys = zip(*(batch.values(name) for name in by), strict=True) if by else itertools.repeat(())
+            for key, value in zip(keys, batch.values(of), strict=False):
+                group = groups.setdefault(key, [0, 0.0, 0.0, math.inf, -math.inf])
+                if value is None or value != value:
+                    continue
+                if isinstance(value, str):
+                    raise TypeError(f"found texts in {of!r}; expected a column of numbers")
+                # Welford's sums: without the loss of digits of a sum of squares.
+                group[0] += 1
+                from_mean = value - group[1]
+                group[1] += from_mean / group[0]
+                group[2] += from_mean * (value - group[1])
+                group[3], group[4] = min(group[3], value), max(group[4], value)
+        found: list[dict[str, Any]] = []
+        for key, (count, mean, squares, least, greatest) in groups.items():
+            row: dict[str, Any] = {**dict(zip(by, key, strict=True)), "count": int(count)}
+            numbers = {
+                "mean": mean,
+                "sd": math.sqrt(squares / (count - 1)) if count > 1 else math.nan,
+                "min": least,
+                "max": greatest,
+            }
+            found.append({**row, **(numbers if count else dict.fromkeys(numbers, math.nan))})
+        return found
+
+    def _known(self, names: list[str]) -> list[str]:
+        known = self.columns
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise KeyError(f"found no column {name!r}; expected one of {', '.join(known)}{hint}")
+        return names
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """The table as an Arrow stream."""
-        name, library = self._reader()
-        table = library.read_table(self.file) if name == "pyarrow" else library.read_parquet(self.file)
-        return table.__arrow_c_stream__(requested_schema)
+        """The table as an Arrow stream, which reads the file as it is asked for more."""
+        return self._parquet().__arrow_c_stream__(requested_schema)
 
     def to_polars(self) -> Any:
         """As ``polars.DataFrame``."""
-        self._reader()
-        return _library("polars").read_parquet(self.file)
+        return _library("polars").DataFrame(self)
 
     def to_pandas(self) -> Any:
         """As ``pandas.DataFrame``."""
@@ -141,6 +194,7 @@ def sweep(
     threads: int | None = None,
     shard: tuple[int, int] | None = None,
     record: Path | None = None,
+    record_options: Mapping[str, Any] | None = None,
     chunk_runs: int | None = None,
     quiet: bool = False,
     program: Path | None = None,
@@ -162,7 +216,9 @@ def sweep(
         on: ``"threads"`` of this machine, or a cluster: ``"ray"``, :class:`Ray`.
         threads: Runs at a time; ``None``: as many as processors.
         shard: ``(i, n)``: does the i-th of n shares alone, from 1 on. All have the same ``out`` on a shared file system.
-        record: Folder for a recording of each run, on the machine where it is run: ``run-000123.mcap``.
+        record: Folder for a recording of each run, ``run-000123.mcap``: on the machine where it is run, or an address of any
+            file system of fsspec, ``s3://bucket/runs``, where each is put as its chunk is done.
+        record_options: Options of that file system, as fsspec takes them; JSON on a cluster.
         chunk_runs: Runs of a chunk, which is done as a whole; ``None``: those of about 20 s.
         quiet: Prints no progress on ``sys.stderr``.
         program: A program ``becomingone`` with plugins of its own, in place of this package's.
@@ -171,7 +227,7 @@ def sweep(
         SceneError: The scene is wrong, also with the first values.
         SweepError: The program refuses what is asked for.
         RunError: A file cannot be written, or the cluster cannot do a chunk.
-        Unavailable: ``on="ray"`` without Ray.
+        Unavailable: ``on="ray"`` without Ray; an address without fsspec, or without the library of its file system.
 
     Example:
         >>> sweep("robot", seeds=range(100), vary={"agents.rover.controller.speed_m_s": [0.5, 1.0]}).to_polars()
@@ -197,13 +253,16 @@ def sweep(
         arguments += ["--vary", f"{path}={','.join(_listed(value) for value in values)}"]
     for path, (low, high) in (between or {}).items():
         arguments += ["--between", f"{path}={float(low)!r}..{float(high)!r}"]
+    remote = _remote(record, record_options)
+    # On this machine until they are put where they belong; workers of a cluster have folders of their own.
+    local = f"{table}.parts/recordings" if remote else None if record is None else os.path.abspath(record)
     options: dict[str, object] = {
         "--sample": sample,
         "--design": None if sample is None else design,
         "--duration": None if duration is None else f"{_nanoseconds(duration)}ns",
         "--threads": threads,
         "--shard": None if shard is None else f"{shard[0]}/{shard[1]}",
-        "--record": None if record is None else os.path.abspath(record),
+        "--record": local,
         "--chunk-runs": chunk_runs,
     }
     for option, value in options.items():
@@ -216,12 +275,15 @@ def sweep(
         arguments += ["--on", "ray"]
         if cluster.address is not None:
             arguments += ["--address", cluster.address]
-        environment[_ray.OPTIONS] = cluster.options(quiet)
+        environment[_ray.OPTIONS] = cluster.options(remote)
         environment["BECOMINGONE_PYTHON"] = sys.executable
     if quiet:
         arguments.append("--quiet")
     command = _program.command() if program is None else [os.path.abspath(program)]
-    status, text = _run([*command, *arguments], environment, place, quiet)
+    is_here = remote is not None and on == "threads"
+    uploads = Uploads(f"{table}.parts", str(local), remote) if remote and is_here else contextlib.nullcontext()
+    with uploads:
+        status, text = _run([*command, *arguments], environment, place, quiet)
     if status == 0 or (status == 1 and "\nerror: failed runs: " in f"\n{text}"):
         return result
     _, _, error = f"\n{text}".partition("\nerror: ")
@@ -231,6 +293,18 @@ def sweep(
             one.check()
         raise SweepError(text)
     raise RunError(text)
+
+
+def _remote(record: Path | None, options: Mapping[str, Any] | None) -> Remote | None:
+    """Where recordings belong, if that is no folder of this machine's own."""
+    if record is None or "://" not in (address := os.fspath(record)):
+        return None
+    try:
+        return Remote(address, options)
+    except ImportError as error:
+        raise Unavailable(f"record {address}: {error}; expected it: pip install fsspec, or what is named here") from error
+    except (ValueError, TypeError) as error:
+        raise SweepError(f"record {address}: {error}") from error
 
 
 def _scenes(scenes: Sequence[Scene], folder: str) -> tuple[list[str], list[str], str | None]:
@@ -303,8 +377,14 @@ def _listed(value: Value) -> str:
             opened += (letter in "([{") - (letter in ")]}")
             if letter == "," and opened == 0 and not text.startswith('"'):
                 return json.dumps(text, ensure_ascii=False)
-        return text or '""'
+        # A text that looks like another value is one nevertheless.
+        is_value = _VALUE.fullmatch(text.strip()) is not None
+        return json.dumps(text, ensure_ascii=False) if is_value or not text else text
     return text
+
+
+_VALUE = re.compile(r"[+-]?(\d[\d_]*(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|NaN|nan)|0[xob][0-9a-fA-F_]+|true|false")
+"""Numbers and truth values as RON, YAML and tables read them."""
 
 
 def _nanoseconds(seconds: float) -> int:
@@ -335,14 +415,18 @@ def _run(command: Sequence[str], environment: Mapping[str, str], folder: str | N
     try:
         status = child.wait()
     except BaseException:
-        if is_posix:
-            os.killpg(child.pid, signal.SIGINT)
-        else:
-            child.terminate()
         try:
+            if is_posix:
+                os.killpg(child.pid, signal.SIGINT)
+            else:
+                child.terminate()
             child.wait(timeout=10.0)
-        except subprocess.TimeoutExpired:
-            child.kill()
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            # Ctrl-C once more: at once, and all that it has started.
+            if is_posix:
+                os.killpg(child.pid, signal.SIGKILL)
+            else:
+                child.kill()
             child.wait()
         raise
     reader.join(timeout=5.0)
