@@ -129,6 +129,19 @@
 //! `BECOMINGONE_RAY='{"ship": true, "retries": -1}' becomingone sweep .. --on ray`. A program of your own, with plugins of your own,
 //! is called by its path: it must be at the same path on each node. Plans of another version are refused, not run.
 //!
+//! **Thresholds and scores** take many runs too: `becomingone calibrate robot --on ray`, `becomingone score robot --on ray`. Each
+//! run is a task, known by its number, and the tables and thresholds are those of threads, to the byte. A calibration is done
+//! eight runs at a time on threads; a cluster begins with as many as the first ones let expect, at most 256 ahead.
+//!
+//! **Recordings** of a sweep go to any file system of fsspec, from Python:
+//!
+//! ```python
+//! b1.sweep("robot", seeds=range(100), out="results.parquet", on="ray", record="s3://bucket/runs")
+//! ```
+//!
+//! Each worker puts those of a chunk there once it is done; it needs fsspec and the library of the file system, and rights of its
+//! own there. `record_options` are those of fsspec.
+//!
 //! **Authentication.** Ray has a token since 2.52: `RAY_AUTH_MODE=token` and the same `RAY_AUTH_TOKEN` (or a file,
 //! `RAY_AUTH_TOKEN_PATH`) for all nodes and for the driver. BecomingONE never switches it off, and sends no usage statistics
 //! (`RAY_USAGE_STATS_ENABLED=0`, unless you set it). A driver with another token gives up after about 20 s with an error that names the variables. The token
@@ -244,7 +257,7 @@
 //! Run, in the tests of this repository: threads, shards, resume after `kill -9` (`tests/tests/sweep.rs`,
 //! `plugins/python/tests/test_sweep.py`); Ray with two nodes on one machine in a network namespace, token on
 //! (`test_ray.py`): one node killed in the middle, the driver killed, the program killed, Ctrl-C, another token, a failed run, the
-//! package and a wheel sent to the nodes, and that nothing listens beyond the loopback and nothing stays.
+//! package and a wheel sent to the nodes, `calibrate` and `score`, recordings, and that nothing listens beyond the loopback and nothing stays.
 //!
 //! Not run: more than one machine, more than two nodes, Slurm, Kubernetes, `KubeRay`, autoscaling, spot machines, `ray://` addresses,
 //! macOS and Windows. These recipes are written from the documentation of Ray 2.60, `KubeRay` 1.5, Slurm and Kubernetes 1.33.
