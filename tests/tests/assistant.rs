@@ -328,6 +328,21 @@ fn a_talk_that_is_killed_is_whole_again() {
     let mut talk = Talk::at(&served);
     talk.say("status");
     talk.wait_for("rover follows");
+    // One writes it at a time.
+    let mut second = Command::new(binary());
+    second
+        .args(["run", "assistant", "--folder", "files", "--at"])
+        .arg(format!("http://{}", served.host))
+        .current_dir(talk.here.path())
+        .env("XDG_RUNTIME_DIR", talk.here.path().join("runtime"))
+        .env("BECOMINGONE_TOKEN", OWNER);
+    let ran = becomingone_tests::finish(&mut second, LIMIT);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stderr.contains("found another assistant"),
+        "{}",
+        ran.stderr
+    );
     signal("KILL", talk.child.id());
     let _ = talk.child.wait();
     let here = std::mem::replace(&mut talk.here, folder(&[]));
@@ -387,4 +402,39 @@ fn a_talk_in_a_terminal_beside_a_robot_ends_its_run() {
     let summary = terminal.exp_eof().unwrap();
     assert!(summary.contains("simulated"), "{summary}");
     assert!(root().is_dir());
+}
+
+#[test]
+fn a_watch_tells_what_happens_once_also_after_a_kill() {
+    let served = Served::new(&[]);
+    let mut talk = Talk::at(&served);
+    talk.say("tell me when the rover reaches its goal");
+    talk.wait_for("I will tell you: rover: goal");
+    talk.say("tell me when the rover is faster than 0.1 m/s");
+    talk.wait_for("I will tell you: rover: speed above 0.1");
+    talk.wait_for("speed of rover ");
+    talk.say("which watches are there");
+    talk.wait_for("rover: goal, rover: speed above 0.1");
+    signal("KILL", talk.child.id());
+    let _ = talk.child.wait();
+    let here = std::mem::replace(&mut talk.here, folder(&[]));
+    // What fires in between is reported, and nothing twice.
+    let mut talk = Talk::in_folder(here, &["--at", &format!("http://{}", served.host)]);
+    let goal = talk.wait_for("goal 1 reached");
+    assert!(goal.starts_with("watch w"), "{goal}");
+    assert!(
+        !talk.has("speed of rover "),
+        "{:?}",
+        talk.said.lock().unwrap()
+    );
+    talk.say("stop watching");
+    talk.wait_for("2 ended");
+    assert_eq!(
+        served.get("/v1/watches")["watches"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
+    assert_eq!(talk.end().0, Some(0));
 }

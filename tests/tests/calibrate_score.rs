@@ -328,8 +328,8 @@ fn ctrl_c_ends_soon_and_reports_the_progress() {
             [&calibrate[..], &["--false-alarms-per-hour", "0.001"]].concat(),
             "rover: 8 runs",
             8,
-            // 2.996 divided by the rate, in runs of 5 s after warm-up, rounded to a kernel tick.
-            2_150_000..2_165_000,
+            // 2.996 divided by the rate, in runs of 4.96 s between the first and the last kernel tick after warm-up.
+            2_170_000..2_180_000,
         ),
         (
             [&calibrate[..], &["--runs", "4000000"]].concat(),

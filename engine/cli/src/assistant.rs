@@ -57,7 +57,7 @@ struct Talk {
     /// Folder with scenes (.ron) that may be run, beside the built-in ones.
     #[arg(long, value_name = "FOLDER")]
     scenes: Option<PathBuf>,
-    /// Folder of its sessions, notes, schedules, and files of identity; one of OpenClaw or nanobot will do
+    /// Folder of its sessions, notes, schedules, and files of identity; one of `openclaw` or `nanobot` will do
     /// [default: becomingone/assistant in the data folder of this user].
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -261,6 +261,9 @@ pub(crate) struct AssistantArgs {
     /// talk, --duration or Ctrl-C ends it.
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, conflicts_with_all = ["interactive", "teleop"])]
     assistant: Option<Option<String>>,
+    /// Folder of its sessions, notes, schedules, and files of identity [default: that of this user].
+    #[arg(long, value_name = "FOLDER", requires = "assistant")]
+    assistant_folder: Option<PathBuf>,
 }
 
 impl AssistantArgs {
@@ -287,7 +290,10 @@ impl AssistantArgs {
             url: serving.url().to_owned(),
             token: token.trim().to_owned(),
         };
-        let app = AssistantApp::new(name.clone().unwrap_or_default()).server(server);
+        let mut app = AssistantApp::new(name.clone().unwrap_or_default()).server(server);
+        if let Some(folder) = &self.assistant_folder {
+            app = app.folder(folder);
+        }
         let talk = move || {
             if let Err(error) = app.start() {
                 print_err!("assistant: {error}");

@@ -122,14 +122,12 @@ impl Trials {
     }
 
     /// Lets a cluster begin with runs that will probably be needed.
-    pub(crate) fn ahead(&self, stage: &str, numbers: Range<usize>) -> Result<(), Failure> {
+    pub(crate) fn ahead(&self, stage: &str, mut numbers: Range<usize>) -> Result<(), Failure> {
         let Some(session) = &self.session else {
             return Ok(());
         };
         let mut session = session.borrow_mut();
-        numbers
-            .map(|number| session.submit(format!("{stage}:{number}")))
-            .collect()
+        numbers.try_for_each(|number| session.submit(format!("{stage}:{number}")))
     }
 
     /// Does the runs of these numbers, in any order; returns their results in order, and `None` where they were cancelled.

@@ -87,7 +87,7 @@ fn live(mut life: Life) -> Result<(), SimulationError> {
                 Some(mut idle) if idle.len() < MOST_IDLE => idle.push(lives.clone()),
                 _ => return,
             }
-            // Whoever waits for this finds the thread among those that wait.
+            // A caller that waits for this finds the thread among those that wait.
             drop(ended);
         }
     };

@@ -257,10 +257,14 @@ impl References<'_, '_, '_> {
             );
         }
         let controller = agent.controller.as_ref().and_then(|c| c.value());
-        let of_vehicle = controller.map(|c| c.drives().contains(&DriveClass::Vehicle));
-        let expected = match (of_vehicle, is_vehicle) {
-            (Some(false), true) => "a robot description (.urdf), or `controller: Track(..)`",
-            (Some(true), false) => "a vehicle description (.yaml), or `controller: Patrol(..)`",
+        let drives = controller.map(|c| c.drives());
+        let expected = match (drives, is_vehicle) {
+            (Some(drives), true) if !drives.contains(&DriveClass::Vehicle) => {
+                "a robot description (.urdf), or `controller: Track(..)`"
+            }
+            (Some([DriveClass::Vehicle]), false) => {
+                "a vehicle description (.yaml), or `controller: Patrol(..)`"
+            }
             _ => {
                 let auto = matches!(agent.drive, DriveSpec::Off | DriveSpec::Auto);
                 if is_vehicle && !auto {

@@ -5,6 +5,7 @@
     unsafe_code,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "an allocator is unsafe to implement, and a test may stop"
 )]

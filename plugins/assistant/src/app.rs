@@ -2,10 +2,13 @@
 
 use crate::link::Server;
 use crate::talk::{Setup, Talk, default_folder};
-use becomingone_api::{Api, TOKEN_VARIABLE, Tokens, folder, found};
-use std::path::PathBuf;
+use becomingone::scene::SceneLoader;
+use becomingone::{CoherenceEngine, Pace, StopHandle};
+use becomingone_api::{Api, Serving, TOKEN_VARIABLE, Tokens, folder, found};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Why an assistant does not start.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +47,7 @@ pub struct AssistantApp {
 /// A run of this process, for the assistant alone.
 struct Own {
     server: Server,
-    run: becomingone::StopHandle,
+    run: StopHandle,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,6 +58,17 @@ impl Drop for Own {
             let _ = thread.join();
         }
     }
+}
+
+/// Begins a scene in real time, behind a server; it goes on when all goals are reached.
+fn begin(scene: &str, tokens: Tokens) -> Result<(CoherenceEngine, Serving), String> {
+    let builder = CoherenceEngine::builder();
+    let loaded = SceneLoader::new(&builder.kinds()).named(Path::new(scene));
+    let mut engine = builder.loaded(loaded.map_err(|e| e.to_string())?);
+    engine.set_pace(Pace::RealTime);
+    engine.set_duration(Duration::MAX);
+    let serving = Api::new().port(0).tokens(tokens).start(&mut engine);
+    Ok((engine, serving.map_err(|e| e.to_string())?))
 }
 
 impl Own {
@@ -71,17 +85,7 @@ impl Own {
             .name("assistant-run".to_owned())
             .spawn(move || {
                 // An engine belongs to the thread that starts it.
-                let started = becomingone::CoherenceEngine::from_scene(&name)
-                    .map_err(|e| e.to_string())
-                    .and_then(|mut engine| {
-                        engine.set_pace(becomingone::Pace::RealTime);
-                        let serving = Api::new()
-                            .port(0)
-                            .tokens(tokens)
-                            .start(&mut engine)
-                            .map_err(|e| e.to_string())?;
-                        Ok((engine, serving))
-                    });
+                let started = begin(&name, tokens);
                 match started {
                     Ok((mut engine, serving)) => {
                         let _ = ready.send(Ok((serving.url().to_owned(), engine.stop_handle())));
@@ -115,7 +119,7 @@ impl AssistantApp {
         }
     }
 
-    /// What it says of itself, and what a model is told.
+    /// What it says of itself, and what a model would begin with.
     #[must_use]
     pub fn system_prompt(mut self, text: impl Into<String>) -> Self {
         self.prompt = text.into();
@@ -144,7 +148,7 @@ impl AssistantApp {
         self
     }
 
-    /// The folder with its sessions, notes and files of identity; one of OpenClaw or nanobot will do.
+    /// The folder with its sessions, notes and files of identity; one of `OpenClaw` or nanobot will do.
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
@@ -171,11 +175,7 @@ impl AssistantApp {
             _ => None,
         };
         let Some((url, file)) = run else {
-            let own = Own::start(
-                self.scene
-                    .as_deref()
-                    .unwrap_or("built-in/scenes/warehouse_robot.ron"),
-            )?;
+            let own = Own::start(self.scene.as_deref().unwrap_or("robot"))?;
             return Ok((own.server.clone(), Some(own)));
         };
         let token = match (std::env::var(TOKEN_VARIABLE), file) {

@@ -70,8 +70,8 @@ impl Link {
     fn last_run(&self) -> Option<String> {
         let list = self.client.get("/v1/runs").ok()?;
         let runs = list["runs"].as_array()?;
-        let alive = runs.iter().filter(|run| run["state"] != "ended");
-        alive.last()?["run"].as_str().map(str::to_owned)
+        let mut alive = runs.iter().filter(|run| run["state"] != "ended");
+        alive.next_back()?["run"].as_str().map(str::to_owned)
     }
 
     /// A resource of the run.

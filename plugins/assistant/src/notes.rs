@@ -1,4 +1,4 @@
-//! Files of the assistant's folder, as OpenClaw and nanobot write them: `IDENTITY.md` (`- **Name:** Solaria`) says who it is,
+//! Files of the assistant's folder, as `OpenClaw` and nanobot write them: `IDENTITY.md` (`- **Name:** Solaria`) says who it is,
 //! `MEMORY.md` has what people said to remember, `memory/DATE.md` what happened.
 
 use std::fs::OpenOptions;

@@ -82,7 +82,9 @@ fn length(text: &str) -> Option<SignedDuration> {
             _ => return None,
         };
     // More than a few years is a slip of the tongue.
-    (s >= 1.0 && s < 1e8).then(|| SignedDuration::from_secs_f64(s))
+    (1.0..1e8)
+        .contains(&s)
+        .then(|| SignedDuration::from_secs_f64(s))
 }
 
 fn clock(text: &str) -> Option<Time> {

@@ -1,7 +1,7 @@
-//! The talk as a file: append-only lines of JSON, in the form of OpenClaw's sessions.
+//! The talk as a file: append-only lines of JSON, in the form of the sessions of `OpenClaw`.
 
 use serde_json::{Value, json};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,8 @@ fn at(path: &Path) -> impl Fn(std::io::Error) -> String + '_ {
 }
 
 impl Session {
-    /// Opens a talk, or begins it. A last line that was not written to its end is cut off.
+    /// Opens a talk, or begins it: nobody else writes it until it is dropped. A last line that was not written to its end is
+    /// cut off.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let failed = at(path);
         if let Some(folder) = path.parent() {
@@ -39,6 +40,13 @@ impl Session {
             .create(true)
             .open(path)
             .map_err(&failed)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => format!(
+                "{}: found another assistant that writes it; expected a folder of its own",
+                path.display()
+            ),
+            TryLockError::Error(error) => failed(error),
+        })?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(&failed)?;
         let (mut kept, mut last, mut count) = (0, None, 0);

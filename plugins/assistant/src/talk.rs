@@ -7,7 +7,7 @@ use crate::notes::Notes;
 use crate::receipt::Reply;
 use crate::schedule::Planned;
 use crate::session::Session;
-use crate::turn::{Shared, Turns, plans_file, save_plans};
+use crate::turn::{Shared, Turns, plans_file, save_plans, stop};
 use crate::watches::Watches;
 use reedline::{DefaultPrompt, DefaultPromptSegment, ExternalPrinter, Reedline, Signal};
 use std::collections::VecDeque;
@@ -55,15 +55,15 @@ enum Job {
 
 /// Where replies go.
 type Show = Arc<dyn Fn(&str) + Send + Sync>;
-/// The question that is open, and who waits for its answer.
+/// The question that is open, and the sender of its answer.
 type Open = Arc<Mutex<Option<Sender<bool>>>>;
 
 /// A talk with a run.
 pub(crate) struct Talk {
     name: String,
     grammar: Arc<Mutex<Grammar>>,
-    /// A session of its own: a stop waits for nothing.
-    stopper: Turns,
+    /// Of its own: a stop waits for nothing.
+    stop_link: Link,
     open: Open,
     jobs: Sender<Job>,
     events: Receiver<Event>,
@@ -117,7 +117,7 @@ impl Talk {
         };
         let link = Arc::new(Mutex::new(Link::new(setup.server, decide)?));
         let nobody = |_: &str| false;
-        let stop_link = Arc::new(Mutex::new(Link::new(setup.server, nobody)?));
+        let stop_link = Link::new(setup.server, nobody)?;
         let watch_link = Link::new(setup.server, nobody)?;
         let notes = Notes::new(setup.folder);
         let name = notes.identity("Name").filter(|_| setup.name.is_empty());
@@ -141,29 +141,16 @@ impl Talk {
             watches: Mutex::new(watches),
             planned: Mutex::new(planned.unwrap_or_default()),
         });
-        let file = |name: &str| setup.folder.join("sessions").join(name);
-        let turns = |link: Arc<Mutex<Link>>, name_of: &str| -> Result<Turns, String> {
-            let session = Session::open(&file(name_of))?;
-            Ok(Turns::new(
-                link,
-                grammar.clone(),
-                session,
-                setup.folder,
-                &name,
-                setup.prompt,
-                shared.clone(),
-            ))
-        };
-        let stopper = Turns::new(
-            stop_link,
+        let session = Session::open(&setup.folder.join("sessions/main.jsonl"))?;
+        let turns = Turns::new(
+            link,
             grammar.clone(),
-            Session::open(&file("stops.jsonl"))?,
+            session,
             setup.folder,
             &name,
             setup.prompt,
             shared.clone(),
         );
-        let turns = turns(link, "main.jsonl")?;
         let (jobs, given) = channel();
         let over = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
@@ -175,13 +162,13 @@ impl Talk {
             let (show, over, jobs) = (show.clone(), over.clone(), jobs.clone());
             let folder = setup.folder.to_owned();
             thread("assistant-watch", move || {
-                tell(&watch_link, &shared, &folder, &show, &jobs, &over)
+                tell(&watch_link, &shared, &folder, &show, &jobs, &over);
             })?
         });
         Ok(Self {
             name,
             grammar,
-            stopper,
+            stop_link,
             open,
             jobs,
             events,
@@ -282,8 +269,7 @@ impl Talk {
                 }
             }
         }
-        let said = lock(&text).join("\n");
-        said
+        lock(&text).join("\n")
     }
 
     fn answer(&self, decided: bool) {
@@ -298,13 +284,13 @@ impl Talk {
         let Some(meaning) = meaning.ok().filter(|meaning| meaning.kind == "stop") else {
             return false;
         };
-        // Whoever is asked for leave to move is answered by it, too.
+        // A question whether something may move is answered by it, too.
         self.answer(false);
         let agent = meaning
             .arguments
             .get("agent")
             .and_then(|agent| agent.as_str());
-        let reply = self.stopper.stop(agent);
+        let reply = stop(&self.stop_link, agent);
         let reply = reply.unwrap_or_else(|error| {
             Reply::new(format!("NOT CONFIRMED: use the hardware stop: {error}"))
         });
@@ -400,13 +386,8 @@ impl Talk {
             let _ = crossterm::terminal::disable_raw_mode();
         }
         self.answer(false);
-        let Self {
-            jobs,
-            threads,
-            stopper,
-            ..
-        } = self;
-        drop((jobs, stopper));
+        let Self { jobs, threads, .. } = self;
+        drop(jobs);
         for thread in threads {
             let _ = thread.join();
         }

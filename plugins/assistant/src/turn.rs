@@ -18,7 +18,7 @@ const HISTORY: usize = 10;
 /// Duration of a lease that a sentence needs (s).
 const LEASE_S: f64 = 60.0;
 
-/// What is said goes on for this assistant alone; what fires in between is told by another thread.
+/// What another thread looks at in between: watches, and reports that are due.
 pub(crate) struct Shared {
     pub(crate) watches: Mutex<Watches>,
     pub(crate) planned: Mutex<Vec<Planned>>,
@@ -55,6 +55,32 @@ pub(crate) fn save_plans(folder: &Path, planned: &[Planned]) -> Result<(), Strin
     let new = path.with_extension("new");
     let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path));
     written.map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// A stop, and what the view says of it afterwards.
+pub(crate) fn stop(link: &Link, agent: Option<&str>) -> Result<Reply, Refusal> {
+    let arguments = agent.map(|agent| ("agent".to_owned(), json!(agent)));
+    let answer = link.call("stop", arguments.into_iter().collect())?;
+    if answer.is_refused {
+        return Err(answer.text);
+    }
+    let receipts = vec![Receipt::of("stop", &answer)];
+    let view = link.get("agents")?;
+    let text = reply::each(&view, agent, |agent| {
+        let name = agent["agent"].as_str().unwrap_or_default();
+        match agent["mode"].as_str() {
+            Some("stopped" | "safety_stop") => {
+                format!("{name} is stopped, until `clear the stop`")
+            }
+            Some("no_drive") => format!("{name} has no drive"),
+            _ => format!("{name}: the stop is given, and is NOT CONFIRMED yet"),
+        }
+    });
+    Ok(Reply {
+        text,
+        receipts,
+        is_last: false,
+    })
 }
 
 impl Turns {
@@ -362,7 +388,7 @@ impl Turns {
             "help" => Ok(Reply::new(self.help())),
             "identity" => Ok(Reply::new(self.identity())),
             // Acts.
-            "stop" => self.stop(text("agent")),
+            "stop" => stop(&lock(&self.link), text("agent")),
             "clear_stop" => {
                 let agent = self.stopped(said)?;
                 self.act(
@@ -527,29 +553,6 @@ impl Turns {
         }
     }
 
-    /// A stop, and what the view says of it afterwards.
-    pub(crate) fn stop(&self, agent: Option<&str>) -> Result<Reply, Refusal> {
-        let arguments = agent.map(|agent| ("agent".to_owned(), json!(agent)));
-        let answer = self.call("stop", arguments.into_iter().collect())?;
-        let receipts = vec![Receipt::of("stop", &answer)];
-        let view = self.get("agents")?;
-        let text = reply::each(&view, agent, |agent| {
-            let name = agent["agent"].as_str().unwrap_or_default();
-            match agent["mode"].as_str() {
-                Some("stopped" | "safety_stop") => {
-                    format!("{name} is stopped, until `clear the stop`")
-                }
-                Some("no_drive") => format!("{name} has no drive"),
-                _ => format!("{name}: the stop is given, and is NOT CONFIRMED yet"),
-            }
-        });
-        Ok(Reply {
-            text,
-            receipts,
-            is_last: false,
-        })
-    }
-
     /// The agent that is named, or the only one that is stopped.
     fn stopped(&self, said: &Map<String, Value>) -> Result<String, Refusal> {
         if said.contains_key("agent") {
@@ -577,11 +580,15 @@ impl Turns {
         let agent = self.agent_with(said, channel.split('/').next().unwrap_or_default())?;
         let detail = self.of_agent(&agent, "kernel")?;
         let text = match detail["energies"][channel].as_f64() {
-            Some(x) => format!("{agent}: the residual of {channel} has an energy of {x:.2}; 1 while healthy"),
+            Some(x) => format!(
+                "{agent}: the residual of {channel} has an energy of {x:.2}; 1 while healthy"
+            ),
             None if detail["kernel"]["surprise"].is_null() => {
                 format!("{agent}: no surprise yet, its self-model is not trained")
             }
-            None => format!("{agent}: {channel} was constant while the self-model was trained: it is not judged"),
+            None => format!(
+                "{agent}: {channel} was constant while the self-model was trained: it is not judged"
+            ),
         };
         Ok(Reply::new(format!("{text}{}", cited(&detail))))
     }

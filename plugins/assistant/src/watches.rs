@@ -1,5 +1,5 @@
-//! What is to be told when it happens: predicates that the run evaluates in its ticks. Here is what was asked for, on the
-//! disk, and up to which event it was told.
+//! Reports of what happens: predicates that the run evaluates in its ticks. Here is what was asked for, on the disk, and
+//! which event was reported last.
 
 use crate::link::Link;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// How long a surprise has to last (s).
 const DWELL_S: f64 = 0.5;
 
-/// What was asked for, and what was told.
+/// What was asked for, and what was reported.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Kept {
@@ -17,7 +17,7 @@ struct Kept {
     watches: Vec<Map<String, Value>>,
     /// The run that the events are of.
     run: String,
-    /// The last event that was told.
+    /// The last event that was reported.
     told: u64,
 }
 
@@ -90,6 +90,8 @@ impl Watches {
             // What a run did before anybody listened is no news.
             self.kept.told = link.last_event();
         }
+        // Another run of this name.
+        self.kept.told = self.kept.told.min(link.last_event());
         let refused = self.kept.watches.iter().filter_map(|watch| {
             let refusal = match link.call("watch", watch.clone()) {
                 Ok(answer) if !answer.is_refused => return None,

@@ -10,9 +10,7 @@ use becomingone::{
     BatchSimulation, BatchWorld, CoherenceEngine, EngineBuilder, EngineError, NameError, Observer,
     Plugins,
 };
-use numpy::{
-    PyArray2, PyArray3, PyReadonlyArray2, PyUntypedArrayMethods as _,
-};
+use numpy::{PyArray2, PyArray3, PyReadonlyArray2, PyUntypedArrayMethods as _};
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;

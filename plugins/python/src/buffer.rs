@@ -1,7 +1,7 @@
 //! Numbers that Python sees as arrays which it cannot write to, not by their base either.
 
-use numpy::ndarray::{ArrayView, Dim, Dimension, IntoDimension, Ix};
 use numpy::PyArray;
+use numpy::ndarray::{ArrayView, Dim, Dimension, IntoDimension, Ix};
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 

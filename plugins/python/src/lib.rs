@@ -5,8 +5,9 @@
 //! - `engine`: one engine; `batch`: many worlds; `monitor`: the kernel alone; `scene`: scenes by name, file, or in code.
 //! - `picture`: pictures of a world. `table`: tables of recordings, of scores, and of other libraries. `waiting`: waits without the interpreter's lock, until Ctrl-C.
 //! - `buffer`: numbers that arrays show. `users`: sensors, controllers and drivers in Python; `parameters`: theirs.
-//! - `errors`: exceptions of the package. `request`: commands.
+//! - `assistant`: talks. `errors`: exceptions of the package. `request`: commands.
 
+mod assistant;
 mod batch;
 mod buffer;
 mod engine;
@@ -36,7 +37,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::Engine>()?;
     module.add_class::<batch::Batch>()?;
     module.add_class::<monitor::Monitor>()?;
+    module.add_class::<assistant::Talk>()?;
     module.add_class::<table::Columns>()?;
+    module.add_function(wrap_pyfunction!(assistant::talk, module)?)?;
     module.add_class::<table::Parquet>()?;
     module.add_function(wrap_pyfunction!(main, module)?)?;
     module.add("HAS_AUDIO", cfg!(feature = "audio"))?;

@@ -135,16 +135,16 @@ impl Columns {
         let column = self.batch.column_by_name(name);
         let any = column.map(|column| column.as_any());
         if let Some(numbers) = any.and_then(|any| any.downcast_ref::<Float64Array>()) {
-            return Ok(numbers.iter().collect::<Vec<_>>().into_pyobject(py)?);
+            return numbers.iter().collect::<Vec<_>>().into_pyobject(py);
         }
         if let Some(numbers) = any.and_then(|any| any.downcast_ref::<Int64Array>()) {
-            return Ok(numbers.iter().collect::<Vec<_>>().into_pyobject(py)?);
+            return numbers.iter().collect::<Vec<_>>().into_pyobject(py);
         }
         if let Some(counts) = any.and_then(|any| any.downcast_ref::<UInt64Array>()) {
-            return Ok(counts.iter().collect::<Vec<_>>().into_pyobject(py)?);
+            return counts.iter().collect::<Vec<_>>().into_pyobject(py);
         }
         if let Some(flags) = any.and_then(|any| any.downcast_ref::<BooleanArray>()) {
-            return Ok(flags.iter().collect::<Vec<_>>().into_pyobject(py)?);
+            return flags.iter().collect::<Vec<_>>().into_pyobject(py);
         }
         self.column(py, name)
     }
@@ -190,8 +190,9 @@ impl Parquet {
         let builder =
             ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = columns.map(|columns| {
-            let columns = columns.iter().map(String::as_str);
-            ProjectionMask::columns(builder.parquet_schema(), columns)
+            // By index: a name with dots is no path.
+            let index = |name: &String| builder.schema().index_of(name).ok();
+            ProjectionMask::roots(builder.parquet_schema(), columns.iter().filter_map(index))
         });
         let builder = match mask {
             Some(mask) => builder.with_projection(mask),

@@ -134,8 +134,8 @@ def test_wrong_parameters_have_their_place(
 
 def test_an_unknown_kind_lists_those_in_python(tmp_path: Path) -> None:
     file = tmp_path / "wrong.ron"
-    file.write_text(SCENE.replace("Follow(FOLLOW)", "Folow()").replace("HULL", "").replace("LAB", "level: 1"))
-    with pytest.raises(errors.SceneError, match=r"unknown controller kind `Folow`.*`Follow`.*did you mean `Follow`"):
+    file.write_text(SCENE.replace("Follow(FOLLOW)", "Follows()").replace("HULL", "").replace("LAB", "level: 1"))
+    with pytest.raises(errors.SceneError, match=r"unknown controller kind `Follows`.*`Follow`.*did you mean `Follow`"):
         b1.Scene(file).check()
 
 
@@ -236,7 +236,7 @@ def test_a_function_cannot_step() -> None:
 
 def test_a_batch_refuses_kinds_in_python(tmp_path: Path) -> None:
     with pytest.raises(errors.SceneError, match="which is written in Python"):
-        b1.BatchSimulation(scene(tmp_path), 2)
+        b1.BatchSimulation(scene(tmp_path), 2, observe=["rover/imu"])
 
 
 def test_declarations_that_are_wrong() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -416,6 +419,29 @@ def test_an_emergency_stop_of_a_vehicle_latches() -> None:
     app.close()
 
 
-def test_the_assistant_says_that_it_is_not_there() -> None:
-    with pytest.raises(errors.Unavailable, match="pip install"):
-        AssistantApp(name="Solaria", system_prompt="You are a helpful, coherent AI.").start()
+def test_the_assistant_answers_and_moves_nothing_without_leave(tmp_path: Path) -> None:
+    with AssistantApp(name="Solaria", system_prompt="I am coherent.", scene="robot", folder=tmp_path) as assistant:
+        assert assistant.send_message("who are you").startswith("Solaria, the assistant of this run. I am coherent.")
+        assert "rover follows its controller" in assistant.send_message("how is the rover doing?")
+        assert "nothing was done" in assistant.send_message("drive forward 1 m")
+        assert "is stopped" in assistant.send_message("stop!")
+        said = assistant.get_conversation()
+        assert [who for who, _ in said[:2]] == ["user", "assistant"] and len(said) == 8
+    assert (tmp_path / "sessions" / "main.jsonl").read_text().count("\n") == 9
+    with pytest.raises(errors.RunError, match="no_scene"):
+        AssistantApp(scene="no_scene.ron", folder=tmp_path).send_message("status")
+
+
+def test_the_concepts_assistant_ends_with_its_input(tmp_path: Path) -> None:
+    code = (
+        "from becomingone.sdk.applications import AssistantApp\n"
+        "assistant = AssistantApp(name='Solaria', system_prompt='You are a helpful, coherent AI.'); assistant.start()"
+    )
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(runtime)}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], input="who are you\nquit\n", capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "Solaria, the assistant" in ran.stdout and "goodbye" in ran.stdout

@@ -186,7 +186,6 @@ class Bucket(fsspec.AbstractFileSystem):  # type: ignore[misc]
     """An object store: no folders, no renames, an object is there once it is written as a whole."""
 
     protocol = "bucket"
-    cachable = False
     objects: ClassVar[dict[str, bytes]] = {}
     keys: ClassVar[list[Any]] = []
 

@@ -334,7 +334,7 @@ mod tests {
             &[1.0, 3.0, 0.9, 1.0, 0.5],
             &[1.0, 1.0, 0.8, 1.0, 5.0],
         ];
-        assert_eq!(runs_over(&needed, 0), []);
+        assert!(runs_over(&needed, 0).is_empty());
         assert_eq!(runs_over(&needed, 1), [1]);
         assert_eq!(runs_over(&needed, 2), [1, 4]);
     }

@@ -12,8 +12,8 @@ use becomingone::systems::coherence::memory::Blend;
 use becomingone::systems::diagnosis::witness::Witness;
 use becomingone::systems::index::EntityIndex;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -35,7 +35,7 @@ pub(crate) struct KernelDetail {
     /// As in the summary of a run: order, statistics K1 to K3 with their thresholds, outputs, alarms.
     #[schema(value_type = Object)]
     kernel: Value,
-        /// Of each predicted channel: the energy of its residual, its mean over 10 samples, 1 while healthy. Without those
+    /// Of each predicted channel: the energy of its residual, its mean over 10 samples, 1 while healthy. Without those
     /// whose self-model is not trained, and those that were constant.
     energies: BTreeMap<String, f64>,
     /// Strongest first.
@@ -112,9 +112,14 @@ pub(crate) async fn kernel(
         memories.sort_by(|a, b| b.strength.total_cmp(&a.strength));
         memories.truncate(MAX_MEMORIES);
         let kernel = serde_json::to_value(&summary.kernel).ok()?;
-        let outputs = kernel["witness"]["outputs"].as_array().into_iter().flatten();
+        let outputs = kernel["witness"]["outputs"]
+            .as_array()
+            .into_iter()
+            .flatten();
         let energies = world.get::<Witness>(agent).into_iter().flat_map(|witness| {
-            let energy = |(index, name): (usize, &Value)| Some((name.as_str()?.to_owned(), witness.energy(index)?));
+            let energy = |(index, name): (usize, &Value)| {
+                Some((name.as_str()?.to_owned(), witness.energy(index)?))
+            };
             outputs.clone().enumerate().filter_map(energy)
         });
         Some(KernelDetail {

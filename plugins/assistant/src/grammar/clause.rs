@@ -308,7 +308,7 @@ mod tests {
             "the other way",
             "if it is safe",
             "when the door is open",
-            "I was told",
+            "I was asked to",
             "then turn",
             "not the arm",
             "the gate",

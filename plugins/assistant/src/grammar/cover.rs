@@ -221,7 +221,7 @@ const ARGUMENTS: [&str; 5] = ["event", "how", "say", "on", "report"];
 /// All orders of some parts.
 fn orders(parts: &[Node]) -> Vec<Node> {
     if parts.len() < 2 {
-        return parts.iter().cloned().collect();
+        return parts.to_vec();
     }
     let mut all = Vec::new();
     for first in 0..parts.len() {

@@ -191,19 +191,20 @@ impl Lists {
         let parameters = parameters.iter().map(|name| {
             let short = without_unit(name);
             let last = short.rsplit('.').next().unwrap_or(short).to_owned();
-            let more = (last == "speed").then(|| {
-                [
-                    "cruising speed",
-                    "top speed",
-                    "driving speed",
-                    "target speed",
-                    "speed limit",
-                    "maximum speed",
-                    "max speed",
-                ]
-            });
-            let look = (last == "lookahead")
-                .then(|| ["look ahead", "look ahead distance", "lookahead distance"]);
+            let more = (last == "speed").then_some([
+                "cruising speed",
+                "top speed",
+                "driving speed",
+                "target speed",
+                "speed limit",
+                "maximum speed",
+                "max speed",
+            ]);
+            let look = (last == "lookahead").then_some([
+                "look ahead",
+                "look ahead distance",
+                "lookahead distance",
+            ]);
             let more = more
                 .into_iter()
                 .flatten()

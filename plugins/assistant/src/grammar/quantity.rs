@@ -115,7 +115,7 @@ fn number_at(words: &[Word], at: usize, before_unit: bool) -> Found {
             ("half", "a" | "an") => found.push((at + 2, 0.5)),
             ("half", _) => found.push((at + 1, 0.5)),
             ("quarter", "of") if matches!(text(words, at + 2), "a" | "an") => {
-                found.push((at + 3, 0.25))
+                found.push((at + 3, 0.25));
             }
             ("quarter", _) => found.push((at + 1, 0.25)),
             ("a" | "an", "half") => found.push((at + 2, 0.5)),

@@ -1141,7 +1141,7 @@ pub(crate) const ROWS: &[Row] = &[
             "why (is|did|has|was) <it> (stopped|stop|stopping|halt|halted|standing still|not moving|stuck|not driving|standing)",
             "why does <it> not move",
             "why is <it> not moving",
-            "which (sensor|channel|sensors|channels) <is> (to blame|lying|guilty|responsible|suspicious|suspect|isolated|at fault|in alarm|deviating|alarming|the culprit|culprit|acting up|playing up|unreliable|the cause|cause)",
+            "which (sensor|channel|sensors|channels) <is> (lying|guilty|responsible|suspicious|suspect|isolated|at fault|in alarm|deviating|alarming|the culprit|culprit|acting up|playing up|unreliable|the cause|cause)",
             "what (causes|caused|triggered|raised|set off) [the] (alarm|problem|trouble|surprise|warning)",
             "what is (causing|behind) [the] (alarm|problem|trouble|surprise|warning)",
             "(is|are) (any sensor|any of sensors|sensors|one of sensors|sensor) (lying|faulty|broken|stale|acting up|playing up|failing|dead|off|down|misbehaving|unreliable)",

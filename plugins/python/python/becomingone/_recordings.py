@@ -24,8 +24,8 @@ class Remote:
     """
 
     def __init__(self, address: str, options: Mapping[str, Any] | None = None) -> None:
-        self.address = address
-        self.options = dict(options or {})
+        self.address: str = address
+        self.options: dict[str, Any] = dict(options or {})
         self._open()
 
     def _open(self) -> tuple[Any, str]:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from . import _native, kinds
 
@@ -98,12 +98,12 @@ def _plain(value: Any) -> Value:
         # A float of numpy is a float, and prints otherwise.
         return float(value) if isinstance(value, float) else value
     if isinstance(value, Mapping):
-        pairs: Mapping[Any, Any] = value
+        pairs = cast("Mapping[Any, Any]", value)
         return {str(key): _plain(one) for key, one in pairs.items()}
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
     if isinstance(value, Sequence):
-        listed: Sequence[Any] = value
+        listed = cast("Sequence[Any]", value)
         return [_plain(one) for one in listed]
     raise TypeError(f"found {type(value).__name__} in a scene; expected numbers, texts, lists and mappings")
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -413,24 +414,36 @@ def _run(command: Sequence[str], environment: Mapping[str, str], folder: str | N
     reader = threading.Thread(target=_forward, args=(child.stderr, lines, quiet), daemon=True)
     reader.start()
     try:
-        status = child.wait()
+        _wait(child)
     except BaseException:
         try:
             if is_posix:
                 os.killpg(child.pid, signal.SIGINT)
             else:
                 child.terminate()
-            child.wait(timeout=10.0)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            # Ctrl-C once more: at once, and all that it has started.
+            _wait(child, 10.0)
+        except KeyboardInterrupt:
+            # Ctrl-C once more: at once.
+            pass
+        if child.poll() is None:
+            # With all that it has started.
             if is_posix:
                 os.killpg(child.pid, signal.SIGKILL)
             else:
                 child.kill()
             child.wait()
         raise
+    status = child.wait()
     reader.join(timeout=5.0)
     return status, "".join(lines)
+
+
+def _wait(child: subprocess.Popen[str], most_s: float = math.inf) -> None:
+    """Waits for its end, at most so long. `Popen.wait` keeps a Ctrl-C for itself for a moment, and the next one with it."""
+    pause_s, until = 0.001, time.monotonic() + most_s
+    while child.poll() is None and time.monotonic() < until:
+        time.sleep(pause_s)
+        pause_s = min(2.0 * pause_s, 0.05)
 
 
 def _forward(stream: IO[str], lines: list[str], quiet: bool) -> None:
