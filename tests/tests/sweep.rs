@@ -612,7 +612,8 @@ fn ray_is_given_the_plan_and_its_parts_are_merged() {
     const PYTHON: &str = "#!/bin/sh
 test \"$1\" = -c && exit 0
 echo \"$@\" > arguments
-plan=$4 program=$8
+unset BECOMINGONE_PARENT
+program=$4 plan=$6
 for chunk in 0 1; do
     \"$program\" sweep --plan \"$plan\" --part $chunk --to \"${plan%/*}/part-00000$chunk.parquet\" || exit 1
 done
@@ -655,7 +656,7 @@ done
     assert_eq!(
         given.trim(),
         format!(
-            "-m becomingone.ray --plan r.parquet.parts/plan.json --out r.parquet --program {}",
+            "-m becomingone.ray --program {} --plan r.parquet.parts/plan.json --out r.parquet",
             program.display()
         )
     );

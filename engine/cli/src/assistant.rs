@@ -112,20 +112,30 @@ impl Talk {
             return Ok(Exit::SUCCESS);
         }
         let (server, hub) = self.host()?;
+        let (recordings, kept_in) = (self.recordings()?, self.folder.clone());
         let talked = self.app().server(server).start().map_err(failure);
         // Its runs close their recordings.
         drop(hub);
+        if kept_in.is_none() {
+            // What nobody has named is not kept.
+            drop(std::fs::remove_dir_all(recordings));
+        }
         talked.map(|()| Exit::SUCCESS)
+    }
+
+    /// A folder for the recordings of its runs: in its own, where that is named, else one that ends with the talk.
+    fn recordings(&self) -> Result<PathBuf, Failure> {
+        if let Some(folder) = &self.folder {
+            return Ok(folder.join("recordings"));
+        }
+        let folder = folder().map_err(Failure::Run)?;
+        Ok(folder.join(format!("talk-{}", std::process::id())))
     }
 
     /// A server of runs, for this talk alone, with one that has begun.
     fn host(&self) -> Result<(Server, Serving), Failure> {
         let program = program_path().map_err(|e| Failure::Run(format!("this program: {e}")))?;
-        let of_user = std::env::temp_dir().join(format!("becomingone-talk-{}", std::process::id()));
-        let recordings = self
-            .folder
-            .as_ref()
-            .map_or(of_user, |folder| folder.join("recordings"));
+        let recordings = self.recordings()?;
         let options = HubOptions {
             program,
             scenes: self.scenes.clone(),

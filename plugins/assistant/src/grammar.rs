@@ -2,18 +2,20 @@
 //! to the last word; else it is asked back.
 //!
 //! - `table`: the templates. `template`: how they are written. `words`, `quantity`: sentences, numbers with units.
-//! - `clause`: what may stand beside a sentence. `names`: what a run has. `cover`: whether a template covers a sentence. `meaning`: arguments of a kind.
+//! - `stop`: what stops, and what is a yes, whatever else is said. `clause`: what may stand beside a sentence. `names`: what a run has. `cover`: whether a template covers a sentence. `meaning`: arguments of a kind.
 
 mod clause;
 mod cover;
 mod meaning;
 mod names;
 mod quantity;
+mod stop;
 mod table;
 mod template;
 mod words;
 
 pub use names::Names;
+pub use stop::is_yes;
 pub use table::Class;
 
 use cover::Templates;
@@ -122,7 +124,8 @@ impl Grammar {
     ///
     /// The nearest sentences that would be understood, nearest first.
     pub fn understand(&self, sentence: &str) -> Result<Meaning, Vec<String>> {
-        self.whole(sentence)
+        self.stop(sentence)
+            .or_else(|| self.whole(sentence))
             .or_else(|| self.beside(sentence))
             .ok_or_else(|| {
                 let said = words(sentence);
@@ -133,6 +136,19 @@ impl Grammar {
                         .collect::<Vec<_>>(),
                 )
             })
+    }
+
+    /// A stop as a meaning.
+    fn stop(&self, sentence: &str) -> Option<Meaning> {
+        let agent = self.stops(sentence)?;
+        Some(Meaning {
+            kind: "stop",
+            class: Class::Act,
+            arguments: agent
+                .map(|agent| ("agent".to_owned(), Value::from(agent)))
+                .into_iter()
+                .collect(),
+        })
     }
 
     /// What a sentence means that has something beside it.
@@ -159,6 +175,14 @@ impl Grammar {
                 asked.any(|(part, _)| part.contains(' '))
                     || matches!(meaning.kind, "help" | "status")
             }
+            Class::Act
+                if parts
+                    .iter()
+                    .zip(&understood)
+                    .any(|(part, understood)| understood.is_some() && !clause::has_verb(part)) =>
+            {
+                false
+            }
             _ => {
                 let beside = parts
                     .iter()
@@ -166,7 +190,7 @@ impl Grammar {
                     .filter(|(_, understood)| understood.is_none());
                 let mut beside = beside.map(|(part, _)| part);
                 beside.all(|part| clause::is_reason(part, &self.names.assistant))
-                    && !sentence.contains(['"', '?'])
+                    && !sentence.contains('"')
             }
         };
         is_sure.then_some(meaning)
@@ -191,6 +215,11 @@ impl Grammar {
                 arguments,
             })
         })
+    }
+
+    /// Whether a sentence stops something: the agent that it names, or all. In doubt it does, and it takes no time.
+    pub fn stops(&self, sentence: &str) -> Option<Option<String>> {
+        stop::stops(sentence, &self.names)
     }
 
     /// A sentence of each kind that this run has names for, with those names.

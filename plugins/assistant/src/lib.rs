@@ -9,11 +9,12 @@
 //!
 //! - `grammar`: what a sentence means. `link`: the run that is asked, by its tools. `turn`: from a sentence to a reply.
 //! - `reply`: answers as sentences. `receipt`: what a reply may claim.
-//! - `session`: the talk as a file. `notes`: what is to be remembered, files of identity. `schedule`: reports at times.
+//! - `kept`: small files. `session`: the talk as a file. `notes`: what is to be remembered, files of identity. `schedule`: reports at times.
 //! - `watches`: what is to be told when it happens. `talk`: lines in, replies out, in a terminal or a pipe. `app`: all of it.
 
 mod app;
 pub mod grammar;
+mod kept;
 mod link;
 mod notes;
 mod receipt;

@@ -3,6 +3,7 @@
 use crate::grammar::Names;
 use becomingone_api::{Client, ToolAnswer, Tools};
 use serde_json::{Map, Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a server is, and with which token it is asked.
 #[derive(Clone)]
@@ -31,8 +32,28 @@ impl Server {
 pub(crate) struct Link {
     client: Client,
     tools: Tools,
-    /// The run that is spoken of, of a server of several.
-    pub(crate) run: Option<String>,
+    current: Current,
+}
+
+/// The run that is spoken of, of a server of several: the same for all sessions of an assistant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Current(Arc<Mutex<Option<String>>>);
+
+impl Current {
+    pub(crate) fn get(&self) -> Option<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Speaks of another run from now on; returns the one before.
+    pub(crate) fn set(&self, run: Option<String>) -> Option<String> {
+        std::mem::replace(
+            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
+            run,
+        )
+    }
 }
 
 /// A name in a path.
@@ -54,30 +75,50 @@ const OF_SERVER: [&str; 5] = ["list_scenes", "list_runs", "run_scene", "score", 
 impl Link {
     pub(crate) fn new(
         server: &Server,
+        current: Current,
         decide: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<Self, String> {
         let tools = Tools::new(server.client(), decide)?;
-        let mut link = Self {
+        Ok(Self {
             client: server.client(),
             tools,
-            run: None,
-        };
-        link.run = link.last_run();
-        Ok(link)
+            current,
+        })
+    }
+
+    /// Speaks of the latest run that has not ended.
+    ///
+    /// # Errors
+    ///
+    /// A server that does not answer.
+    pub(crate) fn find_run(&self) -> Result<(), String> {
+        let run = self.last_run()?;
+        self.current.set(run);
+        Ok(())
+    }
+
+    /// The run that is spoken of.
+    pub(crate) fn run(&self) -> Option<String> {
+        self.current.get()
     }
 
     /// The latest run that has not ended.
-    fn last_run(&self) -> Option<String> {
-        let list = self.client.get("/v1/runs").ok()?;
-        let runs = list["runs"].as_array()?;
+    fn last_run(&self) -> Result<Option<String>, String> {
+        let list = self
+            .client
+            .get("/v1/runs")
+            .map_err(|e| format!("{}: {e}", self.client.url()))?;
+        let runs = list["runs"].as_array().map_or(&[][..], Vec::as_slice);
         let mut alive = runs.iter().filter(|run| run["state"] != "ended");
-        alive.next_back()?["run"].as_str().map(str::to_owned)
+        Ok(alive
+            .next_back()
+            .and_then(|run| run["run"].as_str().map(str::to_owned)))
     }
 
     /// A resource of the run.
     pub(crate) fn get(&self, path: &str) -> Result<Value, String> {
-        match &self.run {
-            Some(run) => self.client.get(&format!("/v1/runs/{}/{path}", part(run))),
+        match self.run() {
+            Some(run) => self.client.get(&format!("/v1/runs/{}/{path}", part(&run))),
             None => self.client.get(&format!("/v1/{path}")),
         }
     }
@@ -93,8 +134,11 @@ impl Link {
         tool: &str,
         mut arguments: Map<String, Value>,
     ) -> Result<ToolAnswer, String> {
-        if let Some(run) = &self.run
-            && !OF_SERVER.contains(&tool)
+        // A stop of all is one of all runs.
+        let is_of_server =
+            OF_SERVER.contains(&tool) || tool == "stop" && !arguments.contains_key("agent");
+        if let Some(run) = self.run()
+            && !is_of_server
         {
             arguments.entry("run").or_insert_with(|| json!(run));
         }

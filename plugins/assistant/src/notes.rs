@@ -1,6 +1,7 @@
 //! Files of the assistant's folder, as `OpenClaw` and nanobot write them: `IDENTITY.md` (`- **Name:** Solaria`) says who it is,
 //! `MEMORY.md` has what people said to remember, `memory/DATE.md` what happened.
 
+use crate::session::private;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -72,7 +73,7 @@ impl Notes {
         let path = self.folder.join(name);
         let folder = path.parent().unwrap_or(&self.folder);
         let written = std::fs::create_dir_all(folder)
-            .and_then(|()| OpenOptions::new().create(true).append(true).open(&path))
+            .and_then(|()| private(OpenOptions::new().create(true).append(true)).open(&path))
             .and_then(|mut file| {
                 file.write_all(text.as_bytes())?;
                 file.sync_data()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// A talk, and the one who writes it.
@@ -13,6 +13,8 @@ pub(crate) struct Session {
     /// Identity of the last event.
     last: Option<String>,
     count: u64,
+    /// Bytes that are written whole.
+    length: u64,
 }
 
 /// The time of this machine, as files have it.
@@ -20,6 +22,13 @@ pub(crate) fn timestamp() -> String {
     jiff::Timestamp::now()
         .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
         .to_string()
+}
+
+/// Files that only this user reads: a talk may be private.
+pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
 }
 
 fn at(path: &Path) -> impl Fn(std::io::Error) -> String + '_ {
@@ -34,10 +43,7 @@ impl Session {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(&failed)?;
         }
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
+        let mut file = private(OpenOptions::new().read(true).append(true).create(true))
             .open(path)
             .map_err(&failed)?;
         file.try_lock().map_err(|error| match error {
@@ -49,17 +55,11 @@ impl Session {
         })?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(&failed)?;
-        let (mut kept, mut last, mut count) = (0, None, 0);
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let event = line
-                .strip_suffix(b"\n")
-                .and_then(|line| serde_json::from_slice::<Value>(line).ok());
-            let Some(event) = event else {
-                break;
-            };
-            (kept, count) = (kept + line.len(), count + 1);
-            last = event["id"].as_str().map(str::to_owned);
-        }
+        // A last line without an end was not written whole. Other lines stay, also those that nobody understands.
+        let kept = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         if kept < bytes.len() {
             log::warn!(
                 "{}: {} bytes at its end are no whole line, and are cut off",
@@ -67,13 +67,24 @@ impl Session {
                 bytes.len() - kept
             );
             file.set_len(kept as u64).map_err(&failed)?;
-            file.seek(SeekFrom::End(0)).map_err(&failed)?;
+        }
+        let lines = bytes
+            .get(..kept)
+            .unwrap_or_default()
+            .split(|byte| *byte == b'\n');
+        let (mut last, mut count) = (None, 0);
+        for line in lines.filter(|line| !line.is_empty()) {
+            count += 1;
+            if let Ok(event) = serde_json::from_slice::<Value>(line) {
+                last = event["id"].as_str().map(str::to_owned).or(last);
+            }
         }
         let mut session = Self {
             file,
             path: path.to_owned(),
             last,
             count,
+            length: kept as u64,
         };
         if kept == 0 {
             session.begin()?;
@@ -119,10 +130,16 @@ impl Session {
     /// Writes an event, and has it on the disk.
     fn write(&mut self, event: &Value) -> Result<(), String> {
         let line = format!("{event}\n");
-        self.file
+        let written = self
+            .file
             .write_all(line.as_bytes())
-            .and_then(|()| self.file.sync_data())
-            .map_err(at(&self.path))?;
+            .and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            // What is there of it would be the beginning of the next line.
+            let _ = self.file.set_len(self.length);
+            return Err(at(&self.path)(error));
+        }
+        self.length += line.len() as u64;
         self.last = event["id"].as_str().map(str::to_owned);
         self.count += 1;
         Ok(())
@@ -132,6 +149,21 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("talk.jsonl");
+        let before = "\u{feff}{\"type\":\"session\",\"id\":\"a\"}\n\nno json\n{\"id\":\"b\"}\n";
+        std::fs::write(&path, before).unwrap();
+        Session::open(&path)
+            .unwrap()
+            .message("user", "hello", &[])
+            .unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let added: Value = serde_json::from_str(text.strip_prefix(before).unwrap()).unwrap();
+        assert_eq!(added["parentId"], "b");
+    }
 
     #[test]
     fn a_talk_torn_at_every_byte_of_its_last_line_opens() {

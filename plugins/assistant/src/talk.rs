@@ -1,13 +1,14 @@
 //! Lines in, replies out: a terminal, or a pipe. A stop overtakes all that waits; what a person is asked, the next line
 //! answers.
 
-use crate::grammar::Grammar;
-use crate::link::{Link, Server};
+use crate::grammar::{Grammar, is_yes};
+use crate::kept::{load, save};
+use crate::link::{Current, Link, Server};
 use crate::notes::Notes;
 use crate::receipt::Reply;
 use crate::schedule::Planned;
 use crate::session::Session;
-use crate::turn::{Shared, Turns, plans_file, save_plans, stop};
+use crate::turn::{Shared, Turns, plans_file, stop};
 use crate::watches::Watches;
 use reedline::{DefaultPrompt, DefaultPromptSegment, ExternalPrinter, Reedline, Signal};
 use std::collections::VecDeque;
@@ -103,22 +104,37 @@ impl Talk {
         let (sender, events) = channel();
         let open: Open = Arc::default();
         let show = Arc::new(Mutex::new(to_stdout()));
+        let shared = Arc::new(Shared {
+            watches: Mutex::new(Watches::open(&setup.folder.join("watches.json"))),
+            planned: Mutex::new(load(&plans_file(setup.folder))),
+            about: Mutex::default(),
+        });
         let decide = {
             let (open, show, sender) = (open.clone(), show.clone(), sender.clone());
+            let shared = shared.clone();
             move |question: &str| {
                 let (answer, answered) = channel();
                 *lock(&open) = Some(answer);
-                lock(&show).clone()(&format!("{question} [yes/no]"));
+                let about = std::mem::take(&mut *lock(&shared.about));
+                let about = if about.is_empty() {
+                    about
+                } else {
+                    format!("{about}. ")
+                };
+                lock(&show).clone()(&format!("{about}{question} [yes/no]"));
                 let _ = sender.send(Event::Asked);
                 let decided = answered.recv_timeout(ANSWERED_WITHIN).unwrap_or(false);
                 *lock(&open) = None;
                 decided
             }
         };
-        let link = Arc::new(Mutex::new(Link::new(setup.server, decide)?));
+        let current = Current::default();
+        let link = Link::new(setup.server, current.clone(), decide)?;
+        link.find_run()?;
+        let link = Arc::new(Mutex::new(link));
         let nobody = |_: &str| false;
-        let stop_link = Link::new(setup.server, nobody)?;
-        let watch_link = Link::new(setup.server, nobody)?;
+        let stop_link = Link::new(setup.server, current.clone(), nobody)?;
+        let watch_link = Link::new(setup.server, current.clone(), nobody)?;
         let notes = Notes::new(setup.folder);
         let name = notes.identity("Name").filter(|_| setup.name.is_empty());
         let name = name.unwrap_or_else(|| match setup.name {
@@ -129,18 +145,10 @@ impl Talk {
         let grammar = Arc::new(Mutex::new(Grammar::new()?.of(&names)));
         std::fs::create_dir_all(setup.folder)
             .map_err(|e| format!("{}: {e}", setup.folder.display()))?;
-        let mut watches = Watches::open(&setup.folder.join("watches.json"));
-        let run = lock(&link).run.clone().unwrap_or_default();
-        for refused in watches.restore(&watch_link, &run) {
+        let run = current.get().unwrap_or_default();
+        for refused in lock(&shared.watches).restore(&watch_link, &run) {
             log::warn!("assistant: a watch of before is not taken: {refused}");
         }
-        let planned = std::fs::read(plans_file(setup.folder))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let shared = Arc::new(Shared {
-            watches: Mutex::new(watches),
-            planned: Mutex::new(planned.unwrap_or_default()),
-        });
         let session = Session::open(&setup.folder.join("sessions/main.jsonl"))?;
         let turns = Turns::new(
             link,
@@ -150,6 +158,7 @@ impl Talk {
             &name,
             setup.prompt,
             shared.clone(),
+            current,
         );
         let (jobs, given) = channel();
         let over = Arc::new(AtomicBool::new(false));
@@ -280,28 +289,19 @@ impl Talk {
 
     /// Follows a stop at once, whatever else is going on.
     fn is_stop(&self, line: &str) -> bool {
-        let meaning = lock(&self.grammar).understand(line);
-        let Some(meaning) = meaning.ok().filter(|meaning| meaning.kind == "stop") else {
+        let grammar = lock(&self.grammar).clone();
+        let Some(agent) = grammar.stops(line) else {
             return false;
         };
         // A question whether something may move is answered by it, too.
         self.answer(false);
-        let agent = meaning
-            .arguments
-            .get("agent")
-            .and_then(|agent| agent.as_str());
-        let reply = stop(&self.stop_link, agent);
+        let reply = stop(&self.stop_link, agent.as_deref());
         let reply = reply.unwrap_or_else(|error| {
             Reply::new(format!("NOT CONFIRMED: use the hardware stop: {error}"))
         });
         self.tell(&reply.text);
         let _ = self.jobs.send(Job::Keep(line.to_owned(), reply));
         true
-    }
-
-    fn kind(&self, line: &str) -> &'static str {
-        let meaning = lock(&self.grammar).understand(line);
-        meaning.map_or("", |meaning| meaning.kind)
     }
 
     fn tell(&self, text: &str) {
@@ -328,8 +328,14 @@ impl Talk {
                     ));
                 }
                 Event::Line(line) => {
-                    if !self.is_stop(&line) {
-                        waiting.push_back(line);
+                    match self.is_stop(&line) {
+                        false => waiting.push_back(line),
+                        // What was asked for before it would undo it.
+                        true if !waiting.is_empty() => {
+                            self.tell(&format!("{} lines that waited are dropped", waiting.len()));
+                            waiting.clear();
+                        }
+                        true => {}
                     }
                 }
                 Event::End => has_ended = true,
@@ -356,9 +362,9 @@ impl Talk {
             if is_asked {
                 match waiting.pop_front() {
                     Some(line) => {
-                        let kind = self.kind(&line);
-                        self.answer(kind == "yes");
-                        if !matches!(kind, "yes" | "no") {
+                        let is_accepted = is_yes(&line);
+                        self.answer(is_accepted);
+                        if !is_accepted && !line.to_lowercase().starts_with("no") {
                             waiting.push_front(line);
                         }
                         is_asked = false;
@@ -458,6 +464,15 @@ fn tell(
     let notes = Notes::new(folder);
     let mut answers = true;
     while !over.load(Ordering::Relaxed) {
+        let run = link.run().unwrap_or_default();
+        {
+            let mut watches = lock(&shared.watches);
+            if watches.run() != run || watches.is_of_another(link) {
+                for refused in watches.restore(link, &run) {
+                    log::warn!("assistant: a watch is not taken: {refused}");
+                }
+            }
+        }
         match lock(&shared.watches).fired(link) {
             Ok(fired) => {
                 answers = true;
@@ -501,7 +516,7 @@ fn report_what_is_due(shared: &Shared, folder: &Path, jobs: &Sender<Job>) {
         }
     }
     *planned = next;
-    if let Err(error) = save_plans(folder, &planned) {
+    if let Err(error) = save(&plans_file(folder), &*planned) {
         log::warn!("assistant: {error}");
     }
 }

@@ -1,7 +1,8 @@
 //! One turn: from a sentence to a reply. The grammar decides what is meant; every act goes through the tools.
 
 use crate::grammar::{Grammar, Meaning};
-use crate::link::Link;
+use crate::kept::save;
+use crate::link::{Current, Link};
 use crate::notes::Notes;
 use crate::receipt::{Receipt, Reply};
 use crate::reply::{self, cited};
@@ -22,6 +23,8 @@ const LEASE_S: f64 = 60.0;
 pub(crate) struct Shared {
     pub(crate) watches: Mutex<Watches>,
     pub(crate) planned: Mutex<Vec<Planned>>,
+    /// What a person is asked leave for, as it is understood.
+    pub(crate) about: Mutex<String>,
 }
 
 /// Takes one sentence after the other.
@@ -34,6 +37,7 @@ pub(crate) struct Turns {
     name: String,
     prompt: String,
     shared: Arc<Shared>,
+    current: Current,
 }
 
 /// A sentence that is understood, and cannot be followed as it stands.
@@ -46,15 +50,6 @@ fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Where plans are kept.
 pub(crate) fn plans_file(folder: &Path) -> PathBuf {
     folder.join("schedules.json")
-}
-
-/// Keeps the plans.
-pub(crate) fn save_plans(folder: &Path, planned: &[Planned]) -> Result<(), String> {
-    let path = plans_file(folder);
-    let text = serde_json::to_string_pretty(planned).map_err(|e| e.to_string())?;
-    let new = path.with_extension("new");
-    let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path));
-    written.map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// A stop, and what the view says of it afterwards.
@@ -92,6 +87,7 @@ impl Turns {
         name: &str,
         prompt: &str,
         shared: Arc<Shared>,
+        current: Current,
     ) -> Self {
         Self {
             link,
@@ -102,6 +98,7 @@ impl Turns {
             name: name.to_owned(),
             prompt: prompt.to_owned(),
             shared,
+            current,
         }
     }
 
@@ -136,11 +133,12 @@ impl Turns {
     }
 
     fn reply(&mut self, sentence: &str) -> Reply {
-        let understood = lock(&self.grammar).understand(sentence);
-        let understood = understood.or_else(|_| {
+        // A stop needs it meanwhile.
+        let grammar = || lock(&self.grammar).clone();
+        let understood = grammar().understand(sentence).or_else(|_| {
             // The run may have got other agents, places, recordings.
             self.refresh();
-            lock(&self.grammar).understand(sentence)
+            grammar().understand(sentence)
         });
         match understood {
             Ok(meaning) => self
@@ -255,6 +253,11 @@ impl Turns {
             ("agent".to_owned(), json!(agent)),
             ("for_s".to_owned(), json!(LEASE_S)),
         ]);
+        let numbers = said.iter().filter(|(name, _)| *name != "agent");
+        let numbers: Vec<_> = numbers
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        *lock(&self.shared.about) = format!("{agent}: {done} ({})", numbers.join(", "));
         let granted = self.call("lease", lease)?;
         let mut reply = self.act(tool, arguments, format!("{agent}: {done}"))?;
         reply.receipts.insert(0, Receipt::of("lease", &granted));
@@ -463,20 +466,22 @@ impl Turns {
                 })
             }
             "disarm" => {
+                // Whose motors are off does not move: its controller would.
                 let agent = self.agent(said)?;
+                let mut reply = stop(&lock(&self.link), Some(&agent))?;
                 let arguments = [
                     ("agent".to_owned(), json!(agent)),
                     ("release".to_owned(), json!(true)),
                 ];
-                self.act(
-                    "lease",
-                    Map::from_iter(arguments),
-                    format!("{agent}: the lease is given back"),
-                )
+                if let Ok(released) = self.call("lease", Map::from_iter(arguments)) {
+                    reply.receipts.push(Receipt::of("lease", &released));
+                    reply.text += "\nthe lease is given back";
+                }
+                Ok(reply)
             }
             "run" => self.run(said),
             "end_run" => {
-                let Some(run) = lock(&self.link).run.clone() else {
+                let Some(run) = lock(&self.link).run() else {
                     return Err("there is no run that can be ended".to_owned());
                 };
                 self.act(
@@ -521,16 +526,26 @@ impl Turns {
                     "{} {}: a {}; the next one on {next}",
                     "scheduled,", plan.when, plan.say
                 );
-                planned.push(plan);
-                save_plans(&self.folder, &planned)?;
+                let mut next = planned.clone();
+                next.push(plan);
+                save(&plans_file(&self.folder), &next)?;
+                *planned = next;
                 Ok(Reply::new(line))
             }
             "unschedule" => {
                 let mut planned = lock(&self.shared.planned);
                 let count = planned.len();
-                planned.clear();
-                save_plans(&self.folder, &planned)?;
-                Ok(Reply::new(format!("{count} ended")))
+                save(&plans_file(&self.folder), &Vec::<Planned>::new())?;
+                let ended = std::mem::take(&mut *planned);
+                let lines = ended
+                    .iter()
+                    .map(|plan| format!("{}: {}", plan.when, plan.say));
+                let lines: Vec<_> = lines.collect();
+                Ok(Reply::new(format!(
+                    "{count} ended{}{}",
+                    if count > 0 { ": " } else { "" },
+                    lines.join("; ")
+                )))
             }
             "remember" => {
                 self.notes.remember(text("text").unwrap_or_default())?;
@@ -761,7 +776,11 @@ impl Turns {
         for agent in agents {
             let list = self.of_agent(&agent, "faults")?;
             for fault in list["faults"].as_array().into_iter().flatten() {
-                let text = |name: &str| fault[name].as_str().unwrap_or_default().to_owned();
+                let text = |name: &str| match &fault[name] {
+                    Value::Null => String::new(),
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
                 lines.push(format!("{agent}: {} {}", text("target"), text("fault")));
             }
         }
@@ -794,10 +813,7 @@ impl Turns {
     fn run(&self, said: &Map<String, Value>) -> Result<Reply, Refusal> {
         let answer = self.call("run_scene", said.clone())?;
         let run = answer.content["run"].as_str().map(str::to_owned);
-        let before = {
-            let mut link = lock(&self.link);
-            std::mem::replace(&mut link.run, run.clone())
-        };
+        let before = self.current.set(run.clone());
         self.refresh();
         let run = run.unwrap_or_default();
         let before =
@@ -814,6 +830,7 @@ impl Turns {
         let what = said.get("what").and_then(Value::as_str).unwrap_or_default();
         let agent = self.agent_with(said, what.split('/').next().unwrap_or_default())?;
         let watch = watches::arguments(&agent, said);
+        let watch = lock(&self.shared.watches).ours(watch);
         let answer = self.call("watch", watch.clone())?;
         let text = format!("I will tell you: {}", watches::text(&watch));
         lock(&self.shared.watches).add(watch)?;

@@ -1,6 +1,7 @@
 //! Reports of what happens: predicates that the run evaluates in its ticks. Here is what was asked for, on the disk, and
 //! which event was reported last.
 
+use crate::kept::{load, save};
 use crate::link::Link;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -19,6 +20,8 @@ struct Kept {
     run: String,
     /// The last event that was reported.
     told: u64,
+    /// Begins the keys of our watches: others may watch the same run.
+    owner: String,
 }
 
 #[derive(Debug)]
@@ -48,21 +51,28 @@ pub(crate) fn text(watch: &Map<String, Value>) -> String {
 
 impl Watches {
     pub(crate) fn open(path: &Path) -> Self {
-        let kept = std::fs::read(path)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let mut kept: Kept = load(path);
+        if kept.owner.is_empty() {
+            kept.owner = format!("{:x}", jiff::Timestamp::now().as_nanosecond());
+        }
         Self {
             path: path.to_owned(),
-            kept: kept.unwrap_or_default(),
+            kept,
         }
     }
 
-    fn save(&self) -> Result<(), String> {
-        let text = serde_json::to_string_pretty(&self.kept).map_err(|e| e.to_string())?;
-        // The old one stays whole until the new one is.
-        let new = self.path.with_extension("new");
-        let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &self.path));
-        written.map_err(|error| format!("{}: {error}", self.path.display()))
+    /// Keeps this in place of what was, once it is on the disk.
+    fn keep(&mut self, kept: Kept) -> Result<(), String> {
+        save(&self.path, &kept)?;
+        self.kept = kept;
+        Ok(())
+    }
+
+    /// A watch of ours, by its key.
+    pub(crate) fn ours(&self, mut watch: Map<String, Value>) -> Map<String, Value> {
+        let key = format!("{} {}", self.kept.owner, text(&watch));
+        watch.insert("key".to_owned(), json!(key));
+        watch
     }
 
     pub(crate) fn all(&self) -> &[Map<String, Value>] {
@@ -71,27 +81,33 @@ impl Watches {
 
     /// Keeps a watch, which the run has taken.
     pub(crate) fn add(&mut self, watch: Map<String, Value>) -> Result<(), String> {
-        self.kept.watches.retain(|known| *known != watch);
-        self.kept.watches.push(watch);
-        self.save()
+        let mut kept = self.kept.clone();
+        kept.watches.retain(|known| *known != watch);
+        kept.watches.push(watch);
+        self.keep(kept)
     }
 
     /// Ends all, and returns them.
     pub(crate) fn clear(&mut self) -> Result<Vec<Map<String, Value>>, String> {
-        let all = std::mem::take(&mut self.kept.watches);
-        self.save()?;
+        let mut kept = self.kept.clone();
+        let all = std::mem::take(&mut kept.watches);
+        self.keep(kept)?;
         Ok(all)
     }
 
     /// Gives the run what was asked for before this start; returns what it does not take.
     pub(crate) fn restore(&mut self, link: &Link, run: &str) -> Vec<String> {
-        if self.kept.run != run {
-            self.kept.run = run.to_owned();
+        let mut kept = self.kept.clone();
+        if kept.run != run {
+            kept.run = run.to_owned();
             // What a run did before anybody listened is no news.
-            self.kept.told = link.last_event();
+            kept.told = link.last_event();
         }
         // Another run of this name.
-        self.kept.told = self.kept.told.min(link.last_event());
+        kept.told = kept.told.min(link.last_event());
+        if let Err(error) = self.keep(kept) {
+            log::warn!("assistant: {error}");
+        }
         let refused = self.kept.watches.iter().filter_map(|watch| {
             let refusal = match link.call("watch", watch.clone()) {
                 Ok(answer) if !answer.is_refused => return None,
@@ -100,9 +116,20 @@ impl Watches {
             };
             Some(format!("{}: {refusal}", text(watch)))
         });
-        let refused = refused.collect();
-        let _ = self.save();
-        refused
+        refused.collect()
+    }
+
+    /// The run whose events are looked at.
+    pub(crate) fn run(&self) -> &str {
+        &self.kept.run
+    }
+
+    /// Whether the numbers of its events have begun anew: another run is there.
+    pub(crate) fn is_of_another(&self, link: &Link) -> bool {
+        self.kept.told > 0
+            && link
+                .get(&format!("events?after={}&most=1", self.kept.told - 1))
+                .is_ok_and(|page| page["events"].as_array().is_some_and(Vec::is_empty))
     }
 
     /// Texts of the watches that have fired since the last time.
@@ -111,14 +138,20 @@ impl Watches {
         if last == self.kept.told {
             return Ok(Vec::new());
         }
-        let fired = events.iter().filter(|event| event["watch"].is_string());
+        let is_ours = |event: &&Value| {
+            let key = event["key"].as_str();
+            event["watch"].is_string() && key.is_some_and(|key| key.starts_with(&self.kept.owner))
+        };
+        let fired = events.iter().filter(is_ours);
         let fired = fired.map(|event| {
             let s = event["time_s"].as_f64().unwrap_or_default();
             format!("{} [{s:.3} s]", event["text"].as_str().unwrap_or_default())
         });
         let fired = fired.collect();
-        self.kept.told = last;
-        self.save()?;
+        self.keep(Kept {
+            told: last,
+            ..self.kept.clone()
+        })?;
         Ok(fired)
     }
 }
@@ -157,7 +190,5 @@ pub(crate) fn arguments(agent: &str, said: &Map<String, Value>) -> Map<String, V
         // As an alarm, which has a dwell of its own: noise crosses a threshold for a tick.
         put("dwell_s", json!(DWELL_S));
     }
-    let key = text(&watch);
-    watch.insert("key".to_owned(), json!(key));
     watch
 }

@@ -153,9 +153,9 @@ fn a_sentence_that_is_turned_is_not_followed() {
         for turn in TURNED {
             let turned = turn.replace("{}", said);
             if let Ok(turned_meaning) = GRAMMAR.understand(&turned) {
-                assert_ne!(
-                    turned_meaning.class,
-                    Class::Act,
+                // A stop in doubt is a stop.
+                assert!(
+                    turned_meaning.class != Class::Act || turned_meaning.kind == "stop",
                     "{turned}: {turned_meaning:?}"
                 );
             }

@@ -169,17 +169,15 @@ fn levels_fire_in_the_ticks_of_the_values_once_an_episode() {
         fired(&board, &slow),
         expected(&speed, false, false, 0.2, 0.02, 0)
     );
-    // Of both faults, within half a second, and not a second time.
-    for watch in [&above, &rises, &below, &channel] {
-        for from in [11_000, 25_000] {
-            let of_fault = |tick: &&u64| (from..from + 500).contains(*tick);
-            let ticks = fired(&board, watch);
-            assert_eq!(
-                ticks.iter().filter(of_fault).count(),
-                1,
-                "{watch:?}: {ticks:?}"
-            );
-        }
+    // Of the first fault, within half a second, and not a second time.
+    for watch in [&above, &rises] {
+        let ticks = fired(&board, watch);
+        let of_fault = |tick: &&u64| (11_000..11_500).contains(*tick);
+        assert_eq!(
+            ticks.iter().filter(of_fault).count(),
+            1,
+            "{watch:?}: {ticks:?}"
+        );
     }
     assert!(fired(&board, &dwelt).len() >= 2 && fired(&board, &slow)[0] == 0);
     // A crossing is one to each side, in turn.

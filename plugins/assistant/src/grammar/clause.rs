@@ -2,147 +2,96 @@
 
 use super::words::words;
 
-/// Words with which a clause could change what the sentence beside it means: such a clause is no mere reason.
-const TURNS: &[&str] = &[
-    "not",
-    "never",
-    "no",
-    "none",
-    "nobody",
-    "nothing",
-    "neither",
-    "nor",
-    "without",
-    "hardly",
-    "if",
-    "unless",
-    "until",
-    "till",
-    "when",
-    "whenever",
-    "while",
-    "once",
-    "after",
-    "before",
-    "later",
-    "tomorrow",
-    "tonight",
-    "soon",
-    "then",
-    "next",
-    "first",
-    "second",
-    "only",
-    "except",
-    "but",
-    "or",
-    "instead",
-    "however",
-    "otherwise",
-    "said",
-    "says",
-    "say",
-    "told",
-    "tells",
-    "asked",
-    "asks",
-    "wrote",
-    "reads",
-    "quote",
-    "read",
-    "would",
-    "could",
-    "should",
-    "might",
-    "may",
-    "must",
-    "think",
-    "thinking",
-    "thought",
-    "imagine",
-    "suppose",
-    "supposing",
-    "pretend",
-    "assume",
-    "assuming",
-    "example",
-    "joke",
-    "joking",
-    "kidding",
-    "hypothetically",
-    "theoretically",
-    "wait",
-    "cancel",
-    "yesterday",
-    "last",
-    "mean",
-    "means",
-    "meant",
-    "rather",
-    "other",
+/// Words of a reason. With another one, a clause could change what the sentence beside it means.
+const OF_REASONS: &[&str] = &[
+    "door",
+    "truck",
+    "wall",
     "way",
-    "back",
-    "backward",
-    "backwards",
-    "forward",
-    "forwards",
-    "left",
-    "right",
-    "slow",
-    "slowly",
-    "fast",
-    "faster",
-    "slower",
-    "quick",
-    "careful",
-    "carefully",
-    "gently",
-    "half",
-    "double",
-    "twice",
-    "both",
-    "each",
-    "every",
-    "together",
-    "along",
-    "wrong",
-    "what",
-    "why",
-    "how",
-    "who",
-    "which",
-    "whether",
-    "so",
-    "as",
-    "like",
-    "than",
-    "afterwards",
-    "again",
-    "same",
-    "opposite",
-    "reverse",
-    "question",
-    "wonder",
-    "wondering",
-    "happen",
-    "happens",
-    "happened",
-    "maybe",
-    "perhaps",
+    "in",
+    "at",
+    "on",
+    "of",
+    "to",
+    "and",
+    "here",
+    "there",
+    "waiting",
+    "nearly",
     "almost",
-    "provided",
-    "providing",
-    "case",
-    "in case",
-    "test",
-    "forget",
-    "ignore",
-    "disregard",
-    "wish",
-    "hope",
-    "used",
-    "did",
-    "had",
+    "flat",
+    "low",
+    "empty",
+    "full",
+    "ready",
+    "seen",
+    "enough",
+    "wrap",
+    "badly",
+    "taking",
+    "ages",
+    "long",
+    "camera",
+    "facing",
+    "corners",
+    "too",
+    "much",
+    "floor",
+    "wet",
+    "about",
+    "take",
+    "over",
+    "driving",
+    "forgetting",
+    "look",
+    "getting",
+    "nerves",
+    "kid",
+    "child",
+    "person",
+    "man",
+    "woman",
+    "dog",
+    "aisle",
+    "lunch",
+    "meeting",
+    "tired",
+    "dark",
+    "late",
+    "night",
+    "day",
+    "home",
+    "room",
+    "near",
+    "standing",
+    "blocking",
+    "charge",
+    "charged",
+    "table",
+    "shelf",
+    "box",
+    "crate",
+    "leaving",
+    "early",
+    "done",
+    "finished",
+    "with",
+    "for",
+    "today",
+    "work",
+    "shift",
+    "over",
+    "very",
+    "really",
+    "quite",
+    "just",
+    "now",
+    "coming",
+    "gone",
+    "away",
+    "free",
+    "bit",
+    "off",
 ];
 
 /// Words that begin a clause of its own.
@@ -150,8 +99,6 @@ const SUBJECTS: &[&str] = &[
     "i",
     "we",
     "it",
-    "he",
-    "she",
     "they",
     "the",
     "this",
@@ -249,7 +196,67 @@ pub(super) fn may_act(sentence: &str, assistant: &str) -> bool {
             .is_some_and(|first| SECOND_THOUGHTS.contains(&first.text.as_str()))
             && said.len() <= 2
     };
-    begins && !is_marked && !text.split(',').skip(1).any(is_second)
+    begins
+        && !is_marked
+        && (!text.contains('?') || is_request(text))
+        && !text.split(',').skip(1).any(is_second)
+}
+
+/// Whether a question asks for an act: `could you ..?`
+fn is_request(text: &str) -> bool {
+    let said = words(text);
+    let mut texts = said
+        .iter()
+        .map(|word| word.text.as_str())
+        .skip_while(|text| {
+            INTERJECTIONS.contains(text) && !matches!(*text, "would" | "will" | "can")
+        });
+    matches!(
+        (texts.next(), texts.next()),
+        (Some("can" | "could" | "would" | "will"), Some("you" | "we"))
+            | (Some("how"), Some("about"))
+    )
+}
+
+/// Words that stand for a movement without a verb: beside something else, they may say where something is.
+const BARE: &[&str] = &[
+    "forward",
+    "forwards",
+    "ahead",
+    "straight",
+    "back",
+    "backwards",
+    "backward",
+    "backup",
+    "another",
+    "left",
+    "right",
+    "clockwise",
+    "counter",
+    "half",
+    "a",
+    "an",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "reverse",
+];
+
+/// Whether a command has a verb, and does not begin with a number or a direction.
+pub(super) fn has_verb(clause: &str) -> bool {
+    words(clause).first().is_some_and(|first| {
+        !BARE.contains(&first.text.as_str())
+            && !first
+                .text
+                .starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.')
+    })
 }
 
 /// Whether a clause is made of words that say nothing by themselves.
@@ -276,13 +283,17 @@ pub(super) fn is_reason(clause: &str, assistant: &str) -> bool {
     let has_number = texts
         .iter()
         .any(|text| text.starts_with(|c: char| c.is_ascii_digit() || c == '-'));
-    let turns = texts.iter().any(|text| TURNS.contains(text));
+    let is_known = texts.iter().all(|text| {
+        [OF_REASONS, SUBJECTS, VERBS, INTERJECTIONS]
+            .iter()
+            .any(|list| list.contains(text))
+    });
     // `the battery's low`: the ending is gone from the words.
     let has_verb = texts.iter().any(|text| VERBS.contains(text))
         || clause.contains("'s ")
         || clause.contains("\u{2019}s ");
     let begins = texts.first().is_some_and(|text| SUBJECTS.contains(text));
-    texts.len() >= 3 && begins && has_verb && !turns && !has_number
+    texts.len() >= 3 && begins && has_verb && is_known && !has_number
 }
 
 #[cfg(test)]
@@ -318,6 +329,10 @@ mod tests {
             "it would be nice",
             "we did it yesterday",
             "I am not sure",
+            "it is forbidden",
+            "the operator is against it",
+            "he is yelling",
+            "it is blocked",
             "carefully",
             "both of them",
         ] {

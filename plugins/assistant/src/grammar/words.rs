@@ -87,12 +87,33 @@ const CONTRACTIONS: &[(&str, &str)] = &[
 
 /// The words of a sentence.
 pub(crate) fn words(sentence: &str) -> Vec<Word> {
-    let mut all = Vec::new();
+    let mut all: Vec<Word> = Vec::new();
     let mut at = 0;
+    // `- 2`: a sign that stands apart.
+    let mut sign: Option<usize> = None;
     for piece in sentence.split_inclusive(char::is_whitespace) {
         let begin = at;
         at += piece.len();
         let piece = piece.trim_end();
+        if matches!(piece, "-" | "\u{2212}" | "\u{2013}") {
+            sign = Some(begin);
+            continue;
+        }
+        let signed;
+        let piece = match sign.take() {
+            Some(_) if piece.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
+                signed = format!("-{piece}");
+                signed.as_str()
+            }
+            Some(at) => {
+                all.push(Word {
+                    text: "-".to_owned(),
+                    at,
+                });
+                piece
+            }
+            None => piece,
+        };
         let text = piece.to_lowercase().replace(['\u{2019}', '\u{2018}'], "'");
         let text = text.trim_matches(|c: char| {
             matches!(
@@ -122,6 +143,10 @@ pub(crate) fn words(sentence: &str) -> Vec<Word> {
         let text = text.trim_end_matches('\'');
         split(text, begin, &mut all);
     }
+    all.extend(sign.map(|at| Word {
+        text: "-".to_owned(),
+        at,
+    }));
     all
 }
 
@@ -195,6 +220,8 @@ mod tests {
                 "set controller speed m s to -0.5",
             ),
             ("turn 90\u{b0} left.", "turn 90 \u{b0} left"),
+            ("go to x - 1 y -2", "go to x -1 y -2"),
+            ("go - please", "go - please"),
             ("at 08:30", "at 08:30"),
             ("don\u{2019}t move", "do not move"),
             ("  ... ", ""),
