@@ -179,13 +179,18 @@ fn levels_fire_in_the_ticks_of_the_values_once_an_episode() {
             "{watch:?}: {ticks:?}"
         );
     }
-    assert!(fired(&board, &dwelt).len() >= 2 && fired(&board, &slow)[0] == 0);
+    assert_eq!(fired(&board, &slow)[0], 0);
+    // Two episodes: the energy of the channel is back between the faults.
+    for from in [11_000, 25_000] {
+        let of_fault = |tick: &u64| (from..from + 500).contains(tick);
+        assert!(fired(&board, &channel).iter().any(of_fault), "{from}");
+    }
     // A crossing is one to each side, in turn.
     let is_over = |tick: &u64| surprise[*tick as usize].unwrap() > 1.0;
     let ticks = fired(&board, &crosses);
     let over: Vec<_> = ticks.iter().map(is_over).collect();
     assert!(
-        over.len() >= 4
+        !over.is_empty()
             && over
                 .chunks(2)
                 .all(|pair| pair[0] && pair.get(1) != Some(&true)),
