@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Longest wait for an answer.
 const WITHIN: Duration = Duration::from_secs(10);
+/// Longest wait for what takes long: scores, and replays that are compared.
+const LONG_WITHIN: Duration = Duration::from_secs(3600);
 /// Largest answer.
 const MAX_ANSWER: u64 = 64 << 20;
 
@@ -110,12 +112,21 @@ impl Client {
         }
         // What is wrong with it may be a secret.
         let wrong = |_| "expected names in an address, and ASCII".to_owned();
+        let takes_long =
+            question.path.starts_with("/v1/scores") || question.path.ends_with("/verify");
+        let within = Some(if takes_long { LONG_WITHIN } else { WITHIN });
         let answer = match &question.body {
-            None => self.agent.run(request.body(()).map_err(wrong)?),
+            None => {
+                let request = self
+                    .agent
+                    .configure_request(request.body(()).map_err(wrong)?);
+                self.agent.run(request.timeout_global(within).build())
+            }
             Some(body) => {
                 let request = request.header("Content-Type", "application/json");
-                self.agent
-                    .run(request.body(body.to_string()).map_err(wrong)?)
+                let request = request.body(body.to_string()).map_err(wrong)?;
+                let request = self.agent.configure_request(request);
+                self.agent.run(request.timeout_global(within).build())
             }
         };
         let mut answer = answer.map_err(|e| format!("{}: {e}", self.url))?;

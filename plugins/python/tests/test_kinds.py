@@ -90,7 +90,7 @@ def test_a_scene_names_kinds_in_python(tmp_path: Path) -> None:
         assert sim.reading("rover/tank").tolist() == [pytest.approx(2.3)]
         sim.step(600)
         frozen, truth = sim.reading("rover/hull"), sim.truth("rover/hull")
-        assert (frozen[1], truth[1]) == (15.0, 30.0), "faults are injected as into any sensor"
+        assert (frozen[1], truth[1]) == (16.0, 30.0), "faults are injected as into any sensor"
         text = sim.scene
         assert "Follow(" in text and "gain: 2.0" in text and "Hull(" in text and "level: 2" in text
 

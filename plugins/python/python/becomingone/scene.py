@@ -92,19 +92,25 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TRUTHS = {"True", "False", "Null", "Yes", "No", "On", "Off", "TRUE", "FALSE", "NULL", "YES", "NO", "ON", "OFF"}
 
 
+def _mapping(value: Any) -> Mapping[Any, Any]:
+    return cast("Mapping[Any, Any]", value)
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return cast("Sequence[Any]", value)
+
+
 def _plain(value: Any) -> Value:
     """A value as Python's own numbers, texts, lists and mappings: numpy's are taken apart."""
     if isinstance(value, str | bool | int | float) or value is None:
         # A float of numpy is a float, and prints otherwise.
         return float(value) if isinstance(value, float) else value
     if isinstance(value, Mapping):
-        pairs = cast("Mapping[Any, Any]", value)
-        return {str(key): _plain(one) for key, one in pairs.items()}
+        return {str(key): _plain(one) for key, one in _mapping(value).items()}
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
     if isinstance(value, Sequence):
-        listed = cast("Sequence[Any]", value)
-        return [_plain(one) for one in listed]
+        return [_plain(one) for one in _sequence(value)]
     raise TypeError(f"found {type(value).__name__} in a scene; expected numbers, texts, lists and mappings")
 
 
