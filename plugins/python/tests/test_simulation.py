@@ -208,7 +208,7 @@ def test_a_view_cannot_be_written_to() -> None:
 def test_a_view_cannot_be_forced_open() -> None:
     with b1.Simulation("robot", seed=7) as sim:
         view = sim.reading("rover/imu", copy=False)
-        with pytest.raises(ValueError, match="WRITEABLE"):
+        with pytest.raises(ValueError, match="cannot set"):
             view.setflags(write=True)
         sim.step(10)
         assert same(view, sim.reading("rover/imu"))
